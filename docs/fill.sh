@@ -106,7 +106,8 @@ code=0
 mkdir -p build/docs
 for page in README.md docs/*.md; do
     awk '
-        /^<!-- (printed|source|section|methods|settings|copy|results|steps|means|products|convolutions|memory|bfloat16) .*-->$/ {
+        /^<!-- (printed|source|section|methods|settings|copy|results) .*-->$/ ||
+        /^<!-- (steps|means|products|convolutions|memory|bfloat16) .*-->$/ {
             print
             what = $0; sub(/^<!-- /, "", what); sub(/ -->$/, "", what)
             n = split(what, w, " "); command = "sh docs/fill.sh --block"

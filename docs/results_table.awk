@@ -1,7 +1,7 @@
 # The rows of examples/images/results_cifar.c as a table of Markdown:
 #     awk -f docs/results_table.awk docs/printed/results.rows
-# A row is "row data=.. method=.. seed=.. settings=.. epochs=.. linear=.. ..". Rows that differ in nothing but the seed are one
-# line: the mean, and behind it, when there are several seeds, the standard deviation of their values.
+# A row is "row data=.. method=.. seed=.. settings=.. epochs=.. linear=.. ..". Rows that differ in nothing but the seed
+# are one line: the mean, and behind it, when there are several seeds, the standard deviation of their values.
 function field(name,   i) { # the value after "name="
     for (i = 2; i <= NF; i++) if (index($i, name "=") == 1) return substr($i, length(name) + 2)
     return ""
@@ -20,8 +20,8 @@ function mean(key, name, digits,   m, v, k) {
 function with(text, more) { return text == "" ? "" : text more }
 $1 != "row" { next }
 {
-    key = field("data") " " field("train") " " field("test") " " field("method") " " field("budget") " " field("size") " " \
-        field("settings") " " field("epochs")
+    key = field("data") " " field("train") " " field("test") " " field("method") " " field("budget") " " \
+        field("size") " " field("settings") " " field("epochs")
     if (!(key in known)) {
         known[key] = ++rows; order[rows] = key
         name[key] = field("method"); settings[key] = field("settings"); images[key] = field("images")
@@ -44,12 +44,15 @@ $1 != "row" { next }
 }
 END {
     if (!rows) exit 1
-    print "| row | seeds | images, thousands | output: linear | output: neighbours | block (cells) | block: linear | block: neighbours | pretext, test images | std | rank | images/s | settings |"
+    print "| row | seeds | images, thousands | output: linear | output: neighbours | block (cells) | block: linear " \
+        "| block: neighbours | pretext, test images | std | rank | images/s | settings |"
     print "|---|---|---|---|---|---|---|---|---|---|---|---|---|"
     for (i = 1; i <= rows; i++) {
         k = order[i]
-        print "| " name[k] " | " seeds[k] " | " (images[k] + 0 ? sprintf("%.0f", images[k] / 1000) : "") " | " mean(k, "linear", 1) " | " mean(k, "knn", 1) " | " blocks[k] " | " mean(k, "block_linear", 1) \
-            " | " mean(k, "block_knn", 1) " | " with(mean(k, "second", 3), " " kind[k]) " | " mean(k, "std", 3) " | " mean(k, "rank", 0) " | " \
+        print "| " name[k] " | " seeds[k] " | " (images[k] + 0 ? sprintf("%.0f", images[k] / 1000) : "") " | " \
+            mean(k, "linear", 1) " | " mean(k, "knn", 1) " | " blocks[k] " | " \
+            mean(k, "block_linear", 1) " | " mean(k, "block_knn", 1) " | " \
+            with(mean(k, "second", 3), " " kind[k]) " | " mean(k, "std", 3) " | " mean(k, "rank", 0) " | " \
             mean(k, "images_s", 0) " | " (settings[k] == "-" ? "" : "`" settings[k] "`") " |"
     }
     print ""

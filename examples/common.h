@@ -302,7 +302,8 @@ static void data_said(sslh_data train, sslh_data test, int held_out) {
            held_out ? " (held out)" : "", train.height, train.width, train.channels == 1 ? "grey" : "colour");
     if (!train.labels) printf(", no labels");
     else printf(", %d classes", train.classes);
-    for (i = 0; train.class_names && i < train.classes && i < 10; i++) printf("%s%s", i ? ", " : ": ", train.class_names[i]);
+    for (i = 0; train.class_names && i < train.classes && i < 10; i++)
+        printf("%s%s", i ? ", " : ": ", train.class_names[i]);
     printf("%s\n", train.class_names && train.classes > 10 ? " .." : "");
     fflush(stdout);
 }
@@ -368,8 +369,8 @@ static SOME_EXAMPLES void probe_row(sslh_ctx *c, const char *name, sslh_net *enc
     fflush(stdout);
 }
 
-/* Linear probe and nearest neighbours of n encoders (none: raw pixels), maps averaged in grid x grid cells; apart is the
-   room of a number that follows another. */
+/* Linear probe and nearest neighbours of n encoders (none: raw pixels), maps averaged in grid x grid cells; apart is
+   the room of a number that follows another. */
 static SOME_EXAMPLES void probe_rows(sslh_ctx *c, const char *name, sslh_net **encoder, int n, const char *tap,
                                      int grid, int apart, sslh_data train, sslh_data test) {
     sslh_probe_desc p = {{0}, 0, 0, 0, 0};
@@ -421,7 +422,8 @@ static SOME_EXAMPLES void picture_neighbours(sslh_ctx *c, sslh_net *encoder, ssl
                                              const char *path, const char *title) {
     static const char *const rows[2 * ASKED] = {"features", "pixels", "features", "pixels", "features",
                                                 "pixels",   "features", "pixels", "features", "pixels"};
-    static const char *const heads[1 + NEIGHBOURS] = {"original", "most similar of the training set, from left to right"};
+    static const char *const heads[1 + NEIGHBOURS] = {"original",
+                                                      "most similar of the training set, from left to right"};
     sslh_grid_desc g = {0};
     sslh_feature_desc f = {0};
     int32_t chosen[ASKED];
@@ -436,7 +438,8 @@ static SOME_EXAMPLES void picture_neighbours(sslh_ctx *c, sslh_net *encoder, ssl
     for (way = 0; way < 2; way++) {
         sslh_net *net = way ? NULL : encoder; /* NULL: raw pixels */
         sslh_tensor *known = sslh_l2_normalize(c, sslh_features(c, net, train, f), 0); /* (count,D) */
-        q[way] = sslh_matmul_ex(c, sslh_l2_normalize(c, sslh_features(c, net, asked, f), 0), known, 0, 1); /* (n,count) */
+        /* (n,count) */
+        q[way] = sslh_matmul_ex(c, sslh_l2_normalize(c, sslh_features(c, net, asked, f), 0), known, 0, 1);
     }
     memset(&b, 0, sizeof b);
     for (i = 0; i < 2 * n && !sslh_error(c); i++) {

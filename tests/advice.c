@@ -42,11 +42,11 @@ static sslh_net *mlp(sslh_ctx *c, int in, int out) {
 }
 
 /* Exactly n pieces of advice, the first with these words. */
-#define CHECK_HEARD(h, count, words)                                                                                  \
-    CHECK((h).n == (count) && ((count) == 0 || strstr((h).first, words)), "%d pieces of advice, %d expected with \"%s\": %s", (h).n, \
-          (int)(count), words, (h).n ? (h).first : "none")
+#define CHECK_HEARD(h, count, words)                                                                                   \
+    CHECK((h).n == (count) && ((count) == 0 || strstr((h).first, words)),                                              \
+          "%d pieces of advice, %d expected with \"%s\": %s", (h).n, (int)(count), words, (h).n ? (h).first : "none")
 
-/* --- parameters that nothing moves ---------------------------------------------------------------------------------- */
+/* --- parameters that nothing moves -------------------------------------------------------------------------------- */
 
 typedef struct mine { sslh_net *head; } mine;
 static void my_views(sslh_method *m, const sslh_batch *b, sslh_view_set *out) {
@@ -69,7 +69,8 @@ static sslh_train_desc few(int epochs) {
     d.epochs = epochs, d.batch = 32, d.quiet = 1, d.lr = 1e-3f, d.optimizer.kind = SSLH_SGD;
     return d;
 }
-/* How a head hangs: 0 none, 1 by sslh_child, 2 not at all, 3 by sslh_child and the loss does without it, 4 frozen and not at all. */
+/* How a head hangs: 0 none, 1 by sslh_child, 2 not at all, 3 by sslh_child and the loss does without it,
+   4 frozen and not at all. */
 static void heads(void) {
     int how;
     for (how = 0; how < 5; how++) {
@@ -87,13 +88,15 @@ static void heads(void) {
         sslh_train(c, m, make_data(c), few(2));
         CHECK_OK(c);
         if (how == 2) CHECK_HEARD(h, 1, "'fc1.weight' (4,9), which the optimiser does not know");
-        else if (how == 3) CHECK_HEARD(h, 1, "no gradient has reached 2 parameters when the first step ended, the first of them 'fc1.weight'");
+        else if (how == 3)
+            CHECK_HEARD(h, 1, "no gradient has reached 2 parameters when the first step ended, "
+                              "the first of them 'fc1.weight'");
         else CHECK_HEARD(h, 0, "");
         sslh_destroy(c);
     }
 }
 
-/* None of the methods leaves a parameter aside, whatever the encoder; their last blocks are left out only behind a tap. */
+/* No method leaves a parameter aside, whatever the encoder; the last blocks are left out only behind a tap. */
 static void no_method_does(void) {
     const sslh_method_info *info;
     for (info = sslh_methods(NULL); info->name; info++) {
@@ -117,12 +120,13 @@ static void no_method_does(void) {
         m = sslh_method_make(c, info->name, encoder, make_data(c), !strcmp(info->name, "moco") ? "queue=64" : NULL);
         d.max_steps = 1;
         sslh_train(c, m, make_data(c), d);
-        if (!sslh_error(c)) CHECK(h.n == 0, "%s: %s", info->name, h.first); /* one that wants larger images is no test */
+        /* one that wants larger images is no test */
+        if (!sslh_error(c)) CHECK(h.n == 0, "%s: %s", info->name, h.first);
         sslh_destroy(c);
     }
 }
 
-/* --- a loss that stands still --------------------------------------------------------------------------------------- */
+/* --- a loss that stands still ------------------------------------------------------------------------------------- */
 
 static void no_better(void) {
     static const float rate[2] = {1000.0f, 0.05f};
@@ -146,7 +150,7 @@ static void no_better(void) {
     }
 }
 
-/* --- a loop without steps ------------------------------------------------------------------------------------------- */
+/* --- a loop without steps ----------------------------------------------------------------------------------------- */
 
 static void endless_step(void) {
     int how, i;
@@ -167,7 +171,7 @@ static void endless_step(void) {
     }
 }
 
-/* --- messages ------------------------------------------------------------------------------------------------------- */
+/* --- messages ----------------------------------------------------------------------------------------------------- */
 
 static void views_by_name(void) {
     heard h;

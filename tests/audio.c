@@ -21,7 +21,8 @@ static sslh_ctx *create(int threads) {
 }
 
 /* A WAV file of n bytes of data; returns its size. order: 'f' format first, 'd' data first. */
-static size_t make_wav(uint8_t *out, int format, int channels, int rate, int bits, const uint8_t *data, uint32_t n, int order) {
+static size_t make_wav(uint8_t *out, int format, int channels, int rate, int bits, const uint8_t *data, uint32_t n,
+                       int order) {
     uint8_t *p = out + 12;
     memcpy(out, "RIFF....WAVE", 12);
     for (int k = 0; k < 2; k++) {
@@ -76,10 +77,12 @@ static void wav_forms(void) {
 static void wav_refuses(void) {
     static const uint8_t data[8] = {0, 0, 0xc0, 0x7f, 0, 0, 0xc0, 0x7f}; /* as IEEE numbers: NaN */
     static const struct { int format, channels, rate, bits; uint32_t n; const char *text; } bad[] = {
-        {7, 1, 8000, 8, 8, "mu-law"}, {6, 1, 8000, 8, 8, "A-law"}, {2, 1, 8000, 16, 8, "ADPCM"}, {85, 1, 8000, 16, 8, "format 85"},
-        {1, 1, 8000, 12, 8, "PCM samples of 12 bits"}, {3, 1, 8000, 16, 8, "IEEE numbers of 16 bits"}, {1, 0, 8000, 16, 8, "0 channels"},
-        {1, 1, 0, 16, 8, "0 samples a second"}, {1, 3, 8000, 16, 8, "no multiple"}, {1, 1, 8000, 16, 0, "0 bytes of samples"},
-        {3, 1, 8000, 32, 8, "NaN or Inf"}, {0xfffe, 1, 8000, 16, 8, "extensible"},
+        {7, 1, 8000, 8, 8, "mu-law"}, {6, 1, 8000, 8, 8, "A-law"}, {2, 1, 8000, 16, 8, "ADPCM"},
+        {85, 1, 8000, 16, 8, "format 85"}, {1, 1, 8000, 12, 8, "PCM samples of 12 bits"},
+        {3, 1, 8000, 16, 8, "IEEE numbers of 16 bits"}, {1, 0, 8000, 16, 8, "0 channels"},
+        {1, 1, 0, 16, 8, "0 samples a second"}, {1, 3, 8000, 16, 8, "no multiple"},
+        {1, 1, 8000, 16, 0, "0 bytes of samples"}, {3, 1, 8000, 32, 8, "NaN or Inf"},
+        {0xfffe, 1, 8000, 16, 8, "extensible"},
     };
     uint8_t file[200];
     sslh_ctx *c = create(1);
@@ -90,8 +93,9 @@ static void wav_refuses(void) {
         CHECK_ERROR(c, bad[i].text);
     }
     for (int k = 0; k < 8; k++) {
-        static const char *const text[] = {"reaches beyond the end", "without its chunk \"data\"", "without its chunk \"fmt \"",
-                                           "second chunk \"data\"",  "RF64", "RIFX", "bytes for 1 samples", "reaches beyond"};
+        static const char *const text[] = {"reaches beyond the end", "without its chunk \"data\"",
+                                           "without its chunk \"fmt \"", "second chunk \"data\"", "RF64", "RIFX",
+                                           "bytes for 1 samples", "reaches beyond"};
         size = make_wav(file, 1, 1, 8000, 16, data, 8, 'f');
         if (k == 0) sslh_i_put_le32(file + 40, 9);
         if (k == 1) memcpy(file + 36, "atad", 4);
@@ -196,7 +200,8 @@ static void clips_by_name(void) {
     sslh_data heard = sslh_data_where(d, "speaker", "!bob"), held = sslh_data_where(d, "speaker", "bob");
     CHECK(heard.count == 3 && held.count == 2 && held.labels[0] == 2 && held.labels[1] == 0, "disjoint speakers");
     sslh_data again = sslh_data_labelled(heard, "speaker"), third = sslh_data_where(again, "number", "9,10");
-    CHECK(again.labels[0] == 0 && again.labels[2] == 2 && third.count == 2 && third.labels[1] == 2, "labels of a subset");
+    CHECK(again.labels[0] == 0 && again.labels[2] == 2 && third.count == 2 && third.labels[1] == 2,
+          "labels of a subset");
     sslh_loader_desc l;
     memset(&l, 0, sizeof l);
     l.in_order = 1;
@@ -204,7 +209,8 @@ static void clips_by_name(void) {
     sslh_loader *loader = sslh_loader_new(c, third, l);
     CHECK(sslh_next_batch(loader, &b) && b.count == 2 && b.index[0] == 3 && b.labels[1] == 2 && b.data.count == 5 &&
               b.data.labels[4] == 2, "a batch of the subset");
-    sslh_tensor *x = sslh_batch_audio(c, b), *lengths = sslh_batch_lengths(c, b, 0), *padding = sslh_batch_padding(c, b, 0);
+    sslh_tensor *x = sslh_batch_audio(c, b), *lengths = sslh_batch_lengths(c, b, 0),
+                *padding = sslh_batch_padding(c, b, 0);
     CHECK(x->ndim == 3 && x->shape[1] == 50 && x->shape[2] == 1, "a batch of sound");
     CHECK(lengths->ints[0] == 40 && lengths->ints[1] == 50, "lengths");
     for (int t = 0; t < 50; t++) CHECK(padding->bytes[t] == (t >= 40) && !padding->bytes[50 + t], "padding %d", t);
@@ -276,16 +282,19 @@ static void clips_in_folders(void) {
     }
     sslh_data d = sslh_load_audio(c, folder, audio_desc("speaker-*"));
     CHECK_OK(c);
-    CHECK(d.count == 4 && d.fields == 3 && d.classes == 2 && d.labels[1] == 0 && d.labels[2] == 1, "classes of folders");
+    CHECK(d.count == 4 && d.fields == 3 && d.classes == 2 && d.labels[1] == 0 && d.labels[2] == 1,
+          "classes of folders");
     if (!sslh_error(c)) {
-        CHECK(!strcmp(d.class_names[1], "yes") && sslh_data_where(d, "speaker", "a").count == 2, "speakers beside classes");
+        CHECK(!strcmp(d.class_names[1], "yes") && sslh_data_where(d, "speaker", "a").count == 2,
+              "speakers beside classes");
         CHECK(((const float *)d.field[0].values)[0] == 0.0f, "silence stays silence");
         CHECK_NEAR(((const float *)d.field[0].values)[20], 0.1, 1e-7);
     }
     sslh_load_audio(c, folder, audio_desc("a-b.c"));
     CHECK_ERROR(c, "has no part \"b\"");
     /* labels by the names of classes: in every field when joined, in that of .labels when matched */
-    sslh_data some = sslh_data_join(sslh_data_where(sslh_load_audio(c, inner[1], audio_desc("speaker-number")), "speaker", "b"),
+    sslh_data some = sslh_data_join(sslh_data_where(sslh_load_audio(c, inner[1], audio_desc("speaker-number")),
+                                                    "speaker", "b"),
                                     sslh_load_audio(c, inner[0], audio_desc("speaker-number")));
     CHECK_OK(c);
     CHECK(some.count == 3 && some.classes == 2 && some.labels[0] == 1 && some.labels[1] == 0, "joined");
@@ -383,7 +392,8 @@ static void shipped_speech(void) {
     if (!sslh_error(c)) {
         int counts[10] = {0};
         for (int i = 0; i < 500; i++) counts[d.labels[i]]++;
-        for (int k = 0; k < 10; k++) CHECK(counts[k] == 50 && d.class_names[k][0] == '0' + k, "digit %d: %d clips", k, counts[k]);
+        for (int k = 0; k < 10; k++)
+            CHECK(counts[k] == 50 && d.class_names[k][0] == '0' + k, "digit %d: %d clips", k, counts[k]);
         CHECK(sslh_data_where(d, "speaker", "!anna,fred").count == 400, "eight voices");
     }
     sslh_destroy(c);
@@ -403,11 +413,13 @@ static void spoken_digits(void) {
     o.length = 8000;
     sslh_data d = sslh_load_audio(c, path, o);
     CHECK_OK(c);
-    CHECK(d.count == 2700 && d.classes == 10 && d.field[0].rate == 8000, "%d clips, %d classes", (int)d.count, d.classes);
+    CHECK(d.count == 2700 && d.classes == 10 && d.field[0].rate == 8000,
+          "%d clips, %d classes", (int)d.count, d.classes);
     if (!sslh_error(c)) {
         sslh_data s = sslh_data_labelled(d, "speaker"), test = sslh_data_where(d, "index", "5,6,7,8,9");
         CHECK(s.classes == 6 && !strcmp(s.class_names[0], "george"), "%d speakers", s.classes);
-        CHECK(sslh_data_where(d, "speaker", "george").count == 450 && sslh_data_where(d, "speaker", "!george").count == 2250,
+        CHECK(sslh_data_where(d, "speaker", "george").count == 450 &&
+                  sslh_data_where(d, "speaker", "!george").count == 2250,
               "speakers");
         CHECK(test.count == 300, "%d clips", (int)test.count);
     }
@@ -455,7 +467,8 @@ static void golden_features(void) {
         CHECK_OK(c);
         CHECK(m->ndim == 3 && m->shape[2] == g->bands && (int)m->count == 2 * g->count, "case %d: shape", i);
         if (sslh_error(c) || (int)m->count != 2 * g->count) break;
-        CHECK(!memcmp(alone->data, m->data + g->count, (size_t)g->count * sizeof *m->data), "case %d: alone and in a batch", i);
+        CHECK(!memcmp(alone->data, m->data + g->count, (size_t)g->count * sizeof *m->data),
+              "case %d: alone and in a batch", i);
         double worst = 0;
         for (int k = 0; k < g->count; k++) {
             double want = g->mel[k], off = fabs((double)m->data[g->count + k] - want);
@@ -474,8 +487,8 @@ static void golden_features(void) {
     sslh_destroy(c);
 }
 
-/* What holds for every sound: a tone lies in its band, twice the sound has four times the power and 6.02 dB more, and the
-   same bits for all threads. */
+/* What holds for every sound: a tone lies in its band, twice the sound has four times the power and 6.02 dB more, and
+   the same bits for all threads. */
 static void properties_of_features(void) {
     static float x[4000];
     sslh_ctx *c = create(1), *four = create(4);
@@ -532,7 +545,8 @@ static sslh_data ramps(sslh_ctx *c, float *values, int32_t *lengths) {
     for (int n = 0; n < 12; n++) {
         lengths[n] = 40 + n;
         for (int t = 0; t < 60; t++)
-            for (int k = 0; k < 2; k++) values[(n * 60 + t) * 2 + k] = t < lengths[n] ? (float)(t + 1 + 1000 * k) : 0.0f;
+            for (int k = 0; k < 2; k++)
+                values[(n * 60 + t) * 2 + k] = t < lengths[n] ? (float)(t + 1 + 1000 * k) : 0.0f;
     }
     memset(&f, 0, sizeof f);
     f.kind = SSLH_FIELD_AUDIO;
@@ -563,7 +577,8 @@ static void views_of_sound(void) {
     CHECK(same->count == 12 * 120 && !memcmp(same->data, values, sizeof values), "nothing is done by default");
     /* crops lie inside the valid part, at different places; shorter clips are followed by zeros */
     r.crop = 45;
-    sslh_tensor *x = sslh_audio_views(c, b, r, 0), *again = sslh_audio_views(c, b, r, 0), *other = sslh_audio_views(c, b, r, 1);
+    sslh_tensor *x = sslh_audio_views(c, b, r, 0), *again = sslh_audio_views(c, b, r, 0),
+                *other = sslh_audio_views(c, b, r, 1);
     CHECK_OK(c);
     CHECK(x->shape[1] == 45 && x->shape[2] == 2, "shape of a crop");
     CHECK(!memcmp(x->data, again->data, x->count * sizeof *x->data), "views of one number are equal");
@@ -573,7 +588,8 @@ static void views_of_sound(void) {
         int length = 40 + n, from = (int)p[0] - 1;
         CHECK(length > 45 ? from >= 0 && from + 45 <= length : from == 0, "clip %d begins at %d", n, from);
         for (int t = 0; t < 45; t++)
-            CHECK(p[2 * t] == (from + t < length ? from + t + 1 : 0) && p[2 * t + 1] == (from + t < length ? from + t + 1001 : 0),
+            CHECK(p[2 * t] == (from + t < length ? from + t + 1 : 0) &&
+                  p[2 * t + 1] == (from + t < length ? from + t + 1001 : 0),
                   "clip %d, sample %d", n, t);
     }
     /* a subset and another order draw the same for a sample */
@@ -601,7 +617,8 @@ static void views_of_sound(void) {
             if (shift >= -7 && shift <= 7) met[shift + 7]++;
             for (int t = 0; t < 60; t++) {
                 int from = t - shift, valid = from >= 0 && from < 40 + n;
-                CHECK(p[2 * t] == (valid ? from + 1 : 0), "clip %d shifted by %d, sample %d: %g", n, shift, t, (double)p[2 * t]);
+                CHECK(p[2 * t] == (valid ? from + 1 : 0),
+                      "clip %d shifted by %d, sample %d: %g", n, shift, t, (double)p[2 * t]);
             }
         }
     }
@@ -706,7 +723,8 @@ static void masks(void) {
     CHECK_OK(c);
     int differ = 0;
     for (size_t i = 0; i < all->count; i++) differ += all->data[i] != steps->data[i];
-    CHECK(all->shape[1] == 4 && all->count == steps->count && differ > 0 && differ <= 3 * 3 * 4, "%d values are masked", differ);
+    CHECK(all->shape[1] == 4 && all->count == steps->count && differ > 0 && differ <= 3 * 3 * 4,
+          "%d values are masked", differ);
     sslh_destroy(c);
 }
 
@@ -745,12 +763,14 @@ static void means_over_valid_places(void) {
 /* Windows: of each clip alone with all its labels; of the joined clips of a speaker, in order and without a gap. */
 static void windows_of_sound(void) {
     static float values[6 * 10];
-    static const int32_t lengths[6] = {10, 7, 3, 10, 0, 8}, speaker[6] = {1, 0, 1, 0, 0, 1}, digit[6] = {5, 4, 3, 2, 1, 0};
+    static const int32_t lengths[6] = {10, 7, 3, 10, 0, 8}, speaker[6] = {1, 0, 1, 0, 0, 1},
+                         digit[6] = {5, 4, 3, 2, 1, 0};
     sslh_ctx *c = create(1);
     sslh_field f[3];
     memset(f, 0, sizeof f);
     for (int i = 0; i < 60; i++) values[i] = (float)(i / 10 * 100 + i % 10);
-    f[0].kind = SSLH_FIELD_AUDIO, f[0].shape = sslh_dim2(10, 1), f[0].values = values, f[0].lengths = lengths, f[0].rate = 8;
+    f[0].kind = SSLH_FIELD_AUDIO, f[0].shape = sslh_dim2(10, 1), f[0].values = values, f[0].lengths = lengths,
+    f[0].rate = 8;
     f[1].kind = SSLH_FIELD_LABEL, f[1].type = SSLH_I32, f[1].values = digit, f[1].name = "digit";
     f[2].kind = SSLH_FIELD_LABEL, f[2].type = SSLH_I32, f[2].values = speaker, f[2].name = "speaker";
     sslh_data d = sslh_data_labelled(sslh_data_from_fields(c, f, 3, 6), "speaker");
@@ -771,8 +791,8 @@ static void windows_of_sound(void) {
     CHECK(w.count == 5 && w.fields == 2 && !strcmp(w.field[1].name, "speaker"), "%d windows", (int)w.count);
     if (w.count == 5) {
         const float *x = (const float *)w.field[0].values;
-        CHECK(x[0] == 100 && x[6] == 106 && x[7] == 300 && x[15] == 0 && x[24] == 9, "%g %g %g %g", (double)x[6], (double)x[7],
-              (double)x[15], (double)x[24]);
+        CHECK(x[0] == 100 && x[6] == 106 && x[7] == 300 && x[15] == 0 && x[24] == 9,
+              "%g %g %g %g", (double)x[6], (double)x[7], (double)x[15], (double)x[24]);
         CHECK(w.labels[2] == 0 && w.labels[3] == 1, "speakers");
     }
     sslh_data_windows(d, NULL, 11, 1);
@@ -799,15 +819,18 @@ static void encoder_of_sound(void) {
     memcpy(x[1], x[0], sizeof x[0]);
     for (int t = 1000; t < 1600; t++) x[1][t] = 0; /* the same past, another future */
     tap.tap = "z";
-    sslh_tensor *in = sslh_from(c, sslh_dim3(2, 1600, 1), x[0]), *z = sslh_forward_ex(net, in, tap), *y = sslh_forward(net, in);
+    sslh_tensor *in = sslh_from(c, sslh_dim3(2, 1600, 1), x[0]), *z = sslh_forward_ex(net, in, tap),
+                *y = sslh_forward(net, in);
     CHECK_OK(c);
     CHECK(z->shape[1] == 10 && z->shape[2] == 8 && y->shape[1] == 10 && y->shape[2] == 6, "%d places", z->shape[1]);
-    for (int t = 0; t < 10 && !sslh_error(c); t++) { /* place t hears 465 samples around 160 t + 80: to 1000 up to t = 4 */
+    /* place t hears 465 samples around 160 t + 80: to 1000 up to t = 4 */
+    for (int t = 0; t < 10 && !sslh_error(c); t++) {
         int same = !memcmp(y->data + t * 6, y->data + 60 + t * 6, 6 * sizeof *y->data);
         CHECK(t > 4 || same, "place %d knows the future", t);
         CHECK(t < 7 || !same, "place %d does not hear", t);
     }
-    CHECK(sslh_find(net, "local.conv2.weight")->shape[1] == 8 && sslh_find(net, "context.weight_hh_l0")->shape[0] == 18, "names");
+    CHECK(sslh_find(net, "local.conv2.weight")->shape[1] == 8 && sslh_find(net, "context.weight_hh_l0")->shape[0] == 18,
+          "names");
     CHECK(sslh_forward(net, sslh_from(c, sslh_dim2(1, 1600), x[0]))->shape[1] == 10, "sound (N,T)");
     CHECK_OK(c);
     d.kernels[0] = 3;
@@ -833,7 +856,8 @@ static void cpc_learns(void) {
     memset(&e, 0, sizeof e), memset(&d, 0, sizeof d), memset(&t, 0, sizeof t), memset(&f, 0, sizeof f);
     for (int n = 0; n < 24; n++) /* every 24 samples another of six notes, in one order, from a place of its own */
         for (int i = 0; i < 480; i++)
-            values[n * 480 + i] = (float)(0.14 * sin(i * (0.2 + 0.25 * ((i / 24 + n) % 6))) + 0.02 * (double)sslh_random_normal(1, 9, (uint64_t)(n * 480 + i)));
+            values[n * 480 + i] = (float)(0.14 * sin(i * (0.2 + 0.25 * ((i / 24 + n) % 6))) +
+                                          0.02 * (double)sslh_random_normal(1, 9, (uint64_t)(n * 480 + i)));
     f.kind = SSLH_FIELD_AUDIO, f.shape = sslh_dim2(480, 1), f.values = values;
     sslh_data data = sslh_data_from_fields(c, &f, 1, 24);
     e.kernels[0] = 8, e.kernels[1] = 6, e.strides[0] = 4, e.strides[1] = 6, e.width = 16, e.context = 16;
@@ -933,8 +957,8 @@ static sslh_tensor *cepstra(sslh_ctx *c, const sslh_batch *b, void *user) {
     return sslh_concat(c, both, 2, 1);
 }
 
-/* On real recordings a probe of cepstra knows speakers it has heard nearly always, digits mostly, and digits of speakers
-   that it has never heard more rarely. */
+/* On real recordings a probe of cepstra knows speakers it has heard nearly always, digits mostly, and digits of
+   speakers that it has never heard more rarely. */
 static void probes_of_speech(void) {
     char path[1024];
     const char *index = test_data("fsdd/index.tsv");
@@ -952,7 +976,8 @@ static void probes_of_speech(void) {
     sslh_data all = sslh_load_audio(c, path, o);
     sslh_data train = sslh_data_where(all, "index", "!5,6,7,8,9"), test = sslh_data_where(all, "index", "5,6,7,8,9");
     float digit = sslh_linear_probe(c, NULL, train, test, p);
-    float speaker = sslh_linear_probe(c, NULL, sslh_data_labelled(train, "speaker"), sslh_data_labelled(test, "speaker"), p);
+    float speaker = sslh_linear_probe(c, NULL, sslh_data_labelled(train, "speaker"),
+                                      sslh_data_labelled(test, "speaker"), p);
     float unheard = sslh_linear_probe(c, NULL, sslh_data_where(all, "speaker", "!george,nicolas"),
                                       sslh_data_where(all, "speaker", "george,nicolas"), p);
     CHECK_OK(c);
@@ -980,7 +1005,8 @@ static void bits_of_sound(void) {
     r.time_width = r.band_width = 4;
     sslh_tensor *view = sslh_audio_augment(c, sslh_from(c, sslh_dim2(2, 1500), x), r, 1);
     for (int k = 0; k < 3; k++) {
-        sslh_tensor *y = k == 0 ? view : k == 1 ? sslh_mfcc(c, view, d) : sslh_mask_spectrogram(c, sslh_log_mel(c, view, d.mel), r, 2);
+        sslh_tensor *y = k == 0 ? view : k == 1 ? sslh_mfcc(c, view, d) :
+                         sslh_mask_spectrogram(c, sslh_log_mel(c, view, d.mel), r, 2);
         for (size_t i = 0; i < y->count; i++) {
             float v = (float)y->data[i];
             h = test_hash_floats(&v, 1, h);

@@ -1,6 +1,7 @@
 /* The same bits everywhere: small training runs whose parameters and losses are hashed.
      bits                          compares numbers of threads and instruction sets within this build
-     bits --hash THREADS CPU PORTABLE   prints the hash (CPU "best" or a name): tests/bits.sh compares builds, compilers, machines */
+     bits --hash THREADS CPU PORTABLE   prints the hash (CPU "best" or a name):
+                                        tests/bits.sh compares builds, compilers, machines */
 #include "../ssl.h"
 #include "harness.h"
 
@@ -37,7 +38,8 @@ static sslh_data make_data(sslh_ctx *c) {
             for (x = 0; x < SIDE; x++)
                 for (k = 0; k < 3; k++)
                     pixels[((n * SIDE + y) * SIDE + x) * 3 + k] =
-                        (uint8_t)((unsigned)((x * (3 + n % 4) + y * (5 - n % 4) + k * 40) * 4) / 2u + sslh_random_below(1, 2, (uint64_t)(((n * SIDE + y) * SIDE + x) * 3 + k), 40));
+                        (uint8_t)((unsigned)((x * (3 + n % 4) + y * (5 - n % 4) + k * 40) * 4) / 2u +
+                                  sslh_random_below(1, 2, (uint64_t)(((n * SIDE + y) * SIDE + x) * 3 + k), 40));
     }
     return sslh_data_from_images(c, pixels, IMAGES, SIDE, SIDE, 3, labels);
 }
@@ -55,7 +57,8 @@ static sslh_net *small_convnet(sslh_ctx *c) {
 }
 
 /* Steps of a method with an optimiser; loss and parameters into the hash. */
-static unsigned long long train(sslh_ctx *c, sslh_method *m, sslh_data data, sslh_optimizer_desc od, int steps, int batch, unsigned long long h) {
+static unsigned long long train(sslh_ctx *c, sslh_method *m, sslh_data data, sslh_optimizer_desc od, int steps,
+                                int batch, unsigned long long h) {
     sslh_optimizer *o = sslh_optimizer_new(c, od);
     sslh_loader_desc ld;
     sslh_loader *l;
@@ -226,7 +229,9 @@ static unsigned long long run(int threads, const char *cpu, int portable) {
             int32_t token[5 * 8], next[5 * 8];
             sslh_tensor *x;
             sslh_begin_step(c);
-            for (t = 0; t < 40; t++) token[t] = (int32_t)sslh_random_below(3, 4, (uint64_t)(s * 40 + t), 11), next[t] = (token[t] * 3 + 1) % 11;
+            for (t = 0; t < 40; t++)
+                token[t] = (int32_t)sslh_random_below(3, 4, (uint64_t)(s * 40 + t), 11),
+                next[t] = (token[t] * 3 + 1) % 11;
             x = sslh_embedding(c, sslh_param(net, 0), sslh_from_ints(c, sslh_dim2(5, 8), token));
             x = sslh_gru(c, x, sslh_param(net, 1), sslh_param(net, 2), sslh_param(net, 3), sslh_param(net, 4), NULL);
             x = sslh_linear(c, sslh_silu(c, x), sslh_param(net, 5), NULL);
@@ -235,7 +240,8 @@ static unsigned long long run(int threads, const char *cpu, int portable) {
         }
         note_part("gru", hash_net(net, 0));
     }
-    {   /* sequences of different lengths: an LSTM both ways, attention with a learned bias and a mask, products that broadcast, weights of classes */
+    {   /* sequences of different lengths: an LSTM both ways, attention with a learned bias and a mask, products that
+           broadcast, weights of classes */
         sslh_net_desc nd;
         sslh_net *net;
         sslh_optimizer *o;
@@ -324,7 +330,8 @@ static unsigned long long run(int threads, const char *cpu, int portable) {
         unsigned long long hash = 0;
         int t;
         for (t = 0; t < (int)(sizeof v / sizeof v[0]); t++) v[t] = sslh_random_normal(7, 0, (uint64_t)t);
-        for (t = 0; t < (int)(sizeof v / sizeof v[0]); t += 3) v[t] = v[t] * (t % 2 ? 1048576.0f : 1152921504606846976.0f);
+        for (t = 0; t < (int)(sizeof v / sizeof v[0]); t += 3)
+            v[t] = v[t] * (t % 2 ? 1048576.0f : 1152921504606846976.0f);
         sslh_begin_step(c);
         x = sslh_requires_grad(sslh_from(c, sslh_dim4(2, 11, 13, 5), v));
         memset(&d, 0, sizeof d);
@@ -415,7 +422,8 @@ static void sees(void) {
     int i, j;
     CHECK(a != 0 && a == b, "%s", error_text);
     for (i = 0; i < n_parts; i++)
-        for (j = 0; j < i; j++) CHECK(parts[i].hash != parts[j].hash, "%s and %s have one hash", parts[i].name, parts[j].name);
+        for (j = 0; j < i; j++)
+            CHECK(parts[i].hash != parts[j].hash, "%s and %s have one hash", parts[i].name, parts[j].name);
 }
 
 int main(int argc, char **argv) {
@@ -423,7 +431,9 @@ int main(int argc, char **argv) {
         unsigned long long h = run(atoi(argv[2]), strcmp(argv[3], "best") == 0 ? NULL : argv[3], atoi(argv[4]));
         int i;
         if (error_text[0]) printf("error: %s\n", error_text);
-        for (i = 0; i < n_parts; i++) printf("%s=%08lx%08lx ", parts[i].name, (unsigned long)(parts[i].hash >> 32), (unsigned long)(parts[i].hash & 0xffffffffu));
+        for (i = 0; i < n_parts; i++)
+            printf("%s=%08lx%08lx ", parts[i].name, (unsigned long)(parts[i].hash >> 32),
+                   (unsigned long)(parts[i].hash & 0xffffffffu));
         printf("all=%08lx%08lx\n", (unsigned long)(h >> 32), (unsigned long)(h & 0xffffffffu));
         return error_text[0] != 0;
     }

@@ -1,6 +1,6 @@
 #!/bin/sh
-# The same-bits matrix: one small training, many builds. Set 1 (fused multiply-add): gcc and clang at all levels, C and C++,
-# AVX2, AVX-512, NEON. Set 2 (portable_bits): also SSE2, plain C, tcc, musl, 32 bits, big-endian s390x.
+# The same-bits matrix: one small training, many builds. Set 1 (fused multiply-add): gcc and clang at all levels, C and
+# C++, AVX2, AVX-512, NEON. Set 2 (portable_bits): also SSE2, plain C, tcc, musl, 32 bits, big-endian s390x.
 # SSLH_TEST_LONG=1 adds the builds that take long.
 cd "$(dirname "$0")/.." || exit 1
 tally=build/bits.tally; mkdir -p build/bits; : > $tally
@@ -34,23 +34,27 @@ for level in $gcc_levels; do
     variant "gcc$level" gcc "gcc $level"; add_run "gcc$level" fma "" 2 best 0; add_run "gcc$level" portable "" 2 best 1
 done
 for level in $clang_levels; do
-    variant "clang$level" clang "clang $level"; add_run "clang$level" fma "" 7 best 0; add_run "clang$level" portable "" 2 sse2 1
+    variant "clang$level" clang "clang $level"; add_run "clang$level" fma "" 7 best 0
+    add_run "clang$level" portable "" 2 sse2 1
 done
 variant g++ g++ "g++ -O1 -std=c++11 -x c++"; add_run g++ fma "" 2 best 0
 variant clang++ clang++ "clang++ -O0 -std=c++20 -x c++"; add_run clang++ fma "" 7 best 0
 variant native gcc "gcc -O1 -march=native -ffp-contract=fast"; add_run native fma "" 1 best 0
 variant tcc tcc "tcc"; add_run tcc portable "" 1 best 1
 variant musl musl-gcc "musl-gcc -O0"; add_run musl fma "" 2 best 0; add_run musl portable "" 2 best 1
-variant aarch64 aarch64-linux-gnu-gcc "aarch64-linux-gnu-gcc -O1 -static"; add_run aarch64 fma qemu-aarch64 2 best 0; add_run aarch64 portable qemu-aarch64 1 best 1
+variant aarch64 aarch64-linux-gnu-gcc "aarch64-linux-gnu-gcc -O1 -static"; add_run aarch64 fma qemu-aarch64 2 best 0
+add_run aarch64 portable qemu-aarch64 1 best 1
 variant s390x s390x-linux-gnu-gcc "s390x-linux-gnu-gcc -O1 -static"; add_run s390x portable qemu-s390x 1 best 1
 if compiles "gcc -m32" "-isystem /usr/include/x86_64-linux-gnu"; then
-    echo 'int main(void) { return 0; }' > build/bits/start.c # a kernel that does not start 32-bit programs gets them by qemu
+    # a kernel that does not start 32-bit programs gets them by qemu
+    echo 'int main(void) { return 0; }' > build/bits/start.c
     gcc -m32 build/bits/start.c -o build/bits/start && { build/bits/start 2> /dev/null || m32=qemu-i386; }
     variant m32 gcc "gcc -m32 -isystem /usr/include/x86_64-linux-gnu -O1 -std=c99"; add_run m32 portable "$m32" 2 best 1
 else skip "bits m32" "gcc -m32 does not work (gcc-12-multilib)"; fi
 if [ "$long" = 1 ]; then
     variant clang-19 clang-19 "clang-19 -O3"; add_run clang-19 fma "" 2 best 0; add_run clang-19 portable "" 2 best 1
-    variant m32-sse gcc "gcc -m32 -isystem /usr/include/x86_64-linux-gnu -O2 -msse2 -mfpmath=sse"; add_run m32-sse portable "$m32" 1 best 1; [ -n "$m32" ] || add_run m32-sse fma "" 1 avx2 0
+    variant m32-sse gcc "gcc -m32 -isystem /usr/include/x86_64-linux-gnu -O2 -msse2 -mfpmath=sse"
+    add_run m32-sse portable "$m32" 1 best 1; [ -n "$m32" ] || add_run m32-sse fma "" 1 avx2 0
     variant no-simd gcc "gcc -O2 -DSSLH_WITH_SIMD=0"; add_run no-simd portable "" 2 best 1
     variant no-threads gcc "gcc -O2 -DSSLH_WITH_THREADS=0"; add_run no-threads fma "" 1 best 0
 fi
@@ -76,11 +80,14 @@ ref_fma=; ref_portable=
 while IFS='|' read -r name set emulator threads cpu portable; do
     grep -q "^$name|" $list || continue
     label="$name threads=$threads cpu=$cpu portable_bits=$portable"
-    if [ -f "build/bits/$name.failed" ]; then tail -n 5 "build/bits/$name.log"; fail "bits $label: does not build"; continue; fi
+    if [ -f "build/bits/$name.failed" ]; then
+        tail -n 5 "build/bits/$name.log"; fail "bits $label: does not build"; continue
+    fi
     if [ -n "$emulator" ] && ! have "$emulator"; then skip "bits $name" "$emulator is not installed"; continue; fi
     out=$($emulator "build/bits/$name" --hash "$threads" "$cpu" "$portable" 2>&1 | tail -n 3)
     case $out in
-    error:*cpu*|*"not available"*) echo "   $label: not on this processor"; continue ;; # an instruction set that is not here
+    # an instruction set that is not here
+    error:*cpu*|*"not available"*) echo "   $label: not on this processor"; continue ;;
     *all=*) ;;
     *) fail "bits $label: $out"; continue ;;
     esac

@@ -1,18 +1,18 @@
 /* Calls of every public function, in sequences that a generator draws from a seed.
 
-   hostile_calls: whatever a caller can get wrong without breaking C itself. NULL, dummies, objects of another context, tensors
-   whose memory was given back, sizes and numbers that make no sense, odd texts and paths, an error that is already set. Nothing
-   may crash, hang, leak or take more memory than .max_bytes; an error has a sentence that names the function, its result is
-   inert; once the error is cleared the context computes as ever.
+   hostile_calls: whatever a caller can get wrong without breaking C itself. NULL, dummies, objects of another context,
+   tensors whose memory was given back, sizes and numbers that make no sense, odd texts and paths, an error that is
+   already set. Nothing may crash, hang, leak or take more memory than .max_bytes; an error has a sentence that names
+   the function, its result is inert; once the error is cleared the context computes as ever.
 
-   graphs: valid operations on tensors of valid shapes, forwards and backwards: no error, the shape that the rule gives, finite
-   values, gradients of the same shape, the same bits again, with two threads and without a tape. In the double build the
-   gradients are compared with central differences.
+   graphs: valid operations on tensors of valid shapes, forwards and backwards: no error, the shape that the rule gives,
+   finite values, gradients of the same shape, the same bits again, with two threads and without a tape. In the double
+   build the gradients are compared with central differences.
 
    trainings: valid encoders, methods and settings: no error, finite losses, the same bits again and with two threads.
 
-   A sequence is a function of its number alone. What fails prints the line that repeats it, SSLH_CALLS_SEED=number program test.
-   SSLH_CALLS_RUNS=count sets how many are run; SSLH_TEST_LONG=1 runs many. */
+   A sequence is a function of its number alone. What fails prints the line that repeats it, SSLH_CALLS_SEED=number
+   program test. SSLH_CALLS_RUNS=count sets how many are run; SSLH_TEST_LONG=1 runs many. */
 #if defined(__unix__) || defined(__APPLE__)
 #define _XOPEN_SOURCE 700 /* alarm, sigaction */
 #include <signal.h>
@@ -91,7 +91,8 @@ static void watch(void) {
 }
 /* Runs sequence number 0, 1 .. or the one that is asked for. */
 static void sequences(const char *test, long small, long normal, long endless, void (*sequence)(long)) {
-    const char *seed = getenv("SSLH_CALLS_SEED"), *runs = getenv("SSLH_CALLS_RUNS"), *long_run = getenv("SSLH_TEST_LONG");
+    const char *seed = getenv("SSLH_CALLS_SEED"), *runs = getenv("SSLH_CALLS_RUNS");
+    const char *long_run = getenv("SSLH_TEST_LONG");
     int is_long = long_run && long_run[0] == '1';
     long n = runs ? atol(runs) : is_long ? endless / (test_small() ? 10 : 1) : test_small() ? small : normal, first = 0;
     if (seed) first = atol(seed), n = first + 1;
@@ -168,7 +169,9 @@ static void add_tensor(world *w, sslh_tensor *t) {
     else w->tensor[w->lasting + dice(TENSORS - w->lasting)] = t;
 }
 static void add_net(world *w, sslh_net *n) { w->net[w->nets < NETS ? w->nets++ : FIXED + dice(NETS - FIXED)] = n; }
-static void add_method(world *w, sslh_method m) { w->method[w->methods < METHODS ? w->methods++ : 4 + dice(METHODS - 4)] = m; }
+static void add_method(world *w, sslh_method m) {
+    w->method[w->methods < METHODS ? w->methods++ : 4 + dice(METHODS - 4)] = m;
+}
 static void add_data(world *w, sslh_data d) { w->data[w->datas < DATAS ? w->datas++ : 4 + dice(DATAS - 4)] = d; }
 static void add_loader(world *w, sslh_loader *l) { w->loader[w->loaders < LOADERS ? w->loaders++ : dice(LOADERS)] = l; }
 static void add_optimizer(world *w, sslh_optimizer *o) {
@@ -305,8 +308,8 @@ static void world_end(world *w) {
 /* --- hostile arguments -------------------------------------------------------------------------------------------- */
 
 static int any_int(void) {
-    static const int some[] = {INT32_MIN, INT32_MIN + 1, -1000, -2, -1, -1, 0, 0, 0, 1, 1, 1, 2, 2, 3, 3, 4, 4, 5, 8, 12, 16,
-                               63, 1000, 65536, 1 << 24, INT32_MAX - 1, INT32_MAX};
+    static const int some[] = {INT32_MIN, INT32_MIN + 1, -1000, -2, -1, -1, 0, 0, 0, 1, 1, 1, 2, 2, 3, 3, 4, 4, 5, 8,
+                               12, 16, 63, 1000, 65536, 1 << 24, INT32_MAX - 1, INT32_MAX};
     return some[dice((int)(sizeof some / sizeof some[0]))];
 }
 static int few(void) { /* what may be a count of work to do, or of values that the caller has */
@@ -315,7 +318,8 @@ static int few(void) { /* what may be a count of work to do, or of values that t
 }
 static int zeros_mostly(void) { return dice(3) ? 0 : any_int(); } /* a field of a descriptor */
 static float any_real(void) {
-    static const float some[] = {0, 0, -1, 1, 0.5f, 0.1f, 2, 1e-30f, -1e-30f, 1e30f, -1e30f, 3e-39f, 0.999999f, 1.000001f, 100};
+    static const float some[] = {0, 0, -1, 1, 0.5f, 0.1f, 2, 1e-30f, -1e-30f, 1e30f, -1e30f, 3e-39f, 0.999999f,
+                                 1.000001f, 100};
     int k = dice(18);
     return k < 15 ? some[k] : k == 15 ? reals[1] : k == 16 ? reals[2] : -reals[2];
 }
@@ -328,16 +332,19 @@ static sslh_shape any_shape(void) {
     return s;
 }
 static const char *any_text(void) {
-    static const char *const some[] = {NULL, "", "a", "%s%n%d", "encoder", "fc1.weight", "fc1.bias", "weight", "block1", "tokens",
-        "\xc3\xa4\xff\xfe", ".", "..", "a.b", "a/b", " ", "\n", "temperature", "simclr", "rotation", "vae", "mae", "x0"};
+    static const char *const some[] = {NULL, "", "a", "%s%n%d", "encoder", "fc1.weight", "fc1.bias", "weight", "block1",
+                                       "tokens", "\xc3\xa4\xff\xfe", ".", "..", "a.b", "a/b", " ", "\n", "temperature",
+                                       "simclr", "rotation", "vae", "mae", "x0"};
     int k = dice(25);
     return k < 23 ? some[k] : k == 23 ? long_text : long_text + 5000 - 111;
 }
 static const char *any_settings(void) {
     static char text[400];
-    static const char *const parts[] = {"temperature", "=", "=", ",", " ", "0.2", "-1", "1e99", "nan", "auto", "lr", "epochs",
-        "head_out", "0", "4", "optimizer", "sgd", "views", "none", "simclr", "milestones", "0.3:0.6", ":", "\"", "\xff", "batch",
-        "99999999999999999999", "schedule", "steps", "mask", "hidden", "height", "8", "0x10", "+1", "1.5", "==", "tap", "block1"};
+    static const char *const parts[] = {"temperature", "=", "=", ",", " ", "0.2", "-1", "1e99", "nan", "auto", "lr",
+                                        "epochs", "head_out", "0", "4", "optimizer", "sgd", "views", "none", "simclr",
+                                        "milestones", "0.3:0.6", ":", "\"", "\xff", "batch", "99999999999999999999",
+                                        "schedule", "steps", "mask", "hidden", "height", "8", "0x10", "+1", "1.5", "==",
+                                        "tap", "block1"};
     if (!dice(3)) return dice(2) ? "" : any_text();
     text[0] = 0;
     for (int n = 1 + dice(12); n > 0; n--) strcat(text, parts[dice((int)(sizeof parts / sizeof parts[0]))]);
@@ -351,7 +358,8 @@ static const char *own_file(const char *name) {
     return path[turn];
 }
 static const char *any_path(void) {
-    static const char *const files[] = {"image.png", "image.png", "net", "net", "array.npy", "run", "run", "text", "absent"};
+    static const char *const files[] = {"image.png", "image.png", "net", "net", "array.npy", "run", "run", "text",
+                                        "absent"};
     int k = dice(14);
     if (k < 9) return own_file(files[k]);
     return k == 9 ? NULL : k == 10 ? "" : k == 11 ? long_text : k == 12 ? test_folder : own_file("absent/x");
@@ -420,7 +428,8 @@ static sslh_train_desc any_training(void) {
     d.warmup = zeros_mostly_real(), d.gamma = zeros_mostly_real(), d.milestones[0] = zeros_mostly_real();
     d.milestones[1] = zeros_mostly_real(), d.accumulate = zeros_mostly(), d.max_steps = dice(2) ? 0 : few();
     if (!dice(4)) d.checkpoint = dice(2) ? own_file("run") : out_path();
-    d.checkpoint_every = zeros_mostly(), d.checkpoint_steps = dice(2) ? 0 : few(), d.resume = dice(2), d.quiet = 1, d.columns = zeros_mostly();
+    d.checkpoint_every = zeros_mostly(), d.checkpoint_steps = dice(2) ? 0 : few(), d.resume = dice(2), d.quiet = 1,
+    d.columns = zeros_mostly();
     d.callback = stop_soon;
     if (d.epochs <= 64 && dice(2)) d.losses = losses;
     return d;
@@ -428,7 +437,8 @@ static sslh_train_desc any_training(void) {
 static sslh_pool_desc any_pool(void) {
     sslh_pool_desc d;
     memset(&d, 0, sizeof d);
-    d.kernel = dice(2) ? 1 + dice(3) : any_int(), d.kernel_w = zeros_mostly(), d.stride = zeros_mostly(), d.stride_w = zeros_mostly();
+    d.kernel = dice(2) ? 1 + dice(3) : any_int(), d.kernel_w = zeros_mostly(), d.stride = zeros_mostly(),
+    d.stride_w = zeros_mostly();
     d.pad = zeros_mostly(), d.pad_w = zeros_mostly(), d.ceil_mode = dice(2), d.exclude_pad = dice(2);
     return d;
 }
@@ -448,22 +458,26 @@ static sslh_audio_recipe any_audio_recipe(void) {
     sslh_audio_recipe d;
     memset(&d, 0, sizeof d);
     d.crop = zeros_mostly(), d.shift = zeros_mostly(), d.gain = zeros_mostly_real(), d.noise = zeros_mostly_real();
-    d.snr_min = zeros_mostly_real(), d.snr_max = zeros_mostly_real(), d.time_masks = zeros_mostly(), d.time_width = zeros_mostly();
+    d.snr_min = zeros_mostly_real(), d.snr_max = zeros_mostly_real(), d.time_masks = zeros_mostly(),
+    d.time_width = zeros_mostly();
     d.band_masks = zeros_mostly(), d.band_width = zeros_mostly();
     return d;
 }
 static sslh_mel_desc any_mel(void) {
     sslh_mel_desc d;
     memset(&d, 0, sizeof d);
-    d.rate = zeros_mostly(), d.n_fft = dice(2) ? 8 : zeros_mostly(), d.window = zeros_mostly(), d.hop = zeros_mostly(), d.bands = dice(2) ? 3 : zeros_mostly();
-    d.low = zeros_mostly_real(), d.high = zeros_mostly_real(), d.slaney = dice(2), d.area_norm = dice(2), d.no_center = dice(2);
+    d.rate = zeros_mostly(), d.n_fft = dice(2) ? 8 : zeros_mostly(), d.window = zeros_mostly(),
+    d.hop = zeros_mostly(), d.bands = dice(2) ? 3 : zeros_mostly();
+    d.low = zeros_mostly_real(), d.high = zeros_mostly_real(), d.slaney = dice(2), d.area_norm = dice(2),
+    d.no_center = dice(2);
     return d;
 }
 static sslh_optimizer_desc any_optimizer(void) {
     sslh_optimizer_desc d;
     memset(&d, 0, sizeof d);
     d.kind = (sslh_optim_kind)(dice(3) ? dice(5) : any_int());
-    d.momentum = zeros_mostly_real(), d.nesterov = dice(2), d.beta1 = zeros_mostly_real(), d.beta2 = zeros_mostly_real();
+    d.momentum = zeros_mostly_real(), d.nesterov = dice(2), d.beta1 = zeros_mostly_real(),
+    d.beta2 = zeros_mostly_real();
     d.eps = zeros_mostly_real(), d.weight_decay = zeros_mostly_real(), d.lars_eta = zeros_mostly_real();
     d.clip = zeros_mostly_real(), d.group_lr[dice(16)] = zeros_mostly_real(), d.constant_lr = (unsigned)zeros_mostly();
     return d;
@@ -538,7 +552,8 @@ static void keep(world *w, sslh_tensor *t) {
     if (t->data || t->ints || t->bytes) {
         size_t n = 1;
         for (int i = 0; i < t->ndim; i++) n *= (size_t)t->shape[i];
-        CHECK(n == t->count && n > 0, "%s: %.0f elements, %.0f by its shape", running_call, (double)t->count, (double)n);
+        CHECK(n == t->count && n > 0,
+              "%s: %.0f elements, %.0f by its shape", running_call, (double)t->count, (double)n);
     }
     if (sslh_error(w->c) && t->ctx == w->c) return; /* what step tensors there are goes with the error */
     add_tensor(w, t);
@@ -548,17 +563,20 @@ static void keep_net(world *w, sslh_net *n) {
     if (n) add_net(w, n);
 }
 
-/* Row number `row` is called; row -1 only fills in the names. Returns how many rows there are. The arguments are drawn first,
-   for C leaves the order of a call's arguments open. */
+/* in a row of the tables below: something of a type that is all zeros */
+#define EMPTY(type, name) type name; memset(&name, 0, sizeof name)
+
+/* Row number `row` is called; row -1 only fills in the names. Returns how many rows there are. The arguments are drawn
+   first, for C leaves the order of a call's arguments open. */
 static int call_row(world *w, int row, const char **names) {
     int rows = 0;
-#define ROW(fn, ...)                                                                                                     \
-    if (names) names[rows] = #fn;                                                                                        \
-    else if (row == rows) {                                                                                              \
-        running_call = #fn;                                                                                              \
-        __VA_ARGS__;                                                                                                     \
-        return 0;                                                                                                        \
-    }                                                                                                                    \
+#define ROW(fn, ...)                                                                                                   \
+    if (names) names[rows] = #fn;                                                                                      \
+    else if (row == rows) {                                                                                            \
+        running_call = #fn;                                                                                            \
+        __VA_ARGS__;                                                                                                   \
+        return 0;                                                                                                      \
+    }                                                                                                                  \
     rows++;
 /* starts a step, or ends one: tensors of the step are gone */
 #define STEP(fn, ...) ROW(fn, w->stale = 1; __VA_ARGS__)
@@ -610,16 +628,20 @@ static int call_row(world *w, int row, const char **names) {
         where = dice(4) ? out : NULL;
         if (!where) size = 0;
     }
-#define TEXT_OUT(length) do { size_t length_ = (length); CHECK(!where || !size || !length_ || memchr(out, 0, size), "no end of text"); } while (0)
+#define TEXT_OUT(length)                                                                                               \
+    do {                                                                                                               \
+        size_t length_ = (length);                                                                                     \
+        CHECK(!where || !size || !length_ || memchr(out, 0, size), "no end of text");                                  \
+    } while (0)
 
     /* context */
     ROW(sslh_or_off, sslh_or_off(f[0]))
-    ROW(sslh_create, sslh_desc e; memset(&e, 0, sizeof e); e.threads = dice(2) ? 1 : k[0]; e.cpu = dice(2) ? NULL : text[0];
+    ROW(sslh_create, EMPTY(sslh_desc, e); e.threads = dice(2) ? 1 : k[0]; e.cpu = dice(2) ? NULL : text[0];
         e.portable_bits = dice(2); e.check_nan = dice(2); e.bfloat16 = dice(2);
         e.max_bytes = dice(2) ? 0 : (size_t)(1 + dice(100000)); if (!dice(5)) e.alloc = no_memory;
-        if (!dice(5)) e.release = no_release;
-        sslh_ctx *x = sslh_create(e); returned(w, "sslh_create", x != NULL); sslh_matmul(x, sslh_zeros(x, sslh_dim2(3, 3)),
-        sslh_zeros(x, sslh_dim2(3, 3))); CHECK(x != NULL, "NULL"); sslh_destroy(x))
+        if (!dice(5)) e.release = no_release; sslh_ctx *x = sslh_create(e); returned(w, "sslh_create", x != NULL);
+        sslh_matmul(x, sslh_zeros(x, sslh_dim2(3, 3)), sslh_zeros(x, sslh_dim2(3, 3))); CHECK(x != NULL, "NULL");
+        sslh_destroy(x))
     ROW(sslh_destroy, sslh_destroy(dice(2) ? NULL : w->dead))
     ROW(sslh_mark, CHECK(sslh_mark(c) >= 0, "a mark below 0"))
     ROW(sslh_rewind, int64_t mark = dice(4) ? any_int() : sslh_mark(c); w->over = 1; sslh_rewind(c, mark))
@@ -654,11 +676,14 @@ static int call_row(world *w, int row, const char **names) {
     ROW(sslh_dim3, s = sslh_dim3(i[0], i[1], i[2]); CHECK(s.ndim == 3 && s.size[2] == i[2], "%d", s.ndim))
     ROW(sslh_dim4, s = sslh_dim4(i[0], i[1], i[2], i[3]); CHECK(s.ndim == 4 && s.size[3] == i[3], "%d", s.ndim))
     ROW(sslh_dim5, s = sslh_dim5(i[0], i[1], i[2], i[3], i[4]); CHECK(s.ndim == 5 && s.size[4] == i[4], "%d", s.ndim))
-    ROW(sslh_dim6, s = sslh_dim6(i[0], i[1], i[2], i[3], i[4], i[5]); CHECK(s.ndim == 6 && s.size[5] == i[5], "%d", s.ndim))
+    ROW(sslh_dim6, s = sslh_dim6(i[0], i[1], i[2], i[3], i[4], i[5]);
+        CHECK(s.ndim == 6 && s.size[5] == i[5], "%d", s.ndim))
     ROW(sslh_zeros, K(sslh_zeros(c, s)))
     ROW(sslh_full, K(sslh_full(c, s, f[0])))
     ROW(sslh_scalar, K(sslh_scalar(c, f[0])))
-    ROW(sslh_from, size_t count = 1; for (int j = 0; j < s.ndim && j < 6 && count < 8192; j++) count *= (size_t)(s.size[j] < 1 ? 1 : s.size[j] < 8192 ? s.size[j] : 8192);
+    ROW(sslh_from, size_t count = 1;
+        for (int j = 0; j < s.ndim && j < 6 && count < 8192; j++)
+            count *= (size_t)(s.size[j] < 1 ? 1 : s.size[j] < 8192 ? s.size[j] : 8192);
         K(sslh_from(c, s, count < 8192 && dice(4) ? reals : NULL)))
     ROW(sslh_from_ints, K(sslh_from_ints(c, sslh_dim2(dice(8), k[0]), dice(4) ? numbers : NULL)))
     ROW(sslh_from_bytes, K(sslh_from_bytes(c, sslh_dim2(dice(8), k[0]), dice(4) ? pixels : NULL)))
@@ -668,20 +693,23 @@ static int call_row(world *w, int row, const char **names) {
     ROW(sslh_keep, K(sslh_keep(T(0))))
     ROW(sslh_persist, K(sslh_persist(T(0))))
     ROW(sslh_item, sslh_item(T(0)))
-    ROW(sslh_read, size_t count = dice(2) && t[0] ? t[0]->count : (size_t)dice(4096); float *p = (float *)malloc(count * 4 + 1);
-        sslh_read(T(0), dice(5) ? p : NULL, count); free(p))
+    ROW(sslh_read, size_t count = dice(2) && t[0] ? t[0]->count : (size_t)dice(4096);
+        float *p = (float *)malloc(count * 4 + 1); sslh_read(T(0), dice(5) ? p : NULL, count); free(p))
     ROW(sslh_write, size_t count = dice(2) && t[0] ? t[0]->count : (size_t)i[0];
         if (t[0] != w->tensor[4]) sslh_write(T(0), dice(5) ? reals + 3 : NULL, count))
     ROW(sslh_shape_of, s = sslh_shape_of(T(0)); CHECK(s.ndim >= 0 && s.ndim <= 6, "%d", s.ndim))
     ROW(sslh_backward, sslh_backward(c, T(0)))
     ROW(sslh_backward_keep, sslh_backward_keep(c, T(0)))
     ROW(sslh_detach, K(sslh_detach(c, T(0))))
-    ROW(sslh_custom_op, sslh_op_desc e; memset(&e, 0, sizeof e); e.name = text[0]; if (dice(4)) e.forward = op_forward;
-        if (dice(2)) e.backward = op_backward; K(sslh_custom_op(c, e, dice(5) ? t : NULL, dice(4) ? 1 + dice(3) : -dice(2), s)))
+    ROW(sslh_custom_op, EMPTY(sslh_op_desc, e); e.name = text[0]; if (dice(4)) e.forward = op_forward;
+        if (dice(2)) e.backward = op_backward;
+        K(sslh_custom_op(c, e, dice(5) ? t : NULL, dice(4) ? 1 + dice(3) : -dice(2), s)))
     ROW(sslh_grad, sslh_grad(c, T(0)))
-    ROW(sslh_gradcheck, sslh_gradcheck_desc e; memset(&e, 0, sizeof e); e.step = zeros_mostly_real(); e.floor = zeros_mostly_real();
-        e.tolerance = zeros_mostly_real(); e.max_checks = dice(2) ? 3 : few(); if (dice(2)) e.report = out, e.report_size = size;
-        sslh_gradcheck(c, dice(4) ? sum_of_all : dice(2) ? null_function : NULL, dice(6) ? t : NULL, dice(3) ? 1 + dice(2) : few(), NULL, e))
+    ROW(sslh_gradcheck, EMPTY(sslh_gradcheck_desc, e); e.step = zeros_mostly_real(); e.floor = zeros_mostly_real();
+        e.tolerance = zeros_mostly_real(); e.max_checks = dice(2) ? 3 : few();
+        if (dice(2)) e.report = out, e.report_size = size;
+        sslh_gradcheck(c, dice(4) ? sum_of_all : dice(2) ? null_function : NULL, dice(6) ? t : NULL,
+            dice(3) ? 1 + dice(2) : few(), NULL, e))
     /* element-wise */
 #define PAIR(fn) ROW(fn, K(fn(c, T(0), T(1))))
 #define SINGLE(fn) ROW(fn, K(fn(c, T(0))))
@@ -689,9 +717,9 @@ static int call_row(world *w, int row, const char **names) {
     PAIR(sslh_add) PAIR(sslh_sub) PAIR(sslh_mul) PAIR(sslh_div) PAIR(sslh_minimum) PAIR(sslh_maximum) PAIR(sslh_greater)
     ROW(sslh_where, K(sslh_where(c, T(0), T(1), T(2))))
     WITH_REAL(sslh_scale) WITH_REAL(sslh_shift) WITH_REAL(sslh_pow) WITH_REAL(sslh_leaky_relu) WITH_REAL(sslh_elu)
-    SINGLE(sslh_neg) SINGLE(sslh_exp) SINGLE(sslh_log) SINGLE(sslh_sqrt) SINGLE(sslh_square) SINGLE(sslh_abs) SINGLE(sslh_relu)
-    SINGLE(sslh_gelu) SINGLE(sslh_gelu_tanh) SINGLE(sslh_silu) SINGLE(sslh_sigmoid) SINGLE(sslh_tanh) SINGLE(sslh_softplus)
-    SINGLE(sslh_sin) SINGLE(sslh_cos)
+    SINGLE(sslh_neg) SINGLE(sslh_exp) SINGLE(sslh_log) SINGLE(sslh_sqrt) SINGLE(sslh_square) SINGLE(sslh_abs)
+    SINGLE(sslh_relu) SINGLE(sslh_gelu) SINGLE(sslh_gelu_tanh) SINGLE(sslh_silu) SINGLE(sslh_sigmoid) SINGLE(sslh_tanh)
+    SINGLE(sslh_softplus) SINGLE(sslh_sin) SINGLE(sslh_cos)
     ROW(sslh_clamp, K(sslh_clamp(c, T(0), f[0], f[1])))
     ROW(sslh_activate, K(sslh_activate(c, T(0), (sslh_activation)(dice(2) ? dice(7) : i[0]))))
     /* reductions */
@@ -700,7 +728,8 @@ static int call_row(world *w, int row, const char **names) {
     REDUCTION(sslh_min) REDUCTION(sslh_prod)
     ROW(sslh_argmin, K(sslh_argmin(c, T(0), dice(2) ? dice(4) - 2 : i[0])))
     ROW(sslh_cumsum, K(sslh_cumsum(c, T(0), dice(2) ? dice(4) - 2 : i[0])))
-    ROW(sslh_topk, sslh_tensor *where_; K(sslh_topk(c, T(0), dice(2) ? 1 + dice(3) : i[1], dice(2) ? dice(4) - 2 : i[0], dice(2) ? &where_ : NULL)))
+    ROW(sslh_topk, sslh_tensor *where_;
+        K(sslh_topk(c, T(0), dice(2) ? 1 + dice(3) : i[1], dice(2) ? dice(4) - 2 : i[0], dice(2) ? &where_ : NULL)))
     ROW(sslh_variance, K(sslh_variance(c, T(0), axes, k[0], k[1])))
     ROW(sslh_argmax, K(sslh_argmax(c, T(0), dice(2) ? dice(4) - 2 : i[0])))
     ROW(sslh_softmax, K(sslh_softmax(c, T(0), dice(2) ? dice(4) - 2 : i[0])))
@@ -709,9 +738,11 @@ static int call_row(world *w, int row, const char **names) {
     PAIR(sslh_matmul)
     ROW(sslh_matmul_ex, K(sslh_matmul_ex(c, T(0), T(1), dice(2), dice(2))))
     ROW(sslh_linear, K(sslh_linear(c, T(0), T(1), dice(2) ? NULL : T(2))))
-    ROW(sslh_linear_ex, K(sslh_linear_ex(c, T(0), T(1), dice(2) ? NULL : T(2), (sslh_activation)(dice(2) ? dice(7) : i[0]))))
+    ROW(sslh_linear_ex, K(sslh_linear_ex(c, T(0), T(1), dice(2) ? NULL : T(2),
+        (sslh_activation)(dice(2) ? dice(7) : i[0]))))
 #define CONVOLUTION(fn) ROW(fn, sslh_conv_desc e = any_conv(); K(fn(c, T(0), T(1), dice(2) ? NULL : T(2), e)))
-    CONVOLUTION(sslh_conv2d) CONVOLUTION(sslh_conv1d) CONVOLUTION(sslh_conv2d_transpose) CONVOLUTION(sslh_conv1d_transpose)
+    CONVOLUTION(sslh_conv2d) CONVOLUTION(sslh_conv1d) CONVOLUTION(sslh_conv2d_transpose)
+    CONVOLUTION(sslh_conv1d_transpose)
     ROW(sslh_max_pool2d, K(sslh_max_pool2d(c, T(0), i[0], i[1], i[2])))
     ROW(sslh_avg_pool2d, K(sslh_avg_pool2d(c, T(0), i[0], i[1], i[2])))
 #define POOL_OF(fn) ROW(fn, sslh_pool_desc e = any_pool(); K(fn(c, T(0), e)))
@@ -720,13 +751,15 @@ static int call_row(world *w, int row, const char **names) {
     SINGLE(sslh_global_avg_pool) SINGLE(sslh_global_max_pool)
     ROW(sslh_resize_nearest, K(sslh_resize_nearest(c, T(0), i[0], i[1])))
     ROW(sslh_resize_bilinear, K(sslh_resize_bilinear(c, T(0), i[0], i[1])))
-    ROW(sslh_interpolate, sslh_interpolate_desc e; memset(&e, 0, sizeof e); e.mode = (sslh_resize_mode)(dice(4) ? dice(3) : i[2]);
-        e.antialias = dice(2); e.align_corners = dice(2); K(sslh_interpolate(c, T(0), dice(2) ? 1 + dice(9) : i[0], dice(2) ? 1 + dice(9) : i[1], e)))
+    ROW(sslh_interpolate, EMPTY(sslh_interpolate_desc, e); e.mode = (sslh_resize_mode)(dice(4) ? dice(3) : i[2]);
+        e.antialias = dice(2); e.align_corners = dice(2);
+        K(sslh_interpolate(c, T(0), dice(2) ? 1 + dice(9) : i[0], dice(2) ? 1 + dice(9) : i[1], e)))
     /* normalisation */
-    ROW(sslh_batch_norm, sslh_batch_norm_desc e; memset(&e, 0, sizeof e); e.training = dice(2); e.momentum = zeros_mostly_real();
-        e.eps = zeros_mostly_real(); e.virtual_groups = zeros_mostly(); e.activation = (sslh_activation)(dice(2) ? dice(2) : i[0]);
-        K(sslh_batch_norm(c, T(0), dice(2) ? NULL : T(1), dice(2) ? NULL : T(2), dice(2) ? NULL : T(3), dice(2) ? NULL : T(4),
-        dice(2) ? NULL : T(5), e)))
+    ROW(sslh_batch_norm, EMPTY(sslh_batch_norm_desc, e); e.training = dice(2); e.momentum = zeros_mostly_real();
+        e.eps = zeros_mostly_real(); e.virtual_groups = zeros_mostly();
+        e.activation = (sslh_activation)(dice(2) ? dice(2) : i[0]);
+        K(sslh_batch_norm(c, T(0), dice(2) ? NULL : T(1), dice(2) ? NULL : T(2), dice(2) ? NULL : T(3),
+            dice(2) ? NULL : T(4), dice(2) ? NULL : T(5), e)))
     ROW(sslh_layer_norm, K(sslh_layer_norm(c, T(0), dice(2) ? NULL : T(1), dice(2) ? NULL : T(2), f[0])))
     ROW(sslh_rms_norm, K(sslh_rms_norm(c, T(0), dice(2) ? NULL : T(1), f[0])))
     ROW(sslh_standardize, K(sslh_standardize(c, T(0), axes, f[0])))
@@ -734,7 +767,8 @@ static int call_row(world *w, int row, const char **names) {
     WITH_REAL(sslh_l2_normalize) WITH_REAL(sslh_dropout) WITH_REAL(sslh_drop_path)
     /* shapes */
     ROW(sslh_reshape, K(sslh_reshape(c, T(0), s)))
-    ROW(sslh_permute, int order[6] = {1, 0, 2, 3, 4, 5}; if (dice(2)) memcpy(order, i, sizeof order); K(sslh_permute(c, T(0), dice(6) ? order : NULL)))
+    ROW(sslh_permute, int order[6] = {1, 0, 2, 3, 4, 5}; if (dice(2)) memcpy(order, i, sizeof order);
+        K(sslh_permute(c, T(0), dice(6) ? order : NULL)))
     ROW(sslh_transpose, K(sslh_transpose(c, T(0), dice(2) ? 0 : i[0], dice(2) ? 1 : i[1])))
     ROW(sslh_concat, K(sslh_concat(c, dice(6) ? t : NULL, dice(4) ? 1 + dice(4) : -dice(2), dice(2) ? 0 : i[0])))
     ROW(sslh_slice, K(sslh_slice(c, T(0), dice(2) ? 0 : i[0], i[1], i[2])))
@@ -749,26 +783,29 @@ static int call_row(world *w, int row, const char **names) {
     ROW(sslh_scatter_add, K(sslh_scatter_add(c, T(0), T(1), T(2), dice(2) ? dice(4) - 2 : i[0])))
     ROW(sslh_one_hot, K(sslh_one_hot(c, T(0), dice(2) ? 9 : i[0])))
     ROW(sslh_crop, K(sslh_crop(c, T(0), T(1), dice(2) ? 1 + dice(3) : i[0], dice(2) ? 1 + dice(3) : i[1])))
-    ROW(sslh_unfold, K(sslh_unfold(c, T(0), dice(2) ? 2 : i[0], dice(2) ? 2 : i[1], dice(2) ? 1 : i[2], dice(2) ? 1 : i[3])))
+    ROW(sslh_unfold, K(sslh_unfold(c, T(0), dice(2) ? 2 : i[0], dice(2) ? 2 : i[1], dice(2) ? 1 : i[2],
+        dice(2) ? 1 : i[3])))
     SINGLE(sslh_rgb_to_lab) SINGLE(sslh_lab_to_rgb)
     WITH_REAL(sslh_to_real)
     /* sequences */
-    ROW(sslh_attention, sslh_attention_desc e; memset(&e, 0, sizeof e); sslh_tensor *weights; e.heads = zeros_mostly();
-        e.causal = dice(2); e.scale = zeros_mostly_real(); if (!dice(3)) e.key_mask = T(3); if (dice(2)) e.weights = &weights;
-        K(sslh_attention(c, T(0), T(1), T(2), e)); if (e.weights) K(weights))
-    ROW(sslh_self_attention, sslh_attention_desc e; memset(&e, 0, sizeof e); sslh_tensor *weights; e.heads = zeros_mostly();
-        e.causal = dice(2); e.scale = zeros_mostly_real(); if (!dice(3)) e.key_mask = T(3); if (dice(2)) e.weights = &weights;
-        K(sslh_self_attention(c, T(0), e)); if (e.weights) K(weights))
+    ROW(sslh_attention, EMPTY(sslh_attention_desc, e); sslh_tensor *weights; e.heads = zeros_mostly();
+        e.causal = dice(2); e.scale = zeros_mostly_real(); if (!dice(3)) e.key_mask = T(3);
+        if (dice(2)) e.weights = &weights; K(sslh_attention(c, T(0), T(1), T(2), e)); if (e.weights) K(weights))
+    ROW(sslh_self_attention, EMPTY(sslh_attention_desc, e); sslh_tensor *weights; e.heads = zeros_mostly();
+        e.causal = dice(2); e.scale = zeros_mostly_real(); if (!dice(3)) e.key_mask = T(3);
+        if (dice(2)) e.weights = &weights; K(sslh_self_attention(c, T(0), e)); if (e.weights) K(weights))
     ROW(sslh_gru, K(sslh_gru(c, T(0), T(1), T(2), dice(4) ? T(3) : NULL, dice(4) ? T(4) : NULL, dice(2) ? NULL : T(5))))
-#define RECURRENT_OP(fn) ROW(fn, sslh_tensor *last[2]; sslh_recurrent_desc e = any_recurrent(t, last);                      \
-        K(fn(c, T(0), T(1), T(2), dice(4) ? T(3) : NULL, dice(4) ? T(4) : NULL, e)); if (e.h_last) K(last[0]); if (e.c_last) K(last[1]))
+#define RECURRENT_OP(fn) ROW(fn, sslh_tensor *last[2]; sslh_recurrent_desc e = any_recurrent(t, last);                 \
+        K(fn(c, T(0), T(1), T(2), dice(4) ? T(3) : NULL, dice(4) ? T(4) : NULL, e)); if (e.h_last) K(last[0]);         \
+        if (e.c_last) K(last[1]))
     RECURRENT_OP(sslh_gru_ex) RECURRENT_OP(sslh_lstm)
     /* losses */
     PAIR(sslh_cross_entropy) PAIR(sslh_cross_entropy_soft) PAIR(sslh_bce_with_logits) PAIR(sslh_mse) PAIR(sslh_l1)
     PAIR(sslh_kl_div) PAIR(sslh_gaussian_kl)
     ROW(sslh_cross_entropy_ex, K(sslh_cross_entropy_ex(c, T(0), T(1), f[0], i[0])))
-    ROW(sslh_cross_entropy_full, sslh_cross_entropy_desc e; memset(&e, 0, sizeof e); e.smoothing = zeros_mostly_real(); if (!dice(3)) e.weight = T(2);
-        e.reduction = (sslh_reduction)(dice(4) ? dice(3) : i[1]); K(sslh_cross_entropy_full(c, T(0), T(1), i[0], e)))
+    ROW(sslh_cross_entropy_full, EMPTY(sslh_cross_entropy_desc, e); e.smoothing = zeros_mostly_real();
+        if (!dice(3)) e.weight = T(2); e.reduction = (sslh_reduction)(dice(4) ? dice(3) : i[1]);
+        K(sslh_cross_entropy_full(c, T(0), T(1), i[0], e)))
     ROW(sslh_huber, K(sslh_huber(c, T(0), T(1), f[0])))
     ROW(sslh_nt_xent, K(sslh_nt_xent(c, T(0), T(1), f[0])))
     ROW(sslh_info_nce, K(sslh_info_nce(c, T(0), T(1), dice(2) ? NULL : T(2), f[0])))
@@ -778,10 +815,11 @@ static int call_row(world *w, int row, const char **names) {
     ROW(sslh_barlow_loss, K(sslh_barlow_loss(c, T(0), T(1), f[0])))
     ROW(sslh_vicreg_loss, K(sslh_vicreg_loss(c, T(0), T(1), f[0], f[1], f[2])))
     /* nets */
-    ROW(sslh_net_new, sslh_net_desc e; memset(&e, 0, sizeof e); e.name = text[0]; e.forward = dice(2) ? net_forward : dice(2) ? NULL : null_forward;
+    ROW(sslh_net_new, EMPTY(sslh_net_desc, e); e.name = text[0];
+        e.forward = dice(2) ? net_forward : dice(2) ? NULL : null_forward;
         if (dice(2)) e.self = reals, e.self_size = (size_t)dice(100); else if (!dice(3)) e.self_size = 7;
-        e.kind = (sslh_kind)zeros_mostly(); e.width = zeros_mostly(); e.channels = zeros_mostly(); e.image = zeros_mostly();
-        keep_net(w, sslh_net_new(c, e)))
+        e.kind = (sslh_kind)zeros_mostly(); e.width = zeros_mostly(); e.channels = zeros_mostly();
+        e.image = zeros_mostly(); keep_net(w, sslh_net_new(c, e)))
     ROW(sslh_param_new, sslh_param_new(n[0], text[0], s, (sslh_init)(dice(2) ? dice(11) : i[0]), f[0]))
     ROW(sslh_state_new, sslh_state_new(n[0], text[0], (sslh_type)(dice(2) ? dice(3) : i[0]), s))
     ROW(sslh_child, returned(w, "sslh_child", sslh_child(n[0], text[0], n[1]) != NULL || !n[1]))
@@ -790,10 +828,11 @@ static int call_row(world *w, int row, const char **names) {
     ROW(sslh_state, K(sslh_state(n[0], dice(2) ? dice(4) : i[0])))
     ROW(sslh_find, sslh_find(n[0], text[0]))
     ROW(sslh_count_tensors, sslh_count_tensors(n[0]))
-    ROW(sslh_tensor_at, K(sslh_tensor_at(n[0], dice(2) ? dice(4) : i[0], dice(2) ? out : NULL, size, dice(2) ? &k[0] : NULL)))
-    ROW(sslh_param_set, sslh_param_opts e; memset(&e, 0, sizeof e); e.group = zeros_mostly(); e.lr_scale = zeros_mostly_real();
+    ROW(sslh_tensor_at, K(sslh_tensor_at(n[0], dice(2) ? dice(4) : i[0], dice(2) ? out : NULL, size,
+        dice(2) ? &k[0] : NULL)))
+    ROW(sslh_param_set, EMPTY(sslh_param_opts, e); e.group = zeros_mostly(); e.lr_scale = zeros_mostly_real();
         e.decay_scale = zeros_mostly_real(); sslh_param_set(n[0], dice(2) ? dice(4) : i[0], e))
-    ROW(sslh_param_set_matching, sslh_param_opts e; memset(&e, 0, sizeof e); e.group = zeros_mostly(); e.lr_scale = zeros_mostly_real();
+    ROW(sslh_param_set_matching, EMPTY(sslh_param_opts, e); e.group = zeros_mostly(); e.lr_scale = zeros_mostly_real();
         sslh_param_set_matching(n[0], text[0], e))
     ROW(sslh_net_query, sslh_net_query(n[0]))
     ROW(sslh_net_ctx, sslh_net_ctx(n[0]))
@@ -802,7 +841,7 @@ static int call_row(world *w, int row, const char **names) {
     ROW(sslh_freeze, sslh_freeze(n[0], dice(2)))
     ROW(sslh_split_batch_norm, sslh_split_batch_norm(n[0], dice(2) ? 1 + dice(3) : i[0]))
     ROW(sslh_forward, K(sslh_forward(n[0], T(0))))
-    ROW(sslh_forward_ex, sslh_forward_desc e; memset(&e, 0, sizeof e); if (dice(2)) e.tap = text[0]; if (!dice(3)) e.keep = T(1);
+    ROW(sslh_forward_ex, EMPTY(sslh_forward_desc, e); if (dice(2)) e.tap = text[0]; if (!dice(3)) e.keep = T(1);
         if (!dice(3)) e.mask = T(2); e.drop_path = zeros_mostly_real(); K(sslh_forward_ex(n[0], T(0), e)))
     ROW(sslh_call, returned(w, "sslh_call", sslh_call(n[0]) != NULL))
     ROW(sslh_tap, sslh_tap(n[0], text[0], T(0)))
@@ -814,48 +853,60 @@ static int call_row(world *w, int row, const char **names) {
     ROW(sslh_clip_grad, sslh_clip_grad(n[0], f[0]))
     ROW(sslh_summary, if (dice(2)) s = sslh_dim4(1, 8, 8, 3); TEXT_OUT(sslh_summary(n[0], s, where, size)))
     ROW(sslh_layer_linear_new, sslh_layer_linear_new(n[0], text[0], i[0], i[1], dice(2)))
-    ROW(sslh_layer_linear, K(sslh_layer_linear(n[0], dice(2) ? dice(4) : i[0], T(0), dice(2), (sslh_activation)(dice(2) ? dice(7) : i[1]))))
+    ROW(sslh_layer_linear,
+        K(sslh_layer_linear(n[0], dice(2) ? dice(4) : i[0], T(0), dice(2),
+        (sslh_activation)(dice(2) ? dice(7) : i[1]))))
     ROW(sslh_layer_conv_new, sslh_layer_conv_new(n[0], text[0], i[0], i[1], i[2], i[3], dice(2)))
-    ROW(sslh_layer_conv, sslh_conv_desc e = any_conv(); K(sslh_layer_conv(n[0], dice(2) ? dice(4) : i[0], T(0), dice(2), e)))
+    ROW(sslh_layer_conv, sslh_conv_desc e = any_conv();
+        K(sslh_layer_conv(n[0], dice(2) ? dice(4) : i[0], T(0), dice(2), e)))
     ROW(sslh_layer_batch_norm_new, sslh_layer_batch_norm_new(n[0], text[0], i[0], k[0]))
-    ROW(sslh_layer_batch_norm, K(sslh_layer_batch_norm(n[0], dice(2) ? dice(4) : i[0], T(0), dice(2) ? NULL : T(1), k[0], (sslh_activation)(dice(2) ? dice(2) : i[1]))))
+    ROW(sslh_layer_batch_norm,
+        K(sslh_layer_batch_norm(n[0], dice(2) ? dice(4) : i[0], T(0), dice(2) ? NULL : T(1), k[0],
+        (sslh_activation)(dice(2) ? dice(2) : i[1]))))
     ROW(sslh_layer_layer_norm_new, sslh_layer_layer_norm_new(n[0], text[0], i[0]))
     ROW(sslh_layer_layer_norm, K(sslh_layer_layer_norm(n[0], dice(2) ? dice(4) : i[0], T(0), f[0])))
     ROW(sslh_layer_rms_norm_new, sslh_layer_rms_norm_new(n[0], text[0], i[0]))
     ROW(sslh_layer_rms_norm, K(sslh_layer_rms_norm(n[0], dice(2) ? dice(4) : i[0], T(0), f[0])))
-#define RECURRENT_NEW(fn) ROW(fn, sslh_recurrent_desc e = any_recurrent(t, NULL); fn(n[0], text[0], dice(2) ? 2 : i[0], dice(2) ? 3 : i[1], e))
-#define RECURRENT_LAYER(fn) ROW(fn, sslh_tensor *last[2]; sslh_recurrent_desc e = any_recurrent(t, last);                 \
+#define RECURRENT_NEW(fn) ROW(fn, sslh_recurrent_desc e = any_recurrent(t, NULL);                                      \
+        fn(n[0], text[0], dice(2) ? 2 : i[0], dice(2) ? 3 : i[1], e))
+#define RECURRENT_LAYER(fn) ROW(fn, sslh_tensor *last[2]; sslh_recurrent_desc e = any_recurrent(t, last);              \
         K(fn(n[0], dice(2) ? dice(4) : i[0], T(0), e)); if (e.h_last) K(last[0]); if (e.c_last) K(last[1]))
     RECURRENT_NEW(sslh_layer_gru_new) RECURRENT_NEW(sslh_layer_lstm_new)
     RECURRENT_LAYER(sslh_layer_gru) RECURRENT_LAYER(sslh_layer_lstm)
     /* encoders */
-    ROW(sslh_mlp, sslh_mlp_desc e; memset(&e, 0, sizeof e); e.in = i[0]; e.widths[0] = zeros_mostly(); e.widths[1] = zeros_mostly();
-        e.activation = (sslh_activation)(dice(2) ? dice(7) : i[1]); e.batch_norm = dice(2); e.last_batch_norm = k[0]; e.last_activation = k[1];
-        keep_net(w, sslh_mlp(c, e)))
-    ROW(sslh_convnet, sslh_convnet_desc e; memset(&e, 0, sizeof e); e.channels = zeros_mostly(); e.widths[0] = i[0]; e.widths[1] = i[1];
+    ROW(sslh_mlp, EMPTY(sslh_mlp_desc, e); e.in = i[0]; e.widths[0] = zeros_mostly(); e.widths[1] = zeros_mostly();
+        e.activation = (sslh_activation)(dice(2) ? dice(7) : i[1]); e.batch_norm = dice(2); e.last_batch_norm = k[0];
+        e.last_activation = k[1]; keep_net(w, sslh_mlp(c, e)))
+    ROW(sslh_convnet, EMPTY(sslh_convnet_desc, e); e.channels = zeros_mostly(); e.widths[0] = i[0]; e.widths[1] = i[1];
         e.map_output = k[0]; e.norm = dice(2) ? dice(3) - 1 : zeros_mostly(); keep_net(w, sslh_convnet(c, e)))
-    ROW(sslh_resnet, sslh_resnet_desc e; memset(&e, 0, sizeof e); e.channels = zeros_mostly(); e.depth = zeros_mostly(); e.width = i[0];
+    ROW(sslh_resnet, EMPTY(sslh_resnet_desc, e); e.channels = zeros_mostly(); e.depth = zeros_mostly(); e.width = i[0];
         e.imagenet_stem = k[0]; keep_net(w, sslh_resnet(c, e)))
-    ROW(sslh_nin, sslh_nin_desc e; memset(&e, 0, sizeof e); e.channels = zeros_mostly(); e.blocks = zeros_mostly(); e.divide = i[0];
+    ROW(sslh_nin, EMPTY(sslh_nin_desc, e); e.channels = zeros_mostly(); e.blocks = zeros_mostly(); e.divide = i[0];
         keep_net(w, sslh_nin(c, e)))
-    ROW(sslh_vit, sslh_vit_desc e; memset(&e, 0, sizeof e); e.image = zeros_mostly(); e.channels = zeros_mostly(); e.patch = zeros_mostly();
-        e.width = zeros_mostly(); e.depth = i[0]; e.heads = zeros_mostly(); e.mlp = zeros_mostly(); e.fixed_positions = dice(2);
-        keep_net(w, sslh_vit(c, e)))
-    ROW(sslh_conv_gru, sslh_conv_gru_desc e; memset(&e, 0, sizeof e); e.channels = zeros_mostly(); e.width = dice(2) ? 4 : zeros_mostly();
-        e.context = dice(2) ? 4 : zeros_mostly(); e.norm = zeros_mostly(); for (int j = 0; j < 8 && !dice(3); j++) e.kernels[j] = zeros_mostly(), e.strides[j] = zeros_mostly();
+    ROW(sslh_vit, EMPTY(sslh_vit_desc, e); e.image = zeros_mostly(); e.channels = zeros_mostly();
+        e.patch = zeros_mostly(); e.width = zeros_mostly(); e.depth = i[0]; e.heads = zeros_mostly();
+        e.mlp = zeros_mostly(); e.fixed_positions = dice(2); keep_net(w, sslh_vit(c, e)))
+    ROW(sslh_conv_gru, EMPTY(sslh_conv_gru_desc, e); e.channels = zeros_mostly();
+        e.width = dice(2) ? 4 : zeros_mostly(); e.context = dice(2) ? 4 : zeros_mostly(); e.norm = zeros_mostly();
+        for (int j = 0; j < 8 && !dice(3); j++) e.kernels[j] = zeros_mostly(), e.strides[j] = zeros_mostly();
         keep_net(w, sslh_conv_gru(c, e)))
     /* weights */
     ROW(sslh_save_net, sslh_save_net(n[0], dice(2) ? own_file("net") : target))
-    ROW(sslh_load_weights, sslh_load_desc e; memset(&e, 0, sizeof e); e.strip_prefix = dice(2) ? NULL : text[0]; e.partial = dice(2);
+    ROW(sslh_load_weights, EMPTY(sslh_load_desc, e); e.strip_prefix = dice(2) ? NULL : text[0]; e.partial = dice(2);
         e.optional = dice(2); if (dice(2)) e.report = out, e.report_size = size; sslh_load_weights(n[0], path, e))
     ROW(sslh_load_net, keep_net(w, sslh_load_net(c, path)))
-    ROW(sslh_load_net_memory, keep_net(w, sslh_load_net_memory(c, dice(3) ? (const void *)pixels : NULL, (size_t)dice(500))))
-    ROW(sslh_set_preprocess, sslh_preprocess e; memset(&e, 0, sizeof e); e.height = zeros_mostly(); e.width = zeros_mostly();
-        e.channels = zeros_mostly(); e.mean[0] = zeros_mostly_real(); e.std[0] = zeros_mostly_real(); e.colour = zeros_mostly(); sslh_set_preprocess(n[0], e))
+    ROW(sslh_load_net_memory,
+        keep_net(w, sslh_load_net_memory(c, dice(3) ? (const void *)pixels : NULL, (size_t)dice(500))))
+    ROW(sslh_set_preprocess, EMPTY(sslh_preprocess, e); e.height = zeros_mostly(); e.width = zeros_mostly();
+        e.channels = zeros_mostly(); e.mean[0] = zeros_mostly_real(); e.std[0] = zeros_mostly_real();
+        e.colour = zeros_mostly(); sslh_set_preprocess(n[0], e))
     ROW(sslh_get_preprocess, sslh_get_preprocess(n[0]))
-    ROW(sslh_embed, static const int side[] = {-1, 0, 4, 8, 8, 8}; int h = side[dice(6)]; int x = side[dice(6)]; int count = dice(4) - 1;
-        int width = sslh_net_query(n[0]).width; float *p = (float *)malloc((size_t)(width > 0 && width < 100000 ? width : 1) * 12);
-        sslh_embed(n[0], dice(6) ? pixels : NULL, count, h, x, dice(2) ? 3 : k[0], width < 100000 && dice(6) ? p : NULL); free(p))
+    ROW(sslh_embed, static const int side[] = {-1, 0, 4, 8, 8, 8}; int h = side[dice(6)]; int x = side[dice(6)];
+        int count = dice(4) - 1; int width = sslh_net_query(n[0]).width;
+        float *p = (float *)malloc((size_t)(width > 0 && width < 100000 ? width : 1) * 12);
+        sslh_embed(n[0], dice(6) ? pixels : NULL, count, h, x, dice(2) ? 3 : k[0],
+            width < 100000 && dice(6) ? p : NULL);
+        free(p))
     /* optimisers */
     ROW(sslh_optimizer_new, sslh_optimizer_desc e = any_optimizer(); add_optimizer(w, sslh_optimizer_new(c, e)))
     ROW(sslh_optimizer_add, sslh_optimizer_add(o, n[0]))
@@ -868,22 +919,30 @@ static int call_row(world *w, int row, const char **names) {
     ROW(sslh_steps, float marks[3] = {f[1], f[2], 0}; sslh_steps(i[0], i[1], i[2], f[0], dice(4) ? marks : NULL, f[3]))
     /* data */
     ROW(sslh_load_images, add_data(w, sslh_load_images(c, path)))
-    ROW(sslh_data_from_images, add_data(w, sslh_data_from_images(c, dice(6) ? pixels : NULL, dice(2) ? 4 : k[0], dice(2) ? 8 : k[1], dice(2) ? 8 : k[2],
-        dice(2) ? 3 : k[3], dice(2) ? labels : dice(2) ? NULL : numbers)))
-    ROW(sslh_data_from_fields, sslh_field e[4]; memset(e, 0, sizeof e); for (int j = 0; j < 4; j++) { e[j].kind = (sslh_field_kind)(dice(5) ? dice(5) : i[j]);
-        e[j].type = (sslh_type)(dice(5) ? dice(3) : i[j]); e[j].int16 = !dice(3); e[j].shape.ndim = dice(5) ? dice(4) : any_int();
-        for (int x = 0; x < 6; x++) e[j].shape.size[x] = dice(5) ? 1 + dice(4) : -dice(2);
-        if (dice(5)) e[j].values = dice(2) ? (const void *)reals : (const void *)numbers; else if (dice(2)) e[j].fetch = fetch;
-        if (e[j].values == (const void *)numbers) e[j].shape.ndim = 0; if (!dice(4)) e[j].lengths = numbers; }
+    ROW(sslh_data_from_images,
+        add_data(w, sslh_data_from_images(c, dice(6) ? pixels : NULL, dice(2) ? 4 : k[0], dice(2) ? 8 : k[1],
+        dice(2) ? 8 : k[2], dice(2) ? 3 : k[3], dice(2) ? labels : dice(2) ? NULL : numbers)))
+    ROW(sslh_data_from_fields, sslh_field e[4]; memset(e, 0, sizeof e);
+        for (int j = 0; j < 4; j++) {
+            e[j].kind = (sslh_field_kind)(dice(5) ? dice(5) : i[j]); e[j].type = (sslh_type)(dice(5) ? dice(3) : i[j]);
+            e[j].int16 = !dice(3); e[j].shape.ndim = dice(5) ? dice(4) : any_int();
+            for (int x = 0; x < 6; x++) e[j].shape.size[x] = dice(5) ? 1 + dice(4) : -dice(2);
+            if (dice(5)) e[j].values = dice(2) ? (const void *)reals : (const void *)numbers;
+            else if (dice(2)) e[j].fetch = fetch;
+            if (e[j].values == (const void *)numbers) e[j].shape.ndim = 0;
+            if (!dice(4)) e[j].lengths = numbers;
+        }
         add_data(w, sslh_data_from_fields(c, dice(8) ? e : NULL, dice(3) ? 1 + dice(4) : few(), dice(3) ? 4 : few())))
     ROW(sslh_data_range, add_data(w, sslh_data_range(d[0], dice(2) ? 0 : i[0], dice(2) ? 3 : i[1])))
-    ROW(sslh_load_images_ex, sslh_images_desc e; memset(&e, 0, sizeof e); e.size = zeros_mostly(); e.bilinear = zeros_mostly();
+    ROW(sslh_load_images_ex, EMPTY(sslh_images_desc, e); e.size = zeros_mostly(); e.bilinear = zeros_mostly();
         add_data(w, sslh_load_images_ex(c, path, e)))
-    ROW(sslh_load_audio, sslh_audio_desc e; memset(&e, 0, sizeof e); e.length = zeros_mostly(); e.rate = zeros_mostly(); e.loudness = zeros_mostly_real();
-        if (dice(2)) e.labels = text[0]; add_data(w, sslh_load_audio(c, path, e)))
+    ROW(sslh_load_audio, EMPTY(sslh_audio_desc, e); e.length = zeros_mostly(); e.rate = zeros_mostly();
+        e.loudness = zeros_mostly_real(); if (dice(2)) e.labels = text[0]; add_data(w, sslh_load_audio(c, path, e)))
     ROW(sslh_load_wav, int h; int64_t count; sslh_load_wav(c, path, dice(2) ? &count : NULL, dice(2) ? &h : NULL, &h))
-    ROW(sslh_load_wav_memory, int h; int64_t count; sslh_load_wav_memory(c, dice(2) ? pixels : NULL, (size_t)dice(1000), &count, &h, NULL))
-    ROW(sslh_save_wav, sslh_save_wav(c, dice(2) ? own_file("sound.wav") : target, dice(5) ? reals : NULL, dice(2) ? 8 : k[0], dice(2) ? 1 : k[1], dice(2) ? 8000 : i[0]))
+    ROW(sslh_load_wav_memory, int h; int64_t count;
+        sslh_load_wav_memory(c, dice(2) ? pixels : NULL, (size_t)dice(1000), &count, &h, NULL))
+    ROW(sslh_save_wav, sslh_save_wav(c, dice(2) ? own_file("sound.wav") : target, dice(5) ? reals : NULL,
+        dice(2) ? 8 : k[0], dice(2) ? 1 : k[1], dice(2) ? 8000 : i[0]))
     ROW(sslh_data_labelled, add_data(w, sslh_data_labelled(d[0], text[0])))
     ROW(sslh_data_where, add_data(w, sslh_data_where(d[0], text[0], text[1])))
     ROW(sslh_data_windows, add_data(w, sslh_data_windows(d[0], text[0], dice(2) ? 2 : i[0], dice(2) ? 1 : i[1])))
@@ -892,12 +951,15 @@ static int call_row(world *w, int row, const char **names) {
     ROW(sslh_data_fraction, add_data(w, sslh_data_fraction(d[0], (double)f[0], 1)))
     ROW(sslh_data_match_classes, add_data(w, sslh_data_match_classes(d[0], d[1])))
     ROW(sslh_data_join, add_data(w, sslh_data_join(d[0], d[1])))
-    ROW(sslh_data_mean_std, float mean[4]; float std[4]; sslh_data_mean_std(d[0], dice(5) ? mean : NULL, dice(5) ? std : NULL))
+    ROW(sslh_data_mean_std, float mean[4]; float std[4];
+        sslh_data_mean_std(d[0], dice(5) ? mean : NULL, dice(5) ? std : NULL))
     ROW(sslh_data_file, sslh_data_file(d[0], dice(2) ? 0 : i[0]))
-    ROW(sslh_data_image, uint8_t *p = (uint8_t *)malloc(8 * 8 * 4); sslh_data_image(d[0], dice(2) ? 1 : i[0], dice(5) ? p : NULL); free(p))
-    ROW(sslh_loader_new, sslh_loader_desc e; memset(&e, 0, sizeof e); e.batch = i[0]; e.in_order = dice(2); e.epochs = zeros_mostly();
+    ROW(sslh_data_image, uint8_t *p = (uint8_t *)malloc(8 * 8 * 4);
+        sslh_data_image(d[0], dice(2) ? 1 : i[0], dice(5) ? p : NULL); free(p))
+    ROW(sslh_loader_new, EMPTY(sslh_loader_desc, e); e.batch = i[0]; e.in_order = dice(2); e.epochs = zeros_mostly();
         e.keep_last = dice(2); e.no_ahead = dice(2); add_loader(w, sslh_loader_new(c, d[0], e)))
-    STEP(sslh_next_batch, w->batch_is = 0; if (sslh_next_batch(l, dice(8) ? &b : NULL) && b.count) w->batch = b, w->batch_is = b.data.ctx == w->c)
+    STEP(sslh_next_batch, w->batch_is = 0;
+        if (sslh_next_batch(l, dice(8) ? &b : NULL) && b.count) w->batch = b, w->batch_is = b.data.ctx == w->c)
     ROW(sslh_loader_steps, sslh_loader_steps(l))
     ROW(sslh_loader_seek, w->batch_is = 0; sslh_loader_seek(l, dice(2) ? i[0] : (int64_t)i[0] * 0x100000000))
     ROW(sslh_batch_images, K(sslh_batch_images(c, b)))
@@ -907,11 +969,14 @@ static int call_row(world *w, int row, const char **names) {
     ROW(sslh_batch_labels, K(sslh_batch_labels(c, b)))
     ROW(sslh_batch_field, K(sslh_batch_field(c, b, dice(2) ? 0 : i[0])))
     ROW(sslh_load_image, int h; sslh_load_image(c, path, dice(2) ? &h : NULL, &h, dice(2) ? &h : NULL))
-    ROW(sslh_load_image_memory, int h; sslh_load_image_memory(c, dice(2) ? pixels : NULL, (size_t)dice(1000), &h, NULL, &h))
-    ROW(sslh_save_png, sslh_save_png(c, target, dice(5) ? pixels : NULL, dice(2) ? 8 : k[0], dice(2) ? 8 : k[1], dice(2) ? 3 : k[2]))
+    ROW(sslh_load_image_memory, int h;
+        sslh_load_image_memory(c, dice(2) ? pixels : NULL, (size_t)dice(1000), &h, NULL, &h))
+    ROW(sslh_save_png, sslh_save_png(c, target, dice(5) ? pixels : NULL, dice(2) ? 8 : k[0], dice(2) ? 8 : k[1],
+        dice(2) ? 3 : k[2]))
     ROW(sslh_inflate, size_t got; sslh_inflate(c, dice(4) ? pixels : NULL, (size_t)dice(1000), dice(2) ? dice(3) : i[0],
         dice(2) ? 1000 : (size_t)i[1], dice(3) ? &got : NULL))
-    ROW(sslh_save_npy, sslh_save_npy(c, dice(2) ? own_file("array.npy") : target, sslh_dim2(dice(5), k[0]), dice(5) ? reals : NULL))
+    ROW(sslh_save_npy, sslh_save_npy(c, dice(2) ? own_file("array.npy") : target, sslh_dim2(dice(5), k[0]),
+        dice(5) ? reals : NULL))
     ROW(sslh_load_npy, K(sslh_load_npy(c, path)))
     /* views */
 #define RECIPE(fn) ROW(fn, sslh_recipe e = fn(); TEXT_OUT(sslh_recipe_print(e, where, size)))
@@ -923,79 +988,102 @@ static int call_row(world *w, int row, const char **names) {
     /* sound */
     ROW(sslh_audio_views, sslh_audio_recipe e = any_audio_recipe(); K(sslh_audio_views(c, b, e, dice(2) ? 0 : i[0])))
     ROW(sslh_audio_augment, sslh_audio_recipe e = any_audio_recipe(); K(sslh_audio_augment(c, T(0), e, (uint64_t)i[0])))
-    ROW(sslh_mask_spectrogram, sslh_audio_recipe e = any_audio_recipe(); K(sslh_mask_spectrogram(c, T(0), e, (uint64_t)i[0])))
-    ROW(sslh_mel_views, sslh_audio_recipe e = any_audio_recipe(); sslh_mel_desc g = any_mel(); K(sslh_mel_views(c, b, e, g, dice(2) ? 0 : i[0])))
+    ROW(sslh_mask_spectrogram, sslh_audio_recipe e = any_audio_recipe();
+        K(sslh_mask_spectrogram(c, T(0), e, (uint64_t)i[0])))
+    ROW(sslh_mel_views, sslh_audio_recipe e = any_audio_recipe(); sslh_mel_desc g = any_mel();
+        K(sslh_mel_views(c, b, e, g, dice(2) ? 0 : i[0])))
     ROW(sslh_mel_spectrogram, sslh_mel_desc g = any_mel(); K(sslh_mel_spectrogram(c, T(0), g)))
     ROW(sslh_log_mel, sslh_mel_desc g = any_mel(); K(sslh_log_mel(c, T(0), g)))
     WITH_REAL(sslh_power_to_db)
-    ROW(sslh_mfcc, sslh_mfcc_desc e; memset(&e, 0, sizeof e); e.mel = any_mel(); e.coefficients = zeros_mostly(); e.log_mels = dice(2);
+    ROW(sslh_mfcc, EMPTY(sslh_mfcc_desc, e); e.mel = any_mel(); e.coefficients = zeros_mostly(); e.log_mels = dice(2);
         e.top_db = zeros_mostly_real(); K(sslh_mfcc(c, T(0), e)))
-    ROW(sslh_resize, static const int side[] = {-1, 0, 1, 3, 8, 8}; float box[4]; for (int j = 0; j < 4; j++) box[j] = dice(2) ? (float)(j < 2 ? 0 : 2) : f[j];
-        sslh_resize(c, dice(5) ? reals : NULL, side[dice(6)], side[dice(6)], dice(3) ? 3 : k[0], dice(5) ? box : NULL, dice(5) ? reals + 4096 : NULL,
-        side[dice(6)], side[dice(6)], dice(2), dice(2)))
-    ROW(sslh_rotate90, for (int j = 0; j < 4; j++) numbers[j] = i[j]; K(sslh_rotate90(c, T(0), dice(5) ? numbers : NULL)); memset(numbers, 0, 16))
+    ROW(sslh_resize, static const int side[] = {-1, 0, 1, 3, 8, 8}; float box[4];
+        for (int j = 0; j < 4; j++) box[j] = dice(2) ? (float)(j < 2 ? 0 : 2) : f[j];
+        sslh_resize(c, dice(5) ? reals : NULL, side[dice(6)], side[dice(6)], dice(3) ? 3 : k[0], dice(5) ? box : NULL,
+            dice(5) ? reals + 4096 : NULL, side[dice(6)], side[dice(6)], dice(2), dice(2)))
+    ROW(sslh_rotate90, for (int j = 0; j < 4; j++) numbers[j] = i[j];
+        K(sslh_rotate90(c, T(0), dice(5) ? numbers : NULL)); memset(numbers, 0, 16))
     /* methods */
-    ROW(sslh_view_add, sslh_view_set e; memset(&e, 0, sizeof e); for (int j = dice(20); j >= 0; j--) sslh_view_add(&e, text[0], T(0));
+    ROW(sslh_view_add, EMPTY(sslh_view_set, e); for (int j = dice(20); j >= 0; j--) sslh_view_add(&e, text[0], T(0));
         sslh_view_add(NULL, "a", T(0)))
-    ROW(sslh_view_get, sslh_view_set e; memset(&e, 0, sizeof e); sslh_view_add(&e, "a", T(0)); sslh_view_get(dice(4) ? &e : NULL, text[0]))
+    ROW(sslh_view_get, EMPTY(sslh_view_set, e); sslh_view_add(&e, "a", T(0));
+        sslh_view_get(dice(4) ? &e : NULL, text[0]))
     ROW(sslh_method_new, add_method(w, sslh_method_new(c, text[0], n[0], dice(2) ? reals : NULL, (size_t)dice(20))))
     ROW(sslh_method_print, TEXT_OUT(sslh_method_print(m, where, size)))
     ROW(sslh_methods, sslh_methods(dice(2) ? &k[0] : NULL))
     ROW(sslh_method_make, static const char *const which[] = {"simclr", "rotation", "vae", "mae"};
         add_method(w, sslh_method_make(c, dice(4) ? which[dice(4)] : text[0], n[0], d[0], any_settings())))
     ROW(sslh_method_describe, TEXT_OUT(sslh_method_describe(dice(2) ? "mae" : text[0], where, size)))
-    ROW(sslh_rotation, sslh_rotation_desc e; memset(&e, 0, sizeof e); e.rotations = zeros_mostly(); e.one_per_image = dice(2); if (!dice(3)) e.tap = text[0];
-        sslh_recipe r = any_recipe(); if (dice(2)) e.views = &r; add_method(w, sslh_rotation(c, n[0], e)))
-    ROW(sslh_vae, sslh_vae_desc e; memset(&e, 0, sizeof e); e.height = dice(2) ? 8 : i[0]; e.width = dice(2) ? 8 : i[1]; e.channels = dice(2) ? 3 : i[2];
-        e.hidden = dice(2) ? 4 : i[3]; e.latent = dice(2) ? 2 : i[4]; e.beta = zeros_mostly_real(); e.gaussian = dice(2); add_method(w, sslh_vae(c, e)))
-    ROW(sslh_vae_encode, sslh_tensor *mu; sslh_tensor *logvar; sslh_vae_encode(m, T(0), dice(5) ? &mu : NULL, dice(5) ? &logvar : NULL))
+    ROW(sslh_rotation, EMPTY(sslh_rotation_desc, e); e.rotations = zeros_mostly(); e.one_per_image = dice(2);
+        if (!dice(3)) e.tap = text[0]; sslh_recipe r = any_recipe(); if (dice(2)) e.views = &r;
+        add_method(w, sslh_rotation(c, n[0], e)))
+    ROW(sslh_vae, EMPTY(sslh_vae_desc, e); e.height = dice(2) ? 8 : i[0]; e.width = dice(2) ? 8 : i[1];
+        e.channels = dice(2) ? 3 : i[2]; e.hidden = dice(2) ? 4 : i[3]; e.latent = dice(2) ? 2 : i[4];
+        e.beta = zeros_mostly_real(); e.gaussian = dice(2); add_method(w, sslh_vae(c, e)))
+    ROW(sslh_vae_encode, sslh_tensor *mu; sslh_tensor *logvar;
+        sslh_vae_encode(m, T(0), dice(5) ? &mu : NULL, dice(5) ? &logvar : NULL))
     ROW(sslh_vae_decode, K(sslh_vae_decode(m, T(0))))
     ROW(sslh_vae_evaluate, sslh_vae_evaluate(m, d[0]))
-    ROW(sslh_jigsaw, sslh_jigsaw_desc e; memset(&e, 0, sizeof e); e.grid = zeros_mostly(); e.permutations = zeros_mostly(); e.tile = zeros_mostly();
-        e.channel_shift = zeros_mostly(); e.grey = zeros_mostly_real(); e.project = zeros_mostly_real(); e.no_tile_norm = dice(2);
-        e.head_hidden = zeros_mostly(); if (!dice(3)) e.tap = text[0]; add_method(w, sslh_jigsaw(c, n[0], e)))
-    ROW(sslh_jigsaw_solve, sslh_tensor *puzzle; sslh_tensor *solved; sslh_jigsaw_solve(m, T(0), 1, dice(5) ? &puzzle : NULL, dice(5) ? &solved : NULL, dice(2) ? f : NULL))
-    ROW(sslh_context, sslh_context_desc e; memset(&e, 0, sizeof e); e.patch = zeros_mostly(); e.gap = zeros_mostly_real(); e.jitter = zeros_mostly_real();
-        e.pixelate = zeros_mostly_real(); e.head_hidden = zeros_mostly(); if (!dice(3)) e.tap = text[0]; add_method(w, sslh_context(c, n[0], e)))
-    ROW(sslh_inpainting, sslh_inpainting_desc e; memset(&e, 0, sizeof e); e.hole = dice(6); e.area = zeros_mostly_real(); e.overlap = zeros_mostly();
-        e.ring_weight = zeros_mostly_real(); e.adversarial = zeros_mostly_real(); e.channelwise = dice(4) ? 0 : i[0];
-        e.decoder_width = dice(2) ? 4 : zeros_mostly(); e.discriminator_width = dice(2) ? 4 : zeros_mostly();
-        if (!dice(3)) e.tap = text[0]; add_method(w, sslh_inpainting(c, n[0], e)))
+    ROW(sslh_jigsaw, EMPTY(sslh_jigsaw_desc, e); e.grid = zeros_mostly(); e.permutations = zeros_mostly();
+        e.tile = zeros_mostly(); e.channel_shift = zeros_mostly(); e.grey = zeros_mostly_real();
+        e.project = zeros_mostly_real(); e.no_tile_norm = dice(2); e.head_hidden = zeros_mostly();
+        if (!dice(3)) e.tap = text[0]; add_method(w, sslh_jigsaw(c, n[0], e)))
+    ROW(sslh_jigsaw_solve, sslh_tensor *puzzle; sslh_tensor *solved;
+        sslh_jigsaw_solve(m, T(0), 1, dice(5) ? &puzzle : NULL, dice(5) ? &solved : NULL, dice(2) ? f : NULL))
+    ROW(sslh_context, EMPTY(sslh_context_desc, e); e.patch = zeros_mostly(); e.gap = zeros_mostly_real();
+        e.jitter = zeros_mostly_real(); e.pixelate = zeros_mostly_real(); e.head_hidden = zeros_mostly();
+        if (!dice(3)) e.tap = text[0]; add_method(w, sslh_context(c, n[0], e)))
+    ROW(sslh_inpainting, EMPTY(sslh_inpainting_desc, e); e.hole = dice(6); e.area = zeros_mostly_real();
+        e.overlap = zeros_mostly(); e.ring_weight = zeros_mostly_real(); e.adversarial = zeros_mostly_real();
+        e.channelwise = dice(4) ? 0 : i[0]; e.decoder_width = dice(2) ? 4 : zeros_mostly();
+        e.discriminator_width = dice(2) ? 4 : zeros_mostly(); if (!dice(3)) e.tap = text[0];
+        add_method(w, sslh_inpainting(c, n[0], e)))
     ROW(sslh_inpaint, K(sslh_inpaint(m, T(0), T(1))))
-    ROW(sslh_colorization, sslh_colorization_desc e; memset(&e, 0, sizeof e); e.reverse = dice(2); e.split_brain = !dice(3); e.cell = zeros_mostly();
-        e.neighbours = zeros_mostly(); e.sigma = zeros_mostly_real(); e.lambda = zeros_mostly_real(); e.temperature = zeros_mostly_real();
-        e.head_hidden = dice(2) ? 4 : zeros_mostly(); if (!dice(3)) e.tap = text[0]; add_method(w, sslh_colorization(c, n[0], e)))
+    ROW(sslh_colorization, EMPTY(sslh_colorization_desc, e); e.reverse = dice(2); e.split_brain = !dice(3);
+        e.cell = zeros_mostly(); e.neighbours = zeros_mostly(); e.sigma = zeros_mostly_real();
+        e.lambda = zeros_mostly_real(); e.temperature = zeros_mostly_real();
+        e.head_hidden = dice(2) ? 4 : zeros_mostly(); if (!dice(3)) e.tap = text[0];
+        add_method(w, sslh_colorization(c, n[0], e)))
     ROW(sslh_colorize, K(sslh_colorize(m, T(0))))
-    ROW(sslh_moco, sslh_moco_desc e; memset(&e, 0, sizeof e); e.version = dice(2) ? dice(4) : zeros_mostly(); e.temperature = zeros_mostly_real();
-        e.queue = dice(2) ? 8 : zeros_mostly(); e.key_momentum = zeros_mostly_real(); e.symmetric = dice(2); e.split = dice(2) ? 1 : zeros_mostly();
+    ROW(sslh_moco, EMPTY(sslh_moco_desc, e); e.version = dice(2) ? dice(4) : zeros_mostly();
+        e.temperature = zeros_mostly_real(); e.queue = dice(2) ? 8 : zeros_mostly();
+        e.key_momentum = zeros_mostly_real(); e.symmetric = dice(2); e.split = dice(2) ? 1 : zeros_mostly();
         e.head_hidden = zeros_mostly(); e.head_out = zeros_mostly(); add_method(w, sslh_moco(c, n[0], e)))
-    ROW(sslh_cpc, sslh_cpc_desc e; memset(&e, 0, sizeof e); e.steps = zeros_mostly(); e.negatives = zeros_mostly(); e.from = dice(4); e.crop = zeros_mostly();
-        add_method(w, sslh_cpc(c, n[0], e)))
-    ROW(sslh_cpc2, sslh_cpc2_desc e; memset(&e, 0, sizeof e); e.side = dice(2) ? 8 : zeros_mostly(); e.patch = dice(2) ? 4 : zeros_mostly(); e.stride = zeros_mostly();
-        e.directions = dice(2) ? dice(5) : zeros_mostly(); e.first = zeros_mostly(); e.steps = dice(2) ? 1 : zeros_mostly(); e.negatives = zeros_mostly();
-        e.from = dice(4); e.target = dice(2) ? 4 : zeros_mostly(); e.scale = zeros_mostly_real(); e.context_blocks = dice(2) ? 1 : zeros_mostly();
-        e.context_hidden = dice(2) ? 4 : zeros_mostly(); e.drop = zeros_mostly_real(); e.allow_batch_norm = dice(2);
-        sslh_recipe r = any_recipe(); if (!dice(3)) e.patch_views = &r; add_method(w, sslh_cpc2(c, n[0], e)))
-    ROW(sslh_patch_encoder, sslh_patch_encoder_desc e; memset(&e, 0, sizeof e); e.side = dice(2) ? 8 : zeros_mostly(); e.patch = dice(2) ? 4 : zeros_mostly();
-        e.stride = zeros_mostly(); keep_net(w, sslh_patch_encoder(c, n[0], e)))
-    ROW(sslh_simclr, sslh_simclr_desc e; memset(&e, 0, sizeof e); e.temperature = zeros_mostly_real(); e.head_layers = zeros_mostly();
-        e.head_hidden = dice(2) ? 4 : i[0]; e.head_out = dice(2) ? 4 : i[1]; e.no_head_norm = dice(2); e.decoupled = dice(2);
-        add_method(w, sslh_simclr(c, n[0], e)))
-    ROW(sslh_byol, sslh_byol_desc e; memset(&e, 0, sizeof e); e.target_momentum = zeros_mostly_real(); e.head_hidden = dice(2) ? 4 : zeros_mostly();
-        e.head_out = dice(2) ? 4 : i[0]; e.no_stop_gradient = dice(2); add_method(w, sslh_byol(c, n[0], e)))
-    ROW(sslh_simsiam, sslh_simsiam_desc e; memset(&e, 0, sizeof e); e.head_layers = zeros_mostly(); e.head_out = dice(2) ? 4 : i[0]; e.predictor_hidden = dice(2) ? 4 : zeros_mostly();
-        e.scheduled_predictor = dice(2); e.no_last_norm = dice(2); e.no_stop_gradient = dice(2); add_method(w, sslh_simsiam(c, n[0], e)))
-    ROW(sslh_barlow, sslh_barlow_desc e; memset(&e, 0, sizeof e); e.lambda = zeros_mostly_real(); e.scale = zeros_mostly_real(); e.head_layers = zeros_mostly();
-        e.head_out = dice(2) ? 4 : i[0]; add_method(w, sslh_barlow(c, n[0], e)))
-    ROW(sslh_vicreg, sslh_vicreg_desc e; memset(&e, 0, sizeof e); e.invariance = zeros_mostly_real(); e.variance = zeros_mostly_real(); e.covariance = zeros_mostly_real();
-        e.head_layers = zeros_mostly(); e.head_out = dice(2) ? 4 : i[0]; add_method(w, sslh_vicreg(c, n[0], e)))
-    ROW(sslh_mae, sslh_mae_desc e; memset(&e, 0, sizeof e); e.mask = zeros_mostly_real(); e.decoder_width = zeros_mostly(); e.decoder_depth = zeros_mostly();
-        e.decoder_heads = zeros_mostly(); e.raw_pixels = dice(2); add_method(w, sslh_mae(c, n[0], e)))
+    ROW(sslh_cpc, EMPTY(sslh_cpc_desc, e); e.steps = zeros_mostly(); e.negatives = zeros_mostly(); e.from = dice(4);
+        e.crop = zeros_mostly(); add_method(w, sslh_cpc(c, n[0], e)))
+    ROW(sslh_cpc2, EMPTY(sslh_cpc2_desc, e); e.side = dice(2) ? 8 : zeros_mostly();
+        e.patch = dice(2) ? 4 : zeros_mostly(); e.stride = zeros_mostly();
+        e.directions = dice(2) ? dice(5) : zeros_mostly(); e.first = zeros_mostly();
+        e.steps = dice(2) ? 1 : zeros_mostly(); e.negatives = zeros_mostly(); e.from = dice(4);
+        e.target = dice(2) ? 4 : zeros_mostly(); e.scale = zeros_mostly_real();
+        e.context_blocks = dice(2) ? 1 : zeros_mostly(); e.context_hidden = dice(2) ? 4 : zeros_mostly();
+        e.drop = zeros_mostly_real(); e.allow_batch_norm = dice(2); sslh_recipe r = any_recipe();
+        if (!dice(3)) e.patch_views = &r; add_method(w, sslh_cpc2(c, n[0], e)))
+    ROW(sslh_patch_encoder, EMPTY(sslh_patch_encoder_desc, e); e.side = dice(2) ? 8 : zeros_mostly();
+        e.patch = dice(2) ? 4 : zeros_mostly(); e.stride = zeros_mostly(); keep_net(w, sslh_patch_encoder(c, n[0], e)))
+    ROW(sslh_simclr, EMPTY(sslh_simclr_desc, e); e.temperature = zeros_mostly_real(); e.head_layers = zeros_mostly();
+        e.head_hidden = dice(2) ? 4 : i[0]; e.head_out = dice(2) ? 4 : i[1]; e.no_head_norm = dice(2);
+        e.decoupled = dice(2); add_method(w, sslh_simclr(c, n[0], e)))
+    ROW(sslh_byol, EMPTY(sslh_byol_desc, e); e.target_momentum = zeros_mostly_real();
+        e.head_hidden = dice(2) ? 4 : zeros_mostly(); e.head_out = dice(2) ? 4 : i[0]; e.no_stop_gradient = dice(2);
+        add_method(w, sslh_byol(c, n[0], e)))
+    ROW(sslh_simsiam, EMPTY(sslh_simsiam_desc, e); e.head_layers = zeros_mostly(); e.head_out = dice(2) ? 4 : i[0];
+        e.predictor_hidden = dice(2) ? 4 : zeros_mostly(); e.scheduled_predictor = dice(2); e.no_last_norm = dice(2);
+        e.no_stop_gradient = dice(2); add_method(w, sslh_simsiam(c, n[0], e)))
+    ROW(sslh_barlow, EMPTY(sslh_barlow_desc, e); e.lambda = zeros_mostly_real(); e.scale = zeros_mostly_real();
+        e.head_layers = zeros_mostly(); e.head_out = dice(2) ? 4 : i[0]; add_method(w, sslh_barlow(c, n[0], e)))
+    ROW(sslh_vicreg, EMPTY(sslh_vicreg_desc, e); e.invariance = zeros_mostly_real(); e.variance = zeros_mostly_real();
+        e.covariance = zeros_mostly_real(); e.head_layers = zeros_mostly(); e.head_out = dice(2) ? 4 : i[0];
+        add_method(w, sslh_vicreg(c, n[0], e)))
+    ROW(sslh_mae, EMPTY(sslh_mae_desc, e); e.mask = zeros_mostly_real(); e.decoder_width = zeros_mostly();
+        e.decoder_depth = zeros_mostly(); e.decoder_heads = zeros_mostly(); e.raw_pixels = dice(2);
+        add_method(w, sslh_mae(c, n[0], e)))
     ROW(sslh_patchify, K(sslh_patchify(c, T(0), i[0])))
     ROW(sslh_unpatchify, K(sslh_unpatchify(c, T(0), i[0], i[1], i[2])))
-    ROW(sslh_mae_reconstruct, sslh_tensor *masked; sslh_tensor *filled; sslh_mae_reconstruct(m, T(0), 1, dice(5) ? &masked : NULL, dice(5) ? &filled : NULL))
+    ROW(sslh_mae_reconstruct, sslh_tensor *masked; sslh_tensor *filled;
+        sslh_mae_reconstruct(m, T(0), 1, dice(5) ? &masked : NULL, dice(5) ? &filled : NULL))
     /* training */
-    STEP(sslh_train, sslh_train_desc e = any_training(); sslh_method copy; memset(&copy, 0, sizeof copy); if (m) copy = *m; w->batch_is = 0;
+    STEP(sslh_train, sslh_train_desc e = any_training(); EMPTY(sslh_method, copy); if (m) copy = *m; w->batch_is = 0;
         sslh_train(c, copy, d[0], e))
     ROW(sslh_method_step, sslh_method_step(m, o, dice(6) ? &b : NULL, f[0]))
     ROW(sslh_save_checkpoint, sslh_save_checkpoint(m, o, i[0], dice(2) ? own_file("run") : target))
@@ -1003,19 +1091,26 @@ static int call_row(world *w, int row, const char **names) {
     ROW(sslh_hash, sslh_hash(n[0]))
     /* evaluation */
     ROW(sslh_features, sslh_feature_desc e = any_features(); K(sslh_features(c, n[0], d[0], e)))
-    ROW(sslh_linear_probe, sslh_probe_desc e; memset(&e, 0, sizeof e); e.features = any_features(); e.l2 = dice(2) ? 0.01f : f[0]; e.iterations = dice(2) ? 3 : k[0];
-        e.fraction = zeros_mostly_real(); sslh_linear_probe(c, n[0], d[0], d[1], e))
-    ROW(sslh_linear_probe_features, sslh_probe_desc e; memset(&e, 0, sizeof e); e.l2 = dice(2) ? 0.01f : f[0]; e.iterations = dice(2) ? 3 : k[0];
-        const int32_t *a = dice(6) ? numbers : NULL; for (int j = 0; j < 64; j++) numbers[j] = dice(20) ? j % 3 : any_int();
-        if (t[0] && t[0]->shape[0] <= 64 && t[1] && t[1]->shape[0] <= 64) sslh_linear_probe_features(c, T(0), a, T(1), a, dice(2) ? 3 : i[0], e); memset(numbers, 0, sizeof numbers))
-    ROW(sslh_knn, sslh_knn_desc e; memset(&e, 0, sizeof e); e.features = any_features(); e.k = zeros_mostly(); e.temperature = zeros_mostly_real();
-        e.fraction = zeros_mostly_real(); sslh_knn(c, n[0], d[0], d[1], e))
-    ROW(sslh_knn_features, sslh_knn_desc e; memset(&e, 0, sizeof e); e.k = zeros_mostly(); e.temperature = zeros_mostly_real();
-        const int32_t *a = dice(6) ? numbers : NULL; for (int j = 0; j < 64; j++) numbers[j] = dice(20) ? j % 3 : any_int();
-        if (t[0] && t[0]->shape[0] <= 64 && t[1] && t[1]->shape[0] <= 64) sslh_knn_features(c, T(0), a, T(1), a, dice(2) ? 3 : i[0], e); memset(numbers, 0, sizeof numbers))
-    ROW(sslh_finetune, sslh_finetune_desc e; memset(&e, 0, sizeof e); e.epochs = dice(2) ? 1 : k[0]; if (!e.epochs) e.epochs = 1; e.batch = i[0];
-        e.lr = zeros_mostly_real(); e.weight_decay = zeros_mostly_real(); e.layer_decay = zeros_mostly_real(); e.drop_path = zeros_mostly_real();
-        e.smoothing = zeros_mostly_real(); e.warmup = zeros_mostly_real(); e.fraction = zeros_mostly_real(); sslh_recipe r = any_recipe();
+    ROW(sslh_linear_probe, EMPTY(sslh_probe_desc, e); e.features = any_features(); e.l2 = dice(2) ? 0.01f : f[0];
+        e.iterations = dice(2) ? 3 : k[0]; e.fraction = zeros_mostly_real(); sslh_linear_probe(c, n[0], d[0], d[1], e))
+    ROW(sslh_linear_probe_features, EMPTY(sslh_probe_desc, e); e.l2 = dice(2) ? 0.01f : f[0];
+        e.iterations = dice(2) ? 3 : k[0]; const int32_t *a = dice(6) ? numbers : NULL;
+        for (int j = 0; j < 64; j++) numbers[j] = dice(20) ? j % 3 : any_int();
+        if (t[0] && t[0]->shape[0] <= 64 && t[1] && t[1]->shape[0] <= 64)
+            sslh_linear_probe_features(c, T(0), a, T(1), a, dice(2) ? 3 : i[0], e);
+        memset(numbers, 0, sizeof numbers))
+    ROW(sslh_knn, EMPTY(sslh_knn_desc, e); e.features = any_features(); e.k = zeros_mostly();
+        e.temperature = zeros_mostly_real(); e.fraction = zeros_mostly_real(); sslh_knn(c, n[0], d[0], d[1], e))
+    ROW(sslh_knn_features, EMPTY(sslh_knn_desc, e); e.k = zeros_mostly(); e.temperature = zeros_mostly_real();
+        const int32_t *a = dice(6) ? numbers : NULL;
+        for (int j = 0; j < 64; j++) numbers[j] = dice(20) ? j % 3 : any_int();
+        if (t[0] && t[0]->shape[0] <= 64 && t[1] && t[1]->shape[0] <= 64)
+            sslh_knn_features(c, T(0), a, T(1), a, dice(2) ? 3 : i[0], e);
+        memset(numbers, 0, sizeof numbers))
+    ROW(sslh_finetune, EMPTY(sslh_finetune_desc, e); e.epochs = dice(2) ? 1 : k[0]; if (!e.epochs) e.epochs = 1;
+        e.batch = i[0]; e.lr = zeros_mostly_real(); e.weight_decay = zeros_mostly_real();
+        e.layer_decay = zeros_mostly_real(); e.drop_path = zeros_mostly_real(); e.smoothing = zeros_mostly_real();
+        e.warmup = zeros_mostly_real(); e.fraction = zeros_mostly_real(); sslh_recipe r = any_recipe();
         if (!dice(3)) e.views = &r; sslh_finetune(c, n[0], d[0], d[1], e))
     ROW(sslh_feature_std, sslh_feature_std(T(0)))
     ROW(sslh_effective_rank, sslh_effective_rank(c, T(0)))
@@ -1023,17 +1118,24 @@ static int call_row(world *w, int row, const char **names) {
     ROW(sslh_uniformity, sslh_uniformity(c, T(0)))
     /* pictures */
     ROW(sslh_picture_grid, sslh_picture_grid(c, target, T(0), i[0], k[0]))
-    ROW(sslh_picture_grid_ex, const char *const named[3] = {"a", NULL, long_text}; sslh_grid_desc e; memset(&e, 0, sizeof e); e.columns = i[0]; e.zoom = i[1] % 9; e.originals = i[2] % 4; e.title = text[0];
-        if (e.columns >= 1 && e.columns <= 3) e.heads = dice(3) ? named : NULL; if (t[0] && e.columns >= 1 && t[0]->shape[0] <= 3) e.rows = dice(3) ? named : NULL; sslh_picture_grid_ex(c, target, T(0), e))
+    ROW(sslh_picture_grid_ex, const char *const named[3] = {"a", NULL, long_text}; EMPTY(sslh_grid_desc, e);
+        e.columns = i[0]; e.zoom = i[1] % 9; e.originals = i[2] % 4; e.title = text[0];
+        if (e.columns >= 1 && e.columns <= 3) e.heads = dice(3) ? named : NULL;
+        if (t[0] && e.columns >= 1 && t[0]->shape[0] <= 3) e.rows = dice(3) ? named : NULL;
+        sslh_picture_grid_ex(c, target, T(0), e))
     ROW(sslh_picture_filters, sslh_picture_filters(c, target, T(0), dice(2) ? 0 : i[0]))
-    ROW(sslh_picture_scatter, const char *const labelled[3] = {"a", NULL, long_text}; sslh_picture_scatter(c, target, T(0), t[0] && t[0]->shape[0] <= 8 && dice(3) ? labels : NULL,
-        dice(2) ? 0 : dice(2) ? 3 : i[0] > 3 ? 3 : i[0], dice(2) ? labelled : NULL))
-    ROW(sslh_picture_scatter_ex, sslh_plot_desc e; memset(&e, 0, sizeof e); e.title = text[0]; e.x = text[0]; e.y = long_text; sslh_picture_scatter_ex(c, target, T(0), NULL, dice(2) ? 0 : i[0], e))
-    ROW(sslh_picture_curves_ex, sslh_plot_desc e; memset(&e, 0, sizeof e); e.y = text[0]; e.x = long_text; sslh_picture_curves_ex(c, target, dice(6) ? reals : NULL, k[0], k[1], e))
-    ROW(sslh_picture_curves, const char *const labelled[4] = {"a", NULL, long_text, ""}; sslh_picture_curves(c, target, dice(6) ? reals : NULL, k[0], k[1], dice(2) ? labelled : NULL, text[0]))
+    ROW(sslh_picture_scatter, const char *const labelled[3] = {"a", NULL, long_text};
+        sslh_picture_scatter(c, target, T(0), t[0] && t[0]->shape[0] <= 8 && dice(3) ? labels : NULL,
+            dice(2) ? 0 : dice(2) ? 3 : i[0] > 3 ? 3 : i[0], dice(2) ? labelled : NULL))
+    ROW(sslh_picture_scatter_ex, EMPTY(sslh_plot_desc, e); e.title = text[0]; e.x = text[0]; e.y = long_text;
+        sslh_picture_scatter_ex(c, target, T(0), NULL, dice(2) ? 0 : i[0], e))
+    ROW(sslh_picture_curves_ex, EMPTY(sslh_plot_desc, e); e.y = text[0]; e.x = long_text;
+        sslh_picture_curves_ex(c, target, dice(6) ? reals : NULL, k[0], k[1], e))
+    ROW(sslh_picture_curves, const char *const labelled[4] = {"a", NULL, long_text, ""};
+        sslh_picture_curves(c, target, dice(6) ? reals : NULL, k[0], k[1], dice(2) ? labelled : NULL, text[0]))
     ROW(sslh_pca, K(sslh_pca(c, T(0), dice(2) ? 2 : i[0])))
-    ROW(sslh_tsne, sslh_tsne_desc e; memset(&e, 0, sizeof e); e.perplexity = zeros_mostly_real(); e.iterations = dice(2) ? 3 : few(); if (!e.iterations) e.iterations = 2;
-        K(sslh_tsne(c, T(0), e)))
+    ROW(sslh_tsne, EMPTY(sslh_tsne_desc, e); e.perplexity = zeros_mostly_real(); e.iterations = dice(2) ? 3 : few();
+        if (!e.iterations) e.iterations = 2; K(sslh_tsne(c, T(0), e)))
     return rows;
 }
 
@@ -1046,7 +1148,8 @@ static void known(sslh_ctx *c) { /* z = x x + x y */
     sslh_tensor *z = sslh_add(c, sslh_mul(c, x, x), sslh_mul(c, x, y));
     sslh_backward(c, z);
     CHECK(!sslh_error(c) && sslh_item(z) == 15 && x->grad && x->grad[0] == 8 && y->grad && y->grad[0] == 3,
-          "after %s the context computes %g (%s)", running_call, (double)sslh_item(z), sslh_error(c) ? sslh_error(c) : "no error");
+          "after %s the context computes %g (%s)", running_call, (double)sslh_item(z),
+          sslh_error(c) ? sslh_error(c) : "no error");
 }
 
 /* The files that any_path names. */
@@ -1088,7 +1191,9 @@ static void error_is_clear(sslh_ctx *c) {
     const char *e = sslh_error(c);
     if (!e) return;
     CHECK(sslh_error_code(c) != SSLH_OK && e[0], "an error without a code or a sentence");
-    CHECK(strstr(e, "sslh_") || strstr(e, ": ") || !strcmp(running_call, "sslh_custom_op") || sslh_error_code(c) == SSLH_E_MEMORY, "%s: the error names no function: %s", running_call, e);
+    CHECK(strstr(e, "sslh_") || strstr(e, ": ") || !strcmp(running_call, "sslh_custom_op") ||
+              sslh_error_code(c) == SSLH_E_MEMORY,
+          "%s: the error names no function: %s", running_call, e);
     sslh_clear_error(c);
 }
 
@@ -1114,8 +1219,8 @@ static void hostile_sequence(long number) {
             sslh_info now = sslh_query(w.c);
             CHECK(sslh_error(w.c) && !strcmp(sslh_error(w.c), "before"), "%s changed the error to %s", row_name[row],
                   sslh_error(w.c) ? sslh_error(w.c) : "none");
-            CHECK(now.bytes == q.bytes && now.allocs == q.allocs && now.steps == q.steps, "%s did something after an error",
-                  row_name[row]);
+            CHECK(now.bytes == q.bytes && now.allocs == q.allocs && now.steps == q.steps,
+                  "%s did something after an error", row_name[row]);
             sslh_clear_error(w.c);
             w.stale = 1;
         } else if (!sslh_error(w.c)) row_worked[row]++;
@@ -1145,7 +1250,8 @@ static TEST_UNUSED void hostile_calls(void) {
     make_files();
     sequences("hostile_calls", 80, 300, 20000, hostile_sequence);
     remove_files();
-    for (int i = 0; i < row_count && show; i++) printf("   %-28s %6ld calls, %6ld worked\n", row_name[i], row_calls[i], row_worked[i]);
+    for (int i = 0; i < row_count && show; i++)
+        printf("   %-28s %6ld calls, %6ld worked\n", row_name[i], row_calls[i], row_worked[i]);
 }
 
 /* --- graphs: valid operations ------------------------------------------------------------------------------------- */
@@ -1253,7 +1359,8 @@ static sslh_tensor *rows_apart(sslh_ctx *c, sslh_tensor *x, float step) {
     sslh_tensor *offset = sslh_zeros(c, shape_of(x));
     if (sslh_error(c)) return x;
     for (int n = 0; n < x->shape[0]; n++)
-        for (int d = 0; d < x->shape[1]; d++) offset->data[n * x->shape[1] + d] = (sslh_real)(step * (float)(d % 3 ? n : -n));
+        for (int d = 0; d < x->shape[1]; d++)
+            offset->data[n * x->shape[1] + d] = (sslh_real)(step * (float)(d % 3 ? n : -n));
     return sslh_add(c, sslh_scale(c, sslh_tanh(c, x), 0.2f), offset);
 }
 
@@ -1261,12 +1368,12 @@ static sslh_tensor *rows_apart(sslh_ctx *c, sslh_tensor *x, float step) {
 static int graph_rows;
 static sslh_tensor *graph_row(graph *g, int row, sslh_tensor *x, const char **names) {
     int rows = 0;
-#define OP(fn, ...)                                                                                                      \
-    if (names) names[rows] = #fn;                                                                                        \
-    else if (row == rows) {                                                                                              \
-        running_call = #fn;                                                                                              \
-        __VA_ARGS__;                                                                                                     \
-    }                                                                                                                    \
+#define OP(fn, ...)                                                                                                    \
+    if (names) names[rows] = #fn;                                                                                      \
+    else if (row == rows) {                                                                                            \
+        running_call = #fn;                                                                                            \
+        __VA_ARGS__;                                                                                                   \
+    }                                                                                                                  \
     rows++;
 #define SAME(fn, ...) OP(fn, g->want = s; return __VA_ARGS__)
     sslh_ctx *c = g ? g->c : NULL;
@@ -1277,7 +1384,8 @@ static sslh_tensor *graph_row(graph *g, int row, sslh_tensor *x, const char **na
     sslh_conv_desc cd;
     memset(&cd, 0, sizeof cd);
     if (g) {
-        axis = s.ndim ? dice(s.ndim) : 0, axes = dice(64) & ((1 << s.ndim) - 1), keep = dice(2), f = (float)(1 + dice(9)) / 10;
+        axis = s.ndim ? dice(s.ndim) : 0, axes = dice(64) & ((1 << s.ndim) - 1), keep = dice(2),
+        f = (float)(1 + dice(9)) / 10;
         stride = 1 + dice(2), pad = dice(2), kernel = 1 + dice(3), groups = 1 + dice(2);
     }
     SAME(sslh_add, sslh_add(c, x, partner(g, s)))
@@ -1286,7 +1394,8 @@ static sslh_tensor *graph_row(graph *g, int row, sslh_tensor *x, const char **na
     SAME(sslh_div, sslh_div(c, x, positive(g, partner(g, s))))
     SAME(sslh_minimum, sslh_minimum(c, x, partner(g, s)))
     SAME(sslh_maximum, sslh_maximum(c, partner(g, s), x))
-    OP(sslh_where, g->want = s; g->unchecked = 1; a = partner(g, s); b = sslh_greater(c, sslh_detach(c, x), a); return sslh_where(c, b, x, a))
+    OP(sslh_where, g->want = s; g->unchecked = 1; a = partner(g, s); b = sslh_greater(c, sslh_detach(c, x), a);
+        return sslh_where(c, b, x, a))
     OP(sslh_greater, g->want = s; g->unchecked = 1; return sslh_mul(c, x, sslh_greater(c, x, partner(g, s))))
     SAME(sslh_scale, sslh_scale(c, x, f))
     SAME(sslh_shift, sslh_shift(c, x, f))
@@ -1313,160 +1422,228 @@ static sslh_tensor *graph_row(graph *g, int row, sslh_tensor *x, const char **na
 #define REDUCE(fn) OP(fn, if (!axes) return NULL; g->want = reduced(s, axes, keep); return fn(c, x, axes, keep))
     REDUCE(sslh_sum) REDUCE(sslh_mean) REDUCE(sslh_max) REDUCE(sslh_logsumexp)
     REDUCE(sslh_min)
-    OP(sslh_prod, if (!axes) return NULL; g->want = reduced(s, axes, keep); return sslh_prod(c, sslh_tanh(c, x), axes, keep))
-    OP(sslh_argmin, if (!s.ndim) return NULL; g->unchecked = 1; g->want = reduced(s, 1 << axis, 0); a = sslh_argmin(c, x, axis - keep * s.ndim);
+    OP(sslh_prod, if (!axes) return NULL; g->want = reduced(s, axes, keep);
+        return sslh_prod(c, sslh_tanh(c, x), axes, keep))
+    OP(sslh_argmin, if (!s.ndim) return NULL; g->unchecked = 1; g->want = reduced(s, 1 << axis, 0);
+        a = sslh_argmin(c, x, axis - keep * s.ndim);
         return sslh_add(c, sslh_mean(c, x, 1 << axis, 0), sslh_to_real(c, a, 0.1f)))
-    OP(sslh_topk, if (!s.ndim) return NULL; g->want = s; g->want.size[axis] = 1 + dice(s.size[axis]); return sslh_topk(c, x, g->want.size[axis], axis - keep * s.ndim, dice(2) ? &a : NULL))
+    OP(sslh_topk, if (!s.ndim) return NULL; g->want = s; g->want.size[axis] = 1 + dice(s.size[axis]);
+        return sslh_topk(c, x, g->want.size[axis], axis - keep * s.ndim, dice(2) ? &a : NULL))
     OP(sslh_cumsum, if (!s.ndim) return NULL; g->want = s; return sslh_cumsum(c, x, axis - keep * s.ndim))
     OP(sslh_variance, for (j = 1, axis = 0; axis < s.ndim; axis++) if (axes & 1 << axis) j *= s.size[axis];
-        if (!axes) return NULL; g->want = reduced(s, axes, keep); return sslh_variance(c, x, axes, keep, j > 1 ? dice(2) : 0))
-    OP(sslh_argmax, if (!s.ndim) return NULL; g->unchecked = 1; g->want = reduced(s, 1 << axis, 0); a = sslh_argmax(c, x, axis - keep * s.ndim);
+        if (!axes) return NULL; g->want = reduced(s, axes, keep);
+        return sslh_variance(c, x, axes, keep, j > 1 ? dice(2) : 0))
+    OP(sslh_argmax, if (!s.ndim) return NULL; g->unchecked = 1; g->want = reduced(s, 1 << axis, 0);
+        a = sslh_argmax(c, x, axis - keep * s.ndim);
         return sslh_add(c, sslh_mean(c, x, 1 << axis, 0), sslh_to_real(c, a, 0.1f)))
     OP(sslh_softmax, if (!s.ndim) return NULL; g->want = s; return sslh_softmax(c, x, axis - keep * s.ndim))
     OP(sslh_log_softmax, if (!s.ndim) return NULL; g->want = s; return sslh_log_softmax(c, x, axis - keep * s.ndim))
-    OP(sslh_matmul, x = view(g, x, 2 + dice(2)); s = shape_of(x); j = 1 + dice(6); g->want = s; g->want.size[s.ndim - 1] = j;
-        a = s.ndim == 3 && dice(2) ? leaf(g, sslh_dim3(s.size[0], s.size[2], j)) : leaf(g, sslh_dim2(s.size[s.ndim - 1], j));
+    OP(sslh_matmul, x = view(g, x, 2 + dice(2)); s = shape_of(x); j = 1 + dice(6); g->want = s;
+        g->want.size[s.ndim - 1] = j;
+        a = s.ndim == 3 && dice(2) ? leaf(g, sslh_dim3(s.size[0], s.size[2], j)) :
+            leaf(g, sslh_dim2(s.size[s.ndim - 1], j));
         return sslh_matmul(c, x, a))
     OP(sslh_matmul_ex, x = view(g, x, 2 + dice(2)); g->want = s = shape_of(x); axis = dice(2); j = 1 + dice(6);
-        int rows_of = s.size[s.ndim - 2 + axis]; int inner = s.size[s.ndim - 1 - axis]; g->want.size[s.ndim - 2] = rows_of;
-        g->want.size[s.ndim - 1] = j; a = keep ? leaf(g, sslh_dim2(j, inner)) : leaf(g, sslh_dim2(inner, j)); return sslh_matmul_ex(c, x, a, axis, keep))
+        int rows_of = s.size[s.ndim - 2 + axis]; int inner = s.size[s.ndim - 1 - axis];
+        g->want.size[s.ndim - 2] = rows_of; g->want.size[s.ndim - 1] = j;
+        a = keep ? leaf(g, sslh_dim2(j, inner)) : leaf(g, sslh_dim2(inner, j));
+        return sslh_matmul_ex(c, x, a, axis, keep))
     OP(sslh_linear, if (!s.ndim) return NULL; j = 1 + dice(6); g->want = s; g->want.size[s.ndim - 1] = j;
         a = leaf(g, sslh_dim2(j, s.size[s.ndim - 1])); return sslh_linear(c, x, a, keep ? leaf(g, sslh_dim1(j)) : NULL))
     OP(sslh_linear_ex, if (!s.ndim) return NULL; j = 1 + dice(6); g->want = s; g->want.size[s.ndim - 1] = j;
-        a = leaf(g, sslh_dim2(j, s.size[s.ndim - 1])); return sslh_linear_ex(c, x, a, keep ? leaf(g, sslh_dim1(j)) : NULL, (sslh_activation)dice(7)))
-    OP(sslh_conv2d, x = view(g, x, 4); s = shape_of(x); if (s.size[3] % groups) groups = 1; j = groups * (1 + dice(3)); cd.stride = stride; cd.pad = pad;
-        cd.dilation = 1 + dice(2); cd.groups = groups; cd.activation = (sslh_activation)dice(7); g->want = s; g->want.size[3] = j;
-        g->want.size[1] = window(s.size[1], pad, cd.dilation, kernel, stride); g->want.size[2] = window(s.size[2], pad, cd.dilation, kernel, stride);
-        if (!g->want.size[1] || !g->want.size[2]) return NULL; a = leaf(g, sslh_dim4(j, kernel, kernel, s.size[3] / groups));
+        a = leaf(g, sslh_dim2(j, s.size[s.ndim - 1]));
+        return sslh_linear_ex(c, x, a, keep ? leaf(g, sslh_dim1(j)) : NULL, (sslh_activation)dice(7)))
+    OP(sslh_conv2d, x = view(g, x, 4); s = shape_of(x); if (s.size[3] % groups) groups = 1; j = groups * (1 + dice(3));
+        cd.stride = stride; cd.pad = pad; cd.dilation = 1 + dice(2); cd.groups = groups;
+        cd.activation = (sslh_activation)dice(7); g->want = s; g->want.size[3] = j;
+        g->want.size[1] = window(s.size[1], pad, cd.dilation, kernel, stride);
+        g->want.size[2] = window(s.size[2], pad, cd.dilation, kernel, stride);
+        if (!g->want.size[1] || !g->want.size[2]) return NULL;
+        a = leaf(g, sslh_dim4(j, kernel, kernel, s.size[3] / groups));
         return sslh_conv2d(c, x, a, keep ? leaf(g, sslh_dim1(j)) : NULL, cd))
-    OP(sslh_conv1d, x = view(g, x, 3); s = shape_of(x); if (s.size[2] % groups) groups = 1; j = groups * (1 + dice(3)); cd.stride = stride; cd.pad = pad;
-        cd.groups = groups; g->want = s; g->want.size[2] = j; g->want.size[1] = window(s.size[1], pad, 1, kernel, stride);
-        if (!g->want.size[1]) return NULL; a = leaf(g, sslh_dim3(j, kernel, s.size[2] / groups));
+    OP(sslh_conv1d, x = view(g, x, 3); s = shape_of(x); if (s.size[2] % groups) groups = 1; j = groups * (1 + dice(3));
+        cd.stride = stride; cd.pad = pad; cd.groups = groups; g->want = s; g->want.size[2] = j;
+        g->want.size[1] = window(s.size[1], pad, 1, kernel, stride); if (!g->want.size[1]) return NULL;
+        a = leaf(g, sslh_dim3(j, kernel, s.size[2] / groups));
         return sslh_conv1d(c, x, a, keep ? leaf(g, sslh_dim1(j)) : NULL, cd))
-    OP(sslh_conv2d_transpose, x = view(g, x, 4); s = shape_of(x); if (s.size[3] % groups) groups = 1; j = groups * (1 + dice(3)); cd.stride = stride;
-        cd.pad = pad; cd.groups = groups; cd.output_pad = dice(stride); g->want = s; g->want.size[3] = j;
-        for (axis = 1; axis < 3; axis++) g->want.size[axis] = (s.size[axis] - 1) * stride - 2 * pad + kernel - 1 + cd.output_pad + 1;
-        if (g->want.size[1] < 1 || g->want.size[2] < 1) return NULL; a = leaf(g, sslh_dim4(s.size[3], kernel, kernel, j / groups));
+    OP(sslh_conv2d_transpose, x = view(g, x, 4); s = shape_of(x); if (s.size[3] % groups) groups = 1;
+        j = groups * (1 + dice(3)); cd.stride = stride; cd.pad = pad; cd.groups = groups; cd.output_pad = dice(stride);
+        g->want = s; g->want.size[3] = j;
+        for (axis = 1; axis < 3; axis++)
+            g->want.size[axis] = (s.size[axis] - 1) * stride - 2 * pad + kernel - 1 + cd.output_pad + 1;
+        if (g->want.size[1] < 1 || g->want.size[2] < 1) return NULL;
+        a = leaf(g, sslh_dim4(s.size[3], kernel, kernel, j / groups));
         return sslh_conv2d_transpose(c, x, a, keep ? leaf(g, sslh_dim1(j)) : NULL, cd))
-    OP(sslh_conv1d_transpose, x = view(g, x, 3); s = shape_of(x); j = 1 + dice(3); cd.stride = stride; cd.pad = pad; g->want = s; g->want.size[2] = j;
-        g->want.size[1] = (s.size[1] - 1) * stride - 2 * pad + kernel; if (g->want.size[1] < 1) return NULL; a = leaf(g, sslh_dim3(s.size[2], kernel, j));
+    OP(sslh_conv1d_transpose, x = view(g, x, 3); s = shape_of(x); j = 1 + dice(3); cd.stride = stride; cd.pad = pad;
+        g->want = s; g->want.size[2] = j; g->want.size[1] = (s.size[1] - 1) * stride - 2 * pad + kernel;
+        if (g->want.size[1] < 1) return NULL; a = leaf(g, sslh_dim3(s.size[2], kernel, j));
         return sslh_conv1d_transpose(c, x, a, keep ? leaf(g, sslh_dim1(j)) : NULL, cd))
-#define POOL(fn) OP(fn, x = view(g, x, 4); s = shape_of(x); if (pad > kernel / 2) pad = 0; g->want = s; for (axis = 1; axis < 3; axis++)          \
-        g->want.size[axis] = window(s.size[axis], pad, 1, kernel, stride); if (!g->want.size[1] || !g->want.size[2]) return NULL;                   \
-        return fn(c, x, kernel, stride, pad))
+#define POOL(fn) OP(fn, x = view(g, x, 4); s = shape_of(x); if (pad > kernel / 2) pad = 0; g->want = s;                \
+        for (axis = 1; axis < 3; axis++) g->want.size[axis] = window(s.size[axis], pad, 1, kernel, stride);            \
+        if (!g->want.size[1] || !g->want.size[2]) return NULL; return fn(c, x, kernel, stride, pad))
     POOL(sslh_max_pool2d) POOL(sslh_avg_pool2d)
-#define POOL_2(fn) OP(fn, x = view(g, x, 4); s = shape_of(x); sslh_pool_desc e; memset(&e, 0, sizeof e); e.kernel = kernel; e.kernel_w = 1 + dice(3); e.stride = stride; \
-        e.stride_w = 1 + dice(2); e.exclude_pad = keep; g->want = s; g->want.size[1] = window(s.size[1], 0, 1, kernel, stride);                     \
-        g->want.size[2] = window(s.size[2], 0, 1, e.kernel_w, e.stride_w); if (!g->want.size[1] || !g->want.size[2]) return NULL; return fn(c, x, e))
+#define POOL_2(fn) OP(fn, x = view(g, x, 4); s = shape_of(x); EMPTY(sslh_pool_desc, e); e.kernel = kernel;             \
+        e.kernel_w = 1 + dice(3); e.stride = stride; e.stride_w = 1 + dice(2); e.exclude_pad = keep; g->want = s;      \
+        g->want.size[1] = window(s.size[1], 0, 1, kernel, stride);                                                     \
+        g->want.size[2] = window(s.size[2], 0, 1, e.kernel_w, e.stride_w);                                             \
+        if (!g->want.size[1] || !g->want.size[2]) return NULL; return fn(c, x, e))
     POOL_2(sslh_max_pool2d_ex) POOL_2(sslh_avg_pool2d_ex)
-#define POOL_1(fn) OP(fn, x = view(g, x, 3); s = shape_of(x); sslh_pool_desc e; memset(&e, 0, sizeof e); e.kernel = kernel; e.stride = stride;             \
-        e.pad = pad > kernel / 2 ? 0 : pad; g->want = s; g->want.size[1] = window(s.size[1], e.pad, 1, kernel, stride); if (!g->want.size[1]) return NULL; return fn(c, x, e))
+#define POOL_1(fn) OP(fn, x = view(g, x, 3); s = shape_of(x); EMPTY(sslh_pool_desc, e); e.kernel = kernel;             \
+        e.stride = stride; e.pad = pad > kernel / 2 ? 0 : pad; g->want = s;                                            \
+        g->want.size[1] = window(s.size[1], e.pad, 1, kernel, stride); if (!g->want.size[1]) return NULL;              \
+        return fn(c, x, e))
     POOL_1(sslh_max_pool1d) POOL_1(sslh_avg_pool1d)
-    OP(sslh_mean_valid, x = at_most(g, view(g, x, 3), 0, 30); s = shape_of(x); a = index_below(g, sslh_dim1(s.size[0]), s.size[1]); for (j = 0; j < s.size[0]; j++) a->ints[j]++;
+    OP(sslh_mean_valid, x = at_most(g, view(g, x, 3), 0, 30); s = shape_of(x);
+        a = index_below(g, sslh_dim1(s.size[0]), s.size[1]); for (j = 0; j < s.size[0]; j++) a->ints[j]++;
         g->want = sslh_dim2(s.size[0], s.size[2]); return sslh_mean_valid(c, x, a))
-    OP(sslh_interpolate, x = view(g, x, 4); g->want = shape_of(x); g->want.size[1] = 1 + dice(7); g->want.size[2] = 1 + dice(7); sslh_interpolate_desc e; memset(&e, 0, sizeof e);
-        e.mode = (sslh_resize_mode)dice(3); if (e.mode != SSLH_NEAREST) e.antialias = dice(2), e.align_corners = !e.antialias && dice(2);
+    OP(sslh_interpolate, x = view(g, x, 4); g->want = shape_of(x); g->want.size[1] = 1 + dice(7);
+        g->want.size[2] = 1 + dice(7); EMPTY(sslh_interpolate_desc, e); e.mode = (sslh_resize_mode)dice(3);
+        if (e.mode != SSLH_NEAREST) e.antialias = dice(2), e.align_corners = !e.antialias && dice(2);
         return sslh_interpolate(c, x, g->want.size[1], g->want.size[2], e))
-    OP(sslh_global_avg_pool, x = view(g, x, 3 + dice(2)); g->want = sslh_dim2(x->shape[0], x->shape[x->ndim - 1]); return sslh_global_avg_pool(c, x))
-    OP(sslh_global_max_pool, x = view(g, x, 3 + dice(2)); g->want = sslh_dim2(x->shape[0], x->shape[x->ndim - 1]); return sslh_global_max_pool(c, x))
-    OP(sslh_resize_nearest, x = view(g, x, 4); g->want = shape_of(x); g->want.size[1] = 1 + dice(7); g->want.size[2] = 1 + dice(7);
-        return sslh_resize_nearest(c, x, g->want.size[1], g->want.size[2]))
-    OP(sslh_resize_bilinear, x = view(g, x, 4); g->want = shape_of(x); g->want.size[1] = 1 + dice(7); g->want.size[2] = 1 + dice(7);
-        return sslh_resize_bilinear(c, x, g->want.size[1], g->want.size[2]))
-    OP(sslh_batch_norm, if (s.ndim < 2 || x->count == (size_t)s.size[s.ndim - 1]) return NULL; j = s.size[s.ndim - 1]; sslh_batch_norm_desc e;
-        memset(&e, 0, sizeof e); e.training = dice(3) != 0; e.eps = 0.1f; e.activation = (sslh_activation)dice(2); g->want = s;
-        sslh_tensor *mean = sslh_zeros(c, sslh_dim1(j)); sslh_tensor *var = sslh_full(c, sslh_dim1(j), 1); a = dice(2) ? leaf(g, sslh_dim1(j)) : NULL;
+    OP(sslh_global_avg_pool, x = view(g, x, 3 + dice(2)); g->want = sslh_dim2(x->shape[0], x->shape[x->ndim - 1]);
+        return sslh_global_avg_pool(c, x))
+    OP(sslh_global_max_pool, x = view(g, x, 3 + dice(2)); g->want = sslh_dim2(x->shape[0], x->shape[x->ndim - 1]);
+        return sslh_global_max_pool(c, x))
+    OP(sslh_resize_nearest, x = view(g, x, 4); g->want = shape_of(x); g->want.size[1] = 1 + dice(7);
+        g->want.size[2] = 1 + dice(7); return sslh_resize_nearest(c, x, g->want.size[1], g->want.size[2]))
+    OP(sslh_resize_bilinear, x = view(g, x, 4); g->want = shape_of(x); g->want.size[1] = 1 + dice(7);
+        g->want.size[2] = 1 + dice(7); return sslh_resize_bilinear(c, x, g->want.size[1], g->want.size[2]))
+    OP(sslh_batch_norm, if (s.ndim < 2 || x->count == (size_t)s.size[s.ndim - 1]) return NULL; j = s.size[s.ndim - 1];
+        EMPTY(sslh_batch_norm_desc, e); e.training = dice(3) != 0; e.eps = 0.1f;
+        e.activation = (sslh_activation)dice(2); g->want = s; sslh_tensor *mean = sslh_zeros(c, sslh_dim1(j));
+        sslh_tensor *var = sslh_full(c, sslh_dim1(j), 1); a = dice(2) ? leaf(g, sslh_dim1(j)) : NULL;
         b = dice(2) ? leaf(g, sslh_dim1(j)) : NULL; sslh_tensor *rest = dice(2) ? leaf(g, s) : NULL;
         return sslh_batch_norm(c, x, a, b, mean, var, rest, e))
-    OP(sslh_layer_norm, if (!s.ndim) return NULL; j = s.size[s.ndim - 1]; g->want = s; a = dice(2) ? leaf(g, sslh_dim1(j)) : NULL;
+    OP(sslh_layer_norm, if (!s.ndim) return NULL; j = s.size[s.ndim - 1]; g->want = s;
+        a = dice(2) ? leaf(g, sslh_dim1(j)) : NULL;
         return sslh_layer_norm(c, x, a, keep ? leaf(g, sslh_dim1(j)) : NULL, 0.1f))
-    OP(sslh_rms_norm, if (!s.ndim) return NULL; g->want = s; return sslh_rms_norm(c, x, keep ? leaf(g, sslh_dim1(s.size[s.ndim - 1])) : NULL, 0.1f))
+    OP(sslh_rms_norm, if (!s.ndim) return NULL; g->want = s;
+        return sslh_rms_norm(c, x, keep ? leaf(g, sslh_dim1(s.size[s.ndim - 1])) : NULL, 0.1f))
     OP(sslh_standardize, if (!axes) return NULL; g->want = s; return sslh_standardize(c, x, axes, 0.1f))
-    OP(sslh_group_norm, x = view(g, x, 3 + dice(2)); s = shape_of(x); j = s.size[s.ndim - 1]; g->want = s; if (j % groups) groups = 1;
-        a = dice(2) ? leaf(g, sslh_dim1(j)) : NULL; return sslh_group_norm(c, x, a, keep ? leaf(g, sslh_dim1(j)) : NULL, groups, 0.1f))
-    OP(sslh_l2_normalize, if (!s.ndim) return NULL; g->want = s; return sslh_l2_normalize(c, sslh_shift(c, sslh_tanh(c, x), 1.5f), 0))
+    OP(sslh_group_norm, x = view(g, x, 3 + dice(2)); s = shape_of(x); j = s.size[s.ndim - 1]; g->want = s;
+        if (j % groups) groups = 1; a = dice(2) ? leaf(g, sslh_dim1(j)) : NULL;
+        return sslh_group_norm(c, x, a, keep ? leaf(g, sslh_dim1(j)) : NULL, groups, 0.1f))
+    OP(sslh_l2_normalize, if (!s.ndim) return NULL; g->want = s;
+        return sslh_l2_normalize(c, sslh_shift(c, sslh_tanh(c, x), 1.5f), 0))
     SAME(sslh_dropout, sslh_dropout(c, x, f * 0.9f))
     OP(sslh_drop_path, if (!s.ndim) return NULL; g->want = s; return sslh_drop_path(c, x, f * 0.9f))
     OP(sslh_reshape, x = view(g, x, 1 + dice(6)); g->want = shape_of(x); return x)
-    OP(sslh_permute, int order[6]; for (j = 0; j < 6; j++) order[j] = j; for (j = s.ndim - 1; j > 0; j--) { axis = dice(j + 1); kernel = order[j];
-        order[j] = order[axis]; order[axis] = kernel; } g->want = s; for (j = 0; j < s.ndim; j++) g->want.size[j] = s.size[order[j]];
+    OP(sslh_permute, int order[6]; for (j = 0; j < 6; j++) order[j] = j;
+        for (j = s.ndim - 1; j > 0; j--) { axis = dice(j + 1); kernel = order[j]; order[j] = order[axis];
+        order[axis] = kernel; } g->want = s; for (j = 0; j < s.ndim; j++) g->want.size[j] = s.size[order[j]];
         return sslh_permute(c, x, order))
-    OP(sslh_transpose, if (s.ndim < 2) return NULL; j = dice(s.ndim); g->want = s; g->want.size[axis] = s.size[j]; g->want.size[j] = s.size[axis];
-        return sslh_transpose(c, x, axis - keep * s.ndim, j))
-    OP(sslh_concat, if (!s.ndim) return NULL; sslh_tensor *all[3]; sslh_shape one = s; one.size[axis] = 1 + dice(3); all[0] = x; all[1] = leaf(g, one);
-        all[2] = x; g->want = s; g->want.size[axis] = 2 * s.size[axis] + one.size[axis]; return sslh_concat(c, all, 3, axis))
-    OP(sslh_slice, if (!s.ndim) return NULL; j = dice(s.size[axis]); kernel = j + 1 + dice(s.size[axis] - j); g->want = s; g->want.size[axis] = kernel - j;
-        return sslh_slice(c, x, axis - keep * s.ndim, j, kernel))
-    OP(sslh_slice_ex, if (!s.ndim) return NULL; j = dice(s.size[axis]); kernel = j + 1 + dice(s.size[axis] - j); g->want = s;
-        g->want.size[axis] = (kernel - j + stride - 1) / stride; return sslh_slice_ex(c, x, axis - keep * s.ndim, j, kernel, stride))
-    OP(sslh_pad, if (!s.ndim) return NULL; g->want = s; g->want.size[axis] += kernel + pad; return sslh_pad(c, x, axis, kernel, pad, f))
-    OP(sslh_pad_ex, if (!s.ndim) return NULL; if (kernel >= s.size[axis]) kernel = 0; if (pad >= s.size[axis]) pad = 0; g->want = s; g->want.size[axis] += kernel + pad;
+    OP(sslh_transpose, if (s.ndim < 2) return NULL; j = dice(s.ndim); g->want = s; g->want.size[axis] = s.size[j];
+        g->want.size[j] = s.size[axis]; return sslh_transpose(c, x, axis - keep * s.ndim, j))
+    OP(sslh_concat, if (!s.ndim) return NULL; sslh_tensor *all[3]; sslh_shape one = s; one.size[axis] = 1 + dice(3);
+        all[0] = x; all[1] = leaf(g, one); all[2] = x; g->want = s;
+        g->want.size[axis] = 2 * s.size[axis] + one.size[axis]; return sslh_concat(c, all, 3, axis))
+    OP(sslh_slice, if (!s.ndim) return NULL; j = dice(s.size[axis]); kernel = j + 1 + dice(s.size[axis] - j);
+        g->want = s; g->want.size[axis] = kernel - j; return sslh_slice(c, x, axis - keep * s.ndim, j, kernel))
+    OP(sslh_slice_ex, if (!s.ndim) return NULL; j = dice(s.size[axis]); kernel = j + 1 + dice(s.size[axis] - j);
+        g->want = s; g->want.size[axis] = (kernel - j + stride - 1) / stride;
+        return sslh_slice_ex(c, x, axis - keep * s.ndim, j, kernel, stride))
+    OP(sslh_pad, if (!s.ndim) return NULL; g->want = s; g->want.size[axis] += kernel + pad;
+        return sslh_pad(c, x, axis, kernel, pad, f))
+    OP(sslh_pad_ex, if (!s.ndim) return NULL; if (kernel >= s.size[axis]) kernel = 0; if (pad >= s.size[axis]) pad = 0;
+        g->want = s; g->want.size[axis] += kernel + pad;
         return sslh_pad_ex(c, x, axis, kernel, pad, (sslh_pad_mode)dice(3), f))
-    OP(sslh_broadcast, if (s.ndim > 4) return NULL; g->want.ndim = s.ndim + 1; g->want.size[0] = 1 + dice(3); for (j = 0; j < s.ndim; j++)
-        g->want.size[j + 1] = s.size[j] == 1 ? 1 + dice(3) : s.size[j]; return sslh_broadcast(c, x, g->want))
-    OP(sslh_embedding, x = view(g, x, 1 + dice(4)); s = shape_of(x); a = index_below(g, sslh_dim2(2, kernel), s.size[0]); g->want = sslh_dim2(2, kernel);
+    OP(sslh_broadcast, if (s.ndim > 4) return NULL; g->want.ndim = s.ndim + 1; g->want.size[0] = 1 + dice(3);
+        for (j = 0; j < s.ndim; j++) g->want.size[j + 1] = s.size[j] == 1 ? 1 + dice(3) : s.size[j];
+        return sslh_broadcast(c, x, g->want))
+    OP(sslh_embedding, x = view(g, x, 1 + dice(4)); s = shape_of(x);
+        a = index_below(g, sslh_dim2(2, kernel), s.size[0]); g->want = sslh_dim2(2, kernel);
         for (j = 1; j < s.ndim; j++) g->want.size[g->want.ndim++] = s.size[j]; return sslh_embedding(c, x, a))
-    OP(sslh_gather, x = at_most(g, view(g, x, 2 + dice(3)), 0, 20); s = shape_of(x); a = index_below(g, sslh_dim2(s.size[0], kernel), s.size[1]);
-        g->want = s; g->want.size[1] = kernel; return sslh_gather(c, x, a))
-    OP(sslh_gather_along, if (!s.ndim) return NULL; a = index_below(g, sslh_dim1(kernel), s.size[axis]); g->want = s; g->want.size[axis] = kernel;
-        return sslh_gather_along(c, x, a, axis - keep * s.ndim))
-#define SCATTER(fn) OP(fn, if (!s.ndim) return NULL; a = index_below(g, sslh_dim1(kernel), s.size[axis]); sslh_shape one = s; one.size[axis] = kernel; g->want = s; \
+    OP(sslh_gather, x = at_most(g, view(g, x, 2 + dice(3)), 0, 20); s = shape_of(x);
+        a = index_below(g, sslh_dim2(s.size[0], kernel), s.size[1]); g->want = s; g->want.size[1] = kernel;
+        return sslh_gather(c, x, a))
+    OP(sslh_gather_along, if (!s.ndim) return NULL; a = index_below(g, sslh_dim1(kernel), s.size[axis]); g->want = s;
+        g->want.size[axis] = kernel; return sslh_gather_along(c, x, a, axis - keep * s.ndim))
+#define SCATTER(fn) OP(fn, if (!s.ndim) return NULL; a = index_below(g, sslh_dim1(kernel), s.size[axis]);              \
+        sslh_shape one = s; one.size[axis] = kernel; g->want = s;                                                      \
         return fn(c, x, a, leaf(g, one), axis - keep * s.ndim))
     SCATTER(sslh_scatter) SCATTER(sslh_scatter_add)
-    OP(sslh_one_hot, if (s.ndim > 4) return NULL; g->want = s; g->want.size[g->want.ndim++] = 5; sslh_shape one = s; one.size[one.ndim++] = 1;
+    OP(sslh_one_hot, if (s.ndim > 4) return NULL; g->want = s; g->want.size[g->want.ndim++] = 5; sslh_shape one = s;
+        one.size[one.ndim++] = 1;
         return sslh_mul(c, sslh_reshape(c, x, one), sslh_one_hot(c, sslh_from_ints(c, sslh_dim0(), &kernel), 5)))
-    OP(sslh_crop, x = at_most(g, view(g, x, 4), 0, 10); s = shape_of(x); j = 1 + dice(s.size[1]); int wide = 1 + dice(s.size[2]); int32_t places[40];
-        for (axis = 0; axis < s.size[0] * 2; axis++) places[2 * axis] = dice(s.size[1] - j + 1), places[2 * axis + 1] = dice(s.size[2] - wide + 1);
-        g->want = sslh_dim5(s.size[0], 2, j, wide, s.size[3]); return sslh_crop(c, x, sslh_from_ints(c, sslh_dim3(s.size[0], 2, 2), places), j, wide))
+    OP(sslh_crop, x = at_most(g, view(g, x, 4), 0, 10); s = shape_of(x); j = 1 + dice(s.size[1]);
+        int wide = 1 + dice(s.size[2]); int32_t places[40];
+        for (axis = 0; axis < s.size[0] * 2; axis++)
+            places[2 * axis] = dice(s.size[1] - j + 1), places[2 * axis + 1] = dice(s.size[2] - wide + 1);
+        g->want = sslh_dim5(s.size[0], 2, j, wide, s.size[3]);
+        return sslh_crop(c, x, sslh_from_ints(c, sslh_dim3(s.size[0], 2, 2), places), j, wide))
     OP(sslh_unfold, x = view(g, x, 4); s = shape_of(x); j = 1 + dice(s.size[1]); int wide = 1 + dice(s.size[2]);
-        g->want = sslh_dim5(s.size[0], ((s.size[1] - j) / stride + 1) * ((s.size[2] - wide) / 2 + 1), j, wide, s.size[3]); return sslh_unfold(c, x, j, wide, stride, 2))
-#define COLOURS(fn, scale) OP(fn, if (s.ndim > 4) return NULL; g->unchecked = 1; g->want = s; g->want.size[g->want.ndim++] = 3; sslh_shape one = s; one.size[one.ndim++] = 1; \
+        g->want = sslh_dim5(s.size[0], ((s.size[1] - j) / stride + 1) * ((s.size[2] - wide) / 2 + 1), j, wide,
+            s.size[3]);
+        return sslh_unfold(c, x, j, wide, stride, 2))
+#define COLOURS(fn, scale) OP(fn, if (s.ndim > 4) return NULL; g->unchecked = 1; g->want = s;                          \
+        g->want.size[g->want.ndim++] = 3; sslh_shape one = s; one.size[one.ndim++] = 1;                                \
         return fn(c, sslh_broadcast(c, sslh_reshape(c, sslh_scale(c, sslh_sigmoid(c, x), scale), one), g->want)))
     COLOURS(sslh_rgb_to_lab, 1) COLOURS(sslh_lab_to_rgb, 60)
     SAME(sslh_to_real, sslh_add(c, x, sslh_to_real(c, sslh_from_bytes(c, sslh_dim0(), pixels + 7), 0.01f)))
-    OP(sslh_attention, x = at_most(g, view(g, x, 3), 1, 30); s = shape_of(x); j = 1 + dice(5); sslh_attention_desc e; memset(&e, 0, sizeof e);
-        sslh_tensor *weights = NULL; if (s.size[2] % 2 == 0) e.heads = 2; e.causal = dice(2); e.scale = f; if (dice(2)) e.weights = &weights; if (e.causal) j = s.size[1];
-        a = leaf(g, sslh_dim3(s.size[0], j, s.size[2])); b = leaf(g, sslh_dim3(s.size[0], j, s.size[2])); g->want = s; return sslh_attention(c, x, a, b, e))
-    OP(sslh_self_attention, x = at_most(g, view(g, x, 3), 1, 30); s = shape_of(x); sslh_attention_desc e; memset(&e, 0, sizeof e); e.causal = dice(2);
-        if (s.size[2] % 2 == 0) e.heads = 2; g->want = s; return sslh_self_attention(c, sslh_linear(c, x, leaf(g, sslh_dim2(3 * s.size[2], s.size[2])), NULL), e))
-    OP(sslh_gru, x = at_most(g, view(g, x, 3), 1, 6); s = shape_of(x); j = 1 + dice(4); g->want = s; g->want.size[2] = j;
-        sslh_tensor *w_ih = leaf(g, sslh_dim2(3 * j, s.size[2])); sslh_tensor *w_hh = leaf(g, sslh_dim2(3 * j, j)); a = leaf(g, sslh_dim1(3 * j));
-        b = leaf(g, sslh_dim1(3 * j)); return sslh_gru(c, x, w_ih, w_hh, a, b, keep ? leaf(g, sslh_dim2(s.size[0], j)) : NULL))
-#define RECURRENT(fn, gates) OP(fn, x = at_most(g, at_most(g, view(g, x, 3), 1, 6), 0, 20); s = shape_of(x); j = 1 + dice(4); g->want = s; g->want.size[2] = j;       \
-        sslh_tensor *w_ih = leaf(g, sslh_dim2(gates * j, s.size[2])); sslh_tensor *w_hh = leaf(g, sslh_dim2(gates * j, j)); sslh_recurrent_desc e;  \
-        memset(&e, 0, sizeof e); e.reverse = dice(2); if (dice(2)) e.h0 = leaf(g, sslh_dim2(s.size[0], j));                                         \
-        if (dice(2)) { e.lengths = index_below(g, sslh_dim1(s.size[0]), s.size[1]); for (axis = 0; axis < s.size[0]; axis++) e.lengths->ints[axis]++; } \
+    OP(sslh_attention, x = at_most(g, view(g, x, 3), 1, 30); s = shape_of(x); j = 1 + dice(5);
+        EMPTY(sslh_attention_desc, e); sslh_tensor *weights = NULL; if (s.size[2] % 2 == 0) e.heads = 2;
+        e.causal = dice(2); e.scale = f; if (dice(2)) e.weights = &weights; if (e.causal) j = s.size[1];
+        a = leaf(g, sslh_dim3(s.size[0], j, s.size[2])); b = leaf(g, sslh_dim3(s.size[0], j, s.size[2])); g->want = s;
+        return sslh_attention(c, x, a, b, e))
+    OP(sslh_self_attention, x = at_most(g, view(g, x, 3), 1, 30); s = shape_of(x); EMPTY(sslh_attention_desc, e);
+        e.causal = dice(2); if (s.size[2] % 2 == 0) e.heads = 2; g->want = s;
+        return sslh_self_attention(c, sslh_linear(c, x, leaf(g, sslh_dim2(3 * s.size[2], s.size[2])), NULL), e))
+    OP(sslh_gru, x = at_most(g, view(g, x, 3), 1, 6); s = shape_of(x); j = 1 + dice(4); g->want = s;
+        g->want.size[2] = j; sslh_tensor *w_ih = leaf(g, sslh_dim2(3 * j, s.size[2]));
+        sslh_tensor *w_hh = leaf(g, sslh_dim2(3 * j, j)); a = leaf(g, sslh_dim1(3 * j)); b = leaf(g, sslh_dim1(3 * j));
+        return sslh_gru(c, x, w_ih, w_hh, a, b, keep ? leaf(g, sslh_dim2(s.size[0], j)) : NULL))
+#define RECURRENT(fn, gates) OP(fn, x = at_most(g, at_most(g, view(g, x, 3), 1, 6), 0, 20); s = shape_of(x);           \
+        j = 1 + dice(4); g->want = s; g->want.size[2] = j;                                                             \
+        sslh_tensor *w_ih = leaf(g, sslh_dim2(gates * j, s.size[2]));                                                  \
+        sslh_tensor *w_hh = leaf(g, sslh_dim2(gates * j, j)); EMPTY(sslh_recurrent_desc, e); e.reverse = dice(2);      \
+        if (dice(2)) e.h0 = leaf(g, sslh_dim2(s.size[0], j));                                                          \
+        if (dice(2)) { e.lengths = index_below(g, sslh_dim1(s.size[0]), s.size[1]);                                    \
+        for (axis = 0; axis < s.size[0]; axis++) e.lengths->ints[axis]++; }                                            \
         return fn(c, x, w_ih, w_hh, keep ? leaf(g, sslh_dim1(gates * j)) : NULL, NULL, e))
     RECURRENT(sslh_gru_ex, 3) RECURRENT(sslh_lstm, 4)
 #define LOSS(fn, ...) OP(fn, g->want = sslh_dim0(); __VA_ARGS__)
-    LOSS(sslh_cross_entropy, x = at_most(g, view(g, x, 2), 0, 60); return sslh_cross_entropy(c, x, index_below(g, sslh_dim1(x->shape[0]), x->shape[1])))
-    LOSS(sslh_cross_entropy_ex, x = at_most(g, view(g, x, 2), 0, 60); a = index_below(g, sslh_dim1(x->shape[0]), x->shape[1]); j = (a->ints[0] + 1) % x->shape[1];
+    LOSS(sslh_cross_entropy, x = at_most(g, view(g, x, 2), 0, 60);
+        return sslh_cross_entropy(c, x, index_below(g, sslh_dim1(x->shape[0]), x->shape[1])))
+    LOSS(sslh_cross_entropy_ex, x = at_most(g, view(g, x, 2), 0, 60);
+        a = index_below(g, sslh_dim1(x->shape[0]), x->shape[1]); j = (a->ints[0] + 1) % x->shape[1];
         return sslh_cross_entropy_ex(c, x, a, f * 0.9f, x->shape[1] > 1 ? j : -1))
-    LOSS(sslh_cross_entropy_soft, x = view(g, x, 2); a = sslh_softmax(c, leaf(g, shape_of(x)), 1); return sslh_cross_entropy_soft(c, x, a))
-    OP(sslh_cross_entropy_full, x = at_most(g, view(g, x, 2), 0, 60); s = shape_of(x); a = index_below(g, sslh_dim1(s.size[0]), s.size[1]); sslh_cross_entropy_desc e;
-        memset(&e, 0, sizeof e); e.smoothing = f * 0.9f; e.weight = dice(2) ? sslh_full(c, sslh_dim1(s.size[1]), 0.5f) : NULL; e.reduction = (sslh_reduction)dice(3);
-        g->want = e.reduction == SSLH_REDUCE_NONE ? sslh_dim1(s.size[0]) : sslh_dim0(); return sslh_cross_entropy_full(c, x, a, -1, e))
+    LOSS(sslh_cross_entropy_soft, x = view(g, x, 2); a = sslh_softmax(c, leaf(g, shape_of(x)), 1);
+        return sslh_cross_entropy_soft(c, x, a))
+    OP(sslh_cross_entropy_full, x = at_most(g, view(g, x, 2), 0, 60); s = shape_of(x);
+        a = index_below(g, sslh_dim1(s.size[0]), s.size[1]); EMPTY(sslh_cross_entropy_desc, e); e.smoothing = f * 0.9f;
+        e.weight = dice(2) ? sslh_full(c, sslh_dim1(s.size[1]), 0.5f) : NULL; e.reduction = (sslh_reduction)dice(3);
+        g->want = e.reduction == SSLH_REDUCE_NONE ? sslh_dim1(s.size[0]) : sslh_dim0();
+        return sslh_cross_entropy_full(c, x, a, -1, e))
     LOSS(sslh_bce_with_logits, a = sslh_sigmoid(c, constant(g, s)); return sslh_bce_with_logits(c, x, a))
     LOSS(sslh_mse, return sslh_mse(c, x, leaf(g, s)))
     LOSS(sslh_l1, return sslh_l1(c, x, leaf(g, s)))
     LOSS(sslh_huber, return sslh_huber(c, x, leaf(g, s), f))
-    LOSS(sslh_kl_div, x = view(g, x, 2); a = sslh_softmax(c, constant(g, shape_of(x)), 1); return sslh_kl_div(c, sslh_log_softmax(c, x, 1), a))
-    LOSS(sslh_nt_xent, x = view(g, x, 2); if (x->shape[0] < 2) return NULL; x = sslh_shift(c, sslh_tanh(c, x), 1.2f); return sslh_nt_xent(c, x, leaf(g, shape_of(x)), f))
+    LOSS(sslh_kl_div, x = view(g, x, 2); a = sslh_softmax(c, constant(g, shape_of(x)), 1);
+        return sslh_kl_div(c, sslh_log_softmax(c, x, 1), a))
+    LOSS(sslh_nt_xent, x = view(g, x, 2); if (x->shape[0] < 2) return NULL; x = sslh_shift(c, sslh_tanh(c, x), 1.2f);
+        return sslh_nt_xent(c, x, leaf(g, shape_of(x)), f))
     LOSS(sslh_info_nce, x = sslh_tanh(c, view(g, x, 2)); if (x->shape[0] < 2) return NULL; a = leaf(g, shape_of(x));
-        return sslh_info_nce(c, x, a, !keep ? NULL : leaf(g, dice(2) ? sslh_dim2(3, x->shape[1]) : sslh_dim3(x->shape[0], 3, x->shape[1])), f))
-    LOSS(sslh_accuracy, x = at_most(g, view(g, x, 2), 0, 60); a = index_below(g, sslh_dim1(x->shape[0]), x->shape[1]); g->unchecked = 1;
-        return sslh_mul(c, sslh_mean(c, x, SSLH_ALL, 0), sslh_accuracy(c, x, a, 1)))
-    OP(sslh_sinkhorn, x = view(g, x, 2); g->want = shape_of(x); g->unchecked = 1; return sslh_mul(c, x, sslh_sinkhorn(c, sslh_tanh(c, x), 2, 0.5f)))
-    LOSS(sslh_negative_cosine, x = sslh_shift(c, sslh_tanh(c, view(g, x, 2)), 1.2f); return sslh_negative_cosine(c, x, leaf(g, shape_of(x))))
-    LOSS(sslh_barlow_loss, x = view(g, x, 2); if (x->shape[0] < 2) return NULL; a = leaf(g, shape_of(x)); return sslh_barlow_loss(c, rows_apart(c, x, 2), rows_apart(c, a, 2), f))
+        return sslh_info_nce(c, x, a,
+            !keep ? NULL : leaf(g, dice(2) ? sslh_dim2(3, x->shape[1]) : sslh_dim3(x->shape[0], 3, x->shape[1])), f))
+    LOSS(sslh_accuracy, x = at_most(g, view(g, x, 2), 0, 60); a = index_below(g, sslh_dim1(x->shape[0]), x->shape[1]);
+        g->unchecked = 1; return sslh_mul(c, sslh_mean(c, x, SSLH_ALL, 0), sslh_accuracy(c, x, a, 1)))
+    OP(sslh_sinkhorn, x = view(g, x, 2); g->want = shape_of(x); g->unchecked = 1;
+        return sslh_mul(c, x, sslh_sinkhorn(c, sslh_tanh(c, x), 2, 0.5f)))
+    LOSS(sslh_negative_cosine, x = sslh_shift(c, sslh_tanh(c, view(g, x, 2)), 1.2f);
+        return sslh_negative_cosine(c, x, leaf(g, shape_of(x))))
+    LOSS(sslh_barlow_loss, x = view(g, x, 2); if (x->shape[0] < 2) return NULL; a = leaf(g, shape_of(x));
+        return sslh_barlow_loss(c, rows_apart(c, x, 2), rows_apart(c, a, 2), f))
     LOSS(sslh_vicreg_loss, x = view(g, x, 2); if (x->shape[0] < 2) return NULL; a = leaf(g, shape_of(x));
         return sslh_vicreg_loss(c, rows_apart(c, x, 0.6f), rows_apart(c, a, 0.6f), f, f, 0.5f))
     /* not of >>api-ops, but operations too */
     LOSS(sslh_gaussian_kl, x = sslh_tanh(c, view(g, x, 2)); return sslh_gaussian_kl(c, x, leaf(g, shape_of(x))))
-    OP(sslh_patchify, x = sslh_resize_nearest(c, view(g, x, 4), 2, 4); s = shape_of(x); g->want = sslh_dim3(s.size[0], 2, 4 * s.size[3]); return sslh_patchify(c, x, 2))
-    OP(sslh_unpatchify, x = sslh_resize_nearest(c, view(g, x, 4), 2, 4); s = shape_of(x); g->want = s; return sslh_unpatchify(c, sslh_patchify(c, x, 2), 2, 2, 4))
+    OP(sslh_patchify, x = sslh_resize_nearest(c, view(g, x, 4), 2, 4); s = shape_of(x);
+        g->want = sslh_dim3(s.size[0], 2, 4 * s.size[3]); return sslh_patchify(c, x, 2))
+    OP(sslh_unpatchify, x = sslh_resize_nearest(c, view(g, x, 4), 2, 4); s = shape_of(x); g->want = s;
+        return sslh_unpatchify(c, sslh_patchify(c, x, 2), 2, 2, 4))
     OP(sslh_detach, g->want = s; g->unchecked = 1; return sslh_add(c, x, sslh_detach(c, x)))
-    OP(sslh_custom_op, g->want = s; sslh_op_desc e; memset(&e, 0, sizeof e); e.name = "cube"; e.forward = cube; e.backward = cube_back; a = sslh_tanh(c, x); return sslh_custom_op(c, e, &a, 1, s))
+    OP(sslh_custom_op, g->want = s; EMPTY(sslh_op_desc, e); e.name = "cube"; e.forward = cube; e.backward = cube_back;
+        a = sslh_tanh(c, x); return sslh_custom_op(c, e, &a, 1, s))
     graph_rows = rows;
     return NULL;
 }
@@ -1498,7 +1675,8 @@ static sslh_tensor *build(graph *g, long number, unsigned long long *hash) {
             char got[80], wanted[80];
             size_t a = 0, b = 0;
             for (int i = 0; i < y->ndim; i++) a += (size_t)snprintf(got + a, sizeof got - a, " %d", y->shape[i]);
-            for (int i = 0; i < g->want.ndim; i++) b += (size_t)snprintf(wanted + b, sizeof wanted - b, " %d", g->want.size[i]);
+            for (int i = 0; i < g->want.ndim; i++)
+                b += (size_t)snprintf(wanted + b, sizeof wanted - b, " %d", g->want.size[i]);
             got[a] = wanted[b] = 0;
             CHECK(same_shape(shape_of(y), g->want), "%s gives%s instead of%s", running_call, got, wanted);
             CHECK(is_finite(y), "%s gives NaN or Inf", running_call);
@@ -1640,7 +1818,8 @@ static sslh_method draw_method(sslh_ctx *c, int *channels) {
         net = sslh_nin(c, nd);
         break;
     default:
-        vd.channels = *channels, vd.image = SIDE, vd.patch = dice(2) ? 2 : 4, vd.heads = 1 + dice(2), vd.depth = 1 + dice(2);
+        vd.channels = *channels, vd.image = SIDE, vd.patch = dice(2) ? 2 : 4, vd.heads = 1 + dice(2),
+        vd.depth = 1 + dice(2);
         vd.width = 4 * vd.heads, vd.mlp = 3 + dice(6), vd.fixed_positions = dice(2);
         vd.token_output = dice(2), vd.mean_pool = dice(2);
         net = sslh_vit(c, vd);
@@ -1654,7 +1833,8 @@ static sslh_method draw_method(sslh_ctx *c, int *channels) {
     if (which == 2) {
         sslh_simclr_desc d;
         memset(&d, 0, sizeof d);
-        d.temperature = dice(2) ? 0 : 0.2f, d.head_layers = 1 + dice(3), d.head_hidden = 1 + dice(6), d.head_out = 2 + dice(4);
+        d.temperature = dice(2) ? 0 : 0.2f, d.head_layers = 1 + dice(3), d.head_hidden = 1 + dice(6),
+        d.head_out = 2 + dice(4);
         d.no_head_norm = dice(2), d.decoupled = dice(2);
         return sslh_simclr(c, net, d);
     }
@@ -1670,7 +1850,8 @@ static int count_steps(const sslh_train_info *info, void *user) {
     ((training *)user)->steps = info->step;
     return stop_at && info->step == stop_at && !info->epoch_end;
 }
-/* Trains; with a path it resumes from what is there and leaves a checkpoint after every step. examined: looks at the result. */
+/* Trains; with a path it resumes from what is there and leaves a checkpoint after every step.
+   examined: looks at the result. */
 static training run_training(long number, int threads, const char *path, int examined) {
     training r;
     sslh_train_desc d;
@@ -1715,7 +1896,8 @@ static training run_training(long number, int threads, const char *path, int exa
 static void training_sequence(long number) {
     const char *path = own_file("resumed");
     training whole = run_training(number, 1, NULL, 1), two = run_training(number, 2, NULL, 0);
-    CHECK(whole.loss - whole.loss == 0 && whole.steps > 0, "loss %g after %d steps", (double)whole.loss, (int)whole.steps);
+    CHECK(whole.loss - whole.loss == 0 && whole.steps > 0,
+          "loss %g after %d steps", (double)whole.loss, (int)whole.steps);
     CHECK(whole.hash == two.hash, "another result with two threads");
     remove(path);
     whole = run_training(number, 1, path, 0);
@@ -1724,8 +1906,8 @@ static void training_sequence(long number) {
     run_training(number, 2, path, 0);
     stop_at = 0;
     training resumed = run_training(number, 1, path, 0);
-    CHECK(resumed.hash == whole.hash, "another result when stopped after step %d of %d", (int)(1 + number % whole.steps),
-          (int)whole.steps);
+    CHECK(resumed.hash == whole.hash,
+          "another result when stopped after step %d of %d", (int)(1 + number % whole.steps), (int)whole.steps);
     remove(path);
 }
 static TEST_UNUSED void trainings(void) {

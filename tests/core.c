@@ -73,7 +73,8 @@ static void philox_vectors(void) {
     for (i = 0; i < 3; i++) {
         uint32_t out[4];
         sslh_philox(in[i], in[i] + 4, out);
-        CHECK(memcmp(out, expected[i], sizeof out) == 0, "vector %d: %08x %08x %08x %08x", i, out[0], out[1], out[2], out[3]);
+        CHECK(memcmp(out, expected[i], sizeof out) == 0,
+              "vector %d: %08x %08x %08x %08x", i, out[0], out[1], out[2], out[3]);
     }
 }
 
@@ -317,7 +318,8 @@ static void values(void) {
     float v[6] = {1, 2, 3, 4, 5, 6}, r[6];
     int32_t iv[3] = {-7, 8, 9};
     uint8_t bv[2] = {0, 255};
-    sslh_tensor *x = sslh_from(c, sslh_dim2(2, 3), v), *i = sslh_from_ints(c, sslh_dim1(3), iv), *b = sslh_from_bytes(c, sslh_dim1(2), bv), *p;
+    sslh_tensor *x = sslh_from(c, sslh_dim2(2, 3), v), *i = sslh_from_ints(c, sslh_dim1(3), iv),
+                *b = sslh_from_bytes(c, sslh_dim1(2), bv), *p;
     sslh_read(x, r, 6);
     CHECK(memcmp(v, r, sizeof v) == 0, "round trip");
     sslh_read(i, r, 3);
@@ -463,7 +465,8 @@ static void gradcheck_finds_errors(void) {
 
 static int traced;
 static void trace_callback(const sslh_trace_event *e, void *user) {
-    CHECK(user == &traced && strcmp(e->name, "sq") == 0 && e->inputs == 2 && e->output->count == 1, "event %s", e->name);
+    CHECK(user == &traced && strcmp(e->name, "sq") == 0 && e->inputs == 2 && e->output->count == 1,
+          "event %s", e->name);
     CHECK_NEAR(e->mean, 8, 1e-6);
     traced++;
 }
@@ -609,10 +612,13 @@ static void mark_rewind_flat(void) {
         if (i == 10) bytes = sslh_query(c).bytes;
         if (i > 10) {
             kept = sslh_query(c).bytes;
-            if (i % 100 != 0) CHECK(kept == bytes || i > 100, "round %d: %.0f bytes, %.0f before", i, (double)kept, (double)bytes);
+            if (i % 100 != 0)
+                CHECK(kept == bytes || i > 100, "round %d: %.0f bytes, %.0f before", i, (double)kept, (double)bytes);
         }
         if (i == 101) bytes = sslh_query(c).bytes;
-        if (i > 101) CHECK(sslh_query(c).bytes <= bytes, "round %d: %.0f bytes, %.0f before", i, (double)sslh_query(c).bytes, (double)bytes);
+        if (i > 101)
+            CHECK(sslh_query(c).bytes <= bytes,
+                  "round %d: %.0f bytes, %.0f before", i, (double)sslh_query(c).bytes, (double)bytes);
     }
     CHECK_OK(c);
     CHECK_NEAR(outer->data[9], 4, 0);
@@ -661,7 +667,9 @@ static void every_allocation_fails(void) {
             sslh_rewind(c, 0);
             failed = m.calls >= n;
             /* the pool may start with fewer threads when its memory is out: an error all the same */
-            if (failed) CHECK(sslh_error_code(c) == SSLH_E_MEMORY, "allocation %ld of the run: %s", n, sslh_error(c) ? sslh_error(c) : "no error");
+            if (failed)
+                CHECK(sslh_error_code(c) == SSLH_E_MEMORY,
+                      "allocation %ld of the run: %s", n, sslh_error(c) ? sslh_error(c) : "no error");
             else CHECK_OK(c);
             if (failed && !all && n > 1) { /* the context can be used again */
                 m.fail_at = 0;
@@ -744,7 +752,8 @@ static void affinity(void) {
     unsigned long own[16] = {0};
     if (syscall(SYS_sched_getaffinity, 0, sizeof own, own) > 0)
         for (int r = 0; r < (test_small() ? 10 : 50); r++) {
-            for (const clock_t start = clock(); clock() - start < CLOCKS_PER_SEC / 2000;) {} /* the workers fall asleep */
+            /* the workers fall asleep */
+            for (const clock_t start = clock(); clock() - start < CLOCKS_PER_SEC / 2000;) {}
             for (int w = 0; w < 4; w++) memcpy(task_mask[w], own, sizeof own);
             sslh_parallel(c, 64, mask_task, NULL);
             for (int w = 0; w < 4; w++) wrong_masks += memcmp(task_mask[w], own, sizeof own) != 0;

@@ -280,7 +280,8 @@ static void several_sizes(void) {
 /* Two folders number their classes each for itself: names decide. Each class is one grey level, which raw pixels
    tell. */
 static void classes_by_name(void) {
-    static const char *const three[] = {"ant", "bee", "cat"}, *const two[] = {"ant", "cat"}, *const other[] = {"cat", "dog"};
+    static const char *const three[] = {"ant", "bee", "cat"}, *const two[] = {"ant", "cat"};
+    static const char *const other[] = {"cat", "dog"};
     static const int32_t of_three[] = {0, 1, 2, 0, 1, 2, 0, 1, 2, 0, 1, 2}, of_two[] = {0, 1, 1, 0, 1, 1};
     static const uint8_t grey_three[] = {10, 120, 250, 20, 130, 240, 15, 125, 245, 12, 122, 235};
     static const uint8_t grey_two[] = {14, 248, 238, 18, 242, 244};
@@ -304,7 +305,8 @@ static void classes_by_name(void) {
     CHECK_OK(c);
     CHECK(d.classes == 3 && d.class_names == three && d.labels[0] == 0 && d.labels[1] == 2 && d.labels[5] == 2,
           "labels by name");
-    CHECK(((const int32_t *)d.field[1].values)[2] == 2 && test.labels[1] == 1, "the field of labels too; test unchanged");
+    CHECK(((const int32_t *)d.field[1].values)[2] == 2 && test.labels[1] == 1,
+          "the field of labels too; test unchanged");
     d = sslh_data_match_classes(train, train);
     CHECK(d.labels == train.labels, "the same names: nothing to do");
     d = sslh_data_match_classes(train, sslh_data_from_images(c, q[0], 6, 2, 2, 1, of_two));

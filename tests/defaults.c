@@ -162,7 +162,8 @@ static void method_numbers(void) {
     CHECK_NEAR(m.defaults.gamma, 0.1, 1e-8);
     CHECK(sslh_find(m.net, "permutations")->shape[0] == 100 && sslh_find(m.net, "permutations")->shape[1] == 9,
           "100 permutations of 9 tiles");
-    CHECK(sslh_find(m.net, "head.fc1.weight")->shape[1] == 9 * 8 && sslh_find(m.net, "head.fc2.weight")->shape[0] == 100,
+    CHECK(sslh_find(m.net, "head.fc1.weight")->shape[1] == 9 * 8 &&
+              sslh_find(m.net, "head.fc2.weight")->shape[0] == 100,
           "the head reads 9 features");
     m = sslh_context(c, small(c, 3), cd);
     CHECK_OK(c);
@@ -191,7 +192,8 @@ static void method_numbers(void) {
     CHECK_NEAR(m.defaults.lr, 3e-5, 1e-10);
     CHECK_NEAR(m.defaults.optimizer.beta2, 0.99, 1e-7);
     CHECK_NEAR(m.defaults.optimizer.weight_decay, 1e-3, 1e-9);
-    CHECK(sslh_find(m.net, "head.conv1.weight")->shape[0] == 128 && sslh_find(m.net, "head.out.weight")->shape[0] == 261,
+    CHECK(sslh_find(m.net, "head.conv1.weight")->shape[0] == 128 &&
+              sslh_find(m.net, "head.out.weight")->shape[0] == 261,
           "128 channels, 261 bins");
     m = sslh_simclr(c, small(c, 3), sd);
     CHECK_OK(c);
@@ -372,7 +374,8 @@ static void in_the_manual(const sslh_method_info *m) {
         const char *from = line;
         snprintf(line, sizeof line, "%.*s", (int)n, at);
         at += n;
-        for (i = 0; i < 6 && from; i++) from = strstr(from, words[i]) ? strstr(from, words[i]) + strlen(words[i]) : NULL;
+        for (i = 0; i < 6 && from; i++)
+            from = strstr(from, words[i]) ? strstr(from, words[i]) + strlen(words[i]) : NULL;
         found = from != NULL;
     }
     CHECK(found, "%s is not in the table of section 13 of the manual", m->name);

@@ -1,7 +1,7 @@
-/* Every call of the file system fails in turn, with each of several reasons, while files are saved and loaded: the result is
-   whole or there is an error with the cause, what was there before stays, nothing is left behind, the program goes on, and the
-   same call made again succeeds. Five hundred processes are killed while they save. Every allocation of a run that trains,
-   saves, resumes and evaluates fails in turn. */
+/* Every call of the file system fails in turn, with each of several reasons, while files are saved and loaded: the
+   result is whole or there is an error with the cause, what was there before stays, nothing is left behind, the program
+   goes on, and the same call made again succeeds. Five hundred processes are killed while they save. Every allocation
+   of a run that trains, saves, resumes and evaluates fails in turn. */
 #include "faults.h"
 
 #if ON_POSIX
@@ -62,7 +62,8 @@ static sslh_method make_method(sslh_ctx *c, sslh_data *data) {
 static sslh_train_desc make_training(const char *path, int epochs) {
     sslh_train_desc d;
     memset(&d, 0, sizeof d);
-    d.epochs = 3, d.batch = 4, d.lr = 0.05f, d.optimizer.kind = SSLH_ADAM, d.quiet = 1, d.resume = 1, d.checkpoint = path;
+    d.epochs = 3, d.batch = 4, d.lr = 0.05f, d.optimizer.kind = SSLH_ADAM, d.quiet = 1, d.resume = 1,
+    d.checkpoint = path;
     d.max_steps = 3 * epochs;
     return d;
 }
@@ -155,7 +156,8 @@ static void put(const char *path, const void *bytes, size_t n) {
 }
 /* The files that the deeds find: the same each time. */
 static void make_files(void) {
-    static const uint8_t idx[] = {0, 0, 8, 3, 0, 0, 0, 2, 0, 0, 0, 2, 0, 0, 0, 2, 1, 2, 3, 4, 5, 6, 7, 8}, more[] = {0, 0, 8, 1, 0, 0, 0, 2, 1, 0};
+    static const uint8_t idx[] = {0, 0, 8, 3, 0, 0, 0, 2, 0, 0, 0, 2, 0, 0, 0, 2, 1, 2, 3, 4, 5, 6, 7, 8},
+                         more[] = {0, 0, 8, 1, 0, 0, 0, 2, 1, 0};
     static const char index[] = "cell 2 2\nclass a\nclass b\nsheet s.png columns 2 count 4\nlabels l.txt\n";
     static const float values[6] = {1, 2, 3, 4, 5, 6};
     static const char *const folders[] = {"classes", "classes/a", "classes/b", "sheets", "cifar"};
@@ -228,7 +230,7 @@ static int try_deed(const struct deed *d, int n, int why, uint64_t right, int ev
     memset(&mem, 0, sizeof mem);
     sslh_ctx *c = create(&mem);
     uint64_t before = d->writes ? file_hash(in_folder(d->writes)) : 0, result, after;
-    int open_before = files_open(), calls, excused = 0;
+    int open_before = files_open(), calls, says, excused = 0;
     char message[512] = "";
     const char *call;
     fault_begin(FAULT_ALL, n, 1, why);
@@ -242,12 +244,14 @@ static int try_deed(const struct deed *d, int n, int why, uint64_t right, int ev
         ++*refused;
         for (int i = 0; i < 2; i++) excused |= !strcmp(call, no_error_is_due[i]);
         CHECK((why != EINTR || excused) && why != SHORT, "%s, call %d (%s) interrupted: %s", d->name, n, call, message);
-        CHECK(strstr(message, "sslh_") && (strstr(message, strerror(why)) || (why == EACCES && strstr(message, "read-only")) ||
-              (!strcmp(call, "stat") && strstr(message, strerror(ENOENT)))), "%s, call %d (%s): the message does not say \"%s\": %s", d->name,
-              n, call, strerror(why), message);
+        says = strstr(message, strerror(why)) || (why == EACCES && strstr(message, "read-only")) ||
+               (!strcmp(call, "stat") && strstr(message, strerror(ENOENT)));
+        CHECK(strstr(message, "sslh_") && says,
+              "%s, call %d (%s): the message does not say \"%s\": %s", d->name, n, call, strerror(why), message);
         if (d->writes && strncmp(d->name, "train", 5)) /* a training may have written more than once */
             CHECK(after == before, "%s, call %d (%s): an error, and the file is another", d->name, n, call);
-    } else CHECK(result == right, "%s, call %d (%s), %s: another result and no error", d->name, n, call, strerror(why > 0 ? why : 0));
+    } else CHECK(result == right, "%s, call %d (%s), %s: another result and no error", d->name, n, call,
+                 strerror(why > 0 ? why : 0));
     CHECK(files_in(folder, "") == everything || (d->writes && files_in(folder, "") == everything - 1 && !after),
           "%s, call %d (%s): %d files, %d expected", d->name, n, call, files_in(folder, ""), everything);
     CHECK(files_in(folder, ".tmp") == 0, "%s, call %d (%s): a temporary file is left", d->name, n, call);
@@ -255,7 +259,8 @@ static int try_deed(const struct deed *d, int n, int why, uint64_t right, int ev
     /* again, in the same context */
     sslh_clear_error(c);
     if (message[0]) {
-        sslh_ctx *again = !strncmp(d->name, "train", 5) || !strncmp(d->name, "save", 4) || !strcmp(d->name, "picture") ? create(NULL) : c;
+        const int anew = !strncmp(d->name, "train", 5) || !strncmp(d->name, "save", 4) || !strcmp(d->name, "picture");
+        sslh_ctx *again = anew ? create(NULL) : c;
         if (!strcmp(d->name, "train_anew")) { /* from the checkpoint that there is, if any */
             sslh_data data;
             sslh_method m = make_method(again, &data);
@@ -303,7 +308,7 @@ static void every_call_fails(void) {
                 tried++;
                 if (test_checks_failed > 40) break;
             }
-        if (!strcmp(d->writes ? d->writes : "", "new") || !strcmp(d->writes ? d->writes : "", "other")) remove(in_folder(d->writes));
+        if (d->writes && (!strcmp(d->writes, "new") || !strcmp(d->writes, "other"))) remove(in_folder(d->writes));
     }
     CHECK(refused > tried / 8 && refused < tried, "%d of %d refused", refused, tried);
     printf("note: %d calls that fail, %d errors\n", tried, refused);
@@ -312,8 +317,8 @@ static void every_call_fails(void) {
 
 /* --- kills -------------------------------------------------------------------------------------------------------- */
 
-/* A child saves one net and the other by turns; it ends at call number `at` of the file system, or, for at below 0, when it is
-   killed after so many microseconds. */
+/* A child saves one net and the other by turns; it ends at call number `at` of the file system, or, for at below 0,
+   when it is killed after so many microseconds. */
 static void kill_one(int at, long microseconds) {
     int status = 0;
     pid_t child;
@@ -333,7 +338,8 @@ static void kill_one(int at, long microseconds) {
         kill(child, SIGKILL);
     }
     CHECK(child > 0 && waitpid(child, &status, 0) == child, "no child");
-    CHECK(at >= 0 ? status == 0 : WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL, "the child ended by itself: %d", status);
+    CHECK(at >= 0 ? status == 0 : WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL,
+          "the child ended by itself: %d", status);
 }
 static void killed_while_saving(void) {
     const char *long_run = getenv("SSLH_TEST_LONG");
@@ -366,8 +372,8 @@ static void killed_while_saving(void) {
 
 /* --- memory ------------------------------------------------------------------------------------------------------- */
 
-/* One epoch with a checkpoint, the second resumed by a new method, features judged. Returns the hash of what was trained, 0
-   after an error. */
+/* One epoch with a checkpoint, the second resumed by a new method, features judged.
+   Returns the hash of what was trained, 0 after an error. */
 static uint64_t story(sslh_ctx *c) {
     sslh_data data;
     sslh_probe_desc pd;
@@ -415,7 +421,8 @@ static void every_allocation_fails(void) {
             if (n > 1) { /* another context goes on from the checkpoint, if there is one, and this one can begin anew */
                 sslh_ctx *other = create(NULL);
                 result = train(other, 2);
-                CHECK(result == right, "allocation %ld: resumed: %s", n, sslh_error(other) ? sslh_error(other) : "another result");
+                CHECK(result == right,
+                      "allocation %ld: resumed: %s", n, sslh_error(other) ? sslh_error(other) : "another result");
                 sslh_destroy(other);
                 remove(in_folder("run"));
                 CHECK(story(c), "allocation %ld: again: %s", n, sslh_error(c));

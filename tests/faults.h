@@ -29,9 +29,11 @@
 
 /* Calls that are named in `call`, as in "/stat/fopen/": `spared` of them work, then `left` fail with `why`. */
 static struct fault { const char *call; int spared, left, why; } fault;
-enum { KILLED = -1, WAITS = -2, SHORT = -3 }; /* as why: the process ends there without cleaning up; it stops until it is
-                                                 woken; write takes a part only */
-#define FAULT_ALL "/stat/access/open/write/fsync/close/rename/remove/opendir/readdir/closedir/fopen/fread/fseek/ftell/fclose/uname/getpriority/readlink/chmod/chown/"
+/* as why: the process ends there without cleaning up; it stops until it is woken; write takes a part only */
+enum { KILLED = -1, WAITS = -2, SHORT = -3 };
+#define FAULT_ALL                                                                                                      \
+    "/stat/access/open/write/fsync/close/rename/remove/opendir/readdir/closedir/fopen/fread/fseek/ftell/fclose"        \
+    "/uname/getpriority/readlink/chmod/chown/"
 static int made;               /* calls of those in fault.call */
 static const char *made_call[256]; /* and the first of them by name */
 static const char *fault_call; /* the one that failed last */

@@ -233,7 +233,8 @@ static void archives(void) {
     CHECK_OK(c);
     CHECK(t->type == SSLH_I32 && t->count == 3 && t->ints[1] == -1 && t->ints[2] == 4, "labels");
     sslh_load_npy(c, test_golden("npz_several.npz"));
-    CHECK_ERROR(c, "an archive of 3 arrays; name one behind the path and a colon, as in x.npz:labels; it has: x, y, lab");
+    CHECK_ERROR(c, "an archive of 3 arrays; name one behind the path and a colon, as in x.npz:labels; "
+                   "it has: x, y, lab");
     snprintf(path, sizeof path, "%s:z", test_golden("npz_several.npz"));
     sslh_load_npy(c, path);
     CHECK_ERROR(c, "no array 'z' in the archive, which has: x, y, labels");
@@ -517,7 +518,8 @@ static void jpeg_refuses(void) {
         size_t from = jpeg_segment(p, size, 2, 0xda) - 4, end = jpeg_segment(p, size, from, 0xc4) - 4;
         size_t scan = end - from;
         uint8_t *many = (uint8_t *)malloc(size + 200 * scan + 5);
-        for (size_t copies = 1; copies <= 200; copies += 199) { /* the first scan, again and again; bytes after the end */
+        /* the first scan, again and again; bytes after the end */
+        for (size_t copies = 1; copies <= 200; copies += 199) {
             memcpy(many, p, end);
             for (size_t m = 0; m < copies; m++) memcpy(many + end + m * scan, p + from, scan);
             memcpy(many + end + copies * scan, p + end, size - end);

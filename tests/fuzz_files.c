@@ -1,11 +1,13 @@
 /* Fuzzing of everything that reads bytes from outside. The same targets serve two programs.
 
-   A test like the others: a bounded number of mutants of good samples (FUZZ_RUNS in the environment, default 20,000), to be built
-   with sanitizers too. Checksums are mended after most mutations, as otherwise nearly every mutant would be refused for them.
+   A test like the others: a bounded number of mutants of good samples (FUZZ_RUNS in the environment, default 20,000),
+   to be built with sanitizers too. Checksums are mended after most mutations, as otherwise nearly every mutant would be
+   refused for them.
 
    libFuzzer, which the fuzz stage of tests/run.sh builds with clang:
 
-       clang -g -O1 -fsanitize=fuzzer,address,undefined -DSSLH_LIBFUZZER -DSSLH_WITH_SIMD=0 -I. tests/fuzz_files.c -o fuzz -lm -lpthread
+       clang -g -O1 -fsanitize=fuzzer,address,undefined -DSSLH_LIBFUZZER -DSSLH_WITH_SIMD=0 -I. tests/fuzz_files.c \
+             -o fuzz -lm -lpthread
        build/tests/fuzz_files targets                       names of the targets
        build/tests/fuzz_files samples FOLDER                writes the samples of target T as FOLDER/T/0, 1 ..
        SSLH_FUZZ=png ./fuzz FOLDER/png                      one target; without SSLH_FUZZ all */
@@ -37,8 +39,8 @@ static void stop(const char *target, const char *what) {
     fprintf(stderr, "%s: %s (%s)\n", target, what, sslh_error(c) ? sslh_error(c) : "no error");
     abort();
 }
-/* Blocks made since the mark that are still there. The heap of steps may grow and stays, and so does what a net lays out at
-   its first use. */
+/* Blocks made since the mark that are still there. The heap of steps may grow and stays,
+   and so does what a net lays out at its first use. */
 static int left_since(int64_t mark) {
     int n = 0;
     for (const sslh_i_block *b = c->first; b; b = b->next) n += b->serial > mark;
@@ -108,7 +110,8 @@ static const char *as_file(const uint8_t *p, size_t size) {
     return path;
 }
 static int read_labels(const uint8_t *p, size_t size) {
-    static const char index[] = "cell 2 2\nsheet a.png columns 4 count 3\nsheet a.png columns 4 count 5\nlabels bytes\n";
+    static const char index[] =
+        "cell 2 2\nsheet a.png columns 4 count 3\nsheet a.png columns 4 count 5\nlabels bytes\n";
     as_file(p, size);
     return read_index((const uint8_t *)index, sizeof index - 1);
 }
@@ -126,7 +129,8 @@ static int read_weights(const uint8_t *p, size_t size) {
     if (!memchr(report, 0, 60)) stop("weights", "the report has no end");
     free(report);
     sslh_clear_error(c);
-    if (!ok && (sslh_hash(net) != before || memcmp(&was, &net->preprocess, sizeof was))) stop("weights", "a part was read");
+    if (!ok && (sslh_hash(net) != before || memcmp(&was, &net->preprocess, sizeof was)))
+        stop("weights", "a part was read");
     return ok;
 }
 /* A net by its architecture text. */
@@ -142,7 +146,8 @@ static int read_checkpoint(const uint8_t *p, size_t size) {
     sslh_load_checkpoint(&method, optimizer, as_file(p, size));
     int ok = !sslh_error(c);
     sslh_clear_error(c);
-    if (!ok && (sslh_hash(method.net) != before || c->stream != stream || c->desc.seed != seed || optimizer->steps[0] != steps))
+    if (!ok && (sslh_hash(method.net) != before || c->stream != stream || c->desc.seed != seed ||
+                optimizer->steps[0] != steps))
         stop("checkpoint", "a part was read");
     return ok;
 }
@@ -164,9 +169,10 @@ static int read_settings(const uint8_t *p, size_t size) {
 }
 
 typedef int (*reader)(const uint8_t *p, size_t size);
-static const struct target { const char *name; reader read; } targets[] = {{"image", read_image}, {"inflate", read_inflate},
-    {"deflate", read_deflate}, {"index", read_index}, {"labels", read_labels}, {"weights", read_weights}, {"net", read_net},
-    {"checkpoint", read_checkpoint}, {"settings", read_settings}};
+static const struct target { const char *name; reader read; } targets[] = {
+    {"image", read_image}, {"inflate", read_inflate}, {"deflate", read_deflate}, {"index", read_index},
+    {"labels", read_labels}, {"weights", read_weights}, {"net", read_net}, {"checkpoint", read_checkpoint},
+    {"settings", read_settings}};
 enum { OTHERS = sizeof targets / sizeof targets[0], TARGETS = OTHERS + SSLH_I_READERS };
 /* The rows of the table come behind: "png" for the row "PNG". */
 static const char *target_name(int t) {
@@ -288,7 +294,8 @@ static uint32_t dice(uint32_t n) {
 
 /* One to four small changes; returns the new size, at most size + 64. */
 static size_t mutate(uint8_t *p, size_t size) {
-    static const uint8_t special[] = {0, 1, 2, 3, 7, 8, 15, 16, 31, 32, 127, 128, 254, 255, '#', ' ', '9', '\n', '"', '-', ',', '='};
+    static const uint8_t special[] = {0, 1, 2, 3, 7, 8, 15, 16, 31, 32, 127, 128, 254, 255, '#', ' ', '9', '\n', '"',
+                                      '-', ',', '='};
     for (uint32_t k = 1 + dice(4); k && size; k--) {
         size_t at = dice((uint32_t)size), n = 1 + dice(8);
         switch (dice(8)) {
@@ -351,8 +358,11 @@ static void add_file(const char *target, const char *path) {
     remove(path);
 }
 static void make_samples(void) {
-    static const char *const settings[] = {"", "temperature=0.2, head_out=64 lr=0.3", "optimizer=sgd schedule=steps milestones=0.3:0.6:0.8",
-        "rotations=2 one_per_image=1 views=none", "height=8 width=8 channels=3 hidden=4 latent=2 beta=0", "mask=0.5 decoder_depth=1 views=auto"};
+    static const char *const settings[] = {"", "temperature=0.2, head_out=64 lr=0.3",
+                                           "optimizer=sgd schedule=steps milestones=0.3:0.6:0.8",
+                                           "rotations=2 one_per_image=1 views=none",
+                                           "height=8 width=8 channels=3 hidden=4 latent=2 beta=0",
+                                           "mask=0.5 decoder_depth=1 views=auto"};
     begin();
     samples = test_samples(sample, SAMPLES - 40);
     for (int i = 0; i < samples; i++) sample_target[i] = -1;
@@ -381,7 +391,8 @@ static void mutated_samples(void) {
     CHECK(samples > 90, "%d samples", samples);
     for (int i = 0; i < samples; i++) run_target(sample_target[i], sample[i].bytes, sample[i].size);
     for (int t = 0; t < TARGETS; t++) CHECK(accepted[t], "no sample is accepted by %s", target_name(t));
-    for (int row = 0; row < SSLH_I_READERS; row++) CHECK(taken[row], "no sample is read as %s", sslh_i_readers[row].name);
+    for (int row = 0; row < SSLH_I_READERS; row++)
+        CHECK(taken[row], "no sample is read as %s", sslh_i_readers[row].name);
     memset(accepted, 0, sizeof accepted);
     uint8_t *p = (uint8_t *)malloc((1 << 16) + 64);
     for (int run = 0; run < count; run++) {

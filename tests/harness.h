@@ -69,22 +69,24 @@ static TEST_UNUSED TEST_PRINTF(4, 5) int test_check(int ok, const char *file, in
 /* CHECK(condition, format, ...): the message is printed when the condition is false. */
 #define CHECK(cond, ...) test_check(!!(cond), __FILE__, __LINE__, __VA_ARGS__)
 /* |a - b| at most tolerance (NaN fails). */
-#define CHECK_NEAR(a, b, tolerance)                                                                                      \
-    test_check(fabs((double)(a) - (double)(b)) <= (double)(tolerance), __FILE__, __LINE__, "%s = %.9g, expected %.9g +- %g", #a, \
-               (double)(a), (double)(b), (double)(tolerance))
+#define CHECK_NEAR(a, b, tolerance)                                                                                    \
+    test_check(fabs((double)(a) - (double)(b)) <= (double)(tolerance), __FILE__, __LINE__,                             \
+               "%s = %.9g, expected %.9g +- %g", #a, (double)(a), (double)(b), (double)(tolerance))
 /* |a - b| at most tolerance times max(1, |b|). */
-#define CHECK_CLOSE(a, b, tolerance)                                                                                     \
-    test_check(fabs((double)(a) - (double)(b)) <= (double)(tolerance) * (fabs((double)(b)) > 1 ? fabs((double)(b)) : 1), __FILE__, \
-               __LINE__, "%s = %.9g, expected %.9g within %g", #a, (double)(a), (double)(b), (double)(tolerance))
+#define CHECK_CLOSE(a, b, tolerance)                                                                                   \
+    test_check(fabs((double)(a) - (double)(b)) <=                                                                      \
+                   (double)(tolerance) * (fabs((double)(b)) > 1 ? fabs((double)(b)) : 1), __FILE__, __LINE__,          \
+               "%s = %.9g, expected %.9g within %g", #a, (double)(a), (double)(b), (double)(tolerance))
 /* The context has no error. */
-#define CHECK_OK(c) test_check(sslh_error(c) == NULL, __FILE__, __LINE__, "error: %s", sslh_error(c) ? sslh_error(c) : "")
+#define CHECK_OK(c)                                                                                                    \
+    test_check(sslh_error(c) == NULL, __FILE__, __LINE__, "error: %s", sslh_error(c) ? sslh_error(c) : "")
 /* The context has an error whose sentence contains text; clears it. */
-#define CHECK_ERROR(c, text)                                                                                             \
-    do {                                                                                                                 \
-        const char *test_e_ = sslh_error(c);                                                                             \
-        test_check(test_e_ && strstr(test_e_, text), __FILE__, __LINE__, "error is \"%s\", expected \"..%s..\"",        \
-                   test_e_ ? test_e_ : "none", text);                                                                    \
-        sslh_clear_error(c);                                                                                             \
+#define CHECK_ERROR(c, text)                                                                                           \
+    do {                                                                                                               \
+        const char *test_e_ = sslh_error(c);                                                                           \
+        test_check(test_e_ && strstr(test_e_, text), __FILE__, __LINE__, "error is \"%s\", expected \"..%s..\"",       \
+                   test_e_ ? test_e_ : "none", text);                                                                  \
+        sslh_clear_error(c);                                                                                           \
     } while (0)
 /* A tool is missing: by name; a failure under SSLH_TEST_STRICT=1. */
 #define SKIP(name, why) test_skip(name, why)
@@ -122,8 +124,8 @@ static TEST_UNUSED int test_end(void) {
 
 #define TESTS_BEGIN int main(int argc, char **argv) {
 #define TEST(fn) test_run(#fn, fn, argc, argv);
-#define TESTS_END                                                                                                        \
-    return test_end();                                                                                                   \
+#define TESTS_END                                                                                                      \
+    return test_end();                                                                                                 \
     }
 
 /* 1 under SSLH_TEST_SMALL=1 (sanitizers, valgrind): tests choose smaller sizes. */
@@ -161,8 +163,8 @@ static TEST_UNUSED const char *test_temporary(const char *name) {
     if (!test_folder[0]) {
         const char *root = getenv("TMPDIR");
         if (!root) root = getenv("TEMP"); /* Windows */
-        snprintf(test_folder, sizeof test_folder, "%s/sslh_%lx_%lx", root ? root : "/tmp", (unsigned long)(size_t)(void *)&path,
-                 (unsigned long)time(NULL));
+        snprintf(test_folder, sizeof test_folder, "%s/sslh_%lx_%lx", root ? root : "/tmp",
+                 (unsigned long)(size_t)(void *)&path, (unsigned long)time(NULL));
         (void)test_make_folder(test_folder);
     }
     snprintf(out, 512, "%s/%s", test_folder, name);

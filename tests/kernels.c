@@ -1,6 +1,6 @@
-/* The kernels of products and convolutions against their plain references, at odd sizes, in every instruction set of this
-   machine and build (build/tests/kernels_c: portable C), with one and two threads: values, bits, and that a result does not
-   depend on what stands beside it. */
+/* The kernels of products and convolutions against their plain references, at odd sizes, in every instruction set of
+   this machine and build (build/tests/kernels_c: portable C), with one and two threads: values, bits, and that a result
+   does not depend on what stands beside it. */
 #define SSLH_IMPLEMENTATION
 #include "../ssl.h"
 #include "harness.h"
@@ -36,6 +36,14 @@ static float *copied(const float *x, size_t n) {
     memcpy(y, x, n * sizeof *y);
     return y;
 }
+/* Squares of all differences from ref, and of ref itself, are added to e and size. */
+static void distance(const float *x, const float *ref, size_t n, double *e, double *size) {
+    for (size_t i = 0; i < n; i++) {
+        const double d = (double)x[i] - (double)ref[i];
+        *e += d * d;
+        *size += (double)ref[i] * (double)ref[i];
+    }
+}
 static double largest(const float *x, size_t n) {
     double m = 0;
     size_t i;
@@ -59,16 +67,19 @@ static void compare_all(float *const *y, const float *ref, size_t n, double tole
     for (i = 0; i < nctx; i++) {
         int fma = ctx[i]->k->fma;
         double e = difference(y[i], ref, n);
-        CHECK(e <= tolerance * (1 + largest(ref, n)), "%s, %s, %d threads: error %g", what, ctx[i]->k->name, ctx[i]->threads, e);
+        CHECK(e <= tolerance * (1 + largest(ref, n)),
+              "%s, %s, %d threads: error %g", what, ctx[i]->k->name, ctx[i]->threads, e);
         if (!first[fma]) first[fma] = y[i];
-        CHECK(memcmp(first[fma], y[i], n * sizeof(float)) == 0, "%s, %s, %d threads: other bits", what, ctx[i]->k->name, ctx[i]->threads);
+        CHECK(memcmp(first[fma], y[i], n * sizeof(float)) == 0,
+              "%s, %s, %d threads: other bits", what, ctx[i]->k->name, ctx[i]->threads);
     }
 }
 
 static void products(void) {
-    static const int shapes[][4] = {{1, 1, 1, 1}, {3, 5, 7, 1}, {13, 33, 65, 1}, {12, 32, 256, 1}, {65, 65, 64, 5}, {65, 64, 65, 5}, {100, 100, 300, 1},
-                                    {97, 129, 513, 1}, {120, 200, 520, 1}, {5, 1000, 300, 1}, {1000, 5, 300, 1}, {31, 27, 3000, 1},
-                                    {64, 64, 2100, 2}, {1, 70, 900, 1}, {300, 48, 100, 1}, {16, 16, 16, 9}, {10, 17, 3, 1}, {4, 4, 0, 1}};
+    static const int shapes[][4] = {{1, 1, 1, 1}, {3, 5, 7, 1}, {13, 33, 65, 1}, {12, 32, 256, 1}, {65, 65, 64, 5},
+                                    {65, 64, 65, 5}, {100, 100, 300, 1}, {97, 129, 513, 1}, {120, 200, 520, 1},
+                                    {5, 1000, 300, 1}, {1000, 5, 300, 1}, {31, 27, 3000, 1}, {64, 64, 2100, 2},
+                                    {1, 70, 900, 1}, {300, 48, 100, 1}, {16, 16, 16, 9}, {10, 17, 3, 1}, {4, 4, 0, 1}};
     int s, t, i;
     for (s = 0; s < (int)(sizeof shapes / sizeof shapes[0]); s++)
         for (t = 0; t < 16; t++) {
@@ -106,9 +117,12 @@ static void products(void) {
             for (i = 0; i < nctx; i++) {
                 g.c = y[i] = copied(c, count);
                 sslh_i_gemm(ctx[i], &g);
-                if (!ctx[i]->k->fma && !g.split) CHECK(memcmp(y[i], ref, count * sizeof(float)) == 0, "shape %d, %s: not the reference's bits", s, ctx[i]->k->name);
+                if (!ctx[i]->k->fma && !g.split)
+                    CHECK(memcmp(y[i], ref, count * sizeof(float)) == 0, "shape %d, %s: not the reference's bits", s,
+                          ctx[i]->k->name);
             }
-            sprintf(what, "(%d,%d,%d) x %d, ta %d tb %d accumulate %d relu %d", g.m, g.n, g.k, g.batch, g.ta, g.tb, g.accumulate, g.relu);
+            sprintf(what, "(%d,%d,%d) x %d, ta %d tb %d accumulate %d relu %d", g.m, g.n, g.k, g.batch, g.ta, g.tb,
+                    g.accumulate, g.relu);
             compare_all(y, ref, count, 2e-5, what);
             for (i = 0; i < nctx; i++) free(y[i]);
             free(a), free(b), free(c), free(ref), free(bias);
@@ -140,7 +154,8 @@ static void rows_alone_in(sslh_ctx *const *in, int count) {
             for (row = 0; row < shapes[s][0]; row += 7) {
                 g.a = a + (size_t)row * (size_t)g.k;
                 sslh_i_gemm(in[i], &g);
-                CHECK(memcmp(one, c + (size_t)row * (size_t)g.n, (size_t)g.n * sizeof *one) == 0, "shape %d, row %d, %s", s, row, in[i]->k->name);
+                CHECK(memcmp(one, c + (size_t)row * (size_t)g.n, (size_t)g.n * sizeof *one) == 0,
+                      "shape %d, row %d, %s", s, row, in[i]->k->name);
             }
             free(a), free(b), free(c), free(one);
         }
@@ -149,37 +164,48 @@ static void rows_alone(void) { rows_alone_in(ctx, nctx); }
 
 /* n h w ci co kh kw sh sw ph pw dh dw groups */
 static const int convs[][14] = {
-    {2, 7, 9, 3, 5, 3, 3, 1, 1, 1, 1, 1, 1, 1},     {3, 8, 8, 3, 32, 3, 3, 2, 2, 1, 1, 1, 1, 1},   {2, 9, 8, 20, 37, 3, 3, 1, 1, 1, 1, 1, 1, 1},
-    {2, 11, 8, 18, 33, 3, 3, 2, 2, 1, 1, 1, 1, 1},  {5, 4, 4, 33, 70, 3, 3, 1, 1, 1, 1, 1, 1, 1},  {2, 9, 11, 17, 20, 3, 5, 2, 3, 1, 2, 1, 1, 1},
-    {2, 12, 12, 16, 16, 3, 3, 1, 1, 2, 2, 2, 2, 1}, {2, 13, 12, 16, 17, 3, 3, 2, 2, 2, 2, 2, 3, 1}, {3, 6, 6, 24, 36, 3, 3, 1, 1, 1, 1, 1, 1, 2},
-    {3, 7, 6, 24, 24, 3, 3, 2, 2, 1, 1, 1, 1, 24},  {2, 8, 8, 40, 48, 1, 1, 1, 1, 0, 0, 1, 1, 1},  {3, 7, 8, 40, 48, 1, 1, 2, 2, 0, 0, 1, 1, 1},
-    {2, 16, 16, 3, 48, 4, 4, 4, 4, 0, 0, 1, 1, 1},  {2, 1, 200, 1, 40, 1, 10, 1, 5, 0, 3, 1, 1, 1}, {2, 1, 60, 600, 20, 1, 4, 1, 2, 0, 1, 1, 1, 1},
-    {2, 1, 60, 64, 20, 1, 4, 1, 2, 0, 0, 1, 1, 1},  {20, 9, 9, 16, 20, 3, 3, 2, 2, 1, 1, 1, 1, 1}, {2, 15, 15, 3, 64, 7, 7, 2, 2, 3, 3, 1, 1, 1},
-    {1, 5, 5, 1, 1, 3, 3, 1, 1, 1, 1, 1, 1, 1},     {2, 5, 6, 8, 16, 3, 3, 1, 1, 1, 1, 1, 1, 8},   {70, 4, 4, 16, 16, 3, 3, 1, 1, 1, 1, 1, 1, 1},
-/* depthwise rows, small groups, few channels with several bands and long sums */
-    {2, 11, 19, 35, 35, 5, 5, 1, 1, 2, 2, 1, 1, 35}, {2, 9, 13, 48, 48, 3, 3, 1, 1, 1, 1, 1, 1, 12}, {2, 10, 9, 30, 60, 3, 3, 2, 2, 1, 1, 1, 1, 15},
-    {1, 70, 66, 3, 40, 3, 3, 1, 1, 1, 1, 1, 1, 1},   {1, 6, 6, 2, 600, 3, 3, 1, 1, 1, 1, 2, 2, 1},   {2, 40, 33, 9, 17, 7, 7, 3, 2, 3, 3, 1, 1, 1},
-    {3, 12, 12, 1, 5, 3, 3, 1, 1, 1, 1, 1, 2, 1},
-    {5, 29, 31, 21, 37, 1, 1, 1, 1, 0, 0, 1, 1, 1},  {5, 58, 61, 16, 24, 1, 1, 2, 2, 0, 0, 1, 1, 1},
+    {2, 7, 9, 3, 5, 3, 3, 1, 1, 1, 1, 1, 1, 1},      {3, 8, 8, 3, 32, 3, 3, 2, 2, 1, 1, 1, 1, 1},
+    {2, 9, 8, 20, 37, 3, 3, 1, 1, 1, 1, 1, 1, 1},    {2, 11, 8, 18, 33, 3, 3, 2, 2, 1, 1, 1, 1, 1},
+    {5, 4, 4, 33, 70, 3, 3, 1, 1, 1, 1, 1, 1, 1},    {2, 9, 11, 17, 20, 3, 5, 2, 3, 1, 2, 1, 1, 1},
+    {2, 12, 12, 16, 16, 3, 3, 1, 1, 2, 2, 2, 2, 1},  {2, 13, 12, 16, 17, 3, 3, 2, 2, 2, 2, 2, 3, 1},
+    {3, 6, 6, 24, 36, 3, 3, 1, 1, 1, 1, 1, 1, 2},    {3, 7, 6, 24, 24, 3, 3, 2, 2, 1, 1, 1, 1, 24},
+    {2, 8, 8, 40, 48, 1, 1, 1, 1, 0, 0, 1, 1, 1},    {3, 7, 8, 40, 48, 1, 1, 2, 2, 0, 0, 1, 1, 1},
+    {2, 16, 16, 3, 48, 4, 4, 4, 4, 0, 0, 1, 1, 1},   {2, 1, 200, 1, 40, 1, 10, 1, 5, 0, 3, 1, 1, 1},
+    {2, 1, 60, 600, 20, 1, 4, 1, 2, 0, 1, 1, 1, 1},  {2, 1, 60, 64, 20, 1, 4, 1, 2, 0, 0, 1, 1, 1},
+    {20, 9, 9, 16, 20, 3, 3, 2, 2, 1, 1, 1, 1, 1},   {2, 15, 15, 3, 64, 7, 7, 2, 2, 3, 3, 1, 1, 1},
+    {1, 5, 5, 1, 1, 3, 3, 1, 1, 1, 1, 1, 1, 1},      {2, 5, 6, 8, 16, 3, 3, 1, 1, 1, 1, 1, 1, 8},
+    {70, 4, 4, 16, 16, 3, 3, 1, 1, 1, 1, 1, 1, 1},
+    /* depthwise rows, small groups, few channels with several bands and long sums */
+    {2, 11, 19, 35, 35, 5, 5, 1, 1, 2, 2, 1, 1, 35}, {2, 9, 13, 48, 48, 3, 3, 1, 1, 1, 1, 1, 1, 12},
+    {2, 10, 9, 30, 60, 3, 3, 2, 2, 1, 1, 1, 1, 15},  {1, 70, 66, 3, 40, 3, 3, 1, 1, 1, 1, 1, 1, 1},
+    {1, 6, 6, 2, 600, 3, 3, 1, 1, 1, 1, 2, 2, 1},    {2, 40, 33, 9, 17, 7, 7, 3, 2, 3, 3, 1, 1, 1},
+    {3, 12, 12, 1, 5, 3, 3, 1, 1, 1, 1, 1, 2, 1},    {5, 29, 31, 21, 37, 1, 1, 1, 1, 0, 0, 1, 1, 1},
+    {5, 58, 61, 16, 24, 1, 1, 2, 2, 0, 0, 1, 1, 1},
     /* Winograd: paddings, odd sizes, many blocks of tiles, sums that are cut */
-    {2, 13, 7, 19, 50, 3, 3, 1, 1, 2, 0, 1, 1, 1},  {2, 9, 14, 33, 17, 3, 3, 1, 1, 3, 1, 1, 1, 1}, {3, 64, 63, 16, 18, 3, 3, 1, 1, 1, 1, 1, 1, 1},
-    {1, 8, 8, 600, 16, 3, 3, 1, 1, 1, 1, 1, 1, 1},  {7, 17, 12, 48, 32, 3, 3, 1, 1, 0, 2, 1, 1, 1},
-    {2, 3, 3, 4, 8, 3, 3, 1, 1, 4, 4, 1, 1, 1},     {2, 5, 5, 700, 40, 1, 1, 3, 3, 0, 0, 1, 1, 1}, {1, 2, 2, 5, 3, 2, 2, 3, 3, 1, 1, 1, 1, 1},
-    /* depthwise: rows of 3 and 5 columns, strides, dilations, paddings wider than the filter, filters larger than the image */
-    {3, 6, 18, 48, 48, 3, 3, 1, 1, 1, 1, 1, 1, 48}, {3, 9, 21, 20, 20, 3, 3, 2, 2, 1, 1, 1, 1, 20}, {2, 13, 18, 33, 33, 5, 4, 2, 3, 2, 1, 1, 2, 33},
-    {2, 7, 5, 19, 19, 3, 5, 1, 1, 4, 4, 2, 1, 19},  {2, 11, 20, 17, 17, 3, 3, 1, 1, 2, 2, 2, 2, 17}, {2, 3, 40, 16, 16, 7, 7, 1, 1, 3, 3, 1, 1, 16},
-    {2, 5, 9, 16, 16, 3, 3, 2, 2, 4, 4, 1, 1, 16},  {17, 1, 33, 18, 18, 1, 5, 1, 2, 0, 2, 1, 1, 18}, {2, 4, 1, 32, 32, 3, 3, 2, 2, 1, 1, 1, 1, 32},
+    {2, 13, 7, 19, 50, 3, 3, 1, 1, 2, 0, 1, 1, 1},   {2, 9, 14, 33, 17, 3, 3, 1, 1, 3, 1, 1, 1, 1},
+    {3, 64, 63, 16, 18, 3, 3, 1, 1, 1, 1, 1, 1, 1},  {1, 8, 8, 600, 16, 3, 3, 1, 1, 1, 1, 1, 1, 1},
+    {7, 17, 12, 48, 32, 3, 3, 1, 1, 0, 2, 1, 1, 1},  {2, 3, 3, 4, 8, 3, 3, 1, 1, 4, 4, 1, 1, 1},
+    {2, 5, 5, 700, 40, 1, 1, 3, 3, 0, 0, 1, 1, 1},   {1, 2, 2, 5, 3, 2, 2, 3, 3, 1, 1, 1, 1, 1},
+    /* depthwise: rows of 3 and 5 columns, strides, dilations, paddings wider than the filter,
+       filters larger than the image */
+    {3, 6, 18, 48, 48, 3, 3, 1, 1, 1, 1, 1, 1, 48},  {3, 9, 21, 20, 20, 3, 3, 2, 2, 1, 1, 1, 1, 20},
+    {2, 13, 18, 33, 33, 5, 4, 2, 3, 2, 1, 1, 2, 33}, {2, 7, 5, 19, 19, 3, 5, 1, 1, 4, 4, 2, 1, 19},
+    {2, 11, 20, 17, 17, 3, 3, 1, 1, 2, 2, 2, 2, 17}, {2, 3, 40, 16, 16, 7, 7, 1, 1, 3, 3, 1, 1, 16},
+    {2, 5, 9, 16, 16, 3, 3, 2, 2, 4, 4, 1, 1, 16},   {17, 1, 33, 18, 18, 1, 5, 1, 2, 0, 2, 1, 1, 18},
+    {2, 4, 1, 32, 32, 3, 3, 2, 2, 1, 1, 1, 1, 32},
     /* groups of 8 to 12 and 16 channels from bands: whole images, several bands, frames of zeros that are kept */
-    {5, 9, 8, 32, 64, 3, 3, 2, 2, 1, 1, 1, 1, 4},   {3, 30, 29, 24, 36, 3, 3, 1, 1, 1, 1, 1, 1, 2}, {4, 7, 9, 32, 32, 3, 5, 1, 1, 0, 3, 2, 1, 2},
-    {3, 25, 24, 40, 20, 3, 3, 2, 2, 1, 1, 1, 1, 5},
+    {5, 9, 8, 32, 64, 3, 3, 2, 2, 1, 1, 1, 1, 4},    {3, 30, 29, 24, 36, 3, 3, 1, 1, 1, 1, 1, 1, 2},
+    {4, 7, 9, 32, 32, 3, 5, 1, 1, 0, 3, 2, 1, 2},    {3, 25, 24, 40, 20, 3, 3, 2, 2, 1, 1, 1, 1, 5},
     /* 1 x 1 with strides that leave different rests */
-    {3, 3, 2, 20, 33, 1, 1, 4, 3, 0, 0, 1, 1, 1},   {2, 10, 15, 48, 20, 1, 1, 3, 4, 0, 0, 1, 1, 1},
-    /* padding that is left out: 25 parts, all outputs alike, more parts than are made, a block without taps, dilation */
-    {14, 8, 7, 21, 34, 5, 5, 1, 1, 2, 2, 1, 1, 1},  {3, 2, 2, 20, 33, 3, 3, 2, 2, 1, 1, 1, 1, 1},  {2, 8, 9, 17, 18, 7, 7, 1, 1, 3, 3, 1, 1, 1},
-    {5, 4, 4, 200, 40, 3, 3, 2, 2, 1, 1, 1, 1, 1},  {3, 3, 3, 530, 17, 5, 3, 1, 2, 4, 1, 1, 1, 1}, {2, 9, 8, 18, 16, 3, 3, 1, 2, 3, 2, 3, 1, 1},
+    {3, 3, 2, 20, 33, 1, 1, 4, 3, 0, 0, 1, 1, 1},    {2, 10, 15, 48, 20, 1, 1, 3, 4, 0, 0, 1, 1, 1},
+    /* padding that is left out: 25 parts, all outputs alike, more parts than are made, a block without taps,
+       dilation */
+    {14, 8, 7, 21, 34, 5, 5, 1, 1, 2, 2, 1, 1, 1},   {3, 2, 2, 20, 33, 3, 3, 2, 2, 1, 1, 1, 1, 1},
+    {2, 8, 9, 17, 18, 7, 7, 1, 1, 3, 3, 1, 1, 1},    {5, 4, 4, 200, 40, 3, 3, 2, 2, 1, 1, 1, 1, 1},
+    {3, 3, 3, 530, 17, 5, 3, 1, 2, 4, 1, 1, 1, 1},   {2, 9, 8, 18, 16, 3, 3, 1, 2, 3, 2, 3, 1, 1},
     /* small gradients of weights in place: uneven parts, two panels, a filter row outside, few outputs */
-    {21, 17, 19, 48, 13, 3, 3, 2, 2, 1, 1, 1, 1, 1}, {2, 1, 300, 16, 20, 1, 4, 1, 2, 0, 1, 1, 1, 1}, {3, 4, 40, 16, 21, 3, 3, 1, 2, 5, 1, 5, 1, 1},
-    {5, 29, 31, 21, 5, 1, 1, 1, 1, 0, 0, 1, 1, 1}};
+    {21, 17, 19, 48, 13, 3, 3, 2, 2, 1, 1, 1, 1, 1}, {2, 1, 300, 16, 20, 1, 4, 1, 2, 0, 1, 1, 1, 1},
+    {3, 4, 40, 16, 21, 3, 3, 1, 2, 5, 1, 5, 1, 1},   {5, 29, 31, 21, 5, 1, 1, 1, 1, 0, 0, 1, 1, 1}};
 enum { CONVS = (int)(sizeof convs / sizeof convs[0]) };
 
 static sslh_i_conv conv_at(int i) {
@@ -225,10 +251,11 @@ static void convolutions(void) {
     }
 }
 
-/* Rounding errors of 3x3 convolutions, root mean square over root mean square of the sums in double, with Winograd's filtering and
-   without: the bounds of the manual, section 9. */
+/* Rounding errors of 3x3 convolutions, root mean square over root mean square of the sums in double, with Winograd's
+   filtering and without: the bounds of the manual, section 9. */
 static void winograd_errors(void) {
-    static const int shapes[][5] = {{2, 32, 30, 64, 64}, {2, 15, 17, 128, 96}, {2, 8, 8, 256, 256}, {3, 4, 4, 512, 300}, {3, 13, 7, 19, 50}}; /* n h w ci co */
+    static const int shapes[][5] = {{2, 32, 30, 64, 64}, {2, 15, 17, 128, 96}, {2, 8, 8, 256, 256}, {3, 4, 4, 512, 300},
+                                    {3, 13, 7, 19, 50}}; /* n h w ci co */
     int q, which, plain, i;
     for (q = test_small() ? 4 : 0; q < 5; q++) {
         const int *v = shapes[q];
@@ -252,18 +279,22 @@ static void winograd_errors(void) {
                         for (a = 0; a < 3; a++)
                             for (b = 0; b < 3; b++) {
                                 const int r = h + a - 1, p = k + b - 1;
-                                const size_t px = (size_t)(((n * s.h + r) * s.w + p) * s.ci), py = (size_t)(((n * s.h + h) * s.w + k) * s.co);
+                                const size_t px = (size_t)(((n * s.h + r) * s.w + p) * s.ci),
+                                             py = (size_t)(((n * s.h + h) * s.w + k) * s.co);
                                 if (r < 0 || r >= s.h || p < 0 || p >= s.w) continue;
                                 for (o = 0; o < s.co; o++) {
                                     const size_t pw = (size_t)((o * 9 + a * 3 + b) * s.ci), oy = py + (size_t)o;
                                     double t = 0;
                                     if (which == SSLH_I_CONV_FORWARD) {
-                                        for (c = 0; c < s.ci; c++) t += (double)x[px + (size_t)c] * (double)w[pw + (size_t)c];
+                                        for (c = 0; c < s.ci; c++)
+                                            t += (double)x[px + (size_t)c] * (double)w[pw + (size_t)c];
                                         sum[oy] += t;
                                     } else if (which == SSLH_I_CONV_DATA) {
-                                        for (c = 0; c < s.ci; c++) sum[px + (size_t)c] += (double)y[oy] * (double)w[pw + (size_t)c];
+                                        for (c = 0; c < s.ci; c++)
+                                            sum[px + (size_t)c] += (double)y[oy] * (double)w[pw + (size_t)c];
                                     } else {
-                                        for (c = 0; c < s.ci; c++) sum[pw + (size_t)c] += (double)y[oy] * (double)x[px + (size_t)c];
+                                        for (c = 0; c < s.ci; c++)
+                                            sum[pw + (size_t)c] += (double)y[oy] * (double)x[px + (size_t)c];
                                     }
                                 }
                             }
@@ -271,16 +302,21 @@ static void winograd_errors(void) {
             for (i = 0; i < nctx; i += 2) {
                 for (plain = 0; plain < 2; plain++) {
                     ctx[i]->desc.no_winograd = plain;
-                    if (which == SSLH_I_CONV_FORWARD) sslh_i_conv_forward(ctx[i], &s, x, w, sslh_i_finish_of(NULL, 0, 0), to);
+                    if (which == SSLH_I_CONV_FORWARD)
+                        sslh_i_conv_forward(ctx[i], &s, x, w, sslh_i_finish_of(NULL, 0, 0), to);
                     else if (which == SSLH_I_CONV_DATA) sslh_i_conv_backward_data(ctx[i], &s, y, w, to, 0);
                     else sslh_i_conv_backward_weight(ctx[i], &s, x, y, to, 0);
-                    for (error[plain] = 0, j = 0; j < count; j++) error[plain] += ((double)to[j] - sum[j]) * ((double)to[j] - sum[j]);
+                    for (error[plain] = 0, j = 0; j < count; j++)
+                        error[plain] += ((double)to[j] - sum[j]) * ((double)to[j] - sum[j]);
                     error[plain] = sqrt(error[plain] / size);
                 }
                 ctx[i]->desc.no_winograd = 0;
-                CHECK(error[0] < 2e-6, "Winograd, shape %d, pass %d, %s: error %g", q, which, ctx[i]->k->name, error[0]);
+                CHECK(error[0] < 2e-6,
+                      "Winograd, shape %d, pass %d, %s: error %g", q, which, ctx[i]->k->name, error[0]);
                 CHECK(error[1] < 1e-6, "direct, shape %d, pass %d, %s: error %g", q, which, ctx[i]->k->name, error[1]);
-                if (i == nctx - 2) printf("   convolution %d to %d channels, pass %d: error %.2g, without Winograd %.2g\n", s.ci, s.co, which, error[0], error[1]);
+                if (i == nctx - 2)
+                    printf("   convolution %d to %d channels, pass %d: error %.2g, without Winograd %.2g\n", s.ci, s.co,
+                           which, error[0], error[1]);
             }
             free(to);
         }
@@ -295,7 +331,8 @@ static void images_alone_in(sslh_ctx *const *in, int count) {
         const sslh_i_conv s = conv_at(q);
         sslh_i_conv one = s;
         const size_t x1 = (size_t)(s.h * s.w * s.ci), y1 = (size_t)(s.oh * s.ow * s.co), last = (size_t)(s.n - 1);
-        float *x = filled(x1 * (size_t)s.n), *y = filled(y1 * (size_t)s.n), *w = filled((size_t)(s.co * s.kh * s.kw * (s.ci / s.groups)));
+        float *x = filled(x1 * (size_t)s.n), *y = filled(y1 * (size_t)s.n),
+              *w = filled((size_t)(s.co * s.kh * s.kw * (s.ci / s.groups)));
         float *alone = filled(y1), *bias = filled((size_t)s.co);
         one.n = 1;
         for (i = 0; i < count; i++) {
@@ -339,10 +376,12 @@ static void bfloat16_contexts(void) {
             half_emulate(half_context(sslh_cpu_name(i), threads));
         }
     CHECK(nhalf >= 2 && sslh_query(half[0]).bfloat16 == 0, "emulated by the plainest instruction set");
-    for (i = 0; i < nctx; i++) { /* the answer is the same before .bfloat16 is switched on, and 0 without the instruction */
+    /* the answer is the same before .bfloat16 is switched on, and 0 without the instruction */
+    for (i = 0; i < nctx; i++) {
         sslh_ctx *c = half_context(sslh_query(ctx[i]).cpu, 1);
         int gain = sslh_query(ctx[i]).bfloat16, native = c && c->pairs->tile_rows != c->k->emulated.rows;
-        CHECK(c && gain == sslh_query(c).bfloat16 && (gain != 0) == native, "%s: gain %d, native %d", sslh_query(ctx[i]).cpu, gain, native);
+        CHECK(c && gain == sslh_query(c).bfloat16 && (gain != 0) == native,
+              "%s: gain %d, native %d", sslh_query(ctx[i]).cpu, gain, native);
         if (c) nhalf--, sslh_destroy(c);
     }
 }
@@ -386,8 +425,8 @@ static void bfloat16_rounding(void) {
             free(x);
         }
 }
-/* Whether subnormal results can be flushed to zero, which emulation by multiply-add needs: every processor that has it can,
-   valgrind cannot. */
+/* Whether subnormal results can be flushed to zero, which emulation by multiply-add needs:
+   every processor that has it can, valgrind cannot. */
 static int flushes(void) {
 #if (defined(__x86_64__) || defined(__i386__)) && SSLH_I_SIMD
     const unsigned csr = _mm_getcsr();
@@ -403,10 +442,12 @@ static int flushes(void) {
 static float rounded(float x) { return sslh_i_of_bits(sslh_i_bfloat16(x) << 16); }
 /* Products by the definition (B1), pairs in blocks of SSLH_I_KC: every context gives these bits. */
 static void bfloat16_products(void) {
-    static const int shapes[][4] = {{3, 64, 33, 1}, {1, 64, 64, 1}, {13, 33, 65, 1}, {65, 65, 64, 3}, {50, 100, 301, 1}, {30, 48, 1100, 1}, {100, 70, 35, 1}};
+    static const int shapes[][4] = {{3, 64, 33, 1}, {1, 64, 64, 1}, {13, 33, 65, 1}, {65, 65, 64, 3}, {50, 100, 301, 1},
+                                    {30, 48, 1100, 1}, {100, 70, 35, 1}};
     const int flushed = flushes();
     int s, t, i, j, k, r;
-    if (!flushed) printf("note: no flush-to-zero here (valgrind): subnormal products in bfloat16 not compared where they need it\n");
+    if (!flushed) printf("note: no flush-to-zero here (valgrind): subnormal products in bfloat16 not compared "
+                         "where they need it\n");
     for (s = 0; s < (test_small() ? 3 : (int)(sizeof shapes / sizeof shapes[0])); s++)
         for (t = 0; t < 16; t++) {
             sslh_i_gemm_args g;
@@ -438,9 +479,12 @@ static void bfloat16_products(void) {
                             for (r = 0; r < SSLH_I_KC && k + 2 * r < g.k; r++) {
                                 int q, h;
                                 for (h = 1; h >= 0; h--) { /* the second of the pair first */
+                                    size_t at_a, at_b;
                                     q = k + 2 * r + h;
-                                    sum = sslh_i_bfloat16_madd(q < g.k ? rounded(g.ta ? pa[(size_t)q * g.lda + (size_t)i] : pa[(size_t)i * g.lda + (size_t)q]) : 0,
-                                                               q < g.k ? rounded(g.tb ? pb[(size_t)j * g.ldb + (size_t)q] : pb[(size_t)q * g.ldb + (size_t)j]) : 0, sum);
+                                    at_a = g.ta ? (size_t)q * g.lda + (size_t)i : (size_t)i * g.lda + (size_t)q;
+                                    at_b = g.tb ? (size_t)j * g.ldb + (size_t)q : (size_t)q * g.ldb + (size_t)j;
+                                    sum = sslh_i_bfloat16_madd(q < g.k ? rounded(pa[at_a]) : 0,
+                                                               q < g.k ? rounded(pb[at_b]) : 0, sum);
                                 }
                             }
                             y = k || g.accumulate ? y + sum : sum;
@@ -451,11 +495,15 @@ static void bfloat16_products(void) {
             g.a = a, g.b = b, g.bias = t % 3 ? bias : NULL;
             for (i = 0; i < nhalf; i++) {
                 float *y;
-                if (!flushed && t >= 8 && t % 4 == 1 && half[i]->k->fma && half[i]->pairs->tile_rows == half[i]->k->emulated.rows) continue;
+                if (!flushed && t >= 8 && t % 4 == 1 && half[i]->k->fma &&
+                    half[i]->pairs->tile_rows == half[i]->k->emulated.rows)
+                    continue;
                 y = g.c = copied(c, count);
                 sslh_i_gemm(half[i], &g);
-                CHECK(same_or_nan(y, ref, count), "(%d,%d,%d) x %d, case %d, %s, %d threads%s: not the reference's bits", g.m, g.n, g.k, g.batch, t,
-                      half[i]->k->name, half[i]->threads, half[i]->pairs->tile_rows == half[i]->k->emulated.rows ? ", emulated" : "");
+                CHECK(same_or_nan(y, ref, count),
+                      "(%d,%d,%d) x %d, case %d, %s, %d threads%s: not the reference's bits", g.m, g.n, g.k, g.batch, t,
+                      half[i]->k->name, half[i]->threads,
+                      half[i]->pairs->tile_rows == half[i]->k->emulated.rows ? ", emulated" : "");
                 free(y);
             }
             free(a), free(b), free(c), free(ref), free(bias);
@@ -467,7 +515,8 @@ static void bfloat16_convolutions(void) {
     int q, which, i;
     for (q = 0; q < (int)(sizeof which_convs / sizeof which_convs[0]); q++) {
         const sslh_i_conv s = conv_at(which_convs[q]);
-        const size_t nx = (size_t)(s.n * s.h * s.w * s.ci), ny = (size_t)(s.n * s.oh * s.ow * s.co), nw = (size_t)(s.co * s.kh * s.kw * s.ci);
+        const size_t nx = (size_t)(s.n * s.h * s.w * s.ci), ny = (size_t)(s.n * s.oh * s.ow * s.co),
+                     nw = (size_t)(s.co * s.kh * s.kw * s.ci);
         if (test_small() && q > 3) break;
         float *x = filled(nx), *y = filled(ny), *w = filled(nw), *bias = filled((size_t)s.co);
         for (which = SSLH_I_CONV_FORWARD; which <= SSLH_I_CONV_WEIGHT; which++) {
@@ -477,15 +526,17 @@ static void bfloat16_convolutions(void) {
                 sslh_ctx *c = i < 0 ? ctx[0] : half[i];
                 float *to = filled(n);
                 double e = 0, size = 0;
-                size_t j;
                 if (which == SSLH_I_CONV_FORWARD) sslh_i_conv_forward(c, &s, x, w, sslh_i_finish_of(bias, 0, 0), to);
                 else if (which == SSLH_I_CONV_DATA) sslh_i_conv_backward_data(c, &s, y, w, to, 0);
                 else sslh_i_conv_backward_weight(c, &s, x, y, to, 0);
-                for (j = 0; ref && j < n; j++) e += ((double)to[j] - (double)ref[j]) * ((double)to[j] - (double)ref[j]), size += (double)ref[j] * (double)ref[j];
-                if (i == 0) CHECK(e <= 9e-6 * size, "convolution %d, pass %d: error %g", which_convs[q], which, sqrt(e / size));
+                if (ref) distance(to, ref, n, &e, &size);
+                if (i == 0)
+                    CHECK(e <= 9e-6 * size, "convolution %d, pass %d: error %g", which_convs[q], which, sqrt(e / size));
                 if (i == 0) free(ref), ref = NULL;
                 if (i > 0 && sslh_i_conv_fits_pairs(c, &s, which)) {
-                    CHECK(memcmp(ref, to, n * sizeof *to) == 0, "convolution %d, pass %d, %s, %d threads: other bits", which_convs[q], which, c->k->name, c->threads);
+                    CHECK(memcmp(ref, to, n * sizeof *to) == 0,
+                          "convolution %d, pass %d, %s, %d threads: other bits", which_convs[q], which, c->k->name,
+                          c->threads);
                 }
                 if (!ref) ref = to;
                 else free(to);
@@ -503,7 +554,8 @@ static void bfloat16_alone(void) { /* the fast ones; the others have the same bi
 }
 /* Attention, forward and gradient: near float, and the same bits within FMA and within no FMA. */
 static void bfloat16_attention(void) {
-    static const int shapes[][4] = {{2, 65, 64, 0}, {1, 51, 66, 0}, {1, 64, 35, 1}, {2, 101, 32, 1}}; /* N T d causal; two heads */
+    /* N T d causal; two heads */
+    static const int shapes[][4] = {{2, 65, 64, 0}, {1, 51, 66, 0}, {1, 64, 35, 1}, {2, 101, 32, 1}};
     int q, i;
     for (q = 0; q < (test_small() ? 2 : 4); q++) {
         const int N = shapes[q][0], T = shapes[q][1], D = 2 * shapes[q][2];
@@ -515,7 +567,6 @@ static void bfloat16_attention(void) {
             sslh_attention_desc d;
             sslh_tensor *in, *out;
             double e = 0, size = 0;
-            size_t j;
             float *all = (float *)malloc(4 * n * sizeof *all);
             memset(&d, 0, sizeof d);
             d.heads = 2;
@@ -528,10 +579,12 @@ static void bfloat16_attention(void) {
             memcpy(all + n, in->grad, 3 * n * sizeof *all);
             CHECK_OK(c);
             if (i < 0) ref[0] = copied(all, 4 * n);
-            for (j = 0; j < 4 * n; j++) e += ((double)all[j] - (double)ref[0][j]) * ((double)all[j] - (double)ref[0][j]), size += (double)ref[0][j] * (double)ref[0][j];
+            distance(all, ref[0], 4 * n, &e, &size);
             if (i >= 0) CHECK(e > 0 && e < 1e-4 * size, "attention %d, %s: error %g", q, c->k->name, sqrt(e / size));
             if (i >= 0 && !y[fma]) y[fma] = copied(all, 4 * n);
-            if (i >= 0) CHECK(memcmp(y[fma], all, 4 * n * sizeof *all) == 0, "attention %d, %s, %d threads: other bits", q, c->k->name, c->threads);
+            if (i >= 0)
+                CHECK(memcmp(y[fma], all, 4 * n * sizeof *all) == 0,
+                      "attention %d, %s, %d threads: other bits", q, c->k->name, c->threads);
             free(all);
         }
         free(x), free(weight), free(y[0]), free(y[1]), free(ref[0]);
@@ -592,7 +645,8 @@ static void bfloat16_training(void) {
                 n += (int)t->count;
             }
         if (!first) first = copied(all, count = (size_t)n);
-        CHECK((size_t)n == count && count > 100000 && memcmp(first, all, count * sizeof *all) == 0, "%s, %d threads: other parameters", c->k->name, c->threads);
+        CHECK((size_t)n == count && count > 100000 && memcmp(first, all, count * sizeof *all) == 0,
+              "%s, %d threads: other parameters", c->k->name, c->threads);
         free(all);
         sslh_begin_step(c);
         sslh_rewind(c, mark);
@@ -601,7 +655,7 @@ static void bfloat16_training(void) {
 }
 /* Operations through the public functions: gradients stay near those in float, losses finite. */
 static void bfloat16_operations(void) {
-    int i, j, p;
+    int i, j;
     float *grad[2] = {NULL, NULL};
     sslh_ctx *both[2];
     const size_t nw = 48 * 40;
@@ -626,7 +680,7 @@ static void bfloat16_operations(void) {
         free(x), free(w);
     }
     double e = 0, size = 0;
-    for (p = 0; p < (int)nw; p++) e += ((double)grad[0][p] - (double)grad[1][p]) * ((double)grad[0][p] - (double)grad[1][p]), size += (double)grad[0][p] * (double)grad[0][p];
+    distance(grad[1], grad[0], nw, &e, &size);
     CHECK(e > 0 && e < 1e-4 * size, "gradient: error %g", sqrt(e / size));
     free(grad[0]), free(grad[1]);
     for (i = 0; i < nhalf; i++) {
@@ -659,11 +713,12 @@ static void elementary(void) {
     CHECK(sslh_i_log(0) == -SSLH_I_INF && sslh_i_log(-1) != sslh_i_log(-1), "log at the ends");
     CHECK(sslh_i_tanh(50) == 1 && sslh_i_tanh(-50) == -1, "saturation");
     CHECK(sslh_i_pow(-2, 3) == -8 && sslh_i_pow(0, 2) == 0 && sslh_i_pow(5, 0) == 1, "pow");
-    CHECK(sslh_i_exp(SSLH_I_NAN) != sslh_i_exp(SSLH_I_NAN) && sslh_i_tanh(SSLH_I_NAN) != sslh_i_tanh(SSLH_I_NAN), "NaN stays");
+    CHECK(sslh_i_exp(SSLH_I_NAN) != sslh_i_exp(SSLH_I_NAN) && sslh_i_tanh(SSLH_I_NAN) != sslh_i_tanh(SSLH_I_NAN),
+          "NaN stays");
 }
 
-/* The elementary functions of the kernels over the floats (every 1009th, every 7th in the long run), against double libm,
-   in units in the last place; gelu, whose relative error grows where it vanishes, in 1e-7 |x|. */
+/* The elementary functions of the kernels over the floats (every 1009th, every 7th in the long run), against double
+   libm, in units in the last place; gelu, whose relative error grows where it vanishes, in 1e-7 |x|. */
 static double gelu(double x) { return 0.5 * x * erfc(-x * 0.70710678118654752440); }
 static void all_floats(void) {
     enum { BLOCK = 4096 };
@@ -683,14 +738,16 @@ static void all_floats(void) {
                 const double want = f[k].exact((double)x[i]);
                 const float rounded = (float)want;
                 double e;
-                if (rounded - rounded != 0) e = rounded != rounded ? y[i] == y[i] : y[i] != rounded; /* NaN and Inf: as they are */
+                /* NaN and Inf: as they are */
+                if (rounded - rounded != 0) e = rounded != rounded ? y[i] == y[i] : y[i] != rounded;
                 else if (f[k].op == SSLH_I_U_GELU) e = fabs((double)y[i] - want) / (1e-7 * fabs((double)x[i]) + 1e-44);
                 else e = ulps(y[i], want);
                 if (e != e) e = 1e9; /* a NaN where there is none */
                 if (e > worst) worst = e, at = x[i];
             }
         }
-        printf("note: %s within %.2f %s (at %.9g)\n", f[k].name, worst, f[k].op == SSLH_I_U_GELU ? "e-7 |x|" : "ulp", (double)at);
+        printf("note: %s within %.2f %s (at %.9g)\n", f[k].name, worst, f[k].op == SSLH_I_U_GELU ? "e-7 |x|" : "ulp",
+               (double)at);
         CHECK(worst < f[k].bound, "%s(%.9g): %g", f[k].name, (double)at, worst);
     }
 }

@@ -1,5 +1,5 @@
-/* Properties of the losses: known values, invariances, identities between them, fused against composed. Golden values of
-   PyTorch are in ops.c. This program carries its own implementation to reach the private form of NT-Xent. */
+/* Properties of the losses: known values, invariances, identities between them, fused against composed. Golden values
+   of PyTorch are in ops.c. This program carries its own implementation to reach the private form of NT-Xent. */
 #define SSLH_IMPLEMENTATION
 #include "../ssl.h"
 #include "harness.h"
@@ -89,7 +89,8 @@ static void nt_xent_invariances(void) {
     CHECK(item(sslh_nt_xent(c, rescaled(a), rescaled(b), 0.3f)) == base, "the length of the rows matters");
     CHECK_CLOSE(item(sslh_nt_xent(c, reordered(a, 5), reordered(b, 5), 0.3f)), base, 1e-6);
     CHECK_CLOSE(item(sslh_nt_xent(c, b, a, 0.3f)), base, 1e-6);
-    CHECK(item(sslh_nt_xent(c, a, reordered(b, 5), 0.3f)) > base + 0.5, "breaking the positives does not raise the loss");
+    CHECK(item(sslh_nt_xent(c, a, reordered(b, 5), 0.3f)) > base + 0.5,
+          "breaking the positives does not raise the loss");
     CHECK(item(sslh_nt_xent(c, a, a, 0.3f)) < base, "perfect positives do not lower the loss");
     /* not the positive in the denominator: always less */
     CHECK(item(sslh_i_nt_xent(c, a, b, 0.3f, 1, NULL)) < base, "the decoupled loss is not lower");
@@ -99,7 +100,8 @@ static void nt_xent_invariances(void) {
 /* Eq. 1 from core operations; decoupled: the positive is masked too. */
 static sslh_tensor *nt_xent_composed(sslh_tensor *z0, sslh_tensor *z1, float tau, int decoupled) {
     int N = z0->shape[0], i;
-    sslh_tensor *both[2], *u, *s, *out = sslh_zeros(c, sslh_dim2(2 * N, 2 * N)), *pick = sslh_zeros(c, sslh_dim2(2 * N, 2 * N));
+    sslh_tensor *both[2], *u, *s;
+    sslh_tensor *out = sslh_zeros(c, sslh_dim2(2 * N, 2 * N)), *pick = sslh_zeros(c, sslh_dim2(2 * N, 2 * N));
     both[0] = z0;
     both[1] = z1;
     for (i = 0; i < 2 * N; i++) {
@@ -115,7 +117,8 @@ static sslh_tensor *nt_xent_composed(sslh_tensor *z0, sslh_tensor *z1, float tau
 }
 
 static void nt_xent_equals_its_pieces(void) {
-    static const int shape[4][2] = {{2, 3}, {17, 33}, {64, 128}, {530, 20}}; /* the last is computed in several blocks */
+    /* the last is computed in several blocks */
+    static const int shape[4][2] = {{2, 3}, {17, 33}, {64, 128}, {530, 20}};
     int i, decoupled;
     for (i = 0; i < (test_small() ? 3 : 4); i++)
         for (decoupled = 0; decoupled < 2; decoupled++) {
@@ -134,12 +137,15 @@ static void nt_xent_equals_its_pieces(void) {
             CHECK_OK(c);
             if (sslh_error(c)) return;
             CHECK_CLOSE(item(fused), item(pieces), 2e-6);
-            CHECK(apart(a->grad, a2->grad, a->count) < 2e-6, "N %d D %d: gradients of view 0 differ by %g", N, D, apart(a->grad, a2->grad, a->count));
-            CHECK(apart(b->grad, b2->grad, b->count) < 2e-6, "N %d D %d: gradients of view 1 differ by %g", N, D, apart(b->grad, b2->grad, b->count));
+            CHECK(apart(a->grad, a2->grad, a->count) < 2e-6,
+                  "N %d D %d: gradients of view 0 differ by %g", N, D, apart(a->grad, a2->grad, a->count));
+            CHECK(apart(b->grad, b2->grad, b->count) < 2e-6,
+                  "N %d D %d: gradients of view 1 differ by %g", N, D, apart(b->grad, b2->grad, b->count));
         }
 }
 
-static void nt_xent_gradient_is_tangent(void) { /* the loss ignores the length of a row, so the gradient is orthogonal to it */
+/* the loss ignores the length of a row, so the gradient is orthogonal to it */
+static void nt_xent_gradient_is_tangent(void) {
     sslh_tensor *a = sslh_requires_grad(normal(20, 8)), *b = sslh_requires_grad(normal(20, 8));
     int i, j;
     sslh_backward(c, sslh_nt_xent(c, a, b, 0.2f));
@@ -210,7 +216,9 @@ static void info_nce_is_cross_entropy(void) {
         CHECK_CLOSE(item(fused), item(pieces), 2e-6);
         for (i = 0; i < 3; i++) {
             sslh_tensor *a = i == 0 ? q : i == 1 ? k : n, *b = i == 0 ? q2 : i == 1 ? k2 : n2;
-            if (a) CHECK(apart(a->grad, b->grad, a->count) < 2e-6, "gradient %d differs by %g", i, apart(a->grad, b->grad, a->count));
+            if (a)
+                CHECK(apart(a->grad, b->grad, a->count) < 2e-6,
+                      "gradient %d differs by %g", i, apart(a->grad, b->grad, a->count));
         }
     }
 }
@@ -219,7 +227,7 @@ static void info_nce_is_cross_entropy(void) {
    change nothing; a row does not see those of another. */
 static void info_nce_own_negatives(void) {
     sslh_tensor *z = sslh_full(c, sslh_dim2(30, 8), 0.35f), *all = sslh_full(c, sslh_dim3(30, 9, 8), 0.35f);
-    sslh_tensor *q = normal(20, 16), *k = plus_noise(q, 0.3f), *n = normal(60, 16), *own, *apart_q, *far;
+    sslh_tensor *q = normal(20, 16), *k = plus_noise(q, 0.3f), *n = normal(60, 16), *own, *one_hot, *apart_q, *far;
     const int32_t seventh = 7;
     double base;
     CHECK_CLOSE(item(sslh_info_nce(c, z, z, all, 0.1f)), log(10.0), 3e-6);
@@ -227,11 +235,14 @@ static void info_nce_own_negatives(void) {
     CHECK_CLOSE(item(sslh_info_nce(c, q, k, own, 0.5f)), item(sslh_info_nce(c, q, k, n, 0.5f)), 1e-6);
     own = sslh_reshape(c, n, sslh_dim3(20, 3, 16));
     base = item(sslh_info_nce(c, q, k, own, 1.0f));
-    CHECK(item(sslh_info_nce(c, q, reordered(k, 3), own, 1.0f)) > base + 0.5, "breaking the positives does not raise the loss");
+    CHECK(item(sslh_info_nce(c, q, reordered(k, 3), own, 1.0f)) > base + 0.5,
+          "breaking the positives does not raise the loss");
     far = sslh_requires_grad(sslh_detach(c, own));
-    apart_q = sslh_mul(c, q, sslh_reshape(c, sslh_one_hot(c, sslh_from_ints(c, sslh_dim0(), &seventh), 20), sslh_dim2(20, 1)));
+    one_hot = sslh_one_hot(c, sslh_from_ints(c, sslh_dim0(), &seventh), 20);
+    apart_q = sslh_mul(c, q, sslh_reshape(c, one_hot, sslh_dim2(20, 1)));
     sslh_backward(c, sslh_info_nce(c, apart_q, k, far, 1.0f)); /* all queries but number 7 are 0 */
-    CHECK(far->grad[7 * 48] != 0 && far->grad[6 * 48] == 0 && far->grad[8 * 48] == 0, "a row sees negatives of another");
+    CHECK(far->grad[7 * 48] != 0 && far->grad[6 * 48] == 0 && far->grad[8 * 48] == 0,
+          "a row sees negatives of another");
     CHECK_OK(c);
 }
 
@@ -277,8 +288,10 @@ static void info_nce_properties(void) {
     double base = item(sslh_info_nce(c, q, k, n, 1.0f)), batch = item(sslh_info_nce(c, q, k, NULL, 1.0f));
     CHECK_CLOSE(item(sslh_info_nce(c, q, k, reordered(n, 7), 1.0f)), base, 1e-6);
     CHECK_CLOSE(item(sslh_info_nce(c, reordered(q, 3), reordered(k, 3), NULL, 1.0f)), batch, 1e-6);
-    CHECK(item(sslh_info_nce(c, q, reordered(k, 3), n, 1.0f)) > base + 0.5, "breaking the positives does not raise the loss");
-    CHECK(item(sslh_info_nce(c, q, reordered(k, 3), NULL, 1.0f)) > batch + 0.5, "breaking the positives does not raise the loss");
+    CHECK(item(sslh_info_nce(c, q, reordered(k, 3), n, 1.0f)) > base + 0.5,
+          "breaking the positives does not raise the loss");
+    CHECK(item(sslh_info_nce(c, q, reordered(k, 3), NULL, 1.0f)) > batch + 0.5,
+          "breaking the positives does not raise the loss");
     CHECK(item(sslh_info_nce(c, normal(1, 16), normal(1, 16), n, 1.0f)) > 0, "one query with a queue");
     CHECK_OK(c);
     sslh_info_nce(c, normal(1, 16), normal(1, 16), NULL, 1.0f);
@@ -289,7 +302,7 @@ static void info_nce_properties(void) {
     CHECK_ERROR(c, "temperature -1");
 }
 
-/* --- without negatives ---------------------------------------------------------------------------------------------- */
+/* --- without negatives -------------------------------------------------------------------------------------------- */
 
 static void negative_cosine_values(void) {
     sslh_tensor *a = normal(20, 16), *b = plus_noise(a, 0.3f);
@@ -298,7 +311,8 @@ static void negative_cosine_values(void) {
     CHECK_CLOSE(item(sslh_negative_cosine(c, a, a)), -1.0, 1e-6);
     CHECK_CLOSE(item(sslh_negative_cosine(c, a, sslh_neg(c, a))), 1.0, 1e-6);
     CHECK(item(sslh_negative_cosine(c, rescaled(a), b)) == near, "the length of the rows matters");
-    CHECK(near < -0.8 && item(sslh_negative_cosine(c, a, reordered(b, 3))) > near + 0.5, "breaking the positives does not raise the loss");
+    CHECK(near < -0.8 && item(sslh_negative_cosine(c, a, reordered(b, 3))) > near + 0.5,
+          "breaking the positives does not raise the loss");
     for (i = 0; i < 20; i++) {
         double ab = 0, aa = 0, bb = 0;
         for (j = 0; j < 16; j++) {
@@ -324,7 +338,8 @@ static sslh_tensor *orthogonal(int N, int D) {
     return x;
 }
 static void barlow_values(void) {
-    sslh_tensor *ideal = orthogonal(64, 8), *constant = sslh_full(c, sslh_dim2(64, 8), 0.7f), *same, *x[8], *a = normal(400, 12), *b = plus_noise(a, 0.5f);
+    sslh_tensor *ideal = orthogonal(64, 8), *constant = sslh_full(c, sslh_dim2(64, 8), 0.7f), *same, *x[8],
+                *a = normal(400, 12), *b = plus_noise(a, 0.5f);
     double base;
     float diagonal = 0;
     int i;
@@ -342,7 +357,8 @@ static void barlow_values(void) {
     CHECK(fabs(base - (12 + 12 * 11 / 400.0)) < 2, "unrelated views: %g", base);
     base = item(sslh_barlow_loss(c, a, b, 0.1f));
     CHECK_CLOSE(item(sslh_barlow_loss(c, reordered(a, 3), reordered(b, 3), 0.1f)), base, 1e-5);
-    CHECK(item(sslh_barlow_loss(c, a, reordered(b, 3), 0.1f)) > base + 5, "breaking the positives does not raise the loss");
+    CHECK(item(sslh_barlow_loss(c, a, reordered(b, 3), 0.1f)) > base + 5,
+          "breaking the positives does not raise the loss");
     sslh_i_barlow_twins(c, a, reordered(b, 3), 1, &diagonal);
     CHECK(fabsf(diagonal) < 0.1f, "the diagonal of unrelated views is %g", (double)diagonal);
     CHECK_OK(c);
@@ -352,21 +368,24 @@ static void barlow_values(void) {
     CHECK_ERROR(c, "sslh_barlow_loss: lambda -0.5: it must be at least 0");
 }
 static void vicreg_values(void) {
-    sslh_tensor *ideal = orthogonal(64, 8), *constant = sslh_full(c, sslh_dim2(64, 8), 0.7f), *same, *x[8], *a = normal(60, 12), *grad;
+    sslh_tensor *ideal = orthogonal(64, 8), *constant = sslh_full(c, sslh_dim2(64, 8), 0.7f), *same, *x[8],
+                *a = normal(60, 12), *grad;
     double n1 = 64.0 / 63;
     float deviation = -1;
     size_t i;
     /* each term by itself: the distance of the views; the deviations below 1; the covariances */
     CHECK_CLOSE(item(sslh_vicreg_loss(c, sslh_shift(c, ideal, 0.5f), ideal, 2, 0, 0)), 2 * 0.25, 1e-6);
     CHECK_CLOSE(item(sslh_vicreg_loss(c, constant, constant, 25, 25, 1)), 25 * 0.99, 1e-6); /* collapse */
-    CHECK_CLOSE(item(sslh_vicreg_loss(c, sslh_scale(c, ideal, 0.5f), ideal, 0, 4, 0)), 4 * (1 - sqrt(0.25 * n1 + 1e-4)) / 2, 1e-5);
+    CHECK_CLOSE(item(sslh_vicreg_loss(c, sslh_scale(c, ideal, 0.5f), ideal, 0, 4, 0)),
+                4 * (1 - sqrt(0.25 * n1 + 1e-4)) / 2, 1e-5);
     for (i = 0; i < 8; i++) x[i] = sslh_slice(c, ideal, 1, 0, 1);
     same = sslh_concat(c, x, 8, 1);
     CHECK_CLOSE(item(sslh_vicreg_loss(c, same, ideal, 0, 0, 3)), 3 * 8 * 7 * n1 * n1 / 8, 1e-5); /* of one view */
     CHECK_NEAR(item(sslh_vicreg_loss(c, ideal, ideal, 25, 25, 1)), 0, 1e-6); /* ideal */
     sslh_i_vicreg_terms(c, constant, ideal, 1, 1, 1, &deviation);
     CHECK_CLOSE(deviation, (0.01 + sqrt(n1 + 1e-4)) / 2, 1e-5);
-    CHECK(item(sslh_vicreg_loss(c, a, reordered(a, 7), 25, 25, 1)) > item(sslh_vicreg_loss(c, a, a, 25, 25, 1)) + 10, "breaking the positives does not raise the loss");
+    CHECK(item(sslh_vicreg_loss(c, a, reordered(a, 7), 25, 25, 1)) > item(sslh_vicreg_loss(c, a, a, 25, 25, 1)) + 10,
+          "breaking the positives does not raise the loss");
     /* the slope at a collapse is finite, and pushes noise apart */
     grad = sslh_requires_grad(sslh_scale(c, normal(60, 12), 1e-6f));
     sslh_backward(c, sslh_vicreg_loss(c, grad, sslh_scale(c, a, 1), 0, 25, 0));
@@ -376,16 +395,19 @@ static void vicreg_values(void) {
     CHECK_ERROR(c, "sslh_vicreg_loss: variance -2: it must be at least 0");
 }
 
-/* --- cross-entropy -------------------------------------------------------------------------------------------------- */
+/* --- cross-entropy ------------------------------------------------------------------------------------------------ */
 
 static void cross_entropy_values(void) {
     static const int K[4] = {2, 10, 100, 1000};
     sslh_tensor *x = normal(12, 9), *y = labels(12, 4, 9);
     double base = item(sslh_cross_entropy(c, x, y));
     int i;
-    for (i = 0; i < 4; i++) CHECK_CLOSE(item(sslh_cross_entropy(c, sslh_full(c, sslh_dim2(6, K[i]), 0.5f), labels(6, 1, 2))), log((double)K[i]), 1e-6);
+    for (i = 0; i < 4; i++)
+        CHECK_CLOSE(item(sslh_cross_entropy(c, sslh_full(c, sslh_dim2(6, K[i]), 0.5f), labels(6, 1, 2))),
+                    log((double)K[i]), 1e-6);
     CHECK_CLOSE(item(sslh_cross_entropy(c, sslh_shift(c, x, 3.0f), y)), base, 2e-6);
-    CHECK_CLOSE(-item(sslh_mean(c, sslh_log_softmax(c, sslh_full(c, sslh_dim2(3, 9), 1.0f), 1), SSLH_ALL, 0)), log(9.0), 1e-6);
+    CHECK_CLOSE(-item(sslh_mean(c, sslh_log_softmax(c, sslh_full(c, sslh_dim2(3, 9), 1.0f), 1), SSLH_ALL, 0)),
+                log(9.0), 1e-6);
     x = sslh_zeros(c, sslh_dim2(2, 3)); /* certain and right, certain and wrong: no overflow */
     x->data[0] = x->data[4] = 10000;
     CHECK_CLOSE(item(sslh_cross_entropy(c, x, labels(2, 0, 1))), 5000.0, 1e-6);
@@ -394,7 +416,8 @@ static void cross_entropy_values(void) {
 
 static void cross_entropy_smoothing(void) { /* (1-e) CE + e times the mean of CE over all classes */
     sslh_tensor *x = normal(12, 9), *y = labels(12, 4, 9);
-    double base = item(sslh_cross_entropy(c, x, y)), uniform = -item(sslh_mean(c, sslh_log_softmax(c, x, 1), SSLH_ALL, 0));
+    double base = item(sslh_cross_entropy(c, x, y)),
+           uniform = -item(sslh_mean(c, sslh_log_softmax(c, x, 1), SSLH_ALL, 0));
     CHECK(item(sslh_cross_entropy_ex(c, x, y, 0.0f, -1)) == base, "smoothing 0 changes the loss");
     CHECK_CLOSE(item(sslh_cross_entropy_ex(c, x, y, 0.1f, -1)), 0.9 * base + 0.1 * uniform, 2e-6);
     CHECK_CLOSE(item(sslh_cross_entropy_soft(c, x, sslh_full(c, sslh_dim2(12, 9), 1.0f / 9.0f))), uniform, 2e-6);
@@ -424,7 +447,8 @@ static void cross_entropy_ignore(void) { /* as if the ignored rows were not ther
         CHECK_CLOSE(item(a), item(b), 1e-6);
     }
     CHECK_OK(c);
-    for (i = 0; i < 5 && !sslh_error(c); i++) CHECK(x->grad[5 + i] == 0 && x->grad[30 + i] == 0, "an ignored row has a gradient");
+    for (i = 0; i < 5 && !sslh_error(c); i++)
+        CHECK(x->grad[5 + i] == 0 && x->grad[30 + i] == 0, "an ignored row has a gradient");
     if (!sslh_error(c)) CHECK(apart(x->grad + 10, part->grad + 5, 20) < 1e-7, "the other rows' gradients differ");
     x = normal(3, 4);
     y = sslh_from_ints(c, sslh_dim1(3), (y = labels(3, 0, 1))->ints);
@@ -441,7 +465,8 @@ static void cross_entropy_soft_targets(void) {
     t = sslh_softmax(c, normal(7, 6), 1);
     entropy = -item(sslh_sum(c, sslh_mul(c, t, sslh_log(c, t)), SSLH_ALL, 0)) / 7;
     /* cross-entropy = KL + entropy, least where the prediction is the target */
-    CHECK_CLOSE(item(sslh_cross_entropy_soft(c, x, t)), item(sslh_kl_div(c, sslh_log_softmax(c, x, 1), t)) + entropy, 2e-6);
+    CHECK_CLOSE(item(sslh_cross_entropy_soft(c, x, t)),
+                item(sslh_kl_div(c, sslh_log_softmax(c, x, 1), t)) + entropy, 2e-6);
     CHECK_CLOSE(item(sslh_cross_entropy_soft(c, sslh_log(c, t), t)), entropy, 2e-6);
     CHECK(item(sslh_cross_entropy_soft(c, x, t)) > entropy, "cross-entropy below the entropy");
     CHECK_OK(c);
@@ -467,12 +492,14 @@ static sslh_cross_entropy_desc full(sslh_tensor *weight, float smoothing, sslh_r
 }
 static void cross_entropy_weights(void) {
     static const float w[4] = {2, 0, 0.5f, 1}, bad[4] = {1, 1, -1, 1};
-    sslh_tensor *x = sslh_requires_grad(normal(9, 4)), *y = labels(9, 3, 4), *weight = sslh_from(c, sslh_dim1(4), w), *each, *all, *ones = sslh_full(c, sslh_dim1(4), 1);
-    double sum = 0, weights = 0;
+    sslh_tensor *x = sslh_requires_grad(normal(9, 4)), *y = labels(9, 3, 4), *weight = sslh_from(c, sslh_dim1(4), w),
+                *each, *all, *ones = sslh_full(c, sslh_dim1(4), 1);
+    double sum = 0, weights = 0, plain = item(sslh_cross_entropy(c, x, y));
     int i, k, way;
-    CHECK(item(sslh_cross_entropy_full(c, x, y, -1, full(NULL, 0, SSLH_REDUCE_MEAN))) == item(sslh_cross_entropy(c, x, y)), "the default");
-    CHECK(item(sslh_cross_entropy_full(c, x, y, -1, full(ones, 0, SSLH_REDUCE_MEAN))) == item(sslh_cross_entropy(c, x, y)), "weights of 1");
-    CHECK_CLOSE(item(sslh_cross_entropy_full(c, x, y, -1, full(ones, 0.3f, SSLH_REDUCE_MEAN))), item(sslh_cross_entropy_ex(c, x, y, 0.3f, -1)), 1e-6);
+    CHECK(item(sslh_cross_entropy_full(c, x, y, -1, full(NULL, 0, SSLH_REDUCE_MEAN))) == plain, "the default");
+    CHECK(item(sslh_cross_entropy_full(c, x, y, -1, full(ones, 0, SSLH_REDUCE_MEAN))) == plain, "weights of 1");
+    CHECK_CLOSE(item(sslh_cross_entropy_full(c, x, y, -1, full(ones, 0.3f, SSLH_REDUCE_MEAN))),
+                item(sslh_cross_entropy_ex(c, x, y, 0.3f, -1)), 1e-6);
     /* as many copies of an entry as its weight says; an ignored one, here of class 3, counts nowhere */
     each = sslh_keep(sslh_cross_entropy_full(c, x, y, 3, full(weight, 0, SSLH_REDUCE_NONE)));
     all = sslh_keep(sslh_cross_entropy_full(c, x, y, -1, full(NULL, 0, SSLH_REDUCE_NONE)));
@@ -490,7 +517,9 @@ static void cross_entropy_weights(void) {
         double rows = 0;
         for (k = 0; k < 4; k++) rows += (double)x->grad[i * 4 + k];
         CHECK_NEAR(rows, 0, 1e-6);
-        for (k = 0; k < 4; k++) CHECK((x->grad[i * 4 + k] == 0) == (y->ints[i] == 3 || y->ints[i] == 1), "entry %d of class %d", i, (int)y->ints[i]);
+        for (k = 0; k < 4; k++)
+            CHECK((x->grad[i * 4 + k] == 0) == (y->ints[i] == 3 || y->ints[i] == 1),
+                  "entry %d of class %d", i, (int)y->ints[i]);
     }
     /* large logits keep the small loss of a confident prediction */
     x = sslh_full(c, sslh_dim2(1, 4), 10000.0f);
@@ -498,21 +527,25 @@ static void cross_entropy_weights(void) {
     y = labels(1, 0, 1);
     y->ints[0] = 2;
     for (way = 0; way < 3; way++)
-        CHECK_CLOSE(item(sslh_cross_entropy_full(c, x, y, -1, full(weight, 0, (sslh_reduction)way))) / (way ? 0.5 : 1), log1p(3 * exp(-8.0)), 2e-7);
+        CHECK_CLOSE(item(sslh_cross_entropy_full(c, x, y, -1, full(weight, 0, (sslh_reduction)way))) / (way ? 0.5 : 1),
+                    log1p(3 * exp(-8.0)), 2e-7);
     CHECK_OK(c);
     /* nothing counts */
     y = labels(3, 1, 2);
     for (i = 0; i < 3; i++) y->ints[i] = 1;
     x = normal(3, 4);
     CHECK(item(sslh_cross_entropy_full(c, x, y, 1, full(NULL, 0.1f, SSLH_REDUCE_SUM))) == 0, "a sum of nothing");
-    CHECK(item(sslh_sum(c, sslh_cross_entropy_full(c, x, y, 1, full(NULL, 0.1f, SSLH_REDUCE_NONE)), SSLH_ALL, 0)) == 0, "ignored: 0");
+    CHECK(item(sslh_sum(c, sslh_cross_entropy_full(c, x, y, 1, full(NULL, 0.1f, SSLH_REDUCE_NONE)), SSLH_ALL, 0)) == 0,
+          "ignored: 0");
     CHECK(item(sslh_cross_entropy_full(c, x, y, 0, full(weight, 0, SSLH_REDUCE_SUM))) == 0, "weights of 0");
     CHECK_OK(c);
     sslh_cross_entropy_full(c, x, y, 0, full(weight, 0, SSLH_REDUCE_MEAN));
     CHECK_ERROR(c, "sslh_cross_entropy_full: all 3 labels are ignored (0) or of weight 0, the mean of nothing");
-    sslh_cross_entropy_full(c, normal(3, 4), labels(3, 1, 2), -1, full(sslh_from(c, sslh_dim1(4), bad), 0, SSLH_REDUCE_SUM));
+    sslh_cross_entropy_full(c, normal(3, 4), labels(3, 1, 2), -1,
+                            full(sslh_from(c, sslh_dim1(4), bad), 0, SSLH_REDUCE_SUM));
     CHECK_ERROR(c, "the weight of class 2 is -1");
-    sslh_cross_entropy_full(c, normal(3, 4), labels(3, 1, 2), -1, full(sslh_full(c, sslh_dim1(3), 1), 0, SSLH_REDUCE_SUM));
+    sslh_cross_entropy_full(c, normal(3, 4), labels(3, 1, 2), -1,
+                            full(sslh_full(c, sslh_dim1(3), 1), 0, SSLH_REDUCE_SUM));
     CHECK_ERROR(c, "weight (3): a weight for each of 4 classes is needed");
     sslh_cross_entropy_full(c, normal(3, 4), labels(3, 1, 2), -1, full(labels(4, 1, 2), 0, SSLH_REDUCE_SUM));
     CHECK_ERROR(c, "real values are needed");
@@ -602,7 +635,8 @@ static void large_logits(void) {
         sslh_backward(c, sslh_nt_xent(c, z, z, 1e-4f));
         CHECK_OK(c);
         if (sslh_error(c)) return;
-        /* dl/ds of a negative is p = e^-8 / (1 + 2 e^-8); four ways in which image 0 meets image 1, of 4 rows each 1/4 */
+        /* dl/ds of a negative is p = e^-8 / (1 + 2 e^-8); four ways in which image 0 meets image 1,
+           of 4 rows each 1/4 */
         CHECK_CLOSE(z->grad[1] / (sin(angle) * 1e4 * 2 * rest / (1 + 2 * rest)), 1.0, 2e-2);
     }
 }
@@ -613,9 +647,11 @@ static void bce_properties(void) {
     sslh_tensor *x = sslh_scale(c, normal(9, 31), 3.0f), *t = sslh_sigmoid(c, normal(9, 31)), *big;
     double base = item(sslh_bce_with_logits(c, x, t));
     sslh_tensor *s = sslh_sigmoid(c, x), *one = sslh_full(c, sslh_dim2(9, 31), 1.0f), *plain;
-    CHECK_CLOSE(item(sslh_bce_with_logits(c, sslh_zeros(c, sslh_dim2(3, 5)), sslh_uniform(c, sslh_dim2(3, 5), 0, 1))), log(2.0), 1e-6);
+    CHECK_CLOSE(item(sslh_bce_with_logits(c, sslh_zeros(c, sslh_dim2(3, 5)), sslh_uniform(c, sslh_dim2(3, 5), 0, 1))),
+                log(2.0), 1e-6);
     CHECK_CLOSE(item(sslh_bce_with_logits(c, sslh_neg(c, x), sslh_sub(c, one, t))), base, 1e-6);
-    plain = sslh_add(c, sslh_mul(c, t, sslh_log(c, s)), sslh_mul(c, sslh_sub(c, one, t), sslh_log(c, sslh_sub(c, one, s))));
+    plain = sslh_add(c, sslh_mul(c, t, sslh_log(c, s)),
+                     sslh_mul(c, sslh_sub(c, one, t), sslh_log(c, sslh_sub(c, one, s))));
     CHECK_CLOSE(-item(sslh_mean(c, plain, SSLH_ALL, 0)), base, 1e-5);
     big = sslh_full(c, sslh_dim1(4), 10000.0f);
     CHECK_NEAR(item(sslh_bce_with_logits(c, big, sslh_full(c, sslh_dim1(4), 1.0f))), 0, 1e-6);
@@ -626,12 +662,14 @@ static void bce_properties(void) {
 static void distances(void) {
     sslh_tensor *a = normal(40, 70), *b = normal(40, 70), *d = sslh_sub(c, a, b);
     double mse = item(sslh_mse(c, a, b)), l1 = item(sslh_l1(c, a, b));
-    CHECK(item(sslh_mse(c, a, a)) == 0 && item(sslh_l1(c, a, a)) == 0 && item(sslh_huber(c, a, a, 1.0f)) == 0, "the distance to oneself is not 0");
+    CHECK(item(sslh_mse(c, a, a)) == 0 && item(sslh_l1(c, a, a)) == 0 && item(sslh_huber(c, a, a, 1.0f)) == 0,
+          "the distance to oneself is not 0");
     CHECK(item(sslh_mse(c, b, a)) == mse && item(sslh_l1(c, b, a)) == l1, "not symmetric");
     CHECK_CLOSE(mse, item(sslh_mean(c, sslh_square(c, d), SSLH_ALL, 0)), 1e-6);
     CHECK_CLOSE(l1, item(sslh_mean(c, sslh_abs(c, d), SSLH_ALL, 0)), 1e-6);
     CHECK_CLOSE(item(sslh_huber(c, a, b, 1000.0f)), mse / 2, 1e-6);              /* all in the square part */
-    CHECK_CLOSE(item(sslh_huber(c, a, b, 1e-4f)), 1e-4 * (l1 - 0.5e-4), 1e-6);     /* all but few in the straight part */
+    /* all but few in the straight part */
+    CHECK_CLOSE(item(sslh_huber(c, a, b, 1e-4f)), 1e-4 * (l1 - 0.5e-4), 1e-6);
     CHECK_OK(c);
     sslh_mse(c, normal(2, 3), normal(3, 2));
     CHECK_ERROR(c, "sslh_mse: (2,3) and (3,2)");
@@ -640,7 +678,8 @@ static void distances(void) {
 }
 
 static void kl_properties(void) {
-    sslh_tensor *p = sslh_softmax(c, normal(6, 10), 1), *lp = sslh_log(c, p), *q = sslh_softmax(c, normal(6, 10), 1), *half;
+    sslh_tensor *p = sslh_softmax(c, normal(6, 10), 1), *lp = sslh_log(c, p);
+    sslh_tensor *q = sslh_softmax(c, normal(6, 10), 1), *half;
     int i;
     CHECK_NEAR(item(sslh_kl_div(c, lp, p)), 0, 1e-6);
     CHECK(item(sslh_kl_div(c, lp, q)) > 0.01, "the divergence of two distributions is not positive");
@@ -650,7 +689,7 @@ static void kl_properties(void) {
     CHECK_OK(c);
 }
 
-/* --- the same bits for any number of threads ------------------------------------------------------------------------- */
+/* --- the same bits for any number of threads ---------------------------------------------------------------------- */
 
 static void threads_change_nothing(void) {
     float value[2][9];
@@ -671,12 +710,15 @@ static void threads_change_nothing(void) {
         value[pass][6] = sslh_item(sslh_kl_div(c, sslh_log_softmax(c, a, 1), p));
         sslh_backward(c, sslh_add(c, sslh_nt_xent(c, a, b, 0.2f), sslh_info_nce(c, a, b, normal(500, 129), 0.2f)));
         value[pass][7] = value[pass][8] = 0;
-        for (i = 0; i < 300 * 129 && !sslh_error(c); i++) value[pass][7] += (float)a->grad[i], value[pass][8] += (float)(b->grad[i] * b->data[i]);
+        for (i = 0; i < 300 * 129 && !sslh_error(c); i++)
+            value[pass][7] += (float)a->grad[i], value[pass][8] += (float)(b->grad[i] * b->data[i]);
         CHECK_OK(c);
         sslh_destroy(c);
         c = own;
     }
-    for (i = 0; i < 9; i++) CHECK(value[0][i] == value[1][i], "value %d: %.9g with one thread, %.9g with four", i, (double)value[0][i], (double)value[1][i]);
+    for (i = 0; i < 9; i++)
+        CHECK(value[0][i] == value[1][i],
+              "value %d: %.9g with one thread, %.9g with four", i, (double)value[0][i], (double)value[1][i]);
 }
 
 #define LOSS_TEST(fn) \

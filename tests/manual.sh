@@ -1,7 +1,7 @@
 #!/bin/sh
-# The code of the manual (the opening comment of ssl.h): every piece of it compiles without warnings. Pieces are the lines
-# indented by 7 columns. Functions and directives stand at file scope, statements inside a function that has the names which
-# the manual uses; one piece is what stands between two sentences. The last line is "N passed, N failed".
+# The code of the manual (the opening comment of ssl.h): every piece of it compiles without warnings. Pieces are the
+# lines indented by 7 columns. Functions and directives stand at file scope, statements inside a function that has the
+# names which the manual uses; one piece is what stands between two sentences. The last line is "N passed, N failed".
 cd "$(dirname "$0")/.." || exit 1
 work=build/manual; tally=build/manual.tally; rm -rf $work; mkdir -p $work; : > $tally
 . tests/lib.sh
@@ -15,10 +15,15 @@ awk -v work=$work '
     END { print n + 0 > (work "/pieces") }' ssl.h
 pieces=$(cat $work/pieces)
 check "the manual has code ($pieces pieces)" [ "$pieces" -ge 15 ]
-names='sslh_ctx *c, sslh_net *encoder, sslh_net *head, sslh_loader *loader, sslh_optimizer *optimizer, sslh_method method, sslh_data train, sslh_data test, sslh_data data, sslh_batch batch, sslh_tensor *x, const uint8_t *pixels, int height, int width, int channels, float warmup_epochs, int64_t step, int64_t steps, int64_t warmup'
+names='sslh_ctx *c, sslh_net *encoder, sslh_net *head, sslh_loader *loader, sslh_optimizer *optimizer'
+names="$names, sslh_method method, sslh_data train, sslh_data test, sslh_data data, sslh_batch batch, sslh_tensor *x"
+names="$names, const uint8_t *pixels, int height, int width, int channels, float warmup_epochs"
+names="$names, int64_t step, int64_t steps, int64_t warmup"
 for t in $work/*.txt; do
     p=${t%.txt}
-    case $(cat "$t") in "cc "*) check "the manual's command is README's: $(cat "$t")" grep -q -e "-lm" README.md; continue ;; esac
+    case $(cat "$t") in
+    "cc "*) check "the manual's command is README's: $(cat "$t")" grep -q -e "-lm" README.md; continue ;;
+    esac
     { echo '#include "ssl.h"'; echo '#include <stdio.h>'; echo '#include <stdlib.h>'
       # definitions: from a line "static .. {" to the "}" below it, and directives
       awk '/^#/ && !/include "ssl.h"/ { print; next } /^static/ { on = 1 } on { print } /^}/ { on = 0 }' "$t"

@@ -148,7 +148,8 @@ static void given_views(sslh_method *m, const sslh_batch *batch, sslh_view_set *
         sslh_view_add(out, "mask", sslh_from(c, sslh_dim4(4, side, side, 1), mask));
     } else if (strncmp(current->name, "vae", 3) == 0)
         sslh_view_add(out, "images", image_input(c, "images", 6, 5, 4, 1));
-    else if (strncmp(current->name, "cpc2", 4) == 0) { /* 3 images of 4 x 4 patches, 9 draws, within images 9 for each */
+    else if (strncmp(current->name, "cpc2", 4) == 0) {
+        /* 3 images of 4 x 4 patches, 9 draws, within images 9 for each */
         int rows = strcmp(current->name, "cpc2_same") == 0 ? 3 : 1, J = strcmp(current->name, "cpc2_all") ? 9 : 999, i;
         int32_t draws[999];
         uint32_t s = seed_of("draws ", current->name);
@@ -420,7 +421,8 @@ static sslh_loader *loader_for(sslh_ctx *c, sslh_data data, int batch) {
     return sslh_loader_new(c, data, d);
 }
 
-/* Two steps of a case. loss and further numbers of each step; draws: the random stream used by each step. before: values of all
+/* Two steps of a case. loss and further numbers of each step; draws: the random stream used by each step. before:
+   values of all
  * tensors. */
 typedef struct method_run {
     sslh_ctx *c;
@@ -481,13 +483,14 @@ static void torch_numbers(const method_run *r, const char *method) {
         step = g->name[4] - '1';
         for (i = 0; i < 8 && r->numbers[step][i].name; i++) {
             if (strcmp(r->numbers[step][i].name, g->name + 6) != 0) continue;
-            CHECK(fabs((double)r->numbers[step][i].value - g->sum) < 2e-5 * (1 + fabs(g->sum)), "%s: %s is %.9g, PyTorch %.9g",
-                  method, g->name, (double)r->numbers[step][i].value, g->sum);
+            CHECK(fabs((double)r->numbers[step][i].value - g->sum) < 2e-5 * (1 + fabs(g->sum)),
+                  "%s: %s is %.9g, PyTorch %.9g", method, g->name, (double)r->numbers[step][i].value, g->sum);
             found++;
         }
     }
     for (i = 0; i < 8 && r->numbers[0][i].name; i++) told++;
-    if (strncmp(method, "inpainting", 10) == 0) CHECK(found == 2 * told, "%s: %d of %d numbers are recorded", method, found, 2 * told);
+    if (strncmp(method, "inpainting", 10) == 0)
+        CHECK(found == 2 * told, "%s: %d of %d numbers are recorded", method, found, 2 * told);
 }
 
 static void torch_steps(void) {
@@ -685,7 +688,8 @@ static void every_method(void) {
         double loss;
         while (family < 7 && strcmp(families[family], m->family) != 0) family++;
         CHECK(family < 7, "%s: family \"%s\" is unknown or out of order", m->name, m->family);
-        CHECK(m->title[0] && m->authors[0] && strlen(m->paper) > 10 && m->learns_by[0] && m->input[0] && m->numbers[0] && m->numbers[0][0],
+        CHECK(m->title[0] && m->authors[0] && strlen(m->paper) > 10 && m->learns_by[0] && m->input[0] &&
+                  m->numbers[0] && m->numbers[0][0],
               "%s: an empty column", m->name);
         CHECK(m->year > 1950 && m->year < 2100 && atoi(m->venue + strlen(m->venue) - 4) == m->year, "%s: %s, %d",
               m->name, m->venue, m->year);
@@ -946,14 +950,16 @@ static void moco(void) {
         moco_broken = 1;
         CHECK(sslh_method_step(&m, o, &b, 0) > loss + 0.01f, "version %d: breaking the positives does not raise %g", i,
               (double)loss);
-        CHECK(m.numbers[0].value < hits, "version %d: top-1 %g of broken views, %g of equal ones", i, (double)m.numbers[0].value, (double)hits);
+        CHECK(m.numbers[0].value < hits,
+              "version %d: top-1 %g of broken views, %g of equal ones", i, (double)m.numbers[0].value, (double)hits);
         moco_broken = 0;
     }
     CHECK_OK(c);
 
     m = moco_of(c, 2, 20);
     sslh_train(c, m, data, two_steps());
-    CHECK_ERROR(c, "sslh_moco: a queue of 20 keys is no multiple of the 8 keys that a batch of 8 images makes: take .queue 16");
+    CHECK_ERROR(c, "sslh_moco: a queue of 20 keys is no multiple of the 8 keys that a batch of 8 images makes: "
+                   "take .queue 16");
     memset(&d, 0, sizeof d);
     d.symmetric = 1, d.queue = 24;
     sslh_train(c, sslh_moco(c, convnet(c, 4, 4), d), data, two_steps());
@@ -990,8 +996,10 @@ static void moco_warning(void) {
         CHECK_OK(c);
         if (row[i].warns) {
             char want[256];
-            snprintf(want, sizeof want, "sslh_moco: a queue of %d keys is longer than the data set of 16 images: queries meet "
-                     "other keys of their own image as wrong answers; take a smaller .queue", row[i].queue);
+            snprintf(want, sizeof want,
+                     "sslh_moco: a queue of %d keys is longer than the data set of 16 images: queries meet "
+                     "other keys of their own image as wrong answers; take a smaller .queue",
+                     row[i].queue);
             CHECK(!strcmp(all, want), "%s", all);
         } else CHECK(!all[0], "version %d, queue %d: %s", row[i].version, row[i].queue, all);
         sslh_destroy(c);
@@ -1069,7 +1077,8 @@ static sslh_data two_colours(sslh_ctx *c) {
     return sslh_data_from_images(c, pixels, 64, 16, 16, 3, NULL);
 }
 
-/* Holes have the size that was asked for, whatever the images' sides, and are others for each image but in the middle. */
+/* Holes have the size that was asked for, whatever the images' sides, and are others for each image
+   but in the middle. */
 static void inpainting_holes(void) {
     static const int sides[4][2] = {{8, 8}, {28, 28}, {20, 33}, {5, 3}};
     static uint8_t pixels[40 * 28 * 33];
@@ -1101,14 +1110,19 @@ static void inpainting_holes(void) {
                 all += hidden / (40.0 * H * W);
                 for (k = 0; k < n; k++) alike += memcmp(v, mask->data + k * H * W, (size_t)(H * W) * sizeof *v) == 0;
                 if (hole == 2) /* one pixel more where the noise is as high */
-                    CHECK(hidden >= (int)(0.2 * H * W) && hidden <= 0.3 * H * W + 1, "region of %d in %d x %d", hidden, H, W);
-                if (hole == 3) CHECK(hidden >= (int)(0.25 * H * W) && hidden < 0.45 * H * W, "blocks of %d in %d x %d", hidden, H, W);
+                    CHECK(hidden >= (int)(0.2 * H * W) && hidden <= 0.3 * H * W + 1,
+                          "region of %d in %d x %d", hidden, H, W);
+                if (hole == 3)
+                    CHECK(hidden >= (int)(0.25 * H * W) && hidden < 0.45 * H * W,
+                          "blocks of %d in %d x %d", hidden, H, W);
                 if (hole == 1)
-                    CHECK(v[H / 2 * W + W / 2] == 1 && v[0] == 0 && fabs(hidden / (double)(H * W) - 0.25) < (i == 3 ? 0.2 : 0.03),
+                    CHECK(v[H / 2 * W + W / 2] == 1 && v[0] == 0 &&
+                              fabs(hidden / (double)(H * W) - 0.25) < (i == 3 ? 0.2 : 0.03),
                           "rectangle of %d in %d x %d", hidden, H, W);
             }
             if (hole == 4 && i < 3) CHECK_NEAR(all, 0.5, 0.05);
-            CHECK(hole == 1 ? alike == 40 * 39 / 2 : i == 3 || alike == 0, "hole %d: %d pairs of masks are alike", hole, alike);
+            CHECK(hole == 1 ? alike == 40 * 39 / 2 : i == 3 || alike == 0,
+                  "hole %d: %d pairs of masks are alike", hole, alike);
             sslh_destroy(c);
         }
 }
@@ -1118,7 +1132,8 @@ static sslh_tensor *inpainting_second_phase(sslh_method *m, const sslh_view_set 
     (void)phase;
     return inpainting_loss_of(m, v, 1);
 }
-/* A decoder that gives 0 and a discriminator that gives 0: every loss is known. What the ring weighs. Who moves when. */
+/* A decoder that gives 0 and a discriminator that gives 0: every loss is known.
+   What the ring weighs. Who moves when. */
 static void inpainting_losses(void) {
     sslh_ctx *c = create(2);
     sslh_data data = two_colours(c);
@@ -1154,7 +1169,8 @@ static void inpainting_losses(void) {
     CHECK_CLOSE(m.numbers[0].value, -10 * log10(hole), 1e-5);
     CHECK_CLOSE(m.numbers[1].value, 2 * log(2.0), 1e-6);
     CHECK_CLOSE(m.numbers[2].value, log(2.0), 1e-6);
-    CHECK(strcmp(m.numbers[0].name, "PSNR") == 0 && strcmp(m.numbers[2].name, "G loss") == 0 && !m.numbers[3].name, "names");
+    CHECK(strcmp(m.numbers[0].name, "PSNR") == 0 && strcmp(m.numbers[2].name, "G loss") == 0 && !m.numbers[3].name,
+          "names");
     d.hole = 1, d.overlap = SSLH_OFF; /* no ring, no discriminator: four times what PSNR counts */
     m = sslh_inpainting(c, convnet_map(c, 8, 16), d);
     zero_tensor(&m, "decoder.deconv2.weight");
@@ -1174,8 +1190,8 @@ static void inpainting_losses(void) {
         sslh_method_step(&m, o, &batch, 0.01f);
         CHECK_OK(c);
         for (k = 0; k < 2; k++)
-            CHECK((sslh_find(m.net, names[k])->data[0] != before[k]) == (k == phase), "phase %d: %s %s", phase, names[k],
-                  k == phase ? "rested" : "moved");
+            CHECK((sslh_find(m.net, names[k])->data[0] != before[k]) == (k == phase),
+                  "phase %d: %s %s", phase, names[k], k == phase ? "rested" : "moved");
     }
     CHECK_OK(c);
     sslh_destroy(c);
@@ -1211,10 +1227,13 @@ static void inpainting_learns(void) {
     CHECK(own < 0.5f * grey, "squared error %g, of the mean colour %g", (double)own, (double)grey);
     CHECK(wrong > 2 * own, "into holes of other images: %g, own ones %g", (double)wrong, (double)own);
     /* what stands in a hole is not read; forms of masks; the net's mode and the tape are as before */
-    CHECK(square_sum(sslh_inpaint(&m, sslh_where(c, mask, sslh_scalar(c, 7), x), mask), filled, mask, 1) == 0, "it looked");
+    CHECK(square_sum(sslh_inpaint(&m, sslh_where(c, mask, sslh_scalar(c, 7), x), mask), filled, mask, 1) == 0,
+          "it looked");
     for (i = 0; i < 256; i++) hole[i] = mask->data[i] != 0 ? 255 : 0; /* the same in all images */
-    CHECK(square_sum(sslh_inpaint(&m, x, sslh_from_bytes(c, sslh_dim2(16, 16), hole)), filled, mask, 1) == 0, "8-bit (H,W)");
-    CHECK(square_sum(sslh_inpaint(&m, x, sslh_reshape(c, mask, sslh_dim3(64, 16, 16))), filled, mask, 1) == 0, "(N,H,W)");
+    CHECK(square_sum(sslh_inpaint(&m, x, sslh_from_bytes(c, sslh_dim2(16, 16), hole)), filled, mask, 1) == 0,
+          "8-bit (H,W)");
+    CHECK(square_sum(sslh_inpaint(&m, x, sslh_reshape(c, mask, sslh_dim3(64, 16, 16))), filled, mask, 1) == 0,
+          "(N,H,W)");
     CHECK(square_sum(sslh_inpaint(&m, x, sslh_zeros(c, sslh_dim2(16, 16))), x, mask, 1) == 0, "no hole");
     sslh_train_mode(m.net, 1);
     filled = sslh_inpaint(&m, sslh_requires_grad(x), mask);
@@ -1232,7 +1251,8 @@ static void inpainting_errors(void) {
     sslh_tensor *x = sslh_persist(sslh_full(c, sslh_dim4(2, 8, 8, 3), 0.5f));
     memset(&d, 0, sizeof d), memset(&vd, 0, sizeof vd);
     sslh_inpainting(c, convnet(c, 4, 8), d);
-    CHECK_ERROR(c, "gives no map that is smaller than the image; make it with .map_output, or name an inner map by .tap");
+    CHECK_ERROR(c, "gives no map that is smaller than the image; make it with .map_output, "
+                   "or name an inner map by .tap");
     d.tap = "block1";
     m = sslh_inpainting(c, convnet(c, 4, 8), d);
     CHECK_OK(c);
@@ -1298,7 +1318,8 @@ static void named_numbers(void) {
     char text[400];
     memset(&t, 0, sizeof t);
     m.views = numbers_views, m.loss = numbers_loss;
-    m.numbers[0].name = "one", m.numbers[1].name = "two", m.numbers[2].name = "three", m.numbers[3].name = "", m.numbers[4].name = "not told";
+    m.numbers[0].name = "one", m.numbers[1].name = "two", m.numbers[2].name = "three", m.numbers[3].name = "",
+    m.numbers[4].name = "not told";
     t.quiet = 1, t.batch = 8, t.epochs = 2, t.callback = numbers_callback, t.user = &calls;
     sslh_train(c, m, data_for(c, "any"), t);
     CHECK_OK(c);
@@ -1322,8 +1343,9 @@ static void collapse(void) {
             sslh_ctx *c = create(1);
             sslh_data data = data_for(c, "any");
             /* SimSiam's last batch norm would keep its projections apart */
-            sslh_method m = sslh_method_make(c, names[k], convnet(c, 6, 10), data, !way ? "" : k == 0 ? "no_stop_gradient=1"
-                                             : "no_stop_gradient=1 no_last_norm=1");
+            sslh_method m = sslh_method_make(c, names[k], convnet(c, 6, 10), data,
+                                             !way ? "" : k == 0 ? "no_stop_gradient=1"
+                                                                : "no_stop_gradient=1 no_last_norm=1");
             sslh_optimizer_desc od = m.defaults.optimizer;
             sslh_optimizer *o;
             sslh_loader *l = loader_for(c, data, 20);
@@ -1346,13 +1368,16 @@ static void collapse(void) {
             std = (double)sslh_feature_std(
                 sslh_forward(sslh_child_at(m.net, 1), sslh_features(c, m.encoder, data, fd)));
             CHECK_OK(c);
-            printf("   %s%s: loss %.4f, spread %.4f, std of unit projections %.5f\n", names[k], way ? ", no stop-gradient" : "",
-                   (double)loss, (double)m.numbers[0].value, std);
+            printf("   %s%s: loss %.4f, spread %.4f, std of unit projections %.5f\n", names[k],
+                   way ? ", no stop-gradient" : "", (double)loss, (double)m.numbers[0].value, std);
             if (way) {
-                CHECK(fabs((double)loss - (k ? -1.0 : 0.0)) < 0.02, "%s: loss %g is no collapse", names[k], (double)loss);
-                CHECK(m.numbers[0].value < 0.1f && std < 0.03, "%s: spread %g, std %g", names[k], (double)m.numbers[0].value, std);
+                CHECK(fabs((double)loss - (k ? -1.0 : 0.0)) < 0.02,
+                      "%s: loss %g is no collapse", names[k], (double)loss);
+                CHECK(m.numbers[0].value < 0.1f && std < 0.03,
+                      "%s: spread %g, std %g", names[k], (double)m.numbers[0].value, std);
             } else {
-                CHECK(m.numbers[0].value > 0.3f && std > 0.03, "%s: spread %g, std %g", names[k], (double)m.numbers[0].value, std);
+                CHECK(m.numbers[0].value > 0.3f && std > 0.03,
+                      "%s: spread %g, std %g", names[k], (double)m.numbers[0].value, std);
             }
             sslh_destroy(c);
         }
@@ -1432,7 +1457,8 @@ static void simsiam_rates(void) {
             for (q = 0; param && q < t->count && q < 16; q++)
                 moved[strncmp(name, "predictor.", 10) == 0] += (float)t->data[q] != before[i][q];
         }
-        CHECK(!moved[0] && (moved[1] > 0) == !follows, "%d values of the rest moved, %d of the predictor", moved[0], moved[1]);
+        CHECK(!moved[0] && (moved[1] > 0) == !follows,
+              "%d values of the rest moved, %d of the predictor", moved[0], moved[1]);
         CHECK_OK(c);
         sslh_destroy(c);
     }
@@ -1442,7 +1468,9 @@ static void simsiam_rates(void) {
 #if SSLH_WITH_BARLOW && SSLH_WITH_VICREG
 /* Training raises the meters: views agree, columns vary. Without its variance term VICReg collapses. */
 static void two_views_meters(void) {
-    static const char *const run[3][2] = {{"barlow", "head_out=16"}, {"vicreg", "head_out=16"}, {"vicreg", "head_out=16 variance=0"}};
+    static const char *const run[3][2] = {{"barlow", "head_out=16"},
+                                          {"vicreg", "head_out=16"},
+                                          {"vicreg", "head_out=16 variance=0"}};
     int k, step;
     for (k = 0; k < 3; k++) {
         sslh_ctx *c = create(1);
@@ -1464,11 +1492,12 @@ static void two_views_meters(void) {
             if (step == 0) first = loss, second = m.numbers[0].value;
         }
         CHECK_OK(c);
-        printf("   %s %s: loss %.3f -> %.3f, %s %.3f -> %.3f\n", run[k][0], run[k][1], (double)first, (double)loss, m.numbers[0].name,
-               (double)second, (double)m.numbers[0].value);
+        printf("   %s %s: loss %.3f -> %.3f, %s %.3f -> %.3f\n", run[k][0], run[k][1], (double)first, (double)loss,
+               m.numbers[0].name, (double)second, (double)m.numbers[0].value);
         CHECK(loss < first, "%s: the loss does not fall", run[k][0]);
         if (k < 2) CHECK(m.numbers[0].value > second + 0.1f, "%s: %s does not rise", run[k][0], m.numbers[0].name);
-        else CHECK(m.numbers[0].value < 0.1f, "without the variance term the deviation is %g", (double)m.numbers[0].value);
+        else CHECK(m.numbers[0].value < 0.1f,
+                   "without the variance term the deviation is %g", (double)m.numbers[0].value);
         sslh_destroy(c);
     }
 }
@@ -1600,7 +1629,8 @@ static void jigsaw_set(void) {
         m = sslh_jigsaw(c, convnet(c, 4, 4), d);
         CHECK_OK(c);
         set = sslh_find(m.net, "permutations");
-        if (!CHECK(set && set->type == SSLH_I32 && set->shape[0] == count && set->shape[1] == tiles, "the set")) continue;
+        if (!CHECK(set && set->type == SSLH_I32 && set->shape[0] == count && set->shape[1] == tiles, "the set"))
+            continue;
         for (i = 0; i < count; i++) {
             unsigned seen = 0;
             for (k = 0; k < tiles; k++) seen |= 1u << set->ints[i * tiles + k];
@@ -1613,11 +1643,12 @@ static void jigsaw_set(void) {
             }
         }
         if (count == 100) printf("   100 of our 504 permutations: mean distance %.2f, least %d\n", sum / pairs, least);
-        CHECK(least >= wanted[w].least && sum / pairs >= wanted[w].mean - 1e-9, "%d of %d tiles: least distance %d, mean %g",
-              count, tiles, least, sum / pairs);
+        CHECK(least >= wanted[w].least && sum / pairs >= wanted[w].mean - 1e-9,
+              "%d of %d tiles: least distance %d, mean %g", count, tiles, least, sum / pairs);
         again = sslh_jigsaw(c, convnet(c, 4, 4), d); /* later streams, the same seed */
         other = sslh_find(again.net, "permutations");
-        CHECK(memcmp(set->ints, other->ints, set->count * sizeof *set->ints) == 0, "the set depends on more than the seed");
+        CHECK(memcmp(set->ints, other->ints, set->count * sizeof *set->ints) == 0,
+              "the set depends on more than the seed");
         if (count < 24) {
             sslh_desc cd;
             sslh_ctx *seeded;
@@ -1626,15 +1657,16 @@ static void jigsaw_set(void) {
             seeded = sslh_create(cd);
             again = sslh_jigsaw(seeded, convnet(seeded, 4, 4), d);
             other = sslh_find(again.net, "permutations");
-            CHECK(memcmp(set->ints, other->ints, set->count * sizeof *set->ints) != 0, "the set does not know the seed");
+            CHECK(memcmp(set->ints, other->ints, set->count * sizeof *set->ints) != 0,
+                  "the set does not know the seed");
             sslh_destroy(seeded);
         }
         sslh_destroy(c);
     }
 }
 
-/* The authors' way over all 9! permutations, for the page: nearest 1 takes of equally distant ones the one whose nearest
-   chosen one is farthest. Our set is as far apart on average, and its least distance is larger. */
+/* The authors' way over all 9! permutations, for the page: nearest 1 takes of equally distant ones the one whose
+   nearest chosen one is farthest. Our set is as far apart on average, and its least distance is larger. */
 static void jigsaw_all(void) {
     enum { ALL = 362880, COUNT = 100 };
     int8_t *all = (int8_t *)malloc(9 * ALL), *least = (int8_t *)malloc(ALL);
@@ -1662,7 +1694,8 @@ static void jigsaw_all(void) {
                 for (k = distance = 0; k < 9; k++) distance += all[9 * i + k] != all[9 * taken + k];
                 sum[i] += distance;
                 if (distance < least[i]) least[i] = (int8_t)distance;
-                if (best < 0 || sum[i] > sum[best] || (nearest && sum[i] == sum[best] && least[i] > least[best])) best = i;
+                if (best < 0 || sum[i] > sum[best] || (nearest && sum[i] == sum[best] && least[i] > least[best]))
+                    best = i;
             }
         }
         total /= COUNT * (COUNT - 1) / 2;
@@ -1691,7 +1724,8 @@ static void jigsaw_views(void) {
     for (way = 0; way < 5; way++) {
         double worst = 0;
         memset(&d, 0, sizeof d), memset(&views, 0, sizeof views);
-        d.no_tile_norm = way != 3, d.project = way == 4 ? 1.0f : 0, d.channel_shift = way == 1 ? 2 : SSLH_OFF, d.grey = way == 2 ? 1.0f : SSLH_OFF;
+        d.no_tile_norm = way != 3, d.project = way == 4 ? 1.0f : 0, d.channel_shift = way == 1 ? 2 : SSLH_OFF,
+        d.grey = way == 2 ? 1.0f : SSLH_OFF;
         if (way == 0) d.grid = 2, d.tile = 14; /* cells of 16: the grid fills the image */
         m = sslh_jigsaw(c, convnet(c, 4, 4), d);
         m.prepare(&m, data);
@@ -1702,7 +1736,8 @@ static void jigsaw_views(void) {
         p = sslh_get_preprocess(m.encoder);
         {
             int K = tiles->shape[1], t = tiles->shape[2], g = way ? 3 : 2, cell = 32 / g, room = cell - t;
-            CHECK(tiles->ndim == 5 && tiles->shape[0] == 64 && K == g * g && t == (way ? 8 : 14) && tiles->shape[3] == t,
+            CHECK(tiles->ndim == 5 && tiles->shape[0] == 64 && K == g * g && t == (way ? 8 : 14) &&
+                      tiles->shape[3] == t,
                   "tiles of %d", t);
             for (n = 0; n < 64; n++) {
                 int corner[2] = {0, 0}; /* of the grid, where known */
@@ -1712,8 +1747,8 @@ static void jigsaw_views(void) {
                     const sslh_real *v = tiles->data + (n * K + k) * t * t * 3;
                     int from = set->ints[label->ints[n] * K + k], at[2];
                     for (i = 0; i < 2 && way < 2; i++) { /* channel i says row or column */
-                        at[i] = (int)floor((double)(v[i] * (sslh_real)p.std[i] + (sslh_real)p.mean[i]) * 255 / 5 + 0.5) -
-                            (i ? from % g : from / g) * cell;
+                        const double level = (double)(v[i] * (sslh_real)p.std[i] + (sslh_real)p.mean[i]) * 255;
+                        at[i] = (int)floor(level / 5 + 0.5) - (i ? from % g : from / g) * cell;
                         if (way == 0) {
                             CHECK(at[i] >= corner[i] && at[i] <= corner[i] + room, "tile at %d of its cell", at[i]);
                             places_seen[i][at[i]]++;
@@ -1731,8 +1766,9 @@ static void jigsaw_views(void) {
                     if (way == 2)
                         for (i = 0; i < t * t; i++) {
                             double x[3];
-                            for (ch = 0; ch < 3; ch++) x[ch] = (double)v[i * 3 + ch] * (double)p.std[ch] + (double)p.mean[ch];
-                            worst = fabs(x[0] - x[1]) + fabs(x[1] - x[2]) > worst ? fabs(x[0] - x[1]) + fabs(x[1] - x[2]) : worst;
+                            for (ch = 0; ch < 3; ch++)
+                                x[ch] = (double)v[i * 3 + ch] * (double)p.std[ch] + (double)p.mean[ch];
+                            worst = fmax(worst, fabs(x[0] - x[1]) + fabs(x[1] - x[2]));
                         }
                     for (i = 0; i < t * t && way == 4; i++) { /* green against magenta is gone */
                         double x[3], a;
@@ -1743,18 +1779,22 @@ static void jigsaw_views(void) {
                     }
                     for (ch = 0; ch < 3 && way == 3; ch++) {
                         double s = 0, s2 = 0;
-                        for (i = 0; i < t * t; i++) s += (double)v[i * 3 + ch], s2 += (double)v[i * 3 + ch] * (double)v[i * 3 + ch];
+                        for (i = 0; i < t * t; i++)
+                            s += (double)v[i * 3 + ch], s2 += (double)v[i * 3 + ch] * (double)v[i * 3 + ch];
                         s /= t * t, s2 /= t * t;
                         worst = fabs(s) + fabs(s2 - 1) > worst ? fabs(s) + fabs(s2 - 1) : worst;
                     }
                 }
-                if (n) different += memcmp(tiles->data, tiles->data + n * K * t * t * 3, (size_t)(K * t * t * 3) * sizeof(sslh_real)) != 0;
+                if (n)
+                    different += memcmp(tiles->data, tiles->data + n * K * t * t * 3,
+                                        (size_t)(K * t * t * 3) * sizeof(sslh_real)) != 0;
             }
         }
         CHECK(worst < (way < 2 ? 0.01 : way == 3 ? 0.2 : 1e-5), "way %d: %g", way, worst);
     }
     for (i = 0; i < 2; i++)
-        for (k = 0; k < 3; k++) CHECK(places_seen[i][k] > 30, "place %d of a cell came %d times of 256", k, places_seen[i][k]);
+        for (k = 0; k < 3; k++)
+            CHECK(places_seen[i][k] > 30, "place %d of a cell came %d times of 256", k, places_seen[i][k]);
     for (i = n = 0; i < 24; i++) n += labels_seen[i] > 0;
     CHECK(n > 15, "%d of 24 permutations in 64 puzzles", n);
     CHECK(seen_apart > 1000, "channels were apart in %d pixels", seen_apart);
@@ -1800,14 +1840,16 @@ static void jigsaw_learns(void) {
     x = sslh_view_get(&views, "labels");
     for (i = 0; i < x->count; i++) x->ints[i] = (x->ints[i] + 1) % 24;
     wrong = (double)sslh_item(m.loss(&m, &views, 0));
-    CHECK(wrong > loss + 1 && wrong > log(24.0) && m.numbers[0].value < 0.2f, "wrong labels: %g, right ones %g", wrong, loss);
+    CHECK(wrong > loss + 1 && wrong > log(24.0) && m.numbers[0].value < 0.2f,
+          "wrong labels: %g, right ones %g", wrong, loss);
     sslh_jigsaw_solve(&m, sslh_batch_images(c, batch), 1, &puzzle, &solved, &right);
     CHECK_OK(c);
-    CHECK(right > 0.7f && solved->shape[0] == 64 && solved->shape[1] == 32 && puzzle->count == solved->count, "solved %g",
-          (double)right);
+    CHECK(right > 0.7f && solved->shape[0] == 64 && solved->shape[1] == 32 && puzzle->count == solved->count,
+          "solved %g", (double)right);
     for (n = 0; n < 64; n++) {
         int ok = 1;
-        for (k = 0; k < 4; k++) { /* the middle of each cell: the middle of that cell of the image, but for the jitter */
+        /* the middle of each cell: the middle of that cell of the image, but for the jitter */
+        for (k = 0; k < 4; k++) {
             int row = k / 2 * 16 + 8, col = k % 2 * 16 + 8;
             const sslh_real *v = solved->data + ((n * 32 + row) * 32 + col) * 3;
             ok &= fabs((double)v[0] * 255 / 5 - row) <= 5 && fabs((double)v[1] * 255 / 5 - col) <= 5;
@@ -1900,7 +1942,8 @@ static void cpc2_collapse_and_learning(void) {
     for (i = 0; i < 3 * 16 * 108; i++) v[i] = 0.25f;
     x = sslh_from(c, sslh_dim6(3, 4, 4, 6, 6, 3), v);
     CHECK(fabs(cpc2_loss(&m, x, 999) - log(48.0)) < 1e-4, "%g", cpc2_loss(&m, x, 999));
-    CHECK(m.numbers[0].value < 0.5f, "hits among equals: %g", (double)m.numbers[0].value); /* ties, decided by rounding */
+    /* ties, decided by rounding */
+    CHECK(m.numbers[0].value < 0.5f, "hits among equals: %g", (double)m.numbers[0].value);
     memset(&od, 0, sizeof od);
     od.kind = SSLH_ADAM;
     o = sslh_optimizer_new(c, od);
@@ -2033,7 +2076,8 @@ static void context_views(void) {
             double sum[3] = {0, 0, 0}, square[3] = {0, 0, 0}, least = 1e9, all;
             int strong = 0;
             for (i = 0; i < 64; i++)
-                for (ch = 0; ch < 3; ch++) sum[ch] += (double)v[i * 3 + ch], square[ch] += (double)(v[i * 3 + ch] * v[i * 3 + ch]);
+                for (ch = 0; ch < 3; ch++)
+                    sum[ch] += (double)v[i * 3 + ch], square[ch] += (double)(v[i * 3 + ch] * v[i * 3 + ch]);
             for (ch = 0; ch < 3; ch++) strong += square[ch] > 64 * 0.5, least = square[ch] < least ? square[ch] : least;
             all = (square[0] + square[1] + square[2]) / 192;
             CHECK(fabs(all - 1) < 0.02, "mean square %g", all);
@@ -2042,7 +2086,8 @@ static void context_views(void) {
                 if (way == 0) kept[ch] += square[ch] > 64 * 2;
             }
             if (way == 0) /* noise of half a level beside a ramp of 5 levels a pixel */
-                CHECK(strong == 1 && least > 64 * 1e-5 && least < 64 * 1e-2, "%d channels, least %g", strong, least / 64);
+                CHECK(strong == 1 && least > 64 * 1e-5 && least < 64 * 1e-2,
+                      "%d channels, least %g", strong, least / 64);
             if (way == 1) { /* nothing along (-1,2,-1) is left */
                 for (i = 0; i < 64; i++) {
                     double a = 2 * (double)v[i * 3 + 1] - (double)v[i * 3] - (double)v[i * 3 + 2];
@@ -2063,7 +2108,8 @@ static void context_views(void) {
         for (n = 0; n < 16; n++)
             for (row = 0; row < 40; row++)
                 for (col = 0; col < 40; col++)
-                    pixels[(n * 40 + row) * 40 + col] = (uint8_t)sslh_random_below(1, (uint64_t)n, (uint64_t)(row * 40 + col), 256);
+                    pixels[(n * 40 + row) * 40 + col] =
+                        (uint8_t)sslh_random_below(1, (uint64_t)n, (uint64_t)(row * 40 + col), 256);
         noise = sslh_data_from_images(c, pixels, 16, 40, 40, 1, NULL);
         memset(&d, 0, sizeof d), memset(&views, 0, sizeof views);
         d.patch = 8, d.gap = 0.5f, d.jitter = 0.25f; /* 24 + 8 + 4 of 40 */
@@ -2100,8 +2146,8 @@ static void context_views(void) {
     sslh_destroy(c);
 }
 
-/* A head that knows nothing has the loss ln 8; one that has learnt loses when the patches of an image change places; the
-   pairs of one order are part of those of both. */
+/* A head that knows nothing has the loss ln 8; one that has learnt loses when the patches of an image change places;
+   the pairs of one order are part of those of both. */
 static void context_learns(void) {
     static uint8_t curved[64 * 32 * 32];
     sslh_ctx *c = create(1);
@@ -2148,7 +2194,8 @@ static void context_learns(void) {
             *a = *b, *b = keep;
         }
     wrong = (double)sslh_item(m.loss(&m, &views, 0));
-    CHECK(wrong > loss + 1 && wrong > log(8.0) && m.numbers[0].value < 0.2f, "wrong places: %g, right ones %g", wrong, loss);
+    CHECK(wrong > loss + 1 && wrong > log(8.0) && m.numbers[0].value < 0.2f,
+          "wrong places: %g, right ones %g", wrong, loss);
     CHECK_OK(c);
     sslh_destroy(c);
 }
@@ -2160,8 +2207,8 @@ static void context_errors(void) {
     memset(&d, 0, sizeof d);
     d.patch = 3;
     sslh_train(c, sslh_context(c, convnet(c, 4, 4), d), data, two_steps());
-    CHECK_ERROR(c, "sslh_context: three patches of 3 pixels with gaps of 1 and a jitter of 0 need 11 pixels, the images "
-                   "have 8 x 8");
+    CHECK_ERROR(c, "sslh_context: three patches of 3 pixels with gaps of 1 and a jitter of 0 need 11 pixels, "
+                   "the images have 8 x 8");
     d.patch = 2, d.jitter = 0.5f;
     sslh_train(c, sslh_context(c, convnet(c, 4, 4), d), data, two_steps());
     CHECK_ERROR(c, "sslh_context: with gaps of 0 and a jitter of 1 pixels patches could overlap");
@@ -2182,7 +2229,8 @@ static void context_errors(void) {
 #endif
 
 #if SSLH_WITH_COLORIZATION
-/* n images of side x side pixels in cells of 4: one of four colours, which the lightness gives away; the last is rare. */
+/* n images of side x side pixels in cells of 4: one of four colours, which the lightness gives away;
+   the last is rare. */
 static sslh_data painted(sslh_ctx *c, int n) {
     static const uint8_t colour[4][3] = {{90, 20, 20}, {40, 110, 40}, {90, 140, 220}, {240, 220, 120}};
     static uint8_t pixels[64 * 16 * 16 * 3];
@@ -2264,7 +2312,8 @@ static void colorization_learns(void) {
         memset(w->data, 0, w->count * sizeof *w->data);
         loss = (double)sslh_train(c, m, data, t);
         if (way) CHECK_NEAR(loss, log(261.0), 1e-4);
-        else CHECK(loss > 0.1 * log(261.0) && loss < 1.25 * log(261.0), "loss %g", loss); /* common colours weigh less */
+        else
+            CHECK(loss > 0.1 * log(261.0) && loss < 1.25 * log(261.0), "loss %g", loss); /* common colours weigh less */
         if (way) continue;
         w = sslh_find(m.net, "bin_weight");
         for (i = 0; i < w->count; i++) {
@@ -2353,7 +2402,8 @@ static void colorization_input(void) {
         sslh_save_net(m.encoder, path);
         again = sslh_load_net(c, path);
         CHECK_OK(c);
-        CHECK(sslh_get_preprocess(again).colour == way + 1 + (way >= 2), "colour %d", sslh_get_preprocess(again).colour);
+        CHECK(sslh_get_preprocess(again).colour == way + 1 + (way >= 2),
+              "colour %d", sslh_get_preprocess(again).colour);
         sslh_embed(again, (const uint8_t *)data.field[0].values, 32, 16, 16, 3, own);
         CHECK(memcmp(own, embedded, 32 * 16 * sizeof *own) == 0, "way %d: other features from the file", way);
         if (way == 0) sslh_embed(again, (const uint8_t *)data.field[0].values, 2, 16, 16, 1, own); /* grey ones too */
@@ -2492,7 +2542,8 @@ static void text_errors(void) {
     sslh_ctx *c = create(1);
     char text[4096];
     int i, n;
-    refused(c, "simsalabim", "", "no method \"simsalabim\" in this build; there are: rotation, jigsaw, context, inpainting, colorization, vae, simclr, moco, cpc, cpc2, byol, simsiam, barlow, vicreg, mae");
+    refused(c, "simsalabim", "", "no method \"simsalabim\" in this build; there are: rotation, jigsaw, context, "
+            "inpainting, colorization, vae, simclr, moco, cpc, cpc2, byol, simsiam, barlow, vicreg, mae");
     sslh_method_make(c, NULL, NULL, data_for(c, "any"), NULL);
     CHECK_ERROR(c, "the name is NULL");
     refused(c, "simclr", "heat=1",

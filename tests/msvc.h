@@ -1,6 +1,6 @@
-/* What ssl.h uses of Microsoft's headers, so that its branches for that compiler can be checked with clang in Microsoft mode on any
-   machine (tests/portability.sh): declarations only, nothing links. Each system header is this file. The macros that windows.h
-   is known for are here to catch names that they would replace. */
+/* What ssl.h uses of Microsoft's headers, so that its branches for that compiler can be checked with clang in Microsoft
+   mode on any machine (tests/portability.sh): declarations only, nothing links. Each system header is this file. The
+   macros that windows.h is known for are here to catch names that they would replace. */
 #ifndef SSLH_TEST_MSVC_H
 #define SSLH_TEST_MSVC_H
 #include <stddef.h>
@@ -22,7 +22,8 @@ int fseek(FILE*, long, int); long ftell(FILE*); void rewind(FILE*); void clearer
 int feof(FILE*); int fflush(FILE*);
 int fprintf(FILE*, const char*, ...); int printf(const char*, ...); int snprintf(char*, size_t, const char*, ...);
 int vsnprintf(char*, size_t, const char*, va_list);
-int vfprintf(FILE*, const char*, va_list); int fputs(const char*, FILE*); int fputc(int, FILE*); int remove(const char*);
+int vfprintf(FILE*, const char*, va_list);
+int fputs(const char*, FILE*); int fputc(int, FILE*); int remove(const char*);
 int rename(const char*, const char*); int sscanf(const char*, const char*, ...);
 char *fgets(char*, int, FILE*); int fgetc(FILE*); int _fileno(FILE*);
 
@@ -48,7 +49,8 @@ size_t strspn(const char*, const char*); size_t strcspn(const char*, const char*
 F(sqrt) F(floor) F(ceil) F(fabs) F(exp) F(log) F(tanh) F(erf) F(sin) F(cos) F(expm1) F(log1p) F(round) 
 F(log2) F(exp2) F(acos)
 double pow(double,double); float powf(float,float); double ldexp(double,int); double frexp(double,int*);
-double atan2(double,double); double fma(double,double,double); float fmaf(float,float,float); double fmod(double,double);
+double atan2(double,double); double fma(double,double,double); float fmaf(float,float,float);
+double fmod(double,double);
 float ldexpf(float,int); double nearbyint(double); float nearbyintf(float); double rint(double); float rintf(float);
 double copysign(double,double);
 #define isnan(x) ((x)!=(x))
@@ -93,7 +95,8 @@ BOOL SleepConditionVariableCS(CONDITION_VARIABLE*, CRITICAL_SECTION*, DWORD);
 void WakeAllConditionVariable(CONDITION_VARIABLE*);
 #define INFINITE 0xffffffffu
 typedef DWORD (WINAPI *LPTHREAD_START_ROUTINE)(LPVOID);
-HANDLE CreateThread(void*, size_t, LPTHREAD_START_ROUTINE, LPVOID, DWORD, DWORD*); DWORD WaitForSingleObject(HANDLE, DWORD);
+HANDLE CreateThread(void*, size_t, LPTHREAD_START_ROUTINE, LPVOID, DWORD, DWORD*);
+DWORD WaitForSingleObject(HANDLE, DWORD);
 BOOL CloseHandle(HANDLE); BOOL SwitchToThread(void); DWORD GetCurrentProcessId(void);
 #define INVALID_FILE_ATTRIBUTES ((DWORD)-1)
 #define FILE_ATTRIBUTE_DIRECTORY 16
@@ -123,8 +126,10 @@ HANDLE OpenProcess(DWORD, BOOL, DWORD); BOOL GetComputerNameA(char*, DWORD*);
 #define STD_ERROR_HANDLE ((DWORD)-12)
 HANDLE GetStdHandle(DWORD); BOOL GetConsoleMode(HANDLE, DWORD*); DWORD GetFileType(HANDLE);
 typedef struct { short Left, Top, Right, Bottom; } SMALL_RECT;
-typedef struct { int size, cursor; unsigned short attributes; SMALL_RECT srWindow; int most; } CONSOLE_SCREEN_BUFFER_INFO;
+typedef struct { int size, cursor; unsigned short attributes; SMALL_RECT srWindow; int most; }
+    CONSOLE_SCREEN_BUFFER_INFO;
 BOOL GetConsoleScreenBufferInfo(HANDLE, CONSOLE_SCREEN_BUFFER_INFO*);
 #define FILE_TYPE_CHAR 2
-long InterlockedExchange(volatile long *, long); long InterlockedExchangeAdd(volatile long *, long); void YieldProcessor(void);
+long InterlockedExchange(volatile long *, long); long InterlockedExchangeAdd(volatile long *, long);
+void YieldProcessor(void);
 #endif

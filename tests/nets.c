@@ -130,7 +130,8 @@ static void initial_values(void) {
     size_t i, j;
     memset(&d, 0, sizeof d);
     net = sslh_net_new(c, d);
-    for (i = 0; i < sizeof cases / sizeof cases[0]; i++) { /* (O,Kh,Kw,I) = (64,3,3,16): fan in 144, out 576, over 720 for Xavier */
+    /* (O,Kh,Kw,I) = (64,3,3,16): fan in 144, out 576, over 720 for Xavier */
+    for (i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         char name[16];
         snprintf(name, sizeof name, "p%d", (int)i);
         sslh_param_new(net, name, sslh_dim4(64, 3, 3, 16), cases[i].init, cases[i].scale);
@@ -146,11 +147,13 @@ static void initial_values(void) {
             if (fabs(v) > most) most = fabs(v);
         }
         std = sqrt(fabs(sum2 / (double)t->count - sum / (double)t->count * (sum / (double)t->count)));
-        CHECK(fabs(std - cases[i].std) <= 0.03 * cases[i].std + 1e-9, "init %d: std %g, expected %g", (int)i, std, cases[i].std);
+        CHECK(fabs(std - cases[i].std) <= 0.03 * cases[i].std + 1e-9,
+              "init %d: std %g, expected %g", (int)i, std, cases[i].std);
         CHECK(most <= cases[i].bound * 1.0001, "init %d: largest %g, bound %g", (int)i, most, cases[i].bound);
     }
     {
-        const sslh_real *p = sslh_param(net, (int)i)->data; /* 3 x 3 grid, D = 8: row of column 2, row 1 is 1 + 1*3 + 2 = 6 */
+        /* 3 x 3 grid, D = 8: row of column 2, row 1 is 1 + 1*3 + 2 = 6 */
+        const sslh_real *p = sslh_param(net, (int)i)->data;
         for (j = 0; j < 8; j++) CHECK(p[j] == 0, "class token");
         p += 6 * 8;
         CHECK_NEAR(p[0], sin(2.0), 1e-6);
@@ -212,7 +215,8 @@ static void running(void) {
     CHECK(sslh_param(net, 2)->grad[3] == 0 && x->grad && x->grad[0] != 0, "frozen: passes gradient on, keeps none");
     sslh_freeze(net, 0);
     copy = sslh_clone(net);
-    CHECK(sslh_param(copy, 0) != sslh_param(net, 0) && sslh_param(copy, 0)->data[2] == sslh_param(net, 0)->data[2], "clone");
+    CHECK(sslh_param(copy, 0) != sslh_param(net, 0) && sslh_param(copy, 0)->data[2] == sslh_param(net, 0)->data[2],
+          "clone");
     for (i = 0; i < 3; i++) {
         sslh_begin_step(c);
         sslh_no_grad(c, 1);
@@ -246,7 +250,8 @@ static void other_context(void) {
     sslh_child(net, "moved", moved);
     CHECK_ERROR(a, "another context");
     sslh_rewind(b, mark);
-    CHECK(sslh_query(b).bytes == bytes, "a rewind frees the net with its late blocks: %d more", (int)(sslh_query(b).bytes - bytes));
+    CHECK(sslh_query(b).bytes == bytes,
+          "a rewind frees the net with its late blocks: %d more", (int)(sslh_query(b).bytes - bytes));
     sslh_destroy(a);
     CHECK_OK(b);
     sslh_destroy(b);
@@ -271,7 +276,8 @@ static void dead_nets(void) {
     sslh_freeze(dead, 1);
     sslh_ema_update(dead, copy, 0.5f);
     sslh_param_set_matching(dead, "", opts);
-    CHECK(sslh_param(dead, 3)->count == 1 && sslh_count_tensors(dead) == 0 && sslh_net_query(dead).params == 0, "dead net");
+    CHECK(sslh_param(dead, 3)->count == 1 && sslh_count_tensors(dead) == 0 && sslh_net_query(dead).params == 0,
+          "dead net");
     CHECK_ERROR(c, "sslh_resnet: .depth is 50 (18 or 34)");
     sslh_forward(dead, sslh_zeros(c, sslh_dim1(1)));
     CHECK_ERROR(c, "could not be made");
@@ -306,8 +312,9 @@ static void one_case(const char *name, sslh_optimizer_desc d, int matrix) {
     sslh_optimizer *o;
     reference r[40];
     int i, step;
-    double decay = matrix ? (double)d.weight_decay : 0, mom = d.momentum < 0 ? 0 : d.momentum == 0 ? 0.9 : (double)d.momentum;
-    double b1 = d.beta1 == 0 ? 0.9 : (double)d.beta1, b2 = d.beta2 == 0 ? 0.999 : (double)d.beta2, eps = d.eps == 0 ? 1e-8 : (double)d.eps;
+    double decay = matrix ? (double)d.weight_decay : 0, eps = d.eps == 0 ? 1e-8 : (double)d.eps;
+    double mom = d.momentum < 0 ? 0 : d.momentum == 0 ? 0.9 : (double)d.momentum;
+    double b1 = d.beta1 == 0 ? 0.9 : (double)d.beta1, b2 = d.beta2 == 0 ? 0.999 : (double)d.beta2;
     memset(&nd, 0, sizeof nd);
     net = sslh_net_new(c, nd);
     sslh_param_new(net, "w", matrix ? sslh_dim2(8, 5) : sslh_dim1(40), SSLH_INIT_NORMAL, 1);
@@ -336,7 +343,8 @@ static void one_case(const char *name, sslh_optimizer_desc d, int matrix) {
         }
         for (i = 0; i < 40; i++) {
             if (d.kind == SSLH_ADAM || d.kind == SSLH_ADAMW) {
-                double k1 = d.no_bias_correction ? 1 : 1 - pow(b1, step), k2 = d.no_bias_correction ? 1 : 1 - pow(b2, step);
+                double k1 = d.no_bias_correction ? 1 : 1 - pow(b1, step);
+                double k2 = d.no_bias_correction ? 1 : 1 - pow(b2, step);
                 if (d.kind == SSLH_ADAMW) r[i].p *= 1 - lr * decay;
                 r[i].m = b1 * r[i].m + (1 - b1) * g[i];
                 r[i].v = b2 * r[i].v + (1 - b2) * g[i] * g[i];
@@ -352,8 +360,9 @@ static void one_case(const char *name, sslh_optimizer_desc d, int matrix) {
     }
     CHECK_OK(c);
     for (i = 0; i < 40; i++)
-        CHECK(fabs(r[i].p - (double)sslh_param(net, 0)->data[i]) < 2e-6 * (1 + fabs(r[i].p)), "%s%s: parameter %d is %.8g, expected %.8g", name,
-              matrix ? "" : " (vector)", i, (double)sslh_param(net, 0)->data[i], r[i].p);
+        CHECK(fabs(r[i].p - (double)sslh_param(net, 0)->data[i]) < 2e-6 * (1 + fabs(r[i].p)),
+              "%s%s: parameter %d is %.8g, expected %.8g", name, matrix ? "" : " (vector)", i,
+              (double)sslh_param(net, 0)->data[i], r[i].p);
     sslh_destroy(c);
 }
 
@@ -456,13 +465,14 @@ static void schedules(void) {
     CHECK_NEAR(sslh_steps(99, 100, 0, 1, at, 0.1f), 0.01, 1e-7);
 }
 
-/* --- encoders --------------------------------------------------------------------------------------------------------- */
+/* --- encoders ----------------------------------------------------------------------------------------------------- */
 
 static void has_shape(const sslh_tensor *t, int n, int a, int b, int d, int e, const char *what) {
     int want[4], i;
     want[0] = a, want[1] = b, want[2] = d, want[3] = e;
     CHECK(t->ndim == n, "%s: %d dimensions", what, t->ndim);
-    for (i = 0; i < n; i++) CHECK(t->shape[i] == want[i], "%s: size %d is %d, expected %d", what, i, t->shape[i], want[i]);
+    for (i = 0; i < n; i++)
+        CHECK(t->shape[i] == want[i], "%s: size %d is %d, expected %d", what, i, t->shape[i], want[i]);
 }
 
 static sslh_tensor *tap(sslh_net *net, sslh_tensor *x, const char *name) {
@@ -491,7 +501,8 @@ static void works(sslh_net *net, sslh_tensor *input, const char *what) {
         double sum = 0;
         for (j = 0; is_param && j < t->count; j++) sum += fabs((double)t->grad[j]);
         CHECK(!is_param || sum > 0, "%s: no gradient for %s", what, name);
-        if (!is_param && strstr(name, "num_batches_tracked")) CHECK(t->ints[0] == 1, "%s: %s is %d", what, name, t->ints[0]);
+        if (!is_param && strstr(name, "num_batches_tracked"))
+            CHECK(t->ints[0] == 1, "%s: %s is %d", what, name, t->ints[0]);
     }
     sslh_copy_values(copy, net); /* running statistics have moved */
     sslh_train_mode(net, 0);
@@ -513,8 +524,8 @@ static void works(sslh_net *net, sslh_tensor *input, const char *what) {
     free(b);
 }
 
-/* With a norm of each sample by itself features are the same alone and in a batch, in training too; with batch norm they
-   are not. The encoder of patches gives for each patch what its encoder gives for that patch alone. */
+/* With a norm of each sample by itself features are the same alone and in a batch, in training too; with batch norm
+   they are not. The encoder of patches gives for each patch what its encoder gives for that patch alone. */
 static void patches_alone(void) {
     sslh_ctx *c = context(2);
     sslh_convnet_desc conv;
@@ -602,7 +613,8 @@ static void encoders(void) {
     r.imagenet_stem = 1;
     r.map_output = 1;
     net = sslh_resnet(c, r);
-    CHECK(sslh_count_tensors(net) == 216, "ResNet-34 has 216 tensors besides its classifier, %d here", sslh_count_tensors(net));
+    CHECK(sslh_count_tensors(net) == 216,
+          "ResNet-34 has 216 tensors besides its classifier, %d here", sslh_count_tensors(net));
     x = sslh_normal(c, sslh_dim4(2, 64, 64, 3), 0, 1);
     has_shape(sslh_forward(net, x), 4, 2, 2, 2, 32, "resnet34 map");
     nin.divide = 16;
@@ -619,7 +631,8 @@ static void encoders(void) {
     m.activation = SSLH_TANH;
     m.last_activation = 1;
     net = sslh_mlp(c, m);
-    CHECK(sslh_count_tensors(net) == 11 && sslh_net_query(net).params == 12 * 7 + 14 + 7 * 5 + 5, "mlp: %d tensors", sslh_count_tensors(net));
+    CHECK(sslh_count_tensors(net) == 11 && sslh_net_query(net).params == 12 * 7 + 14 + 7 * 5 + 5,
+          "mlp: %d tensors", sslh_count_tensors(net));
     works(net, sslh_normal(c, sslh_dim4(6, 2, 2, 3), 0, 1), "mlp");
     sslh_forward(net, sslh_normal(c, sslh_dim2(6, 11), 0, 1));
     CHECK_ERROR(c, "wants 12 values per sample, the input is (6,11)");
@@ -725,7 +738,9 @@ static void transformer(void) {
     v.patch = 16;
     net = sslh_vit(c, v);
     CHECK(sslh_net_query(net).params == 5524416, "ViT-Ti/16");
-    CHECK(net->entry[0]->decay_scale == 0 && net->entry[1]->decay_scale == 0 && net->entry[2]->decay_scale == 1 && net->entry[3]->decay_scale == 0, "decay");
+    CHECK(net->entry[0]->decay_scale == 0 && net->entry[1]->decay_scale == 0 && net->entry[2]->decay_scale == 1 &&
+              net->entry[3]->decay_scale == 0,
+          "decay");
     CHECK_OK(c);
     sslh_destroy(c);
 }
@@ -875,8 +890,10 @@ static void ranges_by_hand(void) {
             by_call(c, by_hand[row].call, net, d);
             said = sslh_error(c) ? sslh_error(c) : "no error";
             if (k != 1 || by_hand[row].upper) {
-                CHECK(strncmp(said, function, strlen(function)) == 0, "%s %s%g: %s", function, by_hand[row].said, bad[k], said);
-                CHECK(strstr(said, by_hand[row].said) != NULL, "%s %s%g: %s", function, by_hand[row].said, bad[k], said);
+                CHECK(strncmp(said, function, strlen(function)) == 0,
+                      "%s %s%g: %s", function, by_hand[row].said, bad[k], said);
+                CHECK(strstr(said, by_hand[row].said) != NULL,
+                      "%s %s%g: %s", function, by_hand[row].said, bad[k], said);
             }
             sslh_clear_error(c);
         }
@@ -915,9 +932,12 @@ static void ranges_by_hand(void) {
         if (k == 0) train.max_steps = -2;
         else if (k == 1) train.checkpoint_steps = -2;
         else train.optimizer.group_lr[15] = (float)bad[4];
-        if (k < 2) sslh_train(c, sslh_method_new(c, "none", net, NULL, 0), sslh_data_from_images(c, pixels, 1, 2, 2, 3, NULL), train);
+        if (k < 2)
+            sslh_train(c, sslh_method_new(c, "none", net, NULL, 0), sslh_data_from_images(c, pixels, 1, 2, 2, 3, NULL),
+                       train);
         else sslh_optimizer_new(c, train.optimizer);
-        CHECK_ERROR(c, k == 0 ? "sslh_train: .max_steps is -2 (at least 1)" : k == 1 ? "sslh_train: .checkpoint_steps is -2 (at least 1)" :
+        CHECK_ERROR(c, k == 0 ? "sslh_train: .max_steps is -2 (at least 1)" :
+                       k == 1 ? "sslh_train: .checkpoint_steps is -2 (at least 1)" :
                     "sslh_optimizer_new: .group_lr[15] is ");
     }
     for (k = 0; k < 2; k++) {
@@ -945,7 +965,8 @@ static void ranges(void) {
     data = sslh_data_from_images(c, pixels, 12, 8, 8, 3, labels);
     m = sslh_method_new(c, "ranges", sslh_convnet(c, e), NULL, 0);
     CHECK_OK(c);
-    CHECK((int)(sizeof range_function / sizeof range_function[0]) == SSLH_I_LENGTH(sslh_i_ranges), "a table has no function here");
+    CHECK((int)(sizeof range_function / sizeof range_function[0]) == SSLH_I_LENGTH(sslh_i_ranges),
+          "a table has no function here");
     for (kind = 0; kind < SSLH_I_LENGTH(sslh_i_ranges); kind++)
         for (row = 0; row < sslh_i_ranges[kind].rows; row++) {
             const sslh_setting *s = &sslh_i_ranges[kind].row[row];
@@ -966,7 +987,8 @@ static void ranges(void) {
                 range_call(c, kind, m, data, &d);
                 snprintf(field, sizeof field, ".%s", s->name);
                 said = sslh_error(c) ? sslh_error(c) : "no error";
-                CHECK(strncmp(said, range_function[kind], strlen(range_function[kind])) == 0, "%s%s = %g: %s", range_function[kind], field, bad[k], said);
+                CHECK(strncmp(said, range_function[kind], strlen(range_function[kind])) == 0,
+                      "%s%s = %g: %s", range_function[kind], field, bad[k], said);
                 CHECK(strstr(said, field) != NULL, "%s%s = %g: %s", range_function[kind], field, bad[k], said);
                 sslh_clear_error(c);
             }
@@ -984,7 +1006,8 @@ static void ranges(void) {
         mlp.in = k == 0 ? -2 : 4, mlp.widths[0] = k == 1 ? -2 : 3, mlp.last_batch_norm = k == 2 ? -2 : k == 3 ? 4 : 0;
         if (k < 4) {
             sslh_mlp(c, mlp);
-            CHECK_ERROR(c, k == 0 ? "sslh_mlp: .in is -2" : k == 1 ? "sslh_mlp: .widths" : "sslh_mlp: .last_batch_norm is ");
+            CHECK_ERROR(c, k == 0 ? "sslh_mlp: .in is -2" : k == 1 ? "sslh_mlp: .widths" :
+                           "sslh_mlp: .last_batch_norm is ");
         }
         conv.channels = k == 0 ? -2 : k == 1 ? 2000000000 : 3, conv.widths[0] = k == 2 ? -2 : 4;
         if (k < 3) {
@@ -994,18 +1017,23 @@ static void ranges(void) {
         conv.channels = 3, conv.widths[0] = 4, conv.norm = k == 0 ? -2 : 3;
         if (k < 2) {
             sslh_convnet(c, conv);
-            CHECK_ERROR(c, k == 0 ? "sslh_convnet: .norm is -2" : "sslh_convnet: .norm asks for 3 groups, which do not divide .widths[0] = 4");
+            CHECK_ERROR(c, k == 0 ? "sslh_convnet: .norm is -2"
+                                  : "sslh_convnet: .norm asks for 3 groups, which do not divide .widths[0] = 4");
         }
         conv.norm = 0;
-        resnet.channels = k == 0 ? -2 : 3, resnet.depth = k == 1 ? -2 : k == 2 ? 50 : 18, resnet.width = k == 3 ? -2 : k == 4 ? 2000000000 : 4;
+        resnet.channels = k == 0 ? -2 : 3, resnet.depth = k == 1 ? -2 : k == 2 ? 50 : 18;
+        resnet.width = k == 3 ? -2 : k == 4 ? 2000000000 : 4;
         if (k < 5) {
             sslh_resnet(c, resnet);
-            CHECK_ERROR(c, k == 0 ? "sslh_resnet: .channels is " : k < 3 ? "sslh_resnet: .depth is " : "sslh_resnet: .width is ");
+            CHECK_ERROR(c, k == 0 ? "sslh_resnet: .channels is " : k < 3 ? "sslh_resnet: .depth is " :
+                           "sslh_resnet: .width is ");
         }
-        nin.channels = k == 0 ? -2 : 3, nin.blocks = k == 1 ? -2 : k == 2 ? 6 : 3, nin.divide = k == 3 ? -2 : k == 4 ? 97 : 96;
+        nin.channels = k == 0 ? -2 : 3, nin.blocks = k == 1 ? -2 : k == 2 ? 6 : 3;
+        nin.divide = k == 3 ? -2 : k == 4 ? 97 : 96;
         if (k < 5) {
             sslh_nin(c, nin);
-            CHECK_ERROR(c, k == 0 ? "sslh_nin: .channels is " : k < 3 ? "sslh_nin: .blocks is " : "sslh_nin: .divide is ");
+            CHECK_ERROR(c, k == 0 ? "sslh_nin: .channels is " : k < 3 ? "sslh_nin: .blocks is " :
+                           "sslh_nin: .divide is ");
         }
         vit.image = k == 0 ? -2 : 0, vit.channels = k == 1 ? -2 : 0, vit.patch = k == 2 ? -2 : 0;
         vit.width = k == 3 ? -2 : 0, vit.depth = k == 4 ? -2 : 0, vit.heads = k == 5 ? -2 : 0;
@@ -1030,7 +1058,8 @@ static void layer_decay(void) {
         const sslh_i_entry *e = net->entry[i];
         int token = strcmp(e->name, "cls_token") == 0 || strcmp(e->name, "pos_embed") == 0;
         if (!e->is_param) continue;
-        CHECK((double)e->decay_scale == (token || e->t.ndim < 2 ? 0 : 1), "%s: decay_scale %g", e->name, (double)e->decay_scale);
+        CHECK((double)e->decay_scale == (token || e->t.ndim < 2 ? 0 : 1),
+              "%s: decay_scale %g", e->name, (double)e->decay_scale);
         if (token) CHECK((double)e->lr_scale == 0.125, "%s: lr_scale %g", e->name, (double)e->lr_scale);
     }
     sslh_destroy(c);

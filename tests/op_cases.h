@@ -10,7 +10,8 @@ typedef struct op_case {
     const char *name;
     const char *fn;     /* what is tested; the recorder has a definition for each */
     sslh_tensor *(*build)(sslh_ctx *c, sslh_tensor **in, const float *p);
-    const char *inputs; /* "3x5 5p 4i7 -": sizes and a letter for the values, see make_input; "-" is NULL, "0" a scalar */
+    /* "3x5 5p 4i7 -": sizes and a letter for the values, see make_input; "-" is NULL, "0" a scalar */
+    const char *inputs;
     int flags;
     float p[10];
 } op_case;
@@ -20,7 +21,7 @@ enum { NO_CHECK = 1, /* gradient check left out: large, or not differentiable ev
 static sslh_tensor *extra[4]; /* further results that are compared with PyTorch, without gradient */
 static int extras;
 
-/* --- inputs: a generator that the recorder repeats ----------------------------------------------------------------- */
+/* --- inputs: a generator that the recorder repeats ---------------------------------------------------------------- */
 
 static uint32_t name_seed(const char *name, const char *kind, int index) {
     uint32_t h = 2166136261u;
@@ -57,8 +58,8 @@ static const char *read_spec(const char *s, input_spec *spec) {
     if (*s >= '0' && *s <= '9') spec->n = (int)strtol(s, (char **)(uintptr_t)&s, 10);
     return s;
 }
-/* No letter: (-1,1). p: (0.5,2.5). k: (-1/4,1/4). l: (-4,4). Without gradient: n (-1,1), z (0,1), q (0.5,2.5), iN integers and
-   uN bytes below N. */
+/* No letter: (-1,1). p: (0.5,2.5). k: (-1/4,1/4). l: (-4,4). Without gradient: n (-1,1), z (0,1), q (0.5,2.5), iN
+   integers and uN bytes below N. */
 static int wants_grad(char kind) { return kind == 0 || kind == 'p' || kind == 'k' || kind == 'l'; }
 static sslh_tensor *make_input(sslh_ctx *c, const input_spec *spec, uint32_t seed) {
     static float values[1 << 20];
@@ -88,14 +89,14 @@ static sslh_tensor *make_input(sslh_ctx *c, const input_spec *spec, uint32_t see
     return sslh_from(c, spec->shape, values);
 }
 
-/* --- entries --------------------------------------------------------------------------------------------------------- */
+/* --- entries ------------------------------------------------------------------------------------------------------ */
 
 #define OP(id) static sslh_tensor *id(sslh_ctx *c, sslh_tensor **in, const float *p)
-#define BODY(expression)                                                                                                 \
-    {                                                                                                                    \
-        (void)p;                                                                                                         \
-        (void)in;                                                                                                        \
-        return expression;                                                                                               \
+#define BODY(expression)                                                                                               \
+    {                                                                                                                  \
+        (void)p;                                                                                                       \
+        (void)in;                                                                                                      \
+        return expression;                                                                                             \
     }
 #define I(k) ((int)p[k])
 
@@ -103,7 +104,7 @@ static sslh_tensor *make_input(sslh_ctx *c, const input_spec *spec, uint32_t see
 #define ALL ((float)SSLH_ALL)
 #define E(name, fn, inputs, flags, ...) {name, #fn, f_##fn, inputs, flags, {__VA_ARGS__}}
 
-/* --- running an entry ------------------------------------------------------------------------------------------------ */
+/* --- running an entry --------------------------------------------------------------------------------------------- */
 
 #define MAX_IN 8
 /* Makes the inputs; returns their number. which[k]: index of those that want a gradient, in *n_grad. */
@@ -158,7 +159,9 @@ static void run_add(op_run *r, const char *label, int index, const sslh_tensor *
     snprintf(r->label[r->n], sizeof r->label[0], "%s%d", label, index);
     r->count[r->n] = t->count;
     r->v[r->n++] = v;
-    for (i = 0; i < t->count; i++) v[i] = data ? (double)data[i] : t->data ? (double)t->data[i] : t->ints ? (double)t->ints[i] : (double)t->bytes[i];
+    for (i = 0; i < t->count; i++)
+        v[i] = data ? (double)data[i] : t->data ? (double)t->data[i] : t->ints ? (double)t->ints[i] :
+               (double)t->bytes[i];
 }
 static void run_free(op_run *r) {
     while (r->n) free(r->v[--r->n]);
@@ -179,7 +182,8 @@ static int run_case(sslh_ctx *c, const op_case *e, op_run *r) {
         if (n && y->type == SSLH_F32 && strcmp(e->fn, "greater") != 0) {
             sslh_backward(c, project(c, y, e));
             for (i = 0; i < n && !sslh_error(c); i++) {
-                if (CHECK(in[which[i]]->grad != NULL, "%s: no gradient of input %d", e->name, which[i])) run_add(r, "grad", which[i], in[which[i]], in[which[i]]->grad);
+                if (CHECK(in[which[i]]->grad != NULL, "%s: no gradient of input %d", e->name, which[i]))
+                    run_add(r, "grad", which[i], in[which[i]], in[which[i]]->grad);
             }
         }
     }
@@ -201,7 +205,7 @@ static sslh_ctx *create(int threads, const char *cpu, int portable) {
     return sslh_create(d);
 }
 
-/* --- (a) gradients --------------------------------------------------------------------------------------------------- */
+/* --- (a) gradients ------------------------------------------------------------------------------------------------ */
 
 static sslh_tensor *all_in[MAX_IN];
 static int grad_at[MAX_IN];
@@ -243,7 +247,7 @@ static void check_gradients(const op_case *table, int cases) {
     sslh_destroy(c);
 }
 
-/* --- (b) PyTorch ------------------------------------------------------------------------------------------------------ */
+/* --- (b) PyTorch -------------------------------------------------------------------------------------------------- */
 
 /* Each recorded array: its count, sum |w v|, sum w v, and four of its values. */
 static void check_torch(const op_case *table, int cases, const golden_op *golden, int recorded) {
@@ -264,8 +268,10 @@ static void check_torch(const op_case *table, int cases, const golden_op *golden
             double sum = 0, size = 0, big = 0, error;
             uint32_t seed = name_seed(e->name, r.label[i], 0);
             size_t q;
-            if (!CHECK(at + i < recorded && strcmp(g->name, e->name) == 0 && strcmp(g->array, r.label[i]) == 0, "%s: %s is not recorded", e->name, r.label[i])) break;
-            if (!CHECK((size_t)g->count == r.count[i], "%s %s: %d values, %d in PyTorch", e->name, r.label[i], (int)r.count[i], g->count)) continue;
+            if (!CHECK(at + i < recorded && strcmp(g->name, e->name) == 0 && strcmp(g->array, r.label[i]) == 0,
+                       "%s: %s is not recorded", e->name, r.label[i])) break;
+            if (!CHECK((size_t)g->count == r.count[i],
+                       "%s %s: %d values, %d in PyTorch", e->name, r.label[i], (int)r.count[i], g->count)) continue;
             for (q = 0; q < r.count[i]; q++) {
                 double w = (double)draw(&seed), v = r.v[i][q];
                 sum += w * v;
@@ -273,22 +279,26 @@ static void check_torch(const op_case *table, int cases, const golden_op *golden
                 if (fabs(v) > big) big = fabs(v);
             }
             error = fabs(sum - g->sum) / (size + g->size + 1e-3);
-            CHECK(error <= tolerance, "%s %s: projection %.12g, PyTorch %.12g (of %.3g)", e->name, r.label[i], sum, g->sum, g->size);
+            CHECK(error <= tolerance,
+                  "%s %s: projection %.12g, PyTorch %.12g (of %.3g)", e->name, r.label[i], sum, g->sum, g->size);
             if (error > worst) worst = error, where = e->name;
             for (j = 0; j < 4; j++) {
                 double v = r.v[i][r.count[i] * (size_t)j / 4];
                 error = fabs(v - g->value[j]) / (big + 1e-3);
-                CHECK(error <= tolerance, "%s %s: value %d is %.12g, PyTorch %.12g", e->name, r.label[i], (int)(r.count[i] * (size_t)j / 4), v, g->value[j]);
+                CHECK(error <= tolerance,
+                      "%s %s: value %d is %.12g, PyTorch %.12g", e->name, r.label[i], (int)(r.count[i] * (size_t)j / 4),
+                      v, g->value[j]);
             }
         }
-        CHECK(at + r.n >= recorded || strcmp(golden[at + r.n].name, e->name) != 0, "%s: PyTorch has more results", e->name);
+        CHECK(at + r.n >= recorded || strcmp(golden[at + r.n].name, e->name) != 0,
+              "%s: PyTorch has more results", e->name);
         run_free(&r);
     }
     printf("   largest relative distance from PyTorch: %.2e (%s)\n", worst, where);
     sslh_destroy(c);
 }
 
-/* --- (c) bits --------------------------------------------------------------------------------------------------------- */
+/* --- (c) bits ----------------------------------------------------------------------------------------------------- */
 
 static double distance(const op_run *a, const op_run *b, int *same) {
     double worst = 0;
@@ -365,7 +375,7 @@ static void check_instruction_sets(const op_case *table, int cases) {
     }
 }
 
-/* --- (d) error sentences ---------------------------------------------------------------------------------------------- */
+/* --- (d) error sentences ------------------------------------------------------------------------------------------ */
 
 static sslh_ctx *bad; /* the context of the calls below */
 static sslh_tensor *T(int n, int a, int b, int d, int e) {
@@ -380,20 +390,22 @@ static sslh_tensor *ints(int n, int a, int b, int value) {
     for (i = 0; i < 64; i++) v[i] = value;
     return sslh_from_ints(bad, n == 1 ? sslh_dim1(a) : sslh_dim2(a, b), v);
 }
-#define BAD(fn, call)                                                                                                    \
-    do {                                                                                                                 \
-        const char *message_;                                                                                            \
-        sslh_begin_step(bad);                                                                                            \
-        {                                                                                                                \
-            sslh_tensor *y_ = call;                                                                                      \
-            CHECK(y_ != NULL && y_->count >= 1, "%s: no dummy", #call);                                                  \
-        }                                                                                                                \
-        message_ = sslh_error(bad);                                                                                      \
-        CHECK(message_ && strncmp(message_, fn ":", strlen(fn) + 1) == 0, "%s gives \"%s\"", #call, message_ ? message_ : "no error"); \
-        sslh_clear_error(bad);                                                                                           \
+#define BAD(fn, call)                                                                                                  \
+    do {                                                                                                               \
+        const char *message_;                                                                                          \
+        sslh_begin_step(bad);                                                                                          \
+        {                                                                                                              \
+            sslh_tensor *y_ = call;                                                                                    \
+            CHECK(y_ != NULL && y_->count >= 1, "%s: no dummy", #call);                                                \
+        }                                                                                                              \
+        message_ = sslh_error(bad);                                                                                    \
+        CHECK(message_ && strncmp(message_, fn ":", strlen(fn) + 1) == 0, "%s gives \"%s\"", #call,                    \
+              message_ ? message_ : "no error");                                                                       \
+        sslh_clear_error(bad);                                                                                         \
     } while (0)
 
-/* `PROGRAM --list` prints the table for the recorder: name|function|inputs|flags|parameters. 1 when it was asked for. */
+/* `PROGRAM --list` prints the table for the recorder: name|function|inputs|flags|parameters.
+   1 when it was asked for. */
 static int list_cases(const op_case *table, int cases, int argc, char **argv) {
     int i, k;
     if (argc < 2 || strcmp(argv[1], "--list") != 0) return 0;
@@ -405,15 +417,15 @@ static int list_cases(const op_case *table, int cases, int argc, char **argv) {
     return 1;
 }
 
-#define CASE_TESTS(table, golden)                                                                                        \
-    static void gradients(void) { check_gradients(table, (int)(sizeof table / sizeof table[0])); }                       \
-    static void torch_values(void) {                                                                                     \
-        check_torch(table, (int)(sizeof table / sizeof table[0]), golden, (int)(sizeof golden / sizeof golden[0]));      \
-    }                                                                                                                    \
-    static void threads(void) { check_threads(table, (int)(sizeof table / sizeof table[0])); }                           \
-    static void instruction_sets(void) { check_instruction_sets(table, (int)(sizeof table / sizeof table[0])); }         \
-    static int listed(int argc, char **argv) {                                                                           \
-        return list_cases(table, (int)(sizeof table / sizeof table[0]), argc, argv);                                     \
+#define CASE_TESTS(table, golden)                                                                                      \
+    static void gradients(void) { check_gradients(table, (int)(sizeof table / sizeof table[0])); }                     \
+    static void torch_values(void) {                                                                                   \
+        check_torch(table, (int)(sizeof table / sizeof table[0]), golden, (int)(sizeof golden / sizeof golden[0]));    \
+    }                                                                                                                  \
+    static void threads(void) { check_threads(table, (int)(sizeof table / sizeof table[0])); }                         \
+    static void instruction_sets(void) { check_instruction_sets(table, (int)(sizeof table / sizeof table[0])); }       \
+    static int listed(int argc, char **argv) {                                                                         \
+        return list_cases(table, (int)(sizeof table / sizeof table[0]), argc, argv);                                   \
     }
 
 #endif

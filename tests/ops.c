@@ -5,7 +5,7 @@
 #include "golden/ops.h"
 #include "op_cases.h"
 
-/* --- the operations ------------------------------------------------------------------------------------------------- */
+/* --- the operations ----------------------------------------------------------------------------------------------- */
 
 OP(f_add) BODY(sslh_add(c, in[0], in[1]))
 OP(f_sub) BODY(sslh_sub(c, in[0], in[1]))
@@ -126,8 +126,8 @@ OP(f_attention) {
 }
 OP(f_self_attention) BODY(sslh_self_attention(c, in[0], attention_desc(p, in + 1)))
 OP(f_gru) BODY(sslh_gru(c, in[0], in[1], in[2], in[3], in[4], in[5]))
-/* in: x w_ih w_hh b_ih b_hh h0 lengths c0; p: reverse, the result: 0 all states, 1 the last one, 2 the last cell, 3 all side by
-   side. Lengths are drawn from 0. */
+/* in: x w_ih w_hh b_ih b_hh h0 lengths c0; p: reverse, the result: 0 all states, 1 the last one, 2 the last cell, 3 all
+   side by side. Lengths are drawn from 0. */
 static sslh_tensor *recurrent(sslh_ctx *c, sslh_tensor **in, const float *p, int lstm) {
     sslh_recurrent_desc d;
     sslh_tensor *y, *last = NULL, *cell = NULL;
@@ -145,15 +145,16 @@ static sslh_tensor *recurrent(sslh_ctx *c, sslh_tensor **in, const float *p, int
     if (I(1) == 3) {
         sslh_tensor *all[3];
         int n = y->shape[0], w = y->shape[2];
-        all[0] = sslh_reshape(c, last, sslh_dim3(n, 1, w)), all[1] = y, all[2] = sslh_reshape(c, cell, sslh_dim3(n, 1, w));
+        all[0] = sslh_reshape(c, last, sslh_dim3(n, 1, w)), all[1] = y,
+        all[2] = sslh_reshape(c, cell, sslh_dim3(n, 1, w));
         return sslh_concat(c, all, 3, 1);
     }
     return y;
 }
 OP(f_gru_ex) BODY(recurrent(c, in, p, 0))
 OP(f_lstm) BODY(recurrent(c, in, p, 1))
-/* A layer of width 6 whose parameters are drawn by their names, which are PyTorch's. in: x lengths h0 c0; p: LSTM, layers,
-   bidirectional, no_bias. */
+/* A layer of width 6 whose parameters are drawn by their names, which are PyTorch's. in: x lengths h0 c0; p: LSTM,
+   layers, bidirectional, no_bias. */
 OP(f_recurrent_layer) {
     sslh_net_desc nd;
     sslh_recurrent_desc d;
@@ -217,135 +218,299 @@ OP(f_unpatchify) BODY(sslh_unpatchify(c, in[0], I(0), I(1), I(2)))
 static const op_case table[] = {
     /* element-wise: same shape, row, column, both sides, scalar, sizes that fill no vector */
     E("add", add, "7x13 7x13", 0, 0), E("add_row", add, "6x17 17", 0, 0), E("add_col", add, "6x17 6x1", 0, 0),
-    E("add_both", add, "3x1x5 4x1", 0, 0), E("add_scalar", add, "5x7 0", 0, 0), E("add_scalar_left", add, "0 5x7", 0, 0),
+    E("add_both", add, "3x1x5 4x1", 0, 0), E("add_scalar", add, "5x7 0", 0, 0),
+    E("add_scalar_left", add, "0 5x7", 0, 0),
     E("add_big", add, "67x1025 1025", NO_CHECK, 0), E("add_channels", add, "2x5x7x33 33", NO_CHECK, 0),
     E("add_six", add, "2x1x3x1x2x3 1x4x3x2x1x3", 0, 0),
-    E("sub", sub, "7x13 7x13", 0, 0), E("sub_row", sub, "6x17 17", 0, 0), E("sub_left", sub, "17 6x17", 0, 0), E("sub_big", sub, "67x1025 67x1", NO_CHECK, 0),
-    E("mul", mul, "7x13 7x13", 0, 0), E("mul_row", mul, "6x17 17", 0, 0), E("mul_both", mul, "3x1x5 4x1", 0, 0), E("mul_col", mul, "6x17 6x1", 0, 0),
-    E("mul_scalar", mul, "5x7 0", 0, 0), E("mul_big", mul, "67x1025 67x1025", NO_CHECK, 0), E("mul_big_row", mul, "67x1025 1025", NO_CHECK, 0),
-    E("div", div, "7x13 7x13p", 0, 0), E("div_row", div, "6x17 17p", 0, 0), E("div_col", div, "6x17 6x1p", 0, 0), E("div_left", div, "0 5x7p", 0, 0),
+    E("sub", sub, "7x13 7x13", 0, 0), E("sub_row", sub, "6x17 17", 0, 0), E("sub_left", sub, "17 6x17", 0, 0),
+    E("sub_big", sub, "67x1025 67x1", NO_CHECK, 0),
+    E("mul", mul, "7x13 7x13", 0, 0), E("mul_row", mul, "6x17 17", 0, 0), E("mul_both", mul, "3x1x5 4x1", 0, 0),
+    E("mul_col", mul, "6x17 6x1", 0, 0),
+    E("mul_scalar", mul, "5x7 0", 0, 0), E("mul_big", mul, "67x1025 67x1025", NO_CHECK, 0),
+    E("mul_big_row", mul, "67x1025 1025", NO_CHECK, 0),
+    E("div", div, "7x13 7x13p", 0, 0), E("div_row", div, "6x17 17p", 0, 0), E("div_col", div, "6x17 6x1p", 0, 0),
+    E("div_left", div, "0 5x7p", 0, 0),
     E("minimum", minimum, "7x13 7x13", 0, 0), E("minimum_row", minimum, "6x17 17", 0, 0),
     E("maximum", maximum, "7x13 7x13", 0, 0), E("maximum_col", maximum, "6x17 6x1", 0, 0),
-    E("where", where, "4x5u2 4x5 5", 0, 0), E("where_ints", where, "4x1i2 4x5 4x5", 0, 0), E("where_big", where, "33x67u2 33x67 33x67", NO_CHECK, 0),
+    E("where", where, "4x5u2 4x5 5", 0, 0), E("where_ints", where, "4x1i2 4x5 4x5", 0, 0),
+    E("where_big", where, "33x67u2 33x67 33x67", NO_CHECK, 0),
     E("greater", greater, "9x7 7", NO_CHECK, 0),
     E("scale", scale, "5x37", 0, 1.7f), E("shift", shift, "5x37", 0, -0.3f), E("neg", neg, "5x37", 0, 0),
-    E("exp", exp, "5x37l", 0, 0), E("exp_big", exp, "41x1001l", NO_CHECK, 0), E("log", log, "5x37p", 0, 0), E("log_big", log, "41x1001p", NO_CHECK, 0),
+    E("exp", exp, "5x37l", 0, 0), E("exp_big", exp, "41x1001l", NO_CHECK, 0),
+    E("log", log, "5x37p", 0, 0), E("log_big", log, "41x1001p", NO_CHECK, 0),
     E("sqrt", sqrt, "5x37p", 0, 0), E("square", square, "5x37", 0, 0), E("abs", abs, "5x37", 0, 0),
-    E("pow", pow, "5x37p", 0, 2.5f), E("pow_neg", pow, "5x37p", 0, -0.5f), E("pow_2", pow, "5x37", 0, 2), E("pow_3", pow, "5x37", 0, 3),
-    E("clamp", clamp, "5x37", 0, -0.5f, 0.625f), E("relu", relu, "5x37", 0, 0), E("relu_big", relu, "41x1001", NO_CHECK, 0),
-    E("leaky_relu", leaky_relu, "5x37", 0, 0.1f), E("elu", elu, "5x37l", 0, 1.3f), E("gelu", gelu, "5x37l", 0, 0), E("gelu_big", gelu, "41x1001l", NO_CHECK, 0),
-    E("gelu_tanh", gelu_tanh, "5x37l", 0, 0), E("silu", silu, "5x37l", 0, 0), E("sigmoid", sigmoid, "5x37l", 0, 0), E("tanh", tanh, "5x37l", 0, 0),
+    E("pow", pow, "5x37p", 0, 2.5f), E("pow_neg", pow, "5x37p", 0, -0.5f), E("pow_2", pow, "5x37", 0, 2),
+    E("pow_3", pow, "5x37", 0, 3),
+    E("clamp", clamp, "5x37", 0, -0.5f, 0.625f),
+    E("relu", relu, "5x37", 0, 0), E("relu_big", relu, "41x1001", NO_CHECK, 0),
+    E("leaky_relu", leaky_relu, "5x37", 0, 0.1f), E("elu", elu, "5x37l", 0, 1.3f),
+    E("gelu", gelu, "5x37l", 0, 0), E("gelu_big", gelu, "41x1001l", NO_CHECK, 0),
+    E("gelu_tanh", gelu_tanh, "5x37l", 0, 0), E("silu", silu, "5x37l", 0, 0), E("sigmoid", sigmoid, "5x37l", 0, 0),
+    E("tanh", tanh, "5x37l", 0, 0),
     E("tanh_big", tanh, "41x1001l", NO_CHECK, 0), E("softplus", softplus, "5x37l", 0, 0),
-    E("activate_linear", activate, "3x11l", 0, 0), E("activate_relu", activate, "3x11l", 0, 1), E("activate_gelu", activate, "3x11l", 0, 2),
-    E("activate_gelu_tanh", activate, "3x11l", 0, 3), E("activate_silu", activate, "3x11l", 0, 4), E("activate_sigmoid", activate, "3x11l", 0, 5),
+    E("activate_linear", activate, "3x11l", 0, 0), E("activate_relu", activate, "3x11l", 0, 1),
+    E("activate_gelu", activate, "3x11l", 0, 2),
+    E("activate_gelu_tanh", activate, "3x11l", 0, 3), E("activate_silu", activate, "3x11l", 0, 4),
+    E("activate_sigmoid", activate, "3x11l", 0, 5),
     E("activate_tanh", activate, "3x11l", 0, 6),
     /* reductions */
-    E("sum", sum, "3x5x7", 0, ALL, 0), E("sum_last", sum, "3x5x7", 0, A(-1), 0), E("sum_first", sum, "3x5x7", 0, A(0), 0), E("sum_middle", sum, "3x5x7", 0, A(1), 1),
-    E("sum_outer", sum, "3x5x7", 0, A(0) + A(2), 0), E("sum_keep", sum, "3x5x7", 0, ALL, 1), E("sum_big", sum, "70x1025", NO_CHECK, ALL, 0),
-    E("sum_big_rows", sum, "70x1025", NO_CHECK, A(0), 0), E("sum_big_cols", sum, "70x1025", NO_CHECK, A(1), 0), E("sum_channels", sum, "3x9x11x35", NO_CHECK, A(0) + A(1) + A(2), 0),
-    E("mean", mean, "3x5x7", 0, ALL, 0), E("mean_last", mean, "3x5x7", 0, A(-1), 1), E("mean_two", mean, "3x5x7x2", 0, A(1) + A(2), 0),
-    E("variance", variance, "3x5x7", 0, ALL, 0, 0), E("variance_1", variance, "6x7", 0, A(0), 0, 1), E("variance_keep", variance, "3x5x7", 0, A(-1) + A(0), 1, 1),
-    E("max", max, "3x5x7", 0, ALL, 0), E("max_last", max, "3x5x7", 0, A(2), 0), E("max_first", max, "3x5x7", 0, A(0), 1), E("max_two", max, "3x5x7", 0, A(0) + A(1), 0),
-    E("logsumexp", logsumexp, "3x5x7l", 0, A(-1), 0), E("logsumexp_first", logsumexp, "3x5x7l", 0, A(0), 1), E("logsumexp_all", logsumexp, "3x5x7l", 0, ALL, 0),
-    E("argmax", argmax, "3x5x7", NO_CHECK, -1), E("argmax_first", argmax, "9x5", NO_CHECK, 0), E("argmax_mid", argmax, "3x5x7", NO_CHECK, 1),
-    E("softmax", softmax, "5x7l", 0, -1), E("softmax_first", softmax, "5x7l", 0, 0), E("softmax_mid", softmax, "3x5x7l", 0, 1), E("softmax_big", softmax, "35x1003l", NO_CHECK, 1),
-    E("softmax_one", softmax, "5x1l", 0, -1), E("log_softmax", log_softmax, "5x7l", 0, -1), E("log_softmax_first", log_softmax, "5x7l", 0, 0),
-    E("log_softmax_big", log_softmax, "35x1003l", NO_CHECK, -1), E("sinkhorn", sinkhorn, "9x5n", NO_CHECK, 3, 0.05f), E("sinkhorn_default", sinkhorn, "9x5n", NO_CHECK, 0, 0),
-    E("sinkhorn_sharp", sinkhorn, "7x4n", NO_CHECK, 1, 0.0025f), E("sinkhorn_big", sinkhorn, "131x67n", NO_CHECK, 5, 0.1f),
+    E("sum", sum, "3x5x7", 0, ALL, 0), E("sum_last", sum, "3x5x7", 0, A(-1), 0),
+    E("sum_first", sum, "3x5x7", 0, A(0), 0), E("sum_middle", sum, "3x5x7", 0, A(1), 1),
+    E("sum_outer", sum, "3x5x7", 0, A(0) + A(2), 0), E("sum_keep", sum, "3x5x7", 0, ALL, 1),
+    E("sum_big", sum, "70x1025", NO_CHECK, ALL, 0),
+    E("sum_big_rows", sum, "70x1025", NO_CHECK, A(0), 0), E("sum_big_cols", sum, "70x1025", NO_CHECK, A(1), 0),
+    E("sum_channels", sum, "3x9x11x35", NO_CHECK, A(0) + A(1) + A(2), 0),
+    E("mean", mean, "3x5x7", 0, ALL, 0), E("mean_last", mean, "3x5x7", 0, A(-1), 1),
+    E("mean_two", mean, "3x5x7x2", 0, A(1) + A(2), 0),
+    E("variance", variance, "3x5x7", 0, ALL, 0, 0), E("variance_1", variance, "6x7", 0, A(0), 0, 1),
+    E("variance_keep", variance, "3x5x7", 0, A(-1) + A(0), 1, 1),
+    E("max", max, "3x5x7", 0, ALL, 0), E("max_last", max, "3x5x7", 0, A(2), 0),
+    E("max_first", max, "3x5x7", 0, A(0), 1), E("max_two", max, "3x5x7", 0, A(0) + A(1), 0),
+    E("logsumexp", logsumexp, "3x5x7l", 0, A(-1), 0), E("logsumexp_first", logsumexp, "3x5x7l", 0, A(0), 1),
+    E("logsumexp_all", logsumexp, "3x5x7l", 0, ALL, 0),
+    E("argmax", argmax, "3x5x7", NO_CHECK, -1), E("argmax_first", argmax, "9x5", NO_CHECK, 0),
+    E("argmax_mid", argmax, "3x5x7", NO_CHECK, 1),
+    E("softmax", softmax, "5x7l", 0, -1), E("softmax_first", softmax, "5x7l", 0, 0),
+    E("softmax_mid", softmax, "3x5x7l", 0, 1), E("softmax_big", softmax, "35x1003l", NO_CHECK, 1),
+    E("softmax_one", softmax, "5x1l", 0, -1),
+    E("log_softmax", log_softmax, "5x7l", 0, -1), E("log_softmax_first", log_softmax, "5x7l", 0, 0),
+    E("log_softmax_big", log_softmax, "35x1003l", NO_CHECK, -1),
+    E("sinkhorn", sinkhorn, "9x5n", NO_CHECK, 3, 0.05f), E("sinkhorn_default", sinkhorn, "9x5n", NO_CHECK, 0, 0),
+    E("sinkhorn_sharp", sinkhorn, "7x4n", NO_CHECK, 1, 0.0025f),
+    E("sinkhorn_big", sinkhorn, "131x67n", NO_CHECK, 5, 0.1f),
     /* products: odd sizes, one row, one column, one k, batches */
-    E("matmul", matmul, "5x7 7x9", 0, 0), E("matmul_1", matmul, "1x1 1x1", 0, 0), E("matmul_row", matmul, "1x13 13x17", 0, 0), E("matmul_col", matmul, "19x13 13x1", 0, 0),
-    E("matmul_k1", matmul, "17x1 1x19", 0, 0), E("matmul_batch", matmul, "3x5x7 3x7x4", 0, 0), E("matmul_batch4", matmul, "2x3x5x7 2x3x7x4", 0, 0),
-    E("matmul_left", matmul, "2x3x5x7 7x4", 0, 0), E("matmul_right", matmul, "5x7 3x7x4", 0, 0), E("matmul_big", matmul, "67x129 129x35", NO_CHECK, 0),
-    E("matmul_tall", matmul, "301x70 70x33", NO_CHECK, 0), E("matmul_wide", matmul, "9x70 70x515", NO_CHECK, 0), E("matmul_deep", matmul, "33x1031 1031x17", NO_CHECK, 0),
+    E("matmul", matmul, "5x7 7x9", 0, 0), E("matmul_1", matmul, "1x1 1x1", 0, 0),
+    E("matmul_row", matmul, "1x13 13x17", 0, 0), E("matmul_col", matmul, "19x13 13x1", 0, 0),
+    E("matmul_k1", matmul, "17x1 1x19", 0, 0), E("matmul_batch", matmul, "3x5x7 3x7x4", 0, 0),
+    E("matmul_batch4", matmul, "2x3x5x7 2x3x7x4", 0, 0),
+    E("matmul_left", matmul, "2x3x5x7 7x4", 0, 0), E("matmul_right", matmul, "5x7 3x7x4", 0, 0),
+    E("matmul_big", matmul, "67x129 129x35", NO_CHECK, 0),
+    E("matmul_tall", matmul, "301x70 70x33", NO_CHECK, 0), E("matmul_wide", matmul, "9x70 70x515", NO_CHECK, 0),
+    E("matmul_deep", matmul, "33x1031 1031x17", NO_CHECK, 0),
     E("matmul_16", matmul, "48x64 64x96", NO_CHECK, 0),
-    E("matmul_broadcast", matmul, "2x1x3x4 5x4x6", 0, 0), E("matmul_broadcast_one", matmul, "3x1x2x4 1x3x4x5", 0, 0), E("matmul_broadcast_outer", matmul, "1x3x2x4 2x1x4x5", 0, 0),
-    E("matmul_broadcast_mid", matmul, "2x3x2x4 2x1x4x3", 0, 0), E("matmul_broadcast_six", matmul, "2x1x3x1x2x3 4x1x2x3x2", 0, 0), E("matmul_broadcast_size_1", matmul, "1x1x3x4 7x4x2", 0, 0),
-    E("matmul_broadcast_left", matmul, "4x3x5x7 1x7x4", 0, 0), E("matmul_broadcast_tn", matmul_ex, "2x1x4x3 5x4x6", 0, 1, 0), E("matmul_broadcast_nt", matmul_ex, "2x1x3x4 5x6x4", 0, 0, 1),
-    E("matmul_broadcast_tt", matmul_ex, "2x3x4x3 3x6x4", 0, 1, 1), E("matmul_broadcast_big", matmul, "3x1x33x65 4x65x17", NO_CHECK, 0),
-    E("matmul_nt", matmul_ex, "5x7 9x7", 0, 0, 1), E("matmul_tn", matmul_ex, "7x5 7x9", 0, 1, 0), E("matmul_tt", matmul_ex, "7x5 9x7", 0, 1, 1),
-    E("matmul_nt_batch", matmul_ex, "3x5x7 3x4x7", 0, 0, 1), E("matmul_tn_batch", matmul_ex, "3x7x5 3x7x4", 0, 1, 0), E("matmul_tt_batch", matmul_ex, "3x7x5 4x7", 0, 1, 1),
-    E("matmul_nt_big", matmul_ex, "67x129 131x129", NO_CHECK, 0, 1), E("matmul_tn_big", matmul_ex, "130x67 130x35", NO_CHECK, 1, 0), E("matmul_tt_big", matmul_ex, "71x65 35x71", NO_CHECK, 1, 1),
-    E("linear", linear, "5x7 9x7 9", 0, 0), E("linear_no_bias", linear, "2x3x7 9x7 -", 0, 0), E("linear_1", linear, "7 9x7 9", 0, 0), E("linear_big", linear, "65x130 67x130 67", NO_CHECK, 0),
+    E("matmul_broadcast", matmul, "2x1x3x4 5x4x6", 0, 0), E("matmul_broadcast_one", matmul, "3x1x2x4 1x3x4x5", 0, 0),
+    E("matmul_broadcast_outer", matmul, "1x3x2x4 2x1x4x5", 0, 0),
+    E("matmul_broadcast_mid", matmul, "2x3x2x4 2x1x4x3", 0, 0),
+    E("matmul_broadcast_six", matmul, "2x1x3x1x2x3 4x1x2x3x2", 0, 0),
+    E("matmul_broadcast_size_1", matmul, "1x1x3x4 7x4x2", 0, 0),
+    E("matmul_broadcast_left", matmul, "4x3x5x7 1x7x4", 0, 0),
+    E("matmul_broadcast_tn", matmul_ex, "2x1x4x3 5x4x6", 0, 1, 0),
+    E("matmul_broadcast_nt", matmul_ex, "2x1x3x4 5x6x4", 0, 0, 1),
+    E("matmul_broadcast_tt", matmul_ex, "2x3x4x3 3x6x4", 0, 1, 1),
+    E("matmul_broadcast_big", matmul, "3x1x33x65 4x65x17", NO_CHECK, 0),
+    E("matmul_nt", matmul_ex, "5x7 9x7", 0, 0, 1), E("matmul_tn", matmul_ex, "7x5 7x9", 0, 1, 0),
+    E("matmul_tt", matmul_ex, "7x5 9x7", 0, 1, 1),
+    E("matmul_nt_batch", matmul_ex, "3x5x7 3x4x7", 0, 0, 1), E("matmul_tn_batch", matmul_ex, "3x7x5 3x7x4", 0, 1, 0),
+    E("matmul_tt_batch", matmul_ex, "3x7x5 4x7", 0, 1, 1),
+    E("matmul_nt_big", matmul_ex, "67x129 131x129", NO_CHECK, 0, 1),
+    E("matmul_tn_big", matmul_ex, "130x67 130x35", NO_CHECK, 1, 0),
+    E("matmul_tt_big", matmul_ex, "71x65 35x71", NO_CHECK, 1, 1),
+    E("linear", linear, "5x7 9x7 9", 0, 0), E("linear_no_bias", linear, "2x3x7 9x7 -", 0, 0),
+    E("linear_1", linear, "7 9x7 9", 0, 0), E("linear_big", linear, "65x130 67x130 67", NO_CHECK, 0),
     E("linear_tokens", linear, "3x17x48 40x48 40", NO_CHECK, 0),
-    E("linear_ex_linear", linear_ex, "5x7 9x7 9", 0, 0), E("linear_relu", linear_ex, "5x7 9x7 9", 0, 1), E("linear_gelu", linear_ex, "5x7 9x7 9", 0, 2), E("linear_gelu_tanh", linear_ex, "5x7 9x7 9", 0, 3),
-    E("linear_silu", linear_ex, "5x7 9x7 -", 0, 4), E("linear_sigmoid", linear_ex, "5x7 9x7 9", 0, 5), E("linear_tanh", linear_ex, "5x7 9x7 9", 0, 6),
-    E("linear_relu_big", linear_ex, "129x65 70x65 70", NO_CHECK, 1), E("linear_gelu_big", linear_ex, "129x65 70x65 70", NO_CHECK, 2),
+    E("linear_ex_linear", linear_ex, "5x7 9x7 9", 0, 0), E("linear_relu", linear_ex, "5x7 9x7 9", 0, 1),
+    E("linear_gelu", linear_ex, "5x7 9x7 9", 0, 2), E("linear_gelu_tanh", linear_ex, "5x7 9x7 9", 0, 3),
+    E("linear_silu", linear_ex, "5x7 9x7 -", 0, 4), E("linear_sigmoid", linear_ex, "5x7 9x7 9", 0, 5),
+    E("linear_tanh", linear_ex, "5x7 9x7 9", 0, 6),
+    E("linear_relu_big", linear_ex, "129x65 70x65 70", NO_CHECK, 1),
+    E("linear_gelu_big", linear_ex, "129x65 70x65 70", NO_CHECK, 2),
     /* convolution: stride, stride_w, pad, pad_w, dilation, dilation_w, groups, output_pad, activation */
-    E("conv_1x1", conv2d, "2x5x6x7 9x1x1x7 9", 0, 0), E("conv_1x1_s2", conv2d, "2x5x7x6 4x1x1x6 -", 0, 2), E("conv_3x3", conv2d, "2x6x7x3 5x3x3x3 5", 0, 1, 0, 1),
-    E("conv_3x3_valid", conv2d, "2x6x7x3 5x3x3x3 -", 0, 0), E("conv_3x3_s2", conv2d, "2x7x8x3 4x3x3x3 4", 0, 2, 0, 1), E("conv_5x5", conv2d, "1x7x6x2 3x5x5x2 3", 0, 1, 0, 2),
-    E("conv_7x7_s2", conv2d, "1x13x12x3 4x7x7x3 -", 0, 2, 0, 3), E("conv_2x2_s2", conv2d, "2x6x8x3 4x2x2x3 4", 0, 2), E("conv_s3", conv2d, "1x10x11x2 3x3x3x2 3", 0, 3, 0, 1),
-    E("conv_asym", conv2d, "1x7x9x2 3x3x2x2 3", 0, 2, 1, 1, SSLH_OFF), E("conv_asym2", conv2d, "1x7x9x2 3x1x3x2 3", 0, 1, 2, SSLH_OFF, 1), E("conv_dilated", conv2d, "1x9x10x3 4x3x3x3 4", 0, 1, 0, 2, 0, 2),
-    E("conv_dilated_w", conv2d, "1x7x10x3 4x3x3x3 4", 0, 1, 0, 1, 2, 1, 2), E("conv_groups", conv2d, "2x6x5x6 4x3x3x3 4", 0, 1, 0, 1, 0, 0, 0, 2), E("conv_groups_s2", conv2d, "2x7x6x6 9x3x3x2 9", 0, 2, 0, 1, 0, 0, 0, 3),
-    E("conv_depthwise", conv2d, "2x6x5x7 7x3x3x1 7", 0, 1, 0, 1, 0, 0, 0, 7), E("conv_depthwise2", conv2d, "2x6x5x3 6x3x3x1 -", 0, 2, 0, 1, 0, 0, 0, 3), E("conv_depthwise_big", conv2d, "2x11x13x33 33x3x3x1 33", NO_CHECK, 1, 0, 1, 0, 0, 0, 33),
-    E("conv_relu", conv2d, "2x6x7x3 5x3x3x3 5", 0, 1, 0, 1, 0, 0, 0, 0, 0, 1), E("conv_gelu", conv2d, "2x5x4x3 5x3x3x3 5", 0, 1, 0, 1, 0, 0, 0, 0, 0, 2), E("conv_tanh_nobias", conv2d, "2x5x4x3 5x3x3x3 -", 0, 1, 0, 1, 0, 0, 0, 0, 0, 6),
-    E("conv_small_image", conv2d, "2x1x2x3 4x3x3x3 4", 0, 1, 0, 1), E("conv_one_channel", conv2d, "2x9x8x1 17x3x3x1 17", 0, 1, 0, 1), E("conv_to_one", conv2d, "2x6x5x17 1x3x3x17 1", 0, 1, 0, 1),
-    E("conv_big", conv2d, "2x17x19x35 33x3x3x35 33", NO_CHECK, 1, 0, 1), E("conv_wino", conv2d, "3x16x16x64 64x3x3x64 64", NO_CHECK, 1, 0, 1), E("conv_wino_odd", conv2d, "1x15x9x32 48x3x3x32 48", NO_CHECK, 1, 0, 1, 0, 0, 0, 0, 0, 1),
-    E("conv_big_s2", conv2d, "3x17x16x32 64x3x3x32 64", NO_CHECK, 2, 0, 1), E("conv_big_1x1", conv2d, "3x9x11x66 35x1x1x66 -", NO_CHECK, 0), E("conv_stem", conv2d, "3x32x32x3 32x3x3x3 32", NO_CHECK, 2, 0, 1),
-    E("conv1d", conv1d, "2x9x3 5x3x3 5", 0, 1, 0, 1), E("conv1d_s2", conv1d, "2x11x3 5x4x3 -", 0, 2, 0, 1), E("conv1d_groups", conv1d, "2x9x4 6x3x2 6", 0, 1, 0, 2, 0, 2, 0, 2, 0, 1), E("conv1d_big", conv1d, "2x203x17 33x10x17 33", NO_CHECK, 5, 0, 3),
-    E("convt", conv2d_transpose, "2x4x5x3 3x3x3x4 4", 0, 2, 0, 1, 0, 0, 0, 0, 1), E("convt_k2", conv2d_transpose, "2x4x3x5 5x2x2x3 3", 0, 2), E("convt_s1", conv2d_transpose, "1x5x4x3 3x3x3x2 -", 0, 1, 0, 1),
-    E("convt_k4", conv2d_transpose, "1x4x5x3 3x4x4x2 2", 0, 2, 0, 1, 0, 0, 0, 0, 0, 1), E("convt_groups", conv2d_transpose, "1x4x3x4 4x3x3x3 6", 0, 2, 0, 1, 0, 0, 0, 2, 1), E("convt_dilated", conv2d_transpose, "1x4x3x2 2x3x3x3 3", 0, 2, 0, 1, 0, 2),
-    E("convt_big", conv2d_transpose, "2x8x9x34 34x4x4x17 17", NO_CHECK, 2, 0, 1), E("conv1dt", conv1d_transpose, "2x5x3 3x4x2 2", 0, 2, 0, 1), E("conv1dt_groups", conv1d_transpose, "2x5x4 4x3x1 2", 0, 3, 0, 0, 0, 0, 0, 2, 2),
+    E("conv_1x1", conv2d, "2x5x6x7 9x1x1x7 9", 0, 0), E("conv_1x1_s2", conv2d, "2x5x7x6 4x1x1x6 -", 0, 2),
+    E("conv_3x3", conv2d, "2x6x7x3 5x3x3x3 5", 0, 1, 0, 1),
+    E("conv_3x3_valid", conv2d, "2x6x7x3 5x3x3x3 -", 0, 0), E("conv_3x3_s2", conv2d, "2x7x8x3 4x3x3x3 4", 0, 2, 0, 1),
+    E("conv_5x5", conv2d, "1x7x6x2 3x5x5x2 3", 0, 1, 0, 2),
+    E("conv_7x7_s2", conv2d, "1x13x12x3 4x7x7x3 -", 0, 2, 0, 3), E("conv_2x2_s2", conv2d, "2x6x8x3 4x2x2x3 4", 0, 2),
+    E("conv_s3", conv2d, "1x10x11x2 3x3x3x2 3", 0, 3, 0, 1),
+    E("conv_asym", conv2d, "1x7x9x2 3x3x2x2 3", 0, 2, 1, 1, SSLH_OFF),
+    E("conv_asym2", conv2d, "1x7x9x2 3x1x3x2 3", 0, 1, 2, SSLH_OFF, 1),
+    E("conv_dilated", conv2d, "1x9x10x3 4x3x3x3 4", 0, 1, 0, 2, 0, 2),
+    E("conv_dilated_w", conv2d, "1x7x10x3 4x3x3x3 4", 0, 1, 0, 1, 2, 1, 2),
+    E("conv_groups", conv2d, "2x6x5x6 4x3x3x3 4", 0, 1, 0, 1, 0, 0, 0, 2),
+    E("conv_groups_s2", conv2d, "2x7x6x6 9x3x3x2 9", 0, 2, 0, 1, 0, 0, 0, 3),
+    E("conv_depthwise", conv2d, "2x6x5x7 7x3x3x1 7", 0, 1, 0, 1, 0, 0, 0, 7),
+    E("conv_depthwise2", conv2d, "2x6x5x3 6x3x3x1 -", 0, 2, 0, 1, 0, 0, 0, 3),
+    E("conv_depthwise_big", conv2d, "2x11x13x33 33x3x3x1 33", NO_CHECK, 1, 0, 1, 0, 0, 0, 33),
+    E("conv_relu", conv2d, "2x6x7x3 5x3x3x3 5", 0, 1, 0, 1, 0, 0, 0, 0, 0, 1),
+    E("conv_gelu", conv2d, "2x5x4x3 5x3x3x3 5", 0, 1, 0, 1, 0, 0, 0, 0, 0, 2),
+    E("conv_tanh_nobias", conv2d, "2x5x4x3 5x3x3x3 -", 0, 1, 0, 1, 0, 0, 0, 0, 0, 6),
+    E("conv_small_image", conv2d, "2x1x2x3 4x3x3x3 4", 0, 1, 0, 1),
+    E("conv_one_channel", conv2d, "2x9x8x1 17x3x3x1 17", 0, 1, 0, 1),
+    E("conv_to_one", conv2d, "2x6x5x17 1x3x3x17 1", 0, 1, 0, 1),
+    E("conv_big", conv2d, "2x17x19x35 33x3x3x35 33", NO_CHECK, 1, 0, 1),
+    E("conv_wino", conv2d, "3x16x16x64 64x3x3x64 64", NO_CHECK, 1, 0, 1),
+    E("conv_wino_odd", conv2d, "1x15x9x32 48x3x3x32 48", NO_CHECK, 1, 0, 1, 0, 0, 0, 0, 0, 1),
+    E("conv_big_s2", conv2d, "3x17x16x32 64x3x3x32 64", NO_CHECK, 2, 0, 1),
+    E("conv_big_1x1", conv2d, "3x9x11x66 35x1x1x66 -", NO_CHECK, 0),
+    E("conv_stem", conv2d, "3x32x32x3 32x3x3x3 32", NO_CHECK, 2, 0, 1),
+    E("conv1d", conv1d, "2x9x3 5x3x3 5", 0, 1, 0, 1), E("conv1d_s2", conv1d, "2x11x3 5x4x3 -", 0, 2, 0, 1),
+    E("conv1d_groups", conv1d, "2x9x4 6x3x2 6", 0, 1, 0, 2, 0, 2, 0, 2, 0, 1),
+    E("conv1d_big", conv1d, "2x203x17 33x10x17 33", NO_CHECK, 5, 0, 3),
+    E("convt", conv2d_transpose, "2x4x5x3 3x3x3x4 4", 0, 2, 0, 1, 0, 0, 0, 0, 1),
+    E("convt_k2", conv2d_transpose, "2x4x3x5 5x2x2x3 3", 0, 2),
+    E("convt_s1", conv2d_transpose, "1x5x4x3 3x3x3x2 -", 0, 1, 0, 1),
+    E("convt_k4", conv2d_transpose, "1x4x5x3 3x4x4x2 2", 0, 2, 0, 1, 0, 0, 0, 0, 0, 1),
+    E("convt_groups", conv2d_transpose, "1x4x3x4 4x3x3x3 6", 0, 2, 0, 1, 0, 0, 0, 2, 1),
+    E("convt_dilated", conv2d_transpose, "1x4x3x2 2x3x3x3 3", 0, 2, 0, 1, 0, 2),
+    E("convt_big", conv2d_transpose, "2x8x9x34 34x4x4x17 17", NO_CHECK, 2, 0, 1),
+    E("conv1dt", conv1d_transpose, "2x5x3 3x4x2 2", 0, 2, 0, 1),
+    E("conv1dt_groups", conv1d_transpose, "2x5x4 4x3x1 2", 0, 3, 0, 0, 0, 0, 0, 2, 2),
     /* pooling, resizing */
-    E("max_pool", max_pool2d, "2x6x8x3", 0, 2, 2, 0), E("max_pool_3s2", max_pool2d, "2x7x8x5", 0, 3, 2, 1), E("max_pool_3s1", max_pool2d, "1x5x4x17", 0, 3, 1, 1), E("max_pool_big", max_pool2d, "3x17x15x33", NO_CHECK, 3, 2, 1),
-    E("avg_pool", avg_pool2d, "2x6x8x3", 0, 2, 2, 0), E("avg_pool_3s2", avg_pool2d, "2x7x8x5", 0, 3, 2, 1), E("avg_pool_big", avg_pool2d, "3x17x15x33", NO_CHECK, 3, 2, 1),
-    E("global_avg_pool", global_avg_pool, "2x3x5x7", 0, 0), E("global_avg_pool_t", global_avg_pool, "2x6x7", 0, 0), E("global_avg_pool_big", global_avg_pool, "5x8x9x130", NO_CHECK, 0),
+    E("max_pool", max_pool2d, "2x6x8x3", 0, 2, 2, 0), E("max_pool_3s2", max_pool2d, "2x7x8x5", 0, 3, 2, 1),
+    E("max_pool_3s1", max_pool2d, "1x5x4x17", 0, 3, 1, 1),
+    E("max_pool_big", max_pool2d, "3x17x15x33", NO_CHECK, 3, 2, 1),
+    E("avg_pool", avg_pool2d, "2x6x8x3", 0, 2, 2, 0), E("avg_pool_3s2", avg_pool2d, "2x7x8x5", 0, 3, 2, 1),
+    E("avg_pool_big", avg_pool2d, "3x17x15x33", NO_CHECK, 3, 2, 1),
+    E("global_avg_pool", global_avg_pool, "2x3x5x7", 0, 0), E("global_avg_pool_t", global_avg_pool, "2x6x7", 0, 0),
+    E("global_avg_pool_big", global_avg_pool, "5x8x9x130", NO_CHECK, 0),
     E("global_max_pool", global_max_pool, "2x3x5x7", 0, 0), E("global_max_pool_t", global_max_pool, "2x6x7", 0, 0),
-    E("nearest_up", resize_nearest, "2x3x4x3", 0, 6, 8), E("nearest_odd", resize_nearest, "1x5x7x2", 0, 8, 4), E("bilinear_up", resize_bilinear, "2x3x4x3", 0, 6, 8), E("bilinear_odd", resize_bilinear, "1x5x7x2", 0, 8, 4),
+    E("nearest_up", resize_nearest, "2x3x4x3", 0, 6, 8), E("nearest_odd", resize_nearest, "1x5x7x2", 0, 8, 4),
+    E("bilinear_up", resize_bilinear, "2x3x4x3", 0, 6, 8), E("bilinear_odd", resize_bilinear, "1x5x7x2", 0, 8, 4),
     E("bilinear_one", resize_bilinear, "2x1x1x3", 0, 4, 3),
     /* normalisation: training, momentum, eps, virtual groups, activation; x gamma beta mean var residual */
-    E("batch_norm", batch_norm, "6x5 5 5 5n 5q -", 0, 1), E("batch_norm_map", batch_norm, "3x4x5x7 7 7 7n 7q -", 0, 1, 0.3f, 1e-3f), E("batch_norm_plain", batch_norm, "9x5 - - - - -", 0, 1),
-    E("batch_norm_relu", batch_norm, "3x4x5x7 7 7 7n 7q -", 0, 1, 0, 0, 0, 1), E("batch_norm_add", batch_norm, "3x2x5x7 7 7 7n 7q 3x2x5x7", 0, 1, 0, 0, 0, 0), E("batch_norm_add_relu", batch_norm, "3x2x5x7 7 7 7n 7q 3x2x5x7", 0, 1, 0, 0, 0, 1),
-    E("batch_norm_eval", batch_norm, "6x5 5 5 5n 5q -", 0, 0), E("batch_norm_eval_relu", batch_norm, "3x2x5x7 7 7 7n 7q 3x2x5x7", 0, 0, 0, 0, 0, 1), E("batch_norm_no_beta", batch_norm, "8x5 5 - 5n 5q -", 0, 1),
-    E("batch_norm_split", batch_norm, "6x3x5 5 5 5n 5q -", 0, 1, 0, 0, 2, 0), E("batch_norm_big", batch_norm, "9x8x9x67 67 67 67n 67q -", NO_CHECK, 1, 0, 0, 0, 1), E("batch_norm_big2", batch_norm, "301x33 33 33 33n 33q 301x33", NO_CHECK, 1, 0, 0, 0, 1),
-    E("layer_norm", layer_norm, "5x7 7 7", 0, 0), E("layer_norm_plain", layer_norm, "2x5x7 - -", 0, 1e-6f), E("layer_norm_no_beta", layer_norm, "5x33 33 -", 0, 0), E("layer_norm_big", layer_norm, "65x257 257 257", NO_CHECK, 0),
-    E("rms_norm", rms_norm, "5x7 7", 0, 0), E("rms_norm_plain", rms_norm, "2x5x7 -", 0, 1e-3f), E("rms_norm_one", rms_norm, "3x1 1", 0, 0.5f), E("rms_norm_vector", rms_norm, "33 33", 0, 0),
-    E("rms_norm_big", rms_norm, "65x257 257", NO_CHECK, 0), E("rms_norm_long", rms_norm, "3x9001l 9001", NO_CHECK, 0), E("group_norm", group_norm, "2x3x4x6 6 6", 0, 3, 0), E("group_norm_1", group_norm, "2x5x6 6 6", 0, 1, 0), E("group_norm_c", group_norm, "2x3x3x4 - -", 0, 4, 1e-3f), E("group_norm_big", group_norm, "3x9x7x66 66 66", NO_CHECK, 6, 0),
+    E("batch_norm", batch_norm, "6x5 5 5 5n 5q -", 0, 1),
+    E("batch_norm_map", batch_norm, "3x4x5x7 7 7 7n 7q -", 0, 1, 0.3f, 1e-3f),
+    E("batch_norm_plain", batch_norm, "9x5 - - - - -", 0, 1),
+    E("batch_norm_relu", batch_norm, "3x4x5x7 7 7 7n 7q -", 0, 1, 0, 0, 0, 1),
+    E("batch_norm_add", batch_norm, "3x2x5x7 7 7 7n 7q 3x2x5x7", 0, 1, 0, 0, 0, 0),
+    E("batch_norm_add_relu", batch_norm, "3x2x5x7 7 7 7n 7q 3x2x5x7", 0, 1, 0, 0, 0, 1),
+    E("batch_norm_eval", batch_norm, "6x5 5 5 5n 5q -", 0, 0),
+    E("batch_norm_eval_relu", batch_norm, "3x2x5x7 7 7 7n 7q 3x2x5x7", 0, 0, 0, 0, 0, 1),
+    E("batch_norm_no_beta", batch_norm, "8x5 5 - 5n 5q -", 0, 1),
+    E("batch_norm_split", batch_norm, "6x3x5 5 5 5n 5q -", 0, 1, 0, 0, 2, 0),
+    E("batch_norm_big", batch_norm, "9x8x9x67 67 67 67n 67q -", NO_CHECK, 1, 0, 0, 0, 1),
+    E("batch_norm_big2", batch_norm, "301x33 33 33 33n 33q 301x33", NO_CHECK, 1, 0, 0, 0, 1),
+    E("layer_norm", layer_norm, "5x7 7 7", 0, 0), E("layer_norm_plain", layer_norm, "2x5x7 - -", 0, 1e-6f),
+    E("layer_norm_no_beta", layer_norm, "5x33 33 -", 0, 0),
+    E("layer_norm_big", layer_norm, "65x257 257 257", NO_CHECK, 0),
+    E("rms_norm", rms_norm, "5x7 7", 0, 0), E("rms_norm_plain", rms_norm, "2x5x7 -", 0, 1e-3f),
+    E("rms_norm_one", rms_norm, "3x1 1", 0, 0.5f), E("rms_norm_vector", rms_norm, "33 33", 0, 0),
+    E("rms_norm_big", rms_norm, "65x257 257", NO_CHECK, 0), E("rms_norm_long", rms_norm, "3x9001l 9001", NO_CHECK, 0),
+    E("group_norm", group_norm, "2x3x4x6 6 6", 0, 3, 0), E("group_norm_1", group_norm, "2x5x6 6 6", 0, 1, 0),
+    E("group_norm_c", group_norm, "2x3x3x4 - -", 0, 4, 1e-3f),
+    E("group_norm_big", group_norm, "3x9x7x66 66 66", NO_CHECK, 6, 0),
     E("l2_normalize", l2_normalize, "5x7", 0, 0), E("l2_normalize_big", l2_normalize, "65x131", NO_CHECK, 0),
-    E("standardize", standardize, "2x3x4x5", 0, A(1) + A(2), 0), E("standardize_all", standardize, "7x9", 0, ALL, 1e-2f), E("standardize_last", standardize, "5x7l", 0, A(-1), 0),
-    E("dropout", dropout, "9x11", NO_TORCH, 0.3f), E("dropout_big", dropout, "91x501", NO_CHECK | NO_TORCH, 0.5f), E("drop_path", drop_path, "9x2x3", NO_TORCH, 0.4f),
+    E("standardize", standardize, "2x3x4x5", 0, A(1) + A(2), 0),
+    E("standardize_all", standardize, "7x9", 0, ALL, 1e-2f), E("standardize_last", standardize, "5x7l", 0, A(-1), 0),
+    E("dropout", dropout, "9x11", NO_TORCH, 0.3f), E("dropout_big", dropout, "91x501", NO_CHECK | NO_TORCH, 0.5f),
+    E("drop_path", drop_path, "9x2x3", NO_TORCH, 0.4f),
     /* shape */
-    E("reshape", reshape, "3x4x5", 0, 2, 12, 5), E("reshape_rest", reshape, "3x4x5", 0, 3, 2, -1, 3), E("reshape_0", reshape, "1x1", 0, 0), E("permute", permute, "2x3x4x5", 0, 0, 3, 1, 2), E("permute_6", permute, "2x3x1x2x3x2", 0, 5, 3, 1, 0, 2, 4),
-    E("permute_big", permute, "3x33x35x7", NO_CHECK, 2, 0, 3, 1), E("transpose", transpose, "5x7", 0, 0, 1), E("transpose_neg", transpose, "2x3x4x5", 0, -1, 1), E("transpose_big", transpose, "131x67", NO_CHECK, 0, -1),
-    E("concat", concat, "3x4 3x2 3x5", 0, 1, 3), E("concat_first", concat, "3x4 1x4 2x4", 0, 0, 3), E("concat_mid", concat, "2x3x4 2x1x4", 0, -2, 2), E("concat_one", concat, "2x3", 0, 0, 1),
-    E("slice", slice, "5x7", 0, 0, 1, 4), E("slice_last", slice, "3x5x7", 0, -1, 2, 7), E("slice_mid", slice, "3x5x7", 0, 1, 0, 1), E("pad", pad, "3x4", 0, 0, 2, 1, 0), E("pad_value", pad, "2x3x4", 0, -1, 0, 3, 0.5f), E("pad_mid", pad, "2x3x4", 0, 1, 1, 1, -1),
-    E("broadcast", broadcast, "3x1x5", 0, 4, 2, 3, 4, 5), E("broadcast_scalar", broadcast, "0", 0, 2, 3, 4), E("embedding", embedding, "7x5 3x4i7", 0, 0), E("embedding_1", embedding, "4x3 6i4", 0, 0), E("embedding_map", embedding, "5x2x3x2 2x4i5", 0, 0), E("embedding_vector", embedding, "7 2x3i7", 0, 0), E("embedding_big", embedding, "50x33 7x40i50", NO_CHECK, 0),
-    E("gather", gather, "2x6x5 2x3i6", 0, 0), E("gather_flat", gather, "3x6 3x4i6", 0, 0), E("gather_map", gather, "2x5x3x2 2x7i5", 0, 0), E("rgb_to_lab", rgb_to_lab, "17x5x3", 0, 0), E("lab_to_rgb", lab_to_rgb, "17x5x3", 0, 0),
+    E("reshape", reshape, "3x4x5", 0, 2, 12, 5), E("reshape_rest", reshape, "3x4x5", 0, 3, 2, -1, 3),
+    E("reshape_0", reshape, "1x1", 0, 0),
+    E("permute", permute, "2x3x4x5", 0, 0, 3, 1, 2), E("permute_6", permute, "2x3x1x2x3x2", 0, 5, 3, 1, 0, 2, 4),
+    E("permute_big", permute, "3x33x35x7", NO_CHECK, 2, 0, 3, 1),
+    E("transpose", transpose, "5x7", 0, 0, 1), E("transpose_neg", transpose, "2x3x4x5", 0, -1, 1),
+    E("transpose_big", transpose, "131x67", NO_CHECK, 0, -1),
+    E("concat", concat, "3x4 3x2 3x5", 0, 1, 3), E("concat_first", concat, "3x4 1x4 2x4", 0, 0, 3),
+    E("concat_mid", concat, "2x3x4 2x1x4", 0, -2, 2), E("concat_one", concat, "2x3", 0, 0, 1),
+    E("slice", slice, "5x7", 0, 0, 1, 4), E("slice_last", slice, "3x5x7", 0, -1, 2, 7),
+    E("slice_mid", slice, "3x5x7", 0, 1, 0, 1),
+    E("pad", pad, "3x4", 0, 0, 2, 1, 0), E("pad_value", pad, "2x3x4", 0, -1, 0, 3, 0.5f),
+    E("pad_mid", pad, "2x3x4", 0, 1, 1, 1, -1),
+    E("broadcast", broadcast, "3x1x5", 0, 4, 2, 3, 4, 5), E("broadcast_scalar", broadcast, "0", 0, 2, 3, 4),
+    E("embedding", embedding, "7x5 3x4i7", 0, 0), E("embedding_1", embedding, "4x3 6i4", 0, 0),
+    E("embedding_map", embedding, "5x2x3x2 2x4i5", 0, 0), E("embedding_vector", embedding, "7 2x3i7", 0, 0),
+    E("embedding_big", embedding, "50x33 7x40i50", NO_CHECK, 0),
+    E("gather", gather, "2x6x5 2x3i6", 0, 0), E("gather_flat", gather, "3x6 3x4i6", 0, 0),
+    E("gather_map", gather, "2x5x3x2 2x7i5", 0, 0),
+    E("rgb_to_lab", rgb_to_lab, "17x5x3", 0, 0), E("lab_to_rgb", lab_to_rgb, "17x5x3", 0, 0),
     E("to_real_bytes", to_real, "3x5u200", NO_CHECK, 0.00390625f), E("to_real_ints", to_real, "3x5i1000", NO_CHECK, 2),
-    E("crop", crop, "2x6x7x3 2x4x2i4", 0, 3, 4), E("crop_one", crop, "3x4x4x1 3x1x2i3", 0, 2, 2), E("crop_bytes", crop, "2x5x5x3u9 2x3x2i2", NO_CHECK, 4, 3),
-    E("unfold", unfold, "2x6x7x3", 0, 3, 4, 2, 1), E("unfold_apart", unfold, "1x7x8x2", 0, 2, 3, 3, 4), E("unfold_whole", unfold, "2x3x4x2", 0, 3, 4, 5, 5),
+    E("crop", crop, "2x6x7x3 2x4x2i4", 0, 3, 4), E("crop_one", crop, "3x4x4x1 3x1x2i3", 0, 2, 2),
+    E("crop_bytes", crop, "2x5x5x3u9 2x3x2i2", NO_CHECK, 4, 3),
+    E("unfold", unfold, "2x6x7x3", 0, 3, 4, 2, 1), E("unfold_apart", unfold, "1x7x8x2", 0, 2, 3, 3, 4),
+    E("unfold_whole", unfold, "2x3x4x2", 0, 3, 4, 5, 5),
     /* sequences: heads, causal, scale, weights; q k v mask */
-    E("attention", attention, "2x5x6 2x7x6 2x7x6 -", 0, 1), E("attention_heads", attention, "2x5x6 2x7x6 2x7x6 -", 0, 3), E("attention_causal", attention, "2x6x8 2x6x8 2x6x8 -", 0, 2, 1), E("attention_scale", attention, "1x4x6 1x3x6 1x3x6 -", 0, 2, 0, 0.7f),
-    E("attention_mask", attention, "3x4x6 3x9x6 3x9x6 3x9u2", 0, 2), E("attention_weights", attention, "2x5x6 2x7x6 2x7x6 2x7u2", 0, 2, 0, 0, 1), E("attention_causal_weights", attention, "2x5x6 2x5x6 2x5x6 -", 0, 3, 1, 0, 1),
-    E("attention_big", attention, "3x67x48 3x131x48 3x131x48 -", NO_CHECK, 3), E("attention_big_causal", attention, "2x130x32 2x130x32 2x130x32 -", NO_CHECK, 2, 1), E("attention_one", attention, "2x1x4 2x1x4 2x1x4 -", 0, 1),
-    E("attention_bias", attention, "2x5x6 2x7x6 2x7x6 - - 2x3x5x7", 0, 3), E("attention_bias_heads", attention, "3x5x6 3x7x6 3x7x6 - - 3x5x7l", 0, 3, 0, 0.3f), E("attention_bias_alibi", attention, "5x4x6 5x9x6 5x9x6 5x9u2 - 2x1x9", 0, 2),
-    E("attention_bias_sample", attention, "3x4x6 3x9x6 3x9x6 - - 3x1x1x9", 0, 2), E("attention_bias_causal", attention, "2x6x8 2x6x8 2x6x8 - - 2x6x6", 0, 2, 1, 0, 1), E("attention_bias_many", attention, "40x3x4 40x4x4 40x4x4 - - 3x4", NO_CHECK, 2),
-    E("attention_pair_mask", attention, "3x4x6 3x9x6 3x9x6 - 4x9u2 -", 0, 2), E("attention_pair_mask_heads_2", attention, "2x4x6 2x6x6 2x6x6 - 2x3x4x6u2 -", 0, 3, 0, 0, 1), E("attention_pair_mask_all_14", attention, "2x4x6 2x8x6 2x8x6 2x8u2 3x4x8u2 4x8", 0, 3),
-    E("attention_value", attention, "2x5x6 2x7x6 2x7x9 -", 0, 3), E("attention_value_less", attention, "2x6x8 2x6x8 2x6x2 -", 0, 2, 1, 0, 1),
-    E("attention_bias_big", attention, "5x67x48 5x131x48 5x131x51 5x131u2 67x131u2 3x67x131l", NO_CHECK, 3), E("attention_value_big", attention, "3x67x48 3x131x48 3x131x99 -", NO_CHECK, 3), E("self_attention_bias", self_attention, "2x5x18 - - 3x5x5", 0, 3),
-    E("self_attention_pair_mask", self_attention, "2x6x12 - 6x6u2 -", 0, 2), E("self_attention", self_attention, "2x5x18 -", 0, 3), E("self_attention_causal", self_attention, "2x5x12 -", 0, 2, 1), E("self_attention_mask", self_attention, "2x9x12 2x9u2", 0, 1), E("self_attention_big", self_attention, "3x65x192 -", NO_CHECK, 4),
-    E("gru_lengths", gru_ex, "5x4x3 15x3 15x5 15 15 5x5 5i4", 0, 0), E("gru_reverse", gru_ex, "2x4x3 15x3 15x5 15 15 2x5", 0, 1), E("gru_reverse_lengths", gru_ex, "5x4x3 15x3 15x5 15 15 - 5i4", 0, 1),
-    E("gru_last", gru_ex, "5x4x3 15x3 15x5 15 15 - 5i4", 0, 0, 1), E("gru_last_reverse", gru_ex, "5x4x3 15x3 15x5 - - - 5i4", 0, 1, 1), E("gru_no_bias", gru, "2x4x3 15x3 15x5 - - -", 0, 0),
+    E("attention", attention, "2x5x6 2x7x6 2x7x6 -", 0, 1),
+    E("attention_heads", attention, "2x5x6 2x7x6 2x7x6 -", 0, 3),
+    E("attention_causal", attention, "2x6x8 2x6x8 2x6x8 -", 0, 2, 1),
+    E("attention_scale", attention, "1x4x6 1x3x6 1x3x6 -", 0, 2, 0, 0.7f),
+    E("attention_mask", attention, "3x4x6 3x9x6 3x9x6 3x9u2", 0, 2),
+    E("attention_weights", attention, "2x5x6 2x7x6 2x7x6 2x7u2", 0, 2, 0, 0, 1),
+    E("attention_causal_weights", attention, "2x5x6 2x5x6 2x5x6 -", 0, 3, 1, 0, 1),
+    E("attention_big", attention, "3x67x48 3x131x48 3x131x48 -", NO_CHECK, 3),
+    E("attention_big_causal", attention, "2x130x32 2x130x32 2x130x32 -", NO_CHECK, 2, 1),
+    E("attention_one", attention, "2x1x4 2x1x4 2x1x4 -", 0, 1),
+    E("attention_bias", attention, "2x5x6 2x7x6 2x7x6 - - 2x3x5x7", 0, 3),
+    E("attention_bias_heads", attention, "3x5x6 3x7x6 3x7x6 - - 3x5x7l", 0, 3, 0, 0.3f),
+    E("attention_bias_alibi", attention, "5x4x6 5x9x6 5x9x6 5x9u2 - 2x1x9", 0, 2),
+    E("attention_bias_sample", attention, "3x4x6 3x9x6 3x9x6 - - 3x1x1x9", 0, 2),
+    E("attention_bias_causal", attention, "2x6x8 2x6x8 2x6x8 - - 2x6x6", 0, 2, 1, 0, 1),
+    E("attention_bias_many", attention, "40x3x4 40x4x4 40x4x4 - - 3x4", NO_CHECK, 2),
+    E("attention_pair_mask", attention, "3x4x6 3x9x6 3x9x6 - 4x9u2 -", 0, 2),
+    E("attention_pair_mask_heads_2", attention, "2x4x6 2x6x6 2x6x6 - 2x3x4x6u2 -", 0, 3, 0, 0, 1),
+    E("attention_pair_mask_all_14", attention, "2x4x6 2x8x6 2x8x6 2x8u2 3x4x8u2 4x8", 0, 3),
+    E("attention_value", attention, "2x5x6 2x7x6 2x7x9 -", 0, 3),
+    E("attention_value_less", attention, "2x6x8 2x6x8 2x6x2 -", 0, 2, 1, 0, 1),
+    E("attention_bias_big", attention, "5x67x48 5x131x48 5x131x51 5x131u2 67x131u2 3x67x131l", NO_CHECK, 3),
+    E("attention_value_big", attention, "3x67x48 3x131x48 3x131x99 -", NO_CHECK, 3),
+    E("self_attention_bias", self_attention, "2x5x18 - - 3x5x5", 0, 3),
+    E("self_attention_pair_mask", self_attention, "2x6x12 - 6x6u2 -", 0, 2),
+    E("self_attention", self_attention, "2x5x18 -", 0, 3),
+    E("self_attention_causal", self_attention, "2x5x12 -", 0, 2, 1),
+    E("self_attention_mask", self_attention, "2x9x12 2x9u2", 0, 1),
+    E("self_attention_big", self_attention, "3x65x192 -", NO_CHECK, 4),
+    E("gru_lengths", gru_ex, "5x4x3 15x3 15x5 15 15 5x5 5i4", 0, 0),
+    E("gru_reverse", gru_ex, "2x4x3 15x3 15x5 15 15 2x5", 0, 1),
+    E("gru_reverse_lengths", gru_ex, "5x4x3 15x3 15x5 15 15 - 5i4", 0, 1),
+    E("gru_last", gru_ex, "5x4x3 15x3 15x5 15 15 - 5i4", 0, 0, 1),
+    E("gru_last_reverse", gru_ex, "5x4x3 15x3 15x5 - - - 5i4", 0, 1, 1),
+    E("gru_no_bias", gru, "2x4x3 15x3 15x5 - - -", 0, 0),
     E("gru_lengths_big", gru_ex, "29x23x17 99x17k 99x33k 99 99 29x33 29i23", NO_CHECK, 1),
-    E("lstm", lstm, "2x4x3 20x3 20x5 20 20 -", 0, 0), E("lstm_start", lstm, "2x4x3 20x3 20x5 20 20 2x5 - 2x5", 0, 0), E("lstm_one", lstm, "3x1x2 8x2 8x2 - - 3x2 - -", 0, 0, 2), E("lstm_last", lstm, "3x4x3 20x3 20x5 20 20 - - -", 0, 0, 1),
-    E("lstm_cell", lstm, "3x4x3 20x3 20x5 20 20 3x5 - 3x5", 0, 0, 2), E("lstm_all", lstm, "3x4x3 20x3 20x5 20 20 3x5 - 3x5", 0, 0, 3), E("lstm_reverse", lstm, "3x4x3 20x3 20x5 20 20 3x5 - 3x5", 0, 1, 3),
-    E("lstm_lengths", lstm, "5x4x3 20x3 20x5 20 20 5x5 5i4 5x5", 0, 0, 3), E("lstm_reverse_lengths", lstm, "5x4x3 20x3 20x5 20 20 5x5 5i4 5x5", 0, 1, 3), E("lstm_big", lstm, "29x23x17 132x17k 132x33k 132 132 29x33 29i23 29x33", NO_CHECK, 1, 3),
-    E("layer_gru", recurrent_layer, "3x4x5", NO_CHECK, 0, 1), E("layer_gru_two", recurrent_layer, "5x4x3 5i4 4x5x6", NO_CHECK, 0, 2, 1), E("layer_gru_no_bias", recurrent_layer, "3x4x5 3i4", NO_CHECK, 0, 1, 1, 1),
-    E("layer_lstm", recurrent_layer, "3x4x5", NO_CHECK, 1, 0), E("layer_lstm_two", recurrent_layer, "5x4x3 5i4 4x5x6 4x5x6", NO_CHECK, 1, 2, 1), E("layer_lstm_three", recurrent_layer, "3x4x5 - 3x3x6 3x3x6", NO_CHECK, 1, 3, 0, 1),
-    E("lstm_long", lstm, "3x53x9 64x9k 64x16k 64 64 - - -", NO_CHECK, 0), E("gru", gru, "2x4x3 15x3 15x5 15 15 -", 0, 0), E("gru_h0", gru, "2x4x3 15x3 15x5 15 15 2x5", 0, 0), E("gru_one", gru, "3x1x2 6x2 6x2 6 6 3x2", 0, 0), E("gru_big", gru, "5x23x17 99x17k 99x33k 99 99 5x33", NO_CHECK, 0),
+    E("lstm", lstm, "2x4x3 20x3 20x5 20 20 -", 0, 0), E("lstm_start", lstm, "2x4x3 20x3 20x5 20 20 2x5 - 2x5", 0, 0),
+    E("lstm_one", lstm, "3x1x2 8x2 8x2 - - 3x2 - -", 0, 0, 2),
+    E("lstm_last", lstm, "3x4x3 20x3 20x5 20 20 - - -", 0, 0, 1),
+    E("lstm_cell", lstm, "3x4x3 20x3 20x5 20 20 3x5 - 3x5", 0, 0, 2),
+    E("lstm_all", lstm, "3x4x3 20x3 20x5 20 20 3x5 - 3x5", 0, 0, 3),
+    E("lstm_reverse", lstm, "3x4x3 20x3 20x5 20 20 3x5 - 3x5", 0, 1, 3),
+    E("lstm_lengths", lstm, "5x4x3 20x3 20x5 20 20 5x5 5i4 5x5", 0, 0, 3),
+    E("lstm_reverse_lengths", lstm, "5x4x3 20x3 20x5 20 20 5x5 5i4 5x5", 0, 1, 3),
+    E("lstm_big", lstm, "29x23x17 132x17k 132x33k 132 132 29x33 29i23 29x33", NO_CHECK, 1, 3),
+    E("layer_gru", recurrent_layer, "3x4x5", NO_CHECK, 0, 1),
+    E("layer_gru_two", recurrent_layer, "5x4x3 5i4 4x5x6", NO_CHECK, 0, 2, 1),
+    E("layer_gru_no_bias", recurrent_layer, "3x4x5 3i4", NO_CHECK, 0, 1, 1, 1),
+    E("layer_lstm", recurrent_layer, "3x4x5", NO_CHECK, 1, 0),
+    E("layer_lstm_two", recurrent_layer, "5x4x3 5i4 4x5x6 4x5x6", NO_CHECK, 1, 2, 1),
+    E("layer_lstm_three", recurrent_layer, "3x4x5 - 3x3x6 3x3x6", NO_CHECK, 1, 3, 0, 1),
+    E("lstm_long", lstm, "3x53x9 64x9k 64x16k 64 64 - - -", NO_CHECK, 0),
+    E("gru", gru, "2x4x3 15x3 15x5 15 15 -", 0, 0), E("gru_h0", gru, "2x4x3 15x3 15x5 15 15 2x5", 0, 0),
+    E("gru_one", gru, "3x1x2 6x2 6x2 6 6 3x2", 0, 0),
+    E("gru_big", gru, "5x23x17 99x17k 99x33k 99 99 5x33", NO_CHECK, 0),
     /* losses */
-    E("cross_entropy", cross_entropy, "5x7l 5i7", 0, 0), E("cross_entropy_3d", cross_entropy, "2x3x7l 2x3i7", 0, 0), E("cross_entropy_big", cross_entropy, "67x131l 67i131", NO_CHECK, 0),
-    E("cross_entropy_smooth", cross_entropy_ex, "5x7l 5i7", 0, 0.1f, -100), E("cross_entropy_ignore", cross_entropy_ex, "9x4l 9i4", 0, 0, 2), E("cross_entropy_both", cross_entropy_ex, "9x4l 9i4", 0, 0.2f, 1), E("cross_entropy_weight", cross_entropy_full, "9x4l 9i4 4z", 0, 0, -100),
-    E("cross_entropy_weight_sum", cross_entropy_full, "2x5x4l 2x5i4 4z", 0, 0, -100, 1), E("cross_entropy_weight_none", cross_entropy_full, "2x5x4l 2x5i4 4z", 0, 0, 1, 2), E("cross_entropy_weight_smooth", cross_entropy_full, "9x4l 9i4 4z", 0, 0.2f, 1),
-    E("cross_entropy_weight_smooth_sum", cross_entropy_full, "9x4l 9i4 4z", 0, 0.2f, 1, 1), E("cross_entropy_weight_smooth_none", cross_entropy_full, "9x4l 9i4 4z", 0, 0.2f, 1, 2), E("cross_entropy_sum", cross_entropy_full, "9x4l 9i4", 0, 0.1f, 2, 1),
-    E("cross_entropy_none", cross_entropy_full, "3x3x4l 3x3i4", 0, 0.1f, 2, 2), E("cross_entropy_soft_sum", cross_entropy_full, "5x7l 5x7z", 0, 0, 0, 1), E("cross_entropy_soft_none", cross_entropy_full, "2x3x7l 2x3x7", 0, 0, 0, 2),
-    E("cross_entropy_weight_big", cross_entropy_full, "67x131l 67i131 131q", NO_CHECK, 0.1f, 3, 0), E("cross_entropy_none_one", cross_entropy_full, "7l 0i7", 0, 0, -1, 2), E("cross_entropy_soft", cross_entropy_soft, "5x7l 5x7", 0, 0),
-    E("cross_entropy_soft_3d", cross_entropy_soft, "2x3x7l 2x3x7n", 0, 0), E("bce", bce_with_logits, "5x7l 5x7z", 0, 0), E("bce_big", bce_with_logits, "41x601l 41x601z", NO_CHECK, 0), E("mse", mse, "5x7 5x7", 0, 0), E("mse_big", mse, "41x601 41x601", NO_CHECK, 0),
-    E("l1", l1, "5x7 5x7", 0, 0), E("huber", huber, "5x7l 5x7", 0, 0.8f), E("kl_div", kl_div, "5x7l 5x7z", 0, 0), E("nt_xent", nt_xent, "5x7 5x7", 0, 0.5f), E("nt_xent_cold", nt_xent, "6x9 6x9", 0, 0.1f), E("nt_xent_big", nt_xent, "67x33 67x33", NO_CHECK, 0.5f),
-    E("info_nce", info_nce, "5x7 5x7 -", 0, 0.2f), E("info_nce_queue", info_nce, "5x7 5x7 11x7", 0, 0.5f), E("info_nce_big", info_nce, "35x33 35x33 131x33", NO_CHECK, 0.2f),
-    E("info_nce_own", info_nce, "5x7 5x7 5x11x7", 0, 0.5f), E("info_nce_own_one", info_nce, "1x7 1x7 1x1x7", 0, 0.2f), E("info_nce_own_big", info_nce, "67x33 67x33 67x131x33", NO_CHECK, 0.2f),
-    E("accuracy", accuracy, "33x5n 33i5", NO_CHECK, 1), E("accuracy_3", accuracy, "3x11x7n 3x11i7", NO_CHECK, 3), E("accuracy_all", accuracy, "9x4n 9i4", NO_CHECK, 4),
-    E("negative_cosine", negative_cosine, "5x7 5x7", 0, 0), E("negative_cosine_big", negative_cosine, "67x131l 67x131", NO_CHECK, 0), E("barlow_loss", barlow_loss, "9x5 9x5", 0, 0.5f),
-    E("barlow_loss_big", barlow_loss, "67x131l 67x131", NO_CHECK, 0.0051f), E("vicreg_loss", vicreg_loss, "9x5 9x5", 0, 25, 25, 1), E("vicreg_loss_terms", vicreg_loss, "9x5l 9x5", 0, 0.5f, 3, 2),
+    E("cross_entropy", cross_entropy, "5x7l 5i7", 0, 0), E("cross_entropy_3d", cross_entropy, "2x3x7l 2x3i7", 0, 0),
+    E("cross_entropy_big", cross_entropy, "67x131l 67i131", NO_CHECK, 0),
+    E("cross_entropy_smooth", cross_entropy_ex, "5x7l 5i7", 0, 0.1f, -100),
+    E("cross_entropy_ignore", cross_entropy_ex, "9x4l 9i4", 0, 0, 2),
+    E("cross_entropy_both", cross_entropy_ex, "9x4l 9i4", 0, 0.2f, 1),
+    E("cross_entropy_weight", cross_entropy_full, "9x4l 9i4 4z", 0, 0, -100),
+    E("cross_entropy_weight_sum", cross_entropy_full, "2x5x4l 2x5i4 4z", 0, 0, -100, 1),
+    E("cross_entropy_weight_none", cross_entropy_full, "2x5x4l 2x5i4 4z", 0, 0, 1, 2),
+    E("cross_entropy_weight_smooth", cross_entropy_full, "9x4l 9i4 4z", 0, 0.2f, 1),
+    E("cross_entropy_weight_smooth_sum", cross_entropy_full, "9x4l 9i4 4z", 0, 0.2f, 1, 1),
+    E("cross_entropy_weight_smooth_none", cross_entropy_full, "9x4l 9i4 4z", 0, 0.2f, 1, 2),
+    E("cross_entropy_sum", cross_entropy_full, "9x4l 9i4", 0, 0.1f, 2, 1),
+    E("cross_entropy_none", cross_entropy_full, "3x3x4l 3x3i4", 0, 0.1f, 2, 2),
+    E("cross_entropy_soft_sum", cross_entropy_full, "5x7l 5x7z", 0, 0, 0, 1),
+    E("cross_entropy_soft_none", cross_entropy_full, "2x3x7l 2x3x7", 0, 0, 0, 2),
+    E("cross_entropy_weight_big", cross_entropy_full, "67x131l 67i131 131q", NO_CHECK, 0.1f, 3, 0),
+    E("cross_entropy_none_one", cross_entropy_full, "7l 0i7", 0, 0, -1, 2),
+    E("cross_entropy_soft", cross_entropy_soft, "5x7l 5x7", 0, 0),
+    E("cross_entropy_soft_3d", cross_entropy_soft, "2x3x7l 2x3x7n", 0, 0),
+    E("bce", bce_with_logits, "5x7l 5x7z", 0, 0), E("bce_big", bce_with_logits, "41x601l 41x601z", NO_CHECK, 0),
+    E("mse", mse, "5x7 5x7", 0, 0), E("mse_big", mse, "41x601 41x601", NO_CHECK, 0),
+    E("l1", l1, "5x7 5x7", 0, 0), E("huber", huber, "5x7l 5x7", 0, 0.8f), E("kl_div", kl_div, "5x7l 5x7z", 0, 0),
+    E("nt_xent", nt_xent, "5x7 5x7", 0, 0.5f), E("nt_xent_cold", nt_xent, "6x9 6x9", 0, 0.1f),
+    E("nt_xent_big", nt_xent, "67x33 67x33", NO_CHECK, 0.5f),
+    E("info_nce", info_nce, "5x7 5x7 -", 0, 0.2f), E("info_nce_queue", info_nce, "5x7 5x7 11x7", 0, 0.5f),
+    E("info_nce_big", info_nce, "35x33 35x33 131x33", NO_CHECK, 0.2f),
+    E("info_nce_own", info_nce, "5x7 5x7 5x11x7", 0, 0.5f), E("info_nce_own_one", info_nce, "1x7 1x7 1x1x7", 0, 0.2f),
+    E("info_nce_own_big", info_nce, "67x33 67x33 67x131x33", NO_CHECK, 0.2f),
+    E("accuracy", accuracy, "33x5n 33i5", NO_CHECK, 1), E("accuracy_3", accuracy, "3x11x7n 3x11i7", NO_CHECK, 3),
+    E("accuracy_all", accuracy, "9x4n 9i4", NO_CHECK, 4),
+    E("negative_cosine", negative_cosine, "5x7 5x7", 0, 0),
+    E("negative_cosine_big", negative_cosine, "67x131l 67x131", NO_CHECK, 0),
+    E("barlow_loss", barlow_loss, "9x5 9x5", 0, 0.5f),
+    E("barlow_loss_big", barlow_loss, "67x131l 67x131", NO_CHECK, 0.0051f),
+    E("vicreg_loss", vicreg_loss, "9x5 9x5", 0, 25, 25, 1),
+    E("vicreg_loss_terms", vicreg_loss, "9x5l 9x5", 0, 0.5f, 3, 2),
     E("vicreg_loss_big", vicreg_loss, "67x131l 67x131", NO_CHECK, 25, 25, 1),
 #if SSLH_WITH_VAE
     E("gaussian_kl", gaussian_kl, "4x7 4x7", 0, 0),
@@ -365,9 +530,18 @@ static double ref_softplus(double x) { return x > 0 ? x + log1p(exp(-x)) : log1p
 static double ref_gelu(double x) { return 0.5 * x * erfc(-x / sqrt(2.0)); }
 static double ref_sqrt(double x) { return sqrt(x); }
 static void elementary_functions(void) {
-    static const struct { const char *name; sslh_tensor *(*fn)(sslh_ctx *, sslh_tensor *); double (*ref)(double); float low, high; int logarithmic; double absolute; } f[] = {
-        {"exp", sslh_exp, ref_exp, -87, 88, 0, 0}, {"log", sslh_log, ref_log, 1e-37f, 1e37f, 1, 1e-7}, {"tanh", sslh_tanh, ref_tanh, -12, 12, 0, 1e-7},
-        {"tanh small", sslh_tanh, ref_tanh, 1e-6f, 1, 1, 0}, {"sigmoid", sslh_sigmoid, ref_sigmoid, -80, 40, 0, 0}, {"softplus", sslh_softplus, ref_softplus, -80, 80, 0, 0},
+    static const struct {
+        const char *name;
+        sslh_tensor *(*fn)(sslh_ctx *, sslh_tensor *);
+        double (*ref)(double);
+        float  low, high;
+        int    logarithmic;
+        double absolute;
+    } f[] = {
+        {"exp", sslh_exp, ref_exp, -87, 88, 0, 0}, {"log", sslh_log, ref_log, 1e-37f, 1e37f, 1, 1e-7},
+        {"tanh", sslh_tanh, ref_tanh, -12, 12, 0, 1e-7},
+        {"tanh small", sslh_tanh, ref_tanh, 1e-6f, 1, 1, 0}, {"sigmoid", sslh_sigmoid, ref_sigmoid, -80, 40, 0, 0},
+        {"softplus", sslh_softplus, ref_softplus, -80, 80, 0, 0},
         {"gelu", sslh_gelu, ref_gelu, -5, 10, 0, 1e-6}, {"sqrt", sslh_sqrt, ref_sqrt, 1e-37f, 1e37f, 1, 0}};
     sslh_ctx *c = create(1, NULL, 0);
     static float v[4001];
@@ -377,7 +551,8 @@ static void elementary_functions(void) {
         sslh_tensor *y;
         for (i = 0; i < 4001; i++) {
             double t = i / 4000.0;
-            v[i] = (float)(f[k].logarithmic ? (double)f[k].low * pow((double)f[k].high / (double)f[k].low, t) : (double)f[k].low + ((double)f[k].high - (double)f[k].low) * t);
+            v[i] = (float)(f[k].logarithmic ? (double)f[k].low * pow((double)f[k].high / (double)f[k].low, t)
+                                            : (double)f[k].low + ((double)f[k].high - (double)f[k].low) * t);
         }
         sslh_begin_step(c);
         y = f[k].fn(c, sslh_from(c, sslh_dim1(4001), v));
@@ -396,13 +571,15 @@ static void elementary_functions(void) {
         sslh_begin_step(c);
         x = sslh_from(c, sslh_dim1(5), ends);
         y = sslh_exp(c, x);
-        CHECK(y->data[0] == 0 && y->data[1] > 1e38f && (double)y->data[2] == 1 && y->data[3] > 1e38f, "exp: %g %g %g %g", (double)y->data[0], (double)y->data[1], (double)y->data[2], (double)y->data[3]);
+        CHECK(y->data[0] == 0 && y->data[1] > 1e38f && (double)y->data[2] == 1 && y->data[3] > 1e38f,
+              "exp: %g %g %g %g", (double)y->data[0], (double)y->data[1], (double)y->data[2], (double)y->data[3]);
         nan = (float)y->data[4];
         CHECK(nan != nan, "exp(NaN) = %g", (double)nan);
         y = sslh_sigmoid(c, x);
         CHECK(y->data[0] == 0 && (double)y->data[1] == 1 && (double)y->data[2] == 0.5, "sigmoid ends");
         y = sslh_tanh(c, x);
-        CHECK((double)y->data[0] == -1 && (double)y->data[1] == 1 && y->data[2] == 0 && y->data[4] != y->data[4], "tanh ends");
+        CHECK((double)y->data[0] == -1 && (double)y->data[1] == 1 && y->data[2] == 0 && y->data[4] != y->data[4],
+              "tanh ends");
         y = sslh_relu(c, x);
         CHECK(y->data[4] != y->data[4], "relu(NaN) = %g, PyTorch gives NaN", (double)y->data[4]);
         y = sslh_softplus(c, x);
@@ -426,14 +603,18 @@ static void special_values(void) {
     sslh_tensor *x, *y, *gamma;
     int i, k;
     x = sslh_zeros(c, sslh_dim1(20)); /* more than a vector has lanes */
-    for (i = 0; i < 20; i++) x->data[i] = (sslh_real)(i % 5 == 0 ? -0.0 : i % 5 == 1 ? -inf : i % 5 == 2 ? inf : i % 5 == 3 ? -1.5 : 2.5);
+    for (i = 0; i < 20; i++)
+        x->data[i] = (sslh_real)(i % 5 == 0 ? -0.0 : i % 5 == 1 ? -inf : i % 5 == 2 ? inf : i % 5 == 3 ? -1.5 : 2.5);
     for (k = 0; k < 11; k++) {
         y = sslh_pow(c, x, exponent[k]);
         for (i = 0; i < 20; i++)
-            CHECK(same_number((double)y->data[i], pow((double)x->data[i], (double)exponent[k])), "pow(%g, %g) = %g", (double)x->data[i], (double)exponent[k], (double)y->data[i]);
+            CHECK(same_number((double)y->data[i], pow((double)x->data[i], (double)exponent[k])),
+                  "pow(%g, %g) = %g", (double)x->data[i], (double)exponent[k], (double)y->data[i]);
     }
     y = sslh_tanh(c, x);
-    for (i = 0; i < 20; i++) CHECK(same_number((double)y->data[i], tanh((double)x->data[i])), "tanh(%g) = %g", (double)x->data[i], (double)y->data[i]);
+    for (i = 0; i < 20; i++)
+        CHECK(same_number((double)y->data[i], tanh((double)x->data[i])),
+              "tanh(%g) = %g", (double)x->data[i], (double)y->data[i]);
     /* a NaN makes its row NaN and no other */
     x = sslh_full(c, sslh_dim2(3, 5), 3);
     x->data[6] = (sslh_real)strtod("nan", NULL);
@@ -509,8 +690,8 @@ static void working_precision(void) {
     sslh_destroy(c);
 }
 
-/* Sums over millions of rows, one kind after the other, against sums in double: 0.1 again and again is the hardest case,
-   because every addition errs to the same side. */
+/* Sums over millions of rows, one kind after the other, against sums in double: 0.1 again and again is the hardest
+   case, because every addition errs to the same side. */
 static double tenth, count;
 static void long_sum(const char *what, int columns, const sslh_real *v, double expected, double tolerance) {
     double worst = 0;
@@ -546,7 +727,8 @@ static void long_sums(void) {
         long_sum("added row", C, row->grad, tenth * n, 2e-6);
         for (i = 0; i < 2; i++) {
             bias = sslh_requires_grad(sslh_full(c, sslh_dim1(C), 1));
-            y = sslh_linear_ex(c, sslh_zeros(c, sslh_dim2(n, 1)), sslh_zeros(c, sslh_dim2(C, 1)), bias, i ? SSLH_RELU : SSLH_LINEAR);
+            y = sslh_linear_ex(c, sslh_zeros(c, sslh_dim2(n, 1)), sslh_zeros(c, sslh_dim2(C, 1)), bias,
+                               i ? SSLH_RELU : SSLH_LINEAR);
             sslh_backward(c, sslh_sum(c, sslh_mul(c, y, x), SSLH_ALL, 0));
             long_sum(i ? "bias with a ReLU" : "bias", C, bias->grad, tenth * n, 2e-6);
         }
@@ -554,7 +736,8 @@ static void long_sums(void) {
         sslh_begin_step(c);
         /* 999, 1000, 1001 in turn: normalised by channel, so that gamma's gradient is a sum of products */
         x = sslh_zeros(c, sslh_dim2(n, C));
-        for (i = 0; i < n; i++) for (j = 0; j < C; j++) x->data[(size_t)i * (size_t)C + (size_t)j] = (sslh_real)(i % 3 == 0 ? 999 : i % 3 == 1 ? 1000 : 1001);
+        for (i = 0; i < n; i++)
+            for (j = 0; j < C; j++) x->data[(size_t)i * (size_t)C + (size_t)j] = (sslh_real)(999 + i % 3);
         mean = 1000, var = 2 / 3.0;
         y = sslh_variance(c, x, SSLH_AXIS(0), 0, 0);
         long_sum("variance", C, y->data, var, 2e-6);
@@ -573,7 +756,8 @@ static void long_sums(void) {
             long_sum("running mean", C, mu->data, mean, 3e-7);
             long_sum("running variance", C, sigma->data, var * n / (n - 1.0), 2e-6);
             if (sslh_error(c)) break;
-            long_sum("batch norm, beta", C, bias->grad, (i + 1) * 7.0 * n, 3e-6); /* y has mean 3; gradients of two passes */
+            /* y has mean 3; gradients of two passes */
+            long_sum("batch norm, beta", C, bias->grad, (i + 1) * 7.0 * n, 3e-6);
             long_sum("batch norm, gamma", C, gamma->grad, (i + 1) * 2.0 * n, 3e-6);
         }
         CHECK_OK(c);
@@ -602,7 +786,8 @@ static void long_sums(void) {
         for (i = 0; i < n; i++) x->data[2 * i] = (sslh_real)0.3f, t->data[2 * i] = 1;
         CHECK_CLOSE(sslh_item(sslh_cross_entropy_soft(c, x, t)) / expected, 1.0, 1e-6);
         CHECK_CLOSE(sslh_item(sslh_cross_entropy(c, x, sslh_argmax(c, x, 1))) / expected, 1.0, 1e-6);
-        CHECK_CLOSE(sslh_item(sslh_mse(c, x, sslh_zeros(c, sslh_dim2(n, 2)))) / ((double)0.3f * (double)0.3f / 2), 1.0, 1e-6);
+        CHECK_CLOSE(sslh_item(sslh_mse(c, x, sslh_zeros(c, sslh_dim2(n, 2)))) / ((double)0.3f * (double)0.3f / 2),
+                    1.0, 1e-6);
         CHECK_OK(c);
     }
     sslh_destroy(c);
@@ -633,7 +818,7 @@ static void dropout_statistics(void) {
     sslh_destroy(c);
 }
 
-/* --- error sentences -------------------------------------------------------------------------------------------------- */
+/* --- error sentences ---------------------------------------------------------------------------------------------- */
 
 static void error_sentences(void) {
     sslh_conv_desc cd;
@@ -772,8 +957,10 @@ static void error_sentences(void) {
     BAD("sslh_self_attention", sslh_self_attention(bad, T(3, 2, 5, 8, 0), at));
     memset(&re, 0, sizeof re);
     BAD("sslh_lstm", sslh_lstm(bad, T(3, 2, 5, 3, 0), T(2, 16, 3, 0, 0), T(2, 12, 3, 0, 0), NULL, NULL, re));
-    BAD("sslh_lstm", sslh_lstm(bad, T(3, 2, 5, 3, 0), T(2, 16, 3, 0, 0), T(2, 16, 4, 0, 0), T(1, 12, 0, 0, 0), NULL, re));
-    BAD("sslh_gru", sslh_gru(bad, T(3, 2, 5, 3, 0), T(2, 12, 3, 0, 0), T(2, 12, 5, 0, 0), T(1, 12, 0, 0, 0), T(1, 12, 0, 0, 0), NULL));
+    BAD("sslh_lstm",
+        sslh_lstm(bad, T(3, 2, 5, 3, 0), T(2, 16, 3, 0, 0), T(2, 16, 4, 0, 0), T(1, 12, 0, 0, 0), NULL, re));
+    BAD("sslh_gru", sslh_gru(bad, T(3, 2, 5, 3, 0), T(2, 12, 3, 0, 0), T(2, 12, 5, 0, 0), T(1, 12, 0, 0, 0),
+                             T(1, 12, 0, 0, 0), NULL));
     BAD("sslh_cross_entropy", sslh_cross_entropy(bad, T(2, 3, 4, 0, 0), ints(1, 2, 0, 1)));
     BAD("sslh_cross_entropy", sslh_cross_entropy(bad, T(2, 3, 4, 0, 0), ints(1, 3, 0, 4)));
     BAD("sslh_cross_entropy", sslh_cross_entropy(bad, T(2, 3, 4, 0, 0), T(1, 3, 0, 0, 0)));

@@ -41,7 +41,9 @@ static void fill_table(void) {
 /* Parameters: two matrices in group 0 and 3, a vector, a kernel. */
 #define PARAMS 4
 static const int param_group[PARAMS] = {0, 0, 3, 1};
-static sslh_shape param_shape(int i) { return i == 0 ? sslh_dim2(7, 5) : i == 1 ? sslh_dim1(7) : i == 2 ? sslh_dim4(3, 2, 2, 5) : sslh_dim2(33, 67); }
+static sslh_shape param_shape(int i) {
+    return i == 0 ? sslh_dim2(7, 5) : i == 1 ? sslh_dim1(7) : i == 2 ? sslh_dim4(3, 2, 2, 5) : sslh_dim2(33, 67);
+}
 
 static uint32_t seed_of(const char *kind, int index) {
     uint32_t h = 2166136261u;
@@ -143,7 +145,9 @@ static void torch_steps(void) {
                 size_t q;
                 int at;
                 for (at = 0; at < recorded; at++)
-                    if (strcmp(golden_optim[at].name, table[k].name) == 0 && golden_optim[at].step == step && golden_optim[at].param == i) break;
+                    if (strcmp(golden_optim[at].name, table[k].name) == 0 && golden_optim[at].step == step &&
+                        golden_optim[at].param == i)
+                        break;
                 if (!CHECK(at < recorded, "%s: not recorded (tests/golden/make_optim.py)", table[k].name)) continue;
                 for (q = 0; q < p->count; q++) {
                     double w = (double)draw(&s), v = (double)p->data[q];
@@ -151,7 +155,9 @@ static void torch_steps(void) {
                     CHECK(p->grad == NULL || p->grad[q] == 0, "gradients are zero after a step");
                 }
                 error = fabs(sum - golden_optim[at].sum) / size;
-                CHECK(error < 1e-5, "%s step %d parameter %d: projection %.9g, PyTorch %.9g", table[k].name, step + 1, i, sum, golden_optim[at].sum);
+                CHECK(error < 1e-5,
+                      "%s step %d parameter %d: projection %.9g, PyTorch %.9g", table[k].name, step + 1, i, sum,
+                      golden_optim[at].sum);
                 if (error > worst) worst = error, where = table[k].name;
                 for (j = 0; j < 4; j++) CHECK_NEAR(p->data[p->count * (size_t)j / 4], golden_optim[at].value[j], 1e-5);
             }
@@ -269,7 +275,8 @@ static void schedules(void) {
         CHECK_NEAR(sslh_constant(s, 100, 10, 0.3f), 0.3 * warm, 1e-6);
         CHECK_NEAR(sslh_cosine(s, 100, 10, 0.3f), s < 10 ? 0.3 * warm : 0.15 * (1 + cos(pi * t)), 1e-6);
         CHECK_NEAR(sslh_linear_decay(s, 100, 10, 0.3f), s < 10 ? 0.3 * warm : 0.3 * (1 - t), 1e-6);
-        CHECK_NEAR(sslh_steps(s, 100, 10, 0.3f, milestones, 0.1f), 0.3 * warm * (s >= 75 ? 0.01 : s >= 50 ? 0.1 : 1), 1e-6);
+        CHECK_NEAR(sslh_steps(s, 100, 10, 0.3f, milestones, 0.1f),
+                   0.3 * warm * (s >= 75 ? 0.01 : s >= 50 ? 0.1 : 1), 1e-6);
     }
     CHECK_NEAR(sslh_cosine(0, 10, 0, 1), 1, 1e-6);
     CHECK_NEAR(sslh_cosine(10, 10, 0, 1), 0, 1e-6);
@@ -284,9 +291,10 @@ int main(int argc, char **argv) {
     if (argc > 1 && strcmp(argv[1], "--list") == 0) {
         for (k = 0; k < cases; k++) {
             const sslh_optimizer_desc *d = &table[k].d;
-            printf("%s|%d,%.9g,%d,%.9g,%.9g,%.9g,%d,%.9g,%.9g,%d,%.9g,%u,%.9g,%.9g,%.9g|", table[k].name, (int)d->kind, (double)d->momentum, d->nesterov,
-                   (double)d->beta1, (double)d->beta2, (double)d->eps, d->no_bias_correction, (double)d->weight_decay, (double)d->lars_eta,
-                   d->lars_clip, (double)d->clip, d->constant_lr, (double)table[k].vector_decay, (double)table[k].bias_lr, (double)table[k].peak);
+            printf("%s|%d,%.9g,%d,%.9g,%.9g,%.9g,%d,%.9g,%.9g,%d,%.9g,%u,%.9g,%.9g,%.9g|", table[k].name, (int)d->kind,
+                   (double)d->momentum, d->nesterov, (double)d->beta1, (double)d->beta2, (double)d->eps,
+                   d->no_bias_correction, (double)d->weight_decay, (double)d->lars_eta, d->lars_clip, (double)d->clip,
+                   d->constant_lr, (double)table[k].vector_decay, (double)table[k].bias_lr, (double)table[k].peak);
             for (g = 0; g < 16; g++) printf("%s%.9g", g ? "," : "", (double)d->group_lr[g]);
             printf("\n");
         }

@@ -511,8 +511,8 @@ static void checkpoint_refused_at_once(void) {
     CHECK(symlink("nowhere/run", in_folder("away")) == 0, "symlink");
     for (k = 0; k < 5; k++) {
         static const char *const names[] = {"none/run", "there", "kept/run", "away", "there/run"};
-        static const char *const whys[] = {"there is no folder", "is a folder", "there is no folder", "there is no folder",
-                                           NULL};
+        static const char *const whys[] = {"there is no folder", "is a folder", "there is no folder",
+                                           "there is no folder", NULL};
         sslh_ctx *c;
         snprintf(path, sizeof path, "%s", in_folder(names[k]));
         c = run(path, 1);

@@ -25,7 +25,8 @@ static const uint8_t *back(sslh_ctx *c, int *h, int *w) {
 
 static int count_colour(const uint8_t *p, int h, int w, int colour) {
     int i, n = 0;
-    for (i = 0; i < h * w; i++) n += p[3 * i] == (colour >> 16) && p[3 * i + 1] == ((colour >> 8) & 255) && p[3 * i + 2] == (colour & 255);
+    for (i = 0; i < h * w; i++)
+        n += p[3 * i] == (colour >> 16) && p[3 * i + 1] == ((colour >> 8) & 255) && p[3 * i + 2] == (colour & 255);
     return n;
 }
 
@@ -82,9 +83,11 @@ static void sheet(void) {
     if (p) {
         int ink = 0x333333, frame = 0x1f77b4, at = 8 + left + 8; /* margin, names, room */
         CHECK(count_in(p, w, 0, w, 0, 30, ink) > 40, "a title");
-        CHECK(count_in(p, w, 0, at - 2, 62, 82, ink) > 40 && count_in(p, w, 0, at - 2, 86, 106, ink) > 40, "both rows have names");
+        CHECK(count_in(p, w, 0, at - 2, 62, 82, ink) > 40 && count_in(p, w, 0, at - 2, 86, 106, ink) > 40,
+              "both rows have names");
         CHECK(count_in(p, w, 0, at - 2, 30, 60, ink) == 0, "no name above them");
-        CHECK(count_in(p, w, at, at + 20, 36, 60, ink) > 10 && count_in(p, w, at + 24 + 12, w, 36, 60, ink) > 10, "heads");
+        CHECK(count_in(p, w, at, at + 20, 36, 60, ink) > 10 && count_in(p, w, at + 24 + 12, w, 36, 60, ink) > 10,
+              "heads");
         CHECK(count_colour(p, h, w, frame) == 2 * 4 * 2 * 22, "two frames: %d", count_colour(p, h, w, frame));
         CHECK(count_in(p, w, at - 2, at + 22, 0, h, frame) == 2 * 4 * 2 * 22, "around the first column");
         CHECK(count_in(p, w, at + 22, at + 36, 60, h, 0xffffff) == 14 * (h - 60), "which stands apart");
@@ -137,10 +140,13 @@ static void filters(void) {
     sslh_picture_filters(c, FILE_NAME, sslh_from(c, sslh_dim4(1, 2, 2, 1), scaled), 10); /* one scale: -2 .. 2 */
     p = back(c, &h, &w);
     if (p) {
-        CHECK(count_in(p, w, 16, 36, 16, 36, 0) == 100 && count_in(p, w, 16, 36, 16, 36, 0x808080) == 100, "-2 is black, 0 grey");
-        CHECK(count_in(p, w, 16, 36, 16, 36, 0xc0c0c0) == 0 && count_in(p, w, 16, 36, 16, 36, 0xbfbfbf) == 200, "1 is half way to white");
+        CHECK(count_in(p, w, 16, 36, 16, 36, 0) == 100 && count_in(p, w, 16, 36, 16, 36, 0x808080) == 100,
+              "-2 is black, 0 grey");
+        CHECK(count_in(p, w, 16, 36, 16, 36, 0xc0c0c0) == 0 && count_in(p, w, 16, 36, 16, 36, 0xbfbfbf) == 200,
+              "1 is half way to white");
         CHECK(count_in(p, w, 15, 37, 15, 37, 0x9a9a9a) == 4 * 21, "a frame around the filter");
-        CHECK(count_in(p, w, 16, 16 + 256, 52, 64, 0xffffff) == 12, "the scale ends in white: %d", count_in(p, w, 16, 16 + 256, 52, 64, 0xffffff));
+        CHECK(count_in(p, w, 16, 16 + 256, 52, 64, 0xffffff) == 12,
+              "the scale ends in white: %d", count_in(p, w, 16, 16 + 256, 52, 64, 0xffffff));
         CHECK(count_in(p, w, 0, w, 68, h, 0x333333) > 60, "with numbers");
     }
     sslh_picture_filters(c, FILE_NAME, sslh_normal(c, sslh_dim2(8, 48), 0, 1), 0); /* 4 x 4 x 3 */
@@ -160,7 +166,8 @@ static void scatter(void) {
     int h = 0, w = 0, i;
     const uint8_t *p;
     int32_t labels[60];
-    const char *names[3] = {"first", NULL, "a very long name that goes on and on beyond every legend, \xc3\xa4\xc3\xb6"};
+    const char *names[3] = {"first", NULL,
+                            "a very long name that goes on and on beyond every legend, \xc3\xa4\xc3\xb6"};
     sslh_tensor *x = sslh_normal(c, sslh_dim2(60, 2), 0, 1);
     for (i = 0; i < 60; i++) labels[i] = i % 3;
     sslh_picture_scatter(c, FILE_NAME, x, labels, 3, names);
@@ -195,7 +202,8 @@ static void curves(void) {
     v[8] = 1.0f / zero;
     sslh_picture_curves(c, FILE_NAME, v, 2, 20, names, "two curves");
     p = back(c, &h, &w);
-    if (p) CHECK(count_colour(p, h, w, 0x1f77b4) > 300 && count_colour(p, h, w, 0xff7f0e) > 300, "both lines are there");
+    if (p)
+        CHECK(count_colour(p, h, w, 0x1f77b4) > 300 && count_colour(p, h, w, 0xff7f0e) > 300, "both lines are there");
     for (k = 0; k < 7; k++)
         for (i = 1; i < 7; i++) { /* pairs of extreme values */
             v[0] = extreme[k];
@@ -223,7 +231,8 @@ static void ticks(void) {
         sslh_i_tick(text, sizeof text, want[i].v, want[i].step);
         CHECK(!strcmp(text, want[i].text), "%s, expected %s", text, want[i].text);
     }
-    CHECK(sslh_i_nice(0.3) == 0.5 && sslh_i_nice(7) == 10 && sslh_i_nice(1) == 1 && sslh_i_nice(150) == 200, "nice steps");
+    CHECK(sslh_i_nice(0.3) == 0.5 && sslh_i_nice(7) == 10 && sslh_i_nice(1) == 1 && sslh_i_nice(150) == 200,
+          "nice steps");
 }
 
 static void hostile(void) {
@@ -279,7 +288,9 @@ static void pca_finds_the_axes(void) {
     for (i = 0; i < N; i++)
         for (k = 0; k < D; k++) {
             double s = 7; /* a mean that must go */
-            for (j = 0; j < 3; j++) s += length[j] * (double)g->data[3 * i + j] * sqrt(2.0 / D) * cos(3.141592653589793 * (j + 1) * (k + 0.5) / D);
+            for (j = 0; j < 3; j++)
+                s += length[j] * (double)g->data[3 * i + j] * sqrt(2.0 / D) *
+                     cos(3.141592653589793 * (j + 1) * (k + 0.5) / D);
             x->data[i * D + k] = (sslh_real)s;
         }
     p = sslh_pca(c, x, 3);
@@ -300,7 +311,8 @@ static void pca_finds_the_axes(void) {
     }
     CHECK_NEAR(var[0] + var[1] + var[2], total, 1e-3 * total); /* rank 3: nothing is lost */
     CHECK_NEAR(cross, 0, 1e-4);
-    CHECK(var[0] > 20 && var[0] < 31 && var[1] > 3 && var[1] < 5 && var[2] > 0.18 && var[2] < 0.33, "variances %g %g %g", var[0], var[1], var[2]);
+    CHECK(var[0] > 20 && var[0] < 31 && var[1] > 3 && var[1] < 5 && var[2] > 0.18 && var[2] < 0.33,
+          "variances %g %g %g", var[0], var[1], var[2]);
     /* constant features, fewer points than dimensions, one point */
     p = sslh_pca(c, sslh_full(c, sslh_dim2(5, 7), 3), 2);
     for (i = 0; i < 10; i++) CHECK(p->data[i] == 0, "%g", (double)p->data[i]);
@@ -333,7 +345,8 @@ static void tsne_keeps_clusters(void) {
             int best = -1;
             double best_d = 0;
             for (j = 0; j < N; j++) {
-                double dx = (double)y->data[2 * i] - (double)y->data[2 * j], dy = (double)y->data[2 * i + 1] - (double)y->data[2 * j + 1];
+                double dx = (double)y->data[2 * i] - (double)y->data[2 * j],
+                       dy = (double)y->data[2 * i + 1] - (double)y->data[2 * j + 1];
                 if (j != i && (best < 0 || dx * dx + dy * dy < best_d)) best = j, best_d = dx * dx + dy * dy;
             }
             right += best % 4 == i % 4;
@@ -354,9 +367,12 @@ static void tsne_small(void) {
     memset(&d, 0, sizeof d);
     d.iterations = 60;
     for (n = 1; n < 20; n++) {
-        sslh_tensor *y = sslh_tsne(c, sslh_normal(c, sslh_dim2(n, 1 + n % 5), 0, 1), d), *z = sslh_tsne(c, sslh_full(c, sslh_dim2(n, 3), 2), d);
+        sslh_tensor *y = sslh_tsne(c, sslh_normal(c, sslh_dim2(n, 1 + n % 5), 0, 1), d),
+                    *z = sslh_tsne(c, sslh_full(c, sslh_dim2(n, 3), 2), d);
         CHECK_OK(c);
-        for (i = 0; i < y->count; i++) CHECK((double)y->data[i] - (double)y->data[i] == 0 && (double)z->data[i] - (double)z->data[i] == 0, "n = %d", n);
+        for (i = 0; i < y->count; i++)
+            CHECK((double)y->data[i] - (double)y->data[i] == 0 && (double)z->data[i] - (double)z->data[i] == 0,
+                  "n = %d", n);
     }
     sslh_destroy(c);
 }

@@ -1,6 +1,7 @@
 #!/bin/sh
-# Warnings under strict flags in gcc and clang, C99 to C++20, every setting of the switches, names that leak, a TLS library beside
-# ours, two private copies in one program, C implementation in a C++ program, wrong use that must not compile.
+# Warnings under strict flags in gcc and clang, C99 to C++20, every setting of the switches, names that leak, a TLS
+# library beside ours, two private copies in one program, C implementation in a C++ program, wrong use that must not
+# compile.
 cd "$(dirname "$0")/.." || exit 1
 tally=build/portability.tally; mkdir -p build/port; : > $tally
 . tests/lib.sh
@@ -11,7 +12,8 @@ jobs=$( (nproc || echo 2) 2>/dev/null)
 
 printf '#define SSLH_IMPLEMENTATION\n#include "ssl.h"\n' > $P/impl.c
 cp $P/impl.c $P/impl.cpp
-printf '#define SSLH_STATIC\n#define SSLH_IMPLEMENTATION\n#include "ssl.h"\nint used(void);\nint used(void) { return (int)sslh_version_used(); }\n' | sed 's/(int)sslh_version_used()/SSLH_VERSION_MAJOR/' > $P/static.c
+printf '%s\n' '#define SSLH_STATIC' '#define SSLH_IMPLEMENTATION' '#include "ssl.h"' \
+    'int used(void);' 'int used(void) { return SSLH_VERSION_MAJOR; }' > $P/static.c
 cp $P/static.c $P/static.cpp
 printf '#include "ssl.h"\nint used(void);\nint used(void) { return SSLH_VERSION_MAJOR; }\n' > $P/header.c
 cp $P/header.c $P/header.cpp
@@ -25,7 +27,8 @@ bg() { # bg NAME command..
     bg_name=$1; shift
     queue=$((queue + 1))
     id=$queue
-    ( if "$@" > "$P/job$id.out" 2>&1; then echo ok > "$P/job$id.code"; else echo bad > "$P/job$id.code"; fi; echo "$bg_name" > "$P/job$id.name" ) &
+    ( if "$@" > "$P/job$id.out" 2>&1; then echo ok > "$P/job$id.code"; else echo bad > "$P/job$id.code"; fi
+      echo "$bg_name" > "$P/job$id.name" ) &
     [ $((queue % jobs)) = 0 ] && wait
     return 0
 }
@@ -42,7 +45,8 @@ collect() {
 }
 
 # --- warnings --------------------------------------------------------------------------------------------------------
-# The instruction-set passes take most of a compiler's time: all standards check the text without them, C99 and C++11 with them.
+# The instruction-set passes take most of a compiler's time: all standards check the text without them, C99 and C++11
+# with them.
 for compiler in gcc clang clang-19; do
     [ $compiler = clang-19 ] && [ "$long" != 1 ] && continue
     if ! have $compiler; then skip "warnings $compiler" "$compiler is not installed"; continue; fi
@@ -55,11 +59,14 @@ for compiler in gcc clang clang-19; do
         # shellcheck disable=SC2086
         bg "warnings $compiler -std=$std" $compiler -std=$std $STRICT $mode -I. $P/impl.c
         # shellcheck disable=SC2086
-        [ $compiler = gcc ] && [ $std = c99 ] && bg "warnings gcc -Wc++-compat -Wformat-truncation" gcc -std=c99 -Wall -Wc++-compat -Wformat-truncation -Werror -O1 -DSSLH_WITH_SIMD=0 -c -I. $P/impl.c -o $P/compat.o
+        [ $compiler = gcc ] && [ $std = c99 ] && bg "warnings gcc -Wc++-compat -Wformat-truncation" gcc -std=c99 -Wall \
+            -Wc++-compat -Wformat-truncation -Werror -O1 -DSSLH_WITH_SIMD=0 -c -I. $P/impl.c -o $P/compat.o
         # shellcheck disable=SC2086
-        [ $std = c99 ] && bg "warnings $compiler -std=$std SSLH_STATIC" $compiler -std=$std $STRICT -fsyntax-only -DSSLH_WITH_SIMD=0 -I. $P/static.c
+        [ $std = c99 ] && bg "warnings $compiler -std=$std SSLH_STATIC" $compiler -std=$std $STRICT -fsyntax-only \
+            -DSSLH_WITH_SIMD=0 -I. $P/static.c
         # shellcheck disable=SC2086
-        [ $std = c99 ] && bg "warnings $compiler -std=$std header alone" $compiler -std=$std $STRICT -fsyntax-only -I. $P/header.c
+        [ $std = c99 ] && bg "warnings $compiler -std=$std header alone" $compiler -std=$std $STRICT -fsyntax-only \
+            -I. $P/header.c
     done
     case $compiler in gcc) cxx=g++;; clang) cxx=clang++;; *) cxx=clang++-19;; esac
     if ! have $cxx; then skip "warnings $cxx" "$cxx is not installed"; continue; fi
@@ -76,13 +83,15 @@ for compiler in gcc clang clang-19; do
 done
 collect
 
-# --- the switches: none, all, each alone, each missing ------------------------------------------------------------------
+# --- the switches: none, all, each alone, each missing ----------------------------------------------------------------
 methods=$(sed -n 's/^#ifndef SSLH_WITH_\([A-Z0-9_]*\)$/\1/p' ssl.h | grep -v -E '^(ALL|THREADS|SIMD|STDIO)$' | sort -u)
 echo "   methods: $(echo $methods | tr '\n' ' ')"
-for m in $methods; do check "sslh_methods has a row of SSLH_WITH_$m" [ "$(grep -c "\"SSLH_WITH_$m\", \"sslh_" ssl.h)" = 1 ]; done
+for m in $methods; do check "sslh_methods has a row of SSLH_WITH_$m" \
+    [ "$(grep -c "\"SSLH_WITH_$m\", \"sslh_" ssl.h)" = 1 ]; done
 settings="-DSSLH_WITH_ALL=0 -DSSLH_WITH_ALL=1 -DSSLH_WITH_ALL"
 for m in $methods; do settings="$settings -DSSLH_WITH_ALL=0,-DSSLH_WITH_$m=1 -DSSLH_WITH_$m=0"; done
-settings="$settings -DSSLH_WITH_THREADS=0 -DSSLH_WITH_SIMD=0 -DSSLH_WITH_STDIO=0 -DSSLH_WITH_THREADS=0,-DSSLH_WITH_SIMD=0,-DSSLH_WITH_STDIO=0,-DSSLH_WITH_ALL=0"
+settings="$settings -DSSLH_WITH_THREADS=0 -DSSLH_WITH_SIMD=0 -DSSLH_WITH_STDIO=0"
+settings="$settings -DSSLH_WITH_THREADS=0,-DSSLH_WITH_SIMD=0,-DSSLH_WITH_STDIO=0,-DSSLH_WITH_ALL=0"
 for compiler in gcc clang; do
     have $compiler || continue
     for s in $settings; do
@@ -93,14 +102,19 @@ for compiler in gcc clang; do
         bg "switches $compiler $flags" $compiler -std=c99 -Wall -Wextra -Werror $flags -fsyntax-only -I. $P/impl.c
         # static: no unused-function warning in any setting
         # shellcheck disable=SC2086
-        [ $compiler = clang ] && bg "switches $compiler SSLH_STATIC $flags" $compiler -std=c99 -Wall -Wextra -Werror $flags -fsyntax-only -I. $P/static.c
+        [ $compiler = clang ] && bg "switches $compiler SSLH_STATIC $flags" $compiler -std=c99 -Wall -Wextra -Werror \
+            $flags -fsyntax-only -I. $P/static.c
     done
 done
 collect
 # an empty define counts as 1
-printf '#define SSLH_WITH_ALL 0\n#define SSLH_WITH_SIMCLR\n#include "ssl.h"\n#if !SSLH_WITH_SIMCLR || SSLH_WITH_VAE\n#error wrong\n#endif\n' > $P/empty.c
+printf '%s\n' '#define SSLH_WITH_ALL 0' '#define SSLH_WITH_SIMCLR' '#include "ssl.h"' \
+    '#if !SSLH_WITH_SIMCLR || SSLH_WITH_VAE' '#error wrong' '#endif' > $P/empty.c
 bg "an empty switch is 1" $CC -std=c99 -fsyntax-only -I. $P/empty.c
-printf '#define SSLH_WITH_THREADS\n#define SSLH_WITH_SIMD\n#define SSLH_WITH_STDIO\n#define SSLH_USE_CBLAS\n#include "ssl.h"\n#if SSLH_WITH_THREADS + SSLH_WITH_SIMD + SSLH_WITH_STDIO + SSLH_USE_CBLAS != 4\n#error wrong\n#endif\n' > $P/empty2.c
+printf '%s\n' '#define SSLH_WITH_THREADS' '#define SSLH_WITH_SIMD' '#define SSLH_WITH_STDIO' \
+    '#define SSLH_USE_CBLAS' '#include "ssl.h"' \
+    '#if SSLH_WITH_THREADS + SSLH_WITH_SIMD + SSLH_WITH_STDIO + SSLH_USE_CBLAS != 4' '#error wrong' '#endif' \
+    > $P/empty2.c
 bg "an empty switch is 1, all kinds" $CC -std=c99 -fsyntax-only -I. $P/empty2.c
 # linked and run: none, all, each alone
 cat > $P/run.c <<'END'
@@ -122,7 +136,8 @@ int main(void) {
 }
 END
 cat > $P/link.sh <<'END'
-# link.sh NAME COMPILER FLAGS..: builds run.c at -O0 and runs it, by qemu where the kernel does not start 32-bit programs
+# link.sh NAME COMPILER FLAGS..: builds run.c at -O0 and runs it, by qemu where the kernel does not start 32-bit
+# programs
 name=$1; shift
 "$@" -I. build/port/run.c -o "build/port/$name" -lm -lpthread || exit 1
 "build/port/$name"; code=$?
@@ -130,7 +145,9 @@ if [ $code = 126 ] && command -v qemu-i386 > /dev/null; then qemu-i386 "build/po
 exit $code
 END
 n=0
-for s in -DSSLH_WITH_ALL=1 -DSSLH_WITH_ALL=0,-DSSLH_WITH_SIMD=0 $(for m in $methods; do echo "-DSSLH_WITH_ALL=0,-DSSLH_WITH_SIMD=0,-DSSLH_WITH_$m=1"; done) -DSSLH_WITH_THREADS=0,-DSSLH_WITH_SIMD=0 -DSSLH_WITH_STDIO=0,-DSSLH_WITH_SIMD=0; do
+for s in -DSSLH_WITH_ALL=1 -DSSLH_WITH_ALL=0,-DSSLH_WITH_SIMD=0 \
+    $(for m in $methods; do echo "-DSSLH_WITH_ALL=0,-DSSLH_WITH_SIMD=0,-DSSLH_WITH_$m=1"; done) \
+    -DSSLH_WITH_THREADS=0,-DSSLH_WITH_SIMD=0 -DSSLH_WITH_STDIO=0,-DSSLH_WITH_SIMD=0; do
     n=$((n + 1))
     # shellcheck disable=SC2046
     bg "linked and run: $s" sh $P/link.sh run$n "$CC" -std=c99 -O0 -w $(echo "$s" | tr ',' ' ')
@@ -159,7 +176,8 @@ END
 cat > $P/shared.sh <<'END'
 # shared.sh COMPILER: a shared library, and a program that finds its bits in it
 "$1" -std=c99 -O0 -w -DSSLH_WITH_SIMD=0 -fPIC -shared -I. build/port/impl.c -lm -lpthread -o build/port/libsslh.so &&
-    "$1" -std=c99 -O0 -w -DSHARED -I. build/port/bits.c -Lbuild/port -lsslh -Wl,-rpath,"$(pwd)/build/port" -o build/port/shared && build/port/shared
+    "$1" -std=c99 -O0 -w -DSHARED -I. build/port/bits.c -Lbuild/port -lsslh \
+        -Wl,-rpath,"$(pwd)/build/port" -o build/port/shared && build/port/shared
 END
 cat > $P/way.sh <<'END'
 # way.sh NAME COMPILER FLAGS..: builds bits.c and runs it
@@ -168,14 +186,17 @@ name=$1; shift
 END
 bg "a shared library" sh $P/shared.sh "$CC"
 # shellcheck disable=SC2086
-bg "the declarations with -Wdeclaration-after-statement" "$CC" -std=c99 -Wdeclaration-after-statement -Werror -fsyntax-only -I. $P/header.c
+bg "the declarations with -Wdeclaration-after-statement" "$CC" -std=c99 -Wdeclaration-after-statement -Werror \
+    -fsyntax-only -I. $P/header.c
 bg "-fno-math-errno" sh $P/way.sh errno "$CC" -std=c99 -O2 -w -fno-math-errno -DSSLH_WITH_SIMD=0
 if compiles "$CC" "-flto"; then bg "-flto" sh $P/way.sh lto "$CC" -std=c99 -O2 -w -flto -DSSLH_WITH_SIMD=0
 else skip "-flto" "$CC has no -flto"; fi
 bg "-std=gnu99" sh $P/link.sh gnu "$CC" -std=gnu99 -O0 -w -DSSLH_WITH_SIMD=0
 if have tcc; then bg "tcc" sh $P/link.sh tcc tcc; else skip tcc "tcc is not installed"; fi
-if have musl-gcc; then bg "musl" sh $P/link.sh musl musl-gcc -std=c99 -O0 -w -static; else skip musl "musl-gcc is not installed"; fi
-if compiles "gcc -m32" "-isystem /usr/include/x86_64-linux-gnu"; then bg "-m32" sh $P/link.sh m32 gcc -m32 -isystem /usr/include/x86_64-linux-gnu -std=c99 -O0 -w
+if have musl-gcc; then bg "musl" sh $P/link.sh musl musl-gcc -std=c99 -O0 -w -static
+else skip musl "musl-gcc is not installed"; fi
+if compiles "gcc -m32" "-isystem /usr/include/x86_64-linux-gnu"; then
+    bg "-m32" sh $P/link.sh m32 gcc -m32 -isystem /usr/include/x86_64-linux-gnu -std=c99 -O0 -w
     # shellcheck disable=SC2086
     bg "warnings -m32" gcc -m32 -isystem /usr/include/x86_64-linux-gnu -std=c99 $STRICT -fsyntax-only -I. $P/impl.c
 else skip -m32 "gcc -m32 does not work (gcc-12-multilib)"; fi
@@ -186,19 +207,22 @@ else skip aarch64 "aarch64-linux-gnu-gcc or qemu-aarch64 is not installed"; fi
 if have clang-19; then # Microsoft's compiler, as far as clang can play it
     mkdir -p $P/msvc
     for h in errno malloc math setjmp stdio stdlib string windows; do echo '#include "msvc.h"' > $P/msvc/$h.h; done
-    bg "Microsoft mode" clang-19 --target=x86_64-pc-windows-msvc -fms-compatibility-version=19.38 -U__clang__ -Wno-unknown-pragmas -Werror -nostdinc \
+    bg "Microsoft mode" clang-19 --target=x86_64-pc-windows-msvc -fms-compatibility-version=19.38 -U__clang__ \
+        -Wno-unknown-pragmas -Werror -nostdinc \
         -isystem $P/msvc -isystem tests -isystem "$(clang-19 -print-resource-dir)/include" -fsyntax-only -I. $P/impl.c
 else skip "Microsoft mode" "clang-19 is not installed"; fi
 collect
 
 # --- the other programs of the repository: they compile ---------------------------------------------------------------
-mkdir -p $P/inc; echo 'static const unsigned char encoder_weights[] = {0}; static const unsigned encoder_weights_size = 1;' > $P/inc/encoder_weights.h
+mkdir -p $P/inc
+echo 'static const unsigned char encoder_weights[] = {0}; static const unsigned encoder_weights_size = 1;' \
+    > $P/inc/encoder_weights.h
 for f in examples/*.c examples/*/*.c tests/tools/*.c; do
     [ -f "$f" ] && bg "warnings $f" "$CC" -std=c99 -Wall -Wextra -DSSLH_WITH_SIMD=0 -fsyntax-only -I. -I$P/inc "$f"
 done
 collect
 
-# --- names -------------------------------------------------------------------------------------------------------------
+# --- names ------------------------------------------------------------------------------------------------------------
 $CC -std=c99 -O0 -w -I. -c $P/impl.c -o $P/impl.o || fail "implementation compiles"
 if have nm; then
     nm -g --defined-only $P/impl.o | awk '{ print $3 }' | grep -v '^sslh_' > $P/leaks.txt
@@ -208,7 +232,8 @@ if have nm; then
     # writable globals: data and common symbols
     nm -f sysv $P/impl.o | awk -F'|' '$7 ~ /^\.(data|bss|tdata|tbss)$/ || $3 ~ /C/ { print $1 }' > $P/leaks.txt
     check "nm: no writable global: $(head -n 3 $P/leaks.txt | tr '\n' ' ')" [ ! -s $P/leaks.txt ]
-    nm -u $P/impl.o | awk '{ print $2 }' | grep -E '^(abort|exit|_exit|printf|puts|__assert_fail|getenv|setlocale|signal)(@.*)?$' > $P/leaks.txt
+    nm -u $P/impl.o | awk '{ print $2 }' | \
+        grep -E '^(abort|exit|_exit|printf|puts|__assert_fail|getenv|setlocale|signal)(@.*)?$' > $P/leaks.txt
     check "nm: no abort, exit, printf, assert, getenv: $(tr '\n' ' ' < $P/leaks.txt)" [ ! -s $P/leaks.txt ]
     $CC -std=c99 -O0 -w -DSSLH_STATIC -DSSLH_WITH_SIMD=0 -I. -c $P/impl.c -o $P/static.o
     nm -g --defined-only $P/static.o | awk '{ print $3 }' | grep . > $P/leaks.txt
@@ -228,34 +253,40 @@ $CC -std=c99 -dM -E -I. $P/header.c | awk '{ print $2 }' | sort -u > $P/macros_a
 comm -13 $P/macros_before.txt $P/macros_after.txt | grep -v '^SSLH_' | grep -v '^sslh_' > $P/leaks.txt
 check "macros leak: $(head -n 3 $P/leaks.txt | tr '\n' ' ')" [ ! -s $P/leaks.txt ]
 # every operation is in the table of tests/ops.c or tests/shapes.c, or has tests of its own
-sed -n '/^\/\*  >>api-ops /,/^\/\*  >>api-nets /p' ssl.h | sed -n 's/^SSLH_API .*[ *]\(sslh_[a-z0-9_]*\)(.*/\1/p' | sort -u > $P/operations.txt
+sed -n '/^\/\*  >>api-ops /,/^\/\*  >>api-nets /p' ssl.h |
+    sed -n 's/^SSLH_API .*[ *]\(sslh_[a-z0-9_]*\)(.*/\1/p' | sort -u > $P/operations.txt
 missing=
-while read -r f; do grep -q "BODY($f(\|= $f(\|return $f(\|: $f(" tests/ops.c tests/shapes.c tests/sequences.c tests/audio.c || missing="$missing $f"; done < $P/operations.txt
+while read -r f; do grep -q "BODY($f(\|= $f(\|return $f(\|: $f(" tests/ops.c tests/shapes.c tests/sequences.c \
+    tests/audio.c || missing="$missing $f"; done < $P/operations.txt
 check "operations that the tables do not know:$missing" [ -z "$missing" ]
 check "there are operations" [ "$(wc -l < $P/operations.txt)" -gt 60 ]
 
 # without stdio: no file and no stream is touched
 $CC -std=c99 -O0 -w -DSSLH_WITH_STDIO=0 -DSSLH_WITH_SIMD=0 -I. -c $P/impl.c -o $P/silent.o
-nm -u $P/silent.o 2>/dev/null | awk '{ print $2 }' | grep -E '^(f?open(64)?|fread|fwrite|fputs|fputc|fprintf|vfprintf|stderr|stdout|write|read|rename|opendir)(@.*)?$' > $P/leaks.txt
+streams='f?open(64)?|fread|fwrite|fputs|fputc|fprintf|vfprintf|stderr|stdout|write|read|rename|opendir'
+nm -u $P/silent.o 2>/dev/null | awk '{ print $2 }' | grep -E "^($streams)(@.*)?\$" > $P/leaks.txt
 check "SSLH_WITH_STDIO 0 touches no file: $(tr '\n' ' ' < $P/leaks.txt)" [ ! -s $P/leaks.txt ]
 
 # --- beside <complex.h>, which makes I a macro, and BLAS ------------------------------------------------------------
-printf '#include <complex.h>\n#define SSLH_IMPLEMENTATION\n#include "ssl.h"\nint main(void) { double complex z = 2 + 3 * I; return !(cimag(z) == 3); }\n' > $P/complex.c
-check "complex.h before" $CC -std=c99 -O0 -Wall -Wextra -Werror -DSSLH_WITH_SIMD=0 -I. $P/complex.c -o $P/complex -lm -lpthread
+printf '%s\n' '#include <complex.h>' '#define SSLH_IMPLEMENTATION' '#include "ssl.h"' \
+    'int main(void) { double complex z = 2 + 3 * I; return !(cimag(z) == 3); }' > $P/complex.c
+check "complex.h before" $CC -std=c99 -O0 -Wall -Wextra -Werror -DSSLH_WITH_SIMD=0 -I. $P/complex.c -o $P/complex -lm \
+    -lpthread
 check "complex.h before, I is as it was" $P/complex
-# --- what clang's sanitizer sees and gcc's does not: arithmetic on null pointers; floats that no integer can hold ---------
+# --- what clang's sanitizer sees and gcc's does not: arithmetic on null pointers; floats that no integer can hold -----
 if compiles clang "-fsanitize=pointer-overflow,float-cast-overflow"; then
     ub="-O0 -w -DSSLH_WITH_SIMD=0 -fsanitize=pointer-overflow,float-cast-overflow -fno-sanitize-recover=all"
     # shellcheck disable=SC2086
     check "clang -fsanitize=pointer-overflow,float-cast-overflow" clang -std=c99 $ub -I. -c $P/impl.c -o $P/ub.o
     for t in methods $([ "$long" = 1 ] && echo train); do
         # shellcheck disable=SC2086
-        check "$t under it" clang -std=c99 $ub -DSSLH_I_IMPLEMENTED -I. -Itests tests/$t.c $P/ub.o -lm -lpthread -o $P/ub_$t
+        check "$t under it" clang -std=c99 $ub -DSSLH_I_IMPLEMENTED -I. -Itests tests/$t.c $P/ub.o -lm -lpthread \
+            -o $P/ub_$t
         check "$t under it runs" env SSLH_TEST_SMALL=1 SSLH_TEST_STRICT=0 $P/ub_$t
     done
 else skip "clang's sanitizer" "clang has no -fsanitize=pointer-overflow,float-cast-overflow"; fi
 
-# --- beside macros with short names, as <windows.h>, <complex.h> and many programs make ---------------------------------
+# --- beside macros with short names, as <windows.h>, <complex.h> and many programs make -------------------------------
 cat > $P/macros.h <<'END'
 #define min(a, b) ((a) < (b) ? (a) : (b))
 #define max(a, b) ((a) > (b) ? (a) : (b))
@@ -285,16 +316,18 @@ for compiler in gcc clang tcc g++; do
     done
 done
 printf '#include "macros.h"\n#define SSLH_IMPLEMENTATION\n#include "ssl.h"\n' > $P/macros_simd.c
-[ "$long" = 1 ] && bg "gcc, macros.h before the implementation, all instruction sets" gcc -std=c99 -fsyntax-only -I. $P/macros_simd.c
-# gcc's analyser within bounds that let it come to an end. It does not follow arrays that a loop of a fixed length fills, and
-# takes their elements for uninitialised (valgrind is asked about these); everything else that it says is an error.
+[ "$long" = 1 ] && bg "gcc, macros.h before the implementation, all instruction sets" gcc -std=c99 -fsyntax-only \
+    -I. $P/macros_simd.c
+# gcc's analyser within bounds that let it come to an end. It does not follow arrays that a loop of a fixed length
+# fills, and takes their elements for uninitialised (valgrind is asked about these); all else that it says is an error.
 printf '#define SSLH_IMPLEMENTATION\n#include "ssl.h"\n' > $P/analyzed.c
 if [ "$long" = 1 ] && compiles gcc -fanalyzer; then
-    bg "gcc -fanalyzer" gcc -std=c99 -O1 -fanalyzer -Werror -Wno-analyzer-use-of-uninitialized-value -DSSLH_WITH_SIMD=0 -I. \
+    bg "gcc -fanalyzer" gcc -std=c99 -O1 -fanalyzer -Werror -Wno-analyzer-use-of-uninitialized-value \
         --param analyzer-bb-explosion-factor=1 --param analyzer-max-enodes-per-program-point=2 \
-        --param analyzer-max-recursion-depth=0 -c $P/analyzed.c -o $P/analyzed.o
+        --param analyzer-max-recursion-depth=0 -DSSLH_WITH_SIMD=0 -I. -c $P/analyzed.c -o $P/analyzed.o
 fi
-printf '#define N 7\n#define T(x) ((x) + N)\n#define SSLH_IMPLEMENTATION\n#include "ssl.h"\n#ifdef C\n#error C\n#endif\ntypedef char back[T(1) == 8 ? 1 : -1];\n' > $P/back.c
+printf '%s\n' '#define N 7' '#define T(x) ((x) + N)' '#define SSLH_IMPLEMENTATION' '#include "ssl.h"' '#ifdef C' \
+    '#error C' '#endif' 'typedef char back[T(1) == 8 ? 1 : -1];' > $P/back.c
 bg "macros of single letters are put back" "$CC" -std=c99 -fsyntax-only -DSSLH_WITH_SIMD=0 -I. $P/back.c
 collect
 blas=
@@ -303,8 +336,10 @@ for l in -lopenblas -lblas; do
         $CC -w $P/blas.c -o $P/blas $l > /dev/null 2>&1 && blas=$l
 done
 if [ -n "$blas" ]; then
-    check "SSLH_USE_CBLAS" $CC -std=c99 -O0 -Wall -Wextra -Werror -DSSLH_WITH_SIMD=0 -DSSLH_USE_CBLAS -I. -c $P/impl.c -o $P/cblas.o
-    check "SSLH_USE_CBLAS, operations" $CC -std=c99 -O0 -w -I. -Itests tests/ops.c $P/cblas.o -o $P/ops_cblas $blas -lm -lpthread
+    check "SSLH_USE_CBLAS" $CC -std=c99 -O0 -Wall -Wextra -Werror -DSSLH_WITH_SIMD=0 -DSSLH_USE_CBLAS -I. -c $P/impl.c \
+        -o $P/cblas.o
+    check "SSLH_USE_CBLAS, operations" $CC -std=c99 -O0 -w -I. -Itests tests/ops.c $P/cblas.o -o $P/ops_cblas $blas \
+        -lm -lpthread
     check "SSLH_USE_CBLAS, operations agree with PyTorch" env SSLH_TEST_SMALL=1 $P/ops_cblas
 else skip cblas "no cblas.h with a library (libopenblas-dev)"; fi
 
@@ -333,12 +368,14 @@ int main(void) {
 }
 END
     for order in 1 2; do
-        check "openssl/ssl.h, order $order" $CC -std=c99 -O0 -w -DSSLH_WITH_SIMD=$((order - 1)) -DORDER=$order -I. $P/tls.c -o $P/tls$order -lssl -lcrypto -lm -lpthread
+        check "openssl/ssl.h, order $order" $CC -std=c99 -O0 -w -DSSLH_WITH_SIMD=$((order - 1)) -DORDER=$order \
+            -I. $P/tls.c -o $P/tls$order -lssl -lcrypto -lm -lpthread
         check "openssl/ssl.h, order $order, runs" $P/tls$order
     done
     lib=$($CC -print-file-name=libssl.a)
     if [ -f "$lib" ]; then
-        check "static libssl" $CC -std=c99 -O0 -w -DSSLH_WITH_SIMD=0 -DORDER=1 -I. $P/tls.c -o $P/tls3 "$lib" "$($CC -print-file-name=libcrypto.a)" -lm -lpthread -ldl
+        check "static libssl" $CC -std=c99 -O0 -w -DSSLH_WITH_SIMD=0 -DORDER=1 -I. $P/tls.c -o $P/tls3 "$lib" \
+            "$($CC -print-file-name=libcrypto.a)" -lm -lpthread -ldl
         check "static libssl runs" $P/tls3
         nm "$lib" 2>/dev/null | awk '$2 ~ /^[TDBR]$/ { print $3 }' | sort -u > $P/tls_names.txt
         comm -12 $P/tls_names.txt $P/defined.txt > $P/leaks.txt
@@ -346,7 +383,7 @@ END
     else skip "static libssl" "libssl.a is not installed"; fi
 else skip openssl "openssl/ssl.h is not installed (libssl-dev)"; fi
 
-# --- two private copies, C and C++ in one program ------------------------------------------------------------------------
+# --- two private copies, C and C++ in one program ---------------------------------------------------------------------
 for k in 1 2; do
     cat > $P/copy$k.c <<END
 #define SSLH_STATIC
@@ -372,7 +409,8 @@ float copy1(void);
 float copy2(void);
 int main(void) { return !(copy1() > 0.3f && copy2() > 0.3f && copy1() != copy2()); }
 END
-check "two private copies" $CC -std=c99 -O0 -w -DSSLH_WITH_SIMD=0 -I. $P/copy1.c $P/copy2.c $P/copies.c -o $P/copies -lm -lpthread
+check "two private copies" $CC -std=c99 -O0 -w -DSSLH_WITH_SIMD=0 -I. $P/copy1.c $P/copy2.c $P/copies.c -o $P/copies \
+    -lm -lpthread
 check "two private copies run" $P/copies
 if have g++; then
     cat > $P/user.cpp <<'END'
@@ -392,24 +430,32 @@ int main() {
     return !ok;
 }
 END
-    check "C implementation, C++11 program" g++ -std=c++11 -Wall -Wextra -Werror -I. $P/user.cpp $P/impl.o -o $P/user -lm -lpthread
+    check "C implementation, C++11 program" g++ -std=c++11 -Wall -Wextra -Werror -I. $P/user.cpp $P/impl.o -o $P/user \
+        -lm -lpthread
     check "C implementation, C++11 program runs" $P/user
-    printf '#include "ssl.h"\nint main() { sslh_ctx *c = sslh_create({.seed = 1, .threads = 1}); bool ok = !sslh_error(c); sslh_destroy(c); return !ok; }\n' > $P/braces.cpp
+    printf '%s\n' '#include "ssl.h"' \
+        'int main() { sslh_ctx *c = sslh_create({.seed = 1, .threads = 1}); bool ok = !sslh_error(c);' \
+        'sslh_destroy(c); return !ok; }' \
+        > $P/braces.cpp
     check "C++20 braces" g++ -std=c++20 -I. $P/braces.cpp $P/impl.o -o $P/braces -lm -lpthread
     check "C++20 braces run" $P/braces
 else skip "C++ program" "g++ is not installed"; fi
 
-# --- what must not compile or link ----------------------------------------------------------------------------------------
+# --- what must not compile or link ------------------------------------------------------------------------------------
 refused() { name=$1; shift; if "$@" > $P/refused.txt 2>&1; then fail "$name"; else pass; fi; }
 refused "-ffast-math is an error" $CC -std=c99 -w -O1 -DSSLH_WITH_SIMD=0 -ffast-math -fsyntax-only -I. $P/impl.c
 check "its message says what to do" grep -q SSLH_ALLOW_FAST_MATH $P/refused.txt
-printf '#define SSLH_REAL double\n#include "ssl.h"\nint main(void) { sslh_desc d = {0}; return sslh_create(d) == 0; }\n' > $P/mixed.c
+printf '%s\n' '#define SSLH_REAL double' '#include "ssl.h"' \
+    'int main(void) { sslh_desc d = {0}; return sslh_create(d) == 0; }' > $P/mixed.c
 refused "mixing float and double is a link error" $CC -std=c99 -w -I. $P/mixed.c $P/impl.o -o $P/mixed -lm -lpthread
 # the alias of the implementation macro; included again after the implementation; a path with a folder; -include
 printf '#define SSL_IMPLEMENTATION\n#include "ssl.h"\n#include "ssl.h"\nint main(void) { return 0; }\n' > $P/alias.c
 check "SSL_IMPLEMENTATION is an alias" $CC -std=c99 -O0 -w -DSSLH_WITH_SIMD=0 -I. $P/alias.c -o $P/alias -lm -lpthread
 mkdir -p $P/vendor; cp ssl.h $P/vendor/ssl.h
-printf '#define SSLH_IMPLEMENTATION\n#include "vendor/ssl.h"\nint main(void) { sslh_desc d = {0}; sslh_ctx *c = sslh_create(d); int bad = sslh_error(c) != 0; sslh_destroy(c); return bad; }\n' > $P/vendored.c
+printf '%s\n' '#define SSLH_IMPLEMENTATION' '#include "vendor/ssl.h"' \
+    'int main(void) { sslh_desc d = {0}; sslh_ctx *c = sslh_create(d); int bad = sslh_error(c) != 0;' \
+    'sslh_destroy(c); return bad; }' \
+    > $P/vendored.c
 check "vendored in a folder" $CC -std=c99 -O0 -w $P/vendored.c -o $P/vendored -lm -lpthread
 check "vendored in a folder runs" $P/vendored
 result

@@ -26,8 +26,10 @@ says '--tap needs' --tap block1
 says 'leave --encoder out' --load "$out/x" --encoder vit
 
 # --dry-run: all is said, nothing is trained
-run --dry-run --method simclr --settings paper --images 128 --batch 200 --checkpoint "$out/run.safetensors" || bad "dry run"
-for word in '^data .* to train, .* to test, of 28 x 28 x 1' '^encoder .*convnet, [0-9]* parameters' '^steps .*200 were asked for' \
+run --dry-run --method simclr --settings paper --images 128 --batch 200 --checkpoint "$out/run.safetensors" ||
+    bad "dry run"
+for word in '^data .* to train, .* to test, of 28 x 28 x 1' '^encoder .*convnet, [0-9]* parameters' \
+    '^steps .*200 were asked for' \
     '^method .*optimizer=lars' '^estimated .* MB of memory' '^checkpoint'; do
     grep -q "$word" "$out/said.txt" || bad "a dry run does not say '$word'"
     grep -q "$word" "$out/run.txt" || bad "run.txt does not say '$word'"
@@ -59,7 +61,8 @@ for class in ant bee cat; do
     done
 done
 run --dry-run --data "$out/set" || bad "class folders"
-grep -q 'a tenth of each class, drawn by --seed 1, is kept for it (7 of 60)' "$out/said.txt" || bad "the split is not said"
+grep -q 'a tenth of each class, drawn by --seed 1, is kept for it (7 of 60)' "$out/said.txt" ||
+    bad "the split is not said"
 grep -q '53 to train, 7 to test, of 8 x 8 x 1; 3 classes' "$out/said.txt" || bad "the split is another"
 
 # --init: weights of another program, with a classifier
@@ -92,6 +95,7 @@ END
     run --dry-run --method rotation --encoder mlp --init "$out/head.safetensors" || bad "--init with a classifier"
     grep -q -- 'tensors read, 2 of a classifier left out' "$out/said.txt" || bad "--init does not say what was left out"
     says "'neck.weight' is no part of this encoder" --method rotation --encoder mlp --init "$out/other.safetensors"
-    says "does not fit the net\|no tensor of .* is of this net" --method rotation --encoder convnet --init "$out/plain.safetensors"
+    says "does not fit the net\|no tensor of .* is of this net" --method rotation --encoder convnet \
+        --init "$out/plain.safetensors"
 fi
 exit $failed

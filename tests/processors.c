@@ -84,8 +84,10 @@ static void pinned(void) { /* the process itself, on its first processor alone *
     sslh_ctx *c;
     int before = sslh_i_processors();
     CHECK(before >= 1 && before <= sysconf(_SC_NPROCESSORS_ONLN), "%d processors", before);
-    snprintf(command, sizeof command, "first=$(sed -n 's/^Cpus_allowed_list:[^0-9]*\\([0-9]*\\).*/\\1/p' /proc/%d/status); "
-        "taskset -pc $first %d > /dev/null 2>&1", (int)getpid(), (int)getpid());
+    snprintf(command, sizeof command,
+             "first=$(sed -n 's/^Cpus_allowed_list:[^0-9]*\\([0-9]*\\).*/\\1/p' /proc/%d/status); "
+             "taskset -pc $first %d > /dev/null 2>&1",
+             (int)getpid(), (int)getpid());
     if (system(command) != 0) {
         printf("note: no taskset here\n");
         return;

@@ -31,9 +31,11 @@ for b in build/readme/block*.c; do
         fi
     else
         # a fragment: inside a function with the names that the README uses
+        names='sslh_ctx *c, sslh_net *encoder, sslh_net *head, sslh_loader *loader, sslh_optimizer *optimizer'
+        names="$names, sslh_data train, sslh_data test, sslh_batch batch, int64_t step, int64_t steps, int64_t warmup"
         { echo '#include "ssl.h"'
-          echo 'void fragment(sslh_ctx *c, sslh_net *encoder, sslh_net *head, sslh_loader *loader, sslh_optimizer *optimizer, sslh_data train, sslh_data test, sslh_batch batch, int64_t step, int64_t steps, int64_t warmup);'
-          echo 'void fragment(sslh_ctx *c, sslh_net *encoder, sslh_net *head, sslh_loader *loader, sslh_optimizer *optimizer, sslh_data train, sslh_data test, sslh_batch batch, int64_t step, int64_t steps, int64_t warmup) {'
+          echo "void fragment($names);"
+          echo "void fragment($names) {"
           cat "$b"
           echo '}'; } > "${b%.c}.fragment.c"
         if $CC -std=c99 -w -I. -fsyntax-only "${b%.c}.fragment.c" 2> /dev/null; then pass
@@ -88,14 +90,21 @@ done
 for p in $(named 'build/examples/[a-z0-9_]*' | sed 's/.*\///'); do
     check "the pages name the program $p" sh -c "ls examples/$p.c examples/*/$p.c 2>/dev/null | grep -q ."
 done
-# Sizes of what is shipped, in MB: each row of the table is right within a tenth and 0.2, and all together stay below 25.
-mega() { find "$@" -type f ! -path './.git/*' ! -path './build*' ! -path './out/*' -exec cat {} + 2> /dev/null | wc -c | awk '{ printf "%.2f\n", $1 / 1e6 }'; }
+# Sizes of what is shipped, in MB: each row of the table is right within a tenth and 0.2, and all together stay below
+# 25.
+mega() {
+    find "$@" -type f ! -path './.git/*' ! -path './build*' ! -path './out/*' -exec cat {} + 2> /dev/null | wc -c |
+        awk '{ printf "%.2f\n", $1 / 1e6 }'
+}
 check "the repository is smaller than 25 MB ($(mega .))" sh -c "[ $(mega . | cut -d. -f1) -lt 25 ]"
-awk -F'|' '/^## Licences and sizes/ { on = 1 } on && $6 ~ /[0-9]/ && $3 ~ /`/ { gsub(/[`, ]+/, " ", $3); print $6, $3 }' docs/compatibility.md > build/readme/sizes.txt
+awk -F'|' '/^## Licences and sizes/ { on = 1 }
+    on && $6 ~ /[0-9]/ && $3 ~ /`/ { gsub(/[`, ]+/, " ", $3); print $6, $3 }' docs/compatibility.md \
+    > build/readme/sizes.txt
 check "the table of licences has rows" [ "$(wc -l < build/readme/sizes.txt)" -ge 4 ]
 while read -r said paths; do
     # shellcheck disable=SC2086
-    check "$paths: $said MB are said, $(mega $paths) are there" sh -c "echo $said $(mega $paths) | awk '{ d = \$1 - \$2; exit !(d * d <= (0.2 + 0.1 * \$2) ^ 2) }'"
+    check "$paths: $said MB are said, $(mega $paths) are there" \
+        sh -c "echo $said $(mega $paths) | awk '{ d = \$1 - \$2; exit !(d * d <= (0.2 + 0.1 * \$2) ^ 2) }'"
 done < build/readme/sizes.txt
 # What the pages call pretrain with is in its help.
 for o in $(cat README.md docs/*.md | grep -o 'build/examples/pretrain [^`|]*' | grep -o -e ' --[a-z-]*' | sort -u); do

@@ -30,7 +30,8 @@ build_config() {
     return $code
 }
 
-# report LABEL FILE CODE SECONDS: adds the last line of a program's output to the tally; shows the output when something failed
+# report LABEL FILE CODE SECONDS: adds the last line of a program's output to the tally; shows the output when something
+# failed
 report() {
     last=$(tail -n 1 "$2")
     grep -E '^(note|skipped)' "$2"
@@ -50,8 +51,8 @@ program() { # program LABEL COMMAND..: runs it
     "$@" > build/output.txt 2>&1
     report "$label" build/output.txt $? "$(since "$program_start")"
 }
-# every PREFIX FOLDER NAMES COMMAND..: COMMAND FOLDER/NAME for all names, as many at a time as there are processors; the largest
-# sources, which run longest, come first
+# every PREFIX FOLDER NAMES COMMAND..: COMMAND FOLDER/NAME for all names, as many at a time as there are processors; the
+# largest sources, which run longest, come first
 every() {
     prefix=$1; folder=$2; list=$3; shift 3
     rm -rf build/every; mkdir -p build/every
@@ -90,17 +91,25 @@ stage_examples() {
         start_example=$(now)
         check "$e --help" build/examples/"$e" --help
         check "$e --smoke" build/examples/"$e" --smoke --seed 2 --threads 2 --epochs 1 --out build/smoke "$@"
-        check "$e says that a set is not there" sh -c "! build/examples/$e --data build/nothing.here > build/refused.txt 2>&1 &&
-            grep -q 'error: sslh_load_[a-z]*: cannot open build/nothing.here' build/refused.txt && [ \$(wc -l < build/refused.txt) = 1 ]"
-        check "$e refuses an unknown option" sh -c "! build/examples/$e --no-such-option > build/refused.txt 2>&1 && grep -q 'try --help' build/refused.txt"
+        check "$e says that a set is not there" sh -c "
+            ! build/examples/$e --data build/nothing.here > build/refused.txt 2>&1 &&
+            grep -q 'error: sslh_load_[a-z]*: cannot open build/nothing.here' build/refused.txt &&
+            [ \$(wc -l < build/refused.txt) = 1 ]"
+        check "$e refuses an unknown option" sh -c "
+            ! build/examples/$e --no-such-option > build/refused.txt 2>&1 &&
+            grep -q 'try --help' build/refused.txt"
         echo "   $e $(since "$start_example") s"
     done
     # a row of the results that is there is not made again; another seed is another row
-    check "results_cifar leaves out what is there" sh -c "build/examples/results_cifar --smoke --seed 2 --epochs 1 --out build/smoke \
+    check "results_cifar leaves out what is there" sh -c "
+        build/examples/results_cifar --smoke --seed 2 --epochs 1 --out build/smoke \
         --data examples/data | grep -q 'has this row'"
-    check "results_cifar adds a row" build/examples/results_cifar --smoke --method raw --out build/smoke --data examples/data
-    check "results_cifar wrote two rows" [ "$(grep -c '^row data=examples/data .* linear=' build/smoke/results.rows)" = 2 ]
-    check "the rows make a table" sh -c "awk -f docs/results_table.awk build/smoke/results.rows | grep -q '^| simclr | 1 | '"
+    check "results_cifar adds a row" build/examples/results_cifar --smoke --method raw --out build/smoke \
+        --data examples/data
+    check "results_cifar wrote two rows" \
+        [ "$(grep -c '^row data=examples/data .* linear=' build/smoke/results.rows)" = 2 ]
+    check "the rows make a table" \
+        sh -c "awk -f docs/results_table.awk build/smoke/results.rows | grep -q '^| simclr | 1 | '"
     check "pictures are there" [ "$(find build/smoke -name '*.png' | wc -l)" -ge 8 ]
     # train, interrupt, resume, probe, export, draw
     rm -rf build/smoke/p; mkdir -p build/smoke/p
@@ -108,17 +117,21 @@ stage_examples() {
     check "pretrain --methods names some" [ "$(echo "$methods" | wc -w)" -ge 4 ]
     for m in $methods; do
         check "pretrain --help $m" sh -c "build/examples/pretrain --help $m | grep -q '^weight_decay '"
-        check "pretrain --method $m" build/examples/pretrain --smoke --method $m --out build/smoke/p --probe --knn --draw --summary \
+        check "pretrain --method $m" build/examples/pretrain --smoke --method $m --out build/smoke/p --probe --knn \
+            --draw --summary \
             --save build/smoke/p/$m.safetensors --features build/smoke/p/$m.npy
         check "pretrain --method $m: weights" [ -s build/smoke/p/$m.safetensors ]
         check "pretrain --method $m: features" [ -s build/smoke/p/$m.npy ]
     done
-    check "pretrain --set" build/examples/pretrain --smoke --method simclr --set "temperature=0.2, head_out=64" --set optimizer=sgd \
+    check "pretrain --set" build/examples/pretrain --smoke --method simclr --set "temperature=0.2, head_out=64" \
+        --set optimizer=sgd \
         --out build/smoke/p
-    check "pretrain --set names the fields there are" sh -c "! build/examples/pretrain --smoke --method simclr --set heat=1 \
+    check "pretrain --set names the fields there are" sh -c "
+        ! build/examples/pretrain --smoke --method simclr --set heat=1 \
         > build/refused.txt 2>&1 && grep -q 'has no field \"heat\"; it has temperature, ' build/refused.txt"
     for m in $methods; do
-        check "pretrain loads what it saved of $m" build/examples/pretrain --smoke --load build/smoke/p/$m.safetensors --knn --out build/smoke/p
+        check "pretrain loads what it saved of $m" build/examples/pretrain --smoke --load build/smoke/p/$m.safetensors \
+            --knn --out build/smoke/p
     done
     # Ctrl-C: one more checkpoint, an orderly end; the continued run has the weights of one that nobody interrupted
     set -- build/examples/pretrain --smoke --method vae --epochs 80 --threads 1 --out build/smoke/p
@@ -127,9 +140,11 @@ stage_examples() {
     i=0; until [ -s build/smoke/p/run.safetensors ] || [ $i = 600 ]; do sleep 0.1; i=$((i + 1)); done
     kill -INT $!
     check "interrupted: a clean end" wait $!
-    check "interrupted: it says so" grep -q 'interrupted; build/smoke/p/run.safetensors holds the run' build/smoke/interrupted.txt
+    check "interrupted: it says so" grep -q 'interrupted; build/smoke/p/run.safetensors holds the run' \
+        build/smoke/interrupted.txt
     check "interrupted: no evaluation" sh -c '! grep -q "linear probe" build/smoke/interrupted.txt'
-    check "interrupted: resumed" sh -c '"$@" > build/smoke/resumed.txt 2>&1' - "$@" --checkpoint build/smoke/p/run.safetensors --resume \
+    check "interrupted: resumed" sh -c '"$@" > build/smoke/resumed.txt 2>&1' - "$@" \
+        --checkpoint build/smoke/p/run.safetensors --resume \
         --save build/smoke/p/rest.safetensors
     check "resumed: it says where" grep -q 'vae: resumed at step [0-9]* of 1280' build/smoke/resumed.txt
     check "interrupted: the same weights" cmp build/smoke/p/whole.safetensors build/smoke/p/rest.safetensors
@@ -139,7 +154,8 @@ stage_examples() {
     sh tests/pretrain.sh build/examples/pretrain build/smoke
     pretrain=$?
     check "pretrain.sh" [ $pretrain = 0 ]
-    check "the demo prints what it does" sh -c "build/examples/simclr --smoke --epochs 1 --out build/smoke | grep -q 'lr=0.3 .*optimizer=sgd '"
+    check "the demo prints what it does" \
+        sh -c "build/examples/simclr --smoke --epochs 1 --out build/smoke | grep -q 'lr=0.3 .*optimizer=sgd '"
     own_pictures
 }
 
@@ -163,26 +179,37 @@ crop 0.5
 END
     run=$(pwd)/build/examples/pretrain
     # shellcheck disable=SC2016
-    check "pretrain on own pictures" sh -c 'cd "$0" && "$1" --config run.cfg --weight-decay 0.001 --knn --probe --finetune --fraction 0.5 --draw \
+    check "pretrain on own pictures" sh -c 'cd "$0" &&
+        "$1" --config run.cfg --weight-decay 0.001 --knn --probe --finetune --fraction 0.5 --draw \
         --features f.csv --predict p.csv --out out > said.txt 2>&1' $own "$run"
-    check "own pictures: what was loaded is said" grep -q 'training and .* test images (held out), 16 x 16, .*, 2 classes: ant, bee, "wild"$' $own/said.txt
-    check "own pictures: the file of settings counts" grep -q 'epochs=1 .*lr=0.05 .*optimizer=sgd .*weight_decay=0.001' $own/said.txt
+    check "own pictures: what was loaded is said" \
+        grep -q 'training and .* test images (held out), 16 x 16, .*, 2 classes: ant, bee, "wild"$' $own/said.txt
+    check "own pictures: the file of settings counts" \
+        grep -q 'epochs=1 .*lr=0.05 .*optimizer=sgd .*weight_decay=0.001' $own/said.txt
     check "own pictures: fine-tuned" grep -q 'fine-tuned .* %' $own/said.txt
     check "own pictures: features" grep -q '^file,label,f0,f1,' $own/f.csv
     check "own pictures: names in quotes" grep -q '^"pets/bee, ""wild""/a [0-9]*.png","bee, ""wild""",[0-9]' $own/f.csv
-    check "own pictures: predictions" grep -q '^"pets/bee, ""wild""/a [0-9]*.png","bee, ""wild""",".*",[0-9]*$' $own/p.csv
+    check "own pictures: predictions" grep -q '^"pets/bee, ""wild""/a [0-9]*.png","bee, ""wild""",".*",[0-9]*$' \
+        $own/p.csv
     check "own pictures: neighbours are drawn" [ -s $own/out/neighbours.png ]
     for m in simclr mae rotation; do
         check "eight images: $m" sh -c "cd $own && '$run' --data few --size 16 --method $m --epochs 1 --draw --out out"
     done
-    check "eight images: a queue that is too long" sh -c "! '$run' --data $own/few --size 16 --method moco > build/refused.txt 2>&1 &&
+    check "eight images: a queue that is too long" sh -c "
+        ! '$run' --data $own/few --size 16 --method moco > build/refused.txt 2>&1 &&
         grep -q 'take .queue' build/refused.txt"
     rm -f $own/few/[4-8].png
-    check "three images are too few" sh -c "! '$run' --data $own/few --size 16 > build/refused.txt 2>&1 && grep -q ' [1-3] images are too few' build/refused.txt"
+    check "three images are too few" sh -c "
+        ! '$run' --data $own/few --size 16 > build/refused.txt 2>&1 &&
+        grep -q ' [1-3] images are too few' build/refused.txt"
     check "a name that is nowhere" sh -c "! '$run' --data nowhere > build/refused.txt 2>&1 &&
         grep -q 'error: --data nowhere: there is no such' build/refused.txt && ! grep -q shared build/refused.txt"
-    check "--crop without views" sh -c "! '$run' --method vae --crop 0.5 > build/refused.txt 2>&1 && grep -q -e '--set views=simclr:0.5' build/refused.txt"
-    check "--config that is not there" sh -c "! '$run' --config nowhere > build/refused.txt 2>&1 && grep -q 'nowhere: this file cannot be read' build/refused.txt"
+    check "--crop without views" sh -c "
+        ! '$run' --method vae --crop 0.5 > build/refused.txt 2>&1 &&
+        grep -q -e '--set views=simclr:0.5' build/refused.txt"
+    check "--config that is not there" sh -c "
+        ! '$run' --config nowhere > build/refused.txt 2>&1 &&
+        grep -q 'nowhere: this file cannot be read' build/refused.txt"
 }
 
 # AddressSanitizer, UndefinedBehaviorSanitizer and leaks
@@ -198,9 +225,11 @@ stage_asan() {
 
 # libFuzzer on every reader, seconds each; the samples are those of tests/fuzz_files.c.
 stage_fuzz() {
-    fuzz_flags="-std=c99 -g -O0 -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all -DSSLH_LIBFUZZER -DSSLH_WITH_SIMD=0"
+    fuzz_flags="-std=c99 -g -O0 -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all"
+    fuzz_flags="$fuzz_flags -DSSLH_LIBFUZZER -DSSLH_WITH_SIMD=0"
     rm -rf build/fuzz; mkdir -p build/fuzz/tmp
-    printf 'int LLVMFuzzerTestOneInput(const unsigned char *p, unsigned long n) { return p == 0 && n; }\n' > build/fuzz/has.c
+    echo 'int LLVMFuzzerTestOneInput(const unsigned char *p, unsigned long n) { return p == 0 && n; }' \
+        > build/fuzz/has.c
     if ! have clang || ! clang -fsanitize=fuzzer,address,undefined build/fuzz/has.c -o build/fuzz/has 2>/dev/null; then
         skip fuzz "clang is not installed, or without libFuzzer"; return
     fi
@@ -214,7 +243,8 @@ stage_fuzz() {
     n=0
     fuzz_targets=$(build/tests/fuzz_files targets)
     for t in $fuzz_targets; do
-        ( SSLH_FUZZ=$t TMPDIR=build/fuzz/tmp build/fuzz/fuzz build/fuzz/"$t" -max_total_time=$seconds -seed=1 -max_len=20000 -timeout=60 \
+        ( SSLH_FUZZ=$t TMPDIR=build/fuzz/tmp build/fuzz/fuzz build/fuzz/"$t" \
+            -max_total_time=$seconds -seed=1 -max_len=20000 -timeout=60 \
             -artifact_prefix=build/fuzz/"$t"- > build/fuzz/"$t".log 2>&1; echo $? > build/fuzz/"$t".code ) &
         n=$((n + 1))
         [ $((n % jobs)) = 0 ] && wait
@@ -224,7 +254,8 @@ stage_fuzz() {
         if [ "$(cat build/fuzz/"$t".code)" = 0 ] && grep -q '^Done [1-9]' build/fuzz/"$t".log; then pass
         else tail -n 30 build/fuzz/"$t".log; fail "fuzz $t (input: build/fuzz/$t-*)"; fi
     done
-    echo "   $(echo "$fuzz_targets" | wc -w) targets, $(cat build/fuzz/*.log | awk '/^Done/ { n += $2 } END { print n + 0 }') runs"
+    runs=$(cat build/fuzz/*.log | awk '/^Done/ { n += $2 } END { print n + 0 }')
+    echo "   $(echo "$fuzz_targets" | wc -w) targets, $runs runs"
 }
 
 stage_tsan() {
@@ -237,7 +268,8 @@ stage_tsan() {
     done
     # shellcheck disable=SC2046
     build_config build/tsan "$CC" "$flags" $(for t in $list; do echo "build/tsan/tests/$t"; done) || return
-    every "tsan " build/tsan/tests "$list" env SSLH_TEST_LONG=0 TSAN_OPTIONS="halt_on_error=1 die_after_fork=0 $TSAN_OPTIONS" SSLH_TEST_SMALL=1
+    every "tsan " build/tsan/tests "$list" env SSLH_TEST_LONG=0 \
+        TSAN_OPTIONS="halt_on_error=1 die_after_fork=0 $TSAN_OPTIONS" SSLH_TEST_SMALL=1
 }
 
 stage_valgrind() {
@@ -245,22 +277,28 @@ stage_valgrind() {
     build_config build "$CC" "$CFLAGS" programs || return
     list="ops core"
     [ $long = 1 ] && list=$(names) # every program, without what is long in it: that ran natively
-    every "valgrind " build/tests "$list" env SSLH_TEST_LONG=0 SSLH_TEST_SMALL=1 valgrind -q --error-exitcode=9 --leak-check=full --errors-for-leak-kinds=definite
+    every "valgrind " build/tests "$list" env SSLH_TEST_LONG=0 SSLH_TEST_SMALL=1 valgrind -q --error-exitcode=9 \
+        --leak-check=full --errors-for-leak-kinds=definite
 }
 
-# Share of the statements of ssl.h that the programs of the asan stage ran, the double build included: a line counts as run when
-# one build of it ran (the SIMD passes compile the same lines several times).
+# Share of the statements of ssl.h that the programs of the asan stage ran, the double build included: a line counts as
+# run when one build of it ran (the SIMD passes compile the same lines several times).
 stage_coverage() {
     if ! have gcov; then skip coverage "gcov is not installed"; return; fi
     if [ -z "$(find build/asan -name '*.gcda' 2>/dev/null | head -n 1)" ]; then stage_asan; fi
     find build/asan -name '*.gcda' | while read -r o; do gcov -t -o "$(dirname "$o")" "$o" 2>/dev/null; done |
         awk -F: '$2 + 0 == 0 && $3 == "Source" { ours = $4 ~ /(^|\/)ssl\.h$/ }
-            ours && $2 + 0 > 0 { n = $2 + 0; s = $1; gsub(/[ *]/, "", s); if (s != "-") { seen[n] = 1; if (s !~ /^[#=]/) run[n] = 1 } }
+            ours && $2 + 0 > 0 {
+                n = $2 + 0; s = $1; gsub(/[ *]/, "", s)
+                if (s != "-") { seen[n] = 1; if (s !~ /^[#=]/) run[n] = 1 }
+            }
             END { for (n in seen) print n, n in run }' | sort -n > build/coverage.txt
     awk '!$2 { print $1 }' build/coverage.txt > build/missed.txt # the lines that did not run
     percent=$(awk '{ r += $2 } END { printf "%.2f", NR ? 100 * r / NR : 0 }' build/coverage.txt)
-    echo "   statement coverage of ssl.h: $percent % ($(wc -l < build/missed.txt) of $(wc -l < build/coverage.txt) lines were not run)"
-    if [ "$(echo "$percent" | awk '{ print ($1 >= 90) }')" = 1 ]; then pass; else fail "statement coverage $percent % is below 90 %"; fi
+    missed=$(wc -l < build/missed.txt)
+    echo "   statement coverage of ssl.h: $percent % ($missed of $(wc -l < build/coverage.txt) lines were not run)"
+    if [ "$(echo "$percent" | awk '{ print ($1 >= 90) }')" = 1 ]; then pass
+    else fail "statement coverage $percent % is below 90 %"; fi
 }
 
 stage_portability() { program portability sh tests/portability.sh; }
@@ -271,7 +309,8 @@ stage_windows() {
     list="bits core data files"
     [ $long = 1 ] && list=$(names)
     # shellcheck disable=SC2046
-    (LDLIBS=-lm; build_config build/windows $win "$CFLAGS" $(for t in $list; do echo "build/windows/tests/$t"; done)) || return
+    (LDLIBS=-lm; build_config build/windows $win "$CFLAGS" $(for t in $list; do echo "build/windows/tests/$t"; done)) ||
+        return
     WINEDEBUG=-all wine cmd /c exit > /dev/null 2>&1 # its first start makes a folder, before several start at once
     every "windows " build/windows/tests "$list" env SSLH_TEST_SMALL=1 sh tests/wine.sh
 }
@@ -300,6 +339,8 @@ for s in $stages; do
     echo "== $s: $p passed, $f failed, $(since "$start") s"
 done
 seconds=$(since "$whole")
-echo "== all: $((seconds / 60)) min $((seconds % 60)) s, $(awk '{ n += $1 } END { print n + 0 }' $skips) skipped (named above; failures under SSLH_TEST_STRICT=1)"
+skipped=$(awk '{ n += $1 } END { print n + 0 }' $skips)
+echo "== all: $((seconds / 60)) min $((seconds % 60)) s," \
+    "$skipped skipped (named above; failures under SSLH_TEST_STRICT=1)"
 echo "$total_passed passed, $total_failed failed"
 [ "$total_failed" = 0 ]

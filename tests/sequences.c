@@ -1,5 +1,5 @@
-/* Attention, matrix products and recurrences: what holds for every size and no recorded value tells. Values and gradients against
-   PyTorch, gradient checks, threads and instruction sets are in the table of tests/ops.c. */
+/* Attention, matrix products and recurrences: what holds for every size and no recorded value tells. Values and
+   gradients against PyTorch, gradient checks, threads and instruction sets are in the table of tests/ops.c. */
 #include "../ssl.h"
 #include "harness.h"
 
@@ -35,7 +35,7 @@ static void back(sslh_ctx *c, sslh_tensor *y) {
     sslh_backward(c, sslh_sum(c, sslh_mul(c, y, sslh_detach(c, some(c, sslh_shape_of(y), 77))), SSLH_ALL, 0));
 }
 
-/* --- attention ------------------------------------------------------------------------------------------------------ */
+/* --- attention ---------------------------------------------------------------------------------------------------- */
 
 enum { N = 3, TQ = 50, TK = 50, HEADS = 2, WIDTH = 12 };
 typedef struct attend_run { sslh_tensor *q, *k, *v, *y; } attend_run;
@@ -94,7 +94,8 @@ static void ways_to_mask(void) {
     same_attention(&a, &b, "minus infinity as a bias, all samples of a head in one task");
     CHECK(all_finite(e.bias->grad, e.bias->count), "its gradient");
     for (q = 0; q < TQ; q++)
-        for (k = q + 1; k < TK; k++) CHECK(e.bias->grad[q * TK + k] == 0, "gradient at a masked place: %g", (double)e.bias->grad[q * TK + k]);
+        for (k = q + 1; k < TK; k++)
+            CHECK(e.bias->grad[q * TK + k] == 0, "gradient at a masked place: %g", (double)e.bias->grad[q * TK + k]);
     sslh_destroy(c);
 }
 
@@ -116,9 +117,11 @@ static void queries_that_see_nothing(void) {
         d.weights = &weights;
         a = attend(c, d);
         for (i = 0; i < WIDTH; i++)
-            CHECK(a.y->data[7 * WIDTH + i] == 0 && a.q->grad[7 * WIDTH + i] == 0, "value %g, gradient %g", (double)a.y->data[7 * WIDTH + i], (double)a.q->grad[7 * WIDTH + i]);
+            CHECK(a.y->data[7 * WIDTH + i] == 0 && a.q->grad[7 * WIDTH + i] == 0,
+                  "value %g, gradient %g", (double)a.y->data[7 * WIDTH + i], (double)a.q->grad[7 * WIDTH + i]);
         for (q = 0; q < TQ; q++) CHECK(fabs((double)a.y->data[q * WIDTH]) > 0 || q == 7, "query %d is zero", q);
-        CHECK(all_finite(a.y->data, a.y->count) && all_finite(a.k->grad, a.k->count) && all_finite(a.v->grad, a.v->count), "finite");
+        CHECK(all_finite(a.y->data, a.y->count) && all_finite(a.k->grad, a.k->count), "finite");
+        CHECK(all_finite(a.v->grad, a.v->count), "finite");
         CHECK(all_finite(d.bias->grad, d.bias->count), "gradient of the bias");
     }
     sslh_destroy(c);
@@ -139,7 +142,8 @@ static void one_tensor_as_everything(void) {
     z = sslh_attention(c, y[0], y[1], y[2], d);
     back(c, z);
     CHECK_OK(c);
-    for (i = 0; i < x->count; i++) CHECK_NEAR(x->grad[i], y[0]->grad[i] + y[1]->grad[i] + y[2]->grad[i] + y[3]->grad[i], 1e-6);
+    for (i = 0; i < x->count; i++)
+        CHECK_NEAR(x->grad[i], y[0]->grad[i] + y[1]->grad[i] + y[2]->grad[i] + y[3]->grad[i], 1e-6);
     sslh_destroy(c);
 }
 
@@ -152,19 +156,21 @@ static void attention_errors(void) {
     d.heads = 2;
     CHECK(sslh_attention(c, q, k, v, d)->shape[2] == 6, "values of another width");
     CHECK_OK(c);
-#define WRONG(field, value, text)                                                                                        \
-    do {                                                                                                                 \
-        d = attention();                                                                                                 \
-        d.heads = 2;                                                                                                     \
-        d.field = value;                                                                                                 \
-        CHECK(sslh_attention(c, q, k, v, d)->count == 1, "a dummy");                                                     \
-        CHECK_ERROR(c, text);                                                                                            \
+#define WRONG(field, value, text)                                                                                      \
+    do {                                                                                                               \
+        d = attention();                                                                                               \
+        d.heads = 2;                                                                                                   \
+        d.field = value;                                                                                               \
+        CHECK(sslh_attention(c, q, k, v, d)->count == 1, "a dummy");                                                   \
+        CHECK_ERROR(c, text);                                                                                          \
     } while (0)
     WRONG(heads, 4, "4 heads do not divide the widths 4 and 6");
-    WRONG(bias, sslh_zeros(c, sslh_dim2(3, 4)), "bias (3,4): a real tensor that broadcasts to (2,2,3,5), samples, heads, queries, keys");
+    WRONG(bias, sslh_zeros(c, sslh_dim2(3, 4)),
+          "bias (3,4): a real tensor that broadcasts to (2,2,3,5), samples, heads, queries, keys");
     WRONG(bias, sslh_zeros(c, sslh_dim5(1, 2, 2, 3, 5)), "bias (1,2,2,3,5)");
     WRONG(bias, sslh_from_bytes(c, sslh_dim2(3, 5), bytes), "a real tensor");
-    WRONG(mask, sslh_from_bytes(c, sslh_dim3(3, 3, 5), bytes), "mask (3,3,5): an 8-bit tensor that broadcasts to (2,2,3,5)");
+    WRONG(mask, sslh_from_bytes(c, sslh_dim3(3, 3, 5), bytes),
+          "mask (3,3,5): an 8-bit tensor that broadcasts to (2,2,3,5)");
     WRONG(mask, sslh_zeros(c, sslh_dim2(3, 5)), "an 8-bit tensor");
     WRONG(key_mask, sslh_from_bytes(c, sslh_dim2(3, 5), bytes), "key_mask (3,5)");
     WRONG(bias, sslh_zeros(other, sslh_dim2(3, 5)), "another context");
@@ -196,7 +202,8 @@ static void attention_in_bfloat16(void) {
             memset(&d, 0, sizeof d);
             d.threads = 2, d.bfloat16 = k;
             c[k] = sslh_create(d);
-            t[k][0] = some(c[k], sslh_dim3(2, 61, 2 * width[w][0]), 1), t[k][1] = some(c[k], sslh_dim3(2, 53, 2 * width[w][0]), 2);
+            t[k][0] = some(c[k], sslh_dim3(2, 61, 2 * width[w][0]), 1),
+            t[k][1] = some(c[k], sslh_dim3(2, 53, 2 * width[w][0]), 2);
             t[k][2] = some(c[k], sslh_dim3(2, 53, 2 * width[w][1]), 3), t[k][3] = some(c[k], sslh_dim3(2, 61, 53), 4);
             a.heads = 2, a.bias = t[k][3], a.mask = sslh_from_bytes(c[k], sslh_dim2(61, 53), mask);
             t[k][4] = sslh_keep(sslh_attention(c[k], t[k][0], t[k][1], t[k][2], a));
@@ -206,23 +213,25 @@ static void attention_in_bfloat16(void) {
         for (j = 0; j < 5; j++) {
             double far_ = 0, size = 0;
             for (i = 0; i < t[0][j]->count; i++) {
-                double x = (double)(j == 4 ? t[0][j]->data[i] : t[0][j]->grad[i]), y = (double)(j == 4 ? t[1][j]->data[i] : t[1][j]->grad[i]);
+                double x = (double)(j == 4 ? t[0][j]->data[i] : t[0][j]->grad[i]);
+                double y = (double)(j == 4 ? t[1][j]->data[i] : t[1][j]->grad[i]);
                 far_ += (x - y) * (x - y), size += x * x;
             }
-            CHECK(far_ > 0 && sqrt(far_ / size) < 8e-3, "widths %d and %d, array %d: distance %g", width[w][0], width[w][1], j, sqrt(far_ / size));
+            CHECK(far_ > 0 && sqrt(far_ / size) < 8e-3,
+                  "widths %d and %d, array %d: distance %g", width[w][0], width[w][1], j, sqrt(far_ / size));
         }
         for (k = 0; k < 2; k++) sslh_destroy(c[k]);
     }
     free(mask);
 }
 
-/* --- matrix products ------------------------------------------------------------------------------------------------ */
+/* --- matrix products ---------------------------------------------------------------------------------------------- */
 
 /* A broadcast product is the product of the repeated operands, bit for bit; gradients are their sums. */
 static void products_broadcast(void) {
     static const struct { int a[4], b[4]; } s[] = {
-        {{2, 1, 3, 4}, {1, 5, 4, 6}}, {{2, 5, 3, 4}, {1, 1, 4, 6}}, {{1, 1, 3, 4}, {2, 5, 4, 6}}, {{2, 5, 3, 4}, {2, 1, 4, 6}}, {{2, 1, 3, 4}, {2, 5, 4, 6}},
-        {{1, 5, 3, 4}, {2, 1, 4, 6}}};
+        {{2, 1, 3, 4}, {1, 5, 4, 6}}, {{2, 5, 3, 4}, {1, 1, 4, 6}}, {{1, 1, 3, 4}, {2, 5, 4, 6}},
+        {{2, 5, 3, 4}, {2, 1, 4, 6}}, {{2, 1, 3, 4}, {2, 5, 4, 6}}, {{1, 5, 3, 4}, {2, 1, 4, 6}}};
     sslh_ctx *c = create(2);
     int i, t;
     for (i = 0; i < (int)(sizeof s / sizeof s[0]); i++) {
@@ -238,12 +247,14 @@ static void products_broadcast(void) {
             sslh_begin_step(c);
             for (k = 0; k < 2; k++) {
                 a[k] = some(c, sa, 1), b[k] = some(c, sb, 2);
-                y[k] = sslh_keep(k ? sslh_matmul_ex(c, sslh_broadcast(c, a[k], fa), sslh_broadcast(c, b[k], fb), t & 1, t >> 1)
-                                   : sslh_matmul_ex(c, a[k], b[k], t & 1, t >> 1));
+                sslh_tensor *l = k ? sslh_broadcast(c, a[k], fa) : a[k], *r = k ? sslh_broadcast(c, b[k], fb) : b[k];
+                y[k] = sslh_keep(sslh_matmul_ex(c, l, r, t & 1, t >> 1));
                 back(c, y[k]);
             }
             CHECK_OK(c);
-            CHECK(y[0]->ndim == 4 && y[0]->shape[0] == 2 && y[0]->shape[1] == 5 && y[0]->shape[2] == 3 && y[0]->shape[3] == 6, "shape");
+            CHECK(y[0]->ndim == 4 && y[0]->shape[0] == 2 && y[0]->shape[1] == 5 && y[0]->shape[2] == 3 &&
+                      y[0]->shape[3] == 6,
+                  "shape");
             CHECK(same(y[0], y[1]), "case %d, transposed %d: values", i, t);
             for (j = 0; j < a[0]->count; j++) CHECK_NEAR(a[0]->grad[j], a[1]->grad[j], 1e-5);
             for (j = 0; j < b[0]->count; j++) CHECK_NEAR(b[0]->grad[j], b[1]->grad[j], 1e-5);
@@ -254,7 +265,7 @@ static void products_broadcast(void) {
     sslh_destroy(c);
 }
 
-/* --- recurrences ---------------------------------------------------------------------------------------------------- */
+/* --- recurrences -------------------------------------------------------------------------------------------------- */
 
 enum { RN = 30, RT = 9, RI = 5, RD = 7 }; /* more samples than a task takes */
 typedef struct recurrent_run { sslh_tensor *x, *w[4], *h0, *c0, *y, *h, *c; } recurrent_run;
@@ -276,7 +287,8 @@ static recurrent_run recur(sslh_ctx *c, int lstm, sslh_tensor *x, sslh_recurrent
     sslh_keep(r.h);
     if (lstm) sslh_keep(r.c);
     {
-        sslh_tensor *sum = sslh_add(c, sslh_sum(c, sslh_mul(c, r.y, sslh_detach(c, some(c, sslh_shape_of(r.y), 17))), SSLH_ALL, 0), sslh_sum(c, r.h, SSLH_ALL, 0));
+        sslh_tensor *weighted = sslh_mul(c, r.y, sslh_detach(c, some(c, sslh_shape_of(r.y), 17)));
+        sslh_tensor *sum = sslh_add(c, sslh_sum(c, weighted, SSLH_ALL, 0), sslh_sum(c, r.h, SSLH_ALL, 0));
         if (lstm) sum = sslh_add(c, sum, sslh_sum(c, r.c, SSLH_ALL, 0));
         sslh_backward(c, sum);
     }
@@ -325,29 +337,35 @@ static void lengths_of_samples(void) {
             b.x = some(c, sslh_dim3(RN, RT, RI), 10);
             for (n = 0; n < RN; n++)
                 for (t = lengths[n]; t < RT; t++)
-                    for (k = 0; k < RI; k++) b.x->data[(n * RT + t) * RI + k] = (sslh_real)(k % 2 ? HUGE_VAL : strtod("nan", NULL));
+                    for (k = 0; k < RI; k++)
+                        b.x->data[(n * RT + t) * RI + k] = (sslh_real)(k % 2 ? HUGE_VAL : strtod("nan", NULL));
             b = recur(c, lstm, b.x, d);
             same_recurrence(&a, &b, "NaN and Inf in the padding");
             for (n = 0; n < RN; n++) {
                 for (t = lengths[n]; t < RT; t++) {
                     for (k = 0; k < RD; k++) CHECK(a.y->data[(n * RT + t) * RD + k] == 0, "sample %d, time %d", n, t);
-                    for (k = 0; k < RI; k++) CHECK(a.x->grad[(n * RT + t) * RI + k] == 0, "sample %d, time %d: gradient", n, t);
+                    for (k = 0; k < RI; k++)
+                        CHECK(a.x->grad[(n * RT + t) * RI + k] == 0, "sample %d, time %d: gradient", n, t);
                 }
                 for (k = 0; k < RD; k++)
-                    CHECK(a.h->data[n * RD + k] == a.y->data[(n * RT + (reverse ? 0 : lengths[n] - 1)) * RD + k], "last state of sample %d", n);
+                    CHECK(a.h->data[n * RD + k] == a.y->data[(n * RT + (reverse ? 0 : lengths[n] - 1)) * RD + k],
+                          "last state of sample %d", n);
             }
             /* a sample has the same states alone as among others */
             for (n = 0; n < RN; n += 7) {
                 sslh_recurrent_desc one = start();
-                sslh_tensor *last, *y, *x = sslh_slice(c, sslh_slice(c, some(c, sslh_dim3(RN, RT, RI), 10), 0, n, n + 1), 1, 0, lengths[n]);
+                sslh_tensor *last, *y, *x = sslh_slice(c, some(c, sslh_dim3(RN, RT, RI), 10), 0, n, n + 1);
+                x = sslh_slice(c, x, 1, 0, lengths[n]);
                 one.reverse = reverse;
                 one.h0 = sslh_slice(c, some(c, sslh_dim2(RN, RD), 15), 0, n, n + 1);
                 if (lstm) one.c0 = sslh_slice(c, some(c, sslh_dim2(RN, RD), 16), 0, n, n + 1);
                 one.h_last = &last;
                 y = recurrence(c, lstm, x, a.w, one);
                 CHECK_OK(c);
-                for (i = 0; i < y->count; i++) CHECK(y->data[i] == a.y->data[(size_t)(n * RT * RD) + i], "sample %d alone", n);
-                for (i = 0; i < last->count; i++) CHECK(last->data[i] == a.h->data[(size_t)(n * RD) + i], "sample %d alone: last", n);
+                for (i = 0; i < y->count; i++)
+                    CHECK(y->data[i] == a.y->data[(size_t)(n * RT * RD) + i], "sample %d alone", n);
+                for (i = 0; i < last->count; i++)
+                    CHECK(last->data[i] == a.h->data[(size_t)(n * RD) + i], "sample %d alone: last", n);
             }
         }
     }
@@ -371,13 +389,15 @@ static void directions_and_steps(void) {
         b = recur(c, lstm, some(c, sslh_dim3(RN, RT, RI), 10), d);
         CHECK(same(a.h, b.h), "reverse: last state");
         for (t = 0; t < RT; t++)
-            CHECK(memcmp(a.y->data + t * RD, b.y->data + (RT - 1 - t) * RD, RD * sizeof(sslh_real)) == 0, "reverse: time %d", t);
+            CHECK(memcmp(a.y->data + t * RD, b.y->data + (RT - 1 - t) * RD, RD * sizeof(sslh_real)) == 0,
+                  "reverse: time %d", t);
         /* step by step */
         d = start();
         d.h0 = some(c, sslh_dim2(RN, RD), 15), d.h_last = &h;
         if (lstm) d.c0 = some(c, sslh_dim2(RN, RD), 16), d.c_last = &cell;
         for (t = 0; t < RT; t++) {
-            parts[t] = recurrence(c, lstm, sslh_slice(c, some(c, sslh_dim3(RN, RT, RI), 10), 1, RT - 1 - t, RT - t), a.w, d);
+            parts[t] = recurrence(c, lstm, sslh_slice(c, some(c, sslh_dim3(RN, RT, RI), 10), 1, RT - 1 - t, RT - t),
+                                  a.w, d);
             d.h0 = h;
             if (lstm) d.c0 = cell;
         }
@@ -391,18 +411,20 @@ static void directions_and_steps(void) {
 static void recurrence_errors(void) {
     sslh_ctx *c = create(1);
     sslh_recurrent_desc d = start();
-    sslh_tensor *x = sslh_persist(some(c, sslh_dim3(2, 4, 3), 1)), *w = sslh_persist(some(c, sslh_dim2(20, 3), 2)), *u = sslh_persist(some(c, sslh_dim2(20, 5), 3)), *last = NULL;
+    sslh_tensor *x = sslh_persist(some(c, sslh_dim3(2, 4, 3), 1)), *w = sslh_persist(some(c, sslh_dim2(20, 3), 2)),
+                *u = sslh_persist(some(c, sslh_dim2(20, 5), 3)), *last = NULL;
     int32_t zero[2] = {4, 0}, long_[2] = {5, 1}, three[3] = {1, 1, 1};
     sslh_net_desc nd;
     sslh_net *net;
-#define WRONG_START(field, value, text)                                                                                  \
-    do {                                                                                                                 \
-        d = start();                                                                                                     \
-        d.field = value;                                                                                                 \
-        CHECK(sslh_lstm(c, x, w, u, NULL, NULL, d)->count == 1, "a dummy");                                              \
-        CHECK_ERROR(c, text);                                                                                            \
+#define WRONG_START(field, value, text)                                                                                \
+    do {                                                                                                               \
+        d = start();                                                                                                   \
+        d.field = value;                                                                                               \
+        CHECK(sslh_lstm(c, x, w, u, NULL, NULL, d)->count == 1, "a dummy");                                            \
+        CHECK_ERROR(c, text);                                                                                          \
     } while (0)
-    WRONG_START(lengths, sslh_from_ints(c, sslh_dim1(2), zero), "sslh_lstm: the length of sample 1 is 0: it must be 1 to 4");
+    WRONG_START(lengths, sslh_from_ints(c, sslh_dim1(2), zero),
+                "sslh_lstm: the length of sample 1 is 0: it must be 1 to 4");
     WRONG_START(lengths, sslh_from_ints(c, sslh_dim1(2), long_), "the length of sample 0 is 5");
     WRONG_START(lengths, sslh_from_ints(c, sslh_dim1(3), three), "lengths (3): 32-bit integers (2)");
     WRONG_START(lengths, sslh_zeros(c, sslh_dim1(2)), "lengths (2): 32-bit integers");
@@ -456,9 +478,11 @@ static sslh_tensor *layer_forward(sslh_net *net, sslh_tensor *x, const void *sel
     return sslh_layer_lstm(net, 0, x, d);
 }
 static void layers_of_recurrences(void) {
-    static const char *const names[] = {"rnn.weight_ih_l0", "rnn.weight_hh_l0", "rnn.bias_ih_l0", "rnn.bias_hh_l0", "rnn.weight_ih_l0_reverse", "rnn.weight_hh_l0_reverse",
-        "rnn.bias_ih_l0_reverse", "rnn.bias_hh_l0_reverse", "rnn.weight_ih_l1", "rnn.weight_hh_l1", "rnn.bias_ih_l1", "rnn.bias_hh_l1", "rnn.weight_ih_l1_reverse",
-        "rnn.weight_hh_l1_reverse", "rnn.bias_ih_l1_reverse", "rnn.bias_hh_l1_reverse"};
+    static const char *const names[] = {
+        "rnn.weight_ih_l0", "rnn.weight_hh_l0", "rnn.bias_ih_l0", "rnn.bias_hh_l0",
+        "rnn.weight_ih_l0_reverse", "rnn.weight_hh_l0_reverse", "rnn.bias_ih_l0_reverse", "rnn.bias_hh_l0_reverse",
+        "rnn.weight_ih_l1", "rnn.weight_hh_l1", "rnn.bias_ih_l1", "rnn.bias_hh_l1",
+        "rnn.weight_ih_l1_reverse", "rnn.weight_hh_l1_reverse", "rnn.bias_ih_l1_reverse", "rnn.bias_hh_l1_reverse"};
     sslh_ctx *c = create(2);
     sslh_recurrent_desc d = start();
     sslh_net_desc nd;
@@ -482,7 +506,8 @@ static void layers_of_recurrences(void) {
         for (j = 0; j < t->count; j++) if (fabs((double)t->data[j]) > most) most = fabs((double)t->data[j]);
         CHECK(most <= 1 / sqrt((double)RD) + 1e-6 && most > 0.7 / sqrt((double)RD), "%s: up to %g", name, most);
     }
-    CHECK(sslh_find(net, "rnn.weight_ih_l1_reverse")->shape[0] == 4 * RD && sslh_find(net, "rnn.weight_ih_l1_reverse")->shape[1] == 2 * RD, "shape");
+    x = sslh_find(net, "rnn.weight_ih_l1_reverse");
+    CHECK(x->shape[0] == 4 * RD && x->shape[1] == 2 * RD, "shape");
     x = some(c, sslh_dim3(3, RT, RI), 10);
     y = sslh_forward(net, x);
     z = x;
@@ -491,7 +516,8 @@ static void layers_of_recurrences(void) {
             sslh_recurrent_desc one = start();
             int at = 4 * (2 * i + k);
             one.reverse = k;
-            side[k] = sslh_lstm(c, z, sslh_param(net, at), sslh_param(net, at + 1), sslh_param(net, at + 2), sslh_param(net, at + 3), one);
+            side[k] = sslh_lstm(c, z, sslh_param(net, at), sslh_param(net, at + 1), sslh_param(net, at + 2),
+                                sslh_param(net, at + 3), one);
         }
         z = sslh_concat(c, side, 2, 2);
     }
@@ -512,7 +538,7 @@ static void layers_of_recurrences(void) {
     sslh_destroy(c);
 }
 
-/* --- plain versions: nothing but the equations, in double ----------------------------------------------------------- */
+/* --- plain versions: nothing but the equations, in double --------------------------------------------------------- */
 
 static double near_to(double got, double want, double worst) {
     double e = fabs(got - want) / (1 + fabs(want));
@@ -523,7 +549,8 @@ static void plain_attention(void) {
     enum { B = 2, Q = 5, K = 7, H = 2, D = 6, V = 4 };
     sslh_ctx *c = create(2);
     sslh_attention_desc d = attention();
-    sslh_tensor *q = some(c, sslh_dim3(B, Q, D), 1), *k = some(c, sslh_dim3(B, K, D), 2), *v = some(c, sslh_dim3(B, K, V), 3), *y;
+    sslh_tensor *q = some(c, sslh_dim3(B, Q, D), 1), *k = some(c, sslh_dim3(B, K, D), 2),
+                *v = some(c, sslh_dim3(B, K, V), 3), *y;
     uint8_t hidden[B * Q * K];
     double worst = 0;
     int n, h, i, j, e;
@@ -538,7 +565,8 @@ static void plain_attention(void) {
         for (j = 0; j < K; j++) {
             double s = 0;
             for (e = 0; e < D / H; e++)
-                s += (double)q->data[(n * Q + i) * D + h * (D / H) + e] * (double)k->data[(n * K + j) * D + h * (D / H) + e];
+                s += (double)q->data[(n * Q + i) * D + h * (D / H) + e] *
+                     (double)k->data[(n * K + j) * D + h * (D / H) + e];
             s = s / sqrt((double)D / H) + (double)d.bias->data[(h * Q + i) * K + j];
             w[j] = hidden[(n * Q + i) * K + j] ? 0 : exp(s);
             sum += w[j];
@@ -560,7 +588,8 @@ static void plain_recurrences(void) {
     for (lstm = 0; lstm < 2; lstm++) for (reverse = 0; reverse < 2; reverse++) {
         const int G = lstm ? 4 : 3;
         sslh_ctx *c = create(2);
-        sslh_tensor *x = some(c, sslh_dim3(B, T, I), 1), *w = some(c, sslh_dim2(G * D, I), 2), *u = some(c, sslh_dim2(G * D, D), 3);
+        sslh_tensor *x = some(c, sslh_dim3(B, T, I), 1), *w = some(c, sslh_dim2(G * D, I), 2),
+                    *u = some(c, sslh_dim2(G * D, D), 3);
         sslh_tensor *b = some(c, sslh_dim1(G * D), 4), *b2 = some(c, sslh_dim1(G * D), 5), *y, *last;
         sslh_recurrent_desc d;
         double worst = 0;
@@ -582,7 +611,8 @@ static void plain_recurrences(void) {
                 }
                 for (j = 0; j < D; j++) {
                     if (lstm) { /* i, f, g, o */
-                        cell[j] = logistic(a[D + j] + r[D + j]) * cell[j] + logistic(a[j] + r[j]) * tanh(a[2 * D + j] + r[2 * D + j]);
+                        cell[j] = logistic(a[D + j] + r[D + j]) * cell[j] +
+                                  logistic(a[j] + r[j]) * tanh(a[2 * D + j] + r[2 * D + j]);
                         next[j] = logistic(a[3 * D + j] + r[3 * D + j]) * tanh(cell[j]);
                     } else { /* r, z, n */
                         double z = logistic(a[D + j] + r[D + j]);
@@ -591,7 +621,8 @@ static void plain_recurrences(void) {
                 }
                 for (j = 0; j < D; j++) worst = near_to((double)y->data[(n * T + at) * D + j], h[j] = next[j], worst);
             }
-            for (t = lengths_of[n]; t < T; t++) for (j = 0; j < D; j++) worst = near_to((double)y->data[(n * T + t) * D + j], 0, worst);
+            for (t = lengths_of[n]; t < T; t++)
+                for (j = 0; j < D; j++) worst = near_to((double)y->data[(n * T + t) * D + j], 0, worst);
             for (j = 0; j < D; j++) worst = near_to((double)last->data[n * D + j], h[j], worst);
         }
         CHECK(worst < 1e-5, "%s, reverse %d: %g off", lstm ? "LSTM" : "GRU", reverse, worst);
@@ -604,7 +635,8 @@ static void plain_products_norm_loss(void) {
     enum { A = 2, B = 3, M = 4, R = 5, C = 6 };
     sslh_ctx *c = create(2);
     sslh_tensor *a = some(c, sslh_dim4(A, 1, M, R), 1), *b = some(c, sslh_dim3(B, R, C), 2), *y = sslh_matmul(c, a, b);
-    sslh_tensor *x = some(c, sslh_dim2(M, C), 3), *gamma = some(c, sslh_dim1(C), 4), *z = sslh_rms_norm(c, x, gamma, 0.5f), *loss;
+    sslh_tensor *x = some(c, sslh_dim2(M, C), 3), *gamma = some(c, sslh_dim1(C), 4),
+                *z = sslh_rms_norm(c, x, gamma, 0.5f), *loss;
     static const float weights[C] = {1, 0.5f, 2, 0, 3, 0.25f};
     static const int32_t labels[M] = {2, 5, -1, 4};
     sslh_cross_entropy_desc d;
@@ -621,7 +653,8 @@ static void plain_products_norm_loss(void) {
         double s = 0;
         for (n = 0; n < C; n++) s += (double)x->data[m * C + n] * (double)x->data[m * C + n];
         s = sqrt(s / C + 0.5);
-        for (n = 0; n < C; n++) worst = near_to((double)z->data[m * C + n], (double)x->data[m * C + n] / s * (double)gamma->data[n], worst);
+        for (n = 0; n < C; n++)
+            worst = near_to((double)z->data[m * C + n], (double)x->data[m * C + n] / s * (double)gamma->data[n], worst);
     }
     CHECK(worst < 1e-5, "rms_norm is %g off", worst);
     memset(&d, 0, sizeof d);
@@ -634,7 +667,8 @@ static void plain_products_norm_loss(void) {
         double sum = 0, want = 0;
         for (n = 0; n < C; n++) sum += exp((double)x->data[m * C + n]);
         for (n = 0; n < C && labels[m] >= 0; n++)
-            want += (0.25 / C + (n == labels[m] ? 0.75 : 0)) * (double)weights[n] * (log(sum) - (double)x->data[m * C + n]);
+            want += (0.25 / C + (n == labels[m] ? 0.75 : 0)) * (double)weights[n] *
+                    (log(sum) - (double)x->data[m * C + n]);
         worst = near_to((double)loss->data[m], want, worst);
     }
     CHECK(worst < 1e-5, "cross_entropy is %g off", worst);
@@ -670,12 +704,15 @@ static void every_allocation_fails(void) {
         y = sslh_layer_lstm(net, 0, sslh_requires_grad(sslh_normal(c, sslh_dim3(5, RT, RI), 0, 1)), r);
         a.heads = 2, a.weights = &weights, a.bias = sslh_requires_grad(sslh_zeros(c, sslh_dim3(2, RT, RT)));
         y = sslh_rms_norm(c, sslh_attention(c, y, y, y, a), NULL, 0);
-        y = sslh_matmul(c, sslh_reshape(c, y, sslh_dim4(5, 1, RT, 2 * RD)), sslh_requires_grad(sslh_normal(c, sslh_dim3(2, 2 * RD, 4), 0, 1)));
+        y = sslh_matmul(c, sslh_reshape(c, y, sslh_dim4(5, 1, RT, 2 * RD)),
+                        sslh_requires_grad(sslh_normal(c, sslh_dim3(2, 2 * RD, 4), 0, 1)));
         e.weight = sslh_full(c, sslh_dim1(4), 2), e.reduction = SSLH_REDUCE_NONE;
         y = sslh_cross_entropy_full(c, y, sslh_argmax(c, y, -1), -1, e);
         sslh_backward(c, sslh_add(c, sslh_sum(c, y, SSLH_ALL, 0), sslh_sum(c, sslh_mul(c, h, cell), SSLH_ALL, 0)));
         failed = m.calls >= n;
-        if (failed) CHECK(sslh_error_code(c) == SSLH_E_MEMORY, "allocation %ld: %s", n, sslh_error(c) ? sslh_error(c) : "no error");
+        if (failed)
+            CHECK(sslh_error_code(c) == SSLH_E_MEMORY,
+                  "allocation %ld: %s", n, sslh_error(c) ? sslh_error(c) : "no error");
         else CHECK_OK(c);
         sslh_destroy(c);
         CHECK(m.live == 0, "allocation %ld: %ld blocks leak", n, m.live);

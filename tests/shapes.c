@@ -6,7 +6,7 @@
 #include "golden/shapes.h"
 #include "op_cases.h"
 
-/* --- the operations ------------------------------------------------------------------------------------------------- */
+/* --- the operations ----------------------------------------------------------------------------------------------- */
 
 OP(f_sin) BODY(sslh_sin(c, in[0]))
 OP(f_cos) BODY(sslh_cos(c, in[0]))
@@ -55,42 +55,95 @@ OP(f_one_hot) BODY(sslh_one_hot(c, in[0], I(0)))
 #define CUA 2, 1
 
 static const op_case table[] = {
-    E("sin", sin, "5x37l", 0, 0), E("sin_big", sin, "41x1001l", NO_CHECK, 0), E("cos", cos, "5x37l", 0, 0), E("cos_big", cos, "41x1001l", NO_CHECK, 0),
+    E("sin", sin, "5x37l", 0, 0), E("sin_big", sin, "41x1001l", NO_CHECK, 0),
+    E("cos", cos, "5x37l", 0, 0), E("cos_big", cos, "41x1001l", NO_CHECK, 0),
     /* reductions, the k largest, running sums */
-    E("min", min, "3x5x7", 0, ALL, 0), E("min_last", min, "3x5x7", 0, A(2), 0), E("min_first", min, "3x5x7", 0, A(0), 1), E("min_two", min, "3x5x7", 0, A(0) + A(1), 0), E("min_big", min, "70x1025", NO_CHECK, A(0), 0),
-    E("prod", prod, "2x3x4", 0, ALL, 0), E("prod_last", prod, "3x5x7", 0, A(-1), 0), E("prod_first", prod, "5x3x4", 0, A(0), 1), E("prod_outer", prod, "3x5x2", 0, A(0) + A(2), 0), E("prod_big", prod, "70x67p", NO_CHECK, A(0), 0),
-    E("argmin", argmin, "3x5x7", NO_CHECK, -1), E("argmin_first", argmin, "9x5", NO_CHECK, 0), E("argmin_mid", argmin, "3x5x7", NO_CHECK, 1),
-    E("cumsum", cumsum, "3x5x7", 0, -1), E("cumsum_first", cumsum, "5x9", 0, 0), E("cumsum_mid", cumsum, "3x5x7", 0, 1), E("cumsum_1", cumsum, "11", 0, 0), E("cumsum_big", cumsum, "37x1025", NO_CHECK, 1), E("cumsum_wide", cumsum, "2x37x131", NO_CHECK, 1),
-    E("topk", topk, "3x5x7", 0, 3, -1, 1), E("topk_first", topk, "9x5", 0, 4, 0, 1), E("topk_mid", topk, "3x5x7", 0, 2, 1, 1), E("topk_1", topk, "3x11", 0, 1, 1, 1), E("topk_all", topk, "3x11", 0, 11, 1, 1), E("topk_values", topk, "3x11", 0, 4, 1, 0),
+    E("min", min, "3x5x7", 0, ALL, 0), E("min_last", min, "3x5x7", 0, A(2), 0),
+    E("min_first", min, "3x5x7", 0, A(0), 1), E("min_two", min, "3x5x7", 0, A(0) + A(1), 0),
+    E("min_big", min, "70x1025", NO_CHECK, A(0), 0),
+    E("prod", prod, "2x3x4", 0, ALL, 0), E("prod_last", prod, "3x5x7", 0, A(-1), 0),
+    E("prod_first", prod, "5x3x4", 0, A(0), 1), E("prod_outer", prod, "3x5x2", 0, A(0) + A(2), 0),
+    E("prod_big", prod, "70x67p", NO_CHECK, A(0), 0),
+    E("argmin", argmin, "3x5x7", NO_CHECK, -1), E("argmin_first", argmin, "9x5", NO_CHECK, 0),
+    E("argmin_mid", argmin, "3x5x7", NO_CHECK, 1),
+    E("cumsum", cumsum, "3x5x7", 0, -1), E("cumsum_first", cumsum, "5x9", 0, 0), E("cumsum_mid", cumsum, "3x5x7", 0, 1),
+    E("cumsum_1", cumsum, "11", 0, 0), E("cumsum_big", cumsum, "37x1025", NO_CHECK, 1),
+    E("cumsum_wide", cumsum, "2x37x131", NO_CHECK, 1),
+    E("topk", topk, "3x5x7", 0, 3, -1, 1), E("topk_first", topk, "9x5", 0, 4, 0, 1),
+    E("topk_mid", topk, "3x5x7", 0, 2, 1, 1), E("topk_1", topk, "3x11", 0, 1, 1, 1),
+    E("topk_all", topk, "3x11", 0, 11, 1, 1), E("topk_values", topk, "3x11", 0, 4, 1, 0),
     E("topk_big", topk, "37x1025", NO_CHECK, 100, 1, 1), E("topk_tall", topk, "301x37", NO_CHECK, 9, 0, 1),
     /* pooling: kernel, kernel_w, stride, stride_w, pad, pad_w, ceil_mode, exclude_pad */
-    E("max_ex", max_pool2d_ex, "2x7x8x3", 0, 3, 2, 2, 3), E("max_ex_square", max_pool2d_ex, "2x6x9x3", 0, 3), E("max_ex_pad", max_pool2d_ex, "2x7x8x3", 0, 2, 5, 1, 2, 1, 2), E("max_ex_pad_h", max_pool2d_ex, "1x7x6x2", 0, 3, 0, 2, 0, 1, SSLH_OFF),
-    E("max_ex_ceil", max_pool2d_ex, "2x6x8x3", 0, 3, 3, 2, 2, 0, 0, 1), E("max_ex_ceil_pad", max_pool2d_ex, "2x6x7x3", 0, 2, 3, 2, 2, 1, 1, 1), E("max_ex_ceil_large", max_pool2d_ex, "1x2x3x2", 0, 3, 4, 2, 2, 0, 0, 1), E("max_ex_big", max_pool2d_ex, "3x17x15x33", NO_CHECK, 3, 4, 2, 3, 1, 2, 1),
-    E("avg_ex", avg_pool2d_ex, "2x7x8x3", 0, 3, 2, 2, 3), E("avg_ex_pad", avg_pool2d_ex, "2x7x8x3", 0, 2, 5, 1, 2, 1, 2), E("avg_ex_exclude", avg_pool2d_ex, "2x7x8x5", 0, 3, 0, 2, 0, 1, 0, 0, 1), E("avg_ex_exclude_w", avg_pool2d_ex, "1x5x6x17", 0, 2, 5, 2, 2, 1, 2, 0, 1),
-    E("avg_ex_ceil", avg_pool2d_ex, "2x6x8x3", 0, 3, 3, 2, 2, 0, 0, 1), E("avg_ex_ceil_pad", avg_pool2d_ex, "2x6x7x3", 0, 3, 2, 2, 2, 1, 1, 1), E("avg_ex_ceil_exclude", avg_pool2d_ex, "2x6x7x3", 0, 3, 4, 2, 3, 1, 2, 1, 1), E("avg_ex_ceil_large", avg_pool2d_ex, "1x2x3x2", 0, 3, 4, 2, 2, 0, 0, 1),
-    E("avg_ex_gap", avg_pool2d_ex, "1x9x8x3", 0, 2, 1, 3, 2), E("avg_ex_big", avg_pool2d_ex, "3x17x15x33", NO_CHECK, 3, 4, 2, 3, 1, 2, 1, 1),
-    E("max_1d", max_pool1d, "2x11x3", 0, 3), E("max_1d_pad", max_pool1d, "2x11x3", 0, 3, 0, 2, 0, 1), E("max_1d_ceil", max_pool1d, "2x10x3", 0, 3, 0, 2, 0, 0, 0, 1), E("max_1d_w", max_pool1d, "2x11x3", 0, 9, 4, 7, 2, 0, 2), E("max_1d_big", max_pool1d, "2x403x33", NO_CHECK, 10, 0, 5, 0, 3),
-    E("avg_1d", avg_pool1d, "2x11x3", 0, 3), E("avg_1d_exclude", avg_pool1d, "2x11x3", 0, 3, 0, 2, 0, 1, 0, 0, 1), E("avg_1d_ceil", avg_pool1d, "2x10x3", 0, 3, 0, 2, 0, 1, 0, 1), E("avg_1d_big", avg_pool1d, "2x403x33", NO_CHECK, 10, 0, 5, 0, 3, 0, 1, 1),
+    E("max_ex", max_pool2d_ex, "2x7x8x3", 0, 3, 2, 2, 3), E("max_ex_square", max_pool2d_ex, "2x6x9x3", 0, 3),
+    E("max_ex_pad", max_pool2d_ex, "2x7x8x3", 0, 2, 5, 1, 2, 1, 2),
+    E("max_ex_pad_h", max_pool2d_ex, "1x7x6x2", 0, 3, 0, 2, 0, 1, SSLH_OFF),
+    E("max_ex_ceil", max_pool2d_ex, "2x6x8x3", 0, 3, 3, 2, 2, 0, 0, 1),
+    E("max_ex_ceil_pad", max_pool2d_ex, "2x6x7x3", 0, 2, 3, 2, 2, 1, 1, 1),
+    E("max_ex_ceil_large", max_pool2d_ex, "1x2x3x2", 0, 3, 4, 2, 2, 0, 0, 1),
+    E("max_ex_big", max_pool2d_ex, "3x17x15x33", NO_CHECK, 3, 4, 2, 3, 1, 2, 1),
+    E("avg_ex", avg_pool2d_ex, "2x7x8x3", 0, 3, 2, 2, 3),
+    E("avg_ex_pad", avg_pool2d_ex, "2x7x8x3", 0, 2, 5, 1, 2, 1, 2),
+    E("avg_ex_exclude", avg_pool2d_ex, "2x7x8x5", 0, 3, 0, 2, 0, 1, 0, 0, 1),
+    E("avg_ex_exclude_w", avg_pool2d_ex, "1x5x6x17", 0, 2, 5, 2, 2, 1, 2, 0, 1),
+    E("avg_ex_ceil", avg_pool2d_ex, "2x6x8x3", 0, 3, 3, 2, 2, 0, 0, 1),
+    E("avg_ex_ceil_pad", avg_pool2d_ex, "2x6x7x3", 0, 3, 2, 2, 2, 1, 1, 1),
+    E("avg_ex_ceil_exclude", avg_pool2d_ex, "2x6x7x3", 0, 3, 4, 2, 3, 1, 2, 1, 1),
+    E("avg_ex_ceil_large", avg_pool2d_ex, "1x2x3x2", 0, 3, 4, 2, 2, 0, 0, 1),
+    E("avg_ex_gap", avg_pool2d_ex, "1x9x8x3", 0, 2, 1, 3, 2),
+    E("avg_ex_big", avg_pool2d_ex, "3x17x15x33", NO_CHECK, 3, 4, 2, 3, 1, 2, 1, 1),
+    E("max_1d", max_pool1d, "2x11x3", 0, 3), E("max_1d_pad", max_pool1d, "2x11x3", 0, 3, 0, 2, 0, 1),
+    E("max_1d_ceil", max_pool1d, "2x10x3", 0, 3, 0, 2, 0, 0, 0, 1),
+    E("max_1d_w", max_pool1d, "2x11x3", 0, 9, 4, 7, 2, 0, 2),
+    E("max_1d_big", max_pool1d, "2x403x33", NO_CHECK, 10, 0, 5, 0, 3),
+    E("avg_1d", avg_pool1d, "2x11x3", 0, 3), E("avg_1d_exclude", avg_pool1d, "2x11x3", 0, 3, 0, 2, 0, 1, 0, 0, 1),
+    E("avg_1d_ceil", avg_pool1d, "2x10x3", 0, 3, 0, 2, 0, 1, 0, 1),
+    E("avg_1d_big", avg_pool1d, "2x403x33", NO_CHECK, 10, 0, 5, 0, 3, 0, 1, 1),
     /* resizing: height, width, mode, antialias, align_corners */
-    E("interpolate_bilinear", interpolate, "2x3x4x3", 0, 6, 9, BI), E("interpolate_nearest", interpolate, "1x5x7x2", 0, 8, 4, NEAREST), E("bicubic_up", interpolate, "2x3x4x3", 0, 7, 9, CU), E("bicubic_down", interpolate, "1x9x8x2", 0, 4, 3, CU), E("bicubic_one", interpolate, "2x1x1x3", 0, 4, 3, CU),
-    E("bicubic_same", interpolate, "1x4x5x2", 0, 4, 5, CU), E("align_bilinear", interpolate, "2x4x5x3", 0, 7, 3, BI, 1), E("align_bicubic", interpolate, "2x4x5x3", 0, 7, 3, CU, 1), E("align_to_one", interpolate, "1x4x5x3", 0, 1, 1, BI, 1), E("align_to_one_cubic", interpolate, "1x4x5x3", 0, 1, 1, CU, 1), E("align_from_one", interpolate, "1x1x1x3", 0, 4, 3, CU, 1),
-    E("aa_bilinear_down", interpolate, "2x9x11x3", 0, 4, 3, BIA), E("aa_bilinear_up", interpolate, "1x3x4x2", 0, 7, 6, BIA), E("aa_bilinear_mixed", interpolate, "1x9x3x2", 0, 2, 7, BIA), E("aa_bicubic_down", interpolate, "2x9x11x3", 0, 4, 3, CUA), E("aa_bicubic_up", interpolate, "1x3x4x2", 0, 7, 6, CUA),
-    E("aa_to_one", interpolate, "1x7x8x2", 0, 1, 1, CUA), E("aa_align", interpolate, "1x9x11x2", 0, 4, 5, BIA, 1), E("aa_align_cubic", interpolate, "1x9x11x2", 0, 4, 5, CUA, 1), E("aa_big", interpolate, "3x37x41x17", NO_CHECK, 11, 13, CUA), E("bicubic_big", interpolate, "3x17x19x33", NO_CHECK, 40, 31, CU),
+    E("interpolate_bilinear", interpolate, "2x3x4x3", 0, 6, 9, BI),
+    E("interpolate_nearest", interpolate, "1x5x7x2", 0, 8, 4, NEAREST),
+    E("bicubic_up", interpolate, "2x3x4x3", 0, 7, 9, CU), E("bicubic_down", interpolate, "1x9x8x2", 0, 4, 3, CU),
+    E("bicubic_one", interpolate, "2x1x1x3", 0, 4, 3, CU),
+    E("bicubic_same", interpolate, "1x4x5x2", 0, 4, 5, CU), E("align_bilinear", interpolate, "2x4x5x3", 0, 7, 3, BI, 1),
+    E("align_bicubic", interpolate, "2x4x5x3", 0, 7, 3, CU, 1),
+    E("align_to_one", interpolate, "1x4x5x3", 0, 1, 1, BI, 1),
+    E("align_to_one_cubic", interpolate, "1x4x5x3", 0, 1, 1, CU, 1),
+    E("align_from_one", interpolate, "1x1x1x3", 0, 4, 3, CU, 1),
+    E("aa_bilinear_down", interpolate, "2x9x11x3", 0, 4, 3, BIA),
+    E("aa_bilinear_up", interpolate, "1x3x4x2", 0, 7, 6, BIA),
+    E("aa_bilinear_mixed", interpolate, "1x9x3x2", 0, 2, 7, BIA),
+    E("aa_bicubic_down", interpolate, "2x9x11x3", 0, 4, 3, CUA),
+    E("aa_bicubic_up", interpolate, "1x3x4x2", 0, 7, 6, CUA),
+    E("aa_to_one", interpolate, "1x7x8x2", 0, 1, 1, CUA), E("aa_align", interpolate, "1x9x11x2", 0, 4, 5, BIA, 1),
+    E("aa_align_cubic", interpolate, "1x9x11x2", 0, 4, 5, CUA, 1),
+    E("aa_big", interpolate, "3x37x41x17", NO_CHECK, 11, 13, CUA),
+    E("bicubic_big", interpolate, "3x17x19x33", NO_CHECK, 40, 31, CU),
     /* padding: axis, before, after, mode, value */
-    E("reflect", pad_ex, "2x5", 0, 1, 3, 2, 1), E("reflect_mid", pad_ex, "2x5x3", 0, 1, 4, 4, 1), E("reflect_first", pad_ex, "4x2x3", 0, 0, 0, 3, 1), E("reflect_none", pad_ex, "2x3", 0, -1, 0, 0, 1), E("reflect_big", pad_ex, "3x35x67", NO_CHECK, 1, 30, 34, 1),
-    E("replicate", pad_ex, "2x5", 0, 1, 3, 7, 2), E("replicate_mid", pad_ex, "2x3x4", 0, -2, 2, 1, 2), E("replicate_one", pad_ex, "2x1x4", 0, 1, 2, 3, 2), E("pad_constant", pad_ex, "2x3x4", 0, -1, 1, 3, 0, 0.5f),
+    E("reflect", pad_ex, "2x5", 0, 1, 3, 2, 1), E("reflect_mid", pad_ex, "2x5x3", 0, 1, 4, 4, 1),
+    E("reflect_first", pad_ex, "4x2x3", 0, 0, 0, 3, 1), E("reflect_none", pad_ex, "2x3", 0, -1, 0, 0, 1),
+    E("reflect_big", pad_ex, "3x35x67", NO_CHECK, 1, 30, 34, 1),
+    E("replicate", pad_ex, "2x5", 0, 1, 3, 7, 2), E("replicate_mid", pad_ex, "2x3x4", 0, -2, 2, 1, 2),
+    E("replicate_one", pad_ex, "2x1x4", 0, 1, 2, 3, 2), E("pad_constant", pad_ex, "2x3x4", 0, -1, 1, 3, 0, 0.5f),
     /* slices with steps: axis, begin, end, step */
-    E("slice_step", slice_ex, "3x7", 0, 1, 1, 7, 2), E("slice_step_3", slice_ex, "8x5", 0, 0, 0, 8, 3), E("slice_step_1", slice_ex, "3x7", 0, 1, 2, 5, 1), E("slice_flip", slice_ex, "3x4x5", 0, 1, 3, -1, -1), E("slice_back", slice_ex, "3x9", 0, -1, 7, 1, -3), E("slice_far", slice_ex, "3x9", 0, 1, 4, 9, 100),
+    E("slice_step", slice_ex, "3x7", 0, 1, 1, 7, 2), E("slice_step_3", slice_ex, "8x5", 0, 0, 0, 8, 3),
+    E("slice_step_1", slice_ex, "3x7", 0, 1, 2, 5, 1), E("slice_flip", slice_ex, "3x4x5", 0, 1, 3, -1, -1),
+    E("slice_back", slice_ex, "3x9", 0, -1, 7, 1, -3), E("slice_far", slice_ex, "3x9", 0, 1, 4, 9, 100),
     /* picked values: axis */
-    E("gather_along", gather_along, "3x5x4 3x7x4i5", 0, 1), E("gather_along_last", gather_along, "3x6 3x4i6", 0, -1), E("gather_along_first", gather_along, "6x4 2x4i6", 0, 0), E("gather_along_rows", gather_along, "3x5x4 9i5", 0, 1), E("gather_along_1", gather_along, "6 9i6", 0, 0), E("gather_along_big", gather_along, "5x33x131 5x70x131i33", NO_CHECK, 1),
+    E("gather_along", gather_along, "3x5x4 3x7x4i5", 0, 1), E("gather_along_last", gather_along, "3x6 3x4i6", 0, -1),
+    E("gather_along_first", gather_along, "6x4 2x4i6", 0, 0), E("gather_along_rows", gather_along, "3x5x4 9i5", 0, 1),
+    E("gather_along_1", gather_along, "6 9i6", 0, 0),
+    E("gather_along_big", gather_along, "5x33x131 5x70x131i33", NO_CHECK, 1),
     E("gather_along_rows_big", gather_along, "33x257 70i33", NO_CHECK, 0),
-    E("scatter", scatter, "3x5x4 3x3x4i5 3x3x4", 0, 1), E("scatter_many", scatter, "2x4 2x9i4 2x9", 0, 1), E("scatter_rows", scatter, "5x4 7i5 7x4", 0, 0), E("scatter_big", scatter, "5x33x131 5x20x131i33 5x20x131", NO_CHECK, 1),
-    E("scatter_add", scatter_add, "3x5x4 3x3x4i5 3x3x4", 0, 1), E("scatter_add_many", scatter_add, "2x4 2x9i4 2x9", 0, -1), E("scatter_add_rows", scatter_add, "5x4 7i5 7x4", 0, 0), E("scatter_add_big", scatter_add, "5x33x131 5x70x131i33 5x70x131", NO_CHECK, 1),
+    E("scatter", scatter, "3x5x4 3x3x4i5 3x3x4", 0, 1), E("scatter_many", scatter, "2x4 2x9i4 2x9", 0, 1),
+    E("scatter_rows", scatter, "5x4 7i5 7x4", 0, 0),
+    E("scatter_big", scatter, "5x33x131 5x20x131i33 5x20x131", NO_CHECK, 1),
+    E("scatter_add", scatter_add, "3x5x4 3x3x4i5 3x3x4", 0, 1),
+    E("scatter_add_many", scatter_add, "2x4 2x9i4 2x9", 0, -1), E("scatter_add_rows", scatter_add, "5x4 7i5 7x4", 0, 0),
+    E("scatter_add_big", scatter_add, "5x33x131 5x70x131i33 5x70x131", NO_CHECK, 1),
     E("one_hot", one_hot, "3x4i5", NO_CHECK, 5), E("one_hot_more", one_hot, "7i3", NO_CHECK, 9),
 };
 CASE_TESTS(table, golden_shapes)
 
-/* --- beside the table ------------------------------------------------------------------------------------------------- */
+/* --- beside the table --------------------------------------------------------------------------------------------- */
 
 /* A tensor that is used twice gets both gradients: what the backward functions add to what is there. */
 static void used_twice(void) {
@@ -155,7 +208,8 @@ static void out_of_memory(void) {
             y = e->build(c, in, e->p);
             if (n) sslh_backward(c, project(c, y, e));
             failed = m.calls >= fail;
-            CHECK(!sslh_error(c) || sslh_error_code(c) == SSLH_E_MEMORY, "%s, allocation %ld: %s", e->name, fail, sslh_error(c));
+            CHECK(!sslh_error(c) || sslh_error_code(c) == SSLH_E_MEMORY,
+                  "%s, allocation %ld: %s", e->name, fail, sslh_error(c));
             sslh_destroy(c);
             CHECK(m.live == 0, "%s, allocation %ld: %ld blocks left", e->name, fail, m.live);
             if (!failed) break;
@@ -202,7 +256,8 @@ static void sin_and_cos(void) {
     sslh_begin_step(c);
     y = sslh_sin(c, sslh_from(c, sslh_dim1(6), ends));
     z = sslh_cos(c, sslh_from(c, sslh_dim1(6), ends));
-    CHECK(y->data[0] == 0 && y->data[1] == 0 && 1 / (double)y->data[0] < 0 && 1 / (double)y->data[1] > 0, "sin keeps the sign of 0");
+    CHECK(y->data[0] == 0 && y->data[1] == 0 && 1 / (double)y->data[0] < 0 && 1 / (double)y->data[1] > 0,
+          "sin keeps the sign of 0");
     CHECK((double)z->data[0] == 1 && (double)z->data[1] == 1, "cos 0");
     for (i = 2; i < 5; i++) CHECK(y->data[i] != y->data[i] && z->data[i] != z->data[i], "NaN at %g", (double)ends[i]);
     CHECK_NEAR(y->data[5], sin(1.0), 1e-7);
@@ -222,7 +277,8 @@ static void minima_and_products(void) {
     CHECK(sslh_argmin(c, x, 0)->ints[0] == 1, "the first minimum");
     v[4] = nan_value();
     x = sslh_from(c, sslh_dim1(6), v);
-    CHECK(sslh_min(c, x, SSLH_ALL, 0)->data[0] != sslh_min(c, x, SSLH_ALL, 0)->data[0] && sslh_argmin(c, x, 0)->ints[0] == 4, "NaN is the minimum");
+    y = sslh_min(c, x, SSLH_ALL, 0);
+    CHECK(y->data[0] != y->data[0] && sslh_argmin(c, x, 0)->ints[0] == 4, "NaN is the minimum");
     /* no zero among the others, one, and numbers whose product leaves float on the way */
     x = sslh_requires_grad(sslh_from(c, sslh_dim2(3, 3), z));
     sslh_backward(c, sslh_sum(c, y = sslh_keep(sslh_prod(c, x, SSLH_AXIS(1), 0)), SSLH_ALL, 0));
@@ -267,7 +323,8 @@ static void k_largest(void) {
                     if (best < 0 || a > b || (a != a && b == b)) best = j;
                 }
                 taken[best] = 1;
-                CHECK(at->ints[line * k + i] == best, "k = %d, line %d: number %d is %d, not %d", k, line, i, at->ints[line * k + i], best);
+                CHECK(at->ints[line * k + i] == best,
+                      "k = %d, line %d: number %d is %d, not %d", k, line, i, at->ints[line * k + i], best);
             }
         }
         if (k < SIZE) continue;
@@ -323,7 +380,8 @@ static void plain_pools(void) {
             x = sslh_requires_grad(sslh_uniform(c, sslh_dim4(2, h, w, ch), -1, 1));
             y = sslh_keep((avg ? sslh_avg_pool2d_ex : sslh_max_pool2d_ex)(c, x, p));
             CHECK_OK(c);
-            if (!CHECK(y->shape[1] == oh && y->shape[2] == ow, "%d x %d windows, not %d x %d", y->shape[1], y->shape[2], oh, ow)) continue;
+            if (!CHECK(y->shape[1] == oh && y->shape[2] == ow,
+                       "%d x %d windows, not %d x %d", y->shape[1], y->shape[2], oh, ow)) continue;
             checked++;
             sslh_backward(c, sslh_sum(c, sslh_square(c, y), SSLH_ALL, 0));
             grad = (sslh_real *)calloc(x->count, sizeof *grad);
@@ -336,7 +394,8 @@ static void plain_pools(void) {
                             double sum = 0, value = (double)y->data[((b * oh + i) * ow + j) * ch + d], want;
                             for (u = top; u < top + p.kernel; u++)
                                 for (v = left; v < left + p.kernel_w; v++) {
-                                    const int inside = u >= 0 && u < h && v >= 0 && v < w, at = ((b * h + u) * w + v) * ch + d;
+                                    const int inside = u >= 0 && u < h && v >= 0 && v < w,
+                                              at = ((b * h + u) * w + v) * ch + d;
                                     if (inside || (!p.exclude_pad && u < h + p.pad && v < w + pw)) counted++;
                                     if (!inside) continue;
                                     sum += (double)x->data[at];
@@ -353,11 +412,14 @@ static void plain_pools(void) {
                                 }
                         }
             for (i = 0; i < (int)x->count; i++)
-                if (fabs((double)(x->grad[i] - grad[i])) > worst_grad) worst_grad = fabs((double)(x->grad[i] - grad[i]));
+                if (fabs((double)(x->grad[i] - grad[i])) > worst_grad)
+                    worst_grad = fabs((double)(x->grad[i] - grad[i]));
             free(grad);
         }
-        CHECK(worst < 1e-6 && worst_grad < 1e-5, "%s %d x %d, stride %d x %d, pad %d x %d, ceil %d, exclude %d of %d x %d x %d: %g, gradient %g",
-              avg ? "average" : "maximum", p.kernel, p.kernel_w, p.stride, p.stride_w, p.pad, p.pad_w, p.ceil_mode, p.exclude_pad, h, w, ch, worst, worst_grad);
+        CHECK(worst < 1e-6 && worst_grad < 1e-5,
+              "%s %d x %d, stride %d x %d, pad %d x %d, ceil %d, exclude %d of %d x %d x %d: %g, gradient %g",
+              avg ? "average" : "maximum", p.kernel, p.kernel_w, p.stride, p.stride_w, p.pad, p.pad_w, p.ceil_mode,
+              p.exclude_pad, h, w, ch, worst, worst_grad);
     }
     CHECK(checked > turns / 2, "%d of %d", checked, turns);
     sslh_destroy(c);
@@ -387,7 +449,8 @@ static void far_strides(void) {
 
 static double keys(double t, double a) {
     t = fabs(t);
-    return t <= 1 ? (a + 2) * t * t * t - (a + 3) * t * t + 1 : t < 2 ? a * t * t * t - 5 * a * t * t + 8 * a * t - 4 * a : 0;
+    return t <= 1 ? (a + 2) * t * t * t - (a + 3) * t * t + 1 :
+           t < 2  ? a * t * t * t - 5 * a * t * t + 8 * a * t - 4 * a : 0;
 }
 /* The share of source row r in place i. */
 static double share(int i, int r, int size, int out, sslh_interpolate_desc d) {
@@ -398,7 +461,8 @@ static double share(int i, int r, int size, int out, sslh_interpolate_desc d) {
     if (d.antialias) {
         const double s = step > 1 ? step : 1;
         for (q = 0; q < size; q++) {
-            const double t = fabs(q + 0.5 - step * (i + 0.5)) / s, k = d.mode == SSLH_BICUBIC ? keys(t, -0.5) : t < 1 ? 1 - t : 0;
+            const double t = fabs(q + 0.5 - step * (i + 0.5)) / s;
+            const double k = d.mode == SSLH_BICUBIC ? keys(t, -0.5) : t < 1 ? 1 - t : 0;
             sum += k;
             if (q == r) mine = k;
         }
@@ -421,7 +485,8 @@ static void plain_resizes(void) {
         double worst = 0, worst_grad = 0;
         memset(&d, 0, sizeof d);
         d.mode = (sslh_resize_mode)mode;
-        if (mode != (int)SSLH_NEAREST) d.antialias = (int)(draw20(&seed) & 1), d.align_corners = (int)(draw20(&seed) & 1);
+        if (mode != (int)SSLH_NEAREST)
+            d.antialias = (int)(draw20(&seed) & 1), d.align_corners = (int)(draw20(&seed) & 1);
         h = 1 + (int)(draw20(&seed) % 12), w = 1 + (int)(draw20(&seed) % 12);
         oh = 1 + (int)(draw20(&seed) % 12), ow = 1 + (int)(draw20(&seed) % 12);
         sslh_begin_step(c);
@@ -433,17 +498,22 @@ static void plain_resizes(void) {
             for (j = 0; j < ow; j++) {
                 double want = 0;
                 for (u = 0; u < h; u++)
-                    for (v = 0; v < w; v++) want += share(i, u, h, oh, d) * share(j, v, w, ow, d) * (double)x->data[u * w + v];
+                    for (v = 0; v < w; v++)
+                        want += share(i, u, h, oh, d) * share(j, v, w, ow, d) * (double)x->data[u * w + v];
                 if (fabs(want - (double)y->data[i * ow + j]) > worst) worst = fabs(want - (double)y->data[i * ow + j]);
             }
         for (u = 0; u < h; u++)
             for (v = 0; v < w; v++) {
                 double want = 0;
                 for (i = 0; i < oh; i++)
-                    for (j = 0; j < ow; j++) want += share(i, u, h, oh, d) * share(j, v, w, ow, d) * 2 * (double)y->data[i * ow + j];
-                if (fabs(want - (double)x->grad[u * w + v]) > worst_grad) worst_grad = fabs(want - (double)x->grad[u * w + v]);
+                    for (j = 0; j < ow; j++)
+                        want += share(i, u, h, oh, d) * share(j, v, w, ow, d) * 2 * (double)y->data[i * ow + j];
+                if (fabs(want - (double)x->grad[u * w + v]) > worst_grad)
+                    worst_grad = fabs(want - (double)x->grad[u * w + v]);
             }
-        CHECK(worst < 2e-6 && worst_grad < 2e-4, "mode %d, antialias %d, align %d, %d x %d to %d x %d: %g, gradient %g", mode, d.antialias, d.align_corners, h, w, oh, ow, worst, worst_grad);
+        CHECK(worst < 2e-6 && worst_grad < 2e-4,
+              "mode %d, antialias %d, align %d, %d x %d to %d x %d: %g, gradient %g", mode, d.antialias,
+              d.align_corners, h, w, oh, ow, worst, worst_grad);
     }
     sslh_destroy(c);
 }
@@ -476,17 +546,22 @@ static void other_types(void) {
     sslh_tensor *b = sslh_from_bytes(c, sslh_dim2(2, 3), bytes), *n = sslh_from_ints(c, sslh_dim2(2, 3), numbers), *y;
     sslh_tensor *index = sslh_from_ints(c, sslh_dim2(2, 2), at);
     y = sslh_slice_ex(c, b, 1, 2, -1, -2);
-    CHECK(y->type == SSLH_U8 && y->bytes[0] == 3 && y->bytes[1] == 1 && y->bytes[2] == 6 && y->bytes[3] == 4, "a slice of bytes");
+    CHECK(y->type == SSLH_U8 && y->bytes[0] == 3 && y->bytes[1] == 1 && y->bytes[2] == 6 && y->bytes[3] == 4,
+          "a slice of bytes");
     y = sslh_pad_ex(c, b, 1, 2, 1, SSLH_PAD_REFLECT, 0);
-    CHECK(y->type == SSLH_U8 && y->count == 12 && memcmp(y->bytes, "\3\2\1\2\3\2\6\5\4\5\6\5", 12) == 0, "bytes mirrored");
+    CHECK(y->type == SSLH_U8 && y->count == 12 && memcmp(y->bytes, "\3\2\1\2\3\2\6\5\4\5\6\5", 12) == 0,
+          "bytes mirrored");
     y = sslh_pad_ex(c, n, 0, 1, 0, SSLH_PAD_REPLICATE, 0);
     CHECK(y->type == SSLH_I32 && y->ints[0] == 10 && y->ints[3] == 10 && y->ints[6] == -40, "integers repeated");
     y = sslh_gather_along(c, n, index, 1);
-    CHECK(y->type == SSLH_I32 && y->ints[0] == 30 && y->ints[1] == 10 && y->ints[2] == 50 && y->ints[3] == 50, "integers picked");
+    CHECK(y->type == SSLH_I32 && y->ints[0] == 30 && y->ints[1] == 10 && y->ints[2] == 50 && y->ints[3] == 50,
+          "integers picked");
     y = sslh_gather_along(c, b, sslh_from_ints(c, sslh_dim1(3), shared), 1);
     CHECK(y->type == SSLH_U8 && y->count == 6 && memcmp(y->bytes, "\3\3\1\6\6\4", 6) == 0, "rows of bytes picked");
     y = sslh_scatter(c, b, index, sslh_slice(c, b, 1, 0, 2), 1);
-    CHECK(y->type == SSLH_U8 && memcmp(y->bytes, "\2\2\1\4\5\6", 6) == 0, "bytes scattered: %d %d %d %d %d %d", y->bytes[0], y->bytes[1], y->bytes[2], y->bytes[3], y->bytes[4], y->bytes[5]);
+    CHECK(y->type == SSLH_U8 && memcmp(y->bytes, "\2\2\1\4\5\6", 6) == 0,
+          "bytes scattered: %d %d %d %d %d %d", y->bytes[0], y->bytes[1], y->bytes[2], y->bytes[3], y->bytes[4],
+          y->bytes[5]);
     CHECK_OK(c);
     sslh_destroy(c);
 }
@@ -498,7 +573,9 @@ static void images_mirrored(void) {
     a = sslh_pad_ex(c, sslh_pad_ex(c, x, 1, 3, 2, SSLH_PAD_REFLECT, 0), 2, 1, 4, SSLH_PAD_REFLECT, 0);
     b = sslh_pad_ex(c, sslh_pad_ex(c, x, 2, 1, 4, SSLH_PAD_REFLECT, 0), 1, 3, 2, SSLH_PAD_REFLECT, 0);
     CHECK_OK(c);
-    CHECK(a->count == b->count && a->shape[1] == 9 && a->shape[2] == 10 && memcmp(a->data, b->data, a->count * sizeof *a->data) == 0, "the order matters");
+    CHECK(a->count == b->count && a->shape[1] == 9 && a->shape[2] == 10 &&
+              memcmp(a->data, b->data, a->count * sizeof *a->data) == 0,
+          "the order matters");
     for (i = 0; i < 9; i++)
         for (j = 0; j < 10; j++) {
             int u = abs(i - 3), v = abs(j - 1);
@@ -510,7 +587,7 @@ static void images_mirrored(void) {
     sslh_destroy(c);
 }
 
-/* --- error sentences: each names its function; hostile sizes give one, never a crash ------------------------------------ */
+/* --- error sentences: each names its function; hostile sizes give one, never a crash ------------------------------ */
 
 static sslh_pool_desc windows_of(int kernel, int kernel_w, int stride, int pad, int pad_w) {
     sslh_pool_desc d;

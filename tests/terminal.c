@@ -136,7 +136,8 @@ static void columns_40_80_120(void) {
     for (i = 0; i < (int)(sizeof odd / sizeof odd[0]); i++) on_terminal(odd[i], NULL, EPOCHS, row);
     numbers = 3; /* on 80 columns the first alone is told */
     on_terminal(140, NULL, EPOCHS, row);
-    CHECK(strstr(row, "  top-1 ") && strstr(row, "  two 2.000  three 3.000  ") && strstr(row, " images/s  took "), "%s", row);
+    CHECK(strstr(row, "  top-1 ") && strstr(row, "  two 2.000  three 3.000  ") && strstr(row, " images/s  took "),
+          "%s", row);
     on_terminal(80, NULL, EPOCHS, row);
     CHECK(strstr(row, "  top-1 ") && !strstr(row, "two") && strstr(row, "  took "), "%s", row);
     numbers = 1;
@@ -220,8 +221,10 @@ static void warning_line(void) {
         CHECK_OK(c);
         sslh_destroy(c);
         if (way) CHECK(!seen[0] && strstr(heard, "a queue of 12 keys") && !strchr(heard, '\n'), "%s|%s", seen, heard);
-        else CHECK(!strncmp(seen, "warning: sslh_moco: a queue of 12 keys is longer than the data set of 8 images: ", 79) &&
-                   strchr(seen, '\n') == seen + strlen(seen) - 1, "%s", seen);
+        else {
+            const char *says = "warning: sslh_moco: a queue of 12 keys is longer than the data set of 8 images: ";
+            CHECK(!strncmp(seen, says, 79) && strchr(seen, '\n') == seen + strlen(seen) - 1, "%s", seen);
+        }
         close(ends[0]);
         close(ends[1]);
     }

@@ -1,5 +1,5 @@
-/* Whole trainings: no allocation from the third step on, every allocation failing in turn, the same bits after resuming and with a
-   probe in the callback, flat memory over a thousand nets, NaN in the middle. */
+/* Whole trainings: no allocation from the third step on, every allocation failing in turn, the same bits after resuming
+   and with a probe in the callback, flat memory over a thousand nets, NaN in the middle. */
 #include "../ssl.h"
 #include "harness.h"
 #if defined(__unix__)
@@ -17,7 +17,8 @@ static sslh_data make_data(sslh_ctx *c, int n) {
     static int done; /* written once: a loader may be at work on them */
     sslh_field f[3];
     int i;
-    for (i = done ? (int)sizeof pixels : 0; i < (int)sizeof pixels; i++) pixels[i] = (uint8_t)(sslh_random_below(4, 4, (uint64_t)i, 120) + (uint32_t)(i / (SIDE * SIDE * 3) % 4) * 30);
+    for (i = done ? (int)sizeof pixels : 0; i < (int)sizeof pixels; i++)
+        pixels[i] = (uint8_t)(sslh_random_below(4, 4, (uint64_t)i, 120) + (uint32_t)(i / (SIDE * SIDE * 3) % 4) * 30);
     for (i = done ? 64 : 0; i < 64; i++) labels[i] = i % 4;
     for (i = done ? 64 * 90 : 0; i < 64 * 90; i++) /* for methods that listen */
         sound[i] = sslh_random_normal(5, 5, (uint64_t)i) * (i % (2 + i / 90 % 4) ? 0.05f : 0.3f);
@@ -115,7 +116,7 @@ static sslh_ctx *create(test_memory *m, int threads) {
     return sslh_create(d);
 }
 
-/* --- memory --------------------------------------------------------------------------------------------------------- */
+/* --- memory ------------------------------------------------------------------------------------------------------- */
 
 typedef struct count { test_memory *m; long calls[64]; int n; } count;
 static int count_callback(const sslh_train_info *t, void *user) {
@@ -144,7 +145,9 @@ static void no_allocation_from_third_step(void) {
                 CHECK_OK(c);
                 CHECK(k.n == 12, "%d steps", k.n);
                 /* the heap is joined when step 3 begins; after it, silence */
-                for (i = 3; i < k.n; i++) CHECK(k.calls[i] == k.calls[2], "%s: step %d allocated %ld times", m.name, i + 1, k.calls[i] - k.calls[i - 1]);
+                for (i = 3; i < k.n; i++)
+                    CHECK(k.calls[i] == k.calls[2],
+                          "%s: step %d allocated %ld times", m.name, i + 1, k.calls[i] - k.calls[i - 1]);
             }
             sslh_destroy(c);
             CHECK(mem.live == 0, "%ld blocks leak", mem.live);
@@ -194,7 +197,9 @@ static void every_allocation_fails(void) {
                 mem.fail_all = all;
                 c = create(&mem, 1);
                 story(c, which, &hash);
-                CHECK(sslh_error_code(c) == SSLH_E_MEMORY, "method %d, allocation %ld of %ld: %s", which, n, total, sslh_error(c) ? sslh_error(c) : "no error");
+                CHECK(sslh_error_code(c) == SSLH_E_MEMORY,
+                      "method %d, allocation %ld of %ld: %s", which, n, total,
+                      sslh_error(c) ? sslh_error(c) : "no error");
                 CHECK(hash == 0, "a result after an error");
                 sslh_destroy(c);
                 CHECK(mem.live == 0, "method %d, allocation %ld: %ld blocks leak", which, n, mem.live);
@@ -242,14 +247,16 @@ static void thousand_nets(void) {
         sslh_train(c, m, data, settings(1, 8));
         sslh_rewind(c, mark);
         if (i == 9) bytes = sslh_query(c).bytes;
-        if (i > 9 && !CHECK(sslh_query(c).bytes <= bytes, "round %d: %.0f bytes, %.0f in round 10", i + 1, (double)sslh_query(c).bytes, (double)bytes)) break;
+        if (i > 9 && !CHECK(sslh_query(c).bytes <= bytes, "round %d: %.0f bytes, %.0f in round 10", i + 1,
+                            (double)sslh_query(c).bytes, (double)bytes))
+            break;
         if (!CHECK_OK(c)) break;
     }
     sslh_destroy(c);
     CHECK(mem.live == 0, "%ld blocks leak", mem.live);
 }
 
-/* --- the same bits -------------------------------------------------------------------------------------------------- */
+/* --- the same bits ------------------------------------------------------------------------------------------------ */
 
 static void serial_for(void *user, int tasks, sslh_task_fn fn, void *arg) {
     int i;
@@ -305,7 +312,7 @@ static void one_result(void) {
     }
 }
 
-/* --- checkpoints ------------------------------------------------------------------------------------------------------ */
+/* --- checkpoints -------------------------------------------------------------------------------------------------- */
 
 /* What a callback saw of a run, step by step and epoch by epoch, and what the run left. */
 #define TRACE_STEPS 12
@@ -331,7 +338,7 @@ static int trace_callback(const sslh_train_info *t, void *user) {
     if (t->step == k->fail) sslh_fail(t->ctx, SSLH_E_USAGE, "killed");
     return t->step == k->stop;
 }
-/* A run of a method from the beginning or from its checkpoint, in a context of its own. 0 when there is no such method. */
+/* A run of a method from the beginning or from its checkpoint, in a context of its own. 0: no such method. */
 static int traced(int which, int threads, sslh_train_desc d, trace *k) {
     sslh_ctx *c = create(NULL, threads);
     sslh_method m;
@@ -354,11 +361,15 @@ static int traced(int which, int threads, sslh_train_desc d, trace *k) {
 /* The second leg of a run, from step at on, against the whole run. */
 static void same_run(int which, const char *how, int at, const trace *whole, const trace *rest) {
     int i, end = TRACE_STEPS - at, epochs = TRACE_STEPS / 4;
-    CHECK(rest->hash == whole->hash && rest->stream == whole->stream, "method %d, %s step %d: other bits", which, how, at);
-    CHECK(rest->result == whole->result, "method %d, %s step %d: returns %.9g, whole %.9g", which, how, at, (double)rest->result, (double)whole->result);
+    CHECK(rest->hash == whole->hash && rest->stream == whole->stream,
+          "method %d, %s step %d: other bits", which, how, at);
+    CHECK(rest->result == whole->result,
+          "method %d, %s step %d: returns %.9g, whole %.9g", which, how, at, (double)rest->result,
+          (double)whole->result);
     CHECK(rest->calls == end + (end + 3) / 4, "method %d, %s step %d: %d calls", which, how, at, rest->calls);
     for (i = 0; i < epochs; i++)
-        CHECK(rest->losses[i] == whole->losses[i], "method %d, %s step %d: .losses[%d] is %.9g, whole %.9g", which, how, at, i, (double)rest->losses[i],
+        CHECK(rest->losses[i] == whole->losses[i],
+              "method %d, %s step %d: .losses[%d] is %.9g, whole %.9g", which, how, at, i, (double)rest->losses[i],
               (double)whole->losses[i]);
     for (i = at; i < TRACE_STEPS; i++)
         CHECK(rest->loss[i] == whole->loss[i] && rest->rate[i] == whole->rate[i] &&
@@ -367,8 +378,9 @@ static void same_run(int which, const char *how, int at, const trace *whole, con
     for (i = at / 4; i < epochs; i++)
         CHECK(rest->epoch_loss[i] == whole->epoch_loss[i] &&
                   memcmp(rest->epoch_number[i], whole->epoch_number[i], sizeof rest->epoch_number[i]) == 0,
-              "method %d, %s step %d: the means of epoch %d are %.9g, %.9g, whole %.9g, %.9g", which, how, at, i + 1, (double)rest->epoch_loss[i],
-              (double)rest->epoch_number[i][0], (double)whole->epoch_loss[i], (double)whole->epoch_number[i][0]);
+              "method %d, %s step %d: the means of epoch %d are %.9g, %.9g, whole %.9g, %.9g", which, how, at, i + 1,
+              (double)rest->epoch_loss[i], (double)rest->epoch_number[i][0], (double)whole->epoch_loss[i],
+              (double)whole->epoch_number[i][0]);
 }
 
 /* Every method, ended at every step in three ways (by the callback, by .max_steps, killed between two checkpoints) and
@@ -384,7 +396,8 @@ static void resume(void) {
             d.accumulate = accumulate;
             memset(&whole, 0, sizeof whole);
             if (!traced(which, 1, d, &whole)) break;
-            CHECK(whole.calls == TRACE_STEPS + 3 && whole.losses[2] == whole.epoch_loss[2] && whole.losses[3] == -1, "%d calls", whole.calls);
+            CHECK(whole.calls == TRACE_STEPS + 3 && whole.losses[2] == whole.epoch_loss[2] && whole.losses[3] == -1,
+                  "%d calls", whole.calls);
             d.checkpoint = path;
             for (at = 1; at < TRACE_STEPS; at++) {
                 for (way = 0; way < 3; way++) {
@@ -398,7 +411,9 @@ static void resume(void) {
                     if (way == 1) p.max_steps = at;
                     if (way == 2) leg.fail = at + 1;
                     traced(which, 2, p, &leg);
-                    if (way < 2) CHECK(leg.result == leg.losses[(at - 1) / 4] && leg.losses[(at - 1) / 4] > -1, "the mean so far");
+                    if (way < 2)
+                        CHECK(leg.result == leg.losses[(at - 1) / 4] && leg.losses[(at - 1) / 4] > -1,
+                              "the mean so far");
                     p.max_steps = 0;
                     p.resume = 1;
                     traced(which, 1, p, &rest);
@@ -409,7 +424,8 @@ static void resume(void) {
                         traced(which, 1, p, &again);
                         CHECK(again.calls == 0, "%d calls", again.calls);
                         again.calls = rest.calls;
-                        memcpy(again.loss, rest.loss, sizeof rest.loss), memcpy(again.number, rest.number, sizeof rest.number);
+                        memcpy(again.loss, rest.loss, sizeof rest.loss);
+                        memcpy(again.number, rest.number, sizeof rest.number);
                         memcpy(again.rate, rest.rate, sizeof rest.rate);
                         memcpy(again.epoch_loss, rest.epoch_loss, sizeof rest.epoch_loss);
                         memcpy(again.epoch_number, rest.epoch_number, sizeof rest.epoch_number);
@@ -432,8 +448,10 @@ static void resume(void) {
                 memset(&leg, 0, sizeof leg), memset(&rest, 0, sizeof rest);
                 traced(which, 1, p, &leg);
                 traced(which, 1, p, &rest);
-                CHECK(rest.calls == 0 && rest.hash == leg.hash && rest.result == leg.result, "method %d: max_steps again", which);
-                CHECK(!memcmp(rest.losses, leg.losses, sizeof leg.losses) && leg.losses[1] > -1 && leg.losses[2] == -1, "method %d: losses", which);
+                CHECK(rest.calls == 0 && rest.hash == leg.hash && rest.result == leg.result,
+                      "method %d: max_steps again", which);
+                CHECK(!memcmp(rest.losses, leg.losses, sizeof leg.losses) && leg.losses[1] > -1 && leg.losses[2] == -1,
+                      "method %d: losses", which);
             }
             remove(path);
         }
@@ -488,7 +506,8 @@ static void resume_refused(void) {
     static const char *const texts[][2] = {
         {"head_hidden=8,head_out=6,temperature=0.05", "was written with temperature=0.2, this run has 0.05"},
         {"head_hidden=8,head_out=6,decoupled=1", "was written with decoupled=0, this run has 1"},
-        {"head_hidden=8,head_out=6,views=moco", "was written with views=simclr, this run has crop: 0.2 to 1 of the area"},
+        {"head_hidden=8,head_out=6,views=moco",
+         "was written with views=simclr, this run has crop: 0.2 to 1 of the area"},
         {"head_hidden=8,head_out=7", "was written with head_out=6, this run has 7"},
     };
     static const char *const fields[] = {
@@ -498,7 +517,8 @@ static void resume_refused(void) {
         "was written with epochs=2, this run has 1: they may only become more",
         "stands at step 8, but this run ends with step 7", "was written with samples=48, this run has 40",
         "was written with values=", "was written with another optimiser", "was written with group_lr=1:1:1:",
-        "was written with encoder=convnet channels=3 widths=6,9 map_output=0 norm=0, this run has convnet channels=3 widths=6,9 map_output=1 norm=0"};
+        "was written with encoder=convnet channels=3 widths=6,9 map_output=0 norm=0, "
+        "this run has convnet channels=3 widths=6,9 map_output=1 norm=0"};
     const char *path = "build/refused.safetensors";
     static uint8_t others[sizeof pixels];
     test_memory mem;
@@ -556,7 +576,8 @@ static void resume_refused(void) {
             }
             CHECK(sslh_error_code(c) == SSLH_E_FORMAT, "case %d", k);
             CHECK_ERROR(c, f < 0 ? texts[k][1] : fields[f]);
-            CHECK(sslh_query(c).bytes == bytes || !pass, "case %d: %.0f bytes, before %.0f", k, (double)sslh_query(c).bytes, (double)bytes);
+            CHECK(sslh_query(c).bytes == bytes || !pass,
+                  "case %d: %.0f bytes, before %.0f", k, (double)sslh_query(c).bytes, (double)bytes);
             CHECK(sslh_hash(m.net) == hash && sslh_query(c).seed == stream, "case %d: something has changed", k);
             CHECK(sslh_is_training(m.net) && sslh_is_training(m.encoder), "case %d: the mode", k);
             after = sslh_get_preprocess(m.encoder);
@@ -600,7 +621,7 @@ static void other_recipes_refused(void) {
     remove(path);
 }
 
-/* --- the loop ------------------------------------------------------------------------------------------------------- */
+/* --- the loop ----------------------------------------------------------------------------------------------------- */
 
 static int stop_callback(const sslh_train_info *t, void *user) {
     (*(int *)user)++;
@@ -619,7 +640,8 @@ static void trainer(void) {
     d.losses = losses;
     loss = sslh_train(c, m, make_data(c, 64), d);
     CHECK_OK(c);
-    CHECK(losses[0] > 0 && losses[2] == loss, "losses %g %g %g, returned %g", (double)losses[0], (double)losses[1], (double)losses[2], (double)loss);
+    CHECK(losses[0] > 0 && losses[2] == loss,
+          "losses %g %g %g, returned %g", (double)losses[0], (double)losses[1], (double)losses[2], (double)loss);
     d.losses = NULL;
     d.callback = stop_callback;
     d.user = &calls;
@@ -654,14 +676,15 @@ static void memory_advice(void) {
             limit = sslh_query(c).bytes;
             sslh_train(c, m, data, settings(1, 64));
             if (!k) CHECK_OK(c);
-            else CHECK_ERROR(c, "step 1 (a smaller .batch, smaller images or a narrower encoder take less memory): out of");
+            else CHECK_ERROR(c, "step 1 (a smaller .batch, smaller images or a narrower encoder take less memory): "
+                                "out of");
             limit += (sslh_query(c).peak - limit) / 10 * 7;
         }
         sslh_destroy(c);
     }
 }
 
-/* --- phases --------------------------------------------------------------------------------------------------------- */
+/* --- phases ------------------------------------------------------------------------------------------------------- */
 
 /* Parameter k is in group k and is pulled to 3; every phase has the same loss. */
 typedef struct phase_self { int parameters; } phase_self;
@@ -724,7 +747,8 @@ static void phase_counts(void) {
         CHECK_OK(c);
         if (steps == 1) CHECK_NEAR(phase_value(&m, 0) - was, 1e-3, 1e-7); /* Adam's first step is the rate */
         CHECK(phase_value(&two, 0) == phase_value(&m, 0) && phase_value(&two, 1) == phase_value(&m, 0),
-              "%d steps: %.9g, in phases %.9g and %.9g", steps, (double)phase_value(&m, 0), (double)phase_value(&two, 0), (double)phase_value(&two, 1));
+              "%d steps: %.9g, in phases %.9g and %.9g", steps, (double)phase_value(&m, 0),
+              (double)phase_value(&two, 0), (double)phase_value(&two, 1));
     }
     sslh_destroy(c);
 }
@@ -771,7 +795,8 @@ static void phase_checkpoint(void) {
             d.max_steps = 6, d.resume = 1;
             sslh_train(c, m, make_data(c, 64), d);
             for (k = 0; k < 2; k++)
-                CHECK(phase_value(&m, k) == whole[k], "group %d: %.9g, without stopping %.9g", k, (double)phase_value(&m, k), (double)whole[k]);
+                CHECK(phase_value(&m, k) == whole[k],
+                      "group %d: %.9g, without stopping %.9g", k, (double)phase_value(&m, k), (double)whole[k]);
         }
         CHECK_OK(c);
         sslh_destroy(c);
@@ -830,19 +855,23 @@ static void nan_in_the_middle(void) {
         poison_step = 2;
         sslh_train(c, m, make_data(c, 64), settings(1, 8));
         CHECK(sslh_error_code(c) == SSLH_E_NAN, "%s", sslh_error(c) ? sslh_error(c) : "no error");
-        CHECK(strstr(sslh_error(c) ? sslh_error(c) : "", check ? "sslh_log" : "sslh_backward") != NULL, "%s", sslh_error(c));
+        CHECK(strstr(sslh_error(c) ? sslh_error(c) : "", check ? "sslh_log" : "sslh_backward") != NULL,
+              "%s", sslh_error(c));
         /* one step is named, that of the run, although the context has made others */
         said = sslh_error(c) ? strstr(sslh_error(c), "poison, step 3: ") : NULL;
         CHECK(said && !strstr(said + 14, " step ") && !strstr(said + 14, "step 3"), "%s", sslh_error(c));
         sslh_clear_error(c);
-        CHECK((double)sslh_param(m.net, 0)->data[0] != 0 && sslh_param(m.net, 0)->data[0] == sslh_param(m.net, 0)->data[0], "the parameter is a number");
+        CHECK((double)sslh_param(m.net, 0)->data[0] != 0 &&
+                  sslh_param(m.net, 0)->data[0] == sslh_param(m.net, 0)->data[0],
+              "the parameter is a number");
         sslh_destroy(c);
     }
 }
 
 /* A step that fails leaves no trace: parameters, gradients, running statistics and their counter, and a state that the
-   method's loss has moved. First a pixel that is NaN, then a gradient that is NaN beside a finite loss, then memory that
-   runs out, then a shape error after the forward pass; in the trainer, in sslh_method_step and in a loop of one's own. */
+   method's loss has moved. First a pixel that is NaN, then a gradient that is NaN beside a finite loss, then memory
+   that runs out, then a shape error after the forward pass; in the trainer, in sslh_method_step and in a loop of
+   one's own. */
 static sslh_tensor *moving_loss(sslh_method *m, const sslh_view_set *v, int phase) {
     sslh_tensor *queue = sslh_state(m->net, 1), *x = sslh_view_get(v, "x"), *y;
     size_t i;
@@ -907,7 +936,8 @@ static void failed_steps_leave_no_trace(void) {
             sslh_optimizer_add(o, m.net);
             l = sslh_loader_new(c, data, ld);
             CHECK_OK(c);
-            CHECK(sslh_state(m.net, 1)->data[7] > 0 && sslh_state(m.net, 6)->ints[0] == 8, "states of a run that passed stay: %d", (int)sslh_state(m.net, 6)->ints[0]);
+            CHECK(sslh_state(m.net, 1)->data[7] > 0 && sslh_state(m.net, 6)->ints[0] == 8,
+                  "states of a run that passed stay: %d", (int)sslh_state(m.net, 6)->ints[0]);
             before = whole_state(m.net);
             poison_step = how == 0 ? 0 : how == 1 ? -1 : how == 2 ? 1000 : -2;
             if (way == 0 && how != 2) sslh_train(c, m, data, settings(1, 8));
@@ -916,7 +946,8 @@ static void failed_steps_leave_no_trace(void) {
                     sslh_tensor *x = sslh_normal(c, sslh_dim2(4000, 4), 0, 1);
                     memory.fail_at = memory.calls + 1, memory.fail_all = 1;
                     sslh_state(m.net, 1)->data[3] = 77;
-                    sslh_mul(c, sslh_broadcast(c, sslh_layer_batch_norm(m.net, 2, x, NULL, 0, SSLH_LINEAR), sslh_dim3(60, 4000, 4)), x);
+                    sslh_mul(c, sslh_broadcast(c, sslh_layer_batch_norm(m.net, 2, x, NULL, 0, SSLH_LINEAR),
+                                               sslh_dim3(60, 4000, 4)), x);
                     memory.fail_at = memory.fail_all = 0;
                 } else if (way == 1) sslh_method_step(&m, o, &b, 0.1f);
                 else {
@@ -927,7 +958,8 @@ static void failed_steps_leave_no_trace(void) {
                     sslh_optimizer_step(o, 0.1f);
                 }
             }
-            CHECK(sslh_error_code(c) == (how == 2 ? SSLH_E_MEMORY : how == 3 ? SSLH_E_SHAPE : SSLH_E_NAN), "%s", sslh_error(c) ? sslh_error(c) : "no error");
+            CHECK(sslh_error_code(c) == (how == 2 ? SSLH_E_MEMORY : how == 3 ? SSLH_E_SHAPE : SSLH_E_NAN),
+                  "%s", sslh_error(c) ? sslh_error(c) : "no error");
             if (!sslh_error(c)) sslh_fail(c, SSLH_E_USAGE, "none");
             if (how == 1) CHECK(strstr(sslh_error(c), "the gradient of") != NULL, "%s", sslh_error(c));
             if (way == 2) { /* the gradients belong to who wrote the loop */
@@ -944,7 +976,8 @@ static void failed_steps_leave_no_trace(void) {
             sslh_train_mode(m.net, 1);
             for (i = 0; i < 2 && sslh_next_batch(l, &b); i++) sslh_method_step(&m, o, &b, 0.1f); /* goes on */
             CHECK_OK(c);
-            CHECK(whole_state(m.net) != before && sslh_state(m.net, 6)->ints[0] == 10, "two steps counted as %d", (int)sslh_state(m.net, 6)->ints[0] - 8);
+            CHECK(whole_state(m.net) != before && sslh_state(m.net, 6)->ints[0] == 10,
+                  "two steps counted as %d", (int)sslh_state(m.net, 6)->ints[0] - 8);
             /* outside of steps of training an error takes nothing back */
             sslh_state(m.net, 1)->data[0] = 5;
             counted = whole_state(m.net);
@@ -978,12 +1011,13 @@ static void endless_warmup(void) {
 
 /* Memory of a ResNet-18 (He et al. 2016, CIFAR stem) against a count by hand, in float:
      P  parameters, once as values, and in training once as gradients and once as momentum;
-     A  values per image of all convolutions' outputs: 5 maps of 64 x 32 x 32 in the first stage, then a half, a quarter, an
-        eighth of that: 614,400. Batch norm with ReLU makes as many again.
-   Training keeps all 2 A, and while it walks back about 3 of the largest maps (64 x 32 x 32) as gradients. Evaluation and a momentum
-   encoder keep P and 3 of the largest maps: a block's input, what is read and what is written. In evaluation the
-   packed weights of the last stage may weigh more than its maps. 10 % and 4 MB (narrow net: 12) are left for workspaces. PyTorch 1.13 on the same net
-   and batch of 32: 409 MB in training, 114 MB in evaluation above what importing it takes (resident, channels last); ours: 317, 71. */
+     A  values per image of all convolutions' outputs: 5 maps of 64 x 32 x 32 in the first stage, then a half,
+        a quarter, an eighth of that: 614,400. Batch norm with ReLU makes as many again.
+   Training keeps all 2 A, and while it walks back about 3 of the largest maps (64 x 32 x 32) as gradients. Evaluation
+   and a momentum encoder keep P and 3 of the largest maps: a block's input, what is read and what is written. In
+   evaluation the packed weights of the last stage may weigh more than its maps. 10 % and 4 MB (narrow net: 12) are left
+   for workspaces. PyTorch 1.13 on the same net and batch of 32: 409 MB in training, 114 MB in evaluation above what
+   importing it takes (resident, channels last); ours: 317, 71. */
 static void resnet_memory(void) {
     int kind, batch = 32, width = test_small() ? 8 : 64;
     double share = width / 64.0, layer = 512.0 * 512 * 9 * share * share;
@@ -1023,11 +1057,15 @@ static void resnet_memory(void) {
             } else sslh_no_grad(c, 0);
         }
         CHECK_OK(c);
-        want = 4 * (kind == 0 ? 3 * params + 2 * all + 3 * map : kind * params + (3 * map > map / 2 + 2 * layer ? 3 * map : map / 2 + 2 * layer));
-        /* the narrow net of the sanitizers and valgrind: the first step lies in more pieces where malloc's addresses fall */
+        want = 4 * (kind == 0 ? 3 * params + 2 * all + 3 * map
+                              : kind * params + (3 * map > map / 2 + 2 * layer ? 3 * map : map / 2 + 2 * layer));
+        /* the narrow net of the sanitizers and valgrind: the first step lies in more pieces where malloc's
+           addresses fall */
         want = 1.1 * want + (test_small() ? 12e6 : 4e6);
         got = (double)sslh_query(c).peak;
-        CHECK(got < want, "%s: %.1f MB, by hand at most %.1f MB", kind == 0 ? "training" : kind == 1 ? "evaluation" : "momentum encoder", got / 1e6, want / 1e6);
+        CHECK(got < want,
+              "%s: %.1f MB, by hand at most %.1f MB",
+              kind == 0 ? "training" : kind == 1 ? "evaluation" : "momentum encoder", got / 1e6, want / 1e6);
         printf("note: ResNet-18 of width %d, batch %d, %s: %.1f MB (by hand with workspaces %.1f MB)\n", width, batch,
                kind == 0 ? "training" : kind == 1 ? "evaluation" : "with a momentum encoder", got / 1e6, want / 1e6);
         sslh_destroy(c);
@@ -1049,7 +1087,8 @@ static void fork_child(void) {
         sslh_ctx *own = create(NULL, 3);
         got = sslh_item(sslh_mean(own, sslh_exp(own, sslh_normal(own, sslh_dim1(200000), 0, 1)), SSLH_ALL, 0));
         sslh_normal(c, sslh_dim1(200000), 0, 1); /* the parent's context, its pool started again */
-        static sslh_ctx *volatile kept[2]; /* reachable at the end, for valgrind; ThreadSanitizer cannot end threads in a child */
+        /* reachable at the end, for valgrind; ThreadSanitizer cannot end threads in a child */
+        static sslh_ctx *volatile kept[2];
         kept[0] = own, kept[1] = c;
         _exit(kept[0] && kept[1] && got == want && !sslh_error(c) ? 0 : 1);
     }

@@ -1,4 +1,5 @@
-/* Views: golden files of Pillow and torchvision (tests/golden/make_resize.py), draws, determinism, hostile arguments. */
+/* Views: golden files of Pillow and torchvision (tests/golden/make_resize.py), draws, determinism,
+   hostile arguments. */
 #define SSLH_IMPLEMENTATION
 #include "../ssl.h"
 #include "harness.h"
@@ -68,7 +69,8 @@ static void resize_like_pillow(void) {
         for (i = 0; i < 4; i++) b[i] = (float)box[i] / 1000.0f;
         sslh_resize(c, x, in->shape[0], in->shape[1], 1, b, out, oh, ow, bilinear, 0);
         CHECK_OK(c);
-        CHECK(worst(want, out, (size_t)oh * (size_t)ow) <= 2e-6, "%s: worst error %g", name, worst(want, out, (size_t)oh * (size_t)ow));
+        CHECK(worst(want, out, (size_t)oh * (size_t)ow) <= 2e-6,
+              "%s: worst error %g", name, worst(want, out, (size_t)oh * (size_t)ow));
         free(out);
         cases++;
     }
@@ -79,7 +81,8 @@ static void resize_like_pillow(void) {
 }
 
 /* Pillow rounds images of bytes after each pass, and so do we: the same bytes, but for ties (half of symmetric weights
-   times 255) that its fixed point and our floats see differently. Of the sharp image the cubic overshoots by 19 levels. */
+   times 255) that its fixed point and our floats see differently. Of the sharp image the cubic
+   overshoots by 19 levels. */
 static void resize_like_pillow_bytes(void) {
     static const struct { const char *in, *out; int h, w, bilinear; } cases[4] = {
         {"bytes_in", "bytes_out", 32, 32, 0}, {"sharp_in", "sharp_down", 32, 29, 0},
@@ -101,7 +104,8 @@ static void resize_like_pillow_bytes(void) {
             for (i = 0; i < y->count; i++) {
                 double d = fabs((double)y->data[i] * 255 - (double)want->data[i]);
                 if (d > 1e-3) other++;
-                CHECK(d < 1.001, "%s: value %d is %g, Pillow has %g", cases[k].out, (int)i, (double)y->data[i] * 255, (double)want->data[i]);
+                CHECK(d < 1.001, "%s: value %d is %g, Pillow has %g", cases[k].out, (int)i,
+                      (double)y->data[i] * 255, (double)want->data[i]);
             }
             CHECK(other * 200 <= y->count, "%s: %d of %d values differ", cases[k].out, (int)other, (int)y->count);
             sslh_destroy(c);
@@ -110,14 +114,19 @@ static void resize_like_pillow_bytes(void) {
 
 /* One colour step on the golden image, through the planes. */
 typedef void (*step_fn)(sslh_i_view_work *w, size_t count, size_t n, int height, int width);
-static void step_brightness(sslh_i_view_work *w, size_t count, size_t n, int h, int x) { (void)h, (void)x, sslh_i_jitter(w, 0, 1.4f, 3, count, n); }
-static void step_contrast(sslh_i_view_work *w, size_t count, size_t n, int h, int x) { (void)h, (void)x, sslh_i_jitter(w, 1, 0.6f, 3, count, n); }
-static void step_contrast_up(sslh_i_view_work *w, size_t count, size_t n, int h, int x) { (void)h, (void)x, sslh_i_jitter(w, 1, 1.7f, 3, count, n); }
-static void step_saturation(sslh_i_view_work *w, size_t count, size_t n, int h, int x) { (void)h, (void)x, sslh_i_jitter(w, 2, 1.8f, 3, count, n); }
-static void step_hue(sslh_i_view_work *w, size_t count, size_t n, int h, int x) { (void)h, (void)x, sslh_i_jitter(w, 3, 0.15f, 3, count, n); }
-static void step_hue_down(sslh_i_view_work *w, size_t count, size_t n, int h, int x) { (void)h, (void)x, sslh_i_jitter(w, 3, -0.4f, 3, count, n); }
-static void step_blur(sslh_i_view_work *w, size_t count, size_t n, int h, int x) { (void)count, (void)n, sslh_i_blur(w, 3, h, x, 7, 1.3f); }
-static void step_blur_small(sslh_i_view_work *w, size_t count, size_t n, int h, int x) { (void)count, (void)n, sslh_i_blur(w, 3, h, x, 3, 0.4f); }
+#define STEP(name, call)                                                                                               \
+    static void step_##name(sslh_i_view_work *w, size_t count, size_t n, int h, int x) {                               \
+        (void)count, (void)n, (void)h, (void)x;                                                                        \
+        call;                                                                                                          \
+    }
+STEP(brightness, sslh_i_jitter(w, 0, 1.4f, 3, count, n))
+STEP(contrast, sslh_i_jitter(w, 1, 0.6f, 3, count, n))
+STEP(contrast_up, sslh_i_jitter(w, 1, 1.7f, 3, count, n))
+STEP(saturation, sslh_i_jitter(w, 2, 1.8f, 3, count, n))
+STEP(hue, sslh_i_jitter(w, 3, 0.15f, 3, count, n))
+STEP(hue_down, sslh_i_jitter(w, 3, -0.4f, 3, count, n))
+STEP(blur, sslh_i_blur(w, 3, h, x, 7, 1.3f))
+STEP(blur_small, sslh_i_blur(w, 3, h, x, 3, 0.4f))
 
 static void colour(sslh_ctx *c, const char *name, step_fn step, double bound) {
     sslh_tensor *in = load(c, "views", "in"), *want = load(c, "views", name);
@@ -245,7 +254,9 @@ static void view_depends_on_its_sample_only(void) {
     few.count = 5;
     a = sslh_views(c, all, everything(), 0);
     b = sslh_views(c, few, everything(), 0);
-    for (i = 0; i < 5; i++) CHECK(!memcmp(a->data + (size_t)some[i] * 3072, b->data + (size_t)i * 3072, n), "sample %d differs", (int)some[i]);
+    for (i = 0; i < 5; i++)
+        CHECK(!memcmp(a->data + (size_t)some[i] * 3072, b->data + (size_t)i * 3072, n),
+              "sample %d differs", (int)some[i]);
     for (i = 0; i < 4; i++) {
         sslh_tensor *o;
         size_t k;
@@ -265,7 +276,8 @@ static void view_depends_on_its_sample_only(void) {
 static void draws_follow_the_recipe(void) {
     sslh_ctx *c = context(1);
     sslh_recipe r = everything();
-    int i, n = 20000, flips = 0, grey = 0, jitter = 0, blur = 0, solar = 0, turn[4] = {0}, first[4] = {0}, last[4] = {0}, bad = 0;
+    int i, n = 20000, flips = 0, grey = 0, jitter = 0, blur = 0, solar = 0, turn[4] = {0}, first[4] = {0},
+           last[4] = {0}, bad = 0;
     double area = 0, area_min = 1, area_max = 0, log_ratio = 0, brightness = 0, hue = 0, left = 0;
     r.height = r.width = 200;
     CHECK(sslh_i_recipe_resolve(c, "test", &r, 200, 200, 3), "resolve");
@@ -275,12 +287,14 @@ static void draws_follow_the_recipe(void) {
         double share;
         sslh_i_draw_view(&r, &k, 200, 200, &d);
         share = (double)d.height * d.width / 40000.0;
-        if (d.top < 0 || d.left < 0 || d.top + d.height > 200 || d.left + d.width > 200 || d.height < 1 || d.width < 1) bad++;
+        if (d.top < 0 || d.left < 0 || d.top + d.height > 200 || d.left + d.width > 200 || d.height < 1 || d.width < 1)
+            bad++;
         area += share;
         area_min = SSLH_I_MIN(area_min, share);
         area_max = SSLH_I_MAX(area_max, share);
         log_ratio += log((double)d.width / (double)d.height);
-        if ((double)d.width / (double)d.height > 4.0 / 3.0 + 0.05 || (double)d.width / (double)d.height < 0.75 - 0.05) bad++;
+        if ((double)d.width / (double)d.height > 4.0 / 3.0 + 0.05 || (double)d.width / (double)d.height < 0.75 - 0.05)
+            bad++;
         left += d.width == 200 ? 0.5 : (double)d.left / (double)(200 - d.width);
         flips += d.flip;
         grey += d.grey;
@@ -292,11 +306,14 @@ static void draws_follow_the_recipe(void) {
         last[d.order[3]]++;
         brightness += (double)d.factor[0];
         hue += (double)d.factor[3];
-        if (d.factor[0] < 0.6f || d.factor[0] > 1.4f || d.factor[3] < -0.1f || d.factor[3] > 0.1f || d.dx < -3 || d.dx > 3) bad++;
+        if (d.factor[0] < 0.6f || d.factor[0] > 1.4f || d.factor[3] < -0.1f || d.factor[3] > 0.1f || d.dx < -3 ||
+            d.dx > 3)
+            bad++;
         if (d.sigma > 0 && (d.sigma < 0.1f || d.sigma > 2.0f)) bad++;
     }
     CHECK(bad == 0, "%d draws out of range", bad);
-    CHECK(area_min >= 0.075 && area_min < 0.09 && area_max <= 1.0 && area_max > 0.97, "area %g to %g", area_min, area_max);
+    CHECK(area_min >= 0.075 && area_min < 0.09 && area_max <= 1.0 && area_max > 0.97,
+          "area %g to %g", area_min, area_max);
     CHECK_NEAR(area / n, 0.4815, 0.006); /* of torchvision's get_params: large crops miss the image more often */
     CHECK_NEAR(log_ratio / n, 0.0, 0.01);
     CHECK_NEAR(left / n, 0.5, 0.02);
@@ -391,9 +408,12 @@ static void other_channels(void) {
         CHECK_OK(c);
         CHECK(t->shape[3] == channels && t->shape[1] == 16 && t->shape[2] == 12, "shape");
         for (i = 0; i < 9 * 16 * 12 && channels % 2 == 0; i++)
-            if (t->data[i * channels + channels - 1] != (sslh_real)((float)pixels[i * channels + channels - 1] / 255.0f)) break;
+            if (t->data[i * channels + channels - 1] !=
+                (sslh_real)((float)pixels[i * channels + channels - 1] / 255.0f))
+                break;
         CHECK(channels % 2 == 1 || i == 9 * 16 * 12, "transparency changed");
-        for (i = 0; i < (int)t->count; i++) CHECK(t->data[i] >= 0 && t->data[i] <= 1, "%g out of [0,1]", (double)t->data[i]);
+        for (i = 0; i < (int)t->count; i++)
+            CHECK(t->data[i] >= 0 && t->data[i] <= 1, "%g out of [0,1]", (double)t->data[i]);
     }
     sslh_destroy(c);
 }
@@ -449,7 +469,8 @@ static void fetched_and_subset(void) {
     f.data.field[0].fetch = fetch;
     y = sslh_views(c, f, everything(), 2);
     CHECK_OK(c);
-    CHECK(fetch_count == 9 && !memcmp(x->data, y->data, x->count * sizeof *x->data), "a callback source gives other views");
+    CHECK(fetch_count == 9 && !memcmp(x->data, y->data, x->count * sizeof *x->data),
+          "a callback source gives other views");
     f.data.field[0].user = &f;
     sslh_views(c, f, everything(), 2);
     CHECK_ERROR(c, "fetch");
@@ -594,14 +615,16 @@ static void known_bits(void) {
         c = sslh_create(d);
         t = sslh_views(c, batch_of(c, 32, 32, 3, NULL, 64), everything(), 0);
         h = test_hash_floats(t->data, t->count, 0);
-        CHECK(sslh_error(c) || h == 0xccaa1e6d2d9d73a6ull, "%s: 0x%016llx", sslh_query(c).cpu, h); /* an error: not this processor */
+        /* an error: not this processor */
+        CHECK(sslh_error(c) || h == 0xccaa1e6d2d9d73a6ull, "%s: 0x%016llx", sslh_query(c).cpu, h);
         sslh_destroy(c);
     }
 #endif
 }
 
 /* Work ahead of the step: whatever happens between the steps, the views are those that one thread makes when asked. */
-enum { AHEAD_SEEK = 1, AHEAD_SWEEP = 2, AHEAD_TWICE = 4, AHEAD_SOME = 8, AHEAD_LAST = 16, AHEAD_TWO = 32, AHEAD_OFF = 64 };
+enum { AHEAD_SEEK = 1, AHEAD_SWEEP = 2, AHEAD_TWICE = 4, AHEAD_SOME = 8,
+       AHEAD_LAST = 16, AHEAD_TWO = 32, AHEAD_OFF = 64 };
 static unsigned long long ahead_run(int threads, int what) {
     enum { N = 90, SIDE = 24 };
     static uint8_t pixels[N * SIDE * SIDE * 3];
@@ -637,7 +660,8 @@ static unsigned long long ahead_run(int threads, int what) {
             h = test_hash(x[i]->data, x[i]->count * sizeof *x[i]->data, h);
             x[i]->data[0] = 7; /* nobody else has it */
         }
-        if (what == AHEAD_TWICE) CHECK(x[1]->data[1] == x[3]->data[1] && x[1]->data != x[3]->data, "the same view twice");
+        if (what == AHEAD_TWICE)
+            CHECK(x[1]->data[1] == x[3]->data[1] && x[1]->data != x[3]->data, "the same view twice");
         if ((what & AHEAD_SWEEP) && step % 3 == 1) {
             const int64_t mark = sslh_mark(c);
             sslh_batch e;

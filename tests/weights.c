@@ -201,7 +201,8 @@ static void reports(void) {
     /* a prefix that no name has, a net that no name is of: partial does not mean nothing */
     d.partial = 1;
     CHECK(sslh_load_weights(b, "weights_b.tmp", d) == 0, "no name is of this net");
-    CHECK_ERROR(c, "no tensor of weights_b.tmp is of this net: the file has 'encoder.bn1.bias' .., the net 'fc1.weight'");
+    CHECK_ERROR(c, "no tensor of weights_b.tmp is of this net: "
+                   "the file has 'encoder.bn1.bias' .., the net 'fc1.weight'");
     d.strip_prefix = "module.encoder_q.";
     CHECK(sslh_load_weights(b, "weights_b.tmp", d) == 0, "no name has this prefix");
     CHECK_ERROR(c, "is of this net behind the prefix 'module.encoder_q.': the file has 'encoder.bn1.bias'");
@@ -210,7 +211,9 @@ static void reports(void) {
     d.strip_prefix = "encoder.";
     CHECK(sslh_load_weights(b, "weights_b.tmp", d) == 0, "strict");
     CHECK_ERROR(c, "wrong shape or type 2: fc2.weight (file F32 (3,5), net (4,5)), fc2.bias (file F32 (3), net (4))");
-    CHECK(strstr(report, "matched 1\n") && strstr(report, "missing 3: fc1.bias, fc3.weight, fc3.bias\n") && strstr(report, "unexpected 5: bn1."), "%s", report);
+    CHECK(strstr(report, "matched 1\n") && strstr(report, "missing 3: fc1.bias, fc3.weight, fc3.bias\n") &&
+              strstr(report, "unexpected 5: bn1."),
+          "%s", report);
     CHECK(sslh_hash(b) == before, "nothing changed");
     m.widths[2] = 0;
     m.widths[1] = 3;
@@ -233,7 +236,7 @@ static void reports(void) {
     sslh_destroy(c);
 }
 
-/* --- hostile files -------------------------------------------------------------------------------------------------- */
+/* --- hostile files ------------------------------------------------------------------------------------------------ */
 
 /* A header and n bytes of data after it. */
 static size_t craft(uint8_t *out, const char *json, size_t n) {
@@ -255,7 +258,9 @@ static int parses(sslh_ctx *c, const uint8_t *bytes, size_t size) {
     return ok;
 }
 
-#define ONE(type, shape, offsets) "{\"x\":{\"dtype\":\"" type "\",\"shape\":" shape ",\"data_offsets\":" offsets "}}"
+#define TENSOR(name, type, shape, offsets) \
+    "\"" name "\":{\"dtype\":\"" type "\",\"shape\":" shape ",\"data_offsets\":" offsets "}"
+#define ONE(type, shape, offsets) "{" TENSOR("x", type, shape, offsets) "}"
 
 static void hostile_headers(void) {
     static const struct { const char *json; size_t data; const char *error; } cases[] = {
@@ -264,8 +269,9 @@ static void hostile_headers(void) {
         {ONE("F32", "[2,3]", "[0,24]"), 24, NULL},
         {ONE("F32", "[]", "[0,4]"), 4, NULL},
         {ONE("F32", "[2,0]", "[0,0]"), 0, NULL},
-        {"{\"__metadata__\":{\"format\":\"pt\",\"\\u00e9\\ud83d\\ude00\":\"\\n\"},\"x\":{\"more\":[1,{\"a\":null}],\"shape\":[1],\"dtype\":\"U8\",\"data_offsets\":[0,1]}}", 1, NULL},
-        {"{\"b\":{\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[1,2]},\"a\":{\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[0,1]}}", 2, NULL},
+        {"{\"__metadata__\":{\"format\":\"pt\",\"\\u00e9\\ud83d\\ude00\":\"\\n\"},"
+         "\"x\":{\"more\":[1,{\"a\":null}],\"shape\":[1],\"dtype\":\"U8\",\"data_offsets\":[0,1]}}", 1, NULL},
+        {"{" TENSOR("b", "U8", "[1]", "[1,2]") "," TENSOR("a", "U8", "[1]", "[0,1]") "}", 2, NULL},
         {"", 0, "does not begin with {"},
         {"{", 0, "string is missing"},
         {"[]", 0, "does not begin with {"},
@@ -292,8 +298,8 @@ static void hostile_headers(void) {
         {ONE("F32", "[1]", "[4]"), 4, "not two"},
         {"{\"x\":{\"dtype\":\"F32\",\"shape\":[1]}}", 4, "is missing"},
         {"{\"x\":{\"dtype\":\"F32\",\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,4]}}", 4, "key twice"},
-        {"{\"x\":{\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[0,1]},\"x\":{\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[1,2]}}", 2, "the name 'x' twice"},
-        {"{\"x\":{\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[0,1]},\"y\":{\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[0,1]}}", 1, "overlap"},
+        {"{" TENSOR("x", "U8", "[1]", "[0,1]") "," TENSOR("x", "U8", "[1]", "[1,2]") "}", 2, "the name 'x' twice"},
+        {"{" TENSOR("x", "U8", "[1]", "[0,1]") "," TENSOR("y", "U8", "[1]", "[0,1]") "}", 1, "overlap"},
         {"{\"__metadata__\":{\"a\":1}}", 0, "string is missing"},
         {"{\"__metadata__\":{},\"__metadata__\":{}}", 0, "twice"},
         {"{\"a\\u0000b\":{}}", 0, "string is broken"},
@@ -314,7 +320,8 @@ static void hostile_headers(void) {
         ok = parses(c, bytes, size);
         if (!cases[i].error) CHECK(ok && !sslh_error(c), "case %d %s: %s", (int)i, cases[i].json, sslh_error(c));
         else {
-            CHECK(!ok && sslh_error(c) && strstr(sslh_error(c), cases[i].error), "case %d %s: %s", (int)i, cases[i].json, sslh_error(c) ? sslh_error(c) : "accepted");
+            CHECK(!ok && sslh_error(c) && strstr(sslh_error(c), cases[i].error),
+                  "case %d %s: %s", (int)i, cases[i].json, sslh_error(c) ? sslh_error(c) : "accepted");
             CHECK(sslh_error_code(c) == SSLH_E_FORMAT, "code");
         }
         sslh_clear_error(c);
@@ -384,7 +391,8 @@ static void damaged_files(void) {
     sslh_destroy(c);
 }
 
-/* Every allocation of a load fails in turn: nothing is left, and the streams of random numbers stand where they stood. */
+/* Every allocation of a load fails in turn: nothing is left, and the streams of random numbers stand
+   where they stood. */
 static void no_memory(void) {
     sslh_desc d;
     sslh_ctx *c = context();
@@ -412,7 +420,8 @@ static void no_memory(void) {
         worked = sslh_error(c) == NULL;
         if (!worked) {
             CHECK(sslh_error_code(c) == SSLH_E_MEMORY, "%s", sslh_error(c));
-            CHECK(m.live == live && c->stream == stream, "%ld blocks, before %ld; stream %d, before %d", m.live, live, (int)c->stream, (int)stream);
+            CHECK(m.live == live && c->stream == stream,
+                  "%ld blocks, before %ld; stream %d, before %d", m.live, live, (int)c->stream, (int)stream);
         }
         sslh_destroy(c);
         CHECK(m.live == 0, "%ld blocks left", m.live);
@@ -482,14 +491,15 @@ static void other_files(void) {
     sslh_destroy(c);
 }
 
-/* --- all or nothing ------------------------------------------------------------------------------------------------- */
+/* --- all or nothing ----------------------------------------------------------------------------------------------- */
 
 /* Integers that do not fit come behind tensors that do: nothing may have been copied when they are met. */
+#define BEHIND_W(type, offsets) "{" TENSOR("w", "F32", "[2]", "[0,8]") "," TENSOR("x", type, "[1]", offsets) "}"
 static void beyond_bits(void) {
     static const struct { sslh_type type; const char *json; int byte, value; const char *error; } cases[] = {
-        {SSLH_I32, "{\"w\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[0,8]},\"x\":{\"dtype\":\"I64\",\"shape\":[1],\"data_offsets\":[8,16]}}", 12, 1, "beyond 32 bits"},
-        {SSLH_U8, "{\"w\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[0,8]},\"x\":{\"dtype\":\"I32\",\"shape\":[1],\"data_offsets\":[8,12]}}", 9, 1, "beyond 8 bits"},
-        {SSLH_U8, "{\"w\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[0,8]},\"x\":{\"dtype\":\"I32\",\"shape\":[1],\"data_offsets\":[8,12]}}", 11, 255, "beyond 8 bits"}};
+        {SSLH_I32, BEHIND_W("I64", "[8,16]"), 12, 1, "beyond 32 bits"},
+        {SSLH_U8, BEHIND_W("I32", "[8,12]"), 9, 1, "beyond 8 bits"},
+        {SSLH_U8, BEHIND_W("I32", "[8,12]"), 11, 255, "beyond 8 bits"}};
     int i, used, partial;
     for (i = 0; i < 3; i++)
         for (used = 0; used < 2; used++)
@@ -561,7 +571,7 @@ static void unsealed_again(void) {
     remove("weights_j.tmp");
 }
 
-/* --- other number types ---------------------------------------------------------------------------------------------- */
+/* --- other number types ------------------------------------------------------------------------------------------- */
 
 static void number_types(void) {
     static const struct { const char *json; size_t n; uint8_t data[24]; } cases[] = {
@@ -585,7 +595,8 @@ static void number_types(void) {
         memcpy(bytes + size - cases[i].n, cases[i].data, cases[i].n);
         if (f) fwrite(bytes, 1, size, f), fclose(f);
         CHECK(sslh_load_weights(net, "weights_e.tmp", d) == 1, "case %d", (int)i);
-        CHECK(sslh_param(net, 0)->data[0] == 1 && sslh_param(net, 0)->data[1] == -2.5f, "case %d: %g", (int)i, (double)sslh_param(net, 0)->data[1]);
+        CHECK(sslh_param(net, 0)->data[0] == 1 && sslh_param(net, 0)->data[1] == -2.5f,
+              "case %d: %g", (int)i, (double)sslh_param(net, 0)->data[1]);
         CHECK_OK(c);
     }
     remove("weights_e.tmp");
@@ -616,8 +627,8 @@ static void integer_types(void) {
         for (k = 0; k < 2; k++) { /* a parameter, a state of integers */
             sslh_tensor *x;
             int each = types[i].bytes;
-            snprintf(json, sizeof json, "{\"x\":{\"dtype\":\"%s\",\"shape\":[2],\"data_offsets\":[0,%d]}}", types[i].type,
-                     2 * each);
+            snprintf(json, sizeof json, "{\"x\":{\"dtype\":\"%s\",\"shape\":[2],\"data_offsets\":[0,%d]}}",
+                     types[i].type, 2 * each);
             size = craft(bytes, json, (size_t)(2 * each));
             bytes[size - 2 * (size_t)each] = 1;
             bytes[size - (size_t)each] = (uint8_t)types[i].most;
@@ -659,7 +670,8 @@ static void integer_types(void) {
 /* Archives of NumPy's, whose arrays have the names; files that are no weights say what they are and what to do. */
 static void strangers(void) {
     static const struct { const char *bytes; size_t n; const char *text; } files[] = {
-        {"\x80\2\x8a\nl\xfc\x9c" "F\xf9 j\xa8P\x19.", 14, "weights_l.tmp is a pickle of Python (an old file of PyTorch)"},
+        {"\x80\2\x8a\nl\xfc\x9c" "F\xf9 j\xa8P\x19.", 14,
+         "weights_l.tmp is a pickle of Python (an old file of PyTorch)"},
         {"\x93NUMPY\1\0v\0{", 11, "one NumPy array; weights have names"},
         {"\x89HDF\r\n\x1a\n\0", 9, "is an HDF5 file"},
         {"{\"__metadata__\":null}", 0, NULL}};
@@ -748,8 +760,10 @@ static void file_from_pytorch(void) {
         for (y = 0; y < 3; y++)
             for (x = 0; x < 3; x++)
                 for (i = 0; i < 16; i += 3) {
-                    double v = sslh_i_st_value(SSLH_I_ST_F32, s.data + s.tensor[at].begin + 4 * (((o * 16 + i) * 3 + y) * 3 + x));
-                    CHECK((double)sslh_param(net, conv3)->data[((o * 3 + y) * 3 + x) * 16 + i] == v, "conv3[%d,%d,%d,%d]", o, i, y, x);
+                    double v = sslh_i_st_value(SSLH_I_ST_F32,
+                                               s.data + s.tensor[at].begin + 4 * (((o * 16 + i) * 3 + y) * 3 + x));
+                    CHECK((double)sslh_param(net, conv3)->data[((o * 3 + y) * 3 + x) * 16 + i] == v,
+                          "conv3[%d,%d,%d,%d]", o, i, y, x);
                 }
     CHECK(sslh_find(net, "norm1.num_batches_tracked")->ints[0] > 0, "counter");
     sslh_i_st_close(&s);
@@ -757,7 +771,7 @@ static void file_from_pytorch(void) {
     sslh_destroy(c);
 }
 
-/* --- checkpoints ----------------------------------------------------------------------------------------------------- */
+/* --- checkpoints -------------------------------------------------------------------------------------------------- */
 
 /* A step with gradients that depend on the parameters and on the random stream. */
 static void fake_step(sslh_ctx *c, sslh_net *net, sslh_optimizer *o, int64_t step) {
@@ -842,6 +856,7 @@ static kept make_kept(test_memory *memory, sslh_optim_kind kind, int steps) {
     sslh_desc d;
     sslh_optimizer_desc od;
     sslh_net_desc nd;
+    sslh_tensor *y;
     int i;
     memset(&d, 0, sizeof d), memset(&od, 0, sizeof od), memset(&nd, 0, sizeof nd), memset(&k.m, 0, sizeof k.m);
     d.seed = 11, d.threads = 1;
@@ -856,7 +871,8 @@ static kept make_kept(test_memory *memory, sslh_optim_kind kind, int steps) {
     sslh_zero_grad(k.m.net);
     for (i = 0; i < steps; i++) {
         sslh_begin_step(k.c);
-        sslh_backward(k.c, sslh_mean(k.c, sslh_square(k.c, sslh_forward(sslh_child_at(k.m.net, 0), sslh_normal(k.c, sslh_dim2(4, 6), 0, 1))), SSLH_ALL, 0));
+        y = sslh_forward(sslh_child_at(k.m.net, 0), sslh_normal(k.c, sslh_dim2(4, 6), 0, 1));
+        sslh_backward(k.c, sslh_mean(k.c, sslh_square(k.c, y), SSLH_ALL, 0));
         if (i + 1 < steps) sslh_optimizer_step(k.o, 0.1f); /* the last gradients wait */
     }
     CHECK_OK(k.c);
@@ -906,7 +922,8 @@ static void refused_checkpoints(void) {
         {"sslh.seed", "00000000000000g1", "is not a checkpoint"},
         {"sslh.optimizer", "0000000000000001", "written with another optimiser"},
         {"sslh.method", "rest", "a checkpoint of the method 'rest', not of 'test'"},
-        {"sslh.kind", "checkpoint 9", "was written by version 0.2.0 of ssl.h, whose checkpoints version 0.2.0 does not read"},
+        {"sslh.kind", "checkpoint 9",
+         "was written by version 0.2.0 of ssl.h, whose checkpoints version 0.2.0 does not read"},
         {"sslh.kind", "checkpaint", "is not a checkpoint"},
         {"sslh.config", "encoder=nine", "was written with encoder=nine, this run has none"}};
     kept k = make_kept(NULL, SSLH_ADAM, 3), other;
@@ -925,7 +942,8 @@ static void refused_checkpoints(void) {
         held = sslh_query(other.c).bytes;
         for (bit = 0; bit < 8 * head; bit += flip_stride(61), tried++) {
             poke("weights_k.tmp", bit / 8, bytes[bit / 8] ^ 1 << bit % 8);
-            accepted += sslh_load_checkpoint(&other.m, other.o, "weights_k.tmp") != -1 || sslh_error_code(other.c) != SSLH_E_FORMAT;
+            accepted += sslh_load_checkpoint(&other.m, other.o, "weights_k.tmp") != -1 ||
+                        sslh_error_code(other.c) != SSLH_E_FORMAT;
             sslh_clear_error(other.c);
             poke("weights_k.tmp", bit / 8, bytes[bit / 8]);
         }
@@ -950,7 +968,8 @@ static void refused_checkpoints(void) {
             CHECK(sslh_load_checkpoint(&other.m, other.o, "weights_k.tmp") == -1, "beyond 32 bits");
             CHECK_ERROR(other.c, "beyond 32 bits");
         }
-        CHECK(sslh_query(other.c).bytes == held, "%.0f bytes, before %.0f", (double)sslh_query(other.c).bytes, (double)held);
+        CHECK(sslh_query(other.c).bytes == held,
+              "%.0f bytes, before %.0f", (double)sslh_query(other.c).bytes, (double)held);
         CHECK(state_of(&other) == before, "something has changed");
         spill("weights_k.tmp", bytes, size);
         CHECK(sslh_load_checkpoint(&other.m, other.o, "weights_k.tmp") == 3, "the file itself is good");
@@ -993,8 +1012,10 @@ static void checkpoint_memory(void) {
                 CHECK(sslh_error_code(other.c) == SSLH_E_MEMORY, "allocation %ld", n);
                 sslh_clear_error(other.c);
                 m.fail_at = 0;
-                CHECK(sslh_hash(other.m.net) == before && other.o->steps[0] == (steps ? 1 : 0), "allocation %ld: something has changed", n);
-                CHECK(sslh_load_checkpoint(&other.m, other.o, "weights_l.tmp") == 3 && state_of(&other) == state_of(&k), "allocation %ld: and again", n);
+                CHECK(sslh_hash(other.m.net) == before && other.o->steps[0] == (steps ? 1 : 0),
+                      "allocation %ld: something has changed", n);
+                CHECK(sslh_load_checkpoint(&other.m, other.o, "weights_l.tmp") == 3 && state_of(&other) == state_of(&k),
+                      "allocation %ld: and again", n);
             }
             sslh_destroy(other.c);
             CHECK(m.live == 0, "%ld blocks left", m.live);
@@ -1008,12 +1029,14 @@ static void checkpoint_memory(void) {
 /* Files of sslh_train that lie about the run, with a right checksum; and those of a loop of the caller's. */
 static sslh_tensor *pull_loss(sslh_method *m, const sslh_view_set *v, int phase) {
     (void)v, (void)phase;
-    return sslh_mean(m->ctx, sslh_square(m->ctx, sslh_forward(sslh_child_at(m->net, 0), sslh_full(m->ctx, sslh_dim2(2, 6), 1))), SSLH_ALL, 0);
+    sslh_tensor *y = sslh_forward(sslh_child_at(m->net, 0), sslh_full(m->ctx, sslh_dim2(2, 6), 1));
+    return sslh_mean(m->ctx, sslh_square(m->ctx, y), SSLH_ALL, 0);
 }
 static void pull_views(sslh_method *m, const sslh_batch *b, sslh_view_set *out) { (void)m, (void)b, (void)out; }
 static void refused_runs(void) {
     static const struct { const char *key, *digits, *error; } lies[] = {
-        {"sslh.step", "0000000000000006", "the counters contradict each other: step 6 of 4 epochs of 4 steps, 1 of them done and 3 steps of the next"},
+        {"sslh.step", "0000000000000006",
+         "the counters contradict each other: step 6 of 4 epochs of 4 steps, 1 of them done and 3 steps of the next"},
         {"sslh.step", "000000000000000b", "contradict"}, {"sslh.step", "4000000000000007", "contradict"},
         {"sslh.step", "0000000000000000", "contradict"},
         {"sslh.optimizer.steps", "0000000000000008", "contradict"},
@@ -1047,7 +1070,8 @@ static void refused_runs(void) {
             copy = (uint8_t *)malloc(size);
         } else if (i == -2) CHECK_OK(k.c);
         else {
-            CHECK_ERROR(k.c, i == -1 ? "does not tell its samples: it was not written by a run of this kind" : lies[i].error);
+            CHECK_ERROR(k.c, i == -1 ? "does not tell its samples: it was not written by a run of this kind"
+                                     : lies[i].error);
             CHECK(sslh_hash(k.m.net) == before && sslh_is_training(k.m.net), "case %d: something has changed", i);
         }
         if (i == -2) { /* the other way round: a loop of the caller's may go on from a file of sslh_train */
@@ -1066,7 +1090,7 @@ static void refused_runs(void) {
     remove("weights_m.tmp");
 }
 
-/* --- embed ----------------------------------------------------------------------------------------------------------- */
+/* --- embed -------------------------------------------------------------------------------------------------------- */
 
 static void embedding(void) {
     sslh_ctx *c = context();

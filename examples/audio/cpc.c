@@ -1,6 +1,6 @@
-/* Contrastive predictive coding on speech: pretrain on the joined clips of each speaker, without labels, then ask a linear
-   probe for the digit and for the speaker. Beside it stand the classical MFCC and the same encoder untrained. Digits are
-   tested on clips that were held out, of speakers that were heard and of speakers that were not.
+/* Contrastive predictive coding on speech: pretrain on the joined clips of each speaker, without labels, then ask a
+   linear probe for the digit and for the speaker. Beside it stand the classical MFCC and the same encoder untrained.
+   Digits are tested on clips that were held out, of speakers that were heard and of speakers that were not.
 
        build/examples/cpc                                  the synthetic voices that come with this repository
        build/examples/cpc --data fsdd/recordings --epochs 5      people: the Free Spoken Digit Dataset */

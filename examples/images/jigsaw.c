@@ -1,5 +1,5 @@
-/* Jigsaw puzzles: pretrain by putting shuffled tiles in order, with tiles that are normalised one by one and, to see the
-   shortcut, with tiles that are not; then probe every block. */
+/* Jigsaw puzzles: pretrain by putting shuffled tiles in order, with tiles that are normalised one by one and, to see
+   the shortcut, with tiles that are not; then probe every block. */
 #define SSLH_IMPLEMENTATION
 #include "../../ssl.h"
 #include "../common.h"

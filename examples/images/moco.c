@@ -1,5 +1,5 @@
-/* MoCo: pretrain with a queue of keys, then probe and neighbours beside raw pixels and the untrained encoder; a sheet of
-   test images and of the training images that the encoder takes for their neighbours. */
+/* MoCo: pretrain with a queue of keys, then probe and neighbours beside raw pixels and the untrained encoder; a sheet
+   of test images and of the training images that the encoder takes for their neighbours. */
 #define SSLH_IMPLEMENTATION
 #include "../../ssl.h"
 #include "../common.h"

@@ -110,7 +110,7 @@ int main(int argc, char **argv) {
     sslh_picture_curves_ex(c, out_path(&o, path, sizeof path, "loss.png"), losses, 1, t.epochs, curve);
     sslh_save_net(encoder, out_path(&o, path, sizeof path, "simclr.safetensors"));
     if (!sslh_error(c))
-        printf("\npictures in %s: views, neighbours, filters, map_untrained_pca, map_simclr_pca, map_simclr_tsne, loss; "
-               "weights: simclr.safetensors\n", o.out);
+        printf("\npictures in %s: views, neighbours, filters, map_untrained_pca, map_simclr_pca, map_simclr_tsne, "
+               "loss; weights: simclr.safetensors\n", o.out);
     return finish(c);
 }

@@ -21,8 +21,8 @@ static const char *const help =
     "  --optimizer K  sgd, adam, adamw, lars    --weight-decay X\n"
     "  --crop X       smallest crop of the views, a share of the image from 0 to 1\n"
     "  --config F     a file of these options, a line each: \"lr 0.3\"; the command line counts before it\n"
-    "  --checkpoint F everything a continuation needs, after every epoch and at Ctrl-C;  --resume  continues from it if\n"
-    "                 it is there;  --force  begins anew although it is there\n"
+    "  --checkpoint F everything a continuation needs, after every epoch and at Ctrl-C;  --resume  continues from it\n"
+    "                 if it is there;  --force  begins anew although it is there\n"
     "  --dry-run      says what would be done, and what it takes, and stops before the first step\n"
     "  --init F       weights of torchvision or timm (safetensors, .npz) to begin with, without their classifier\n"
     "  --knn-every N  epochs between two looks at the nearest neighbours, when there are labels (default: a tenth of\n"
@@ -163,8 +163,8 @@ static void settings_crop(settings *s, const sslh_method_info *m) {
         set_more(s, "", text);
         return;
     }
-    fprintf(stderr, "--crop: the views of the method %s have no name to which a crop could be added; where it has views, "
-            "name them: --set views=simclr:%g\n", s->method, (double)s->crop);
+    fprintf(stderr, "--crop: the views of the method %s have no name to which a crop could be added; where it has "
+                    "views, name them: --set views=simclr:%g\n", s->method, (double)s->crop);
     exit(2);
 }
 
@@ -361,7 +361,8 @@ static sslh_net *make_encoder(sslh_ctx *c, const char *name, sslh_data data, int
         d.width = d.context = smoke ? 16 : 128;
         return sslh_conv_gru(c, d);
     }
-    sslh_fail(c, SSLH_E_USAGE, "--encoder %s: convnet, resnet18, resnet34, nin, vit, mlp or, for sound, conv_gru", name);
+    sslh_fail(c, SSLH_E_USAGE,
+              "--encoder %s: convnet, resnet18, resnet34, nin, vit, mlp or, for sound, conv_gru", name);
     return NULL;
 }
 
@@ -462,7 +463,8 @@ static void save_predictions(sslh_ctx *c, const settings *s, sslh_net *encoder, 
     int64_t i, j, right = 0;
     int v, best, votes[VOTES], voters = (int)(train.count < VOTES ? train.count : VOTES);
     FILE *f;
-    if (!train.labels) sslh_fail(c, SSLH_E_USAGE, "--predict needs training images with labels: a folder for each class");
+    if (!train.labels)
+        sslh_fail(c, SSLH_E_USAGE, "--predict needs training images with labels: a folder for each class");
     d.tap = s->tap;
     known = sslh_l2_normalize(c, sslh_features(c, encoder, train, d), 0); /* (count,D) */
     asked = sslh_l2_normalize(c, sslh_features(c, encoder, test, d), 0);  /* (count,D) */

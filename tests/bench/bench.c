@@ -6,11 +6,12 @@
 
        bench NAME/tTHREADS ours=.. peer=.. ratio=.. peak=..% unit=.. [by=PEER PEER=.. ..]
 
-   and geometric means of the ratios. NAME begins with its family: matmul/ conv/ memory/ step/ augment/. PREFIX chooses cases:
-   "conv/3x3", or a pattern in quotes: "matmul*NT*". peak is the share of the machine's multiply-adds (matmul, conv, step; a
-   convolution's work is counted as it is defined, so that Winograd's may pass 100 %) or of its memory bandwidth (memory).
-   --bfloat16: our side rounds operands to bfloat16, in matmul/, conv/ and step/; peers stay in float. matmul/bfloat16/ has
-   some of these cases beside our own in float. Both thread counts, 1 and 2, are measured unless one is given; with one thread times are CPU times. Nothing fails on a time. */
+   and geometric means of the ratios. NAME begins with its family: matmul/ conv/ memory/ step/ augment/. PREFIX chooses
+   cases: "conv/3x3", or a pattern in quotes: "matmul*NT*". peak is the share of the machine's multiply-adds (matmul,
+   conv, step; a convolution's work is counted as it is defined, so that Winograd's may pass 100 %) or of its memory
+   bandwidth (memory). --bfloat16: our side rounds operands to bfloat16, in matmul/, conv/ and step/; peers stay in
+   float. matmul/bfloat16/ has some of these cases beside our own in float. Both thread counts, 1 and 2, are measured
+   unless one is given; with one thread times are CPU times. Nothing fails on a time. */
 #define _GNU_SOURCE 1
 #define SSLH_IMPLEMENTATION
 #include "ssl.h"
@@ -37,7 +38,7 @@ static float *make_floats(size_t n) { /* in [-1/2,1/2), 64-byte aligned; never f
 }
 
 /* ================================================================================================================== */
-/*  matmul/                                                                                                            */
+/*  matmul/                                                                                                           */
 /* ================================================================================================================== */
 /* Shapes of training steps: a (M,K), b (K,N); ta, tb: stored transposed; batch: so many small ones. */
 static const struct { const char *name; int ta, tb, m, n, k, batch, quick; } shapes[] = {
@@ -102,10 +103,12 @@ static void matmul_case(sslh_ctx *c, int threads, int which) {
     b.m = shapes[which].m, b.n = shapes[which].n, b.k = shapes[which].k;
     b.batch = shapes[which].batch;
     b.threads = threads;
-    snprintf(name, sizeof name, "matmul/%s/%c%c/%dx%dx%d", shapes[which].name, b.ta ? 'T' : 'N', b.tb ? 'T' : 'N', b.m, b.n, b.k);
+    snprintf(name, sizeof name, "matmul/%s/%c%c/%dx%dx%d", shapes[which].name, b.ta ? 'T' : 'N', b.tb ? 'T' : 'N',
+             b.m, b.n, b.k);
     if (b.batch > 1) snprintf(name + strlen(name), sizeof name - strlen(name), "/x%d", b.batch);
     if ((bench.quick && !shapes[which].quick) || !bench_wanted(name)) return;
-    const size_t mk = (size_t)b.m * (size_t)b.k, kn = (size_t)b.k * (size_t)b.n, mn = (size_t)b.m * (size_t)b.n, many = (size_t)b.batch;
+    const size_t mk = (size_t)b.m * (size_t)b.k, kn = (size_t)b.k * (size_t)b.n, mn = (size_t)b.m * (size_t)b.n,
+                 many = (size_t)b.batch;
     b.a = make_floats(mk * many);
     b.b = make_floats(kn * many);
     b.c = make_floats(mn * many);
@@ -141,7 +144,8 @@ static void matmul_case(sslh_ctx *c, int threads, int which) {
     }
 #endif
     bench_measure(side, sides, threads, bench.quick ? 0.002 : 0.004, bench.quick ? 5 : 11, bench.quick ? 0.02 : 0.1);
-    bench_line(name, "matmul", threads, side, sides, 2.0 * (double)mn * b.k * b.batch, 1e9, bench_limit[threads].gflops, "GFLOP/s", NULL);
+    bench_line(name, "matmul", threads, side, sides, 2.0 * (double)mn * b.k * b.batch, 1e9, bench_limit[threads].gflops,
+               "GFLOP/s", NULL);
 #ifdef BENCH_ONEDNN
     bench_primitive_free(&primitive);
 #endif
@@ -157,10 +161,13 @@ static void bfloat16_case(int threads, int which) {
     memset(side, 0, sizeof side);
     memset(run, 0, sizeof run);
     memset(&d, 0, sizeof d);
-    const int ta = shapes[which].ta, tb = shapes[which].tb, m = shapes[which].m, n = shapes[which].n, k = shapes[which].k;
-    snprintf(name, sizeof name, "matmul/bfloat16/%s/%c%c/%dx%dx%d", shapes[which].name, ta ? 'T' : 'N', tb ? 'T' : 'N', m, n, k);
+    const int ta = shapes[which].ta, tb = shapes[which].tb, m = shapes[which].m, n = shapes[which].n,
+              k = shapes[which].k;
+    snprintf(name, sizeof name, "matmul/bfloat16/%s/%c%c/%dx%dx%d", shapes[which].name, ta ? 'T' : 'N', tb ? 'T' : 'N',
+             m, n, k);
     if (shapes[which].batch > 1 || n < 32 || !bench_wanted(name)) return;
-    float *a = make_floats((size_t)m * (size_t)k), *b = make_floats((size_t)k * (size_t)n), *c = make_floats((size_t)m * (size_t)n);
+    float *a = make_floats((size_t)m * (size_t)k), *b = make_floats((size_t)k * (size_t)n),
+          *c = make_floats((size_t)m * (size_t)n);
     d.threads = threads;
     d.cpu = bench.cpu;
     for (int i = 0; i < 2; i++) {
@@ -185,11 +192,14 @@ static void bfloat16_case(int threads, int which) {
 }
 
 /* ================================================================================================================== */
-/*  conv/                                                                                                              */
+/*  conv/                                                                                                             */
 /* ================================================================================================================== */
-/* n images (h,w,ci), filters kh x kw. transposed: the case is the transposed convolution co -> ci, whose forward pass is this
-   one's data gradient; then h, w is the larger side. */
-static const struct { const char *name; int n, h, w, ci, co, kh, kw, stride, pad_h, pad_w, groups, transposed, quick; } convs[] = {
+/* n images (h,w,ci), filters kh x kw. transposed: the case is the transposed convolution co -> ci, whose forward pass
+   is this one's data gradient; then h, w is the larger side. */
+static const struct {
+    const char *name;
+    int n, h, w, ci, co, kh, kw, stride, pad_h, pad_w, groups, transposed, quick;
+} convs[] = {
     {"3x3_s1", 64, 32, 32, 64, 64, 3, 3, 1, 1, 1, 1, 0, 1},
     {"3x3_s1", 64, 16, 16, 128, 128, 3, 3, 1, 1, 1, 1, 0, 0},
     {"3x3_s1", 64, 8, 8, 256, 256, 3, 3, 1, 1, 1, 1, 0, 0},
@@ -248,7 +258,8 @@ static void conv_case(sslh_ctx *c, int threads, int which, int pass) {
     p.threads = threads;
     p.pass = convs[which].transposed && pass < 2 ? 1 - pass : pass;
     sslh_i_conv *s = &p.s;
-    s->n = convs[which].n, s->h = convs[which].h, s->w = convs[which].w, s->ci = convs[which].ci, s->co = convs[which].co;
+    s->n = convs[which].n, s->h = convs[which].h, s->w = convs[which].w, s->ci = convs[which].ci,
+    s->co = convs[which].co;
     s->kh = convs[which].kh, s->kw = convs[which].kw, s->ph = convs[which].pad_h, s->pw = convs[which].pad_w;
     s->sh = s->h == 1 ? 1 : convs[which].stride;
     s->sw = convs[which].stride;
@@ -256,11 +267,12 @@ static void conv_case(sslh_ctx *c, int threads, int which, int pass) {
     s->groups = convs[which].groups;
     s->oh = (s->h + 2 * s->ph - s->kh) / s->sh + 1;
     s->ow = (s->w + 2 * s->pw - s->kw) / s->sw + 1;
-    snprintf(name, sizeof name, "conv/%s/%d-%d/%dx%d/b%d/%s", convs[which].name, convs[which].transposed ? s->co : s->ci,
-             convs[which].transposed ? s->ci : s->co, convs[which].transposed ? s->oh : s->h, convs[which].transposed ? s->ow : s->w, s->n,
-             pass_name[pass]);
+    snprintf(name, sizeof name, "conv/%s/%d-%d/%dx%d/b%d/%s", convs[which].name,
+             convs[which].transposed ? s->co : s->ci, convs[which].transposed ? s->ci : s->co,
+             convs[which].transposed ? s->oh : s->h, convs[which].transposed ? s->ow : s->w, s->n, pass_name[pass]);
     if ((bench.quick && !convs[which].quick) || !bench_wanted(name)) return;
-    const size_t nx = (size_t)s->n * (size_t)s->h * (size_t)s->w * (size_t)s->ci, ny = (size_t)s->n * (size_t)s->oh * (size_t)s->ow * (size_t)s->co;
+    const size_t nx = (size_t)s->n * (size_t)s->h * (size_t)s->w * (size_t)s->ci,
+                 ny = (size_t)s->n * (size_t)s->oh * (size_t)s->ow * (size_t)s->co;
     const size_t nw = (size_t)s->co * (size_t)s->kh * (size_t)s->kw * (size_t)(s->ci / s->groups);
     const double flop = 2.0 * (double)ny * (double)(nw / (size_t)s->co);
     p.x = make_floats(nx);
@@ -285,11 +297,14 @@ static void conv_case(sslh_ctx *c, int threads, int which, int pass) {
 #endif
     bench_measure(side, sides, threads, bench.quick ? 0.002 : 0.004, bench.quick ? 4 : 9, bench.quick ? 0.02 : 0.15);
     if (sides == 3 && side[2].median > 0 && side[0].median > 0) { /* the ratio stays that of the direct algorithm */
-        snprintf(more, sizeof more, "winograd=%.0f winograd_ratio=%.2f", 1e-9 * flop / side[2].median, side[2].median / side[0].median);
-        if (!strncmp(convs[which].name, "3x3_s1", 6)) bench_ratio("conv/3x3_s1_over_winograd", threads, name, side[2].median / side[0].median);
+        snprintf(more, sizeof more, "winograd=%.0f winograd_ratio=%.2f", 1e-9 * flop / side[2].median,
+                 side[2].median / side[0].median);
+        if (!strncmp(convs[which].name, "3x3_s1", 6))
+            bench_ratio("conv/3x3_s1_over_winograd", threads, name, side[2].median / side[0].median);
     }
     snprintf(group, sizeof group, "conv/%s", strncmp(convs[which].name, "3x3_s1", 6) ? "others" : "3x3_s1");
-    bench_line(name, group, threads, side, sides > 2 ? 2 : sides, flop, 1e9, bench_limit[threads].gflops, "GFLOP/s", more);
+    bench_line(name, group, threads, side, sides > 2 ? 2 : sides, flop, 1e9, bench_limit[threads].gflops, "GFLOP/s",
+               more);
 #ifdef BENCH_ONEDNN
     bench_primitive_free(&direct);
     bench_primitive_free(&winograd);
@@ -316,7 +331,8 @@ int main(int argc, char **argv) {
     bench.threads[1] = 2;
     for (int i = 1; i < argc; i++) {
         if (!strcmp(argv[i], "quick")) bench.quick = 1;
-        else if (!strcmp(argv[i], "--threads") && i + 1 < argc) bench.threads[0] = atoi(argv[++i]), bench.threads[1] = 0;
+        else if (!strcmp(argv[i], "--threads") && i + 1 < argc)
+            bench.threads[0] = atoi(argv[++i]), bench.threads[1] = 0;
         else if (!strcmp(argv[i], "--cpu") && i + 1 < argc) bench.cpu = argv[++i];
         else if (!strcmp(argv[i], "--bfloat16")) bench.bfloat16 = 1;
         else if (!strcmp(argv[i], "--serve")) serve = 1; /* a child: cases by name on standard input, see steps.h */
@@ -349,8 +365,10 @@ int main(int argc, char **argv) {
         bench_ctx[i] = make_ctx(bench.threads[i]);
         bench_find_limits(bench_ctx[i], bench.threads[i]);
     }
-    if (bench.threads[1] && bench_limit[2].gflops < 1.6 * bench_limit[1].gflops) { /* other programs run: OpenMP's peers crawl then */
-        printf("machine busy: two threads have no two processors%s\n", bench.quick ? ", only one is measured" : ", their figures mean little");
+    /* other programs run: OpenMP's peers crawl then */
+    if (bench.threads[1] && bench_limit[2].gflops < 1.6 * bench_limit[1].gflops) {
+        printf("machine busy: two threads have no two processors%s\n",
+               bench.quick ? ", only one is measured" : ", their figures mean little");
         if (bench.quick) bench.threads[1] = 0;
     }
 #ifdef BENCH_OPENBLAS
@@ -370,7 +388,8 @@ int main(int argc, char **argv) {
     for (int i = 0; i < (int)(sizeof shapes / sizeof *shapes) && bench_family("matmul/"); i++)
         for (int t = 0; t < 2 && bench.threads[t]; t++) matmul_case(bench_ctx[t], bench.threads[t], i);
     for (int i = 0; i < (int)(sizeof shapes / sizeof *shapes) && bench_family("matmul/") && !bench.bfloat16; i++)
-        for (int t = 0; t < 2 && bench.threads[t] && (shapes[i].quick || strstr(shapes[i].name, "vit")); t++) bfloat16_case(bench.threads[t], i);
+        for (int t = 0; t < 2 && bench.threads[t] && (shapes[i].quick || strstr(shapes[i].name, "vit")); t++)
+            bfloat16_case(bench.threads[t], i);
     for (int i = 0; i < 3 * (int)(sizeof convs / sizeof *convs) && bench_family("conv/"); i++)
         for (int t = 0; t < 2 && bench.threads[t]; t++) conv_case(bench_ctx[t], bench.threads[t], i / 3, i % 3);
     if (bench_family("memory/")) memory_cases();

@@ -1,8 +1,8 @@
 /* What all cases of tests/bench share: clocks, interleaved medians, the machine's limits, children, printed lines.
 
-   A side is one way to do a piece of work: run(self, n) does it n times and returns the seconds. Sides of a case run in turn
-   in short blocks; the median of each is printed, so that a drift of the machine meets all alike. With one thread, seconds
-   are the thread's CPU time (other processes then matter little); with more they are wall-clock time. */
+   A side is one way to do a piece of work: run(self, n) does it n times and returns the seconds. Sides of a case run in
+   turn in short blocks; the median of each is printed, so that a drift of the machine meets all alike. With one thread,
+   seconds are the thread's CPU time (other processes then matter little); with more they are wall-clock time. */
 #ifndef SSLH_BENCH_H
 #define SSLH_BENCH_H
 #include <fcntl.h>
@@ -22,7 +22,7 @@
 #include <arm_neon.h>
 #endif
 
-/* --- what the command line says -------------------------------------------------------------------------------------- */
+/* --- what the command line says ----------------------------------------------------------------------------------- */
 typedef struct bench_options {
     int         quick;      /* few cases, short */
     int         threads[2]; /* thread counts to measure; 0: none */
@@ -46,7 +46,7 @@ static int bench_family(const char *family) {
     return 0;
 }
 
-/* --- time ------------------------------------------------------------------------------------------------------------- */
+/* --- time --------------------------------------------------------------------------------------------------------- */
 static double bench_seconds(clockid_t id) {
     struct timespec t;
     clock_gettime(id, &t);
@@ -55,12 +55,14 @@ static double bench_seconds(clockid_t id) {
 static double bench_wall(void) { return bench_seconds(CLOCK_MONOTONIC); }
 static double bench_now(int threads) { return bench_seconds(threads == 1 ? CLOCK_THREAD_CPUTIME_ID : CLOCK_MONOTONIC); }
 
-/* Whether to run the cases of this name: given "conv/3x3" or a pattern with * and ?. quick ends in time on a busy machine too. */
+/* Whether to run the cases of this name: given "conv/3x3" or a pattern with * and ?.
+   quick ends in time on a busy machine too. */
 static int bench_wanted(const char *name) {
     if (bench.quick && bench_wall() > bench.start + 85) return bench.late++, 0;
     if (!bench.filters) return 1;
     for (int i = 0; i < bench.filters; i++)
-        if (!strncmp(name, bench.filter[i], strlen(bench.filter[i])) || fnmatch(bench.filter[i], name, 0) == 0) return 1;
+        if (!strncmp(name, bench.filter[i], strlen(bench.filter[i])) || fnmatch(bench.filter[i], name, 0) == 0)
+            return 1;
     return 0;
 }
 #define BENCH_SIDES 5
@@ -84,8 +86,9 @@ static double bench_median(const double *sample, int n) {
     qsort(sorted, (size_t)n, sizeof *sorted, bench_ascending);
     return n % 2 ? sorted[n / 2] : 0.5 * (sorted[n / 2 - 1] + sorted[n / 2]);
 }
-/* Worker threads of the side before spin on (OpenMP's for 10 to 20 ms here) and shall not disturb the next: waits until this
-   process uses no processor, or for a tenth of a second. What a running thread used is added at clock ticks of 1 to 10 ms. */
+/* Worker threads of the side before spin on (OpenMP's for 10 to 20 ms here) and shall not disturb the next: waits until
+   this process uses no processor, or for a tenth of a second. What a running thread used is added at clock ticks
+   of 1 to 10 ms. */
 static void bench_settle(int threads) {
     const struct timespec nap = {0, 11000000};
     const double end = bench_wall() + 0.1;
@@ -96,9 +99,9 @@ static void bench_settle(int threads) {
         used += bench_seconds(CLOCK_PROCESS_CPUTIME_ID);
     }
 }
-/* Runs the sides in turn: blocks of at least `block` seconds, at least `rounds` of them, and `budget` seconds for each side.
-   Several threads run 20 ms before they are timed: so long the kernel may keep two of them on one processor after a pause.
-   A side whose run fails (negative seconds) drops out. On a busy machine the rounds end after some wall-clock time. */
+/* Runs the sides in turn: blocks of at least `block` seconds, at least `rounds` of them, and `budget` seconds for each
+   side. Several threads run 20 ms before they are timed: so long the kernel may keep two of them on one processor after
+   a pause. A side whose run fails (negative seconds) drops out. On a busy machine the rounds end by wall-clock time. */
 static void bench_measure(bench_side *side, int sides, int threads, double block, int rounds, double budget) {
     double used = 0;
     const double end = bench_wall() + 0.5 + 4 * budget * sides;
@@ -120,7 +123,8 @@ static void bench_measure(bench_side *side, int sides, int threads, double block
             if (!side[s].reps) continue;
             bench_settle(threads);
             if (block < 0.1) side[s].run(side[s].self, 1);
-            for (double warm = bench_wall() + 0.02; threads > 1 && block < 0.1 && bench_wall() < warm;) side[s].run(side[s].self, 1);
+            for (double warm = bench_wall() + 0.02; threads > 1 && block < 0.1 && bench_wall() < warm;)
+                side[s].run(side[s].self, 1);
             const double t = side[s].run(side[s].self, side[s].reps);
             if (t <= 0) side[s].reps = 0;
             if (t <= 0) continue;
@@ -131,7 +135,7 @@ static void bench_measure(bench_side *side, int sides, int threads, double block
     for (int s = 0; s < sides; s++) side[s].median = side[s].reps ? bench_median(side[s].sample, side[s].n) : 0;
 }
 
-/* --- lines ------------------------------------------------------------------------------------------------------------ */
+/* --- lines -------------------------------------------------------------------------------------------------------- */
 /* Geometric means of ratios by group, printed at the end. */
 typedef struct bench_mean { char group[64]; double logs, least; int n; char which[96]; } bench_mean;
 static bench_mean bench_means[64];
@@ -158,14 +162,16 @@ static void bench_ratio(const char *group, int threads, const char *name, double
 }
 static void bench_print_means(void) {
     for (int i = 0; i < bench_mean_count; i++)
-        printf("mean %s ratio=%.2f least=%.2f at=%s cases=%d\n", bench_means[i].group, exp(bench_means[i].logs / bench_means[i].n),
-               bench_means[i].least, bench_means[i].which, bench_means[i].n);
+        printf("mean %s ratio=%.2f least=%.2f at=%s cases=%d\n", bench_means[i].group,
+               exp(bench_means[i].logs / bench_means[i].n), bench_means[i].least, bench_means[i].which,
+               bench_means[i].n);
 }
 
-/* One case: ours first, then peers, of which the fastest is `peer`; work units a run (FLOP, bytes, images) divided by scale make
-   the unit. limit: the machine's, in the same unit; 0: none known. group NULL: not in the means. more: further key=value. */
-static void bench_line(const char *name, const char *group, int threads, const bench_side *side, int sides, double work, double scale,
-                       double limit, const char *unit, const char *more) {
+/* One case: ours first, then peers, of which the fastest is `peer`; work units a run (FLOP, bytes, images) divided by
+   scale make the unit. limit: the machine's, in the same unit; 0: none known. group NULL: not in the means.
+   more: further key=value. */
+static void bench_line(const char *name, const char *group, int threads, const bench_side *side, int sides, double work,
+                       double scale, double limit, const char *unit, const char *more) {
     const double ours = side[0].median > 0 ? work / scale / side[0].median : 0;
     double peer = 0;
     const char *by = NULL;
@@ -181,36 +187,43 @@ static void bench_line(const char *name, const char *group, int threads, const b
     printf(" unit=%s", unit);
     if (by) printf(" by=%s", by);
     for (int s = 1; s < sides && sides > 2; s++)
-        if (side[s].median > 0) printf(" %s=%.*f", side[s].name, work / scale / side[s].median < 100 ? 1 : 0, work / scale / side[s].median);
+        if (side[s].median > 0)
+            printf(" %s=%.*f", side[s].name, work / scale / side[s].median < 100 ? 1 : 0,
+                   work / scale / side[s].median);
     printf("%s%s\n", more && *more ? " " : "", more ? more : "");
     fflush(stdout);
     if (group && peer > 0 && ours > 0) bench_ratio(group, threads, name, ours / peer);
 }
 
-/* --- the machine's limits ------------------------------------------------------------------------------------------------- */
-/* GFLOP/s of fused multiply-adds; GB/s of reading, copying, updating in place more than the caches hold; [1]: one thread .. */
+/* --- the machine's limits ----------------------------------------------------------------------------------------- */
+/* GFLOP/s of fused multiply-adds; GB/s of reading, copying, updating in place more than the caches hold;
+   [1]: one thread .. */
 typedef struct bench_limits { double gflops, read, copy, update; } bench_limits;
 static bench_limits bench_limit[65];
 
 static volatile float bench_sink;
-/* n rounds of 12 independent (and different) chains, which fit 16 registers: returns the floating-point operations done. */
-#define BENCH_CHAINS(T, SET, FMA)                                                                                             \
-    T a0 = SET(0.0f), a1 = SET(0.1f), a2 = SET(0.2f), a3 = SET(0.3f), a4 = SET(0.4f), a5 = SET(0.5f), a6 = SET(0.6f);          \
-    T a7 = SET(0.7f), a8 = SET(0.8f), a9 = SET(0.9f), aa = SET(1.0f), ab = SET(1.1f);                                         \
-    const T m = SET(bench_sink), s = SET(bench_sink + 0.25f);                                                                  \
-    for (long i = 0; i < n; i++) {                                                                                            \
-        a0 = FMA(a0, m, s), a1 = FMA(a1, m, s), a2 = FMA(a2, m, s), a3 = FMA(a3, m, s);                                         \
-        a4 = FMA(a4, m, s), a5 = FMA(a5, m, s), a6 = FMA(a6, m, s), a7 = FMA(a7, m, s);                                         \
-        a8 = FMA(a8, m, s), a9 = FMA(a9, m, s), aa = FMA(aa, m, s), ab = FMA(ab, m, s);                                         \
-    }                                                                                                                         \
-    const T sum[12] = {a0, a1, a2, a3, a4, a5, a6, a7, a8, a9, aa, ab};                                                       \
-    float out = 0;                                                                                                            \
-    for (int i = 0; i < 12; i++) out += *(const float *)(const void *)&sum[i];                                                \
-    bench_sink = out > 1e30f ? 1.0f : 0.0f;                                                                                   \
+/* n rounds of 12 independent (and different) chains, which fit 16 registers: returns the number of operations. */
+#define BENCH_CHAINS(T, SET, FMA)                                                                                      \
+    T a0 = SET(0.0f), a1 = SET(0.1f), a2 = SET(0.2f), a3 = SET(0.3f), a4 = SET(0.4f), a5 = SET(0.5f), a6 = SET(0.6f);  \
+    T a7 = SET(0.7f), a8 = SET(0.8f), a9 = SET(0.9f), aa = SET(1.0f), ab = SET(1.1f);                                  \
+    const T m = SET(bench_sink), s = SET(bench_sink + 0.25f);                                                          \
+    for (long i = 0; i < n; i++) {                                                                                     \
+        a0 = FMA(a0, m, s), a1 = FMA(a1, m, s), a2 = FMA(a2, m, s), a3 = FMA(a3, m, s);                                \
+        a4 = FMA(a4, m, s), a5 = FMA(a5, m, s), a6 = FMA(a6, m, s), a7 = FMA(a7, m, s);                                \
+        a8 = FMA(a8, m, s), a9 = FMA(a9, m, s), aa = FMA(aa, m, s), ab = FMA(ab, m, s);                                \
+    }                                                                                                                  \
+    const T sum[12] = {a0, a1, a2, a3, a4, a5, a6, a7, a8, a9, aa, ab};                                                \
+    float out = 0;                                                                                                     \
+    for (int i = 0; i < 12; i++) out += *(const float *)(const void *)&sum[i];                                         \
+    bench_sink = out > 1e30f ? 1.0f : 0.0f;                                                                            \
     return 24.0 * (double)n * (double)(sizeof(T) / sizeof(float))
 #if defined(__x86_64__) && defined(__GNUC__)
-__attribute__((target("avx512f"))) static double bench_fma_avx512(long n) { BENCH_CHAINS(__m512, _mm512_set1_ps, _mm512_fmadd_ps); }
-__attribute__((target("avx2,fma"))) static double bench_fma_avx2(long n) { BENCH_CHAINS(__m256, _mm256_set1_ps, _mm256_fmadd_ps); }
+__attribute__((target("avx512f"))) static double bench_fma_avx512(long n) {
+    BENCH_CHAINS(__m512, _mm512_set1_ps, _mm512_fmadd_ps);
+}
+__attribute__((target("avx2,fma"))) static double bench_fma_avx2(long n) {
+    BENCH_CHAINS(__m256, _mm256_set1_ps, _mm256_fmadd_ps);
+}
 #define BENCH_MULTIPLY_ADD(a, b, c) _mm_add_ps(_mm_mul_ps(a, b), c)
 static double bench_fma_basic(long n) { BENCH_CHAINS(__m128, _mm_set1_ps, BENCH_MULTIPLY_ADD); }
 #elif defined(__aarch64__)
@@ -234,7 +247,8 @@ static void bench_stream_task(void *arg, int task, int worker) { /* one share of
     if (p->what == BENCH_FMA) {
         p->flop[task] = bench_fma(4000000);
     } else if (p->what == BENCH_COPY) {
-        for (size_t i = 0; i < share; i += 8) { /* a loop, so that it is not replaced by memcpy with its non-temporal stores */
+        /* a loop, so that it is not replaced by memcpy with its non-temporal stores */
+        for (size_t i = 0; i < share; i += 8) {
             for (int j = 0; j < 8; j++) b[i + (size_t)j] = a[i + (size_t)j];
 #if defined(__GNUC__)
             __asm__ volatile("" ::: "memory");
@@ -296,9 +310,10 @@ static void bench_set_bandwidth(int threads, double read, double copy, double up
     bench_limit[threads].copy = 2 * bytes / copy;
     bench_limit[threads].update = 2 * bytes / update;
 }
-/* Bandwidth changes with what the machine's neighbours do: the streams are sides of the case that is compared with them, in
-   the same rounds, and medians are compared with medians. */
-static void bench_measure_beside_streams(bench_side *side, int sides, int threads, double block, int rounds, double budget) {
+/* Bandwidth changes with what the machine's neighbours do: the streams are sides of the case that is compared with
+   them, in the same rounds, and medians are compared with medians. */
+static void bench_measure_beside_streams(bench_side *side, int sides, int threads, double block, int rounds,
+                                         double budget) {
     for (int i = 0; i < 3; i++) {
         side[sides + i].name = "stream";
         side[sides + i].run = bench_stream_run;
@@ -307,8 +322,8 @@ static void bench_measure_beside_streams(bench_side *side, int sides, int thread
     bench_measure(side, sides + 3, threads, block, rounds, budget);
     bench_set_bandwidth(threads, side[sides].median, side[sides + 1].median, side[sides + 2].median);
 }
-/* Two threads write the same line in turn. What one costs there and back tells how far apart the processors are: virtual machines
-   move theirs between a common last-level cache and separate ones. */
+/* Two threads write the same line in turn. What one costs there and back tells how far apart the processors are:
+   virtual machines move theirs between a common last-level cache and separate ones. */
 enum { BENCH_PASSES = 4000 };
 typedef struct bench_pass { int turn, lost; double seconds; } bench_pass;
 static void bench_pass_task(void *arg, int task, int worker) {
@@ -360,14 +375,15 @@ static void bench_find_limits(sslh_ctx *c, int threads) {
     bench_set_bandwidth(threads, best[0], best[1], best[2]);
     const size_t bytes = bench_streams[0].n * sizeof(float);
     bench_close_streams();
-    printf("machine threads=%d cpu=%s fma=%.0f GFLOP/s read=%.1f GB/s copy=%.1f GB/s update=%.1f GB/s (%.0f MB arrays; copy and update count both directions)",
+    printf("machine threads=%d cpu=%s fma=%.0f GFLOP/s read=%.1f GB/s copy=%.1f GB/s update=%.1f GB/s (%.0f MB arrays; "
+           "copy and update count both directions)",
            threads, cpu, l->gflops, l->read, l->copy, l->update, 1e-6 * (double)bytes);
     if (threads == 2) printf(" line=%.0f ns (written by both in turn, there and back)", bench_pass_ns(c));
     printf("\n");
     fflush(stdout);
 }
-/* Least seconds for so many bytes read and written at the measured rates. Writing elsewhere costs what a copied byte costs beyond
-   its reading (the line is fetched first), writing in place what an updated byte costs beyond it. */
+/* Least seconds for so many bytes read and written at the measured rates. Writing elsewhere costs what a copied byte
+   costs beyond its reading (the line is fetched first), writing in place what an updated byte costs beyond it. */
 static double bench_bytes_time(int threads, double read, double written, int in_place) {
     const bench_limits *l = &bench_limit[threads];
     const double r = 1 / l->read, w = 2 / (in_place ? l->update : l->copy) - r;
@@ -388,10 +404,11 @@ static long bench_peak_memory(void) {
     return (long)usage.ru_maxrss;
 }
 
-/* --- children: another process that runs cases by name. It reads "NAME N" and answers "wall cpu kB" -------------------------- */
+/* --- children: another process that runs cases by name. It reads "NAME N" and answers "wall cpu kB" --------------- */
 typedef struct bench_child { pid_t pid; FILE *to, *from; int threads; double rss; const char *ask; } bench_child;
 
-static int bench_start(bench_child *b, int threads, char *const *argv, char *const *set) { /* set: NAME, value, .. NULL */
+/* set: NAME, value, .. NULL */
+static int bench_start(bench_child *b, int threads, char *const *argv, char *const *set) {
     int down[2], up[2];
     memset(b, 0, sizeof *b);
     b->threads = threads;
@@ -423,7 +440,9 @@ static void bench_stop(bench_child *b) {
     if (b->pid > 0) waitpid(b->pid, NULL, 0);
     memset(b, 0, sizeof *b);
 }
-static int bench_child_ask(bench_child *b, const char *what, int n) { return fprintf(b->to, "%s %d\n", what, n) > 0 && fflush(b->to) == 0; }
+static int bench_child_ask(bench_child *b, const char *what, int n) {
+    return fprintf(b->to, "%s %d\n", what, n) > 0 && fflush(b->to) == 0;
+}
 static int bench_child_answer(bench_child *b, double *wall, double *cpu) {
     char answer[256];
     return fgets(answer, sizeof answer, b->from) && sscanf(answer, "%lf %lf %lf", wall, cpu, &b->rss) == 3;
@@ -436,8 +455,8 @@ static double bench_child_run(void *self, int n) {
     if (b->threads > 1) nanosleep(&spin, NULL); /* its OpenMP threads spin on, which bench_settle does not see */
     return b->threads == 1 ? cpu : wall;
 }
-/* Two children of one thread each at the same moment, who share nothing: what this machine's processors give together. Seconds
-   a run of either, n runs each. */
+/* Two children of one thread each at the same moment, who share nothing: what this machine's processors give together.
+   Seconds a run of either, n runs each. */
 static double bench_pair_run(void *self, int n) {
     bench_child *pair = (bench_child *)self;
     double wall[2], cpu;
@@ -458,19 +477,21 @@ static const char *bench_python(void) {
     looked = 1;
     for (int i = 0; i < 3 && !found; i++) {
         if (!try_these[i]) continue;
-        snprintf(command, sizeof command, "%s -c 'import importlib.util as u, sys; sys.exit(not u.find_spec(\"torch\"))' 2>/dev/null", try_these[i]);
+        snprintf(command, sizeof command,
+                 "%s -c 'import importlib.util as u, sys; sys.exit(not u.find_spec(\"torch\"))' 2>/dev/null",
+                 try_these[i]);
         if (system(command) == 0) found = try_these[i];
     }
     if (!found) printf("skipped: PyTorch (no Python with torch)\n");
     return found;
 }
-/* PyTorch in the settings that make it fastest: BLAS for this CPU, an OpenMP BLAS beside its OpenMP, memory kept by malloc. */
+/* PyTorch in its fastest settings: BLAS for this CPU, an OpenMP BLAS beside its OpenMP, memory kept by malloc. */
 static int bench_start_torch(bench_child *b, int threads, int plain) {
     char count[16];
     const char *blas = "/usr/lib/x86_64-linux-gnu/openblas-openmp"; /* Debian's libopenblas0-openmp */
     snprintf(count, sizeof count, "%d", threads);
-    char name[18][32] = {"OMP_NUM_THREADS", "", "OPENBLAS_NUM_THREADS", "", "MALLOC_MMAP_MAX_", "0", "MALLOC_TRIM_THRESHOLD_",
-                         "1000000000000", "MALLOC_TOP_PAD_", "268435456"};
+    char name[18][32] = {"OMP_NUM_THREADS", "", "OPENBLAS_NUM_THREADS", "", "MALLOC_MMAP_MAX_", "0",
+                         "MALLOC_TRIM_THRESHOLD_", "1000000000000", "MALLOC_TOP_PAD_", "268435456"};
     char *set[20], *argv[6];
     int n = 0;
     memset(b, 0, sizeof *b);

@@ -9,7 +9,9 @@ links() {
     shift 2
     $cc "$dir/t.c" -o "$dir/t" "$@" 2> /dev/null
 }
-links 'void openblas_set_num_threads(int);' 'openblas_set_num_threads(1)' -lopenblas && printf ' -DBENCH_OPENBLAS -lopenblas'
+links 'void openblas_set_num_threads(int);' 'openblas_set_num_threads(1)' -lopenblas &&
+    printf ' -DBENCH_OPENBLAS -lopenblas'
 # the interface of oneDNN 2
-links '#include <dnnl.h>' 'dnnl_convolution_desc_t d; (void)d; dnnl_matmul_desc_init(0, 0, 0, 0, 0)' -ldnnl -lgomp && printf ' -DBENCH_ONEDNN -ldnnl -lgomp'
+links '#include <dnnl.h>' 'dnnl_convolution_desc_t d; (void)d; dnnl_matmul_desc_init(0, 0, 0, 0, 0)' -ldnnl -lgomp &&
+    printf ' -DBENCH_ONEDNN -ldnnl -lgomp'
 echo

@@ -1,6 +1,6 @@
 /* C libraries that tests/bench compares with: OpenBLAS (matrix product) and oneDNN 2 (matrix product, convolution).
-   Every operation is a bench_side's run(self, n) -> seconds. oneDNN chooses its own memory layouts; turning data into them is
-   not counted. */
+   Every operation is a bench_side's run(self, n) -> seconds. oneDNN chooses its own memory layouts;
+   turning data into them is not counted. */
 #ifndef SSLH_BENCH_PEERS_H
 #define SSLH_BENCH_PEERS_H
 #include "bench.h"
@@ -14,8 +14,8 @@ extern "C" {
 #endif
 void openblas_set_num_threads(int n);
 char *openblas_get_corename(void);
-void cblas_sgemm(int order, int ta, int tb, int m, int n, int k, float alpha, const float *a, int lda, const float *b, int ldb, float beta,
-                 float *c, int ldc);
+void cblas_sgemm(int order, int ta, int tb, int m, int n, int k, float alpha, const float *a, int lda, const float *b,
+                 int ldb, float beta, float *c, int ldc);
 #ifdef __cplusplus
 }
 #endif
@@ -24,8 +24,9 @@ static double bench_openblas_run(void *self, int n) {
     const double t = bench_now(p->threads);
     for (int i = 0; i < n; i++)
         for (int j = 0; j < p->batch; j++)
-            cblas_sgemm(101, 111 + p->ta, 111 + p->tb, p->m, p->n, p->k, 1.0f, p->a + (size_t)j * (size_t)p->m * (size_t)p->k,
-                        p->ta ? p->m : p->k, p->b + (size_t)j * (size_t)p->k * (size_t)p->n, p->tb ? p->k : p->n, 0.0f,
+            cblas_sgemm(101, 111 + p->ta, 111 + p->tb, p->m, p->n, p->k, 1.0f,
+                        p->a + (size_t)j * (size_t)p->m * (size_t)p->k, p->ta ? p->m : p->k,
+                        p->b + (size_t)j * (size_t)p->k * (size_t)p->n, p->tb ? p->k : p->n, 0.0f,
                         p->c + (size_t)j * (size_t)p->m * (size_t)p->n, p->n);
     return bench_now(p->threads) - t;
 }
@@ -67,15 +68,19 @@ static void bench_primitive_free(bench_primitive *p) {
     memset(p, 0, sizeof *p);
 }
 /* Memory as the primitive wants it, filled with small values; given: the caller's instead. */
-static void bench_primitive_arg(bench_primitive *p, const_dnnl_primitive_desc_t pd, dnnl_query_t what, int id, float *given) {
+static void bench_primitive_arg(bench_primitive *p, const_dnnl_primitive_desc_t pd, dnnl_query_t what, int id,
+                                float *given) {
     const dnnl_memory_desc_t *md = dnnl_primitive_desc_query_md(pd, what, 0);
     dnnl_exec_arg_t *arg = &p->arg[p->args];
     void *data = NULL;
     arg->arg = id;
-    if (dnnl_memory_create(&arg->memory, md, bench_engine, given ? (void *)given : DNNL_MEMORY_ALLOCATE) != dnnl_success) return;
+    if (dnnl_memory_create(&arg->memory, md, bench_engine, given ? (void *)given : DNNL_MEMORY_ALLOCATE) !=
+        dnnl_success)
+        return;
     p->args++;
     if (given || dnnl_memory_get_data_handle(arg->memory, &data) != dnnl_success) return;
-    for (size_t i = 0; i < dnnl_memory_desc_get_size(md) / sizeof(float); i++) ((float *)data)[i] = (float)((i * 2654435761u >> 8) & 255) / 256 - 0.5f;
+    for (size_t i = 0; i < dnnl_memory_desc_get_size(md) / sizeof(float); i++)
+        ((float *)data)[i] = (float)((i * 2654435761u >> 8) & 255) / 256 - 0.5f;
 }
 static int bench_primitive_matmul(bench_primitive *p, const bench_product *g) {
     dnnl_memory_desc_t a, b, c;
@@ -83,7 +88,8 @@ static int bench_primitive_matmul(bench_primitive *p, const bench_product *g) {
     dnnl_primitive_desc_t pd = NULL;
     const dnnl_dim_t m = g->m, n = g->n, k = g->k;
     const dnnl_dims_t da = {g->batch, m, k}, db = {g->batch, k, n}, dc = {g->batch, m, n};
-    const dnnl_dims_t sa = {m * k, g->ta ? 1 : k, g->ta ? m : 1}, sb = {k * n, g->tb ? 1 : n, g->tb ? k : 1}, sc = {m * n, n, 1};
+    const dnnl_dims_t sa = {m * k, g->ta ? 1 : k, g->ta ? m : 1}, sc = {m * n, n, 1};
+    const dnnl_dims_t sb = {k * n, g->tb ? 1 : n, g->tb ? k : 1};
     const int skip = g->batch == 1;
     memset(p, 0, sizeof *p);
     p->threads = g->threads;
@@ -105,12 +111,13 @@ static double bench_onednn_sgemm_run(void *self, int n) {
     const bench_product *p = (const bench_product *)self;
     const double t = bench_now(p->threads);
     for (int i = 0; i < n; i++)
-        dnnl_sgemm(p->ta ? 'T' : 'N', p->tb ? 'T' : 'N', p->m, p->n, p->k, 1.0f, p->a, p->ta ? p->m : p->k, p->b, p->tb ? p->k : p->n, 0.0f,
-                   p->c, p->n);
+        dnnl_sgemm(p->ta ? 'T' : 'N', p->tb ? 'T' : 'N', p->m, p->n, p->k, 1.0f, p->a, p->ta ? p->m : p->k,
+                   p->b, p->tb ? p->k : p->n, 0.0f, p->c, p->n);
     return bench_now(p->threads) - t;
 }
 
-/* pass 0: forward, 1: gradient of the data, 2: of the weights; s as in the header, (N,H,W,C) there, oneDNN's choice here. */
+/* pass 0: forward, 1: gradient of the data, 2: of the weights; s as in the header, (N,H,W,C) there,
+   oneDNN's choice here. */
 static int bench_primitive_conv(bench_primitive *p, const sslh_i_conv *s, int pass, int winograd, int threads) {
     dnnl_memory_desc_t x, w, y;
     dnnl_convolution_desc_t f, b;
@@ -128,7 +135,9 @@ static int bench_primitive_conv(bench_primitive *p, const sslh_i_conv *s, int pa
     dnnl_memory_desc_init_by_tag(&x, 4, dx, dnnl_f32, dnnl_format_tag_any);
     dnnl_memory_desc_init_by_tag(&y, 4, dy, dnnl_f32, dnnl_format_tag_any);
     dnnl_memory_desc_init_by_tag(&w, grouped ? 5 : 4, grouped ? dw : dw + 1, dnnl_f32, dnnl_format_tag_any);
-    if (dnnl_convolution_forward_desc_init(&f, dnnl_forward_training, alg, &x, &w, NULL, &y, strides, before, after) != dnnl_success) return 0;
+    if (dnnl_convolution_forward_desc_init(&f, dnnl_forward_training, alg, &x, &w, NULL, &y, strides, before, after) !=
+        dnnl_success)
+        return 0;
     if (dnnl_primitive_desc_create(&fpd, &f, NULL, bench_engine, NULL) != dnnl_success) return 0;
     if (pass == 0) {
         pd = fpd;

@@ -14,8 +14,15 @@ cat > $D/run.c <<'END'
 #include <sys/time.h>
 #include <sys/wait.h>
 #include <unistd.h>
-static double now(void) { struct timeval t; gettimeofday(&t, NULL); return (double)t.tv_sec * 1e3 + (double)t.tv_usec * 1e-3; }
-static int order(const void *a, const void *b) { double x = *(const double *)a, y = *(const double *)b; return (x > y) - (x < y); }
+static double now(void) {
+    struct timeval t;
+    gettimeofday(&t, NULL);
+    return (double)t.tv_sec * 1e3 + (double)t.tv_usec * 1e-3;
+}
+static int order(const void *a, const void *b) {
+    double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
 int main(int argc, char **argv) {
     double ms[100], cpu = 0;
     long most = 0;
@@ -36,7 +43,8 @@ int main(int argc, char **argv) {
         if (r.ru_maxrss > most) most = r.ru_maxrss;
     }
     qsort(ms, (size_t)n, sizeof *ms, order);
-    printf("least %.2f ms, median %.2f ms, user %.1f s, resident %.1f MB\n", ms[0], ms[n / 2], cpu, (double)most / 1024);
+    printf("least %.2f ms, median %.2f ms, user %.1f s, resident %.1f MB\n", ms[0], ms[n / 2], cpu,
+           (double)most / 1024);
     return 0;
 }
 END
@@ -47,7 +55,8 @@ for compiler in "$@"; do # none: no compiling
     command -v "$compiler" > /dev/null || continue
     for flags in "-O2" "-O0" "-O2 -DSSLH_WITH_SIMD=0"; do
         # shellcheck disable=SC2086
-        printf 'compile %-6s %-24s %s\n' "$compiler" "$flags" "$($D/run 3 "$compiler" -std=c99 $flags -I. -c $D/impl.c -o $D/impl.o)"
+        took=$($D/run 3 "$compiler" -std=c99 $flags -I. -c $D/impl.c -o $D/impl.o)
+        printf 'compile %-6s %-24s %s\n' "$compiler" "$flags" "$took"
     done
 done
 
@@ -55,8 +64,9 @@ done
 methods=$(sed -n 's/^#ifndef SSLH_WITH_\([A-Z0-9_]*\)$/\1/p' ssl.h | grep -v -E '^(ALL|THREADS|SIMD|STDIO)$' | sort -u)
 program() {
     printf '#define SSLH_IMPLEMENTATION\n#include "ssl.h"\nint main(void) {\n'
-    printf 'sslh_desc cd; sslh_convnet_desc nd; sslh_vit_desc vd; sslh_train_desc td; memset(&cd, 0, sizeof cd); memset(&nd, 0, sizeof nd);\n'
-    printf 'memset(&vd, 0, sizeof vd); memset(&td, 0, sizeof td); sslh_ctx *c = sslh_create(cd); static uint8_t x[3072]; static float y[1024]; nd.channels = 3;\n'
+    echo 'sslh_desc cd; sslh_convnet_desc nd; sslh_vit_desc vd; sslh_train_desc td;'
+    echo 'memset(&cd, 0, sizeof cd); memset(&nd, 0, sizeof nd); memset(&vd, 0, sizeof vd); memset(&td, 0, sizeof td);'
+    echo 'sslh_ctx *c = sslh_create(cd); static uint8_t x[3072]; static float y[1024]; nd.channels = 3;'
     if [ $# = 0 ]; then echo 'sslh_embed(sslh_convnet(c, nd), x, 1, 32, 32, 3, y);'; fi
     for m in "$@"; do
         low=$(echo "$m" | tr '[:upper:]' '[:lower:]')
@@ -65,13 +75,15 @@ program() {
         VAE) net= ;; # brings its own encoder
         *) net='sslh_convnet(c, nd), ' ;;
         esac
-        echo "{ sslh_${low}_desc d; memset(&d, 0, sizeof d); sslh_train(c, sslh_$low(c, ${net}d), sslh_load_images(c, \"images\"), td); }"
+        echo "{ sslh_${low}_desc d; memset(&d, 0, sizeof d);"
+        echo "sslh_train(c, sslh_$low(c, ${net}d), sslh_load_images(c, \"images\"), td); }"
     done
     printf '(void)x; (void)y; sslh_destroy(c); return 0; }\n'
 }
 build() { # build NAME FLAGS..: seconds do not matter here, -O2 as everybody uses it
     name=$1; shift
-    cc -std=c99 -w -O2 -ffunction-sections -fdata-sections -Wl,--gc-sections -s "$@" -I. $D/m.c -o "$D/$name" -lm -lpthread || exit 1
+    cc -std=c99 -w -O2 -ffunction-sections -fdata-sections -Wl,--gc-sections -s "$@" -I. $D/m.c \
+        -o "$D/$name" -lm -lpthread || exit 1
 }
 table() { # table LABEL METHOD..
     label=$1; shift
@@ -97,4 +109,6 @@ if [ -d examples/data/train ]; then
     cc -std=c99 -O2 -I. examples/first.c -o $D/first -lm -lpthread || exit 1
     echo "first   examples/first.c: $($D/run 1 $D/first)"
 fi
-if python3 -c 'import torch' 2> /dev/null; then echo "import  python3 -c 'import torch': $($D/run 3 python3 -c 'import torch')"; fi
+if python3 -c 'import torch' 2> /dev/null; then
+    echo "import  python3 -c 'import torch': $($D/run 3 python3 -c 'import torch')"
+fi

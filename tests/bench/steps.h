@@ -1,14 +1,15 @@
-/* The cases beside PyTorch: memory-bound operations, whole training steps, augmentation. Models, batches, losses and optimisers
-   are those of torch_steps.py; data are random and stay the same. Included by bench.c. */
+/* The cases beside PyTorch: memory-bound operations, whole training steps, augmentation. Models, batches, losses and
+   optimisers are those of torch_steps.py; data are random and stay the same. Included by bench.c. */
 
 /* ================================================================================================================== */
-/*  memory/                                                                                                            */
+/*  memory/                                                                                                           */
 /* ================================================================================================================== */
-/* An operation on x (and r, of the same shape) with arrays of parameters; the backward pass is timed alone, by calling the
-   recorded node. Reads and writes are what one pass over each array at a time must move, in arrays of x's size: statistics
-   are needed before x is normalised, so that batch norm reads x twice. Layer norm and softmax keep a row in the cache. A gradient
-   written over the one that it comes from costs less than is counted here: more than 100 % of the bandwidth. The bandwidth of the
-   same number of threads is measured in the same rounds, see bench_measure_beside_streams. */
+/* An operation on x (and r, of the same shape) with arrays of parameters; the backward pass is timed alone, by calling
+   the recorded node. Reads and writes are what one pass over each array at a time must move, in arrays of x's size:
+   statistics are needed before x is normalised, so that batch norm reads x twice. Layer norm and softmax keep a row in
+   the cache. A gradient written over the one that it comes from costs less than is counted here: more than 100 % of the
+   bandwidth. The bandwidth of the same number of threads is measured in the same rounds, see
+   bench_measure_beside_streams. */
 enum { OP_BATCH_NORM, OP_BATCH_NORM_ADD, OP_LAYER_NORM, OP_GELU, OP_SOFTMAX, OP_ATTENTION };
 static const struct { const char *name; int op, n, t, d; double read[2], write[2]; int quick; } memory_ops[] = {
     {"batch_norm_relu", OP_BATCH_NORM, 256, 1024, 64, {2, 4}, {1, 1}, 1},
@@ -20,7 +21,14 @@ static const struct { const char *name; int op, n, t, d; double read[2], write[2
     {"attention_65", OP_ATTENTION, 64, 65, 192, {0, 0}, {0, 0}, 1},
     {"attention_197", OP_ATTENTION, 16, 197, 192, {0, 0}, {0, 0}, 0},
 };
-typedef struct memory_op { sslh_ctx *c; int threads, op, backward; sslh_shape shape; size_t count; float *x, *r, *dy; sslh_tensor *v[4]; } memory_op;
+typedef struct memory_op {
+    sslh_ctx    *c;
+    int          threads, op, backward;
+    sslh_shape   shape;
+    size_t       count;
+    float       *x, *r, *dy;
+    sslh_tensor *v[4];
+} memory_op;
 
 static double memory_run(void *self, int n) {
     memory_op *p = (memory_op *)self;
@@ -83,7 +91,13 @@ static double update_run(void *self, int n) {
     }
     return sum;
 }
-static const struct { const char *name; sslh_optim_kind kind; float decay; double read, write; int quick; } updates[] = {
+static const struct {
+    const char     *name;
+    sslh_optim_kind kind;
+    float           decay;
+    double          read, write;
+    int             quick;
+} updates[] = {
     {"sgd", SSLH_SGD, 1e-4f, 3, 3, 1},     /* p, g, m; p, m and g = 0 */
     {"adamw", SSLH_ADAMW, 0.05f, 4, 4, 1}, /* p, g, m, v; p, m, v and g = 0 */
     {"lars", SSLH_LARS, 1e-4f, 5, 3, 0},   /* the norms of p and g first */
@@ -103,7 +117,8 @@ static void memory_cases(void) {
         side[1].run = bench_child_run;
         side[1].self = &torch;
         for (int i = 0; i < 2 * (int)(sizeof memory_ops / sizeof *memory_ops); i++) {
-            const int op = memory_ops[i / 2].op, n = memory_ops[i / 2].n, T = memory_ops[i / 2].t, d = memory_ops[i / 2].d;
+            const int op = memory_ops[i / 2].op, n = memory_ops[i / 2].n, T = memory_ops[i / 2].t,
+                      d = memory_ops[i / 2].d;
             memory_op p;
             memset(&p, 0, sizeof p);
             snprintf(name, sizeof name, "memory/%s/%s", memory_ops[i / 2].name, i % 2 ? "backward" : "forward");
@@ -128,9 +143,11 @@ static void memory_cases(void) {
                 side, sides, threads, 0.01, bench.quick ? 4 : 9, bench.quick ? 0.05 : 0.3);
             const double bytes = sizeof(float) * (double)p.count;
             const double read = bytes * memory_ops[i / 2].read[i % 2], written = bytes * memory_ops[i / 2].write[i % 2];
-            if (op == OP_ATTENTION) { /* backward: the four products of the gradients; recomputed scores are not counted */
+            /* backward: the four products of the gradients; recomputed scores are not counted */
+            if (op == OP_ATTENTION) {
                 const double flop = (i % 2 ? 8.0 : 4.0) * n * T * T * d;
-                bench_line(name, "memory", threads, side, sides, flop, 1e9, bench_limit[threads].gflops, "GFLOP/s", NULL);
+                bench_line(name, "memory", threads, side, sides, flop, 1e9, bench_limit[threads].gflops, "GFLOP/s",
+                           NULL);
             } else if (read > 0) {
                 bench_line(name, "memory", threads, side, sides, read + written, 1e9,
                            1e-9 * (read + written) / bench_bytes_time(threads, read, written, 0), "GB/s", NULL);
@@ -166,8 +183,10 @@ static void memory_cases(void) {
             side[0].run = update_run;
             side[0].self = &p;
             torch.ask = name;
-            (streams ? bench_measure_beside_streams : bench_measure)(side, sides, threads, 0.01, bench.quick ? 4 : 9, bench.quick ? 0.05 : 0.3);
-            const double bytes = sizeof(float) * 4096.0 * 2560.0, read = bytes * updates[i].read, written = bytes * updates[i].write;
+            (streams ? bench_measure_beside_streams : bench_measure)(side, sides, threads, 0.01, bench.quick ? 4 : 9,
+                                                                     bench.quick ? 0.05 : 0.3);
+            const double bytes = sizeof(float) * 4096.0 * 2560.0, read = bytes * updates[i].read,
+                         written = bytes * updates[i].write;
             bench_line(name, "memory", threads, side, sides, read + written, 1e9,
                        1e-9 * (read + written) / bench_bytes_time(threads, read, written, 1), "GB/s", NULL);
             sslh_rewind(c, mark);
@@ -180,7 +199,7 @@ static void memory_cases(void) {
 }
 
 /* ================================================================================================================== */
-/*  step/                                                                                                              */
+/*  step/                                                                                                             */
 /* ================================================================================================================== */
 typedef struct step {
     sslh_ctx *c;
@@ -260,7 +279,8 @@ static sslh_tensor *rotnet_loss(step *s) {
         for (int i = 0; i < 128; i++) quarter[i] = k;
         turned[k] = sslh_rotate90(s->c, s->x, quarter);
     }
-    return sslh_cross_entropy(s->c, sslh_forward(s->net[1], sslh_forward(s->net[0], sslh_concat(s->c, turned, 4, 0))), s->labels);
+    return sslh_cross_entropy(s->c, sslh_forward(s->net[1], sslh_forward(s->net[0], sslh_concat(s->c, turned, 4, 0))),
+                              s->labels);
 }
 
 static void mae_new(step *s) {
@@ -304,8 +324,9 @@ static sslh_tensor *vae_loss(step *s) {
     return s->m.loss(&s->m, &v, 0);
 }
 
-/* CPC on audio (van den Oord et al. 2018): strided 1-D convolutions (x 160) with batch norm and ReLU, a GRU over the frames
-   up to a random t, and for each of 12 frames ahead a linear prediction that must pick its own recording out of the batch. */
+/* CPC on audio (van den Oord et al. 2018): strided 1-D convolutions (x 160) with batch norm and ReLU, a GRU over the
+   frames up to a random t, and for each of 12 frames ahead a linear prediction that must pick its own recording
+   out of the batch. */
 static const int cpc_conv[5][3] = {{10, 5, 3}, {8, 4, 2}, {4, 2, 1}, {4, 2, 1}, {4, 2, 1}}; /* kernel, stride, pad */
 static void cpc_new(step *s) {
     sslh_net_desc d;
@@ -343,11 +364,13 @@ static sslh_tensor *cpc_loss(step *s) {
         z = sslh_layer_batch_norm(net, s->layer[2 * i + 1], z, NULL, 0, SSLH_RELU);
     }
     const int t = 40 + (int)sslh_random_below(7, 7, s->draws++, (uint32_t)(z->shape[1] - 52));
-    sslh_tensor *h = sslh_gru(s->c, sslh_slice(s->c, z, 1, 0, t + 1), sslh_param(net, s->layer[10]), sslh_param(net, s->layer[11]),
-                              sslh_param(net, s->layer[12]), sslh_param(net, s->layer[13]), NULL);
+    sslh_tensor *h = sslh_gru(s->c, sslh_slice(s->c, z, 1, 0, t + 1), sslh_param(net, s->layer[10]),
+                              sslh_param(net, s->layer[11]), sslh_param(net, s->layer[12]),
+                              sslh_param(net, s->layer[13]), NULL);
     h = sslh_reshape(s->c, sslh_slice(s->c, h, 1, t, t + 1), sslh_dim2(16, 128)); /* the context c_t (N,C) */
     for (int k = 0; k < 12; k++) {
-        sslh_tensor *ahead = sslh_layer_linear(net, s->layer[14] + k * (s->layer[15] - s->layer[14]), h, 0, SSLH_LINEAR);
+        const int layer = s->layer[14] + k * (s->layer[15] - s->layer[14]);
+        sslh_tensor *ahead = sslh_layer_linear(net, layer, h, 0, SSLH_LINEAR);
         sslh_tensor *there = sslh_reshape(s->c, sslh_slice(s->c, z, 1, t + 1 + k, t + 2 + k), sslh_dim2(16, 128));
         sslh_tensor *l = sslh_cross_entropy(s->c, sslh_matmul_ex(s->c, there, ahead, 0, 1), s->labels);
         loss = loss ? sslh_add(s->c, loss, l) : l;
@@ -429,9 +452,17 @@ static void mlp_new(step *s) {
 }
 static sslh_tensor *mlp_loss(step *s) { return sslh_cross_entropy(s->c, sslh_forward(s->net[0], s->x), s->labels); }
 
-/* images: of one step (a SimCLR image is two views, a RotNet image four). flop of one image: two for each multiply-add of
-   convolutions, linear layers, recurrences and attention, forward and both gradients, less the gradient of the input. */
-static const struct { const char *name; void (*make)(step *); sslh_tensor *(*loss)(step *); int images; double flop; int quick; } steps[] = {
+/* images: of one step (a SimCLR image is two views, a RotNet image four). flop of one image: two for each multiply-add
+   of convolutions, linear layers, recurrences and attention, forward and both gradients, less the gradient of the
+   input. */
+static const struct {
+    const char *name;
+    void (*make)(step *);
+    sslh_tensor *(*loss)(step *);
+    int    images;
+    double flop;
+    int    quick;
+} steps[] = {
     {"step/simclr_small", simclr_small_new, simclr_loss, 128, 45.416448e6, 1},
     {"step/rotnet_small", rotnet_new, rotnet_loss, 128, 88.498176e6, 0},
     {"step/moco_small", moco_new, moco_loss, 128, 32.52224e6, 1},
@@ -447,8 +478,8 @@ static const struct { const char *name; void (*make)(step *); sslh_tensor *(*los
 };
 #define STEPS ((int)(sizeof steps / sizeof *steps))
 
-/* A child: "NAME N" on standard input runs N steps, as in torch_steps.py. To look into a step: echo "step/vae_mlp 1000" |
-   perf record build/bench/bench --threads 1 --serve */
+/* A child: "NAME N" on standard input runs N steps, as in torch_steps.py. To look into a step: echo "step/vae_mlp 1000"
+   | perf record build/bench/bench --threads 1 --serve */
 static int serve_steps(int threads) {
     char line[256], name[200];
     int n, made = -1;
@@ -493,7 +524,8 @@ static int serve_steps(int threads) {
 
 /* This program with --serve. */
 static int start_serving(bench_child *b, int threads) {
-    char count[16], *argv[8], *alone[3] = {(char *)"OPENBLAS_NUM_THREADS", (char *)"1", NULL}; /* it starts a thread on being loaded */
+    /* it starts a thread on being loaded */
+    char count[16], *argv[8], *alone[3] = {(char *)"OPENBLAS_NUM_THREADS", (char *)"1", NULL};
     int n = 0;
     snprintf(count, sizeof count, "%d", threads);
     argv[n++] = (char *)bench.self;
@@ -534,14 +566,17 @@ static void step_cases(void) {
         ours.ask = torch.ask = plain.ask = steps[which].name;
         bench_measure(side, sides, threads, bench.quick ? 0.1 : 0.3, bench.quick ? 3 : 7, bench.quick ? 0.4 : 2.0);
         snprintf(more, sizeof more, "rss=%.0fMB", ours.rss / 1024);
-        if (torch.rss > 0) snprintf(more + strlen(more), sizeof more - strlen(more), " peer_rss=%.0fMB", torch.rss / 1024);
-        if (plain.rss > 0) snprintf(more + strlen(more), sizeof more - strlen(more), " untuned_rss=%.0fMB", plain.rss / 1024);
+        if (torch.rss > 0)
+            snprintf(more + strlen(more), sizeof more - strlen(more), " peer_rss=%.0fMB", torch.rss / 1024);
+        if (plain.rss > 0)
+            snprintf(more + strlen(more), sizeof more - strlen(more), " untuned_rss=%.0fMB", plain.rss / 1024);
         bench_line(steps[which].name, "step", threads, side, sides, steps[which].images, 1,
                    bench_limit[threads].gflops * 1e9 / steps[which].flop, "images/s", more);
         bench_stop(&ours), bench_stop(&torch), bench_stop(&plain);
     }
-    /* Two threads, one thread, two processes of one thread side by side, in turn, by wall-clock: what the second thread brings,
-       and what the second processor of this machine could bring to programs that share nothing but caches and memory. */
+    /* Two threads, one thread, two processes of one thread side by side, in turn, by wall-clock: what the second thread
+       brings, and what the second processor of this machine could bring to programs that share nothing but caches and
+       memory. */
     for (int which = 0; which < STEPS && bench.threads[1] && !bench.quick; which++) {
         bench_child ours[4]; /* two threads; one; the pair */
         bench_side side[BENCH_SIDES];
@@ -561,7 +596,8 @@ static void step_cases(void) {
         side[2].name = "two_processes";
         const double line = bench_pass_ns(bench_ctx[1]);
         bench_measure(side, 3, bench.threads[1], 0.3, 9, 2.0);
-        snprintf(more, sizeof more, "two_processes=%.0f limit=%.2f line=%.0fns", side[2].median > 0 ? steps[which].images / side[2].median : 0,
+        snprintf(more, sizeof more, "two_processes=%.0f limit=%.2f line=%.0fns",
+                 side[2].median > 0 ? steps[which].images / side[2].median : 0,
                  side[2].median > 0 ? side[1].median / side[2].median : 0, line);
         bench_line(name, "step/scaling", bench.threads[1], side, 2, steps[which].images, 1,
                    side[2].median > 0 ? steps[which].images / side[2].median : 0, "images/s", more);
@@ -572,10 +608,10 @@ static void step_cases(void) {
 }
 
 /* ================================================================================================================== */
-/*  augment/                                                                                                           */
+/*  augment/                                                                                                          */
 /* ================================================================================================================== */
-/* SimCLR's recipe with blur on 64 images: crop 0.2-1 (bilinear, antialiased), flip, jitter 0.4 0.4 0.4 0.1, grey, blur, normalise.
-   torchvision's run is 8 views by the faster of PIL and tensors, in as many processes as threads. */
+/* SimCLR's recipe with blur on 64 images: crop 0.2-1 (bilinear, antialiased), flip, jitter 0.4 0.4 0.4 0.1, grey, blur,
+   normalise. torchvision's run is 8 views by the faster of PIL and tensors, in as many processes as threads. */
 static const struct { const char *name; int size, height, width, blur, quick; } augments[] = {
     {"augment/simclr_32", 32, 32, 32, 3, 1},
     {"augment/simclr_224", 224, 375, 500, 23, 0},
@@ -585,7 +621,8 @@ static uint8_t *augment_pixels(size_t n, size_t h, size_t w) { /* (n,h,w,3): wav
     uint8_t *pixels = (uint8_t *)malloc(count);
     for (size_t j = 0; pixels && j < count; j++) {
         const double x = (double)(j / 3 % w), y = (double)(j / 3 / w % h);
-        pixels[j] = (uint8_t)(128 + 90 * sin(x / 9 + (double)(j % 3)) * cos(y / 7) + (double)((uint32_t)(j * 2654435761u) >> 27));
+        pixels[j] = (uint8_t)(128 + 90 * sin(x / 9 + (double)(j % 3)) * cos(y / 7) +
+                              (double)((uint32_t)(j * 2654435761u) >> 27));
     }
     return pixels;
 }
@@ -653,8 +690,8 @@ static void augment_cases(void) {
     }
 }
 
-/* What making views costs a training: steps of step/simclr_small whose 256 views are made ahead by waiting threads (ours), the
-   same on views that are kept (what is possible), and with views made when they are asked for. */
+/* What making views costs a training: steps of step/simclr_small whose 256 views are made ahead by waiting threads
+   (ours), the same on views that are kept (what is possible), and with views made when they are asked for. */
 typedef struct fed { step s; int threads, kept, no_ahead; sslh_recipe r; sslh_loader *loader; } fed;
 static double fed_run(void *self, int n) {
     fed *p = (fed *)self;

@@ -1,5 +1,5 @@
-/* Makes examples/data from Fashion-MNIST: the first 1,000 training and 200 test images of each class, in the order of the
-   original files, as grey PNG sheets with index.txt and labels.txt (the format is described in ssl.h, >>sheets).
+/* Makes examples/data from Fashion-MNIST: the first 1,000 training and 200 test images of each class, in the order of
+   the original files, as grey PNG sheets with index.txt and labels.txt (the format is described in ssl.h, >>sheets).
 
        cc -O2 tests/tools/make_example_data.c -o make_example_data -lm -lpthread
        ./make_example_data [FOLDER [OUT]]
@@ -18,12 +18,14 @@ static const char *const class_names[10] = {"T-shirt/top", "Trouser", "Pullover"
 static void write_sheet(sslh_ctx *c, sslh_data d, int64_t first, int count, int columns, const char *path) {
     int h = d.height, w = d.width, rows = (count + columns - 1) / columns;
     size_t pitch = (size_t)columns * (size_t)w;
-    uint8_t *sheet = (uint8_t *)calloc((size_t)rows * (size_t)h, pitch), *cell = (uint8_t *)malloc((size_t)h * (size_t)w);
+    uint8_t *sheet = (uint8_t *)calloc((size_t)rows * (size_t)h, pitch),
+            *cell = (uint8_t *)malloc((size_t)h * (size_t)w);
     if (sheet && cell) {
         for (int i = 0; i < count; i++) {
             sslh_data_image(d, first + i, cell);
             for (int y = 0; y < h; y++)
-                memcpy(sheet + (size_t)(i / columns * h + y) * pitch + (size_t)(i % columns * w), cell + y * w, (size_t)w);
+                memcpy(sheet + (size_t)(i / columns * h + y) * pitch + (size_t)(i % columns * w), cell + y * w,
+                       (size_t)w);
         }
         sslh_save_png(c, path, sheet, rows * h, columns * w, 1);
     } else sslh_fail(c, SSLH_E_MEMORY, "out of memory");
@@ -70,7 +72,8 @@ static void make_set(sslh_ctx *c, const char *source, const char *out, const cha
 }
 
 int main(int argc, char **argv) {
-    const char *folder = argc > 1 ? argv[1] : "/usr/share/datasets/fashion-mnist", *out = argc > 2 ? argv[2] : "examples/data";
+    const char *folder = argc > 1 ? argv[1] : "/usr/share/datasets/fashion-mnist";
+    const char *out = argc > 2 ? argv[2] : "examples/data";
     char path[1024];
     sslh_desc desc;
     memset(&desc, 0, sizeof desc);

@@ -1,8 +1,9 @@
 /* Weights between ssl.h and PyTorch, called by tests/golden/check_weights.py.
 
-     weights_tool export NET weights.safetensors input.npy output.npy    makes a net, moves its running statistics, saves it,
-                                                                         and what it computes for a random input
-     weights_tool import NET weights.safetensors input.npy output.npy    loads the weights, computes the output of the input
+     weights_tool export NET weights.safetensors input.npy output.npy
+         makes a net, moves its running statistics, saves it, and what it computes for a random input
+     weights_tool import NET weights.safetensors input.npy output.npy
+         loads the weights, computes the output of the input
 
    NET: resnet18, resnet18small (3x3 stem), vit, vitfixed. */
 #define SSLH_IMPLEMENTATION
@@ -49,7 +50,8 @@ int main(int argc, char **argv) {
         for (i = 0; i < sslh_count_tensors(net); i++) { /* gamma and beta other than 1 and 0 */
             sslh_tensor *t = sslh_tensor_at(net, i, NULL, 0, &is_param);
             size_t j;
-            if (is_param && t->ndim == 1) for (j = 0; j < t->count; j++) t->data[j] += 0.1f * sslh_random_normal(5, (uint64_t)i, j);
+            if (is_param && t->ndim == 1)
+                for (j = 0; j < t->count; j++) t->data[j] += 0.1f * sslh_random_normal(5, (uint64_t)i, j);
         }
         sslh_save_net(net, argv[3]);
         values = (float *)malloc(x->count * sizeof *values);
