@@ -517,8 +517,8 @@ static void a_line_is_read_back(void) {
     }
 }
 
-/* .settings of the descriptor and of text: the paper's numbers for fields that are 0 and for the training; what is given
-   counts more. */
+/* .settings of the descriptor and of text: the paper's numbers for fields that are 0 and for the training; what is
+   given counts more. */
 static void named_settings(void) {
     static const char refused[] = "sslh_simclr: .settings is \"long\" (short, paper)";
     sslh_ctx *c = create(1);

@@ -53,8 +53,8 @@ static const char *const small_settings[][2] = {
     {"barlow", "head_out=8"},
     {"vicreg", "head_out=8"},
 };
-/* The method number which (0 ..) of the list, of those that an encoder and images are enough for, with more settings than
-   the small ones; 0 when there is none. */
+/* The method number which (0 ..) of the list, of those that an encoder and images are enough for, with more settings
+   than the small ones; 0 when there is none. */
 static int make_method_with(sslh_ctx *c, int which, const char *more, sslh_method *m) {
     const sslh_method_info *info;
     char text[256] = "";
