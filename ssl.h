@@ -51,8 +51,8 @@
        sslh_data train    = sslh_load_images(c, "examples/data/train");
        sslh_data test     = sslh_load_images(c, "examples/data/test");
        sslh_net *encoder  = sslh_convnet(c, (sslh_convnet_desc){ .channels = train.channels });
-       sslh_method method = sslh_simclr(c, encoder, (sslh_simclr_desc){ .temperature = 0.2f });
-       sslh_train(c, method, train, (sslh_train_desc){ .epochs = 5, .lr = 0.3f, .optimizer = { .kind = SSLH_SGD } });
+       sslh_method method = sslh_simclr(c, encoder, (sslh_simclr_desc){ 0 });
+       sslh_train(c, method, train, (sslh_train_desc){ .epochs = 5 });
        float accuracy     = sslh_linear_probe(c, encoder, train, test, (sslh_probe_desc){ 0 });
        sslh_save_net(encoder, "encoder.safetensors");
        if (sslh_error(c)) fprintf(stderr, "%s\n", sslh_error(c));
@@ -98,11 +98,12 @@
    3  DESCRIPTORS AND DEFAULTS
 
    Settings are plain structs that are passed by value. The comment at each field, in the declarations below, is the one
-   place that tells its default, its range and what it means. A field that is 0 takes the default (the paper's, or its
-   version for small images); SSLH_OFF (-1) means really zero; sslh_or_off(x) serves values that a program computes:
+   place that tells its default, its range and what it means. A field that is 0 takes the default, which learns in
+   minutes on small images (a method's .settings = "paper" takes the authors' numbers instead); SSLH_OFF (-1) means
+   really zero; sslh_or_off(x) serves values that a program computes:
 
        sslh_simclr_desc d = { 0 };
-       d.temperature = 0.2f;
+       d.temperature = 0.5f;
        sslh_method m = sslh_simclr(c, encoder, d);                              // everything else as documented
        sslh_train(c, m, data, (sslh_train_desc){ .warmup = sslh_or_off(warmup_epochs) });
 
@@ -724,7 +725,7 @@ typedef struct sslh_desc {
 
 /* Makes a context. Never NULL: without memory it returns a constant dead context whose sslh_error says so and on which
    every function does nothing. One context per thread of the caller's; contexts are independent of each other. Errors:
-   a .cpu that this machine or build has not (one for 64-bit x86 has no "c": SSE2, which is always there, gives the same
+   a .cpu that this machine or build lacks (one for 64-bit x86 has no "c": SSE2, which is always there, gives the same
    bits), one of .alloc and .release without the other, more than 256 threads, the caller's included. */
 SSLH_API sslh_ctx *sslh_create(sslh_desc desc);
 /* Frees the context and everything made with it: no tensor, net, data set, loader or optimiser of it may be used
@@ -1009,7 +1010,8 @@ SSLH_API sslh_tensor *sslh_argmin(sslh_ctx *c, sslh_tensor *x, int axis); /* I32
 SSLH_API sslh_tensor *sslh_topk(sslh_ctx *c, sslh_tensor *x, int k, int axis, sslh_tensor **indices);
 /* y_i = x_0 + .. + x_i along one axis (negative: from the end); added in order, in double. */
 SSLH_API sslh_tensor *sslh_cumsum(sslh_ctx *c, sslh_tensor *x, int axis);
-/* e^x / sum e^x along one axis (negative: from the end), and its logarithm; the maximum is taken away first. */
+/* e^x / sum e^x along one axis (negative: from the end), and its logarithm. The maximum is subtracted first, so that
+   nothing overflows. */
 SSLH_API sslh_tensor *sslh_softmax(sslh_ctx *c, sslh_tensor *x, int axis);
 SSLH_API sslh_tensor *sslh_log_softmax(sslh_ctx *c, sslh_tensor *x, int axis);
 /* Sinkhorn and Knopp 1967, as SwAV assigns samples to prototypes (Caron et al. 2020): scores (N,K) -> (N,K),
@@ -1174,7 +1176,7 @@ SSLH_API sslh_tensor *sslh_crop(sslh_ctx *c, sslh_tensor *x, sslh_tensor *at, in
    K = ((H - height) / stride_h + 1) ((W - width) / stride_w + 1). */
 SSLH_API sslh_tensor *sslh_unfold(sslh_ctx *c, sslh_tensor *x, int height, int width, int stride_h, int stride_w);
 /* Colours (..,3): red, green and blue of sRGB, 0 to 1, as CIE L*a*b* under the white D65, L 0 to 100, a (green to red)
-   and b (blue to yellow) about -100 to 100; and back, where nothing is cut off: a colour that sRGB has not leaves
+   and b (blue to yellow) about -100 to 100; and back, where nothing is cut off: a colour outside sRGB leaves
    [0,1]. The numbers of scikit-image's rgb2lab and lab2rgb, with gradients. */
 SSLH_API sslh_tensor *sslh_rgb_to_lab(sslh_ctx *c, sslh_tensor *rgb);
 SSLH_API sslh_tensor *sslh_lab_to_rgb(sslh_ctx *c, sslh_tensor *lab);
@@ -1736,11 +1738,11 @@ SSLH_API sslh_data sslh_data_pick(sslh_data d, const int32_t *index, int64_t n);
    order of the data. Without labels: of the whole. */
 SSLH_API sslh_data sslh_data_fraction(sslh_data d, double fraction, uint64_t seed);
 /* d with .labels numbered as in like, by the names of the classes: two folders number their sub-folders each for
-   itself. A sample of a class that like has not is an error with its name. d itself when one of the two has no names.
+   itself. A sample of a class that like lacks is an error that names the class. d itself when one of the two has no names.
    sslh_linear_probe, sslh_knn and sslh_finetune do this with their test set. */
 SSLH_API sslh_data sslh_data_match_classes(sslh_data d, sslh_data like);
 /* Second data set behind the first (same shapes): a copy of both, in the context of the first. Classes with names are
-   matched by them; those that the first has not come behind its own. */
+   matched by them; those that the first lacks come behind its own. */
 SSLH_API sslh_data sslh_data_join(sslh_data a, sslh_data b);
 /* The same samples with .labels, .classes and .class_names of the label field of this name ("class" for images). */
 SSLH_API sslh_data sslh_data_labelled(sslh_data d, const char *field);
@@ -2042,8 +2044,8 @@ struct sslh_method {
     int         min_batch;    /* smaller batches are an error; default 1 */
     sslh_number numbers[8];   /* up to 8 that show whether the method works: loss sets their values; their names ("KL")
                                  stay, and the first that is NULL or "" stands behind the last */
-    float       guessing;     /* set by loss: the loss of one who knows nothing (ln K for K answers); 0: unknown. A run
-                                 that ends no better is warned of */
+    float       guessing;     /* set by loss: what guessing at random costs (ln K for K answers); 0: unknown. A run
+                                 that ends no better gets a warning */
     /* Set before views and loss, for what follows a schedule of its own. A loop of the caller's own that calls
        sslh_method_step sets .steps and .epochs itself; 0 there means that nobody knows. */
     int64_t     step, steps;  /* batches before this one; of the whole run */
@@ -6830,7 +6832,7 @@ SSLH_I_FN sslh_method sslh_i_simclr_make(sslh_ctx *c, sslh_net *encoder, sslh_da
    The papers apply (5) before the keys of the next batch are made; as f' starts as a copy of f, that is the same
    sequence. Running statistics of batch norm are not averaged: each encoder has those of its own batches.
    Defaults: the released code, for small images its CIFAR-10 recipe (queue of 4096, m = 0.99, split batch norm).
-   ln(K+1) is the loss of a query that knows nothing about a queue of K keys; the first steps climb towards it, because
+   ln(K+1) is the loss of guessing among a query's own key and K keys of the queue; the first steps climb towards it, because
    the queue starts as random vectors, which are too easy to tell from a key.
    Traps: keys go into the queue after the loss, or a query finds its own key twice. Batch norm tells which images share
    a batch, and a query could find its key by that alone: the batch is normalised in groups (.split), and the images go
@@ -8534,10 +8536,10 @@ SSLH_I_FN int sslh_i_train_call(const sslh_train_desc *d, const sslh_train_info 
     return stop;
 }
 
-/* A warning at the end of a run of some length: its loss is still that of one who knows nothing. */
+/* A warning at the end of a run of some length whose loss is still that of guessing at random. */
 SSLH_I_FN void sslh_i_no_better(const sslh_method *m, float loss, int64_t steps) {
     if (steps < 20 || !(m->guessing > 0.0f) || loss < 0.995f * m->guessing) return;
-    sslh_i_warn(m->ctx, "sslh_train: the loss of %s has ended at %.3f, where one who knows nothing stands at %.3f: try "
+    sslh_i_warn(m->ctx, "sslh_train: the loss of %s ended at %.3f, and guessing at random costs %.3f: try "
                 "another rate (.lr), more epochs, or see whether the data are what they should be", m->name,
                 (double)loss, (double)m->guessing);
 }
@@ -16533,7 +16535,7 @@ SSLH_I_FN void sslh_i_axes_add(int *n, size_t *size, size_t *step, size_t s, siz
     }
 }
 
-/* Reads a mask of axes (see SSLH_AXIS); 0 and an error when it names an axis that x has not.
+/* Reads a mask of axes (see SSLH_AXIS); 0 and an error when it names an axis that x lacks.
    SSLH_AXIS(i) is bit i for i >= 0 and bit 15 - i for i < 0, so that -1 needs no number of dimensions: bits 0..5 and
    16..21. */
 SSLH_I_FN int sslh_i_axes_of(sslh_ctx *c, const char *op, const sslh_tensor *x, int axes, int keep, sslh_i_axes *a) {
@@ -29037,7 +29039,7 @@ SSLH_I_FN void sslh_i_turn_task(void *arg, int task, int worker) {
         }
 }
 
-/* out = the n images (side,side), a pixel of so many bytes, each turned by quarter[i] quarters. */
+/* out = the n images (side,side) with pixels of the given number of bytes, each turned by quarter[i] quarters. */
 SSLH_I_FN void sslh_i_turn_images(sslh_ctx *c, const void *in, void *out, const int32_t *quarter, int n, int side,
                                   size_t pixel) {
     sslh_i_turn_job job;
@@ -32096,7 +32098,7 @@ SSLH_I_FN int sslh_i_jpeg_scan_head(const sslh_i_source *s, size_t at, size_t n,
             if (j->component[m].id == p[1 + 2 * i]) k = &j->component[m];
         for (int m = 0; m < i; m++)
             if (k == j->in[m]) k = NULL;
-        if (!k) return sslh_i_bad(s, at, "a scan names a component that the frame has not, or one twice");
+        if (!k) return sslh_i_bad(s, at, "a scan names a component that the frame lacks, or names one twice");
         k->dc = p[2 + 2 * i] >> 4;
         k->ac = p[2 + 2 * i] & 15;
         if (k->dc > 3 || k->ac > 3 || (!j->first && !j->high && !j->code[0][k->dc].given) ||
