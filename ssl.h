@@ -1738,8 +1738,8 @@ SSLH_API sslh_data sslh_data_pick(sslh_data d, const int32_t *index, int64_t n);
    order of the data. Without labels: of the whole. */
 SSLH_API sslh_data sslh_data_fraction(sslh_data d, double fraction, uint64_t seed);
 /* d with .labels numbered as in like, by the names of the classes: two folders number their sub-folders each for
-   itself. A sample of a class that like lacks is an error that names the class. d itself when one of the two has no names.
-   sslh_linear_probe, sslh_knn and sslh_finetune do this with their test set. */
+   itself. A sample of a class that like lacks is an error that names the class. d itself when one of the two has no
+   names. sslh_linear_probe, sslh_knn and sslh_finetune do this with their test set. */
 SSLH_API sslh_data sslh_data_match_classes(sslh_data d, sslh_data like);
 /* Second data set behind the first (same shapes): a copy of both, in the context of the first. Classes with names are
    matched by them; those that the first lacks come behind its own. */
@@ -6832,8 +6832,8 @@ SSLH_I_FN sslh_method sslh_i_simclr_make(sslh_ctx *c, sslh_net *encoder, sslh_da
    The papers apply (5) before the keys of the next batch are made; as f' starts as a copy of f, that is the same
    sequence. Running statistics of batch norm are not averaged: each encoder has those of its own batches.
    Defaults: the released code, for small images its CIFAR-10 recipe (queue of 4096, m = 0.99, split batch norm).
-   ln(K+1) is the loss of guessing among a query's own key and K keys of the queue; the first steps climb towards it, because
-   the queue starts as random vectors, which are too easy to tell from a key.
+   ln(K+1) is the loss of guessing among a query's own key and K keys of the queue; the first steps climb towards it,
+   because the queue starts as random vectors, which are too easy to tell from a key.
    Traps: keys go into the queue after the loss, or a query finds its own key twice. Batch norm tells which images share
    a batch, and a query could find its key by that alone: the batch is normalised in groups (.split), and the images go
    to the groups of the key encoder in another order than to those of the query encoder. A queue longer than the data
