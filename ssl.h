@@ -8552,168 +8552,208 @@ SSLH_I_FN void sslh_i_run_epoch(sslh_ctx *c, const sslh_optimizer *o, sslh_i_tra
     array[run->epochs++] = loss;
 }
 
-/* resolve settings -> prepare -> loader and optimiser -> resume -> for every batch: rate, step, meters, callback,
-   progress; at the end of an epoch: means, callback; at the end of an epoch or of the run: checkpoint. Everything that
-   the state of the run consists of is in the net, the optimiser, the context's stream, the number of the step and the
-   meters: that is why a checkpoint of these continues it bit for bit. */
-SSLH_DEF float sslh_train(sslh_ctx *c, sslh_method m, sslh_data data, sslh_train_desc d) {
-    sslh_loader_desc ld;
+/* A run of sslh_train while it goes on. What it consists of is in the net, the optimiser, the context's stream, the
+   number of the step and kept: that is why a checkpoint of these continues it bit for bit. */
+typedef struct sslh_i_train_run {
+    sslh_method *m;
+    sslh_train_desc d;      /* resolved */
     sslh_loader *loader;
     sslh_optimizer *o;
-    sslh_batch batch;
-    sslh_train_info t;
-    sslh_i_training run;
-    sslh_preprocess before;
-    int64_t step = 0, per_epoch, whole, warmup, mark, first;
-    double start, shown = 0, images = 0;
-    float result = 0.0f;
-    int stop = 0, terminal = 0, i;
-    const int numbers = sslh_i_numbers(m.numbers);
-    if (SSLH_I_BAD(c)) return 0.0f;
-    if (m.ctx != c || sslh_i_net_dead(m.net) || data.ctx != c || data.count < 1) {
-        sslh_fail(c, SSLH_E_USAGE, "sslh_train: the %s", !m.ctx ? "method is empty" : m.ctx != c
-                  ? "method belongs to another context" : sslh_i_net_dead(m.net)
-                  ? "method could not be made (an error that was cleared)" : !data.ctx || data.count < 1
+    sslh_i_training kept;
+    sslh_train_info t;      /* what callback and progress line are told */
+    int64_t step, first;    /* that are done; that were when this call began */
+    int64_t whole, warmup;  /* steps of all epochs, of which .max_steps may leave some out; of the rising rate */
+    double start, shown, images; /* the clock when it began, the seconds of the last line, samples since */
+    float result;           /* mean loss of the epoch so far */
+    int terminal;
+} sslh_i_train_run;
+
+/* 1 when sslh_train can run with these; d becomes what the caller, then the method, then the defaults say. */
+SSLH_I_FN int sslh_i_train_ok(sslh_ctx *c, const sslh_method *m, const sslh_data *data, sslh_train_desc *d) {
+    if (SSLH_I_BAD(c)) return 0;
+    if (m->ctx != c || sslh_i_net_dead(m->net) || data->ctx != c || data->count < 1) {
+        sslh_fail(c, SSLH_E_USAGE, "sslh_train: the %s", !m->ctx ? "method is empty" : m->ctx != c
+                  ? "method belongs to another context" : sslh_i_net_dead(m->net)
+                  ? "method could not be made (an error that was cleared)" : !data->ctx || data->count < 1
                   ? "data set is empty" : "data set belongs to another context");
-        return 0.0f;
+        return 0;
     }
-    if (!sslh_i_desc_ok(c, "sslh_train", SSLH_I_D_TRAIN, &d)) return 0.0f;
-    if (d.max_steps < 0 || d.checkpoint_steps < 0) {
-        sslh_fail(c, SSLH_E_USAGE, "sslh_train: .%s is %.0f (at least 1)", d.max_steps < 0 ? "max_steps"
-                  : "checkpoint_steps", (double)(d.max_steps < 0 ? d.max_steps : d.checkpoint_steps));
-        return 0.0f;
+    if (!sslh_i_desc_ok(c, "sslh_train", SSLH_I_D_TRAIN, d)) return 0;
+    if (d->max_steps < 0 || d->checkpoint_steps < 0) {
+        sslh_fail(c, SSLH_E_USAGE, "sslh_train: .%s is %.0f (at least 1)", d->max_steps < 0 ? "max_steps"
+                  : "checkpoint_steps", (double)(d->max_steps < 0 ? d->max_steps : d->checkpoint_steps));
+        return 0;
     }
-    d = sslh_i_train_resolve(&m, d);
-    if (!sslh_i_desc_ok(c, "sslh_train: defaults of the method", SSLH_I_D_TRAIN, &d)) return 0.0f;
-    if (d.checkpoint && !sslh_i_can_write(c, "sslh_train: .checkpoint", d.checkpoint)) return 0.0f;
+    *d = sslh_i_train_resolve(m, *d);
+    if (!sslh_i_desc_ok(c, "sslh_train: defaults of the method", SSLH_I_D_TRAIN, d)) return 0;
+    return !d->checkpoint || sslh_i_can_write(c, "sslh_train: .checkpoint", d->checkpoint);
+}
+
+/* Goes on from the checkpoint, if there is one: weights, optimiser, stream and meters, the loader at the same batch. */
+SSLH_I_FN void sslh_i_train_resume(sslh_i_train_run *r) {
+    int i;
+    r->step = sslh_i_checkpoint_load(r->m, r->o, r->d.checkpoint, &r->kept);
+    if (r->step < 0) r->step = 0; /* no file yet */
+    sslh_loader_seek(r->loader, r->step); /* the order of an epoch follows from its number */
+#if SSLH_WITH_STDIO
+    if (!r->d.quiet && r->step > 0 && !SSLH_I_BAD(r->m->ctx))
+        fprintf(stderr, r->step < r->t.steps ? "%s: resumed at step %ld of %ld (%s)\n"
+                : "%s: this run is finished, at step %ld of %ld (%s); more .epochs go on\n", r->m->name, (long)r->step,
+                (long)r->t.steps, sslh_i_tail(r->d.checkpoint));
+#endif
+    if (SSLH_I_BAD(r->m->ctx)) return;
+    for (i = 0; r->d.losses && i < r->kept.epochs; i++) r->d.losses[i] = r->kept.losses[i];
+    if (r->kept.epochs) r->result = r->kept.losses[r->kept.epochs - 1];
+}
+
+/* Loader, optimiser, the lengths of run and warm-up; from the checkpoint, if that is asked for. */
+SSLH_I_FN void sslh_i_train_begin(sslh_i_train_run *r, sslh_method *m, sslh_data data, const sslh_train_desc *d) {
+    sslh_loader_desc ld;
+    int i, numbers = sslh_i_numbers(m->numbers);
+    memset(r, 0, sizeof *r);
+    r->m = m;
+    r->d = *d;
+    memset(&ld, 0, sizeof ld);
+    ld.batch = d->batch; /* full batches only: batch norm and negatives want one size */
+    ld.epochs = d->epochs;
+    ld.no_ahead = d->no_ahead;
+    r->loader = sslh_loader_new(m->ctx, data, ld);
+    r->o = sslh_optimizer_new(m->ctx, d->optimizer);
+    sslh_optimizer_add(r->o, m->net);
+    sslh_optimizer_peak(r->o, d->lr);
+    r->kept.per_epoch = sslh_loader_steps(r->loader);
+    r->whole = r->kept.per_epoch * d->epochs;
+    m->guessing = 0.0f; /* the loss says it, or nobody knows */
+    r->t.ctx = m->ctx;
+    r->t.method = m;
+    r->t.epochs = d->epochs;
+    r->t.steps = d->max_steps && d->max_steps < r->whole ? d->max_steps : r->whole; /* of the run, resumed or not */
+    m->steps = r->whole; /* schedules of a method are those of all epochs too */
+    m->epochs = d->epochs;
+    for (i = 0; i < SSLH_I_NUMBERS; i++) r->t.numbers[i].name = i < numbers ? m->numbers[i].name : "";
+    r->kept.steps = r->t.steps;
+    r->kept.accumulate = d->accumulate;
+    if (d->checkpoint) r->kept.config = sslh_i_config(m, r->o, d, &data);
+    if (d->checkpoint && d->resume) sslh_i_train_resume(r);
+    r->first = r->step;
+    r->warmup = sslh_i_step_count(d->warmup * (float)r->kept.per_epoch + 0.5f);
+    r->start = sslh_i_now(); /* the clock only feeds the progress line */
+#if SSLH_WITH_STDIO
+    r->terminal = !d->quiet && sslh_i_is_terminal();
+#endif
+}
+
+/* One batch: rate, step, meters. 0 after an error. */
+SSLH_I_FN int sslh_i_train_batch(sslh_i_train_run *r, const sslh_batch *batch) {
+    sslh_ctx *c = r->m->ctx;
+    sslh_train_info *t = &r->t;
+    sslh_i_meter *meter = &r->kept.meter;
+    /* The last batches of an epoch are used even when they are fewer than .accumulate: no update spans two epochs. */
+    const int64_t in_epoch = r->step % r->kept.per_epoch + 1;
+    const int update = in_epoch % r->d.accumulate == 0 || in_epoch == r->kept.per_epoch;
+    int i;
+    /* The schedule is that of all epochs, also when .max_steps ends the run earlier: it stands then where the whole run
+       stood after so many steps, with gradients that wait for their update. */
+    t->lr = sslh_i_train_lr(&r->d, r->step, r->whole, r->warmup);
+    c->run_step = r->step + 1; /* as progress and callback count */
+    t->loss = sslh_i_method_step(r->m, r->o, batch, t->lr, update);
+    c->run_step = 0;
+    if (SSLH_I_BAD(c)) {
+        char where[160];
+        int memory = sslh_error_code(c) == SSLH_E_MEMORY;
+        snprintf(where, sizeof where, "sslh_train: %.40s, step %ld%s", r->m->name, (long)r->step + 1,
+                 memory ? " (a smaller .batch, smaller images or a narrower encoder take less memory)" : "");
+        sslh_i_context(c, where);
+        return 0;
+    }
+    r->step++;
+    r->images += batch->count; /* samples, however many views each has */
+    meter->loss += (double)t->loss;
+    for (i = 0; i < sslh_i_numbers(r->t.numbers); i++)
+        meter->numbers[i] += (double)(t->numbers[i].value = r->m->numbers[i].value);
+    meter->steps++; /* batches, also those without an update */
+    r->result = (float)(meter->loss / (double)meter->steps);
+    if (r->d.losses) r->d.losses[batch->epoch] = r->result; /* so far */
+    t->step = r->step;
+    t->epoch = batch->epoch;
+    t->seconds = sslh_i_now() - r->start;
+    t->images_per_second = t->seconds > 0 ? r->images / t->seconds : 0;
+    /* Steps done before a resume took no time of this run. */
+    t->seconds_left = t->seconds / (double)(r->step - r->first) * (double)(t->steps - r->step);
+    t->epoch_end = 0;
+    return 1;
+}
+
+/* The end of an epoch, or of the run inside one: means instead of the last batch's numbers, progress line, callback.
+   1 to stop. */
+SSLH_I_FN int sslh_i_train_epoch_end(sslh_i_train_run *r) {
+    const sslh_i_meter *meter = &r->kept.meter;
+    int i;
+    r->t.loss = r->result;
+    for (i = 0; i < sslh_i_numbers(r->t.numbers); i++)
+        r->t.numbers[i].value = (float)(meter->numbers[i] / (double)meter->steps);
+    r->t.epoch_end = 1;
+    /* The end of the run inside an epoch is none of the epoch: it goes on when the run does. */
+    if (r->step % r->kept.per_epoch == 0) {
+        memset(&r->kept.meter, 0, sizeof r->kept.meter);
+        if (r->d.checkpoint) sslh_i_run_epoch(r->m->ctx, r->o, &r->kept, r->result);
+    }
+#if SSLH_WITH_STDIO
+    if (!r->d.quiet) sslh_i_progress(&r->t, r->terminal, r->d.columns);
+#endif
+    if (r->step == r->t.steps) sslh_i_no_better(r->m, r->result, r->step - r->first);
+    /* After the progress line, so that what the callback prints stands below it. */
+    return sslh_i_train_call(&r->d, &r->t);
+}
+
+/* What follows a batch: callback, progress line, the end of an epoch, checkpoint. 1 to stop. */
+SSLH_I_FN int sslh_i_train_after(sslh_i_train_run *r) {
+    const int64_t every = r->d.checkpoint_steps ? r->d.checkpoint_steps : r->kept.per_epoch * r->d.checkpoint_every;
+    const int last = r->step == r->t.steps;
+    int stop = sslh_i_train_call(&r->d, &r->t);
+#if SSLH_WITH_STDIO
+    if (r->terminal && r->t.seconds - r->shown > 0.1) {
+        r->shown = r->t.seconds;
+        sslh_i_progress(&r->t, 1, r->d.columns);
+    }
+#endif
+    if (r->step % r->kept.per_epoch == 0 || last) stop |= sslh_i_train_epoch_end(r);
+    if (r->d.checkpoint && !SSLH_I_BAD(r->m->ctx) && (stop || last || r->step % every == 0))
+        sslh_i_checkpoint_save(r->m, r->o, r->step, r->d.checkpoint, &r->kept);
+    return stop;
+}
+
+/* resolve settings -> prepare -> loader and optimiser -> resume -> for every batch: rate, step, meters, callback,
+   progress; at the end of an epoch: means, callback; at the end of an epoch or of the run: checkpoint. */
+SSLH_DEF float sslh_train(sslh_ctx *c, sslh_method m, sslh_data data, sslh_train_desc d) {
+    sslh_batch batch;
+    sslh_i_train_run r;
+    sslh_preprocess before;
+    int64_t mark;
+    if (!sslh_i_train_ok(c, &m, &data, &d)) return 0.0f;
     before = sslh_get_preprocess(m.encoder);
     /* Before the mark: what a method keeps for later has to outlive this function. */
     if (m.prepare) m.prepare(&m, data);
     mark = sslh_mark(c); /* loader and optimiser go away at the end */
-    memset(&ld, 0, sizeof ld);
-    ld.batch = d.batch; /* full batches only: batch norm and negatives want one size */
-    ld.epochs = d.epochs;
-    ld.no_ahead = d.no_ahead;
-    loader = sslh_loader_new(c, data, ld);
-    o = sslh_optimizer_new(c, d.optimizer);
-    sslh_optimizer_add(o, m.net);
-    sslh_optimizer_peak(o, d.lr);
-    per_epoch = sslh_loader_steps(loader);
-    whole = per_epoch * d.epochs;
-    m.guessing = 0.0f; /* the loss says it, or nobody knows */
-    memset(&t, 0, sizeof t);
-    t.ctx = c;
-    t.method = &m;
-    t.epochs = d.epochs;
-    t.steps = d.max_steps && d.max_steps < whole ? d.max_steps : whole; /* of the whole run, resumed or not */
-    m.steps = whole; /* schedules of a method are those of all epochs too */
-    m.epochs = d.epochs;
-    for (i = 0; i < SSLH_I_NUMBERS; i++) t.numbers[i].name = i < numbers ? m.numbers[i].name : "";
-    memset(&run, 0, sizeof run);
-    run.per_epoch = per_epoch;
-    run.steps = t.steps;
-    run.accumulate = d.accumulate;
-    if (d.checkpoint) run.config = sslh_i_config(&m, o, &d, &data);
-    if (d.checkpoint && d.resume) {
-        step = sslh_i_checkpoint_load(&m, o, d.checkpoint, &run);
-        if (step < 0) step = 0; /* no file yet */
-        sslh_loader_seek(loader, step); /* the order of an epoch follows from its number */
-#if SSLH_WITH_STDIO
-        if (!d.quiet && step > 0 && !SSLH_I_BAD(c))
-            fprintf(stderr, step < t.steps ? "%s: resumed at step %ld of %ld (%s)\n"
-                    : "%s: this run is finished, at step %ld of %ld (%s); more .epochs go on\n", m.name, (long)step,
-                    (long)t.steps, sslh_i_tail(d.checkpoint));
-#endif
-    }
+    sslh_i_train_begin(&r, &m, data, &d);
     if (SSLH_I_BAD(c)) { /* nothing has happened yet, and nothing is left behind */
         sslh_i_free_blocks(c, mark);
         sslh_i_preprocess_put(m.encoder, before);
         return 0.0f;
     }
-    for (i = 0; d.losses && i < run.epochs; i++) d.losses[i] = run.losses[i];
-    if (run.epochs) result = run.losses[run.epochs - 1];
     sslh_train_mode(m.net, 1); /* heads and teachers too */
-    warmup = sslh_i_step_count(d.warmup * (float)per_epoch + 0.5f);
-    start = sslh_i_now(); /* the clock only feeds the progress line */
-    first = step;
-#if SSLH_WITH_STDIO
-    terminal = !d.quiet && sslh_i_is_terminal();
-#endif
-    while (!stop && step < t.steps && sslh_next_batch(loader, &batch)) {
-        /* The last batches of an epoch are used even when they are fewer than .accumulate: no update spans two
-           epochs. */
-        int64_t in_epoch = step % per_epoch + 1;
-        int update = in_epoch % d.accumulate == 0 || in_epoch == per_epoch;
-        /* The schedule is that of all epochs, also when .max_steps ends the run earlier: it stands then where the whole
-           run stood after so many steps, with gradients that wait for their update. */
-        t.lr = sslh_i_train_lr(&d, step, whole, warmup);
-        c->run_step = step + 1; /* as progress and callback count */
-        t.loss = sslh_i_method_step(&m, o, &batch, t.lr, update);
-        c->run_step = 0;
-        if (SSLH_I_BAD(c)) {
-            char where[160];
-            int memory = sslh_error_code(c) == SSLH_E_MEMORY;
-            snprintf(where, sizeof where, "sslh_train: %.40s, step %ld%s", m.name, (long)step + 1,
-                     memory ? " (a smaller .batch, smaller images or a narrower encoder take less memory)" : "");
-            sslh_i_context(c, where);
-            break;
-        }
-        step++;
-        images += batch.count; /* samples, however many views each has */
-        run.meter.loss += (double)t.loss;
-        for (i = 0; i < numbers; i++) run.meter.numbers[i] += (double)(t.numbers[i].value = m.numbers[i].value);
-        run.meter.steps++; /* batches, also those without an update */
-        result = (float)(run.meter.loss / (double)run.meter.steps);
-        if (d.losses) d.losses[batch.epoch] = result; /* so far */
-        t.step = step;
-        t.epoch = batch.epoch;
-        t.seconds = sslh_i_now() - start;
-        t.images_per_second = t.seconds > 0 ? images / t.seconds : 0;
-        /* Steps done before a resume took no time of this run. */
-        t.seconds_left = t.seconds / (double)(step - first) * (double)(t.steps - step);
-        t.epoch_end = 0;
-        stop = sslh_i_train_call(&d, &t);
-#if SSLH_WITH_STDIO
-        if (terminal && t.seconds - shown > 0.1) {
-            shown = t.seconds;
-            sslh_i_progress(&t, 1, d.columns);
-        }
-#endif
-        /* The callback of the last step came first; now the epoch's means. */
-        if (step % per_epoch == 0 || step == t.steps) {
-            t.loss = result;
-            for (i = 0; i < numbers; i++)
-                t.numbers[i].value = (float)(run.meter.numbers[i] / (double)run.meter.steps);
-            t.epoch_end = 1;
-            /* The end of the run inside an epoch is none of the epoch: it goes on when the run does. */
-            if (step % per_epoch == 0) {
-                memset(&run.meter, 0, sizeof run.meter);
-                if (d.checkpoint) sslh_i_run_epoch(c, o, &run, result);
-            }
-#if SSLH_WITH_STDIO
-            if (!d.quiet) sslh_i_progress(&t, terminal, d.columns);
-#endif
-            if (step == t.steps) sslh_i_no_better(&m, result, step - first);
-            /* After the progress line, so that what the callback prints stands below it. */
-            stop |= sslh_i_train_call(&d, &t);
-        }
-        if (d.checkpoint && !SSLH_I_BAD(c) &&
-            (stop || step == t.steps ||
-             step % (d.checkpoint_steps ? d.checkpoint_steps : per_epoch * d.checkpoint_every) == 0))
-            sslh_i_checkpoint_save(&m, o, step, d.checkpoint, &run);
+    while (r.step < r.t.steps && sslh_next_batch(r.loader, &batch))
+        if (!sslh_i_train_batch(&r, &batch) || sslh_i_train_after(&r)) break;
+    if (r.first == r.t.steps && r.kept.meter.steps) { /* it was done inside an epoch when this began */
+        r.result = (float)(r.kept.meter.loss / (double)r.kept.meter.steps);
+        if (d.losses) d.losses[r.kept.epochs] = r.result;
     }
-    if (first == t.steps && run.meter.steps) { /* it was done inside an epoch when this began */
-        result = (float)(run.meter.loss / (double)run.meter.steps);
-        if (d.losses) d.losses[run.epochs] = result;
-    }
-    (void)shown;
-    (void)terminal;
     if (d.accumulate > 1) sslh_zero_grad(m.net); /* where a stop came before the update */
     sslh_train_mode(m.net, 0); /* ready for use */
     /* Inside a scope of the caller's the tensors of the caller's step must live on: there the memory is given back by
        the caller's own rewind. */
     if (c->depth == 0) sslh_rewind(c, mark);
-    return result;
+    return r.result;
 }
 
 SSLH_I_LEAN_END
@@ -9067,19 +9107,81 @@ SSLH_I_FN void sslh_i_probe_fit(sslh_ctx *c, sslh_i_probe *p, sslh_i_lbfgs *b, i
     }
 }
 
-/* Copies are standardised, one flat block of 25 arrays of K D + K values holds what L-BFGS needs (5, and 10 pairs of
-   s and y), and weight and bias are tensors that look into it. */
+/* One flat block of 25 arrays of K D + K values holds what L-BFGS needs: 5, and 10 pairs of s and y. Weight and bias,
+   the two tensors of p, look into it. */
+SSLH_I_FN void sslh_i_probe_begin(sslh_ctx *c, sslh_i_probe *p, sslh_i_lbfgs *b, sslh_tensor parameters[2], int classes,
+                                  int width) {
+    const size_t weights = (size_t)classes * (size_t)width, n = weights + (size_t)classes;
+    sslh_real *block = (sslh_real *)sslh_i_alloc(c, (5 + 20) * n * sizeof *block);
+    int i;
+    memset(p, 0, sizeof *p);
+    memset(b, 0, sizeof *b);
+    memset(parameters, 0, 2 * sizeof *parameters);
+    if (!block) return;
+    b->n = n;
+    b->x = block;
+    b->g = block + n;
+    b->d = block + 2 * n;
+    b->x0 = block + 3 * n;
+    b->g0 = block + 4 * n;
+    b->s = block + 5 * n;
+    b->y = block + 15 * n;
+    for (i = 0; i < 2; i++) { /* weight (K,D) and bias (K): two windows of the flat arrays */
+        sslh_tensor *w = &parameters[i];
+        w->ctx = c;
+        w->type = SSLH_F32;
+        w->ndim = 2 - i;
+        w->shape[0] = classes;
+        w->shape[1] = i ? 0 : width;
+        w->count = i ? (size_t)classes : weights;
+        w->data = b->x + (i ? weights : 0);
+        w->grad = b->g + (i ? weights : 0);
+        w->flags = SSLH_I_LONG | SSLH_I_NEEDS | SSLH_I_KEPT;
+    }
+    p->weight = &parameters[0];
+    p->bias = &parameters[1];
+}
+
+/* The number of the strength that gets most held-out rows of x (n,D) right: one tenth is held out. Below 2,000 rows a
+   tenth is too few to choose by, so every fifth is held out in turn. The test set has no part in this. order (n) is
+   scratch. */
+SSLH_I_FN int sslh_i_probe_choose(sslh_ctx *c, sslh_i_probe *p, sslh_i_lbfgs *b, sslh_tensor *x, const int32_t *labels,
+                                  int32_t *order, const sslh_probe_desc *d) {
+    const int n = x->shape[0], parts = n >= 2000 ? 10 : 5, folds = n >= 2000 ? 1 : 5;
+    double right[5] = {0, 0, 0, 0, 0};
+    int fold, i, best = 0;
+    sslh_random_permutation(d->seed, 0x70726f6265u, order, n);
+    for (fold = 0; fold < folds && n >= 10 && !SSLH_I_BAD(c); fold++) {
+        int from = (int)((int64_t)n * fold / parts), to = (int)((int64_t)n * (fold + 1) / parts), kept = 0,
+            held = to - from;
+        int64_t inner = sslh_mark(c);
+        int32_t *ids = (int32_t *)sslh_i_alloc(c, (size_t)n * sizeof *ids);
+        sslh_tensor *hx, *hy;
+        if (!ids) break;
+        for (i = 0; i < n; i++)
+            if (i < from || i >= to) ids[kept++] = order[i];
+        p->x = sslh_i_rows(c, x, ids, kept);
+        p->y = sslh_i_label_rows(c, labels, ids, kept);
+        hx = sslh_i_rows(c, x, order + from, held);
+        hy = sslh_i_label_rows(c, labels, order + from, held);
+        if (!SSLH_I_BAD(c)) sslh_i_probe_fit(c, p, b, 4, d->iterations, 0.0f, hx, hy->ints, right);
+        sslh_i_free_blocks(c, inner);
+    }
+    for (i = 0; i < 5; i++) /* a tie goes to the stronger penalty */
+        if (right[i] > right[best]) best = i;
+    return best;
+}
+
+/* Copies are standardised; the strength of the penalty is chosen, then all rows are trained on. */
 SSLH_DEF float sslh_linear_probe_features(sslh_ctx *c, sslh_tensor *train, const int32_t *train_labels,
                                           sslh_tensor *test, const int32_t *test_labels, int classes,
                                           sslh_probe_desc d) {
     sslh_i_probe p;
     sslh_i_lbfgs b;
     sslh_tensor *x, *t, *in[2], parameters[2];
-    sslh_real *block;
     int32_t *order;
     int64_t mark;
-    double right[5] = {0, 0, 0, 0, 0};
-    int n, folds, fold, i, best = 4, width;
+    int n, i, best = 4;
     float result = 0.0f;
     in[0] = train;
     in[1] = test;
@@ -9096,64 +9198,13 @@ SSLH_DEF float sslh_linear_probe_features(sslh_ctx *c, sslh_tensor *train, const
     if (!d.iterations) d.iterations = 200;
     mark = sslh_mark(c);
     n = train->shape[0];
-    width = train->shape[1];
-    memset(&p, 0, sizeof p);
-    memset(&b, 0, sizeof b);
-    b.n = (size_t)classes * (size_t)width + (size_t)classes;
-    block = (sslh_real *)sslh_i_alloc(c, (5 + 20) * b.n * sizeof *block);
+    sslh_i_probe_begin(c, &p, &b, parameters, classes, train->shape[1]);
     order = (int32_t *)sslh_i_alloc(c, (size_t)n * sizeof *order);
     x = sslh_persist(train);
     t = sslh_persist(test);
     if (SSLH_I_BAD(c)) return 0.0f;
     sslh_i_standardise(x, t);
-    b.x = block;
-    b.g = block + b.n;
-    b.d = block + 2 * b.n;
-    b.x0 = block + 3 * b.n;
-    b.g0 = block + 4 * b.n;
-    b.s = block + 5 * b.n;
-    b.y = block + 15 * b.n;
-    memset(parameters, 0, sizeof parameters);
-    for (i = 0; i < 2; i++) { /* weight (K,D) and bias (K): two windows of the flat arrays */
-        sslh_tensor *w = &parameters[i];
-        w->ctx = c;
-        w->type = SSLH_F32;
-        w->ndim = 2 - i;
-        w->shape[0] = classes;
-        w->shape[1] = i ? 0 : width;
-        w->count = i ? (size_t)classes : (size_t)classes * (size_t)width;
-        w->data = b.x + (i ? (size_t)classes * (size_t)width : 0);
-        w->grad = b.g + (i ? (size_t)classes * (size_t)width : 0);
-        w->flags = SSLH_I_LONG | SSLH_I_NEEDS | SSLH_I_KEPT;
-    }
-    p.weight = &parameters[0];
-    p.bias = &parameters[1];
-    /* The test set has no part in this. Below 2,000 rows a tenth is too few to choose by, so every fifth is held out
-       in turn. */
-    if (d.l2 == 0.0f) { /* choose the strength: one tenth held out, five folds when there are few samples */
-        int parts = n >= 2000 ? 10 : 5;
-        folds = n >= 2000 ? 1 : 5;
-        sslh_random_permutation(d.seed, 0x70726f6265u, order, n);
-        for (fold = 0; fold < folds && n >= 10 && !SSLH_I_BAD(c); fold++) {
-            int from = (int)((int64_t)n * fold / parts), to = (int)((int64_t)n * (fold + 1) / parts), kept = 0,
-                held = to - from;
-            int64_t inner = sslh_mark(c);
-            int32_t *ids = (int32_t *)sslh_i_alloc(c, (size_t)n * sizeof *ids);
-            sslh_tensor *hx, *hy;
-            if (!ids) break;
-            for (i = 0; i < n; i++)
-                if (i < from || i >= to) ids[kept++] = order[i];
-            p.x = sslh_i_rows(c, x, ids, kept);
-            p.y = sslh_i_label_rows(c, train_labels, ids, kept);
-            hx = sslh_i_rows(c, x, order + from, held);
-            hy = sslh_i_label_rows(c, train_labels, order + from, held);
-            if (!SSLH_I_BAD(c)) sslh_i_probe_fit(c, &p, &b, 4, d.iterations, 0.0f, hx, hy->ints, right);
-            sslh_i_free_blocks(c, inner);
-        }
-        /* A tie goes to the stronger penalty. */
-        for (i = best = 0; i < 5; i++)
-            if (right[i] > right[best]) best = i;
-    }
+    if (d.l2 == 0.0f) best = sslh_i_probe_choose(c, &p, &b, x, train_labels, order, &d);
     for (i = 0; i < n; i++) order[i] = i;
     p.x = x;
     p.y = sslh_i_label_rows(c, train_labels, order, n);
@@ -9354,93 +9405,96 @@ SSLH_I_FN int sslh_i_layer_decay(sslh_net *net, float decay) {
     return 1;
 }
 
-/* A copy of the encoder and a new linear classifier on its pooled output, both trained by AdamW on cross-entropy
-   with smoothed labels; the test set is looked at once, at the end. */
-SSLH_DEF float sslh_finetune(sslh_ctx *c, sslh_net *encoder, sslh_data train, sslh_data test, sslh_finetune_desc d) {
-    sslh_net *net, *head;
+/* What the caller left out. */
+SSLH_I_FN void sslh_i_finetune_resolve(sslh_finetune_desc *d, int64_t count, int transformer) {
+    if (!d->epochs) d->epochs = 10;
+    if (!d->batch) d->batch = 128;
+    if (d->batch > count) d->batch = (int)count;
+    if (d->lr == 0.0f) d->lr = 1e-3f * (float)d->batch / 256.0f;
+    if (d->weight_decay == 0.0f) d->weight_decay = 0.05f;
+    if (d->layer_decay == 0.0f) d->layer_decay = transformer ? 0.75f : 1.0f;
+    if (d->drop_path == 0.0f) d->drop_path = transformer ? 0.1f : 0.0f;
+    if (d->drop_path < 0.0f) d->drop_path = 0.0f;
+    if (d->smoothing == 0.0f) d->smoothing = 0.1f;
+    if (d->smoothing < 0.0f) d->smoothing = 0.0f;
+    if (d->warmup == 0.0f) d->warmup = 1.0f;
+    if (d->warmup < 0.0f) d->warmup = 0.0f;
+}
+
+/* The views to train with: the caller's or MAE's for fine-tuning, in the numbers that the encoder knows. */
+SSLH_I_FN sslh_recipe sslh_i_finetune_views(const sslh_finetune_desc *d, const sslh_preprocess *p) {
+    sslh_recipe recipe = d->views ? *d->views : sslh_recipe_mae();
+    if (p->colour) { /* views of red, green, blue; the encoder's colours are made of them */
+        memset(recipe.mean, 0, sizeof recipe.mean);
+        memset(recipe.std, 0, sizeof recipe.std);
+    } else if (recipe.std[0] == 0.0f) { /* normalised as in pretraining, unless the caller's views say how */
+        memcpy(recipe.mean, p->mean, sizeof p->mean);
+        memcpy(recipe.std, p->std, sizeof p->std);
+    }
+    return recipe;
+}
+
+/* A linear classifier on the encoder's pooled output: (n,D) -> (n,classes). */
+SSLH_I_FN sslh_net *sslh_i_classifier(sslh_ctx *c, sslh_net *encoder, int classes) {
     sslh_mlp_desc hd;
+    memset(&hd, 0, sizeof hd);
+    hd.in = SSLH_I_BAD(c) ? 1 : sslh_net_query(encoder).width;
+    hd.widths[0] = classes;
+    return sslh_mlp(c, hd);
+}
+
+/* AdamW on cross-entropy with smoothed labels, for net and head. */
+SSLH_I_FN void sslh_i_finetune_run(sslh_ctx *c, sslh_net *net, sslh_net *head, sslh_data train,
+                                   const sslh_finetune_desc *d, const sslh_preprocess *p) {
+    const sslh_recipe recipe = sslh_i_finetune_views(d, p);
     sslh_optimizer_desc od;
     sslh_optimizer *o;
     sslh_loader_desc ld;
     sslh_loader *loader;
-    sslh_recipe recipe;
     sslh_forward_desc f;
-    sslh_preprocess p;
     sslh_batch batch;
-    int64_t mark, step = 0, steps, warmup, at;
-    int transformer, classes;
-    double right = 0;
-    if (!sslh_i_check_labels(c, "sslh_finetune", train, test) ||
-        !sslh_i_check_encoder(c, "sslh_finetune", encoder, -1) ||
-        !sslh_i_desc_ok(c, "sslh_finetune", SSLH_I_D_FINETUNE, &d)) return 0.0f;
-    mark = sslh_mark(c);
-    test = sslh_i_match_classes(c, "sslh_finetune", test, train);
-    if (SSLH_I_BAD(c)) return 0.0f;
-    classes = SSLH_I_MAX(train.classes, test.classes);
-    train = sslh_i_label_share(train, d.fraction, d.seed);
-    net = sslh_clone(encoder); /* the caller's encoder stays as it is */
-    sslh_freeze(net, 0); /* a frozen encoder's copy is to be trained all the same */
-    transformer = sslh_find(net, "blocks.0.norm1.weight") != NULL;
-    if (!d.epochs) d.epochs = 10;
-    if (!d.batch) d.batch = 128;
-    if (d.batch > train.count) d.batch = (int)train.count;
-    if (d.lr == 0.0f) d.lr = 1e-3f * (float)d.batch / 256.0f;
-    if (d.weight_decay == 0.0f) d.weight_decay = 0.05f;
-    if (d.layer_decay == 0.0f) d.layer_decay = transformer ? 0.75f : 1.0f;
-    if (d.drop_path == 0.0f) d.drop_path = transformer ? 0.1f : 0.0f;
-    if (d.drop_path < 0.0f) d.drop_path = 0.0f;
-    if (d.smoothing == 0.0f) d.smoothing = 0.1f;
-    if (d.smoothing < 0.0f) d.smoothing = 0.0f;
-    if (d.warmup == 0.0f) d.warmup = 1.0f;
-    if (d.warmup < 0.0f) d.warmup = 0.0f;
-    sslh_i_layer_decay(net, d.layer_decay);
-    p = sslh_get_preprocess(encoder);
-    recipe = d.views ? *d.views : sslh_recipe_mae();
-    if (p.colour) { /* views of red, green, blue; the encoder's colours are made of them */
-        memset(recipe.mean, 0, sizeof recipe.mean);
-        memset(recipe.std, 0, sizeof recipe.std);
-    } else if (recipe.std[0] == 0.0f) { /* normalised as in pretraining, unless the caller's views say how */
-        memcpy(recipe.mean, p.mean, sizeof p.mean);
-        memcpy(recipe.std, p.std, sizeof p.std);
-    }
-    memset(&hd, 0, sizeof hd);
-    hd.in = SSLH_I_BAD(c) ? 1 : sslh_net_query(encoder).width;
-    hd.widths[0] = classes;
-    head = sslh_mlp(c, hd);
+    int64_t step = 0, steps, warmup;
     memset(&od, 0, sizeof od);
     od.kind = SSLH_ADAMW;
-    od.weight_decay = d.weight_decay;
+    od.weight_decay = d->weight_decay;
     o = sslh_optimizer_new(c, od);
     sslh_optimizer_add(o, net);
     sslh_optimizer_add(o, head);
     memset(&ld, 0, sizeof ld);
-    ld.batch = d.batch;
-    ld.epochs = d.epochs;
+    ld.batch = d->batch;
+    ld.epochs = d->epochs;
     loader = sslh_loader_new(c, train, ld);
-    if (SSLH_I_BAD(c)) return 0.0f;
-    steps = sslh_loader_steps(loader) * d.epochs;
-    warmup = sslh_i_step_count(d.warmup * (float)sslh_loader_steps(loader));
+    if (SSLH_I_BAD(c)) return;
+    steps = sslh_loader_steps(loader) * d->epochs;
+    warmup = sslh_i_step_count(d->warmup * (float)sslh_loader_steps(loader));
     memset(&f, 0, sizeof f);
-    f.drop_path = d.drop_path;
+    f.drop_path = d->drop_path;
     sslh_train_mode(net, 1);
     sslh_train_mode(head, 1);
     sslh_push(c); /* a caller inside a training step keeps it */
     while (sslh_next_batch(loader, &batch)) {
         sslh_tensor *x = sslh_views(c, batch, recipe, 0), *logits;
-        if (p.colour) x = sslh_i_normalised(c, x, &p);
+        if (p->colour) x = sslh_i_normalised(c, x, p);
         logits = sslh_forward(head, sslh_i_pool_features(c, sslh_forward_ex(net, x, f)));
-        sslh_backward(c, sslh_cross_entropy_ex(c, logits, sslh_batch_labels(c, batch), d.smoothing, -1));
-        sslh_optimizer_step(o, sslh_cosine(step++, steps, warmup, d.lr));
+        sslh_backward(c, sslh_cross_entropy_ex(c, logits, sslh_batch_labels(c, batch), d->smoothing, -1));
+        sslh_optimizer_step(o, sslh_cosine(step++, steps, warmup, d->lr));
     }
     sslh_pop(c);
     sslh_train_mode(net, 0);
     sslh_train_mode(head, 0);
+}
+
+/* The share of the test set that net and head get right. */
+SSLH_I_FN float sslh_i_finetune_accuracy(sslh_ctx *c, sslh_net *net, sslh_net *head, sslh_data test,
+                                         const sslh_preprocess *p) {
+    double right = 0;
+    int64_t at;
     for (at = 0; at < test.count && !SSLH_I_BAD(c); at += 256) {
         int n = (int)SSLH_I_MIN((int64_t)256, test.count - at);
         sslh_tensor *logits;
         sslh_push(c);
         sslh_no_grad(c, 1);
-        logits = sslh_forward(net, sslh_i_data_tensor(c, test, at, n, &p));
+        logits = sslh_forward(net, sslh_i_data_tensor(c, test, at, n, p));
         logits = sslh_forward(head, sslh_i_pool_features(c, logits)); /* (n,classes) */
         if (!SSLH_I_BAD(c)) {
             size_t bad = sslh_i_bad_row(logits->data, (size_t)n, (size_t)logits->shape[1]);
@@ -9452,12 +9506,37 @@ SSLH_DEF float sslh_finetune(sslh_ctx *c, sslh_net *encoder, sslh_data train, ss
         sslh_no_grad(c, 0);
         sslh_pop(c);
     }
+    return (float)(right / (double)test.count);
+}
+
+/* A copy of the encoder and a new linear classifier on its pooled output are trained; the test set is looked at once,
+   at the end. */
+SSLH_DEF float sslh_finetune(sslh_ctx *c, sslh_net *encoder, sslh_data train, sslh_data test, sslh_finetune_desc d) {
+    sslh_net *net, *head;
+    sslh_preprocess p;
+    int64_t mark;
+    float result;
+    if (!sslh_i_check_labels(c, "sslh_finetune", train, test) ||
+        !sslh_i_check_encoder(c, "sslh_finetune", encoder, -1) ||
+        !sslh_i_desc_ok(c, "sslh_finetune", SSLH_I_D_FINETUNE, &d)) return 0.0f;
+    mark = sslh_mark(c);
+    test = sslh_i_match_classes(c, "sslh_finetune", test, train);
+    if (SSLH_I_BAD(c)) return 0.0f;
+    train = sslh_i_label_share(train, d.fraction, d.seed);
+    net = sslh_clone(encoder); /* the caller's encoder stays as it is */
+    sslh_freeze(net, 0); /* a frozen encoder's copy is to be trained all the same */
+    sslh_i_finetune_resolve(&d, train.count, sslh_find(net, "blocks.0.norm1.weight") != NULL);
+    sslh_i_layer_decay(net, d.layer_decay);
+    head = sslh_i_classifier(c, encoder, SSLH_I_MAX(train.classes, test.classes));
+    p = sslh_get_preprocess(encoder);
+    sslh_i_finetune_run(c, net, head, train, &d, &p);
+    result = sslh_i_finetune_accuracy(c, net, head, test, &p);
     if (SSLH_I_BAD(c)) {
         sslh_i_context(c, "sslh_finetune");
         return 0.0f;
     }
     sslh_i_free_blocks(c, mark);
-    return (float)(right / (double)test.count);
+    return result;
 }
 
 /* --- collapse meters ---------------------------------------------------------------------------------------------- */
@@ -37024,6 +37103,26 @@ SSLH_I_FN void sslh_i_curves_range(const float *values, size_t count, double *le
     *least = lo;
     *most = hi;
 }
+/* Where numbers stand in a picture: x from x0 to x1 and y from y0 to y1 fill width x height pixels from left, top. */
+typedef struct sslh_i_plane { double x0, x1, y0, y1; int left, top, width, height; } sslh_i_plane;
+/* One curve of n values into a mask of the canvas's size, few with dots, gaps where a value is no number. */
+SSLH_I_FN void sslh_i_curve_ink(uint8_t *mask, const sslh_i_canvas *v, const float *y, int n, const sslh_i_plane *a) {
+    double px = 0, py = 0;
+    int pen = 0, i;
+    for (i = 0; i < n; i++) {
+        double qx, qy;
+        if ((double)y[i] - (double)y[i] != 0) {
+            pen = 0;
+            continue;
+        }
+        qx = (double)a->left + 0.5 + ((double)i + 1 - a->x0) / (a->x1 - a->x0) * a->width;
+        qy = (double)a->top + 0.5 + (a->y1 - (double)y[i]) / (a->y1 - a->y0) * a->height;
+        if (pen) sslh_i_ink_line(mask, v->width, v->height, px, py, qx, qy, 1.1);
+        if (n <= 40) sslh_i_ink_line(mask, v->width, v->height, qx, qy, qx, qy, 3.0);
+        else if (!pen) sslh_i_ink_line(mask, v->width, v->height, qx, qy, qx, qy, 1.1);
+        px = qx, py = qy, pen = 1;
+    }
+}
 SSLH_I_FN void sslh_i_curves(sslh_ctx *c, const char *op, const char *path, const float *values, int curves, int n,
                              const sslh_plot_desc *d) {
     const int WIDTH = 720, HEIGHT = 400, TOP = 28, RIGHT = 28, BOTTOM = 48;
@@ -37079,24 +37178,11 @@ SSLH_I_FN void sslh_i_curves(sslh_ctx *c, const char *op, const char *path, cons
     sslh_i_ink_bar(&v, left, top + HEIGHT, WIDTH + 1, 1, SSLH_I_INK);
     sslh_i_ink_bar(&v, left, top, 1, HEIGHT, SSLH_I_INK);
     sslh_i_plot_texts(&v, d, left, top, left + WIDTH, top + HEIGHT + 12 + SSLH_I_LINE);
+    const sslh_i_plane a = {xlo, xhi, lo, hi, left, top, WIDTH, HEIGHT};
     for (j = 0; j < curves; j++) {
-        const float *y = values + (size_t)j * (size_t)n;
-        double px = 0, py = 0;
-        int pen = 0, colour = sslh_i_colour(j);
+        const int colour = sslh_i_colour(j);
         memset(mask, 0, (size_t)v.width * (size_t)v.height);
-        for (i = 0; i < n; i++) {
-            double qx, qy;
-            if ((double)y[i] - (double)y[i] != 0) {
-                pen = 0;
-                continue;
-            }
-            qx = (double)left + 0.5 + ((double)i + 1 - xlo) / (xhi - xlo) * WIDTH;
-            qy = (double)top + 0.5 + (hi - (double)y[i]) / (hi - lo) * HEIGHT;
-            if (pen) sslh_i_ink_line(mask, v.width, v.height, px, py, qx, qy, 1.1);
-            if (n <= 40) sslh_i_ink_line(mask, v.width, v.height, qx, qy, qx, qy, 3.0); /* few: shown as dots */
-            else if (!pen) sslh_i_ink_line(mask, v.width, v.height, qx, qy, qx, qy, 1.1);
-            px = qx, py = qy, pen = 1;
-        }
+        sslh_i_curve_ink(mask, &v, values + (size_t)j * (size_t)n, n, &a);
         for (k = 0; k < (size_t)v.width * (size_t)v.height; k++)
             if (mask[k]) sslh_i_ink(&v, (int)(k % (size_t)v.width), (int)(k / (size_t)v.width), colour, mask[k]);
         if (!names || j >= HEIGHT / 24) continue;
