@@ -6454,10 +6454,11 @@ SSLH_I_FN sslh_method sslh_i_colorization_make(sslh_ctx *c, sslh_net *encoder, s
    reach the pixels of images in [-1,1]. One layer, linear (.layers 1, .output 3), finds the plane of PCA and has its
    error, the least of all linear ways (Bourlard & Kamp 1988, Baldi & Hornik 1989): the error to be compared with.
    Traps: a code wider than the image, with neither noise nor penalty, learns to copy, and its error says nothing:
-   compare nearest neighbours. Squared errors can be compared only when the values were scaled alike (that of Gaussian
-   noise is that of x and y, not of x~). (5) needs large batches, for r_j is a mean over one. J can be made small by a
-   small W and large weights of g, which is what tied weights forbid. (4) is a SUM over values: penalties taken from
-   programs that use the mean have to be multiplied by their number. */
+   compare nearest neighbours. The textbook's net begins slowly and is above PCA's error after 2,000 steps, which 10,000
+   images make in 50 epochs. Squared errors can be compared only when the values were scaled alike; with noise they are
+   those of x and y, not of x~. (5) needs large batches, for r_j is a mean over one. J can be made small by a small W
+   and large weights of g, which is what tied weights forbid. (4) is a SUM over values: penalties taken from programs
+   that use the mean have to be multiplied by their number. */
 
 static const sslh_setting sslh_i_autoencoder_settings[] = {
     {SSLH_I_FIELD(sslh_autoencoder_desc, height), SSLH_SETTING_INT, "data", "1 to 4096"},
