@@ -2,7 +2,7 @@
 
    Learns representations from data without labels: rotation prediction, jigsaw puzzles, context prediction, inpainting,
    colorization, SimCLR, MoCo, contrastive predictive coding of sound and images, BYOL, SimSiam, Barlow Twins, VICReg,
-   variational and masked autoencoders, on tensors with reverse-mode differentiation, SIMD matrix products and
+   plain, variational and masked autoencoders, on tensors with reverse-mode differentiation, SIMD matrix products and
    convolutions, augmentations, encoders, optimisers, probes and pictures. It needs libc and libm, nothing else.
 
    Do this in exactly one .c or .cpp file:
@@ -358,6 +358,7 @@
      pretext task  context   Doersch et al. 2015    sslh_context   sslh_cross_entropy  accuracy
      pretext task  inpainting Pathak et al. 2016    sslh_inpainting -                  PSNR
      pretext task  colorization Zhang et al. 2016   sslh_colorization sslh_cross_entropy_soft error
+     generative    autoencoder Hinton & Salakhutdinov 2006 sslh_autoencoder sslh_mse   MSE
      generative    vae       Kingma & Welling 2014  sslh_vae       sslh_gaussian_kl    KL
      contrastive   simclr    Chen et al. 2020       sslh_simclr    sslh_nt_xent        top-1
      contrastive   moco      He et al. 2020         sslh_moco      sslh_info_nce       top-1
@@ -434,7 +435,7 @@
      sslh_effective_rank exp of the entropy of the singular values: 1 .. D, low is dimensional collapse (RankMe)
      sslh_alignment      mean squared distance of the unit features of positive pairs: low is good (Wang & Isola 2020)
      sslh_uniformity     log of the mean of exp(-2 squared distance) over all pairs: low is spread out
-     sslh_vae_evaluate   test loss, its two terms in nats per image, active units
+     sslh_vae_evaluate   test loss, its two terms in nats per image, active units (autoencoder: its squared error)
 
        float knn = sslh_knn(c, encoder, train, test, (sslh_knn_desc){ .k = 20, .temperature = 0.07f });
        float ten = sslh_linear_probe(c, encoder, train, test, (sslh_probe_desc){ .fraction = 0.1f });
@@ -562,7 +563,7 @@
    none), or the views are too strong (try .crop_min = 0.2). Compare top-1 with 1/(2N-1) and not the loss, because
    losses at other batch sizes or temperatures say nothing.
 
-   The probe of the trained encoder equals that of the untrained one. Was the trained net probed (for sslh_vae it is
+   The probe of the trained encoder equals that of the untrained one. Was the trained net probed (of autoencoders it is
    method.encoder)? Was there an error? After the first error everything does nothing, so check sslh_error(c) before
    you believe a 0.
 
@@ -583,9 +584,9 @@
      declarations     >>config >>api-context >>api-random >>api-tensor >>api-ops >>api-nets >>api-encoders >>api-weights
                       >>api-optim >>api-data >>api-views >>api-audio >>api-methods >>api-train >>api-eval >>api-pictures
      foundations      >>platform >>core >>table >>shared >>prototypes
-     I    the book    >>method >>rotation >>jigsaw >>context >>inpainting >>colorization >>vae >>simclr >>moco >>cpc
-                      >>cpc2 >>byol >>simsiam >>barlow >>vicreg >>mae >>methods >>train >>eval >>losses >>nets
-                      >>encoders >>optim >>views >>settings
+     I    the book    >>method >>rotation >>jigsaw >>context >>inpainting >>colorization >>autoencoder >>vae >>simclr
+                      >>moco >>cpc >>cpc2 >>byol >>simsiam >>barlow >>vicreg >>mae >>methods >>train >>eval >>losses
+                      >>nets >>encoders >>optim >>views >>settings
      II   tensors     >>core-impl >>scalar >>random >>tape >>elementwise >>reductions >>products >>loss-rows >>conv
                       >>norms >>shapes >>sequences >>audio
      III  the engine  >>kernels >>products-plan >>conv-plan >>sequences-plan >>loops >>copies >>pool >>views-make
@@ -1582,7 +1583,7 @@ SSLH_API void sslh_save_net(sslh_net *net, const char *path);
    converted. Preprocessing that the file does not tell stays. Files of other programs are read too; one of ours (it has
    metadata that begin with "sslh.") must have the right CRC-32. Returns the number of tensors read. */
 SSLH_API int sslh_load_weights(sslh_net *net, const char *path, sslh_load_desc desc);
-/* Builds the architecture that the file names, one of those above or the encoder of sslh_vae, then reads it; the net is
+/* Builds the architecture that the file names, one of those above or that of an autoencoder, then reads it; the net is
    in evaluation mode. An inert net after an error. */
 SSLH_API sslh_net *sslh_load_net(sslh_ctx *c, const char *path);
 /* The same from the bytes of such a file, which are copied: weights compiled into the program. */
@@ -2130,7 +2131,7 @@ SSLH_API const sslh_method_info *sslh_methods(int *count);
    commas and white space; NULL or "": none. Names are the fields of the method's descriptor and of its training
    defaults (.defaults of sslh_method; an lr is then the peak rate itself, as in sslh_train_desc); 0 means 0, auto means
    the method's default. Of a field that is given twice the last value counts. A recipe other than the method's default
-   is used as it is, as from a descriptor. encoder is NULL for methods that make their own (VAE), which take the size of
+   is used as it is, as from a descriptor. encoder is NULL for methods that make their own (vae), which take the size of
    the images from data. Errors name the fields there are, or field, value and what is allowed. */
 SSLH_API sslh_method sslh_method_make(sslh_ctx *c, const char *name, sslh_net *encoder, sslh_data data,
                                       const char *settings);
@@ -2314,6 +2315,55 @@ SSLH_API sslh_method  sslh_colorization(sslh_ctx *c, sslh_net *encoder, sslh_col
 /* Images x (N,H,W,C) in [0,1] of any size, grey or in colours, which are not looked at -> (N,H,W,3) in [0,1], coloured:
    L of x with the a and b that the method tells; with .reverse a and b of x with the L that it tells. */
 SSLH_API sslh_tensor *sslh_colorize(sslh_method *m, sslh_tensor *x);
+#endif
+
+#ifndef SSLH_WITH_AUTOENCODER
+#define SSLH_WITH_AUTOENCODER SSLH_WITH_ALL
+#elif SSLH_I_EMPTY(SSLH_WITH_AUTOENCODER)
+#undef SSLH_WITH_AUTOENCODER
+#define SSLH_WITH_AUTOENCODER 1
+#endif
+#if SSLH_WITH_AUTOENCODER
+/* Autoencoder (Hinton, Salakhutdinov: "Reducing the dimensionality of data with neural networks", Science 2006): plain,
+   denoising, sparse, contractive, with tied weights, fully connected or convolutional. */
+typedef struct sslh_autoencoder_desc {
+    int   height;             /* of the images, 1 to 4096; required (default data: sslh_method_make knows it) */
+    int   width;              /* of the images, 1 to 4096; required (default data: sslh_method_make knows it) */
+    int   channels;           /* of the images, 1 to 16; default data: sslh_method_make knows it, sslh_autoencoder takes
+                                 1 */
+    int   layers;             /* linear layers of each half, 1 to 8; default auto: 3, behind convolutions 1 */
+    int   hidden;             /* width of the first, halved by each next one, 1 to 1048576; default 64 */
+    int   latent;             /* width of the code, which the last one gives, 1 to 1048576; default 16 */
+    int   convolutions;       /* before them, 4 x 4 with stride 2, 0 to 6; default 0. They must halve the sides without
+                                 a rest */
+    int   maps;               /* channels of the first of these, doubled by each next one, 1 to 256; default 16 */
+    int   output;             /* 1 to 3: 1 a sigmoid and the squared error, 2 a sigmoid and the cross-entropy, 3 linear
+                                 and the squared error; default 1 */
+    int   noise;              /* on what the encoder sees, 0 to 3: 1 Gaussian, 2 salt and pepper, 3 masking; default 0:
+                                 none */
+    float amount;             /* of it, above 0, at most 1: its deviation, or the share of the values that become 0 or
+                                 1 (masking: 0); default 0.25 */
+    float sparse;             /* weight of the KL term that draws the mean of each unit of the code to .rate, at least
+                                 0; default 0: none (3 in Ng's notes) */
+    float rate;               /* that mean, above 0, below 1; default 0.05 */
+    float contractive;        /* weight of the squared norm of the code's Jacobian, at least 0; default 0: none (0.1 is
+                                 usual); for one layer and no convolutions */
+    int   sigmoid_code;       /* default 0: the code is linear; 1: a sigmoid, which .sparse and .contractive set */
+    int   tied_weights;       /* default 0; 1: the decoder's weights are the encoder's, transposed */
+} sslh_autoencoder_desc;
+/* The encoder is made inside and is .encoder: images -> code (N,latent). Other numbers: the mean squared error of a
+   value, with .sparse or .contractive what they add to the loss. Training: epochs=50 batch=256 optimizer=adam lr=1e-3
+   schedule=constant warmup=0. */
+SSLH_API sslh_method  sslh_autoencoder(sslh_ctx *c, sslh_autoencoder_desc desc);
+/* Images (N,H,W,C) rebuilt from their codes, and from codes (N,latent) of the user's; with gradients unless
+   sslh_no_grad. */
+SSLH_API sslh_tensor *sslh_autoencoder_rebuild(sslh_method *m, sslh_tensor *x);
+SSLH_API sslh_tensor *sslh_autoencoder_decode(sslh_method *m, sslh_tensor *z);
+/* Images x (N,H,W,C) with the noise of .noise, drawn from (seed, stream modulo 2^20, n), without gradient. */
+SSLH_API sslh_tensor *sslh_autoencoder_noisy(sslh_method *m, sslh_tensor *x, uint64_t stream);
+/* The mean over all values of a data set of the squared error, without noise: what PCA of as many axes makes least of
+   all linear ways. */
+SSLH_API float        sslh_autoencoder_evaluate(sslh_method *m, sslh_data data);
 #endif
 
 #ifndef SSLH_WITH_VAE
@@ -3803,7 +3853,7 @@ SSLH_I_FN sslh_real sslh_i_lane_sum(const sslh_real *x, size_t n) {
    one pass. Fields that are marked "engine" are set by whoever runs the job; who fills it in leaves them 0. Forward
    passes leave the gradients NULL. */
 
-/* --- encoders (>>encoders, >>vae) to their files (>>weights) ----------------------------------------------------- */
+/* --- encoders (>>encoders, >>autoencoder, >>vae) to their files (>>weights) --------------------------------------- */
 
 /* The settings of an encoder, a table that ends with a row without a name. By these .arch names it: written when it is
    made (sslh_i_arch_write), read when sslh_load_net makes it again (sslh_i_arch_read), so the two cannot disagree. */
@@ -4234,8 +4284,8 @@ SSLH_I_FN const char *sslh_i_tail(const char *path);
 
      >>method    what methods share: the container, the check of the encoder, the two views, heads and teachers of many,
                  the settings of a run
-     >>rotation >>jigsaw >>context >>inpainting >>colorization >>vae >>simclr >>moco >>cpc >>cpc2 >>byol >>simsiam
-     >>barlow >>vicreg >>mae    one section for each method
+     >>rotation >>jigsaw >>context >>inpainting >>colorization >>autoencoder >>vae >>simclr >>moco >>cpc >>cpc2
+     >>byol >>simsiam >>barlow >>vicreg >>mae    one section for each method
      >>methods   their list, one row each
      >>train     one step, the loop over epochs, progress
      >>eval      what a representation is worth: linear probe, nearest neighbours, fine-tuning, collapse meters
@@ -4460,6 +4510,27 @@ SSLH_I_FN float sslh_i_ln(int n) { return (float)sslh_i_log((sslh_real)n); }
 SSLH_I_FN sslh_tensor *sslh_i_pool_features(sslh_ctx *c, sslh_tensor *x) {
     if (SSLH_I_BAD(c) || x->ndim <= 2) return x; /* (N,C) already */
     return sslh_global_avg_pool(c, x);
+}
+
+/* --- methods that rebuild images by nets of their own ------------------------------------------------------------- */
+
+/* The first layer has as many inputs as an image has values: other sizes cannot be trained on. */
+SSLH_I_FN void sslh_i_own_size(sslh_method *m, const char *op, sslh_data data, int H, int W, int C) {
+    if (data.height != H || data.width != W || data.channels != C)
+        sslh_fail(m->ctx, SSLH_E_SHAPE, "%s: made for images of %d x %d x %d, the data has %d x %d x %d", op, H, W, C,
+                  data.height, data.width, data.channels);
+    sslh_i_note_size(m->encoder, data);
+}
+/* The error of y against the images x, both of as many values, as the sum over the values of an image, mean over
+   images: the cross-entropy, y before its sigmoid, or half the squared error. */
+SSLH_I_FN sslh_tensor *sslh_i_rebuilt_error(sslh_ctx *c, sslh_tensor *y, sslh_tensor *x, int entropy) {
+    sslh_real values;
+    if (SSLH_I_BAD(c)) return sslh_i_dummy(c);
+    values = (sslh_real)(x->count / (size_t)x->shape[0]);
+    x = sslh_reshape(c, x, sslh_shape_of(y));
+    /* both losses are means over N and values */
+    if (entropy) return sslh_scale(c, sslh_bce_with_logits(c, y, x), values);
+    return sslh_scale(c, sslh_mse(c, y, x), SSLH_I_R(0.5) * values);
 }
 
 /* --- methods of two views: the views, the heads, a teacher, a meter ----------------------------------------------- */
@@ -6400,6 +6471,379 @@ SSLH_I_FN sslh_method sslh_i_colorization_make(sslh_ctx *c, sslh_net *encoder, s
 #endif /* SSLH_WITH_COLORIZATION */
 
 /* ================================================================================================================== */
+/*  >>autoencoder   autoencoder                                                                                       */
+/* ================================================================================================================== */
+
+#if SSLH_WITH_AUTOENCODER
+/* Hinton, Salakhutdinov: "Reducing the dimensionality of data with neural networks", Science 2006.
+   Noise: Vincent, Larochelle, Bengio, Manzagol: "Extracting and composing robust features with denoising autoencoders",
+   ICML 2008. Sparse: Ng: "Sparse autoencoder", lecture notes of CS294A, Stanford 2011. Contractive: Rifai, Vincent,
+   Muller, Glorot, Bengio: "Contractive auto-encoders: explicit invariance during feature extraction", ICML 2011.
+
+   Learns from: the images themselves, which must pass through a code of a few numbers. What many images have in common
+   need not be in the code, because the decoder can know it.
+
+       x~   = x + s noise, or x with a share of its values replaced by 0 or 1; without noise x        (1)
+       h    = f(x~)                     the code (D)                                                  (2)
+       y    = sigmoid(g(h)), or g(h)    the image rebuilt                                             (3)
+       R    = 1/2 sum over values of (x - y)^2, or - sum of x log y + (1-x) log(1-y)                  (4)
+       KL   = sum over j of r log(r / r_j) + (1-r) log((1-r) / (1-r_j)), r_j = mean over images of h_j (5)
+       J    = |dh/dx|^2 = sum over j of (h_j (1-h_j))^2 sum over i of W_ji^2 for h = sigmoid(W x + b) (6)
+       L    = mean over images of R + sparse KL + contractive mean over images of J                   (7)
+
+   f: layers 784-64-32-16 with ReLU between them and a linear code, and g backwards; or convolutions with stride 2 and a
+   linear layer, and g with transposed ones. With tied weights layer i of g has the matrix of layer i of f, transposed.
+   Defaults: a textbook's net and training, 50 epochs of batches of 256 with Adam, for images in [0,1]; a sigmoid cannot
+   reach the pixels of images in [-1,1]. One layer, linear (.layers 1, .output 3), finds the plane of PCA and has its
+   error, the least of all linear ways (Bourlard & Kamp 1988, Baldi & Hornik 1989): the error to be compared with.
+   Traps: a code wider than the image, with neither noise nor penalty, learns to copy, and its error says nothing:
+   compare nearest neighbours. The textbook's net begins slowly and is above PCA's error after 2,000 steps, which 10,000
+   images make in 50 epochs. Squared errors can be compared only when the values were scaled alike; with noise they are
+   those of x and y, not of x~. (5) needs large batches, for r_j is a mean over one. J can be made small by a small W
+   and large weights of g, which is what tied weights forbid. (4) is a SUM over values: penalties taken from programs
+   that use the mean have to be multiplied by their number. */
+
+static const sslh_setting sslh_i_autoencoder_settings[] = {
+    {SSLH_I_FIELD(sslh_autoencoder_desc, height), SSLH_SETTING_INT, "data", "1 to 4096"},
+    {SSLH_I_FIELD(sslh_autoencoder_desc, width), SSLH_SETTING_INT, "data", "1 to 4096"},
+    {SSLH_I_FIELD(sslh_autoencoder_desc, channels), SSLH_SETTING_INT, "data", "1 to 16"},
+    {SSLH_I_FIELD(sslh_autoencoder_desc, layers), SSLH_SETTING_INT, "auto", "1 to 8"},
+    {SSLH_I_FIELD(sslh_autoencoder_desc, hidden), SSLH_SETTING_INT, "64", "1 to 1048576"},
+    {SSLH_I_FIELD(sslh_autoencoder_desc, latent), SSLH_SETTING_INT, "16", "1 to 1048576"},
+    {SSLH_I_FIELD(sslh_autoencoder_desc, convolutions), SSLH_SETTING_INT, "0", "0 to 6"},
+    {SSLH_I_FIELD(sslh_autoencoder_desc, maps), SSLH_SETTING_INT, "16", "1 to 256"},
+    {SSLH_I_FIELD(sslh_autoencoder_desc, output), SSLH_SETTING_INT, "1", "1 to 3"},
+    {SSLH_I_FIELD(sslh_autoencoder_desc, noise), SSLH_SETTING_INT, "0", "0 to 3"},
+    {SSLH_I_FIELD(sslh_autoencoder_desc, amount), SSLH_SETTING_REAL, "0.25", "above 0, at most 1"},
+    {SSLH_I_FIELD(sslh_autoencoder_desc, sparse), SSLH_SETTING_REAL, "0", "at least 0"},
+    {SSLH_I_FIELD(sslh_autoencoder_desc, rate), SSLH_SETTING_REAL, "0.05", "above 0, below 1"},
+    {SSLH_I_FIELD(sslh_autoencoder_desc, contractive), SSLH_SETTING_REAL, "0", "at least 0"},
+    {SSLH_I_FIELD(sslh_autoencoder_desc, sigmoid_code), SSLH_SETTING_FLAG, "0", "0 or 1"},
+    {SSLH_I_FIELD(sslh_autoencoder_desc, tied_weights), SSLH_SETTING_FLAG, "0", "0 or 1"},
+};
+static const char sslh_i_autoencoder_training[] =
+    "epochs=50 batch=256 optimizer=adam lr=1e-3 schedule=constant warmup=0";
+
+enum { SSLH_I_OUTPUT_SQUARED = 1, SSLH_I_OUTPUT_ENTROPY, SSLH_I_OUTPUT_LINEAR };
+enum { SSLH_I_NOISE_NONE, SSLH_I_NOISE_GAUSSIAN, SSLH_I_NOISE_SALT, SSLH_I_NOISE_MASK };
+
+/* What a file tells of the encoder: the fields that its forward function reads. */
+static const sslh_i_setting sslh_i_autoencoder_encoder_settings[] = {
+    {"height", offsetof(sslh_autoencoder_desc, height), SSLH_I_SET_INT},
+    {"width", offsetof(sslh_autoencoder_desc, width), SSLH_I_SET_INT},
+    {"channels", offsetof(sslh_autoencoder_desc, channels), SSLH_I_SET_INT},
+    {"layers", offsetof(sslh_autoencoder_desc, layers), SSLH_I_SET_INT},
+    {"hidden", offsetof(sslh_autoencoder_desc, hidden), SSLH_I_SET_INT},
+    {"latent", offsetof(sslh_autoencoder_desc, latent), SSLH_I_SET_INT},
+    {"convolutions", offsetof(sslh_autoencoder_desc, convolutions), SSLH_I_SET_INT},
+    {"maps", offsetof(sslh_autoencoder_desc, maps), SSLH_I_SET_INT},
+    {"sigmoid_code", offsetof(sslh_autoencoder_desc, sigmoid_code), SSLH_I_SET_INT}, {NULL, 0, 0}};
+typedef struct sslh_i_autoencoder { sslh_autoencoder_desc d; sslh_net *decoder; } sslh_i_autoencoder;
+
+/* The descriptor as it will be used. Also for what a file tells of an encoder. */
+SSLH_I_FN void sslh_i_autoencoder_resolve(sslh_ctx *c, sslh_autoencoder_desc *d) {
+    if (!d->channels) d->channels = 1; /* grey images; sslh_i_autoencoder_make has asked the data */
+    sslh_i_resolve(c, "sslh_autoencoder", sslh_i_autoencoder_settings, SSLH_I_LENGTH(sslh_i_autoencoder_settings), d);
+    if (SSLH_I_BAD(c)) return;
+    if (!d->layers) d->layers = d->convolutions ? 1 : 3;
+    if (d->sparse > 0 || d->contractive > 0) d->sigmoid_code = 1;
+    if (d->contractive > 0 && (d->layers > 1 || d->convolutions))
+        sslh_fail(c, SSLH_E_USAGE, "sslh_autoencoder: the penalty of .contractive is that of one layer: it needs "
+                  ".layers = 1 and no .convolutions");
+    else if (d->height % (1 << d->convolutions) || d->width % (1 << d->convolutions))
+        sslh_fail(c, SSLH_E_SHAPE, "sslh_autoencoder: the sides of images of %d x %d cannot be halved %d times without "
+                  "a rest: take fewer .convolutions, or images of another size", d->height, d->width, d->convolutions);
+}
+
+/* --- the two nets ------------------------------------------------------------------------------------------------- */
+
+/* Layer k of the encoder, counted from the image: convolutions first, then linear ones. The numbers that it takes from
+   (N,in) or, a convolution, channels, and those that it gives; both are the decoder's the other way round. */
+SSLH_I_FN void sslh_i_autoencoder_layer(const sslh_autoencoder_desc *d, int k, int *in, int *out) {
+    int last = d->convolutions + d->layers - 1, linear = k - d->convolutions;
+    int H = d->height >> d->convolutions, W = d->width >> d->convolutions;
+    int channels = d->convolutions ? d->maps << (d->convolutions - 1) : d->channels;
+    if (linear < 0) *in = k ? d->maps << (k - 1) : d->channels;
+    else *in = linear ? SSLH_I_MAX(d->hidden >> (linear - 1), 1) : H * W * channels;
+    *out = linear < 0 ? d->maps << k : k == last ? d->latent : SSLH_I_MAX(d->hidden >> linear, 1);
+}
+
+/* With kernels of 4 sides are exactly halved, and doubled. */
+SSLH_I_FN sslh_conv_desc sslh_i_autoencoder_halving(void) {
+    sslh_conv_desc conv;
+    memset(&conv, 0, sizeof conv);
+    conv.stride = 2;
+    conv.pad = 1;
+    return conv;
+}
+
+/* (2): (N,H,W,C) -> (N,latent) */
+SSLH_I_FN sslh_tensor *sslh_i_autoencoder_encoder(sslh_net *net, sslh_tensor *x, const void *self) {
+    const sslh_autoencoder_desc *d = (const sslh_autoencoder_desc *)self;
+    sslh_ctx *c = sslh_net_ctx(net);
+    sslh_conv_desc conv = sslh_i_autoencoder_halving();
+    int k, layers = d->convolutions + d->layers;
+    conv.activation = SSLH_RELU;
+    x = sslh_reshape(c, x, sslh_dim4(-1, d->height, d->width, d->channels));
+    for (k = 0; k < d->convolutions; k++) x = sslh_layer_conv(net, 2 * k, x, 0, conv); /* (N,H/2,W/2,maps) .. */
+    x = sslh_reshape(c, x, sslh_dim2(SSLH_I_BAD(c) ? 1 : x->shape[0], -1)); /* (N,H W C) of the last map or the image */
+    for (; k < layers; k++)
+        x = sslh_layer_linear(net, 2 * k, x, 0, k < layers - 1 ? SSLH_RELU : d->sigmoid_code ? SSLH_SIGMOID
+                                                                                           : SSLH_LINEAR);
+    return x;
+}
+
+/* Also for sslh_load_net. */
+SSLH_I_FN sslh_net *sslh_i_autoencoder_encoder_new(sslh_ctx *c, sslh_autoencoder_desc d) {
+    sslh_net_desc n;
+    sslh_net *net;
+    int k, in, out;
+    char name[32];
+    sslh_i_autoencoder_resolve(c, &d);
+    memset(&n, 0, sizeof n);
+    n.name = "autoencoder_encoder";
+    n.forward = sslh_i_autoencoder_encoder;
+    n.self = &d;
+    n.self_size = sizeof d;
+    n.kind = SSLH_VECTOR;
+    n.width = d.latent;
+    n.channels = d.channels;
+    net = sslh_net_new(c, n);
+    for (k = 0; !SSLH_I_BAD(c) && k < d.convolutions + d.layers; k++) {
+        sslh_i_autoencoder_layer(&d, k, &in, &out);
+        snprintf(name, sizeof name, k < d.convolutions ? "conv%d" : "fc%d",
+                 k < d.convolutions ? k + 1 : k - d.convolutions + 1);
+        if (k < d.convolutions) sslh_layer_conv_new(net, name, in, out, 4, 0, 0);
+        else sslh_layer_linear_new(net, name, in, out, 0);
+    }
+    if (!SSLH_I_BAD(c)) sslh_i_arch_write(net, sslh_i_autoencoder_encoder_settings, &d);
+    return net;
+}
+
+/* The parameters of g: the layer that undoes fc2 is called fc2 too. A convolution is stored as the one that it
+   transposes. Tied, only the biases are there. */
+SSLH_I_FN sslh_net *sslh_i_autoencoder_decoder_new(sslh_ctx *c, const sslh_autoencoder_desc *d) {
+    sslh_net_desc n;
+    sslh_net *net;
+    int k, in, out;
+    char name[32];
+    memset(&n, 0, sizeof n);
+    n.name = "autoencoder_decoder";
+    net = sslh_net_new(c, n);
+    for (k = 0; !SSLH_I_BAD(c) && k < d->convolutions + d->layers; k++) {
+        int conv = k < d->convolutions, i = conv ? k + 1 : k - d->convolutions + 1;
+        sslh_i_autoencoder_layer(d, k, &in, &out); /* of the encoder: this one goes from out to in */
+        snprintf(name, sizeof name, conv ? "conv%d" : "fc%d", i);
+        if (!d->tied_weights && conv) sslh_layer_conv_new(net, name, in, out, 4, 0, 1);
+        if (!d->tied_weights && !conv) sslh_layer_linear_new(net, name, out, in, 1);
+        snprintf(name, sizeof name, conv ? "conv%d.bias" : "fc%d.bias", i);
+        sslh_param_new(net, name, sslh_dim1(in), SSLH_INIT_UNIFORM,
+                       1 / sslh_i_sqrtf((float)(conv ? 16 * in : out))); /* PyTorch's, also for transposed ones */
+    }
+    return net;
+}
+
+/* (3) before the sigmoid: codes (N,latent) -> (N,H,W,C) */
+SSLH_I_FN sslh_tensor *sslh_i_autoencoder_logits(sslh_method *m, sslh_tensor *z) {
+    sslh_ctx *c = m->ctx;
+    const sslh_i_autoencoder *s = (const sslh_i_autoencoder *)m->self;
+    const sslh_autoencoder_desc *d = &s->d;
+    int k, tied = d->tied_weights, in, out;
+    for (k = d->convolutions + d->layers - 1; k >= 0; k--) {
+        sslh_tensor *weight = tied ? sslh_param(m->encoder, 2 * k) : sslh_param(s->decoder, 2 * k);
+        sslh_tensor *bias = sslh_param(s->decoder, tied ? k : 2 * k + 1);
+        if (k == d->convolutions - 1) {
+            sslh_i_autoencoder_layer(d, k, &in, &out);
+            z = sslh_reshape(c, z, sslh_dim4(-1, d->height >> d->convolutions, d->width >> d->convolutions, out));
+        }
+        if (k < d->convolutions) z = sslh_conv2d_transpose(c, z, weight, bias, sslh_i_autoencoder_halving());
+        else if (tied) z = sslh_add(c, sslh_matmul(c, z, weight), bias); /* (N,out) (out,in) */
+        else z = sslh_linear(c, z, weight, bias);
+        if (k) z = sslh_relu(c, z);
+    }
+    return sslh_reshape(c, z, sslh_dim4(-1, d->height, d->width, d->channels));
+}
+SSLH_I_FN sslh_tensor *sslh_i_autoencoder_pixels(sslh_method *m, sslh_tensor *logits) {
+    const sslh_i_autoencoder *s = (const sslh_i_autoencoder *)m->self;
+    return s->d.output == SSLH_I_OUTPUT_LINEAR ? logits : sslh_sigmoid(m->ctx, logits);
+}
+
+/* --- the method --------------------------------------------------------------------------------------------------- */
+
+/* (1) for x (N,H,W,C), image n from streams[n] alone. */
+SSLH_I_FN sslh_tensor *sslh_i_autoencoder_noise(sslh_ctx *c, const sslh_autoencoder_desc *d, const sslh_tensor *x,
+                                                const uint64_t *streams) {
+    uint64_t seed = c->desc.seed;
+    sslh_tensor *y = SSLH_I_BAD(c) ? NULL : sslh_zeros(c, sslh_shape_of(x));
+    sslh_real salt = d->noise == SSLH_I_NOISE_SALT, amount = (sslh_real)d->amount;
+    size_t i, n, size;
+    if (SSLH_I_BAD(c)) return sslh_i_dummy(c);
+    size = x->count / (size_t)x->shape[0];
+    for (n = 0; n < (size_t)x->shape[0]; n++)
+        for (i = 0; i < size; i++) {
+            sslh_real v = x->data[n * size + i], u;
+            if (d->noise == SSLH_I_NOISE_GAUSSIAN) {
+                u = amount * (sslh_real)sslh_random_normal(seed, streams[n], i);
+                v = v + u;
+            } else if (d->noise) {
+                u = (sslh_real)sslh_random_uniform(seed, streams[n], i);
+                if (u < amount) v = u < amount / 2 ? salt : 0;
+            }
+            y->data[n * size + i] = v;
+        }
+    return y;
+}
+
+SSLH_I_FN void sslh_i_autoencoder_prepare(sslh_method *m, sslh_data data) {
+    const sslh_autoencoder_desc *d = &((const sslh_i_autoencoder *)m->self)->d;
+    sslh_i_own_size(m, "sslh_autoencoder", data, d->height, d->width, d->channels);
+}
+
+/* No augmentation: the target is the image itself. */
+SSLH_I_FN void sslh_i_autoencoder_views(sslh_method *m, const sslh_batch *batch, sslh_view_set *out) {
+    sslh_ctx *c = m->ctx;
+    const sslh_i_autoencoder *s = (const sslh_i_autoencoder *)m->self;
+    sslh_tensor *x = sslh_batch_images(c, *batch); /* (N,H,W,C) in [0,1] */
+    uint64_t *streams = (uint64_t *)sslh_i_scratch(c, (size_t)batch->count * sizeof *streams); /* (N) */
+    int i;
+    if (!streams || SSLH_I_BAD(c)) return;
+    for (i = 0; i < batch->count; i++) streams[i] = sslh_i_sample_stream('A', 0, batch->epoch, batch->index[i]);
+    sslh_view_add(out, "images", x);
+    sslh_view_add(out, "noisy", s->d.noise ? sslh_i_autoencoder_noise(c, &s->d, x, streams) : x);
+    sslh_i_unscratch(c, streams);
+}
+
+/* (5) of codes h (N,D) in (0,1) */
+SSLH_I_FN sslh_tensor *sslh_i_autoencoder_kl(sslh_ctx *c, sslh_tensor *h, float rate) {
+    const sslh_real r = (sslh_real)rate, tiny = SSLH_I_R(1e-6);
+    sslh_tensor *mean = sslh_clamp(c, sslh_mean(c, h, SSLH_AXIS(0), 0), tiny, 1 - tiny), *on, *off; /* r_j: (D) */
+    on = sslh_scale(c, sslh_shift(c, sslh_log(c, mean), -sslh_i_log(r)), -r); /* r log(r / r_j): (D) */
+    mean = sslh_shift(c, sslh_neg(c, mean), 1);
+    off = sslh_scale(c, sslh_shift(c, sslh_log(c, mean), -sslh_i_log(1 - r)), r - 1);
+    return sslh_sum(c, sslh_add(c, on, off), SSLH_ALL, 0);
+}
+
+/* (6), mean over the images, of h (N,D) = sigmoid(x weight' + b), weight (D,I) */
+SSLH_I_FN sslh_tensor *sslh_i_autoencoder_jacobian(sslh_ctx *c, sslh_tensor *h, sslh_tensor *weight) {
+    sslh_tensor *slope = sslh_mul(c, h, sslh_shift(c, sslh_neg(c, h), 1)); /* (N,D) */
+    sslh_tensor *rows = sslh_sum(c, sslh_square(c, weight), SSLH_AXIS(1), 0); /* (D) */
+    if (SSLH_I_BAD(c)) return sslh_i_dummy(c);
+    return sslh_scale(c, sslh_sum(c, sslh_mul(c, sslh_square(c, slope), rows), SSLH_ALL, 0),
+                      1 / (sslh_real)h->shape[0]);
+}
+
+SSLH_I_FN sslh_tensor *sslh_i_autoencoder_loss(sslh_method *m, const sslh_view_set *v, int phase) {
+    sslh_ctx *c = m->ctx;
+    const sslh_i_autoencoder *s = (const sslh_i_autoencoder *)m->self;
+    sslh_tensor *x = sslh_view_get(v, "images"), *h, *y, *logits, *loss, *more = NULL;
+    int entropy = s->d.output == SSLH_I_OUTPUT_ENTROPY;
+    (void)phase;
+    h = sslh_forward(m->encoder, sslh_view_get(v, "noisy")); /* (2): (N,D) */
+    logits = sslh_i_autoencoder_logits(m, h); /* (N,H,W,C) */
+    y = sslh_i_autoencoder_pixels(m, logits); /* (3) */
+    m->numbers[0].value = sslh_item(sslh_mse(c, sslh_detach(c, y), x));
+    loss = sslh_i_rebuilt_error(c, entropy ? logits : y, x, entropy); /* (4) */
+    if (s->d.sparse > 0) more = sslh_scale(c, sslh_i_autoencoder_kl(c, h, s->d.rate), (sslh_real)s->d.sparse);
+    if (s->d.contractive > 0) {
+        sslh_tensor *j = sslh_i_autoencoder_jacobian(c, h, sslh_param(m->encoder, 0));
+        j = sslh_scale(c, j, (sslh_real)s->d.contractive);
+        more = more ? sslh_add(c, more, j) : j;
+    }
+    if (!more) return loss;
+    m->numbers[1].value = sslh_item(more);
+    return sslh_add(c, loss, more); /* (7) */
+}
+
+SSLH_DEF sslh_method sslh_autoencoder(sslh_ctx *c, sslh_autoencoder_desc d) {
+    sslh_i_autoencoder s;
+    sslh_method m;
+    sslh_net *encoder;
+    sslh_i_autoencoder_resolve(c, &d);
+    memset(&s, 0, sizeof s);
+    s.d = d;
+    encoder = sslh_i_autoencoder_encoder_new(c, d);
+    s.decoder = sslh_i_autoencoder_decoder_new(c, &d);
+    m = sslh_i_method_begin(c, "autoencoder", encoder, &s, sizeof s);
+    sslh_child(m.net, "decoder", s.decoder);
+    if (!(d.sparse > 0 || d.contractive > 0)) m.numbers[1].name = NULL; /* the error alone */
+    m.prepare = sslh_i_autoencoder_prepare;
+    m.views = sslh_i_autoencoder_views;
+    m.loss = sslh_i_autoencoder_loss;
+    return sslh_i_method_end(m);
+}
+
+SSLH_DEF sslh_tensor *sslh_autoencoder_decode(sslh_method *m, sslh_tensor *z) {
+    sslh_tensor *y;
+    if (!sslh_i_self("sslh_autoencoder_decode", m, "sslh_autoencoder") ||
+        !sslh_i_begin(m->ctx, "sslh_autoencoder_decode", &z, 1, 1)) return sslh_i_dummy(m ? m->ctx : NULL);
+    y = sslh_i_autoencoder_pixels(m, sslh_i_autoencoder_logits(m, z));
+    sslh_i_context(m->ctx, "sslh_autoencoder_decode");
+    return y;
+}
+
+SSLH_DEF sslh_tensor *sslh_autoencoder_rebuild(sslh_method *m, sslh_tensor *x) {
+    if (!sslh_i_self("sslh_autoencoder_rebuild", m, "sslh_autoencoder")) return sslh_i_dummy(m ? m->ctx : NULL);
+    return sslh_autoencoder_decode(m, sslh_forward(m->encoder, x));
+}
+
+SSLH_DEF sslh_tensor *sslh_autoencoder_noisy(sslh_method *m, sslh_tensor *x, uint64_t stream) {
+    sslh_ctx *c = m ? m->ctx : NULL;
+    const sslh_i_autoencoder *s =
+        (const sslh_i_autoencoder *)sslh_i_self("sslh_autoencoder_noisy", m, "sslh_autoencoder");
+    uint64_t *streams;
+    sslh_tensor *y;
+    int n;
+    if (!s || !sslh_i_begin(c, "sslh_autoencoder_noisy", &x, 1, 1)) return sslh_i_dummy(c);
+    if (x->ndim != 4) {
+        sslh_fail(c, SSLH_E_SHAPE, "sslh_autoencoder_noisy: images (N,H,W,C) are needed");
+        return sslh_i_dummy(c);
+    }
+    streams = (uint64_t *)sslh_i_scratch(c, (size_t)x->shape[0] * sizeof *streams); /* (N) */
+    if (!streams) return sslh_i_dummy(c);
+    for (n = 0; n < x->shape[0]; n++) streams[n] = sslh_i_sample_stream('A', 1, (int)(stream & 0xfffff), n);
+    y = sslh_i_autoencoder_noise(c, &s->d, x, streams);
+    sslh_i_unscratch(c, streams);
+    return y;
+}
+
+SSLH_DEF float sslh_autoencoder_evaluate(sslh_method *m, sslh_data data) {
+    sslh_ctx *c = m ? m->ctx : NULL;
+    double sum = 0;
+    int64_t at;
+    int batch = 200;
+    if (!sslh_i_self("sslh_autoencoder_evaluate", m, "sslh_autoencoder")) return 0.0f;
+    if (data.ctx != c || data.count < 1)
+        sslh_fail(c, SSLH_E_USAGE, "sslh_autoencoder_evaluate: the data set is empty or belongs to another context");
+    for (at = 0; at < data.count && !SSLH_I_BAD(c); at += batch) {
+        int n = (int)SSLH_I_MIN((int64_t)batch, data.count - at);
+        sslh_tensor *x;
+        double error;
+        sslh_push(c); /* memory of one batch at a time */
+        sslh_no_grad(c, 1);
+        x = sslh_i_data_tensor(c, data, at, n, NULL);
+        error = (double)sslh_item(sslh_mse(c, sslh_autoencoder_rebuild(m, x), x));
+        if (!SSLH_I_BAD(c) && !(error - error == 0))
+            sslh_fail(c, SSLH_E_NAN, "sslh_autoencoder_evaluate: the error of images %.0f to %.0f is NaN or Inf",
+                      (double)at, (double)at + n - 1);
+        error = error * n;
+        sum = sum + error;
+        sslh_no_grad(c, 0);
+        sslh_pop(c);
+    }
+    return SSLH_I_BAD(c) ? 0.0f : (float)(sum / (double)data.count);
+}
+/* For sslh_method_make: sizes that the text leaves open are the data's. */
+SSLH_I_FN sslh_method sslh_i_autoencoder_make(sslh_ctx *c, sslh_net *encoder, sslh_data data, const void *desc) {
+    sslh_autoencoder_desc d = *(const sslh_autoencoder_desc *)desc;
+    (void)encoder;
+    if (!d.height) d.height = data.height;
+    if (!d.width) d.width = data.width;
+    if (!d.channels) d.channels = data.channels;
+    return sslh_autoencoder(c, d);
+}
+#endif /* SSLH_WITH_AUTOENCODER */
+
+/* ================================================================================================================== */
 /*  >>vae           variational autoencoder                                                                          */
 /* ================================================================================================================== */
 
@@ -6439,7 +6883,7 @@ static const char sslh_i_vae_paper[] = "";
 /* What the forward functions of both halves read: in = H W C, C of the images, the width of the hidden layer, of the
    code, and the activation. */
 typedef struct sslh_i_vae_net { int in, channels, hidden, latent; sslh_activation activation; } sslh_i_vae_net;
-static const sslh_i_setting sslh_i_vae_net_settings[] = {
+static const sslh_i_setting sslh_i_vae_encoder_settings[] = {
     {"in", offsetof(sslh_i_vae_net, in), SSLH_I_SET_INT},
     {"channels", offsetof(sslh_i_vae_net, channels), SSLH_I_SET_INT},
     {"hidden", offsetof(sslh_i_vae_net, hidden), SSLH_I_SET_INT},
@@ -6481,7 +6925,7 @@ SSLH_I_FN sslh_net *sslh_i_vae_encoder_new(sslh_ctx *c, sslh_i_vae_net e) {
     sslh_layer_linear_new(net, "fc1", e.in, e.hidden, 0);
     sslh_layer_linear_new(net, "fc21", e.hidden, e.latent, 0);
     sslh_layer_linear_new(net, "fc22", e.hidden, e.latent, 0);
-    if (!SSLH_I_BAD(c)) sslh_i_arch_write(net, sslh_i_vae_net_settings, &e);
+    if (!SSLH_I_BAD(c)) sslh_i_arch_write(net, sslh_i_vae_encoder_settings, &e);
     return net;
 }
 
@@ -6535,13 +6979,9 @@ SSLH_DEF sslh_tensor *sslh_gaussian_kl(sslh_ctx *c, sslh_tensor *mu, sslh_tensor
                       SSLH_I_R(-0.5) / (sslh_real)(mu->count / (size_t)mu->shape[mu->ndim - 1]));
 }
 
-/* The first layer has as many inputs as an image has values: other sizes cannot be trained on. */
 SSLH_I_FN void sslh_i_vae_prepare(sslh_method *m, sslh_data data) {
     const sslh_i_vae *s = (const sslh_i_vae *)m->self;
-    if (data.height != s->d.height || data.width != s->d.width || data.channels != s->d.channels)
-        sslh_fail(m->ctx, SSLH_E_SHAPE, "sslh_vae: made for images of %d x %d x %d, the data has %d x %d x %d",
-                  s->d.height, s->d.width, s->d.channels, data.height, data.width, data.channels);
-    sslh_i_note_size(m->encoder, data);
+    sslh_i_own_size(m, "sslh_vae", data, s->d.height, s->d.width, s->d.channels);
 }
 
 /* No augmentation: the target is the image itself. Pixels in [0,1] serve as Bernoulli means. */
@@ -6553,18 +6993,14 @@ SSLH_I_FN void sslh_i_vae_views(sslh_method *m, const sslh_batch *batch, sslh_vi
 SSLH_I_FN void sslh_i_vae_terms(sslh_method *m, sslh_tensor *x, sslh_tensor **reconstruction, sslh_tensor **kl) {
     sslh_ctx *c = m->ctx;
     const sslh_i_vae *s = (const sslh_i_vae *)m->self;
-    sslh_tensor *mu, *logvar, *noise, *z, *y, *flat;
-    int in = s->d.height * s->d.width * s->d.channels;
+    sslh_tensor *mu, *logvar, *noise, *z, *y;
     *reconstruction = *kl = sslh_i_dummy(c);
     sslh_vae_encode(m, x, &mu, &logvar); /* (1): (N,latent) each */
     if (SSLH_I_BAD(c)) return;
     noise = sslh_normal(c, sslh_shape_of(mu), 0.0f, 1.0f); /* (N,latent) */
     z = sslh_add(c, mu, sslh_mul(c, sslh_exp(c, sslh_scale(c, logvar, 0.5f)), noise)); /* (2): (N,latent) */
     y = sslh_forward(s->decoder, z); /* (N,H W C), before the sigmoid of (3) */
-    flat = sslh_reshape(c, x, sslh_dim2(-1, in)); /* (N,H W C) */
-    /* (3): both losses are means over N and pixels; times the number of pixels they are the sum, mean over images */
-    *reconstruction = s->d.gaussian ? sslh_scale(c, sslh_mse(c, y, flat), SSLH_I_R(0.5) * (sslh_real)in)
-        : sslh_scale(c, sslh_bce_with_logits(c, y, flat), (sslh_real)in);
+    *reconstruction = sslh_i_rebuilt_error(c, y, x, !s->d.gaussian); /* (3) */
     *kl = sslh_gaussian_kl(c, mu, logvar); /* (4) */
 }
 
@@ -8311,6 +8747,12 @@ static const sslh_method_info sslh_i_methods[] = {
     {"colorization", "Colorization", "pretext task", "Zhang et al.", "Colorful image colorization", "ECCV 2016", 2016,
      "telling the colours of grey images", "colour images", "any", "SSLH_WITH_COLORIZATION", "sslh_colorization",
      "sslh_cross_entropy_soft", {"error"}, SSLH_I_MADE(colorization)},
+#endif
+#if SSLH_WITH_AUTOENCODER
+    {"autoencoder", "Autoencoder", "generative", "Hinton & Salakhutdinov",
+     "Reducing the dimensionality of data with neural networks", "Science 2006", 2006,
+     "rebuilding images from a code of a few numbers", "images", "own", "SSLH_WITH_AUTOENCODER", "sslh_autoencoder",
+     "sslh_mse", {"MSE", "penalty"}, SSLH_I_MADE(autoencoder)},
 #endif
 #if SSLH_WITH_VAE
     {"vae", "VAE", "generative", "Kingma & Welling", "Auto-encoding variational Bayes", "ICLR 2014", 2014,
@@ -36039,33 +36481,26 @@ SSLH_I_FN void sslh_i_arch_read(const char *arch, const sslh_i_setting *s, void 
 /* Nothing is allocated for values before the file's shapes have been compared, so a lying text costs nothing. NULL when
    the text names no encoder of ours. */
 SSLH_I_FN sslh_net *sslh_i_net_from_arch(sslh_ctx *c, const char *a) {
-    sslh_mlp_desc mlp;
-    sslh_convnet_desc convnet;
-    sslh_resnet_desc resnet;
-    sslh_nin_desc nin;
-    sslh_vit_desc vit;
-    sslh_conv_gru_desc conv_gru;
-#define SSLH_I_FROM_ARCH(kind) \
+#define SSLH_I_FROM_ARCH(kind, type, make) \
     if (strncmp(a, #kind " ", sizeof #kind) == 0) { \
-        memset(&kind, 0, sizeof kind); \
-        sslh_i_arch_read(a, sslh_i_##kind##_settings, &kind); \
-        return sslh_##kind(c, kind); \
+        type desc; \
+        memset(&desc, 0, sizeof desc); \
+        sslh_i_arch_read(a, sslh_i_##kind##_settings, &desc); \
+        return make(c, desc); \
     }
-    SSLH_I_FROM_ARCH(mlp)
-    SSLH_I_FROM_ARCH(convnet)
-    SSLH_I_FROM_ARCH(resnet)
-    SSLH_I_FROM_ARCH(nin)
-    SSLH_I_FROM_ARCH(vit)
-    SSLH_I_FROM_ARCH(conv_gru)
-#undef SSLH_I_FROM_ARCH
-#if SSLH_WITH_VAE
-    if (strncmp(a, "vae_encoder ", 12) == 0) {
-        sslh_i_vae_net vae;
-        memset(&vae, 0, sizeof vae);
-        sslh_i_arch_read(a, sslh_i_vae_net_settings, &vae);
-        return sslh_i_vae_encoder_new(c, vae);
-    }
+    SSLH_I_FROM_ARCH(mlp, sslh_mlp_desc, sslh_mlp)
+    SSLH_I_FROM_ARCH(convnet, sslh_convnet_desc, sslh_convnet)
+    SSLH_I_FROM_ARCH(resnet, sslh_resnet_desc, sslh_resnet)
+    SSLH_I_FROM_ARCH(nin, sslh_nin_desc, sslh_nin)
+    SSLH_I_FROM_ARCH(vit, sslh_vit_desc, sslh_vit)
+    SSLH_I_FROM_ARCH(conv_gru, sslh_conv_gru_desc, sslh_conv_gru)
+#if SSLH_WITH_AUTOENCODER
+    SSLH_I_FROM_ARCH(autoencoder_encoder, sslh_autoencoder_desc, sslh_i_autoencoder_encoder_new)
 #endif
+#if SSLH_WITH_VAE
+    SSLH_I_FROM_ARCH(vae_encoder, sslh_i_vae_net, sslh_i_vae_encoder_new)
+#endif
+#undef SSLH_I_FROM_ARCH
     return NULL;
 }
 

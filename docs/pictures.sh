@@ -13,6 +13,7 @@ mkdir -p "$out" docs/img
 "$bin/moco" --out "$out"
 "$bin/simsiam" --images 2000 --batch 64 --epochs 5 --out "$out"
 "$bin/barlow" --images 2000 --batch 64 --epochs 5 --out "$out"
+"$bin/autoencoder" --out "$out"
 "$bin/vae" --latent 2 --hidden 256 --epochs 30 --out "$out"
 "$bin/mae" --epochs 6 --tune 1 --out "$out"
 cp "$out/rotation_views.png" docs/img/rotation_views.png
@@ -28,6 +29,8 @@ cp "$out/neighbours.png" docs/img/simclr_neighbours.png
 cp "$out/moco_neighbours.png" docs/img/moco_neighbours.png
 cp "$out/simsiam_collapse.png" docs/img/simsiam_collapse.png
 cp "$out/barlow_correlations.png" docs/img/barlow_correlations.png
+cp "$out/autoencoder.png" docs/img/autoencoder.png
+cp "$out/autoencoder_map.png" docs/img/autoencoder_map.png
 cp "$out/vae_manifold.png" docs/img/vae_manifold.png
 cp "$out/vae_reconstructions.png" docs/img/vae_reconstructions.png
 cp "$out/mae_reconstructions.png" docs/img/mae_reconstructions.png

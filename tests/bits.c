@@ -144,6 +144,17 @@ static unsigned long long run(int threads, const char *cpu, int portable) {
         note_part("rotation", train(c, &m, data, sgd, 3, 12, 0));
     }
 #endif
+#if SSLH_WITH_AUTOENCODER
+    {
+        sslh_autoencoder_desc ad;
+        sslh_method m;
+        memset(&ad, 0, sizeof ad);
+        ad.height = ad.width = SIDE, ad.channels = 3, ad.latent = 5, ad.convolutions = 1, ad.maps = 6;
+        ad.noise = 1, ad.sparse = 3;
+        m = sslh_autoencoder(c, ad);
+        note_part("autoencoder", train(c, &m, data, adam, 3, 12, 0));
+    }
+#endif
 #if SSLH_WITH_VAE
     {
         sslh_vae_desc vd;

@@ -216,6 +216,7 @@ static void world_begin(world *w) {
     sslh_vit_desc vd;
     sslh_net_desc nd;
     sslh_vae_desc ad;
+    sslh_autoencoder_desc pd;
     sslh_simclr_desc sd;
     sslh_rotation_desc rd;
     sslh_mae_desc ed;
@@ -228,6 +229,7 @@ static void world_begin(world *w) {
     memset(&vd, 0, sizeof vd);
     memset(&nd, 0, sizeof nd);
     memset(&ad, 0, sizeof ad);
+    memset(&pd, 0, sizeof pd);
     memset(&sd, 0, sizeof sd);
     memset(&rd, 0, sizeof rd);
     memset(&ed, 0, sizeof ed);
@@ -263,6 +265,8 @@ static void world_begin(world *w) {
     memset(&w->data[w->datas++], 0, sizeof w->data[0]);
     ad.height = 8, ad.width = 8, ad.channels = 3, ad.hidden = 5, ad.latent = 2;
     add_method(w, sslh_vae(c, ad));
+    pd.height = 8, pd.width = 8, pd.channels = 3, pd.hidden = 5, pd.latent = 2, pd.convolutions = 1, pd.maps = 2, pd.noise = 2;
+    add_method(w, sslh_autoencoder(c, pd));
     sd.head_hidden = 4, sd.head_out = 4;
     add_method(w, sslh_simclr(c, w->net[1], sd));
     add_method(w, sslh_rotation(c, w->net[2], rd));
@@ -1011,12 +1015,22 @@ static int call_row(world *w, int row, const char **names) {
     ROW(sslh_method_new, add_method(w, sslh_method_new(c, text[0], n[0], dice(2) ? reals : NULL, (size_t)dice(20))))
     ROW(sslh_method_print, TEXT_OUT(sslh_method_print(m, where, size)))
     ROW(sslh_methods, sslh_methods(dice(2) ? &k[0] : NULL))
-    ROW(sslh_method_make, static const char *const which[] = {"simclr", "rotation", "vae", "mae"};
-        add_method(w, sslh_method_make(c, dice(4) ? which[dice(4)] : text[0], n[0], d[0], any_settings())))
+    ROW(sslh_method_make, static const char *const which[] = {"simclr", "rotation", "vae", "mae", "autoencoder"};
+        add_method(w, sslh_method_make(c, dice(4) ? which[dice(5)] : text[0], n[0], d[0], any_settings())))
     ROW(sslh_method_describe, TEXT_OUT(sslh_method_describe(dice(2) ? "mae" : text[0], where, size)))
     ROW(sslh_rotation, EMPTY(sslh_rotation_desc, e); e.rotations = zeros_mostly(); e.one_per_image = dice(2);
         if (!dice(3)) e.tap = text[0]; sslh_recipe r = any_recipe(); if (dice(2)) e.views = &r;
         add_method(w, sslh_rotation(c, n[0], e)))
+    ROW(sslh_autoencoder, EMPTY(sslh_autoencoder_desc, e); e.height = dice(2) ? 8 : i[0]; e.width = dice(2) ? 8 : i[1];
+        e.channels = dice(2) ? 3 : i[2]; e.layers = zeros_mostly(); e.hidden = dice(2) ? 4 : i[3];
+        e.latent = dice(2) ? 2 : i[4]; e.convolutions = dice(4); e.maps = zeros_mostly(); e.output = dice(4);
+        e.noise = dice(4); e.amount = zeros_mostly_real(); e.sparse = zeros_mostly_real(); e.rate = zeros_mostly_real();
+        e.contractive = zeros_mostly_real(); e.sigmoid_code = dice(2); e.tied_weights = dice(2);
+        add_method(w, sslh_autoencoder(c, e)))
+    ROW(sslh_autoencoder_rebuild, K(sslh_autoencoder_rebuild(m, T(0))))
+    ROW(sslh_autoencoder_decode, K(sslh_autoencoder_decode(m, T(0))))
+    ROW(sslh_autoencoder_noisy, K(sslh_autoencoder_noisy(m, T(0), (uint64_t)i[0])))
+    ROW(sslh_autoencoder_evaluate, sslh_autoencoder_evaluate(m, d[0]))
     ROW(sslh_vae, EMPTY(sslh_vae_desc, e); e.height = dice(2) ? 8 : i[0]; e.width = dice(2) ? 8 : i[1];
         e.channels = dice(2) ? 3 : i[2]; e.hidden = dice(2) ? 4 : i[3]; e.latent = dice(2) ? 2 : i[4];
         e.beta = zeros_mostly_real(); e.gaussian = dice(2); add_method(w, sslh_vae(c, e)))

@@ -121,6 +121,7 @@ static void method_numbers(void) {
     sslh_ctx *c = create(1);
     sslh_rotation_desc rd;
     sslh_simclr_desc sd;
+    sslh_autoencoder_desc ad;
     sslh_vae_desc vd;
     sslh_mae_desc md;
     sslh_vit_desc td;
@@ -131,6 +132,7 @@ static void method_numbers(void) {
     sslh_method m;
     sslh_net *vit;
     int i;
+    memset(&ad, 0, sizeof ad);
     memset(&id, 0, sizeof id);
     memset(&jd, 0, sizeof jd);
     memset(&cd, 0, sizeof cd);
@@ -219,6 +221,14 @@ static void method_numbers(void) {
         CHECK(shifts >= 5, "%d vectors in the head", shifts);
     }
     two_view_numbers(c);
+    ad.height = ad.width = 28;
+    m = sslh_autoencoder(c, ad);
+    CHECK_OK(c);
+    CHECK(m.defaults.optimizer.kind == SSLH_ADAM && m.defaults.batch == 256 && m.defaults.epochs == 50 &&
+              m.defaults.schedule == SSLH_CONSTANT && m.defaults.warmup == 0, "the autoencoder's training");
+    CHECK_NEAR(m.defaults.lr, 1e-3, 1e-9);
+    CHECK(sslh_net_query(m.net).params == 2 * (784 * 64 + 64 * 32 + 32 * 16) + 2 * (64 + 32) + 16 + 784,
+          "784-64-32-16-32-64-784 has %d parameters", (int)sslh_net_query(m.net).params);
     vd.height = vd.width = 28;
     m = sslh_vae(c, vd);
     CHECK_OK(c);
@@ -475,7 +485,7 @@ static sslh_method made(sslh_ctx *c, const char *name, const char *settings) {
     sslh_conv_gru_desc g;
     memset(&g, 0, sizeof g);
     g.width = g.context = 8;
-    sslh_net *encoder = strcmp(name, "vae") == 0   ? NULL
+    sslh_net *encoder = strcmp(name, "vae") == 0 || strcmp(name, "autoencoder") == 0 ? NULL
                         : strcmp(name, "mae") == 0 ? one_block(c)
                         : strcmp(name, "cpc") == 0 ? sslh_conv_gru(c, g)
                                                    : small(c, 3);
@@ -497,6 +507,7 @@ static void a_line_is_read_back(void) {
         {"inpainting", "tap=block1 hole=4 ring_weight=1 lr=1e-4 channelwise=3"},
         {"colorization", ""},
         {"colorization", "reverse=1 cell=2 neighbours=10 sigma=3 lambda=1 temperature=1 head_hidden=5 tap=block1"},
+        {"autoencoder", "noise=3 amount=0.5 sparse=1 layers=2 hidden=9 latent=3 tied_weights=1"},
         {"vae", "beta=0 gaussian=1 hidden=9 latent=3"},
         {"cpc", "steps=4 from=2 negatives=10 lr=0.001"},
         {"cpc2", "allow_batch_norm=1"},

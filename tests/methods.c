@@ -63,6 +63,11 @@ static const method_case cases[] = {
     {"colorization", 0.01f, "head_hidden=7"},
     {"colorization_l", 0.01f, "head_hidden=7 reverse=1 cell=2 neighbours=3 sigma=8 tap=block2"},
     {"colorization_both", 0.01f, "head_hidden=7 split_brain=1 lambda=1 cell=2"},
+    {"autoencoder", 0.01f, "hidden=10 latent=3"},
+    {"autoencoder_noisy", 0.01f, "hidden=10 latent=3 layers=2 noise=2 output=2 sparse=3 rate=0.2"},
+    {"autoencoder_tied", 0.01f, "hidden=10 latent=6 layers=1 tied_weights=1 contractive=0.5 output=2"},
+    {"autoencoder_conv", 0.01f, "latent=3 layers=2 hidden=7 convolutions=2 maps=4 output=3"},
+    {"autoencoder_both", 0.01f, "latent=3 layers=2 hidden=7 convolutions=2 maps=4 tied_weights=1 sigmoid_code=1"},
     {"vae", 0.01f, "hidden=9,latent=3"},
     {"vae_gaussian", 0.01f, "hidden=9 latent=3 gaussian=1 activation_tanh=1 beta=2e0"},
     {"cpc", 0.01f, "steps=3 negatives=7 crop=48"},
@@ -146,6 +151,11 @@ static void given_views(sslh_method *m, const sslh_batch *batch, sslh_view_set *
         for (i = 0; i < 4 * side * side; i++) mask[i] = draw20(&s) % 3 == 0;
         sslh_view_add(out, "images", image_input(c, "images", 4, side, side, 3));
         sslh_view_add(out, "mask", sslh_from(c, sslh_dim4(4, side, side, 1), mask));
+    } else if (strncmp(current->name, "autoencoder", 11) == 0) {
+        int conv = ends_with(current->name, "_conv") || ends_with(current->name, "_both"), ch = conv ? 3 : 1;
+        sslh_view_add(out, "images", image_input(c, "images", 6, conv ? 8 : 5, 4, ch));
+        sslh_view_add(out, "noisy", image_input(c, ends_with(current->name, "_noisy") ? "noisy" : "images", 6,
+                                                conv ? 8 : 5, 4, ch));
     } else if (strncmp(current->name, "vae", 3) == 0)
         sslh_view_add(out, "images", image_input(c, "images", 6, 5, 4, 1));
     else if (strncmp(current->name, "cpc2", 4) == 0) {
@@ -231,7 +241,7 @@ static sslh_net *conv_gru(sslh_ctx *c, int norm) {
 }
 /* The encoder of a case; NULL where the method makes its own. */
 static sslh_net *encoder_for(sslh_ctx *c, const char *name) {
-    if (strncmp(name, "vae", 3) == 0) return NULL;
+    if (strncmp(name, "vae", 3) == 0 || strncmp(name, "autoencoder", 11) == 0) return NULL;
     if (strncmp(name, "inpainting", 10) == 0) return convnet_map(c, 6, 10);
     if (strncmp(name, "mae", 3) == 0 || ends_with(name, "_vit")) return vit(c, 0);
     if (strncmp(name, "cpc2", 4) == 0)
@@ -321,6 +331,21 @@ static sslh_method make_method(sslh_ctx *c, const char *name) {
         return sslh_colorization(c, convnet(c, 6, 10), d);
     }
 #endif
+#if SSLH_WITH_AUTOENCODER
+    if (strncmp(name, "autoencoder", 11) == 0) {
+        sslh_autoencoder_desc d;
+        int conv = ends_with(name, "_conv") || ends_with(name, "_both");
+        memset(&d, 0, sizeof d);
+        d.height = conv ? 8 : 5, d.width = 4, d.channels = conv ? 3 : 1, d.hidden = conv ? 7 : 10, d.latent = 3;
+        if (conv) d.layers = 2, d.convolutions = 2, d.maps = 4;
+        if (ends_with(name, "_conv")) d.output = 3;
+        if (ends_with(name, "_both")) d.tied_weights = 1, d.sigmoid_code = 1;
+        if (ends_with(name, "_noisy")) d.layers = 2, d.noise = 2, d.output = 2, d.sparse = 3, d.rate = 0.2f;
+        if (ends_with(name, "_tied"))
+            d.layers = 1, d.latent = 6, d.tied_weights = 1, d.contractive = 0.5f, d.output = 2;
+        return sslh_autoencoder(c, d);
+    }
+#endif
 #if SSLH_WITH_VAE
     if (strncmp(name, "vae", 3) == 0) {
         sslh_vae_desc d;
@@ -399,11 +424,13 @@ static sslh_data data_for(sslh_ctx *c, const char *name) {
     static int32_t labels[40];
     static float sound[40 * 100];
     sslh_field f[3];
-    int i, vae = strncmp(name, "vae", 3) == 0;
+    int i, conv = strcmp(name, "autoencoder_conv") == 0 || strcmp(name, "autoencoder_both") == 0;
+    int vae = strncmp(name, "vae", 3) == 0 || (strncmp(name, "autoencoder", 11) == 0 && !conv);
     for (i = 0; i < (int)sizeof pixels; i++)
         pixels[i] = (uint8_t)(sslh_random_below(4, 4, (uint64_t)i, 120) + (uint32_t)(i / 192 % 5) * 25);
     for (i = 0; i < 40; i++) labels[i] = i % 5;
     if (vae) return sslh_data_from_images(c, pixels, 40, 5, 4, 1, labels);
+    if (conv) return sslh_data_from_images(c, pixels, 40, 8, 4, 3, labels);
     if (ends_with(name, "_middle")) return sslh_data_from_images(c, pixels, 10, 16, 16, 3, labels);
     for (i = 0; i < 4000; i++) /* for methods that listen: noise of a second of five kinds */
         sound[i] = sslh_random_normal(5, 5, (uint64_t)i) * (i % (2 + i / 100 % 5) ? 0.05f : 0.3f);
@@ -420,6 +447,15 @@ static sslh_loader *loader_for(sslh_ctx *c, sslh_data data, int batch) {
     d.epochs = SSLH_OFF;
     return sslh_loader_new(c, data, d);
 }
+
+#if SSLH_WITH_INPAINTING || SSLH_WITH_AUTOENCODER
+static void zero_tensor(sslh_method *m, const char *name) {
+    sslh_tensor *t = sslh_find(m->net, name);
+    size_t i;
+    if (!CHECK(t != NULL, "no %s", name)) return;
+    for (i = 0; i < t->count; i++) t->data[i] = 0;
+}
+#endif
 
 /* Two steps of a case. loss and further numbers of each step; draws: the random stream used by each step. before:
    values of all
@@ -731,7 +767,7 @@ static void every_method(void) {
     }
     CHECK(rows == count && rows >= SSLH_WITH_ROTATION + SSLH_WITH_JIGSAW + SSLH_WITH_CONTEXT + SSLH_WITH_INPAINTING +
                                      SSLH_WITH_COLORIZATION + SSLH_WITH_SIMCLR + SSLH_WITH_MOCO + SSLH_WITH_VAE +
-                                     SSLH_WITH_MAE + SSLH_WITH_BYOL + SSLH_WITH_SIMSIAM + SSLH_WITH_BARLOW +
+                                     SSLH_WITH_AUTOENCODER + SSLH_WITH_MAE + SSLH_WITH_BYOL + SSLH_WITH_SIMSIAM + SSLH_WITH_BARLOW +
                                      SSLH_WITH_VICREG,
           "%d methods, count says %d", rows, count);
 }
@@ -1053,12 +1089,6 @@ static float square_sum(const sslh_tensor *a, const sslh_tensor *b, const sslh_t
         if ((mask->data[i / channels] != 0) == inside) sum += d * d;
     }
     return (float)sum;
-}
-static void zero_tensor(sslh_method *m, const char *name) {
-    sslh_tensor *t = sslh_find(m->net, name);
-    size_t i;
-    if (!CHECK(t != NULL, "no %s", name)) return;
-    for (i = 0; i < t->count; i++) t->data[i] = 0;
 }
 static sslh_method inpainting_of(sslh_ctx *c, int hole, float adversarial) {
     sslh_inpainting_desc d;
@@ -2473,6 +2503,223 @@ static void colorization_errors(void) {
 }
 #endif
 
+#if SSLH_WITH_AUTOENCODER
+static sslh_method autoencoder_of(sslh_ctx *c, int latent, sslh_autoencoder_desc d) {
+    d.height = 4, d.width = 3, d.channels = 1, d.layers = 1, d.latent = latent;
+    return sslh_autoencoder(c, d);
+}
+/* 60 images of 12 values that lie near a plane of 3 dimensions. */
+static sslh_data near_a_plane(sslh_ctx *c) {
+    static float v[60 * 12];
+    sslh_field f;
+    int n, i, k;
+    for (n = 0; n < 60; n++)
+        for (i = 0; i < 12; i++) {
+            v[n * 12 + i] = 0.5f + 0.03f * sslh_random_normal(1, 1, (uint64_t)(n * 12 + i));
+            for (k = 0; k < 3; k++)
+                v[n * 12 + i] += 0.1f * sslh_random_normal(2, (uint64_t)k, (uint64_t)n) *
+                                 sslh_random_normal(3, (uint64_t)k, (uint64_t)i);
+        }
+    memset(&f, 0, sizeof f);
+    f.kind = SSLH_FIELD_IMAGE, f.type = SSLH_F32, f.shape = sslh_dim3(4, 3, 1), f.values = v;
+    return sslh_data_from_fields(c, &f, 1, 60);
+}
+
+/* One linear layer has PCA's error: with PCA's axes as weights it has exactly that, and no gradient; trained from its
+   initial weights it comes down to it and not below, with tied weights too. */
+static void autoencoder_is_pca(void) {
+    sslh_ctx *c = create(1);
+    sslh_data data = near_a_plane(c);
+    sslh_autoencoder_desc d;
+    sslh_feature_desc fd;
+    sslh_tensor *x, *mean, *centred, *score, *axes;
+    sslh_method m;
+    sslh_view_set views;
+    sslh_batch batch;
+    double pca, error;
+    int tied, i, k;
+    memset(&d, 0, sizeof d), memset(&fd, 0, sizeof fd), memset(&views, 0, sizeof views);
+    d.output = 3;
+    x = sslh_features(c, NULL, data, fd); /* (60,12) */
+    mean = sslh_mean(c, x, SSLH_AXIS(0), 1);
+    centred = sslh_persist(sslh_sub(c, x, mean));
+    mean = sslh_persist(mean);
+    score = sslh_pca(c, x, 3); /* (60,3) */
+    axes = sslh_matmul_ex(c, score, centred, 1, 0); /* (3,12), each times the sum of its squared scores */
+    axes = sslh_persist(sslh_div(c, axes, sslh_reshape(c, sslh_sum(c, sslh_square(c, score), SSLH_AXIS(0), 0), sslh_dim2(3, 1))));
+    pca = (double)sslh_item(sslh_sum(c, sslh_square(c, centred), SSLH_ALL, 0)) -
+          (double)sslh_item(sslh_sum(c, sslh_square(c, score), SSLH_ALL, 0));
+    pca /= 60 * 12;
+    CHECK_OK(c);
+    m = autoencoder_of(c, 3, d);
+    for (k = 0; k < 3; k++) {
+        double b = 0;
+        for (i = 0; i < 12; i++) {
+            sslh_find(m.net, "encoder.fc1.weight")->data[k * 12 + i] = axes->data[k * 12 + i];
+            sslh_find(m.net, "decoder.fc1.weight")->data[i * 3 + k] = axes->data[k * 12 + i];
+            b -= (double)axes->data[k * 12 + i] * (double)mean->data[i];
+        }
+        sslh_find(m.net, "encoder.fc1.bias")->data[k] = (sslh_real)b;
+    }
+    for (i = 0; i < 12; i++) sslh_find(m.net, "decoder.fc1.bias")->data[i] = mean->data[i];
+    CHECK_CLOSE((double)sslh_autoencoder_evaluate(&m, data), pca, 1e-4);
+    sslh_next_batch(loader_for(c, data, 60), &batch);
+    m.views(&m, &batch, &views);
+    sslh_backward(c, m.loss(&m, &views, 0));
+    CHECK_CLOSE((double)m.numbers[0].value, pca, 1e-4);
+    CHECK(!m.numbers[1].name, "no penalty, no number of it");
+    for (i = 0; i < sslh_count_tensors(m.net); i++) {
+        const sslh_tensor *p = sslh_tensor_at(m.net, i, NULL, 0, NULL);
+        size_t q;
+        for (q = 0; q < p->count; q++) CHECK_NEAR((double)p->grad[q], 0, 1e-4);
+    }
+    for (tied = 0; tied < 2; tied++) {
+        sslh_train_desc t;
+        memset(&t, 0, sizeof t);
+        t.quiet = 1, t.batch = 60, t.epochs = test_small() ? 1000 : 10000, t.lr = 0.02f, t.schedule = SSLH_COSINE;
+        d.tied_weights = tied;
+        m = autoencoder_of(c, 3, d);
+        CHECK((sslh_find(m.net, "decoder.fc1.weight") == NULL) == tied, "tied");
+        sslh_train(c, m, data, t);
+        error = (double)sslh_autoencoder_evaluate(&m, data);
+        CHECK_OK(c);
+        printf("   linear, %s: %.8f, PCA %.8f\n", tied ? "tied" : "not tied", error, pca);
+        CHECK(error > pca * 0.9999 && error < pca * (test_small() ? 2.5 : 1.001), "linear %.9g, PCA %.9g", error, pca);
+    }
+    sslh_destroy(c);
+}
+
+/* The loss where the net knows nothing: weights of the decoder 0, so that y = 1/2; and both penalties where they can be
+   counted by hand. */
+static void autoencoder_values(void) {
+    sslh_ctx *c = create(1);
+    sslh_autoencoder_desc d;
+    sslh_data data = near_a_plane(c);
+    sslh_view_set views;
+    sslh_batch batch;
+    sslh_tensor *x;
+    double square = 0, weights = 0, loss;
+    size_t q;
+    int output, i;
+    memset(&d, 0, sizeof d), memset(&views, 0, sizeof views);
+    sslh_next_batch(loader_for(c, data, 60), &batch);
+    x = sslh_persist(sslh_batch_images(c, batch));
+    sslh_view_add(&views, "images", x), sslh_view_add(&views, "noisy", x);
+    for (q = 0; q < x->count; q++) square += pow((double)x->data[q] - 0.5, 2) / 60;
+    for (output = 1; output <= 2; output++) {
+        sslh_method m;
+        d.output = output, d.sparse = 2, d.contractive = 3, d.rate = 0.125f;
+        m = autoencoder_of(c, 5, d);
+        zero_tensor(&m, "decoder.fc1.weight"), zero_tensor(&m, "decoder.fc1.bias");
+        zero_tensor(&m, "encoder.fc1.weight");
+        for (i = 0; i < 5; i++) sslh_find(m.net, "encoder.fc1.bias")->data[i] = (sslh_real)-log(7.0); /* h = 1/8 */
+        loss = (double)sslh_item(m.loss(&m, &views, 0));
+        CHECK_CLOSE(loss, output == 2 ? 12 * log(2.0) : square / 2, 2e-5);
+        CHECK_NEAR((double)m.numbers[1].value, 0, 1e-5);
+        CHECK_CLOSE((double)m.numbers[0].value, square / 12, 1e-5);
+        zero_tensor(&m, "encoder.fc1.bias"); /* h = 1/2 */
+        CHECK_CLOSE((double)sslh_item(m.loss(&m, &views, 0)) - loss,
+                    2 * 5 * (0.125 * log(0.25) + 0.875 * log(1.75)), 1e-4);
+    }
+    d.sparse = 0; /* h = 1/2 + little: J = |W|^2 / 16 */
+    {
+        sslh_method m = autoencoder_of(c, 5, d);
+        const sslh_tensor *w = sslh_find(m.net, "encoder.fc1.weight");
+        zero_tensor(&m, "encoder.fc1.bias");
+        for (q = 0; q < w->count; q++) w->data[q] *= (sslh_real)0.01, weights += (double)w->data[q] * (double)w->data[q];
+        m.loss(&m, &views, 0);
+        CHECK_CLOSE((double)m.numbers[1].value, 3 * weights / 16, 1e-4);
+        CHECK(strcmp(m.numbers[1].name, "penalty") == 0 && !m.numbers[2].name, "names");
+    }
+    CHECK_OK(c);
+    sslh_destroy(c);
+}
+
+/* Each kind of noise does what it says, to each image by its own numbers, whatever batch it is in. */
+static void autoencoder_noise(void) {
+    static uint8_t pixels[40 * 28 * 28];
+    sslh_ctx *c = create(1);
+    int kind, i;
+    for (i = 0; i < (int)sizeof pixels; i++) pixels[i] = 51; /* 0.2 */
+    for (kind = 0; kind <= 3; kind++) {
+        sslh_data data = sslh_data_from_images(c, pixels, 40, 28, 28, 1, NULL);
+        sslh_autoencoder_desc d;
+        sslh_view_set views[2];
+        sslh_batch batch;
+        sslh_method m;
+        sslh_tensor *x, *y[2];
+        double low = 0, high = 0, sum = 0, square = 0, n = 40 * 784;
+        size_t q;
+        memset(&d, 0, sizeof d), memset(views, 0, sizeof views);
+        d.height = d.width = 28, d.noise = kind, d.amount = 0.3f;
+        m = sslh_autoencoder(c, d);
+        for (i = 0; i < 2; i++) {
+            sslh_next_batch(loader_for(c, data, i ? 10 : 40), &batch);
+            m.views(&m, &batch, &views[i]);
+            y[i] = sslh_persist(sslh_view_get(&views[i], "noisy"));
+        }
+        CHECK(memcmp(y[0]->data, y[1]->data, y[1]->count * sizeof *y[1]->data) == 0, "noise depends on the batch");
+        CHECK((memcmp(y[0]->data, y[0]->data + 784, 784 * sizeof *y[0]->data) == 0) == !kind, "all images alike");
+        x = sslh_full(c, sslh_shape_of(y[0]), 0.2f);
+        y[0] = sslh_autoencoder_noisy(&m, x, 7);
+        CHECK_OK(c);
+        for (q = 0; q < y[0]->count; q++) {
+            double v = (double)y[0]->data[q];
+            low += v == 0, high += v == 1, sum += (v - 0.2) / n, square += pow(v - 0.2, 2) / n;
+        }
+        if (kind == 0) CHECK(square < 1e-12, "noise without noise");
+        if (kind == 1) CHECK(fabs(sum) < 0.01 && fabs(sqrt(square) - 0.3) < 0.01, "%g %g", sum, sqrt(square));
+        if (kind == 2) CHECK(fabs(low / n - 0.15) < 0.01 && fabs(high / n - 0.15) < 0.01, "%g %g", low / n, high / n);
+        if (kind == 3) CHECK(fabs(low / n - 0.3) < 0.01 && high == 0, "%g %g", low / n, high / n);
+    }
+    sslh_destroy(c);
+}
+
+static void autoencoder_errors(void) {
+    sslh_ctx *c = create(1);
+    sslh_autoencoder_desc d;
+    sslh_data data = near_a_plane(c);
+    sslh_train_desc t = two_steps();
+    sslh_method m, mine;
+    sslh_data bad = data;
+    memset(&d, 0, sizeof d);
+    sslh_autoencoder(c, d);
+    CHECK_ERROR(c, "sslh_autoencoder: .height must be given");
+    d.height = 10, d.width = 8, d.contractive = 0.1f;
+    sslh_autoencoder(c, d);
+    CHECK_ERROR(c, "needs .layers = 1 and no .convolutions");
+    d.contractive = 0, d.convolutions = 2;
+    sslh_autoencoder(c, d);
+    CHECK_ERROR(c, "images of 10 x 8 cannot be halved 2 times");
+    d.convolutions = 1, d.maps = 3;
+    m = sslh_autoencoder(c, d);
+    CHECK(sslh_find(m.net, "encoder.fc1.weight")->shape[1] == 5 * 4 * 3 && !sslh_find(m.net, "encoder.fc2.weight"),
+          "one linear layer behind convolutions");
+    sslh_train(c, m, data, t);
+    CHECK_ERROR(c, "sslh_autoencoder: made for images of 10 x 8 x 1, the data has 4 x 3 x 1");
+    sslh_autoencoder_decode(&m, sslh_zeros(c, sslh_dim2(2, 5)));
+    CHECK_ERROR(c, "sslh_autoencoder_decode: sslh_linear");
+    sslh_autoencoder_rebuild(&m, sslh_zeros(c, sslh_dim2(2, 5)));
+    CHECK_ERROR(c, "wants 1 channels");
+    sslh_autoencoder_noisy(&m, sslh_zeros(c, sslh_dim2(2, 5)), 0);
+    CHECK_ERROR(c, "images (N,H,W,C) are needed");
+    bad.count = 0;
+    sslh_autoencoder_evaluate(&m, bad);
+    CHECK_ERROR(c, "the data set is empty");
+    mine = sslh_method_new(c, "mine", NULL, NULL, 0);
+    sslh_autoencoder_evaluate(&mine, data);
+    CHECK_ERROR(c, "'mine' was not made by sslh_autoencoder");
+    m = autoencoder_of(c, 2, d);
+    CHECK_ERROR(c, "images of 4 x 3 cannot");
+    d.convolutions = 0;
+    m = autoencoder_of(c, 2, d);
+    sslh_find(m.net, "decoder.fc1.bias")->data[0] = (sslh_real)NAN;
+    sslh_autoencoder_evaluate(&m, data);
+    CHECK_ERROR(c, "sslh_autoencoder_evaluate: the error of images 0 to 59 is NaN");
+    sslh_destroy(c);
+}
+#endif
+
 /* What text says is what a descriptor says: the same printed settings, the same bits after two steps. */
 static void text_is_a_descriptor(void) {
     int k;
@@ -2543,7 +2790,7 @@ static void text_errors(void) {
     char text[4096];
     int i, n;
     refused(c, "simsalabim", "", "no method \"simsalabim\" in this build; there are: rotation, jigsaw, context, "
-            "inpainting, colorization, vae, simclr, moco, cpc, cpc2, byol, simsiam, barlow, vicreg, mae");
+            "inpainting, colorization, autoencoder, vae, simclr, moco, cpc, cpc2, byol, simsiam, barlow, vicreg, mae");
     sslh_method_make(c, NULL, NULL, data_for(c, "any"), NULL);
     CHECK_ERROR(c, "the name is NULL");
     refused(c, "simclr", "heat=1",
@@ -2704,6 +2951,12 @@ int main(int argc, char **argv) {
 #if SSLH_WITH_VAE
     TEST(inpainting_errors)
 #endif
+#endif
+#if SSLH_WITH_AUTOENCODER
+    TEST(autoencoder_is_pca)
+    TEST(autoencoder_values)
+    TEST(autoencoder_noise)
+    TEST(autoencoder_errors)
 #endif
 #if SSLH_WITH_JIGSAW
     TEST(jigsaw_set)

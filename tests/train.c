@@ -42,6 +42,7 @@ static const char *const small_settings[][2] = {
     {"mae", "decoder_width=8,decoder_depth=1,decoder_heads=2"},
     {"cpc", "steps=3,negatives=9,crop=72"},
     {"cpc2", "side=10,patch=4,steps=1,negatives=9,target=4,context_blocks=1,context_hidden=4"},
+    {"autoencoder", "height=8,width=8,channels=3,hidden=11,latent=3,noise=1"},
     {"vae", "height=8,width=8,channels=3,hidden=11,latent=3"},
     {"jigsaw", "head_hidden=9,permutations=12"},
     {"context", "head_hidden=9"},

@@ -148,6 +148,15 @@ static void round_trips(void) {
     nin.divide = 16;
     nin.blocks = 3;
     same_again(c, sslh_nin(c, nin), "nin");
+#if SSLH_WITH_AUTOENCODER
+    {
+        sslh_autoencoder_desc ad;
+        memset(&ad, 0, sizeof ad);
+        ad.height = 4, ad.width = 8, ad.channels = 2, ad.latent = 3, ad.layers = 2, ad.hidden = 5;
+        ad.convolutions = 2, ad.maps = 3, ad.sparse = 1;
+        same_again(c, sslh_autoencoder(c, ad).encoder, "the encoder of an autoencoder");
+    }
+#endif
 #if SSLH_WITH_VAE
     {
         sslh_vae_desc vae;

@@ -284,6 +284,52 @@ def colorization(case, P, step, noise):
     return loss
 
 
+def autoencoder(case, P, step, noise):
+    conv = case.endswith(('_conv', '_both'))
+    shape = (6, 8, 4, 3) if conv else (6, 5, 4, 1)
+    x = image_input(case, 'images', shape)
+    h = image_input(case, 'noisy' if case == 'autoencoder_noisy' else 'images', shape)
+    tied = case.endswith(('_tied', '_both'))
+    layers = 3 if case == 'autoencoder' else 1 if case == 'autoencoder_tied' else 2
+    for i in (1, 2) if conv else ():
+        w = P['encoder.conv%d.weight' % i].permute(0, 3, 1, 2)
+        h = F.relu(F.conv2d(h.permute(0, 3, 1, 2), w, P['encoder.conv%d.bias' % i], 2, 1)).permute(0, 2, 3, 1)
+    h = h.reshape(6, -1)
+    for i in range(1, layers + 1):
+        h = linear(P, 'encoder.fc%d' % i, h)
+        if i < layers:
+            h = F.relu(h)
+    if case in ('autoencoder_noisy', 'autoencoder_tied', 'autoencoder_both'):
+        h = torch.sigmoid(h)
+    y = h
+    for i in range(layers, 0, -1):
+        w = P['encoder.fc%d.weight' % i].t() if tied else P['decoder.fc%d.weight' % i]
+        y = F.linear(y, w, P['decoder.fc%d.bias' % i])
+        if i > 1 or conv:
+            y = F.relu(y)
+    if conv:
+        y = y.reshape(6, 2, 1, 8)
+    for i in (2, 1) if conv else ():
+        w = P[('encoder' if tied else 'decoder') + '.conv%d.weight' % i].permute(0, 3, 1, 2)
+        y = F.conv_transpose2d(y.permute(0, 3, 1, 2), w, P['decoder.conv%d.bias' % i], 2, 1).permute(0, 2, 3, 1)
+        if i > 1:
+            y = F.relu(y)
+    x, y = x.reshape(6, -1), y.reshape(6, -1)
+    if case in ('autoencoder_noisy', 'autoencoder_tied'):
+        r = F.binary_cross_entropy_with_logits(y, x, reduction='none').sum(1)
+    else:
+        r = 0.5 * (((y if case == 'autoencoder_conv' else torch.sigmoid(y)) - x) ** 2).sum(1)
+    loss = r.mean()
+    if case == 'autoencoder_noisy':
+        rho, mean = torch.tensor(f32(0.2)), h.mean(0)
+        loss = loss + 3 * (rho * (rho / mean).log() + (1 - rho) * ((1 - rho) / (1 - mean)).log()).sum()
+    if case == 'autoencoder_tied':  # the Jacobian by autograd, one image at a time
+        f = lambda v: torch.sigmoid(linear(P, 'encoder.fc1', v))
+        jacobian = [torch.autograd.functional.jacobian(f, v, create_graph=True) for v in x]
+        loss = loss + 0.5 * torch.stack([(j ** 2).sum() for j in jacobian]).mean()
+    return loss
+
+
 def vae(case, P, step, noise):
     x = image_input(case, 'images', (6, 5, 4, 1)).reshape(6, 20)
     gaussian = case == 'vae_gaussian'
@@ -569,14 +615,15 @@ def optimizer(case, P, names, lr):
         return [adam(True, lr * f32(0.1)), adam(False, lr)] if any(judges) else [adam(False, lr)]
     if case.startswith('colorization'):
         return torch.optim.AdamW(groups(f32(1e-3)), lr=lr, betas=(f32(0.9), f32(0.999)), eps=f32(1e-3))
-    if case.startswith(('vae', 'cpc')):
+    if case.startswith(('autoencoder', 'vae', 'cpc')):
         return torch.optim.Adam(ps, lr=lr, betas=(f32(0.9), f32(0.999)), eps=f32(1e-3))
     return torch.optim.AdamW(groups(f32(0.05)), lr=lr, betas=(f32(0.9), f32(0.95)), eps=f32(1e-3))
 
 
 LOSS = {'simclr': simclr, 'simclr_plain': simclr, 'rotation': rotation, 'jigsaw': jigsaw, 'jigsaw_4': jigsaw,
         'context': context, 'context_one': context, 'inpainting': inpainting, 'inpainting_middle': inpainting,
-        'inpainting_blocks': inpainting, 'vae': vae, 'vae_gaussian': vae, 'mae': mae, 'mae_pixels': mae,
+        'inpainting_blocks': inpainting, 'autoencoder': autoencoder, 'autoencoder_noisy': autoencoder,
+        'autoencoder_tied': autoencoder, 'autoencoder_conv': autoencoder, 'autoencoder_both': autoencoder, 'vae': vae, 'vae_gaussian': vae, 'mae': mae, 'mae_pixels': mae,
         'cpc': cpc, 'cpc_same': cpc, 'cpc_other': cpc, 'cpc2': cpc2, 'cpc2_same': cpc2,
         'cpc2_other': cpc2, 'cpc2_all': cpc2, 'moco': moco, 'moco_1': moco, 'moco_3': moco, 'moco_3_vit': moco,
         'byol': byol, 'byol_collapse': byol, 'simsiam': simsiam, 'simsiam_3': simsiam, 'simsiam_plain': simsiam,

@@ -1,4 +1,4 @@
-/* One training of a method in pieces that PyTorch can take part in, for tests/torch/moco_compare.py and cpc_compare.py:
+/* One training of a method in pieces that PyTorch can take part in, for the scripts of tests/torch that compare:
 
        method_run train METHOD DATA SEED EPOCHS FOLDER [steps [threads]]
            trains by sslh_train; writes FOLDER/init.safetensors and FOLDER/ours.safetensors, the method's nets before
@@ -11,7 +11,8 @@
 
    METHOD moco: DATA is the folder of CIFAR-10, of which the first 10,000 images are learnt from; sslh_convnet. METHOD
    cpc: DATA is the folder of recordings of the Free Spoken Digit Dataset, divided as in examples/audio/cpc.c;
-   sslh_conv_gru. */
+   sslh_conv_gru. METHOD autoencoder: DATA is the folder of MNIST, all 60,000 and 10,000 images; its probe tells 1000
+   times the squared error of a test image's value too. */
 #define SSLH_IMPLEMENTATION
 #include "../../ssl.h"
 #include <stdio.h>
@@ -24,7 +25,7 @@ static const char *const cpc_settings = "steps=6 batch=16 lr=1e-3";
 typedef struct run {
     sslh_method m;
     sslh_data train;  /* what is learnt from */
-    sslh_data set[5]; /* moco: training and test images; cpc: clips of heard speakers to fit a probe on, to test it on,
+    sslh_data set[5]; /* moco, autoencoder: training and test images; cpc: clips of heard speakers to fit a probe on, to test it on,
                          of unheard ones, and the first two with the speaker as label */
 } run;
 
@@ -79,7 +80,11 @@ static run run_new(sslh_ctx *c, const char *method, const char *folder) {
         e.width = e.context = 64;
         sounds(c, &r, folder);
         r.m = sslh_method_make(c, "cpc", sslh_conv_gru(c, e), r.train, cpc_settings);
-    } else sslh_fail(c, SSLH_E_USAGE, "method_run: there are moco and cpc, not %s", method);
+    } else if (!strcmp(method, "autoencoder")) {
+        r.train = r.set[0] = images(c, folder, "train-images-idx3-ubyte.gz");
+        r.set[1] = images(c, folder, "t10k-images-idx3-ubyte.gz");
+        r.m = sslh_method_make(c, "autoencoder", NULL, r.train, NULL);
+    } else sslh_fail(c, SSLH_E_USAGE, "method_run: there are moco, cpc and autoencoder, not %s", method);
     return r;
 }
 
@@ -148,6 +153,12 @@ static void probe(sslh_ctx *c, run *r, const char *file) {
     l.strip_prefix = "encoder.";
     l.partial = 1; /* heads, key encoder, queue are in the file too */
     sslh_load_weights(r->m.encoder, file, l);
+    if (!strcmp(r->m.name, "autoencoder")) {
+        l.strip_prefix = NULL;
+        l.partial = 0;
+        sslh_load_weights(r->m.net, file, l);
+        printf("error %.4f ", 1000 * (double)sslh_autoencoder_evaluate(&r->m, r->set[1]));
+    }
     /* how images are normalised: a file may say otherwise, or nothing */
     if (r->m.prepare) r->m.prepare(&r->m, r->train);
     if (r->train.height) {
