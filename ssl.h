@@ -2106,7 +2106,7 @@ struct sslh_method_info {
     const char *venue;      /* "ICML 2020" */
     int         year;       /* of the venue */
     const char *learns_by;  /* "finding the other view of the same image" */
-    const char *input;      /* "images", "square images", "colour images", "sound" */
+    const char *input;      /* "images", "square images", "colour images", "labelled images", "sound" */
     const char *encoder;    /* "any"; "map": one whose output is a map; "no_batch_norm": any without it; "vit": a
                                transformer on patches; "conv_gru": sslh_conv_gru or two nets in one like it; "own": the
                                method makes it, NULL is passed */
@@ -4340,8 +4340,8 @@ SSLH_I_FN const char *sslh_i_tail(const char *path);
 /* ################################################################################################################## */
 /* What is in it. The methods of self-supervised learning as their papers write them, and what they are built from:
 
-     >>method    what methods share: the container, the check of the encoder, the two views, heads and teachers of many,
-                 the settings of a run
+     >>method    what methods share: the container, the check of the encoder, the views, heads, teachers and queues of
+                 many, the settings of a run
      >>rotation >>jigsaw >>context >>inpainting >>colorization >>vae >>simclr >>moco >>supcon >>nnclr >>cpc >>cpc2
      >>byol >>simsiam >>dino >>barlow >>vicreg >>swav >>mae    one section for each method
      >>methods   their list, one row each
@@ -4570,7 +4570,7 @@ SSLH_I_FN sslh_tensor *sslh_i_pool_features(sslh_ctx *c, sslh_tensor *x) {
     return sslh_global_avg_pool(c, x);
 }
 
-/* --- methods of two views: the views, the heads, a teacher, a meter ----------------------------------------------- */
+/* --- methods of several views: the views, the heads, a teacher, a queue, a meter ---------------------------------- */
 
 /* Two views of each image, each by its own recipe. */
 typedef struct sslh_i_two_views {
