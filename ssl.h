@@ -4747,6 +4747,17 @@ SSLH_I_FN sslh_tensor *sslh_i_multi_crop_loss(sslh_ctx *c, sslh_tensor *logits, 
     return sslh_scale(c, sslh_cross_entropy_soft(c, logits, all), (sslh_real)views / (sslh_real)(2 * (views - 1)));
 }
 
+/* A part of the method that is to rest in this step. It collects gradients as always, so that steps with it and without
+   need the same memory, but the optimiser passes it by. The first is called before the update, the second after it and,
+   because a step may fail in between, before the loss. */
+SSLH_I_FN void sslh_i_rest(sslh_net *part, int rests) {
+    if (rests) sslh_freeze(part, 1);
+}
+SSLH_I_FN void sslh_i_rest_ends(sslh_net *part, int rests) {
+    sslh_freeze(part, 0);
+    if (rests) sslh_i_forget_grads(part);
+}
+
 /* The collapse meter of embeddings z (N,D): the deviation of unit rows, mean over the columns, times sqrt(D). About 1
    when the rows point anywhere, 0 when all point the same way. */
 SSLH_I_FN float sslh_i_spread(sslh_ctx *c, sslh_tensor *z) {
@@ -8234,7 +8245,7 @@ SSLH_I_FN sslh_tensor *sslh_i_dino_loss(sslh_method *m, const sslh_view_set *v, 
     int N, i;
     float entropy;
     (void)phase;
-    sslh_freeze(s->last, m->epoch < s->d.freeze);
+    sslh_i_rest_ends(s->last, 0);
     h = sslh_i_dino_logits(c, s->head, s->last, sslh_i_multi_crop_features(c, m->encoder, v, s->drop_path));
     sslh_no_grad(c, 1);
     teacher = sslh_i_pool_features(c, sslh_forward(s->target_encoder, sslh_view_get(v, "large"))); /* (2N,C) */
@@ -8262,6 +8273,7 @@ SSLH_I_FN void sslh_i_dino_grads(sslh_method *m, int phase) {
     (void)phase;
     sslh_i_ema(m->ctx, sslh_state(m->net, s->centre)->data, s->mean->data, (size_t)s->d.outputs,
                (sslh_real)s->d.centre_momentum); /* (6) */
+    sslh_i_rest(s->last, m->epoch < s->d.freeze);
     if (m->steps) { /* 1 to .decay_rise by half a cosine */
         float below = sslh_cosine(m->step, m->steps, 0, s->d.decay_rise - 1);
         sslh_i_optimizer_decay_by(m->optimizer, s->d.decay_rise - below);
@@ -8271,6 +8283,7 @@ SSLH_I_FN void sslh_i_dino_grads(sslh_method *m, int phase) {
 SSLH_I_FN void sslh_i_dino_after(sslh_method *m) {
     const sslh_i_dino *s = (const sslh_i_dino *)m->self;
     float momentum = sslh_i_teacher_momentum(s->d.target_momentum, m->step, m->steps); /* (7) */
+    sslh_i_rest_ends(s->last, m->epoch < s->d.freeze);
     sslh_ema_update(s->target_encoder, m->encoder, momentum);
     sslh_ema_update(s->target_head, s->head, momentum);
     sslh_ema_update(s->target_last, s->last, momentum);
@@ -8523,8 +8536,9 @@ SSLH_I_FN sslh_method sslh_i_vicreg_make(sslh_ctx *c, sslh_net *encoder, sslh_da
    images 512 prototypes and SimCLR's weaker colours without blur. Views of one size pass together, and all of them
    through the projector, so that its batch norm sees one batch.
    Traps: when the loss stays at ln K, prototypes were not brought back to length 1 before each step, epsilon is too
-   large, or the prototypes moved too early; codes of one small batch are nearly random until the queue is full; a
-   queue longer than the data set holds old embeddings of the images that are asked for. */
+   large, or the prototypes moved too early; codes of one small batch are nearly random until the queue is full, and
+   from then on steps need more memory; a queue longer than the data set holds old embeddings of the images that are
+   asked for. */
 
 static const sslh_setting sslh_i_swav_settings[] = {
     {SSLH_I_FIELD(sslh_swav_desc, temperature), SSLH_SETTING_REAL, "0.1", "above 0"},
@@ -8593,7 +8607,7 @@ SSLH_I_FN sslh_tensor *sslh_i_swav_loss(sslh_method *m, const sslh_view_set *v, 
     (void)phase;
     s->rows = NULL;
     sslh_i_swav_normalise(c, s->prototypes);
-    sslh_freeze(s->prototypes, m->epoch < s->d.freeze);
+    sslh_i_rest_ends(s->prototypes, 0);
     z = sslh_l2_normalize(c, sslh_forward(s->head, sslh_i_multi_crop_features(c, m->encoder, v, 0)), 0); /* (1) */
     scores = sslh_forward(s->prototypes, z); /* (2): ((2+S)N,K) */
     if (SSLH_I_BAD(c)) return sslh_i_dummy(c);
@@ -8612,14 +8626,19 @@ SSLH_I_FN sslh_tensor *sslh_i_swav_loss(sslh_method *m, const sslh_view_set *v, 
 }
 
 /* The embeddings of the batch take the place of the oldest. */
-SSLH_I_FN void sslh_i_swav_enqueue(sslh_method *m, int phase) {
+SSLH_I_FN void sslh_i_swav_grads(sslh_method *m, int phase) {
     const sslh_i_swav *s = (const sslh_i_swav *)m->self;
     int32_t *filled;
     (void)phase;
+    sslh_i_rest(s->prototypes, m->epoch < s->d.freeze);
     if (!s->rows) return;
     sslh_i_queue_put(m->net, s->queue, s->rows);
     filled = sslh_state(m->net, s->filled)->ints;
     *filled = SSLH_I_MIN(*filled + s->rows->shape[0], s->d.queue);
+}
+SSLH_I_FN void sslh_i_swav_after(sslh_method *m) {
+    const sslh_i_swav *s = (const sslh_i_swav *)m->self;
+    sslh_i_rest_ends(s->prototypes, m->epoch < s->d.freeze);
 }
 
 SSLH_DEF sslh_method sslh_swav(sslh_ctx *c, sslh_net *encoder, sslh_swav_desc d) {
@@ -8654,7 +8673,8 @@ SSLH_DEF sslh_method sslh_swav(sslh_ctx *c, sslh_net *encoder, sslh_swav_desc d)
     m.prepare = sslh_i_swav_prepare;
     m.views = sslh_i_swav_views;
     m.loss = sslh_i_swav_loss;
-    m.grads = sslh_i_swav_enqueue;
+    m.grads = sslh_i_swav_grads;
+    m.after = sslh_i_swav_after;
     m.min_batch = 2;
     return sslh_i_method_end(m);
 }

@@ -54,7 +54,7 @@ static const char *const small_settings[][2] = {
     {"barlow", "head_out=8"},
     {"vicreg", "head_out=8"},
     {"dino", "outputs=12,small_views=2,head_hidden=8,bottleneck=6"},
-    {"swav", "prototypes=12,small_views=2,queue=96,queue_start=0,head_hidden=8,head_out=6"},
+    {"swav", "prototypes=12,small_views=2,queue=16,queue_start=0,head_hidden=8,head_out=6"},
 };
 /* The method number which (0 ..) of the list, of those that an encoder and images are enough for; 0 when there is none. */
 static int make_method(sslh_ctx *c, int which, sslh_method *m) {
