@@ -1,9 +1,10 @@
 /* ssl.h 0.2.0 - self-supervised learning in one C header. Public domain or MIT-0, your choice (end of file).
 
    Learns representations from data without labels: rotation prediction, jigsaw puzzles, context prediction, inpainting,
-   colorization, SimCLR, MoCo, contrastive predictive coding of sound and images, BYOL, SimSiam, Barlow Twins, VICReg,
-   plain, variational and masked autoencoders, on tensors with reverse-mode differentiation, SIMD matrix products and
-   convolutions, augmentations, encoders, optimisers, probes and pictures. It needs libc and libm, nothing else.
+   colorization, SimCLR, MoCo, NNCLR, contrastive predictive coding of sound and images, BYOL, SimSiam, DINO, Barlow
+   Twins, VICReg, SwAV, plain, variational and masked autoencoders (and with labels SupCon), on tensors with
+   reverse-mode differentiation, SIMD matrix products and convolutions, augmentations, encoders, optimisers, probes and
+   pictures. It needs libc and libm, nothing else.
 
    Do this in exactly one .c or .cpp file:
 
@@ -92,8 +93,7 @@
      SSLH_FILE               "ssl.h"  the name under which the file includes itself, if you renamed it
      SSLH_ALLOW_FAST_MATH    -        compile in spite of -ffast-math (NaN tests and the promise of 9 are void)
 
-   Methods never use one another, so any set of switches builds. A switch changes which functions
-   exist, never the layout of a struct.
+   Methods never use one another: any set of switches builds. Switches change which functions exist, never a struct.
 
    3  DESCRIPTORS AND DEFAULTS
 
@@ -108,15 +108,13 @@
        sslh_train(c, m, data, (sslh_train_desc){ .warmup = sslh_or_off(warmup_epochs) });
 
    C++ before C++20 has no designated initialisers: write sslh_simclr_desc d = {}; and fill in the fields. A new version
-   adds its fields at the end. sslh_method_print and sslh_recipe_print tell what a run uses, the former in the words
-   that sslh_method_make reads.
+   adds its fields at the end. sslh_method_print (text for sslh_method_make) and sslh_recipe_print tell what a run uses.
 
    4  CONTEXT, STEPS, TENSORS, THE TAPE
 
    A context owns everything that is made with it; there are no globals. Use one context per thread of yours. Contexts
    know nothing of each other, and an operation on tensors of two contexts is an error. Loaded data may be read by other
-   contexts while its owner lives; sslh_clone_into(other, net) copies a net into another context, which is the way to
-   infer in several threads.
+   contexts while its owner lives; sslh_clone_into(other, net) copies a net into another, to infer in several threads.
 
    Tensors are float, contiguous and row-major, with up to 6 dimensions and channels last: images N,H,W,C, tokens N,T,D,
    audio N,T,C. Labels and tokens are 32-bit integers; images and masks may be 8-bit. The struct is open: read
@@ -127,8 +125,7 @@
 
    Operations compute at once. They are also recorded, unless sslh_no_grad is on or no input wants a gradient; this
    record is the tape. sslh_backward(c, loss) walks the tape backwards and adds into .grad of everything that wants a
-   gradient: the parameters of nets, and tensors marked by sslh_requires_grad. Control flow is plain C. Derivatives are
-   of first order.
+   gradient: the parameters of nets, and tensors marked by sslh_requires_grad. Derivatives are of first order.
 
    A step begins with sslh_next_batch or sslh_begin_step: everything that operations have made since the last one is
    given back. A loop without a loader must call sslh_begin_step, or its memory grows. Copy out what has to survive
@@ -140,8 +137,7 @@
 
    5  ERRORS
 
-   The first failure is kept in the context as a code and a sentence that names the function, the shapes and the
-   reason:
+   The first failure is kept in the context as a code and a sentence that names function, shapes and reason:
 
      sslh_matmul: (4,8) x (9,3): inner sizes 8 and 9 differ
 
@@ -158,8 +154,7 @@
    6  MEMORY
 
    All memory comes from .alloc and .release of sslh_desc (malloc and free by default), and every failure of theirs is
-   an ordinary error. sslh_destroy frees everything; sslh_rewind frees everything that was made since sslh_mark, which
-   keeps sweeps and k-fold loops flat:
+   an ordinary error. sslh_destroy frees everything; sslh_rewind all that was made since sslh_mark, for sweeps:
 
        int64_t mark = sslh_mark(c);
        for (int seed = 1; seed <= 3; seed++) {
@@ -321,8 +316,8 @@
    sslh_data_from_fields. With several label fields sslh_data_labelled(d, "speaker") chooses the one that probes look
    at, and sslh_data_where(d, "speaker", "!anna,fred") leaves out two voices, for a test that training never heard. A
    subset (sslh_data_range, _pick, _fraction, _where) copies no samples and keeps their numbers, so that a sample's
-   augmentation does not depend on the subset that it came by. Labels are used by probes only, never to pretrain. Each
-   folder numbers its classes for itself; probes match those of two sets by name, and so does sslh_data_match_classes,
+   augmentation does not depend on the subset that it came by. Only probes and SupCon look at labels. Each folder
+   numbers its classes for itself; probes match those of two sets by name, and so does sslh_data_match_classes,
    for a confusion matrix of yours.
 
    A recipe is a struct: what is 0 is not done. Its named constants (strengths: brightness, contrast, saturation,
@@ -362,12 +357,16 @@
      generative    vae       Kingma & Welling 2014  sslh_vae       sslh_gaussian_kl    KL
      contrastive   simclr    Chen et al. 2020       sslh_simclr    sslh_nt_xent        top-1
      contrastive   moco      He et al. 2020         sslh_moco      sslh_info_nce       top-1
+     contrastive   supcon    Khosla et al. 2020     sslh_supcon    sslh_supcon_loss    top-1 (with labels)
+     contrastive   nnclr     Dwibedi et al. 2021    sslh_nnclr     sslh_info_nce       top-1
      contrastive   cpc       van den Oord et al. 2018 sslh_cpc     sslh_info_nce       top-1 (sound)
      contrastive   cpc2      Henaff et al. 2020     sslh_cpc2      sslh_info_nce       top-1 (patches)
      self-distillation byol  Grill et al. 2020      sslh_byol      sslh_negative_cosine spread
      self-distillation simsiam Chen & He 2021       sslh_simsiam   sslh_negative_cosine spread
+     self-distillation dino  Caron et al. 2021      sslh_dino      sslh_cross_entropy_soft entropy, KL
      redundancy and clusters barlow Zbontar et al. 2021 sslh_barlow sslh_barlow_loss   diagonal
      redundancy and clusters vicreg Bardes et al. 2022 sslh_vicreg sslh_vicreg_loss    deviation
+     redundancy and clusters swav Caron et al. 2020 sslh_swav      sslh_sinkhorn       top-1
      masked        mae       He et al. 2022         sslh_mae       -                   explained
 
    Each has a switch (SSLH_WITH_SIMCLR), a section below that opens with authors, title, equations and known traps
@@ -585,8 +584,8 @@
                       >>api-optim >>api-data >>api-views >>api-audio >>api-methods >>api-train >>api-eval >>api-pictures
      foundations      >>platform >>core >>table >>shared >>prototypes
      I    the book    >>method >>rotation >>jigsaw >>context >>inpainting >>colorization >>autoencoder >>vae >>simclr
-                      >>moco >>cpc >>cpc2 >>byol >>simsiam >>barlow >>vicreg >>mae >>methods >>train >>eval >>losses
-                      >>nets >>encoders >>optim >>views >>settings
+                      >>moco >>supcon >>nnclr >>cpc >>cpc2 >>byol >>simsiam >>dino >>barlow >>vicreg >>swav >>mae
+                      >>methods >>train >>eval >>losses >>nets >>encoders >>optim >>views >>settings
      II   tensors     >>core-impl >>scalar >>random >>tape >>elementwise >>reductions >>products >>loss-rows >>conv
                       >>norms >>shapes >>sequences >>audio
      III  the engine  >>kernels >>products-plan >>conv-plan >>sequences-plan >>loops >>copies >>pool >>views-make
@@ -1276,6 +1275,11 @@ SSLH_API sslh_tensor *sslh_nt_xent(sslh_ctx *c, sslh_tensor *z0, sslh_tensor *z1
    to negatives if they want one. */
 SSLH_API sslh_tensor *sslh_info_nce(sslh_ctx *c, sslh_tensor *q, sslh_tensor *k, sslh_tensor *negatives,
                                     float temperature);
+/* Supervised contrastive loss (Khosla et al. 2020, eq. 2): z (M,D), labels (M) I32, any numbers; rows are normalised
+   inside. Rows of one label are each other's positives, all rows but itself the answers a row chooses from; mean over
+   the rows that have a positive (no such row is an error). With two rows of each label: sslh_nt_xent. temperature
+   above 0. ln(M-1) when all rows are equal. */
+SSLH_API sslh_tensor *sslh_supcon_loss(sslh_ctx *c, sslh_tensor *z, sslh_tensor *labels, float temperature);
 /* The share, 0 to 1, of labels (..) I32 in 0..K-1 that are among the k classes with the largest logits (..,K), as
    sslh_topk orders them; k from 1 to K. No loss: it has no gradient. */
 SSLH_API sslh_tensor *sslh_accuracy(sslh_ctx *c, sslh_tensor *logits, sslh_tensor *labels, int k);
@@ -2107,7 +2111,7 @@ struct sslh_method_info {
     const char *venue;      /* "ICML 2020" */
     int         year;       /* of the venue */
     const char *learns_by;  /* "finding the other view of the same image" */
-    const char *input;      /* "images", "square images", "colour images", "sound" */
+    const char *input;      /* "images", "square images", "colour images", "labelled images", "sound" */
     const char *encoder;    /* "any"; "map": one whose output is a map; "no_batch_norm": any without it; "vit": a
                                transformer on patches; "conv_gru": sslh_conv_gru or two nets in one like it; "own": the
                                method makes it, NULL is passed */
@@ -2470,6 +2474,59 @@ typedef struct sslh_moco_desc {
 SSLH_API sslh_method sslh_moco(sslh_ctx *c, sslh_net *encoder, sslh_moco_desc desc);
 #endif
 
+#ifndef SSLH_WITH_SUPCON
+#define SSLH_WITH_SUPCON SSLH_WITH_ALL
+#elif SSLH_I_EMPTY(SSLH_WITH_SUPCON)
+#undef SSLH_WITH_SUPCON
+#define SSLH_WITH_SUPCON 1
+#endif
+#if SSLH_WITH_SUPCON
+/* Supervised contrastive learning (Khosla et al.: "Supervised contrastive learning", NeurIPS 2020). The one method here
+   that needs labels: what the others could reach. */
+typedef struct sslh_supcon_desc {
+    float temperature;        /* t, above 0; default 0.1 */
+    int   head_layers;        /* of the projection head, 1 to 7; default 2 */
+    int   head_hidden;        /* width of its hidden layers, 1 to 1048576; default auto (0): that of the features */
+    int   head_out;           /* width of its output, 1 to 1048576; default 128 */
+    const sslh_recipe *views; /* of both views; default auto: SSLH_VIEWS_MOCO without blur (the authors' CIFAR recipe),
+                                 normalised by the data's mean and deviation */
+} sslh_supcon_desc;
+/* encoder: any output; maps and tokens are averaged. Batches are twice as large inside. Errors: data without labels,
+   one image. Second number: top-1, the share of views whose nearest other view has their label. Training: batch=256
+   optimizer=sgd lr=0.125 lr_scales=1 weight_decay=1e-4 schedule=cosine warmup=10. */
+SSLH_API sslh_method sslh_supcon(sslh_ctx *c, sslh_net *encoder, sslh_supcon_desc desc);
+#endif
+
+#ifndef SSLH_WITH_NNCLR
+#define SSLH_WITH_NNCLR SSLH_WITH_ALL
+#elif SSLH_I_EMPTY(SSLH_WITH_NNCLR)
+#undef SSLH_WITH_NNCLR
+#define SSLH_WITH_NNCLR 1
+#endif
+#if SSLH_WITH_NNCLR
+/* NNCLR (Dwibedi, Aytar, Tompson, Sermanet, Zisserman: "With a little help from my friends: nearest-neighbor
+   contrastive learning of visual representations", ICCV 2021). */
+typedef struct sslh_nnclr_desc {
+    float temperature;        /* t, above 0; default 0.1 */
+    int   queue;              /* embeddings of earlier batches among which neighbours are sought, 1 to 16777216; default
+                                 4096 (small data; ImageNet 98304) */
+    int   head_layers;        /* of the projector, 1 to 7; default 3 */
+    int   head_hidden;        /* width of its hidden layers, 1 to 1048576; default auto (0): that of the features, as
+                                 the paper's 2048 of 2048 */
+    int   head_out;           /* width of projections and predictions, 1 to 1048576; default 256 */
+    int   predictor_hidden;   /* width of the predictor's hidden layer, 1 to 1048576; default auto (0): twice that of
+                                 the features, as the paper's 4096 of 2048 */
+    int   no_neighbours;      /* default 0; 1: the other view itself is the positive, not its neighbour, to see what the
+                                 neighbours add */
+    const sslh_recipe *views; /* of both views; default auto: SSLH_VIEWS_BYOL_0 and _1, normalised by the data's mean
+                                 and deviation */
+} sslh_nnclr_desc;
+/* encoder: any output; maps and tokens are averaged. The queue is a state of the method, in checkpoints too; one image
+   is an error. Second number: top-1, the share of neighbours whose nearest prediction is that of the right image, 1/N
+   for a guess. Training: batch=256 optimizer=lars lr=0.3 lr_scales=1 weight_decay=1e-6 schedule=cosine warmup=10. */
+SSLH_API sslh_method sslh_nnclr(sslh_ctx *c, sslh_net *encoder, sslh_nnclr_desc desc);
+#endif
+
 #ifndef SSLH_WITH_CPC
 #define SSLH_WITH_CPC SSLH_WITH_ALL
 #elif SSLH_I_EMPTY(SSLH_WITH_CPC)
@@ -2599,6 +2656,48 @@ typedef struct sslh_simsiam_desc {
 SSLH_API sslh_method sslh_simsiam(sslh_ctx *c, sslh_net *encoder, sslh_simsiam_desc desc);
 #endif
 
+#ifndef SSLH_WITH_DINO
+#define SSLH_WITH_DINO SSLH_WITH_ALL
+#elif SSLH_I_EMPTY(SSLH_WITH_DINO)
+#undef SSLH_WITH_DINO
+#define SSLH_WITH_DINO 1
+#endif
+#if SSLH_WITH_DINO
+/* DINO (Caron, Touvron, Misra, Jegou, Mairal, Bojanowski, Joulin: "Emerging properties in self-supervised vision
+   transformers", ICCV 2021). */
+typedef struct sslh_dino_desc {
+    float temperature;        /* t of the student, above 0; default 0.1 */
+    float teacher_temperature;/* t' of the teacher at the start, above 0; default 0.04 */
+    float last_temperature;   /* to which t' rises, above 0; default auto (0): it stays (0.07 in long runs) */
+    int   temperature_rise;   /* epochs in which it does, 1 to 1048576; default 30 */
+    float centre_momentum;    /* of the centre, at least 0, below 1; default 0.9; SSLH_OFF: 0 */
+    float target_momentum;    /* m_0 of the teacher, at least 0, below 1; default 0.996 (0.9995 for batches of 256 and
+                                 hundreds of epochs, less for short runs); it rises to 1 by half a cosine; SSLH_OFF:
+                                 0 */
+    float decay_rise;         /* by which the weight decay has grown at the end, at least 1; default 10, by half a
+                                 cosine: from 0.04 to 0.4 */
+    int   outputs;            /* K, 2 to 1048576; default 4096 (small data; 65536 for ImageNet) */
+    int   small_views;        /* of each image, beside two large ones, 0 to 14; default 8; SSLH_OFF: none */
+    int   small_side;         /* of these in pixels, 1 to 4096; default auto (0): the encoder's .image if it has one,
+                                 else 3/7 of the large ones', as the paper's 96 of 224 */
+    int   freeze;             /* epochs at the start in which the last layer rests, 0 to 1048576; default 1; SSLH_OFF:
+                                 none */
+    int   head_hidden;        /* width of the head's hidden layers, 1 to 1048576; default auto (0): four times that of
+                                 the features, at most 2048 (2048 in the paper) */
+    int   bottleneck;         /* width before the last layer, 1 to 1048576; default 256 */
+    float drop_path;          /* stochastic depth of a transformer as student, at least 0, below 1; default 0.1;
+                                 SSLH_OFF: 0 */
+    const sslh_recipe *views; /* of all views, of the small ones but for crop and size; default auto: SSLH_VIEWS_BYOL_0
+                                 and _1 with crops of 0.4 to 1, small ones 0.05 to 0.4 and blurred half the time,
+                                 normalised by the data's mean and deviation */
+} sslh_dino_desc;
+/* encoder: any output; maps and tokens are averaged; it is given two sizes of images. Teacher and centre are in
+   checkpoints. Other numbers: entropy of what the teacher says, between 0 and ln K, both of them collapses; KL, what
+   the loss is above it. Training: batch=256 optimizer=adamw lr=5e-4 lr_scales=1 weight_decay=0.04 clip=3
+   schedule=cosine warmup=10. */
+SSLH_API sslh_method sslh_dino(sslh_ctx *c, sslh_net *encoder, sslh_dino_desc desc);
+#endif
+
 #ifndef SSLH_WITH_BARLOW
 #define SSLH_WITH_BARLOW SSLH_WITH_ALL
 #elif SSLH_I_EMPTY(SSLH_WITH_BARLOW)
@@ -2650,6 +2749,43 @@ typedef struct sslh_vicreg_desc {
    schedule=cosine warmup=10. Paper: batch=256 optimizer=lars lr=0.2 lr_scales=1 weight_decay=1e-6 schedule=cosine
    warmup=10. */
 SSLH_API sslh_method sslh_vicreg(sslh_ctx *c, sslh_net *encoder, sslh_vicreg_desc desc);
+#endif
+
+#ifndef SSLH_WITH_SWAV
+#define SSLH_WITH_SWAV SSLH_WITH_ALL
+#elif SSLH_I_EMPTY(SSLH_WITH_SWAV)
+#undef SSLH_WITH_SWAV
+#define SSLH_WITH_SWAV 1
+#endif
+#if SSLH_WITH_SWAV
+/* SwAV (Caron, Misra, Mairal, Goyal, Bojanowski, Joulin: "Unsupervised learning of visual features by contrasting
+   cluster assignments", NeurIPS 2020). */
+typedef struct sslh_swav_desc {
+    float temperature;        /* t of the predictions, above 0; default 0.1 */
+    float epsilon;            /* of the codes: smaller ones are sharper, above 0; default 0.05 */
+    int   iterations;         /* of Sinkhorn and Knopp, 1 to 1000; default 3 */
+    int   prototypes;         /* K, 2 to 1048576; default 512 (small data; 3000 for ImageNet) */
+    int   small_views;        /* of each image, beside two large ones, 0 to 14; default 6; SSLH_OFF: none */
+    int   small_side;         /* of these in pixels, 1 to 4096; default auto (0): the encoder's .image if it has one,
+                                 else 3/7 of the large ones', as the paper's 96 of 224 */
+    int   queue;              /* images of earlier batches whose embeddings take part in the codes, 0 to 16777216;
+                                 default 3840; SSLH_OFF: none */
+    int   queue_start;        /* epoch, from 0, in which the queue begins to fill, 0 to 1048576; default 15; SSLH_OFF:
+                                 0. It takes part when it is full */
+    int   freeze;             /* epochs at the start in which the prototypes rest, 0 to 1048576; default 1; SSLH_OFF:
+                                 none */
+    int   head_hidden;        /* width of the projector's hidden layer, 1 to 1048576; default auto (0): that of the
+                                 features, as the paper's 2048 of 2048 */
+    int   head_out;           /* D, width of the embeddings, 1 to 1048576; default 128 */
+    const sslh_recipe *views; /* of all views, of the small ones but for crop and size; default auto: SSLH_VIEWS_SIMCLR
+                                 with crops of 0.14 to 1, small ones 0.05 to 0.14, normalised by the data's mean and
+                                 deviation */
+} sslh_swav_desc;
+/* encoder: any output; maps and tokens are averaged; it is given two sizes of images. Queue and prototypes are in
+   checkpoints. Errors: one image. Second number: top-1, the share of large views whose best prototype is that of the
+   other view's code, 1/K for a guess. Training: batch=256 optimizer=lars lr=0.6 lr_scales=1 weight_decay=1e-6
+   schedule=cosine. */
+SSLH_API sslh_method sslh_swav(sslh_ctx *c, sslh_net *encoder, sslh_swav_desc desc);
 #endif
 
 #ifndef SSLH_WITH_MAE
@@ -4140,6 +4276,7 @@ SSLH_I_FN void sslh_i_last_places(sslh_net *net, char name[32]);
 SSLH_I_FN void sslh_i_arch_write(sslh_net *net, const sslh_i_setting *s, const void *desc);
 SSLH_I_FN int sslh_i_children(const sslh_net *net);
 SSLH_I_FN int sslh_i_optimizer_ok(const sslh_optimizer *o);
+SSLH_I_FN void sslh_i_optimizer_decay_by(sslh_optimizer *o, float factor);
 SSLH_I_FN void sslh_i_forget_grads(sslh_net *net);
 SSLH_I_FN void sslh_i_strangers(sslh_optimizer *o, const char *method);
 SSLH_I_FN const char *sslh_i_quote(char out[48], const char *text, size_t n);
@@ -4150,6 +4287,8 @@ SSLH_I_FN sslh_tensor *sslh_i_nt_xent(sslh_ctx *c, sslh_tensor *z0, sslh_tensor 
                                       float *top1);
 SSLH_I_FN sslh_tensor *sslh_i_info_nce(sslh_ctx *c, sslh_tensor *q, sslh_tensor *k, sslh_tensor *negatives,
                                        float temperature, float *top1);
+SSLH_I_FN sslh_tensor *sslh_i_supcon_rows(sslh_ctx *c, sslh_tensor *z, sslh_tensor *labels, float temperature,
+                                          float *top1);
 SSLH_I_FN sslh_tensor *sslh_i_places_draw(sslh_ctx *c, const char *op, const sslh_batch *batch, int negatives,
                                           int from);
 SSLH_I_FN sslh_tensor *sslh_i_places_of(sslh_ctx *c, const char *op, const sslh_tensor *draws, int N, int T, int from);
@@ -4282,10 +4421,10 @@ SSLH_I_FN const char *sslh_i_tail(const char *path);
 /* ################################################################################################################## */
 /* What is in it. The methods of self-supervised learning as their papers write them, and what they are built from:
 
-     >>method    what methods share: the container, the check of the encoder, the two views, heads and teachers of many,
-                 the settings of a run
-     >>rotation >>jigsaw >>context >>inpainting >>colorization >>autoencoder >>vae >>simclr >>moco >>cpc >>cpc2
-     >>byol >>simsiam >>barlow >>vicreg >>mae    one section for each method
+     >>method    what methods share: the container, the check of the encoder, nets that rebuild, the views, heads,
+                 teachers and queues of many, the settings of a run
+     >>rotation >>jigsaw >>context >>inpainting >>colorization >>autoencoder >>vae >>simclr >>moco >>supcon >>nnclr
+     >>cpc >>cpc2 >>byol >>simsiam >>dino >>barlow >>vicreg >>swav >>mae    one section for each method
      >>methods   their list, one row each
      >>train     one step, the loop over epochs, progress
      >>eval      what a representation is worth: linear probe, nearest neighbours, fine-tuning, collapse meters
@@ -4533,7 +4672,7 @@ SSLH_I_FN sslh_tensor *sslh_i_rebuilt_error(sslh_ctx *c, sslh_tensor *y, sslh_te
     return sslh_scale(c, sslh_mse(c, y, x), SSLH_I_R(0.5) * values);
 }
 
-/* --- methods of two views: the views, the heads, a teacher, a meter ----------------------------------------------- */
+/* --- methods of several views: the views, the heads, a teacher, a queue, a meter ---------------------------------- */
 
 /* Two views of each image, each by its own recipe. */
 typedef struct sslh_i_two_views {
@@ -4587,6 +4726,138 @@ SSLH_I_FN sslh_net *sslh_i_teacher(sslh_net *student) {
    m_0 where nobody knows how many there will be. */
 SSLH_I_FN float sslh_i_teacher_momentum(float m_0, int64_t step, int64_t steps) {
     return steps ? 1 - sslh_cosine(step, steps, 0, 1 - m_0) : m_0;
+}
+
+/* A queue of rows from earlier batches: two states of a net, the rows (K,D) and the place of the oldest, which is the
+   next to go. It starts as random directions. */
+typedef struct sslh_i_queue { int rows, place; } sslh_i_queue;
+SSLH_I_FN sslh_i_queue sslh_i_queue_new(sslh_net *net, int K, int D) {
+    sslh_ctx *c = sslh_net_ctx(net);
+    sslh_i_queue q;
+    sslh_tensor *rows;
+    size_t i, j;
+    uint64_t stream;
+    q.rows = sslh_state_new(net, "queue", SSLH_F32, sslh_dim2(K, D));
+    q.place = sslh_state_new(net, "queue_place", SSLH_I32, sslh_dim0());
+    rows = sslh_state(net, q.rows);
+    stream = sslh_next_stream(c);
+    if (SSLH_I_BAD(c)) return q; /* no memory for it */
+    for (i = 0; i < rows->count; i += (size_t)D) {
+        sslh_real norm = 0;
+        for (j = 0; j < (size_t)D; j++) {
+            rows->data[i + j] = (sslh_real)sslh_random_normal(c->desc.seed, stream, i + j);
+            norm += rows->data[i + j] * rows->data[i + j];
+        }
+        norm = (sslh_real)sslh_i_sqrtf((float)norm);
+        for (j = 0; j < (size_t)D && norm > 0; j++) rows->data[i + j] /= norm;
+    }
+    return q;
+}
+/* rows (N,D) take the place of the oldest. */
+SSLH_I_FN void sslh_i_queue_put(sslh_net *net, sslh_i_queue q, const sslh_tensor *rows) {
+    sslh_tensor *queue = sslh_state(net, q.rows), *place = sslh_state(net, q.place); /* (K,D), () */
+    int K = queue->shape[0], at = place->ints[0] >= 0 ? place->ints[0] % K : 0, i;
+    size_t D = (size_t)queue->shape[1];
+    for (i = 0; i < rows->shape[0]; i++) {
+        memcpy(queue->data + (size_t)at * D, rows->data + (size_t)i * D, D * sizeof *queue->data);
+        at = (at + 1) % K;
+    }
+    place->ints[0] = at;
+}
+
+/* Multi-crop (Caron et al. 2020): two large views of each image, and small ones, which see less of it and cost less. */
+typedef struct sslh_i_multi_crop {
+    sslh_i_two_views large;
+    sslh_recipe small;
+    int count; /* small views of each image */
+} sslh_i_multi_crop;
+/* The caller's recipe (or NULL), else these; small crops have shares of crop_min to crop_max of the area and a side of
+   side pixels, of the encoder's only size, or (0) of 3/7 of the large ones'. */
+SSLH_I_FN sslh_i_multi_crop sslh_i_multi_crop_of(const sslh_recipe *views, sslh_recipe first, sslh_recipe second,
+                                                 sslh_recipe small, float crop_min, float crop_max, int count,
+                                                 int side, sslh_net *encoder) {
+    sslh_i_multi_crop p;
+    p.large = sslh_i_two_views_of(views, first, second);
+    p.small = views ? *views : small;
+    p.small.crop_min = crop_min;
+    p.small.crop_max = crop_max;
+    p.small.height = p.small.width = side ? side : encoder ? sslh_net_query(encoder).image : 0;
+    p.count = count;
+    return p;
+}
+SSLH_I_FN void sslh_i_multi_crop_prepare(sslh_i_multi_crop *p, sslh_net *encoder, sslh_data data) {
+    sslh_i_two_views_prepare(&p->large, encoder, data);
+    memcpy(p->small.mean, p->large.recipe[0].mean, sizeof p->small.mean);
+    memcpy(p->small.std, p->large.recipe[0].std, sizeof p->small.std);
+}
+/* "large" (2N,H,W,C), rows n and N+n are one image, and "small" (S N,h,w,C), likewise. */
+SSLH_I_FN void sslh_i_multi_crop_add(sslh_ctx *c, const sslh_i_multi_crop *p, const sslh_batch *batch,
+                                     sslh_view_set *out) {
+    sslh_tensor *x[16];
+    sslh_recipe small = p->small;
+    int i;
+    for (i = 0; i < 2; i++) x[i] = sslh_views(c, *batch, p->large.recipe[i], i); /* (N,H,W,C) */
+    if (SSLH_I_BAD(c)) return;
+    if (!small.height) {
+        small.height = SSLH_I_MAX((3 * x[0]->shape[1] + 3) / 7, 1);
+        small.width = SSLH_I_MAX((3 * x[0]->shape[2] + 3) / 7, 1);
+    }
+    sslh_view_add(out, "large", sslh_concat(c, x, 2, 0));
+    for (i = 0; i < p->count; i++) x[i] = sslh_views(c, *batch, small, 2 + i); /* (N,h,w,C) */
+    if (p->count) sslh_view_add(out, "small", sslh_concat(c, x, p->count, 0));
+}
+/* Features ((2+S)N,C) of all views, those of one size together. drop_path: of a transformer. */
+SSLH_I_FN sslh_tensor *sslh_i_multi_crop_features(sslh_ctx *c, sslh_net *encoder, const sslh_view_set *v,
+                                                  float drop_path) {
+    sslh_tensor *f[2], *small = sslh_view_get(v, "small");
+    sslh_forward_desc d;
+    memset(&d, 0, sizeof d);
+    d.drop_path = drop_path;
+    f[0] = sslh_i_pool_features(c, sslh_forward_ex(encoder, sslh_view_get(v, "large"), d)); /* (2N,C) */
+    if (!small || SSLH_I_BAD(c)) return f[0];
+    f[1] = sslh_i_pool_features(c, sslh_forward_ex(encoder, small, d)); /* (S N,C) */
+    return sslh_concat(c, f, 2, 0);
+}
+
+/* What each large view w tells, target[w] (N,K), a distribution, is predicted from every other view v of the image, by
+   the softmax of its logits ((2+S)N,K): mean over the images and the pairs of views of
+     l(v, w) = - sum over k of target[w]_k log p_v,k
+   which is linear in the target, so that all that is asked of a view is one cross-entropy with the sum of its targets.
+   The share of large views whose largest logit is where the target is largest is *top1, when not NULL. */
+SSLH_I_FN sslh_tensor *sslh_i_multi_crop_loss(sslh_ctx *c, sslh_tensor *logits, sslh_tensor *target[2], float *top1) {
+    sslh_tensor *asked[16], *all, *best;
+    int i, N, views;
+    if (SSLH_I_BAD(c)) return sslh_i_dummy(c);
+    N = target[0]->shape[0];
+    views = logits->shape[0] / N;
+    if (views < 2 || views > 16 || logits->shape[0] != views * N) {
+        sslh_fail(c, SSLH_E_SHAPE, "multi-crop: %d rows of logits are not those of 2 to 16 views of %d images",
+                  logits->shape[0], N);
+        return sslh_i_dummy(c);
+    }
+    sslh_no_grad(c, 1);
+    asked[0] = target[1];
+    asked[1] = target[0];
+    for (i = 2; i < views; i++) asked[i] = sslh_add(c, target[0], target[1]);
+    all = sslh_concat(c, asked, views, 0); /* ((2+S)N,K) */
+    if (top1) {
+        best = sslh_argmax(c, sslh_slice(c, all, 0, 0, 2 * N), 1); /* (2N) */
+        if (!SSLH_I_BAD(c)) *top1 = sslh_i_accuracy(sslh_slice(c, logits, 0, 0, 2 * N), best->ints);
+    }
+    sslh_no_grad(c, 0);
+    /* The cross-entropy is the mean over 2+S views, but there are 2 (1+S) pairs. */
+    return sslh_scale(c, sslh_cross_entropy_soft(c, logits, all), (sslh_real)views / (sslh_real)(2 * (views - 1)));
+}
+
+/* A part of the method that is to rest in this step. It collects gradients as always, so that steps with it and without
+   need the same memory, but the optimiser passes it by. The first is called before the update, the second after it and,
+   because a step may fail in between, before the loss. */
+SSLH_I_FN void sslh_i_rest(sslh_net *part, int rests) {
+    if (rests) sslh_freeze(part, 1);
+}
+SSLH_I_FN void sslh_i_rest_ends(sslh_net *part, int rests) {
+    sslh_freeze(part, 0);
+    if (rests) sslh_i_forget_grads(part);
 }
 
 /* The collapse meter of embeddings z (N,D): the deviation of unit rows, mean over the columns, times sqrt(D). About 1
@@ -7302,7 +7573,7 @@ typedef struct sslh_i_moco {
     sslh_i_two_views views;
     sslh_net *head, *predictor; /* g and, in version 3, p */
     sslh_net *key_encoder, *key_head; /* f' and g' */
-    int queue, place;         /* states of m.net: the queue (K,D) and its oldest key, which is the next to go */
+    sslh_i_queue queue;       /* (K,D) */
     sslh_tensor *keys;        /* (N,D) or, symmetric, (2N,D): of this step, for the queue */
 } sslh_i_moco;
 
@@ -7388,7 +7659,7 @@ SSLH_I_FN sslh_tensor *sslh_i_moco_loss(sslh_method *m, const sslh_view_set *v, 
     n = x[0]->shape[0];
     made = both ? 2 * n : n;
     if (s->d.version < 3) {
-        queue = sslh_state(m->net, s->queue); /* (K,D) */
+        queue = sslh_state(m->net, s->queue.rows); /* (K,D) */
         if (n % sslh_i_moco_groups(s, n))
             sslh_fail(c, SSLH_E_USAGE, "sslh_moco: a batch of %d images cannot be split into %d groups of one size: "
                       "take another batch or another .split (1: one group)", n, s->d.split);
@@ -7412,12 +7683,8 @@ SSLH_I_FN sslh_tensor *sslh_i_moco_loss(sslh_method *m, const sslh_view_set *v, 
 /* (4): the keys of the batch take the place of the oldest. */
 SSLH_I_FN void sslh_i_moco_enqueue(sslh_method *m, int phase) {
     const sslh_i_moco *s = (const sslh_i_moco *)m->self;
-    sslh_tensor *queue = sslh_state(m->net, s->queue), *place = sslh_state(m->net, s->place); /* (K,D), () */
-    int at = place->ints[0], n = s->keys->shape[0];
     (void)phase;
-    if (at < 0 || at % n || at + n > queue->shape[0]) at = 0; /* of a batch of another size */
-    memcpy(queue->data + (size_t)at * (size_t)queue->shape[1], s->keys->data, s->keys->count * sizeof *queue->data);
-    place->ints[0] = (at + n) % queue->shape[0];
+    sslh_i_queue_put(m->net, s->queue, s->keys);
 }
 
 /* (5); for version 3 with the m of (7), of the step that comes next */
@@ -7460,23 +7727,6 @@ SSLH_I_FN sslh_i_two_views sslh_i_moco_recipes(const sslh_moco_desc *d, int vit)
     return sslh_i_two_views_of(d->views, r[0], r[1]);
 }
 
-/* The queue (K,D) starts as random directions. */
-SSLH_I_FN void sslh_i_moco_fill(sslh_ctx *c, sslh_tensor *queue) {
-    size_t D, i, j;
-    uint64_t stream = sslh_next_stream(c);
-    if (SSLH_I_BAD(c)) return; /* no memory for it */
-    D = (size_t)queue->shape[1];
-    for (i = 0; i < queue->count; i += D) {
-        sslh_real norm = 0;
-        for (j = 0; j < D; j++) {
-            queue->data[i + j] = (sslh_real)sslh_random_normal(c->desc.seed, stream, i + j);
-            norm += queue->data[i + j] * queue->data[i + j];
-        }
-        norm = (sslh_real)sslh_i_sqrtf((float)norm);
-        for (j = 0; j < D && norm > 0; j++) queue->data[i + j] /= norm;
-    }
-}
-
 /* The training of a version, where it differs from that of version 2. */
 SSLH_I_FN const char *sslh_i_moco_version(const sslh_moco_desc *d, int vit) {
     int paper = d->settings && strcmp(d->settings, "paper") == 0; /* it is not resolved after an error */
@@ -7516,10 +7766,7 @@ SSLH_DEF sslh_method sslh_moco(sslh_ctx *c, sslh_net *encoder, sslh_moco_desc d)
     sslh_child(m.net, "key_encoder", s.key_encoder);
     sslh_child(m.net, "key_head", s.key_head);
     if (d.version < 3 && !SSLH_I_BAD(c)) {
-        sslh_i_moco *self = (sslh_i_moco *)m.self;
-        self->queue = sslh_state_new(m.net, "queue", SSLH_F32, sslh_dim2(d.queue, d.head_out));
-        self->place = sslh_state_new(m.net, "queue_place", SSLH_I32, sslh_dim0());
-        sslh_i_moco_fill(c, sslh_state(m.net, self->queue));
+        ((sslh_i_moco *)m.self)->queue = sslh_i_queue_new(m.net, d.queue, d.head_out);
         m.grads = sslh_i_moco_enqueue;
     }
     m.prepare = sslh_i_moco_prepare;
@@ -7535,6 +7782,223 @@ SSLH_I_FN sslh_method sslh_i_moco_make(sslh_ctx *c, sslh_net *encoder, sslh_data
     return sslh_moco(c, encoder, *(const sslh_moco_desc *)desc);
 }
 #endif /* SSLH_WITH_MOCO */
+
+/* ================================================================================================================== */
+/*  >>supcon        supervised contrastive learning                                                                   */
+/* ================================================================================================================== */
+
+#if SSLH_WITH_SUPCON
+/* Khosla, Teterwak, Wang, Sarna, Tian, Isola, Maschinot, Liu, Krishnan: "Supervised contrastive learning",
+   NeurIPS 2020.
+
+   Learns from: two random views of each image and the labels. SimCLR's task, but every view of an image of the same
+   class is a right answer. It is no self-supervision: it stands here as the upper reference, what the same encoder,
+   views and steps give when the classes are known.
+
+       z    = g(f(view)), u = z / |z|              encoder f, projection head g                       (1)
+       P(i) = the views other than i whose images have the label of i                                 (2)
+       l_i  = - mean over p in P(i) of log( e^(u_i.u_p/t) / sum over k != i of e^(u_i.u_k/t) )        (3)
+       L    = mean of l_i over the 2N views                                                           (4)
+
+   The mean stands outside the logarithm: inside it (the paper's other form) the gradient forgets hard positives, and
+   the accuracy is lower. In other words l_i is a cross-entropy whose target is the uniform distribution over P(i), so
+   it cannot fall below the entropy ln |P(i)|; with K classes a perfect batch costs about ln(2N/K). When all labels
+   differ it is SimCLR's loss. ln(2N-1) is its value when all embeddings are equal.
+   Defaults: the released code with its CIFAR-10 settings (batch 1024 with a rate of 0.5, 1000 epochs; views without
+   blur, a head without batch norm). Both views pass together, as one batch of 2N.
+   Traps: the released code multiplies L by t / 0.07, so that its rates belong to a loss 1.43 times ours; a view is no
+   positive of itself; when a probe is fitted to the labels with which the encoder was trained, it says nothing about
+   labels that nobody gave; compare with sslh_finetune of an untrained encoder, too. */
+
+static const sslh_setting sslh_i_supcon_settings[] = {
+    {SSLH_I_FIELD(sslh_supcon_desc, temperature), SSLH_SETTING_REAL, "0.1", "above 0"},
+    {SSLH_I_FIELD(sslh_supcon_desc, head_layers), SSLH_SETTING_INT, "2", "1 to 7"},
+    {SSLH_I_FIELD(sslh_supcon_desc, head_hidden), SSLH_SETTING_INT, "auto", "1 to 1048576"},
+    {SSLH_I_FIELD(sslh_supcon_desc, head_out), SSLH_SETTING_INT, "128", "1 to 1048576"},
+    {SSLH_I_FIELD(sslh_supcon_desc, views), SSLH_SETTING_RECIPE, "auto", SSLH_I_RECIPE_NAMES},
+};
+static const char sslh_i_supcon_training[] =
+    "batch=256 optimizer=sgd lr=0.125 lr_scales=1 weight_decay=1e-4 schedule=cosine warmup=10";
+
+typedef struct sslh_i_supcon { sslh_supcon_desc d; sslh_i_two_views views; sslh_net *head; } sslh_i_supcon;
+
+SSLH_I_FN void sslh_i_supcon_prepare(sslh_method *m, sslh_data data) {
+    sslh_i_two_views_prepare(&((sslh_i_supcon *)m->self)->views, m->encoder, data);
+}
+SSLH_I_FN void sslh_i_supcon_views(sslh_method *m, const sslh_batch *batch, sslh_view_set *out) {
+    sslh_i_two_views_add(m->ctx, &((sslh_i_supcon *)m->self)->views, batch, out);
+    if (!batch->labels)
+        sslh_fail(m->ctx, SSLH_E_USAGE, "sslh_supcon: the data have no labels, from which this method learns; "
+                  "sslh_simclr does without");
+    else sslh_view_add(out, "labels", sslh_batch_labels(m->ctx, *batch)); /* (N) */
+}
+
+SSLH_I_FN sslh_tensor *sslh_i_supcon_step_loss(sslh_method *m, const sslh_view_set *v, int phase) {
+    sslh_ctx *c = m->ctx;
+    const sslh_i_supcon *s = (const sslh_i_supcon *)m->self;
+    sslh_tensor *x[2], *label[2], *z;
+    (void)phase;
+    x[0] = sslh_view_get(v, "view0"); /* (N,H,W,C) */
+    x[1] = sslh_view_get(v, "view1"); /* (N,H,W,C) */
+    label[0] = label[1] = sslh_view_get(v, "labels"); /* (N) */
+    z = sslh_i_project(c, m->encoder, s->head, sslh_concat(c, x, 2, 0)); /* (1): (2N,D) */
+    if (SSLH_I_BAD(c)) return sslh_i_dummy(c);
+    m->guessing = sslh_i_ln(z->shape[0] - 1);
+    return sslh_i_supcon_rows(c, z, sslh_concat(c, label, 2, 0), s->d.temperature,
+                              &m->numbers[0].value); /* (2), (3), (4) */
+}
+
+SSLH_DEF sslh_method sslh_supcon(sslh_ctx *c, sslh_net *encoder, sslh_supcon_desc d) {
+    sslh_i_supcon s;
+    sslh_method m;
+    sslh_mlp_desc head;
+    memset(&s, 0, sizeof s);
+    memset(&head, 0, sizeof head);
+    sslh_i_resolve(c, "sslh_supcon", sslh_i_supcon_settings, SSLH_I_LENGTH(sslh_i_supcon_settings), &d);
+    head.in = sslh_i_check_encoder(c, "sslh_supcon", encoder, -1) ? sslh_net_query(encoder).width : 1;
+    if (!d.head_hidden) d.head_hidden = head.in;
+    s.d = d;
+    s.views = sslh_i_two_views_of(d.views, sslh_recipe_moco(), sslh_recipe_moco());
+    if (!d.views) s.views.recipe[0].blur = s.views.recipe[1].blur = 0;
+    s.head = sslh_i_head_new(c, head, d.head_layers, d.head_hidden, d.head_out);
+    m = sslh_i_method_begin(c, "supcon", encoder, &s, sizeof s);
+    sslh_child(m.net, "head", s.head);
+    m.prepare = sslh_i_supcon_prepare;
+    m.views = sslh_i_supcon_views;
+    m.loss = sslh_i_supcon_step_loss;
+    m.min_batch = 2;
+    return sslh_i_method_end(m);
+}
+/* For sslh_method_make. */
+SSLH_I_FN sslh_method sslh_i_supcon_make(sslh_ctx *c, sslh_net *encoder, sslh_data data, const void *desc) {
+    (void)data;
+    return sslh_supcon(c, encoder, *(const sslh_supcon_desc *)desc);
+}
+#endif /* SSLH_WITH_SUPCON */
+
+/* ================================================================================================================== */
+/*  >>nnclr         NNCLR                                                                                             */
+/* ================================================================================================================== */
+
+#if SSLH_WITH_NNCLR
+/* Dwibedi, Aytar, Tompson, Sermanet, Zisserman: "With a little help from my friends: nearest-neighbor contrastive
+   learning of visual representations", ICCV 2021.
+
+   Learns from: two random views of each image, as SimCLR, but the right answer to a view is not the other view itself:
+   it is what lies nearest to that view in a queue of embeddings of other images. So the encoder is asked to see as
+   alike what no crop and no colour change turns into one another: another dog, from another side.
+
+       z  = g(f(view)), q = u( p(g(f(view))) )     encoder f, projector g, predictor p, u(x) = x / |x| (1)
+       n  = the row of the queue with the largest n . u(z); no gradient goes into it                   (2)
+       l(n, q) = mean over i of -log( e^(n_i.q_i/t) / sum over k of e^(n_i.q_k/t) )                    (3)
+       L  = l(n_0, q_1) / 2 + l(n_1, q_0) / 2;  then u(z_0) takes the place of the oldest rows         (4)
+
+   The wrong answers are the predictions for the other images of the batch; the queue gives only right ones. The
+   predictor stands behind the side that has a gradient, as in BYOL, although nothing would collapse without it.
+   Defaults: those of the paper (batch 4096 on ImageNet, a queue of 98304); for data as small as CIFAR-10 a queue of
+   4096. Batch norm stands behind every layer of the projector, the last one too, and in the predictor behind the hidden
+   layer only. Each view passes by itself. ln N is the loss of one who guesses.
+   Traps: the queue begins as random directions, whose neighbours mean nothing, so the first steps learn little, and a
+   queue that a short run does not fill keeps some of them; what is in the queue is older than the encoder, because no
+   slow copy of it makes the rows as in MoCo; a queue longer than the data set finds the image itself as its own
+   neighbour, which makes the task SimCLR's again. */
+
+static const sslh_setting sslh_i_nnclr_settings[] = {
+    {SSLH_I_FIELD(sslh_nnclr_desc, temperature), SSLH_SETTING_REAL, "0.1", "above 0"},
+    {SSLH_I_FIELD(sslh_nnclr_desc, queue), SSLH_SETTING_INT, "4096", "1 to 16777216"},
+    {SSLH_I_FIELD(sslh_nnclr_desc, head_layers), SSLH_SETTING_INT, "3", "1 to 7"},
+    {SSLH_I_FIELD(sslh_nnclr_desc, head_hidden), SSLH_SETTING_INT, "auto", "1 to 1048576"},
+    {SSLH_I_FIELD(sslh_nnclr_desc, head_out), SSLH_SETTING_INT, "256", "1 to 1048576"},
+    {SSLH_I_FIELD(sslh_nnclr_desc, predictor_hidden), SSLH_SETTING_INT, "auto", "1 to 1048576"},
+    {SSLH_I_FIELD(sslh_nnclr_desc, no_neighbours), SSLH_SETTING_FLAG, "0", "0 or 1"},
+    {SSLH_I_FIELD(sslh_nnclr_desc, views), SSLH_SETTING_RECIPE, "auto", SSLH_I_RECIPE_NAMES},
+};
+static const char sslh_i_nnclr_training[] =
+    "batch=256 optimizer=lars lr=0.3 lr_scales=1 weight_decay=1e-6 schedule=cosine warmup=10";
+
+typedef struct sslh_i_nnclr {
+    sslh_nnclr_desc d;
+    sslh_i_two_views views;
+    sslh_net *head, *predictor; /* g and p */
+    sslh_i_queue queue;         /* (K,D) */
+    sslh_tensor *rows;          /* (N,D): of this step, for the queue */
+} sslh_i_nnclr;
+
+SSLH_I_FN void sslh_i_nnclr_prepare(sslh_method *m, sslh_data data) {
+    sslh_i_two_views_prepare(&((sslh_i_nnclr *)m->self)->views, m->encoder, data);
+}
+SSLH_I_FN void sslh_i_nnclr_views(sslh_method *m, const sslh_batch *batch, sslh_view_set *out) {
+    sslh_i_two_views_add(m->ctx, &((sslh_i_nnclr *)m->self)->views, batch, out);
+}
+
+SSLH_I_FN sslh_tensor *sslh_i_nnclr_loss(sslh_method *m, const sslh_view_set *v, int phase) {
+    sslh_ctx *c = m->ctx;
+    sslh_i_nnclr *s = (sslh_i_nnclr *)m->self;
+    sslh_tensor *queue, *z, *q[2], *u[2], *nearest[2], *loss[2];
+    float top1[2] = {0, 0};
+    int i;
+    (void)phase;
+    if (SSLH_I_BAD(c)) return sslh_i_dummy(c);
+    queue = sslh_state(m->net, s->queue.rows); /* (K,D) */
+    for (i = 0; i < 2; i++) {
+        z = sslh_i_project(c, m->encoder, s->head, sslh_view_get(v, i ? "view1" : "view0")); /* (N,D) */
+        q[i] = sslh_l2_normalize(c, sslh_forward(s->predictor, z), 0); /* (1): (N,D) */
+        sslh_no_grad(c, 1);
+        u[i] = nearest[i] = sslh_l2_normalize(c, z, 0); /* (N,D) */
+        if (!s->d.no_neighbours) /* (2): (N,K) -> (N) -> (N,D) */
+            nearest[i] = sslh_embedding(c, queue, sslh_argmax(c, sslh_matmul_ex(c, u[i], queue, 0, 1), 1));
+        sslh_no_grad(c, 0);
+    }
+    for (i = 0; i < 2; i++) /* (3) */
+        loss[i] = sslh_i_info_nce(c, nearest[i], q[1 - i], NULL, s->d.temperature, &top1[i]);
+    if (SSLH_I_BAD(c)) return sslh_i_dummy(c);
+    m->numbers[0].value = 0.5f * (top1[0] + top1[1]);
+    m->guessing = sslh_i_ln(q[0]->shape[0]);
+    s->rows = u[0];
+    return sslh_scale(c, sslh_add(c, loss[0], loss[1]), SSLH_I_R(0.5)); /* (4) */
+}
+/* (4), the queue */
+SSLH_I_FN void sslh_i_nnclr_enqueue(sslh_method *m, int phase) {
+    const sslh_i_nnclr *s = (const sslh_i_nnclr *)m->self;
+    (void)phase;
+    sslh_i_queue_put(m->net, s->queue, s->rows);
+}
+
+SSLH_DEF sslh_method sslh_nnclr(sslh_ctx *c, sslh_net *encoder, sslh_nnclr_desc d) {
+    sslh_i_nnclr s;
+    sslh_method m;
+    sslh_mlp_desc head;
+    memset(&s, 0, sizeof s);
+    memset(&head, 0, sizeof head);
+    sslh_i_resolve(c, "sslh_nnclr", sslh_i_nnclr_settings, SSLH_I_LENGTH(sslh_i_nnclr_settings), &d);
+    head.in = sslh_i_check_encoder(c, "sslh_nnclr", encoder, -1) ? sslh_net_query(encoder).width : 1;
+    if (!d.head_hidden) d.head_hidden = head.in;
+    if (!d.predictor_hidden) d.predictor_hidden = 2 * head.in;
+    head.batch_norm = 1;
+    head.last_batch_norm = 1;
+    s.d = d;
+    s.views = sslh_i_two_views_of(d.views, sslh_recipe_byol0(), sslh_recipe_byol1());
+    s.head = sslh_i_head_new(c, head, d.head_layers, d.head_hidden, d.head_out);
+    head.in = d.head_out;
+    head.last_batch_norm = 0;
+    s.predictor = sslh_i_head_new(c, head, 2, d.predictor_hidden, d.head_out);
+    m = sslh_i_method_begin(c, "nnclr", encoder, &s, sizeof s);
+    sslh_child(m.net, "head", s.head);
+    sslh_child(m.net, "predictor", s.predictor);
+    if (!SSLH_I_BAD(c)) ((sslh_i_nnclr *)m.self)->queue = sslh_i_queue_new(m.net, d.queue, d.head_out);
+    m.prepare = sslh_i_nnclr_prepare;
+    m.views = sslh_i_nnclr_views;
+    m.loss = sslh_i_nnclr_loss;
+    m.grads = sslh_i_nnclr_enqueue;
+    m.min_batch = 2;
+    return sslh_i_method_end(m);
+}
+/* For sslh_method_make. */
+SSLH_I_FN sslh_method sslh_i_nnclr_make(sslh_ctx *c, sslh_net *encoder, sslh_data data, const void *desc) {
+    (void)data;
+    return sslh_nnclr(c, encoder, *(const sslh_nnclr_desc *)desc);
+}
+#endif /* SSLH_WITH_NNCLR */
 
 /* ================================================================================================================== */
 /*  >>cpc           contrastive predictive coding                                                                     */
@@ -8197,6 +8661,194 @@ SSLH_I_FN sslh_method sslh_i_simsiam_make(sslh_ctx *c, sslh_net *encoder, sslh_d
 #endif /* SSLH_WITH_SIMSIAM */
 
 /* ================================================================================================================== */
+/*  >>dino          DINO                                                                                              */
+/* ================================================================================================================== */
+
+#if SSLH_WITH_DINO
+/* Caron, Touvron, Misra, Jegou, Mairal, Bojanowski, Joulin: "Emerging properties in self-supervised vision
+   transformers", ICCV 2021.
+
+   Learns from: several views of each image, two large ones and small ones that see less of it. A teacher, the average
+   of what the student was, looks at the large views and says which of K classes they are, classes that nobody has
+   named. The student has to say the same from every other view, so from a small one what the whole image is.
+
+       h  = u( g(f(view)) ) W'                     encoder f, head g, u(x) = x / |x|, unit rows W      (1)
+       p  = softmax(h / t)                         student                                             (2)
+       q  = softmax((h' - c) / t')                 teacher f', g', W', centre c; no gradient           (3)
+       l(v, w) = - sum over k of q_w,k log p_v,k                                                       (4)
+       L  = mean of l(v, w) over the images, the two large views w and all views v but w               (5)
+       c  <- a c + (1-a) mean of h' over the batch                                                     (6)
+       theta' <- m theta' + (1-m) theta,  m = 1 - (1-m_0) (1 + cos(pi T)) / 2,  T: share of the run    (7)
+
+   No wrong answers, no predictor: two things in (3) keep each other in balance. The centre alone would make all classes
+   equally likely, the low t' alone would make one class win. So there are two collapses, an entropy of the teacher of
+   ln K and one of 0; in both the student has nothing left to learn, and L is that entropy. L = entropy + KL, and a run
+   that learns keeps KL above 0. ln K is also what L begins at.
+   Defaults: the released code for ViT-S (100 epochs; 0.996 for a batch of 1024). The head has three layers with GELU
+   and no batch norm, the last layer W no bias and no length of its own; it rests in the first epoch. The weight decay
+   rises with (1 - cos(pi T)) / 2. For small images 4096 outputs.
+   Traps: t' above 0.07 is uniform soon; gradients are clipped as a whole (the authors' code clips each parameter by
+   itself); a transformer here has one size, so that small views are enlarged to it and cost as much as large ones; a
+   short run wants a teacher that follows sooner (0.99 and less) and few outputs. */
+
+static const sslh_setting sslh_i_dino_settings[] = {
+    {SSLH_I_FIELD(sslh_dino_desc, temperature), SSLH_SETTING_REAL, "0.1", "above 0"},
+    {SSLH_I_FIELD(sslh_dino_desc, teacher_temperature), SSLH_SETTING_REAL, "0.04", "above 0"},
+    {SSLH_I_FIELD(sslh_dino_desc, last_temperature), SSLH_SETTING_REAL, "auto", "above 0"},
+    {SSLH_I_FIELD(sslh_dino_desc, temperature_rise), SSLH_SETTING_INT, "30", "1 to 1048576"},
+    {SSLH_I_FIELD(sslh_dino_desc, centre_momentum), SSLH_SETTING_REAL, "0.9", "at least 0, below 1"},
+    {SSLH_I_FIELD(sslh_dino_desc, target_momentum), SSLH_SETTING_REAL, "0.996", "at least 0, below 1"},
+    {SSLH_I_FIELD(sslh_dino_desc, decay_rise), SSLH_SETTING_REAL, "10", "at least 1"},
+    {SSLH_I_FIELD(sslh_dino_desc, outputs), SSLH_SETTING_INT, "4096", "2 to 1048576"},
+    {SSLH_I_FIELD(sslh_dino_desc, small_views), SSLH_SETTING_INT, "8", "0 to 14"},
+    {SSLH_I_FIELD(sslh_dino_desc, small_side), SSLH_SETTING_INT, "auto", "1 to 4096"},
+    {SSLH_I_FIELD(sslh_dino_desc, freeze), SSLH_SETTING_INT, "1", "0 to 1048576"},
+    {SSLH_I_FIELD(sslh_dino_desc, head_hidden), SSLH_SETTING_INT, "auto", "1 to 1048576"},
+    {SSLH_I_FIELD(sslh_dino_desc, bottleneck), SSLH_SETTING_INT, "256", "1 to 1048576"},
+    {SSLH_I_FIELD(sslh_dino_desc, drop_path), SSLH_SETTING_REAL, "0.1", "at least 0, below 1"},
+    {SSLH_I_FIELD(sslh_dino_desc, views), SSLH_SETTING_RECIPE, "auto", SSLH_I_RECIPE_NAMES},
+};
+static const char sslh_i_dino_training[] =
+    "batch=256 optimizer=adamw lr=5e-4 lr_scales=1 weight_decay=0.04 clip=3 schedule=cosine warmup=10";
+
+typedef struct sslh_i_dino {
+    sslh_dino_desc d;
+    sslh_i_multi_crop views;
+    float drop_path;                                    /* 0 but for a transformer */
+    sslh_net *head, *last;                              /* g; W is the weight of the one layer of a net */
+    sslh_net *target_encoder, *target_head, *target_last; /* f', g', W' */
+    int centre;                                         /* state of m.net: c (K) */
+    sslh_tensor *mean;                                  /* (K): of h' in this step */
+} sslh_i_dino;
+
+SSLH_I_FN void sslh_i_dino_prepare(sslh_method *m, sslh_data data) {
+    sslh_i_multi_crop_prepare(&((sslh_i_dino *)m->self)->views, m->encoder, data);
+}
+SSLH_I_FN void sslh_i_dino_views(sslh_method *m, const sslh_batch *batch, sslh_view_set *out) {
+    sslh_i_multi_crop_add(m->ctx, &((sslh_i_dino *)m->self)->views, batch, out);
+}
+
+/* (1): features (M,C) -> (M,K) */
+SSLH_I_FN sslh_tensor *sslh_i_dino_logits(sslh_ctx *c, sslh_net *head, sslh_net *last, sslh_tensor *features) {
+    sslh_tensor *z;
+    if (SSLH_I_BAD(c)) return sslh_i_dummy(c);
+    z = sslh_l2_normalize(c, sslh_forward(head, features), 0); /* (M,D) */
+    return sslh_matmul_ex(c, z, sslh_l2_normalize(c, sslh_find(last, "fc1.weight"), 0), 0, 1);
+}
+
+/* t' in this epoch: in a straight line to the last one. */
+SSLH_I_FN float sslh_i_dino_temperature(const sslh_dino_desc *d, int epoch) {
+    float rise = d->last_temperature - d->teacher_temperature;
+    if (epoch >= d->temperature_rise) return d->last_temperature;
+    rise = rise * (float)epoch;
+    rise = rise / (float)d->temperature_rise;
+    return d->teacher_temperature + rise;
+}
+
+SSLH_I_FN sslh_tensor *sslh_i_dino_loss(sslh_method *m, const sslh_view_set *v, int phase) {
+    sslh_ctx *c = m->ctx;
+    sslh_i_dino *s = (sslh_i_dino *)m->self;
+    sslh_tensor *h, *teacher, *log_q, *q, *target[2], *loss;
+    int N, i;
+    float entropy;
+    (void)phase;
+    sslh_i_rest_ends(s->last, 0);
+    h = sslh_i_dino_logits(c, s->head, s->last, sslh_i_multi_crop_features(c, m->encoder, v, s->drop_path));
+    sslh_no_grad(c, 1);
+    teacher = sslh_i_pool_features(c, sslh_forward(s->target_encoder, sslh_view_get(v, "large"))); /* (2N,C) */
+    teacher = sslh_i_dino_logits(c, s->target_head, s->target_last, teacher); /* h': (2N,K) */
+    s->mean = sslh_mean(c, teacher, SSLH_AXIS(0), 0);
+    teacher = sslh_sub(c, teacher, sslh_state(m->net, s->centre));
+    teacher = sslh_scale(c, teacher, 1 / (sslh_real)sslh_i_dino_temperature(&s->d, m->epoch));
+    log_q = sslh_log_softmax(c, teacher, 1);
+    q = sslh_exp(c, log_q); /* (3): (2N,K) */
+    entropy = -sslh_item(sslh_mean(c, sslh_sum(c, sslh_mul(c, q, log_q), SSLH_AXIS(1), 0), SSLH_ALL, 0));
+    N = SSLH_I_BAD(c) ? 1 : q->shape[0] / 2;
+    for (i = 0; i < 2; i++) target[i] = sslh_slice(c, q, 0, i * N, (i + 1) * N); /* (N,K) */
+    sslh_no_grad(c, 0);
+    h = sslh_scale(c, h, 1 / (sslh_real)s->d.temperature);
+    loss = sslh_i_multi_crop_loss(c, h, target, NULL); /* (2), (4), (5) */
+    m->numbers[0].value = entropy;
+    m->numbers[1].value = sslh_item(loss) - entropy;
+    m->guessing = sslh_i_ln(s->d.outputs);
+    return loss;
+}
+
+/* The centre, and the weight decay of this step. */
+SSLH_I_FN void sslh_i_dino_grads(sslh_method *m, int phase) {
+    const sslh_i_dino *s = (const sslh_i_dino *)m->self;
+    (void)phase;
+    sslh_i_ema(m->ctx, sslh_state(m->net, s->centre)->data, s->mean->data, (size_t)s->d.outputs,
+               (sslh_real)s->d.centre_momentum); /* (6) */
+    sslh_i_rest(s->last, m->epoch < s->d.freeze);
+    if (m->steps) { /* 1 to .decay_rise by half a cosine */
+        float below = sslh_cosine(m->step, m->steps, 0, s->d.decay_rise - 1);
+        sslh_i_optimizer_decay_by(m->optimizer, s->d.decay_rise - below);
+    }
+}
+
+SSLH_I_FN void sslh_i_dino_after(sslh_method *m) {
+    const sslh_i_dino *s = (const sslh_i_dino *)m->self;
+    float momentum = sslh_i_teacher_momentum(s->d.target_momentum, m->step, m->steps); /* (7) */
+    sslh_i_rest_ends(s->last, m->epoch < s->d.freeze);
+    sslh_ema_update(s->target_encoder, m->encoder, momentum);
+    sslh_ema_update(s->target_head, s->head, momentum);
+    sslh_ema_update(s->target_last, s->last, momentum);
+}
+
+SSLH_DEF sslh_method sslh_dino(sslh_ctx *c, sslh_net *encoder, sslh_dino_desc d) {
+    sslh_i_dino s;
+    sslh_method m;
+    sslh_mlp_desc head, last;
+    sslh_recipe r[3];
+    int i, ok;
+    memset(&s, 0, sizeof s);
+    memset(&head, 0, sizeof head);
+    memset(&last, 0, sizeof last);
+    sslh_i_resolve(c, "sslh_dino", sslh_i_dino_settings, SSLH_I_LENGTH(sslh_i_dino_settings), &d);
+    ok = sslh_i_check_encoder(c, "sslh_dino", encoder, -1);
+    head.in = ok ? sslh_net_query(encoder).width : 1;
+    if (!d.head_hidden) d.head_hidden = SSLH_I_MIN(4 * head.in, 2048);
+    if (!(d.last_temperature > 0)) d.last_temperature = d.teacher_temperature;
+    if (ok && sslh_find(encoder, "patch_embed.proj.weight")) s.drop_path = d.drop_path;
+    head.activation = SSLH_GELU;
+    last.in = d.bottleneck;
+    last.last_no_bias = 1;
+    r[0] = r[2] = sslh_recipe_byol0();
+    r[1] = sslh_recipe_byol1();
+    for (i = 0; i < 2; i++) r[i].crop_min = 0.4f;
+    r[2].blur = 0.5f;
+    s.d = d;
+    s.views = sslh_i_multi_crop_of(d.views, r[0], r[1], r[2], 0.05f, 0.4f, d.small_views, d.small_side,
+                                   ok ? encoder : NULL);
+    s.head = sslh_i_head_new(c, head, 3, d.head_hidden, d.bottleneck);
+    s.last = sslh_i_head_new(c, last, 1, 0, d.outputs);
+    s.target_encoder = sslh_i_teacher(encoder);
+    s.target_head = sslh_i_teacher(s.head);
+    s.target_last = sslh_i_teacher(s.last);
+    m = sslh_i_method_begin(c, "dino", encoder, &s, sizeof s);
+    sslh_child(m.net, "head", s.head);
+    sslh_child(m.net, "last", s.last);
+    sslh_child(m.net, "target_encoder", s.target_encoder);
+    sslh_child(m.net, "target_head", s.target_head);
+    sslh_child(m.net, "target_last", s.target_last);
+    if (!SSLH_I_BAD(c))
+        ((sslh_i_dino *)m.self)->centre = sslh_state_new(m.net, "centre", SSLH_F32, sslh_dim1(d.outputs));
+    m.prepare = sslh_i_dino_prepare;
+    m.views = sslh_i_dino_views;
+    m.loss = sslh_i_dino_loss;
+    m.grads = sslh_i_dino_grads;
+    m.after = sslh_i_dino_after;
+    return sslh_i_method_end(m);
+}
+/* For sslh_method_make. */
+SSLH_I_FN sslh_method sslh_i_dino_make(sslh_ctx *c, sslh_net *encoder, sslh_data data, const void *desc) {
+    (void)data;
+    return sslh_dino(c, encoder, *(const sslh_dino_desc *)desc);
+}
+#endif /* SSLH_WITH_DINO */
+
+/* ================================================================================================================== */
 /*  >>barlow        Barlow Twins                                                                                      */
 /* ================================================================================================================== */
 
@@ -8367,6 +9019,182 @@ SSLH_I_FN sslh_method sslh_i_vicreg_make(sslh_ctx *c, sslh_net *encoder, sslh_da
     return sslh_vicreg(c, encoder, *(const sslh_vicreg_desc *)desc);
 }
 #endif /* SSLH_WITH_VICREG */
+
+/* ================================================================================================================== */
+/*  >>swav          SwAV                                                                                              */
+/* ================================================================================================================== */
+
+#if SSLH_WITH_SWAV
+/* Caron, Misra, Mairal, Goyal, Bojanowski, Joulin: "Unsupervised learning of visual features by contrasting cluster
+   assignments", NeurIPS 2020.
+
+   Learns from: several views of each image: two large ones, and small ones that see less of it. Views are not compared
+   with one another but by the groups that they would be put into: from one view the code of another is predicted. A
+   code says how much of a view belongs to each of K prototypes, which are learnt too.
+
+       z  = u( g(f(view)) ), u(x) = x / |x|        encoder f, projector g                              (1)
+       s  = C z                                    C (K,D): prototypes, unit rows                      (2)
+       q  = the code: Sinkhorn and Knopp on e^(s/epsilon) of a batch, so that every image has a whole code and every
+            prototype the same share of them; no gradient                                              (3)
+       l(v, w) = - sum over k of q_w,k log p_v,k,  p_v = softmax(s_v / t)                              (4)
+       L  = mean of l(v, w) over the images, the two large views w and all views v but w               (5)
+
+   The equal shares in (3) are what prevents a collapse: not all images can have one code. They want many images, at
+   least as many as there are prototypes; with small batches the embeddings of earlier batches take part in (3), and
+   their codes are thrown away. ln K is the loss of one who guesses, and what it stays at when nothing is learnt.
+   Defaults: the released code for batches of 256 (its 400 epochs on ImageNet have 3000 prototypes, a rate of 0.6 that
+   ends at a thousandth of it, a queue of 3840 from epoch 15, and prototypes that rest in the first epoch); for small
+   images 512 prototypes and SimCLR's weaker colours without blur. Views of one size pass together, and all of them
+   through the projector, so that its batch norm sees one batch.
+   Traps: when the loss stays at ln K, prototypes were not brought back to length 1 before each step, epsilon is too
+   large, or the prototypes moved too early; codes of one small batch are nearly random until the queue is full, and
+   from then on steps need more memory; a queue longer than the data set holds old embeddings of the images that are
+   asked for. */
+
+static const sslh_setting sslh_i_swav_settings[] = {
+    {SSLH_I_FIELD(sslh_swav_desc, temperature), SSLH_SETTING_REAL, "0.1", "above 0"},
+    {SSLH_I_FIELD(sslh_swav_desc, epsilon), SSLH_SETTING_REAL, "0.05", "above 0"},
+    {SSLH_I_FIELD(sslh_swav_desc, iterations), SSLH_SETTING_INT, "3", "1 to 1000"},
+    {SSLH_I_FIELD(sslh_swav_desc, prototypes), SSLH_SETTING_INT, "512", "2 to 1048576"},
+    {SSLH_I_FIELD(sslh_swav_desc, small_views), SSLH_SETTING_INT, "6", "0 to 14"},
+    {SSLH_I_FIELD(sslh_swav_desc, small_side), SSLH_SETTING_INT, "auto", "1 to 4096"},
+    {SSLH_I_FIELD(sslh_swav_desc, queue), SSLH_SETTING_INT, "3840", "0 to 16777216"},
+    {SSLH_I_FIELD(sslh_swav_desc, queue_start), SSLH_SETTING_INT, "15", "0 to 1048576"},
+    {SSLH_I_FIELD(sslh_swav_desc, freeze), SSLH_SETTING_INT, "1", "0 to 1048576"},
+    {SSLH_I_FIELD(sslh_swav_desc, head_hidden), SSLH_SETTING_INT, "auto", "1 to 1048576"},
+    {SSLH_I_FIELD(sslh_swav_desc, head_out), SSLH_SETTING_INT, "128", "1 to 1048576"},
+    {SSLH_I_FIELD(sslh_swav_desc, views), SSLH_SETTING_RECIPE, "auto", SSLH_I_RECIPE_NAMES},
+};
+static const char sslh_i_swav_training[] =
+    "batch=256 optimizer=lars lr=0.6 lr_scales=1 weight_decay=1e-6 schedule=cosine";
+
+typedef struct sslh_i_swav {
+    sslh_swav_desc d;
+    sslh_i_multi_crop views;
+    sslh_net *head, *prototypes; /* g; C is the weight of the one layer of a net */
+    sslh_i_queue queue;          /* (Q,2D): the embeddings of both large views side by side */
+    int filled;                  /* state of m.net: rows of it that are embeddings */
+    sslh_tensor *rows;           /* (N,2D): of this step, for the queue; NULL: none */
+} sslh_i_swav;
+
+SSLH_I_FN void sslh_i_swav_prepare(sslh_method *m, sslh_data data) {
+    sslh_i_multi_crop_prepare(&((sslh_i_swav *)m->self)->views, m->encoder, data);
+}
+SSLH_I_FN void sslh_i_swav_views(sslh_method *m, const sslh_batch *batch, sslh_view_set *out) {
+    sslh_i_multi_crop_add(m->ctx, &((sslh_i_swav *)m->self)->views, batch, out);
+}
+
+/* The rows of C back to length 1. */
+SSLH_I_FN void sslh_i_swav_normalise(sslh_ctx *c, sslh_net *prototypes) {
+    sslh_tensor *C, *unit;
+    if (SSLH_I_BAD(c)) return;
+    C = sslh_find(prototypes, "fc1.weight"); /* (K,D) */
+    sslh_no_grad(c, 1);
+    unit = sslh_l2_normalize(c, C, 0);
+    if (!SSLH_I_BAD(c)) memcpy(C->data, unit->data, C->count * sizeof *C->data);
+    sslh_no_grad(c, 0);
+}
+
+/* (3): the code (N,K) of large view i. full: the queue takes part */
+SSLH_I_FN sslh_tensor *sslh_i_swav_code(sslh_method *m, sslh_tensor *scores, int i, int N, int full) {
+    sslh_ctx *c = m->ctx;
+    const sslh_i_swav *s = (const sslh_i_swav *)m->self;
+    sslh_tensor *all[2], *code;
+    all[1] = code = sslh_slice(c, scores, 0, i * N, (i + 1) * N); /* (N,K) */
+    if (full) {
+        sslh_tensor *queue = sslh_state(m->net, s->queue.rows); /* (Q,2D) */
+        all[0] = sslh_forward(s->prototypes, sslh_slice(c, queue, 1, i * s->d.head_out, (i + 1) * s->d.head_out));
+        code = sslh_concat(c, all, 2, 0); /* (Q+N,K) */
+    }
+    code = sslh_sinkhorn(c, code, s->d.iterations, s->d.epsilon);
+    return full ? sslh_slice(c, code, 0, s->d.queue, s->d.queue + N) : code;
+}
+
+SSLH_I_FN sslh_tensor *sslh_i_swav_loss(sslh_method *m, const sslh_view_set *v, int phase) {
+    sslh_ctx *c = m->ctx;
+    sslh_i_swav *s = (sslh_i_swav *)m->self;
+    sslh_tensor *z, *scores, *code[2], *rows[2];
+    int N, full, i;
+    (void)phase;
+    s->rows = NULL;
+    sslh_i_swav_normalise(c, s->prototypes);
+    sslh_i_rest_ends(s->prototypes, 0);
+    z = sslh_l2_normalize(c, sslh_forward(s->head, sslh_i_multi_crop_features(c, m->encoder, v, 0)), 0); /* (1) */
+    scores = sslh_forward(s->prototypes, z); /* (2): ((2+S)N,K) */
+    if (SSLH_I_BAD(c)) return sslh_i_dummy(c);
+    N = sslh_view_get(v, "large")->shape[0] / 2;
+    full = s->d.queue > 0 && sslh_state(m->net, s->filled)->ints[0] >= s->d.queue;
+    sslh_no_grad(c, 1);
+    for (i = 0; i < 2; i++) {
+        code[i] = sslh_i_swav_code(m, scores, i, N, full); /* (N,K) */
+        rows[i] = sslh_slice(c, z, 0, i * N, (i + 1) * N); /* (N,D) */
+    }
+    if (s->d.queue > 0 && m->epoch >= s->d.queue_start) s->rows = sslh_concat(c, rows, 2, 1); /* (N,2D) */
+    sslh_no_grad(c, 0);
+    m->guessing = sslh_i_ln(s->d.prototypes);
+    scores = sslh_scale(c, scores, 1 / (sslh_real)s->d.temperature);
+    return sslh_i_multi_crop_loss(c, scores, code, &m->numbers[0].value); /* (4), (5) */
+}
+
+/* The embeddings of the batch take the place of the oldest. */
+SSLH_I_FN void sslh_i_swav_grads(sslh_method *m, int phase) {
+    const sslh_i_swav *s = (const sslh_i_swav *)m->self;
+    int32_t *filled;
+    (void)phase;
+    sslh_i_rest(s->prototypes, m->epoch < s->d.freeze);
+    if (!s->rows) return;
+    sslh_i_queue_put(m->net, s->queue, s->rows);
+    filled = sslh_state(m->net, s->filled)->ints;
+    *filled = SSLH_I_MIN(*filled + s->rows->shape[0], s->d.queue);
+}
+SSLH_I_FN void sslh_i_swav_after(sslh_method *m) {
+    const sslh_i_swav *s = (const sslh_i_swav *)m->self;
+    sslh_i_rest_ends(s->prototypes, m->epoch < s->d.freeze);
+}
+
+SSLH_DEF sslh_method sslh_swav(sslh_ctx *c, sslh_net *encoder, sslh_swav_desc d) {
+    sslh_i_swav s;
+    sslh_method m;
+    sslh_mlp_desc head, prototypes;
+    sslh_recipe r = sslh_recipe_simclr();
+    int ok;
+    memset(&s, 0, sizeof s);
+    memset(&head, 0, sizeof head);
+    memset(&prototypes, 0, sizeof prototypes);
+    sslh_i_resolve(c, "sslh_swav", sslh_i_swav_settings, SSLH_I_LENGTH(sslh_i_swav_settings), &d);
+    ok = sslh_i_check_encoder(c, "sslh_swav", encoder, -1);
+    head.in = ok ? sslh_net_query(encoder).width : 1;
+    if (!d.head_hidden) d.head_hidden = head.in;
+    head.batch_norm = 1;
+    prototypes.in = d.head_out;
+    prototypes.last_no_bias = 1;
+    r.crop_min = 0.14f;
+    s.d = d;
+    s.views = sslh_i_multi_crop_of(d.views, r, r, r, 0.05f, 0.14f, d.small_views, d.small_side, ok ? encoder : NULL);
+    s.head = sslh_i_head_new(c, head, 2, d.head_hidden, d.head_out);
+    s.prototypes = sslh_i_head_new(c, prototypes, 1, 0, d.prototypes);
+    sslh_i_swav_normalise(c, s.prototypes);
+    m = sslh_i_method_begin(c, "swav", encoder, &s, sizeof s);
+    sslh_child(m.net, "head", s.head);
+    sslh_child(m.net, "prototypes", s.prototypes);
+    if (d.queue > 0 && !SSLH_I_BAD(c)) {
+        ((sslh_i_swav *)m.self)->filled = sslh_state_new(m.net, "queue_filled", SSLH_I32, sslh_dim0());
+        ((sslh_i_swav *)m.self)->queue = sslh_i_queue_new(m.net, d.queue, 2 * d.head_out); /* fills it: comes last */
+    }
+    m.prepare = sslh_i_swav_prepare;
+    m.views = sslh_i_swav_views;
+    m.loss = sslh_i_swav_loss;
+    m.grads = sslh_i_swav_grads;
+    m.after = sslh_i_swav_after;
+    m.min_batch = 2;
+    return sslh_i_method_end(m);
+}
+/* For sslh_method_make. */
+SSLH_I_FN sslh_method sslh_i_swav_make(sslh_ctx *c, sslh_net *encoder, sslh_data data, const void *desc) {
+    (void)data;
+    return sslh_swav(c, encoder, *(const sslh_swav_desc *)desc);
+}
+#endif /* SSLH_WITH_SWAV */
 
 /* ================================================================================================================== */
 /*  >>mae           masked autoencoder                                                                               */
@@ -8770,6 +9598,17 @@ static const sslh_method_info sslh_i_methods[] = {
      "CVPR 2020", 2020, "finding the other view among a queue of earlier images", "images", "any",
      "SSLH_WITH_MOCO", "sslh_moco", "sslh_info_nce", {"top-1"}, SSLH_I_MADE(moco)},
 #endif
+#if SSLH_WITH_SUPCON
+    {"supcon", "SupCon", "contrastive", "Khosla et al.", "Supervised contrastive learning", "NeurIPS 2020", 2020,
+     "finding the views of its class, by labels: the upper reference", "labelled images", "any",
+     "SSLH_WITH_SUPCON", "sslh_supcon", "sslh_supcon_loss", {"top-1"}, SSLH_I_MADE(supcon)},
+#endif
+#if SSLH_WITH_NNCLR
+    {"nnclr", "NNCLR", "contrastive", "Dwibedi et al.",
+     "With a little help from my friends: nearest-neighbor contrastive learning of visual representations",
+     "ICCV 2021", 2021, "finding what lies nearest to the other view among earlier images", "images", "any",
+     "SSLH_WITH_NNCLR", "sslh_nnclr", "sslh_info_nce", {"top-1"}, SSLH_I_MADE(nnclr)},
+#endif
 #if SSLH_WITH_CPC
     {"cpc", "CPC", "contrastive", "van den Oord et al.",
      "Representation learning with contrastive predictive coding", "arXiv 2018", 2018,
@@ -8793,6 +9632,12 @@ static const sslh_method_info sslh_i_methods[] = {
      "CVPR 2021", 2021, "predicting what itself makes of the other view", "images", "any",
      "SSLH_WITH_SIMSIAM", "sslh_simsiam", "sslh_negative_cosine", {"spread"}, SSLH_I_MADE(simsiam)},
 #endif
+#if SSLH_WITH_DINO
+    {"dino", "DINO", "self-distillation", "Caron et al.",
+     "Emerging properties in self-supervised vision transformers", "ICCV 2021", 2021,
+     "telling from a part of the image what its own past makes of the whole", "images", "any",
+     "SSLH_WITH_DINO", "sslh_dino", "sslh_cross_entropy_soft", {"entropy", "KL"}, SSLH_I_MADE(dino)},
+#endif
 #if SSLH_WITH_BARLOW
     {"barlow", "Barlow Twins", "redundancy and clusters", "Zbontar et al.",
      "Barlow Twins: self-supervised learning via redundancy reduction", "ICML 2021", 2021,
@@ -8804,6 +9649,12 @@ static const sslh_method_info sslh_i_methods[] = {
      "VICReg: variance-invariance-covariance regularization for self-supervised learning", "ICLR 2022", 2022,
      "views that lie close, by features that vary and do not repeat one another", "images", "any",
      "SSLH_WITH_VICREG", "sslh_vicreg", "sslh_vicreg_loss", {"deviation"}, SSLH_I_MADE(vicreg)},
+#endif
+#if SSLH_WITH_SWAV
+    {"swav", "SwAV", "redundancy and clusters", "Caron et al.",
+     "Unsupervised learning of visual features by contrasting cluster assignments", "NeurIPS 2020", 2020,
+     "predicting from one view into which groups another one is put", "images", "any",
+     "SSLH_WITH_SWAV", "sslh_swav", "sslh_sinkhorn", {"top-1"}, SSLH_I_MADE(swav)},
 #endif
 #if SSLH_WITH_MAE
     {"mae", "MAE", "masked", "He et al.", "Masked autoencoders are scalable vision learners", "CVPR 2022", 2022,
@@ -10491,6 +11342,12 @@ SSLH_I_FN int sslh_i_contrast_rows(size_t columns, size_t rows) {
     return (int)SSLH_I_MIN(n, rows);
 }
 
+SSLH_I_FN int sslh_i_temperature_ok(sslh_ctx *c, const char *op, float temperature) {
+    if (!(temperature > 0))
+        sslh_fail(c, SSLH_E_USAGE, "%s: temperature %g: it must be above 0", op, (double)temperature);
+    return !SSLH_I_BAD(c);
+}
+
 /* What all losses of two embeddings ask of them. */
 SSLH_I_FN int sslh_i_twins_ok(sslh_ctx *c, const char *op, const sslh_tensor *a, const sslh_tensor *b) {
     char s[96], t[96];
@@ -10503,9 +11360,7 @@ SSLH_I_FN int sslh_i_twins_ok(sslh_ctx *c, const char *op, const sslh_tensor *a,
 SSLH_I_FN int sslh_i_contrast_ok(sslh_ctx *c, const char *op, const sslh_tensor *a, const sslh_tensor *b,
                                  float temperature) {
     if (!sslh_i_twins_ok(c, op, a, b)) return 0;
-    if (!(temperature > 0))
-        sslh_fail(c, SSLH_E_USAGE, "%s: temperature %g: it must be above 0", op, (double)temperature);
-    return !SSLH_I_BAD(c);
+    return sslh_i_temperature_ok(c, op, temperature);
 }
 
 /* NT-Xent, the loss of SimCLR (Chen et al. 2020). The 2N rows z are the N of view 0, then the N of view 1; p(i) is the
@@ -10779,6 +11634,59 @@ SSLH_I_FN sslh_tensor *sslh_i_info_nce(sslh_ctx *c, sslh_tensor *q, sslh_tensor 
 SSLH_DEF sslh_tensor *sslh_info_nce(sslh_ctx *c, sslh_tensor *q, sslh_tensor *k, sslh_tensor *negatives,
                                     float temperature) {
     return sslh_i_info_nce(c, q, k, negatives, temperature, NULL);
+}
+
+/* --- supervised contrastive loss ---------------------------------------------------------------------------------- */
+/* Khosla et al. 2020, eq. 2. With u = z / |z| of the M rows and P(i) the rows other than i that have its label,
+     x_ij = u_i . u_j / t,  x_ii = -1e30, which softmax makes 0                                                     (1)
+     L    = mean over the rows with positives of lse(x_i) - mean over p in P(i) of x_ip                             (2)
+   which is the cross-entropy of x_i with the target 1 / |P(i)| at each of P(i). A row without a positive has no target
+   and counts for nothing; the targets of the others are larger by M over their number, since the mean is over all M.
+   The share of rows whose nearest other row has their label is *top1, when not NULL. */
+SSLH_I_FN sslh_tensor *sslh_i_supcon_rows(sslh_ctx *c, sslh_tensor *z, sslh_tensor *labels, float temperature,
+                                          float *top1) {
+    const char *op = "sslh_supcon_loss";
+    sslh_tensor *in[2], *u, *x, *itself, *target, *nearest;
+    size_t M, i, j, n, rows = 0;
+    char a[96], b[96];
+    if (top1) *top1 = 0;
+    in[0] = z;
+    in[1] = labels;
+    if (!sslh_i_begin(c, op, in, 2, 0)) return sslh_i_dummy(c);
+    if (z->type != SSLH_F32 || z->ndim != 2 || labels->type != SSLH_I32 || labels->ndim != 1 ||
+        labels->shape[0] != z->shape[0]) {
+        sslh_fail(c, SSLH_E_SHAPE, "%s: z %s, labels %s: real rows (M,D) and I32 labels (M) are needed", op,
+                  sslh_i_str(a, sizeof a, sslh_shape_of(z)), sslh_i_str(b, sizeof b, sslh_shape_of(labels)));
+        return sslh_i_dummy(c);
+    }
+    if (!sslh_i_temperature_ok(c, op, temperature)) return sslh_i_dummy(c);
+    M = (size_t)z->shape[0];
+    itself = sslh_zeros(c, sslh_dim2((int)M, (int)M));
+    target = sslh_zeros(c, sslh_dim2((int)M, (int)M));
+    for (i = 0; i < M && !SSLH_I_BAD(c); i++) {
+        itself->data[i * M + i] = SSLH_I_R(-1e30);
+        for (j = n = 0; j < M; j++) n += j != i && labels->ints[j] == labels->ints[i];
+        rows += n > 0;
+        for (j = 0; j < M && n; j++)
+            if (j != i && labels->ints[j] == labels->ints[i]) target->data[i * M + j] = 1 / (sslh_real)n;
+    }
+    if (!rows && !SSLH_I_BAD(c))
+        sslh_fail(c, SSLH_E_USAGE, "%s: no two of the %.0f rows have one label, so that there is nothing to find", op,
+                  (double)M);
+    if (SSLH_I_BAD(c)) return sslh_i_dummy(c);
+    for (i = 0; i < M * M && rows < M; i++) target->data[i] *= (sslh_real)M / (sslh_real)rows;
+    u = sslh_l2_normalize(c, z, 0); /* (M,D) */
+    x = sslh_scale(c, sslh_matmul_ex(c, u, u, 0, 1), 1 / (sslh_real)temperature);
+    x = sslh_add(c, x, itself); /* (1): (M,M) */
+    if (top1) {
+        nearest = sslh_argmax(c, x, 1); /* (M) */
+        for (i = n = 0; i < M && !SSLH_I_BAD(c); i++) n += labels->ints[nearest->ints[i]] == labels->ints[i];
+        *top1 = (float)n / (float)M;
+    }
+    return sslh_cross_entropy_soft(c, x, target); /* (2) */
+}
+SSLH_DEF sslh_tensor *sslh_supcon_loss(sslh_ctx *c, sslh_tensor *z, sslh_tensor *labels, float temperature) {
+    return sslh_i_supcon_rows(c, z, labels, temperature, NULL);
 }
 
 /* --- accuracy ----------------------------------------------------------------------------------------------------- */
@@ -12977,6 +13885,7 @@ struct sslh_optimizer {
     int64_t             steps[SSLH_I_GROUPS];
     double              power1[SSLH_I_GROUPS], power2[SSLH_I_GROUPS]; /* beta1^steps, beta2^steps */
     float               peak;
+    float               decay_by; /* what a method multiplies the weight decay by in this step; 1 */
     unsigned            looked; /* groups of which sslh_i_optim_unreached has told */
     int                 told;   /* by sslh_i_strangers */
 };
@@ -13011,6 +13920,7 @@ SSLH_DEF sslh_optimizer *sslh_optimizer_new(sslh_ctx *c, sslh_optimizer_desc d) 
     o->ctx = c;
     o->desc = d;
     for (g = 0; g < SSLH_I_GROUPS; g++) o->power1[g] = o->power2[g] = 1;
+    o->decay_by = 1;
     return o;
 }
 
@@ -13077,8 +13987,10 @@ SSLH_I_FN int sslh_i_group_number(unsigned bit) {
 /* d of the rules in the manual, 11: weight decay times the tensor's decay_scale. LARS leaves vectors (biases, gains of
    norms) alone. */
 SSLH_I_FN sslh_real sslh_i_optim_decay(const sslh_optimizer *o, const sslh_i_entry *e) {
+    float decay = o->desc.weight_decay * o->decay_by;
     if (o->desc.kind == SSLH_LARS && e->t.ndim < 2) return 0;
-    return (sslh_real)(o->desc.weight_decay * e->decay_scale);
+    decay = decay * e->decay_scale;
+    return (sslh_real)decay;
 }
 
 /* Norm of all gradients of the step (with LARS: only when clipping needs it); a NaN or Inf among them is an error that
@@ -13267,6 +14179,11 @@ SSLH_DEF void sslh_optimizer_step(sslh_optimizer *o, float lr) { sslh_optimizer_
 /* A number that only groups in .constant_lr look at (SimSiam's predictor keeps its rate). */
 SSLH_DEF void sslh_optimizer_peak(sslh_optimizer *o, float lr) {
     if (sslh_i_optimizer_ok(o)) o->peak = lr;
+}
+
+/* Of this step: the decay has a schedule too (DINO). */
+SSLH_I_FN void sslh_i_optimizer_decay_by(sslh_optimizer *o, float factor) {
+    if (sslh_i_optimizer_ok(o)) o->decay_by = factor;
 }
 
 /* --- schedules --------------------------------------------------------------------------------------------------- */
@@ -38150,7 +39067,8 @@ SSLH_I_LEAN_END
 /*  >>history       what changed                                                                                      */
 /* ================================================================================================================== */
 /*  0.2.0  jigsaw puzzles, context prediction, inpainting, colorization, MoCo, CPC, CPC v2, BYOL, SimSiam, Barlow Twins,
-           VICReg; L*a*b* colours, and encoders that are given parts of them; methods tell several numbers beside the
+           VICReg, SupCon, NNCLR, SwAV, DINO;
+           L*a*b* colours, and encoders that are given parts of them; methods tell several numbers beside the
            loss (.numbers, which was .second); warnings (.warn); sound: WAV files, mel spectrograms, MFCC, views; JPEG
            and BMP files, photographs of several sizes, classes matched by name; InfoNCE with negatives of each row's
            own, Sinkhorn's assignment, accuracy, embeddings with rows of any rank; pools, pads, slices, resizing,

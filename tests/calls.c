@@ -816,6 +816,7 @@ static int call_row(world *w, int row, const char **names) {
     ROW(sslh_accuracy, K(sslh_accuracy(c, T(0), T(1), dice(2) ? 1 : i[0])))
     ROW(sslh_sinkhorn, K(sslh_sinkhorn(c, T(0), dice(2) ? dice(4) : i[0] % 20, f[0])))
     PAIR(sslh_negative_cosine)
+    ROW(sslh_supcon_loss, K(sslh_supcon_loss(c, T(0), T(1), f[0])))
     ROW(sslh_barlow_loss, K(sslh_barlow_loss(c, T(0), T(1), f[0])))
     ROW(sslh_vicreg_loss, K(sslh_vicreg_loss(c, T(0), T(1), f[0], f[1], f[2])))
     /* nets */
@@ -1078,6 +1079,12 @@ static int call_row(world *w, int row, const char **names) {
     ROW(sslh_simclr, EMPTY(sslh_simclr_desc, e); e.temperature = zeros_mostly_real(); e.head_layers = zeros_mostly();
         e.head_hidden = dice(2) ? 4 : i[0]; e.head_out = dice(2) ? 4 : i[1]; e.no_head_norm = dice(2);
         e.decoupled = dice(2); add_method(w, sslh_simclr(c, n[0], e)))
+    ROW(sslh_supcon, EMPTY(sslh_supcon_desc, e); e.temperature = zeros_mostly_real(); e.head_layers = zeros_mostly();
+        e.head_hidden = dice(2) ? 4 : i[0]; e.head_out = dice(2) ? 4 : i[1]; add_method(w, sslh_supcon(c, n[0], e)))
+    ROW(sslh_nnclr, EMPTY(sslh_nnclr_desc, e); e.temperature = zeros_mostly_real();
+        e.queue = dice(2) ? 16 : zeros_mostly(); e.head_layers = zeros_mostly(); e.head_hidden = dice(2) ? 4 : i[0];
+        e.head_out = dice(2) ? 4 : i[1]; e.predictor_hidden = zeros_mostly(); e.no_neighbours = dice(2);
+        add_method(w, sslh_nnclr(c, n[0], e)))
     ROW(sslh_byol, EMPTY(sslh_byol_desc, e); e.target_momentum = zeros_mostly_real();
         e.head_hidden = dice(2) ? 4 : zeros_mostly(); e.head_out = dice(2) ? 4 : i[0]; e.no_stop_gradient = dice(2);
         add_method(w, sslh_byol(c, n[0], e)))
@@ -1089,6 +1096,19 @@ static int call_row(world *w, int row, const char **names) {
     ROW(sslh_vicreg, EMPTY(sslh_vicreg_desc, e); e.invariance = zeros_mostly_real(); e.variance = zeros_mostly_real();
         e.covariance = zeros_mostly_real(); e.head_layers = zeros_mostly(); e.head_out = dice(2) ? 4 : i[0];
         add_method(w, sslh_vicreg(c, n[0], e)))
+    ROW(sslh_dino, EMPTY(sslh_dino_desc, e); e.temperature = zeros_mostly_real();
+        e.teacher_temperature = zeros_mostly_real(); e.last_temperature = zeros_mostly_real();
+        e.temperature_rise = zeros_mostly(); e.centre_momentum = zeros_mostly_real();
+        e.target_momentum = zeros_mostly_real(); e.decay_rise = zeros_mostly_real();
+        e.outputs = dice(2) ? 6 : zeros_mostly(); e.small_views = dice(2) ? dice(4) : zeros_mostly();
+        e.small_side = zeros_mostly(); e.freeze = zeros_mostly(); e.head_hidden = dice(2) ? 4 : i[0];
+        e.bottleneck = dice(2) ? 4 : i[1]; e.drop_path = zeros_mostly_real(); add_method(w, sslh_dino(c, n[0], e)))
+    ROW(sslh_swav, EMPTY(sslh_swav_desc, e); e.temperature = zeros_mostly_real(); e.epsilon = zeros_mostly_real();
+        e.iterations = zeros_mostly(); e.prototypes = dice(2) ? 6 : zeros_mostly();
+        e.small_views = dice(2) ? dice(4) : zeros_mostly(); e.small_side = zeros_mostly();
+        e.queue = dice(2) ? 16 : zeros_mostly(); e.queue_start = dice(2) ? SSLH_OFF : zeros_mostly();
+        e.freeze = zeros_mostly(); e.head_hidden = dice(2) ? 4 : i[0]; e.head_out = dice(2) ? 4 : i[1];
+        add_method(w, sslh_swav(c, n[0], e)))
     ROW(sslh_mae, EMPTY(sslh_mae_desc, e); e.mask = zeros_mostly_real(); e.decoder_width = zeros_mostly();
         e.decoder_depth = zeros_mostly(); e.decoder_heads = zeros_mostly(); e.raw_pixels = dice(2);
         add_method(w, sslh_mae(c, n[0], e)))
@@ -1639,6 +1659,9 @@ static sslh_tensor *graph_row(graph *g, int row, sslh_tensor *x, const char **na
     LOSS(sslh_info_nce, x = sslh_tanh(c, view(g, x, 2)); if (x->shape[0] < 2) return NULL; a = leaf(g, shape_of(x));
         return sslh_info_nce(c, x, a,
             !keep ? NULL : leaf(g, dice(2) ? sslh_dim2(3, x->shape[1]) : sslh_dim3(x->shape[0], 3, x->shape[1])), f))
+    LOSS(sslh_supcon_loss, x = sslh_shift(c, sslh_tanh(c, at_most(g, view(g, x, 2), 0, 60)), 1.2f);
+        if (x->shape[0] < 3) return NULL; a = index_below(g, sslh_dim1(x->shape[0]), 2);
+        return sslh_supcon_loss(c, x, a, f))
     LOSS(sslh_accuracy, x = at_most(g, view(g, x, 2), 0, 60); a = index_below(g, sslh_dim1(x->shape[0]), x->shape[1]);
         g->unchecked = 1; return sslh_mul(c, sslh_mean(c, x, SSLH_ALL, 0), sslh_accuracy(c, x, a, 1)))
     OP(sslh_sinkhorn, x = view(g, x, 2); g->want = shape_of(x); g->unchecked = 1;

@@ -268,6 +268,51 @@ static void sinkhorn_is_balanced(void) {
     }
 }
 
+/* Rows of one label attract each other; with two rows of each it is NT-Xent. */
+static void supcon_values(void) {
+    sslh_tensor *a = normal(12, 16), *b = plus_noise(a, 0.3f), *both[2], *z, *own = labels(24, 1, 12), *classes = labels(24, 1, 3);
+    double base, rows = 0, s[24][24];
+    float top1 = -1;
+    int i, j, k;
+    both[0] = a, both[1] = b;
+    z = sslh_concat(c, both, 2, 0);
+    CHECK_CLOSE(item(sslh_supcon_loss(c, z, own, 0.2f)), item(sslh_nt_xent(c, a, b, 0.2f)), 1e-6);
+    CHECK_CLOSE(item(sslh_supcon_loss(c, sslh_full(c, sslh_dim2(24, 16), 0.7f), classes, 0.1f)), log(23.0), 1e-6); /* collapse */
+    base = item(sslh_supcon_loss(c, z, classes, 0.5f));
+    CHECK(item(sslh_supcon_loss(c, rescaled(z), classes, 0.5f)) == base, "the length of the rows matters");
+    for (i = 0; i < 24; i++)
+        for (j = 0; j < 24; j++) {
+            double ij = 0, ii = 0, jj = 0;
+            for (k = 0; k < 16; k++) {
+                double x = (double)z->data[i * 16 + k], y = (double)z->data[j * 16 + k];
+                ij += x * y, ii += x * x, jj += y * y;
+            }
+            s[i][j] = ij / sqrt(ii * jj) / 0.5;
+        }
+    for (i = 0; i < 24; i++) { /* seven positives for each row */
+        double sum = 0, mean = 0;
+        for (j = 0; j < 24; j++) if (j != i) sum += exp(s[i][j]);
+        for (j = 0; j < 24; j++) if (j != i && j % 3 == i % 3) mean += s[i][j] / 7;
+        rows += log(sum) - mean;
+    }
+    CHECK_CLOSE(base, rows / 24, 1e-5);
+    /* a perfect batch: rows of a class equal, classes far apart */
+    for (i = 0; i < 24; i++) for (j = 0; j < 16; j++) z->data[i * 16 + j] = j == i % 3;
+    sslh_i_supcon_rows(c, z, classes, 0.05f, &top1);
+    CHECK_CLOSE(item(sslh_supcon_loss(c, z, classes, 0.05f)), log(7.0), 1e-5);
+    CHECK(top1 == 1, "top-1 %g", (double)top1);
+    CHECK(item(sslh_supcon_loss(c, z, labels(24, 1, 8), 0.05f)) > log(7.0) + 5, "breaking the positives does not raise the loss");
+    /* a row without a positive counts for nothing, but as a wrong answer */
+    CHECK_CLOSE(item(sslh_supcon_loss(c, sslh_slice(c, z, 0, 0, 4), sslh_slice(c, classes, 0, 0, 4), 1)), log(1 + 2 * exp(-1.0)), 1e-5);
+    CHECK_OK(c);
+    sslh_supcon_loss(c, normal(3, 4), labels(3, 1, 3), 1);
+    CHECK_ERROR(c, "sslh_supcon_loss: no two of the 3 rows have one label");
+    sslh_supcon_loss(c, normal(3, 4), labels(4, 1, 3), 1);
+    CHECK_ERROR(c, "sslh_supcon_loss: z (3,4), labels (4)");
+    sslh_supcon_loss(c, normal(3, 4), labels(3, 1, 2), -1);
+    CHECK_ERROR(c, "sslh_supcon_loss: temperature -1");
+}
+
 /* Ties go to the lower class, as argmax and topk order them; NaN comes before all numbers. */
 static void accuracy_values(void) {
     const float x[12] = {1, 3, 2, 0, 2, 2, 2, 2, 5, 4, 4, 1};
@@ -739,6 +784,7 @@ TESTS_BEGIN
     LOSS_TEST(info_nce_properties)
     LOSS_TEST(info_nce_own_negatives)
     LOSS_TEST(sinkhorn_is_balanced)
+    LOSS_TEST(supcon_values)
     LOSS_TEST(accuracy_values)
     LOSS_TEST(negative_cosine_values)
     LOSS_TEST(barlow_values)

@@ -86,6 +86,11 @@ static const method_case cases[] = {
     {"moco_1", 0.05f, "version=1 queue=16 split=1 head_out=7 head_hidden=12 key_momentum=0.75 symmetric=1"},
     {"moco_3", 0.05f, "version=3 queue=16 split=1 head_hidden=12 head_out=7 key_momentum=0.75"},
     {"moco_3_vit", 0.001f, "version=3 queue=16 split=1 head_hidden=12 head_out=7 key_momentum=0.75"},
+    {"supcon", 0.05f, "head_hidden=12 head_out=7"},
+    {"supcon_3", 0.05f, "head_hidden=12 head_out=7 head_layers=3 temperature=0.5"},
+    {"nnclr", 0.05f, "queue=16 head_hidden=12 head_out=7 predictor_hidden=9"},
+    {"nnclr_plain", 0.05f, "queue=16 head_hidden=12 head_out=7 predictor_hidden=9 head_layers=2 temperature=0.5 "
+        "no_neighbours=1"},
     {"byol", 0.05f, "head_hidden=12 head_out=7 target_momentum=0.75"},
     {"byol_collapse", 0.05f, "head_hidden=12 head_out=7 target_momentum=0.75 no_stop_gradient=1"},
     {"simsiam", 0.05f, "head_out=12 predictor_hidden=5"},
@@ -93,7 +98,13 @@ static const method_case cases[] = {
     {"simsiam_plain", 0.05f, "head_out=12 predictor_hidden=5 no_last_norm=1"},
     {"barlow", 0.05f, "head_out=12 lambda=0.1"},
     {"vicreg", 0.05f, "head_out=12"},
-    {"vicreg_weights", 0.05f, "head_out=12 head_layers=2 invariance=2 variance=3 covariance=4"}};
+    {"vicreg_weights", 0.05f, "head_out=12 head_layers=2 invariance=2 variance=3 covariance=4"},
+    {"swav", 0.05f, "prototypes=9 small_views=2 queue=0 freeze=0 head_hidden=12 head_out=7"},
+    {"swav_queue", 0.05f, "prototypes=9 small_views=0 queue=4 queue_start=0 temperature=0.2 epsilon=0.1 iterations=5 "
+        "head_hidden=12 head_out=7"},
+    {"dino", 0.01f, "outputs=9 small_views=2 freeze=0 head_hidden=12 bottleneck=7 target_momentum=0.75"},
+    {"dino_rest", 0.01f, "outputs=9 small_views=0 head_hidden=12 bottleneck=7 target_momentum=0.75 temperature=0.2 "
+        "teacher_temperature=0.1 centre_momentum=0.5"}};
 #define CASES ((int)(sizeof cases / sizeof cases[0]))
 static const method_case *current;
 
@@ -109,9 +120,9 @@ static sslh_tensor *image_input(sslh_ctx *c, const char *what, int n, int h, int
 }
 /* Methods whose .views are "view0" and "view1". */
 static int two_views(const char *name) {
-    static const char *const names[] = {"moco", "byol", "simsiam", "barlow", "vicreg"};
+    static const char *const names[] = {"moco", "supcon", "nnclr", "byol", "simsiam", "barlow", "vicreg"};
     int i;
-    for (i = 0; i < 5; i++)
+    for (i = 0; i < (int)(sizeof names / sizeof names[0]); i++)
         if (strncmp(name, names[i], strlen(names[i])) == 0) return 1;
     return 0;
 }
@@ -119,11 +130,16 @@ static int two_views(const char *name) {
 static void given_views(sslh_method *m, const sslh_batch *batch, sslh_view_set *out) {
     sslh_ctx *c = m->ctx;
     (void)batch;
-    if (strncmp(current->name, "simclr", 6) == 0) sslh_view_add(out, "views", image_input(c, "views", 8, 8, 8, 3));
+    if (strncmp(current->name, "swav", 4) == 0 || strncmp(current->name, "dino", 4) == 0) {
+        sslh_view_add(out, "large", image_input(c, "large", 8, 8, 8, 3));
+        if (!current->name[4]) sslh_view_add(out, "small", image_input(c, "small", 8, 4, 4, 3));
+    } else if (strncmp(current->name, "simclr", 6) == 0) sslh_view_add(out, "views", image_input(c, "views", 8, 8, 8, 3));
     else if (two_views(current->name)) {
-        static const int32_t order[4] = {2, 0, 3, 1};
+        static const int32_t order[4] = {2, 0, 3, 1}, label[4] = {0, 1, 0, 2};
         sslh_view_add(out, "view0", image_input(c, "view0", 4, 8, 8, 3));
         sslh_view_add(out, "view1", image_input(c, "view1", 4, 8, 8, 3));
+        if (strncmp(current->name, "supcon", 6) == 0)
+            sslh_view_add(out, "labels", sslh_from_ints(c, sslh_dim1(4), label));
         if (strcmp(current->name, "moco") == 0) sslh_view_add(out, "order", sslh_from_ints(c, sslh_dim1(4), order));
     } else if (strcmp(current->name, "rotation") == 0) {
         int32_t label[8];
@@ -366,6 +382,24 @@ static sslh_method make_method(sslh_ctx *c, const char *name) {
         return sslh_moco(c, encoder_for(c, name), d);
     }
 #endif
+#if SSLH_WITH_SUPCON
+    if (strncmp(name, "supcon", 6) == 0) {
+        sslh_supcon_desc d;
+        memset(&d, 0, sizeof d);
+        d.head_hidden = 12, d.head_out = 7;
+        if (name[6]) d.head_layers = 3, d.temperature = 0.5f;
+        return sslh_supcon(c, convnet(c, 6, 10), d);
+    }
+#endif
+#if SSLH_WITH_NNCLR
+    if (strncmp(name, "nnclr", 5) == 0) {
+        sslh_nnclr_desc d;
+        memset(&d, 0, sizeof d);
+        d.queue = 16, d.head_hidden = 12, d.head_out = 7, d.predictor_hidden = 9;
+        if (name[5]) d.head_layers = 2, d.temperature = 0.5f, d.no_neighbours = 1;
+        return sslh_nnclr(c, convnet(c, 6, 10), d);
+    }
+#endif
 #if SSLH_WITH_BYOL
     if (strncmp(name, "byol", 4) == 0) {
         sslh_byol_desc d;
@@ -399,6 +433,26 @@ static sslh_method make_method(sslh_ctx *c, const char *name) {
         d.head_out = 12;
         if (name[6]) d.head_layers = 2, d.invariance = 2, d.variance = 3, d.covariance = 4;
         return sslh_vicreg(c, convnet(c, 6, 10), d);
+    }
+#endif
+#if SSLH_WITH_SWAV
+    if (strncmp(name, "swav", 4) == 0) {
+        sslh_swav_desc d;
+        memset(&d, 0, sizeof d);
+        d.prototypes = 9, d.head_hidden = 12, d.head_out = 7;
+        if (name[4]) d.small_views = SSLH_OFF, d.queue = 4, d.queue_start = SSLH_OFF, d.temperature = 0.2f, d.epsilon = 0.1f, d.iterations = 5;
+        else d.small_views = 2, d.queue = d.freeze = SSLH_OFF;
+        return sslh_swav(c, convnet(c, 6, 10), d);
+    }
+#endif
+#if SSLH_WITH_DINO
+    if (strncmp(name, "dino", 4) == 0) {
+        sslh_dino_desc d;
+        memset(&d, 0, sizeof d);
+        d.outputs = 9, d.head_hidden = 12, d.bottleneck = 7, d.target_momentum = 0.75f;
+        if (name[4]) d.small_views = SSLH_OFF, d.temperature = 0.2f, d.teacher_temperature = 0.1f, d.centre_momentum = 0.5f;
+        else d.small_views = 2, d.freeze = SSLH_OFF;
+        return sslh_dino(c, convnet(c, 6, 10), d);
     }
 #endif
 #if SSLH_WITH_MAE
@@ -767,8 +821,9 @@ static void every_method(void) {
     }
     CHECK(rows == count && rows >= SSLH_WITH_ROTATION + SSLH_WITH_JIGSAW + SSLH_WITH_CONTEXT + SSLH_WITH_INPAINTING +
                                      SSLH_WITH_COLORIZATION + SSLH_WITH_SIMCLR + SSLH_WITH_MOCO + SSLH_WITH_VAE +
-                                     SSLH_WITH_AUTOENCODER + SSLH_WITH_MAE + SSLH_WITH_BYOL + SSLH_WITH_SIMSIAM + SSLH_WITH_BARLOW +
-                                     SSLH_WITH_VICREG,
+                                     SSLH_WITH_AUTOENCODER + SSLH_WITH_MAE + SSLH_WITH_BYOL + SSLH_WITH_SIMSIAM +
+                                     SSLH_WITH_BARLOW + SSLH_WITH_VICREG + SSLH_WITH_SUPCON + SSLH_WITH_NNCLR +
+                                     SSLH_WITH_SWAV + SSLH_WITH_DINO,
           "%d methods, count says %d", rows, count);
 }
 
@@ -895,16 +950,21 @@ static void nan_test_image(void) {
     sslh_destroy(c);
 }
 
-#if SSLH_WITH_MOCO
-/* Views in place of the method's own: the keys' images are those of the queries, or broken: each from another image. */
-static int moco_broken;
-static void moco_views(sslh_method *m, const sslh_batch *batch, sslh_view_set *out) {
+#if SSLH_WITH_MOCO || SSLH_WITH_NNCLR || SSLH_WITH_SWAV || SSLH_WITH_DINO
+static int same_broken;
+#endif
+#if SSLH_WITH_MOCO || SSLH_WITH_NNCLR
+/* Views in place of a method's own: the images of view 1 are those of view 0, or broken: each from another image. */
+static void same_views(sslh_method *m, const sslh_batch *batch, sslh_view_set *out) {
     sslh_tensor *x = sslh_batch_images(m->ctx, *batch), *part[2];
     sslh_view_add(out, "view0", x);
     part[0] = sslh_slice(m->ctx, x, 0, 1, batch->count);
     part[1] = sslh_slice(m->ctx, x, 0, 0, 1);
-    sslh_view_add(out, "view1", moco_broken ? sslh_concat(m->ctx, part, 2, 0) : x);
+    sslh_view_add(out, "view1", same_broken ? sslh_concat(m->ctx, part, 2, 0) : x);
 }
+#endif
+
+#if SSLH_WITH_MOCO
 static sslh_method moco_of(sslh_ctx *c, int version, int queue) {
     sslh_moco_desc d;
     memset(&d, 0, sizeof d);
@@ -928,7 +988,7 @@ static void moco(void) {
     memset(&od, 0, sizeof od);
     o = sslh_optimizer_new(c, od);
     sslh_optimizer_add(o, m.net);
-    m.views = moco_views;
+    m.views = same_views;
     queue = sslh_find(m.net, "queue");
     place = sslh_find(m.net, "queue_place");
     for (i = 0; i < 24; i++) {
@@ -970,10 +1030,10 @@ static void moco(void) {
     /* breaking the positives raises the loss, and own keys are found */
     for (i = 2; i < 4; i++) {
         m = moco_of(c, i, 24);
-        m.views = moco_views;
+        m.views = same_views;
         o = sslh_optimizer_new(c, od);
         sslh_optimizer_add(o, m.net);
-        moco_broken = 0;
+        same_broken = 0;
         for (step = 0; i == 3 && step < 40; step++) { /* the predictor has to learn what the keys look like */
             sslh_next_batch(l, &b);
             sslh_method_step(&m, o, &b, 0.1f);
@@ -983,12 +1043,12 @@ static void moco(void) {
         hits = m.numbers[0].value;
         CHECK(hits > (i == 3 ? 0.3f : 0.8f), "version %d: top-1 %g of equal views", i, (double)hits);
         sslh_next_batch(l, &b);
-        moco_broken = 1;
+        same_broken = 1;
         CHECK(sslh_method_step(&m, o, &b, 0) > loss + 0.01f, "version %d: breaking the positives does not raise %g", i,
               (double)loss);
         CHECK(m.numbers[0].value < hits,
               "version %d: top-1 %g of broken views, %g of equal ones", i, (double)m.numbers[0].value, (double)hits);
-        moco_broken = 0;
+        same_broken = 0;
     }
     CHECK_OK(c);
 
@@ -1495,6 +1555,133 @@ static void simsiam_rates(void) {
 }
 #endif
 
+#if SSLH_WITH_SUPCON
+/* Views that say nothing are of no harm, because the classes are learnt from labels; labels that say nothing are, and
+   data without labels are an error. */
+static void supcon(void) {
+    sslh_ctx *c = create(1);
+    sslh_data data = data_for(c, "any"), bare;
+    sslh_supcon_desc d;
+    sslh_method m;
+    sslh_optimizer_desc od;
+    sslh_optimizer *o;
+    sslh_loader *l = loader_for(c, data, 20);
+    sslh_batch b;
+    int32_t other[20];
+    float loss = 0, first = 0;
+    int step, i;
+    memset(&d, 0, sizeof d), memset(&od, 0, sizeof od);
+    d.head_out = 8;
+    m = sslh_supcon(c, convnet(c, 6, 10), d);
+    od.kind = SSLH_ADAM;
+    o = sslh_optimizer_new(c, od);
+    sslh_optimizer_add(o, m.net);
+    m.prepare(&m, data);
+    for (step = 0; step < 60; step++) {
+        sslh_next_batch(l, &b);
+        loss = sslh_method_step(&m, o, &b, 5e-3f);
+        if (step == 0) first = loss;
+    }
+    CHECK_OK(c);
+    CHECK_CLOSE(m.guessing, log(39.0), 1e-6);
+    CHECK(loss < first - 0.2f && m.numbers[0].value > 0.35f, "loss %g -> %g, top-1 %g", (double)first, (double)loss,
+          (double)m.numbers[0].value);
+    sslh_next_batch(l, &b);
+    loss = sslh_method_step(&m, o, &b, 0);
+    for (i = 0; i < 20; i++) other[i] = b.labels[(7 * i + 3) % 20];
+    b.labels = other;
+    CHECK(sslh_method_step(&m, o, &b, 0) > loss + 0.1f, "breaking the labels does not raise %g", (double)loss);
+    /* all embeddings equal: ln(2N-1) */
+    for (i = 0; i < sslh_count_tensors(m.net); i++) {
+        char name[128];
+        sslh_tensor *t = sslh_tensor_at(m.net, i, name, sizeof name, NULL);
+        size_t q;
+        for (q = 0; strncmp(name, "head.fc2", 8) == 0 && q < t->count; q++) t->data[q] = ends_with(name, "bias");
+    }
+    CHECK_CLOSE(sslh_method_step(&m, o, &b, 0), log(39.0), 1e-5);
+    bare = data;
+    bare.labels = NULL;
+    b.labels = NULL, b.data = bare;
+    sslh_method_step(&m, o, &b, 0);
+    CHECK_ERROR(c, "sslh_supcon: the data have no labels, from which this method learns; sslh_simclr does without");
+    sslh_destroy(c);
+}
+#endif
+
+#if SSLH_WITH_NNCLR
+/* The rows that come into the queue are unit projections of view 0, whose neighbours are the positives: with a queue of
+   equal rows every answer is one guess among N, and a queue that holds the projections themselves gives the loss of
+   the method without neighbours. */
+static void nnclr(void) {
+    sslh_ctx *c = create(1);
+    sslh_data data = data_for(c, "any");
+    sslh_nnclr_desc d;
+    sslh_method m;
+    sslh_optimizer_desc od;
+    sslh_optimizer *o;
+    sslh_loader *l = loader_for(c, data, 8);
+    sslh_batch b;
+    sslh_tensor *queue, *place, *z, *q;
+    float rows[40], now[20 * 5], loss, hits;
+    int step, i, way;
+    memset(&d, 0, sizeof d), memset(&od, 0, sizeof od);
+    d.queue = 20, d.head_out = 5;
+    m = sslh_nnclr(c, convnet(c, 6, 10), d);
+    o = sslh_optimizer_new(c, od);
+    sslh_optimizer_add(o, m.net);
+    m.views = same_views;
+    queue = sslh_find(m.net, "queue");
+    place = sslh_find(m.net, "queue_place");
+    for (step = 0; step < 4; step++) { /* 8 rows at a time go round a queue of 20 */
+        CHECK(sslh_next_batch(l, &b), "a batch");
+        sslh_no_grad(c, 1);
+        sslh_read(sslh_l2_normalize(c, sslh_forward(sslh_child_at(m.net, 1), sslh_forward(m.encoder, sslh_batch_images(c, b))), 0),
+                  rows, 40);
+        sslh_no_grad(c, 0);
+        CHECK(place->ints[0] == step * 8 % 20, "place %d", (int)place->ints[0]);
+        sslh_method_step(&m, o, &b, 0.1f);
+        CHECK_OK(c);
+        sslh_read(queue, now, 100);
+        for (i = 0; i < 40; i++) CHECK_NEAR(now[(step * 40 + i) % 100], rows[i], 1e-5);
+    }
+    CHECK_CLOSE(m.guessing, log(8.0), 1e-6);
+    for (i = 0; i < 100; i++) queue->data[i] = sqrtf(0.2f);
+    CHECK(sslh_next_batch(l, &b), "a batch");
+    CHECK(sslh_method_step(&m, o, &b, 0) > log(8.0) - 1e-5, "one neighbour for all is less than a guess");
+    for (way = 0; way < 2; way++) { /* with and without neighbours: breaking the positives raises the loss */
+        d.no_neighbours = way, d.queue = 64, d.head_out = 16;
+        m = sslh_nnclr(c, convnet(c, 6, 10), d);
+        m.views = same_views;
+        od.kind = SSLH_ADAM;
+        o = sslh_optimizer_new(c, od);
+        sslh_optimizer_add(o, m.net);
+        for (step = 0; step < 60; step++) {
+            sslh_next_batch(l, &b);
+            sslh_method_step(&m, o, &b, 2e-3f);
+        }
+        sslh_next_batch(l, &b);
+        loss = sslh_method_step(&m, o, &b, 0);
+        hits = m.numbers[0].value;
+        same_broken = 1;
+        CHECK(sslh_method_step(&m, o, &b, 0) > loss + 0.1f, "breaking the positives does not raise %g", (double)loss);
+        CHECK(m.numbers[0].value < hits && hits > 0.3f, "top-1 %g of broken views, %g of equal ones",
+              (double)m.numbers[0].value, (double)hits);
+        same_broken = 0;
+        if (!way) { /* the batch's own projections are in the queue now, and lie nearest to themselves */
+            sslh_find(m.net, "queue_place")->ints[0] = 0;
+            sslh_method_step(&m, o, &b, 0);
+            loss = sslh_method_step(&m, o, &b, 0);
+            sslh_begin_step(c);
+            z = sslh_forward(sslh_child_at(m.net, 1), sslh_forward(m.encoder, sslh_batch_images(c, b)));
+            q = sslh_l2_normalize(c, sslh_forward(sslh_child_at(m.net, 2), z), 0);
+            CHECK_CLOSE(loss, sslh_item(sslh_info_nce(c, sslh_l2_normalize(c, z, 0), q, NULL, 0.1f)), 1e-5);
+        }
+    }
+    CHECK_OK(c);
+    sslh_destroy(c);
+}
+#endif
+
 #if SSLH_WITH_BARLOW && SSLH_WITH_VICREG
 /* Training raises the meters: views agree, columns vary. Without its variance term VICReg collapses. */
 static void two_views_meters(void) {
@@ -1530,6 +1717,208 @@ static void two_views_meters(void) {
                    "without the variance term the deviation is %g", (double)m.numbers[0].value);
         sslh_destroy(c);
     }
+}
+#endif
+
+#if SSLH_WITH_SWAV || SSLH_WITH_DINO
+/* Four equal views of each image; broken: the second large one is of another image. */
+static void crops_same(sslh_method *m, const sslh_batch *batch, sslh_view_set *out) {
+    sslh_tensor *x = sslh_batch_images(m->ctx, *batch), *part[2], *both[2];
+    part[0] = sslh_slice(m->ctx, x, 0, 1, batch->count);
+    part[1] = sslh_slice(m->ctx, x, 0, 0, 1);
+    both[0] = both[1] = x;
+    sslh_view_add(out, "small", sslh_concat(m->ctx, both, 2, 0));
+    if (same_broken) both[1] = sslh_concat(m->ctx, part, 2, 0);
+    sslh_view_add(out, "large", sslh_concat(m->ctx, both, 2, 0));
+}
+#endif
+
+#if SSLH_WITH_SWAV
+/* Prototypes have length 1 and rest in the first epoch; views have the sizes and crops that were asked for; the queue
+   fills from its epoch on, row by row; one prototype for all is the guess ln K; broken positives cost more. */
+static void swav(void) {
+    sslh_ctx *c = create(1);
+    sslh_data data = data_for(c, "any");
+    sslh_swav_desc d;
+    sslh_method m;
+    sslh_optimizer_desc od;
+    sslh_optimizer *o;
+    sslh_loader *l = loader_for(c, data, 8);
+    sslh_batch b;
+    sslh_view_set views;
+    sslh_tensor *p, *filled;
+    float before[24 * 5], now[24 * 5], loss, hits;
+    int step, i, j;
+    memset(&d, 0, sizeof d), memset(&od, 0, sizeof od), memset(&views, 0, sizeof views);
+    d.prototypes = 24, d.head_out = 5, d.queue = 20, d.queue_start = 1, d.small_views = 3;
+    m = sslh_swav(c, convnet(c, 6, 10), d);
+    od.kind = SSLH_ADAM;
+    o = sslh_optimizer_new(c, od);
+    sslh_optimizer_add(o, m.net);
+    m.prepare(&m, data);
+    p = sslh_find(m.net, "prototypes.fc1.weight");
+    filled = sslh_find(m.net, "queue_filled");
+    sslh_read(p, before, 120);
+    for (i = 0; i < 24; i++) {
+        double n = 0;
+        for (j = 0; j < 5; j++) n += (double)before[5 * i + j] * (double)before[5 * i + j];
+        CHECK_NEAR(n, 1, 1e-5);
+    }
+    CHECK(sslh_next_batch(l, &b), "a batch");
+    m.views(&m, &b, &views);
+    CHECK(sslh_view_get(&views, "large")->shape[0] == 16 && sslh_view_get(&views, "large")->shape[1] == 8, "large views");
+    CHECK(sslh_view_get(&views, "small")->shape[0] == 24 && sslh_view_get(&views, "small")->shape[1] == 3, "3/7 of 8 is 3");
+    for (step = 0; step < 12; step++) { /* epochs of five batches */
+        if (step) CHECK(sslh_next_batch(l, &b), "a batch");
+        CHECK(filled->ints[0] == (step < 5 ? 0 : step < 8 ? 8 * (step - 5) : 20), "step %d: %d rows", step, (int)filled->ints[0]);
+        sslh_method_step(&m, o, &b, 1e-2f);
+        sslh_read(p, now, 120);
+        for (i = 0; i < 120 && step < 5; i++) CHECK_NEAR(now[i], before[i], 1e-6); /* rounding: brought to length 1 again */
+    }
+    CHECK_OK(c);
+    CHECK(fabs((double)(now[7] - before[7])) > 1e-4, "no prototype moves");
+    CHECK_CLOSE(m.guessing, log(24.0), 1e-6);
+    for (i = 0; i < 120; i++) p->data[i] = sqrtf(0.2f);
+    sslh_next_batch(l, &b);
+    CHECK_CLOSE(sslh_method_step(&m, o, &b, 0), log(24.0), 1e-5);
+
+    d.prototypes = 16, d.head_out = 16, d.queue = SSLH_OFF, d.freeze = SSLH_OFF;
+    m = sslh_swav(c, convnet(c, 6, 10), d);
+    CHECK(!sslh_find(m.net, "queue"), "a queue");
+    m.views = crops_same;
+    o = sslh_optimizer_new(c, od);
+    sslh_optimizer_add(o, m.net);
+    for (step = 0; step < 60; step++) {
+        sslh_next_batch(l, &b);
+        sslh_method_step(&m, o, &b, 5e-3f);
+    }
+    sslh_next_batch(l, &b);
+    loss = sslh_method_step(&m, o, &b, 0);
+    hits = m.numbers[0].value;
+    same_broken = 1;
+    CHECK(sslh_method_step(&m, o, &b, 0) > loss + 0.1f, "breaking the positives does not raise %g", (double)loss);
+    CHECK(m.numbers[0].value < hits && hits > 0.3f, "top-1 %g of broken views, %g of equal ones", (double)m.numbers[0].value,
+          (double)hits);
+    same_broken = 0;
+    CHECK(loss < log(16.0) - 0.3, "the loss is %g", (double)loss);
+    CHECK_OK(c);
+    d.small_views = 15;
+    sslh_swav(c, convnet(c, 6, 10), d);
+    CHECK_ERROR(c, "sslh_swav: .small_views is 15 (0 to 14)");
+    sslh_destroy(c);
+}
+#endif
+
+#if SSLH_WITH_DINO
+/* The last layer rests in the first epoch; the centre follows the teacher, and the teacher, which has no gradient, the
+   student; the temperature and the decay rise; equal answers cost ln K, with an entropy of ln K; broken positives cost
+   more. */
+static void dino(void) {
+    sslh_ctx *c = create(1);
+    sslh_data data = data_for(c, "any");
+    sslh_dino_desc d;
+    sslh_method m;
+    sslh_optimizer_desc od;
+    sslh_optimizer *o;
+    sslh_loader *l = loader_for(c, data, 8);
+    sslh_batch b;
+    sslh_net *target;
+    sslh_tensor *last, *follows, *leads, *centre;
+    float before[12 * 5], now[12 * 5], old[10], loss, kl;
+    int step, i;
+    memset(&d, 0, sizeof d), memset(&od, 0, sizeof od);
+    d.outputs = 12, d.bottleneck = 5, d.small_views = 3, d.target_momentum = 0.5f;
+    m = sslh_dino(c, convnet(c, 6, 10), d);
+    od.kind = SSLH_ADAM;
+    o = sslh_optimizer_new(c, od);
+    sslh_optimizer_add(o, m.net);
+    m.prepare(&m, data);
+    m.steps = 8;
+    last = sslh_find(m.net, "last.fc1.weight");
+    target = sslh_child_at(m.net, 3);
+    follows = sslh_find(target, "bn2.weight"), leads = sslh_find(m.encoder, "bn2.weight");
+    sslh_read(last, before, 60);
+    for (step = 0; step < 8; step++) { /* epochs of five batches */
+        float momentum = 1 - 0.5f * 0.5f * (1 + cosf(3.14159265f * (float)step / 8));
+        CHECK(sslh_next_batch(l, &b), "a batch");
+        sslh_read(follows, old, 10);
+        loss = sslh_method_step(&m, o, &b, 1e-2f);
+        CHECK_CLOSE(m.numbers[0].value + m.numbers[1].value, loss, 1e-5);
+        CHECK(m.numbers[0].value > 0 && m.numbers[0].value < log(12.0) + 1e-4, "entropy %g", (double)m.numbers[0].value);
+        for (i = 0; i < 10; i++) CHECK_NEAR(follows->data[i], momentum * old[i] + (1 - momentum) * (float)leads->data[i], 1e-6);
+        for (i = 0; i < sslh_count_tensors(target); i++)
+            CHECK(sslh_tensor_at(target, i, NULL, 0, NULL)->grad == NULL, "a gradient in the teacher");
+        sslh_read(last, now, 60);
+        if (step < 5) CHECK(memcmp(now, before, sizeof now) == 0, "step %d: the last layer moved in the first epoch", step);
+    }
+    CHECK_OK(c);
+    CHECK(memcmp(now, before, sizeof now) != 0, "the last layer does not move");
+    CHECK_CLOSE(m.guessing, log(12.0), 1e-6);
+    /* all outputs equal */
+    last = sslh_find(m.net, "target_last.fc1.weight");
+    for (i = 0; i < 60; i++) last->data[i] = sslh_find(m.net, "last.fc1.weight")->data[i] = 1;
+    centre = sslh_find(m.net, "centre");
+    for (i = 0; i < 12; i++) centre->data[i] = 0;
+    sslh_next_batch(l, &b);
+    CHECK_CLOSE(sslh_method_step(&m, o, &b, 0), log(12.0), 1e-5);
+    CHECK_CLOSE(m.numbers[0].value, log(12.0), 1e-5);
+    CHECK_NEAR(m.numbers[1].value, 0, 1e-5);
+    for (i = 1; i < 12; i++) CHECK(fabs((double)(centre->data[i] - centre->data[0])) < 1e-6 && centre->data[0] != 0, "the centre");
+    /* a centre far away makes one class win: the other collapse */
+    centre->data[3] = -100;
+    sslh_method_step(&m, o, &b, 0);
+    CHECK_NEAR(m.numbers[0].value, 0, 1e-5);
+
+    d.outputs = 16, d.bottleneck = 16, d.freeze = SSLH_OFF, d.target_momentum = 0.9f;
+    m = sslh_dino(c, convnet(c, 6, 10), d);
+    m.views = crops_same;
+    o = sslh_optimizer_new(c, od);
+    sslh_optimizer_add(o, m.net);
+    for (step = 0; step < 60; step++) {
+        sslh_next_batch(l, &b);
+        sslh_method_step(&m, o, &b, 2e-3f);
+    }
+    sslh_next_batch(l, &b);
+    loss = sslh_method_step(&m, o, &b, 0);
+    kl = m.numbers[1].value;
+    same_broken = 1;
+    CHECK(sslh_method_step(&m, o, &b, 0) > loss + 0.01f && m.numbers[1].value > kl, "breaking the positives does not raise %g",
+          (double)loss);
+    same_broken = 0;
+    CHECK_OK(c);
+    d.last_temperature = -0.5f;
+    sslh_dino(c, convnet(c, 6, 10), d);
+    CHECK_ERROR(c, "sslh_dino: .last_temperature");
+    sslh_destroy(c);
+}
+/* The decay of the last step is nearly ten times that of the first: without a rate and a gradient only decay moves. */
+static void dino_decay(void) {
+    sslh_ctx *c = create(1);
+    sslh_data data = data_for(c, "any");
+    sslh_method m = sslh_method_make(c, "dino", convnet(c, 6, 10), data, "outputs=12 bottleneck=5 small_views=0");
+    sslh_optimizer_desc od = m.defaults.optimizer;
+    sslh_optimizer *o;
+    sslh_loader *l = loader_for(c, data, 8);
+    sslh_batch b;
+    double moved[2] = {0, 0};
+    int step;
+    od.weight_decay = 1e5f; /* beside which the step of Adam, at most the rate, is nothing */
+    o = sslh_optimizer_new(c, od);
+    sslh_optimizer_add(o, m.net);
+    m.prepare(&m, data);
+    m.steps = 9;
+    for (step = 0; step < 9; step++) {
+        sslh_tensor *w = sslh_find(m.net, "head.fc2.weight");
+        double before = (double)w->data[0];
+        sslh_next_batch(l, &b);
+        sslh_method_step(&m, o, &b, 1e-8f);
+        if (step == 0 || step == 8) moved[step == 8] = 1 - (double)w->data[0] / before;
+    }
+    CHECK_OK(c);
+    /* 1e-8 * 1e5 = 0.001, times 10 - 9 (1 + cos(8 pi / 9)) / 2 in the last */
+    CHECK_NEAR(moved[0], 0.001, 3e-5);
+    CHECK_NEAR(moved[1], 0.001 * (10 - 4.5 * (1 + cos(8 * 3.14159265 / 9))), 3e-5);
+    sslh_destroy(c);
 }
 #endif
 
@@ -2790,7 +3179,8 @@ static void text_errors(void) {
     char text[4096];
     int i, n;
     refused(c, "simsalabim", "", "no method \"simsalabim\" in this build; there are: rotation, jigsaw, context, "
-            "inpainting, colorization, autoencoder, vae, simclr, moco, cpc, cpc2, byol, simsiam, barlow, vicreg, mae");
+            "inpainting, colorization, autoencoder, vae, simclr, moco, supcon, nnclr, cpc, cpc2, byol, simsiam, dino, "
+            "barlow, vicreg, swav, mae");
     sslh_method_make(c, NULL, NULL, data_for(c, "any"), NULL);
     CHECK_ERROR(c, "the name is NULL");
     refused(c, "simclr", "heat=1",
@@ -2928,6 +3318,12 @@ int main(int argc, char **argv) {
     TEST(moco_momentum)
     TEST(moco_warning)
 #endif
+#if SSLH_WITH_SUPCON
+    TEST(supcon)
+#endif
+#if SSLH_WITH_NNCLR
+    TEST(nnclr)
+#endif
 #if SSLH_WITH_BYOL && SSLH_WITH_SIMSIAM
     TEST(collapse)
 #endif
@@ -2939,6 +3335,13 @@ int main(int argc, char **argv) {
 #endif
 #if SSLH_WITH_BARLOW && SSLH_WITH_VICREG
     TEST(two_views_meters)
+#endif
+#if SSLH_WITH_SWAV
+    TEST(swav)
+#endif
+#if SSLH_WITH_DINO
+    TEST(dino)
+    TEST(dino_decay)
 #endif
 #if SSLH_WITH_MAE
     TEST(mae_explained)

@@ -203,6 +203,7 @@ OP(f_huber) BODY(sslh_huber(c, in[0], in[1], p[0]))
 OP(f_kl_div) BODY(sslh_kl_div(c, sslh_log_softmax(c, in[0], -1), in[1]))
 OP(f_nt_xent) BODY(sslh_nt_xent(c, in[0], in[1], p[0]))
 OP(f_info_nce) BODY(sslh_info_nce(c, in[0], in[1], in[2], p[0]))
+OP(f_supcon_loss) BODY(sslh_supcon_loss(c, in[0], in[1], p[0]))
 OP(f_accuracy) BODY(sslh_accuracy(c, in[0], in[1], I(0)))
 OP(f_negative_cosine) BODY(sslh_negative_cosine(c, in[0], in[1]))
 OP(f_barlow_loss) BODY(sslh_barlow_loss(c, in[0], in[1], p[0]))
@@ -503,6 +504,8 @@ static const op_case table[] = {
     E("info_nce_big", info_nce, "35x33 35x33 131x33", NO_CHECK, 0.2f),
     E("info_nce_own", info_nce, "5x7 5x7 5x11x7", 0, 0.5f), E("info_nce_own_one", info_nce, "1x7 1x7 1x1x7", 0, 0.2f),
     E("info_nce_own_big", info_nce, "67x33 67x33 67x131x33", NO_CHECK, 0.2f),
+    E("supcon_loss", supcon_loss, "7x5 7i3", 0, 0.5f), E("supcon_loss_alone", supcon_loss, "6x5 6i9", 0, 0.2f),
+    E("supcon_loss_big", supcon_loss, "67x33l 67i10", NO_CHECK, 0.1f),
     E("accuracy", accuracy, "33x5n 33i5", NO_CHECK, 1), E("accuracy_3", accuracy, "3x11x7n 3x11i7", NO_CHECK, 3),
     E("accuracy_all", accuracy, "9x4n 9i4", NO_CHECK, 4),
     E("negative_cosine", negative_cosine, "5x7 5x7", 0, 0),
@@ -981,6 +984,9 @@ static void error_sentences(void) {
     BAD("sslh_info_nce", sslh_info_nce(bad, T(2, 3, 4, 0, 0), T(2, 3, 4, 0, 0), T(2, 7, 5, 0, 0), 0.5f));
     BAD("sslh_info_nce", sslh_info_nce(bad, T(2, 3, 4, 0, 0), T(2, 3, 4, 0, 0), T(3, 2, 5, 4, 0), 0.5f));
     BAD("sslh_info_nce", sslh_info_nce(bad, T(2, 3, 4, 0, 0), T(2, 3, 4, 0, 0), T(3, 3, 5, 5, 0), 0.5f));
+    BAD("sslh_supcon_loss", sslh_supcon_loss(bad, T(2, 3, 4, 0, 0), ints(1, 2, 0, 1), 0.5f));
+    BAD("sslh_supcon_loss", sslh_supcon_loss(bad, T(2, 3, 4, 0, 0), T(1, 3, 0, 0, 0), 0.5f));
+    BAD("sslh_supcon_loss", sslh_supcon_loss(bad, T(2, 3, 4, 0, 0), ints(1, 3, 0, 1), 0));
     BAD("sslh_accuracy", sslh_accuracy(bad, T(2, 3, 4, 0, 0), ints(1, 3, 0, 4), 1));
     BAD("sslh_accuracy", sslh_accuracy(bad, T(2, 3, 4, 0, 0), ints(1, 2, 0, 3), 1));
     BAD("sslh_accuracy", sslh_accuracy(bad, T(2, 3, 4, 0, 0), ints(1, 3, 0, 3), 5));

@@ -49,10 +49,14 @@ static const char *const small_settings[][2] = {
     {"inpainting", "decoder_width=5,discriminator_width=4,adversarial=0.1"}, /* two phases */
     {"colorization", "head_hidden=9"},
     {"moco", "queue=96,head_hidden=8,head_out=6"},
+    {"supcon", "head_hidden=8,head_out=6"},
+    {"nnclr", "queue=96,head_hidden=8,head_out=6,predictor_hidden=8"},
     {"byol", "head_hidden=8,head_out=6"},
     {"simsiam", "head_out=8,predictor_hidden=4"},
     {"barlow", "head_out=8"},
     {"vicreg", "head_out=8"},
+    {"dino", "outputs=12,small_views=2,head_hidden=8,bottleneck=6"},
+    {"swav", "prototypes=12,small_views=2,queue=16,queue_start=0,head_hidden=8,head_out=6"},
 };
 /* The method number which (0 ..) of the list, of those that an encoder and images are enough for, with more settings
    than the small ones; 0 when there is none. */

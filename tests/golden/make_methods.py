@@ -426,6 +426,36 @@ def apart(p, z):
     return (2 - 2 * F.cosine_similarity(p, z, dim=1)).mean()  # a row of zeros (no unit clear of 0) has cosine 0
 
 
+def supcon(case, P, step, noise):
+    x = torch.cat([image_input(case, 'view%d' % i, (4, 8, 8, 3)) for i in range(2)])
+    u = F.normalize(mlp(P, 'head.', convnet(P, 'encoder.', x)), dim=1)
+    label = torch.tensor([0, 1, 0, 2] * 2)
+    itself = torch.eye(8, dtype=torch.bool)
+    s = (u @ u.T / (f32(0.1) if case == 'supcon' else 0.5)).masked_fill(itself, -np.inf)
+    log_p = s - torch.logsumexp(s, 1, keepdim=True)
+    positive = (label[:, None] == label) & ~itself
+    return -torch.stack([log_p[i][positive[i]].mean() for i in range(8)]).mean()
+
+
+def nnclr(case, P, step, noise):
+    z, q, n = [], [], []
+    for i in range(2):
+        z.append(mlp(P, 'head.', convnet(P, 'encoder.', image_input(case, 'view%d' % i, (4, 8, 8, 3)))))
+        q.append(F.normalize(mlp(P, 'predictor.', z[i]), dim=1))
+        u = F.normalize(z[i], dim=1).detach()
+        n.append(P['queue'][(u @ P['queue'].T).argmax(1)] if case == 'nnclr' else u)
+        if i == 0:
+            rows = u
+    t = f32(0.1) if case == 'nnclr' else 0.5
+
+    def enqueue():
+        at = int(P['queue_place'])
+        P['queue'][at:at + 4] = rows
+        P['queue_place'].fill_((at + 4) % 16)
+    AFTER.append(enqueue)
+    return sum(F.cross_entropy(n[i] @ q[1 - i].T / t, torch.arange(4)) for i in range(2)) / 2
+
+
 def byol(case, P, step, noise):
     z = two_views(case, P, 'encoder.', 'head.')
     target = z
@@ -456,6 +486,73 @@ def vicreg(case, P, step, noise):
     v = sum(F.relu(1 - torch.sqrt(x.var(0) + f32(1e-4))).mean() / 2 for x in z)
     c = sum((off_diagonal(torch.cov(x.T)) ** 2).sum() / x.shape[1] for x in z)
     return weight[0] * F.mse_loss(z[0], z[1]) + weight[1] * v + weight[2] * c
+
+
+def multi_crop(case, P, encoder, sizes):
+    return torch.cat([convnet(P, encoder, image_input(case, n, (8, k, k, 3))) for n, k in sizes])
+
+
+def swav(case, P, step, noise):
+    plain = case == 'swav'
+    C = 'prototypes.fc1.weight'
+    with torch.no_grad():
+        P[C].copy_(F.normalize(P[C], dim=1))
+    z = F.normalize(mlp(P, 'head.', multi_crop(case, P, 'encoder.', [('large', 8)] + [('small', 4)] * plain)), dim=1)
+    s = z @ (P[C] if plain else P[C].detach()).T  # the other case: prototypes at rest
+    t, eps, rounds = (f32(0.1), f32(0.05), 3) if plain else (f32(0.2), f32(0.1), 5)
+    crops, loss = len(s) // 4, 0
+    full = not plain and step == 1
+    for i in range(2):
+        with torch.no_grad():
+            rows = s[4 * i:4 * i + 4]
+            if full:
+                rows = torch.cat([P['queue'][:, 7 * i:7 * i + 7] @ P[C].T, rows])
+            q = torch.exp(rows / eps)
+            for _ in range(rounds):
+                q = q / q.sum(0)
+                q = q / q.sum(1, keepdim=True)
+            q = q[-4:]
+        for v in range(crops):
+            if v != i:
+                loss = loss - (q * torch.log_softmax(s[4 * v:4 * v + 4] / t, 1)).sum(1).mean() / (2 * (crops - 1))
+    if not plain:
+        both = torch.cat([z[:4], z[4:8]], 1).detach()
+
+        def enqueue():
+            P['queue'].copy_(both)
+            P['queue_filled'].fill_(4)
+        AFTER.append(enqueue)
+    return loss
+
+
+def gelu_head(P, prefix, last, x):
+    for i in (1, 2, 3):
+        x = linear(P, prefix + 'fc%d' % i, x)
+        x = F.gelu(x) if i < 3 else x
+    W = F.normalize(P[last + 'fc1.weight'], dim=1)
+    return F.normalize(x, dim=1) @ (W.detach() if CASE == 'dino_rest' else W).T
+
+
+CASE = ''
+
+
+def dino(case, P, step, noise):
+    global CASE
+    CASE, plain = case, case == 'dino'
+    t, cold, a = (f32(0.1), f32(0.04), f32(0.9)) if plain else (f32(0.2), f32(0.1), 0.5)
+    sizes = [('large', 8)] + [('small', 4)] * plain
+    h = gelu_head(P, 'head.', 'last.', multi_crop(case, P, 'encoder.', sizes))
+    with torch.no_grad():
+        teacher = gelu_head(P, 'target_head.', 'target_last.', multi_crop(case, P, 'target_encoder.', sizes[:1]))
+        q = torch.softmax((teacher - P['centre']) / cold, 1)
+    crops = len(h) // 4
+    loss = sum(-(q[4 * i:4 * i + 4] * torch.log_softmax(h[4 * v:4 * v + 4] / t, 1)).sum(1).mean()
+               for i in range(2) for v in range(crops) if v != i) / (2 * (crops - 1))
+    entropy = -(q * torch.log(q)).sum(1).mean()
+    NUMBERS.append(('entropy', entropy))
+    NUMBERS.append(('KL', loss - entropy))
+    AFTER.append(lambda: P['centre'].mul_(a).add_((1 - a) * teacher.mean(0)))
+    return loss
 
 
 def cpc(case, P, step, noise):
@@ -592,15 +689,17 @@ def optimizer(case, P, names, lr):
     groups = lambda wd: [{'params': [p], 'weight_decay': wd if d else 0.0} for p, d in zip(ps, decay)]
     if case.startswith('simclr'):
         return Lars(ps, dict(lr=lr, decay=f32(1e-4)))
+    if case == 'swav_queue':
+        ps = [P[n] for n in names if not n.startswith('prototypes')]
     if case.startswith('simsiam'):
         return torch.optim.SGD(groups(f32(5e-4)), lr=lr, momentum=f32(0.9))
-    if case == 'moco_3' or case.startswith(('byol', 'barlow', 'vicreg')):
+    if case == 'moco_3' or case.startswith(('byol', 'barlow', 'vicreg', 'nnclr', 'swav')):
         return Lars(ps, dict(lr=lr, decay=f32(1e-6)))
     if case == 'moco_3_vit':  # the patch projection rests
         moving = [(p, d) for n, p, d in zip(names, ps, decay) if 'patch_embed.proj' not in n]
         return torch.optim.AdamW([{'params': [p], 'weight_decay': f32(0.1) if d else 0.0} for p, d in moving], lr=lr,
                                  betas=(f32(0.9), f32(0.999)), eps=1.0)
-    if case.startswith('moco'):
+    if case.startswith(('moco', 'supcon')):
         return torch.optim.SGD(groups(f32(1e-4)), lr=lr, momentum=f32(0.9))
     if case == 'rotation':
         return torch.optim.SGD(groups(f32(5e-4)), lr=lr, momentum=f32(0.9), nesterov=True)
@@ -617,6 +716,9 @@ def optimizer(case, P, names, lr):
         return torch.optim.AdamW(groups(f32(1e-3)), lr=lr, betas=(f32(0.9), f32(0.999)), eps=f32(1e-3))
     if case.startswith(('autoencoder', 'vae', 'cpc')):
         return torch.optim.Adam(ps, lr=lr, betas=(f32(0.9), f32(0.999)), eps=f32(1e-3))
+    if case.startswith('dino'):
+        moving = [g for g, n in zip(groups(f32(0.04)), names) if case == 'dino' or not n.startswith('last.')]
+        return torch.optim.AdamW(moving, lr=lr, betas=(f32(0.9), f32(0.999)), eps=f32(1e-3))
     return torch.optim.AdamW(groups(f32(0.05)), lr=lr, betas=(f32(0.9), f32(0.95)), eps=f32(1e-3))
 
 
@@ -626,7 +728,9 @@ LOSS = {'simclr': simclr, 'simclr_plain': simclr, 'rotation': rotation, 'jigsaw'
         'autoencoder_tied': autoencoder, 'autoencoder_conv': autoencoder, 'autoencoder_both': autoencoder, 'vae': vae, 'vae_gaussian': vae, 'mae': mae, 'mae_pixels': mae,
         'cpc': cpc, 'cpc_same': cpc, 'cpc_other': cpc, 'cpc2': cpc2, 'cpc2_same': cpc2,
         'cpc2_other': cpc2, 'cpc2_all': cpc2, 'moco': moco, 'moco_1': moco, 'moco_3': moco, 'moco_3_vit': moco,
+        'supcon': supcon, 'supcon_3': supcon, 'nnclr': nnclr, 'nnclr_plain': nnclr,
         'byol': byol, 'byol_collapse': byol, 'simsiam': simsiam, 'simsiam_3': simsiam, 'simsiam_plain': simsiam,
+        'swav': swav, 'swav_queue': swav, 'dino': dino, 'dino_rest': dino,
         'barlow': barlow, 'vicreg': vicreg, 'vicreg_weights': vicreg, 'colorization': colorization,
         'colorization_l': colorization, 'colorization_both': colorization}
 
@@ -650,11 +754,13 @@ def finish(case, lr, streams, tensors):
             args = (phase,) if len(phases) > 1 else ()
             loss = LOSS[case](case, P, step, noise, *args)
             loss.backward()
+            if case.startswith('dino'):
+                torch.nn.utils.clip_grad_norm_([P[n] for n in names if P[n].grad is not None], 3.0)
             o.step()
             total += float(loss)
         while AFTER:
             AFTER.pop()()
-        if case.startswith(('moco', 'byol')):
+        if case.startswith(('moco', 'byol', 'dino')):
             average(P)
         print('    {"%s", "loss%d", 0, %.12g},' % (case, step + 1, total))
         while NUMBERS:

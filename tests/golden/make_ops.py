@@ -219,6 +219,14 @@ def info_nce(i, p):
     return F.cross_entropy(logits, torch.zeros(q.shape[0], dtype=torch.long))
 
 
+def supcon_loss(i, p):
+    u, same = F.normalize(i[0], dim=1), i[1][:, None] == i[1]
+    itself = torch.eye(len(u), dtype=torch.bool)
+    s = (u @ u.T / p[0]).masked_fill(itself, -np.inf)
+    log_p = s - torch.logsumexp(s, 1, keepdim=True)
+    return -torch.stack([log_p[k][same[k] & ~itself[k]].mean() for k in range(len(u)) if same[k].sum() > 1]).mean()
+
+
 def sinkhorn(i, p):
     """As SwAV's code: the sums of prototypes, then those of samples; a shift of all scores changes nothing."""
     eps = p[1] or f32(0.05)
@@ -441,7 +449,7 @@ OPS = {
     'cross_entropy_soft': lambda i, p: F.cross_entropy(rows(i[0]), rows(torch.softmax(i[1], -1))),
     'bce_with_logits': lambda i, p: F.binary_cross_entropy_with_logits(i[0], i[1]), 'mse': lambda i, p: F.mse_loss(i[0], i[1]),
     'l1': lambda i, p: F.l1_loss(i[0], i[1]), 'huber': lambda i, p: F.huber_loss(i[0], i[1], delta=p[0]),
-    'kl_div': lambda i, p: F.kl_div(torch.log_softmax(i[0], -1), i[1], reduction='batchmean'), 'nt_xent': nt_xent, 'info_nce': info_nce, 'sinkhorn': sinkhorn, 'accuracy': accuracy,
+    'kl_div': lambda i, p: F.kl_div(torch.log_softmax(i[0], -1), i[1], reduction='batchmean'), 'nt_xent': nt_xent, 'info_nce': info_nce, 'supcon_loss': supcon_loss, 'sinkhorn': sinkhorn, 'accuracy': accuracy,
     'negative_cosine': lambda i, p: -F.cosine_similarity(i[0], i[1], dim=1).mean(), 'barlow_loss': barlow_loss, 'vicreg_loss': vicreg_loss,
     'gaussian_kl': lambda i, p: (-0.5 * (1 + i[1] - i[0] ** 2 - i[1].exp())).sum(1).mean(),
     'sin': lambda i, p: i[0].sin(), 'cos': lambda i, p: i[0].cos(), 'min': lambda i, p: i[0].amin(axes(i[0], p[0]), keepdim=bool(p[1])),

@@ -1,0 +1,114 @@
+/* DINO: the student has to say from a part of an image what the teacher, its own average, says of the whole. Pretrain, then
+   probe and neighbours beside raw pixels and the untrained encoder. Watch entropy and KL: an entropy near 0 or near ln K,
+   with a KL of 0, is a collapse. */
+#define SSLH_IMPLEMENTATION
+#include "../../ssl.h"
+#include "../common.h"
+
+static int each(const sslh_train_info *t, void *user) {
+    (void)user;
+    if (t->epoch_end)
+        printf("epoch %3d: loss %.3f = entropy %.3f + KL %.3f\n", t->epoch + 1, (double)t->loss,
+               (double)t->numbers[0].value, (double)t->numbers[1].value);
+    fflush(stdout);
+    return 0;
+}
+
+enum { DEPTH = 4, HEADS = 3, WIDTH = 192, SHOWN = 8 }; /* of the transformer; test images in its picture */
+
+/* Where the class token of a transformer looks: its attention to the patches in the last block, a row for each head. The
+   last block gets the tokens that the block before it gives; queries and keys are its first two thirds of qkv. */
+static void picture_attention(sslh_ctx *c, sslh_net *vit, sslh_data test, const char *path) {
+    static const char *const names[1 + HEADS] = {"original", "head 1", "head 2", "head 3"};
+    sslh_tensor *row[1 + HEADS], *x, *t;
+    sslh_preprocess p = sslh_get_preprocess(vit);
+    sslh_forward_desc f = {0};
+    sslh_loader_desc ld = {0};
+    sslh_batch b;
+    int h, side, each = WIDTH / HEADS, C = test.channels;
+    ld.batch = SHOWN;
+    ld.in_order = 1;
+    if (!sslh_next_batch(sslh_loader_new(c, test, ld), &b)) return;
+    sslh_train_mode(vit, 0);
+    sslh_no_grad(c, 1);
+    row[0] = sslh_batch_images(c, b); /* (N,H,W,C) */
+    x = sslh_sub(c, row[0], sslh_from(c, sslh_dim1(C), p.mean));
+    x = sslh_div(c, x, sslh_from(c, sslh_dim1(C), p.std));
+    f.tap = "block3"; /* DEPTH - 1 */
+    t = sslh_forward_ex(vit, x, f); /* (N,1+P,D) */
+    t = sslh_layer_norm(c, t, sslh_find(vit, "blocks.3.norm1.weight"), sslh_find(vit, "blocks.3.norm1.bias"), 1e-6f);
+    t = sslh_linear(c, t, sslh_find(vit, "blocks.3.attn.qkv.weight"), sslh_find(vit, "blocks.3.attn.qkv.bias"));
+    stop_on_error(c);
+    for (side = 1; side * side < t->shape[1] - 1; side++) {}
+    for (h = 0; h < HEADS; h++) {
+        sslh_tensor *q = sslh_slice(c, sslh_slice(c, t, 2, h * each, (h + 1) * each), 1, 0, 1); /* (N,1,D/heads) */
+        sslh_tensor *k = sslh_slice(c, t, 2, WIDTH + h * each, WIDTH + (h + 1) * each);         /* (N,1+P,D/heads) */
+        x = sslh_softmax(c, sslh_scale(c, sslh_matmul_ex(c, q, k, 0, 1), 0.125f), -1); /* D/heads = 64; (N,1,1+P) */
+        x = sslh_slice(c, x, 2, 1, 1 + side * side);
+        x = sslh_div(c, x, sslh_max(c, x, SSLH_AXIS(2), 1)); /* the patch that is looked at most is white */
+        x = sslh_resize_nearest(c, sslh_reshape(c, x, sslh_dim4(b.count, side, side, 1)), test.height, test.width);
+        row[1 + h] = sslh_broadcast(c, x, sslh_dim4(b.count, test.height, test.width, C));
+    }
+    sslh_no_grad(c, 0);
+    picture_rows(c, path, row, 1 + HEADS, names, "Where the class token looks");
+    sslh_train_mode(vit, 1);
+}
+
+int main(int argc, char **argv) {
+    options o = options_parse(&argc, argv, "DINO (Caron et al. 2021) with a small conv net or a small transformer.",
+                              "  --vit             a small vision transformer, and a picture of where it looks\n"
+                              "  --outputs K       (default 256)\n"
+                              "  --small N         small views of each image (default 4)\n"
+                              "  --momentum M      of the teacher at the start (default 0.98, for short runs)\n"
+                              "  --teacher T       temperature of the teacher (default 0.04)\n");
+    sslh_ctx *c = options_create(&o);
+    sslh_data train, test;
+    sslh_net *encoder, *untrained;
+    sslh_convnet_desc e = {0};
+    sslh_vit_desc w = {0};
+    sslh_dino_desc d = {0};
+    sslh_train_desc t = {0};
+    sslh_method method;
+    char path[1024];
+    const char *v;
+    int i, vit = 0;
+    d.outputs = 256;
+    d.small_views = 4;
+    d.target_momentum = 0.98f;
+    for (i = 1; i < argc; i++) {
+        if ((v = option_value(argc, argv, &i, "--outputs")) != NULL) d.outputs = atoi(v);
+        else if ((v = option_value(argc, argv, &i, "--small")) != NULL) d.small_views = atoi(v) ? atoi(v) : SSLH_OFF;
+        else if ((v = option_value(argc, argv, &i, "--momentum")) != NULL) d.target_momentum = sslh_or_off((float)atof(v));
+        else if ((v = option_value(argc, argv, &i, "--teacher")) != NULL) d.teacher_temperature = (float)atof(v);
+        else if (!strcmp(argv[i], "--vit")) vit = 1;
+        else {
+            fprintf(stderr, "%s: unknown option (try --help)\n", argv[i]);
+            return 2;
+        }
+    }
+    options_load(c, &o, &train, &test);
+    e.channels = w.channels = train.channels;
+    w.image = train.height;
+    w.width = WIDTH;
+    w.depth = DEPTH;
+    w.heads = HEADS;
+    encoder = vit ? sslh_vit(c, w) : sslh_convnet(c, e);
+    untrained = sslh_clone(encoder);
+    method = sslh_dino(c, encoder, d);
+    t.epochs = o.epochs ? o.epochs : o.smoke ? 1 : 30;
+    t.batch = o.batch;
+    t.lr = 1e-3f; /* short run, not scaled by the batch */
+    t.callback = each;
+    method_said(&method, &t, train, test);
+    sslh_train(c, method, train, t);
+    stop_on_error(c);
+    printf("\n");
+    probe_row(c, "raw pixels", NULL, train, test);
+    probe_row(c, "untrained encoder", untrained, train, test);
+    probe_row(c, "DINO, no labels", encoder, train, test);
+    picture_neighbours(c, encoder, train, test, out_path(&o, path, sizeof path, "dino_neighbours.png"),
+                       "Neighbours after DINO");
+    if (vit) picture_attention(c, encoder, test, out_path(&o, path, sizeof path, "dino_attention.png"));
+    if (!sslh_error(c)) printf("\npictures in %s: dino_neighbours%s\n", o.out, vit ? ", dino_attention" : "");
+    return finish(c);
+}

@@ -1,0 +1,61 @@
+/* NNCLR: the right answer to a view is what lies nearest to it among earlier images. Pretrain, then probe and neighbours
+   beside raw pixels and the untrained encoder; --plain trains without the neighbours, to see what they add. */
+#define SSLH_IMPLEMENTATION
+#include "../../ssl.h"
+#include "../common.h"
+
+static int each(const sslh_train_info *t, void *user) {
+    (void)user;
+    if (t->epoch_end)
+        printf("epoch %3d: loss %.3f, top-1 %.3f\n", t->epoch + 1, (double)t->loss, (double)t->numbers[0].value);
+    fflush(stdout);
+    return 0;
+}
+
+int main(int argc, char **argv) {
+    options o = options_parse(&argc, argv, "NNCLR (Dwibedi et al. 2021) with a small conv net.",
+                              "  --queue K         embeddings among which neighbours are sought (default 1024)\n"
+                              "  --temperature T   (default 0.1)\n"
+                              "  --plain           the other view itself is the right answer\n");
+    sslh_ctx *c = options_create(&o);
+    sslh_data train, test;
+    sslh_net *encoder, *untrained;
+    sslh_convnet_desc e = {0};
+    sslh_nnclr_desc d = {0};
+    sslh_train_desc t = {0};
+    sslh_method method;
+    char path[1024];
+    const char *v;
+    int i;
+    d.queue = 1024; /* short run: soon full of embeddings that mean something */
+    for (i = 1; i < argc; i++) {
+        if ((v = option_value(argc, argv, &i, "--queue")) != NULL) d.queue = atoi(v);
+        else if ((v = option_value(argc, argv, &i, "--temperature")) != NULL) d.temperature = (float)atof(v);
+        else if (!strcmp(argv[i], "--plain")) d.no_neighbours = 1;
+        else {
+            fprintf(stderr, "%s: unknown option (try --help)\n", argv[i]);
+            return 2;
+        }
+    }
+    options_load(c, &o, &train, &test);
+    e.channels = train.channels;
+    encoder = sslh_convnet(c, e);
+    untrained = sslh_clone(encoder);
+    method = sslh_nnclr(c, encoder, d);
+    t.epochs = o.epochs ? o.epochs : o.smoke ? 1 : 30;
+    t.batch = o.batch;
+    t.lr = 1e-3f; /* short run: LARS, the default, is made for hundreds of epochs */
+    t.optimizer.kind = SSLH_ADAM;
+    t.callback = each;
+    method_said(&method, &t, train, test);
+    sslh_train(c, method, train, t);
+    stop_on_error(c);
+    printf("\n");
+    probe_row(c, "raw pixels", NULL, train, test);
+    probe_row(c, "untrained encoder", untrained, train, test);
+    probe_row(c, d.no_neighbours ? "without neighbours" : "NNCLR, no labels", encoder, train, test);
+    picture_neighbours(c, encoder, train, test, out_path(&o, path, sizeof path, "nnclr_neighbours.png"),
+                       "Neighbours after NNCLR");
+    if (!sslh_error(c)) printf("\npicture in %s: nnclr_neighbours\n", o.out);
+    return finish(c);
+}

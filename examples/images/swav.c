@@ -1,0 +1,107 @@
+/* SwAV: from one view of an image the group of another is predicted. Pretrain, then probe and neighbours beside raw pixels
+   and the untrained encoder, and a sheet of test images by the prototype that they are nearest to: nobody told the
+   groups apart by names. */
+#define SSLH_IMPLEMENTATION
+#include "../../ssl.h"
+#include "../common.h"
+
+static int each(const sslh_train_info *t, void *user) {
+    (void)user;
+    if (t->epoch_end)
+        printf("epoch %3d: loss %.3f, top-1 %.3f\n", t->epoch + 1, (double)t->loss, (double)t->numbers[0].value);
+    fflush(stdout);
+    return 0;
+}
+
+/* Each row shows the eight test images that score highest for one prototype, for the prototypes that most images are
+   nearest to. */
+enum { ROWS = 6, SHOWN = 8 };
+static void picture_groups(sslh_ctx *c, sslh_method *m, sslh_data test, const char *path) {
+    sslh_feature_desc f = {0};
+    sslh_grid_desc g = {0};
+    sslh_tensor *z, *score, *nearest, *image[ROWS * SHOWN];
+    sslh_batch b;
+    int32_t at;
+    int i, j, k, row, K, rows = 0, *members;
+    sslh_train_mode(m->net, 0);
+    z = sslh_l2_normalize(c, sslh_forward(sslh_child_at(m->net, 1), sslh_features(c, m->encoder, test, f)), 0);
+    score = sslh_forward(sslh_child_at(m->net, 2), z); /* (count,K) */
+    sslh_train_mode(m->net, 1);
+    nearest = sslh_argmax(c, score, 1); /* (count) */
+    stop_on_error(c);
+    K = score->shape[1];
+    members = (int *)calloc((size_t)K, sizeof *members);
+    if (!members) return;
+    for (i = 0; i < (int)test.count; i++) members[nearest->ints[i]]++;
+    memset(&b, 0, sizeof b);
+    b.data = test;
+    b.index = &at;
+    b.count = 1;
+    for (row = 0; row < ROWS; row++) {
+        int largest = 0;
+        for (k = 1; k < K; k++) if (members[k] > members[largest]) largest = k;
+        if (members[largest] < SHOWN) break;
+        members[largest] = 0;
+        for (j = 0; j < SHOWN; j++) {
+            at = 0;
+            for (i = 1; i < (int)test.count; i++)
+                if (score->data[i * K + largest] > score->data[at * K + largest]) at = i;
+            score->data[at * K + largest] = -2; /* taken */
+            image[rows * SHOWN + j] = sslh_batch_images(c, b);
+        }
+        rows++;
+    }
+    free(members);
+    if (!rows) return;
+    g.columns = SHOWN;
+    g.title = "Test images by their prototype, a row for each";
+    sslh_picture_grid_ex(c, path, sslh_concat(c, image, rows * SHOWN, 0), g);
+}
+
+int main(int argc, char **argv) {
+    options o = options_parse(&argc, argv, "SwAV (Caron et al. 2020) with a small conv net.",
+                              "  --prototypes K    (default 128)\n"
+                              "  --small N         small views of each image (default 4)\n");
+    sslh_ctx *c = options_create(&o);
+    sslh_data train, test;
+    sslh_net *encoder, *untrained;
+    sslh_convnet_desc e = {0};
+    sslh_swav_desc d = {0};
+    sslh_train_desc t = {0};
+    sslh_method method;
+    char path[1024];
+    const char *v;
+    int i;
+    d.prototypes = 128;
+    d.small_views = 4;
+    for (i = 1; i < argc; i++) {
+        if ((v = option_value(argc, argv, &i, "--prototypes")) != NULL) d.prototypes = atoi(v);
+        else if ((v = option_value(argc, argv, &i, "--small")) != NULL) d.small_views = atoi(v) ? atoi(v) : SSLH_OFF;
+        else {
+            fprintf(stderr, "%s: unknown option (try --help)\n", argv[i]);
+            return 2;
+        }
+    }
+    options_load(c, &o, &train, &test);
+    e.channels = train.channels;
+    encoder = sslh_convnet(c, e);
+    untrained = sslh_clone(encoder);
+    method = sslh_swav(c, encoder, d);
+    t.epochs = o.epochs ? o.epochs : o.smoke ? 1 : 30;
+    t.batch = o.batch;
+    t.lr = 1e-3f; /* short run: LARS, the default, is made for hundreds of epochs */
+    t.optimizer.kind = SSLH_ADAM;
+    t.callback = each;
+    method_said(&method, &t, train, test);
+    sslh_train(c, method, train, t);
+    stop_on_error(c);
+    printf("\n");
+    probe_row(c, "raw pixels", NULL, train, test);
+    probe_row(c, "untrained encoder", untrained, train, test);
+    probe_row(c, "SwAV, no labels", encoder, train, test);
+    picture_neighbours(c, encoder, train, test, out_path(&o, path, sizeof path, "swav_neighbours.png"),
+                       "Neighbours after SwAV");
+    picture_groups(c, &method, test, out_path(&o, path, sizeof path, "swav_groups.png"));
+    if (!sslh_error(c)) printf("\npictures in %s: swav_neighbours, swav_groups\n", o.out);
+    return finish(c);
+}
