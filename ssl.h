@@ -2354,10 +2354,11 @@ typedef struct sslh_autoencoder_desc {
                                  usual); for one layer and no convolutions */
     int   sigmoid_code;       /* default 0: the code is linear; 1: a sigmoid, which .sparse and .contractive set */
     int   tied_weights;       /* default 0; 1: the decoder's weights are the encoder's, transposed */
+    const char *settings;     /* short, for runs of minutes, or paper, for hundreds of epochs; default short */
 } sslh_autoencoder_desc;
 /* The encoder is made inside and is .encoder: images -> code (N,latent). Other numbers: the mean squared error of a
    value, with .sparse or .contractive what they add to the loss. Training: epochs=50 batch=256 optimizer=adam lr=1e-3
-   schedule=constant warmup=0. */
+   schedule=constant warmup=0. Paper: the same. */
 SSLH_API sslh_method  sslh_autoencoder(sslh_ctx *c, sslh_autoencoder_desc desc);
 /* Images (N,H,W,C) rebuilt from their codes, and from codes (N,latent) of the user's; with gradients unless
    sslh_no_grad. */
@@ -2490,10 +2491,11 @@ typedef struct sslh_supcon_desc {
     int   head_out;           /* width of its output, 1 to 1048576; default 128 */
     const sslh_recipe *views; /* of both views; default auto: SSLH_VIEWS_MOCO without blur (the authors' CIFAR recipe),
                                  normalised by the data's mean and deviation */
+    const char *settings;     /* short, for runs of minutes, or paper, for hundreds of epochs; default short */
 } sslh_supcon_desc;
 /* encoder: any output; maps and tokens are averaged. Batches are twice as large inside. Errors: data without labels,
    one image. Second number: top-1, the share of views whose nearest other view has their label. Training: batch=256
-   optimizer=sgd lr=0.125 lr_scales=1 weight_decay=1e-4 schedule=cosine warmup=10. */
+   optimizer=sgd lr=0.125 lr_scales=1 weight_decay=1e-4 schedule=cosine warmup=10. Paper: the same. */
 SSLH_API sslh_method sslh_supcon(sslh_ctx *c, sslh_net *encoder, sslh_supcon_desc desc);
 #endif
 
@@ -2520,10 +2522,12 @@ typedef struct sslh_nnclr_desc {
                                  neighbours add */
     const sslh_recipe *views; /* of both views; default auto: SSLH_VIEWS_BYOL_0 and _1, normalised by the data's mean
                                  and deviation */
+    const char *settings;     /* short, for runs of minutes, or paper, for hundreds of epochs; default short */
 } sslh_nnclr_desc;
 /* encoder: any output; maps and tokens are averaged. The queue is a state of the method, in checkpoints too; one image
    is an error. Second number: top-1, the share of neighbours whose nearest prediction is that of the right image, 1/N
-   for a guess. Training: batch=256 optimizer=lars lr=0.3 lr_scales=1 weight_decay=1e-6 schedule=cosine warmup=10. */
+   for a guess. Training: batch=256 optimizer=adam lr=1e-3 schedule=cosine warmup=10. Paper: batch=256 optimizer=lars
+   lr=0.3 lr_scales=1 weight_decay=1e-6 schedule=cosine warmup=10. */
 SSLH_API sslh_method sslh_nnclr(sslh_ctx *c, sslh_net *encoder, sslh_nnclr_desc desc);
 #endif
 
@@ -2690,11 +2694,12 @@ typedef struct sslh_dino_desc {
     const sslh_recipe *views; /* of all views, of the small ones but for crop and size; default auto: SSLH_VIEWS_BYOL_0
                                  and _1 with crops of 0.4 to 1, small ones 0.05 to 0.4 and blurred half the time,
                                  normalised by the data's mean and deviation */
+    const char *settings;     /* short, for runs of minutes, or paper, for hundreds of epochs; default short */
 } sslh_dino_desc;
 /* encoder: any output; maps and tokens are averaged; it is given two sizes of images. Teacher and centre are in
    checkpoints. Other numbers: entropy of what the teacher says, between 0 and ln K, both of them collapses; KL, what
-   the loss is above it. Training: batch=256 optimizer=adamw lr=5e-4 lr_scales=1 weight_decay=0.04 clip=3
-   schedule=cosine warmup=10. */
+   the loss is above it. Training: batch=256 optimizer=adamw lr=1e-3 weight_decay=0.04 clip=3 schedule=cosine warmup=10.
+   Paper: batch=256 optimizer=adamw lr=5e-4 lr_scales=1 weight_decay=0.04 clip=3 schedule=cosine warmup=10. */
 SSLH_API sslh_method sslh_dino(sslh_ctx *c, sslh_net *encoder, sslh_dino_desc desc);
 #endif
 
@@ -2780,11 +2785,12 @@ typedef struct sslh_swav_desc {
     const sslh_recipe *views; /* of all views, of the small ones but for crop and size; default auto: SSLH_VIEWS_SIMCLR
                                  with crops of 0.14 to 1, small ones 0.05 to 0.14, normalised by the data's mean and
                                  deviation */
+    const char *settings;     /* short, for runs of minutes, or paper, for hundreds of epochs; default short */
 } sslh_swav_desc;
 /* encoder: any output; maps and tokens are averaged; it is given two sizes of images. Queue and prototypes are in
    checkpoints. Errors: one image. Second number: top-1, the share of large views whose best prototype is that of the
-   other view's code, 1/K for a guess. Training: batch=256 optimizer=lars lr=0.6 lr_scales=1 weight_decay=1e-6
-   schedule=cosine. */
+   other view's code, 1/K for a guess. Training: batch=256 optimizer=adam lr=1e-3 schedule=cosine. Paper: batch=256
+   optimizer=lars lr=0.6 lr_scales=1 weight_decay=1e-6 schedule=cosine. */
 SSLH_API sslh_method sslh_swav(sslh_ctx *c, sslh_net *encoder, sslh_swav_desc desc);
 #endif
 
@@ -6791,9 +6797,11 @@ static const sslh_setting sslh_i_autoencoder_settings[] = {
     {SSLH_I_FIELD(sslh_autoencoder_desc, contractive), SSLH_SETTING_REAL, "0", "at least 0"},
     {SSLH_I_FIELD(sslh_autoencoder_desc, sigmoid_code), SSLH_SETTING_FLAG, "0", "0 or 1"},
     {SSLH_I_FIELD(sslh_autoencoder_desc, tied_weights), SSLH_SETTING_FLAG, "0", "0 or 1"},
+    {SSLH_I_FIELD(sslh_autoencoder_desc, settings), SSLH_SETTING_WORD, "short", SSLH_I_SETTINGS_NAMES},
 };
 static const char sslh_i_autoencoder_training[] =
     "epochs=50 batch=256 optimizer=adam lr=1e-3 schedule=constant warmup=0";
+static const char sslh_i_autoencoder_paper[] = "";
 
 enum { SSLH_I_OUTPUT_SQUARED = 1, SSLH_I_OUTPUT_ENTROPY, SSLH_I_OUTPUT_LINEAR };
 enum { SSLH_I_NOISE_NONE, SSLH_I_NOISE_GAUSSIAN, SSLH_I_NOISE_SALT, SSLH_I_NOISE_MASK };
@@ -7816,9 +7824,11 @@ static const sslh_setting sslh_i_supcon_settings[] = {
     {SSLH_I_FIELD(sslh_supcon_desc, head_hidden), SSLH_SETTING_INT, "auto", "1 to 1048576"},
     {SSLH_I_FIELD(sslh_supcon_desc, head_out), SSLH_SETTING_INT, "128", "1 to 1048576"},
     {SSLH_I_FIELD(sslh_supcon_desc, views), SSLH_SETTING_RECIPE, "auto", SSLH_I_RECIPE_NAMES},
+    {SSLH_I_FIELD(sslh_supcon_desc, settings), SSLH_SETTING_WORD, "short", SSLH_I_SETTINGS_NAMES},
 };
 static const char sslh_i_supcon_training[] =
     "batch=256 optimizer=sgd lr=0.125 lr_scales=1 weight_decay=1e-4 schedule=cosine warmup=10";
+static const char sslh_i_supcon_paper[] = "";
 
 typedef struct sslh_i_supcon { sslh_supcon_desc d; sslh_i_two_views views; sslh_net *head; } sslh_i_supcon;
 
@@ -7912,8 +7922,10 @@ static const sslh_setting sslh_i_nnclr_settings[] = {
     {SSLH_I_FIELD(sslh_nnclr_desc, predictor_hidden), SSLH_SETTING_INT, "auto", "1 to 1048576"},
     {SSLH_I_FIELD(sslh_nnclr_desc, no_neighbours), SSLH_SETTING_FLAG, "0", "0 or 1"},
     {SSLH_I_FIELD(sslh_nnclr_desc, views), SSLH_SETTING_RECIPE, "auto", SSLH_I_RECIPE_NAMES},
+    {SSLH_I_FIELD(sslh_nnclr_desc, settings), SSLH_SETTING_WORD, "short", SSLH_I_SETTINGS_NAMES},
 };
-static const char sslh_i_nnclr_training[] =
+static const char sslh_i_nnclr_training[] = "batch=256 optimizer=adam lr=1e-3 schedule=cosine warmup=10";
+static const char sslh_i_nnclr_paper[] =
     "batch=256 optimizer=lars lr=0.3 lr_scales=1 weight_decay=1e-6 schedule=cosine warmup=10";
 
 typedef struct sslh_i_nnclr {
@@ -8707,8 +8719,11 @@ static const sslh_setting sslh_i_dino_settings[] = {
     {SSLH_I_FIELD(sslh_dino_desc, bottleneck), SSLH_SETTING_INT, "256", "1 to 1048576"},
     {SSLH_I_FIELD(sslh_dino_desc, drop_path), SSLH_SETTING_REAL, "0.1", "at least 0, below 1"},
     {SSLH_I_FIELD(sslh_dino_desc, views), SSLH_SETTING_RECIPE, "auto", SSLH_I_RECIPE_NAMES},
+    {SSLH_I_FIELD(sslh_dino_desc, settings), SSLH_SETTING_WORD, "short", SSLH_I_SETTINGS_NAMES},
 };
 static const char sslh_i_dino_training[] =
+    "batch=256 optimizer=adamw lr=1e-3 weight_decay=0.04 clip=3 schedule=cosine warmup=10";
+static const char sslh_i_dino_paper[] =
     "batch=256 optimizer=adamw lr=5e-4 lr_scales=1 weight_decay=0.04 clip=3 schedule=cosine warmup=10";
 
 typedef struct sslh_i_dino {
@@ -9064,9 +9079,10 @@ static const sslh_setting sslh_i_swav_settings[] = {
     {SSLH_I_FIELD(sslh_swav_desc, head_hidden), SSLH_SETTING_INT, "auto", "1 to 1048576"},
     {SSLH_I_FIELD(sslh_swav_desc, head_out), SSLH_SETTING_INT, "128", "1 to 1048576"},
     {SSLH_I_FIELD(sslh_swav_desc, views), SSLH_SETTING_RECIPE, "auto", SSLH_I_RECIPE_NAMES},
+    {SSLH_I_FIELD(sslh_swav_desc, settings), SSLH_SETTING_WORD, "short", SSLH_I_SETTINGS_NAMES},
 };
-static const char sslh_i_swav_training[] =
-    "batch=256 optimizer=lars lr=0.6 lr_scales=1 weight_decay=1e-6 schedule=cosine";
+static const char sslh_i_swav_training[] = "batch=256 optimizer=adam lr=1e-3 schedule=cosine";
+static const char sslh_i_swav_paper[] = "batch=256 optimizer=lars lr=0.6 lr_scales=1 weight_decay=1e-6 schedule=cosine";
 
 typedef struct sslh_i_swav {
     sslh_swav_desc d;

@@ -120,13 +120,13 @@ static void two_view_numbers(sslh_ctx *c) {
 /* SupCon, NNCLR, SwAV and DINO behind 8 features. */
 static void contrastive_numbers(sslh_ctx *c) {
     sslh_data data = noise(c, 4, 16, 16, 3);
-    sslh_method m = sslh_method_make(c, "supcon", small(c, 3), data, NULL);
+    sslh_method m = sslh_method_make(c, "supcon", small(c, 3), data, "settings=paper");
     CHECK(m.defaults.optimizer.kind == SSLH_SGD && m.lr_scales && m.defaults.warmup == 10 && m.defaults.lr == 0.125f &&
           m.defaults.optimizer.weight_decay == 1e-4f && m.defaults.batch == 256, "SupCon: 0.5 for a batch of 1024");
     has_widths(&m, "head.fc1.weight", 8, 8);
     has_widths(&m, "head.fc2.weight", 128, 8);
     CHECK(sslh_find(m.net, "head.fc2.bias") && !sslh_find(m.net, "head.bn1.weight"), "its head");
-    m = sslh_method_make(c, "nnclr", small(c, 3), data, NULL);
+    m = sslh_method_make(c, "nnclr", small(c, 3), data, "settings=paper");
     CHECK(m.defaults.optimizer.kind == SSLH_LARS && m.lr_scales && m.defaults.warmup == 10 && m.defaults.lr == 0.3f &&
           m.defaults.optimizer.weight_decay == 1e-6f, "NNCLR");
     has_widths(&m, "queue", 4096, 256);
@@ -135,7 +135,7 @@ static void contrastive_numbers(sslh_ctx *c) {
     has_widths(&m, "predictor.fc1.weight", 16, 256);
     has_widths(&m, "predictor.fc2.weight", 256, 16);
     CHECK(sslh_find(m.net, "head.bn3.weight") && !sslh_find(m.net, "predictor.bn2.weight"), "NNCLR's heads");
-    m = sslh_method_make(c, "swav", small(c, 3), data, NULL);
+    m = sslh_method_make(c, "swav", small(c, 3), data, "settings=paper");
     CHECK(m.defaults.optimizer.kind == SSLH_LARS && m.lr_scales && m.defaults.warmup == 0 && m.defaults.lr == 0.6f &&
           m.defaults.optimizer.weight_decay == 1e-6f, "SwAV: the recipe for batches of 256");
     has_widths(&m, "queue", 3840, 256); /* two views side by side */
@@ -144,7 +144,7 @@ static void contrastive_numbers(sslh_ctx *c) {
     has_widths(&m, "prototypes.fc1.weight", 512, 128);
     CHECK(sslh_find(m.net, "head.bn1.weight") && sslh_find(m.net, "head.fc2.bias") && !sslh_find(m.net, "head.bn2.weight") &&
           !sslh_find(m.net, "prototypes.fc1.bias"), "SwAV's heads");
-    m = sslh_method_make(c, "dino", small(c, 3), data, NULL);
+    m = sslh_method_make(c, "dino", small(c, 3), data, "settings=paper");
     CHECK(m.defaults.optimizer.kind == SSLH_ADAMW && m.lr_scales && m.defaults.warmup == 10 && m.defaults.lr == 5e-4f &&
           m.defaults.optimizer.weight_decay == 0.04f && m.defaults.optimizer.clip == 3, "DINO");
     has_widths(&m, "head.fc1.weight", 32, 8);

@@ -351,7 +351,7 @@ static sslh_method make_method(sslh_ctx *c, const char *name) {
     if (strncmp(name, "autoencoder", 11) == 0) {
         sslh_autoencoder_desc d;
         int conv = ends_with(name, "_conv") || ends_with(name, "_both");
-        memset(&d, 0, sizeof d);
+        memset(&d, 0, sizeof d), d.settings = settings_of(name);
         d.height = conv ? 8 : 5, d.width = 4, d.channels = conv ? 3 : 1, d.hidden = conv ? 7 : 10, d.latent = 3;
         if (conv) d.layers = 2, d.convolutions = 2, d.maps = 4;
         if (ends_with(name, "_conv")) d.output = 3;
@@ -385,7 +385,7 @@ static sslh_method make_method(sslh_ctx *c, const char *name) {
 #if SSLH_WITH_SUPCON
     if (strncmp(name, "supcon", 6) == 0) {
         sslh_supcon_desc d;
-        memset(&d, 0, sizeof d);
+        memset(&d, 0, sizeof d), d.settings = settings_of(name);
         d.head_hidden = 12, d.head_out = 7;
         if (name[6]) d.head_layers = 3, d.temperature = 0.5f;
         return sslh_supcon(c, convnet(c, 6, 10), d);
@@ -394,7 +394,7 @@ static sslh_method make_method(sslh_ctx *c, const char *name) {
 #if SSLH_WITH_NNCLR
     if (strncmp(name, "nnclr", 5) == 0) {
         sslh_nnclr_desc d;
-        memset(&d, 0, sizeof d);
+        memset(&d, 0, sizeof d), d.settings = settings_of(name);
         d.queue = 16, d.head_hidden = 12, d.head_out = 7, d.predictor_hidden = 9;
         if (name[5]) d.head_layers = 2, d.temperature = 0.5f, d.no_neighbours = 1;
         return sslh_nnclr(c, convnet(c, 6, 10), d);
@@ -438,7 +438,7 @@ static sslh_method make_method(sslh_ctx *c, const char *name) {
 #if SSLH_WITH_SWAV
     if (strncmp(name, "swav", 4) == 0) {
         sslh_swav_desc d;
-        memset(&d, 0, sizeof d);
+        memset(&d, 0, sizeof d), d.settings = settings_of(name);
         d.prototypes = 9, d.head_hidden = 12, d.head_out = 7;
         if (name[4]) d.small_views = SSLH_OFF, d.queue = 4, d.queue_start = SSLH_OFF, d.temperature = 0.2f, d.epsilon = 0.1f, d.iterations = 5;
         else d.small_views = 2, d.queue = d.freeze = SSLH_OFF;
@@ -448,7 +448,7 @@ static sslh_method make_method(sslh_ctx *c, const char *name) {
 #if SSLH_WITH_DINO
     if (strncmp(name, "dino", 4) == 0) {
         sslh_dino_desc d;
-        memset(&d, 0, sizeof d);
+        memset(&d, 0, sizeof d), d.settings = settings_of(name);
         d.outputs = 9, d.head_hidden = 12, d.bottleneck = 7, d.target_momentum = 0.75f;
         if (name[4]) d.small_views = SSLH_OFF, d.temperature = 0.2f, d.teacher_temperature = 0.1f, d.centre_momentum = 0.5f;
         else d.small_views = 2, d.freeze = SSLH_OFF;

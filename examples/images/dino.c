@@ -97,7 +97,6 @@ int main(int argc, char **argv) {
     method = sslh_dino(c, encoder, d);
     t.epochs = o.epochs ? o.epochs : o.smoke ? 1 : 30;
     t.batch = o.batch;
-    t.lr = 1e-3f; /* short run, not scaled by the batch */
     t.callback = each;
     method_said(&method, &t, train, test);
     sslh_train(c, method, train, t);

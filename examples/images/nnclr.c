@@ -44,8 +44,6 @@ int main(int argc, char **argv) {
     method = sslh_nnclr(c, encoder, d);
     t.epochs = o.epochs ? o.epochs : o.smoke ? 1 : 30;
     t.batch = o.batch;
-    t.lr = 1e-3f; /* short run: LARS, the default, is made for hundreds of epochs */
-    t.optimizer.kind = SSLH_ADAM;
     t.callback = each;
     method_said(&method, &t, train, test);
     sslh_train(c, method, train, t);

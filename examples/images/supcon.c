@@ -42,7 +42,6 @@ int main(int argc, char **argv) {
     method = sslh_supcon(c, encoder, d);
     t.epochs = o.epochs ? o.epochs : o.smoke ? 1 : 30;
     t.batch = o.batch;
-    t.lr = 0.1f; /* short run: not scaled by the batch */
     t.callback = each;
     method_said(&method, &t, known, test);
     sslh_train(c, method, known, t);
