@@ -265,7 +265,8 @@ static void world_begin(world *w) {
     memset(&w->data[w->datas++], 0, sizeof w->data[0]);
     ad.height = 8, ad.width = 8, ad.channels = 3, ad.hidden = 5, ad.latent = 2;
     add_method(w, sslh_vae(c, ad));
-    pd.height = 8, pd.width = 8, pd.channels = 3, pd.hidden = 5, pd.latent = 2, pd.convolutions = 1, pd.maps = 2, pd.noise = 2;
+    pd.height = 8, pd.width = 8, pd.channels = 3, pd.hidden = 5, pd.latent = 2, pd.convolutions = 1, pd.maps = 2;
+    pd.noise = 2;
     add_method(w, sslh_autoencoder(c, pd));
     sd.head_hidden = 4, sd.head_out = 4;
     add_method(w, sslh_simclr(c, w->net[1], sd));

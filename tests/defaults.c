@@ -142,7 +142,8 @@ static void contrastive_numbers(sslh_ctx *c) {
     has_widths(&m, "head.fc1.weight", 8, 8);
     has_widths(&m, "head.fc2.weight", 128, 8);
     has_widths(&m, "prototypes.fc1.weight", 512, 128);
-    CHECK(sslh_find(m.net, "head.bn1.weight") && sslh_find(m.net, "head.fc2.bias") && !sslh_find(m.net, "head.bn2.weight") &&
+    CHECK(sslh_find(m.net, "head.bn1.weight") && sslh_find(m.net, "head.fc2.bias") &&
+          !sslh_find(m.net, "head.bn2.weight") &&
           !sslh_find(m.net, "prototypes.fc1.bias"), "SwAV's heads");
     m = sslh_method_make(c, "dino", small(c, 3), data, "settings=paper");
     CHECK(m.defaults.optimizer.kind == SSLH_ADAMW && m.lr_scales && m.defaults.warmup == 10 && m.defaults.lr == 5e-4f &&
@@ -151,7 +152,8 @@ static void contrastive_numbers(sslh_ctx *c) {
     has_widths(&m, "head.fc2.weight", 32, 32);
     has_widths(&m, "head.fc3.weight", 256, 32);
     has_widths(&m, "last.fc1.weight", 4096, 256);
-    CHECK(!sslh_find(m.net, "last.fc1.bias") && !sslh_find(m.net, "head.bn1.weight") && sslh_find(m.net, "target_last.fc1.weight"),
+    CHECK(!sslh_find(m.net, "last.fc1.bias") && !sslh_find(m.net, "head.bn1.weight") &&
+          sslh_find(m.net, "target_last.fc1.weight"),
           "DINO's head");
     CHECK_OK(c);
 }

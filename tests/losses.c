@@ -270,14 +270,16 @@ static void sinkhorn_is_balanced(void) {
 
 /* Rows of one label attract each other; with two rows of each it is NT-Xent. */
 static void supcon_values(void) {
-    sslh_tensor *a = normal(12, 16), *b = plus_noise(a, 0.3f), *both[2], *z, *own = labels(24, 1, 12), *classes = labels(24, 1, 3);
+    sslh_tensor *a = normal(12, 16), *b = plus_noise(a, 0.3f), *both[2], *z, *own = labels(24, 1, 12),
+        *classes = labels(24, 1, 3);
     double base, rows = 0, s[24][24];
     float top1 = -1;
     int i, j, k;
     both[0] = a, both[1] = b;
     z = sslh_concat(c, both, 2, 0);
     CHECK_CLOSE(item(sslh_supcon_loss(c, z, own, 0.2f)), item(sslh_nt_xent(c, a, b, 0.2f)), 1e-6);
-    CHECK_CLOSE(item(sslh_supcon_loss(c, sslh_full(c, sslh_dim2(24, 16), 0.7f), classes, 0.1f)), log(23.0), 1e-6); /* collapse */
+    /* at collapse */
+    CHECK_CLOSE(item(sslh_supcon_loss(c, sslh_full(c, sslh_dim2(24, 16), 0.7f), classes, 0.1f)), log(23.0), 1e-6);
     base = item(sslh_supcon_loss(c, z, classes, 0.5f));
     CHECK(item(sslh_supcon_loss(c, rescaled(z), classes, 0.5f)) == base, "the length of the rows matters");
     for (i = 0; i < 24; i++)
@@ -301,9 +303,11 @@ static void supcon_values(void) {
     sslh_i_supcon_rows(c, z, classes, 0.05f, &top1);
     CHECK_CLOSE(item(sslh_supcon_loss(c, z, classes, 0.05f)), log(7.0), 1e-5);
     CHECK(top1 == 1, "top-1 %g", (double)top1);
-    CHECK(item(sslh_supcon_loss(c, z, labels(24, 1, 8), 0.05f)) > log(7.0) + 5, "breaking the positives does not raise the loss");
+    CHECK(item(sslh_supcon_loss(c, z, labels(24, 1, 8), 0.05f)) > log(7.0) + 5,
+          "breaking the positives does not raise the loss");
     /* a row without a positive counts for nothing, but as a wrong answer */
-    CHECK_CLOSE(item(sslh_supcon_loss(c, sslh_slice(c, z, 0, 0, 4), sslh_slice(c, classes, 0, 0, 4), 1)), log(1 + 2 * exp(-1.0)), 1e-5);
+    CHECK_CLOSE(item(sslh_supcon_loss(c, sslh_slice(c, z, 0, 0, 4), sslh_slice(c, classes, 0, 0, 4), 1)),
+          log(1 + 2 * exp(-1.0)), 1e-5);
     CHECK_OK(c);
     sslh_supcon_loss(c, normal(3, 4), labels(3, 1, 3), 1);
     CHECK_ERROR(c, "sslh_supcon_loss: no two of the 3 rows have one label");

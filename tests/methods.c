@@ -133,7 +133,8 @@ static void given_views(sslh_method *m, const sslh_batch *batch, sslh_view_set *
     if (strncmp(current->name, "swav", 4) == 0 || strncmp(current->name, "dino", 4) == 0) {
         sslh_view_add(out, "large", image_input(c, "large", 8, 8, 8, 3));
         if (!current->name[4]) sslh_view_add(out, "small", image_input(c, "small", 8, 4, 4, 3));
-    } else if (strncmp(current->name, "simclr", 6) == 0) sslh_view_add(out, "views", image_input(c, "views", 8, 8, 8, 3));
+    } else if (strncmp(current->name, "simclr", 6) == 0)
+        sslh_view_add(out, "views", image_input(c, "views", 8, 8, 8, 3));
     else if (two_views(current->name)) {
         static const int32_t order[4] = {2, 0, 3, 1}, label[4] = {0, 1, 0, 2};
         sslh_view_add(out, "view0", image_input(c, "view0", 4, 8, 8, 3));
@@ -440,7 +441,8 @@ static sslh_method make_method(sslh_ctx *c, const char *name) {
         sslh_swav_desc d;
         memset(&d, 0, sizeof d), d.settings = settings_of(name);
         d.prototypes = 9, d.head_hidden = 12, d.head_out = 7;
-        if (name[4]) d.small_views = SSLH_OFF, d.queue = 4, d.queue_start = SSLH_OFF, d.temperature = 0.2f, d.epsilon = 0.1f, d.iterations = 5;
+        if (name[4]) d.small_views = SSLH_OFF, d.queue = 4, d.queue_start = SSLH_OFF, d.temperature = 0.2f,
+            d.epsilon = 0.1f, d.iterations = 5;
         else d.small_views = 2, d.queue = d.freeze = SSLH_OFF;
         return sslh_swav(c, convnet(c, 6, 10), d);
     }
@@ -450,7 +452,8 @@ static sslh_method make_method(sslh_ctx *c, const char *name) {
         sslh_dino_desc d;
         memset(&d, 0, sizeof d), d.settings = settings_of(name);
         d.outputs = 9, d.head_hidden = 12, d.bottleneck = 7, d.target_momentum = 0.75f;
-        if (name[4]) d.small_views = SSLH_OFF, d.temperature = 0.2f, d.teacher_temperature = 0.1f, d.centre_momentum = 0.5f;
+        if (name[4]) d.small_views = SSLH_OFF, d.temperature = 0.2f, d.teacher_temperature = 0.1f,
+            d.centre_momentum = 0.5f;
         else d.small_views = 2, d.freeze = SSLH_OFF;
         return sslh_dino(c, convnet(c, 6, 10), d);
     }
@@ -1635,7 +1638,8 @@ static void nnclr(void) {
     for (step = 0; step < 4; step++) { /* 8 rows at a time go round a queue of 20 */
         CHECK(sslh_next_batch(l, &b), "a batch");
         sslh_no_grad(c, 1);
-        sslh_read(sslh_l2_normalize(c, sslh_forward(sslh_child_at(m.net, 1), sslh_forward(m.encoder, sslh_batch_images(c, b))), 0),
+        sslh_read(sslh_l2_normalize(c,
+            sslh_forward(sslh_child_at(m.net, 1), sslh_forward(m.encoder, sslh_batch_images(c, b))), 0),
                   rows, 40);
         sslh_no_grad(c, 0);
         CHECK(place->ints[0] == step * 8 % 20, "place %d", (int)place->ints[0]);
@@ -1766,14 +1770,18 @@ static void swav(void) {
     }
     CHECK(sslh_next_batch(l, &b), "a batch");
     m.views(&m, &b, &views);
-    CHECK(sslh_view_get(&views, "large")->shape[0] == 16 && sslh_view_get(&views, "large")->shape[1] == 8, "large views");
-    CHECK(sslh_view_get(&views, "small")->shape[0] == 24 && sslh_view_get(&views, "small")->shape[1] == 3, "3/7 of 8 is 3");
+    CHECK(sslh_view_get(&views, "large")->shape[0] == 16 && sslh_view_get(&views, "large")->shape[1] == 8,
+          "large views");
+    CHECK(sslh_view_get(&views, "small")->shape[0] == 24 && sslh_view_get(&views, "small")->shape[1] == 3,
+          "3/7 of 8 is 3");
     for (step = 0; step < 12; step++) { /* epochs of five batches */
         if (step) CHECK(sslh_next_batch(l, &b), "a batch");
-        CHECK(filled->ints[0] == (step < 5 ? 0 : step < 8 ? 8 * (step - 5) : 20), "step %d: %d rows", step, (int)filled->ints[0]);
+        CHECK(filled->ints[0] == (step < 5 ? 0 : step < 8 ? 8 * (step - 5) : 20), "step %d: %d rows", step,
+              (int)filled->ints[0]);
         sslh_method_step(&m, o, &b, 1e-2f);
         sslh_read(p, now, 120);
-        for (i = 0; i < 120 && step < 5; i++) CHECK_NEAR(now[i], before[i], 1e-6); /* rounding: brought to length 1 again */
+        /* rounding: brought to length 1 again */
+        for (i = 0; i < 120 && step < 5; i++) CHECK_NEAR(now[i], before[i], 1e-6);
     }
     CHECK_OK(c);
     CHECK(fabs((double)(now[7] - before[7])) > 1e-4, "no prototype moves");
@@ -1797,7 +1805,8 @@ static void swav(void) {
     hits = m.numbers[0].value;
     same_broken = 1;
     CHECK(sslh_method_step(&m, o, &b, 0) > loss + 0.1f, "breaking the positives does not raise %g", (double)loss);
-    CHECK(m.numbers[0].value < hits && hits > 0.3f, "top-1 %g of broken views, %g of equal ones", (double)m.numbers[0].value,
+    CHECK(m.numbers[0].value < hits && hits > 0.3f, "top-1 %g of broken views, %g of equal ones",
+          (double)m.numbers[0].value,
           (double)hits);
     same_broken = 0;
     CHECK(loss < log(16.0) - 0.3, "the loss is %g", (double)loss);
@@ -1844,12 +1853,15 @@ static void dino(void) {
         sslh_read(follows, old, 10);
         loss = sslh_method_step(&m, o, &b, 1e-2f);
         CHECK_CLOSE(m.numbers[0].value + m.numbers[1].value, loss, 1e-5);
-        CHECK(m.numbers[0].value > 0 && m.numbers[0].value < log(12.0) + 1e-4, "entropy %g", (double)m.numbers[0].value);
-        for (i = 0; i < 10; i++) CHECK_NEAR(follows->data[i], momentum * old[i] + (1 - momentum) * (float)leads->data[i], 1e-6);
+        CHECK(m.numbers[0].value > 0 && m.numbers[0].value < log(12.0) + 1e-4, "entropy %g",
+              (double)m.numbers[0].value);
+        for (i = 0; i < 10; i++)
+            CHECK_NEAR(follows->data[i], momentum * old[i] + (1 - momentum) * (float)leads->data[i], 1e-6);
         for (i = 0; i < sslh_count_tensors(target); i++)
             CHECK(sslh_tensor_at(target, i, NULL, 0, NULL)->grad == NULL, "a gradient in the teacher");
         sslh_read(last, now, 60);
-        if (step < 5) CHECK(memcmp(now, before, sizeof now) == 0, "step %d: the last layer moved in the first epoch", step);
+        if (step < 5)
+            CHECK(memcmp(now, before, sizeof now) == 0, "step %d: the last layer moved in the first epoch", step);
     }
     CHECK_OK(c);
     CHECK(memcmp(now, before, sizeof now) != 0, "the last layer does not move");
@@ -1863,7 +1875,8 @@ static void dino(void) {
     CHECK_CLOSE(sslh_method_step(&m, o, &b, 0), log(12.0), 1e-5);
     CHECK_CLOSE(m.numbers[0].value, log(12.0), 1e-5);
     CHECK_NEAR(m.numbers[1].value, 0, 1e-5);
-    for (i = 1; i < 12; i++) CHECK(fabs((double)(centre->data[i] - centre->data[0])) < 1e-6 && centre->data[0] != 0, "the centre");
+    for (i = 1; i < 12; i++)
+        CHECK(fabs((double)(centre->data[i] - centre->data[0])) < 1e-6 && centre->data[0] != 0, "the centre");
     /* a centre far away makes one class win: the other collapse */
     centre->data[3] = -100;
     sslh_method_step(&m, o, &b, 0);
@@ -1882,7 +1895,8 @@ static void dino(void) {
     loss = sslh_method_step(&m, o, &b, 0);
     kl = m.numbers[1].value;
     same_broken = 1;
-    CHECK(sslh_method_step(&m, o, &b, 0) > loss + 0.01f && m.numbers[1].value > kl, "breaking the positives does not raise %g",
+    CHECK(sslh_method_step(&m, o, &b, 0) > loss + 0.01f && m.numbers[1].value > kl,
+          "breaking the positives does not raise %g",
           (double)loss);
     same_broken = 0;
     CHECK_OK(c);
@@ -2935,7 +2949,8 @@ static void autoencoder_is_pca(void) {
     mean = sslh_persist(mean);
     score = sslh_pca(c, x, 3); /* (60,3) */
     axes = sslh_matmul_ex(c, score, centred, 1, 0); /* (3,12), each times the sum of its squared scores */
-    axes = sslh_persist(sslh_div(c, axes, sslh_reshape(c, sslh_sum(c, sslh_square(c, score), SSLH_AXIS(0), 0), sslh_dim2(3, 1))));
+    axes = sslh_persist(sslh_div(c, axes,
+        sslh_reshape(c, sslh_sum(c, sslh_square(c, score), SSLH_AXIS(0), 0), sslh_dim2(3, 1))));
     pca = (double)sslh_item(sslh_sum(c, sslh_square(c, centred), SSLH_ALL, 0)) -
           (double)sslh_item(sslh_sum(c, sslh_square(c, score), SSLH_ALL, 0));
     pca /= 60 * 12;
@@ -3015,7 +3030,8 @@ static void autoencoder_values(void) {
         sslh_method m = autoencoder_of(c, 5, d);
         const sslh_tensor *w = sslh_find(m.net, "encoder.fc1.weight");
         zero_tensor(&m, "encoder.fc1.bias");
-        for (q = 0; q < w->count; q++) w->data[q] *= (sslh_real)0.01, weights += (double)w->data[q] * (double)w->data[q];
+        for (q = 0; q < w->count; q++)
+            w->data[q] *= (sslh_real)0.01, weights += (double)w->data[q] * (double)w->data[q];
         m.loss(&m, &views, 0);
         CHECK_CLOSE((double)m.numbers[1].value, 3 * weights / 16, 1e-4);
         CHECK(strcmp(m.numbers[1].name, "penalty") == 0 && !m.numbers[2].name, "names");

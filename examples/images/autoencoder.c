@@ -48,7 +48,8 @@ static sslh_method pca(sslh_ctx *c, sslh_data train, int width) {
     score = sslh_pca(c, x, width);             /* (n,width) */
     stop_on_error(c);
     mean = sslh_mean(c, x, SSLH_AXIS(0), 1);
-    axes = sslh_matmul_ex(c, score, sslh_sub(c, x, mean), 1, 0); /* (width,values), each times the squares of its scores */
+    /* (width,values), each times the squares of its scores */
+    axes = sslh_matmul_ex(c, score, sslh_sub(c, x, mean), 1, 0);
     axes = sslh_l2_normalize(c, axes, 0);
     encode = sslh_find(m.net, "encoder.fc1.weight"); /* (width,values) */
     decode = sslh_find(m.net, "decoder.fc1.weight"); /* (values,width) */

@@ -1,6 +1,6 @@
-/* DINO: the student has to say from a part of an image what the teacher, its own average, says of the whole. Pretrain, then
-   probe and neighbours beside raw pixels and the untrained encoder. Watch entropy and KL: an entropy near 0 or near ln K,
-   with a KL of 0, is a collapse. */
+/* DINO: the student has to say from a part of an image what the teacher, its own average, says of the whole.
+   Pretrain, then probe and neighbours beside raw pixels and the untrained encoder. Watch entropy and KL: an entropy
+   near 0 or near ln K, with a KL of 0, is a collapse. */
 #define SSLH_IMPLEMENTATION
 #include "../../ssl.h"
 #include "../common.h"
@@ -16,8 +16,8 @@ static int each(const sslh_train_info *t, void *user) {
 
 enum { DEPTH = 4, HEADS = 3, WIDTH = 192, SHOWN = 8 }; /* of the transformer; test images in its picture */
 
-/* Where the class token of a transformer looks: its attention to the patches in the last block, a row for each head. The
-   last block gets the tokens that the block before it gives; queries and keys are its first two thirds of qkv. */
+/* Where the class token of a transformer looks: its attention to the patches in the last block, a row for each head.
+   The last block gets the tokens that the block before it gives; queries and keys are its first two thirds of qkv. */
 static void picture_attention(sslh_ctx *c, sslh_net *vit, sslh_data test, const char *path) {
     static const char *const names[1 + HEADS] = {"original", "head 1", "head 2", "head 3"};
     sslh_tensor *row[1 + HEADS], *x, *t;
@@ -78,7 +78,8 @@ int main(int argc, char **argv) {
     for (i = 1; i < argc; i++) {
         if ((v = option_value(argc, argv, &i, "--outputs")) != NULL) d.outputs = atoi(v);
         else if ((v = option_value(argc, argv, &i, "--small")) != NULL) d.small_views = atoi(v) ? atoi(v) : SSLH_OFF;
-        else if ((v = option_value(argc, argv, &i, "--momentum")) != NULL) d.target_momentum = sslh_or_off((float)atof(v));
+        else if ((v = option_value(argc, argv, &i, "--momentum")) != NULL)
+            d.target_momentum = sslh_or_off((float)atof(v));
         else if ((v = option_value(argc, argv, &i, "--teacher")) != NULL) d.teacher_temperature = (float)atof(v);
         else if (!strcmp(argv[i], "--vit")) vit = 1;
         else {

@@ -1,5 +1,6 @@
-/* NNCLR: the right answer to a view is what lies nearest to it among earlier images. Pretrain, then probe and neighbours
-   beside raw pixels and the untrained encoder; --plain trains without the neighbours, to see what they add. */
+/* NNCLR: the right answer to a view is what lies nearest to it among earlier images. Pretrain, then probe and
+   neighbours beside raw pixels and the untrained encoder; --plain trains without the neighbours, to see what they add.
+   */
 #define SSLH_IMPLEMENTATION
 #include "../../ssl.h"
 #include "../common.h"

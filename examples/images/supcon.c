@@ -13,7 +13,8 @@ static int each(const sslh_train_info *t, void *user) {
 }
 
 int main(int argc, char **argv) {
-    options o = options_parse(&argc, argv, "Supervised contrastive learning (Khosla et al. 2020) with a small conv net.",
+    options o = options_parse(&argc, argv,
+                              "Supervised contrastive learning (Khosla et al. 2020) with a small conv net.",
                               "  --temperature T   (default 0.1)\n"
                               "  --few N           train on N images only, the same share of each class\n");
     sslh_ctx *c = options_create(&o);

@@ -1,6 +1,6 @@
-/* SwAV: from one view of an image the group of another is predicted. Pretrain, then probe and neighbours beside raw pixels
-   and the untrained encoder, and a sheet of test images by the prototype that they are nearest to: nobody told the
-   groups apart by names. */
+/* SwAV: from one view of an image the group of another is predicted. Pretrain, then probe and neighbours beside raw
+   pixels and the untrained encoder, and a sheet of test images by the prototype that they are nearest to: nobody told
+   the groups apart by names. */
 #define SSLH_IMPLEMENTATION
 #include "../../ssl.h"
 #include "../common.h"

@@ -25,8 +25,9 @@ static const char *const cpc_settings = "steps=6 batch=16 lr=1e-3";
 typedef struct run {
     sslh_method m;
     sslh_data train;  /* what is learnt from */
-    sslh_data set[5]; /* moco, autoencoder: training and test images; cpc: clips of heard speakers to fit a probe on, to test it on,
-                         of unheard ones, and the first two with the speaker as label */
+    /* moco, autoencoder: training and test images; cpc: clips of heard speakers to fit a probe on, to test it on, of
+       unheard ones, and the first two with the speaker as label */
+    sslh_data set[5];
 } run;
 
 static sslh_data images(sslh_ctx *c, const char *folder, const char *file) {
