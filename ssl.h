@@ -30614,7 +30614,9 @@ SSLH_I_FN void sslh_i_ahead_begin(sslh_ctx *c, struct sslh_i_ahead *a, const ssl
     s->job.tables = NULL, s->job.n = a->count, s->job.epoch = a->epoch, s->job.index = a->index;
     s->job.data = &a->data;
     if (!sslh_i_view_plan(c, "sslh_views", &s->job, &bytes, &tasks)) return;
-    if (a->bytes < bytes) sslh_i_ahead_finish(c, a); /* the scratch is in use */
+    /* The workers' parts of the scratch are those of the first view; one that would divide it otherwise (of another
+       size) is made when it is asked for. */
+    if (a->slots[bank] && s->job.size.total != a->slot[bank][0].job.size.total) return;
     out_bytes = (size_t)s->job.n * (size_t)job->recipe.height * (size_t)job->recipe.width * (size_t)job->channels *
                 sizeof(sslh_real);
     if (!sslh_i_ahead_room(l, (void **)&a->memory, &a->bytes, bytes) ||
