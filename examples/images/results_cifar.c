@@ -42,6 +42,7 @@ static const entry entries[] = {
     {"jigsaw64", "jigsaw", "", 64}, /* a tile of 8 pixels shows little of a thing */
     {"context", "context", "projection=1", 0},
     {"context64", "context", "projection=1", 64},
+    {"autoencoder", "autoencoder", "epochs=20", 0}, /* a million images, as the others */
     {"vae", "vae", "", 0},
     {"simclr", "simclr", "views=simclr:0.2", 0}, /* milder crops than the default: the images are small */
     {"moco", "moco", "", 0},
