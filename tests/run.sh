@@ -263,7 +263,11 @@ stage_tsan() {
     if ! compiles "$CC" "$flags"; then skip tsan "$CC has no -fsanitize=thread"; return; fi
     list=
     for t in $(names); do # what computes with threads; files and their like run in one
-        case $t in core|ops|train|methods|bits|optim) ;; fuzz_files|*_double) continue;; *) [ $long = 1 ] || continue;; esac
+        case $t in
+        core|ops|train|methods|bits|optim) ;;
+        fuzz_files|*_double) continue ;;
+        *) [ $long = 1 ] || continue ;;
+        esac
         list="$list $t"
     done
     # shellcheck disable=SC2046
