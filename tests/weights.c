@@ -710,7 +710,7 @@ static void strangers(void) {
         CHECK(sslh_load_weights(net, "weights_l.tmp", d) == 0 && sslh_error(c), "cut to %d bytes", i);
         sslh_clear_error(c);
     }
-    for (i = 0; i + 8 < (int)size; i++) if (!memcmp(pt + i, "labels.npy", 10)) memcpy(pt + i, "a/data.pkl", 10);
+    for (i = 0; i + 10 <= (int)size; i++) if (!memcmp(pt + i, "labels.npy", 10)) memcpy(pt + i, "a/data.pkl", 10);
     spill("weights_l.tmp", pt, size);
     CHECK(sslh_load_weights(net, "weights_l.tmp", d) == 0, "a file of PyTorch");
     CHECK_ERROR(c, "a file of PyTorch, which only Python reads; there: from safetensors.torch import save_file");
