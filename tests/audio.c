@@ -862,7 +862,7 @@ static void cpc_learns(void) {
     sslh_data data = sslh_data_from_fields(c, &f, 1, 24);
     e.kernels[0] = 8, e.kernels[1] = 6, e.strides[0] = 4, e.strides[1] = 6, e.width = 16, e.context = 16;
     d.steps = 2, d.negatives = 30;
-    t.quiet = 1, t.epochs = 1, t.lr = 0.01f;
+    t.quiet = 1, t.epochs = 1, t.batch = 8, t.lr = 0.01f;
     sslh_method m = sslh_cpc(c, sslh_conv_gru(c, e), d);
     double first = (double)sslh_train(c, m, data, t);
     t.epochs = 30;
