@@ -4774,54 +4774,54 @@ SSLH_I_FN void sslh_i_queue_put(sslh_net *net, sslh_i_queue q, const sslh_tensor
 /* Multi-crop (Caron et al. 2020): two large views of each image, and small ones, which see less of it and cost less. */
 typedef struct sslh_i_multi_crop {
     sslh_i_two_views large;
-    sslh_recipe small;
-    int count; /* small views of each image */
+    sslh_recipe local; /* of the small ones */
+    int count;         /* of small views of an image */
 } sslh_i_multi_crop;
 /* The caller's recipe (or NULL), else these; small crops have shares of crop_min to crop_max of the area and a side of
    side pixels, of the encoder's only size, or (0) of 3/7 of the large ones'. */
 SSLH_I_FN sslh_i_multi_crop sslh_i_multi_crop_of(const sslh_recipe *views, sslh_recipe first, sslh_recipe second,
-                                                 sslh_recipe small, float crop_min, float crop_max, int count,
+                                                 sslh_recipe local, float crop_min, float crop_max, int count,
                                                  int side, sslh_net *encoder) {
     sslh_i_multi_crop p;
     p.large = sslh_i_two_views_of(views, first, second);
-    p.small = views ? *views : small;
-    p.small.crop_min = crop_min;
-    p.small.crop_max = crop_max;
-    p.small.height = p.small.width = side ? side : encoder ? sslh_net_query(encoder).image : 0;
+    p.local = views ? *views : local;
+    p.local.crop_min = crop_min;
+    p.local.crop_max = crop_max;
+    p.local.height = p.local.width = side ? side : encoder ? sslh_net_query(encoder).image : 0;
     p.count = count;
     return p;
 }
 SSLH_I_FN void sslh_i_multi_crop_prepare(sslh_i_multi_crop *p, sslh_net *encoder, sslh_data data) {
     sslh_i_two_views_prepare(&p->large, encoder, data);
-    memcpy(p->small.mean, p->large.recipe[0].mean, sizeof p->small.mean);
-    memcpy(p->small.std, p->large.recipe[0].std, sizeof p->small.std);
+    memcpy(p->local.mean, p->large.recipe[0].mean, sizeof p->local.mean);
+    memcpy(p->local.std, p->large.recipe[0].std, sizeof p->local.std);
 }
 /* "large" (2N,H,W,C), rows n and N+n are one image, and "small" (S N,h,w,C), likewise. */
 SSLH_I_FN void sslh_i_multi_crop_add(sslh_ctx *c, const sslh_i_multi_crop *p, const sslh_batch *batch,
                                      sslh_view_set *out) {
     sslh_tensor *x[16];
-    sslh_recipe small = p->small;
+    sslh_recipe local = p->local;
     int i;
     for (i = 0; i < 2; i++) x[i] = sslh_views(c, *batch, p->large.recipe[i], i); /* (N,H,W,C) */
     if (SSLH_I_BAD(c)) return;
-    if (!small.height) {
-        small.height = SSLH_I_MAX((3 * x[0]->shape[1] + 3) / 7, 1);
-        small.width = SSLH_I_MAX((3 * x[0]->shape[2] + 3) / 7, 1);
+    if (!local.height) {
+        local.height = SSLH_I_MAX((3 * x[0]->shape[1] + 3) / 7, 1);
+        local.width = SSLH_I_MAX((3 * x[0]->shape[2] + 3) / 7, 1);
     }
     sslh_view_add(out, "large", sslh_concat(c, x, 2, 0));
-    for (i = 0; i < p->count; i++) x[i] = sslh_views(c, *batch, small, 2 + i); /* (N,h,w,C) */
+    for (i = 0; i < p->count; i++) x[i] = sslh_views(c, *batch, local, 2 + i); /* (N,h,w,C) */
     if (p->count) sslh_view_add(out, "small", sslh_concat(c, x, p->count, 0));
 }
 /* Features ((2+S)N,C) of all views, those of one size together. drop_path: of a transformer. */
 SSLH_I_FN sslh_tensor *sslh_i_multi_crop_features(sslh_ctx *c, sslh_net *encoder, const sslh_view_set *v,
                                                   float drop_path) {
-    sslh_tensor *f[2], *small = sslh_view_get(v, "small");
+    sslh_tensor *f[2], *local = sslh_view_get(v, "small");
     sslh_forward_desc d;
     memset(&d, 0, sizeof d);
     d.drop_path = drop_path;
     f[0] = sslh_i_pool_features(c, sslh_forward_ex(encoder, sslh_view_get(v, "large"), d)); /* (2N,C) */
-    if (!small || SSLH_I_BAD(c)) return f[0];
-    f[1] = sslh_i_pool_features(c, sslh_forward_ex(encoder, small, d)); /* (S N,C) */
+    if (!local || SSLH_I_BAD(c)) return f[0];
+    f[1] = sslh_i_pool_features(c, sslh_forward_ex(encoder, local, d)); /* (S N,C) */
     return sslh_concat(c, f, 2, 0);
 }
 
