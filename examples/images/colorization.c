@@ -57,27 +57,25 @@ static distances measure(sslh_ctx *c, sslh_method *m, sslh_data data) {
     return d;
 }
 
-/* Columns: grey, coloured without rebalancing, coloured with it, true; two images a row, from everywhere in the set. */
+/* Images from everywhere in the set, as they are, grey, coloured without rebalancing, and with it. */
 static void picture(sslh_ctx *c, sslh_method *m, sslh_data data, const char *path) {
     sslh_loader_desc ld = {0};
     sslh_batch batch;
+    static const char *const names[4] = {"original", "seen", "bins alike", "rebalanced"};
     int32_t spread[SHOWN];
     int k;
     for (k = 0; k < SHOWN; k++) spread[k] = (int32_t)(k * data.count / SHOWN);
     ld.in_order = 1;
     ld.batch = SHOWN;
     if (sslh_next_batch(sslh_loader_new(c, sslh_data_pick(data, spread, SHOWN), ld), &batch)) {
-        sslh_tensor *x = sslh_batch_images(c, batch), *lab = sslh_rgb_to_lab(c, x), *all[4], *row[4 * SHOWN], *part[2];
-        int i, n = batch.count;
+        sslh_tensor *x = sslh_batch_images(c, batch), *lab = sslh_rgb_to_lab(c, x), *row[4], *part[2];
         part[0] = sslh_slice(c, lab, 3, 0, 1);
         part[1] = sslh_scale(c, sslh_slice(c, lab, 3, 1, 3), 0);
-        all[0] = sslh_clamp(c, sslh_lab_to_rgb(c, sslh_concat(c, part, 2, 3)), 0, 1);
-        all[1] = sslh_colorize(&m[0], x);
-        all[2] = sslh_colorize(&m[1], x);
-        all[3] = x;
-        for (i = 0; i < n; i++)
-            for (k = 0; k < 4; k++) row[4 * i + k] = sslh_slice(c, all[k], 0, i, i + 1);
-        sslh_picture_grid(c, path, sslh_concat(c, row, 4 * n, 0), 8, 0);
+        row[0] = x;
+        row[1] = sslh_clamp(c, sslh_lab_to_rgb(c, sslh_concat(c, part, 2, 3)), 0, 1);
+        row[2] = sslh_colorize(&m[0], x);
+        row[3] = sslh_colorize(&m[1], x);
+        picture_rows(c, path, row, 4, names, "Colorization: test images");
     }
 }
 

@@ -68,24 +68,21 @@ static void psnr(sslh_ctx *c, sslh_method *method, int nets, sslh_data test, dou
     for (way = 0; way < 2 + nets; way++) out[way] = -10 * log10(error[way] / values);
 }
 
-/* Two images a row, each with its hole, filled by the squared error alone, by the adversarial net, and as it is. */
+/* Images as they are, with their holes, filled by the squared error alone, and by the adversarial net. */
 static void picture(sslh_ctx *c, sslh_method *method, int nets, sslh_data test, const char *path) {
     sslh_loader_desc ld = {0};
     sslh_batch batch;
-    sslh_tensor *x, *mask, *part[4], *cell[4 * SHOWN];
-    int i, k;
+    static const char *const names[4] = {"original", "seen", "by L2 alone", "adversarial"};
+    sslh_tensor *x, *mask, *row[4];
+    int k;
     ld.batch = SHOWN;
     ld.in_order = 1;
     if (!sslh_next_batch(sslh_loader_new(c, test, ld), &batch)) return;
     holes(&method[0], &batch, &x, &mask);
-    part[0] = in_mean_colour(c, method[0].encoder, x, mask);
-    for (k = 0; k < nets; k++) part[1 + k] = sslh_inpaint(&method[k], x, mask);
-    part[1 + nets] = x;
-    for (i = 0; i < SHOWN && !sslh_error(c); i++)
-        for (k = 0; k < nets + 2; k++) cell[(nets + 2) * i + k] = sslh_slice(c, part[k], 0, i, i + 1);
-    if (!sslh_error(c))
-        sslh_picture_grid(c, path, sslh_concat(c, cell, (nets + 2) * SHOWN, 0), 2 * (nets + 2),
-                          test.height < 64 ? 2 : 1);
+    row[0] = x;
+    row[1] = in_mean_colour(c, method[0].encoder, x, mask);
+    for (k = 0; k < nets; k++) row[2 + k] = sslh_inpaint(&method[k], x, mask);
+    picture_rows(c, path, row, nets + 2, names, "Inpainting: test images");
 }
 
 /* Linear probe and nearest neighbours of n encoders (none: raw pixels), maps averaged in grid x grid cells. */
