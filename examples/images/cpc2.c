@@ -34,7 +34,9 @@ static void picture_row(sslh_ctx *c, sslh_tensor *x, sslh_tensor *patches, int n
    and the scores of all patches of all these images. */
 static void picture_picks(sslh_ctx *c, sslh_method *m, sslh_net *encoder, sslh_patch_encoder_desc p, int target,
                           sslh_data data, const char *path) {
+    static const char *const heads[PICKS + 3] = {"seen", "right", NULL, "best scores, from left to right"};
     sslh_loader_desc ld = {0};
+    sslh_grid_desc g = {0};
     sslh_batch batch;
     ld.batch = IMAGES;
     ld.in_order = 1;
@@ -62,7 +64,11 @@ static void picture_picks(sslh_ctx *c, sslh_method *m, sslh_net *encoder, sslh_p
         picture_row(c, x, patches, n, seen * p.stride + p.patch, n * R * S + right, index->ints + n * PICKS, row);
         rows[q] = sslh_concat(c, row, width, 0);
     }
-    if (!sslh_error(c)) sslh_picture_grid(c, path, sslh_concat(c, rows, QUERIES, 0), width, 2);
+    g.columns = width;
+    g.zoom = 2;
+    g.heads = heads;
+    g.title = "Which patch lies further down? Test images";
+    if (!sslh_error(c)) sslh_picture_grid_ex(c, path, sslh_concat(c, rows, QUERIES, 0), g);
     sslh_no_grad(c, 0);
 }
 
