@@ -276,8 +276,8 @@ stage_tsan() {
         TSAN_OPTIONS="halt_on_error=1 die_after_fork=0 $TSAN_OPTIONS" SSLH_TEST_SMALL=1
 }
 
-# Values that nobody has set, in every program with the portable kernels: what valgrind finds, several times as fast. The
-# fuzzer's samples, which take longest, are left to the stages asan and fuzz.
+# Values that nobody has set, in every program with the portable kernels: what valgrind finds, several times as fast.
+# The fuzzer's samples, which take longest, are left to the stages asan and fuzz.
 stage_msan() {
     flags="-O1 -g -fsanitize=memory -fno-sanitize-recover=all -DSSLH_WITH_SIMD=0"
     [ $long = 1 ] || return
