@@ -277,14 +277,12 @@ stage_tsan() {
 }
 
 # Values that nobody has set, in every program with the portable kernels: what valgrind finds, several times as fast.
-# The fuzzer's samples, which take longest, are left to the stages asan and fuzz.
 stage_msan() {
     flags="-O1 -g -fsanitize=memory -fno-sanitize-recover=all -DSSLH_WITH_SIMD=0"
     [ $long = 1 ] || return
     if ! have clang || ! compiles clang "$flags"; then skip msan "no clang with -fsanitize=memory"; return; fi
     build_config build/msan clang "$flags" programs || return
-    # shellcheck disable=SC2046
-    every "msan " build/msan/tests "$(echo $(names) | sed 's/ fuzz_files / /')" env SSLH_TEST_LONG=0 SSLH_TEST_SMALL=1
+    every "msan " build/msan/tests "$(names)" env SSLH_TEST_LONG=0 SSLH_TEST_SMALL=1
 }
 
 # The kernels of this processor. Of all programs only those that it runs within minutes.
