@@ -4263,6 +4263,7 @@ struct sslh_i_conv; /* >>conv */
 
 /* --- part I: >>settings, >>losses, >>nets, >>encoders, >>optim --- */
 SSLH_I_FN void sslh_i_resolve(sslh_ctx *c, const char *op, const sslh_setting *s, int n, void *desc);
+SSLH_I_FN int sslh_i_is_paper(const char *word);
 typedef enum sslh_i_desc_kind { SSLH_I_D_FEATURES, SSLH_I_D_PROBE, SSLH_I_D_KNN, SSLH_I_D_FINETUNE, SSLH_I_D_LOADER,
     SSLH_I_D_OPTIMIZER, SSLH_I_D_TRAIN, SSLH_I_D_RECIPE, SSLH_I_D_TSNE, SSLH_I_D_GRADCHECK, SSLH_I_D_PARAM,
     SSLH_I_D_BATCH_NORM, SSLH_I_D_FORWARD, SSLH_I_D_NET, SSLH_I_D_PREPROCESS, SSLH_I_D_IMAGES, SSLH_I_D_AUDIO,
@@ -7737,7 +7738,7 @@ SSLH_I_FN sslh_i_two_views sslh_i_moco_recipes(const sslh_moco_desc *d, int vit)
 
 /* The training of a version, where it differs from that of version 2. */
 SSLH_I_FN const char *sslh_i_moco_version(const sslh_moco_desc *d, int vit) {
-    int paper = d->settings && strcmp(d->settings, "paper") == 0; /* it is not resolved after an error */
+    int paper = sslh_i_is_paper(d->settings);
     if (d->version == 1) return sslh_i_moco_training_1;
     if (d->version == 2) return "";
     if (vit) return paper ? sslh_i_moco_paper_3_vit : sslh_i_moco_training_3_vit;

@@ -494,6 +494,20 @@ static SOME_EXAMPLES void picture_views(sslh_ctx *c, sslh_data data, sslh_recipe
                                                                   data.channels)), g);
 }
 
+/* The end of a pretraining: probes of raw pixels, of the encoder as it was and as it is, and the neighbours as a sheet
+   "NAME_neighbours.png". */
+static SOME_EXAMPLES void compare(sslh_ctx *c, const options *o, sslh_net *untrained, sslh_net *encoder,
+                                  const char *label, sslh_data train, sslh_data test, const char *name,
+                                  const char *title) {
+    char path[1024];
+    printf("\n");
+    probe_row(c, "raw pixels", NULL, train, test);
+    probe_row(c, "untrained encoder", untrained, train, test);
+    probe_row(c, label, encoder, train, test);
+    snprintf(path, sizeof path, "%s/%s_neighbours.png", o->out, name);
+    picture_neighbours(c, encoder, train, test, path, title);
+}
+
 /* A sheet whose rows have names, one column for each image of a batch: every sheet of the examples has the order
    original, seen, rebuilt. */
 static SOME_EXAMPLES void picture_rows(sslh_ctx *c, const char *path, sslh_tensor **row, int rows,

@@ -23,7 +23,6 @@ int main(int argc, char **argv) {
     sslh_byol_desc b = {0};
     sslh_train_desc t = {0};
     sslh_method method;
-    char path[1024];
     const char *v;
     int i;
     for (i = 1; i < argc; i++) {
@@ -45,12 +44,8 @@ int main(int argc, char **argv) {
     method_said(&method, &t, train, test);
     sslh_train(c, method, train, t);
     stop_on_error(c);
-    printf("\n");
-    probe_row(c, "raw pixels", NULL, train, test);
-    probe_row(c, "untrained encoder", untrained, train, test);
-    probe_row(c, b.no_stop_gradient ? "BYOL, collapsed" : "BYOL, no labels", encoder, train, test);
-    picture_neighbours(c, encoder, train, test, out_path(&o, path, sizeof path, "byol_neighbours.png"),
-                       "Neighbours after BYOL");
+    compare(c, &o, untrained, encoder, b.no_stop_gradient ? "BYOL, collapsed" : "BYOL, no labels", train, test, "byol",
+            "Neighbours after BYOL");
     if (!sslh_error(c)) printf("\npicture in %s: byol_neighbours\n", o.out);
     return finish(c);
 }

@@ -102,12 +102,7 @@ int main(int argc, char **argv) {
     method_said(&method, &t, train, test);
     sslh_train(c, method, train, t);
     stop_on_error(c);
-    printf("\n");
-    probe_row(c, "raw pixels", NULL, train, test);
-    probe_row(c, "untrained encoder", untrained, train, test);
-    probe_row(c, "DINO, no labels", encoder, train, test);
-    picture_neighbours(c, encoder, train, test, out_path(&o, path, sizeof path, "dino_neighbours.png"),
-                       "Neighbours after DINO");
+    compare(c, &o, untrained, encoder, "DINO, no labels", train, test, "dino", "Neighbours after DINO");
     if (vit) picture_attention(c, encoder, test, out_path(&o, path, sizeof path, "dino_attention.png"));
     if (!sslh_error(c)) printf("\npictures in %s: dino_neighbours%s\n", o.out, vit ? ", dino_attention" : "");
     return finish(c);

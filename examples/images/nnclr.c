@@ -25,7 +25,6 @@ int main(int argc, char **argv) {
     sslh_nnclr_desc d = {0};
     sslh_train_desc t = {0};
     sslh_method method;
-    char path[1024];
     const char *v;
     int i;
     d.queue = 1024; /* short run: soon full of embeddings that mean something */
@@ -49,12 +48,8 @@ int main(int argc, char **argv) {
     method_said(&method, &t, train, test);
     sslh_train(c, method, train, t);
     stop_on_error(c);
-    printf("\n");
-    probe_row(c, "raw pixels", NULL, train, test);
-    probe_row(c, "untrained encoder", untrained, train, test);
-    probe_row(c, d.no_neighbours ? "without neighbours" : "NNCLR, no labels", encoder, train, test);
-    picture_neighbours(c, encoder, train, test, out_path(&o, path, sizeof path, "nnclr_neighbours.png"),
-                       "Neighbours after NNCLR");
+    compare(c, &o, untrained, encoder, d.no_neighbours ? "without neighbours" : "NNCLR, no labels",
+            train, test, "nnclr", "Neighbours after NNCLR");
     if (!sslh_error(c)) printf("\npicture in %s: nnclr_neighbours\n", o.out);
     return finish(c);
 }

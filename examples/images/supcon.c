@@ -24,7 +24,6 @@ int main(int argc, char **argv) {
     sslh_supcon_desc d = {0};
     sslh_train_desc t = {0};
     sslh_method method;
-    char path[1024];
     const char *v;
     int i, few = 0;
     for (i = 1; i < argc; i++) {
@@ -47,12 +46,8 @@ int main(int argc, char **argv) {
     method_said(&method, &t, known, test);
     sslh_train(c, method, known, t);
     stop_on_error(c);
-    printf("\n");
-    probe_row(c, "raw pixels", NULL, train, test);
-    probe_row(c, "untrained encoder", untrained, train, test);
-    probe_row(c, "SupCon, labels", encoder, train, test);
-    picture_neighbours(c, encoder, train, test, out_path(&o, path, sizeof path, "supcon_neighbours.png"),
-                       "Neighbours after supervised contrastive learning");
+    compare(c, &o, untrained, encoder, "SupCon, labels", train, test, "supcon",
+            "Neighbours after supervised contrastive learning");
     if (!sslh_error(c)) printf("\npicture in %s: supcon_neighbours\n", o.out);
     return finish(c);
 }

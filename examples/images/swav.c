@@ -93,12 +93,7 @@ int main(int argc, char **argv) {
     method_said(&method, &t, train, test);
     sslh_train(c, method, train, t);
     stop_on_error(c);
-    printf("\n");
-    probe_row(c, "raw pixels", NULL, train, test);
-    probe_row(c, "untrained encoder", untrained, train, test);
-    probe_row(c, "SwAV, no labels", encoder, train, test);
-    picture_neighbours(c, encoder, train, test, out_path(&o, path, sizeof path, "swav_neighbours.png"),
-                       "Neighbours after SwAV");
+    compare(c, &o, untrained, encoder, "SwAV, no labels", train, test, "swav", "Neighbours after SwAV");
     picture_groups(c, &method, test, out_path(&o, path, sizeof path, "swav_groups.png"));
     if (!sslh_error(c)) printf("\npictures in %s: swav_neighbours, swav_groups\n", o.out);
     return finish(c);

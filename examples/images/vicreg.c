@@ -26,7 +26,6 @@ int main(int argc, char **argv) {
     sslh_vicreg_desc d = {0};
     sslh_train_desc t = {0};
     sslh_method method;
-    char path[1024];
     const char *v;
     int i;
     for (i = 1; i < argc; i++) {
@@ -51,12 +50,7 @@ int main(int argc, char **argv) {
     sslh_train(c, method, train, t);
     stop_on_error(c);
     terms(c, "after", &method, test);
-    printf("\n");
-    probe_row(c, "raw pixels", NULL, train, test);
-    probe_row(c, "untrained encoder", untrained, train, test);
-    probe_row(c, "VICReg, no labels", encoder, train, test);
-    picture_neighbours(c, encoder, train, test, out_path(&o, path, sizeof path, "vicreg_neighbours.png"),
-                       "Neighbours after VICReg");
+    compare(c, &o, untrained, encoder, "VICReg, no labels", train, test, "vicreg", "Neighbours after VICReg");
     if (!sslh_error(c)) printf("\npicture in %s: vicreg_neighbours\n", o.out);
     return finish(c);
 }
