@@ -2378,33 +2378,59 @@ SSLH_API float        sslh_autoencoder_evaluate(sslh_method *m, sslh_data data);
 #define SSLH_WITH_VAE 1
 #endif
 #if SSLH_WITH_VAE
-/* Variational autoencoder (Kingma, Welling: "Auto-encoding variational Bayes", ICLR 2014). */
+/* Variational autoencoder (Kingma, Welling: "Auto-encoding variational Bayes", ICLR 2014), fully connected or
+   convolutional, on an encoder of its own or on a given one; importance weighted (Burda, Grosse, Salakhutdinov:
+   "Importance weighted autoencoders", ICLR 2016). */
 typedef struct sslh_vae_desc {
     int   height;             /* of the images, 1 to 4096; required (default data: sslh_method_make knows it) */
     int   width;              /* of the images, 1 to 4096; required (default data: sslh_method_make knows it) */
     int   channels;           /* of the images, 1 to 16; default data: sslh_method_make knows it, sslh_vae takes 1 */
-    int   hidden;             /* width of the hidden layer of each half, 1 to 1048576; default 400 (pytorch/examples) */
-    int   latent;             /* width of the code, 1 to 1048576; default 20 (pytorch/examples) */
+    int   hidden;             /* width of the hidden layers of each half, 1 to 1048576; default 400, as that of the code
+                                 from pytorch/examples */
+    int   layers;             /* how many of them, 1 to 8; default 1 (2 in the IWAE paper) */
+    int   latent;             /* width of the code, 1 to 1048576; default 20 */
+    int   convolutions;       /* before them, and behind those of the decoder, 4 x 4 with stride 2, 0 to 6; default 0.
+                                 They must halve the sides without a rest */
+    int   maps;               /* channels of the first of these, doubled by each next one, 1 to 256; default 16 */
     float beta;               /* weight of the KL term; default 1 (beta-VAE: Higgins et al. 2017); SSLH_OFF: none */
-    int   gaussian;           /* default 0; 1: squared error / 2 (unit variance), not the Bernoulli cross-entropy */
+    int   samples;            /* codes drawn for each image, 1 to 1000; default 1; more: the importance-weighted bound,
+                                 whose steps need as many times the memory and time of the decoder */
+    int   gaussian;           /* default 0: pixels are Bernoulli; 1: Gaussian */
+    float sigma;              /* deviation of a Gaussian pixel, 0.001 to 1000; default 1 */
+    int   learn_sigma;        /* default 0; 1: it is a parameter, one for all pixels, that begins there */
+    int   binarize;           /* default 0; 1: a pixel becomes 1 with the probability of its grey value, else 0, drawn
+                                 anew in each epoch; for evaluation always the same */
     int   activation_tanh;    /* default 0; 1: tanh instead of ReLU */
+    sslh_net *encoder;        /* any encoder of images, whose output, averaged over its places, two linear layers turn
+                                 into the posterior; default NULL: it is made inside */
     const char *settings;     /* short, for runs of minutes, or paper, for hundreds of epochs; default short */
 } sslh_vae_desc;
 /* The encoder is made inside and is .encoder: images -> posterior mean (N,latent). Tap "posterior": mean and
-   log-variance (N,2 latent). Second number: the KL term in nats per image. Training: batch=128 optimizer=adam lr=1e-3
-   schedule=constant warmup=0. Paper: the same. */
+   log-variance (N,2 latent). A given one stays what it is. Other numbers: the KL term in nats per image, with
+   .learn_sigma the deviation. Losses are minus log densities in nats, with all constants. Training: batch=128
+   optimizer=adam lr=1e-3 schedule=constant warmup=0. Paper: the same. */
 SSLH_API sslh_method  sslh_vae(sslh_ctx *c, sslh_vae_desc desc);
 /* Posterior mean and log-variance, each (N,latent), of images (N,H,W,C) in [0,1]; with gradients unless
    sslh_no_grad. NULL for what is not wanted. */
 SSLH_API void         sslh_vae_encode(sslh_method *m, sslh_tensor *x, sslh_tensor **mu, sslh_tensor **logvar);
 /* Images (N,H,W,C) from codes (N,latent): the means of the pixels, in [0,1] for the Bernoulli likelihood. */
 SSLH_API sslh_tensor *sslh_vae_decode(sslh_method *m, sslh_tensor *z);
+/* The same of n codes drawn from the normal distribution, by the context's next stream: (n,H,W,C). */
+SSLH_API sslh_tensor *sslh_vae_sample(sslh_method *m, int n);
+/* Images a and b (N,H,W,C) -> (N steps,H,W,C), steps at least 2: for each pair its two images rebuilt, and between
+   them what lies at equal steps on the straight line from code to code. */
+SSLH_API sslh_tensor *sslh_vae_interpolate(sslh_method *m, sslh_tensor *a, sslh_tensor *b, int steps);
 /* mean over rows of -1/2 sum(1 + logvar - mu^2 - exp(logvar)): from eq. 10 of the paper, derived in its appendix B. */
 SSLH_API sslh_tensor *sslh_gaussian_kl(sslh_ctx *c, sslh_tensor *mu, sslh_tensor *logvar);
 typedef struct sslh_vae_score { float loss, reconstruction, kl; int active_units; } sslh_vae_score;
 /* Test numbers in nats per image, one code drawn for each: reconstruction, KL, and loss = reconstruction + beta KL;
    active: units whose posterior mean has a variance above 0.01 over the data (Burda et al. 2016). Evaluation mode. */
 SSLH_API sslh_vae_score sslh_vae_evaluate(sslh_method *m, sslh_data data);
+typedef struct sslh_vae_estimate { float nll, error; } sslh_vae_estimate;
+/* The importance-weighted bound by so many codes for each image, 1 to 1000000: nll, in nats per image, is on average
+   not below the negative log-likelihood -log p(x), and comes down to it as samples grow; with one it is -ELBO. error:
+   the standard error of the mean over images. .beta and .samples of the method mean nothing here. Evaluation mode. */
+SSLH_API sslh_vae_estimate sslh_vae_bound(sslh_method *m, sslh_data data, int samples);
 #endif
 
 #ifndef SSLH_WITH_SIMCLR
@@ -4679,6 +4705,30 @@ SSLH_I_FN sslh_tensor *sslh_i_rebuilt_error(sslh_ctx *c, sslh_tensor *y, sslh_te
     return sslh_scale(c, sslh_mse(c, y, x), SSLH_I_R(0.5) * values);
 }
 
+/* Convolutions that exactly halve the sides, and double them when they are transposed: 4 x 4. */
+SSLH_I_FN sslh_conv_desc sslh_i_halving(void) {
+    sslh_conv_desc conv;
+    memset(&conv, 0, sizeof conv);
+    conv.stride = 2;
+    conv.pad = 1;
+    return conv;
+}
+SSLH_I_FN void sslh_i_check_halving(sslh_ctx *c, const char *op, int H, int W, int times) {
+    if (SSLH_I_BAD(c) || !(H % (1 << times) || W % (1 << times))) return;
+    sslh_fail(c, SSLH_E_SHAPE, "%s: the sides of images of %d x %d cannot be halved %d times without a rest: take "
+              "fewer .convolutions, or images of another size", op, H, W, times);
+}
+/* The parameters of what undoes conv1, conv2 .. (number k) from in to out channels: the kernel, stored as that of the
+   convolution that it transposes (out,4,4,in), unless this is tied, and a bias (in). */
+SSLH_I_FN void sslh_i_doubling_new(sslh_net *net, int k, int in, int out, int tied) {
+    char name[32];
+    snprintf(name, sizeof name, "conv%d", k);
+    if (!tied) sslh_layer_conv_new(net, name, in, out, 4, 0, 1);
+    snprintf(name, sizeof name, "conv%d.bias", k);
+    sslh_param_new(net, name, sslh_dim1(in), SSLH_INIT_UNIFORM,
+                   1 / sslh_i_sqrtf((float)(16 * in))); /* PyTorch's, also for transposed ones */
+}
+
 /* --- methods of several views: the views, the heads, a teacher, a queue, a meter ---------------------------------- */
 
 /* Two views of each image, each by its own recipe. */
@@ -6830,9 +6880,7 @@ SSLH_I_FN void sslh_i_autoencoder_resolve(sslh_ctx *c, sslh_autoencoder_desc *d)
     if (d->contractive > 0 && (d->layers > 1 || d->convolutions))
         sslh_fail(c, SSLH_E_USAGE, "sslh_autoencoder: the penalty of .contractive is that of one layer: it needs "
                   ".layers = 1 and no .convolutions");
-    else if (d->height % (1 << d->convolutions) || d->width % (1 << d->convolutions))
-        sslh_fail(c, SSLH_E_SHAPE, "sslh_autoencoder: the sides of images of %d x %d cannot be halved %d times without "
-                  "a rest: take fewer .convolutions, or images of another size", d->height, d->width, d->convolutions);
+    sslh_i_check_halving(c, "sslh_autoencoder", d->height, d->width, d->convolutions);
 }
 
 /* --- the two nets ------------------------------------------------------------------------------------------------- */
@@ -6848,20 +6896,11 @@ SSLH_I_FN void sslh_i_autoencoder_layer(const sslh_autoencoder_desc *d, int k, i
     *out = linear < 0 ? d->maps << k : k == last ? d->latent : SSLH_I_MAX(d->hidden >> linear, 1);
 }
 
-/* With kernels of 4 sides are exactly halved, and doubled. */
-SSLH_I_FN sslh_conv_desc sslh_i_autoencoder_halving(void) {
-    sslh_conv_desc conv;
-    memset(&conv, 0, sizeof conv);
-    conv.stride = 2;
-    conv.pad = 1;
-    return conv;
-}
-
 /* (2): (N,H,W,C) -> (N,latent) */
 SSLH_I_FN sslh_tensor *sslh_i_autoencoder_encoder(sslh_net *net, sslh_tensor *x, const void *self) {
     const sslh_autoencoder_desc *d = (const sslh_autoencoder_desc *)self;
     sslh_ctx *c = sslh_net_ctx(net);
-    sslh_conv_desc conv = sslh_i_autoencoder_halving();
+    sslh_conv_desc conv = sslh_i_halving();
     int k, layers = d->convolutions + d->layers;
     conv.activation = SSLH_RELU;
     x = sslh_reshape(c, x, sslh_dim4(-1, d->height, d->width, d->channels));
@@ -6900,8 +6939,7 @@ SSLH_I_FN sslh_net *sslh_i_autoencoder_encoder_new(sslh_ctx *c, sslh_autoencoder
     return net;
 }
 
-/* The parameters of g: the layer that undoes fc2 is called fc2 too. A convolution is stored as the one that it
-   transposes. Tied, only the biases are there. */
+/* The parameters of g: the layer that undoes fc2 is called fc2 too. Tied, only the biases are there. */
 SSLH_I_FN sslh_net *sslh_i_autoencoder_decoder_new(sslh_ctx *c, const sslh_autoencoder_desc *d) {
     sslh_net_desc n;
     sslh_net *net;
@@ -6911,14 +6949,15 @@ SSLH_I_FN sslh_net *sslh_i_autoencoder_decoder_new(sslh_ctx *c, const sslh_autoe
     n.name = "autoencoder_decoder";
     net = sslh_net_new(c, n);
     for (k = 0; !SSLH_I_BAD(c) && k < d->convolutions + d->layers; k++) {
-        int conv = k < d->convolutions, i = conv ? k + 1 : k - d->convolutions + 1;
         sslh_i_autoencoder_layer(d, k, &in, &out); /* of the encoder: this one goes from out to in */
-        snprintf(name, sizeof name, conv ? "conv%d" : "fc%d", i);
-        if (!d->tied_weights && conv) sslh_layer_conv_new(net, name, in, out, 4, 0, 1);
-        if (!d->tied_weights && !conv) sslh_layer_linear_new(net, name, out, in, 1);
-        snprintf(name, sizeof name, conv ? "conv%d.bias" : "fc%d.bias", i);
-        sslh_param_new(net, name, sslh_dim1(in), SSLH_INIT_UNIFORM,
-                       1 / sslh_i_sqrtf((float)(conv ? 16 * in : out))); /* PyTorch's, also for transposed ones */
+        if (k < d->convolutions) {
+            sslh_i_doubling_new(net, k + 1, in, out, d->tied_weights);
+            continue;
+        }
+        snprintf(name, sizeof name, "fc%d", k - d->convolutions + 1);
+        if (!d->tied_weights) sslh_layer_linear_new(net, name, out, in, 1);
+        snprintf(name, sizeof name, "fc%d.bias", k - d->convolutions + 1);
+        sslh_param_new(net, name, sslh_dim1(in), SSLH_INIT_UNIFORM, 1 / sslh_i_sqrtf((float)out)); /* PyTorch's */
     }
     return net;
 }
@@ -6936,7 +6975,7 @@ SSLH_I_FN sslh_tensor *sslh_i_autoencoder_logits(sslh_method *m, sslh_tensor *z)
             sslh_i_autoencoder_layer(d, k, &in, &out);
             z = sslh_reshape(c, z, sslh_dim4(-1, d->height >> d->convolutions, d->width >> d->convolutions, out));
         }
-        if (k < d->convolutions) z = sslh_conv2d_transpose(c, z, weight, bias, sslh_i_autoencoder_halving());
+        if (k < d->convolutions) z = sslh_conv2d_transpose(c, z, weight, bias, sslh_i_halving());
         else if (tied) z = sslh_add(c, sslh_matmul(c, z, weight), bias); /* (N,out) (out,in) */
         else z = sslh_linear(c, z, weight, bias);
         if (k) z = sslh_relu(c, z);
@@ -7128,71 +7167,150 @@ SSLH_I_FN sslh_method sslh_i_autoencoder_make(sslh_ctx *c, sslh_net *encoder, ss
 /* ================================================================================================================== */
 
 #if SSLH_WITH_VAE
-/* Kingma, Welling: "Auto-encoding variational Bayes", ICLR 2014.
+/* Kingma, Welling: "Auto-encoding variational Bayes", ICLR 2014. Importance weights: Burda, Grosse, Salakhutdinov:
+   "Importance weighted autoencoders", ICLR 2016. beta: Higgins et al.: "beta-VAE", ICLR 2017.
 
    Learns from: the images themselves. The encoder gives a distribution over codes for each image; a code drawn from it
    must let the decoder rebuild the image, and the distributions together must look like a standard normal.
 
        q(z|x) = N(mu(x), diag(sigma^2(x))), log sigma^2 = logvar(x)                                   (1)
        z      = mu + sigma noise, noise ~ N(0, 1)    reparameterisation: gradients reach mu and sigma (2)
-       R      = -sum over pixels of x log y + (1-x) log(1-y), y = sigmoid(decoder(z))   (Bernoulli)   (3)
-       KL     = -1/2 sum over j of (1 + logvar_j - mu_j^2 - e^logvar_j)     (eq. 10 and appendix B)   (4)
-       L      = mean over images of R + beta KL                                 = -ELBO for beta 1    (5)
+       R      = -log p(x|z) with y = decoder(z), a sum over pixels:
+                -x log t - (1-x) log(1-t), t = sigmoid(y)                                (Bernoulli)  (3)
+                (x-y)^2 / (2 s^2) + log s + 1/2 log(2 pi), s the deviation of a pixel    (Gaussian)   (4)
+       KL     = -1/2 sum over j of (1 + logvar_j - mu_j^2 - e^logvar_j)     (eq. 10 and appendix B)   (5)
+       L      = mean over images of R + beta KL                                 = -ELBO for beta 1    (6)
+       log w  = log p(x|z) + beta (log p(z) - log q(z|x))
+              = -R + beta/2 sum over j of (noise_j^2 + logvar_j - z_j^2)                              (7)
+       L_k    = -mean over images of log(1/k sum of w over k codes)             (Burda et al., IWAE)  (8)
 
+   On average (8) lies between (6) and -log p(x), the nearer to that the larger k. Its gradient is that of (7), codes
+   weighed by their share of the sum of w.
    Defaults: pytorch/examples, which has these widths for MNIST, ReLU and PyTorch's Adam. Grey values serve as Bernoulli
-   targets; with .gaussian R is 1/2 sum over pixels of (x - decoder(z))^2. A decoder that makes every pixel 1/2 has
-   R = 784 ln 2 = 543 nats on MNIST.
-   Traps: (3) is a SUM over pixels: with a mean the KL term wins and the code is ignored; likelihoods can be compared
-   only when the images were made binary, or left grey, in the same way; KL at 0 is posterior collapse, hence it is the
-   second number. */
+   targets unless .binarize draws from them. A decoder that makes every pixel 1/2 has R = 784 ln 2 = 543 nats on MNIST.
+   The IWAE paper: .layers 2, .hidden 200, .latent 50, tanh, .binarize, batches of 20.
+   Traps: R is a SUM over pixels: with a mean the KL term wins and the code is ignored; likelihoods can be compared only
+   when the images were made binary, or left grey, in the same way; KL at 0 is posterior collapse, hence it is the
+   second number. Values in [0,1] are far closer to their means than the default deviation of 1, so that (4) says little
+   beside (5) and few units become active: set .sigma or learn it. (4) is a density: it may be below 0, and pixels that
+   are the same in all images let a learned deviation shrink. With many codes (8) tells the encoder less and less. */
 
 static const sslh_setting sslh_i_vae_settings[] = {
     {SSLH_I_FIELD(sslh_vae_desc, height), SSLH_SETTING_INT, "data", "1 to 4096"},
     {SSLH_I_FIELD(sslh_vae_desc, width), SSLH_SETTING_INT, "data", "1 to 4096"},
     {SSLH_I_FIELD(sslh_vae_desc, channels), SSLH_SETTING_INT, "data", "1 to 16"},
     {SSLH_I_FIELD(sslh_vae_desc, hidden), SSLH_SETTING_INT, "400", "1 to 1048576"},
+    {SSLH_I_FIELD(sslh_vae_desc, layers), SSLH_SETTING_INT, "1", "1 to 8"},
     {SSLH_I_FIELD(sslh_vae_desc, latent), SSLH_SETTING_INT, "20", "1 to 1048576"},
+    {SSLH_I_FIELD(sslh_vae_desc, convolutions), SSLH_SETTING_INT, "0", "0 to 6"},
+    {SSLH_I_FIELD(sslh_vae_desc, maps), SSLH_SETTING_INT, "16", "1 to 256"},
     {SSLH_I_FIELD(sslh_vae_desc, beta), SSLH_SETTING_REAL, "1", "at least 0"},
+    {SSLH_I_FIELD(sslh_vae_desc, samples), SSLH_SETTING_INT, "1", "1 to 1000"},
     {SSLH_I_FIELD(sslh_vae_desc, gaussian), SSLH_SETTING_FLAG, "0", "0 or 1"},
+    {SSLH_I_FIELD(sslh_vae_desc, sigma), SSLH_SETTING_REAL, "1", "0.001 to 1000"},
+    {SSLH_I_FIELD(sslh_vae_desc, learn_sigma), SSLH_SETTING_FLAG, "0", "0 or 1"},
+    {SSLH_I_FIELD(sslh_vae_desc, binarize), SSLH_SETTING_FLAG, "0", "0 or 1"},
     {SSLH_I_FIELD(sslh_vae_desc, activation_tanh), SSLH_SETTING_FLAG, "0", "0 or 1"},
     {SSLH_I_FIELD(sslh_vae_desc, settings), SSLH_SETTING_WORD, "short", SSLH_I_SETTINGS_NAMES},
 };
 static const char sslh_i_vae_training[] = "batch=128 optimizer=adam lr=1e-3 schedule=constant warmup=0";
 static const char sslh_i_vae_paper[] = "";
 
-/* What the forward functions of both halves read: in = H W C, C of the images, the width of the hidden layer, of the
-   code, and the activation. */
-typedef struct sslh_i_vae_net { int in, channels, hidden, latent; sslh_activation activation; } sslh_i_vae_net;
+/* What the forward functions of both halves read: in = H W C and these, layers hidden ones of a width, the width of the
+   code, the convolutions and the maps of the first, the activation. Files of versions without layers have 0 of them. */
+typedef struct sslh_i_vae_net {
+    int in, height, width, channels, hidden, layers, latent, convolutions, maps;
+    sslh_activation activation;
+} sslh_i_vae_net;
 static const sslh_i_setting sslh_i_vae_encoder_settings[] = {
     {"in", offsetof(sslh_i_vae_net, in), SSLH_I_SET_INT},
+    {"height", offsetof(sslh_i_vae_net, height), SSLH_I_SET_INT},
+    {"width", offsetof(sslh_i_vae_net, width), SSLH_I_SET_INT},
     {"channels", offsetof(sslh_i_vae_net, channels), SSLH_I_SET_INT},
     {"hidden", offsetof(sslh_i_vae_net, hidden), SSLH_I_SET_INT},
+    {"layers", offsetof(sslh_i_vae_net, layers), SSLH_I_SET_INT},
     {"latent", offsetof(sslh_i_vae_net, latent), SSLH_I_SET_INT},
+    {"convolutions", offsetof(sslh_i_vae_net, convolutions), SSLH_I_SET_INT},
+    {"maps", offsetof(sslh_i_vae_net, maps), SSLH_I_SET_INT},
     {"activation", offsetof(sslh_i_vae_net, activation), SSLH_I_SET_ACTIVATION}, {NULL, 0, 0}};
-/* The method's own copy of the settings, defaults filled in. */
-typedef struct sslh_i_vae { sslh_vae_desc d; sslh_net *decoder; } sslh_i_vae;
+/* The method's own copy of the settings, defaults filled in; posterior: the two linear layers on a given encoder. */
+typedef struct sslh_i_vae { sslh_vae_desc d; sslh_net *decoder, *posterior; } sslh_i_vae;
 
-/* fc1, fc21, fc22: (N,H,W,C) -> posterior mean (N,latent); tap "posterior": mean and log-variance (N,2 latent).
-   Names as in pytorch/examples. Without a tap only the mean is computed: what probes and sslh_embed want. */
+/* --- the nets ----------------------------------------------------------------------------------------------------- */
+
+/* The sides and channels of the smallest map: what the last convolution makes. Without one, of the image. */
+SSLH_I_FN sslh_shape sslh_i_vae_map(const sslh_i_vae_net *e) {
+    int k = e->convolutions;
+    return sslh_dim4(-1, e->height >> k, e->width >> k, k ? e->maps << (k - 1) : e->channels);
+}
+/* Its values. */
+SSLH_I_FN int sslh_i_vae_values(const sslh_i_vae_net *e) {
+    sslh_shape map = sslh_i_vae_map(e);
+    return e->convolutions ? map.size[1] * map.size[2] * map.size[3] : e->in;
+}
+
+/* The linear layers whose parameters begin at index: h (N,D) -> mean (N,latent), and if the caller wants the tap
+   "posterior" mean and log-variance (N,2 latent). Without a tap only the mean is computed: what probes and sslh_embed
+   want. */
+SSLH_I_FN sslh_tensor *sslh_i_vae_posterior(sslh_net *net, int index, sslh_tensor *h) {
+    sslh_tensor *p[2], *both;
+    p[0] = sslh_layer_linear(net, index, h, 0, SSLH_LINEAR); /* mu (N,latent) */
+    if (!sslh_call(net)->tap) return p[0];
+    p[1] = sslh_layer_linear(net, index + 2, h, 0, SSLH_LINEAR); /* log sigma^2 (N,latent) */
+    both = sslh_concat(sslh_net_ctx(net), p, 2, 1); /* (N,2 latent) */
+    return sslh_tap(net, "posterior", both) ? both : p[0];
+}
+SSLH_I_FN void sslh_i_vae_posterior_new(sslh_net *net, int in, int latent) {
+    sslh_layer_linear_new(net, "fc21", in, latent, 0);
+    sslh_layer_linear_new(net, "fc22", in, latent, 0);
+}
+
+/* conv1 .., fc1 .., fc21, fc22: (N,H,W,C) -> posterior mean (N,latent). Names as in pytorch/examples. */
 SSLH_I_FN sslh_tensor *sslh_i_vae_encoder(sslh_net *net, sslh_tensor *x, const void *self) {
     const sslh_i_vae_net *s = (const sslh_i_vae_net *)self;
     sslh_ctx *c = sslh_net_ctx(net);
-    sslh_tensor *h, *p[2], *both;
-    x = sslh_reshape(c, x, sslh_dim2(-1, s->in)); /* (N,H W C) */
-    h = sslh_layer_linear(net, 0, x, 0, s->activation); /* (N,hidden) */
-    p[0] = sslh_layer_linear(net, 2, h, 0, SSLH_LINEAR); /* mu (N,latent) */
-    if (!sslh_call(net)->tap) return p[0];
-    p[1] = sslh_layer_linear(net, 4, h, 0, SSLH_LINEAR); /* log sigma^2 (N,latent) */
-    both = sslh_concat(c, p, 2, 1); /* (N,2 latent) */
-    if (sslh_tap(net, "posterior", both)) return both;
-    return p[0];
+    sslh_conv_desc conv = sslh_i_halving();
+    int k;
+    conv.activation = s->activation;
+    if (s->convolutions) x = sslh_reshape(c, x, sslh_dim4(-1, s->height, s->width, s->channels));
+    for (k = 0; k < s->convolutions; k++) x = sslh_layer_conv(net, 2 * k, x, 0, conv); /* (N,H/2,W/2,maps) .. */
+    x = sslh_reshape(c, x, sslh_dim2(-1, sslh_i_vae_values(s))); /* (N,values) */
+    for (; k < s->convolutions + s->layers; k++)
+        x = sslh_layer_linear(net, 2 * k, x, 0, s->activation); /* (N,hidden) */
+    return sslh_i_vae_posterior(net, 2 * k, x);
+}
+
+/* The same on the features (N,D) of a given encoder. */
+SSLH_I_FN sslh_tensor *sslh_i_vae_on(sslh_net *net, sslh_tensor *h, const void *self) {
+    (void)self;
+    return sslh_i_vae_posterior(net, 0, h);
+}
+
+/* The hidden layers called name, name_2 ..; the first takes in numbers, the others hidden ones. */
+SSLH_I_FN void sslh_i_vae_hidden_new(sslh_net *net, const char *name, int in, const sslh_i_vae_net *e) {
+    char text[32];
+    int i;
+    for (i = 0; i < e->layers; i++) {
+        snprintf(text, sizeof text, i ? "%s_%d" : "%s", name, i + 1);
+        sslh_layer_linear_new(net, text, i ? e->hidden : in, e->hidden, 0);
+    }
 }
 
 /* Also for sslh_load_net, which knows it by name and settings. Linear layers start as PyTorch's, so that losses can be
    compared with those of pytorch/examples. */
 SSLH_I_FN sslh_net *sslh_i_vae_encoder_new(sslh_ctx *c, sslh_i_vae_net e) {
+    static const char op[] = "sslh_vae";
     sslh_net_desc n;
     sslh_net *net;
+    int k;
+    char name[32];
+    if (!e.layers) e.layers = 1;
+    if (!SSLH_I_BAD(c) && sslh_i_within(c, op, "layers", e.layers, 1, 8) &&
+        sslh_i_within(c, op, "convolutions", e.convolutions, 0, 6) && e.convolutions) {
+        if (sslh_i_within(c, op, "maps", e.maps, 1, 256) && sslh_i_within(c, op, "height", e.height, 1, 4096) &&
+            sslh_i_within(c, op, "width", e.width, 1, 4096))
+            sslh_i_check_halving(c, op, e.height, e.width, e.convolutions);
+    }
     memset(&n, 0, sizeof n);
     n.name = "vae_encoder";
     n.forward = sslh_i_vae_encoder;
@@ -7202,17 +7320,52 @@ SSLH_I_FN sslh_net *sslh_i_vae_encoder_new(sslh_ctx *c, sslh_i_vae_net e) {
     n.width = e.latent;
     n.channels = e.channels;
     net = sslh_net_new(c, n);
-    sslh_layer_linear_new(net, "fc1", e.in, e.hidden, 0);
-    sslh_layer_linear_new(net, "fc21", e.hidden, e.latent, 0);
-    sslh_layer_linear_new(net, "fc22", e.hidden, e.latent, 0);
+    if (SSLH_I_BAD(c)) return net;
+    for (k = 0; k < e.convolutions; k++) {
+        snprintf(name, sizeof name, "conv%d", k + 1);
+        sslh_layer_conv_new(net, name, k ? e.maps << (k - 1) : e.channels, e.maps << k, 4, 0, 0);
+    }
+    sslh_i_vae_hidden_new(net, "fc1", sslh_i_vae_values(&e), &e);
+    sslh_i_vae_posterior_new(net, e.hidden, e.latent);
     if (!SSLH_I_BAD(c)) sslh_i_arch_write(net, sslh_i_vae_encoder_settings, &e);
     return net;
 }
 
-/* fc3, fc4: (N,latent) -> logits of the pixels (N,H W C) */
+/* fc3 .., fc4, then .. conv2, conv1 transposed: (N,latent) -> (N,H W C), of Bernoulli pixels the logits. */
 SSLH_I_FN sslh_tensor *sslh_i_vae_decoder(sslh_net *net, sslh_tensor *z, const void *self) {
     const sslh_i_vae_net *s = (const sslh_i_vae_net *)self;
-    return sslh_layer_linear(net, 2, sslh_layer_linear(net, 0, z, 0, s->activation), 0, SSLH_LINEAR);
+    sslh_ctx *c = sslh_net_ctx(net);
+    int k, at = 2 * s->layers + 2; /* the index of conv1 */
+    for (k = 0; k < s->layers; k++) z = sslh_layer_linear(net, 2 * k, z, 0, s->activation); /* (N,hidden) */
+    z = sslh_layer_linear(net, 2 * k, z, 0, s->convolutions ? s->activation : SSLH_LINEAR); /* (N,values) */
+    if (!s->convolutions) return z;
+    z = sslh_reshape(c, z, sslh_i_vae_map(s));
+    for (k = s->convolutions - 1; k >= 0; k--) { /* .. (N,H/2,W/2,maps) (N,H,W,C) */
+        z = sslh_conv2d_transpose(c, z, sslh_param(net, at + 2 * k), sslh_param(net, at + 2 * k + 1), sslh_i_halving());
+        if (k) z = sslh_activate(c, z, s->activation);
+    }
+    return sslh_reshape(c, z, sslh_dim2(-1, s->in));
+}
+SSLH_I_FN sslh_net *sslh_i_vae_decoder_new(sslh_ctx *c, sslh_i_vae_net e, const sslh_vae_desc *d) {
+    sslh_net_desc n;
+    sslh_net *net;
+    int k;
+    memset(&n, 0, sizeof n);
+    n.name = "vae_decoder";
+    n.forward = sslh_i_vae_decoder;
+    n.self = &e;
+    n.self_size = sizeof e;
+    n.kind = SSLH_VECTOR;
+    n.width = e.in;
+    net = sslh_net_new(c, n);
+    if (SSLH_I_BAD(c)) return net;
+    sslh_i_vae_hidden_new(net, "fc3", e.latent, &e);
+    sslh_layer_linear_new(net, "fc4", e.hidden, sslh_i_vae_values(&e), 0);
+    for (k = 0; k < e.convolutions; k++)
+        sslh_i_doubling_new(net, k + 1, k ? e.maps << (k - 1) : e.channels, e.maps << k, 0);
+    if (d->gaussian && d->learn_sigma)
+        sslh_param_new(net, "log_sigma", sslh_dim1(1), SSLH_INIT_CONSTANT, (float)sslh_i_log((sslh_real)d->sigma));
+    return net;
 }
 
 /* (1): images (N,H,W,C) -> mu, logvar (N,latent), the two halves of the tap: slices, which carry gradients back. */
@@ -7225,7 +7378,9 @@ SSLH_DEF void sslh_vae_encode(sslh_method *m, sslh_tensor *x, sslh_tensor **mu, 
     if (!s) return;
     memset(&f, 0, sizeof f);
     f.tap = "posterior";
-    p = sslh_forward_ex(m->encoder, x, f);
+    if (s->posterior)
+        p = sslh_forward_ex(s->posterior, sslh_i_pool_features(m->ctx, sslh_forward(m->encoder, x)), f);
+    else p = sslh_forward_ex(m->encoder, x, f);
     if (mu) *mu = sslh_slice(m->ctx, p, 1, 0, s->d.latent);
     if (logvar) *logvar = sslh_slice(m->ctx, p, 1, s->d.latent, 2 * s->d.latent);
 }
@@ -7241,7 +7396,38 @@ SSLH_DEF sslh_tensor *sslh_vae_decode(sslh_method *m, sslh_tensor *z) {
     return sslh_reshape(m->ctx, y, sslh_dim4(-1, s->d.height, s->d.width, s->d.channels));
 }
 
-/* (4) for rows of mu, logvar (N,latent), from operations that read like the equation: t = (1 + logvar) - (mu^2 +
+SSLH_DEF sslh_tensor *sslh_vae_sample(sslh_method *m, int n) {
+    const sslh_i_vae *s = (const sslh_i_vae *)sslh_i_self("sslh_vae_sample", m, "sslh_vae");
+    if (!s || !sslh_i_within(m->ctx, "sslh_vae_sample", "n", n, 1, 1 << 20)) return sslh_i_dummy(m ? m->ctx : NULL);
+    return sslh_vae_decode(m, sslh_normal(m->ctx, sslh_dim2(n, s->d.latent), 0, 1));
+}
+
+SSLH_DEF sslh_tensor *sslh_vae_interpolate(sslh_method *m, sslh_tensor *a, sslh_tensor *b, int steps) {
+    static const char op[] = "sslh_vae_interpolate";
+    const sslh_i_vae *s = (const sslh_i_vae *)sslh_i_self(op, m, "sslh_vae");
+    sslh_ctx *c = m ? m->ctx : NULL;
+    sslh_tensor *in[2], *from, *to, *t;
+    int i, D;
+    in[0] = a;
+    in[1] = b;
+    if (!s || !sslh_i_begin(c, op, in, 2, 1) || !sslh_i_within(c, op, "steps", steps, 2, 65536)) return sslh_i_dummy(c);
+    if (a->ndim < 2 || a->ndim != b->ndim || a->shape[0] != b->shape[0]) {
+        sslh_fail(c, SSLH_E_SHAPE, "%s: as many images a as b are needed, (N,H,W,C) each", op);
+        return sslh_i_dummy(c);
+    }
+    D = s->d.latent;
+    sslh_vae_encode(m, a, &from, NULL); /* (N,D) */
+    sslh_vae_encode(m, b, &to, NULL);
+    t = sslh_zeros(c, sslh_dim2(steps, 1));
+    for (i = 0; i < steps && !SSLH_I_BAD(c); i++) t->data[i] = (sslh_real)i / (sslh_real)(steps - 1);
+    to = sslh_reshape(c, sslh_sub(c, to, from), sslh_dim3(-1, 1, D));
+    from = sslh_add(c, sslh_reshape(c, from, sslh_dim3(-1, 1, D)), sslh_mul(c, to, t)); /* (N,steps,D) */
+    return sslh_vae_decode(m, sslh_reshape(c, from, sslh_dim2(-1, D)));
+}
+
+/* --- the terms of the loss ---------------------------------------------------------------------------------------- */
+
+/* (5) for rows of mu, logvar (N,latent), from operations that read like the equation: t = (1 + logvar) - (mu^2 +
    e^logvar), summed over everything and divided by the number of rows, not of values. */
 SSLH_DEF sslh_tensor *sslh_gaussian_kl(sslh_ctx *c, sslh_tensor *mu, sslh_tensor *logvar) {
     sslh_tensor *t, *in[2];
@@ -7254,22 +7440,25 @@ SSLH_DEF sslh_tensor *sslh_gaussian_kl(sslh_ctx *c, sslh_tensor *mu, sslh_tensor
     }
     t = sslh_sub(c, sslh_shift(c, logvar, 1.0f), sslh_add(c, sslh_square(c, mu), sslh_exp(c, logvar)));
     if (SSLH_I_BAD(c)) return t;
-    /* (4), mean over rows */
+    /* (5), mean over rows */
     return sslh_scale(c, sslh_sum(c, t, SSLH_ALL, 0),
                       SSLH_I_R(-0.5) / (sslh_real)(mu->count / (size_t)mu->shape[mu->ndim - 1]));
 }
 
-SSLH_I_FN void sslh_i_vae_prepare(sslh_method *m, sslh_data data) {
-    const sslh_i_vae *s = (const sslh_i_vae *)m->self;
-    sslh_i_own_size(m, "sslh_vae", data, s->d.height, s->d.width, s->d.channels);
+/* The log of the deviation of a Gaussian pixel: one number, the parameter or the setting. */
+SSLH_I_FN sslh_tensor *sslh_i_vae_log_sigma(sslh_ctx *c, const sslh_i_vae *s) {
+    if (!s->d.learn_sigma) return sslh_scalar(c, sslh_i_log((sslh_real)s->d.sigma));
+    return sslh_reshape(c, sslh_param(s->decoder, 2 * (s->d.layers + 1 + s->d.convolutions)), sslh_dim0());
+}
+/* (4) from half the squared errors of any shape, each a sum over an image. */
+SSLH_I_FN sslh_tensor *sslh_i_vae_gaussian(sslh_ctx *c, const sslh_i_vae *s, sslh_tensor *error) {
+    sslh_tensor *log_sigma = sslh_i_vae_log_sigma(c, s);
+    sslh_real values = (sslh_real)(s->d.height * s->d.width * s->d.channels);
+    error = sslh_mul(c, error, sslh_exp(c, sslh_scale(c, log_sigma, -2))); /* / s^2 */
+    return sslh_add(c, error, sslh_scale(c, sslh_shift(c, log_sigma, SSLH_I_R(0.91893853320467274)), values));
 }
 
-/* No augmentation: the target is the image itself. Pixels in [0,1] serve as Bernoulli means. */
-SSLH_I_FN void sslh_i_vae_views(sslh_method *m, const sslh_batch *batch, sslh_view_set *out) {
-    sslh_view_add(out, "images", sslh_batch_images(m->ctx, *batch)); /* (N,H,W,C) in [0,1] */
-}
-
-/* The two terms of (5), R and KL, each as its mean over the images x (N,H,W,C). */
+/* The two terms of (6), R and KL, each as its mean over the images x (N,H,W,C). */
 SSLH_I_FN void sslh_i_vae_terms(sslh_method *m, sslh_tensor *x, sslh_tensor **reconstruction, sslh_tensor **kl) {
     sslh_ctx *c = m->ctx;
     const sslh_i_vae *s = (const sslh_i_vae *)m->self;
@@ -7281,17 +7470,107 @@ SSLH_I_FN void sslh_i_vae_terms(sslh_method *m, sslh_tensor *x, sslh_tensor **re
     z = sslh_add(c, mu, sslh_mul(c, sslh_exp(c, sslh_scale(c, logvar, 0.5f)), noise)); /* (2): (N,latent) */
     y = sslh_forward(s->decoder, z); /* (N,H W C), before the sigmoid of (3) */
     *reconstruction = sslh_i_rebuilt_error(c, y, x, !s->d.gaussian); /* (3) */
-    *kl = sslh_gaussian_kl(c, mu, logvar); /* (4) */
+    if (s->d.gaussian) *reconstruction = sslh_i_vae_gaussian(c, s, *reconstruction); /* (4) */
+    *kl = sslh_gaussian_kl(c, mu, logvar); /* (5) */
 }
 
-/* (5). The noise of (2) comes from the context's stream: the same in a repeated and in a resumed run. */
-SSLH_I_FN sslh_tensor *sslh_i_vae_loss(sslh_method *m, const sslh_view_set *v, int phase) {
+/* R of k codes for each image: x (N,H,W,C), y (N k,H W C) from the decoder -> (N,k) */
+SSLH_I_FN sslh_tensor *sslh_i_vae_errors(sslh_ctx *c, const sslh_i_vae *s, sslh_tensor *x, sslh_tensor *y, int k) {
+    int values = s->d.height * s->d.width * s->d.channels;
+    sslh_tensor *t;
+    x = sslh_reshape(c, x, sslh_dim3(-1, 1, values));
+    y = sslh_reshape(c, y, sslh_dim3(-1, k, values));
+    if (s->d.gaussian) {
+        t = sslh_sum(c, sslh_square(c, sslh_sub(c, y, x)), SSLH_AXIS(2), 0);
+        return sslh_i_vae_gaussian(c, s, sslh_scale(c, t, 0.5f)); /* (4) */
+    }
+    t = sslh_sub(c, sslh_softplus(c, y), sslh_mul(c, y, x)); /* (3): -log(1-t) - x log(t / (1-t)) */
+    return sslh_sum(c, t, SSLH_AXIS(2), 0);
+}
+
+/* (7): log w (N,k) of k codes for each of the images x (N,H,W,C) with the posterior mu, logvar (N,latent). */
+SSLH_I_FN sslh_tensor *sslh_i_vae_weights(sslh_method *m, sslh_tensor *x, sslh_tensor *mu, sslh_tensor *logvar, int k,
+                                          float beta) {
+    sslh_ctx *c = m->ctx;
     const sslh_i_vae *s = (const sslh_i_vae *)m->self;
-    sslh_tensor *reconstruction, *kl;
+    int D = s->d.latent;
+    sslh_tensor *noise, *z, *y, *t;
+    if (SSLH_I_BAD(c)) return sslh_i_dummy(c);
+    noise = sslh_normal(c, sslh_dim3(mu->shape[0], k, D), 0.0f, 1.0f);
+    mu = sslh_reshape(c, mu, sslh_dim3(-1, 1, D));
+    logvar = sslh_reshape(c, logvar, sslh_dim3(-1, 1, D));
+    z = sslh_add(c, mu, sslh_mul(c, sslh_exp(c, sslh_scale(c, logvar, 0.5f)), noise)); /* (2): (N,k,latent) */
+    y = sslh_forward(s->decoder, sslh_reshape(c, z, sslh_dim2(-1, D))); /* (N k,H W C) */
+    t = sslh_sub(c, sslh_add(c, sslh_square(c, noise), logvar), sslh_square(c, z));
+    t = sslh_scale(c, sslh_sum(c, t, SSLH_AXIS(2), 0), SSLH_I_R(0.5) * (sslh_real)beta); /* (N,k) */
+    return sslh_sub(c, t, sslh_i_vae_errors(c, s, x, y, k));
+}
+
+/* --- the method --------------------------------------------------------------------------------------------------- */
+
+SSLH_I_FN void sslh_i_vae_prepare(sslh_method *m, sslh_data data) {
+    const sslh_i_vae *s = (const sslh_i_vae *)m->self;
+    sslh_i_own_size(m, "sslh_vae", data, s->d.height, s->d.width, s->d.channels);
+}
+
+/* Each value of x (N,H,W,C) becomes 1 with the probability that it is, else 0; image n from streams[n] alone. NaN
+   stays. */
+SSLH_I_FN sslh_tensor *sslh_i_vae_binary(sslh_ctx *c, const sslh_tensor *x, const uint64_t *streams) {
+    sslh_tensor *y = SSLH_I_BAD(c) ? NULL : sslh_zeros(c, sslh_shape_of(x));
+    size_t i, size;
+    int n;
+    if (SSLH_I_BAD(c)) return sslh_i_dummy(c);
+    size = x->count / (size_t)x->shape[0];
+    for (n = 0; n < x->shape[0]; n++)
+        sslh_i_random_fill(c, streams[n], y->data + (size_t)n * size, size, 0, 0.0f, 1.0f);
+    for (i = 0; i < x->count; i++) {
+        sslh_real v = x->data[i];
+        y->data[i] = y->data[i] < v ? 1 : v - v == 0 ? 0 : v;
+    }
+    return y;
+}
+/* The images, binarized if the method does that. The index of image n in its data is index[n], or first + n if index is
+   NULL. view 0: those of an epoch, 1: those of evaluations. */
+SSLH_I_FN sslh_tensor *sslh_i_vae_images(sslh_method *m, sslh_tensor *x, int view, int epoch, const int32_t *index,
+                                         int64_t first) {
+    sslh_ctx *c = m->ctx;
+    const sslh_i_vae *s = (const sslh_i_vae *)m->self;
+    uint64_t *streams;
+    int n;
+    if (!s->d.binarize || SSLH_I_BAD(c)) return x;
+    streams = (uint64_t *)sslh_i_scratch(c, (size_t)x->shape[0] * sizeof *streams); /* (N) */
+    if (!streams) return sslh_i_dummy(c);
+    for (n = 0; n < x->shape[0]; n++)
+        streams[n] = sslh_i_sample_stream('V', view, epoch, index ? index[n] : (int32_t)(first + n));
+    x = sslh_i_vae_binary(c, x, streams);
+    sslh_i_unscratch(c, streams);
+    return x;
+}
+
+/* No augmentation: the target is the image itself. Pixels in [0,1] serve as Bernoulli means, or are drawn. */
+SSLH_I_FN void sslh_i_vae_views(sslh_method *m, const sslh_batch *batch, sslh_view_set *out) {
+    sslh_tensor *x = sslh_batch_images(m->ctx, *batch); /* (N,H,W,C) in [0,1] */
+    sslh_view_add(out, "images", sslh_i_vae_images(m, x, 0, batch->epoch, batch->index, 0));
+}
+
+/* (6) or (8). The noise of (2) comes from the context's stream: the same in a repeated and in a resumed run. */
+SSLH_I_FN sslh_tensor *sslh_i_vae_loss(sslh_method *m, const sslh_view_set *v, int phase) {
+    sslh_ctx *c = m->ctx;
+    const sslh_i_vae *s = (const sslh_i_vae *)m->self;
+    sslh_tensor *x = sslh_view_get(v, "images"), *mu, *logvar, *reconstruction, *kl;
     (void)phase;
-    sslh_i_vae_terms(m, sslh_view_get(v, "images"), &reconstruction, &kl);
-    m->numbers[0].value = sslh_item(kl);
-    return sslh_add(m->ctx, reconstruction, sslh_scale(m->ctx, kl, s->d.beta)); /* (5) */
+    if (s->d.gaussian && s->d.learn_sigma)
+        m->numbers[1].value = (float)sslh_i_exp((sslh_real)sslh_item(sslh_i_vae_log_sigma(c, s)));
+    if (s->d.samples == 1) {
+        sslh_i_vae_terms(m, x, &reconstruction, &kl);
+        m->numbers[0].value = sslh_item(kl);
+        return sslh_add(c, reconstruction, sslh_scale(c, kl, s->d.beta)); /* (6) */
+    }
+    sslh_vae_encode(m, x, &mu, &logvar); /* (1): (N,latent) each */
+    m->numbers[0].value = sslh_item(sslh_gaussian_kl(c, sslh_detach(c, mu), sslh_detach(c, logvar)));
+    x = sslh_i_vae_weights(m, x, mu, logvar, s->d.samples, s->d.beta); /* (N,k) */
+    x = sslh_mean(c, sslh_logsumexp(c, x, SSLH_AXIS(1), 0), SSLH_ALL, 0);
+    return sslh_shift(c, sslh_neg(c, x), sslh_i_log((sslh_real)s->d.samples)); /* (8) */
 }
 
 SSLH_DEF sslh_method sslh_vae(sslh_ctx *c, sslh_vae_desc d) {
@@ -7299,7 +7578,7 @@ SSLH_DEF sslh_method sslh_vae(sslh_ctx *c, sslh_vae_desc d) {
     sslh_i_vae_net e;
     sslh_method m;
     sslh_net_desc n;
-    sslh_net *encoder;
+    sslh_net *encoder = d.encoder;
     memset(&s, 0, sizeof s);
     memset(&e, 0, sizeof e);
     memset(&n, 0, sizeof n);
@@ -7307,26 +7586,46 @@ SSLH_DEF sslh_method sslh_vae(sslh_ctx *c, sslh_vae_desc d) {
     sslh_i_resolve(c, "sslh_vae", sslh_i_vae_settings, SSLH_I_LENGTH(sslh_i_vae_settings), &d);
     s.d = d;
     e.in = SSLH_I_BAD(c) ? 1 : d.height * d.width * d.channels;
+    e.height = d.height;
+    e.width = d.width;
     e.channels = d.channels;
     e.hidden = d.hidden;
+    e.layers = d.layers;
     e.latent = d.latent;
+    e.convolutions = d.convolutions;
+    e.maps = d.maps;
     e.activation = d.activation_tanh ? SSLH_TANH : SSLH_RELU;
-    encoder = sslh_i_vae_encoder_new(c, e);
-    n.name = "vae_decoder";
-    n.forward = sslh_i_vae_decoder;
-    n.self = &e;
-    n.self_size = sizeof e;
-    n.kind = SSLH_VECTOR;
-    n.width = e.in;
-    s.decoder = sslh_net_new(c, n);
-    sslh_layer_linear_new(s.decoder, "fc3", d.latent, d.hidden, 0);
-    sslh_layer_linear_new(s.decoder, "fc4", d.hidden, e.in, 0);
+    if (!encoder) encoder = sslh_i_vae_encoder_new(c, e);
+    else if (sslh_i_check_encoder(c, "sslh_vae", encoder, -1)) {
+        sslh_i_check_halving(c, "sslh_vae", d.height, d.width, d.convolutions);
+        n.name = "vae_posterior";
+        n.forward = sslh_i_vae_on;
+        n.kind = SSLH_VECTOR;
+        n.width = d.latent;
+        s.posterior = sslh_net_new(c, n);
+        sslh_i_vae_posterior_new(s.posterior, sslh_net_query(encoder).width, d.latent);
+    }
+    s.decoder = sslh_i_vae_decoder_new(c, e, &d);
     m = sslh_i_method_begin(c, "vae", encoder, &s, sizeof s);
+    if (s.posterior) sslh_child(m.net, "posterior", s.posterior);
     sslh_child(m.net, "decoder", s.decoder);
+    if (!(d.gaussian && d.learn_sigma)) m.numbers[1].name = NULL; /* the KL term alone */
     m.prepare = sslh_i_vae_prepare;
     m.views = sslh_i_vae_views;
     m.loss = sslh_i_vae_loss;
     return sslh_i_method_end(m);
+}
+
+/* --- evaluation --------------------------------------------------------------------------------------------------- */
+
+/* Images at .. at + n - 1 of the data, as an evaluation sees them: (n,H,W,C) */
+SSLH_I_FN sslh_tensor *sslh_i_vae_test(sslh_method *m, sslh_data data, int64_t at, int n) {
+    return sslh_i_vae_images(m, sslh_i_data_tensor(m->ctx, data, at, n, NULL), 1, 0, NULL, at);
+}
+SSLH_I_FN int sslh_i_vae_data_ok(sslh_ctx *c, const char *op, const sslh_data *data) {
+    if (data->ctx == c && data->count > 0) return 1;
+    sslh_fail(c, SSLH_E_USAGE, "%s: the data set is empty or belongs to another context", op);
+    return 0;
 }
 
 /* Means over data.count images, in batches of 200; variance of each unit's posterior mean as E[mu^2] - E[mu]^2. */
@@ -7341,10 +7640,7 @@ SSLH_DEF sslh_vae_score sslh_vae_evaluate(sslh_method *m, sslh_data data) {
     memset(&score, 0, sizeof score);
     if (!s) return score;
     c = m->ctx;
-    if (data.ctx != c || data.count < 1) {
-        sslh_fail(c, SSLH_E_USAGE, "sslh_vae_evaluate: the data set is empty or belongs to another context");
-        return score;
-    }
+    if (!sslh_i_vae_data_ok(c, "sslh_vae_evaluate", &data)) return score;
     sum = (double *)sslh_i_alloc(c, 2 * (size_t)s->d.latent * sizeof *sum); /* (latent) twice: of mu, of mu^2 */
     if (!sum) return score;
     sum2 = sum + s->d.latent;
@@ -7356,7 +7652,7 @@ SSLH_DEF sslh_vae_score sslh_vae_evaluate(sslh_method *m, sslh_data data) {
         sslh_push(c); /* memory of one batch at a time */
         sslh_no_grad(c, 1);
         c->stream += (uint64_t)at; /* other noise for every batch; sslh_pop puts the stream back */
-        x = sslh_i_data_tensor(c, data, at, n, NULL);
+        x = sslh_i_vae_test(m, data, at, n);
         sslh_i_vae_terms(m, x, &rt, &kt);
         r += (double)sslh_item(rt) * n;
         k += (double)sslh_item(kt) * n;
@@ -7390,6 +7686,74 @@ SSLH_DEF sslh_vae_score sslh_vae_evaluate(sslh_method *m, sslh_data data) {
     score.loss = (float)((r + (double)s->d.beta * k) / (double)data.count);
     sslh_i_free(c, sum);
     return score;
+}
+
+/* (8) with beta 1 for each of n images x (n,H,W,C): log of the mean of k weights into bound (n). Codes are drawn by
+   parts of so many that a part has at most SSLH_I_VAE_ROWS rows. */
+#define SSLH_I_VAE_ROWS 1000
+SSLH_I_FN void sslh_i_vae_log_mean(sslh_method *m, sslh_tensor *x, int k, double *bound) {
+    sslh_ctx *c = m->ctx;
+    sslh_tensor *mu, *logvar;
+    int done, i, n = SSLH_I_BAD(c) ? 1 : x->shape[0], part = SSLH_I_MIN(k, SSLH_I_MAX(SSLH_I_VAE_ROWS / n, 1));
+    uint64_t stream = c->stream;
+    sslh_vae_encode(m, x, &mu, &logvar); /* (n,latent) each */
+    for (done = 0; done < k && !SSLH_I_BAD(c); done += part) {
+        sslh_tensor *sum; /* log of the sum of the part's weights (n) */
+        sslh_push(c);
+        sslh_no_grad(c, 1);
+        c->stream = stream + (uint64_t)done; /* other noise for every part */
+        sum = sslh_i_vae_weights(m, x, mu, logvar, SSLH_I_MIN(part, k - done), 1.0f);
+        sum = sslh_logsumexp(c, sum, SSLH_AXIS(1), 0);
+        for (i = 0; i < n && !SSLH_I_BAD(c); i++) {
+            double a = (double)sum->data[i], b = done ? bound[i] : a, top = SSLH_I_MAX(a, b);
+            double more = SSLH_I_MIN(a, b) - top; /* log(e^a + e^b) = top + log(1 + e^more) */
+            bound[i] = done ? top + (double)sslh_i_log(1 + sslh_i_exp((sslh_real)more)) : a;
+        }
+        sslh_no_grad(c, 0);
+        sslh_pop(c);
+    }
+    for (i = 0; i < n && !SSLH_I_BAD(c); i++) bound[i] = bound[i] - (double)sslh_i_log((sslh_real)k);
+}
+
+SSLH_DEF sslh_vae_estimate sslh_vae_bound(sslh_method *m, sslh_data data, int samples) {
+    static const char op[] = "sslh_vae_bound";
+    sslh_vae_estimate estimate;
+    sslh_ctx *c = m ? m->ctx : NULL;
+    double *bound, sum = 0, square = 0, count = (double)data.count;
+    int64_t at;
+    int i, was_training, batch;
+    memset(&estimate, 0, sizeof estimate);
+    if (!sslh_i_self(op, m, "sslh_vae") || !sslh_i_within(c, op, "samples", samples, 1, 1000000) ||
+        !sslh_i_vae_data_ok(c, op, &data)) return estimate;
+    batch = SSLH_I_MIN(SSLH_I_MAX(SSLH_I_VAE_ROWS / samples, 1), 200);
+    bound = (double *)sslh_i_alloc(c, (size_t)batch * sizeof *bound); /* (batch) */
+    if (!bound) return estimate;
+    was_training = sslh_is_training(m->net);
+    sslh_train_mode(m->net, 0);
+    for (at = 0; at < data.count && !SSLH_I_BAD(c); at += batch) {
+        int n = (int)SSLH_I_MIN((int64_t)batch, data.count - at);
+        sslh_push(c); /* memory of one batch at a time */
+        sslh_no_grad(c, 1);
+        c->stream += (uint64_t)at * (uint64_t)samples; /* sslh_pop puts it back */
+        sslh_i_vae_log_mean(m, sslh_i_vae_test(m, data, at, n), samples, bound);
+        for (i = 0; i < n && !SSLH_I_BAD(c); i++) {
+            double b = bound[i], b2 = b * b;
+            sum = sum + b;
+            square = square + b2;
+            if (!(b - b == 0))
+                sslh_fail(c, SSLH_E_NAN, "%s: the bound of image %.0f is NaN or Inf", op, (double)at + i);
+        }
+        sslh_no_grad(c, 0);
+        sslh_pop(c);
+    }
+    sslh_train_mode(m->net, was_training);
+    sslh_i_free(c, bound);
+    if (SSLH_I_BAD(c)) return estimate;
+    sum = sum / count;
+    square = square / count - sum * sum; /* variance over images */
+    estimate.nll = (float)-sum;
+    if (data.count > 1) estimate.error = sslh_i_sqrtf((float)(SSLH_I_MAX(square, 0) / (count - 1)));
+    return estimate;
 }
 /* For sslh_method_make: sizes that the text leaves open are the data's. */
 SSLH_I_FN sslh_method sslh_i_vae_make(sslh_ctx *c, sslh_net *encoder, sslh_data data, const void *desc) {
@@ -9602,7 +9966,7 @@ static const sslh_method_info sslh_i_methods[] = {
 #if SSLH_WITH_VAE
     {"vae", "VAE", "generative", "Kingma & Welling", "Auto-encoding variational Bayes", "ICLR 2014", 2014,
      "rebuilding images from a few random numbers", "images", "own", "SSLH_WITH_VAE", "sslh_vae", "sslh_gaussian_kl",
-     {"KL"}, SSLH_I_MADE(vae)},
+     {"KL", "deviation"}, SSLH_I_MADE(vae)},
 #endif
 #if SSLH_WITH_SIMCLR
     {"simclr", "SimCLR", "contrastive", "Chen et al.",

@@ -70,6 +70,11 @@ static const method_case cases[] = {
     {"autoencoder_both", 0.01f, "latent=3 layers=2 hidden=7 convolutions=2 maps=4 tied_weights=1 sigmoid_code=1"},
     {"vae", 0.01f, "hidden=9,latent=3"},
     {"vae_gaussian", 0.01f, "hidden=9 latent=3 gaussian=1 activation_tanh=1 beta=2e0"},
+    {"vae_sigma", 0.01f, "hidden=9 latent=3 gaussian=1 sigma=0.5 learn_sigma=1"},
+    {"vae_iwae", 0.01f, "hidden=9 latent=3 layers=2 activation_tanh=1 samples=5"},
+    {"vae_iwae_sigma", 0.01f, "hidden=9 latent=3 gaussian=1 sigma=2 learn_sigma=1 samples=3 beta=0.5"},
+    {"vae_conv", 0.01f, "hidden=7 latent=3 convolutions=2 maps=4"},
+    {"vae_iwae_conv", 0.01f, "hidden=7 latent=3 convolutions=1 maps=4 samples=2 gaussian=1 sigma=0.25"},
     {"cpc", 0.01f, "steps=3 negatives=7 crop=48"},
     {"cpc_same", 0.01f, "steps=3 negatives=7 crop=48 from=1"},
     {"cpc_other", 0.01f, "steps=3 negatives=7 crop=48 from=2"},
@@ -173,9 +178,10 @@ static void given_views(sslh_method *m, const sslh_batch *batch, sslh_view_set *
         sslh_view_add(out, "images", image_input(c, "images", 6, conv ? 8 : 5, 4, ch));
         sslh_view_add(out, "noisy", image_input(c, ends_with(current->name, "_noisy") ? "noisy" : "images", 6,
                                                 conv ? 8 : 5, 4, ch));
-    } else if (strncmp(current->name, "vae", 3) == 0)
-        sslh_view_add(out, "images", image_input(c, "images", 6, 5, 4, 1));
-    else if (strncmp(current->name, "cpc2", 4) == 0) {
+    } else if (strncmp(current->name, "vae", 3) == 0) {
+        int conv = ends_with(current->name, "_conv");
+        sslh_view_add(out, "images", image_input(c, "images", 6, conv ? 8 : 5, 4, conv ? 3 : 1));
+    } else if (strncmp(current->name, "cpc2", 4) == 0) {
         /* 3 images of 4 x 4 patches, 9 draws, within images 9 for each */
         int rows = strcmp(current->name, "cpc2_same") == 0 ? 3 : 1, J = strcmp(current->name, "cpc2_all") ? 9 : 999, i;
         int32_t draws[999];
@@ -369,6 +375,13 @@ static sslh_method make_method(sslh_ctx *c, const char *name) {
         memset(&d, 0, sizeof d), d.settings = settings_of(name);
         d.height = 5, d.width = 4, d.channels = 1, d.hidden = 9, d.latent = 3;
         if (strcmp(name, "vae_gaussian") == 0) d.gaussian = 1, d.activation_tanh = 1, d.beta = 2;
+        if (strcmp(name, "vae_sigma") == 0) d.gaussian = 1, d.sigma = 0.5f, d.learn_sigma = 1;
+        if (strcmp(name, "vae_iwae") == 0) d.layers = 2, d.activation_tanh = 1, d.samples = 5;
+        if (strcmp(name, "vae_iwae_sigma") == 0)
+            d.gaussian = 1, d.sigma = 2, d.learn_sigma = 1, d.samples = 3, d.beta = 0.5f;
+        if (ends_with(name, "_conv"))
+            d.height = 8, d.channels = 3, d.hidden = 7, d.maps = 4, d.convolutions = strcmp(name, "vae_conv") ? 1 : 2;
+        if (strcmp(name, "vae_iwae_conv") == 0) d.samples = 2, d.gaussian = 1, d.sigma = 0.25f;
         return sslh_vae(c, d);
     }
 #endif
@@ -481,12 +494,12 @@ static sslh_data data_for(sslh_ctx *c, const char *name) {
     static int32_t labels[40];
     static float sound[40 * 100];
     sslh_field f[3];
-    int i, conv = strcmp(name, "autoencoder_conv") == 0 || strcmp(name, "autoencoder_both") == 0;
-    int vae = strncmp(name, "vae", 3) == 0 || (strncmp(name, "autoencoder", 11) == 0 && !conv);
+    int i, vae = strncmp(name, "vae", 3) == 0 || strncmp(name, "autoencoder", 11) == 0;
+    int conv = vae && (ends_with(name, "_conv") || ends_with(name, "_both"));
     for (i = 0; i < (int)sizeof pixels; i++)
         pixels[i] = (uint8_t)(sslh_random_below(4, 4, (uint64_t)i, 120) + (uint32_t)(i / 192 % 5) * 25);
     for (i = 0; i < 40; i++) labels[i] = i % 5;
-    if (vae) return sslh_data_from_images(c, pixels, 40, 5, 4, 1, labels);
+    if (vae && !conv) return sslh_data_from_images(c, pixels, 40, 5, 4, 1, labels);
     if (conv) return sslh_data_from_images(c, pixels, 40, 8, 4, 3, labels);
     if (ends_with(name, "_middle")) return sslh_data_from_images(c, pixels, 10, 16, 16, 3, labels);
     for (i = 0; i < 4000; i++) /* for methods that listen: noise of a second of five kinds */
@@ -3125,6 +3138,340 @@ static void autoencoder_errors(void) {
 }
 #endif
 
+#if SSLH_WITH_VAE
+/* Images of 4 x 3 values about 0.5. */
+static sslh_data vae_data(sslh_ctx *c, int n) {
+    static float v[1000 * 12];
+    sslh_field f;
+    int i;
+    for (i = 0; i < n * 12; i++) v[i] = 0.5f + 0.7f * sslh_random_normal(1, 7, (uint64_t)i);
+    memset(&f, 0, sizeof f);
+    f.kind = SSLH_FIELD_IMAGE, f.type = SSLH_F32, f.shape = sslh_dim3(4, 3, 1), f.values = v;
+    return sslh_data_from_fields(c, &f, 1, n);
+}
+static sslh_method vae_of(sslh_ctx *c, int hidden, int latent, sslh_vae_desc d) {
+    d.height = 4, d.width = 3, d.channels = 1, d.hidden = hidden, d.latent = latent;
+    return sslh_vae(c, d);
+}
+static void fill_tensor(sslh_method *m, const char *name, const double *v) {
+    sslh_tensor *t = sslh_find(m->net, name);
+    size_t i;
+    if (!CHECK(t != NULL, "no %s", name)) return;
+    for (i = 0; i < t->count; i++) t->data[i] = v ? (sslh_real)v[i] : 0;
+}
+
+/* A model whose likelihood is known: y = W z + 1/2 with orthogonal columns of W and the deviation s of a pixel. ReLU
+   lets v and -v pass side by side, so that both halves are linear. The encoder gives the true posterior, N(mean, var),
+   or one that is moved by so many of its deviations and has so many times its variance. */
+static const double vae_s = 0.5;
+static double vae_w(int i, int j) { return j ? (i / 2 % 2 ? 0.2 : -0.2) : i % 2 ? 0.3 : -0.3; }
+static sslh_method vae_linear(sslh_ctx *c, double moved, double wider, int samples) {
+    double fc1[4][12], b1[4], fc21[2][4], b21[2], b22[2], fc3[4][2], fc4[12][4], b4[12];
+    sslh_vae_desc d;
+    sslh_method m;
+    int i, j;
+    memset(&d, 0, sizeof d), memset(fc21, 0, sizeof fc21), memset(fc3, 0, sizeof fc3);
+    d.gaussian = 1, d.sigma = (float)vae_s, d.samples = samples;
+    m = vae_of(c, 4, 2, d);
+    for (j = 0; j < 2; j++) {
+        double size = 0, var, sum = 0;
+        for (i = 0; i < 12; i++) size += vae_w(i, j) * vae_w(i, j);
+        var = 1 / (1 + size / (vae_s * vae_s));
+        for (i = 0; i < 12; i++) {
+            fc1[j][i] = vae_w(i, j) * var / (vae_s * vae_s), fc1[2 + j][i] = -fc1[j][i], sum += fc1[j][i] * 0.5;
+            fc4[i][j] = vae_w(i, j), fc4[i][2 + j] = -vae_w(i, j), b4[i] = 0.5;
+        }
+        b1[j] = -sum, b1[2 + j] = sum;
+        fc21[j][j] = fc3[j][j] = 1, fc21[j][2 + j] = fc3[2 + j][j] = -1;
+        b21[j] = moved * sqrt(var), b22[j] = log(var * wider);
+    }
+    fill_tensor(&m, "encoder.fc1.weight", fc1[0]), fill_tensor(&m, "encoder.fc1.bias", b1);
+    fill_tensor(&m, "encoder.fc21.weight", fc21[0]), fill_tensor(&m, "encoder.fc21.bias", b21);
+    fill_tensor(&m, "encoder.fc22.weight", NULL), fill_tensor(&m, "encoder.fc22.bias", b22);
+    fill_tensor(&m, "decoder.fc3.weight", fc3[0]), fill_tensor(&m, "decoder.fc3.bias", NULL);
+    fill_tensor(&m, "decoder.fc4.weight", fc4[0]), fill_tensor(&m, "decoder.fc4.bias", b4);
+    return m;
+}
+/* -log p(x) = -log N(x; 1/2, W W' + s^2 1), mean over the images, and its standard error. */
+static double vae_exact(sslh_data data, double *error) {
+    sslh_feature_desc f;
+    sslh_tensor *x;
+    double sum = 0, square = 0, s2 = vae_s * vae_s, mean;
+    int n, i, j, count = (int)data.count;
+    memset(&f, 0, sizeof f);
+    x = sslh_features(data.ctx, NULL, data, f); /* (N,12) */
+    for (n = 0; n < count; n++) {
+        double v = 6 * log(2 * 3.14159265358979) + 5 * log(s2);
+        for (i = 0; i < 12; i++) v += pow((double)x->data[n * 12 + i] - 0.5, 2) / s2 / 2;
+        for (j = 0; j < 2; j++) {
+            double size = 0, along = 0;
+            for (i = 0; i < 12; i++) {
+                size += vae_w(i, j) * vae_w(i, j);
+                along += vae_w(i, j) * ((double)x->data[n * 12 + i] - 0.5);
+            }
+            v += log(s2 + size) / 2 - along * along / (s2 * (s2 + size)) / 2;
+        }
+        sum += v, square += v * v;
+    }
+    mean = sum / count;
+    *error = sqrt((square / count - mean * mean) / (count - 1));
+    return mean;
+}
+
+/* With the true posterior all weights are alike: every bound is the likelihood. With another one the bound by one code
+   is off by KL(q || posterior), as the loss is; more codes come nearer, many reach it. */
+static void vae_bounds(void) {
+    sslh_ctx *c = create(2);
+    sslh_data data = vae_data(c, 1000);
+    static const int codes[] = {1, 3, 50, 1500};
+    double error, few_error, exact = vae_exact(data, &error);
+    double few = vae_exact(sslh_data_range(data, 0, 100), &few_error);
+    double gap = 2 * 0.5 * (2 + 1 - 1 - log(2.0)), last;
+    sslh_method m = vae_linear(c, 0, 1, 1);
+    sslh_vae_estimate e;
+    sslh_vae_score score;
+    int i;
+    CHECK_OK(c);
+    for (i = 0; i < 4; i++) {
+        e = sslh_vae_bound(&m, i < 3 ? data : sslh_data_range(data, 0, 100), codes[i]);
+        CHECK_CLOSE((double)e.nll, i < 3 ? exact : few, 1e-5);
+        CHECK_CLOSE((double)e.error, i < 3 ? error : few_error, 1e-4);
+    }
+    m = vae_linear(c, 1, 2, 1);
+    score = sslh_vae_evaluate(&m, data);
+    CHECK_NEAR((double)score.loss, exact + gap, 0.2);
+    CHECK_NEAR((double)score.reconstruction + (double)score.kl, (double)score.loss, 1e-4);
+    last = (double)(e = sslh_vae_bound(&m, data, 1)).nll;
+    CHECK_NEAR(last, exact + gap, 0.2);
+    CHECK_NEAR(last, (double)score.loss, 0.2);
+    printf("   -log p %.4f; codes and bound: 1 %.4f", exact, last);
+    for (i = 5; i <= 50; i += 45) {
+        e = sslh_vae_bound(&m, data, i);
+        CHECK((double)e.nll < last - 0.02 && (double)e.nll > exact - 0.05, "%d codes: %g, fewer %g, exact %g", i,
+              (double)e.nll, last, exact);
+        last = (double)e.nll;
+        printf(", %d %.4f", i, last);
+    }
+    e = sslh_vae_bound(&m, sslh_data_range(data, 0, 100), 2500);
+    CHECK_NEAR((double)e.nll, few, 0.02);
+    printf("; of 100 images -log p %.4f, 2500 %.4f\n", few, (double)e.nll);
+    CHECK_OK(c);
+    sslh_destroy(c);
+}
+/* The loss of training by k codes is on average the bound by k codes. */
+static void vae_trains_the_bound(void) {
+    sslh_ctx *c = create(1);
+    sslh_data data = vae_data(c, 1000);
+    sslh_method m = vae_linear(c, 1, 2, 5);
+    sslh_view_set views;
+    sslh_batch batch;
+    memset(&views, 0, sizeof views);
+    sslh_next_batch(loader_for(c, data, 1000), &batch);
+    m.views(&m, &batch, &views);
+    CHECK_NEAR((double)sslh_item(m.loss(&m, &views, 0)), (double)sslh_vae_bound(&m, data, 5).nll, 0.2);
+    CHECK_OK(c);
+    sslh_destroy(c);
+}
+
+/* The loss of a net that knows nothing: posterior and prior are one, and pixels do not depend on the code. */
+static void vae_values(void) {
+    sslh_ctx *c = create(1);
+    sslh_data data = vae_data(c, 60);
+    sslh_vae_desc d;
+    sslh_view_set views;
+    sslh_batch batch;
+    sslh_tensor *x;
+    double square = 0;
+    size_t q;
+    int samples;
+    memset(&d, 0, sizeof d), memset(&views, 0, sizeof views);
+    sslh_next_batch(loader_for(c, data, 60), &batch);
+    x = sslh_persist(sslh_batch_images(c, batch));
+    sslh_view_add(&views, "images", x);
+    for (q = 0; q < x->count; q++) square += pow((double)x->data[q], 2) / 60;
+    for (samples = 1; samples <= 50; samples += 49)
+        for (d.gaussian = 0; d.gaussian <= 1; d.gaussian++) {
+            sslh_method m;
+            double loss;
+            d.samples = samples, d.sigma = 0.5f;
+            m = vae_of(c, 5, 3, d);
+            fill_tensor(&m, "decoder.fc4.weight", NULL), fill_tensor(&m, "decoder.fc4.bias", NULL);
+            fill_tensor(&m, "encoder.fc21.weight", NULL), fill_tensor(&m, "encoder.fc21.bias", NULL);
+            fill_tensor(&m, "encoder.fc22.weight", NULL), fill_tensor(&m, "encoder.fc22.bias", NULL);
+            loss = (double)sslh_item(m.loss(&m, &views, 0));
+            CHECK_CLOSE(loss, d.gaussian ? square / 0.5 + 12 * (log(0.5) + 0.918938533) : 12 * log(2.0), 1e-5);
+            CHECK_NEAR((double)m.numbers[0].value, 0, 1e-6);
+            CHECK(!m.numbers[1].name, "a deviation that is not learnt is no number");
+            fill_tensor(&m, "decoder.fc4.bias", NULL); /* codes that lie elsewhere cost nothing but the KL term */
+            sslh_find(m.net, "encoder.fc21.bias")->data[1] = 2;
+            if (samples == 1) CHECK_CLOSE((double)sslh_item(m.loss(&m, &views, 0)), loss + 2, 1e-5);
+            else CHECK((double)sslh_item(m.loss(&m, &views, 0)) < loss + 1, "50 codes bridge most of it");
+            CHECK_NEAR((double)m.numbers[0].value, 2, 1e-5);
+        }
+    CHECK_OK(c);
+    sslh_destroy(c);
+}
+
+/* A learned deviation comes to the root of the mean squared error, where (4) is least. */
+static void vae_sigma(void) {
+    sslh_ctx *c = create(1);
+    sslh_data data = vae_data(c, 200);
+    sslh_vae_desc d;
+    sslh_train_desc t;
+    sslh_vae_score score;
+    sslh_method m;
+    double log_sigma;
+    memset(&d, 0, sizeof d), memset(&t, 0, sizeof t);
+    d.gaussian = 1, d.learn_sigma = 1, d.sigma = 2;
+    m = vae_of(c, 6, 1, d);
+    CHECK(strcmp(m.numbers[1].name, "deviation") == 0 && !m.numbers[2].name, "names");
+    t.quiet = 1, t.batch = 50, t.epochs = 150, t.lr = 0.02f, t.schedule = SSLH_COSINE;
+    sslh_train(c, m, data, t);
+    log_sigma = (double)sslh_find(m.net, "decoder.log_sigma")->data[0];
+    score = sslh_vae_evaluate(&m, data);
+    printf("   deviation learnt: %.4f\n", exp(log_sigma));
+    CHECK_NEAR((double)score.reconstruction, 12 * (0.5 + log_sigma + 0.918938533), 0.3);
+    CHECK(exp(log_sigma) < 0.75 && exp(log_sigma) > 0.5, "%g", exp(log_sigma));
+    CHECK_OK(c);
+    sslh_destroy(c);
+}
+
+/* Pixels are drawn anew in each epoch, each image by its own numbers, whatever batch it is in; evaluations see the same
+   draw every time. */
+static void vae_binarize(void) {
+    static uint8_t pixels[40 * 28 * 28];
+    sslh_ctx *c = create(1);
+    sslh_data data;
+    sslh_vae_desc d;
+    sslh_tensor *x[3];
+    sslh_method m;
+    double sum = 0, n = 40 * 784, first;
+    size_t q;
+    int i;
+    memset(&d, 0, sizeof d);
+    for (i = 0; i < (int)sizeof pixels; i++) pixels[i] = 51; /* 0.2 */
+    data = sslh_data_from_images(c, pixels, 40, 28, 28, 1, NULL);
+    d.height = d.width = 28, d.binarize = 1, d.hidden = 5, d.latent = 2;
+    m = sslh_vae(c, d);
+    for (i = 0; i < 3; i++) {
+        sslh_view_set views;
+        sslh_batch batch;
+        memset(&views, 0, sizeof views);
+        sslh_next_batch(loader_for(c, data, i == 1 ? 10 : 40), &batch);
+        if (i == 2) batch.epoch = 1;
+        m.views(&m, &batch, &views);
+        x[i] = sslh_persist(sslh_view_get(&views, "images"));
+    }
+    CHECK_OK(c);
+    CHECK(memcmp(x[0]->data, x[1]->data, x[1]->count * sizeof *x[1]->data) == 0, "pixels depend on the batch");
+    CHECK(memcmp(x[0]->data, x[2]->data, x[2]->count * sizeof *x[2]->data) != 0, "the next epoch has the same pixels");
+    CHECK(memcmp(x[0]->data, x[0]->data + 784, 784 * sizeof *x[0]->data) != 0, "all images alike");
+    for (q = 0; q < x[0]->count; q++) {
+        double v = (double)x[0]->data[q];
+        CHECK(v == 0 || v == 1, "%g", v);
+        sum += v / n;
+    }
+    CHECK_NEAR(sum, 0.2, 0.01);
+    first = (double)sslh_vae_evaluate(&m, data).loss;
+    CHECK((double)sslh_vae_evaluate(&m, data).loss == first && first > 0, "another test set");
+    CHECK(sslh_vae_bound(&m, data, 2).nll == sslh_vae_bound(&m, data, 2).nll, "another bound");
+    sslh_destroy(c);
+}
+
+/* Every kind of encoder, and decoders for both sizes; what samples and interpolations are. */
+static void vae_nets(void) {
+    static uint8_t pixels[8 * 32 * 32 * 3];
+    sslh_ctx *c = create(1);
+    int kind, i;
+    for (i = 0; i < (int)sizeof pixels; i++) pixels[i] = (uint8_t)sslh_random_below(4, 4, (uint64_t)i, 255);
+    for (kind = 0; kind < 6; kind++) {
+        int side = kind == 1 ? 28 : kind < 3 ? 32 : 8, channels = kind == 1 ? 1 : 3;
+        sslh_data data = sslh_data_from_images(c, pixels, 8, side, side, channels, NULL);
+        sslh_tensor *x, *y, *mu, *logvar, *codes;
+        sslh_train_desc t = two_steps();
+        sslh_vae_desc d;
+        sslh_method m;
+        sslh_batch batch;
+        double loss;
+        memset(&d, 0, sizeof d);
+        d.height = d.width = side, d.channels = channels, d.convolutions = kind == 0 ? 5 : kind == 2 ? 0 : 2;
+        d.maps = 4, d.hidden = 16, d.latent = 5, d.activation_tanh = kind == 1;
+        if (kind >= 3) d.encoder = kind == 3 ? convnet(c, 4, 6) : kind == 4 ? convnet_map(c, 4, 6) : vit(c, 0);
+        m = sslh_vae(c, d);
+        if (!CHECK(!sslh_error(c), "%d: %s", kind, sslh_error(c))) break;
+        CHECK((m.encoder == d.encoder) == (kind >= 3), "a given encoder stays the encoder");
+        CHECK((sslh_find(m.net, "posterior.fc22.bias") != NULL) == (kind >= 3), "the posterior on it");
+        t.batch = 8;
+        loss = (double)sslh_train(c, m, data, t);
+        CHECK_NEAR(loss, side * side * channels * log(2.0), 0.03 * side * side * channels);
+        sslh_next_batch(loader_for(c, data, 4), &batch);
+        x = sslh_batch_images(c, batch);
+        sslh_train_mode(m.net, 0);
+        sslh_vae_encode(&m, x, &mu, &logvar);
+        CHECK(mu->shape[0] == 4 && mu->shape[1] == 5 && logvar->shape[1] == 5, "codes");
+        y = sslh_vae_sample(&m, 3);
+        CHECK(y->ndim == 4 && y->shape[0] == 3 && y->shape[1] == side && y->shape[2] == side &&
+                  y->shape[3] == channels, "samples");
+        y = sslh_vae_interpolate(&m, x, sslh_slice_ex(c, x, 0, 3, -1, -1), 3);
+        CHECK(y->ndim == 4 && y->shape[0] == 12, "between");
+        CHECK_OK(c);
+        codes = sslh_vae_decode(&m, mu);
+        for (i = 0; i < side; i++) { /* pair 0: image 0, between, image 3; pair 3 the other way round */
+            size_t one = y->count / 12;
+            CHECK_NEAR(y->data[i], codes->data[i], 1e-5);
+            CHECK_NEAR(y->data[2 * one + (size_t)i], codes->data[3 * one + (size_t)i], 1e-5);
+            CHECK_NEAR(y->data[one + (size_t)i], y->data[10 * one + (size_t)i], 1e-5);
+        }
+    }
+    CHECK_OK(c);
+    sslh_destroy(c);
+}
+
+static void vae_errors(void) {
+    sslh_ctx *c = create(1), *other = create(1);
+    sslh_data data = vae_data(c, 40), bad = data;
+    sslh_vae_desc d;
+    sslh_method m, mine;
+    memset(&d, 0, sizeof d);
+    d.height = 10, d.width = 8, d.convolutions = 2;
+    sslh_vae(c, d);
+    CHECK_ERROR(c, "sslh_vae: the sides of images of 10 x 8 cannot be halved 2 times");
+    d.encoder = convnet(c, 4, 6);
+    sslh_vae(c, d);
+    CHECK_ERROR(c, "sslh_vae: the sides of images of 10 x 8 cannot be halved 2 times");
+    d.convolutions = 0, d.encoder = convnet(other, 4, 6);
+    sslh_vae(c, d);
+    CHECK_ERROR(c, "sslh_vae: the encoder belongs to another context");
+    d.encoder = NULL, d.samples = 1001;
+    sslh_vae(c, d);
+    CHECK_ERROR(c, "sslh_vae: .samples is 1001 (1 to 1000)");
+    d.samples = 0, d.sigma = -1;
+    sslh_vae(c, d);
+    CHECK_ERROR(c, "sslh_vae: .sigma is -1 (0.001 to 1000)");
+    d.sigma = 0;
+    m = vae_of(c, 5, 3, d);
+    sslh_vae_bound(&m, data, 0);
+    CHECK_ERROR(c, "sslh_vae_bound: .samples is 0 (1 to 1000000)");
+    bad.count = 0;
+    CHECK(sslh_vae_bound(&m, bad, 1).nll == 0, "of nothing");
+    CHECK_ERROR(c, "sslh_vae_bound: the data set is empty");
+    sslh_vae_sample(&m, 0);
+    CHECK_ERROR(c, "sslh_vae_sample: .n is 0");
+    sslh_vae_interpolate(&m, sslh_zeros(c, sslh_dim4(2, 4, 3, 1)), sslh_zeros(c, sslh_dim4(2, 4, 3, 1)), 1);
+    CHECK_ERROR(c, "sslh_vae_interpolate: .steps is 1");
+    sslh_vae_interpolate(&m, sslh_zeros(c, sslh_dim4(2, 4, 3, 1)), sslh_zeros(c, sslh_dim4(1, 4, 3, 1)), 3);
+    CHECK_ERROR(c, "as many images a as b are needed");
+    mine = sslh_method_new(c, "mine", NULL, NULL, 0);
+    sslh_vae_bound(&mine, data, 1);
+    CHECK_ERROR(c, "sslh_vae_bound: the method 'mine' was not made by sslh_vae");
+    sslh_find(m.net, "decoder.fc4.bias")->data[0] = (sslh_real)NAN;
+    CHECK(sslh_vae_bound(&m, data, 3).nll == 0, "NaN");
+    CHECK_ERROR(c, "sslh_vae_bound: the bound of image 0 is NaN");
+    sslh_destroy(other);
+    sslh_destroy(c);
+}
+#endif
+
 /* What text says is what a descriptor says: the same printed settings, the same bits after two steps. */
 static void text_is_a_descriptor(void) {
     int k;
@@ -3376,6 +3723,15 @@ int main(int argc, char **argv) {
     TEST(autoencoder_values)
     TEST(autoencoder_noise)
     TEST(autoencoder_errors)
+#endif
+#if SSLH_WITH_VAE
+    TEST(vae_bounds)
+    TEST(vae_trains_the_bound)
+    TEST(vae_values)
+    TEST(vae_sigma)
+    TEST(vae_binarize)
+    TEST(vae_nets)
+    TEST(vae_errors)
 #endif
 #if SSLH_WITH_JIGSAW
     TEST(jigsaw_set)

@@ -330,17 +330,50 @@ def autoencoder(case, P, step, noise):
     return loss
 
 
+# hidden layers, tanh, beta, codes, deviation (None: Bernoulli), convolutions
+VAE = {'vae': (1, False, 1.0, 1, None, 0), 'vae_gaussian': (1, True, 2.0, 1, 1.0, 0), 'vae_sigma': (1, False, 1.0, 1, 0.5, 0),
+       'vae_iwae': (2, True, 1.0, 5, None, 0), 'vae_iwae_sigma': (1, False, 0.5, 3, 2.0, 0),
+       'vae_conv': (1, False, 1.0, 1, None, 2), 'vae_iwae_conv': (1, False, 1.0, 2, 0.25, 1)}
+
+
 def vae(case, P, step, noise):
-    x = image_input(case, 'images', (6, 5, 4, 1)).reshape(6, 20)
-    gaussian = case == 'vae_gaussian'
-    act = torch.tanh if gaussian else F.relu
-    h = act(linear(P, 'encoder.fc1', x))
+    layers, tanh, beta, k, sigma, convs = VAE[case]
+    x = image_input(case, 'images', (6, 8, 4, 3) if convs else (6, 5, 4, 1))
+    act = torch.tanh if tanh else F.relu
+    h = x.permute(0, 3, 1, 2)
+    for i in range(convs):
+        h = act(F.conv2d(h, P['encoder.conv%d.weight' % (i + 1)].permute(0, 3, 1, 2), P['encoder.conv%d.bias' % (i + 1)], 2, 1))
+    shape = h.shape
+    h = h.permute(0, 2, 3, 1).reshape(6, -1)
+    for i in range(layers):
+        h = act(linear(P, 'encoder.fc1' + ('_%d' % (i + 1) if i else ''), h))
     mu, logvar = linear(P, 'encoder.fc21', h), linear(P, 'encoder.fc22', h)
-    z = mu + torch.exp(0.5 * logvar) * noise(mu.shape)
-    y = linear(P, 'decoder.fc4', act(linear(P, 'decoder.fc3', z)))
-    r = 0.5 * ((y - x) ** 2).sum(1) if gaussian else F.binary_cross_entropy_with_logits(y, x, reduction='none').sum(1)
-    kl = -0.5 * (1 + logvar - mu ** 2 - logvar.exp()).sum(1)
-    return (r + (2.0 if gaussian else 1.0) * kl).mean()
+    eps = noise((6, k, mu.shape[1]))
+    z = mu[:, None] + torch.exp(0.5 * logvar)[:, None] * eps
+    y = z.reshape(6 * k, -1)
+    for i in range(layers):
+        y = act(linear(P, 'decoder.fc3' + ('_%d' % (i + 1) if i else ''), y))
+    y = linear(P, 'decoder.fc4', y)
+    if convs:
+        y = act(y).reshape(6 * k, shape[2], shape[3], shape[1]).permute(0, 3, 1, 2)
+    for i in range(convs, 0, -1):
+        y = F.conv_transpose2d(y, P['decoder.conv%d.weight' % i].permute(0, 3, 1, 2), P['decoder.conv%d.bias' % i], 2, 1)
+        if i > 1:
+            y = act(y)
+    if convs:
+        y = y.permute(0, 2, 3, 1)
+    y, x = y.reshape(6, k, -1), x.reshape(6, 1, -1)
+    if sigma is None:
+        log_p = torch.distributions.Bernoulli(logits=y, validate_args=False).log_prob(x).sum(2)
+    else:
+        s = P['decoder.log_sigma'].exp() if 'decoder.log_sigma' in P else torch.tensor(sigma)
+        log_p = torch.distributions.Normal(y, s).log_prob(x.expand_as(y)).sum(2)
+    q, prior = torch.distributions.Normal(mu, torch.exp(0.5 * logvar)), torch.distributions.Normal(0.0, 1.0)
+    if k == 1:
+        return (beta * torch.distributions.kl_divergence(q, prior).sum(1) - log_p[:, 0]).mean()
+    log_q = torch.distributions.Normal(mu[:, None], torch.exp(0.5 * logvar)[:, None]).log_prob(z).sum(2)
+    log_w = log_p + beta * (prior.log_prob(z).sum(2) - log_q)
+    return -(torch.logsumexp(log_w, 1) - np.log(k)).mean()
 
 
 def tokens(P, e, x, keep=None):
@@ -725,7 +758,8 @@ def optimizer(case, P, names, lr):
 LOSS = {'simclr': simclr, 'simclr_plain': simclr, 'rotation': rotation, 'jigsaw': jigsaw, 'jigsaw_4': jigsaw,
         'context': context, 'context_one': context, 'inpainting': inpainting, 'inpainting_middle': inpainting,
         'inpainting_blocks': inpainting, 'autoencoder': autoencoder, 'autoencoder_noisy': autoencoder,
-        'autoencoder_tied': autoencoder, 'autoencoder_conv': autoencoder, 'autoencoder_both': autoencoder, 'vae': vae, 'vae_gaussian': vae, 'mae': mae, 'mae_pixels': mae,
+        'autoencoder_tied': autoencoder, 'autoencoder_conv': autoencoder, 'autoencoder_both': autoencoder, **{name: vae for name in VAE},
+        'mae': mae, 'mae_pixels': mae,
         'cpc': cpc, 'cpc_same': cpc, 'cpc_other': cpc, 'cpc2': cpc2, 'cpc2_same': cpc2,
         'cpc2_other': cpc2, 'cpc2_all': cpc2, 'moco': moco, 'moco_1': moco, 'moco_3': moco, 'moco_3_vit': moco,
         'supcon': supcon, 'supcon_3': supcon, 'nnclr': nnclr, 'nnclr_plain': nnclr,
