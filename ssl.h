@@ -434,7 +434,7 @@
      sslh_effective_rank exp of the entropy of the singular values: 1 .. D, low is dimensional collapse (RankMe)
      sslh_alignment      mean squared distance of the unit features of positive pairs: low is good (Wang & Isola 2020)
      sslh_uniformity     log of the mean of exp(-2 squared distance) over all pairs: low is spread out
-     sslh_vae_evaluate   test loss, its two terms in nats per image, active units (autoencoder: its squared error)
+     sslh_vae_evaluate   test loss, its two terms in nats per image, active units; sslh_vae_bound: -log p by many codes
 
        float knn = sslh_knn(c, encoder, train, test, (sslh_knn_desc){ .k = 20, .temperature = 0.07f });
        float ten = sslh_linear_probe(c, encoder, train, test, (sslh_probe_desc){ .fraction = 0.1f });
@@ -555,7 +555,7 @@
    shortcut (SimCLR: no colour jitter, or crops too much alike; rotation: borders): look at the views with
    sslh_picture_grid. If sslh_feature_std is 0, the features have collapsed. After rotation probe a middle block
    (.tap), not the last. After MAE fine-tune, because a linear probe shows little. In a VAE a KL term near 0 is
-   posterior collapse: lower .beta or train longer.
+   posterior collapse: lower .beta (with .gaussian set .sigma) or train longer.
 
    SimCLR does not learn: its loss stays near ln(2N-1), which is 6.24 for a batch of 256. Either the rate is too low
    for a short run (see 13), or the batch is too small (negatives are the other views of the batch; .accumulate adds
@@ -2393,7 +2393,7 @@ typedef struct sslh_vae_desc {
                                  They must halve the sides without a rest */
     int   maps;               /* channels of the first of these, doubled by each next one, 1 to 256; default 16 */
     float beta;               /* weight of the KL term; default 1 (beta-VAE: Higgins et al. 2017); SSLH_OFF: none */
-    int   samples;            /* codes drawn for each image, 1 to 1000; default 1; more: the importance-weighted bound,
+    int   codes;              /* codes drawn for each image, 1 to 1000; default 1; more: the importance-weighted bound,
                                  whose steps need as many times the memory and time of the decoder */
     int   gaussian;           /* default 0: pixels are Bernoulli; 1: Gaussian */
     float sigma;              /* deviation of a Gaussian pixel, 0.001 to 1000; default 1 */
@@ -2401,15 +2401,16 @@ typedef struct sslh_vae_desc {
     int   binarize;           /* default 0; 1: a pixel becomes 1 with the probability of its grey value, else 0, drawn
                                  anew in each epoch; for evaluation always the same */
     int   activation_tanh;    /* default 0; 1: tanh instead of ReLU */
-    sslh_net *encoder;        /* any encoder of images, whose output, averaged over its places, two linear layers turn
-                                 into the posterior; default NULL: it is made inside */
     const char *settings;     /* short, for runs of minutes, or paper, for hundreds of epochs; default short */
 } sslh_vae_desc;
 /* The encoder is made inside and is .encoder: images -> posterior mean (N,latent). Tap "posterior": mean and
-   log-variance (N,2 latent). A given one stays what it is. Other numbers: the KL term in nats per image, with
-   .learn_sigma the deviation. Losses are minus log densities in nats, with all constants. Training: batch=128
-   optimizer=adam lr=1e-3 schedule=constant warmup=0. Paper: the same. */
+   log-variance (N,2 latent). Other numbers: the KL term in nats per image, with .learn_sigma the deviation. Losses are
+   minus log densities in nats, with all constants. Training: batch=128 optimizer=adam lr=1e-3 schedule=constant
+   warmup=0. Paper: the same. */
 SSLH_API sslh_method  sslh_vae(sslh_ctx *c, sslh_vae_desc desc);
+/* The same on a given encoder of images, any: two linear layers turn its output, averaged over its places, into the
+   posterior. It stays what it is, so .encoder gives its own features. The fields tell the decoder. */
+SSLH_API sslh_method  sslh_vae_on(sslh_ctx *c, sslh_net *encoder, sslh_vae_desc desc);
 /* Posterior mean and log-variance, each (N,latent), of images (N,H,W,C) in [0,1]; with gradients unless
    sslh_no_grad. NULL for what is not wanted. */
 SSLH_API void         sslh_vae_encode(sslh_method *m, sslh_tensor *x, sslh_tensor **mu, sslh_tensor **logvar);
@@ -2428,9 +2429,10 @@ typedef struct sslh_vae_score { float loss, reconstruction, kl; int active_units
 SSLH_API sslh_vae_score sslh_vae_evaluate(sslh_method *m, sslh_data data);
 typedef struct sslh_vae_estimate { float nll, error; } sslh_vae_estimate;
 /* The importance-weighted bound by so many codes for each image, 1 to 1000000: nll, in nats per image, is on average
-   not below the negative log-likelihood -log p(x), and comes down to it as samples grow; with one it is -ELBO. error:
-   the standard error of the mean over images. .beta and .samples of the method mean nothing here. Evaluation mode. */
-SSLH_API sslh_vae_estimate sslh_vae_bound(sslh_method *m, sslh_data data, int samples);
+   not below the negative log-likelihood -log p(x), and comes down to it as their number grows; with one it is -ELBO.
+   error: the standard error of the mean over images. .beta and .codes of the method mean nothing here. Evaluation
+   mode. */
+SSLH_API sslh_vae_estimate sslh_vae_bound(sslh_method *m, sslh_data data, int codes);
 #endif
 
 #ifndef SSLH_WITH_SIMCLR
@@ -7205,7 +7207,7 @@ static const sslh_setting sslh_i_vae_settings[] = {
     {SSLH_I_FIELD(sslh_vae_desc, convolutions), SSLH_SETTING_INT, "0", "0 to 6"},
     {SSLH_I_FIELD(sslh_vae_desc, maps), SSLH_SETTING_INT, "16", "1 to 256"},
     {SSLH_I_FIELD(sslh_vae_desc, beta), SSLH_SETTING_REAL, "1", "at least 0"},
-    {SSLH_I_FIELD(sslh_vae_desc, samples), SSLH_SETTING_INT, "1", "1 to 1000"},
+    {SSLH_I_FIELD(sslh_vae_desc, codes), SSLH_SETTING_INT, "1", "1 to 1000"},
     {SSLH_I_FIELD(sslh_vae_desc, gaussian), SSLH_SETTING_FLAG, "0", "0 or 1"},
     {SSLH_I_FIELD(sslh_vae_desc, sigma), SSLH_SETTING_REAL, "1", "0.001 to 1000"},
     {SSLH_I_FIELD(sslh_vae_desc, learn_sigma), SSLH_SETTING_FLAG, "0", "0 or 1"},
@@ -7281,7 +7283,7 @@ SSLH_I_FN sslh_tensor *sslh_i_vae_encoder(sslh_net *net, sslh_tensor *x, const v
 }
 
 /* The same on the features (N,D) of a given encoder. */
-SSLH_I_FN sslh_tensor *sslh_i_vae_on(sslh_net *net, sslh_tensor *h, const void *self) {
+SSLH_I_FN sslh_tensor *sslh_i_vae_head(sslh_net *net, sslh_tensor *h, const void *self) {
     (void)self;
     return sslh_i_vae_posterior(net, 0, h);
 }
@@ -7561,29 +7563,29 @@ SSLH_I_FN sslh_tensor *sslh_i_vae_loss(sslh_method *m, const sslh_view_set *v, i
     (void)phase;
     if (s->d.gaussian && s->d.learn_sigma)
         m->numbers[1].value = (float)sslh_i_exp((sslh_real)sslh_item(sslh_i_vae_log_sigma(c, s)));
-    if (s->d.samples == 1) {
+    if (s->d.codes == 1) {
         sslh_i_vae_terms(m, x, &reconstruction, &kl);
         m->numbers[0].value = sslh_item(kl);
         return sslh_add(c, reconstruction, sslh_scale(c, kl, s->d.beta)); /* (6) */
     }
     sslh_vae_encode(m, x, &mu, &logvar); /* (1): (N,latent) each */
     m->numbers[0].value = sslh_item(sslh_gaussian_kl(c, sslh_detach(c, mu), sslh_detach(c, logvar)));
-    x = sslh_i_vae_weights(m, x, mu, logvar, s->d.samples, s->d.beta); /* (N,k) */
+    x = sslh_i_vae_weights(m, x, mu, logvar, s->d.codes, s->d.beta); /* (N,k) */
     x = sslh_mean(c, sslh_logsumexp(c, x, SSLH_AXIS(1), 0), SSLH_ALL, 0);
-    return sslh_shift(c, sslh_neg(c, x), sslh_i_log((sslh_real)s->d.samples)); /* (8) */
+    return sslh_shift(c, sslh_neg(c, x), sslh_i_log((sslh_real)s->d.codes)); /* (8) */
 }
 
-SSLH_DEF sslh_method sslh_vae(sslh_ctx *c, sslh_vae_desc d) {
+/* On an encoder of its own when given is 0. */
+SSLH_I_FN sslh_method sslh_i_vae_new(sslh_ctx *c, const char *op, int given, sslh_net *encoder, sslh_vae_desc d) {
     sslh_i_vae s;
     sslh_i_vae_net e;
     sslh_method m;
     sslh_net_desc n;
-    sslh_net *encoder = d.encoder;
     memset(&s, 0, sizeof s);
     memset(&e, 0, sizeof e);
     memset(&n, 0, sizeof n);
     if (!d.channels) d.channels = 1; /* grey images; sslh_i_vae_make has asked the data */
-    sslh_i_resolve(c, "sslh_vae", sslh_i_vae_settings, SSLH_I_LENGTH(sslh_i_vae_settings), &d);
+    sslh_i_resolve(c, op, sslh_i_vae_settings, SSLH_I_LENGTH(sslh_i_vae_settings), &d);
     s.d = d;
     e.in = SSLH_I_BAD(c) ? 1 : d.height * d.width * d.channels;
     e.height = d.height;
@@ -7595,11 +7597,11 @@ SSLH_DEF sslh_method sslh_vae(sslh_ctx *c, sslh_vae_desc d) {
     e.convolutions = d.convolutions;
     e.maps = d.maps;
     e.activation = d.activation_tanh ? SSLH_TANH : SSLH_RELU;
-    if (!encoder) encoder = sslh_i_vae_encoder_new(c, e);
-    else if (sslh_i_check_encoder(c, "sslh_vae", encoder, -1)) {
-        sslh_i_check_halving(c, "sslh_vae", d.height, d.width, d.convolutions);
+    if (!given) encoder = sslh_i_vae_encoder_new(c, e);
+    else if (sslh_i_check_encoder(c, op, encoder, -1)) {
+        sslh_i_check_halving(c, op, d.height, d.width, d.convolutions);
         n.name = "vae_posterior";
-        n.forward = sslh_i_vae_on;
+        n.forward = sslh_i_vae_head;
         n.kind = SSLH_VECTOR;
         n.width = d.latent;
         s.posterior = sslh_net_new(c, n);
@@ -7614,6 +7616,10 @@ SSLH_DEF sslh_method sslh_vae(sslh_ctx *c, sslh_vae_desc d) {
     m.views = sslh_i_vae_views;
     m.loss = sslh_i_vae_loss;
     return sslh_i_method_end(m);
+}
+SSLH_DEF sslh_method sslh_vae(sslh_ctx *c, sslh_vae_desc d) { return sslh_i_vae_new(c, "sslh_vae", 0, NULL, d); }
+SSLH_DEF sslh_method sslh_vae_on(sslh_ctx *c, sslh_net *encoder, sslh_vae_desc d) {
+    return sslh_i_vae_new(c, "sslh_vae_on", 1, encoder, d);
 }
 
 /* --- evaluation --------------------------------------------------------------------------------------------------- */
@@ -7715,7 +7721,7 @@ SSLH_I_FN void sslh_i_vae_log_mean(sslh_method *m, sslh_tensor *x, int k, double
     for (i = 0; i < n && !SSLH_I_BAD(c); i++) bound[i] = bound[i] - (double)sslh_i_log((sslh_real)k);
 }
 
-SSLH_DEF sslh_vae_estimate sslh_vae_bound(sslh_method *m, sslh_data data, int samples) {
+SSLH_DEF sslh_vae_estimate sslh_vae_bound(sslh_method *m, sslh_data data, int codes) {
     static const char op[] = "sslh_vae_bound";
     sslh_vae_estimate estimate;
     sslh_ctx *c = m ? m->ctx : NULL;
@@ -7723,9 +7729,9 @@ SSLH_DEF sslh_vae_estimate sslh_vae_bound(sslh_method *m, sslh_data data, int sa
     int64_t at;
     int i, was_training, batch;
     memset(&estimate, 0, sizeof estimate);
-    if (!sslh_i_self(op, m, "sslh_vae") || !sslh_i_within(c, op, "samples", samples, 1, 1000000) ||
+    if (!sslh_i_self(op, m, "sslh_vae") || !sslh_i_within(c, op, "codes", codes, 1, 1000000) ||
         !sslh_i_vae_data_ok(c, op, &data)) return estimate;
-    batch = SSLH_I_MIN(SSLH_I_MAX(SSLH_I_VAE_ROWS / samples, 1), 200);
+    batch = SSLH_I_MIN(SSLH_I_MAX(SSLH_I_VAE_ROWS / codes, 1), 200);
     bound = (double *)sslh_i_alloc(c, (size_t)batch * sizeof *bound); /* (batch) */
     if (!bound) return estimate;
     was_training = sslh_is_training(m->net);
@@ -7734,8 +7740,8 @@ SSLH_DEF sslh_vae_estimate sslh_vae_bound(sslh_method *m, sslh_data data, int sa
         int n = (int)SSLH_I_MIN((int64_t)batch, data.count - at);
         sslh_push(c); /* memory of one batch at a time */
         sslh_no_grad(c, 1);
-        c->stream += (uint64_t)at * (uint64_t)samples; /* sslh_pop puts it back */
-        sslh_i_vae_log_mean(m, sslh_i_vae_test(m, data, at, n), samples, bound);
+        c->stream += (uint64_t)at * (uint64_t)codes; /* sslh_pop puts it back */
+        sslh_i_vae_log_mean(m, sslh_i_vae_test(m, data, at, n), codes, bound);
         for (i = 0; i < n && !SSLH_I_BAD(c); i++) {
             double b = bound[i], b2 = b * b;
             sum = sum + b;
@@ -39450,7 +39456,9 @@ SSLH_I_LEAN_END
 /*  >>history       what changed                                                                                      */
 /* ================================================================================================================== */
 /*  0.2.0  jigsaw puzzles, context prediction, inpainting, colorization, MoCo, CPC, CPC v2, BYOL, SimSiam, Barlow Twins,
-           VICReg, SupCon, NNCLR, SwAV, DINO, plain autoencoders; named settings: the defaults are those of short runs
+           VICReg, SupCon, NNCLR, SwAV, DINO, plain autoencoders; the VAE convolutional, on any encoder, importance
+           weighted, with a learned deviation of pixels, on pixels drawn anew, and its bound by many codes (the loss of
+           .gaussian now has the constants of the density); named settings: the defaults are those of short runs
            on small images, .settings = "paper" takes the authors'; L*a*b* colours, and encoders that are given parts of
            them; methods tell several numbers beside the loss (.numbers, which was .second); warnings (.warn); sound:
            WAV files, mel spectrograms, MFCC, views; JPEG and BMP files, photographs of several sizes, classes matched

@@ -1033,13 +1033,20 @@ static int call_row(world *w, int row, const char **names) {
     ROW(sslh_autoencoder_decode, K(sslh_autoencoder_decode(m, T(0))))
     ROW(sslh_autoencoder_noisy, K(sslh_autoencoder_noisy(m, T(0), (uint64_t)i[0])))
     ROW(sslh_autoencoder_evaluate, sslh_autoencoder_evaluate(m, d[0]))
-    ROW(sslh_vae, EMPTY(sslh_vae_desc, e); e.height = dice(2) ? 8 : i[0]; e.width = dice(2) ? 8 : i[1];
-        e.channels = dice(2) ? 3 : i[2]; e.hidden = dice(2) ? 4 : i[3]; e.latent = dice(2) ? 2 : i[4];
-        e.beta = zeros_mostly_real(); e.gaussian = dice(2); add_method(w, sslh_vae(c, e)))
+#define ANY_VAE EMPTY(sslh_vae_desc, e); e.height = dice(2) ? 8 : i[0]; e.width = dice(2) ? 8 : i[1]; \
+    e.channels = dice(2) ? 3 : i[2]; e.hidden = dice(2) ? 4 : i[3]; e.latent = dice(2) ? 2 : i[4]; \
+    e.layers = zeros_mostly(); e.convolutions = dice(4); e.maps = zeros_mostly(); e.beta = zeros_mostly_real(); \
+    e.codes = zeros_mostly(); e.gaussian = dice(2); e.sigma = zeros_mostly_real(); e.learn_sigma = dice(2); \
+    e.binarize = dice(2);
+    ROW(sslh_vae, ANY_VAE add_method(w, sslh_vae(c, e)))
+    ROW(sslh_vae_on, ANY_VAE add_method(w, sslh_vae_on(c, n[0], e)))
     ROW(sslh_vae_encode, sslh_tensor *mu; sslh_tensor *logvar;
         sslh_vae_encode(m, T(0), dice(5) ? &mu : NULL, dice(5) ? &logvar : NULL))
     ROW(sslh_vae_decode, K(sslh_vae_decode(m, T(0))))
+    ROW(sslh_vae_sample, K(sslh_vae_sample(m, dice(2) ? 3 : i[0])))
+    ROW(sslh_vae_interpolate, K(sslh_vae_interpolate(m, T(0), dice(2) ? T(0) : T(1), dice(2) ? 3 : i[0])))
     ROW(sslh_vae_evaluate, sslh_vae_evaluate(m, d[0]))
+    ROW(sslh_vae_bound, sslh_vae_bound(m, d[0], dice(4) ? 1 + dice(5) : dice(2) ? 1 : -i[0]))
     ROW(sslh_jigsaw, EMPTY(sslh_jigsaw_desc, e); e.grid = zeros_mostly(); e.permutations = zeros_mostly();
         e.tile = zeros_mostly(); e.channel_shift = zeros_mostly(); e.grey = zeros_mostly_real();
         e.project = zeros_mostly_real(); e.no_tile_norm = dice(2); e.head_hidden = zeros_mostly();
@@ -1834,6 +1841,8 @@ static sslh_method draw_method(sslh_ctx *c, int *channels) {
         memset(&d, 0, sizeof d);
         d.height = SIDE, d.width = SIDE, d.channels = *channels, d.hidden = 1 + dice(8), d.latent = 1 + dice(4);
         d.gaussian = dice(2), d.activation_tanh = dice(2), d.beta = dice(2) ? 0 : dice(2) ? SSLH_OFF : 0.5f;
+        d.learn_sigma = dice(2), d.binarize = dice(2), d.codes = dice(2) ? 0 : 1 + dice(3);
+        d.convolutions = dice(2), d.maps = 1 + dice(4);
         return sslh_vae(c, d);
     }
     switch (kind) {

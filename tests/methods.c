@@ -71,10 +71,10 @@ static const method_case cases[] = {
     {"vae", 0.01f, "hidden=9,latent=3"},
     {"vae_gaussian", 0.01f, "hidden=9 latent=3 gaussian=1 activation_tanh=1 beta=2e0"},
     {"vae_sigma", 0.01f, "hidden=9 latent=3 gaussian=1 sigma=0.5 learn_sigma=1"},
-    {"vae_iwae", 0.01f, "hidden=9 latent=3 layers=2 activation_tanh=1 samples=5"},
-    {"vae_iwae_sigma", 0.01f, "hidden=9 latent=3 gaussian=1 sigma=2 learn_sigma=1 samples=3 beta=0.5"},
+    {"vae_iwae", 0.01f, "hidden=9 latent=3 layers=2 activation_tanh=1 codes=5"},
+    {"vae_iwae_sigma", 0.01f, "hidden=9 latent=3 gaussian=1 sigma=2 learn_sigma=1 codes=3 beta=0.5"},
     {"vae_conv", 0.01f, "hidden=7 latent=3 convolutions=2 maps=4"},
-    {"vae_iwae_conv", 0.01f, "hidden=7 latent=3 convolutions=1 maps=4 samples=2 gaussian=1 sigma=0.25"},
+    {"vae_iwae_conv", 0.01f, "hidden=7 latent=3 convolutions=1 maps=4 codes=2 gaussian=1 sigma=0.25"},
     {"cpc", 0.01f, "steps=3 negatives=7 crop=48"},
     {"cpc_same", 0.01f, "steps=3 negatives=7 crop=48 from=1"},
     {"cpc_other", 0.01f, "steps=3 negatives=7 crop=48 from=2"},
@@ -376,12 +376,12 @@ static sslh_method make_method(sslh_ctx *c, const char *name) {
         d.height = 5, d.width = 4, d.channels = 1, d.hidden = 9, d.latent = 3;
         if (strcmp(name, "vae_gaussian") == 0) d.gaussian = 1, d.activation_tanh = 1, d.beta = 2;
         if (strcmp(name, "vae_sigma") == 0) d.gaussian = 1, d.sigma = 0.5f, d.learn_sigma = 1;
-        if (strcmp(name, "vae_iwae") == 0) d.layers = 2, d.activation_tanh = 1, d.samples = 5;
+        if (strcmp(name, "vae_iwae") == 0) d.layers = 2, d.activation_tanh = 1, d.codes = 5;
         if (strcmp(name, "vae_iwae_sigma") == 0)
-            d.gaussian = 1, d.sigma = 2, d.learn_sigma = 1, d.samples = 3, d.beta = 0.5f;
+            d.gaussian = 1, d.sigma = 2, d.learn_sigma = 1, d.codes = 3, d.beta = 0.5f;
         if (ends_with(name, "_conv"))
             d.height = 8, d.channels = 3, d.hidden = 7, d.maps = 4, d.convolutions = strcmp(name, "vae_conv") ? 1 : 2;
-        if (strcmp(name, "vae_iwae_conv") == 0) d.samples = 2, d.gaussian = 1, d.sigma = 0.25f;
+        if (strcmp(name, "vae_iwae_conv") == 0) d.codes = 2, d.gaussian = 1, d.sigma = 0.25f;
         return sslh_vae(c, d);
     }
 #endif
@@ -3165,13 +3165,13 @@ static void fill_tensor(sslh_method *m, const char *name, const double *v) {
    or one that is moved by so many of its deviations and has so many times its variance. */
 static const double vae_s = 0.5;
 static double vae_w(int i, int j) { return j ? (i / 2 % 2 ? 0.2 : -0.2) : i % 2 ? 0.3 : -0.3; }
-static sslh_method vae_linear(sslh_ctx *c, double moved, double wider, int samples) {
+static sslh_method vae_linear(sslh_ctx *c, double moved, double wider, int codes) {
     double fc1[4][12], b1[4], fc21[2][4], b21[2], b22[2], fc3[4][2], fc4[12][4], b4[12];
     sslh_vae_desc d;
     sslh_method m;
     int i, j;
     memset(&d, 0, sizeof d), memset(fc21, 0, sizeof fc21), memset(fc3, 0, sizeof fc3);
-    d.gaussian = 1, d.sigma = (float)vae_s, d.samples = samples;
+    d.gaussian = 1, d.sigma = (float)vae_s, d.codes = codes;
     m = vae_of(c, 4, 2, d);
     for (j = 0; j < 2; j++) {
         double size = 0, var, sum = 0;
@@ -3283,17 +3283,17 @@ static void vae_values(void) {
     sslh_tensor *x;
     double square = 0;
     size_t q;
-    int samples;
+    int codes;
     memset(&d, 0, sizeof d), memset(&views, 0, sizeof views);
     sslh_next_batch(loader_for(c, data, 60), &batch);
     x = sslh_persist(sslh_batch_images(c, batch));
     sslh_view_add(&views, "images", x);
     for (q = 0; q < x->count; q++) square += pow((double)x->data[q], 2) / 60;
-    for (samples = 1; samples <= 50; samples += 49)
+    for (codes = 1; codes <= 50; codes += 49)
         for (d.gaussian = 0; d.gaussian <= 1; d.gaussian++) {
             sslh_method m;
             double loss;
-            d.samples = samples, d.sigma = 0.5f;
+            d.codes = codes, d.sigma = 0.5f;
             m = vae_of(c, 5, 3, d);
             fill_tensor(&m, "decoder.fc4.weight", NULL), fill_tensor(&m, "decoder.fc4.bias", NULL);
             fill_tensor(&m, "encoder.fc21.weight", NULL), fill_tensor(&m, "encoder.fc21.bias", NULL);
@@ -3304,7 +3304,7 @@ static void vae_values(void) {
             CHECK(!m.numbers[1].name, "a deviation that is not learnt is no number");
             fill_tensor(&m, "decoder.fc4.bias", NULL); /* codes that lie elsewhere cost nothing but the KL term */
             sslh_find(m.net, "encoder.fc21.bias")->data[1] = 2;
-            if (samples == 1) CHECK_CLOSE((double)sslh_item(m.loss(&m, &views, 0)), loss + 2, 1e-5);
+            if (codes == 1) CHECK_CLOSE((double)sslh_item(m.loss(&m, &views, 0)), loss + 2, 1e-5);
             else CHECK((double)sslh_item(m.loss(&m, &views, 0)) < loss + 1, "50 codes bridge most of it");
             CHECK_NEAR((double)m.numbers[0].value, 2, 1e-5);
         }
@@ -3387,19 +3387,20 @@ static void vae_nets(void) {
     for (kind = 0; kind < 6; kind++) {
         int side = kind == 1 ? 28 : kind < 3 ? 32 : 8, channels = kind == 1 ? 1 : 3;
         sslh_data data = sslh_data_from_images(c, pixels, 8, side, side, channels, NULL);
-        sslh_tensor *x, *y, *mu, *logvar, *codes;
+        sslh_tensor *x, *y, *mu, *logvar, *same;
         sslh_train_desc t = two_steps();
         sslh_vae_desc d;
         sslh_method m;
+        sslh_net *given = NULL;
         sslh_batch batch;
         double loss;
         memset(&d, 0, sizeof d);
         d.height = d.width = side, d.channels = channels, d.convolutions = kind == 0 ? 5 : kind == 2 ? 0 : 2;
         d.maps = 4, d.hidden = 16, d.latent = 5, d.activation_tanh = kind == 1;
-        if (kind >= 3) d.encoder = kind == 3 ? convnet(c, 4, 6) : kind == 4 ? convnet_map(c, 4, 6) : vit(c, 0);
-        m = sslh_vae(c, d);
+        if (kind >= 3) given = kind == 3 ? convnet(c, 4, 6) : kind == 4 ? convnet_map(c, 4, 6) : vit(c, 0);
+        m = given ? sslh_vae_on(c, given, d) : sslh_vae(c, d);
         if (!CHECK(!sslh_error(c), "%d: %s", kind, sslh_error(c))) break;
-        CHECK((m.encoder == d.encoder) == (kind >= 3), "a given encoder stays the encoder");
+        CHECK((m.encoder == given) == (kind >= 3), "a given encoder stays the encoder");
         CHECK((sslh_find(m.net, "posterior.fc22.bias") != NULL) == (kind >= 3), "the posterior on it");
         t.batch = 8;
         loss = (double)sslh_train(c, m, data, t);
@@ -3415,11 +3416,11 @@ static void vae_nets(void) {
         y = sslh_vae_interpolate(&m, x, sslh_slice_ex(c, x, 0, 3, -1, -1), 3);
         CHECK(y->ndim == 4 && y->shape[0] == 12, "between");
         CHECK_OK(c);
-        codes = sslh_vae_decode(&m, mu);
+        same = sslh_vae_decode(&m, mu);
         for (i = 0; i < side; i++) { /* pair 0: image 0, between, image 3; pair 3 the other way round */
             size_t one = y->count / 12;
-            CHECK_NEAR(y->data[i], codes->data[i], 1e-5);
-            CHECK_NEAR(y->data[2 * one + (size_t)i], codes->data[3 * one + (size_t)i], 1e-5);
+            CHECK_NEAR(y->data[i], same->data[i], 1e-5);
+            CHECK_NEAR(y->data[2 * one + (size_t)i], same->data[3 * one + (size_t)i], 1e-5);
             CHECK_NEAR(y->data[one + (size_t)i], y->data[10 * one + (size_t)i], 1e-5);
         }
     }
@@ -3436,22 +3437,23 @@ static void vae_errors(void) {
     d.height = 10, d.width = 8, d.convolutions = 2;
     sslh_vae(c, d);
     CHECK_ERROR(c, "sslh_vae: the sides of images of 10 x 8 cannot be halved 2 times");
-    d.encoder = convnet(c, 4, 6);
+    sslh_vae_on(c, convnet(c, 4, 6), d);
+    CHECK_ERROR(c, "sslh_vae_on: the sides of images of 10 x 8 cannot be halved 2 times");
+    d.convolutions = 0;
+    sslh_vae_on(c, convnet(other, 4, 6), d);
+    CHECK_ERROR(c, "sslh_vae_on: the encoder belongs to another context");
+    sslh_vae_on(c, NULL, d);
+    CHECK_ERROR(c, "sslh_vae_on: the encoder is NULL");
+    d.codes = 1001;
     sslh_vae(c, d);
-    CHECK_ERROR(c, "sslh_vae: the sides of images of 10 x 8 cannot be halved 2 times");
-    d.convolutions = 0, d.encoder = convnet(other, 4, 6);
-    sslh_vae(c, d);
-    CHECK_ERROR(c, "sslh_vae: the encoder belongs to another context");
-    d.encoder = NULL, d.samples = 1001;
-    sslh_vae(c, d);
-    CHECK_ERROR(c, "sslh_vae: .samples is 1001 (1 to 1000)");
-    d.samples = 0, d.sigma = -1;
+    CHECK_ERROR(c, "sslh_vae: .codes is 1001 (1 to 1000)");
+    d.codes = 0, d.sigma = -1;
     sslh_vae(c, d);
     CHECK_ERROR(c, "sslh_vae: .sigma is -1 (0.001 to 1000)");
     d.sigma = 0;
     m = vae_of(c, 5, 3, d);
     sslh_vae_bound(&m, data, 0);
-    CHECK_ERROR(c, "sslh_vae_bound: .samples is 0 (1 to 1000000)");
+    CHECK_ERROR(c, "sslh_vae_bound: .codes is 0 (1 to 1000000)");
     bad.count = 0;
     CHECK(sslh_vae_bound(&m, bad, 1).nll == 0, "of nothing");
     CHECK_ERROR(c, "sslh_vae_bound: the data set is empty");

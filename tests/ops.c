@@ -1000,6 +1000,44 @@ static void error_sentences(void) {
     sslh_destroy(bad);
 }
 
+#if SSLH_WITH_VAE
+/* The losses of the VAE by all its parameters, the noise of the codes held fixed. Here, since this program is built in
+   double too. */
+typedef struct vae_case { sslh_method m; sslh_view_set views; } vae_case;
+static sslh_tensor *vae_loss(sslh_ctx *c, sslh_tensor **in, int n, void *user) {
+    vae_case *k = (vae_case *)user;
+    (void)c, (void)in, (void)n;
+    return k->m.loss(&k->m, &k->views, 0);
+}
+static void vae_gradients(void) {
+    static const char *const settings[] = {
+        "codes=1", "codes=5 layers=2", "convolutions=1 maps=3 codes=4", "gaussian=1 sigma=0.5 beta=0.25",
+        "gaussian=1 learn_sigma=1 codes=3 beta=0.5 sigma=0.75"};
+    int i, j;
+    for (i = 0; i < (int)(sizeof settings / sizeof settings[0]); i++) {
+        sslh_ctx *c = create(1, NULL, 0);
+        sslh_tensor *in[24];
+        sslh_gradcheck_desc g;
+        sslh_data none;
+        vae_case k;
+        char text[200], worst[200];
+        double error;
+        memset(&none, 0, sizeof none), memset(&k, 0, sizeof k), memset(&g, 0, sizeof g);
+        snprintf(text, sizeof text, "height=4 width=2 channels=2 hidden=5 latent=3 activation_tanh=1 %s", settings[i]);
+        k.m = sslh_method_make(c, "vae", NULL, none, text);
+        sslh_view_add(&k.views, "images", sslh_persist(sslh_uniform(c, sslh_dim4(3, 4, 2, 2), 0, 1)));
+        CHECK_OK(c);
+        for (j = 0; j < sslh_count_tensors(k.m.net) && j < 24; j++)
+            in[j] = sslh_tensor_at(k.m.net, j, NULL, 0, NULL);
+        g.report = worst, g.report_size = sizeof worst;
+        error = sslh_gradcheck(c, vae_loss, in, j, &k, g);
+        CHECK(!sslh_error(c), "%s: %s", settings[i], worst);
+        printf("   %s: relative error %.1e\n", settings[i], error);
+        sslh_destroy(c);
+    }
+}
+#endif
+
 int main(int argc, char **argv) {
     if (listed(argc, argv)) return 0;
     TEST(gradients)
@@ -1012,5 +1050,8 @@ int main(int argc, char **argv) {
     TEST(long_sums)
     TEST(dropout_statistics)
     TEST(error_sentences)
+#if SSLH_WITH_VAE
+    TEST(vae_gradients)
+#endif
     return test_end();
 }

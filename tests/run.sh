@@ -100,6 +100,10 @@ stage_examples() {
             grep -q 'try --help' build/refused.txt"
         echo "   $e $(since "$start_example") s"
     done
+    check "vae: the plane, by convolutions and importance weights" build/examples/vae --smoke --seed 2 --threads 2 \
+        --latent 2 --set "convolutions=2 maps=4 hidden=32 codes=3 binarize=1" --out build/smoke
+    check "vae: the protocol of IWAE, a learned deviation" build/examples/vae --smoke --seed 2 --threads 2 --iwae 2 \
+        --set "gaussian=1 learn_sigma=1" --out build/smoke
     # a row of the results that is there is not made again; another seed is another row
     check "results_cifar leaves out what is there" sh -c "
         build/examples/results_cifar --smoke --seed 2 --epochs 1 --out build/smoke \

@@ -171,6 +171,14 @@ static void round_trips(void) {
         a = sslh_forward(m.encoder, x), b = sslh_forward(again, x);
         CHECK(a->count == 6 && memcmp(a->data, b->data, 6 * sizeof *a->data) == 0, "the same codes");
         CHECK_OK(c);
+        vae.height = 4, vae.width = 8, vae.convolutions = 2, vae.maps = 3, vae.layers = 2;
+        m = sslh_vae(c, vae);
+        same_again(c, m.encoder, "the convolutional encoder of a VAE");
+        again = sslh_load_net(c, "weights_a.tmp");
+        x = sslh_persist(sslh_normal(c, sslh_dim4(2, 4, 8, 2), 0, 1));
+        a = sslh_forward(m.encoder, x), b = sslh_forward(again, x);
+        CHECK(a->count == 6 && memcmp(a->data, b->data, 6 * sizeof *a->data) == 0, "the same codes of convolutions");
+        CHECK_OK(c);
     }
 #endif
     gru.kernels[0] = 5;

@@ -1,86 +1,170 @@
-/* Variational autoencoder: test loss, reconstructions, samples; with --latent 2 the map of the code plane. */
+/* Variational autoencoder: test loss, the bound by many codes, images rebuilt, drawn, and between two others; with
+   --latent 2 the plane of codes and where the test images lie in it. --iwae S: the protocol of the paper on importance
+   weighted autoencoders. */
 #define SSLH_IMPLEMENTATION
 #include "../../ssl.h"
 #include "../common.h"
 
-/* Decodes a grid of the 2-D code plane at equal steps of probability: the quantiles of the normal distribution,
-   tabulated for 15 points. */
-static const float quantile[15] = {-1.53f, -1.15f, -0.89f, -0.67f, -0.49f, -0.32f, -0.16f, 0.0f,
-                                   0.16f,  0.32f,  0.49f,  0.67f,  0.89f,  1.15f,  1.53f};
+enum { SHOWN = 8, STEPS = 10, PLANE = 15, MAPPED = 2000 };
+
+/* The plane of codes at equal steps of probability: the quantiles of the normal distribution for 15 points. */
+static const float quantile[PLANE] = {-1.53f, -1.15f, -0.89f, -0.67f, -0.49f, -0.32f, -0.16f, 0.0f,
+                                      0.16f,  0.32f,  0.49f,  0.67f,  0.89f,  1.15f,  1.53f};
+
+typedef struct settings {
+    char text[1024]; /* for sslh_method_make */
+    int stages, bound, bound_images;
+} settings;
+
+static void more(settings *s, const char *name, const char *value) {
+    size_t used = strlen(s->text);
+    snprintf(s->text + used, sizeof s->text - used, "%s%s ", name, value);
+}
+
+/* Burda et al. 2016: stage i of 8 has 3^i passes at the rate 10^(-3 - i/7). Returns the passes of the first stages. */
+static int protocol(settings *s) {
+    int i, passes = 1, done = 0, all = 0;
+    char text[32];
+    for (i = 0; i < s->stages; i++, passes *= 3) all += passes;
+    more(s, "", "layers=2 hidden=200 latent=50 activation_tanh=1 binarize=1");
+    more(s, "", "batch=20 eps=1e-4 lr=1e-3 schedule=steps gamma=0.719686");
+    for (i = 0, passes = 1; i + 1 < s->stages; i++, passes *= 3) {
+        done += passes;
+        snprintf(text, sizeof text, "%.7f", (double)done / all);
+        more(s, i ? ":" : "milestones=", text);
+        s->text[strlen(s->text) - 1] = 0; /* a list has no blanks */
+    }
+    more(s, "", "");
+    return all;
+}
+
+static void settings_parse(settings *s, int argc, char **argv) {
+    int i;
+    const char *value;
+    memset(s, 0, sizeof *s);
+    s->bound = 50;
+    s->bound_images = 1000;
+    for (i = 1; i < argc; i++)
+        if ((value = option_value(argc, argv, &i, "--iwae")) != NULL) {
+            s->stages = (int)option_number("--iwae", value);
+            if (s->stages < 1 || s->stages > 8) {
+                fprintf(stderr, "--iwae: there are 1 to 8 stages\n");
+                exit(2);
+            }
+        } else if ((value = option_value(argc, argv, &i, "--latent")) != NULL) more(s, "latent=", value);
+        else if ((value = option_value(argc, argv, &i, "--hidden")) != NULL) more(s, "hidden=", value);
+        else if ((value = option_value(argc, argv, &i, "--set")) != NULL) more(s, "", value);
+        else if ((value = option_value(argc, argv, &i, "--bound-images")) != NULL)
+            s->bound_images = (int)option_number("--bound-images", value);
+        else if ((value = option_value(argc, argv, &i, "--bound")) != NULL)
+            s->bound = (int)option_number("--bound", value);
+        else {
+            fprintf(stderr, "%s: unknown option (try --help)\n", argv[i]);
+            exit(2);
+        }
+}
+
+static void report(sslh_method *m, sslh_data test, const settings *s) {
+    sslh_vae_score score = sslh_vae_evaluate(m, test);
+    printf("test: %.2f nats per image = reconstruction %.2f + KL %.2f; %d code units active\n", (double)score.loss,
+           (double)score.reconstruction, (double)score.kl, score.active_units);
+    if (s->bound && !sslh_error(m->ctx)) {
+        sslh_data some = test.count > s->bound_images ? sslh_data_range(test, 0, s->bound_images) : test;
+        sslh_vae_estimate e = sslh_vae_bound(m, some, s->bound);
+        printf("-log p of %.0f test images by %d codes each: at most %.2f nats, standard error %.2f\n",
+               (double)some.count, s->bound, (double)e.nll, (double)e.error);
+    }
+    fflush(stdout);
+}
+
+/* Rebuilt, between, drawn; of codes of two numbers their plane instead, and a map of the test images. */
+static void pictures(sslh_ctx *c, const options *o, sslh_method *m, sslh_data test) {
+    static const char *const names[2] = {"original", "rebuilt"};
+    sslh_loader_desc ld = {0};
+    sslh_batch batch;
+    sslh_tensor *x, *mu, *both[2];
+    sslh_grid_desc g = {0};
+    char path[1024];
+    int i, plane;
+    ld.batch = 2 * SHOWN;
+    ld.in_order = 1;
+    if (!sslh_next_batch(sslh_loader_new(c, test, ld), &batch)) return;
+    x = sslh_batch_images(c, batch);
+    both[0] = sslh_slice(c, x, 0, 0, SHOWN);
+    sslh_vae_encode(m, both[0], &mu, NULL);
+    both[1] = sslh_vae_decode(m, mu);
+    picture_rows(c, out_path(o, path, sizeof path, "vae_reconstructions.png"), both, 2, names, "VAE: test images");
+    g.columns = STEPS;
+    g.title = "VAE: from one test image to another";
+    sslh_picture_grid_ex(c, out_path(o, path, sizeof path, "vae_between.png"),
+                         sslh_vae_interpolate(m, both[0], sslh_slice(c, x, 0, SHOWN, 2 * SHOWN), STEPS), g);
+    plane = mu->shape[1] == 2;
+    if (plane) {
+        float codes[PLANE * PLANE][2];
+        sslh_feature_desc f = {0};
+        sslh_plot_desc plot = {0};
+        for (i = 0; i < PLANE * PLANE; i++) {
+            codes[i][0] = quantile[i % PLANE];
+            codes[i][1] = quantile[i / PLANE];
+        }
+        g.columns = PLANE;
+        g.title = "VAE: the plane of codes";
+        sslh_picture_grid_ex(c, out_path(o, path, sizeof path, "vae_manifold.png"),
+                             sslh_vae_decode(m, sslh_from(c, sslh_dim2(PLANE * PLANE, 2), codes[0])), g);
+        if (test.count > MAPPED) test = sslh_data_range(test, 0, MAPPED);
+        plot.title = "VAE: codes of two numbers, test images";
+        plot.names = test.class_names;
+        sslh_picture_scatter_ex(c, out_path(o, path, sizeof path, "vae_map.png"),
+                                sslh_features(c, m->encoder, test, f), test.labels, test.classes, plot);
+    } else {
+        g.columns = 8;
+        g.title = "VAE: images of random codes";
+        sslh_picture_grid_ex(c, out_path(o, path, sizeof path, "vae_samples.png"), sslh_vae_sample(m, 64), g);
+    }
+    if (!sslh_error(c))
+        printf("pictures in %s: vae_reconstructions, vae_between, %s\n", o->out,
+               plane ? "vae_manifold, vae_map" : "vae_samples");
+}
 
 int main(int argc, char **argv) {
     options o = options_parse(&argc, argv, "Variational autoencoder (Kingma & Welling 2014), 784-400-20-400-784.",
                               "  --latent N     width of the code (default 20); 2 draws the code plane\n"
-                              "  --hidden N     width of the hidden layer (default 400)\n");
+                              "  --hidden N     width of the hidden layer (default 400)\n"
+                              "  --set TEXT     more settings, as sslh_method_make reads them: \"convolutions=2\",\n"
+                              "                 \"codes=5 binarize=1\", \"gaussian=1 learn_sigma=1\", \"beta=4\"\n"
+                              "  --iwae S       net and first S of 8 stages of Burda et al. 2016, 3^0 + .. + 3^(S-1)\n"
+                              "                 epochs; with --set codes=50 their bound by 50 codes\n"
+                              "  --bound K      codes for each image in the test of -log p (default 50; 0: no test)\n"
+                              "  --bound-images N  so many test images for it (default 1000)\n");
     sslh_ctx *c = options_create(&o);
     sslh_data train, test;
-    sslh_vae_desc v = {0};
     sslh_train_desc t = {0};
     sslh_method vae;
-    sslh_vae_score score;
-    sslh_tensor *x, *y, *mu, *logvar, *both[2];
-    sslh_loader_desc ld = {0};
-    sslh_loader *loader;
-    sslh_batch batch;
-    char path[1024];
-    int i;
-    for (i = 1; i < argc; i++) {
-        const char *value;
-        if ((value = option_value(argc, argv, &i, "--latent")) != NULL)
-            v.latent = (int)option_number("--latent", value);
-        else if ((value = option_value(argc, argv, &i, "--hidden")) != NULL)
-            v.hidden = (int)option_number("--hidden", value);
-        else {
-            fprintf(stderr, "%s: unknown option (try --help)\n", argv[i]);
-            return 2;
-        }
-    }
+    settings s, given;
+    settings_parse(&given, argc, argv);
+    s = given;
     options_load(c, &o, &train, &test);
-    v.height = train.height;
-    v.width = train.width;
-    v.channels = train.channels;
-    vae = sslh_vae(c, v);
-    t.epochs = o.epochs ? o.epochs : o.smoke ? 1 : 10;
+    t.epochs = 10;
+    if (s.stages) { /* what the caller sets counts more */
+        s.text[0] = 0;
+        t.epochs = protocol(&s);
+        more(&s, "", given.text);
+    }
+    if (o.smoke) {
+        t.epochs = 1;
+        s.bound = 5;
+        s.bound_images = 100;
+    }
+    if (o.epochs) t.epochs = o.epochs;
     t.batch = o.batch;
+    vae = sslh_method_make(c, "vae", NULL, train, s.text);
+    stop_on_error(c);
+    method_said(&vae, &t, train, test);
     sslh_train(c, vae, train, t);
     stop_on_error(c);
-    score = sslh_vae_evaluate(&vae, test);
-    printf("test: %.2f nats per image = reconstruction %.2f + KL %.2f; %d code units active\n", (double)score.loss,
-           (double)score.reconstruction, (double)score.kl, score.active_units);
-
-    ld.batch = 8;
-    ld.in_order = 1;
-    loader = sslh_loader_new(c, test, ld);
-    if (sslh_next_batch(loader, &batch)) {
-        static const char *const names[2] = {"original", "rebuilt"};
-        sslh_grid_desc g = {0};
-        sslh_no_grad(c, 1);
-        x = sslh_batch_images(c, batch);
-        sslh_vae_encode(&vae, x, &mu, &logvar);
-        y = sslh_vae_decode(&vae, mu);
-        both[0] = x;
-        both[1] = y;
-        picture_rows(c, out_path(&o, path, sizeof path, "vae_reconstructions.png"), both, 2, names,
-                     "VAE: test images");
-        if (v.latent == 2) {
-            float plane[15 * 15][2];
-            for (i = 0; i < 15 * 15; i++) {
-                plane[i][0] = quantile[i % 15];
-                plane[i][1] = quantile[i / 15];
-            }
-            y = sslh_vae_decode(&vae, sslh_from(c, sslh_dim2(15 * 15, 2), plane[0]));
-            g.columns = 15;
-            g.title = "VAE: the plane of codes";
-            sslh_picture_grid_ex(c, out_path(&o, path, sizeof path, "vae_manifold.png"), y, g);
-        } else {
-            y = sslh_vae_decode(&vae, sslh_normal(c, sslh_dim2(64, mu->shape[1]), 0.0f, 1.0f));
-            g.columns = 8;
-            g.title = "VAE: images of random codes";
-            sslh_picture_grid_ex(c, out_path(&o, path, sizeof path, "vae_samples.png"), y, g);
-        }
-        sslh_no_grad(c, 0);
-    }
-    if (!sslh_error(c))
-        printf("pictures in %s: vae_reconstructions, %s\n", o.out, v.latent == 2 ? "vae_manifold" : "vae_samples");
+    report(&vae, test, &s);
+    sslh_no_grad(c, 1);
+    pictures(c, &o, &vae, test);
+    sslh_no_grad(c, 0);
     return finish(c);
 }
