@@ -7409,7 +7409,7 @@ SSLH_DEF sslh_tensor *sslh_vae_interpolate(sslh_method *m, sslh_tensor *a, sslh_
     const sslh_i_vae *s = (const sslh_i_vae *)sslh_i_self(op, m, "sslh_vae");
     sslh_ctx *c = m ? m->ctx : NULL;
     sslh_tensor *in[2], *from, *to, *t;
-    int i, D;
+    int i, latent;
     in[0] = a;
     in[1] = b;
     if (!s || !sslh_i_begin(c, op, in, 2, 1) || !sslh_i_within(c, op, "steps", steps, 2, 65536)) return sslh_i_dummy(c);
@@ -7417,14 +7417,14 @@ SSLH_DEF sslh_tensor *sslh_vae_interpolate(sslh_method *m, sslh_tensor *a, sslh_
         sslh_fail(c, SSLH_E_SHAPE, "%s: as many images a as b are needed, (N,H,W,C) each", op);
         return sslh_i_dummy(c);
     }
-    D = s->d.latent;
-    sslh_vae_encode(m, a, &from, NULL); /* (N,D) */
+    latent = s->d.latent;
+    sslh_vae_encode(m, a, &from, NULL); /* (N,latent) */
     sslh_vae_encode(m, b, &to, NULL);
     t = sslh_zeros(c, sslh_dim2(steps, 1));
     for (i = 0; i < steps && !SSLH_I_BAD(c); i++) t->data[i] = (sslh_real)i / (sslh_real)(steps - 1);
-    to = sslh_reshape(c, sslh_sub(c, to, from), sslh_dim3(-1, 1, D));
-    from = sslh_add(c, sslh_reshape(c, from, sslh_dim3(-1, 1, D)), sslh_mul(c, to, t)); /* (N,steps,D) */
-    return sslh_vae_decode(m, sslh_reshape(c, from, sslh_dim2(-1, D)));
+    to = sslh_reshape(c, sslh_sub(c, to, from), sslh_dim3(-1, 1, latent));
+    from = sslh_add(c, sslh_reshape(c, from, sslh_dim3(-1, 1, latent)), sslh_mul(c, to, t)); /* (N,steps,latent) */
+    return sslh_vae_decode(m, sslh_reshape(c, from, sslh_dim2(-1, latent)));
 }
 
 /* --- the terms of the loss ---------------------------------------------------------------------------------------- */
@@ -7495,14 +7495,14 @@ SSLH_I_FN sslh_tensor *sslh_i_vae_weights(sslh_method *m, sslh_tensor *x, sslh_t
                                           float beta) {
     sslh_ctx *c = m->ctx;
     const sslh_i_vae *s = (const sslh_i_vae *)m->self;
-    int D = s->d.latent;
+    int latent = s->d.latent;
     sslh_tensor *noise, *z, *y, *t;
     if (SSLH_I_BAD(c)) return sslh_i_dummy(c);
-    noise = sslh_normal(c, sslh_dim3(mu->shape[0], k, D), 0.0f, 1.0f);
-    mu = sslh_reshape(c, mu, sslh_dim3(-1, 1, D));
-    logvar = sslh_reshape(c, logvar, sslh_dim3(-1, 1, D));
+    noise = sslh_normal(c, sslh_dim3(mu->shape[0], k, latent), 0.0f, 1.0f);
+    mu = sslh_reshape(c, mu, sslh_dim3(-1, 1, latent));
+    logvar = sslh_reshape(c, logvar, sslh_dim3(-1, 1, latent));
     z = sslh_add(c, mu, sslh_mul(c, sslh_exp(c, sslh_scale(c, logvar, 0.5f)), noise)); /* (2): (N,k,latent) */
-    y = sslh_forward(s->decoder, sslh_reshape(c, z, sslh_dim2(-1, D))); /* (N k,H W C) */
+    y = sslh_forward(s->decoder, sslh_reshape(c, z, sslh_dim2(-1, latent))); /* (N k,H W C) */
     t = sslh_sub(c, sslh_add(c, sslh_square(c, noise), logvar), sslh_square(c, z));
     t = sslh_scale(c, sslh_sum(c, t, SSLH_AXIS(2), 0), SSLH_I_R(0.5) * (sslh_real)beta); /* (N,k) */
     return sslh_sub(c, t, sslh_i_vae_errors(c, s, x, y, k));

@@ -15,6 +15,7 @@ mkdir -p "$out" docs/img
 "$bin/barlow" --images 2000 --batch 64 --epochs 5 --out "$out"
 "$bin/autoencoder" --out "$out"
 "$bin/vae" --latent 2 --hidden 256 --epochs 30 --out "$out"
+"$bin/vae" --set convolutions=2 --epochs 5 --out "$out/vae"
 "$bin/mae" --epochs 6 --tune 1 --out "$out"
 cp "$out/rotation_views.png" docs/img/rotation_views.png
 cp "$out/jigsaw_puzzles.png" docs/img/jigsaw_puzzles.png
@@ -33,4 +34,7 @@ cp "$out/autoencoder.png" docs/img/autoencoder.png
 cp "$out/autoencoder_map.png" docs/img/autoencoder_map.png
 cp "$out/vae_manifold.png" docs/img/vae_manifold.png
 cp "$out/vae_reconstructions.png" docs/img/vae_reconstructions.png
+cp "$out/vae_map.png" docs/img/vae_map.png
+cp "$out/vae/vae_between.png" docs/img/vae_between.png
+cp "$out/vae/vae_samples.png" docs/img/vae_samples.png
 cp "$out/mae_reconstructions.png" docs/img/mae_reconstructions.png

@@ -27,7 +27,8 @@ static int protocol(settings *s) {
     char text[32];
     for (i = 0; i < s->stages; i++, passes *= 3) all += passes;
     more(s, "", "layers=2 hidden=200 latent=50 activation_tanh=1 binarize=1");
-    more(s, "", "batch=20 eps=1e-4 lr=1e-3 schedule=steps gamma=0.719686");
+    more(s, "", "batch=20 eps=1e-4 lr=1e-3");
+    if (s->stages > 1) more(s, "", "schedule=steps gamma=0.719686");
     for (i = 0, passes = 1; i + 1 < s->stages; i++, passes *= 3) {
         done += passes;
         snprintf(text, sizeof text, "%.7f", (double)done / all);
