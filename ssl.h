@@ -4649,7 +4649,7 @@ SSLH_I_FN float sslh_i_accuracy(const sslh_tensor *logits, const int32_t *labels
            (float)logits->shape[0];
 }
 
-/* ln n: the loss of one who guesses among n answers. */
+/* ln n: the loss of guessing at random among n answers. */
 SSLH_I_FN float sslh_i_ln(int n) { return (float)sslh_i_log((sslh_real)n); }
 
 /* (N,..,C) -> (N,C): maps and tokens are averaged, vectors stay. */
@@ -5102,7 +5102,7 @@ SSLH_I_FN float sslh_i_train_lr(const sslh_train_desc *d, int64_t step, int64_t 
 /* Gidaris, Singh, Komodakis: "Unsupervised representation learning by predicting image rotations", ICLR 2018.
 
    Learns from: an image and its three copies turned by 90, 180, 270 degrees. To tell which way is up, the encoder has
-   to know what things look like.
+   to know what objects look like.
 
        g(x, y)   = x turned by y quarters, counter-clockwise, y in {0,1,2,3}                          (1)
        F(x)      = softmax( W f(x) + b ), f the encoder with its places averaged                      (2)
@@ -5110,9 +5110,9 @@ SSLH_I_FN float sslh_i_train_lr(const sslh_train_desc *d, int64_t step, int64_t 
 
    Defaults: the authors' code for CIFAR-10, its epochs 60, 120 and 160 of 200 as shares of the run. All copies of an
    image stand in one batch; one random rotation per image is weaker. A uniform guess has the loss ln 4 = 1.386.
-   Traps: turning must copy pixels, any interpolation leaves a trace that gives the angle away (hence square images
-   only); the pretext accuracy is not the quality of the features: the last block specialises on rotation, probe a
-   middle one (.tap of the probe); things without a canonical pose (textures, views from above) give no signal. */
+   Traps: turning must copy pixels, because any interpolation leaves a trace that gives the angle away (hence square
+   images only); the pretext accuracy is not the quality of the features: the last block specialises on rotation, probe
+   a middle one (.tap of the probe); objects without a canonical pose (textures, views from above) give no signal. */
 
 static const sslh_setting sslh_i_rotation_settings[] = {
     {SSLH_I_FIELD(sslh_rotation_desc, rotations), SSLH_SETTING_INT, "4", "4 or 2"},
@@ -5217,8 +5217,8 @@ SSLH_I_FN sslh_method sslh_i_rotation_make(sslh_ctx *c, sslh_net *encoder, sslh_
 #if SSLH_WITH_JIGSAW
 /* Noroozi, Favaro: "Unsupervised learning of visual representations by solving jigsaw puzzles", ECCV 2016.
 
-   Learns from: the tiles of an image in a shuffled order. To tell which order it is, the encoder, which sees each tile
-   alone, has to know what the parts of things look like and where in a thing they belong.
+   Learns from: the tiles of an image in a shuffled order. To find the order, the encoder, which sees each tile alone,
+   has to know what the parts of objects look like and where in an object they belong.
 
        x_k, k = 1..K            tiles: an image is cut into g x g = K cells, and a tile is a window at a random
                                 place in its cell, so that there are gaps of random width between tiles       (1)
@@ -5235,11 +5235,11 @@ SSLH_I_FN sslh_method sslh_i_rotation_make(sslh_ctx *c, sslh_net *encoder, sslh_
    which tile is which point.
    Defaults: the paper's and its code's, with the head and the shift for small images, batch norm in the head and ten
    times the rate. A uniform guess has the loss ln P.
-   Traps, all shortcuts: lines that go on from tile to tile (hence the gaps: a tile must be smaller than its cell); the
-   mean and contrast of neighbouring tiles (hence (2), try .no_tile_norm); colours that a lens shifts more at the border
-   than in the middle (hence grey puzzles and shifted channels); few permutations an image, so that its tiles' places
-   can be learnt by heart (long runs draw a new one every epoch); centred things, digits and clothes, where a tile tells
-   its place by itself. Probe a middle block too: the last has seen tiles only. */
+   Traps, all shortcuts: lines that continue from tile to tile (hence the gaps: a tile must be smaller than its cell);
+   the mean and contrast of neighbouring tiles (hence (2), try .no_tile_norm); colours that a lens shifts more at the
+   border than in the middle (hence grey puzzles and shifted channels); few permutations per image, so that the places
+   of its tiles can be memorised (hence a new one every epoch); centred objects, digits and clothes, where a tile gives
+   its place away by itself. Probe a middle block too: the last one has seen tiles only. */
 
 static const sslh_setting sslh_i_jigsaw_settings[] = {
     {SSLH_I_FIELD(sslh_jigsaw_desc, grid), SSLH_SETTING_INT, "3", "3 or 2"},
@@ -5560,11 +5560,11 @@ SSLH_I_FN sslh_method sslh_i_jigsaw_make(sslh_ctx *c, sslh_net *encoder, sslh_da
 #if SSLH_WITH_CONTEXT
 /* Doersch, Gupta, Efros: "Unsupervised visual representation learning by context prediction", ICCV 2015.
 
-   Learns from: two neighbouring patches of an image. To tell on which of 8 sides of the first the second lay, the
-   encoder, which sees each patch alone, has to recognise what they are patches of.
+   Learns from: two neighbouring patches of an image. To tell on which of the 8 sides of the first patch the second one
+   lay, the encoder, which sees each patch alone, has to recognise what they are patches of.
 
        x_0 .. x_8               patches on a 3 x 3 grid somewhere in the image, row by row, with gaps between them, each
-                                moved a little by chance                                                      (1)
+                                shifted a little at random                                                     (1)
        x_i <- x_i - mean(x_i) in each channel; one channel of x_i is kept, the others become weak noise;
        x_i <- x_i / sqrt( mean of x_i^2 over the whole patch + eps )                                          (2)
        F(a, b) = softmax( h( f(a), f(b) ) )                one encoder f for all patches, h on two of them    (3)
@@ -5575,11 +5575,11 @@ SSLH_I_FN sslh_method sslh_i_jigsaw_make(sslh_ctx *c, sslh_net *encoder, sslh_da
    because the authors' rate of 1e-5 is for more than a million steps; gap and jitter for small images, which three
    patches of a quarter of the side then fill. The nine features serve all 16 pairs of an image. A uniform guess has the
    loss ln 8 = 2.079.
-   Traps, all shortcuts: lines that go on from patch to patch (hence gap and jitter); lenses, which shift green against
-   magenta the more the farther from the middle of the image, so that colour tells the place (hence one channel, or with
-   .projection x (1 - a a' / a'a), a = (-1,2,-1)); how coarse the pixels are (hence .pixelate); centred things, digits
-   and faces, where a patch tells its place by itself. Frozen features are better with .projection, because an encoder
-   that has seen one channel at a time is given three by a probe. Probe a middle block. */
+   Traps, all shortcuts: lines that continue from patch to patch (hence gap and jitter); lenses, which shift green
+   against magenta, more so towards the border of the image, so that colour gives the place away (hence one channel, or
+   with .projection x (1 - a a' / a'a), a = (-1,2,-1)); how coarse the pixels are (hence .pixelate); centred objects,
+   digits and faces, where a patch gives its place away by itself. Frozen features are better with .projection, because
+   an encoder trained on one channel at a time is given all three by a probe. Probe a middle block. */
 
 static const sslh_setting sslh_i_context_settings[] = {
     {SSLH_I_FIELD(sslh_context_desc, patch), SSLH_SETTING_INT, "auto", "1 to 4096"},
@@ -7410,7 +7410,7 @@ SSLH_I_FN sslh_method sslh_i_vae_make(sslh_ctx *c, sslh_net *encoder, sslh_data 
 /* Chen, Kornblith, Norouzi, Hinton: "A simple framework for contrastive learning of visual representations", ICML 2020.
 
    Learns from: two random views of each image. The encoder has to recognise which two of the 2N views in a batch come
-   from the same image, whatever crop, colour and mirror did to them.
+   from the same image, whatever cropping, colour changes and mirroring did to them.
 
        h = f(view), z = g(h)                       encoder f, projection head g                       (1)
        s_ij = z_i . z_j / (|z_i| |z_j|)            cosine similarity                                  (2)
@@ -7419,10 +7419,10 @@ SSLH_I_FN sslh_method sslh_i_vae_make(sslh_ctx *c, sslh_net *encoder, sslh_data 
 
    Features for later use are h: the head g drops what the views do not share (colour, say), and after the training g
    itself is dropped.
-   Defaults: the released code's head; SGD and t = 0.2, which learn more in minutes than LARS and 0.5. "paper": its
-   CIFAR-10 settings (for ImageNet it has a rate of 0.3, a decay of 1e-6 and t = 0.1), made for hundreds of epochs. The
-   head has batch norm after each layer, after the last one without shift. Pixels stay in [0,1]. ln(2N-1) is the loss
-   when all embeddings are equal. With .decoupled (3) sums without j too.
+   Defaults: the released code's head; SGD and t = 0.2, with which a run of minutes learns more than with LARS and t =
+   0.5. "paper": its CIFAR-10 settings (for ImageNet it has a rate of 0.3, a decay of 1e-6 and t = 0.1), made for
+   hundreds of epochs. The head has batch norm after each layer, after the last one without shift. Pixels stay in [0,1].
+   ln(2N-1) is the loss when all embeddings are equal. With .decoupled (3) sums without j too.
    Traps: the sum in (3) has 2N-1 terms, not 2N; accumulating gradients over batches does not add negatives; without
    colour jitter the histogram of colours solves the task; images of one class in a batch are false negatives. */
 
@@ -7527,9 +7527,9 @@ SSLH_I_FN sslh_method sslh_i_simclr_make(sslh_ctx *c, sslh_net *encoder, sslh_da
    Version 2: Chen, Fan, Girshick, He: "Improved baselines with momentum contrastive learning", arXiv:2003.04297, 2020.
    Version 3: Chen, Xie, He: "An empirical study of training self-supervised vision transformers", ICCV 2021.
 
-   Learns from: two random views of each image, as SimCLR. One view asks (the query), the other is the answer (the key).
-   The wrong answers are keys of earlier batches, which a queue keeps: there can be many of them whatever the batch.
-   They stay comparable because the encoder that made them, the key encoder, moves slowly.
+   Learns from: two random views of each image, as SimCLR. One view is the query, the other one is its right answer, the
+   key. The wrong answers are keys of earlier batches, which a queue keeps, so that there can be many of them however
+   small the batch is. They stay comparable because the encoder that makes the keys moves slowly.
 
        q   = u( g(f(view 0)) )                       query; f encoder, g head, u(x) = x / |x|          (1)
        k   = u( g'(f'(view 1)) )                     key, by key encoder f' and head g'; no gradient   (2)
@@ -7550,7 +7550,7 @@ SSLH_I_FN sslh_method sslh_i_simclr_make(sslh_ctx *c, sslh_net *encoder, sslh_da
    Defaults: the released code, for small images its CIFAR-10 recipe (queue of 4096, m = 0.99, split batch norm).
    ln(K+1) is the loss of guessing among a query's own key and K keys of the queue; the first steps climb towards it,
    because the queue starts as random vectors, which are too easy to tell from a key.
-   Traps: keys go into the queue after the loss, or a query finds its own key twice. Batch norm tells which images share
+   Traps: keys go into the queue after the loss, or a query finds its own key twice. Batch norm leaks which images share
    a batch, and a query could find its key by that alone: the batch is normalised in groups (.split), and the images go
    to the groups of the key encoder in another order than to those of the query encoder. A queue longer than the data
    set holds other keys of the query's own image. m = 0 does not train. In version 3 of a transformer the patch
@@ -7895,9 +7895,10 @@ SSLH_I_FN sslh_method sslh_i_supcon_make(sslh_ctx *c, sslh_net *encoder, sslh_da
 /* Dwibedi, Aytar, Tompson, Sermanet, Zisserman: "With a little help from my friends: nearest-neighbor contrastive
    learning of visual representations", ICCV 2021.
 
-   Learns from: two random views of each image, as SimCLR, but the right answer to a view is not the other view itself:
-   it is what lies nearest to that view in a queue of embeddings of other images. So the encoder is asked to see as
-   alike what no crop and no colour change turns into one another: another dog, from another side.
+   Learns from: two random views of each image, as SimCLR, but the right answer for a view is not the other view itself:
+   it is the embedding of another image, the one nearest to that view in a queue. So the encoder has to treat as alike
+   even images that no crop and no change of colour could turn into one another: a different dog, seen from another
+   side.
 
        z  = g(f(view)), q = u( p(g(f(view))) )     encoder f, projector g, predictor p, u(x) = x / |x| (1)
        n  = the row of the queue with the largest n . u(z); no gradient goes into it                   (2)
@@ -7908,10 +7909,10 @@ SSLH_I_FN sslh_method sslh_i_supcon_make(sslh_ctx *c, sslh_net *encoder, sslh_da
    predictor stands behind the side that has a gradient, as in BYOL, although nothing would collapse without it.
    Defaults: those of the paper (batch 4096 on ImageNet, a queue of 98304); for data as small as CIFAR-10 a queue of
    4096. Batch norm stands behind every layer of the projector, the last one too, and in the predictor behind the hidden
-   layer only. Each view passes by itself. ln N is the loss of one who guesses.
+   layer only. Each view passes by itself. ln N is the loss of guessing at random.
    Traps: the queue begins as random directions, whose neighbours mean nothing, so the first steps learn little, and a
-   queue that a short run does not fill keeps some of them; what is in the queue is older than the encoder, because no
-   slow copy of it makes the rows as in MoCo; a queue longer than the data set finds the image itself as its own
+   queue that a short run does not fill keeps some of them; the rows of the queue were made by older states of the
+   encoder, not by a slowly moving copy as in MoCo; a queue longer than the data set finds the image itself as its own
    neighbour, which makes the task SimCLR's again. */
 
 static const sslh_setting sslh_i_nnclr_settings[] = {
@@ -8021,8 +8022,9 @@ SSLH_I_FN sslh_method sslh_i_nnclr_make(sslh_ctx *c, sslh_net *encoder, sslh_dat
 /* Van den Oord, Li, Vinyals: "Representation learning with contrastive predictive coding", arXiv 2018. There is no code
    of the authors'; details are those of facebookresearch/CPC_audio and loeweX/Greedy_InfoMax.
 
-   Learns from: sound in its order. What is worth remembering of the past is what tells the future from other sounds;
-   noise that nobody can predict is not worth it, and neither is the exact wave, which need not be drawn.
+   Learns from: sound in its order. The encoder has to remember what distinguishes the future of a clip from other
+   sounds. Noise that nobody can predict is not worth remembering, and neither is the exact wave, since nothing has to
+   be reconstructed.
 
        z_t = g_enc(x)_t,  c_t = g_ar(z_1 .. z_t)                                                      (1)
        f_k(z, c_t) = z . W_k c_t,  k = 1 .. K                                                         (2)
@@ -8032,11 +8034,11 @@ SSLH_I_FN sslh_method sslh_i_nnclr_make(sslh_ctx *c, sslh_net *encoder, sslh_dat
    Defaults: K = 12 (phones of LibriSpeech: 64.6 %; K = 2: 28.5 %), in the paper Adam with 2e-4 on 8 windows of 20480
    samples. The J negatives are drawn once for a batch and serve all its predictions, so that all scores are one matrix
    product; a prediction whose own positive was drawn leaves it out. Untrained the loss is about log(J + 1).
-   Traps: batch norm lets places talk to one another, the loss falls and the features do not improve (hence layer norm
-   in sslh_conv_gru); beside random biases in the first layer quiet sound is not heard, and the loss stays at log(J + 1)
-   for thousands of steps (hence biases of 0 there); where negatives come from decides what is learnt: with all from the
-   same speaker (.from 1, or recordings of one speaker in a batch) it need not be known who speaks; evaluate on speakers
-   that were not heard. */
+   Traps: batch norm mixes information between places, so that the loss falls while the features do not improve (hence
+   layer norm in sslh_conv_gru); random biases in the first layer drown quiet sound, and the loss stays at log(J + 1)
+   for thousands of steps (hence biases of 0 there); where negatives come from decides what is learnt: when all come
+   from the same speaker (.from 1, or recordings of one speaker in a batch), the features need not tell who speaks;
+   evaluate on speakers that were not heard. */
 
 static const sslh_setting sslh_i_cpc_settings[] = {
     {SSLH_I_FIELD(sslh_cpc_desc, steps), SSLH_SETTING_INT, "12", "1 to 64"},
@@ -8153,9 +8155,9 @@ SSLH_I_FN sslh_method sslh_i_cpc_make(sslh_ctx *c, sslh_net *encoder, sslh_data 
    predictive coding", ICML 2020; of images first: van den Oord, Li, Vinyals, arXiv 2018. There is no code of the
    authors'; what the text leaves open follows the pseudo-code in their appendix.
 
-   Learns from: the patches of an image in their grid. Whoever has seen the upper rows is to tell which patch comes
-   further down, among patches of this image and of others. For that an encoder that sees one patch at a time has to say
-   what it is a patch of.
+   Learns from: the patches of an image in their grid. A model that has seen the upper rows has to pick the patch that
+   comes further down, among patches of this image and of others. For that the encoder, which sees one patch at a time,
+   has to tell what it is a patch of.
 
        x_ij                     overlapping patches of an image in a grid of R rows and S columns, each augmented
                                 by itself: its colours and its mirror image are no help                       (1)
@@ -8171,10 +8173,10 @@ SSLH_I_FN sslh_method sslh_i_cpc_make(sslh_ctx *c, sslh_net *encoder, sslh_data 
    and 1 x 1.
    Defaults: the paper's, with a smaller g, fewer negatives and a higher rate for small images and short runs. An
    encoder for which all patches are equal has the loss ln(J + 1), or less where a negative was left out.
-   Traps: batch norm gives the patches of a batch something in common, by which they tell one another what they are, and
-   the loss falls without the features becoming better (hence the error); the nearest row shares pixels with the last
-   one seen (hence k_0 = 2 for patches that overlap by half); colours run through an image (hence augmented patches);
-   small images have small patches, in which there is little to recognise. */
+   Traps: batch norm mixes information between the patches of a batch, so that the loss falls without the features
+   becoming better (hence the error); the nearest row shares pixels with the last one seen (hence k_0 = 2 for patches
+   that overlap by half); colours run through an image (hence augmented patches); small images have small patches, in
+   which there is little to recognise. */
 
 static const sslh_setting sslh_i_cpc2_settings[] = {
     {SSLH_I_FIELD(sslh_cpc2_desc, side), SSLH_SETTING_INT, "auto", "1 to 4096"},
@@ -8467,12 +8469,12 @@ SSLH_I_FN sslh_method sslh_i_cpc2_make(sslh_ctx *c, sslh_net *encoder, sslh_data
    (its number) tells learning from collapse. What keeps BYOL from collapsing is not in (3) but in what moves: the
    predictor alone chases the target, and the target follows slowly. With .no_stop_gradient both sides of (3) walk
    towards each other: the loss is 0 and the spread 0 within a few hundred steps.
-   Defaults: SGD and a quick target for minutes; "paper" is for 300 epochs. Its heads are 4096 wide for features of
-   2048, ours twice as wide as the features (512 for the 256 of sslh_convnet), projections 256. Each view passes by
-   itself, so that batch norm sees one view at a time; the target network normalises by its own batches, too, and
-   running statistics are not averaged. Random directions cost about 4.
+   Defaults: SGD and a target that follows quickly, for runs of minutes; "paper" is for 300 epochs. Its heads are 4096
+   wide for features of 2048, ours twice as wide as the features (512 for the 256 of sslh_convnet), projections 256.
+   Each view passes by itself, so that batch norm sees one view at a time; the target network normalises by its own
+   batches, too, and running statistics are not averaged. Random directions cost about 4.
    Traps: without batch norm in the heads, or with a rate that is too high (0.2 with Adam), it can collapse. Short runs
-   want a target that follows sooner: 0.97 for 40 epochs in the paper, and less for a few. */
+   need a target that follows more quickly: m is 0.97 for 40 epochs in the paper, and less for a few. */
 
 static const sslh_setting sslh_i_byol_settings[] = {
     {SSLH_I_FIELD(sslh_byol_desc, target_momentum), SSLH_SETTING_REAL, "0.95", "at least 0, below 1"},
@@ -8683,7 +8685,8 @@ SSLH_I_FN sslh_method sslh_i_simsiam_make(sslh_ctx *c, sslh_net *encoder, sslh_d
 
    Learns from: several views of each image, two large ones and small ones that see less of it. A teacher, the average
    of what the student was, looks at the large views and says which of K classes they are, classes that nobody has
-   named. The student has to say the same from every other view, so from a small one what the whole image is.
+   named. The student has to give the same answer from every other view, and so must tell from a small piece what the
+   whole image shows.
 
        h  = u( g(f(view)) ) W'                     encoder f, head g, u(x) = x / |x|, unit rows W      (1)
        p  = softmax(h / t)                         student                                             (2)
@@ -8694,15 +8697,16 @@ SSLH_I_FN sslh_method sslh_i_simsiam_make(sslh_ctx *c, sslh_net *encoder, sslh_d
        theta' <- m theta' + (1-m) theta,  m = 1 - (1-m_0) (1 + cos(pi T)) / 2,  T: share of the run    (7)
 
    No wrong answers, no predictor: two things in (3) keep each other in balance. The centre alone would make all classes
-   equally likely, the low t' alone would make one class win. So there are two collapses, an entropy of the teacher of
-   ln K and one of 0; in both the student has nothing left to learn, and L is that entropy. L = entropy + KL, and a run
-   that learns keeps KL above 0. ln K is also what L begins at.
+   equally likely, the low t' alone would make one class win. So there are two ways to collapse: the teacher's entropy
+   becomes ln K, or it becomes 0. In both cases the student has nothing left to learn, and L equals that entropy. L =
+   entropy + KL, and a run that learns keeps KL above 0. L also begins at ln K.
    Defaults: the released code for ViT-S (100 epochs; 0.996 for a batch of 1024). The head has three layers with GELU
    and no batch norm, the last layer W no bias and no length of its own; it rests in the first epoch. The weight decay
    rises with (1 - cos(pi T)) / 2. For small images 4096 outputs.
-   Traps: t' above 0.07 is uniform soon; gradients are clipped as a whole (the authors' code clips each parameter by
-   itself); a transformer here has one size, so that small views are enlarged to it and cost as much as large ones; a
-   short run wants a teacher that follows sooner (0.99 and less) and few outputs. */
+   Traps: with t' above 0.07 the teacher soon becomes uniform; gradients are clipped as a whole (the authors' code clips
+   each parameter by itself); a transformer here takes images of one size, so that small views are enlarged to it and
+   cost as much as large ones; a short run needs a teacher that follows its student more quickly (m of 0.99 or less) and
+   few outputs. */
 
 static const sslh_setting sslh_i_dino_settings[] = {
     {SSLH_I_FIELD(sslh_dino_desc, temperature), SSLH_SETTING_REAL, "0.1", "above 0"},
@@ -8872,7 +8876,8 @@ SSLH_I_FN sslh_method sslh_i_dino_make(sslh_ctx *c, sslh_net *encoder, sslh_data
 /* Zbontar, Jing, Misra, LeCun, Deny: "Barlow Twins: self-supervised learning via redundancy reduction", ICML 2021.
 
    Learns from: two random views of each image. Every column of the embedding (every feature, over the batch) should be
-   the same for both views, and no two columns should say the same: a principle that Barlow proposed for the brain.
+   the same for both views, and no two columns should carry the same information: a principle that Barlow proposed for
+   the brain.
 
        z   = g(f(view))                            encoder f, projector g                              (1)
        C_ij = sum over n of a_ni b_nj / N,         a, b: z_0, z_1 with columns of mean 0 and variance 1 (2)
@@ -8958,8 +8963,8 @@ SSLH_I_FN sslh_method sslh_i_barlow_make(sslh_ctx *c, sslh_net *encoder, sslh_da
 /* Bardes, Ponce, LeCun: "VICReg: variance-invariance-covariance regularization for self-supervised learning",
    ICLR 2022.
 
-   Learns from: two random views of each image. Three terms, each for one thing: the views shall lie close, no column of
-   the embedding may become constant, and no two columns may say the same.
+   Learns from: two random views of each image. The loss has three terms with one purpose each: the two views should lie
+   close together, no column of the embedding may become constant, and no two columns may carry the same information.
 
        z     = g(f(view))                          encoder f, expander g                               (1)
        s     = mean over all entries of (z_0 - z_1)^2                                  invariance      (2)
@@ -9045,8 +9050,8 @@ SSLH_I_FN sslh_method sslh_i_vicreg_make(sslh_ctx *c, sslh_net *encoder, sslh_da
    assignments", NeurIPS 2020.
 
    Learns from: several views of each image: two large ones, and small ones that see less of it. Views are not compared
-   with one another but by the groups that they would be put into: from one view the code of another is predicted. A
-   code says how much of a view belongs to each of K prototypes, which are learnt too.
+   directly but by the groups they belong to: the code of one view is predicted from another view. A code says how much
+   of a view belongs to each of K prototypes, which are learnt too.
 
        z  = u( g(f(view)) ), u(x) = x / |x|        encoder f, projector g                              (1)
        s  = C z                                    C (K,D): prototypes, unit rows                      (2)
@@ -9055,9 +9060,9 @@ SSLH_I_FN sslh_method sslh_i_vicreg_make(sslh_ctx *c, sslh_net *encoder, sslh_da
        l(v, w) = - sum over k of q_w,k log p_v,k,  p_v = softmax(s_v / t)                              (4)
        L  = mean of l(v, w) over the images, the two large views w and all views v but w               (5)
 
-   The equal shares in (3) are what prevents a collapse: not all images can have one code. They want many images, at
+   The equal shares in (3) prevent collapse, because not all images can have the same code. They need many images, at
    least as many as there are prototypes; with small batches the embeddings of earlier batches take part in (3), and
-   their codes are thrown away. ln K is the loss of one who guesses, and what it stays at when nothing is learnt.
+   their codes are thrown away. ln K is the loss of guessing at random, and the loss stays there when nothing is learnt.
    Defaults: the released code for batches of 256 (its 400 epochs on ImageNet have 3000 prototypes, a rate of 0.6 that
    ends at a thousandth of it, a queue of 3840 from epoch 15, and prototypes that rest in the first epoch); for small
    images 512 prototypes and SimCLR's weaker colours without blur. Views of one size pass together, and all of them
@@ -9220,7 +9225,8 @@ SSLH_I_FN sslh_method sslh_i_swav_make(sslh_ctx *c, sslh_net *encoder, sslh_data
 #if SSLH_WITH_MAE
 /* He, Chen, Xie, Li, Dollar, Girshick: "Masked autoencoders are scalable vision learners", CVPR 2022.
 
-   Learns from: a quarter of an image's patches. The encoder sees only those, a small decoder has to paint the others.
+   Learns from: a quarter of an image's patches. The encoder sees only those; a small decoder has to reconstruct the
+   others.
 
        x_i, i = 1..P           the patches of an image, p x p x C values each                         (1)
        V = (1-r)P, r = .mask   visible patches: the first V of a random order, anew for each image    (2)
@@ -9232,10 +9238,11 @@ SSLH_I_FN sslh_method sslh_i_swav_make(sslh_ctx *c, sslh_net *encoder, sslh_data
    Defaults: the paper's with a decoder for small images (the paper's has 8 blocks of width 512 with 16 heads).
    Positions are fixed sine-cosine ones in the decoder, and in the encoder by a flag of sslh_vit. A decoder that always
    gives 0 has the loss (n-1)/n, n = p p C, because the variance in (5) is the unbiased one, and less where patches are
-   flat; so the second number divides by what there is to explain: 1 - L / (variance of the hidden t_i). It is 0 for
+   flat; so the second number, the share of variance explained, is 1 - L / (variance of the hidden t_i). It is 0 for
    that decoder on any images, and 0 where nothing varies.
    Traps: forgetting to put tokens back in their places; a loss on visible patches; a patch of 16 on a 32-pixel image;
-   pictures need the mean and deviation of (5) back; a linear probe shows little of what fine-tuning shows. */
+   to show predictions as pictures, undo (5) with its mean and deviation; a linear probe shows much less than
+   fine-tuning does. */
 
 static const sslh_setting sslh_i_mae_settings[] = {
     {SSLH_I_FIELD(sslh_mae_desc, mask), SSLH_SETTING_REAL, "0.75", "above 0, below 1"},
@@ -9395,7 +9402,7 @@ SSLH_I_FN sslh_tensor *sslh_i_mae_target(sslh_method *m, sslh_tensor *patches, s
 }
 
 /* 1 - loss / variance of the hidden values of t (N,P,n), hidden (N,P). Where they do not vary there is nothing to
-   explain; rounding leaves a little of flat patches, hence not just above 0. */
+   explain; the threshold is above 0 because rounding leaves flat patches a tiny variance. */
 SSLH_I_FN float sslh_i_mae_explained(const sslh_tensor *t, const sslh_tensor *hidden, float loss) {
     size_t n = (size_t)t->shape[2], i, k, count = 0;
     double sum = 0, sum2 = 0, variance;
@@ -10117,7 +10124,8 @@ SSLH_I_FN sslh_tensor *sslh_i_batch_features(sslh_ctx *c, sslh_net *encoder, con
 }
 
 /* Batch by batch in a scope of its own, without a tape: memory does not grow with the data, the caller's step is
-   untouched, and an image's features do not depend on .batch. all (count,D) is made when the first batch has told D. */
+   untouched, and an image's features do not depend on .batch. all (count,D) is allocated after the first batch, which
+   shows what D is. */
 SSLH_DEF sslh_tensor *sslh_features(sslh_ctx *c, sslh_net *encoder, sslh_data data, sslh_feature_desc d) {
     sslh_tensor *all = NULL;
     sslh_preprocess p;
@@ -10163,8 +10171,8 @@ SSLH_DEF sslh_tensor *sslh_features(sslh_ctx *c, sslh_net *encoder, sslh_data da
     return all && !SSLH_I_BAD(c) ? all : sslh_i_dummy(c);
 }
 
-/* 1 when the features x (n,D), called name in the message, are numbers: a meter of NaN would be a number like any
-   other. */
+/* 1 when the features x (n,D), called name in the message, are all finite: a meter computed from NaN could look like
+   any other result. */
 SSLH_I_FN int sslh_i_check_rows(const char *op, const char *name, const sslh_tensor *x) {
     size_t n = (size_t)x->shape[0], bad = sslh_i_bad_row(x->data, n, (size_t)x->shape[1]);
     if (bad < n)
@@ -10209,8 +10217,8 @@ SSLH_I_FN char *sslh_i_zero_rows(sslh_ctx *c, const sslh_tensor *x) {
     return zero;
 }
 
-/* Labels of a data set, checked.
-   One function for all evaluations, so that they refuse the same things with the same words. */
+/* Labels of a data set, checked. All evaluations call this one function, so that they refuse the same mistakes with the
+   same words. */
 SSLH_I_FN int sslh_i_check_labels(sslh_ctx *c, const char *op, sslh_data train, sslh_data test) {
     if (SSLH_I_BAD(c)) return 0;
     if (train.ctx == NULL || test.ctx == NULL || train.count < 1 || test.count < 1)
@@ -10322,7 +10330,8 @@ SSLH_I_FN void sslh_i_lbfgs_run(sslh_ctx *c, sslh_i_lbfgs *b, const sslh_i_probe
             next = sslh_i_probe_loss(c, p);
             if (next <= loss + 1e-4 * step * slope) break;
         }
-        /* No step made the loss less: what is left to gain is below the rounding. Back to where the step began. */
+        /* No step length reduced the loss: what is left to gain is below the rounding error. Go back to where the step
+           began. */
         if (tries == 20) {
             memcpy(b->x, b->x0, bytes);
             break;
@@ -10372,9 +10381,9 @@ SSLH_I_FN sslh_tensor *sslh_i_label_rows(sslh_ctx *c, const int32_t *labels, con
     return t ? t : sslh_i_dummy(c);
 }
 
-/* Zero mean and unit variance per column, by the training rows.
-   The penalty treats all columns alike, so they must be alike. A constant column becomes 0 and has no say; test rows
-   take mean and deviation of the training rows. */
+/* Zero mean and unit variance per column, by the training rows. The penalty treats all columns alike, so they must be
+   alike. A constant column becomes 0 and has no influence; test rows are standardised with the mean and deviation of
+   the training rows. */
 SSLH_I_FN void sslh_i_standardise(sslh_tensor *train, sslh_tensor *test) {
     size_t d, width = (size_t)train->shape[1], n = (size_t)train->shape[0], m = (size_t)test->shape[0], i;
     for (d = 0; d < width; d++) {
@@ -10851,7 +10860,7 @@ SSLH_DEF float sslh_finetune(sslh_ctx *c, sslh_net *encoder, sslh_data train, ss
 
 /* --- collapse meters ---------------------------------------------------------------------------------------------- */
 
-/* 1 when x can be measured: (n,D) with at least that many rows, all of numbers. */
+/* 1 when x can be measured: (n,D) with at least that many rows, all of them finite. */
 SSLH_I_FN int sslh_i_check_features(const char *op, const sslh_tensor *x, int rows) {
     if (!x || SSLH_I_BAD(x->ctx)) return 0;
     if (x->ndim != 2 || x->shape[0] < rows || !x->data) {
@@ -12025,7 +12034,7 @@ SSLH_I_FN int sslh_i_net_dead(const sslh_net *net) { return !net || !net->ctx; }
 /* Nothing may be done with this net now. */
 SSLH_I_FN int sslh_i_net_bad(const sslh_net *net) { return sslh_i_net_dead(net) || SSLH_I_BAD(net->ctx); }
 
-/* A dead net that is used in a context without an error: the error was cleared, the net is still not there. */
+/* A dead net that is used in a context without an error: the error was cleared, but the net still does not exist. */
 SSLH_I_FN int sslh_i_net_ok(sslh_ctx *c, const char *op, const sslh_net *net) {
     if (SSLH_I_BAD(c)) return 0;
     if (sslh_i_net_dead(net))
@@ -12410,12 +12419,12 @@ SSLH_I_FN sslh_i_entry *sslh_i_find_entry(sslh_net *net, const char *name, sslh_
     return NULL;
 }
 
-/* In a step of training whoever asks for a state may be about to change it. */
+/* During a training step the code that asks for a state may be about to change it. */
 SSLH_I_FN sslh_tensor *sslh_i_state_for_use(const sslh_net *net, sslh_tensor *t) {
     if (net->training && net->ctx->open && (t->flags & SSLH_I_STATE)) sslh_i_note_state(net->ctx, t);
     return t;
 }
-/* Whoever asks may want to read or write it: its memory must be there. */
+/* The caller may read or write it: its memory must be there. */
 SSLH_DEF sslh_tensor *sslh_find(sslh_net *net, const char *name) {
     sslh_net *owner = NULL;
     sslh_i_entry *e = sslh_i_net_bad(net) || !name ? NULL : sslh_i_find_entry(net, name, &owner);
@@ -12635,7 +12644,7 @@ SSLH_I_FN void sslh_i_narrow(sslh_net *net, const sslh_tensor *a, const sslh_ten
     if (net->ctx->no_grad && net->call) sslh_i_release_since(net->ctx, net->call->first, a, b);
 }
 
-/* Each result stays until the step ends: so many of them in one are a loop that never begins another. */
+/* Each result lives until the step ends: so many of them in one step mean a loop that never begins a new step. */
 SSLH_I_FN void sslh_i_count_forward(sslh_ctx *c) {
     if (c->running || c->forwards_told || ++c->forwards < 300) return; /* nets inside of nets do not count */
     c->forwards_told = 1;
@@ -13892,8 +13901,8 @@ SSLH_DEF sslh_net *sslh_patch_encoder(sslh_ctx *c, sslh_net *encoder, sslh_patch
 typedef struct sslh_i_optim_net { sslh_net *net; sslh_real *m, *v, *norms; int entries; } sslh_i_optim_net;
 
 /* steps counts the updates of each parameter group for the bias correction: where phases take turns, a group that has
-   rested has learnt nothing meanwhile. The powers of beta1 and beta2 are kept as products, because pow differs between
-   platforms. */
+   rested in between has received no updates. The powers of beta1 and beta2 are kept as products, because pow differs
+   between platforms. */
 struct sslh_optimizer {
     sslh_ctx           *ctx; /* NULL: the dead optimiser */
     sslh_optimizer_desc desc;
@@ -13907,7 +13916,7 @@ struct sslh_optimizer {
     int                 told;   /* by sslh_i_strangers */
 };
 
-/* Returned when memory is out or the settings make no sense; every function recognises it. */
+/* Returned when memory runs out or the settings make no sense; every function recognises it. */
 static const sslh_optimizer sslh_i_dead_optimizer = SSLH_I_ZERO;
 
 SSLH_I_FN sslh_optimizer *sslh_i_dummy_optimizer(void) { return (sslh_optimizer *)(uintptr_t)&sslh_i_dead_optimizer; }
@@ -14099,8 +14108,8 @@ SSLH_I_FN void sslh_i_optim_tensor(sslh_optimizer *o, const sslh_i_optim_net *n,
     }
 }
 
-/* A warning at the first step of a group: parameters that no gradient has reached. The loss does not depend on them (a
-   part of the net that the forward function leaves out), and nothing else would ever say so. */
+/* A warning at the first step of a group: parameters that no gradient has reached. The loss does not depend on them
+   (the forward function leaves out a part of the net), and without the warning nobody would notice. */
 SSLH_I_FN void sslh_i_optim_unreached(sslh_optimizer *o, unsigned groups) {
     const sslh_i_entry *first = NULL;
     const sslh_net *owner = NULL;
@@ -14131,8 +14140,8 @@ SSLH_I_FN int sslh_i_optim_has(const sslh_optimizer *o, const sslh_tensor *t) {
     return 0;
 }
 
-/* A warning at the first step, before the tape is walked: parameters that will get gradients by which nothing is moved.
-   A head that hangs below no net of the method would stay as it was made, without a word. */
+/* A warning at the first step, before the tape is walked: parameters that will get gradients but are not updated. A
+   head that is not a child of the method's net would keep its initial values, and nobody would notice. */
 SSLH_I_FN void sslh_i_strangers(sslh_optimizer *o, const char *method) {
     const sslh_tensor *found = NULL;
     char shape[96];
@@ -14214,7 +14223,7 @@ SSLH_I_FN float sslh_i_schedule(int64_t step, int64_t steps, int64_t warmup, flo
         *rate = (float)((double)peak * (double)(step < 0 ? 1 : step + 1) / (double)warmup);
         return -1.0f;
     }
-    /* Steps behind the end keep the last rate. */
+    /* Steps beyond the end keep the last rate. */
     if (left <= 0 || done >= left) return 1.0f;
     return (float)((double)done / (double)left);
 }
