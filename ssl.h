@@ -243,8 +243,9 @@
      sslh_mlp       (N,D)             layer1 ..                266,752 (784 inputs)    flat inputs; projection heads
      sslh_convnet   (N,C) or map      block1 ..                388,896                 small images, minutes on a CPU
      sslh_resnet    (N,C) or map      stem, layer1 .. layer4   11,168,832 (depth 18)   SimCLR's and MoCo's encoder
+     sslh_convnext  (N,C) or map      stem, stage1 ..          27,820,128 (tiny)       ImageNet's weights as a start
      sslh_nin       (N,C) or map      block1 ..                1,410,368               RotNet's encoder
-     sslh_vit       (N,D) or tokens   block1 .., tokens        5,360,832               MAE; images of one fixed size
+     sslh_vit       (N,D) or tokens   block1 .., tokens        5,360,832               MAE; images of one size, or any
      sslh_conv_gru  tokens (N,T,D)    z, c                     5,847,040               CPC; sound
      sslh_patch_encoder  map          -                        those of its encoder    patches of images, after CPC v2
 
@@ -256,8 +257,7 @@
 
    Methods and evaluation average maps and tokens (all tokens, the class token too) over their places. In evaluation
    .max_pool takes the maximum instead, and .pool_grid g cuts a map into g x g cells, averages each and lays the
-   averages side by side: g g C values, which suits early maps. The vector of a vision transformer is its class token,
-   or with .mean_pool the mean of its patch tokens.
+   averages side by side: g g C values, which suits early maps.
 
    Three switches that are easily confused:
 
@@ -276,7 +276,7 @@
        sslh_no_grad(c, 0);
        sslh_ema_update(teacher, encoder, 0.99f);                // after the update; buffers stay each net's own
 
-   Parameters have the names of torchvision (ResNet) and timm (ViT). sslh_find(net, "layer1.0.conv1.weight") gives one
+   Parameters have the names of torchvision and (ViT) timm. sslh_find(net, "layer1.0.conv1.weight") gives one
    of them; sslh_summary lists the layers with their shapes, parameters and multiply-adds.
 
    11  OPTIMISERS AND SCHEDULES
@@ -1502,14 +1502,28 @@ SSLH_API sslh_net *sslh_convnet(sslh_ctx *c, sslh_convnet_desc desc);
 
 typedef struct sslh_resnet_desc {
     int channels;      /* default 3 */
-    int depth;         /* 18 or 34; default 18 */
+    int depth;         /* 18, 34, 50, 101 or 152; default 18 */
     int imagenet_stem; /* 1: 7x7/2 and max-pool; 0: 3x3/1 for small images (SimCLR's CIFAR version) */
-    int width;         /* of the first stage; default 64; the features have 8 times as many */
+    int width;         /* of the first stage; default 64 */
     int map_output;    /* 1: (N,H,W,C) instead of the global average (N,C) */
 } sslh_resnet_desc;
-/* He et al. 2016, basic blocks; (N,H,W,C) -> (N, 8 width); names and initial values as in torchvision. Taps: stem,
-   layer1 .. layer4, maps with sides H, H, H/2, H/4, H/8 (with .imagenet_stem a quarter of these). */
+/* He et al. 2016; (N,H,W,C) -> (N, 8 width) with basic blocks (18, 34), (N, 32 width) with bottlenecks (50 and more);
+   names and initial values as in torchvision. Taps: stem, layer1 .. layer4, maps with sides H, H, H/2, H/4, H/8 (with
+   .imagenet_stem a quarter of these). */
 SSLH_API sslh_net *sslh_resnet(sslh_ctx *c, sslh_resnet_desc desc);
+
+typedef struct sslh_convnext_desc {
+    int channels;   /* default 3 */
+    int depths[8];  /* blocks of each stage, ended by 0; default 3, 3, 9, 3 (tiny) */
+    int widths[8];  /* of the stages, as many; default 96, 192, 384, 768 (tiny) */
+    int stem;       /* side and stride of the first convolution; default 4; 1 or 2 for small images */
+    int map_output; /* 1: (N,H,W,C) instead of the global average (N,C) */
+} sslh_convnext_desc;
+/* Liu et al. 2022: "A ConvNet for the 2020s"; (N,H,W,C) -> (N, last width); names and initial values as in torchvision,
+   whose convnext_tiny, _small, _base and _large load. The stem divides the sides by .stem, each further stage by 2. The
+   output is normalised over its channels by the norm that torchvision counts as the classifier's. Taps: stem,
+   stage1 .. . Errors: not as many depths as widths, an image smaller than the product of the strides. */
+SSLH_API sslh_net *sslh_convnext(sslh_ctx *c, sslh_convnext_desc desc);
 
 typedef struct sslh_nin_desc {
     int channels;   /* default 3 */
@@ -1524,6 +1538,7 @@ SSLH_API sslh_net *sslh_nin(sslh_ctx *c, sslh_nin_desc desc);
 
 typedef struct sslh_vit_desc {
     int image;       /* side in pixels; default 32 */
+    int any_size;    /* 1: images of other sides too. Positions are then interpolated from those of .image */
     int channels;    /* default 3 */
     int patch;       /* side in pixels, divides image; default 4 */
     int width;       /* D, default 192 */
@@ -1536,8 +1551,9 @@ typedef struct sslh_vit_desc {
 } sslh_vit_desc;
 /* (N,image,image,C) -> (N,D) or (N,1+P,D), P = (image / patch)^2: the vision transformer of Dosovitskiy et al. 2021,
    with norms before attention and MLP, exact GELU and layer norm's eps 1e-6; names as in timm. Taps: block1 ..,
-   tokens. sslh_forward_desc.keep drops all other patch tokens before the first block. Errors: a patch that does not
-   divide the image, heads that do not divide the width; images of another size than .image. */
+   tokens. sslh_forward_desc.keep drops all other patch tokens before the first block. With .any_size an image (H,W) has
+   floor(H / patch) x floor(W / patch) patches, and pixels beyond the last whole patch are not seen. Errors: a patch
+   that does not divide .image, heads that do not divide the width; without .any_size images of another size. */
 SSLH_API sslh_net *sslh_vit(sslh_ctx *c, sslh_vit_desc desc);
 
 typedef struct sslh_conv_gru_desc {
@@ -4436,7 +4452,7 @@ SSLH_I_FN const char *sslh_i_tail(const char *path);
      >>train     one step, the loop over epochs, progress
      >>eval      what a representation is worth: linear probe, nearest neighbours, fine-tuning, collapse meters
      >>losses    the losses with their equations, each as one operation with its derivative
-     >>nets >>encoders    named parameters and layers; MLP, conv net, ResNet, NIN, transformer on patches
+     >>nets >>encoders    named parameters and layers; MLP, conv nets, ResNet, transformer on patches
      >>optim     update rules and schedules
      >>views     augmentation as the caller sees it
      >>settings  how a field takes its default, and a method is made from its name and a line of text
@@ -9493,9 +9509,12 @@ SSLH_DEF sslh_method sslh_mae(sslh_ctx *c, sslh_net *encoder, sslh_mae_desc d) {
     if (sslh_i_check_encoder(c, "sslh_mae", encoder, -1)) {
         info = sslh_net_query(encoder);
         projection = sslh_find(encoder, "patch_embed.proj.weight");
-        if (!projection || !info.image)
+        if (!projection)
             sslh_fail(c, SSLH_E_USAGE, "sslh_mae: the encoder \"%s\" has no patches; a transformer on patches "
                       "(sslh_vit) is needed", info.name);
+        else if (!info.image)
+            sslh_fail(c, SSLH_E_USAGE, "sslh_mae: the encoder \"%s\" takes images of any size, and the decoder is made "
+                      "for one: leave out .any_size", info.name);
     }
     s.patch = 1;
     if (!SSLH_I_BAD(c)) {
@@ -13193,7 +13212,7 @@ SSLH_DEF sslh_tensor *sslh_layer_lstm(sslh_net *net, int index, sslh_tensor *x, 
 }
 
 /* ================================================================================================================== */
-/*  >>encoders      MLP, convnet, ResNet, NIN, ViT, convolutions and a recurrent unit for sound                       */
+/*  >>encoders      MLP, convnet, ResNet, ConvNeXt, NIN, ViT, convolutions and a recurrent unit for sound             */
 /* ================================================================================================================== */
 
 /* An encoder declares its parameters in the order in which its forward function walks through them, so that the forward
@@ -13242,13 +13261,16 @@ static const sslh_i_setting sslh_i_convnet_settings[] = {
 static const sslh_i_setting sslh_i_resnet_settings[] = {
     SSLH_I_INT(resnet, channels), SSLH_I_INT(resnet, depth), SSLH_I_INT(resnet, imagenet_stem),
     SSLH_I_INT(resnet, width), SSLH_I_INT(resnet, map_output), {NULL, 0, 0}};
+static const sslh_i_setting sslh_i_convnext_settings[] = {
+    SSLH_I_INT(convnext, channels), SSLH_I_LIST(convnext, depths), SSLH_I_LIST(convnext, widths),
+    SSLH_I_INT(convnext, stem), SSLH_I_INT(convnext, map_output), {NULL, 0, 0}};
 static const sslh_i_setting sslh_i_nin_settings[] = {
     SSLH_I_INT(nin, channels), SSLH_I_INT(nin, blocks), SSLH_I_INT(nin, divide), SSLH_I_INT(nin, map_output),
     {NULL, 0, 0}};
 static const sslh_i_setting sslh_i_vit_settings[] = {
-    SSLH_I_INT(vit, image), SSLH_I_INT(vit, channels), SSLH_I_INT(vit, patch), SSLH_I_INT(vit, width),
-    SSLH_I_INT(vit, depth), SSLH_I_INT(vit, heads), SSLH_I_INT(vit, mlp), SSLH_I_INT(vit, fixed_positions),
-    SSLH_I_INT(vit, token_output), SSLH_I_INT(vit, mean_pool), {NULL, 0, 0}};
+    SSLH_I_INT(vit, image), SSLH_I_INT(vit, any_size), SSLH_I_INT(vit, channels), SSLH_I_INT(vit, patch),
+    SSLH_I_INT(vit, width), SSLH_I_INT(vit, depth), SSLH_I_INT(vit, heads), SSLH_I_INT(vit, mlp),
+    SSLH_I_INT(vit, fixed_positions), SSLH_I_INT(vit, token_output), SSLH_I_INT(vit, mean_pool), {NULL, 0, 0}};
 static const sslh_i_setting sslh_i_conv_gru_settings[] = {
     SSLH_I_INT(conv_gru, channels), SSLH_I_LIST(conv_gru, kernels), SSLH_I_LIST(conv_gru, strides),
     SSLH_I_INT(conv_gru, width), SSLH_I_INT(conv_gru, context), SSLH_I_INT(conv_gru, norm), {NULL, 0, 0}};
@@ -13411,10 +13433,16 @@ SSLH_DEF sslh_net *sslh_convnet(sslh_ctx *c, sslh_convnet_desc desc) {
 
 /* --- ResNet (He, Zhang, Ren, Sun: "Deep residual learning for image recognition", 2016) -------------------------- */
 
-/* Blocks of each stage. */
-SSLH_I_FN const int *sslh_i_resnet_blocks(int depth) {
-    static const int r18[4] = {2, 2, 2, 2}, r34[4] = {3, 4, 6, 3};
-    return depth == 34 ? r34 : r18;
+/* Blocks of each stage, and how many times the width of its stage a block puts out: 1, or 4 for bottlenecks. */
+typedef struct sslh_i_resnet_plan { int depth, blocks[4], expansion; } sslh_i_resnet_plan;
+/* NULL: there is none of this depth. */
+SSLH_I_FN const sslh_i_resnet_plan *sslh_i_resnet_plan_of(int depth) {
+    static const sslh_i_resnet_plan plans[] = {{18, {2, 2, 2, 2}, 1}, {34, {3, 4, 6, 3}, 1}, {50, {3, 4, 6, 3}, 4},
+                                               {101, {3, 4, 23, 3}, 4}, {152, {3, 8, 36, 3}, 4}};
+    int i;
+    for (i = 0; i < SSLH_I_LENGTH(plans); i++)
+        if (plans[i].depth == depth) return &plans[i];
+    return NULL;
 }
 
 /* Convolution without bias, entry *at; moves *at on. keep (or NULL) is what later layers still read beside the
@@ -13440,26 +13468,41 @@ SSLH_I_FN sslh_tensor *sslh_i_resnet_norm(sslh_net *net, int *at, sslh_tensor *x
     return x;
 }
 
-/* y = relu(bn(conv(relu(bn(conv(x))))) + shortcut), the shortcut being x or a 1x1 convolution with batch norm */
-SSLH_I_FN sslh_tensor *sslh_i_basic_block(sslh_net *net, int *at, sslh_tensor *x, int stride, int project) {
+/* y = relu(F(x) + shortcut), the shortcut being x or a 1x1 convolution of it with batch norm. F of a basic block is
+     bn(conv3(relu(bn(conv3(x)))))
+   and of a bottleneck, whose middle convolution works on a quarter of the channels,
+     bn(conv1(relu(bn(conv3(relu(bn(conv1(x))))))))
+   with kernels 1x1 and 3x3; the first 3x3 has the stride, as in torchvision. */
+SSLH_I_FN sslh_tensor *sslh_i_resnet_block(sslh_net *net, int *at, sslh_tensor *x, int stride, int project,
+                                           int bottleneck) {
     sslh_tensor *shortcut = x, *y;
-    int second;
-    y = sslh_i_resnet_conv(net, at, x, stride, 1, x);
+    int last;
+    y = sslh_i_resnet_conv(net, at, x, bottleneck ? 1 : stride, !bottleneck, x);
     y = sslh_i_resnet_norm(net, at, y, NULL, SSLH_RELU, x);
-    y = sslh_i_resnet_conv(net, at, y, 1, 1, x);
-    second = *at;
+    if (bottleneck) {
+        y = sslh_i_resnet_conv(net, at, y, stride, 1, x);
+        y = sslh_i_resnet_norm(net, at, y, NULL, SSLH_RELU, x);
+    }
+    y = sslh_i_resnet_conv(net, at, y, 1, !bottleneck, x);
+    last = *at;
     *at += 5;
-    if (project) { /* declared after the second batch norm, needed before it */
+    if (project) { /* declared after the last batch norm, needed before it */
         shortcut = sslh_i_resnet_conv(net, at, x, stride, 0, y);
         shortcut = sslh_i_resnet_norm(net, at, shortcut, NULL, SSLH_LINEAR, y);
     }
-    return sslh_i_resnet_norm(net, &second, y, shortcut, SSLH_RELU, NULL);
+    return sslh_i_resnet_norm(net, &last, y, shortcut, SSLH_RELU, NULL);
 }
 
-/* stem -> 4 stages of basic blocks, each but the first halves the side and doubles the width -> average. */
+/* The shortcut changes width and side where the block does: in each first block but that of basic blocks at the full
+   side. */
+SSLH_I_FN int sslh_i_resnet_projects(const sslh_i_resnet_plan *plan, int stage, int block) {
+    return block == 0 && (stage > 0 || plan->expansion > 1);
+}
+
+/* stem -> 4 stages of blocks, each stage but the first halves the side and doubles the width -> average. */
 SSLH_I_FN sslh_tensor *sslh_i_resnet_forward(sslh_net *net, sslh_tensor *x, const void *self) {
     const sslh_resnet_desc *d = (const sslh_resnet_desc *)self;
-    const int *blocks = sslh_i_resnet_blocks(d->depth);
+    const sslh_i_resnet_plan *plan = sslh_i_resnet_plan_of(d->depth);
     char tap[24];
     int stage, i, at = 0;
     x = sslh_i_resnet_conv(net, &at, x, d->imagenet_stem ? 2 : 1, d->imagenet_stem ? 3 : 1, NULL);
@@ -13467,61 +13510,180 @@ SSLH_I_FN sslh_tensor *sslh_i_resnet_forward(sslh_net *net, sslh_tensor *x, cons
     if (d->imagenet_stem) x = sslh_max_pool2d(sslh_net_ctx(net), x, 3, 2, 1);
     if (sslh_tap(net, "stem", x)) return x;
     for (stage = 0; stage < 4; stage++) {
-        for (i = 0; i < blocks[stage]; i++) {
-            int first = i == 0 && stage > 0;
-            x = sslh_i_basic_block(net, &at, x, first ? 2 : 1, first);
-        }
+        for (i = 0; i < plan->blocks[stage]; i++)
+            x = sslh_i_resnet_block(net, &at, x, i == 0 && stage > 0 ? 2 : 1, sslh_i_resnet_projects(plan, stage, i),
+                                    plan->expansion > 1);
         snprintf(tap, sizeof tap, "layer%d", stage + 1);
         if (sslh_tap(net, tap, x)) return x;
     }
     return sslh_i_map_end(sslh_net_ctx(net), x, d->map_output);
 }
 
+/* A convolution and its batch norm: "layer1.0.conv2" and "layer1.0.bn2" for number 2, "layer1.0.downsample.0" and
+   "layer1.0.downsample.1" for number 0. */
+SSLH_I_FN void sslh_i_resnet_pair_new(sslh_net *net, const char *block, int number, int in, int out, int kernel) {
+    char name[64];
+    if (number) snprintf(name, sizeof name, "%sconv%d", block, number);
+    else snprintf(name, sizeof name, "%sdownsample.0", block);
+    sslh_i_conv_new(net, name, in, out, kernel, 1, 1, SSLH_INIT_KAIMING_OUT);
+    if (number) snprintf(name, sizeof name, "%sbn%d", block, number);
+    else snprintf(name, sizeof name, "%sdownsample.1", block);
+    sslh_layer_batch_norm_new(net, name, out, 0);
+}
+
 /* torchvision's names and order of declaration: a state dictionary of either side loads in the other. */
 SSLH_DEF sslh_net *sslh_resnet(sslh_ctx *c, sslh_resnet_desc desc) {
     sslh_net *net;
-    const int *blocks;
-    char name[48];
-    int stage, i, in, out;
+    const sslh_i_resnet_plan *plan;
+    int stage, i, in, out, width;
     if (SSLH_I_BAD(c)) return sslh_i_dummy_net(c);
     if (!desc.channels) desc.channels = 3;
     if (!desc.depth) desc.depth = 18;
     if (!desc.width) desc.width = 64;
-    if (desc.depth != 18 && desc.depth != 34)
-        sslh_fail(c, SSLH_E_USAGE, "sslh_resnet: .depth is %d (18 or 34)", desc.depth);
+    plan = sslh_i_resnet_plan_of(desc.depth);
+    if (!plan) sslh_fail(c, SSLH_E_USAGE, "sslh_resnet: .depth is %d (18, 34, 50, 101 or 152)", desc.depth);
     if (SSLH_I_BAD(c) || !sslh_i_within(c, "sslh_resnet", "channels", desc.channels, 1, 1 << 16) ||
         !sslh_i_within(c, "sslh_resnet", "width", desc.width, 1, 1 << 16)) return sslh_i_dummy_net(c);
-    blocks = sslh_i_resnet_blocks(desc.depth);
     net = sslh_i_encoder_new(c, "resnet", sslh_i_resnet_forward, &desc, sizeof desc,
-                             desc.map_output ? SSLH_MAP : SSLH_VECTOR, 8 * desc.width, desc.channels, 0);
-    sslh_i_conv_new(net, "conv1", desc.channels, desc.width, desc.imagenet_stem ? 7 : 3, 1, 1, SSLH_INIT_KAIMING_OUT);
-    sslh_layer_batch_norm_new(net, "bn1", desc.width, 0);
+                             desc.map_output ? SSLH_MAP : SSLH_VECTOR, 8 * desc.width * plan->expansion, desc.channels,
+                             0);
+    sslh_i_resnet_pair_new(net, "", 1, desc.channels, desc.width, desc.imagenet_stem ? 7 : 3);
     for (stage = 0, in = desc.width; stage < 4; stage++) {
-        out = desc.width << stage; /* 1, 2, 4, 8 times the width */
-        for (i = 0; i < blocks[stage]; i++) {
-            int used = snprintf(name, sizeof name, "layer%d.%d.", stage + 1, i);
-            char *part = name + used;
-            size_t room = sizeof name - (size_t)used;
-            snprintf(part, room, "conv1");
-            sslh_i_conv_new(net, name, in, out, 3, 1, 1, SSLH_INIT_KAIMING_OUT);
-            snprintf(part, room, "bn1");
-            sslh_layer_batch_norm_new(net, name, out, 0);
-            snprintf(part, room, "conv2");
-            sslh_i_conv_new(net, name, out, out, 3, 1, 1, SSLH_INIT_KAIMING_OUT);
-            snprintf(part, room, "bn2");
-            sslh_layer_batch_norm_new(net, name, out, 0);
-            /* The shortcut has to change width and side as the block does. */
-            if (i == 0 && stage > 0) {
-                snprintf(part, room, "downsample.0");
-                sslh_i_conv_new(net, name, in, out, 1, 1, 1, SSLH_INIT_KAIMING_OUT);
-                snprintf(part, room, "downsample.1");
-                sslh_layer_batch_norm_new(net, name, out, 0);
-            }
-            in = out;
+        width = desc.width << stage; /* 1, 2, 4, 8 times the width */
+        out = width * plan->expansion;
+        for (i = 0; i < plan->blocks[stage]; i++, in = out) {
+            const int bottleneck = plan->expansion > 1;
+            char block[32];
+            snprintf(block, sizeof block, "layer%d.%d.", stage + 1, i);
+            sslh_i_resnet_pair_new(net, block, 1, in, width, bottleneck ? 1 : 3);
+            sslh_i_resnet_pair_new(net, block, 2, width, width, 3);
+            if (bottleneck) sslh_i_resnet_pair_new(net, block, 3, width, out, 1);
+            if (sslh_i_resnet_projects(plan, stage, i)) sslh_i_resnet_pair_new(net, block, 0, in, out, 1);
         }
     }
     if (sslh_i_net_bad(net)) return sslh_i_dummy_net(c);
     sslh_i_arch_write(net, sslh_i_resnet_settings, &desc);
+    return net;
+}
+
+/* --- ConvNeXt (Liu, Mao, Wu, Feichtenhofer, Darrell, Xie: "A ConvNet for the 2020s", CVPR 2022) ------------------ */
+
+/* y = x + drop(gamma * W2 gelu(W1 norm(dw(x)))): dw is a 7x7 convolution of each channel by itself, W1 widens the
+   channels four times and W2 narrows them again, gamma scales each channel and starts at 1e-6, so that a deep net
+   begins as nearly the identity. 9 entries: gamma, then weight and bias of dw, norm, W1, W2. */
+SSLH_I_FN sslh_tensor *sslh_i_convnext_block(sslh_net *net, int at, sslh_tensor *x, int width, float drop) {
+    sslh_ctx *c = sslh_net_ctx(net);
+    sslh_conv_desc conv;
+    sslh_tensor *y;
+    memset(&conv, 0, sizeof conv);
+    conv.pad = 3;
+    conv.groups = width;
+    y = sslh_layer_conv(net, at + 1, x, 0, conv); /* (N,H,W,width) */
+    sslh_i_narrow(net, x, y);
+    y = sslh_layer_layer_norm(net, at + 3, y, 1e-6f);
+    y = sslh_layer_linear(net, at + 5, y, 0, SSLH_GELU); /* (N,H,W,4 width) */
+    sslh_i_narrow(net, x, y);
+    y = sslh_layer_linear(net, at + 7, y, 0, SSLH_LINEAR); /* (N,H,W,width) */
+    y = sslh_mul(c, y, sslh_reshape(c, sslh_param(net, at), sslh_dim1(width)));
+    if (drop > 0.0f) y = sslh_drop_path(c, y, drop);
+    x = sslh_add(c, x, y);
+    sslh_i_narrow(net, x, NULL);
+    return x;
+}
+
+/* Entries: the stem's convolution and norm, then stage by stage its blocks and, before each stage but the first, a norm
+   and a 2x2 convolution of stride 2; the last norm. */
+SSLH_I_FN sslh_tensor *sslh_i_convnext_forward(sslh_net *net, sslh_tensor *x, const void *self) {
+    const sslh_convnext_desc *d = (const sslh_convnext_desc *)self;
+    sslh_ctx *c = sslh_net_ctx(net);
+    const float drop_path = sslh_call(net)->drop_path;
+    int stage, i, at = 4, done = 0, all = 0;
+    sslh_conv_desc conv;
+    char tap[24];
+    memset(&conv, 0, sizeof conv);
+    conv.stride = d->stem;
+    for (stage = 0; stage < 8 && d->widths[stage]; stage++) all += d->depths[stage];
+    x = sslh_layer_layer_norm(net, 2, sslh_layer_conv(net, 0, x, 0, conv), 1e-6f);
+    sslh_i_narrow(net, x, NULL);
+    if (sslh_tap(net, "stem", x)) return x;
+    conv.stride = 2;
+    for (stage = 0; stage < 8 && d->widths[stage]; stage++) {
+        if (stage) {
+            x = sslh_layer_conv(net, at + 2, sslh_layer_layer_norm(net, at, x, 1e-6f), 0, conv);
+            sslh_i_narrow(net, x, NULL);
+            at += 4;
+        }
+        for (i = 0; i < d->depths[stage]; i++, done++, at += 9) {
+            /* stochastic depth grows linearly with depth, as in the vision transformer */
+            float drop = net->training && all > 1 ? drop_path * (float)done : 0.0f;
+            x = sslh_i_convnext_block(net, at, x, d->widths[stage], drop / (float)SSLH_I_MAX(1, all - 1));
+        }
+        snprintf(tap, sizeof tap, "stage%d", stage + 1);
+        if (sslh_tap(net, tap, x)) return x;
+    }
+    return sslh_layer_layer_norm(net, at, sslh_i_map_end(c, x, d->map_output), 1e-6f);
+}
+
+/* Weight and bias, the weight normal with deviation 0.02. */
+SSLH_I_FN void sslh_i_convnext_weight_new(sslh_net *net, const char *name, sslh_shape weight) {
+    sslh_i_sub_new(net, name, "weight", 1, SSLH_F32, weight, SSLH_INIT_TRUNC_NORMAL, 0.02f);
+    sslh_i_sub_new(net, name, "bias", 1, SSLH_F32, sslh_dim1(weight.size[0]), SSLH_INIT_ZERO, 0);
+}
+SSLH_I_FN void sslh_i_convnext_block_new(sslh_net *net, int part, int block, int width) {
+    sslh_param_opts vector;
+    char name[48];
+    int gamma;
+    memset(&vector, 0, sizeof vector);
+    vector.decay_scale = (float)SSLH_OFF; /* a gain of channels, whatever its shape in torchvision's files */
+    snprintf(name, sizeof name, "features.%d.%d", part, block);
+    gamma = sslh_i_sub_new(net, name, "layer_scale", 1, SSLH_F32, sslh_dim3(width, 1, 1), SSLH_INIT_CONSTANT, 1e-6f);
+    sslh_param_set(net, gamma, vector);
+    snprintf(name, sizeof name, "features.%d.%d.block.0", part, block);
+    sslh_i_convnext_weight_new(net, name, sslh_dim4(width, 7, 7, 1));
+    snprintf(name, sizeof name, "features.%d.%d.block.2", part, block);
+    sslh_layer_layer_norm_new(net, name, width);
+    snprintf(name, sizeof name, "features.%d.%d.block.3", part, block);
+    sslh_i_convnext_weight_new(net, name, sslh_dim2(4 * width, width));
+    snprintf(name, sizeof name, "features.%d.%d.block.5", part, block);
+    sslh_i_convnext_weight_new(net, name, sslh_dim2(width, 4 * width));
+}
+
+/* torchvision's names: features.0 is the stem, odd numbers are the stages, the others halve the sides. */
+SSLH_DEF sslh_net *sslh_convnext(sslh_ctx *c, sslh_convnext_desc desc) {
+    static const int depths[4] = {3, 3, 9, 3}, widths[4] = {96, 192, 384, 768};
+    sslh_net *net;
+    char name[48];
+    int stages, stage, i;
+    if (SSLH_I_BAD(c)) return sslh_i_dummy_net(c);
+    if (!desc.channels) desc.channels = 3;
+    if (!desc.stem) desc.stem = 4;
+    if (!desc.depths[0]) memcpy(desc.depths, depths, sizeof depths);
+    if (!desc.widths[0]) memcpy(desc.widths, widths, sizeof widths);
+    stages = sslh_i_widths_count(c, "sslh_convnext", desc.widths);
+    for (i = 0; i < 8 && desc.depths[i]; i++)
+        if (!sslh_i_within(c, "sslh_convnext", "depths[]", desc.depths[i], 1, 512)) return sslh_i_dummy_net(c);
+    if (!SSLH_I_BAD(c) && i != stages)
+        sslh_fail(c, SSLH_E_USAGE, "sslh_convnext: .depths has %d stages and .widths %d: give as many of both", i,
+                  stages);
+    if (SSLH_I_BAD(c) || !sslh_i_within(c, "sslh_convnext", "channels", desc.channels, 1, 1 << 16) ||
+        !sslh_i_within(c, "sslh_convnext", "stem", desc.stem, 1, 1 << 10)) return sslh_i_dummy_net(c);
+    net = sslh_i_encoder_new(c, "convnext", sslh_i_convnext_forward, &desc, sizeof desc,
+                             desc.map_output ? SSLH_MAP : SSLH_VECTOR, desc.widths[stages - 1], desc.channels, 0);
+    sslh_i_convnext_weight_new(net, "features.0.0", sslh_dim4(desc.widths[0], desc.stem, desc.stem, desc.channels));
+    sslh_layer_layer_norm_new(net, "features.0.1", desc.widths[0]);
+    for (stage = 0; stage < stages; stage++) {
+        if (stage) {
+            snprintf(name, sizeof name, "features.%d.0", 2 * stage);
+            sslh_layer_layer_norm_new(net, name, desc.widths[stage - 1]);
+            snprintf(name, sizeof name, "features.%d.1", 2 * stage);
+            sslh_i_convnext_weight_new(net, name, sslh_dim4(desc.widths[stage], 2, 2, desc.widths[stage - 1]));
+        }
+        for (i = 0; i < desc.depths[stage]; i++)
+            sslh_i_convnext_block_new(net, 2 * stage + 1, i, desc.widths[stage]);
+    }
+    sslh_layer_layer_norm_new(net, "classifier.0", desc.widths[stages - 1]);
+    if (sslh_i_net_bad(net)) return sslh_i_dummy_net(c);
+    sslh_i_arch_write(net, sslh_i_convnext_settings, &desc);
     return net;
 }
 
@@ -13644,6 +13806,18 @@ SSLH_I_FN int sslh_i_vit_block_new(sslh_net *net, const char *prefix, int width,
     return sslh_i_net_bad(net) ? -1 : first;
 }
 
+/* Positions (1,G G,D) of a G x G grid of patches for one of h x w: bicubic interpolation, as the code of DINO does it;
+   positions are smooth enough after training for a transformer to work on images larger than those it saw. */
+SSLH_I_FN sslh_tensor *sslh_i_vit_positions(sslh_ctx *c, sslh_tensor *position, int grid, int h, int w) {
+    const int width = position->shape[2];
+    sslh_interpolate_desc cubic;
+    if (SSLH_I_BAD(c) || (h == grid && w == grid)) return position;
+    memset(&cubic, 0, sizeof cubic);
+    cubic.mode = SSLH_BICUBIC;
+    position = sslh_interpolate(c, sslh_reshape(c, position, sslh_dim4(1, grid, grid, width)), h, w, cubic);
+    return sslh_reshape(c, position, sslh_dim3(1, h * w, width));
+}
+
 /* Position of the entries: 0 cls_token, 1 pos_embed, 2 patch_embed.proj.weight, 3 its bias, 4 + 12 i block i, then
    norm.
    Tokens that are not kept are dropped before the first block, which is where MAE saves its time. The class token is
@@ -13652,16 +13826,17 @@ SSLH_I_FN sslh_tensor *sslh_i_vit_forward(sslh_net *net, sslh_tensor *x, const v
     const sslh_vit_desc *d = (const sslh_vit_desc *)self;
     const sslh_forward_desc *call = sslh_call(net);
     sslh_ctx *c = sslh_net_ctx(net);
-    int n = x->shape[0], side = d->image / d->patch, patches = side * side, i;
+    int n = x->shape[0], grid = d->image / d->patch, i;
     sslh_tensor *cls, *position, *two[2];
     sslh_conv_desc conv;
     char tap[24];
     memset(&conv, 0, sizeof conv);
     conv.stride = d->patch;
     position = d->fixed_positions ? sslh_state(net, 1) : sslh_param(net, 1); /* (1,1+P,D) */
-    x = sslh_layer_conv(net, 2, x, 0, conv);                                 /* (N,side,side,D) */
-    x = sslh_reshape(c, x, sslh_dim3(n, patches, d->width));
-    x = sslh_add(c, x, sslh_slice(c, position, 1, 1, 1 + patches));
+    x = sslh_layer_conv(net, 2, x, 0, conv);                                 /* (N,h,w,D), P = h w */
+    if (SSLH_I_BAD(c)) return x;
+    two[0] = sslh_i_vit_positions(c, sslh_slice(c, position, 1, 1, 1 + grid * grid), grid, x->shape[1], x->shape[2]);
+    x = sslh_add(c, sslh_reshape(c, x, sslh_dim3(n, -1, d->width)), two[0]); /* (N,P,D) */
     if (call->keep) x = sslh_gather(c, x, call->keep);                       /* (N,J,D) */
     cls = sslh_add(c, sslh_param(net, 0), sslh_slice(c, position, 1, 0, 1)); /* (1,1,D) */
     two[0] = sslh_broadcast(c, cls, sslh_dim3(n, 1, d->width));
@@ -13714,7 +13889,8 @@ SSLH_DEF sslh_net *sslh_vit(sslh_ctx *c, sslh_vit_desc desc) {
                   desc.width);
     patches = (desc.image / desc.patch) * (desc.image / desc.patch); /* P */
     net = sslh_i_encoder_new(c, "vit", sslh_i_vit_forward, &desc, sizeof desc,
-                             desc.token_output ? SSLH_TOKENS : SSLH_VECTOR, desc.width, desc.channels, desc.image);
+                             desc.token_output ? SSLH_TOKENS : SSLH_VECTOR, desc.width, desc.channels,
+                             desc.any_size ? 0 : desc.image);
     sslh_param_new(net, "cls_token", sslh_dim3(1, 1, desc.width), SSLH_INIT_TRUNC_NORMAL, 0.02f);
     if (desc.fixed_positions)
         sslh_i_sub_new(net, "", "pos_embed", 0, SSLH_F32, sslh_dim3(1, 1 + patches, desc.width), SSLH_INIT_POSITIONS,
@@ -37436,6 +37612,7 @@ SSLH_I_FN sslh_net *sslh_i_net_from_arch(sslh_ctx *c, const char *a) {
     SSLH_I_FROM_ARCH(mlp, sslh_mlp_desc, sslh_mlp)
     SSLH_I_FROM_ARCH(convnet, sslh_convnet_desc, sslh_convnet)
     SSLH_I_FROM_ARCH(resnet, sslh_resnet_desc, sslh_resnet)
+    SSLH_I_FROM_ARCH(convnext, sslh_convnext_desc, sslh_convnext)
     SSLH_I_FROM_ARCH(nin, sslh_nin_desc, sslh_nin)
     SSLH_I_FROM_ARCH(vit, sslh_vit_desc, sslh_vit)
     SSLH_I_FROM_ARCH(conv_gru, sslh_conv_gru_desc, sslh_conv_gru)
@@ -39107,7 +39284,8 @@ SSLH_I_LEAN_END
            leaves that of the net as it is; checkpoints hold past losses, meters and settings, are written at every end
            of a run and refused where settings differ; .max_steps leaves an update that .accumulate has begun for later;
            a load that fails changes nothing; the encoder of a VAE can be loaded; loaded nets are in evaluation mode;
-           archives of arrays and weights in them; saving keeps links, rights and owner
+           archives of arrays and weights in them; saving keeps links, rights and owner; ResNet-50, -101 and -152,
+           ConvNeXt, vision transformers for images of any size
     0.1.0  first version: core, kernels, encoders; rotation, SimCLR, VAE, MAE; probes, pictures */
 
 /* ================================================================================================================== */
