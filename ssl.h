@@ -928,8 +928,9 @@ SSLH_API sslh_real   *sslh_grad(sslh_ctx *c, sslh_tensor *t);
 
 /* Compares the gradients of a function with central differences. function builds a scalar from in[0..n-1]; every
    in[i] (real, n of them) is marked as wanting a gradient. Returns the largest relative error,
-   |analytic - numeric| / max(|analytic|, |numeric|, floor). Random draws inside function repeat, so dropout can be
-   checked. Choose inputs away from the kinks of relu, abs, max. */
+   |analytic - numeric| / max(|analytic|, |numeric|, floor), where a difference that the rounding of the function's value
+   can explain counts as 0: gradients far smaller than the value cannot be checked by differences. Random draws inside
+   function repeat, so dropout can be checked. Choose inputs away from the kinks of relu, abs, max. */
 typedef struct sslh_gradcheck_desc {
     float step;      /* default 1e-2 in float, 1e-5 in double */
     float floor;     /* denominator never below this; default 1e-1 in float, 1e-3 in double */
@@ -17310,6 +17311,7 @@ SSLH_DEF double sslh_gradcheck(sslh_ctx *c, sslh_function f, sslh_tensor **in, i
     double step = d.step > 0 ? (double)d.step : SSLH_I_DOUBLE ? 1e-5 : 1e-2, worst = 0;
     double floor_ = d.floor > 0 ? (double)d.floor : SSLH_I_DOUBLE ? 1e-3 : 1e-1;
     double tolerance = d.tolerance > 0 ? (double)d.tolerance : SSLH_I_DOUBLE ? 1e-6 : 2e-2;
+    const double last_places = SSLH_I_DOUBLE ? 2e-15 : 1e-6; /* some 10 units in the last place of 1 */
     size_t checks = d.max_checks > 0 ? (size_t)d.max_checks : 200;
     int i;
     if (d.report && d.report_size) d.report[0] = 0;
@@ -17331,7 +17333,7 @@ SSLH_DEF double sslh_gradcheck(sslh_ctx *c, sslh_function f, sslh_tensor **in, i
         size_t stride = in[i]->count / checks + 1, j;
         for (j = 0; j < in[i]->count && !SSLH_I_BAD(c); j += stride) {
             sslh_real old = in[i]->data[j], up, down;
-            double hi, lo, numeric, analytic = in[i]->grad ? (double)in[i]->grad[j] : 0.0, scale, error;
+            double hi, lo, numeric, analytic = in[i]->grad ? (double)in[i]->grad[j] : 0.0, scale, error, noise;
             up = (sslh_real)((double)old + step);
             down = (sslh_real)((double)old - step);
             in[i]->data[j] = up;
@@ -17341,8 +17343,10 @@ SSLH_DEF double sslh_gradcheck(sslh_ctx *c, sslh_function f, sslh_tensor **in, i
             in[i]->data[j] = old;
             numeric = (hi - lo) / ((double)up - (double)down);
             scale = SSLH_I_MAX(SSLH_I_MAX(fabs(analytic), fabs(numeric)), floor_);
-            error = fabs(analytic - numeric) / scale;
-            if (error != error) error = 1e30; /* NaN */
+            /* hi and lo are rounded, in their last places: what this does to the quotient is no error of the gradient */
+            noise = last_places * SSLH_I_MAX(fabs(hi), fabs(lo)) / ((double)up - (double)down);
+            error = fabs(analytic - numeric) > noise ? (fabs(analytic - numeric) - noise) / scale : 0.0;
+            if (!(fabs(analytic - numeric) <= 1e30)) error = 1e30; /* NaN or Inf */
             if (error <= worst) continue;
             worst = error;
             if (d.report && d.report_size)
