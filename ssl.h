@@ -928,8 +928,8 @@ SSLH_API sslh_real   *sslh_grad(sslh_ctx *c, sslh_tensor *t);
 
 /* Compares the gradients of a function with central differences. function builds a scalar from in[0..n-1]; every
    in[i] (real, n of them) is marked as wanting a gradient. Returns the largest relative error,
-   |analytic - numeric| / max(|analytic|, |numeric|, floor), where a difference that the rounding of the function's value
-   can explain counts as 0: gradients far smaller than the value cannot be checked by differences. Random draws inside
+   |analytic - numeric| / max(|analytic|, |numeric|, floor). A difference that the rounding of the function's value can
+   explain counts as 0: gradients far smaller than the value cannot be checked by differences. Random draws inside
    function repeat, so dropout can be checked. Choose inputs away from the kinks of relu, abs, max. */
 typedef struct sslh_gradcheck_desc {
     float step;      /* default 1e-2 in float, 1e-5 in double */
@@ -17343,7 +17343,7 @@ SSLH_DEF double sslh_gradcheck(sslh_ctx *c, sslh_function f, sslh_tensor **in, i
             in[i]->data[j] = old;
             numeric = (hi - lo) / ((double)up - (double)down);
             scale = SSLH_I_MAX(SSLH_I_MAX(fabs(analytic), fabs(numeric)), floor_);
-            /* hi and lo are rounded, in their last places: what this does to the quotient is no error of the gradient */
+            /* hi and lo are rounded in their last places; what this does to the quotient is no error of the gradient */
             noise = last_places * SSLH_I_MAX(fabs(hi), fabs(lo)) / ((double)up - (double)down);
             error = fabs(analytic - numeric) > noise ? (fabs(analytic - numeric) - noise) / scale : 0.0;
             if (!(fabs(analytic - numeric) <= 1e30)) error = 1e30; /* NaN or Inf */
