@@ -887,11 +887,14 @@ static int call_row(world *w, int row, const char **names) {
         e.map_output = k[0]; e.norm = dice(2) ? dice(3) - 1 : zeros_mostly(); keep_net(w, sslh_convnet(c, e)))
     ROW(sslh_resnet, EMPTY(sslh_resnet_desc, e); e.channels = zeros_mostly(); e.depth = zeros_mostly(); e.width = i[0];
         e.imagenet_stem = k[0]; keep_net(w, sslh_resnet(c, e)))
+    ROW(sslh_convnext, EMPTY(sslh_convnext_desc, e); e.channels = zeros_mostly(); e.stem = zeros_mostly();
+        e.map_output = k[0]; e.depths[0] = 1; e.depths[1] = zeros_mostly(); e.widths[0] = i[0];
+        e.widths[1] = zeros_mostly(); keep_net(w, sslh_convnext(c, e)))
     ROW(sslh_nin, EMPTY(sslh_nin_desc, e); e.channels = zeros_mostly(); e.blocks = zeros_mostly(); e.divide = i[0];
         keep_net(w, sslh_nin(c, e)))
     ROW(sslh_vit, EMPTY(sslh_vit_desc, e); e.image = zeros_mostly(); e.channels = zeros_mostly();
         e.patch = zeros_mostly(); e.width = zeros_mostly(); e.depth = i[0]; e.heads = zeros_mostly();
-        e.mlp = zeros_mostly(); e.fixed_positions = dice(2); keep_net(w, sslh_vit(c, e)))
+        e.mlp = zeros_mostly(); e.fixed_positions = dice(2); e.any_size = dice(2); keep_net(w, sslh_vit(c, e)))
     ROW(sslh_conv_gru, EMPTY(sslh_conv_gru_desc, e); e.channels = zeros_mostly();
         e.width = dice(2) ? 4 : zeros_mostly(); e.context = dice(2) ? 4 : zeros_mostly(); e.norm = zeros_mostly();
         for (int j = 0; j < 8 && !dice(3); j++) e.kernels[j] = zeros_mostly(), e.strides[j] = zeros_mostly();

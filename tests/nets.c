@@ -268,7 +268,7 @@ static void dead_nets(void) {
     memset(&r, 0, sizeof r);
     memset(&opts, 0, sizeof opts);
     memset(&o, 0, sizeof o);
-    r.depth = 50;
+    r.depth = 20;
     dead = sslh_resnet(c, r);
     copy = sslh_clone(dead);
     sslh_forward(copy, sslh_zeros(c, sslh_dim1(1)));
@@ -278,7 +278,7 @@ static void dead_nets(void) {
     sslh_param_set_matching(dead, "", opts);
     CHECK(sslh_param(dead, 3)->count == 1 && sslh_count_tensors(dead) == 0 && sslh_net_query(dead).params == 0,
           "dead net");
-    CHECK_ERROR(c, "sslh_resnet: .depth is 50 (18 or 34)");
+    CHECK_ERROR(c, "sslh_resnet: .depth is 20 (18, 34, 50, 101 or 152)");
     sslh_forward(dead, sslh_zeros(c, sslh_dim1(1)));
     CHECK_ERROR(c, "could not be made");
     sslh_forward(NULL, sslh_zeros(c, sslh_dim1(1)));
@@ -617,6 +617,18 @@ static void encoders(void) {
           "ResNet-34 has 216 tensors besides its classifier, %d here", sslh_count_tensors(net));
     x = sslh_normal(c, sslh_dim4(2, 64, 64, 3), 0, 1);
     has_shape(sslh_forward(net, x), 4, 2, 2, 2, 32, "resnet34 map");
+    memset(&r, 0, sizeof r);
+    r.width = 4;
+    r.depth = 50;
+    net = sslh_resnet(c, r);
+    CHECK(sslh_count_tensors(net) == 318,
+          "ResNet-50 has 318 tensors besides its classifier, %d here", sslh_count_tensors(net));
+    CHECK(sslh_find(net, "layer1.0.downsample.1.running_mean") && !sslh_find(net, "layer1.1.downsample.0.weight"),
+          "a bottleneck's shortcut");
+    x = sslh_normal(c, sslh_dim4(2, 16, 16, 3), 0, 1);
+    has_shape(tap(net, x, "layer1"), 4, 2, 16, 16, 16, "layer1 of resnet50");
+    has_shape(sslh_forward(net, x), 2, 2, 128, 0, 0, "resnet50");
+    works(sslh_resnet(c, r), x, "resnet50");
     nin.divide = 16;
     nin.blocks = 3;
     x = sslh_normal(c, sslh_dim4(3, 12, 12, 3), 0, 1);
@@ -640,10 +652,63 @@ static void encoders(void) {
     CHECK(sslh_net_query(sslh_resnet(c, r)).params == 11168832, "ResNet-18 for small images");
     r.imagenet_stem = 1;
     CHECK(sslh_net_query(sslh_resnet(c, r)).params == 11176512, "ResNet-18");
+    r.depth = 50; /* torchvision's numbers without the classifiers' 2049000 */
+    CHECK(sslh_net_query(sslh_resnet(c, r)).params == 25557032 - 2049000, "ResNet-50");
+    r.depth = 101;
+    CHECK(sslh_net_query(sslh_resnet(c, r)).params == 44549160 - 2049000, "ResNet-101");
+    r.depth = 152;
+    CHECK(sslh_net_query(sslh_resnet(c, r)).params == 60192808 - 2049000, "ResNet-152");
     memset(&nin, 0, sizeof nin);
     nin.blocks = 6;
     sslh_nin(c, nin);
     CHECK_ERROR(c, "sslh_nin: .blocks is 6 (3 to 5)");
+    sslh_destroy(c);
+}
+
+static void convnext(void) {
+    sslh_ctx *c = context(2);
+    sslh_convnext_desc d;
+    sslh_forward_desc f;
+    sslh_net *net;
+    sslh_tensor *x, *y, *z;
+    size_t i;
+    memset(&d, 0, sizeof d);
+    memset(&f, 0, sizeof f);
+    net = sslh_convnext(c, d);
+    CHECK(sslh_net_query(net).params == 28589128 - 769000, "ConvNeXt-tiny: torchvision's without its classifier");
+    CHECK(sslh_count_tensors(net) == 180 && sslh_net_query(net).width == 768, "%d tensors", sslh_count_tensors(net));
+    d.depths[0] = 1, d.depths[1] = 2;
+    d.widths[0] = 4, d.widths[1] = 6;
+    d.stem = 2;
+    net = sslh_convnext(c, d);
+    CHECK(sslh_find(net, "features.3.1.layer_scale") && sslh_find(net, "features.2.1.weight"), "names");
+    CHECK(net->entry[4]->decay_scale == 0 && net->entry[5]->decay_scale == 1, "layer_scale does not decay");
+    x = sslh_persist(sslh_normal(c, sslh_dim4(3, 12, 10, 3), 0, 1));
+    has_shape(tap(net, x, "stem"), 4, 3, 6, 5, 4, "stem");
+    has_shape(tap(net, x, "stage2"), 4, 3, 3, 2, 6, "stage2");
+    has_shape(sslh_forward(net, x), 2, 3, 6, 0, 0, "convnext");
+    for (i = 0; i < 4; i++) sslh_find(net, "features.1.0.layer_scale")->data[i] = 1; /* 1e-6 hides the block */
+    works(net, x, "convnext");
+    sslh_train_mode(net, 1);
+    f.drop_path = 0.9f;
+    for (i = 0; i < 6; i++) sslh_find(net, "features.3.1.layer_scale")->data[i] = 1;
+    y = sslh_forward_ex(net, x, f);
+    z = sslh_forward(net, x);
+    CHECK(memcmp(y->data, z->data, z->count * sizeof *z->data) != 0, "drop path in training");
+    d.map_output = 1;
+    has_shape(sslh_forward(sslh_convnext(c, d), x), 4, 3, 3, 2, 6, "convnext map");
+    CHECK_OK(c);
+    sslh_forward(net, sslh_zeros(c, sslh_dim4(1, 1, 9, 3)));
+    CHECK_ERROR(c, "the output would have 0 x 0 pixels");
+    d.depths[1] = 0;
+    sslh_convnext(c, d);
+    CHECK_ERROR(c, "sslh_convnext: .depths has 1 stages and .widths 2: give as many of both");
+    d.depths[1] = -1;
+    sslh_convnext(c, d);
+    CHECK_ERROR(c, "sslh_convnext: .depths[] is -1");
+    d.depths[1] = 1, d.stem = 5000;
+    sslh_convnext(c, d);
+    CHECK_ERROR(c, "sslh_convnext: .stem is 5000");
     sslh_destroy(c);
 }
 
@@ -668,6 +733,38 @@ static void rms_norm_layer(void) {
     CHECK(memcmp(y->data, z->data, y->count * sizeof *y->data) == 0, "the operation with the layer's weight");
     sslh_backward(c, sslh_sum(c, y, SSLH_ALL, 0));
     CHECK(sslh_param(net, 1)->grad != NULL, "a gradient");
+    sslh_destroy(c);
+}
+
+/* Other sizes: at its own the same values; elsewhere positions that are interpolated, and learn. */
+static void transformer_any_size(void) {
+    sslh_ctx *c = context(2);
+    sslh_vit_desc v;
+    sslh_net *one, *any;
+    sslh_tensor *x, *y, *z, *positions;
+    memset(&v, 0, sizeof v);
+    v.image = 16;
+    v.width = 12;
+    v.depth = 2;
+    v.token_output = 1;
+    one = sslh_vit(c, v);
+    v.any_size = 1;
+    any = sslh_vit(c, v);
+    sslh_copy_values(any, one);
+    CHECK(sslh_net_query(any).image == 0 && sslh_net_query(one).image == 16, "no size of its own");
+    x = sslh_persist(sslh_normal(c, sslh_dim4(2, 16, 16, 3), 0, 1));
+    y = sslh_forward(one, x);
+    z = sslh_forward(any, x);
+    CHECK(memcmp(y->data, z->data, z->count * sizeof *z->data) == 0, "at its own size");
+    x = sslh_persist(sslh_normal(c, sslh_dim4(2, 22, 11, 3), 0, 1));
+    y = sslh_forward(any, x); /* 5 x 2 patches; two rows and three columns of pixels are beyond the last */
+    has_shape(y, 3, 2, 11, 12, 0, "22 x 11 pixels");
+    sslh_backward(c, sslh_mean(c, sslh_square(c, y), SSLH_ALL, 0));
+    positions = sslh_find(any, "pos_embed");
+    CHECK(positions->grad && positions->grad[12 * 17 - 1] != 0, "positions learn");
+    CHECK_OK(c);
+    sslh_forward(any, sslh_zeros(c, sslh_dim4(1, 3, 16, 3)));
+    CHECK_ERROR(c, "the output would have 0 x 0 pixels");
     sslh_destroy(c);
 }
 
@@ -1021,7 +1118,7 @@ static void ranges(void) {
                                   : "sslh_convnet: .norm asks for 3 groups, which do not divide .widths[0] = 4");
         }
         conv.norm = 0;
-        resnet.channels = k == 0 ? -2 : 3, resnet.depth = k == 1 ? -2 : k == 2 ? 50 : 18;
+        resnet.channels = k == 0 ? -2 : 3, resnet.depth = k == 1 ? -2 : k == 2 ? 50000 : 18;
         resnet.width = k == 3 ? -2 : k == 4 ? 2000000000 : 4;
         if (k < 5) {
             sslh_resnet(c, resnet);
@@ -1075,9 +1172,11 @@ TESTS_BEGIN
     TEST(optimizer_rules)
     TEST(schedules)
     TEST(encoders)
+    TEST(convnext)
     TEST(patches_alone)
     TEST(rms_norm_layer)
     TEST(transformer)
+    TEST(transformer_any_size)
     TEST(summary)
     TEST(same_bits)
     TEST(ranges) TEST(ranges_by_hand)

@@ -243,7 +243,7 @@ stage_fuzz() {
         tail -n 12 build/fuzz/build.log; fail "build of the fuzzer"; return
     fi
     build/tests/fuzz_files samples build/fuzz
-    seconds=2; [ $long = 1 ] && seconds=60
+    seconds=2; [ $long = 1 ] && seconds=30
     n=0
     fuzz_targets=$(build/tests/fuzz_files targets)
     for t in $fuzz_targets; do
@@ -266,10 +266,10 @@ stage_tsan() {
     flags="-O0 -g -fsanitize=thread"
     if ! compiles "$CC" "$flags"; then skip tsan "$CC has no -fsanitize=thread"; return; fi
     list=
-    for t in $(names); do # what computes with threads; files and their like run in one
+    for t in $(names); do # what computes with threads
         case $t in
         core|ops|train|methods|bits|optim) ;;
-        fuzz_files|*_double) continue ;;
+        fuzz_files|files|paths|faults|processors|pictures|terminal|*_double) continue ;; # run in one
         *) [ $long = 1 ] || continue ;;
         esac
         list="$list $t"

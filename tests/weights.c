@@ -122,8 +122,10 @@ static void round_trips(void) {
     sslh_convnet_desc conv;
     sslh_vit_desc vit;
     sslh_nin_desc nin;
+    sslh_convnext_desc next;
     sslh_conv_gru_desc gru;
     memset(&conv, 0, sizeof conv);
+    memset(&next, 0, sizeof next);
     memset(&gru, 0, sizeof gru);
     memset(&vit, 0, sizeof vit);
     memset(&nin, 0, sizeof nin);
@@ -145,6 +147,13 @@ static void round_trips(void) {
     vit.fixed_positions = 1;
     vit.token_output = 1;
     same_again(c, sslh_vit(c, vit), "vit with fixed positions");
+    vit.any_size = 1;
+    same_again(c, sslh_vit(c, vit), "vit of any size");
+    next.depths[0] = next.depths[1] = 1;
+    next.widths[0] = 4;
+    next.widths[1] = 6;
+    next.stem = 1;
+    same_again(c, sslh_convnext(c, next), "convnext");
     nin.divide = 16;
     nin.blocks = 3;
     same_again(c, sslh_nin(c, nin), "nin");

@@ -15,8 +15,8 @@ static const char *const help =
     "  --set F=V,F=V  fields of the method and of its training; --help M lists those of method M\n"
     "  --settings S   short, what learns in minutes on small images (the default), or paper, as the authors trained\n"
     "  --methods      the names of the methods, a line each\n"
-    "  --encoder E    convnet, resnet18, resnet34, nin, vit, mlp (default: vit where the method needs patches, else\n"
-    "                 convnet; a method that makes its own encoder takes none)\n"
+    "  --encoder E    convnet, resnet18, resnet34, resnet50, convnext, nin, vit, mlp (default: vit where the method\n"
+    "                 needs patches, else convnet; a method that makes its own encoder takes none)\n"
     "  --lr X         peak learning rate (default: the method's)    --epochs: default 10\n"
     "  --optimizer K  sgd, adam, adamw, lars    --weight-decay X\n"
     "  --crop X       smallest crop of the views, a share of the image from 0 to 1\n"
@@ -321,14 +321,22 @@ static sslh_net *make_encoder(sslh_ctx *c, const char *name, sslh_data data, int
         d.norm = alone;
         return sslh_convnet(c, d);
     }
-    if (!strcmp(name, "resnet18") || !strcmp(name, "resnet34")) {
+    if (!strcmp(name, "resnet18") || !strcmp(name, "resnet34") || !strcmp(name, "resnet50")) {
         sslh_resnet_desc d = {0};
         d.channels = data.channels;
-        d.depth = name[6] == '3' ? 34 : 18;
+        d.depth = atoi(name + 6);
         d.width = smoke ? 16 : 64;
         d.map_output = map;
         d.imagenet_stem = stem == 7;
         return sslh_resnet(c, d);
+    }
+    if (!strcmp(name, "convnext")) { /* tiny, or a small one that sees small images at half their side */
+        sslh_convnext_desc d = {0};
+        d.channels = data.channels;
+        d.stem = data.height < 96 ? 2 : 4;
+        d.map_output = map;
+        if (smoke) d.depths[0] = d.depths[1] = 1, d.widths[0] = 16, d.widths[1] = 32;
+        return sslh_convnext(c, d);
     }
     if (!strcmp(name, "nin")) {
         sslh_nin_desc d = {0};
@@ -362,7 +370,8 @@ static sslh_net *make_encoder(sslh_ctx *c, const char *name, sslh_data data, int
         return sslh_conv_gru(c, d);
     }
     sslh_fail(c, SSLH_E_USAGE,
-              "--encoder %s: convnet, resnet18, resnet34, nin, vit, mlp or, for sound, conv_gru", name);
+              "--encoder %s: convnet, resnet18, resnet34, resnet50, convnext, nin, vit, mlp or, for sound, conv_gru",
+              name);
     return NULL;
 }
 

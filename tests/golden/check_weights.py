@@ -1,5 +1,5 @@
-"""Weights go to PyTorch and come back: torchvision's ResNet-18 and a ViT with timm's names load our files strictly and
-compute the same, and ours load theirs. Run from the top of the repository with a Python that has torch and torchvision:
+"""Weights go to PyTorch and come back: torchvision's ResNet-18, ResNet-50 and ConvNeXt and a ViT with timm's names
+load our files strictly and compute the same, and ours load theirs. Run from the top of the repository with a Python that has torch and torchvision:
 
     make tools && python3 tests/golden/check_weights.py build/tools/weights_tool
 
@@ -60,8 +60,13 @@ class ViT(nn.Module):
         self.blocks = nn.Sequential(*[Block(d, heads) for _ in range(depth)])
         self.norm = nn.LayerNorm(d, eps=1e-6)
     def forward(self, x):
-        x = self.patch_embed.proj(x).flatten(2).transpose(1, 2)
-        x = torch.cat([self.cls_token.expand(len(x), -1, -1), x], 1) + self.pos_embed
+        x = self.patch_embed.proj(x)
+        position, d, grid = self.pos_embed, x.shape[1], int((self.pos_embed.shape[1] - 1) ** 0.5)
+        if x.shape[2:] != (grid, grid):       # as DINO's interpolate_pos_encoding
+            p = position[:, 1:].reshape(1, grid, grid, d).permute(0, 3, 1, 2)
+            p = nn.functional.interpolate(p, size=x.shape[2:], mode="bicubic")
+            position = torch.cat([position[:, :1], p.flatten(2).transpose(1, 2)], 1)
+        x = torch.cat([self.cls_token.expand(len(x), -1, -1), x.flatten(2).transpose(1, 2)], 1) + position
         return self.norm(self.blocks(x))
 
 def sincos(d, grid):                          # models_mae.py
@@ -75,7 +80,13 @@ def sincos(d, grid):                          # models_mae.py
 def torch_net(name):
     if name.startswith("vit"):
         return ViT()
-    net = torchvision.models.resnet18()
+    if name == "convnext":
+        net = torchvision.models.convnext_tiny()
+        net.classifier[2] = nn.Identity()
+        for p in net.parameters():            # 1e-6 would hide what a block computes
+            if p.dim() == 3: nn.init.normal_(p, 0.3, 0.1)
+        return net
+    net = torchvision.models.resnet50() if name == "resnet50" else torchvision.models.resnet18()
     net.fc = nn.Identity()
     if name == "resnet18small":               # the stem for small images (SimCLR's CIFAR version)
         net.conv1, net.maxpool = nn.Conv2d(3, 64, 3, 1, 1, bias=False), nn.Identity()
@@ -96,7 +107,7 @@ tool = os.path.abspath(sys.argv[1])
 torch.manual_seed(0)
 with tempfile.TemporaryDirectory() as d:
     p = lambda name: os.path.join(d, name)
-    for name in ["resnet18", "resnet18small", "vit", "vitfixed"]:
+    for name in ["resnet18", "resnet18small", "resnet50", "convnext", "vit", "vitfixed", "vitany"]:
         run = lambda how, w: subprocess.run([tool, how, name, p(w), p("x.npy"), p("y.npy")], check=True, capture_output=True, text=True).stdout
         run("export", "a.safetensors")
         weights, meta = load(p("a.safetensors"))

@@ -5,7 +5,8 @@
      weights_tool import NET weights.safetensors input.npy output.npy
          loads the weights, computes the output of the input
 
-   NET: resnet18, resnet18small (3x3 stem), vit, vitfixed. */
+   NET: resnet18, resnet18small (3x3 stem), resnet50, convnext, vit, vitfixed,
+   vitany (made for 16 x 16 pixels, given 24 x 20). */
 #define SSLH_IMPLEMENTATION
 #include "ssl.h"
 #include <stdio.h>
@@ -15,16 +16,20 @@
 static sslh_net *make(sslh_ctx *c, const char *name) {
     sslh_resnet_desc r;
     sslh_vit_desc v;
+    sslh_convnext_desc n;
+    memset(&n, 0, sizeof n);
     memset(&r, 0, sizeof r);
     memset(&v, 0, sizeof v);
-    r.imagenet_stem = strcmp(name, "resnet18") == 0;
+    r.imagenet_stem = strcmp(name, "resnet18small") != 0;
+    r.depth = strcmp(name, "resnet50") == 0 ? 50 : 18;
     v.image = 16;
     v.width = 24;
     v.depth = 3;
     v.heads = 3;
     v.token_output = 1;
     v.fixed_positions = strcmp(name, "vitfixed") == 0;
-    return name[0] == 'v' ? sslh_vit(c, v) : sslh_resnet(c, r);
+    v.any_size = strcmp(name, "vitany") == 0;
+    return name[0] == 'v' ? sslh_vit(c, v) : name[0] == 'c' ? sslh_convnext(c, n) : sslh_resnet(c, r);
 }
 
 int main(int argc, char **argv) {
@@ -42,15 +47,16 @@ int main(int argc, char **argv) {
     c = sslh_create(d);
     net = make(c, argv[2]);
     if (strcmp(argv[1], "export") == 0) {
-        int side = argv[2][0] == 'v' ? 16 : 64, i, is_param;
-        x = sslh_persist(sslh_normal(c, sslh_dim4(2, side, side, 3), 0, 1));
+        int any = strcmp(argv[2], "vitany") == 0, side = any ? 24 : argv[2][0] == 'v' ? 16 : 64, i, is_param;
+        x = sslh_persist(sslh_normal(c, sslh_dim4(2, side, any ? 20 : side, 3), 0, 1));
         sslh_no_grad(c, 1);
         for (i = 0; i < 2; i++) sslh_forward(net, sslh_normal(c, sslh_dim4(4, side, side, 3), 0.2f, 1));
         sslh_no_grad(c, 0);
-        for (i = 0; i < sslh_count_tensors(net); i++) { /* gamma and beta other than 1 and 0 */
+        /* gamma and beta other than 1 and 0, ConvNeXt's scales other than 1e-6 */
+        for (i = 0; i < sslh_count_tensors(net); i++) {
             sslh_tensor *t = sslh_tensor_at(net, i, NULL, 0, &is_param);
             size_t j;
-            if (is_param && t->ndim == 1)
+            if (is_param && (t->ndim == 1 || t->ndim == 3))
                 for (j = 0; j < t->count; j++) t->data[j] += 0.1f * sslh_random_normal(5, (uint64_t)i, j);
         }
         sslh_save_net(net, argv[3]);
