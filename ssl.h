@@ -3955,7 +3955,8 @@ SSLH_I_FN void sslh_i_gemm(sslh_ctx *c, const sslh_i_gemm_args *g);
    has the kernel's arguments, and .plain of sslh_desc puts it into the table c->k in the kernel's place. Where the
    engine plans the work, as that of a convolution, the plain version takes the whole job in its place:
      if (sslh_i_plainly(c, sslh_i_plain_attention, p)) return;
-   Sums of a plain version are kept in double, but for products and convolutions, which show the order of the sum. */
+   A sum that becomes one number is kept in double, so that the plain version errs less than what it judges. The matrix
+   product alone keeps its sums in float, and in the order of the kernels. */
 SSLH_I_FN int sslh_i_plainly(sslh_ctx *c, sslh_task_fn fn, void *job) {
     if (!c->desc.plain) return 0;
     sslh_i_parallel(c, 1, fn, job);
@@ -4487,10 +4488,11 @@ SSLH_I_FN const char *sslh_i_tail(const char *path);
    What it may call. The public functions of this file, the other sections of this part, and the small functions of
    >>platform and >>shared. From >>core the error test SSLH_I_BAD, sslh_i_dummy for what is returned after an error,
    sslh_i_new for a tensor of the step, sslh_i_alloc and sslh_i_scratch for memory; a loss is an operation, follows "the
-   life of an operation" there, and sums by sslh_i_lane_sum of >>table. From >>prototypes the functions of part II,
-   those of part IV that write and read text, and, in >>views alone, those that make views. One evaluation, the vote of
-   the nearest neighbours, cuts its work into tasks itself. Apart from that nothing here knows of tasks, instruction
-   sets, packing or what is made ahead of time. Methods never call one another, so every set of switches builds.
+   life of an operation" there, sums by sslh_i_lane_sum and gives its plain version the job by sslh_i_plainly, both of
+   >>table. From >>prototypes the functions of part II, those of part IV that write and read text, and, in >>views
+   alone, those that make views. One evaluation, the vote of the nearest neighbours, cuts its work into tasks itself.
+   Apart from that nothing here knows of tasks, instruction sets, packing or what is made ahead of time. Methods never
+   call one another, so every set of switches builds.
 
    How a method is added, all the places:
      1  its declarations in >>api-methods: switch, descriptor with a comment for each field, function
@@ -11107,7 +11109,7 @@ SSLH_I_FN sslh_real *sslh_i_loss_grad(sslh_ctx *c, sslh_tensor *t) { return t ? 
    classes t_k = w_k ((1 - e) onehot(y)_k + e / K). The mean is the sum over rows divided by their number, with weights
    by the sum of w_y; an ignored row is neither in the one nor in the other. */
 
-/* Plainly, row by row. t_k of row r: */
+/* The plain version goes row by row. This is t_k of row r. */
 SSLH_I_FN sslh_real sslh_i_plain_target(const sslh_i_xent *p, size_t r, size_t k) {
     sslh_real t;
     if (p->t) return p->t[r * p->K + k];
@@ -11115,7 +11117,7 @@ SSLH_I_FN sslh_real sslh_i_plain_target(const sslh_i_xent *p, size_t r, size_t k
     t = p->smoothing / (sslh_real)p->K + ((size_t)p->labels[r] == k ? 1 - p->smoothing : 0);
     return p->weight ? p->weight[k] * t : t;
 }
-/* most, lsum and loss (rows) from x (rows,K): (1) as the sum over k of t_k ((most - x_k) + lsum). */
+/* Fills most, lsum and loss (rows) from x (rows,K): (1) is the sum over k of t_k ((most - x_k) + lsum). */
 SSLH_I_FN void sslh_i_plain_xent(void *job, int task, int worker) {
     const sslh_i_xent *p = (const sslh_i_xent *)job;
     size_t r, k;
@@ -11134,7 +11136,8 @@ SSLH_I_FN void sslh_i_plain_xent(void *job, int task, int worker) {
         p->loss[r] = (sslh_real)loss;
     }
 }
-/* dx (rows,K), of targets also dt (rows,K): (2) times the gradient of the row's loss; dl/dt_k = lse - x_k. */
+/* Fills dx (rows,K), and dt (rows,K) where there are targets: (2), and dl/dt_k = lse - x_k, times the gradient of the
+   row's loss. */
 SSLH_I_FN void sslh_i_plain_xent_back(void *job, int task, int worker) {
     const sslh_i_xent *p = (const sslh_i_xent *)job;
     size_t r, k;
@@ -11353,7 +11356,7 @@ SSLH_DEF sslh_tensor *sslh_cross_entropy_full(sslh_ctx *c, sslh_tensor *logits, 
      kl     t (log t - x), 0 for t = 0;  slope -t
    kl is divided by the number of rows, the others by the number of elements. */
 
-/* Plainly: term and slope of one element; */
+/* The plain version: the term of one element, its slope in x, and the loop. */
 SSLH_I_FN sslh_real sslh_i_plain_term(int kind, sslh_real x, sslh_real t, sslh_real delta) {
     const sslh_real d = x - t, size = d < 0 ? -d : d, half = SSLH_I_R(0.5);
     switch (kind) {
@@ -11374,7 +11377,7 @@ SSLH_I_FN sslh_real sslh_i_plain_term_slope(int kind, sslh_real x, sslh_real t, 
     default: return -t;
     }
 }
-/* of all n: their sum in part[0], or dx and dt (n), where the slope in t is the negative. */
+/* Over all n elements: part[0] receives the sum of the terms; or the slopes go to dx and, negative, to dt (n). */
 SSLH_I_FN void sslh_i_plain_pointwise(void *job, int task, int worker) {
     const sslh_i_pointwise *p = (const sslh_i_pointwise *)job;
     double sum = 0;
@@ -11511,16 +11514,16 @@ SSLH_I_FN int sslh_i_contrast_ok(sslh_ctx *c, const char *op, const sslh_tensor 
    sum in (2), and with it the two exponentials in (4). Blocks of rows are computed at a time; nothing of size 2N x 2N
    is kept. */
 
-/* Plainly: p(i) and s_ij of (1), */
+/* The plain version, and before it p(i), s_ij of (1), and whether j is in the sum of (2). */
 SSLH_I_FN size_t sslh_i_ntx_other(const sslh_i_ntx *p, size_t i) { return i < p->N ? i + p->N : i - p->N; }
 SSLH_I_FN sslh_real sslh_i_plain_ntx_s(const sslh_i_ntx *p, size_t i, size_t j) {
     return sslh_i_plain_row_dot(p->u + i * p->D, p->u + j * p->D, p->D, p->rounded) * p->tau_inverse;
 }
-/* whether j is in the sum of (2), */
 SSLH_I_FN int sslh_i_plain_ntx_in(const sslh_i_ntx *p, size_t i, size_t j) {
     return j != i && !(p->decoupled && j == sslh_i_ntx_other(p, i));
 }
-/* (1) and (2): u (2N,D), norm, most, lsum, loss (2N), and hit (2N), whether the positive beats every other row; */
+/* (1) and (2) for all rows: fills u (2N,D) and norm, most, lsum, loss and hit (2N). A row is a hit when its positive
+   beats every other row. */
 SSLH_I_FN void sslh_i_plain_ntx(void *job, int task, int worker) {
     const sslh_i_ntx *p = (const sslh_i_ntx *)job;
     const size_t M = 2 * p->N;
@@ -11545,7 +11548,7 @@ SSLH_I_FN void sslh_i_plain_ntx(void *job, int task, int worker) {
         p->hit[i] = positive > nearest ? 1 : 0;
     }
 }
-/* (4): du (D) of row i = scale sum over j of h_ij u_j, and from it dz, which is added to. */
+/* (4) row by row: du (D) is scale times the sum over j of h_ij u_j, and what comes of it through (1) is added to dz. */
 SSLH_I_FN void sslh_i_plain_ntx_back(void *job, int task, int worker) {
     const sslh_i_ntx *p = (const sslh_i_ntx *)job;
     size_t i, j, e;
@@ -11683,20 +11686,21 @@ SSLH_DEF sslh_tensor *sslh_nt_xent(sslh_ctx *c, sslh_tensor *z0, sslh_tensor *z1
    With negatives of each row's own, n_1 .. n_K in (1) are n_i1 .. n_iK; each row is a small product by itself, one of a
    batch of them: dq_i = G_i [k_i; n_i],  dn_i = G_i' q_i. */
 
-/* Plainly: candidate j of query i, a row of k (or dk) or of n (or dn), */
+/* The plain version, and before it where candidate j of query i begins, in k (of_n 0) or in n, and x_ij of (1). A
+   positive beside negatives is never rounded. */
 SSLH_I_FN size_t sslh_i_plain_nce_row(const sslh_i_nce *p, size_t i, size_t j, int *of_n) {
     *of_n = p->n && j > 0;
     if (!p->n) return j * p->D;
     return j == 0 ? i * p->D : ((p->own_n ? i * (p->columns - 1) : 0) + j - 1) * p->D;
 }
-/* and x_ij of (1). A positive beside negatives is never rounded. */
 SSLH_I_FN sslh_real sslh_i_plain_nce_x(const sslh_i_nce *p, size_t i, size_t j) {
     int of_n;
     const size_t at = sslh_i_plain_nce_row(p, i, j, &of_n);
     return sslh_i_plain_row_dot(p->q + i * p->D, (of_n ? p->n : p->k) + at, p->D, p->rounded && (of_n || !p->n)) *
            p->tau_inverse;
 }
-/* (2): most, lsum, loss (N), and hit (N), whether the positive beats every other candidate. */
+/* (2) for all queries: fills most, lsum, loss and hit (N). A query is a hit when its positive beats every other
+   candidate. */
 SSLH_I_FN void sslh_i_plain_nce(void *job, int task, int worker) {
     const sslh_i_nce *p = (const sslh_i_nce *)job;
     size_t i, j;
@@ -11718,7 +11722,7 @@ SSLH_I_FN void sslh_i_plain_nce(void *job, int task, int worker) {
         p->hit[i] = positive > nearest ? 1 : 0;
     }
 }
-/* (3), term by term: dq_i += G_ij candidate, and the candidate's gradient += G_ij q_i. */
+/* (3) term by term: dq_i += G_ij candidate_ij, and the gradient of that candidate += G_ij q_i. */
 SSLH_I_FN void sslh_i_plain_nce_back(void *job, int task, int worker) {
     const sslh_i_nce *p = (const sslh_i_nce *)job;
     size_t i, j, e;
@@ -14297,12 +14301,12 @@ SSLH_I_FN sslh_real sslh_i_lars_ratio(const sslh_optimizer *o, const sslh_real *
     return ratio;
 }
 
-/* --- the updates plainly, in place of the kernels of the same names: n numbers each --- */
-
-/* SGD (Sutskever et al. 2013, in PyTorch's form) and LARS:
+/* --- the updates: plain versions, in place of the kernels of the same names ---
+   p, g, mu, m and v are n numbers each. SGD and LARS (ratio is 1 in SGD, see sslh_i_lars_ratio):
      d  = ratio (scale g + decay p)                                                                                 (1)
-     mu = momentum mu + d,  p = p - lr mu;  Nesterov: p = p - lr (d + momentum mu);  without mu: p = p - lr d       (2)
-   */
+     mu = momentum mu + d,  p = p - lr mu                                                                           (2)
+   Nesterov's momentum moves p by lr (d + momentum mu), SGD without momentum by lr d. Sutskever et al. 2013, in
+   PyTorch's form. */
 SSLH_I_FN void sslh_i_plain_sgd(sslh_real *p, sslh_real *g, sslh_real *mu, size_t n, const sslh_i_sgd *s) {
     for (size_t i = 0; i < n; i++) {
         const sslh_real d = s->ratio * (s->grad_scale * g[i] + s->decay * p[i]);
@@ -14311,13 +14315,12 @@ SSLH_I_FN void sslh_i_plain_sgd(sslh_real *p, sslh_real *g, sslh_real *mu, size_
         if (s->zero_grad) g[i] = 0;
     }
 }
-/* Adam (Kingma & Ba 2015, alg. 1), whose decay is part of the gradient, and AdamW (Loshchilov & Hutter 2019, alg. 2),
-   whose decay is (4). bias1 = 1 - beta1^t, bias2 = 1 - beta2^t.
+/* Adam and AdamW, with bias1 = 1 - beta1^t and bias2 = 1 - beta2^t:
      d = scale g + decay p                                                                                          (3)
      p = p - lr decoupled p                                                                                         (4)
      m = beta1 m + (1 - beta1) d,  v = beta2 v + (1 - beta2) d^2                                                    (5)
      p = p - lr (m / bias1) / (sqrt(v / bias2) + eps)                                                               (6)
-   */
+   Adam decays by (3), Kingma & Ba 2015, alg. 1; AdamW by (4), Loshchilov & Hutter 2019, alg. 2. */
 SSLH_I_FN void sslh_i_plain_adam(sslh_real *p, sslh_real *g, sslh_real *m, sslh_real *v, size_t n,
                                  const sslh_i_adam *s) {
     for (size_t i = 0; i < n; i++) {
@@ -19336,7 +19339,7 @@ SSLH_DEF sslh_tensor *sslh_sinkhorn(sslh_ctx *c, sslh_tensor *scores, int iterat
 
 enum { SSLH_I_KC = 256 }; /* k per block. It is part of the result: another number gives other bits */
 
-/* What is multiplied: x, or where `rounded`, under .bfloat16, x with 8 significant bits. */
+/* What a plain version multiplies: x or, where .bfloat16 rounds, x with 8 significant bits. */
 SSLH_I_FN sslh_real sslh_i_factor(sslh_real x, int rounded) {
 #if SSLH_I_DOUBLE
     (void)rounded;
@@ -19353,9 +19356,9 @@ SSLH_I_FN sslh_real sslh_i_plain_row_dot(const sslh_real *x, const sslh_real *y,
     return (sslh_real)sum;
 }
 
-/* c_ij = [c_ij +] sum over k of a_ik b_kj [+ bias_j], with ReLU where that is above 0: a (M,K), or stored (K,M) when
-   ta; b (K,N), or stored (N,K) when tb; c (M,N). Without `rounded` it is equal, bit for bit, to the passes without
-   FMA. */
+/* The plain version: c_ij = [c_ij +] sum over k of a_ik b_kj [+ bias_j], and with a ReLU 0 where that is negative.
+   a is (M,K), stored as (K,M) when ta; b is (K,N), stored as (N,K) when tb; c is (M,N). Unless `rounded`, its bits are
+   those of the passes without FMA. */
 SSLH_I_FN void sslh_i_plain_product(const sslh_i_gemm_args *g, int rounded) {
     for (int p = 0; p < g->batch; p++) {
         const sslh_real *a = g->a + (size_t)p * g->stride_a, *b = g->b + (size_t)p * g->stride_b;
@@ -20148,19 +20151,19 @@ typedef struct sslh_i_conv {
     int n, h, w, ci, co, kh, kw, oh, ow, sh, sw, ph, pw, dh, dw, groups;
 } sslh_i_conv;
 
-/* Where pixel (i,j) of image n begins in (N,H,W,C). */
-SSLH_I_FN size_t sslh_i_place(int n, int i, int j, int H, int W, int C) {
-    return (((size_t)n * (size_t)H + (size_t)i) * (size_t)W + (size_t)j) * (size_t)C;
+/* Where pixel (i,j) of image n begins among images of h x w pixels and c channels. */
+SSLH_I_FN size_t sslh_i_place(int n, int i, int j, int h, int w, int c) {
+    return (((size_t)n * (size_t)h + (size_t)i) * (size_t)w + (size_t)j) * (size_t)c;
 }
 
-/* --- plainly: one walk for (1), (2) and (3) ---
-   A term of any of the three sums is a product of two numbers, and the third is where it belongs. */
+/* --- the plain version: one walk for (1), (2) and (3) ---
+   A term of each of the three sums is the product of two numbers that meet, and belongs to the third. */
 enum { SSLH_I_CONV_FORWARD, SSLH_I_CONV_DATA, SSLH_I_CONV_WEIGHT };
 /* which (1): y += .., (2): x += .., (3): w += .. from the two others: x (N,H,W,I), w (O,Kh,Kw,I/groups), y (N,OH,OW,O).
    The target must hold zeros or what is added to. */
 SSLH_I_FN void sslh_i_plain_conv(const sslh_i_conv *s, int which, sslh_real *x, sslh_real *w, sslh_real *y,
                                  int rounded) {
-    const int I = s->ci / s->groups, O = s->co / s->groups; /* channels of a group */
+    const int ci = s->ci / s->groups, co = s->co / s->groups; /* channels of a group */
     for (int n = 0; n < s->n; n++)
         for (int i = 0; i < s->oh; i++)
             for (int j = 0; j < s->ow; j++)
@@ -20169,10 +20172,10 @@ SSLH_I_FN void sslh_i_plain_conv(const sslh_i_conv *s, int which, sslh_real *x, 
                         for (int b = 0; b < s->kw; b++) {
                             const int r = i * s->sh - s->ph + a * s->dh, q = j * s->sw - s->pw + b * s->dw;
                             if (r < 0 || r >= s->h || q < 0 || q >= s->w) continue; /* padding */
-                            sslh_real *px = x + sslh_i_place(n, r, q, s->h, s->w, s->ci) + o / O * I;
-                            sslh_real *pw = w + sslh_i_place(o, a, b, s->kh, s->kw, I);
+                            sslh_real *px = x + sslh_i_place(n, r, q, s->h, s->w, s->ci) + o / co * ci;
+                            sslh_real *pw = w + sslh_i_place(o, a, b, s->kh, s->kw, ci);
                             sslh_real *py = y + sslh_i_place(n, i, j, s->oh, s->ow, s->co) + o;
-                            for (int g = 0; g < I; g++) {
+                            for (int g = 0; g < ci; g++) {
                                 const sslh_real fx = sslh_i_factor(px[g], rounded);
                                 const sslh_real fw = sslh_i_factor(pw[g], rounded), fy = sslh_i_factor(*py, rounded);
                                 if (which == SSLH_I_CONV_FORWARD) *py = sslh_i_muladd(fx, fw, *py);
@@ -20465,7 +20468,7 @@ typedef struct sslh_i_pool_job {
     int              exclude_pad;
 } sslh_i_pool_job;
 
-/* (1) plainly: out from x, or with dx (added to) the gradient. A NaN counts as the largest. */
+/* (1), the plain version: out from x, or, where dx is not NULL, what is added to dx. A NaN counts as the largest. */
 SSLH_I_FN void sslh_i_plain_max_pool(void *job, int task, int worker) {
     const sslh_i_pool_job *p = (const sslh_i_pool_job *)job;
     const sslh_i_conv *s = &p->s;
@@ -20478,8 +20481,8 @@ SSLH_I_FN void sslh_i_plain_max_pool(void *job, int task, int worker) {
                     size_t most = (size_t)-1;
                     for (int r = i * s->sh - s->ph; r < i * s->sh - s->ph + s->kh; r++)
                         for (int q = j * s->sw - s->pw; q < j * s->sw - s->pw + s->kw; q++) {
-                            const size_t from = sslh_i_place(n, r, q, s->h, s->w, s->ci) + (size_t)k;
                             if (r < 0 || r >= s->h || q < 0 || q >= s->w) continue;
+                            const size_t from = sslh_i_place(n, r, q, s->h, s->w, s->ci) + (size_t)k;
                             if (most == (size_t)-1 || (p->x[most] == p->x[most] && !(p->x[from] <= p->x[most])))
                                 most = from;
                         }
@@ -20570,7 +20573,7 @@ SSLH_I_FN int sslh_i_pool_values(int i, int size, int kernel, int stride, int pa
     int begin = i * stride - pad, end = SSLH_I_MIN(begin + kernel, size + (exclude ? 0 : pad));
     return end - (exclude ? SSLH_I_MAX(begin, 0) : begin);
 }
-/* (2) plainly: out from x, or with dx (added to) the gradient. */
+/* (2), the plain version: out from x, or, where dx is not NULL, what is added to dx. */
 SSLH_I_FN void sslh_i_plain_avg_pool(void *job, int task, int worker) {
     const sslh_i_pool_job *p = (const sslh_i_pool_job *)job;
     const sslh_i_conv *s = &p->s;
@@ -20585,8 +20588,8 @@ SSLH_I_FN void sslh_i_plain_avg_pool(void *job, int task, int worker) {
                     double sum = 0;
                     for (int r = i * s->sh - s->ph; r < i * s->sh - s->ph + s->kh; r++)
                         for (int q = j * s->sw - s->pw; q < j * s->sw - s->pw + s->kw; q++) {
-                            const size_t from = sslh_i_place(n, r, q, s->h, s->w, s->ci) + (size_t)k;
                             if (r < 0 || r >= s->h || q < 0 || q >= s->w) continue;
+                            const size_t from = sslh_i_place(n, r, q, s->h, s->w, s->ci) + (size_t)k;
                             if (p->dx) p->dx[from] += p->dy[at] / (sslh_real)(rows * columns);
                             else sum += (double)p->x[from];
                         }
@@ -21492,7 +21495,7 @@ SSLH_DEF sslh_tensor *sslh_group_norm(sslh_ctx *c, sslh_tensor *x, sslh_tensor *
    and backward, with g = gamma dy,
      dgamma = sum over rows of dy u,  dbeta = sum over rows of dy                                                   (3)
      dx = inv (g - sum g / D - u sum(g u) / D);  RMS norm: without the first sum                                    (4)
-   */
+   where the sums of (1) and (4) run over the D values of the row. */
 
 /* Plainly, in place of the kernels of the same names. gamma, beta, dgamma, dbeta (D), dx (rows,D): NULL where there is
    none. dx may be dy. The factor is for rows whose squares have no finite sum; in double they have. */
