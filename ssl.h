@@ -14309,8 +14309,8 @@ SSLH_I_FN sslh_real sslh_i_lars_ratio(const sslh_optimizer *o, const sslh_real *
    PyTorch's form. */
 SSLH_I_FN void sslh_i_plain_sgd(sslh_real *p, sslh_real *g, sslh_real *mu, size_t n, const sslh_i_sgd *s) {
     for (size_t i = 0; i < n; i++) {
-        const sslh_real d = s->ratio * (s->grad_scale * g[i] + s->decay * p[i]);
-        if (mu) mu[i] = s->momentum * mu[i] + d;
+        const sslh_real d = s->ratio * (s->grad_scale * g[i] + s->decay * p[i]); /* (1) */
+        if (mu) mu[i] = s->momentum * mu[i] + d; /* (2) */
         p[i] -= s->lr * (!mu ? d : s->nesterov ? d + s->momentum * mu[i] : mu[i]);
         if (s->zero_grad) g[i] = 0;
     }
@@ -14324,9 +14324,9 @@ SSLH_I_FN void sslh_i_plain_sgd(sslh_real *p, sslh_real *g, sslh_real *mu, size_
 SSLH_I_FN void sslh_i_plain_adam(sslh_real *p, sslh_real *g, sslh_real *m, sslh_real *v, size_t n,
                                  const sslh_i_adam *s) {
     for (size_t i = 0; i < n; i++) {
-        const sslh_real d = s->grad_scale * g[i] + s->decay * p[i];
-        p[i] -= s->lr * s->decoupled * p[i];
-        m[i] = s->beta1 * m[i] + (1 - s->beta1) * d;
+        const sslh_real d = s->grad_scale * g[i] + s->decay * p[i]; /* (3) */
+        p[i] -= s->lr * s->decoupled * p[i];                        /* (4) */
+        m[i] = s->beta1 * m[i] + (1 - s->beta1) * d;                /* (5), (6) */
         v[i] = s->beta2 * v[i] + (1 - s->beta2) * d * d;
         p[i] -= s->lr * (m[i] / s->bias1) / ((sslh_real)sqrt((double)(v[i] / s->bias2)) + s->eps);
         if (s->zero_grad) g[i] = 0;
@@ -18394,7 +18394,7 @@ SSLH_I_FN void sslh_i_plain_softmax(const sslh_real *x, sslh_real *y, size_t row
         const sslh_real most = sslh_i_plain_largest(x, D);
         double sum = 0;
         for (size_t j = 0; j < D; j++) sum += (double)sslh_i_exp(x[j] - most);
-        for (size_t j = 0; j < D; j++)
+        for (size_t j = 0; j < D; j++) /* (2) or (1) */
             y[j] = log ? x[j] - most - sslh_i_log((sslh_real)sum) : sslh_i_exp(x[j] - most) / (sslh_real)sum;
     }
 }
@@ -18402,7 +18402,7 @@ SSLH_I_FN void sslh_i_plain_softmax_back(const sslh_real *y, const sslh_real *dy
                                          int log, int fresh) {
     for (size_t r = 0; r < rows; r++, y += D, dy += D, dx += D) {
         const sslh_real sum = log ? sslh_i_plain_sum(dy, D) : sslh_i_plain_dot(y, dy, D);
-        for (size_t j = 0; j < D; j++)
+        for (size_t j = 0; j < D; j++) /* (3) */
             dx[j] = (fresh ? 0 : dx[j]) + (log ? dy[j] - sslh_i_exp(y[j]) * sum : y[j] * (dy[j] - sum));
     }
 }
@@ -20178,9 +20178,9 @@ SSLH_I_FN void sslh_i_plain_conv(const sslh_i_conv *s, int which, sslh_real *x, 
                             for (int g = 0; g < ci; g++) {
                                 const sslh_real fx = sslh_i_factor(px[g], rounded);
                                 const sslh_real fw = sslh_i_factor(pw[g], rounded), fy = sslh_i_factor(*py, rounded);
-                                if (which == SSLH_I_CONV_FORWARD) *py = sslh_i_muladd(fx, fw, *py);
-                                else if (which == SSLH_I_CONV_DATA) px[g] = sslh_i_muladd(fy, fw, px[g]);
-                                else pw[g] = sslh_i_muladd(fy, fx, pw[g]);
+                                if (which == SSLH_I_CONV_FORWARD) *py = sslh_i_muladd(fx, fw, *py); /* (1) */
+                                else if (which == SSLH_I_CONV_DATA) px[g] = sslh_i_muladd(fy, fw, px[g]); /* (2) */
+                                else pw[g] = sslh_i_muladd(fy, fx, pw[g]); /* (3) */
                             }
                         }
 }
@@ -21054,7 +21054,7 @@ SSLH_I_FN void sslh_i_plain_col_moments(const sslh_real *x, size_t rows, size_t 
 SSLH_I_FN void sslh_i_plain_norm(const sslh_real *x, const sslh_real *residual, sslh_i_affine a, sslh_real *y,
                                  size_t rows, size_t C, int relu) {
     for (size_t i = 0; i < rows * C; i++) {
-        sslh_real z = (x[i] - a.mean[i % C]) * a.scale[i % C] + a.shift[i % C];
+        sslh_real z = (x[i] - a.mean[i % C]) * a.scale[i % C] + a.shift[i % C]; /* (2) */
         if (residual) z += residual[i];
         y[i] = relu && z < 0 ? 0 : z;
     }
@@ -21082,7 +21082,7 @@ SSLH_I_FN void sslh_i_plain_norm_back(const sslh_real *x, const sslh_real *dy, s
     for (size_t i = 0; i < rows * C; i++) {
         const size_t j = i % C;
         const sslh_real dz = sslh_i_plain_norm_dz(x[i], dy[i], a, j, relu);
-        dx[i] = (fresh ? 0 : dx[i]) + p[j] * dz + q[j] * (x[i] - a.mean[j]) + r[j];
+        dx[i] = (fresh ? 0 : dx[i]) + p[j] * dz + q[j] * (x[i] - a.mean[j]) + r[j]; /* (4) */
     }
 }
 
@@ -22718,8 +22718,9 @@ SSLH_I_FN void sslh_i_plain_attend_back(const sslh_i_attention *p, size_t n, siz
     const int half = p->pairs;
     for (size_t j = 0; j < p->Tk; j++) {
         const size_t at_k = (n * p->Tk + j) * p->ldk + h * p->d, at_v = (n * p->Tk + j) * p->ldv + h * p->value;
-        const sslh_real weight = sslh_i_exp(sslh_i_plain_score(p, n, h, i, j) - lse); /* P */
-        const sslh_real ds = weight * (sslh_i_plain_row_dot(dout, p->v + at_v, p->value, half) - delta);
+        const sslh_real weight = sslh_i_exp(sslh_i_plain_score(p, n, h, i, j) - lse); /* (2): P */
+        const sslh_real ds = weight * (sslh_i_plain_row_dot(dout, p->v + at_v, p->value, half) - delta); /* (4) */
+        /* (5) */
         const sslh_real scaled = sslh_i_factor(p->scale * ds, half), share = sslh_i_factor(weight, half);
         for (size_t e = 0; p->dq && e < p->d; e++) p->dq[at_q + e] += scaled * sslh_i_factor(p->k[at_k + e], half);
         for (size_t e = 0; p->dk && e < p->d; e++) p->dk[at_k + e] += scaled * sslh_i_factor(p->q[at_q + e], half);
