@@ -192,8 +192,7 @@
 
    While a step is computed, workers with nothing to do begin the views of the next batch: those that sslh_views was
    asked for in the step before. So pixels in your memory must not change while a loader goes over them, or the loader
-   needs .no_ahead. With data from a callback, with .parallel_for and with one thread, views are made when they are
-   asked for.
+   needs .no_ahead. With data from a callback, with .parallel_for and with one thread, views are made when asked for.
 
    9  WHAT IS DETERMINISTIC
 
@@ -206,9 +205,9 @@
    An image has the same features alone and in a batch. How this is reached: the compiler may not contract, and fused
    multiply-add is written where it is meant; reductions have one shape (16 lanes and a fixed tree) in every
    instruction set; work is cut by size; exp, log, tanh, erf, sin and cos are our own. Outside the promise are
-   SSLH_USE_CBLAS and compilers that are told to break arithmetic. -ffast-math is refused; clang's -ffp-contract=fast
-   and -funsafe-math-optimizations and x87 arithmetic cannot be refused, but sslh_bits_ok(c) computes a known hash and
-   tells. Flush-to-zero that another library has set for the process is put aside while our code runs.
+   .plain (20), SSLH_USE_CBLAS and compilers that are told to break arithmetic. -ffast-math is refused; clang's
+   -ffp-contract=fast and -funsafe-math-optimizations and x87 arithmetic cannot be, but sslh_bits_ok(c) computes a known
+   hash and tells. Flush-to-zero that another library has set for the process is put aside while our code runs.
 
    3 x 3 convolutions with stride 1 and at least 16 channels, and their gradients, use Winograd's filtering F(4x4,3x3),
    the same everywhere. Its rounding error (root mean square, relative to that of the sums) is below 2e-6 up to 512
@@ -427,8 +426,7 @@
      sslh_finetune       a copy of the encoder and a linear classifier, all trained: AdamW 1e-3 x batch / 256, decay
                          0.05, 10 epochs, batch 128, cosine after 1 epoch of warm-up, label smoothing 0.1, crop 0.2-1
                          and flip; for a ViT layer-wise decay 0.75 and stochastic depth up to 0.1 (the MAE authors'
-                         settings). An untrained encoder gives the supervised baseline. Test accuracy after the
-                         last epoch
+                         settings). An untrained encoder gives the supervised baseline. Test accuracy at the end
      .fraction           the share of the training labels used, the same of every class, drawn with .seed
      sslh_feature_std    std of unit features, mean over D: about 1/sqrt(D) is healthy, 0 is collapse
      sslh_effective_rank exp of the entropy of the singular values: 1 .. D, low is dimensional collapse (RankMe)
@@ -563,8 +561,7 @@
    losses at other batch sizes or temperatures say nothing.
 
    The probe of the trained encoder equals that of the untrained one. Was the trained net probed (of autoencoders it is
-   method.encoder)? Was there an error? After the first error everything does nothing, so check sslh_error(c) before
-   you believe a 0.
+   method.encoder)? Was there an error? After the first error everything does nothing: check sslh_error(c) first.
 
    "#error ..", hundreds of unknown names: the compiler found another library's ssl.h (17), or, when the message speaks
    of SSLH_FILE, this file was renamed (2). Undefined references: no file has SSLH_IMPLEMENTATION, or the one that has
@@ -593,6 +590,9 @@
      IV   files       >>files >>inflate >>images >>jpeg >>wav >>arrays >>data >>readers >>sheets >>folders >>recordings
                       >>weights >>pictures
      end              >>history >>licence
+
+   Operations, losses and optimisers have plain versions, their equations in loops (sslh_i_plain_softmax ..). With
+   .plain = 1 and .threads = 1 in sslh_desc everything runs by them, slowly, so that a debugger walks through the book.
 
    Shape letters mean the same in every comment, and the comment of a buffer gives its shape in them:
      N batch   H W height and width   C channels   T tokens or time   D width of a vector   K classes or keys
@@ -655,7 +655,7 @@
 #define SSLH_USE_CBLAS 1
 #endif
 
-/* SSLH_REAL double builds the same text in double precision with the reference kernels: for gradient checks. The
+/* SSLH_REAL double builds the same text in double precision with the portable kernels: for gradient checks. The
    renamed entry point makes mixing the two in one program a link error. */
 #ifdef SSLH_REAL
 #define SSLH_I_DOUBLE 1
@@ -721,6 +721,9 @@ typedef struct sslh_desc {
     /* Receives each warning, one sentence without a line break: nothing has failed, and the call goes on (manual, 5).
        NULL: a line on stderr that begins with "warning: ". */
     void  (*warn)(void *user, const char *text);
+    int     plain;             /* 1: operations, losses and optimisers by their plain versions: the equations in loops,
+                                  beside the operation, to be read and walked through with a debugger (.threads = 1).
+                                  Slow, and outside the promise of equal bits (manual, 9) */
 } sslh_desc;
 
 /* Makes a context. Never NULL: without memory it returns a constant dead context whose sslh_error says so and on which
@@ -772,7 +775,7 @@ SSLH_API void sslh_pop(sslh_ctx *c);
 SSLH_API void sslh_no_grad(sslh_ctx *c, int on);
 
 typedef struct sslh_info {
-    const char *cpu;      /* the instruction set in use */
+    const char *cpu;      /* the instruction set in use; "plain" under .plain */
     int         threads;  /* threads that take part in a parallel loop, the caller's included */
     size_t      bytes;    /* bytes held now */
     size_t      peak;     /* most bytes held at one time */
@@ -791,8 +794,8 @@ SSLH_API sslh_info sslh_query(const sslh_ctx *c);
    tells. */
 SSLH_API const char *sslh_cpu_name(int i);
 /* 1 when this context computes one of the two results that every build computes, with fused multiply-add or without
-   (manual, 9; sslh_query tells the CPU's kernels); 0 in a double build and after an error. Runs a small calculation
-   and compares its hash; leaves no trace. */
+   (manual, 9; sslh_query tells the CPU's kernels); 0 in a double build, under .plain and after an error. Runs a small
+   calculation and compares its hash; leaves no trace. */
 SSLH_API int sslh_bits_ok(sslh_ctx *c);
 
 /* Runs fn(arg, task, worker) for every task from 0 to tasks - 1, on the context's threads, and returns when all are
@@ -3990,6 +3993,21 @@ SSLH_I_FN sslh_i_gemm_args sslh_i_gemm_of(int ta, int tb, int m, int n, int k, c
 }
 SSLH_I_FN void sslh_i_gemm(sslh_ctx *c, const sslh_i_gemm_args *g);
 
+/* --- plain versions ---
+   sslh_i_plain_NAME is NAME as its equations say it, in loops and nothing else: what a reader reads, what a debugger
+   walks through, and what tests compare the fast way with. It stands beside the operation, in part II (of losses and
+   optimisers in part I). Where a kernel is an equation for n numbers or for rows (SSLH_I_KERNELS), its plain version
+   has the kernel's arguments, and .plain of sslh_desc puts it into the table c->k in the kernel's place. Where the
+   engine plans the work, as that of a convolution, the plain version takes the whole job in its place:
+     if (sslh_i_plainly(c, sslh_i_plain_attention, p)) return;
+   A sum that becomes one number is kept in double, so that the plain version errs less than what it judges. The matrix
+   product alone keeps its sums in float, and in the order of the kernels. */
+SSLH_I_FN int sslh_i_plainly(sslh_ctx *c, sslh_task_fn fn, void *job) {
+    if (!c->desc.plain) return 0;
+    sslh_i_parallel(c, 1, fn, job);
+    return 1;
+}
+
 /* What becomes of a sum before it is stored: y = relu([y +] sum + bias). */
 typedef struct sslh_i_finish { const sslh_real *bias; int relu, accumulate; } sslh_i_finish;
 SSLH_I_FN sslh_i_finish sslh_i_finish_of(const sslh_real *bias, int relu, int accumulate) {
@@ -4108,7 +4126,7 @@ typedef struct sslh_i_ntx {
     sslh_real *loss, *hit;  /* (2N) (2N) */
     sslh_real tau_inverse, scale;
     size_t N, D, first, rows, per_task;
-    int decoupled;
+    int decoupled, rounded; /* rounded: .bfloat16, for the plain version */
 } sslh_i_ntx;
 
 /* InfoNCE, likewise. */
@@ -4121,6 +4139,9 @@ typedef struct sslh_i_nce {
     sslh_real *loss, *hit;      /* (N) (N) */
     sslh_real tau_inverse, scale;
     size_t N, D, columns, first, rows, per_task;
+    /* for the plain version: where the gradient of the columns goes; .bfloat16 rounds scores and dq, and dn */
+    sslh_real *dn;
+    int rounded, rounded_n;
 } sslh_i_nce;
 
 /* A matrix whose diagonal shall be .target and whose other entries shall be 0. */
@@ -4162,7 +4183,7 @@ typedef struct sslh_i_attention {
    n; or i, f, g, o and the cell. */
 typedef struct sslh_i_recurrent {
     const struct sslh_i_kernels *kern; /* engine, as panels, zeros, work and tasks */
-    const sslh_real *panels;       /* forward: U' (D,GD); backward: U (GD,D); packed */
+    const sslh_real *panels;       /* forward: U' (D,GD); backward: U (GD,D); packed. Plainly: U as it is */
     const sslh_real *hidden_bias;  /* (GD) or NULL */
     const sslh_real *h0, *c0;      /* (N,D) or NULL */
     const sslh_real *zeros;        /* (D) */
@@ -4413,9 +4434,22 @@ SSLH_I_FN sslh_tensor *sslh_i_recurrent_op(sslh_ctx *c, const char *op, int lstm
                                            sslh_tensor *w_hh, sslh_tensor *b_ih, sslh_tensor *b_hh,
                                            sslh_recurrent_desc desc);
 
+/* --- plain versions that losses of part I share with operations of part II (>>products, >>norms) --- */
+SSLH_I_FN sslh_real sslh_i_factor(sslh_real x, int rounded);
+SSLH_I_FN sslh_real sslh_i_plain_row_dot(const sslh_real *x, const sslh_real *y, size_t n, int rounded);
+SSLH_I_FN void sslh_i_plain_l2(const sslh_real *x, sslh_real *y, sslh_real *norm, size_t rows, size_t D,
+                               sslh_real eps);
+SSLH_I_FN void sslh_i_plain_l2_back(const sslh_real *y, const sslh_real *norm, const sslh_real *dy, sslh_real *dx,
+                                    size_t rows, size_t D, sslh_real eps, int fresh);
+#if !SSLH_I_DOUBLE
+SSLH_I_FN uint32_t sslh_i_bfloat16(float x); /* part III */
+#endif
+
 /* --- part III, beside sslh_i_parallel, sslh_i_work, sslh_i_gemm and the table: all that II and >>views may call --- */
 SSLH_I_FN void sslh_i_kernels_choose(sslh_ctx *c); /* sets c->k */
+SSLH_I_FN void sslh_i_plain_choose(sslh_ctx *c);   /* puts the plain versions into c->k */
 SSLH_I_FN void sslh_i_pairs_choose(sslh_ctx *c);   /* sets c->pairs */
+SSLH_I_FN int sslh_i_rounds(const sslh_ctx *c, size_t n, size_t k);
 SSLH_I_FN void sslh_i_pool_new(sslh_ctx *c);
 SSLH_I_FN void sslh_i_pool_end(sslh_ctx *c);
 SSLH_I_FN void sslh_i_sum_axis(sslh_ctx *c, const sslh_real *x, size_t O, size_t R, size_t I, sslh_real *out);
@@ -4425,6 +4459,7 @@ SSLH_I_FN int sslh_i_bias_sums(sslh_ctx *c, const sslh_real *y, const sslh_real 
 SSLH_I_FN void sslh_i_conv_gather(sslh_ctx *c, const struct sslh_i_kernels *k, const struct sslh_i_conv *s,
                                   const sslh_real *x, const sslh_real *weight, sslh_real constant, sslh_i_finish e,
                                   sslh_real *y);
+SSLH_I_FN int sslh_i_conv_fits_pairs(const sslh_ctx *c, const struct sslh_i_conv *s, int which);
 SSLH_I_FN void sslh_i_conv_forward(sslh_ctx *c, const struct sslh_i_conv *s, const sslh_real *x,
                                    const sslh_real *weight, sslh_i_finish e, sslh_real *y);
 SSLH_I_FN void sslh_i_conv_data(sslh_ctx *c, const struct sslh_i_kernels *k, const struct sslh_i_conv *s,
@@ -4498,10 +4533,11 @@ SSLH_I_FN const char *sslh_i_tail(const char *path);
    What it may call. The public functions of this file, the other sections of this part, and the small functions of
    >>platform and >>shared. From >>core the error test SSLH_I_BAD, sslh_i_dummy for what is returned after an error,
    sslh_i_new for a tensor of the step, sslh_i_alloc and sslh_i_scratch for memory; a loss is an operation, follows "the
-   life of an operation" there, and sums by sslh_i_lane_sum of >>table. From >>prototypes the functions of part II,
-   those of part IV that write and read text, and, in >>views alone, those that make views. One evaluation, the vote of
-   the nearest neighbours, cuts its work into tasks itself. Apart from that nothing here knows of tasks, instruction
-   sets, packing or what is made ahead of time. Methods never call one another, so every set of switches builds.
+   life of an operation" there, sums by sslh_i_lane_sum and gives its plain version the job by sslh_i_plainly, both of
+   >>table. From >>prototypes the functions of part II, those of part IV that write and read text, and, in >>views
+   alone, those that make views. One evaluation, the vote of the nearest neighbours, cuts its work into tasks itself.
+   Apart from that nothing here knows of tasks, instruction sets, packing or what is made ahead of time. Methods never
+   call one another, so every set of switches builds.
 
    How a method is added, all the places:
      1  its declarations in >>api-methods: switch, descriptor with a comment for each field, function
@@ -11456,7 +11492,9 @@ SSLH_DEF float sslh_effective_rank(sslh_ctx *c, const sslh_tensor *x) {
    and the order of the work; the loops over rows and elements are operations of >>loss-rows. A forward pass keeps
    little, as a rule the log-sum-exp of each row: the backward pass computes again what is cheap (exponentials). It is
    kept in two parts, lse(x) = most + lsum with the largest number of the row and the log of the sum around it. The loss
-   of a confident prediction is their small second part: added to a large first one it would be rounded away. */
+   of a confident prediction is their small second part: added to a large first one it would be rounded away.
+   Cross-entropy, the losses by elements, NT-Xent and InfoNCE have plain versions, forward and backward, below their
+   equations; all other losses are compositions of operations, each of which has one. */
 
 /* The gradient of an input that is added to more than once, or that may be two inputs at a time: it starts as zeros.
    NULL when t wants none. */
@@ -11469,6 +11507,53 @@ SSLH_I_FN sslh_real *sslh_i_loss_grad(sslh_ctx *c, sslh_tensor *t) { return t ? 
    A label y with smoothing e is t = (1 - e) onehot(y) + e / K (Szegedy et al. 2016, section 7), with weights w of the
    classes t_k = w_k ((1 - e) onehot(y)_k + e / K). The mean is the sum over rows divided by their number, with weights
    by the sum of w_y; an ignored row is neither in the one nor in the other. */
+
+/* The plain version goes row by row. This is t_k of row r. */
+SSLH_I_FN sslh_real sslh_i_plain_target(const sslh_i_xent *p, size_t r, size_t k) {
+    sslh_real t;
+    if (p->t) return p->t[r * p->K + k];
+    if (sslh_i_xent_skips(p, r)) return 0;
+    t = p->smoothing / (sslh_real)p->K + ((size_t)p->labels[r] == k ? 1 - p->smoothing : 0);
+    return p->weight ? p->weight[k] * t : t;
+}
+/* Fills most, lsum and loss (rows) from x (rows,K): (1) is the sum over k of t_k ((most - x_k) + lsum). */
+SSLH_I_FN void sslh_i_plain_xent(void *job, int task, int worker) {
+    const sslh_i_xent *p = (const sslh_i_xent *)job;
+    size_t r, k;
+    (void)task, (void)worker;
+    for (r = 0; r < p->rows; r++) {
+        const sslh_real *x = p->x + r * p->K;
+        double loss = 0, sum = 0;
+        p->most[r] = x[0];
+        for (k = 1; k < p->K; k++) if (x[k] > p->most[r]) p->most[r] = x[k];
+        for (k = 0; k < p->K; k++) sum += (double)sslh_i_exp(x[k] - p->most[r]);
+        p->lsum[r] = sslh_i_log((sslh_real)sum);
+        for (k = 0; k < p->K; k++) {
+            const sslh_real t = sslh_i_plain_target(p, r, k);
+            if (t != 0) loss += (double)t * ((double)(p->most[r] - x[k]) + (double)p->lsum[r]);
+        }
+        p->loss[r] = (sslh_real)loss;
+    }
+}
+/* Fills dx (rows,K), and dt (rows,K) where there are targets: (2), and dl/dt_k = lse - x_k, times the gradient of the
+   row's loss. */
+SSLH_I_FN void sslh_i_plain_xent_back(void *job, int task, int worker) {
+    const sslh_i_xent *p = (const sslh_i_xent *)job;
+    size_t r, k;
+    (void)task, (void)worker;
+    for (r = 0; r < p->rows; r++) {
+        const sslh_real dloss = p->dloss ? p->dloss[r] : p->scale;
+        double sum = 0; /* of t */
+        for (k = 0; k < p->K; k++) sum += (double)sslh_i_plain_target(p, r, k);
+        for (k = 0; k < p->K; k++) {
+            const size_t i = r * p->K + k;
+            const sslh_real x = p->x[i], slope_t = p->most[r] - x + p->lsum[r];
+            const sslh_real slope = (sslh_real)sum * sslh_i_exp(x - p->most[r] - p->lsum[r]);
+            if (p->dx) p->dx[i] = (p->fresh_x ? 0 : p->dx[i]) + dloss * (slope - sslh_i_plain_target(p, r, k));
+            if (p->dt) p->dt[i] = (p->fresh_t ? 0 : p->dt[i]) + dloss * slope_t;
+        }
+    }
+}
 
 /* Backward: the job is put together from what the node saved. */
 SSLH_I_FN void sslh_i_xent_back(sslh_ctx *c, sslh_i_node *n) {
@@ -11669,6 +11754,43 @@ SSLH_DEF sslh_tensor *sslh_cross_entropy_full(sslh_ctx *c, sslh_tensor *logits, 
      bce    softplus(x) - x t = -t log s - (1-t) log(1-s), s = sigmoid x;  slope s - t
      kl     t (log t - x), 0 for t = 0;  slope -t
    kl is divided by the number of rows, the others by the number of elements. */
+
+/* The plain version: the term of one element, its slope in x, and the loop. */
+SSLH_I_FN sslh_real sslh_i_plain_term(int kind, sslh_real x, sslh_real t, sslh_real delta) {
+    const sslh_real d = x - t, size = d < 0 ? -d : d, half = SSLH_I_R(0.5);
+    switch (kind) {
+    case SSLH_I_POINTWISE_MSE: return d * d;
+    case SSLH_I_POINTWISE_L1: return size;
+    case SSLH_I_POINTWISE_HUBER: return size <= delta ? half * d * d : delta * (size - half * delta);
+    case SSLH_I_POINTWISE_BCE: return (x > 0 ? x : 0) + sslh_i_log(1 + sslh_i_exp(x > 0 ? -x : x)) - x * t;
+    default: return t == 0 ? 0 : t * (sslh_i_log(t) - x);
+    }
+}
+SSLH_I_FN sslh_real sslh_i_plain_term_slope(int kind, sslh_real x, sslh_real t, sslh_real delta) {
+    const sslh_real d = x - t;
+    switch (kind) {
+    case SSLH_I_POINTWISE_MSE: return 2 * d;
+    case SSLH_I_POINTWISE_L1: return d > 0 ? 1 : d < 0 ? SSLH_I_R(-1) : 0;
+    case SSLH_I_POINTWISE_HUBER: return d > delta ? delta : d < -delta ? -delta : d;
+    case SSLH_I_POINTWISE_BCE: return 1 / (1 + sslh_i_exp(-x)) - t;
+    default: return -t;
+    }
+}
+/* Over all n elements: part[0] receives the sum of the terms; or the slopes go to dx and, negative, to dt (n). */
+SSLH_I_FN void sslh_i_plain_pointwise(void *job, int task, int worker) {
+    const sslh_i_pointwise *p = (const sslh_i_pointwise *)job;
+    double sum = 0;
+    (void)task, (void)worker;
+    for (size_t i = 0; i < p->n; i++) {
+        const sslh_real x = p->x[i], t = p->t[i];
+        const sslh_real slope = p->scale * sslh_i_plain_term_slope(p->kind, x, t, p->delta);
+        if (p->part) sum += (double)sslh_i_plain_term(p->kind, x, t, p->delta);
+        if (p->dx) p->dx[i] = (p->fresh_x ? 0 : p->dx[i]) + slope;
+        if (p->dt) p->dt[i] = (p->fresh_t ? 0 : p->dt[i]) - slope;
+    }
+    if (p->part) p->part[0] = (sslh_real)sum;
+}
+
 /* x and t may be one tensor: then the two gradients add up to 0, as they must. */
 SSLH_I_FN void sslh_i_pointwise_back(sslh_ctx *c, sslh_i_node *n) {
     sslh_tensor *x = n->in[0], *t = n->in[1];
@@ -11790,6 +11912,61 @@ SSLH_I_FN int sslh_i_contrast_ok(sslh_ctx *c, const char *op, const sslh_tensor 
    and through (1) dL/dz_i = (dL/du_i - u_i (u_i . dL/du_i)) / |z_i|. Decoupled (Yeh et al. 2022): j = p(i) leaves the
    sum in (2), and with it the two exponentials in (4). Blocks of rows are computed at a time; nothing of size 2N x 2N
    is kept. */
+
+/* The plain version, and before it p(i), s_ij of (1), and whether j is in the sum of (2). */
+SSLH_I_FN size_t sslh_i_ntx_other(const sslh_i_ntx *p, size_t i) { return i < p->N ? i + p->N : i - p->N; }
+SSLH_I_FN sslh_real sslh_i_plain_ntx_s(const sslh_i_ntx *p, size_t i, size_t j) {
+    return sslh_i_plain_row_dot(p->u + i * p->D, p->u + j * p->D, p->D, p->rounded) * p->tau_inverse;
+}
+SSLH_I_FN int sslh_i_plain_ntx_in(const sslh_i_ntx *p, size_t i, size_t j) {
+    return j != i && !(p->decoupled && j == sslh_i_ntx_other(p, i));
+}
+/* (1) and (2) for all rows: fills u (2N,D) and norm, most, lsum, loss and hit (2N). A row is a hit when its positive
+   beats every other row. */
+SSLH_I_FN void sslh_i_plain_ntx(void *job, int task, int worker) {
+    const sslh_i_ntx *p = (const sslh_i_ntx *)job;
+    const size_t M = 2 * p->N;
+    size_t i, j;
+    (void)task, (void)worker;
+    for (i = 0; i < 2; i++)
+        sslh_i_plain_l2(p->z[i], p->u + i * p->N * p->D, p->norm + i * p->N, p->N, p->D, SSLH_I_R(1e-12));
+    for (i = 0; i < M; i++) {
+        const sslh_real positive = sslh_i_plain_ntx_s(p, i, sslh_i_ntx_other(p, i));
+        sslh_real most = SSLH_I_R(-1e30), nearest = most;
+        double sum = 0;
+        for (j = 0; j < M; j++) {
+            const sslh_real s = sslh_i_plain_ntx_s(p, i, j);
+            if (sslh_i_plain_ntx_in(p, i, j)) most = SSLH_I_MAX(most, s);
+            if (j != i && j != sslh_i_ntx_other(p, i)) nearest = SSLH_I_MAX(nearest, s);
+        }
+        for (j = 0; j < M; j++)
+            if (sslh_i_plain_ntx_in(p, i, j)) sum += (double)sslh_i_exp(sslh_i_plain_ntx_s(p, i, j) - most);
+        p->most[i] = most;
+        p->lsum[i] = sslh_i_log((sslh_real)sum);
+        p->loss[i] = most - positive + p->lsum[i];
+        p->hit[i] = positive > nearest ? 1 : 0;
+    }
+}
+/* (4) row by row: du (D) is scale times the sum over j of h_ij u_j, and what comes of it through (1) is added to dz. */
+SSLH_I_FN void sslh_i_plain_ntx_back(void *job, int task, int worker) {
+    const sslh_i_ntx *p = (const sslh_i_ntx *)job;
+    size_t i, j, e;
+    (void)task, (void)worker;
+    for (i = 0; i < 2 * p->N; i++) {
+        sslh_real *dz = p->dz[i / p->N] ? p->dz[i / p->N] + i % p->N * p->D : NULL;
+        memset(p->du, 0, p->D * sizeof *p->du);
+        for (j = 0; dz && j < 2 * p->N; j++) {
+            const sslh_real s = sslh_i_plain_ntx_s(p, i, j);
+            sslh_real h = j == sslh_i_ntx_other(p, i) ? SSLH_I_R(-2) : 0;
+            if (sslh_i_plain_ntx_in(p, i, j))
+                h += sslh_i_exp(s - p->most[i] - p->lsum[i]) + sslh_i_exp(s - p->most[j] - p->lsum[j]);
+            for (e = 0; e < p->D; e++)
+                p->du[e] += p->scale * sslh_i_factor(h, p->rounded) * sslh_i_factor(p->u[j * p->D + e], p->rounded);
+        }
+        if (dz) sslh_i_plain_l2_back(p->u + i * p->D, p->norm + i, p->du, dz, 1, p->D, SSLH_I_R(1e-12), 0);
+    }
+}
+
 /* u_i . u_j for the rows of a block and all 2N columns: the whole of u is one operand. */
 SSLH_I_FN void sslh_i_ntx_similarities(sslh_ctx *c, const sslh_i_ntx *p) {
     sslh_i_product(c, 0, 1, p->rows, 2 * p->N, p->D, p->u + p->first * p->D, p->D, p->u, p->D, p->s, 2 * p->N, 0);
@@ -11815,7 +11992,8 @@ SSLH_I_FN void sslh_i_ntx_back(sslh_ctx *c, sslh_i_node *node) {
     block = (size_t)sslh_i_contrast_rows(2 * p.N, 2 * p.N);
     p.s = (sslh_real *)sslh_i_scratch(c, block * 2 * p.N * sizeof *p.s);
     p.du = (sslh_real *)sslh_i_scratch(c, block * p.D * sizeof *p.du);
-    if (p.s && p.du) {
+    p.rounded = sslh_i_rounds(c, 2 * p.N, p.D);
+    if (p.s && p.du && !sslh_i_plainly(c, sslh_i_plain_ntx_back, &p)) {
         for (p.first = 0; p.first < 2 * p.N; p.first += block) {
             p.rows = SSLH_I_MIN(block, 2 * p.N - p.first);
             sslh_i_ntx_similarities(c, &p);
@@ -11870,11 +12048,14 @@ SSLH_I_FN sslh_tensor *sslh_i_nt_xent(sslh_ctx *c, sslh_tensor *z0, sslh_tensor 
     p.norm = norm->data;
     p.most = most->data;
     p.lsum = lsum->data;
-    sslh_i_ntx_units(c, &p); /* (1) */
-    for (p.first = 0; p.first < 2 * p.N; p.first += block) {
-        p.rows = SSLH_I_MIN(block, 2 * p.N - p.first);
-        sslh_i_ntx_similarities(c, &p);
-        sslh_i_ntx_rows(c, &p); /* (2) */
+    p.rounded = sslh_i_rounds(c, 2 * p.N, p.D);
+    if (!sslh_i_plainly(c, sslh_i_plain_ntx, &p)) {
+        sslh_i_ntx_units(c, &p); /* (1) */
+        for (p.first = 0; p.first < 2 * p.N; p.first += block) {
+            p.rows = SSLH_I_MIN(block, 2 * p.N - p.first);
+            sslh_i_ntx_similarities(c, &p);
+            sslh_i_ntx_rows(c, &p); /* (2) */
+        }
     }
     out->data[0] = sslh_i_lane_sum(p.loss, 2 * p.N) / (sslh_real)(2 * p.N); /* (3) */
     if (top1) *top1 = (float)(sslh_i_lane_sum(p.hit, 2 * p.N) / (sslh_real)(2 * p.N));
@@ -11903,6 +12084,62 @@ SSLH_DEF sslh_tensor *sslh_nt_xent(sslh_ctx *c, sslh_tensor *z0, sslh_tensor *z1
            dq = G [k_i; n],  dk_i = G_i0 q_i,  dn = G' q;  without n: dq = G k, dk = G' q
    With negatives of each row's own, n_1 .. n_K in (1) are n_i1 .. n_iK; each row is a small product by itself, one of a
    batch of them: dq_i = G_i [k_i; n_i],  dn_i = G_i' q_i. */
+
+/* The plain version, and before it where candidate j of query i begins, in k (of_n 0) or in n, and x_ij of (1). A
+   positive beside negatives is never rounded. */
+SSLH_I_FN size_t sslh_i_plain_nce_row(const sslh_i_nce *p, size_t i, size_t j, int *of_n) {
+    *of_n = p->n && j > 0;
+    if (!p->n) return j * p->D;
+    return j == 0 ? i * p->D : ((p->own_n ? i * (p->columns - 1) : 0) + j - 1) * p->D;
+}
+SSLH_I_FN sslh_real sslh_i_plain_nce_x(const sslh_i_nce *p, size_t i, size_t j) {
+    int of_n;
+    const size_t at = sslh_i_plain_nce_row(p, i, j, &of_n);
+    return sslh_i_plain_row_dot(p->q + i * p->D, (of_n ? p->n : p->k) + at, p->D, p->rounded && (of_n || !p->n)) *
+           p->tau_inverse;
+}
+/* (2) for all queries: fills most, lsum, loss and hit (N). A query is a hit when its positive beats every other
+   candidate. */
+SSLH_I_FN void sslh_i_plain_nce(void *job, int task, int worker) {
+    const sslh_i_nce *p = (const sslh_i_nce *)job;
+    size_t i, j;
+    (void)task, (void)worker;
+    for (i = 0; i < p->N; i++) {
+        const size_t at = p->n ? 0 : i;
+        const sslh_real positive = sslh_i_plain_nce_x(p, i, at);
+        sslh_real most = positive, nearest = SSLH_I_R(-1e30);
+        double sum = 0;
+        for (j = 0; j < p->columns; j++) {
+            const sslh_real x = sslh_i_plain_nce_x(p, i, j);
+            if (j != at) nearest = SSLH_I_MAX(nearest, x);
+        }
+        most = SSLH_I_MAX(most, nearest);
+        for (j = 0; j < p->columns; j++) sum += (double)sslh_i_exp(sslh_i_plain_nce_x(p, i, j) - most);
+        p->most[i] = most;
+        p->lsum[i] = sslh_i_log((sslh_real)sum);
+        p->loss[i] = most - positive + p->lsum[i];
+        p->hit[i] = positive > nearest ? 1 : 0;
+    }
+}
+/* (3) term by term: dq_i += G_ij candidate_ij, and the gradient of that candidate += G_ij q_i. */
+SSLH_I_FN void sslh_i_plain_nce_back(void *job, int task, int worker) {
+    const sslh_i_nce *p = (const sslh_i_nce *)job;
+    size_t i, j, e;
+    (void)task, (void)worker;
+    for (i = 0; i < p->N; i++)
+        for (j = 0; j < p->columns; j++) {
+            int of_n;
+            const size_t at = sslh_i_plain_nce_row(p, i, j, &of_n), D = p->D;
+            const sslh_real *q = p->q + i * D, *from = (of_n ? p->n : p->k) + at;
+            sslh_real *dq = p->dq ? p->dq + i * D : NULL, *to = of_n ? p->dn : p->dk;
+            const int half = p->rounded && (of_n || !p->n), half_n = p->rounded_n && (of_n || !p->n);
+            const sslh_real x = sslh_i_plain_nce_x(p, i, j), hot = j == (p->n ? 0 : i) ? 1 : 0;
+            const sslh_real g = p->scale * (sslh_i_exp(x - p->most[i] - p->lsum[i]) - hot);
+            for (e = 0; dq && e < D; e++) dq[e] += sslh_i_factor(g, half) * sslh_i_factor(from[e], half);
+            for (e = 0; to && e < D; e++) to[at + e] += sslh_i_factor(g, half_n) * sslh_i_factor(q[e], half_n);
+        }
+}
+
 /* A product of each row of the block with its own negatives. */
 SSLH_I_FN void sslh_i_nce_own(sslh_ctx *c, const sslh_i_nce *p, int ta, int tb, size_t m, size_t n, size_t k,
                               const sslh_real *a, size_t stride_a, size_t lda, const sslh_real *b, size_t stride_b,
@@ -11973,6 +12210,10 @@ SSLH_I_FN void sslh_i_nce_back(sslh_ctx *c, sslh_i_node *node) {
     p.dk = sslh_i_loss_grad(c, node->in[1]);
     dn = neg ? sslh_i_loss_grad(c, neg) : p.dk; /* where the columns' gradient goes */
     block = (size_t)sslh_i_contrast_rows(p.columns, p.N);
+    p.dn = dn;
+    p.rounded = sslh_i_rounds(c, p.columns - (p.n != NULL), p.D);
+    p.rounded_n = !p.own_n && sslh_i_rounds(c, p.D, block);
+    if (sslh_i_plainly(c, sslh_i_plain_nce_back, &p)) return;
     p.x = (sslh_real *)sslh_i_scratch(c, block * p.columns * sizeof *p.x);
     if (!p.x) return;
     for (p.first = 0; p.first < p.N; p.first += block) {
@@ -12032,7 +12273,9 @@ SSLH_I_FN sslh_tensor *sslh_i_info_nce(sslh_ctx *c, sslh_tensor *q, sslh_tensor 
     p.hit = p.loss + p.N;
     p.most = most->data;
     p.lsum = lsum->data;
-    for (p.first = 0; p.first < p.N; p.first += block) {
+    p.rounded = sslh_i_rounds(c, p.columns - (p.n != NULL), p.D);
+    p.first = sslh_i_plainly(c, sslh_i_plain_nce, &p) ? p.N : 0;
+    for (; p.first < p.N; p.first += block) {
         p.rows = SSLH_I_MIN(block, p.N - p.first);
         sslh_i_nce_products(c, &p);
         sslh_i_nce_rows(c, &p); /* (1), (2) */
@@ -14614,6 +14857,38 @@ SSLH_I_FN sslh_real sslh_i_lars_ratio(const sslh_optimizer *o, const sslh_real *
     return ratio;
 }
 
+/* --- the updates: plain versions, in place of the kernels of the same names ---
+   p, g, mu, m and v are n numbers each. SGD and LARS (ratio is 1 in SGD, see sslh_i_lars_ratio):
+     d  = ratio (scale g + decay p)                                                                                 (1)
+     mu = momentum mu + d,  p = p - lr mu                                                                           (2)
+   Nesterov's momentum moves p by lr (d + momentum mu), SGD without momentum by lr d. Sutskever et al. 2013, in
+   PyTorch's form. */
+SSLH_I_FN void sslh_i_plain_sgd(sslh_real *p, sslh_real *g, sslh_real *mu, size_t n, const sslh_i_sgd *s) {
+    for (size_t i = 0; i < n; i++) {
+        const sslh_real d = s->ratio * (s->grad_scale * g[i] + s->decay * p[i]); /* (1) */
+        if (mu) mu[i] = s->momentum * mu[i] + d; /* (2) */
+        p[i] -= s->lr * (!mu ? d : s->nesterov ? d + s->momentum * mu[i] : mu[i]);
+        if (s->zero_grad) g[i] = 0;
+    }
+}
+/* Adam and AdamW, with bias1 = 1 - beta1^t and bias2 = 1 - beta2^t:
+     d = scale g + decay p                                                                                          (3)
+     p = p - lr decoupled p                                                                                         (4)
+     m = beta1 m + (1 - beta1) d,  v = beta2 v + (1 - beta2) d^2                                                    (5)
+     p = p - lr (m / bias1) / (sqrt(v / bias2) + eps)                                                               (6)
+   Adam decays by (3), Kingma & Ba 2015, alg. 1; AdamW by (4), Loshchilov & Hutter 2019, alg. 2. */
+SSLH_I_FN void sslh_i_plain_adam(sslh_real *p, sslh_real *g, sslh_real *m, sslh_real *v, size_t n,
+                                 const sslh_i_adam *s) {
+    for (size_t i = 0; i < n; i++) {
+        const sslh_real d = s->grad_scale * g[i] + s->decay * p[i]; /* (3) */
+        p[i] -= s->lr * s->decoupled * p[i];                        /* (4) */
+        m[i] = s->beta1 * m[i] + (1 - s->beta1) * d;                /* (5), (6) */
+        v[i] = s->beta2 * v[i] + (1 - s->beta2) * d * d;
+        p[i] -= s->lr * (m[i] / s->bias1) / ((sslh_real)sqrt((double)(v[i] / s->bias2)) + s->eps);
+        if (s->zero_grad) g[i] = 0;
+    }
+}
+
 /* One tensor (entry j: count values at e->offset of the blocks): picks the kernel's arguments. scale: of clipping. */
 SSLH_I_FN void sslh_i_optim_tensor(sslh_optimizer *o, const sslh_i_optim_net *n, int j, sslh_real lr, sslh_real scale) {
     const sslh_i_entry *e = n->net->entry[j];
@@ -16054,8 +16329,10 @@ SSLH_I_LEAN_END
 /* ################################################################################################################## */
 
 /* Tensors and what can be done with them. Each operation is a pair: a function that checks shapes, computes and records
-   itself, and before it the function of its gradient. The equation stands at the operation; products and convolutions
-   have a plain version in loops as well, with which the tests compare the engine.
+   itself, and before it the function of its gradient. At the operation stand its equations and its plain version,
+   sslh_i_plain_NAME: the equations in loops, forward and backward side by side, for the reader, for a debugger (.plain
+   in sslh_desc) and for the tests, which compare the fast way with them. Where that is a plain loop itself, a comment
+   says so. "Plain versions" in >>table tells how they take the place of kernels and of the engine's plans.
 
      >>core-impl    context, memory, errors, steps and scopes
      >>scalar       exp, log, tanh, erf .. of one number, with the same bits on every machine
@@ -16085,15 +16362,16 @@ SSLH_I_LEAN_END
      1. its declaration, with its equation or paper, in >>api-ops;
      2. here, in the section of its kind, its two functions (or, for y = f(x), one line that calls sslh_i_map);
      3. its row in the table of tests/ops.c, or of tests/shapes.c if it moves, pools or resizes values: gradient check
-        in double, the same bits for all threads and instruction sets, comparison with recorded values; and a line for
-        wrong shapes in the list at the end of that file;
+        in double, the same bits for all threads and instruction sets, comparison with recorded values and with the
+        plain version; and a line for wrong shapes in the list at the end of that file;
      4. these values: how PyTorch computes it, in tests/golden/make_ops.py, which writes tests/golden/ops.h (shapes.h)
         anew;
-     5. only if no kernel has the inner loop: the kernel in >>kernels, with a line in the table of >>table. For a new f
-        of one or two arguments that is a value of sslh_i_unary_op or sslh_i_binary_op in >>table, and a case in each of
-        two kernels, for f and for its slope;
+     5. only if no kernel has the inner loop: the kernel in >>kernels, with a line in the table of >>table, and its
+        plain version at the operation, with its name in sslh_i_plain_choose. For a new f of one or two arguments that
+        is a value of sslh_i_unary_op or sslh_i_binary_op in >>table, a case in each of two kernels, for f and for its
+        slope, and a line in each of two functions at the head of >>elementwise;
      6. only if the engine plans its work: a section or subsection in part III, its entrance in >>prototypes under
-        "part III", its struct of arguments in >>shared;
+        "part III", its struct of arguments in >>shared, and a plain version that takes the job first (sslh_i_plainly);
      7. only if it multiplies and adds as matrix products do: its count in sslh_i_macs (>>nets), for sslh_summary.
    An operation that is a composition of others needs 1 to 4 only, and no gradient of its own. */
 
@@ -16752,6 +17030,7 @@ SSLH_DEF sslh_ctx *sslh_create(sslh_desc desc) {
     if (c->threads > 256) c->threads = 256; /* a machine may have more processors */
     sslh_i_option_ok(c, "sslh_create", "threads", desc.threads, 1, 256);
     sslh_i_kernels_choose(c);
+    if (desc.plain) sslh_i_plain_choose(c);
     if (desc.bfloat16) sslh_i_pairs_choose(c);
     sslh_i_pool_new(c);
     {
@@ -17736,8 +18015,127 @@ SSLH_DEF double sslh_gradcheck(sslh_ctx *c, sslh_function f, sslh_tensor **in, i
 /*  >>elementwise   element-wise operations, activations                                                              */
 /* ================================================================================================================== */
 
-/* y_i = f(x_i) and z_i = f(x_i, y_i), the latter with NumPy's broadcasting. Each public function says what its f is and
-   its slope; the loops are kernels ("kernels: element-wise" in >>kernels), one for all f of a kind. */
+/* y_i = f(x_i) and z_i = f(x_i, y_i), the latter with NumPy's broadcasting. All f and their slopes stand first,
+   plainly; the kernels ("kernels: element-wise" in >>kernels) compute the same on 16 numbers at a time, in one loop for
+   all f of a kind. */
+
+/* --- plainly: f and its slope, on one number ---------------------------------------------------------------------- */
+
+/* The standard normal's Phi(x) = (1 + erf(x / sqrt 2)) / 2 and phi(x) = e^(-x^2/2) / sqrt(2 pi). */
+SSLH_I_FN sslh_real sslh_i_plain_normal(sslh_real x) {
+    return (sslh_real)(0.5 * erfc(-0.70710678118654752440 * (double)x));
+}
+SSLH_I_FN sslh_real sslh_i_plain_density(sslh_real x) {
+    return SSLH_I_R(0.39894228040143267794) * sslh_i_exp(SSLH_I_R(-0.5) * x * x);
+}
+/* y = f(x; p, q). NaN stays NaN. */
+SSLH_I_FN sslh_real sslh_i_plain_value(int op, sslh_real x, sslh_real p, sslh_real q) {
+    const sslh_real half = SSLH_I_R(0.5);
+    switch (op) {
+    case SSLH_I_U_RELU: return x < 0 ? 0 : x;
+    case SSLH_I_U_SIGMOID: return 1 / (1 + sslh_i_exp(-x));
+    case SSLH_I_U_TANH: return sslh_i_tanh(x);
+    case SSLH_I_U_EXP: return sslh_i_exp(x);
+    case SSLH_I_U_SQRT: return sslh_i_sqrt(x);
+    case SSLH_I_U_SCALE: return p * x;
+    case SSLH_I_U_SHIFT: return x + p;
+    case SSLH_I_U_GELU: return x * sslh_i_plain_normal(x);
+    case SSLH_I_U_GELU_TANH:
+        return x * half * (1 + sslh_i_tanh(SSLH_I_R(0.79788456080286535588) * (x + SSLH_I_R(0.044715) * x * x * x)));
+    case SSLH_I_U_SILU: return x / (1 + sslh_i_exp(-x));
+    case SSLH_I_U_SOFTPLUS: return (x > 0 ? x : 0) + sslh_i_log(1 + sslh_i_exp(x > 0 ? -x : x)); /* no overflow */
+    case SSLH_I_U_LEAKY: return x > 0 ? x : p * x;
+    case SSLH_I_U_ELU: return x > 0 ? x : p * (sslh_i_exp(x) - 1);
+    case SSLH_I_U_LOG: return sslh_i_log(x);
+    case SSLH_I_U_SQUARE: return x * x;
+    case SSLH_I_U_ABS: return x < 0 ? -x : x;
+    case SSLH_I_U_POW: return sslh_i_pow(x, p);
+    case SSLH_I_U_CLAMP: return x < p ? p : x > q ? q : x;
+    case SSLH_I_U_SIN: return sslh_i_sin_exact(x);
+    case SSLH_I_U_COS: return sslh_i_cos_exact(x);
+    default: return x;
+    }
+}
+/* dy/dx at x, where y = f(x; p, q). */
+SSLH_I_FN sslh_real sslh_i_plain_slope(int op, sslh_real x, sslh_real y, sslh_real p, sslh_real q) {
+    const sslh_real half = SSLH_I_R(0.5), root = SSLH_I_R(0.79788456080286535588); /* sqrt(2/pi) */
+    sslh_real s, t;
+    switch (op) {
+    case SSLH_I_U_RELU: return y > 0 ? 1 : 0;
+    case SSLH_I_U_SIGMOID: return y * (1 - y);
+    case SSLH_I_U_TANH: return 1 - y * y;
+    case SSLH_I_U_EXP: return y;
+    case SSLH_I_U_SQRT: return half / y;
+    case SSLH_I_U_SCALE: return p;
+    case SSLH_I_U_GELU: return sslh_i_plain_normal(x) + x * sslh_i_plain_density(x);
+    case SSLH_I_U_GELU_TANH: /* (1 + t)/2 + x (1 - t^2)/2 u', t = tanh u */
+        t = sslh_i_tanh(root * (x + SSLH_I_R(0.044715) * x * x * x));
+        return half * (1 + t) + half * x * (1 - t * t) * root * (1 + 3 * SSLH_I_R(0.044715) * x * x);
+    case SSLH_I_U_SILU: s = 1 / (1 + sslh_i_exp(-x)); return s * (1 + x * (1 - s));
+    case SSLH_I_U_SOFTPLUS: return 1 / (1 + sslh_i_exp(-x));
+    case SSLH_I_U_LEAKY: return x > 0 ? 1 : p;
+    case SSLH_I_U_ELU: return x > 0 ? 1 : p * sslh_i_exp(x);
+    case SSLH_I_U_LOG: return 1 / x;
+    case SSLH_I_U_SQUARE: return 2 * x;
+    case SSLH_I_U_ABS: return x > 0 ? 1 : x < 0 ? SSLH_I_R(-1) : 0;
+    case SSLH_I_U_POW: return p == 0 ? 0 : p * sslh_i_pow(x, p - 1);
+    case SSLH_I_U_CLAMP: return x >= p && x <= q ? 1 : 0; /* the ends count as inside */
+    case SSLH_I_U_SIN: return sslh_i_cos_exact(x);
+    case SSLH_I_U_COS: return -sslh_i_sin_exact(x);
+    default: return 1;
+    }
+}
+/* y = f(a, b); NaN of either stays. */
+SSLH_I_FN sslh_real sslh_i_plain_value2(int op, sslh_real a, sslh_real b) {
+    switch (op) {
+    case SSLH_I_B_ADD: return a + b;
+    case SSLH_I_B_SUB: return a - b;
+    case SSLH_I_B_MUL: return a * b;
+    case SSLH_I_B_DIV: return a / b;
+    case SSLH_I_B_MIN: return a != a || a < b ? a : b;
+    case SSLH_I_B_MAX: return a != a || a > b ? a : b;
+    default: return a > b ? 1 : 0;
+    }
+}
+/* dy/da (side 0) or dy/db (side 1), where y = f(a, b). */
+SSLH_I_FN sslh_real sslh_i_plain_slope2(int op, int side, sslh_real a, sslh_real b, sslh_real y) {
+    switch (op) {
+    case SSLH_I_B_SUB: return side ? SSLH_I_R(-1) : 1;
+    case SSLH_I_B_MUL: return side ? a : b;
+    case SSLH_I_B_DIV: return side ? -y / b : 1 / b;
+    case SSLH_I_B_MIN: return a == b ? SSLH_I_R(0.5) : (a < b) == !side ? 1 : 0;
+    case SSLH_I_B_MAX: return a == b ? SSLH_I_R(0.5) : (a > b) == !side ? 1 : 0;
+    default: return 1;
+    }
+}
+
+/* In place of the kernels of the same names: n numbers each. dx is added to unless fresh, and may be dy. Of x and y
+   that one may be NULL which the slope does not need; sa and sb are 0 for an operand that is one number for all. */
+SSLH_I_FN void sslh_i_plain_unary(int op, const sslh_real *x, sslh_real *y, size_t n, sslh_real p, sslh_real q) {
+    for (size_t i = 0; i < n; i++) y[i] = sslh_i_plain_value(op, x[i], p, q);
+}
+SSLH_I_FN void sslh_i_plain_unary_back(int op, const sslh_real *x, const sslh_real *y, const sslh_real *dy,
+                                       sslh_real *dx, size_t n, sslh_real p, sslh_real q, int fresh) {
+    for (size_t i = 0; i < n; i++) {
+        const sslh_real slope = sslh_i_plain_slope(op, x ? x[i] : 0, y ? y[i] : 0, p, q);
+        dx[i] = (fresh ? 0 : dx[i]) + dy[i] * slope;
+    }
+}
+SSLH_I_FN void sslh_i_plain_binary(int op, const sslh_real *a, int sa, const sslh_real *b, int sb, sslh_real *y,
+                                   size_t n) {
+    for (size_t i = 0; i < n; i++) y[i] = sslh_i_plain_value2(op, a[sa ? i : 0], b[sb ? i : 0]);
+}
+SSLH_I_FN void sslh_i_plain_binary_back(int op, int side, const sslh_real *a, int sa, const sslh_real *b, int sb,
+                                        const sslh_real *y, const sslh_real *dy, sslh_real *dx, size_t n, int fresh) {
+    for (size_t i = 0; i < n; i++) {
+        const sslh_real slope = sslh_i_plain_slope2(op, side, a[sa ? i : 0], b[sb ? i : 0], y[i]);
+        dx[i] = (fresh ? 0 : dx[i]) + dy[i] * slope;
+    }
+}
+/* y = a y + b x */
+SSLH_I_FN void sslh_i_plain_axpby(sslh_real *y, const sslh_real *x, size_t n, sslh_real a, sslh_real b) {
+    for (size_t i = 0; i < n; i++) y[i] = a * y[i] + b * x[i];
+}
 
 /* --- flat passes: over n values without shape, cut into tasks of one fixed size (SSLH_I_FLAT), so that no result
    depends on the number of threads. Optimisers, momentum encoders and the element-wise operations run on these. An
@@ -17824,7 +18222,7 @@ SSLH_I_FN void sslh_i_sgd_task(void *arg, int task, int worker) {
     (void)worker;
     f->k->sgd(f->p + at, f->w + at, f->m ? f->m + at : NULL, sslh_i_flat_size(f, task), &f->sgd);
 }
-/* p, g, mu (n): u = momentum mu + ratio (scale g + decay p), p -= lr u; the gradient is cleared in the same pass. */
+/* p, g, mu (n): (1), (2) of >>optim; the gradient is cleared in the same pass. */
 SSLH_I_FN void sslh_i_sgd_update(sslh_ctx *c, sslh_real *p, sslh_real *g, sslh_real *mu, size_t n, sslh_i_sgd s) {
     sslh_i_flat f = sslh_i_flat_of(c, n);
     f.p = p;
@@ -17840,7 +18238,7 @@ SSLH_I_FN void sslh_i_adam_task(void *arg, int task, int worker) {
     (void)worker;
     f->k->adam(f->p + at, f->w + at, f->m + at, f->v + at, sslh_i_flat_size(f, task), &f->adam);
 }
-/* p, g, m, v (n); see the kernel for the equations. */
+/* p, g, m, v (n): (3) to (6) of >>optim. */
 SSLH_I_FN void sslh_i_adam_update(sslh_ctx *c, sslh_real *p, sslh_real *g, sslh_real *m, sslh_real *v, size_t n,
                                   sslh_i_adam s) {
     sslh_i_flat f = sslh_i_flat_of(c, n);
@@ -18462,6 +18860,111 @@ SSLH_DEF sslh_tensor *sslh_lab_to_rgb(sslh_ctx *c, sslh_tensor *lab) {
    of two forms: sums walk (outer, reduced, inner) as the tensor lies; the others work on rows (K,R), K values kept
    and R reduced, for which a tensor whose reduced axes do not come last is copied. Long sums are cut by shape alone,
    >>loops. */
+
+/* --- plainly: one number from n, one from each row ---------------------------------------------------------------- */
+/* In place of the kernels of the same names. Rows are (rows,D); what is one number for each of them is (rows). Maxima,
+   products, running sums and the k largest are plain loops in any case, further down. */
+
+/* sum of x (n) */
+SSLH_I_FN sslh_real sslh_i_plain_sum(const sslh_real *x, size_t n) {
+    double sum = 0;
+    for (size_t i = 0; i < n; i++) sum += (double)x[i];
+    return (sslh_real)sum;
+}
+/* sum of (a x + b y)^2, of (a x)^2 where y is NULL */
+SSLH_I_FN sslh_real sslh_i_plain_squares(const sslh_real *x, const sslh_real *y, size_t n, sslh_real a, sslh_real b) {
+    double sum = 0;
+    for (size_t i = 0; i < n; i++) {
+        const double t = (double)a * (double)x[i] + (y ? (double)b * (double)y[i] : 0);
+        sum += t * t;
+    }
+    return (sslh_real)sum;
+}
+/* sum of x y */
+SSLH_I_FN sslh_real sslh_i_plain_dot(const sslh_real *x, const sslh_real *y, size_t n) {
+    return sslh_i_plain_row_dot(x, y, n, 0);
+}
+/* sum of w (x - origin), w NULL: ones */
+SSLH_I_FN sslh_real sslh_i_plain_dot_from(const sslh_real *w, const sslh_real *x, size_t n, sslh_real origin) {
+    double sum = 0;
+    for (size_t i = 0; i < n; i++) sum += (w ? (double)w[i] : 1) * ((double)x[i] - (double)origin);
+    return (sslh_real)sum;
+}
+/* out (C): sums over rows of C numbers, which lie ld apart */
+SSLH_I_FN void sslh_i_plain_col_sum(const sslh_real *x, size_t ld, size_t rows, size_t C, sslh_real *out) {
+    for (size_t j = 0; j < C; j++) {
+        double sum = 0;
+        for (size_t r = 0; r < rows; r++) sum += (double)x[r * ld + j];
+        out[j] = (sslh_real)sum;
+    }
+}
+/* The largest of n; and of each row the largest and its place, the first of equal ones, a NaN before all. */
+SSLH_I_FN sslh_real sslh_i_plain_largest(const sslh_real *x, size_t n) {
+    sslh_real most = x[0];
+    for (size_t i = 1; i < n; i++) if (x[i] > most) most = x[i];
+    return most;
+}
+SSLH_I_FN void sslh_i_plain_max_rows(const sslh_real *x, sslh_real *y, int32_t *index, size_t rows, size_t D) {
+    for (size_t r = 0; r < rows; r++, x += D) {
+        size_t at = 0;
+        for (size_t j = 1; j < D && x[at] == x[at]; j++) if (!(x[j] <= x[at])) at = j;
+        if (y) y[r] = x[at];
+        if (index) index[r] = (int32_t)at;
+    }
+}
+/* mean = sum x / D, m2 = sum (x - mean)^2; backward dx (+)= factor (x - mean) dy, where mean and dy are arrays or,
+   with s = 0, one number each. */
+SSLH_I_FN void sslh_i_plain_variance_rows(const sslh_real *x, sslh_real *mean, sslh_real *m2, size_t rows, size_t D) {
+    for (size_t r = 0; r < rows; r++, x += D) {
+        double sum = 0;
+        mean[r] = sslh_i_plain_sum(x, D) / (sslh_real)D;
+        for (size_t j = 0; j < D; j++) sum += ((double)x[j] - (double)mean[r]) * ((double)x[j] - (double)mean[r]);
+        m2[r] = (sslh_real)sum;
+    }
+}
+SSLH_I_FN void sslh_i_plain_variance_back(const sslh_real *x, const sslh_real *mean, const sslh_real *dy, int s,
+                                          sslh_real *dx, size_t n, sslh_real factor, int fresh) {
+    for (size_t i = 0; i < n; i++)
+        dx[i] = (fresh ? 0 : dx[i]) + factor * (x[i] - mean[s ? i : 0]) * dy[s ? i : 0];
+}
+/* log sum e^x = most + lsum, most the largest x, lsum = log sum e^(x - most): no overflow. Backward, through the
+   softmax p = e^(x - most - lsum): dx (+)= dy p, s as above. */
+SSLH_I_FN void sslh_i_plain_lse_rows(const sslh_real *x, sslh_real *most, sslh_real *lsum, size_t rows, size_t D) {
+    for (size_t r = 0; r < rows; r++, x += D) {
+        double sum = 0;
+        most[r] = sslh_i_plain_largest(x, D);
+        for (size_t j = 0; j < D; j++) sum += (double)sslh_i_exp(x[j] - most[r]);
+        lsum[r] = most[r] - most[r] == 0 ? sslh_i_log((sslh_real)sum) : 0; /* the maximum may be infinite */
+    }
+}
+SSLH_I_FN void sslh_i_plain_lse_back(const sslh_real *x, const sslh_real *most, const sslh_real *lsum,
+                                     const sslh_real *dy, int s, sslh_real *dx, size_t n, int fresh) {
+    for (size_t i = 0; i < n; i++) {
+        const size_t k = s ? i : 0;
+        dx[i] = (fresh ? 0 : dx[i]) + dy[k] * sslh_i_exp(x[i] - most[k] - lsum[k]);
+    }
+}
+/* y_j = e^(x_j - most) / sum over k of e^(x_k - most)                                                              (1)
+   log:      y_j = x_j - most - log sum over k of e^(x_k - most)                                                    (2)
+   backward: dx_j = y_j (dy_j - sum over k of y_k dy_k),   log: dx_j = dy_j - e^(y_j) sum over k of dy_k             (3)
+   x, y, dx and dy are (rows,D); y may be x, dx may be dy. */
+SSLH_I_FN void sslh_i_plain_softmax(const sslh_real *x, sslh_real *y, size_t rows, size_t D, int log) {
+    for (size_t r = 0; r < rows; r++, x += D, y += D) {
+        const sslh_real most = sslh_i_plain_largest(x, D);
+        double sum = 0;
+        for (size_t j = 0; j < D; j++) sum += (double)sslh_i_exp(x[j] - most);
+        for (size_t j = 0; j < D; j++) /* (2) or (1) */
+            y[j] = log ? x[j] - most - sslh_i_log((sslh_real)sum) : sslh_i_exp(x[j] - most) / (sslh_real)sum;
+    }
+}
+SSLH_I_FN void sslh_i_plain_softmax_back(const sslh_real *y, const sslh_real *dy, sslh_real *dx, size_t rows, size_t D,
+                                         int log, int fresh) {
+    for (size_t r = 0; r < rows; r++, y += D, dy += D, dx += D) {
+        const sslh_real sum = log ? sslh_i_plain_sum(dy, D) : sslh_i_plain_dot(y, dy, D);
+        for (size_t j = 0; j < D; j++) /* (3) */
+            dx[j] = (fresh ? 0 : dx[j]) + (log ? dy[j] - sslh_i_exp(y[j]) * sum : y[j] * (dy[j] - sum));
+    }
+}
 
 /* --- sums over any axes ------------------------------------------------------------------------------------------ */
 /* out (+)= scale * sum of x over the axes with reduced[i]. x has nd axes of size[]; out has the others in their order.
@@ -19395,8 +19898,27 @@ SSLH_DEF sslh_tensor *sslh_sinkhorn(sslh_ctx *c, sslh_tensor *scores, int iterat
 
 enum { SSLH_I_KC = 256 }; /* k per block. It is part of the result: another number gives other bits */
 
-/* The same, plainly: the tests compare with it. Bit for bit equal to the passes without FMA. */
-SSLH_I_FN void sslh_i_gemm_reference(const sslh_i_gemm_args *g) {
+/* What a plain version multiplies: x or, where .bfloat16 rounds, x with 8 significant bits. */
+SSLH_I_FN sslh_real sslh_i_factor(sslh_real x, int rounded) {
+#if SSLH_I_DOUBLE
+    (void)rounded;
+    return x;
+#else
+    return rounded ? sslh_i_of_bits(sslh_i_bfloat16(x) << 16) : x;
+#endif
+}
+/* sum of x_i y_i over n: a product of two rows */
+SSLH_I_FN sslh_real sslh_i_plain_row_dot(const sslh_real *x, const sslh_real *y, size_t n, int rounded) {
+    double sum = 0;
+    for (size_t i = 0; i < n; i++)
+        sum += (double)sslh_i_factor(x[i], rounded) * (double)sslh_i_factor(y[i], rounded);
+    return (sslh_real)sum;
+}
+
+/* The plain version: c_ij = [c_ij +] sum over k of a_ik b_kj [+ bias_j], and with a ReLU 0 where that is negative.
+   a is (M,K), stored as (K,M) when ta; b is (K,N), stored as (N,K) when tb; c is (M,N). Unless `rounded`, its bits are
+   those of the passes without FMA. */
+SSLH_I_FN void sslh_i_plain_product(const sslh_i_gemm_args *g, int rounded) {
     for (int p = 0; p < g->batch; p++) {
         const sslh_real *a = g->a + (size_t)p * g->stride_a, *b = g->b + (size_t)p * g->stride_b;
         sslh_real *c = g->c + (size_t)p * g->stride_c;
@@ -19408,7 +19930,7 @@ SSLH_I_FN void sslh_i_gemm_reference(const sslh_i_gemm_args *g) {
                     for (int k = k0; k < g->k && k < k0 + SSLH_I_KC; k++) {
                         sslh_real x = g->ta ? a[(size_t)k * g->lda + (size_t)i] : a[(size_t)i * g->lda + (size_t)k];
                         sslh_real w = g->tb ? b[(size_t)j * g->ldb + (size_t)k] : b[(size_t)k * g->ldb + (size_t)j];
-                        sum = sslh_i_muladd(x, w, sum);
+                        sum = sslh_i_muladd(sslh_i_factor(x, rounded), sslh_i_factor(w, rounded), sum);
                     }
                     y = k0 || g->accumulate ? y + sum : sum;
                 }
@@ -19431,6 +19953,19 @@ SSLH_I_FN void sslh_i_product(sslh_ctx *c, int ta, int tb, size_t m, size_t n, s
 
 /* --- what the backward passes of linear and convolution share: the fused activation and the bias ---
    y = relu(z), z = .. + bias:   dz = dy [y > 0],   dbias = sum over rows of dz                                       */
+
+/* Plainly, in place of the kernel: y, dy and dz (rows,n) in rows that lie ld apart, sum (n) or NULL; dz may be dy. */
+SSLH_I_FN void sslh_i_plain_relu_bias(const sslh_real *y, const sslh_real *dy, sslh_real *dz, sslh_real *sum,
+                                      size_t rows, size_t n, size_t ld) {
+    for (size_t j = 0; j < n; j++) {
+        double total = 0;
+        for (size_t r = 0; r < rows; r++) {
+            dz[r * ld + j] = y[r * ld + j] > 0 ? dy[r * ld + j] : 0;
+            total += (double)dz[r * ld + j];
+        }
+        if (sum) sum[j] = (sslh_real)total;
+    }
+}
 
 /* Returns dz (rows,n), where rows = out->count / n: out's gradient, changed in place if nobody else reads it; NULL on
    failure. Adds to the gradient of bias. *scratch is to be given back by the caller when not NULL. */
@@ -19823,12 +20358,14 @@ SSLH_I_FN void sslh_i_xent_back_task(void *arg, int task, int worker) {
 
 /* Losses and log-sum-exps of all rows. */
 SSLH_I_FN void sslh_i_xent_rows(sslh_ctx *c, sslh_i_xent *p) {
+    if (sslh_i_plainly(c, sslh_i_plain_xent, p)) return;
     p->k = c->k;
     p->per_task = sslh_i_loss_rows(p->K);
     sslh_i_parallel(c, sslh_i_loss_tasks(p->rows, p->per_task), sslh_i_xent_task, p);
 }
 /* Gradients of all rows, into dx and dt. */
 SSLH_I_FN void sslh_i_xent_slopes(sslh_ctx *c, sslh_i_xent *p) {
+    if (sslh_i_plainly(c, sslh_i_plain_xent_back, p)) return;
     p->k = c->k;
     p->per_task = sslh_i_loss_rows(p->K);
     sslh_i_parallel(c, sslh_i_loss_tasks(p->rows, p->per_task), sslh_i_xent_back_task, p);
@@ -19922,12 +20459,13 @@ SSLH_I_FN void sslh_i_pointwise_task(void *arg, int task, int worker) {
 
 SSLH_I_FN void sslh_i_pointwise_run(sslh_ctx *c, sslh_i_pointwise *p) {
     size_t per_task = (size_t)SSLH_I_POINTWISE_CHUNK * SSLH_I_POINTWISE_CHUNKS;
+    if (sslh_i_plainly(c, sslh_i_plain_pointwise, p)) return;
     p->k = c->k;
     sslh_i_parallel(c, (int)((p->n + per_task - 1) / per_task), sslh_i_pointwise_task, p);
 }
 /* The sum of the terms: the chunks' sums are added in 16 lanes and a tree. 0 and an error when memory is out. */
 SSLH_I_FN sslh_real sslh_i_pointwise_sum(sslh_ctx *c, sslh_i_pointwise *p) {
-    size_t chunks = (p->n + SSLH_I_POINTWISE_CHUNK - 1) / SSLH_I_POINTWISE_CHUNK;
+    size_t chunks = c->desc.plain ? 1 : (p->n + SSLH_I_POINTWISE_CHUNK - 1) / SSLH_I_POINTWISE_CHUNK;
     sslh_real sum;
     p->part = (sslh_real *)sslh_i_scratch(c, chunks * sizeof *p->part);
     if (!p->part) return 0;
@@ -20115,7 +20653,7 @@ SSLH_I_FN size_t sslh_i_right_rows(const sslh_real *x, const int32_t *labels, si
 
 /* --- decorrelation ----------------------------------------------------------------------------------------------- */
 
-/* Some rows of the matrix: (2), or with dx (3). */
+/* Some rows of the matrix: (2), or with dx (3). Plain as it is: with .plain each kernel is a loop. */
 SSLH_I_FN void sslh_i_decorrelation_task(void *arg, int task, int worker) {
     const sslh_i_decorrelation *p = (const sslh_i_decorrelation *)arg;
     size_t D = p->D, r = (size_t)task * p->per_task, end = SSLH_I_MIN(D, r + p->per_task);
@@ -20152,10 +20690,19 @@ SSLH_I_FN void sslh_i_decorrelation_rows(sslh_ctx *c, sslh_i_decorrelation *p) {
 /*  >>conv          convolution, pooling, resizing                                                                    */
 /* ================================================================================================================== */
 
-/* y[n,i,j,o] = sum over a, b, g of x[n, i s - p + a d, j s - p + b d, g] w[o,a,b,g]: images (N,H,W,C), channels
-   last; stride s, padding p, and d, the distance between the taps (a,b) of the kernel in x. The plain version stands
-   first, then the operations; how a convolution becomes products of tiles, or Winograd's, is >>conv-plan. Pooling
-   walks the same windows; resizing is here as the other operation that gives a map another size. */
+/* Images are (N,H,W,C), channels last. A convolution with stride s, padding p and d, the distance between the taps
+   (a,b) of the kernel in x, is linear in x and in w:
+     y[n,i,j,o]  = sum over a, b, g of  x[n, i s - p + a d, j s - p + b d, g] w[o,a,b,g]  + bias[o]                 (1)
+     dx[n,r,q,g] = sum over o and over those i, j, a, b with i s - p + a d = r and j s - p + b d = q
+                   of  dy[n,i,j,o] w[o,a,b,g]                                                                       (2)
+     dw[o,a,b,g] = sum over n, i, j of  dy[n,i,j,o] x[n, i s - p + a d, j s - p + b d, g]                           (3)
+     dbias[o]    = sum over n, i, j of  dy[n,i,j,o]                                                                 (4)
+   Places outside x count as 0 and get no gradient. Height and width have an s, p and d of their own. With groups the
+   channels g are those of o's group. With a ReLU dy is first set to 0 where y is not above 0. A transposed convolution
+   is (2) in the place of (1): x stands for dy, and y for dx; its gradients are then (1), without the bias, and (3).
+   The plain version stands first, then the operations; how a convolution becomes products of tiles, or Winograd's, is
+   >>conv-plan. Pooling walks the same windows; resizing is here as the other operation that gives a map another
+   size. */
 
 /* Shape of a convolution: x (N,H,W,I) * weight (O,Kh,Kw,I/groups) -> y (N,OH,OW,O); output row i reads input rows
    i sh - ph + a dh, a < Kh. */
@@ -20163,38 +20710,73 @@ typedef struct sslh_i_conv {
     int n, h, w, ci, co, kh, kw, oh, ow, sh, sw, ph, pw, dh, dw, groups;
 } sslh_i_conv;
 
-/* --- reference: what the tests compare with. With G = I/groups:
-     y[n,i,j,o]   = sum over a,b,g  x[n, i sh - ph + a dh, j sw - pw + b dw, g] weight[o,a,b,g]          (1)
-     dx, dw: the same sum, scattered (2), (3)                                                             */
+/* Where pixel (i,j) of image n begins among images of h x w pixels and c channels. */
+SSLH_I_FN size_t sslh_i_place(int n, int i, int j, int h, int w, int c) {
+    return (((size_t)n * (size_t)h + (size_t)i) * (size_t)w + (size_t)j) * (size_t)c;
+}
+
+/* --- the plain version: one walk for (1), (2) and (3) ---
+   A term of each of the three sums is the product of two numbers that meet, and belongs to the third. */
 enum { SSLH_I_CONV_FORWARD, SSLH_I_CONV_DATA, SSLH_I_CONV_WEIGHT };
-/* which (1): y += .., (2): x += .., (3): w += .. from the two others. The target must hold zeros or what is added
-   to. */
-SSLH_I_FN void sslh_i_conv_reference(const sslh_i_conv *s, int which, sslh_real *x, sslh_real *w, sslh_real *y) {
-    const int g = s->ci / s->groups, og = s->co / s->groups;
+/* which (1): y += .., (2): x += .., (3): w += .. from the two others: x (N,H,W,I), w (O,Kh,Kw,I/groups), y (N,OH,OW,O).
+   The target must hold zeros or what is added to. */
+SSLH_I_FN void sslh_i_plain_conv(const sslh_i_conv *s, int which, sslh_real *x, sslh_real *w, sslh_real *y,
+                                 int rounded) {
+    const int ci = s->ci / s->groups, co = s->co / s->groups; /* channels of a group */
     for (int n = 0; n < s->n; n++)
         for (int i = 0; i < s->oh; i++)
             for (int j = 0; j < s->ow; j++)
                 for (int o = 0; o < s->co; o++)
                     for (int a = 0; a < s->kh; a++)
                         for (int b = 0; b < s->kw; b++) {
-                            int r = i * s->sh - s->ph + a * s->dh, q = j * s->sw - s->pw + b * s->dw;
-                            if (r < 0 || r >= s->h || q < 0 || q >= s->w) continue;
-                            sslh_real *px = x +
-                                            (((size_t)n * (size_t)s->h + (size_t)r) * (size_t)s->w + (size_t)q) *
-                                                (size_t)s->ci +
-                                            (size_t)(o / og * g);
-                            sslh_real *pw = w + (((size_t)o * (size_t)s->kh + (size_t)a) * (size_t)s->kw + (size_t)b) *
-                                                    (size_t)g;
-                            sslh_real *py = y +
-                                            (((size_t)n * (size_t)s->oh + (size_t)i) * (size_t)s->ow + (size_t)j) *
-                                                (size_t)s->co +
-                                            o;
-                            for (int k = 0; k < g; k++) {
-                                if (which == SSLH_I_CONV_FORWARD) *py = sslh_i_muladd(px[k], pw[k], *py);
-                                else if (which == SSLH_I_CONV_DATA) px[k] = sslh_i_muladd(*py, pw[k], px[k]);
-                                else pw[k] = sslh_i_muladd(*py, px[k], pw[k]);
+                            const int r = i * s->sh - s->ph + a * s->dh, q = j * s->sw - s->pw + b * s->dw;
+                            if (r < 0 || r >= s->h || q < 0 || q >= s->w) continue; /* padding */
+                            sslh_real *px = x + sslh_i_place(n, r, q, s->h, s->w, s->ci) + o / co * ci;
+                            sslh_real *pw = w + sslh_i_place(o, a, b, s->kh, s->kw, ci);
+                            sslh_real *py = y + sslh_i_place(n, i, j, s->oh, s->ow, s->co) + o;
+                            for (int g = 0; g < ci; g++) {
+                                const sslh_real fx = sslh_i_factor(px[g], rounded);
+                                const sslh_real fw = sslh_i_factor(pw[g], rounded), fy = sslh_i_factor(*py, rounded);
+                                if (which == SSLH_I_CONV_FORWARD) *py = sslh_i_muladd(fx, fw, *py); /* (1) */
+                                else if (which == SSLH_I_CONV_DATA) px[g] = sslh_i_muladd(fy, fw, px[g]); /* (2) */
+                                else pw[g] = sslh_i_muladd(fy, fx, pw[g]); /* (3) */
                             }
                         }
+}
+
+/* As the operations call it: the target, `count` numbers in rows of n, is cleared first unless e accumulates; then come
+   bias (n) and ReLU. */
+typedef struct sslh_i_plain_conv_job {
+    const sslh_i_conv *s;
+    int                which, rounded, n;
+    sslh_real         *x, *w, *y, *target;
+    size_t             count;
+    sslh_i_finish      e;
+} sslh_i_plain_conv_job;
+SSLH_I_FN void sslh_i_plain_conv_task(void *job, int task, int worker) {
+    const sslh_i_plain_conv_job *p = (const sslh_i_plain_conv_job *)job;
+    size_t i;
+    (void)task, (void)worker;
+    if (!p->e.accumulate) memset(p->target, 0, p->count * sizeof *p->target);
+    sslh_i_plain_conv(p->s, p->which, p->x, p->w, p->y, p->rounded);
+    for (i = 0; p->e.bias && i < p->count; i++) p->target[i] += p->e.bias[i % (size_t)p->n];
+    for (i = 0; p->e.relu && i < p->count; i++)
+        if (p->target[i] < 0) p->target[i] = 0;
+}
+/* 1 when .plain has done it. x, w and y as above; two of them are only read. */
+SSLH_I_FN int sslh_i_conv_plainly(sslh_ctx *c, const sslh_i_conv *s, int which, const sslh_real *x, const sslh_real *w,
+                                  const sslh_real *y, sslh_i_finish e) {
+    sslh_i_plain_conv_job p;
+    if (!c->desc.plain) return 0;
+    p.s = s, p.which = which, p.e = e;
+    p.rounded = sslh_i_conv_fits_pairs(c, s, which);
+    p.x = (sslh_real *)(uintptr_t)x, p.w = (sslh_real *)(uintptr_t)w, p.y = (sslh_real *)(uintptr_t)y;
+    p.target = which == SSLH_I_CONV_FORWARD ? p.y : which == SSLH_I_CONV_DATA ? p.x : p.w;
+    p.n = which == SSLH_I_CONV_FORWARD ? s->co : s->ci;
+    p.count = which == SSLH_I_CONV_FORWARD ? sslh_i_place(s->n, 0, 0, s->oh, s->ow, s->co)
+              : which == SSLH_I_CONV_DATA  ? sslh_i_place(s->n, 0, 0, s->h, s->w, s->ci)
+                                           : sslh_i_place(s->co, 0, 0, s->kh, s->kw, s->ci / s->groups);
+    return sslh_i_plainly(c, sslh_i_plain_conv_task, &p);
 }
 
 /* The stride of a single window is of no account: not beyond the image, because kernels reckon with the next ones. */
@@ -20430,6 +21012,11 @@ SSLH_I_FN sslh_pool_desc sslh_i_pool_square(int kernel, int stride, int pad) {
     return d;
 }
 
+/* The values of window (i,j) of a channel are those of x at r = i sh - ph + a, q = j sw - pw + b, a < Kh, b < Kw, as
+   far as they are inside.
+     maximum   y = the largest,  dx += dy at the first place where it is                                            (1)
+     average   y = sum / count,  dx += dy / count at each place                                                     (2)
+   where count is Kh Kw or, at the borders, what sslh_i_pool_values counts. */
 typedef struct sslh_i_pool_job {
     const struct sslh_i_kernels *k;
     sslh_i_conv      s;
@@ -20440,6 +21027,28 @@ typedef struct sslh_i_pool_job {
     int              exclude_pad;
 } sslh_i_pool_job;
 
+/* (1), the plain version: out from x, or, where dx is not NULL, what is added to dx. A NaN counts as the largest. */
+SSLH_I_FN void sslh_i_plain_max_pool(void *job, int task, int worker) {
+    const sslh_i_pool_job *p = (const sslh_i_pool_job *)job;
+    const sslh_i_conv *s = &p->s;
+    (void)task, (void)worker;
+    for (int n = 0; n < s->n; n++)
+        for (int i = 0; i < s->oh; i++)
+            for (int j = 0; j < s->ow; j++)
+                for (int k = 0; k < s->ci; k++) {
+                    const size_t at = sslh_i_place(n, i, j, s->oh, s->ow, s->ci) + (size_t)k;
+                    size_t most = (size_t)-1;
+                    for (int r = i * s->sh - s->ph; r < i * s->sh - s->ph + s->kh; r++)
+                        for (int q = j * s->sw - s->pw; q < j * s->sw - s->pw + s->kw; q++) {
+                            if (r < 0 || r >= s->h || q < 0 || q >= s->w) continue;
+                            const size_t from = sslh_i_place(n, r, q, s->h, s->w, s->ci) + (size_t)k;
+                            if (most == (size_t)-1 || (p->x[most] == p->x[most] && !(p->x[from] <= p->x[most])))
+                                most = from;
+                        }
+                    if (p->dx) p->dx[most] += p->dy[at];
+                    else p->out[at] = p->x[most];
+                }
+}
 /* One image: y = max over the part of the window inside it, or the gradient (dx is added to). */
 SSLH_I_FN void sslh_i_max_pool_task(void *arg, int task, int worker) {
     const sslh_i_pool_job *p = (const sslh_i_pool_job *)arg;
@@ -20463,6 +21072,7 @@ SSLH_I_FN void sslh_i_max_pool_task(void *arg, int task, int worker) {
         }
 }
 SSLH_I_FN void sslh_i_max_pool_run(sslh_ctx *c, sslh_i_pool_job *p) {
+    if (sslh_i_plainly(c, sslh_i_plain_max_pool, p)) return;
     p->k = c->k;
     p->taps = (size_t)SSLH_I_MIN(p->s.kh, p->s.h) * (size_t)SSLH_I_MIN(p->s.kw, p->s.w);
     p->work_bytes = (p->taps * 2 * sizeof(sslh_real *) + 63) / 64 * 64;
@@ -20522,6 +21132,39 @@ SSLH_I_FN int sslh_i_pool_values(int i, int size, int kernel, int stride, int pa
     int begin = i * stride - pad, end = SSLH_I_MIN(begin + kernel, size + (exclude ? 0 : pad));
     return end - (exclude ? SSLH_I_MAX(begin, 0) : begin);
 }
+/* (2), the plain version: out from x, or, where dx is not NULL, what is added to dx. */
+SSLH_I_FN void sslh_i_plain_avg_pool(void *job, int task, int worker) {
+    const sslh_i_pool_job *p = (const sslh_i_pool_job *)job;
+    const sslh_i_conv *s = &p->s;
+    (void)task, (void)worker;
+    for (int n = 0; n < s->n; n++)
+        for (int i = 0; i < s->oh; i++)
+            for (int j = 0; j < s->ow; j++) {
+                const int rows = sslh_i_pool_values(i, s->h, s->kh, s->sh, s->ph, p->exclude_pad);
+                const int columns = sslh_i_pool_values(j, s->w, s->kw, s->sw, s->pw, p->exclude_pad);
+                for (int k = 0; k < s->ci; k++) {
+                    const size_t at = sslh_i_place(n, i, j, s->oh, s->ow, s->ci) + (size_t)k;
+                    double sum = 0;
+                    for (int r = i * s->sh - s->ph; r < i * s->sh - s->ph + s->kh; r++)
+                        for (int q = j * s->sw - s->pw; q < j * s->sw - s->pw + s->kw; q++) {
+                            if (r < 0 || r >= s->h || q < 0 || q >= s->w) continue;
+                            const size_t from = sslh_i_place(n, r, q, s->h, s->w, s->ci) + (size_t)k;
+                            if (p->dx) p->dx[from] += p->dy[at] / (sslh_real)(rows * columns);
+                            else sum += (double)p->x[from];
+                        }
+                    if (!p->dx) p->out[at] = (sslh_real)sum / (sslh_real)(rows * columns);
+                }
+            }
+}
+/* 1 when .plain has done it. */
+SSLH_I_FN int sslh_i_avg_pool_plainly(sslh_ctx *c, const sslh_i_conv *s, int exclude_pad, const sslh_real *x,
+                                      sslh_real *out, const sslh_real *dy, sslh_real *dx) {
+    sslh_i_pool_job p;
+    memset(&p, 0, sizeof p);
+    p.s = *s, p.exclude_pad = exclude_pad;
+    p.x = x, p.out = out, p.dy = dy, p.dx = dx;
+    return sslh_i_plainly(c, sslh_i_plain_avg_pool, &p);
+}
 /* 1 when some window counts fewer than all: the first or the last does. */
 SSLH_I_FN int sslh_i_pool_uneven(const sslh_i_conv *s, int exclude) {
     return sslh_i_pool_values(0, s->h, s->kh, s->sh, s->ph, exclude) < s->kh ||
@@ -20563,6 +21206,8 @@ SSLH_I_FN void sslh_i_avg_pool_back(sslh_ctx *c, sslh_i_node *node) { /* node->i
     sslh_real *dx = sslh_i_grad(c, node->in[0], &fresh), *weighed = NULL;
     sslh_real share = SSLH_I_R(1) / (sslh_real)(s.kh * s.kw);
     if (!dx) return;
+    if (c->desc.plain && fresh) memset(dx, 0, node->in[0]->count * sizeof *dx);
+    if (sslh_i_avg_pool_plainly(c, &s, exclude, NULL, NULL, node->out->grad, dx)) return;
     if (sslh_i_pool_uneven(&s, exclude)) {
         weighed = (sslh_real *)sslh_i_scratch(c, node->out->count * sizeof *weighed);
         if (!weighed) return;
@@ -20578,9 +21223,11 @@ SSLH_I_FN sslh_tensor *sslh_i_avg_pool_op(sslh_ctx *c, const char *op, sslh_tens
     if (!sslh_i_pool_shape(c, op, x, d, dims, &s)) return sslh_i_dummy(c);
     sslh_tensor *out = sslh_i_new(c, op, SSLH_F32, sslh_i_pool_out(&s, dims));
     if (!out) return sslh_i_dummy(c);
-    sslh_i_conv_gather(c, c->k, &s, x->data, NULL, SSLH_I_R(1) / (sslh_real)(s.kh * s.kw),
-                       sslh_i_finish_of(NULL, 0, 0), out->data);
-    if (sslh_i_pool_uneven(&s, exclude)) sslh_i_pool_weigh(c, &s, exclude, out->data, out->data);
+    if (!sslh_i_avg_pool_plainly(c, &s, exclude, x->data, out->data, NULL, NULL)) {
+        sslh_i_conv_gather(c, c->k, &s, x->data, NULL, SSLH_I_R(1) / (sslh_real)(s.kh * s.kw),
+                           sslh_i_finish_of(NULL, 0, 0), out->data);
+        if (sslh_i_pool_uneven(&s, exclude)) sslh_i_pool_weigh(c, &s, exclude, out->data, out->data);
+    }
     sslh_i_node *node = sslh_i_record(c, op, sslh_i_avg_pool_back, out, &x, 1);
     if (node) {
         memcpy(node->i, &s, sizeof s);
@@ -20598,7 +21245,8 @@ SSLH_DEF sslh_tensor *sslh_avg_pool1d(sslh_ctx *c, sslh_tensor *x, sslh_pool_des
     return sslh_i_avg_pool_op(c, "sslh_avg_pool1d", x, desc, 1);
 }
 
-/* Over all places of x (N,..,C) -> (N,C): the average; image by image. */
+/* Over all places of x (N,..,C) -> (N,C): the average, y = sum / count, dx (+)= dy / count; image by image. Plain as it
+   is. */
 SSLH_I_FN void sslh_i_global_avg_task(void *arg, int task, int worker) {
     const sslh_i_pool_job *p = (const sslh_i_pool_job *)arg;
     const size_t channels = (size_t)p->s.ci, places = (size_t)p->s.h, n = (size_t)task;
@@ -20833,7 +21481,13 @@ typedef struct sslh_i_resize_job {
     size_t             channels;
 } sslh_i_resize_job;
 
-SSLH_I_FN void sslh_i_resize_task(void *arg, int task, int worker) { /* one image */
+/* In place of the kernel: y += f a, or with b += a b. */
+SSLH_I_FN void sslh_i_plain_madd_row(sslh_real *y, const sslh_real *a, const sslh_real *b, sslh_real f, size_t n) {
+    for (size_t i = 0; i < n; i++) y[i] += a[i] * (b ? b[i] : f);
+}
+/* One image, plain as it is: y[i,j] = sum over the taps a of row i and b of column j of weight_a weight_b x[a,b], and
+   backward dx[a,b] += weight_a weight_b dy[i,j]; the numbers of a pixel in one call. */
+SSLH_I_FN void sslh_i_resize_task(void *arg, int task, int worker) {
     const sslh_i_resize_job *p = (const sslh_i_resize_job *)arg;
     const sslh_i_resize_axis *rows = &p->rows, *columns = &p->columns;
     const size_t n = p->channels;
@@ -20931,10 +21585,66 @@ SSLH_DEF sslh_tensor *sslh_resize_bilinear(sslh_ctx *c, sslh_tensor *x, int heig
 /* --- batch and group norm: x seen as (G,M,C), statistics over M and, in group norm, over C/groups channels ---
      batch norm   G = virtual groups, M = N/G H W
      group norm   G = N, M = H W
-     forward      y = activation((x - mean) scale + shift (+ residual)),
-                  scale = gamma inv, shift = beta, inv = 1/sqrt(var + eps)
-     backward     dx = p dz + q (x - mean) + r, with vectors p, q, r of C for each of the G parts
+   Of one part (M,C), with inv = 1/sqrt(var + eps) and u = (x - mean) inv,
+     mean = sum x / M,  var = sum (x - mean)^2 / M                                                                  (1)
+     y = relu((x - mean) scale + shift (+ residual)),  scale = gamma inv, shift = beta                              (2)
+   and backward, with dz = dy where y > 0,
+     dbeta = s1 = sum dz,  dgamma = sum dz u = inv s2,  s2 = sum dz (x - mean)                                      (3)
+     dx = inv (gamma dz - mean(gamma dz) - u mean(gamma dz u)) = p dz + q (x - mean) + r                            (4)
+   where the means are those over the M values of a statistic, or M C/groups, so that
+     p = gamma inv,  q = -inv^2 mean(gamma dz u),  r = -inv mean(gamma dz)                                          (5)
+   With running statistics mean and var do not depend on x, and q = r = 0.
    Rows are cut into blocks by shape; partial results of the blocks are combined in their order. */
+
+/* Plainly, in place of the kernels of the same names: (1), (2), (3) and (4) of rows of C; (5) is sslh_i_norm_slopes.
+   Vectors are (C); dx may be dy. */
+SSLH_I_FN void sslh_i_plain_col_moments(const sslh_real *x, size_t rows, size_t C, sslh_real *mean, sslh_real *m2) {
+    sslh_i_plain_col_sum(x, C, rows, C, mean);
+    for (size_t j = 0; j < C; j++) {
+        double sum = 0;
+        mean[j] = mean[j] / (sslh_real)rows;
+        for (size_t r = 0; r < rows; r++) {
+            const double d = (double)x[r * C + j] - (double)mean[j];
+            sum += d * d;
+        }
+        m2[j] = (sslh_real)sum;
+    }
+}
+SSLH_I_FN void sslh_i_plain_norm(const sslh_real *x, const sslh_real *residual, sslh_i_affine a, sslh_real *y,
+                                 size_t rows, size_t C, int relu) {
+    for (size_t i = 0; i < rows * C; i++) {
+        sslh_real z = (x[i] - a.mean[i % C]) * a.scale[i % C] + a.shift[i % C]; /* (2) */
+        if (residual) z += residual[i];
+        y[i] = relu && z < 0 ? 0 : z;
+    }
+}
+/* dz of value i, channel j: without a residual the sign of y is found again from x. */
+SSLH_I_FN sslh_real sslh_i_plain_norm_dz(sslh_real x, sslh_real dy, sslh_i_affine a, size_t j, int relu) {
+    return relu && !((x - a.mean[j]) * a.scale[j] + a.shift[j] > 0) ? 0 : dy;
+}
+SSLH_I_FN void sslh_i_plain_norm_sums(const sslh_real *x, const sslh_real *dy, sslh_i_affine a, size_t rows, size_t C,
+                                      int relu, sslh_real *s1, sslh_real *s2) {
+    for (size_t j = 0; j < C; j++) {
+        double sum1 = 0, sum2 = 0;
+        for (size_t i = j; i < rows * C; i += C) {
+            const double dz = (double)sslh_i_plain_norm_dz(x[i], dy[i], a, j, relu);
+            sum1 += dz;
+            sum2 += dz * ((double)x[i] - (double)a.mean[j]);
+        }
+        s1[j] = (sslh_real)sum1;
+        s2[j] = (sslh_real)sum2;
+    }
+}
+SSLH_I_FN void sslh_i_plain_norm_back(const sslh_real *x, const sslh_real *dy, sslh_i_affine a, const sslh_real *p,
+                                      const sslh_real *q, const sslh_real *r, sslh_real *dx, size_t rows, size_t C,
+                                      int relu, int fresh) {
+    for (size_t i = 0; i < rows * C; i++) {
+        const size_t j = i % C;
+        const sslh_real dz = sslh_i_plain_norm_dz(x[i], dy[i], a, j, relu);
+        dx[i] = (fresh ? 0 : dx[i]) + p[j] * dz + q[j] * (x[i] - a.mean[j]) + r[j]; /* (4) */
+    }
+}
+
 enum { SSLH_I_N_MEAN = 0, SSLH_I_N_SCALE, SSLH_I_N_SHIFT, SSLH_I_N_INV, SSLH_I_N_P = 0, SSLH_I_N_Q, SSLH_I_N_R };
 enum { SSLH_I_N_MOMENTS = 0, SSLH_I_N_APPLY, SSLH_I_N_SUMS, SSLH_I_N_BACK };
 /* One struct for the four passes over x: moments, apply, the two sums of the backward pass, dx. */
@@ -20994,6 +21704,7 @@ SSLH_I_FN sslh_i_norm_job sslh_i_norm_job_of(const sslh_ctx *c, const sslh_real 
     f.C = C;
     f.block = SSLH_I_MAX(SSLH_I_MAX(SSLH_I_FLAT / C, (size_t)16), (M + 255) / 256);
     f.block = SSLH_I_MIN(SSLH_I_MIN(f.block, (size_t)SSLH_I_LONG_SUM), M);
+    if (c->desc.plain) f.block = M;
     f.blocks = (M + f.block - 1) / f.block;
     f.per_task = SSLH_I_MAX(SSLH_I_FLAT / (f.block * C), (size_t)1);
     return f;
@@ -21073,7 +21784,8 @@ SSLH_I_FN void sslh_i_give(sslh_ctx *c, sslh_tensor *t, const sslh_real *src) {
     for (i = 0; i < t->count; i++) g[i] = fresh ? src[i] : g[i] + src[i];
 }
 
-/* From the sums (2,C) of one group, of `count` values each: p, q, r (3,C), and what it adds to dgamma and dbeta (C). */
+/* (3) and (5), plain as they are: from the sums (2,C) of one part, of `count` values each, p, q, r (3,C) and what it
+   adds to dgamma and dbeta (C). span: channels of a statistic. */
 SSLH_I_FN void sslh_i_norm_slopes(const sslh_real *table, const sslh_real *gamma, const sslh_real *sums, size_t C,
                                   size_t span, sslh_real count, int statistics, sslh_real *pqr, sslh_real *dgamma,
                                   sslh_real *dbeta) {
@@ -21107,11 +21819,7 @@ SSLH_I_FN void sslh_i_norm_slopes(const sslh_real *table, const sslh_real *gamma
     }
 }
 /* The backward pass that batch and group norm share. in: x, gamma, beta, residual; saved[0]: the table (G,4,C);
-   i: G, M, C, channels a statistic covers (1 in batch norm), 1 when the statistics were those of x, relu.
-   With u = (x - mean) inv and M values a statistic (times span channels), in training
-     dbeta = sum dz,  dgamma = sum dz u
-     dx = inv (gamma dz - mean(gamma dz) - u mean(gamma dz u)) = p dz + q (x - mean) + r
-   so p = gamma inv, r = -inv a, q = -inv^2 b, a and b the two means. With running statistics only p is left. */
+   i: G, M, C, channels a statistic covers (1 in batch norm), 1 when the statistics were those of x, relu. */
 SSLH_I_FN void sslh_i_norm_op_back(sslh_ctx *c, sslh_i_node *n) {
     sslh_tensor *x = n->in[0], *out = n->out, *residual = n->in[3];
     size_t G = (size_t)n->i[0], M = (size_t)n->i[1], C = (size_t)n->i[2], span = (size_t)n->i[3], g;
@@ -21339,7 +22047,52 @@ SSLH_DEF sslh_tensor *sslh_group_norm(sslh_ctx *c, sslh_tensor *x, sslh_tensor *
     return sslh_i_norm_finish(c, op, &f, out, table, in, (int)span, 1, present, n);
 }
 
-/* --- layer norm and RMS norm: rows of D; saved[0] (rows,3) holds mean, inv and a factor, see the kernel ----------- */
+/* --- layer norm and RMS norm: rows of D; saved[0] (rows,3) holds mean, inv and a factor, see the kernel ---
+   Of each row, with inv = 1/sqrt(var + eps),
+     mean = sum x / D,  var = sum (x - mean)^2 / D;  RMS norm: mean = 0,  var = sum x^2 / D                         (1)
+     u = (x - mean) inv,  y = u gamma + beta                                                                        (2)
+   and backward, with g = gamma dy,
+     dgamma = sum over rows of dy u,  dbeta = sum over rows of dy                                                   (3)
+     dx = inv (g - sum g / D - u sum(g u) / D);  RMS norm: without the first sum                                    (4)
+   where the sums of (1) and (4) run over the D values of the row. */
+
+/* Plainly, in place of the kernels of the same names. gamma, beta, dgamma, dbeta (D), dx (rows,D): NULL where there is
+   none. dx may be dy. The factor is for rows whose squares have no finite sum; in double they have. */
+SSLH_I_FN void sslh_i_plain_layer_norm(const sslh_real *x, const sslh_real *gamma, const sslh_real *beta, sslh_real *y,
+                                       sslh_real *stats, size_t rows, size_t D, sslh_real eps, int rms) {
+    for (size_t r = 0; r < rows; r++, x += D, y += D, stats += 3) {
+        double mean = 0, var = 0;
+        size_t j;
+        for (j = 0; j < D && !rms; j++) mean += (double)x[j] / (double)D; /* (1) */
+        for (j = 0; j < D; j++) var += ((double)x[j] - mean) * ((double)x[j] - mean) / (double)D;
+        stats[0] = (sslh_real)mean;
+        stats[1] = (sslh_real)(1 / sqrt(var + (double)eps));
+        stats[2] = 1;
+        for (j = 0; j < D; j++) /* (2) */
+            y[j] = (x[j] - stats[0]) * stats[1] * (gamma ? gamma[j] : 1) + (beta ? beta[j] : 0);
+    }
+}
+SSLH_I_FN void sslh_i_plain_layer_norm_back(const sslh_real *x, const sslh_real *dy, const sslh_real *gamma,
+                                            const sslh_real *stats, sslh_real *dx, sslh_real *dgamma, sslh_real *dbeta,
+                                            size_t rows, size_t D, int rms, int fresh) {
+    for (size_t r = 0; r < rows; r++) {
+        const sslh_real mean = stats[3 * r], inv = stats[3 * r + 1];
+        double sum_g = 0, sum_gu = 0;
+        for (size_t j = 0, i = r * D; j < D; j++, i++) {
+            const sslh_real u = (x[i] - mean) * inv, g = gamma ? gamma[j] * dy[i] : dy[i];
+            sum_g += (double)g;
+            sum_gu += (double)g * (double)u;
+            if (dgamma) dgamma[j] += dy[i] * u; /* (3) */
+            if (dbeta) dbeta[j] += dy[i];
+        }
+        const sslh_real mean_g = rms ? 0 : (sslh_real)(sum_g / (double)D), mean_gu = (sslh_real)(sum_gu / (double)D);
+        for (size_t j = 0, i = r * D; dx && j < D; j++, i++) { /* (4) */
+            const sslh_real u = (x[i] - mean) * inv, g = gamma ? gamma[j] * dy[i] : dy[i];
+            dx[i] = (fresh ? 0 : dx[i]) + inv * (g - mean_g - u * mean_gu);
+        }
+    }
+}
+
 typedef struct sslh_i_layer_job {
     const struct sslh_i_kernels *k;
     const sslh_real *x, *dy, *gamma, *stats; /* (rows,D) (rows,D) (D) or NULL, (rows,3) */
@@ -21347,9 +22100,7 @@ typedef struct sslh_i_layer_job {
     size_t rows, D, block, per_task; /* rows a block, blocks a task */
     int rms, fresh;
 } sslh_i_layer_job;
-/* Blocks of rows: dx of their rows and their shares of dgamma, dbeta.
-   dx = inv (gamma dy - mean(gamma dy) - u mean(gamma dy u)) over the D values of a row, for RMS norm without the first
-   mean; dgamma = sum dy u, dbeta = sum dy over rows. */
+/* Blocks of rows: dx of their rows (4) and their shares of dgamma, dbeta (3). */
 SSLH_I_FN void sslh_i_layer_back_task(void *arg, int task, int worker) {
     const sslh_i_layer_job *f = (const sslh_i_layer_job *)arg;
     size_t b = (size_t)task * f->per_task, last = b + f->per_task, D = f->D;
@@ -21453,7 +22204,26 @@ SSLH_DEF sslh_tensor *sslh_standardize(sslh_ctx *c, sslh_tensor *x, int axes, fl
 }
 
 /* --- unit rows; saved[0] (rows) holds |x| ------------------------------------------------------------------------- */
-/* y = x / max(|x|, eps): dx = (dy - y (y . dy)) / |x|, or dy / eps for rows shorter than eps. */
+/* y = x / max(|x|, eps): dx = (dy - y (y . dy)) / |x|, or dy / eps for rows shorter than eps. Plainly, in place of the
+   kernels of the same names; norm (rows), dx may be dy. */
+SSLH_I_FN void sslh_i_plain_l2(const sslh_real *x, sslh_real *y, sslh_real *norm, size_t rows, size_t D,
+                               sslh_real eps) {
+    for (size_t r = 0; r < rows; r++, x += D, y += D) {
+        double sum = 0;
+        for (size_t j = 0; j < D; j++) sum += (double)x[j] * (double)x[j];
+        norm[r] = (sslh_real)sqrt(sum);
+        for (size_t j = 0; j < D; j++) y[j] = x[j] / (norm[r] < eps ? eps : norm[r]);
+    }
+}
+SSLH_I_FN void sslh_i_plain_l2_back(const sslh_real *y, const sslh_real *norm, const sslh_real *dy, sslh_real *dx,
+                                    size_t rows, size_t D, sslh_real eps, int fresh) {
+    for (size_t r = 0; r < rows; r++, y += D, dy += D, dx += D) {
+        const int small_row = norm[r] < eps;
+        const sslh_real along = small_row ? 0 : sslh_i_plain_row_dot(y, dy, D, 0);
+        for (size_t j = 0; j < D; j++)
+            dx[j] = (fresh ? 0 : dx[j]) + (dy[j] - y[j] * along) / (small_row ? eps : norm[r]);
+    }
+}
 SSLH_I_FN void sslh_i_l2_back(sslh_ctx *c, sslh_i_node *n) {
     size_t D = (size_t)n->out->shape[n->out->ndim - 1];
     sslh_i_row_job f = sslh_i_row_job_of(c, SSLH_I_R_L2_BACK, n->out->count / D, D);
@@ -21490,6 +22260,17 @@ SSLH_DEF sslh_tensor *sslh_l2_normalize(sslh_ctx *c, sslh_tensor *x, float eps) 
 }
 
 /* --- dropout: the mask is a function of (seed, stream, index) and is drawn again in the backward pass ------------- */
+/* Plainly, in place of the kernel: y = x factor where the draw is at least p, else 0. Element `at` takes word at / 16
+   mod 4 of Philox block 16 (at / 64) + at mod 16, so that a vector of 16 counters gives 64 elements in order. */
+SSLH_I_FN void sslh_i_plain_dropout(uint64_t seed, uint64_t stream, size_t first, const sslh_real *x, sslh_real *y,
+                                    size_t n, float p, sslh_real factor, int fresh) {
+    for (size_t i = 0; i < n; i++) {
+        const size_t at = first + i;
+        uint32_t word[4];
+        sslh_i_philox_at(seed, stream, (uint64_t)(at / 64 * 16 + at % 16), word);
+        y[i] = (fresh ? 0 : y[i]) + (sslh_i_unit(word[at / 16 % 4]) < p ? 0 : x[i] * factor);
+    }
+}
 /* Element i's draw is number at + i of the stream, whoever computes it. */
 SSLH_I_FN void sslh_i_dropout_task(void *arg, int task, int worker) {
     const sslh_i_flat *f = (const sslh_i_flat *)arg;
@@ -21569,8 +22350,9 @@ SSLH_DEF sslh_tensor *sslh_drop_path(sslh_ctx *c, sslh_tensor *x, float p) {
 /* ================================================================================================================== */
 
 /* Everything here moves values and computes nothing (sslh_scatter_add alone adds): forward copies runs of neighbouring
-   elements, or values by index, backward copies or adds the same the other way. Integer and byte tensors are moved as
-   well, without a gradient. How a copy is cut and which lines stay in the cache is the engine's affair, >>copies. */
+   elements, or values by index, backward copies or adds the same the other way. So there are no plain versions. Integer
+   and byte tensors are moved as well, without a gradient. How a copy is cut and which lines stay in the cache is the
+   engine's affair, >>copies. */
 
 /* An axis counted from the front (0 ..) or from the end (-1 ..) as 0 .. ndim-1; -1 and an error when there is none. */
 SSLH_I_FN int sslh_i_shape_axis(sslh_ctx *c, const char *op, int axis, int ndim) {
@@ -21959,6 +22741,8 @@ SSLH_DEF sslh_tensor *sslh_broadcast(sslh_ctx *c, sslh_tensor *x, sslh_shape sha
 }
 
 /* --- rows by index: embedding, gather ----------------------------------------------------------------------------- */
+/* Row j of y is row index_j of x, and backward row r of dx is the sum of those rows j of dy with index_j = r: plain
+   loops as they are, sslh_i_pick_task and sslh_i_pick_back_task in >>copies. */
 
 /* Every index in 0 .. limit-1, or an error that names the first that is not. */
 SSLH_I_FN int sslh_i_index_ok(sslh_ctx *c, const char *op, const sslh_tensor *index, int limit) {
@@ -22447,6 +23231,84 @@ SSLH_I_FN void sslh_i_attention_bias_sum(sslh_ctx *c, const sslh_i_attention *p,
     sslh_i_sum_groups(c, p->dbias, 4, size, repeated, g, 1, fresh);
 }
 
+/* --- plainly: (1) to (5), sample by sample, head by head ---
+   Row t of head h of sample n begins at x + (n T + t) ld + h d in q, k, dq, dk, and likewise in v, o, do, dv with the
+   width `value` in place of d. */
+
+/* (1): S of query i and key j, minus infinity (-SSLH_I_MASKED) where that is masked. */
+SSLH_I_FN sslh_real sslh_i_plain_score(const sslh_i_attention *p, size_t n, size_t h, size_t i, size_t j) {
+    const sslh_real *q = p->q + (n * p->Tq + i) * p->ldq + h * p->d, *k = p->k + (n * p->Tk + j) * p->ldk + h * p->d;
+    const size_t *m = p->mask_step, *b = p->bias_step;
+    if (p->causal && j > i) return -SSLH_I_MASKED;
+    if (p->mask && p->mask[n * p->Tk + j]) return -SSLH_I_MASKED;
+    if (p->pair_mask && p->pair_mask[n * m[0] + h * m[1] + i * m[2] + j * m[3]]) return -SSLH_I_MASKED;
+    return p->scale * sslh_i_plain_row_dot(q, k, p->d, p->pairs) +
+           (p->bias ? p->bias[n * b[0] + h * b[1] + i * b[2] + j * b[3]] : 0);
+}
+/* (2), (3) of query i: o_c = sum over j of e^(S_j - most) v_jc / sum over j of e^(S_j - most). A query without a key
+   has o = 0, and an lse that makes P = 0 in the backward pass. */
+SSLH_I_FN void sslh_i_plain_attend(const sslh_i_attention *p, size_t n, size_t h, size_t i) {
+    sslh_real *o = p->o + (n * p->Tq + i) * p->ldo + h * p->value, most = -SSLH_I_MASKED;
+    const size_t row = (n * p->heads + h) * p->Tq + i;
+    double sum = 0;
+    size_t j, v;
+    memset(o, 0, p->value * sizeof *o);
+    for (j = 0; j < p->Tk; j++) {
+        const sslh_real s = sslh_i_plain_score(p, n, h, i, j);
+        most = SSLH_I_MAX(most, s);
+    }
+    const int nothing = most < SSLH_I_R(-1e20);
+    for (j = 0; j < p->Tk && !nothing; j++) {
+        const sslh_real *from = p->v + (n * p->Tk + j) * p->ldv + h * p->value;
+        const sslh_real weight = sslh_i_exp(sslh_i_plain_score(p, n, h, i, j) - most);
+        sum += (double)weight;
+        for (v = 0; v < p->value; v++) o[v] += sslh_i_factor(weight, p->pairs) * sslh_i_factor(from[v], p->pairs);
+    }
+    for (v = 0; v < p->value && !nothing; v++) o[v] /= (sslh_real)sum;
+    p->lse[row] = nothing ? SSLH_I_MASKED : most + sslh_i_log((sslh_real)sum);
+    for (j = 0; p->weights && j < p->Tk; j++)
+        p->weights[row * p->Tk + j] = nothing ? 0 : sslh_i_exp(sslh_i_plain_score(p, n, h, i, j) - p->lse[row]);
+}
+/* (4), (5) of query i; group: the sample's place in dbias. */
+SSLH_I_FN void sslh_i_plain_attend_back(const sslh_i_attention *p, size_t n, size_t h, size_t i, size_t group) {
+    const size_t at_q = (n * p->Tq + i) * p->ldq + h * p->d, at_o = (n * p->Tq + i) * p->ldo + h * p->value;
+    const sslh_real *dout = p->dout + at_o, lse = p->lse[(n * p->heads + h) * p->Tq + i];
+    const sslh_real delta = sslh_i_plain_row_dot(dout, p->out + at_o, p->value, 0);
+    const int half = p->pairs;
+    for (size_t j = 0; j < p->Tk; j++) {
+        const size_t at_k = (n * p->Tk + j) * p->ldk + h * p->d, at_v = (n * p->Tk + j) * p->ldv + h * p->value;
+        const sslh_real weight = sslh_i_exp(sslh_i_plain_score(p, n, h, i, j) - lse); /* (2): P */
+        const sslh_real ds = weight * (sslh_i_plain_row_dot(dout, p->v + at_v, p->value, half) - delta); /* (4) */
+        /* (5) */
+        const sslh_real scaled = sslh_i_factor(p->scale * ds, half), share = sslh_i_factor(weight, half);
+        for (size_t e = 0; p->dq && e < p->d; e++) p->dq[at_q + e] += scaled * sslh_i_factor(p->k[at_k + e], half);
+        for (size_t e = 0; p->dk && e < p->d; e++) p->dk[at_k + e] += scaled * sslh_i_factor(p->q[at_q + e], half);
+        for (size_t e = 0; p->dv && e < p->value; e++) p->dv[at_v + e] += share * sslh_i_factor(dout[e], half);
+        if (p->dbias) p->dbias[((group * p->heads + h) * p->Tq + i) * p->Tk + j] += ds;
+    }
+}
+/* All of them. A gradient that holds nothing yet begins with zeros; dbias (groups,heads,Tq,Tk) always. */
+SSLH_I_FN void sslh_i_plain_attention(void *job, int task, int worker) {
+    const sslh_i_attention *p = (const sslh_i_attention *)job;
+    size_t n, h, t, group = 0;
+    (void)task, (void)worker;
+    if (p->dbias) memset(p->dbias, 0, p->groups * p->heads * p->Tq * p->Tk * sizeof *p->dbias);
+    for (n = 0; n < p->N; n++)
+        for (h = 0; h < p->heads; h++) {
+            for (t = 0; t < p->Tq && p->dq && p->fresh_q; t++)
+                memset(p->dq + (n * p->Tq + t) * p->ldq + h * p->d, 0, p->d * sizeof *p->dq);
+            for (t = 0; t < p->Tk && p->dk && p->fresh_k; t++)
+                memset(p->dk + (n * p->Tk + t) * p->ldk + h * p->d, 0, p->d * sizeof *p->dk);
+            for (t = 0; t < p->Tk && p->dv && p->fresh_v; t++)
+                memset(p->dv + (n * p->Tk + t) * p->ldv + h * p->value, 0, p->value * sizeof *p->dv);
+            while (p->dbias && p->N * (group + 1) / p->groups <= n) group++;
+            for (t = 0; t < p->Tq; t++) {
+                if (p->dout) sslh_i_plain_attend_back(p, n, h, t, group);
+                else sslh_i_plain_attend(p, n, h, t);
+            }
+        }
+}
+
 /* From qkv the three gradients are thirds of one gradient, as the inputs were. */
 SSLH_I_FN void sslh_i_attention_back(sslh_ctx *c, sslh_i_node *n) {
     sslh_i_attention p;
@@ -22603,6 +23465,117 @@ SSLH_DEF sslh_tensor *sslh_self_attention(sslh_ctx *c, sslh_tensor *qkv, sslh_at
 
 enum { SSLH_I_RE_X, SSLH_I_RE_W, SSLH_I_RE_U, SSLH_I_RE_B, SSLH_I_RE_C, SSLH_I_RE_H0, SSLH_I_RE_C0, SSLH_I_RE_LENGTHS,
        SSLH_I_RE_INPUTS };
+
+/* The place in time of step s of sample n, and how many steps there are. */
+SSLH_I_FN size_t sslh_i_steps_of(const sslh_i_recurrent *p, size_t n) { return p->start[n + 1] - p->start[n]; }
+SSLH_I_FN size_t sslh_i_step_time(const sslh_i_recurrent *p, size_t n, size_t s) {
+    return p->reverse ? sslh_i_steps_of(p, n) - 1 - s : s;
+}
+/* The state before step s of sample n, and the cell. */
+SSLH_I_FN const sslh_real *sslh_i_state_before(const sslh_i_recurrent *p, size_t n, size_t s) {
+    if (s) return p->h + (n * p->T + sslh_i_step_time(p, n, s - 1)) * p->ldh;
+    return p->h0 ? p->h0 + n * p->D : p->zeros;
+}
+SSLH_I_FN const sslh_real *sslh_i_cell_before(const sslh_i_recurrent *p, size_t n, size_t s) {
+    if (s) return p->gates + ((p->start[n] + sslh_i_step_time(p, n, s - 1)) * p->kept + 4) * p->D;
+    return p->c0 ? p->c0 + n * p->D : p->zeros;
+}
+
+/* --- plainly: the recurrence, sample by sample, step by step --- */
+
+/* (2): a, u (3D), h_(t-1) and h (D), gates r, z, n, u_n (4D). */
+SSLH_I_FN void sslh_i_plain_gru(const sslh_real *a, const sslh_real *u, const sslh_real *before, sslh_real *h,
+                                sslh_real *gates, size_t D) {
+    for (size_t j = 0; j < D; j++) {
+        const sslh_real r = 1 / (1 + sslh_i_exp(-(a[j] + u[j]))), z = 1 / (1 + sslh_i_exp(-(a[D + j] + u[D + j])));
+        const sslh_real n = sslh_i_tanh(a[2 * D + j] + r * u[2 * D + j]);
+        h[j] = (1 - z) * n + z * before[j];
+        gates[j] = r, gates[D + j] = z, gates[2 * D + j] = n, gates[3 * D + j] = u[2 * D + j];
+    }
+}
+/* (4), (5): da, du (3D) from dh (D), which becomes dh z, the part of dh_(t-1) that does not go through U. */
+SSLH_I_FN void sslh_i_plain_gru_back(sslh_real *dh, const sslh_real *gates, const sslh_real *before, sslh_real *da,
+                                     sslh_real *du, size_t D) {
+    for (size_t j = 0; j < D; j++) {
+        const sslh_real r = gates[j], z = gates[D + j], n = gates[2 * D + j], un = gates[3 * D + j];
+        const sslh_real dn = dh[j] * (1 - z) * (1 - n * n);
+        da[j] = du[j] = dn * un * r * (1 - r);
+        da[D + j] = du[D + j] = dh[j] * (before[j] - n) * z * (1 - z);
+        da[2 * D + j] = dn;
+        du[2 * D + j] = dn * r;
+        dh[j] = dh[j] * z;
+    }
+}
+/* (3): a, u (4D), s_(t-1) and h (D), gates i, f, g, o, s (5D). */
+SSLH_I_FN void sslh_i_plain_lstm(const sslh_real *a, const sslh_real *u, const sslh_real *before, sslh_real *h,
+                                 sslh_real *gates, size_t D) {
+    for (size_t j = 0; j < D; j++) {
+        const sslh_real i = 1 / (1 + sslh_i_exp(-(a[j] + u[j]))), f = 1 / (1 + sslh_i_exp(-(a[D + j] + u[D + j])));
+        const sslh_real g = sslh_i_tanh(a[2 * D + j] + u[2 * D + j]);
+        const sslh_real o = 1 / (1 + sslh_i_exp(-(a[3 * D + j] + u[3 * D + j]))), cell = f * before[j] + i * g;
+        h[j] = o * sslh_i_tanh(cell);
+        gates[j] = i, gates[D + j] = f, gates[2 * D + j] = g, gates[3 * D + j] = o, gates[4 * D + j] = cell;
+    }
+}
+/* (6), (7): da = du (4D) from dh and ds (D); ds becomes ds_(t-1), and dh 0: all of dh_(t-1) goes through U. */
+SSLH_I_FN void sslh_i_plain_lstm_back(sslh_real *dh, sslh_real *ds, const sslh_real *gates, const sslh_real *before,
+                                      sslh_real *da, size_t D) {
+    for (size_t j = 0; j < D; j++) {
+        const sslh_real i = gates[j], f = gates[D + j], g = gates[2 * D + j], o = gates[3 * D + j];
+        const sslh_real t = sslh_i_tanh(gates[4 * D + j]), dcell = ds[j] + dh[j] * o * (1 - t * t);
+        da[j] = dcell * g * i * (1 - i);
+        da[D + j] = dcell * before[j] * f * (1 - f);
+        da[2 * D + j] = dcell * i * (1 - g * g);
+        da[3 * D + j] = dh[j] * t * o * (1 - o);
+        ds[j] = dcell * f;
+        dh[j] = 0;
+    }
+}
+/* Forward: (1) for the hidden part, u = U h_(t-1) + c, then (2) or (3). Here panels is U (GD,D) itself, and work holds
+   u (GD). What stands behind a length is 0. */
+SSLH_I_FN void sslh_i_plain_recurrent(void *job, int task, int worker) {
+    const sslh_i_recurrent *p = (const sslh_i_recurrent *)job;
+    const size_t D = p->D, GD = p->G * D;
+    (void)task, (void)worker;
+    for (size_t n = 0; n < p->N; n++) {
+        const size_t steps = sslh_i_steps_of(p, n);
+        for (size_t s = 0; s < steps; s++) {
+            const size_t t = sslh_i_step_time(p, n, s), at = p->start[n] + t;
+            const sslh_real *before = sslh_i_state_before(p, n, s);
+            sslh_real *u = p->work, *h = p->h + (n * p->T + t) * p->ldh, *gates = p->gates + at * p->kept * D;
+            for (size_t g = 0; g < GD; g++)
+                u[g] = sslh_i_plain_row_dot(p->panels + g * D, before, D, 0) + (p->hidden_bias ? p->hidden_bias[g] : 0);
+            if (p->lstm) sslh_i_plain_lstm(p->a + at * GD, u, sslh_i_cell_before(p, n, s), h, gates, D);
+            else sslh_i_plain_gru(p->a + at * GD, u, before, h, gates, D);
+            if (p->ldh > D) memcpy(h + D, gates + 4 * D, D * sizeof *h);
+        }
+        memset(p->h + (n * p->T + steps) * p->ldh, 0, (p->T - steps) * p->ldh * sizeof *p->h);
+    }
+}
+/* Backward, from the last step to the first; work holds dh and ds (D), what later steps want. */
+SSLH_I_FN void sslh_i_plain_recurrent_back(void *job, int task, int worker) {
+    const sslh_i_recurrent *p = (const sslh_i_recurrent *)job;
+    const size_t D = p->D, GD = p->G * D;
+    sslh_real *dh = p->work, *ds = dh + D;
+    size_t j;
+    (void)task, (void)worker;
+    for (size_t n = 0; n < p->N; n++) {
+        memset(dh, 0, 2 * D * sizeof *dh);
+        for (size_t s = sslh_i_steps_of(p, n); s-- > 0;) {
+            const size_t t = sslh_i_step_time(p, n, s), at = p->start[n] + t;
+            const sslh_real *g = p->dh + (n * p->T + t) * p->ldh, *gates = p->gates + at * p->kept * D;
+            sslh_real *da = p->da + at * GD, *du = p->du + at * GD;
+            for (j = 0; j < D; j++) dh[j] += g[j];
+            for (j = D; j < p->ldh; j++) ds[j - D] += g[j];
+            if (p->lstm) sslh_i_plain_lstm_back(dh, ds, gates, sslh_i_cell_before(p, n, s), da, D);
+            else sslh_i_plain_gru_back(dh, gates, sslh_i_state_before(p, n, s), da, du, D);
+            for (size_t k = 0; k < GD; k++) /* dh_(t-1) += U' du */
+                for (j = 0; j < D; j++) dh[j] += p->panels[k * D + j] * du[k];
+        }
+        for (j = 0; p->dh0 && j < D; j++) p->dh0[n * D + j] = (p->fresh_h0 ? 0 : p->dh0[n * D + j]) + dh[j];
+        for (j = 0; p->dc0 && j < D; j++) p->dc0[n * D + j] = (p->fresh_c0 ? 0 : p->dc0[n * D + j]) + ds[j];
+    }
+}
 
 /* out (m,n) = or += op(a) op(b) + bias */
 SSLH_I_FN void sslh_i_recurrent_product(sslh_ctx *c, int ta, int tb, size_t m, size_t n, size_t k, const sslh_real *a,
@@ -23418,9 +24391,10 @@ SSLH_DEF sslh_tensor *sslh_mel_views(sslh_ctx *c, sslh_batch batch, sslh_audio_r
      - algorithms, and how a sum is cut into blocks, depend on the layer's shape and options, never on the instruction
        set or the number of threads, and on the size of the batch only in gradients of weights, which are sums over it.
        Tiles and panels, which change no bit, may depend on the instruction set.
-   Kernels of products and convolutions are compared with plain loops in tests/kernels.c, where exp, log, tanh, gelu,
-   sin and cos are measured as well; the other kernels are tested through what calls them: operations in tests/ops.c
-   and tests/shapes.c, optimisers in tests/optim.c, views in tests/views.c. Each instruction set is compared with the
+   Kernels of products and convolutions are compared with their plain versions in tests/kernels.c, where exp, log, tanh,
+   gelu, sin and cos are measured as well; the other kernels are tested through what calls them: operations in
+   tests/ops.c and tests/shapes.c, optimisers in tests/optim.c, whole steps of all methods in tests/methods.c, all of
+   them beside the plain versions, and views in tests/views.c. Each instruction set is compared with the
    others in tests/kernels.c, tests/ops.c, tests/shapes.c and tests/views.c, and by whole trainings in tests/bits.c. */
 
 /* ================================================================================================================== */
@@ -24380,13 +25354,13 @@ SSLH_I_INLINE void SSLH_I_P(sslh_i_put_)(const sslh_i_tile *t, int row, int rows
 }
 
 /* The sums are the result, in whole registers: they need not be collected first. */
-SSLH_I_INLINE int SSLH_I_P(sslh_i_plain_)(const sslh_i_tile *t, int cols) {
+SSLH_I_INLINE int SSLH_I_P(sslh_i_bare_)(const sslh_i_tile *t, int cols) {
     const int whole = cols == SSLH_I_NR || (SSLH_I_W > 1 && cols == SSLH_I_W);
     return whole && !t->cs && !(SSLH_I_W == 1 && t->accumulate) && !t->bias && !t->relu;
 }
 SSLH_I_FN void SSLH_I_P(sslh_i_tile_rows_)(const sslh_i_tile *t) {
     sslh_real y[SSLH_I_MR * SSLH_I_NR];
-    const int plain = SSLH_I_P(sslh_i_plain_)(t, t->cols);
+    const int plain = SSLH_I_P(sslh_i_bare_)(t, t->cols);
     for (int row = 0, n; row < t->rows; row += n) {
         const int left = t->rows - row;
         n = SSLH_I_P(sslh_i_core_)(left, t->spare);
@@ -24440,7 +25414,7 @@ SSLH_I_FN void SSLH_I_P(sslh_i_tile_runs_)(const sslh_i_tile *t) {
         const sslh_real *b = t->bs[0];
         sslh_real *c = t->c + (size_t)first * t->ldc;
         for (int col = 0; col < t->cols; col += SSLH_I_NR, b += t->bnext, c += SSLH_I_NR) {
-            const int cols = SSLH_I_MIN(SSLH_I_NR, t->cols - col), plain = SSLH_I_P(sslh_i_plain_)(t, cols);
+            const int cols = SSLH_I_MIN(SSLH_I_NR, t->cols - col), plain = SSLH_I_P(sslh_i_bare_)(t, cols);
             sslh_i_fetch fetch = SSLH_I_P(sslh_i_fetch_)(t, first, col, c);
 #ifdef SSLH_I_RUNS4
             if (plain && rows == SSLH_I_MR && t->cols - col >= 2 * SSLH_I_NR) { /* 6 x 64 twice: 10 loads a k, not 14 */
@@ -24542,7 +25516,7 @@ SSLH_I_FN void SSLH_I_P(sslh_i_pair_core_)(const sslh_i_tile *t, int row, int n,
 SSLH_I_FN void SSLH_I_P(sslh_i_pair_rows_)(const sslh_i_tile *t, int packed, int kind) {
     float y[SSLH_I_MR * SSLH_I_NR];
     /* whole tiles of two registers go straight into c; not while sums are flushed, which c is not */
-    const int straight = kind == SSLH_I_NATIVE && t->cols == SSLH_I_NR && SSLH_I_P(sslh_i_plain_)(t, t->cols);
+    const int straight = kind == SSLH_I_NATIVE && t->cols == SSLH_I_NR && SSLH_I_P(sslh_i_bare_)(t, t->cols);
     for (int row = 0, n; row < t->rows; row += n) {
         n = SSLH_I_MIN(SSLH_I_MR, t->rows - row);
         if (n == SSLH_I_MR && straight) {
@@ -26539,6 +27513,25 @@ SSLH_I_FN int sslh_i_bfloat16_gain(const sslh_ctx *c) {
     return 0;
 }
 
+/* .plain: the table c->k with the plain versions of parts I and II in their places. What is left are kernels that only
+   the engine calls: tiles, which nobody asks for then, and those of views. */
+SSLH_I_FN void sslh_i_plain_choose(sslh_ctx *c) {
+    struct sslh_i_kernels *k = SSLH_I_BAD(c) ? NULL : (struct sslh_i_kernels *)sslh_i_alloc(c, sizeof *k);
+    if (!k) return;
+    *k = *c->k;
+    k->name = "plain";
+#define SSLH_I_PLAIN(name) k->name = sslh_i_plain_##name;
+    SSLH_I_PLAIN(unary) SSLH_I_PLAIN(unary_back) SSLH_I_PLAIN(binary) SSLH_I_PLAIN(binary_back) SSLH_I_PLAIN(axpby)
+    SSLH_I_PLAIN(sum) SSLH_I_PLAIN(squares) SSLH_I_PLAIN(dot) SSLH_I_PLAIN(dot_from) SSLH_I_PLAIN(largest)
+    SSLH_I_PLAIN(col_sum) SSLH_I_PLAIN(max_rows) SSLH_I_PLAIN(variance_rows) SSLH_I_PLAIN(variance_back)
+    SSLH_I_PLAIN(lse_rows) SSLH_I_PLAIN(lse_back) SSLH_I_PLAIN(softmax) SSLH_I_PLAIN(softmax_back)
+    SSLH_I_PLAIN(relu_bias) SSLH_I_PLAIN(col_moments) SSLH_I_PLAIN(norm) SSLH_I_PLAIN(norm_sums)
+    SSLH_I_PLAIN(norm_back) SSLH_I_PLAIN(layer_norm) SSLH_I_PLAIN(layer_norm_back) SSLH_I_PLAIN(l2)
+    SSLH_I_PLAIN(l2_back) SSLH_I_PLAIN(dropout) SSLH_I_PLAIN(madd_row) SSLH_I_PLAIN(sgd) SSLH_I_PLAIN(adam)
+#undef SSLH_I_PLAIN
+    c->k = k;
+}
+
 /* The table for products of pairs: that of c->k with other tiles. */
 SSLH_I_FN void sslh_i_pairs_choose(sslh_ctx *c) {
 #if SSLH_I_DOUBLE
@@ -27041,8 +28034,14 @@ SSLH_I_FN void sslh_i_gemm_blas(const sslh_i_gemm_args *g) {
 }
 #endif
 
-SSLH_I_FN void sslh_i_gemm_empty_task(void *arg, int task, int worker) { /* k = 0: an empty sum */
-    sslh_i_gemm_reference((const sslh_i_gemm_args *)arg);
+/* .plain, and k = 0: an empty sum */
+SSLH_I_FN void sslh_i_gemm_plain_task(void *arg, int task, int worker) {
+    sslh_i_plain_product((const sslh_i_gemm_args *)arg, 0);
+    (void)task;
+    (void)worker;
+}
+SSLH_I_FN void sslh_i_gemm_rounded_task(void *arg, int task, int worker) { /* .plain with .bfloat16 */
+    sslh_i_plain_product((const sslh_i_gemm_args *)arg, 1);
     (void)task;
     (void)worker;
 }
@@ -27116,15 +28115,18 @@ SSLH_I_FN sslh_real *sslh_i_pairs(sslh_ctx *c, const sslh_real *x, size_t ld, si
 }
 
 /* Which products: by the sizes that belong to layers, so that a result does not depend on the batch size. */
-SSLH_I_FN int sslh_i_gemm_fits_pairs(const sslh_i_gemm_args *g) {
-    return g->n >= 32 && g->k >= 32 && (size_t)g->n * (size_t)g->k >= 2048 && (!g->split || g->m >= 12);
+SSLH_I_FN int sslh_i_rounds(const sslh_ctx *c, size_t n, size_t k) {
+    return c->pairs && n >= 32 && k >= 32 && n * k >= 2048;
+}
+SSLH_I_FN int sslh_i_gemm_fits_pairs(const sslh_ctx *c, const sslh_i_gemm_args *g) {
+    return g->k > 0 && sslh_i_rounds(c, (size_t)g->n, (size_t)g->k) && (!g->split || g->m >= 12);
 }
 
 SSLH_I_FN void sslh_i_gemm_by(sslh_ctx *c, const struct sslh_i_kernels *kern, const sslh_i_gemm_args *args);
 /* The product by pairs; 0 when it is to be done in float. */
 SSLH_I_FN int sslh_i_gemm_pairs(sslh_ctx *c, const sslh_i_gemm_args *args) {
     sslh_i_gemm_args g = *args;
-    if (!sslh_i_gemm_fits_pairs(args)) return 0;
+    if (!sslh_i_gemm_fits_pairs(c, args)) return 0;
     g.batch = SSLH_I_MAX(g.batch, 1);
     const size_t m = (size_t)g.m, n = (size_t)g.n, k = (size_t)g.k, half = (k + 1) / 2, batch = (size_t)g.batch;
     sslh_real *a = sslh_i_pairs(c, g.a, g.lda, g.ta ? k : m, g.ta ? m : k, g.ta, batch, g.stride_a);
@@ -27149,13 +28151,13 @@ SSLH_I_FN int sslh_i_gemm_pairs(sslh_ctx *c, const sslh_i_gemm_args *args) {
    already, c->pairs. */
 SSLH_I_FN void sslh_i_gemm_by(sslh_ctx *c, const struct sslh_i_kernels *kern, const sslh_i_gemm_args *args) {
     if (SSLH_I_BAD(c) || args->m <= 0 || args->n <= 0 || args->batch < 0) return;
-    if (c->pairs && kern != c->pairs && sslh_i_gemm_pairs(c, args)) return;
-    if (args->k <= 0) {
+    if (args->k <= 0 || c->desc.plain) {
         sslh_i_gemm_args g = *args;
         g.batch = SSLH_I_MAX(g.batch, 1);
-        sslh_i_parallel(c, 1, sslh_i_gemm_empty_task, &g);
+        sslh_i_parallel(c, 1, sslh_i_gemm_fits_pairs(c, args) ? sslh_i_gemm_rounded_task : sslh_i_gemm_plain_task, &g);
         return;
     }
+    if (c->pairs && kern != c->pairs && sslh_i_gemm_pairs(c, args)) return;
     const size_t work = (size_t)args->m * (size_t)args->n * (size_t)args->k;
     int quick = args->n <= 512 && work <= (args->batch > 1 ? (size_t)1 << 22 : (size_t)1 << 18);
     int alone = c->threads == 1 && !c->desc.parallel_for && work <= (size_t)1 << 21; /* nobody to share with */
@@ -28383,7 +29385,7 @@ SSLH_I_FN void sslh_i_conv_fold(sslh_ctx *c, const struct sslh_i_kernels *kern, 
    faster, but for maps below 8 x 8 that its tiles do not fit, and for gradients of many weights over maps of 4 x 4. */
 SSLH_I_FN int sslh_i_conv_fits_pairs(const sslh_ctx *c, const sslh_i_conv *s, int which) {
     const int h = which == SSLH_I_CONV_DATA ? s->h : s->oh, w = which == SSLH_I_CONV_DATA ? s->w : s->ow;
-    if (s->groups > 1 || s->ci < 16 || s->co < 16) return 0;
+    if (!c->pairs || s->groups > 1 || s->ci < 16 || s->co < 16) return 0;
     if (!sslh_i_wino_fits(c, c->k, s, h, w)) return 1;
     if (which == SSLH_I_CONV_WEIGHT && h <= 4 && w <= 4) return (size_t)s->ci * (size_t)s->co >= 256 * 256;
     return h <= 8 && w <= 8 && (h % 4 || w % 4);
@@ -28395,7 +29397,7 @@ SSLH_I_FN int sslh_i_conv_pairs(sslh_ctx *c, const struct sslh_i_kernels *k, con
                                 const sslh_real *x, const sslh_real *w, sslh_real *y, sslh_i_finish e) {
     sslh_i_conv half = *s;
     sslh_real *px, *pw = NULL;
-    if (!c->pairs || k == c->pairs || !sslh_i_conv_fits_pairs(c, s, which)) return 0;
+    if (k == c->pairs || !sslh_i_conv_fits_pairs(c, s, which)) return 0;
     const size_t n = (size_t)s->n, ci = (size_t)s->ci, co = (size_t)s->co, taps = (size_t)s->kh * (size_t)s->kw;
     const size_t in = (size_t)s->h * (size_t)s->w, out = (size_t)s->oh * (size_t)s->ow;
     if (which == SSLH_I_CONV_FORWARD) {
@@ -28481,7 +29483,8 @@ SSLH_I_FN void sslh_i_conv_gather(sslh_ctx *c, const struct sslh_i_kernels *k, c
 
 SSLH_I_FN void sslh_i_conv_forward(sslh_ctx *c, const sslh_i_conv *s, const sslh_real *x, const sslh_real *weight,
                                    sslh_i_finish e, sslh_real *y) {
-    if (SSLH_I_BAD(c) || sslh_i_conv_pairs(c, c->k, s, SSLH_I_CONV_FORWARD, x, weight, y, e)) return;
+    if (SSLH_I_BAD(c) || sslh_i_conv_plainly(c, s, SSLH_I_CONV_FORWARD, x, weight, y, e) ||
+        sslh_i_conv_pairs(c, c->k, s, SSLH_I_CONV_FORWARD, x, weight, y, e)) return;
     if (sslh_i_wino_fits(c, c->k, s, s->oh, s->ow)) sslh_i_wino_conv(c, s, 0, x, weight, e, y);
     else if (sslh_i_conv_fits_bands(s)) sslh_i_conv_bands(c, c->k, s, x, weight, 0, e, y);
     else sslh_i_conv_gather(c, c->k, s, x, weight, SSLH_I_R(0), e, y);
@@ -28551,7 +29554,8 @@ SSLH_I_FN void sslh_i_conv_scatter(sslh_ctx *c, const struct sslh_i_kernels *k, 
 SSLH_I_FN void sslh_i_conv_data(sslh_ctx *c, const struct sslh_i_kernels *k, const sslh_i_conv *s, const sslh_real *dy,
                                 const sslh_real *weight, sslh_real constant, sslh_i_finish e, sslh_real *x) {
     sslh_i_conv one = *s;
-    if (SSLH_I_BAD(c) || (weight && sslh_i_conv_pairs(c, k, s, SSLH_I_CONV_DATA, dy, weight, x, e))) return;
+    if (SSLH_I_BAD(c) || sslh_i_conv_plainly(c, s, SSLH_I_CONV_DATA, x, weight, dy, e) ||
+        (weight && sslh_i_conv_pairs(c, k, s, SSLH_I_CONV_DATA, dy, weight, x, e))) return;
     if (weight && sslh_i_conv_is_product(s)) {
         sslh_i_conv_product(c, k, s, 1, dy, weight, e, x);
         return;
@@ -29031,7 +30035,8 @@ SSLH_I_FN void sslh_i_conv_weights(sslh_ctx *c, const struct sslh_i_kernels *k, 
                                    const sslh_real *x, const sslh_real *dy, sslh_real *dw, int accumulate) {
     sslh_i_wgrad p;
     const sslh_i_finish e = sslh_i_finish_of(NULL, 0, accumulate);
-    if (SSLH_I_BAD(c) || sslh_i_conv_pairs(c, k, s, SSLH_I_CONV_WEIGHT, x, dy, dw, e)) return;
+    if (SSLH_I_BAD(c) || sslh_i_conv_plainly(c, s, SSLH_I_CONV_WEIGHT, x, dw, dy, e) ||
+        sslh_i_conv_pairs(c, k, s, SSLH_I_CONV_WEIGHT, x, dy, dw, e)) return;
     if (sslh_i_wino_fits(c, k, s, s->oh, s->ow)) {
         sslh_i_wino_weights(c, s, x, dy, dw, accumulate);
         return;
@@ -29377,6 +30382,7 @@ SSLH_I_FN void sslh_i_attention_run(sslh_ctx *c, sslh_i_attention *p) {
     sslh_i_head b;
     size_t all = p->N * p->heads;
     p->pairs = c->pairs && SSLH_I_MIN(p->d, p->value) >= 32 && p->Tk >= 32; /* by shape only, not by the batch */
+    if (sslh_i_plainly(c, sslh_i_plain_attention, p)) return;
     p->kern = p->pairs ? c->pairs : c->k;
     p->width = (p->Tk + 15) / 16 * 16;
     p->per_task = ((size_t)1 << 18) / (p->Tq * p->Tk * SSLH_I_MAX(p->d, p->value)) + 1;
@@ -29392,20 +30398,6 @@ SSLH_I_FN void sslh_i_attention_run(sslh_ctx *c, sslh_i_attention *p) {
 
 enum { SSLH_I_STEP_ROWS = 12 }; /* most samples a task: the height of a tile */
 
-/* The place in time of step s of sample n, and how many steps there are. */
-SSLH_I_FN size_t sslh_i_steps_of(const sslh_i_recurrent *p, size_t n) { return p->start[n + 1] - p->start[n]; }
-SSLH_I_FN size_t sslh_i_step_time(const sslh_i_recurrent *p, size_t n, size_t s) {
-    return p->reverse ? sslh_i_steps_of(p, n) - 1 - s : s;
-}
-/* The state before step s of sample n, and the cell. */
-SSLH_I_FN const sslh_real *sslh_i_state_before(const sslh_i_recurrent *p, size_t n, size_t s) {
-    if (s) return p->h + (n * p->T + sslh_i_step_time(p, n, s - 1)) * p->ldh;
-    return p->h0 ? p->h0 + n * p->D : p->zeros;
-}
-SSLH_I_FN const sslh_real *sslh_i_cell_before(const sslh_i_recurrent *p, size_t n, size_t s) {
-    if (s) return p->gates + ((p->start[n] + sslh_i_step_time(p, n, s - 1)) * p->kept + 4) * p->D;
-    return p->c0 ? p->c0 + n * p->D : p->zeros;
-}
 /* Which of the samples n0 .. n0+rows-1 have a step s; returns their number. */
 SSLH_I_FN size_t sslh_i_step_samples(const sslh_i_recurrent *p, size_t n0, size_t rows, size_t s,
                                      size_t who[SSLH_I_STEP_ROWS]) {
@@ -29488,13 +30480,13 @@ SSLH_I_FN sslh_real *sslh_i_recurrent_scratch(sslh_ctx *c, sslh_i_recurrent *p, 
     p->tasks = (int)SSLH_I_MIN(p->N, (p->N + 2 * SSLH_I_STEP_ROWS - 1) / (2 * SSLH_I_STEP_ROWS) * 2);
     s = (sslh_real *)sslh_i_scratch(c, (panels + D + p->work_reals * (size_t)c->threads) * sizeof *s);
     if (!s) return NULL;
-    for (j = 0; j < cols; j += nr) {
+    for (j = 0; j < cols && !c->desc.plain; j += nr) {
         int w = (int)SSLH_I_MIN(nr, cols - j);
         if (back) c->k->pack_n(s + j * k, c->k->nr, U + j, D, w, (int)k);
         else c->k->pack_t(s + j * k, c->k->nr, U + j * D, D, w, (int)k);
     }
     memset(s + panels, 0, D * sizeof *s);
-    p->panels = s;
+    p->panels = c->desc.plain ? U : s;
     p->zeros = s + panels;
     p->work = s + panels + D;
     return s;
@@ -29506,7 +30498,8 @@ SSLH_I_FN int sslh_i_recurrent_steps(sslh_ctx *c, sslh_i_recurrent *p, const ssl
     sslh_real *scratch = sslh_i_recurrent_scratch(c, p, U, before != NULL);
     size_t n, s;
     if (!scratch) return 0;
-    sslh_i_parallel(c, p->tasks, before ? sslh_i_recurrent_back_task : sslh_i_recurrent_task, p);
+    if (!sslh_i_plainly(c, before ? sslh_i_plain_recurrent_back : sslh_i_plain_recurrent, p))
+        sslh_i_parallel(c, p->tasks, before ? sslh_i_recurrent_back_task : sslh_i_recurrent_task, p);
     for (n = 0; before && n < p->N; n++)
         for (s = 0; s < sslh_i_steps_of(p, n); s++)
             memcpy(before + (p->start[n] + sslh_i_step_time(p, n, s)) * p->D, sslh_i_state_before(p, n, s),
@@ -31239,7 +32232,7 @@ SSLH_DEF int sslh_bits_ok(sslh_ctx *c) {
     uint64_t hash = 14695981039346656037u;
     sslh_tensor *a, *b, *y;
     size_t i;
-    if (SSLH_I_BAD(c) || SSLH_I_DOUBLE) return 0;
+    if (SSLH_I_BAD(c) || SSLH_I_DOUBLE || c->desc.plain) return 0;
     sslh_push(c);
     sslh_no_grad(c, 1);
     a = sslh_zeros(c, sslh_dim2(19, 37));
@@ -39661,7 +40654,8 @@ SSLH_I_LEAN_END
            of a run and refused where settings differ; .max_steps leaves an update that .accumulate has begun for later;
            a load that fails changes nothing; the encoder of a VAE can be loaded; loaded nets are in evaluation mode;
            archives of arrays and weights in them; saving keeps links, rights and owner; ResNet-50, -101 and -152,
-           ConvNeXt, vision transformers for images of any size
+           ConvNeXt, vision transformers for images of any size; plain versions of operations, losses and optimisers,
+           which .plain runs
     0.1.0  first version: core, kernels, encoders; rotation, SimCLR, VAE, MAE; probes, pictures */
 
 /* ================================================================================================================== */

@@ -34,6 +34,7 @@ typedef struct options {
     int size;          /* --size: images are resized and cropped to size x size; 0: as they are, if all are alike */
     int smoke;         /* --smoke: a few seconds, to see that everything runs */
     int bfloat16;      /* --bfloat16: products and convolutions of operands rounded to bfloat16 */
+    int plain;         /* --plain: operations by their plain versions, to be walked through with a debugger */
 } options;
 
 static const char *const options_help =
@@ -47,7 +48,8 @@ static const char *const options_help =
     "  --epochs N     passes over the data           --batch N     images per step\n"
     "  --images N     the first N training images\n"
     "  --out FOLDER   pictures go here (default out) --smoke       a few seconds only\n"
-    "  --bfloat16     products of rounded operands, faster on some processors (docs/bfloat16.md)\n";
+    "  --bfloat16     products of rounded operands, faster on some processors (docs/bfloat16.md)\n"
+    "  --plain        every operation as its equations in loops: slow, for a debugger (docs/core.md)\n";
 
 /* Text after "--name" or "--name=", moving *i; NULL when argv[*i] is another option. */
 static const char *option_value(int argc, char **argv, int *i, const char *name) {
@@ -85,6 +87,7 @@ static options options_parse(int *argc, char **argv, const char *about, const ch
         }
         if (!strcmp(argv[i], "--smoke")) o.smoke = 1;
         else if (!strcmp(argv[i], "--bfloat16")) o.bfloat16 = 1;
+        else if (!strcmp(argv[i], "--plain")) o.plain = 1;
         else if ((v = option_value(*argc, argv, &i, "--data")) != NULL) o.data = v;
         else if ((v = option_value(*argc, argv, &i, "--test")) != NULL) o.test = v;
         else if ((v = option_value(*argc, argv, &i, "--out")) != NULL) o.out = v;
@@ -115,6 +118,7 @@ static sslh_ctx *options_create(const options *o) {
     d.seed = o->seed;
     d.threads = o->threads;
     d.bfloat16 = o->bfloat16;
+    d.plain = o->plain;
     d.cpu = getenv("SSLH_CPU");
     return sslh_create(d);
 }

@@ -642,7 +642,7 @@ static int call_row(world *w, int row, const char **names) {
     /* context */
     ROW(sslh_or_off, sslh_or_off(f[0]))
     ROW(sslh_create, EMPTY(sslh_desc, e); e.threads = dice(2) ? 1 : k[0]; e.cpu = dice(2) ? NULL : text[0];
-        e.portable_bits = dice(2); e.check_nan = dice(2); e.bfloat16 = dice(2);
+        e.portable_bits = dice(2); e.check_nan = dice(2); e.bfloat16 = dice(2); e.plain = dice(2);
         e.max_bytes = dice(2) ? 0 : (size_t)(1 + dice(100000)); if (!dice(5)) e.alloc = no_memory;
         if (!dice(5)) e.release = no_release; sslh_ctx *x = sslh_create(e); returned(w, "sslh_create", x != NULL);
         sslh_matmul(x, sslh_zeros(x, sslh_dim2(3, 3)), sslh_zeros(x, sslh_dim2(3, 3))); CHECK(x != NULL, "NULL");

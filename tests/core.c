@@ -766,8 +766,19 @@ static void affinity(void) {
 
 static void same_bits_self_test(void) {
     sslh_ctx *c = create(1, 0);
+    sslh_desc d = desc_zero();
     CHECK(sslh_bits_ok(c) == 1, "sslh_bits_ok: this build computes other bits (cpu %s)", sslh_query(c).cpu);
     CHECK_OK(c);
+    sslh_destroy(c);
+    d.plain = 1; /* promises no bits */
+    c = sslh_create(d);
+    CHECK(sslh_bits_ok(c) == 0 && strcmp(sslh_query(c).cpu, "plain") == 0, "plain: cpu %s", sslh_query(c).cpu);
+    CHECK_OK(c);
+    sslh_destroy(c);
+    d.max_bytes = 1000; /* no room for the table of the plain versions */
+    c = sslh_create(d);
+    CHECK_ERROR(c, "max_bytes");
+    sslh_relu(c, sslh_scalar(c, 1));
     sslh_destroy(c);
 }
 

@@ -113,7 +113,7 @@ static void products(void) {
             g.bias = t % 3 ? bias : NULL;
             ref = copied(c, count);
             g.c = ref;
-            sslh_i_gemm_reference(&g);
+            sslh_i_plain_product(&g, 0);
             for (i = 0; i < nctx; i++) {
                 g.c = y[i] = copied(c, count);
                 sslh_i_gemm(ctx[i], &g);
@@ -232,7 +232,7 @@ static void convolutions(void) {
                 float *old = copied(target, n), *ref;
                 char what[96];
                 if (!accumulate) memset(target, 0, n * sizeof *target);
-                sslh_i_conv_reference(&s, which, x, w, y);
+                sslh_i_plain_conv(&s, which, x, w, y, 0);
                 ref = copied(target, n);
                 for (i = 0; i < nctx; i++) {
                     size_t j;
@@ -653,6 +653,69 @@ static void bfloat16_training(void) {
     }
     free(first);
 }
+/* An operation in which .bfloat16 rounds, and the gradients of its two inputs (rows,64), one after the other. */
+static size_t half_operation(sslh_ctx *c, int kind, float *all) {
+    const int rows = 48;
+    sslh_tensor *x[2], *y = NULL;
+    sslh_attention_desc at;
+    sslh_conv_desc cd;
+    size_t n = 0, i;
+    int k;
+    memset(&at, 0, sizeof at), memset(&cd, 0, sizeof cd);
+    at.heads = 1, cd.stride = 2, cd.pad = 1;
+    sslh_begin_step(c);
+    for (k = 0; k < 2; k++) {
+        x[k] = sslh_zeros(c, sslh_dim2(rows, 64));
+        for (i = 0; i < x[k]->count; i++) x[k]->data[i] = sslh_random_normal(8, (uint64_t)k, i);
+        x[k] = sslh_requires_grad(x[k]);
+    }
+    sslh_tensor *three[2];
+    for (k = 0; k < 2; k++) three[k] = sslh_reshape(c, x[k], sslh_dim3(1, rows, 64));
+    if (kind == 0) y = sslh_matmul_ex(c, x[0], x[1], 0, 1);
+    if (kind == 1) y = sslh_matmul_ex(c, x[0], x[1], 1, 0);
+    if (kind == 2) /* 4 images of 3 x 4 x 64, 48 filters of 1 x 1 */
+        y = sslh_conv2d(c, sslh_reshape(c, x[0], sslh_dim4(4, 3, 4, 64)),
+                        sslh_reshape(c, x[1], sslh_dim4(rows, 1, 1, 64)), NULL, cd);
+    if (kind == 3) y = sslh_attention(c, three[0], three[1], three[1], at);
+    if (kind == 4) y = sslh_nt_xent(c, x[0], x[1], 0.5f);
+    if (kind == 5) y = sslh_info_nce(c, sslh_l2_normalize(c, x[0], 0), sslh_l2_normalize(c, x[1], 0), NULL, 0.2f);
+    sslh_keep(y);
+    sslh_backward(c, sslh_mean(c, sslh_square(c, y), SSLH_ALL, 0));
+    CHECK_OK(c);
+    memcpy(all, y->data, y->count * sizeof *all);
+    n = y->count;
+    for (k = 0; k < 2; k++, n += 64 * (size_t)rows) memcpy(all + n, x[k]->grad, 64 * (size_t)rows * sizeof *all);
+    return n;
+}
+/* The plain versions round the same operands: they are nearer to the kernels than float is. A sum that is itself
+   rounded, of attention and the losses, may fall to the other side. */
+static void bfloat16_plain(void) {
+    static const char *const name[6] = {"a b'", "a' b", "convolution", "attention", "NT-Xent", "InfoNCE"};
+    sslh_desc d;
+    sslh_ctx *plain;
+    int kind;
+    memset(&d, 0, sizeof d);
+    d.bfloat16 = d.plain = 1;
+    plain = sslh_create(d);
+    CHECK_OK(plain);
+    for (kind = 0; kind < 6; kind++) {
+        float *all[3];
+        double near_by = 0, far_off = 0, size = 0, other = 0;
+        size_t n = 0;
+        int i;
+        for (i = 0; i < 3; i++) {
+            all[i] = (float *)malloc(20000 * sizeof **all);
+            n = half_operation(i == 0 ? half[nhalf - 1] : i == 1 ? plain : ctx[nctx - 1], kind, all[i]);
+        }
+        distance(all[1], all[0], n, &near_by, &size);
+        distance(all[2], all[0], n, &far_off, &other);
+        near_by = sqrt(near_by / size), far_off = sqrt(far_off / size);
+        CHECK(near_by < (kind < 3 ? 1e-3 : 0.3) * far_off && far_off > 1e-4,
+              "%s: plainly within %.2g, in float within %.2g", name[kind], near_by, far_off);
+        for (i = 0; i < 3; i++) free(all[i]);
+    }
+    sslh_destroy(plain);
+}
 /* Operations through the public functions: gradients stay near those in float, losses finite. */
 static void bfloat16_operations(void) {
     int i, j;
@@ -774,6 +837,7 @@ TESTS_BEGIN
     TEST(bfloat16_alone)
     TEST(bfloat16_attention)
     TEST(bfloat16_training)
+    TEST(bfloat16_plain)
     TEST(bfloat16_operations)
     TEST(elementary)
     TEST(all_floats)

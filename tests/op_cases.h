@@ -1,8 +1,9 @@
 /* What tests/ops.c and tests/shapes.c have in common: how a table of operations is run. Every entry is used for
      - the gradient check (double build: relative error under 1e-6; float build: skipped),
      - values and gradients against PyTorch (tests/golden/make_ops.py records them from this same table),
-     - the same bits for 1, 2, 3 and 7 threads and for every instruction set, within a tolerance without FMA.
-   Include it behind ssl.h, harness.h and the recorded values; CASE_TESTS(table, golden) defines the four tests. */
+     - the same bits for 1, 2, 3 and 7 threads and for every instruction set, within a tolerance without FMA,
+     - the plain versions: within a tolerance in float, to rounding in double.
+   Include it behind ssl.h, harness.h and the recorded values; CASE_TESTS(table, golden) defines the five tests. */
 #ifndef SSLH_TEST_OP_CASES_H
 #define SSLH_TEST_OP_CASES_H
 
@@ -317,8 +318,10 @@ static double distance(const op_run *a, const op_run *b, int *same) {
     }
     return worst;
 }
-/* Runs the whole table in two contexts. must: the bits must be the same. */
-static void compare(const op_case *table, int cases, sslh_ctx *a, sslh_ctx *b, int must, const char *what) {
+/* Runs the whole table in two contexts. must: the bits must be the same; in any case no value is off by more than
+   tolerance times the largest of its array. */
+static void compare(const op_case *table, int cases, sslh_ctx *a, sslh_ctx *b, int must, double tolerance,
+                    const char *what) {
     double worst = 0;
     const char *where = "";
     int k;
@@ -329,7 +332,7 @@ static void compare(const op_case *table, int cases, sslh_ctx *a, sslh_ctx *b, i
         if (run_case(b, &table[k], &rb)) {
             double d = distance(&ra, &rb, &same);
             if (must) CHECK(same, "%s: %s changes the bits (by %.2g)", table[k].name, what, d);
-            CHECK(d < 1e-4, "%s: %s differs by %.2g", table[k].name, what, d);
+            CHECK(d < tolerance, "%s: %s differs by %.2g", table[k].name, what, d);
             if (d > worst) worst = d, where = table[k].name;
             run_free(&rb);
         }
@@ -344,7 +347,7 @@ static void check_threads(const op_case *table, int cases) {
         sslh_ctx *a = create(1, NULL, 0), *b = create(n[i], NULL, 0);
         char what[40];
         snprintf(what, sizeof what, "%d threads", n[i]);
-        compare(table, cases, a, b, 1, what);
+        compare(table, cases, a, b, 1, 1e-4, what);
         sslh_destroy(a);
         sslh_destroy(b);
     }
@@ -368,14 +371,30 @@ static void check_instruction_sets(const op_case *table, int cases) {
             CHECK(strcmp(sslh_query(b).cpu, sslh_cpu_name(i)) == 0, "%s for %s", sslh_query(b).cpu, sslh_cpu_name(i));
             snprintf(what, sizeof what, "%s instead of %s%s", sslh_query(b).cpu, sslh_query(best).cpu,
                      portable ? " with portable_bits" : "");
-            compare(table, cases, best, b, portable || fused, what);
+            compare(table, cases, best, b, portable || fused, 1e-4, what);
             sslh_destroy(b);
             sslh_destroy(best);
         }
     }
 }
 
-/* --- (d) error sentences ------------------------------------------------------------------------------------------ */
+/* --- (d) plain versions ------------------------------------------------------------------------------------------- */
+
+/* The fast way against the equations in loops (.plain): within 2e-5 in float, and to rounding
+   in double. */
+static void check_plain(const op_case *table, int cases) {
+    sslh_ctx *fast = create(2, NULL, 0), *plain;
+    sslh_desc d;
+    memset(&d, 0, sizeof d);
+    d.threads = 2, d.seed = 5, d.plain = 1;
+    plain = sslh_create(d);
+    CHECK(strcmp(sslh_query(plain).cpu, "plain") == 0, "%s", sslh_query(plain).cpu);
+    compare(table, cases, fast, plain, 0, SSLH_I_DOUBLE ? 1e-12 : 2e-5, "the plain version");
+    sslh_destroy(plain);
+    sslh_destroy(fast);
+}
+
+/* --- (e) error sentences ------------------------------------------------------------------------------------------ */
 
 static sslh_ctx *bad; /* the context of the calls below */
 static sslh_tensor *T(int n, int a, int b, int d, int e) {
@@ -423,6 +442,7 @@ static int list_cases(const op_case *table, int cases, int argc, char **argv) {
         check_torch(table, (int)(sizeof table / sizeof table[0]), golden, (int)(sizeof golden / sizeof golden[0]));    \
     }                                                                                                                  \
     static void threads(void) { check_threads(table, (int)(sizeof table / sizeof table[0])); }                         \
+    static void plain_versions(void) { check_plain(table, (int)(sizeof table / sizeof table[0])); }                    \
     static void instruction_sets(void) { check_instruction_sets(table, (int)(sizeof table / sizeof table[0])); }       \
     static int listed(int argc, char **argv) {                                                                         \
         return list_cases(table, (int)(sizeof table / sizeof table[0]), argc, argv);                                   \

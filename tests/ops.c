@@ -1044,6 +1044,7 @@ int main(int argc, char **argv) {
     TEST(torch_values)
     TEST(threads)
     TEST(instruction_sets)
+    TEST(plain_versions)
     TEST(elementary_functions)
     TEST(special_values)
     TEST(working_precision)

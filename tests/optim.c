@@ -192,6 +192,42 @@ static void threads(void) {
     }
 }
 
+/* Five steps by the plain versions: all parameters as by the kernels, to rounding. */
+static void plain_steps(void) {
+    double worst = 0;
+    int k, i, step, which;
+    for (k = 0; k < cases; k++) {
+        sslh_ctx *c[2];
+        sslh_net *net[2];
+        size_t q;
+        for (which = 0; which < 2; which++) {
+            sslh_optimizer *o;
+            sslh_desc d;
+            memset(&d, 0, sizeof d);
+            d.plain = which;
+            c[which] = sslh_create(d);
+            net[which] = make_net(c[which], &table[k]);
+            o = sslh_optimizer_new(c[which], table[k].d);
+            sslh_optimizer_add(o, net[which]);
+            if (table[k].peak > 0) sslh_optimizer_peak(o, table[k].peak);
+            for (step = 0; step < 5; step++) {
+                sslh_begin_step(c[which]);
+                sslh_backward(c[which], bowl(c[which], net[which]));
+                sslh_optimizer_step(o, rate(step));
+            }
+            CHECK_OK(c[which]);
+        }
+        for (i = 0; i < PARAMS && !sslh_error(c[0]) && !sslh_error(c[1]); i++)
+            for (q = 0; q < sslh_param(net[0], i)->count; q++) {
+                double fast = (double)sslh_param(net[0], i)->data[q], plain = (double)sslh_param(net[1], i)->data[q];
+                CHECK_CLOSE(plain, fast, 3e-6);
+                worst = fmax(worst, fabs(plain - fast));
+            }
+        for (which = 0; which < 2; which++) sslh_destroy(c[which]);
+    }
+    printf("   largest distance of a parameter from its plain update: %.1e\n", worst);
+}
+
 static void nan_gradient(void) {
     sslh_ctx *c = create(1);
     sslh_net *net = make_net(c, NULL);
@@ -302,6 +338,7 @@ int main(int argc, char **argv) {
     }
     TEST(torch_steps)
     TEST(threads)
+    TEST(plain_steps)
     TEST(nan_gradient)
     TEST(groups_and_freeze)
     TEST(accumulation)

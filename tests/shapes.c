@@ -680,6 +680,7 @@ int main(int argc, char **argv) {
     TEST(torch_values)
     TEST(threads)
     TEST(instruction_sets)
+    TEST(plain_versions)
     TEST(used_twice)
     TEST(out_of_memory)
     TEST(sin_and_cos)
