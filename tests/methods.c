@@ -34,7 +34,7 @@ static void set_values(sslh_net *net) {
         size_t q;
         int fan, root = 1;
         if (!is_param && !ends_with(name, "pos_embed") && strcmp(name, "queue") != 0 &&
-            strcmp(name, "bin_weight") != 0) continue;
+            strcmp(name, "bin_weight") != 0 && strcmp(name, "spectral_u") != 0) continue;
         fan = t->ndim < 2 || t->shape[0] == 1 ? 16 : (int)(t->count / (size_t)t->shape[0]);
         while (root * root < fan) root++;
         for (q = 0; q < t->count; q++) {
@@ -70,6 +70,11 @@ static const method_case cases[] = {
     {"autoencoder_both", 0.01f, "latent=3 layers=2 hidden=7 convolutions=2 maps=4 tied_weights=1 sigmoid_code=1"},
     {"vae", 0.01f, "hidden=9,latent=3"},
     {"vae_gaussian", 0.01f, "hidden=9 latent=3 gaussian=1 activation_tanh=1 beta=2e0"},
+    {"gan", 0.01f, "latent=5 generator_width=4 average=0.75"},
+    {"gan_minimax", 0.01f, "latent=5 generator_width=4 average=0.75 loss=2"},
+    {"gan_hinge", 0.01f, "latent=5 generator_width=4 average=0.15 loss=3 bound=2"},
+    {"gan_wasserstein", 0.01f, "latent=5 generator=2 generator_width=7 average=0 loss=4"},
+    {"gan_clip", 0.01f, "latent=5 generator_width=4 average=0.75 loss=4 bound=3 clip=0.125 critic=1"},
     {"cpc", 0.01f, "steps=3 negatives=7 crop=48"},
     {"cpc_same", 0.01f, "steps=3 negatives=7 crop=48 from=1"},
     {"cpc_other", 0.01f, "steps=3 negatives=7 crop=48 from=2"},
@@ -175,6 +180,12 @@ static void given_views(sslh_method *m, const sslh_batch *batch, sslh_view_set *
                                                 conv ? 8 : 5, 4, ch));
     } else if (strncmp(current->name, "vae", 3) == 0)
         sslh_view_add(out, "images", image_input(c, "images", 6, 5, 4, 1));
+    else if (strncmp(current->name, "gan", 3) == 0) {
+        int side = ends_with(current->name, "_minimax") ? 16 : 8;
+        sslh_tensor *x = image_input(c, "images", 6, side, side, 3), *z = image_input(c, "noise", 6, 5, 1, 1);
+        sslh_view_add(out, "images", sslh_shift(c, sslh_scale(c, x, 2), -1));
+        sslh_view_add(out, "noise", sslh_shift(c, sslh_scale(c, sslh_reshape(c, z, sslh_dim2(6, 5)), 4), -2));
+    }
     else if (strncmp(current->name, "cpc2", 4) == 0) {
         /* 3 images of 4 x 4 patches, 9 draws, within images 9 for each */
         int rows = strcmp(current->name, "cpc2_same") == 0 ? 3 : 1, J = strcmp(current->name, "cpc2_all") ? 9 : 999, i;
@@ -228,6 +239,15 @@ static sslh_net *convnet_map(sslh_ctx *c, int a, int b) {
     sslh_set_preprocess(net, p);
     return net;
 }
+#if SSLH_WITH_GAN
+/* DCGAN's discriminator: all places of its map count. */
+static sslh_net *dcgan(sslh_ctx *c, int norm) {
+    sslh_convnet_desc d;
+    memset(&d, 0, sizeof d);
+    d.channels = 3, d.widths[0] = 6, d.widths[1] = 10, d.map_output = d.dcgan = 1, d.norm = norm;
+    return sslh_convnet(c, d);
+}
+#endif
 #if SSLH_WITH_CONTEXT
 static sslh_net *convnet_of(sslh_ctx *c, int channels) {
     sslh_convnet_desc d;
@@ -260,6 +280,16 @@ static sslh_net *conv_gru(sslh_ctx *c, int norm) {
 static sslh_net *encoder_for(sslh_ctx *c, const char *name) {
     if (strncmp(name, "vae", 3) == 0 || strncmp(name, "autoencoder", 11) == 0) return NULL;
     if (strncmp(name, "inpainting", 10) == 0) return convnet_map(c, 6, 10);
+#if SSLH_WITH_GAN
+    if (strcmp(name, "gan_minimax") == 0) return dcgan(c, 0);
+    if (strcmp(name, "gan_hinge") == 0) return dcgan(c, SSLH_OFF);
+    if (strcmp(name, "gan_wasserstein") == 0) {
+        sslh_mlp_desc d;
+        memset(&d, 0, sizeof d);
+        d.in = 192, d.widths[0] = 9, d.widths[1] = 8, d.last_activation = 1;
+        return sslh_mlp(c, d);
+    }
+#endif
     if (strncmp(name, "mae", 3) == 0 || ends_with(name, "_vit")) return vit(c, 0);
     if (strncmp(name, "cpc2", 4) == 0)
         return convnet_alone(c, strcmp(name, "cpc2_same") == 0 ? 2 : strcmp(name, "cpc2_other") == 0 ? SSLH_OFF : 1);
@@ -370,6 +400,20 @@ static sslh_method make_method(sslh_ctx *c, const char *name) {
         d.height = 5, d.width = 4, d.channels = 1, d.hidden = 9, d.latent = 3;
         if (strcmp(name, "vae_gaussian") == 0) d.gaussian = 1, d.activation_tanh = 1, d.beta = 2;
         return sslh_vae(c, d);
+    }
+#endif
+#if SSLH_WITH_GAN
+    if (strncmp(name, "gan", 3) == 0) {
+        sslh_gan_desc d;
+        memset(&d, 0, sizeof d), d.settings = settings_of(name);
+        d.height = d.width = ends_with(name, "_minimax") ? 16 : 8;
+        d.channels = 3, d.latent = 5, d.generator_width = 4, d.average = 0.75f;
+        if (ends_with(name, "_minimax")) d.loss = 2;
+        if (ends_with(name, "_hinge")) d.loss = 3, d.bound = 2, d.average = 0.15f;
+        if (ends_with(name, "_wasserstein"))
+            d.loss = 4, d.generator = 2, d.generator_width = 7, d.average = (float)SSLH_OFF;
+        if (ends_with(name, "_clip")) d.loss = 4, d.bound = 3, d.clip = 0.125f, d.critic = 1;
+        return sslh_gan(c, encoder_for(c, name), d);
     }
 #endif
 #if SSLH_WITH_MOCO
@@ -488,7 +532,8 @@ static sslh_data data_for(sslh_ctx *c, const char *name) {
     for (i = 0; i < 40; i++) labels[i] = i % 5;
     if (vae) return sslh_data_from_images(c, pixels, 40, 5, 4, 1, labels);
     if (conv) return sslh_data_from_images(c, pixels, 40, 8, 4, 3, labels);
-    if (ends_with(name, "_middle")) return sslh_data_from_images(c, pixels, 10, 16, 16, 3, labels);
+    if (ends_with(name, "_middle") || ends_with(name, "_minimax"))
+        return sslh_data_from_images(c, pixels, 10, 16, 16, 3, labels);
     for (i = 0; i < 4000; i++) /* for methods that listen: noise of a second of five kinds */
         sound[i] = sslh_random_normal(5, 5, (uint64_t)i) * (i % (2 + i / 100 % 5) ? 0.05f : 0.3f);
     memset(f, 0, sizeof f);
@@ -582,7 +627,7 @@ static void torch_numbers(const method_run *r, const char *method) {
         }
     }
     for (i = 0; i < 8 && r->numbers[0][i].name; i++) told++;
-    if (strncmp(method, "inpainting", 10) == 0)
+    if (strncmp(method, "inpainting", 10) == 0 || strncmp(method, "gan", 3) == 0)
         CHECK(found == 2 * told, "%s: %d of %d numbers are recorded", method, found, 2 * told);
 }
 
@@ -640,8 +685,9 @@ static void torch_steps(void) {
     printf("   largest relative distance from PyTorch after two steps: %.2e (%s)\n", worst, where);
 }
 
-/* A loss that a method can have; SimSiam's is a cosine. */
+/* A loss that a method can have; SimSiam's is a cosine, Wasserstein's a difference. */
 static int likely_loss(const char *name, double loss) {
+    if (strncmp(name, "gan", 3) == 0) return loss > -100 && loss < 100 && loss != 0;
     return strncmp(name, "simsiam", 7) == 0 ? loss > -1 && loss < 1 && loss != 0 : loss > 0 && loss < 1000;
 }
 /* With views of its own: the same bits for every number of threads, the loss and the further number sensible. */
