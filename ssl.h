@@ -2427,18 +2427,18 @@ SSLH_API sslh_vae_score sslh_vae_evaluate(sslh_method *m, sslh_data data);
    "Generative adversarial nets", NIPS 2014), with the convolutional generator of Radford, Metz, Chintala (DCGAN, ICLR
    2016). */
 typedef struct sslh_gan_desc {
-    int   height;             /* of the images, 1 to 4096; required (default data: sslh_method_make knows it), but for
-                                 an encoder of one size */
-    int   width;              /* of the images, 1 to 4096; likewise */
+    int   height;             /* of the images, 1 to 4096; required unless the encoder has one size (default data:
+                                 sslh_method_make knows it) */
+    int   width;              /* of the images, 1 to 4096; required like .height (default data) */
     int   channels;           /* of the images, 1 to 4; default data: the encoder's, or known to sslh_method_make */
     int   loss;               /* 1 to 4: 1 non-saturating, 2 minimax, 3 hinge, 4 Wasserstein; default 1 */
     int   bound;              /* what bounds the discriminator's slope, 1 to 3: 1 nothing, 2 spectral normalisation, 3
                                  clipping of all its parameters; default auto: 1, with .loss 4 2 */
-    float clip;               /* to this size, above 0; default 0.01 */
+    float clip_at;            /* that size, above 0; default 0.01 */
     int   critic;             /* steps of the discriminator for each of the generator, 1 to 1000; default auto: 1, with
                                  clipping 5 */
     int   latent;             /* numbers of noise for an image, 1 to 1048576; default 100 */
-    int   generator;          /* 1 convolutional, 2 two hidden layers and no convolution; default 1 */
+    int   generator;          /* 1 or 2: convolutional, or two hidden layers without convolutions; default 1 */
     int   generator_width;    /* of its last hidden map, doubled with every halving of the side up to 8 times, or of its
                                  hidden layers, 1 to 65536; default auto: 32 (128 in the paper), layers 256 (1200) */
     float average;            /* momentum of the generator's average, at least 0, below 1; default 0.999; SSLH_OFF: the
@@ -7496,9 +7496,9 @@ SSLH_I_FN sslh_method sslh_i_vae_make(sslh_ctx *c, sslh_net *encoder, sslh_data 
        v <- W'u / |W'u|,  u <- W v / |W v|,  sigma = u'W v,  W <- W / sigma                          (10)
        dL/dW <- dL/dW - <dL/dW, W> u v'      which makes it the gradient of L(W / sigma)             (11)
 
-   or, as Arjovsky et al. did, all its parameters are cut to [-clip, clip]. Miyato et al. keep a W that is not divided
-   and divide it in each pass; dividing the W that is kept gives the same function and the same direction, and an
-   encoder that works without knowing of it.
+   or, as Arjovsky et al. did, all its parameters are cut to [-.clip_at, .clip_at]. Miyato et al. keep a W that is not
+   divided and divide it in each pass; dividing the W that is kept gives the same function and the same direction, and
+   an encoder that works without knowing of it.
    Defaults: DCGAN's nets, a quarter as wide, and training; (9) begins with a short memory, a = min(.average, (1+k) /
    (10+k)) behind step k of the generator. A discriminator that cannot tell has 2 ln 2 = 1.386 in (4) and ln 2 in (5).
    Traps: real and made-up images go through D one after the other, each batch with its own statistics; those that batch
@@ -7513,7 +7513,7 @@ static const sslh_setting sslh_i_gan_settings[] = {
     {SSLH_I_FIELD(sslh_gan_desc, channels), SSLH_SETTING_INT, "data", "1 to 4"},
     {SSLH_I_FIELD(sslh_gan_desc, loss), SSLH_SETTING_INT, "1", "1 to 4"},
     {SSLH_I_FIELD(sslh_gan_desc, bound), SSLH_SETTING_INT, "auto", "1 to 3"},
-    {SSLH_I_FIELD(sslh_gan_desc, clip), SSLH_SETTING_REAL, "0.01", "above 0"},
+    {SSLH_I_FIELD(sslh_gan_desc, clip_at), SSLH_SETTING_REAL, "0.01", "above 0"},
     {SSLH_I_FIELD(sslh_gan_desc, critic), SSLH_SETTING_INT, "auto", "1 to 1000"},
     {SSLH_I_FIELD(sslh_gan_desc, latent), SSLH_SETTING_INT, "100", "1 to 1048576"},
     {SSLH_I_FIELD(sslh_gan_desc, generator), SSLH_SETTING_INT, "1", "1 or 2"},
@@ -7662,7 +7662,7 @@ SSLH_I_FN void sslh_i_gan_power(sslh_ctx *c, sslh_tensor *weight, sslh_real *u, 
 SSLH_I_FN void sslh_i_gan_restrain(sslh_method *m) {
     sslh_ctx *c = m->ctx;
     const sslh_i_gan *s = (const sslh_i_gan *)m->self;
-    sslh_real *u, *v, clip = (sslh_real)s->d.clip;
+    sslh_real *u, *v, clip = (sslh_real)s->d.clip_at;
     size_t j;
     int i;
     if (s->d.bound == SSLH_I_BOUND_NONE || SSLH_I_BAD(c)) return;
