@@ -7631,7 +7631,9 @@ SSLH_I_FN void sslh_i_gan_collect(sslh_ctx *c, sslh_i_gan_list *list, sslh_net *
     for (i = 0; i < list->n; i++) all[i] = list->t[i];
     for (i = 0; i < n; i++) {
         sslh_tensor *t = sslh_tensor_at(net, i, name, sizeof name, &is_param);
-        size_t length = strlen(name);
+        size_t length;
+        if (SSLH_I_BAD(c)) break; /* no memory for the net */
+        length = strlen(name);
         if (what == SSLH_I_GAN_STATISTICS ? is_param || t->type != SSLH_F32 : !is_param) continue;
         if (what == SSLH_I_GAN_WEIGHTS && (t->ndim < 2 || length < 6 || strcmp(name + length - 6, "weight") != 0))
             continue;
@@ -7805,6 +7807,7 @@ SSLH_I_FN void sslh_i_gan_after(sslh_method *m) {
 SSLH_I_FN void sslh_i_gan_spectral_new(sslh_method *m) {
     sslh_ctx *c = m->ctx;
     sslh_i_gan *s = (sslh_i_gan *)m->self;
+    sslh_tensor *u;
     size_t O = 0, K = 0;
     int i;
     for (i = 0; i < s->bound.n; i++) {
@@ -7813,8 +7816,8 @@ SSLH_I_FN void sslh_i_gan_spectral_new(sslh_method *m) {
     }
     s->u = sslh_state_new(m->net, "spectral_u", SSLH_F32, sslh_dim1((int)O));
     s->v = sslh_state_new(m->net, "spectral_v", SSLH_F32, sslh_dim1((int)K));
-    if (SSLH_I_BAD(c)) return;
-    sslh_i_random_fill(c, sslh_next_stream(c), sslh_state(m->net, s->u)->data, O, 1, 0, 1);
+    u = SSLH_I_BAD(c) ? NULL : sslh_state(m->net, s->u);
+    if (!SSLH_I_BAD(c)) sslh_i_random_fill(c, sslh_next_stream(c), u->data, u->count, 1, 0, 1);
 }
 
 /* What is left open: sizes by the encoder, the rest by .loss and .generator. */
@@ -39750,7 +39753,7 @@ SSLH_I_LEAN_END
 /*  >>history       what changed                                                                                      */
 /* ================================================================================================================== */
 /*  0.2.0  jigsaw puzzles, context prediction, inpainting, colorization, MoCo, CPC, CPC v2, BYOL, SimSiam, Barlow Twins,
-           VICReg, SupCon, NNCLR, SwAV, DINO, plain autoencoders; named settings: the defaults are those of short runs
+           VICReg, SupCon, NNCLR, SwAV, DINO, plain autoencoders, GAN; a Frechet distance of features; named settings: the defaults are those of short runs
            on small images, .settings = "paper" takes the authors'; L*a*b* colours, and encoders that are given parts of
            them; methods tell several numbers beside the loss (.numbers, which was .second); warnings (.warn); sound:
            WAV files, mel spectrograms, MFCC, views; JPEG and BMP files, photographs of several sizes, classes matched

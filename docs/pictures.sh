@@ -15,6 +15,7 @@ mkdir -p "$out" docs/img
 "$bin/barlow" --images 2000 --batch 64 --epochs 5 --out "$out"
 "$bin/autoencoder" --out "$out"
 "$bin/vae" --latent 2 --hidden 256 --epochs 30 --out "$out"
+"$bin/gan" --data mnist --threads 1 --epochs 20 --minutes 4 --no-probe --out "$out" # not in examples/data
 "$bin/mae" --epochs 6 --tune 1 --out "$out"
 cp "$out/rotation_views.png" docs/img/rotation_views.png
 cp "$out/jigsaw_puzzles.png" docs/img/jigsaw_puzzles.png
@@ -33,4 +34,6 @@ cp "$out/autoencoder.png" docs/img/autoencoder.png
 cp "$out/autoencoder_map.png" docs/img/autoencoder_map.png
 cp "$out/vae_manifold.png" docs/img/vae_manifold.png
 cp "$out/vae_reconstructions.png" docs/img/vae_reconstructions.png
+cp "$out/gan.png" docs/img/gan.png
+cp "$out/gan_between.png" docs/img/gan_between.png
 cp "$out/mae_reconstructions.png" docs/img/mae_reconstructions.png
