@@ -39753,19 +39753,20 @@ SSLH_I_LEAN_END
 /*  >>history       what changed                                                                                      */
 /* ================================================================================================================== */
 /*  0.2.0  jigsaw puzzles, context prediction, inpainting, colorization, MoCo, CPC, CPC v2, BYOL, SimSiam, Barlow Twins,
-           VICReg, SupCon, NNCLR, SwAV, DINO, plain autoencoders, GAN; a Frechet distance of features; named settings: the defaults are those of short runs
-           on small images, .settings = "paper" takes the authors'; L*a*b* colours, and encoders that are given parts of
-           them; methods tell several numbers beside the loss (.numbers, which was .second); warnings (.warn); sound:
-           WAV files, mel spectrograms, MFCC, views; JPEG and BMP files, photographs of several sizes, classes matched
-           by name; InfoNCE with negatives of each row's own, Sinkhorn's assignment, accuracy, embeddings with rows of
-           any rank; pools, pads, slices, resizing, attention and losses with all the options of PyTorch's; LSTM; one
-           checker for the ranges of all descriptors; a step that fails puts its states back; 8-bit images are resized
-           with PIL's rounding; other bits of cross-entropy and of sums over rows, which are more exact; files carry a
-           checksum of all bytes, and those of 0.1.0, which do not, are refused; a file that tells no preprocessing
-           leaves that of the net as it is; checkpoints hold past losses, meters and settings, are written at every end
-           of a run and refused where settings differ; .max_steps leaves an update that .accumulate has begun for later;
-           a load that fails changes nothing; the encoder of a VAE can be loaded; loaded nets are in evaluation mode;
-           archives of arrays and weights in them; saving keeps links, rights and owner
+           VICReg, SupCon, NNCLR, SwAV, DINO, plain autoencoders, GAN; a Frechet distance of features; named settings:
+           the defaults are those of short runs on small images, .settings = "paper" takes the authors'; L*a*b* colours,
+           and encoders that are given parts of them; methods tell several numbers beside the loss (.numbers, which was
+           .second); warnings (.warn); sound: WAV files, mel spectrograms, MFCC, views; JPEG and BMP files, photographs
+           of several sizes, classes matched by name; InfoNCE with negatives of each row's own, Sinkhorn's assignment,
+           accuracy, embeddings with rows of any rank; pools, pads, slices, resizing, attention and losses with all the
+           options of PyTorch's; LSTM; one checker for the ranges of all descriptors; a step that fails puts its states
+           back; 8-bit images are resized with PIL's rounding; other bits of cross-entropy and of sums over rows, which
+           are more exact; files carry a checksum of all bytes, and those of 0.1.0, which do not, are refused; a file
+           that tells no preprocessing leaves that of the net as it is; checkpoints hold past losses, meters and
+           settings, are written at every end of a run and refused where settings differ; .max_steps leaves an update
+           that .accumulate has begun for later; a load that fails changes nothing; the encoder of a VAE can be loaded;
+           loaded nets are in evaluation mode; archives of arrays and weights in them; saving keeps links, rights and
+           owner
     0.1.0  first version: core, kernels, encoders; rotation, SimCLR, VAE, MAE; probes, pictures */
 
 /* ================================================================================================================== */
