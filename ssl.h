@@ -1264,8 +1264,8 @@ SSLH_API sslh_tensor *sslh_bce_with_logits(sslh_ctx *c, sslh_tensor *logits, ssl
 SSLH_API sslh_tensor *sslh_mse(sslh_ctx *c, sslh_tensor *x, sslh_tensor *target);
 SSLH_API sslh_tensor *sslh_l1(sslh_ctx *c, sslh_tensor *x, sslh_tensor *target);
 SSLH_API sslh_tensor *sslh_huber(sslh_ctx *c, sslh_tensor *x, sslh_tensor *target, float delta);
-/* What two players pay (>>gan) for logits that images are real, real and fake ones; s is the sigmoid, each term the mean
-   over a tensor. With both the discriminator: kinds 1 and 2 -log s(real) and -log(1 - s(fake)), 3 max(0, 1 - real) and
+/* What two players pay (>>gan) for logits that images are real, of real and fake ones; s is the sigmoid, each term the
+   mean over a tensor. With both the discriminator: kinds 1 and 2 -log s(real) and -log(1 - s(fake)), 3 max(0, 1 - real) and
    max(0, 1 + fake), 4 fake and -real. With real NULL the generator: 1 -log s(fake), 2 log(1 - s(fake)), 3 and 4 -fake.
    The two may have different shapes. */
 typedef enum sslh_adversary { SSLH_NON_SATURATING = 1, SSLH_MINIMAX, SSLH_HINGE, SSLH_WASSERSTEIN } sslh_adversary;
@@ -2446,9 +2446,9 @@ typedef struct sslh_gan_desc {
     const char *settings;     /* short, for runs of minutes, or paper, for hundreds of epochs; default short */
 } sslh_gan_desc;
 /* encoder: any; with a linear head on all places of its map, on its vector, or on the mean of its tokens, it is the
-   discriminator (sslh_convnet with .dcgan and .map_output: DCGAN's). It is given images in [-1,1], then and later. Other
-   numbers: the losses of discriminator, 2 ln 2 when it cannot tell, and generator, then ln 2; and, but with .loss 4,
-   the share of real and made-up images that the discriminator tells. Training: batch=128 optimizer=adam beta1=0.5
+   discriminator (sslh_convnet with .dcgan and .map_output: DCGAN's). It is given images in [-1,1], then and later.
+   Other numbers: the losses of discriminator, 2 ln 2 when it cannot tell, and generator, then ln 2; and, but with .loss
+   4, the share of real and made-up images that the discriminator tells. Training: batch=128 optimizer=adam beta1=0.5
    lr=2e-4 schedule=constant warmup=0. Paper: the same. */
 SSLH_API sslh_method  sslh_gan(sslh_ctx *c, sslh_net *encoder, sslh_gan_desc desc);
 /* n images (n,H,W,C) in [0,1] from the generator's average in evaluation mode, without gradient: image i depends on
@@ -4056,8 +4056,10 @@ SSLH_I_FN sslh_real sslh_i_lane_sum(const sslh_real *x, size_t n) {
 /* --- encoders (>>encoders, >>autoencoder, >>vae) to their files (>>weights) --------------------------------------- */
 
 /* The settings of an encoder, a table that ends with a row without a name. By these .arch names it: written when it is
-   made (sslh_i_arch_write), read when sslh_load_net makes it again (sslh_i_arch_read), so the two cannot disagree. */
-enum { SSLH_I_SET_INT, SSLH_I_SET_LIST, SSLH_I_SET_ACTIVATION }; /* one int; eight, ended by 0; an sslh_activation */
+   made (sslh_i_arch_write), read when sslh_load_net makes it again (sslh_i_arch_read), so the two cannot disagree.
+   SSLH_I_SET_LATER is an int that is not written when it is 0: a setting that was added when there were files without
+   it, which stay what they were. The others: one int; eight, ended by 0; an sslh_activation. */
+enum { SSLH_I_SET_INT, SSLH_I_SET_LATER, SSLH_I_SET_LIST, SSLH_I_SET_ACTIVATION };
 typedef struct sslh_i_setting { const char *name; size_t at; int kind; } sslh_i_setting;
 
 /* --- a run (>>train) to its checkpoints (>>weights) --------------------------------------------------------------- */
@@ -13885,7 +13887,7 @@ static const sslh_i_setting sslh_i_mlp_settings[] = {
     SSLH_I_INT(mlp, last_batch_norm), SSLH_I_INT(mlp, last_activation), SSLH_I_INT(mlp, last_no_bias), {NULL, 0, 0}};
 static const sslh_i_setting sslh_i_convnet_settings[] = {
     SSLH_I_INT(convnet, channels), SSLH_I_LIST(convnet, widths), SSLH_I_INT(convnet, map_output),
-    SSLH_I_INT(convnet, norm), SSLH_I_INT(convnet, dcgan), {NULL, 0, 0}};
+    SSLH_I_INT(convnet, norm), {"dcgan", offsetof(sslh_convnet_desc, dcgan), SSLH_I_SET_LATER}, {NULL, 0, 0}};
 static const sslh_i_setting sslh_i_resnet_settings[] = {
     SSLH_I_INT(resnet, channels), SSLH_I_INT(resnet, depth), SSLH_I_INT(resnet, imagenet_stem),
     SSLH_I_INT(resnet, width), SSLH_I_INT(resnet, map_output), {NULL, 0, 0}};
@@ -13907,13 +13909,14 @@ SSLH_I_FN void sslh_i_arch_write(sslh_net *net, const sslh_i_setting *s, const v
     sslh_i_append(net->arch, size, &used, "%s", net->name);
     for (; s->name; s++) {
         const char *at = (const char *)desc + s->at;
+        if (s->kind == SSLH_I_SET_LATER && *(const int *)(const void *)at == 0) continue;
         if (s->kind == SSLH_I_SET_LIST)
             sslh_i_append(net->arch, size, &used, " %s=%s", s->name,
                           sslh_i_widths_text((const int *)(const void *)at, text, sizeof text));
         else
             sslh_i_append(net->arch, size, &used, " %s=%d", s->name,
-                          s->kind == SSLH_I_SET_INT ? *(const int *)(const void *)at
-                                                    : (int)*(const sslh_activation *)(const void *)at);
+                          s->kind == SSLH_I_SET_ACTIVATION ? (int)*(const sslh_activation *)(const void *)at
+                                                           : *(const int *)(const void *)at);
     }
 }
 
@@ -14020,10 +14023,8 @@ SSLH_I_FN sslh_tensor *sslh_i_convnet_forward(sslh_net *net, sslh_tensor *x, con
         x = sslh_layer_conv(net, at, x, each != 2, conv);
         sslh_i_narrow(net, x, NULL);
         if (each == 6) x = sslh_layer_batch_norm(net, at + 1, x, NULL, 0, fused);
-        if (each == 3) {
-            x = sslh_group_norm(c, x, sslh_param(net, at + 1), sslh_param(net, at + 2), norm, 0);
-            x = sslh_activate(c, x, fused);
-        }
+        if (each == 3) x = sslh_group_norm(c, x, sslh_param(net, at + 1), sslh_param(net, at + 2), norm, 0);
+        if (each == 3 && !d->dcgan) x = sslh_relu(c, x);
         if (d->dcgan) x = sslh_leaky_relu(c, x, SSLH_I_R(0.2));
         sslh_i_narrow(net, x, NULL);
         snprintf(tap, sizeof tap, "block%d", i + 1);
@@ -38072,7 +38073,7 @@ SSLH_I_FN void sslh_i_arch_read(const char *arch, const sslh_i_setting *s, void 
             double w[8];
             int i, n = sslh_i_text_numbers(arch, s->name, w, 8);
             for (i = 0; i < n; i++) ((int *)(void *)at)[i] = w[i] < 2e9 ? (int)w[i] : INT_MAX;
-        } else if (s->kind == SSLH_I_SET_INT) {
+        } else if (s->kind != SSLH_I_SET_ACTIVATION) {
             *(int *)(void *)at = value;
         } else {
             *(sslh_activation *)(void *)at =

@@ -884,7 +884,8 @@ static int call_row(world *w, int row, const char **names) {
         e.activation = (sslh_activation)(dice(2) ? dice(7) : i[1]); e.batch_norm = dice(2); e.last_batch_norm = k[0];
         e.last_activation = k[1]; keep_net(w, sslh_mlp(c, e)))
     ROW(sslh_convnet, EMPTY(sslh_convnet_desc, e); e.channels = zeros_mostly(); e.widths[0] = i[0]; e.widths[1] = i[1];
-        e.map_output = k[0]; e.norm = dice(2) ? dice(3) - 1 : zeros_mostly(); keep_net(w, sslh_convnet(c, e)))
+        e.map_output = k[0]; e.norm = dice(2) ? dice(3) - 1 : zeros_mostly(); e.dcgan = dice(4) ? dice(2) : k[1];
+        keep_net(w, sslh_convnet(c, e)))
     ROW(sslh_resnet, EMPTY(sslh_resnet_desc, e); e.channels = zeros_mostly(); e.depth = zeros_mostly(); e.width = i[0];
         e.imagenet_stem = k[0]; keep_net(w, sslh_resnet(c, e)))
     ROW(sslh_nin, EMPTY(sslh_nin_desc, e); e.channels = zeros_mostly(); e.blocks = zeros_mostly(); e.divide = i[0];

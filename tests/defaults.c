@@ -829,8 +829,8 @@ static void misuse_of_the_trainer(void) {
     sslh_destroy(other);
 }
 
-/* The Frechet distance of sets whose means and covariances are known: points mean +- each axis, so that the covariance of
-   n = 2 D points is 2 / (n-1) times the sum of the axes' outer products. */
+/* The Frechet distance of sets whose means and covariances are known: points mean +- each axis, so that the covariance
+   of n = 2 D points is 2 / (n-1) times the sum of the axes' outer products. */
 static void frechet(void) {
     static const float axes[3][2][2] = {{{2, 0}, {0, 3}}, {{1, 0}, {0, 5}}, {{3, 1}, {-1, 2}}};
     sslh_ctx *c = create(1);

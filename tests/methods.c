@@ -3187,7 +3187,7 @@ static void gan_averages(void) {
             sslh_no_grad(c, 0);
             sslh_method_step(&m, o, &batch, 0.01f);
             mine = sslh_find(m.encoder, "bn2.running_mean"), other = sslh_find(twin, "bn2.running_mean");
-            CHECK(memcmp(mine->data, other->data, mine->count * sizeof *mine->data) == 0, "statistics of made-up images");
+            CHECK(memcmp(mine->data, other->data, mine->count * sizeof *mine->data) == 0, "made-up images");
         } else sslh_method_step(&m, o, &batch, 0.01f);
         CHECK_OK(c);
         for (k = 0; k < 3; k++) {
@@ -3614,8 +3614,8 @@ static void text_errors(void) {
     char text[4096];
     int i, n;
     refused(c, "simsalabim", "", "no method \"simsalabim\" in this build; there are: rotation, jigsaw, context, "
-            "inpainting, colorization, autoencoder, vae, gan, simclr, moco, supcon, nnclr, cpc, cpc2, byol, simsiam, dino, "
-            "barlow, vicreg, swav, mae");
+            "inpainting, colorization, autoencoder, vae, gan, simclr, moco, supcon, nnclr, cpc, cpc2, byol, simsiam, "
+            "dino, barlow, vicreg, swav, mae");
     sslh_method_make(c, NULL, NULL, data_for(c, "any"), NULL);
     CHECK_ERROR(c, "the name is NULL");
     refused(c, "simclr", "heat=1",

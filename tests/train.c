@@ -523,8 +523,8 @@ static void resume_refused(void) {
         "was written with epochs=2, this run has 1: they may only become more",
         "stands at step 8, but this run ends with step 7", "was written with samples=48, this run has 40",
         "was written with values=", "was written with another optimiser", "was written with group_lr=1:1:1:",
-        "was written with encoder=convnet channels=3 widths=6,9 map_output=0 norm=0 dcgan=0, "
-        "this run has convnet channels=3 widths=6,9 map_output=1 norm=0 dcgan=0"};
+        "was written with encoder=convnet channels=3 widths=6,9 map_output=0 norm=0, "
+        "this run has convnet channels=3 widths=6,9 map_output=1 norm=0"};
     const char *path = "build/refused.safetensors";
     static uint8_t others[sizeof pixels];
     test_memory mem;
