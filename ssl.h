@@ -255,8 +255,8 @@
        sslh_tensor *features = sslh_global_avg_pool(c, map);                                      // (N,64)
 
    Methods and evaluation average maps and tokens (all tokens, the class token too) over their places. In evaluation
-   .max_pool takes the maximum instead, and .pool_grid g cuts a map into g x g cells, averages each and lays the
-   averages side by side: g g C values, which suits early maps.
+   .max_pool takes the maximum instead, and .pool_grid g lays the averages or maxima of g x g cells side by side: g g C
+   values, which suits early maps.
 
    Three switches that are easily confused:
 
@@ -354,6 +354,7 @@
      pretext task  colorization Zhang et al. 2016   sslh_colorization sslh_cross_entropy_soft error
      generative    autoencoder Hinton & Salakhutdinov 2006 sslh_autoencoder sslh_mse   MSE
      generative    vae       Kingma & Welling 2014  sslh_vae       sslh_gaussian_kl    KL
+     generative    gan       Goodfellow et al. 2014 sslh_gan       sslh_adversarial_loss D loss, G loss
      contrastive   simclr    Chen et al. 2020       sslh_simclr    sslh_nt_xent        top-1
      contrastive   moco      He et al. 2020         sslh_moco      sslh_info_nce       top-1
      contrastive   supcon    Khosla et al. 2020     sslh_supcon    sslh_supcon_loss    top-1 (with labels)
@@ -580,9 +581,9 @@
      declarations     >>config >>api-context >>api-random >>api-tensor >>api-ops >>api-nets >>api-encoders >>api-weights
                       >>api-optim >>api-data >>api-views >>api-audio >>api-methods >>api-train >>api-eval >>api-pictures
      foundations      >>platform >>core >>table >>shared >>prototypes
-     I    the book    >>method >>rotation >>jigsaw >>context >>inpainting >>colorization >>autoencoder >>vae >>simclr
-                      >>moco >>supcon >>nnclr >>cpc >>cpc2 >>byol >>simsiam >>dino >>barlow >>vicreg >>swav >>mae
-                      >>methods >>train >>eval >>losses >>nets >>encoders >>optim >>views >>settings
+     I    the book    >>method >>rotation >>jigsaw >>context >>inpainting >>colorization >>autoencoder >>vae >>gan
+                      >>simclr >>moco >>supcon >>nnclr >>cpc >>cpc2 >>byol >>simsiam >>dino >>barlow >>vicreg >>swav
+                      >>mae >>methods >>train >>eval >>losses >>nets >>encoders >>optim >>views >>settings
      II   tensors     >>core-impl >>scalar >>random >>tape >>elementwise >>reductions >>products >>loss-rows >>conv
                       >>norms >>shapes >>sequences >>audio
      III  the engine  >>kernels >>products-plan >>conv-plan >>sequences-plan >>loops >>copies >>pool >>views-make
@@ -1268,6 +1269,12 @@ SSLH_API sslh_tensor *sslh_bce_with_logits(sslh_ctx *c, sslh_tensor *logits, ssl
 SSLH_API sslh_tensor *sslh_mse(sslh_ctx *c, sslh_tensor *x, sslh_tensor *target);
 SSLH_API sslh_tensor *sslh_l1(sslh_ctx *c, sslh_tensor *x, sslh_tensor *target);
 SSLH_API sslh_tensor *sslh_huber(sslh_ctx *c, sslh_tensor *x, sslh_tensor *target, float delta);
+/* What two players pay (>>gan) for logits that images are real, of real and fake ones; s is the sigmoid, each term the
+   mean over a tensor. With both the discriminator: kinds 1 and 2 -log s(real) and -log(1 - s(fake)), 3 max(0, 1 - real) and
+   max(0, 1 + fake), 4 fake and -real. With real NULL the generator: 1 -log s(fake), 2 log(1 - s(fake)), 3 and 4 -fake.
+   The two may have different shapes. */
+typedef enum sslh_adversary { SSLH_NON_SATURATING = 1, SSLH_MINIMAX, SSLH_HINGE, SSLH_WASSERSTEIN } sslh_adversary;
+SSLH_API sslh_tensor *sslh_adversarial_loss(sslh_ctx *c, sslh_tensor *real, sslh_tensor *fake, sslh_adversary kind);
 /* sum over the last axis of target (log target - log_prob), mean over rows; 0 log 0 = 0; target: no gradient. */
 SSLH_API sslh_tensor *sslh_kl_div(sslh_ctx *c, sslh_tensor *log_prob, sslh_tensor *target);
 /* NT-Xent (Chen et al. 2020, eq. 1): z0, z1 (N,D), row n of both from one image; rows are normalised inside.
@@ -1499,6 +1506,9 @@ typedef struct sslh_convnet_desc {
     int norm;       /* before each ReLU; default batch norm; g above 0: group norm of g groups; 1: of all, a layer
                        norm of the map. With these no sample sees another (CPC v2). g divides the widths; SSLH_OFF:
                        none */
+    int dcgan;      /* 1: blocks as in the discriminator of Radford et al. 2016: 4x4 convolutions (H -> H/2), no norm in
+                       the first block, leaky ReLU of slope 0.2, initial weights of N(0, 0.02) cut at two
+                       deviations */
 } sslh_convnet_desc;
 /* (N,H,W,C) -> (N, last width): blocks of a 3x3 convolution with stride 2 (sides H -> (H+1)/2), a norm and ReLU, then
    the global average. Initial values of He et al. 2015. Taps: block1 .. */
@@ -2455,6 +2465,49 @@ typedef struct sslh_vae_estimate { float nll, error; } sslh_vae_estimate;
 SSLH_API sslh_vae_estimate sslh_vae_bound(sslh_method *m, sslh_data data, int codes);
 #endif
 
+#ifndef SSLH_WITH_GAN
+#define SSLH_WITH_GAN SSLH_WITH_ALL
+#elif SSLH_I_EMPTY(SSLH_WITH_GAN)
+#undef SSLH_WITH_GAN
+#define SSLH_WITH_GAN 1
+#endif
+#if SSLH_WITH_GAN
+/* Generative adversarial nets (Goodfellow, Pouget-Abadie, Mirza, Xu, Warde-Farley, Ozair, Courville, Bengio:
+   "Generative adversarial nets", NIPS 2014), with the convolutional generator of Radford, Metz, Chintala (DCGAN, ICLR
+   2016). */
+typedef struct sslh_gan_desc {
+    int   height;             /* of the images, 1 to 4096; required unless the encoder has one size (default data:
+                                 sslh_method_make knows it) */
+    int   width;              /* of the images, 1 to 4096; required like .height (default data) */
+    int   channels;           /* of the images, 1 to 4; default data: the encoder's, or known to sslh_method_make */
+    int   loss;               /* 1 to 4: 1 non-saturating, 2 minimax, 3 hinge, 4 Wasserstein; default 1 */
+    int   bound;              /* what bounds the discriminator's slope, 1 to 3: 1 nothing, 2 spectral normalisation, 3
+                                 clipping of all its parameters; default auto: 1, with .loss 4 2 */
+    float clip_at;            /* that size, above 0; default 0.01 */
+    int   critic;             /* steps of the discriminator for each of the generator, 1 to 1000; default auto: 1, with
+                                 clipping 5 */
+    int   latent;             /* numbers of noise for an image, 1 to 1048576; default 100 */
+    int   generator;          /* 1 or 2: convolutional, or two hidden layers without convolutions; default 1 */
+    int   generator_width;    /* of its last hidden map, doubled with every halving of the side up to 8 times, or of its
+                                 hidden layers, 1 to 65536; default auto: 32 (128 in the paper), layers 256 (1200) */
+    float average;            /* momentum of the generator's average, at least 0, below 1; default 0.999; SSLH_OFF: the
+                                 generator itself */
+    const char *settings;     /* short, for runs of minutes, or paper, for hundreds of epochs; default short */
+} sslh_gan_desc;
+/* encoder: any; with a linear head on all places of its map, on its vector, or on the mean of its tokens, it is the
+   discriminator (sslh_convnet with .dcgan and .map_output: DCGAN's). It is given images in [-1,1], then and later.
+   Other numbers: the losses of discriminator, 2 ln 2 when it cannot tell, and generator, then ln 2; and, but with .loss
+   4, the share of real and made-up images that the discriminator tells. Training: batch=128 optimizer=adam beta1=0.5
+   lr=2e-4 schedule=constant warmup=0. Paper: the same. */
+SSLH_API sslh_method  sslh_gan(sslh_ctx *c, sslh_net *encoder, sslh_gan_desc desc);
+/* n images (n,H,W,C) in [0,1] from the generator's average in evaluation mode, without gradient: image i depends on
+   seed and i alone. */
+SSLH_API sslh_tensor *sslh_gan_sample(sslh_method *m, int n, uint64_t seed);
+/* The same from noise (N,latent) of the user's, for ways between two images; with a gradient to it unless
+   sslh_no_grad. */
+SSLH_API sslh_tensor *sslh_gan_generate(sslh_method *m, sslh_tensor *z);
+#endif
+
 #ifndef SSLH_WITH_SIMCLR
 #define SSLH_WITH_SIMCLR SSLH_WITH_ALL
 #elif SSLH_I_EMPTY(SSLH_WITH_SIMCLR)
@@ -2909,7 +2962,8 @@ SSLH_API uint64_t sslh_hash(sslh_net *net);
 typedef struct sslh_feature_desc {
     const char *tap;    /* inner result; NULL: the output */
     int   max_pool;     /* maps and tokens are averaged over their places; 1: the maximum instead */
-    int   pool_grid;    /* maps: averages of g x g cells side by side, g g C values; must divide the side; default 1 */
+    int   pool_grid;    /* maps: averages (.max_pool: maxima) of g x g cells side by side, g g C values; must divide the
+                           side; default 1 */
     int   batch;        /* images at a time, default 256; changes memory, not results */
     /* Makes the encoder's input of a batch; NULL: its images, normalised by the net's preprocess, or, when there are
        none, its sound. Without an encoder what it returns are the features. */
@@ -2976,6 +3030,11 @@ SSLH_API float sslh_effective_rank(sslh_ctx *c, const sslh_tensor *x);
    pairs of rows of exp(-2 squared distance). Lower is better for both, and only both together mean something. */
 SSLH_API float sslh_alignment(const sslh_tensor *a, const sslh_tensor *b);
 SSLH_API float sslh_uniformity(sslh_ctx *c, const sslh_tensor *x);
+/* The squared Frechet distance between two sets of features (n,D) and (m,D), each taken for a normal distribution: of
+   images that a model makes from real ones. 0 when means and covariances agree. With features of an encoder of one's
+   own it is not the FID of papers, which is that of one Inception net: numbers of one encoder can be compared with one
+   another, and for equal n and m only, as few samples make it larger. Take n above D; time grows as D^3. */
+SSLH_API float sslh_frechet(sslh_ctx *c, const sslh_tensor *a, const sslh_tensor *b);
 
 /* ================================================================================================================== */
 /*  >>api-pictures  pictures                                                                                          */
@@ -4061,8 +4120,10 @@ SSLH_I_FN sslh_real sslh_i_lane_sum(const sslh_real *x, size_t n) {
 /* --- encoders (>>encoders, >>autoencoder, >>vae) to their files (>>weights) --------------------------------------- */
 
 /* The settings of an encoder, a table that ends with a row without a name. By these .arch names it: written when it is
-   made (sslh_i_arch_write), read when sslh_load_net makes it again (sslh_i_arch_read), so the two cannot disagree. */
-enum { SSLH_I_SET_INT, SSLH_I_SET_LIST, SSLH_I_SET_ACTIVATION }; /* one int; eight, ended by 0; an sslh_activation */
+   made (sslh_i_arch_write), read when sslh_load_net makes it again (sslh_i_arch_read), so the two cannot disagree.
+   SSLH_I_SET_LATER is an int that is not written when it is 0: a setting that was added when there were files without
+   it, which stay what they were. The others: one int; eight, ended by 0; an sslh_activation. */
+enum { SSLH_I_SET_INT, SSLH_I_SET_LATER, SSLH_I_SET_LIST, SSLH_I_SET_ACTIVATION };
 typedef struct sslh_i_setting { const char *name; size_t at; int kind; } sslh_i_setting;
 
 /* --- a run (>>train) to its checkpoints (>>weights) --------------------------------------------------------------- */
@@ -4351,6 +4412,7 @@ SSLH_I_FN int sslh_i_children(const sslh_net *net);
 SSLH_I_FN int sslh_i_optimizer_ok(const sslh_optimizer *o);
 SSLH_I_FN void sslh_i_optimizer_decay_by(sslh_optimizer *o, float factor);
 SSLH_I_FN void sslh_i_forget_grads(sslh_net *net);
+SSLH_I_FN double sslh_i_dot(const sslh_real *a, const sslh_real *b, size_t n);
 SSLH_I_FN void sslh_i_strangers(sslh_optimizer *o, const char *method);
 SSLH_I_FN const char *sslh_i_quote(char out[48], const char *text, size_t n);
 SSLH_I_FN char *sslh_i_config(const sslh_method *m, const sslh_optimizer *o, const sslh_train_desc *d,
@@ -4510,8 +4572,8 @@ SSLH_I_FN const char *sslh_i_tail(const char *path);
 
      >>method    what methods share: the container, the check of the encoder, nets that rebuild, the views, heads,
                  teachers and queues of many, the settings of a run
-     >>rotation >>jigsaw >>context >>inpainting >>colorization >>autoencoder >>vae >>simclr >>moco >>supcon >>nnclr
-     >>cpc >>cpc2 >>byol >>simsiam >>dino >>barlow >>vicreg >>swav >>mae    one section for each method
+     >>rotation >>jigsaw >>context >>inpainting >>colorization >>autoencoder >>vae >>gan >>simclr >>moco >>supcon
+     >>nnclr >>cpc >>cpc2 >>byol >>simsiam >>dino >>barlow >>vicreg >>swav >>mae    one section for each method
      >>methods   their list, one row each
      >>train     one step, the loop over epochs, progress
      >>eval      what a representation is worth: linear probe, nearest neighbours, fine-tuning, collapse meters
@@ -4760,7 +4822,7 @@ SSLH_I_FN sslh_tensor *sslh_i_rebuilt_error(sslh_ctx *c, sslh_tensor *y, sslh_te
     return sslh_scale(c, sslh_mse(c, y, x), SSLH_I_R(0.5) * values);
 }
 
-/* Convolutions that exactly halve the sides, and double them when they are transposed: 4 x 4. */
+/* A convolution with these numbers and a kernel of 4 halves the sides exactly, its transpose doubles them. */
 SSLH_I_FN sslh_conv_desc sslh_i_halving(void) {
     sslh_conv_desc conv;
     memset(&conv, 0, sizeof conv);
@@ -4782,6 +4844,41 @@ SSLH_I_FN void sslh_i_doubling_new(sslh_net *net, int k, int in, int out, int ti
     snprintf(name, sizeof name, "conv%d.bias", k);
     sslh_param_new(net, name, sslh_dim1(in), SSLH_INIT_UNIFORM,
                    1 / sslh_i_sqrtf((float)(16 * in))); /* PyTorch's, also for transposed ones */
+}
+
+/* The way from a map to an image in [-1,1] (Radford et al. 2016): transposed convolutions, batch norm and ReLU between
+   them, tanh behind the last. How often the sides are doubled, the widths of the map that comes in, which its maker
+   sets, and of the last hidden map, and the channels of the image. */
+typedef struct sslh_i_doublings { int times, in, width, channels; } sslh_i_doublings;
+
+/* Width of the map behind doubling i, -1: before the first. It halves from doubling to doubling, from 8 times .width at
+   most; the last map is the image. */
+SSLH_I_FN int sslh_i_doubling_width(const sslh_i_doublings *s, int i) {
+    int left = s->times - 2 - i; /* halvings until the last hidden map */
+    return left < 0 ? s->channels : s->width << SSLH_I_MIN(left, 3);
+}
+/* x (N,h,w,in) -> (N,2^k h,2^k w,channels), k = times; at is the number of the first of its parameters. */
+SSLH_I_FN sslh_tensor *sslh_i_doublings_run(sslh_net *net, int at, sslh_tensor *x, const sslh_i_doublings *s) {
+    sslh_ctx *c = sslh_net_ctx(net);
+    int i;
+    for (i = 0; i < s->times; i++, at += 6) {
+        x = sslh_conv2d_transpose(c, x, sslh_param(net, at), NULL, sslh_i_halving());
+        if (i < s->times - 1) x = sslh_layer_batch_norm(net, at + 1, x, NULL, 0, SSLH_RELU);
+    }
+    return sslh_tanh(c, x);
+}
+/* Its parameters: no biases, weights of N(0, 0.02). */
+SSLH_I_FN void sslh_i_doublings_new(sslh_net *net, const sslh_i_doublings *s) {
+    int i, in = s->in;
+    char name[32];
+    for (i = 0; i < s->times; i++) {
+        int out = sslh_i_doubling_width(s, i);
+        snprintf(name, sizeof name, "deconv%d.weight", i + 1);
+        sslh_param_new(net, name, sslh_dim4(in, 4, 4, out), SSLH_INIT_NORMAL, 0.02f);
+        snprintf(name, sizeof name, "bn%d", i + 1);
+        if (i < s->times - 1) sslh_layer_batch_norm_new(net, name, out, 0);
+        in = out;
+    }
 }
 
 /* --- methods of several views: the views, the heads, a teacher, a queue, a meter ---------------------------------- */
@@ -5020,8 +5117,8 @@ SSLH_I_FN void sslh_i_context(sslh_ctx *c, const char *op) {
     snprintf(c->message, sizeof c->message, "%s: %.*s", op, (int)(sizeof old - 64), old);
 }
 
-/* Shape of a tap, or of the output for NULL: found by running one blank image of side x side pixels. */
-SSLH_I_FN sslh_shape sslh_i_tap_shape(sslh_ctx *c, const char *op, sslh_net *encoder, const char *tap, int side) {
+/* Shape of a tap, or of the output for NULL: found by running one blank image of H x W pixels. */
+SSLH_I_FN sslh_shape sslh_i_tap_shape(sslh_ctx *c, const char *op, sslh_net *encoder, const char *tap, int H, int W) {
     sslh_net_info info;
     sslh_forward_desc f;
     sslh_tensor *y;
@@ -5033,7 +5130,7 @@ SSLH_I_FN sslh_shape sslh_i_tap_shape(sslh_ctx *c, const char *op, sslh_net *enc
     sslh_train_mode(encoder, 0); /* one image has no batch statistics to speak of */
     sslh_push(c); /* the blank image leaves no tensors and no random numbers behind */
     sslh_no_grad(c, 1);
-    y = sslh_forward_ex(encoder, sslh_zeros(c, sslh_dim4(1, side, side, info.channels ? info.channels : 3)), f);
+    y = sslh_forward_ex(encoder, sslh_zeros(c, sslh_dim4(1, H, W, info.channels ? info.channels : 3)), f);
     if (!SSLH_I_BAD(c)) shape = sslh_shape_of(y);
     else sslh_i_context(c, op);
     sslh_no_grad(c, 0);
@@ -5048,8 +5145,10 @@ SSLH_I_FN int sslh_i_tap_width(sslh_ctx *c, const char *op, sslh_net *encoder, c
     sslh_shape shape;
     if (SSLH_I_BAD(c)) return 1;
     info = sslh_net_query(encoder);
+    int side; /* any: only the width counts */
     if (!tap) return info.width;
-    shape = sslh_i_tap_shape(c, op, encoder, tap, info.image ? info.image : 32); /* any size: only the width counts */
+    side = info.image ? info.image : 32;
+    shape = sslh_i_tap_shape(c, op, encoder, tap, side, side);
     return shape.size[shape.ndim - 1];
 }
 
@@ -5934,19 +6033,12 @@ static const char sslh_i_inpainting_paper[] = "";
 /* .hole */
 enum { SSLH_I_HOLE_MIDDLE = 1, SSLH_I_HOLE_REGION, SSLH_I_HOLE_BLOCKS, SSLH_I_HOLE_PIXELS };
 
-/* The decoder's settings: side n of the maps for (8) or 0, width of the encoder's map, of the last hidden map, channels
-   of the image, and how often the side is doubled. The discriminator reads channels and width alone. */
-typedef struct sslh_i_inpainting_net { int side, in, width, channels, doublings; } sslh_i_inpainting_net;
+/* The decoder's settings: side n of the maps for (8) or 0, and its way from the encoder's map to the image. */
+typedef struct sslh_i_inpainting_net { int side; sslh_i_doublings up; } sslh_i_inpainting_net;
 typedef struct sslh_i_inpainting { sslh_inpainting_desc d; sslh_recipe views; sslh_net *decoder, *discriminator;
     } sslh_i_inpainting;
 
 /* --- decoder and discriminator ------------------------------------------------------------------------------------ */
-
-/* Width of the map behind doubling i, which halves from doubling to doubling; the last is the image. */
-SSLH_I_FN int sslh_i_inpainting_width(const sslh_i_inpainting_net *s, int i) {
-    int left = s->doublings - 2 - i; /* halvings until the last hidden map */
-    return left < 0 ? s->channels : s->width << SSLH_I_MIN(left, 3);
-}
 
 /* (8): z (N,n,n,m), weight (m,n n,n n), a row for each place that comes out -> (N,n,n,m). Channels become the axis of
    matrices, so that it is one product with a matrix for each. */
@@ -5961,24 +6053,14 @@ SSLH_I_FN sslh_tensor *sslh_i_inpainting_channelwise(sslh_ctx *c, sslh_tensor *z
 /* g of (3): maps (N,h,w,m) -> (N,2^k h,2^k w,C) in [-1,1], by k transposed convolutions that double the sides. */
 SSLH_I_FN sslh_tensor *sslh_i_inpainting_decoder(sslh_net *net, sslh_tensor *x, const void *self) {
     const sslh_i_inpainting_net *s = (const sslh_i_inpainting_net *)self;
-    sslh_ctx *c = sslh_net_ctx(net);
-    sslh_conv_desc mix, conv;
-    int i, at = 0;
+    sslh_conv_desc mix;
     memset(&mix, 0, sizeof mix);
-    memset(&conv, 0, sizeof conv);
-    conv.stride = 2;
-    conv.pad = 1; /* with kernels of 4: sides exactly doubled */
     if (s->side) {
-        x = sslh_i_inpainting_channelwise(c, x, sslh_param(net, 0));
+        x = sslh_i_inpainting_channelwise(sslh_net_ctx(net), x, sslh_param(net, 0));
         x = sslh_layer_conv(net, 1, x, 1, mix);
         x = sslh_layer_batch_norm(net, 2, x, NULL, 0, SSLH_RELU);
-        at = 7;
     }
-    for (i = 0; i < s->doublings; i++, at += 6) {
-        x = sslh_conv2d_transpose(c, x, sslh_param(net, at), NULL, conv);
-        if (i < s->doublings - 1) x = sslh_layer_batch_norm(net, at + 1, x, NULL, 0, SSLH_RELU);
-    }
-    return sslh_tanh(c, x);
+    return sslh_i_doublings_run(net, s->side ? 7 : 0, x, &s->up);
 }
 
 /* Its convolutions have no biases, and weights of N(0, 0.02), as released; the matrices of (8) keep the size of what
@@ -5986,29 +6068,21 @@ SSLH_I_FN sslh_tensor *sslh_i_inpainting_decoder(sslh_net *net, sslh_tensor *x, 
 SSLH_I_FN sslh_net *sslh_i_inpainting_decoder_new(sslh_ctx *c, const sslh_i_inpainting_net *s) {
     sslh_net_desc d;
     sslh_net *net;
-    int i, in = s->in, n = s->side * s->side;
-    char name[32];
+    int in = s->up.in, n = s->side * s->side;
     memset(&d, 0, sizeof d);
     d.name = "inpainting_decoder";
     d.forward = sslh_i_inpainting_decoder;
     d.self = s;
     d.self_size = sizeof *s;
     d.kind = SSLH_MAP;
-    d.width = s->channels;
+    d.width = s->up.channels;
     net = sslh_net_new(c, d);
     if (s->side) {
         sslh_param_new(net, "channelwise", sslh_dim3(in, n, n), SSLH_INIT_NORMAL, 1.0f / (float)s->side);
         sslh_param_new(net, "mix.weight", sslh_dim4(in, 1, 1, in), SSLH_INIT_NORMAL, 0.02f);
         sslh_layer_batch_norm_new(net, "mix_bn", in, 0);
     }
-    for (i = 0; i < s->doublings; i++) {
-        int out = sslh_i_inpainting_width(s, i);
-        snprintf(name, sizeof name, "deconv%d.weight", i + 1);
-        sslh_param_new(net, name, sslh_dim4(in, 4, 4, out), SSLH_INIT_NORMAL, 0.02f);
-        snprintf(name, sizeof name, "bn%d", i + 1);
-        if (i < s->doublings - 1) sslh_layer_batch_norm_new(net, name, out, 0);
-        in = out;
-    }
+    sslh_i_doublings_new(net, &s->up);
     return net;
 }
 
@@ -6016,11 +6090,8 @@ SSLH_I_FN sslh_net *sslh_i_inpainting_decoder_new(sslh_ctx *c, const sslh_i_inpa
    places, so that it takes holes of every size. */
 SSLH_I_FN sslh_tensor *sslh_i_inpainting_discriminator(sslh_net *net, sslh_tensor *x, const void *self) {
     sslh_ctx *c = sslh_net_ctx(net);
-    sslh_conv_desc conv;
+    const sslh_conv_desc conv = sslh_i_halving();
     (void)self;
-    memset(&conv, 0, sizeof conv);
-    conv.stride = 2;
-    conv.pad = 1;
     x = sslh_leaky_relu(c, sslh_layer_conv(net, 0, x, 1, conv), SSLH_I_R(0.2)); /* no batch norm on what it judges */
     x = sslh_layer_batch_norm(net, 2, sslh_layer_conv(net, 1, x, 1, conv), NULL, 0, SSLH_LINEAR);
     x = sslh_leaky_relu(c, x, SSLH_I_R(0.2));
@@ -6209,11 +6280,6 @@ SSLH_I_FN sslh_tensor *sslh_i_inpainting_judge(sslh_method *m, sslh_tensor *z, s
     return sslh_forward(s->discriminator, z); /* (N,1) */
 }
 
-/* Mean of -log s(logits) for real 1, of -log(1 - s(logits)) for real 0. */
-SSLH_I_FN sslh_tensor *sslh_i_inpainting_verdict(sslh_ctx *c, sslh_tensor *logits, float real) {
-    return sslh_bce_with_logits(c, logits, sslh_full(c, sslh_shape_of(logits), real));
-}
-
 /* (4) of y and t (N,H,W,C), mask (N,H,W,1); *psnr: that of the hole, of values in [0,1]. */
 SSLH_I_FN sslh_tensor *sslh_i_inpainting_error(sslh_method *m, sslh_tensor *y, sslh_tensor *t, sslh_tensor *mask,
                                                float *psnr) {
@@ -6243,7 +6309,7 @@ SSLH_I_FN sslh_tensor *sslh_i_inpainting_error(sslh_method *m, sslh_tensor *y, s
 SSLH_I_FN sslh_tensor *sslh_i_inpainting_loss(sslh_method *m, const sslh_view_set *v, int phase) {
     sslh_ctx *c = m->ctx;
     const sslh_i_inpainting *s = (const sslh_i_inpainting *)m->self;
-    sslh_tensor *x = sslh_view_get(v, "images"), *mask = sslh_view_get(v, "mask"), *t, *y, *loss, *fooled;
+    sslh_tensor *x = sslh_view_get(v, "images"), *mask = sslh_view_get(v, "mask"), *t, *y, *real, *loss, *fooled;
     int judges = s->discriminator && phase == 0;
     if (SSLH_I_BAD(c)) return sslh_i_dummy(c);
     t = sslh_shift(c, sslh_scale(c, x, 2), -1); /* (N,H,W,C) */
@@ -6251,14 +6317,14 @@ SSLH_I_FN sslh_tensor *sslh_i_inpainting_loss(sslh_method *m, const sslh_view_se
     y = sslh_i_inpainting_paint(m, x, mask); /* (N,H,W,C) */
     if (judges) {
         sslh_no_grad(c, 0);
-        loss = sslh_i_inpainting_verdict(c, sslh_i_inpainting_judge(m, t, mask), 1);
-        loss = sslh_add(c, loss, sslh_i_inpainting_verdict(c, sslh_i_inpainting_judge(m, y, mask), 0)); /* (5) */
+        real = sslh_i_inpainting_judge(m, t, mask); /* (N,1) */
+        loss = sslh_adversarial_loss(c, real, sslh_i_inpainting_judge(m, y, mask), SSLH_NON_SATURATING); /* (5) */
         m->numbers[1].value = sslh_item(loss);
         return loss;
     }
     loss = sslh_i_inpainting_error(m, y, t, mask, &m->numbers[0].value); /* (4) */
     if (!s->discriminator) return loss;
-    fooled = sslh_i_inpainting_verdict(c, sslh_i_inpainting_judge(m, y, mask), 1);
+    fooled = sslh_adversarial_loss(c, NULL, sslh_i_inpainting_judge(m, y, mask), SSLH_NON_SATURATING);
     m->numbers[2].value = sslh_item(fooled);
     return sslh_add(c, sslh_scale(c, loss, 1 - s->d.adversarial), sslh_scale(c, fooled, s->d.adversarial)); /* (6) */
 }
@@ -6312,16 +6378,16 @@ SSLH_DEF sslh_tensor *sslh_inpaint(sslh_method *m, sslh_tensor *x, sslh_tensor *
 SSLH_I_FN void sslh_i_inpainting_measure(sslh_ctx *c, sslh_net *encoder, const char *tap, sslh_i_inpainting_net *n) {
     sslh_net_info info = sslh_net_query(encoder);
     int side = info.image ? info.image : 64;
-    sslh_shape shape = sslh_i_tap_shape(c, "sslh_inpainting", encoder, tap, side);
-    n->channels = info.channels ? info.channels : 3;
+    sslh_shape shape = sslh_i_tap_shape(c, "sslh_inpainting", encoder, tap, side, side);
+    n->up.channels = info.channels ? info.channels : 3;
     if (SSLH_I_BAD(c)) return;
     if (shape.ndim != 4 || shape.size[1] < 1 || shape.size[1] >= side) {
         sslh_fail(c, SSLH_E_SHAPE, "sslh_inpainting: the encoder \"%s\" gives no map that is smaller than the image; "
                   "make it with .map_output, or name an inner map by .tap", info.name);
         return;
     }
-    n->in = shape.size[3];
-    while (shape.size[1] << n->doublings < side) n->doublings++;
+    n->up.in = shape.size[3];
+    while (shape.size[1] << n->up.times < side) n->up.times++;
 }
 
 SSLH_DEF sslh_method sslh_inpainting(sslh_ctx *c, sslh_net *encoder, sslh_inpainting_desc d) {
@@ -6330,7 +6396,7 @@ SSLH_DEF sslh_method sslh_inpainting(sslh_ctx *c, sslh_net *encoder, sslh_inpain
     sslh_method m;
     memset(&s, 0, sizeof s);
     memset(&n, 0, sizeof n);
-    n.in = n.channels = 1;
+    n.up.in = n.up.channels = 1;
     sslh_i_resolve(c, "sslh_inpainting", sslh_i_inpainting_settings, SSLH_I_LENGTH(sslh_i_inpainting_settings), &d);
     if (sslh_i_check_encoder(c, "sslh_inpainting", encoder, -1)) sslh_i_inpainting_measure(c, encoder, d.tap, &n);
     if (!(d.area > 0)) d.area = d.hole == SSLH_I_HOLE_PIXELS ? 0.5f : 0.25f;
@@ -6338,10 +6404,10 @@ SSLH_DEF sslh_method sslh_inpainting(sslh_ctx *c, sslh_net *encoder, sslh_inpain
     memset(s.views.mean, 0, sizeof s.views.mean); /* (2) normalises, and the target is in [0,1] */
     memset(s.views.std, 0, sizeof s.views.std);
     n.side = d.channelwise;
-    n.width = d.decoder_width;
+    n.up.width = d.decoder_width;
     if (!SSLH_I_BAD(c)) s.decoder = sslh_i_inpainting_decoder_new(c, &n);
     if (!SSLH_I_BAD(c) && d.adversarial > 0)
-        s.discriminator = sslh_i_inpainting_discriminator_new(c, n.channels, d.discriminator_width);
+        s.discriminator = sslh_i_inpainting_discriminator_new(c, n.up.channels, d.discriminator_width);
     s.d = d;
     m = sslh_i_method_begin(c, "inpainting", encoder, &s, sizeof s);
     if (s.decoder) sslh_child(m.net, "decoder", s.decoder);
@@ -7824,6 +7890,471 @@ SSLH_I_FN sslh_method sslh_i_vae_make(sslh_ctx *c, sslh_net *encoder, sslh_data 
     return sslh_vae(c, d);
 }
 #endif /* SSLH_WITH_VAE */
+
+/* ================================================================================================================== */
+/*  >>gan           generative adversarial nets                                                                       */
+/* ================================================================================================================== */
+
+#if SSLH_WITH_GAN
+/* Goodfellow, Pouget-Abadie, Mirza, Xu, Warde-Farley, Ozair, Courville, Bengio: "Generative adversarial nets", NIPS
+   2014. The nets: Radford, Metz, Chintala: "Unsupervised representation learning with deep convolutional generative
+   adversarial networks" (DCGAN), ICLR 2016. Losses: Arjovsky, Chintala, Bottou: "Wasserstein generative adversarial
+   networks", ICML 2017; Lim, Ye: "Geometric GAN", arXiv 2017. Spectral normalisation: Miyato, Kataoka, Koyama, Yoshida:
+   "Spectral normalization for generative adversarial networks", ICLR 2018.
+
+   Learns from: real images, and images that a generator makes up of noise. The discriminator has to tell them apart,
+   the generator to deceive it; what the discriminator has learnt to look at is the representation.
+
+       z   ~ N(0, 1)                         noise, .latent numbers for each image                    (1)
+       y   = G(z), t = 2x - 1                made up and real, both in [-1,1]                         (2)
+       D   = w . f(.) + b                    encoder f, one number: how real                          (3)
+       L_D = mean of -log s(D(t)) + mean of -log(1 - s(D(y)))       .loss 1 and 2, s the sigmoid      (4)
+       L_G = mean of -log s(D(y))            .loss 1, which does not saturate                         (5)
+           = mean of log(1 - s(D(y)))        .loss 2, minimax: the game as it is written down         (6)
+       L_D = mean of max(0, 1 - D(t)) + mean of max(0, 1 + D(y)), L_G = - mean of D(y)     .loss 3    (7)
+       L_D = mean of D(y) - mean of D(t),                         L_G = - mean of D(y)     .loss 4    (8)
+       A   <- a A + (1-a) G                  the average of G that samples come from, a = .average    (9)
+
+   A step has two phases: L_D moves f, w and b alone, then L_G moves G alone; with .critic k the second comes in every
+   k-th step only. (8) needs a D whose slope is bounded: each weight matrix W of it (of a convolution, a row for each
+   output channel) is brought to spectral norm 1, by one step of the power iteration before each phase,
+
+       v <- W'u / |W'u|,  u <- W v / |W v|,  sigma = u'W v,  W <- W / sigma                          (10)
+       dL/dW <- dL/dW - <dL/dW, W> u v'      which makes it the gradient of L(W / sigma)             (11)
+
+   or, as Arjovsky et al. did, all its parameters are cut to [-.clip_at, .clip_at]. Miyato et al. keep a W that is not
+   divided and divide it in each pass; dividing the W that is kept gives the same function and the same direction, and
+   an encoder that works without knowing of it.
+   Defaults: DCGAN's nets, a quarter as wide, and training; (9) begins with a short memory, a = min(.average, (1+k) /
+   (10+k)) behind step k of the generator. A discriminator that cannot tell has 2 ln 2 = 1.386 in (4) and ln 2 in (5).
+   Traps: real and made-up images go through D one after the other, each batch with its own statistics; those that batch
+   norm keeps for later are of real images alone. Minimax stands still when D wins early, for (6) is flat there. The
+   losses say which player is ahead, not how good the images are: look at samples, or measure sslh_frechet. Samples that
+   look alike for different z (mode collapse) mean that G has found one answer. Batch norm undoes (10) and makes D's
+   verdict depend on the batch: with .loss 4 take an encoder without it. */
+
+static const sslh_setting sslh_i_gan_settings[] = {
+    {SSLH_I_FIELD(sslh_gan_desc, height), SSLH_SETTING_INT, "data", "1 to 4096"},
+    {SSLH_I_FIELD(sslh_gan_desc, width), SSLH_SETTING_INT, "data", "1 to 4096"},
+    {SSLH_I_FIELD(sslh_gan_desc, channels), SSLH_SETTING_INT, "data", "1 to 4"},
+    {SSLH_I_FIELD(sslh_gan_desc, loss), SSLH_SETTING_INT, "1", "1 to 4"},
+    {SSLH_I_FIELD(sslh_gan_desc, bound), SSLH_SETTING_INT, "auto", "1 to 3"},
+    {SSLH_I_FIELD(sslh_gan_desc, clip_at), SSLH_SETTING_REAL, "0.01", "above 0"},
+    {SSLH_I_FIELD(sslh_gan_desc, critic), SSLH_SETTING_INT, "auto", "1 to 1000"},
+    {SSLH_I_FIELD(sslh_gan_desc, latent), SSLH_SETTING_INT, "100", "1 to 1048576"},
+    {SSLH_I_FIELD(sslh_gan_desc, generator), SSLH_SETTING_INT, "1", "1 or 2"},
+    {SSLH_I_FIELD(sslh_gan_desc, generator_width), SSLH_SETTING_INT, "auto", "1 to 65536"},
+    {SSLH_I_FIELD(sslh_gan_desc, average), SSLH_SETTING_REAL, "0.999", "at least 0, below 1"},
+    {SSLH_I_FIELD(sslh_gan_desc, settings), SSLH_SETTING_WORD, "short", SSLH_I_SETTINGS_NAMES},
+};
+static const char sslh_i_gan_training[] = "batch=128 optimizer=adam beta1=0.5 lr=2e-4 schedule=constant warmup=0";
+static const char sslh_i_gan_paper[] = "";
+
+enum { SSLH_I_BOUND_NONE = 1, SSLH_I_BOUND_SPECTRAL, SSLH_I_BOUND_CLIP };        /* .bound */
+enum { SSLH_I_GENERATOR_CONV = 1, SSLH_I_GENERATOR_FLAT };                       /* .generator */
+enum { SSLH_I_GAN_ALL, SSLH_I_GAN_WEIGHTS, SSLH_I_GAN_STATISTICS };              /* what of a net is listed */
+
+/* The generator's settings: z (latent) -> a map of height x width, or a hidden layer of so many values, .. -> image. */
+typedef struct sslh_i_gan_net { int latent, height, width, hidden; sslh_i_doublings up; } sslh_i_gan_net;
+typedef struct sslh_i_gan_list { sslh_tensor **t; int n; } sslh_i_gan_list;
+typedef struct sslh_i_gan {
+    sslh_gan_desc d;
+    sslh_net *generator, *average, *head; /* G, A; w and b */
+    int flat;                             /* the head reads all places of f's map, not their mean */
+    sslh_i_gan_list bound;                /* what .bound is about: weights of D, or all its parameters */
+    sslh_i_gan_list kept;                 /* running statistics of f */
+    sslh_i_gan_list made, averaged;       /* those of G and of A */
+    int u, v;                             /* states of m.net: the vectors of (10), one after the other */
+} sslh_i_gan;
+
+/* --- generator and head ------------------------------------------------------------------------------------------- */
+
+/* G of (2): (N,latent) -> (N,H,W,C) in [-1,1] */
+SSLH_I_FN sslh_tensor *sslh_i_gan_generator(sslh_net *net, sslh_tensor *z, const void *self) {
+    const sslh_i_gan_net *s = (const sslh_i_gan_net *)self;
+    sslh_ctx *c = sslh_net_ctx(net);
+    if (s->hidden) {
+        z = sslh_layer_linear(net, 0, z, 0, SSLH_RELU); /* (N,hidden) */
+        z = sslh_layer_linear(net, 2, z, 0, SSLH_RELU);
+        z = sslh_layer_linear(net, 4, z, 0, SSLH_TANH); /* (N,H W C) */
+        return sslh_reshape(c, z, sslh_dim4(-1, s->height, s->width, s->up.channels));
+    }
+    z = sslh_layer_linear(net, 0, z, 1, SSLH_LINEAR);
+    z = sslh_reshape(c, z, sslh_dim4(-1, s->height, s->width, s->up.in)); /* (N,h,w,in) */
+    if (s->up.times) z = sslh_layer_batch_norm(net, 1, z, NULL, 0, SSLH_RELU);
+    return sslh_i_doublings_run(net, 6, z, &s->up);
+}
+
+/* Convolutional: sides are halved as long as they are even and at least 4 are left, and that is where it begins. */
+SSLH_I_FN sslh_net *sslh_i_gan_generator_new(sslh_ctx *c, const sslh_gan_desc *d) {
+    const sslh_param_opts its = {1, 0, 0};
+    sslh_i_gan_net s;
+    sslh_net_desc n;
+    sslh_net *net;
+    memset(&s, 0, sizeof s);
+    memset(&n, 0, sizeof n);
+    s.latent = d->latent;
+    s.height = d->height;
+    s.width = d->width;
+    s.up.channels = d->channels;
+    s.up.width = d->generator_width;
+    if (d->generator == SSLH_I_GENERATOR_FLAT) s.hidden = d->generator_width;
+    else
+        for (; s.height % 2 == 0 && s.width % 2 == 0 && SSLH_I_MIN(s.height, s.width) >= 8; s.up.times++)
+            s.height /= 2, s.width /= 2;
+    s.up.in = sslh_i_doubling_width(&s.up, -1);
+    n.name = "gan_generator";
+    n.forward = sslh_i_gan_generator;
+    n.self = &s;
+    n.self_size = sizeof s;
+    n.kind = SSLH_MAP;
+    n.width = d->channels;
+    net = sslh_net_new(c, n);
+    if (s.hidden) {
+        sslh_layer_linear_new(net, "fc1", s.latent, s.hidden, 0);
+        sslh_layer_linear_new(net, "fc2", s.hidden, s.hidden, 0);
+        sslh_layer_linear_new(net, "fc3", s.hidden, s.height * s.width * s.up.channels, 0);
+    } else {
+        sslh_param_new(net, "fc.weight", sslh_dim2(s.height * s.width * s.up.in, s.latent), SSLH_INIT_NORMAL, 0.02f);
+        if (s.up.times) sslh_layer_batch_norm_new(net, "bn0", s.up.in, 0);
+        sslh_i_doublings_new(net, &s.up);
+    }
+    sslh_param_set_matching(net, "", its); /* group 1: what phase 1 moves */
+    return net;
+}
+
+/* w and b of (3): features (N,..) -> (N,1) */
+SSLH_I_FN sslh_tensor *sslh_i_gan_head(sslh_net *net, sslh_tensor *x, const void *self) {
+    (void)self;
+    x = sslh_reshape(sslh_net_ctx(net), x, sslh_dim2(x->shape[0], -1));
+    return sslh_layer_linear(net, 0, x, 0, SSLH_LINEAR);
+}
+SSLH_I_FN sslh_net *sslh_i_gan_head_new(sslh_ctx *c, int in) {
+    sslh_net_desc n;
+    sslh_net *net;
+    memset(&n, 0, sizeof n);
+    n.name = "gan_head";
+    n.forward = sslh_i_gan_head;
+    n.kind = SSLH_VECTOR;
+    n.width = 1;
+    net = sslh_net_new(c, n);
+    sslh_param_new(net, "fc.weight", sslh_dim2(1, in), SSLH_INIT_NORMAL, 0.02f); /* it begins undecided */
+    sslh_param_new(net, "fc.bias", sslh_dim1(1), SSLH_INIT_ZERO, 0);
+    return net;
+}
+
+/* --- the bound of D's slope, and running statistics --------------------------------------------------------------- */
+
+/* Adds the tensors of a net that what asks for. */
+SSLH_I_FN void sslh_i_gan_collect(sslh_ctx *c, sslh_i_gan_list *list, sslh_net *net, int what) {
+    int i, n, is_param;
+    sslh_tensor **all;
+    char name[256];
+    if (SSLH_I_BAD(c)) return;
+    n = sslh_count_tensors(net);
+    all = (sslh_tensor **)sslh_i_alloc(c, (size_t)(list->n + n + 1) * sizeof *all);
+    if (!all) return;
+    for (i = 0; i < list->n; i++) all[i] = list->t[i];
+    for (i = 0; i < n; i++) {
+        sslh_tensor *t = sslh_tensor_at(net, i, name, sizeof name, &is_param);
+        size_t length;
+        if (SSLH_I_BAD(c)) break; /* no memory for the net */
+        length = strlen(name);
+        if (what == SSLH_I_GAN_STATISTICS ? is_param || t->type != SSLH_F32 : !is_param) continue;
+        if (what == SSLH_I_GAN_WEIGHTS && (t->ndim < 2 || length < 6 || strcmp(name + length - 6, "weight") != 0))
+            continue;
+        all[list->n++] = t;
+    }
+    sslh_i_free(c, list->t);
+    list->t = all;
+}
+
+/* (10) for one W, as (O,K); u (O) and v (K) move with it. */
+SSLH_I_FN void sslh_i_gan_power(sslh_ctx *c, sslh_tensor *weight, sslh_real *u, sslh_real *v) {
+    int O = weight->shape[0], K = (int)(weight->count / (size_t)O), o;
+    sslh_tensor *W = sslh_reshape(c, weight, sslh_dim2(O, K)), *x = sslh_zeros(c, sslh_dim2(1, O)), *y;
+    sslh_real sigma;
+    if (SSLH_I_BAD(c)) return;
+    memcpy(x->data, u, (size_t)O * sizeof *u);
+    x = sslh_l2_normalize(c, sslh_matmul(c, x, W), 0); /* v: (1,K) */
+    y = sslh_matmul_ex(c, x, W, 0, 1); /* W v: (1,O), sigma long */
+    if (SSLH_I_BAD(c)) return;
+    sigma = (sslh_real)sqrt((double)sslh_i_sum_squares(c, y->data, y->count));
+    if (!(sigma > 0) || !(sigma - sigma == 0)) return; /* all zeros, or not finite: the loss will say it */
+    memcpy(v, x->data, (size_t)K * sizeof *v);
+    for (o = 0; o < O; o++) u[o] = y->data[o] / sigma;
+    sslh_i_scale_array(c, weight->data, weight->count, 1 / sigma);
+}
+
+/* (10), or clipping. */
+SSLH_I_FN void sslh_i_gan_restrain(sslh_method *m) {
+    sslh_ctx *c = m->ctx;
+    const sslh_i_gan *s = (const sslh_i_gan *)m->self;
+    sslh_real *u, *v, clip = (sslh_real)s->d.clip_at;
+    size_t j;
+    int i;
+    if (s->d.bound == SSLH_I_BOUND_NONE || SSLH_I_BAD(c)) return;
+    if (s->d.bound == SSLH_I_BOUND_CLIP) {
+        for (i = 0; i < s->bound.n; i++)
+            for (j = 0; j < s->bound.t[i]->count; j++) {
+                sslh_real *w = &s->bound.t[i]->data[j];
+                *w = *w > clip ? clip : *w < -clip ? -clip : *w; /* a NaN stays one */
+            }
+        return;
+    }
+    u = sslh_state(m->net, s->u)->data;
+    v = sslh_state(m->net, s->v)->data;
+    sslh_no_grad(c, 1);
+    for (i = 0; i < s->bound.n; i++) {
+        const sslh_tensor *w = s->bound.t[i];
+        sslh_i_gan_power(c, s->bound.t[i], u, v);
+        u += w->shape[0];
+        v += w->count / (size_t)w->shape[0];
+    }
+    sslh_no_grad(c, 0);
+}
+
+/* (11) */
+SSLH_I_FN void sslh_i_gan_grads(sslh_method *m, int phase) {
+    const sslh_i_gan *s = (const sslh_i_gan *)m->self;
+    const sslh_real *u, *v;
+    int i;
+    if (phase || s->d.bound != SSLH_I_BOUND_SPECTRAL) return;
+    u = sslh_state(m->net, s->u)->data;
+    v = sslh_state(m->net, s->v)->data;
+    for (i = 0; i < s->bound.n; i++) {
+        const sslh_tensor *w = s->bound.t[i];
+        size_t O = (size_t)w->shape[0], K = w->count / O, o, k;
+        if (w->grad) {
+            sslh_real inner = (sslh_real)sslh_i_dot(w->grad, w->data, w->count);
+            for (o = 0; o < O; o++) {
+                sslh_real factor = inner * u[o], *g = w->grad + o * K;
+                for (k = 0; k < K; k++) {
+                    sslh_real part = factor * v[k];
+                    g[k] -= part;
+                }
+            }
+        }
+        u += O;
+        v += K;
+    }
+}
+
+/* (3) for images (N,H,W,C) in [-1,1]: (N,1). Made-up ones leave no trace in the statistics that f keeps. */
+SSLH_I_FN sslh_tensor *sslh_i_gan_judge(sslh_method *m, sslh_tensor *x, int made_up) {
+    sslh_ctx *c = m->ctx;
+    const sslh_i_gan *s = (const sslh_i_gan *)m->self;
+    sslh_tensor *before; /* all statistics, one after the other */
+    size_t values = 1, at;
+    int i, n = made_up ? s->kept.n : 0;
+    for (i = 0; i < n; i++) values += s->kept.t[i]->count;
+    before = sslh_zeros(c, sslh_dim1((int)values));
+    if (SSLH_I_BAD(c)) return sslh_i_dummy(c);
+    for (i = 0, at = 0; i < n; at += s->kept.t[i++]->count)
+        memcpy(before->data + at, s->kept.t[i]->data, s->kept.t[i]->count * sizeof *before->data);
+    x = sslh_forward(m->encoder, x); /* (N,D), (N,h,w,D) or (N,T,D) */
+    for (i = 0, at = 0; i < n; at += s->kept.t[i++]->count)
+        memcpy(s->kept.t[i]->data, before->data + at, s->kept.t[i]->count * sizeof *before->data);
+    if (SSLH_I_BAD(c)) return sslh_i_dummy(c);
+    return sslh_forward(s->head, s->flat ? x : sslh_i_pool_features(c, x));
+}
+
+/* --- the method --------------------------------------------------------------------------------------------------- */
+
+/* Images are given to the encoder as (2) has them, later too. */
+SSLH_I_FN void sslh_i_gan_prepare(sslh_method *m, sslh_data data) {
+    const sslh_gan_desc *d = &((const sslh_i_gan *)m->self)->d;
+    sslh_preprocess p;
+    int k;
+    sslh_i_own_size(m, "sslh_gan", data, d->height, d->width, d->channels);
+    p = sslh_get_preprocess(m->encoder);
+    for (k = 0; k < 4; k++) p.mean[k] = p.std[k] = 0.5f;
+    sslh_set_preprocess(m->encoder, p);
+}
+
+/* (1), from the context's stream, and t of (2). */
+SSLH_I_FN void sslh_i_gan_views(sslh_method *m, const sslh_batch *batch, sslh_view_set *out) {
+    sslh_ctx *c = m->ctx;
+    const sslh_i_gan *s = (const sslh_i_gan *)m->self;
+    m->phases = (m->step + 1) % s->d.critic == 0 ? 2 : 1;
+    sslh_view_add(out, "images", sslh_shift(c, sslh_scale(c, sslh_batch_images(c, *batch), 2), -1)); /* (N,H,W,C) */
+    sslh_view_add(out, "noise", sslh_normal(c, sslh_dim2(batch->count, s->d.latent), 0, 1)); /* (N,latent) */
+}
+
+/* The share of logits (N,1) that are on the right side of 0. */
+SSLH_I_FN float sslh_i_gan_right(const sslh_tensor *real, const sslh_tensor *fake) {
+    size_t i, right = 0;
+    for (i = 0; i < real->count; i++) right += (size_t)(real->data[i] > 0) + (size_t)(fake->data[i] < 0);
+    return (float)right / (float)(2 * real->count);
+}
+
+/* The noise of a step is the same in both phases; D has moved in between. */
+SSLH_I_FN sslh_tensor *sslh_i_gan_loss(sslh_method *m, const sslh_view_set *v, int phase) {
+    sslh_ctx *c = m->ctx;
+    const sslh_i_gan *s = (const sslh_i_gan *)m->self;
+    const sslh_adversary kind = (sslh_adversary)s->d.loss;
+    sslh_tensor *y, *real, *fake, *loss, *its;
+    sslh_i_gan_restrain(m);
+    if (SSLH_I_BAD(c)) return sslh_i_dummy(c);
+    if (phase == 0) sslh_no_grad(c, 1);
+    y = sslh_forward(s->generator, sslh_view_get(v, "noise")); /* (2): (N,H,W,C) */
+    if (phase == 0) sslh_no_grad(c, 0);
+    if (phase) {
+        loss = sslh_adversarial_loss(c, NULL, sslh_i_gan_judge(m, y, 1), kind); /* (5), (6), (7), (8) */
+        m->numbers[1].value = sslh_item(loss);
+        return loss;
+    }
+    real = sslh_i_gan_judge(m, sslh_view_get(v, "images"), 0); /* (N,1) */
+    fake = sslh_i_gan_judge(m, y, 1); /* (N,1) */
+    loss = sslh_adversarial_loss(c, real, fake, kind); /* (4), (7), (8) */
+    its = sslh_adversarial_loss(c, NULL, sslh_detach(c, fake), kind); /* for steps without a second phase */
+    if (SSLH_I_BAD(c)) return sslh_i_dummy(c);
+    m->numbers[0].value = sslh_item(loss);
+    m->numbers[1].value = sslh_item(its);
+    m->numbers[2].value = sslh_i_gan_right(real, fake);
+    return loss;
+}
+
+/* (9), of the statistics too, so that they are those of the average. */
+SSLH_I_FN void sslh_i_gan_after(sslh_method *m) {
+    const sslh_i_gan *s = (const sslh_i_gan *)m->self;
+    float k = (float)(m->step / s->d.critic), a = SSLH_I_MIN(s->d.average, (1 + k) / (10 + k));
+    int i;
+    if (m->phases < 2) { /* the last to have moved is D, and nothing may come after this step */
+        sslh_i_gan_restrain(m);
+        return;
+    }
+    sslh_ema_update(s->average, s->generator, a);
+    for (i = 0; i < s->made.n && !SSLH_I_BAD(m->ctx); i++)
+        sslh_i_ema(m->ctx, s->averaged.t[i]->data, s->made.t[i]->data, s->made.t[i]->count, (sslh_real)a);
+}
+
+/* The vectors of (10); u begins anywhere. */
+SSLH_I_FN void sslh_i_gan_spectral_new(sslh_method *m) {
+    sslh_ctx *c = m->ctx;
+    sslh_i_gan *s = (sslh_i_gan *)m->self;
+    sslh_tensor *u;
+    size_t O = 0, K = 0;
+    int i;
+    for (i = 0; i < s->bound.n; i++) {
+        O += (size_t)s->bound.t[i]->shape[0];
+        K += s->bound.t[i]->count / (size_t)s->bound.t[i]->shape[0];
+    }
+    s->u = sslh_state_new(m->net, "spectral_u", SSLH_F32, sslh_dim1((int)O));
+    s->v = sslh_state_new(m->net, "spectral_v", SSLH_F32, sslh_dim1((int)K));
+    u = SSLH_I_BAD(c) ? NULL : sslh_state(m->net, s->u);
+    if (!SSLH_I_BAD(c)) sslh_i_random_fill(c, sslh_next_stream(c), u->data, u->count, 1, 0, 1);
+}
+
+/* What is left open: sizes by the encoder, the rest by .loss and .generator. */
+SSLH_I_FN void sslh_i_gan_resolve(sslh_ctx *c, sslh_net *encoder, sslh_gan_desc *d) {
+    sslh_net_info info;
+    if (!sslh_i_check_encoder(c, "sslh_gan", encoder, -1)) return;
+    info = sslh_net_query(encoder);
+    if (!d->height) d->height = info.image;
+    if (!d->width) d->width = info.image;
+    if (!d->channels) d->channels = info.channels;
+    sslh_i_resolve(c, "sslh_gan", sslh_i_gan_settings, SSLH_I_LENGTH(sslh_i_gan_settings), d);
+    if (SSLH_I_BAD(c)) return;
+    if (!d->bound) d->bound = d->loss == SSLH_WASSERSTEIN ? SSLH_I_BOUND_SPECTRAL : SSLH_I_BOUND_NONE;
+    if (!d->critic) d->critic = d->bound == SSLH_I_BOUND_CLIP ? 5 : 1;
+    if (!d->generator_width) d->generator_width = d->generator == SSLH_I_GENERATOR_FLAT ? 256 : 32;
+    if (info.channels && info.channels != d->channels)
+        sslh_fail(c, SSLH_E_SHAPE, "sslh_gan: .channels is %d, the encoder \"%s\" takes images of %d", d->channels,
+                  info.name, info.channels);
+    else if (info.image && (info.image != d->height || info.image != d->width))
+        sslh_fail(c, SSLH_E_SHAPE, "sslh_gan: images of %d x %d, the encoder \"%s\" takes those of %d x %d", d->height,
+                  d->width, info.name, info.image, info.image);
+}
+
+SSLH_DEF sslh_method sslh_gan(sslh_ctx *c, sslh_net *encoder, sslh_gan_desc d) {
+    sslh_i_gan s;
+    sslh_method m;
+    int in = 1;
+    memset(&s, 0, sizeof s);
+    sslh_i_gan_resolve(c, encoder, &d);
+    if (!SSLH_I_BAD(c)) {
+        sslh_shape shape = sslh_dim1(sslh_net_query(encoder).width);
+        s.flat = sslh_net_query(encoder).kind == SSLH_MAP;
+        if (s.flat) shape = sslh_i_tap_shape(c, "sslh_gan", encoder, NULL, d.height, d.width);
+        for (in = shape.size[--shape.ndim]; shape.ndim > 1;) in *= shape.size[--shape.ndim];
+        s.generator = sslh_i_gan_generator_new(c, &d);
+        s.average = sslh_i_teacher(s.generator);
+        s.head = sslh_i_gan_head_new(c, in);
+    }
+    s.d = d;
+    if (d.bound > SSLH_I_BOUND_NONE) {
+        int what = d.bound == SSLH_I_BOUND_CLIP ? SSLH_I_GAN_ALL : SSLH_I_GAN_WEIGHTS;
+        sslh_i_gan_collect(c, &s.bound, encoder, what);
+        sslh_i_gan_collect(c, &s.bound, s.head, what);
+    }
+    sslh_i_gan_collect(c, &s.kept, encoder, SSLH_I_GAN_STATISTICS);
+    sslh_i_gan_collect(c, &s.made, s.generator, SSLH_I_GAN_STATISTICS);
+    sslh_i_gan_collect(c, &s.averaged, s.average, SSLH_I_GAN_STATISTICS);
+    m = sslh_i_method_begin(c, "gan", encoder, &s, sizeof s);
+    if (!SSLH_I_BAD(c)) {
+        sslh_child(m.net, "head", s.head);
+        sslh_child(m.net, "generator", s.generator);
+        sslh_child(m.net, "average", s.average);
+        if (d.bound == SSLH_I_BOUND_SPECTRAL) sslh_i_gan_spectral_new(&m);
+    }
+    if (d.loss == SSLH_WASSERSTEIN) m.numbers[2].name = NULL; /* 0 divides nothing */
+    m.phases = 2;
+    m.groups[0] = ~(1u << 1); /* D, in whatever groups its encoder is */
+    m.groups[1] = 1u << 1;
+    m.prepare = sslh_i_gan_prepare;
+    m.views = sslh_i_gan_views;
+    m.loss = sslh_i_gan_loss;
+    m.grads = sslh_i_gan_grads;
+    m.after = sslh_i_gan_after;
+    return sslh_i_method_end(m);
+}
+
+SSLH_DEF sslh_tensor *sslh_gan_generate(sslh_method *m, sslh_tensor *z) {
+    sslh_ctx *c = m ? m->ctx : NULL;
+    const sslh_i_gan *s = (const sslh_i_gan *)sslh_i_self("sslh_gan_generate", m, "sslh_gan");
+    sslh_tensor *y;
+    if (!s || !sslh_i_begin(c, "sslh_gan_generate", &z, 1, 1)) return sslh_i_dummy(c);
+    if (z->ndim != 2 || z->shape[1] != s->d.latent) {
+        sslh_fail(c, SSLH_E_SHAPE, "sslh_gan_generate: noise (N,%d) is needed", s->d.latent);
+        return sslh_i_dummy(c);
+    }
+    sslh_train_mode(s->average, 0);
+    y = sslh_forward(s->average, z); /* (N,H,W,C) in [-1,1] */
+    sslh_train_mode(s->average, sslh_is_training(m->net));
+    return sslh_scale(c, sslh_shift(c, y, 1), SSLH_I_R(0.5));
+}
+
+SSLH_DEF sslh_tensor *sslh_gan_sample(sslh_method *m, int n, uint64_t seed) {
+    sslh_ctx *c = m ? m->ctx : NULL;
+    const sslh_i_gan *s = (const sslh_i_gan *)sslh_i_self("sslh_gan_sample", m, "sslh_gan");
+    sslh_tensor *z;
+    int i, j;
+    if (!s) return sslh_i_dummy(c);
+    if (n < 1) {
+        sslh_fail(c, SSLH_E_USAGE, "sslh_gan_sample: n is %d (at least 1)", n);
+        return sslh_i_dummy(c);
+    }
+    sslh_no_grad(c, 1);
+    z = sslh_zeros(c, sslh_dim2(n, s->d.latent));
+    for (i = 0; i < n && !SSLH_I_BAD(c); i++)
+        for (j = 0; j < s->d.latent; j++)
+            z->data[(size_t)i * (size_t)s->d.latent + (size_t)j] =
+                (sslh_real)sslh_random_normal(seed, sslh_i_sample_stream('G', 0, 0, i), (uint64_t)j);
+    z = sslh_gan_generate(m, z);
+    sslh_no_grad(c, 0);
+    sslh_i_context(c, "sslh_gan_sample");
+    return z;
+}
+/* For sslh_method_make: sizes that the text leaves open are the data's. */
+SSLH_I_FN sslh_method sslh_i_gan_make(sslh_ctx *c, sslh_net *encoder, sslh_data data, const void *desc) {
+    sslh_gan_desc d = *(const sslh_gan_desc *)desc;
+    if (!d.height) d.height = data.height;
+    if (!d.width) d.width = data.width;
+    if (!d.channels) d.channels = data.channels;
+    return sslh_gan(c, encoder, d);
+}
+#endif /* SSLH_WITH_GAN */
 
 /* ================================================================================================================== */
 /*  >>simclr        SimCLR                                                                                           */
@@ -10037,6 +10568,11 @@ static const sslh_method_info sslh_i_methods[] = {
      "rebuilding images from a few random numbers", "images", "own", "SSLH_WITH_VAE", "sslh_vae", "sslh_gaussian_kl",
      {"KL", "deviation"}, SSLH_I_MADE(vae)},
 #endif
+#if SSLH_WITH_GAN
+    {"gan", "GAN", "generative", "Goodfellow et al.", "Generative adversarial nets", "NIPS 2014", 2014,
+     "telling real images from those that a generator makes up", "images", "any", "SSLH_WITH_GAN", "sslh_gan",
+     "sslh_adversarial_loss", {"D loss", "G loss", "accuracy"}, SSLH_I_MADE(gan)},
+#endif
 #if SSLH_WITH_SIMCLR
     {"simclr", "SimCLR", "contrastive", "Chen et al.",
      "A simple framework for contrastive learning of visual representations", "ICML 2020", 2020,
@@ -10506,8 +11042,9 @@ SSLH_I_LEAN_END
 
 /* --- features ----------------------------------------------------------------------------------------------------- */
 
-/* (n,H,W,C) -> (n,g,g,C) -> (n, g g C): average over g x g cells of k x k places, for probes of early maps. */
-SSLH_I_FN sslh_tensor *sslh_i_pool_grid(sslh_ctx *c, sslh_tensor *x, int grid) {
+/* (n,H,W,C) -> (n,g,g,C) -> (n, g g C): average, or maximum, over g x g cells of k x k places, for probes of early
+   maps. */
+SSLH_I_FN sslh_tensor *sslh_i_pool_grid(sslh_ctx *c, sslh_tensor *x, int grid, int maximum) {
     int k;
     if (SSLH_I_BAD(c)) return x;
     k = x->shape[1] / grid;
@@ -10516,7 +11053,8 @@ SSLH_I_FN sslh_tensor *sslh_i_pool_grid(sslh_ctx *c, sslh_tensor *x, int grid) {
                   x->shape[2]);
         return x;
     }
-    return k == 1 ? x : sslh_avg_pool2d(c, x, k, k, 0);
+    if (k == 1) return x;
+    return maximum ? sslh_max_pool2d(c, x, k, k, 0) : sslh_avg_pool2d(c, x, k, k, 0);
 }
 
 /* The encoder's output or tap for a batch, one row for each sample: (n,D). p NULL: no encoder. */
@@ -10536,7 +11074,7 @@ SSLH_I_FN sslh_tensor *sslh_i_batch_features(sslh_ctx *c, sslh_net *encoder, con
                   b->count);
         return sslh_i_dummy(c);
     }
-    if (encoder && x->ndim == 4 && d->pool_grid > 1) x = sslh_i_pool_grid(c, x, d->pool_grid);
+    if (encoder && x->ndim == 4 && d->pool_grid > 1) x = sslh_i_pool_grid(c, x, d->pool_grid, d->max_pool);
     else if (encoder && x->ndim == 3 && audio && audio->lengths && !d->max_pool) {
         sslh_tensor *lengths = sslh_batch_lengths(c, *b, (int)(audio - b->data.field));
         int n, T = x->shape[1], full = audio->shape.size[0];
@@ -11449,27 +11987,36 @@ SSLH_I_FN void sslh_i_eigen(double *a, double *vectors, double *values, int n) {
     }
 }
 
+/* x'x (D,D) of rows x (n,D), or with mean (D) that of the rows less the mean. */
+SSLH_I_FN void sslh_i_gram(double *gram, const sslh_tensor *x, const double *mean) {
+    size_t n = (size_t)x->shape[0], width = (size_t)x->shape[1], i, d, e;
+    memset(gram, 0, width * width * sizeof *gram);
+    for (i = 0; i < n; i++)
+        for (d = 0; d < width; d++) {
+            double v = (double)x->data[i * width + d] - (mean ? mean[d] : 0);
+            for (e = d; e < width; e++) {
+                double p = v * ((double)x->data[i * width + e] - (mean ? mean[e] : 0));
+                gram[d * width + e] += p;
+            }
+        }
+    for (d = 0; d < width; d++)
+        for (e = 0; e < d; e++) gram[d * width + e] = gram[e * width + d];
+}
+
 /* exp of the entropy of the normalised singular values (RankMe: Garrido et al. 2023; Roy & Vetterli 2007): between 1,
    collapsed to a line, and D.
    Rows are neither centred nor normalised, as in the paper. Through the D x D matrix x'x: half the digits of an SVD,
    enough for an entropy. */
 SSLH_DEF float sslh_effective_rank(sslh_ctx *c, const sslh_tensor *x) {
-    size_t n, width, i, d, e;
+    size_t width, d;
     double *gram, *values, total = 0, entropy = 0;
     float result;
     if (SSLH_I_BAD(c) || !sslh_i_check_features("sslh_effective_rank", x, 2)) return 0.0f;
-    n = (size_t)x->shape[0];
     width = (size_t)x->shape[1];
     gram = (double *)sslh_i_alloc(c, (width * width + width) * sizeof *gram);
     if (!gram) return 0.0f;
     values = gram + width * width;
-    for (i = 0; i < n; i++)
-        for (d = 0; d < width; d++) {
-            double v = (double)x->data[i * width + d];
-            for (e = d; e < width; e++) gram[d * width + e] += v * (double)x->data[i * width + e];
-        }
-    for (d = 0; d < width; d++)
-        for (e = 0; e < d; e++) gram[d * width + e] = gram[e * width + d];
+    sslh_i_gram(gram, x, NULL);
     sslh_i_eigen(gram, NULL, values, (int)width); /* eigenvalues of X'X: squares of the singular values */
     for (d = 0; d < width; d++) {
         values[d] = sqrt(SSLH_I_MAX(values[d], 0.0));
@@ -11482,6 +12029,91 @@ SSLH_DEF float sslh_effective_rank(sslh_ctx *c, const sslh_tensor *x) {
     result = (float)exp(entropy);
     sslh_i_free(c, gram);
     return result;
+}
+
+/* Mean (D) and covariance (D,D), divided by n - 1, of rows x (n,D). */
+SSLH_I_FN void sslh_i_moments(const sslh_tensor *x, double *mean, double *covariance) {
+    size_t n = (size_t)x->shape[0], width = (size_t)x->shape[1], i, d;
+    for (d = 0; d < width; d++) {
+        double sum = 0;
+        for (i = 0; i < n; i++) sum += (double)x->data[i * width + d];
+        mean[d] = sum / (double)n;
+    }
+    sslh_i_gram(covariance, x, mean);
+    for (d = 0; d < width * width; d++) covariance[d] /= (double)(n - 1);
+}
+/* out = a b for symmetric a, b (n,n): rows of both are read. */
+SSLH_I_FN void sslh_i_symmetric_product(const double *a, const double *b, double *out, size_t n) {
+    size_t i, j, k;
+    for (i = 0; i < n; i++)
+        for (j = 0; j < n; j++) {
+            double sum = 0;
+            for (k = 0; k < n; k++) {
+                double p = a[i * n + k] * b[j * n + k];
+                sum += p;
+            }
+            out[i * n + j] = sum;
+        }
+}
+/* The square root of a symmetric matrix a (n,n) without negative eigenvalues, into a: the sum over its eigenvectors v
+   of sqrt(value) v v'. vectors and values have room for (n,n) and (n). */
+SSLH_I_FN void sslh_i_symmetric_root(double *a, double *vectors, double *values, size_t n) {
+    size_t i, j, k;
+    sslh_i_eigen(a, vectors, values, (int)n);
+    memset(a, 0, n * n * sizeof *a);
+    for (k = 0; k < n; k++) {
+        double root = sqrt(SSLH_I_MAX(values[k], 0.0));
+        const double *v = vectors + k * n;
+        for (i = 0; i < n; i++) {
+            double factor = root * v[i];
+            for (j = 0; j < n; j++) {
+                double p = factor * v[j];
+                a[i * n + j] += p;
+            }
+        }
+    }
+}
+
+/* The distance of Frechet, or Wasserstein's of second order, between normal distributions with the means m, m' and
+   covariances S, S' of both sets (Dowson & Landau 1982):
+     d^2 = |m - m'|^2 + tr S + tr S' - 2 tr (S S')^(1/2)
+   S S' is not symmetric, but has the eigenvalues of R S' R with R = S^(1/2), which is: the trace is the sum of their
+   roots. */
+SSLH_DEF float sslh_frechet(sslh_ctx *c, const sslh_tensor *a, const sslh_tensor *b) {
+    size_t n, d;
+    double *mean[2], *root, *other, *product, *vectors, *values, distance = 0;
+    char *memory;
+    if (SSLH_I_BAD(c)) return 0.0f;
+    if (!a || !b) sslh_fail(c, SSLH_E_USAGE, "sslh_frechet: features %s NULL", a ? "b are" : "a are");
+    else if (a->ctx != c || b->ctx != c) sslh_fail(c, SSLH_E_USAGE, "sslh_frechet: features of another context");
+    else if (!sslh_i_check_features("sslh_frechet", a, 2) || !sslh_i_check_features("sslh_frechet", b, 2)) return 0.0f;
+    else if (a->shape[1] != b->shape[1])
+        sslh_fail(c, SSLH_E_SHAPE, "sslh_frechet: features of width %d and %d", a->shape[1], b->shape[1]);
+    if (SSLH_I_BAD(c)) return 0.0f;
+    n = (size_t)a->shape[1];
+    memory = (char *)sslh_i_alloc(c, (4 * n * n + 3 * n) * sizeof(double));
+    if (!memory) return 0.0f;
+    root = (double *)(void *)memory;
+    other = root + n * n;
+    product = other + n * n;
+    vectors = product + n * n;
+    values = vectors + n * n;
+    mean[0] = values + n;
+    mean[1] = mean[0] + n;
+    sslh_i_moments(a, mean[0], root);
+    sslh_i_moments(b, mean[1], other);
+    for (d = 0; d < n; d++) {
+        double between = mean[0][d] - mean[1][d];
+        distance += between * between;
+        distance += root[d * n + d] + other[d * n + d];
+    }
+    sslh_i_symmetric_root(root, vectors, values, n); /* R */
+    sslh_i_symmetric_product(root, other, product, n); /* R S' */
+    sslh_i_symmetric_product(product, root, vectors, n); /* R S' R */
+    sslh_i_eigen(vectors, NULL, values, (int)n);
+    for (d = 0; d < n; d++) distance -= 2 * sqrt(SSLH_I_MAX(values[d], 0.0));
+    sslh_i_free(c, memory);
+    return (float)SSLH_I_MAX(distance, 0.0);
 }
 
 /* ================================================================================================================== */
@@ -11853,6 +12485,33 @@ SSLH_I_FN sslh_tensor *sslh_i_pointwise_loss(sslh_ctx *c, const char *op, int ki
 /* From logits, not probabilities: softplus neither overflows nor takes the log of 0. */
 SSLH_DEF sslh_tensor *sslh_bce_with_logits(sslh_ctx *c, sslh_tensor *logits, sslh_tensor *targets) {
     return sslh_i_pointwise_loss(c, "sslh_bce_with_logits", SSLH_I_POINTWISE_BCE, logits, targets, 0.0f);
+}
+/* A verdict: mean of -log s(x) for real 1, of -log(1 - s(x)) for real 0. */
+SSLH_I_FN sslh_tensor *sslh_i_verdict(sslh_ctx *c, sslh_tensor *x, float real) {
+    return sslh_bce_with_logits(c, x, sslh_full(c, sslh_shape_of(x), real));
+}
+/* Mean of max(0, 1 + sign x). */
+SSLH_I_FN sslh_tensor *sslh_i_hinge(sslh_ctx *c, sslh_tensor *x, sslh_real sign) {
+    return sslh_mean(c, sslh_relu(c, sslh_shift(c, sslh_scale(c, x, sign), 1)), SSLH_ALL, 0);
+}
+SSLH_DEF sslh_tensor *sslh_adversarial_loss(sslh_ctx *c, sslh_tensor *real, sslh_tensor *fake, sslh_adversary kind) {
+    sslh_tensor *in[2];
+    in[0] = fake;
+    in[1] = real;
+    if (!sslh_i_begin(c, "sslh_adversarial_loss", in, real ? 2 : 1, 1)) return sslh_i_dummy(c);
+    if (kind < SSLH_NON_SATURATING || kind > SSLH_WASSERSTEIN) {
+        sslh_fail(c, SSLH_E_USAGE, "sslh_adversarial_loss: the kind %d is none (1 to 4)", (int)kind);
+        return sslh_i_dummy(c);
+    }
+    if (!real) { /* the generator */
+        if (kind == SSLH_NON_SATURATING) return sslh_i_verdict(c, fake, 1);
+        if (kind == SSLH_MINIMAX) return sslh_neg(c, sslh_i_verdict(c, fake, 0));
+        return sslh_neg(c, sslh_mean(c, fake, SSLH_ALL, 0));
+    }
+    if (kind == SSLH_WASSERSTEIN)
+        return sslh_sub(c, sslh_mean(c, fake, SSLH_ALL, 0), sslh_mean(c, real, SSLH_ALL, 0));
+    if (kind == SSLH_HINGE) return sslh_add(c, sslh_i_hinge(c, real, -1), sslh_i_hinge(c, fake, 1));
+    return sslh_add(c, sslh_i_verdict(c, real, 1), sslh_i_verdict(c, fake, 0));
 }
 SSLH_DEF sslh_tensor *sslh_mse(sslh_ctx *c, sslh_tensor *x, sslh_tensor *target) {
     return sslh_i_pointwise_loss(c, "sslh_mse", SSLH_I_POINTWISE_MSE, x, target, 0.0f);
@@ -13871,7 +14530,7 @@ static const sslh_i_setting sslh_i_mlp_settings[] = {
     SSLH_I_INT(mlp, last_batch_norm), SSLH_I_INT(mlp, last_activation), SSLH_I_INT(mlp, last_no_bias), {NULL, 0, 0}};
 static const sslh_i_setting sslh_i_convnet_settings[] = {
     SSLH_I_INT(convnet, channels), SSLH_I_LIST(convnet, widths), SSLH_I_INT(convnet, map_output),
-    SSLH_I_INT(convnet, norm), {NULL, 0, 0}};
+    SSLH_I_INT(convnet, norm), {"dcgan", offsetof(sslh_convnet_desc, dcgan), SSLH_I_SET_LATER}, {NULL, 0, 0}};
 static const sslh_i_setting sslh_i_resnet_settings[] = {
     SSLH_I_INT(resnet, channels), SSLH_I_INT(resnet, depth), SSLH_I_INT(resnet, imagenet_stem),
     SSLH_I_INT(resnet, width), SSLH_I_INT(resnet, map_output), {NULL, 0, 0}};
@@ -13896,13 +14555,14 @@ SSLH_I_FN void sslh_i_arch_write(sslh_net *net, const sslh_i_setting *s, const v
     sslh_i_append(net->arch, size, &used, "%s", net->name);
     for (; s->name; s++) {
         const char *at = (const char *)desc + s->at;
+        if (s->kind == SSLH_I_SET_LATER && *(const int *)(const void *)at == 0) continue;
         if (s->kind == SSLH_I_SET_LIST)
             sslh_i_append(net->arch, size, &used, " %s=%s", s->name,
                           sslh_i_widths_text((const int *)(const void *)at, text, sizeof text));
         else
             sslh_i_append(net->arch, size, &used, " %s=%d", s->name,
-                          s->kind == SSLH_I_SET_INT ? *(const int *)(const void *)at
-                                                    : (int)*(const sslh_activation *)(const void *)at);
+                          s->kind == SSLH_I_SET_ACTIVATION ? (int)*(const sslh_activation *)(const void *)at
+                                                           : *(const int *)(const void *)at);
     }
 }
 
@@ -13989,23 +14649,29 @@ SSLH_DEF sslh_net *sslh_mlp(sslh_ctx *c, sslh_mlp_desc desc) {
 
 /* --- small convolutional net ------------------------------------------------------------------------------------- */
 
+/* The norm of block i. */
+SSLH_I_FN int sslh_i_convnet_norm(const sslh_convnet_desc *d, int i) { return d->dcgan && i == 0 ? SSLH_OFF : d->norm; }
 /* Each block is 6 entries, the weight and 5 of its batch norm; with another norm 3, without one weight and bias. */
 SSLH_I_FN sslh_tensor *sslh_i_convnet_forward(sslh_net *net, sslh_tensor *x, const void *self) {
     const sslh_convnet_desc *d = (const sslh_convnet_desc *)self;
     sslh_ctx *c = sslh_net_ctx(net);
     sslh_conv_desc conv;
     char tap[24];
-    int i, at = 0, each = d->norm == 0 ? 6 : d->norm > 0 ? 3 : 2;
+    int i, at = 0, each;
     memset(&conv, 0, sizeof conv);
     conv.stride = 2;
-    conv.pad = 1; /* kernel 3 */
-    if (each == 2) conv.activation = SSLH_RELU;
+    conv.pad = 1; /* kernel 3 or 4 */
     for (i = 0; i < 8 && d->widths[i]; i++, at += each) { /* (N,H,W,C) -> (N,(H+1)/2,(W+1)/2,widths[i]) */
+        int norm = sslh_i_convnet_norm(d, i);
+        sslh_activation fused = d->dcgan ? SSLH_LINEAR : SSLH_RELU; /* in one pass with what stands before it */
+        each = norm == 0 ? 6 : norm > 0 ? 3 : 2;
+        conv.activation = each == 2 ? fused : SSLH_LINEAR;
         x = sslh_layer_conv(net, at, x, each != 2, conv);
         sslh_i_narrow(net, x, NULL);
-        if (each == 6) x = sslh_layer_batch_norm(net, at + 1, x, NULL, 0, SSLH_RELU); /* norm and ReLU in one pass */
-        if (each == 3)
-            x = sslh_relu(c, sslh_group_norm(c, x, sslh_param(net, at + 1), sslh_param(net, at + 2), d->norm, 0));
+        if (each == 6) x = sslh_layer_batch_norm(net, at + 1, x, NULL, 0, fused);
+        if (each == 3) x = sslh_group_norm(c, x, sslh_param(net, at + 1), sslh_param(net, at + 2), norm, 0);
+        if (each == 3 && !d->dcgan) x = sslh_relu(c, x);
+        if (d->dcgan) x = sslh_leaky_relu(c, x, SSLH_I_R(0.2));
         sslh_i_narrow(net, x, NULL);
         snprintf(tap, sizeof tap, "block%d", i + 1);
         if (sslh_tap(net, tap, x)) return x;
@@ -14024,7 +14690,8 @@ SSLH_DEF sslh_net *sslh_convnet(sslh_ctx *c, sslh_convnet_desc desc) {
     if (!desc.widths[0]) memcpy(desc.widths, widths, sizeof widths);
     n = sslh_i_widths_count(c, "sslh_convnet", desc.widths);
     if (SSLH_I_BAD(c) || !sslh_i_within(c, "sslh_convnet", "channels", desc.channels, 1, 1 << 20) ||
-        !sslh_i_within(c, "sslh_convnet", "norm", desc.norm, -1, 1 << 20)) return sslh_i_dummy_net(c);
+        !sslh_i_within(c, "sslh_convnet", "norm", desc.norm, -1, 1 << 20) ||
+        !sslh_i_within(c, "sslh_convnet", "dcgan", desc.dcgan, 0, 1)) return sslh_i_dummy_net(c);
     for (i = 0; i < n; i++)
         if (desc.norm > 0 && desc.widths[i] % desc.norm) {
             sslh_fail(c, SSLH_E_SHAPE, "sslh_convnet: .norm asks for %d groups, which do not divide .widths[%d] = %d",
@@ -14034,11 +14701,13 @@ SSLH_DEF sslh_net *sslh_convnet(sslh_ctx *c, sslh_convnet_desc desc) {
     net = sslh_i_encoder_new(c, "convnet", sslh_i_convnet_forward, &desc, sizeof desc,
                              desc.map_output ? SSLH_MAP : SSLH_VECTOR, desc.widths[n - 1], desc.channels, 0);
     for (i = 0, in = desc.channels; i < n; in = desc.widths[i++]) {
+        int norm = sslh_i_convnet_norm(&desc, i);
         snprintf(name, sizeof name, "conv%d", i + 1);
-        sslh_i_conv_new(net, name, in, desc.widths[i], 3, 1, desc.norm != SSLH_OFF, SSLH_INIT_KAIMING);
-        snprintf(name, sizeof name, desc.norm ? "norm%d" : "bn%d", i + 1);
-        if (desc.norm == 0) sslh_layer_batch_norm_new(net, name, desc.widths[i], 0);
-        if (desc.norm > 0) sslh_layer_layer_norm_new(net, name, desc.widths[i]);
+        sslh_i_conv_new(net, name, in, desc.widths[i], desc.dcgan ? 4 : 3, 1, norm != SSLH_OFF,
+                        desc.dcgan ? SSLH_INIT_TRUNC_NORMAL : SSLH_INIT_KAIMING);
+        snprintf(name, sizeof name, norm ? "norm%d" : "bn%d", i + 1);
+        if (norm == 0) sslh_layer_batch_norm_new(net, name, desc.widths[i], 0);
+        if (norm > 0) sslh_layer_layer_norm_new(net, name, desc.widths[i]);
     }
     if (sslh_i_net_bad(net)) return sslh_i_dummy_net(c);
     sslh_i_arch_write(net, sslh_i_convnet_settings, &desc);
@@ -38957,7 +39626,7 @@ SSLH_I_FN void sslh_i_arch_read(const char *arch, const sslh_i_setting *s, void 
             double w[8];
             int i, n = sslh_i_text_numbers(arch, s->name, w, 8);
             for (i = 0; i < n; i++) ((int *)(void *)at)[i] = w[i] < 2e9 ? (int)w[i] : INT_MAX;
-        } else if (s->kind == SSLH_I_SET_INT) {
+        } else if (s->kind != SSLH_I_SET_ACTIVATION) {
             *(int *)(void *)at = value;
         } else {
             *(sslh_activation *)(void *)at =
@@ -40639,23 +41308,23 @@ SSLH_I_LEAN_END
 /*  >>history       what changed                                                                                      */
 /* ================================================================================================================== */
 /*  0.2.0  jigsaw puzzles, context prediction, inpainting, colorization, MoCo, CPC, CPC v2, BYOL, SimSiam, Barlow Twins,
-           VICReg, SupCon, NNCLR, SwAV, DINO, plain autoencoders; the VAE convolutional, on any encoder, importance
-           weighted, with a learned deviation of pixels, on pixels drawn anew, and its bound by many codes (the loss of
-           .gaussian now has the constants of the density); named settings: the defaults are those of short runs
-           on small images, .settings = "paper" takes the authors'; L*a*b* colours, and encoders that are given parts of
-           them; methods tell several numbers beside the loss (.numbers, which was .second); warnings (.warn); sound:
-           WAV files, mel spectrograms, MFCC, views; JPEG and BMP files, photographs of several sizes, classes matched
-           by name; InfoNCE with negatives of each row's own, Sinkhorn's assignment, accuracy, embeddings with rows of
-           any rank; pools, pads, slices, resizing, attention and losses with all the options of PyTorch's; LSTM; one
-           checker for the ranges of all descriptors; a step that fails puts its states back; 8-bit images are resized
-           with PIL's rounding; other bits of cross-entropy and of sums over rows, which are more exact; files carry a
-           checksum of all bytes, and those of 0.1.0, which do not, are refused; a file that tells no preprocessing
-           leaves that of the net as it is; checkpoints hold past losses, meters and settings, are written at every end
-           of a run and refused where settings differ; .max_steps leaves an update that .accumulate has begun for later;
-           a load that fails changes nothing; the encoder of a VAE can be loaded; loaded nets are in evaluation mode;
-           archives of arrays and weights in them; saving keeps links, rights and owner; ResNet-50, -101 and -152,
-           ConvNeXt, vision transformers for images of any size; plain versions of operations, losses and optimisers,
-           which .plain runs
+           VICReg, SupCon, NNCLR, SwAV, DINO, GAN, plain autoencoders; a Frechet distance of features; the VAE
+           convolutional, on any encoder, importance weighted, with a learned deviation of pixels, on pixels drawn anew,
+           and its bound by many codes (the loss of .gaussian now has the constants of the density); named settings: the
+           defaults are those of short runs on small images, .settings = "paper" takes the authors'; L*a*b* colours, and
+           encoders that are given parts of them; methods tell several numbers beside the loss (.numbers, which was
+           .second); warnings (.warn); sound: WAV files, mel spectrograms, MFCC, views; JPEG and BMP files, photographs
+           of several sizes, classes matched by name; InfoNCE with negatives of each row's own, Sinkhorn's assignment,
+           accuracy, embeddings with rows of any rank; pools, pads, slices, resizing, attention and losses with all the
+           options of PyTorch's; LSTM; one checker for the ranges of all descriptors; a step that fails puts its states
+           back; 8-bit images are resized with PIL's rounding; other bits of cross-entropy and of sums over rows, which
+           are more exact; files carry a checksum of all bytes, and those of 0.1.0, which do not, are refused; a file
+           that tells no preprocessing leaves that of the net as it is; checkpoints hold past losses, meters and
+           settings, are written at every end of a run and refused where settings differ; .max_steps leaves an update
+           that .accumulate has begun for later; a load that fails changes nothing; the encoder of a VAE can be loaded;
+           loaded nets are in evaluation mode; archives of arrays and weights in them; saving keeps links, rights and
+           owner; ResNet-50, -101 and -152, ConvNeXt, vision transformers for images of any size; plain versions of
+           operations, losses and optimisers, which .plain runs
     0.1.0  first version: core, kernels, encoders; rotation, SimCLR, VAE, MAE; probes, pictures */
 
 /* ================================================================================================================== */

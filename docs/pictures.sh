@@ -16,6 +16,7 @@ mkdir -p "$out" docs/img
 "$bin/autoencoder" --out "$out"
 "$bin/vae" --latent 2 --hidden 256 --epochs 30 --out "$out"
 "$bin/vae" --set convolutions=2 --epochs 5 --out "$out/vae"
+"$bin/gan" --data mnist --threads 1 --epochs 20 --minutes 4 --no-probe --out "$out" # not in examples/data
 "$bin/mae" --epochs 6 --tune 1 --out "$out"
 cp "$out/rotation_views.png" docs/img/rotation_views.png
 cp "$out/jigsaw_puzzles.png" docs/img/jigsaw_puzzles.png
@@ -37,4 +38,6 @@ cp "$out/vae_reconstructions.png" docs/img/vae_reconstructions.png
 cp "$out/vae_map.png" docs/img/vae_map.png
 cp "$out/vae/vae_between.png" docs/img/vae_between.png
 cp "$out/vae/vae_samples.png" docs/img/vae_samples.png
+cp "$out/gan.png" docs/img/gan.png
+cp "$out/gan_between.png" docs/img/gan_between.png
 cp "$out/mae_reconstructions.png" docs/img/mae_reconstructions.png

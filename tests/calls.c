@@ -884,7 +884,8 @@ static int call_row(world *w, int row, const char **names) {
         e.activation = (sslh_activation)(dice(2) ? dice(7) : i[1]); e.batch_norm = dice(2); e.last_batch_norm = k[0];
         e.last_activation = k[1]; keep_net(w, sslh_mlp(c, e)))
     ROW(sslh_convnet, EMPTY(sslh_convnet_desc, e); e.channels = zeros_mostly(); e.widths[0] = i[0]; e.widths[1] = i[1];
-        e.map_output = k[0]; e.norm = dice(2) ? dice(3) - 1 : zeros_mostly(); keep_net(w, sslh_convnet(c, e)))
+        e.map_output = k[0]; e.norm = dice(2) ? dice(3) - 1 : zeros_mostly(); e.dcgan = dice(4) ? dice(2) : k[1];
+        keep_net(w, sslh_convnet(c, e)))
     ROW(sslh_resnet, EMPTY(sslh_resnet_desc, e); e.channels = zeros_mostly(); e.depth = zeros_mostly(); e.width = i[0];
         e.imagenet_stem = k[0]; keep_net(w, sslh_resnet(c, e)))
     ROW(sslh_convnext, EMPTY(sslh_convnext_desc, e); e.channels = zeros_mostly(); e.stem = zeros_mostly();
@@ -1020,8 +1021,8 @@ static int call_row(world *w, int row, const char **names) {
     ROW(sslh_method_new, add_method(w, sslh_method_new(c, text[0], n[0], dice(2) ? reals : NULL, (size_t)dice(20))))
     ROW(sslh_method_print, TEXT_OUT(sslh_method_print(m, where, size)))
     ROW(sslh_methods, sslh_methods(dice(2) ? &k[0] : NULL))
-    ROW(sslh_method_make, static const char *const which[] = {"simclr", "rotation", "vae", "mae", "autoencoder"};
-        add_method(w, sslh_method_make(c, dice(4) ? which[dice(5)] : text[0], n[0], d[0], any_settings())))
+    ROW(sslh_method_make, static const char *const which[] = {"simclr", "rotation", "vae", "mae", "autoencoder",
+        "gan"}; add_method(w, sslh_method_make(c, dice(4) ? which[dice(6)] : text[0], n[0], d[0], any_settings())))
     ROW(sslh_method_describe, TEXT_OUT(sslh_method_describe(dice(2) ? "mae" : text[0], where, size)))
     ROW(sslh_rotation, EMPTY(sslh_rotation_desc, e); e.rotations = zeros_mostly(); e.one_per_image = dice(2);
         if (!dice(3)) e.tap = text[0]; sslh_recipe r = any_recipe(); if (dice(2)) e.views = &r;
@@ -1043,6 +1044,13 @@ static int call_row(world *w, int row, const char **names) {
     e.binarize = dice(2);
     ROW(sslh_vae, ANY_VAE add_method(w, sslh_vae(c, e)))
     ROW(sslh_vae_on, ANY_VAE add_method(w, sslh_vae_on(c, n[0], e)))
+    ROW(sslh_gan, EMPTY(sslh_gan_desc, e); e.height = dice(2) ? 8 : i[0]; e.width = dice(2) ? 8 : i[1];
+        e.channels = dice(2) ? 3 : i[2]; e.loss = dice(6); e.bound = dice(5); e.clip_at = zeros_mostly_real();
+        e.critic = zeros_mostly(); e.latent = dice(2) ? 3 : i[3]; e.generator = dice(4);
+        e.generator_width = dice(2) ? 4 : zeros_mostly(); e.average = zeros_mostly_real();
+        add_method(w, sslh_gan(c, n[0], e)))
+    ROW(sslh_gan_sample, K(sslh_gan_sample(m, dice(4) ? dice(5) : i[0], (uint64_t)i[1])))
+    ROW(sslh_gan_generate, K(sslh_gan_generate(m, T(0))))
     ROW(sslh_vae_encode, sslh_tensor *mu; sslh_tensor *logvar;
         sslh_vae_encode(m, T(0), dice(5) ? &mu : NULL, dice(5) ? &logvar : NULL))
     ROW(sslh_vae_decode, K(sslh_vae_decode(m, T(0))))
@@ -1159,6 +1167,8 @@ static int call_row(world *w, int row, const char **names) {
         if (!dice(3)) e.views = &r; sslh_finetune(c, n[0], d[0], d[1], e))
     ROW(sslh_feature_std, sslh_feature_std(T(0)))
     ROW(sslh_effective_rank, sslh_effective_rank(c, T(0)))
+    ROW(sslh_adversarial_loss, K(sslh_adversarial_loss(c, dice(3) ? T(0) : NULL, T(1), (sslh_adversary)dice(6))))
+    ROW(sslh_frechet, sslh_frechet(c, T(0), T(1)))
     ROW(sslh_alignment, sslh_alignment(T(0), T(1)))
     ROW(sslh_uniformity, sslh_uniformity(c, T(0)))
     /* pictures */

@@ -170,11 +170,13 @@ static void method_numbers(void) {
     sslh_context_desc cd;
     sslh_inpainting_desc id;
     sslh_colorization_desc ld;
+    sslh_gan_desc gd;
     sslh_method m;
     sslh_net *vit;
     int i;
     memset(&ad, 0, sizeof ad);
     memset(&id, 0, sizeof id);
+    memset(&gd, 0, sizeof gd);
     memset(&jd, 0, sizeof jd);
     memset(&cd, 0, sizeof cd);
     memset(&ld, 0, sizeof ld);
@@ -229,6 +231,17 @@ static void method_numbers(void) {
     CHECK_NEAR(m.defaults.optimizer.group_lr[1] * m.defaults.lr, 2e-4, 1e-9); /* the discriminator's */
     CHECK(m.phases == 2 && m.groups[0] == 2 && m.groups[1] == 1, "the discriminator first");
     CHECK(sslh_find(m.net, "discriminator.fc.weight")->shape[1] == 4 * 32, "as wide as it is");
+    gd.settings = "paper", gd.height = 64, gd.width = 28;
+    m = sslh_gan(c, small(c, 3), gd); /* DCGAN's training */
+    CHECK_OK(c);
+    CHECK(m.defaults.optimizer.kind == SSLH_ADAM && m.defaults.batch == 128 && m.phases == 2 && !m.lr_scales, "GAN");
+    CHECK_NEAR(m.defaults.lr, 2e-4, 1e-9);
+    CHECK_NEAR(m.defaults.optimizer.beta1, 0.5, 0);
+    CHECK(m.defaults.schedule == SSLH_CONSTANT && m.groups[1] == 2 && !(m.groups[0] & 2), "the discriminator first");
+    CHECK(sslh_find(m.net, "generator.fc.weight")->shape[0] == 16 * 7 * 64 && /* halved twice */
+              sslh_find(m.net, "generator.deconv2.weight")->shape[0] == 32 &&
+              sslh_find(m.net, "generator.fc.weight")->shape[1] == 100 && !sslh_find(m.net, "generator.deconv3.weight"),
+          "the generator");
     m = sslh_colorization(c, small(c, 3), ld);
     CHECK_OK(c);
     CHECK(m.defaults.optimizer.kind == SSLH_ADAM && m.defaults.batch == 40, "colorization's optimiser");
@@ -552,6 +565,7 @@ static void a_line_is_read_back(void) {
         {"autoencoder", "noise=3 amount=0.5 sparse=1 layers=2 hidden=9 latent=3 tied_weights=1"},
         {"vae", "beta=0 gaussian=1 hidden=9 latent=3"},
         {"vae", "gaussian=1 sigma=0.1 learn_sigma=1 codes=50 layers=2 convolutions=1 maps=3 binarize=1"},
+        {"gan", "loss=3 bound=3 clip_at=0.5 critic=2 latent=7 generator=2 generator_width=9 average=0"},
         {"cpc", "steps=4 from=2 negatives=10 lr=0.001"},
         {"cpc2", "allow_batch_norm=1"},
         {"cpc2", "allow_batch_norm=1 directions=2 side=24 patch=8 stride=4 first=1 steps=2 from=1 drop=0.5 scale=1"},
@@ -818,6 +832,52 @@ static void misuse_of_the_trainer(void) {
     sslh_destroy(other);
 }
 
+/* The Frechet distance of sets whose means and covariances are known: points mean +- each axis, so that the covariance
+   of n = 2 D points is 2 / (n-1) times the sum of the axes' outer products. */
+static void frechet(void) {
+    static const float axes[3][2][2] = {{{2, 0}, {0, 3}}, {{1, 0}, {0, 5}}, {{3, 1}, {-1, 2}}};
+    sslh_ctx *c = create(1);
+    sslh_tensor *x[3], *other, *far_off;
+    int i, j, k, pair;
+    for (i = 0; i < 3; i++) {
+        x[i] = sslh_zeros(c, sslh_dim2(4, 2));
+        for (j = 0; j < 4; j++)
+            for (k = 0; k < 2; k++)
+                x[i]->data[j * 2 + k] = ((float)(i * (k + 1)) + (j % 2 ? -1.0f : 1.0f) * axes[i][j / 2][k]);
+    }
+    /* diagonal: the square distance of means, and of deviations, sqrt(2/3) times 2, 3 and 1, 5 */
+    CHECK_CLOSE(sslh_frechet(c, x[0], x[1]), 1 + 4 + 2.0 / 3 * (1 + 4), 1e-6);
+    CHECK_CLOSE(sslh_frechet(c, x[1], x[0]), 1 + 4 + 2.0 / 3 * (1 + 4), 1e-6);
+    for (pair = 0; pair < 2; pair++) { /* any 2 x 2: tr (S S')^(1/2) = sqrt(tr S S' + 2 sqrt(det S det S')) */
+        double s[2][2][2] = {{{0}}}, cross = 0, det = 1, trace = 0, means = pair ? 1 + 4 : 4 + 16;
+        for (i = 0; i < 2; i++) {
+            for (j = 0; j < 4; j++)
+                for (k = 0; k < 2; k++)
+                    s[i][j / 2][j % 2] += 2.0 / 3 * (double)axes[i ? 2 : pair][k][j / 2] *
+                                          (double)axes[i ? 2 : pair][k][j % 2];
+            det *= s[i][0][0] * s[i][1][1] - s[i][0][1] * s[i][1][0];
+            trace += s[i][0][0] + s[i][1][1];
+        }
+        for (j = 0; j < 4; j++) cross += s[0][j / 2][j % 2] * s[1][j % 2][j / 2];
+        CHECK_CLOSE(sslh_frechet(c, x[pair], x[2]), means + trace - 2 * sqrt(cross + 2 * sqrt(det)), 1e-6);
+    }
+    other = sslh_normal(c, sslh_dim2(300, 20), 1, 2);
+    CHECK_NEAR(sslh_frechet(c, other, other), 0, 1e-5);
+    far_off = sslh_shift(c, other, 3); /* moved as a whole */
+    CHECK_CLOSE(sslh_frechet(c, other, far_off), 20 * 9, 1e-5);
+    CHECK_CLOSE(sslh_frechet(c, sslh_scale(c, sslh_normal(c, sslh_dim2(20000, 4), 0, 1), 2),
+                             sslh_normal(c, sslh_dim2(20000, 4), 0, 1)), 4, 0.05);
+    CHECK(sslh_frechet(c, sslh_full(c, sslh_dim2(5, 3), 2), sslh_full(c, sslh_dim2(9, 3), 2)) == 0, "constants");
+    CHECK_OK(c);
+    sslh_frechet(c, other, x[0]);
+    CHECK_ERROR(c, "sslh_frechet: features of width 20 and 2");
+    sslh_frechet(c, NULL, x[0]);
+    CHECK_ERROR(c, "sslh_frechet: features a are NULL");
+    sslh_frechet(c, sslh_zeros(c, sslh_dim2(1, 2)), x[0]);
+    CHECK_ERROR(c, "sslh_frechet: features (n,D) with at least 2 rows are needed");
+    sslh_destroy(c);
+}
+
 /* Collapse meters at known values. */
 static void meters(void) {
     sslh_ctx *c = create(1);
@@ -827,6 +887,8 @@ static void meters(void) {
     CHECK_NEAR(sslh_effective_rank(c, same), 1, 1e-3);
     CHECK_NEAR(sslh_effective_rank(c, normal), 8, 0.05);
     CHECK_NEAR(sslh_alignment(normal, normal), 0, 1e-9);
+    CHECK_NEAR(sslh_frechet(c, same, same), 0, 0);
+    CHECK_NEAR(sslh_frechet(c, normal, normal), 0, 1e-5);
     CHECK_NEAR(sslh_alignment(same, sslh_scale(c, same, -3.0f)), 4, 1e-5); /* opposite unit vectors */
     CHECK_NEAR(sslh_uniformity(c, same), 0, 1e-5);
     CHECK(sslh_uniformity(c, sslh_slice(c, normal, 0, 0, 500)) < -2.0f, "uniformity of a normal");
@@ -929,5 +991,6 @@ TESTS_BEGIN
     TEST(pitfalls_are_errors)
     TEST(misuse_of_the_trainer)
     TEST(meters)
+    TEST(frechet)
     TEST(features_far_from_one)
 TESTS_END

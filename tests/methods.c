@@ -34,7 +34,7 @@ static void set_values(sslh_net *net) {
         size_t q;
         int fan, root = 1;
         if (!is_param && !ends_with(name, "pos_embed") && strcmp(name, "queue") != 0 &&
-            strcmp(name, "bin_weight") != 0) continue;
+            strcmp(name, "bin_weight") != 0 && strcmp(name, "spectral_u") != 0) continue;
         fan = t->ndim < 2 || t->shape[0] == 1 ? 16 : (int)(t->count / (size_t)t->shape[0]);
         while (root * root < fan) root++;
         for (q = 0; q < t->count; q++) {
@@ -75,6 +75,11 @@ static const method_case cases[] = {
     {"vae_iwae_sigma", 0.01f, "hidden=9 latent=3 gaussian=1 sigma=2 learn_sigma=1 codes=3 beta=0.5"},
     {"vae_conv", 0.01f, "hidden=7 latent=3 convolutions=2 maps=4"},
     {"vae_iwae_conv", 0.01f, "hidden=7 latent=3 convolutions=1 maps=4 codes=2 gaussian=1 sigma=0.25"},
+    {"gan", 0.01f, "latent=5 generator_width=4 average=0.75"},
+    {"gan_minimax", 0.01f, "latent=5 generator_width=4 average=0.75 loss=2"},
+    {"gan_hinge", 0.01f, "latent=5 generator_width=4 average=0.15 loss=3 bound=2"},
+    {"gan_wasserstein", 0.01f, "latent=5 generator=2 generator_width=7 average=0 loss=4"},
+    {"gan_clip", 0.01f, "latent=5 generator_width=4 average=0.75 loss=4 bound=3 clip_at=0.125 critic=1"},
     {"cpc", 0.01f, "steps=3 negatives=7 crop=48"},
     {"cpc_same", 0.01f, "steps=3 negatives=7 crop=48 from=1"},
     {"cpc_other", 0.01f, "steps=3 negatives=7 crop=48 from=2"},
@@ -181,6 +186,11 @@ static void given_views(sslh_method *m, const sslh_batch *batch, sslh_view_set *
     } else if (strncmp(current->name, "vae", 3) == 0) {
         int conv = ends_with(current->name, "_conv");
         sslh_view_add(out, "images", image_input(c, "images", 6, conv ? 8 : 5, 4, conv ? 3 : 1));
+    } else if (strncmp(current->name, "gan", 3) == 0) {
+        int side = ends_with(current->name, "_minimax") ? 16 : 8;
+        sslh_tensor *x = image_input(c, "images", 6, side, side, 3), *z = image_input(c, "noise", 6, 5, 1, 1);
+        sslh_view_add(out, "images", sslh_shift(c, sslh_scale(c, x, 2), -1));
+        sslh_view_add(out, "noise", sslh_shift(c, sslh_scale(c, sslh_reshape(c, z, sslh_dim2(6, 5)), 4), -2));
     } else if (strncmp(current->name, "cpc2", 4) == 0) {
         /* 3 images of 4 x 4 patches, 9 draws, within images 9 for each */
         int rows = strcmp(current->name, "cpc2_same") == 0 ? 3 : 1, J = strcmp(current->name, "cpc2_all") ? 9 : 999, i;
@@ -234,6 +244,15 @@ static sslh_net *convnet_map(sslh_ctx *c, int a, int b) {
     sslh_set_preprocess(net, p);
     return net;
 }
+#if SSLH_WITH_GAN
+/* DCGAN's discriminator: all places of its map count. */
+static sslh_net *dcgan(sslh_ctx *c, int norm) {
+    sslh_convnet_desc d;
+    memset(&d, 0, sizeof d);
+    d.channels = 3, d.widths[0] = 6, d.widths[1] = 10, d.map_output = d.dcgan = 1, d.norm = norm;
+    return sslh_convnet(c, d);
+}
+#endif
 #if SSLH_WITH_CONTEXT
 static sslh_net *convnet_of(sslh_ctx *c, int channels) {
     sslh_convnet_desc d;
@@ -266,6 +285,16 @@ static sslh_net *conv_gru(sslh_ctx *c, int norm) {
 static sslh_net *encoder_for(sslh_ctx *c, const char *name) {
     if (strncmp(name, "vae", 3) == 0 || strncmp(name, "autoencoder", 11) == 0) return NULL;
     if (strncmp(name, "inpainting", 10) == 0) return convnet_map(c, 6, 10);
+#if SSLH_WITH_GAN
+    if (strcmp(name, "gan_minimax") == 0) return dcgan(c, 0);
+    if (strcmp(name, "gan_hinge") == 0) return dcgan(c, SSLH_OFF);
+    if (strcmp(name, "gan_wasserstein") == 0) {
+        sslh_mlp_desc d;
+        memset(&d, 0, sizeof d);
+        d.in = 192, d.widths[0] = 9, d.widths[1] = 8, d.last_activation = 1;
+        return sslh_mlp(c, d);
+    }
+#endif
     if (strncmp(name, "mae", 3) == 0 || ends_with(name, "_vit")) return vit(c, 0);
     if (strncmp(name, "cpc2", 4) == 0)
         return convnet_alone(c, strcmp(name, "cpc2_same") == 0 ? 2 : strcmp(name, "cpc2_other") == 0 ? SSLH_OFF : 1);
@@ -383,6 +412,20 @@ static sslh_method make_method(sslh_ctx *c, const char *name) {
             d.height = 8, d.channels = 3, d.hidden = 7, d.maps = 4, d.convolutions = strcmp(name, "vae_conv") ? 1 : 2;
         if (strcmp(name, "vae_iwae_conv") == 0) d.codes = 2, d.gaussian = 1, d.sigma = 0.25f;
         return sslh_vae(c, d);
+    }
+#endif
+#if SSLH_WITH_GAN
+    if (strncmp(name, "gan", 3) == 0) {
+        sslh_gan_desc d;
+        memset(&d, 0, sizeof d), d.settings = settings_of(name);
+        d.height = d.width = ends_with(name, "_minimax") ? 16 : 8;
+        d.channels = 3, d.latent = 5, d.generator_width = 4, d.average = 0.75f;
+        if (ends_with(name, "_minimax")) d.loss = 2;
+        if (ends_with(name, "_hinge")) d.loss = 3, d.bound = 2, d.average = 0.15f;
+        if (ends_with(name, "_wasserstein"))
+            d.loss = 4, d.generator = 2, d.generator_width = 7, d.average = (float)SSLH_OFF;
+        if (ends_with(name, "_clip")) d.loss = 4, d.bound = 3, d.clip_at = 0.125f, d.critic = 1;
+        return sslh_gan(c, encoder_for(c, name), d);
     }
 #endif
 #if SSLH_WITH_MOCO
@@ -503,7 +546,8 @@ static sslh_data data_for(sslh_ctx *c, const char *name) {
     for (i = 0; i < 40; i++) labels[i] = i % 5;
     if (vae && !conv) return sslh_data_from_images(c, pixels, 40, 5, 4, 1, labels);
     if (conv) return sslh_data_from_images(c, pixels, 40, 8, 4, 3, labels);
-    if (ends_with(name, "_middle")) return sslh_data_from_images(c, pixels, 10, 16, 16, 3, labels);
+    if (ends_with(name, "_middle") || ends_with(name, "_minimax"))
+        return sslh_data_from_images(c, pixels, 10, 16, 16, 3, labels);
     for (i = 0; i < 4000; i++) /* for methods that listen: noise of a second of five kinds */
         sound[i] = sslh_random_normal(5, 5, (uint64_t)i) * (i % (2 + i / 100 % 5) ? 0.05f : 0.3f);
     memset(f, 0, sizeof f);
@@ -520,7 +564,7 @@ static sslh_loader *loader_for(sslh_ctx *c, sslh_data data, int batch) {
     return sslh_loader_new(c, data, d);
 }
 
-#if SSLH_WITH_INPAINTING || SSLH_WITH_AUTOENCODER
+#if SSLH_WITH_INPAINTING || SSLH_WITH_AUTOENCODER || SSLH_WITH_GAN
 static void zero_tensor(sslh_method *m, const char *name) {
     sslh_tensor *t = sslh_find(m->net, name);
     size_t i;
@@ -597,7 +641,7 @@ static void torch_numbers(const method_run *r, const char *method) {
         }
     }
     for (i = 0; i < 8 && r->numbers[0][i].name; i++) told++;
-    if (strncmp(method, "inpainting", 10) == 0)
+    if (strncmp(method, "inpainting", 10) == 0 || strncmp(method, "gan", 3) == 0)
         CHECK(found == 2 * told, "%s: %d of %d numbers are recorded", method, found, 2 * told);
 }
 
@@ -655,8 +699,9 @@ static void torch_steps(void) {
     printf("   largest relative distance from PyTorch after two steps: %.2e (%s)\n", worst, where);
 }
 
-/* A loss that a method can have; SimSiam's is a cosine. */
+/* A loss that a method can have; SimSiam's is a cosine, Wasserstein's a difference. */
 static int likely_loss(const char *name, double loss) {
+    if (strncmp(name, "gan", 3) == 0) return loss > -100 && loss < 100 && loss != 0;
     return strncmp(name, "simsiam", 7) == 0 ? loss > -1 && loss < 1 && loss != 0 : loss > 0 && loss < 1000;
 }
 /* With views of its own: the same bits for every number of threads, the loss and the further number sensible. */
@@ -2946,6 +2991,379 @@ static void colorization_errors(void) {
 }
 #endif
 
+#if SSLH_WITH_GAN
+static sslh_method gan_of(sslh_ctx *c, sslh_net *encoder, sslh_gan_desc d) {
+    d.height = d.width = 8, d.channels = 3;
+    if (!d.latent) d.latent = 6;
+    if (!d.generator_width) d.generator_width = 4;
+    return sslh_gan(c, encoder, d);
+}
+/* 64 images of 8 x 8, each of one colour. */
+static sslh_data one_colour(sslh_ctx *c) {
+    static uint8_t pixels[64 * 8 * 8 * 3];
+    int i;
+    for (i = 0; i < (int)sizeof pixels; i++) {
+        int dim = (int)sslh_random_below(9, (uint64_t)(i / 192), 0, 2);
+        pixels[i] = (uint8_t)(i % 3 == 0 ? 220 : dim ? 60 : 120);
+    }
+    return sslh_data_from_images(c, pixels, 64, 8, 8, 3, NULL);
+}
+static float gan_sum(const sslh_method *m, const char *name) {
+    const sslh_tensor *t = sslh_find(m->net, name);
+    double sum = 0;
+    size_t i;
+    if (!CHECK(t != NULL, "no %s", name)) return 0;
+    for (i = 0; i < t->count; i++) sum += (double)t->data[i] * (double)(i % 7 + 1);
+    return (float)sum;
+}
+
+/* What the losses are when D says 0 of everything, and about that before training; each phase moves its own player. */
+static void gan_losses(void) {
+    static const double d_loss[4] = {1.3862943611, 1.3862943611, 2, 0}, g_loss[4] = {0.6931471806, -0.6931471806, 0, 0};
+    static const char *const names[2] = {"encoder.conv1.weight", "generator.fc.weight"};
+    sslh_ctx *c = create(2);
+    sslh_data data = one_colour(c);
+    sslh_batch batch;
+    float after = 0;
+    int loss, phase, k;
+    sslh_next_batch(loader_for(c, data, 32), &batch);
+    for (loss = 1; loss <= 4; loss++) {
+        sslh_gan_desc d;
+        sslh_view_set views;
+        sslh_method m;
+        memset(&d, 0, sizeof d);
+        d.loss = loss;
+        for (phase = 0; phase < 2; phase++) { /* as it is made, and with a head that says 0 */
+            memset(&views, 0, sizeof views);
+            m = gan_of(c, dcgan(c, loss > 2 ? SSLH_OFF : 0), d);
+            m.views(&m, &batch, &views);
+            if (phase) zero_tensor(&m, "head.fc.weight");
+            CHECK_NEAR((double)sslh_item(m.loss(&m, &views, 0)), d_loss[loss - 1], phase ? 1e-6 : 0.2);
+            CHECK_NEAR((double)m.numbers[0].value, d_loss[loss - 1], phase ? 1e-6 : 0.2);
+            CHECK_NEAR((double)m.numbers[1].value, g_loss[loss - 1], phase ? 1e-6 : 0.2);
+            CHECK_NEAR((double)sslh_item(m.loss(&m, &views, 1)), g_loss[loss - 1], phase ? 1e-6 : 0.2);
+            CHECK(!m.numbers[2].name == (loss == 4), "the share that is told");
+            CHECK_OK(c);
+        }
+    }
+    sslh_destroy(c);
+    for (phase = 0; phase < 2; phase++) { /* the first phase alone, and both */
+        sslh_gan_desc d;
+        sslh_optimizer *o;
+        sslh_method m;
+        float before[2];
+        c = create(1);
+        memset(&d, 0, sizeof d);
+        d.critic = 2 - phase;
+        m = gan_of(c, dcgan(c, 0), d);
+        o = sslh_optimizer_new(c, m.defaults.optimizer);
+        sslh_optimizer_add(o, m.net);
+        for (k = 0; k < 2; k++) before[k] = gan_sum(&m, names[k]);
+        CHECK(sslh_next_batch(loader_for(c, one_colour(c), 32), &batch), "a batch");
+        sslh_method_step(&m, o, &batch, 0.01f);
+        CHECK_OK(c);
+        for (k = 0; k < 2; k++)
+            CHECK((gan_sum(&m, names[k]) != before[k]) == (k <= phase), "phase %d, %s", phase, names[k]);
+        if (phase) CHECK(gan_sum(&m, names[0]) == after, "the second phase moves the discriminator");
+        after = gan_sum(&m, names[0]);
+        sslh_destroy(c);
+    }
+}
+
+/* The largest singular value of a weight (O,..) as (O,K), by 3,000 steps of the power iteration in double. */
+static double spectral_norm(const sslh_tensor *w) {
+    size_t O = (size_t)w->shape[0], K = w->count / O, o, k;
+    double u[64], v[256], norm = 0;
+    int step;
+    for (o = 0; o < O; o++) u[o] = 1 + 0.1 * (double)o;
+    for (step = 0; step < 3000; step++) {
+        for (k = 0, norm = 0; k < K; k++) {
+            for (v[k] = 0, o = 0; o < O; o++) v[k] += u[o] * (double)w->data[o * K + k];
+            norm += v[k] * v[k];
+        }
+        for (k = 0; k < K; k++) v[k] /= sqrt(norm);
+        for (o = 0, norm = 0; o < O; o++) {
+            for (u[o] = 0, k = 0; k < K; k++) u[o] += v[k] * (double)w->data[o * K + k];
+            norm += u[o] * u[o];
+        }
+        for (o = 0; o < O; o++) u[o] /= sqrt(norm);
+    }
+    return sqrt(norm);
+}
+/* So many first phases, each of which takes a step of the iteration and leaves nothing else; the last loss. */
+static double passes(sslh_method *m, const sslh_view_set *views, int n) {
+    double loss = 0;
+    for (; n > 0; n--) {
+        sslh_push(m->ctx);
+        loss = (double)m->loss(m, views, 0)->data[0];
+        sslh_pop(m->ctx);
+    }
+    return loss;
+}
+/* Spectral normalisation: all weights of D, and no other, have norm 1 after some passes, and nearly have it after
+   training; what a step leaves of the gradient is that of a function which does not see the size of a weight. */
+static void gan_spectral(void) {
+    static const char *const bound[3] = {"encoder.conv1.weight", "encoder.conv2.weight", "head.fc.weight"};
+    sslh_ctx *c = create(2);
+    sslh_data data = one_colour(c);
+    sslh_gan_desc d;
+    sslh_view_set views;
+    sslh_train_desc t;
+    sslh_batch batch;
+    sslh_method m;
+    double difference = 0;
+    int k;
+    memset(&d, 0, sizeof d), memset(&views, 0, sizeof views), memset(&t, 0, sizeof t);
+    d.loss = 3, d.bound = 2;
+    m = gan_of(c, dcgan(c, SSLH_OFF), d);
+    sslh_next_batch(loader_for(c, data, 32), &batch);
+    m.views(&m, &batch, &views);
+    passes(&m, &views, 300);
+    CHECK_OK(c);
+    for (k = 0; k < 3; k++) CHECK_NEAR(spectral_norm(sslh_find(m.net, bound[k])), 1, 1e-3);
+    CHECK(fabs(spectral_norm(sslh_find(m.net, "generator.fc.weight")) - 1) > 0.01, "the generator is bound too");
+    /* the gradient of L(W / |W|): orthogonal to W, and the slope of the loss along W's entries */
+    sslh_zero_grad(m.net);
+    sslh_backward(c, m.loss(&m, &views, 0));
+    m.grads(&m, 0);
+    for (k = 0; k < 3; k++) {
+        const sslh_tensor *w = sslh_find(m.net, bound[k]);
+        double inner = 0, length = 0;
+        size_t q;
+        for (q = 0; q < w->count; q++) {
+            inner += (double)w->data[q] * (double)w->grad[q];
+            length += (double)w->grad[q] * (double)w->grad[q];
+        }
+        CHECK(length > 0 && fabs(inner) < 1e-4 * sqrt(length) + 1e-7, "%s: %g of %g", bound[k], inner, sqrt(length));
+        for (q = 0; q < w->count; q += w->count / 5) { /* each loss brings W back to norm 1, in some 40 steps exactly */
+            double slope = 0, step = sizeof(sslh_real) == 8 ? 1e-5 : 1e-2, g = (double)w->grad[q];
+            sslh_real was[1024];
+            int sign;
+            memcpy(was, w->data, w->count * sizeof *was);
+            for (sign = -1; sign <= 1; sign += 2) {
+                memcpy(w->data, was, w->count * sizeof *was);
+                w->data[q] += (sslh_real)(sign * step);
+                slope += sign * passes(&m, &views, 40) / (2 * step);
+            }
+            memcpy(w->data, was, w->count * sizeof *was);
+            passes(&m, &views, 40);
+            difference = fmax(difference, fabs(slope - g) / (0.1 * sqrt(length) + fabs(g)));
+        }
+    }
+    printf("   gradient through the norm: relative error %.1e\n", difference);
+    CHECK(difference < (sizeof(sslh_real) == 8 ? 1e-5 : 3e-2), "slope: %g", difference);
+    t.quiet = 1, t.batch = 16, t.epochs = 10;
+    sslh_train(c, m, data, t);
+    CHECK_OK(c);
+    for (k = 0; k < 3; k++) CHECK_NEAR(spectral_norm(sslh_find(m.net, bound[k])), 1, 0.05);
+    sslh_destroy(c);
+}
+
+/* Clipping holds for every parameter of D at every end of a run, and the generator moves in every fifth step only. */
+static void gan_clips(void) {
+    sslh_ctx *c = create(1);
+    sslh_data data = one_colour(c);
+    sslh_gan_desc d;
+    sslh_train_desc t;
+    int steps, i;
+    memset(&d, 0, sizeof d), memset(&t, 0, sizeof t);
+    d.bound = 3, d.loss = 4;
+    for (steps = 3; steps <= 5; steps++) {
+        sslh_method m = gan_of(c, convnet(c, 6, 10), d);
+        float before = gan_sum(&m, "generator.fc.weight"), average = gan_sum(&m, "average.fc.weight");
+        t.quiet = 1, t.batch = 16, t.epochs = 2, t.max_steps = steps;
+        sslh_train(c, m, data, t);
+        CHECK_OK(c);
+        CHECK((gan_sum(&m, "generator.fc.weight") != before) == (steps == 5), "%d steps: generator", steps);
+        CHECK((gan_sum(&m, "average.fc.weight") != average) == (steps == 5), "%d steps: average", steps);
+        for (i = 0; i < sslh_count_tensors(m.net); i++) {
+            char name[256];
+            int is_param;
+            const sslh_tensor *p = sslh_tensor_at(m.net, i, name, sizeof name, &is_param);
+            size_t q;
+            double most = 0;
+            if (!is_param || strncmp(name, "generator", 9) == 0 || strncmp(name, "average", 7) == 0) continue;
+            for (q = 0; q < p->count; q++) most = fmax(most, fabs((double)p->data[q]));
+            CHECK(most <= 0.01f && (most > 0 || ends_with(name, "bias")), "%s: %g", name, most);
+        }
+    }
+    sslh_destroy(c);
+}
+
+/* The average is what the formula says, running statistics included; D's are those of real images. */
+static void gan_averages(void) {
+    static const char *const tracked[3] = {"fc.weight", "bn0.weight", "bn0.running_var"};
+    sslh_ctx *c = create(2);
+    sslh_data data = one_colour(c);
+    sslh_gan_desc d;
+    sslh_method m;
+    sslh_optimizer *o;
+    sslh_loader *l = loader_for(c, data, 32);
+    sslh_batch batch;
+    sslh_net *twin;
+    sslh_tensor *x;
+    double want[3];
+    char name[64];
+    int step, k;
+    memset(&d, 0, sizeof d);
+    d.average = 0.2f;
+    m = gan_of(c, convnet(c, 6, 10), d);
+    o = sslh_optimizer_new(c, m.defaults.optimizer);
+    sslh_optimizer_add(o, m.net);
+    for (k = 0; k < 3; k++) {
+        snprintf(name, sizeof name, "generator.%s", tracked[k]);
+        want[k] = (double)sslh_find(m.net, name)->data[1];
+    }
+    for (step = 0; step < 4; step++) {
+        double a = fmin(0.2, (1.0 + step) / (10 + step));
+        sslh_next_batch(l, &batch);
+        if (step == 0) {
+            sslh_tensor *mine, *other;
+            twin = sslh_clone(m.encoder);
+            x = sslh_shift(c, sslh_scale(c, sslh_batch_images(c, batch), 2), -1);
+            sslh_no_grad(c, 1);
+            sslh_forward(twin, x);
+            sslh_no_grad(c, 0);
+            sslh_method_step(&m, o, &batch, 0.01f);
+            mine = sslh_find(m.encoder, "bn2.running_mean"), other = sslh_find(twin, "bn2.running_mean");
+            CHECK(memcmp(mine->data, other->data, mine->count * sizeof *mine->data) == 0, "made-up images");
+        } else sslh_method_step(&m, o, &batch, 0.01f);
+        CHECK_OK(c);
+        for (k = 0; k < 3; k++) {
+            snprintf(name, sizeof name, "generator.%s", tracked[k]);
+            want[k] = a * want[k] + (1 - a) * (double)sslh_find(m.net, name)->data[1];
+            snprintf(name, sizeof name, "average.%s", tracked[k]);
+            CHECK_CLOSE((double)sslh_find(m.net, name)->data[1], want[k], 2e-6);
+        }
+    }
+    sslh_destroy(c);
+}
+
+/* Samples: every size, the same for any number of threads and for a part of them, others for another seed. */
+static void gan_samples(void) {
+    static const int sides[5][3] = {{28, 28, 1}, {32, 32, 3}, {64, 64, 3}, {9, 7, 1}, {12, 20, 2}};
+    sslh_real *kept = NULL;
+    int threads, i;
+    for (threads = 1; threads <= 5; threads += 2) {
+        sslh_ctx *c = create(threads);
+        sslh_method m;
+        sslh_tensor *x, *y, *z;
+        sslh_gan_desc d;
+        sslh_train_desc t = two_steps();
+        memset(&d, 0, sizeof d);
+        m = gan_of(c, dcgan(c, 0), d);
+        t.epochs = 1;
+        sslh_train(c, m, one_colour(c), t);
+        x = sslh_gan_sample(&m, 8, 5);
+        CHECK_OK(c);
+        if (!kept) {
+            kept = (sslh_real *)malloc(x->count * sizeof *kept);
+            memcpy(kept, x->data, x->count * sizeof *kept);
+        }
+        CHECK(memcmp(kept, x->data, x->count * sizeof *kept) == 0, "%d threads: other samples", threads);
+        y = sslh_gan_sample(&m, 3, 5);
+        CHECK(memcmp(y->data, x->data, y->count * sizeof *kept) == 0, "three of eight");
+        y = sslh_gan_sample(&m, 3, 6);
+        CHECK(memcmp(y->data, x->data, y->count * sizeof *kept) != 0, "another seed");
+        CHECK(!y->grad && y->shape[0] == 3 && y->shape[1] == 8 && y->shape[2] == 8 && y->shape[3] == 3, "shape");
+        z = sslh_requires_grad(sslh_normal(c, sslh_dim2(2, 6), 0, 1));
+        sslh_backward(c, sslh_sum(c, sslh_gan_generate(&m, z), SSLH_ALL, 0));
+        for (i = 0; i < 12; i++) CHECK(z->grad[i] != 0, "no gradient to the noise");
+        CHECK_OK(c);
+        sslh_destroy(c);
+    }
+    free(kept);
+    for (i = 0; i < 10; i++) {
+        sslh_ctx *c = create(1);
+        sslh_convnet_desc e;
+        sslh_gan_desc d;
+        sslh_method m;
+        sslh_tensor *x;
+        size_t q;
+        memset(&d, 0, sizeof d), memset(&e, 0, sizeof e);
+        d.height = sides[i / 2][0], d.width = sides[i / 2][1], d.channels = e.channels = sides[i / 2][2];
+        d.generator = i % 2 + 1, d.generator_width = 4, e.widths[0] = 4, e.map_output = 1;
+        m = sslh_gan(c, sslh_convnet(c, e), d);
+        x = sslh_gan_sample(&m, 2, 1);
+        CHECK_OK(c);
+        CHECK(x->shape[1] == d.height && x->shape[2] == d.width && x->shape[3] == d.channels, "size");
+        for (q = 0; q < x->count; q++) CHECK(x->data[q] >= 0 && x->data[q] <= 1, "%g", (double)x->data[q]);
+        sslh_destroy(c);
+    }
+}
+
+/* It learns: the colours of its samples come near to those of the images, by their distance. */
+static void gan_learns(void) {
+    sslh_ctx *c = create(2);
+    sslh_data data = one_colour(c);
+    sslh_train_desc t;
+    sslh_gan_desc d;
+    sslh_method m;
+    sslh_batch batch;
+    sslh_tensor *real;
+    float before, after;
+    memset(&t, 0, sizeof t), memset(&d, 0, sizeof d);
+    sslh_next_batch(loader_for(c, data, 64), &batch);
+    real = sslh_persist(sslh_global_avg_pool(c, sslh_batch_images(c, batch))); /* (64,3) */
+    d.average = 0.9f;
+    m = gan_of(c, dcgan(c, 0), d);
+    before = sslh_frechet(c, real, sslh_global_avg_pool(c, sslh_gan_sample(&m, 64, 1)));
+    t.quiet = 1, t.batch = 16, t.epochs = test_small() ? 20 : 60, t.lr = 2e-3f;
+    sslh_train(c, m, data, t);
+    after = sslh_frechet(c, real, sslh_global_avg_pool(c, sslh_gan_sample(&m, 64, 1)));
+    CHECK_OK(c);
+    printf("   distance %.4f, untrained %.4f\n", (double)after, (double)before);
+    CHECK(after < 0.3f * before, "distance %g, before %g", (double)after, (double)before);
+    sslh_destroy(c);
+}
+
+static void gan_errors(void) {
+    sslh_ctx *c = create(1);
+    sslh_data data = data_for(c, "any");
+    sslh_gan_desc d;
+    sslh_method m;
+    sslh_net *encoder = convnet(c, 4, 8);
+    memset(&d, 0, sizeof d);
+    sslh_gan(c, encoder, d);
+    CHECK_ERROR(c, "sslh_gan: .height must be given (1 to 4096)");
+    sslh_gan(c, NULL, d);
+    CHECK_ERROR(c, "sslh_gan: the encoder is NULL");
+    d.height = d.width = 8, d.channels = 1;
+    sslh_gan(c, encoder, d);
+    CHECK_ERROR(c, "sslh_gan: .channels is 1, the encoder \"convnet\" takes images of 3");
+    d.channels = 0, d.loss = 5;
+    m = sslh_gan(c, encoder, d);
+    CHECK_ERROR(c, "sslh_gan: .loss is 5 (1 to 4)");
+    sslh_gan_sample(&m, 2, 1);
+    CHECK_ERROR(c, "sslh_gan_sample: this method could not be made");
+    d.loss = 0, d.height = 16;
+    sslh_gan(c, vit(c, 0), d);
+    CHECK_ERROR(c, "sslh_gan: images of 16 x 8, the encoder \"vit\" takes those of 8 x 8");
+    m = sslh_gan(c, encoder, d);
+    sslh_train(c, m, data, two_steps());
+    CHECK_ERROR(c, "sslh_gan: made for images of 16 x 8 x 3, the data has 8 x 8 x 3");
+    sslh_gan_sample(&m, 0, 1);
+    CHECK_ERROR(c, "sslh_gan_sample: n is 0 (at least 1)");
+    sslh_gan_generate(&m, sslh_zeros(c, sslh_dim2(2, 7)));
+    CHECK_ERROR(c, "sslh_gan_generate: noise (N,100) is needed");
+    sslh_gan_generate(&m, NULL);
+    CHECK_ERROR(c, "sslh_gan_generate");
+    m = sslh_method_new(c, "mine", NULL, NULL, 0);
+    sslh_gan_sample(&m, 1, 1);
+    CHECK_ERROR(c, "sslh_gan_sample: the method 'mine' was not made by sslh_gan");
+    CHECK(sslh_gan_sample(NULL, 1, 1)->count == 1, "no dummy");
+    sslh_adversarial_loss(c, NULL, sslh_zeros(c, sslh_dim1(3)), (sslh_adversary)5);
+    CHECK_ERROR(c, "sslh_adversarial_loss: the kind 5 is none (1 to 4)");
+    sslh_adversarial_loss(c, sslh_zeros(c, sslh_dim1(3)), NULL, SSLH_HINGE);
+    CHECK_ERROR(c, "sslh_adversarial_loss: input 1 is NULL");
+    d.height = d.width = 0; /* a transformer has one size */
+    m = sslh_gan(c, vit(c, 0), d);
+    CHECK(sslh_gan_sample(&m, 1, 1)->shape[1] == 8, "its size");
+    CHECK_OK(c);
+    sslh_destroy(c);
+}
+#endif
+
 #if SSLH_WITH_AUTOENCODER
 static sslh_method autoencoder_of(sslh_ctx *c, int latent, sslh_autoencoder_desc d) {
     d.height = 4, d.width = 3, d.channels = 1, d.layers = 1, d.latent = latent;
@@ -3571,8 +3989,8 @@ static void text_errors(void) {
     char text[4096];
     int i, n;
     refused(c, "simsalabim", "", "no method \"simsalabim\" in this build; there are: rotation, jigsaw, context, "
-            "inpainting, colorization, autoencoder, vae, simclr, moco, supcon, nnclr, cpc, cpc2, byol, simsiam, dino, "
-            "barlow, vicreg, swav, mae");
+            "inpainting, colorization, autoencoder, vae, gan, simclr, moco, supcon, nnclr, cpc, cpc2, byol, simsiam, "
+            "dino, barlow, vicreg, swav, mae");
     sslh_method_make(c, NULL, NULL, data_for(c, "any"), NULL);
     CHECK_ERROR(c, "the name is NULL");
     refused(c, "simclr", "heat=1",
@@ -3762,6 +4180,15 @@ int main(int argc, char **argv) {
     TEST(vae_binarize)
     TEST(vae_nets)
     TEST(vae_errors)
+#endif
+#if SSLH_WITH_GAN
+    TEST(gan_losses)
+    TEST(gan_spectral)
+    TEST(gan_clips)
+    TEST(gan_averages)
+    TEST(gan_samples)
+    TEST(gan_learns)
+    TEST(gan_errors)
 #endif
 #if SSLH_WITH_JIGSAW
     TEST(jigsaw_set)

@@ -197,6 +197,8 @@ OP(f_cross_entropy_full) {
 /* the second input becomes a distribution by softmax */
 OP(f_cross_entropy_soft) BODY(sslh_cross_entropy_soft(c, in[0], sslh_softmax(c, in[1], -1)))
 OP(f_bce_with_logits) BODY(sslh_bce_with_logits(c, in[0], in[1]))
+/* in: fake, real; p: kind, generator */
+OP(f_adversarial_loss) BODY(sslh_adversarial_loss(c, I(1) ? NULL : in[1], in[0], (sslh_adversary)I(0)))
 OP(f_mse) BODY(sslh_mse(c, in[0], in[1]))
 OP(f_l1) BODY(sslh_l1(c, in[0], in[1]))
 OP(f_huber) BODY(sslh_huber(c, in[0], in[1], p[0]))
@@ -496,6 +498,10 @@ static const op_case table[] = {
     E("cross_entropy_soft", cross_entropy_soft, "5x7l 5x7", 0, 0),
     E("cross_entropy_soft_3d", cross_entropy_soft, "2x3x7l 2x3x7n", 0, 0),
     E("bce", bce_with_logits, "5x7l 5x7z", 0, 0), E("bce_big", bce_with_logits, "41x601l 41x601z", NO_CHECK, 0),
+    E("adversarial_1", adversarial_loss, "9x1l 7x1l", 0, 1, 0), E("adversarial_g1", adversarial_loss, "9x1l", 0, 1, 1),
+    E("adversarial_2", adversarial_loss, "9x1l 7x1l", 0, 2, 0), E("adversarial_g2", adversarial_loss, "9x1l", 0, 2, 1),
+    E("adversarial_3", adversarial_loss, "9x1l 7x1l", 0, 3, 0), E("adversarial_g3", adversarial_loss, "9x1l", 0, 3, 1),
+    E("adversarial_4", adversarial_loss, "9x1l 7x1l", 0, 4, 0), E("adversarial_g4", adversarial_loss, "9x1l", 0, 4, 1),
     E("mse", mse, "5x7 5x7", 0, 0), E("mse_big", mse, "41x601 41x601", NO_CHECK, 0),
     E("l1", l1, "5x7 5x7", 0, 0), E("huber", huber, "5x7l 5x7", 0, 0.8f), E("kl_div", kl_div, "5x7l 5x7z", 0, 0),
     E("nt_xent", nt_xent, "5x7 5x7", 0, 0.5f), E("nt_xent_cold", nt_xent, "6x9 6x9", 0, 0.1f),

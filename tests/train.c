@@ -44,6 +44,7 @@ static const char *const small_settings[][2] = {
     {"cpc2", "side=10,patch=4,steps=1,negatives=9,target=4,context_blocks=1,context_hidden=4"},
     {"autoencoder", "height=8,width=8,channels=3,hidden=11,latent=3,noise=1"},
     {"vae", "height=8,width=8,channels=3,hidden=11,latent=3"},
+    {"gan", "height=8,width=8,channels=3,latent=5,generator_width=4,loss=4,critic=2"}, /* two phases every other step */
     {"jigsaw", "head_hidden=9,permutations=12"},
     {"context", "head_hidden=9"},
     {"inpainting", "decoder_width=5,discriminator_width=4,adversarial=0.1"}, /* two phases */

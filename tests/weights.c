@@ -140,6 +140,8 @@ static void round_trips(void) {
     same_again(c, sslh_convnet(c, conv), "convnet with a layer norm");
     conv.norm = SSLH_OFF;
     same_again(c, sslh_convnet(c, conv), "convnet without a norm");
+    conv.dcgan = 1, conv.norm = 0;
+    same_again(c, sslh_convnet(c, conv), "DCGAN's discriminator");
     vit.image = 8;
     vit.width = 12;
     vit.depth = 2;

@@ -15,8 +15,8 @@ static const char *const help =
     "  --set F=V,F=V  fields of the method and of its training; --help M lists those of method M\n"
     "  --settings S   short, what learns in minutes on small images (the default), or paper, as the authors trained\n"
     "  --methods      the names of the methods, a line each\n"
-    "  --encoder E    convnet, resnet18, resnet34, resnet50, convnext, nin, vit, mlp (default: vit where the method\n"
-    "                 needs patches, else convnet; a method that makes its own encoder takes none)\n"
+    "  --encoder E    convnet, dcgan, resnet18, resnet34, resnet50, convnext, nin, vit, mlp (default: vit where the\n"
+    "                 method needs patches, else convnet; a method that makes its own encoder takes none)\n"
     "  --lr X         peak learning rate (default: the method's)    --epochs: default 10\n"
     "  --optimizer K  sgd, adam, adamw, lars    --weight-decay X\n"
     "  --crop X       smallest crop of the views, a share of the image from 0 to 1\n"
@@ -321,6 +321,15 @@ static sslh_net *make_encoder(sslh_ctx *c, const char *name, sslh_data data, int
         d.norm = alone;
         return sslh_convnet(c, d);
     }
+    if (!strcmp(name, "dcgan")) { /* its discriminator, judging all places of the last map */
+        sslh_convnet_desc d = {0};
+        int i, side = data.height < data.width ? data.height : data.width;
+        d.channels = data.channels;
+        for (i = 0; i < 5 && side >= 8; i++, side /= 2) d.widths[i] = 32 << i;
+        d.dcgan = 1;
+        d.map_output = 1;
+        return sslh_convnet(c, d);
+    }
     if (!strcmp(name, "resnet18") || !strcmp(name, "resnet34") || !strcmp(name, "resnet50")) {
         sslh_resnet_desc d = {0};
         d.channels = data.channels;
@@ -370,8 +379,8 @@ static sslh_net *make_encoder(sslh_ctx *c, const char *name, sslh_data data, int
         return sslh_conv_gru(c, d);
     }
     sslh_fail(c, SSLH_E_USAGE,
-              "--encoder %s: convnet, resnet18, resnet34, resnet50, convnext, nin, vit, mlp or, for sound, conv_gru",
-              name);
+              "--encoder %s: convnet, dcgan, resnet18, resnet34, resnet50, convnext, nin, vit, mlp or, for sound, "
+              "conv_gru", name);
     return NULL;
 }
 

@@ -52,7 +52,7 @@ f32 = lambda x: float(np.float32(x))
 
 
 def initial(name, is_param, shape):
-    if not is_param and not name.endswith('pos_embed') and name not in ('queue', 'bin_weight'):
+    if not is_param and not name.endswith('pos_embed') and name not in ('queue', 'bin_weight', 'spectral_u'):
         v = np.ones(shape) if name.endswith('running_var') else np.zeros(shape)
         return torch.tensor(v)
     n = int(np.prod(shape))
@@ -678,6 +678,100 @@ def cpc2(case, P, step, noise):
     return loss
 
 
+def gan(case, P, step, noise, phase=1):
+    side = 16 if case == 'gan_minimax' else 8
+    t = 2 * image_input(case, 'images', (6, side, side, 3)) - 1
+    z = 4 * image_input(case, 'noise', (6, 5)) - 2
+    turn = lambda x: x.permute(0, 3, 1, 2)
+    back = lambda x: x.permute(0, 2, 3, 1)
+    judges = [n for n, p in P.items() if p.requires_grad and n.startswith(('encoder.', 'head.'))]
+    spectral = case in ('gan_hinge', 'gan_wasserstein')
+    Q = dict(P)  # the parameters as they are used
+    at = [0, 0]
+    with torch.no_grad():
+        for n in judges:
+            if case == 'gan_clip':
+                P[n].clamp_(-0.125, 0.125)
+            if spectral and n.endswith('weight') and P[n].dim() > 1:
+                W = P[n].reshape(P[n].shape[0], -1)
+                o, k = W.shape
+                u, v = P['spectral_u'][at[0]:at[0] + o], P['spectral_v'][at[1]:at[1] + k]
+                v.copy_(F.normalize(W.T @ u, dim=0))
+                u.copy_(F.normalize(W @ v, dim=0))
+                P[n] /= u @ W @ v
+                at = [at[0] + o, at[1] + k]
+    at = [0, 0]
+    for n in judges:  # divided by a norm that is 1, for the gradient's sake
+        if spectral and n.endswith('weight') and P[n].dim() > 1:
+            W = P[n].reshape(P[n].shape[0], -1)
+            o, k = W.shape
+            u, v = P['spectral_u'][at[0]:at[0] + o].clone(), P['spectral_v'][at[1]:at[1] + k].clone()
+            Q[n] = P[n] / (u @ W @ v)
+            at = [at[0] + o, at[1] + k]
+
+    def generate(g):
+        if g + 'fc1.weight' in P:
+            h = F.relu(linear(P, g + 'fc2', F.relu(linear(P, g + 'fc1', z))))
+            return torch.tanh(linear(P, g + 'fc3', h)).reshape(6, side, side, 3)
+        h = bn(P, g + 'bn0', linear(P, g + 'fc', z).reshape(6, 4, 4, -1), True)
+        i = 1
+        while g + 'deconv%d.weight' % i in P:
+            w = P[g + 'deconv%d.weight' % i].permute(0, 3, 1, 2)
+            h = back(F.conv_transpose2d(turn(h), w, None, 2, 1))
+            if g + 'deconv%d.weight' % (i + 1) in P:
+                h = bn(P, g + 'bn%d' % i, h, True)
+            i += 1
+        return torch.tanh(h)
+
+    def judge(x, made_up):
+        kept = {n: P[n].clone() for n in P if n.startswith('encoder.') and 'running' in n}
+        if case in ('gan', 'gan_clip'):
+            h = convnet(Q, 'encoder.', x)
+        elif case == 'gan_wasserstein':
+            h = F.relu(linear(Q, 'encoder.fc2', F.relu(linear(Q, 'encoder.fc1', x.reshape(6, -1)))))
+        else:
+            h = x
+            for i in (1, 2):
+                w = Q['encoder.conv%d.weight' % i].permute(0, 3, 1, 2)
+                h = back(F.conv2d(turn(h), w, Q.get('encoder.conv%d.bias' % i), 2, 1))
+                if 'encoder.bn%d.weight' % i in P:
+                    h = bn(Q, 'encoder.bn%d' % i, h, False)
+                h = F.leaky_relu(h, f32(0.2))
+            h = h.reshape(6, -1)
+        if made_up:
+            with torch.no_grad():
+                for n in kept:
+                    P[n].copy_(kept[n])
+        return h @ Q['head.fc.weight'].T + Q['head.fc.bias']
+
+    pays = {'gan': lambda f: F.softplus(-f).mean(), 'gan_minimax': lambda f: torch.log(1 - torch.sigmoid(f)).mean()}
+    pays = pays.get(case, lambda f: -f.mean())
+    if phase:
+        loss = pays(judge(generate('generator.'), True))
+        NUMBERS.append(('G loss', loss))
+        AFTER.append(lambda: gan_average(case, P, step))
+        return loss
+    with torch.no_grad():
+        y = generate('generator.')
+    real, fake = judge(t, False), judge(y, True)
+    loss = {'gan': F.softplus(-real).mean() + F.softplus(fake).mean(),
+            'gan_minimax': -torch.log(torch.sigmoid(real)).mean() - torch.log(1 - torch.sigmoid(fake)).mean(),
+            'gan_hinge': F.relu(1 - real).mean() + F.relu(1 + fake).mean()}.get(case, fake.mean() - real.mean())
+    NUMBERS.append(('D loss', loss))
+    if case in ('gan', 'gan_minimax', 'gan_hinge'):
+        NUMBERS.append(('accuracy', ((real > 0).double().mean() + (fake < 0).double().mean()) / 2))
+    return loss
+
+
+@torch.no_grad()
+def gan_average(case, P, step):
+    a = {'gan_hinge': f32(0.15), 'gan_wasserstein': 0.0}.get(case, 0.75)
+    a = min(a, (1 + step) / (10 + step))
+    for n in P:
+        if n.startswith('average.') and 'num_batches' not in n:
+            P[n].mul_(a).add_(P[n.replace('average.', 'generator.')], alpha=1 - a)
+
+
 def mae(case, P, step, noise):
     x = image_input(case, 'images', (3, 8, 8, 3))
     order = torch.tensor([[(5 * p + 3 * n) % 16 for p in range(16)] for n in range(3)])
@@ -745,6 +839,10 @@ def optimizer(case, P, names, lr):
         adam = lambda which, rate: torch.optim.Adam([p for p, j in zip(ps, judges) if j == which], lr=rate,
                                                     betas=(0.5, f32(0.999)), eps=f32(1e-3))
         return [adam(True, lr * f32(0.1)), adam(False, lr)] if any(judges) else [adam(False, lr)]
+    if case.startswith('gan'):  # the average moves by none
+        adam = lambda g: torch.optim.Adam([p for n, p in zip(names, ps) if n.startswith(g)], lr=lr,
+                                          betas=(0.5, f32(0.999)), eps=f32(1e-3))
+        return [adam(('encoder.', 'head.')), adam('generator.')]
     if case.startswith('colorization'):
         return torch.optim.AdamW(groups(f32(1e-3)), lr=lr, betas=(f32(0.9), f32(0.999)), eps=f32(1e-3))
     if case.startswith(('autoencoder', 'vae', 'cpc')):
@@ -760,6 +858,7 @@ LOSS = {'simclr': simclr, 'simclr_plain': simclr, 'rotation': rotation, 'jigsaw'
         'inpainting_blocks': inpainting, 'autoencoder': autoencoder, 'autoencoder_noisy': autoencoder,
         'autoencoder_tied': autoencoder, 'autoencoder_conv': autoencoder, 'autoencoder_both': autoencoder, **{name: vae for name in VAE},
         'mae': mae, 'mae_pixels': mae,
+        'gan': gan, 'gan_minimax': gan, 'gan_hinge': gan, 'gan_wasserstein': gan, 'gan_clip': gan,
         'cpc': cpc, 'cpc_same': cpc, 'cpc_other': cpc, 'cpc2': cpc2, 'cpc2_same': cpc2,
         'cpc2_other': cpc2, 'cpc2_all': cpc2, 'moco': moco, 'moco_1': moco, 'moco_3': moco, 'moco_3_vit': moco,
         'supcon': supcon, 'supcon_3': supcon, 'nnclr': nnclr, 'nnclr_plain': nnclr,

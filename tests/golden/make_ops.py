@@ -465,6 +465,18 @@ OPS = {
 }
 
 
+def adversarial_loss(i, p):
+    s, fake = torch.sigmoid, i[0]
+    if p[1]:
+        return [0, -s(fake).log().mean(), (1 - s(fake)).log().mean(), -fake.mean(), -fake.mean()][int(p[0])]
+    game = -s(i[1]).log().mean() - (1 - s(fake)).log().mean()
+    hinge = F.relu(1 - i[1]).mean() + F.relu(1 + fake).mean()
+    return [0, game, game, hinge, fake.mean() - i[1].mean()][int(p[0])]
+
+
+OPS['adversarial_loss'] = adversarial_loss
+
+
 def record(name, label, t):
     v = t.detach().double().reshape(-1).numpy()
     w = draw(seed_of(name, label, 0), len(v))
