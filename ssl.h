@@ -13168,7 +13168,7 @@ SSLH_DEF sslh_tensor *sslh_forward_ex(sslh_net *net, sslh_tensor *x, sslh_forwar
     const char *missing;
     char word[48];
     int i, wanted = 0;
-    while (desc.taps && wanted < 16 && desc.taps[wanted]) wanted++;
+    while (desc.taps && wanted < 15 && desc.taps[wanted]) wanted++;
     for (i = 0; i < wanted && desc.tapped; i++) desc.tapped[i] = sslh_i_dummy(c);
     if (wanted && (!desc.tapped || desc.taps[wanted])) {
         sslh_fail(c, SSLH_E_USAGE, "sslh_forward_ex: .taps needs .tapped, and a NULL behind at most 15 names");
