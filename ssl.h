@@ -346,29 +346,14 @@
 
    13  THE METHODS
 
-     family        name      paper                  function       pure loss           numbers
-     pretext task  rotation  Gidaris et al. 2018    sslh_rotation  sslh_cross_entropy  accuracy
-     pretext task  jigsaw    Noroozi & Favaro 2016  sslh_jigsaw    sslh_cross_entropy  accuracy
-     pretext task  context   Doersch et al. 2015    sslh_context   sslh_cross_entropy  accuracy
-     pretext task  inpainting Pathak et al. 2016    sslh_inpainting -                  PSNR
-     pretext task  colorization Zhang et al. 2016   sslh_colorization sslh_cross_entropy_soft error
-     generative    autoencoder Hinton & Salakhutdinov 2006 sslh_autoencoder sslh_mse   MSE
-     generative    vae       Kingma & Welling 2014  sslh_vae       sslh_gaussian_kl    KL
-     generative    gan       Goodfellow et al. 2014 sslh_gan       sslh_adversarial_loss D loss, G loss
-     contrastive   simclr    Chen et al. 2020       sslh_simclr    sslh_nt_xent        top-1
-     contrastive   moco      He et al. 2020         sslh_moco      sslh_info_nce       top-1
-     contrastive   supcon    Khosla et al. 2020     sslh_supcon    sslh_supcon_loss    top-1 (with labels)
-     contrastive   nnclr     Dwibedi et al. 2021    sslh_nnclr     sslh_info_nce       top-1
-     contrastive   cpc       van den Oord et al. 2018 sslh_cpc     sslh_info_nce       top-1 (sound)
-     contrastive   cpc2      Henaff et al. 2020     sslh_cpc2      sslh_info_nce       top-1 (patches)
-     self-distillation byol  Grill et al. 2020      sslh_byol      sslh_negative_cosine spread
-     self-distillation simsiam Chen & He 2021       sslh_simsiam   sslh_negative_cosine spread
-     self-distillation dino  Caron et al. 2021      sslh_dino      sslh_cross_entropy_soft entropy, KL
-     redundancy and clusters barlow Zbontar et al. 2021 sslh_barlow sslh_barlow_loss   diagonal
-     redundancy and clusters vicreg Bardes et al. 2022 sslh_vicreg sslh_vicreg_loss    deviation
-     redundancy and clusters swav Caron et al. 2020 sslh_swav      sslh_sinkhorn       top-1
-     masked        mae       He et al. 2022         sslh_mae       -                   explained
+     pretext task             rotation, jigsaw, context, inpainting, colorization
+     generative               autoencoder, vae, gan
+     contrastive              simclr, moco (v1, v2, v3), supcon (labels), nnclr, cpc (sound), cpc2 (patches)
+     self-distillation        byol, simsiam, dino
+     redundancy and clusters  barlow, vicreg, swav
+     masked                   mae, jepa
 
+   Their functions are sslh_simclr and so on; most losses are operations that can be called alone (sslh_nt_xent).
    Each has a switch (SSLH_WITH_SIMCLR), a section below that opens with authors, title, equations and known traps
    (>>simclr; the code refers to the equation numbers), a page (docs/simclr.md) and a program (simclr.c in examples).
    Beside the loss each reports numbers (.numbers of sslh_method) that tell whether it works.
@@ -583,7 +568,8 @@
      foundations      >>platform >>core >>table >>shared >>prototypes
      I    the book    >>method >>rotation >>jigsaw >>context >>inpainting >>colorization >>autoencoder >>vae >>gan
                       >>simclr >>moco >>supcon >>nnclr >>cpc >>cpc2 >>byol >>simsiam >>dino >>barlow >>vicreg >>swav
-                      >>mae >>methods >>train >>eval >>losses >>nets >>encoders >>optim >>views >>settings
+                      >>mae >>jepa >>methods >>train >>eval >>losses >>nets >>encoders >>optim >>views
+                      >>settings
      II   tensors     >>core-impl >>scalar >>random >>tape >>elementwise >>reductions >>products >>loss-rows >>conv
                       >>norms >>shapes >>sequences >>audio
      III  the engine  >>kernels >>products-plan >>conv-plan >>sequences-plan >>loops >>copies >>pool >>views-make
@@ -1414,6 +1400,8 @@ SSLH_API sslh_tensor *sslh_forward(sslh_net *net, sslh_tensor *x);
 
 typedef struct sslh_forward_desc {
     const char  *tap;    /* name of an inner result ("block1", "layer3", "tokens"); NULL: the output */
+    const char *const *taps; /* names of several, at most 15, ended by NULL, which one run puts into tapped */
+    sslh_tensor **tapped;    /* as many */
     sslh_tensor *keep;   /* (N,J) I32: tokens that a transformer keeps (MAE); NULL: all */
     sslh_tensor *mask;   /* (N,T) U8, 1: token (the class token counts) not attended to in sslh_vit; NULL: none */
     float        drop_path; /* stochastic depth: rate at the last block of a transformer, 0 at the first, linear in
@@ -1425,7 +1413,7 @@ SSLH_API sslh_tensor *sslh_forward_ex(sslh_net *net, sslh_tensor *x, sslh_forwar
 SSLH_API const sslh_forward_desc *sslh_call(const sslh_net *net);
 /* Inside a forward callback: offers x as the inner result called name; returns 1 when the caller asked for it, and then
    the callback may return x at once. */
-SSLH_API int sslh_tap(sslh_net *net, const char *name, const sslh_tensor *x);
+SSLH_API int sslh_tap(sslh_net *net, const char *name, sslh_tensor *x);
 
 /* A deep copy with the same values, modes and settings (children included), gradients not: a momentum encoder, a
    snapshot; sslh_clone_into: in another context, which no other thread may be using at that moment. */
@@ -2927,6 +2915,51 @@ SSLH_API sslh_tensor *sslh_unpatchify(sslh_ctx *c, sslh_tensor *x, int patch, in
    stream modulo 2^20, n). */
 SSLH_API void sslh_mae_reconstruct(sslh_method *m, sslh_tensor *x, uint64_t stream, sslh_tensor **masked,
                                    sslh_tensor **filled);
+#endif
+
+#ifndef SSLH_WITH_JEPA
+#define SSLH_WITH_JEPA SSLH_WITH_ALL
+#elif SSLH_I_EMPTY(SSLH_WITH_JEPA)
+#undef SSLH_WITH_JEPA
+#define SSLH_WITH_JEPA 1
+#endif
+#if SSLH_WITH_JEPA
+/* I-JEPA (Assran et al.: "Self-supervised learning from images with a joint-embedding predictive architecture", CVPR
+   2023): from a part of an image a transformer predicts the features of blocks that were cut out of it. */
+typedef struct sslh_jepa_desc {
+    int   targets;            /* blocks of an image whose features are predicted, 1 to 16; default 4 */
+    float target_min;         /* share of the patches that such a block has at the least, above 0, below 1; default
+                                 0.15 */
+    float target_max;         /* and at the most, above 0, below 1; default 0.2 */
+    float context_min;        /* the same of the block that the encoder sees, before the targets are taken out of it,
+                                 whose largest share is 1; above 0, at most 1; default 0.85 */
+    int   top_blocks;         /* what is predicted: 1 the output of the target encoder; K the mean of its last K blocks
+                                 (data2vec, Baevski et al. 2022, 8 of 12); 1 to 15; default 1 */
+    float target_momentum;    /* m_0 of the target encoder, at least 0, below 1; default 0.996; it rises to 1 in a
+                                 straight line; SSLH_OFF: 0 */
+    float decay_rise;         /* by which the weight decay has grown at the end, at least 1; default 10, by half a
+                                 cosine: from 0.04 to 0.4 */
+    int   predictor_width;    /* 4 to 65536, a multiple of 4 and of the heads; default 96 (ImageNet 384) */
+    int   predictor_depth;    /* blocks, 1 to 256; default 3 (small images; ImageNet 6 to 12) */
+    int   predictor_heads;    /* 1 to 65536; default 3 (small images; ImageNet 12) */
+    int   no_stop_gradient;   /* default 0; 1: the targets come from the encoder itself, with a gradient: it collapses,
+                                 for experiments */
+    const sslh_recipe *views; /* default auto: crops of 0.3 to 1 and nothing else, normalised by the data's mean and
+                                 deviation */
+    const char *settings;     /* short, for runs of minutes, or paper, for hundreds of epochs; default short */
+} sslh_jepa_desc;
+/* encoder: sslh_vit with any output, best with .mean_pool. Checkpoints hold the target encoder. An image needs at least
+   4 x 4 patches; targets that leave too little of it are an error. Other numbers: the share of the targets' variance
+   that is explained; their deviation over places and images, 0 in a collapse. Training: batch=128 optimizer=adamw
+   lr=1e-3 weight_decay=0.04 schedule=cosine warmup=40. Paper: batch=256 optimizer=adamw lr=1.25e-4 lr_scales=1
+   weight_decay=0.04 schedule=cosine warmup=40. */
+SSLH_API sslh_method sslh_jepa(sslh_ctx *c, sslh_net *encoder, sslh_jepa_desc desc);
+/* For a picture: x (N,H,W,C), N at least 2, normalised as in training, as the encoder sees it (all but the context
+   grey), and with each target patch replaced by that patch, among those of the other images of x, whose features lie
+   nearest to the prediction; both (N,H,W,C), NULL for what is not wanted. Context and targets depend on (seed, stream
+   modulo 2^20). */
+SSLH_API void sslh_jepa_show(sslh_method *m, sslh_tensor *x, uint64_t stream, sslh_tensor **masked,
+                             sslh_tensor **filled);
 #endif
 
 /* ================================================================================================================== */
@@ -4573,7 +4606,7 @@ SSLH_I_FN const char *sslh_i_tail(const char *path);
      >>method    what methods share: the container, the check of the encoder, nets that rebuild, the views, heads,
                  teachers and queues of many, the settings of a run
      >>rotation >>jigsaw >>context >>inpainting >>colorization >>autoencoder >>vae >>gan >>simclr >>moco >>supcon
-     >>nnclr >>cpc >>cpc2 >>byol >>simsiam >>dino >>barlow >>vicreg >>swav >>mae    one section for each method
+     >>nnclr >>cpc >>cpc2 >>byol >>simsiam >>dino >>barlow >>vicreg >>swav >>mae >>jepa    one section for each
      >>methods   their list, one row each
      >>train     one step, the loop over epochs, progress
      >>eval      what a representation is worth: linear probe, nearest neighbours, fine-tuning, collapse meters
@@ -4937,6 +4970,12 @@ SSLH_I_FN float sslh_i_teacher_momentum(float m_0, int64_t step, int64_t steps) 
     return steps ? 1 - sslh_cosine(step, steps, 0, 1 - m_0) : m_0;
 }
 
+/* A weight decay that has grown by this factor at the end of the run, by half a cosine. */
+SSLH_I_FN void sslh_i_decay_rises(const sslh_method *m, float factor) {
+    if (!m->steps) return;
+    sslh_i_optimizer_decay_by(m->optimizer, factor - sslh_cosine(m->step, m->steps, 0, factor - 1));
+}
+
 /* A queue of rows from earlier batches: two states of a net, the rows (K,D) and the place of the oldest, which is the
    next to go. It starts as random directions. */
 typedef struct sslh_i_queue { int rows, place; } sslh_i_queue;
@@ -5067,6 +5106,82 @@ SSLH_I_FN void sslh_i_rest(sslh_net *part, int rests) {
 SSLH_I_FN void sslh_i_rest_ends(sslh_net *part, int rests) {
     sslh_freeze(part, 0);
     if (rests) sslh_i_forget_grads(part);
+}
+
+/* --- methods that hide patches from a transformer ----------------------------------------------------------------- */
+
+/* A transformer's images: side x side patches of p x p pixels and C channels. */
+typedef struct sslh_i_patches { int side, p, channels; } sslh_i_patches;
+/* That of this encoder, and an error for one that has none. */
+SSLH_I_FN sslh_i_patches sslh_i_patches_of(sslh_ctx *c, const char *op, sslh_net *encoder) {
+    sslh_i_patches g = {1, 1, 1};
+    if (sslh_i_check_encoder(c, op, encoder, -1)) {
+        sslh_net_info info = sslh_net_query(encoder);
+        const sslh_tensor *projection = sslh_find(encoder, "patch_embed.proj.weight"); /* (D,p,p,C) */
+        if (!projection)
+            sslh_fail(c, SSLH_E_USAGE, "%s: the encoder \"%s\" has no patches; a transformer on patches (sslh_vit) is "
+                      "needed", op, info.name);
+        else if (!info.image)
+            sslh_fail(c, SSLH_E_USAGE, "%s: the encoder \"%s\" takes images of any size, and hidden patches are "
+                      "predicted for one size: leave out .any_size", op, info.name);
+        else {
+            g.p = projection->shape[1];
+            g.channels = projection->shape[3];
+            g.side = info.image / g.p;
+        }
+    }
+    return g;
+}
+
+/* The small transformer that predicts hidden patches: width Dd of its tokens, out values a token; groups: of patches
+   that are predicted separately. Its parameters: embed (2), mask_token, blocks (12 each), norm (2), the last layer (2);
+   then the state of fixed positions (1,1+P,Dd), in which row 0, the class token's, is 0. */
+typedef struct sslh_i_decoder { int width, depth, heads, patches, out, groups; } sslh_i_decoder;
+SSLH_I_FN int sslh_i_decoder_positions(const sslh_i_decoder *d) { return 3 + 12 * d->depth + 4; }
+/* part and last give the names: "decoder" and "pred", "decoder_embed.weight" .. "decoder_pred.bias". in: the width of
+   the encoder's tokens. */
+SSLH_I_FN sslh_net *sslh_i_decoder_new(sslh_ctx *c, const char *name, const char *part, const char *last,
+                                       sslh_forward_fn forward, sslh_i_decoder d, int in, int side) {
+    sslh_net_desc n;
+    sslh_net *net;
+    char text[64];
+    int i;
+    memset(&n, 0, sizeof n);
+    n.name = name;
+    n.forward = forward;
+    n.self = &d;
+    n.self_size = sizeof d;
+    n.kind = SSLH_TOKENS;
+    n.width = d.out;
+    net = sslh_net_new(c, n);
+    if (SSLH_I_BAD(c)) return net;
+    snprintf(text, sizeof text, "%s_embed", part);
+    sslh_i_xavier_new(net, text, in, d.width);
+    sslh_param_new(net, "mask_token", sslh_dim3(1, 1, d.width), SSLH_INIT_NORMAL, 0.02f);
+    for (i = 0; i < d.depth; i++) {
+        snprintf(text, sizeof text, "%s_blocks.%d", part, i);
+        sslh_i_vit_block_new(net, text, d.width, 4 * d.width);
+    }
+    snprintf(text, sizeof text, "%s_norm", part);
+    sslh_layer_layer_norm_new(net, text, d.width);
+    snprintf(text, sizeof text, "%s_%s", part, last);
+    sslh_i_xavier_new(net, text, d.width, d.out);
+    snprintf(text, sizeof text, "%s_pos_embed", part);
+    sslh_i_sub_new(net, "", text, 0, SSLH_F32, sslh_dim3(1, 1 + d.patches, d.width), SSLH_INIT_POSITIONS, (float)side);
+    return net;
+}
+/* Blocks, norm and last layer: (N,T,Dd) -> (N,T,out) */
+SSLH_I_FN sslh_tensor *sslh_i_decoder_run(sslh_net *net, const sslh_i_decoder *d, sslh_tensor *x) {
+    int i;
+    for (i = 0; i < d->depth; i++) x = sslh_i_vit_block(net, 3 + 12 * i, x, d->heads, 0.0f, NULL);
+    x = sslh_layer_layer_norm(net, 3 + 12 * d->depth, x, 1e-6f);
+    return sslh_layer_linear(net, 5 + 12 * d->depth, x, 0, SSLH_LINEAR);
+}
+/* The widths that such a net can have. */
+SSLH_I_FN void sslh_i_decoder_check(sslh_ctx *c, const char *op, const char *part, int width, int heads) {
+    if (!SSLH_I_BAD(c) && (width % 4 || width % heads))
+        sslh_fail(c, SSLH_E_USAGE, "%s: a %s of width %d with %d heads: the width must be a multiple of 4 and of the "
+                  "heads", op, part, width, heads);
 }
 
 /* The collapse meter of embeddings z (N,D): the deviation of unit rows, mean over the columns, times sqrt(D). About 1
@@ -6800,11 +6915,13 @@ SSLH_I_FN sslh_tensor *sslh_i_split_brain_forward(sslh_net *net, sslh_tensor *x,
     sslh_ctx *c = sslh_net_ctx(net);
     sslh_tensor *half[2];
     const char *tap = sslh_call(net)->tap;
+    sslh_forward_desc f = *sslh_call(net);
     int i;
     (void)self;
+    f.taps = NULL; /* each half would offer its own */
     for (i = 0; i < 2; i++)
         half[i] = sslh_forward_ex(sslh_child_at(net, i),
-                                  sslh_i_lab_part(c, x, i ? SSLH_COLOUR_AB_OF_3 : SSLH_COLOUR_L_OF_3), *sslh_call(net));
+                                  sslh_i_lab_part(c, x, i ? SSLH_COLOUR_AB_OF_3 : SSLH_COLOUR_L_OF_3), f);
     if (SSLH_I_BAD(c)) return sslh_i_dummy(c);
     x = sslh_concat(c, half, 2, half[0]->ndim - 1);
     if (tap) sslh_tap(net, tap, x);
@@ -9755,10 +9872,7 @@ SSLH_I_FN void sslh_i_dino_grads(sslh_method *m, int phase) {
     sslh_i_ema(m->ctx, sslh_state(m->net, s->centre)->data, s->mean->data, (size_t)s->d.outputs,
                (sslh_real)s->d.centre_momentum); /* (6) */
     sslh_i_rest(s->last, m->epoch < s->d.freeze);
-    if (m->steps) { /* 1 to .decay_rise by half a cosine */
-        float below = sslh_cosine(m->step, m->steps, 0, s->d.decay_rise - 1);
-        sslh_i_optimizer_decay_by(m->optimizer, s->d.decay_rise - below);
-    }
+    sslh_i_decay_rises(m, s->d.decay_rise);
 }
 
 SSLH_I_FN void sslh_i_dino_after(sslh_method *m) {
@@ -10212,9 +10326,6 @@ static const char sslh_i_mae_training[] =
 static const char sslh_i_mae_paper[] =
     "batch=256 optimizer=adamw beta2=0.95 lr=1.5e-4 lr_scales=1 weight_decay=0.05 schedule=cosine warmup=40";
 
-/* The decoder's settings: width Dd of its tokens, and out = p p C. blocks, norm and pred are the numbers of its
-   parameters: of the first block, the last norm, and the projection to pixels, behind which the positions stand. */
-typedef struct sslh_i_mae_net { int width, depth, heads, patches, out, norm, blocks, pred; } sslh_i_mae_net;
 /* patches P, visible V = (1-r) P rounded down; given: the recipe is the caller's, not normalised by the data. */
 typedef struct sslh_i_mae { sslh_mae_desc d; sslh_recipe views; sslh_net *decoder; int patch, patches, visible, given;
     } sslh_i_mae;
@@ -10284,10 +10395,10 @@ SSLH_I_FN void sslh_i_mae_mask(sslh_ctx *c, const sslh_i_mae *s, const uint64_t 
 
 /* (4): x (N,1+V,D) encoder tokens; the call's keep is restore (N,P) -> (N,P,p p C) */
 SSLH_I_FN sslh_tensor *sslh_i_mae_decoder(sslh_net *net, sslh_tensor *x, const void *self) {
-    const sslh_i_mae_net *s = (const sslh_i_mae_net *)self;
+    const sslh_i_decoder *s = (const sslh_i_decoder *)self;
     sslh_ctx *c = sslh_net_ctx(net);
     sslh_tensor *part[2], *y, *class_token;
-    int n, visible, i;
+    int n, visible;
     y = sslh_layer_linear(net, 0, x, 0, SSLH_LINEAR); /* decoder_embed: (N,1+V,Dd) */
     if (SSLH_I_BAD(c)) return y;
     n = y->shape[0];
@@ -10299,10 +10410,8 @@ SSLH_I_FN sslh_tensor *sslh_i_mae_decoder(sslh_net *net, sslh_tensor *x, const v
     /* back in their places: (N,P,Dd) */
     part[1] = sslh_gather(c, sslh_concat(c, part, 2, 1), sslh_call(net)->keep);
     part[0] = class_token;
-    y = sslh_add(c, sslh_concat(c, part, 2, 1), sslh_state(net, s->pred + 2)); /* + decoder_pos_embed (1,1+P,Dd) */
-    for (i = 0; i < s->depth; i++) y = sslh_i_vit_block(net, s->blocks + 12 * i, y, s->heads, 0.0f, NULL);
-    y = sslh_layer_layer_norm(net, s->norm, y, 1e-6f);
-    y = sslh_layer_linear(net, s->pred, y, 0, SSLH_LINEAR); /* (N,1+P,p p C) */
+    y = sslh_add(c, sslh_concat(c, part, 2, 1), sslh_state(net, sslh_i_decoder_positions(s))); /* (N,1+P,Dd) */
+    y = sslh_i_decoder_run(net, s, y); /* (N,1+P,p p C) */
     return sslh_slice(c, y, 1, 1, 1 + s->patches); /* (N,P,p p C), without the class token */
 }
 
@@ -10433,77 +10542,33 @@ SSLH_DEF void sslh_mae_reconstruct(sslh_method *m, sslh_tensor *x, uint64_t stre
 /* p and C are read off the encoder's projection (D,p,p,C), and P follows from its .image: the caller repeats none. */
 SSLH_DEF sslh_method sslh_mae(sslh_ctx *c, sslh_net *encoder, sslh_mae_desc d) {
     sslh_i_mae s;
-    sslh_i_mae_net n;
+    sslh_i_decoder n;
+    sslh_i_patches grid;
     sslh_method m;
-    sslh_net_desc nd;
-    sslh_net_info info;
-    const sslh_tensor *projection = NULL; /* patch_embed.proj.weight (D,p,p,C) */
-    int grid = 1, i, channels = 1;
     memset(&s, 0, sizeof s);
     memset(&n, 0, sizeof n);
-    memset(&nd, 0, sizeof nd);
-    memset(&info, 0, sizeof info);
     sslh_i_resolve(c, "sslh_mae", sslh_i_mae_settings, SSLH_I_LENGTH(sslh_i_mae_settings), &d);
-    if (sslh_i_check_encoder(c, "sslh_mae", encoder, -1)) {
-        info = sslh_net_query(encoder);
-        projection = sslh_find(encoder, "patch_embed.proj.weight");
-        if (!projection)
-            sslh_fail(c, SSLH_E_USAGE, "sslh_mae: the encoder \"%s\" has no patches; a transformer on patches "
-                      "(sslh_vit) is needed", info.name);
-        else if (!info.image)
-            sslh_fail(c, SSLH_E_USAGE, "sslh_mae: the encoder \"%s\" takes images of any size, and the decoder is made "
-                      "for one: leave out .any_size", info.name);
-    }
-    s.patch = 1;
-    if (!SSLH_I_BAD(c)) {
-        s.patch = projection->shape[1];
-        grid = info.image / s.patch;
-        channels = projection->shape[3];
-    }
-    s.patches = grid * grid;
+    grid = sslh_i_patches_of(c, "sslh_mae", encoder);
+    s.patch = grid.p;
+    s.patches = grid.side * grid.side;
     if (!SSLH_I_BAD(c)) s.visible = (int)((float)s.patches * (1.0f - d.mask)); /* a refused mask may be any number */
     if (!SSLH_I_BAD(c) && (s.visible < 1 || s.visible >= s.patches))
         sslh_fail(c, SSLH_E_USAGE, "sslh_mae: a mask of %g leaves %d of %d patches visible; at least one must be seen "
                   "and one hidden (smaller patches?)", (double)d.mask, s.visible, s.patches);
-    if (!SSLH_I_BAD(c) && (d.decoder_width % 4 || d.decoder_width % d.decoder_heads))
-        sslh_fail(c, SSLH_E_USAGE, "sslh_mae: a decoder of width %d with %d heads: the width must be a multiple of 4 "
-                  "and of the heads", d.decoder_width, d.decoder_heads);
-    if (!SSLH_I_BAD(c) && s.patch == 1 && channels == 1 && !d.raw_pixels)
+    sslh_i_decoder_check(c, "sslh_mae", "decoder", d.decoder_width, d.decoder_heads);
+    if (!SSLH_I_BAD(c) && s.patch == 1 && grid.channels == 1 && !d.raw_pixels)
         sslh_fail(c, SSLH_E_USAGE, "sslh_mae: patches of one value have no variance to be normalised by; set "
                   ".raw_pixels, or make the patches larger");
     s.given = d.views != NULL;
     s.views = d.views ? *d.views : sslh_recipe_mae();
     s.d = d;
     n.width = d.decoder_width;
-    n.depth = SSLH_I_BAD(c) ? 1 : d.decoder_depth;
+    n.depth = d.decoder_depth;
     n.heads = d.decoder_heads;
     n.patches = s.patches;
-    n.out = s.patch * s.patch * channels;
-    /* declared below in this order: decoder_embed (2), mask_token, blocks (12 each), decoder_norm (2), decoder_pred
-       (2), positions */
-    n.blocks = 3;
-    n.norm = n.blocks + 12 * n.depth;
-    n.pred = n.norm + 2;
-    nd.name = "mae_decoder";
-    nd.forward = sslh_i_mae_decoder;
-    nd.self = &n;
-    nd.self_size = sizeof n;
-    nd.kind = SSLH_TOKENS;
-    nd.width = n.out;
-    s.decoder = sslh_net_new(c, nd);
-    if (!SSLH_I_BAD(c)) {
-        sslh_i_xavier_new(s.decoder, "decoder_embed", info.width, n.width);
-        sslh_param_new(s.decoder, "mask_token", sslh_dim3(1, 1, n.width), SSLH_INIT_NORMAL, 0.02f);
-        for (i = 0; i < n.depth; i++) {
-            char name[32];
-            snprintf(name, sizeof name, "decoder_blocks.%d", i);
-            sslh_i_vit_block_new(s.decoder, name, n.width, 4 * n.width);
-        }
-        sslh_layer_layer_norm_new(s.decoder, "decoder_norm", n.width);
-        sslh_i_xavier_new(s.decoder, "decoder_pred", n.width, n.out);
-        sslh_i_sub_new(s.decoder, "", "decoder_pos_embed", 0, SSLH_F32, sslh_dim3(1, 1 + s.patches, n.width),
-                       SSLH_INIT_POSITIONS, (float)grid);
-    }
+    n.out = s.patch * s.patch * grid.channels;
+    s.decoder = sslh_i_decoder_new(c, "mae_decoder", "decoder", "pred", sslh_i_mae_decoder, n,
+                                   SSLH_I_BAD(c) ? 1 : sslh_net_query(encoder).width, grid.side);
     m = sslh_i_method_begin(c, "mae", encoder, &s, sizeof s);
     sslh_child(m.net, "decoder", s.decoder);
     m.prepare = sslh_i_mae_prepare;
@@ -10517,6 +10582,414 @@ SSLH_I_FN sslh_method sslh_i_mae_make(sslh_ctx *c, sslh_net *encoder, sslh_data 
     return sslh_mae(c, encoder, *(const sslh_mae_desc *)desc);
 }
 #endif /* SSLH_WITH_MAE */
+
+/* ================================================================================================================== */
+/*  >>jepa          I-JEPA, data2vec                                                                                  */
+/* ================================================================================================================== */
+
+#if SSLH_WITH_JEPA
+/* Assran, Duval, Misra, Bojanowski, Vincent, Rabbat, LeCun, Ballas: "Self-supervised learning from images with a
+   joint-embedding predictive architecture", CVPR 2023. With .top_blocks its targets are those of Baevski, Hsu, Xu,
+   Babu, Gu, Auli: "data2vec: a general framework for self-supervised learning in speech, vision and language", ICML
+   2022.
+
+   Learns from: an image out of which blocks were cut. As in MAE, what is hidden has to be predicted, but not its
+   pixels: instead its features, as a slowly moving copy of the encoder computes them from the whole image. So the
+   encoder need not describe what nobody can foresee, such as noise and the exact texture: the targets may leave such
+   details out.
+
+       B_1 .. B_M                target blocks: rectangles at random places in the grid of P patches          (1)
+       V = a rectangle of nearly the whole grid, without the patches of B_1 .. B_M: the context               (2)
+       h = f( {x_i + position i : i in V} )      encoder f sees only the context                              (3)
+       t = norm( f'(x) )                         target encoder f' sees all patches; no gradient. norm brings
+                                                 each token to mean 0 and variance 1 over its D values        (4)
+       y_b = g( h, {mask token + position i : i in B_b} )      predictor g, a narrow transformer that is given
+                                                 one block at a time                                          (5)
+       L = mean over b, i in B_b and d of huber(y_bid - t_id),  huber(e) = e^2 / 2 up to |e| = 1, then
+           |e| - 1/2                                                                                          (6)
+       theta' <- m theta' + (1-m) theta,  m = m_0 + (1-m_0) T,  T: share of the run that is done              (7)
+
+   data2vec: t is the mean of norm(output of block k) over the last K blocks of f'.
+   If all tokens had the same features, L would be 0: what prevents it is, as in BYOL, that only f and g follow the
+   gradient and f' follows them slowly. The deviation of t over places and images, its second number, shows it: with
+   .no_stop_gradient it goes to 0 within a few hundred steps.
+   Defaults: the authors' code (the paper writes a squared error in (6)); predictor for small images. All images of a
+   batch have blocks of one size, drawn for the batch, so that tokens make a tensor; what remains of the context differs
+   from image to image, and all are cut at random to the smallest.
+   Traps: targets that are small or lie inside the context make the task a local one, and the features stay as shallow
+   as those of colours and edges; a run of minutes needs a target that follows more quickly (m_0 of 0.99 and less); the
+   class token is seen by the predictor only, so take features by .mean_pool. */
+
+static const sslh_setting sslh_i_jepa_settings[] = {
+    {SSLH_I_FIELD(sslh_jepa_desc, targets), SSLH_SETTING_INT, "4", "1 to 16"},
+    {SSLH_I_FIELD(sslh_jepa_desc, target_min), SSLH_SETTING_REAL, "0.15", "above 0, below 1"},
+    {SSLH_I_FIELD(sslh_jepa_desc, target_max), SSLH_SETTING_REAL, "0.2", "above 0, below 1"},
+    {SSLH_I_FIELD(sslh_jepa_desc, context_min), SSLH_SETTING_REAL, "0.85", "above 0, at most 1"},
+    {SSLH_I_FIELD(sslh_jepa_desc, top_blocks), SSLH_SETTING_INT, "1", "1 to 15"},
+    {SSLH_I_FIELD(sslh_jepa_desc, target_momentum), SSLH_SETTING_REAL, "0.996", "at least 0, below 1"},
+    {SSLH_I_FIELD(sslh_jepa_desc, decay_rise), SSLH_SETTING_REAL, "10", "at least 1"},
+    {SSLH_I_FIELD(sslh_jepa_desc, predictor_width), SSLH_SETTING_INT, "96", "4 to 65536"},
+    {SSLH_I_FIELD(sslh_jepa_desc, predictor_depth), SSLH_SETTING_INT, "3", "1 to 256"},
+    {SSLH_I_FIELD(sslh_jepa_desc, predictor_heads), SSLH_SETTING_INT, "3", "1 to 65536"},
+    {SSLH_I_FIELD(sslh_jepa_desc, no_stop_gradient), SSLH_SETTING_FLAG, "0", "0 or 1"},
+    {SSLH_I_FIELD(sslh_jepa_desc, views), SSLH_SETTING_RECIPE, "auto", SSLH_I_RECIPE_NAMES},
+    {SSLH_I_FIELD(sslh_jepa_desc, settings), SSLH_SETTING_WORD, "short", SSLH_I_SETTINGS_NAMES},
+};
+static const char sslh_i_jepa_training[] =
+    "batch=128 optimizer=adamw lr=1e-3 weight_decay=0.04 schedule=cosine warmup=40";
+static const char sslh_i_jepa_paper[] =
+    "batch=256 optimizer=adamw lr=1.25e-4 lr_scales=1 weight_decay=0.04 schedule=cosine warmup=40";
+
+typedef struct sslh_i_jepa {
+    sslh_jepa_desc d;
+    sslh_recipe views;
+    sslh_net *target, *predictor; /* f' and g */
+    int given, side;              /* the recipe is the caller's, not normalised by the data; patches along a side */
+    char block[15][24];           /* names of the last .top_blocks blocks */
+} sslh_i_jepa;
+/* A rectangle of patches. */
+typedef struct sslh_i_rectangle { int top, left, height, width; } sslh_i_rectangle;
+
+/* A size with a share of the side x side patches from least to most and, log-uniformly, an aspect from 1/r to r. No
+   rectangle is as large as the grid, so that its place can always vary. */
+SSLH_I_FN sslh_i_rectangle sslh_i_jepa_size(uint64_t seed, uint64_t stream, uint64_t draw, int side, float least,
+                                            float most, float r) {
+    sslh_i_rectangle b = {0, 0, 1, 1};
+    float share = most - least, area, aspect = 2 * sslh_random_uniform(seed, stream, draw + 1) - 1;
+    share = share * sslh_random_uniform(seed, stream, draw);
+    share = least + share;
+    area = share * (float)(side * side);
+    aspect = aspect * (float)sslh_i_log((sslh_real)r);
+    aspect = (float)sslh_i_exp((sslh_real)aspect);
+    b.height = (int)(sslh_i_sqrtf(area * aspect) + 0.5f);
+    b.width = (int)(sslh_i_sqrtf(area / aspect) + 0.5f);
+    b.height = SSLH_I_MAX(1, SSLH_I_MIN(b.height, side - 1));
+    b.width = SSLH_I_MAX(1, SSLH_I_MIN(b.width, side - 1));
+    return b;
+}
+SSLH_I_FN void sslh_i_jepa_place(sslh_i_rectangle *b, uint64_t seed, uint64_t stream, uint64_t draw, int side) {
+    b->top = (int)sslh_random_below(seed, stream, draw, (uint32_t)(side - b->height + 1));
+    b->left = (int)sslh_random_below(seed, stream, draw + 1, (uint32_t)(side - b->width + 1));
+}
+/* The patches of a rectangle, row by row; how many. */
+SSLH_I_FN int sslh_i_jepa_patches(const sslh_i_rectangle *b, int side, int32_t *out) {
+    int i, j, n = 0;
+    for (i = b->top; i < b->top + b->height; i++)
+        for (j = b->left; j < b->left + b->width; j++) out[n++] = i * side + j;
+    return n;
+}
+
+/* (1), (2) for one image: targets (M T) and what remains of the context (at most P); returns how many that are, an
+   eighth of all or more. Places that leave less are drawn again; 0 when that does not help. */
+SSLH_I_FN int sslh_i_jepa_draw(const sslh_i_jepa *s, uint64_t seed, uint64_t stream, sslh_i_rectangle target,
+                               sslh_i_rectangle context, int32_t *targets, int32_t *rest) {
+    int side = s->side, M = s->d.targets, T = target.height * target.width, attempt, i, j, n, left;
+    for (attempt = 0; attempt < 100; attempt++) {
+        uint64_t draw = (uint64_t)(64 * attempt);
+        for (i = 0; i < M; i++) {
+            sslh_i_jepa_place(&target, seed, stream, draw + (uint64_t)(2 * i), side);
+            sslh_i_jepa_patches(&target, side, targets + i * T);
+        }
+        sslh_i_jepa_place(&context, seed, stream, draw + 32, side);
+        n = sslh_i_jepa_patches(&context, side, rest);
+        for (i = left = 0; i < n; i++) {
+            for (j = 0; j < M * T && targets[j] != rest[i]; j++) {}
+            if (j == M * T) rest[left++] = rest[i]; /* no target has it */
+        }
+        if (left >= SSLH_I_MAX(1, side * side / 8)) return left;
+    }
+    return 0;
+}
+
+/* (1), (2) for N images: context (N,J) and targets (N,M T), numbers of patches. The sizes of the blocks come from the
+   stream shared, their places from the stream of each image. */
+SSLH_I_FN void sslh_i_jepa_mask(sslh_method *m, int N, uint64_t shared, const uint64_t *streams, sslh_tensor **context,
+                                sslh_tensor **targets) {
+    sslh_ctx *c = m->ctx;
+    const sslh_i_jepa *s = (const sslh_i_jepa *)m->self;
+    const uint64_t seed = c->desc.seed;
+    const sslh_i_rectangle target = sslh_i_jepa_size(seed, shared, 0, s->side, s->d.target_min, s->d.target_max, 1.5f);
+    const sslh_i_rectangle part = sslh_i_jepa_size(seed, shared, 2, s->side, s->d.context_min, 1, 1);
+    const int P = s->side * s->side, MT = s->d.targets * target.height * target.width;
+    int32_t *rest, *count; /* rest (N,P), then count (N): how many of them there are */
+    int J = P, n, j;
+    *context = sslh_i_dummy(c);
+    *targets = sslh_i_new(c, "sslh_jepa", SSLH_I32, sslh_dim2(N, MT)); /* (N,M T) */
+    rest = *targets ? (int32_t *)sslh_i_scratch(c, (size_t)N * (size_t)(P + 1) * sizeof *rest) : NULL;
+    if (!rest) {
+        *targets = sslh_i_dummy(c);
+        return;
+    }
+    count = rest + (size_t)N * (size_t)P;
+    for (n = 0; n < N; n++) {
+        count[n] = sslh_i_jepa_draw(s, seed, streams[n], target, part, (*targets)->ints + n * MT, rest + n * P);
+        J = SSLH_I_MIN(J, count[n]);
+    }
+    *context = J ? sslh_i_new(c, "sslh_jepa", SSLH_I32, sslh_dim2(N, J)) : NULL; /* (N,J) */
+    if (!J)
+        sslh_fail(c, SSLH_E_USAGE, "sslh_jepa: %d targets of %d x %d patches leave too little of a context of %d x %d: "
+                  "fewer or smaller targets (.target_max) are needed", s->d.targets, target.height, target.width,
+                  part.height, part.width);
+    for (n = 0; n < N && *context; n++)
+        for (j = 0; j < J; j++) { /* J of them in random order */
+            int32_t *row = rest + n * P;
+            int other = j + (int)sslh_random_below(seed, streams[n], (uint64_t)(100000 + j), (uint32_t)(count[n] - j));
+            int32_t taken = row[other];
+            row[other] = row[j];
+            (*context)->ints[n * J + j] = row[j] = taken;
+        }
+    sslh_i_unscratch(c, rest);
+    if (!*context) *context = sslh_i_dummy(c);
+}
+
+SSLH_I_FN void sslh_i_jepa_prepare(sslh_method *m, sslh_data data) {
+    sslh_i_jepa *s = (sslh_i_jepa *)m->self;
+    if (!s->given) sslh_i_normalise_by_data(&s->views, m->encoder, data);
+    else sslh_i_note_size(m->encoder, data);
+}
+SSLH_I_FN void sslh_i_jepa_views(sslh_method *m, const sslh_batch *batch, sslh_view_set *out) {
+    sslh_ctx *c = m->ctx;
+    const sslh_i_jepa *s = (const sslh_i_jepa *)m->self;
+    sslh_tensor *context, *targets, *x = sslh_views(c, *batch, s->views, 0); /* (N,H,W,C) */
+    uint64_t *streams = (uint64_t *)sslh_i_scratch(c, (size_t)batch->count * sizeof *streams); /* (N) */
+    int i;
+    if (!streams || SSLH_I_BAD(c)) return;
+    for (i = 0; i < batch->count; i++) streams[i] = sslh_i_sample_stream('E', 0, batch->epoch, batch->index[i]);
+    sslh_i_jepa_mask(m, batch->count, sslh_i_sample_stream('E', 1, batch->epoch, batch->index[0]), streams, &context,
+                     &targets);
+    sslh_i_unscratch(c, streams);
+    sslh_view_add(out, "images", x);
+    sslh_view_add(out, "context", context); /* (N,J) */
+    sslh_view_add(out, "targets", targets); /* (N,M T) */
+}
+
+/* (4) at the targets (N,M T): (N,M T,D) */
+SSLH_I_FN sslh_tensor *sslh_i_jepa_targets(sslh_method *m, sslh_net *net, sslh_tensor *x, sslh_tensor *targets) {
+    sslh_ctx *c = m->ctx;
+    const sslh_i_jepa *s = (const sslh_i_jepa *)m->self;
+    const char *taps[16] = {NULL};
+    sslh_tensor *inner[16], *t = NULL;
+    sslh_forward_desc f;
+    int K = s->d.top_blocks, k;
+    memset(&f, 0, sizeof f);
+    for (k = 0; k < K; k++) taps[k] = K == 1 ? "tokens" : s->block[k];
+    f.taps = taps;
+    f.tapped = inner;
+    sslh_forward_ex(net, x, f);
+    for (k = 0; k < K && !SSLH_I_BAD(c); k++) {
+        sslh_tensor *one = sslh_slice(c, inner[k], 1, 1, inner[k]->shape[1]); /* (N,P,D), without the class token */
+        one = sslh_layer_norm(c, sslh_gather(c, one, targets), NULL, NULL, 1e-5f); /* (N,M T,D) */
+        t = t ? sslh_add(c, t, one) : one;
+    }
+    return SSLH_I_BAD(c) ? sslh_i_dummy(c) : K == 1 ? t : sslh_scale(c, t, SSLH_I_R(1) / (sslh_real)K);
+}
+
+/* (5): x (N,1+J,D), the class token and the context; the call's keep is (N,J+M T), the numbers of the context's patches
+   and then of the targets' -> (N,M T,D). */
+SSLH_I_FN sslh_tensor *sslh_i_jepa_predictor(sslh_net *net, sslh_tensor *x, const void *self) {
+    const sslh_i_decoder *d = (const sslh_i_decoder *)self;
+    sslh_ctx *c = sslh_net_ctx(net);
+    sslh_tensor *index = sslh_call(net)->keep, *y, *position, *part[2];
+    int N, J, M, T, D = d->width;
+    y = sslh_layer_linear(net, 0, x, 0, SSLH_LINEAR); /* (N,1+J,Dd) */
+    if (SSLH_I_BAD(c)) return y;
+    N = y->shape[0];
+    J = y->shape[1] - 1;
+    M = d->groups;
+    T = (index->shape[1] - J) / M;
+    position = sslh_slice(c, sslh_state(net, sslh_i_decoder_positions(d)), 1, 1, 1 + d->patches);
+    position = sslh_embedding(c, sslh_reshape(c, position, sslh_dim2(d->patches, D)), index); /* (N,J+M T,Dd) */
+    part[0] = sslh_slice(c, y, 1, 0, 1); /* the class token has no place */
+    part[1] = sslh_add(c, sslh_slice(c, y, 1, 1, 1 + J), sslh_slice(c, position, 1, 0, J));
+    y = sslh_concat(c, part, 2, 1);
+    /* for each block a row of its own: the context, and the block's mask tokens */
+    y = sslh_broadcast(c, sslh_reshape(c, y, sslh_dim4(N, 1, 1 + J, D)), sslh_dim4(N, M, 1 + J, D));
+    part[0] = sslh_reshape(c, y, sslh_dim3(N * M, 1 + J, D));
+    part[1] = sslh_add(c, sslh_slice(c, position, 1, J, J + M * T), sslh_param(net, 2)); /* (N,M T,Dd) */
+    part[1] = sslh_reshape(c, part[1], sslh_dim3(N * M, T, D));
+    y = sslh_i_decoder_run(net, d, sslh_concat(c, part, 2, 1)); /* (N M,1+J+T,D) */
+    return sslh_reshape(c, sslh_slice(c, y, 1, 1 + J, 1 + J + T), sslh_dim3(N, M * T, d->out));
+}
+
+/* (3), (5): images x (N,H,W,C), context (N,J), targets (N,M T) -> (N,M T,D) */
+SSLH_I_FN sslh_tensor *sslh_i_jepa_predict(sslh_method *m, sslh_tensor *x, sslh_tensor *context, sslh_tensor *targets) {
+    const sslh_i_jepa *s = (const sslh_i_jepa *)m->self;
+    sslh_tensor *index[2];
+    sslh_forward_desc f;
+    memset(&f, 0, sizeof f);
+    f.tap = "tokens";
+    f.keep = index[0] = context;
+    index[1] = targets;
+    x = sslh_forward_ex(m->encoder, x, f); /* (N,1+J,D) */
+    f.tap = NULL;
+    f.keep = sslh_concat(m->ctx, index, 2, 1);
+    return sslh_forward_ex(s->predictor, x, f);
+}
+
+SSLH_I_FN sslh_tensor *sslh_i_jepa_loss(sslh_method *m, const sslh_view_set *v, int phase) {
+    sslh_ctx *c = m->ctx;
+    const sslh_i_jepa *s = (const sslh_i_jepa *)m->self;
+    sslh_tensor *x = sslh_view_get(v, "images"), *targets = sslh_view_get(v, "targets"), *y, *t, *variance;
+    (void)phase;
+    y = sslh_i_jepa_predict(m, x, sslh_view_get(v, "context"), targets); /* (N,M T,D) */
+    if (!s->d.no_stop_gradient) sslh_no_grad(c, 1);
+    t = sslh_i_jepa_targets(m, s->d.no_stop_gradient ? m->encoder : s->target, x, targets); /* (4): (N,M T,D) */
+    if (!s->d.no_stop_gradient) sslh_no_grad(c, 0);
+    if (SSLH_I_BAD(c)) return sslh_i_dummy(c);
+    sslh_no_grad(c, 1);
+    variance = sslh_variance(c, sslh_reshape(c, t, sslh_dim2(-1, t->shape[2])), SSLH_AXIS(0), 0, 0); /* (D) */
+    m->numbers[1].value = sslh_item(sslh_mean(c, sslh_sqrt(c, variance), SSLH_ALL, 0));
+    m->numbers[0].value = sslh_item(sslh_mean(c, variance, SSLH_ALL, 0));
+    if (m->numbers[0].value > 1e-6f)
+        m->numbers[0].value = 1 - sslh_item(sslh_mse(c, y, t)) / m->numbers[0].value;
+    sslh_no_grad(c, 0);
+    return sslh_huber(c, y, t, 1); /* (6) */
+}
+
+/* Fills patch a of image n of x (N,H,W,C) with patch b of image k of from or, where from is NULL, with grey. */
+SSLH_I_FN void sslh_i_jepa_paste(sslh_tensor *x, int n, int a, const sslh_tensor *from, int k, int b, int side,
+                                 sslh_real grey) {
+    int p = x->shape[1] / side, C = x->shape[3], W = x->shape[2], row;
+    size_t run = (size_t)(p * C), i;
+    for (row = 0; row < p; row++) {
+        sslh_real *to = x->data + (((size_t)n * (size_t)W + (size_t)(a / side * p + row)) * (size_t)W +
+                                   (size_t)(a % side * p)) * (size_t)C;
+        for (i = 0; i < run && !from; i++) to[i] = grey;
+        if (from)
+            memcpy(to, from->data + (((size_t)k * (size_t)W + (size_t)(b / side * p + row)) * (size_t)W +
+                                     (size_t)(b % side * p)) * (size_t)C, run * sizeof *to);
+    }
+}
+/* What both pictures start from: y (N,M T,D) the predictions, t (N,P,D) what the target encoder makes of all patches.
+   The norm gives each t the same length, so the one nearest to a prediction has the largest product with it. */
+SSLH_I_FN void sslh_i_jepa_fill(sslh_method *m, sslh_tensor *x, sslh_tensor *targets, sslh_tensor *y, sslh_tensor *t,
+                                sslh_tensor *out) {
+    sslh_ctx *c = m->ctx;
+    const sslh_i_jepa *s = (const sslh_i_jepa *)m->self;
+    int N = x->shape[0], P = s->side * s->side, MT = targets->shape[1], i, j;
+    sslh_tensor *score = sslh_matmul_ex(c, sslh_reshape(c, y, sslh_dim2(N * MT, -1)),
+                                        sslh_reshape(c, t, sslh_dim2(N * P, -1)), 0, 1); /* (N M T,N P) */
+    for (i = 0; i < N * MT && !SSLH_I_BAD(c); i++) {
+        const sslh_real *row = score->data + (size_t)i * (size_t)(N * P);
+        int best = i / MT ? 0 : P;
+        for (j = 0; j < N * P; j++)
+            if (j / P != i / MT && row[j] > row[best]) best = j;
+        sslh_i_jepa_paste(out, i / MT, targets->ints[i], x, best / P, best % P, s->side, 0);
+    }
+}
+SSLH_DEF void sslh_jepa_show(sslh_method *m, sslh_tensor *x, uint64_t stream, sslh_tensor **masked,
+                             sslh_tensor **filled) {
+    sslh_ctx *c = m ? m->ctx : NULL;
+    const sslh_i_jepa *s = (const sslh_i_jepa *)sslh_i_self("sslh_jepa_show", m, "sslh_jepa");
+    sslh_tensor *context, *targets, *all, *y, *t, *grey, *out[2];
+    uint64_t *streams;
+    int N, P, i, j, was_training;
+    if (masked) *masked = sslh_i_dummy(c);
+    if (filled) *filled = sslh_i_dummy(c);
+    if (!s || !sslh_i_begin(c, "sslh_jepa_show", &x, 1, 1)) return;
+    if (x->ndim != 4 || x->shape[0] < 2) {
+        sslh_fail(c, SSLH_E_SHAPE, "sslh_jepa_show: two or more images (N,H,W,C) are needed");
+        return;
+    }
+    N = x->shape[0];
+    P = s->side * s->side;
+    streams = (uint64_t *)sslh_i_scratch(c, (size_t)N * sizeof *streams); /* (N) */
+    all = sslh_i_new(c, "sslh_jepa_show", SSLH_I32, sslh_dim2(N, P));
+    if (!streams || !all) return;
+    for (i = 0; i < N; i++) streams[i] = sslh_i_sample_stream('E', 2, (int)(stream & 0xfffff), i);
+    for (i = 0; i < N * P; i++) all->ints[i] = i % P;
+    sslh_i_jepa_mask(m, N, sslh_i_sample_stream('E', 3, (int)(stream & 0xfffff), 0), streams, &context, &targets);
+    sslh_i_unscratch(c, streams);
+    was_training = sslh_is_training(m->net);
+    sslh_train_mode(m->net, 0);
+    sslh_no_grad(c, 1);
+    y = sslh_i_jepa_predict(m, x, context, targets);  /* (N,M T,D) */
+    t = sslh_i_jepa_targets(m, s->target, x, all);    /* (N,P,D) */
+    grey = sslh_mean(c, x, SSLH_ALL, 0);
+    for (i = 0; i < 2; i++) out[i] = sslh_shift(c, x, 0); /* copies */
+    if (!SSLH_I_BAD(c)) {
+        for (i = 0; i < N * P; i++)
+            sslh_i_jepa_paste(out[0], i / P, i % P, NULL, 0, 0, s->side, grey->data[0]);
+        for (i = 0; i < N; i++)
+            for (j = 0; j < context->shape[1]; j++) {
+                int place = context->ints[i * context->shape[1] + j];
+                sslh_i_jepa_paste(out[0], i, place, x, i, place, s->side, 0);
+            }
+        sslh_i_jepa_fill(m, x, targets, y, t, out[1]);
+        if (masked) *masked = out[0];
+        if (filled && !SSLH_I_BAD(c)) *filled = out[1];
+    }
+    sslh_no_grad(c, 0);
+    sslh_train_mode(m->net, was_training);
+}
+
+SSLH_I_FN void sslh_i_jepa_grads(sslh_method *m, int phase) {
+    (void)phase;
+    sslh_i_decay_rises(m, ((const sslh_i_jepa *)m->self)->d.decay_rise);
+}
+SSLH_I_FN void sslh_i_jepa_after(sslh_method *m) {
+    const sslh_i_jepa *s = (const sslh_i_jepa *)m->self;
+    float rest = 1 - s->d.target_momentum; /* of 1 - m */
+    if (m->steps) rest = sslh_linear_decay(m->step, m->steps, 0, rest);
+    sslh_ema_update(s->target, m->encoder, 1 - rest); /* (7) */
+}
+
+SSLH_DEF sslh_method sslh_jepa(sslh_ctx *c, sslh_net *encoder, sslh_jepa_desc d) {
+    sslh_i_jepa s;
+    sslh_i_decoder n;
+    sslh_i_patches grid;
+    sslh_method m;
+    int depth = 0, k;
+    char name[40];
+    memset(&s, 0, sizeof s);
+    memset(&n, 0, sizeof n);
+    sslh_i_resolve(c, "sslh_jepa", sslh_i_jepa_settings, SSLH_I_LENGTH(sslh_i_jepa_settings), &d);
+    grid = sslh_i_patches_of(c, "sslh_jepa", encoder);
+    sslh_i_decoder_check(c, "sslh_jepa", "predictor", d.predictor_width, d.predictor_heads);
+    if (!SSLH_I_BAD(c)) {
+        do snprintf(name, sizeof name, "blocks.%d.norm1.weight", depth);
+        while (sslh_find(encoder, name) && ++depth);
+        if (grid.side < 4)
+            sslh_fail(c, SSLH_E_SHAPE, "sslh_jepa: images of %d x %d patches; at least 4 x 4 are needed to cut blocks "
+                      "out of them (smaller patches?)", grid.side, grid.side);
+        else if (d.target_max < d.target_min)
+            sslh_fail(c, SSLH_E_USAGE, "sslh_jepa: .target_max is %g, below .target_min, %g", (double)d.target_max,
+                      (double)d.target_min);
+        else if (d.top_blocks > depth)
+            sslh_fail(c, SSLH_E_USAGE, "sslh_jepa: .top_blocks is %d, but the encoder has %d blocks", d.top_blocks,
+                      depth);
+    }
+    for (k = 0; k < d.top_blocks && !SSLH_I_BAD(c); k++)
+        snprintf(s.block[k], sizeof s.block[k], "block%d", depth - d.top_blocks + k + 1);
+    s.given = d.views != NULL;
+    s.views = d.views ? *d.views : sslh_recipe_none();
+    if (!s.given) s.views.crop_min = 0.3f, s.views.crop_max = 1;
+    s.side = grid.side;
+    s.d = d;
+    n.width = d.predictor_width;
+    n.depth = d.predictor_depth;
+    n.heads = d.predictor_heads;
+    n.patches = grid.side * grid.side;
+    n.groups = d.targets;
+    n.out = SSLH_I_BAD(c) ? 1 : sslh_net_query(encoder).width;
+    s.predictor = sslh_i_decoder_new(c, "jepa_predictor", "predictor", "proj", sslh_i_jepa_predictor, n, n.out, s.side);
+    s.target = sslh_i_teacher(encoder);
+    m = sslh_i_method_begin(c, "jepa", encoder, &s, sizeof s);
+    sslh_child(m.net, "predictor", s.predictor);
+    sslh_child(m.net, "target_encoder", s.target);
+    m.prepare = sslh_i_jepa_prepare;
+    m.views = sslh_i_jepa_views;
+    m.loss = sslh_i_jepa_loss;
+    m.grads = sslh_i_jepa_grads;
+    m.after = sslh_i_jepa_after;
+    return sslh_i_method_end(m);
+}
+/* For sslh_method_make. */
+SSLH_I_FN sslh_method sslh_i_jepa_make(sslh_ctx *c, sslh_net *encoder, sslh_data data, const void *desc) {
+    (void)data;
+    return sslh_jepa(c, encoder, *(const sslh_jepa_desc *)desc);
+}
+#endif /* SSLH_WITH_JEPA */
 
 /* ================================================================================================================== */
 /*  >>methods       the list of methods                                                                               */
@@ -10645,6 +11118,12 @@ static const sslh_method_info sslh_i_methods[] = {
 #if SSLH_WITH_MAE
     {"mae", "MAE", "masked", "He et al.", "Masked autoencoders are scalable vision learners", "CVPR 2022", 2022,
      "painting hidden patches", "images", "vit", "SSLH_WITH_MAE", "sslh_mae", "", {"explained"}, SSLH_I_MADE(mae)},
+#endif
+#if SSLH_WITH_JEPA
+    {"jepa", "I-JEPA", "masked", "Assran et al.",
+     "Self-supervised learning from images with a joint-embedding predictive architecture", "CVPR 2023", 2023,
+     "predicting the features of what is hidden", "images", "vit", "SSLH_WITH_JEPA", "sslh_jepa", "sslh_huber",
+     {"explained", "deviation"}, SSLH_I_MADE(jepa)},
 #endif
     {NULL, NULL, NULL, NULL, NULL, NULL, 0, NULL, NULL, NULL, NULL, NULL, NULL, {NULL}, NULL, 0, 0, NULL, NULL, NULL},
 };
@@ -13283,6 +13762,7 @@ typedef struct sslh_i_call {
     sslh_forward_desc desc;
     size_t first;           /* number of the first tensor that this call makes */
     int  tapped;            /* the wanted inner result was offered */
+    unsigned several;       /* bit i: number i of .taps was offered */
     char *places;           /* receives the name of the last one that has places, 32 characters; NULL: not asked */
     char offered[160];      /* names of the others, for the message when it was not */
 } sslh_i_call;
@@ -13889,12 +14369,19 @@ SSLH_DEF const sslh_forward_desc *sslh_call(const sslh_net *net) {
 }
 
 /* The wish is compared by name; names that were not wanted are collected for the error sentence. */
-SSLH_DEF int sslh_tap(sslh_net *net, const char *name, const sslh_tensor *x) {
+SSLH_DEF int sslh_tap(sslh_net *net, const char *name, sslh_tensor *x) {
     sslh_i_call *call = net ? net->call : NULL;
     size_t used;
-    if (!call || !call->desc.tap || !name) return 0;
+    int i;
+    if (!call || (!call->desc.tap && !call->desc.taps) || !name) return 0;
     if (call->places && x && x->ndim > 2) snprintf(call->places, 32, "%s", name);
-    if (strcmp(call->desc.tap, name) == 0) {
+    for (i = 0; call->desc.taps && call->desc.taps[i] && x; i++)
+        if (strcmp(call->desc.taps[i], name) == 0) {
+            call->desc.tapped[i] = x;
+            call->several |= 1u << i;
+            x->flags |= SSLH_I_KEPT; /* the caller reads it when the run is over */
+        }
+    if (call->desc.tap && strcmp(call->desc.tap, name) == 0) {
         call->tapped = 1;
         return 1;
     }
@@ -13950,7 +14437,15 @@ SSLH_DEF sslh_tensor *sslh_forward_ex(sslh_net *net, sslh_tensor *x, sslh_forwar
     sslh_ctx *c = sslh_i_net_dead(net) ? (x ? x->ctx : NULL) : net->ctx;
     sslh_i_call call, *outer;
     sslh_tensor *y;
+    const char *missing;
     char word[48];
+    int i, wanted = 0;
+    while (desc.taps && wanted < 15 && desc.taps[wanted]) wanted++;
+    for (i = 0; i < wanted && desc.tapped; i++) desc.tapped[i] = sslh_i_dummy(c);
+    if (wanted && (!desc.tapped || desc.taps[wanted])) {
+        sslh_fail(c, SSLH_E_USAGE, "sslh_forward_ex: .taps needs .tapped, and a NULL behind at most 15 names");
+        return sslh_i_dummy(c);
+    }
     if (!sslh_i_net_ok(c, "sslh_forward", net) || !sslh_i_begin(c, "sslh_forward", &x, 1, 0)) return sslh_i_dummy(c);
     if (!net->forward) {
         sslh_fail(c, SSLH_E_USAGE, "sslh_forward: the net '%s' is a container without a forward function", net->name);
@@ -13969,9 +14464,12 @@ SSLH_DEF sslh_tensor *sslh_forward_ex(sslh_net *net, sslh_tensor *x, sslh_forwar
     c->running--;
     net->call = outer;
     if (!y) sslh_fail(c, SSLH_E_USAGE, "sslh_forward: the forward function of the net '%s' returned NULL", net->name);
-    if (desc.tap && !call.tapped)
+    for (i = 0; i < wanted; i++)
+        if (!(call.several >> i & 1)) break;
+    missing = desc.tap && !call.tapped ? desc.tap : i < wanted ? desc.taps[i] : NULL;
+    if (missing)
         sslh_fail(c, SSLH_E_USAGE, "sslh_forward: the net '%s' has no inner result '%s' (it has: %s)", net->name,
-                  sslh_i_quote(word, desc.tap, strlen(desc.tap)), call.offered[0] ? call.offered : "none");
+                  sslh_i_quote(word, missing, strlen(missing)), call.offered[0] ? call.offered : "none");
     if (SSLH_I_BAD(c)) return sslh_i_dummy(c);
     /* A result of a net is what callers hold on to: it outlives sslh_backward. */
     if (c->no_grad) sslh_i_release_since(c, call.first, y, NULL);
@@ -41308,7 +41806,7 @@ SSLH_I_LEAN_END
 /*  >>history       what changed                                                                                      */
 /* ================================================================================================================== */
 /*  0.2.0  jigsaw puzzles, context prediction, inpainting, colorization, MoCo, CPC, CPC v2, BYOL, SimSiam, Barlow Twins,
-           VICReg, SupCon, NNCLR, SwAV, DINO, GAN, plain autoencoders; a Frechet distance of features; the VAE
+           VICReg, SupCon, NNCLR, SwAV, DINO, I-JEPA, GAN, plain autoencoders; a Frechet distance of features; the VAE
            convolutional, on any encoder, importance weighted, with a learned deviation of pixels, on pixels drawn anew,
            and its bound by many codes (the loss of .gaussian now has the constants of the density); named settings: the
            defaults are those of short runs on small images, .settings = "paper" takes the authors'; L*a*b* colours, and
@@ -41324,7 +41822,7 @@ SSLH_I_LEAN_END
            that .accumulate has begun for later; a load that fails changes nothing; the encoder of a VAE can be loaded;
            loaded nets are in evaluation mode; archives of arrays and weights in them; saving keeps links, rights and
            owner; ResNet-50, -101 and -152, ConvNeXt, vision transformers for images of any size; plain versions of
-           operations, losses and optimisers, which .plain runs
+           operations, losses and optimisers, which .plain runs; several inner results from one run (.taps)
     0.1.0  first version: core, kernels, encoders; rotation, SimCLR, VAE, MAE; probes, pictures */
 
 /* ================================================================================================================== */

@@ -1131,6 +1131,13 @@ static int call_row(world *w, int row, const char **names) {
     ROW(sslh_mae, EMPTY(sslh_mae_desc, e); e.mask = zeros_mostly_real(); e.decoder_width = zeros_mostly();
         e.decoder_depth = zeros_mostly(); e.decoder_heads = zeros_mostly(); e.raw_pixels = dice(2);
         add_method(w, sslh_mae(c, n[0], e)))
+    ROW(sslh_jepa, EMPTY(sslh_jepa_desc, e); e.targets = zeros_mostly(); e.target_min = zeros_mostly_real();
+        e.target_max = zeros_mostly_real(); e.context_min = zeros_mostly_real(); e.top_blocks = zeros_mostly();
+        e.target_momentum = zeros_mostly_real(); e.decay_rise = zeros_mostly_real();
+        e.predictor_width = zeros_mostly(); e.predictor_depth = zeros_mostly(); e.predictor_heads = zeros_mostly();
+        e.no_stop_gradient = dice(2); add_method(w, sslh_jepa(c, n[0], e)))
+    ROW(sslh_jepa_show, sslh_tensor *masked; sslh_tensor *filled;
+        sslh_jepa_show(m, T(0), 1, dice(5) ? &masked : NULL, dice(5) ? &filled : NULL))
     ROW(sslh_patchify, K(sslh_patchify(c, T(0), i[0])))
     ROW(sslh_unpatchify, K(sslh_unpatchify(c, T(0), i[0], i[1], i[2])))
     ROW(sslh_mae_reconstruct, sslh_tensor *masked; sslh_tensor *filled;

@@ -92,6 +92,9 @@ static const method_case cases[] = {
         "context_hidden=4"},
     {"mae", 0.01f, "decoder_width=8,decoder_depth=1,decoder_heads=2"},
     {"mae_pixels", 0.01f, "decoder_width=8,decoder_depth=1,decoder_heads=2,raw_pixels=1"},
+    {"jepa", 0.01f, "targets=2 target_momentum=0.75 predictor_width=8 predictor_depth=2 predictor_heads=2"},
+    {"jepa_blocks", 0.01f, "targets=2 top_blocks=2 target_momentum=0.75 predictor_width=8 predictor_depth=1 "
+        "predictor_heads=2"},
     {"moco", 0.05f, "queue=16 split=2 head_hidden=12 head_out=7 key_momentum=0.75"},
     {"moco_1", 0.05f, "version=1 queue=16 split=1 head_out=7 head_hidden=12 key_momentum=0.75 symmetric=1"},
     {"moco_3", 0.05f, "version=3 queue=16 split=1 head_hidden=12 head_out=7 key_momentum=0.75"},
@@ -207,6 +210,15 @@ static void given_views(sslh_method *m, const sslh_batch *batch, sslh_view_set *
         for (i = 0; i < 7 * rows; i++) draws[i] = (int32_t)(draw20(&s) << 11);
         sslh_view_add(out, "sound", sslh_reshape(c, image_input(c, "sound", 3, 48, 1, 1), sslh_dim3(3, 48, 1)));
         sslh_view_add(out, "draws", sslh_from_ints(c, sslh_dim2(rows, 7), draws));
+    } else if (strncmp(current->name, "jepa", 4) == 0) {
+        /* 3 images of 16 patches: a context of 5 and two blocks of 3, in the order (5 p + 3 n) mod 16 */
+        int32_t context[15], targets[18];
+        int n, p;
+        for (n = 0; n < 3; n++)
+            for (p = 0; p < 11; p++) *(p < 5 ? &context[n * 5 + p] : &targets[n * 6 + p - 5]) = (5 * p + 3 * n) % 16;
+        sslh_view_add(out, "images", image_input(c, "images", 3, 8, 8, 3));
+        sslh_view_add(out, "context", sslh_from_ints(c, sslh_dim2(3, 5), context));
+        sslh_view_add(out, "targets", sslh_from_ints(c, sslh_dim2(3, 6), targets));
     } else { /* mae: 3 images of 16 patches, 4 visible; the order of patches is (5 p + 3 n) mod 16 */
         int32_t keep[12], restore[48];
         float hidden[48];
@@ -295,7 +307,7 @@ static sslh_net *encoder_for(sslh_ctx *c, const char *name) {
         return sslh_mlp(c, d);
     }
 #endif
-    if (strncmp(name, "mae", 3) == 0 || ends_with(name, "_vit")) return vit(c, 0);
+    if (strncmp(name, "mae", 3) == 0 || strncmp(name, "jepa", 4) == 0 || ends_with(name, "_vit")) return vit(c, 0);
     if (strncmp(name, "cpc2", 4) == 0)
         return convnet_alone(c, strcmp(name, "cpc2_same") == 0 ? 2 : strcmp(name, "cpc2_other") == 0 ? SSLH_OFF : 1);
     if (strncmp(name, "cpc", 3) == 0)
@@ -512,6 +524,15 @@ static sslh_method make_method(sslh_ctx *c, const char *name) {
             d.centre_momentum = 0.5f;
         else d.small_views = 2, d.freeze = SSLH_OFF;
         return sslh_dino(c, convnet(c, 6, 10), d);
+    }
+#endif
+#if SSLH_WITH_JEPA
+    if (strncmp(name, "jepa", 4) == 0) {
+        sslh_jepa_desc d;
+        memset(&d, 0, sizeof d), d.settings = settings_of(name);
+        d.targets = 2, d.target_momentum = 0.75f, d.predictor_width = 8, d.predictor_heads = 2;
+        d.predictor_depth = name[4] ? 1 : 2, d.top_blocks = name[4] ? 2 : 1;
+        return sslh_jepa(c, vit(c, 0), d);
     }
 #endif
 #if SSLH_WITH_MAE
@@ -911,7 +932,7 @@ static void every_method(void) {
                                      SSLH_WITH_COLORIZATION + SSLH_WITH_SIMCLR + SSLH_WITH_MOCO + SSLH_WITH_VAE +
                                      SSLH_WITH_AUTOENCODER + SSLH_WITH_MAE + SSLH_WITH_BYOL + SSLH_WITH_SIMSIAM +
                                      SSLH_WITH_BARLOW + SSLH_WITH_VICREG + SSLH_WITH_SUPCON + SSLH_WITH_NNCLR +
-                                     SSLH_WITH_SWAV + SSLH_WITH_DINO,
+                                     SSLH_WITH_SWAV + SSLH_WITH_DINO + SSLH_WITH_JEPA,
           "%d methods, count says %d", rows, count);
 }
 
@@ -1990,6 +2011,157 @@ static void dino(void) {
     CHECK_ERROR(c, "sslh_dino: .last_temperature");
     sslh_destroy(c);
 }
+#if SSLH_WITH_JEPA
+/* Context and targets of a batch: in the grid, the context of every image of one size and without any target, each
+   target a rectangle; another epoch has other ones. */
+static void jepa_masks(sslh_ctx *c, sslh_method *m, sslh_loader *l) {
+    sslh_view_set v;
+    sslh_batch b;
+    sslh_tensor *context, *targets;
+    int32_t first = -1;
+    int epoch, n, i, j, k, varies = 0;
+    for (epoch = 0; epoch < 40; epoch++) {
+        memset(&v, 0, sizeof v);
+        CHECK(sslh_next_batch(l, &b), "a batch");
+        m->views(m, &b, &v);
+        context = sslh_view_get(&v, "context"), targets = sslh_view_get(&v, "targets");
+        if (!CHECK(!sslh_error(c), "%s", sslh_error(c))) return;
+        CHECK(context->shape[1] >= 2 && targets->shape[1] % 4 == 0, "sizes");
+        for (n = 0; n < b.count; n++) {
+            const int32_t *seen = context->ints + n * context->shape[1];
+            const int32_t *hidden = targets->ints + n * targets->shape[1];
+            for (i = 0; i < context->shape[1]; i++) {
+                CHECK(seen[i] >= 0 && seen[i] < 16, "in the grid");
+                for (j = 0; j < i; j++) CHECK(seen[j] != seen[i], "a patch twice");
+                for (j = 0; j < targets->shape[1]; j++) CHECK(hidden[j] != seen[i], "a target in the context");
+            }
+            for (k = 0; k < 4; k++) { /* rows and columns of each block follow one another */
+                const int32_t *block = hidden + k * (targets->shape[1] / 4);
+                int T = targets->shape[1] / 4, wide = 1;
+                while (wide < T && block[wide] == block[wide - 1] + 1 && block[wide] % 4) wide++;
+                for (j = 0; j < T; j++)
+                    CHECK(block[j] == block[0] + j / wide * 4 + j % wide && block[j] < 16, "not a rectangle");
+            }
+        }
+        varies |= first >= 0 && targets->ints[0] != first;
+        first = targets->ints[0];
+    }
+    CHECK(varies, "always the same targets");
+}
+static float jepa_steps(sslh_method *m, sslh_optimizer *o, sslh_loader *l, int steps, float lr) {
+    sslh_batch b;
+    float loss = 0;
+    int step;
+    for (step = 0; step < steps; step++)
+        if (sslh_next_batch(l, &b)) loss = sslh_method_step(m, o, &b, lr);
+    return loss;
+}
+/* What the encoder does not see is grey; filled differs from the image in targets only, by patches of other images. */
+static void jepa_pictures(sslh_ctx *c, sslh_method *m) {
+    sslh_tensor *x = sslh_normal(c, sslh_dim4(3, 8, 8, 3), 0, 1), *masked, *filled, *again;
+    int n, a, b, k, grey = 0, changed = 0;
+    sslh_jepa_show(m, x, 5, &masked, &filled);
+    sslh_jepa_show(m, x, 5, NULL, &again);
+    CHECK_OK(c);
+    CHECK(memcmp(filled->data, again->data, x->count * sizeof *x->data) == 0, "the same stream, another picture");
+    for (n = 0; n < 3; n++)
+        for (a = 0; a < 16; a++) { /* the first pixel of each patch of 2 x 2 */
+            const sslh_real *p = x->data + ((n * 8 + a / 4 * 2) * 8 + a % 4 * 2) * 3;
+            const sslh_real *seen = masked->data + (p - x->data), *painted = filled->data + (p - x->data);
+            int from = -1;
+            grey += memcmp(p, seen, 3 * sizeof *p) != 0;
+            if (memcmp(p, painted, 3 * sizeof *p) == 0) continue;
+            changed++;
+            for (k = 0; k < 3; k++)
+                for (b = 0; b < 16; b++)
+                    if (memcmp(painted, x->data + ((k * 8 + b / 4 * 2) * 8 + b % 4 * 2) * 3, 3 * sizeof *p) == 0)
+                        from = k;
+            CHECK(from >= 0 && from != n, "a patch of image %d", from);
+        }
+    CHECK(grey > 3 && changed > 3 && changed <= grey, "%d grey, %d filled", grey, changed);
+    sslh_jepa_show(m, sslh_slice(c, x, 0, 0, 1), 5, &masked, NULL);
+    CHECK_ERROR(c, "sslh_jepa_show: two or more images");
+}
+/* The target encoder follows and has no gradient; equal tokens have no deviation and explain nothing; without positions
+   the predictor is worse; without the stop-gradient the targets collapse. */
+static void jepa(void) {
+    sslh_ctx *c = create(1);
+    sslh_data data = data_for(c, "any");
+    sslh_jepa_desc d;
+    sslh_method m;
+    sslh_optimizer_desc od;
+    sslh_optimizer *o;
+    sslh_loader *l;
+    sslh_net *target;
+    sslh_tensor *follows, *leads, *positions, *gain;
+    float old[12], loss, deviation[2];
+    int i, k;
+    memset(&d, 0, sizeof d), memset(&od, 0, sizeof od);
+    d.target_momentum = 0.5f, d.predictor_width = 8, d.predictor_heads = 2, d.predictor_depth = 2;
+    m = sslh_jepa(c, vit(c, 0), d);
+    od.kind = SSLH_ADAM;
+    o = sslh_optimizer_new(c, od);
+    sslh_optimizer_add(o, m.net);
+    m.prepare(&m, data);
+    jepa_masks(c, &m, loader_for(c, data, 8));
+    l = loader_for(c, data, 8);
+    m.steps = 4;
+    target = sslh_child_at(m.net, 2);
+    follows = sslh_find(target, "norm.weight"), leads = sslh_find(m.encoder, "norm.weight");
+    for (k = 0; k < 4; k++) {
+        float momentum = 0.5f + 0.5f * (float)k / 4;
+        sslh_read(follows, old, 12);
+        jepa_steps(&m, o, l, 1, 1e-2f);
+        for (i = 0; i < 12; i++)
+            CHECK_NEAR(follows->data[i], momentum * old[i] + (1 - momentum) * (float)leads->data[i], 1e-6);
+        for (i = 0; i < sslh_count_tensors(target); i++)
+            CHECK(sslh_tensor_at(target, i, NULL, 0, NULL)->grad == NULL, "a gradient in the target encoder");
+    }
+    m.steps = 0;
+    loss = jepa_steps(&m, o, l, 150, 3e-3f);
+    CHECK(m.numbers[0].value > 0.2f && m.numbers[1].value > 0.1f, "explained %g, deviation %g",
+          (double)m.numbers[0].value, (double)m.numbers[1].value);
+    positions = sslh_find(m.net, "predictor.predictor_pos_embed");
+    for (i = 0; i < (int)positions->count; i++) positions->data[i] = 0;
+    CHECK(jepa_steps(&m, o, l, 1, 0) > loss, "positions mean nothing to the predictor");
+    jepa_pictures(c, &m);
+    for (k = 0; k < 2; k++) { /* the last norm gives all tokens its shift */
+        gain = k ? follows : leads;
+        for (i = 0; i < 12; i++) gain->data[i] = 0;
+    }
+    jepa_steps(&m, o, l, 1, 0);
+    CHECK_NEAR(m.numbers[1].value, 0, 1e-4);
+    CHECK_NEAR(m.numbers[0].value, 0, 1e-4);
+    for (k = 0; k < 2; k++) {
+        d.no_stop_gradient = k;
+        m = sslh_jepa(c, vit(c, 0), d);
+        o = sslh_optimizer_new(c, od);
+        sslh_optimizer_add(o, m.net);
+        m.prepare(&m, data);
+        jepa_steps(&m, o, l, 300, 3e-3f);
+        deviation[k] = m.numbers[1].value;
+    }
+    CHECK(deviation[1] < 0.3f * deviation[0], "deviation %g, without the stop-gradient %g", (double)deviation[0],
+          (double)deviation[1]);
+    CHECK_OK(c);
+    d.target_min = 0.5f, d.target_max = 0.4f;
+    sslh_jepa(c, vit(c, 0), d);
+    CHECK_ERROR(c, "sslh_jepa: .target_max is 0.4, below .target_min, 0.5");
+    d.target_min = d.target_max = 0;
+    d.top_blocks = 3;
+    sslh_jepa(c, vit(c, 0), d);
+    CHECK_ERROR(c, "sslh_jepa: .top_blocks is 3, but the encoder has 2 blocks");
+    sslh_jepa(c, convnet(c, 6, 10), d);
+    CHECK_ERROR(c, "sslh_jepa: the encoder \"convnet\" has no patches");
+    d.top_blocks = 1;
+    d.targets = 16, d.target_min = d.target_max = 0.6f;
+    m = sslh_jepa(c, vit(c, 0), d);
+    m.prepare(&m, data);
+    jepa_steps(&m, o, l, 1, 0);
+    CHECK_ERROR(c, "leave too little of a context");
+    sslh_destroy(c);
+}
+#endif
 /* The decay of the last step is nearly ten times that of the first: without a rate and a gradient only decay moves. */
 static void dino_decay(void) {
     sslh_ctx *c = create(1);
@@ -3990,7 +4162,7 @@ static void text_errors(void) {
     int i, n;
     refused(c, "simsalabim", "", "no method \"simsalabim\" in this build; there are: rotation, jigsaw, context, "
             "inpainting, colorization, autoencoder, vae, gan, simclr, moco, supcon, nnclr, cpc, cpc2, byol, simsiam, "
-            "dino, barlow, vicreg, swav, mae");
+            "dino, barlow, vicreg, swav, mae, jepa");
     sslh_method_make(c, NULL, NULL, data_for(c, "any"), NULL);
     CHECK_ERROR(c, "the name is NULL");
     refused(c, "simclr", "heat=1",
@@ -4153,6 +4325,9 @@ int main(int argc, char **argv) {
 #if SSLH_WITH_DINO
     TEST(dino)
     TEST(dino_decay)
+#endif
+#if SSLH_WITH_JEPA
+    TEST(jepa)
 #endif
 #if SSLH_WITH_MAE
     TEST(mae_explained)

@@ -665,6 +665,53 @@ static void encoders(void) {
     sslh_destroy(c);
 }
 
+/* Several inner results of one run are those of one run each, with a tape and without. */
+static void several_taps(void) {
+    static const char *const names[] = {"block2", "block1", NULL}, *const wrong[] = {"block1", "block9", NULL};
+    static const char *const many[17] = {"block1", "block1", "block1", "block1", "block1", "block1", "block1", "block1",
+        "block1", "block1", "block1", "block1", "block1", "block1", "block1", "block1", NULL};
+    sslh_ctx *c = context(2);
+    sslh_convnet_desc d;
+    sslh_forward_desc f;
+    sslh_net *net;
+    sslh_tensor *x, *y, *one, *inner[16];
+    int i, k;
+    memset(&d, 0, sizeof d);
+    memset(&f, 0, sizeof f);
+    d.widths[0] = 4, d.widths[1] = 6, d.widths[2] = 8;
+    net = sslh_convnet(c, d);
+    x = sslh_persist(sslh_normal(c, sslh_dim4(3, 12, 12, 3), 0, 1));
+    sslh_train_mode(net, 0);
+    for (k = 1; k >= 0; k--) {
+        if (k) sslh_no_grad(c, 1);
+        f.taps = names, f.tapped = inner;
+        y = sslh_forward_ex(net, x, f);
+        has_shape(y, 2, 3, 8, 0, 0, "the output");
+        for (i = 0; i < 2; i++) {
+            one = tap(net, x, names[i]);
+            CHECK(inner[i]->count == one->count &&
+                  memcmp(inner[i]->data, one->data, one->count * sizeof *one->data) == 0, "%s", names[i]);
+        }
+        f.tap = "block2"; /* which is where the run ends */
+        y = sslh_forward_ex(net, x, f);
+        CHECK(y == inner[0], "the result is the first tap");
+        f.tap = NULL;
+        if (k) sslh_no_grad(c, 0);
+    }
+    sslh_backward(c, sslh_mean(c, inner[1], SSLH_ALL, 0));
+    CHECK_OK(c);
+    f.taps = wrong;
+    sslh_forward_ex(net, x, f);
+    CHECK_ERROR(c, "the net 'convnet' has no inner result 'block9' (it has: block1, block2, block3)");
+    f.taps = names, f.tapped = NULL;
+    sslh_forward_ex(net, x, f);
+    CHECK_ERROR(c, "sslh_forward_ex: .taps needs .tapped");
+    f.taps = many, f.tapped = inner;
+    sslh_forward_ex(net, x, f);
+    CHECK_ERROR(c, "at most 15 names");
+    sslh_destroy(c);
+}
+
 static void convnext(void) {
     sslh_ctx *c = context(2);
     sslh_convnext_desc d;
@@ -1172,6 +1219,7 @@ TESTS_BEGIN
     TEST(optimizer_rules)
     TEST(schedules)
     TEST(encoders)
+    TEST(several_taps)
     TEST(convnext)
     TEST(patches_alone)
     TEST(rms_norm_layer)

@@ -40,6 +40,7 @@ static sslh_net *convnet(sslh_ctx *c) { return convnet_kind(c, 0, 0); }
 static const char *const small_settings[][2] = {
     {"simclr", "head_hidden=8,head_out=6"},
     {"mae", "decoder_width=8,decoder_depth=1,decoder_heads=2"},
+    {"jepa", "predictor_width=8,predictor_depth=1,predictor_heads=2"},
     {"cpc", "steps=3,negatives=9,crop=72"},
     {"cpc2", "side=10,patch=4,steps=1,negatives=9,target=4,context_blocks=1,context_hidden=4"},
     {"autoencoder", "height=8,width=8,channels=3,hidden=11,latent=3,noise=1"},

@@ -48,6 +48,7 @@ static const entry entries[] = {
     {"moco", "moco", "", 0},
     {"moco3", "moco", "version=3,temperature=0.2", 0},
     {"mae", "mae", "epochs=6", 0}, /* ten minutes on two cores */
+    {"jepa", "jepa", "epochs=6,target_momentum=0.98", 0},
     {"colorization", "colorization", "head_hidden=64", 0}, /* the head of its example; the default costs more */
 };
 enum { ENTRIES = sizeof entries / sizeof *entries };

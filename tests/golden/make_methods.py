@@ -376,8 +376,9 @@ def vae(case, P, step, noise):
     return -(torch.logsumexp(log_w, 1) - np.log(k)).mean()
 
 
-def tokens(P, e, x, keep=None):
-    """The transformer on patches of 2x2, class token first; keep: the patches that it sees."""
+def tokens(P, e, x, keep=None, inner=None):
+    """The transformer on patches of 2x2, class token first; keep: the patches that it sees; inner receives what the
+    blocks give."""
     w = P[e + 'patch_embed.proj.weight'].permute(0, 3, 1, 2)
     t = F.conv2d(x.permute(0, 3, 1, 2), w, P[e + 'patch_embed.proj.bias'], 2).flatten(2).transpose(1, 2)
     pos = P[e + 'pos_embed']
@@ -387,6 +388,8 @@ def tokens(P, e, x, keep=None):
     t = torch.cat([(P[e + 'cls_token'] + pos[:, :1]).expand(len(x), 1, 12), t], 1)
     for i in range(2):
         t = block(P, e + 'blocks.%d' % i, t, 3)
+        if inner is not None:
+            inner.append(t)
     return F.layer_norm(t, (12,), P[e + 'norm.weight'], P[e + 'norm.bias'], f32(1e-6))
 
 
@@ -792,6 +795,35 @@ def mae(case, P, step, noise):
     return (((y - target) ** 2).mean(-1) * hidden).sum() / hidden.sum()
 
 
+def jepa(case, P, step, noise):
+    x = image_input(case, 'images', (3, 8, 8, 3))
+    order = torch.tensor([[(5 * p + 3 * n) % 16 for p in range(11)] for n in range(3)])
+    context, targets = order[:, :5], order[:, 5:]
+    pick = lambda a, at: torch.stack([a[n][at[n]] for n in range(3)])
+    with torch.no_grad():
+        inner = []
+        last = tokens(P, 'target_encoder.', x, inner=inner)
+        inner = [last] if case == 'jepa' else inner
+        t = sum(F.layer_norm(pick(a[:, 1:], targets), (12,), eps=f32(1e-5)) for a in inner) / len(inner)
+    d = 'predictor.predictor_'
+    y = linear(P, d + 'embed', tokens(P, 'encoder.', x, context))
+    place = P[d + 'pos_embed'].expand(3, 17, 8)[:, 1:]
+    y = torch.cat([y[:, :1], y[:, 1:] + pick(place, context)], 1)
+    mask = P['predictor.mask_token'] + pick(place, targets)
+    out = []
+    for b in range(2):
+        z = torch.cat([y, mask[:, 3 * b:3 * b + 3]], 1)
+        for i in range(2 if case == 'jepa' else 1):
+            z = block(P, d + 'blocks.%d' % i, z, 2)
+        z = F.layer_norm(z, (8,), P[d + 'norm.weight'], P[d + 'norm.bias'], f32(1e-6))
+        out.append(linear(P, d + 'proj', z)[:, -3:])
+    y = torch.cat(out, 1)
+    variance = t.reshape(-1, 12).var(0, unbiased=False)
+    NUMBERS.append(('explained', 1 - F.mse_loss(y, t) / variance.mean()))
+    NUMBERS.append(('deviation', variance.sqrt().mean()))
+    return F.smooth_l1_loss(y, t)
+
+
 class Lars(torch.optim.Optimizer):
     @torch.no_grad()
     def step(self):
@@ -850,6 +882,8 @@ def optimizer(case, P, names, lr):
     if case.startswith('dino'):
         moving = [g for g, n in zip(groups(f32(0.04)), names) if case == 'dino' or not n.startswith('last.')]
         return torch.optim.AdamW(moving, lr=lr, betas=(f32(0.9), f32(0.999)), eps=f32(1e-3))
+    if case.startswith('jepa'):
+        return torch.optim.AdamW(groups(f32(0.04)), lr=lr, betas=(f32(0.9), f32(0.999)), eps=f32(1e-3))
     return torch.optim.AdamW(groups(f32(0.05)), lr=lr, betas=(f32(0.9), f32(0.95)), eps=f32(1e-3))
 
 
@@ -859,6 +893,7 @@ LOSS = {'simclr': simclr, 'simclr_plain': simclr, 'rotation': rotation, 'jigsaw'
         'autoencoder_tied': autoencoder, 'autoencoder_conv': autoencoder, 'autoencoder_both': autoencoder, **{name: vae for name in VAE},
         'mae': mae, 'mae_pixels': mae,
         'gan': gan, 'gan_minimax': gan, 'gan_hinge': gan, 'gan_wasserstein': gan, 'gan_clip': gan,
+        'jepa': jepa, 'jepa_blocks': jepa,
         'cpc': cpc, 'cpc_same': cpc, 'cpc_other': cpc, 'cpc2': cpc2, 'cpc2_same': cpc2,
         'cpc2_other': cpc2, 'cpc2_all': cpc2, 'moco': moco, 'moco_1': moco, 'moco_3': moco, 'moco_3_vit': moco,
         'supcon': supcon, 'supcon_3': supcon, 'nnclr': nnclr, 'nnclr_plain': nnclr,
@@ -893,7 +928,7 @@ def finish(case, lr, streams, tensors):
             total += float(loss)
         while AFTER:
             AFTER.pop()()
-        if case.startswith(('moco', 'byol', 'dino')):
+        if case.startswith(('moco', 'byol', 'dino', 'jepa')):
             average(P)
         print('    {"%s", "loss%d", 0, %.12g},' % (case, step + 1, total))
         while NUMBERS:
