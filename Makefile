@@ -62,6 +62,7 @@ $(B)/tests/ops $(B)/tests/ops_double: tests/golden/ops.h
 $(B)/tests/shapes $(B)/tests/shapes_double: tests/golden/shapes.h
 $(B)/tests/ops $(B)/tests/ops_double $(B)/tests/shapes $(B)/tests/shapes_double: tests/op_cases.h
 $(B)/tests/audio: tests/golden/audio.h
+$(B)/tests/tokenizers: tests/golden/tokenizers.h
 $(B)/tests/files $(B)/tests/fuzz_files: tests/samples.h
 $(B)/tests/paths $(B)/tests/faults: tests/faults.h
 $(B)/tests/%_double: tests/%.c tests/harness.h ssl.h $(B)/libsslh_double.a
