@@ -225,8 +225,7 @@
    1.5 to 1.7 times as fast, of ResNet-18 1.1 times (docs/performance.md). An Intel Emerald Rapids has the instruction
    but starts it at a quarter of that rate: products are half as fast as in float. Other processors emulate it with the
    same bits (AVX2 and plain AVX-512 at 0.6 of the speed of float, ARM and processors without fused multiply-add at a
-   twentieth), to reproduce a run and not to gain time. sslh_query(c).bfloat16 tells which of these holds, before it is
-   switched on: 2 means faster.
+   twentieth), to reproduce a run and not to gain time. sslh_query(c).bfloat16 tells which holds; 2 means faster.
 
    All the promises above hold for it too, so that a run in bfloat16 has one result everywhere, though not that of
    float. Some products stay in float, by their shape only: those with fewer than 32 columns, 32 terms or 2,048 of both
@@ -286,8 +285,7 @@
      AdamW   p *= 1 - r d, then as Adam without d            (Loshchilov & Hutter 2019)
      LARS    g += d p;  g *= .lars_eta |p| / |g|;  then as SGD; vectors get neither decay nor ratio (You et al. 2017)
    Vectors (biases, gains of norms) and a ViT's class token and positions have a decay_scale of 0 unless you set it.
-   The rate of a parameter is the step's (for groups in .constant_lr the peak), times .group_lr[group], times the
-   parameter's lr_scale.
+   The rate of a parameter is the step's (for groups in .constant_lr the peak), times .group_lr[group] and its lr_scale.
 
        sslh_param_set_matching(head, "", (sslh_param_opts){ .group = 1 });
        sslh_optimizer_desc od = { .kind = SSLH_SGD, .weight_decay = 5e-4f, .constant_lr = 1u << 1 };
@@ -309,7 +307,8 @@
      a folder    with index.txt: sheets (>>sheets); with IDX or CIFAR files: the training set; with sub-folders: one
                  class each; with images: no labels. What in it cannot be read is an error, but for text
    sslh_load_images_ex resizes and crops: photographs have many sizes, and a data set has one. sslh_load_audio(c, path,
-   desc) reads WAV files in the same kinds of folders, with labels from their names too.
+   desc) reads WAV files in the same kinds of folders, with labels from their names too. Text (sslh_load_file) becomes
+   numbers by a tokenizer: bytes, characters, words, byte pairs, WordPiece (>>api-tokenizers, docs/tokenizers.md).
 
    Pixels in your memory become a data set by sslh_data_from_images; audio, tokens and several inputs a sample by
    sslh_data_from_fields. With several label fields sslh_data_labelled(d, "speaker") chooses the one that probes look
@@ -319,8 +318,7 @@
    numbers its classes for itself; probes match those of two sets by name, and so does sslh_data_match_classes,
    for a confusion matrix of yours.
 
-   A recipe is a struct: what is 0 is not done. Its named constants (strengths: brightness, contrast, saturation,
-   hue):
+   A recipe is a struct: what is 0 is not done. Its named constants (strengths: brightness, contrast, saturation, hue):
 
      SSLH_VIEWS_           crop of   flip  jitter (p 0.8)      grey  blur  other                source
      NONE                  -         -     -                   -     -     the image            -
@@ -500,8 +498,7 @@
        #error "this is not the ssl.h for self-supervised learning: check the include path"
        #endif
 
-   The SIMD part includes the file again under the name SSLH_FILE ("ssl.h", found beside itself) and checks that it got
-   itself.
+   The SIMD part includes the file again under the name SSLH_FILE ("ssl.h", found beside itself) and checks what it got.
 
    The text is C99 and also C++11 to C++20. An implementation compiled as C serves C++ callers and the other way round.
    With SSLH_STATIC any number of private copies can live in one program.
@@ -511,14 +508,14 @@
    Read are IDX files (plain and .gz), CIFAR-10 and CIFAR-100 binaries, pictures (PNG of every kind; JPEG, baseline and
    progressive, grey and colour, with the pixels that libjpeg gives; BMP but for run lengths; PGM and PPM as text (P2,
    P3) and binary (P5, P6)), WAV (PCM and IEEE numbers), NumPy's .npy and .npz, safetensors; folders of class folders;
-   sheets with an index.txt (>>sheets describes it). The orientation that cameras note in a JPEG is left aside, as
-   torchvision does. Written are PNG, WAV, .npy and safetensors. Weights and checkpoints are safetensors files with
-   PyTorch's names and axis order (torchvision for ResNets, timm for ViTs) and a CRC-32 of all bytes, so that a damaged
-   file is refused; those of version 0.1.0, which have none, are refused too. Weights of others are read from .npz too.
-   Files are written to a temporary one in the same folder, synced and renamed, so that a crash leaves the old file or
-   the new one. What a killed process left of a save, the next save to that path removes; a file that is read-only is
-   not replaced. A file keeps its rights and owner, a link stays and its target is replaced; devices, pipes and open
-   files (/dev/stdout) are written to.
+   sheets with an index.txt (>>sheets describes it); tokens of GPT-2, CLIP and BERT. The orientation that cameras note
+   in a JPEG is left aside, as torchvision does. Written are PNG, WAV, .npy and safetensors. Weights and checkpoints
+   are safetensors files with PyTorch's names and axis order (torchvision for ResNets, timm for ViTs) and a CRC-32 of
+   all bytes, so that a damaged file is refused; those of version 0.1.0, which have none, are refused too. Weights of
+   others are read from .npz too. Files are written to a temporary one in the same folder, synced and renamed, so that
+   a crash leaves the old file or the new one. What a killed process left of a save, the next save to that path
+   removes; a file that is read-only is not replaced. A file keeps its rights and owner, a link stays and its target is
+   replaced; devices, pipes and open files (/dev/stdout) are written to.
 
        sslh_save_net(encoder, "encoder.safetensors");                           // weights, architecture, preprocessing
        sslh_net *again = sslh_load_net(c, "encoder.safetensors");               // builds the net, then reads it
@@ -564,7 +561,8 @@
    20  WHERE THINGS ARE (search for the tag)
 
      declarations     >>config >>api-context >>api-random >>api-tensor >>api-ops >>api-nets >>api-encoders >>api-weights
-                      >>api-optim >>api-data >>api-views >>api-audio >>api-methods >>api-train >>api-eval >>api-pictures
+                      >>api-optim >>api-data >>api-views >>api-audio >>api-tokenizers >>api-methods >>api-train
+                      >>api-eval >>api-pictures
      foundations      >>platform >>core >>table >>shared >>prototypes
      I    the book    >>method >>rotation >>jigsaw >>context >>inpainting >>colorization >>autoencoder >>vae >>gan
                       >>simclr >>moco >>supcon >>nnclr >>cpc >>cpc2 >>byol >>simsiam >>dino >>barlow >>vicreg >>swav
@@ -575,7 +573,7 @@
      III  the engine  >>kernels >>products-plan >>conv-plan >>sequences-plan >>loops >>copies >>pool >>views-make
                       >>views-ahead >>state
      IV   files       >>files >>inflate >>images >>jpeg >>wav >>arrays >>data >>readers >>sheets >>folders >>recordings
-                      >>weights >>pictures
+                      >>weights >>tokenizers >>pictures
      end              >>history >>licence
 
    Operations, losses and optimisers have plain versions, their equations in loops (sslh_i_plain_softmax ..). With
@@ -1829,6 +1827,9 @@ SSLH_API sslh_tensor *sslh_batch_lengths(sslh_ctx *c, sslh_batch b, int field);
 SSLH_API sslh_tensor *sslh_batch_padding(sslh_ctx *c, sslh_batch b, int field);
 
 /* --- single files, all readers treat the content as hostile --- */
+/* All bytes of a file (unpacked when it is gzipped, to at most 1 GB) and a zero behind them: a text, for example.
+   Memory of the context; size may be NULL. NULL on error. */
+SSLH_API char *sslh_load_file(sslh_ctx *c, const char *path, size_t *size);
 /* 8-bit pixels (height,width,channels) of a PNG, JPEG, BMP, PGM or PPM, 16 bits reduced; memory of the context, freed
    by sslh_rewind or sslh_destroy. NULL on error. */
 SSLH_API uint8_t *sslh_load_image(sslh_ctx *c, const char *path, int *height, int *width, int *channels);
@@ -1981,6 +1982,85 @@ SSLH_API sslh_tensor *sslh_mel_views(sslh_ctx *c, sslh_batch batch, sslh_audio_r
    spectrogram (N,F,M). */
 SSLH_API sslh_tensor *sslh_audio_augment(sslh_ctx *c, sslh_tensor *x, sslh_audio_recipe recipe, uint64_t stream);
 SSLH_API sslh_tensor *sslh_mask_spectrogram(sslh_ctx *c, sslh_tensor *x, sslh_audio_recipe recipe, uint64_t stream);
+
+/* ================================================================================================================== */
+/*  >>api-tokenizers  text as numbers, and back                                                                       */
+/* ================================================================================================================== */
+
+#ifndef SSLH_WITH_TOKENIZERS
+#define SSLH_WITH_TOKENIZERS SSLH_WITH_ALL
+#elif SSLH_I_EMPTY(SSLH_WITH_TOKENIZERS)
+#undef SSLH_WITH_TOKENIZERS
+#define SSLH_WITH_TOKENIZERS 1
+#endif
+#if SSLH_WITH_TOKENIZERS
+/* Cuts text in UTF-8 into tokens, which are numbers from 0. It belongs to its context, as a net does; like a loader it
+   is NULL after an error, which every function takes. */
+typedef struct sslh_tokenizer sslh_tokenizer;
+
+typedef enum sslh_tokens {
+    SSLH_TOKENS_BYTES = 0,  /* each byte is its own token, 0 to 255 */
+    SSLH_TOKENS_CHARACTERS, /* those of the text that it was made from, the most frequent first */
+    SSLH_TOKENS_WORDS,      /* likewise; words and punctuation marks are found as for WordPiece */
+    SSLH_TOKENS_BPE,        /* byte pair encoding as in GPT-2 (Radford et al. 2019; Sennrich et al. 2016) */
+    SSLH_TOKENS_CLIP,       /* byte pair encoding as in CLIP (Radford et al. 2021): lower case, words have an end */
+    SSLH_TOKENS_WORDPIECE   /* as in BERT (Devlin et al. 2019) */
+} sslh_tokens;
+
+/* What becomes of bytes that are no UTF-8. */
+typedef enum sslh_utf8 {
+    SSLH_UTF8_REPLACE = 0,  /* U+FFFD in the place of each longest piece that could have begun a character */
+    SSLH_UTF8_STRICT,       /* an error that tells which byte it is */
+    SSLH_UTF8_KEEP          /* BPE: they stay as they are, so that decoding gives all of them back */
+} sslh_utf8;
+
+typedef struct sslh_tokenizer_desc {
+    sslh_tokens kind;
+    int vocabulary;         /* tokens at most, special ones included, when it is made from a text: characters and words
+                               default to all, BPE to 8192; of merges without a vocabulary as many are taken as fit:
+                               default all, CLIP 49408 */
+    int min_count;          /* characters, words and pairs that are rarer are left out; default 1, BPE 2 */
+    int cased;              /* 1: words and WordPiece keep capitals and accents; 0: "Émile" becomes "emile" */
+    int spaces;             /* 1: words end at white space only, so that "end." is a word */
+    const char *special;    /* special tokens, with spaces between them. Those that the vocabulary lacks come behind its
+                               last one. Default: BPE <|endoftext|>, CLIP <|startoftext|> <|endoftext|>, WordPiece
+                               [PAD] [UNK] [CLS] [SEP] [MASK], of which a vocabulary in a file need have none */
+    const char *unknown;    /* what stands for a character or word that the vocabulary lacks; default [UNK]. Bytes and
+                               BPE know every text */
+    int literal;            /* 1: the name of a special token is text like any other, as it should be in text from
+                               strangers; 0: it becomes the token */
+    sslh_utf8 utf8;         /* what is done about bytes that are no UTF-8 (bytes keep them in any case) */
+} sslh_tokenizer_desc;
+/* From a text of size bytes: BPE is trained on it, characters and words are counted, of bytes nothing depends on it
+   (NULL will do). CLIP's and BERT's are read from files. */
+SSLH_API sslh_tokenizer *sslh_tokenizer_new(sslh_ctx *c, const char *text, size_t size, sslh_tokenizer_desc desc);
+/* From files, which .kind tells apart; that of the merges may be gzipped.
+     BPE         vocab.json and merges.txt of GPT-2; the first is NULL: its tokens are the 256 bytes, then the merges
+     CLIP        the same, or NULL and bpe_simple_vocab_16e6.txt.gz as OpenAI publishes it
+     WordPiece   vocab.txt of BERT, a token a line; NULL
+     characters, words    what sslh_save_tokenizer wrote; NULL */
+SSLH_API sslh_tokenizer *sslh_load_tokenizer(sslh_ctx *c, const char *vocabulary, const char *merges,
+                                             sslh_tokenizer_desc desc);
+/* The same from bytes in memory, which are read during the call only. */
+SSLH_API sslh_tokenizer *sslh_load_tokenizer_memory(sslh_ctx *c, const void *vocabulary, size_t vocabulary_size,
+                                                    const void *merges, size_t merges_size, sslh_tokenizer_desc desc);
+/* Writes the same files: JSON (WordPiece: lines), and the merges of BPE and CLIP. Bytes need no file: an error. */
+SSLH_API void sslh_save_tokenizer(const sslh_tokenizer *t, const char *vocabulary, const char *merges);
+/* The tokens of a text of size bytes: returns how many there are and writes the first room of them. No text has more
+   than 3 size tokens. 0 after an error. */
+SSLH_API size_t sslh_tokenize(sslh_tokenizer *t, const char *text, size_t size, int32_t *out, size_t room);
+/* The text of tokens: returns its bytes and writes, as snprintf does, what fits into room with a zero behind it. From
+   BPE and bytes comes the very text that went in. Characters come as they were; words and those of WordPiece with one
+   space between them, CLIP's likewise and in lower case. Special tokens are written by name. */
+SSLH_API size_t sslh_detokenize(const sslh_tokenizer *t, const int32_t *tokens, size_t count, char *out, size_t room);
+SSLH_API int sslh_tokenizer_size(const sslh_tokenizer *t); /* tokens that there are */
+/* The number of a token by its name as the files spell it ("[MASK]", "##ing", GPT-2's "\xc4\xa0the" for " the"); -1
+   when there is none. The name by the number; NULL for one that is out of range. */
+SSLH_API int sslh_token_id(const sslh_tokenizer *t, const char *name);
+SSLH_API const char *sslh_token_name(const sslh_tokenizer *t, int token);
+/* How often a character or word stands in the text that the tokenizer was made from; 0: not known. */
+SSLH_API int64_t sslh_token_count(const sslh_tokenizer *t, int token);
+#endif
 
 /* ================================================================================================================== */
 /*  >>api-methods   the methods                                                                                       */
@@ -33439,6 +33519,7 @@ SSLH_DEF int sslh_bits_ok(sslh_ctx *c) {
      >>folders    sslh_load_images: a file, a folder of files, a folder of class folders
      >>recordings sslh_load_audio: the same for sound, with labels from names of files
      >>weights    safetensors: nets, checkpoints; features of 8-bit images
+     >>tokenizers text as numbers, and back
      >>pictures   grids, scatter plots, curves; principal components and t-SNE, which the scatter plots show
 
    How it is read: a section uses only what stands above it. A reader is given a sslh_i_source (all bytes of a file, and
@@ -33748,6 +33829,55 @@ SSLH_I_FN void sslh_i_append_fixed(char *out, size_t size, size_t *used, double 
     if (part >= scale - 0.5) whole += 1, part = 0; /* would be printed as 1.000 */
     sslh_i_append(out, size, used, "%s%.0f", value < 0 ? "-" : "", whole);
     if (digits) sslh_i_append(out, size, used, ".%0*.0f", digits, part);
+}
+
+/* --- UTF-8 (RFC 3629): no overlong forms, no surrogates, nothing above U+10FFFF ----------------------------------- */
+
+#define SSLH_I_NO_CODE 0xffffffffu
+
+/* The character that begins a text of left > 0 bytes, and the bytes that it has. Where none begins, *code becomes
+   SSLH_I_NO_CODE, and the length is that of the longest piece that could have begun one, at least 1 (what Unicode calls
+   a maximal subpart). */
+SSLH_I_FN size_t sslh_i_utf8_next(const char *text, size_t left, uint32_t *code) {
+    const uint8_t *p = (const uint8_t *)text;
+    uint32_t first = p[0], low = 0x80, high = 0xbf, value;
+    size_t i, n = first < 0xc2 ? 1 : first < 0xe0 ? 2 : first < 0xf0 ? 3 : first < 0xf5 ? 4 : 1;
+    *code = first < 0x80 ? first : SSLH_I_NO_CODE;
+    if (n == 1) return 1;
+    if (first == 0xe0) low = 0xa0;
+    if (first == 0xed) high = 0x9f;
+    if (first == 0xf0) low = 0x90;
+    if (first == 0xf4) high = 0x8f;
+    value = first & (0x7fu >> n);
+    for (i = 1; i < n; i++) {
+        if (i == left || p[i] < low || p[i] > high) return i;
+        value = value << 6 | (p[i] & 63u);
+        low = 0x80;
+        high = 0xbf;
+    }
+    *code = value;
+    return n;
+}
+
+/* The first of n bytes that is no UTF-8; n when all are. */
+SSLH_I_FN size_t sslh_i_utf8_bad(const uint8_t *p, size_t n) {
+    size_t at = 0;
+    uint32_t code;
+    while (at < n) {
+        size_t step = p[at] < 0x80 ? 1 : sslh_i_utf8_next((const char *)p + at, n - at, &code);
+        if (p[at] >= 0x80 && code == SSLH_I_NO_CODE) return at;
+        at += step;
+    }
+    return n;
+}
+
+/* A character as 1 to 4 bytes; returns how many. */
+SSLH_I_FN size_t sslh_i_utf8_put(char *out, uint32_t code) {
+    size_t i, n = code < 0x80 ? 1 : code < 0x800 ? 2 : code < 0x10000 ? 3 : 4;
+    static const uint8_t mark[5] = {0, 0, 0xc0, 0xe0, 0xf0};
+    for (i = n; i-- > 1; code >>= 6) out[i] = (char)(0x80u | (code & 63u));
+    out[0] = (char)(mark[n] | code);
+    return n;
 }
 
 /* --- names -------------------------------------------------------------------------------------------------------- */
@@ -38322,6 +38452,41 @@ SSLH_I_FN int sslh_i_load_file(void *to, const char *path, int wanted, int label
     return ok;
 }
 
+/* Unpacks a gzipped source in its place. A byte of deflate gives 1,032 at most, and a gigabyte is where patience
+   ends. */
+SSLH_I_FN int sslh_i_source_unzip(sslh_i_source *s) {
+    size_t most = (size_t)1 << 30, at;
+    sslh_i_sink o;
+    const char *why;
+    if (!s->p || !sslh_i_is_gzip(s)) return s->p != NULL;
+    if (s->size < most / 1032) most = s->size * 1032;
+    o = sslh_i_sink_of(s->c, SSLH_I_MIN(4 * s->size, most), most);
+    if (!o.p) return 0;
+    why = sslh_i_inflate(s->p, s->size, 2, &o, &at);
+    if (why) {
+        sslh_i_free(s->c, o.p);
+        return sslh_i_bad(s, at, "%s", why);
+    }
+    sslh_i_source_close(s);
+    s->p = s->own = o.p;
+    s->size = o.n;
+    return 1;
+}
+
+SSLH_DEF char *sslh_load_file(sslh_ctx *c, const char *path, size_t *size) {
+    sslh_i_source s;
+    char *out = NULL;
+    if (size) *size = 0;
+    if (SSLH_I_BAD(c)) return NULL;
+    s = sslh_i_source_open(c, "sslh_load_file", path);
+    if (s.p && sslh_i_source_unzip(&s) && (out = (char *)sslh_i_alloc(c, s.size + 1)) != NULL) {
+        if (s.size) memcpy(out, s.p, s.size);
+        if (size) *size = s.size;
+    }
+    sslh_i_source_close(&s);
+    return out;
+}
+
 /* ================================================================================================================== */
 /*  >>sheets        index.txt: many images cut out of one picture                                                     */
 /* ================================================================================================================== */
@@ -39316,6 +39481,7 @@ typedef struct sslh_i_st_tensor {
 typedef struct sslh_i_st {
     sslh_ctx         *c;
     const char       *fn, *file;   /* for messages */
+    const char       *what;        /* NULL: the header of a safetensors file, which begins at byte 8 */
     const char       *at, *end;    /* what is left of the JSON */
     const char       *start, *crc; /* crc: the digits of the whole file's CRC; NULL: there are none */
     char             *text, *pool; /* unescaped strings, each with its zero */
@@ -39328,29 +39494,9 @@ typedef struct sslh_i_st {
 } sslh_i_st;
 
 SSLH_I_FN int sslh_i_st_bad(const sslh_i_st *s, const char *why) {
-    sslh_fail(s->c, SSLH_E_FORMAT, "%s: %s is not a good safetensors file: %s (byte %.0f)", s->fn, s->file, why,
-              (double)(s->at - s->start) + 8);
+    sslh_fail(s->c, SSLH_E_FORMAT, "%s: %s is not a good %s: %s (byte %.0f)", s->fn, s->file,
+              s->what ? s->what : "safetensors file", why, (double)(s->at - s->start) + (s->what ? 0 : 8));
     return 0;
-}
-
-/* UTF-8 without overlong forms, surrogates and code points above U+10FFFF (RFC 3629). */
-SSLH_I_FN int sslh_i_utf8_ok(const uint8_t *p, size_t n) {
-    size_t i = 0;
-    while (i < n) {
-        uint32_t b = p[i++], code, least;
-        int more;
-        if (b < 0x80) continue;
-        if (b >= 0xc2 && b < 0xe0) more = 1, code = b & 31, least = 0x80;
-        else if (b >= 0xe0 && b < 0xf0) more = 2, code = b & 15, least = 0x800;
-        else if (b >= 0xf0 && b < 0xf5) more = 3, code = b & 7, least = 0x10000;
-        else return 0;
-        for (; more; more--) {
-            if (i == n || (p[i] & 0xc0) != 0x80) return 0;
-            code = code << 6 | (p[i++] & 63u);
-        }
-        if (code < least || code > 0x10ffff || (code >= 0xd800 && code < 0xe000)) return 0;
-    }
-    return 1;
 }
 
 SSLH_I_FN void sslh_i_json_space(sslh_i_st *s) {
@@ -39381,7 +39527,6 @@ SSLH_I_FN int sslh_i_json_hex4(sslh_i_st *s, uint32_t *out) {
 /* \u and four digits, a surrogate pair included, as UTF-8; never longer than its escape. */
 SSLH_I_FN int sslh_i_json_unicode(sslh_i_st *s) {
     uint32_t u, low;
-    char *o = s->pool;
     if (!sslh_i_json_hex4(s, &u)) return 0;
     if (u >= 0xdc00 && u < 0xe000) return 0;
     if (u >= 0xd800 && u < 0xdc00) {
@@ -39391,21 +39536,7 @@ SSLH_I_FN int sslh_i_json_unicode(sslh_i_st *s) {
         u = 0x10000 + ((u - 0xd800) << 10) + (low - 0xdc00);
     }
     if (u == 0) return 0; /* names are C strings */
-    if (u < 0x80) *o++ = (char)u;
-    else if (u < 0x800) {
-        *o++ = (char)(0xc0 | u >> 6);
-        *o++ = (char)(0x80 | (u & 63));
-    } else if (u < 0x10000) {
-        *o++ = (char)(0xe0 | u >> 12);
-        *o++ = (char)(0x80 | (u >> 6 & 63));
-        *o++ = (char)(0x80 | (u & 63));
-    } else {
-        *o++ = (char)(0xf0 | u >> 18);
-        *o++ = (char)(0x80 | (u >> 12 & 63));
-        *o++ = (char)(0x80 | (u >> 6 & 63));
-        *o++ = (char)(0x80 | (u & 63));
-    }
-    s->pool = o;
+    s->pool += sslh_i_utf8_put(s->pool, u);
     return 1;
 }
 
@@ -39746,7 +39877,7 @@ SSLH_I_FN int sslh_i_st_open(sslh_i_st *s, sslh_ctx *c, const char *fn, const ch
     s->end = s->start + head;
     s->data = bytes + 8 + head;
     s->data_size = size - 8 - head;
-    if (!sslh_i_utf8_ok(bytes + 8, head)) return sslh_i_st_bad(s, "the header is not UTF-8");
+    if (sslh_i_utf8_bad(bytes + 8, head) < head) return sslh_i_st_bad(s, "the header is not UTF-8");
     for (i = 0; i < head; i++) {
         braces += s->start[i] == '{';
         colons += s->start[i] == ':';
@@ -40672,6 +40803,2000 @@ SSLH_DEF void sslh_embed(sslh_net *net, const uint8_t *pixels, int n, int height
     /* the next call finds one piece of memory */
     if (c->depth == 0 && c->ntensors == 0 && !SSLH_I_BAD(c)) sslh_i_heap_join(c);
 }
+
+/* ================================================================================================================== */
+/*  >>tokenizers    text as numbers, and back                                                                         */
+/* ================================================================================================================== */
+
+/* From text to tokens, in five steps:
+
+     1  bytes that are no UTF-8 are replaced, refused or kept
+     2  special tokens are cut out by their names, unless .literal is set
+     3  the text between them is made normal
+          words, WordPiece   control characters go; with .cased 0 capitals become small, letters and their accents are
+                             taken apart (Unicode's form D) and the accents go
+          CLIP               letters and accents are put together (form C), capitals become small
+          BPE, characters    nothing
+     4  it is cut into words
+          words, WordPiece   at white space (.spaces: nowhere else); each punctuation mark and each Chinese character
+                             is a word
+          BPE                's 't 're 've 'm 'll 'd |  ?letters |  ?numbers |  ?others | white space that more white
+                             space or the end follows | white space
+          CLIP               's 't 're 've 'm 'll 'd | letters | number | others
+     5  and each word into tokens
+          words       the whole word or the unknown one
+          WordPiece   the longest token that begins the word, then the longest that begins the rest with ## before it;
+                      where none does, or the word has more than 100 characters, the whole word is unknown
+          BPE, CLIP   its bytes, as tokens; of all pairs of neighbours the one that was learnt first is merged, the
+                      leftmost of several, until no pair was learnt. CLIP marks the last byte of a word: "a</w>"
+
+   BPE is trained by merging the most frequent pair of neighbours in all words, of several the one with the smallest
+   numbers, and again, until there are as many tokens as wanted or no pair is frequent enough. Pairs lie in a heap; an
+   entry whose count has changed meanwhile is put back with the right one when it comes up.
+
+   Traps. Lower case is not a matter of single letters: a Greek sigma at the end of a word has a form of its own, and
+   the small form of a Turkish I with a dot is two characters. GPT-2's files spell each byte as a printable character,
+   so that " the" is "\u0120the". A word as long as the text must not take the square of its length: hence the heap,
+   the hashes of all beginnings that WordPiece looks up, and sorting by counting in form D.
+
+   Words come again and again. A table of 32,768 lines of 64 bytes keeps what short ones became, each new word in the
+   place of the one that was there before: 0.9 of the words of an encyclopedia are found in it. */
+
+#if SSLH_WITH_TOKENIZERS
+/* --- Unicode ------------------------------------------------------------------------------------------------------ */
+
+/* What is known of a character: one of eight kinds, and five bits. */
+enum { SSLH_I_UNI_OTHER, SSLH_I_UNI_LETTER, SSLH_I_UNI_NUMBER, SSLH_I_UNI_ACCENT, SSLH_I_UNI_PUNCTUATION,
+    SSLH_I_UNI_SPACE, SSLH_I_UNI_CONTROL, SSLH_I_UNI_SPACE_CONTROL, /* the last: white space that BERT drops */
+    SSLH_I_UNI_KIND = 7, SSLH_I_UNI_CAPITAL = 8, SSLH_I_UNI_SPLITS = 16, SSLH_I_UNI_ORDERED = 32,
+    SSLH_I_UNI_CASED = 64, SSLH_I_UNI_IGNORABLE = 128 };
+#define SSLH_I_UNI_END 0x32400u /* behind it there are no letters */
+
+/* made by tests/tools/make_unicode.py from Unicode 15.0: what it says, deflated, in words of four bytes */
+#define SSLH_I_UNI_PACKED 9361u
+#define SSLH_I_UNI_RAW 238732u
+static const uint32_t sslh_i_uni_packed[] = {
+    0x9dedda78u, 0xc5149c09u, 0x7aabffd9u, 0x673dae7au, 0x05841760u, 0x61645819u, 0x14456101u, 0x1245900fu, 0x4a23055du,
+    0x81cd05e4u, 0xa24d446fu, 0xd14546a2u, 0xb21933bcu, 0x813fe31au, 0x792a26f0u, 0x89de6f35u, 0xf0626bc9u, 0x454468afu,
+    0x1f0a3570u, 0x04150114u, 0x4573905cu, 0xa20af04du, 0x55bf6ec0u, 0xf74f77d5u, 0x9cb3bb1cu, 0x76ef6fbfu, 0x4f55dd77u,
+    0xdd5d553du, 0xa0f5d35du, 0x10d2909fu, 0x847c0b21u, 0xfefc7404u, 0x481fd060u, 0x32cb2fc3u, 0xfa39e591u, 0x23983241u,
+    0x1aacc213u, 0xe241613cu, 0x13debc72u, 0x7c96a116u, 0x9f89e030u, 0x89d2c2a7u, 0x91bfe613u, 0xa49109c4u, 0x273cbd78u,
+    0xbcf3d52eu, 0x0d0553c8u, 0x33b47553u, 0xea1b1ea2u, 0x83b40927u, 0x35ea4679u, 0xd6c754d3u, 0xd2753f50u, 0xf5b64cd4u,
+    0xeebd79eau, 0x27193ba0u, 0xd8b8316eu, 0x1beaa169u, 0xc77c1478u, 0x34cef9feu, 0x09351388u, 0x355ea9e1u, 0x29ea01eau,
+    0x7a1943f7u, 0x5c44b498u, 0x78493472u, 0x2b70686bu, 0x45ae5ba5u, 0xd5888e62u, 0x149353eau, 0x24b35179u, 0x334042b6u,
+    0x24e935b8u, 0xe29a9a54u, 0xb885848cu, 0x3b57e10du, 0x8e1dc44fu, 0x5907548cu, 0xedfd88b4u, 0x6cc98c30u, 0xe68cb9feu,
+    0x09ea1bc5u, 0xa9a56269u, 0x1dcae068u, 0x3ff53b9fu, 0x4db2ceb9u, 0xa21dafd4u, 0x509b991du, 0x6b842f59u, 0xafa93883u,
+    0xd8f06fafu, 0x13d5cd44u, 0xac78eeadu, 0x41f9530du, 0x99aa614du, 0x46f754ecu, 0x95e7266du, 0x4932e10bu, 0x2e4791cbu,
+    0x1be2bd74u, 0xc7897211u, 0xb5dbea1bu, 0xb962a359u, 0xaed6f533u, 0xb61d76fbu, 0x8d9f20e7u, 0x2104e434u, 0x27339909u,
+    0xd597a567u, 0xa5e48e8eu, 0xd4db327du, 0xbd41a23fu, 0x39e59dd1u, 0x2051a4c4u, 0x67fe727au, 0x646e5e4du, 0xca34a005u,
+    0x61348cf1u, 0xd0e6ba9eu, 0x22c85ebcu, 0x2c2d14b6u, 0xb7969a51u, 0xa567aca8u, 0x224e2b51u, 0x53894a91u, 0x08fccd4au,
+    0x06d95089u, 0xc196cc69u, 0x5191950cu, 0x69231df8u, 0x5b0d8942u, 0x7acc7279u, 0x5aaac122u, 0xf6cab04eu, 0x65f0b2cau,
+    0x5c4c37fau, 0xcb02ec4du, 0x4df31a94u, 0xe9e7fa1cu, 0x11f9ae3fu, 0x066968bau, 0xe1288b39u, 0x198d2d55u, 0x2893105bu,
+    0x8cd151c9u, 0x249a7aa3u, 0xbd245e29u, 0x59a6445eu, 0xa348b4f9u, 0x64eebc1au, 0x4e49a8cbu, 0x22d6ab38u, 0x25e67e14u,
+    0xb51c6222u, 0x5f4cc400u, 0x92245915u, 0x34472bb2u, 0x76fa444au, 0x5c4dd12du, 0xbc3c53f9u, 0x3d5aa29eu, 0x8a8fd3d9u,
+    0xab8a2a3fu, 0xc9f75786u, 0x1a48b724u, 0x89294789u, 0x532969a6u, 0xd9259660u, 0xbe99a4ccu, 0xf4d64896u, 0xf94b53b5u,
+    0xbf94c493u, 0x671079bdu, 0xb5948df9u, 0x97f24536u, 0xa4fd35bfu, 0x9088ff2eu, 0xaa4ca5bfu, 0x7d33a9fcu, 0x1be97542u,
+    0xfca6a002u, 0xeaa3f8d5u, 0x11691129u, 0xb3d8b862u, 0xe23685a6u, 0x9df48889u, 0xdfca77e5u, 0x3e16b496u, 0xd3f88399u,
+    0x75f979edu, 0xe7264bddu, 0xe5e84173u, 0x955f4d67u, 0x35fcba66u, 0x0e21b21fu, 0x99e72ae6u, 0x11fe55beu, 0x8448fd35u,
+    0xdf48df95u, 0xf4f4fcacu, 0xb9425da9u, 0x0f6b9faau, 0x117f6b67u, 0x58f1fda3u, 0x9ed94eccu, 0x222335beu, 0xa76ba4c9u,
+    0xb4a7a198u, 0x45f0d766u, 0x66a8d6b4u, 0xc91aa888u, 0xff569472u, 0x1976f842u, 0x522979e5u, 0x7ba246afu, 0x92278237u,
+    0xed67b75au, 0x0b9264e9u, 0x92679e9au, 0x993ab13cu, 0xa16b8be9u, 0xf44121eau, 0x525adcbeu, 0x486495b3u, 0xd35fa49eu,
+    0xd3855564u, 0x731e8e5bu, 0x2bc26f8au, 0xc40cafd1u, 0x763846b8u, 0xda87ebd6u, 0xe6a7e636u, 0x57ce4fcfu, 0x49984625u,
+    0x972ce08cu, 0x8f5af9f9u, 0x76399da6u, 0x7e8df33au, 0x5af752dfu, 0x1c93d459u, 0xc5f39fc5u, 0x9175d34fu, 0x88084a7au,
+    0x7c7d80d5u, 0x3abacb27u, 0x6a9e7e8au, 0x1aa315e3u, 0x2f3a32b4u, 0x52497a80u, 0xcca9aed4u, 0xb6e1c73au, 0xfbe28fb8u,
+    0xe5336e3cu, 0x19feed26u, 0x5fa20014u, 0x364dad40u, 0x5725ee8fu, 0x43a5b9ffu, 0x0e8e540au, 0x4a778449u, 0xdae2af46u,
+    0x76e21091u, 0xa1a56693u, 0x89dbd053u, 0x400bdae5u, 0xe911f7a7u, 0xf6f7e6dau, 0x0560ae2du, 0x846d5d4cu, 0x76e6868eu,
+    0x658a9dafu, 0x93263cbau, 0xd5b5cb31u, 0xfaf3ddcdu, 0x1986462au, 0x1a7e73dcu, 0x9d372c40u, 0x18de28dau, 0xfc92a418u,
+    0x9bdc5ee6u, 0xde47d2a7u, 0xdc65b34eu, 0x2636c2c3u, 0xdcb9ee9du, 0x77b3b779u, 0x8c77e334u, 0xdb47dc08u, 0xf2f2ddb4u,
+    0x7c7b3c4cu, 0xdfde6924u, 0x971ddb12u, 0x3216003eu, 0x8c29f5ccu, 0x5f6d5e3eu, 0x9ff667fdu, 0xc8ed5e36u, 0xee8c4ff8u,
+    0x27dac978u, 0x5341535eu, 0x6fd4dd56u, 0x6627cc50u, 0x33f51ca9u, 0x1dcd0da1u, 0xe9e3478fu, 0x44f2e0cfu, 0x453c4b64u,
+    0x12cf6a8cu, 0x5155d9a3u, 0x2924502du, 0x9193fa6eu, 0x9c0aa598u, 0x28cb61e3u, 0xcc933d3cu, 0x27e3eb35u, 0xf59306edu,
+    0x8786fc3au, 0xcfbcf1e6u, 0xbaa16391u, 0xcc58ae2cu, 0x4f90af7au, 0x51ab316bu, 0x863b69dcu, 0xe532aa35u, 0x5df53f9au,
+    0xa31b2c8du, 0x3bc7fcf1u, 0x10ecb3c2u, 0x65377ab3u, 0x83cb08d5u, 0x95de94c4u, 0xfad29250u, 0x4bde7c93u, 0x7b0c7535u,
+    0xae4a055cu, 0x72afefa3u, 0xe8780f79u, 0x6cddf537u, 0xdbfbbd7du, 0xea6cc2d8u, 0xbdfd1cfbu, 0x58fefeb0u, 0xb44c3d7bu,
+    0xddc4c8d7u, 0x327fbb3du, 0xc2bcdd55u, 0x8b72e1ebu, 0x9a2661dfu, 0x1e293e39u, 0xcf316b9fu, 0x8f573b9du, 0x3346e455u,
+    0x5999e11bu, 0x8ff868a4u, 0xbf4aca93u, 0xa413788eu, 0x7339a7b7u, 0x3b0181ccu, 0xfb39a39du, 0xb7881765u, 0xbda50d49u,
+    0x4d48e265u, 0xe667f3e6u, 0x7fd6c9b3u, 0xe536c0b0u, 0xbf63f926u, 0xbc17f03cu, 0x69bc978eu, 0x9db5ea21u, 0x9584f0d9u,
+    0x67aa53a5u, 0xa7fec915u, 0x93ae1772u, 0x1681a1e2u, 0x5444ecc2u, 0xbc5bce9fu, 0x738c1c0bu, 0xd434bcc0u, 0x8dae5ebbu,
+    0xbb567787u, 0x448f85ccu, 0x9910ed22u, 0x3bc46b1au, 0x74a648f6u, 0x245fda23u, 0x8891b087u, 0xaffea1c8u, 0xce6ad297u,
+    0xcbbcbc52u, 0x1cc98667u, 0x76a97edau, 0x8082a2a1u, 0x803a91fcu, 0x7be7ac77u, 0x7c93d632u, 0x70a000d3u, 0xed98afd8u,
+    0xc8cf7bd5u, 0x351d4e73u, 0x46ab8471u, 0x972a2a81u, 0x6d758e28u, 0xb2b74088u, 0x839bef92u, 0xea72e77cu, 0xadd55b13u,
+    0xaac89f41u, 0x675ae0ddu, 0xa6de768eu, 0xa9f9e30du, 0x34698198u, 0xfcf2c910u, 0x5ea42321u, 0xe0e855bfu, 0xa384c713u,
+    0x3db2a5c9u, 0x7d9f4ca0u, 0xeb31df92u, 0x48fcc20cu, 0xef60f364u, 0x8ebed0ceu, 0xfefcc474u, 0x6b3c9504u, 0x709518d0u,
+    0x64c5896du, 0x8c4edcf1u, 0xf1d413ebu, 0xb1ea2682u, 0xb9568f19u, 0xcfeda89fu, 0xbf01b66bu, 0x13c78f91u, 0x39dca8f3u,
+    0x79a9f3f1u, 0xf2f328acu, 0x79d0a97eu, 0x4fad3c73u, 0x3f7f7390u, 0xe77d6f90u, 0x51d73e1bu, 0xcf2be1a9u, 0xa3de6cb1u,
+    0x15bfdc5eu, 0x0694bc14u, 0x00000000u, 0x00000000u, 0x00000000u, 0xb2380000u, 0x001ffbc0u, 0x00000000u, 0x00000000u,
+    0x00000000u, 0x00000000u, 0x00000000u, 0x00000000u, 0x00000000u, 0x00000000u, 0x00000000u, 0x00000000u, 0x00000000u,
+    0x00000000u, 0x0490a380u, 0x38000044u, 0xf5c21cc4u, 0xa632c50cu, 0xd0865909u, 0xd391322du, 0xb4ae61e5u, 0xf93d5ee9u,
+    0x534cc4adu, 0xb65c78f1u, 0xc89c3eacu, 0x29a9bbe4u, 0xc94c2a95u, 0xb62acb24u, 0xe38995f6u, 0xe27424eeu, 0xd25ac771u,
+    0xba8b5c1du, 0x7630b2c9u, 0x6bf565bdu, 0x219a212du, 0xecf5750du, 0xb3359706u, 0x3ead2b55u, 0xa30cdb08u, 0x4d4d4d0bu,
+    0xa6a69d2cu, 0x49364d7au, 0x4fd29ff6u, 0x32655bdcu, 0x6d562ea9u, 0xb1dabf2cu, 0x57db47efu, 0x3778ee86u, 0x2b9a4a91u,
+    0x86573bdau, 0xdaf15f4du, 0x5b5f03c8u, 0x6fd56938u, 0xb11c926fu, 0x0f26765au, 0xc966242au, 0x20ad9c9au, 0xc59e403cu,
+    0x4950894fu, 0xf6625ab5u, 0xf613b7d5u, 0x4df96bf2u, 0x33db5c26u, 0x633967cdu, 0xff4470adu, 0xd0cf6b37u, 0x3d63a49bu,
+    0x3fa5d95fu, 0xa7251849u, 0xba8ed924u, 0x8551514fu, 0x43b2355au, 0x0a5f7a8au, 0xc8bbfdecu, 0x2449b336u, 0xd4db2684u,
+    0xb1e8fd2fu, 0xee7d7afeu, 0x334b59c4u, 0x537d7b9au, 0x90962e3cu, 0x3539302fu, 0x93f8a497u, 0xed9db179u, 0x00000a23u,
+    0x00000000u, 0x00000000u, 0x00000000u, 0x00000000u, 0x00000000u, 0x00000000u, 0xfc392828u, 0x135da5beu, 0x00a079e9u,
+    0x00000000u, 0x00000000u, 0x00000000u, 0x00000000u, 0xc0000000u, 0x97660e51u, 0x4a34a158u, 0xd0b4cef9u, 0xd96ad4ccu,
+    0x872c9991u, 0x378cd667u, 0xd2f467dau, 0xe38fd4acu, 0x64e6a2a5u, 0xdae47b19u, 0x3fb5449eu, 0x4e9d8043u, 0xdb4ab7dau,
+    0xd05c09fbu, 0x31dfac61u, 0xdbf08c2du, 0xbe7b431bu, 0xefd44c8fu, 0x6590da8fu, 0x0bf58e79u, 0xa7afceb9u, 0x439959cau,
+    0x78b418f4u, 0x20ec4c44u, 0x291fe91bu, 0x23484a2au, 0x39143911u, 0xfbf30716u, 0xf1647398u, 0x4f06d501u, 0x1cb89058u,
+    0xa734fef7u, 0xdb2d0a2cu, 0xdf9a82bfu, 0x8913f5a7u, 0xf5eed5ecu, 0x29435301u, 0xd08aaee2u, 0xa698d8d8u, 0x71d2190fu,
+    0xb45923b7u, 0xebdf70b7u, 0x8dafaceeu, 0xe52e8a6bu, 0x52ff3583u, 0x8493497bu, 0x9367558bu, 0xdc9d8722u, 0x1dfdbbb4u,
+    0x154b2a61u, 0xf0e5f2e4u, 0xbe35998cu, 0xa1e52d1bu, 0xcd2ba2cfu, 0x73913fc1u, 0x4571b22du, 0x4f2e5772u, 0x80a4721au,
+    0xabce23dfu, 0x260d9d32u, 0xfae6bc97u, 0xfa7ce59du, 0x57f48e9fu, 0x5b81efd6u, 0xb6cce9b3u, 0xdf66b479u, 0x1e621459u,
+    0x097ae10fu, 0xb34abdc0u, 0x2bb678d5u, 0xd1225361u, 0x3fc4d4d4u, 0xa6239fcau, 0xbff602d7u, 0x79ec6bfcu, 0x82fb5f15u,
+    0x11cfe7bbu, 0xd55f2ce4u, 0x8e761a37u, 0x6cbef672u, 0x44dfafe6u, 0xfa43368bu, 0xb6725a46u, 0x6ae1c3e1u, 0xac016a7fu,
+    0xf3d7f3dfu, 0x8430df9cu, 0xff5fd77fu, 0x95327f9eu, 0xbd83e94cu, 0xed66176cu, 0x567295fau, 0xcfec398cu, 0x24927ca1u,
+    0xe6f8bb67u, 0xf9923f2au, 0xb7d46b72u, 0xb81d773du, 0xd91b4adbu, 0xbcb75fbbu, 0xdddbc714u, 0x81974822u, 0x7f1d21e6u,
+    0x7bb5821du, 0xedc7f21au, 0xd83e4df9u, 0x68eb9a04u, 0x4fbc7d2du, 0xbb640e40u, 0xc143ca0bu, 0x90992952u, 0x65122c82u,
+    0x59641cdcu, 0x4dd2c85fu, 0x962f6e66u, 0x27462407u, 0xd37b6b93u, 0xa074aa9fu, 0xc8d066bdu, 0xd935adacu, 0xfec02ebeu,
+    0xe96528d4u, 0x78573356u, 0x96a5078au, 0xd33c7ba5u, 0xed9e4f17u, 0x3992c616u, 0xb2775e49u, 0x4cd3c8dcu, 0x64699e5au,
+    0xda3ccfe8u, 0x25b72a6fu, 0x6fc5d4a6u, 0x8be7f392u, 0xb12c8075u, 0x18806b88u, 0x9fdce50au, 0x5d0844a6u, 0xdfcbf9fcu,
+    0xc48ed4fau, 0xd89505f4u, 0x13293bc5u, 0x32467aebu, 0x9e5927b7u, 0xa8f6e43du, 0x115cb6c7u, 0x4952c649u, 0xea93beb5u,
+    0xbf1d3fa2u, 0x4fe368feu, 0xb9179de2u, 0xa4abd75du, 0x0bad2c21u, 0x0c410a77u, 0xaf8fac7du, 0xcef4873cu, 0x754c5ea7u,
+    0x7475a5d4u, 0x45989122u, 0x9d87cc11u, 0xfd5453e6u, 0x9fea08ecu, 0x37ad7bdbu, 0xe1345014u, 0xb285ae94u, 0x391065b5u,
+    0xd0607595u, 0x3249a4eeu, 0x9e112112u, 0xa6444b36u, 0xb9f5eb47u, 0xd557c57du, 0xe3de144du, 0x69dabc29u, 0x6dfebe15u,
+    0x4fd2cf55u, 0x2cded6cau, 0xe5f6fe5du, 0x7e943ac9u, 0x2563ac52u, 0xfef4a588u, 0x9df5a3a0u, 0xa4acdd79u, 0xa5d8a296u,
+    0x5e37579cu, 0x5cadc2a2u, 0x9febe479u, 0x4623c2edu, 0x474f9d63u, 0x79664b9fu, 0xf9e96ef2u, 0x2492f76du, 0x844e6ddbu,
+    0x21a982cbu, 0x6ab2970bu, 0x9ffba176u, 0x120bdfbcu, 0xac80eaebu, 0x4672a677u, 0xe40cb4e5u, 0x29876e72u, 0x5ed50091u,
+    0x8e520a17u, 0x3a2644f8u, 0x6224a230u, 0x7bd34948u, 0xafdf428du, 0x8e9cec66u, 0xf9797203u, 0x31435f67u, 0xe2887469u,
+    0x5d90efc2u, 0xd95e77b6u, 0x7f4ddc56u, 0x28516d23u, 0x4c92652du, 0x24fcba16u, 0x7ad297e7u, 0x13968876u, 0x652cd0feu,
+    0xed9d828eu, 0x2de8f73fu, 0x572e51e3u, 0xace86f3cu, 0x0cba9bebu, 0xe5ff71a8u, 0x4b9219a8u, 0x80eba1d7u, 0x0db217b8u,
+    0xbebb3a71u, 0x57cf2e68u, 0xeb0e8f72u, 0x6470035fu, 0x9c3c62bfu, 0x0d0b67cfu, 0x50b50e71u, 0x00000053u, 0xcf000000u,
+    0xce913a2bu, 0x000a9e7au, 0x7469e638u, 0x0e9b7490u, 0x0e3f4494u, 0x00000000u, 0x00000000u, 0x1bcf571cu, 0x00ab2601u,
+    0x00000000u, 0x00000000u, 0x00000000u, 0x00000000u, 0x80000000u, 0x5753034eu, 0xfc664740u, 0xff65f364u, 0xe85c9528u,
+    0x7c794defu, 0xd33bcd6fu, 0xed6622eau, 0x32eb7fd7u, 0x827c3c68u, 0xad45fd61u, 0x3f193f25u, 0x3895ee71u, 0x3470247au,
+    0x67df09d1u, 0x7eab3fd5u, 0x78ff5db4u, 0x360ec974u, 0xd9e3fe60u, 0x968e9584u, 0x094ef58fu, 0x6371cfebu, 0x01ff5c31u,
+    0x00000000u, 0x00000000u, 0x00000000u, 0x3c156380u, 0x1c0007ffu, 0x1e5bbddbu, 0x2af17fefu, 0x0000001fu, 0x00000000u,
+    0x00000000u, 0x00000000u, 0x00000000u, 0x88051c00u, 0xdfe80a6fu, 0x987f6016u, 0x64ef942bu, 0x8533cca2u, 0x669a7f84u,
+    0x4796f987u, 0x00312cf5u, 0x80000000u, 0x3d438763u, 0x38da72dcu, 0xc7366307u, 0x646e4a64u, 0x000096a0u, 0x00000000u,
+    0x00000000u, 0xe6497b40u, 0x087fa785u, 0x5110b812u, 0xa952c589u, 0x2f8be114u, 0xb4351a70u, 0xda5264a5u, 0x47c234a2u,
+    0xa87cd206u, 0x32f61f71u, 0xa778cd66u, 0x4878b6e2u, 0x2387ee3eu, 0x133c877fu, 0x0cefa819u, 0x61e2e148u, 0xc1ea2439u,
+    0x8c312f19u, 0x361930a4u, 0xc4539185u, 0x3cf11c96u, 0x1d970292u, 0xda4d6558u, 0xdda46ba1u, 0x86947a5au, 0x1cdbd0ccu,
+    0x3810dde9u, 0xb6bfc62au, 0x42fb6ef1u, 0x3c8e9089u, 0xd30185f0u, 0x8352fc17u, 0x000da060u, 0x2ff1f4e8u, 0x98781f75u,
+    0xf2c98e9eu, 0x299eb7ebu, 0x62275627u, 0x75369edeu, 0x39d9ec88u, 0x77cfe5d4u, 0x14269306u, 0xfb467563u, 0xca530a48u,
+    0x523eb73bu, 0x5e3faa1du, 0x1ef91871u, 0x4093fab7u, 0xb4e383fdu, 0xe76d103du, 0x18e41f6cu, 0xd19721f9u, 0x947a73aau,
+    0xa1a1a16eu, 0xd7582ba3u, 0x0263ebd7u, 0x6e5ef3fbu, 0x588b443au, 0x20b47003u, 0xfda21fb5u, 0x3f2d874bu, 0x7a7b98e4u,
+    0x2022ed9au, 0xc6fc19aeu, 0x20cd71c6u, 0xa1d9bf54u, 0x7eaa8eeau, 0x9d86ff4cu, 0x21925b30u, 0x5c3248b6u, 0x920cf48au,
+    0x1400ee4cu, 0xe0e7f9aau, 0x8527ac7fu, 0x10e00771u, 0x0c40e711u, 0xc0000000u, 0x85de34f1u, 0xde38002cu, 0x00e057c1u,
+    0x00000000u, 0x00000000u, 0x00000000u, 0x00000000u, 0x00000000u, 0x00000000u, 0x00000000u, 0x00000000u, 0x00000000u,
+    0x00000000u, 0x00000000u, 0x00000000u, 0x00000000u, 0x00000000u, 0x00000000u, 0x00000000u, 0x00000000u, 0x00000000u,
+    0x00000000u, 0x00000000u, 0x00000000u, 0x00000000u, 0x00000000u, 0x00000000u, 0x00000000u, 0x84c8e000u, 0x02120164u,
+    0x00000000u, 0x00000000u, 0xc3c73780u, 0x1f3c03f3u, 0x00000001u, 0x00000000u, 0x00000000u, 0x6059d000u, 0x00001ebeu,
+    0x00000000u, 0x00000000u, 0x00000000u, 0x08000000u, 0x00000008u, 0x00000000u, 0xf00144a8u, 0x0003ed04u, 0xf0558e00u,
+    0x00001480u, 0x00000000u, 0x00000000u, 0xf3c09c80u, 0x00000034u, 0x00000000u, 0x84140000u, 0xa9ffcf42u, 0x86694cf7u,
+    0x1ea4b5bbu, 0xf8de49fau, 0x5427471cu, 0x0fca6492u, 0x8c44fa94u, 0x07e644ecu, 0x4613e76eu, 0x84872676u, 0xc952338bu,
+    0x94a91dc7u, 0xc7d21e09u, 0xfd0dca33u, 0x541c3924u, 0x0a3c94a3u, 0xb0ff6943u, 0x85807825u, 0x355fe5f5u, 0x146cce75u,
+    0xcd22c865u, 0xd14f222cu, 0x0b9394e6u, 0x0525f272u, 0x1514eadeu, 0x5eee6dfdu, 0xa5ea7159u, 0x77945182u, 0x611b2d00u,
+    0x99b62fb1u, 0xf30963f4u, 0x70f4dba7u, 0x4b1da1f5u, 0x61a95df4u, 0xf06995aau, 0x2b914764u, 0x502b7846u, 0x24c70adeu,
+    0xd58975c8u, 0xa59c2fa5u, 0x9611b84du, 0xbbb917fcu, 0xf74cd854u, 0x733907a8u, 0x569ac56cu, 0x5b5699fbu, 0xcced1abcu,
+    0x03052162u, 0x9e21ef52u, 0x47357b05u, 0x072cfc01u, 0xb4b90f3fu, 0xa2519b76u, 0xe3afe51fu, 0x27b8b27bu, 0xfeffb8b2u,
+    0x47f47790u, 0xe3d3d4e0u, 0x716db66fu, 0x4ea4fe8eu, 0xea843d49u, 0x9f3654c9u, 0x61e0f7a7u, 0x87ede2c8u, 0x3c533a4fu,
+    0x9b43e45du, 0x5be14091u, 0xb8b337d8u, 0x049f81dfu, 0xd1c00000u, 0xe19dac46u, 0x8fd879b6u, 0x6835915au, 0xac5cbb23u,
+    0x8d56461du, 0x7a9c9d78u, 0xda7a6cd1u, 0x36dc92ebu, 0x0e894dfcu, 0x0d636426u, 0x819036dfu, 0x4200d364u, 0x0fa5be15u,
+    0xf0f21443u, 0xe25c33a0u, 0x9fa92bbdu, 0xe2bfaed5u, 0x87678db5u, 0xf334e7a4u, 0x68b24fcdu, 0x4ccf14aau, 0x2bfbb213u,
+    0xd1e5e18bu, 0x22ee865fu, 0x9f874de4u, 0x8914ed35u, 0xb59f651bu, 0x72c3ec4fu, 0xc73c35f2u, 0x581666d8u, 0xf6594699u,
+    0xb854d2b9u, 0x98bec7e4u, 0x057d8067u, 0xa9297a4bu, 0x130ec45fu, 0xb903f929u, 0xae403c82u, 0x8edd9bbdu, 0xc3d8f2dcu,
+    0x2ff95fb7u, 0x7b4fcf87u, 0x2dd24678u, 0x86d744cfu, 0x426ecaa2u, 0x42d9f476u, 0xc91790fbu, 0x99dec3d8u, 0xc38bf01cu,
+    0x762c833bu, 0x8b95efcfu, 0x5dd94f5au, 0xcd74f4f9u, 0x8b3ff562u, 0xa7dbd6d5u, 0x995cf740u, 0xe97bb251u, 0x5bac7f91u,
+    0xa92b983bu, 0x6940ead3u, 0x6d141cbfu, 0xffa9fea7u, 0x8cd889c6u, 0x3e2dc53fu, 0xd31123c5u, 0xc29d76b6u, 0xa369a8feu,
+    0x19c21928u, 0x2809ac1eu, 0x294d17f9u, 0x9fb4beb0u, 0x9bfa395eu, 0xaf74e05du, 0x757ffb11u, 0x1c9763cau, 0xf0bbded8u,
+    0x98f7368du, 0xdd4e3314u, 0x8920fdb4u, 0xf1579d29u, 0x9daafacau, 0xc75c0facu, 0xfb65ace2u, 0x31dec3dau, 0x38af72dfu,
+    0x62c47b4cu, 0xc86b4d37u, 0xcf507bffu, 0x7baab4f5u, 0x949e610fu, 0x63d628a3u, 0xf1e663beu, 0x6e390a29u, 0xabc3e63bu,
+    0xa691ca14u, 0x63ad8793u, 0x2760e9b6u, 0x310acc74u, 0x72395af5u, 0xd9c5053au, 0x7c8b14b2u, 0x1d0d4decu, 0xda2f17b3u,
+    0xfa4a57dfu, 0xe76d72cbu, 0xbcb922eau, 0x769ea75cu, 0x6fc211b2u, 0x7882dd98u, 0x47e8384cu, 0xd76f68cbu, 0x009614c9u,
+    0x28b34e72u, 0x3368347cu, 0x8688b297u, 0xfc76a917u, 0xd54f7165u, 0xd79aa7bau, 0x59925421u, 0xdd638b8eu, 0xe81393d5u,
+    0x3c2b2c05u, 0x79259f16u, 0x41fe2d9fu, 0x8a40b0fcu, 0xf5f2165eu, 0x487f2cd7u, 0xec9a5423u, 0x1fce66abu, 0xe9f9d8fau,
+    0xe77a51a7u, 0xfa4b20acu, 0x05fd283fu, 0x22aaf54bu, 0x5a5fdfbfu, 0xdc295124u, 0xb75e9c45u, 0x1f02bc55u, 0xbc9fe7c4u,
+    0x0f4ec470u, 0x169dfc92u, 0x066bd075u, 0x6496b787u, 0x0dcfabf4u, 0x5f3fe6c8u, 0x5f076809u, 0x51f0935au, 0x1c2266d7u,
+    0x24f4e324u, 0xbb40de99u, 0xa474a1f6u, 0x548277dfu, 0xdd49f3e5u, 0x69aa62a5u, 0xabec5058u, 0x5c1ab9b5u, 0x27d36722u,
+    0x3ea7da67u, 0x4b69d505u, 0x545eeb6cu, 0x33c4e9e6u, 0xcf984b23u, 0xcb06ad66u, 0xd33e26ecu, 0x9c442e49u, 0xe3f72c87u,
+    0x3534e2a5u, 0xd6cad494u, 0x27952098u, 0x5da62f69u, 0xd77a41d2u, 0x8a6ed500u, 0xe5458fd8u, 0x2678e383u, 0xd3b43790u,
+    0x943a9462u, 0xf143a28bu, 0x751c13fcu, 0xb7f417eau, 0x1015ad3bu, 0xa54471f7u, 0x050875dau, 0xbab62df3u, 0x0070800cu,
+    0x0c000000u, 0xa7700140u, 0xe501bd5eu, 0x667ca077u, 0x0b685fbeu, 0x872f349fu, 0x8ac85d3cu, 0x6db656d8u, 0xb1adfb17u,
+    0xaadb6c6du, 0xd4762e6du, 0x9cd76c30u, 0xe5877ef8u, 0x919a3d5cu, 0x79db9f70u, 0x2eba7e40u, 0x3d7b12d6u, 0x5bed9bb6u,
+    0xce6b5762u, 0xe8e3622bu, 0x63d362efu, 0x9b36d93bu, 0x86eefebeu, 0x63f7b1cdu, 0x9f0c5853u, 0xf3981ac5u, 0x45bfed4eu,
+    0x6fff874bu, 0xc76fae61u, 0x1bfb3236u, 0xa6c5ef63u, 0xdad196c5u, 0xcbb4ddd8u, 0x727e27deu, 0xb60307ddu, 0x20205248u,
+    0x525d5df7u, 0x97524b22u, 0x03fb253du, 0x4b9c9872u, 0x68af3edau, 0x6b1bde2bu, 0x3bd56d25u, 0xe8eb8adbu, 0x589b63efu,
+    0x2962bb4cu, 0x532b5a3au, 0x74cfec4bu, 0xc8bd6c7cu, 0x334ccf14u, 0xf55efbe9u, 0x5fc1ffcfu, 0xd4a76c13u, 0xf961a7efu,
+    0x9689b201u, 0xa85b0326u, 0x6117bcbfu, 0xa54f33e7u, 0x20f6fc4au, 0x549de313u, 0xad7c4f99u, 0x0377f2d7u, 0x3d48eabbu,
+    0x9c57da5du, 0x4d7f5afeu, 0xa29f5120u, 0xd8aae589u, 0x2ce10cb7u, 0x853d0aa4u, 0xbda65f1du, 0x16dfb26du, 0x42bb119bu,
+    0x2b495b3bu, 0x3eea910du, 0xb0a6f4b8u, 0x2aad3eb0u, 0xc27dd376u, 0xfef17dedu, 0x554b53e6u, 0xce7d8d6cu, 0x55b23e6cu,
+    0xad4b36cau, 0x49f129eeu, 0xc9d89781u, 0x2971cd74u, 0x4fceae9du, 0x3fd10fa5u, 0x5d561968u, 0xb573a0deu, 0x366dd09au,
+    0xbf34b7d0u, 0x998a7d0au, 0x8f4c34cfu, 0x91463e6au, 0x5cf3086fu, 0x3e389b72u, 0xfb672e46u, 0xf6c92439u, 0x856b930fu,
+    0x9e64adddu, 0xe435cfcdu, 0x48d8e277u, 0x6dff6c12u, 0xdfdb28f2u, 0xec2e7e49u, 0x27c53f26u, 0xce2fde77u, 0xd4cb27cfu,
+    0x97f081e3u, 0xbf8afb45u, 0x157e9488u, 0xc53fe83au, 0x9a2cbcf1u, 0xe39567e5u, 0x03fab2c8u, 0x84bbff7eu, 0xf81e2decu,
+    0xeee7ebf1u, 0xfeaf970bu, 0xb2b3fcbcu, 0x27ec8481u, 0x450757d1u, 0xe9f21357u, 0x4e59088fu, 0x44a2bb02u, 0xe4226c0eu,
+    0xcdc1ae83u, 0xe89af6efu, 0xd1f4303fu, 0xe96ef67fu, 0xfd117c59u, 0xf1dcffe3u, 0x2d9d249au, 0xd7f1d5b7u, 0x9283dd04u,
+    0x7fff6f6fu, 0xa00d2c7cu, 0x828bc6a5u, 0xd69500aau, 0x631a0ad2u, 0xdf4a5e69u, 0x2ef1debeu, 0xedb4f880u, 0x9e6529b5u,
+    0x77fc0d4eu, 0xb63e17a9u, 0x7d3c2dbeu, 0xe9e433d1u, 0x169adff8u, 0xb9ebdcdeu, 0xbfee63d9u, 0xff52c7b9u, 0x3dde8677u,
+    0x765ff3efu, 0x29e9f2efu, 0xff7eddbfu, 0xfde7e555u, 0xbfa5e265u, 0x5d71737au, 0xe8f94b4du, 0x2ffa7a77u, 0xe8ee7f9bu,
+    0xf3eaff9fu, 0x9ace83beu, 0xd27c253du, 0xbcee2715u, 0xdb91cbe6u, 0xf9627deeu, 0xe2a858c8u, 0x7d2767eeu, 0x8cfff172u,
+    0x8dfc5398u, 0x5acf0711u, 0x0f96f838u, 0xeff3b4feu, 0xd96f7e1fu, 0xfdfe7f63u, 0x4fe7536fu, 0xe1b17c8fu, 0x7f9ff7d6u,
+    0xeff9e1a5u, 0xcf719e2eu, 0x980eb7bfu, 0xc6fb7758u, 0x5f248633u, 0xaafa7a18u, 0xd47c4fc1u, 0x05ccd7a5u, 0xb6301b3fu,
+    0x33f676beu, 0xacd6462bu, 0xf167afbau, 0x867dddfeu, 0x7b988e34u, 0x7b950dfau, 0x37f2badeu, 0xb63dd4cfu, 0xd64ba5e7u,
+    0x901d5cdcu, 0xb9323d07u, 0x6bb4d262u, 0x73d1ff5fu, 0x3f81e8f1u, 0xacd9fe5eu, 0xeebf2e8bu, 0x5c8f2ee2u, 0xc174de54u,
+    0xc76b3da2u, 0xadf67f4eu, 0xe5aa4a99u, 0x4d6785b2u, 0xf9b7dd1bu, 0x7cbacbfeu, 0xb35bedd4u, 0x8ad17dffu, 0xea7d1f2bu,
+    0xed4f2ffcu, 0x379be3bdu, 0xd971bc9du, 0xabcab735u, 0xf7d4377eu, 0xb9bf83f8u, 0x9cc74a3bu, 0x417c5d7fu, 0xf84fefcfu,
+    0x05fa9befu, 0xa35f976bu, 0xec65b37cu, 0x0e959f2bu, 0xe376afb9u, 0xdc6633beu, 0x84dd7559u, 0x70dcaf6bu, 0x01a292cdu,
+    0xdef80f6fu, 0xfe3fe6b7u, 0xa152cfafu, 0xbbec2f09u, 0x4ac5afe1u, 0x4e1c1028u, 0xe73fac9fu, 0x7551cad4u, 0x47df77f3u,
+    0xf8db3cb6u, 0x460b5183u, 0x5fc9fc2eu, 0xe67d9d7au, 0xbf65b5edu, 0x2bc2745cu, 0x22379d67u, 0xc37c78b5u, 0x22f3a9acu,
+    0x39feaf65u, 0xe0fc7738u, 0x7c6b9f5bu, 0xe6e357f3u, 0xf269dbfeu, 0xacf92989u, 0x17bbfaeau, 0xe0e5327cu, 0xe2fc67c5u,
+    0xfde7d98eu, 0xe976e47au, 0x971ed12fu, 0xaedf717du, 0x3eb7e7f2u, 0x89f2c178u, 0xe2bbdd0fu, 0x6741916bu, 0xeb5a75bcu,
+    0xfd2613c7u, 0x3599f878u, 0xdf57039bu, 0x25fed3fcu, 0x77b9dfc3u, 0x2b79fee1u, 0xdc8df766u, 0xe1799bedu, 0x91f63d85u,
+    0xf5bb92efu, 0x5e3a050fu, 0xb0747c13u, 0x54b4fc28u, 0x24ad1f74u, 0x1ac21137u, 0x7e2a3f41u, 0xb98d367bu, 0x20713429u,
+    0x45cc6dbcu, 0xeacde7a5u, 0xd5eed173u, 0x1835d5ffu, 0x43c8fae9u, 0x9d2c070bu, 0x6b703a50u, 0x595bb6b8u, 0x43c515f3u,
+    0x293f0ffcu, 0xa62b7555u, 0xe14253d1u, 0xfbac451eu, 0x69f8ebffu, 0x09ee7395u, 0x20b03e54u, 0x72733b12u, 0x7d2373cfu,
+    0x50976549u, 0xa24fe4f9u, 0x7fcf5667u, 0x1e80eb7fu, 0x3293fe3fu, 0xbf99547bu, 0xf63422bcu, 0x61a4e3ebu, 0xe2fc4f25u,
+    0xd392b29eu, 0x2a07bdc8u, 0x7a4e4bcbu, 0xf571383fu, 0xbb2bde77u, 0xef94d564u, 0x8d69eea4u, 0xbe27455eu, 0xc872b831u,
+    0x3abf7d57u, 0x58abe7d5u, 0x6411c3f1u, 0xc8f25f4du, 0x09eefda7u, 0x44667acfu, 0x9e7bbf51u, 0xec6b3eddu, 0x6a5909e7u,
+    0xffa2b93bu, 0x2ac3c567u, 0xe3c59ee4u, 0xb9df5726u, 0x0fd96ea4u, 0xd697a6abu, 0xf4fe76a5u, 0x9b3ecaacu, 0xfde8eef6u,
+    0x49cac6f0u, 0xd6dd666bu, 0x83f7d0bcu, 0x190e8affu, 0xef460723u, 0xc4f8d99du, 0xd88d57cfu, 0xdede77ddu, 0xfd323d9fu,
+    0x4607a5bcu, 0xfe370e8du, 0xa1ff7f75u, 0x1fcdf455u, 0x7af93c7fu, 0xc782d95fu, 0x72b19e07u, 0x83e97960u, 0xf39c0eddu,
+    0x8b0703cau, 0xc9f2de06u, 0xef3751f0u, 0xd4fd9d6au, 0xcda7fd88u, 0x46789d8au, 0x55a55df9u, 0xfe55678bu, 0xa2337bf7u,
+    0x4aeabf7du, 0x5959597eu, 0xe149b5f1u, 0x5bc9a12eu, 0xaf38dd86u, 0x4b8b7dfbu, 0x3528a1feu, 0x64a23f3du, 0x3c97c7f0u,
+    0x75ddf17fu, 0x3f76c663u, 0xc1f8f877u, 0x1f18af2bu, 0x1d0ff22du, 0x78abce4cu, 0xedf7cab4u, 0x71bc97a9u, 0x8dde81feu,
+    0xf57e1f9bu, 0xfe3f73acu, 0xf12e9f57u, 0xca7dffdfu, 0x1aebc555u, 0xe2bf9f46u, 0x4f375be3u, 0xedb88d0au, 0xe12db2b3u,
+    0x560b7cabu, 0xa5dfd80du, 0x34549b5bu, 0x4747b2e8u, 0x5b82fd7du, 0x3cced417u, 0x99149b78u, 0x97fbf236u, 0x3f552abdu,
+    0x9d4560b5u, 0x07df717cu, 0x4b149577u, 0x7c6bdf63u, 0xcfc7fefbu, 0x14549aadu, 0x9f6af2fbu, 0xe538333cu, 0x17cfa695u,
+    0xe3785bffu, 0xbb5e87c4u, 0xda6dd7d4u, 0x2dd78b15u, 0x3dd4f4ffu, 0x416f7c5fu, 0x15be9fd5u, 0xdecffdebu, 0xb87fa3bfu,
+    0x79aed7abu, 0xbc5efd45u, 0x37c7f361u, 0x39375bf6u, 0xffdafdf4u, 0x390b79ddu, 0x990dfff1u, 0xab8fc5f4u, 0xe5735eceu,
+    0x585f93f6u, 0xab8ee7dbu, 0xc9c34b6bu, 0xfca6dfdau, 0x49e0a2c1u, 0x046bb4afu, 0xe5b5e4a1u, 0x40433de9u, 0x369286d3u,
+    0xad214ce3u, 0xb12cc776u, 0x7c48111au, 0x912b4966u, 0x58bd255au, 0x13d4e946u, 0xfc6b304bu, 0x6a4b35c4u, 0x25b66aacu,
+    0x7d0f74ebu, 0x6ae69af2u, 0xffc6639du, 0xdf0fcda9u, 0xec135e5bu, 0x29a490ccu, 0xf4ccf483u, 0x0b5ddb26u, 0x37a78d6eu,
+    0x559466d9u, 0x332c573fu, 0x0a32dad9u, 0xa259b691u, 0x23339333u, 0xfcdd9bb5u, 0x6a09222au, 0x47cdf133u, 0xa771c4aau,
+    0x67dd68edu, 0x56fc3a3bu, 0x367f7491u, 0xb3caab25u, 0x5858b001u, 0x0876bd04u, 0x513c1e91u, 0xd878f39cu, 0x31876f70u,
+    0x6830d115u, 0xc1d2ad36u, 0x553eac3eu, 0xc87dad9fu, 0x8fea838eu, 0xd94d4c8fu, 0x4cd94fdcu, 0x3635a5fau, 0xdfb25295u,
+    0x4920ddefu, 0x37cba766u, 0x7f6eb4d5u, 0x79217fcfu, 0xbecbd476u, 0x40384550u, 0xcfa37069u, 0x86948be7u, 0x07bb929eu,
+    0xeb2fba2bu, 0xd8dbe952u, 0x143eb027u, 0x2a5ef7f0u, 0x282068d1u, 0x18240387u, 0x6c4da596u, 0xfc5e5330u, 0xbd02378fu,
+    0x5d034fe5u, 0xa57c9a8bu, 0x4f465a3eu, 0xad743258u, 0xe817d032u, 0x609df7b2u, 0xb952e5ecu, 0xd27cdd2bu, 0x273df2fau,
+    0xbd7dd97eu, 0x6069627cu, 0x17f3755bu, 0x3746b67du, 0x855ba44au, 0x6268143fu, 0x5140e303u, 0x932c97b8u, 0xf5721545u,
+    0x8a911f6au, 0x965f9f24u, 0xfb16f6cau, 0x57a91296u, 0xf536fa77u, 0xdefb2285u, 0xea54c90du, 0x94498a4au, 0x533c80ddu,
+    0xe57f827bu, 0x1262a53fu, 0x59728396u, 0xc3abf971u, 0x9bb05496u, 0xc9f53f12u, 0x4e46cf55u, 0xd224b67du, 0x140d0d77u,
+    0x869e7bf7u, 0x41ca94c2u, 0x90930e1au, 0xaed5497fu, 0xe23452deu, 0x2a045697u, 0x8bf424beu, 0x9f2f9ed6u, 0x91295abau,
+    0x7e896e7bu, 0xb2abf035u, 0xc67dd7cfu, 0xafa8fd92u, 0xdefa378fu, 0xec80a4bbu, 0x96d4bfe7u, 0xa62ff73fu, 0xbc4a85bcu,
+    0xfdc4fa9du, 0xca9d8f8fu, 0x6f7c4a84u, 0x0f0a9888u, 0x9b627554u, 0xac940244u, 0xebce7ed8u, 0x984da53eu, 0x1ee5f515u,
+    0x570cbf15u, 0xa7785b95u, 0xf28a3ee2u, 0xc0d1741fu, 0xba4dcb7eu, 0xe5adbea2u, 0x0b547c01u, 0x6bb13dc2u, 0x69d3febbu,
+    0x2947be49u, 0x4ba4ca0eu, 0x9918bf51u, 0xb5ec3cc1u, 0xfaf61276u, 0x8cf7b456u, 0x1409af2eu, 0x9e42a772u, 0xec3348bcu,
+    0x3b217b58u, 0x8bd61a2cu, 0x94c09a2cu, 0x487aff93u, 0x4e7753ccu, 0x8cdbff56u, 0xf399e41du, 0xb68cb4d3u, 0x081ca2b1u,
+    0x682da9b4u, 0xf96178c9u, 0x6287bb02u, 0x9fd266a6u, 0x46fca590u, 0xe258d973u, 0x332ef83bu, 0xbce74d29u, 0x618f0e78u,
+    0xb76c49d3u, 0xfc6e83f1u, 0xe7f8c58du, 0xbdbe4effu, 0x6afc6c99u, 0x28d92b58u, 0x506c615eu, 0x833d5e6au, 0xc4fce710u,
+    0x61b8a3e5u, 0x594528c5u, 0xd61ccb5fu, 0x239592d5u, 0xe0f6f2a9u, 0xa46e95b7u, 0x72f9e952u, 0x7afef735u, 0xf5f30870u,
+    0x790aa9dau, 0x27e12873u, 0x3aad876bu, 0xc5ff0d65u, 0x7bdb1bd8u, 0x6e19add7u, 0x387aba44u, 0xd653aab3u, 0x09aba30cu,
+    0x9d5655b3u, 0xf3ffacc2u, 0xbd876b87u, 0x6f213279u, 0x936f210du, 0x6bf42cc1u, 0x7a4f2464u, 0x0cef69e5u, 0x63e0677au,
+    0xf2123793u, 0x236d3931u, 0xb00bcf0bu, 0xa415f4e2u, 0x8ad62b2bu, 0x64de6acau, 0xbf3cb397u, 0x796c4947u, 0xb579188fu,
+    0x3395ec67u, 0x57c62615u, 0xefe424ceu, 0x7d6d9227u, 0x25e8ed7au, 0x3d5d8cfau, 0x4d9c8c9fu, 0xb1bd1e5eu, 0x2e46bc84u,
+    0x8d4fa522u, 0xdfc88851u, 0xce5aeeeeu, 0x2a81b8dau, 0x6421ce1bu, 0xf583f44fu, 0x3dbe96a4u, 0x92e2bcd6u, 0x0bc8e3a5u,
+    0x2e9ec8e3u, 0x7397ff6cu, 0x6c2e2ac9u, 0xed8449f2u, 0xa7e7bd3eu, 0xa7e3b90au, 0xf75e0be4u, 0xb8a9845fu, 0x3f0becaeu,
+    0x92df6135u, 0xb19eaf09u, 0x13262c9fu, 0x81adfe0fu, 0xefab6469u, 0xffcc89c9u, 0xee60df13u, 0x7d8b938fu, 0xe4a64d8fu,
+    0x4449c2e0u, 0x1a3fd3bfu, 0xb38e0307u, 0xc60307fcu, 0x9ceb5bdcu, 0x060f0ed3u, 0x6f566588u, 0xb88060fau, 0xda48060eu,
+    0xd245c060u, 0x26e6496eu, 0x80c1ef1fu, 0x92bb0a7du, 0x2cc81836u, 0x10ac8f44u, 0x657a4ccfu, 0xee18addbu, 0x298c90b1u,
+    0xf0ebf364u, 0xfcb25367u, 0x6b3e801bu, 0x4ff4d15bu, 0xefeb41d7u, 0x60ca6c12u, 0x8f4525d3u, 0x2e29a9c1u, 0x1c959ed3u,
+    0x0759f92eu, 0xc76a2203u, 0xc96c1bcfu, 0x6baaae2bu, 0x3d1c5771u, 0xc5579eb4u, 0x0e57650cu, 0x749172bbu, 0xe6d6279du,
+    0x77854e62u, 0x8dec5578u, 0x35ce11c1u, 0x8bd58abfu, 0x8abe6ce2u, 0x916e14bdu, 0xde6229e7u, 0x7519b6f3u, 0xecf710a7u,
+    0xee0775b8u, 0x01a9bb31u, 0x3e6563e5u, 0x32cb68cau, 0xbc515f93u, 0x38b0065fu, 0xd78a3e14u, 0xbe338a3cu, 0x52f60753u,
+    0xb9389babu, 0x714816abu, 0x77a80abfu, 0x6bda6d26u, 0xc8a33688u, 0xc4aaf446u, 0xcda1e0d9u, 0xbfd532acu, 0x96794ad4u,
+    0xd5a985d8u, 0x2d2333d4u, 0xb1079ec5u, 0xe0a57457u, 0x3f6c5679u, 0x62d451d9u, 0xf330aa88u, 0x33d2e8adu, 0x4cb45eeeu,
+    0x86e2ff09u, 0x9e61554au, 0xd4184d3fu, 0x5d313290u, 0x455b5098u, 0x4b4da44cu, 0x48d1e253u, 0x216faa6du, 0xe46636f5u,
+    0x4444aa56u, 0x671b1272u, 0x2d12f1a9u, 0x2a5b8501u, 0x514ca0bau, 0xec23b919u, 0xb60c550eu, 0x4f2a8dd8u, 0xf17e3893u,
+    0xe8a24a24u, 0x1598aa4eu, 0xfc8492b5u, 0x0084d8f5u, 0x16fdc55au, 0xd4ab79cfu, 0x85920ba6u, 0x9d6a256eu, 0xd56a9533u,
+    0x8f86ca4au, 0x54542f92u, 0xfe210ec3u, 0x7e6613efu, 0x425dbd46u, 0x0c081cb2u, 0x4e1fc81cu, 0x0c258305u, 0x07060e6eu,
+    0xe1292c0eu, 0xc183dbcfu, 0xf2491a9au, 0x415f54f9u, 0xa1a9aa49u, 0xa4a6a6b4u, 0xeb73dd44u, 0x86dd62e2u, 0xf09496bbu,
+    0x5140357fu, 0xc0f17151u, 0x1a87ea81u, 0x8abd8f29u, 0xcb21a251u, 0xb0949694u, 0xdb80b601u, 0x8e281c0cu, 0xcd0fea94u,
+    0x51a3cbcau, 0x8c01ffb7u, 0x359e1292u, 0xe418341eu, 0xd90fa27bu, 0xa1bf87b5u, 0x2210e590u, 0x0494a0acu, 0xa4ed0102u,
+    0x079d9cbcu, 0xcffe2142u, 0xc850e591u, 0xe62e2b3cu, 0x9e4e9767u, 0x8cc9cdfcu, 0xbe964db3u, 0x12c964b3u, 0x31b2f4f5u,
+    0xfb3ece53u, 0xdf4ba59du, 0xbadd6cb9u, 0x1bad2ff5u, 0xcaca6633u, 0x7bdf2bd5u, 0x4df4f386u, 0xe3c78a3fu, 0x23c9e9eau,
+    0x293a4e4du, 0xaeaeac18u, 0xe0b2e3abu, 0xa19a9ac7u, 0x87967943u, 0x9c3e1d0eu, 0xa5179a4bu, 0xaa143abau, 0xe4f939a9u,
+    0xbe79c3e1u, 0x6aeaafb9u, 0x1babae59u, 0xa50d543au, 0x50a6e486u, 0x30531548u, 0x1fb8edc8u, 0xf5455dd5u, 0xf0ffbfd5u,
+    0x9f5faae1u, 0xfb9abaafu, 0x5f54850fu, 0xdc4928fcu, 0xa8a85d57u, 0xc3855988u, 0xb0e1ee5cu, 0xeb67c7cfu, 0x008167abu,
+    0x4cf9f7b7u, 0xbab87097u, 0xddafdddau, 0x86a6279eu, 0x93c15aedu, 0x7ece371du, 0x6e9deeb4u, 0x1056fd99u, 0xdecfe69au,
+    0x4f2d7dafu, 0x8ddb3202u, 0x94160763u, 0x22e7138cu, 0xb710961au, 0x9af6271bu, 0x6a856ba1u, 0xd1d350acu, 0xe5460a7du,
+    0xa0fdf301u, 0xf6c60583u, 0xbc271660u, 0x78763d0fu, 0x97a699eau, 0x667a5e9au, 0x9e5712f1u, 0xd96cb65du, 0x573dcf73u,
+    0xca663353u, 0x85ffff73u, 0x7e1f1fc7u, 0xdfd755d5u, 0x9bc6f330u, 0x1bfae1d8u, 0x80f4806eu, 0x18e3be37u, 0x3b2049f5u,
+    0x80c62c16u, 0x9141d846u, 0x1d4758a0u, 0x94aa94dau, 0x9954893bu, 0x556740f8u, 0x50eb6dbeu, 0xe667e934u, 0x88496adeu,
+    0x5bbce925u, 0xbc3df31fu, 0x3ba3a0ddu, 0x2567f076u, 0xa3448912u, 0x5456bb5du, 0xf6565454u, 0xd2056b58u, 0x00000003u,
+    0x4bf00b8eu, 0xd3da0072u, 0xf7e93a66u, 0xb3f36636u, 0xe69744b6u, 0x787b0688u, 0x75b6df2au, 0x33f49a28u, 0xa4b56f73u,
+    0xde7492d4u, 0xcd21dd55u, 0x8e5507c0u, 0x40c78fdbu, 0xbd57201cu, 0xe977f029u, 0xf057b8b2u, 0x315e515du, 0x34cd1f8au,
+    0x2f3d5964u, 0xe9fec33au, 0xfe8f9e39u, 0x9758727du, 0xe387a8adu, 0x7ce28b33u, 0x35a3a508u, 0x29edc1abu, 0xff28e8e9u,
+    0xd135d9a8u, 0x1bd131bau, 0x21bf16d8u, 0xa233a21au, 0x5de8d3d7u, 0x19f153d7u, 0xc3d4ebc3u, 0x924bda44u, 0x20295146u,
+    0x23c68b3eu, 0x8946e73du, 0xd286ba5eu, 0x879f69a7u, 0x4b9f5f8bu, 0xbf3d3369u, 0x59c8ff52u, 0xcc1cc65du, 0xa7e8d488u,
+    0x4ab3d3a7u, 0x1d07f8e8u, 0x3f83347eu, 0x1de5d328u, 0x56b5e7acu, 0x05fadf83u, 0x5fd28537u, 0x5a12cf4cu, 0xe9f7e995u,
+    0x862bf33au, 0x5a24e97du, 0x5e81e039u, 0xa4cf7e69u, 0x4b77c074u, 0x886b113fu, 0x7234a806u, 0xdcb39d5fu, 0x0df8ec6fu,
+    0x0697cc3fu, 0x91fcacb1u, 0x73e7618eu, 0x3cf46c58u, 0xe9ff0bd3u, 0xf96d5360u, 0x5cebf499u, 0x5899ce7fu, 0x88ba03f4u,
+    0x30f68979u, 0xdf49923fu, 0x1ef84f90u, 0xe3ff483du, 0x32a3fa36u, 0xa1ff9696u, 0xf92f5dc9u, 0x4b94ab23u, 0x52174cfeu,
+    0xc14005f1u, 0xcbaff473u, 0x86690fcdu, 0xe39fdfedu, 0x4a6bf71au, 0x88a87897u, 0x2e17b74fu, 0x384a6957u, 0x95b8e78bu,
+    0xcd536ffdu, 0x0f9e6bd7u, 0xe088e0f5u, 0x9159e867u, 0x771f2d32u, 0x83d0e4a4u, 0xdf423ce2u, 0x591ca2e2u, 0x345386f9u,
+    0x8960399au, 0x087c769cu, 0x84710dafu, 0x9b8b42e9u, 0x6454264cu, 0xbeda5f0bu, 0xe683e136u, 0xd3c47003u, 0x66eec6e2u,
+    0x7c0deec6u, 0xa572bcdfu, 0x1710d7b9u, 0xfba27e5bu, 0x3545a4ffu, 0x60763b68u, 0xf07cb431u, 0x2ffc87e1u, 0x7d66fa3du,
+    0x418b45b7u, 0x6dd8568du, 0x5452d9d9u, 0x565a525cu, 0xe976891eu, 0xb2a2b5dau, 0x7a13f75bu, 0xd17734b4u, 0x27d89e83u,
+    0x37abd556u, 0xa7edf7dbu, 0x35422725u, 0xe7a23b57u, 0xd45bfd76u, 0xfcd47928u, 0x9bab584fu, 0x55d9b5e9u, 0x66906a00u,
+    0x39b9b9abu, 0x5acd10adu, 0x2ccdcd5au, 0xea959a4fu, 0x06e6182bu, 0xf9860fb6u, 0x5f26fec6u, 0x5fd3141eu, 0xfc3abeaeu,
+    0xb7adc603u, 0xf060ef86u, 0x7e243768u, 0x9c27e732u, 0x8b309696u, 0x71e37980u, 0x3b2dbf70u, 0x861cf0b7u, 0x8533726du,
+    0x156cdcd5u, 0x20a89e81u, 0x2765122cu, 0xdcdcf4d4u, 0x2ca98da2u, 0x87e3d441u, 0xb6579bebu, 0x9deec2e4u, 0xb5379b3bu,
+    0x46a4207cu, 0xe2a1b729u, 0x763c76c0u, 0x6ce1485du, 0xb9da6cf1u, 0xadd6cb7bu, 0x9ac390a1u, 0x2aadd917u, 0x0c8c6158u,
+    0xad3dc387u, 0x01976275u, 0xa044366du, 0x5ab358d7u, 0xb0c62e74u, 0xa8b0922au, 0xb3f8a092u, 0xd16c1ea5u, 0x0bfb4b2bu,
+    0x36217bebu, 0x40205bcdu, 0xc6606c37u, 0xcd381bedu, 0x8c5a2e46u, 0xdd8bb48cu, 0xac5b9bbbu, 0xff04b571u, 0x162d3e0fu,
+    0x0000004cu
+};
+/* end of what was made */
+
+/* The same unpacked. Arrays of codes are ascending. */
+typedef struct sslh_i_unicode {
+    uint8_t  *kinds;                 /* (SSLH_I_UNI_END) */
+    uint32_t *capital, *small_form;  /* (capitals): a capital letter and its small one */
+    uint32_t *whole, *first, *then;  /* (splits): a character, and the one or two that it consists of; 0: one */
+    uint8_t  *apart;                 /* (splits): 1: form C does not put it together again */
+    uint32_t *ordered;               /* (orders): accents that stand in a fixed order .. */
+    uint8_t  *order;                 /* (orders): .. by this number */
+    uint64_t *pair;                  /* (pairs): first << 32 | then, ascending .. */
+    uint32_t *joined;                /* (pairs): .. and the character that they make */
+    uint32_t  capitals, splits, orders, pairs;
+} sslh_i_unicode;
+
+/* n numbers of 24 bits, each the difference to the one before it; their low, middle, high bytes lie apart. */
+SSLH_I_FN const uint8_t *sslh_i_uni_column(const uint8_t *p, uint32_t n, int steps, uint32_t *out) {
+    uint32_t i, v = 0;
+    for (i = 0; i < n; i++) {
+        v = (steps ? v : 0u) + (p[i] | (uint32_t)p[n + i] << 8 | (uint32_t)p[2 * (size_t)n + i] << 16);
+        out[i] = v & 0xffffffu;
+    }
+    return p + 3 * (size_t)n;
+}
+
+SSLH_I_FN int sslh_i_uni_pair_order(const void *a, const void *b) {
+    const uint64_t *x = (const uint64_t *)a, *y = (const uint64_t *)b;
+    return x[0] < y[0] ? -1 : x[0] > y[0];
+}
+
+/* Pairs that form C joins: in the table of splits by what they consist of. work: (2 splits). */
+SSLH_I_FN void sslh_i_uni_pairs(sslh_i_unicode *u, uint64_t *work) {
+    uint32_t i;
+    for (i = 0; i < u->splits; i++) {
+        if (!u->then[i] || u->apart[i]) continue;
+        work[2 * (size_t)u->pairs] = (uint64_t)u->first[i] << 32 | u->then[i];
+        work[2 * (size_t)u->pairs++ + 1] = u->whole[i];
+    }
+    qsort(work, u->pairs, 2 * sizeof *work, sslh_i_uni_pair_order);
+    for (i = 0; i < u->pairs; i++) {
+        u->pair[i] = work[2 * (size_t)i];
+        u->joined[i] = (uint32_t)work[2 * (size_t)i + 1];
+    }
+}
+
+/* Unpacks the tables into one block, .pair; 0 and an error without memory. */
+SSLH_I_FN int sslh_i_uni_load(sslh_ctx *c, sslh_i_unicode *u) {
+    size_t i, n = sizeof sslh_i_uni_packed, size = 0;
+    uint8_t *packed = (uint8_t *)sslh_i_alloc(c, n), *raw = NULL;
+    const uint8_t *p;
+    uint64_t *work = NULL;
+    memset(u, 0, sizeof *u);
+    for (i = 0; packed && i < n / 4; i++) sslh_i_put_le32(packed + 4 * i, sslh_i_uni_packed[i]);
+    if (packed) raw = sslh_inflate(c, packed, SSLH_I_UNI_PACKED, 1, SSLH_I_UNI_RAW, &size);
+    sslh_i_free(c, packed);
+    if (!raw) return 0;
+    u->capitals = sslh_i_le32(raw);
+    u->splits = sslh_i_le32(raw + 4);
+    u->orders = sslh_i_le32(raw + 8);
+    n = (size_t)u->splits * 20 + ((size_t)u->capitals * 2 + (size_t)u->splits * 4 + u->orders) * 4;
+    u->pair = (uint64_t *)sslh_i_alloc(c, n + SSLH_I_UNI_END + u->splits + u->orders);
+    work = (uint64_t *)sslh_i_alloc(c, (size_t)u->splits * 16);
+    if (u->pair && work) {
+        u->capital = (uint32_t *)(u->pair + u->splits);
+        u->small_form = u->capital + u->capitals;
+        u->whole = u->small_form + u->capitals;
+        u->first = u->whole + u->splits;
+        u->then = u->first + u->splits;
+        u->joined = u->then + u->splits;
+        u->ordered = u->joined + u->splits;
+        u->kinds = (uint8_t *)(u->ordered + u->orders);
+        u->apart = u->kinds + SSLH_I_UNI_END;
+        u->order = u->apart + u->splits;
+        memcpy(u->kinds, raw + 12, SSLH_I_UNI_END);
+        p = sslh_i_uni_column(raw + 12 + SSLH_I_UNI_END, u->capitals, 1, u->capital);
+        p = sslh_i_uni_column(p, u->capitals, 1, u->small_form);
+        for (i = 0; i < u->capitals; i++) u->small_form[i] = (u->small_form[i] + u->capital[i]) & 0xffffffu;
+        p = sslh_i_uni_column(p, u->splits, 1, u->whole);
+        p = sslh_i_uni_column(p, u->splits, 1, u->first);
+        p = sslh_i_uni_column(p, u->splits, 0, u->then);
+        memcpy(u->apart, p, u->splits);
+        p = sslh_i_uni_column(p + u->splits, u->orders, 1, u->ordered);
+        memcpy(u->order, p, u->orders);
+        sslh_i_uni_pairs(u, work);
+    }
+    sslh_i_free(c, raw);
+    sslh_i_free(c, work);
+    return u->pair && work;
+}
+
+/* Kind and bits of a character. */
+SSLH_I_FN int sslh_i_uni_bits(const sslh_i_unicode *u, uint32_t code) {
+    if (code < SSLH_I_UNI_END) return u->kinds[code];
+    if (code == 0xe0001u || (code >= 0xe0020u && code < 0xe0080u)) return SSLH_I_UNI_CONTROL;
+    if (code >= 0xe0100u && code < 0xe01f0u) return SSLH_I_UNI_ACCENT;
+    return code >= 0xf0000u && code <= 0x10fffdu && (code & 0xffffu) < 0xfffeu ? SSLH_I_UNI_CONTROL : SSLH_I_UNI_OTHER;
+}
+
+/* Where a code stands in an ascending array that has it. */
+SSLH_I_FN uint32_t sslh_i_uni_find(const uint32_t *array, uint32_t n, uint32_t code) {
+    uint32_t lo = 0, hi = n;
+    while (hi - lo > 1) {
+        uint32_t mid = lo + (hi - lo) / 2;
+        if (array[mid] <= code) lo = mid;
+        else hi = mid;
+    }
+    return lo;
+}
+
+/* The number by which an accent is put in order; 0: it is none that is. */
+SSLH_I_FN int sslh_i_uni_order(const sslh_i_unicode *u, uint32_t code) {
+    if (!(sslh_i_uni_bits(u, code) & SSLH_I_UNI_ORDERED)) return 0;
+    return u->order[sslh_i_uni_find(u->ordered, u->orders, code)];
+}
+
+/* A capital sigma at i becomes the final one when a letter is before it and none after it, apart from what does not
+   count (Unicode 3.13, Final_Sigma). */
+SSLH_I_FN int sslh_i_uni_final(const sslh_i_unicode *u, const uint32_t *code, size_t n, size_t i) {
+    size_t before = i, after = i + 1;
+    while (before && sslh_i_uni_bits(u, code[before - 1]) & SSLH_I_UNI_IGNORABLE) before--;
+    if (!before || !(sslh_i_uni_bits(u, code[before - 1]) & SSLH_I_UNI_CASED)) return 0;
+    while (after < n && sslh_i_uni_bits(u, code[after]) & SSLH_I_UNI_IGNORABLE) after++;
+    return after == n || !(sslh_i_uni_bits(u, code[after]) & SSLH_I_UNI_CASED);
+}
+
+/* Small letters of n characters into out, which has room for 2 n; returns how many. */
+SSLH_I_FN size_t sslh_i_uni_lower(const sslh_i_unicode *u, const uint32_t *code, size_t n, uint32_t *out) {
+    size_t i, m = 0;
+    for (i = 0; i < n; i++) {
+        uint32_t x = code[i];
+        if (x == 0x3a3u) x = sslh_i_uni_final(u, code, n, i) ? 0x3c2u : 0x3c3u;
+        else if (sslh_i_uni_bits(u, x) & SSLH_I_UNI_CAPITAL)
+            x = u->small_form[sslh_i_uni_find(u->capital, u->capitals, x)];
+        out[m++] = x;
+        if (code[i] == 0x130u) out[m++] = 0x307u; /* I with a dot: i and the dot */
+    }
+    return m;
+}
+
+/* The characters that one consists of, at most 4. */
+SSLH_I_FN size_t sslh_i_uni_split(const sslh_i_unicode *u, uint32_t code, uint32_t out[4]) {
+    uint32_t behind[4];
+    size_t n = 0, waits = 0;
+    if (code >= 0xac00u && code < 0xd7a4u) { /* a Korean syllable: two or three letters */
+        uint32_t s = code - 0xac00u;
+        out[0] = 0x1100u + s / 588u;
+        out[1] = 0x1161u + s % 588u / 28u;
+        out[2] = 0x11a7u + s % 28u;
+        return s % 28u ? 3 : 2;
+    }
+    while (sslh_i_uni_bits(u, code) & SSLH_I_UNI_SPLITS && waits < 3) {
+        uint32_t at = sslh_i_uni_find(u->whole, u->splits, code);
+        if (u->then[at]) behind[waits++] = u->then[at];
+        code = u->first[at];
+    }
+    out[n++] = code;
+    while (waits) out[n++] = behind[--waits];
+    return n;
+}
+
+/* Form D of n characters into out; work has as much room, and may be where code is. Accents of a run are sorted by
+   counting: a run may be as long as the text. */
+SSLH_I_FN size_t sslh_i_uni_apart(const sslh_i_unicode *u, const uint32_t *code, size_t n, uint32_t *out,
+                                  uint32_t *work) {
+    size_t i, m = 0, from, to;
+    for (i = 0; i < n; i++) m += sslh_i_uni_split(u, code[i], out + m);
+    for (from = 0; from < m; from = to + 1) {
+        uint32_t place[256], sum = 0;
+        int sorted = 1, before = 0, order;
+        for (to = from; to < m && (order = sslh_i_uni_order(u, out[to])) != 0; to++) {
+            sorted = sorted && order >= before;
+            before = order;
+        }
+        if (sorted) continue;
+        memset(place, 0, sizeof place);
+        for (i = from; i < to; i++) place[sslh_i_uni_order(u, out[i])]++;
+        for (i = 0; i < 256; i++) {
+            uint32_t count = place[i];
+            place[i] = sum;
+            sum += count;
+        }
+        for (i = from; i < to; i++) work[place[sslh_i_uni_order(u, out[i])]++] = out[i];
+        memcpy(out + from, work, (to - from) * sizeof *out);
+    }
+    return m;
+}
+
+/* The character that two make, or 0. */
+SSLH_I_FN uint32_t sslh_i_uni_join(const sslh_i_unicode *u, uint32_t a, uint32_t b) {
+    uint64_t key = (uint64_t)a << 32 | b;
+    uint32_t lo = 0, hi = u->pairs;
+    if (a >= 0x1100u && a < 0x1113u && b >= 0x1161u && b < 0x1176u)
+        return 0xac00u + ((a - 0x1100u) * 21u + (b - 0x1161u)) * 28u;
+    if (a >= 0xac00u && a < 0xd7a4u && (a - 0xac00u) % 28u == 0 && b > 0x11a7u && b < 0x11c3u) return a + (b - 0x11a7u);
+    while (lo < hi) {
+        uint32_t mid = lo + (hi - lo) / 2;
+        if (u->pair[mid] == key) return u->joined[mid];
+        if (u->pair[mid] < key) lo = mid + 1;
+        else hi = mid;
+    }
+    return 0;
+}
+
+/* Form C in place of form D: each character joins the last one that takes accents, unless one of at least its own
+   number stands between. */
+SSLH_I_FN size_t sslh_i_uni_together(const sslh_i_unicode *u, uint32_t *code, size_t n) {
+    size_t i, m = 0, base = (size_t)-1;
+    int before = 0;
+    for (i = 0; i < n; i++) {
+        int order = sslh_i_uni_order(u, code[i]);
+        uint32_t joined = 0;
+        if (base != (size_t)-1 && (m == base + 1 || before < order))
+            joined = sslh_i_uni_join(u, code[base], code[i]);
+        if (joined) {
+            code[base] = joined;
+            continue;
+        }
+        if (!order) base = m;
+        before = order;
+        code[m++] = code[i];
+    }
+    return m;
+}
+
+/* The characters that BERT sets apart as Chinese: the blocks of unified and compatible ideographs of its time. */
+SSLH_I_FN int sslh_i_uni_chinese(uint32_t x) {
+    return (x >= 0x4e00u && x < 0xa000u) || (x >= 0x3400u && x < 0x4dc0u) || (x >= 0x20000u && x < 0x2a6e0u) ||
+           (x >= 0x2a700u && x < 0x2ceb0u) || (x >= 0xf900u && x < 0xfb00u) || (x >= 0x2f800u && x < 0x2fa20u);
+}
+
+/* Punctuation as BERT has it: Unicode's, and all of ASCII that is no letter, number or space. */
+SSLH_I_FN int sslh_i_uni_mark(const sslh_i_unicode *u, uint32_t x) {
+    if (x < 128) return x > 32 && x < 127 && !(x >= '0' && x <= '9') && !((x | 32) >= 'a' && (x | 32) <= 'z');
+    return (sslh_i_uni_bits(u, x) & SSLH_I_UNI_KIND) == SSLH_I_UNI_PUNCTUATION;
+}
+
+/* A larger array when there is no room for need elements; 0 and an error without memory. */
+SSLH_I_FN int sslh_i_room(sslh_ctx *c, void **array, size_t *cap, size_t need, size_t element) {
+    size_t wanted = need + need / 2 + 64, bytes;
+    void *fresh;
+    if (need <= *cap) return 1;
+    if (wanted < need || !sslh_i_mul(wanted, element, &bytes)) {
+        sslh_fail(c, SSLH_E_MEMORY, "out of memory: a size overflows");
+        return 0;
+    }
+    fresh = sslh_i_larger(c, *array, *cap * element, bytes);
+    if (!fresh) return 0;
+    *array = fresh;
+    *cap = wanted;
+    return 1;
+}
+
+/* --- the vocabulary ----------------------------------------------------------------------------------------------- */
+
+#define SSLH_I_TOKENS_MOST (1 << 24)     /* tokens of a vocabulary */
+#define SSLH_I_TOKEN_LINES 32768u        /* of the table of words; a power of 2 */
+#define SSLH_I_TOKEN_KEY 30              /* bytes of a word in it */
+#define SSLH_I_TOKEN_IDS 8               /* tokens of a word in it */
+#define SSLH_I_PIECE_CHARACTERS 100      /* of a word that WordPiece takes, as in the reference */
+#define SSLH_I_TRAINED_BYTES 1000u       /* of a word that BPE is trained on; what is longer is cut */
+
+/* What a short word became. */
+typedef struct sslh_i_token_line {
+    uint8_t size, n; /* 0 bytes: empty */
+    uint8_t key[SSLH_I_TOKEN_KEY];
+    int32_t id[SSLH_I_TOKEN_IDS];
+} sslh_i_token_line;
+
+/* A pair of neighbours that was learnt; id -1: empty. */
+typedef struct sslh_i_token_pair { uint64_t key; int32_t rank, id; } sslh_i_token_pair;
+
+struct sslh_tokenizer {
+    sslh_ctx   *c;
+    sslh_tokens kind;
+    int         cased, spaces, literal;
+    sslh_utf8   utf8;
+    int         n, cap, unknown, longest; /* tokens and room for them; of the unknown one, or -1; bytes of a name */
+    char       *names;    /* (names_room) one after the other, each with its zero */
+    size_t      names_used, names_room;
+    size_t     *at;       /* (cap) where each begins */
+    uint8_t    *is_special; /* (cap) */
+    int64_t    *count;    /* (cap) */
+    int32_t    *slot;     /* (slots) by the hash of its name: 1 + token; 0: empty */
+    size_t      slots;    /* a power of 2, at least twice cap */
+    int32_t    *special;  /* (specials) the long names first */
+    int         specials;
+    uint8_t     begins[256];  /* 1: a special token begins with this byte */
+    int32_t     byte_id[2][256]; /* BPE: of each byte; [1]: at the end of a word (CLIP) */
+    sslh_i_token_pair *pair;  /* (pairs) by the hash of the key */
+    size_t      pairs;        /* a power of 2, at least twice the merges; 0: none */
+    int32_t    *merge;        /* (2 merges) left and right token, in the order in which they were learnt */
+    int         merges;
+    size_t      merges_room;
+    sslh_i_unicode u;
+    sslh_i_token_line *line;  /* (SSLH_I_TOKEN_LINES) */
+};
+
+/* FNV-1a; of a text in two parts by handing on the hash of the first. */
+#define SSLH_I_HASH 2166136261u
+SSLH_I_FN uint32_t sslh_i_text_hash(uint32_t h, const char *p, size_t n) {
+    size_t i;
+    for (i = 0; i < n; i++) h = (h ^ (uint8_t)p[i]) * 16777619u;
+    return h;
+}
+SSLH_I_FN size_t sslh_i_hash_slot(uint64_t key, size_t slots) {
+    key = (key ^ key >> 32) * 0x9e3779b97f4a7c15u;
+    return (size_t)(key >> 32) & (slots - 1);
+}
+
+/* The token whose name is prefix ("" or "##") and n bytes with the hash h of both; -1: there is none. */
+SSLH_I_FN int sslh_i_token_find(const sslh_tokenizer *t, uint32_t h, const char *prefix, const char *p, size_t n) {
+    size_t k, m = strlen(prefix);
+    for (k = sslh_i_hash_slot(h, t->slots); t->slot[k]; k = (k + 1) & (t->slots - 1)) {
+        const char *name = t->names + t->at[t->slot[k] - 1];
+        if (strncmp(name, prefix, m) == 0 && strncmp(name + m, p, n) == 0 && !name[m + n]) return t->slot[k] - 1;
+    }
+    return -1;
+}
+SSLH_I_FN int sslh_i_token_named(const sslh_tokenizer *t, const char *p, size_t n) {
+    return memchr(p, 0, n) ? -1 : sslh_i_token_find(t, sslh_i_text_hash(SSLH_I_HASH, p, n), "", p, n);
+}
+
+/* Room for n tokens. All blocks of a tokenizer are made in one call, and so belong to the same mark. */
+SSLH_I_FN int sslh_i_tokens_room(sslh_tokenizer *t, size_t n) {
+    sslh_ctx *c = t->c;
+    if (n > SSLH_I_TOKENS_MOST) {
+        sslh_fail(c, SSLH_E_FORMAT, "tokenizer: %.0f tokens; %d are the most", (double)n, SSLH_I_TOKENS_MOST);
+        return 0;
+    }
+    t->cap = (int)n;
+    for (t->slots = 64; t->slots < 2 * n; t->slots *= 2) {}
+    t->at = (size_t *)sslh_i_alloc(c, (n + 1) * sizeof *t->at);
+    t->is_special = (uint8_t *)sslh_i_alloc(c, n + 1);
+    t->count = (int64_t *)sslh_i_alloc(c, (n + 1) * sizeof *t->count);
+    t->slot = (int32_t *)sslh_i_alloc(c, t->slots * sizeof *t->slot);
+    return t->at && t->is_special && t->count && t->slot;
+}
+
+/* Appends a token, for which there is room; of two with one name the first is found. p is not in .names. -1 and an
+   error without memory. */
+SSLH_I_FN int sslh_i_token_add(sslh_tokenizer *t, const char *p, size_t n) {
+    size_t k = sslh_i_hash_slot(sslh_i_text_hash(SSLH_I_HASH, p, n), t->slots);
+    if (!sslh_i_room(t->c, (void **)(void *)&t->names, &t->names_room, t->names_used + n + 1, 1)) return -1;
+    t->at[t->n] = t->names_used;
+    memcpy(t->names + t->names_used, p, n);
+    t->names[t->names_used + n] = 0;
+    t->names_used += n + 1;
+    if (n <= INT_MAX && (int)n > t->longest) t->longest = (int)n;
+    while (t->slot[k]) k = (k + 1) & (t->slots - 1);
+    t->slot[k] = ++t->n;
+    return t->n - 1;
+}
+
+/* --- GPT-2's spelling of bytes: printable ones of Latin-1 as themselves, the others as U+0100 and on -------------- */
+
+SSLH_I_FN int sslh_i_byte_prints(uint32_t b) { return (b > 32 && b < 127) || (b > 160 && b < 256 && b != 173); }
+
+/* code[b] spells byte b; order[i] is the i-th byte in the order of the vocabulary. */
+SSLH_I_FN void sslh_i_byte_codes(uint32_t code[256], uint8_t order[256]) {
+    uint32_t b, n = 0, others = 0;
+    for (b = 0; b < 256; b++) {
+        code[b] = sslh_i_byte_prints(b) ? b : 256 + others++;
+        if (sslh_i_byte_prints(b)) order[n++] = (uint8_t)b;
+    }
+    for (b = 0; b < 256; b++) if (!sslh_i_byte_prints(b)) order[n++] = (uint8_t)b;
+}
+
+/* The byte that a code spells; -1: none. */
+SSLH_I_FN int sslh_i_byte_of(uint32_t x) {
+    static const uint8_t rest[3] = {127, 160, 173};
+    if (x < 256) return sslh_i_byte_prints(x) ? (int)x : -1;
+    x -= 256; /* 0 .. 32, 127 .. 160, 173 */
+    if (x <= 32) return (int)x;
+    if (x <= 32 + 34) return (int)x - 33 + rest[0];
+    return x == 67 ? rest[2] : -1;
+}
+
+/* The 256 bytes as tokens: in their own order, or in that of GPT-2; then again as the ends of words, for CLIP. */
+SSLH_I_FN void sslh_i_tokens_of_bytes(sslh_tokenizer *t, int own_order, int ends) {
+    uint32_t code[256];
+    uint8_t order[256];
+    char name[16];
+    int i, end;
+    sslh_i_byte_codes(code, order);
+    for (end = 0; end <= ends; end++)
+        for (i = 0; i < 256; i++) {
+            size_t n = sslh_i_utf8_put(name, code[own_order ? (uint8_t)i : order[i]]);
+            memcpy(name + n, "</w>", 5);
+            sslh_i_token_add(t, name, end ? n + 4 : n);
+        }
+}
+
+/* Finds the tokens of all bytes; an error names one that is missing. */
+SSLH_I_FN int sslh_i_tokens_find_bytes(sslh_tokenizer *t, const char *fn, const char *file) {
+    uint32_t code[256];
+    uint8_t order[256];
+    char name[16];
+    int i, end;
+    sslh_i_byte_codes(code, order);
+    for (end = 0; end <= (t->kind == SSLH_TOKENS_CLIP); end++)
+        for (i = 0; i < 256; i++) {
+            size_t n = sslh_i_utf8_put(name, code[i]);
+            memcpy(name + n, "</w>", 5);
+            t->byte_id[end][i] = sslh_i_token_named(t, name, end ? n + 4 : n);
+            if (t->byte_id[end][i] >= 0) continue;
+            sslh_fail(t->c, SSLH_E_FORMAT, "%s: %s: no token for the byte %d, \"%.*s\"; is it a vocabulary of %s?", fn,
+                      sslh_i_tail(file), i, (int)(end ? n + 4 : n), name, end ? "CLIP" : "byte pairs");
+            return 0;
+        }
+    return 1;
+}
+
+/* --- pairs -------------------------------------------------------------------------------------------------------- */
+
+SSLH_I_FN int sslh_i_pairs_room(sslh_tokenizer *t, size_t merges) {
+    size_t i;
+    for (t->pairs = 64; t->pairs < 2 * merges; t->pairs *= 2) {}
+    t->merges_room = merges;
+    t->pair = (sslh_i_token_pair *)sslh_i_alloc(t->c, t->pairs * sizeof *t->pair);
+    t->merge = (int32_t *)sslh_i_alloc(t->c, (2 * merges + 1) * sizeof *t->merge);
+    for (i = 0; t->pair && i < t->pairs; i++) t->pair[i].id = -1;
+    return t->pair && t->merge;
+}
+
+/* The pair of two tokens, or the empty place where it would stand. */
+SSLH_I_FN sslh_i_token_pair *sslh_i_pair_at(const sslh_tokenizer *t, int32_t a, int32_t b) {
+    uint64_t key = (uint64_t)(uint32_t)a << 32 | (uint32_t)b;
+    size_t k = sslh_i_hash_slot(key, t->pairs);
+    while (t->pair[k].id >= 0 && t->pair[k].key != key) k = (k + 1) & (t->pairs - 1);
+    return &t->pair[k];
+}
+
+/* The next pair that is learnt. One that stands twice keeps its later place, as in the reference. */
+SSLH_I_FN void sslh_i_pair_add(sslh_tokenizer *t, int32_t a, int32_t b, int32_t id) {
+    sslh_i_token_pair *p = sslh_i_pair_at(t, a, b);
+    p->key = (uint64_t)(uint32_t)a << 32 | (uint32_t)b;
+    p->rank = t->merges;
+    p->id = id;
+    t->merge[2 * (size_t)t->merges] = a;
+    t->merge[2 * (size_t)t->merges++ + 1] = b;
+}
+
+/* --- a heap whose first entry is the least, by order and then by key ---------------------------------------------- */
+
+typedef struct sslh_i_least_entry { uint64_t order, key; } sslh_i_least_entry;
+typedef struct sslh_i_least { sslh_i_least_entry *e; size_t n, cap; } sslh_i_least;
+
+SSLH_I_FN int sslh_i_least_less(const sslh_i_least_entry *a, const sslh_i_least_entry *b) {
+    return a->order != b->order ? a->order < b->order : a->key < b->key;
+}
+
+SSLH_I_FN int sslh_i_least_put(sslh_ctx *c, sslh_i_least *h, uint64_t order, uint64_t key) {
+    sslh_i_least_entry x;
+    size_t i;
+    x.order = order;
+    x.key = key;
+    if (h->n == h->cap && !sslh_i_room(c, (void **)(void *)&h->e, &h->cap, h->n + 1, sizeof *h->e)) return 0;
+    for (i = h->n++; i && sslh_i_least_less(&x, &h->e[(i - 1) / 2]); i = (i - 1) / 2) h->e[i] = h->e[(i - 1) / 2];
+    h->e[i] = x;
+    return 1;
+}
+
+/* Takes the least; there must be one. */
+SSLH_I_FN sslh_i_least_entry sslh_i_least_take(sslh_i_least *h) {
+    sslh_i_least_entry least = h->e[0], x = h->e[--h->n];
+    size_t i = 0, child;
+    while ((child = 2 * i + 1) < h->n) {
+        if (child + 1 < h->n && sslh_i_least_less(&h->e[child + 1], &h->e[child])) child++;
+        if (!sslh_i_least_less(&h->e[child], &x)) break;
+        h->e[i] = h->e[child];
+        i = child;
+    }
+    h->e[i] = x;
+    return least;
+}
+
+/* --- from text to words, from words to tokens --------------------------------------------------------------------- */
+
+struct sslh_i_tally;
+/* What a call of sslh_tokenize needs while it runs. */
+typedef struct sslh_i_speller {
+    sslh_tokenizer *t;
+    sslh_ctx   *c;
+    int32_t    *out;     /* (room) */
+    size_t      room, n; /* tokens so far */
+    struct sslh_i_tally *tally; /* not NULL: words are counted instead */
+    int32_t     recent[SSLH_I_TOKEN_IDS]; /* the first tokens of the word that is being cut */
+    size_t      fresh;   /* .. and how many it has */
+    uint32_t   *code[3]; /* (codes) characters of a word, while it is made normal */
+    size_t      codes[3];
+    char       *bytes;   /* (bytes_room) a word in UTF-8 */
+    size_t      bytes_room;
+    uint32_t   *end;     /* (ends) WordPiece: where its characters end .. */
+    uint32_t   *hash;    /* (hashes) .. and the hashes of what ends there */
+    size_t      ends, hashes;
+    int32_t    *symbol;  /* (symbols) BPE: tokens of a word; -1: merged into the one before */
+    int32_t    *next;    /* (nexts) the place of the neighbours, -1: none */
+    int32_t    *previous;
+    size_t      symbols, nexts, previouses;
+    sslh_i_least heap;
+} sslh_i_speller;
+
+SSLH_I_FN void sslh_i_speller_free(sslh_i_speller *s) {
+    int i;
+    for (i = 0; i < 3; i++) sslh_i_free(s->c, s->code[i]);
+    sslh_i_free(s->c, s->bytes);
+    sslh_i_free(s->c, s->end);
+    sslh_i_free(s->c, s->hash);
+    sslh_i_free(s->c, s->symbol);
+    sslh_i_free(s->c, s->next);
+    sslh_i_free(s->c, s->previous);
+    sslh_i_free(s->c, s->heap.e);
+}
+
+SSLH_I_FN void sslh_i_spell(sslh_i_speller *s, int32_t id) {
+    if (s->n < s->room) s->out[s->n] = id;
+    if (s->fresh < SSLH_I_TOKEN_IDS) s->recent[s->fresh] = id;
+    s->fresh++;
+    s->n++;
+}
+
+/* The token for what the vocabulary lacks; an error when it lacks that too. */
+SSLH_I_FN void sslh_i_spell_unknown(sslh_i_speller *s, const char *p, size_t n) {
+    if (s->t->unknown < 0)
+        sslh_fail(s->c, SSLH_E_USAGE, "sslh_tokenize: the vocabulary has neither \"%.*s\" nor a token for what is "
+                  "unknown: name one in .unknown", (int)SSLH_I_MIN(n, (size_t)60), p);
+    else sslh_i_spell(s, s->t->unknown);
+}
+
+/* Puts the pair of the symbols at i and behind it into the heap, when it was learnt. */
+SSLH_I_FN int sslh_i_bpe_offer(sslh_i_speller *s, int32_t i) {
+    const sslh_i_token_pair *p;
+    if (i < 0 || s->next[i] < 0 || !s->t->pairs) return 1;
+    p = sslh_i_pair_at(s->t, s->symbol[i], s->symbol[s->next[i]]);
+    return p->id < 0 || sslh_i_least_put(s->c, &s->heap, (uint64_t)(uint32_t)p->rank << 32 | (uint32_t)i, p->key);
+}
+
+/* The tokens of a word of n bytes, n > 0. */
+SSLH_I_FN void sslh_i_bpe_word(sslh_i_speller *s, const char *p, size_t n) {
+    const sslh_tokenizer *t = s->t;
+    size_t i;
+    if (n > INT_MAX - 1) {
+        sslh_fail(s->c, SSLH_E_USAGE, "sslh_tokenize: a word of %.0f bytes", (double)n);
+        return;
+    }
+    if (!sslh_i_room(s->c, (void **)(void *)&s->symbol, &s->symbols, n, sizeof *s->symbol) ||
+        !sslh_i_room(s->c, (void **)(void *)&s->next, &s->nexts, n, sizeof *s->next) ||
+        !sslh_i_room(s->c, (void **)(void *)&s->previous, &s->previouses, n, sizeof *s->previous))
+        return;
+    for (i = 0; i < n; i++) {
+        s->symbol[i] = t->byte_id[t->kind == SSLH_TOKENS_CLIP && i + 1 == n][(uint8_t)p[i]];
+        s->previous[i] = (int32_t)i - 1;
+        s->next[i] = i + 1 < n ? (int32_t)i + 1 : -1;
+    }
+    s->heap.n = 0;
+    for (i = 0; i < n; i++) if (!sslh_i_bpe_offer(s, (int32_t)i)) return;
+    while (s->heap.n) {
+        sslh_i_least_entry e = sslh_i_least_take(&s->heap);
+        int32_t at = (int32_t)(e.order & 0xffffffffu), other = s->next[at];
+        uint64_t key = other < 0 || s->symbol[at] < 0 ? 0 : (uint64_t)(uint32_t)s->symbol[at] << 32 |
+                       (uint32_t)s->symbol[other];
+        if (other < 0 || s->symbol[at] < 0 || key != e.key) continue; /* merged otherwise meanwhile */
+        s->symbol[at] = sslh_i_pair_at(t, s->symbol[at], s->symbol[other])->id;
+        s->symbol[other] = -1;
+        s->next[at] = s->next[other];
+        if (s->next[at] >= 0) s->previous[s->next[at]] = at;
+        if (!sslh_i_bpe_offer(s, s->previous[at]) || !sslh_i_bpe_offer(s, at)) return;
+    }
+    for (i = 0; i < n; i++) if (s->symbol[i] >= 0) sslh_i_spell(s, s->symbol[i]);
+}
+
+/* A word as WordPiece cuts it: the hashes of all beginnings of what is left are made in one go. */
+SSLH_I_FN void sslh_i_wordpiece_word(sslh_i_speller *s, const char *p, size_t n, size_t characters) {
+    const sslh_tokenizer *t = s->t;
+    size_t i, from = 0, at = 0, was = s->n, fresh = s->fresh;
+    if (characters > SSLH_I_PIECE_CHARACTERS) {
+        sslh_i_spell_unknown(s, p, n);
+        return;
+    }
+    if (!sslh_i_room(s->c, (void **)(void *)&s->end, &s->ends, SSLH_I_PIECE_CHARACTERS, sizeof *s->end) ||
+        !sslh_i_room(s->c, (void **)(void *)&s->hash, &s->hashes, SSLH_I_PIECE_CHARACTERS, sizeof *s->hash))
+        return;
+    for (i = 0; i < characters; i++) {
+        uint32_t code;
+        at += sslh_i_utf8_next(p + at, n - at, &code);
+        s->end[i] = (uint32_t)at;
+    }
+    for (i = 0, at = 0; i < characters;) { /* i: the next character, at: where it begins */
+        const char *prefix = at ? "##" : "";
+        uint32_t h = sslh_i_text_hash(SSLH_I_HASH, prefix, at ? 2 : 0);
+        int id = -1;
+        size_t k;
+        for (k = i, from = at; k < characters && s->end[k] - at <= (size_t)t->longest; from = s->end[k++])
+            s->hash[k] = h = sslh_i_text_hash(h, p + from, s->end[k] - from);
+        while (k > i && (id = sslh_i_token_find(t, s->hash[k - 1], prefix, p + at, s->end[k - 1] - at)) < 0) k--;
+        if (id < 0) {
+            s->n = was;
+            s->fresh = fresh;
+            sslh_i_spell_unknown(s, p, n);
+            return;
+        }
+        sslh_i_spell(s, id);
+        at = s->end[k - 1];
+        i = k;
+    }
+}
+
+SSLH_I_FN void sslh_i_tally_add(struct sslh_i_tally *a, const char *p, size_t n);
+
+/* A word that is cut no further by what stands between words. */
+SSLH_I_FN void sslh_i_spell_word(sslh_i_speller *s, const char *p, size_t n, size_t characters) {
+    int id;
+    if (s->tally) sslh_i_tally_add(s->tally, p, n);
+    else if (s->t->kind == SSLH_TOKENS_WORDPIECE) sslh_i_wordpiece_word(s, p, n, characters);
+    else if (s->t->kind == SSLH_TOKENS_BPE || s->t->kind == SSLH_TOKENS_CLIP) sslh_i_bpe_word(s, p, n);
+    else if ((id = sslh_i_token_named(s->t, p, n)) >= 0) sslh_i_spell(s, id);
+    else sslh_i_spell_unknown(s, p, n);
+}
+
+/* The same from characters. */
+SSLH_I_FN void sslh_i_word_of_codes(sslh_i_speller *s, const uint32_t *code, size_t n) {
+    size_t i, used = 0;
+    if (!sslh_i_room(s->c, (void **)(void *)&s->bytes, &s->bytes_room, 4 * n, 1)) return;
+    for (i = 0; i < n; i++) used += sslh_i_utf8_put(s->bytes + used, code[i]);
+    sslh_i_spell_word(s, s->bytes, used, n);
+}
+
+/* The length of 's 't 're 've 'm 'll 'd, of which apostrophe is followed by a and b; 0: it is none. */
+SSLH_I_FN size_t sslh_i_gpt_suffix(uint32_t a, uint32_t b) {
+    if (a == 's' || a == 't' || a == 'm' || a == 'd') return 2;
+    return (a == 'r' && b == 'e') || (a == 'v' && b == 'e') || (a == 'l' && b == 'l') ? 3 : 0;
+}
+
+/* Letters, numbers, white space or others: what a word of BPE consists of. */
+SSLH_I_FN int sslh_i_gpt_kind(const sslh_i_unicode *u, uint32_t code) {
+    int kind = code == SSLH_I_NO_CODE ? SSLH_I_UNI_OTHER : sslh_i_uni_bits(u, code) & SSLH_I_UNI_KIND;
+    if (kind == SSLH_I_UNI_SPACE_CONTROL) return SSLH_I_UNI_SPACE;
+    return kind == SSLH_I_UNI_LETTER || kind == SSLH_I_UNI_NUMBER || kind == SSLH_I_UNI_SPACE ? kind : SSLH_I_UNI_OTHER;
+}
+
+/* The bytes of the word of GPT-2 that begins a text of n > 0 bytes. */
+SSLH_I_FN size_t sslh_i_gpt_word(const sslh_i_unicode *u, const char *p, size_t n) {
+    uint32_t code;
+    size_t at = 0, step, last = 0;
+    int kind;
+    if (p[0] == '\'' && n > 1) {
+        at = sslh_i_gpt_suffix((uint8_t)p[1], n > 2 ? (uint8_t)p[2] : 0u);
+        if (at) return at;
+    }
+    step = sslh_i_utf8_next(p, n, &code);
+    kind = sslh_i_gpt_kind(u, code);
+    if (p[0] == ' ' && n > 1) { /* a space goes to the word behind it */
+        at = 1;
+        step = sslh_i_utf8_next(p + 1, n - 1, &code);
+        kind = sslh_i_gpt_kind(u, code);
+    }
+    for (;;) {
+        last = at;
+        at += step;
+        if (at == n) return n;
+        step = sslh_i_utf8_next(p + at, n - at, &code);
+        if (sslh_i_gpt_kind(u, code) != kind) break;
+    }
+    return kind == SSLH_I_UNI_SPACE && last ? last : at; /* the last white space goes to the word behind it */
+}
+
+/* Words of CLIP among n characters without white space. */
+SSLH_I_FN void sslh_i_clip_words(sslh_i_speller *s, const uint32_t *code, size_t n) {
+    const sslh_i_unicode *u = &s->t->u;
+    size_t i = 0;
+    while (i < n) {
+        size_t to = code[i] == '\'' && i + 1 < n ? i + sslh_i_gpt_suffix(code[i + 1], i + 2 < n ? code[i + 2] : 0u) : i;
+        int kind = sslh_i_gpt_kind(u, code[i]);
+        if (to == i) {
+            to = i + 1;
+            if (kind != SSLH_I_UNI_NUMBER) while (to < n && sslh_i_gpt_kind(u, code[to]) == kind) to++;
+        }
+        sslh_i_word_of_codes(s, code + i, to - i);
+        i = to;
+    }
+}
+
+/* Words of BERT among n characters without white space, none or all of which are Chinese: in small letters and without
+   accents unless .cased, cut at each punctuation mark. */
+SSLH_I_FN void sslh_i_bert_words(sslh_i_speller *s, uint32_t *code, size_t n) {
+    const sslh_tokenizer *t = s->t;
+    size_t i, m, from;
+    if (!t->cased) {
+        m = sslh_i_uni_lower(&t->u, code, n, s->code[1]);
+        m = sslh_i_uni_apart(&t->u, s->code[1], m, s->code[2], s->code[1]);
+        code = s->code[2];
+        for (i = 0, n = 0; i < m; i++)
+            if ((sslh_i_uni_bits(&t->u, code[i]) & SSLH_I_UNI_KIND) != SSLH_I_UNI_ACCENT) code[n++] = code[i];
+    }
+    for (i = 0, from = 0; i <= n; i++) {
+        int mark = i < n && !t->spaces && sslh_i_uni_mark(&t->u, code[i]);
+        if (i < n && !mark) continue;
+        if (i > from) sslh_i_word_of_codes(s, code + from, i - from);
+        if (mark) sslh_i_word_of_codes(s, code + i, 1);
+        from = i + 1;
+    }
+}
+
+/* What stands between two white spaces, n > 0 bytes. */
+SSLH_I_FN void sslh_i_chunk(sslh_i_speller *s, const char *p, size_t n) {
+    const sslh_tokenizer *t = s->t;
+    size_t at = 0, m = 0, i, from;
+    for (i = 0; i < 3; i++) /* no character of b bytes becomes more than 2 b, also not one that is taken apart */
+        if (!sslh_i_room(s->c, (void **)(void *)&s->code[i], &s->codes[i], 2 * n + 4, sizeof **s->code)) return;
+    while (at < n) {
+        uint32_t code;
+        int kind;
+        at += sslh_i_utf8_next(p + at, n - at, &code);
+        kind = sslh_i_uni_bits(&t->u, code) & SSLH_I_UNI_KIND;
+        if (t->kind != SSLH_TOKENS_CLIP && (kind == SSLH_I_UNI_CONTROL || kind == SSLH_I_UNI_SPACE_CONTROL || !code ||
+                                            code == 0xfffdu))
+            continue;
+        s->code[0][m++] = code;
+    }
+    if (t->kind == SSLH_TOKENS_CLIP) {
+        m = sslh_i_uni_apart(&t->u, s->code[0], m, s->code[1], s->code[2]);
+        m = sslh_i_uni_together(&t->u, s->code[1], m);
+        m = sslh_i_uni_lower(&t->u, s->code[1], m, s->code[2]);
+        sslh_i_clip_words(s, s->code[2], m);
+        return;
+    }
+    for (i = 0, from = 0; i <= m; i++) {
+        int alone = i < m && !t->spaces && sslh_i_uni_chinese(s->code[0][i]);
+        if (i < m && !alone) continue;
+        if (i > from) sslh_i_bert_words(s, s->code[0] + from, i - from);
+        if (alone) sslh_i_bert_words(s, s->code[0] + i, 1);
+        from = i + 1;
+    }
+}
+
+/* A word or chunk by the table of words, when it is short. */
+SSLH_I_FN void sslh_i_remembered(sslh_i_speller *s, const char *p, size_t n) {
+    sslh_tokenizer *t = s->t;
+    sslh_i_token_line *line = NULL;
+    size_t i;
+    s->fresh = 0;
+    if (n <= SSLH_I_TOKEN_KEY && !s->tally) {
+        line = &t->line[sslh_i_hash_slot(sslh_i_text_hash(SSLH_I_HASH, p, n), SSLH_I_TOKEN_LINES)];
+        if (line->size == n && memcmp(line->key, p, n) == 0) {
+            for (i = 0; i < line->n; i++) sslh_i_spell(s, line->id[i]);
+            return;
+        }
+    }
+    if (t->kind == SSLH_TOKENS_BPE) sslh_i_spell_word(s, p, n, 0);
+    else sslh_i_chunk(s, p, n);
+    if (!line || s->fresh > SSLH_I_TOKEN_IDS || SSLH_I_BAD(s->c)) return;
+    line->size = (uint8_t)n;
+    line->n = (uint8_t)s->fresh;
+    memcpy(line->key, p, n);
+    memcpy(line->id, s->recent, s->fresh * sizeof *line->id);
+}
+
+/* Text without special tokens, of n bytes. */
+SSLH_I_FN void sslh_i_spell_text(sslh_i_speller *s, const char *p, size_t n) {
+    const sslh_tokenizer *t = s->t;
+    size_t at = 0, from = 0, step;
+    uint32_t code;
+    if (t->kind == SSLH_TOKENS_BYTES) {
+        for (; at < n; at++) sslh_i_spell(s, (uint8_t)p[at]);
+    } else if (t->kind == SSLH_TOKENS_CHARACTERS) {
+        for (; at < n && !SSLH_I_BAD(s->c); at += step) {
+            step = sslh_i_utf8_next(p + at, n - at, &code);
+            sslh_i_spell_word(s, p + at, step, 1);
+        }
+    } else if (t->kind == SSLH_TOKENS_BPE) {
+        for (; at < n && !SSLH_I_BAD(s->c); at += step) {
+            step = sslh_i_gpt_word(&t->u, p + at, n - at);
+            sslh_i_remembered(s, p + at, step);
+        }
+    } else {
+        for (; at < n && !SSLH_I_BAD(s->c); at += step) {
+            int kind;
+            step = sslh_i_utf8_next(p + at, n - at, &code);
+            kind = sslh_i_uni_bits(&t->u, code) & SSLH_I_UNI_KIND;
+            if (kind != SSLH_I_UNI_SPACE && (kind != SSLH_I_UNI_SPACE_CONTROL || t->kind != SSLH_TOKENS_CLIP)) continue;
+            if (at > from) sslh_i_remembered(s, p + from, at - from);
+            from = at + step;
+        }
+        if (n > from && !SSLH_I_BAD(s->c)) sslh_i_remembered(s, p + from, n - from);
+    }
+}
+
+/* The special token that begins a text of n bytes; -1: none. */
+SSLH_I_FN int sslh_i_special_at(const sslh_tokenizer *t, const char *p, size_t n, size_t *length) {
+    int i;
+    for (i = 0; i < t->specials; i++) {
+        const char *name = t->names + t->at[t->special[i]];
+        *length = strlen(name);
+        if (*length <= n && memcmp(p, name, *length) == 0) return t->special[i];
+    }
+    return -1;
+}
+
+/* The text with U+FFFD in the place of what is no UTF-8, to be given back; *size becomes its length. */
+SSLH_I_FN char *sslh_i_utf8_mend(sslh_ctx *c, const char *p, size_t *size) {
+    size_t at = 0, n = 0, step, bytes;
+    uint32_t code;
+    char *out = sslh_i_mul(*size, 3, &bytes) ? (char *)sslh_i_alloc(c, bytes + 1) : NULL;
+    if (!out) {
+        sslh_fail(c, SSLH_E_MEMORY, "sslh_tokenize: out of memory for a text of %.0f bytes", (double)*size);
+        return NULL;
+    }
+    for (; at < *size; at += step) {
+        step = sslh_i_utf8_next(p + at, *size - at, &code);
+        if (code == SSLH_I_NO_CODE) n += sslh_i_utf8_put(out + n, 0xfffdu);
+        else {
+            memcpy(out + n, p + at, step);
+            n += step;
+        }
+    }
+    *size = n;
+    return out;
+}
+
+/* The whole way: what is no UTF-8, special tokens, the text between them. 0 and an error when it failed. */
+SSLH_I_FN int sslh_i_spell_all(sslh_i_speller *s, const char *fn, const char *text, size_t size) {
+    const sslh_tokenizer *t = s->t;
+    size_t at, from = 0, length = 0, bad;
+    char *mended = NULL;
+    int keeps = t->kind == SSLH_TOKENS_BYTES || (t->kind == SSLH_TOKENS_BPE && t->utf8 == SSLH_UTF8_KEEP);
+    if (!keeps && (bad = sslh_i_utf8_bad((const uint8_t *)text, size)) < size) {
+        if (t->utf8 == SSLH_UTF8_STRICT) {
+            sslh_fail(s->c, SSLH_E_FORMAT, "%s: byte %.0f of the text, %d, begins no character of UTF-8", fn,
+                      (double)bad, (uint8_t)text[bad]);
+            return 0;
+        }
+        mended = sslh_i_utf8_mend(s->c, text, &size);
+        if (!mended) return 0;
+        text = mended;
+    }
+    for (at = 0; at < size && t->specials && !t->literal && !s->tally; at++) {
+        int id = t->begins[(uint8_t)text[at]] ? sslh_i_special_at(t, text + at, size - at, &length) : -1;
+        if (id < 0) continue;
+        sslh_i_spell_text(s, text + from, at - from);
+        sslh_i_spell(s, id);
+        from = at + length;
+        at = from - 1;
+    }
+    sslh_i_spell_text(s, text + from, size - from);
+    sslh_i_free(s->c, mended);
+    return !SSLH_I_BAD(s->c);
+}
+
+SSLH_DEF size_t sslh_tokenize(sslh_tokenizer *t, const char *text, size_t size, int32_t *out, size_t room) {
+    sslh_i_speller s;
+    int ok;
+    if (!t || SSLH_I_BAD(t->c)) return 0;
+    if (!text && size) {
+        sslh_fail(t->c, SSLH_E_USAGE, "sslh_tokenize: the text is NULL");
+        return 0;
+    }
+    memset(&s, 0, sizeof s);
+    s.t = t;
+    s.c = t->c;
+    s.out = out;
+    s.room = out ? room : 0;
+    ok = sslh_i_spell_all(&s, "sslh_tokenize", text, size);
+    sslh_i_speller_free(&s);
+    return ok ? s.n : 0;
+}
+
+/* --- and back ----------------------------------------------------------------------------------------------------- */
+
+/* Bytes of a name as BPE spells them, into out when there is room; returns how many. */
+SSLH_I_FN size_t sslh_i_unspell(const char *name, int clip, char *out, size_t room, size_t used) {
+    size_t n = strlen(name), at = 0, step, k;
+    uint32_t code;
+    int end = clip && n >= 4 && strcmp(name + n - 4, "</w>") == 0;
+    if (end) n -= 4;
+    for (; at < n; at += step) {
+        int byte;
+        step = sslh_i_utf8_next(name + at, n - at, &code);
+        byte = sslh_i_byte_of(code);
+        if (byte >= 0) {
+            if (used < room) out[used] = (char)byte;
+            used++;
+        } else
+            for (k = 0; k < step; k++, used++) if (used < room) out[used] = name[at + k];
+    }
+    if (end && used < room) out[used] = ' ';
+    return used + (size_t)end;
+}
+
+SSLH_DEF size_t sslh_detokenize(const sslh_tokenizer *t, const int32_t *tokens, size_t count, char *out, size_t room) {
+    size_t i, used = 0, k;
+    if (out && room) out[0] = 0;
+    if (!t || SSLH_I_BAD(t->c)) return 0;
+    if (!tokens && count) {
+        sslh_fail(t->c, SSLH_E_USAGE, "sslh_detokenize: the tokens are NULL");
+        return 0;
+    }
+    if (!out) room = 0;
+    for (i = 0; i < count; i++) {
+        const char *name;
+        if (tokens[i] < 0 || tokens[i] >= t->n) {
+            sslh_fail(t->c, SSLH_E_USAGE, "sslh_detokenize: token %.0f is %ld; there are %d", (double)i,
+                      (long)tokens[i], t->n);
+            return 0;
+        }
+        name = t->names + t->at[tokens[i]];
+        if (!t->is_special[tokens[i]] && (t->kind == SSLH_TOKENS_BYTES || t->kind == SSLH_TOKENS_BPE ||
+                                          t->kind == SSLH_TOKENS_CLIP)) {
+            used = sslh_i_unspell(name, t->kind == SSLH_TOKENS_CLIP, out, room, used);
+            continue;
+        }
+        if (t->kind == SSLH_TOKENS_WORDPIECE && i && strncmp(name, "##", 2) == 0) name += 2;
+        else if (i && (t->kind == SSLH_TOKENS_WORDS || t->kind == SSLH_TOKENS_WORDPIECE)) {
+            if (used < room) out[used] = ' ';
+            used++;
+        }
+        for (k = 0; name[k]; k++, used++) if (used < room) out[used] = name[k];
+        if (t->kind == SSLH_TOKENS_CLIP) {
+            if (used < room) out[used] = ' ';
+            used++;
+        }
+    }
+    /* a word of CLIP ends with a space; the last one does not need it */
+    if (t->kind == SSLH_TOKENS_CLIP && count) {
+        const char *name = t->names + t->at[tokens[count - 1]];
+        if (t->is_special[tokens[count - 1]] || sslh_i_has_suffix(name, "</w>")) used--;
+    }
+    if (room) out[SSLH_I_MIN(used, room - 1)] = 0;
+    return used;
+}
+
+SSLH_DEF int sslh_tokenizer_size(const sslh_tokenizer *t) { return t ? t->n : 0; }
+
+SSLH_DEF int sslh_token_id(const sslh_tokenizer *t, const char *name) {
+    return t && name ? sslh_i_token_named(t, name, strlen(name)) : -1;
+}
+
+SSLH_DEF const char *sslh_token_name(const sslh_tokenizer *t, int token) {
+    return t && token >= 0 && token < t->n ? t->names + t->at[token] : NULL;
+}
+
+SSLH_DEF int64_t sslh_token_count(const sslh_tokenizer *t, int token) {
+    return t && token >= 0 && token < t->n ? t->count[token] : 0;
+}
+
+/* --- counting words ----------------------------------------------------------------------------------------------- */
+
+typedef struct sslh_i_tallied { size_t at, size; int64_t count; } sslh_i_tallied; /* a word at this place of .text */
+typedef struct sslh_i_tally {
+    sslh_ctx       *c;
+    char           *text;  /* all words, one after the other */
+    size_t          used, text_room;
+    sslh_i_tallied *word;  /* (n) in the order in which they came */
+    size_t          n, cap;
+    uint32_t       *slot;  /* (slots) by hash: 1 + word */
+    size_t          slots;
+    size_t          longest; /* words are cut behind so many bytes; 0: not */
+} sslh_i_tally;
+
+SSLH_I_FN void sslh_i_tally_free(sslh_i_tally *a) {
+    sslh_i_free(a->c, a->text);
+    sslh_i_free(a->c, a->word);
+    sslh_i_free(a->c, a->slot);
+}
+
+SSLH_I_FN size_t sslh_i_tally_slot(const sslh_i_tally *a, const char *p, size_t n) {
+    size_t k = sslh_i_hash_slot(sslh_i_text_hash(SSLH_I_HASH, p, n), a->slots);
+    for (; a->slot[k]; k = (k + 1) & (a->slots - 1)) {
+        const sslh_i_tallied *w = &a->word[a->slot[k] - 1];
+        if (w->size == n && memcmp(a->text + w->at, p, n) == 0) break;
+    }
+    return k;
+}
+
+/* Twice as many slots. */
+SSLH_I_FN int sslh_i_tally_widen(sslh_i_tally *a) {
+    size_t i, slots = a->slots ? 2 * a->slots : 4096;
+    uint32_t *fresh = (uint32_t *)sslh_i_alloc(a->c, slots * sizeof *fresh);
+    if (!fresh) return 0;
+    sslh_i_free(a->c, a->slot);
+    a->slot = fresh;
+    a->slots = slots;
+    for (i = 0; i < a->n; i++) {
+        const sslh_i_tallied *w = &a->word[i];
+        size_t k = sslh_i_hash_slot(sslh_i_text_hash(SSLH_I_HASH, a->text + w->at, w->size), slots);
+        while (fresh[k]) k = (k + 1) & (slots - 1);
+        fresh[k] = (uint32_t)i + 1;
+    }
+    return 1;
+}
+
+SSLH_I_FN void sslh_i_tally_add(sslh_i_tally *a, const char *p, size_t n) {
+    size_t k;
+    if (a->longest && n > a->longest) {
+        for (; n > a->longest; p += a->longest, n -= a->longest) sslh_i_tally_add(a, p, a->longest);
+    }
+    if (memchr(p, 0, n)) return; /* names have none */
+    if (2 * (a->n + 1) > a->slots && !sslh_i_tally_widen(a)) return;
+    k = sslh_i_tally_slot(a, p, n);
+    if (a->slot[k]) {
+        a->word[a->slot[k] - 1].count++;
+        return;
+    }
+    if (a->n >= UINT32_MAX - 1) {
+        sslh_fail(a->c, SSLH_E_USAGE, "sslh_tokenizer_new: more than 4294967293 different words");
+        return;
+    }
+    if (!sslh_i_room(a->c, (void **)(void *)&a->text, &a->text_room, a->used + n, 1) ||
+        !sslh_i_room(a->c, (void **)(void *)&a->word, &a->cap, a->n + 1, sizeof *a->word))
+        return;
+    memcpy(a->text + a->used, p, n);
+    a->word[a->n].at = a->used;
+    a->word[a->n].size = n;
+    a->word[a->n].count = 1;
+    a->used += n;
+    a->slot[k] = (uint32_t)++a->n;
+}
+
+/* Counts the words (characters, words of BPE) of a text. */
+SSLH_I_FN int sslh_i_tally_text(sslh_tokenizer *t, sslh_i_tally *a, const char *text, size_t size) {
+    sslh_i_speller s;
+    int ok;
+    memset(&s, 0, sizeof s);
+    s.t = t;
+    s.c = a->c = t->c;
+    s.tally = a;
+    ok = sslh_i_spell_all(&s, "sslh_tokenizer_new", text, size);
+    sslh_i_speller_free(&s);
+    return ok;
+}
+
+/* --- making a tokenizer ------------------------------------------------------------------------------------------- */
+
+/* The words of a text with spaces between them: calls for each; 0 at the end. */
+SSLH_I_FN size_t sslh_i_next_word(const char **at) {
+    size_t n = 0;
+    while (sslh_i_is_space((uint8_t)**at)) (*at)++;
+    while ((*at)[n] && !sslh_i_is_space((uint8_t)(*at)[n])) n++;
+    return n;
+}
+
+/* The special tokens of a descriptor: those that it names, else those of the kind. */
+SSLH_I_FN const char *sslh_i_special_names(const sslh_tokenizer_desc *d) {
+    if (d->special) return d->special;
+    return d->kind == SSLH_TOKENS_BPE ? "<|endoftext|>" : d->kind == SSLH_TOKENS_CLIP ?
+        "<|startoftext|> <|endoftext|>" : d->kind == SSLH_TOKENS_WORDPIECE ? "[PAD] [UNK] [CLS] [SEP] [MASK]" : "";
+}
+SSLH_I_FN const char *sslh_i_unknown_name(const sslh_tokenizer_desc *d) { return d->unknown ? d->unknown : "[UNK]"; }
+SSLH_I_FN int sslh_i_has_unknown(sslh_tokens kind) {
+    return kind == SSLH_TOKENS_CHARACTERS || kind == SSLH_TOKENS_WORDS || kind == SSLH_TOKENS_WORDPIECE;
+}
+
+/* How many tokens the special ones and the one for what is unknown may be. */
+SSLH_I_FN size_t sslh_i_special_most(const sslh_tokenizer_desc *d) {
+    const char *at = sslh_i_special_names(d);
+    size_t n = (size_t)sslh_i_has_unknown(d->kind), m;
+    for (; (m = sslh_i_next_word(&at)) != 0; at += m) n++;
+    return n;
+}
+
+/* Marks a token as special; one that is not there is appended when it may be. */
+SSLH_I_FN void sslh_i_special_add(sslh_tokenizer *t, const char *p, size_t n, int append) {
+    int id = sslh_i_token_named(t, p, n), i;
+    if (!n || (id < 0 && !append)) return;
+    if (id < 0) id = sslh_i_token_add(t, p, n);
+    if (id < 0 || t->is_special[id]) return;
+    t->is_special[id] = 1;
+    t->begins[(uint8_t)*p] = 1;
+    for (i = t->specials++; i && strlen(t->names + t->at[t->special[i - 1]]) < n; i--)
+        t->special[i] = t->special[i - 1];
+    t->special[i] = id;
+}
+
+/* What comes last: special tokens, which are appended when the vocabulary is our own or the caller names them. */
+SSLH_I_FN int sslh_i_tokenizer_finish(sslh_tokenizer *t, const sslh_tokenizer_desc *d, int own) {
+    const char *at = sslh_i_special_names(d), *unknown = sslh_i_unknown_name(d);
+    size_t m;
+    t->special = (int32_t *)sslh_i_alloc(t->c, (sslh_i_special_most(d) + 1) * sizeof *t->special);
+    t->line = (sslh_i_token_line *)sslh_i_alloc(t->c, SSLH_I_TOKEN_LINES * sizeof *t->line);
+    if (!t->special || !t->line) return 0;
+    for (; (m = sslh_i_next_word(&at)) != 0; at += m) sslh_i_special_add(t, at, m, own || d->special);
+    t->unknown = -1;
+    if (sslh_i_has_unknown(t->kind)) {
+        sslh_i_special_add(t, unknown, strlen(unknown), own || d->unknown);
+        t->unknown = sslh_token_id(t, unknown);
+    }
+    return !SSLH_I_BAD(t->c);
+}
+
+/* Frees a tokenizer that is being made. */
+SSLH_I_FN void sslh_i_tokenizer_free(sslh_tokenizer *t) {
+    sslh_ctx *c;
+    if (!t) return;
+    c = t->c;
+    sslh_i_free(c, t->names);
+    sslh_i_free(c, t->at);
+    sslh_i_free(c, t->is_special);
+    sslh_i_free(c, t->count);
+    sslh_i_free(c, t->slot);
+    sslh_i_free(c, t->special);
+    sslh_i_free(c, t->pair);
+    sslh_i_free(c, t->merge);
+    sslh_i_free(c, t->line);
+    sslh_i_free(c, t->u.pair);
+    sslh_i_free(c, t);
+}
+
+/* An empty tokenizer, or NULL and an error. */
+SSLH_I_FN sslh_tokenizer *sslh_i_tokenizer_begin(sslh_ctx *c, const char *fn, const sslh_tokenizer_desc *d) {
+    sslh_tokenizer *t;
+    if (SSLH_I_BAD(c)) return NULL;
+    if ((int)d->kind < 0 || d->kind > SSLH_TOKENS_WORDPIECE || (int)d->utf8 < 0 || d->utf8 > SSLH_UTF8_KEEP) {
+        sslh_fail(c, SSLH_E_USAGE, "%s: .kind is %d, .utf8 is %d: not one of their constants", fn, (int)d->kind,
+                  (int)d->utf8);
+        return NULL;
+    }
+    if (d->vocabulary < 0 || d->vocabulary > SSLH_I_TOKENS_MOST || d->min_count < 0) {
+        sslh_fail(c, SSLH_E_USAGE, "%s: .vocabulary is %d, .min_count is %d; 0 (default) to %d, and not negative", fn,
+                  d->vocabulary, d->min_count, SSLH_I_TOKENS_MOST);
+        return NULL;
+    }
+    if (d->utf8 == SSLH_UTF8_KEEP && d->kind != SSLH_TOKENS_BPE && d->kind != SSLH_TOKENS_BYTES) {
+        sslh_fail(c, SSLH_E_USAGE, "%s: .utf8 is SSLH_UTF8_KEEP: only byte pairs and bytes can keep what is no UTF-8",
+                  fn);
+        return NULL;
+    }
+    t = (sslh_tokenizer *)sslh_i_alloc(c, sizeof *t);
+    if (!t) return NULL;
+    t->c = c;
+    t->kind = d->kind;
+    t->cased = d->cased;
+    t->spaces = d->spaces;
+    t->literal = d->literal;
+    t->utf8 = d->utf8;
+    if (d->kind >= SSLH_TOKENS_WORDS && !sslh_i_uni_load(c, &t->u)) {
+        sslh_i_tokenizer_free(t);
+        return NULL;
+    }
+    return t;
+}
+
+/* The more frequent first; of equals the one that comes first as bytes. */
+typedef struct sslh_i_ranked { int64_t count; const char *p; size_t n; } sslh_i_ranked;
+SSLH_I_FN int sslh_i_ranked_order(const void *a, const void *b) {
+    const sslh_i_ranked *x = (const sslh_i_ranked *)a, *y = (const sslh_i_ranked *)b;
+    size_t n = SSLH_I_MIN(x->n, y->n);
+    int order = n ? memcmp(x->p, y->p, n) : 0;
+    if (x->count != y->count) return x->count > y->count ? -1 : 1;
+    return order ? order : x->n < y->n ? -1 : x->n > y->n;
+}
+
+/* Characters or words that were counted become tokens. */
+SSLH_I_FN int sslh_i_tokens_of_tally(sslh_tokenizer *t, const sslh_i_tally *a, const sslh_tokenizer_desc *d) {
+    sslh_i_ranked *r = (sslh_i_ranked *)sslh_i_alloc(t->c, (a->n + 1) * sizeof *r);
+    size_t i, n = 0, most, extra = sslh_i_special_most(d);
+    if (!r) return 0;
+    for (i = 0; i < a->n; i++) {
+        if (a->word[i].count < (d->min_count ? d->min_count : 1)) continue;
+        r[n].count = a->word[i].count;
+        r[n].p = a->text + a->word[i].at;
+        r[n++].n = a->word[i].size;
+    }
+    qsort(r, n, sizeof *r, sslh_i_ranked_order);
+    most = !d->vocabulary ? n : (size_t)d->vocabulary > extra ? (size_t)d->vocabulary - extra : 0;
+    n = SSLH_I_MIN(n, most);
+    for (i = 0; i < n && (i || sslh_i_tokens_room(t, n + extra)); i++) {
+        int id = sslh_i_token_add(t, r[i].p, r[i].n);
+        if (id >= 0) t->count[id] = r[i].count;
+    }
+    if (!n) sslh_i_tokens_room(t, extra);
+    sslh_i_free(t->c, r);
+    return !SSLH_I_BAD(t->c);
+}
+
+/* --- training of byte pairs --------------------------------------------------------------------------------------- */
+
+/* A pair of neighbours: how often it stands in the text, now and before this merge, and the words in which it stands;
+   touched: the last merge that changed it. */
+typedef struct sslh_i_bpe_pair { uint64_t key; int64_t count, before; uint32_t words, touched; } sslh_i_bpe_pair;
+typedef struct sslh_i_bpe_word_of { uint32_t word, next; } sslh_i_bpe_word_of; /* a list; 0 ends it */
+
+typedef struct sslh_i_bpe {
+    sslh_tokenizer *t;
+    sslh_ctx  *c;
+    const sslh_i_tally *a;
+    int32_t   *symbol;       /* tokens of all words */
+    size_t    *at;           /* (words) where each begins */
+    uint32_t  *length;       /* (words) */
+    sslh_i_bpe_pair *pair;   /* (n) */
+    size_t     n, cap;
+    uint32_t  *slot;         /* (slots) by hash: 1 + pair */
+    size_t     slots;
+    sslh_i_bpe_word_of *list;
+    size_t     listed, list_room;
+    uint32_t  *grown;        /* pairs that this merge has changed */
+    size_t     ngrown, grown_room;
+    sslh_i_least heap;
+    uint32_t   merge;        /* number of the merge, from 1 */
+} sslh_i_bpe;
+
+SSLH_I_FN void sslh_i_bpe_free(sslh_i_bpe *b) {
+    sslh_i_free(b->c, b->symbol);
+    sslh_i_free(b->c, b->at);
+    sslh_i_free(b->c, b->length);
+    sslh_i_free(b->c, b->pair);
+    sslh_i_free(b->c, b->slot);
+    sslh_i_free(b->c, b->list);
+    sslh_i_free(b->c, b->grown);
+    sslh_i_free(b->c, b->heap.e);
+}
+
+/* The pair's number, or that of a new one with no count; UINT32_MAX without memory. */
+SSLH_I_FN uint32_t sslh_i_bpe_find(sslh_i_bpe *b, uint64_t key) {
+    size_t k, i;
+    if (2 * (b->n + 1) > b->slots) {
+        size_t slots = b->slots ? 2 * b->slots : 4096;
+        uint32_t *fresh = (uint32_t *)sslh_i_alloc(b->c, slots * sizeof *fresh);
+        if (!fresh) return UINT32_MAX;
+        sslh_i_free(b->c, b->slot);
+        b->slot = fresh;
+        b->slots = slots;
+        for (i = 0; i < b->n; i++) {
+            for (k = sslh_i_hash_slot(b->pair[i].key, slots); fresh[k];) k = (k + 1) & (slots - 1);
+            fresh[k] = (uint32_t)i + 1;
+        }
+    }
+    for (k = sslh_i_hash_slot(key, b->slots); b->slot[k]; k = (k + 1) & (b->slots - 1))
+        if (b->pair[b->slot[k] - 1].key == key) return b->slot[k] - 1;
+    if (b->n >= UINT32_MAX - 1 ||
+        !sslh_i_room(b->c, (void **)(void *)&b->pair, &b->cap, b->n + 1, sizeof *b->pair))
+        return UINT32_MAX;
+    memset(&b->pair[b->n], 0, sizeof *b->pair);
+    b->pair[b->n].key = key;
+    b->slot[k] = (uint32_t)++b->n;
+    return (uint32_t)b->n - 1;
+}
+
+/* The pairs of a word become more frequent by count or, below 0, rarer. The list of words in which a pair stands may
+   name one twice, or one in which it stands no more. */
+SSLH_I_FN int sslh_i_bpe_pairs(sslh_i_bpe *b, uint32_t word, int64_t count) {
+    const int32_t *s = b->symbol + b->at[word];
+    uint32_t i, k;
+    for (i = 0; i + 1 < b->length[word]; i++) {
+        sslh_i_bpe_pair *p;
+        k = sslh_i_bpe_find(b, (uint64_t)(uint32_t)s[i] << 32 | (uint32_t)s[i + 1]);
+        if (k == UINT32_MAX) return 0;
+        p = &b->pair[k];
+        if (p->touched != b->merge) {
+            if (!sslh_i_room(b->c, (void **)(void *)&b->grown, &b->grown_room, b->ngrown + 1, sizeof *b->grown))
+                return 0;
+            b->grown[b->ngrown++] = k;
+            p->touched = b->merge;
+            p->before = p->count;
+        }
+        p->count += count;
+        if (count < 0) continue;
+        if (!p->words || b->list[p->words].word != word) {
+            if (b->listed >= UINT32_MAX - 1 || !sslh_i_room(b->c, (void **)(void *)&b->list, &b->list_room,
+                                                            b->listed + 2, sizeof *b->list))
+                return 0;
+            b->list[++b->listed].word = word;
+            b->list[b->listed].next = p->words;
+            p->words = (uint32_t)b->listed;
+        }
+    }
+    return 1;
+}
+
+/* Offers the pairs that have become more frequent to the heap, in which the most frequent stands first. */
+SSLH_I_FN int sslh_i_bpe_offers(sslh_i_bpe *b) {
+    size_t i;
+    for (i = 0; i < b->ngrown; i++) {
+        const sslh_i_bpe_pair *p = &b->pair[b->grown[i]];
+        if (p->count > p->before && !sslh_i_least_put(b->c, &b->heap, ~(uint64_t)p->count, p->key)) return 0;
+    }
+    b->ngrown = 0;
+    return 1;
+}
+
+/* Merges pair number k into the token id wherever it stands. */
+SSLH_I_FN int sslh_i_bpe_merge(sslh_i_bpe *b, uint32_t k, int32_t id) {
+    int32_t left = (int32_t)(b->pair[k].key >> 32), right = (int32_t)(b->pair[k].key & 0xffffffffu);
+    uint32_t at;
+    for (at = b->pair[k].words; at; at = b->list[at].next) {
+        uint32_t word = b->list[at].word, i, n = 0;
+        int32_t *s = b->symbol + b->at[word];
+        for (i = 0; i + 1 < b->length[word] && !(s[i] == left && s[i + 1] == right);) i++;
+        if (i + 1 >= b->length[word]) continue;
+        if (!sslh_i_bpe_pairs(b, word, -b->a->word[word].count)) return 0;
+        for (i = 0; i < b->length[word]; i++) {
+            int both = i + 1 < b->length[word] && s[i] == left && s[i + 1] == right;
+            s[n++] = both ? id : s[i];
+            i += (uint32_t)both;
+        }
+        b->length[word] = n;
+        if (!sslh_i_bpe_pairs(b, word, b->a->word[word].count)) return 0;
+    }
+    b->pair[k].count = 0;
+    b->pair[k].words = 0;
+    return sslh_i_bpe_offers(b);
+}
+
+/* The name of the token that a pair becomes, to be given back. */
+SSLH_I_FN char *sslh_i_merged_name(const sslh_tokenizer *t, int32_t left, int32_t right) {
+    const char *p = t->names + t->at[left], *q = t->names + t->at[right];
+    size_t n = strlen(p), m = strlen(q);
+    char *name = (char *)sslh_i_alloc(t->c, n + m + 1);
+    if (!name) return NULL;
+    memcpy(name, p, n);
+    memcpy(name + n, q, m);
+    return name;
+}
+
+/* The words as bytes, and their pairs counted. */
+SSLH_I_FN int sslh_i_bpe_begin(sslh_i_bpe *b) {
+    const sslh_i_tally *a = b->a;
+    size_t i, k;
+    b->symbol = (int32_t *)sslh_i_alloc(b->c, (a->used + 1) * sizeof *b->symbol);
+    b->at = (size_t *)sslh_i_alloc(b->c, (a->n + 1) * sizeof *b->at);
+    b->length = (uint32_t *)sslh_i_alloc(b->c, (a->n + 1) * sizeof *b->length);
+    if (!b->symbol || !b->at || !b->length) return 0;
+    b->merge = 1;
+    for (i = 0; i < a->n; i++) {
+        b->at[i] = a->word[i].at;
+        b->length[i] = (uint32_t)a->word[i].size;
+        for (k = 0; k < a->word[i].size; k++)
+            b->symbol[b->at[i] + k] = b->t->byte_id[0][(uint8_t)a->text[b->at[i] + k]];
+        if (!sslh_i_bpe_pairs(b, (uint32_t)i, a->word[i].count)) return 0;
+    }
+    return sslh_i_bpe_offers(b);
+}
+
+/* Learns merges until there are most tokens or no pair stands in the text at least least times. */
+SSLH_I_FN void sslh_i_bpe_learn(sslh_i_bpe *b, int most, int64_t least) {
+    sslh_tokenizer *t = b->t;
+    while (t->n < most && b->heap.n && (size_t)t->merges < t->merges_room && !SSLH_I_BAD(b->c)) {
+        sslh_i_least_entry e = sslh_i_least_take(&b->heap);
+        uint32_t k = sslh_i_bpe_find(b, e.key);
+        int32_t left = (int32_t)(e.key >> 32), right = (int32_t)(e.key & 0xffffffffu), id;
+        char *name;
+        if (k == UINT32_MAX) return;
+        if (b->pair[k].count != (int64_t)~e.order) {
+            /* rarer than when it was put in; when it is more frequent, a later entry says so */
+            if (b->pair[k].count > 0 && b->pair[k].count < (int64_t)~e.order)
+                sslh_i_least_put(b->c, &b->heap, ~(uint64_t)b->pair[k].count, e.key);
+            continue;
+        }
+        if (b->pair[k].count < least) return;
+        name = sslh_i_merged_name(t, left, right);
+        if (!name) return;
+        id = sslh_i_token_named(t, name, strlen(name));
+        if (id < 0) id = sslh_i_token_add(t, name, strlen(name));
+        sslh_i_free(b->c, name);
+        if (id < 0) return;
+        sslh_i_pair_add(t, left, right, id);
+        b->merge++;
+        if (!sslh_i_bpe_merge(b, k, id)) return;
+    }
+}
+
+/* A vocabulary of byte pairs from words that were counted. */
+SSLH_I_FN int sslh_i_bpe_train(sslh_tokenizer *t, const sslh_i_tally *a, const sslh_tokenizer_desc *d) {
+    sslh_i_bpe b;
+    size_t extra = sslh_i_special_most(d), wanted = d->vocabulary ? (size_t)d->vocabulary : 8192u;
+    if (wanted < 256 + extra) {
+        sslh_fail(t->c, SSLH_E_USAGE, "sslh_tokenizer_new: .vocabulary is %d; byte pairs need %d, the bytes and the "
+                  "special tokens, or more", (int)wanted, (int)(256 + extra));
+        return 0;
+    }
+    memset(&b, 0, sizeof b);
+    b.t = t;
+    b.c = t->c;
+    b.a = a;
+    /* merges may be more than tokens: two of them may make the same one */
+    if (sslh_i_tokens_room(t, wanted) && sslh_i_pairs_room(t, 2 * wanted)) {
+        sslh_i_tokens_of_bytes(t, 0, 0);
+        if (sslh_i_tokens_find_bytes(t, "sslh_tokenizer_new", "the bytes") && sslh_i_bpe_begin(&b))
+            sslh_i_bpe_learn(&b, (int)(wanted - extra), d->min_count ? d->min_count : 2);
+    }
+    sslh_i_bpe_free(&b);
+    return !SSLH_I_BAD(t->c);
+}
+
+SSLH_DEF sslh_tokenizer *sslh_tokenizer_new(sslh_ctx *c, const char *text, size_t size, sslh_tokenizer_desc desc) {
+    sslh_tokenizer *t = sslh_i_tokenizer_begin(c, "sslh_tokenizer_new", &desc);
+    sslh_i_tally a;
+    int ok = 0;
+    if (!t) return NULL;
+    memset(&a, 0, sizeof a);
+    a.c = c;
+    if (desc.kind == SSLH_TOKENS_CLIP || desc.kind == SSLH_TOKENS_WORDPIECE)
+        sslh_fail(c, SSLH_E_USAGE, "sslh_tokenizer_new: the tokens of %s are read from files (sslh_load_tokenizer); "
+                  "trained here are byte pairs, words and characters", desc.kind == SSLH_TOKENS_CLIP ? "CLIP" : "BERT");
+    else if (desc.kind == SSLH_TOKENS_BYTES) {
+        ok = sslh_i_tokens_room(t, 256 + sslh_i_special_most(&desc));
+        if (ok) sslh_i_tokens_of_bytes(t, 1, 0);
+    } else if (!text) sslh_fail(c, SSLH_E_USAGE, "sslh_tokenizer_new: the text is NULL");
+    else {
+        a.longest = desc.kind == SSLH_TOKENS_BPE ? SSLH_I_TRAINED_BYTES : 0;
+        ok = sslh_i_tally_text(t, &a, text, size) && (desc.kind == SSLH_TOKENS_BPE ? sslh_i_bpe_train(t, &a, &desc)
+                                                      : sslh_i_tokens_of_tally(t, &a, &desc));
+    }
+    sslh_i_tally_free(&a);
+    if (ok && sslh_i_tokenizer_finish(t, &desc, 1)) return t;
+    sslh_i_tokenizer_free(t);
+    return NULL;
+}
+
+/* --- reading ------------------------------------------------------------------------------------------------------ */
+
+/* The line at *at, which moves behind it: where it begins, and its bytes without \r and \n. 0 at the end. */
+SSLH_I_FN int sslh_i_line(const sslh_i_source *s, size_t *at, const char **line, size_t *n) {
+    size_t end;
+    if (*at >= s->size) return 0;
+    *line = (const char *)s->p + *at;
+    for (end = *at; end < s->size && s->p[end] != '\n';) end++;
+    *n = end - *at;
+    *at = end + 1;
+    if (*n && (*line)[*n - 1] == '\r') --*n;
+    return 1;
+}
+
+/* What texts of tokens must be: UTF-8 without zeros. */
+SSLH_I_FN int sslh_i_tokens_text(const sslh_i_source *s) {
+    size_t bad = sslh_i_utf8_bad(s->p, s->size);
+    const uint8_t *zero = s->size ? (const uint8_t *)memchr(s->p, 0, s->size) : NULL;
+    if (bad < s->size) return sslh_i_bad(s, bad, "the file of tokens is not UTF-8 here");
+    return !zero || sslh_i_bad(s, (size_t)(zero - s->p), "a zero byte in a file of tokens");
+}
+
+/* vocab.txt of BERT: token i is line i. */
+SSLH_I_FN int sslh_i_read_lines(sslh_tokenizer *t, const sslh_i_source *s, size_t extra) {
+    size_t at = 0, n, lines = 0;
+    const char *line;
+    while (sslh_i_line(s, &at, &line, &n)) lines++;
+    if (!lines) return sslh_i_bad(s, 0, "a vocabulary without a token");
+    if (!sslh_i_tokens_room(t, lines + extra)) return 0;
+    for (at = 0; sslh_i_line(s, &at, &line, &n);) {
+        size_t begin = (size_t)((const uint8_t *)line - s->p);
+        if (!n) return sslh_i_bad(s, begin, "line %d is empty; each names a token", t->n + 1);
+        if (sslh_i_token_named(t, line, n) >= 0)
+            return sslh_i_bad(s, begin, "line %d: the token \"%.*s\" is there already", t->n + 1,
+                              (int)SSLH_I_MIN(n, (size_t)60), line);
+        if (sslh_i_token_add(t, line, n) < 0) return 0;
+    }
+    return 1;
+}
+
+/* {"token": number, ..} into names, in the order of the numbers, which must be 0 .. n-1. */
+SSLH_I_FN int sslh_i_read_json_tokens(sslh_i_st *j, const char **name, size_t most, size_t *count) {
+    size_t n = 0, i;
+    if (!sslh_i_json_is(j, '{')) return sslh_i_st_bad(j, "it does not begin with {");
+    if (!sslh_i_json_is(j, '}')) {
+        do {
+            uint64_t id;
+            const char *token = sslh_i_json_string(j);
+            if (!token) return 0;
+            if (!sslh_i_json_is(j, ':')) return sslh_i_st_bad(j, "a colon is missing");
+            if (!sslh_i_json_uint(j, &id)) return 0;
+            if (id >= most || name[id]) return sslh_i_st_bad(j, "numbers of tokens leave gaps or stand twice");
+            name[id] = token;
+            n++;
+        } while (sslh_i_json_is(j, ','));
+        if (!sslh_i_json_is(j, '}')) return sslh_i_st_bad(j, "it does not end");
+    }
+    sslh_i_json_space(j);
+    if (j->at != j->end) return sslh_i_st_bad(j, "text behind the end");
+    for (i = 0; i < n; i++) if (!name[i]) return sslh_i_st_bad(j, "numbers of tokens leave gaps or stand twice");
+    *count = n;
+    return n ? 1 : sslh_i_st_bad(j, "no token is in it");
+}
+
+/* vocab.json. */
+SSLH_I_FN int sslh_i_read_json(sslh_tokenizer *t, const sslh_i_source *s, size_t extra) {
+    sslh_i_st j;
+    const char **name;
+    size_t i, colons = 0, n = 0;
+    int ok = 0;
+    memset(&j, 0, sizeof j);
+    j.c = s->c;
+    j.fn = s->fn;
+    j.file = s->name;
+    j.what = "vocabulary in JSON";
+    j.at = j.start = (const char *)s->p;
+    j.end = j.start + s->size;
+    for (i = 0; i < s->size; i++) colons += s->p[i] == ':';
+    j.text = j.pool = (char *)sslh_i_alloc(s->c, s->size + 1);
+    name = (const char **)sslh_i_alloc(s->c, (colons + 1) * sizeof *name);
+    if (j.text && name && sslh_i_read_json_tokens(&j, name, colons, &n) && sslh_i_tokens_room(t, n + extra)) {
+        for (i = 0, ok = 1; i < n && ok; i++) {
+            size_t length = strlen(name[i]);
+            if (!length || sslh_i_token_named(t, name[i], length) >= 0)
+                ok = sslh_i_bad(s, 0, "token %d, \"%.60s\", is empty or there already", (int)i, name[i]);
+            else ok = sslh_i_token_add(t, name[i], length) >= 0;
+        }
+    }
+    sslh_i_free(s->c, j.text);
+    sslh_i_free(s->c, (void *)name);
+    return ok;
+}
+
+/* Both halves of a line of merges.txt; 0: it is none. */
+SSLH_I_FN int sslh_i_merge_line(const char *line, size_t n, size_t *left) {
+    for (*left = 0; *left < n && line[*left] != ' ';) ++*left;
+    return *left && *left + 1 < n && !memchr(line + *left + 1, ' ', n - *left - 1);
+}
+
+/* 1 for the line that gives the version, which is the first. */
+SSLH_I_FN int sslh_i_merge_head(const char *line, size_t n) {
+    static const char mark[] = "#version:";
+    size_t i, m = sizeof mark - 1;
+    for (i = 0; i + m <= n; i++) if (memcmp(line + i, mark, m) == 0) return 1;
+    return 0;
+}
+
+/* The token that the two of a line make; with grow it is made when it is not there. -1 and an error: none. */
+SSLH_I_FN int sslh_i_merge_read(sslh_tokenizer *t, const sslh_i_source *s, const char *line, size_t n, int number,
+                                int grow) {
+    size_t begin = (size_t)((const uint8_t *)line - s->p), left;
+    int a, b, id;
+    char *name;
+    if (!sslh_i_merge_line(line, n, &left))
+        return sslh_i_bad(s, begin, "line %d: two tokens with a space between them are expected", number) - 1;
+    a = sslh_i_token_named(t, line, left);
+    b = sslh_i_token_named(t, line + left + 1, n - left - 1);
+    if (a < 0 || b < 0)
+        return sslh_i_bad(s, begin, "line %d: \"%.*s\" is no token of the vocabulary", number,
+                          (int)SSLH_I_MIN(a < 0 ? left : n - left - 1, (size_t)60),
+                          a < 0 ? line : line + left + 1) - 1;
+    name = sslh_i_merged_name(t, a, b);
+    if (!name) return -1;
+    id = sslh_i_token_named(t, name, n - 1);
+    if (id < 0 && grow) id = sslh_i_token_add(t, name, n - 1);
+    sslh_i_free(s->c, name);
+    if (id < 0)
+        return sslh_i_bad(s, begin, "line %d: the pair \"%.*s\" makes no token of the vocabulary", number,
+                          (int)SSLH_I_MIN(n, (size_t)60), line) - 1;
+    sslh_i_pair_add(t, a, b, id);
+    return id;
+}
+
+/* merges.txt: a pair of tokens a line, in the order in which they were learnt. With grow each makes a token, until
+   there are most. */
+SSLH_I_FN int sslh_i_read_merges(sslh_tokenizer *t, const sslh_i_source *s, int grow, size_t most) {
+    size_t at = 0, n;
+    int number = 0;
+    const char *line;
+    while (sslh_i_line(s, &at, &line, &n)) {
+        if (number < INT_MAX) number++;
+        if (!n || (number == 1 && sslh_i_merge_head(line, n))) continue;
+        if (grow && (size_t)t->n >= most) break;
+        if (sslh_i_merge_read(t, s, line, n, number, grow) < 0) return 0;
+    }
+    return 1;
+}
+
+/* Vocabulary and merges of byte pairs; v.p NULL: the tokens follow from the merges. */
+SSLH_I_FN int sslh_i_read_pairs(sslh_tokenizer *t, const sslh_i_source *v, const sslh_i_source *m,
+                                const sslh_tokenizer_desc *d) {
+    int clip = t->kind == SSLH_TOKENS_CLIP;
+    size_t at = 0, n, lines = 0, extra = sslh_i_special_most(d), most = SSLH_I_TOKENS_MOST, bytes = clip ? 512 : 256;
+    const char *line;
+    while (sslh_i_line(m, &at, &line, &n)) lines++;
+    if (d->vocabulary) most = (size_t)d->vocabulary;
+    else if (clip) most = 49408;
+    if (v->p && !sslh_i_read_json(t, v, extra)) return 0;
+    if (!v->p) {
+        if (most < bytes + extra) {
+            sslh_fail(t->c, SSLH_E_USAGE, "%s: .vocabulary is %d; bytes and special tokens are %d", m->fn, (int)most,
+                      (int)(bytes + extra));
+            return 0;
+        }
+        most -= extra;
+        if (!sslh_i_tokens_room(t, SSLH_I_MIN(bytes + lines, most) + extra)) return 0;
+        sslh_i_tokens_of_bytes(t, 0, clip);
+    }
+    return sslh_i_pairs_room(t, SSLH_I_MIN(lines, (size_t)INT_MAX)) &&
+           sslh_i_tokens_find_bytes(t, m->fn, v->p ? v->name : m->name) && sslh_i_read_merges(t, m, !v->p, most);
+}
+
+/* The files are open; .p is NULL of one that was not given. */
+SSLH_I_FN sslh_tokenizer *sslh_i_tokenizer_read(sslh_ctx *c, const char *fn, sslh_i_source *v, sslh_i_source *m,
+                                                sslh_tokenizer_desc d) {
+    int pairs = d.kind == SSLH_TOKENS_BPE || d.kind == SSLH_TOKENS_CLIP, ok = 0;
+    size_t extra = sslh_i_special_most(&d);
+    sslh_tokenizer *t = sslh_i_tokenizer_begin(c, fn, &d);
+    if (!t) return NULL;
+    if (d.kind == SSLH_TOKENS_BYTES) sslh_fail(c, SSLH_E_USAGE, "%s: bytes need no file: sslh_tokenizer_new makes them",
+                                               fn);
+    else if (pairs ? !m->p : !v->p || m->p)
+        sslh_fail(c, SSLH_E_USAGE, "%s: %s", fn, pairs ? "byte pairs need a file of merges" :
+                  "this kind is read from a vocabulary and has no merges");
+    else if ((!v->p || (sslh_i_source_unzip(v) && sslh_i_tokens_text(v))) &&
+             (!m->p || (sslh_i_source_unzip(m) && sslh_i_tokens_text(m))))
+        ok = pairs ? sslh_i_read_pairs(t, v, m, &d) : d.kind == SSLH_TOKENS_WORDPIECE ? sslh_i_read_lines(t, v, extra)
+             : sslh_i_read_json(t, v, extra);
+    if (ok && sslh_i_tokenizer_finish(t, &d, pairs && !v->p)) return t;
+    sslh_i_tokenizer_free(t);
+    return NULL;
+}
+
+SSLH_DEF sslh_tokenizer *sslh_load_tokenizer(sslh_ctx *c, const char *vocabulary, const char *merges,
+                                             sslh_tokenizer_desc desc) {
+    static const char fn[] = "sslh_load_tokenizer";
+    sslh_i_source v = sslh_i_source_of(c, fn, vocabulary ? vocabulary : "", NULL, 0), m = v;
+    sslh_tokenizer *t = NULL;
+    if (SSLH_I_BAD(c)) return NULL;
+    if (vocabulary) v = sslh_i_source_open(c, fn, vocabulary);
+    if (merges && !SSLH_I_BAD(c)) m = sslh_i_source_open(c, fn, merges);
+    if (!SSLH_I_BAD(c)) t = sslh_i_tokenizer_read(c, fn, &v, &m, desc);
+    sslh_i_source_close(&v);
+    sslh_i_source_close(&m);
+    return t;
+}
+
+SSLH_DEF sslh_tokenizer *sslh_load_tokenizer_memory(sslh_ctx *c, const void *vocabulary, size_t vocabulary_size,
+                                                    const void *merges, size_t merges_size, sslh_tokenizer_desc desc) {
+    static const char fn[] = "sslh_load_tokenizer_memory";
+    sslh_i_source v = sslh_i_source_of(c, fn, "the vocabulary", vocabulary, vocabulary_size);
+    sslh_i_source m = sslh_i_source_of(c, fn, "the merges", merges, merges_size);
+    sslh_tokenizer *t = SSLH_I_BAD(c) ? NULL : sslh_i_tokenizer_read(c, fn, &v, &m, desc);
+    if (SSLH_I_BAD(c)) t = NULL;
+    sslh_i_source_close(&v);
+    sslh_i_source_close(&m);
+    return t;
+}
+
+/* --- writing ------------------------------------------------------------------------------------------------------ */
+
+/* The vocabulary, as lines or as JSON; out NULL: a dry run that gives the length. */
+SSLH_I_FN size_t sslh_i_print_tokens(const sslh_tokenizer *t, int lines, char *out, size_t size) {
+    size_t used = 0;
+    int i;
+    if (!lines) sslh_i_append(out, size, &used, "{");
+    for (i = 0; i < t->n; i++) {
+        const char *name = t->names + t->at[i];
+        if (lines) sslh_i_append(out, size, &used, "%s\n", name);
+        else {
+            sslh_i_append(out, size, &used, i ? ", " : "");
+            sslh_i_append_json(out, size, &used, name);
+            sslh_i_append(out, size, &used, ": %d", i);
+        }
+    }
+    if (!lines) sslh_i_append(out, size, &used, "}");
+    return used;
+}
+
+SSLH_I_FN size_t sslh_i_print_merges(const sslh_tokenizer *t, char *out, size_t size) {
+    size_t used = 0;
+    int i;
+    sslh_i_append(out, size, &used, "#version: 0.2\n");
+    for (i = 0; i < t->merges; i++)
+        sslh_i_append(out, size, &used, "%s %s\n", t->names + t->at[t->merge[2 * (size_t)i]],
+                      t->names + t->at[t->merge[2 * (size_t)i + 1]]);
+    return used;
+}
+
+SSLH_DEF void sslh_save_tokenizer(const sslh_tokenizer *t, const char *vocabulary, const char *merges) {
+    static const char fn[] = "sslh_save_tokenizer";
+    int pairs, file;
+    if (!t || SSLH_I_BAD(t->c)) return;
+    pairs = t->kind == SSLH_TOKENS_BPE || t->kind == SSLH_TOKENS_CLIP;
+    if (t->kind == SSLH_TOKENS_BYTES || !vocabulary || pairs != (merges != NULL)) {
+        sslh_fail(t->c, SSLH_E_USAGE, "%s: %s", fn, t->kind == SSLH_TOKENS_BYTES ? "bytes need no file" : !vocabulary ?
+                  "the path of the vocabulary is NULL" : pairs ? "the path of the merges is NULL"
+                  : "this kind has no merges: their path must be NULL");
+        return;
+    }
+    for (file = 0; file <= pairs && !SSLH_I_BAD(t->c); file++) {
+        int lines = t->kind == SSLH_TOKENS_WORDPIECE;
+        size_t n = file ? sslh_i_print_merges(t, NULL, 0) : sslh_i_print_tokens(t, lines, NULL, 0);
+        char *text = (char *)sslh_i_alloc(t->c, n + 1);
+        if (!text) return;
+        if (file) sslh_i_print_merges(t, text, n + 1);
+        else sslh_i_print_tokens(t, lines, text, n + 1);
+        sslh_i_write_whole(t->c, fn, file ? merges : vocabulary, text, n);
+        sslh_i_free(t->c, text);
+    }
+}
+#endif /* SSLH_WITH_TOKENIZERS */
 
 /* ================================================================================================================== */
 /*  >>pictures      pictures, PCA, t-SNE                                                                              */
@@ -41822,7 +43947,8 @@ SSLH_I_LEAN_END
            that .accumulate has begun for later; a load that fails changes nothing; the encoder of a VAE can be loaded;
            loaded nets are in evaluation mode; archives of arrays and weights in them; saving keeps links, rights and
            owner; ResNet-50, -101 and -152, ConvNeXt, vision transformers for images of any size; plain versions of
-           operations, losses and optimisers, which .plain runs; several inner results from one run (.taps)
+           operations, losses and optimisers, which .plain runs; several inner results from one run (.taps); tokenizers:
+           bytes, characters, words, byte pairs (trained, GPT-2, CLIP), WordPiece
     0.1.0  first version: core, kernels, encoders; rotation, SimCLR, VAE, MAE; probes, pictures */
 
 /* ================================================================================================================== */
@@ -41849,4 +43975,25 @@ SSLH_I_LEAN_END
        OF ANY KIND, EXPRESS OR IMPLIED, INCLUDING BUT NOT LIMITED TO THE WARRANTIES OF MERCHANTABILITY, FITNESS FOR A
        PARTICULAR PURPOSE AND NONINFRINGEMENT. IN NO EVENT SHALL THE AUTHORS OR COPYRIGHT HOLDERS BE LIABLE FOR ANY
        CLAIM, DAMAGES OR OTHER LIABILITY, WHETHER IN AN ACTION OF CONTRACT, TORT OR OTHERWISE, ARISING FROM, OUT OF OR
-       IN CONNECTION WITH THE SOFTWARE OR THE USE OR OTHER DEALINGS IN THE SOFTWARE. */
+       IN CONNECTION WITH THE SOFTWARE OR THE USE OR OTHER DEALINGS IN THE SOFTWARE.
+
+    The table in section >>tokenizers, and nothing else, is made from the Unicode Character Database (15.0): parts of
+    it, changed in form. Its notice:
+       COPYRIGHT AND PERMISSION NOTICE. Copyright (c) 1991-2022 Unicode, Inc. All rights reserved. Distributed under the
+       Terms of Use in http://www.unicode.org/copyright.html. Permission is hereby granted, free of charge, to any
+       person obtaining a copy of the Unicode data files and any associated documentation (the "Data Files") or Unicode
+       software and any associated documentation (the "Software") to deal in the Data Files or Software without
+       restriction, including without limitation the rights to use, copy, modify, merge, publish, distribute, and/or
+       sell copies of the Data Files or Software, and to permit persons to whom the Data Files or Software are furnished
+       to do so, provided that (a) the above copyright notice(s) and this permission notice appear with all copies of
+       the Data Files or Software, (b) both the above copyright notice(s) and this permission notice appear in
+       associated documentation, and (c) there is clear notice in each modified Data File or in the Software as well as
+       in the documentation associated with the Data File(s) or Software that the data or software has been modified.
+       THE DATA FILES AND SOFTWARE ARE PROVIDED "AS IS", WITHOUT WARRANTY OF ANY KIND, EXPRESS OR IMPLIED, INCLUDING BUT
+       NOT LIMITED TO THE WARRANTIES OF MERCHANTABILITY, FITNESS FOR A PARTICULAR PURPOSE AND NONINFRINGEMENT OF THIRD
+       PARTY RIGHTS. IN NO EVENT SHALL THE COPYRIGHT HOLDER OR HOLDERS INCLUDED IN THIS NOTICE BE LIABLE FOR ANY CLAIM,
+       OR ANY SPECIAL INDIRECT OR CONSEQUENTIAL DAMAGES, OR ANY DAMAGES WHATSOEVER RESULTING FROM LOSS OF USE, DATA OR
+       PROFITS, WHETHER IN AN ACTION OF CONTRACT, NEGLIGENCE OR OTHER TORTIOUS ACTION, ARISING OUT OF OR IN CONNECTION
+       WITH THE USE OR PERFORMANCE OF THE DATA FILES OR SOFTWARE. Except as contained in this notice, the name of a
+       copyright holder shall not be used in advertising or otherwise to promote the sale, use or other dealings in
+       these Data Files or Software without prior written authorization of the copyright holder. */

@@ -401,6 +401,24 @@ static sslh_recipe any_recipe(void) {
         }
     return r;
 }
+/* A tokenizer or NULL, from a text or from bytes as files, with settings that may make no sense. */
+static sslh_tokenizer *any_tokenizer(sslh_ctx *c, int loaded) {
+    sslh_tokenizer_desc d;
+    memset(&d, 0, sizeof d);
+    d.kind = (sslh_tokens)(dice(8) ? dice(6) : any_int());
+    if (!dice(3)) d.vocabulary = dice(2) ? 300 : any_int();
+    if (!dice(3)) d.min_count = any_int();
+    d.cased = dice(2), d.spaces = dice(2), d.literal = dice(2);
+    if (!dice(3)) d.special = any_text();
+    if (!dice(3)) d.unknown = any_text();
+    d.utf8 = (sslh_utf8)(dice(3) ? 0 : dice(5) ? dice(3) : any_int());
+    if (!loaded) return sslh_tokenizer_new(c, dice(6) ? long_text : NULL, (size_t)dice(300), d);
+    if (dice(2)) return sslh_load_tokenizer_memory(c, dice(3) ? pixels : NULL, (size_t)dice(300), dice(3) ? pixels :
+                                                   NULL, (size_t)dice(300), d);
+    if (dice(2)) d.kind = dice(2) ? SSLH_TOKENS_BPE : SSLH_TOKENS_WORDPIECE;
+    return sslh_load_tokenizer_memory(c, d.kind == SSLH_TOKENS_BPE ? NULL : "a\n##b\n[UNK]", 11,
+                                      d.kind == SSLH_TOKENS_BPE ? "a b\nab c\n" : NULL, 9, d);
+}
 static sslh_conv_desc any_conv(void) {
     sslh_conv_desc d;
     memset(&d, 0, sizeof d);
@@ -988,6 +1006,22 @@ static int call_row(world *w, int row, const char **names) {
     ROW(sslh_save_npy, sslh_save_npy(c, dice(2) ? own_file("array.npy") : target, sslh_dim2(dice(5), k[0]),
         dice(5) ? reals : NULL))
     ROW(sslh_load_npy, K(sslh_load_npy(c, path)))
+    ROW(sslh_load_file, size_t got; sslh_load_file(c, path, dice(2) ? &got : NULL))
+    /* tokenizers */
+    ROW(sslh_tokenizer_new, any_tokenizer(c, 0))
+    ROW(sslh_load_tokenizer, EMPTY(sslh_tokenizer_desc, e); e.kind = (sslh_tokens)dice(6);
+        sslh_load_tokenizer(c, path, dice(2) ? path : NULL, e))
+    ROW(sslh_load_tokenizer_memory, any_tokenizer(c, 1))
+    ROW(sslh_save_tokenizer, sslh_save_tokenizer(any_tokenizer(c, dice(2)), target, dice(2) ? target : NULL))
+    ROW(sslh_tokenize, sslh_tokenizer *t = any_tokenizer(c, dice(2)); int32_t ids[8];
+        sslh_tokenize(t, dice(6) ? (const char *)pixels : NULL, (size_t)dice(400), dice(3) ? ids : NULL,
+            (size_t)dice(8)))
+    ROW(sslh_detokenize, sslh_tokenizer *t = any_tokenizer(c, dice(2)); int32_t ids[3] = {dice(4), 0, i[0]};
+        char back[9]; sslh_detokenize(t, dice(6) ? ids : NULL, (size_t)dice(4), dice(3) ? back : NULL, (size_t)dice(9)))
+    ROW(sslh_tokenizer_size, sslh_tokenizer_size(any_tokenizer(c, 0)))
+    ROW(sslh_token_id, sslh_token_id(any_tokenizer(c, 0), text[0]))
+    ROW(sslh_token_name, sslh_token_name(any_tokenizer(c, 1), i[0]))
+    ROW(sslh_token_count, sslh_token_count(any_tokenizer(c, 0), i[0]))
     /* views */
 #define RECIPE(fn) ROW(fn, sslh_recipe e = fn(); TEXT_OUT(sslh_recipe_print(e, where, size)))
     RECIPE(sslh_recipe_none) RECIPE(sslh_recipe_simclr) RECIPE(sslh_recipe_simclr_large) RECIPE(sslh_recipe_moco)

@@ -171,10 +171,57 @@ static int read_settings(const uint8_t *p, size_t size) {
     return took;
 }
 
+#if SSLH_WITH_TOKENIZERS
+/* A tokenizer of the kind that the first byte names: vocabulary, a line with a dot, merges (those alone when the
+   vocabulary is empty), a line with a dot, and a text. What is left of the text when it is short cuts it, too. */
+static int read_tokens(const uint8_t *p, size_t size) {
+    sslh_tokenizer_desc d;
+    const uint8_t *part[3] = {p + 1, NULL, NULL};
+    size_t length[3] = {size ? size - 1 : 0, 0, 0}, back, n;
+    int32_t *ids;
+    char *text;
+    memset(&d, 0, sizeof d);
+    if (!size) return 0;
+    d.kind = (sslh_tokens)(p[0] % 6), d.utf8 = (sslh_utf8)(p[0] / 6 % 3), d.literal = p[0] >> 7;
+    d.cased = p[0] >> 6 & 1;
+    for (int k = 0; k < 2; k++)
+        for (size_t i = 0; i + 3 <= length[k]; i++) {
+            if (memcmp(part[k] + i, "\n.\n", 3)) continue;
+            part[k + 1] = part[k] + i + 3;
+            length[k + 1] = length[k] - i - 3;
+            length[k] = i;
+            break;
+        }
+    sslh_tokenizer *t = sslh_load_tokenizer_memory(c, length[0] ? part[0] : NULL, length[0], length[1] ? part[1] : NULL,
+                                                   length[1], d);
+    if (!t) { /* trained on the bytes themselves */
+        sslh_clear_error(c);
+        d.vocabulary = 300;
+        t = sslh_tokenizer_new(c, (const char *)p, size, d);
+    }
+    n = sslh_tokenize(t, (const char *)part[2], length[2], NULL, 0);
+    if (n > 3 * length[2]) stop("tokens", "more than three tokens a byte");
+    ids = (int32_t *)malloc((n + 1) * sizeof *ids);
+    if (sslh_tokenize(t, (const char *)part[2], length[2], ids, n) != n) stop("tokens", "another number of tokens");
+    back = sslh_detokenize(t, ids, n, NULL, 0);
+    text = (char *)malloc(back + 1);
+    if (sslh_detokenize(t, ids, n, text, back + 1) != back) stop("tokens", "another length of the text");
+    if (!sslh_error(c) && (d.kind == SSLH_TOKENS_BYTES || (d.kind == SSLH_TOKENS_BPE && d.utf8 == SSLH_UTF8_KEEP)) &&
+        (back != length[2] || (back && memcmp(text, part[2], back))))
+        stop("tokens", "the text does not come back");
+    free(ids);
+    free(text);
+    return t && !sslh_error(c);
+}
+#endif
+
 typedef int (*reader)(const uint8_t *p, size_t size);
 static const struct target { const char *name; reader read; } targets[] = {
     {"image", read_image}, {"inflate", read_inflate}, {"deflate", read_deflate}, {"index", read_index},
     {"labels", read_labels}, {"weights", read_weights}, {"net", read_net}, {"checkpoint", read_checkpoint},
+#if SSLH_WITH_TOKENIZERS
+    {"tokens", read_tokens},
+#endif
     {"settings", read_settings}};
 enum { OTHERS = sizeof targets / sizeof targets[0], TARGETS = OTHERS + SSLH_I_READERS };
 /* The rows of the table come behind: "png" for the row "PNG". */
@@ -234,8 +281,10 @@ static void run_target(int t, const uint8_t *data, size_t size) {
         int64_t mark = sslh_mark(c);
         int ok = k < OTHERS ? targets[k].read(exact, size) : read_row(k - OTHERS, exact, size);
         sslh_clear_error(c);
-        /* nets and methods that were made go with the mark; readers and writers free what they took */
-        if (k < OTHERS && (targets[k].read == read_net || targets[k].read == read_settings)) sslh_rewind(c, mark);
+        /* nets, methods and tokenizers that were made go with the mark; readers and writers free what they took */
+        if (k < OTHERS && (targets[k].read == read_net || targets[k].read == read_settings ||
+                           !strcmp(targets[k].name, "tokens")))
+            sslh_rewind(c, mark);
         if (left_since(mark)) stop(target_name(k), "memory is left");
         accepted[k] += ok;
     }
@@ -374,6 +423,17 @@ static void make_samples(void) {
     add_text("labels", "0 1 2 0 1 2 0 1\n");
     add_text("labels", "999999 1 1 1\n1\t1\r\n1 1");
     for (int i = 0; i < 6; i++) add_text("settings", settings[i]);
+#if SSLH_WITH_TOKENIZERS
+    static const char *const tokens[] = {
+        "\x05[UNK]\nun\n##aff\n##able\nth\n##e\n.\n\n.\nUnaffable the [UNK]\xc3\xa9 \xe4\xb8\xad",
+        "\x02{\"the\": 0, \"[UNK]\": 1, \"\\u00e9\": 2}\n.\n\n.\nThe \xc3\xa9 x",
+        "\x01{\"t\": 0, \"h\": 1, \"[UNK]\": 2}\n.\n\n.\nthe th",
+        "\x03\n.\n#version: 0.2\nt h\nth e\n\xc4\xa0 the\n.\nthe the  the\n\n1 2's <|endoftext|>\xff",
+        "\x0f\n.\nt h\nth e\n\xc4\xa0 the\n.\nthe the\xff\xc3 the'll",
+        "\x04\n.\n#version: 0.2\nt h\nth e</w>\n.\nThe THE e\xcc\x81\xcc\xa3 12",
+        "\x40Words of a text.\n.\n\n.\nof Words"};
+    for (int i = 0; i < 7; i++) add_text("tokens", tokens[i]);
+#endif
     sslh_save_net(net, test_temporary("net"));
     add_file("weights", test_temporary("net"));
     sslh_save_net(net, test_temporary("net"));

@@ -1,0 +1,64 @@
+/* What tokenizers make of a text. Byte pairs are trained on a file of text (default: ssl.h itself) and cut a sentence
+   beside words, characters and bytes; with BERT's vocabulary or CLIP's merges at hand, beside theirs too.
+
+       build/examples/tokens
+       build/examples/tokens --data book.txt --text "any text" --bert vocab.txt --clip bpe_simple_vocab_16e6.txt.gz */
+#define SSLH_IMPLEMENTATION
+#include "../../ssl.h"
+#include "../common.h"
+
+/* The tokens of a sentence by name, and how many bytes of the file a token has. */
+static void row(sslh_ctx *c, const char *name, sslh_tokenizer *t, const char *sentence, const char *text, size_t size) {
+    int32_t ids[3000];
+    size_t i, all, n = sslh_tokenize(t, sentence, strlen(sentence), ids, 3000);
+    stop_on_error(c);
+    all = sslh_tokenize(t, text, size, NULL, 0);
+    printf("%s: %d tokens, %.2f bytes each in the file\n  ", name, sslh_tokenizer_size(t),
+           (double)size / (double)(all ? all : 1));
+    for (i = 0; i < n && i < 3000; i++) {
+        char piece[200];
+        sslh_detokenize(t, &ids[i], 1, piece, sizeof piece);
+        printf("%s[%s]", i ? " " : "", piece);
+    }
+    printf("\n");
+}
+
+int main(int argc, char **argv) {
+    options o = options_parse(&argc, argv, "Text as bytes, characters, words, byte pairs, WordPiece.",
+                              "  --text TEXT    the sentence that is cut\n"
+                              "  --vocabulary N byte pairs: so many tokens (default 2000)\n"
+                              "  --bert FILE    vocab.txt of BERT\n  --clip FILE    merges of CLIP\n");
+    static const struct { const char *name; sslh_tokens kind; } kinds[] = {{"bytes", SSLH_TOKENS_BYTES},
+        {"characters", SSLH_TOKENS_CHARACTERS}, {"words", SSLH_TOKENS_WORDS}, {"byte pairs", SSLH_TOKENS_BPE}};
+    const char *sentence = "Unlabelled data teach representations, don't they?", *bert = NULL, *clip = NULL, *v;
+    sslh_ctx *c = options_create(&o);
+    sslh_tokenizer_desc d = {(sslh_tokens)0, 0, 0, 0, 0, NULL, NULL, 0, (sslh_utf8)0};
+    size_t size;
+    char *text;
+    int i, vocabulary = o.smoke ? 300 : 2000;
+    for (i = 1; i < argc; i++) {
+        if ((v = option_value(argc, argv, &i, "--text")) != NULL) sentence = v;
+        else if ((v = option_value(argc, argv, &i, "--bert")) != NULL) bert = v;
+        else if ((v = option_value(argc, argv, &i, "--clip")) != NULL) clip = v;
+        else if ((v = option_value(argc, argv, &i, "--vocabulary")) != NULL)
+            vocabulary = (int)option_number("--vocabulary", v);
+        else {
+            fprintf(stderr, "%s: unknown option (try --help)\n", argv[i]);
+            return 2;
+        }
+    }
+    text = sslh_load_file(c, o.data ? o.data : "ssl.h", &size);
+    stop_on_error(c);
+    if (o.smoke && size > 100000) size = 100000;
+    for (i = 0; i < 4; i++) {
+        d.kind = kinds[i].kind;
+        d.vocabulary = d.kind == SSLH_TOKENS_BPE ? vocabulary : 0;
+        row(c, kinds[i].name, sslh_tokenizer_new(c, text, size, d), sentence, text, size);
+    }
+    d.vocabulary = 0;
+    d.kind = SSLH_TOKENS_WORDPIECE;
+    if (bert) row(c, "BERT", sslh_load_tokenizer(c, bert, NULL, d), sentence, text, size);
+    d.kind = SSLH_TOKENS_CLIP;
+    if (clip) row(c, "CLIP", sslh_load_tokenizer(c, NULL, clip, d), sentence, text, size);
+    return finish(c);
+}

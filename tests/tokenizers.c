@@ -1,0 +1,416 @@
+/* Tokenizers: tokens of odd texts and of Wikipedia equal those of the reference (tests/golden/make_tokenizers.py), what
+   was cut comes back, hostile bytes and files, failures of memory. */
+#include "../ssl.h"
+#include "harness.h"
+#if SSLH_WITH_TOKENIZERS
+#include "golden/tokenizers.h"
+
+static sslh_ctx *context(void) {
+    sslh_desc d;
+    memset(&d, 0, sizeof d);
+    d.threads = 1;
+    return sslh_create(d);
+}
+static sslh_tokenizer_desc of_kind(sslh_tokens kind) {
+    sslh_tokenizer_desc d;
+    memset(&d, 0, sizeof d);
+    d.kind = kind;
+    return d;
+}
+static unsigned long long hash_ids(const int32_t *ids, size_t n, unsigned long long h) {
+    for (size_t i = 0; i < n; i++) {
+        unsigned char b[4];
+        for (int k = 0; k < 4; k++) b[k] = (unsigned char)((uint32_t)ids[i] >> 8 * k & 255);
+        h = test_hash(b, 4, h);
+    }
+    return h;
+}
+/* A file of lines in memory, to be freed. */
+static char *joined(const char *first, const char *const *line, size_t *size) {
+    size_t n = strlen(first);
+    for (int i = 0; line[i]; i++) n += strlen(line[i]) + 1;
+    char *out = (char *)malloc(n + 1), *at = out;
+    memcpy(at, first, strlen(first));
+    at += strlen(first);
+    for (int i = 0; line[i]; i++) {
+        memcpy(at, line[i], strlen(line[i]));
+        at += strlen(line[i]);
+        *at++ = '\n';
+    }
+    *at = 0;
+    *size = n;
+    return out;
+}
+enum { SMALL_UNCASED, SMALL_CASED, SMALL_BPE, SMALL_CLIP };
+/* The small vocabularies of the golden values. */
+static sslh_tokenizer *small_one(sslh_ctx *c, int which, sslh_tokenizer_desc d) {
+    size_t n;
+    int pairs = which >= SMALL_BPE;
+    char *text = joined(pairs ? "#version: 0.2\n" : "", which == SMALL_BPE ? golden_merges : which == SMALL_CLIP ?
+                        golden_clip_merges : golden_pieces, &n);
+    d.kind = which == SMALL_BPE ? SSLH_TOKENS_BPE : which == SMALL_CLIP ? SSLH_TOKENS_CLIP : SSLH_TOKENS_WORDPIECE;
+    d.cased = which == SMALL_CASED;
+    sslh_tokenizer *t = sslh_load_tokenizer_memory(c, pairs ? NULL : text, pairs ? 0 : n, pairs ? text : NULL,
+                                                   pairs ? n : 0, d);
+    free(text);
+    return t;
+}
+
+static void odd_texts(void) {
+    static const int *const rows[] = {golden_uncased, golden_cased, golden_bpe, golden_clip};
+    for (int which = 0; which < 4; which++) {
+        sslh_ctx *c = context();
+        sslh_tokenizer *t = small_one(c, which, of_kind(SSLH_TOKENS_BYTES));
+        const int *row = rows[which];
+        CHECK_OK(c);
+        /* twice: the second time short words are remembered */
+        for (int again = 0; again < 2; again++, row = rows[which])
+            for (int i = 0; golden_texts[i]; row += 1 + row[0], i++) {
+                int32_t ids[600];
+                size_t bytes = (size_t)golden_text_bytes[i], n = sslh_tokenize(t, golden_texts[i], bytes, ids, 600);
+                int same = n == (size_t)row[0];
+                for (int k = 0; same && k < row[0]; k++) same = ids[k] == row[1 + k];
+                CHECK(same, "kind %d, text %d: %d tokens, %d expected; the first %d, %d", which, i, (int)n, row[0],
+                      n ? ids[0] : -1, row[0] ? row[1] : -1);
+                CHECK(sslh_tokenize(t, golden_texts[i], bytes, NULL, 0) == n, "counting gives another number");
+                if (which == SMALL_BPE) {
+                    char back[600];
+                    size_t m = sslh_detokenize(t, ids, n, back, sizeof back);
+                    CHECK(m == bytes && memcmp(back, golden_texts[i], m) == 0, "text %d does not come back", i);
+                }
+            }
+        CHECK_OK(c);
+        sslh_destroy(c);
+    }
+}
+
+/* Bytes: any bytes come back. */
+static void bytes_come_back(void) {
+    static const sslh_tokens kinds[] = {SSLH_TOKENS_BYTES, SSLH_TOKENS_BPE};
+    for (int k = 0; k < 2; k++) {
+        sslh_ctx *c = context();
+        sslh_tokenizer_desc d = of_kind(kinds[k]);
+        unsigned char text[700];
+        int32_t ids[700];
+        char back[701];
+        d.utf8 = SSLH_UTF8_KEEP;
+        sslh_tokenizer *t = k ? small_one(c, SMALL_BPE, d) : sslh_tokenizer_new(c, NULL, 0, d);
+        for (uint64_t seed = 0; seed < 200; seed++) {
+            size_t size = sslh_random_below(seed, 1, 0, 700);
+            for (size_t i = 0; i < size; i++) {
+                uint32_t x = sslh_random_u32(seed, 2, i);
+                text[i] = (unsigned char)(x & 256 ? x & 255 : x & 512 ? ' ' + x % 90 : 0x80 + x % 100);
+            }
+            size_t n = sslh_tokenize(t, (const char *)text, size, ids, 700);
+            size_t m = sslh_detokenize(t, ids, n, back, sizeof back);
+            CHECK(m == size && memcmp(back, text, size) == 0, "seed %d: %d bytes, %d come back", (int)seed, (int)size,
+                  (int)m);
+            CHECK(kinds[k] != SSLH_TOKENS_BYTES || n == size, "%d tokens of %d bytes", (int)n, (int)size);
+        }
+        CHECK_OK(c);
+        sslh_destroy(c);
+    }
+}
+
+/* The merges that training finds, and that they are in no order but this. */
+static void training(void) {
+    sslh_ctx *c = context();
+    sslh_tokenizer_desc d = of_kind(SSLH_TOKENS_BPE);
+    size_t size;
+    char *expected = joined("#version: 0.2\n", golden_merges, &size), *merges;
+    const char *v = test_temporary("vocab.json"), *m = test_temporary("merges.txt");
+    int n = 0;
+    while (golden_merges[n]) n++;
+    d.vocabulary = 401;
+    sslh_tokenizer *t = sslh_tokenizer_new(c, golden_sample, sizeof golden_sample - 1, d);
+    CHECK(sslh_tokenizer_size(t) == 257 + n, "%d tokens", sslh_tokenizer_size(t));
+    CHECK(sslh_token_id(t, "<|endoftext|>") == 256 + n, "the special token is not the last");
+    sslh_save_tokenizer(t, v, m);
+    merges = sslh_load_file(c, m, NULL);
+    CHECK(merges && strcmp(merges, expected) == 0, "other merges than the reference has");
+    /* the files give the same tokenizer again */
+    sslh_tokenizer *again = sslh_load_tokenizer(c, v, m, of_kind(SSLH_TOKENS_BPE));
+    sslh_tokenizer *bare = sslh_load_tokenizer(c, NULL, m, of_kind(SSLH_TOKENS_BPE));
+    CHECK_OK(c);
+    for (int i = 0; golden_texts[i]; i++) {
+        int32_t a[600], b[600], e[600];
+        size_t bytes = (size_t)golden_text_bytes[i], k = sslh_tokenize(t, golden_texts[i], bytes, a, 600);
+        CHECK(sslh_tokenize(again, golden_texts[i], bytes, b, 600) == k && !memcmp(a, b, k * sizeof *a),
+              "text %d: the saved tokenizer gives others", i);
+        CHECK(sslh_tokenize(bare, golden_texts[i], bytes, e, 600) == k && !memcmp(a, e, k * sizeof *a),
+              "text %d: the merges alone give others", i);
+    }
+    for (int i = 0; i < sslh_tokenizer_size(t); i++)
+        CHECK(!strcmp(sslh_token_name(t, i), sslh_token_name(again, i)) && sslh_token_id(t, sslh_token_name(t, i)) == i,
+              "token %d has another name", i);
+    free(expected);
+    remove(v), remove(m);
+    CHECK_OK(c);
+    sslh_destroy(c);
+}
+
+static void words_and_characters(void) {
+    static const char text[] = "The cat, the Cat and the d\xc3\xa9j\xc3\xa0 vu. The end";
+    static const char other[] = "the dog, the end";
+    sslh_ctx *c = context();
+    sslh_tokenizer_desc d = of_kind(SSLH_TOKENS_WORDS);
+    int32_t ids[64];
+    char back[100];
+    sslh_tokenizer *t = sslh_tokenizer_new(c, text, sizeof text - 1, d);
+    CHECK(!strcmp(sslh_token_name(t, 0), "the") && sslh_token_count(t, 0) == 4, "the first word is %s",
+          sslh_token_name(t, 0));
+    CHECK(sslh_token_id(t, "deja") > 0 && sslh_token_id(t, "[UNK]") == sslh_tokenizer_size(t) - 1, "no deja or [UNK]");
+    size_t n = sslh_tokenize(t, other, sizeof other - 1, ids, 64);
+    sslh_detokenize(t, ids, n, back, sizeof back);
+    CHECK(n == 5 && !strcmp(back, "the [UNK] , the end"), "%d: %s", (int)n, back);
+    CHECK(sslh_detokenize(t, ids, n, back, 5) == 19 && !strcmp(back, "the "), "cut off: \"%s\"", back);
+    d.cased = d.spaces = 1, d.min_count = 2, d.special = "<s> </s>", d.unknown = "<unk>";
+    t = sslh_tokenizer_new(c, text, sizeof text - 1, d);
+    CHECK(sslh_tokenizer_size(t) == 5 && sslh_token_id(t, "The") == 0 && sslh_token_id(t, "the") == 1 &&
+          sslh_token_id(t, "<s>") == 2 && sslh_token_id(t, "<unk>") == 4, "%d words", sslh_tokenizer_size(t));
+    n = sslh_tokenize(t, "<s>the cat,</s>", 15, ids, 64);
+    CHECK(n == 4 && ids[0] == 2 && ids[1] == 1 && ids[2] == 4 && ids[3] == 3, "special tokens: %d", (int)n);
+    d.literal = 1;
+    t = sslh_tokenizer_new(c, text, sizeof text - 1, d);
+    n = sslh_tokenize(t, "<s>the cat,</s>", 15, ids, 64);
+    CHECK(n == 2 && ids[0] == 4 && ids[1] == 4, "special tokens in text from strangers: %d", (int)n);
+    /* the rarer words of a vocabulary that is cut off are unknown */
+    d = of_kind(SSLH_TOKENS_WORDS), d.vocabulary = 3;
+    t = sslh_tokenizer_new(c, text, sizeof text - 1, d);
+    CHECK(sslh_tokenizer_size(t) == 3 && sslh_token_id(t, "cat") == 1, "%d words", sslh_tokenizer_size(t));
+    t = sslh_tokenizer_new(c, text, sizeof text - 1, of_kind(SSLH_TOKENS_CHARACTERS));
+    CHECK(!strcmp(sslh_token_name(t, 0), " ") && sslh_token_count(t, 0) == 9, "the first character");
+    n = sslh_tokenize(t, text, sizeof text - 1, ids, 64);
+    CHECK(n == sizeof text - 3 && sslh_detokenize(t, ids, n, back, sizeof back) == sizeof text - 1 &&
+          !strcmp(back, text), "characters: %d, %s", (int)n, back);
+    n = sslh_tokenize(t, "thz", 3, ids, 64);
+    CHECK(n == 3 && ids[2] == sslh_token_id(t, "[UNK]"), "an unknown character");
+    /* saved and read again */
+    const char *v = test_temporary("characters.json");
+    sslh_save_tokenizer(t, v, NULL);
+    sslh_tokenizer *again = sslh_load_tokenizer(c, v, NULL, of_kind(SSLH_TOKENS_CHARACTERS));
+    CHECK(sslh_tokenizer_size(again) == sslh_tokenizer_size(t) && sslh_tokenize(again, "thz", 3, ids, 64) == 3 &&
+          ids[2] == sslh_token_id(t, "[UNK]"), "the saved characters");
+    remove(v);
+    t = small_one(c, SMALL_UNCASED, d);
+    v = test_temporary("vocab.txt");
+    sslh_save_tokenizer(t, v, NULL);
+    again = sslh_load_tokenizer(c, v, NULL, of_kind(SSLH_TOKENS_WORDPIECE));
+    CHECK(sslh_tokenizer_size(again) == sslh_tokenizer_size(t), "the saved pieces");
+    n = sslh_tokenize(again, "unaffable, Hello", 16, ids, 64);
+    sslh_detokenize(again, ids, n, back, sizeof back);
+    CHECK(n == 5 && !strcmp(back, "unaffable , hello"), "%d: %s", (int)n, back);
+    remove(v);
+    CHECK_OK(c);
+    sslh_destroy(c);
+}
+
+static void hostile_text(void) {
+    /* of each what the pieces are that could have begun a character, as Unicode's table 3-8 has it */
+    static const struct { const char *bytes, *mended; } rows[] = {
+        {"a\xff" "b", "a\xef\xbf\xbd" "b"}, {"\xc0\xaf", "\xef\xbf\xbd\xef\xbf\xbd"},
+        {"\xe2\x82", "\xef\xbf\xbd"}, {"\xed\xa0\x80", "\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd"},
+        {"\xf0\x90\x80q", "\xef\xbf\xbdq"}, {"\xf4\x90\x80\x80", "\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd"},
+        {"\x80\xc2", "\xef\xbf\xbd\xef\xbf\xbd"}, {"\xe1\x80\xe2\xf0\x91\x92\xf1\xbf\x41",
+                                                   "\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd\x41"}};
+    sslh_ctx *c = context();
+    sslh_tokenizer_desc d = of_kind(SSLH_TOKENS_BPE);
+    int32_t a[64], b[64];
+    sslh_tokenizer *t = small_one(c, SMALL_BPE, d), *strict;
+    d.utf8 = SSLH_UTF8_STRICT;
+    strict = small_one(c, SMALL_BPE, d);
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        size_t n = sslh_tokenize(t, rows[i].bytes, strlen(rows[i].bytes), a, 64);
+        size_t m = sslh_tokenize(strict, rows[i].mended, strlen(rows[i].mended), b, 64);
+        CHECK_OK(c);
+        CHECK(n == m && !memcmp(a, b, n * sizeof *a), "row %d is not mended as it should be", (int)i);
+        CHECK(sslh_tokenize(strict, rows[i].bytes, strlen(rows[i].bytes), a, 64) == 0, "tokens after an error");
+        CHECK_ERROR(c, "begins no character of UTF-8");
+    }
+    sslh_tokenize(t, NULL, 3, a, 64);
+    CHECK_ERROR(c, "the text is NULL");
+    a[0] = 100000;
+    sslh_detokenize(t, a, 1, NULL, 0);
+    CHECK_ERROR(c, "token 0 is 100000");
+    sslh_detokenize(t, NULL, 1, NULL, 0);
+    CHECK_ERROR(c, "the tokens are NULL");
+    CHECK(sslh_tokenize(NULL, "a", 1, a, 64) == 0 && sslh_tokenizer_size(NULL) == 0 && sslh_token_id(NULL, "a") == -1 &&
+          !sslh_token_name(NULL, 0) && !sslh_token_name(t, -1) && !sslh_token_count(NULL, 0), "NULL is taken");
+    /* words as long as the text, of each kind */
+    size_t size = 200000;
+    char *text = (char *)malloc(size + 1);
+    for (int fill = 0; fill < 3; fill++) {
+        for (size_t i = 0; i + 1 < size; i += 2) memcpy(text + i, fill == 0 ? "aa" : fill == 1 ? "\xcc\x81" : i % 4 ?
+                                                        "\xcc\xa3" : "\xcc\x81", 2);
+        for (int which = 0; which < 4; which++) {
+            sslh_tokenizer *one = small_one(c, which, of_kind(SSLH_TOKENS_BYTES));
+            sslh_tokenize(one, text, size, NULL, 0);
+        }
+    }
+    d = of_kind(SSLH_TOKENS_BPE), d.vocabulary = 300;
+    t = sslh_tokenizer_new(c, text, size, d);
+    CHECK(sslh_tokenizer_size(t) > 257 && sslh_tokenizer_size(t) <= 300, "%d tokens of one long word",
+          sslh_tokenizer_size(t));
+    free(text);
+    CHECK_OK(c);
+    sslh_destroy(c);
+}
+
+/* Wrong files and settings: one error that says what is wrong, and nothing left. */
+static void refused(void) {
+    static const struct { sslh_tokens kind; const char *vocabulary, *merges, *error; } rows[] = {
+        {SSLH_TOKENS_WORDPIECE, "", NULL, "without a token"},
+        {SSLH_TOKENS_WORDPIECE, "a\n\nb\n", NULL, "line 2 is empty"},
+        {SSLH_TOKENS_WORDPIECE, "a\nb\na\n", NULL, "is there already"},
+        {SSLH_TOKENS_WORDPIECE, "a\n\xff\n", NULL, "not UTF-8"}, {SSLH_TOKENS_WORDPIECE, "a", "b c", "has no merges"},
+        {SSLH_TOKENS_WORDS, "[1]", NULL, "does not begin with {"}, {SSLH_TOKENS_WORDS, "{}", NULL, "no token"},
+        {SSLH_TOKENS_WORDS, "{\"a\":0,\"b\":2}", NULL, "leave gaps"},
+        {SSLH_TOKENS_WORDS, "{\"a\":0,\"b\":0}", NULL, "stand twice"},
+        {SSLH_TOKENS_WORDS, "{\"a\":0,\"a\":1}", NULL, "there already"},
+        {SSLH_TOKENS_WORDS, "{\"\":0}", NULL, "is empty"}, {SSLH_TOKENS_WORDS, "{\"a\":-1}", NULL, "integer"},
+        {SSLH_TOKENS_WORDS, "{\"a\":0", NULL, "does not end"},
+        {SSLH_TOKENS_WORDS, "{\"a\":0}x", NULL, "behind the end"},
+        {SSLH_TOKENS_BPE, "{\"a\":0}", "a b", "no token for the byte"},
+        {SSLH_TOKENS_BPE, NULL, NULL, "need a file of merges"},
+        {SSLH_TOKENS_BPE, NULL, "a b c", "two tokens with a space"}, {SSLH_TOKENS_BPE, NULL, "ab c", "is no token"},
+        {SSLH_TOKENS_BPE, NULL, "a b\nab", "line 2"}, {SSLH_TOKENS_CLIP, NULL, "a b</w\n", "is no token"},
+        {SSLH_TOKENS_BYTES, "x", NULL, "need no file"}, {(sslh_tokens)9, "x", NULL, ".kind is 9"}};
+    sslh_ctx *c = context();
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        const char *v = rows[i].vocabulary, *m = rows[i].merges;
+        sslh_tokenizer *t = sslh_load_tokenizer_memory(c, v, v ? strlen(v) : 0, m, m ? strlen(m) : 0,
+                                                       of_kind(rows[i].kind));
+        CHECK(!t, "row %d is accepted", (int)i);
+        CHECK_ERROR(c, rows[i].error);
+    }
+    sslh_tokenizer_desc d = of_kind(SSLH_TOKENS_WORDS);
+    d.utf8 = SSLH_UTF8_KEEP;
+    CHECK(!sslh_tokenizer_new(c, "a", 1, d), "KEEP is accepted for words");
+    CHECK_ERROR(c, "SSLH_UTF8_KEEP");
+    d = of_kind(SSLH_TOKENS_BPE), d.vocabulary = 256;
+    CHECK(!sslh_tokenizer_new(c, "a", 1, d), "no room for the special token");
+    CHECK_ERROR(c, "byte pairs need 257");
+    d.vocabulary = -1;
+    CHECK(!sslh_tokenizer_new(c, "a", 1, d), "a negative vocabulary");
+    CHECK_ERROR(c, ".vocabulary is -1");
+    CHECK(!sslh_tokenizer_new(c, NULL, 0, of_kind(SSLH_TOKENS_WORDS)), "no text");
+    CHECK_ERROR(c, "the text is NULL");
+    CHECK(!sslh_tokenizer_new(c, "a", 1, of_kind(SSLH_TOKENS_CLIP)), "CLIP is not trained");
+    CHECK_ERROR(c, "sslh_load_tokenizer");
+    CHECK(!sslh_load_tokenizer(c, "no such file", NULL, of_kind(SSLH_TOKENS_WORDPIECE)), "a file that is not there");
+    CHECK_ERROR(c, "no such file");
+    CHECK(!sslh_load_file(c, "no such file", NULL), "a file that is not there");
+    CHECK_ERROR(c, "sslh_load_file");
+    sslh_tokenizer *t = sslh_load_tokenizer_memory(c, "a\nb", 3, NULL, 0, of_kind(SSLH_TOKENS_WORDPIECE));
+    CHECK(sslh_tokenize(t, "a c", 3, NULL, 0) == 0, "an unknown word without a token for it");
+    CHECK_ERROR(c, "neither \"c\" nor");
+    sslh_save_tokenizer(t, test_temporary("x"), test_temporary("y"));
+    CHECK_ERROR(c, "has no merges");
+    t = sslh_tokenizer_new(c, NULL, 0, of_kind(SSLH_TOKENS_BYTES));
+    sslh_save_tokenizer(t, test_temporary("x"), NULL);
+    CHECK_ERROR(c, "bytes need no file");
+    sslh_destroy(c);
+}
+
+/* Every allocation of a life fails once: one error, nothing is left, the context goes on. */
+static void failing_memory(void) {
+    for (int which = 0; which < 6; which++) {
+        long calls = 1;
+        for (long at = 1; at <= calls; at++) {
+            test_memory memory;
+            sslh_desc d;
+            int32_t ids[200];
+            memset(&memory, 0, sizeof memory);
+            memset(&d, 0, sizeof d);
+            d.threads = 1, d.alloc = test_alloc, d.release = test_release, d.user = &memory;
+            sslh_ctx *c = sslh_create(d);
+            long live = memory.live, before = memory.calls;
+            int64_t mark = sslh_mark(c);
+            memory.fail_at = before + at;
+            sslh_tokenizer_desc td = of_kind(which == 4 ? SSLH_TOKENS_WORDS : SSLH_TOKENS_BPE);
+            td.vocabulary = 300;
+            sslh_tokenizer *t = which < 4 ? small_one(c, which, of_kind(SSLH_TOKENS_BYTES))
+                                : sslh_tokenizer_new(c, golden_sample, sizeof golden_sample - 1, td);
+            for (int i = 5; i < 20; i++) sslh_tokenize(t, golden_texts[i], (size_t)golden_text_bytes[i], ids, 200);
+            if (memory.calls - before >= at) {
+                CHECK_ERROR(c, "out of memory");
+                calls = at + 1;
+            } else CHECK_OK(c);
+            sslh_rewind(c, mark);
+            CHECK(memory.live == live, "kind %d, allocation %ld: %ld blocks are left", which, at, memory.live - live);
+            sslh_destroy(c);
+        }
+        CHECK(calls > 8, "kind %d: only %ld allocations", which, calls);
+    }
+}
+
+/* Wikipedia, with the vocabularies that lie beside the repository. */
+static void wikipedia(void) {
+    static const char *const names[] = {"uncased", "cased", "bpe", "clip"};
+    char bert[1024] = "", clip[1024] = "", play[1024] = "";
+    const char *p;
+    if ((p = test_data("weights/bert_vocab_30522.txt")) != NULL) snprintf(bert, sizeof bert, "%s", p);
+    if ((p = test_data("weights/clip_bpe_simple_vocab_16e6.txt.gz")) != NULL) snprintf(clip, sizeof clip, "%s", p);
+    if ((p = test_data("text/tinyshakespeare.txt")) != NULL) snprintf(play, sizeof play, "%s", p);
+    p = test_data("text/wiki_train.txt");
+    if (!p || !*bert || !*clip || !*play) {
+        NOTE("wikipedia", "text and weights of the real data (SSLH_DATA)");
+        return;
+    }
+    sslh_ctx *c = context();
+    size_t size, play_size;
+    char *text = sslh_load_file(c, p, &size), *drama = sslh_load_file(c, play, &play_size);
+    int lines = test_small() ? 300 : 10000;
+    for (int which = 0; which < 4 && text && drama; which++) {
+        sslh_tokenizer_desc d = of_kind(which < 2 ? SSLH_TOKENS_WORDPIECE : which == 2 ? SSLH_TOKENS_BPE :
+                                        SSLH_TOKENS_CLIP);
+        sslh_tokenizer *t;
+        unsigned long long h = 0;
+        size_t total = 0;
+        d.cased = which == 1;
+        d.vocabulary = which == 2 ? 2048 : 0;
+        t = which == 2 ? sslh_tokenizer_new(c, drama, play_size, d) : which == 3 ? sslh_load_tokenizer(c, NULL, clip, d)
+            : sslh_load_tokenizer(c, bert, NULL, d);
+        CHECK_OK(c);
+        const char *at = text;
+        for (int i = 0; i < lines; i++) {
+            const char *end = (const char *)memchr(at, '\n', (size_t)(text + size - at));
+            size_t n = (size_t)((end ? end : text + size) - at);
+            int32_t *ids = (int32_t *)malloc((3 * n + 1) * sizeof *ids);
+            size_t count = sslh_tokenize(t, at, n, ids, 3 * n + 1);
+            h = count ? hash_ids(ids, count, h) : h;
+            total += count;
+            if (which == 2) {
+                char *back = (char *)malloc(n + 1);
+                CHECK(sslh_detokenize(t, ids, count, back, n + 1) == n && !memcmp(back, at, n),
+                      "line %d does not come back", i + 1);
+                free(back);
+            }
+            free(ids);
+            if (!end) break;
+            at = end + 1;
+        }
+        CHECK_OK(c);
+        CHECK(!strcmp(golden_wiki[which].name, names[which]), "the golden values are in another order");
+        CHECK(lines < 10000 || ((long)total == golden_wiki[which].tokens && h == golden_wiki[which].hash),
+              "%s: %ld tokens with the hash %llx, expected %ld and %llx", names[which], (long)total, h,
+              golden_wiki[which].tokens, golden_wiki[which].hash);
+        printf("note: %s: %ld tokens of %d lines\n", names[which], (long)total, lines);
+    }
+    CHECK_OK(c);
+    sslh_destroy(c);
+}
+#endif
+
+TESTS_BEGIN
+#if SSLH_WITH_TOKENIZERS
+    TEST(odd_texts)
+    TEST(bytes_come_back)
+    TEST(training)
+    TEST(words_and_characters)
+    TEST(hostile_text)
+    TEST(refused)
+    TEST(failing_memory)
+    TEST(wikipedia)
+#endif
+TESTS_END
