@@ -350,6 +350,7 @@
      self-distillation        byol, simsiam, dino
      redundancy and clusters  barlow, vicreg, swav
      masked                   mae, jepa
+     words and sequences      word2vec (text)
 
    Their functions are sslh_simclr and so on; most losses are operations that can be called alone (sslh_nt_xent).
    Each has a switch (SSLH_WITH_SIMCLR), a section below that opens with authors, title, equations and known traps
@@ -566,14 +567,14 @@
      foundations      >>platform >>core >>table >>shared >>prototypes
      I    the book    >>method >>rotation >>jigsaw >>context >>inpainting >>colorization >>autoencoder >>vae >>gan
                       >>simclr >>moco >>supcon >>nnclr >>cpc >>cpc2 >>byol >>simsiam >>dino >>barlow >>vicreg >>swav
-                      >>mae >>jepa >>methods >>train >>eval >>losses >>nets >>encoders >>optim >>views
-                      >>settings
+                      >>mae >>jepa >>word2vec >>methods >>train >>eval >>losses >>nets >>encoders
+                      >>optim >>views >>settings
      II   tensors     >>core-impl >>scalar >>random >>tape >>elementwise >>reductions >>products >>loss-rows >>conv
                       >>norms >>shapes >>sequences >>audio
      III  the engine  >>kernels >>products-plan >>conv-plan >>sequences-plan >>loops >>copies >>pool >>views-make
                       >>views-ahead >>state
      IV   files       >>files >>inflate >>images >>jpeg >>wav >>arrays >>data >>readers >>sheets >>folders >>recordings
-                      >>weights >>tokenizers >>pictures
+                      >>weights >>words >>tokenizers >>pictures
      end              >>history >>licence
 
    Operations, losses and optimisers have plain versions, their equations in loops (sslh_i_plain_softmax ..). With
@@ -3042,6 +3043,74 @@ SSLH_API void sslh_jepa_show(sslh_method *m, sslh_tensor *x, uint64_t stream, ss
                              sslh_tensor **filled);
 #endif
 
+#ifndef SSLH_WITH_WORD2VEC
+#define SSLH_WITH_WORD2VEC SSLH_WITH_ALL
+#elif SSLH_I_EMPTY(SSLH_WITH_WORD2VEC)
+#undef SSLH_WITH_WORD2VEC
+#define SSLH_WITH_WORD2VEC 1
+#endif
+#if SSLH_WITH_WORD2VEC
+/* Words and a vector for each. NULL after an error, which every function below takes. */
+typedef struct sslh_vectors sslh_vectors;
+/* word2vec (Mikolov, Sutskever, Chen, Corrado, Dean: "Distributed representations of words and phrases and their
+   compositionality", NeurIPS 2013). */
+typedef struct sslh_word2vec_desc {
+    int   dim;          /* of a vector, 1 to 4096; default 100 */
+    int   window;       /* words at each side that count at most, 1 to 100; default 5. Each time a number from 1 to this
+                           is drawn */
+    int   cbow;         /* 1: the mean of the words around it predicts a word; 0: each of them does (skip-gram);
+                           default 0 */
+    int   negatives;    /* wrong words that are told apart from each right one, 0 to 100; default 5 */
+    int   hierarchical; /* 1: hierarchical softmax, with the negatives unless these are SSLH_OFF; default 0 */
+    float sample;       /* words that are a larger part of the text than this are left out now and then, 0 to 1;
+                           default 1e-4; SSLH_OFF: never */
+    int   min_count;    /* words that are rarer are passed over, 1 to 1000000; default 5 */
+    int   epochs;       /* passes over the text, 1 to 10000; default 5 */
+    float lr;           /* the first rate, above 0; it falls linearly to a ten thousandth; default auto: 0.025, with
+                           .cbow 0.05 */
+    int   batch;        /* predictions made with the same vectors before these change, 1 to 65536; default 1024 */
+} sslh_word2vec_desc;
+/* Learns from a text of size bytes, as it is: words are what stands between white space, and a line is a sentence,
+   which no window leaves. It has a trainer of its own; the same bits for any number of threads. Training: lr=0.025
+   schedule=linear_decay. Paper: the same. */
+SSLH_API sslh_vectors *sslh_word2vec(sslh_ctx *c, const char *text, size_t size, sslh_word2vec_desc desc);
+
+typedef struct sslh_vectors_info {
+    int     words, dim;
+    int64_t corpus;     /* words of the text that are in the vocabulary; 0, as what follows: vectors from a file */
+    int64_t predictions;/* made in the last epoch */
+    float   loss;       /* their mean loss, in nats */
+} sslh_vectors_info;
+SSLH_API sslh_vectors_info sslh_vectors_query(const sslh_vectors *v);
+/* The vectors as a persistent tensor (words,dim), most frequent word first; word number i; the number of a word, -1
+   when it is not there; how often it stands in the text, 0 when that is not known. */
+SSLH_API sslh_tensor *sslh_vectors_tensor(const sslh_vectors *v);
+SSLH_API const char *sslh_vectors_word(const sslh_vectors *v, int i);
+SSLH_API int sslh_vectors_find(const sslh_vectors *v, const char *word);
+SSLH_API int64_t sslh_vectors_count(const sslh_vectors *v, int i);
+/* The k words whose vectors have the largest cosine with the sum of those in expression, each of length 1: "paris",
+   "king - man + woman" (signs stand alone); these words themselves are left out. Into word and cosine (k each, cosine
+   may be NULL); returns how many, 0 and an error for a word that is not there. */
+SSLH_API int sslh_nearest_words(sslh_vectors *v, const char *expression, int k, int *word, float *cosine);
+/* Questions "a b c d" a line, a is to b as c is to d; lines that begin with a colon name a section. Right is a question
+   whose d is the word nearest to b - a + c but for these three, among the most frequent words (0: all; word2vec's own
+   program takes 30000, which raises the score). Words that are not there are tried in small letters; questions with one
+   that is in neither are skipped. */
+typedef struct sslh_analogy_score { int questions, right, skipped; float accuracy; } sslh_analogy_score;
+SSLH_API sslh_analogy_score sslh_analogies(sslh_vectors *v, const char *text, size_t size, int most);
+/* Pairs "a b number" a line, the number what people think how alike the two are: Spearman's rank correlation with the
+   cosines. Lines that are no pair, and pairs with a word that is not there (nor in small letters), are skipped. */
+typedef struct sslh_pair_score { int pairs, skipped; float spearman; } sslh_pair_score;
+SSLH_API sslh_pair_score sslh_word_pairs(sslh_vectors *v, const char *text, size_t size);
+
+typedef enum sslh_vectors_format { SSLH_VECTORS_TEXT = 0, SSLH_VECTORS_BINARY, SSLH_VECTORS_GLOVE } sslh_vectors_format;
+/* Word vectors as word2vec writes them, as text or binary (fastText's .vec is its text), and as GloVe does (text
+   without a line of sizes); which of them it is, sslh_load_vectors sees. Gzipped files are unpacked. */
+SSLH_API sslh_vectors *sslh_load_vectors(sslh_ctx *c, const char *path);
+SSLH_API sslh_vectors *sslh_load_vectors_memory(sslh_ctx *c, const void *bytes, size_t size);
+SSLH_API void sslh_save_vectors(const sslh_vectors *v, const char *path, sslh_vectors_format format);
+#endif
+
 /* ================================================================================================================== */
 /*  >>api-train     training                                                                                          */
 /* ================================================================================================================== */
@@ -4256,6 +4325,44 @@ typedef struct sslh_i_training {
     sslh_i_meter meter;        /* of the epoch that is not */
 } sslh_i_training;
 
+/* --- words (>>word2vec, >>tokenizers) to the table that counts them (>>words) ------------------------------------- */
+
+typedef struct sslh_i_tallied { size_t at, size; int64_t count; } sslh_i_tallied; /* a word at this place of .text */
+typedef struct sslh_i_tally {
+    sslh_ctx       *c;
+    char           *text;  /* all words, one after the other, each with a zero behind it */
+    size_t          used, text_room;
+    sslh_i_tallied *word;  /* (n) in the order in which they came */
+    size_t          n, cap;
+    uint32_t       *slot;  /* (slots) by hash: 1 + word */
+    size_t          slots;
+    size_t          longest; /* words are cut behind so many bytes; 0: not */
+} sslh_i_tally;
+
+#if SSLH_WITH_WORD2VEC
+struct sslh_vectors {
+    sslh_ctx         *c;
+    sslh_i_tally      words;
+    sslh_tensor      *x;    /* (words,D) persistent */
+    sslh_real        *unit; /* (words,D) the same with length 1; NULL until they are asked for */
+    sslh_vectors_info info;
+};
+#endif
+
+/* A batch of predictions of word2vec: item p has inputs input_at[p] .. input_at[p+1] - 1 and targets likewise. */
+typedef struct sslh_i_word_batch {
+    const struct sslh_i_kernels *k; /* engine */
+    sslh_real     *in, *out;        /* (V,D) (V or 2V,D) the tables */
+    int32_t       *input, *target;  /* rows of in and out */
+    uint8_t       *label;           /* of each target */
+    int32_t       *input_at, *target_at; /* (items+1) */
+    sslh_real     *h, *e;           /* (items,D) the mean of the inputs; what is added to each of them */
+    sslh_real     *g;               /* of each target: what times h is added to it */
+    sslh_real     *loss;            /* (items) */
+    size_t         items, D;
+    sslh_real      lr;
+} sslh_i_word_batch;
+
 /* --- losses (>>losses) to their rows (>>loss-rows) --------------------------------------------------------------- */
 
 /* t or labels, never both; weight only with labels. Ignored rows have loss 0, gradient 0 and do not count in the
@@ -4598,6 +4705,8 @@ SSLH_I_FN void sslh_i_nce_rows(sslh_ctx *c, sslh_i_nce *p);
 SSLH_I_FN void sslh_i_nce_slopes(sslh_ctx *c, sslh_i_nce *p);
 SSLH_I_FN size_t sslh_i_right_rows(const sslh_real *x, const int32_t *labels, size_t rows, size_t K, size_t k);
 SSLH_I_FN void sslh_i_decorrelation_rows(sslh_ctx *c, sslh_i_decorrelation *p);
+SSLH_I_FN void sslh_i_word_step(sslh_ctx *c, sslh_i_word_batch *b);
+SSLH_I_FN sslh_real sslh_i_row_dot(sslh_ctx *c, const sslh_real *x, const sslh_real *y, size_t n);
 
 /* --- part II: axes and what is picked along them (>>shapes) --- */
 SSLH_I_FN int sslh_i_shape_axis(sslh_ctx *c, const char *op, int axis, int ndim);
@@ -4676,6 +4785,12 @@ SSLH_I_FN void sslh_i_checkpoint_save(sslh_method *m, sslh_optimizer *o, int64_t
 SSLH_I_FN int64_t sslh_i_checkpoint_load(sslh_method *m, sslh_optimizer *o, const char *path, sslh_i_training *run);
 SSLH_I_FN int sslh_i_can_write(sslh_ctx *c, const char *fn, const char *path);
 SSLH_I_FN const char *sslh_i_tail(const char *path);
+SSLH_I_FN int sslh_i_tally_find(const sslh_i_tally *a, const char *p, size_t n);
+#if SSLH_WITH_WORD2VEC
+SSLH_I_FN sslh_vectors *sslh_i_vectors_begin(sslh_ctx *c, const char *fn, const char *text, size_t size, int least,
+                                             int dim, int32_t **places, size_t *n);
+SSLH_I_FN void sslh_i_vectors_free(sslh_vectors *v);
+#endif
 
 
 /* ################################################################################################################## */
@@ -4686,7 +4801,8 @@ SSLH_I_FN const char *sslh_i_tail(const char *path);
      >>method    what methods share: the container, the check of the encoder, nets that rebuild, the views, heads,
                  teachers and queues of many, the settings of a run
      >>rotation >>jigsaw >>context >>inpainting >>colorization >>autoencoder >>vae >>gan >>simclr >>moco >>supcon
-     >>nnclr >>cpc >>cpc2 >>byol >>simsiam >>dino >>barlow >>vicreg >>swav >>mae >>jepa    one section for each
+     >>nnclr >>cpc >>cpc2 >>byol >>simsiam >>dino >>barlow >>vicreg >>swav >>mae >>jepa
+     >>word2vec  one section for each method
      >>methods   their list, one row each
      >>train     one step, the loop over epochs, progress
      >>eval      what a representation is worth: linear probe, nearest neighbours, fine-tuning, collapse meters
@@ -11072,6 +11188,598 @@ SSLH_I_FN sslh_method sslh_i_jepa_make(sslh_ctx *c, sslh_net *encoder, sslh_data
 #endif /* SSLH_WITH_JEPA */
 
 /* ================================================================================================================== */
+/*  >>word2vec      word vectors                                                                                     */
+/* ================================================================================================================== */
+
+/* Mikolov, Chen, Corrado, Dean: "Efficient estimation of word representations in vector space", ICLR 2013 workshop;
+   Mikolov, Sutskever, Chen, Corrado, Dean: "Distributed representations of words and phrases and their
+   compositionality", NeurIPS 2013; and the program word2vec.c, which does what the papers leave open. Words that stand
+   in the same surroundings get vectors alike.
+
+   Every word w has two vectors: u_w, which is kept, and v_w, by which it is predicted. With skip-gram each of the
+   words within b places of a word w predicts it, h is that word's u; with CBOW all of them together do, h is the mean
+   of theirs. b is drawn anew for each w from 1 to the window, so that near words count more. The prediction tells w
+   from K words that were drawn in proportion to count^(3/4), y = 1 for w and 0 for them (negative sampling):
+
+     p_j = 1 / (1 + e^-(h . v_j))                                                                            (1)
+     L   = -sum over j of (y_j log p_j + (1 - y_j) log(1 - p_j))                                             (2)
+     v_j += r (y_j - p_j) h                                                                                  (3)
+     u_c += e for each input c,  e = sum over j of r (y_j - p_j) v_j                                         (4)
+
+   or tells at each fork on the way to w in a Huffman tree of all words whether it goes left (y = 1) or right, v being
+   that of the fork (hierarchical softmax). A draw that is w itself is left out. The rate r falls linearly with the
+   words that were read, to a ten thousandth. A word whose share f of the text is above t is read with probability
+   (sqrt(f / t) + 1) t / f only (5); what is left out makes room for others in the window. u starts uniform in -1/2 ..
+   1/2 over D, v at 0.
+
+   The trainer. word2vec.c changes the vectors after each prediction, in several threads at once and without locks, so
+   no two runs give the same. Here the predictions of a batch, 1,024 by default, are made with the vectors as they
+   stood before it (each by itself, on any thread) and then added up row by row, each row by one task and in the order
+   of the text: the same bits for any number of threads. Only rows that a batch touches cost anything. What is drawn
+   for a word depends on (seed, epoch, its place).
+
+   Traps. Averaging over a batch, as losses elsewhere do, without a larger rate costs 10 to 20 points of the analogies:
+   (3) and (4) are sums. The e of (4) goes whole to each input of CBOW though h is a mean. Scores of analogies depend
+   on how many words may be answers. A small text wants many epochs. */
+
+#if SSLH_WITH_WORD2VEC
+static const sslh_setting sslh_i_word2vec_settings[] = {
+    {SSLH_I_FIELD(sslh_word2vec_desc, dim), SSLH_SETTING_INT, "100", "1 to 4096"},
+    {SSLH_I_FIELD(sslh_word2vec_desc, window), SSLH_SETTING_INT, "5", "1 to 100"},
+    {SSLH_I_FIELD(sslh_word2vec_desc, cbow), SSLH_SETTING_FLAG, "0", "0 or 1"},
+    {SSLH_I_FIELD(sslh_word2vec_desc, negatives), SSLH_SETTING_INT, "5", "0 to 100"},
+    {SSLH_I_FIELD(sslh_word2vec_desc, hierarchical), SSLH_SETTING_FLAG, "0", "0 or 1"},
+    {SSLH_I_FIELD(sslh_word2vec_desc, sample), SSLH_SETTING_REAL, "1e-4", "0 to 1"},
+    {SSLH_I_FIELD(sslh_word2vec_desc, min_count), SSLH_SETTING_INT, "5", "1 to 1000000"},
+    {SSLH_I_FIELD(sslh_word2vec_desc, epochs), SSLH_SETTING_INT, "5", "1 to 10000"},
+    {SSLH_I_FIELD(sslh_word2vec_desc, lr), SSLH_SETTING_REAL, "auto", "above 0"},
+    {SSLH_I_FIELD(sslh_word2vec_desc, batch), SSLH_SETTING_INT, "1024", "1 to 65536"},
+};
+static const char sslh_i_word2vec_training[] = "lr=0.025 schedule=linear_decay";
+
+#define SSLH_I_SENTENCE 1000 /* words; longer lines are cut, as in word2vec.c */
+
+typedef struct sslh_i_word2vec {
+    sslh_ctx       *c;
+    sslh_word2vec_desc d;
+    size_t          V, n;    /* words; places of the text */
+    const int32_t  *text;    /* (n) words in their order; -1: the end of a line */
+    int64_t         total;   /* words among them */
+    uint32_t       *keep;    /* (V) a draw below it keeps the word (5) */
+    uint32_t       *cut;     /* (V) drawing words by (count)^(3/4): place i is i when a draw is below cut[i], .. */
+    int32_t        *other;   /* (V) .. else other[i] (alias method, Walker 1977) */
+    int32_t        *fork;    /* hierarchical softmax: forks on the way to word w stand from way[w] on, .. */
+    uint8_t        *left;    /* .. and 1 where it goes left */
+    size_t         *way;     /* (V+1) */
+    size_t          longest; /* forks on the longest way */
+    sslh_i_word_batch b;
+    size_t          inputs, targets; /* of the batch so far */
+    uint64_t        stream, drawn;   /* of the epoch; words of it that were drawn as negatives */
+    int64_t         read;    /* words so far, all epochs */
+    int64_t         predictions; /* of the epoch */
+    double          loss;    /* their sum */
+} sslh_i_word2vec;
+
+/* (5) for all words: the share is count / total. */
+SSLH_I_FN void sslh_i_w2v_keeps(sslh_i_word2vec *s, const sslh_i_tally *words) {
+    size_t w;
+    for (w = 0; w < s->V; w++) {
+        double t = (double)s->d.sample * (double)s->total / (double)words->word[w].count; /* t / f */
+        double keep = s->d.sample > 0 ? sqrt(t) + t : 1;
+        s->keep[w] = keep >= 1 ? UINT32_MAX : (uint32_t)(keep * 4294967296.0);
+    }
+}
+
+/* Tables by which two draws give a word in proportion to count^(3/4), which square roots make the same everywhere.
+   share, place: (V), work. */
+SSLH_I_FN void sslh_i_w2v_aliases(sslh_i_word2vec *s, const sslh_i_tally *words, double *share, int32_t *place) {
+    double sum = 0;
+    size_t w, low = 0, high = s->V; /* places of shares below 1 from the front, the others from the back */
+    for (w = 0; w < s->V; w++) {
+        double root = sqrt((double)words->word[w].count);
+        share[w] = root * sqrt(root);
+        sum += share[w];
+    }
+    for (w = 0; w < s->V; w++) {
+        share[w] = share[w] * (double)s->V / sum;
+        if (share[w] < 1) place[low++] = (int32_t)w;
+        else place[--high] = (int32_t)w;
+        s->cut[w] = UINT32_MAX;
+        s->other[w] = (int32_t)w;
+    }
+    while (low && high < s->V) {
+        int32_t small_one = place[--low], large = place[high];
+        s->cut[small_one] = (uint32_t)(share[small_one] * 4294967295.0);
+        s->other[small_one] = large;
+        share[large] = share[large] - (1 - share[small_one]);
+        if (share[large] >= 1) continue;
+        high++;
+        place[low++] = large;
+    }
+}
+
+/* Huffman's tree: the two rarest become one, and again. parent: (2V) with 2 parent + (0: left), count: (2V). */
+SSLH_I_FN int sslh_i_w2v_tree(sslh_i_word2vec *s, const sslh_i_tally *words, int64_t *parent, int64_t *count) {
+    const size_t V = s->V;
+    size_t w, leaf = V, inner = V, top, forks = 0, pass, k;
+    for (w = 0; w < V; w++) count[w] = words->word[w].count;
+    for (top = V; top < 2 * V - 1; top++) {
+        count[top] = 0;
+        for (k = 0; k < 2; k++) { /* words from the rarest on, and forks in the order in which they were made */
+            size_t least = leaf && (inner == top || count[leaf - 1] < count[inner]) ? --leaf : inner++;
+            count[top] += count[least];
+            parent[least] = 2 * (int64_t)(top - V) + (int64_t)k;
+        }
+    }
+    for (pass = 0; pass < 2; pass++) {
+        for (forks = 0, w = 0; w < V; w++) {
+            size_t begin = forks, at = w;
+            if (pass) s->way[w] = forks;
+            for (; at != 2 * V - 2; at = V + (size_t)(parent[at] / 2), forks++) {
+                if (!pass) continue;
+                s->fork[forks] = (int32_t)(V + (size_t)(parent[at] / 2));
+                s->left[forks] = (uint8_t)(parent[at] % 2 == 0);
+            }
+            if (forks - begin > s->longest) s->longest = forks - begin;
+        }
+        if (pass) break;
+        s->fork = (int32_t *)sslh_i_alloc(s->c, (forks + 1) * sizeof *s->fork);
+        s->left = (uint8_t *)sslh_i_alloc(s->c, forks + 1);
+        s->way = (size_t *)sslh_i_alloc(s->c, (V + 1) * sizeof *s->way);
+        if (!s->fork || !s->left || !s->way) return 0;
+    }
+    s->way[V] = forks;
+    return 1;
+}
+
+/* All tables that depend on the counts. */
+SSLH_I_FN int sslh_i_w2v_tables(sslh_i_word2vec *s, const sslh_i_tally *words) {
+    size_t V = s->V;
+    double *share = (double *)sslh_i_alloc(s->c, 2 * V * sizeof *share);
+    int64_t *place = (int64_t *)sslh_i_alloc(s->c, 2 * V * sizeof *place);
+    int ok = 0;
+    s->keep = (uint32_t *)sslh_i_alloc(s->c, V * sizeof *s->keep);
+    s->cut = (uint32_t *)sslh_i_alloc(s->c, V * sizeof *s->cut);
+    s->other = (int32_t *)sslh_i_alloc(s->c, V * sizeof *s->other);
+    if (share && place && s->keep && s->cut && s->other) {
+        sslh_i_w2v_keeps(s, words);
+        sslh_i_w2v_aliases(s, words, share, (int32_t *)(void *)share + 2 * V);
+        ok = !s->d.hierarchical || sslh_i_w2v_tree(s, words, place, (int64_t *)(void *)share);
+    }
+    sslh_i_free(s->c, share);
+    sslh_i_free(s->c, place);
+    return ok;
+}
+
+/* Vectors as they begin, and room for a batch. */
+SSLH_I_FN int sslh_i_w2v_begin(sslh_i_word2vec *s, sslh_tensor *x) {
+    sslh_i_word_batch *b = &s->b;
+    const size_t D = (size_t)s->d.dim, P = (size_t)s->d.batch, rows = s->V * (s->d.hierarchical ? 2u : 1u);
+    const size_t inputs = P * (s->d.cbow ? 2 * (size_t)s->d.window : 1u);
+    const size_t targets = P * (s->longest + (s->d.negatives ? (size_t)s->d.negatives + 1 : 0));
+    size_t i, bytes = 0;
+    sslh_real half = (sslh_real)0.5 / (sslh_real)D;
+    b->in = x->data;
+    b->D = D;
+    sslh_i_random_fill(s->c, sslh_next_stream(s->c), b->in, x->count, 0, (float)-half, (float)half);
+    if (targets > INT32_MAX || inputs > INT32_MAX || !sslh_i_mul(rows, D * sizeof *b->out, &bytes)) {
+        sslh_fail(s->c, SSLH_E_MEMORY, "sslh_word2vec: a batch or the vectors are larger than this machine addresses");
+        return 0;
+    }
+    b->out = (sslh_real *)sslh_i_alloc(s->c, bytes);
+    b->h = (sslh_real *)sslh_i_alloc(s->c, 2 * P * D * sizeof *b->h);
+    b->g = (sslh_real *)sslh_i_alloc(s->c, (targets + P) * sizeof *b->g);
+    b->input = (int32_t *)sslh_i_alloc(s->c, (inputs + targets + 2 * P + 2) * sizeof *b->input);
+    b->label = (uint8_t *)sslh_i_alloc(s->c, targets + 1);
+    if (!b->out || !b->h || !b->g || !b->input || !b->label) return 0;
+    b->e = b->h + P * D;
+    b->loss = b->g + targets;
+    b->target = b->input + inputs;
+    b->input_at = b->target + targets;
+    b->target_at = b->input_at + P + 1;
+    for (i = 0; i < P + 1; i++) b->input_at[i] = b->target_at[i] = 0;
+    return 1;
+}
+
+/* The predictions of the batch and what they change. */
+SSLH_I_FN void sslh_i_w2v_run(sslh_i_word2vec *s) {
+    sslh_i_word_batch *b = &s->b;
+    double left = 1 - (double)s->read / ((double)s->total * s->d.epochs + 1);
+    size_t p;
+    if (!b->items) return;
+    b->lr = (sslh_real)((double)s->d.lr * (left > 1e-4 ? left : 1e-4));
+    sslh_i_word_step(s->c, b);
+    for (p = 0; p < b->items; p++) s->loss += (double)b->loss[p];
+    s->predictions += (int64_t)b->items;
+    b->items = s->inputs = s->targets = 0;
+}
+
+SSLH_I_FN void sslh_i_w2v_target(sslh_i_word2vec *s, int32_t row, int label) {
+    s->b.target[s->targets] = row;
+    s->b.label[s->targets++] = (uint8_t)label;
+}
+
+/* Word w is predicted by the inputs that were added since the last one. */
+SSLH_I_FN void sslh_i_w2v_predict(sslh_i_word2vec *s, int32_t w) {
+    sslh_i_word_batch *b = &s->b;
+    const uint32_t key[2] = {(uint32_t)s->c->desc.seed, (uint32_t)(s->c->desc.seed >> 32)};
+    uint32_t draw[4] = {0, 0, 0, 0}, counter[4];
+    int k;
+    size_t i;
+    if (s->d.negatives) sslh_i_w2v_target(s, w, 1);
+    for (k = 0; k < s->d.negatives; k++, s->drawn++) { /* two words of Philox for each */
+        size_t at;
+        int32_t word;
+        if (s->drawn % 2 == 0 || k == 0) {
+            counter[0] = (uint32_t)(s->drawn / 2);
+            counter[1] = (uint32_t)(s->drawn / 2 >> 32);
+            counter[2] = (uint32_t)(s->stream + 1);
+            counter[3] = (uint32_t)((s->stream + 1) >> 32);
+            sslh_philox(counter, key, draw);
+        }
+        at = (size_t)(s->drawn % 2 * 2);
+        word = (int32_t)((uint64_t)draw[at] * s->V >> 32);
+        if (draw[at + 1] >= s->cut[word]) word = s->other[word];
+        if (word != w) sslh_i_w2v_target(s, word, 0);
+    }
+    for (i = s->d.hierarchical ? s->way[w] : 0; s->d.hierarchical && i < s->way[w + 1]; i++)
+        sslh_i_w2v_target(s, s->fork[i], s->left[i]);
+    b->items++;
+    b->input_at[b->items] = (int32_t)s->inputs;
+    b->target_at[b->items] = (int32_t)s->targets;
+    if (b->items == (size_t)s->d.batch) sslh_i_w2v_run(s);
+}
+
+/* The words of a sentence that were kept, and of each how far its window reaches. */
+SSLH_I_FN void sslh_i_w2v_sentence(sslh_i_word2vec *s, const int32_t *word, const int32_t *reach, int n) {
+    int i, k;
+    for (i = 0; i < n; i++) {
+        int from = i > reach[i] ? i - reach[i] : 0, to = SSLH_I_MIN(i + reach[i], n - 1);
+        for (k = from; k <= to; k++) {
+            if (k == i) continue;
+            s->b.input[s->inputs++] = word[k];
+            if (!s->d.cbow) sslh_i_w2v_predict(s, word[i]);
+        }
+        if (s->d.cbow && to > from) sslh_i_w2v_predict(s, word[i]);
+    }
+}
+
+/* One pass over the text. Place i of it has the draws 2 i (is it read?) and 2 i + 1 (its window). */
+SSLH_I_FN void sslh_i_w2v_epoch(sslh_i_word2vec *s) {
+    int32_t word[SSLH_I_SENTENCE], reach[SSLH_I_SENTENCE];
+    uint64_t seed = s->c->desc.seed;
+    size_t i;
+    int n = 0;
+    s->stream = sslh_next_stream(s->c);
+    sslh_next_stream(s->c); /* of the negatives */
+    s->drawn = 0;
+    s->loss = 0;
+    s->predictions = 0;
+    for (i = 0; i <= s->n; i++) {
+        if (i == s->n || s->text[i] < 0 || n == SSLH_I_SENTENCE) {
+            sslh_i_w2v_sentence(s, word, reach, n);
+            n = 0;
+        }
+        if (i == s->n || s->text[i] < 0) continue;
+        s->read++;
+        if (s->keep[s->text[i]] != UINT32_MAX && sslh_random_u32(seed, s->stream, 2 * i) >= s->keep[s->text[i]])
+            continue;
+        word[n] = s->text[i];
+        reach[n++] = 1 + (int32_t)sslh_random_below(seed, s->stream, 2 * i + 1, (uint32_t)s->d.window);
+    }
+    sslh_i_w2v_run(s);
+}
+
+SSLH_I_FN void sslh_i_w2v_free(sslh_i_word2vec *s) {
+    sslh_i_free(s->c, s->keep);
+    sslh_i_free(s->c, s->cut);
+    sslh_i_free(s->c, s->other);
+    sslh_i_free(s->c, s->fork);
+    sslh_i_free(s->c, s->left);
+    sslh_i_free(s->c, s->way);
+    sslh_i_free(s->c, s->b.out);
+    sslh_i_free(s->c, s->b.h);
+    sslh_i_free(s->c, s->b.g);
+    sslh_i_free(s->c, s->b.input);
+    sslh_i_free(s->c, s->b.label);
+}
+
+SSLH_DEF sslh_vectors *sslh_word2vec(sslh_ctx *c, const char *text, size_t size, sslh_word2vec_desc d) {
+    static const char fn[] = "sslh_word2vec";
+    sslh_i_word2vec s;
+    sslh_vectors *v = NULL;
+    int32_t *places = NULL;
+    int epoch;
+    if (SSLH_I_BAD(c)) return NULL;
+    memset(&s, 0, sizeof s);
+    sslh_i_resolve(c, fn, sslh_i_word2vec_settings, SSLH_I_LENGTH(sslh_i_word2vec_settings), &d);
+    if (d.lr == 0) d.lr = d.cbow ? 0.05f : 0.025f;
+    if (!d.negatives && !d.hierarchical)
+        sslh_fail(c, SSLH_E_USAGE, "%s: .negatives is SSLH_OFF, and .hierarchical is 0: one of them must be on", fn);
+    if (!text) sslh_fail(c, SSLH_E_USAGE, "%s: the text is NULL", fn);
+    if (!SSLH_I_BAD(c)) v = sslh_i_vectors_begin(c, fn, text, size, d.min_count, d.dim, &places, &s.n);
+    s.c = c;
+    s.d = d;
+    if (v) {
+        s.V = v->words.n;
+        s.total = v->info.corpus;
+        s.text = places;
+        if (sslh_i_w2v_tables(&s, &v->words) && sslh_i_w2v_begin(&s, v->x))
+            for (epoch = 0; epoch < d.epochs && !SSLH_I_BAD(c); epoch++) sslh_i_w2v_epoch(&s);
+        v->info.predictions = s.predictions;
+        v->info.loss = s.predictions ? (float)(s.loss / (double)s.predictions) : 0;
+        if (!(v->info.loss - v->info.loss == 0))
+            sslh_fail(c, SSLH_E_NAN, "%s: the loss is NaN or Inf: the rate is too high (.lr is %g)", fn, (double)d.lr);
+    }
+    sslh_i_w2v_free(&s);
+    sslh_i_free(c, places);
+    if (!SSLH_I_BAD(c)) return v;
+    sslh_i_vectors_free(v);
+    return NULL;
+}
+
+/* --- what the vectors are worth ----------------------------------------------------------------------------------- */
+
+SSLH_DEF sslh_vectors_info sslh_vectors_query(const sslh_vectors *v) {
+    sslh_vectors_info none;
+    memset(&none, 0, sizeof none);
+    return v ? v->info : none;
+}
+SSLH_DEF sslh_tensor *sslh_vectors_tensor(const sslh_vectors *v) { return v ? v->x : sslh_i_dummy(NULL); }
+SSLH_DEF const char *sslh_vectors_word(const sslh_vectors *v, int i) {
+    return v && i >= 0 && i < v->info.words ? v->words.text + v->words.word[i].at : NULL;
+}
+SSLH_DEF int64_t sslh_vectors_count(const sslh_vectors *v, int i) {
+    return v && i >= 0 && i < v->info.words && v->info.corpus ? v->words.word[i].count : 0;
+}
+SSLH_DEF int sslh_vectors_find(const sslh_vectors *v, const char *word) {
+    return v && word ? sslh_i_tally_find(&v->words, word, strlen(word)) : -1;
+}
+
+/* As it is or else in small letters (of ASCII); words of more than 200 bytes are not there. */
+SSLH_I_FN int sslh_i_vectors_match(const sslh_vectors *v, const char *word, size_t n) {
+    char low[200];
+    size_t i;
+    int found = sslh_i_tally_find(&v->words, word, n);
+    if (found >= 0 || n > sizeof low) return found;
+    for (i = 0; i < n; i++) low[i] = (char)(word[i] >= 'A' && word[i] <= 'Z' ? word[i] + 32 : word[i]);
+    return sslh_i_tally_find(&v->words, low, n);
+}
+
+SSLH_I_FN sslh_real sslh_i_length_of(sslh_ctx *c, const sslh_real *x, size_t n) {
+    return (sslh_real)sqrt((double)sslh_i_row_dot(c, x, x, n));
+}
+
+/* The rows with length 1, made once; NULL and an error without memory. */
+SSLH_I_FN const sslh_real *sslh_i_vectors_unit(sslh_vectors *v) {
+    const size_t D = (size_t)v->info.dim, V = (size_t)v->info.words;
+    size_t i;
+    if (v->unit) return v->unit;
+    v->unit = (sslh_real *)sslh_i_alloc_with(v->c, V * D * sizeof *v->unit, v);
+    for (i = 0; v->unit && i < V; i++) {
+        sslh_real norm = sslh_i_length_of(v->c, v->x->data + i * D, D);
+        size_t k;
+        for (k = 0; k < D; k++) v->unit[i * D + k] = norm > 0 ? v->x->data[i * D + k] / norm : 0;
+    }
+    return v->unit;
+}
+
+/* The sum that an expression tells, and the words in it (at most 32); their number, 0 and an error. */
+SSLH_I_FN int sslh_i_vectors_sum(sslh_vectors *v, const sslh_real *unit, const char *at, sslh_real *sum, int used[32]) {
+    const size_t D = (size_t)v->info.dim;
+    sslh_real sign = 1;
+    int n = 0;
+    size_t m, k;
+    for (k = 0; k < D; k++) sum[k] = 0;
+    for (;; at += m) {
+        while (*at == ' ' || (*at >= 9 && *at <= 13)) at++;
+        for (m = 0; at[m] && at[m] != ' ' && !(at[m] >= 9 && at[m] <= 13);) m++;
+        if (!m) break;
+        if (m == 1 && (*at == '+' || *at == '-') && sslh_i_vectors_match(v, at, 1) < 0) {
+            sign = *at == '+' ? 1 : -1;
+            continue;
+        }
+        if (n == 32) {
+            sslh_fail(v->c, SSLH_E_USAGE, "sslh_nearest_words: more than 32 words");
+            return 0;
+        }
+        used[n] = sslh_i_vectors_match(v, at, m);
+        if (used[n] < 0) {
+            sslh_fail(v->c, SSLH_E_USAGE, "sslh_nearest_words: \"%.*s\" is not in the vocabulary",
+                      (int)SSLH_I_MIN(m, (size_t)60), at);
+            return 0;
+        }
+        for (k = 0; k < D; k++) sum[k] = sum[k] + sign * unit[(size_t)used[n] * D + k];
+        n++;
+        sign = 1;
+    }
+    if (!n) sslh_fail(v->c, SSLH_E_USAGE, "sslh_nearest_words: no word is given");
+    return n;
+}
+
+SSLH_DEF int sslh_nearest_words(sslh_vectors *v, const char *expression, int k, int *word, float *cosine) {
+    const sslh_real *unit;
+    sslh_real *sum, *best, norm;
+    int used[32], n, w, i, found = 0;
+    size_t D;
+    if (!v || SSLH_I_BAD(v->c)) return 0;
+    if (!expression || !word || k < 1 || k > v->info.words) {
+        sslh_fail(v->c, SSLH_E_USAGE, "sslh_nearest_words: %s", !expression ? "the expression is NULL" : !word ?
+                  "the array of words is NULL" : "k is not 1 to the number of words");
+        return 0;
+    }
+    D = (size_t)v->info.dim;
+    unit = sslh_i_vectors_unit(v);
+    sum = (sslh_real *)sslh_i_alloc(v->c, (D + (size_t)k) * sizeof *sum);
+    n = unit && sum ? sslh_i_vectors_sum(v, unit, expression, sum, used) : 0;
+    best = sum ? sum + D : NULL;
+    norm = n ? sslh_i_length_of(v->c, sum, D) : 0;
+    for (w = 0; n && w < v->info.words; w++) {
+        sslh_real s;
+        for (i = 0; i < n && used[i] != w;) i++;
+        if (i < n) continue;
+        s = sslh_i_row_dot(v->c, sum, unit + (size_t)w * D, D);
+        if (found == k && !(s > best[k - 1])) continue;
+        for (i = found < k ? found++ : k - 1; i && s > best[i - 1]; i--) {
+            best[i] = best[i - 1];
+            word[i] = word[i - 1];
+        }
+        best[i] = s;
+        word[i] = w;
+    }
+    for (i = 0; cosine && i < found; i++) cosine[i] = norm > 0 ? (float)(best[i] / norm) : 0;
+    sslh_i_free(v->c, sum);
+    return found;
+}
+
+/* The next line of a text of lines: its words, at most 4 and how many there are; -1 at the end. */
+SSLH_I_FN int sslh_i_words_of_line(const char *text, size_t size, size_t *at, const char *word[4], size_t length[4]) {
+    int n = 0;
+    if (*at >= size) return -1;
+    while (*at < size && text[*at] != '\n') {
+        size_t from = *at;
+        while (*at < size && text[*at] != ' ' && !(text[*at] >= 9 && text[*at] <= 13)) ++*at;
+        if (*at > from) {
+            if (n < 4) {
+                word[n] = text + from;
+                length[n] = *at - from;
+            }
+            if (n < 5) n++;
+        } else ++*at;
+    }
+    ++*at;
+    return n;
+}
+
+#define SSLH_I_QUESTIONS 64 /* answered at a time */
+
+/* Right answers of n questions, which are words a, b, c, d. sums: (questions,D), cosines: (questions,V). */
+SSLH_I_FN int sslh_i_answer(const sslh_vectors *v, int (*q)[4], int n, int V, sslh_real *sums, sslh_real *cosines) {
+    const size_t D = (size_t)v->info.dim;
+    int i, w, right = 0;
+    size_t k;
+    for (i = 0; i < n; i++)
+        for (k = 0; k < D; k++) {
+            sslh_real x = v->unit[(size_t)q[i][1] * D + k] - v->unit[(size_t)q[i][0] * D + k];
+            sums[(size_t)i * D + k] = x + v->unit[(size_t)q[i][2] * D + k];
+        }
+    sslh_i_product(v->c, 0, 1, (size_t)n, (size_t)V, D, sums, D, v->unit, D, cosines, (size_t)V, 0);
+    for (i = 0; i < n; i++) {
+        const sslh_real *row = cosines + (size_t)i * (size_t)V;
+        int best = -1;
+        for (w = 0; w < V; w++)
+            if ((best < 0 || row[w] > row[best]) && w != q[i][0] && w != q[i][1] && w != q[i][2]) best = w;
+        right += best == q[i][3];
+    }
+    return right;
+}
+
+SSLH_DEF sslh_analogy_score sslh_analogies(sslh_vectors *v, const char *text, size_t size, int most) {
+    sslh_analogy_score score;
+    int q[SSLH_I_QUESTIONS][4], n = 0, words, k, V;
+    size_t at = 0, length[4];
+    const char *word[4];
+    sslh_real *sums;
+    memset(&score, 0, sizeof score);
+    if (!v || SSLH_I_BAD(v->c)) return score;
+    if ((!text && size) || most < 0) {
+        sslh_fail(v->c, SSLH_E_USAGE, "sslh_analogies: %s", most < 0 ? "most is negative" : "the text is NULL");
+        return score;
+    }
+    V = most && most < v->info.words ? most : v->info.words;
+    sums = (sslh_real *)sslh_i_alloc(v->c, SSLH_I_QUESTIONS * ((size_t)v->info.dim + (size_t)V) * sizeof *sums);
+    while (sums && sslh_i_vectors_unit(v) && (words = sslh_i_words_of_line(text, size, &at, word, length)) >= 0) {
+        if (words != 4 || word[0][0] == ':') continue;
+        for (k = 0; k < 4; k++) {
+            q[n][k] = sslh_i_vectors_match(v, word[k], length[k]);
+            if (q[n][k] < 0 || q[n][k] >= V) break;
+        }
+        if (k < 4) score.skipped++;
+        else score.questions++;
+        if (k == 4 && ++n == SSLH_I_QUESTIONS) {
+            score.right += sslh_i_answer(v, q, n, V, sums, sums + SSLH_I_QUESTIONS * (size_t)v->info.dim);
+            n = 0;
+        }
+    }
+    if (sums && n) score.right += sslh_i_answer(v, q, n, V, sums, sums + SSLH_I_QUESTIONS * (size_t)v->info.dim);
+    sslh_i_free(v->c, sums);
+    score.accuracy = score.questions ? (float)score.right / (float)score.questions : 0;
+    return score;
+}
+
+SSLH_I_FN int sslh_i_double_order(const void *a, const void *b) {
+    const double *x = (const double *)a, *y = (const double *)b;
+    return *x < *y ? -1 : *x > *y;
+}
+
+/* The rank of each of n values, equal ones the mean of theirs. work: (2n). */
+SSLH_I_FN void sslh_i_ranks(const double *value, size_t n, double *rank, double *work) {
+    size_t i, k;
+    for (i = 0; i < n; i++) {
+        work[2 * i] = value[i];
+        work[2 * i + 1] = (double)i;
+    }
+    qsort(work, n, 2 * sizeof *work, sslh_i_double_order);
+    for (i = 0; i < n; i = k) {
+        for (k = i; k < n && work[2 * k] == work[2 * i];) k++;
+        for (size_t j = i; j < k; j++) rank[(size_t)work[2 * j + 1]] = ((double)i + (double)k - 1) / 2;
+    }
+}
+
+/* Spearman's correlation of two series of n, which become their ranks. work: (3n). */
+SSLH_I_FN double sslh_i_spearman(double *a, double *b, size_t n, double *work) {
+    double mean = ((double)n - 1) / 2, ab = 0, aa = 0, bb = 0;
+    size_t i;
+    sslh_i_ranks(a, n, work + 2 * n, work);
+    memcpy(a, work + 2 * n, n * sizeof *a);
+    sslh_i_ranks(b, n, work + 2 * n, work);
+    memcpy(b, work + 2 * n, n * sizeof *b);
+    for (i = 0; i < n; i++) {
+        ab += (a[i] - mean) * (b[i] - mean);
+        aa += (a[i] - mean) * (a[i] - mean);
+        bb += (b[i] - mean) * (b[i] - mean);
+    }
+    return aa > 0 && bb > 0 ? ab / sqrt(aa * bb) : 0;
+}
+
+SSLH_DEF sslh_pair_score sslh_word_pairs(sslh_vectors *v, const char *text, size_t size) {
+    sslh_pair_score score;
+    const char *word[4];
+    size_t at = 0, length[4], lines = 1, i, n = 0, D;
+    double *a;
+    int words;
+    memset(&score, 0, sizeof score);
+    if (!v || SSLH_I_BAD(v->c)) return score;
+    if (!text && size) {
+        sslh_fail(v->c, SSLH_E_USAGE, "sslh_word_pairs: the text is NULL");
+        return score;
+    }
+    D = (size_t)v->info.dim;
+    for (i = 0; i < size; i++) lines += text[i] == '\n';
+    a = (double *)sslh_i_alloc(v->c, 5 * lines * sizeof *a); /* people's numbers, cosines, work */
+    while (a && sslh_i_vectors_unit(v) && (words = sslh_i_words_of_line(text, size, &at, word, length)) >= 0) {
+        char number[64];
+        int first, second;
+        if (words != 3 || length[2] >= sizeof number) continue;
+        memcpy(number, word[2], length[2]);
+        number[length[2]] = 0;
+        if (sslh_i_scan_real(number, &a[n]) == number) continue;
+        first = sslh_i_vectors_match(v, word[0], length[0]);
+        second = sslh_i_vectors_match(v, word[1], length[1]);
+        if (first < 0 || second < 0) {
+            score.skipped++;
+            continue;
+        }
+        a[lines + n++] = (double)sslh_i_row_dot(v->c, v->unit + (size_t)first * D, v->unit + (size_t)second * D, D);
+    }
+    score.pairs = (int)n;
+    if (n > 1) score.spearman = (float)sslh_i_spearman(a, a + lines, n, a + 2 * lines);
+    sslh_i_free(v->c, a);
+    return score;
+}
+#endif /* SSLH_WITH_WORD2VEC */
+
+/* ================================================================================================================== */
 /*  >>methods       the list of methods                                                                               */
 /* ================================================================================================================== */
 
@@ -11204,6 +11912,13 @@ static const sslh_method_info sslh_i_methods[] = {
      "Self-supervised learning from images with a joint-embedding predictive architecture", "CVPR 2023", 2023,
      "predicting the features of what is hidden", "images", "vit", "SSLH_WITH_JEPA", "sslh_jepa", "sslh_huber",
      {"explained", "deviation"}, SSLH_I_MADE(jepa)},
+#endif
+#if SSLH_WITH_WORD2VEC
+    {"word2vec", "word2vec", "words and sequences", "Mikolov et al.",
+     "Distributed representations of words and phrases and their compositionality", "NeurIPS 2013", 2013,
+     "predicting a word from those around it", "text", "own", "SSLH_WITH_WORD2VEC", "sslh_word2vec", "",
+     {"Spearman", "analogies"}, sslh_i_word2vec_settings, SSLH_I_LENGTH(sslh_i_word2vec_settings),
+     sizeof(sslh_word2vec_desc), sslh_i_word2vec_training, "", NULL},
 #endif
     {NULL, NULL, NULL, NULL, NULL, NULL, 0, NULL, NULL, NULL, NULL, NULL, NULL, {NULL}, NULL, 0, 0, NULL, NULL, NULL},
 };
@@ -21931,6 +22646,72 @@ SSLH_I_FN void sslh_i_decorrelation_rows(sslh_ctx *c, sslh_i_decorrelation *p) {
     p->k = c->k;
     p->per_task = sslh_i_loss_rows(p->D);
     sslh_i_parallel(c, sslh_i_loss_tasks(p->D, p->per_task), sslh_i_decorrelation_task, p);
+}
+
+/* --- word2vec: predictions of a batch with the tables as they are, then the tables ------------------------------- */
+
+#define SSLH_I_WORD_ITEMS 32  /* of a task */
+#define SSLH_I_WORD_SHARES 8  /* a row of a table belongs to the share row % 8, which one task changes */
+
+/* h, e, g and loss of a task's items: (1) to (4) of >>word2vec. Nothing that another item reads is written. */
+SSLH_I_FN void sslh_i_word_slopes_task(void *arg, int task, int worker) {
+    const sslh_i_word_batch *b = (const sslh_i_word_batch *)arg;
+    const size_t D = b->D, first = (size_t)task * SSLH_I_WORD_ITEMS;
+    const size_t last = SSLH_I_MIN(first + SSLH_I_WORD_ITEMS, b->items);
+    size_t p;
+    (void)worker;
+    for (p = first; p < last; p++) {
+        sslh_real *h = b->h + p * D, *e = b->e + p * D, loss = 0, product = 1;
+        int32_t j, n = b->input_at[p + 1] - b->input_at[p];
+        memcpy(h, b->in + (size_t)b->input[b->input_at[p]] * D, D * sizeof *h);
+        for (j = b->input_at[p] + 1; j < b->input_at[p + 1]; j++)
+            b->k->axpby(h, b->in + (size_t)b->input[j] * D, D, 1, 1);
+        if (n > 1) b->k->axpby(h, h, D, 0, 1 / (sslh_real)n);
+        memset(e, 0, D * sizeof *e);
+        for (j = b->target_at[p]; j < b->target_at[p + 1]; j++) {
+            const sslh_real *w = b->out + (size_t)b->target[j] * D;
+            sslh_real f = b->k->dot(h, w, D), q = sslh_i_exp(f > 0 ? -f : f), s;
+            s = 1 + q;
+            s = (f > 0) == (b->label[j] != 0) ? 1 / s : q / s; /* the probability of what is right */
+            b->g[j] = b->label[j] ? 1 - s : s - 1;
+            b->g[j] = b->g[j] * b->lr;
+            b->k->axpby(e, w, D, 1, b->g[j]);
+            product = product * (s > (sslh_real)1e-12 ? s : (sslh_real)1e-12);
+            if (product < (sslh_real)1e-20) { /* one logarithm for several */
+                loss = loss - sslh_i_log(product);
+                product = 1;
+            }
+        }
+        b->loss[p] = loss - sslh_i_log(product);
+    }
+}
+
+/* Adds what belongs to the rows of one share, in the order of the items. */
+SSLH_I_FN void sslh_i_word_update_task(void *arg, int task, int worker) {
+    const sslh_i_word_batch *b = (const sslh_i_word_batch *)arg;
+    const size_t D = b->D;
+    size_t p;
+    int32_t j;
+    (void)worker;
+    for (p = 0; p < b->items; p++) {
+        for (j = b->input_at[p]; j < b->input_at[p + 1]; j++)
+            if (b->input[j] % SSLH_I_WORD_SHARES == task)
+                b->k->axpby(b->in + (size_t)b->input[j] * D, b->e + p * D, D, 1, 1);
+        for (j = b->target_at[p]; j < b->target_at[p + 1]; j++)
+            if (b->target[j] % SSLH_I_WORD_SHARES == task)
+                b->k->axpby(b->out + (size_t)b->target[j] * D, b->h + p * D, D, 1, b->g[j]);
+    }
+}
+
+SSLH_I_FN void sslh_i_word_step(sslh_ctx *c, sslh_i_word_batch *b) {
+    b->k = c->k;
+    sslh_i_parallel(c, sslh_i_tasks(b->items, SSLH_I_WORD_ITEMS), sslh_i_word_slopes_task, b);
+    sslh_i_parallel(c, SSLH_I_WORD_SHARES, sslh_i_word_update_task, b);
+}
+
+/* The sum of the products of two rows. */
+SSLH_I_FN sslh_real sslh_i_row_dot(sslh_ctx *c, const sslh_real *x, const sslh_real *y, size_t n) {
+    return c->k->dot(x, y, n);
 }
 
 /* ================================================================================================================== */
@@ -33519,6 +34300,7 @@ SSLH_DEF int sslh_bits_ok(sslh_ctx *c) {
      >>folders    sslh_load_images: a file, a folder of files, a folder of class folders
      >>recordings sslh_load_audio: the same for sound, with labels from names of files
      >>weights    safetensors: nets, checkpoints; features of 8-bit images
+     >>words      words counted and found by name; files of word vectors
      >>tokenizers text as numbers, and back
      >>pictures   grids, scatter plots, curves; principal components and t-SNE, which the scatter plots show
 
@@ -40805,6 +41587,448 @@ SSLH_DEF void sslh_embed(sslh_net *net, const uint8_t *pixels, int n, int height
 }
 
 /* ================================================================================================================== */
+/*  >>words         words counted and found by name; files of word vectors                                            */
+/* ================================================================================================================== */
+
+/* A table of words by their bytes serves word2vec, its files and the tokenizers. Files of word vectors:
+
+     word2vec, binary   "<words> <D>\n", and for each the word, a space, D floats (little-endian), most writers a "\n"
+     word2vec, text     the same line, and a line for each: the word and D numbers (fastText's .vec: likewise)
+     GloVe              the lines without the first
+
+   A first line of exactly two whole numbers is one of sizes. Words of GloVe may have spaces in them, so numbers are
+   counted from the right end of a line. A file is binary when what follows its first word are no characters that
+   numbers are written with. */
+
+/* A larger array when there is no room for need elements; 0 and an error without memory. */
+SSLH_I_FN int sslh_i_room(sslh_ctx *c, void **array, size_t *cap, size_t need, size_t element) {
+    size_t wanted = need + need / 2 + 64, bytes;
+    void *fresh;
+    if (need <= *cap) return 1;
+    if (wanted < need || !sslh_i_mul(wanted, element, &bytes)) {
+        sslh_fail(c, SSLH_E_MEMORY, "out of memory: a size overflows");
+        return 0;
+    }
+    fresh = sslh_i_larger(c, *array, *cap * element, bytes);
+    if (!fresh) return 0;
+    *array = fresh;
+    *cap = wanted;
+    return 1;
+}
+
+/* FNV-1a; of a text in two parts by handing on the hash of the first. */
+#define SSLH_I_HASH 2166136261u
+SSLH_I_FN uint32_t sslh_i_text_hash(uint32_t h, const char *p, size_t n) {
+    size_t i;
+    for (i = 0; i < n; i++) h = (h ^ (uint8_t)p[i]) * 16777619u;
+    return h;
+}
+SSLH_I_FN size_t sslh_i_hash_slot(uint64_t key, size_t slots) {
+    key = (key ^ key >> 32) * 0x9e3779b97f4a7c15u;
+    return (size_t)(key >> 32) & (slots - 1);
+}
+
+/* --- words that are counted --------------------------------------------------------------------------------------- */
+
+SSLH_I_FN void sslh_i_tally_free(sslh_i_tally *a) {
+    sslh_i_free(a->c, a->text);
+    sslh_i_free(a->c, a->word);
+    sslh_i_free(a->c, a->slot);
+}
+
+SSLH_I_FN size_t sslh_i_tally_slot(const sslh_i_tally *a, const char *p, size_t n) {
+    size_t k = sslh_i_hash_slot(sslh_i_text_hash(SSLH_I_HASH, p, n), a->slots);
+    for (; a->slot[k]; k = (k + 1) & (a->slots - 1)) {
+        const sslh_i_tallied *w = &a->word[a->slot[k] - 1];
+        if (w->size == n && memcmp(a->text + w->at, p, n) == 0) break;
+    }
+    return k;
+}
+
+/* Twice as many slots. */
+SSLH_I_FN int sslh_i_tally_widen(sslh_i_tally *a) {
+    size_t i, slots = a->slots ? 2 * a->slots : 4096;
+    uint32_t *fresh = (uint32_t *)sslh_i_alloc(a->c, slots * sizeof *fresh);
+    if (!fresh) return 0;
+    sslh_i_free(a->c, a->slot);
+    a->slot = fresh;
+    a->slots = slots;
+    for (i = 0; i < a->n; i++) {
+        const sslh_i_tallied *w = &a->word[i];
+        size_t k = sslh_i_hash_slot(sslh_i_text_hash(SSLH_I_HASH, a->text + w->at, w->size), slots);
+        while (fresh[k]) k = (k + 1) & (slots - 1);
+        fresh[k] = (uint32_t)i + 1;
+    }
+    return 1;
+}
+
+/* The number of a word; -1: it is not there. */
+SSLH_I_FN int sslh_i_tally_find(const sslh_i_tally *a, const char *p, size_t n) {
+    return a->slots ? (int)a->slot[sslh_i_tally_slot(a, p, n)] - 1 : -1;
+}
+
+/* Counts a word. One with a zero in it is passed over. */
+SSLH_I_FN void sslh_i_tally_add(sslh_i_tally *a, const char *p, size_t n) {
+    size_t k;
+    if (a->longest && n > a->longest) {
+        for (; n > a->longest; p += a->longest, n -= a->longest) sslh_i_tally_add(a, p, a->longest);
+    }
+    if (memchr(p, 0, n)) return; /* names have none */
+    if (2 * (a->n + 1) > a->slots && !sslh_i_tally_widen(a)) return;
+    k = sslh_i_tally_slot(a, p, n);
+    if (a->slot[k]) {
+        a->word[a->slot[k] - 1].count++;
+        return;
+    }
+    if (a->n >= UINT32_MAX - 1) {
+        sslh_fail(a->c, SSLH_E_USAGE, "more than 4294967293 different words");
+        return;
+    }
+    if (!sslh_i_room(a->c, (void **)(void *)&a->text, &a->text_room, a->used + n + 1, 1) ||
+        !sslh_i_room(a->c, (void **)(void *)&a->word, &a->cap, a->n + 1, sizeof *a->word))
+        return;
+    memcpy(a->text + a->used, p, n);
+    a->text[a->used + n] = 0;
+    a->word[a->n].at = a->used;
+    a->word[a->n].size = n;
+    a->word[a->n].count = 1;
+    a->used += n + 1;
+    a->slot[k] = (uint32_t)++a->n;
+}
+
+/* The more frequent first; of equals the one that comes first as bytes. */
+typedef struct sslh_i_ranked { int64_t count; const char *p; size_t n; } sslh_i_ranked;
+SSLH_I_FN int sslh_i_ranked_order(const void *a, const void *b) {
+    const sslh_i_ranked *x = (const sslh_i_ranked *)a, *y = (const sslh_i_ranked *)b;
+    size_t n = SSLH_I_MIN(x->n, y->n);
+    int order = n ? memcmp(x->p, y->p, n) : 0;
+    if (x->count != y->count) return x->count > y->count ? -1 : 1;
+    return order ? order : x->n < y->n ? -1 : x->n > y->n;
+}
+
+/* The words of a that are frequent enough into to, the most frequent first, of equals in the order of their bytes. */
+SSLH_I_FN int sslh_i_tally_sorted(const sslh_i_tally *a, int64_t least, size_t most, sslh_i_tally *to) {
+    sslh_i_ranked *r = (sslh_i_ranked *)sslh_i_alloc(a->c, (a->n + 1) * sizeof *r);
+    size_t i, n = 0;
+    for (i = 0; r && i < a->n; i++) {
+        if (a->word[i].count < least) continue;
+        r[n].count = a->word[i].count;
+        r[n].p = a->text + a->word[i].at;
+        r[n++].n = a->word[i].size;
+    }
+    if (r) qsort(r, n, sizeof *r, sslh_i_ranked_order);
+    for (i = 0; r && i < SSLH_I_MIN(n, most) && !SSLH_I_BAD(a->c); i++) {
+        sslh_i_tally_add(to, r[i].p, r[i].n);
+        if (to->n == i + 1) to->word[i].count = r[i].count;
+    }
+    sslh_i_free(a->c, r);
+    return !SSLH_I_BAD(a->c);
+}
+
+#if SSLH_WITH_WORD2VEC
+/* --- the corpus of word2vec --------------------------------------------------------------------------------------- */
+
+SSLH_I_FN void sslh_i_vectors_free(sslh_vectors *v) {
+    sslh_ctx *c;
+    if (!v) return;
+    c = v->c;
+    sslh_i_tally_free(&v->words);
+    if (v->x) sslh_i_free(c, sslh_i_get_data(v->x));
+    sslh_i_free(c, v->x);
+    sslh_i_free(c, v->unit);
+    sslh_i_free(c, v);
+}
+
+SSLH_I_FN sslh_vectors *sslh_i_vectors_new(sslh_ctx *c) {
+    sslh_vectors *v = (sslh_vectors *)sslh_i_alloc(c, sizeof *v);
+    if (v) v->c = v->words.c = c;
+    return v;
+}
+
+/* The next word of a text, n bytes at *at; 0 at the end. *line becomes 1 when a line ended before it. */
+SSLH_I_FN size_t sslh_i_text_word(const char *text, size_t size, size_t *at, int *line) {
+    size_t n = 0;
+    for (*line = 0; *at < size && (sslh_i_is_space((uint8_t)text[*at]) || !text[*at]); ++*at)
+        *line |= text[*at] == '\n';
+    while (*at + n < size && !sslh_i_is_space((uint8_t)text[*at + n]) && text[*at + n]) n++;
+    return n;
+}
+
+/* Vectors of the words that a text has at least least times, not filled in yet, and the text as their numbers, -1 at
+   the end of each line. NULL and an error when there is no such word. */
+SSLH_I_FN sslh_vectors *sslh_i_vectors_begin(sslh_ctx *c, const char *fn, const char *text, size_t size, int least,
+                                             int dim, int32_t **places, size_t *n) {
+    sslh_vectors *v = sslh_i_vectors_new(c);
+    sslh_i_tally all;
+    size_t at, length, words = 0, lines = 1;
+    int line;
+    memset(&all, 0, sizeof all);
+    all.c = c;
+    for (at = 0; v && !SSLH_I_BAD(c) && (length = sslh_i_text_word(text, size, &at, &line)) != 0; at += length) {
+        sslh_i_tally_add(&all, text + at, length);
+        words++;
+        lines += (size_t)line;
+    }
+    if (v && !SSLH_I_BAD(c) && sslh_i_tally_sorted(&all, least, INT32_MAX, &v->words)) {
+        if (v->words.n < 2)
+            sslh_fail(c, SSLH_E_USAGE, "%s: %d words stand in the text at least %d times; 2 are the least", fn,
+                      (int)v->words.n, least);
+        *places = (int32_t *)sslh_i_alloc(c, (words + lines) * sizeof **places);
+    }
+    sslh_i_tally_free(&all);
+    *n = 0;
+    for (at = 0; *places && (length = sslh_i_text_word(text, size, &at, &line)) != 0; at += length) {
+        int found = sslh_i_tally_find(&v->words, text + at, length);
+        if (line) (*places)[(*n)++] = -1;
+        if (found < 0) continue;
+        (*places)[(*n)++] = found;
+        v->info.corpus++;
+    }
+    if (v && !SSLH_I_BAD(c)) {
+        v->x = sslh_i_persistent(c, fn, SSLH_F32, sslh_dim2((int)v->words.n, dim));
+        v->info.words = (int)v->words.n;
+        v->info.dim = dim;
+    }
+    if (!SSLH_I_BAD(c)) return v;
+    sslh_i_vectors_free(v);
+    return NULL;
+}
+
+/* --- reading ------------------------------------------------------------------------------------------------------ */
+
+/* The bytes of the line at at, without its end. */
+SSLH_I_FN size_t sslh_i_line_size(const sslh_i_source *s, size_t at) {
+    const uint8_t *end = at < s->size ? (const uint8_t *)memchr(s->p + at, '\n', s->size - at) : NULL;
+    return end ? (size_t)(end - s->p) - at : s->size - at;
+}
+
+/* Two whole numbers and nothing else: the line of sizes. */
+SSLH_I_FN int sslh_i_vectors_head(const sslh_i_source *s, uint64_t *words, uint64_t *dim) {
+    const uint8_t *p = s->p, *end = s->p + sslh_i_line_size(s, 0), *first = p;
+    if (!sslh_i_digits(&p, end, INT32_MAX, words) || p == first || p == end || *p != ' ') return 0;
+    first = ++p;
+    if (!sslh_i_digits(&p, end, 65536, dim) || p == first) return 0;
+    while (p < end && sslh_i_is_space(*p)) p++;
+    return p == end && end < s->p + s->size;
+}
+
+/* Numbers at the right end of a line, most of them at most; how many there are, and where the word before them ends. */
+SSLH_I_FN size_t sslh_i_line_numbers(const uint8_t *p, size_t n, size_t most, size_t *word) {
+    size_t count = 0;
+    *word = n;
+    while (n && sslh_i_is_space(p[n - 1])) n--;
+    while (count < most) {
+        size_t from = n, i;
+        int digits = 0;
+        while (from && p[from - 1] != ' ' && p[from - 1] != '\t') from--;
+        for (i = from; i < n && strchr("0123456789.+-eE", p[i]) && p[i]; i++) digits += p[i] >= '0' && p[i] <= '9';
+        if (!from || i < n || !digits) break;
+        count++;
+        for (n = from; n && (p[n - 1] == ' ' || p[n - 1] == '\t');) n--;
+    }
+    *word = n;
+    return count;
+}
+
+/* Is the row at at a text? Then its line has D numbers, or it goes on with what numbers are written with. */
+SSLH_I_FN int sslh_i_vectors_text(const sslh_i_source *s, size_t at, size_t D) {
+    size_t word, last;
+    if (sslh_i_line_numbers(s->p + at, sslh_i_line_size(s, at), D, &word) == D && word) return 1;
+    while (at < s->size && s->p[at] != ' ') at++;
+    if (s->size - at < 32) return 0;
+    for (last = at + 32; at < last; at++) if (!s->p[at] || !strchr("0123456789.+-eE \r\n", s->p[at])) return 0;
+    return 1;
+}
+
+/* One row: the word, then D numbers as text. */
+SSLH_I_FN int sslh_i_vectors_line(sslh_vectors *v, const sslh_i_source *s, size_t at, size_t n, size_t D,
+                                  sslh_real *row) {
+    size_t word, i, k, before = v->words.n;
+    if (sslh_i_line_numbers(s->p + at, n, D, &word) != D || !word)
+        return sslh_i_bad(s, at, "word %.0f is not followed by %d numbers", (double)v->words.n + 1, (int)D);
+    for (i = word, k = 0; k < D; k++) {
+        char number[48];
+        size_t length = 0;
+        double x = 0;
+        while (s->p[at + i] == ' ' || s->p[at + i] == '\t') i++;
+        for (; i < n && !sslh_i_is_space(s->p[at + i]); i++)
+            if (length + 1 < sizeof number) number[length++] = (char)s->p[at + i];
+        number[length] = 0;
+        if (*sslh_i_scan_real(number, &x) || !length || !(x > -3.40282356e38 && x < 3.40282356e38))
+            return sslh_i_bad(s, at + i - length, "\"%.40s\" is no number", number);
+        row[k] = (sslh_real)x;
+    }
+    sslh_i_tally_add(&v->words, (const char *)s->p + at, word);
+    if (SSLH_I_BAD(v->c)) return 0;
+    return v->words.n > before || sslh_i_bad(s, at, "a word is there already or has a zero byte in it");
+}
+
+/* All rows of a text; those behind the words that the line of sizes tells (0: it has none) are an error. */
+SSLH_I_FN int sslh_i_vectors_lines(sslh_vectors *v, const sslh_i_source *s, size_t at, size_t words, size_t D) {
+    size_t n, rows = 0, begin = at;
+    if (!D) D = sslh_i_line_numbers(s->p + at, sslh_i_line_size(s, at), 65536, &rows);
+    for (rows = 0; at < s->size; at += n + 1) {
+        n = sslh_i_line_size(s, at);
+        rows += n > 0;
+    }
+    if (!rows || !D || (words && rows != words))
+        return sslh_i_bad(s, begin, words ? "%.0f rows, but the first line says %.0f" : "no words with numbers",
+                          (double)rows, (double)words);
+    if (rows > INT32_MAX / 2 || rows > s->size / (2 * D)) /* a number takes two bytes or more */
+        return sslh_i_bad(s, begin, "%.0f rows of %d numbers do not fit into the file", (double)rows, (int)D);
+    v->x = sslh_i_persistent(s->c, s->fn, SSLH_F32, sslh_dim2((int)rows, (int)D));
+    if (SSLH_I_BAD(s->c)) return 0;
+    for (at = begin; at < s->size; at += n + 1) {
+        n = sslh_i_line_size(s, at);
+        if (n && !sslh_i_vectors_line(v, s, at, n, D, v->x->data + v->words.n * D)) return 0;
+    }
+    return 1;
+}
+
+/* Rows of a binary file. */
+SSLH_I_FN int sslh_i_vectors_binary(sslh_vectors *v, const sslh_i_source *s, size_t at, size_t words, size_t D) {
+    size_t i, k;
+    if (!words || !D || words > (s->size - at) / (4 * D + 2))
+        return sslh_i_bad(s, 0, "%.0f words of %.0f numbers do not fit into %.0f bytes", (double)words, (double)D,
+                          (double)s->size);
+    v->x = sslh_i_persistent(s->c, s->fn, SSLH_F32, sslh_dim2((int)words, (int)D));
+    for (i = 0; i < words && !SSLH_I_BAD(s->c); i++) {
+        size_t n = 0;
+        while (at < s->size && s->p[at] == '\n') at++;
+        while (at + n < s->size && s->p[at + n] != ' ') n++;
+        if (!n || s->size - at - n < 4 * D + 1) return sslh_i_bad(s, at, "word %.0f is cut off", (double)i + 1);
+        sslh_i_tally_add(&v->words, (const char *)s->p + at, n);
+        if (v->words.n == i && !SSLH_I_BAD(s->c))
+            return sslh_i_bad(s, at, "a word is there already or has a zero byte in it");
+        at += n + 1;
+        for (k = 0; k < D && !SSLH_I_BAD(s->c); k++, at += 4) {
+            float x = sslh_i_float_of(sslh_i_le32(s->p + at));
+            if (!(x - x == 0)) return sslh_i_bad(s, at, "NaN or Inf");
+            v->x->data[i * D + k] = (sslh_real)x;
+        }
+    }
+    return !SSLH_I_BAD(s->c);
+}
+
+SSLH_I_FN sslh_vectors *sslh_i_vectors_read(sslh_i_source *s) {
+    uint64_t words = 0, dim = 0;
+    sslh_vectors *v = NULL;
+    int ok = 0, head;
+    size_t at;
+    if (!s->p || !sslh_i_source_unzip(s) || !(v = sslh_i_vectors_new(s->c))) return NULL;
+    head = sslh_i_vectors_head(s, &words, &dim);
+    at = head ? sslh_i_line_size(s, 0) + 1 : 0;
+    if (head && (!words || !dim)) sslh_i_bad(s, 0, "no words or no numbers");
+    else if (head && !sslh_i_vectors_text(s, at, (size_t)dim))
+        ok = sslh_i_vectors_binary(v, s, at, (size_t)words, (size_t)dim);
+    else ok = sslh_i_vectors_lines(v, s, at, (size_t)words, (size_t)dim);
+    if (ok) {
+        v->info.words = v->x->shape[0];
+        v->info.dim = v->x->shape[1];
+        return v;
+    }
+    sslh_i_vectors_free(v);
+    return NULL;
+}
+
+SSLH_DEF sslh_vectors *sslh_load_vectors(sslh_ctx *c, const char *path) {
+    sslh_i_source s;
+    sslh_vectors *v;
+    if (SSLH_I_BAD(c)) return NULL;
+    s = sslh_i_source_open(c, "sslh_load_vectors", path);
+    v = sslh_i_vectors_read(&s);
+    sslh_i_source_close(&s);
+    return v;
+}
+
+SSLH_DEF sslh_vectors *sslh_load_vectors_memory(sslh_ctx *c, const void *bytes, size_t size) {
+    static const char fn[] = "sslh_load_vectors_memory";
+    sslh_i_source s = sslh_i_source_of(c, fn, "memory", bytes, size);
+    sslh_vectors *v;
+    if (SSLH_I_BAD(c)) return NULL;
+    if (!bytes) sslh_fail(c, SSLH_E_USAGE, "%s: the array of bytes is NULL", fn);
+    v = sslh_i_vectors_read(&s);
+    sslh_i_source_close(&s);
+    return v;
+}
+
+#define SSLH_I_NUMBER 17 /* characters of a number in a file, at most */
+
+/* A number with nine digits, which read back to the same float, and the exponent of the first; returns the
+   characters. */
+SSLH_I_FN size_t sslh_i_float_put(char out[SSLH_I_NUMBER], float x) {
+    double a = x < 0 ? -(double)x : (double)x;
+    uint32_t digits;
+    size_t n = 0, k;
+    int e = 0;
+    if (!(x - x == 0) || x == 0) { /* what is no number became one behind our back */
+        out[0] = '0';
+        return 1;
+    }
+    for (; a >= 10; e++) a = a / 10;
+    for (; a < 1; e--) a = a * 10;
+    digits = (uint32_t)(a * 1e8 + 0.5);
+    if (digits >= 1000000000u) digits = 100000000u, e++;
+    if (x < 0) out[n++] = '-';
+    for (k = 10; k-- > 0;) {
+        out[n + k] = k == 1 ? '.' : (char)('0' + digits % 10);
+        if (k != 1) digits /= 10;
+    }
+    n += 10;
+    if (!e) return n;
+    out[n++] = 'e';
+    if (e < 0) out[n++] = '-';
+    e = e < 0 ? -e : e;
+    if (e >= 10) out[n++] = (char)('0' + e / 10);
+    out[n++] = (char)('0' + e % 10);
+    return n;
+}
+
+/* All of a file into out, which has room; returns the bytes. */
+SSLH_I_FN size_t sslh_i_vectors_print(const sslh_vectors *v, sslh_vectors_format format, char *out, size_t size) {
+    const size_t D = (size_t)v->info.dim;
+    size_t used = 0, k;
+    int i;
+    if (format != SSLH_VECTORS_GLOVE) sslh_i_append(out, size, &used, "%d %d\n", v->info.words, v->info.dim);
+    for (i = 0; i < v->info.words; i++) {
+        const sslh_real *row = v->x->data + (size_t)i * D;
+        size_t n = v->words.word[i].size;
+        memcpy(out + used, v->words.text + v->words.word[i].at, n);
+        used += n;
+        if (format == SSLH_VECTORS_BINARY) out[used++] = ' ';
+        for (k = 0; k < D; k++) {
+            if (format == SSLH_VECTORS_BINARY) {
+                sslh_i_put_le32((uint8_t *)out + used, sslh_i_float_bits((float)row[k]));
+                used += 4;
+            } else {
+                out[used++] = ' ';
+                used += sslh_i_float_put(out + used, (float)row[k]);
+            }
+        }
+        out[used++] = '\n';
+    }
+    return used;
+}
+
+SSLH_DEF void sslh_save_vectors(const sslh_vectors *v, const char *path, sslh_vectors_format format) {
+    static const char fn[] = "sslh_save_vectors";
+    size_t n, rows, each;
+    char *text = NULL;
+    if (!v || SSLH_I_BAD(v->c)) return;
+    if ((int)format < 0 || format > SSLH_VECTORS_GLOVE) {
+        sslh_fail(v->c, SSLH_E_USAGE, "%s: the format is %d, none of its constants", fn, (int)format);
+        return;
+    }
+    each = (size_t)v->info.dim * (format == SSLH_VECTORS_BINARY ? 4 : SSLH_I_NUMBER + 1) + 2;
+    if (sslh_i_mul((size_t)v->info.words, each, &rows)) text = (char *)sslh_i_alloc(v->c, rows + v->words.used + 64);
+    if (!text) return;
+    n = sslh_i_vectors_print(v, format, text, rows + v->words.used + 64);
+    sslh_i_write_whole(v->c, fn, path, text, n);
+    sslh_i_free(v->c, text);
+}
+#endif /* SSLH_WITH_WORD2VEC */
+
+/* ================================================================================================================== */
 /*  >>tokenizers    text as numbers, and back                                                                         */
 /* ================================================================================================================== */
 
@@ -41354,22 +42578,6 @@ SSLH_I_FN int sslh_i_uni_mark(const sslh_i_unicode *u, uint32_t x) {
     return (sslh_i_uni_bits(u, x) & SSLH_I_UNI_KIND) == SSLH_I_UNI_PUNCTUATION;
 }
 
-/* A larger array when there is no room for need elements; 0 and an error without memory. */
-SSLH_I_FN int sslh_i_room(sslh_ctx *c, void **array, size_t *cap, size_t need, size_t element) {
-    size_t wanted = need + need / 2 + 64, bytes;
-    void *fresh;
-    if (need <= *cap) return 1;
-    if (wanted < need || !sslh_i_mul(wanted, element, &bytes)) {
-        sslh_fail(c, SSLH_E_MEMORY, "out of memory: a size overflows");
-        return 0;
-    }
-    fresh = sslh_i_larger(c, *array, *cap * element, bytes);
-    if (!fresh) return 0;
-    *array = fresh;
-    *cap = wanted;
-    return 1;
-}
-
 /* --- the vocabulary ----------------------------------------------------------------------------------------------- */
 
 #define SSLH_I_TOKENS_MOST (1 << 24)     /* tokens of a vocabulary */
@@ -41414,18 +42622,6 @@ struct sslh_tokenizer {
     sslh_i_unicode u;
     sslh_i_token_line *line;  /* (SSLH_I_TOKEN_LINES) */
 };
-
-/* FNV-1a; of a text in two parts by handing on the hash of the first. */
-#define SSLH_I_HASH 2166136261u
-SSLH_I_FN uint32_t sslh_i_text_hash(uint32_t h, const char *p, size_t n) {
-    size_t i;
-    for (i = 0; i < n; i++) h = (h ^ (uint8_t)p[i]) * 16777619u;
-    return h;
-}
-SSLH_I_FN size_t sslh_i_hash_slot(uint64_t key, size_t slots) {
-    key = (key ^ key >> 32) * 0x9e3779b97f4a7c15u;
-    return (size_t)(key >> 32) & (slots - 1);
-}
 
 /* The token whose name is prefix ("" or "##") and n bytes with the hash h of both; -1: there is none. */
 SSLH_I_FN int sslh_i_token_find(const sslh_tokenizer *t, uint32_t h, const char *prefix, const char *p, size_t n) {
@@ -41596,14 +42792,13 @@ SSLH_I_FN sslh_i_least_entry sslh_i_least_take(sslh_i_least *h) {
 
 /* --- from text to words, from words to tokens --------------------------------------------------------------------- */
 
-struct sslh_i_tally;
 /* What a call of sslh_tokenize needs while it runs. */
 typedef struct sslh_i_speller {
     sslh_tokenizer *t;
     sslh_ctx   *c;
     int32_t    *out;     /* (room) */
     size_t      room, n; /* tokens so far */
-    struct sslh_i_tally *tally; /* not NULL: words are counted instead */
+    sslh_i_tally *tally; /* not NULL: words are counted instead */
     int32_t     recent[SSLH_I_TOKEN_IDS]; /* the first tokens of the word that is being cut */
     size_t      fresh;   /* .. and how many it has */
     uint32_t   *code[3]; /* (codes) characters of a word, while it is made normal */
@@ -41724,8 +42919,6 @@ SSLH_I_FN void sslh_i_wordpiece_word(sslh_i_speller *s, const char *p, size_t n,
         i = k;
     }
 }
-
-SSLH_I_FN void sslh_i_tally_add(struct sslh_i_tally *a, const char *p, size_t n);
 
 /* A word that is cut no further by what stands between words. */
 SSLH_I_FN void sslh_i_spell_word(sslh_i_speller *s, const char *p, size_t n, size_t characters) {
@@ -42062,79 +43255,6 @@ SSLH_DEF int64_t sslh_token_count(const sslh_tokenizer *t, int token) {
     return t && token >= 0 && token < t->n ? t->count[token] : 0;
 }
 
-/* --- counting words ----------------------------------------------------------------------------------------------- */
-
-typedef struct sslh_i_tallied { size_t at, size; int64_t count; } sslh_i_tallied; /* a word at this place of .text */
-typedef struct sslh_i_tally {
-    sslh_ctx       *c;
-    char           *text;  /* all words, one after the other */
-    size_t          used, text_room;
-    sslh_i_tallied *word;  /* (n) in the order in which they came */
-    size_t          n, cap;
-    uint32_t       *slot;  /* (slots) by hash: 1 + word */
-    size_t          slots;
-    size_t          longest; /* words are cut behind so many bytes; 0: not */
-} sslh_i_tally;
-
-SSLH_I_FN void sslh_i_tally_free(sslh_i_tally *a) {
-    sslh_i_free(a->c, a->text);
-    sslh_i_free(a->c, a->word);
-    sslh_i_free(a->c, a->slot);
-}
-
-SSLH_I_FN size_t sslh_i_tally_slot(const sslh_i_tally *a, const char *p, size_t n) {
-    size_t k = sslh_i_hash_slot(sslh_i_text_hash(SSLH_I_HASH, p, n), a->slots);
-    for (; a->slot[k]; k = (k + 1) & (a->slots - 1)) {
-        const sslh_i_tallied *w = &a->word[a->slot[k] - 1];
-        if (w->size == n && memcmp(a->text + w->at, p, n) == 0) break;
-    }
-    return k;
-}
-
-/* Twice as many slots. */
-SSLH_I_FN int sslh_i_tally_widen(sslh_i_tally *a) {
-    size_t i, slots = a->slots ? 2 * a->slots : 4096;
-    uint32_t *fresh = (uint32_t *)sslh_i_alloc(a->c, slots * sizeof *fresh);
-    if (!fresh) return 0;
-    sslh_i_free(a->c, a->slot);
-    a->slot = fresh;
-    a->slots = slots;
-    for (i = 0; i < a->n; i++) {
-        const sslh_i_tallied *w = &a->word[i];
-        size_t k = sslh_i_hash_slot(sslh_i_text_hash(SSLH_I_HASH, a->text + w->at, w->size), slots);
-        while (fresh[k]) k = (k + 1) & (slots - 1);
-        fresh[k] = (uint32_t)i + 1;
-    }
-    return 1;
-}
-
-SSLH_I_FN void sslh_i_tally_add(sslh_i_tally *a, const char *p, size_t n) {
-    size_t k;
-    if (a->longest && n > a->longest) {
-        for (; n > a->longest; p += a->longest, n -= a->longest) sslh_i_tally_add(a, p, a->longest);
-    }
-    if (memchr(p, 0, n)) return; /* names have none */
-    if (2 * (a->n + 1) > a->slots && !sslh_i_tally_widen(a)) return;
-    k = sslh_i_tally_slot(a, p, n);
-    if (a->slot[k]) {
-        a->word[a->slot[k] - 1].count++;
-        return;
-    }
-    if (a->n >= UINT32_MAX - 1) {
-        sslh_fail(a->c, SSLH_E_USAGE, "sslh_tokenizer_new: more than 4294967293 different words");
-        return;
-    }
-    if (!sslh_i_room(a->c, (void **)(void *)&a->text, &a->text_room, a->used + n, 1) ||
-        !sslh_i_room(a->c, (void **)(void *)&a->word, &a->cap, a->n + 1, sizeof *a->word))
-        return;
-    memcpy(a->text + a->used, p, n);
-    a->word[a->n].at = a->used;
-    a->word[a->n].size = n;
-    a->word[a->n].count = 1;
-    a->used += n;
-    a->slot[k] = (uint32_t)++a->n;
-}
-
 /* Counts the words (characters, words of BPE) of a text. */
 SSLH_I_FN int sslh_i_tally_text(sslh_tokenizer *t, sslh_i_tally *a, const char *text, size_t size) {
     sslh_i_speller s;
@@ -42258,36 +43378,20 @@ SSLH_I_FN sslh_tokenizer *sslh_i_tokenizer_begin(sslh_ctx *c, const char *fn, co
     return t;
 }
 
-/* The more frequent first; of equals the one that comes first as bytes. */
-typedef struct sslh_i_ranked { int64_t count; const char *p; size_t n; } sslh_i_ranked;
-SSLH_I_FN int sslh_i_ranked_order(const void *a, const void *b) {
-    const sslh_i_ranked *x = (const sslh_i_ranked *)a, *y = (const sslh_i_ranked *)b;
-    size_t n = SSLH_I_MIN(x->n, y->n);
-    int order = n ? memcmp(x->p, y->p, n) : 0;
-    if (x->count != y->count) return x->count > y->count ? -1 : 1;
-    return order ? order : x->n < y->n ? -1 : x->n > y->n;
-}
-
 /* Characters or words that were counted become tokens. */
 SSLH_I_FN int sslh_i_tokens_of_tally(sslh_tokenizer *t, const sslh_i_tally *a, const sslh_tokenizer_desc *d) {
-    sslh_i_ranked *r = (sslh_i_ranked *)sslh_i_alloc(t->c, (a->n + 1) * sizeof *r);
-    size_t i, n = 0, most, extra = sslh_i_special_most(d);
-    if (!r) return 0;
-    for (i = 0; i < a->n; i++) {
-        if (a->word[i].count < (d->min_count ? d->min_count : 1)) continue;
-        r[n].count = a->word[i].count;
-        r[n].p = a->text + a->word[i].at;
-        r[n++].n = a->word[i].size;
-    }
-    qsort(r, n, sizeof *r, sslh_i_ranked_order);
-    most = !d->vocabulary ? n : (size_t)d->vocabulary > extra ? (size_t)d->vocabulary - extra : 0;
-    n = SSLH_I_MIN(n, most);
-    for (i = 0; i < n && (i || sslh_i_tokens_room(t, n + extra)); i++) {
-        int id = sslh_i_token_add(t, r[i].p, r[i].n);
-        if (id >= 0) t->count[id] = r[i].count;
-    }
-    if (!n) sslh_i_tokens_room(t, extra);
-    sslh_i_free(t->c, r);
+    size_t i, extra = sslh_i_special_most(d), most = !d->vocabulary ? a->n : 0;
+    sslh_i_tally sorted;
+    memset(&sorted, 0, sizeof sorted);
+    sorted.c = t->c;
+    if ((size_t)d->vocabulary > extra) most = (size_t)d->vocabulary - extra;
+    if (sslh_i_tally_sorted(a, d->min_count ? d->min_count : 1, most, &sorted) &&
+        sslh_i_tokens_room(t, sorted.n + extra))
+        for (i = 0; i < sorted.n; i++) {
+            int id = sslh_i_token_add(t, sorted.text + sorted.word[i].at, sorted.word[i].size);
+            if (id >= 0) t->count[id] = sorted.word[i].count;
+        }
+    sslh_i_tally_free(&sorted);
     return !SSLH_I_BAD(t->c);
 }
 

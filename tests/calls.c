@@ -419,6 +419,23 @@ static sslh_tokenizer *any_tokenizer(sslh_ctx *c, int loaded) {
     return sslh_load_tokenizer_memory(c, d.kind == SSLH_TOKENS_BPE ? NULL : "a\n##b\n[UNK]", 11,
                                       d.kind == SSLH_TOKENS_BPE ? "a b\nab c\n" : NULL, 9, d);
 }
+/* Word vectors or NULL: trained on a few words or read from a few bytes. */
+static sslh_vectors *any_vectors(sslh_ctx *c, int loaded) {
+    static const char text[] = "a b c a b\na c b a\nencoder a b c";
+    static const char *const files[] = {"2 2\na 1 2\nb 2 1\n", "a 1 2 3\nencoder 4 5 6\nc 7 8 9", "1 1\na \1\2\3\4",
+                                        "x"};
+    sslh_word2vec_desc d;
+    memset(&d, 0, sizeof d);
+    if (loaded) {
+        const char *file = files[dice(4)];
+        return sslh_load_vectors_memory(c, dice(8) ? (const void *)file : dice(2) ? pixels : NULL, strlen(file));
+    }
+    d.dim = dice(3) ? 1 + dice(5) : any_int() % 5000, d.window = zeros_mostly(), d.cbow = dice(2);
+    d.negatives = dice(3) ? 0 : any_int(), d.hierarchical = dice(2), d.sample = zeros_mostly_real();
+    d.min_count = dice(6) ? 1 : any_int(), d.epochs = few(), d.lr = zeros_mostly_real();
+    d.batch = dice(3) ? 1 + dice(9) : any_int();
+    return sslh_word2vec(c, dice(8) ? text : NULL, (size_t)dice((int)sizeof text), d);
+}
 static sslh_conv_desc any_conv(void) {
     sslh_conv_desc d;
     memset(&d, 0, sizeof d);
@@ -1007,6 +1024,24 @@ static int call_row(world *w, int row, const char **names) {
         dice(5) ? reals : NULL))
     ROW(sslh_load_npy, K(sslh_load_npy(c, path)))
     ROW(sslh_load_file, size_t got; sslh_load_file(c, path, dice(2) ? &got : NULL))
+    /* word vectors */
+    ROW(sslh_word2vec, any_vectors(c, 0))
+    ROW(sslh_load_vectors, sslh_load_vectors(c, path))
+    ROW(sslh_load_vectors_memory, any_vectors(c, 1))
+    ROW(sslh_save_vectors, sslh_save_vectors(any_vectors(c, dice(2)), target,
+        (sslh_vectors_format)(dice(4) ? dice(3) : any_int())))
+    ROW(sslh_vectors_query, sslh_vectors_query(any_vectors(c, 0)))
+    ROW(sslh_vectors_tensor, K(sslh_vectors_tensor(any_vectors(c, 1))))
+    ROW(sslh_vectors_word, sslh_vectors_word(any_vectors(c, 1), i[0]))
+    ROW(sslh_vectors_find, sslh_vectors_find(any_vectors(c, 1), text[0]))
+    ROW(sslh_vectors_count, sslh_vectors_count(any_vectors(c, 0), i[0]))
+    ROW(sslh_nearest_words, int word[5]; float cosine[5]; int count = dice(2) ? 1 + dice(5) : few();
+        sslh_nearest_words(any_vectors(c, dice(2)), dice(2) ? "a - b" : text[0], count, dice(8) ? word : NULL,
+            dice(2) ? cosine : NULL))
+    ROW(sslh_analogies, sslh_analogies(any_vectors(c, dice(2)), dice(4) ? "a b b a\n: x\nb a a b\n" : NULL,
+        (size_t)dice(20), few()))
+    ROW(sslh_word_pairs, sslh_word_pairs(any_vectors(c, dice(2)), dice(4) ? "a b 1\nb a 2\nb b x\n" : NULL,
+        (size_t)dice(18)))
     /* tokenizers */
     ROW(sslh_tokenizer_new, any_tokenizer(c, 0))
     ROW(sslh_load_tokenizer, EMPTY(sslh_tokenizer_desc, e); e.kind = (sslh_tokens)dice(6);

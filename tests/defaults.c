@@ -416,7 +416,7 @@ static void said_training(const sslh_method_info *m) {
     size_t used = 0;
     snprintf(open, sizeof open, "} %s_desc;", m->function);
     at = strstr(header, open);
-    snprintf(open, sizeof open, " %s(sslh_ctx *c,", m->function);
+    snprintf(open, sizeof open, "%s(sslh_ctx *c,", m->function);
     end = at ? strstr(at, open) : NULL;
     if (!CHECK(end != NULL, "%s is not declared behind its descriptor", m->function)) return;
     for (; at < end && used + 1 < sizeof text; at++)

@@ -171,6 +171,20 @@ static int read_settings(const uint8_t *p, size_t size) {
     return took;
 }
 
+#if SSLH_WITH_WORD2VEC
+static int read_vectors(const uint8_t *p, size_t size) {
+    static const sslh_vectors_format formats[] = {SSLH_VECTORS_TEXT, SSLH_VECTORS_BINARY, SSLH_VECTORS_GLOVE};
+    sslh_vectors *v = sslh_load_vectors_memory(c, p, size);
+    int word[2];
+    if (!v) return 0;
+    sslh_nearest_words(v, sslh_vectors_word(v, 0), 1, word, NULL);
+    sslh_analogies(v, (const char *)p, size, 0);
+    sslh_word_pairs(v, (const char *)p, size);
+    sslh_clear_error(c); /* a word with a space in it is none */
+    sslh_save_vectors(v, test_temporary("bytes"), formats[size % 3]);
+    return !sslh_error(c);
+}
+#endif
 #if SSLH_WITH_TOKENIZERS
 /* A tokenizer of the kind that the first byte names: vocabulary, a line with a dot, merges (those alone when the
    vocabulary is empty), a line with a dot, and a text. What is left of the text when it is short cuts it, too. */
@@ -221,6 +235,9 @@ static const struct target { const char *name; reader read; } targets[] = {
     {"labels", read_labels}, {"weights", read_weights}, {"net", read_net}, {"checkpoint", read_checkpoint},
 #if SSLH_WITH_TOKENIZERS
     {"tokens", read_tokens},
+#endif
+#if SSLH_WITH_WORD2VEC
+    {"vectors", read_vectors},
 #endif
     {"settings", read_settings}};
 enum { OTHERS = sizeof targets / sizeof targets[0], TARGETS = OTHERS + SSLH_I_READERS };
@@ -281,9 +298,9 @@ static void run_target(int t, const uint8_t *data, size_t size) {
         int64_t mark = sslh_mark(c);
         int ok = k < OTHERS ? targets[k].read(exact, size) : read_row(k - OTHERS, exact, size);
         sslh_clear_error(c);
-        /* nets, methods and tokenizers that were made go with the mark; readers and writers free what they took */
+        /* what was made goes with the mark; readers and writers free what they took */
         if (k < OTHERS && (targets[k].read == read_net || targets[k].read == read_settings ||
-                           !strcmp(targets[k].name, "tokens")))
+                           !strcmp(targets[k].name, "tokens") || !strcmp(targets[k].name, "vectors")))
             sslh_rewind(c, mark);
         if (left_since(mark)) stop(target_name(k), "memory is left");
         accepted[k] += ok;
@@ -423,6 +440,11 @@ static void make_samples(void) {
     add_text("labels", "0 1 2 0 1 2 0 1\n");
     add_text("labels", "999999 1 1 1\n1\t1\r\n1 1");
     for (int i = 0; i < 6; i++) add_text("settings", settings[i]);
+#if SSLH_WITH_WORD2VEC
+    add_text("vectors", "3 2\nthe 0.5 -1\nof 1 2\nand 2e-1 -3.25\n");
+    add_text("vectors", "the 0.5 -1 1\nof 1 2 3\n. . 1 2 3\n");
+    add_sample(target_of("vectors"), "2 2\nthe \0\0\x80?\0\0\0@\nof \0\0\0@\0\0\x80?\n", 29);
+#endif
 #if SSLH_WITH_TOKENIZERS
     static const char *const tokens[] = {
         "\x05[UNK]\nun\n##aff\n##able\nth\n##e\n.\n\n.\nUnaffable the [UNK]\xc3\xa9 \xe4\xb8\xad",

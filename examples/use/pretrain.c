@@ -59,7 +59,7 @@ static void answer(int argc, char **argv) {
     int i;
     for (i = 1; i < argc; i++) {
         if (!strcmp(argv[i], "--methods")) {
-            for (m = sslh_methods(NULL); m->name; m++) printf("%s\n", m->name);
+            for (m = sslh_methods(NULL); m->name; m++) if (m->make) printf("%s\n", m->name);
             exit(0);
         }
         if (!strcmp(argv[i], "--help") && i + 1 < argc && argv[i + 1][0] != '-') {
@@ -85,9 +85,11 @@ static const char *whole_help(void) {
     static char text[8192];
     const sslh_method_info *m;
     size_t used = (size_t)snprintf(text, sizeof text, "%s", help);
-    for (m = sslh_methods(NULL); m->name && used < sizeof text; m++)
+    for (m = sslh_methods(NULL); m->name && used < sizeof text; m++) {
+        if (!m->make) continue; /* learns from something else: word2vec */
         used += (size_t)snprintf(text + used, sizeof text - used, "  %-14s %s (%s %d): %s\n", m->name, m->title,
                                  m->authors, m->year, m->learns_by);
+    }
     return text;
 }
 

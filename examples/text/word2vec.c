@@ -1,0 +1,106 @@
+/* Word vectors: skip-gram or CBOW on a text, then the words nearest to some, "king - man + woman", and how well the
+   vectors agree with people's judgements and answer analogies, where those files are at hand.
+
+       build/examples/word2vec --data wiki.txt --scores wordeval          (files as listed in docs/word2vec.md)
+       build/examples/word2vec --vectors glove.txt --near "king - man + woman"
+
+   The text is put in small letters and all else becomes a space, but for the ends of lines, as word2vec's scripts do
+   it. Without --data it is ssl.h, which is small: what comes out is hardly a language. */
+#define SSLH_IMPLEMENTATION
+#include "../../ssl.h"
+#include "../common.h"
+
+/* a-z stay, A-Z become small, line breaks stay; in place. */
+static void plain_letters(char *text, size_t size) {
+    size_t i;
+    for (i = 0; i < size; i++) {
+        if (text[i] >= 'A' && text[i] <= 'Z') text[i] = (char)(text[i] + 32);
+        else if ((text[i] < 'a' || text[i] > 'z') && text[i] != '\n') text[i] = ' ';
+    }
+}
+
+static void nearest(sslh_vectors *v, const char *expression) {
+    int word[8], i, n = sslh_vectors_query(v).words;
+    float cosine[8];
+    if (strchr(expression, ' ') == NULL && sslh_vectors_find(v, expression) < 0) return;
+    n = sslh_nearest_words(v, expression, n < 8 ? n : 8, word, cosine);
+    printf("  %s:", expression);
+    for (i = 0; i < n; i++) printf(" %s %.2f", sslh_vectors_word(v, word[i]), (double)cosine[i]);
+    printf("\n");
+}
+
+/* What the files in a folder say of the vectors; files that are not there are left out. */
+static void score(sslh_ctx *c, sslh_vectors *v, const char *folder) {
+    static const char *const names[] = {"EN-WS-353-ALL.txt", "EN-SIMLEX-999.txt", "EN-MEN-TR-3k.txt", "EN-RG-65.txt"};
+    char path[1100];
+    size_t size, i;
+    char *text;
+    FILE *f;
+    for (i = 0; i < 5; i++) {
+        snprintf(path, sizeof path, "%s/%s", folder, i < 4 ? names[i] : "questions-words.txt");
+        f = fopen(path, "rb");
+        if (!f) continue;
+        fclose(f);
+        text = sslh_load_file(c, path, &size);
+        if (i < 4) {
+            sslh_pair_score s = sslh_word_pairs(v, text, size);
+            printf("  %-20s Spearman %.3f on %d pairs, %d skipped\n", names[i], (double)s.spearman, s.pairs, s.skipped);
+        } else {
+            sslh_analogy_score s = sslh_analogies(v, text, size, 30000);
+            printf("  analogies            %.1f %% of %d, %d skipped (30,000 words)\n", 100 * (double)s.accuracy,
+                   s.questions, s.skipped);
+        }
+    }
+}
+
+int main(int argc, char **argv) {
+    options o = options_parse(&argc, argv, "Word vectors (Mikolov et al. 2013).",
+                              "  --vectors FILE vectors of others instead of training\n"
+                              "  --scores FOLDER word pairs and analogies\n  --near TEXT    nearest words of a sum\n"
+                              "  --cbow         instead of skip-gram           --hierarchical  softmax by a tree\n"
+                              "  --dim N        of a vector (default 100)      --save FILE     as text\n");
+    static const char *const some[] = {"king", "music", "river", "war", "king - man + woman", "image", "loss"};
+    const char *vectors = NULL, *scores = NULL, *near_to = NULL, *save = NULL, *value;
+    sslh_ctx *c = options_create(&o);
+    sslh_word2vec_desc d = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0};
+    sslh_vectors_info info;
+    sslh_vectors *v;
+    size_t size = 0, i;
+    int k;
+    d.epochs = o.epochs;
+    d.batch = o.batch;
+    for (k = 1; k < argc; k++) {
+        if ((value = option_value(argc, argv, &k, "--vectors")) != NULL) vectors = value;
+        else if ((value = option_value(argc, argv, &k, "--scores")) != NULL) scores = value;
+        else if ((value = option_value(argc, argv, &k, "--near")) != NULL) near_to = value;
+        else if ((value = option_value(argc, argv, &k, "--save")) != NULL) save = value;
+        else if ((value = option_value(argc, argv, &k, "--dim")) != NULL) d.dim = (int)option_number("--dim", value);
+        else if (!strcmp(argv[k], "--cbow")) d.cbow = 1;
+        else if (!strcmp(argv[k], "--hierarchical")) d.hierarchical = 1, d.negatives = SSLH_OFF;
+        else {
+            fprintf(stderr, "%s: unknown option (try --help)\n", argv[k]);
+            return 2;
+        }
+    }
+    if (vectors) v = sslh_load_vectors(c, vectors);
+    else {
+        char *text = sslh_load_file(c, o.data ? o.data : "ssl.h", &size);
+        stop_on_error(c);
+        if (o.smoke && size > 300000) size = 300000;
+        plain_letters(text, size);
+        v = sslh_word2vec(c, text, size, d);
+    }
+    stop_on_error(c);
+    info = sslh_vectors_query(v);
+    printf("%d words of %d numbers", info.words, info.dim);
+    if (info.corpus) printf(" from %.0f words of text; loss %.3f nats", (double)info.corpus, (double)info.loss);
+    printf("\n");
+    if (near_to) nearest(v, near_to);
+    for (i = 0; !near_to && i < sizeof some / sizeof some[0]; i++)
+        if (strcmp(some[i], "king - man + woman") != 0 || (sslh_vectors_find(v, "king") >= 0 &&
+            sslh_vectors_find(v, "man") >= 0 && sslh_vectors_find(v, "woman") >= 0))
+            nearest(v, some[i]);
+    if (scores) score(c, v, scores);
+    if (save) sslh_save_vectors(v, save, SSLH_VECTORS_TEXT);
+    return finish(c);
+}

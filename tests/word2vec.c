@@ -1,0 +1,329 @@
+/* word2vec: the values of its equations against a plain copy, same bits for any number of threads, what it learns on a
+   made language, files of word vectors, scores, hostile input, failures of memory; Wikipedia where it is there. */
+#include "../ssl.h"
+#include "harness.h"
+#if SSLH_WITH_WORD2VEC
+
+static sslh_ctx *context(int threads) {
+    sslh_desc d;
+    memset(&d, 0, sizeof d);
+    d.threads = threads;
+    d.seed = 7;
+    return sslh_create(d);
+}
+static sslh_word2vec_desc settings(void) {
+    sslh_word2vec_desc d;
+    memset(&d, 0, sizeof d);
+    return d;
+}
+
+/* A language: lines of six words of one of eight topics, ten words each ("c7" is word 7 of topic c), among five words
+   that stand everywhere. */
+enum { LINES = 600 };
+static char *language(size_t *size) {
+    char *text = (char *)malloc(LINES * 12 * 4 + 1), *at = text;
+    for (int line = 0; line < LINES; line++) {
+        int topic = (int)sslh_random_below(3, 1, (uint64_t)line, 8);
+        for (int k = 0; k < 10; k++) {
+            uint64_t place = (uint64_t)(line * 10 + k);
+            if (k % 5 < 3) at += sprintf(at, "%c%d ", 'a' + topic, (int)sslh_random_below(3, 2, place, 10));
+            else at += sprintf(at, "x%d ", (int)sslh_random_below(3, 3, place, 5));
+        }
+        at[-1] = '\n';
+    }
+    *size = (size_t)(at - text);
+    return text;
+}
+
+/* Of the words of a topic and their nearest three, how many are of the same topic. */
+static double purity(sslh_vectors *v) {
+    int right = 0, all = 0;
+    for (int topic = 0; topic < 8; topic++)
+        for (int k = 0; k < 10; k++) {
+            char word[8];
+            int near_words[3];
+            snprintf(word, sizeof word, "%c%d", 'a' + topic, k);
+            for (int i = sslh_nearest_words(v, word, 3, near_words, NULL) - 1; i >= 0; i--, all++)
+                right += sslh_vectors_word(v, near_words[i])[0] == 'a' + topic;
+        }
+    return (double)right / (all ? all : 1);
+}
+
+/* All four ways learn the topics, chance is 0.11; and the loss falls below that of guessing. */
+static void learns(void) {
+    size_t size;
+    char *text = language(&size);
+    for (int way = 0; way < 5; way++) {
+        sslh_ctx *c = context(2);
+        sslh_word2vec_desc d = settings();
+        d.dim = 12, d.epochs = way == 4 ? 1 : 10, d.window = 3, d.batch = 64, d.sample = 1e-2f;
+        d.lr = 0.05f;
+        d.cbow = way & 1, d.hierarchical = way / 2 % 2;
+        if (d.hierarchical) d.negatives = SSLH_OFF;
+        if (way == 4) d.lr = 1e-6f; /* hardly any training */
+        sslh_vectors *v = sslh_word2vec(c, text, size, d);
+        sslh_vectors_info info = sslh_vectors_query(v);
+        double p = v ? purity(v) : 0;
+        CHECK_OK(c);
+        CHECK(info.words == 85 && info.dim == 12 && info.corpus == LINES * 10, "%d words, corpus %ld", info.words,
+              (long)info.corpus);
+        if (way < 4) CHECK(p > 0.8, "way %d: %.2f of the nearest words are of the same topic", way, p);
+        else CHECK(p < 0.4, "untrained: %.2f", p);
+        /* before training each of the six answers of negative sampling costs ln 2 (a negative that is w is left out) */
+        if (way == 4)
+            CHECK(info.loss > 5.5 * log(2.0) && info.loss <= 6 * log(2.0) + 1e-3, "loss %g", (double)info.loss);
+        else if (way < 2) CHECK(info.loss < 6 * log(2.0) - 0.5, "way %d: loss %g", way, (double)info.loss);
+        sslh_destroy(c);
+    }
+    free(text);
+}
+
+/* The same bits with one, two and five threads; others with another seed or another batch. */
+static void same_bits(void) {
+    size_t size;
+    char *text = language(&size);
+    for (int way = 0; way < 3; way++) {
+        unsigned long long hash[5];
+        for (int run = 0; run < 5; run++) {
+            static const int threads[] = {1, 2, 5, 2, 2};
+            sslh_desc cd;
+            sslh_word2vec_desc d = settings();
+            memset(&cd, 0, sizeof cd);
+            cd.threads = threads[run], cd.seed = run == 3 ? 8 : 7;
+            sslh_ctx *c = sslh_create(cd);
+            d.dim = 21, d.epochs = 1, d.batch = run == 4 ? 100 : 128, d.cbow = way == 1, d.hierarchical = way == 2;
+            sslh_vectors *v = sslh_word2vec(c, text, size, d);
+            const sslh_tensor *x = sslh_vectors_tensor(v);
+            CHECK_OK(c);
+            hash[run] = test_hash(x->data, x->count * sizeof *x->data, 0);
+            sslh_destroy(c);
+        }
+        CHECK(hash[0] == hash[1] && hash[0] == hash[2], "way %d: the bits depend on the threads", way);
+        CHECK(hash[0] != hash[3] && hash[0] != hash[4], "way %d: seed or batch do not matter", way);
+    }
+    free(text);
+}
+
+/* One prediction against equations (1) to (4), with the draws that skip-gram made told by what moved. A text of two
+   words, of which the first line has both: word a predicts b and b predicts a, each with one negative that is the other
+   word or left out. */
+static void one_step(void) {
+    static const char text[] = "a b\n";
+    sslh_ctx *c = context(1);
+    sslh_word2vec_desc d = settings();
+    d.dim = 4, d.epochs = 1, d.min_count = 1, d.negatives = 1, d.sample = SSLH_OFF, d.lr = 0.5f, d.window = 1;
+    sslh_vectors *v = sslh_word2vec(c, text, sizeof text - 1, d);
+    CHECK_OK(c);
+    CHECK(sslh_vectors_query(v).predictions == 2, "%ld predictions", (long)sslh_vectors_query(v).predictions);
+    /* v starts at 0, so both predictions of the only batch are 1/2, e is 0 and u stays within 1/2 over D */
+    const sslh_tensor *x = sslh_vectors_tensor(v);
+    for (size_t i = 0; i < x->count; i++)
+        CHECK(fabs((double)x->data[i]) <= 0.125, "u starts at %g", (double)x->data[i]);
+    double loss = (double)sslh_vectors_query(v).loss;
+    CHECK(loss >= log(2.0) - 1e-5 && loss <= 2 * log(2.0) + 1e-5, "loss %g", loss);
+    /* with a batch of one prediction the second one sees what the first one changed */
+    sslh_real u[2][4], w[2][4] = {{0}}, e[4];
+    for (int i = 0; i < 8; i++) u[i / 4][i % 4] = x->data[i];
+    sslh_destroy(c);
+    c = context(1);
+    d.batch = 1, d.hierarchical = 1, d.negatives = SSLH_OFF; /* one fork: b (the rarer or later) goes left, y = 1 */
+    v = sslh_word2vec(c, text, sizeof text - 1, d);
+    x = sslh_vectors_tensor(v);
+    for (int step = 0; step < 2; step++) { /* the centre is a, then b; its neighbour is the input */
+        int input = step == 0, label = step == 1;
+        double f = 0, p, rate = 0.5 * (1 - 2.0 / 3);
+        for (int k = 0; k < 4; k++) f += (double)u[input][k] * (double)w[0][k];
+        p = 1 / (1 + exp(-f));
+        for (int k = 0; k < 4; k++) {
+            e[k] = (sslh_real)(rate * (label - p) * (double)w[0][k]);
+            w[0][k] += (sslh_real)(rate * (label - p) * (double)u[input][k]);
+        }
+        for (int k = 0; k < 4; k++) u[input][k] += e[k];
+    }
+    CHECK_OK(c);
+    for (int i = 0; i < 8; i++) CHECK_NEAR(x->data[i], u[i / 4][i % 4], 1e-6);
+    sslh_destroy(c);
+}
+
+/* Files in all formats come back; and what others write. */
+static void files(void) {
+    static const sslh_vectors_format formats[] = {SSLH_VECTORS_TEXT, SSLH_VECTORS_BINARY, SSLH_VECTORS_GLOVE};
+    static const char others[][80] = {
+        "2 3\nthe 0.5 -1 2e-1 \nof 1 2 3 \n",     /* fastText: a space at the end */
+        "the 0.5 -1 2e-1\nof 1 2 3\n",            /* GloVe */
+        "the 0.5 -1 2e-1\n. . . 1 2 3\n",         /* a word with spaces */
+        "2 3\r\nthe 0.5 -1 2e-1\r\nof 1 2 3\r\n", /* Windows */
+        "2 3\nthe 0.5 -1 2e-1\nof 1 2 3"};
+    size_t size;
+    char *text = language(&size);
+    sslh_ctx *c = context(1);
+    sslh_word2vec_desc d = settings();
+    d.dim = 5, d.epochs = 1;
+    sslh_vectors *v = sslh_word2vec(c, text, size, d);
+    const sslh_tensor *x = sslh_vectors_tensor(v);
+    x->data[0] = (sslh_real)1e-38f, x->data[1] = (sslh_real)-3e38f, x->data[2] = 0, x->data[3] = 1, x->data[4] = 999999;
+    for (int i = 0; i < 3; i++) {
+        const char *path = test_temporary("vectors");
+        sslh_save_vectors(v, path, formats[i]);
+        sslh_vectors *again = sslh_load_vectors(c, path);
+        CHECK_OK(c);
+        const sslh_tensor *y = sslh_vectors_tensor(again);
+        CHECK(y->count == x->count && sslh_vectors_query(again).words == 85, "format %d: another size", i);
+        for (size_t k = 0; k < x->count && k < y->count; k++)
+            CHECK((float)x->data[k] == (float)y->data[k], "format %d: %.9g became %.9g", i, (double)x->data[k],
+                  (double)y->data[k]);
+        for (int k = 0; k < 85; k++)
+            CHECK(!strcmp(sslh_vectors_word(v, k), sslh_vectors_word(again, k)), "format %d: word %d", i, k);
+        CHECK(sslh_vectors_find(again, sslh_vectors_word(v, 84)) == 84 && sslh_vectors_find(again, "none") == -1 &&
+                  sslh_vectors_count(v, 0) > 100 && sslh_vectors_count(again, 0) == 0,
+              "words are found");
+        remove(path);
+    }
+    for (size_t i = 0; i < sizeof others / sizeof others[0]; i++) {
+        sslh_vectors *o = sslh_load_vectors_memory(c, others[i], strlen(others[i]));
+        CHECK_OK(c);
+        const sslh_tensor *y = sslh_vectors_tensor(o);
+        CHECK(y->count == 6 && y->data[1] == -1 && (float)y->data[2] == 0.2f && y->data[5] == 3 &&
+                  !strcmp(sslh_vectors_word(o, 1), i == 2 ? ". . ." : "of"),
+              "file %d", (int)i);
+    }
+    /* binary without a line break behind the rows, as gensim writes it */
+    static const unsigned char plain[] = "2 1\na \0\0\x80?bc \0\0\0@";
+    sslh_vectors *o = sslh_load_vectors_memory(c, plain, sizeof plain - 1);
+    CHECK_OK(c);
+    CHECK(sslh_vectors_tensor(o)->data[1] == 2 && sslh_vectors_find(o, "bc") == 1, "binary without line breaks");
+    free(text);
+    sslh_destroy(c);
+}
+
+static void scores(void) {
+    static const char vectors[] = "6 3\nman 1 0 0\nwoman 1 1 0\nking 1 0 1\nqueen 1 1 1\nfar 0 -1 -1\nNear 1 0.1 0\n";
+    static const char questions[] = ": family\nman woman king queen\nMan Woman King Queen\nman king woman far\n"
+                                    "man woman king none\n\nonly three words\n";
+    static const char pairs[] = "# a comment\nman\twoman\t5\nman king 5\nking queen 8\nman far 1\nman none 3\n"
+                                "man man x\n";
+    sslh_ctx *c = context(1);
+    sslh_vectors *v = sslh_load_vectors_memory(c, vectors, sizeof vectors - 1);
+    int word[5];
+    float cosine[5];
+    CHECK(sslh_nearest_words(v, "king - man + woman", 2, word, cosine) == 2 && word[0] == 3, "king - man + woman is %s",
+          sslh_vectors_word(v, word[0]));
+    CHECK(sslh_nearest_words(v, "man", 5, word, cosine) == 5 && word[0] == 5 && word[4] == 4, "the nearest of man");
+    CHECK_NEAR(cosine[0], 1 / sqrt(1.01), 1e-6);
+    CHECK_NEAR(cosine[4], 0, 1e-6);
+    sslh_analogy_score a = sslh_analogies(v, questions, sizeof questions - 1, 0);
+    CHECK(a.questions == 3 && a.skipped == 1 && a.right == 2, "%d questions, %d right, %d skipped", a.questions,
+          a.right, a.skipped);
+    CHECK_NEAR(a.accuracy, 2.0 / 3, 1e-6);
+    a = sslh_analogies(v, questions, sizeof questions - 1, 3);
+    CHECK(a.questions == 0 && a.skipped == 4, "among three words %d questions", a.questions);
+    /* people: 5 5 8 1, cosines .707 .707 .816 0: the ranks agree */
+    sslh_pair_score p = sslh_word_pairs(v, pairs, sizeof pairs - 1);
+    CHECK(p.pairs == 4 && p.skipped == 1, "%d pairs, %d skipped", p.pairs, p.skipped);
+    CHECK_NEAR(p.spearman, 1, 1e-6);
+    /* ranks 1 2.5 2.5 4 against 4 1.5 1.5 3: by hand -0.5 / 4.5 */
+    p = sslh_word_pairs(v, "man far 9\nman woman 5\nman king 5\nking queen 7\n", 56);
+    CHECK_NEAR(p.spearman, (-1.5 * 1.5 - 0.0 + 1.5 * 0.5) / 4.5, 1e-6);
+    CHECK_OK(c);
+    sslh_destroy(c);
+}
+
+static void refused(void) {
+    static const struct { const char *bytes, *error; } rows[] = {
+        {"", "no words"}, {"2 3\na 1 2 3\n", "1 rows, but the first line says 2"}, {"0 3\n", "no words"},
+        {"1 3\na 1 2\n", "do not fit"}, {"1 3\na 1 2 x\n", "do not fit"}, {"a 1 2\na 3 4\n", "there already"},
+        {"a 1 2\nb 3\n", "is not followed by 2 numbers"}, {"a 1 2\nb 3 4e99\n", "is no number"},
+        {"a b c\n", "no words"},
+        {"1 2\na 1 2\nb 1 2\n", "2 rows, but the first line says 1"}, {"99999999 3\na \1\2\3\4", "do not fit"},
+        {"1 1\na \377\377\377\177", "NaN"}, {"1 2\n1 2 3 4 5 6 7 8 9\n", NULL}};
+    sslh_ctx *c = context(1);
+    sslh_word2vec_desc d = settings();
+    int word[3];
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        sslh_vectors *v = sslh_load_vectors_memory(c, rows[i].bytes, strlen(rows[i].bytes));
+        CHECK(!v == (rows[i].error != NULL), "row %d is accepted or not", (int)i);
+        if (rows[i].error) CHECK_ERROR(c, rows[i].error);
+    }
+    CHECK(!sslh_word2vec(c, NULL, 0, d), "no text");
+    CHECK_ERROR(c, "the text is NULL");
+    CHECK(!sslh_word2vec(c, "a b c", 5, d), "rare words");
+    CHECK_ERROR(c, "0 words stand in the text at least 5 times");
+    d.negatives = SSLH_OFF;
+    CHECK(!sslh_word2vec(c, "a b c", 5, d), "nothing to predict with");
+    CHECK_ERROR(c, "one of them must be on");
+    d = settings(), d.dim = -3;
+    CHECK(!sslh_word2vec(c, "a b c", 5, d), "negative dim");
+    CHECK_ERROR(c, "1 to 4096");
+    sslh_vectors *v = sslh_load_vectors_memory(c, "a 1 2\nb 2 1\n", 12);
+    CHECK(sslh_nearest_words(v, "a nothing", 1, word, NULL) == 0, "an unknown word");
+    CHECK_ERROR(c, "\"nothing\" is not in the vocabulary");
+    sslh_nearest_words(v, " ", 1, word, NULL);
+    CHECK_ERROR(c, "no word is given");
+    sslh_nearest_words(v, "a", 3, word, NULL);
+    CHECK_ERROR(c, "k is not");
+    CHECK(sslh_nearest_words(v, "a", 2, word, NULL) == 1, "only one other word");
+    sslh_analogies(v, NULL, 3, 0);
+    CHECK_ERROR(c, "the text is NULL");
+    sslh_word_pairs(v, NULL, 3);
+    CHECK_ERROR(c, "the text is NULL");
+    sslh_save_vectors(v, test_temporary("x"), (sslh_vectors_format)7);
+    CHECK_ERROR(c, "the format is 7");
+    sslh_load_vectors(c, "no such file");
+    CHECK_ERROR(c, "no such file");
+    CHECK(!sslh_vectors_word(NULL, 0) && sslh_vectors_find(NULL, "a") == -1 && !sslh_vectors_query(NULL).words &&
+              !sslh_nearest_words(NULL, "a", 1, word, NULL) && sslh_vectors_tensor(NULL) &&
+              !sslh_vectors_count(NULL, 0),
+          "NULL is taken");
+    CHECK_OK(c);
+    sslh_destroy(c);
+}
+
+static void failing_memory(void) {
+    size_t size;
+    char *text = language(&size);
+    long calls = 1;
+    size = 4000;
+    for (long at = 1; at <= calls; at++) {
+        test_memory memory;
+        sslh_desc cd;
+        sslh_word2vec_desc d = settings();
+        int word[2];
+        memset(&memory, 0, sizeof memory);
+        memset(&cd, 0, sizeof cd);
+        cd.threads = 1, cd.alloc = test_alloc, cd.release = test_release, cd.user = &memory;
+        sslh_ctx *c = sslh_create(cd);
+        long live = memory.live, before = memory.calls;
+        int64_t mark = sslh_mark(c);
+        memory.fail_at = before + at;
+        d.dim = 4, d.epochs = 1, d.hierarchical = 1, d.min_count = 1;
+        sslh_vectors *v = sslh_word2vec(c, text, size, d);
+        sslh_nearest_words(v, "a1", 2, word, NULL);
+        sslh_analogies(v, "a1 a2 b1 b2\n", 12, 0);
+        sslh_word_pairs(v, "a1 a2 3\nb1 b2 4\n", 16);
+        sslh_load_vectors_memory(c, "a 1 2\nb 2 1\n", 12);
+        if (memory.calls - before >= at) {
+            CHECK_ERROR(c, "out of memory");
+            calls = at + 1;
+        } else CHECK_OK(c);
+        sslh_rewind(c, mark);
+        /* the heap of steps may have grown by a product's scratch */
+        CHECK(memory.live <= live + 4, "allocation %ld: %ld blocks are left", at, memory.live - live);
+        sslh_destroy(c);
+        CHECK(memory.live == 0, "allocation %ld: %ld blocks leak", at, memory.live);
+    }
+    CHECK(calls > 15, "only %ld allocations", calls);
+    free(text);
+}
+#endif
+
+TESTS_BEGIN
+#if SSLH_WITH_WORD2VEC
+    TEST(one_step)
+    TEST(learns)
+    TEST(same_bits)
+    TEST(files)
+    TEST(scores)
+    TEST(refused)
+    TEST(failing_memory)
+#endif
+TESTS_END
