@@ -1749,6 +1749,8 @@ static sslh_tensor *graph_row(graph *g, int row, sslh_tensor *x, const char **na
     LOSS(sslh_mse, return sslh_mse(c, x, leaf(g, s)))
     LOSS(sslh_l1, return sslh_l1(c, x, leaf(g, s)))
     LOSS(sslh_huber, return sslh_huber(c, x, leaf(g, s), f))
+    LOSS(sslh_adversarial_loss, a = dice(2) ? leaf(g, s) : NULL;
+        return sslh_adversarial_loss(c, a, x, (sslh_adversary)(1 + dice(4))))
     LOSS(sslh_kl_div, x = view(g, x, 2); a = sslh_softmax(c, constant(g, shape_of(x)), 1);
         return sslh_kl_div(c, sslh_log_softmax(c, x, 1), a))
     LOSS(sslh_nt_xent, x = view(g, x, 2); if (x->shape[0] < 2) return NULL; x = sslh_shift(c, sslh_tanh(c, x), 1.2f);
