@@ -7,7 +7,8 @@
 
 enum { SHOWN = 10, ROWS = 5, JUDGED = 2000, PROBED = 5000 };
 
-/* What the callback keeps: the same noises at some epochs. */
+/* What the callback keeps: the same noises after 1, 2, 4 .. epochs and after the last, which takes the place of the
+   latest when there are enough. */
 typedef struct progress {
     sslh_tensor *sheet; /* (SHOWN (1 + ROWS),H,W,C), made before the training, at whose end what it made goes */
     char name[ROWS + 1][16];
@@ -21,11 +22,13 @@ static void row_put(progress *p, const sslh_tensor *x) {
 static int show(const sslh_train_info *info, void *user) {
     progress *p = (progress *)user;
     int done = info->epoch + 1, late = p->minutes > 0 && info->seconds > 60 * p->minutes;
-    if (info->epoch_end && p->rows <= ROWS && (late || done * ROWS / p->epochs > (done - 1) * ROWS / p->epochs)) {
+    int last = late || done == p->epochs;
+    if (info->epoch_end && (last || (p->rows <= ROWS && (done & (done - 1)) == 0))) {
+        if (p->rows > ROWS) p->rows = ROWS;
         snprintf(p->name[p->rows], sizeof p->name[0], "epoch %d", done);
         row_put(p, sslh_gan_sample(info->method, SHOWN, 1));
     }
-    return late;
+    return last && info->epoch_end;
 }
 
 /* Steps between three pairs of noises, the first and last of each row. */
@@ -219,7 +222,8 @@ int main(int argc, char **argv) {
     g.rows = names;
     g.columns = SHOWN;
     g.title = "GAN: test images, and the same ten noises while it learns";
-    sslh_picture_grid_ex(c, out_path(&o, path, sizeof path, "gan.png"), sslh_slice(c, p.sheet, 0, 0, p.rows * SHOWN), g);
+    sslh_picture_grid_ex(c, out_path(&o, path, sizeof path, "gan.png"), sslh_slice(c, p.sheet, 0, 0, p.rows * SHOWN),
+                         g);
     between(c, &m, 100, out_path(&o, path, sizeof path, "gan_between.png"));
     if (probes && train.labels && test.labels) {
         probe(c, NULL, NULL, 0, 0, train, test);
