@@ -1255,9 +1255,9 @@ SSLH_API sslh_tensor *sslh_mse(sslh_ctx *c, sslh_tensor *x, sslh_tensor *target)
 SSLH_API sslh_tensor *sslh_l1(sslh_ctx *c, sslh_tensor *x, sslh_tensor *target);
 SSLH_API sslh_tensor *sslh_huber(sslh_ctx *c, sslh_tensor *x, sslh_tensor *target, float delta);
 /* What two players pay (>>gan) for logits that images are real, of real and fake ones; s is the sigmoid, each term the
-   mean over a tensor. With both, the discriminator: kinds 1 and 2 -log s(real) and -log(1 - s(fake)), 3 max(0, 1 -
-   real) and max(0, 1 + fake), 4 fake and -real. With real NULL the generator: 1 -log s(fake), 2 log(1 - s(fake)), 3 and
-   4 -fake. The two may have different shapes. */
+   mean over a tensor. With both the discriminator: kinds 1 and 2 -log s(real) and -log(1 - s(fake)), 3 max(0, 1 - real)
+   and max(0, 1 + fake), 4 fake and -real. With real NULL the generator: 1 -log s(fake), 2 log(1 - s(fake)), 3 and 4
+   -fake. The two may have different shapes. */
 typedef enum sslh_adversary { SSLH_NON_SATURATING = 1, SSLH_MINIMAX, SSLH_HINGE, SSLH_WASSERSTEIN } sslh_adversary;
 SSLH_API sslh_tensor *sslh_adversarial_loss(sslh_ctx *c, sslh_tensor *real, sslh_tensor *fake, sslh_adversary kind);
 /* sum over the last axis of target (log target - log_prob), mean over rows; 0 log 0 = 0; target: no gradient. */

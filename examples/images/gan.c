@@ -7,21 +7,28 @@
 
 enum { SHOWN = 10, ROWS = 5, JUDGED = 2000, PROBED = 5000 };
 
-/* What the callback keeps: the same noises at some epochs. */
+/* What the callback keeps: the same noises after 1, 2, 4 .. epochs and after the last, which takes the place of the
+   latest when there are enough. */
 typedef struct progress {
-    sslh_tensor *row[ROWS + 1]; /* the first holds real images */
+    sslh_tensor *sheet; /* (SHOWN (1 + ROWS),H,W,C), made before the training, at whose end what it made goes */
     char name[ROWS + 1][16];
     int rows, epochs;
     double minutes; /* stop then; 0: never */
 } progress;
+static void row_put(progress *p, const sslh_tensor *x) {
+    if (sslh_error(x->ctx)) return;
+    memcpy(p->sheet->data + (size_t)p->rows++ * x->count, x->data, x->count * sizeof *x->data);
+}
 static int show(const sslh_train_info *info, void *user) {
     progress *p = (progress *)user;
     int done = info->epoch + 1, late = p->minutes > 0 && info->seconds > 60 * p->minutes;
-    if (info->epoch_end && p->rows <= ROWS && (late || done * ROWS / p->epochs > (done - 1) * ROWS / p->epochs)) {
+    int last = late || done == p->epochs;
+    if (info->epoch_end && (last || (p->rows <= ROWS && (done & (done - 1)) == 0))) {
+        if (p->rows > ROWS) p->rows = ROWS;
         snprintf(p->name[p->rows], sizeof p->name[0], "epoch %d", done);
-        p->row[p->rows++] = sslh_persist(sslh_gan_sample(info->method, SHOWN, 1));
+        row_put(p, sslh_gan_sample(info->method, SHOWN, 1));
     }
-    return late;
+    return last && info->epoch_end;
 }
 
 /* Steps between three pairs of noises, the first and last of each row. */
@@ -47,13 +54,13 @@ static void between(sslh_ctx *c, sslh_method *m, int latent, const char *path) {
 static sslh_tensor *judged(sslh_ctx *c, sslh_net *judge, sslh_method *m, sslh_data data) {
     sslh_feature_desc f = {0};
     sslh_preprocess p = sslh_get_preprocess(judge);
-    sslh_tensor *part[JUDGED / 100], *x;
-    sslh_tensor *mean, *std;
+    sslh_tensor *part[JUDGED / 100], *x, *mean, *std;
     int i;
     if (!m) return sslh_features(c, judge, sslh_data_range(data, 0, data.count < JUDGED ? data.count : JUDGED), f);
     sslh_train_mode(judge, 0);
     sslh_no_grad(c, 1);
     x = sslh_gan_sample(m, JUDGED, 2); /* (n,H,W,C) */
+    for (i = 0; i < 4; i++) if (p.std[i] == 0) p.std[i] = 1; /* it stands for 1 */
     mean = sslh_from(c, sslh_dim1(data.channels), p.mean);
     std = sslh_from(c, sslh_dim1(data.channels), p.std);
     x = sslh_div(c, sslh_sub(c, x, mean), std);
@@ -152,7 +159,7 @@ int main(int argc, char **argv) {
     sslh_method m;
     sslh_grid_desc g = {0};
     sslh_tensor *real, *other, *first;
-    progress p = {{0}, {{0}}, 0, 0, 0};
+    progress p = {NULL, {{0}}, 0, 0, 0};
     const char *names[ROWS + 1], *file = NULL, *v;
     char path[1024];
     float apart[3];
@@ -198,10 +205,11 @@ int main(int argc, char **argv) {
     {
         sslh_loader_desc ld = {0};
         sslh_batch batch;
+        p.sheet = sslh_persist(sslh_zeros(c, sslh_dim4(SHOWN * (ROWS + 1), d.height, d.width, d.channels)));
         ld.batch = SHOWN;
         ld.in_order = 1;
         if (sslh_next_batch(sslh_loader_new(c, test, ld), &batch))
-            p.row[p.rows++] = sslh_persist(sslh_batch_images(c, batch));
+            row_put(&p, sslh_batch_images(c, batch));
     }
     method_said(&m, &t, train, test);
     sslh_train(c, m, train, t);
@@ -214,7 +222,8 @@ int main(int argc, char **argv) {
     g.rows = names;
     g.columns = SHOWN;
     g.title = "GAN: test images, and the same ten noises while it learns";
-    sslh_picture_grid_ex(c, out_path(&o, path, sizeof path, "gan.png"), sslh_concat(c, p.row, p.rows, 0), g);
+    sslh_picture_grid_ex(c, out_path(&o, path, sizeof path, "gan.png"), sslh_slice(c, p.sheet, 0, 0, p.rows * SHOWN),
+                         g);
     between(c, &m, 100, out_path(&o, path, sizeof path, "gan_between.png"));
     if (probes && train.labels && test.labels) {
         probe(c, NULL, NULL, 0, 0, train, test);
