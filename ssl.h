@@ -2,9 +2,9 @@
 
    Learns representations from data without labels: rotation prediction, jigsaw puzzles, context prediction, inpainting,
    colorization, SimCLR, MoCo, NNCLR, contrastive predictive coding of sound and images, BYOL, SimSiam, DINO, Barlow
-   Twins, VICReg, SwAV, plain, variational and masked autoencoders (and with labels SupCon), on tensors with
-   reverse-mode differentiation, SIMD matrix products and convolutions, augmentations, encoders, optimisers, probes and
-   pictures. It needs libc and libm, nothing else.
+   Twins, VICReg, SwAV, plain, variational and masked autoencoders (and with labels SupCon), word2vec, on
+   tensors with reverse-mode differentiation, SIMD matrix products and convolutions, augmentations, tokenizers, encoders,
+   optimisers, probes and pictures. It needs libc and libm, nothing else.
 
    Do this in exactly one .c or .cpp file:
 
@@ -2940,6 +2940,12 @@ typedef struct sslh_word2vec_desc {
    which no window leaves. It has a trainer of its own; the same bits for any number of threads. Training: lr=0.025
    schedule=linear_decay. Paper: the same. */
 SSLH_API sslh_vectors *sslh_word2vec(sslh_ctx *c, const char *text, size_t size, sslh_word2vec_desc desc);
+/* The text with "_" between words a and b, both there at least min_count times (0: 5), that stand side by side more
+   often than by chance: (count(a b) - min_count) words / (count(a) count(b)) > threshold (0: 100; words: of the text).
+   No word goes into two pairs; what comes out may go in again, with a lower threshold, for phrases up to four words.
+   Memory of the context; NULL on error. */
+SSLH_API char *sslh_phrases(sslh_ctx *c, const char *text, size_t size, int min_count, float threshold,
+                            size_t *out_size);
 
 typedef struct sslh_vectors_info {
     int     words, dim;
@@ -39073,6 +39079,83 @@ SSLH_I_FN sslh_vectors *sslh_i_vectors_begin(sslh_ctx *c, const char *fn, const 
     return NULL;
 }
 
+/* --- phrases (word2phrase.c, which belongs to Mikolov et al. 2013) ------------------------------------------------ */
+
+typedef struct sslh_i_phrases {
+    sslh_i_tally words, pairs; /* pairs: "a b" */
+    char        *key;          /* (key_room) */
+    size_t       key_room;
+    int64_t      total;        /* words of the text */
+} sslh_i_phrases;
+
+/* "a b" into .key; its length, 0 and an error without memory. */
+SSLH_I_FN size_t sslh_i_phrases_key(sslh_i_phrases *s, const char *a, size_t n, const char *b, size_t m) {
+    if (!sslh_i_room(s->words.c, (void **)(void *)&s->key, &s->key_room, n + m + 1, 1)) return 0;
+    memcpy(s->key, a, n);
+    s->key[n] = ' ';
+    memcpy(s->key + n + 1, b, m);
+    return n + m + 1;
+}
+
+/* By how much a and b stand together more often than by chance. */
+SSLH_I_FN double sslh_i_phrases_score(sslh_i_phrases *s, const char *a, size_t n, const char *b, size_t m, int least) {
+    int first = sslh_i_tally_find(&s->words, a, n), second = sslh_i_tally_find(&s->words, b, m);
+    size_t length = sslh_i_phrases_key(s, a, n, b, m);
+    int both = length ? sslh_i_tally_find(&s->pairs, s->key, length) : -1;
+    double score;
+    if (first < 0 || second < 0 || both < 0 || s->words.word[first].count < least ||
+        s->words.word[second].count < least)
+        return 0;
+    score = (double)(s->pairs.word[both].count - least) / (double)s->words.word[first].count;
+    return score / (double)s->words.word[second].count * (double)s->total;
+}
+
+SSLH_DEF char *sslh_phrases(sslh_ctx *c, const char *text, size_t size, int min_count, float threshold,
+                            size_t *out_size) {
+    static const char fn[] = "sslh_phrases";
+    sslh_i_phrases s;
+    char *out = NULL;
+    size_t at, n, used = 0, length = 0;
+    int line, pass, joined = 0, least = min_count ? min_count : 5;
+    if (out_size) *out_size = 0;
+    if (SSLH_I_BAD(c)) return NULL;
+    if (!text || min_count < 0 || !(threshold >= 0)) {
+        sslh_fail(c, SSLH_E_USAGE, "%s: %s", fn, !text ? "the text is NULL" : min_count < 0 ? "min_count is negative" :
+                  "the threshold is negative or NaN");
+        return NULL;
+    }
+    memset(&s, 0, sizeof s);
+    s.words.c = s.pairs.c = c;
+    for (pass = 0; pass < 2 && !SSLH_I_BAD(c); pass++) {
+        const char *last = NULL; /* the word before, on this line */
+        if (pass) out = (char *)sslh_i_alloc(c, size + 1);
+        for (at = 0; !SSLH_I_BAD(c) && (n = sslh_i_text_word(text, size, &at, &line)) != 0; at += n) {
+            if (line) last = NULL;
+            if (!pass) {
+                sslh_i_tally_add(&s.words, text + at, n);
+                s.total++;
+                if (last && sslh_i_phrases_key(&s, last, length, text + at, n))
+                    sslh_i_tally_add(&s.pairs, s.key, length + n + 1);
+            } else {
+                joined = last && !joined && sslh_i_phrases_score(&s, last, length, text + at, n, least) >
+                                                (threshold > 0 ? (double)threshold : 100.0);
+                if (used) out[used++] = line ? '\n' : joined ? '_' : ' ';
+                memcpy(out + used, text + at, n);
+                used += n;
+            }
+            last = text + at;
+            length = n;
+        }
+    }
+    sslh_i_tally_free(&s.words);
+    sslh_i_tally_free(&s.pairs);
+    sslh_i_free(c, s.key);
+    if (out_size) *out_size = SSLH_I_BAD(c) ? 0 : used;
+    if (!SSLH_I_BAD(c)) return out;
+    sslh_i_free(c, out);
+    return NULL;
+}
+
 /* --- reading ------------------------------------------------------------------------------------------------------ */
 
 /* The bytes of the line at at, without its end. */
@@ -42327,7 +42410,7 @@ SSLH_I_LEAN_END
            of a run and refused where settings differ; .max_steps leaves an update that .accumulate has begun for later;
            a load that fails changes nothing; the encoder of a VAE can be loaded; loaded nets are in evaluation mode;
            archives of arrays and weights in them; saving keeps links, rights and owner; tokenizers: bytes, characters,
-           words, byte pairs (trained, GPT-2, CLIP), WordPiece
+           words, byte pairs (trained, GPT-2, CLIP), WordPiece; word2vec, phrases, files of word vectors
     0.1.0  first version: core, kernels, encoders; rotation, SimCLR, VAE, MAE; probes, pictures */
 
 /* ================================================================================================================== */
