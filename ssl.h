@@ -3,8 +3,8 @@
    Learns representations from data without labels: rotation prediction, jigsaw puzzles, context prediction, inpainting,
    colorization, SimCLR, MoCo, NNCLR, contrastive predictive coding of sound and images, BYOL, SimSiam, DINO, Barlow
    Twins, VICReg, SwAV, plain, variational and masked autoencoders (and with labels SupCon), word2vec, on
-   tensors with reverse-mode differentiation, SIMD matrix products and convolutions, augmentations, tokenizers, encoders,
-   optimisers, probes and pictures. It needs libc and libm, nothing else.
+   tensors with reverse-mode differentiation, SIMD matrix products and convolutions, augmentations, tokenizers,
+   encoders, optimisers, probes and pictures. It needs libc and libm, nothing else.
 
    Do this in exactly one .c or .cpp file:
 
