@@ -4200,7 +4200,8 @@ struct sslh_vectors {
 
 /* A batch of predictions of word2vec: item p has inputs input_at[p] .. input_at[p+1] - 1 and targets likewise. */
 typedef struct sslh_i_word_batch {
-    const struct sslh_i_kernels *k; /* engine */
+    const struct sslh_i_kernels *k; /* engine, as shares */
+    uint32_t       shares;          /* a power of 2 */
     sslh_real     *in, *out;        /* (V,D) (V or 2V,D) the tables */
     int32_t       *input, *target;  /* rows of in and out */
     uint8_t       *label;           /* of each target */
@@ -9814,7 +9815,8 @@ typedef struct sslh_i_word2vec {
     const int32_t  *text;    /* (n) words in their order; -1: the end of a line */
     int64_t         total;   /* words among them */
     uint32_t       *keep;    /* (V) a draw below it keeps the word (5) */
-    uint32_t       *cut;     /* (V) drawing words by (count)^(3/4): place i is i when a draw is below cut[i], .. */
+    uint32_t       *cut;     /* (V) drawing words by count^(3/4): of a draw in 0 .. V the whole part i is the word when
+                                the rest is below cut[i], .. */
     int32_t        *other;   /* (V) .. else other[i] (alias method, Walker 1977) */
     int32_t        *fork;    /* hierarchical softmax: forks on the way to word w stand from way[w] on, .. */
     uint8_t        *left;    /* .. and 1 where it goes left */
@@ -9822,7 +9824,8 @@ typedef struct sslh_i_word2vec {
     size_t          longest; /* forks on the longest way */
     sslh_i_word_batch b;
     size_t          inputs, targets; /* of the batch so far */
-    uint64_t        stream, drawn;   /* of the epoch; words of it that were drawn as negatives */
+    uint64_t        stream, drawn;   /* of the epoch; words of it that were drawn as negatives .. */
+    uint32_t        draw[4];         /* .. and the numbers of the last four */
     int64_t         read;    /* words so far, all epochs */
     int64_t         predictions; /* of the epoch */
     double          loss;    /* their sum */
@@ -9838,7 +9841,7 @@ SSLH_I_FN void sslh_i_w2v_keeps(sslh_i_word2vec *s, const sslh_i_tally *words) {
     }
 }
 
-/* Tables by which two draws give a word in proportion to count^(3/4), which square roots make the same everywhere.
+/* Tables by which a draw gives a word in proportion to count^(3/4), which square roots make the same everywhere.
    share, place: (V), work. */
 SSLH_I_FN void sslh_i_w2v_aliases(sslh_i_word2vec *s, const sslh_i_tally *words, double *share, int32_t *place) {
     double sum = 0;
@@ -9971,23 +9974,19 @@ SSLH_I_FN void sslh_i_w2v_target(sslh_i_word2vec *s, int32_t row, int label) {
 SSLH_I_FN void sslh_i_w2v_predict(sslh_i_word2vec *s, int32_t w) {
     sslh_i_word_batch *b = &s->b;
     const uint32_t key[2] = {(uint32_t)s->c->desc.seed, (uint32_t)(s->c->desc.seed >> 32)};
-    uint32_t draw[4] = {0, 0, 0, 0}, counter[4];
     int k;
     size_t i;
     if (s->d.negatives) sslh_i_w2v_target(s, w, 1);
-    for (k = 0; k < s->d.negatives; k++, s->drawn++) { /* two words of Philox for each */
-        size_t at;
+    for (k = 0; k < s->d.negatives; k++, s->drawn++) {
+        const uint64_t block = s->drawn / 4, stream = s->stream + 1;
+        const uint32_t counter[4] = {(uint32_t)block, (uint32_t)(block >> 32), (uint32_t)stream,
+                                     (uint32_t)(stream >> 32)};
+        uint64_t x;
         int32_t word;
-        if (s->drawn % 2 == 0 || k == 0) {
-            counter[0] = (uint32_t)(s->drawn / 2);
-            counter[1] = (uint32_t)(s->drawn / 2 >> 32);
-            counter[2] = (uint32_t)(s->stream + 1);
-            counter[3] = (uint32_t)((s->stream + 1) >> 32);
-            sslh_philox(counter, key, draw);
-        }
-        at = (size_t)(s->drawn % 2 * 2);
-        word = (int32_t)((uint64_t)draw[at] * s->V >> 32);
-        if (draw[at + 1] >= s->cut[word]) word = s->other[word];
+        if (s->drawn % 4 == 0) sslh_philox(counter, key, s->draw);
+        x = (uint64_t)s->draw[s->drawn % 4] * s->V;
+        word = (int32_t)(x >> 32);
+        if ((uint32_t)x >= s->cut[word]) word = s->other[word];
         if (word != w) sslh_i_w2v_target(s, word, 0);
     }
     for (i = s->d.hierarchical ? s->way[w] : 0; s->d.hierarchical && i < s->way[w + 1]; i++)
@@ -20392,7 +20391,7 @@ SSLH_I_FN void sslh_i_decorrelation_rows(sslh_ctx *c, sslh_i_decorrelation *p) {
 /* --- word2vec: predictions of a batch with the tables as they are, then the tables ------------------------------- */
 
 #define SSLH_I_WORD_ITEMS 32  /* of a task */
-#define SSLH_I_WORD_SHARES 8  /* a row of a table belongs to the share row % 8, which one task changes */
+#define SSLH_I_WORD_SHARES 8u /* a row of a table belongs to the share row % 8, which one task changes */
 
 /* h, e, g and loss of a task's items: (1) to (4) of >>word2vec. Nothing that another item reads is written. */
 SSLH_I_FN void sslh_i_word_slopes_task(void *arg, int task, int worker) {
@@ -20427,27 +20426,30 @@ SSLH_I_FN void sslh_i_word_slopes_task(void *arg, int task, int worker) {
     }
 }
 
-/* Adds what belongs to the rows of one share, in the order of the items. */
+/* Adds what belongs to the rows of one share, in the order of the items, so that it does not matter how many shares
+   there are: one thread takes all rows at once and need not look for its own. */
 SSLH_I_FN void sslh_i_word_update_task(void *arg, int task, int worker) {
     const sslh_i_word_batch *b = (const sslh_i_word_batch *)arg;
     const size_t D = b->D;
+    const uint32_t mask = b->shares - 1, mine = (uint32_t)task;
     size_t p;
     int32_t j;
     (void)worker;
     for (p = 0; p < b->items; p++) {
         for (j = b->input_at[p]; j < b->input_at[p + 1]; j++)
-            if (b->input[j] % SSLH_I_WORD_SHARES == task)
+            if (((uint32_t)b->input[j] & mask) == mine)
                 b->k->axpby(b->in + (size_t)b->input[j] * D, b->e + p * D, D, 1, 1);
         for (j = b->target_at[p]; j < b->target_at[p + 1]; j++)
-            if (b->target[j] % SSLH_I_WORD_SHARES == task)
+            if (((uint32_t)b->target[j] & mask) == mine)
                 b->k->axpby(b->out + (size_t)b->target[j] * D, b->h + p * D, D, 1, b->g[j]);
     }
 }
 
 SSLH_I_FN void sslh_i_word_step(sslh_ctx *c, sslh_i_word_batch *b) {
     b->k = c->k;
+    b->shares = c->threads > 1 ? SSLH_I_WORD_SHARES : 1u;
     sslh_i_parallel(c, sslh_i_tasks(b->items, SSLH_I_WORD_ITEMS), sslh_i_word_slopes_task, b);
-    sslh_i_parallel(c, SSLH_I_WORD_SHARES, sslh_i_word_update_task, b);
+    sslh_i_parallel(c, (int)b->shares, sslh_i_word_update_task, b);
 }
 
 /* The sum of the products of two rows. */

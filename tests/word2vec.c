@@ -221,8 +221,9 @@ static void scores(void) {
     sslh_pair_score p = sslh_word_pairs(v, pairs, sizeof pairs - 1);
     CHECK(p.pairs == 4 && p.skipped == 1, "%d pairs, %d skipped", p.pairs, p.skipped);
     CHECK_NEAR(p.spearman, 1, 1e-6);
-    /* ranks 1 2.5 2.5 4 against 4 1.5 1.5 3: by hand -0.5 / 4.5 */
-    p = sslh_word_pairs(v, "man far 9\nman woman 5\nman king 5\nking queen 7\n", 56);
+    /* ranks 3 0.5 0.5 2 against 0 1.5 1.5 3 */
+    static const char against[] = "man far 9\nman woman 5\nman king 5\nking queen 7\n";
+    p = sslh_word_pairs(v, against, sizeof against - 1);
     CHECK_NEAR(p.spearman, (-1.5 * 1.5 - 0.0 + 1.5 * 0.5) / 4.5, 1e-6);
     CHECK_OK(c);
     sslh_destroy(c);
