@@ -9922,27 +9922,40 @@ SSLH_I_FN int sslh_i_w2v_tables(sslh_i_word2vec *s, const sslh_i_tally *words) {
     return ok;
 }
 
-/* Vectors as they begin, and room for a batch. */
+/* The tensor's rows to those of the table, or back. */
+SSLH_I_FN void sslh_i_w2v_copy(sslh_i_word2vec *s, sslh_tensor *x, int back) {
+    const size_t D = (size_t)s->d.dim;
+    size_t w;
+    for (w = 0; w < s->V; w++) {
+        sslh_real *row = s->b.in + w * s->b.D, *whole = x->data + w * D;
+        memcpy(back ? whole : row, back ? row : whole, D * sizeof *row);
+    }
+}
+
+/* Vectors as they begin, and room for a batch. While they are trained rows are padded with zeros to whole vectors, of
+   which no sum knows. */
 SSLH_I_FN int sslh_i_w2v_begin(sslh_i_word2vec *s, sslh_tensor *x) {
     sslh_i_word_batch *b = &s->b;
-    const size_t D = (size_t)s->d.dim, P = (size_t)s->d.batch, rows = s->V * (s->d.hierarchical ? 2u : 1u);
+    const size_t D = SSLH_I_ROUND_UP((size_t)s->d.dim), P = (size_t)s->d.batch;
+    const size_t rows = s->V * (s->d.hierarchical ? 3u : 2u); /* of both tables */
     const size_t inputs = P * (s->d.cbow ? 2 * (size_t)s->d.window : 1u);
     const size_t targets = P * (s->longest + (s->d.negatives ? (size_t)s->d.negatives + 1 : 0));
     size_t i, bytes = 0;
-    sslh_real half = (sslh_real)0.5 / (sslh_real)D;
-    b->in = x->data;
+    sslh_real half = (sslh_real)0.5 / (sslh_real)s->d.dim;
     b->D = D;
-    sslh_i_random_fill(s->c, sslh_next_stream(s->c), b->in, x->count, 0, (float)-half, (float)half);
-    if (targets > INT32_MAX || inputs > INT32_MAX || !sslh_i_mul(rows, D * sizeof *b->out, &bytes)) {
+    sslh_i_random_fill(s->c, sslh_next_stream(s->c), x->data, x->count, 0, (float)-half, (float)half);
+    if (targets > INT32_MAX || inputs > INT32_MAX || !sslh_i_mul(rows, D * sizeof *b->in, &bytes)) {
         sslh_fail(s->c, SSLH_E_MEMORY, "sslh_word2vec: a batch or the vectors are larger than this machine addresses");
         return 0;
     }
-    b->out = (sslh_real *)sslh_i_alloc(s->c, bytes);
+    b->in = (sslh_real *)sslh_i_alloc(s->c, bytes);
     b->h = (sslh_real *)sslh_i_alloc(s->c, 2 * P * D * sizeof *b->h);
     b->g = (sslh_real *)sslh_i_alloc(s->c, (targets + P) * sizeof *b->g);
     b->input = (int32_t *)sslh_i_alloc(s->c, (inputs + targets + 2 * P + 2) * sizeof *b->input);
     b->label = (uint8_t *)sslh_i_alloc(s->c, targets + 1);
-    if (!b->out || !b->h || !b->g || !b->input || !b->label) return 0;
+    if (!b->in || !b->h || !b->g || !b->input || !b->label) return 0;
+    b->out = b->in + s->V * D;
+    sslh_i_w2v_copy(s, x, 0);
     b->e = b->h + P * D;
     b->loss = b->g + targets;
     b->target = b->input + inputs;
@@ -10044,7 +10057,7 @@ SSLH_I_FN void sslh_i_w2v_free(sslh_i_word2vec *s) {
     sslh_i_free(s->c, s->fork);
     sslh_i_free(s->c, s->left);
     sslh_i_free(s->c, s->way);
-    sslh_i_free(s->c, s->b.out);
+    sslh_i_free(s->c, s->b.in);
     sslh_i_free(s->c, s->b.h);
     sslh_i_free(s->c, s->b.g);
     sslh_i_free(s->c, s->b.input);
@@ -10073,6 +10086,7 @@ SSLH_DEF sslh_vectors *sslh_word2vec(sslh_ctx *c, const char *text, size_t size,
         s.text = places;
         if (sslh_i_w2v_tables(&s, &v->words) && sslh_i_w2v_begin(&s, v->x))
             for (epoch = 0; epoch < d.epochs && !SSLH_I_BAD(c); epoch++) sslh_i_w2v_epoch(&s);
+        if (!SSLH_I_BAD(c)) sslh_i_w2v_copy(&s, v->x, 1);
         v->info.predictions = s.predictions;
         v->info.loss = s.predictions ? (float)(s.loss / (double)s.predictions) : 0;
         if (!(v->info.loss - v->info.loss == 0))
