@@ -2,9 +2,9 @@
 
    Learns representations from data without labels: rotation prediction, jigsaw puzzles, context prediction, inpainting,
    colorization, SimCLR, MoCo, NNCLR, contrastive predictive coding of sound and images, BYOL, SimSiam, DINO, Barlow
-   Twins, VICReg, SwAV, plain, variational and masked autoencoders (and with labels SupCon), on tensors with
-   reverse-mode differentiation, SIMD matrix products and convolutions, augmentations, encoders, optimisers, probes and
-   pictures. It needs libc and libm, nothing else.
+   Twins, VICReg, SwAV, plain, variational and masked autoencoders (and with labels SupCon), word2vec, on
+   tensors with reverse-mode differentiation, SIMD matrix products and convolutions, augmentations, tokenizers,
+   encoders, optimisers, probes and pictures. It needs libc and libm, nothing else.
 
    Do this in exactly one .c or .cpp file:
 
@@ -3074,6 +3074,12 @@ typedef struct sslh_word2vec_desc {
    which no window leaves. It has a trainer of its own; the same bits for any number of threads. Training: lr=0.025
    schedule=linear_decay. Paper: the same. */
 SSLH_API sslh_vectors *sslh_word2vec(sslh_ctx *c, const char *text, size_t size, sslh_word2vec_desc desc);
+/* The text with "_" between words a and b, both there at least min_count times (0: 5), that stand side by side more
+   often than by chance: (count(a b) - min_count) words / (count(a) count(b)) > threshold (0: 100; words: of the text).
+   No word goes into two pairs; what comes out may go in again, with a lower threshold, for phrases up to four words.
+   Memory of the context; NULL on error. */
+SSLH_API char *sslh_phrases(sslh_ctx *c, const char *text, size_t size, int min_count, float threshold,
+                            size_t *out_size);
 
 typedef struct sslh_vectors_info {
     int     words, dim;
@@ -4351,7 +4357,8 @@ struct sslh_vectors {
 
 /* A batch of predictions of word2vec: item p has inputs input_at[p] .. input_at[p+1] - 1 and targets likewise. */
 typedef struct sslh_i_word_batch {
-    const struct sslh_i_kernels *k; /* engine */
+    const struct sslh_i_kernels *k; /* engine, as shares */
+    uint32_t       shares;          /* a power of 2 */
     sslh_real     *in, *out;        /* (V,D) (V or 2V,D) the tables */
     int32_t       *input, *target;  /* rows of in and out */
     uint8_t       *label;           /* of each target */
@@ -11246,7 +11253,8 @@ typedef struct sslh_i_word2vec {
     const int32_t  *text;    /* (n) words in their order; -1: the end of a line */
     int64_t         total;   /* words among them */
     uint32_t       *keep;    /* (V) a draw below it keeps the word (5) */
-    uint32_t       *cut;     /* (V) drawing words by (count)^(3/4): place i is i when a draw is below cut[i], .. */
+    uint32_t       *cut;     /* (V) drawing words by count^(3/4): of a draw in 0 .. V the whole part i is the word when
+                                the rest is below cut[i], .. */
     int32_t        *other;   /* (V) .. else other[i] (alias method, Walker 1977) */
     int32_t        *fork;    /* hierarchical softmax: forks on the way to word w stand from way[w] on, .. */
     uint8_t        *left;    /* .. and 1 where it goes left */
@@ -11254,7 +11262,8 @@ typedef struct sslh_i_word2vec {
     size_t          longest; /* forks on the longest way */
     sslh_i_word_batch b;
     size_t          inputs, targets; /* of the batch so far */
-    uint64_t        stream, drawn;   /* of the epoch; words of it that were drawn as negatives */
+    uint64_t        stream, drawn;   /* of the epoch; words of it that were drawn as negatives .. */
+    uint32_t        draw[4];         /* .. and the numbers of the last four */
     int64_t         read;    /* words so far, all epochs */
     int64_t         predictions; /* of the epoch */
     double          loss;    /* their sum */
@@ -11270,7 +11279,7 @@ SSLH_I_FN void sslh_i_w2v_keeps(sslh_i_word2vec *s, const sslh_i_tally *words) {
     }
 }
 
-/* Tables by which two draws give a word in proportion to count^(3/4), which square roots make the same everywhere.
+/* Tables by which a draw gives a word in proportion to count^(3/4), which square roots make the same everywhere.
    share, place: (V), work. */
 SSLH_I_FN void sslh_i_w2v_aliases(sslh_i_word2vec *s, const sslh_i_tally *words, double *share, int32_t *place) {
     double sum = 0;
@@ -11351,27 +11360,40 @@ SSLH_I_FN int sslh_i_w2v_tables(sslh_i_word2vec *s, const sslh_i_tally *words) {
     return ok;
 }
 
-/* Vectors as they begin, and room for a batch. */
+/* The tensor's rows to those of the table, or back. */
+SSLH_I_FN void sslh_i_w2v_copy(sslh_i_word2vec *s, sslh_tensor *x, int back) {
+    const size_t D = (size_t)s->d.dim;
+    size_t w;
+    for (w = 0; w < s->V; w++) {
+        sslh_real *row = s->b.in + w * s->b.D, *whole = x->data + w * D;
+        memcpy(back ? whole : row, back ? row : whole, D * sizeof *row);
+    }
+}
+
+/* Vectors as they begin, and room for a batch. While they are trained rows are padded with zeros to whole vectors, of
+   which no sum knows. */
 SSLH_I_FN int sslh_i_w2v_begin(sslh_i_word2vec *s, sslh_tensor *x) {
     sslh_i_word_batch *b = &s->b;
-    const size_t D = (size_t)s->d.dim, P = (size_t)s->d.batch, rows = s->V * (s->d.hierarchical ? 2u : 1u);
+    const size_t D = SSLH_I_ROUND_UP((size_t)s->d.dim), P = (size_t)s->d.batch;
+    const size_t rows = s->V * (s->d.hierarchical ? 3u : 2u); /* of both tables */
     const size_t inputs = P * (s->d.cbow ? 2 * (size_t)s->d.window : 1u);
     const size_t targets = P * (s->longest + (s->d.negatives ? (size_t)s->d.negatives + 1 : 0));
     size_t i, bytes = 0;
-    sslh_real half = (sslh_real)0.5 / (sslh_real)D;
-    b->in = x->data;
+    sslh_real half = (sslh_real)0.5 / (sslh_real)s->d.dim;
     b->D = D;
-    sslh_i_random_fill(s->c, sslh_next_stream(s->c), b->in, x->count, 0, (float)-half, (float)half);
-    if (targets > INT32_MAX || inputs > INT32_MAX || !sslh_i_mul(rows, D * sizeof *b->out, &bytes)) {
+    sslh_i_random_fill(s->c, sslh_next_stream(s->c), x->data, x->count, 0, (float)-half, (float)half);
+    if (targets > INT32_MAX || inputs > INT32_MAX || !sslh_i_mul(rows, D * sizeof *b->in, &bytes)) {
         sslh_fail(s->c, SSLH_E_MEMORY, "sslh_word2vec: a batch or the vectors are larger than this machine addresses");
         return 0;
     }
-    b->out = (sslh_real *)sslh_i_alloc(s->c, bytes);
+    b->in = (sslh_real *)sslh_i_alloc(s->c, bytes);
     b->h = (sslh_real *)sslh_i_alloc(s->c, 2 * P * D * sizeof *b->h);
     b->g = (sslh_real *)sslh_i_alloc(s->c, (targets + P) * sizeof *b->g);
     b->input = (int32_t *)sslh_i_alloc(s->c, (inputs + targets + 2 * P + 2) * sizeof *b->input);
     b->label = (uint8_t *)sslh_i_alloc(s->c, targets + 1);
-    if (!b->out || !b->h || !b->g || !b->input || !b->label) return 0;
+    if (!b->in || !b->h || !b->g || !b->input || !b->label) return 0;
+    b->out = b->in + s->V * D;
+    sslh_i_w2v_copy(s, x, 0);
     b->e = b->h + P * D;
     b->loss = b->g + targets;
     b->target = b->input + inputs;
@@ -11403,23 +11425,19 @@ SSLH_I_FN void sslh_i_w2v_target(sslh_i_word2vec *s, int32_t row, int label) {
 SSLH_I_FN void sslh_i_w2v_predict(sslh_i_word2vec *s, int32_t w) {
     sslh_i_word_batch *b = &s->b;
     const uint32_t key[2] = {(uint32_t)s->c->desc.seed, (uint32_t)(s->c->desc.seed >> 32)};
-    uint32_t draw[4] = {0, 0, 0, 0}, counter[4];
     int k;
     size_t i;
     if (s->d.negatives) sslh_i_w2v_target(s, w, 1);
-    for (k = 0; k < s->d.negatives; k++, s->drawn++) { /* two words of Philox for each */
-        size_t at;
+    for (k = 0; k < s->d.negatives; k++, s->drawn++) {
+        const uint64_t block = s->drawn / 4, stream = s->stream + 1;
+        const uint32_t counter[4] = {(uint32_t)block, (uint32_t)(block >> 32), (uint32_t)stream,
+                                     (uint32_t)(stream >> 32)};
+        uint64_t x;
         int32_t word;
-        if (s->drawn % 2 == 0 || k == 0) {
-            counter[0] = (uint32_t)(s->drawn / 2);
-            counter[1] = (uint32_t)(s->drawn / 2 >> 32);
-            counter[2] = (uint32_t)(s->stream + 1);
-            counter[3] = (uint32_t)((s->stream + 1) >> 32);
-            sslh_philox(counter, key, draw);
-        }
-        at = (size_t)(s->drawn % 2 * 2);
-        word = (int32_t)((uint64_t)draw[at] * s->V >> 32);
-        if (draw[at + 1] >= s->cut[word]) word = s->other[word];
+        if (s->drawn % 4 == 0) sslh_philox(counter, key, s->draw);
+        x = (uint64_t)s->draw[s->drawn % 4] * s->V;
+        word = (int32_t)(x >> 32);
+        if ((uint32_t)x >= s->cut[word]) word = s->other[word];
         if (word != w) sslh_i_w2v_target(s, word, 0);
     }
     for (i = s->d.hierarchical ? s->way[w] : 0; s->d.hierarchical && i < s->way[w + 1]; i++)
@@ -11477,7 +11495,7 @@ SSLH_I_FN void sslh_i_w2v_free(sslh_i_word2vec *s) {
     sslh_i_free(s->c, s->fork);
     sslh_i_free(s->c, s->left);
     sslh_i_free(s->c, s->way);
-    sslh_i_free(s->c, s->b.out);
+    sslh_i_free(s->c, s->b.in);
     sslh_i_free(s->c, s->b.h);
     sslh_i_free(s->c, s->b.g);
     sslh_i_free(s->c, s->b.input);
@@ -11506,6 +11524,7 @@ SSLH_DEF sslh_vectors *sslh_word2vec(sslh_ctx *c, const char *text, size_t size,
         s.text = places;
         if (sslh_i_w2v_tables(&s, &v->words) && sslh_i_w2v_begin(&s, v->x))
             for (epoch = 0; epoch < d.epochs && !SSLH_I_BAD(c); epoch++) sslh_i_w2v_epoch(&s);
+        if (!SSLH_I_BAD(c)) sslh_i_w2v_copy(&s, v->x, 1);
         v->info.predictions = s.predictions;
         v->info.loss = s.predictions ? (float)(s.loss / (double)s.predictions) : 0;
         if (!(v->info.loss - v->info.loss == 0))
@@ -22651,7 +22670,7 @@ SSLH_I_FN void sslh_i_decorrelation_rows(sslh_ctx *c, sslh_i_decorrelation *p) {
 /* --- word2vec: predictions of a batch with the tables as they are, then the tables ------------------------------- */
 
 #define SSLH_I_WORD_ITEMS 32  /* of a task */
-#define SSLH_I_WORD_SHARES 8  /* a row of a table belongs to the share row % 8, which one task changes */
+#define SSLH_I_WORD_SHARES 8u /* a row of a table belongs to the share row % 8, which one task changes */
 
 /* h, e, g and loss of a task's items: (1) to (4) of >>word2vec. Nothing that another item reads is written. */
 SSLH_I_FN void sslh_i_word_slopes_task(void *arg, int task, int worker) {
@@ -22686,27 +22705,30 @@ SSLH_I_FN void sslh_i_word_slopes_task(void *arg, int task, int worker) {
     }
 }
 
-/* Adds what belongs to the rows of one share, in the order of the items. */
+/* Adds what belongs to the rows of one share, in the order of the items, so that it does not matter how many shares
+   there are: one thread takes all rows at once and need not look for its own. */
 SSLH_I_FN void sslh_i_word_update_task(void *arg, int task, int worker) {
     const sslh_i_word_batch *b = (const sslh_i_word_batch *)arg;
     const size_t D = b->D;
+    const uint32_t mask = b->shares - 1, mine = (uint32_t)task;
     size_t p;
     int32_t j;
     (void)worker;
     for (p = 0; p < b->items; p++) {
         for (j = b->input_at[p]; j < b->input_at[p + 1]; j++)
-            if (b->input[j] % SSLH_I_WORD_SHARES == task)
+            if (((uint32_t)b->input[j] & mask) == mine)
                 b->k->axpby(b->in + (size_t)b->input[j] * D, b->e + p * D, D, 1, 1);
         for (j = b->target_at[p]; j < b->target_at[p + 1]; j++)
-            if (b->target[j] % SSLH_I_WORD_SHARES == task)
+            if (((uint32_t)b->target[j] & mask) == mine)
                 b->k->axpby(b->out + (size_t)b->target[j] * D, b->h + p * D, D, 1, b->g[j]);
     }
 }
 
 SSLH_I_FN void sslh_i_word_step(sslh_ctx *c, sslh_i_word_batch *b) {
     b->k = c->k;
+    b->shares = c->threads > 1 ? SSLH_I_WORD_SHARES : 1u;
     sslh_i_parallel(c, sslh_i_tasks(b->items, SSLH_I_WORD_ITEMS), sslh_i_word_slopes_task, b);
-    sslh_i_parallel(c, SSLH_I_WORD_SHARES, sslh_i_word_update_task, b);
+    sslh_i_parallel(c, (int)b->shares, sslh_i_word_update_task, b);
 }
 
 /* The sum of the products of two rows. */
@@ -41794,6 +41816,83 @@ SSLH_I_FN sslh_vectors *sslh_i_vectors_begin(sslh_ctx *c, const char *fn, const 
     return NULL;
 }
 
+/* --- phrases (word2phrase.c, which belongs to Mikolov et al. 2013) ------------------------------------------------ */
+
+typedef struct sslh_i_phrases {
+    sslh_i_tally words, pairs; /* pairs: "a b" */
+    char        *key;          /* (key_room) */
+    size_t       key_room;
+    int64_t      total;        /* words of the text */
+} sslh_i_phrases;
+
+/* "a b" into .key; its length, 0 and an error without memory. */
+SSLH_I_FN size_t sslh_i_phrases_key(sslh_i_phrases *s, const char *a, size_t n, const char *b, size_t m) {
+    if (!sslh_i_room(s->words.c, (void **)(void *)&s->key, &s->key_room, n + m + 1, 1)) return 0;
+    memcpy(s->key, a, n);
+    s->key[n] = ' ';
+    memcpy(s->key + n + 1, b, m);
+    return n + m + 1;
+}
+
+/* By how much a and b stand together more often than by chance. */
+SSLH_I_FN double sslh_i_phrases_score(sslh_i_phrases *s, const char *a, size_t n, const char *b, size_t m, int least) {
+    int first = sslh_i_tally_find(&s->words, a, n), second = sslh_i_tally_find(&s->words, b, m);
+    size_t length = sslh_i_phrases_key(s, a, n, b, m);
+    int both = length ? sslh_i_tally_find(&s->pairs, s->key, length) : -1;
+    double score;
+    if (first < 0 || second < 0 || both < 0 || s->words.word[first].count < least ||
+        s->words.word[second].count < least)
+        return 0;
+    score = (double)(s->pairs.word[both].count - least) / (double)s->words.word[first].count;
+    return score / (double)s->words.word[second].count * (double)s->total;
+}
+
+SSLH_DEF char *sslh_phrases(sslh_ctx *c, const char *text, size_t size, int min_count, float threshold,
+                            size_t *out_size) {
+    static const char fn[] = "sslh_phrases";
+    sslh_i_phrases s;
+    char *out = NULL;
+    size_t at, n, used = 0, length = 0;
+    int line, pass, joined = 0, least = min_count ? min_count : 5;
+    if (out_size) *out_size = 0;
+    if (SSLH_I_BAD(c)) return NULL;
+    if (!text || min_count < 0 || !(threshold >= 0)) {
+        sslh_fail(c, SSLH_E_USAGE, "%s: %s", fn, !text ? "the text is NULL" : min_count < 0 ? "min_count is negative" :
+                  "the threshold is negative or NaN");
+        return NULL;
+    }
+    memset(&s, 0, sizeof s);
+    s.words.c = s.pairs.c = c;
+    for (pass = 0; pass < 2 && !SSLH_I_BAD(c); pass++) {
+        const char *last = NULL; /* the word before, on this line */
+        if (pass) out = (char *)sslh_i_alloc(c, size + 1);
+        for (at = 0; !SSLH_I_BAD(c) && (n = sslh_i_text_word(text, size, &at, &line)) != 0; at += n) {
+            if (line) last = NULL;
+            if (!pass) {
+                sslh_i_tally_add(&s.words, text + at, n);
+                s.total++;
+                if (last && sslh_i_phrases_key(&s, last, length, text + at, n))
+                    sslh_i_tally_add(&s.pairs, s.key, length + n + 1);
+            } else {
+                joined = last && !joined && sslh_i_phrases_score(&s, last, length, text + at, n, least) >
+                                                (threshold > 0 ? (double)threshold : 100.0);
+                if (used) out[used++] = line ? '\n' : joined ? '_' : ' ';
+                memcpy(out + used, text + at, n);
+                used += n;
+            }
+            last = text + at;
+            length = n;
+        }
+    }
+    sslh_i_tally_free(&s.words);
+    sslh_i_tally_free(&s.pairs);
+    sslh_i_free(c, s.key);
+    if (out_size) *out_size = SSLH_I_BAD(c) ? 0 : used;
+    if (!SSLH_I_BAD(c)) return out;
+    sslh_i_free(c, out);
+    return NULL;
+}
+
 /* --- reading ------------------------------------------------------------------------------------------------------ */
 
 /* The bytes of the line at at, without its end. */
@@ -45052,7 +45151,8 @@ SSLH_I_LEAN_END
            loaded nets are in evaluation mode; archives of arrays and weights in them; saving keeps links, rights and
            owner; ResNet-50, -101 and -152, ConvNeXt, vision transformers for images of any size; plain versions of
            operations, losses and optimisers, which .plain runs; several inner results from one run (.taps); tokenizers:
-           bytes, characters, words, byte pairs (trained, GPT-2, CLIP), WordPiece
+           bytes, characters, words, byte pairs (trained, GPT-2, CLIP), WordPiece; word2vec, phrases, files of word
+           vectors
     0.1.0  first version: core, kernels, encoders; rotation, SimCLR, VAE, MAE; probes, pictures */
 
 /* ================================================================================================================== */

@@ -1026,6 +1026,8 @@ static int call_row(world *w, int row, const char **names) {
     ROW(sslh_load_file, size_t got; sslh_load_file(c, path, dice(2) ? &got : NULL))
     /* word vectors */
     ROW(sslh_word2vec, any_vectors(c, 0))
+    ROW(sslh_phrases, size_t got; sslh_phrases(c, dice(6) ? "a b c a b\na b\n a b" : NULL, (size_t)dice(16), few(),
+        any_real(), dice(2) ? &got : NULL))
     ROW(sslh_load_vectors, sslh_load_vectors(c, path))
     ROW(sslh_load_vectors_memory, any_vectors(c, 1))
     ROW(sslh_save_vectors, sslh_save_vectors(any_vectors(c, dice(2)), target,

@@ -221,9 +221,34 @@ static void scores(void) {
     sslh_pair_score p = sslh_word_pairs(v, pairs, sizeof pairs - 1);
     CHECK(p.pairs == 4 && p.skipped == 1, "%d pairs, %d skipped", p.pairs, p.skipped);
     CHECK_NEAR(p.spearman, 1, 1e-6);
-    /* ranks 1 2.5 2.5 4 against 4 1.5 1.5 3: by hand -0.5 / 4.5 */
-    p = sslh_word_pairs(v, "man far 9\nman woman 5\nman king 5\nking queen 7\n", 56);
+    /* ranks 3 0.5 0.5 2 against 0 1.5 1.5 3 */
+    static const char against[] = "man far 9\nman woman 5\nman king 5\nking queen 7\n";
+    p = sslh_word_pairs(v, against, sizeof against - 1);
     CHECK_NEAR(p.spearman, (-1.5 * 1.5 - 0.0 + 1.5 * 0.5) / 4.5, 1e-6);
+    CHECK_OK(c);
+    sslh_destroy(c);
+}
+
+/* "new york" stands together each time, 6 of 30 words: (6 - 2) 30 / (6 6) = 3.3; "is a": (4 - 2) 30 / (8 5) = 1.5. */
+static void phrases(void) {
+    static const char text[] = "new york is a b\nnew york is c d\nnew  york is a e\nnew york is f is\n"
+                               "new york a is a is\nnew york\nis a\n";
+    static const char want[] = "new_york is a b\nnew_york is c d\nnew_york is a e\nnew_york is f is\n"
+                               "new_york a is a is\nnew_york\nis a";
+    sslh_ctx *c = context(1);
+    size_t n = 0, m = 0;
+    char *out = sslh_phrases(c, text, sizeof text - 1, 2, 3, &n), *more;
+    CHECK_OK(c);
+    CHECK(n == sizeof want - 1 && !strcmp(out, want), "%d: %s", (int)n, out ? out : "NULL");
+    /* again: of three words in a row only two are joined at a time */
+    more = sslh_phrases(c, out, n, 2, 0.9f, &m);
+    CHECK(more && strstr(more, "new_york_is") && !strstr(more, "new_york_is_a"), "%s", more ? more : "NULL");
+    CHECK(!sslh_phrases(c, NULL, 0, 0, 0, NULL), "no text");
+    CHECK_ERROR(c, "the text is NULL");
+    CHECK(!sslh_phrases(c, "a b", 3, -1, 0, NULL), "a negative count");
+    CHECK_ERROR(c, "min_count is negative");
+    out = sslh_phrases(c, "", 0, 0, 0, &n);
+    CHECK(out && n == 0, "an empty text");
     CHECK_OK(c);
     sslh_destroy(c);
 }
@@ -323,6 +348,7 @@ TESTS_BEGIN
     TEST(same_bits)
     TEST(files)
     TEST(scores)
+    TEST(phrases)
     TEST(refused)
     TEST(failing_memory)
 #endif

@@ -393,7 +393,7 @@ int main(int argc, char **argv) {
             bfloat16_case(bench.threads[t], i);
     for (int i = 0; i < 3 * (int)(sizeof convs / sizeof *convs) && bench_family("conv/"); i++)
         for (int t = 0; t < 2 && bench.threads[t]; t++) conv_case(bench_ctx[t], bench.threads[t], i / 3, i % 3);
-    if (bench_family("text/")) text_cases();
+    if (bench_family("text/")) text_cases(), word2vec_cases();
     if (bench_family("memory/")) memory_cases();
     if (bench.late) printf("skipped: %d cases, time was up (make bench runs them all)\n", bench.late);
     bench_print_means();

@@ -1,5 +1,6 @@
-/* Tokenizers: megabytes of text a second on one thread. The text is Wikipedia from the folder of real data, else ssl.h.
-   Byte pairs are trained on it; WordPiece and CLIP are those of that folder, and are skipped without it. */
+/* Tokenizers and word2vec: megabytes and words of text a second on one thread. The text is Wikipedia from the folder of
+   real data, else ssl.h. Byte pairs are trained on it; WordPiece and CLIP are those of that folder, and are skipped
+   without it. */
 #ifndef SSLH_BENCH_TEXT_H
 #define SSLH_BENCH_TEXT_H
 
@@ -54,6 +55,43 @@ static void text_cases(void) {
         bench_measure(side, 1, 1, 0.3, bench.quick ? 3 : 7, bench.quick ? 0.5 : 2);
         bench_line(rows[i].name, "text", 1, side, 1, (double)p.size, 1e6, 0, "MB/s", NULL);
         if (sslh_error(p.c)) fprintf(stderr, "%s: %s\n", rows[i].name, sslh_error(p.c));
+        sslh_destroy(p.c);
+    }
+}
+
+typedef struct words_case { sslh_ctx *c; const char *text; size_t size; int64_t words; int cbow; } words_case;
+static double words_run(void *self, int n) {
+    words_case *p = (words_case *)self;
+    const double t = bench_now(1);
+    for (int i = 0; i < n; i++) {
+        int64_t mark = sslh_mark(p->c);
+        sslh_word2vec_desc d;
+        memset(&d, 0, sizeof d);
+        d.epochs = 1, d.cbow = p->cbow;
+        p->words = sslh_vectors_query(sslh_word2vec(p->c, p->text, p->size, d)).corpus;
+        sslh_rewind(p->c, mark);
+    }
+    return bench_now(1) - t;
+}
+/* Words a second of a pass of word2vec over the text, on one thread, counting and reading included. */
+static void word2vec_cases(void) {
+    static const char *const names[] = {"text/word2vec", "text/word2vec_cbow"};
+    const char *path = text_data("text/wiki_train.txt");
+    for (int i = 0; i < 2; i++) {
+        bench_side side[BENCH_SIDES];
+        words_case p;
+        if ((bench.quick && i) || !bench_wanted(names[i])) continue;
+        memset(side, 0, sizeof side);
+        memset(&p, 0, sizeof p);
+        p.c = make_ctx(1);
+        p.cbow = i;
+        p.text = sslh_load_file(p.c, path ? path : "ssl.h", &p.size);
+        if (p.size > 4000000) p.size = 4000000;
+        side[0].run = words_run;
+        side[0].self = &p;
+        bench_measure(side, 1, 1, 2, 3, bench.quick ? 1 : 5);
+        bench_line(names[i], "text", 1, side, 1, (double)p.words, 1, 0, "words/s", NULL);
+        if (sslh_error(p.c)) fprintf(stderr, "%s: %s\n", names[i], sslh_error(p.c));
         sslh_destroy(p.c);
     }
 }
