@@ -1,5 +1,6 @@
 #!/bin/sh
-# Draws the pictures of the pages anew: sh docs/pictures.sh FOLDER_OF_EXAMPLES. All from examples/data, seed 1.
+# Draws the pictures of the pages anew: sh docs/pictures.sh FOLDER_OF_EXAMPLES. Seed 1. All from examples/data, but for
+# the GAN, whose sets are looked for in SSLH_DATA.
 set -e
 bin=${1:-build/examples}
 out=build/pictures
@@ -16,7 +17,9 @@ mkdir -p "$out" docs/img
 "$bin/autoencoder" --out "$out"
 "$bin/vae" --latent 2 --hidden 256 --epochs 30 --out "$out"
 "$bin/vae" --set convolutions=2 --epochs 5 --out "$out/vae"
-"$bin/gan" --data mnist --threads 1 --epochs 20 --minutes 4 --no-probe --out "$out" # not in examples/data
+"$bin/gan" --data mnist --images 20000 --epochs 6 --width 16 --batch 64 --no-probe --out "$out"
+cp "$out/gan_between.png" docs/img/gan_between.png
+"$bin/gan" --data cifar10 --images 10000 --epochs 5 --width 16 --batch 64 --no-probe --out "$out"
 "$bin/mae" --epochs 6 --tune 1 --out "$out"
 cp "$out/rotation_views.png" docs/img/rotation_views.png
 cp "$out/jigsaw_puzzles.png" docs/img/jigsaw_puzzles.png
@@ -39,5 +42,4 @@ cp "$out/vae_map.png" docs/img/vae_map.png
 cp "$out/vae/vae_between.png" docs/img/vae_between.png
 cp "$out/vae/vae_samples.png" docs/img/vae_samples.png
 cp "$out/gan.png" docs/img/gan.png
-cp "$out/gan_between.png" docs/img/gan_between.png
 cp "$out/mae_reconstructions.png" docs/img/mae_reconstructions.png
