@@ -1,8 +1,8 @@
 /* ssl.h 0.2.0 - self-supervised learning in one C header. Public domain or MIT-0, your choice (end of file).
 
    Learns representations from data without labels: rotation prediction, jigsaw puzzles, context prediction, inpainting,
-   colorization, SimCLR, MoCo, NNCLR, contrastive predictive coding of sound and images, BYOL, SimSiam, DINO, Barlow
-   Twins, VICReg, SwAV, plain, variational and masked autoencoders (and with labels SupCon), word2vec, on
+   colorization, plain, variational and masked autoencoders, GAN, SimCLR, MoCo, NNCLR, contrastive predictive coding of
+   sound and images, BYOL, SimSiam, DINO, I-JEPA, Barlow Twins, VICReg, SwAV, word2vec (and with labels SupCon), on
    tensors with reverse-mode differentiation, SIMD matrix products and convolutions, augmentations, tokenizers,
    encoders, optimisers, probes and pictures. It needs libc and libm, nothing else.
 
