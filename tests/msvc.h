@@ -46,7 +46,7 @@ size_t strspn(const char*, const char*); size_t strcspn(const char*, const char*
 
 /* <math.h> */
 #define F(n) double n(double); float n##f(float);
-F(sqrt) F(floor) F(ceil) F(fabs) F(exp) F(log) F(tanh) F(erf) F(sin) F(cos) F(expm1) F(log1p) F(round) 
+F(sqrt) F(floor) F(ceil) F(fabs) F(exp) F(log) F(tanh) F(erf) F(erfc) F(sin) F(cos) F(expm1) F(log1p) F(round) 
 F(log2) F(exp2) F(acos)
 double pow(double,double); float powf(float,float); double ldexp(double,int); double frexp(double,int*);
 double atan2(double,double); double fma(double,double,double); float fmaf(float,float,float);
