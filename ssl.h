@@ -11705,6 +11705,7 @@ SSLH_DEF sslh_analogy_score sslh_analogies(sslh_vectors *v, const char *text, si
         sslh_fail(v->c, SSLH_E_USAGE, "sslh_analogies: %s", most < 0 ? "most is negative" : "the text is NULL");
         return score;
     }
+    if (!text) text = ""; /* of no bytes */
     V = most && most < v->info.words ? most : v->info.words;
     sums = (sslh_real *)sslh_i_alloc(v->c, SSLH_I_QUESTIONS * ((size_t)v->info.dim + (size_t)V) * sizeof *sums);
     while (sums && sslh_i_vectors_unit(v) && (words = sslh_i_words_of_line(text, size, &at, word, length)) >= 0) {
@@ -11773,6 +11774,7 @@ SSLH_DEF sslh_pair_score sslh_word_pairs(sslh_vectors *v, const char *text, size
         sslh_fail(v->c, SSLH_E_USAGE, "sslh_word_pairs: the text is NULL");
         return score;
     }
+    if (!text) text = ""; /* of no bytes */
     D = (size_t)v->info.dim;
     for (i = 0; i < size; i++) lines += text[i] == '\n';
     a = (double *)sslh_i_alloc(v->c, 5 * lines * sizeof *a); /* people's numbers, cosines, work */
@@ -43235,6 +43237,7 @@ SSLH_I_FN int sslh_i_spell_all(sslh_i_speller *s, const char *fn, const char *te
     size_t at, from = 0, length = 0, bad;
     char *mended = NULL;
     int keeps = t->kind == SSLH_TOKENS_BYTES || (t->kind == SSLH_TOKENS_BPE && t->utf8 == SSLH_UTF8_KEEP);
+    if (!text) text = ""; /* of no bytes */
     if (!keeps && (bad = sslh_i_utf8_bad((const uint8_t *)text, size)) < size) {
         if (t->utf8 == SSLH_UTF8_STRICT) {
             sslh_fail(s->c, SSLH_E_FORMAT, "%s: byte %.0f of the text, %d, begins no character of UTF-8", fn,
