@@ -15855,9 +15855,10 @@ static const sslh_i_setting sslh_i_nin_settings[] = {
     SSLH_I_INT(nin, channels), SSLH_I_INT(nin, blocks), SSLH_I_INT(nin, divide), SSLH_I_INT(nin, map_output),
     {NULL, 0, 0}};
 static const sslh_i_setting sslh_i_vit_settings[] = {
-    SSLH_I_INT(vit, image), SSLH_I_INT(vit, any_size), SSLH_I_INT(vit, channels), SSLH_I_INT(vit, patch),
+    SSLH_I_INT(vit, image), SSLH_I_INT(vit, channels), SSLH_I_INT(vit, patch),
     SSLH_I_INT(vit, width), SSLH_I_INT(vit, depth), SSLH_I_INT(vit, heads), SSLH_I_INT(vit, mlp),
-    SSLH_I_INT(vit, fixed_positions), SSLH_I_INT(vit, token_output), SSLH_I_INT(vit, mean_pool), {NULL, 0, 0}};
+    SSLH_I_INT(vit, fixed_positions), SSLH_I_INT(vit, token_output), SSLH_I_INT(vit, mean_pool),
+    {"any_size", offsetof(sslh_vit_desc, any_size), SSLH_I_SET_LATER}, {NULL, 0, 0}};
 static const sslh_i_setting sslh_i_conv_gru_settings[] = {
     SSLH_I_INT(conv_gru, channels), SSLH_I_LIST(conv_gru, kernels), SSLH_I_LIST(conv_gru, strides),
     SSLH_I_INT(conv_gru, width), SSLH_I_INT(conv_gru, context), SSLH_I_INT(conv_gru, norm), {NULL, 0, 0}};
