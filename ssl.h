@@ -10913,19 +10913,19 @@ SSLH_I_FN void sslh_i_jepa_mask(sslh_method *m, int N, uint64_t shared, const ui
     const uint64_t seed = c->desc.seed;
     const sslh_i_rectangle target = sslh_i_jepa_size(seed, shared, 0, s->side, s->d.target_min, s->d.target_max, 1.5f);
     const sslh_i_rectangle part = sslh_i_jepa_size(seed, shared, 2, s->side, s->d.context_min, 1, 1);
-    const int P = s->side * s->side, MT = s->d.targets * target.height * target.width;
+    const int patches = s->side * s->side, MT = s->d.targets * target.height * target.width;
     int32_t *rest, *count; /* rest (N,P), then count (N): how many of them there are */
-    int J = P, n, j;
+    int J = patches, n, j;
     *context = sslh_i_dummy(c);
     *targets = sslh_i_new(c, "sslh_jepa", SSLH_I32, sslh_dim2(N, MT)); /* (N,M T) */
-    rest = *targets ? (int32_t *)sslh_i_scratch(c, (size_t)N * (size_t)(P + 1) * sizeof *rest) : NULL;
+    rest = *targets ? (int32_t *)sslh_i_scratch(c, (size_t)N * (size_t)(patches + 1) * sizeof *rest) : NULL;
     if (!rest) {
         *targets = sslh_i_dummy(c);
         return;
     }
-    count = rest + (size_t)N * (size_t)P;
+    count = rest + (size_t)N * (size_t)patches;
     for (n = 0; n < N; n++) {
-        count[n] = sslh_i_jepa_draw(s, seed, streams[n], target, part, (*targets)->ints + n * MT, rest + n * P);
+        count[n] = sslh_i_jepa_draw(s, seed, streams[n], target, part, (*targets)->ints + n * MT, rest + n * patches);
         J = SSLH_I_MIN(J, count[n]);
     }
     *context = J ? sslh_i_new(c, "sslh_jepa", SSLH_I32, sslh_dim2(N, J)) : NULL; /* (N,J) */
@@ -10935,7 +10935,7 @@ SSLH_I_FN void sslh_i_jepa_mask(sslh_method *m, int N, uint64_t shared, const ui
                   part.height, part.width);
     for (n = 0; n < N && *context; n++)
         for (j = 0; j < J; j++) { /* J of them in random order */
-            int32_t *row = rest + n * P;
+            int32_t *row = rest + n * patches;
             int other = j + (int)sslh_random_below(seed, streams[n], (uint64_t)(100000 + j), (uint32_t)(count[n] - j));
             int32_t taken = row[other];
             row[other] = row[j];
@@ -11069,15 +11069,15 @@ SSLH_I_FN void sslh_i_jepa_fill(sslh_method *m, sslh_tensor *x, sslh_tensor *tar
                                 sslh_tensor *out) {
     sslh_ctx *c = m->ctx;
     const sslh_i_jepa *s = (const sslh_i_jepa *)m->self;
-    int N = x->shape[0], P = s->side * s->side, MT = targets->shape[1], i, j;
+    int N = x->shape[0], patches = s->side * s->side, MT = targets->shape[1], i, j;
     sslh_tensor *score = sslh_matmul_ex(c, sslh_reshape(c, y, sslh_dim2(N * MT, -1)),
-                                        sslh_reshape(c, t, sslh_dim2(N * P, -1)), 0, 1); /* (N M T,N P) */
+                                        sslh_reshape(c, t, sslh_dim2(N * patches, -1)), 0, 1); /* (N M T,N P) */
     for (i = 0; i < N * MT && !SSLH_I_BAD(c); i++) {
-        const sslh_real *row = score->data + (size_t)i * (size_t)(N * P);
-        int best = i / MT ? 0 : P;
-        for (j = 0; j < N * P; j++)
-            if (j / P != i / MT && row[j] > row[best]) best = j;
-        sslh_i_jepa_paste(out, i / MT, targets->ints[i], x, best / P, best % P, s->side, 0);
+        const sslh_real *row = score->data + (size_t)i * (size_t)(N * patches);
+        int best = i / MT ? 0 : patches;
+        for (j = 0; j < N * patches; j++)
+            if (j / patches != i / MT && row[j] > row[best]) best = j;
+        sslh_i_jepa_paste(out, i / MT, targets->ints[i], x, best / patches, best % patches, s->side, 0);
     }
 }
 SSLH_DEF void sslh_jepa_show(sslh_method *m, sslh_tensor *x, uint64_t stream, sslh_tensor **masked,
@@ -11086,7 +11086,7 @@ SSLH_DEF void sslh_jepa_show(sslh_method *m, sslh_tensor *x, uint64_t stream, ss
     const sslh_i_jepa *s = (const sslh_i_jepa *)sslh_i_self("sslh_jepa_show", m, "sslh_jepa");
     sslh_tensor *context, *targets, *all, *y, *t, *grey, *out[2];
     uint64_t *streams;
-    int N, P, i, j, was_training;
+    int N, patches, i, j, was_training;
     if (masked) *masked = sslh_i_dummy(c);
     if (filled) *filled = sslh_i_dummy(c);
     if (!s || !sslh_i_begin(c, "sslh_jepa_show", &x, 1, 1)) return;
@@ -11095,12 +11095,12 @@ SSLH_DEF void sslh_jepa_show(sslh_method *m, sslh_tensor *x, uint64_t stream, ss
         return;
     }
     N = x->shape[0];
-    P = s->side * s->side;
+    patches = s->side * s->side;
     streams = (uint64_t *)sslh_i_scratch(c, (size_t)N * sizeof *streams); /* (N) */
-    all = sslh_i_new(c, "sslh_jepa_show", SSLH_I32, sslh_dim2(N, P));
+    all = sslh_i_new(c, "sslh_jepa_show", SSLH_I32, sslh_dim2(N, patches));
     if (!streams || !all) return;
     for (i = 0; i < N; i++) streams[i] = sslh_i_sample_stream('E', 2, (int)(stream & 0xfffff), i);
-    for (i = 0; i < N * P; i++) all->ints[i] = i % P;
+    for (i = 0; i < N * patches; i++) all->ints[i] = i % patches;
     sslh_i_jepa_mask(m, N, sslh_i_sample_stream('E', 3, (int)(stream & 0xfffff), 0), streams, &context, &targets);
     sslh_i_unscratch(c, streams);
     was_training = sslh_is_training(m->net);
@@ -11111,8 +11111,8 @@ SSLH_DEF void sslh_jepa_show(sslh_method *m, sslh_tensor *x, uint64_t stream, ss
     grey = sslh_mean(c, x, SSLH_ALL, 0);
     for (i = 0; i < 2; i++) out[i] = sslh_shift(c, x, 0); /* copies */
     if (!SSLH_I_BAD(c)) {
-        for (i = 0; i < N * P; i++)
-            sslh_i_jepa_paste(out[0], i / P, i % P, NULL, 0, 0, s->side, grey->data[0]);
+        for (i = 0; i < N * patches; i++)
+            sslh_i_jepa_paste(out[0], i / patches, i % patches, NULL, 0, 0, s->side, grey->data[0]);
         for (i = 0; i < N; i++)
             for (j = 0; j < context->shape[1]; j++) {
                 int place = context->ints[i * context->shape[1] + j];
@@ -11374,10 +11374,10 @@ SSLH_I_FN void sslh_i_w2v_copy(sslh_i_word2vec *s, sslh_tensor *x, int back) {
    which no sum knows. */
 SSLH_I_FN int sslh_i_w2v_begin(sslh_i_word2vec *s, sslh_tensor *x) {
     sslh_i_word_batch *b = &s->b;
-    const size_t D = SSLH_I_ROUND_UP((size_t)s->d.dim), P = (size_t)s->d.batch;
+    const size_t D = SSLH_I_ROUND_UP((size_t)s->d.dim), batch = (size_t)s->d.batch;
     const size_t rows = s->V * (s->d.hierarchical ? 3u : 2u); /* of both tables */
-    const size_t inputs = P * (s->d.cbow ? 2 * (size_t)s->d.window : 1u);
-    const size_t targets = P * (s->longest + (s->d.negatives ? (size_t)s->d.negatives + 1 : 0));
+    const size_t inputs = batch * (s->d.cbow ? 2 * (size_t)s->d.window : 1u);
+    const size_t targets = batch * (s->longest + (s->d.negatives ? (size_t)s->d.negatives + 1 : 0));
     size_t i, bytes = 0;
     sslh_real half = (sslh_real)0.5 / (sslh_real)s->d.dim;
     b->D = D;
@@ -11387,19 +11387,19 @@ SSLH_I_FN int sslh_i_w2v_begin(sslh_i_word2vec *s, sslh_tensor *x) {
         return 0;
     }
     b->in = (sslh_real *)sslh_i_alloc(s->c, bytes);
-    b->h = (sslh_real *)sslh_i_alloc(s->c, 2 * P * D * sizeof *b->h);
-    b->g = (sslh_real *)sslh_i_alloc(s->c, (targets + P) * sizeof *b->g);
-    b->input = (int32_t *)sslh_i_alloc(s->c, (inputs + targets + 2 * P + 2) * sizeof *b->input);
+    b->h = (sslh_real *)sslh_i_alloc(s->c, 2 * batch * D * sizeof *b->h);
+    b->g = (sslh_real *)sslh_i_alloc(s->c, (targets + batch) * sizeof *b->g);
+    b->input = (int32_t *)sslh_i_alloc(s->c, (inputs + targets + 2 * batch + 2) * sizeof *b->input);
     b->label = (uint8_t *)sslh_i_alloc(s->c, targets + 1);
     if (!b->in || !b->h || !b->g || !b->input || !b->label) return 0;
     b->out = b->in + s->V * D;
     sslh_i_w2v_copy(s, x, 0);
-    b->e = b->h + P * D;
+    b->e = b->h + batch * D;
     b->loss = b->g + targets;
     b->target = b->input + inputs;
     b->input_at = b->target + targets;
-    b->target_at = b->input_at + P + 1;
-    for (i = 0; i < P + 1; i++) b->input_at[i] = b->target_at[i] = 0;
+    b->target_at = b->input_at + batch + 1;
+    for (i = 0; i < batch + 1; i++) b->input_at[i] = b->target_at[i] = 0;
     return 1;
 }
 
