@@ -8393,17 +8393,21 @@ SSLH_I_FN void sslh_i_gan_collect(sslh_ctx *c, sslh_i_gan_list *list, sslh_net *
 SSLH_I_FN void sslh_i_gan_power(sslh_ctx *c, sslh_tensor *weight, sslh_real *u, sslh_real *v) {
     int O = weight->shape[0], K = (int)(weight->count / (size_t)O), o;
     sslh_tensor *W = sslh_reshape(c, weight, sslh_dim2(O, K)), *x = sslh_zeros(c, sslh_dim2(1, O)), *y;
-    sslh_real sigma;
+    sslh_real sigma, inverse;
+    double root;
     if (SSLH_I_BAD(c)) return;
     memcpy(x->data, u, (size_t)O * sizeof *u);
     x = sslh_l2_normalize(c, sslh_matmul(c, x, W), 0); /* v: (1,K) */
     y = sslh_matmul_ex(c, x, W, 0, 1); /* W v: (1,O), sigma long */
     if (SSLH_I_BAD(c)) return;
-    sigma = (sslh_real)sqrt((double)sslh_i_sum_squares(c, y->data, y->count));
+    sigma = sslh_i_sum_squares(c, y->data, y->count);
+    root = sqrt((double)sigma);
+    sigma = (sslh_real)root;
     if (!(sigma > 0) || !(sigma - sigma == 0)) return; /* all zeros, or not finite: the loss will say it */
     memcpy(v, x->data, (size_t)K * sizeof *v);
     for (o = 0; o < O; o++) u[o] = y->data[o] / sigma;
-    sslh_i_scale_array(c, weight->data, weight->count, 1 / sigma);
+    inverse = 1 / sigma;
+    sslh_i_scale_array(c, weight->data, weight->count, inverse);
 }
 
 /* (10), or clipping. */
@@ -8446,12 +8450,13 @@ SSLH_I_FN void sslh_i_gan_grads(sslh_method *m, int phase) {
         const sslh_tensor *w = s->bound.t[i];
         size_t O = (size_t)w->shape[0], K = w->count / O, o, k;
         if (w->grad) {
-            sslh_real inner = (sslh_real)sslh_i_dot(w->grad, w->data, w->count);
+            /* nearly 0 where a batch norm follows: a sum in double would show how the processor rounds */
+            sslh_real inner = sslh_i_row_dot(m->ctx, w->grad, w->data, w->count);
             for (o = 0; o < O; o++) {
                 sslh_real factor = inner * u[o], *g = w->grad + o * K;
                 for (k = 0; k < K; k++) {
                     sslh_real part = factor * v[k];
-                    g[k] -= part;
+                    g[k] = g[k] - part;
                 }
             }
         }

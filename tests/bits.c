@@ -211,6 +211,19 @@ static unsigned long long run(int threads, const char *cpu, int portable) {
         note_part("inpainting", train(c, &m, data, adam, 2, 8, 0));
     }
 #endif
+#if SSLH_WITH_GAN
+    {   /* two phases, the power iteration, the average's statistics */
+        sslh_convnet_desc ed;
+        sslh_gan_desc gd;
+        sslh_method m;
+        memset(&ed, 0, sizeof ed);
+        memset(&gd, 0, sizeof gd);
+        ed.channels = 3, ed.widths[0] = 8, ed.widths[1] = 12, ed.map_output = ed.dcgan = 1;
+        gd.height = data.height, gd.width = data.width, gd.latent = 7, gd.generator_width = 6, gd.bound = 2;
+        m = sslh_gan(c, sslh_convnet(c, ed), gd);
+        note_part("gan", train(c, &m, data, adam, 2, 8, 0));
+    }
+#endif
 #if SSLH_WITH_COLORIZATION
     {
         sslh_colorization_desc cd;
