@@ -11068,7 +11068,7 @@ SSLH_I_FN void sslh_i_jepa_paste(sslh_tensor *x, int n, int a, const sslh_tensor
                                      (size_t)(b % side * p)) * (size_t)C, run * sizeof *to);
     }
 }
-/* What both pictures start from: y (N,M T,D) the predictions, t (N,P,D) what the target encoder makes of all patches.
+/* The second picture: y (N,M T,D) are the predictions, t (N,P,D) what the target encoder makes of all patches.
    The norm gives each t the same length, so the one nearest to a prediction has the largest product with it. */
 SSLH_I_FN void sslh_i_jepa_fill(sslh_method *m, sslh_tensor *x, sslh_tensor *targets, sslh_tensor *y, sslh_tensor *t,
                                 sslh_tensor *out) {
