@@ -27,8 +27,8 @@ variant ref "$CC" "$CC -O2"
 add_run ref fma "" 1 best 0; add_run ref fma "" 3 best 0; add_run ref fma "" 2 avx2 0; add_run ref fma "" 1 avx512 0
 add_run ref portable "" 1 best 1; add_run ref portable "" 3 best 1
 add_run ref portable "" 2 sse2 1
-# gcc and clang from -O0 to -O3; levels in between only in the long run, as every build takes a while
-gcc_levels="-O0 -O3"; clang_levels="-O0 -O2"
+# gcc and clang from -O0 to -O3; most levels and C++ only in the long run, as every build takes a while
+gcc_levels="-O0"; clang_levels="-O2"
 [ "$long" = 1 ] && gcc_levels="-O0 -O1 -O2 -O3 -Os" && clang_levels="-O0 -O1 -O2 -O3"
 for level in $gcc_levels; do
     variant "gcc$level" gcc "gcc $level"; add_run "gcc$level" fma "" 2 best 0; add_run "gcc$level" portable "" 2 best 1
@@ -37,7 +37,6 @@ for level in $clang_levels; do
     variant "clang$level" clang "clang $level"; add_run "clang$level" fma "" 7 best 0
     add_run "clang$level" portable "" 2 sse2 1
 done
-variant g++ g++ "g++ -O1 -std=c++11 -x c++"; add_run g++ fma "" 2 best 0
 variant clang++ clang++ "clang++ -O0 -std=c++20 -x c++"; add_run clang++ fma "" 7 best 0
 variant native gcc "gcc -O1 -march=native -ffp-contract=fast"; add_run native fma "" 1 best 0
 variant tcc tcc "tcc"; add_run tcc portable "" 1 best 1
@@ -52,6 +51,7 @@ if compiles "gcc -m32" "-isystem /usr/include/x86_64-linux-gnu"; then
     variant m32 gcc "gcc -m32 -isystem /usr/include/x86_64-linux-gnu -O1 -std=c99"; add_run m32 portable "$m32" 2 best 1
 else skip "bits m32" "gcc -m32 does not work (gcc-12-multilib)"; fi
 if [ "$long" = 1 ]; then
+    variant g++ g++ "g++ -O1 -std=c++11 -x c++"; add_run g++ fma "" 2 best 0
     variant clang-19 clang-19 "clang-19 -O3"; add_run clang-19 fma "" 2 best 0; add_run clang-19 portable "" 2 best 1
     variant m32-sse gcc "gcc -m32 -isystem /usr/include/x86_64-linux-gnu -O2 -msse2 -mfpmath=sse"
     add_run m32-sse portable "$m32" 1 best 1; [ -n "$m32" ] || add_run m32-sse fma "" 1 avx2 0

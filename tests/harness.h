@@ -124,6 +124,9 @@ static TEST_UNUSED int test_end(void) {
 
 #define TESTS_BEGIN int main(int argc, char **argv) {
 #define TEST(fn) test_run(#fn, fn, argc, argv);
+/* Hundreds of steps, to see that something is learnt; not under sanitizers, which see the same code in other tests. */
+#define TEST_LEARNS(fn)                                                                                                \
+    if (!test_small()) TEST(fn)
 #define TESTS_END                                                                                                      \
     return test_end();                                                                                                 \
     }

@@ -456,10 +456,13 @@ static void devices_written_to(void) {
     FILE *f;
     folder_begin();
     snprintf(link, sizeof link, "%s", in_folder("null"));
-    CHECK(symlink("/dev/null", link) == 0, "symlink");
-    save_image(c, link);
-    CHECK_OK(c);
-    CHECK(lstat(link, &s) == 0 && S_ISLNK(s.st_mode) && stat("/dev/null", &s) == 0 && S_ISCHR(s.st_mode), "replaced");
+    if (stat("/dev/null", &s) == 0 && S_ISCHR(s.st_mode)) {
+        CHECK(symlink("/dev/null", link) == 0, "symlink");
+        save_image(c, link);
+        CHECK_OK(c);
+        CHECK(lstat(link, &s) == 0 && S_ISLNK(s.st_mode), "the link was replaced: mode %o", (unsigned)s.st_mode);
+        CHECK(stat("/dev/null", &s) == 0 && S_ISCHR(s.st_mode), "/dev/null was replaced: mode %o", (unsigned)s.st_mode);
+    } else NOTE("/dev/null", "a system where it is a device");
     /* a pipe with a name: the reader gets the bytes */
     CHECK(mkfifo(in_folder("pipe"), 0600) == 0, "mkfifo");
     keep = open(in_folder("pipe"), O_RDWR);

@@ -218,11 +218,8 @@ END
 
 # AddressSanitizer, UndefinedBehaviorSanitizer and leaks
 stage_asan() {
-    flags="-O0 -g -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer"
+    flags="-O0 -g -fsanitize=address,undefined,float-cast-overflow -fno-sanitize-recover=all -fno-omit-frame-pointer"
     if ! compiles "$CC" "$flags"; then skip asan "$CC has no -fsanitize=address,undefined"; return; fi
-    # the same run counts statements for the coverage stage
-    if have gcov && compiles "$CC" "$flags --coverage"; then flags="$flags --coverage"; fi
-    find build/asan -name '*.gcda' -exec rm -f {} + 2>/dev/null
     build_config build/asan "$CC" "$flags" programs || return
     every "asan " build/asan/tests "$(names)" env SSLH_TEST_SMALL=1
 }
@@ -307,12 +304,16 @@ stage_valgrind() {
         --leak-check=full --errors-for-leak-kinds=definite
 }
 
-# Share of the statements of ssl.h that the programs of the asan stage ran, the double build included: a line counts as
-# run when one build of it ran (the SIMD passes compile the same lines several times).
+# Share of the statements of ssl.h that the programs run, the double build included: a line counts as run when one build
+# of it ran (the SIMD passes compile the same lines several times). Beside a sanitizer the counters, which all threads
+# write, would make it three times as slow.
 stage_coverage() {
-    if ! have gcov; then skip coverage "gcov is not installed"; return; fi
-    if [ -z "$(find build/asan -name '*.gcda' 2>/dev/null | head -n 1)" ]; then stage_asan; fi
-    find build/asan -name '*.gcda' | while read -r o; do gcov -t -o "$(dirname "$o")" "$o" 2>/dev/null; done |
+    [ $long = 1 ] || return
+    if ! have gcov || ! compiles gcc "-O0 --coverage"; then skip coverage "gcc or gcov is not installed"; return; fi
+    find build/coverage -name '*.gcda' -exec rm -f {} + 2>/dev/null
+    build_config build/coverage gcc "-O0 -g --coverage" programs || return
+    every "coverage " build/coverage/tests "$(names)" env SSLH_TEST_LONG=0 SSLH_TEST_SMALL=1
+    find build/coverage -name '*.gcda' | while read -r o; do gcov -t -o "$(dirname "$o")" "$o" 2>/dev/null; done |
         awk -F: '$2 + 0 == 0 && $3 == "Source" { ours = $4 ~ /(^|\/)ssl\.h$/ }
             ours && $2 + 0 > 0 {
                 n = $2 + 0; s = $1; gsub(/[ *]/, "", s)
