@@ -3845,6 +3845,7 @@ struct sslh_ctx {
     const struct sslh_i_kernels *k;
     struct sslh_i_kernels       *pairs; /* .bfloat16: k with tiles that multiply pairs, else NULL; >>products-plan */
     struct sslh_i_pool          *pool;
+    struct sslh_i_unicode       *unicode; /* tables of all tokenizers, or NULL; >>tokenizers */
     uint64_t  stream;      /* next stream number */
     int64_t   serial;      /* next block number */
     /* accounting */
@@ -4673,6 +4674,7 @@ SSLH_I_FN sslh_tensor *sslh_i_vit_block(sslh_net *net, int at, sslh_tensor *x, i
 
 /* --- part II: the context, random numbers, the tape (>>core-impl, >>scalar, >>random, >>tape) --- */
 SSLH_I_FN void *sslh_i_record_alloc(sslh_ctx *c, size_t bytes);
+SSLH_I_FN void sslh_i_outlive(void *block);
 SSLH_I_FN void sslh_i_free_blocks(sslh_ctx *c, int64_t mark);
 SSLH_I_FN sslh_real sslh_i_exp(sslh_real x);
 SSLH_I_FN sslh_real sslh_i_log(sslh_real x);
@@ -18885,7 +18887,7 @@ SSLH_I_FN void *sslh_i_lasting(sslh_ctx *c, void *old, size_t used, size_t need,
     if (!p) return NULL;
     if (used) memcpy(p, old, used);
     if (old) sslh_i_free(c, old);
-    ((sslh_i_block *)(void *)((char *)p - SSLH_I_BLOCK_HEAD))->serial = 0; /* no sslh_rewind frees it */
+    sslh_i_outlive(p);
     *size = bytes;
     return p;
 }
@@ -19024,9 +19026,14 @@ SSLH_DEF sslh_ctx *sslh_create(sslh_desc desc) {
     sslh_i_pool_new(c);
     {
         sslh_i_block *b;
-        for (b = c->first; b; b = b->next) b->serial = 0; /* no rewind frees what the context itself needs */
+        for (b = c->first; b; b = b->next) sslh_i_outlive((char *)b + SSLH_I_BLOCK_HEAD);
     }
     return c;
+}
+
+/* No rewind frees this block: the context itself needs it. */
+SSLH_I_FN void sslh_i_outlive(void *block) {
+    ((sslh_i_block *)(void *)((char *)block - SSLH_I_BLOCK_HEAD))->serial = 0;
 }
 
 SSLH_I_FN void sslh_i_free_blocks(sslh_ctx *c, int64_t mark) {
@@ -33445,7 +33452,7 @@ SSLH_I_FN char *sslh_i_work(sslh_ctx *c, size_t *each) {
         c->own = (char *)sslh_i_alloc(c, bytes * (size_t)c->threads);
         c->own_each = bytes;
         if (!c->own) return NULL;
-        ((sslh_i_block *)(void *)(c->own - SSLH_I_BLOCK_HEAD))->serial = 0; /* no sslh_rewind frees it */
+        sslh_i_outlive(c->own);
     }
     *each = c->own_each;
     c->own_taken = 1;
@@ -42539,6 +42546,22 @@ SSLH_I_FN int sslh_i_uni_load(sslh_ctx *c, sslh_i_unicode *u) {
     return u->pair && work;
 }
 
+/* The tables, unpacked once for all tokenizers of the context; NULL and an error without memory. */
+SSLH_I_FN const sslh_i_unicode *sslh_i_unicode_of(sslh_ctx *c) {
+    sslh_i_unicode *u = c->unicode;
+    if (u) return u;
+    u = (sslh_i_unicode *)sslh_i_alloc(c, sizeof *u);
+    if (!u) return NULL;
+    if (sslh_i_uni_load(c, u)) {
+        sslh_i_outlive(u);
+        sslh_i_outlive(u->pair);
+        return c->unicode = u;
+    }
+    sslh_i_free(c, u->pair);
+    sslh_i_free(c, u);
+    return NULL;
+}
+
 /* Kind and bits of a character. */
 SSLH_I_FN int sslh_i_uni_bits(const sslh_i_unicode *u, uint32_t code) {
     if (code < SSLH_I_UNI_END) return u->kinds[code];
@@ -42726,7 +42749,7 @@ struct sslh_tokenizer {
     int32_t    *merge;        /* (2 merges) left and right token, in the order in which they were learnt */
     int         merges;
     size_t      merges_room;
-    sslh_i_unicode u;
+    const sslh_i_unicode *u;  /* the context's; of words only */
     sslh_i_token_line *line;  /* (SSLH_I_TOKEN_LINES) */
 };
 
@@ -43086,7 +43109,7 @@ SSLH_I_FN size_t sslh_i_gpt_word(const sslh_i_unicode *u, const char *p, size_t 
 
 /* Words of CLIP among n characters without white space. */
 SSLH_I_FN void sslh_i_clip_words(sslh_i_speller *s, const uint32_t *code, size_t n) {
-    const sslh_i_unicode *u = &s->t->u;
+    const sslh_i_unicode *u = s->t->u;
     size_t i = 0;
     while (i < n) {
         size_t to = code[i] == '\'' && i + 1 < n ? i + sslh_i_gpt_suffix(code[i + 1], i + 2 < n ? code[i + 2] : 0u) : i;
@@ -43106,14 +43129,14 @@ SSLH_I_FN void sslh_i_bert_words(sslh_i_speller *s, uint32_t *code, size_t n) {
     const sslh_tokenizer *t = s->t;
     size_t i, m, from;
     if (!t->cased) {
-        m = sslh_i_uni_lower(&t->u, code, n, s->code[1]);
-        m = sslh_i_uni_apart(&t->u, s->code[1], m, s->code[2], s->code[1]);
+        m = sslh_i_uni_lower(t->u, code, n, s->code[1]);
+        m = sslh_i_uni_apart(t->u, s->code[1], m, s->code[2], s->code[1]);
         code = s->code[2];
         for (i = 0, n = 0; i < m; i++)
-            if ((sslh_i_uni_bits(&t->u, code[i]) & SSLH_I_UNI_KIND) != SSLH_I_UNI_ACCENT) code[n++] = code[i];
+            if ((sslh_i_uni_bits(t->u, code[i]) & SSLH_I_UNI_KIND) != SSLH_I_UNI_ACCENT) code[n++] = code[i];
     }
     for (i = 0, from = 0; i <= n; i++) {
-        int mark = i < n && !t->spaces && sslh_i_uni_mark(&t->u, code[i]);
+        int mark = i < n && !t->spaces && sslh_i_uni_mark(t->u, code[i]);
         if (i < n && !mark) continue;
         if (i > from) sslh_i_word_of_codes(s, code + from, i - from);
         if (mark) sslh_i_word_of_codes(s, code + i, 1);
@@ -43131,16 +43154,16 @@ SSLH_I_FN void sslh_i_chunk(sslh_i_speller *s, const char *p, size_t n) {
         uint32_t code;
         int kind;
         at += sslh_i_utf8_next(p + at, n - at, &code);
-        kind = sslh_i_uni_bits(&t->u, code) & SSLH_I_UNI_KIND;
+        kind = sslh_i_uni_bits(t->u, code) & SSLH_I_UNI_KIND;
         if (t->kind != SSLH_TOKENS_CLIP && (kind == SSLH_I_UNI_CONTROL || kind == SSLH_I_UNI_SPACE_CONTROL || !code ||
                                             code == 0xfffdu))
             continue;
         s->code[0][m++] = code;
     }
     if (t->kind == SSLH_TOKENS_CLIP) {
-        m = sslh_i_uni_apart(&t->u, s->code[0], m, s->code[1], s->code[2]);
-        m = sslh_i_uni_together(&t->u, s->code[1], m);
-        m = sslh_i_uni_lower(&t->u, s->code[1], m, s->code[2]);
+        m = sslh_i_uni_apart(t->u, s->code[0], m, s->code[1], s->code[2]);
+        m = sslh_i_uni_together(t->u, s->code[1], m);
+        m = sslh_i_uni_lower(t->u, s->code[1], m, s->code[2]);
         sslh_i_clip_words(s, s->code[2], m);
         return;
     }
@@ -43189,14 +43212,14 @@ SSLH_I_FN void sslh_i_spell_text(sslh_i_speller *s, const char *p, size_t n) {
         }
     } else if (t->kind == SSLH_TOKENS_BPE) {
         for (; at < n && !SSLH_I_BAD(s->c); at += step) {
-            step = sslh_i_gpt_word(&t->u, p + at, n - at);
+            step = sslh_i_gpt_word(t->u, p + at, n - at);
             sslh_i_remembered(s, p + at, step);
         }
     } else {
         for (; at < n && !SSLH_I_BAD(s->c); at += step) {
             int kind;
             step = sslh_i_utf8_next(p + at, n - at, &code);
-            kind = sslh_i_uni_bits(&t->u, code) & SSLH_I_UNI_KIND;
+            kind = sslh_i_uni_bits(t->u, code) & SSLH_I_UNI_KIND;
             if (kind != SSLH_I_UNI_SPACE && (kind != SSLH_I_UNI_SPACE_CONTROL || t->kind != SSLH_TOKENS_CLIP)) continue;
             if (at > from) sslh_i_remembered(s, p + from, at - from);
             from = at + step;
@@ -43448,7 +43471,6 @@ SSLH_I_FN void sslh_i_tokenizer_free(sslh_tokenizer *t) {
     sslh_i_free(c, t->pair);
     sslh_i_free(c, t->merge);
     sslh_i_free(c, t->line);
-    sslh_i_free(c, t->u.pair);
     sslh_i_free(c, t);
 }
 
@@ -43479,7 +43501,7 @@ SSLH_I_FN sslh_tokenizer *sslh_i_tokenizer_begin(sslh_ctx *c, const char *fn, co
     t->spaces = d->spaces;
     t->literal = d->literal;
     t->utf8 = d->utf8;
-    if (d->kind >= SSLH_TOKENS_WORDS && !sslh_i_uni_load(c, &t->u)) {
+    if (d->kind >= SSLH_TOKENS_WORDS && (t->u = sslh_i_unicode_of(c)) == NULL) {
         sslh_i_tokenizer_free(t);
         return NULL;
     }

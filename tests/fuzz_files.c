@@ -476,7 +476,7 @@ static int refuses_all(void) {
 }
 static void mutated_samples(void) {
     const char *runs = getenv("FUZZ_RUNS");
-    int count = runs ? atoi(runs) : 20000;
+    int count = runs ? atoi(runs) : test_small() ? 4000 : 20000;
     make_samples();
     CHECK(samples > 90, "%d samples", samples);
     for (int i = 0; i < samples; i++) run_target(sample_target[i], sample[i].bytes, sample[i].size);

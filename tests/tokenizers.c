@@ -337,8 +337,10 @@ static void failing_memory(void) {
                 calls = at + 1;
             } else CHECK_OK(c);
             sslh_rewind(c, mark);
-            CHECK(memory.live == live, "kind %d, allocation %ld: %ld blocks are left", which, at, memory.live - live);
+            live = memory.live - live; /* the context keeps the tables of Unicode, two blocks */
+            CHECK(live == 0 || live == 2, "kind %d, allocation %ld: %ld blocks are left", which, at, live);
             sslh_destroy(c);
+            CHECK(memory.live == 0, "kind %d, allocation %ld: %ld blocks leak", which, at, memory.live);
         }
         CHECK(calls > 8, "kind %d: only %ld allocations", which, calls);
     }
