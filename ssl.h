@@ -4,7 +4,7 @@
    colorization, plain, variational and masked autoencoders, GAN, SimCLR, MoCo, NNCLR, contrastive predictive coding of
    sound and images, BYOL, SimSiam, DINO, I-JEPA, Barlow Twins, VICReg, SwAV, word2vec (and with labels SupCon), on
    tensors with reverse-mode differentiation, SIMD matrix products and convolutions, augmentations, tokenizers,
-   encoders, optimisers, probes and pictures. It needs libc and libm, nothing else.
+   encoders, optimisers, probes and pictures. It needs only libc and libm.
 
    Do this in exactly one .c or .cpp file:
 
@@ -15,8 +15,8 @@
 
        cc first.c -lm                 (add -lpthread with a C library older than glibc 2.34)
 
-   gcc needs no flags for speed, clang wants -O2. The file carries its kernels for several instruction sets and picks
-   among them at run time. Names begin with sslh_ and SSLH_, so that it can live beside a TLS library (17 below).
+   gcc needs no flags for speed; clang needs -O2. The file has its kernels for several instruction sets and chooses
+   among them at run time. All names begin with sslh_ or SSLH_, so that it can be used beside a TLS library (17 below).
 
    ------------------------------------------------------------------------------------------------------------------
    MANUAL
@@ -46,7 +46,7 @@
        printf("%g %g %g\n", sslh_item(z), x->grad[0], y->grad[0]);              // 15 8 3
        sslh_destroy(c);
 
-   Pretraining an encoder, then seeing what it is worth:
+   Pretraining an encoder, then measuring how good its features are:
 
        sslh_ctx *c        = sslh_create((sslh_desc){ .seed = 1 });
        sslh_data train    = sslh_load_images(c, "examples/data/train");
@@ -78,8 +78,8 @@
 
    2  SWITCHES
 
-   Define them before the include that has SSLH_IMPLEMENTATION, which may also be written SSL_IMPLEMENTATION (methods:
-   before every include). An empty define of a method's switch counts as 1.
+   Define switches before the include that SSLH_IMPLEMENTATION belongs to (it may also be spelled SSL_IMPLEMENTATION);
+   define those of methods before every include. A method's switch that is defined as nothing counts as 1.
 
      switch                  default  meaning
      SSLH_WITH_ALL           1        default of every method's switch
@@ -98,9 +98,9 @@
    3  DESCRIPTORS AND DEFAULTS
 
    Settings are plain structs that are passed by value. The comment at each field, in the declarations below, is the one
-   place that tells its default, its range and what it means. A field that is 0 takes the default, which learns in
-   minutes on small images (a method's .settings = "paper" takes the authors' numbers instead); SSLH_OFF (-1) means
-   really zero; sslh_or_off(x) serves values that a program computes:
+   place that states its default, its range and its meaning. A field that is 0 takes the default, with which a method
+   learns in minutes on small images (.settings = "paper" takes the authors' numbers instead). SSLH_OFF (-1) stands for
+   an actual zero. For a value that a program computes, sslh_or_off(x) is x, or SSLH_OFF where x is 0:
 
        sslh_simclr_desc d = { 0 };
        d.temperature = 0.5f;
@@ -108,53 +108,54 @@
        sslh_train(c, m, data, (sslh_train_desc){ .warmup = sslh_or_off(warmup_epochs) });
 
    C++ before C++20 has no designated initialisers: write sslh_simclr_desc d = {}; and fill in the fields. A new version
-   adds its fields at the end. sslh_method_print (text for sslh_method_make) and sslh_recipe_print tell what a run uses.
+   adds its fields at the end. sslh_method_print and sslh_recipe_print write down the settings that a run uses.
 
    4  CONTEXT, STEPS, TENSORS, THE TAPE
 
-   A context owns everything that is made with it; there are no globals. Use one context per thread of yours. Contexts
-   know nothing of each other, and an operation on tensors of two contexts is an error. Loaded data may be read by other
-   contexts while its owner lives; sslh_clone_into(other, net) copies a net into another, to infer in several threads.
+   A context owns everything that is made with it; there are no globals. Each thread of your program needs its own.
+   Contexts know nothing of each other, and an operation on tensors of two contexts is an error. Data that one context
+   has loaded may be read by others as long as the former lives; sslh_clone_into(other, net) copies a net there, for
+   inference in several threads.
 
    Tensors are float, contiguous and row-major, with up to 6 dimensions and channels last: images N,H,W,C, tokens N,T,D,
    audio N,T,C. Labels and tokens are 32-bit integers; images and masks may be 8-bit. The struct is open: read
-   t->data[i], t->shape, t->count. The operations on them are listed in >>api-ops: element-wise ones, which broadcast as
-   NumPy does, reductions, products, which broadcast in their leading axes, convolutions, pooling, resizing,
-   normalisation, padding, slicing, gather and scatter, attention, recurrent layers, losses. Where PyTorch has the
-   operation its rules hold, with channels last.
+   t->data[i], t->shape, t->count. The operations on tensors are listed in >>api-ops: element-wise ones, which broadcast
+   as NumPy does, reductions, products, which broadcast in their leading axes, convolutions, pooling, resizing,
+   normalisation, padding, slicing, gather and scatter, attention, recurrent layers, losses. Where PyTorch has the same
+   operation, its rules hold, with channels last.
 
-   Operations compute at once. They are also recorded, unless sslh_no_grad is on or no input wants a gradient; this
-   record is the tape. sslh_backward(c, loss) walks the tape backwards and adds into .grad of everything that wants a
-   gradient: the parameters of nets, and tensors marked by sslh_requires_grad. Derivatives are of first order.
+   Operations compute immediately. They are also recorded, unless sslh_no_grad is on or no input requires a gradient;
+   this record is the tape. sslh_backward(c, loss) walks the tape backwards and adds to the .grad of all that require a
+   gradient: parameters of nets, and tensors marked by sslh_requires_grad. Derivatives are of first order.
 
-   A step begins with sslh_next_batch or sslh_begin_step: everything that operations have made since the last one is
-   given back. A loop without a loader must call sslh_begin_step, or its memory grows. Copy out what has to survive
+   A step begins with sslh_next_batch or sslh_begin_step, which frees all results of operations since the step before. A
+   loop without a loader must call sslh_begin_step, or its memory grows. Copy out what has to survive the step
    (sslh_read, sslh_item, sslh_persist). sslh_push and sslh_pop nest a scope inside a step, for an evaluation in the
    middle of training; the trainer's callback runs in such a scope, so that a run has the same bits with it and without.
 
-   After sslh_backward the inner results are gone. The loss, the results of sslh_forward and tensors marked by sslh_keep
+   sslh_backward frees the intermediate results. The loss, the results of sslh_forward and tensors marked by sslh_keep
    stay readable until the next step. sslh_backward_keep keeps the tape for a second pass.
 
    5  ERRORS
 
-   The first failure is kept in the context as a code and a sentence that names function, shapes and reason:
+   The context keeps its first failure, as a code and a sentence that names the function, the shapes and the reason:
 
      sslh_matmul: (4,8) x (9,3): inner sizes 8 and 9 differ
 
    From then on every call does nothing and returns a valid dummy (a tensor of one zero, an inert net; for loaders and
-   pixels NULL, which every function takes), so that one check at the end finds the first cause. sslh_clear_error
+   pixels NULL, which every function accepts), so that one check at the end finds the first cause. sslh_clear_error
    forgets the failure; parameters, data and states (running statistics, queues) are as they were before the step that
    failed. Nothing here aborts, exits, asserts or prints, except for two things on stderr, which SSLH_WITH_STDIO 0
-   switches off: the trainer's progress line (.quiet too), and warnings of what is allowed but hardly meant, such as a
-   queue of MoCo with more keys than there are images: one line each, which .warn of sslh_desc receives instead. NaN or
-   Inf in a loss or a gradient is an error that names the step; with .check_nan in sslh_desc every operation's result is
-   searched, and the error names the first operation that made one. Files are treated as hostile: every size is checked
-   before it is believed.
+   switches off: the trainer's progress line, which .quiet switches off too, and warnings about what is allowed but
+   hardly intended, such as a MoCo queue with more keys than there are images. A warning is one line; .warn of sslh_desc
+   receives it instead of stderr. NaN or Inf in a loss or a gradient is an error that names the step; with .check_nan in
+   sslh_desc every operation's result is checked, and the error names the first operation that produced one. Files are
+   treated as hostile: every size is checked before it is believed.
 
    6  MEMORY
 
-   All memory comes from .alloc and .release of sslh_desc (malloc and free by default), and every failure of theirs is
-   an ordinary error. sslh_destroy frees everything; sslh_rewind all that was made since sslh_mark, for sweeps:
+   All memory comes from .alloc and .release of sslh_desc (malloc and free by default), and a failed allocation is an
+   ordinary error. sslh_destroy frees everything, and sslh_rewind what was made since sslh_mark, as in a sweep:
 
        int64_t mark = sslh_mark(c);
        for (int seed = 1; seed <= 3; seed++) {
@@ -163,14 +164,14 @@
            sslh_rewind(c, mark);
        }
 
-   Steps have a heap of their own, where activations grow from one end and gradients from the other. It grows while the
-   first step shows what a step needs and is used again ever after: from the third step on nothing is allocated. Each
-   net is one block of parameters and buffers and one block of gradients, so that updating, averaging, clipping and
-   saving it are single loops. sslh_query(c) tells the bytes in use and the peak. Measured peaks (x86-64, images of
-   32 x 32 x 3, one thread, data not counted): SimCLR on sslh_convnet takes 111 MB (batch 256) and on sslh_resnet, a
-   ResNet-18, 481 MB (batch 32), MAE on the default sslh_vit 426 MB (batch 64), the default VAE 53 MB (batch 128).
-   Activations grow with the batch: .max_bytes sets a limit, and .batch is what to lower (for SimCLR that changes the
-   task, because there are fewer negatives).
+   Steps have a heap of their own, where activations grow from one end and gradients from the other. It grows during the
+   first step, which shows how much a step needs, and is reused from then on: after the second step nothing is
+   allocated. Each net is one block of parameters and buffers and one block of gradients, so that updating, averaging,
+   clipping and saving it are single loops. sslh_query(c) reports the bytes in use and the peak. Measured peaks (x86-64,
+   images of 32 x 32 x 3, one thread, data not counted): SimCLR on sslh_convnet takes 111 MB (batch 256) and on
+   sslh_resnet, a ResNet-18, 481 MB (batch 32), MAE on the default sslh_vit 426 MB (batch 64), the default VAE 53 MB
+   (batch 128). Activations grow with the batch: .max_bytes sets a limit. To stay below it, lower .batch (for SimCLR
+   that changes the task, because there are then fewer negatives).
 
    7  RANDOMNESS
 
@@ -181,18 +182,17 @@
 
    8  THREADS
 
-   A context has a pool of as many threads as the process may use processors: taskset and the limits of a container
-   count. .threads changes that, and 1 means no pool. Work is split inside an operation, over the rows of its output,
-   never over the mini-batch: batch statistics and in-batch negatives are those of the whole batch. Workers spin for
-   some 100 microseconds between operations and then sleep. Linux is asked to wake them on other processors than the
-   caller's, which it gets wrong in virtual machines.
+   A context has a pool with one thread for each processor that the process may use; taskset and the limits of a
+   container are respected. .threads sets another number, and 1 means no pool. Work is split inside an operation, over
+   the rows of its output, never over the mini-batch: batch statistics and in-batch negatives are those of the whole
+   batch. Workers spin for some 100 microseconds between operations and then sleep.
 
    .parallel_for hands the work to a scheduler of yours. It must call fn(arg, task, worker) once for every task, with
    worker below .threads, and must not give the same worker to two calls that run at the same time.
 
-   While a step is computed, workers with nothing to do begin the views of the next batch: those that sslh_views was
-   asked for in the step before. So pixels in your memory must not change while a loader goes over them, or the loader
-   needs .no_ahead. With data from a callback, with .parallel_for and with one thread, views are made when asked for.
+   While a step is computed, idle workers already make views of the next batch, of the kinds that the step before asked
+   for. So pixels in your memory must not change while a loader goes over them, unless the loader has .no_ahead. With
+   data from a callback, with .parallel_for or with one thread, views are made when they are asked for.
 
    9  WHAT IS DETERMINISTIC
 
@@ -200,35 +200,33 @@
      - for any number of threads, and with any .parallel_for,
      - after resuming from a checkpoint at any step,
      - at any optimisation level, in C and in C++, with any compiler.
-   With fused multiply-add (AVX2, AVX-512, NEON) it has one result, without it another: in builds by tcc or with
-   SSLH_WITH_SIMD 0, on CPUs that lack it (SSE2, 32-bit, big-endian), and with .portable_bits everywhere (slower).
-   An image has the same features alone and in a batch. How this is reached: the compiler may not contract, and fused
-   multiply-add is written where it is meant; reductions have one shape (16 lanes and a fixed tree) in every
-   instruction set; work is cut by size; exp, log, tanh, erf, sin and cos are our own. Outside the promise are
-   .plain (20), SSLH_USE_CBLAS and compilers that are told to break arithmetic. -ffast-math is refused; clang's
-   -ffp-contract=fast and -funsafe-math-optimizations and x87 arithmetic cannot be, but sslh_bits_ok(c) computes a known
-   hash and tells. Flush-to-zero that another library has set for the process is put aside while our code runs.
+   There are two such results, one with fused multiply-add (AVX2, AVX-512, NEON) and one without: the latter in builds
+   by tcc or with SSLH_WITH_SIMD 0, on CPUs that lack the instruction (SSE2, 32-bit, big-endian), and with
+   .portable_bits on any CPU (slower). An image has the same features alone and in a batch. The reasons: the compiler
+   may not contract a product and a sum, and fused multiply-add is written out where it is meant; reductions have one
+   shape (16 lanes and a fixed tree) in every instruction set; work is cut by the size of the problem, not by the number
+   of threads; exp, log, tanh, erf, sin and cos are the library's own. Outside the promise are .plain (20),
+   SSLH_USE_CBLAS and compilers that are told to break arithmetic. -ffast-math is refused. clang's -ffp-contract=fast
+   and -funsafe-math-optimizations and x87 arithmetic cannot be refused, but sslh_bits_ok(c) computes a hash and says
+   whether it is the known one. Flush-to-zero that another library has switched on is off while this code runs.
 
    3 x 3 convolutions with stride 1 and at least 16 channels, and their gradients, use Winograd's filtering F(4x4,3x3),
-   the same everywhere. Its rounding error (root mean square, relative to that of the sums) is below 2e-6 up to 512
-   channels; by the definition of a convolution (.no_winograd = 1 in sslh_desc, about half as fast) it is below 6e-7. An
-   Inf or NaN spreads over a tile of 4 x 4 outputs, and in grouped convolutions over the outputs of all groups that fit
-   into 16 channels together, in the gradient of the data 32.
+   on every machine. Its rounding error (root mean square, relative to that of the sums) is below 2e-6 up to 512
+   channels; computed by the definition of a convolution (.no_winograd = 1 in sslh_desc, about half as fast), the error
+   is below 6e-7. With Winograd's filtering an Inf or NaN spreads over a tile of 4 x 4 outputs, and in grouped
+   convolutions over the outputs of all groups that fit into 16 channels together (into 32 in the gradient of the data).
 
    .bfloat16 = 1 rounds the two operands of matrix products, convolutions and attention's products to bfloat16 (8
    significant bits, to nearest even; subnormal numbers become 0) on their way into the kernel. Parameters, activations,
    gradients and the optimiser's state stay float, sums are float, and so is everything else; losses need no scaling,
    because bfloat16 has the range of float. The rounding error of a sum is 2e-3, root mean square.
 
-   It gains time only where the processor multiplies pairs by one fast instruction. On a Zen 5, with AVX-512 BF16,
-   products are 1.6 to 1.95 times as fast as in float; whole steps of SimCLR on sslh_convnet, MAE, VAE and an MLP are
-   1.5 to 1.7 times as fast, of ResNet-18 1.1 times (docs/performance.md). An Intel Emerald Rapids has the instruction
-   but starts it at a quarter of that rate: products are half as fast as in float. Other processors emulate it with the
-   same bits (AVX2 and plain AVX-512 at 0.6 of the speed of float, ARM and processors without fused multiply-add at a
-   twentieth), to reproduce a run and not to gain time. sslh_query(c).bfloat16 tells which holds; 2 means faster.
+   It saves time only where the processor has a fast instruction that multiplies pairs of bfloat16:
+   sslh_query(c).bfloat16 is then 2. Other processors compute the same bits more slowly than float, which serves to
+   reproduce a run. docs/bfloat16.md has the measurements.
 
-   All the promises above hold for it too, so that a run in bfloat16 has one result everywhere, though not that of
-   float. Some products stay in float, by their shape only: those with fewer than 32 columns, 32 terms or 2,048 of both
+   The promises above hold for bfloat16 too: a run has the same bits everywhere, though not those of float. Some
+   products stay in float, only because of their shape: those with fewer than 32 columns, 32 terms or 2,048 of both
    multiplied; convolutions with fewer than 16 channels or with groups; 3 x 3 convolutions with stride 1 on maps where
    Winograd's float version is as fast or faster (all but those below 8 x 8 that tiles of 4 x 4 do not fit, and but for
    gradients of 256 x 256 channels and more on maps of 4 x 4); attention with heads of fewer than 32 values or fewer
@@ -247,17 +245,17 @@
      sslh_conv_gru  tokens (N,T,D)    z, c                     5,847,040               CPC; sound
      sslh_patch_encoder  map          -                        those of its encoder    patches of images, after CPC v2
 
-   .map_output gives (N,H,W,C) instead of the average over all places, .token_output (N,1+P,D) instead of one token. A
-   tap is an inner result with a name; an unknown name is an error that lists those there are:
+   .map_output returns the map (N,H,W,C) instead of its average over all places, .token_output all tokens (N,1+P,D)
+   instead of one. A tap is an intermediate result with a name; the error for an unknown one lists those that there are:
 
        sslh_tensor *map = sslh_forward_ex(encoder, x, (sslh_forward_desc){ .tap = "block2" });    // (N,H/4,W/4,64)
        sslh_tensor *features = sslh_global_avg_pool(c, map);                                      // (N,64)
 
    Methods and evaluation average maps and tokens (all tokens, the class token too) over their places. In evaluation
-   .max_pool takes the maximum instead, and .pool_grid g lays the averages or maxima of g x g cells side by side: g g C
-   values, which suits early maps.
+   .max_pool takes the maximum instead, and .pool_grid = g puts the averages or maxima of g x g cells side by side,
+   which makes g g C values and suits the maps of early layers.
 
-   Three switches that are easily confused:
+   Three switches are easily confused:
 
      sslh_train_mode(net, on)   on: statistics of the batch, stochastic depth; off: running statistics. A property of
                                 the net; nets start with it on, those of sslh_load_net with it off; sslh_train
@@ -266,7 +264,7 @@
      sslh_freeze(net, on)       the net's parameters collect no gradient; gradients still pass through it, and its
                                 running statistics still move in training mode
 
-   So a fixed feature extractor takes both sslh_train_mode(net, 0) and sslh_freeze(net, 1). A momentum encoder:
+   So a fixed feature extractor needs both sslh_train_mode(net, 0) and sslh_freeze(net, 1). A momentum encoder:
 
        sslh_net *teacher = sslh_clone(encoder);                 // once: the same values, its own memory
        sslh_no_grad(c, 1);                                      // each step
@@ -274,18 +272,19 @@
        sslh_no_grad(c, 0);
        sslh_ema_update(teacher, encoder, 0.99f);                // after the update; buffers stay each net's own
 
-   Parameters have the names of torchvision and (ViT) timm. sslh_find(net, "layer1.0.conv1.weight") gives one
-   of them; sslh_summary lists the layers with their shapes, parameters and multiply-adds.
+   Parameters have the names of torchvision and (ViT) timm. sslh_find(net, "layer1.0.conv1.weight") returns one of them;
+   sslh_summary lists the layers with their shapes, parameters and multiply-adds.
 
    11  OPTIMISERS AND SCHEDULES
 
-   With the gradient g, the parameter p, the rate r, and d the weight decay times the parameter's decay_scale:
+   With the gradient g, the parameter p, its learning rate r, and d the weight decay times the parameter's decay_scale:
      SGD     g += d p;  u = momentum u + g;  p -= r u  (.nesterov: r (g + momentum u))
      Adam    g += d p;  m, v moments of g;   p -= r (m / (1 - beta1^t)) / (sqrt(v / (1 - beta2^t)) + eps)
      AdamW   p *= 1 - r d, then as Adam without d            (Loshchilov & Hutter 2019)
      LARS    g += d p;  g *= .lars_eta |p| / |g|;  then as SGD; vectors get neither decay nor ratio (You et al. 2017)
-   Vectors (biases, gains of norms) and a ViT's class token and positions have a decay_scale of 0 unless you set it.
-   The rate of a parameter is the step's (for groups in .constant_lr the peak), times .group_lr[group] and its lr_scale.
+   Vectors (biases, gains of norms) and a ViT's class token and positions have a decay_scale of 0 unless you set it. The
+   rate of a parameter is that of the schedule at this step (for groups in .constant_lr its peak), times
+   .group_lr[group] and the parameter's lr_scale.
 
        sslh_param_set_matching(head, "", (sslh_param_opts){ .group = 1 });
        sslh_optimizer_desc od = { .kind = SSLH_SGD, .weight_decay = 5e-4f, .constant_lr = 1u << 1 };
@@ -295,30 +294,31 @@
        sslh_optimizer_add(o, head);
        sslh_optimizer_peak(o, 0.3f);                            // the rate of .constant_lr groups; sslh_train sets it
 
-   Schedules are functions of the step: sslh_constant, sslh_cosine (half a cosine to 0), sslh_linear_decay (to 0),
-   sslh_steps (times gamma at each milestone, a fraction of the run). All rise linearly over the first warmup steps.
-   When sslh_optimizer_step is not called after sslh_backward, gradients add up. They are summed, not averaged: for k
-   backward passes a step scale the loss by 1 / k. The .accumulate of sslh_train sums them too.
+   Schedules are functions of the step: sslh_constant, sslh_cosine (half a cosine, down to 0), sslh_linear_decay (down
+   to 0), sslh_steps (multiplied by gamma at each milestone, a fraction of the run). All of them rise linearly over the
+   first warmup steps. Several calls of sslh_backward before one of sslh_optimizer_step add up their gradients. They are
+   summed, not averaged: for k backward passes per step, scale the loss by 1 / k. .accumulate of sslh_train sums too.
 
    12  DATA AND AUGMENTATION
 
    sslh_load_images(c, path) looks at what path is:
      a file      IDX (.gz too; labels from the file beside it), CIFAR-10 or CIFAR-100 binary, one picture (18)
      a folder    with index.txt: sheets (>>sheets); with IDX or CIFAR files: the training set; with sub-folders: one
-                 class each; with images: no labels. What in it cannot be read is an error, but for text
-   sslh_load_images_ex resizes and crops: photographs have many sizes, and a data set has one. sslh_load_audio(c, path,
-   desc) reads WAV files in the same kinds of folders, with labels from their names too. Text (sslh_load_file) becomes
-   numbers by a tokenizer: bytes, characters, words, byte pairs, WordPiece (>>api-tokenizers, docs/tokenizers.md).
+                 class each; with images: no labels. A file that cannot be read is an error, text aside
+   sslh_load_images_ex resizes and crops, because photographs have many sizes and a data set has one. sslh_load_audio(c,
+   path, desc) reads WAV files in the same kinds of folders, with labels from their names too. A tokenizer turns text
+   (sslh_load_file) into numbers (>>api-tokenizers, docs/tokenizers.md).
 
-   Pixels in your memory become a data set by sslh_data_from_images; audio, tokens and several inputs a sample by
-   sslh_data_from_fields. With several label fields sslh_data_labelled(d, "speaker") chooses the one that probes look
-   at, and sslh_data_where(d, "speaker", "!anna,fred") leaves out two voices, for a test that training never heard. A
-   subset (sslh_data_range, _pick, _fraction, _where) copies no samples and keeps their numbers, so that a sample's
-   augmentation does not depend on the subset that it came by. Only probes and SupCon look at labels. Each folder
-   numbers its classes for itself; probes match those of two sets by name, and so does sslh_data_match_classes,
-   for a confusion matrix of yours.
+   sslh_data_from_images makes a data set of pixels in your memory, sslh_data_from_fields one of audio, of tokens, or
+   with several inputs per sample. Where there are several label fields, sslh_data_labelled(d, "speaker") chooses the
+   one that probes look at, and sslh_data_where(d, "speaker", "!anna,fred") leaves out two voices, for a test on voices
+   that training never heard. A subset (sslh_data_range, _pick, _fraction, _where) copies no samples and keeps their
+   numbers, so that a sample's augmentation does not depend on the subset that it was taken from. Only probes and SupCon
+   look at labels. Each folder numbers its own classes. Probes match the classes of two sets by name; for a confusion
+   matrix of your own, sslh_data_match_classes does the same.
 
-   A recipe is a struct: what is 0 is not done. Its named constants (strengths: brightness, contrast, saturation, hue):
+   A recipe of augmentations is a struct: what is 0 is not done. Constants (jitter: brightness, contrast, saturation,
+   hue):
 
      SSLH_VIEWS_           crop of   flip  jitter (p 0.8)      grey  blur  other                source
      NONE                  -         -     -                   -     -     the image            -
@@ -329,7 +329,7 @@
      MAE                   .2-1      .5    -                   -     -                          He et al. 2022
      ROTATION              -         .5    -                   -     -     pad 4 and crop       Gidaris et al. 2018
 
-   Change a copy and hand it in; look at what it does before training on it:
+   Change a copy and pass that; look at what it does before training on it:
 
        sslh_recipe r = SSLH_VIEWS_SIMCLR;
        r.crop_min = 0.2f;                                       // gentler: short runs and small images
@@ -337,10 +337,10 @@
        sslh_method m = sslh_simclr(c, encoder, (sslh_simclr_desc){ .views = &r });
        sslh_picture_grid(c, "views.png", sslh_views(c, batch, r, 0), 8, 0);
 
-   The pointer is read during the call only. Crops are resized as PIL does it, with antialiasing, bicubically unless
-   .bilinear is set; 8-bit images are rounded to bytes after each of its two passes. Values are in [0,1]; .mean and .std
-   normalise at the end. A recipe of yours is used as it is, whereas the default ones of rotation and MAE take the
-   data's mean and deviation.
+   The pointer is read during the call only. Crops are resized as PIL resizes them, with antialiasing, bicubically
+   unless .bilinear is set; 8-bit images are rounded to bytes after each of the two passes. Values are in [0,1]; .mean
+   and .std normalise at the end. A recipe of your own is used as it is; the default ones of rotation and MAE take the
+   mean and deviation of the data.
 
    13  THE METHODS
 
@@ -352,28 +352,27 @@
      masked                   mae, jepa
      words and sequences      word2vec (text)
 
-   Their functions are sslh_simclr and so on; most losses are operations that can be called alone (sslh_nt_xent).
-   Each has a switch (SSLH_WITH_SIMCLR), a section below that opens with authors, title, equations and known traps
-   (>>simclr; the code refers to the equation numbers), a page (docs/simclr.md) and a program (simclr.c in examples).
-   Beside the loss each reports numbers (.numbers of sslh_method) that tell whether it works.
+   Their functions are sslh_simclr and so on; most losses are operations that can be called alone (sslh_nt_xent). Each
+   has a switch (SSLH_WITH_SIMCLR), a section below that opens with authors, title, equations and known traps (>>simclr;
+   the code refers to the equation numbers), a page (docs/simclr.md) and a program (simclr.c in examples). Beside the
+   loss each method reports numbers (.numbers of sslh_method) that show whether it works.
 
    The defaults of a method stand in two tables at the head of its section, those of its descriptor and those of its
    training, and in the comments at its declaration (>>api-methods). sslh_methods lists what this build has;
-   sslh_method_make makes a method from its name and text, sslh_method_describe tells the fields, their defaults and
-   what is allowed:
+   sslh_method_make makes a method from its name and a text, sslh_method_describe lists fields, defaults and ranges:
 
        sslh_method m = sslh_method_make(c, "simclr", encoder, train, "temperature=0.1, lr=0.5, settings=paper");
 
-   A default warm-up is cut to a tenth of a short run. The defaults learn in minutes on small images; .settings =
-   "paper" takes those of the authors, for hundreds of epochs and large batches ("Paper:" at the declaration).
+   A default warm-up is cut to a tenth of a short run. .settings = "paper" takes the settings of the authors, which are
+   for hundreds of epochs and large batches ("Paper:" at the declaration).
 
    14  TRAINING AND CHECKPOINTS
 
    sslh_train shuffles by (seed, epoch), drops the last incomplete batch, and for every batch makes the views, the loss,
-   the gradients and the update, and calls .callback. It returns the mean loss of the last epoch (when it was stopped
-   inside one: of the batches so far). With .optimizer.kind 0 it uses the method's optimiser, changed by those of your
-   fields of .optimizer that are not 0; with a .kind of yours none of the method's numbers apply, only its .group_lr and
-   .constant_lr: which parts of the nets rest or keep their rate belongs to the method.
+   the gradients and the update, and calls .callback. It returns the mean loss of the last epoch (of the batches so far,
+   when it was stopped within an epoch). If .optimizer.kind is 0, it uses the method's optimiser, with those fields of
+   .optimizer that you have set. If you choose a .kind, none of the method's numbers apply except .group_lr and
+   .constant_lr, because which parts of the nets rest or keep their rate belongs to the method.
 
        static int each(const sslh_train_info *t, void *user) {
            const sslh_number *n = &t->numbers[0];               // accuracy, top-1 .. as 13 has it
@@ -388,19 +387,18 @@
    A checkpoint holds everything: weights, running statistics, momentum encoder, states, the optimiser's moments, step,
    seed, random stream, past losses, meters and settings. It is written every .checkpoint_every epochs (every epoch) or
    every .checkpoint_steps steps, and whenever the run ends: after its last step, at .max_steps, or when the callback
-   stops it. With .resume, the same program started again goes on where the file stands, bit for bit, epoch means
-   included; it starts afresh when there is none, and a run that was finished gives its losses again. Make context,
-   encoder and method the same way as before. Another method, encoder, optimiser, batch or rate, other data or settings
-   are refused with both values and change nothing. Only .epochs may grow: the schedule is then that of the new number
-   from the step where the file stands (a cosine that had come near 0 jumps up again, milestones and a default warm-up
-   move), so that plain continuing wants SSLH_CONSTANT. The callback may evaluate: sslh_linear_probe or sslh_knn in it
-   leave no trace in the training.
+   stops it. With .resume, the same program continues where the file left off, bit for bit, epoch means included; it
+   starts afresh when there is no file, and for a finished run it returns the losses again. Make context, encoder and
+   method the same way as before. A file of another method, encoder, optimiser, batch, rate, data or settings is refused
+   with both values. Only .epochs may grow: from the step at which the file was written, the schedule is that of the new
+   number (a cosine that had come near 0 jumps up again, milestones and a default warm-up move), so use SSLH_CONSTANT if
+   you mean to extend a run. The callback may call sslh_linear_probe or sslh_knn, which leave no trace in the training.
 
    15  EVALUATION: WHAT EACH NUMBER MEANS
 
    Features are the encoder's output (or a .tap) in evaluation mode, without augmentation, from images normalised as in
-   training. NULL in place of the encoder means raw pixels. Always show the same protocol for raw pixels and for the
-   untrained encoder, because a probe on random features does well on small images. NaN or Inf in features is an error
+   training. NULL in place of the encoder means raw pixels. Always report the same protocol for raw pixels and for the
+   untrained encoder, because a probe of random features does well on small images. NaN or Inf in features is an error
    that names the row; rows of zeros coincide.
 
      sslh_linear_probe   multinomial logistic regression with an L2 penalty on the weights, features standardised by the
@@ -464,10 +462,10 @@
        sslh_layer_linear_new(net, "fc1", 784, 256, 0);          // parameters 0 (weight) and 1 (bias)
        sslh_layer_linear_new(net, "fc2", 256, 64, 0);           // 2 and 3
 
-   There are layers of linear maps, convolutions, batch, layer and RMS norm, GRU and LSTM (>>api-nets), which take part
-   with PyTorch's names and shapes. Attention, with masks and biases, is an operation (>>api-ops).
+   There are layers for linear maps, convolutions, batch, layer and RMS norm, GRU and LSTM (>>api-nets), whose
+   parameters have PyTorch's names and shapes. Attention, with masks and biases, is an operation (>>api-ops).
 
-   An operation is a forward and a backward callback; sslh_gradcheck tells whether they agree:
+   An operation is a forward and a backward callback; sslh_gradcheck checks that they agree:
 
        static void cube(sslh_ctx *ctx, sslh_tensor **in, int n, sslh_tensor *out, void *user) {
            (void)ctx, (void)n, (void)user;
@@ -491,32 +489,32 @@
 
    OpenSSL's headers define over a thousand macros that begin with SSL_, and libssl exports symbols that begin with
    ssl_. Nothing here uses either prefix, but for the alias SSL_IMPLEMENTATION (2); a test includes <openssl/ssl.h>
-   before and after this file and links libssl.a. NSS installs a header that is called ssl.h too: put this file into a
-   folder of your project and include it by a quoted path ("vendor/ssl.h"). If you got the other one, SSLH_VERSION is
-   not defined:
+   before and after this file and links libssl.a. NSS installs a header called ssl.h too: put this file into a folder of
+   your project and include it by a quoted path ("vendor/ssl.h"). No other ssl.h defines SSLH_VERSION:
 
        #ifndef SSLH_VERSION
        #error "this is not the ssl.h for self-supervised learning: check the include path"
        #endif
 
-   The SIMD part includes the file again under the name SSLH_FILE ("ssl.h", found beside itself) and checks what it got.
+   The SIMD part includes the file again under the name SSLH_FILE ("ssl.h", found beside itself) and makes sure that it
+   found this one.
 
    The text is C99 and also C++11 to C++20. An implementation compiled as C serves C++ callers and the other way round.
    With SSLH_STATIC any number of private copies can live in one program.
 
    18  FILES
 
-   Read are IDX files (plain and .gz), CIFAR-10 and CIFAR-100 binaries, pictures (PNG of every kind; JPEG, baseline and
-   progressive, grey and colour, with the pixels that libjpeg gives; BMP but for run lengths; PGM and PPM as text (P2,
-   P3) and binary (P5, P6)), WAV (PCM and IEEE numbers), NumPy's .npy and .npz, safetensors; folders of class folders;
-   sheets with an index.txt (>>sheets describes it); tokens of GPT-2, CLIP and BERT. The orientation that cameras note
-   in a JPEG is left aside, as torchvision does. Written are PNG, WAV, .npy and safetensors. Weights and checkpoints
-   are safetensors files with PyTorch's names and axis order (torchvision for ResNets, timm for ViTs) and a CRC-32 of
-   all bytes, so that a damaged file is refused; those of version 0.1.0, which have none, are refused too. Weights of
-   others are read from .npz too. Files are written to a temporary one in the same folder, synced and renamed, so that
-   a crash leaves the old file or the new one. What a killed process left of a save, the next save to that path
-   removes; a file that is read-only is not replaced. A file keeps its rights and owner, a link stays and its target is
-   replaced; devices, pipes and open files (/dev/stdout) are written to.
+   The library reads IDX files (plain and .gz), CIFAR-10 and CIFAR-100 binaries, pictures (PNG of every kind; JPEG,
+   baseline and progressive, grey and colour, with the same pixels as libjpeg; BMP without run lengths; PGM and PPM as
+   text (P2, P3) and binary (P5, P6)), WAV (PCM and IEEE numbers), NumPy's .npy and .npz, safetensors; folders of class
+   folders; sheets with an index.txt (>>sheets describes it); tokens of GPT-2, CLIP and BERT. The orientation that
+   cameras note in a JPEG is ignored, as in torchvision. It writes PNG, WAV, .npy and safetensors. Weights and
+   checkpoints are safetensors files with PyTorch's names and axis order (torchvision for ResNets, timm for ViTs) and a
+   CRC-32 of all bytes, so that a damaged file is refused; those of version 0.1.0, which have none, are refused too.
+   Weights from other programs are read from .npz too. A file is first written under a temporary name in the same
+   folder, then synced and renamed, so that a crash leaves either the old file or the new one. The next save to the same
+   path removes what a killed process left behind. A read-only file is not replaced. A file keeps its permissions and
+   owner, a symbolic link stays and its target is replaced; devices, pipes and open files are written to directly.
 
        sslh_save_net(encoder, "encoder.safetensors");                           // weights, architecture, preprocessing
        sslh_net *again = sslh_load_net(c, "encoder.safetensors");               // builds the net, then reads it
@@ -528,34 +526,36 @@
    19  WHEN SOMETHING GOES WRONG
 
    "the loss is NaN or Inf", "the gradient of '..' holds NaN or Inf": nothing was changed. Make the context with
-   .check_nan = 1 (slow), and the error will name the first operation that made one. Usual causes are the rate (one
-   made for LARS, as the papers of SimCLR and BYOL have it, given to SGD or Adam), no warm-up, the log or sqrt of 0 or
-   a division by 0 in a loss of your own (add an eps first: sslh_shift(c, x, 1e-6f)), and values outside [0,1] where a
-   method needs them there.
+   .check_nan = 1 (slow), and the error will name the first operation that produced one. Usual causes are the rate (one
+   for LARS, as in the papers of SimCLR and BYOL, given to SGD or Adam), no warm-up, the log or sqrt of 0 or a division
+   by 0 in a loss of your own (add an eps first: sslh_shift(c, x, 1e-6f)), and values outside [0,1] where a method needs
+   them there.
 
-   The loss falls, but the features are bad. If the accuracy is near 1 within an epoch, the task is solved by a
+   The loss falls, but the features are bad. If the pretext accuracy is near 1 within an epoch, the encoder has found a
    shortcut (SimCLR: no colour jitter, or crops too much alike; rotation: borders): look at the views with
-   sslh_picture_grid. If sslh_feature_std is 0, the features have collapsed. After rotation probe a middle block
-   (.tap), not the last. After MAE fine-tune, because a linear probe shows little. In a VAE a KL term near 0 is
-   posterior collapse: lower .beta (with .gaussian set .sigma) or train longer.
+   sslh_picture_grid. If sslh_feature_std is 0, the features have collapsed. After rotation probe a middle block (.tap),
+   not the last. After MAE fine-tune, because a linear probe shows little. In a VAE a KL term near 0 is posterior
+   collapse: lower .beta (with .gaussian set .sigma) or train longer.
 
-   SimCLR does not learn: its loss stays near ln(2N-1), which is 6.24 for a batch of 256. Either the rate is too low
-   for a short run (see 13), or the batch is too small (negatives are the other views of the batch; .accumulate adds
-   none), or the views are too strong (try .crop_min = 0.2). Compare top-1 with 1/(2N-1) and not the loss, because
-   losses at other batch sizes or temperatures say nothing.
+   SimCLR does not learn: its loss stays near ln(2N-1), which is 6.24 for a batch of 256. Either the rate is too low for
+   a short run (see 13), or the batch is too small (negatives are the other views of the batch; .accumulate adds none),
+   or the views are too strong (try .crop_min = 0.2). Compare top-1 with 1/(2N-1) and not the loss, because losses at
+   different batch sizes or temperatures cannot be compared.
 
-   The probe of the trained encoder equals that of the untrained one. Was the trained net probed (of autoencoders it is
-   method.encoder)? Was there an error? After the first error everything does nothing: check sslh_error(c) first.
+   The probe of the trained encoder equals that of the untrained one. Did you probe the net that was trained (for
+   autoencoders, method.encoder)? Was there an error? After the first error every call does nothing, so check
+   sslh_error(c) first.
 
-   "#error ..", hundreds of unknown names: the compiler found another library's ssl.h (17), or, when the message speaks
-   of SSLH_FILE, this file was renamed (2). Undefined references: no file has SSLH_IMPLEMENTATION, or the one that has
-   it was compiled with other switches. Symbols defined twice: two files have it.
+   "#error ..", hundreds of unknown names: the compiler found another library's ssl.h (17), or, when the message
+   mentions SSLH_FILE, this file was renamed (2). Undefined references: no file has SSLH_IMPLEMENTATION, or the one that
+   has it was compiled with other switches. Symbols defined twice: two files have it.
 
-   It is slow. The one file with SSLH_IMPLEMENTATION wants -O2: gcc optimises the kernels without being told, but
-   clang does not, and its programs are many times slower at -O0. sslh_query(c) tells the instruction set in .cpu and
-   the number of .threads. Other busy programs cost more than their share, because each operation waits for its last
-   thread: try .threads below the number of cores. sslh_trace tells the milliseconds of each operation. sslh_convnet
-   takes 3.8 million multiply-adds for an image of 32 x 32, ResNet-18 555 million, the default ViT 365 million.
+   It is slow. Compile the one file with SSLH_IMPLEMENTATION at -O2: gcc optimises the kernels without being told, but
+   clang does not, and its programs are many times slower at -O0. sslh_query(c) names the instruction set (.cpu) and the
+   number of threads (.threads). Other busy programs cost more than their share of the time, because each operation
+   waits for its last thread: try .threads below the number of cores. sslh_trace reports the milliseconds of each
+   operation. sslh_convnet takes 3.8 million multiply-adds for an image of 32 x 32, ResNet-18 555 million, the default
+   ViT 365 million.
 
    Memory grows: a loop without sslh_next_batch needs sslh_begin_step (4), a sweep needs sslh_mark and sslh_rewind (6).
 
@@ -577,8 +577,9 @@
                       >>weights >>words >>tokenizers >>pictures
      end              >>history >>licence
 
-   Operations, losses and optimisers have plain versions, their equations in loops (sslh_i_plain_softmax ..). With
-   .plain = 1 and .threads = 1 in sslh_desc everything runs by them, slowly, so that a debugger walks through the book.
+   Operations, losses and optimisers have plain versions, which are their equations in loops (sslh_i_plain_softmax ..).
+   With .plain = 1 and .threads = 1 in sslh_desc everything runs on the plain versions, slowly, so that a debugger steps
+   through the equations.
 
    Shape letters mean the same in every comment, and the comment of a buffer gives its shape in them:
      N batch   H W height and width   C channels   T tokens or time   D width of a vector   K classes or keys
@@ -1398,7 +1399,7 @@ SSLH_API void sslh_split_batch_norm(sslh_net *net, int groups);
 SSLH_API sslh_tensor *sslh_forward(sslh_net *net, sslh_tensor *x);
 
 typedef struct sslh_forward_desc {
-    const char  *tap;    /* name of an inner result ("block1", "layer3", "tokens"); NULL: the output */
+    const char  *tap;    /* name of an intermediate result ("block1", "layer3", "tokens"); NULL: the output */
     const char *const *taps; /* names of several, at most 15, ended by NULL, which one run puts into tapped */
     sslh_tensor **tapped;    /* as many */
     sslh_tensor *keep;   /* (N,J) I32: tokens that a transformer keeps (MAE); NULL: all */
@@ -1410,8 +1411,8 @@ typedef struct sslh_forward_desc {
 SSLH_API sslh_tensor *sslh_forward_ex(sslh_net *net, sslh_tensor *x, sslh_forward_desc desc);
 /* Inside a forward callback: the description of this call, never NULL. */
 SSLH_API const sslh_forward_desc *sslh_call(const sslh_net *net);
-/* Inside a forward callback: offers x as the inner result called name; returns 1 when the caller asked for it, and then
-   the callback may return x at once. */
+/* Inside a forward callback: offers x as the intermediate result called name; returns 1 when the caller asked for it,
+   and then the callback may return x at once. */
 SSLH_API int sslh_tap(sslh_net *net, const char *name, sslh_tensor *x);
 
 /* A deep copy with the same values, modes and settings (children included), gradients not: a momentum encoder, a
@@ -2180,7 +2181,7 @@ typedef enum sslh_setting_kind {
     SSLH_SETTING_INT,       /* a whole number */
     SSLH_SETTING_REAL,      /* a number */
     SSLH_SETTING_FLAG,      /* 0 or 1 */
-    SSLH_SETTING_TEXT,      /* a string, such as the name of an inner result; NULL: the default */
+    SSLH_SETTING_TEXT,      /* a string, such as the name of an intermediate result; NULL: the default */
     SSLH_SETTING_WORD,      /* a string, one of those that .range lists; NULL: the default */
     SSLH_SETTING_RECIPE,    /* const sslh_recipe *, in text one of its names: simclr for SSLH_VIEWS_SIMCLR ..; behind a
                                colon its .crop_min: simclr:0.3 */
@@ -2255,7 +2256,7 @@ SSLH_API size_t sslh_method_describe(const char *name, char *out, size_t size);
 typedef struct sslh_rotation_desc {
     int   rotations;          /* 4 or 2 (0 and 180 degrees); default 4 */
     int   one_per_image;      /* default 0; 1: one random rotation per image and step instead of all, the weaker way */
-    const char *tap;          /* inner result that the classifier reads; default output (NULL) */
+    const char *tap;          /* intermediate result that the classifier reads; default output (NULL) */
     const sslh_recipe *views; /* default SSLH_VIEWS_ROTATION, normalised by the data's mean and deviation */
     const char *settings;     /* short, for runs of minutes, or paper, for hundreds of epochs; default short */
 } sslh_rotation_desc;
@@ -2288,7 +2289,7 @@ typedef struct sslh_jigsaw_desc {
     int   no_tile_norm;       /* default 0; 1: tiles normalised by the data, not each by itself: opens the shortcut */
     int   head_hidden;        /* width of the layer on all tiles, 1 to 1048576; default 512 (4096 in the paper) */
     int   no_head_norm;       /* default 0; 1: no batch norm in the head, as in the paper */
-    const char *tap;          /* inner result that the classifier reads; default output (NULL) */
+    const char *tap;          /* intermediate result that the classifier reads; default output (NULL) */
     const sslh_recipe *views; /* of the image before it is cut; default none; its mean and std are not used */
     const char *settings;     /* short, for runs of minutes, or paper, for hundreds of epochs; default short */
 } sslh_jigsaw_desc;
@@ -2328,7 +2329,7 @@ typedef struct sslh_context_desc {
     int   one_order;          /* default 0; 1: the patch in the middle always comes first */
     int   head_hidden;        /* width of the layer on both patches, 1 to 1048576; default 512 (4096 in the paper) */
     int   no_head_norm;       /* default 0; 1: no batch norm in the head */
-    const char *tap;          /* inner result that the classifier reads; default output (NULL) */
+    const char *tap;          /* intermediate result that the classifier reads; default output (NULL) */
     const sslh_recipe *views; /* of the image before it is cut; default none; its mean and std are not used */
     const char *settings;     /* short, for runs of minutes, or paper, for hundreds of epochs; default short */
 } sslh_context_desc;
@@ -2366,7 +2367,7 @@ typedef struct sslh_inpainting_desc {
     int   decoder_width;      /* width of the decoder's last hidden map, 1 to 512, doubled with every halving of the
                                  side up to 8 times; default 32 (small images; 64 as released) */
     int   discriminator_width;/* of its first map, 1 to 512; default 32 (small images; 64 as released) */
-    const char *tap;          /* inner result that the decoder reads, a map; default output (NULL) */
+    const char *tap;          /* intermediate result that the decoder reads, a map; default output (NULL) */
     const sslh_recipe *views; /* of the image before the hole is cut; default none; its mean and std are not used */
     const char *settings;     /* short, for runs of minutes, or paper, for hundreds of epochs; default short */
 } sslh_inpainting_desc;
@@ -2403,8 +2404,8 @@ typedef struct sslh_colorization_desc {
                                  most 1; default 0.5; 1: all weigh the same: smaller errors, duller colours */
     float temperature;        /* of the annealed mean, 0.001 to 100; default 0.38 */
     int   head_hidden;        /* channels of the two convolutions behind the encoder, 1 to 65536; default 128 */
-    const char *tap;          /* inner result that they read, a map or tokens; default auto (NULL): the output, or if
-                                 that is a vector the last inner result that has places */
+    const char *tap;          /* intermediate result that they read, a map or tokens; default auto (NULL): the output,
+                                 or if that is a vector the last intermediate result that has places */
     const sslh_recipe *views; /* default none; its mean and std are not used */
     const char *settings;     /* short, for runs of minutes, or paper, for hundreds of epochs; default short */
 } sslh_colorization_desc;
@@ -3148,7 +3149,7 @@ SSLH_API uint64_t sslh_hash(sslh_net *net);
 /* Wherever an encoder is asked for, NULL means raw pixels. */
 
 typedef struct sslh_feature_desc {
-    const char *tap;    /* inner result; NULL: the output */
+    const char *tap;    /* intermediate result; NULL: the output */
     int   max_pool;     /* maps and tokens are averaged over their places; 1: the maximum instead */
     int   pool_grid;    /* maps: averages (.max_pool: maxima) of g x g cells side by side, g g C values; must divide the
                            side; default 1 */
@@ -5548,7 +5549,7 @@ SSLH_I_FN sslh_tensor *sslh_i_data_tensor(sslh_ctx *c, sslh_data data, int64_t a
 #define SSLH_I_FIELD(type, field) #field, offsetof(type, field)
 #define SSLH_I_LENGTH(table) ((int)(sizeof(table) / sizeof(table)[0]))
 #define SSLH_I_RECIPE_NAMES "none, simclr, simclr_large, moco, byol_0, byol_1, mae, rotation"
-#define SSLH_I_TAP_NAMES "the name of an inner result of the encoder"
+#define SSLH_I_TAP_NAMES "the name of an intermediate result of the encoder"
 #define SSLH_I_SETTINGS_NAMES "short, paper"
 
 /* --- the settings of a run ---------------------------------------------------------------------------------------- */
@@ -6701,7 +6702,7 @@ SSLH_I_FN void sslh_i_inpainting_measure(sslh_ctx *c, sslh_net *encoder, const c
     if (SSLH_I_BAD(c)) return;
     if (shape.ndim != 4 || shape.size[1] < 1 || shape.size[1] >= side) {
         sslh_fail(c, SSLH_E_SHAPE, "sslh_inpainting: the encoder \"%s\" gives no map that is smaller than the image; "
-                  "make it with .map_output, or name an inner map by .tap", info.name);
+                  "make it with .map_output, or name an intermediate map by .tap", info.name);
         return;
     }
     n->up.in = shape.size[3];
@@ -6813,7 +6814,7 @@ typedef struct sslh_i_colour_way {
     int weight;               /* state of m.net: w (Q), all 0 until the first batch; -1: all are 1 */
 } sslh_i_colour_way;
 typedef struct sslh_i_colorization { sslh_colorization_desc d; sslh_recipe views; int ways; sslh_i_colour_way way[2];
-    char tap[32]; /* the inner result that the heads read; "": the output */ } sslh_i_colorization;
+    char tap[32]; /* the intermediate result that the heads read; "": the output */ } sslh_i_colorization;
 
 /* L, a and b in units of about their deviation in photographs. */
 static const float sslh_i_lab_mean[3] = {50, 0, 0}, sslh_i_lab_std[3] = {25, 15, 15};
@@ -7203,8 +7204,8 @@ SSLH_DEF sslh_method sslh_colorization(sslh_ctx *c, sslh_net *encoder, sslh_colo
             sslh_i_last_places(encoder, s->tap);
             if (SSLH_I_BAD(c)) sslh_i_context(c, "sslh_colorization");
             else if (!s->tap[0])
-                sslh_fail(c, SSLH_E_SHAPE, "sslh_colorization: the encoder \"%s\" gives a vector and has no inner map, "
-                          "but colours need places", info.name);
+                sslh_fail(c, SSLH_E_SHAPE, "sslh_colorization: the encoder \"%s\" gives a vector and has no "
+                          "intermediate map, but colours need places", info.name);
         }
         if (d.views) s->views = *d.views;
         memset(s->views.mean, 0, sizeof s->views.mean); /* normalising is the method's affair */
@@ -14582,7 +14583,7 @@ typedef struct sslh_i_link { char name[64]; sslh_net *net; } sslh_i_link;
 typedef struct sslh_i_call {
     sslh_forward_desc desc;
     size_t first;           /* number of the first tensor that this call makes */
-    int  tapped;            /* the wanted inner result was offered */
+    int  tapped;            /* the wanted intermediate result was offered */
     unsigned several;       /* bit i: number i of .taps was offered */
     char *places;           /* receives the name of the last one that has places, 32 characters; NULL: not asked */
     char offered[160];      /* names of the others, for the message when it was not */
@@ -15289,7 +15290,7 @@ SSLH_DEF sslh_tensor *sslh_forward_ex(sslh_net *net, sslh_tensor *x, sslh_forwar
         if (!(call.several >> i & 1)) break;
     missing = desc.tap && !call.tapped ? desc.tap : i < wanted ? desc.taps[i] : NULL;
     if (missing)
-        sslh_fail(c, SSLH_E_USAGE, "sslh_forward: the net '%s' has no inner result '%s' (it has: %s)", net->name,
+        sslh_fail(c, SSLH_E_USAGE, "sslh_forward: the net '%s' has no intermediate result '%s' (it has: %s)", net->name,
                   sslh_i_quote(word, missing, strlen(missing)), call.offered[0] ? call.offered : "none");
     if (SSLH_I_BAD(c)) return sslh_i_dummy(c);
     /* A result of a net is what callers hold on to: it outlives sslh_backward. */
@@ -15300,8 +15301,8 @@ SSLH_DEF sslh_tensor *sslh_forward_ex(sslh_net *net, sslh_tensor *x, sslh_forwar
 
 SSLH_DEF sslh_tensor *sslh_forward(sslh_net *net, sslh_tensor *x) { return sslh_forward_ex(net, x, sslh_i_no_call); }
 
-/* The name of the net's last inner result that has places, a map or tokens; "" when it has none. For methods that need
-   one of an encoder whose output is a vector. */
+/* The name of the net's last intermediate result that has places, a map or tokens; "" when it has none. For methods
+   that need one of an encoder whose output is a vector. */
 SSLH_I_FN void sslh_i_last_places(sslh_net *net, char name[32]) {
     sslh_ctx *c = sslh_net_ctx(net);
     sslh_i_call call, *outer;
@@ -15309,7 +15310,7 @@ SSLH_I_FN void sslh_i_last_places(sslh_net *net, char name[32]) {
     name[0] = 0;
     if (SSLH_I_BAD(c) || !net->forward || !sslh_i_net_ready(net)) return;
     memset(&call, 0, sizeof call);
-    call.desc.tap = ""; /* no inner result has this name: all are offered */
+    call.desc.tap = ""; /* no intermediate result has this name: all are offered */
     call.places = name;
     side = net->image ? net->image : 32;
     training = net->training;
@@ -45159,9 +45160,9 @@ SSLH_I_LEAN_END
            that .accumulate has begun for later; a load that fails changes nothing; the encoder of a VAE can be loaded;
            loaded nets are in evaluation mode; archives of arrays and weights in them; saving keeps links, rights and
            owner; ResNet-50, -101 and -152, ConvNeXt, vision transformers for images of any size; plain versions of
-           operations, losses and optimisers, which .plain runs; several inner results from one run (.taps); tokenizers:
-           bytes, characters, words, byte pairs (trained, GPT-2, CLIP), WordPiece; word2vec, phrases, files of word
-           vectors
+           operations, losses and optimisers, which .plain runs; several intermediate results from one run (.taps);
+           tokenizers: bytes, characters, words, byte pairs (trained, GPT-2, CLIP), WordPiece; word2vec, phrases, files
+           of word vectors
     0.1.0  first version: core, kernels, encoders; rotation, SimCLR, VAE, MAE; probes, pictures */
 
 /* ================================================================================================================== */
