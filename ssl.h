@@ -11831,18 +11831,18 @@ static const sslh_method_info sslh_i_methods[] = {
 #if SSLH_WITH_CONTEXT
     {"context", "Context prediction", "pretext task", "Doersch et al.",
      "Unsupervised visual representation learning by context prediction", "ICCV 2015", 2015,
-     "telling on which side of a patch another lay", "images", "any", "SSLH_WITH_CONTEXT", "sslh_context",
+     "telling on which side of a patch a second one lay", "images", "any", "SSLH_WITH_CONTEXT", "sslh_context",
      "sslh_cross_entropy", {"accuracy"}, SSLH_I_MADE(context)},
 #endif
 #if SSLH_WITH_INPAINTING
     {"inpainting", "Inpainting", "pretext task", "Pathak et al.",
      "Context encoders: feature learning by inpainting", "CVPR 2016", 2016,
-     "painting what a hole in the image hides", "images", "map", "SSLH_WITH_INPAINTING", "sslh_inpainting", "",
+     "painting what was cut out of an image", "images", "map", "SSLH_WITH_INPAINTING", "sslh_inpainting", "",
      {"PSNR", "D loss", "G loss"}, SSLH_I_MADE(inpainting)},
 #endif
 #if SSLH_WITH_COLORIZATION
     {"colorization", "Colorization", "pretext task", "Zhang et al.", "Colorful image colorization", "ECCV 2016", 2016,
-     "telling the colours of grey images", "colour images", "any", "SSLH_WITH_COLORIZATION", "sslh_colorization",
+     "predicting the colours of grey images", "colour images", "any", "SSLH_WITH_COLORIZATION", "sslh_colorization",
      "sslh_cross_entropy_soft", {"error"}, SSLH_I_MADE(colorization)},
 #endif
 #if SSLH_WITH_AUTOENCODER
@@ -11858,7 +11858,7 @@ static const sslh_method_info sslh_i_methods[] = {
 #endif
 #if SSLH_WITH_GAN
     {"gan", "GAN", "generative", "Goodfellow et al.", "Generative adversarial nets", "NIPS 2014", 2014,
-     "telling real images from those that a generator makes up", "images", "any", "SSLH_WITH_GAN", "sslh_gan",
+     "telling real images from generated ones", "images", "any", "SSLH_WITH_GAN", "sslh_gan",
      "sslh_adversarial_loss", {"D loss", "G loss", "accuracy"}, SSLH_I_MADE(gan)},
 #endif
 #if SSLH_WITH_SIMCLR
@@ -11874,60 +11874,60 @@ static const sslh_method_info sslh_i_methods[] = {
 #endif
 #if SSLH_WITH_SUPCON
     {"supcon", "SupCon", "contrastive", "Khosla et al.", "Supervised contrastive learning", "NeurIPS 2020", 2020,
-     "finding the views of its class, by labels: the upper reference", "labelled images", "any",
+     "finding the views of the same class, with labels", "labelled images", "any",
      "SSLH_WITH_SUPCON", "sslh_supcon", "sslh_supcon_loss", {"top-1"}, SSLH_I_MADE(supcon)},
 #endif
 #if SSLH_WITH_NNCLR
     {"nnclr", "NNCLR", "contrastive", "Dwibedi et al.",
      "With a little help from my friends: nearest-neighbor contrastive learning of visual representations",
-     "ICCV 2021", 2021, "finding what lies nearest to the other view among earlier images", "images", "any",
+     "ICCV 2021", 2021, "finding the other view's neighbour among earlier images", "images", "any",
      "SSLH_WITH_NNCLR", "sslh_nnclr", "sslh_info_nce", {"top-1"}, SSLH_I_MADE(nnclr)},
 #endif
 #if SSLH_WITH_CPC
     {"cpc", "CPC", "contrastive", "van den Oord et al.",
      "Representation learning with contrastive predictive coding", "arXiv 2018", 2018,
-     "telling what comes next from other sounds", "sound", "conv_gru", "SSLH_WITH_CPC", "sslh_cpc", "sslh_info_nce",
+     "picking the sound that comes next", "sound", "conv_gru", "SSLH_WITH_CPC", "sslh_cpc", "sslh_info_nce",
      {"top-1"}, SSLH_I_MADE(cpc)},
 #endif
 #if SSLH_WITH_CPC2
     {"cpc2", "CPC v2", "contrastive", "Henaff et al.",
      "Data-efficient image recognition with contrastive predictive coding", "ICML 2020", 2020,
-     "telling which patch lies further down", "images", "no_batch_norm", "SSLH_WITH_CPC2", "sslh_cpc2", "sslh_info_nce",
+     "picking the patch further down", "images", "no_batch_norm", "SSLH_WITH_CPC2", "sslh_cpc2", "sslh_info_nce",
      {"top-1"}, SSLH_I_MADE(cpc2)},
 #endif
 #if SSLH_WITH_BYOL
     {"byol", "BYOL", "self-distillation", "Grill et al.",
      "Bootstrap your own latent: a new approach to self-supervised learning", "NeurIPS 2020", 2020,
-     "predicting what its own past makes of the other view", "images", "any", "SSLH_WITH_BYOL", "sslh_byol",
+     "predicting the features that a slow copy of itself computes", "images", "any", "SSLH_WITH_BYOL", "sslh_byol",
      "sslh_negative_cosine", {"spread"}, SSLH_I_MADE(byol)},
 #endif
 #if SSLH_WITH_SIMSIAM
     {"simsiam", "SimSiam", "self-distillation", "Chen & He", "Exploring simple Siamese representation learning",
-     "CVPR 2021", 2021, "predicting what itself makes of the other view", "images", "any",
+     "CVPR 2021", 2021, "predicting its own features of the other view", "images", "any",
      "SSLH_WITH_SIMSIAM", "sslh_simsiam", "sslh_negative_cosine", {"spread"}, SSLH_I_MADE(simsiam)},
 #endif
 #if SSLH_WITH_DINO
     {"dino", "DINO", "self-distillation", "Caron et al.",
      "Emerging properties in self-supervised vision transformers", "ICCV 2021", 2021,
-     "telling from a part of the image what its own past makes of the whole", "images", "any",
+     "classifying a part as a slow copy of itself classifies the whole", "images", "any",
      "SSLH_WITH_DINO", "sslh_dino", "sslh_cross_entropy_soft", {"entropy", "KL"}, SSLH_I_MADE(dino)},
 #endif
 #if SSLH_WITH_BARLOW
     {"barlow", "Barlow Twins", "redundancy and clusters", "Zbontar et al.",
      "Barlow Twins: self-supervised learning via redundancy reduction", "ICML 2021", 2021,
-     "features that agree between two views and not with one another", "images", "any",
+     "making features agree between views but not with each other", "images", "any",
      "SSLH_WITH_BARLOW", "sslh_barlow", "sslh_barlow_loss", {"diagonal"}, SSLH_I_MADE(barlow)},
 #endif
 #if SSLH_WITH_VICREG
     {"vicreg", "VICReg", "redundancy and clusters", "Bardes et al.",
      "VICReg: variance-invariance-covariance regularization for self-supervised learning", "ICLR 2022", 2022,
-     "views that lie close, by features that vary and do not repeat one another", "images", "any",
+     "bringing views together while features vary and do not repeat", "images", "any",
      "SSLH_WITH_VICREG", "sslh_vicreg", "sslh_vicreg_loss", {"deviation"}, SSLH_I_MADE(vicreg)},
 #endif
 #if SSLH_WITH_SWAV
     {"swav", "SwAV", "redundancy and clusters", "Caron et al.",
      "Unsupervised learning of visual features by contrasting cluster assignments", "NeurIPS 2020", 2020,
-     "predicting from one view into which groups another one is put", "images", "any",
+     "predicting from one view the groups of another", "images", "any",
      "SSLH_WITH_SWAV", "sslh_swav", "sslh_sinkhorn", {"top-1"}, SSLH_I_MADE(swav)},
 #endif
 #if SSLH_WITH_MAE
