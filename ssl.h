@@ -8247,7 +8247,7 @@ SSLH_I_FN sslh_method sslh_i_vae_make(sslh_ctx *c, sslh_net *encoder, sslh_data 
    divided and divide it in each pass; dividing the W that is kept gives the same function and the same direction, and
    an encoder that works without knowing of it.
    Defaults: DCGAN's nets, a quarter as wide, and training; (9) begins with a short memory, a = min(.average, (1+k) /
-   (10+k)) behind step k of the generator. A discriminator that cannot tell has 2 ln 2 = 1.386 in (4) and ln 2 in (5).
+   (10+k)) after step k of the generator. A discriminator that cannot tell has 2 ln 2 = 1.386 in (4) and ln 2 in (5).
    Traps: real and made-up images go through D one after the other, each batch with its own statistics; those that batch
    norm keeps for later are of real images alone. Minimax stands still when D wins early, for (6) is flat there. The
    losses say which player is ahead, not how good the images are: look at samples, or measure sslh_frechet. Samples that
@@ -8697,12 +8697,12 @@ SSLH_I_FN sslh_method sslh_i_gan_make(sslh_ctx *c, sslh_net *encoder, sslh_data 
        l_ij = -log( e^(s_ij/t) / sum over k != i of e^(s_ik/t) )                                      (3)
        L    = mean of l_ij over the 2N ordered pairs (i, j) of views of one image                     (4)
 
-   Features for later use are h: the head g drops what the views do not share (colour, say), and after the training g
-   itself is dropped.
+   Features for later use are h: the head g drops what the views do not share (colour, say), and g itself is discarded
+   after training.
    Defaults: the released code's head; SGD and t = 0.2, with which a run of minutes learns more than with LARS and t =
-   0.5. "paper": its CIFAR-10 settings (for ImageNet it has a rate of 0.3, a decay of 1e-6 and t = 0.1), made for
-   hundreds of epochs. The head has batch norm after each layer, after the last one without shift. Pixels stay in [0,1].
-   ln(2N-1) is the loss when all embeddings are equal. With .decoupled (3) sums without j too.
+   0.5. "paper": the paper's CIFAR-10 settings (for ImageNet it has a rate of 0.3, a decay of 1e-6 and t = 0.1), which
+   are meant for hundreds of epochs. The head has batch norm after each layer, the last one without shift. Pixels stay
+   in [0,1]. ln(2N-1) is the loss when all embeddings are equal. With .decoupled (3) sums without j too.
    Traps: the sum in (3) has 2N-1 terms, not 2N; accumulating gradients over batches does not add negatives; without
    colour jitter the histogram of colours solves the task; images of one class in a batch are false negatives. */
 
@@ -8807,9 +8807,9 @@ SSLH_I_FN sslh_method sslh_i_simclr_make(sslh_ctx *c, sslh_net *encoder, sslh_da
    Version 2: Chen, Fan, Girshick, He: "Improved baselines with momentum contrastive learning", arXiv:2003.04297, 2020.
    Version 3: Chen, Xie, He: "An empirical study of training self-supervised vision transformers", ICCV 2021.
 
-   Learns from: two random views of each image, as SimCLR. One view is the query, the other one is its right answer, the
+   Learns from: two random views of each image, as SimCLR. One view is the query, the other one its right answer, the
    key. The wrong answers are keys of earlier batches, which a queue keeps, so that there can be many of them however
-   small the batch is. They stay comparable because the encoder that makes the keys moves slowly.
+   small the batch is. Keys of different age stay comparable because the encoder that makes them changes slowly.
 
        q   = u( g(f(view 0)) )                       query; f encoder, g head, u(x) = x / |x|          (1)
        k   = u( g'(f'(view 1)) )                     key, by key encoder f' and head g'; no gradient   (2)
@@ -8818,8 +8818,8 @@ SSLH_I_FN sslh_method sslh_i_simclr_make(sslh_ctx *c, sslh_net *encoder, sslh_da
        theta' <- m theta' + (1-m) theta              all parameters of f' and g', after the update     (5)
 
    Version 2 has a head with a hidden layer, blurred views, t = 0.2 and a cosine schedule. Version 3 drops the queue:
-   the wrong answers are the keys of the other images of the batch, every view asks for the other, and a predictor p
-   stands behind the head of the query:
+   the wrong answers are the keys of the other images in the batch, each view is the query once, and a predictor p
+   follows the head of the query:
 
        q   = u( p(g(f(view))) )                                                                        (6)
        L   = 2t [ mean of l(q_0; k_1) + mean of l(q_1; k_0) ],   m = 1 - (1-m_0) (1 + cos(pi T)) / 2   (7)
@@ -8831,10 +8831,10 @@ SSLH_I_FN sslh_method sslh_i_simclr_make(sslh_ctx *c, sslh_net *encoder, sslh_da
    ln(K+1) is the loss of guessing among a query's own key and K keys of the queue; the first steps climb towards it,
    because the queue starts as random vectors, which are too easy to tell from a key.
    Traps: keys go into the queue after the loss, or a query finds its own key twice. Batch norm leaks which images share
-   a batch, and a query could find its key by that alone: the batch is normalised in groups (.split), and the images go
-   to the groups of the key encoder in another order than to those of the query encoder. A queue longer than the data
-   set holds other keys of the query's own image. m = 0 does not train. In version 3 of a transformer the patch
-   projection keeps its random values, without which the accuracy falls now and then (section 4.2 of the paper). */
+   a batch, and a query could find its key by that alone. So the batch is normalised in groups (.split), and the images
+   are assigned to the groups of the key encoder in another order than to those of the query encoder. A queue longer
+   than the data set holds other keys of the query's own image. m = 0 does not train. In version 3 a transformer's patch
+   projection keeps its random values, or the accuracy falls now and then (section 4.2 of the paper). */
 
 static const sslh_setting sslh_i_moco_settings[] = {
     {SSLH_I_FIELD(sslh_moco_desc, version), SSLH_SETTING_INT, "2", "1 to 3"},
@@ -9081,8 +9081,8 @@ SSLH_I_FN sslh_method sslh_i_moco_make(sslh_ctx *c, sslh_net *encoder, sslh_data
    NeurIPS 2020.
 
    Learns from: two random views of each image and the labels. SimCLR's task, but every view of an image of the same
-   class is a right answer. It is no self-supervision: it stands here as the upper reference, what the same encoder,
-   views and steps give when the classes are known.
+   class is a right answer. It is not self-supervised: it is here as an upper reference, for what the same encoder,
+   views and steps reach when the classes are known.
 
        z    = g(f(view)), u = z / |z|              encoder f, projection head g                       (1)
        P(i) = the views other than i whose images have the label of i                                 (2)
@@ -9095,9 +9095,9 @@ SSLH_I_FN sslh_method sslh_i_moco_make(sslh_ctx *c, sslh_net *encoder, sslh_data
    differ it is SimCLR's loss. ln(2N-1) is its value when all embeddings are equal.
    Defaults: the released code with its CIFAR-10 settings (batch 1024 with a rate of 0.5, 1000 epochs; views without
    blur, a head without batch norm). Both views pass together, as one batch of 2N.
-   Traps: the released code multiplies L by t / 0.07, so that its rates belong to a loss 1.43 times ours; a view is no
-   positive of itself; when a probe is fitted to the labels with which the encoder was trained, it says nothing about
-   labels that nobody gave; compare with sslh_finetune of an untrained encoder, too. */
+   Traps: the released code multiplies L by t / 0.07, so that its rates belong to a loss 1.43 times ours; a view is not
+   its own positive; a probe that is fitted to the labels with which the encoder was trained says nothing about other
+   labels; compare with sslh_finetune of an untrained encoder, too. */
 
 static const sslh_setting sslh_i_supcon_settings[] = {
     {SSLH_I_FIELD(sslh_supcon_desc, temperature), SSLH_SETTING_REAL, "0.1", "above 0"},
@@ -9176,9 +9176,9 @@ SSLH_I_FN sslh_method sslh_i_supcon_make(sslh_ctx *c, sslh_net *encoder, sslh_da
    learning of visual representations", ICCV 2021.
 
    Learns from: two random views of each image, as SimCLR, but the right answer for a view is not the other view itself:
-   it is the embedding of another image, the one nearest to that view in a queue. So the encoder has to treat as alike
-   even images that no crop and no change of colour could turn into one another: a different dog, seen from another
-   side.
+   it is the embedding of another image, the one nearest to that view in a queue. So the encoder has to give similar
+   features even to images that no crop and no change of colour could turn into each other: a different dog, seen from
+   another side.
 
        z  = g(f(view)), q = u( p(g(f(view))) )     encoder f, projector g, predictor p, u(x) = x / |x| (1)
        n  = the row of the queue with the largest n . u(z); no gradient goes into it                   (2)
@@ -9186,10 +9186,10 @@ SSLH_I_FN sslh_method sslh_i_supcon_make(sslh_ctx *c, sslh_net *encoder, sslh_da
        L  = l(n_0, q_1) / 2 + l(n_1, q_0) / 2;  then u(z_0) takes the place of the oldest rows         (4)
 
    The wrong answers are the predictions for the other images of the batch; the queue gives only right ones. The
-   predictor stands behind the side that has a gradient, as in BYOL, although nothing would collapse without it.
+   predictor is on the side that has a gradient, as in BYOL, although nothing would collapse without it.
    Defaults: those of the paper (batch 4096 on ImageNet, a queue of 98304); for data as small as CIFAR-10 a queue of
-   4096. Batch norm stands behind every layer of the projector, the last one too, and in the predictor behind the hidden
-   layer only. Each view passes by itself. ln N is the loss of guessing at random.
+   4096. Batch norm follows every layer of the projector, the last one too, and in the predictor only the hidden layer.
+   Each view passes by itself. ln N is the loss of guessing at random.
    Traps: the queue begins as random directions, whose neighbours mean nothing, so the first steps learn little, and a
    queue that a short run does not fill keeps some of them; the rows of the queue were made by older states of the
    encoder, not by a slowly moving copy as in MoCo; a queue longer than the data set finds the image itself as its own
@@ -9745,10 +9745,10 @@ SSLH_I_FN sslh_method sslh_i_cpc2_make(sslh_ctx *c, sslh_net *encoder, sslh_data
        theta' <- m theta' + (1-m) theta,           all parameters of f' and g', after the update       (4)
        m  = 1 - (1-m_0) (1 + cos(pi T)) / 2        T: share of the run that is done                    (5)
 
-   If every image had the same embedding, L would be 0, so a small loss says nothing; the spread of the projections
-   (its number) tells learning from collapse. What keeps BYOL from collapsing is not in (3) but in what moves: the
-   predictor alone chases the target, and the target follows slowly. With .no_stop_gradient both sides of (3) walk
-   towards each other: the loss is 0 and the spread 0 within a few hundred steps.
+   If every image had the same embedding, L would be 0, so a small loss says nothing; the spread of the projections (its
+   number) tells learning from collapse. What keeps BYOL from collapsing is not in (3) but in what is updated: only the
+   online side follows the gradient of (3), and the target follows slowly. With .no_stop_gradient both sides of (3) move
+   towards each other, and loss and spread are 0 within a few hundred steps.
    Defaults: SGD and a target that follows quickly, for runs of minutes; "paper" is for 300 epochs. Its heads are 4096
    wide for features of 2048, ours twice as wide as the features (512 for the 256 of sslh_convnet), projections 256.
    Each view passes by itself, so that batch norm sees one view at a time; the target network normalises by its own
@@ -9852,8 +9852,8 @@ SSLH_I_FN sslh_method sslh_i_byol_make(sslh_ctx *c, sslh_net *encoder, sslh_data
 #if SSLH_WITH_SIMSIAM
 /* Chen, He: "Exploring simple Siamese representation learning", CVPR 2021.
 
-   Learns from: two random views of each image, and no wrong answers, as BYOL, but without a target network: the encoder
-   predicts from one view what it makes itself of the other, and the gradient goes through the prediction only.
+   Learns from: two random views of each image, and no wrong answers, as BYOL, but without a target network: from one
+   view the encoder predicts its own embedding of the other, and the gradient goes through the prediction only.
 
        z = g(f(view)), q = p(z)                    encoder f, projector g, predictor p                 (1)
        D(q, z) = - mean over the batch of q . z / (|q| |z|)                                            (2)
@@ -9867,11 +9867,11 @@ SSLH_I_FN sslh_method sslh_i_byol_make(sslh_ctx *c, sslh_net *encoder, sslh_data
    that are exactly 0. Random directions cost 0.
    Defaults: the authors' CIFAR-10 recipe (a projector of two layers, views without blur, SGD; "paper" for its 800
    epochs); 2048 wide for the 512 features of a ResNet-18, so ours is four times as wide as the features, 1024 for the
-   256 of sslh_convnet. Batch norm stands behind every layer of the projector, behind the last one without scale and
-   shift, and in the predictor behind the hidden layer only. Its rate does not fall with the schedule, so that it keeps
-   up with the projections: it is parameter group 1 (.constant_lr).
-   Traps: a predictor with batch norm behind its output does not train; a loss near -1 in the first epoch is a
-   collapse. */
+   256 of sslh_convnet. Batch norm follows every layer of the projector, the last one without scale and shift, and in
+   the predictor only the hidden layer. The rate of the predictor does not fall with the schedule, so that it keeps up
+   with the projections: it is parameter group 1 (.constant_lr).
+   Traps: a predictor with batch norm after its output does not train; a loss near -1 in the first epoch is a collapse.
+   */
 
 static const sslh_setting sslh_i_simsiam_settings[] = {
     {SSLH_I_FIELD(sslh_simsiam_desc, head_layers), SSLH_SETTING_INT, "2", "1 to 7"},
@@ -10517,7 +10517,7 @@ SSLH_I_FN sslh_method sslh_i_swav_make(sslh_ctx *c, sslh_net *encoder, sslh_data
    gives 0 has the loss (n-1)/n, n = p p C, because the variance in (5) is the unbiased one, and less where patches are
    flat; so the second number, the share of variance explained, is 1 - L / (variance of the hidden t_i). It is 0 for
    that decoder on any images, and 0 where nothing varies.
-   Traps: forgetting to put tokens back in their places; a loss on visible patches; a patch of 16 on a 32-pixel image;
+   Traps: forgetting to put tokens back into their places; a loss on visible patches; a patch of 16 on a 32-pixel image;
    to show predictions as pictures, undo (5) with its mean and deviation; a linear probe shows much less than
    fine-tuning does. */
 
