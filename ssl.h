@@ -6328,10 +6328,11 @@ SSLH_I_FN sslh_method sslh_i_context_make(sslh_ctx *c, sslh_net *encoder, sslh_d
    released code's optimiser. A rectangle in the middle with a = 0.001 gives its pictures. L2 alone paints the mean of
    all that could stand there, which is blurred; blur gives a picture away to the discriminator. When it cannot tell,
    (5) is 2 ln 2 = 1.386.
-   Traps: a rectangle always in the middle teaches to continue its borders, little of things. A discriminator that saw
-   the surroundings would win by looking at the seam; real and painted holes go through it one after the other, each
-   batch with its own statistics. A hole filled with another colour than the mean of the normalisation is an edge of its
-   own. Batch norm learns its running statistics on images with holes and is probed on images without. */
+   Traps: a rectangle that is always in the middle teaches the net to continue borders, and little about objects. A
+   discriminator that saw the surroundings would win by looking at the seam; real and painted holes go through it one
+   after the other, each batch with its own statistics. A hole filled with another colour than the mean of the
+   normalisation is an edge of its own. Batch norm learns its running statistics on images with holes and is probed on
+   images without. */
 
 static const sslh_setting sslh_i_inpainting_settings[] = {
     {SSLH_I_FIELD(sslh_inpainting_desc, hole), SSLH_SETTING_INT, "2", "1 to 4"},
@@ -6772,17 +6773,18 @@ SSLH_I_FN sslh_method sslh_i_inpainting_make(sslh_ctx *c, sslh_net *encoder, ssl
        L  = - mean over cells of w_q* sum_q z_q log z^_q,   q* the bin nearest to y                               (7)
        y^ = sum_q c_q z^_q^(1/T) / sum_q z^_q^(1/T)         the annealed mean: T = 1 is dull, T near 0 blotchy    (8)
 
-   .reverse tells L from (a,b), with 21 bins of step 5 and all w = 1. .split_brain does both, each with an encoder of
-   its own that never sees what it is to tell; probes see the two features side by side, and thereby all of the image.
+   .reverse predicts L from (a,b), with 21 bins of step 5 and all w = 1. .split_brain does both, each with an encoder of
+   its own that never sees what it has to predict; probes see the features of both side by side, and thereby all of the
+   image.
    Defaults: the paper's sigma 5, lambda 1/2, T 0.38, and its cells of 4 pixels. Its table of 313 bins comes from a file
    of the authors'; no rule over the colours of sRGB gives that number, and 8-bit sRGB reaches 261. Their code took 10
-   neighbours in (4). The authors trained for 450,000 steps.
-   A uniform guess has the loss ln 261 = 5.56. The second number compares y^ with grey: mean |y^ - y| over mean |y|.
+   neighbours in (4). The authors trained for 450,000 steps. A uniform guess has the loss ln 261 = 5.56. The second
+   number compares y^ with grey: mean |y^ - y| over mean |y|.
    Traps: rebalancing (5) makes colours lively and thereby the error larger, because a wrong lively colour is farther
    off than grey; to compare errors take .lambda 1, which weighs all bins alike. L2 on (a,b) instead of (7) gives
-   grey-brown means. Images without colour count for nothing (no |a|, |b| above 5), a data set of them is an error. An
-   encoder that has seen L must be given L ever after: the method writes that into its preprocessing, which probes,
-   sslh_embed and files follow (.colour of sslh_preprocess). */
+   grey-brown means. Images without colour (no |a|, |b| above 5) are ignored, and a data set of only such images is an
+   error. An encoder that has seen L must be given L ever after: the method writes that into its preprocessing, which
+   probes, sslh_embed and files follow (.colour of sslh_preprocess). */
 
 static const sslh_setting sslh_i_colorization_settings[] = {
     {SSLH_I_FIELD(sslh_colorization_desc, reverse), SSLH_SETTING_FLAG, "0", "0 or 1"},
@@ -7632,10 +7634,11 @@ SSLH_I_FN sslh_method sslh_i_autoencoder_make(sslh_ctx *c, sslh_net *encoder, ss
    targets unless .binarize draws from them. A decoder that makes every pixel 1/2 has R = 784 ln 2 = 543 nats on MNIST.
    The IWAE paper: .layers 2, .hidden 200, .latent 50, tanh, .binarize, batches of 20.
    Traps: R is a SUM over pixels: with a mean the KL term wins and the code is ignored; likelihoods can be compared only
-   when the images were made binary, or left grey, in the same way; KL at 0 is posterior collapse, hence it is the
-   second number. Values in [0,1] are far closer to their means than the default deviation of 1, so that (4) says little
-   beside (5) and few units become active: set .sigma or learn it. (4) is a density: it may be below 0, and pixels that
-   are the same in all images let a learned deviation shrink. With many codes (8) tells the encoder less and less. */
+   when the images were made binary, or left grey, in the same way; KL at 0 is posterior collapse, so KL is printed
+   beside the loss. Values in [0,1] are far closer to their means than the default deviation of 1, so that (4) says
+   little beside (5) and few units become active: set .sigma or learn it. (4) is a density: it may be below 0, and
+   pixels that are the same in all images let a learned deviation shrink. With many codes the gradient of (8) tells the
+   encoder less and less. */
 
 static const sslh_setting sslh_i_vae_settings[] = {
     {SSLH_I_FIELD(sslh_vae_desc, height), SSLH_SETTING_INT, "data", "1 to 4096"},
@@ -8245,7 +8248,7 @@ SSLH_I_FN sslh_method sslh_i_vae_make(sslh_ctx *c, sslh_net *encoder, sslh_data 
 
    or, as Arjovsky et al. did, all its parameters are cut to [-.clip_at, .clip_at]. Miyato et al. keep a W that is not
    divided and divide it in each pass; dividing the W that is kept gives the same function and the same direction, and
-   an encoder that works without knowing of it.
+   an encoder that need not know about the division.
    Defaults: DCGAN's nets, a quarter as wide, and training; (9) begins with a short memory, a = min(.average, (1+k) /
    (10+k)) after step k of the generator. A discriminator that cannot tell has 2 ln 2 = 1.386 in (4) and ln 2 in (5).
    Traps: real and made-up images go through D one after the other, each batch with its own statistics; those that batch
@@ -9981,8 +9984,8 @@ SSLH_I_FN sslh_method sslh_i_simsiam_make(sslh_ctx *c, sslh_net *encoder, sslh_d
    becomes ln K, or it becomes 0. In both cases the student has nothing left to learn, and L equals that entropy. L =
    entropy + KL, and a run that learns keeps KL above 0. L also begins at ln K.
    Defaults: the released code for ViT-S (100 epochs; 0.996 for a batch of 1024). The head has three layers with GELU
-   and no batch norm, the last layer W no bias and no length of its own; it rests in the first epoch. The weight decay
-   rises with (1 - cos(pi T)) / 2. For small images 4096 outputs.
+   and no batch norm, the last layer W has no bias and no length of its own, and is frozen in the first epoch. The
+   weight decay rises with (1 - cos(pi T)) / 2. For small images 4096 outputs.
    Traps: with t' above 0.07 the teacher soon becomes uniform; gradients are clipped as a whole (the authors' code clips
    each parameter by itself); a transformer here takes images of one size, so that small views are enlarged to it and
    cost as much as large ones; a short run needs a teacher that follows its student more quickly (m of 0.99 or less) and
@@ -10166,9 +10169,9 @@ SSLH_I_FN sslh_method sslh_i_dino_make(sslh_ctx *c, sslh_net *encoder, sslh_data
    Defaults: the released code, whose projector is 8192 wide for 2048 features, ours four times as wide as the features
    (1024 for the 256 of sslh_convnet: its three layers cost 0.6 of that encoder). The paper gives matrices a rate of 0.2
    and biases and gains one of 0.0048. LARS makes the step of a matrix independent of the loss's scale, so that a loss
-   times .scale = 0.0048 / 0.2 with a rate of 0.2 for all is the same. Other optimisers want other scales and rates: for
+   times .scale = 0.0048 / 0.2 with a rate of 0.2 for all is the same. Other optimisers need other scales and rates: for
    SGD the scale multiplies the rate, for Adam it means nothing.
-   Traps: the second sum of (3) has D times as many terms as the first, so that a wider projector wants a smaller
+   Traps: the second sum of (3) has D times as many terms as the first, so that a wider projector needs a smaller
    lambda; statistics must be those of the whole batch, not those of parts of it. */
 
 static const sslh_setting sslh_i_barlow_settings[] = {
@@ -10249,11 +10252,11 @@ SSLH_I_FN sslh_method sslh_i_barlow_make(sslh_ctx *c, sslh_net *encoder, sslh_da
        c(z)  = 1/D sum over i != j of cov(z)_ij^2                                      covariance      (4)
        L     = lambda s + mu (v(z_0) + v(z_1)) / 2 + nu (c(z_0) + c(z_1))                              (5)
 
-   Variances and covariances are taken over the batch. Unlike Barlow Twins the columns are not normalised, and the two
-   views meet in (2) only, so that they could even come from two different encoders. A collapse costs 0.99 mu, which is
-   24.75: s and c are 0 then, and 1e-4 is what is left under the root. Without it the slope would be infinite (NaN).
+   Variances and covariances are taken over the batch. Unlike in Barlow Twins, the columns are not normalised, and the
+   two views meet in (2) only, so that they could even come from two different encoders. A collapse costs 0.99 mu, which
+   is 24.75: s and c are 0 then, and 1e-4 is what is left under the root. Without it the slope would be infinite (NaN).
    Defaults: the released code, whose expander is 8192 wide for 2048 features, ours four times as wide as the features
-   (1024 for the 256 of sslh_convnet). Its number is the mean of the roots: 1 is what (3) asks for.
+   (1024 for the 256 of sslh_convnet). The number beside the loss is the mean of the roots in (3), which asks for 1.
    Traps: the halves of mu are in the code, not in the paper; a deviation that stays near 0.01 is a collapse. */
 
 static const sslh_setting sslh_i_vicreg_settings[] = {
@@ -10341,13 +10344,13 @@ SSLH_I_FN sslh_method sslh_i_vicreg_make(sslh_ctx *c, sslh_net *encoder, sslh_da
    least as many as there are prototypes; with small batches the embeddings of earlier batches take part in (3), and
    their codes are thrown away. ln K is the loss of guessing at random, and the loss stays there when nothing is learnt.
    Defaults: the released code for batches of 256 (its 400 epochs on ImageNet have 3000 prototypes, a rate of 0.6 that
-   ends at a thousandth of it, a queue of 3840 from epoch 15, and prototypes that rest in the first epoch); for small
-   images 512 prototypes and SimCLR's weaker colours without blur. Views of one size pass together, and all of them
-   through the projector, so that its batch norm sees one batch.
+   ends at a thousandth of it, a queue of 3840 from epoch 15, and prototypes that are frozen in the first epoch); for
+   small images 512 prototypes and SimCLR's weaker colours without blur. Views of one size pass together, and all of
+   them through the projector, so that its batch norm sees one batch.
    Traps: when the loss stays at ln K, prototypes were not brought back to length 1 before each step, epsilon is too
    large, or the prototypes moved too early; codes of one small batch are nearly random until the queue is full, and
-   from then on steps need more memory; a queue longer than the data set holds old embeddings of the images that are
-   asked for. */
+   from then on steps need more memory; a queue longer than the data set holds old embeddings of the very images that
+   are to be coded. */
 
 static const sslh_setting sslh_i_swav_settings[] = {
     {SSLH_I_FIELD(sslh_swav_desc, temperature), SSLH_SETTING_REAL, "0.1", "above 0"},
@@ -11206,8 +11209,8 @@ SSLH_I_FN sslh_method sslh_i_jepa_make(sslh_ctx *c, sslh_net *encoder, sslh_data
 
 /* Mikolov, Chen, Corrado, Dean: "Efficient estimation of word representations in vector space", ICLR 2013 workshop;
    Mikolov, Sutskever, Chen, Corrado, Dean: "Distributed representations of words and phrases and their
-   compositionality", NeurIPS 2013; and the program word2vec.c, which does what the papers leave open. Words that stand
-   in the same surroundings get vectors alike.
+   compositionality", NeurIPS 2013; and the program word2vec.c, which does what the papers leave open. Words that occur
+   in similar contexts get similar vectors.
 
    Every word w has two vectors: u_w, which is kept, and v_w, by which it is predicted. With skip-gram each of the
    words within b places of a word w predicts it, h is that word's u; with CBOW all of them together do, h is the mean
@@ -11225,11 +11228,11 @@ SSLH_I_FN sslh_method sslh_i_jepa_make(sslh_ctx *c, sslh_net *encoder, sslh_data
    (sqrt(f / t) + 1) t / f only (5); what is left out makes room for others in the window. u starts uniform in -1/2 ..
    1/2 over D, v at 0.
 
-   The trainer. word2vec.c changes the vectors after each prediction, in several threads at once and without locks, so
-   no two runs give the same. Here the predictions of a batch, 1,024 by default, are made with the vectors as they
-   stood before it (each by itself, on any thread) and then added up row by row, each row by one task and in the order
-   of the text: the same bits for any number of threads. Only rows that a batch touches cost anything. What is drawn
-   for a word depends on (seed, epoch, its place).
+   The trainer. word2vec.c changes the vectors after each prediction, in several threads at the same time and without
+   locks, so that no two runs give the same vectors. Here the predictions of a batch, 1,024 by default, are made with
+   the vectors as they stood before it (each by itself, on any thread) and then added up row by row, each row by one
+   task and in the order of the text: the same bits for any number of threads. Only rows that a batch touches cost
+   anything. What is drawn for a word depends on (seed, epoch, its place).
 
    Traps. Averaging over a batch, as losses elsewhere do, without a larger rate costs 10 to 20 points of the analogies:
    (3) and (4) are sums. The e of (4) goes whole to each input of CBOW though h is a mean. Scores of analogies depend
@@ -42171,8 +42174,8 @@ SSLH_DEF void sslh_save_vectors(const sslh_vectors *v, const char *path, sslh_ve
    so that " the" is "\u0120the". A word as long as the text must not take the square of its length: hence the heap,
    the hashes of all beginnings that WordPiece looks up, and sorting by counting in form D.
 
-   Words come again and again. A table of 32,768 lines of 64 bytes keeps what short ones became, each new word in the
-   place of the one that was there before: 0.9 of the words of an encyclopedia are found in it. */
+   Most words occur again and again. A table of 32,768 entries of 64 bytes keeps the tokens of short words; a new word
+   replaces the one that had its entry before. 0.9 of the words of an encyclopedia are found in this table. */
 
 #if SSLH_WITH_TOKENIZERS
 /* --- Unicode ------------------------------------------------------------------------------------------------------ */
