@@ -9873,8 +9873,8 @@ SSLH_I_FN sslh_method sslh_i_byol_make(sslh_ctx *c, sslh_net *encoder, sslh_data
    256 of sslh_convnet. Batch norm follows every layer of the projector, the last one without scale and shift, and in
    the predictor only the hidden layer. The rate of the predictor does not fall with the schedule, so that it keeps up
    with the projections: it is parameter group 1 (.constant_lr).
-   Traps: a predictor with batch norm after its output does not train; a loss near -1 in the first epoch is a collapse.
-   */
+   Traps: a predictor with batch norm after its output does not train; a loss near -1 in the first epoch is a
+   collapse. */
 
 static const sslh_setting sslh_i_simsiam_settings[] = {
     {SSLH_I_FIELD(sslh_simsiam_desc, head_layers), SSLH_SETTING_INT, "2", "1 to 7"},
