@@ -114,7 +114,7 @@
 
    A context owns everything that is made with it; there are no globals. Each thread of your program needs its own.
    Contexts know nothing of each other, and an operation on tensors of two contexts is an error. Data that one context
-   has loaded may be read by others as long as the former lives; sslh_clone_into(other, net) copies a net there, for
+   has loaded may be read by others as long as that context lives; sslh_clone_into(other, net) copies a net there, for
    inference in several threads.
 
    Tensors are float, contiguous and row-major, with up to 6 dimensions and channels last: images N,H,W,C, tokens N,T,D,
