@@ -4,7 +4,7 @@
    colorization, plain, variational and masked autoencoders, GAN, SimCLR, MoCo, NNCLR, contrastive predictive coding of
    sound and images, BYOL, SimSiam, DINO, I-JEPA, Barlow Twins, VICReg, SwAV, word2vec (and with labels SupCon), on
    tensors with reverse-mode differentiation, SIMD matrix products and convolutions, augmentations, tokenizers,
-   encoders, optimisers, probes and pictures. It needs libc and libm, nothing else.
+   encoders, optimisers, probes and pictures. It needs only libc and libm.
 
    Do this in exactly one .c or .cpp file:
 
@@ -15,8 +15,8 @@
 
        cc first.c -lm                 (add -lpthread with a C library older than glibc 2.34)
 
-   gcc needs no flags for speed, clang wants -O2. The file carries its kernels for several instruction sets and picks
-   among them at run time. Names begin with sslh_ and SSLH_, so that it can live beside a TLS library (17 below).
+   gcc needs no flags for speed; clang needs -O2. The file has its kernels for several instruction sets and chooses
+   among them at run time. All names begin with sslh_ or SSLH_, so that it can be used beside a TLS library (17 below).
 
    ------------------------------------------------------------------------------------------------------------------
    MANUAL
@@ -46,7 +46,7 @@
        printf("%g %g %g\n", sslh_item(z), x->grad[0], y->grad[0]);              // 15 8 3
        sslh_destroy(c);
 
-   Pretraining an encoder, then seeing what it is worth:
+   Pretraining an encoder, then measuring how good its features are:
 
        sslh_ctx *c        = sslh_create((sslh_desc){ .seed = 1 });
        sslh_data train    = sslh_load_images(c, "examples/data/train");
@@ -78,8 +78,8 @@
 
    2  SWITCHES
 
-   Define them before the include that has SSLH_IMPLEMENTATION, which may also be written SSL_IMPLEMENTATION (methods:
-   before every include). An empty define of a method's switch counts as 1.
+   Define switches before the include that SSLH_IMPLEMENTATION belongs to (it may also be spelled SSL_IMPLEMENTATION);
+   define those of methods before every include. A method's switch that is defined as nothing counts as 1.
 
      switch                  default  meaning
      SSLH_WITH_ALL           1        default of every method's switch
@@ -98,9 +98,9 @@
    3  DESCRIPTORS AND DEFAULTS
 
    Settings are plain structs that are passed by value. The comment at each field, in the declarations below, is the one
-   place that tells its default, its range and what it means. A field that is 0 takes the default, which learns in
-   minutes on small images (a method's .settings = "paper" takes the authors' numbers instead); SSLH_OFF (-1) means
-   really zero; sslh_or_off(x) serves values that a program computes:
+   place that states its default, its range and its meaning. A field that is 0 takes the default, with which a method
+   learns in minutes on small images (.settings = "paper" takes the authors' numbers instead). SSLH_OFF (-1) stands for
+   an actual zero. For a value that a program computes, sslh_or_off(x) is x, or SSLH_OFF where x is 0:
 
        sslh_simclr_desc d = { 0 };
        d.temperature = 0.5f;
@@ -108,53 +108,54 @@
        sslh_train(c, m, data, (sslh_train_desc){ .warmup = sslh_or_off(warmup_epochs) });
 
    C++ before C++20 has no designated initialisers: write sslh_simclr_desc d = {}; and fill in the fields. A new version
-   adds its fields at the end. sslh_method_print (text for sslh_method_make) and sslh_recipe_print tell what a run uses.
+   adds its fields at the end. sslh_method_print and sslh_recipe_print write down the settings that a run uses.
 
    4  CONTEXT, STEPS, TENSORS, THE TAPE
 
-   A context owns everything that is made with it; there are no globals. Use one context per thread of yours. Contexts
-   know nothing of each other, and an operation on tensors of two contexts is an error. Loaded data may be read by other
-   contexts while its owner lives; sslh_clone_into(other, net) copies a net into another, to infer in several threads.
+   A context owns everything that is made with it; there are no globals. Each thread of your program needs its own.
+   Contexts know nothing of each other, and an operation on tensors of two contexts is an error. Data that one context
+   has loaded may be read by others as long as that context lives; sslh_clone_into(other, net) copies a net there, for
+   inference in several threads.
 
    Tensors are float, contiguous and row-major, with up to 6 dimensions and channels last: images N,H,W,C, tokens N,T,D,
    audio N,T,C. Labels and tokens are 32-bit integers; images and masks may be 8-bit. The struct is open: read
-   t->data[i], t->shape, t->count. The operations on them are listed in >>api-ops: element-wise ones, which broadcast as
-   NumPy does, reductions, products, which broadcast in their leading axes, convolutions, pooling, resizing,
-   normalisation, padding, slicing, gather and scatter, attention, recurrent layers, losses. Where PyTorch has the
-   operation its rules hold, with channels last.
+   t->data[i], t->shape, t->count. The operations on tensors are listed in >>api-ops: element-wise ones, which broadcast
+   as NumPy does, reductions, products, which broadcast in their leading axes, convolutions, pooling, resizing,
+   normalisation, padding, slicing, gather and scatter, attention, recurrent layers, losses. Where PyTorch has the same
+   operation, its rules hold, with channels last.
 
-   Operations compute at once. They are also recorded, unless sslh_no_grad is on or no input wants a gradient; this
-   record is the tape. sslh_backward(c, loss) walks the tape backwards and adds into .grad of everything that wants a
-   gradient: the parameters of nets, and tensors marked by sslh_requires_grad. Derivatives are of first order.
+   Operations compute immediately. They are also recorded, unless sslh_no_grad is on or no input requires a gradient;
+   this record is the tape. sslh_backward(c, loss) walks the tape backwards and adds to the .grad of all that require a
+   gradient: parameters of nets, and tensors marked by sslh_requires_grad. Derivatives are of first order.
 
-   A step begins with sslh_next_batch or sslh_begin_step: everything that operations have made since the last one is
-   given back. A loop without a loader must call sslh_begin_step, or its memory grows. Copy out what has to survive
+   A step begins with sslh_next_batch or sslh_begin_step, which frees all results of operations since the step before. A
+   loop without a loader must call sslh_begin_step, or its memory grows. Copy out what has to survive the step
    (sslh_read, sslh_item, sslh_persist). sslh_push and sslh_pop nest a scope inside a step, for an evaluation in the
    middle of training; the trainer's callback runs in such a scope, so that a run has the same bits with it and without.
 
-   After sslh_backward the inner results are gone. The loss, the results of sslh_forward and tensors marked by sslh_keep
+   sslh_backward frees the intermediate results. The loss, the results of sslh_forward and tensors marked by sslh_keep
    stay readable until the next step. sslh_backward_keep keeps the tape for a second pass.
 
    5  ERRORS
 
-   The first failure is kept in the context as a code and a sentence that names function, shapes and reason:
+   The context keeps its first failure, as a code and a sentence that names the function, the shapes and the reason:
 
      sslh_matmul: (4,8) x (9,3): inner sizes 8 and 9 differ
 
    From then on every call does nothing and returns a valid dummy (a tensor of one zero, an inert net; for loaders and
-   pixels NULL, which every function takes), so that one check at the end finds the first cause. sslh_clear_error
+   pixels NULL, which every function accepts), so that one check at the end finds the first cause. sslh_clear_error
    forgets the failure; parameters, data and states (running statistics, queues) are as they were before the step that
    failed. Nothing here aborts, exits, asserts or prints, except for two things on stderr, which SSLH_WITH_STDIO 0
-   switches off: the trainer's progress line (.quiet too), and warnings of what is allowed but hardly meant, such as a
-   queue of MoCo with more keys than there are images: one line each, which .warn of sslh_desc receives instead. NaN or
-   Inf in a loss or a gradient is an error that names the step; with .check_nan in sslh_desc every operation's result is
-   searched, and the error names the first operation that made one. Files are treated as hostile: every size is checked
-   before it is believed.
+   switches off: the trainer's progress line, which .quiet switches off too, and warnings about what is allowed but
+   hardly intended, such as a MoCo queue with more keys than there are images. A warning is one line; .warn of sslh_desc
+   receives it instead of stderr. NaN or Inf in a loss or a gradient is an error that names the step; with .check_nan in
+   sslh_desc every operation's result is checked, and the error names the first operation that produced one. Files are
+   treated as hostile: every size is checked before it is believed.
 
    6  MEMORY
 
-   All memory comes from .alloc and .release of sslh_desc (malloc and free by default), and every failure of theirs is
-   an ordinary error. sslh_destroy frees everything; sslh_rewind all that was made since sslh_mark, for sweeps:
+   All memory comes from .alloc and .release of sslh_desc (malloc and free by default), and a failed allocation is an
+   ordinary error. sslh_destroy frees everything, and sslh_rewind what was made since sslh_mark, as in a sweep:
 
        int64_t mark = sslh_mark(c);
        for (int seed = 1; seed <= 3; seed++) {
@@ -163,14 +164,14 @@
            sslh_rewind(c, mark);
        }
 
-   Steps have a heap of their own, where activations grow from one end and gradients from the other. It grows while the
-   first step shows what a step needs and is used again ever after: from the third step on nothing is allocated. Each
-   net is one block of parameters and buffers and one block of gradients, so that updating, averaging, clipping and
-   saving it are single loops. sslh_query(c) tells the bytes in use and the peak. Measured peaks (x86-64, images of
-   32 x 32 x 3, one thread, data not counted): SimCLR on sslh_convnet takes 111 MB (batch 256) and on sslh_resnet, a
-   ResNet-18, 481 MB (batch 32), MAE on the default sslh_vit 426 MB (batch 64), the default VAE 53 MB (batch 128).
-   Activations grow with the batch: .max_bytes sets a limit, and .batch is what to lower (for SimCLR that changes the
-   task, because there are fewer negatives).
+   Steps have a heap of their own, where activations grow from one end and gradients from the other. It grows during the
+   first step, which shows how much a step needs, and is reused from then on: after the second step nothing is
+   allocated. Each net is one block of parameters and buffers and one block of gradients, so that updating, averaging,
+   clipping and saving it are single loops. sslh_query(c) reports the bytes in use and the peak. Measured peaks (x86-64,
+   images of 32 x 32 x 3, one thread, data not counted): SimCLR on sslh_convnet takes 111 MB (batch 256) and on
+   sslh_resnet, a ResNet-18, 481 MB (batch 32), MAE on the default sslh_vit 426 MB (batch 64), the default VAE 53 MB
+   (batch 128). Activations grow with the batch: .max_bytes sets a limit. To stay below it, lower .batch (for SimCLR
+   that changes the task, because there are then fewer negatives).
 
    7  RANDOMNESS
 
@@ -181,18 +182,17 @@
 
    8  THREADS
 
-   A context has a pool of as many threads as the process may use processors: taskset and the limits of a container
-   count. .threads changes that, and 1 means no pool. Work is split inside an operation, over the rows of its output,
-   never over the mini-batch: batch statistics and in-batch negatives are those of the whole batch. Workers spin for
-   some 100 microseconds between operations and then sleep. Linux is asked to wake them on other processors than the
-   caller's, which it gets wrong in virtual machines.
+   A context has a pool with one thread for each processor that the process may use; taskset and the limits of a
+   container are respected. .threads sets another number, and 1 means no pool. Work is split inside an operation, over
+   the rows of its output, never over the mini-batch: batch statistics and in-batch negatives are those of the whole
+   batch. Workers spin for some 100 microseconds between operations and then sleep.
 
    .parallel_for hands the work to a scheduler of yours. It must call fn(arg, task, worker) once for every task, with
    worker below .threads, and must not give the same worker to two calls that run at the same time.
 
-   While a step is computed, workers with nothing to do begin the views of the next batch: those that sslh_views was
-   asked for in the step before. So pixels in your memory must not change while a loader goes over them, or the loader
-   needs .no_ahead. With data from a callback, with .parallel_for and with one thread, views are made when asked for.
+   While a step is computed, idle workers already make views of the next batch, of the kinds that the step before asked
+   for. So pixels in your memory must not change while a loader goes over them, unless the loader has .no_ahead. With
+   data from a callback, with .parallel_for or with one thread, views are made when they are asked for.
 
    9  WHAT IS DETERMINISTIC
 
@@ -200,35 +200,33 @@
      - for any number of threads, and with any .parallel_for,
      - after resuming from a checkpoint at any step,
      - at any optimisation level, in C and in C++, with any compiler.
-   With fused multiply-add (AVX2, AVX-512, NEON) it has one result, without it another: in builds by tcc or with
-   SSLH_WITH_SIMD 0, on CPUs that lack it (SSE2, 32-bit, big-endian), and with .portable_bits everywhere (slower).
-   An image has the same features alone and in a batch. How this is reached: the compiler may not contract, and fused
-   multiply-add is written where it is meant; reductions have one shape (16 lanes and a fixed tree) in every
-   instruction set; work is cut by size; exp, log, tanh, erf, sin and cos are our own. Outside the promise are
-   .plain (20), SSLH_USE_CBLAS and compilers that are told to break arithmetic. -ffast-math is refused; clang's
-   -ffp-contract=fast and -funsafe-math-optimizations and x87 arithmetic cannot be, but sslh_bits_ok(c) computes a known
-   hash and tells. Flush-to-zero that another library has set for the process is put aside while our code runs.
+   There are two such results, one with fused multiply-add (AVX2, AVX-512, NEON) and one without: the latter in builds
+   by tcc or with SSLH_WITH_SIMD 0, on CPUs that lack the instruction (SSE2, 32-bit, big-endian), and with
+   .portable_bits on any CPU (slower). An image has the same features alone and in a batch. The reasons: the compiler
+   may not contract a product and a sum, and fused multiply-add is written out where it is meant; reductions have one
+   shape (16 lanes and a fixed tree) in every instruction set; work is cut by the size of the problem, not by the number
+   of threads; exp, log, tanh, erf, sin and cos are the library's own. Outside the promise are .plain (20),
+   SSLH_USE_CBLAS and compilers that are told to break arithmetic. -ffast-math is refused. clang's -ffp-contract=fast
+   and -funsafe-math-optimizations and x87 arithmetic cannot be refused, but sslh_bits_ok(c) computes a hash and says
+   whether it is the known one. Flush-to-zero that another library has switched on is off while this code runs.
 
    3 x 3 convolutions with stride 1 and at least 16 channels, and their gradients, use Winograd's filtering F(4x4,3x3),
-   the same everywhere. Its rounding error (root mean square, relative to that of the sums) is below 2e-6 up to 512
-   channels; by the definition of a convolution (.no_winograd = 1 in sslh_desc, about half as fast) it is below 6e-7. An
-   Inf or NaN spreads over a tile of 4 x 4 outputs, and in grouped convolutions over the outputs of all groups that fit
-   into 16 channels together, in the gradient of the data 32.
+   on every machine. Its rounding error (root mean square, relative to that of the sums) is below 2e-6 up to 512
+   channels; computed by the definition of a convolution (.no_winograd = 1 in sslh_desc, about half as fast), the error
+   is below 6e-7. With Winograd's filtering an Inf or NaN spreads over a tile of 4 x 4 outputs, and in grouped
+   convolutions over the outputs of all groups that fit into 16 channels together (into 32 in the gradient of the data).
 
    .bfloat16 = 1 rounds the two operands of matrix products, convolutions and attention's products to bfloat16 (8
    significant bits, to nearest even; subnormal numbers become 0) on their way into the kernel. Parameters, activations,
    gradients and the optimiser's state stay float, sums are float, and so is everything else; losses need no scaling,
    because bfloat16 has the range of float. The rounding error of a sum is 2e-3, root mean square.
 
-   It gains time only where the processor multiplies pairs by one fast instruction. On a Zen 5, with AVX-512 BF16,
-   products are 1.6 to 1.95 times as fast as in float; whole steps of SimCLR on sslh_convnet, MAE, VAE and an MLP are
-   1.5 to 1.7 times as fast, of ResNet-18 1.1 times (docs/performance.md). An Intel Emerald Rapids has the instruction
-   but starts it at a quarter of that rate: products are half as fast as in float. Other processors emulate it with the
-   same bits (AVX2 and plain AVX-512 at 0.6 of the speed of float, ARM and processors without fused multiply-add at a
-   twentieth), to reproduce a run and not to gain time. sslh_query(c).bfloat16 tells which holds; 2 means faster.
+   It saves time only where the processor has a fast instruction that multiplies pairs of bfloat16:
+   sslh_query(c).bfloat16 is then 2. Other processors compute the same bits more slowly than float, which serves to
+   reproduce a run. docs/bfloat16.md has the measurements.
 
-   All the promises above hold for it too, so that a run in bfloat16 has one result everywhere, though not that of
-   float. Some products stay in float, by their shape only: those with fewer than 32 columns, 32 terms or 2,048 of both
+   The promises above hold for bfloat16 too: a run has the same bits everywhere, though not those of float. Some
+   products stay in float, only because of their shape: those with fewer than 32 columns, 32 terms or 2,048 of both
    multiplied; convolutions with fewer than 16 channels or with groups; 3 x 3 convolutions with stride 1 on maps where
    Winograd's float version is as fast or faster (all but those below 8 x 8 that tiles of 4 x 4 do not fit, and but for
    gradients of 256 x 256 channels and more on maps of 4 x 4); attention with heads of fewer than 32 values or fewer
@@ -247,17 +245,17 @@
      sslh_conv_gru  tokens (N,T,D)    z, c                     5,847,040               CPC; sound
      sslh_patch_encoder  map          -                        those of its encoder    patches of images, after CPC v2
 
-   .map_output gives (N,H,W,C) instead of the average over all places, .token_output (N,1+P,D) instead of one token. A
-   tap is an inner result with a name; an unknown name is an error that lists those there are:
+   .map_output returns the map (N,H,W,C) instead of its average over all places, .token_output all tokens (N,1+P,D)
+   instead of one. A tap is an intermediate result with a name; the error for an unknown one lists those that there are:
 
        sslh_tensor *map = sslh_forward_ex(encoder, x, (sslh_forward_desc){ .tap = "block2" });    // (N,H/4,W/4,64)
        sslh_tensor *features = sslh_global_avg_pool(c, map);                                      // (N,64)
 
    Methods and evaluation average maps and tokens (all tokens, the class token too) over their places. In evaluation
-   .max_pool takes the maximum instead, and .pool_grid g lays the averages or maxima of g x g cells side by side: g g C
-   values, which suits early maps.
+   .max_pool takes the maximum instead, and .pool_grid = g puts the averages or maxima of g x g cells side by side,
+   which makes g g C values and suits the maps of early layers.
 
-   Three switches that are easily confused:
+   Three switches are easily confused:
 
      sslh_train_mode(net, on)   on: statistics of the batch, stochastic depth; off: running statistics. A property of
                                 the net; nets start with it on, those of sslh_load_net with it off; sslh_train
@@ -266,7 +264,7 @@
      sslh_freeze(net, on)       the net's parameters collect no gradient; gradients still pass through it, and its
                                 running statistics still move in training mode
 
-   So a fixed feature extractor takes both sslh_train_mode(net, 0) and sslh_freeze(net, 1). A momentum encoder:
+   So a fixed feature extractor needs both sslh_train_mode(net, 0) and sslh_freeze(net, 1). A momentum encoder:
 
        sslh_net *teacher = sslh_clone(encoder);                 // once: the same values, its own memory
        sslh_no_grad(c, 1);                                      // each step
@@ -274,18 +272,19 @@
        sslh_no_grad(c, 0);
        sslh_ema_update(teacher, encoder, 0.99f);                // after the update; buffers stay each net's own
 
-   Parameters have the names of torchvision and (ViT) timm. sslh_find(net, "layer1.0.conv1.weight") gives one
-   of them; sslh_summary lists the layers with their shapes, parameters and multiply-adds.
+   Parameters have the names of torchvision and (ViT) timm. sslh_find(net, "layer1.0.conv1.weight") returns one of them;
+   sslh_summary lists the layers with their shapes, parameters and multiply-adds.
 
    11  OPTIMISERS AND SCHEDULES
 
-   With the gradient g, the parameter p, the rate r, and d the weight decay times the parameter's decay_scale:
+   With the gradient g, the parameter p, its learning rate r, and d the weight decay times the parameter's decay_scale:
      SGD     g += d p;  u = momentum u + g;  p -= r u  (.nesterov: r (g + momentum u))
      Adam    g += d p;  m, v moments of g;   p -= r (m / (1 - beta1^t)) / (sqrt(v / (1 - beta2^t)) + eps)
      AdamW   p *= 1 - r d, then as Adam without d            (Loshchilov & Hutter 2019)
      LARS    g += d p;  g *= .lars_eta |p| / |g|;  then as SGD; vectors get neither decay nor ratio (You et al. 2017)
-   Vectors (biases, gains of norms) and a ViT's class token and positions have a decay_scale of 0 unless you set it.
-   The rate of a parameter is the step's (for groups in .constant_lr the peak), times .group_lr[group] and its lr_scale.
+   Vectors (biases, gains of norms) and a ViT's class token and positions have a decay_scale of 0 unless you set it. The
+   rate of a parameter is that of the schedule at this step (for groups in .constant_lr its peak), times
+   .group_lr[group] and the parameter's lr_scale.
 
        sslh_param_set_matching(head, "", (sslh_param_opts){ .group = 1 });
        sslh_optimizer_desc od = { .kind = SSLH_SGD, .weight_decay = 5e-4f, .constant_lr = 1u << 1 };
@@ -295,30 +294,31 @@
        sslh_optimizer_add(o, head);
        sslh_optimizer_peak(o, 0.3f);                            // the rate of .constant_lr groups; sslh_train sets it
 
-   Schedules are functions of the step: sslh_constant, sslh_cosine (half a cosine to 0), sslh_linear_decay (to 0),
-   sslh_steps (times gamma at each milestone, a fraction of the run). All rise linearly over the first warmup steps.
-   When sslh_optimizer_step is not called after sslh_backward, gradients add up. They are summed, not averaged: for k
-   backward passes a step scale the loss by 1 / k. The .accumulate of sslh_train sums them too.
+   Schedules are functions of the step: sslh_constant, sslh_cosine (half a cosine, down to 0), sslh_linear_decay (down
+   to 0), sslh_steps (multiplied by gamma at each milestone, a fraction of the run). All of them rise linearly over the
+   first warmup steps. Several calls of sslh_backward before one of sslh_optimizer_step add up their gradients. They are
+   summed, not averaged: for k backward passes per step, scale the loss by 1 / k. .accumulate of sslh_train sums too.
 
    12  DATA AND AUGMENTATION
 
    sslh_load_images(c, path) looks at what path is:
      a file      IDX (.gz too; labels from the file beside it), CIFAR-10 or CIFAR-100 binary, one picture (18)
      a folder    with index.txt: sheets (>>sheets); with IDX or CIFAR files: the training set; with sub-folders: one
-                 class each; with images: no labels. What in it cannot be read is an error, but for text
-   sslh_load_images_ex resizes and crops: photographs have many sizes, and a data set has one. sslh_load_audio(c, path,
-   desc) reads WAV files in the same kinds of folders, with labels from their names too. Text (sslh_load_file) becomes
-   numbers by a tokenizer: bytes, characters, words, byte pairs, WordPiece (>>api-tokenizers, docs/tokenizers.md).
+                 class each; with images: no labels. A file that cannot be read is an error, text aside
+   sslh_load_images_ex resizes and crops, because photographs have many sizes and a data set has one. sslh_load_audio(c,
+   path, desc) reads WAV files in the same kinds of folders, with labels from their names too. A tokenizer turns text
+   (sslh_load_file) into numbers (>>api-tokenizers, docs/tokenizers.md).
 
-   Pixels in your memory become a data set by sslh_data_from_images; audio, tokens and several inputs a sample by
-   sslh_data_from_fields. With several label fields sslh_data_labelled(d, "speaker") chooses the one that probes look
-   at, and sslh_data_where(d, "speaker", "!anna,fred") leaves out two voices, for a test that training never heard. A
-   subset (sslh_data_range, _pick, _fraction, _where) copies no samples and keeps their numbers, so that a sample's
-   augmentation does not depend on the subset that it came by. Only probes and SupCon look at labels. Each folder
-   numbers its classes for itself; probes match those of two sets by name, and so does sslh_data_match_classes,
-   for a confusion matrix of yours.
+   sslh_data_from_images makes a data set of pixels in your memory, sslh_data_from_fields one of audio, of tokens, or
+   with several inputs per sample. Where there are several label fields, sslh_data_labelled(d, "speaker") chooses the
+   one that probes look at, and sslh_data_where(d, "speaker", "!anna,fred") leaves out two voices, for a test on voices
+   that training never heard. A subset (sslh_data_range, _pick, _fraction, _where) copies no samples and keeps their
+   numbers, so that a sample's augmentation does not depend on the subset that it was taken from. Only probes and SupCon
+   look at labels. Each folder numbers its own classes. Probes match the classes of two sets by name; for a confusion
+   matrix of your own, sslh_data_match_classes does the same.
 
-   A recipe is a struct: what is 0 is not done. Its named constants (strengths: brightness, contrast, saturation, hue):
+   A recipe of augmentations is a struct: what is 0 is not done. Constants (jitter: brightness, contrast, saturation,
+   hue):
 
      SSLH_VIEWS_           crop of   flip  jitter (p 0.8)      grey  blur  other                source
      NONE                  -         -     -                   -     -     the image            -
@@ -329,7 +329,7 @@
      MAE                   .2-1      .5    -                   -     -                          He et al. 2022
      ROTATION              -         .5    -                   -     -     pad 4 and crop       Gidaris et al. 2018
 
-   Change a copy and hand it in; look at what it does before training on it:
+   Change a copy and pass that; look at what it does before training on it:
 
        sslh_recipe r = SSLH_VIEWS_SIMCLR;
        r.crop_min = 0.2f;                                       // gentler: short runs and small images
@@ -337,10 +337,10 @@
        sslh_method m = sslh_simclr(c, encoder, (sslh_simclr_desc){ .views = &r });
        sslh_picture_grid(c, "views.png", sslh_views(c, batch, r, 0), 8, 0);
 
-   The pointer is read during the call only. Crops are resized as PIL does it, with antialiasing, bicubically unless
-   .bilinear is set; 8-bit images are rounded to bytes after each of its two passes. Values are in [0,1]; .mean and .std
-   normalise at the end. A recipe of yours is used as it is, whereas the default ones of rotation and MAE take the
-   data's mean and deviation.
+   The pointer is read during the call only. Crops are resized as PIL resizes them, with antialiasing, bicubically
+   unless .bilinear is set; 8-bit images are rounded to bytes after each of the two passes. Values are in [0,1]; .mean
+   and .std normalise at the end. A recipe of your own is used as it is; the default ones of rotation and MAE take the
+   mean and deviation of the data.
 
    13  THE METHODS
 
@@ -352,28 +352,27 @@
      masked                   mae, jepa
      words and sequences      word2vec (text)
 
-   Their functions are sslh_simclr and so on; most losses are operations that can be called alone (sslh_nt_xent).
-   Each has a switch (SSLH_WITH_SIMCLR), a section below that opens with authors, title, equations and known traps
-   (>>simclr; the code refers to the equation numbers), a page (docs/simclr.md) and a program (simclr.c in examples).
-   Beside the loss each reports numbers (.numbers of sslh_method) that tell whether it works.
+   Their functions are sslh_simclr and so on; most losses are operations that can be called alone (sslh_nt_xent). Each
+   has a switch (SSLH_WITH_SIMCLR), a section below that opens with authors, title, equations and known traps (>>simclr;
+   the code refers to the equation numbers), a page (docs/simclr.md) and a program (simclr.c in examples). Beside the
+   loss each method reports numbers (.numbers of sslh_method) that show whether it works.
 
    The defaults of a method stand in two tables at the head of its section, those of its descriptor and those of its
    training, and in the comments at its declaration (>>api-methods). sslh_methods lists what this build has;
-   sslh_method_make makes a method from its name and text, sslh_method_describe tells the fields, their defaults and
-   what is allowed:
+   sslh_method_make makes a method from its name and a text, sslh_method_describe lists fields, defaults and ranges:
 
        sslh_method m = sslh_method_make(c, "simclr", encoder, train, "temperature=0.1, lr=0.5, settings=paper");
 
-   A default warm-up is cut to a tenth of a short run. The defaults learn in minutes on small images; .settings =
-   "paper" takes those of the authors, for hundreds of epochs and large batches ("Paper:" at the declaration).
+   A default warm-up is cut to a tenth of a short run. .settings = "paper" takes the settings of the authors, which are
+   for hundreds of epochs and large batches ("Paper:" at the declaration).
 
    14  TRAINING AND CHECKPOINTS
 
    sslh_train shuffles by (seed, epoch), drops the last incomplete batch, and for every batch makes the views, the loss,
-   the gradients and the update, and calls .callback. It returns the mean loss of the last epoch (when it was stopped
-   inside one: of the batches so far). With .optimizer.kind 0 it uses the method's optimiser, changed by those of your
-   fields of .optimizer that are not 0; with a .kind of yours none of the method's numbers apply, only its .group_lr and
-   .constant_lr: which parts of the nets rest or keep their rate belongs to the method.
+   the gradients and the update, and calls .callback. It returns the mean loss of the last epoch (of the batches so far,
+   when it was stopped within an epoch). If .optimizer.kind is 0, it uses the method's optimiser, with those fields of
+   .optimizer that you have set. If you choose a .kind, none of the method's numbers apply except .group_lr and
+   .constant_lr, because which parts of the nets rest or keep their rate belongs to the method.
 
        static int each(const sslh_train_info *t, void *user) {
            const sslh_number *n = &t->numbers[0];               // accuracy, top-1 .. as 13 has it
@@ -388,19 +387,18 @@
    A checkpoint holds everything: weights, running statistics, momentum encoder, states, the optimiser's moments, step,
    seed, random stream, past losses, meters and settings. It is written every .checkpoint_every epochs (every epoch) or
    every .checkpoint_steps steps, and whenever the run ends: after its last step, at .max_steps, or when the callback
-   stops it. With .resume, the same program started again goes on where the file stands, bit for bit, epoch means
-   included; it starts afresh when there is none, and a run that was finished gives its losses again. Make context,
-   encoder and method the same way as before. Another method, encoder, optimiser, batch or rate, other data or settings
-   are refused with both values and change nothing. Only .epochs may grow: the schedule is then that of the new number
-   from the step where the file stands (a cosine that had come near 0 jumps up again, milestones and a default warm-up
-   move), so that plain continuing wants SSLH_CONSTANT. The callback may evaluate: sslh_linear_probe or sslh_knn in it
-   leave no trace in the training.
+   stops it. With .resume, the same program continues where the file left off, bit for bit, epoch means included; it
+   starts afresh when there is no file, and for a finished run it returns the losses again. Make context, encoder and
+   method the same way as before. A file of another method, encoder, optimiser, batch, rate, data or settings is refused
+   with both values. Only .epochs may grow: from the step at which the file was written, the schedule is that of the new
+   number (a cosine that had come near 0 jumps up again, milestones and a default warm-up move), so use SSLH_CONSTANT if
+   you mean to extend a run. The callback may call sslh_linear_probe or sslh_knn, which leave no trace in the training.
 
    15  EVALUATION: WHAT EACH NUMBER MEANS
 
    Features are the encoder's output (or a .tap) in evaluation mode, without augmentation, from images normalised as in
-   training. NULL in place of the encoder means raw pixels. Always show the same protocol for raw pixels and for the
-   untrained encoder, because a probe on random features does well on small images. NaN or Inf in features is an error
+   training. NULL in place of the encoder means raw pixels. Always report the same protocol for raw pixels and for the
+   untrained encoder, because a probe of random features does well on small images. NaN or Inf in features is an error
    that names the row; rows of zeros coincide.
 
      sslh_linear_probe   multinomial logistic regression with an L2 penalty on the weights, features standardised by the
@@ -464,10 +462,10 @@
        sslh_layer_linear_new(net, "fc1", 784, 256, 0);          // parameters 0 (weight) and 1 (bias)
        sslh_layer_linear_new(net, "fc2", 256, 64, 0);           // 2 and 3
 
-   There are layers of linear maps, convolutions, batch, layer and RMS norm, GRU and LSTM (>>api-nets), which take part
-   with PyTorch's names and shapes. Attention, with masks and biases, is an operation (>>api-ops).
+   There are layers for linear maps, convolutions, batch, layer and RMS norm, GRU and LSTM (>>api-nets), whose
+   parameters have PyTorch's names and shapes. Attention, with masks and biases, is an operation (>>api-ops).
 
-   An operation is a forward and a backward callback; sslh_gradcheck tells whether they agree:
+   An operation is a forward and a backward callback; sslh_gradcheck checks that they agree:
 
        static void cube(sslh_ctx *ctx, sslh_tensor **in, int n, sslh_tensor *out, void *user) {
            (void)ctx, (void)n, (void)user;
@@ -491,32 +489,32 @@
 
    OpenSSL's headers define over a thousand macros that begin with SSL_, and libssl exports symbols that begin with
    ssl_. Nothing here uses either prefix, but for the alias SSL_IMPLEMENTATION (2); a test includes <openssl/ssl.h>
-   before and after this file and links libssl.a. NSS installs a header that is called ssl.h too: put this file into a
-   folder of your project and include it by a quoted path ("vendor/ssl.h"). If you got the other one, SSLH_VERSION is
-   not defined:
+   before and after this file and links libssl.a. NSS installs a header called ssl.h too: put this file into a folder of
+   your project and include it by a quoted path ("vendor/ssl.h"). No other ssl.h defines SSLH_VERSION:
 
        #ifndef SSLH_VERSION
        #error "this is not the ssl.h for self-supervised learning: check the include path"
        #endif
 
-   The SIMD part includes the file again under the name SSLH_FILE ("ssl.h", found beside itself) and checks what it got.
+   The SIMD part includes the file again under the name SSLH_FILE ("ssl.h", found beside itself) and makes sure that it
+   found this one.
 
    The text is C99 and also C++11 to C++20. An implementation compiled as C serves C++ callers and the other way round.
    With SSLH_STATIC any number of private copies can live in one program.
 
    18  FILES
 
-   Read are IDX files (plain and .gz), CIFAR-10 and CIFAR-100 binaries, pictures (PNG of every kind; JPEG, baseline and
-   progressive, grey and colour, with the pixels that libjpeg gives; BMP but for run lengths; PGM and PPM as text (P2,
-   P3) and binary (P5, P6)), WAV (PCM and IEEE numbers), NumPy's .npy and .npz, safetensors; folders of class folders;
-   sheets with an index.txt (>>sheets describes it); tokens of GPT-2, CLIP and BERT. The orientation that cameras note
-   in a JPEG is left aside, as torchvision does. Written are PNG, WAV, .npy and safetensors. Weights and checkpoints
-   are safetensors files with PyTorch's names and axis order (torchvision for ResNets, timm for ViTs) and a CRC-32 of
-   all bytes, so that a damaged file is refused; those of version 0.1.0, which have none, are refused too. Weights of
-   others are read from .npz too. Files are written to a temporary one in the same folder, synced and renamed, so that
-   a crash leaves the old file or the new one. What a killed process left of a save, the next save to that path
-   removes; a file that is read-only is not replaced. A file keeps its rights and owner, a link stays and its target is
-   replaced; devices, pipes and open files (/dev/stdout) are written to.
+   The library reads IDX files (plain and .gz), CIFAR-10 and CIFAR-100 binaries, pictures (PNG of every kind; JPEG,
+   baseline and progressive, grey and colour, with the same pixels as libjpeg; BMP without run lengths; PGM and PPM as
+   text (P2, P3) and binary (P5, P6)), WAV (PCM and IEEE numbers), NumPy's .npy and .npz, safetensors; folders of class
+   folders; sheets with an index.txt (>>sheets describes it); tokens of GPT-2, CLIP and BERT. The orientation that
+   cameras note in a JPEG is ignored, as in torchvision. It writes PNG, WAV, .npy and safetensors. Weights and
+   checkpoints are safetensors files with PyTorch's names and axis order (torchvision for ResNets, timm for ViTs) and a
+   CRC-32 of all bytes, so that a damaged file is refused; those of version 0.1.0, which have none, are refused too.
+   Weights from other programs are read from .npz too. A file is first written under a temporary name in the same
+   folder, then synced and renamed, so that a crash leaves either the old file or the new one. The next save to the same
+   path removes what a killed process left behind. A read-only file is not replaced. A file keeps its permissions and
+   owner, a symbolic link stays and its target is replaced; devices, pipes and open files are written to directly.
 
        sslh_save_net(encoder, "encoder.safetensors");                           // weights, architecture, preprocessing
        sslh_net *again = sslh_load_net(c, "encoder.safetensors");               // builds the net, then reads it
@@ -528,34 +526,36 @@
    19  WHEN SOMETHING GOES WRONG
 
    "the loss is NaN or Inf", "the gradient of '..' holds NaN or Inf": nothing was changed. Make the context with
-   .check_nan = 1 (slow), and the error will name the first operation that made one. Usual causes are the rate (one
-   made for LARS, as the papers of SimCLR and BYOL have it, given to SGD or Adam), no warm-up, the log or sqrt of 0 or
-   a division by 0 in a loss of your own (add an eps first: sslh_shift(c, x, 1e-6f)), and values outside [0,1] where a
-   method needs them there.
+   .check_nan = 1 (slow), and the error will name the first operation that produced one. Usual causes are the rate (one
+   for LARS, as in the papers of SimCLR and BYOL, given to SGD or Adam), no warm-up, the log or sqrt of 0 or a division
+   by 0 in a loss of your own (add an eps first: sslh_shift(c, x, 1e-6f)), and values outside [0,1] where a method needs
+   them there.
 
-   The loss falls, but the features are bad. If the accuracy is near 1 within an epoch, the task is solved by a
+   The loss falls, but the features are bad. If the pretext accuracy is near 1 within an epoch, the encoder has found a
    shortcut (SimCLR: no colour jitter, or crops too much alike; rotation: borders): look at the views with
-   sslh_picture_grid. If sslh_feature_std is 0, the features have collapsed. After rotation probe a middle block
-   (.tap), not the last. After MAE fine-tune, because a linear probe shows little. In a VAE a KL term near 0 is
-   posterior collapse: lower .beta (with .gaussian set .sigma) or train longer.
+   sslh_picture_grid. If sslh_feature_std is 0, the features have collapsed. After rotation probe a middle block (.tap),
+   not the last. After MAE fine-tune, because a linear probe shows little. In a VAE a KL term near 0 is posterior
+   collapse: lower .beta (with .gaussian set .sigma) or train longer.
 
-   SimCLR does not learn: its loss stays near ln(2N-1), which is 6.24 for a batch of 256. Either the rate is too low
-   for a short run (see 13), or the batch is too small (negatives are the other views of the batch; .accumulate adds
-   none), or the views are too strong (try .crop_min = 0.2). Compare top-1 with 1/(2N-1) and not the loss, because
-   losses at other batch sizes or temperatures say nothing.
+   SimCLR does not learn: its loss stays near ln(2N-1), which is 6.24 for a batch of 256. Either the rate is too low for
+   a short run (see 13), or the batch is too small (negatives are the other views of the batch; .accumulate adds none),
+   or the views are too strong (try .crop_min = 0.2). Compare top-1 with 1/(2N-1) and not the loss, because losses at
+   different batch sizes or temperatures cannot be compared.
 
-   The probe of the trained encoder equals that of the untrained one. Was the trained net probed (of autoencoders it is
-   method.encoder)? Was there an error? After the first error everything does nothing: check sslh_error(c) first.
+   The probe of the trained encoder equals that of the untrained one. Did you probe the net that was trained (for
+   autoencoders, method.encoder)? Was there an error? After the first error every call does nothing, so check
+   sslh_error(c) first.
 
-   "#error ..", hundreds of unknown names: the compiler found another library's ssl.h (17), or, when the message speaks
-   of SSLH_FILE, this file was renamed (2). Undefined references: no file has SSLH_IMPLEMENTATION, or the one that has
-   it was compiled with other switches. Symbols defined twice: two files have it.
+   "#error ..", hundreds of unknown names: the compiler found another library's ssl.h (17), or, when the message
+   mentions SSLH_FILE, this file was renamed (2). Undefined references: no file has SSLH_IMPLEMENTATION, or the one that
+   has it was compiled with other switches. Symbols defined twice: two files have it.
 
-   It is slow. The one file with SSLH_IMPLEMENTATION wants -O2: gcc optimises the kernels without being told, but
-   clang does not, and its programs are many times slower at -O0. sslh_query(c) tells the instruction set in .cpu and
-   the number of .threads. Other busy programs cost more than their share, because each operation waits for its last
-   thread: try .threads below the number of cores. sslh_trace tells the milliseconds of each operation. sslh_convnet
-   takes 3.8 million multiply-adds for an image of 32 x 32, ResNet-18 555 million, the default ViT 365 million.
+   It is slow. Compile the one file with SSLH_IMPLEMENTATION at -O2: gcc optimises the kernels without being told, but
+   clang does not, and its programs are many times slower at -O0. sslh_query(c) names the instruction set (.cpu) and the
+   number of threads (.threads). Other busy programs cost more than their share of the time, because each operation
+   waits for its last thread: try .threads below the number of cores. sslh_trace reports the milliseconds of each
+   operation. sslh_convnet takes 3.8 million multiply-adds for an image of 32 x 32, ResNet-18 555 million, the default
+   ViT 365 million.
 
    Memory grows: a loop without sslh_next_batch needs sslh_begin_step (4), a sweep needs sslh_mark and sslh_rewind (6).
 
@@ -577,8 +577,9 @@
                       >>weights >>words >>tokenizers >>pictures
      end              >>history >>licence
 
-   Operations, losses and optimisers have plain versions, their equations in loops (sslh_i_plain_softmax ..). With
-   .plain = 1 and .threads = 1 in sslh_desc everything runs by them, slowly, so that a debugger walks through the book.
+   Operations, losses and optimisers have plain versions, which are their equations in loops (sslh_i_plain_softmax ..).
+   With .plain = 1 and .threads = 1 in sslh_desc everything runs on the plain versions, slowly, so that a debugger steps
+   through the equations.
 
    Shape letters mean the same in every comment, and the comment of a buffer gives its shape in them:
      N batch   H W height and width   C channels   T tokens or time   D width of a vector   K classes or keys
@@ -1398,7 +1399,7 @@ SSLH_API void sslh_split_batch_norm(sslh_net *net, int groups);
 SSLH_API sslh_tensor *sslh_forward(sslh_net *net, sslh_tensor *x);
 
 typedef struct sslh_forward_desc {
-    const char  *tap;    /* name of an inner result ("block1", "layer3", "tokens"); NULL: the output */
+    const char  *tap;    /* name of an intermediate result ("block1", "layer3", "tokens"); NULL: the output */
     const char *const *taps; /* names of several, at most 15, ended by NULL, which one run puts into tapped */
     sslh_tensor **tapped;    /* as many */
     sslh_tensor *keep;   /* (N,J) I32: tokens that a transformer keeps (MAE); NULL: all */
@@ -1410,8 +1411,8 @@ typedef struct sslh_forward_desc {
 SSLH_API sslh_tensor *sslh_forward_ex(sslh_net *net, sslh_tensor *x, sslh_forward_desc desc);
 /* Inside a forward callback: the description of this call, never NULL. */
 SSLH_API const sslh_forward_desc *sslh_call(const sslh_net *net);
-/* Inside a forward callback: offers x as the inner result called name; returns 1 when the caller asked for it, and then
-   the callback may return x at once. */
+/* Inside a forward callback: offers x as the intermediate result called name; returns 1 when the caller asked for it,
+   and then the callback may return x at once. */
 SSLH_API int sslh_tap(sslh_net *net, const char *name, sslh_tensor *x);
 
 /* A deep copy with the same values, modes and settings (children included), gradients not: a momentum encoder, a
@@ -2180,7 +2181,7 @@ typedef enum sslh_setting_kind {
     SSLH_SETTING_INT,       /* a whole number */
     SSLH_SETTING_REAL,      /* a number */
     SSLH_SETTING_FLAG,      /* 0 or 1 */
-    SSLH_SETTING_TEXT,      /* a string, such as the name of an inner result; NULL: the default */
+    SSLH_SETTING_TEXT,      /* a string, such as the name of an intermediate result; NULL: the default */
     SSLH_SETTING_WORD,      /* a string, one of those that .range lists; NULL: the default */
     SSLH_SETTING_RECIPE,    /* const sslh_recipe *, in text one of its names: simclr for SSLH_VIEWS_SIMCLR ..; behind a
                                colon its .crop_min: simclr:0.3 */
@@ -2255,7 +2256,7 @@ SSLH_API size_t sslh_method_describe(const char *name, char *out, size_t size);
 typedef struct sslh_rotation_desc {
     int   rotations;          /* 4 or 2 (0 and 180 degrees); default 4 */
     int   one_per_image;      /* default 0; 1: one random rotation per image and step instead of all, the weaker way */
-    const char *tap;          /* inner result that the classifier reads; default output (NULL) */
+    const char *tap;          /* intermediate result that the classifier reads; default output (NULL) */
     const sslh_recipe *views; /* default SSLH_VIEWS_ROTATION, normalised by the data's mean and deviation */
     const char *settings;     /* short, for runs of minutes, or paper, for hundreds of epochs; default short */
 } sslh_rotation_desc;
@@ -2288,7 +2289,7 @@ typedef struct sslh_jigsaw_desc {
     int   no_tile_norm;       /* default 0; 1: tiles normalised by the data, not each by itself: opens the shortcut */
     int   head_hidden;        /* width of the layer on all tiles, 1 to 1048576; default 512 (4096 in the paper) */
     int   no_head_norm;       /* default 0; 1: no batch norm in the head, as in the paper */
-    const char *tap;          /* inner result that the classifier reads; default output (NULL) */
+    const char *tap;          /* intermediate result that the classifier reads; default output (NULL) */
     const sslh_recipe *views; /* of the image before it is cut; default none; its mean and std are not used */
     const char *settings;     /* short, for runs of minutes, or paper, for hundreds of epochs; default short */
 } sslh_jigsaw_desc;
@@ -2328,7 +2329,7 @@ typedef struct sslh_context_desc {
     int   one_order;          /* default 0; 1: the patch in the middle always comes first */
     int   head_hidden;        /* width of the layer on both patches, 1 to 1048576; default 512 (4096 in the paper) */
     int   no_head_norm;       /* default 0; 1: no batch norm in the head */
-    const char *tap;          /* inner result that the classifier reads; default output (NULL) */
+    const char *tap;          /* intermediate result that the classifier reads; default output (NULL) */
     const sslh_recipe *views; /* of the image before it is cut; default none; its mean and std are not used */
     const char *settings;     /* short, for runs of minutes, or paper, for hundreds of epochs; default short */
 } sslh_context_desc;
@@ -2366,7 +2367,7 @@ typedef struct sslh_inpainting_desc {
     int   decoder_width;      /* width of the decoder's last hidden map, 1 to 512, doubled with every halving of the
                                  side up to 8 times; default 32 (small images; 64 as released) */
     int   discriminator_width;/* of its first map, 1 to 512; default 32 (small images; 64 as released) */
-    const char *tap;          /* inner result that the decoder reads, a map; default output (NULL) */
+    const char *tap;          /* intermediate result that the decoder reads, a map; default output (NULL) */
     const sslh_recipe *views; /* of the image before the hole is cut; default none; its mean and std are not used */
     const char *settings;     /* short, for runs of minutes, or paper, for hundreds of epochs; default short */
 } sslh_inpainting_desc;
@@ -2403,8 +2404,8 @@ typedef struct sslh_colorization_desc {
                                  most 1; default 0.5; 1: all weigh the same: smaller errors, duller colours */
     float temperature;        /* of the annealed mean, 0.001 to 100; default 0.38 */
     int   head_hidden;        /* channels of the two convolutions behind the encoder, 1 to 65536; default 128 */
-    const char *tap;          /* inner result that they read, a map or tokens; default auto (NULL): the output, or if
-                                 that is a vector the last inner result that has places */
+    const char *tap;          /* intermediate result that they read, a map or tokens; default auto (NULL): the output,
+                                 or if that is a vector the last intermediate result that has places */
     const sslh_recipe *views; /* default none; its mean and std are not used */
     const char *settings;     /* short, for runs of minutes, or paper, for hundreds of epochs; default short */
 } sslh_colorization_desc;
@@ -3148,7 +3149,7 @@ SSLH_API uint64_t sslh_hash(sslh_net *net);
 /* Wherever an encoder is asked for, NULL means raw pixels. */
 
 typedef struct sslh_feature_desc {
-    const char *tap;    /* inner result; NULL: the output */
+    const char *tap;    /* intermediate result; NULL: the output */
     int   max_pool;     /* maps and tokens are averaged over their places; 1: the maximum instead */
     int   pool_grid;    /* maps: averages (.max_pool: maxima) of g x g cells side by side, g g C values; must divide the
                            side; default 1 */
@@ -5550,7 +5551,7 @@ SSLH_I_FN sslh_tensor *sslh_i_data_tensor(sslh_ctx *c, sslh_data data, int64_t a
 #define SSLH_I_FIELD(type, field) #field, offsetof(type, field)
 #define SSLH_I_LENGTH(table) ((int)(sizeof(table) / sizeof(table)[0]))
 #define SSLH_I_RECIPE_NAMES "none, simclr, simclr_large, moco, byol_0, byol_1, mae, rotation"
-#define SSLH_I_TAP_NAMES "the name of an inner result of the encoder"
+#define SSLH_I_TAP_NAMES "the name of an intermediate result of the encoder"
 #define SSLH_I_SETTINGS_NAMES "short, paper"
 
 /* --- the settings of a run ---------------------------------------------------------------------------------------- */
@@ -6329,10 +6330,11 @@ SSLH_I_FN sslh_method sslh_i_context_make(sslh_ctx *c, sslh_net *encoder, sslh_d
    released code's optimiser. A rectangle in the middle with a = 0.001 gives its pictures. L2 alone paints the mean of
    all that could stand there, which is blurred; blur gives a picture away to the discriminator. When it cannot tell,
    (5) is 2 ln 2 = 1.386.
-   Traps: a rectangle always in the middle teaches to continue its borders, little of things. A discriminator that saw
-   the surroundings would win by looking at the seam; real and painted holes go through it one after the other, each
-   batch with its own statistics. A hole filled with another colour than the mean of the normalisation is an edge of its
-   own. Batch norm learns its running statistics on images with holes and is probed on images without. */
+   Traps: a rectangle that is always in the middle teaches the net to continue borders, and little about objects. A
+   discriminator that saw the surroundings would win by looking at the seam; real and painted holes go through it one
+   after the other, each batch with its own statistics. A hole filled with another colour than the mean of the
+   normalisation is an edge of its own. Batch norm learns its running statistics on images with holes and is probed on
+   images without. */
 
 static const sslh_setting sslh_i_inpainting_settings[] = {
     {SSLH_I_FIELD(sslh_inpainting_desc, hole), SSLH_SETTING_INT, "2", "1 to 4"},
@@ -6703,7 +6705,7 @@ SSLH_I_FN void sslh_i_inpainting_measure(sslh_ctx *c, sslh_net *encoder, const c
     if (SSLH_I_BAD(c)) return;
     if (shape.ndim != 4 || shape.size[1] < 1 || shape.size[1] >= side) {
         sslh_fail(c, SSLH_E_SHAPE, "sslh_inpainting: the encoder \"%s\" gives no map that is smaller than the image; "
-                  "make it with .map_output, or name an inner map by .tap", info.name);
+                  "make it with .map_output, or name an intermediate map by .tap", info.name);
         return;
     }
     n->up.in = shape.size[3];
@@ -6773,17 +6775,18 @@ SSLH_I_FN sslh_method sslh_i_inpainting_make(sslh_ctx *c, sslh_net *encoder, ssl
        L  = - mean over cells of w_q* sum_q z_q log z^_q,   q* the bin nearest to y                               (7)
        y^ = sum_q c_q z^_q^(1/T) / sum_q z^_q^(1/T)         the annealed mean: T = 1 is dull, T near 0 blotchy    (8)
 
-   .reverse tells L from (a,b), with 21 bins of step 5 and all w = 1. .split_brain does both, each with an encoder of
-   its own that never sees what it is to tell; probes see the two features side by side, and thereby all of the image.
+   .reverse predicts L from (a,b), with 21 bins of step 5 and all w = 1. .split_brain does both, each with an encoder of
+   its own that never sees what it has to predict; probes see the features of both side by side, and thereby all of the
+   image.
    Defaults: the paper's sigma 5, lambda 1/2, T 0.38, and its cells of 4 pixels. Its table of 313 bins comes from a file
    of the authors'; no rule over the colours of sRGB gives that number, and 8-bit sRGB reaches 261. Their code took 10
-   neighbours in (4). The authors trained for 450,000 steps.
-   A uniform guess has the loss ln 261 = 5.56. The second number compares y^ with grey: mean |y^ - y| over mean |y|.
+   neighbours in (4). The authors trained for 450,000 steps. A uniform guess has the loss ln 261 = 5.56. The second
+   number compares y^ with grey: mean |y^ - y| over mean |y|.
    Traps: rebalancing (5) makes colours lively and thereby the error larger, because a wrong lively colour is farther
    off than grey; to compare errors take .lambda 1, which weighs all bins alike. L2 on (a,b) instead of (7) gives
-   grey-brown means. Images without colour count for nothing (no |a|, |b| above 5), a data set of them is an error. An
-   encoder that has seen L must be given L ever after: the method writes that into its preprocessing, which probes,
-   sslh_embed and files follow (.colour of sslh_preprocess). */
+   grey-brown means. Images without colour (no |a|, |b| above 5) are ignored, and a data set of only such images is an
+   error. An encoder that has seen L must be given L ever after: the method writes that into its preprocessing, which
+   probes, sslh_embed and files follow (.colour of sslh_preprocess). */
 
 static const sslh_setting sslh_i_colorization_settings[] = {
     {SSLH_I_FIELD(sslh_colorization_desc, reverse), SSLH_SETTING_FLAG, "0", "0 or 1"},
@@ -6815,7 +6818,7 @@ typedef struct sslh_i_colour_way {
     int weight;               /* state of m.net: w (Q), all 0 until the first batch; -1: all are 1 */
 } sslh_i_colour_way;
 typedef struct sslh_i_colorization { sslh_colorization_desc d; sslh_recipe views; int ways; sslh_i_colour_way way[2];
-    char tap[32]; /* the inner result that the heads read; "": the output */ } sslh_i_colorization;
+    char tap[32]; /* the intermediate result that the heads read; "": the output */ } sslh_i_colorization;
 
 /* L, a and b in units of about their deviation in photographs. */
 static const float sslh_i_lab_mean[3] = {50, 0, 0}, sslh_i_lab_std[3] = {25, 15, 15};
@@ -7205,8 +7208,8 @@ SSLH_DEF sslh_method sslh_colorization(sslh_ctx *c, sslh_net *encoder, sslh_colo
             sslh_i_last_places(encoder, s->tap);
             if (SSLH_I_BAD(c)) sslh_i_context(c, "sslh_colorization");
             else if (!s->tap[0])
-                sslh_fail(c, SSLH_E_SHAPE, "sslh_colorization: the encoder \"%s\" gives a vector and has no inner map, "
-                          "but colours need places", info.name);
+                sslh_fail(c, SSLH_E_SHAPE, "sslh_colorization: the encoder \"%s\" gives a vector and has no "
+                          "intermediate map, but colours need places", info.name);
         }
         if (d.views) s->views = *d.views;
         memset(s->views.mean, 0, sizeof s->views.mean); /* normalising is the method's affair */
@@ -7633,10 +7636,11 @@ SSLH_I_FN sslh_method sslh_i_autoencoder_make(sslh_ctx *c, sslh_net *encoder, ss
    targets unless .binarize draws from them. A decoder that makes every pixel 1/2 has R = 784 ln 2 = 543 nats on MNIST.
    The IWAE paper: .layers 2, .hidden 200, .latent 50, tanh, .binarize, batches of 20.
    Traps: R is a SUM over pixels: with a mean the KL term wins and the code is ignored; likelihoods can be compared only
-   when the images were made binary, or left grey, in the same way; KL at 0 is posterior collapse, hence it is the
-   second number. Values in [0,1] are far closer to their means than the default deviation of 1, so that (4) says little
-   beside (5) and few units become active: set .sigma or learn it. (4) is a density: it may be below 0, and pixels that
-   are the same in all images let a learned deviation shrink. With many codes (8) tells the encoder less and less. */
+   when the images were made binary, or left grey, in the same way; KL at 0 is posterior collapse, so KL is printed
+   beside the loss. Values in [0,1] are far closer to their means than the default deviation of 1, so that (4) says
+   little beside (5) and few units become active: set .sigma or learn it. (4) is a density: it may be below 0, and
+   pixels that are the same in all images let a learned deviation shrink. With many codes the gradient of (8) tells the
+   encoder less and less. */
 
 static const sslh_setting sslh_i_vae_settings[] = {
     {SSLH_I_FIELD(sslh_vae_desc, height), SSLH_SETTING_INT, "data", "1 to 4096"},
@@ -8246,9 +8250,9 @@ SSLH_I_FN sslh_method sslh_i_vae_make(sslh_ctx *c, sslh_net *encoder, sslh_data 
 
    or, as Arjovsky et al. did, all its parameters are cut to [-.clip_at, .clip_at]. Miyato et al. keep a W that is not
    divided and divide it in each pass; dividing the W that is kept gives the same function and the same direction, and
-   an encoder that works without knowing of it.
+   an encoder that need not know about the division.
    Defaults: DCGAN's nets, a quarter as wide, and training; (9) begins with a short memory, a = min(.average, (1+k) /
-   (10+k)) behind step k of the generator. A discriminator that cannot tell has 2 ln 2 = 1.386 in (4) and ln 2 in (5).
+   (10+k)) after step k of the generator. A discriminator that cannot tell has 2 ln 2 = 1.386 in (4) and ln 2 in (5).
    Traps: real and made-up images go through D one after the other, each batch with its own statistics; those that batch
    norm keeps for later are of real images alone. Minimax stands still when D wins early, for (6) is flat there. The
    losses say which player is ahead, not how good the images are: look at samples, or measure sslh_frechet. Samples that
@@ -8698,12 +8702,12 @@ SSLH_I_FN sslh_method sslh_i_gan_make(sslh_ctx *c, sslh_net *encoder, sslh_data 
        l_ij = -log( e^(s_ij/t) / sum over k != i of e^(s_ik/t) )                                      (3)
        L    = mean of l_ij over the 2N ordered pairs (i, j) of views of one image                     (4)
 
-   Features for later use are h: the head g drops what the views do not share (colour, say), and after the training g
-   itself is dropped.
+   Features for later use are h: the head g drops what the views do not share (colour, say), and g itself is discarded
+   after training.
    Defaults: the released code's head; SGD and t = 0.2, with which a run of minutes learns more than with LARS and t =
-   0.5. "paper": its CIFAR-10 settings (for ImageNet it has a rate of 0.3, a decay of 1e-6 and t = 0.1), made for
-   hundreds of epochs. The head has batch norm after each layer, after the last one without shift. Pixels stay in [0,1].
-   ln(2N-1) is the loss when all embeddings are equal. With .decoupled (3) sums without j too.
+   0.5. "paper": the paper's CIFAR-10 settings (for ImageNet it has a rate of 0.3, a decay of 1e-6 and t = 0.1), which
+   are meant for hundreds of epochs. The head has batch norm after each layer, the last one without shift. Pixels stay
+   in [0,1]. ln(2N-1) is the loss when all embeddings are equal. With .decoupled (3) sums without j too.
    Traps: the sum in (3) has 2N-1 terms, not 2N; accumulating gradients over batches does not add negatives; without
    colour jitter the histogram of colours solves the task; images of one class in a batch are false negatives. */
 
@@ -8808,9 +8812,9 @@ SSLH_I_FN sslh_method sslh_i_simclr_make(sslh_ctx *c, sslh_net *encoder, sslh_da
    Version 2: Chen, Fan, Girshick, He: "Improved baselines with momentum contrastive learning", arXiv:2003.04297, 2020.
    Version 3: Chen, Xie, He: "An empirical study of training self-supervised vision transformers", ICCV 2021.
 
-   Learns from: two random views of each image, as SimCLR. One view is the query, the other one is its right answer, the
+   Learns from: two random views of each image, as SimCLR. One view is the query, the other one its right answer, the
    key. The wrong answers are keys of earlier batches, which a queue keeps, so that there can be many of them however
-   small the batch is. They stay comparable because the encoder that makes the keys moves slowly.
+   small the batch is. Keys of different age stay comparable because the encoder that makes them changes slowly.
 
        q   = u( g(f(view 0)) )                       query; f encoder, g head, u(x) = x / |x|          (1)
        k   = u( g'(f'(view 1)) )                     key, by key encoder f' and head g'; no gradient   (2)
@@ -8819,8 +8823,8 @@ SSLH_I_FN sslh_method sslh_i_simclr_make(sslh_ctx *c, sslh_net *encoder, sslh_da
        theta' <- m theta' + (1-m) theta              all parameters of f' and g', after the update     (5)
 
    Version 2 has a head with a hidden layer, blurred views, t = 0.2 and a cosine schedule. Version 3 drops the queue:
-   the wrong answers are the keys of the other images of the batch, every view asks for the other, and a predictor p
-   stands behind the head of the query:
+   the wrong answers are the keys of the other images in the batch, each view is the query once, and a predictor p
+   follows the head of the query:
 
        q   = u( p(g(f(view))) )                                                                        (6)
        L   = 2t [ mean of l(q_0; k_1) + mean of l(q_1; k_0) ],   m = 1 - (1-m_0) (1 + cos(pi T)) / 2   (7)
@@ -8832,10 +8836,10 @@ SSLH_I_FN sslh_method sslh_i_simclr_make(sslh_ctx *c, sslh_net *encoder, sslh_da
    ln(K+1) is the loss of guessing among a query's own key and K keys of the queue; the first steps climb towards it,
    because the queue starts as random vectors, which are too easy to tell from a key.
    Traps: keys go into the queue after the loss, or a query finds its own key twice. Batch norm leaks which images share
-   a batch, and a query could find its key by that alone: the batch is normalised in groups (.split), and the images go
-   to the groups of the key encoder in another order than to those of the query encoder. A queue longer than the data
-   set holds other keys of the query's own image. m = 0 does not train. In version 3 of a transformer the patch
-   projection keeps its random values, without which the accuracy falls now and then (section 4.2 of the paper). */
+   a batch, and a query could find its key by that alone. So the batch is normalised in groups (.split), and the images
+   are assigned to the groups of the key encoder in another order than to those of the query encoder. A queue longer
+   than the data set holds other keys of the query's own image. m = 0 does not train. In version 3 a transformer's patch
+   projection keeps its random values, or the accuracy falls now and then (section 4.2 of the paper). */
 
 static const sslh_setting sslh_i_moco_settings[] = {
     {SSLH_I_FIELD(sslh_moco_desc, version), SSLH_SETTING_INT, "2", "1 to 3"},
@@ -9082,8 +9086,8 @@ SSLH_I_FN sslh_method sslh_i_moco_make(sslh_ctx *c, sslh_net *encoder, sslh_data
    NeurIPS 2020.
 
    Learns from: two random views of each image and the labels. SimCLR's task, but every view of an image of the same
-   class is a right answer. It is no self-supervision: it stands here as the upper reference, what the same encoder,
-   views and steps give when the classes are known.
+   class is a right answer. It is not self-supervised: it is here as an upper reference, for what the same encoder,
+   views and steps reach when the classes are known.
 
        z    = g(f(view)), u = z / |z|              encoder f, projection head g                       (1)
        P(i) = the views other than i whose images have the label of i                                 (2)
@@ -9096,9 +9100,9 @@ SSLH_I_FN sslh_method sslh_i_moco_make(sslh_ctx *c, sslh_net *encoder, sslh_data
    differ it is SimCLR's loss. ln(2N-1) is its value when all embeddings are equal.
    Defaults: the released code with its CIFAR-10 settings (batch 1024 with a rate of 0.5, 1000 epochs; views without
    blur, a head without batch norm). Both views pass together, as one batch of 2N.
-   Traps: the released code multiplies L by t / 0.07, so that its rates belong to a loss 1.43 times ours; a view is no
-   positive of itself; when a probe is fitted to the labels with which the encoder was trained, it says nothing about
-   labels that nobody gave; compare with sslh_finetune of an untrained encoder, too. */
+   Traps: the released code multiplies L by t / 0.07, so that its rates belong to a loss 1.43 times ours; a view is not
+   its own positive; a probe that is fitted to the labels with which the encoder was trained says nothing about other
+   labels; compare with sslh_finetune of an untrained encoder, too. */
 
 static const sslh_setting sslh_i_supcon_settings[] = {
     {SSLH_I_FIELD(sslh_supcon_desc, temperature), SSLH_SETTING_REAL, "0.1", "above 0"},
@@ -9177,9 +9181,9 @@ SSLH_I_FN sslh_method sslh_i_supcon_make(sslh_ctx *c, sslh_net *encoder, sslh_da
    learning of visual representations", ICCV 2021.
 
    Learns from: two random views of each image, as SimCLR, but the right answer for a view is not the other view itself:
-   it is the embedding of another image, the one nearest to that view in a queue. So the encoder has to treat as alike
-   even images that no crop and no change of colour could turn into one another: a different dog, seen from another
-   side.
+   it is the embedding of another image, the one nearest to that view in a queue. So the encoder has to give similar
+   features even to images that no crop and no change of colour could turn into each other: a different dog, seen from
+   another side.
 
        z  = g(f(view)), q = u( p(g(f(view))) )     encoder f, projector g, predictor p, u(x) = x / |x| (1)
        n  = the row of the queue with the largest n . u(z); no gradient goes into it                   (2)
@@ -9187,10 +9191,10 @@ SSLH_I_FN sslh_method sslh_i_supcon_make(sslh_ctx *c, sslh_net *encoder, sslh_da
        L  = l(n_0, q_1) / 2 + l(n_1, q_0) / 2;  then u(z_0) takes the place of the oldest rows         (4)
 
    The wrong answers are the predictions for the other images of the batch; the queue gives only right ones. The
-   predictor stands behind the side that has a gradient, as in BYOL, although nothing would collapse without it.
+   predictor is on the side that has a gradient, as in BYOL, although nothing would collapse without it.
    Defaults: those of the paper (batch 4096 on ImageNet, a queue of 98304); for data as small as CIFAR-10 a queue of
-   4096. Batch norm stands behind every layer of the projector, the last one too, and in the predictor behind the hidden
-   layer only. Each view passes by itself. ln N is the loss of guessing at random.
+   4096. Batch norm follows every layer of the projector, the last one too, and in the predictor only the hidden layer.
+   Each view passes by itself. ln N is the loss of guessing at random.
    Traps: the queue begins as random directions, whose neighbours mean nothing, so the first steps learn little, and a
    queue that a short run does not fill keeps some of them; the rows of the queue were made by older states of the
    encoder, not by a slowly moving copy as in MoCo; a queue longer than the data set finds the image itself as its own
@@ -9746,10 +9750,10 @@ SSLH_I_FN sslh_method sslh_i_cpc2_make(sslh_ctx *c, sslh_net *encoder, sslh_data
        theta' <- m theta' + (1-m) theta,           all parameters of f' and g', after the update       (4)
        m  = 1 - (1-m_0) (1 + cos(pi T)) / 2        T: share of the run that is done                    (5)
 
-   If every image had the same embedding, L would be 0, so a small loss says nothing; the spread of the projections
-   (its number) tells learning from collapse. What keeps BYOL from collapsing is not in (3) but in what moves: the
-   predictor alone chases the target, and the target follows slowly. With .no_stop_gradient both sides of (3) walk
-   towards each other: the loss is 0 and the spread 0 within a few hundred steps.
+   If every image had the same embedding, L would be 0, so a small loss says nothing; the spread of the projections (its
+   number) tells learning from collapse. What keeps BYOL from collapsing is not in (3) but in what is updated: only the
+   online side follows the gradient of (3), and the target follows slowly. With .no_stop_gradient both sides of (3) move
+   towards each other, and loss and spread are 0 within a few hundred steps.
    Defaults: SGD and a target that follows quickly, for runs of minutes; "paper" is for 300 epochs. Its heads are 4096
    wide for features of 2048, ours twice as wide as the features (512 for the 256 of sslh_convnet), projections 256.
    Each view passes by itself, so that batch norm sees one view at a time; the target network normalises by its own
@@ -9853,8 +9857,8 @@ SSLH_I_FN sslh_method sslh_i_byol_make(sslh_ctx *c, sslh_net *encoder, sslh_data
 #if SSLH_WITH_SIMSIAM
 /* Chen, He: "Exploring simple Siamese representation learning", CVPR 2021.
 
-   Learns from: two random views of each image, and no wrong answers, as BYOL, but without a target network: the encoder
-   predicts from one view what it makes itself of the other, and the gradient goes through the prediction only.
+   Learns from: two random views of each image, and no wrong answers, as BYOL, but without a target network: from one
+   view the encoder predicts its own embedding of the other, and the gradient goes through the prediction only.
 
        z = g(f(view)), q = p(z)                    encoder f, projector g, predictor p                 (1)
        D(q, z) = - mean over the batch of q . z / (|q| |z|)                                            (2)
@@ -9868,10 +9872,10 @@ SSLH_I_FN sslh_method sslh_i_byol_make(sslh_ctx *c, sslh_net *encoder, sslh_data
    that are exactly 0. Random directions cost 0.
    Defaults: the authors' CIFAR-10 recipe (a projector of two layers, views without blur, SGD; "paper" for its 800
    epochs); 2048 wide for the 512 features of a ResNet-18, so ours is four times as wide as the features, 1024 for the
-   256 of sslh_convnet. Batch norm stands behind every layer of the projector, behind the last one without scale and
-   shift, and in the predictor behind the hidden layer only. Its rate does not fall with the schedule, so that it keeps
-   up with the projections: it is parameter group 1 (.constant_lr).
-   Traps: a predictor with batch norm behind its output does not train; a loss near -1 in the first epoch is a
+   256 of sslh_convnet. Batch norm follows every layer of the projector, the last one without scale and shift, and in
+   the predictor only the hidden layer. The rate of the predictor does not fall with the schedule, so that it keeps up
+   with the projections: it is parameter group 1 (.constant_lr).
+   Traps: a predictor with batch norm after its output does not train; a loss near -1 in the first epoch is a
    collapse. */
 
 static const sslh_setting sslh_i_simsiam_settings[] = {
@@ -9982,8 +9986,8 @@ SSLH_I_FN sslh_method sslh_i_simsiam_make(sslh_ctx *c, sslh_net *encoder, sslh_d
    becomes ln K, or it becomes 0. In both cases the student has nothing left to learn, and L equals that entropy. L =
    entropy + KL, and a run that learns keeps KL above 0. L also begins at ln K.
    Defaults: the released code for ViT-S (100 epochs; 0.996 for a batch of 1024). The head has three layers with GELU
-   and no batch norm, the last layer W no bias and no length of its own; it rests in the first epoch. The weight decay
-   rises with (1 - cos(pi T)) / 2. For small images 4096 outputs.
+   and no batch norm, the last layer W has no bias and no length of its own, and is frozen in the first epoch. The
+   weight decay rises with (1 - cos(pi T)) / 2. For small images 4096 outputs.
    Traps: with t' above 0.07 the teacher soon becomes uniform; gradients are clipped as a whole (the authors' code clips
    each parameter by itself); a transformer here takes images of one size, so that small views are enlarged to it and
    cost as much as large ones; a short run needs a teacher that follows its student more quickly (m of 0.99 or less) and
@@ -10167,9 +10171,9 @@ SSLH_I_FN sslh_method sslh_i_dino_make(sslh_ctx *c, sslh_net *encoder, sslh_data
    Defaults: the released code, whose projector is 8192 wide for 2048 features, ours four times as wide as the features
    (1024 for the 256 of sslh_convnet: its three layers cost 0.6 of that encoder). The paper gives matrices a rate of 0.2
    and biases and gains one of 0.0048. LARS makes the step of a matrix independent of the loss's scale, so that a loss
-   times .scale = 0.0048 / 0.2 with a rate of 0.2 for all is the same. Other optimisers want other scales and rates: for
+   times .scale = 0.0048 / 0.2 with a rate of 0.2 for all is the same. Other optimisers need other scales and rates: for
    SGD the scale multiplies the rate, for Adam it means nothing.
-   Traps: the second sum of (3) has D times as many terms as the first, so that a wider projector wants a smaller
+   Traps: the second sum of (3) has D times as many terms as the first, so that a wider projector needs a smaller
    lambda; statistics must be those of the whole batch, not those of parts of it. */
 
 static const sslh_setting sslh_i_barlow_settings[] = {
@@ -10250,11 +10254,11 @@ SSLH_I_FN sslh_method sslh_i_barlow_make(sslh_ctx *c, sslh_net *encoder, sslh_da
        c(z)  = 1/D sum over i != j of cov(z)_ij^2                                      covariance      (4)
        L     = lambda s + mu (v(z_0) + v(z_1)) / 2 + nu (c(z_0) + c(z_1))                              (5)
 
-   Variances and covariances are taken over the batch. Unlike Barlow Twins the columns are not normalised, and the two
-   views meet in (2) only, so that they could even come from two different encoders. A collapse costs 0.99 mu, which is
-   24.75: s and c are 0 then, and 1e-4 is what is left under the root. Without it the slope would be infinite (NaN).
+   Variances and covariances are taken over the batch. Unlike in Barlow Twins, the columns are not normalised, and the
+   two views meet in (2) only, so that they could even come from two different encoders. A collapse costs 0.99 mu, which
+   is 24.75: s and c are 0 then, and 1e-4 is what is left under the root. Without it the slope would be infinite (NaN).
    Defaults: the released code, whose expander is 8192 wide for 2048 features, ours four times as wide as the features
-   (1024 for the 256 of sslh_convnet). Its number is the mean of the roots: 1 is what (3) asks for.
+   (1024 for the 256 of sslh_convnet). The number beside the loss is the mean of the roots in (3), which asks for 1.
    Traps: the halves of mu are in the code, not in the paper; a deviation that stays near 0.01 is a collapse. */
 
 static const sslh_setting sslh_i_vicreg_settings[] = {
@@ -10342,13 +10346,13 @@ SSLH_I_FN sslh_method sslh_i_vicreg_make(sslh_ctx *c, sslh_net *encoder, sslh_da
    least as many as there are prototypes; with small batches the embeddings of earlier batches take part in (3), and
    their codes are thrown away. ln K is the loss of guessing at random, and the loss stays there when nothing is learnt.
    Defaults: the released code for batches of 256 (its 400 epochs on ImageNet have 3000 prototypes, a rate of 0.6 that
-   ends at a thousandth of it, a queue of 3840 from epoch 15, and prototypes that rest in the first epoch); for small
-   images 512 prototypes and SimCLR's weaker colours without blur. Views of one size pass together, and all of them
-   through the projector, so that its batch norm sees one batch.
+   ends at a thousandth of it, a queue of 3840 from epoch 15, and prototypes that are frozen in the first epoch); for
+   small images 512 prototypes and SimCLR's weaker colours without blur. Views of one size pass together, and all of
+   them through the projector, so that its batch norm sees one batch.
    Traps: when the loss stays at ln K, prototypes were not brought back to length 1 before each step, epsilon is too
    large, or the prototypes moved too early; codes of one small batch are nearly random until the queue is full, and
-   from then on steps need more memory; a queue longer than the data set holds old embeddings of the images that are
-   asked for. */
+   from then on steps need more memory; a queue longer than the data set holds old embeddings of the very images that
+   are to be coded. */
 
 static const sslh_setting sslh_i_swav_settings[] = {
     {SSLH_I_FIELD(sslh_swav_desc, temperature), SSLH_SETTING_REAL, "0.1", "above 0"},
@@ -10518,7 +10522,7 @@ SSLH_I_FN sslh_method sslh_i_swav_make(sslh_ctx *c, sslh_net *encoder, sslh_data
    gives 0 has the loss (n-1)/n, n = p p C, because the variance in (5) is the unbiased one, and less where patches are
    flat; so the second number, the share of variance explained, is 1 - L / (variance of the hidden t_i). It is 0 for
    that decoder on any images, and 0 where nothing varies.
-   Traps: forgetting to put tokens back in their places; a loss on visible patches; a patch of 16 on a 32-pixel image;
+   Traps: forgetting to put tokens back into their places; a loss on visible patches; a patch of 16 on a 32-pixel image;
    to show predictions as pictures, undo (5) with its mean and deviation; a linear probe shows much less than
    fine-tuning does. */
 
@@ -11207,8 +11211,8 @@ SSLH_I_FN sslh_method sslh_i_jepa_make(sslh_ctx *c, sslh_net *encoder, sslh_data
 
 /* Mikolov, Chen, Corrado, Dean: "Efficient estimation of word representations in vector space", ICLR 2013 workshop;
    Mikolov, Sutskever, Chen, Corrado, Dean: "Distributed representations of words and phrases and their
-   compositionality", NeurIPS 2013; and the program word2vec.c, which does what the papers leave open. Words that stand
-   in the same surroundings get vectors alike.
+   compositionality", NeurIPS 2013; and the program word2vec.c, which does what the papers leave open. Words that occur
+   in similar contexts get similar vectors.
 
    Every word w has two vectors: u_w, which is kept, and v_w, by which it is predicted. With skip-gram each of the
    words within b places of a word w predicts it, h is that word's u; with CBOW all of them together do, h is the mean
@@ -11226,11 +11230,11 @@ SSLH_I_FN sslh_method sslh_i_jepa_make(sslh_ctx *c, sslh_net *encoder, sslh_data
    (sqrt(f / t) + 1) t / f only (5); what is left out makes room for others in the window. u starts uniform in -1/2 ..
    1/2 over D, v at 0.
 
-   The trainer. word2vec.c changes the vectors after each prediction, in several threads at once and without locks, so
-   no two runs give the same. Here the predictions of a batch, 1,024 by default, are made with the vectors as they
-   stood before it (each by itself, on any thread) and then added up row by row, each row by one task and in the order
-   of the text: the same bits for any number of threads. Only rows that a batch touches cost anything. What is drawn
-   for a word depends on (seed, epoch, its place).
+   The trainer. word2vec.c changes the vectors after each prediction, in several threads at the same time and without
+   locks, so that no two runs give the same vectors. Here the predictions of a batch, 1,024 by default, are made with
+   the vectors as they stood before it (each by itself, on any thread) and then added up row by row, each row by one
+   task and in the order of the text: the same bits for any number of threads. Only rows that a batch touches cost
+   anything. What is drawn for a word depends on (seed, epoch, its place).
 
    Traps. Averaging over a batch, as losses elsewhere do, without a larger rate costs 10 to 20 points of the analogies:
    (3) and (4) are sums. The e of (4) goes whole to each input of CBOW though h is a mean. Scores of analogies depend
@@ -11832,18 +11836,18 @@ static const sslh_method_info sslh_i_methods[] = {
 #if SSLH_WITH_CONTEXT
     {"context", "Context prediction", "pretext task", "Doersch et al.",
      "Unsupervised visual representation learning by context prediction", "ICCV 2015", 2015,
-     "telling on which side of a patch another lay", "images", "any", "SSLH_WITH_CONTEXT", "sslh_context",
+     "telling on which side of a patch a second one lay", "images", "any", "SSLH_WITH_CONTEXT", "sslh_context",
      "sslh_cross_entropy", {"accuracy"}, SSLH_I_MADE(context)},
 #endif
 #if SSLH_WITH_INPAINTING
     {"inpainting", "Inpainting", "pretext task", "Pathak et al.",
      "Context encoders: feature learning by inpainting", "CVPR 2016", 2016,
-     "painting what a hole in the image hides", "images", "map", "SSLH_WITH_INPAINTING", "sslh_inpainting", "",
+     "painting what was cut out of an image", "images", "map", "SSLH_WITH_INPAINTING", "sslh_inpainting", "",
      {"PSNR", "D loss", "G loss"}, SSLH_I_MADE(inpainting)},
 #endif
 #if SSLH_WITH_COLORIZATION
     {"colorization", "Colorization", "pretext task", "Zhang et al.", "Colorful image colorization", "ECCV 2016", 2016,
-     "telling the colours of grey images", "colour images", "any", "SSLH_WITH_COLORIZATION", "sslh_colorization",
+     "predicting the colours of grey images", "colour images", "any", "SSLH_WITH_COLORIZATION", "sslh_colorization",
      "sslh_cross_entropy_soft", {"error"}, SSLH_I_MADE(colorization)},
 #endif
 #if SSLH_WITH_AUTOENCODER
@@ -11859,7 +11863,7 @@ static const sslh_method_info sslh_i_methods[] = {
 #endif
 #if SSLH_WITH_GAN
     {"gan", "GAN", "generative", "Goodfellow et al.", "Generative adversarial nets", "NIPS 2014", 2014,
-     "telling real images from those that a generator makes up", "images", "any", "SSLH_WITH_GAN", "sslh_gan",
+     "telling real images from generated ones", "images", "any", "SSLH_WITH_GAN", "sslh_gan",
      "sslh_adversarial_loss", {"D loss", "G loss", "accuracy"}, SSLH_I_MADE(gan)},
 #endif
 #if SSLH_WITH_SIMCLR
@@ -11875,60 +11879,60 @@ static const sslh_method_info sslh_i_methods[] = {
 #endif
 #if SSLH_WITH_SUPCON
     {"supcon", "SupCon", "contrastive", "Khosla et al.", "Supervised contrastive learning", "NeurIPS 2020", 2020,
-     "finding the views of its class, by labels: the upper reference", "labelled images", "any",
+     "finding the views of the same class, with labels", "labelled images", "any",
      "SSLH_WITH_SUPCON", "sslh_supcon", "sslh_supcon_loss", {"top-1"}, SSLH_I_MADE(supcon)},
 #endif
 #if SSLH_WITH_NNCLR
     {"nnclr", "NNCLR", "contrastive", "Dwibedi et al.",
      "With a little help from my friends: nearest-neighbor contrastive learning of visual representations",
-     "ICCV 2021", 2021, "finding what lies nearest to the other view among earlier images", "images", "any",
+     "ICCV 2021", 2021, "finding the other view's neighbour among earlier images", "images", "any",
      "SSLH_WITH_NNCLR", "sslh_nnclr", "sslh_info_nce", {"top-1"}, SSLH_I_MADE(nnclr)},
 #endif
 #if SSLH_WITH_CPC
     {"cpc", "CPC", "contrastive", "van den Oord et al.",
      "Representation learning with contrastive predictive coding", "arXiv 2018", 2018,
-     "telling what comes next from other sounds", "sound", "conv_gru", "SSLH_WITH_CPC", "sslh_cpc", "sslh_info_nce",
+     "picking the sound that comes next", "sound", "conv_gru", "SSLH_WITH_CPC", "sslh_cpc", "sslh_info_nce",
      {"top-1"}, SSLH_I_MADE(cpc)},
 #endif
 #if SSLH_WITH_CPC2
     {"cpc2", "CPC v2", "contrastive", "Henaff et al.",
      "Data-efficient image recognition with contrastive predictive coding", "ICML 2020", 2020,
-     "telling which patch lies further down", "images", "no_batch_norm", "SSLH_WITH_CPC2", "sslh_cpc2", "sslh_info_nce",
+     "picking the patch further down", "images", "no_batch_norm", "SSLH_WITH_CPC2", "sslh_cpc2", "sslh_info_nce",
      {"top-1"}, SSLH_I_MADE(cpc2)},
 #endif
 #if SSLH_WITH_BYOL
     {"byol", "BYOL", "self-distillation", "Grill et al.",
      "Bootstrap your own latent: a new approach to self-supervised learning", "NeurIPS 2020", 2020,
-     "predicting what its own past makes of the other view", "images", "any", "SSLH_WITH_BYOL", "sslh_byol",
+     "predicting the features that a slow copy of itself computes", "images", "any", "SSLH_WITH_BYOL", "sslh_byol",
      "sslh_negative_cosine", {"spread"}, SSLH_I_MADE(byol)},
 #endif
 #if SSLH_WITH_SIMSIAM
     {"simsiam", "SimSiam", "self-distillation", "Chen & He", "Exploring simple Siamese representation learning",
-     "CVPR 2021", 2021, "predicting what itself makes of the other view", "images", "any",
+     "CVPR 2021", 2021, "predicting its own features of the other view", "images", "any",
      "SSLH_WITH_SIMSIAM", "sslh_simsiam", "sslh_negative_cosine", {"spread"}, SSLH_I_MADE(simsiam)},
 #endif
 #if SSLH_WITH_DINO
     {"dino", "DINO", "self-distillation", "Caron et al.",
      "Emerging properties in self-supervised vision transformers", "ICCV 2021", 2021,
-     "telling from a part of the image what its own past makes of the whole", "images", "any",
+     "classifying a part as a slow copy of itself classifies the whole", "images", "any",
      "SSLH_WITH_DINO", "sslh_dino", "sslh_cross_entropy_soft", {"entropy", "KL"}, SSLH_I_MADE(dino)},
 #endif
 #if SSLH_WITH_BARLOW
     {"barlow", "Barlow Twins", "redundancy and clusters", "Zbontar et al.",
      "Barlow Twins: self-supervised learning via redundancy reduction", "ICML 2021", 2021,
-     "features that agree between two views and not with one another", "images", "any",
+     "making features agree between views but not with each other", "images", "any",
      "SSLH_WITH_BARLOW", "sslh_barlow", "sslh_barlow_loss", {"diagonal"}, SSLH_I_MADE(barlow)},
 #endif
 #if SSLH_WITH_VICREG
     {"vicreg", "VICReg", "redundancy and clusters", "Bardes et al.",
      "VICReg: variance-invariance-covariance regularization for self-supervised learning", "ICLR 2022", 2022,
-     "views that lie close, by features that vary and do not repeat one another", "images", "any",
+     "bringing views together while features vary and do not repeat", "images", "any",
      "SSLH_WITH_VICREG", "sslh_vicreg", "sslh_vicreg_loss", {"deviation"}, SSLH_I_MADE(vicreg)},
 #endif
 #if SSLH_WITH_SWAV
     {"swav", "SwAV", "redundancy and clusters", "Caron et al.",
      "Unsupervised learning of visual features by contrasting cluster assignments", "NeurIPS 2020", 2020,
-     "predicting from one view into which groups another one is put", "images", "any",
+     "predicting from one view the groups of another", "images", "any",
      "SSLH_WITH_SWAV", "sslh_swav", "sslh_sinkhorn", {"top-1"}, SSLH_I_MADE(swav)},
 #endif
 #if SSLH_WITH_MAE
@@ -14584,7 +14588,7 @@ typedef struct sslh_i_link { char name[64]; sslh_net *net; } sslh_i_link;
 typedef struct sslh_i_call {
     sslh_forward_desc desc;
     size_t first;           /* number of the first tensor that this call makes */
-    int  tapped;            /* the wanted inner result was offered */
+    int  tapped;            /* the wanted intermediate result was offered */
     unsigned several;       /* bit i: number i of .taps was offered */
     char *places;           /* receives the name of the last one that has places, 32 characters; NULL: not asked */
     char offered[160];      /* names of the others, for the message when it was not */
@@ -15291,7 +15295,7 @@ SSLH_DEF sslh_tensor *sslh_forward_ex(sslh_net *net, sslh_tensor *x, sslh_forwar
         if (!(call.several >> i & 1)) break;
     missing = desc.tap && !call.tapped ? desc.tap : i < wanted ? desc.taps[i] : NULL;
     if (missing)
-        sslh_fail(c, SSLH_E_USAGE, "sslh_forward: the net '%s' has no inner result '%s' (it has: %s)", net->name,
+        sslh_fail(c, SSLH_E_USAGE, "sslh_forward: the net '%s' has no intermediate result '%s' (it has: %s)", net->name,
                   sslh_i_quote(word, missing, strlen(missing)), call.offered[0] ? call.offered : "none");
     if (SSLH_I_BAD(c)) return sslh_i_dummy(c);
     /* A result of a net is what callers hold on to: it outlives sslh_backward. */
@@ -15302,8 +15306,8 @@ SSLH_DEF sslh_tensor *sslh_forward_ex(sslh_net *net, sslh_tensor *x, sslh_forwar
 
 SSLH_DEF sslh_tensor *sslh_forward(sslh_net *net, sslh_tensor *x) { return sslh_forward_ex(net, x, sslh_i_no_call); }
 
-/* The name of the net's last inner result that has places, a map or tokens; "" when it has none. For methods that need
-   one of an encoder whose output is a vector. */
+/* The name of the net's last intermediate result that has places, a map or tokens; "" when it has none. For methods
+   that need one of an encoder whose output is a vector. */
 SSLH_I_FN void sslh_i_last_places(sslh_net *net, char name[32]) {
     sslh_ctx *c = sslh_net_ctx(net);
     sslh_i_call call, *outer;
@@ -15311,7 +15315,7 @@ SSLH_I_FN void sslh_i_last_places(sslh_net *net, char name[32]) {
     name[0] = 0;
     if (SSLH_I_BAD(c) || !net->forward || !sslh_i_net_ready(net)) return;
     memset(&call, 0, sizeof call);
-    call.desc.tap = ""; /* no inner result has this name: all are offered */
+    call.desc.tap = ""; /* no intermediate result has this name: all are offered */
     call.places = name;
     side = net->image ? net->image : 32;
     training = net->training;
@@ -42177,8 +42181,8 @@ SSLH_DEF void sslh_save_vectors(const sslh_vectors *v, const char *path, sslh_ve
    so that " the" is "\u0120the". A word as long as the text must not take the square of its length: hence the heap,
    the hashes of all beginnings that WordPiece looks up, and sorting by counting in form D.
 
-   Words come again and again. A table of 32,768 lines of 64 bytes keeps what short ones became, each new word in the
-   place of the one that was there before: 0.9 of the words of an encyclopedia are found in it. */
+   Most words occur again and again. A table of 32,768 entries of 64 bytes keeps the tokens of short words; a new word
+   replaces the one that had its entry before. 0.9 of the words of an encyclopedia are found in this table. */
 
 #if SSLH_WITH_TOKENIZERS
 /* --- Unicode ------------------------------------------------------------------------------------------------------ */
@@ -45181,9 +45185,9 @@ SSLH_I_LEAN_END
            that .accumulate has begun for later; a load that fails changes nothing; the encoder of a VAE can be loaded;
            loaded nets are in evaluation mode; archives of arrays and weights in them; saving keeps links, rights and
            owner; ResNet-50, -101 and -152, ConvNeXt, vision transformers for images of any size; plain versions of
-           operations, losses and optimisers, which .plain runs; several inner results from one run (.taps); tokenizers:
-           bytes, characters, words, byte pairs (trained, GPT-2, CLIP), WordPiece; word2vec, phrases, files of word
-           vectors
+           operations, losses and optimisers, which .plain runs; several intermediate results from one run (.taps);
+           tokenizers: bytes, characters, words, byte pairs (trained, GPT-2, CLIP), WordPiece; word2vec, phrases, files
+           of word vectors
     0.1.0  first version: core, kernels, encoders; rotation, SimCLR, VAE, MAE; probes, pictures */
 
 /* ================================================================================================================== */

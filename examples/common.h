@@ -1,4 +1,5 @@
-/* What the examples share: command line, data, a table row. Not part of ssl.h; copy what you like. */
+/* What the examples share: the command line, loading data, rows of tables, pictures. It is not part of ssl.h; copy what
+   you like. */
 #ifndef EXAMPLES_COMMON_H
 #define EXAMPLES_COMMON_H
 #include "../ssl.h"
@@ -34,22 +35,23 @@ typedef struct options {
     int size;          /* --size: images are resized and cropped to size x size; 0: as they are, if all are alike */
     int smoke;         /* --smoke: a few seconds, to see that everything runs */
     int bfloat16;      /* --bfloat16: products and convolutions of operands rounded to bfloat16 */
-    int plain;         /* --plain: operations by their plain versions, to be walked through with a debugger */
+    int plain;         /* --plain: the plain versions of operations, to step through with a debugger */
 } options;
 
 static const char *const options_help =
-    "  --data PATH    training images: IDX (.gz too), CIFAR binary, folder of class folders of pictures (PNG, JPEG),\n"
-    "                 sheets with index.txt, a folder with train and test inside, or the name of a set in $SSLH_DATA;\n"
-    "                 default: Fashion-MNIST (10,000 images that come with this repository)\n"
-    "  --test PATH    test images; default: found beside the training images, else a tenth of each class\n"
-    "  --size N       images are resized so that the shorter side has N pixels, and cropped to the middle N x N;\n"
-    "                 default: as they are, or 64 when they are of several sizes\n"
+    "  --data PATH    training images: an IDX file (.gz too), CIFAR binaries, a folder with a sub-folder of pictures\n"
+    "                 (PNG, JPEG, BMP, PNM) for each class, sheets with index.txt, a folder with train and test\n"
+    "                 inside, or the name of a set in $SSLH_DATA; default: Fashion-MNIST (10,000 images that are part\n"
+    "                 of this repository)\n"
+    "  --test PATH    test images; default: those found beside the training images, else a tenth of each class\n"
+    "  --size N       resize images so that the shorter side has N pixels, and crop the N x N in the middle;\n"
+    "                 default: images stay as they are, or are resized to 64 if they are of several sizes\n"
     "  --seed N       random seed (default 1)        --threads N   default: all processors\n"
     "  --epochs N     passes over the data           --batch N     images per step\n"
-    "  --images N     the first N training images\n"
-    "  --out FOLDER   pictures go here (default out) --smoke       a few seconds only\n"
-    "  --bfloat16     products of rounded operands, faster on some processors (docs/bfloat16.md)\n"
-    "  --plain        every operation as its equations in loops: slow, for a debugger (docs/core.md)\n";
+    "  --images N     only the first N training images\n"
+    "  --out FOLDER   pictures go here (default out) --smoke       a run of a few seconds, to see that it works\n"
+    "  --bfloat16     round the operands of products, which is faster on some processors (docs/bfloat16.md)\n"
+    "  --plain        run every operation as plain loops: slow, to step through in a debugger (docs/core.md)\n";
 
 /* Text after "--name" or "--name=", moving *i; NULL when argv[*i] is another option. */
 static const char *option_value(int argc, char **argv, int *i, const char *name) {

@@ -682,7 +682,7 @@ static void sentences_about_text(void) {
         {"simclr", "milestones=1e-60", "above 0"},
         {"simclr", "milestones=0.99999999999", "below 1"},
         {"simclr", "schedule=steps", "schedule=steps needs the places of the steps: give milestones"},
-        {"rotation", "tap=no\001where", "no inner result 'no?where' (it has: block1, block2"}};
+        {"rotation", "tap=no\001where", "no intermediate result 'no?where' (it has: block1, block2"}};
     sslh_ctx *c = create(1);
     sslh_train_desc t = quiet(4);
     sslh_data none;

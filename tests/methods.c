@@ -1455,7 +1455,7 @@ static void inpainting_errors(void) {
     memset(&d, 0, sizeof d), memset(&vd, 0, sizeof vd);
     sslh_inpainting(c, convnet(c, 4, 8), d);
     CHECK_ERROR(c, "gives no map that is smaller than the image; make it with .map_output, "
-                   "or name an inner map by .tap");
+                   "or name an intermediate map by .tap");
     d.tap = "block1";
     m = sslh_inpainting(c, convnet(c, 4, 8), d);
     CHECK_OK(c);
@@ -3153,11 +3153,11 @@ static void colorization_errors(void) {
     CHECK_ERROR(c, "sslh_colorization: .lambda is 2 (above 0, at most 1)");
     d.lambda = 0, d.tap = "nowhere";
     sslh_colorization(c, net_of(c, 1), d);
-    CHECK_ERROR(c, "sslh_colorization: sslh_forward: the net 'convnet' has no inner result 'nowhere'");
+    CHECK_ERROR(c, "sslh_colorization: sslh_forward: the net 'convnet' has no intermediate result 'nowhere'");
     d.tap = NULL;
     mlp.in = 32 * 32 * 3;
     sslh_colorization(c, sslh_mlp(c, mlp), d);
-    CHECK_ERROR(c, "gives a vector and has no inner map");
+    CHECK_ERROR(c, "gives a vector and has no intermediate map");
     grey = sslh_data_from_images(c, pixels, 8, 8, 8, 3, NULL);
     sslh_train(c, sslh_colorization(c, net_of(c, 1), d), grey, two_steps());
     CHECK_ERROR(c, "sslh_colorization: no image has a colour");

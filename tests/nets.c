@@ -184,7 +184,7 @@ static void running(void) {
     CHECK_NEAR(y->data[1], z->data[1] * sslh_param(net, 2)->data[1] * sslh_param(net, 0)->data[1], 1e-6);
     f.tap = "layer9";
     sslh_forward_ex(net, x, f);
-    CHECK_ERROR(c, "no inner result 'layer9' (it has: inner)");
+    CHECK_ERROR(c, "no intermediate result 'layer9' (it has: inner)");
     x = sslh_zeros(c, sslh_dim2(3, 4));
     sslh_forward(net, x);
     CHECK_ERROR(c, "wants 5 channels (the last axis), the input (3,4) has 4");
@@ -665,7 +665,7 @@ static void encoders(void) {
     sslh_destroy(c);
 }
 
-/* Several inner results of one run are those of one run each, with a tape and without. */
+/* Several intermediate results of one run are those of one run each, with a tape and without. */
 static void several_taps(void) {
     static const char *const names[] = {"block2", "block1", NULL}, *const wrong[] = {"block1", "block9", NULL};
     static const char *const many[17] = {"block1", "block1", "block1", "block1", "block1", "block1", "block1", "block1",
@@ -702,7 +702,7 @@ static void several_taps(void) {
     CHECK_OK(c);
     f.taps = wrong;
     sslh_forward_ex(net, x, f);
-    CHECK_ERROR(c, "the net 'convnet' has no inner result 'block9' (it has: block1, block2, block3)");
+    CHECK_ERROR(c, "the net 'convnet' has no intermediate result 'block9' (it has: block1, block2, block3)");
     f.taps = names, f.tapped = NULL;
     sslh_forward_ex(net, x, f);
     CHECK_ERROR(c, "sslh_forward_ex: .taps needs .tapped");

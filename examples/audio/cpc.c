@@ -1,9 +1,9 @@
-/* Contrastive predictive coding on speech: pretrain on the joined clips of each speaker, without labels, then ask a
-   linear probe for the digit and for the speaker. Beside it stand the classical MFCC and the same encoder untrained.
-   Digits are tested on clips that were held out, of speakers that were heard and of speakers that were not.
+/* Contrastive predictive coding on speech: pretrains on the joined clips of each speaker, without labels, then asks a
+   linear probe for the digit and for the speaker. The same probe is given MFCC, the classical features of speech, and
+   the untrained encoder. Digits are tested on held-out clips, of speakers that training heard and of others.
 
        build/examples/cpc                                  the synthetic voices that come with this repository
-       build/examples/cpc --data fsdd/recordings --epochs 5      people: the Free Spoken Digit Dataset */
+       build/examples/cpc --data fsdd/recordings --epochs 5      real speakers: the Free Spoken Digit Dataset */
 #define SSLH_IMPLEMENTATION
 #include "../../ssl.h"
 #include "../common.h"
@@ -49,7 +49,9 @@ static void row(sslh_ctx *c, const char *name, sslh_net *encoder, sslh_probe_des
 }
 
 int main(int argc, char **argv) {
-    options o = options_parse(&argc, argv, "Contrastive predictive coding (van den Oord et al. 2018) of speech.", NULL);
+    options o = options_parse(&argc, argv, "Contrastive predictive coding (van den Oord et al. 2018) of speech.\n"
+                              "--data: a folder of recordings DIGIT_SPEAKER_NUMBER.wav, default examples/data/speech; "
+                              "options for images have no effect.", NULL);
     static const int kernels[4] = {10, 8, 4, 4}, strides[4] = {5, 4, 2, 2}; /* a place for 80 samples: 10 ms */
     sslh_ctx *c = options_create(&o);
     sslh_audio_desc a = {0};

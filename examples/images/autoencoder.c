@@ -1,5 +1,5 @@
-/* Autoencoder: the textbook's net 784-64-32-16-32-64-784 and its variants beside PCA of the same width; errors on
-   images that were not learnt from, what the codes are worth, images rebuilt, codes on a map. */
+/* Autoencoder: a textbook's net, 784-64-32-16-32-64-784, and its variants, beside PCA of the same width. Prints errors
+   on images that were not trained on, and probes of the codes; draws rebuilt images and a map of the codes. */
 #define SSLH_IMPLEMENTATION
 #include "../../ssl.h"
 #include "../common.h"
@@ -108,7 +108,7 @@ static void picture(sslh_ctx *c, const options *o, sslh_method *clean, sslh_meth
 int main(int argc, char **argv) {
     options o = options_parse(&argc, argv,
                               "Autoencoder (Hinton & Salakhutdinov 2006), 784-64-32-16-32-64-784, and its variants.",
-                              "  --all          sparse, contractive, convolutional and other noise, too\n");
+                              "  --all          sparse, contractive, convolutional and other noisy variants, too\n");
     sslh_ctx *c = options_create(&o);
     sslh_data train, test, part[3], shown;
     sslh_feature_desc f = {0};

@@ -1,5 +1,5 @@
-/* Barlow Twins: pretrain, then probe and neighbours beside raw pixels and the untrained encoder; a picture of the
-   matrix that the loss is about, the correlations of two views' embeddings, before and after. */
+/* Barlow Twins: pretrains, then compares linear probe and nearest neighbours with raw pixels and the untrained encoder.
+   Draws the matrix that the loss is about, the correlations of two views' embeddings, before and after. */
 #define SSLH_IMPLEMENTATION
 #include "../../ssl.h"
 #include "../common.h"

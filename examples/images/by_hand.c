@@ -1,4 +1,4 @@
-/* The training loop by hand, with an encoder of your own: what sslh_train and sslh_convnet do for you, in the open. */
+/* A training loop written by hand, with an encoder of your own: what sslh_train and sslh_convnet would do for you. */
 #define SSLH_IMPLEMENTATION
 #include "../../ssl.h"
 #include "../common.h"

@@ -1,5 +1,6 @@
-/* BYOL: pretrain without wrong answers, then probe and neighbours beside raw pixels and the untrained encoder. With
-   --collapse the target passes gradient on, and the loss falls to 0 because all images come to look alike. */
+/* BYOL: pretrains without negatives, then compares linear probe and nearest neighbours with raw pixels and the
+   untrained encoder. With --collapse gradients pass through the target, and the loss falls to 0 because all embeddings
+   become alike. */
 #define SSLH_IMPLEMENTATION
 #include "../../ssl.h"
 #include "../common.h"
@@ -14,8 +15,8 @@ static int each(const sslh_train_info *t, void *user) {
 
 int main(int argc, char **argv) {
     options o = options_parse(&argc, argv, "BYOL (Grill et al. 2020) with a small conv net.",
-                              "  --momentum M   of the target at the start (default 0.95)\n"
-                              "  --collapse     without the stop-gradient\n");
+                              "  --momentum M   momentum of the target at the start (default 0.95)\n"
+                              "  --collapse     train without the stop-gradient\n");
     sslh_ctx *c = options_create(&o);
     sslh_data train, test;
     sslh_net *encoder, *untrained;

@@ -1,5 +1,5 @@
-/* Colorization: pretrain by telling colours from lightness, with and without rebalancing; how far the colours are from
-   the true ones, beside grey; what the encoder is worth to a probe; a sheet of test images, grey, coloured and true. */
+/* Colorization: pretrains by predicting colours from lightness, with and without rebalancing. Prints how far the
+   colours are from the true ones, beside grey, and a probe of the encoder; draws test images: grey, coloured, true. */
 #define SSLH_IMPLEMENTATION
 #include "../../ssl.h"
 #include "../common.h"
@@ -81,10 +81,10 @@ static void picture(sslh_ctx *c, sslh_method *m, sslh_data data, const char *pat
 
 int main(int argc, char **argv) {
     options o = options_parse(&argc, argv, "Colorization (Zhang et al. 2016) with a small conv net.",
-                              "  --lr R         peak rate (default 3e-3)       --tap NAME     read by the head\n"
-                              "  --hidden N     width of the head (default 64) --cell N       pixels of one colour\n"
-                              "  --split-brain  lightness from colours too, by a second half of the encoder\n"
-                              "  --paint PATH   images that are coloured too, for colorization_painted.png\n");
+                              "  --lr R         peak rate (default 3e-3)       --tap NAME     what the head reads\n"
+                              "  --hidden N     width of the head (default 64) --cell N       side of a colour cell\n"
+                              "  --split-brain  predict lightness from colours too, with a second half of the encoder\n"
+                              "  --paint PATH   further images to colour, for colorization_painted.png\n");
     sslh_ctx *c = options_create(&o);
     sslh_data train, test;
     sslh_net *encoder[3]; /* untrained; all bins weigh the same; rebalanced */

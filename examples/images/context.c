@@ -1,5 +1,5 @@
-/* Context prediction: pretrain by telling on which side of a patch another one lay, then probe every block, and look at
-   what the encoder takes for alike. */
+/* Context prediction: pretrains by telling on which side of a patch another one lay, then probes every block, and draws
+   the patches that the encoder finds most alike. */
 #define SSLH_IMPLEMENTATION
 #include "../../ssl.h"
 #include "../common.h"
@@ -124,8 +124,8 @@ static double placed(sslh_ctx *c, sslh_method *m, sslh_data data) {
 int main(int argc, char **argv) {
     options o = options_parse(
         &argc, argv, "Context prediction (Doersch et al. 2015) with a small conv net; linear probe of every block.",
-        "  --projection   all channels without green-magenta, instead of one channel\n"
-        "  --keep-colour  colours as they are            --lr R            peak rate (default 0.1)\n");
+        "  --projection   keep all channels but remove green-magenta, instead of keeping one channel\n"
+        "  --keep-colour  leave colours as they are      --lr R            peak rate (default 0.1)\n");
     sslh_ctx *c = options_create(&o);
     sslh_data train, test;
     sslh_net *encoder[2]; /* untrained, trained */

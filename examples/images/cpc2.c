@@ -1,5 +1,5 @@
-/* CPC v2: pretrain by telling which patch lies further down, up, left or right, then probe the mean over all patches,
-   and look at which patches the method takes for the right ones. */
+/* CPC v2: pretrains by telling which patch lies further down, up, left or right, then probes the mean over all patches,
+   and draws the patches that the method takes for the right ones. */
 #define SSLH_IMPLEMENTATION
 #include "../../ssl.h"
 #include "../common.h"
@@ -83,8 +83,8 @@ static void row(sslh_ctx *c, const char *name, sslh_net *encoder, sslh_data trai
 int main(int argc, char **argv) {
     options o = options_parse(
         &argc, argv, "CPC v2 (Henaff et al. 2020) with a small conv net on overlapping patches; linear probe.",
-        "  --lr R         peak rate (default 1e-3)       --side N         images are resized to N x N (default 32)\n"
-        "  --directions N 1 to 4 (default 2)             --batch-norm     in the encoder, to see what goes wrong\n");
+        "  --lr R         peak rate (default 1e-3)       --side N         resize images to N x N (default 32)\n"
+        "  --directions N 1 to 4 (default 2)             --batch-norm     in the encoder, to see what fails\n");
     sslh_ctx *c = options_create(&o);
     sslh_data train, test;
     sslh_net *encoder, *untrained;

@@ -1,5 +1,5 @@
-/* A method of your own: Barlow Twins (Zbontar et al. 2021) as callbacks over the core. ssl.h has it, too (sslh_barlow,
-   barlow.c); this is how you would write it with what is public. */
+/* A method of your own: Barlow Twins (Zbontar et al. 2021) as callbacks over the core. ssl.h has this method
+   too (sslh_barlow, barlow.c); here it is written as you would write it, with public functions only. */
 #define SSLH_IMPLEMENTATION
 #include "../../ssl.h"
 #include "../common.h"

@@ -1,6 +1,6 @@
 /* DINO: the student has to say from a part of an image what the teacher, its own average, says of the whole.
-   Pretrain, then probe and neighbours beside raw pixels and the untrained encoder. Watch entropy and KL: an entropy
-   near 0 or near ln K, with a KL of 0, is a collapse. */
+   Pretrains, then compares linear probe and nearest neighbours with raw pixels and the untrained encoder. Watch entropy
+   and KL: an entropy near 0 or near ln K, with a KL of 0, is a collapse. */
 #define SSLH_IMPLEMENTATION
 #include "../../ssl.h"
 #include "../common.h"
@@ -56,10 +56,10 @@ static void picture_attention(sslh_ctx *c, sslh_net *vit, sslh_data test, const 
 
 int main(int argc, char **argv) {
     options o = options_parse(&argc, argv, "DINO (Caron et al. 2021) with a small conv net or a small transformer.",
-                              "  --vit             a small vision transformer, and a picture of where it looks\n"
-                              "  --outputs K       (default 256)\n"
-                              "  --small N         small views of each image (default 4)\n"
-                              "  --momentum M      of the teacher at the start (default 0.98, for short runs)\n"
+                              "  --vit             train a small vision transformer, and draw where it looks\n"
+                              "  --outputs K       number of classes to tell apart (default 256)\n"
+                              "  --small N         number of small views of each image (default 4)\n"
+                              "  --momentum M      momentum of the teacher at the start (default 0.98)\n"
                               "  --teacher T       temperature of the teacher (default 0.04)\n");
     sslh_ctx *c = options_create(&o);
     sslh_data train, test;

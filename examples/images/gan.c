@@ -1,5 +1,5 @@
-/* Generative adversarial nets: images made of noise, while they are learnt and between two noises; how far they are
-   from real ones, in the space of an encoder of our own; what the discriminator's features are worth. */
+/* Generative adversarial nets: draws images made from noise, during training and on the way between two noise vectors;
+   prints how far they are from real ones, in the space of an encoder of our own, and a probe of the discriminator. */
 #define SSLH_IMPLEMENTATION
 #include "../../ssl.h"
 #include "../common.h"
@@ -145,12 +145,13 @@ int main(int argc, char **argv) {
     options o = options_parse(
         &argc, argv, "GAN (Goodfellow et al. 2014) with DCGAN's nets; samples, distance to real images, linear probe.",
         "  --loss N       1 non-saturating (default), 2 minimax, 3 hinge, 4 Wasserstein\n"
-        "  --bound N      1 nothing, 2 spectral normalisation (no batch norm then), 3 clipping; default: 2 for loss 4\n"
-        "  --flat         generator and discriminator of two hidden layers each, no convolutions\n"
-        "  --width N      of the first map or of the layers of the discriminator (default 32, --flat 256)\n"
-        "  --lr R         rate (default 0.0002)           --minutes M   end after the epoch in which they are over\n"
-        "  --judge FILE   encoder that the distance is measured by, written by pretrain\n"
-        "  --judge-epochs N  else: epochs of SimCLR that make one (default 2)     --no-probe\n");
+        "  --bound N      1 none, 2 spectral normalisation (without batch norm), 3 clipping; default: 2 for loss 4\n"
+        "  --flat         generator and discriminator have two hidden layers each and no convolutions\n"
+        "  --width N      width of the discriminator's first map or of its layers (default 32, with --flat 256)\n"
+        "  --lr R         learning rate (default 0.0002)  --minutes M   stop after the epoch in which time is up\n"
+        "  --judge FILE   encoder in whose space the distance is measured, saved by pretrain\n"
+        "  --judge-epochs N  without --judge: epochs of SimCLR that train one (default 2)\n"
+        "  --no-probe     leave the linear probes out\n");
     sslh_ctx *c = options_create(&o);
     sslh_data train, test;
     sslh_net *encoder, *untrained, *judge;

@@ -1,5 +1,5 @@
-/* Inpainting: train a context encoder with the squared error alone and with a discriminator beside it, compare what
-   they paint into holes with two ways that know nothing, and probe the encoders. */
+/* Inpainting: trains a context encoder with the squared error alone and one with a discriminator too, compares what
+   they paint into holes with two ways of filling them that have learnt nothing, and probes the encoders. */
 #define SSLH_IMPLEMENTATION
 #include "../../ssl.h"
 #include "../common.h"
@@ -108,8 +108,8 @@ int main(int argc, char **argv) {
     options o = options_parse(
         &argc, argv, "Inpainting by context encoders (Pathak et al. 2016); holes filled, linear probe of every block.",
         "  --hole N       1 a rectangle in the middle (default), 2 regions of any shape, 3 blocks, 4 single pixels\n"
-        "  --adversarial A  weight of the adversarial loss of the second net (default 0.001; 0: no such net)\n"
-        "  --lr R         rate (default 0.002)           --no-probe    pictures and PSNR only\n");
+        "  --adversarial A  weight of the adversarial loss of the second net (default 0.001; 0: no second net)\n"
+        "  --lr R         learning rate (default 0.002)  --no-probe    only pictures and PSNR\n");
     sslh_ctx *c = options_create(&o);
     sslh_data train, test;
     sslh_net *encoder[3]; /* untrained, squared error, adversarial */

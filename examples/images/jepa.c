@@ -36,9 +36,9 @@ int main(int argc, char **argv) {
     options o = options_parse(
         &argc, argv, "I-JEPA (Assran et al. 2023) with a small vision transformer.",
         "  --top K        targets are the mean of the last K blocks, as in data2vec (default 1: the output)\n"
-        "  --momentum M   of the target encoder at the start (default 0.996)\n"
+        "  --momentum M   momentum of the target encoder at the start (default 0.996)\n"
         "  --lr R         peak rate (default 1e-3)\n"
-        "  --width N --depth N   of the transformer (96, 4)\n");
+        "  --width N --depth N   size of the transformer (default 96, 4)\n");
     sslh_ctx *c = options_create(&o);
     sslh_data train, test;
     sslh_vit_desc e = {0};

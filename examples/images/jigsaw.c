@@ -1,5 +1,5 @@
-/* Jigsaw puzzles: pretrain by putting shuffled tiles in order, with tiles that are normalised one by one and, to see
-   the shortcut, with tiles that are not; then probe every block. */
+/* Jigsaw puzzles: pretrains by putting shuffled tiles in order, with tiles that are normalised one by one and, to show
+   the shortcut, with tiles that are not; then probes every block. */
 #define SSLH_IMPLEMENTATION
 #include "../../ssl.h"
 #include "../common.h"
@@ -43,7 +43,7 @@ static double solved(sslh_ctx *c, sslh_method *m, sslh_data data) {
 int main(int argc, char **argv) {
     options o = options_parse(
         &argc, argv, "Jigsaw puzzles (Noroozi & Favaro 2016) with a small conv net; linear probe of every block.",
-        "  --grid N       3 or 2 cells in a row          --permutations N   classes\n"
+        "  --grid N       3 or 2 cells in a row          --permutations N   number of orders, the classes\n"
         "  --lr R         peak rate (default 0.1)\n");
     sslh_ctx *c = options_create(&o);
     sslh_data train, test;

@@ -1,5 +1,5 @@
-/* Masked autoencoder: a small vision transformer paints the hidden three quarters of an image; then fine-tuned with few
-   labels beside the same transformer from scratch. */
+/* Masked autoencoder: a small vision transformer learns to paint the hidden three quarters of an image. Then it is
+   fine-tuned with few labels, beside the same transformer trained from scratch. */
 #define SSLH_IMPLEMENTATION
 #include "../../ssl.h"
 #include "../common.h"
@@ -11,7 +11,7 @@ int main(int argc, char **argv) {
         "  --tune N       epochs of fine-tuning (default 20)\n"
         "  --lr R         peak rate of pretraining (default 1e-3)\n"
         "  --tune-lr R    peak rate of fine-tuning (default 1e-3)\n"
-        "  --width N --depth N --decoder N   of the transformer (96, 6) and the decoder's depth (4)\n");
+        "  --width N --depth N --decoder N   size of the transformer (96, 6) and depth of the decoder (4)\n");
     sslh_ctx *c = options_create(&o);
     sslh_data train, test;
     sslh_vit_desc e = {0};

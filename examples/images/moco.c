@@ -1,12 +1,13 @@
-/* MoCo: pretrain with a queue of keys, then probe and neighbours beside raw pixels and the untrained encoder; a sheet
-   of test images and of the training images that the encoder takes for their neighbours. */
+/* MoCo: pretrains with a queue of keys, then compares linear probe and nearest neighbours with raw pixels and the
+   untrained encoder; draws a sheet of test images with the training images that the encoder finds nearest. */
 #define SSLH_IMPLEMENTATION
 #include "../../ssl.h"
 #include "../common.h"
 
 int main(int argc, char **argv) {
     options o = options_parse(&argc, argv, "MoCo (He et al. 2020, Chen et al. 2020, 2021) with a small conv net.",
-                              "  --version N    1, 2 (default) or 3\n  --symmetric    each view asks for the other\n");
+                              "  --version N    1, 2 (default) or 3\n"
+                              "  --symmetric    each view is the query once\n");
     sslh_ctx *c = options_create(&o);
     sslh_data train, test;
     sslh_net *encoder, *untrained;

@@ -1,6 +1,6 @@
-/* NNCLR: the right answer to a view is what lies nearest to it among earlier images. Pretrain, then probe and
-   neighbours beside raw pixels and the untrained encoder; --plain trains without the neighbours, to see what they add.
-   */
+/* NNCLR: the right answer to a view is what lies nearest to it among earlier images. Pretrains, then compares linear
+   probe and nearest neighbours with raw pixels and the untrained encoder; --no-neighbours trains without the
+   neighbours, to show what they add. */
 #define SSLH_IMPLEMENTATION
 #include "../../ssl.h"
 #include "../common.h"
@@ -15,9 +15,9 @@ static int each(const sslh_train_info *t, void *user) {
 
 int main(int argc, char **argv) {
     options o = options_parse(&argc, argv, "NNCLR (Dwibedi et al. 2021) with a small conv net.",
-                              "  --queue K         embeddings among which neighbours are sought (default 1024)\n"
-                              "  --temperature T   (default 0.1)\n"
-                              "  --plain           the other view itself is the right answer\n");
+                              "  --queue K         number of embeddings to search for neighbours (default 1024)\n"
+                              "  --temperature T   temperature of the loss (default 0.1)\n"
+                              "  --no-neighbours   the other view itself is the right answer\n");
     sslh_ctx *c = options_create(&o);
     sslh_data train, test;
     sslh_net *encoder, *untrained;
@@ -31,7 +31,7 @@ int main(int argc, char **argv) {
     for (i = 1; i < argc; i++) {
         if ((v = option_value(argc, argv, &i, "--queue")) != NULL) d.queue = atoi(v);
         else if ((v = option_value(argc, argv, &i, "--temperature")) != NULL) d.temperature = (float)atof(v);
-        else if (!strcmp(argv[i], "--plain")) d.no_neighbours = 1;
+        else if (!strcmp(argv[i], "--no-neighbours")) d.no_neighbours = 1;
         else {
             fprintf(stderr, "%s: unknown option (try --help)\n", argv[i]);
             return 2;

@@ -1,6 +1,6 @@
 /* The table of methods in docs/results.md: every method of ssl.h with one small encoder and one budget, a row each.
 
-       results_cifar --method moco                     one row, or the rest of one that was broken off
+       results_cifar --method moco                     one row, or the rest of one that was interrupted
        results_cifar --method all --seed 2             all rows that the file of results does not have yet
        results_cifar --method simclr --set lr=0.3      with other settings than those of the table below
 
@@ -8,16 +8,17 @@
    MoCo's keys as well as its queries. What is larger or smaller than an image of the data set counts by its area: nine
    tiles of 8 x 8 pixels are 9 * 64 / 1024 = 0.56 images of 32 x 32, the 49 overlapping patches of CPC v2 are 3.06.
    What a method hides still counts: all patches of an image reach MAE's first layer, a quarter of them the others.
-   Nobody has to declare this: a forward pass of the method is watched, and a line says what it saw. A million are 10
-   epochs of SimCLR on 50,000 images.
+   None of this has to be declared: the program watches a forward pass of the method and prints what it saw. A million
+   images are 10 epochs of SimCLR on 50,000 images.
 
-   A row is a line of name=value, in front what says which run it is. A line that is there is not made again; a training
-   that was killed goes on from its last checkpoint in the folder --out. Numbers are those of the last epoch:
+   A row is a line of name=value; the first values say which run it is. A row that exists is not made again, and a
+   training that was killed continues from its last checkpoint in the folder --out. Numbers are those of the last epoch:
 
        linear, knn         of the encoder's output (maps and tokens averaged; of an encoder of patches the mean over
                            all patches of the image)
-       block, grid         inner result whose map in grid x grid cells serves nearest neighbours best, among training
-                           images: a part asks, another part answers (an encoder of patches is given whole images)
+       block, grid         intermediate result whose map in grid x grid cells serves nearest neighbours best, among
+                           training images: a part asks, another part answers (an encoder of patches is given whole
+                           images)
        block_linear, ..    the two of the test images there
        NAME=               the method's second number (top-1, accuracy ..) on test images, with running statistics
        std, rank           of the features of the test images: 1/sqrt(D) is healthy, 0 is collapse; 1 .. D
@@ -221,7 +222,7 @@ typedef struct numbers {
     int grid;
 } numbers;
 
-/* Features (count,D) of an inner result in grid x grid cells; tap NULL: of the output. */
+/* Features (count,D) of an intermediate result in grid x grid cells; tap NULL: of the output. */
 static sslh_tensor *features(sslh_ctx *c, sslh_net *encoder, const char *tap, int grid, sslh_data data) {
     sslh_feature_desc f = {0};
     f.tap = tap;
@@ -241,7 +242,8 @@ static void probe(sslh_ctx *c, sslh_tensor *x, sslh_data known, sslh_tensor *y, 
     *knn = 100 * (double)sslh_knn_features(c, x, known.labels, y, asked.labels, classes, k);
 }
 
-/* Width of an inner result in grid x grid cells; 0: there is none of this name, or its map cannot be cut like this. */
+/* Width of an intermediate result in grid x grid cells; 0: there is none of this name, or its map cannot be cut like
+   this. */
 static int width_of(sslh_ctx *c, sslh_net *encoder, const char *tap, int grid, sslh_data data) {
     int64_t mark = sslh_mark(c);
     int width = features(c, encoder, tap, grid, sslh_data_range(data, 0, 1))->shape[1];
@@ -251,7 +253,7 @@ static int width_of(sslh_ctx *c, sslh_net *encoder, const char *tap, int grid, s
     return width;
 }
 
-/* The largest of 4, 2 and 1 whose square of cells the inner result can be cut into, 1 for what is no map; 0: there is
+/* The largest of 4, 2 and 1 whose square of cells the result can be cut into, 1 for what is no map; 0: there is
    none of this name. */
 static int grid_of(sslh_ctx *c, sslh_net *encoder, const char *tap, sslh_data data) {
     int whole = width_of(c, encoder, tap, 1, data), grid;
@@ -310,7 +312,7 @@ static double second_number(sslh_ctx *c, sslh_method *m, sslh_data test) {
     return n > 0 ? sum / n : 0;
 }
 
-/* output: the encoder whose output is probed; whole: the one whose inner results are, NULL: it has none. */
+/* output: the encoder whose output is probed; whole: the one whose intermediate results are, NULL: it has none. */
 static numbers evaluate(sslh_ctx *c, sslh_net *output, sslh_net *whole, sslh_data train, sslh_data test) {
     numbers r;
     sslh_tensor *y = features(c, output, NULL, 1, test); /* before the mark: the net's own memory is laid out now */
@@ -514,10 +516,10 @@ int main(int argc, char **argv) {
         &argc, argv, "A table of methods on CIFAR-10, with one encoder and one budget for all.",
         "  --method M     a row of the table (jigsaw64 ..), a method of ssl.h, or what there is to compare with: raw,\n"
         "                 untrained, supervised; all: every row (default simclr)\n"
-        "  --budget N     images through the encoder (default 1000000); --epochs stands above it\n"
+        "  --budget N     images through the encoder (default 1000000), unless --epochs is given\n"
         "  --set F=V,..   settings of the method, after those of the table\n"
-        "  --results FILE rows are added to it, and those that it has are left out (default OUT/results.rows)\n"
-        "  --commit TEXT  is noted in the row\n");
+        "  --results FILE add rows to this file, and skip those that it has (default OUT/results.rows)\n"
+        "  --commit TEXT  a note for the row\n");
     for (i = 1; i < argc; i++) {
         if ((v = option_value(argc, argv, &i, "--method")) != NULL) name = v;
         else if ((v = option_value(argc, argv, &i, "--set")) != NULL) j.set = v;

@@ -1,4 +1,4 @@
-/* Rotation prediction: pretrain by telling which way is up, then probe every block, of which the last specialises on
+/* Rotation prediction: pretrains by telling which way is up, then probes every block; the last one specialises in
    rotation. */
 #define SSLH_IMPLEMENTATION
 #include "../../ssl.h"

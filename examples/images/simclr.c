@@ -1,5 +1,6 @@
-/* SimCLR, as make demo runs it: pretrain without labels, then a table against raw pixels, the untrained encoder and the
-   same encoder trained with labels, for 1, 10 and 100 % of the labels; and pictures. */
+/* SimCLR, as make demo runs it: pretrains without labels, then prints a table that compares the encoder with raw
+   pixels, with the untrained encoder and with the same encoder trained with labels, for 1, 10 and 100 % of the labels,
+   and draws pictures. */
 #define SSLH_IMPLEMENTATION
 #include "../../ssl.h"
 #include "../common.h"

@@ -1,5 +1,6 @@
-/* SimSiam: pretrain, then probe and neighbours beside raw pixels and the untrained encoder; and the experiment of the
-   paper's figure 2, the same training with and without its stop-gradient: spread and loss of the first steps. */
+/* SimSiam: pretrains, then compares linear probe and nearest neighbours with raw pixels and the untrained encoder. It
+   also repeats the experiment of the paper's figure 2: spread and loss of the first steps with and without the
+   stop-gradient. */
 #define SSLH_IMPLEMENTATION
 #include "../../ssl.h"
 #include "../common.h"

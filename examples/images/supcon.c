@@ -1,5 +1,6 @@
-/* Supervised contrastive learning: what the same encoder reaches when the classes are known. Pretrain with labels, then
-   probe and neighbours beside raw pixels and the untrained encoder; --few N trains on the labels of N images only. */
+/* Supervised contrastive learning: what the same encoder reaches when the classes are known. Pretrains with labels,
+   then compares linear probe and nearest neighbours with raw pixels and the untrained encoder; --few N trains on N
+   labelled images only. */
 #define SSLH_IMPLEMENTATION
 #include "../../ssl.h"
 #include "../common.h"
@@ -15,8 +16,8 @@ static int each(const sslh_train_info *t, void *user) {
 int main(int argc, char **argv) {
     options o = options_parse(&argc, argv,
                               "Supervised contrastive learning (Khosla et al. 2020) with a small conv net.",
-                              "  --temperature T   (default 0.1)\n"
-                              "  --few N           train on N images only, the same share of each class\n");
+                              "  --temperature T   temperature of the loss (default 0.1)\n"
+                              "  --few N           train on only N images, the same share of each class\n");
     sslh_ctx *c = options_create(&o);
     sslh_data train, test, known;
     sslh_net *encoder, *untrained;

@@ -1,6 +1,6 @@
-/* SwAV: from one view of an image the group of another is predicted. Pretrain, then probe and neighbours beside raw
-   pixels and the untrained encoder, and a sheet of test images by the prototype that they are nearest to: nobody told
-   the groups apart by names. */
+/* SwAV: from one view of an image the group of another is predicted. Pretrains, then compares linear probe and nearest
+   neighbours with raw pixels and the untrained encoder, and draws test images sorted by the prototype that each is
+   nearest to; nobody has named these groups. */
 #define SSLH_IMPLEMENTATION
 #include "../../ssl.h"
 #include "../common.h"
@@ -60,8 +60,8 @@ static void picture_groups(sslh_ctx *c, sslh_method *m, sslh_data test, const ch
 
 int main(int argc, char **argv) {
     options o = options_parse(&argc, argv, "SwAV (Caron et al. 2020) with a small conv net.",
-                              "  --prototypes K    (default 128)\n"
-                              "  --small N         small views of each image (default 4)\n");
+                              "  --prototypes K    number of groups (default 128)\n"
+                              "  --small N         number of small views of each image (default 4)\n");
     sslh_ctx *c = options_create(&o);
     sslh_data train, test;
     sslh_net *encoder, *untrained;

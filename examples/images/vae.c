@@ -1,6 +1,6 @@
-/* Variational autoencoder: test loss, the bound by many codes, images rebuilt, drawn, and between two others; with
-   --latent 2 the plane of codes and where the test images lie in it. --iwae S: the protocol of the paper on importance
-   weighted autoencoders. */
+/* Variational autoencoder: prints the test loss and the bound with many codes; draws rebuilt images, samples, and
+   images between two others. With --latent 2 it draws the plane of codes and where the test images lie in it. --iwae S
+   follows the protocol of the paper on importance weighted autoencoders. */
 #define SSLH_IMPLEMENTATION
 #include "../../ssl.h"
 #include "../common.h"
@@ -129,14 +129,14 @@ static void pictures(sslh_ctx *c, const options *o, sslh_method *m, sslh_data te
 
 int main(int argc, char **argv) {
     options o = options_parse(&argc, argv, "Variational autoencoder (Kingma & Welling 2014), 784-400-20-400-784.",
-                              "  --latent N     width of the code (default 20); 2 draws the code plane\n"
+                              "  --latent N     numbers in a code (default 20); with 2, the plane of codes is drawn\n"
                               "  --hidden N     width of the hidden layer (default 400)\n"
                               "  --set TEXT     more settings, as sslh_method_make reads them: \"convolutions=2\",\n"
                               "                 \"codes=5 binarize=1\", \"gaussian=1 learn_sigma=1\", \"beta=4\"\n"
                               "  --iwae S       net and first S of 8 stages of Burda et al. 2016, 3^0 + .. + 3^(S-1)\n"
                               "                 epochs; with --set codes=50 their bound by 50 codes\n"
                               "  --bound K      codes for each image in the test of -log p (default 50; 0: no test)\n"
-                              "  --bound-images N  so many test images for it (default 1000)\n");
+                              "  --bound-images N  number of test images for that (default 1000)\n");
     sslh_ctx *c = options_create(&o);
     sslh_data train, test;
     sslh_train_desc t = {0};

@@ -1,5 +1,6 @@
-/* VICReg: pretrain, the three terms of its loss on test images before and after, then probe and neighbours beside raw
-   pixels and the untrained encoder. --variance 0 shows what that term prevents: all images come to look alike. */
+/* VICReg: pretrains, prints the three terms of its loss on test images before and after, then compares linear probe and
+   nearest neighbours with raw pixels and the untrained encoder. --variance 0 shows what the variance term prevents: all
+   embeddings become alike. */
 #define SSLH_IMPLEMENTATION
 #include "../../ssl.h"
 #include "../common.h"

@@ -1,5 +1,5 @@
-/* What tokenizers make of a text. Byte pairs are trained on a file of text (default: ssl.h itself) and cut a sentence
-   beside words, characters and bytes; with BERT's vocabulary or CLIP's merges at hand, beside theirs too.
+/* What tokenizers make of a text. A sentence is cut into bytes, characters, words and byte pairs, which are learnt from
+   a file of text (default: ssl.h itself), and also with BERT's vocabulary and CLIP's merges if you have these files.
 
        build/examples/tokens
        build/examples/tokens --data book.txt --text "any text" --bert vocab.txt --clip bpe_simple_vocab_16e6.txt.gz */
@@ -24,10 +24,11 @@ static void row(sslh_ctx *c, const char *name, sslh_tokenizer *t, const char *se
 }
 
 int main(int argc, char **argv) {
-    options o = options_parse(&argc, argv, "Text as bytes, characters, words, byte pairs, WordPiece.",
+    options o = options_parse(&argc, argv, "A sentence cut into bytes, characters, words, byte pairs, WordPiece.\n"
+                              "--data: a file of text, default ssl.h; options for images have no effect.",
                               "  --text TEXT    the sentence that is cut\n"
-                              "  --vocabulary N byte pairs: so many tokens (default 2000)\n"
-                              "  --bert FILE    vocab.txt of BERT\n  --clip FILE    merges of CLIP\n");
+                              "  --vocabulary N number of tokens for byte pairs (default 2000)\n"
+                              "  --bert FILE    BERT's vocab.txt\n  --clip FILE    CLIP's merges\n");
     static const struct { const char *name; sslh_tokens kind; } kinds[] = {{"bytes", SSLH_TOKENS_BYTES},
         {"characters", SSLH_TOKENS_CHARACTERS}, {"words", SSLH_TOKENS_WORDS}, {"byte pairs", SSLH_TOKENS_BPE}};
     const char *sentence = "Unlabelled data teach representations, don't they?", *bert = NULL, *clip = NULL, *v;

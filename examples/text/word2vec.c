@@ -1,11 +1,11 @@
-/* Word vectors: skip-gram or CBOW on a text, then the words nearest to some, "king - man + woman", and how well the
-   vectors agree with people's judgements and answer analogies, where those files are at hand.
+/* Word vectors: trains skip-gram or CBOW on a text, then prints the words nearest to some words and to "king - man +
+   woman", and how well the vectors agree with people's judgements and answer analogies, if you have those files.
 
        build/examples/word2vec --data wiki.txt --scores wordeval          (files as listed in docs/word2vec.md)
        build/examples/word2vec --vectors glove.txt --near "king - man + woman"
 
-   The text is put in small letters and all else becomes a space, but for the ends of lines, as word2vec's scripts do
-   it. Without --data it is ssl.h, which is small: what comes out is hardly a language. */
+   The text is put into lower case, and everything but letters and ends of lines becomes a space, as in word2vec's
+   scripts. Without --data the text is ssl.h, which is too small for good vectors. */
 #define SSLH_IMPLEMENTATION
 #include "../../ssl.h"
 #include "../common.h"
@@ -54,11 +54,14 @@ static void score(sslh_ctx *c, sslh_vectors *v, const char *folder) {
 }
 
 int main(int argc, char **argv) {
-    options o = options_parse(&argc, argv, "Word vectors (Mikolov et al. 2013).",
-                              "  --vectors FILE vectors of others instead of training\n"
-                              "  --scores FOLDER word pairs and analogies\n  --near TEXT    nearest words of a sum\n"
-                              "  --cbow         instead of skip-gram           --hierarchical  softmax by a tree\n"
-                              "  --dim N        of a vector (default 100)      --save FILE     as text\n");
+    options o = options_parse(&argc, argv, "Word vectors (Mikolov et al. 2013).\n"
+                              "--data: a file of text, default ssl.h; options for images have no effect.",
+                              "  --vectors FILE load vectors instead of training them\n"
+                              "  --scores FOLDER word pairs and analogies to test with (docs/word2vec.md)\n"
+                              "  --near TEXT    print the words nearest to a sum: \"king - man + woman\"\n"
+                              "  --cbow         CBOW instead of skip-gram      --hierarchical  softmax by a tree\n"
+                              "  --dim N        numbers in a vector (default 100)\n"
+                              "  --save FILE    save the vectors as text\n");
     static const char *const some[] = {"king", "music", "river", "war", "king - man + woman", "image", "loss"};
     const char *vectors = NULL, *scores = NULL, *near_to = NULL, *save = NULL, *value;
     sslh_ctx *c = options_create(&o);

@@ -1,5 +1,5 @@
-/* Inference only: an encoder whose weights are compiled in as a C array turns images into features. No method, no
-   training, no files but the images. make examples builds the array: pretrain --save, then bin2c.
+/* Inference only: an encoder whose weights are compiled in as a C array turns images into features. It needs no
+   method, no training, and no files except the images. make examples makes the array, by pretrain --save and bin2c.
 
      embed a.png b.png ..    features of images and how similar they are
      embed                   the same with images of examples/data */

@@ -4,39 +4,41 @@
      pretrain --method simclr --settings paper --set temperature=0.1 --epochs 200 --probe
      pretrain --load encoder.safetensors --data cifar10 --probe --knn --features features.npy
 
-   It knows no method by name: names, fields and defaults come from sslh_methods, so a method that is added to ssl.h can
-   be trained from here at once. */
+   The program knows no method by name: names, fields and defaults come from sslh_methods, so a method that is added to
+   ssl.h can be trained with it immediately. */
 #define SSLH_IMPLEMENTATION
 #include "../../ssl.h"
 #include "../common.h"
 
 static const char *const help =
     "  --method M     one of the methods below (default simclr); none: no training (the default with --load)\n"
-    "  --set F=V,F=V  fields of the method and of its training; --help M lists those of method M\n"
-    "  --settings S   short, what learns in minutes on small images (the default), or paper, as the authors trained\n"
-    "  --methods      the names of the methods, a line each\n"
+    "  --set F=V,F=V  set fields of the method and of its training; --help M lists those of method M\n"
+    "  --settings S   short: those that learn in minutes on small images (the default); paper: those of the authors\n"
+    "  --methods      print the names of the methods, one on each line\n"
     "  --encoder E    convnet, dcgan, resnet18, resnet34, resnet50, convnext, nin, vit, mlp (default: vit where the\n"
     "                 method needs patches, else convnet; a method that makes its own encoder takes none)\n"
     "  --lr X         peak learning rate (default: the method's)    --epochs: default 10\n"
     "  --optimizer K  sgd, adam, adamw, lars    --weight-decay X\n"
     "  --crop X       smallest crop of the views, a share of the image from 0 to 1\n"
-    "  --config F     a file of these options, a line each: \"lr 0.3\"; the command line counts before it\n"
-    "  --checkpoint F everything a continuation needs, after every epoch and at Ctrl-C;  --resume  continues from it\n"
-    "                 if it is there;  --force  begins anew although it is there\n"
-    "  --dry-run      says what would be done, and what it takes, and stops before the first step\n"
-    "  --init F       weights of torchvision or timm (safetensors, .npz) to begin with, without their classifier\n"
-    "  --knn-every N  epochs between two looks at the nearest neighbours, when there are labels (default: a tenth of\n"
-    "                 the run; 0: never)\n"
-    "  --load F       an encoder saved with --save: evaluate it, or train on with --method\n"
-    "  --save F       the encoder as safetensors (opens in PyTorch)\n"
-    "  --features F   features of the test images as .npy, or as .csv with file names and labels\n"
-    "  --predict F    .csv: file, label and class of each test image, by the votes of the nearest training images\n"
-    "  --probe --knn  evaluate: raw pixels, untrained, trained;  --tap NAME  an inner result instead of the output\n"
-    "  --finetune     evaluate: the encoder and a linear classifier trained with labels\n"
+    "  --config F     read these options from a file, one on each line: \"lr 0.3\"; the command line overrides it\n"
+    "  --checkpoint F save after every epoch, and at Ctrl-C, all that is needed to continue;  --resume  continues\n"
+    "                 from the file if it exists;  --force  starts afresh although it exists\n"
+    "  --dry-run      say what would be done and what it takes, and stop before the first step\n"
+    "  --init F       start from weights of torchvision or timm (safetensors, .npz), without their classifier\n"
+    "  --knn-every N  test nearest neighbours every N epochs if there are labels (default: every tenth of the run;\n"
+    "                 0: never)\n"
+    "  --load F       load an encoder saved with --save: to evaluate it, or to train it further with --method\n"
+    "  --save F       save the encoder as safetensors (opens in PyTorch)\n"
+    "  --features F   save the features of the test images as .npy, or as .csv with file names and labels\n"
+    "  --predict F    save as .csv: file, label and predicted class of each test image, by the votes of the nearest\n"
+    "                 training images\n"
+    "  --probe --knn  evaluate raw pixels, the untrained and the trained encoder by a linear probe and by nearest\n"
+    "                 neighbours;  --tap NAME  of an intermediate result instead of the output\n"
+    "  --finetune     evaluate by training encoder and a linear classifier with labels\n"
     "  --fraction X   the share of the training labels that evaluations use (default 1)\n"
-    "  --summary      layers, shapes, parameters, multiply-adds\n"
-    "  --draw         pictures of the views, nearest neighbours, first filters, a map of the features and the loss in\n"
-    "                 --out\n";
+    "  --summary      print layers, shapes, parameters, multiply-adds\n"
+    "  --draw         draw the views, nearest neighbours, the first filters, a map of the features and the loss, into\n"
+    "                 the folder of --out\n";
 
 typedef struct settings {
     const char *method, *encoder, *checkpoint, *load, *save, *features, *tap, *init;
@@ -53,7 +55,7 @@ static const sslh_method_info *method_info(const char *name) {
     return NULL;
 }
 
-/* --methods, and --help with the name of a method behind it: said before anything else is read. */
+/* --methods, and --help followed by the name of a method: answered before anything else is read. */
 static void answer(int argc, char **argv) {
     const sslh_method_info *m;
     int i;
@@ -411,7 +413,7 @@ static void evaluate(sslh_ctx *c, const settings *s, const char *name, sslh_net 
     fflush(stdout);
 }
 
-/* An inner result that the encoder does not have is an error here already. */
+/* An intermediate result that the encoder does not have is an error already here. */
 static void check_tap(sslh_ctx *c, const settings *s, sslh_net *encoder, sslh_data data) {
     sslh_feature_desc f = {0};
     f.tap = s->tap;
