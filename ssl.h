@@ -4853,8 +4853,8 @@ SSLH_I_LEAN_BEGIN
 /*  >>method        what all methods share                                                                           */
 /* ================================================================================================================== */
 
-/* The name is kept as a pointer, not copied: give a string constant. The order in which views are added means
-   nothing. */
+/* The set keeps the pointer to the name and does not copy the text, so the name should be a string constant. The order
+   in which views are added does not matter. */
 SSLH_DEF void sslh_view_add(sslh_view_set *v, const char *name, sslh_tensor *x) {
     if (!v || !x) return;
     if (!name) {
@@ -4869,7 +4869,8 @@ SSLH_DEF void sslh_view_add(sslh_view_set *v, const char *name, sslh_tensor *x) 
     v->x[v->n++] = x;
 }
 
-/* A view may be missing by intent, so this is no error yet: the first operation that is given the NULL says it. */
+/* A view may be missing on purpose, so this is not yet an error: the first operation that receives the NULL
+   reports it. */
 SSLH_I_FN void sslh_i_no_view(const sslh_view_set *v, const char *name) {
     sslh_ctx *c = v->x[0]->ctx;
     char word[48];
@@ -4892,10 +4893,10 @@ SSLH_DEF sslh_tensor *sslh_view_get(const sslh_view_set *v, const char *name) {
     return NULL;
 }
 
-/* Stream number of a draw that belongs to a sample: tag names the purpose, so that purposes never share numbers.
-   A checkpoint need not store what was drawn: it is a function of these numbers, which follow from the step. Layout
-   of the 64 bits: 1 | tag (7) | view (4) | epoch (20) | sample (32). The highest bit keeps them apart from the
-   numbers that sslh_next_stream hands out. */
+/* The random stream of one sample for one purpose; tag names the purpose, so that two purposes never share numbers. A
+   checkpoint need not store what was drawn, because it is a function of these arguments, which follow from the step.
+   Layout of the 64 bits: 1 | tag (7) | view (4) | epoch (20) | sample (32). The highest bit separates these streams
+   from those that sslh_next_stream hands out. */
 SSLH_I_FN uint64_t sslh_i_sample_stream(int tag, int view, int epoch, int32_t sample) {
     return ((uint64_t)(0x80 | (tag & 0x7f)) << 56) | ((uint64_t)(view & 0xf) << 52) |
            ((uint64_t)(epoch & 0xfffff) << 32) | (uint32_t)sample;
@@ -4925,8 +4926,9 @@ SSLH_DEF sslh_method sslh_method_new(sslh_ctx *c, const char *name, sslh_net *en
     return m;
 }
 
-/* The settings of a method as its section keeps them. NULL, and an error where none is set, for a method of another
-   kind and for one that could not be made; function is the name of the function that makes this kind. */
+/* The settings of a method as its section keeps them. Returns NULL, and sets an error unless one is set already,
+   for a method of another kind and for one that could not be made; function is the name of the function that makes
+   this kind. */
 SSLH_I_FN void *sslh_i_self(const char *op, const sslh_method *m, const char *function) {
     if (!m || SSLH_I_BAD(m->ctx)) return NULL;
     if (sslh_i_net_dead(m->net) || (m->info && !m->self))
@@ -4937,7 +4939,7 @@ SSLH_I_FN void *sslh_i_self(const char *op, const sslh_method *m, const char *fu
     return NULL;
 }
 
-/* The callbacks of a method that could not be made: it may still be called when the error has been cleared. */
+/* The callbacks of a method that could not be made; they may still be called once the error has been cleared. */
 SSLH_I_FN void sslh_i_inert(sslh_method *m) {
     sslh_fail(m->ctx, SSLH_E_USAGE, "%s: this method could not be made (an error that was cleared)", m->name);
 }
@@ -4956,7 +4958,8 @@ SSLH_I_FN sslh_tensor *sslh_i_inert_loss(sslh_method *m, const sslh_view_set *v,
     sslh_i_inert(m);
     return sslh_i_dummy(m->ctx);
 }
-/* What every method's constructor ends with. The callbacks of a method need not ask whether it was made. */
+/* Every constructor of a method ends with this. If it failed, the callbacks above take the place of the method's own,
+   which therefore need not check whether the method was made. */
 SSLH_I_FN sslh_method sslh_i_method_end(sslh_method m) {
     if (!SSLH_I_BAD(m.ctx)) return m;
     m.self = NULL;
@@ -4969,7 +4972,7 @@ SSLH_I_FN sslh_method sslh_i_method_end(sslh_method m) {
     return m;
 }
 
-/* An encoder that a method can use: there, and of the right output kind (-1: any). */
+/* 1 when a method can use the encoder: it exists, belongs to c, and its output is of the right kind (-1: any). */
 SSLH_I_FN int sslh_i_check_encoder(sslh_ctx *c, const char *op, sslh_net *encoder, int kind) {
     /* In the order of sslh_kind. */
     static const char *const kinds[3] = {"a vector (N,D)", "a map (N,H,W,C)", "tokens (N,T,D)"};
@@ -4988,8 +4991,8 @@ SSLH_I_FN int sslh_i_check_encoder(sslh_ctx *c, const char *op, sslh_net *encode
     return !SSLH_I_BAD(c);
 }
 
-/* Mean and standard deviation of the data into a recipe, and into the encoder for everything that uses it later.
-   Probes, sslh_embed and a file loaded in another program then normalise as the training did. */
+/* Stores the mean and standard deviation of the data in a recipe and in the encoder, so that probes, sslh_embed and
+   programs that load the encoder from a file normalise images as the training did. */
 SSLH_I_FN void sslh_i_normalise_by_data(sslh_recipe *r, sslh_net *encoder, sslh_data data) {
     sslh_preprocess p;
     memset(&p, 0, sizeof p);
@@ -5003,7 +5006,7 @@ SSLH_I_FN void sslh_i_normalise_by_data(sslh_recipe *r, sslh_net *encoder, sslh_
     sslh_set_preprocess(encoder, p);
 }
 
-/* Remembers the size of the images for sslh_embed, without normalisation. */
+/* Stores the size of the images in the encoder for sslh_embed, without normalisation. */
 SSLH_I_FN void sslh_i_note_size(sslh_net *encoder, sslh_data data) {
     sslh_preprocess p;
     memset(&p, 0, sizeof p);
@@ -5021,7 +5024,7 @@ SSLH_I_FN int sslh_i_numbers(const sslh_number *number) {
 }
 
 /* Share of rows of logits (N,K) whose largest entry is the label.
-   Ties go to the lower class, as sslh_argmax. */
+   Ties go to the lower class, as in sslh_argmax. */
 SSLH_I_FN float sslh_i_accuracy(const sslh_tensor *logits, const int32_t *labels) {
     if (!logits || SSLH_I_BAD(logits->ctx) || logits->ndim != 2) return 0.0f;
     return (float)sslh_i_right_rows(logits->data, labels, (size_t)logits->shape[0], (size_t)logits->shape[1], 1) /
@@ -5031,7 +5034,7 @@ SSLH_I_FN float sslh_i_accuracy(const sslh_tensor *logits, const int32_t *labels
 /* ln n: the loss of guessing at random among n answers. */
 SSLH_I_FN float sslh_i_ln(int n) { return (float)sslh_i_log((sslh_real)n); }
 
-/* (N,..,C) -> (N,C): maps and tokens are averaged, vectors stay. */
+/* (N,..,C) -> (N,C): maps and tokens are averaged over their places, vectors are returned as they are. */
 SSLH_I_FN sslh_tensor *sslh_i_pool_features(sslh_ctx *c, sslh_tensor *x) {
     if (SSLH_I_BAD(c) || x->ndim <= 2) return x; /* (N,C) already */
     return sslh_global_avg_pool(c, x);
@@ -5039,15 +5042,15 @@ SSLH_I_FN sslh_tensor *sslh_i_pool_features(sslh_ctx *c, sslh_tensor *x) {
 
 /* --- methods that rebuild images by nets of their own ------------------------------------------------------------- */
 
-/* The first layer has as many inputs as an image has values: other sizes cannot be trained on. */
+/* The first layer has as many inputs as an image has values, so images of another size cannot be used for training. */
 SSLH_I_FN void sslh_i_own_size(sslh_method *m, const char *op, sslh_data data, int H, int W, int C) {
     if (data.height != H || data.width != W || data.channels != C)
         sslh_fail(m->ctx, SSLH_E_SHAPE, "%s: made for images of %d x %d x %d, the data has %d x %d x %d", op, H, W, C,
                   data.height, data.width, data.channels);
     sslh_i_note_size(m->encoder, data);
 }
-/* The error of y against the images x, both of as many values, as the sum over the values of an image, mean over
-   images: the cross-entropy, y before its sigmoid, or half the squared error. */
+/* The reconstruction error of y against the images x, which have the same number of values: summed over the values of
+   an image, averaged over the images. It is the cross-entropy, with y as the logits, or half the squared error. */
 SSLH_I_FN sslh_tensor *sslh_i_rebuilt_error(sslh_ctx *c, sslh_tensor *y, sslh_tensor *x, int entropy) {
     sslh_real values;
     if (SSLH_I_BAD(c)) return sslh_i_dummy(c);
@@ -5058,7 +5061,7 @@ SSLH_I_FN sslh_tensor *sslh_i_rebuilt_error(sslh_ctx *c, sslh_tensor *y, sslh_te
     return sslh_scale(c, sslh_mse(c, y, x), SSLH_I_R(0.5) * values);
 }
 
-/* A convolution with these numbers and a kernel of 4 halves the sides exactly, its transpose doubles them. */
+/* A convolution with these settings and a kernel of size 4 halves the sides exactly; its transpose doubles them. */
 SSLH_I_FN sslh_conv_desc sslh_i_halving(void) {
     sslh_conv_desc conv;
     memset(&conv, 0, sizeof conv);
@@ -5071,8 +5074,9 @@ SSLH_I_FN void sslh_i_check_halving(sslh_ctx *c, const char *op, int H, int W, i
     sslh_fail(c, SSLH_E_SHAPE, "%s: the sides of images of %d x %d cannot be halved %d times without a rest: take "
               "fewer .convolutions, or images of another size", op, H, W, times);
 }
-/* The parameters of what undoes conv1, conv2 .. (number k) from in to out channels: the kernel, stored as that of the
-   convolution that it transposes (out,4,4,in), unless this is tied, and a bias (in). */
+/* Parameters of the transposed convolution that undoes convolution number k (conv1, conv2 ..), which has `in` input and
+   `out` output channels: the kernel (out,4,4,in), stored in the order of the convolution, unless the two share it
+   (tied), and a bias (in). */
 SSLH_I_FN void sslh_i_doubling_new(sslh_net *net, int k, int in, int out, int tied) {
     char name[32];
     snprintf(name, sizeof name, "conv%d", k);
@@ -5082,13 +5086,13 @@ SSLH_I_FN void sslh_i_doubling_new(sslh_net *net, int k, int in, int out, int ti
                    1 / sslh_i_sqrtf((float)(16 * in))); /* PyTorch's, also for transposed ones */
 }
 
-/* The way from a map to an image in [-1,1] (Radford et al. 2016): transposed convolutions, batch norm and ReLU between
-   them, tanh behind the last. How often the sides are doubled, the widths of the map that comes in, which its maker
-   sets, and of the last hidden map, and the channels of the image. */
+/* Transposed convolutions from a map to an image in [-1,1] (Radford et al. 2016), with batch norm and ReLU between them
+   and tanh after the last. times: how often the sides are doubled; in: channels of the input map, set by the net's
+   constructor; width: channels of the last hidden map; channels: of the image. */
 typedef struct sslh_i_doublings { int times, in, width, channels; } sslh_i_doublings;
 
-/* Width of the map behind doubling i, -1: before the first. It halves from doubling to doubling, from 8 times .width at
-   most; the last map is the image. */
+/* Channels of the map after doubling i (-1: of the input map). Each doubling halves them, from at most 8 times .width;
+   the last map is the image. */
 SSLH_I_FN int sslh_i_doubling_width(const sslh_i_doublings *s, int i) {
     int left = s->times - 2 - i; /* halvings until the last hidden map */
     return left < 0 ? s->channels : s->width << SSLH_I_MIN(left, 3);
@@ -5103,7 +5107,7 @@ SSLH_I_FN sslh_tensor *sslh_i_doublings_run(sslh_net *net, int at, sslh_tensor *
     }
     return sslh_tanh(c, x);
 }
-/* Its parameters: no biases, weights of N(0, 0.02). */
+/* Parameters of these layers: no biases, weights from a normal distribution of deviation 0.02. */
 SSLH_I_FN void sslh_i_doublings_new(sslh_net *net, const sslh_i_doublings *s) {
     int i, in = s->in;
     char name[32];
@@ -5148,7 +5152,7 @@ SSLH_I_FN void sslh_i_two_views_add(sslh_ctx *c, const sslh_i_two_views *p, cons
     sslh_view_add(out, "view1", sslh_views(c, *batch, p->recipe[1], 1));
 }
 
-/* A head: layers linear maps, d.in -> hidden -> .. -> out; how they are normalised is in d. */
+/* A head: an MLP of `layers` linear layers, d.in -> hidden -> .. -> out; d says how they are normalised. */
 SSLH_I_FN sslh_net *sslh_i_head_new(sslh_ctx *c, sslh_mlp_desc d, int layers, int hidden, int out) {
     int i;
     for (i = 0; i < layers && i < 8; i++) d.widths[i] = i == layers - 1 ? out : hidden;
@@ -5160,27 +5164,27 @@ SSLH_I_FN sslh_tensor *sslh_i_project(sslh_ctx *c, sslh_net *encoder, sslh_net *
     return sslh_forward(head, sslh_i_pool_features(c, sslh_forward(encoder, x)));
 }
 
-/* A teacher is the average of what its student was. It begins as a copy, and no gradient changes it; the method calls
-   sslh_ema_update after each update. */
+/* The weights of a teacher are a moving average of its student's. It starts as a copy, and no gradient changes it; the
+   method calls sslh_ema_update after each update of the student. */
 SSLH_I_FN sslh_net *sslh_i_teacher(sslh_net *student) {
     sslh_net *teacher = sslh_clone(student);
     sslh_freeze(teacher, 1);
     return teacher;
 }
-/* Its momentum when step of steps are done: from m_0 to 1 by half a cosine, 1 - (1 - m_0) (1 + cos(pi step/steps)) / 2.
-   m_0 where nobody knows how many there will be. */
+/* The momentum of the average after `step` of `steps` steps: it rises from m_0 to 1 along half a cosine, 1 - (1 - m_0)
+   (1 + cos(pi step/steps)) / 2. With steps = 0, when the length of the run is unknown, it stays m_0. */
 SSLH_I_FN float sslh_i_teacher_momentum(float m_0, int64_t step, int64_t steps) {
     return steps ? 1 - sslh_cosine(step, steps, 0, 1 - m_0) : m_0;
 }
 
-/* A weight decay that has grown by this factor at the end of the run, by half a cosine. */
+/* Raises the weight decay along half a cosine, to `factor` times its value at the end of the run. */
 SSLH_I_FN void sslh_i_decay_rises(const sslh_method *m, float factor) {
     if (!m->steps) return;
     sslh_i_optimizer_decay_by(m->optimizer, factor - sslh_cosine(m->step, m->steps, 0, factor - 1));
 }
 
-/* A queue of rows from earlier batches: two states of a net, the rows (K,D) and the place of the oldest, which is the
-   next to go. It starts as random directions. */
+/* A queue of rows from earlier batches: two states of a net, the rows (K,D) and the place of the oldest row, which is
+   replaced next. At first the rows are random directions. */
 typedef struct sslh_i_queue { int rows, place; } sslh_i_queue;
 SSLH_I_FN sslh_i_queue sslh_i_queue_new(sslh_net *net, int K, int D) {
     sslh_ctx *c = sslh_net_ctx(net);
@@ -5204,7 +5208,7 @@ SSLH_I_FN sslh_i_queue sslh_i_queue_new(sslh_net *net, int K, int D) {
     }
     return q;
 }
-/* rows (N,D) take the place of the oldest. */
+/* rows (N,D) replace the oldest rows of the queue. */
 SSLH_I_FN void sslh_i_queue_put(sslh_net *net, sslh_i_queue q, const sslh_tensor *rows) {
     sslh_tensor *queue = sslh_state(net, q.rows), *place = sslh_state(net, q.place); /* (K,D), () */
     int K = queue->shape[0], at = place->ints[0] >= 0 ? place->ints[0] % K : 0, i;
@@ -5216,14 +5220,16 @@ SSLH_I_FN void sslh_i_queue_put(sslh_net *net, sslh_i_queue q, const sslh_tensor
     place->ints[0] = at;
 }
 
-/* Multi-crop (Caron et al. 2020): two large views of each image, and small ones, which see less of it and cost less. */
+/* Multi-crop (Caron et al. 2020): two large views of each image and several small ones, which show less and
+   cost less. */
 typedef struct sslh_i_multi_crop {
     sslh_i_two_views large;
     sslh_recipe local; /* of the small ones */
     int count;         /* of small views of an image */
 } sslh_i_multi_crop;
-/* The caller's recipe (or NULL), else these; small crops have shares of crop_min to crop_max of the area and a side of
-   side pixels, of the encoder's only size, or (0) of 3/7 of the large ones'. */
+/* All views follow the caller's recipe if there is one, else the three given here. Small crops cover shares of crop_min
+   to crop_max of the area; their side is `side` pixels or, when that is 0, the encoder's only image size or 3/7 of the
+   side of the large crops. */
 SSLH_I_FN sslh_i_multi_crop sslh_i_multi_crop_of(const sslh_recipe *views, sslh_recipe first, sslh_recipe second,
                                                  sslh_recipe local, float crop_min, float crop_max, int count,
                                                  int side, sslh_net *encoder) {
@@ -5241,7 +5247,7 @@ SSLH_I_FN void sslh_i_multi_crop_prepare(sslh_i_multi_crop *p, sslh_net *encoder
     memcpy(p->local.mean, p->large.recipe[0].mean, sizeof p->local.mean);
     memcpy(p->local.std, p->large.recipe[0].std, sizeof p->local.std);
 }
-/* "large" (2N,H,W,C), rows n and N+n are one image, and "small" (S N,h,w,C), likewise. */
+/* "large" (2N,H,W,C), whose rows n and N+n are views of image n, and "small" (S N,h,w,C), S views, likewise. */
 SSLH_I_FN void sslh_i_multi_crop_add(sslh_ctx *c, const sslh_i_multi_crop *p, const sslh_batch *batch,
                                      sslh_view_set *out) {
     sslh_tensor *x[16];
@@ -5257,7 +5263,7 @@ SSLH_I_FN void sslh_i_multi_crop_add(sslh_ctx *c, const sslh_i_multi_crop *p, co
     for (i = 0; i < p->count; i++) x[i] = sslh_views(c, *batch, local, 2 + i); /* (N,h,w,C) */
     if (p->count) sslh_view_add(out, "small", sslh_concat(c, x, p->count, 0));
 }
-/* Features ((2+S)N,C) of all views, those of one size together. drop_path: of a transformer. */
+/* Features ((2+S)N,C) of all views; those of one size form one batch. drop_path: stochastic depth of a transformer. */
 SSLH_I_FN sslh_tensor *sslh_i_multi_crop_features(sslh_ctx *c, sslh_net *encoder, const sslh_view_set *v,
                                                   float drop_path) {
     sslh_tensor *f[2], *local = sslh_view_get(v, "small");
@@ -5270,11 +5276,12 @@ SSLH_I_FN sslh_tensor *sslh_i_multi_crop_features(sslh_ctx *c, sslh_net *encoder
     return sslh_concat(c, f, 2, 0);
 }
 
-/* What each large view w tells, target[w] (N,K), a distribution, is predicted from every other view v of the image, by
-   the softmax of its logits ((2+S)N,K): mean over the images and the pairs of views of
+/* Every view v of an image predicts the target of each large view w other than itself: target[w] (N,K) is a
+   distribution, p_v is the softmax of the logits ((2+S)N,K) of view v, and the loss is the mean over the images and the
+   pairs (v, w) of
      l(v, w) = - sum over k of target[w]_k log p_v,k
-   which is linear in the target, so that all that is asked of a view is one cross-entropy with the sum of its targets.
-   The share of large views whose largest logit is where the target is largest is *top1, when not NULL. */
+   This is linear in the target, so each view needs only one cross-entropy, with the sum of its targets. *top1, when not
+   NULL, receives the share of large views whose largest logit is where their target is largest. */
 SSLH_I_FN sslh_tensor *sslh_i_multi_crop_loss(sslh_ctx *c, sslh_tensor *logits, sslh_tensor *target[2], float *top1) {
     sslh_tensor *asked[16], *all, *best;
     int i, N, views;
@@ -5300,9 +5307,9 @@ SSLH_I_FN sslh_tensor *sslh_i_multi_crop_loss(sslh_ctx *c, sslh_tensor *logits, 
     return sslh_scale(c, sslh_cross_entropy_soft(c, logits, all), (sslh_real)views / (sslh_real)(2 * (views - 1)));
 }
 
-/* A part of the method that is to rest in this step. It collects gradients as always, so that steps with it and without
-   need the same memory, but the optimiser passes it by. The first is called before the update, the second after it and,
-   because a step may fail in between, before the loss. */
+/* A part of the method that is not to be updated in this step. Its gradients are computed as always, so that steps with
+   it and without it need the same memory, but the optimiser skips it. sslh_i_rest is called before the update,
+   sslh_i_rest_ends after it and, because a step may fail in between, before the loss too. */
 SSLH_I_FN void sslh_i_rest(sslh_net *part, int rests) {
     if (rests) sslh_freeze(part, 1);
 }
@@ -5315,7 +5322,7 @@ SSLH_I_FN void sslh_i_rest_ends(sslh_net *part, int rests) {
 
 /* A transformer's images: side x side patches of p x p pixels and C channels. */
 typedef struct sslh_i_patches { int side, p, channels; } sslh_i_patches;
-/* That of this encoder, and an error for one that has none. */
+/* The patches of this encoder; an error for an encoder that has none. */
 SSLH_I_FN sslh_i_patches sslh_i_patches_of(sslh_ctx *c, const char *op, sslh_net *encoder) {
     sslh_i_patches g = {1, 1, 1};
     if (sslh_i_check_encoder(c, op, encoder, -1)) {
@@ -5336,13 +5343,14 @@ SSLH_I_FN sslh_i_patches sslh_i_patches_of(sslh_ctx *c, const char *op, sslh_net
     return g;
 }
 
-/* The small transformer that predicts hidden patches: width Dd of its tokens, out values a token; groups: of patches
-   that are predicted separately. Its parameters: embed (2), mask_token, blocks (12 each), norm (2), the last layer (2);
-   then the state of fixed positions (1,1+P,Dd), in which row 0, the class token's, is 0. */
+/* The small transformer that predicts hidden patches: tokens of width Dd, `out` values for each token; groups: how
+   many groups of patches are predicted separately. Its parameters, in this order: embed (2), mask_token, blocks (12
+   each), norm (2), the last layer (2); then the state of fixed positions (1,1+P,Dd), in which row 0, the class
+   token's, is 0. */
 typedef struct sslh_i_decoder { int width, depth, heads, patches, out, groups; } sslh_i_decoder;
 SSLH_I_FN int sslh_i_decoder_positions(const sslh_i_decoder *d) { return 3 + 12 * d->depth + 4; }
-/* part and last give the names: "decoder" and "pred", "decoder_embed.weight" .. "decoder_pred.bias". in: the width of
-   the encoder's tokens. */
+/* part and last are used in the names: "decoder" and "pred" give "decoder_embed.weight" .. "decoder_pred.bias". in: the
+   width of the encoder's tokens. */
 SSLH_I_FN sslh_net *sslh_i_decoder_new(sslh_ctx *c, const char *name, const char *part, const char *last,
                                        sslh_forward_fn forward, sslh_i_decoder d, int in, int side) {
     sslh_net_desc n;
@@ -5380,15 +5388,15 @@ SSLH_I_FN sslh_tensor *sslh_i_decoder_run(sslh_net *net, const sslh_i_decoder *d
     x = sslh_layer_layer_norm(net, 3 + 12 * d->depth, x, 1e-6f);
     return sslh_layer_linear(net, 5 + 12 * d->depth, x, 0, SSLH_LINEAR);
 }
-/* The widths that such a net can have. */
+/* An error for a width that such a net cannot have. */
 SSLH_I_FN void sslh_i_decoder_check(sslh_ctx *c, const char *op, const char *part, int width, int heads) {
     if (!SSLH_I_BAD(c) && (width % 4 || width % heads))
         sslh_fail(c, SSLH_E_USAGE, "%s: a %s of width %d with %d heads: the width must be a multiple of 4 and of the "
                   "heads", op, part, width, heads);
 }
 
-/* The collapse meter of embeddings z (N,D): the deviation of unit rows, mean over the columns, times sqrt(D). About 1
-   when the rows point anywhere, 0 when all point the same way. */
+/* The collapse meter of embeddings z (N,D): rows scaled to length 1, standard deviation of each column, mean over the
+   columns, times sqrt(D). About 1 when the rows point in all directions, 0 when all point in the same direction. */
 SSLH_I_FN float sslh_i_spread(sslh_ctx *c, sslh_tensor *z) {
     sslh_tensor *u, *deviation;
     float spread;
@@ -5404,10 +5412,10 @@ SSLH_I_FN float sslh_i_spread(sslh_ctx *c, sslh_tensor *z) {
 /* What sslh_i_recolour does to an image. */
 enum { SSLH_I_COLOUR = 0, SSLH_I_GREY, SSLH_I_PROJECT, SSLH_I_CHANNEL }; /* SSLH_I_CHANNEL + k: only channel k stays */
 
-/* x (N,H,W,C), C 3 or 4, image n by how[n]: as it is; grey by luma; without its component along a = (-1,2,-1), green
-   against magenta, x (1 - a a' / a'a), the axis along which lenses bend colours apart (Doersch et al. 2015); or one
-   channel, the others 0. Each is a matrix that pixels are multiplied by. A fourth channel stays; images of 1 or 2
-   channels have no colour. */
+/* Changes image n of x (N,H,W,C), C 3 or 4, as how[n] says: not at all; to grey by luma; by removing the component
+   along a = (-1,2,-1), green against magenta, x (1 - a a' / a'a), because lenses separate colours along this axis
+   (Doersch et al. 2015); or by setting all channels but one to 0. Each of these multiplies the pixels by a matrix. A
+   fourth channel stays; images of 1 or 2 channels have no colour to change. */
 SSLH_I_FN sslh_tensor *sslh_i_recolour(sslh_ctx *c, sslh_tensor *x, const int *how) {
     static const float luma[3] = {0.299f, 0.587f, 0.114f}, a[3] = {-1.0f, 2.0f, -1.0f};
     sslh_tensor *mix;
@@ -5445,7 +5453,7 @@ SSLH_I_FN sslh_shape sslh_i_tap_shape(sslh_ctx *c, const char *op, sslh_net *enc
     info = sslh_net_query(encoder);
     memset(&f, 0, sizeof f);
     f.tap = tap;
-    sslh_train_mode(encoder, 0); /* one image has no batch statistics to speak of */
+    sslh_train_mode(encoder, 0); /* the batch statistics of a single image say little */
     sslh_push(c); /* the blank image leaves no tensors and no random numbers behind */
     sslh_no_grad(c, 1);
     y = sslh_forward_ex(encoder, sslh_zeros(c, sslh_dim4(1, H, W, info.channels ? info.channels : 3)), f);
@@ -5483,17 +5491,16 @@ SSLH_I_FN sslh_batch sslh_i_data_batch(sslh_data data, int64_t at, int n, int32_
     return b;
 }
 
-/* x (N,H,W,C) in [0,1], 1 to 4 channels, as L*a*b* (N,H,W,3), a tensor of its own. Grey images have colours too: their
-   a and b are 0. */
+/* x (N,H,W,C) in [0,1], 1 to 4 channels, as L*a*b* (N,H,W,3) in a new tensor. A grey image has a = b = 0. */
 SSLH_I_FN sslh_tensor *sslh_i_to_lab(sslh_ctx *c, sslh_tensor *x) {
     if (SSLH_I_BAD(c)) return x;
     if (x->shape[3] < 3)
         x = sslh_broadcast(c, sslh_slice(c, x, 3, 0, 1), sslh_dim4(x->shape[0], x->shape[1], x->shape[2], 3));
-    else if (x->shape[3] > 3) x = sslh_slice(c, x, 3, 0, 3); /* without transparency */
+    else if (x->shape[3] > 3) x = sslh_slice(c, x, 3, 0, 3); /* without the alpha channel */
     return sslh_rgb_to_lab(c, x);
 }
 
-/* The channels of lab (N,H,W,3) that an encoder for this colour is given. */
+/* The channels of lab (N,H,W,3) that an encoder with this setting of .colour takes. */
 SSLH_I_FN sslh_tensor *sslh_i_lab_part(sslh_ctx *c, sslh_tensor *lab, int colour) {
     if (colour == SSLH_COLOUR_L) return sslh_slice(c, lab, 3, 0, 1);
     if (colour == SSLH_COLOUR_AB) return sslh_slice(c, lab, 3, 1, 3);
@@ -5502,8 +5509,8 @@ SSLH_I_FN sslh_tensor *sslh_i_lab_part(sslh_ctx *c, sslh_tensor *lab, int colour
     return lab;
 }
 
-/* Images x (N,H,W,C) in [0,1] as an encoder with this preprocessing takes them: (x - mean) / std, in place where it
-   wants the colours as they are. */
+/* Images x (N,H,W,C) in [0,1] as an encoder with this preprocessing takes them: (x - mean) / std, computed in place
+   unless the colours are converted first. */
 SSLH_I_FN sslh_tensor *sslh_i_normalised(sslh_ctx *c, sslh_tensor *x, const sslh_preprocess *p) {
     size_t j, k, ch;
     if (p->colour) x = sslh_i_to_lab(c, x);
@@ -5541,10 +5548,10 @@ SSLH_I_FN sslh_tensor *sslh_i_data_tensor(sslh_ctx *c, sslh_data data, int64_t a
 
 /* --- where the numbers of a method stand -------------------------------------------------------------------------- */
 
-/* Every number that a method uses unless it is told otherwise stands in two tables at the head of its section: the
-   fields of its descriptor (sslh_setting: name, default, what is allowed) and its training defaults, a line of text,
-   beside which stands a second for .settings = "paper", also with fields of the descriptor; "" when nothing differs.
-   sslh_i_resolve fills and checks a descriptor by the first, sslh_i_method_begin reads the second (>>settings). */
+/* The defaults of a method stand at the head of its section, in a table and two lines of text: the fields of its
+   descriptor (sslh_setting: name, default, what is allowed); its training defaults; and what .settings = "paper"
+   changes in these, fields of the descriptor included, "" when nothing differs. sslh_i_resolve fills in and checks a
+   descriptor by the table, sslh_i_method_begin reads the lines of text (>>settings). */
 #define SSLH_I_FIELD(type, field) #field, offsetof(type, field)
 #define SSLH_I_LENGTH(table) ((int)(sizeof(table) / sizeof(table)[0]))
 #define SSLH_I_RECIPE_NAMES "none, simclr, simclr_large, moco, byol_0, byol_1, mae, rotation"
@@ -5553,15 +5560,16 @@ SSLH_I_FN sslh_tensor *sslh_i_data_tensor(sslh_ctx *c, sslh_data data, int64_t a
 
 /* --- the settings of a run ---------------------------------------------------------------------------------------- */
 
-/* What a run uses after the caller's zeros are replaced by the method's defaults and these by the general ones. */
+/* The settings of a run: zeros in the caller's are replaced by the method's defaults, and what is still open by the
+   general ones. */
 SSLH_I_FN sslh_train_desc sslh_i_train_resolve(const sslh_method *m, sslh_train_desc d) {
     const sslh_train_desc general = sslh_i_train_general(), *b = &m->defaults, *last = &general;
     if (!d.epochs) d.epochs = b->epochs ? b->epochs : last->epochs;
     if (!d.batch) d.batch = b->batch ? b->batch : last->batch;
     int g;
-    /* The numbers of the method's optimiser as a whole, because they belong together (a decay for LARS is none for
-       AdamW); those that the caller gives without naming an optimiser replace the method's. Which groups rest or keep
-       their rate is part of the method, whatever the optimiser (SimSiam's predictor). */
+    /* The settings of the method's optimiser belong together (a weight decay for LARS does not suit AdamW), so they are
+       used only when the caller names no optimiser; each value that the caller gives then replaces the method's. Which
+       groups rest or keep their learning rate is part of the method, whatever the optimiser (SimSiam's predictor). */
     for (g = 0; g < SSLH_I_GROUPS; g++)
         if (d.optimizer.group_lr[g] == 0.0f) d.optimizer.group_lr[g] = b->optimizer.group_lr[g];
     d.optimizer.constant_lr |= b->optimizer.constant_lr;
@@ -5580,7 +5588,7 @@ SSLH_I_FN sslh_train_desc sslh_i_train_resolve(const sslh_method *m, sslh_train_
         if (!d.optimizer.lars_clip) d.optimizer.lars_clip = o.lars_clip;
         if (d.optimizer.clip == 0.0f) d.optimizer.clip = o.clip;
     }
-    /* Goyal et al. 2017: a batch k times as large takes steps k times as long. */
+    /* Goyal et al. 2017: with a batch k times as large, the learning rate is k times as large. */
     if (d.lr == 0.0f) {
         d.lr = b->lr != 0.0f ? b->lr : last->lr;
         if (m->lr_scales) d.lr = d.lr * (float)d.batch / 256.0f;
@@ -5592,10 +5600,10 @@ SSLH_I_FN sslh_train_desc sslh_i_train_resolve(const sslh_method *m, sslh_train_
         if (d.gamma == 0.0f) d.gamma = b->gamma;
     }
     if (d.gamma == 0.0f) d.gamma = last->gamma;
-    /* Only a default is cut: who asks for 40 epochs of warm-up gets them. */
+    /* Only the default is shortened: a caller who asks for 40 epochs of warm-up gets them. */
     if (d.warmup == 0.0f) {
         d.warmup = b->warmup;
-        /* defaults of long runs: at most a tenth of a short one */
+        /* made for long runs: at most a tenth of a short one */
         if (d.warmup > 0.1f * (float)d.epochs) d.warmup = 0.1f * (float)d.epochs;
     }
     if (d.warmup < 0.0f) d.warmup = 0.0f;
@@ -5604,7 +5612,7 @@ SSLH_I_FN sslh_train_desc sslh_i_train_resolve(const sslh_method *m, sslh_train_
     return d;
 }
 
-/* Rate of step number step (from 0) out of steps, of which warmup are the warm-up. */
+/* Learning rate of step number `step` (from 0) of `steps`, the first `warmup` of which are the warm-up. */
 SSLH_I_FN float sslh_i_train_lr(const sslh_train_desc *d, int64_t step, int64_t steps, int64_t warmup) {
     switch (d->schedule) {
     case SSLH_CONSTANT: return sslh_constant(step, steps, warmup, d->lr);
@@ -5627,14 +5635,15 @@ SSLH_I_FN float sslh_i_train_lr(const sslh_train_desc *d, int64_t step, int64_t 
    to know what objects look like.
 
        g(x, y)   = x turned by y quarters, counter-clockwise, y in {0,1,2,3}                          (1)
-       F(x)      = softmax( W f(x) + b ), f the encoder with its places averaged                      (2)
+       F(x)      = softmax( W f(x) + b ), f the encoder and average pooling                           (2)
        L         = mean over images and over all four y of -log F_y( g(x, y) )                        (3)
 
-   Defaults: the authors' code for CIFAR-10, its epochs 60, 120 and 160 of 200 as shares of the run. All copies of an
-   image stand in one batch; one random rotation per image is weaker. A uniform guess has the loss ln 4 = 1.386.
-   Traps: turning must copy pixels, because any interpolation leaves a trace that gives the angle away (hence square
-   images only); the pretext accuracy is not the quality of the features: the last block specialises on rotation, probe
-   a middle one (.tap of the probe); objects without a canonical pose (textures, views from above) give no signal. */
+   Defaults: the authors' code for CIFAR-10; its milestones, epochs 60, 120 and 160 of 200, are kept as shares of the
+   run. All copies of an image are in one batch; one random rotation per image is weaker. A uniform guess has the loss
+   ln 4 = 1.386. Traps: a rotation must copy pixels, because any interpolation leaves a trace that gives the angle away
+   (hence square images only). The pretext accuracy does not measure the quality of the features: the last block
+   specialises in rotation, so probe a middle one (.tap of the probe). Objects without a canonical pose (textures, views
+   from above) give no signal. */
 
 static const sslh_setting sslh_i_rotation_settings[] = {
     {SSLH_I_FIELD(sslh_rotation_desc, rotations), SSLH_SETTING_INT, "4", "4 or 2"},
@@ -5647,11 +5656,11 @@ static const char sslh_i_rotation_training[] =
     "batch=128 optimizer=sgd nesterov=1 lr=0.1 weight_decay=5e-4 schedule=steps milestones=0.3:0.6:0.8 gamma=0.2";
 static const char sslh_i_rotation_paper[] = "";
 
-/* given: the caller's recipe is used as it is, not normalised by the data. */
+/* given: the caller's recipe is used as it is, without the mean and deviation of the data. */
 typedef struct sslh_i_rotation { sslh_rotation_desc d; sslh_recipe views; sslh_net *classifier; int given;
     } sslh_i_rotation;
 
-/* Before the first batch: is (1) possible, and what are mean and deviation of the data? */
+/* Before the first batch: checks that (1) is possible and takes the mean and deviation of the data. */
 SSLH_I_FN void sslh_i_rotation_prepare(sslh_method *m, sslh_data data) {
     sslh_i_rotation *s = (sslh_i_rotation *)m->self;
     if (data.height != data.width)
@@ -5677,7 +5686,7 @@ SSLH_I_FN void sslh_i_rotation_views(sslh_method *m, const sslh_batch *batch, ss
     for (r = 0; r < k; r++) {
         int32_t *quarter = (int32_t *)sslh_i_scratch(c, (size_t)n * sizeof *quarter); /* (N) */
         if (!quarter) return;
-        /* 2 classes: 0 and 180 degrees */
+        /* .rotations = 2: the classes are 0 and 180 degrees */
         for (i = 0; i < n; i++) quarter[i] = label->ints[r * n + i] * (4 / s->d.rotations);
         copies[r] = sslh_rotate90(c, x, quarter); /* (1): (N,H,W,C) */
         sslh_i_unscratch(c, quarter);
@@ -5750,18 +5759,18 @@ SSLH_I_FN sslh_method sslh_i_rotation_make(sslh_ctx *c, sslh_net *encoder, sslh_
        F(puzzle) = softmax( h( f(x_pi(1)), .., f(x_pi(K)) ) )    one encoder f for all tiles, h on all K      (5)
        L = mean over images of -log F_y( puzzle )                                                             (6)
 
-   S: the authors add the permutation that differs most, on average, from those chosen already, out of all 9!. Then two
-   of 100 may differ in 2 places only. We choose in the same way, but from a set in which any two differ in 7 places or
-   more: the 504 maps (a z + b) / (c z + d) of the projective line over 8 elements, whose 9 points are the tiles; with
-   z^2 as a further map they are 1512, and any two differ in 6. The mean is as large, 8.08 of 9 for 100. The seed says
-   which tile is which point.
-   Defaults: the paper's and its code's, with the head and the shift for small images, batch norm in the head and ten
-   times the rate. A uniform guess has the loss ln P.
-   Traps, all shortcuts: lines that continue from tile to tile (hence the gaps: a tile must be smaller than its cell);
-   the mean and contrast of neighbouring tiles (hence (2), try .no_tile_norm); colours that a lens shifts more at the
-   border than in the middle (hence grey puzzles and shifted channels); few permutations per image, so that the places
-   of its tiles can be memorised (hence a new one every epoch); centred objects, digits and clothes, where a tile gives
-   its place away by itself. Probe a middle block too: the last one has seen tiles only. */
+   Choosing S: out of all 9! permutations the authors keep adding the one that differs most, on average, from those
+   chosen already. Two of their 100 may then differ in only 2 places. We choose in the same way, but from a set in which
+   any two differ in at least 7 places: the 504 maps z -> (a z + b) / (c z + d) of the projective line over the field of
+   8 elements, whose 9 points are the tiles. With z -> z^2 as a further map there are 1512, any two of which differ in
+   at least 6. The mean distance is as large as the authors', 8.08 of 9 for 100. The seed decides which tile is which
+   point. Defaults: those of the paper and its code, except that the head and the channel shift are for small images,
+   the head has batch norm and the learning rate is ten times as large. A uniform guess has the loss ln P. Traps, all
+   shortcuts: lines that continue from tile to tile (hence the gaps: a tile must be smaller than its cell); the mean and
+   contrast of neighbouring tiles (hence (2), try .no_tile_norm); colours that a lens shifts more at the border than in
+   the middle (hence grey puzzles and shifted channels); few permutations per image, so that the places of its tiles can
+   be memorised (hence a new one every epoch); centred objects, digits and clothes, where a tile gives its place away by
+   itself. Probe a middle block too, because the last one has seen only tiles. */
 
 static const sslh_setting sslh_i_jigsaw_settings[] = {
     {SSLH_I_FIELD(sslh_jigsaw_desc, grid), SSLH_SETTING_INT, "3", "3 or 2"},
@@ -5782,11 +5791,11 @@ static const char sslh_i_jigsaw_training[] =
 static const char sslh_i_jigsaw_paper[] =
     "batch=256 optimizer=sgd lr=0.01 weight_decay=5e-4 schedule=steps milestones=0.2857:0.5714:0.8571 gamma=0.1";
 
-/* tiles: K = g g. set: index of the permutations (P,K), which are a state of the method's net, so that a checkpoint
-   holds what its classes mean. */
+/* tiles: K = g g. set: the number of the state of the method's net that holds the permutations (P,K); a checkpoint
+   stores it, so that the meaning of the classes is saved with the weights. */
 typedef struct sslh_i_jigsaw { sslh_jigsaw_desc d; sslh_recipe views; sslh_net *head; int tiles, set; } sslh_i_jigsaw;
 
-/* All products of some permutations of K tiles, one a row of group (size,K); there are size of them. */
+/* The group that some permutations of K tiles generate: all their products, one in each row of group (size,K). */
 SSLH_I_FN void sslh_i_jigsaw_group(const int8_t (*factor)[9], int factors, int tiles, int size, int8_t *group) {
     int n = 1, i, j, f, k;
     for (k = 0; k < tiles; k++) group[k] = (int8_t)k;
@@ -5799,9 +5808,9 @@ SSLH_I_FN void sslh_i_jigsaw_group(const int8_t (*factor)[9], int factors, int t
         }
 }
 
-/* (3): set (P,K). The candidates stand in an order that the seed gives, and their tiles have numbers that it gives. Of
-   those with the largest sum of distances to the permutations chosen so far the one is taken whose nearest is farthest,
-   and of these the first. */
+/* (3): set (P,K). The seed gives the order of the candidates and the numbers of their tiles. Next comes the candidate
+   with the largest sum of distances to the permutations chosen so far; among equals the one whose nearest chosen
+   permutation is farthest away, and then the first. */
 SSLH_I_FN void sslh_i_jigsaw_choose(sslh_ctx *c, int tiles, int count, int32_t *set) {
     static const int8_t four[2][9] = {{1, 0, 2, 3}, {1, 2, 3, 0}}; /* make all 24 orders of 4 tiles */
     /* Points 0 .. 7 are the polynomials over {0,1} modulo x^3 + x + 1, with coefficients as bits; 8 is infinity. The
@@ -5840,7 +5849,8 @@ SSLH_I_FN void sslh_i_jigsaw_choose(sslh_ctx *c, int tiles, int count, int32_t *
     sslh_i_free(c, order);
 }
 
-/* Mean and deviation of the data into the encoder: probes give it whole images in the scale that its tiles had. */
+/* Stores the mean and deviation of the data in the encoder, so that probes give it whole images on the scale
+   of tiles. */
 SSLH_I_FN void sslh_i_jigsaw_prepare(sslh_method *m, sslh_data data) {
     sslh_recipe unused = sslh_recipe_none();
     sslh_i_normalise_by_data(&unused, m->encoder, data);
@@ -5867,15 +5877,15 @@ SSLH_I_FN int sslh_i_jigsaw_sides(sslh_method *m, const sslh_tensor *x, int *cel
     return !SSLH_I_BAD(m->ctx);
 }
 
-/* (1): tiles (N,K,t,t,C), not normalised, of x (N,H,W,C). Image n draws from streams[n]: 1, 2 the place of the grid,
-   3 grey or not, 4 projected or not, and from 16 + 16 k on the place of tile k in its cell, then those of its
-   channels. */
+/* (1): tiles (N,K,t,t,C), not normalised, of x (N,H,W,C). Image n draws from streams[n]: draws 1 and 2 are the place of
+   the grid, 3 decides on grey, 4 on projection; from 16 + 16 k on come the place of tile k in its cell and the shifts
+   of its channels. */
 SSLH_I_FN sslh_tensor *sslh_i_jigsaw_cut(sslh_method *m, sslh_tensor *x, const uint64_t *streams, int cell, int tile) {
     sslh_ctx *c = m->ctx;
     const sslh_i_jigsaw *s = (const sslh_i_jigsaw *)m->self;
     uint64_t seed = c->desc.seed;
     int N = x->shape[0], C = x->shape[3], K = s->tiles, g = s->d.grid, room = cell - tile, n, k, ch, i;
-    int apart = s->d.channel_shift > 0 && C >= 3, layers = apart ? C : 1; /* windows a tile */
+    int apart = s->d.channel_shift > 0 && C >= 3, layers = apart ? C : 1; /* windows per tile */
     sslh_tensor *at[4], *part[4];
     int *how = (int *)sslh_i_scratch(c, (size_t)N * sizeof *how); /* (N) */
     if (!how) return sslh_i_dummy(c);
@@ -5910,7 +5920,7 @@ SSLH_I_FN sslh_tensor *sslh_i_jigsaw_cut(sslh_method *m, sslh_tensor *x, const u
     return sslh_concat(c, part, C, 4);
 }
 
-/* (2), or with .no_tile_norm all tiles by the mean and deviation of the data: (N,K,t,t,C) */
+/* (2), or with .no_tile_norm the mean and deviation of the data for every tile: (N,K,t,t,C) */
 SSLH_I_FN sslh_tensor *sslh_i_jigsaw_normalise(sslh_method *m, sslh_tensor *x) {
     sslh_ctx *c = m->ctx;
     const sslh_i_jigsaw *s = (const sslh_i_jigsaw *)m->self;
@@ -5957,7 +5967,7 @@ SSLH_I_FN void sslh_i_jigsaw_views(sslh_method *m, const sslh_batch *batch, sslh
     sslh_view_add(out, "labels", label);                                     /* (N), classes 0 .. P-1 */
 }
 
-/* (5), before the softmax: tiles (N,K,t,t,C) -> (N,P). All tiles of a batch pass the encoder as one batch of N K. */
+/* (5), before the softmax: tiles (N,K,t,t,C) -> (N,P). The tiles pass through the encoder as one batch of N K. */
 SSLH_I_FN sslh_tensor *sslh_i_jigsaw_logits(sslh_method *m, sslh_tensor *x) {
     sslh_ctx *c = m->ctx;
     const sslh_i_jigsaw *s = (const sslh_i_jigsaw *)m->self;
@@ -5981,7 +5991,7 @@ SSLH_I_FN sslh_tensor *sslh_i_jigsaw_loss(sslh_method *m, const sslh_view_set *v
     return sslh_cross_entropy(m->ctx, logits, label); /* (6) */
 }
 
-/* Tiles (N,K,t,t,C) in the middle of cells of white, laid out as the grid: (N,g c,g c,C). */
+/* Tiles (N,K,t,t,C), each in the middle of a white cell of side c, laid out as the grid: (N,g c,g c,C). */
 SSLH_I_FN sslh_tensor *sslh_i_jigsaw_lay(sslh_ctx *c, sslh_tensor *x, int grid, int cell) {
     static const int order[6] = {0, 1, 3, 2, 4, 5}; /* N,g,g,c,c,C -> N,g,c,g,c,C */
     int n, axis, room, ch;
@@ -5992,8 +6002,8 @@ SSLH_I_FN sslh_tensor *sslh_i_jigsaw_lay(sslh_ctx *c, sslh_tensor *x, int grid, 
     return sslh_reshape(c, x, sslh_dim4(n, grid * cell, grid * cell, ch));
 }
 
-/* Place j of the solved picture gets the tile that the permutation pi believed in would have moved from there: the one
-   at place k with pi(k) = j. */
+/* pi is the predicted permutation. Place j of the solved picture gets the tile that pi would have moved away from
+   there: the one at place k with pi(k) = j. */
 SSLH_DEF void sslh_jigsaw_solve(sslh_method *m, sslh_tensor *x, uint64_t stream, sslh_tensor **puzzle,
                                 sslh_tensor **solved, float *right) {
     sslh_ctx *c = m ? m->ctx : NULL;
@@ -6047,7 +6057,7 @@ SSLH_DEF sslh_method sslh_jigsaw(sslh_ctx *c, sslh_net *encoder, sslh_jigsaw_des
     if (d.grid == 2 && d.permutations > 24)
         sslh_fail(c, SSLH_E_USAGE, "sslh_jigsaw: .permutations is %d, but 4 tiles (.grid 2) have 24", d.permutations);
     if (d.views) s.views = *d.views;
-    memset(s.views.mean, 0, sizeof s.views.mean); /* normalising is the method's affair */
+    memset(s.views.mean, 0, sizeof s.views.mean); /* the method normalises by itself */
     memset(s.views.std, 0, sizeof s.views.std);
     s.d = d;
     memset(&head, 0, sizeof head);
@@ -6083,7 +6093,7 @@ SSLH_I_FN sslh_method sslh_i_jigsaw_make(sslh_ctx *c, sslh_net *encoder, sslh_da
 /* Doersch, Gupta, Efros: "Unsupervised visual representation learning by context prediction", ICCV 2015.
 
    Learns from: two neighbouring patches of an image. To tell on which of the 8 sides of the first patch the second one
-   lay, the encoder, which sees each patch alone, has to recognise what they are patches of.
+   lies, the encoder, which sees each patch alone, has to recognise what they are patches of.
 
        x_0 .. x_8               patches on a 3 x 3 grid somewhere in the image, row by row, with gaps between them, each
                                 shifted a little at random                                                     (1)
@@ -6093,15 +6103,15 @@ SSLH_I_FN sslh_method sslh_i_jigsaw_make(sslh_ctx *c, sslh_net *encoder, sslh_da
        L = mean over images and the 8 neighbours i of x_4 of -log F_y( x_4, x_i ), y = 0 .. 7 the side,
            and of -log F_(7-y)( x_i, x_4 ), the same pair in the other order                                  (4)
 
-   Defaults: the released code for (2), with noise of half a grey level; for "paper" the training is OpenMMLab's,
-   because the authors' rate of 1e-5 is for more than a million steps; gap and jitter for small images, which three
-   patches of a quarter of the side then fill. The nine features serve all 16 pairs of an image. A uniform guess has the
-   loss ln 8 = 2.079.
-   Traps, all shortcuts: lines that continue from patch to patch (hence gap and jitter); lenses, which shift green
-   against magenta, more so towards the border of the image, so that colour gives the place away (hence one channel, or
-   with .projection x (1 - a a' / a'a), a = (-1,2,-1)); how coarse the pixels are (hence .pixelate); centred objects,
-   digits and faces, where a patch gives its place away by itself. Frozen features are better with .projection, because
-   an encoder trained on one channel at a time is given all three by a probe. Probe a middle block. */
+   Defaults: (2) follows the released code, with noise of half a grey level. Gap and jitter are for small images, which
+   three patches of a quarter of the side then fill. The training of "paper" is OpenMMLab's, because the authors' rate
+   of 1e-5 is meant for more than a million steps. The features of the nine patches serve all 16 pairs of an image. A
+   uniform guess has the loss ln 8 = 2.079. Traps, all shortcuts: lines that continue from patch to patch (hence gap and
+   jitter); lenses, which shift green against magenta, more so towards the border of the image, so that colour gives the
+   place away (hence one channel, or with .projection x (1 - a a' / a'a), a = (-1,2,-1)); how coarse the pixels are
+   (hence .pixelate); centred objects, digits and faces, where a patch gives its place away by itself. Frozen features
+   are better with .projection, because otherwise a probe gives three channels to an encoder that was trained on one at
+   a time. Probe a middle block. */
 
 static const sslh_setting sslh_i_context_settings[] = {
     {SSLH_I_FIELD(sslh_context_desc, patch), SSLH_SETTING_INT, "auto", "1 to 4096"},
@@ -6125,7 +6135,8 @@ static const char sslh_i_context_paper[] =
 
 typedef struct sslh_i_context_self { sslh_context_desc d; sslh_recipe views; sslh_net *head; } sslh_i_context_self;
 
-/* Mean and deviation of the data, for probes: patches of mean 0 and mean square 1 have the scale of such images. */
+/* Stores the mean and deviation of the data for probes: images normalised by them are on the scale of the patches,
+   which have mean 0 and mean square 1. */
 SSLH_I_FN void sslh_i_context_prepare(sslh_method *m, sslh_data data) {
     sslh_recipe unused = sslh_recipe_none();
     sslh_i_normalise_by_data(&unused, m->encoder, data);
@@ -6140,8 +6151,9 @@ SSLH_I_FN void sslh_i_context_pixelate(sslh_ctx *c, sslh_real *x, int p, int cha
     for (i = 0; i < n; i++) x[i] = (sslh_real)work[i];
 }
 
-/* (1): patches (N,9,p,p,C) of x (N,H,W,C) in [0,1]. Image n draws from streams[n]: 0, 1 the place of the grid, and from
-   16 + 8 i on, for patch i: 0, 1 its own place, 2 whether and 3 how much it is shrunk, 4 the channel that is kept. */
+/* (1): patches (N,9,p,p,C) of x (N,H,W,C) in [0,1]. Image n draws from streams[n]: draws 0 and 1 are the place of the
+   grid; for patch i, counted from 16 + 8 i, 0 and 1 are its shift, 2 decides whether and 3 how much it is shrunk, and 4
+   is the channel that is kept. */
 SSLH_I_FN sslh_tensor *sslh_i_context_cut(sslh_method *m, sslh_tensor *x, const uint64_t *streams) {
     sslh_ctx *c = m->ctx;
     const sslh_i_context_self *s = (const sslh_i_context_self *)m->self;
@@ -6152,7 +6164,7 @@ SSLH_I_FN sslh_tensor *sslh_i_context_cut(sslh_method *m, sslh_tensor *x, const 
     if (SSLH_I_BAD(c)) return x;
     N = x->shape[0], H = x->shape[1], W = x->shape[2], C = x->shape[3];
     p = s->d.patch ? s->d.patch : image ? image : SSLH_I_MIN(H, W) / 4;
-    gap = (int)(s->d.gap * (float)p + 1e-3f);       /* whole pixels; what is given as 1/3 of 9 is 3 */
+    gap = (int)(s->d.gap * (float)p + 1e-3f);       /* whole pixels; 0.3333 of 9 is 3 */
     jitter = (int)(s->d.jitter * (float)p + 1e-3f);
     need = 3 * p + 2 * gap + 2 * jitter;
     if (image && p != image)
@@ -6183,7 +6195,7 @@ SSLH_I_FN sslh_tensor *sslh_i_context_cut(sslh_method *m, sslh_tensor *x, const 
     x = sslh_crop(c, x, at, p, p);
     if (SSLH_I_BAD(c) || p * p <= 100 || !(s->d.pixelate > 0)) return x;
     work = (float *)sslh_i_scratch(c, 2 * (size_t)p * (size_t)p * (size_t)C * sizeof *work);
-    for (i = 0; i < 9 * N && work; i++) { /* to 100 pixels at the least */
+    for (i = 0; i < 9 * N && work; i++) { /* shrunk to 100 pixels or more */
         uint64_t stream = streams[i / 9], draw = (uint64_t)(16 + 8 * (i % 9));
         if (!(sslh_random_uniform(seed, stream, draw + 2) < s->d.pixelate)) continue;
         sslh_i_context_pixelate(c, x->data + (size_t)i * (size_t)(p * p * C), p, C,
@@ -6193,7 +6205,7 @@ SSLH_I_FN sslh_tensor *sslh_i_context_cut(sslh_method *m, sslh_tensor *x, const 
     return x;
 }
 
-/* (2): x (N,9,p,p,C) -> (9N,p,p,C). The noise is that of draw 1024 and later. */
+/* (2): x (N,9,p,p,C) -> (9N,p,p,C). The noise takes the draws from 1024 on. */
 SSLH_I_FN sslh_tensor *sslh_i_context_colour(sslh_method *m, sslh_tensor *x, const uint64_t *streams) {
     sslh_ctx *c = m->ctx;
     const sslh_i_context_self *s = (const sslh_i_context_self *)m->self;
@@ -6213,7 +6225,7 @@ SSLH_I_FN sslh_tensor *sslh_i_context_colour(sslh_method *m, sslh_tensor *x, con
     for (i = 0; i < rows && C >= 3 && !SSLH_I_BAD(c); i++) {
         int n = x->shape[1] * x->shape[2];
         for (j = 0; j < n && how[i] >= SSLH_I_CHANNEL; j++)
-            for (ch = 0; ch < 3; ch++) { /* +-1/2 of 255 */
+            for (ch = 0; ch < 3; ch++) { /* +-1/2 of a grey level */
                 uint64_t draw = 1024 + (uint64_t)(i % 9 * n + j) * 4 + (uint64_t)ch;
                 if (ch == how[i] - SSLH_I_CHANNEL) continue;
                 x->data[((size_t)i * (size_t)n + (size_t)j) * (size_t)C + (size_t)ch] =
@@ -6221,7 +6233,7 @@ SSLH_I_FN sslh_tensor *sslh_i_context_colour(sslh_method *m, sslh_tensor *x, con
             }
     }
     sslh_i_unscratch(c, how);
-    return sslh_standardize(c, x, places | SSLH_AXIS(3), 0.0f); /* the mean is 0 already, but for that of the noise */
+    return sslh_standardize(c, x, places | SSLH_AXIS(3), 0.0f); /* the mean is 0 already, apart from the noise's */
 }
 
 SSLH_I_FN void sslh_i_context_views(sslh_method *m, const sslh_batch *batch, sslh_view_set *out) {
@@ -6237,7 +6249,7 @@ SSLH_I_FN void sslh_i_context_views(sslh_method *m, const sslh_batch *batch, ssl
     sslh_view_add(out, "patches", x); /* (9N,p,p,C): rows 9 n .. 9 n + 8 are image n */
 }
 
-/* One pass of the encoder for all patches; the pairs are made of its features. */
+/* All patches pass through the encoder once; the pairs are formed from their features. */
 SSLH_I_FN sslh_tensor *sslh_i_context_loss(sslh_method *m, const sslh_view_set *v, int phase) {
     sslh_ctx *c = m->ctx;
     const sslh_i_context_self *s = (const sslh_i_context_self *)m->self;
@@ -6250,7 +6262,7 @@ SSLH_I_FN sslh_tensor *sslh_i_context_loss(sslh_method *m, const sslh_view_set *
     x = sslh_i_pool_features(c, sslh_forward_ex(m->encoder, sslh_view_get(v, "patches"), f)); /* f(x_i): (9N,D) */
     if (SSLH_I_BAD(c)) return x;
     n = x->shape[0] / 9;
-    label = sslh_i_new(c, "sslh_context", SSLH_I32, sslh_dim1(n * pairs)); /* (N J), J = 16 pairs */
+    label = sslh_i_new(c, "sslh_context", SSLH_I32, sslh_dim1(n * pairs)); /* (N J), J = 16 pairs (or 8) */
     for (k = 0; k < 2; k++) index[k] = sslh_i_new(c, "sslh_context", SSLH_I32, sslh_dim2(n, pairs)); /* (N,J) */
     if (SSLH_I_BAD(c)) return sslh_i_dummy(c);
     for (i = 0; i < n * pairs; i++) {
@@ -6277,7 +6289,7 @@ SSLH_DEF sslh_method sslh_context(sslh_ctx *c, sslh_net *encoder, sslh_context_d
     sslh_i_resolve(c, "sslh_context", sslh_i_context_settings, SSLH_I_LENGTH(sslh_i_context_settings), &d);
     sslh_i_check_encoder(c, "sslh_context", encoder, -1);
     if (d.views) s.views = *d.views;
-    memset(s.views.mean, 0, sizeof s.views.mean); /* normalising is the method's affair */
+    memset(s.views.mean, 0, sizeof s.views.mean); /* the method normalises by itself */
     memset(s.views.std, 0, sizeof s.views.std);
     s.d = d;
     memset(&head, 0, sizeof head);
@@ -6307,30 +6319,31 @@ SSLH_I_FN sslh_method sslh_i_context_make(sslh_ctx *c, sslh_net *encoder, sslh_d
 #if SSLH_WITH_INPAINTING
 /* Pathak, Krahenbuhl, Donahue, Darrell, Efros: "Context encoders: feature learning by inpainting", CVPR 2016.
 
-   Learns from: images with a hole. To paint what is missing the encoder has to recognise what stands around it.
+   Learns from: images with a hole. To paint what is missing, the encoder has to recognise what is around it.
 
        M     = 1 in the hole, 0 elsewhere; R = 1 in the ring of .overlap pixels around it                 (1)
        u     = (1-M) (x - mean) / std          the hole has the mean colour of the data, which is 0 here  (2)
-       y     = g(f(u)), in [-1,1]              encoder f, decoder g; t = 2x - 1 is what should come out   (3)
+       y     = g(f(u)), in [-1,1]              encoder f, decoder g; t = 2x - 1 is the target             (3)
        L_rec = sum of (M + r R) (y - t)^2 / number of values in M and R, r = .ring_weight                 (4)
-       D(z)  = logit that z, a hole's content with nothing around it, is real; s the sigmoid
-       L_D   = mean over images of -log s(D(t in M)) - log(1 - s(D(y in M)))       moves D alone          (5)
-       L     = (1-a) L_rec + a mean over images of -log s(D(y in M)), a = .adversarial  moves f and g     (6)
+       D     = logit that the content of a hole, without its surroundings, is real; s the sigmoid
+       L_D   = mean over images of -log s(D(t in M)) - log(1 - s(D(y in M)))       updates D only         (5)
+       L     = (1-a) L_rec + a mean over images of -log s(D(y in M)), a = .adversarial  updates f and g   (6)
        x'    = M (y+1)/2 + (1-M) x             the image with its hole filled                             (7)
 
-   A step has two phases, (5) and then (6); without .adversarial it has one, L = L_rec. With .channelwise each channel z
-   of f(u), n x n places as one vector, passes a matrix of its own before g, and a 1x1 convolution mixes the channels:
+   A step has two phases, (5) and then (6); without .adversarial it has one, L = L_rec. With .channelwise each
+   channel z_c of f(u), n x n places as one vector, is multiplied by its own matrix before g, and a 1x1 convolution
+   mixes the channels:
 
        z_c  <- A_c z_c                         m channels: m n^4 weights where a full layer has m^2 n^4   (8)
 
-   Defaults: the paper's for features, regions of any shape and no discriminator; its decoder, half as wide, and the
-   released code's optimiser. A rectangle in the middle with a = 0.001 gives its pictures. L2 alone paints the mean of
-   all that could stand there, which is blurred; blur gives a picture away to the discriminator. When it cannot tell,
-   (5) is 2 ln 2 = 1.386.
-   Traps: a rectangle always in the middle teaches to continue its borders, little of things. A discriminator that saw
-   the surroundings would win by looking at the seam; real and painted holes go through it one after the other, each
-   batch with its own statistics. A hole filled with another colour than the mean of the normalisation is an edge of its
-   own. Batch norm learns its running statistics on images with holes and is probed on images without. */
+   Defaults: those of the paper for features, which are regions of any shape and no discriminator; its decoder, half as
+   wide, and the optimiser of the released code. For the paper's pictures take a rectangle in the middle and a = 0.001.
+   L2 alone paints the mean of everything that could be in the hole, which is blurred, and the discriminator recognises
+   blur. When it cannot tell painted from real, (5) is 2 ln 2 = 1.386. Traps: a rectangle always in the middle teaches
+   the encoder to continue the lines at its border but little about objects. A discriminator that saw the surroundings
+   would win by looking at the seam. Real and painted holes go through it one after the other, so that each batch has
+   its own batch statistics. A hole of any colour but the mean that the normalisation subtracts adds edges of its own.
+   Batch norm collects its running statistics on images with holes, but is probed on images without. */
 
 static const sslh_setting sslh_i_inpainting_settings[] = {
     {SSLH_I_FIELD(sslh_inpainting_desc, hole), SSLH_SETTING_INT, "2", "1 to 4"},
@@ -6351,15 +6364,15 @@ static const char sslh_i_inpainting_paper[] = "";
 /* .hole */
 enum { SSLH_I_HOLE_MIDDLE = 1, SSLH_I_HOLE_REGION, SSLH_I_HOLE_BLOCKS, SSLH_I_HOLE_PIXELS };
 
-/* The decoder's settings: side n of the maps for (8) or 0, and its way from the encoder's map to the image. */
+/* The decoder's settings: side n of the maps for (8), or 0, and the layers from the encoder's map to the image. */
 typedef struct sslh_i_inpainting_net { int side; sslh_i_doublings up; } sslh_i_inpainting_net;
 typedef struct sslh_i_inpainting { sslh_inpainting_desc d; sslh_recipe views; sslh_net *decoder, *discriminator;
     } sslh_i_inpainting;
 
 /* --- decoder and discriminator ------------------------------------------------------------------------------------ */
 
-/* (8): z (N,n,n,m), weight (m,n n,n n), a row for each place that comes out -> (N,n,n,m). Channels become the axis of
-   matrices, so that it is one product with a matrix for each. */
+/* (8): z (N,n,n,m), weight (m,n n,n n) with a row for each output place -> (N,n,n,m). The channels become the first
+   axis, so that one batched product multiplies each channel by its own matrix. */
 SSLH_I_FN sslh_tensor *sslh_i_inpainting_channelwise(sslh_ctx *c, sslh_tensor *z, sslh_tensor *weight) {
     static const int there[3] = {2, 0, 1}, back[3] = {1, 2, 0};
     sslh_shape shape = sslh_shape_of(z);
@@ -6381,8 +6394,8 @@ SSLH_I_FN sslh_tensor *sslh_i_inpainting_decoder(sslh_net *net, sslh_tensor *x, 
     return sslh_i_doublings_run(net, s->side ? 7 : 0, x, &s->up);
 }
 
-/* Its convolutions have no biases, and weights of N(0, 0.02), as released; the matrices of (8) keep the size of what
-   they get. */
+/* Its convolutions have no biases and weights from N(0, 0.02), as in the released code; the matrices of (8) start at
+   the scale that keeps the size of their input. */
 SSLH_I_FN sslh_net *sslh_i_inpainting_decoder_new(sslh_ctx *c, const sslh_i_inpainting_net *s) {
     sslh_net_desc d;
     sslh_net *net;
@@ -6404,13 +6417,13 @@ SSLH_I_FN sslh_net *sslh_i_inpainting_decoder_new(sslh_ctx *c, const sslh_i_inpa
     return net;
 }
 
-/* D: (N,H,W,C) -> logits (N,1). Three convolutions halve the sides, and a linear layer judges the average of the
-   places, so that it takes holes of every size. */
+/* D: (N,H,W,C) -> logits (N,1). Three convolutions halve the sides; then a linear layer takes the average over the
+   places, so that holes of every size fit. */
 SSLH_I_FN sslh_tensor *sslh_i_inpainting_discriminator(sslh_net *net, sslh_tensor *x, const void *self) {
     sslh_ctx *c = sslh_net_ctx(net);
     const sslh_conv_desc conv = sslh_i_halving();
     (void)self;
-    x = sslh_leaky_relu(c, sslh_layer_conv(net, 0, x, 1, conv), SSLH_I_R(0.2)); /* no batch norm on what it judges */
+    x = sslh_leaky_relu(c, sslh_layer_conv(net, 0, x, 1, conv), SSLH_I_R(0.2)); /* no batch norm here */
     x = sslh_layer_batch_norm(net, 2, sslh_layer_conv(net, 1, x, 1, conv), NULL, 0, SSLH_LINEAR);
     x = sslh_leaky_relu(c, x, SSLH_I_R(0.2));
     x = sslh_layer_batch_norm(net, 8, sslh_layer_conv(net, 7, x, 1, conv), NULL, 0, SSLH_LINEAR);
@@ -6434,13 +6447,13 @@ SSLH_I_FN sslh_net *sslh_i_inpainting_discriminator_new(sslh_ctx *c, int channel
     sslh_param_new(net, "conv3.weight", sslh_dim4(4 * width, 4, 4, 2 * width), SSLH_INIT_NORMAL, 0.02f);
     sslh_layer_batch_norm_new(net, "bn3", 4 * width, 0);
     sslh_param_new(net, "fc.weight", sslh_dim2(1, 4 * width), SSLH_INIT_NORMAL, 0.02f);
-    sslh_param_set_matching(net, "", its); /* group 1: what phase 0 moves */
+    sslh_param_set_matching(net, "", its); /* group 1: what phase 0 updates */
     return net;
 }
 
 /* --- holes -------------------------------------------------------------------------------------------------------- */
 
-/* The rectangle in the middle of H x W: top, left, height, width. Its sides have a share of sqrt(area). */
+/* The rectangle in the middle of H x W: top, left, height, width. Each side is sqrt(area) times the image's. */
 SSLH_I_FN void sslh_i_inpainting_box(const sslh_inpainting_desc *d, int H, int W, int box[4]) {
     float share = sslh_i_sqrtf(d->area);
     box[2] = SSLH_I_MAX((int)(share * (float)H + 0.5f), 1);
@@ -6449,7 +6462,7 @@ SSLH_I_FN void sslh_i_inpainting_box(const sslh_inpainting_desc *d, int H, int W
     box[1] = (W - box[3]) / 2;
 }
 
-/* Blocks of an eighth to three eighths of the sides, until a share of area is covered. */
+/* Blocks with sides of an eighth to three eighths of the image's, added until a share of area is covered. */
 SSLH_I_FN void sslh_i_inpainting_blocks(uint64_t seed, uint64_t stream, float area, sslh_real *mask, int H, int W) {
     int want = SSLH_I_MAX((int)(area * (float)H * (float)W), 1), covered = 0, y, x;
     uint64_t draw = 0;
@@ -6469,8 +6482,8 @@ SSLH_I_FN void sslh_i_inpainting_blocks(uint64_t seed, uint64_t stream, float ar
     }
 }
 
-/* The places where smooth noise (H,W) is lowest, a share of 0.8 to 1.2 area of them: the threshold is found by halving
-   the interval that it lies in. */
+/* The places where smooth noise (H,W) is lowest, as many as share says, 0.8 to 1.2 times .area. The threshold is found
+   by bisection. */
 SSLH_I_FN void sslh_i_inpainting_region(float share, const sslh_real *noise, sslh_real *mask, size_t n) {
     sslh_real low = noise[0], high = noise[0];
     size_t want = (size_t)(share * (float)n), i;
@@ -6483,7 +6496,7 @@ SSLH_I_FN void sslh_i_inpainting_region(float share, const sslh_real *noise, ssl
         if (below > want) high = middle;
         else low = middle;
     }
-    for (i = 0; i < n; i++) mask[i] = noise[i] <= high; /* want and the next: never nothing */
+    for (i = 0; i < n; i++) mask[i] = noise[i] <= high; /* the first threshold above the share: never empty */
 }
 
 /* M of (1) for n images of H x W: (n,H,W,1). Image i draws from streams[i] alone. */
@@ -6523,7 +6536,7 @@ SSLH_I_FN sslh_tensor *sslh_i_inpainting_masks(sslh_ctx *c, const sslh_inpaintin
 
 /* --- the method --------------------------------------------------------------------------------------------------- */
 
-/* Mean and deviation of the data into the encoder, from where (2) takes them. */
+/* Stores the mean and deviation of the data in the encoder, where (2) reads them. */
 SSLH_I_FN void sslh_i_inpainting_prepare(sslh_method *m, sslh_data data) {
     sslh_recipe unused = sslh_recipe_none();
     sslh_i_normalise_by_data(&unused, m->encoder, data);
@@ -6568,7 +6581,7 @@ SSLH_I_FN sslh_tensor *sslh_i_inpainting_paint(sslh_method *m, sslh_tensor *x, s
                   ".channelwise is %d", h->shape[1], h->shape[2], H, W, s->d.channelwise);
         return sslh_i_dummy(c);
     }
-    y = sslh_forward(s->decoder, h); /* (3), as large as the image or, where a side was halved to a half, larger */
+    y = sslh_forward(s->decoder, h); /* (3), as large as the image or, where an odd side was halved, larger */
     if (SSLH_I_BAD(c)) return sslh_i_dummy(c);
     if (y->shape[1] < H || y->shape[2] < W) {
         sslh_fail(c, SSLH_E_SHAPE, "sslh_inpainting: of maps of %d x %d the decoder makes images of %d x %d, not of "
@@ -6578,8 +6591,8 @@ SSLH_I_FN sslh_tensor *sslh_i_inpainting_paint(sslh_method *m, sslh_tensor *x, s
     return sslh_slice(c, sslh_slice(c, y, 1, 0, H), 2, 0, W);
 }
 
-/* What D sees of z (N,H,W,C): a rectangle is cut out; of other holes everything around is 0, in real and painted ones
-   alike. */
+/* What D sees of z (N,H,W,C): the rectangle alone, cut out; for holes of other shapes everything around them is 0, in
+   real and painted images alike. */
 SSLH_I_FN sslh_tensor *sslh_i_inpainting_judge(sslh_method *m, sslh_tensor *z, sslh_tensor *mask) {
     sslh_ctx *c = m->ctx;
     const sslh_i_inpainting *s = (const sslh_i_inpainting *)m->self;
@@ -6598,7 +6611,8 @@ SSLH_I_FN sslh_tensor *sslh_i_inpainting_judge(sslh_method *m, sslh_tensor *z, s
     return sslh_forward(s->discriminator, z); /* (N,1) */
 }
 
-/* (4) of y and t (N,H,W,C), mask (N,H,W,1); *psnr: that of the hole, of values in [0,1]. */
+/* (4) of y and t (N,H,W,C), mask (N,H,W,1). *psnr receives the peak signal-to-noise ratio in the hole, for values
+   in [0,1]. */
 SSLH_I_FN sslh_tensor *sslh_i_inpainting_error(sslh_method *m, sslh_tensor *y, sslh_tensor *t, sslh_tensor *mask,
                                                float *psnr) {
     sslh_ctx *c = m->ctx;
@@ -6617,13 +6631,14 @@ SSLH_I_FN sslh_tensor *sslh_i_inpainting_error(sslh_method *m, sslh_tensor *y, s
     error = sslh_square(c, sslh_sub(c, y, t)); /* (N,H,W,C) */
     values = C * sslh_item(sslh_sum(c, reach, SSLH_ALL, 0));
     hole = sslh_sum(c, sslh_mul(c, sslh_detach(c, error), mask), SSLH_ALL, 0);
-    /* 10 log10(1 / mean square), which a quarter of that in [-1,1] is; 100 dB at most */
+    /* 10 log10(1 / MSE), at most 100 dB; the MSE of values in [0,1] is a quarter of that in [-1,1] */
     hole = sslh_scale(c, hole, 0.25f / SSLH_I_MAX(C * sslh_item(sslh_sum(c, mask, SSLH_ALL, 0)), 1.0f));
     *psnr = -4.34294482f * sslh_item(sslh_log(c, sslh_clamp(c, hole, SSLH_I_R(1e-10), 4)));
     return sslh_scale(c, sslh_sum(c, sslh_mul(c, error, weight), SSLH_ALL, 0), 1 / SSLH_I_MAX(values, 1.0f));
 }
 
-/* f and g run in both phases, as D has moved in between; what they paint is the same, for only (6) moves them. */
+/* f and g run in both phases, in phase 0 without gradients. They paint the same both times, because only (6)
+   updates them. */
 SSLH_I_FN sslh_tensor *sslh_i_inpainting_loss(sslh_method *m, const sslh_view_set *v, int phase) {
     sslh_ctx *c = m->ctx;
     const sslh_i_inpainting *s = (const sslh_i_inpainting *)m->self;
@@ -6692,7 +6707,7 @@ SSLH_DEF sslh_tensor *sslh_inpaint(sslh_method *m, sslh_tensor *x, sslh_tensor *
     return y;
 }
 
-/* Width of the encoder's map and how often its side has to be doubled: found by running one blank image. */
+/* Width of the encoder's map and how often its sides have to be doubled, found by running one blank image. */
 SSLH_I_FN void sslh_i_inpainting_measure(sslh_ctx *c, sslh_net *encoder, const char *tap, sslh_i_inpainting_net *n) {
     sslh_net_info info = sslh_net_query(encoder);
     int side = info.image ? info.image : 64;
@@ -6734,7 +6749,7 @@ SSLH_DEF sslh_method sslh_inpainting(sslh_ctx *c, sslh_net *encoder, sslh_inpain
         m.phases = 2;
         m.groups[0] = 1u << 1; /* (5) */
         m.groups[1] = 1u << 0; /* (6) */
-        m.defaults.optimizer.group_lr[1] = 0.1f; /* as released: the generator's rate is ten times its own */
+        m.defaults.optimizer.group_lr[1] = 0.1f; /* as released: the decoder's learning rate is ten times D's */
     } else m.numbers[1].name = NULL; /* PSNR alone */
     m.prepare = sslh_i_inpainting_prepare;
     m.views = sslh_i_inpainting_views;
@@ -6754,11 +6769,11 @@ SSLH_I_FN sslh_method sslh_i_inpainting_make(sslh_ctx *c, sslh_net *encoder, ssl
 
 #if SSLH_WITH_COLORIZATION
 /* Zhang, Isola, Efros: "Colorful image colorization", ECCV 2016.
-   Both ways at once: the same authors: "Split-brain autoencoders: unsupervised learning by cross-channel prediction",
-   CVPR 2017.
+   Both directions at once: the same authors, "Split-brain autoencoders: unsupervised learning by cross-channel
+   prediction", CVPR 2017.
 
-   Learns from: the lightness of an image, from which its colours are to be told. Whoever knows what grass, sky and skin
-   look like without colour knows theirs; where nothing tells (is the car red or blue?) the answer is a distribution.
+   Learns from: the lightness of an image, from which its colours are predicted. To know the colours of grass, sky and
+   skin the encoder has to recognise them; where nothing tells (is the car red or blue?) the answer is a distribution.
 
        (L, a, b)                each pixel in CIE L*a*b*; the encoder f sees L, the colour (a,b) is the target    (1)
        y                        mean (a,b) over each cell of s x s pixels                                         (2)
@@ -6767,21 +6782,21 @@ SSLH_I_FN sslh_method sslh_i_inpainting_make(sslh_ctx *c, sslh_net *encoder, ssl
        p                        share of the data's cells whose nearest bin is q, smoothed by a Gaussian of width
                                 sigma over the bins
        w_q = 1 / ((1 - lambda) p_q + lambda / Q), scaled so that the sum of p_q w_q is 1                          (5)
-       z^ = softmax( h( f(L) ) )    h: convolutions on the encoder's map, brought to a place for each cell        (6)
-       L  = - mean over cells of w_q* sum_q z_q log z^_q,   q* the bin nearest to y                               (7)
+       z^ = softmax( h( f(L) ) )    h: convolutions on the encoder's map, resized to one place a cell        (6)
+       loss = - mean over cells of w_q* sum_q z_q log z^_q,   q* the bin nearest to y                             (7)
        y^ = sum_q c_q z^_q^(1/T) / sum_q z^_q^(1/T)         the annealed mean: T = 1 is dull, T near 0 blotchy    (8)
 
-   .reverse tells L from (a,b), with 21 bins of step 5 and all w = 1. .split_brain does both, each with an encoder of
-   its own that never sees what it is to tell; probes see the two features side by side, and thereby all of the image.
-   Defaults: the paper's sigma 5, lambda 1/2, T 0.38, and its cells of 4 pixels. Its table of 313 bins comes from a file
-   of the authors'; no rule over the colours of sRGB gives that number, and 8-bit sRGB reaches 261. Their code took 10
-   neighbours in (4). The authors trained for 450,000 steps.
-   A uniform guess has the loss ln 261 = 5.56. The second number compares y^ with grey: mean |y^ - y| over mean |y|.
-   Traps: rebalancing (5) makes colours lively and thereby the error larger, because a wrong lively colour is farther
-   off than grey; to compare errors take .lambda 1, which weighs all bins alike. L2 on (a,b) instead of (7) gives
-   grey-brown means. Images without colour count for nothing (no |a|, |b| above 5), a data set of them is an error. An
-   encoder that has seen L must be given L ever after: the method writes that into its preprocessing, which probes,
-   sslh_embed and files follow (.colour of sslh_preprocess). */
+   .reverse predicts L from (a,b), with 21 bins of step 5 and all w = 1. .split_brain does both, each with its own
+   encoder that never sees what it has to predict; probes see the features of the two side by side, and with them all of
+   the image. Defaults: the paper's sigma 5, lambda 1/2, T 0.38, and its cells of 4 pixels. Its table of 313 bins comes
+   from a file of the authors'; no rule over the colours of sRGB yields that number, and 8-bit sRGB reaches 261. Their
+   code used 10 neighbours in (4). The authors trained for 450,000 steps. A uniform guess has the loss ln 261 = 5.56.
+   The second number compares y^ with grey: mean |y^ - y| over mean |y|. Traps: the weights (5) make colours vivid and
+   thereby the error larger, because a wrong vivid colour is farther off than grey; to compare errors set .lambda 1,
+   which weights all bins alike. L2 on (a,b) instead of (7) predicts grey-brown means. Images without colour (no |a|,
+   |b| above 5) are left out of the loss; a data set that has no others is an error. An encoder trained on L must always
+   be given L: the method writes this into the encoder's preprocessing, which probes, sslh_embed and files follow
+   (.colour of sslh_preprocess). */
 
 static const sslh_setting sslh_i_colorization_settings[] = {
     {SSLH_I_FIELD(sslh_colorization_desc, reverse), SSLH_SETTING_FLAG, "0", "0 or 1"},
@@ -6801,13 +6816,13 @@ static const char sslh_i_colorization_training[] =
 static const char sslh_i_colorization_paper[] =
     "batch=40 optimizer=adam beta2=0.99 lr=3e-5 weight_decay=1e-3 schedule=constant";
 
-/* One way: from some channels of Lab to the others. */
+/* One direction: from some channels of Lab to the others. */
 typedef struct sslh_i_colour_way {
     sslh_net *encoder;
     int colour;               /* what the encoder is given, an sslh_colour */
-    int first, channels;      /* of Lab: what is told; 1, 2: (a,b); 0, 1: L */
+    int first, channels;      /* of Lab, what is predicted; 1, 2: (a,b); 0, 1: L */
     int bins;                 /* Q */
-    float bin[261][2];        /* their centres c_q; of L the first number */
+    float bin[261][2];        /* their centres c_q; for L only the first number */
     float sigma;
     int conv1, norm1, conv2, norm2, out; /* the head h: layers of m.net */
     int weight;               /* state of m.net: w (Q), all 0 until the first batch; -1: all are 1 */
@@ -6815,11 +6830,11 @@ typedef struct sslh_i_colour_way {
 typedef struct sslh_i_colorization { sslh_colorization_desc d; sslh_recipe views; int ways; sslh_i_colour_way way[2];
     char tap[32]; /* the inner result that the heads read; "": the output */ } sslh_i_colorization;
 
-/* L, a and b in units of about their deviation in photographs. */
+/* Mean and scale by which L, a and b are normalised; the scale is about their deviation in photographs. */
 static const float sslh_i_lab_mean[3] = {50, 0, 0}, sslh_i_lab_std[3] = {25, 15, 15};
 
-/* (3): row a of the grid holds b from the first to the last number, in steps of 10; a = -90 .. 100. Both ends were
-   found by counting all 16.7 million colours; tests/methods.c counts again. */
+/* (3): for each a = -90, -80 .. 100, the smallest and largest b in units of 10. Both were found by counting all 16.7
+   million colours; tests/methods.c counts them again. */
 SSLH_I_FN void sslh_i_colour_bins(sslh_i_colour_way *w, float sigma) {
     static const int8_t rows[20][2] = {{8, 8}, {4, 8}, {2, 9}, {0, 9}, {-2, 9}, {-3, 9}, {-4, 9}, {-4, 9}, {-5, 9},
                                        {-6, 9}, {-7, 8}, {-7, 8}, {-8, 8}, {-9, 8}, {-9, 7}, {-10, 7}, {-11, 7},
@@ -6832,7 +6847,7 @@ SSLH_I_FN void sslh_i_colour_bins(sslh_i_colour_way *w, float sigma) {
             w->bin[w->bins][1] = 10.0f * (float)b;
         }
     for (a = 0; a < 21 && w->channels == 1; a++) w->bin[w->bins++][0] = 5.0f * (float)a; /* of L */
-    w->sigma = w->channels == 2 ? sigma : sigma / 2; /* half a step */
+    w->sigma = w->channels == 2 ? sigma : sigma / 2; /* of the default 5, for half the step */
 }
 
 /* The bins nearest to y, the nearest first, and their squared distances. */
@@ -6889,8 +6904,8 @@ SSLH_I_FN sslh_tensor *sslh_i_colour_targets(sslh_ctx *c, const sslh_i_colorizat
     return z;
 }
 
-/* p_q, not yet smoothed: counts (Q) of the nearest bins over the data, of which about four million pixels, evenly
-   spread, are looked at. Returns 0 when there is no colour among them. */
+/* p_q before smoothing: how many cells of the data have bin q as their nearest, counts (Q). About four million pixels
+   are looked at, from images spread evenly over the data. Returns 0 when none of them has colour. */
 SSLH_I_FN int sslh_i_colour_count(sslh_ctx *c, const sslh_i_colorization *s, const sslh_i_colour_way *w,
                                      sslh_data data, double *count) {
     int64_t pixels = (int64_t)data.height * data.width, use = SSLH_I_MAX(4194304 / SSLH_I_MAX(pixels, 1), 256), i;
@@ -6916,8 +6931,8 @@ SSLH_I_FN int sslh_i_colour_count(sslh_ctx *c, const sslh_i_colorization *s, con
     return coloured;
 }
 
-/* (5) into the state, once: a run that is resumed has it from its checkpoint. data is the whole set that the batch
-   belongs to, also where training has a part of it. */
+/* Writes (5) into the state, once: a resumed run has it from its checkpoint. data is the whole set to which the batch
+   belongs, even where training uses only a part. */
 SSLH_I_FN void sslh_i_colour_weigh(sslh_method *m, sslh_i_colour_way *w, sslh_data data) {
     sslh_ctx *c = m->ctx;
     const sslh_i_colorization *s = (const sslh_i_colorization *)m->self;
@@ -6961,7 +6976,7 @@ SSLH_I_FN void sslh_i_colorization_prepare(sslh_method *m, sslh_data data) {
     sslh_preprocess p = sslh_get_preprocess(m->encoder);
     p.height = data.height;
     p.width = data.width;
-    p.channels = p.colour == SSLH_COLOUR_L || p.colour == SSLH_COLOUR_L_OF_3 ? 0 : data.channels; /* L: grey ones too */
+    p.channels = p.colour == SSLH_COLOUR_L || p.colour == SSLH_COLOUR_L_OF_3 ? 0 : data.channels; /* L: any channels */
     sslh_set_preprocess(m->encoder, p);
 }
 
@@ -6981,8 +6996,8 @@ SSLH_I_FN void sslh_i_colorization_views(sslh_method *m, const sslh_batch *batch
     sslh_view_add(out, "lab", sslh_i_to_lab(c, x)); /* (1): (N,H,W,3) */
 }
 
-/* What the encoder gives at its tap as a map (N,h,w,D): of tokens (N,T,D) those that are a square, without the class
-   token. */
+/* The encoder's tap as a map (N,h,w,D). Of tokens (N,T,D) these are the ones that form a square, without the
+   class token. */
 SSLH_I_FN sslh_tensor *sslh_i_colour_map(sslh_ctx *c, sslh_tensor *x) {
     int side = 1;
     if (SSLH_I_BAD(c) || x->ndim == 4) return x;
@@ -6996,8 +7011,8 @@ SSLH_I_FN sslh_tensor *sslh_i_colour_map(sslh_ctx *c, sslh_tensor *x) {
     return sslh_reshape(c, x, sslh_dim4(x->shape[0], side, side, x->shape[2]));
 }
 
-/* (6), before the softmax: lab (N,H,W,3) -> (N,H/s,W/s,Q). The map is filtered at its own size, resized to one place a
-   cell, and filtered again. */
+/* (6), before the softmax: lab (N,H,W,3) -> (N,H/s,W/s,Q). The map is convolved at its own size, resized to one place a
+   cell, and convolved again. */
 SSLH_I_FN sslh_tensor *sslh_i_colour_logits(sslh_method *m, const sslh_i_colour_way *w, sslh_tensor *lab) {
     sslh_ctx *c = m->ctx;
     const sslh_i_colorization *s = (const sslh_i_colorization *)m->self;
@@ -7033,7 +7048,7 @@ SSLH_I_FN sslh_tensor *sslh_i_colour_read(sslh_ctx *c, const sslh_i_colorization
     return sslh_linear(c, sslh_softmax(c, sslh_scale(c, logits, 1 / (sslh_real)s->d.temperature), -1), bin, NULL);
 }
 
-/* Mean distance of y^ from y over that of the one answer that needs no image: grey, or the mean lightness. */
+/* Mean distance of y^ from y, divided by that of the best constant answer: grey, or the mean lightness. */
 SSLH_I_FN float sslh_i_colour_error(sslh_ctx *c, const sslh_i_colour_way *w, const sslh_tensor *guess,
                                     const sslh_tensor *y) {
     double wrong = 0, dull = 0, mean = 0;
@@ -7102,7 +7117,7 @@ SSLH_DEF sslh_tensor *sslh_colorize(sslh_method *m, sslh_tensor *x) {
     sslh_no_grad(c, 1);
     lab = sslh_i_to_lab(c, x);                                                        /* (1): (N,H,W,3) */
     y = h == H && width == W ? lab : sslh_resize_bilinear(c, lab, h, width);
-    y = sslh_i_colour_read(c, s, w, sslh_i_colour_logits(m, w, y));                   /* (6), (8): a value a cell */
+    y = sslh_i_colour_read(c, s, w, sslh_i_colour_logits(m, w, y));                   /* (6), (8): one value a cell */
     y = sslh_resize_bilinear(c, y, H, W);                                             /* (N,H,W,2), or (N,H,W,1) */
     part[w->first == 0] = sslh_slice(c, lab, 3, w->first == 0, w->first == 0 ? 3 : 1); /* what the encoder saw */
     part[w->first != 0] = y;
@@ -7112,8 +7127,8 @@ SSLH_DEF sslh_tensor *sslh_colorize(sslh_method *m, sslh_tensor *x) {
     return SSLH_I_BAD(c) ? sslh_i_dummy(c) : y;
 }
 
-/* Two encoders side by side, for .split_brain: x (N,H,W,3), L, a and b -> the features of the one, which sees L, and of
-   the other, which sees (a,b), along the last axis. */
+/* Two encoders side by side, for .split_brain: x (N,H,W,3), L, a and b -> the features of the first, which sees L, and
+   of the second, which sees (a,b), joined along the last axis. */
 SSLH_I_FN sslh_tensor *sslh_i_split_brain_forward(sslh_net *net, sslh_tensor *x, const void *self) {
     sslh_ctx *c = sslh_net_ctx(net);
     sslh_tensor *half[2];
@@ -7150,7 +7165,7 @@ SSLH_I_FN sslh_net *sslh_i_split_brain(sslh_ctx *c, sslh_net *encoder) {
     return both;
 }
 
-/* What the encoder is given and what it tells; its head of m.net, whose layers are called name and a number. */
+/* Sets what the encoder sees and what it predicts, and makes its head: layers of m.net, name.conv1 to name.out. */
 SSLH_I_FN void sslh_i_colour_way_new(sslh_method *m, int i, int from_l, int colour, const char *name) {
     sslh_ctx *c = m->ctx;
     sslh_i_colorization *s = (sslh_i_colorization *)m->self;
@@ -7207,7 +7222,7 @@ SSLH_DEF sslh_method sslh_colorization(sslh_ctx *c, sslh_net *encoder, sslh_colo
                           "but colours need places", info.name);
         }
         if (d.views) s->views = *d.views;
-        memset(s->views.mean, 0, sizeof s->views.mean); /* normalising is the method's affair */
+        memset(s->views.mean, 0, sizeof s->views.mean); /* the method normalises by itself */
         memset(s->views.std, 0, sizeof s->views.std);
         s->ways = d.split_brain ? 2 : 1;
         s->d = d;
@@ -7220,7 +7235,7 @@ SSLH_DEF sslh_method sslh_colorization(sslh_ctx *c, sslh_net *encoder, sslh_colo
         sslh_i_colour_way_new(&m, 1, 0, SSLH_COLOUR_AB_OF_3, "head_l");
     } else if (d.reverse) sslh_i_colour_way_new(&m, 0, 0, wide ? SSLH_COLOUR_AB_OF_3 : SSLH_COLOUR_AB, "head");
     else sslh_i_colour_way_new(&m, 0, 1, wide ? SSLH_COLOUR_L_OF_3 : SSLH_COLOUR_L, "head");
-    if (!SSLH_I_BAD(c)) { /* from now on, so that a copy of the untrained encoder has it too */
+    if (!SSLH_I_BAD(c)) { /* already here, so that a copy of the untrained encoder has them too */
         sslh_preprocess p = sslh_get_preprocess(encoder);
         memcpy(p.mean, sslh_i_lab_mean, sizeof sslh_i_lab_mean);
         memcpy(p.std, sslh_i_lab_std, sizeof sslh_i_lab_std);
@@ -7250,27 +7265,28 @@ SSLH_I_FN sslh_method sslh_i_colorization_make(sslh_ctx *c, sslh_net *encoder, s
    Muller, Glorot, Bengio: "Contractive auto-encoders: explicit invariance during feature extraction", ICML 2011.
 
    Learns from: the images themselves, which must pass through a code of a few numbers. What many images have in common
-   need not be in the code, because the decoder can know it.
+   need not be in the code, because the decoder can learn it.
 
-       x~   = x + s noise, or x with a share of its values replaced by 0 or 1; without noise x        (1)
+       x~   = x + a N(0, 1), or x with a share a of its values replaced by 0 or 1, a = .amount; or x  (1)
        h    = f(x~)                     the code (D)                                                  (2)
-       y    = sigmoid(g(h)), or g(h)    the image rebuilt                                             (3)
-       R    = 1/2 sum over values of (x - y)^2, or - sum of x log y + (1-x) log(1-y)                  (4)
+       y    = sigmoid(g(h)), or g(h)    the reconstruction                                            (3)
+       R    = 1/2 sum over values of (x - y)^2, or - sum of (x log y + (1-x) log(1-y))                (4)
        KL   = sum over j of r log(r / r_j) + (1-r) log((1-r) / (1-r_j)), r_j = mean over images of h_j (5)
        J    = |dh/dx|^2 = sum over j of (h_j (1-h_j))^2 sum over i of W_ji^2 for h = sigmoid(W x + b) (6)
        L    = mean over images of R + sparse KL + contractive mean over images of J                   (7)
 
-   f: layers 784-64-32-16 with ReLU between them and a linear code, and g backwards; or convolutions with stride 2 and a
-   linear layer, and g with transposed ones. With tied weights layer i of g has the matrix of layer i of f, transposed.
-   Defaults: a textbook's net and training, 50 epochs of batches of 256 with Adam, for images in [0,1]; a sigmoid cannot
-   reach the pixels of images in [-1,1]. One layer, linear (.layers 1, .output 3), finds the plane of PCA and has its
-   error, the least of all linear ways (Bourlard & Kamp 1988, Baldi & Hornik 1989): the error to be compared with.
-   Traps: a code wider than the image, with neither noise nor penalty, learns to copy, and its error says nothing:
-   compare nearest neighbours. The textbook's net begins slowly and is above PCA's error after 2,000 steps, which 10,000
-   images make in 50 epochs. Squared errors can be compared only when the values were scaled alike; with noise they are
-   those of x and y, not of x~. (5) needs large batches, for r_j is a mean over one. J can be made small by a small W
-   and large weights of g, which is what tied weights forbid. (4) is a SUM over values: penalties taken from programs
-   that use the mean have to be multiplied by their number. */
+   f: layers 784-64-32-16 with ReLU between them and a linear code, g the same in reverse order; or convolutions with
+   stride 2 and a linear layer, reversed by a linear layer and transposed convolutions. With tied weights, layer i of g
+   has the matrix of layer i of f, transposed. Defaults: a textbook's net and training, 50 epochs of batches of 256 with
+   Adam, for images in [0,1]; a sigmoid cannot reach the pixels of images in [-1,1]. One linear layer (.layers 1,
+   .output 3) finds the subspace of PCA and has its error, the smallest of any linear map through the code (Bourlard &
+   Kamp 1988, Baldi & Hornik 1989). Compare other nets with it. Traps: a code wider than the image, with neither noise
+   nor penalty, learns to copy, and its error says nothing: compare nearest neighbours. The textbook's net learns slowly
+   at first; after 2,000 steps, which are 50 epochs of 10,000 images, its error is still above PCA's. Squared errors can
+   be compared only between equally scaled values; with noise they compare y with x, not with x~. (5) needs large
+   batches, because r_j is a mean over a batch. J can be made small by a small W that large weights of g make up for,
+   which tied weights prevent. (4) is a SUM over values: penalties from programs that use the mean have to be multiplied
+   by the number of values. */
 
 static const sslh_setting sslh_i_autoencoder_settings[] = {
     {SSLH_I_FIELD(sslh_autoencoder_desc, height), SSLH_SETTING_INT, "data", "1 to 4096"},
@@ -7298,7 +7314,7 @@ static const char sslh_i_autoencoder_paper[] = "";
 enum { SSLH_I_OUTPUT_SQUARED = 1, SSLH_I_OUTPUT_ENTROPY, SSLH_I_OUTPUT_LINEAR };
 enum { SSLH_I_NOISE_NONE, SSLH_I_NOISE_GAUSSIAN, SSLH_I_NOISE_SALT, SSLH_I_NOISE_MASK };
 
-/* What a file tells of the encoder: the fields that its forward function reads. */
+/* What a file stores about the encoder: the fields that its forward function reads. */
 static const sslh_i_setting sslh_i_autoencoder_encoder_settings[] = {
     {"height", offsetof(sslh_autoencoder_desc, height), SSLH_I_SET_INT},
     {"width", offsetof(sslh_autoencoder_desc, width), SSLH_I_SET_INT},
@@ -7311,7 +7327,7 @@ static const sslh_i_setting sslh_i_autoencoder_encoder_settings[] = {
     {"sigmoid_code", offsetof(sslh_autoencoder_desc, sigmoid_code), SSLH_I_SET_INT}, {NULL, 0, 0}};
 typedef struct sslh_i_autoencoder { sslh_autoencoder_desc d; sslh_net *decoder; } sslh_i_autoencoder;
 
-/* The descriptor as it will be used. Also for what a file tells of an encoder. */
+/* Fills in and checks the descriptor. Also for the encoder settings that a file stores. */
 SSLH_I_FN void sslh_i_autoencoder_resolve(sslh_ctx *c, sslh_autoencoder_desc *d) {
     if (!d->channels) d->channels = 1; /* grey images; sslh_i_autoencoder_make has asked the data */
     sslh_i_resolve(c, "sslh_autoencoder", sslh_i_autoencoder_settings, SSLH_I_LENGTH(sslh_i_autoencoder_settings), d);
@@ -7326,8 +7342,8 @@ SSLH_I_FN void sslh_i_autoencoder_resolve(sslh_ctx *c, sslh_autoencoder_desc *d)
 
 /* --- the two nets ------------------------------------------------------------------------------------------------- */
 
-/* Layer k of the encoder, counted from the image: convolutions first, then linear ones. The numbers that it takes from
-   (N,in) or, a convolution, channels, and those that it gives; both are the decoder's the other way round. */
+/* Layer k of the encoder, counted from the image, convolutions first: its numbers of inputs and outputs (of channels
+   for a convolution). The decoder has the same layers, with in and out exchanged. */
 SSLH_I_FN void sslh_i_autoencoder_layer(const sslh_autoencoder_desc *d, int k, int *in, int *out) {
     int last = d->convolutions + d->layers - 1, linear = k - d->convolutions;
     int H = d->height >> d->convolutions, W = d->width >> d->convolutions;
@@ -7346,14 +7362,14 @@ SSLH_I_FN sslh_tensor *sslh_i_autoencoder_encoder(sslh_net *net, sslh_tensor *x,
     conv.activation = SSLH_RELU;
     x = sslh_reshape(c, x, sslh_dim4(-1, d->height, d->width, d->channels));
     for (k = 0; k < d->convolutions; k++) x = sslh_layer_conv(net, 2 * k, x, 0, conv); /* (N,H/2,W/2,maps) .. */
-    x = sslh_reshape(c, x, sslh_dim2(SSLH_I_BAD(c) ? 1 : x->shape[0], -1)); /* (N,H W C) of the last map or the image */
+    x = sslh_reshape(c, x, sslh_dim2(SSLH_I_BAD(c) ? 1 : x->shape[0], -1)); /* the last map, or the image, as rows */
     for (; k < layers; k++)
         x = sslh_layer_linear(net, 2 * k, x, 0, k < layers - 1 ? SSLH_RELU : d->sigmoid_code ? SSLH_SIGMOID
                                                                                            : SSLH_LINEAR);
     return x;
 }
 
-/* Also for sslh_load_net. */
+/* Makes the encoder, also for sslh_load_net. */
 SSLH_I_FN sslh_net *sslh_i_autoencoder_encoder_new(sslh_ctx *c, sslh_autoencoder_desc d) {
     sslh_net_desc n;
     sslh_net *net;
@@ -7380,7 +7396,7 @@ SSLH_I_FN sslh_net *sslh_i_autoencoder_encoder_new(sslh_ctx *c, sslh_autoencoder
     return net;
 }
 
-/* The parameters of g: the layer that undoes fc2 is called fc2 too. Tied, only the biases are there. */
+/* The parameters of g: the layer that reverses fc2 is called fc2 too. With tied weights only the biases are here. */
 SSLH_I_FN sslh_net *sslh_i_autoencoder_decoder_new(sslh_ctx *c, const sslh_autoencoder_desc *d) {
     sslh_net_desc n;
     sslh_net *net;
@@ -7430,7 +7446,7 @@ SSLH_I_FN sslh_tensor *sslh_i_autoencoder_pixels(sslh_method *m, sslh_tensor *lo
 
 /* --- the method --------------------------------------------------------------------------------------------------- */
 
-/* (1) for x (N,H,W,C), image n from streams[n] alone. */
+/* (1) for x (N,H,W,C); the noise of image n depends on streams[n] alone. */
 SSLH_I_FN sslh_tensor *sslh_i_autoencoder_noise(sslh_ctx *c, const sslh_autoencoder_desc *d, const sslh_tensor *x,
                                                 const uint64_t *streams) {
     uint64_t seed = c->desc.seed;
@@ -7611,8 +7627,8 @@ SSLH_I_FN sslh_method sslh_i_autoencoder_make(sslh_ctx *c, sslh_net *encoder, ss
 /* Kingma, Welling: "Auto-encoding variational Bayes", ICLR 2014. Importance weights: Burda, Grosse, Salakhutdinov:
    "Importance weighted autoencoders", ICLR 2016. beta: Higgins et al.: "beta-VAE", ICLR 2017.
 
-   Learns from: the images themselves. The encoder gives a distribution over codes for each image; a code drawn from it
-   must let the decoder rebuild the image, and the distributions together must look like a standard normal.
+   Learns from: the images themselves. The encoder maps each image to a distribution over codes; a code drawn from it
+   must let the decoder rebuild the image, and all these distributions together must look like a standard normal one.
 
        q(z|x) = N(mu(x), diag(sigma^2(x))), log sigma^2 = logvar(x)                                   (1)
        z      = mu + sigma noise, noise ~ N(0, 1)    reparameterisation: gradients reach mu and sigma (2)
@@ -7625,16 +7641,16 @@ SSLH_I_FN sslh_method sslh_i_autoencoder_make(sslh_ctx *c, sslh_net *encoder, ss
               = -R + beta/2 sum over j of (noise_j^2 + logvar_j - z_j^2)                              (7)
        L_k    = -mean over images of log(1/k sum of w over k codes)             (Burda et al., IWAE)  (8)
 
-   On average (8) lies between (6) and -log p(x), the nearer to that the larger k. Its gradient is that of (7), codes
-   weighed by their share of the sum of w.
-   Defaults: pytorch/examples, which has these widths for MNIST, ReLU and PyTorch's Adam. Grey values serve as Bernoulli
-   targets unless .binarize draws from them. A decoder that makes every pixel 1/2 has R = 784 ln 2 = 543 nats on MNIST.
-   The IWAE paper: .layers 2, .hidden 200, .latent 50, tanh, .binarize, batches of 20.
-   Traps: R is a SUM over pixels: with a mean the KL term wins and the code is ignored; likelihoods can be compared only
-   when the images were made binary, or left grey, in the same way; KL at 0 is posterior collapse, hence it is the
-   second number. Values in [0,1] are far closer to their means than the default deviation of 1, so that (4) says little
-   beside (5) and few units become active: set .sigma or learn it. (4) is a density: it may be below 0, and pixels that
-   are the same in all images let a learned deviation shrink. With many codes (8) tells the encoder less and less. */
+   In expectation (8) lies between (6) and the mean of -log p(x), and approaches the latter as k grows. Its gradient is
+   that of -log w (7), with each code weighted by its share of the sum of w. Defaults: pytorch/examples, which has these
+   widths for MNIST, ReLU and PyTorch's Adam. Grey values serve as Bernoulli targets unless .binarize draws from them. A
+   decoder that makes every pixel 1/2 has R = 784 ln 2 = 543 nats on MNIST. The IWAE paper: .layers 2, .hidden 200,
+   .latent 50, tanh, .binarize, batches of 20. Traps: R is a SUM over pixels: with a mean instead, the KL term wins and
+   the code is ignored. Likelihoods can be compared only when the images were made binary, or left grey, in the same
+   way. KL near 0 is posterior collapse, so it is shown as the second number. Values in [0,1] are much closer to their
+   means than the default deviation of 1, so that (4) counts for little beside (5) and few units become active: set
+   .sigma or learn it. (4) is the log of a density, so it may be negative, and pixels that are the same in all images
+   let a learned deviation shrink. The more codes, the less the gradient of (8) tells the encoder. */
 
 static const sslh_setting sslh_i_vae_settings[] = {
     {SSLH_I_FIELD(sslh_vae_desc, height), SSLH_SETTING_INT, "data", "1 to 4096"},
@@ -7657,8 +7673,9 @@ static const sslh_setting sslh_i_vae_settings[] = {
 static const char sslh_i_vae_training[] = "batch=128 optimizer=adam lr=1e-3 schedule=constant warmup=0";
 static const char sslh_i_vae_paper[] = "";
 
-/* What the forward functions of both halves read: in = H W C and these, layers hidden ones of a width, the width of the
-   code, the convolutions and the maps of the first, the activation. Files of versions without layers have 0 of them. */
+/* What the forward functions of both halves read: in = H W C; the size of the image; `layers` hidden layers of width
+   `hidden`; width `latent` of the code; the number of convolutions and the maps of the first one; the activation. Files
+   of versions without layers have 0 there. */
 typedef struct sslh_i_vae_net {
     int in, height, width, channels, hidden, layers, latent, convolutions, maps;
     sslh_activation activation;
@@ -7674,25 +7691,26 @@ static const sslh_i_setting sslh_i_vae_encoder_settings[] = {
     {"convolutions", offsetof(sslh_i_vae_net, convolutions), SSLH_I_SET_INT},
     {"maps", offsetof(sslh_i_vae_net, maps), SSLH_I_SET_INT},
     {"activation", offsetof(sslh_i_vae_net, activation), SSLH_I_SET_ACTIVATION}, {NULL, 0, 0}};
-/* The method's own copy of the settings, defaults filled in; posterior: the two linear layers on a given encoder. */
+/* The method's own copy of the settings, defaults filled in; posterior: the two linear layers after a given encoder. */
 typedef struct sslh_i_vae { sslh_vae_desc d; sslh_net *decoder, *posterior; } sslh_i_vae;
 
 /* --- the nets ----------------------------------------------------------------------------------------------------- */
 
-/* The sides and channels of the smallest map: what the last convolution makes. Without one, of the image. */
+/* Sides and channels of the smallest map, the output of the last convolution; without convolutions those of
+   the image. */
 SSLH_I_FN sslh_shape sslh_i_vae_map(const sslh_i_vae_net *e) {
     int k = e->convolutions;
     return sslh_dim4(-1, e->height >> k, e->width >> k, k ? e->maps << (k - 1) : e->channels);
 }
-/* Its values. */
+/* The number of values of this map. */
 SSLH_I_FN int sslh_i_vae_values(const sslh_i_vae_net *e) {
     sslh_shape map = sslh_i_vae_map(e);
     return e->convolutions ? map.size[1] * map.size[2] * map.size[3] : e->in;
 }
 
-/* The linear layers whose parameters begin at index: h (N,D) -> mean (N,latent), and if the caller wants the tap
-   "posterior" mean and log-variance (N,2 latent). Without a tap only the mean is computed: what probes and sslh_embed
-   want. */
+/* The linear layers whose parameters begin at index: h (N,D) -> mean (N,latent), or, if the caller asks for the tap
+   "posterior", mean and log-variance (N,2 latent). Without a tap only the mean is computed, which is what probes and
+   sslh_embed need. */
 SSLH_I_FN sslh_tensor *sslh_i_vae_posterior(sslh_net *net, int index, sslh_tensor *h) {
     sslh_tensor *p[2], *both;
     p[0] = sslh_layer_linear(net, index, h, 0, SSLH_LINEAR); /* mu (N,latent) */
@@ -7721,13 +7739,13 @@ SSLH_I_FN sslh_tensor *sslh_i_vae_encoder(sslh_net *net, sslh_tensor *x, const v
     return sslh_i_vae_posterior(net, 2 * k, x);
 }
 
-/* The same on the features (N,D) of a given encoder. */
+/* The two linear layers on the features (N,D) of a given encoder. */
 SSLH_I_FN sslh_tensor *sslh_i_vae_head(sslh_net *net, sslh_tensor *h, const void *self) {
     (void)self;
     return sslh_i_vae_posterior(net, 0, h);
 }
 
-/* The hidden layers called name, name_2 ..; the first takes in numbers, the others hidden ones. */
+/* The hidden layers, called name, name_2 ..; the first has `in` inputs, the others e->hidden. */
 SSLH_I_FN void sslh_i_vae_hidden_new(sslh_net *net, const char *name, int in, const sslh_i_vae_net *e) {
     char text[32];
     int i;
@@ -7737,8 +7755,8 @@ SSLH_I_FN void sslh_i_vae_hidden_new(sslh_net *net, const char *name, int in, co
     }
 }
 
-/* Also for sslh_load_net, which knows it by name and settings. Linear layers start as PyTorch's, so that losses can be
-   compared with those of pytorch/examples. */
+/* Also for sslh_load_net, which knows this net by its name and settings. Linear layers are initialised as in PyTorch,
+   so that losses can be compared with those of pytorch/examples. */
 SSLH_I_FN sslh_net *sslh_i_vae_encoder_new(sslh_ctx *c, sslh_i_vae_net e) {
     static const char op[] = "sslh_vae";
     sslh_net_desc n;
@@ -7772,7 +7790,7 @@ SSLH_I_FN sslh_net *sslh_i_vae_encoder_new(sslh_ctx *c, sslh_i_vae_net e) {
     return net;
 }
 
-/* fc3 .., fc4, then .. conv2, conv1 transposed: (N,latent) -> (N,H W C), of Bernoulli pixels the logits. */
+/* fc3 .., fc4, then .. conv2, conv1 transposed: (N,latent) -> (N,H W C); for Bernoulli pixels these are logits. */
 SSLH_I_FN sslh_tensor *sslh_i_vae_decoder(sslh_net *net, sslh_tensor *z, const void *self) {
     const sslh_i_vae_net *s = (const sslh_i_vae_net *)self;
     sslh_ctx *c = sslh_net_ctx(net);
@@ -7809,7 +7827,7 @@ SSLH_I_FN sslh_net *sslh_i_vae_decoder_new(sslh_ctx *c, sslh_i_vae_net e, const 
     return net;
 }
 
-/* (1): images (N,H,W,C) -> mu, logvar (N,latent), the two halves of the tap: slices, which carry gradients back. */
+/* (1): images (N,H,W,C) -> mu, logvar (N,latent): slices of the tap, through which gradients flow back. */
 SSLH_DEF void sslh_vae_encode(sslh_method *m, sslh_tensor *x, sslh_tensor **mu, sslh_tensor **logvar) {
     const sslh_i_vae *s = (const sslh_i_vae *)sslh_i_self("sslh_vae_encode", m, "sslh_vae");
     sslh_forward_desc f;
@@ -7826,8 +7844,8 @@ SSLH_DEF void sslh_vae_encode(sslh_method *m, sslh_tensor *x, sslh_tensor **mu, 
     if (logvar) *logvar = sslh_slice(m->ctx, p, 1, s->d.latent, 2 * s->d.latent);
 }
 
-/* (N,latent) -> (N,H,W,C). The decoder ends in logits; the mean of a Bernoulli pixel is their sigmoid, that of a
-   Gaussian pixel the number itself. */
+/* (N,latent) -> (N,H,W,C). The decoder's output is a logit for a Bernoulli pixel, whose mean is the sigmoid, and the
+   mean itself for a Gaussian pixel. */
 SSLH_DEF sslh_tensor *sslh_vae_decode(sslh_method *m, sslh_tensor *z) {
     const sslh_i_vae *s = (const sslh_i_vae *)sslh_i_self("sslh_vae_decode", m, "sslh_vae");
     sslh_tensor *y;
@@ -7868,7 +7886,7 @@ SSLH_DEF sslh_tensor *sslh_vae_interpolate(sslh_method *m, sslh_tensor *a, sslh_
 
 /* --- the terms of the loss ---------------------------------------------------------------------------------------- */
 
-/* (5) for rows of mu, logvar (N,latent), from operations that read like the equation: t = (1 + logvar) - (mu^2 +
+/* (5) for rows of mu, logvar (N,latent), written in operations as the equation reads: t = (1 + logvar) - (mu^2 +
    e^logvar), summed over everything and divided by the number of rows, not of values. */
 SSLH_DEF sslh_tensor *sslh_gaussian_kl(sslh_ctx *c, sslh_tensor *mu, sslh_tensor *logvar) {
     sslh_tensor *t, *in[2];
@@ -7886,12 +7904,12 @@ SSLH_DEF sslh_tensor *sslh_gaussian_kl(sslh_ctx *c, sslh_tensor *mu, sslh_tensor
                       SSLH_I_R(-0.5) / (sslh_real)(mu->count / (size_t)mu->shape[mu->ndim - 1]));
 }
 
-/* The log of the deviation of a Gaussian pixel: one number, the parameter or the setting. */
+/* The log of the deviation of a Gaussian pixel, one number: the parameter or the setting. */
 SSLH_I_FN sslh_tensor *sslh_i_vae_log_sigma(sslh_ctx *c, const sslh_i_vae *s) {
     if (!s->d.learn_sigma) return sslh_scalar(c, sslh_i_log((sslh_real)s->d.sigma));
     return sslh_reshape(c, sslh_param(s->decoder, 2 * (s->d.layers + 1 + s->d.convolutions)), sslh_dim0());
 }
-/* (4) from half the squared errors of any shape, each a sum over an image. */
+/* (4) from half the squared errors, each summed over an image; error may have any shape. */
 SSLH_I_FN sslh_tensor *sslh_i_vae_gaussian(sslh_ctx *c, const sslh_i_vae *s, sslh_tensor *error) {
     sslh_tensor *log_sigma = sslh_i_vae_log_sigma(c, s);
     sslh_real values = (sslh_real)(s->d.height * s->d.width * s->d.channels);
@@ -7954,8 +7972,8 @@ SSLH_I_FN void sslh_i_vae_prepare(sslh_method *m, sslh_data data) {
     sslh_i_own_size(m, "sslh_vae", data, s->d.height, s->d.width, s->d.channels);
 }
 
-/* Each value of x (N,H,W,C) becomes 1 with the probability that it is, else 0; image n from streams[n] alone. NaN
-   stays. */
+/* Each value v of x (N,H,W,C) becomes 1 with probability v, else 0; the draws of image n come from streams[n] alone.
+   NaN stays NaN, so that it is found. */
 SSLH_I_FN sslh_tensor *sslh_i_vae_binary(sslh_ctx *c, const sslh_tensor *x, const uint64_t *streams) {
     sslh_tensor *y = SSLH_I_BAD(c) ? NULL : sslh_zeros(c, sslh_shape_of(x));
     size_t i, size;
@@ -7970,8 +7988,8 @@ SSLH_I_FN sslh_tensor *sslh_i_vae_binary(sslh_ctx *c, const sslh_tensor *x, cons
     }
     return y;
 }
-/* The images, binarized if the method does that. The index of image n in its data is index[n], or first + n if index is
-   NULL. view 0: those of an epoch, 1: those of evaluations. */
+/* The images, made binary if the method does that. Image n has the index index[n] in its data, or first + n if index is
+   NULL. view 0 is for training, where each epoch draws anew, 1 for evaluation. */
 SSLH_I_FN sslh_tensor *sslh_i_vae_images(sslh_method *m, sslh_tensor *x, int view, int epoch, const int32_t *index,
                                          int64_t first) {
     sslh_ctx *c = m->ctx;
@@ -7988,13 +8006,13 @@ SSLH_I_FN sslh_tensor *sslh_i_vae_images(sslh_method *m, sslh_tensor *x, int vie
     return x;
 }
 
-/* No augmentation: the target is the image itself. Pixels in [0,1] serve as Bernoulli means, or are drawn. */
+/* No augmentation: the target is the image itself. Pixels in [0,1] serve as Bernoulli means, or are drawn from them. */
 SSLH_I_FN void sslh_i_vae_views(sslh_method *m, const sslh_batch *batch, sslh_view_set *out) {
     sslh_tensor *x = sslh_batch_images(m->ctx, *batch); /* (N,H,W,C) in [0,1] */
     sslh_view_add(out, "images", sslh_i_vae_images(m, x, 0, batch->epoch, batch->index, 0));
 }
 
-/* (6) or (8). The noise of (2) comes from the context's stream: the same in a repeated and in a resumed run. */
+/* (6) or (8). The noise of (2) comes from the context's stream, so that a repeated or resumed run draws the same. */
 SSLH_I_FN sslh_tensor *sslh_i_vae_loss(sslh_method *m, const sslh_view_set *v, int phase) {
     sslh_ctx *c = m->ctx;
     const sslh_i_vae *s = (const sslh_i_vae *)m->self;
@@ -8014,7 +8032,7 @@ SSLH_I_FN sslh_tensor *sslh_i_vae_loss(sslh_method *m, const sslh_view_set *v, i
     return sslh_shift(c, sslh_neg(c, x), sslh_i_log((sslh_real)s->d.codes)); /* (8) */
 }
 
-/* On an encoder of its own when given is 0. */
+/* Makes the method on the given encoder, or on an encoder of its own when given is 0. */
 SSLH_I_FN sslh_method sslh_i_vae_new(sslh_ctx *c, const char *op, int given, sslh_net *encoder, sslh_vae_desc d) {
     sslh_i_vae s;
     sslh_i_vae_net e;
@@ -8063,7 +8081,7 @@ SSLH_DEF sslh_method sslh_vae_on(sslh_ctx *c, sslh_net *encoder, sslh_vae_desc d
 
 /* --- evaluation --------------------------------------------------------------------------------------------------- */
 
-/* Images at .. at + n - 1 of the data, as an evaluation sees them: (n,H,W,C) */
+/* Images at .. at + n - 1 of the data as an evaluation uses them: (n,H,W,C) */
 SSLH_I_FN sslh_tensor *sslh_i_vae_test(sslh_method *m, sslh_data data, int64_t at, int n) {
     return sslh_i_vae_images(m, sslh_i_data_tensor(m->ctx, data, at, n, NULL), 1, 0, NULL, at);
 }
@@ -8096,7 +8114,7 @@ SSLH_DEF sslh_vae_score sslh_vae_evaluate(sslh_method *m, sslh_data data) {
         sslh_tensor *x, *rt, *kt, *mu, *logvar;
         sslh_push(c); /* memory of one batch at a time */
         sslh_no_grad(c, 1);
-        c->stream += (uint64_t)at; /* other noise for every batch; sslh_pop puts the stream back */
+        c->stream += (uint64_t)at; /* new noise for every batch; sslh_pop restores the stream */
         x = sslh_i_vae_test(m, data, at, n);
         sslh_i_vae_terms(m, x, &rt, &kt);
         r += (double)sslh_item(rt) * n;
@@ -8133,8 +8151,8 @@ SSLH_DEF sslh_vae_score sslh_vae_evaluate(sslh_method *m, sslh_data data) {
     return score;
 }
 
-/* (8) with beta 1 for each of n images x (n,H,W,C): log of the mean of k weights into bound (n). Codes are drawn by
-   parts of so many that a part has at most SSLH_I_VAE_ROWS rows. */
+/* (8) with beta 1 for each of n images x (n,H,W,C): log of the mean of k weights into bound (n). The k codes are drawn
+   in parts, so that no more than SSLH_I_VAE_ROWS rows are decoded at a time. */
 #define SSLH_I_VAE_ROWS 1000
 SSLH_I_FN void sslh_i_vae_log_mean(sslh_method *m, sslh_tensor *x, int k, double *bound) {
     sslh_ctx *c = m->ctx;
@@ -8146,7 +8164,7 @@ SSLH_I_FN void sslh_i_vae_log_mean(sslh_method *m, sslh_tensor *x, int k, double
         sslh_tensor *sum; /* log of the sum of the part's weights (n) */
         sslh_push(c);
         sslh_no_grad(c, 1);
-        c->stream = stream + (uint64_t)done; /* other noise for every part */
+        c->stream = stream + (uint64_t)done; /* new noise for every part */
         sum = sslh_i_vae_weights(m, x, mu, logvar, SSLH_I_MIN(part, k - done), 1.0f);
         sum = sslh_logsumexp(c, sum, SSLH_AXIS(1), 0);
         for (i = 0; i < n && !SSLH_I_BAD(c); i++) {
@@ -8179,7 +8197,7 @@ SSLH_DEF sslh_vae_estimate sslh_vae_bound(sslh_method *m, sslh_data data, int co
         int n = (int)SSLH_I_MIN((int64_t)batch, data.count - at);
         sslh_push(c); /* memory of one batch at a time */
         sslh_no_grad(c, 1);
-        c->stream += (uint64_t)at * (uint64_t)codes; /* sslh_pop puts it back */
+        c->stream += (uint64_t)at * (uint64_t)codes; /* sslh_pop restores it */
         sslh_i_vae_log_mean(m, sslh_i_vae_test(m, data, at, n), codes, bound);
         for (i = 0; i < n && !SSLH_I_BAD(c); i++) {
             double b = bound[i], b2 = b * b;
@@ -8222,36 +8240,37 @@ SSLH_I_FN sslh_method sslh_i_vae_make(sslh_ctx *c, sslh_net *encoder, sslh_data 
    networks", ICML 2017; Lim, Ye: "Geometric GAN", arXiv 2017. Spectral normalisation: Miyato, Kataoka, Koyama, Yoshida:
    "Spectral normalization for generative adversarial networks", ICLR 2018.
 
-   Learns from: real images, and images that a generator makes up of noise. The discriminator has to tell them apart,
-   the generator to deceive it; what the discriminator has learnt to look at is the representation.
+   Learns from: real images, and images that a generator makes from noise. The discriminator has to tell them apart, the
+   generator has to deceive it; what the discriminator has learnt to look at is the representation.
 
        z   ~ N(0, 1)                         noise, .latent numbers for each image                    (1)
-       y   = G(z), t = 2x - 1                made up and real, both in [-1,1]                         (2)
-       D   = w . f(.) + b                    encoder f, one number: how real                          (3)
+       y   = G(z), t = 2x - 1                generated and real, both in [-1,1]                       (2)
+       D   = w . f(.) + b                    encoder f; one logit: how real                           (3)
        L_D = mean of -log s(D(t)) + mean of -log(1 - s(D(y)))       .loss 1 and 2, s the sigmoid      (4)
        L_G = mean of -log s(D(y))            .loss 1, which does not saturate                         (5)
-           = mean of log(1 - s(D(y)))        .loss 2, minimax: the game as it is written down         (6)
+           = mean of log(1 - s(D(y)))        .loss 2, minimax: the game as originally stated          (6)
        L_D = mean of max(0, 1 - D(t)) + mean of max(0, 1 + D(y)), L_G = - mean of D(y)     .loss 3    (7)
        L_D = mean of D(y) - mean of D(t),                         L_G = - mean of D(y)     .loss 4    (8)
-       A   <- a A + (1-a) G                  the average of G that samples come from, a = .average    (9)
+       A   <- a A + (1-a) G                  average of G, which makes the samples; a = .average      (9)
 
-   A step has two phases: L_D moves f, w and b alone, then L_G moves G alone; with .critic k the second comes in every
-   k-th step only. (8) needs a D whose slope is bounded: each weight matrix W of it (of a convolution, a row for each
-   output channel) is brought to spectral norm 1, by one step of the power iteration before each phase,
+   A step has two phases: L_D updates f, w and b only, then L_G updates G only; with .critic n the second phase takes
+   place only in every n-th step. (8) needs a D whose slope is bounded: before each phase, every weight matrix W of D
+   (for a convolution, with a row for each output channel) is divided by its spectral norm, which one step of the power
+   iteration estimates,
 
        v <- W'u / |W'u|,  u <- W v / |W v|,  sigma = u'W v,  W <- W / sigma                          (10)
-       dL/dW <- dL/dW - <dL/dW, W> u v'      which makes it the gradient of L(W / sigma)             (11)
+       dL/dW <- dL/dW - <dL/dW, W> u v'      which turns it into the gradient of L(W / sigma)        (11)
 
-   or, as Arjovsky et al. did, all its parameters are cut to [-.clip_at, .clip_at]. Miyato et al. keep a W that is not
-   divided and divide it in each pass; dividing the W that is kept gives the same function and the same direction, and
-   an encoder that works without knowing of it.
-   Defaults: DCGAN's nets, a quarter as wide, and training; (9) begins with a short memory, a = min(.average, (1+k) /
-   (10+k)) behind step k of the generator. A discriminator that cannot tell has 2 ln 2 = 1.386 in (4) and ln 2 in (5).
-   Traps: real and made-up images go through D one after the other, each batch with its own statistics; those that batch
-   norm keeps for later are of real images alone. Minimax stands still when D wins early, for (6) is flat there. The
-   losses say which player is ahead, not how good the images are: look at samples, or measure sslh_frechet. Samples that
-   look alike for different z (mode collapse) mean that G has found one answer. Batch norm undoes (10) and makes D's
-   verdict depend on the batch: with .loss 4 take an encoder without it. */
+   or, as in Arjovsky et al., all parameters of D are clipped to [-.clip_at, .clip_at]. Miyato et al. store W undivided
+   and divide it in each pass. Dividing the stored W yields the same function and the same direction of the gradient,
+   and the encoder needs no code for it. Defaults: DCGAN's nets, a quarter as wide, and its training. The average (9)
+   begins with a short memory, a = min(.average, (1+k) / (10+k)) after step k of the generator. A discriminator that
+   cannot tell has 2 ln 2 = 1.386 in (4) and ln 2 in (5). Traps: real and generated images go through D one after the
+   other, so that each batch has its own batch statistics; the running statistics that batch norm keeps are those of
+   real images alone. With minimax, learning stalls when D wins early, because (6) is flat there. The losses say which
+   player is ahead, not how good the images are: look at samples, or measure sslh_frechet. Samples that look alike for
+   different z (mode collapse) mean that G has found one answer that works. Batch norm undoes (10) and makes D's output
+   depend on the rest of the batch: with .loss 4 take an encoder without it. */
 
 static const sslh_setting sslh_i_gan_settings[] = {
     {SSLH_I_FIELD(sslh_gan_desc, height), SSLH_SETTING_INT, "data", "1 to 4096"},
@@ -8272,18 +8291,18 @@ static const char sslh_i_gan_paper[] = "";
 
 enum { SSLH_I_BOUND_NONE = 1, SSLH_I_BOUND_SPECTRAL, SSLH_I_BOUND_CLIP };        /* .bound */
 enum { SSLH_I_GENERATOR_CONV = 1, SSLH_I_GENERATOR_FLAT };                       /* .generator */
-enum { SSLH_I_GAN_ALL, SSLH_I_GAN_WEIGHTS, SSLH_I_GAN_STATISTICS };              /* what of a net is listed */
+enum { SSLH_I_GAN_ALL, SSLH_I_GAN_WEIGHTS, SSLH_I_GAN_STATISTICS };              /* which tensors of a net are listed */
 
-/* The generator's settings: z (latent) -> a map of height x width, or a hidden layer of so many values, .. -> image. */
+/* The generator's settings: z (latent) -> a map of height x width, or a layer of `hidden` values, .. -> image. */
 typedef struct sslh_i_gan_net { int latent, height, width, hidden; sslh_i_doublings up; } sslh_i_gan_net;
 typedef struct sslh_i_gan_list { sslh_tensor **t; int n; } sslh_i_gan_list;
 typedef struct sslh_i_gan {
     sslh_gan_desc d;
     sslh_net *generator, *average, *head; /* G, A; w and b */
-    int flat;                             /* the head reads all places of f's map, not their mean */
-    sslh_i_gan_list bound;                /* what .bound is about: weights of D, or all its parameters */
+    int flat;                             /* 1: the head reads all places of f's map, not their mean */
+    sslh_i_gan_list bound;                /* what .bound restricts: the weights of D, or all its parameters */
     sslh_i_gan_list kept;                 /* running statistics of f */
-    sslh_i_gan_list made, averaged;       /* those of G and of A */
+    sslh_i_gan_list made, averaged;       /* running statistics of G and of A */
     int u, v;                             /* states of m.net: the vectors of (10), one after the other */
 } sslh_i_gan;
 
@@ -8305,7 +8324,8 @@ SSLH_I_FN sslh_tensor *sslh_i_gan_generator(sslh_net *net, sslh_tensor *z, const
     return sslh_i_doublings_run(net, 6, z, &s->up);
 }
 
-/* Convolutional: sides are halved as long as they are even and at least 4 are left, and that is where it begins. */
+/* Convolutional: the generator starts from the size at which halving the image's sides stops, when one of them is odd
+   or fewer than 4 pixels would be left. */
 SSLH_I_FN sslh_net *sslh_i_gan_generator_new(sslh_ctx *c, const sslh_gan_desc *d) {
     const sslh_param_opts its = {1, 0, 0};
     sslh_i_gan_net s;
@@ -8339,7 +8359,7 @@ SSLH_I_FN sslh_net *sslh_i_gan_generator_new(sslh_ctx *c, const sslh_gan_desc *d
         if (s.up.times) sslh_layer_batch_norm_new(net, "bn0", s.up.in, 0);
         sslh_i_doublings_new(net, &s.up);
     }
-    sslh_param_set_matching(net, "", its); /* group 1: what phase 1 moves */
+    sslh_param_set_matching(net, "", its); /* group 1: what phase 1 updates */
     return net;
 }
 
@@ -8365,7 +8385,7 @@ SSLH_I_FN sslh_net *sslh_i_gan_head_new(sslh_ctx *c, int in) {
 
 /* --- the bound of D's slope, and running statistics --------------------------------------------------------------- */
 
-/* Adds the tensors of a net that what asks for. */
+/* Adds to list the tensors of a net that `what` selects. */
 SSLH_I_FN void sslh_i_gan_collect(sslh_ctx *c, sslh_i_gan_list *list, sslh_net *net, int what) {
     int i, n, is_param;
     sslh_tensor **all;
@@ -8389,7 +8409,7 @@ SSLH_I_FN void sslh_i_gan_collect(sslh_ctx *c, sslh_i_gan_list *list, sslh_net *
     list->t = all;
 }
 
-/* (10) for one W, as (O,K); u (O) and v (K) move with it. */
+/* (10) for one W, as (O,K); u (O) and v (K) are updated with it. */
 SSLH_I_FN void sslh_i_gan_power(sslh_ctx *c, sslh_tensor *weight, sslh_real *u, sslh_real *v) {
     int O = weight->shape[0], K = (int)(weight->count / (size_t)O), o;
     sslh_tensor *W = sslh_reshape(c, weight, sslh_dim2(O, K)), *x = sslh_zeros(c, sslh_dim2(1, O)), *y;
@@ -8398,12 +8418,12 @@ SSLH_I_FN void sslh_i_gan_power(sslh_ctx *c, sslh_tensor *weight, sslh_real *u, 
     if (SSLH_I_BAD(c)) return;
     memcpy(x->data, u, (size_t)O * sizeof *u);
     x = sslh_l2_normalize(c, sslh_matmul(c, x, W), 0); /* v: (1,K) */
-    y = sslh_matmul_ex(c, x, W, 0, 1); /* W v: (1,O), sigma long */
+    y = sslh_matmul_ex(c, x, W, 0, 1); /* W v: (1,O), of length sigma */
     if (SSLH_I_BAD(c)) return;
     sigma = sslh_i_sum_squares(c, y->data, y->count);
     root = sqrt((double)sigma);
     sigma = (sslh_real)root;
-    if (!(sigma > 0) || !(sigma - sigma == 0)) return; /* all zeros, or not finite: the loss will say it */
+    if (!(sigma > 0) || !(sigma - sigma == 0)) return; /* all zeros, or not finite, which the loss will report */
     memcpy(v, x->data, (size_t)K * sizeof *v);
     for (o = 0; o < O; o++) u[o] = y->data[o] / sigma;
     inverse = 1 / sigma;
@@ -8450,7 +8470,7 @@ SSLH_I_FN void sslh_i_gan_grads(sslh_method *m, int phase) {
         const sslh_tensor *w = s->bound.t[i];
         size_t O = (size_t)w->shape[0], K = w->count / O, o, k;
         if (w->grad) {
-            /* nearly 0 where a batch norm follows: a sum in double would show how the processor rounds */
+            /* nearly 0 before a batch norm, where a sum in double would depend on the processor's rounding */
             sslh_real inner = sslh_i_row_dot(m->ctx, w->grad, w->data, w->count);
             for (o = 0; o < O; o++) {
                 sslh_real factor = inner * u[o], *g = w->grad + o * K;
@@ -8465,7 +8485,7 @@ SSLH_I_FN void sslh_i_gan_grads(sslh_method *m, int phase) {
     }
 }
 
-/* (3) for images (N,H,W,C) in [-1,1]: (N,1). Made-up ones leave no trace in the statistics that f keeps. */
+/* (3) for images (N,H,W,C) in [-1,1]: (N,1). Generated images leave no trace in the running statistics of f. */
 SSLH_I_FN sslh_tensor *sslh_i_gan_judge(sslh_method *m, sslh_tensor *x, int made_up) {
     sslh_ctx *c = m->ctx;
     const sslh_i_gan *s = (const sslh_i_gan *)m->self;
@@ -8477,7 +8497,7 @@ SSLH_I_FN sslh_tensor *sslh_i_gan_judge(sslh_method *m, sslh_tensor *x, int made
     if (SSLH_I_BAD(c)) return sslh_i_dummy(c);
     for (i = 0, at = 0; i < n; at += s->kept.t[i++]->count)
         memcpy(before->data + at, s->kept.t[i]->data, s->kept.t[i]->count * sizeof *before->data);
-    x = sslh_forward(m->encoder, x); /* (N,D), (N,h,w,D) or (N,T,D) */
+    x = sslh_forward(m->encoder, x); /* (N,width), (N,h,w,width) or (N,T,width) */
     for (i = 0, at = 0; i < n; at += s->kept.t[i++]->count)
         memcpy(s->kept.t[i]->data, before->data + at, s->kept.t[i]->count * sizeof *before->data);
     if (SSLH_I_BAD(c)) return sslh_i_dummy(c);
@@ -8486,7 +8506,7 @@ SSLH_I_FN sslh_tensor *sslh_i_gan_judge(sslh_method *m, sslh_tensor *x, int made
 
 /* --- the method --------------------------------------------------------------------------------------------------- */
 
-/* Images are given to the encoder as (2) has them, later too. */
+/* Stores in the encoder that images are scaled to [-1,1] as in (2), also for later use. */
 SSLH_I_FN void sslh_i_gan_prepare(sslh_method *m, sslh_data data) {
     const sslh_gan_desc *d = &((const sslh_i_gan *)m->self)->d;
     sslh_preprocess p;
@@ -8506,14 +8526,14 @@ SSLH_I_FN void sslh_i_gan_views(sslh_method *m, const sslh_batch *batch, sslh_vi
     sslh_view_add(out, "noise", sslh_normal(c, sslh_dim2(batch->count, s->d.latent), 0, 1)); /* (N,latent) */
 }
 
-/* The share of logits (N,1) that are on the right side of 0. */
+/* The share of logits, real and fake (N,1), that are on the right side of 0. */
 SSLH_I_FN float sslh_i_gan_right(const sslh_tensor *real, const sslh_tensor *fake) {
     size_t i, right = 0;
     for (i = 0; i < real->count; i++) right += (size_t)(real->data[i] > 0) + (size_t)(fake->data[i] < 0);
     return (float)right / (float)(2 * real->count);
 }
 
-/* The noise of a step is the same in both phases; D has moved in between. */
+/* Both phases of a step use the same noise, but D has been updated in between. */
 SSLH_I_FN sslh_tensor *sslh_i_gan_loss(sslh_method *m, const sslh_view_set *v, int phase) {
     sslh_ctx *c = m->ctx;
     const sslh_i_gan *s = (const sslh_i_gan *)m->self;
@@ -8540,12 +8560,12 @@ SSLH_I_FN sslh_tensor *sslh_i_gan_loss(sslh_method *m, const sslh_view_set *v, i
     return loss;
 }
 
-/* (9), of the statistics too, so that they are those of the average. */
+/* (9), for the running statistics too, so that they fit the averaged weights. */
 SSLH_I_FN void sslh_i_gan_after(sslh_method *m) {
     const sslh_i_gan *s = (const sslh_i_gan *)m->self;
     float k = (float)(m->step / s->d.critic), a = SSLH_I_MIN(s->d.average, (1 + k) / (10 + k));
     int i;
-    if (m->phases < 2) { /* the last to have moved is D, and nothing may come after this step */
+    if (m->phases < 2) { /* D was updated last, and this may be the last step */
         sslh_i_gan_restrain(m);
         return;
     }
@@ -8554,7 +8574,7 @@ SSLH_I_FN void sslh_i_gan_after(sslh_method *m) {
         sslh_i_ema(m->ctx, s->averaged.t[i]->data, s->made.t[i]->data, s->made.t[i]->count, (sslh_real)a);
 }
 
-/* The vectors of (10); u begins anywhere. */
+/* The vectors of (10); u starts at random. */
 SSLH_I_FN void sslh_i_gan_spectral_new(sslh_method *m) {
     sslh_ctx *c = m->ctx;
     sslh_i_gan *s = (sslh_i_gan *)m->self;
@@ -8571,7 +8591,7 @@ SSLH_I_FN void sslh_i_gan_spectral_new(sslh_method *m) {
     if (!SSLH_I_BAD(c)) sslh_i_random_fill(c, sslh_next_stream(c), u->data, u->count, 1, 0, 1);
 }
 
-/* What is left open: sizes by the encoder, the rest by .loss and .generator. */
+/* Fills in what is left open: sizes from the encoder, the rest from .loss and .generator. */
 SSLH_I_FN void sslh_i_gan_resolve(sslh_ctx *c, sslh_net *encoder, sslh_gan_desc *d) {
     sslh_net_info info;
     if (!sslh_i_check_encoder(c, "sslh_gan", encoder, -1)) return;
@@ -8623,9 +8643,9 @@ SSLH_DEF sslh_method sslh_gan(sslh_ctx *c, sslh_net *encoder, sslh_gan_desc d) {
         sslh_child(m.net, "average", s.average);
         if (d.bound == SSLH_I_BOUND_SPECTRAL) sslh_i_gan_spectral_new(&m);
     }
-    if (d.loss == SSLH_WASSERSTEIN) m.numbers[2].name = NULL; /* 0 divides nothing */
+    if (d.loss == SSLH_WASSERSTEIN) m.numbers[2].name = NULL; /* 0 is no threshold here */
     m.phases = 2;
-    m.groups[0] = ~(1u << 1); /* D, in whatever groups its encoder is */
+    m.groups[0] = ~(1u << 1); /* D, whatever the groups of its encoder are */
     m.groups[1] = 1u << 1;
     m.prepare = sslh_i_gan_prepare;
     m.views = sslh_i_gan_views;
@@ -8700,8 +8720,8 @@ SSLH_I_FN sslh_method sslh_i_gan_make(sslh_ctx *c, sslh_net *encoder, sslh_data 
    itself is dropped.
    Defaults: the released code's head; SGD and t = 0.2, with which a run of minutes learns more than with LARS and t =
    0.5. "paper": its CIFAR-10 settings (for ImageNet it has a rate of 0.3, a decay of 1e-6 and t = 0.1), made for
-   hundreds of epochs. The head has batch norm after each layer, after the last one without shift. Pixels stay in [0,1].
-   ln(2N-1) is the loss when all embeddings are equal. With .decoupled (3) sums without j too.
+   hundreds of epochs. The head has batch norm after each layer, after the last one without a shift. Pixels stay in
+   [0,1]. ln(2N-1) is the loss when all embeddings are equal. With .decoupled the sum in (3) leaves out j as well.
    Traps: the sum in (3) has 2N-1 terms, not 2N; accumulating gradients over batches does not add negatives; without
    colour jitter the histogram of colours solves the task; images of one class in a batch are false negatives. */
 
@@ -8721,8 +8741,8 @@ static const char sslh_i_simclr_paper[] =
 
 typedef struct sslh_i_simclr { sslh_simclr_desc d; sslh_recipe views; sslh_net *head; } sslh_i_simclr;
 
-/* Values in [0,1], unless the encoder came with a mean and deviation: weights of others keep what they were made
-   for. */
+/* Pixels stay in [0,1], unless the encoder already has a mean and deviation: pretrained weights keep the normalisation
+   that they were trained with. */
 SSLH_I_FN void sslh_i_simclr_prepare(sslh_method *m, sslh_data data) {
     const sslh_i_simclr *s = (const sslh_i_simclr *)m->self;
     sslh_preprocess p;
@@ -8742,14 +8762,14 @@ SSLH_I_FN void sslh_i_simclr_views(sslh_method *m, const sslh_batch *batch, sslh
     sslh_view_add(out, "views", sslh_concat(m->ctx, x, 2, 0)); /* (2N,H,W,C): rows n and N+n are one image */
 }
 
-/* z stays un-normalised here: (2) divides by the norms inside the fused loss. */
+/* z is not normalised here, because the loss function itself divides by the norms as in (2). */
 SSLH_I_FN sslh_tensor *sslh_i_simclr_loss(sslh_method *m, const sslh_view_set *v, int phase) {
     sslh_ctx *c = m->ctx;
     const sslh_i_simclr *s = (const sslh_i_simclr *)m->self;
     sslh_tensor *z, *z0, *z1;
     int n;
     (void)phase;
-    /* Both views pass together, so that batch norm sees one batch of 2N ("global" batch norm). */
+    /* Both views pass through together, so that batch norm sees one batch of 2N ("global" batch norm). */
     /* (1): h (2N,D) -> z (2N,head_out) */
     z = sslh_i_project(c, m->encoder, s->head, sslh_view_get(v, "views"));
     if (SSLH_I_BAD(c)) return z;
@@ -8806,9 +8826,9 @@ SSLH_I_FN sslh_method sslh_i_simclr_make(sslh_ctx *c, sslh_net *encoder, sslh_da
    Version 2: Chen, Fan, Girshick, He: "Improved baselines with momentum contrastive learning", arXiv:2003.04297, 2020.
    Version 3: Chen, Xie, He: "An empirical study of training self-supervised vision transformers", ICCV 2021.
 
-   Learns from: two random views of each image, as SimCLR. One view is the query, the other one is its right answer, the
-   key. The wrong answers are keys of earlier batches, which a queue keeps, so that there can be many of them however
-   small the batch is. They stay comparable because the encoder that makes the keys moves slowly.
+   Learns from: two random views of each image, as in SimCLR. One view is the query, the other is its right answer, the
+   key. The wrong answers are keys of earlier batches, which a queue keeps, so that there can be many of them even with
+   a small batch. They stay comparable because the encoder that makes the keys changes slowly.
 
        q   = u( g(f(view 0)) )                       query; f encoder, g head, u(x) = x / |x|          (1)
        k   = u( g'(f'(view 1)) )                     key, by key encoder f' and head g'; no gradient   (2)
@@ -8817,23 +8837,23 @@ SSLH_I_FN sslh_method sslh_i_simclr_make(sslh_ctx *c, sslh_net *encoder, sslh_da
        theta' <- m theta' + (1-m) theta              all parameters of f' and g', after the update     (5)
 
    Version 2 has a head with a hidden layer, blurred views, t = 0.2 and a cosine schedule. Version 3 drops the queue:
-   the wrong answers are the keys of the other images of the batch, every view asks for the other, and a predictor p
-   stands behind the head of the query:
+   the wrong answers are the keys of the other images of the batch, each view is a query for the other, and the query
+   has a predictor p after its head:
 
        q   = u( p(g(f(view))) )                                                                        (6)
        L   = 2t [ mean of l(q_0; k_1) + mean of l(q_1; k_0) ],   m = 1 - (1-m_0) (1 + cos(pi T)) / 2   (7)
                                                      T: share of the run that is done
 
-   The papers apply (5) before the keys of the next batch are made; as f' starts as a copy of f, that is the same
-   sequence. Running statistics of batch norm are not averaged: each encoder has those of its own batches.
-   Defaults: the released code, for small images its CIFAR-10 recipe (queue of 4096, m = 0.99, split batch norm).
-   ln(K+1) is the loss of guessing among a query's own key and K keys of the queue; the first steps climb towards it,
-   because the queue starts as random vectors, which are too easy to tell from a key.
-   Traps: keys go into the queue after the loss, or a query finds its own key twice. Batch norm leaks which images share
-   a batch, and a query could find its key by that alone: the batch is normalised in groups (.split), and the images go
-   to the groups of the key encoder in another order than to those of the query encoder. A queue longer than the data
-   set holds other keys of the query's own image. m = 0 does not train. In version 3 of a transformer the patch
-   projection keeps its random values, without which the accuracy falls now and then (section 4.2 of the paper). */
+   The papers apply (5) before the keys of the next batch are made; because f' starts as a copy of f, this is the same
+   sequence. Running statistics of batch norm are not averaged: each encoder has those of its own batches. Defaults: the
+   released code, for small images its CIFAR-10 recipe (queue of 4096, m = 0.99, split batch norm). ln(K+1) is the loss
+   of guessing among a query's own key and K keys of the queue. The loss of the first steps climbs towards it, because
+   the queue starts as random vectors, which are too easy to tell from a key. Traps: keys go into the queue after the
+   loss, otherwise a query finds its own key twice. Batch norm reveals which images share a batch, and a query could
+   find its key by that alone; therefore the batch is normalised in groups (.split), and the key encoder's groups are
+   drawn in another order than the query encoder's. A queue longer than the data set holds other keys of the query's own
+   image. m = 0 does not train. In version 3, a transformer's patch projection keeps its random values, because training
+   it makes the accuracy dip now and then (section 4.2 of the paper). */
 
 static const sslh_setting sslh_i_moco_settings[] = {
     {SSLH_I_FIELD(sslh_moco_desc, version), SSLH_SETTING_INT, "2", "1 to 3"},
@@ -8850,7 +8870,8 @@ static const sslh_setting sslh_i_moco_settings[] = {
 static const char sslh_i_moco_training[] =
     "batch=256 optimizer=sgd lr=0.1 lr_scales=1 weight_decay=1e-4 schedule=cosine";
 static const char sslh_i_moco_paper[] = "batch=256 optimizer=sgd lr=0.03 lr_scales=1 weight_decay=1e-4 schedule=cosine";
-/* What the other versions have instead: 1 always, 3 in these settings. A transformer takes AdamW in both. */
+/* What the other versions have instead: version 1 always, version 3 in these settings. Both have AdamW
+   for transformers. */
 static const char sslh_i_moco_training_1[] = "schedule=steps milestones=0.6:0.8 gamma=0.1";
 static const char sslh_i_moco_paper_3[] = "optimizer=lars lr=0.6 lr_scales=1 weight_decay=1e-6 warmup=10";
 static const char sslh_i_moco_training_3_vit[] = "optimizer=adamw lr=1e-3 weight_decay=0.1 warmup=10";
@@ -8862,19 +8883,19 @@ typedef struct sslh_i_moco {
     sslh_net *head, *predictor; /* g and, in version 3, p */
     sslh_net *key_encoder, *key_head; /* f' and g' */
     sslh_i_queue queue;       /* (K,D) */
-    sslh_tensor *keys;        /* (N,D) or, symmetric, (2N,D): of this step, for the queue */
+    sslh_tensor *keys;        /* (N,D) or, symmetric, (2N,D): keys of this step, for the queue */
 } sslh_i_moco;
 
 SSLH_I_FN void sslh_i_moco_prepare(sslh_method *m, sslh_data data) {
     const sslh_i_moco *s = (const sslh_i_moco *)m->self;
-    if (s->d.version < 3 && s->d.queue > data.count) /* before an image comes again its last key has to be gone */
+    if (s->d.version < 3 && s->d.queue > data.count) /* an image's last key has to be gone before its next turn */
         sslh_i_warn(m->ctx, "sslh_moco: a queue of %d keys is longer than the data set of %.0f images: queries meet "
                     "other keys of their own image as wrong answers; take a smaller .queue", s->d.queue,
                     (double)data.count);
     sslh_i_two_views_prepare(&((sslh_i_moco *)m->self)->views, m->encoder, data);
 }
 
-/* Groups into which batch norm splits n images. */
+/* The number of groups into which batch norm splits n images. */
 SSLH_I_FN int sslh_i_moco_groups(const sslh_i_moco *s, int n) {
     int groups = s->d.version == 3 ? 1 : s->d.split ? s->d.split : 8;
     while (!s->d.split && n % groups) groups--;
@@ -8894,7 +8915,7 @@ SSLH_I_FN void sslh_i_moco_views(sslh_method *m, const sslh_batch *batch, sslh_v
     }
 }
 
-/* Rows of x (N,..) in another order; back: in the order that they had. */
+/* Rows of x (N,..) in another order; back = 1 restores the order that they had. */
 SSLH_I_FN sslh_tensor *sslh_i_moco_reorder(sslh_ctx *c, sslh_tensor *x, sslh_tensor *order, int back) {
     sslh_tensor *index = order;
     int i, n;
@@ -8915,7 +8936,7 @@ SSLH_I_FN sslh_tensor *sslh_i_moco_query(sslh_method *m, sslh_tensor *x) {
     if (SSLH_I_BAD(c)) return x;
     sslh_split_batch_norm(m->encoder, sslh_i_moco_groups(s, x->shape[0]));
     x = sslh_i_project(c, m->encoder, s->head, x); /* (N,D) */
-    sslh_split_batch_norm(m->encoder, 1); /* outside of the step the encoder is the caller's */
+    sslh_split_batch_norm(m->encoder, 1); /* the encoder is the caller's again */
     if (s->predictor) x = sslh_forward(s->predictor, x); /* (N,D) */
     return sslh_l2_normalize(c, x, 0);
 }
@@ -8957,7 +8978,7 @@ SSLH_I_FN sslh_tensor *sslh_i_moco_loss(sslh_method *m, const sslh_view_set *v, 
         if (SSLH_I_BAD(c)) return sslh_i_dummy(c);
     }
     for (i = 0; i < 2; i++) keys[i] = both || i == 0 ? sslh_i_moco_key(m, x[1 - i], order) : NULL;
-    for (i = 0; i < (both ? 2 : 1); i++) /* (3): view i asks for the other */
+    for (i = 0; i < (both ? 2 : 1); i++) /* (3): view i is the query */
         loss[i] = sslh_i_info_nce(c, sslh_i_moco_query(m, x[i]), keys[i], queue, s->d.temperature, &top1[i]);
     m->numbers[0].value = both ? 0.5f * (top1[0] + top1[1]) : top1[0];
     if (queue) m->guessing = (both ? 2.0f : 1.0f) * sslh_i_ln(s->d.queue + 1);
@@ -8968,14 +8989,14 @@ SSLH_I_FN sslh_tensor *sslh_i_moco_loss(sslh_method *m, const sslh_view_set *v, 
     return s->d.version == 3 ? sslh_scale(c, loss[0], 2 * s->d.temperature) : loss[0]; /* (7) */
 }
 
-/* (4): the keys of the batch take the place of the oldest. */
+/* (4): the keys of the batch replace the oldest ones. */
 SSLH_I_FN void sslh_i_moco_enqueue(sslh_method *m, int phase) {
     const sslh_i_moco *s = (const sslh_i_moco *)m->self;
     (void)phase;
     sslh_i_queue_put(m->net, s->queue, s->keys);
 }
 
-/* (5); for version 3 with the m of (7), of the step that comes next */
+/* (5); for version 3 with the m of (7), taken at the step that comes next */
 SSLH_I_FN void sslh_i_moco_after(sslh_method *m) {
     const sslh_i_moco *s = (const sslh_i_moco *)m->self;
     float momentum = s->d.key_momentum;
@@ -8990,7 +9011,7 @@ SSLH_I_FN sslh_net *sslh_i_moco_head(sslh_ctx *c, const sslh_moco_desc *d, int i
     sslh_mlp_desc head;
     memset(&head, 0, sizeof head);
     head.in = in;
-    if (d->version == 3) { /* as the authors': nothing behind the predictor of a conv net */
+    if (d->version == 3) { /* as in the authors' code: no norm after a conv net's predictor */
         head.batch_norm = 1;
         head.last_batch_norm = predictor && !vit ? 0 : 3;
         head.last_no_bias = 1;
@@ -8998,11 +9019,11 @@ SSLH_I_FN sslh_net *sslh_i_moco_head(sslh_ctx *c, const sslh_moco_desc *d, int i
     return sslh_i_head_new(c, head, layers, d->head_hidden, d->head_out);
 }
 
-/* The views that the version was published with. */
+/* The views with which the version was published. */
 SSLH_I_FN sslh_i_two_views sslh_i_moco_recipes(const sslh_moco_desc *d, int vit) {
     sslh_recipe r[2];
     r[0] = r[1] = sslh_recipe_moco();
-    if (d->version == 1) { /* the colours always change, also their hue, and nothing is blurred */
+    if (d->version == 1) { /* colours always change, their hue too, and nothing is blurred */
         r[0].jitter = 1;
         r[0].hue = 0.4f;
         r[0].blur = 0;
@@ -9079,24 +9100,24 @@ SSLH_I_FN sslh_method sslh_i_moco_make(sslh_ctx *c, sslh_net *encoder, sslh_data
 /* Khosla, Teterwak, Wang, Sarna, Tian, Isola, Maschinot, Liu, Krishnan: "Supervised contrastive learning",
    NeurIPS 2020.
 
-   Learns from: two random views of each image and the labels. SimCLR's task, but every view of an image of the same
-   class is a right answer. It is no self-supervision: it stands here as the upper reference, what the same encoder,
-   views and steps give when the classes are known.
+   Learns from: two random views of each image and the labels. The task is SimCLR's, but every view of an image of the
+   same class is a right answer. This is not self-supervision; it is here as an upper reference for what the same
+   encoder, views and steps achieve when the classes are known.
 
        z    = g(f(view)), u = z / |z|              encoder f, projection head g                       (1)
        P(i) = the views other than i whose images have the label of i                                 (2)
        l_i  = - mean over p in P(i) of log( e^(u_i.u_p/t) / sum over k != i of e^(u_i.u_k/t) )        (3)
        L    = mean of l_i over the 2N views                                                           (4)
 
-   The mean stands outside the logarithm: inside it (the paper's other form) the gradient forgets hard positives, and
-   the accuracy is lower. In other words l_i is a cross-entropy whose target is the uniform distribution over P(i), so
-   it cannot fall below the entropy ln |P(i)|; with K classes a perfect batch costs about ln(2N/K). When all labels
-   differ it is SimCLR's loss. ln(2N-1) is its value when all embeddings are equal.
+   The mean is outside the logarithm: inside it (the paper's other form) the gradient neglects hard positives, and the
+   accuracy is lower. In other words, l_i is a cross-entropy whose target is the uniform distribution over P(i), so it
+   cannot fall below the entropy ln |P(i)|; with K classes a perfect batch costs about ln(2N/K). When all labels differ,
+   this is SimCLR's loss. ln(2N-1) is the value when all embeddings are equal.
    Defaults: the released code with its CIFAR-10 settings (batch 1024 with a rate of 0.5, 1000 epochs; views without
-   blur, a head without batch norm). Both views pass together, as one batch of 2N.
-   Traps: the released code multiplies L by t / 0.07, so that its rates belong to a loss 1.43 times ours; a view is no
-   positive of itself; when a probe is fitted to the labels with which the encoder was trained, it says nothing about
-   labels that nobody gave; compare with sslh_finetune of an untrained encoder, too. */
+   blur, a head without batch norm). Both views pass through together, as a batch of 2N.
+   Traps: the released code multiplies L by t / 0.07, so that its learning rates belong to a loss 1.43 times ours; a
+   view is not its own positive; a probe fitted to the labels with which the encoder was trained says nothing about
+   other labels; compare with sslh_finetune of an untrained encoder, too. */
 
 static const sslh_setting sslh_i_supcon_settings[] = {
     {SSLH_I_FIELD(sslh_supcon_desc, temperature), SSLH_SETTING_REAL, "0.1", "above 0"},
@@ -9174,25 +9195,25 @@ SSLH_I_FN sslh_method sslh_i_supcon_make(sslh_ctx *c, sslh_net *encoder, sslh_da
 /* Dwibedi, Aytar, Tompson, Sermanet, Zisserman: "With a little help from my friends: nearest-neighbor contrastive
    learning of visual representations", ICCV 2021.
 
-   Learns from: two random views of each image, as SimCLR, but the right answer for a view is not the other view itself:
-   it is the embedding of another image, the one nearest to that view in a queue. So the encoder has to treat as alike
-   even images that no crop and no change of colour could turn into one another: a different dog, seen from another
-   side.
+   Learns from: two random views of each image, as in SimCLR, but the right answer for a view is not the other view
+   itself. It is the embedding of another image, the one in a queue that is nearest to that view. So the encoder has to
+   treat as alike even images that no crop and no change of colour could turn into one another: a different dog, seen
+   from another side.
 
        z  = g(f(view)), q = u( p(g(f(view))) )     encoder f, projector g, predictor p, u(x) = x / |x| (1)
-       n  = the row of the queue with the largest n . u(z); no gradient goes into it                   (2)
+       n  = the row of the queue with the largest n . u(z); no gradient flows into it                  (2)
        l(n, q) = mean over i of -log( e^(n_i.q_i/t) / sum over k of e^(n_i.q_k/t) )                    (3)
-       L  = l(n_0, q_1) / 2 + l(n_1, q_0) / 2;  then u(z_0) takes the place of the oldest rows         (4)
+       L  = l(n_0, q_1) / 2 + l(n_1, q_0) / 2;  then u(z_0) replaces the oldest rows of the queue      (4)
 
-   The wrong answers are the predictions for the other images of the batch; the queue gives only right ones. The
-   predictor stands behind the side that has a gradient, as in BYOL, although nothing would collapse without it.
-   Defaults: those of the paper (batch 4096 on ImageNet, a queue of 98304); for data as small as CIFAR-10 a queue of
-   4096. Batch norm stands behind every layer of the projector, the last one too, and in the predictor behind the hidden
-   layer only. Each view passes by itself. ln N is the loss of guessing at random.
-   Traps: the queue begins as random directions, whose neighbours mean nothing, so the first steps learn little, and a
-   queue that a short run does not fill keeps some of them; the rows of the queue were made by older states of the
-   encoder, not by a slowly moving copy as in MoCo; a queue longer than the data set finds the image itself as its own
-   neighbour, which makes the task SimCLR's again. */
+   The wrong answers are the predictions for the other images of the batch; the queue provides only right ones. The
+   predictor is on the side that has a gradient, as in BYOL, although nothing would collapse without it. Defaults:
+   those of the paper (batch 4096 on ImageNet, a queue of 98304); for data as small as CIFAR-10 a queue of 4096. Batch
+   norm follows every layer of the projector, the last one too, and only the hidden layer of the predictor. Each view
+   passes through by itself. ln N is the loss of guessing at random. Traps: the queue begins as random directions,
+   whose neighbours mean nothing, so the first steps learn little, and a queue that a short run does not fill keeps
+   some of them. The rows of the queue come from older states of the encoder, not from a slowly changing copy as in
+   MoCo. In a queue longer than the data set, the image itself is found as its own neighbour, which turns the task into
+   SimCLR's again. */
 
 static const sslh_setting sslh_i_nnclr_settings[] = {
     {SSLH_I_FIELD(sslh_nnclr_desc, temperature), SSLH_SETTING_REAL, "0.1", "above 0"},
@@ -9214,7 +9235,7 @@ typedef struct sslh_i_nnclr {
     sslh_i_two_views views;
     sslh_net *head, *predictor; /* g and p */
     sslh_i_queue queue;         /* (K,D) */
-    sslh_tensor *rows;          /* (N,D): of this step, for the queue */
+    sslh_tensor *rows;          /* (N,D): rows of this step, for the queue */
 } sslh_i_nnclr;
 
 SSLH_I_FN void sslh_i_nnclr_prepare(sslh_method *m, sslh_data data) {
@@ -9298,26 +9319,26 @@ SSLH_I_FN sslh_method sslh_i_nnclr_make(sslh_ctx *c, sslh_net *encoder, sslh_dat
 /* ================================================================================================================== */
 
 #if SSLH_WITH_CPC
-/* Van den Oord, Li, Vinyals: "Representation learning with contrastive predictive coding", arXiv 2018. There is no code
-   of the authors'; details are those of facebookresearch/CPC_audio and loeweX/Greedy_InfoMax.
+/* Van den Oord, Li, Vinyals: "Representation learning with contrastive predictive coding", arXiv 2018. The authors
+   published no code; details follow facebookresearch/CPC_audio and loeweX/Greedy_InfoMax.
 
-   Learns from: sound in its order. The encoder has to remember what distinguishes the future of a clip from other
-   sounds. Noise that nobody can predict is not worth remembering, and neither is the exact wave, since nothing has to
-   be reconstructed.
+   Learns from: sound and its order in time. The encoder has to remember what distinguishes the future of a clip from
+   other sounds. Noise that nobody can predict is not worth remembering, and neither is the exact waveform, because
+   nothing has to be reconstructed.
 
        z_t = g_enc(x)_t,  c_t = g_ar(z_1 .. z_t)                                                      (1)
        f_k(z, c_t) = z . W_k c_t,  k = 1 .. K                                                         (2)
        L = mean over k and t of -log( e^f_k(z_t+k, c_t) / sum over z in Z of e^f_k(z, c_t) )          (3)
        Z = z_t+k and J negatives: places drawn from the batch                                         (4)
 
-   Defaults: K = 12 (phones of LibriSpeech: 64.6 %; K = 2: 28.5 %), in the paper Adam with 2e-4 on 8 windows of 20480
+   Defaults: K = 12 (phones of LibriSpeech: 64.6 %; K = 2: 28.5 %); the paper has Adam with 2e-4 on 8 windows of 20480
    samples. The J negatives are drawn once for a batch and serve all its predictions, so that all scores are one matrix
-   product; a prediction whose own positive was drawn leaves it out. Untrained the loss is about log(J + 1).
-   Traps: batch norm mixes information between places, so that the loss falls while the features do not improve (hence
-   layer norm in sslh_conv_gru); random biases in the first layer drown quiet sound, and the loss stays at log(J + 1)
-   for thousands of steps (hence biases of 0 there); where negatives come from decides what is learnt: when all come
-   from the same speaker (.from 1, or recordings of one speaker in a batch), the features need not tell who speaks;
-   evaluate on speakers that were not heard. */
+   product; where a prediction's own positive was drawn, it is left out. Untrained, the loss is about log(J + 1). Traps:
+   batch norm mixes information between places, so that the loss falls while the features do not improve (hence layer
+   norm in sslh_conv_gru). Random biases in the first layer drown quiet sound, and the loss stays at log(J + 1) for
+   thousands of steps (hence biases of 0 there). Where negatives come from decides what is learnt: when all come from
+   the same speaker (.from 1, or recordings of one speaker in a batch), the features need not tell who speaks. Evaluate
+   on speakers that were not heard in training. */
 
 static const sslh_setting sslh_i_cpc_settings[] = {
     {SSLH_I_FIELD(sslh_cpc_desc, steps), SSLH_SETTING_INT, "12", "1 to 64"},
@@ -9336,7 +9357,7 @@ SSLH_I_FN void sslh_i_cpc_prepare(sslh_method *m, sslh_data data) {
         sslh_fail(m->ctx, SSLH_E_USAGE, "sslh_cpc: the data have no audio field");
 }
 
-/* The draws become places when the encoder has run and their number is known. */
+/* The draws are turned into places after the encoder has run, when the number of places is known. */
 SSLH_I_FN void sslh_i_cpc_views(sslh_method *m, const sslh_batch *batch, sslh_view_set *out) {
     sslh_ctx *c = m->ctx;
     const sslh_i_cpc *s = (const sslh_i_cpc *)m->self;
@@ -9346,7 +9367,7 @@ SSLH_I_FN void sslh_i_cpc_views(sslh_method *m, const sslh_batch *batch, sslh_vi
     r.crop = audio ? SSLH_I_MIN(s->d.crop, audio->shape.size[0]) : 0;
     sslh_view_add(out, "sound", sslh_audio_views(c, *batch, r, 0)); /* (N,T,C) */
     if (!SSLH_I_BAD(c))
-        sslh_view_add(out, "draws", sslh_i_places_draw(c, "sslh_cpc", batch, s->d.negatives, s->d.from)); /* of (4) */
+        sslh_view_add(out, "draws", sslh_i_places_draw(c, "sslh_cpc", batch, s->d.negatives, s->d.from)); /* for (4) */
 }
 
 /* The places t + k of all clips, t = 0 .. T-k-1: (N (T-k)) */
@@ -9382,7 +9403,7 @@ SSLH_I_FN sslh_tensor *sslh_i_cpc_loss(sslh_method *m, const sslh_view_set *v, i
     places = sslh_i_places_of(c, "sslh_cpc", sslh_view_get(v, "draws"), N, T, s->d.from); /* (4): (1,J) or (N,J) */
     negatives = sslh_embedding(c, z, places); /* (1,J,D) or (N,J,D) */
     for (k = 1; k <= K && !SSLH_I_BAD(c); k++) { /* (3) */
-        sslh_tensor *q = sslh_slice(c, sslh_slice(c, y, 2, k - 1, k), 1, 0, T - k), *part; /* W_k c_t, t = 1 .. T-k */
+        sslh_tensor *q = sslh_slice(c, sslh_slice(c, y, 2, k - 1, k), 1, 0, T - k), *part; /* W_k c_t, t = 0 .. T-k-1 */
         q = sslh_reshape(c, q, sslh_dim2(N * (T - k), D));
         part = sslh_i_places_nce(c, q, z, sslh_i_cpc_ahead(c, N, T, k), places, negatives, T, s->d.from, &top1);
         loss = loss ? sslh_add(c, loss, part) : part;
@@ -9431,12 +9452,12 @@ SSLH_I_FN sslh_method sslh_i_cpc_make(sslh_ctx *c, sslh_net *encoder, sslh_data 
 
 #if SSLH_WITH_CPC2
 /* Henaff, Srinivas, De Fauw, Razavi, Doersch, Eslami, van den Oord: "Data-efficient image recognition with contrastive
-   predictive coding", ICML 2020; of images first: van den Oord, Li, Vinyals, arXiv 2018. There is no code of the
-   authors'; what the text leaves open follows the pseudo-code in their appendix.
+   predictive coding", ICML 2020; first for images: van den Oord, Li, Vinyals, arXiv 2018. The authors published no
+   code; what the text leaves open follows the pseudo-code in their appendix.
 
-   Learns from: the patches of an image in their grid. A model that has seen the upper rows has to pick the patch that
-   comes further down, among patches of this image and of others. For that the encoder, which sees one patch at a time,
-   has to tell what it is a patch of.
+   Learns from: the patches of an image in their grid. From the upper rows, a model has to pick the patch that comes
+   further down, among patches of this image and of others. For that the encoder, which sees one patch at a time, has to
+   recognise what it is a patch of.
 
        x_ij                     overlapping patches of an image in a grid of R rows and S columns, each augmented
                                 by itself: its colours and its mirror image are no help                       (1)
@@ -9446,16 +9467,15 @@ SSLH_I_FN sslh_method sslh_i_cpc_make(sslh_ctx *c, sslh_net *encoder, sslh_data 
        L = mean over k, i and j of -log( e^F_k(z_(i+k)j, c_ij) / sum over z in Z of e^F_k(z, c_ij) )          (5)
        Z = z_(i+k)j and J negatives: places drawn from the batch                                              (6)
 
-   Up to four directions: the same from below, from the left and from the right on a turned grid, each with a g and W_k
-   of its own, V for all; L is then the mean over the directions.
-   g: blocks x + h(x) of convolutions 1 x 1, 1 x 3, then 2 x 1 under a row of zeros, which lets a row see the one above,
-   and 1 x 1.
-   Defaults: the paper's, with a smaller g, fewer negatives and a higher rate for small images and short runs. An
-   encoder for which all patches are equal has the loss ln(J + 1), or less where a negative was left out.
-   Traps: batch norm mixes information between the patches of a batch, so that the loss falls without the features
-   becoming better (hence the error); the nearest row shares pixels with the last one seen (hence k_0 = 2 for patches
-   that overlap by half); colours run through an image (hence augmented patches); small images have small patches, in
-   which there is little to recognise. */
+   Up to four directions: the same from below, from the left and from the right on a turned grid, each with its own g
+   and W_k, but one V for all; L is then the mean over the directions. g: blocks x + h(x), where h consists of
+   convolutions of 1 x 1, 1 x 3, then 2 x 1 after padding with a row of zeros at the top, which lets a row see the one
+   above, and 1 x 1. Defaults: the paper's, with a smaller g, fewer negatives and a higher learning rate for small
+   images and short runs. An encoder for which all patches are equal has the loss ln(J + 1), or less where a negative
+   was left out. Traps: batch norm mixes information between the patches of a batch, so that the loss falls while the
+   features do not improve (hence the error). The nearest row shares pixels with the last one seen (hence k_0 = 2 for
+   patches that overlap by half). The same colours run through an image (hence augmented patches). Small images have
+   small patches, in which there is little to recognise. */
 
 static const sslh_setting sslh_i_cpc2_settings[] = {
     {SSLH_I_FIELD(sslh_cpc2_desc, side), SSLH_SETTING_INT, "auto", "1 to 4096"},
@@ -9488,8 +9508,8 @@ SSLH_I_FN void sslh_i_cpc2_prepare(sslh_method *m, sslh_data data) {
     sslh_i_normalise_by_data(&s->patch_views, m->encoder, data);
 }
 
-/* (1): x (N,H,W,C) in [0,1] -> (N,R,S,p,p,C), normalised. Patches of image n draw from streams[n]; which channel one
-   keeps is its draws 2^48 and later. */
+/* (1): x (N,H,W,C) in [0,1] -> (N,R,S,p,p,C), normalised. Patches of image n draw from streams[n]; draws from 2^48 on
+   decide which channel a patch keeps. */
 SSLH_I_FN sslh_tensor *sslh_i_cpc2_cut(sslh_method *m, sslh_tensor *x, const uint64_t *streams) {
     sslh_ctx *c = m->ctx;
     const sslh_i_cpc2 *s = (const sslh_i_cpc2 *)m->self;
@@ -9507,7 +9527,7 @@ SSLH_I_FN sslh_tensor *sslh_i_cpc2_cut(sslh_method *m, sslh_tensor *x, const uin
         how[i] = sslh_random_uniform(c->desc.seed, stream, draw) < s->d.drop
             ? SSLH_I_CHANNEL + (int)sslh_random_below(c->desc.seed, stream, draw + 1, 3) : SSLH_I_COLOUR;
     }
-    if (how) x = sslh_i_recolour(c, x, how); /* normalised already: what is dropped has the mean of its channel */
+    if (how) x = sslh_i_recolour(c, x, how); /* normalised already: 0 is the mean of a dropped channel */
     sslh_i_unscratch(c, how);
     if (SSLH_I_BAD(c)) return x;
     return sslh_reshape(c, x, sslh_dim6(N, R, S, x->shape[1], x->shape[2], x->shape[3]));
@@ -9528,10 +9548,10 @@ SSLH_I_FN void sslh_i_cpc2_views(sslh_method *m, const sslh_batch *batch, sslh_v
     sslh_view_add(out, "patches", sslh_i_cpc2_cut(m, x, streams)); /* (N,R,S,p,p,C) */
     sslh_i_unscratch(c, streams);
     if (!SSLH_I_BAD(c))
-        sslh_view_add(out, "draws", sslh_i_places_draw(c, "sslh_cpc2", batch, s->d.negatives, s->d.from)); /* of (6) */
+        sslh_view_add(out, "draws", sslh_i_places_draw(c, "sslh_cpc2", batch, s->d.negatives, s->d.from)); /* for (6) */
 }
 
-/* z (N,R,S,D) of patches (N,R,S,p,p,C), (2): all patches of a batch pass the encoder as one batch of N R S. */
+/* z (N,R,S,D) of patches (N,R,S,p,p,C), (2): all patches of a batch form one batch of N R S. */
 SSLH_I_FN sslh_tensor *sslh_i_cpc2_encode(sslh_method *m, sslh_tensor *x) {
     sslh_ctx *c = m->ctx;
     int N, R, S;
@@ -9542,7 +9562,7 @@ SSLH_I_FN sslh_tensor *sslh_i_cpc2_encode(sslh_method *m, sslh_tensor *x) {
     return sslh_reshape(c, x, sslh_dim4(N, R, S, -1));
 }
 
-/* A grid (N,R,S,D) turned so that what direction predicts lies in lower rows: 0 as it is, 1 upside down, 2 rows and
+/* A grid (N,R,S,D) turned so that what this direction predicts is in lower rows: 0 as it is, 1 upside down, 2 rows and
    columns exchanged, 3 both. */
 SSLH_I_FN sslh_tensor *sslh_i_cpc2_turn(sslh_ctx *c, sslh_tensor *x, int direction) {
     if (direction >= 2) x = sslh_transpose(c, x, 1, 2);
@@ -9550,7 +9570,7 @@ SSLH_I_FN sslh_tensor *sslh_i_cpc2_turn(sslh_ctx *c, sslh_tensor *x, int directi
     return x;
 }
 
-/* (3), and the W_k c of (4): z (N,R,S,D) -> (N,R,S,K E). Entries: weight and bias of the four convolutions of each
+/* (3), and the W_k c of (4): z (N,R,S,D) -> (N,R,S,K E). Parameters: weight and bias of the four convolutions of each
    block, then all W_k in one matrix. */
 SSLH_I_FN sslh_tensor *sslh_i_cpc2_context(sslh_net *net, sslh_tensor *z, const void *self) {
     sslh_ctx *c = sslh_net_ctx(net);
@@ -9563,7 +9583,7 @@ SSLH_I_FN sslh_tensor *sslh_i_cpc2_context(sslh_net *net, sslh_tensor *z, const 
             memset(&conv, 0, sizeof conv);
             conv.pad_w = i == 1; /* the convolution of 1 x 3 keeps the columns */
             conv.activation = i == 0 || i == 2 ? SSLH_RELU : SSLH_LINEAR;
-            if (i == 2) x = sslh_pad(c, x, 1, 1, 0, 0); /* above the first row; the lowest convolution sees no more */
+            if (i == 2) x = sslh_pad(c, x, 1, 1, 0, 0); /* zeros above the first row, nothing below the last */
             x = sslh_conv2d(c, x, sslh_param(net, 8 * b + 2 * i), sslh_param(net, 8 * b + 2 * i + 1), conv);
         }
         z = sslh_add(c, z, x);
@@ -9656,7 +9676,7 @@ SSLH_I_FN sslh_tensor *sslh_i_cpc2_loss(sslh_method *m, const sslh_view_set *v, 
     return sslh_scale(c, loss, 1.0f / (float)(s->d.steps * s->d.directions)); /* (5) */
 }
 
-/* An encoder in which the patches of a batch meet is no encoder of one patch. */
+/* Batch norm is an error, because it lets the patches of a batch see one another. */
 SSLH_I_FN void sslh_i_cpc2_check_norm(sslh_ctx *c, sslh_net *encoder) {
     int i, n = SSLH_I_BAD(c) ? 0 : sslh_count_tensors(encoder);
     for (i = 0; i < n && !SSLH_I_BAD(c); i++) {
@@ -9672,7 +9692,7 @@ SSLH_I_FN void sslh_i_cpc2_check_norm(sslh_ctx *c, sslh_net *encoder) {
     }
 }
 
-/* Of each patch, where the caller has none: what differs from patch to patch must not tell which belong together. */
+/* Augmentation of each patch where the caller gives none: colours must not tell which patches belong together. */
 SSLH_I_FN sslh_recipe sslh_i_cpc2_recipe(void) {
     sslh_recipe r = sslh_recipe_none();
     r.flip = 0.5f;
@@ -9703,7 +9723,7 @@ SSLH_DEF sslh_method sslh_cpc2(sslh_ctx *c, sslh_net *encoder, sslh_cpc2_desc d)
     }
     if (d.views) s.views = *d.views;
     s.patch_views = d.patch_views ? *d.patch_views : sslh_i_cpc2_recipe();
-    memset(s.views.mean, 0, sizeof s.views.mean); /* normalising is the method's affair, and comes last */
+    memset(s.views.mean, 0, sizeof s.views.mean); /* the method normalises by itself, as the last step */
     memset(s.views.std, 0, sizeof s.views.std);
     s.d = d;
     head.last_no_bias = 1;
@@ -9733,27 +9753,27 @@ SSLH_I_FN sslh_method sslh_i_cpc2_make(sslh_ctx *c, sslh_net *encoder, sslh_data
 /* Grill, Strub, Altche, Tallec, Richemond, Buchatskaya, Doersch, Avila Pires, Guo, Gheshlaghi Azar, Piot, Kavukcuoglu,
    Munos, Valko: "Bootstrap your own latent: a new approach to self-supervised learning", NeurIPS 2020.
 
-   Learns from: two random views of each image, and no wrong answers. The online network looks at one view and predicts
-   what the target network makes of the other. The target network is an average of what the online network was before.
+   Learns from: two random views of each image, without wrong answers. The online network looks at one view and predicts
+   the target network's output for the other. The target network is a moving average of the online network.
 
        z  = g(f(view))                             online: encoder f, projector g                      (1)
        t  = g'(f'(view))                           target: encoder f', projector g'; no gradient       (2)
        L  = mean of |u(p(z_0)) - u(t_1)|^2         predictor p, u(x) = x / |x|, means over the batch
           + mean of |u(p(z_1)) - u(t_0)|^2
-          = 4 + 2 D(p(z_0), t_1) + 2 D(p(z_1), t_0)     D: minus the mean cosine                       (3)
+          = 4 - 2 cos(p(z_0), t_1) - 2 cos(p(z_1), t_0)     cos: mean cosine                           (3)
        theta' <- m theta' + (1-m) theta,           all parameters of f' and g', after the update       (4)
        m  = 1 - (1-m_0) (1 + cos(pi T)) / 2        T: share of the run that is done                    (5)
 
    If every image had the same embedding, L would be 0, so a small loss says nothing; the spread of the projections
-   (its number) tells learning from collapse. What keeps BYOL from collapsing is not in (3) but in what moves: the
-   predictor alone chases the target, and the target follows slowly. With .no_stop_gradient both sides of (3) walk
-   towards each other: the loss is 0 and the spread 0 within a few hundred steps.
-   Defaults: SGD and a target that follows quickly, for runs of minutes; "paper" is for 300 epochs. Its heads are 4096
-   wide for features of 2048, ours twice as wide as the features (512 for the 256 of sslh_convnet), projections 256.
-   Each view passes by itself, so that batch norm sees one view at a time; the target network normalises by its own
-   batches, too, and running statistics are not averaged. Random directions cost about 4.
-   Traps: without batch norm in the heads, or with a rate that is too high (0.2 with Adam), it can collapse. Short runs
-   need a target that follows more quickly: m is 0.97 for 40 epochs in the paper, and less for a few. */
+   (shown as its number) tells learning from collapse. What keeps BYOL from collapsing is not in (3) but in what is
+   updated: only the online side follows the gradient, towards a target that changes slowly. With .no_stop_gradient both
+   sides of (3) move towards each other, and within a few hundred steps the loss and the spread are 0. Defaults: SGD and
+   a target that follows quickly, for runs of minutes; "paper" is for 300 epochs. The paper's heads are 4096 wide for
+   features of 2048, ours twice as wide as the features (512 for the 256 of sslh_convnet), projections 256. Each view
+   passes through by itself, so that batch norm sees one view at a time; the target network, too, normalises by its own
+   batches, and running statistics are not averaged. Random directions cost about 4. Traps: without batch norm in the
+   heads, or with a learning rate that is too high (0.2 with Adam), it can collapse. Short runs need a target that
+   follows more quickly: m_0 is 0.97 for 40 epochs in the paper, and less for a few. */
 
 static const sslh_setting sslh_i_byol_settings[] = {
     {SSLH_I_FIELD(sslh_byol_desc, target_momentum), SSLH_SETTING_REAL, "0.95", "at least 0, below 1"},
@@ -9851,26 +9871,25 @@ SSLH_I_FN sslh_method sslh_i_byol_make(sslh_ctx *c, sslh_net *encoder, sslh_data
 #if SSLH_WITH_SIMSIAM
 /* Chen, He: "Exploring simple Siamese representation learning", CVPR 2021.
 
-   Learns from: two random views of each image, and no wrong answers, as BYOL, but without a target network: the encoder
-   predicts from one view what it makes itself of the other, and the gradient goes through the prediction only.
+   Learns from: two random views of each image, without wrong answers, as in BYOL, but also without a target network:
+   from one view the encoder predicts its own output for the other, and the gradient goes through the prediction only.
 
        z = g(f(view)), q = p(z)                    encoder f, projector g, predictor p                 (1)
-       D(q, z) = - mean over the batch of q . z / (|q| |z|)                                            (2)
-       L = D(q_0, stop(z_1)) / 2 + D(q_1, stop(z_0)) / 2      stop: no gradient goes into what is in it (3)
+       cos(q, z) = mean over the batch of q . z / (|q| |z|)                                            (2)
+       L = - cos(q_0, stop(z_1)) / 2 - cos(q_1, stop(z_0)) / 2       stop: no gradient into its argument (3)
 
-   If every image had the same embedding, L would be -1, its least value. The stop-gradient alone prevents it: with
-   .no_stop_gradient and .no_last_norm the loss is -1 and the spread of the projections (its number) 0 within a few
-   hundred steps. With a batch norm as the projector's last layer the same collapse looks different, because it brings
-   every batch to mean 0, so that its rows cannot all point the same way: the features come to one point or one line
-   (sslh_feature_std, sslh_effective_rank), the loss wanders between -0.6 and -0.9 and can jump to 0, the cosine of rows
-   that are exactly 0. Random directions cost 0.
-   Defaults: the authors' CIFAR-10 recipe (a projector of two layers, views without blur, SGD; "paper" for its 800
-   epochs); 2048 wide for the 512 features of a ResNet-18, so ours is four times as wide as the features, 1024 for the
-   256 of sslh_convnet. Batch norm stands behind every layer of the projector, behind the last one without scale and
-   shift, and in the predictor behind the hidden layer only. Its rate does not fall with the schedule, so that it keeps
-   up with the projections: it is parameter group 1 (.constant_lr).
-   Traps: a predictor with batch norm behind its output does not train; a loss near -1 in the first epoch is a
-   collapse. */
+   If every image had the same embedding, L would be -1, its minimum. Only the stop-gradient prevents this: with
+   .no_stop_gradient and .no_last_norm the loss is -1 and the spread of the projections (shown as its number) 0 within a
+   few hundred steps. With a batch norm as the projector's last layer the same collapse looks different, because the
+   norm brings every batch to mean 0, so that its rows cannot all point in the same direction. The features then shrink
+   to one point or one line (sslh_feature_std, sslh_effective_rank), and the loss wanders between -0.6 and -0.9 and can
+   jump to 0, the cosine of rows that are exactly 0. Random directions cost 0. Defaults: the authors' CIFAR-10 recipe (a
+   projector of two layers, views without blur, SGD; "paper" for its 800 epochs). Theirs is 2048 wide for the 512
+   features of a ResNet-18, so ours is four times as wide as the features, 1024 for the 256 of sslh_convnet. Batch norm
+   follows every layer of the projector, the last one without scale and shift, and only the hidden layer of the
+   predictor. The predictor's learning rate stays constant, so that it keeps up with the projections: its parameters are
+   group 1 (.constant_lr). Traps: a predictor with batch norm at its output does not train; a loss near -1 in the first
+   epoch is a collapse. */
 
 static const sslh_setting sslh_i_simsiam_settings[] = {
     {SSLH_I_FIELD(sslh_simsiam_desc, head_layers), SSLH_SETTING_INT, "2", "1 to 7"},
@@ -9910,7 +9929,7 @@ SSLH_I_FN sslh_tensor *sslh_i_simsiam_loss(sslh_method *m, const sslh_view_set *
         z[i] = sslh_i_project(c, m->encoder, s->head, sslh_view_get(v, i ? "view1" : "view0")); /* (N,D) */
         q[i] = sslh_forward(s->predictor, z[i]); /* (1): (N,D) */
     }
-    for (i = 0; i < 2; i++) /* (2) */
+    for (i = 0; i < 2; i++) /* minus (2) */
         loss[i] = sslh_negative_cosine(c, q[i], s->d.no_stop_gradient ? z[1 - i] : sslh_detach(c, z[1 - i]));
     m->numbers[0].value = sslh_i_spread(c, z[0]);
     return sslh_scale(c, sslh_add(c, loss[0], loss[1]), SSLH_I_R(0.5)); /* (3) */
@@ -9962,30 +9981,29 @@ SSLH_I_FN sslh_method sslh_i_simsiam_make(sslh_ctx *c, sslh_net *encoder, sslh_d
 /* Caron, Touvron, Misra, Jegou, Mairal, Bojanowski, Joulin: "Emerging properties in self-supervised vision
    transformers", ICCV 2021.
 
-   Learns from: several views of each image, two large ones and small ones that see less of it. A teacher, the average
-   of what the student was, looks at the large views and says which of K classes they are, classes that nobody has
-   named. The student has to give the same answer from every other view, and so must tell from a small piece what the
-   whole image shows.
+   Learns from: several views of each image, two large ones and several small ones that show less of it. A teacher, the
+   moving average of the student, looks at the large views and says to which of K classes they belong, classes that
+   nobody has named. The student has to give the same answer from every other view, so it must tell from a small piece
+   what the whole image shows.
 
-       h  = u( g(f(view)) ) W'                     encoder f, head g, u(x) = x / |x|, unit rows W      (1)
+       h  = W u( g(f(view)) )                      encoder f, head g, u(x) = x / |x|, unit rows W      (1)
        p  = softmax(h / t)                         student                                             (2)
        q  = softmax((h' - c) / t')                 teacher f', g', W', centre c; no gradient           (3)
        l(v, w) = - sum over k of q_w,k log p_v,k                                                       (4)
        L  = mean of l(v, w) over the images, the two large views w and all views v but w               (5)
        c  <- a c + (1-a) mean of h' over the batch                                                     (6)
-       theta' <- m theta' + (1-m) theta,  m = 1 - (1-m_0) (1 + cos(pi T)) / 2,  T: share of the run    (7)
+       theta' <- m theta' + (1-m) theta,  m = 1 - (1-m_0) (1 + cos(pi T)) / 2,  T: share of run done   (7)
 
-   No wrong answers, no predictor: two things in (3) keep each other in balance. The centre alone would make all classes
-   equally likely, the low t' alone would make one class win. So there are two ways to collapse: the teacher's entropy
-   becomes ln K, or it becomes 0. In both cases the student has nothing left to learn, and L equals that entropy. L =
-   entropy + KL, and a run that learns keeps KL above 0. L also begins at ln K.
+   There are no wrong answers and no predictor; two things in (3) keep each other in balance. Centring alone would make
+   all classes equally likely, a low t' alone would make one class win. So there are two ways to collapse: the teacher's
+   entropy becomes ln K, or it becomes 0. In both cases the student has nothing left to learn, and L equals that
+   entropy. L is the entropy plus the KL divergence, and a run that learns keeps the KL above 0. L starts at ln K, too.
    Defaults: the released code for ViT-S (100 epochs; 0.996 for a batch of 1024). The head has three layers with GELU
-   and no batch norm, the last layer W no bias and no length of its own; it rests in the first epoch. The weight decay
-   rises with (1 - cos(pi T)) / 2. For small images 4096 outputs.
-   Traps: with t' above 0.07 the teacher soon becomes uniform; gradients are clipped as a whole (the authors' code clips
-   each parameter by itself); a transformer here takes images of one size, so that small views are enlarged to it and
-   cost as much as large ones; a short run needs a teacher that follows its student more quickly (m of 0.99 or less) and
-   few outputs. */
+   and no batch norm; the last layer W has no bias and rows of length 1, and is frozen in the first epoch. The weight
+   decay rises with (1 - cos(pi T)) / 2. For small images there are 4096 outputs. Traps: with t' above 0.07 the teacher
+   soon becomes uniform. Gradients are clipped by their total norm (the authors' code clips each parameter by itself). A
+   transformer here takes images of one size, so that small views are enlarged to it and cost as much as large ones. A
+   short run needs a teacher that follows its student more quickly (m_0 of 0.99 or less) and few outputs. */
 
 static const sslh_setting sslh_i_dino_settings[] = {
     {SSLH_I_FIELD(sslh_dino_desc, temperature), SSLH_SETTING_REAL, "0.1", "above 0"},
@@ -10013,11 +10031,11 @@ static const char sslh_i_dino_paper[] =
 typedef struct sslh_i_dino {
     sslh_dino_desc d;
     sslh_i_multi_crop views;
-    float drop_path;                                    /* 0 but for a transformer */
+    float drop_path;                                    /* 0 except for a transformer */
     sslh_net *head, *last;                              /* g; W is the weight of the one layer of a net */
     sslh_net *target_encoder, *target_head, *target_last; /* f', g', W' */
     int centre;                                         /* state of m.net: c (K) */
-    sslh_tensor *mean;                                  /* (K): of h' in this step */
+    sslh_tensor *mean;                                  /* (K): mean of h' in this step */
 } sslh_i_dino;
 
 SSLH_I_FN void sslh_i_dino_prepare(sslh_method *m, sslh_data data) {
@@ -10035,7 +10053,7 @@ SSLH_I_FN sslh_tensor *sslh_i_dino_logits(sslh_ctx *c, sslh_net *head, sslh_net 
     return sslh_matmul_ex(c, z, sslh_l2_normalize(c, sslh_find(last, "fc1.weight"), 0), 0, 1);
 }
 
-/* t' in this epoch: in a straight line to the last one. */
+/* t' in this epoch; it changes linearly to its last value. */
 SSLH_I_FN float sslh_i_dino_temperature(const sslh_dino_desc *d, int epoch) {
     float rise = d->last_temperature - d->teacher_temperature;
     if (epoch >= d->temperature_rise) return d->last_temperature;
@@ -10073,7 +10091,7 @@ SSLH_I_FN sslh_tensor *sslh_i_dino_loss(sslh_method *m, const sslh_view_set *v, 
     return loss;
 }
 
-/* The centre, and the weight decay of this step. */
+/* Updates the centre and sets the weight decay of this step. */
 SSLH_I_FN void sslh_i_dino_grads(sslh_method *m, int phase) {
     const sslh_i_dino *s = (const sslh_i_dino *)m->self;
     (void)phase;
@@ -10151,8 +10169,8 @@ SSLH_I_FN sslh_method sslh_i_dino_make(sslh_ctx *c, sslh_net *encoder, sslh_data
 #if SSLH_WITH_BARLOW
 /* Zbontar, Jing, Misra, LeCun, Deny: "Barlow Twins: self-supervised learning via redundancy reduction", ICML 2021.
 
-   Learns from: two random views of each image. Every column of the embedding (every feature, over the batch) should be
-   the same for both views, and no two columns should carry the same information: a principle that Barlow proposed for
+   Learns from: two random views of each image. Every column of the embedding (one feature over the batch) should be
+   the same for both views, and no two columns should carry the same information, a principle that Barlow proposed for
    the brain.
 
        z   = g(f(view))                            encoder f, projector g                              (1)
@@ -10160,15 +10178,15 @@ SSLH_I_FN sslh_method sslh_i_dino_make(sslh_ctx *c, sslh_net *encoder, sslh_data
        L   = sum over i of (1 - C_ii)^2 + lambda sum over i != j of C_ij^2                             (3)
 
    Images are not compared with one another, so a batch of 256 is enough, and there is no predictor, no stop-gradient
-   and no second network. A collapse costs D, the width of z: columns that are constant have a correlation of 0. The
-   first steps cost about D too, and lambda D^2 / N for correlations by chance.
-   Defaults: the released code, whose projector is 8192 wide for 2048 features, ours four times as wide as the features
-   (1024 for the 256 of sslh_convnet: its three layers cost 0.6 of that encoder). The paper gives matrices a rate of 0.2
-   and biases and gains one of 0.0048. LARS makes the step of a matrix independent of the loss's scale, so that a loss
-   times .scale = 0.0048 / 0.2 with a rate of 0.2 for all is the same. Other optimisers want other scales and rates: for
-   SGD the scale multiplies the rate, for Adam it means nothing.
-   Traps: the second sum of (3) has D times as many terms as the first, so that a wider projector wants a smaller
-   lambda; statistics must be those of the whole batch, not those of parts of it. */
+   and no second network. A collapse costs D, the width of z, because constant columns have a correlation of 0. The
+   first steps cost about D too, plus lambda D^2 / N for chance correlations. Defaults: the released code, whose
+   projector is 8192 wide for 2048 features; ours is four times as wide as the features (1024 for the 256 of
+   sslh_convnet, where its three layers cost 0.6 of the encoder). The paper gives weight matrices a learning rate of
+   0.2, biases and gains one of 0.0048. LARS makes the step of a matrix independent of the loss's scale, so multiplying
+   the loss by .scale = 0.0048 / 0.2, with a rate of 0.2 for all, comes to the same. Other optimisers need other scales
+   and rates: with SGD the scale multiplies the rate, with Adam it has no effect. Traps: the second sum of (3) has D
+   times as many terms as the first, so that a wider projector needs a smaller lambda. The batch statistics must be
+   those of the whole batch, not of parts of it. */
 
 static const sslh_setting sslh_i_barlow_settings[] = {
     {SSLH_I_FIELD(sslh_barlow_desc, lambda), SSLH_SETTING_REAL, "0.0051", "at least 0"},
@@ -10239,7 +10257,7 @@ SSLH_I_FN sslh_method sslh_i_barlow_make(sslh_ctx *c, sslh_net *encoder, sslh_da
 /* Bardes, Ponce, LeCun: "VICReg: variance-invariance-covariance regularization for self-supervised learning",
    ICLR 2022.
 
-   Learns from: two random views of each image. The loss has three terms with one purpose each: the two views should lie
+   Learns from: two random views of each image. The loss has three terms with one purpose each: the two views should be
    close together, no column of the embedding may become constant, and no two columns may carry the same information.
 
        z     = g(f(view))                          encoder f, expander g                               (1)
@@ -10248,12 +10266,12 @@ SSLH_I_FN sslh_method sslh_i_barlow_make(sslh_ctx *c, sslh_net *encoder, sslh_da
        c(z)  = 1/D sum over i != j of cov(z)_ij^2                                      covariance      (4)
        L     = lambda s + mu (v(z_0) + v(z_1)) / 2 + nu (c(z_0) + c(z_1))                              (5)
 
-   Variances and covariances are taken over the batch. Unlike Barlow Twins the columns are not normalised, and the two
-   views meet in (2) only, so that they could even come from two different encoders. A collapse costs 0.99 mu, which is
-   24.75: s and c are 0 then, and 1e-4 is what is left under the root. Without it the slope would be infinite (NaN).
-   Defaults: the released code, whose expander is 8192 wide for 2048 features, ours four times as wide as the features
-   (1024 for the 256 of sslh_convnet). Its number is the mean of the roots: 1 is what (3) asks for.
-   Traps: the halves of mu are in the code, not in the paper; a deviation that stays near 0.01 is a collapse. */
+   Variances and covariances are taken over the batch. Unlike in Barlow Twins, the columns are not normalised, and the
+   two views meet only in (2), so they could even come from two different encoders. A collapse costs 0.99 mu, which is
+   24.75: s and c are then 0, and 1e-4 is what is left under the root. Without it the slope would be infinite (NaN).
+   Defaults: the released code, whose expander is 8192 wide for 2048 features; ours is four times as wide as the
+   features (1024 for the 256 of sslh_convnet). The number shown is the mean of the roots; (3) asks for 1. Traps: mu is
+   halved in the code, not in the paper; a deviation that stays near 0.01 is a collapse. */
 
 static const sslh_setting sslh_i_vicreg_settings[] = {
     {SSLH_I_FIELD(sslh_vicreg_desc, invariance), SSLH_SETTING_REAL, "25", "at least 0"},
@@ -10325,28 +10343,27 @@ SSLH_I_FN sslh_method sslh_i_vicreg_make(sslh_ctx *c, sslh_net *encoder, sslh_da
 /* Caron, Misra, Mairal, Goyal, Bojanowski, Joulin: "Unsupervised learning of visual features by contrasting cluster
    assignments", NeurIPS 2020.
 
-   Learns from: several views of each image: two large ones, and small ones that see less of it. Views are not compared
-   directly but by the groups they belong to: the code of one view is predicted from another view. A code says how much
-   of a view belongs to each of K prototypes, which are learnt too.
+   Learns from: several views of each image, two large ones and several small ones that show less of it. Views are not
+   compared directly but by the clusters they belong to: the code of one view is predicted from another view. A code
+   says how much of a view belongs to each of K prototypes, which are learnt too.
 
        z  = u( g(f(view)) ), u(x) = x / |x|        encoder f, projector g                              (1)
        s  = C z                                    C (K,D): prototypes, unit rows                      (2)
-       q  = the code: Sinkhorn and Knopp on e^(s/epsilon) of a batch, so that every image has a whole code and every
-            prototype the same share of them; no gradient                                              (3)
+       q  = the code: Sinkhorn and Knopp on e^(s/epsilon) of a batch, so that each image's code sums to 1 and every
+            prototype gets the same share; no gradient                                                 (3)
        l(v, w) = - sum over k of q_w,k log p_v,k,  p_v = softmax(s_v / t)                              (4)
        L  = mean of l(v, w) over the images, the two large views w and all views v but w               (5)
 
    The equal shares in (3) prevent collapse, because not all images can have the same code. They need many images, at
    least as many as there are prototypes; with small batches the embeddings of earlier batches take part in (3), and
    their codes are thrown away. ln K is the loss of guessing at random, and the loss stays there when nothing is learnt.
-   Defaults: the released code for batches of 256 (its 400 epochs on ImageNet have 3000 prototypes, a rate of 0.6 that
-   ends at a thousandth of it, a queue of 3840 from epoch 15, and prototypes that rest in the first epoch); for small
-   images 512 prototypes and SimCLR's weaker colours without blur. Views of one size pass together, and all of them
-   through the projector, so that its batch norm sees one batch.
-   Traps: when the loss stays at ln K, prototypes were not brought back to length 1 before each step, epsilon is too
-   large, or the prototypes moved too early; codes of one small batch are nearly random until the queue is full, and
-   from then on steps need more memory; a queue longer than the data set holds old embeddings of the images that are
-   asked for. */
+   Defaults: the released code for batches of 256 (its 400 epochs on ImageNet have 3000 prototypes, a learning rate of
+   0.6 that ends at a thousandth of it, a queue of 3840 from epoch 15, and prototypes that are frozen in the first
+   epoch); for small images 512 prototypes and SimCLR's weaker colours without blur. Views of one size pass through the
+   encoder together, and all views through the projector, so that its batch norm sees one batch. Traps: when the loss
+   stays at ln K, the prototypes were not brought back to length 1 before each step, epsilon is too large, or the
+   prototypes were updated too early. Codes of one small batch are nearly random until the queue is full, and from then
+   on steps need more memory. A queue longer than the data set holds old embeddings of the images in the batch. */
 
 static const sslh_setting sslh_i_swav_settings[] = {
     {SSLH_I_FIELD(sslh_swav_desc, temperature), SSLH_SETTING_REAL, "0.1", "above 0"},
@@ -10371,8 +10388,8 @@ typedef struct sslh_i_swav {
     sslh_i_multi_crop views;
     sslh_net *head, *prototypes; /* g; C is the weight of the one layer of a net */
     sslh_i_queue queue;          /* (Q,2D): the embeddings of both large views side by side */
-    int filled;                  /* state of m.net: rows of it that are embeddings */
-    sslh_tensor *rows;           /* (N,2D): of this step, for the queue; NULL: none */
+    int filled;                  /* state of m.net: how many rows of the queue are embeddings */
+    sslh_tensor *rows;           /* (N,2D): rows of this step, for the queue; NULL: none */
 } sslh_i_swav;
 
 SSLH_I_FN void sslh_i_swav_prepare(sslh_method *m, sslh_data data) {
@@ -10382,7 +10399,7 @@ SSLH_I_FN void sslh_i_swav_views(sslh_method *m, const sslh_batch *batch, sslh_v
     sslh_i_multi_crop_add(m->ctx, &((sslh_i_swav *)m->self)->views, batch, out);
 }
 
-/* The rows of C back to length 1. */
+/* Brings the rows of C back to length 1. */
 SSLH_I_FN void sslh_i_swav_normalise(sslh_ctx *c, sslh_net *prototypes) {
     sslh_tensor *C, *unit;
     if (SSLH_I_BAD(c)) return;
@@ -10393,7 +10410,7 @@ SSLH_I_FN void sslh_i_swav_normalise(sslh_ctx *c, sslh_net *prototypes) {
     sslh_no_grad(c, 0);
 }
 
-/* (3): the code (N,K) of large view i. full: the queue takes part */
+/* (3): the code (N,K) of large view i; with full, the queue takes part. */
 SSLH_I_FN sslh_tensor *sslh_i_swav_code(sslh_method *m, sslh_tensor *scores, int i, int N, int full) {
     sslh_ctx *c = m->ctx;
     const sslh_i_swav *s = (const sslh_i_swav *)m->self;
@@ -10434,7 +10451,7 @@ SSLH_I_FN sslh_tensor *sslh_i_swav_loss(sslh_method *m, const sslh_view_set *v, 
     return sslh_i_multi_crop_loss(c, scores, code, &m->numbers[0].value); /* (4), (5) */
 }
 
-/* The embeddings of the batch take the place of the oldest. */
+/* The embeddings of the batch replace the oldest ones in the queue. */
 SSLH_I_FN void sslh_i_swav_grads(sslh_method *m, int phase) {
     const sslh_i_swav *s = (const sslh_i_swav *)m->self;
     int32_t *filled;
@@ -10477,7 +10494,7 @@ SSLH_DEF sslh_method sslh_swav(sslh_ctx *c, sslh_net *encoder, sslh_swav_desc d)
     sslh_child(m.net, "prototypes", s.prototypes);
     if (d.queue > 0 && !SSLH_I_BAD(c)) {
         ((sslh_i_swav *)m.self)->filled = sslh_state_new(m.net, "queue_filled", SSLH_I32, sslh_dim0());
-        ((sslh_i_swav *)m.self)->queue = sslh_i_queue_new(m.net, d.queue, 2 * d.head_out); /* fills it: comes last */
+        ((sslh_i_swav *)m.self)->queue = sslh_i_queue_new(m.net, d.queue, 2 * d.head_out); /* last, as it draws */
     }
     m.prepare = sslh_i_swav_prepare;
     m.views = sslh_i_swav_views;
@@ -10501,24 +10518,23 @@ SSLH_I_FN sslh_method sslh_i_swav_make(sslh_ctx *c, sslh_net *encoder, sslh_data
 #if SSLH_WITH_MAE
 /* He, Chen, Xie, Li, Dollar, Girshick: "Masked autoencoders are scalable vision learners", CVPR 2022.
 
-   Learns from: a quarter of an image's patches. The encoder sees only those; a small decoder has to reconstruct the
-   others.
+   Learns from: a quarter of an image's patches. The encoder sees only these; a small decoder has to reconstruct
+   the others.
 
        x_i, i = 1..P           the patches of an image, p x p x C values each                         (1)
        V = (1-r)P, r = .mask   visible patches: the first V of a random order, anew for each image    (2)
-       h = encoder( {x_i + position i : i visible} )     class token included                         (3)
+       h = encoder( {x_i + position i : i visible} )     and the class token                          (3)
        y = decoder( h in their places, a learned mask token elsewhere, + positions )                  (4)
        t_i = (x_i - mean(x_i)) / sqrt(var(x_i) + 1e-6)   each patch by its own mean and variance      (5)
        L = mean over hidden patches i and their values of (y_i - t_i)^2                               (6)
 
-   Defaults: the paper's with a decoder for small images (the paper's has 8 blocks of width 512 with 16 heads).
+   Defaults: the paper's, with a decoder for small images (the paper's has 8 blocks of width 512 with 16 heads).
    Positions are fixed sine-cosine ones in the decoder, and in the encoder by a flag of sslh_vit. A decoder that always
-   gives 0 has the loss (n-1)/n, n = p p C, because the variance in (5) is the unbiased one, and less where patches are
-   flat; so the second number, the share of variance explained, is 1 - L / (variance of the hidden t_i). It is 0 for
-   that decoder on any images, and 0 where nothing varies.
-   Traps: forgetting to put tokens back in their places; a loss on visible patches; a patch of 16 on a 32-pixel image;
-   to show predictions as pictures, undo (5) with its mean and deviation; a linear probe shows much less than
-   fine-tuning does. */
+   outputs 0 has the loss (n-1)/n, n = p p C, because the variance in (5) is the unbiased one, and less where patches
+   are flat. Therefore the second number is the share of variance explained, 1 - L / (variance of the hidden t_i). It is
+   0 for that decoder on any images, and 0 where nothing varies. Traps: forgetting to put the tokens back in their
+   places; a loss on visible patches; a patch of 16 on a 32-pixel image. To show predictions as pictures, undo (5) with
+   its mean and deviation. A linear probe shows much less than fine-tuning does. */
 
 static const sslh_setting sslh_i_mae_settings[] = {
     {SSLH_I_FIELD(sslh_mae_desc, mask), SSLH_SETTING_REAL, "0.75", "above 0, below 1"},
@@ -10534,12 +10550,13 @@ static const char sslh_i_mae_training[] =
 static const char sslh_i_mae_paper[] =
     "batch=256 optimizer=adamw beta2=0.95 lr=1.5e-4 lr_scales=1 weight_decay=0.05 schedule=cosine warmup=40";
 
-/* patches P, visible V = (1-r) P rounded down; given: the recipe is the caller's, not normalised by the data. */
+/* patches P, visible V = (1-r) P rounded down; given: the recipe is the caller's, used without the data's mean
+   and deviation. */
 typedef struct sslh_i_mae { sslh_mae_desc d; sslh_recipe views; sslh_net *decoder; int patch, patches, visible, given;
     } sslh_i_mae;
 
 /* An image is a grid of gh x gw patches; exchanging the axes "row in the patch" and "column of the grid" makes each
-   patch one run of p p C values. A permutation, hence with the inverse permutation as its gradient. */
+   patch one run of p p C values. This is a permutation, so its gradient is the inverse permutation. */
 SSLH_DEF sslh_tensor *sslh_patchify(sslh_ctx *c, sslh_tensor *x, int patch) {
     static const int order[6] = {0, 1, 3, 2, 4, 5}; /* N,gh,p,gw,p,C -> N,gh,gw,p,p,C */
     char text[96];
@@ -10556,7 +10573,7 @@ SSLH_DEF sslh_tensor *sslh_patchify(sslh_ctx *c, sslh_tensor *x, int patch) {
     }
 }
 
-/* The same exchange back: the permutation is its own inverse. */
+/* The same exchange of axes, which is its own inverse. */
 SSLH_DEF sslh_tensor *sslh_unpatchify(sslh_ctx *c, sslh_tensor *x, int patch, int height, int width) {
     static const int order[6] = {0, 1, 3, 2, 4, 5};
     char text[96];
@@ -10575,8 +10592,8 @@ SSLH_DEF sslh_tensor *sslh_unpatchify(sslh_ctx *c, sslh_tensor *x, int patch, in
     }
 }
 
-/* (2) for n images: keep (n,V) the visible patches in their random order, restore (n,P) where each patch went, hidden
-   (n,P) 1 for hidden patches. streams (n): the stream of each image, so that each has an order of its own. */
+/* (2) for n images: keep (n,V), the visible patches in their random order; restore (n,P), where each patch went; hidden
+   (n,P), 1 for hidden patches. streams (n): the random stream of each image, so that each has its own order. */
 SSLH_I_FN void sslh_i_mae_mask(sslh_ctx *c, const sslh_i_mae *s, const uint64_t *streams, int n, sslh_tensor **keep,
                                sslh_tensor **restore, sslh_tensor **hidden) {
     int32_t *order;
@@ -10591,7 +10608,7 @@ SSLH_I_FN void sslh_i_mae_mask(sslh_ctx *c, const sslh_i_mae *s, const uint64_t 
         return;
     }
     for (i = 0; i < n; i++) {
-        sslh_random_permutation(c->desc.seed, streams[i], order, s->patches); /* every image its own */
+        sslh_random_permutation(c->desc.seed, streams[i], order, s->patches); /* a new order for every image */
         for (p = 0; p < s->patches; p++) {
             if (p < s->visible) (*keep)->ints[i * s->visible + p] = order[p]; /* the first V are seen */
             (*restore)->ints[i * s->patches + order[p]] = p; /* the inverse of order */
@@ -10601,7 +10618,7 @@ SSLH_I_FN void sslh_i_mae_mask(sslh_ctx *c, const sslh_i_mae *s, const uint64_t 
     sslh_i_unscratch(c, order);
 }
 
-/* (4): x (N,1+V,D) encoder tokens; the call's keep is restore (N,P) -> (N,P,p p C) */
+/* (4): x (N,1+V,D) encoder tokens -> (N,P,p p C). The field keep of the call holds restore (N,P). */
 SSLH_I_FN sslh_tensor *sslh_i_mae_decoder(sslh_net *net, sslh_tensor *x, const void *self) {
     const sslh_i_decoder *s = (const sslh_i_decoder *)self;
     sslh_ctx *c = sslh_net_ctx(net);
@@ -10623,14 +10640,14 @@ SSLH_I_FN sslh_tensor *sslh_i_mae_decoder(sslh_net *net, sslh_tensor *x, const v
     return sslh_slice(c, y, 1, 1, 1 + s->patches); /* (N,P,p p C), without the class token */
 }
 
-/* Mean and deviation of the data: the views, from which both the encoder's input and the targets are taken, are
-   normalised by them unless the recipe is the caller's. */
+/* Takes the mean and deviation of the data to normalise the views, from which both the encoder's input and the targets
+   are made, unless the recipe is the caller's. */
 SSLH_I_FN void sslh_i_mae_prepare(sslh_method *m, sslh_data data) {
     sslh_i_mae *s = (sslh_i_mae *)m->self;
     if (!s->given) sslh_i_normalise_by_data(&s->views, m->encoder, data);
 }
 
-/* The mask is drawn here, not in the loss, from (seed, epoch, sample) like the augmentation. */
+/* The mask is drawn here and not in the loss: like the augmentation it is a function of (seed, epoch, sample). */
 SSLH_I_FN void sslh_i_mae_views(sslh_method *m, const sslh_batch *batch, sslh_view_set *out) {
     sslh_ctx *c = m->ctx;
     const sslh_i_mae *s = (const sslh_i_mae *)m->self;
@@ -10661,7 +10678,7 @@ SSLH_I_FN sslh_tensor *sslh_i_mae_predict(sslh_method *m, sslh_tensor *x, sslh_t
     return sslh_forward_ex(s->decoder, tokens, f); /* (4) */
 }
 
-/* (5): targets of patches, both (N,P,p p C); mean and deviation (N,P,1) for the way back, NULL with .raw_pixels */
+/* (5): targets of patches, both (N,P,p p C); mean and deviation (N,P,1) to undo it, NULL with .raw_pixels */
 SSLH_I_FN sslh_tensor *sslh_i_mae_target(sslh_method *m, sslh_tensor *patches, sslh_tensor **mean, sslh_tensor **std) {
     sslh_ctx *c = m->ctx;
     const sslh_i_mae *s = (const sslh_i_mae *)m->self;
@@ -10691,7 +10708,7 @@ SSLH_I_FN float sslh_i_mae_explained(const sslh_tensor *t, const sslh_tensor *hi
     return variance > 1e-6 ? (float)(1.0 - (double)loss / variance) : 0.0f;
 }
 
-/* The decoder predicts all P patches, as the authors' code does, but only hidden ones count. */
+/* The decoder predicts all P patches, as the authors' code does, but the loss counts only hidden ones. */
 SSLH_I_FN sslh_tensor *sslh_i_mae_loss(sslh_method *m, const sslh_view_set *v, int phase) {
     sslh_ctx *c = m->ctx;
     const sslh_i_mae *s = (const sslh_i_mae *)m->self;
@@ -10708,7 +10725,7 @@ SSLH_I_FN sslh_tensor *sslh_i_mae_loss(sslh_method *m, const sslh_view_set *v, i
     return loss;
 }
 
-/* A tag of its own ('P') for the masks, so that pictures never take the training's draws. */
+/* The masks have their own tag ('P'), so that pictures never use the random numbers of the training. */
 SSLH_DEF void sslh_mae_reconstruct(sslh_method *m, sslh_tensor *x, uint64_t stream, sslh_tensor **masked,
                                    sslh_tensor **filled) {
     sslh_ctx *c = m ? m->ctx : NULL;
@@ -10747,7 +10764,8 @@ SSLH_DEF void sslh_mae_reconstruct(sslh_method *m, sslh_tensor *x, uint64_t stre
     sslh_train_mode(m->net, was_training);
 }
 
-/* p and C are read off the encoder's projection (D,p,p,C), and P follows from its .image: the caller repeats none. */
+/* p and C are read off the encoder's projection (D,p,p,C), and P follows from its .image, so the caller need not
+   give them. */
 SSLH_DEF sslh_method sslh_mae(sslh_ctx *c, sslh_net *encoder, sslh_mae_desc d) {
     sslh_i_mae s;
     sslh_i_decoder n;
@@ -10759,7 +10777,7 @@ SSLH_DEF sslh_method sslh_mae(sslh_ctx *c, sslh_net *encoder, sslh_mae_desc d) {
     grid = sslh_i_patches_of(c, "sslh_mae", encoder);
     s.patch = grid.p;
     s.patches = grid.side * grid.side;
-    if (!SSLH_I_BAD(c)) s.visible = (int)((float)s.patches * (1.0f - d.mask)); /* a refused mask may be any number */
+    if (!SSLH_I_BAD(c)) s.visible = (int)((float)s.patches * (1.0f - d.mask)); /* not for a mask that was refused */
     if (!SSLH_I_BAD(c) && (s.visible < 1 || s.visible >= s.patches))
         sslh_fail(c, SSLH_E_USAGE, "sslh_mae: a mask of %g leaves %d of %d patches visible; at least one must be seen "
                   "and one hidden (smaller patches?)", (double)d.mask, s.visible, s.patches);
@@ -10801,10 +10819,10 @@ SSLH_I_FN sslh_method sslh_i_mae_make(sslh_ctx *c, sslh_net *encoder, sslh_data 
    Babu, Gu, Auli: "data2vec: a general framework for self-supervised learning in speech, vision and language", ICML
    2022.
 
-   Learns from: an image out of which blocks were cut. As in MAE, what is hidden has to be predicted, but not its
-   pixels: instead its features, as a slowly moving copy of the encoder computes them from the whole image. So the
-   encoder need not describe what nobody can foresee, such as noise and the exact texture: the targets may leave such
-   details out.
+   Learns from: an image from which blocks were cut out. As in MAE, what is hidden has to be predicted, but not its
+   pixels: the target is its features, as a slowly changing copy of the encoder computes them from the whole image. So
+   the encoder need not describe what nobody can foresee, such as noise and the exact texture, because the targets may
+   leave such details out.
 
        B_1 .. B_M                target blocks: rectangles at random places in the grid of P patches          (1)
        V = a rectangle of nearly the whole grid, without the patches of B_1 .. B_M: the context               (2)
@@ -10815,18 +10833,18 @@ SSLH_I_FN sslh_method sslh_i_mae_make(sslh_ctx *c, sslh_net *encoder, sslh_data 
                                                  one block at a time                                          (5)
        L = mean over b, i in B_b and d of huber(y_bid - t_id),  huber(e) = e^2 / 2 up to |e| = 1, then
            |e| - 1/2                                                                                          (6)
-       theta' <- m theta' + (1-m) theta,  m = m_0 + (1-m_0) T,  T: share of the run that is done              (7)
+       theta' <- m theta' + (1-m) theta,  m = m_0 + (1-m_0) tau,  tau: share of the run that is done          (7)
 
    data2vec: t is the mean of norm(output of block k) over the last K blocks of f'.
-   If all tokens had the same features, L would be 0: what prevents it is, as in BYOL, that only f and g follow the
-   gradient and f' follows them slowly. The deviation of t over places and images, its second number, shows it: with
-   .no_stop_gradient it goes to 0 within a few hundred steps.
-   Defaults: the authors' code (the paper writes a squared error in (6)); predictor for small images. All images of a
-   batch have blocks of one size, drawn for the batch, so that tokens make a tensor; what remains of the context differs
-   from image to image, and all are cut at random to the smallest.
-   Traps: targets that are small or lie inside the context make the task a local one, and the features stay as shallow
-   as those of colours and edges; a run of minutes needs a target that follows more quickly (m_0 of 0.99 and less); the
-   class token is seen by the predictor only, so take features by .mean_pool. */
+   If all tokens had the same features, L would be 0. As in BYOL, this is prevented because only f and g follow the
+   gradient, while f' follows f slowly. The second number, the deviation of t over places and images, shows a
+   collapse: with .no_stop_gradient it falls to 0 within a few hundred steps. Defaults: the authors' code (the paper
+   writes a squared error in (6)), with a predictor for small images. All images of a batch have blocks of the same
+   size, drawn for the batch, so that their tokens form one tensor. What remains of the context differs from image to
+   image, so random patches are dropped down to the smallest number. Traps: targets that are small or lie inside the
+   context make the task a local one, and the features stay as shallow as those of colours and edges. A run of minutes
+   needs a target that follows more quickly (m_0 of 0.99 or less). Only the predictor sees the class token, so take
+   features by .mean_pool. */
 
 static const sslh_setting sslh_i_jepa_settings[] = {
     {SSLH_I_FIELD(sslh_jepa_desc, targets), SSLH_SETTING_INT, "4", "1 to 16"},
@@ -10852,14 +10870,14 @@ typedef struct sslh_i_jepa {
     sslh_jepa_desc d;
     sslh_recipe views;
     sslh_net *target, *predictor; /* f' and g */
-    int given, side;              /* the recipe is the caller's, not normalised by the data; patches along a side */
+    int given, side;              /* 1: the recipe is the caller's, used as it is; patches along a side */
     char block[15][24];           /* names of the last .top_blocks blocks */
 } sslh_i_jepa;
 /* A rectangle of patches. */
 typedef struct sslh_i_rectangle { int top, left, height, width; } sslh_i_rectangle;
 
-/* A size with a share of the side x side patches from least to most and, log-uniformly, an aspect from 1/r to r. No
-   rectangle is as large as the grid, so that its place can always vary. */
+/* A block size: a share of the side x side patches between least and most and an aspect ratio from 1/r to r, uniform in
+   its logarithm. No rectangle is as large as the grid, so that its place can always vary. */
 SSLH_I_FN sslh_i_rectangle sslh_i_jepa_size(uint64_t seed, uint64_t stream, uint64_t draw, int side, float least,
                                             float most, float r) {
     sslh_i_rectangle b = {0, 0, 1, 1};
@@ -10879,7 +10897,7 @@ SSLH_I_FN void sslh_i_jepa_place(sslh_i_rectangle *b, uint64_t seed, uint64_t st
     b->top = (int)sslh_random_below(seed, stream, draw, (uint32_t)(side - b->height + 1));
     b->left = (int)sslh_random_below(seed, stream, draw + 1, (uint32_t)(side - b->width + 1));
 }
-/* The patches of a rectangle, row by row; how many. */
+/* Writes the patches of a rectangle, row by row, and returns their number. */
 SSLH_I_FN int sslh_i_jepa_patches(const sslh_i_rectangle *b, int side, int32_t *out) {
     int i, j, n = 0;
     for (i = b->top; i < b->top + b->height; i++)
@@ -10887,8 +10905,9 @@ SSLH_I_FN int sslh_i_jepa_patches(const sslh_i_rectangle *b, int side, int32_t *
     return n;
 }
 
-/* (1), (2) for one image: targets (M T) and what remains of the context (at most P); returns how many that are, an
-   eighth of all or more. Places that leave less are drawn again; 0 when that does not help. */
+/* (1), (2) for one image: targets (M T), T patches in each block, and the rest of the context (at most P). Returns
+   the size of this rest, at least an eighth of all patches: places that leave less are drawn again; 0 when that does
+   not help. */
 SSLH_I_FN int sslh_i_jepa_draw(const sslh_i_jepa *s, uint64_t seed, uint64_t stream, sslh_i_rectangle target,
                                sslh_i_rectangle context, int32_t *targets, int32_t *rest) {
     int side = s->side, M = s->d.targets, T = target.height * target.width, attempt, i, j, n, left;
@@ -10902,15 +10921,15 @@ SSLH_I_FN int sslh_i_jepa_draw(const sslh_i_jepa *s, uint64_t seed, uint64_t str
         n = sslh_i_jepa_patches(&context, side, rest);
         for (i = left = 0; i < n; i++) {
             for (j = 0; j < M * T && targets[j] != rest[i]; j++) {}
-            if (j == M * T) rest[left++] = rest[i]; /* no target has it */
+            if (j == M * T) rest[left++] = rest[i]; /* in no target */
         }
         if (left >= SSLH_I_MAX(1, side * side / 8)) return left;
     }
     return 0;
 }
 
-/* (1), (2) for N images: context (N,J) and targets (N,M T), numbers of patches. The sizes of the blocks come from the
-   stream shared, their places from the stream of each image. */
+/* (1), (2) for N images: context (N,J) and targets (N,M T), numbers of patches. The stream `shared` gives the sizes of
+   the blocks, the stream of each image their places. */
 SSLH_I_FN void sslh_i_jepa_mask(sslh_method *m, int N, uint64_t shared, const uint64_t *streams, sslh_tensor **context,
                                 sslh_tensor **targets) {
     sslh_ctx *c = m->ctx;
@@ -10919,7 +10938,7 @@ SSLH_I_FN void sslh_i_jepa_mask(sslh_method *m, int N, uint64_t shared, const ui
     const sslh_i_rectangle target = sslh_i_jepa_size(seed, shared, 0, s->side, s->d.target_min, s->d.target_max, 1.5f);
     const sslh_i_rectangle part = sslh_i_jepa_size(seed, shared, 2, s->side, s->d.context_min, 1, 1);
     const int patches = s->side * s->side, MT = s->d.targets * target.height * target.width;
-    int32_t *rest, *count; /* rest (N,P), then count (N): how many of them there are */
+    int32_t *rest, *count; /* rest (N,P), then count (N): how many of each row are used */
     int J = patches, n, j;
     *context = sslh_i_dummy(c);
     *targets = sslh_i_new(c, "sslh_jepa", SSLH_I32, sslh_dim2(N, MT)); /* (N,M T) */
@@ -10992,8 +11011,8 @@ SSLH_I_FN sslh_tensor *sslh_i_jepa_targets(sslh_method *m, sslh_net *net, sslh_t
     return SSLH_I_BAD(c) ? sslh_i_dummy(c) : K == 1 ? t : sslh_scale(c, t, SSLH_I_R(1) / (sslh_real)K);
 }
 
-/* (5): x (N,1+J,D), the class token and the context; the call's keep is (N,J+M T), the numbers of the context's patches
-   and then of the targets' -> (N,M T,D). */
+/* (5): x (N,1+J,D), the class token and the context -> (N,M T,D). The field keep of the call is (N,J+M T), the numbers
+   of the context's patches and then those of the targets'. */
 SSLH_I_FN sslh_tensor *sslh_i_jepa_predictor(sslh_net *net, sslh_tensor *x, const void *self) {
     const sslh_i_decoder *d = (const sslh_i_decoder *)self;
     sslh_ctx *c = sslh_net_ctx(net);
@@ -11007,10 +11026,10 @@ SSLH_I_FN sslh_tensor *sslh_i_jepa_predictor(sslh_net *net, sslh_tensor *x, cons
     T = (index->shape[1] - J) / M;
     position = sslh_slice(c, sslh_state(net, sslh_i_decoder_positions(d)), 1, 1, 1 + d->patches);
     position = sslh_embedding(c, sslh_reshape(c, position, sslh_dim2(d->patches, D)), index); /* (N,J+M T,Dd) */
-    part[0] = sslh_slice(c, y, 1, 0, 1); /* the class token has no place */
+    part[0] = sslh_slice(c, y, 1, 0, 1); /* the class token has no position */
     part[1] = sslh_add(c, sslh_slice(c, y, 1, 1, 1 + J), sslh_slice(c, position, 1, 0, J));
     y = sslh_concat(c, part, 2, 1);
-    /* for each block a row of its own: the context, and the block's mask tokens */
+    /* each block is a sequence of its own: the context, then the block's mask tokens */
     y = sslh_broadcast(c, sslh_reshape(c, y, sslh_dim4(N, 1, 1 + J, D)), sslh_dim4(N, M, 1 + J, D));
     part[0] = sslh_reshape(c, y, sslh_dim3(N * M, 1 + J, D));
     part[1] = sslh_add(c, sslh_slice(c, position, 1, J, J + M * T), sslh_param(net, 2)); /* (N,M T,Dd) */
@@ -11054,7 +11073,7 @@ SSLH_I_FN sslh_tensor *sslh_i_jepa_loss(sslh_method *m, const sslh_view_set *v, 
     return sslh_huber(c, y, t, 1); /* (6) */
 }
 
-/* Fills patch a of image n of x (N,H,W,C) with patch b of image k of from or, where from is NULL, with grey. */
+/* Fills patch a of image n of x (N,H,W,C) with patch b of image k of `from`, or with grey where `from` is NULL. */
 SSLH_I_FN void sslh_i_jepa_paste(sslh_tensor *x, int n, int a, const sslh_tensor *from, int k, int b, int side,
                                  sslh_real grey) {
     int p = x->shape[1] / side, C = x->shape[3], W = x->shape[2], row;
@@ -11068,8 +11087,8 @@ SSLH_I_FN void sslh_i_jepa_paste(sslh_tensor *x, int n, int a, const sslh_tensor
                                      (size_t)(b % side * p)) * (size_t)C, run * sizeof *to);
     }
 }
-/* The second picture: y (N,M T,D) are the predictions, t (N,P,D) what the target encoder makes of all patches.
-   The norm gives each t the same length, so the one nearest to a prediction has the largest product with it. */
+/* The second picture: y (N,M T,D) are the predictions, t (N,P,D) the target encoder's output for all patches. The norm
+   gives each t the same length, so the t nearest to a prediction has the largest product with it. */
 SSLH_I_FN void sslh_i_jepa_fill(sslh_method *m, sslh_tensor *x, sslh_tensor *targets, sslh_tensor *y, sslh_tensor *t,
                                 sslh_tensor *out) {
     sslh_ctx *c = m->ctx;
@@ -11137,7 +11156,7 @@ SSLH_I_FN void sslh_i_jepa_grads(sslh_method *m, int phase) {
 }
 SSLH_I_FN void sslh_i_jepa_after(sslh_method *m) {
     const sslh_i_jepa *s = (const sslh_i_jepa *)m->self;
-    float rest = 1 - s->d.target_momentum; /* of 1 - m */
+    float rest = 1 - s->d.target_momentum; /* 1 - m falls linearly to 0 */
     if (m->steps) rest = sslh_linear_decay(m->step, m->steps, 0, rest);
     sslh_ema_update(s->target, m->encoder, 1 - rest); /* (7) */
 }
@@ -13420,27 +13439,28 @@ SSLH_DEF float sslh_frechet(sslh_ctx *c, const sslh_tensor *a, const sslh_tensor
 /*  >>losses        losses: equations, checks, the order of the work                                                  */
 /* ================================================================================================================== */
 
-/* Every loss is one number. Here stand its equations, what it asks of its inputs, what it keeps for the backward pass
-   and the order of the work; the loops over rows and elements are operations of >>loss-rows. A forward pass keeps
-   little, as a rule the log-sum-exp of each row: the backward pass computes again what is cheap (exponentials). It is
-   kept in two parts, lse(x) = most + lsum with the largest number of the row and the log of the sum around it. The loss
-   of a confident prediction is their small second part: added to a large first one it would be rounded away.
-   Cross-entropy, the losses by elements, NT-Xent and InfoNCE have plain versions, forward and backward, below their
-   equations; all other losses are compositions of operations, each of which has one. */
+/* Every loss is one number. This section has its equations, the checks of its inputs, what it keeps for the backward
+   pass and the order of the work; the loops over rows and elements are operations of >>loss-rows. A forward pass keeps
+   little, as a rule the log-sum-exp of each row, and the backward pass computes again what is cheap (exponentials). The
+   log-sum-exp is kept in two parts, lse(x) = most + lsum: the largest number of the row, and the log of the sum after
+   that number has been subtracted. The loss of a confident prediction is no more than the small lsum, which would be
+   rounded away if it were added to a large most. Cross-entropy, the element-wise losses, NT-Xent and InfoNCE have plain
+   versions, forward and backward, below their equations; all other losses are compositions of operations, each of which
+   has one. */
 
-/* The gradient of an input that is added to more than once, or that may be two inputs at a time: it starts as zeros.
-   NULL when t wants none. */
+/* The gradient of t for inputs that are added to more than once, or that may be one tensor given twice: it starts as
+   zeros. NULL when t needs none. */
 SSLH_I_FN sslh_real *sslh_i_loss_grad(sslh_ctx *c, sslh_tensor *t) { return t ? sslh_grad(c, t) : NULL; }
 
 /* --- cross-entropy ------------------------------------------------------------------------------------------------ */
 /* With p = softmax(x) and the target distribution t of a row,
      l = -sum over k of t_k log p_k = (sum of t) lsum - t . (x - most)                                              (1)
      dl/dx_k = (sum of t) p_k - t_k                                                                                  (2)
-   A label y with smoothing e is t = (1 - e) onehot(y) + e / K (Szegedy et al. 2016, section 7), with weights w of the
-   classes t_k = w_k ((1 - e) onehot(y)_k + e / K). The mean is the sum over rows divided by their number, with weights
-   by the sum of w_y; an ignored row is neither in the one nor in the other. */
+   A label y with smoothing e is t = (1 - e) onehot(y) + e / K (Szegedy et al. 2016, section 7); with class weights w it
+   is t_k = w_k ((1 - e) onehot(y)_k + e / K). The mean is the sum over the rows divided by their number, or with
+   weights by the sum of w_y; an ignored row is left out of both. */
 
-/* The plain version goes row by row. This is t_k of row r. */
+/* The plain version goes row by row. This function is t_k of row r. */
 SSLH_I_FN sslh_real sslh_i_plain_target(const sslh_i_xent *p, size_t r, size_t k) {
     sslh_real t;
     if (p->t) return p->t[r * p->K + k];
@@ -13467,8 +13487,8 @@ SSLH_I_FN void sslh_i_plain_xent(void *job, int task, int worker) {
         p->loss[r] = (sslh_real)loss;
     }
 }
-/* Fills dx (rows,K), and dt (rows,K) where there are targets: (2), and dl/dt_k = lse - x_k, times the gradient of the
-   row's loss. */
+/* Adds (2) to dx (rows,K) and, where there are targets, dl/dt_k = lse - x_k to dt (rows,K), both times the gradient of
+   the row's loss. */
 SSLH_I_FN void sslh_i_plain_xent_back(void *job, int task, int worker) {
     const sslh_i_xent *p = (const sslh_i_xent *)job;
     size_t r, k;
@@ -13487,7 +13507,7 @@ SSLH_I_FN void sslh_i_plain_xent_back(void *job, int task, int worker) {
     }
 }
 
-/* Backward: the job is put together from what the node saved. */
+/* Backward: fills in the job from what the node saved. */
 SSLH_I_FN void sslh_i_xent_back(sslh_ctx *c, sslh_i_node *n) {
     sslh_tensor *x = n->in[0], *t = n->in[1];
     sslh_i_xent p;
@@ -13515,8 +13535,8 @@ SSLH_I_FN void sslh_i_xent_back(sslh_ctx *c, sslh_i_node *n) {
     if (!SSLH_I_BAD(c)) sslh_i_xent_slopes(c, &p); /* (2) */
 }
 
-/* The labels: each in 0 .. K-1 or ignored; what the sum of a mean is divided by, in *divisor. 0 and an error if a label
-   or a weight is wrong or nothing counts. */
+/* Checks that each label is in 0 .. K-1 or ignored and each weight valid; *divisor receives what the sum is divided by
+   for the mean. Returns 0, with an error, if a label or a weight is wrong or memory is short. */
 SSLH_I_FN int sslh_i_xent_divisor(sslh_ctx *c, const char *op, const sslh_i_xent *p, sslh_real *divisor) {
     size_t r, n = 0;
     sslh_real *weight;
@@ -13546,7 +13566,7 @@ SSLH_I_FN int sslh_i_xent_divisor(sslh_ctx *c, const char *op, const sslh_i_xent
     return 1;
 }
 
-/* What is no tensor of logits with labels or targets, or no option. */
+/* Checks shapes, types and options; 0 and an error if one does not fit. */
 SSLH_I_FN int sslh_i_xent_check(sslh_ctx *c, const char *op, const sslh_tensor *x, const sslh_tensor *t,
                                 sslh_cross_entropy_desc d) {
     sslh_shape lead = sslh_shape_of(x);
@@ -13578,7 +13598,7 @@ SSLH_I_FN int sslh_i_xent_check(sslh_ctx *c, const char *op, const sslh_tensor *
     return 1;
 }
 
-/* logits (..,K); labels (..) or targets (..,K). All checks come before the first write. */
+/* logits (..,K); labels (..) or targets (..,K). All checks come before anything is written. */
 SSLH_I_FN sslh_tensor *sslh_i_xent_op(sslh_ctx *c, const char *op, sslh_tensor *x, sslh_tensor *t, int has_ignore,
                                       int ignore, sslh_cross_entropy_desc d) {
     sslh_tensor *in[3], *out, *most, *lsum, *loss;
@@ -13637,7 +13657,7 @@ SSLH_I_FN sslh_tensor *sslh_i_xent_op(sslh_ctx *c, const char *op, sslh_tensor *
         node->i[0] = has_ignore;
         node->i[1] = ignore;
         node->i[2] = (int)d.reduction;
-        if (d.weight) { /* read, without a gradient */
+        if (d.weight) { /* an input without a gradient */
             node->in = (sslh_tensor **)sslh_i_record_alloc(c, sizeof in);
             if (!node->in) return sslh_i_dummy(c);
             memcpy(node->in, in, sizeof in);
@@ -13649,7 +13669,7 @@ SSLH_I_FN sslh_tensor *sslh_i_xent_op(sslh_ctx *c, const char *op, sslh_tensor *
     return sslh_i_end(c, op, in, 2, out);
 }
 
-/* For the public names that take one kind of second input. */
+/* For the public functions that accept only one kind of second input, labels or targets. */
 SSLH_I_FN sslh_tensor *sslh_i_xent_typed(sslh_ctx *c, const char *op, sslh_tensor *x, sslh_tensor *t, sslh_type type,
                                          float smoothing, int has_ignore, int ignore) {
     sslh_cross_entropy_desc d;
@@ -13687,7 +13707,7 @@ SSLH_DEF sslh_tensor *sslh_cross_entropy_full(sslh_ctx *c, sslh_tensor *logits, 
      kl     t (log t - x), 0 for t = 0;  slope -t
    kl is divided by the number of rows, the others by the number of elements. */
 
-/* The plain version: the term of one element, its slope in x, and the loop. */
+/* The plain version: the term of one element, its slope in x, and the loop over the elements. */
 SSLH_I_FN sslh_real sslh_i_plain_term(int kind, sslh_real x, sslh_real t, sslh_real delta) {
     const sslh_real d = x - t, size = d < 0 ? -d : d, half = SSLH_I_R(0.5);
     switch (kind) {
@@ -13708,7 +13728,8 @@ SSLH_I_FN sslh_real sslh_i_plain_term_slope(int kind, sslh_real x, sslh_real t, 
     default: return -t;
     }
 }
-/* Over all n elements: part[0] receives the sum of the terms; or the slopes go to dx and, negative, to dt (n). */
+/* Over all n elements: part[0] receives the sum of the terms, or the slopes are added to dx and subtracted from
+   dt (n). */
 SSLH_I_FN void sslh_i_plain_pointwise(void *job, int task, int worker) {
     const sslh_i_pointwise *p = (const sslh_i_pointwise *)job;
     double sum = 0;
@@ -13723,7 +13744,7 @@ SSLH_I_FN void sslh_i_plain_pointwise(void *job, int task, int worker) {
     if (p->part) p->part[0] = (sslh_real)sum;
 }
 
-/* x and t may be one tensor: then the two gradients add up to 0, as they must. */
+/* x and t may be one tensor; its two gradients then add up to 0, as they must. */
 SSLH_I_FN void sslh_i_pointwise_back(sslh_ctx *c, sslh_i_node *n) {
     sslh_tensor *x = n->in[0], *t = n->in[1];
     sslh_i_pointwise p;
@@ -13740,7 +13761,7 @@ SSLH_I_FN void sslh_i_pointwise_back(sslh_ctx *c, sslh_i_node *n) {
     if (!SSLH_I_BAD(c) && (p.dx || p.dt)) sslh_i_pointwise_slopes(c, &p);
 }
 
-/* Mean of the terms. */
+/* The mean of the terms; kl is divided by the number of rows. */
 SSLH_I_FN sslh_tensor *sslh_i_pointwise_loss(sslh_ctx *c, const char *op, int kind, sslh_tensor *x, sslh_tensor *t,
                                              float delta) {
     sslh_tensor *in[2], *out;
@@ -13782,11 +13803,11 @@ SSLH_I_FN sslh_tensor *sslh_i_pointwise_loss(sslh_ctx *c, const char *op, int ki
     return sslh_i_end(c, op, in, 2, out);
 }
 
-/* From logits, not probabilities: softplus neither overflows nor takes the log of 0. */
+/* Takes logits, not probabilities: softplus neither overflows nor takes the log of 0. */
 SSLH_DEF sslh_tensor *sslh_bce_with_logits(sslh_ctx *c, sslh_tensor *logits, sslh_tensor *targets) {
     return sslh_i_pointwise_loss(c, "sslh_bce_with_logits", SSLH_I_POINTWISE_BCE, logits, targets, 0.0f);
 }
-/* A verdict: mean of -log s(x) for real 1, of -log(1 - s(x)) for real 0. */
+/* The loss of the logits x when all are called real (1), mean of -log s(x), or fake (0), mean of -log(1 - s(x)). */
 SSLH_I_FN sslh_tensor *sslh_i_verdict(sslh_ctx *c, sslh_tensor *x, float real) {
     return sslh_bce_with_logits(c, x, sslh_full(c, sslh_shape_of(x), real));
 }
@@ -13833,7 +13854,8 @@ SSLH_DEF sslh_tensor *sslh_kl_div(sslh_ctx *c, sslh_tensor *log_prob, sslh_tenso
 
 /* --- contrastive losses ------------------------------------------------------------------------------------------- */
 
-/* Rows of similarities computed at a time, so that a block takes some MB: by the number of columns only. */
+/* How many rows of similarities are computed at a time, so that a block takes a few MB. It depends on the number of
+   columns only, not on the number of threads, so that results have the same bits everywhere. */
 SSLH_I_FN int sslh_i_contrast_rows(size_t columns, size_t rows) {
     size_t n = SSLH_I_MAX(((size_t)1 << 20) / columns / 32 * 32, (size_t)32);
     return (int)SSLH_I_MIN(n, rows);
@@ -13845,7 +13867,7 @@ SSLH_I_FN int sslh_i_temperature_ok(sslh_ctx *c, const char *op, float temperatu
     return !SSLH_I_BAD(c);
 }
 
-/* What all losses of two embeddings ask of them. */
+/* The check that all losses of two embeddings share. */
 SSLH_I_FN int sslh_i_twins_ok(sslh_ctx *c, const char *op, const sslh_tensor *a, const sslh_tensor *b) {
     char s[96], t[96];
     if (a->ndim == 2 && sslh_i_same_shape(a, b) && a->shape[0] <= INT_MAX / 2) return 1;
@@ -13853,7 +13875,7 @@ SSLH_I_FN int sslh_i_twins_ok(sslh_ctx *c, const char *op, const sslh_tensor *a,
               sslh_i_str(s, sizeof s, sslh_shape_of(a)), sslh_i_str(t, sizeof t, sslh_shape_of(b)));
     return 0;
 }
-/* What NT-Xent and InfoNCE ask besides. */
+/* What NT-Xent and InfoNCE check besides. */
 SSLH_I_FN int sslh_i_contrast_ok(sslh_ctx *c, const char *op, const sslh_tensor *a, const sslh_tensor *b,
                                  float temperature) {
     if (!sslh_i_twins_ok(c, op, a, b)) return 0;
@@ -13865,14 +13887,14 @@ SSLH_I_FN int sslh_i_contrast_ok(sslh_ctx *c, const char *op, const sslh_tensor 
      u_i  = z_i / |z_i|,   s_ij = u_i . u_j / tau                                                                   (1)
      l_i  = -log( exp(s_ip(i)) / sum over j != i of exp(s_ij) ) = lse_i - s_ip(i) = (most_i - s_ip(i)) + lsum_i     (2)
      L    = mean of l over the 2N rows                                                                              (3)
-   s is symmetric, so the two ways in which u_i enters (as row and as column) meet in one matrix:
+   s is symmetric, so the two ways in which u_i enters, as row and as column, combine in one matrix h:
      dL/du_i = 1/(2N tau) sum over j != i of h_ij u_j,                                                              (4)
                h_ij = exp(s_ij - lse_i) + exp(s_ij - lse_j) - 2 [j = p(i)]
-   and through (1) dL/dz_i = (dL/du_i - u_i (u_i . dL/du_i)) / |z_i|. Decoupled (Yeh et al. 2022): j = p(i) leaves the
-   sum in (2), and with it the two exponentials in (4). Blocks of rows are computed at a time; nothing of size 2N x 2N
-   is kept. */
+   and through (1) dL/dz_i = (dL/du_i - u_i (u_i . dL/du_i)) / |z_i|. Decoupled (Yeh et al. 2022): the sum in (2) leaves
+   out j = p(i), and so do the two exponentials in (4). The similarities are computed in blocks of rows; nothing of size
+   2N x 2N is kept. */
 
-/* The plain version, and before it p(i), s_ij of (1), and whether j is in the sum of (2). */
+/* The plain version. The three functions before it are p(i), s_ij of (1), and whether j is in the sum of (2). */
 SSLH_I_FN size_t sslh_i_ntx_other(const sslh_i_ntx *p, size_t i) { return i < p->N ? i + p->N : i - p->N; }
 SSLH_I_FN sslh_real sslh_i_plain_ntx_s(const sslh_i_ntx *p, size_t i, size_t j) {
     return sslh_i_plain_row_dot(p->u + i * p->D, p->u + j * p->D, p->D, p->rounded) * p->tau_inverse;
@@ -13906,7 +13928,7 @@ SSLH_I_FN void sslh_i_plain_ntx(void *job, int task, int worker) {
         p->hit[i] = positive > nearest ? 1 : 0;
     }
 }
-/* (4) row by row: du (D) is scale times the sum over j of h_ij u_j, and what comes of it through (1) is added to dz. */
+/* (4) row by row: du (D) is scale times the sum over j of h_ij u_j; its gradient through (1) is added to dz. */
 SSLH_I_FN void sslh_i_plain_ntx_back(void *job, int task, int worker) {
     const sslh_i_ntx *p = (const sslh_i_ntx *)job;
     size_t i, j, e;
@@ -13931,7 +13953,8 @@ SSLH_I_FN void sslh_i_ntx_similarities(sslh_ctx *c, const sslh_i_ntx *p) {
     sslh_i_product(c, 0, 1, p->rows, 2 * p->N, p->D, p->u + p->first * p->D, p->D, p->u, p->D, p->s, 2 * p->N, 0);
 }
 
-/* Block by block: similarities again, h of (4) in their place, du = h u, then through the norms to dz of the view. */
+/* Block by block: computes the similarities again, replaces them by h of (4), then du = h u, and adds dz through
+   the norms. */
 SSLH_I_FN void sslh_i_ntx_back(sslh_ctx *c, sslh_i_node *node) {
     sslh_i_ntx p;
     size_t block;
@@ -13966,7 +13989,7 @@ SSLH_I_FN void sslh_i_ntx_back(sslh_ctx *c, sslh_i_node *node) {
 }
 
 /* The loss; decoupled: DCL. top1, when not NULL, receives the share of rows that are closer to their other view than to
-   every other row: the contrastive accuracy that SimCLR reports beside the loss. */
+   any other row, the contrastive accuracy that SimCLR reports beside the loss. */
 SSLH_I_FN sslh_tensor *sslh_i_nt_xent(sslh_ctx *c, sslh_tensor *z0, sslh_tensor *z1, float temperature, int decoupled,
                                       float *top1) {
     const char *op = "sslh_nt_xent";
@@ -14041,11 +14064,11 @@ SSLH_DEF sslh_tensor *sslh_nt_xent(sslh_ctx *c, sslh_tensor *z0, sslh_tensor *z1
      L   = mean over i of lse(x_i) - x_i,positive = (most_i - x_i,positive) + lsum_i                               (2)
      G   = (softmax(x) - onehot) / (N tau);                                                                        (3)
            dq = G [k_i; n],  dk_i = G_i0 q_i,  dn = G' q;  without n: dq = G k, dk = G' q
-   With negatives of each row's own, n_1 .. n_K in (1) are n_i1 .. n_iK; each row is a small product by itself, one of a
-   batch of them: dq_i = G_i [k_i; n_i],  dn_i = G_i' q_i. */
+   With negatives of each row's own, n_1 .. n_K in (1) are n_i1 .. n_iK; each row is a small product by itself, computed
+   as one of a batch: dq_i = G_i [k_i; n_i], dn_i = G_i' q_i. */
 
-/* The plain version, and before it where candidate j of query i begins, in k (of_n 0) or in n, and x_ij of (1). A
-   positive beside negatives is never rounded. */
+/* The plain version. Before it: where candidate j of query i begins, in k (of_n 0) or in n, and x_ij of (1). With
+   negatives, the score of the positive is never rounded to bfloat16. */
 SSLH_I_FN size_t sslh_i_plain_nce_row(const sslh_i_nce *p, size_t i, size_t j, int *of_n) {
     *of_n = p->n && j > 0;
     if (!p->n) return j * p->D;
@@ -14099,7 +14122,7 @@ SSLH_I_FN void sslh_i_plain_nce_back(void *job, int task, int worker) {
         }
 }
 
-/* A product of each row of the block with its own negatives. */
+/* Products of each row of the block with its own negatives, as one batch. */
 SSLH_I_FN void sslh_i_nce_own(sslh_ctx *c, const sslh_i_nce *p, int ta, int tb, size_t m, size_t n, size_t k,
                               const sslh_real *a, size_t stride_a, size_t lda, const sslh_real *b, size_t stride_b,
                               sslh_real *out, size_t stride_c, int accumulate) {
@@ -14123,7 +14146,7 @@ SSLH_I_FN void sslh_i_nce_own(sslh_ctx *c, const sslh_i_nce *p, int ta, int tb, 
     g.accumulate = accumulate;
     sslh_i_gemm(c, &g);
 }
-/* (1): x of a block of rows, before the division by tau; with negatives column 0 is left free for q_i . k_i */
+/* (1): x of a block of rows, before the division by tau; with negatives, column 0 is left free for q_i . k_i. */
 SSLH_I_FN void sslh_i_nce_products(sslh_ctx *c, const sslh_i_nce *p) {
     size_t own = p->n ? 1 : 0, K = p->columns - own, D = p->D;
     const sslh_real *q = p->q + p->first * D;
@@ -14132,7 +14155,7 @@ SSLH_I_FN void sslh_i_nce_products(sslh_ctx *c, const sslh_i_nce *p) {
     else
         sslh_i_product(c, 0, 1, p->rows, K, D, q, D, p->n ? p->n : p->k, D, p->x + own, p->columns, 0);
 }
-/* (3), but for the positives' part: G stands in x; dn is where the columns' gradient goes. */
+/* (3), without the positives' part. x holds G; dn receives the gradient of the columns, negatives or keys. */
 SSLH_I_FN void sslh_i_nce_products_back(sslh_ctx *c, const sslh_i_nce *p, sslh_real *dn) {
     size_t own = p->n ? 1 : 0, K = p->columns - own, D = p->D, at = p->first * K * D;
     const sslh_real *q = p->q + p->first * D, *G = p->x + own;
@@ -14146,7 +14169,7 @@ SSLH_I_FN void sslh_i_nce_products_back(sslh_ctx *c, const sslh_i_nce *p, sslh_r
     if (dn) sslh_i_product(c, 1, 0, K, D, p->rows, G, p->columns, q, D, dn, D, 1);
 }
 
-/* Block by block, as NT-Xent; dn gathers over the blocks in their order. */
+/* Block by block, as in NT-Xent; dn accumulates over the blocks in their order. */
 SSLH_I_FN void sslh_i_nce_back(sslh_ctx *c, sslh_i_node *node) {
     sslh_tensor *neg = node->nin > 2 ? node->in[2] : NULL;
     sslh_i_nce p;
@@ -14167,7 +14190,7 @@ SSLH_I_FN void sslh_i_nce_back(sslh_ctx *c, sslh_i_node *node) {
     p.scale = p.scale / (sslh_real)p.N;
     p.dq = sslh_i_loss_grad(c, node->in[0]);
     p.dk = sslh_i_loss_grad(c, node->in[1]);
-    dn = neg ? sslh_i_loss_grad(c, neg) : p.dk; /* where the columns' gradient goes */
+    dn = neg ? sslh_i_loss_grad(c, neg) : p.dk; /* receives the columns' gradient */
     block = (size_t)sslh_i_contrast_rows(p.columns, p.N);
     p.dn = dn;
     p.rounded = sslh_i_rounds(c, p.columns - (p.n != NULL), p.D);
@@ -14184,8 +14207,8 @@ SSLH_I_FN void sslh_i_nce_back(sslh_ctx *c, sslh_i_node *node) {
     sslh_i_unscratch(c, p.x);
 }
 
-/* The loss; the log-sum-exp of each row, two numbers, is all that is kept for the backward pass. top1, when not NULL,
-   receives the share of queries that are closer to their positive than to every other candidate. */
+/* The loss. The log-sum-exp of each row, two numbers, is all that is kept for the backward pass. top1, when not NULL,
+   receives the share of queries that are closer to their positive than to any other candidate. */
 SSLH_I_FN sslh_tensor *sslh_i_info_nce(sslh_ctx *c, sslh_tensor *q, sslh_tensor *k, sslh_tensor *negatives,
                                        float temperature, float *top1) {
     const char *op = "sslh_info_nce";
@@ -14256,11 +14279,12 @@ SSLH_DEF sslh_tensor *sslh_info_nce(sslh_ctx *c, sslh_tensor *q, sslh_tensor *k,
 
 /* --- supervised contrastive loss ---------------------------------------------------------------------------------- */
 /* Khosla et al. 2020, eq. 2. With u = z / |z| of the M rows and P(i) the rows other than i that have its label,
-     x_ij = u_i . u_j / t,  x_ii = -1e30, which softmax makes 0                                                     (1)
+     x_ij = u_i . u_j / tau,  x_ii = -1e30, whose softmax is 0                                                      (1)
      L    = mean over the rows with positives of lse(x_i) - mean over p in P(i) of x_ip                             (2)
-   which is the cross-entropy of x_i with the target 1 / |P(i)| at each of P(i). A row without a positive has no target
-   and counts for nothing; the targets of the others are larger by M over their number, since the mean is over all M.
-   The share of rows whose nearest other row has their label is *top1, when not NULL. */
+   which is the cross-entropy of x_i with the target 1 / |P(i)| at each row of P(i). A row without a positive has a
+   target of zeros and adds nothing to the sum. sslh_cross_entropy_soft then divides by all M rows, so the other targets
+   are multiplied by M / (number of rows with positives). *top1, when not NULL, receives the share of rows whose nearest
+   other row has their label. */
 SSLH_I_FN sslh_tensor *sslh_i_supcon_rows(sslh_ctx *c, sslh_tensor *z, sslh_tensor *labels, float temperature,
                                           float *top1) {
     const char *op = "sslh_supcon_loss";
@@ -14338,14 +14362,14 @@ SSLH_DEF sslh_tensor *sslh_accuracy(sslh_ctx *c, sslh_tensor *logits, sslh_tenso
 }
 
 /* --- negatives by their places (>>cpc, >>cpc2) -------------------------------------------------------------------- */
-/* Each of N samples has T places, all in one matrix z (N T,D). Row r of q (R,D) predicts the place p(r), and the
-   negatives are J places n(1) .. n(J) of the batch, which all rows share, or J of the sample that the row belongs to:
+/* Each of N samples has T places, all in one matrix z (N T,D). Row r of q (R,D) predicts the place p(r). The negatives
+   are J places n(1) .. n(J), of the batch and the same for all rows, or of the sample to which the row belongs:
      x_r = [q_r . z_n(1), .., q_r . z_n(J), q_r . z_p(r)],   L = mean over r of lse(x_r) - x_r,positive             (1)
-   so that the scores are one matrix product, or one for each sample. A negative that is p(r) itself is left out, and so
-   are, when others are wanted, those of the same sample. from is the field of both methods: 0 all places of the batch,
-   1 those of the sample, 2 those of other samples. */
+   so that all scores are one matrix product, or one for each sample. A negative that is p(r) itself is left out, and so
+   are negatives of the same sample when only other samples are wanted. from is the field of both methods: 0 all places
+   of the batch, 1 those of the sample, 2 those of other samples. */
 
-/* Whole numbers below 2^31, (1,J) or (N,J) within samples, from which places follow when T is known. */
+/* Draws integers below 2^31, (1,J), or (N,J) for places within samples. They become places when T is known. */
 SSLH_I_FN sslh_tensor *sslh_i_places_draw(sslh_ctx *c, const char *op, const sslh_batch *batch, int negatives,
                                           int from) {
     int rows = from == 1 ? batch->count : 1, i, j;
@@ -14359,7 +14383,7 @@ SSLH_I_FN sslh_tensor *sslh_i_places_draw(sslh_ctx *c, const char *op, const ssl
     return draws;
 }
 
-/* The places (1,J) or (N,J) of the draws; all there are, each once, when more were drawn. */
+/* The places (1,J) or (N,J) of the draws; if there are no more places than draws, every place once. */
 SSLH_I_FN sslh_tensor *sslh_i_places_of(sslh_ctx *c, const char *op, const sslh_tensor *draws, int N, int T, int from) {
     int rows, J, among = from == 1 ? T : N * T, all, i, j;
     sslh_tensor *places;
@@ -14375,7 +14399,7 @@ SSLH_I_FN sslh_tensor *sslh_i_places_of(sslh_ctx *c, const char *op, const sslh_
     return places;
 }
 
-/* What is added to the scores (R,J): 0, or -1e30, which softmax makes 0, where a negative is left out. */
+/* The mask that is added to the scores (R,J): 0, or -1e30, whose softmax is 0, where a negative is left out. */
 SSLH_I_FN sslh_tensor *sslh_i_places_mask(sslh_ctx *c, const sslh_tensor *positive, const sslh_tensor *places, int T,
                                           int from) {
     int R = positive->shape[0], J = places->shape[1], each = R / places->shape[0], r, j;
@@ -14390,8 +14414,8 @@ SSLH_I_FN sslh_tensor *sslh_i_places_mask(sslh_ctx *c, const sslh_tensor *positi
     return mask;
 }
 
-/* (1): q (R,D), z (N T,D), positive (R), places (1,J) or (N,J), negatives the rows of z there, (1,J,D) or (N,J,D). The
-   share of rows in which the positive's score is the best is added to *top1; a tie is no hit. */
+/* (1): q (R,D), z (N T,D), positive (R), places (1,J) or (N,J), negatives: the rows of z at these places, (1,J,D) or
+   (N,J,D). Adds to *top1 the share of rows in which the positive has the best score; a tie is no hit. */
 SSLH_I_FN sslh_tensor *sslh_i_places_nce(sslh_ctx *c, sslh_tensor *q, sslh_tensor *z, sslh_tensor *positive,
                                          const sslh_tensor *places, sslh_tensor *negatives, int T, int from,
                                          float *top1) {
@@ -14413,7 +14437,7 @@ SSLH_I_FN sslh_tensor *sslh_i_places_nce(sslh_ctx *c, sslh_tensor *q, sslh_tenso
 }
 
 /* --- losses of two embeddings without negatives ------------------------------------------------------------------ */
-/* These are written as their equations are, in operations whose derivatives stand in part II. */
+/* These are written as their equations, in operations whose derivatives are in part II. */
 
 /* L = - mean over rows n of p_n . z_n / (|p_n| |z_n|)                                                            (1) */
 SSLH_DEF sslh_tensor *sslh_negative_cosine(sslh_ctx *c, sslh_tensor *p, sslh_tensor *z) {
@@ -14427,7 +14451,7 @@ SSLH_DEF sslh_tensor *sslh_negative_cosine(sslh_ctx *c, sslh_tensor *p, sslh_ten
     return sslh_scale(c, sslh_mean(c, cosines, SSLH_ALL, 0), -1); /* (1) */
 }
 
-/* What Barlow Twins and VICReg have in common: the entries of a matrix X (D,D) off its diagonal shall vanish.
+/* What Barlow Twins and VICReg have in common: the entries of a matrix X (D,D) off its diagonal should vanish.
      L        = on sum over i of (X_ii - target)^2 + off sum over i != j of X_ij^2                                 (2)
      dL/dX_ii = 2 on (X_ii - target),  dL/dX_ij = 2 off X_ij                                                      (3) */
 SSLH_I_FN void sslh_i_decorrelate_back(sslh_ctx *c, sslh_i_node *n) {
@@ -14467,7 +14491,7 @@ SSLH_I_FN sslh_tensor *sslh_i_decorrelate(sslh_ctx *c, const char *op, sslh_tens
     }
     return sslh_i_end(c, op, &x, 1, out);
 }
-/* Two embeddings over whose rows statistics are taken, and a weight. */
+/* Checks two embeddings whose statistics are taken over the rows. */
 SSLH_I_FN int sslh_i_twins_begin(sslh_ctx *c, const char *op, sslh_tensor *z0, sslh_tensor *z1) {
     sslh_tensor *in[2];
     in[0] = z0;
@@ -14510,13 +14534,13 @@ SSLH_DEF sslh_tensor *sslh_barlow_loss(sslh_ctx *c, sslh_tensor *z0, sslh_tensor
     return sslh_i_barlow_twins(c, z0, z1, lambda, NULL);
 }
 
-/* VICReg (Bardes et al. 2022), weights lambda, mu, nu. N-1 divides variances and covariances.
+/* VICReg (Bardes et al. 2022), weights lambda, mu, nu. Variances and covariances are divided by N-1.
      s(z0,z1) = mean over all entries of (z0 - z1)^2                          invariance                            (7)
      v(z)     = mean over the columns of max(0, 1 - sqrt(var z + 1e-4))       variance                              (8)
      c(z)     = 1/D sum over i != j of cov(z)_ij^2, which is (2)              covariance                            (9)
      L        = lambda s(z0,z1) + mu (v(z0) + v(z1)) / 2 + nu (c(z0) + c(z1))                                      (10)
-   1e-4 under the root keeps the slope finite when a column is constant. The halves of mu are in the authors' code, not
-   in the paper's eq. 6. deviation, when not NULL, receives the mean of the roots. */
+   The 1e-4 under the root keeps the slope finite when a column is constant. mu is halved in the authors' code, not in
+   the paper's eq. 6. deviation, when not NULL, receives the mean of the roots. */
 SSLH_I_FN sslh_tensor *sslh_i_vicreg_terms(sslh_ctx *c, sslh_tensor *z0, sslh_tensor *z1, float invariance,
                                            float variance, float covariance, float *deviation) {
     const char *op = "sslh_vicreg_loss";
