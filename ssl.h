@@ -14579,15 +14579,15 @@ SSLH_I_LEAN_BEGIN
 /*  >>nets          nets, parameters, layers                                                                          */
 /* ================================================================================================================== */
 
-/* A net keeps its parameters in one block, its states behind them, and its gradients in a second block of the same
-   layout as the parameters. The blocks are made at the first use ("sealing"), the gradients only when something wants
-   them: a momentum encoder that runs under sslh_no_grad never has any. Every tensor begins at a multiple of 16 elements
-   and the gaps hold zeros, so that update, average, clip and save are one loop over a block. */
+/* A net keeps its parameters in one block, followed by its states, and its gradients in a second block with the same
+   layout as the parameters. The blocks are made at the first use ("sealing"), the gradients only when they are needed:
+   a momentum encoder that runs under sslh_no_grad never has any. Every tensor begins at a multiple of 16 elements, and
+   the gaps hold zeros, so that an update, an average, clipping and saving are each one loop over a block. */
 
 #define SSLH_I_PAD 16      /* elements; one vector of the kernels' virtual lanes */
 #define SSLH_I_MAX_NETS 64 /* nets reachable from one */
 
-/* A parameter or a state. The header t does not move, so that tapes and callers may hold it. */
+/* A parameter or a state. The header t does not move in memory, so that tapes and callers may hold a pointer to it. */
 typedef struct sslh_i_entry {
     sslh_tensor t;
     char        name[112];
@@ -14599,17 +14599,17 @@ typedef struct sslh_i_entry {
     size_t      offset;     /* parameters: elements from the start of the block */
 } sslh_i_entry;
 
-/* A child: its name below this net, and the net, which another net may share. */
+/* A child: its name below this net, and the net itself, which may be the child of another net too. */
 typedef struct sslh_i_link { char name[64]; sslh_net *net; } sslh_i_link;
 
-/* One run of sslh_forward_ex; lives on its stack, the net points to the innermost. */
+/* One run of sslh_forward_ex. It lives on the stack of that function; the net points to the innermost run. */
 typedef struct sslh_i_call {
     sslh_forward_desc desc;
     size_t first;           /* number of the first tensor that this call makes */
-    int  tapped;            /* the wanted inner result was offered */
+    int  tapped;            /* the inner result asked for was offered */
     unsigned several;       /* bit i: number i of .taps was offered */
     char *places;           /* receives the name of the last one that has places, 32 characters; NULL: not asked */
-    char offered[160];      /* names of the others, for the message when it was not */
+    char offered[160];      /* names of the others, for the message when it was not offered */
 } sslh_i_call;
 
 /* What the blocks hold, in elements of sslh_real:
@@ -14625,13 +14625,13 @@ struct sslh_net {
     sslh_kind       kind;
     int             width, channels, image;
     int             training, frozen, sealed;
-    int             norm_groups; /* of sslh_split_batch_norm; 0: never called */
+    int             norm_groups; /* set by sslh_split_batch_norm; 0: never called */
     sslh_i_entry  **entry;
     int             entries, entry_cap;
     sslh_i_link    *child;
     int             children, child_cap;
     sslh_real      *values; /* parameters, then states */
-    sslh_real      *grads;  /* NULL until wanted */
+    sslh_real      *grads;  /* NULL until needed */
     size_t          nvalues; /* elements of the parameters, gaps included */
     sslh_i_call    *call;
     sslh_preprocess preprocess;
@@ -14639,7 +14639,7 @@ struct sslh_net {
 
 /* What functions return when a net could not be made: every function recognises it and does nothing. */
 static const sslh_net sslh_i_dead_net = SSLH_I_ZERO;
-/* What sslh_call says outside of a forward callback: no wish. */
+/* What sslh_call returns outside of a forward callback: all fields 0. */
 static const sslh_forward_desc sslh_i_no_call = SSLH_I_ZERO;
 
 SSLH_I_FN sslh_net *sslh_i_dummy_net(sslh_ctx *c) {
@@ -14648,10 +14648,11 @@ SSLH_I_FN sslh_net *sslh_i_dummy_net(sslh_ctx *c) {
 }
 
 SSLH_I_FN int sslh_i_net_dead(const sslh_net *net) { return !net || !net->ctx; }
-/* Nothing may be done with this net now. */
+/* 1 when the net cannot be used now. */
 SSLH_I_FN int sslh_i_net_bad(const sslh_net *net) { return sslh_i_net_dead(net) || SSLH_I_BAD(net->ctx); }
 
-/* A dead net that is used in a context without an error: the error was cleared, but the net still does not exist. */
+/* 0 for a dead net. Without an error in the context it sets one: the error was cleared, but the net still does
+   not exist. */
 SSLH_I_FN int sslh_i_net_ok(sslh_ctx *c, const char *op, const sslh_net *net) {
     if (SSLH_I_BAD(c)) return 0;
     if (sslh_i_net_dead(net))
@@ -14661,7 +14662,7 @@ SSLH_I_FN int sslh_i_net_ok(sslh_ctx *c, const char *op, const sslh_net *net) {
 
 /* --- making a net ------------------------------------------------------------------------------------------------ */
 
-/* Room for one element more in an array that lives as long as its owner. */
+/* Room for one more element in an array that lives as long as its owner. */
 SSLH_I_FN void *sslh_i_owned_grow(sslh_ctx *c, const void *owner, void *array, int n, int *cap, size_t element) {
     int wanted = *cap ? 2 * *cap : 8;
     void *fresh;
@@ -14674,7 +14675,7 @@ SSLH_I_FN void *sslh_i_owned_grow(sslh_ctx *c, const void *owner, void *array, i
     return fresh;
 }
 
-/* 0 and an error when text does not fit or is empty. */
+/* Copies text to out; 0 and an error when it does not fit or is empty. */
 SSLH_I_FN int sslh_i_copy_name(sslh_ctx *c, const char *op, char *out, size_t size, const char *text) {
     size_t n = text ? strlen(text) : 0;
     if (n == 0 || n >= size) {
@@ -14686,7 +14687,7 @@ SSLH_I_FN int sslh_i_copy_name(sslh_ctx *c, const char *op, char *out, size_t si
     return 1;
 }
 
-/* Only the header: parameters are declared next, memory for their values comes with the first use. */
+/* Makes only the header: parameters are declared next, and memory for their values is allocated at the first use. */
 SSLH_DEF sslh_net *sslh_net_new(sslh_ctx *c, sslh_net_desc desc) {
     sslh_net *net;
     if (SSLH_I_BAD(c)) return sslh_i_dummy_net(c);
@@ -14712,8 +14713,8 @@ SSLH_DEF sslh_net *sslh_net_new(sslh_ctx *c, sslh_net_desc desc) {
     return net;
 }
 
-/* What sslh_param_new and sslh_state_new share.
-   The net's tensors are numbered in the order of declaration; a name may occur once, because files go by names. */
+/* What sslh_param_new and sslh_state_new share. The net's tensors are numbered in the order of declaration; a name may
+   occur only once, because files find tensors by name. */
 SSLH_I_FN sslh_i_entry *sslh_i_declare(sslh_net *net, const char *op, const char *name, sslh_type type,
                                        sslh_shape shape) {
     sslh_ctx *c = net->ctx;
@@ -14749,7 +14750,8 @@ SSLH_I_FN sslh_i_entry *sslh_i_declare(sslh_net *net, const char *op, const char
     return e;
 }
 
-/* A stream of its own for each parameter, taken now: initial values do not depend on which net is used first. */
+/* Each parameter gets its own random stream, taken now, so that initial values do not depend on which net is
+   used first. */
 SSLH_DEF int sslh_param_new(sslh_net *net, const char *name, sslh_shape shape, sslh_init init, float scale) {
     sslh_i_entry *e = sslh_i_net_bad(net) ? NULL : sslh_i_declare(net, "sslh_param_new", name, SSLH_F32, shape);
     if (!e) return -1;
@@ -14775,12 +14777,12 @@ SSLH_I_FN int sslh_i_state_new(sslh_net *net, const char *name, sslh_type type, 
     return net->entries - 1;
 }
 
-/* As an entry without gradient: buffers, queues, counters. */
+/* An entry without a gradient: buffers, queues, counters. */
 SSLH_DEF int sslh_state_new(sslh_net *net, const char *name, sslh_type type, sslh_shape shape) {
     return sslh_i_state_new(net, name, type, shape, SSLH_INIT_ZERO, 0);
 }
 
-/* A link, not a copy. Names may repeat in different nets, not below one. */
+/* A link, not a copy. A name may occur in different nets, but only once below one net. */
 SSLH_DEF sslh_net *sslh_child(sslh_net *net, const char *name, sslh_net *child) {
     sslh_i_link *array;
     int i;
@@ -14805,7 +14807,7 @@ SSLH_DEF sslh_net *sslh_child(sslh_net *net, const char *name, sslh_net *child) 
     return child;
 }
 
-/* By number, not by name: it is called in every forward pass. */
+/* Children by number, not by name, because this is called in every forward pass. */
 SSLH_I_FN int sslh_i_children(const sslh_net *net) { return sslh_i_net_dead(net) ? 0 : net->children; }
 
 SSLH_DEF sslh_net *sslh_child_at(sslh_net *net, int i) {
@@ -14820,9 +14822,9 @@ SSLH_DEF sslh_net *sslh_child_at(sslh_net *net, int i) {
 
 /* --- initial values ---------------------------------------------------------------------------------------------- */
 
-/* 2-D sine-cosine positions (1, 1+G G, D) of a G x G grid (MAE): row 0 is the class token's zero; of the others the
-   first half of D encodes the column, the second the row, each as D/4 sines and D/4 cosines of position / 10000^(k /
-   (D/4)). */
+/* /* 2-D sine-cosine positions (1, 1+G G, D) of a G x G grid (MAE). Row 0, the class token's, is zero; in the others
+   the first half of D encodes the column and the second half the row, each as D/4 sines and D/4 cosines of position /
+   10000^(k / (D/4)). */
 SSLH_I_FN void sslh_i_sincos_fill(const sslh_tensor *t, int grid) {
     int d = t->shape[2], quarter = d / 4, p, half, k;
     if (t->ndim != 3 || t->shape[1] != 1 + grid * grid || d % 4) {
@@ -14846,7 +14848,8 @@ SSLH_I_FN void sslh_i_sincos_fill(const sslh_tensor *t, int grid) {
     }
 }
 
-/* Normal, cut at two standard deviations: drawn again until it is inside, with further indices of the same stream. */
+/* Normal, truncated at two standard deviations: values outside are drawn again, with further indices of the
+   same stream. */
 SSLH_I_FN void sslh_i_trunc_fill(sslh_ctx *c, const sslh_i_entry *e, float std) {
     size_t j;
     for (j = 0; j < e->t.count; j++) {
@@ -14859,7 +14862,8 @@ SSLH_I_FN void sslh_i_trunc_fill(sslh_ctx *c, const sslh_i_entry *e, float std) 
     }
 }
 
-/* fan_in: sizes but the first; fan_out: the first times the kernel's area (the sizes between first and last). */
+/* fan_in: the product of all sizes but the first; fan_out: the first size times the kernel's area (the sizes between
+   the first and the last). */
 SSLH_I_FN void sslh_i_fans(const sslh_tensor *t, float *fan_in, float *fan_out) {
     int i;
     *fan_in = 1;
@@ -14870,13 +14874,13 @@ SSLH_I_FN void sslh_i_fans(const sslh_tensor *t, float *fan_in, float *fan_out) 
     }
 }
 
-/* Value j of a parameter is a function of (seed, stream, j); see the table at sslh_init for the formulas. States
-   keep to the deterministic ones. */
+/* Value j of a parameter is a function of (seed, stream, j); the table at sslh_init has the formulas. States use only
+   those that draw nothing. */
 SSLH_I_FN void sslh_i_init_fill(sslh_ctx *c, const sslh_i_entry *e) {
     float fan_in, fan_out, scale = e->scale != 0.0f ? e->scale : 1.0f, bound = 0;
     size_t j, n = e->t.count;
     sslh_real constant = e->init == SSLH_INIT_ONE ? (sslh_real)1 : (sslh_real)e->scale;
-    if (e->init == SSLH_INIT_ZERO || e->t.type != SSLH_F32) return; /* blocks are made of zeros */
+    if (e->init == SSLH_INIT_ZERO || e->t.type != SSLH_F32) return; /* blocks start as zeros */
     sslh_i_fans(&e->t, &fan_in, &fan_out);
     if (e->init == SSLH_INIT_ONE || e->init == SSLH_INIT_CONSTANT) {
         for (j = 0; j < n; j++) e->t.data[j] = constant;
@@ -14904,7 +14908,7 @@ SSLH_I_FN void sslh_i_init_fill(sslh_ctx *c, const sslh_i_entry *e) {
 
 /* --- sealing ----------------------------------------------------------------------------------------------------- */
 
-/* Lays out parameters and states; fill = 0 leaves the initial values out (a clone copies its own). */
+/* Lays out parameters and states; with fill = 0 without initial values, because a clone copies them. */
 SSLH_I_FN int sslh_i_net_seal(sslh_net *net, int fill) {
     sslh_ctx *c = net->ctx;
     size_t params = 0, bytes, align = SSLH_I_PAD * sizeof(sslh_real);
@@ -14943,7 +14947,8 @@ SSLH_I_FN int sslh_i_net_seal(sslh_net *net, int fill) {
     return 1;
 }
 
-/* Zeros, in the layout of the parameters; .grad of each parameter points into them from now on. */
+/* Allocates the gradients, zeros in the layout of the parameters; from now on the .grad of each parameter points
+   into them. */
 SSLH_I_FN int sslh_i_net_grads(sslh_net *net) {
     int i;
     if (net->grads || net->nvalues == 0) return 1;
@@ -14954,7 +14959,7 @@ SSLH_I_FN int sslh_i_net_grads(sslh_net *net) {
     return 1;
 }
 
-/* Before a net is used: memory for what the use may need. */
+/* Before a net is used: allocates what the use may need. */
 SSLH_I_FN int sslh_i_net_ready(sslh_net *net) {
     if (net->sealed && (net->grads || net->frozen || net->ctx->no_grad || net->nvalues == 0)) return 1;
     if (!sslh_i_net_seal(net, 1)) return 0;
@@ -14963,7 +14968,7 @@ SSLH_I_FN int sslh_i_net_ready(sslh_net *net) {
 
 /* --- all nets below one ------------------------------------------------------------------------------------------ */
 
-/* A net and its descendants, each once (a child may be reachable on two ways), parents first. */
+/* A net and its descendants, each once (a child may be reachable in two ways), parents first. */
 typedef struct sslh_i_tree {
     int         n;
     sslh_net   *net[SSLH_I_MAX_NETS];
@@ -14986,13 +14991,13 @@ SSLH_I_FN void sslh_i_tree_add(sslh_i_tree *t, sslh_net *net, int parent, const 
     for (i = 0; i < net->children; i++) sslh_i_tree_add(t, net->child[i].net, me, net->child[i].name);
 }
 
-/* t is empty for a dead net. */
+/* The tree of net; empty for a dead net. */
 SSLH_I_FN void sslh_i_tree_of(sslh_i_tree *t, sslh_net *net) {
     t->n = 0;
     if (!sslh_i_net_dead(net)) sslh_i_tree_add(t, net, -1, "");
 }
 
-/* The same with memory laid out; 0 on an error. */
+/* The same, with all nets ready for use; 0 after an error. */
 SSLH_I_FN int sslh_i_tree_ready(sslh_i_tree *t, sslh_net *net) {
     int i;
     sslh_i_tree_of(t, net);
@@ -15000,7 +15005,8 @@ SSLH_I_FN int sslh_i_tree_ready(sslh_i_tree *t, sslh_net *net) {
     return t->n > 0 && !SSLH_I_BAD(net->ctx);
 }
 
-/* "encoder.layer1.0.conv1.weight" for tensor leaf of net number i; returns the length, as snprintf. */
+/* The full name of tensor leaf of net number i, "encoder.layer1.0.conv1.weight"; returns the length, as
+   snprintf does. */
 SSLH_I_FN size_t sslh_i_full_name(const sslh_i_tree *t, int i, const char *leaf, char *out, size_t size) {
     size_t used = 0, part;
     if (t->parent[i] >= 0) {
@@ -15018,7 +15024,8 @@ SSLH_I_FN size_t sslh_i_full_name(const sslh_i_tree *t, int i, const char *leaf,
     return used + part;
 }
 
-/* Own tensors first, then the child whose name the text begins with; *owner is the net that has it. */
+/* Looks among the net's own tensors first, then in the child whose name the text begins with; *owner receives the net
+   that has the tensor. */
 SSLH_I_FN sslh_i_entry *sslh_i_find_entry(sslh_net *net, const char *name, sslh_net **owner) {
     int i;
     for (i = 0; i < net->entries; i++) {
@@ -15036,12 +15043,12 @@ SSLH_I_FN sslh_i_entry *sslh_i_find_entry(sslh_net *net, const char *name, sslh_
     return NULL;
 }
 
-/* During a training step the code that asks for a state may be about to change it. */
+/* In a training step, whoever asks for a state may be about to change it. */
 SSLH_I_FN sslh_tensor *sslh_i_state_for_use(const sslh_net *net, sslh_tensor *t) {
     if (net->training && net->ctx->open && (t->flags & SSLH_I_STATE)) sslh_i_note_state(net->ctx, t);
     return t;
 }
-/* The caller may read or write it: its memory must be there. */
+/* The caller may read or write the tensor, so its memory must exist. */
 SSLH_DEF sslh_tensor *sslh_find(sslh_net *net, const char *name) {
     sslh_net *owner = NULL;
     sslh_i_entry *e = sslh_i_net_bad(net) || !name ? NULL : sslh_i_find_entry(net, name, &owner);
@@ -15066,7 +15073,7 @@ SSLH_DEF sslh_tensor *sslh_state(sslh_net *net, int index) {
     return sslh_i_net_dead(net) ? t : sslh_i_state_for_use(net, t);
 }
 
-/* The number that loops with sslh_tensor_at run to. */
+/* The upper bound of loops with sslh_tensor_at. */
 SSLH_DEF int sslh_count_tensors(sslh_net *net) {
     sslh_i_tree t;
     int i, n = 0;
@@ -15075,7 +15082,7 @@ SSLH_DEF int sslh_count_tensors(sslh_net *net) {
     return n;
 }
 
-/* Parents before children, in the order of sslh_child: the order of the rows in files. */
+/* Parents before children, children in the order of sslh_child; files have the same order. */
 SSLH_DEF sslh_tensor *sslh_tensor_at(sslh_net *net, int index, char *name, size_t name_size, int *is_param) {
     sslh_i_tree t;
     int i, at = index;
@@ -15098,8 +15105,8 @@ SSLH_DEF sslh_tensor *sslh_tensor_at(sslh_net *net, int index, char *name, size_
 
 /* --- settings ---------------------------------------------------------------------------------------------------- */
 
-/* The group is kept as a bit, so that "belongs to one of these groups" is one AND. The defaults of decay are those
-   of the papers: weights of products and convolutions, not biases and norms. */
+/* The group is kept as a bit, so that "belongs to one of these groups" is a single AND. By default weight decay applies
+   as in the papers: to the weights of products and convolutions, not to biases and norms. */
 SSLH_I_FN void sslh_i_entry_set(sslh_ctx *c, const char *op, sslh_i_entry *e, sslh_param_opts o) {
     if (o.group < 0 || o.group > 15) {
         sslh_fail(c, SSLH_E_USAGE, "%s: '%s': .group is %d (0 to 15)", op, e->name, o.group);
@@ -15120,7 +15127,7 @@ SSLH_DEF void sslh_param_set(sslh_net *net, int index, sslh_param_opts opts) {
         sslh_i_entry_set(net->ctx, "sslh_param_set", net->entry[index], opts);
 }
 
-/* Patterns are parts of full names, not expressions: "norm", "blocks.11.", "bias". */
+/* A pattern is a substring of full names, not a regular expression: "norm", "blocks.11.", "bias". */
 SSLH_DEF void sslh_param_set_matching(sslh_net *net, const char *pattern, sslh_param_opts opts) {
     sslh_i_tree t;
     char name[256];
@@ -15136,7 +15143,7 @@ SSLH_DEF void sslh_param_set_matching(sslh_net *net, const char *pattern, sslh_p
     }
 }
 
-/* A shared child counts once. */
+/* A shared child is counted once. */
 SSLH_DEF sslh_net_info sslh_net_query(sslh_net *net) {
     sslh_net_info info;
     sslh_i_tree t;
@@ -15166,7 +15173,7 @@ SSLH_DEF sslh_ctx *sslh_net_ctx(sslh_net *net) {
     return sslh_i_net_dead(net) ? (sslh_ctx *)(uintptr_t)&sslh_i_dead : net->ctx;
 }
 
-/* Modes can be set after an error too, so that whoever switched one can switch it back. */
+/* The mode can be set after an error too, so that whoever switched it can switch it back. */
 SSLH_DEF void sslh_train_mode(sslh_net *net, int training) {
     sslh_i_tree t;
     int i;
@@ -15176,8 +15183,8 @@ SSLH_DEF void sslh_train_mode(sslh_net *net, int training) {
 
 SSLH_DEF int sslh_is_training(const sslh_net *net) { return net ? net->training : 0; }
 
-/* The flag that operations ask (sslh_i_needs) goes from every parameter; what is recorded afterwards has no way to
-   them. */
+/* Clears the flag of every parameter that operations look at (sslh_i_needs), so that what is recorded from now on leads
+   no gradient to them. */
 SSLH_DEF void sslh_freeze(sslh_net *net, int frozen) {
     sslh_i_tree t;
     int i, j;
@@ -15193,7 +15200,7 @@ SSLH_DEF void sslh_freeze(sslh_net *net, int frozen) {
     }
 }
 
-/* sslh_layer_batch_norm hands the number on. */
+/* sslh_layer_batch_norm passes the number on. */
 SSLH_DEF void sslh_split_batch_norm(sslh_net *net, int groups) {
     sslh_i_tree t;
     int i;
@@ -15208,12 +15215,12 @@ SSLH_DEF void sslh_split_batch_norm(sslh_net *net, int groups) {
 
 /* --- running a net ----------------------------------------------------------------------------------------------- */
 
-/* Asked in every forward callback that knows tokens, masks or taps. */
+/* Called in every forward callback that knows tokens, masks or taps. */
 SSLH_DEF const sslh_forward_desc *sslh_call(const sslh_net *net) {
     return net && net->call ? &net->call->desc : &sslh_i_no_call;
 }
 
-/* The wish is compared by name; names that were not wanted are collected for the error sentence. */
+/* Compares the name with the tap that was asked for; other names are collected for the error message. */
 SSLH_DEF int sslh_tap(sslh_net *net, const char *name, sslh_tensor *x) {
     sslh_i_call *call = net ? net->call : NULL;
     size_t used;
@@ -15224,7 +15231,7 @@ SSLH_DEF int sslh_tap(sslh_net *net, const char *name, sslh_tensor *x) {
         if (strcmp(call->desc.taps[i], name) == 0) {
             call->desc.tapped[i] = x;
             call->several |= 1u << i;
-            x->flags |= SSLH_I_KEPT; /* the caller reads it when the run is over */
+            x->flags |= SSLH_I_KEPT; /* the caller reads it after the run */
         }
     if (call->desc.tap && strcmp(call->desc.tap, name) == 0) {
         call->tapped = 1;
@@ -15235,7 +15242,7 @@ SSLH_DEF int sslh_tap(sslh_net *net, const char *name, sslh_tensor *x) {
     return 0;
 }
 
-/* 0 and an error when the input is not what the net declared. */
+/* 0 and an error when the input does not fit what the net declared. */
 SSLH_I_FN int sslh_i_check_input(sslh_ctx *c, const sslh_net *net, const sslh_tensor *x) {
     char text[96];
     int channels = x->ndim ? x->shape[x->ndim - 1] : 1;
@@ -15249,8 +15256,8 @@ SSLH_I_FN int sslh_i_check_input(sslh_ctx *c, const sslh_net *net, const sslh_te
     return !SSLH_I_BAD(c);
 }
 
-/* Gives back all tensors made since number first, but a, b and what a callback keeps. Memory is counted by its users,
-   so a result that shares memory with an inner tensor is safe. */
+/* Releases all tensors made since number first, except a, b and those that a callback keeps. Memory is counted by its
+   users, so a result that shares memory with an inner tensor is safe. */
 SSLH_I_FN void sslh_i_release_since(sslh_ctx *c, size_t first, const sslh_tensor *a, const sslh_tensor *b) {
     size_t i, left = first;
     for (i = first; i < c->ntensors; i++) {
@@ -15261,23 +15268,23 @@ SSLH_I_FN void sslh_i_release_since(sslh_ctx *c, size_t first, const sslh_tensor
     c->ntensors = left;
 }
 
-/* Inside an encoder, after a layer: without a tape only a and b (or NULL) are still read, and all else that this call
-   made is given back, so that evaluation needs the memory of a block, not of a net. A tape needs everything: nothing
-   happens. */
+/* Inside an encoder, after a layer: without a tape only a and b (or NULL) will still be read, so everything else that
+   this call made is released, and evaluation needs the memory of one block rather than of the net. With a tape
+   everything is still needed, and nothing is released. */
 SSLH_I_FN void sslh_i_narrow(sslh_net *net, const sslh_tensor *a, const sslh_tensor *b) {
     if (net->ctx->no_grad && net->call) sslh_i_release_since(net->ctx, net->call->first, a, b);
 }
 
-/* Each result lives until the step ends: so many of them in one step mean a loop that never begins a new step. */
+/* Each result lives until the step ends, so this many in one step suggest a loop that never begins a new step. */
 SSLH_I_FN void sslh_i_count_forward(sslh_ctx *c) {
-    if (c->running || c->forwards_told || ++c->forwards < 300) return; /* nets inside of nets do not count */
+    if (c->running || c->forwards_told || ++c->forwards < 300) return; /* nets inside nets do not count */
     c->forwards_told = 1;
     sslh_i_warn(c, "sslh_forward: %d calls since the step began, and the results of all are kept (%.1f MB in use): a "
                 "loop without sslh_next_batch calls sslh_begin_step at its head", c->forwards, (double)c->bytes / 1e6);
 }
 
-/* check -> memory -> callback -> give back what was only needed on the way. Recorded operations need their inputs
-   until the backward pass, so there only sslh_no_grad can give back. */
+/* Checks, allocates, runs the callback, then releases what was needed only on the way. Recorded operations need their
+   inputs until the backward pass, so memory is released here only under sslh_no_grad. */
 SSLH_DEF sslh_tensor *sslh_forward_ex(sslh_net *net, sslh_tensor *x, sslh_forward_desc desc) {
     sslh_ctx *c = sslh_i_net_dead(net) ? (x ? x->ctx : NULL) : net->ctx;
     sslh_i_call call, *outer;
@@ -15300,7 +15307,7 @@ SSLH_DEF sslh_tensor *sslh_forward_ex(sslh_net *net, sslh_tensor *x, sslh_forwar
         !sslh_i_desc_ok(c, "sslh_forward_ex", SSLH_I_D_FORWARD, &desc)) return sslh_i_dummy(c);
     memset(&call, 0, sizeof call);
     call.desc = desc;
-    outer = net->call; /* a net that calls itself */
+    outer = net->call; /* in case the net calls itself */
     net->call = &call;
     call.first = c->ntensors;
     sslh_i_count_forward(c);
@@ -15316,7 +15323,7 @@ SSLH_DEF sslh_tensor *sslh_forward_ex(sslh_net *net, sslh_tensor *x, sslh_forwar
         sslh_fail(c, SSLH_E_USAGE, "sslh_forward: the net '%s' has no inner result '%s' (it has: %s)", net->name,
                   sslh_i_quote(word, missing, strlen(missing)), call.offered[0] ? call.offered : "none");
     if (SSLH_I_BAD(c)) return sslh_i_dummy(c);
-    /* A result of a net is what callers hold on to: it outlives sslh_backward. */
+    /* Callers hold on to the result of a net, so it outlives sslh_backward. */
     if (c->no_grad) sslh_i_release_since(c, call.first, y, NULL);
     else y->flags |= SSLH_I_KEPT;
     return y;
@@ -15324,8 +15331,8 @@ SSLH_DEF sslh_tensor *sslh_forward_ex(sslh_net *net, sslh_tensor *x, sslh_forwar
 
 SSLH_DEF sslh_tensor *sslh_forward(sslh_net *net, sslh_tensor *x) { return sslh_forward_ex(net, x, sslh_i_no_call); }
 
-/* The name of the net's last inner result that has places, a map or tokens; "" when it has none. For methods that need
-   one of an encoder whose output is a vector. */
+/* The name of the net's last inner result that is a map or tokens; "" when it has none. For methods that need places
+   from an encoder whose output is a vector. */
 SSLH_I_FN void sslh_i_last_places(sslh_net *net, char name[32]) {
     sslh_ctx *c = sslh_net_ctx(net);
     sslh_i_call call, *outer;
@@ -15333,7 +15340,7 @@ SSLH_I_FN void sslh_i_last_places(sslh_net *net, char name[32]) {
     name[0] = 0;
     if (SSLH_I_BAD(c) || !net->forward || !sslh_i_net_ready(net)) return;
     memset(&call, 0, sizeof call);
-    call.desc.tap = ""; /* no inner result has this name: all are offered */
+    call.desc.tap = ""; /* no inner result has this name, so all are offered */
     call.places = name;
     side = net->image ? net->image : 32;
     training = net->training;
@@ -15352,7 +15359,7 @@ SSLH_I_FN void sslh_i_last_places(sslh_net *net, char name[32]) {
 
 /* --- copies and averages ----------------------------------------------------------------------------------------- */
 
-/* One net without its links. The copy is sealed at once; it draws no initial values and takes no gradients. */
+/* Copies one net without its links. The copy is sealed now; it draws no initial values and takes no gradients. */
 SSLH_I_FN sslh_net *sslh_i_clone_one(sslh_ctx *c, sslh_net *net) {
     sslh_net *copy;
     sslh_net_desc d;
@@ -15394,8 +15401,8 @@ SSLH_I_FN sslh_net *sslh_i_clone_one(sslh_ctx *c, sslh_net *net) {
     return copy;
 }
 
-/* Each net of the tree once, then the links between the copies: what was shared in the original is shared in the
-   copy. */
+/* Each net of the tree once, then the links between the copies: what was shared in the original is shared in
+   the copy. */
 SSLH_DEF sslh_net *sslh_clone_into(sslh_ctx *c, sslh_net *net) {
     sslh_i_tree t;
     sslh_net *copy[SSLH_I_MAX_NETS];
@@ -15417,7 +15424,7 @@ SSLH_DEF sslh_net *sslh_clone_into(sslh_ctx *c, sslh_net *net) {
 
 SSLH_DEF sslh_net *sslh_clone(sslh_net *net) { return sslh_clone_into(sslh_net_ctx(net), net); }
 
-/* Both trees with memory, and the same tensors in both; 0 and an error otherwise. */
+/* Makes both trees ready and checks that they have the same tensors; 0 and an error otherwise. */
 SSLH_I_FN int sslh_i_tree_pair(const char *op, sslh_net *a, sslh_net *b, sslh_i_tree *ta, sslh_i_tree *tb) {
     sslh_ctx *c = a ? a->ctx : NULL;
     int i, j;
@@ -15448,8 +15455,8 @@ SSLH_I_FN int sslh_i_tree_pair(const char *op, sslh_net *a, sslh_net *b, sslh_i_
     return !SSLH_I_BAD(c);
 }
 
-/* One loop over each block of parameters, gaps included (they are zero in both). Grill et al. 2020; He et al. 2020,
-   eq. 2. */
+/* One loop over each block of parameters, including the gaps, which are zero in both. Grill et al. 2020; He et al.
+   2020, eq. 2. */
 SSLH_DEF void sslh_ema_update(sslh_net *target, sslh_net *source, float m) {
     sslh_i_tree a, b;
     int i;
@@ -15460,7 +15467,7 @@ SSLH_DEF void sslh_ema_update(sslh_net *target, sslh_net *source, float m) {
     }
 }
 
-/* Tensor by tensor: the blocks of states may differ in their gaps. */
+/* Tensor by tensor, because the blocks of states may differ in their gaps. */
 SSLH_DEF void sslh_copy_values(sslh_net *target, sslh_net *source) {
     sslh_i_tree a, b;
     int i, j;
@@ -15476,7 +15483,7 @@ SSLH_DEF void sslh_copy_values(sslh_net *target, sslh_net *source) {
 
 /* --- gradients --------------------------------------------------------------------------------------------------- */
 
-/* Nets that never had gradients need nothing. */
+/* Clears the gradients; nets that never had any need nothing. */
 SSLH_I_FN void sslh_i_forget_grads(sslh_net *net) { /* after an error too */
     sslh_i_tree t;
     int i;
@@ -15487,8 +15494,8 @@ SSLH_DEF void sslh_zero_grad(sslh_net *net) {
     if (!sslh_i_net_bad(net)) sslh_i_forget_grads(net);
 }
 
-/* g *= max_norm / (|g| + 1e-6) if |g| > max_norm, |g| over all parameters together (Pascanu et al. 2013), as
-   PyTorch's clip_grad_norm_. */
+/* /* g *= max_norm / (|g| + 1e-6) if |g| > max_norm, where |g| is the norm over all parameters (Pascanu et al. 2013),
+   as in PyTorch's clip_grad_norm_. */
 SSLH_DEF float sslh_clip_grad(sslh_net *net, float max_norm) {
     sslh_i_tree t;
     sslh_real sum = 0, norm, factor;
@@ -15500,7 +15507,7 @@ SSLH_DEF float sslh_clip_grad(sslh_net *net, float max_norm) {
         sum = sum + part;
     }
     norm = (sslh_real)sqrt((double)sum);
-    if (!(norm > (sslh_real)max_norm)) return (float)norm; /* also when NaN: the optimiser names the parameter */
+    if (!(norm > (sslh_real)max_norm)) return (float)norm; /* also for NaN, where the optimiser names the parameter */
     factor = (sslh_real)max_norm / (norm + SSLH_I_R(1e-6));
     for (i = 0; i < t.n; i++)
         if (t.net[i]->grads) sslh_i_scale_array(net->ctx, t.net[i]->grads, t.net[i]->nvalues, factor);
@@ -15514,7 +15521,7 @@ typedef struct sslh_i_summary {
     char  *out;
     size_t size, used;
     double macs;
-    const sslh_tensor *seen[512]; /* parameters counted so far: a shared one counts once */
+    const sslh_tensor *seen[512]; /* parameters counted so far: a shared one is counted once */
     int    nseen;
 } sslh_i_summary;
 
@@ -15527,7 +15534,7 @@ SSLH_I_FN double sslh_i_macs(const sslh_trace_event *e) {
         return (double)a->count * (double)b->count / (double)b->shape[0];
     if (b && (strstr(e->name, "conv") || strstr(e->name, "linear")))
         return out * (double)b->count / (double)b->shape[0];
-    /* K for each value; a' is (K,M). A caller's own operation may have any name and shapes. */
+    /* K multiply-adds for each value; a' is (K,M). A caller's own operation may have any name and shapes. */
     if (b && strstr(e->name, "matmul") && a->ndim > 1 && e->output->ndim > 1) {
         int m = e->output->shape[e->output->ndim - 2];
         return out * (double)(a->shape[a->ndim - 2] == m ? a->shape[a->ndim - 1] : a->shape[a->ndim - 2]);
@@ -15539,7 +15546,7 @@ SSLH_I_FN double sslh_i_macs(const sslh_trace_event *e) {
     return 0;
 }
 
-/* One operation: name, output, parameters that it reads for the first time, multiply-adds. */
+/* One operation: its name, output, the parameters that it reads for the first time, and its multiply-adds. */
 SSLH_I_FN void sslh_i_summary_row(const sslh_trace_event *e, void *user) {
     sslh_i_summary *s = (sslh_i_summary *)user;
     double params = 0, macs = sslh_i_macs(e);
@@ -15558,7 +15565,7 @@ SSLH_I_FN void sslh_i_summary_row(const sslh_trace_event *e, void *user) {
                   sslh_i_str(text, sizeof text, sslh_shape_of(e->output)), params, macs / 1e6);
 }
 
-/* The net runs once on zeros while every operation reports itself: so it also works for nets of the caller's own. */
+/* Runs the net once on zeros while every operation reports itself, so that it also works for the caller's own nets. */
 SSLH_DEF size_t sslh_summary(sslh_net *net, sslh_shape input, char *out, size_t size) {
     sslh_i_summary s;
     sslh_i_tree t;
@@ -15599,8 +15606,7 @@ SSLH_DEF size_t sslh_summary(sslh_net *net, sslh_shape input, char *out, size_t 
 
 /* --- layers ------------------------------------------------------------------------------------------------------ */
 
-/* The number of an entry k behind the one with this number. No net has the number INT_MAX, which stands for all that
-   lie beyond. */
+/* The number of the entry k places after this one. INT_MAX is no entry's number and stands for all that lie beyond. */
 SSLH_I_FN int sslh_i_behind(int index, int k) { return index > INT_MAX - k ? INT_MAX : index + k; }
 
 /* Declares "name.suffix"; the name may be empty. */
@@ -15627,14 +15633,14 @@ SSLH_DEF int sslh_layer_linear_new(sslh_net *net, const char *name, int in, int 
     return first;
 }
 
-/* (..,I) -> (..,O); bias, if any, is the entry behind the weight. */
+/* (..,I) -> (..,O); bias, if any, is the entry after the weight. */
 SSLH_DEF sslh_tensor *sslh_layer_linear(sslh_net *net, int index, sslh_tensor *x, int no_bias,
                                         sslh_activation activation) {
     return sslh_linear_ex(sslh_net_ctx(net), x, sslh_param(net, index),
                           no_bias ? NULL : sslh_param(net, sslh_i_behind(index, 1)), activation);
 }
 
-/* (O,K,K,I/groups), any initial values; the bias uniform in +-1/sqrt(fan_in) as PyTorch's. */
+/* (O,K,K,I/groups) with any initial values; the bias is uniform in +-1/sqrt(fan_in), as in PyTorch. */
 SSLH_I_FN int sslh_i_conv_new(sslh_net *net, const char *name, int in, int out, int kernel, int groups, int no_bias,
                               sslh_init init) {
     int g = groups > 0 ? groups : 1, first;
@@ -15663,7 +15669,7 @@ SSLH_DEF sslh_tensor *sslh_layer_conv(sslh_net *net, int index, sslh_tensor *x, 
                        no_bias ? NULL : sslh_param(net, sslh_i_behind(index, 1)), desc);
 }
 
-/* Names as PyTorch's; num_batches_tracked is only counted, because files there have it. */
+/* Names as in PyTorch; num_batches_tracked is there only because files have it. */
 SSLH_DEF int sslh_layer_batch_norm_new(sslh_net *net, const char *name, int width, int no_affine) {
     sslh_shape s = sslh_dim1(width);
     int first = sslh_i_net_dead(net) ? -1 : net->entries;
@@ -15675,7 +15681,7 @@ SSLH_DEF int sslh_layer_batch_norm_new(sslh_net *net, const char *name, int widt
     return sslh_i_net_bad(net) ? -1 : first;
 }
 
-/* The net's mode decides which statistics are used; running ones get no gradient. */
+/* The net's mode decides which statistics are used: those of the batch or the running ones, which get no gradient. */
 SSLH_DEF sslh_tensor *sslh_layer_batch_norm(sslh_net *net, int index, sslh_tensor *x, sslh_tensor *residual,
                                             int no_affine, sslh_activation activation) {
     sslh_ctx *c = sslh_net_ctx(net);
@@ -15718,9 +15724,9 @@ SSLH_DEF sslh_tensor *sslh_layer_rms_norm(sslh_net *net, int index, sslh_tensor 
     return sslh_rms_norm(sslh_net_ctx(net), x, sslh_param(net, index), eps);
 }
 
-enum { SSLH_I_MAX_RECURRENT = 64 }; /* layers in one */
+enum { SSLH_I_MAX_RECURRENT = 64 }; /* layers in one recurrent net */
 
-/* Layers of a recurrent layer and directions of each; 0 and an error when the description makes no sense. */
+/* Number of layers of a recurrent net, and of directions in each; 0 and an error when the descriptor makes no sense. */
 SSLH_I_FN int sslh_i_recurrent_layers(sslh_net *net, const char *op, sslh_recurrent_desc d, int *directions) {
     int layers = d.layers ? d.layers : 1;
     *directions = d.bidirectional ? 2 : 1;
@@ -15733,7 +15739,7 @@ SSLH_I_FN int sslh_i_recurrent_layers(sslh_net *net, const char *op, sslh_recurr
     return layers;
 }
 
-/* Gates G: 3 for GRU, 4 for LSTM. Names and order as in torch.nn.GRU and LSTM, whose initial values these are too. */
+/* G gates: 3 for a GRU, 4 for an LSTM. Names, order and initial values are those of torch.nn.GRU and torch.nn.LSTM. */
 SSLH_I_FN int sslh_i_recurrent_new(sslh_net *net, const char *op, const char *name, int in, int width, int G,
                                    sslh_recurrent_desc desc) {
     static const char *const part[4] = { "weight_ih", "weight_hh", "bias_ih", "bias_hh" };
@@ -15766,7 +15772,7 @@ SSLH_I_FN sslh_tensor *sslh_i_recurrent_start(sslh_ctx *c, sslh_tensor *t, int i
     return t ? sslh_reshape(c, sslh_slice(c, t, 0, i, i + 1), sslh_dim2(t->shape[1], t->shape[2])) : NULL;
 }
 
-/* Layer by layer; the directions of a layer side by side. */
+/* Layer by layer; the states of a layer's directions stand side by side. */
 SSLH_I_FN sslh_tensor *sslh_i_recurrent_layer(sslh_net *net, const char *op, int index, sslh_tensor *x, int lstm,
                                               sslh_recurrent_desc desc) {
     sslh_ctx *c = sslh_net_ctx(net);
@@ -16694,17 +16700,17 @@ SSLH_DEF sslh_net *sslh_patch_encoder(sslh_ctx *c, sslh_net *encoder, sslh_patch
 /*  >>optim         optimisers and schedules                                                                          */
 /* ================================================================================================================== */
 
-/* An optimiser holds, for each net, one or two arrays of the layout of the net's parameters: the momentum, or Adam's
+/* For each net an optimiser holds one or two arrays with the layout of the net's parameters: the momentum, or Adam's
    two moments. They are made at the first step. One pass looks at all gradients (NaN, norms), a second updates the
-   parameters and clears the gradients. The second goes through the tensors backwards: those that the first met last
-   are still in the cache. */
+   parameters and clears the gradients. The second pass goes through the tensors in reverse order, because those that
+   the first pass read last are still in the cache. */
 
 /* m, v (nvalues): momentum or first moment, and second moment; NULL while they are not needed. norms (entries,2), for
    LARS: |g + wd p|^2 and |p|^2 of this step. */
 typedef struct sslh_i_optim_net { sslh_net *net; sslh_real *m, *v, *norms; int entries; } sslh_i_optim_net;
 
-/* steps counts the updates of each parameter group for the bias correction: where phases take turns, a group that has
-   rested in between has received no updates. The powers of beta1 and beta2 are kept as products, because pow differs
+/* steps counts the updates of each parameter group for the bias correction: where phases take turns, a group that
+   was skipped has received no update. The powers of beta1 and beta2 are kept as products, because pow differs
    between platforms. */
 struct sslh_optimizer {
     sslh_ctx           *ctx; /* NULL: the dead optimiser */
@@ -16714,17 +16720,17 @@ struct sslh_optimizer {
     int64_t             steps[SSLH_I_GROUPS];
     double              power1[SSLH_I_GROUPS], power2[SSLH_I_GROUPS]; /* beta1^steps, beta2^steps */
     float               peak;
-    float               decay_by; /* what a method multiplies the weight decay by in this step; 1 */
-    unsigned            looked; /* groups of which sslh_i_optim_unreached has told */
-    int                 told;   /* by sslh_i_strangers */
+    float               decay_by; /* factor of the weight decay in this step, set by a method; else 1 */
+    unsigned            looked; /* groups that sslh_i_optim_unreached has checked */
+    int                 told;   /* sslh_i_strangers has warned */
 };
 
-/* Returned when memory runs out or the settings make no sense; every function recognises it. */
+/* Returned when memory runs out or the settings make no sense; every function recognises it and does nothing. */
 static const sslh_optimizer sslh_i_dead_optimizer = SSLH_I_ZERO;
 
 SSLH_I_FN sslh_optimizer *sslh_i_dummy_optimizer(void) { return (sslh_optimizer *)(uintptr_t)&sslh_i_dead_optimizer; }
 
-/* Defaults are filled in once; from here on a 0 in the description is a 0. */
+/* Defaults are filled in once; from here on a 0 in the descriptor means 0. */
 SSLH_DEF sslh_optimizer *sslh_optimizer_new(sslh_ctx *c, sslh_optimizer_desc d) {
     sslh_optimizer *o;
     int g;
@@ -16753,10 +16759,10 @@ SSLH_DEF sslh_optimizer *sslh_optimizer_new(sslh_ctx *c, sslh_optimizer_desc d) 
     return o;
 }
 
-/* 1 when something may be done with it. */
+/* 1 when the optimiser can be used. */
 SSLH_I_FN int sslh_i_optimizer_ok(const sslh_optimizer *o) { return o && o->ctx && !SSLH_I_BAD(o->ctx); }
 
-/* The net and all below it, each once; a container without parameters of its own needs no moments. */
+/* Adds the net and all nets below it, each once; a container without parameters of its own needs no moments. */
 SSLH_DEF void sslh_optimizer_add(sslh_optimizer *o, sslh_net *net) {
     sslh_i_tree t;
     sslh_i_optim_net *array;
@@ -16778,7 +16784,7 @@ SSLH_DEF void sslh_optimizer_add(sslh_optimizer *o, sslh_net *net) {
     }
 }
 
-/* Memory for the moments of net number i. */
+/* Allocates the moments of net number i, if it has none yet. */
 SSLH_I_FN int sslh_i_optim_ready(sslh_optimizer *o, int i) {
     sslh_i_optim_net *n = &o->net[i];
     int adam = o->desc.kind == SSLH_ADAM || o->desc.kind == SSLH_ADAMW;
@@ -16801,20 +16807,20 @@ SSLH_I_FN int sslh_i_optim_ready(sslh_optimizer *o, int i) {
     return 1;
 }
 
-/* 1 when the step moves this tensor. */
+/* 1 when the step updates this tensor. */
 SSLH_I_FN int sslh_i_optim_takes(const sslh_net *net, const sslh_i_entry *e, unsigned groups) {
     return e->is_param && net->grads && !net->frozen && (e->t.group & groups) != 0;
 }
 
-/* The group is kept as a bit: its number. */
+/* A tensor keeps its group as a bit; this is the group's number. */
 SSLH_I_FN int sslh_i_group_number(unsigned bit) {
     int g;
     for (g = 0; g < SSLH_I_GROUPS - 1 && !(bit >> g & 1u); g++) {}
     return g;
 }
 
-/* d of the rules in the manual, 11: weight decay times the tensor's decay_scale. LARS leaves vectors (biases, gains of
-   norms) alone. */
+/* The weight decay of a tensor: that of the optimiser times the tensor's decay_scale (d in section 11 of the manual).
+   LARS does not decay vectors (biases, gains of norms). */
 SSLH_I_FN sslh_real sslh_i_optim_decay(const sslh_optimizer *o, const sslh_i_entry *e) {
     float decay = o->desc.weight_decay * o->decay_by;
     if (o->desc.kind == SSLH_LARS && e->t.ndim < 2) return 0;
@@ -16822,9 +16828,9 @@ SSLH_I_FN sslh_real sslh_i_optim_decay(const sslh_optimizer *o, const sslh_i_ent
     return (sslh_real)decay;
 }
 
-/* Norm of all gradients of the step (with LARS: only when clipping needs it); a NaN or Inf among them is an error that
-   names the parameter. Clipping needs the norm, LARS those of each layer, and checking needs one look at every
-   gradient: all are this one pass, before anything moves. */
+/* Norm of all gradients of the step (under LARS only complete when clipping needs it); a NaN or Inf among them is an
+   error that names the parameter. Clipping needs the norm of all, LARS the norms of each layer, and the check must see
+   every gradient: one pass does all three, before any parameter changes. */
 SSLH_I_FN sslh_real sslh_i_optim_norm(sslh_optimizer *o, unsigned groups) {
     sslh_real sum = 0;
     char text[256], step[40];
@@ -16855,12 +16861,12 @@ SSLH_I_FN sslh_real sslh_i_optim_norm(sslh_optimizer *o, unsigned groups) {
     return (sslh_real)sqrt((double)sum);
 }
 
-/* LARS (You, Gitman, Ginsburg 2017): eta |p| / |g + wd p|, 1 when either norm is 0.
-   The layer moves by eta of its own length whatever the size of its gradient. With .lars_clip the factor lr x ratio
-   is at most lr (solo-learn's LARC). */
+/* LARS (You, Gitman, Ginsburg 2017): eta |p| / |g + wd p|, or 1 when either norm is 0. The layer moves by eta times
+   its own length, whatever the size of its gradient. With .lars_clip the factor lr x ratio is at most lr
+   (solo-learn's LARC). */
 SSLH_I_FN sslh_real sslh_i_lars_ratio(const sslh_optimizer *o, const sslh_real *norms, sslh_real lr) {
     sslh_real g = norms[0], p = norms[1], ratio;
-    if (!(p > 0) || !(g > 0)) return 1; /* a layer of zeros could never move otherwise */
+    if (!(p > 0) || !(g > 0)) return 1; /* otherwise a layer of zeros could never move */
     ratio = (sslh_real)sqrt((double)p) / (sslh_real)sqrt((double)g);
     ratio = ratio * (sslh_real)o->desc.lars_eta;
     if (o->desc.lars_clip && lr > 0) {
@@ -16871,11 +16877,11 @@ SSLH_I_FN sslh_real sslh_i_lars_ratio(const sslh_optimizer *o, const sslh_real *
 }
 
 /* --- the updates: plain versions, in place of the kernels of the same names ---
-   p, g, mu, m and v are n numbers each. SGD and LARS (ratio is 1 in SGD, see sslh_i_lars_ratio):
+   p, g, mu, m and v are n numbers each. SGD and LARS (in SGD ratio is 1, see sslh_i_lars_ratio):
      d  = ratio (scale g + decay p)                                                                                 (1)
      mu = momentum mu + d,  p = p - lr mu                                                                           (2)
-   Nesterov's momentum moves p by lr (d + momentum mu), SGD without momentum by lr d. Sutskever et al. 2013, in
-   PyTorch's form. */
+   With Nesterov's momentum the step of p is lr (d + momentum mu), in SGD without momentum it is lr d. Sutskever et al.
+   2013, in PyTorch's form. */
 SSLH_I_FN void sslh_i_plain_sgd(sslh_real *p, sslh_real *g, sslh_real *mu, size_t n, const sslh_i_sgd *s) {
     for (size_t i = 0; i < n; i++) {
         const sslh_real d = s->ratio * (s->grad_scale * g[i] + s->decay * p[i]); /* (1) */
@@ -16884,25 +16890,26 @@ SSLH_I_FN void sslh_i_plain_sgd(sslh_real *p, sslh_real *g, sslh_real *mu, size_
         if (s->zero_grad) g[i] = 0;
     }
 }
-/* Adam and AdamW, with bias1 = 1 - beta1^t and bias2 = 1 - beta2^t:
+/* /* Adam and AdamW, with bias1 = 1 - beta1^t and bias2 = 1 - beta2^t for update number t:
      d = scale g + decay p                                                                                          (3)
      p = p - lr decoupled p                                                                                         (4)
      m = beta1 m + (1 - beta1) d,  v = beta2 v + (1 - beta2) d^2                                                    (5)
      p = p - lr (m / bias1) / (sqrt(v / bias2) + eps)                                                               (6)
-   Adam decays by (3), Kingma & Ba 2015, alg. 1; AdamW by (4), Loshchilov & Hutter 2019, alg. 2. */
+   In Adam the weight decay is part of the gradient (3), Kingma & Ba 2015, alg. 1; in AdamW it acts on p directly (4),
+   Loshchilov & Hutter 2019, alg. 2. */
 SSLH_I_FN void sslh_i_plain_adam(sslh_real *p, sslh_real *g, sslh_real *m, sslh_real *v, size_t n,
                                  const sslh_i_adam *s) {
     for (size_t i = 0; i < n; i++) {
         const sslh_real d = s->grad_scale * g[i] + s->decay * p[i]; /* (3) */
         p[i] -= s->lr * s->decoupled * p[i];                        /* (4) */
-        m[i] = s->beta1 * m[i] + (1 - s->beta1) * d;                /* (5), (6) */
+        m[i] = s->beta1 * m[i] + (1 - s->beta1) * d;                /* (5) */
         v[i] = s->beta2 * v[i] + (1 - s->beta2) * d * d;
-        p[i] -= s->lr * (m[i] / s->bias1) / ((sslh_real)sqrt((double)(v[i] / s->bias2)) + s->eps);
+        p[i] -= s->lr * (m[i] / s->bias1) / ((sslh_real)sqrt((double)(v[i] / s->bias2)) + s->eps); /* (6) */
         if (s->zero_grad) g[i] = 0;
     }
 }
 
-/* One tensor (entry j: count values at e->offset of the blocks): picks the kernel's arguments. scale: of clipping. */
+/* Updates one tensor (entry j: count values at e->offset of the blocks). scale: the factor that clipping gives. */
 SSLH_I_FN void sslh_i_optim_tensor(sslh_optimizer *o, const sslh_i_optim_net *n, int j, sslh_real lr, sslh_real scale) {
     const sslh_i_entry *e = n->net->entry[j];
     const sslh_optimizer_desc *d = &o->desc;
@@ -16927,7 +16934,7 @@ SSLH_I_FN void sslh_i_optim_tensor(sslh_optimizer *o, const sslh_i_optim_net *n,
         sslh_i_sgd s;
         memset(&s, 0, sizeof s);
         s.lr = lr;
-        s.momentum = (sslh_real)d->momentum; /* the first momentum is the gradient itself: the buffer starts at zero */
+        s.momentum = (sslh_real)d->momentum; /* mu starts at 0, so the first mu is the gradient itself */
         s.decay = decay;
         s.grad_scale = scale;
         s.ratio = 1;
@@ -16935,7 +16942,7 @@ SSLH_I_FN void sslh_i_optim_tensor(sslh_optimizer *o, const sslh_i_optim_net *n,
         s.zero_grad = 1;
         if (d->kind == SSLH_LARS) {
             sslh_real *norms = n->norms + 2 * j;
-            if (e->t.ndim > 1 && d->clip > 0.0f) /* of the clipped gradient */
+            if (e->t.ndim > 1 && d->clip > 0.0f) /* norms of the clipped gradient */
                 norms[0] = sslh_i_sum_squares2(o->ctx, e->t.grad, e->t.data, e->t.count, scale, decay, &norms[1]);
             if (e->t.ndim > 1) s.ratio = sslh_i_lars_ratio(o, norms, lr);
         }
@@ -16943,8 +16950,8 @@ SSLH_I_FN void sslh_i_optim_tensor(sslh_optimizer *o, const sslh_i_optim_net *n,
     }
 }
 
-/* A warning at the first step of a group: parameters that no gradient has reached. The loss does not depend on them
-   (the forward function leaves out a part of the net), and without the warning nobody would notice. */
+/* A warning at the first step of a group about parameters that no gradient has reached. The loss does not depend on
+   them (the forward function leaves out a part of the net), and without the warning nobody would notice. */
 SSLH_I_FN void sslh_i_optim_unreached(sslh_optimizer *o, unsigned groups) {
     const sslh_i_entry *first = NULL;
     const sslh_net *owner = NULL;
@@ -16967,7 +16974,7 @@ SSLH_I_FN void sslh_i_optim_unreached(sslh_optimizer *o, unsigned groups) {
                     owner->name);
 }
 
-/* 1 when the optimiser moves the parameter t. */
+/* 1 when the optimiser updates the parameter t. */
 SSLH_I_FN int sslh_i_optim_has(const sslh_optimizer *o, const sslh_tensor *t) {
     int i, j;
     for (i = 0; i < o->nets; i++)
@@ -16975,7 +16982,7 @@ SSLH_I_FN int sslh_i_optim_has(const sslh_optimizer *o, const sslh_tensor *t) {
     return 0;
 }
 
-/* A warning at the first step, before the tape is walked: parameters that will get gradients but are not updated. A
+/* A warning at the first step, before the backward pass, about parameters that will get gradients but no updates. A
    head that is not a child of the method's net would keep its initial values, and nobody would notice. */
 SSLH_I_FN void sslh_i_strangers(sslh_optimizer *o, const char *method) {
     const sslh_tensor *found = NULL;
@@ -16996,7 +17003,8 @@ SSLH_I_FN void sslh_i_strangers(sslh_optimizer *o, const char *method) {
                     sslh_i_str(shape, sizeof shape, sslh_shape_of(found)));
 }
 
-/* memory -> check and norm -> update. Up to the third nothing has changed, so an error leaves everything as it was. */
+/* Allocates, checks and computes the norm, then updates. Before the update nothing has changed, so an error leaves
+   everything as it was. */
 SSLH_DEF void sslh_optimizer_step_groups(sslh_optimizer *o, float lr, unsigned groups) {
     sslh_real norm, scale = 1;
     int i, j, g;
@@ -17005,7 +17013,7 @@ SSLH_DEF void sslh_optimizer_step_groups(sslh_optimizer *o, float lr, unsigned g
         sslh_fail(o->ctx, SSLH_E_USAGE, "sslh_optimizer_step: the learning rate %g is no rate", (double)lr);
         return;
     }
-    /* Nets without gradients so far stay without moments. */
+    /* Nets that have no gradients so far get no moments. */
     for (i = 0; i < o->nets; i++) if (o->net[i].net->grads && !sslh_i_optim_ready(o, i)) return;
     norm = sslh_i_optim_norm(o, groups);
     if (SSLH_I_BAD(o->ctx)) return;
@@ -17034,23 +17042,24 @@ SSLH_DEF void sslh_optimizer_step_groups(sslh_optimizer *o, float lr, unsigned g
     sslh_i_settle(o->ctx);
 }
 
-/* All groups. */
+/* Updates all groups. */
 SSLH_DEF void sslh_optimizer_step(sslh_optimizer *o, float lr) { sslh_optimizer_step_groups(o, lr, ~0u); }
 
-/* A number that only groups in .constant_lr look at (SimSiam's predictor keeps its rate). */
+/* A rate that is used only by the groups in .constant_lr (SimSiam's predictor keeps its learning rate). */
 SSLH_DEF void sslh_optimizer_peak(sslh_optimizer *o, float lr) {
     if (sslh_i_optimizer_ok(o)) o->peak = lr;
 }
 
-/* Of this step: the decay has a schedule too (DINO). */
+/* Sets the factor of the weight decay in this step, which has a schedule in DINO. */
 SSLH_I_FN void sslh_i_optimizer_decay_by(sslh_optimizer *o, float factor) {
     if (sslh_i_optimizer_ok(o)) o->decay_by = factor;
 }
 
 /* --- schedules --------------------------------------------------------------------------------------------------- */
 
-/* Progress after the warm-up in 0..1; -1 during it, with the rate in *rate.
-   t = (step - warmup) / (steps - warmup). Division in double, one rounding to float: the same rate on every machine. */
+/* Progress t after the warm-up, in 0..1: t = (step - warmup) / (steps - warmup). During the warm-up it is -1, and
+   *rate receives the learning rate. Divided in double and rounded once to float, so that the rate is the same on
+   every machine. */
 SSLH_I_FN float sslh_i_schedule(int64_t step, int64_t steps, int64_t warmup, float peak, float *rate) {
     int64_t left = steps - warmup, done = step - warmup;
     *rate = peak;
@@ -17063,7 +17072,7 @@ SSLH_I_FN float sslh_i_schedule(int64_t step, int64_t steps, int64_t warmup, flo
     return (float)((double)done / (double)left);
 }
 
-/* peak after the warm-up */
+/* The learning rate is peak after the warm-up. */
 SSLH_DEF float sslh_constant(int64_t step, int64_t steps, int64_t warmup, float peak) {
     float rate;
     /* *rate is the peak, or less during the warm-up. */
@@ -17090,8 +17099,8 @@ SSLH_DEF float sslh_linear_decay(int64_t step, int64_t steps, int64_t warmup, fl
     return peak * t;
 }
 
-/* peak gamma^m, m milestones passed. Milestones are fractions of the whole run, warm-up included, so that a shorter
-   run of the same recipe drops its rate at the same places. */
+/* peak gamma^k after k milestones. Milestones are fractions of the whole run, warm-up included, so that a shorter run
+   of the same recipe lowers its rate at the same relative places. */
 SSLH_DEF float sslh_steps(int64_t step, int64_t steps, int64_t warmup, float peak, const float *milestones,
                           float gamma) {
     float rate, t = sslh_i_schedule(step, steps, warmup, peak, &rate);
@@ -19565,9 +19574,10 @@ SSLH_I_FN void sslh_i_random_fill(sslh_ctx *c, uint64_t stream, sslh_real *out, 
 /*  >>tape          tensors, recording, backward, gradcheck                                                           */
 /* ================================================================================================================== */
 
-/* Every operation checks its inputs (sslh_i_begin), computes, and records itself with what its backward function
-   will read (sslh_i_record, sslh_i_save), unless nothing wants a gradient. sslh_backward walks the records from the
-   last to the first; each one adds to the gradients of its inputs and then gives back what it had saved. */
+/* Every operation checks its inputs (sslh_i_begin), computes, and, unless no input needs a gradient, records
+   itself together with what its backward function will read (sslh_i_record, sslh_i_save). sslh_backward walks
+   through the records from the last to the first; each one adds to the gradients of its inputs and then releases
+   what it had saved. */
 
 /* --- shapes and tensors of the caller ---------------------------------------------------------------------------- */
 
@@ -19600,7 +19610,7 @@ SSLH_DEF sslh_tensor *sslh_full(sslh_ctx *c, sslh_shape shape, sslh_real value) 
 SSLH_DEF sslh_tensor *sslh_zeros(sslh_ctx *c, sslh_shape shape) { return sslh_full(c, shape, 0.0f); }
 SSLH_DEF sslh_tensor *sslh_scalar(sslh_ctx *c, sslh_real value) { return sslh_full(c, sslh_dim0(), value); }
 
-/* A tensor whose values the caller gives; values NULL is an error. */
+/* A tensor whose values the caller provides; an array that is NULL is an error. */
 SSLH_I_FN sslh_tensor *sslh_i_given(sslh_ctx *c, const char *op, sslh_type type, sslh_shape shape, const void *values) {
     sslh_tensor *t;
     if (SSLH_I_BAD(c)) return NULL;
@@ -19730,7 +19740,7 @@ SSLH_DEF void sslh_write(sslh_tensor *t, const float *values, size_t count) {
 
 /* --- the life of an operation ------------------------------------------------------------------------------------ */
 
-/* The error about input number i (0: "the tensor") whose memory is gone, with what would have kept it. */
+/* The error about input number i (0: "the tensor") whose memory was released, with the call that would have kept it. */
 SSLH_I_FN void sslh_i_given_back(sslh_ctx *c, const char *op, const sslh_tensor *t, int i) {
     char input[24] = "the tensor";
     if (i) snprintf(input, sizeof input, "input %d", i);
@@ -19838,8 +19848,8 @@ SSLH_I_FN sslh_real *sslh_i_grad(sslh_ctx *c, sslh_tensor *t, int *fresh) {
     return t->grad;
 }
 
-/* The gradient of out goes on to in unchanged (reshape, the sides of an addition): moved when possible, else added. The
-   mover must be the last reader of out->grad. */
+/* Passes the gradient of out on to in unchanged (reshape, the sides of an addition): its memory is handed over where
+   possible, otherwise it is added. To hand it over, this must be the last reader of out->grad (last). */
 SSLH_I_FN void sslh_i_grad_pass(sslh_ctx *c, sslh_tensor *out, sslh_tensor *in, int last) {
     int fresh;
     sslh_real *g;
@@ -19950,7 +19960,7 @@ SSLH_DEF sslh_tensor *sslh_custom_op(sslh_ctx *c, sslh_op_desc op, sslh_tensor *
 
 SSLH_I_FN double sslh_i_gradcheck_value(sslh_ctx *c, sslh_function f, sslh_tensor **in, int n, void *user) {
     double value;
-    sslh_push(c); /* the same random stream every time */
+    sslh_push(c); /* so that every evaluation draws the same numbers */
     sslh_no_grad(c, 1);
     {
         sslh_tensor *y = f(c, in, n, user);
@@ -19962,7 +19972,7 @@ SSLH_I_FN double sslh_i_gradcheck_value(sslh_ctx *c, sslh_function f, sslh_tenso
     return value;
 }
 
-/* Gradients back to zero: a parameter keeps its place for them, other tensors give it back. */
+/* Sets the gradient to zero: a parameter keeps the memory, other tensors release it. */
 SSLH_I_FN void sslh_i_gradcheck_clear(sslh_ctx *c, sslh_tensor *t) {
     if (t->grad && (t->flags & (SSLH_I_PARAM | SSLH_I_LONG))) memset(t->grad, 0, t->count * sizeof(sslh_real));
     else sslh_i_release_grad(c, t);
@@ -19973,7 +19983,7 @@ SSLH_DEF double sslh_gradcheck(sslh_ctx *c, sslh_function f, sslh_tensor **in, i
     double step = d.step > 0 ? (double)d.step : SSLH_I_DOUBLE ? 1e-5 : 1e-2, worst = 0;
     double floor_ = d.floor > 0 ? (double)d.floor : SSLH_I_DOUBLE ? 1e-3 : 1e-1;
     double tolerance = d.tolerance > 0 ? (double)d.tolerance : SSLH_I_DOUBLE ? 1e-6 : 2e-2;
-    const double last_places = SSLH_I_DOUBLE ? 2e-15 : 1e-6; /* some 10 units in the last place of 1 */
+    const double last_places = SSLH_I_DOUBLE ? 2e-15 : 1e-6; /* about 10 units in the last place of 1 */
     size_t checks = d.max_checks > 0 ? (size_t)d.max_checks : 200;
     int i;
     if (d.report && d.report_size) d.report[0] = 0;
@@ -20005,7 +20015,7 @@ SSLH_DEF double sslh_gradcheck(sslh_ctx *c, sslh_function f, sslh_tensor **in, i
             in[i]->data[j] = old;
             numeric = (hi - lo) / ((double)up - (double)down);
             scale = SSLH_I_MAX(SSLH_I_MAX(fabs(analytic), fabs(numeric)), floor_);
-            /* hi and lo are rounded in their last places; what this does to the quotient is no error of the gradient */
+            /* hi and lo are rounded in their last places; the effect on the quotient is no error of the gradient */
             noise = last_places * SSLH_I_MAX(fabs(hi), fabs(lo)) / ((double)up - (double)down);
             error = fabs(analytic - numeric) > noise ? (fabs(analytic - numeric) - noise) / scale : 0.0;
             if (!(fabs(analytic - numeric) <= 1e30)) error = 1e30; /* NaN or Inf */
@@ -20028,11 +20038,11 @@ SSLH_DEF double sslh_gradcheck(sslh_ctx *c, sslh_function f, sslh_tensor **in, i
 /*  >>elementwise   element-wise operations, activations                                                              */
 /* ================================================================================================================== */
 
-/* y_i = f(x_i) and z_i = f(x_i, y_i), the latter with NumPy's broadcasting. All f and their slopes stand first,
-   plainly; the kernels ("kernels: element-wise" in >>kernels) compute the same on 16 numbers at a time, in one loop for
-   all f of a kind. */
+/* y_i = f(x_i) and z_i = f(x_i, y_i), the latter with NumPy's broadcasting. The plain versions of all f and their
+   slopes come first; the kernels ("kernels: element-wise" in >>kernels) compute the same on 16 numbers at a time, in
+   one loop for all f of a kind. */
 
-/* --- plainly: f and its slope, on one number ---------------------------------------------------------------------- */
+/* --- plain versions: f and its slope, for one number -------------------------------------------------------------- */
 
 /* The standard normal's Phi(x) = (1 + erf(x / sqrt 2)) / 2 and phi(x) = e^(-x^2/2) / sqrt(2 pi). */
 SSLH_I_FN sslh_real sslh_i_plain_normal(sslh_real x) {
@@ -20098,7 +20108,7 @@ SSLH_I_FN sslh_real sslh_i_plain_slope(int op, sslh_real x, sslh_real y, sslh_re
     default: return 1;
     }
 }
-/* y = f(a, b); NaN of either stays. */
+/* y = f(a, b); a NaN in either operand stays NaN. */
 SSLH_I_FN sslh_real sslh_i_plain_value2(int op, sslh_real a, sslh_real b) {
     switch (op) {
     case SSLH_I_B_ADD: return a + b;
@@ -20122,8 +20132,9 @@ SSLH_I_FN sslh_real sslh_i_plain_slope2(int op, int side, sslh_real a, sslh_real
     }
 }
 
-/* In place of the kernels of the same names: n numbers each. dx is added to unless fresh, and may be dy. Of x and y
-   that one may be NULL which the slope does not need; sa and sb are 0 for an operand that is one number for all. */
+/* The plain versions of the kernels of the same names, for n numbers each. dx is added to unless fresh, and may be the
+   same array as dy. x or y may be NULL where the slope does not need it; sa and sb are 0 for an operand that is one
+   number for all. */
 SSLH_I_FN void sslh_i_plain_unary(int op, const sslh_real *x, sslh_real *y, size_t n, sslh_real p, sslh_real q) {
     for (size_t i = 0; i < n; i++) y[i] = sslh_i_plain_value(op, x[i], p, q);
 }
@@ -20150,11 +20161,12 @@ SSLH_I_FN void sslh_i_plain_axpby(sslh_real *y, const sslh_real *x, size_t n, ss
     for (size_t i = 0; i < n; i++) y[i] = a * y[i] + b * x[i];
 }
 
-/* --- flat passes: over n values without shape, cut into tasks of one fixed size (SSLH_I_FLAT), so that no result
-   depends on the number of threads. Optimisers, momentum encoders and the element-wise operations run on these. An
-   optimiser step over ten million parameters is memory traffic, so each pass reads and writes every array once. */
+/* --- flat passes: over n values regardless of their shape, cut into tasks of one fixed size (SSLH_I_FLAT), so that no
+   result depends on the number of threads. Optimisers, momentum encoders and the element-wise operations use them. An
+   optimiser's step over ten million parameters is limited by memory traffic, so each pass reads and writes every array
+   once. */
 /* One struct for all passes, so that a pass is a task function of four lines and a caller of six. */
-typedef struct sslh_i_flat { /* arguments of a flat pass; which are used depends on the pass */
+typedef struct sslh_i_flat { /* arguments of a flat pass; each pass uses some of them */
     const struct sslh_i_kernels *k;
     const sslh_real *x, *y, *g; /* read */
     sslh_real       *p, *w, *m, *v, *out; /* written */
@@ -20166,12 +20178,12 @@ typedef struct sslh_i_flat { /* arguments of a flat pass; which are used depends
     sslh_i_adam      adam;
 } sslh_i_flat;
 
-/* The stretch of task number `task`: SSLH_I_FLAT values, the last one fewer. */
+/* The range of task number `task`: SSLH_I_FLAT values, in the last task fewer. */
 SSLH_I_FN size_t sslh_i_flat_begin(int task) { return (size_t)task * SSLH_I_FLAT; }
 SSLH_I_FN size_t sslh_i_flat_size(const sslh_i_flat *f, int task) {
     return SSLH_I_MIN(f->n - sslh_i_flat_begin(task), SSLH_I_FLAT);
 }
-/* Arguments with everything unset but the kernels and n; the callers below fill in what their pass uses. */
+/* Arguments with only the kernels and n set; the callers below fill in what their pass uses. */
 SSLH_I_FN sslh_i_flat sslh_i_flat_of(const sslh_ctx *c, size_t n) {
     sslh_i_flat f;
     memset(&f, 0, sizeof f);
@@ -20179,20 +20191,20 @@ SSLH_I_FN sslh_i_flat sslh_i_flat_of(const sslh_ctx *c, size_t n) {
     f.n = n;
     return f;
 }
-/* Tasks are cut by n alone: the same cut, and so the same partial sums, for any number of threads. */
+/* Tasks are cut by n alone, so the tasks, and with them the partial sums, are the same for any number of threads. */
 SSLH_I_FN void sslh_i_flat_run(sslh_ctx *c, sslh_i_flat *f, sslh_task_fn fn) {
     sslh_i_parallel(c, sslh_i_tasks(f->n, SSLH_I_FLAT), fn, f);
 }
 
 /* y = op(x; p, q); y may be x */
-/* A task: its stretch of x and y, one kernel call. */
+/* A task: its range of x and y, in one kernel call. */
 SSLH_I_FN void sslh_i_unary_task(void *arg, int task, int worker) {
     const sslh_i_flat *f = (const sslh_i_flat *)arg;
     size_t at = sslh_i_flat_begin(task);
     (void)worker;
     f->k->unary(f->op, f->x + at, f->out + at, sslh_i_flat_size(f, task), f->a, f->b);
 }
-/* y = op(x; p, q) over n values without shape: the forward pass of every operation of one argument. */
+/* y = op(x; p, q) over n values regardless of their shape: the forward pass of every operation of one argument. */
 SSLH_I_FN void sslh_i_unary(sslh_ctx *c, sslh_i_unary_op op, const sslh_real *x, sslh_real *y, size_t n, sslh_real p,
                             sslh_real q) {
     sslh_i_flat f = sslh_i_flat_of(c, n);
@@ -20203,8 +20215,8 @@ SSLH_I_FN void sslh_i_unary(sslh_ctx *c, sslh_i_unary_op op, const sslh_real *x,
     f.b = q;
     sslh_i_flat_run(c, &f, sslh_i_unary_task);
 }
-/* dx = dy op'(x) when fresh, else added. x may be NULL for the ops up to SSLH_I_U_SHIFT, y for the others and LINEAR,
-   SCALE, SHIFT; dx may be dy. */
+/* dx = dy op'(x) when fresh, otherwise added to dx. x may be NULL for the operations up to SSLH_I_U_SHIFT, y for the
+   others and LINEAR, SCALE, SHIFT; dx may be the same array as dy. */
 SSLH_I_FN void sslh_i_unary_back_task(void *arg, int task, int worker) {
     const sslh_i_flat *f = (const sslh_i_flat *)arg;
     size_t at = sslh_i_flat_begin(task);
@@ -20212,7 +20224,7 @@ SSLH_I_FN void sslh_i_unary_back_task(void *arg, int task, int worker) {
     f->k->unary_back(f->op, f->x ? f->x + at : NULL, f->y ? f->y + at : NULL, f->g + at, f->out + at,
                      sslh_i_flat_size(f, task), f->a, f->b, f->fresh);
 }
-/* dx = or += dy op'(x; p, q). Which of x and y the slope is computed from is the kernel's choice: y where that is
+/* dx = or += dy op'(x; p, q). The kernel chooses whether it computes the slope from x or from y: from y where that is
    cheaper (sigmoid: y (1 - y), tanh: 1 - y^2). */
 SSLH_I_FN void sslh_i_unary_back(sslh_ctx *c, sslh_i_unary_op op, const sslh_real *x, const sslh_real *y,
                                  const sslh_real *dy, sslh_real *dx, size_t n, sslh_real p, sslh_real q, int fresh) {
@@ -20228,7 +20240,7 @@ SSLH_I_FN void sslh_i_unary_back(sslh_ctx *c, sslh_i_unary_op op, const sslh_rea
     sslh_i_flat_run(c, &f, sslh_i_unary_back_task);
 }
 
-/* One optimiser step on p, g, mu: n values each; mu NULL: no momentum. */
+/* One SGD step on p, g, mu, n values each; without momentum mu is NULL. */
 SSLH_I_FN void sslh_i_sgd_task(void *arg, int task, int worker) {
     const sslh_i_flat *f = (const sslh_i_flat *)arg;
     size_t at = sslh_i_flat_begin(task);
@@ -20288,8 +20300,8 @@ SSLH_I_FN void sslh_i_scale_array(sslh_ctx *c, sslh_real *x, size_t n, sslh_real
     sslh_i_unary(c, SSLH_I_U_SCALE, x, x, n, factor, 0);
 }
 
-/* sum over i of (a x_i + b y_i)^2; y may be NULL. NaN or Inf in x gives NaN or Inf. With m: also the
-   sum of y^2, from the same reading. */
+/* sum over i of (a x_i + b y_i)^2; y may be NULL. NaN or Inf in x makes the sum NaN or Inf. With m also the sum of y^2,
+   from the same pass. */
 SSLH_I_FN void sslh_i_squares_task(void *arg, int task, int worker) {
     const sslh_i_flat *f = (const sslh_i_flat *)arg;
     size_t at = sslh_i_flat_begin(task), n = sslh_i_flat_size(f, task);
@@ -20297,8 +20309,9 @@ SSLH_I_FN void sslh_i_squares_task(void *arg, int task, int worker) {
     f->out[task] = f->k->squares(f->x + at, f->y ? f->y + at : NULL, n, f->a, f->b);
     if (f->m) f->m[task] = f->k->squares(f->y + at, NULL, n, 1, 0);
 }
-/* Partial sums by task, then the kernel's tree over them: the same bits for any number of threads. The two-array form
-   gives LARS the norm of g + decay p without storing it, and that of p from the same reading: *y2, unless NULL. */
+/* Partial sums of the tasks, then the kernel's tree over them: the same bits for any number of threads. With two
+   arrays it computes for LARS the norm of g + decay p without storing the sum, and from the same pass that of p (*y2,
+   unless NULL). */
 SSLH_I_FN sslh_real sslh_i_sum_squares2(sslh_ctx *c, const sslh_real *x, const sslh_real *y, size_t n, sslh_real a,
                                         sslh_real b, sslh_real *y2) {
     sslh_i_flat f = sslh_i_flat_of(c, n);
@@ -20323,17 +20336,17 @@ SSLH_I_FN sslh_real sslh_i_sum_squares(sslh_ctx *c, const sslh_real *x, size_t n
     return sslh_i_sum_squares2(c, x, NULL, n, 1, 0, NULL);
 }
 
-/* 1 when no value is NaN or Inf: 0 x is then 0, and so is the sum of its squares.
-   Cheaper than a test of each value, and it uses a kernel that is there already. */
+/* 1 when no value is NaN or Inf, because then every 0 x is 0, and so is the sum of their squares. This is cheaper than
+   a test of each value and uses a kernel that exists already. */
 SSLH_I_FN int sslh_i_all_finite(sslh_ctx *c, const sslh_real *x, size_t n) {
     return sslh_i_sum_squares2(c, x, NULL, n, 0, 0, NULL) == 0;
 }
 
 /* --- operations of one argument ----------------------------------------------------------------------------------- */
 
-/* The gradient of in, written where out's was when nobody needs that any more: dx = dy, *fresh = 1. For operations that
-   read dy[i] before they write dx[i], as their last reading of out->grad.
-   This halves the memory of a chain of element-wise operations in the backward pass. */
+/* The gradient of in, written over that of out when out's is no longer needed: dx is the same array as dy, *fresh = 1.
+   For operations that read dy[i] before they write dx[i] and do not read out->grad afterwards. This halves the memory
+   of a chain of element-wise operations in the backward pass. */
 SSLH_I_FN sslh_real *sslh_i_grad_reuse(sslh_ctx *c, sslh_tensor *out, sslh_tensor *in, const sslh_real **dy,
                                        int *fresh) {
     *dy = out->grad;
@@ -20347,8 +20360,8 @@ SSLH_I_FN sslh_real *sslh_i_grad_reuse(sslh_ctx *c, sslh_tensor *out, sslh_tenso
     return sslh_i_grad(c, in, fresh);
 }
 
-/* dx = dy op'(x). The input and the result of an operation stay in memory until its backward pass, so nothing is saved.
-   */
+/* dx = dy op'(x). The input and the result of an operation stay in memory until its backward pass, so it
+   saves nothing. */
 SSLH_I_FN void sslh_i_map_back(sslh_ctx *c, sslh_i_node *n) {
     int fresh;
     const sslh_real *dy;
@@ -20367,7 +20380,7 @@ SSLH_I_FN sslh_tensor *sslh_i_map(sslh_ctx *c, const char *name, sslh_i_unary_op
     out = sslh_i_new(c, name, SSLH_F32, sslh_shape_of(x));
     if (!out) return sslh_i_dummy(c);
     sslh_i_unary(c, op, x->data, out->data, x->count, p, q);
-    /* NULL when nobody wants a gradient of x. */
+    /* NULL when x needs no gradient. */
     node = sslh_i_record(c, name, sslh_i_map_back, out, &x, 1);
     if (node) {
         node->i[0] = (int)op;
@@ -20385,14 +20398,14 @@ SSLH_DEF sslh_tensor *sslh_scale(sslh_ctx *c, sslh_tensor *x, sslh_real factor) 
 SSLH_DEF sslh_tensor *sslh_shift(sslh_ctx *c, sslh_tensor *x, sslh_real addend) {
     return sslh_i_map(c, "sslh_shift", SSLH_I_U_SHIFT, x, addend, 0);
 }
-/* -x is a scaling by -1: the same bits. */
+/* -x is x scaled by -1; the bits are the same. */
 SSLH_DEF sslh_tensor *sslh_neg(sslh_ctx *c, sslh_tensor *x) {
     return sslh_i_map(c, "sslh_neg", SSLH_I_U_SCALE, x, -1, 0);
 }
-/* slope y: read off the result. log: slope 1 / x. */
+/* slope y, the result itself; log: slope 1 / x. */
 SSLH_DEF sslh_tensor *sslh_exp(sslh_ctx *c, sslh_tensor *x) { return sslh_i_map(c, "sslh_exp", SSLH_I_U_EXP, x, 0, 0); }
 SSLH_DEF sslh_tensor *sslh_log(sslh_ctx *c, sslh_tensor *x) { return sslh_i_map(c, "sslh_log", SSLH_I_U_LOG, x, 0, 0); }
-/* slope 1 / (2 y); infinite at 0, where a caller adds an eps first. */
+/* slope 1 / (2 y), infinite at 0, where a caller adds an eps first */
 SSLH_DEF sslh_tensor *sslh_sqrt(sslh_ctx *c, sslh_tensor *x) {
     return sslh_i_map(c, "sslh_sqrt", SSLH_I_U_SQRT, x, 0, 0);
 }
@@ -20401,13 +20414,13 @@ SSLH_DEF sslh_tensor *sslh_square(sslh_ctx *c, sslh_tensor *x) {
     return sslh_i_map(c, "sslh_square", SSLH_I_U_SQUARE, x, 0, 0);
 }
 SSLH_DEF sslh_tensor *sslh_abs(sslh_ctx *c, sslh_tensor *x) { return sslh_i_map(c, "sslh_abs", SSLH_I_U_ABS, x, 0, 0); }
-/* x^2 has its own kernel; other small multiples of 1/2 are products and a square root, the rest goes through
-   sslh_i_pow. */
+/* x^2 has its own kernel; other small multiples of 1/2 are products and a square root; all else goes
+   through sslh_i_pow. */
 SSLH_DEF sslh_tensor *sslh_pow(sslh_ctx *c, sslh_tensor *x, sslh_real exponent) {
     if (exponent == 2) return sslh_i_map(c, "sslh_pow", SSLH_I_U_SQUARE, x, 0, 0);
     return sslh_i_map(c, "sslh_pow", SSLH_I_U_POW, x, exponent, 0);
 }
-/* min(max(x, low), high); slope 1 inside and at the ends, 0 outside: as PyTorch. */
+/* min(max(x, low), high); slope 1 inside and at the ends, 0 outside, as in PyTorch. */
 SSLH_DEF sslh_tensor *sslh_clamp(sslh_ctx *c, sslh_tensor *x, sslh_real low, sslh_real high) {
     if (!(low <= high)) sslh_fail(c, SSLH_E_USAGE, "sslh_clamp: low %g is above high %g", (double)low, (double)high);
     return sslh_i_map(c, "sslh_clamp", SSLH_I_U_CLAMP, x, low, high);
@@ -20462,7 +20475,7 @@ SSLH_I_FN sslh_i_unary_op sslh_i_activation_op(sslh_ctx *c, const char *op, sslh
     default: sslh_fail(c, SSLH_E_USAGE, "%s: %d is not an activation", op, (int)a); return SSLH_I_U_LINEAR;
     }
 }
-/* A linear activation is no operation: the tensor itself. */
+/* A linear activation does nothing: the tensor itself is returned. */
 SSLH_DEF sslh_tensor *sslh_activate(sslh_ctx *c, sslh_tensor *x, sslh_activation activation) {
     sslh_i_unary_op op = sslh_i_activation_op(c, "sslh_activate", activation);
     if (op == SSLH_I_U_LINEAR) return sslh_i_begin(c, "sslh_activate", &x, 1, 1) ? x : sslh_i_dummy(c);
@@ -20470,21 +20483,20 @@ SSLH_DEF sslh_tensor *sslh_activate(sslh_ctx *c, sslh_tensor *x, sslh_activation
 }
 
 /* --- broadcasting ------------------------------------------------------------------------------------------------- */
-/* Operands are walked as rows: the last axis (after merging axes that lie together in every operand) is one kernel
-   call, in which an operand is either an array or one repeated number. */
+/* Operands are read as rows: the last axis, after axes that are contiguous in every operand have been merged, is one
+   kernel call, in which an operand is either an array or one repeated number. */
 typedef struct sslh_i_plan {
     int    nd;                          /* axes left, outermost first; at least 1 */
     size_t size[SSLH_MAX_DIMS];
     size_t step[3][SSLH_MAX_DIMS];      /* of each operand: values from one index to the next, 0 where it is repeated */
     size_t rows, n, count;              /* rows of n values */
-    /* long rows are cut into pieces, short ones put together: about SSLH_I_FLAT values a task */
+    /* long rows are cut into pieces, short ones are put together, so that a task has about SSLH_I_FLAT values */
     size_t pieces, per_task;
     int    tasks;
 } sslh_i_plan;
 
-/* Takes one more axis on the outside, or merges it.
-   Two axes merge when in every operand a step of the outer one is the inner one's step times its size: then they are
-   one longer axis. Most calls end up with one or two. */
+/* Adds one more outer axis, or merges it. Two axes merge when in every operand a step of the outer one is the inner
+   one's step times its size; together they are then one longer axis. In most calls one or two axes are left. */
 SSLH_I_FN void sslh_i_plan_axis(sslh_i_plan *p, size_t size, const size_t *step) {
     int k, merge = p->nd > 0, at = p->nd - 1;
     if (size == 1) return;
@@ -20497,7 +20509,7 @@ SSLH_I_FN void sslh_i_plan_axis(sslh_i_plan *p, size_t size, const size_t *step)
     p->size[at] = size;
     for (k = 0; k < 3; k++) p->step[k][at] = step[k];
 }
-/* Axes were added from the inside out: turns them around and cuts the work. */
+/* Axes were added from the inside out: reverses them and cuts the work into tasks. */
 SSLH_I_FN void sslh_i_plan_end(sslh_i_plan *p) {
     int i, j, k;
     for (i = 0, j = p->nd - 1; i < j; i++, j--) {
@@ -20520,8 +20532,8 @@ SSLH_I_FN void sslh_i_plan_end(sslh_i_plan *p) {
     p->tasks = sslh_i_tasks(p->rows * p->pieces, p->per_task);
 }
 
-/* The common shape of up to three operands by NumPy's rules; 0 and an error when there is none.
-   The plan is made again in the backward pass, which is cheaper than keeping it. */
+/* The common shape of up to three operands by NumPy's rules; 0 and an error when there is none. The plan is computed
+   again in the backward pass, which is cheaper than keeping it. */
 SSLH_I_FN int sslh_i_broadcast(sslh_ctx *c, const char *op, sslh_tensor **in, int n, sslh_shape *out, sslh_i_plan *p) {
     size_t total[3] = { 1, 1, 1 };
     int k, axis;
@@ -20552,8 +20564,8 @@ SSLH_I_FN int sslh_i_broadcast(sslh_ctx *c, const char *op, sslh_tensor **in, in
     return 1;
 }
 
-/* Where a row begins in each operand.
-   The digits of row in the mixed base of the outer sizes. */
+/* Where a row begins in each operand. The indices of the outer axes are the digits of row in the mixed base of
+   their sizes. */
 SSLH_I_FN void sslh_i_plan_row(const sslh_i_plan *p, size_t row, size_t at[3]) {
     int i;
     at[0] = at[1] = at[2] = 0;
@@ -20565,8 +20577,8 @@ SSLH_I_FN void sslh_i_plan_row(const sslh_i_plan *p, size_t row, size_t at[3]) {
         at[2] += q * p->step[2][i];
     }
 }
-/* The runs of a task, one after the other: call with *unit = 0 first. Gives the place in the operands, in the result,
-   and the length; 0 at the end. */
+/* The runs of a task, one after the other; before the first call *unit is 0. Sets the place in the operands and in the
+   result and returns the length; 0 at the end. */
 SSLH_I_FN size_t sslh_i_plan_run(const sslh_i_plan *p, int task, size_t *unit, size_t at[3], size_t *out) {
     size_t u = (size_t)task * p->per_task + *unit, row = u / p->pieces, begin = u % p->pieces * SSLH_I_FLAT;
     int k;
@@ -20590,7 +20602,7 @@ typedef struct sslh_i_pair {
     sslh_real *out;
 } sslh_i_pair;
 
-/* Forward and backward walk the same runs; sa, sb tell whether a run of an operand is an array or one number. */
+/* Forward and backward go through the same runs; sa, sb say whether a run of an operand is an array or one number. */
 SSLH_I_FN void sslh_i_pair_task(void *arg, int task, int worker) {
     const sslh_i_pair *f = (const sslh_i_pair *)arg;
     const sslh_i_plan *p = f->plan;
@@ -20605,16 +20617,16 @@ SSLH_I_FN void sslh_i_pair_task(void *arg, int task, int worker) {
     }
 }
 
-/* Gradients of both operands. Of add and sub they are dy itself: passed on, or summed over repeated axes; of the others
-   an operand that was repeated needs a scratch array of the result's size for the sum.
-   Passed on means moved where possible: an addition costs nothing backwards. */
+/* Gradients of both operands. For add and sub they are dy or -dy, which is passed on or summed over repeated axes; for
+   the others an operand that was repeated needs a scratch array of the result's size before the sum. Where possible,
+   passing on hands over the memory, so that an addition costs nothing in the backward pass. */
 SSLH_I_FN void sslh_i_pair_back(sslh_ctx *c, sslh_i_node *n) {
     sslh_tensor *out = n->out;
     sslh_shape shape;
     sslh_i_plan plan;
     int side;
     if (!sslh_i_broadcast(c, n->name, n->in, 2, &shape, &plan)) return;
-    for (side = 1; side >= 0; side--) { /* a comes last and may take over dy's memory */
+    for (side = 1; side >= 0; side--) { /* a is last and may take over dy's memory */
         sslh_tensor *in = n->in[side];
         int last = side == 0 || !sslh_i_needs(c, n->in[0]), fresh,
             linear = n->i[0] == SSLH_I_B_ADD || n->i[0] == SSLH_I_B_SUB;
@@ -20626,7 +20638,7 @@ SSLH_I_FN void sslh_i_pair_back(sslh_ctx *c, sslh_i_node *n) {
             sslh_i_grad_pass(c, out, in, last);
             continue;
         }
-        /* Only the last side may overwrite dy: the other still has to read it. */
+        /* Only the last side may overwrite dy, because the other still has to read it. */
         dx = last ? sslh_i_grad_reuse(c, out, in, &dy, &fresh) : sslh_i_grad(c, in, &fresh);
         if (!dx) return;
         if (linear && in->count != out->count) {
@@ -20663,7 +20675,7 @@ SSLH_I_FN sslh_tensor *sslh_i_pair_op(sslh_ctx *c, const char *name, sslh_i_bina
     sslh_i_node *node;
     in[0] = a;
     in[1] = b;
-    /* Shapes are checked before memory is taken. */
+    /* Shapes are checked before memory is allocated. */
     if (!sslh_i_begin(c, name, in, 2, 1) || !sslh_i_broadcast(c, name, in, 2, &shape, &plan)) return sslh_i_dummy(c);
     out = sslh_i_new(c, name, SSLH_F32, shape);
     if (!out) return sslh_i_dummy(c);
@@ -20693,14 +20705,14 @@ SSLH_DEF sslh_tensor *sslh_mul(sslh_ctx *c, sslh_tensor *a, sslh_tensor *b) {
 SSLH_DEF sslh_tensor *sslh_div(sslh_ctx *c, sslh_tensor *a, sslh_tensor *b) {
     return sslh_i_pair_op(c, "sslh_div", SSLH_I_B_DIV, a, b);
 }
-/* The gradient goes to the smaller (maximum: the larger) one, half to each where they are equal. */
+/* The gradient goes to the smaller operand (maximum: the larger one), half to each where they are equal. */
 SSLH_DEF sslh_tensor *sslh_minimum(sslh_ctx *c, sslh_tensor *a, sslh_tensor *b) {
     return sslh_i_pair_op(c, "sslh_minimum", SSLH_I_B_MIN, a, b);
 }
 SSLH_DEF sslh_tensor *sslh_maximum(sslh_ctx *c, sslh_tensor *a, sslh_tensor *b) {
     return sslh_i_pair_op(c, "sslh_maximum", SSLH_I_B_MAX, a, b);
 }
-/* A step function has no gradient: not recorded. */
+/* A step function has no gradient, so it is not recorded. */
 SSLH_DEF sslh_tensor *sslh_greater(sslh_ctx *c, sslh_tensor *a, sslh_tensor *b) {
     return sslh_i_pair_op(c, "sslh_greater", SSLH_I_B_GREATER, a, b);
 }
@@ -20709,12 +20721,12 @@ SSLH_DEF sslh_tensor *sslh_greater(sslh_ctx *c, sslh_tensor *a, sslh_tensor *b) 
 typedef struct sslh_i_choice {
     const sslh_i_plan *plan;
     const sslh_tensor *condition;
-    const sslh_real *a, *b, *g; /* g: backward, the gradient of the side that is taken when condition is taken */
+    const sslh_real *a, *b, *g; /* g: dy in the backward pass, for the side where condition is `taken` */
     sslh_real *out;
     int taken, fresh;
 } sslh_i_choice;
 
-/* Plain loops: the condition may be of any type, and a mask is rarely where the time goes. */
+/* Plain loops, because the condition may be of any type and masks rarely take much of the time. */
 SSLH_I_FN void sslh_i_where_task(void *arg, int task, int worker) {
     const sslh_i_choice *f = (const sslh_i_choice *)arg;
     const sslh_tensor *t = f->condition;
@@ -20733,7 +20745,7 @@ SSLH_I_FN void sslh_i_where_task(void *arg, int task, int worker) {
         }
 }
 
-/* da = condition ? dy : 0, db = condition ? 0 : dy, each summed over the axes along which it was repeated. */
+/* da = condition ? dy : 0, db = condition ? 0 : dy, each summed over the axes along which that operand was repeated. */
 SSLH_I_FN void sslh_i_where_back(sslh_ctx *c, sslh_i_node *n) {
     sslh_shape shape;
     sslh_i_plan plan;
@@ -20798,8 +20810,9 @@ SSLH_DEF sslh_tensor *sslh_where(sslh_ctx *c, sslh_tensor *condition, sslh_tenso
      f = t^(1/3) for t > 0.008856, else 7.787 t + 16/116    CIE 1976                                                 (3)
      L = 116 f_Y - 16,  a = 500 (f_X - f_Y),  b = 200 (f_Y - f_Z)                                                    (4)
 
-   A power has an infinite slope at 0, and none of what is negative: its argument is held at the threshold, below which
-   sslh_where takes the line. The backward passes of sslh_where and sslh_clamp then multiply by 0 what is not taken. */
+   A power has an infinite slope at 0 and no value for negative numbers, so its argument is held at the threshold or
+   above; below the threshold sslh_where takes the line. In the backward pass sslh_where and sslh_clamp then multiply
+   the branch that was not taken by 0. */
 
 /* x > threshold ? (x + shift)^exponent gain + offset : x slope + intercept */
 SSLH_I_FN sslh_tensor *sslh_i_power_or_line(sslh_ctx *c, sslh_tensor *x, sslh_real threshold, sslh_real shift,
@@ -20836,7 +20849,7 @@ SSLH_DEF sslh_tensor *sslh_rgb_to_lab(sslh_ctx *c, sslh_tensor *rgb) {
     sslh_tensor *x;
     if (!sslh_i_check_colours(c, "sslh_rgb_to_lab", rgb)) return sslh_i_dummy(c);
     x = sslh_i_power_or_line(c, rgb, SSLH_I_R(0.04045), SSLH_I_R(0.055), SSLH_I_R(2.4),
-                             SSLH_I_R(0.87941546140213001), 0, 1 / SSLH_I_R(12.92), 0); /* (1), 1.055^-2.4 */
+                             SSLH_I_R(0.87941546140213001), 0, 1 / SSLH_I_R(12.92), 0); /* (1), 0.879.. = 1.055^-2.4 */
     x = sslh_linear(c, x, sslh_i_colour_constant(c, sslh_dim2(3, 3), light), NULL);     /* (2) */
     x = sslh_i_power_or_line(c, x, SSLH_I_R(0.008856), 0, 1 / SSLH_I_R(3), 1, 0, SSLH_I_R(7.787),
                              4 / SSLH_I_R(29)); /* (3) */
@@ -20844,7 +20857,7 @@ SSLH_DEF sslh_tensor *sslh_rgb_to_lab(sslh_ctx *c, sslh_tensor *rgb) {
                        sslh_i_colour_constant(c, sslh_dim1(3), from)); /* (4) */
 }
 
-/* (4) to (1) the other way round */
+/* (4) to (1), inverted and in reverse order. */
 SSLH_DEF sslh_tensor *sslh_lab_to_rgb(sslh_ctx *c, sslh_tensor *lab) {
     static const sslh_real part[9] = {1 / SSLH_I_R(116), SSLH_I_R(0.002), 0, 1 / SSLH_I_R(116), 0, 0,
                                       1 / SSLH_I_R(116), 0, SSLH_I_R(-0.005)};
@@ -20868,15 +20881,14 @@ SSLH_DEF sslh_tensor *sslh_lab_to_rgb(sslh_ctx *c, sslh_tensor *lab) {
 /*  >>reductions    reductions, softmax                                                                               */
 /* ================================================================================================================== */
 
-/* Sums, means, variances, maxima, products, log-sum-exps and softmax over any set of axes; along one, the k largest
-   values and running sums. A set of axes is brought into one
-   of two forms: sums walk (outer, reduced, inner) as the tensor lies; the others work on rows (K,R), K values kept
-   and R reduced, for which a tensor whose reduced axes do not come last is copied. Long sums are cut by shape alone,
-   >>loops. */
+/* Sums, means, variances, maxima, products, log-sum-exps and softmax over any set of axes; along one axis, the k
+   largest values and running sums. A set of axes is brought into one of two forms. Sums go through (outer, reduced,
+   inner) in the order of the tensor in memory. The others work on rows (K,R), K values kept and R reduced; a tensor
+   whose reduced axes are not the last ones is copied for them. Long sums are cut by shape alone, see >>loops. */
 
-/* --- plainly: one number from n, one from each row ---------------------------------------------------------------- */
-/* In place of the kernels of the same names. Rows are (rows,D); what is one number for each of them is (rows). Maxima,
-   products, running sums and the k largest are plain loops in any case, further down. */
+/* --- plain versions: one number from n, one from each row --------------------------------------------------------- */
+/* They stand for the kernels of the same names. Rows are (rows,D); a result for each row is (rows). Maxima, products,
+   running sums and the k largest have no kernels: their plain loops are further down. */
 
 /* sum of x (n) */
 SSLH_I_FN sslh_real sslh_i_plain_sum(const sslh_real *x, size_t n) {
@@ -20903,7 +20915,7 @@ SSLH_I_FN sslh_real sslh_i_plain_dot_from(const sslh_real *w, const sslh_real *x
     for (size_t i = 0; i < n; i++) sum += (w ? (double)w[i] : 1) * ((double)x[i] - (double)origin);
     return (sslh_real)sum;
 }
-/* out (C): sums over rows of C numbers, which lie ld apart */
+/* out (C): sums over rows of C numbers, which begin ld numbers apart. */
 SSLH_I_FN void sslh_i_plain_col_sum(const sslh_real *x, size_t ld, size_t rows, size_t C, sslh_real *out) {
     for (size_t j = 0; j < C; j++) {
         double sum = 0;
@@ -20911,7 +20923,7 @@ SSLH_I_FN void sslh_i_plain_col_sum(const sslh_real *x, size_t ld, size_t rows, 
         out[j] = (sslh_real)sum;
     }
 }
-/* The largest of n; and of each row the largest and its place, the first of equal ones, a NaN before all. */
+/* The largest of n numbers; and the largest of each row and its place: the first of equal ones, a NaN before all. */
 SSLH_I_FN sslh_real sslh_i_plain_largest(const sslh_real *x, size_t n) {
     sslh_real most = x[0];
     for (size_t i = 1; i < n; i++) if (x[i] > most) most = x[i];
@@ -20925,8 +20937,8 @@ SSLH_I_FN void sslh_i_plain_max_rows(const sslh_real *x, sslh_real *y, int32_t *
         if (index) index[r] = (int32_t)at;
     }
 }
-/* mean = sum x / D, m2 = sum (x - mean)^2; backward dx (+)= factor (x - mean) dy, where mean and dy are arrays or,
-   with s = 0, one number each. */
+/* mean = sum x / D, m2 = sum (x - mean)^2; backward dx (+)= factor (x - mean) dy, where mean and dy are arrays (s = 1)
+   or one number each (s = 0). */
 SSLH_I_FN void sslh_i_plain_variance_rows(const sslh_real *x, sslh_real *mean, sslh_real *m2, size_t rows, size_t D) {
     for (size_t r = 0; r < rows; r++, x += D) {
         double sum = 0;
@@ -20940,8 +20952,8 @@ SSLH_I_FN void sslh_i_plain_variance_back(const sslh_real *x, const sslh_real *m
     for (size_t i = 0; i < n; i++)
         dx[i] = (fresh ? 0 : dx[i]) + factor * (x[i] - mean[s ? i : 0]) * dy[s ? i : 0];
 }
-/* log sum e^x = most + lsum, most the largest x, lsum = log sum e^(x - most): no overflow. Backward, through the
-   softmax p = e^(x - most - lsum): dx (+)= dy p, s as above. */
+/* log sum e^x = most + lsum, with most the largest x and lsum = log sum e^(x - most), so that nothing overflows.
+   Backward, with the softmax p = e^(x - most - lsum): dx (+)= dy p, s as above. */
 SSLH_I_FN void sslh_i_plain_lse_rows(const sslh_real *x, sslh_real *most, sslh_real *lsum, size_t rows, size_t D) {
     for (size_t r = 0; r < rows; r++, x += D) {
         double sum = 0;
@@ -20981,15 +20993,14 @@ SSLH_I_FN void sslh_i_plain_softmax_back(const sslh_real *y, const sslh_real *dy
 
 /* --- sums over any axes ------------------------------------------------------------------------------------------ */
 /* out (+)= scale * sum of x over the axes with reduced[i]. x has nd axes of size[]; out has the others in their order.
-
-   A reduction over scattered axes is one sum per group of neighbouring axes, the last group first, because then the
-   later sums are over fewer values. Intermediate results are scratch. */
+   A reduction over scattered axes is one sum for each group of neighbouring axes. The last group comes first, so that
+   the later sums have fewer values. Intermediate results are scratch. */
 SSLH_I_FN void sslh_i_sum_groups(sslh_ctx *c, const sslh_real *x, int nd, const size_t *sizes, const int *flags,
                                  sslh_real *out, sslh_real scale, int fresh) {
     size_t size[SSLH_MAX_DIMS + 1], kept = 1;
     int reduced[SSLH_MAX_DIMS + 1], m = 0, i, left = 0;
     sslh_real *from = NULL, *to;
-    for (i = 0; i < nd; i++) { /* neighbours of one kind become one group */
+    for (i = 0; i < nd; i++) { /* neighbouring axes of one kind become one group */
         if (m && reduced[m - 1] == flags[i]) size[m - 1] *= sizes[i];
         else {
             size[m] = sizes[i];
@@ -21023,7 +21034,7 @@ SSLH_I_FN void sslh_i_sum_groups(sslh_ctx *c, const sslh_real *x, int nd, const 
     } else if (scale != 1) sslh_i_scale_array(c, out, kept, scale);
 }
 
-/* The adjoint of broadcasting: where an operand was read again and again, its gradients add up. */
+/* The adjoint of broadcasting: where one value of an operand was read several times, its gradients add up. */
 SSLH_I_FN void sslh_i_sum_repeated(sslh_ctx *c, const sslh_real *x, const sslh_i_plan *p, int k, sslh_real *dst,
                                    sslh_real scale, int fresh) {
     int repeated[SSLH_MAX_DIMS], i;
@@ -21037,13 +21048,13 @@ SSLH_I_FN void sslh_i_sum_repeated(sslh_ctx *c, const sslh_real *x, const sslh_i
 typedef struct sslh_i_axes {
     int        reduced[SSLH_MAX_DIMS];  /* flag of each axis of x */
     sslh_shape out;
-    size_t     K, R;                    /* values kept; values that each of them sums up */
+    size_t     K, R;                    /* values kept; values reduced to each of them */
     int        nk, nr;                  /* axes after merging; the reduced ones may lie anywhere */
     size_t     ksize[SSLH_MAX_DIMS], kstep[SSLH_MAX_DIMS], rsize[SSLH_MAX_DIMS], rstep[SSLH_MAX_DIMS];
     int        rows;                    /* 1: x already is (K,R) */
 } sslh_i_axes;
 
-/* Place of number `index` in row-major order over axes that lie apart by step[]. */
+/* The place of number `index` in row-major order over axes whose entries are step[] apart. */
 SSLH_I_FN size_t sslh_i_offset(int n, const size_t *size, const size_t *step, size_t index) {
     size_t at = 0;
     while (n-- > 0) {
@@ -21053,7 +21064,7 @@ SSLH_I_FN size_t sslh_i_offset(int n, const size_t *size, const size_t *step, si
     return at;
 }
 
-/* Takes one more axis, or merges it with the one before when they lie together. */
+/* Adds one more axis, or merges it with the previous one when the two are contiguous. */
 SSLH_I_FN void sslh_i_axes_add(int *n, size_t *size, size_t *step, size_t s, size_t stride) { /* from the outside in */
     if (s == 1) return;
     if (*n && step[*n - 1] == s * stride) {
@@ -21065,9 +21076,8 @@ SSLH_I_FN void sslh_i_axes_add(int *n, size_t *size, size_t *step, size_t s, siz
     }
 }
 
-/* Reads a mask of axes (see SSLH_AXIS); 0 and an error when it names an axis that x lacks.
-   SSLH_AXIS(i) is bit i for i >= 0 and bit 15 - i for i < 0, so that -1 needs no number of dimensions: bits 0..5 and
-   16..21. */
+/* Reads a mask of axes (see SSLH_AXIS); 0 and an error when it names an axis that x lacks. SSLH_AXIS(i) is bit i for i
+   >= 0 and bit 15 - i for i < 0, so that -1 does not depend on the number of axes: bits 0..5 and 16..21. */
 SSLH_I_FN int sslh_i_axes_of(sslh_ctx *c, const char *op, const sslh_tensor *x, int axes, int keep, sslh_i_axes *a) {
     size_t stride[SSLH_MAX_DIMS], total = 1;
     int i;
@@ -21119,8 +21129,8 @@ SSLH_I_FN void sslh_i_sum_into(sslh_ctx *c, const sslh_tensor *x, const sslh_i_a
     sslh_i_sum_groups(c, x->data, x->ndim, size, a->reduced, out, scale, 1);
 }
 
-/* Copies between x and rows (K,R) when the reduced axes do not come last.
-   Row kernels want the reduced values side by side; other layouts are turned, at the price of one copy. */
+/* Copies between x and rows (K,R) when the reduced axes are not the last ones. Row kernels need the reduced values side
+   by side, so other layouts are permuted, at the price of one copy. */
 typedef struct sslh_i_copy_job {
     const sslh_i_axes *a;
     const sslh_real *from;
@@ -21128,7 +21138,7 @@ typedef struct sslh_i_copy_job {
     size_t per_task;
     int back, fresh;
 } sslh_i_copy_job;
-/* One kept index at a time; the innermost reduced axis is the inner loop. */
+/* For one kept index at a time; the innermost reduced axis is the inner loop. */
 SSLH_I_FN void sslh_i_copy_rows_task(void *arg, int task, int worker) {
     const sslh_i_copy_job *f = (const sslh_i_copy_job *)arg;
     const sslh_i_axes *a = f->a;
@@ -21145,7 +21155,7 @@ SSLH_I_FN void sslh_i_copy_rows_task(void *arg, int task, int worker) {
         }
     }
 }
-/* x -> rows (back = 0) or rows -> x (back = 1, written when fresh, otherwise added). */
+/* x -> rows (back = 0) or rows -> x (back = 1; overwrites when fresh, otherwise adds). */
 SSLH_I_FN void sslh_i_copy_rows(sslh_ctx *c, const sslh_i_axes *a, const sslh_real *from, sslh_real *to, int back,
                                 int fresh) {
     sslh_i_copy_job f;
@@ -21157,7 +21167,7 @@ SSLH_I_FN void sslh_i_copy_rows(sslh_ctx *c, const sslh_i_axes *a, const sslh_re
     f.per_task = SSLH_I_MAX(SSLH_I_FLAT / a->R, (size_t)1);
     sslh_i_parallel(c, sslh_i_tasks(a->K, f.per_task), sslh_i_copy_rows_task, &f);
 }
-/* x as rows: itself, or a scratch copy (*copy, to be given back); NULL when memory is out. */
+/* x as rows: x itself, or a scratch copy (*copy, which the caller gives back); NULL when memory runs out. */
 SSLH_I_FN const sslh_real *sslh_i_rows_of(sslh_ctx *c, const sslh_i_axes *a, const sslh_real *x, sslh_real **copy) {
     *copy = NULL;
     if (a->rows) return x;
@@ -21177,7 +21187,7 @@ enum {
     SSLH_I_R_L2,
     SSLH_I_R_L2_BACK
 };
-/* Arguments of a pass over rows of D; which are used depends on the kind. */
+/* Arguments of a pass over rows of D; each kind uses some of them. */
 typedef struct sslh_i_row_job {
     const struct sslh_i_kernels *k;
     int kind, log, rms, fresh;
@@ -21188,7 +21198,7 @@ typedef struct sslh_i_row_job {
     sslh_real eps;
 } sslh_i_row_job;
 
-/* rows rows from row r; stats and y are per row or per value, as the kind has it. */
+/* A number of rows from row r on; stats and y hold one number for each row or for each value, depending on the kind. */
 SSLH_I_FN void sslh_i_row_task(void *arg, int task, int worker) {
     const sslh_i_row_job *f = (const sslh_i_row_job *)arg;
     size_t r = (size_t)task * f->per_task, rows = SSLH_I_MIN(f->per_task, f->rows - r), D = f->D;
@@ -21213,7 +21223,7 @@ SSLH_I_FN void sslh_i_row_task(void *arg, int task, int worker) {
     default: f->k->l2_back(f->x + r * D, f->stats + r, f->g + r * D, f->y + r * D, rows, D, f->eps, f->fresh); break;
     }
 }
-/* Whole rows go to one task, so that a row's sum has one shape whatever its neighbours. */
+/* Whole rows go to one task, so that the order of a row's sum does not depend on the other rows. */
 SSLH_I_FN sslh_i_row_job sslh_i_row_job_of(const sslh_ctx *c, int kind, size_t rows, size_t D) {
     sslh_i_row_job f;
     memset(&f, 0, sizeof f);
@@ -21224,7 +21234,7 @@ SSLH_I_FN sslh_i_row_job sslh_i_row_job_of(const sslh_ctx *c, int kind, size_t r
     f.per_task = SSLH_I_MAX(SSLH_I_FLAT / 2 / D, (size_t)1);
     return f;
 }
-/* Row kernels of every kind on all threads. */
+/* Runs row kernels of every kind on all threads. */
 SSLH_I_FN void sslh_i_row_run(sslh_ctx *c, sslh_i_row_job *f) {
     sslh_i_parallel(c, sslh_i_tasks(f->rows, f->per_task), sslh_i_row_task, f);
 }
@@ -21237,7 +21247,7 @@ SSLH_I_FN void sslh_i_softmax_rows(sslh_ctx *c, const sslh_real *x, sslh_real *y
     f.log = log;
     sslh_i_row_run(c, &f);
 }
-/* dx (+)= gradient through it, from its result y */
+/* dx (+)= the gradient through the softmax, computed from its result y. */
 SSLH_I_FN void sslh_i_softmax_rows_back(sslh_ctx *c, const sslh_real *y, const sslh_real *dy, sslh_real *dx,
                                         size_t rows, size_t D, int log, int fresh) {
     sslh_i_row_job f = sslh_i_row_job_of(c, SSLH_I_R_SOFTMAX_BACK, rows, D);
@@ -21259,8 +21269,8 @@ SSLH_I_FN void sslh_i_lse_rows(sslh_ctx *c, const sslh_real *x, sslh_real *y, ss
     sslh_i_row_run(c, &f);
 }
 
-/* Mean and sum of squared distances of each row. Long rows in pieces that are combined (Chan et al. 1979):
-   d = mean_b - mean_a,  mean = mean_a + d n_b / n,  m2 = m2_a + m2_b + d^2 n_a n_b / n */
+/* Mean and sum of squared distances from it, for each row. Long rows are cut into pieces, which are combined (Chan et
+   al. 1979): d = mean_b - mean_a, mean = mean_a + d n_b / n, m2 = m2_a + m2_b + d^2 n_a n_b / n */
 SSLH_I_FN void sslh_i_combine(sslh_real *mean, sslh_real *m2, sslh_real na, sslh_real mean_b, sslh_real m2_b,
                               sslh_real nb) {
     sslh_real n = na + nb, share = nb / n, d = mean_b - *mean, t = d * share;
@@ -21270,9 +21280,9 @@ SSLH_I_FN void sslh_i_combine(sslh_real *mean, sslh_real *m2, sslh_real na, sslh
     t = t + m2_b;
     *m2 = *m2 + t;
 }
-/* The same for C columns and many blocks, block rows each and M together: those of block b lie b stride behind mean and
-   m2. Neighbouring blocks are combined, then neighbouring pairs of blocks, and so on, until block 0 holds all: each
-   value is rounded as often as the number of blocks has bits. */
+/* The same for C columns and many blocks of `block` rows each, M rows together: the values of block b begin b stride
+   numbers after mean and m2. Neighbouring blocks are combined, then neighbouring pairs of blocks, and so on, until
+   block 0 holds all: each value is rounded only as often as the number of blocks has bits. */
 SSLH_I_FN void sslh_i_combine_blocks(sslh_real *mean, sslh_real *m2, size_t C, size_t stride, size_t blocks,
                                      size_t block, size_t M) {
     size_t step, b, j;
@@ -21294,22 +21304,22 @@ SSLH_I_FN void sslh_i_combine_blocks(sslh_real *mean, sslh_real *m2, size_t C, s
         }
     }
 }
-/* mean (rows) and m2 (rows), the sum of squared distances: the caller divides by n or n - 1. Two passes over a row
-   (or a piece), never sum of x^2 minus square of sum, which loses all digits when the mean is large. */
+/* mean (rows) and m2 (rows), the sum of squared distances, which the caller divides by n or n - 1. It takes two passes
+   over a row (or a piece): the sum of x^2 minus the square of the sum would lose all digits when the mean is large. */
 SSLH_I_FN void sslh_i_variance_rows(sslh_ctx *c, const sslh_real *x, sslh_real *mean, sslh_real *m2, size_t rows,
                                     size_t D) {
     sslh_i_row_job f = sslh_i_row_job_of(c, SSLH_I_R_VARIANCE, rows, D);
     f.x = x;
     f.y = mean;
     f.stats = m2;
-    /* Short rows: whole rows to one task each. */
+    /* Short rows: each task gets whole rows. */
     if (D < 2 * SSLH_I_FLAT) {
         sslh_i_row_run(c, &f);
     } else {
         size_t whole = D / SSLH_I_FLAT, rest = D - whole * SSLH_I_FLAT, pieces = whole + (rest > 0), r;
         sslh_real *part = (sslh_real *)sslh_i_scratch(c, 2 * pieces * sizeof *part);
         if (!part) return;
-        for (r = 0; r < rows; r++) { /* one long row at a time, its pieces in parallel; what is left over comes last */
+        for (r = 0; r < rows; r++) { /* one long row at a time, its pieces in parallel, the remainder last */
             f.x = x + r * D;
             f.rows = whole;
             f.D = SSLH_I_FLAT;
@@ -21335,7 +21345,7 @@ typedef struct sslh_i_stat {
     sslh_real *out, factor;
 } sslh_i_stat;
 
-/* A run has either one statistic for all its values (s = 0) or one for each (s = 1). */
+/* A run has one statistic for all its values (s = 0) or one for each (s = 1). */
 SSLH_I_FN void sslh_i_stat_task(void *arg, int task, int worker) {
     const sslh_i_stat *f = (const sslh_i_stat *)arg;
     const sslh_i_plan *p = f->plan;
@@ -21358,8 +21368,8 @@ SSLH_I_FN void sslh_i_stat_task(void *arg, int task, int worker) {
         }
     }
 }
-/* The plan spreads dy (and the saved statistic) over the reduced axes: their step is 0 in operand 1.
-   Nothing of the size of x is made: the statistic is read with step 0. */
+/* The plan broadcasts dy (and the saved statistic) over the reduced axes: their step is 0 in operand 1, so that no
+   array of the size of x is needed for it. */
 SSLH_I_FN void sslh_i_stat_back(sslh_ctx *c, sslh_i_node *n, int kind, sslh_real factor) {
     const sslh_tensor *x = n->in[0];
     size_t total = 1, kept = 1;
@@ -21397,7 +21407,7 @@ SSLH_I_FN void sslh_i_stat_back(sslh_ctx *c, sslh_i_node *n, int kind, sslh_real
 /* d sum / dx = 1, d mean / dx = 1/R: f[0]. */
 SSLH_I_FN void sslh_i_sum_back(sslh_ctx *c, sslh_i_node *n) { sslh_i_stat_back(c, n, -1, n->f[0]); }
 
-/* mean: the sum times 1/R, one rounding more than the sum. */
+/* The mean is the sum times 1/R, with one more rounding than the sum. */
 SSLH_I_FN sslh_tensor *sslh_i_sum_op(sslh_ctx *c, const char *name, sslh_tensor *x, int axes, int keep, int mean) {
     sslh_tensor *out;
     sslh_i_axes a;
@@ -21467,7 +21477,7 @@ SSLH_DEF sslh_tensor *sslh_variance(sslh_ctx *c, sslh_tensor *x, int axes, int k
 /* d lse / dx = exp(x - m - log sum e^(x - m)): the softmax, from two numbers of each row. */
 SSLH_I_FN void sslh_i_lse_back(sslh_ctx *c, sslh_i_node *n) { sslh_i_stat_back(c, n, SSLH_I_R_LSE, 1); }
 
-/* m + log sum e^(x - m), m the maximum: no overflow. The two are saved apart, see >>losses. */
+/* m + log sum e^(x - m), m the maximum, so that nothing overflows. The two terms are saved separately, see >>losses. */
 SSLH_DEF sslh_tensor *sslh_logsumexp(sslh_ctx *c, sslh_tensor *x, int axes, int keep) {
     sslh_tensor *out, *most, *lsum;
     sslh_i_axes a;
@@ -21490,7 +21500,7 @@ SSLH_DEF sslh_tensor *sslh_logsumexp(sslh_ctx *c, sslh_tensor *x, int axes, int 
     return sslh_i_end(c, "sslh_logsumexp", &x, 1, out);
 }
 
-/* The gradient goes to the first maximum: saved[0] holds its number among the reduced values. */
+/* The gradient goes to the first maximum; saved[0] holds its number among the reduced values. */
 SSLH_I_FN void sslh_i_max_back(sslh_ctx *c, sslh_i_node *n) {
     int fresh;
     sslh_real *dx = sslh_i_grad(c, n->in[0], &fresh);
@@ -21510,7 +21520,7 @@ SSLH_I_FN void sslh_i_max_rows(sslh_ctx *c, const sslh_real *x, sslh_real *y, in
     f.index = index;
     sslh_i_row_run(c, &f);
 }
-/* x as rows whose maxima are wanted: of -x when the smallest values are. *copy is to be given back. */
+/* x as rows for a search of maxima, or -x when the smallest values are wanted. The caller gives *copy back. */
 SSLH_I_FN const sslh_real *sslh_i_rows_up(sslh_ctx *c, const sslh_i_axes *a, const sslh_real *x, int least,
                                           sslh_real **copy) {
     const sslh_real *rows = sslh_i_rows_of(c, a, x, copy);
@@ -21519,7 +21529,7 @@ SSLH_I_FN const sslh_real *sslh_i_rows_up(sslh_ctx *c, const sslh_i_axes *a, con
     if (*copy) sslh_i_unary(c, SSLH_I_U_SCALE, rows, *copy, a->K * a->R, -1, 0);
     return *copy;
 }
-/* Of equal values the first wins, in the result's gradient as well. min x = -max(-x). */
+/* Among equal values the first one wins, and receives the gradient. min x = -max(-x). */
 SSLH_I_FN sslh_tensor *sslh_i_max_op(sslh_ctx *c, const char *name, sslh_tensor *x, int axes, int keep, int least) {
     sslh_tensor *out, *index;
     sslh_i_axes a;
@@ -21548,12 +21558,12 @@ SSLH_DEF sslh_tensor *sslh_min(sslh_ctx *c, sslh_tensor *x, int axes, int keep) 
 }
 
 /* --- product: of each row from the left, in double, so that 1e30 1e30 1e-30 1e-30 is 1 ---
-   d y / d x_i is the product of what stands before i and of what stands behind it: no division, which zeros and
-   overflow would spoil. */
+   d y / d x_i is the product of the values before x_i times the product of those after it, without a division, which
+   would fail at zeros and overflow. */
 typedef struct sslh_i_product_job {
     const sslh_real *x, *dy; /* (rows,R) (rows); dy NULL: forward */
     sslh_real       *out;    /* (rows), or the gradient (rows,R), which may be x */
-    double          *before; /* backward: (rows,R), the products of what stands before */
+    double          *before; /* backward: (rows,R), for each value the product of those before it */
     size_t           rows, R, per_task;
     int              fresh;
 } sslh_i_product_job;
@@ -21630,14 +21640,14 @@ SSLH_DEF sslh_tensor *sslh_prod(sslh_ctx *c, sslh_tensor *x, int axes, int keep)
     return sslh_i_end(c, op, &x, 1, out);
 }
 
-/* One axis by number, negative from the end; a mask for sslh_i_axes_of, 0 and an error when there is none. */
+/* One axis by number, negative from the end: its mask for sslh_i_axes_of; 0 and an error when there is no such axis. */
 SSLH_I_FN int sslh_i_one_axis(sslh_ctx *c, const char *op, const sslh_tensor *x, int axis) {
     if (axis >= -x->ndim && axis < x->ndim) return SSLH_AXIS(axis);
     sslh_fail(c, SSLH_E_SHAPE, "%s: axis %d of a tensor of %d dimensions", op, axis, x->ndim);
     return 0;
 }
 
-/* Indices (I32) along the axis, which is gone from the shape; no gradient. */
+/* Indices (I32) along the axis, which is removed from the shape; no gradient. */
 SSLH_I_FN sslh_tensor *sslh_i_argmax_op(sslh_ctx *c, const char *name, sslh_tensor *x, int axis, int least) {
     sslh_tensor *out;
     sslh_i_axes a;
@@ -21661,7 +21671,7 @@ SSLH_DEF sslh_tensor *sslh_argmin(sslh_ctx *c, sslh_tensor *x, int axis) {
     return sslh_i_argmax_op(c, "sslh_argmin", x, axis, 1);
 }
 
-/* --- the k largest: their places, then their values as sslh_gather_along has them, with its gradient --- */
+/* --- the k largest: their places; then sslh_gather_along takes the values, which gives them a gradient --- */
 
 typedef struct sslh_i_topk_job {
     const sslh_real *x;            /* (outer,size,inner) */
@@ -21673,11 +21683,11 @@ typedef struct sslh_i_topk_job {
 SSLH_I_FN int sslh_i_topk_before(const sslh_real *x, size_t step, int32_t i, int32_t j) {
     sslh_real a = x[(size_t)i * step], b = x[(size_t)j * step];
     if (a > b || a < b) return a > b;
-    if ((a != a) != (b != b)) return a != a; /* NaN before numbers */
+    if ((a != a) != (b != b)) return a != a; /* NaN comes before numbers */
     return i < j;
 }
-/* heap[0 .. n-1], step apart: the last in order stands at 0, and no entry comes behind the one above it. Entry 0
-   sinks to its place. */
+/* heap[0 .. n-1], step apart: entry 0 is the last in order, and every entry comes in order before or with its parent.
+   Moves entry 0 down to its place. */
 SSLH_I_FN void sslh_i_topk_sink(const sslh_real *x, int32_t *heap, size_t step, size_t n) {
     size_t at = 0, down;
     int32_t moved = heap[0];
@@ -21689,8 +21699,8 @@ SSLH_I_FN void sslh_i_topk_sink(const sslh_real *x, int32_t *heap, size_t step, 
     }
     heap[at * step] = moved;
 }
-/* The first k places form a heap; every later value that comes before its last one takes that one's place; in the end
-   the heap is emptied from the last to the first. k log k + size log k steps at most. */
+/* The first k places form a heap. Every later value that comes before the last of them replaces it. In the end the heap
+   is emptied from the last to the first. At most k log k + size log k steps. */
 SSLH_I_FN void sslh_i_topk_task(void *arg, int task, int worker) {
     const sslh_i_topk_job *f = (const sslh_i_topk_job *)arg;
     size_t line = (size_t)task * f->per_task, end = SSLH_I_MIN(f->lines, line + f->per_task), step = f->inner;
@@ -21699,7 +21709,7 @@ SSLH_I_FN void sslh_i_topk_task(void *arg, int task, int worker) {
         const sslh_real *x = f->x + line / step * step * f->size + line % step;
         int32_t *heap = f->index + line / step * step * f->k + line % step;
         size_t n, up;
-        for (n = 0; n < f->k; n++) { /* place n rises */
+        for (n = 0; n < f->k; n++) { /* moves place n up */
             for (up = n; up > 0; up = (up - 1) / 2) {
                 int32_t above = heap[(up - 1) / 2 * step];
                 if (!sslh_i_topk_before(x, step, above, (int32_t)n)) break;
@@ -21751,10 +21761,10 @@ SSLH_DEF sslh_tensor *sslh_topk(sslh_ctx *c, sslh_tensor *x, int k, int axis, ss
     return sslh_i_along_op(c, op, x, index, axis, 1);
 }
 
-/* --- running sums: x as (outer,size,inner), a task takes neighbouring columns from one end to the other --- */
+/* --- running sums: x as (outer,size,inner); a task goes through neighbouring columns from one end to the other --- */
 
 typedef struct sslh_i_cumsum_job {
-    const sslh_real *x;   /* forward: x; backward: dy, from the last to the first */
+    const sslh_real *x;   /* forward: x; backward: dy, summed from the last to the first */
     sslh_real       *y;
     size_t           size, inner, slices, units, per_task;
     int              back, fresh;
@@ -21812,7 +21822,7 @@ SSLH_DEF sslh_tensor *sslh_cumsum(sslh_ctx *c, sslh_tensor *x, int axis) {
     return sslh_i_end(c, op, &x, 1, out);
 }
 
-/* --- softmax: along the last axis in place, along others on a turned copy ---
+/* --- softmax: along the last axis in place, along other axes on a permuted copy ---
    Backward, from the result: softmax dx = y (dy - sum y dy), log-softmax dx = dy - e^y sum dy. */
 SSLH_I_FN void sslh_i_softmax_op_back(sslh_ctx *c, sslh_i_node *n) {
     sslh_tensor *x = n->in[0], *out = n->out;
@@ -21870,7 +21880,8 @@ SSLH_DEF sslh_tensor *sslh_log_softmax(sslh_ctx *c, sslh_tensor *x, int axis) {
     return sslh_i_softmax_op(c, "sslh_log_softmax", x, axis, 1);
 }
 
-/* Of logarithms, so that no score is too large or too small: log_softmax over an axis divides by the sum over it. */
+/* Computed on logarithms, so that no score is too large or too small: log_softmax over an axis divides by the sum over
+   that axis. */
 SSLH_DEF sslh_tensor *sslh_sinkhorn(sslh_ctx *c, sslh_tensor *scores, int iterations, float eps) {
     const char *op = "sslh_sinkhorn";
     sslh_tensor *x;
@@ -21890,8 +21901,8 @@ SSLH_DEF sslh_tensor *sslh_sinkhorn(sslh_ctx *c, sslh_tensor *scores, int iterat
     sslh_no_grad(c, 1);
     x = sslh_scale(c, scores, SSLH_I_R(1) / sslh_i_default_real(eps, SSLH_I_R(0.05)));
     for (i = 0; i < (iterations ? iterations : 3) && !SSLH_I_BAD(c); i++) {
-        x = sslh_log_softmax(c, x, 0); /* each prototype by its sum over the samples */
-        x = sslh_log_softmax(c, x, 1); /* each sample by its sum over the prototypes */
+        x = sslh_log_softmax(c, x, 0); /* divides each prototype by its sum over the samples */
+        x = sslh_log_softmax(c, x, 1); /* divides each sample by its sum over the prototypes */
     }
     x = sslh_exp(c, x);
     sslh_no_grad(c, 0);
@@ -21902,16 +21913,17 @@ SSLH_DEF sslh_tensor *sslh_sinkhorn(sslh_ctx *c, sslh_tensor *scores, int iterat
 /*  >>products      matmul, linear                                                                                    */
 /* ================================================================================================================== */
 
-/* The product of matrices as its definition says, and the two operations that are products: sslh_matmul and the linear
-   layer. How a product is cut and packed is >>products-plan. */
+/* The matrix product by its definition, and the two operations that are products: sslh_matmul and the linear layer. How
+   a product is cut and packed is in >>products-plan. */
 
 /* --- matrix product: c = [c +] op(a) op(b) [+ bias] [relu], all row-major ---
-   Every element of c is summed over k in blocks of SSLH_I_KC: a chain of products inside a block, then block after
-   block into c. Tiles, packing, instruction set and threads change nothing in that order, so no bit (FMA apart). */
+   Every element of c is summed over k in blocks of SSLH_I_KC: a chain of products inside a block, then one block after
+   the other into c. Tiles, packing, instruction set and threads do not change this order, so they change no bit (apart
+   from FMA). */
 
-enum { SSLH_I_KC = 256 }; /* k per block. It is part of the result: another number gives other bits */
+enum { SSLH_I_KC = 256 }; /* k per block. Another number would give other bits */
 
-/* What a plain version multiplies: x or, where .bfloat16 rounds, x with 8 significant bits. */
+/* A factor in a plain version: x or, where .bfloat16 rounds, x with 8 significant bits. */
 SSLH_I_FN sslh_real sslh_i_factor(sslh_real x, int rounded) {
 #if SSLH_I_DOUBLE
     (void)rounded;
@@ -21928,9 +21940,9 @@ SSLH_I_FN sslh_real sslh_i_plain_row_dot(const sslh_real *x, const sslh_real *y,
     return (sslh_real)sum;
 }
 
-/* The plain version: c_ij = [c_ij +] sum over k of a_ik b_kj [+ bias_j], and with a ReLU 0 where that is negative.
-   a is (M,K), stored as (K,M) when ta; b is (K,N), stored as (N,K) when tb; c is (M,N). Unless `rounded`, its bits are
-   those of the passes without FMA. */
+/* The plain version: c_ij = [c_ij +] sum over k of a_ik b_kj [+ bias_j], and with a ReLU 0 where this is negative. a is
+   (M,K), stored as (K,M) with ta; b is (K,N), stored as (N,K) with tb; c is (M,N). Unless `rounded`, the bits are those
+   of the kernels without FMA. */
 SSLH_I_FN void sslh_i_plain_product(const sslh_i_gemm_args *g, int rounded) {
     for (int p = 0; p < g->batch; p++) {
         const sslh_real *a = g->a + (size_t)p * g->stride_a, *b = g->b + (size_t)p * g->stride_b;
@@ -21955,7 +21967,7 @@ SSLH_I_FN void sslh_i_plain_product(const sslh_i_gemm_args *g, int rounded) {
     }
 }
 
-/* out (m,n) = or += op(a) op(b); rows lie lda, ldb, ldc apart */
+/* out (m,n) = or += op(a) op(b); rows begin lda, ldb and ldc numbers apart. */
 SSLH_I_FN void sslh_i_product(sslh_ctx *c, int ta, int tb, size_t m, size_t n, size_t k, const sslh_real *a, size_t lda,
                               const sslh_real *b, size_t ldb, sslh_real *out, size_t ldc, int accumulate) {
     sslh_i_gemm_args g = sslh_i_gemm_of(ta, tb, (int)m, (int)n, (int)k, a, b, out);
@@ -21967,7 +21979,8 @@ SSLH_I_FN void sslh_i_product(sslh_ctx *c, int ta, int tb, size_t m, size_t n, s
 /* --- what the backward passes of linear and convolution share: the fused activation and the bias ---
    y = relu(z), z = .. + bias:   dz = dy [y > 0],   dbias = sum over rows of dz                                       */
 
-/* Plainly, in place of the kernel: y, dy and dz (rows,n) in rows that lie ld apart, sum (n) or NULL; dz may be dy. */
+/* The plain version of the kernel: y, dy and dz (rows,n), with rows ld apart, sum (n) or NULL; dz may be the same
+   as dy. */
 SSLH_I_FN void sslh_i_plain_relu_bias(const sslh_real *y, const sslh_real *dy, sslh_real *dz, sslh_real *sum,
                                       size_t rows, size_t n, size_t ld) {
     for (size_t j = 0; j < n; j++) {
@@ -21980,8 +21993,8 @@ SSLH_I_FN void sslh_i_plain_relu_bias(const sslh_real *y, const sslh_real *dy, s
     }
 }
 
-/* Returns dz (rows,n), where rows = out->count / n: out's gradient, changed in place if nobody else reads it; NULL on
-   failure. Adds to the gradient of bias. *scratch is to be given back by the caller when not NULL. */
+/* Returns dz (rows,n), where rows = out->count / n: the gradient of out, changed in place if it is not read by others;
+   NULL on failure. Adds to the gradient of bias. The caller gives *scratch back when it is not NULL. */
 SSLH_I_FN const sslh_real *sslh_i_bias_back(sslh_ctx *c, sslh_tensor *out, int relu, sslh_tensor *bias, size_t n,
                                             sslh_real **scratch) {
     sslh_real *dbias = NULL, *dz = out->grad;
@@ -21996,11 +22009,11 @@ SSLH_I_FN const sslh_real *sslh_i_bias_back(sslh_ctx *c, sslh_tensor *out, int r
     return sslh_i_bias_sums(c, relu ? out->data : NULL, out->grad, dz, out->count / n, n, dbias, fresh) ? dz : NULL;
 }
 
-/* --- sslh_matmul: C = op(A) op(B); dA = dC op(B)', dB = op(A)' dC, transposed where A or B was --- */
+/* --- sslh_matmul: C = op(A) op(B); dA = dC op(B)', dB = op(A)' dC, transposed if A or B was --- */
 
-/* A product of two tensors. The leading axes, those of size 1 left out and neighbours merged where both operands allow
-   it, are sizes with the steps of a and b in matrices, 0 where an operand is repeated. The last of them is a batch of
-   the engine's; the others are loops here. */
+/* A product of two tensors. The leading axes are kept as sizes and as steps of a and b, counted in matrices, 0 where an
+   operand is repeated; axes of size 1 are left out, and neighbours are merged where both operands allow it. The last
+   axis is the engine's batch; the others are loops here. */
 typedef struct sslh_i_matmul {
     sslh_shape shape;         /* of the result */
     int        m, n, k, axes; /* axes: at least 1 */
@@ -22008,7 +22021,7 @@ typedef struct sslh_i_matmul {
     size_t     a[SSLH_MAX_DIMS], b[SSLH_MAX_DIMS];
 } sslh_i_matmul;
 
-/* One more axis on the outside, or merged with the axis inside it. */
+/* Adds one more outer axis, or merges it with the axis inside it. */
 SSLH_I_FN int sslh_i_matmul_axis(sslh_i_matmul *p, int size, size_t a, size_t b) {
     int at = p->axes - 1;
     size_t inner = (size_t)p->size[at];
@@ -22026,8 +22039,8 @@ SSLH_I_FN int sslh_i_matmul_axis(sslh_i_matmul *p, int size, size_t a, size_t b)
     return 1;
 }
 
-/* Sizes of op(a) op(b); 0 and an error when they do not fit. Made again in the backward pass. Without a' and with one b
-   the batch is just more rows of a: one tall product. */
+/* Sizes of op(a) op(b); 0 and an error when they do not fit. The backward pass computes them again. If a is not
+   transposed and there is only one b, the batch becomes more rows of a: one tall product. */
 SSLH_I_FN int sslh_i_matmul_plan(sslh_ctx *c, const sslh_tensor *a, const sslh_tensor *b, int ta, int tb,
                                  sslh_i_matmul *p) {
     char sa[96], sb[96];
@@ -22076,8 +22089,8 @@ SSLH_I_FN int sslh_i_matmul_plan(sslh_ctx *c, const sslh_tensor *a, const sslh_t
     return 1;
 }
 
-/* The places of batch number q, counted over all axes but p's first: matrices of a and b, and whether it is the first
-   one that meets its matrix of a (first[0]) and of b (first[1]). */
+/* Batch number q, counted over all axes but p's first: the numbers of its matrices of a and b, and whether it is the
+   first batch to use its matrix of a (first[0]) and of b (first[1]). */
 SSLH_I_FN void sslh_i_matmul_place(const sslh_i_matmul *p, size_t q, size_t at[2], int first[2]) {
     int i;
     at[0] = at[1] = 0;
@@ -22098,7 +22111,7 @@ SSLH_I_FN size_t sslh_i_matmul_batches(const sslh_i_matmul *p) {
     return n;
 }
 
-/* node->i: 0 transpose_a, 1 transpose_b. Each gradient is itself a product, written in the layout of its operand:
+/* /* node->i: 0 transpose_a, 1 transpose_b. Each gradient is itself a product, in the layout of its operand:
      no transposition   dA = dC B',  dB = A' dC          a'       dA = B dC',  dB = A dC
      b'                 dA = dC B,   dB = dC' A          a', b'   dA = B' dC', dB = dC' A' */
 SSLH_I_FN void sslh_i_matmul_back(sslh_ctx *c, sslh_i_node *node) {
@@ -22142,7 +22155,7 @@ SSLH_I_FN void sslh_i_matmul_back(sslh_ctx *c, sslh_i_node *node) {
             g.b = dc_first ? other : dc;
             g.c = d + at[side] * own;
             g.accumulate = !fresh || !first[side];
-            if (own_stride || p.size[0] == 1) { /* a gradient of its own for each matrix of the batch */
+            if (own_stride || p.size[0] == 1) { /* each matrix of the batch has its own gradient */
                 g.batch = p.size[0];
                 sslh_i_gemm(c, &g);
                 continue;
@@ -22218,8 +22231,8 @@ SSLH_I_FN void sslh_i_linear_back(sslh_ctx *c, sslh_i_node *node) {
     if (scratch) sslh_i_unscratch(c, scratch);
 }
 
-/* Leading axes of x are rows: M = x.count / I. Bias and ReLU ride along with the last block of K; other activations
-   need the value before them for their gradient and are an operation of their own. */
+/* Leading axes of x are rows: M = x.count / I. Bias and ReLU are applied with the last block of K; other activations
+   need the value before them for their gradient and are separate operations. */
 SSLH_DEF sslh_tensor *sslh_linear_ex(sslh_ctx *c, sslh_tensor *x, sslh_tensor *weight, sslh_tensor *bias,
                                      sslh_activation activation) {
     sslh_tensor *in[3];
@@ -22772,19 +22785,19 @@ SSLH_I_FN sslh_real sslh_i_row_dot(sslh_ctx *c, const sslh_real *x, const sslh_r
 /*  >>conv          convolution, pooling, resizing                                                                    */
 /* ================================================================================================================== */
 
-/* Images are (N,H,W,C), channels last. A convolution with stride s, padding p and d, the distance between the taps
-   (a,b) of the kernel in x, is linear in x and in w:
+/* Images are (N,H,W,C), channels last. A convolution has a stride s, a padding p and a dilation d, the distance in x
+   between the taps (a,b) of the kernel. It is linear in x and in w:
      y[n,i,j,o]  = sum over a, b, g of  x[n, i s - p + a d, j s - p + b d, g] w[o,a,b,g]  + bias[o]                 (1)
      dx[n,r,q,g] = sum over o and over those i, j, a, b with i s - p + a d = r and j s - p + b d = q
                    of  dy[n,i,j,o] w[o,a,b,g]                                                                       (2)
      dw[o,a,b,g] = sum over n, i, j of  dy[n,i,j,o] x[n, i s - p + a d, j s - p + b d, g]                           (3)
      dbias[o]    = sum over n, i, j of  dy[n,i,j,o]                                                                 (4)
-   Places outside x count as 0 and get no gradient. Height and width have an s, p and d of their own. With groups the
-   channels g are those of o's group. With a ReLU dy is first set to 0 where y is not above 0. A transposed convolution
-   is (2) in the place of (1): x stands for dy, and y for dx; its gradients are then (1), without the bias, and (3).
-   The plain version stands first, then the operations; how a convolution becomes products of tiles, or Winograd's, is
-   >>conv-plan. Pooling walks the same windows; resizing is here as the other operation that gives a map another
-   size. */
+   Places outside x count as 0 and get no gradient. Height and width have their own s, p and d. With groups, only the
+   channels g of o's group are summed. With a ReLU, dy is first set to 0 where y is not above 0. The output of a
+   transposed convolution is (2): its input stands for dy, its output for dx. Its gradients are then (1), without the
+   bias, and (3). The plain version comes first, then the operations; how a convolution becomes products of tiles, or
+   Winograd's, is in >>conv-plan. Pooling uses the same windows; resizing is here as the other operation that changes
+   the size of a map. */
 
 /* Shape of a convolution: x (N,H,W,I) * weight (O,Kh,Kw,I/groups) -> y (N,OH,OW,O); output row i reads input rows
    i sh - ph + a dh, a < Kh. */
@@ -22797,11 +22810,11 @@ SSLH_I_FN size_t sslh_i_place(int n, int i, int j, int h, int w, int c) {
     return (((size_t)n * (size_t)h + (size_t)i) * (size_t)w + (size_t)j) * (size_t)c;
 }
 
-/* --- the plain version: one walk for (1), (2) and (3) ---
-   A term of each of the three sums is the product of two numbers that meet, and belongs to the third. */
+/* --- the plain version: one set of loops for (1), (2) and (3) ---
+   A term of each of the three sums is the product of two of the numbers x, w and y, and is added to the third. */
 enum { SSLH_I_CONV_FORWARD, SSLH_I_CONV_DATA, SSLH_I_CONV_WEIGHT };
 /* which (1): y += .., (2): x += .., (3): w += .. from the two others: x (N,H,W,I), w (O,Kh,Kw,I/groups), y (N,OH,OW,O).
-   The target must hold zeros or what is added to. */
+   What is added to must hold zeros or the values to add to. */
 SSLH_I_FN void sslh_i_plain_conv(const sslh_i_conv *s, int which, sslh_real *x, sslh_real *w, sslh_real *y,
                                  int rounded) {
     const int ci = s->ci / s->groups, co = s->co / s->groups; /* channels of a group */
@@ -22826,8 +22839,8 @@ SSLH_I_FN void sslh_i_plain_conv(const sslh_i_conv *s, int which, sslh_real *x, 
                         }
 }
 
-/* As the operations call it: the target, `count` numbers in rows of n, is cleared first unless e accumulates; then come
-   bias (n) and ReLU. */
+/* The job as the operations call it: the target, `count` numbers in rows of n, is cleared first unless e accumulates;
+   bias (n) and ReLU follow. */
 typedef struct sslh_i_plain_conv_job {
     const sslh_i_conv *s;
     int                which, rounded, n;
@@ -22845,7 +22858,7 @@ SSLH_I_FN void sslh_i_plain_conv_task(void *job, int task, int worker) {
     for (i = 0; p->e.relu && i < p->count; i++)
         if (p->target[i] < 0) p->target[i] = 0;
 }
-/* 1 when .plain has done it. x, w and y as above; two of them are only read. */
+/* Returns 1 when .plain is set and the work is done. x, w and y as above; two of them are only read. */
 SSLH_I_FN int sslh_i_conv_plainly(sslh_ctx *c, const sslh_i_conv *s, int which, const sslh_real *x, const sslh_real *w,
                                   const sslh_real *y, sslh_i_finish e) {
     sslh_i_plain_conv_job p;
@@ -22861,7 +22874,8 @@ SSLH_I_FN int sslh_i_conv_plainly(sslh_ctx *c, const sslh_i_conv *s, int which, 
     return sslh_i_plainly(c, sslh_i_plain_conv_task, &p);
 }
 
-/* The stride of a single window is of no account: not beyond the image, because kernels reckon with the next ones. */
+/* With a single window the stride does not matter; here it is limited to the padded image, because the kernels compute
+   where the next window would be. */
 SSLH_I_FN void sslh_i_conv_near(sslh_i_conv *s) {
     if (s->oh == 1) s->sh = SSLH_I_MIN(s->sh, s->h + 2 * s->ph);
     if (s->ow == 1) s->sw = SSLH_I_MIN(s->sw, s->w + 2 * s->pw);
@@ -22869,13 +22883,14 @@ SSLH_I_FN void sslh_i_conv_near(sslh_i_conv *s) {
 
 /* --- convolution as operations: 2-D, 1-D (height 1), and transposed --- */
 
-/* One axis of a descriptor: its own value, or the other's where it is 0; negative means really zero (padding). */
+/* One axis of a descriptor: its own value, or the other's where its own is 0; a negative value means a true
+   0 (padding). */
 SSLH_I_FN int sslh_i_axis(int own, int other, int least) {
     int v = own ? own : other;
     return v < least ? least : v;
 }
 
-/* node->i: the sslh_i_conv; f[0] relu. in: x, weight, bias. */
+/* node->i: the sslh_i_conv; f[0]: 1 for a ReLU. in: x, weight, bias. */
 SSLH_I_FN void sslh_i_conv_back(sslh_ctx *c, sslh_i_node *node) {
     sslh_i_conv s;
     sslh_real *scratch, *d;
@@ -22888,7 +22903,7 @@ SSLH_I_FN void sslh_i_conv_back(sslh_ctx *c, sslh_i_node *node) {
     if (dz && (d = sslh_i_grad(c, w, &fresh)) != NULL) sslh_i_conv_backward_weight(c, &s, x->data, dz, d, !fresh);
     if (scratch) sslh_i_unscratch(c, scratch);
 }
-/* Transposed: forward is the gradient of the data, so the gradients are forward and the gradient of the weights. */
+/* The forward pass of a transposed convolution is (2), so its gradients are (1) and (3). */
 SSLH_I_FN void sslh_i_conv_transpose_back(sslh_ctx *c, sslh_i_node *node) {
     sslh_i_conv s;
     sslh_real *scratch, *d;
@@ -22903,8 +22918,8 @@ SSLH_I_FN void sslh_i_conv_transpose_back(sslh_ctx *c, sslh_i_node *node) {
     if (scratch) sslh_i_unscratch(c, scratch);
 }
 
-/* The sizes of s that are not set yet: of the output or, transposed, of the input, `extra` pixels larger. sx and sw: x
-   and the weight, for the error. */
+/* Fills in the sizes of s that are not set yet: those of the output or, when transposed, of the convolution's input,
+   which is `extra` pixels larger. sx and sw: the shapes of x and the weight, for the error message. */
 SSLH_I_FN int sslh_i_conv_sizes(sslh_ctx *c, const char *op, sslh_i_conv *s, int in_h, int in_w, int transposed,
                                 int extra_h, int extra, const char *sx, const char *sw) {
     /* the window's extent, in 64 bits: sizes come from the caller */
@@ -22928,7 +22943,7 @@ SSLH_I_FN int sslh_i_conv_sizes(sslh_ctx *c, const char *op, sslh_i_conv *s, int
     s->ow = transposed ? in_w : (int)ow;
     return 1;
 }
-/* All four public functions. dims: 1 or 2. */
+/* All four public functions. dims: 1 or 2 axes of places. */
 SSLH_I_FN sslh_tensor *sslh_i_conv_op(sslh_ctx *c, const char *op, sslh_tensor *x, sslh_tensor *weight,
                                       sslh_tensor *bias, sslh_conv_desc desc, int dims, int transposed) {
     sslh_tensor *in[3];
@@ -22970,7 +22985,7 @@ SSLH_I_FN sslh_tensor *sslh_i_conv_op(sslh_ctx *c, const char *op, sslh_tensor *
     s.dh = dims == 2 ? sslh_i_axis(desc.dilation, 1, 1) : 1;
     s.dw = sslh_i_axis(desc.dilation_w, sslh_i_axis(desc.dilation, 1, 1), 1);
     s.groups = sslh_i_axis(desc.groups, 1, 1);
-    s.co = weight->shape[0]; /* of the convolution, also when it is transposed */
+    s.co = weight->shape[0]; /* of the convolution that is transposed, too */
     s.ci = weight->shape[dims + 1];
     const int overflow = s.ci > INT_MAX / s.groups;
     if (!overflow) s.ci *= s.groups;
@@ -23029,8 +23044,8 @@ SSLH_DEF sslh_tensor *sslh_conv1d_transpose(sslh_ctx *c, sslh_tensor *x, sslh_te
 
 /* --- pooling --- */
 
-/* Number of windows along an axis; 0 when not even one fits. They begin at 0, stride, 2 stride .. of the padded axis.
-   With ceil_mode a last one that is not whole counts too, but none that begins in the padding behind x. */
+/* The number of windows along an axis; 0 when not even one fits. They begin at 0, stride, 2 stride .. of the padded
+   axis. With ceil_mode a last, incomplete window counts too, unless it begins in the padding after x. */
 SSLH_I_FN int64_t sslh_i_pool_count(int size, int kernel, int stride, int pad, int ceil_mode) {
     const int64_t room = (int64_t)size + 2 * (int64_t)pad - kernel + (ceil_mode ? stride - 1 : 0);
     int64_t count = room < 0 ? 0 : room / stride + 1;
@@ -23094,22 +23109,22 @@ SSLH_I_FN sslh_pool_desc sslh_i_pool_square(int kernel, int stride, int pad) {
     return d;
 }
 
-/* The values of window (i,j) of a channel are those of x at r = i sh - ph + a, q = j sw - pw + b, a < Kh, b < Kw, as
-   far as they are inside.
+/* /* The values of window (i,j) of a channel are those of x at r = i sh - ph + a, q = j sw - pw + b, a < Kh, b < Kw,
+   where these places are inside x.
      maximum   y = the largest,  dx += dy at the first place where it is                                            (1)
      average   y = sum / count,  dx += dy / count at each place                                                     (2)
-   where count is Kh Kw or, at the borders, what sslh_i_pool_values counts. */
+   where count is Kh Kw or, at the borders, the number that sslh_i_pool_values returns. */
 typedef struct sslh_i_pool_job {
     const struct sslh_i_kernels *k;
     sslh_i_conv      s;
     const sslh_real *x, *y, *dy; /* (N,H,W,C) (N,OH,OW,C) (N,OH,OW,C) */
     sslh_real       *out, *dx; /* forward: out = y; backward: dx (N,H,W,C) */
-    char            *work;     /* per worker: pointers of a window */
-    size_t           work_bytes, taps; /* values of a window that x can hold */
+    char            *work;     /* for each worker: pointers to the values of a window */
+    size_t           work_bytes, taps; /* most values of a window that are inside x */
     int              exclude_pad;
 } sslh_i_pool_job;
 
-/* (1), the plain version: out from x, or, where dx is not NULL, what is added to dx. A NaN counts as the largest. */
+/* (1), the plain version: computes out from x or, where dx is not NULL, adds to dx. A NaN counts as the largest. */
 SSLH_I_FN void sslh_i_plain_max_pool(void *job, int task, int worker) {
     const sslh_i_pool_job *p = (const sslh_i_pool_job *)job;
     const sslh_i_conv *s = &p->s;
@@ -23131,7 +23146,7 @@ SSLH_I_FN void sslh_i_plain_max_pool(void *job, int task, int worker) {
                     else p->out[at] = p->x[most];
                 }
 }
-/* One image: y = max over the part of the window inside it, or the gradient (dx is added to). */
+/* One image: y = max over the part of the window inside it, or its gradient, which is added to dx. */
 SSLH_I_FN void sslh_i_max_pool_task(void *arg, int task, int worker) {
     const sslh_i_pool_job *p = (const sslh_i_pool_job *)arg;
     const sslh_i_conv *s = &p->s;
@@ -23206,15 +23221,15 @@ SSLH_DEF sslh_tensor *sslh_max_pool1d(sslh_ctx *c, sslh_tensor *x, sslh_pool_des
 }
 
 /* The average is a depthwise convolution with the constant 1 / (Kh Kw). Windows that count fewer values, because they
-   reach beyond the padding or padding is not counted, are multiplied by Kh Kw / values: the result after the
-   convolution, its gradient before the convolution's. */
+   reach beyond the padding or because padding is not counted, are multiplied by Kh Kw / values: in the forward pass
+   after the convolution, in the backward pass before it. */
 
-/* Values that window i of an axis counts. */
+/* The number of values that window i of an axis counts. */
 SSLH_I_FN int sslh_i_pool_values(int i, int size, int kernel, int stride, int pad, int exclude) {
     int begin = i * stride - pad, end = SSLH_I_MIN(begin + kernel, size + (exclude ? 0 : pad));
     return end - (exclude ? SSLH_I_MAX(begin, 0) : begin);
 }
-/* (2), the plain version: out from x, or, where dx is not NULL, what is added to dx. */
+/* (2), the plain version: computes out from x or, where dx is not NULL, adds to dx. */
 SSLH_I_FN void sslh_i_plain_avg_pool(void *job, int task, int worker) {
     const sslh_i_pool_job *p = (const sslh_i_pool_job *)job;
     const sslh_i_conv *s = &p->s;
@@ -23238,7 +23253,7 @@ SSLH_I_FN void sslh_i_plain_avg_pool(void *job, int task, int worker) {
                 }
             }
 }
-/* 1 when .plain has done it. */
+/* Returns 1 when .plain is set and the work is done. */
 SSLH_I_FN int sslh_i_avg_pool_plainly(sslh_ctx *c, const sslh_i_conv *s, int exclude_pad, const sslh_real *x,
                                       sslh_real *out, const sslh_real *dy, sslh_real *dx) {
     sslh_i_pool_job p;
@@ -23247,14 +23262,14 @@ SSLH_I_FN int sslh_i_avg_pool_plainly(sslh_ctx *c, const sslh_i_conv *s, int exc
     p.x = x, p.out = out, p.dy = dy, p.dx = dx;
     return sslh_i_plainly(c, sslh_i_plain_avg_pool, &p);
 }
-/* 1 when some window counts fewer than all: the first or the last does. */
+/* 1 when some window counts fewer than all values; if any does, the first or the last one does. */
 SSLH_I_FN int sslh_i_pool_uneven(const sslh_i_conv *s, int exclude) {
     return sslh_i_pool_values(0, s->h, s->kh, s->sh, s->ph, exclude) < s->kh ||
            sslh_i_pool_values(s->oh - 1, s->h, s->kh, s->sh, s->ph, exclude) < s->kh ||
            sslh_i_pool_values(0, s->w, s->kw, s->sw, s->pw, exclude) < s->kw ||
            sslh_i_pool_values(s->ow - 1, s->w, s->kw, s->sw, s->pw, exclude) < s->kw;
 }
-/* out = x Kh Kw / values, both (N,OH,OW,C), possibly one; a task is an image. */
+/* out = x Kh Kw / values, both (N,OH,OW,C), possibly the same array; one task for each image. */
 SSLH_I_FN void sslh_i_pool_weigh_task(void *arg, int task, int worker) {
     const sslh_i_pool_job *p = (const sslh_i_pool_job *)arg;
     const sslh_i_conv *s = &p->s;
@@ -23327,8 +23342,8 @@ SSLH_DEF sslh_tensor *sslh_avg_pool1d(sslh_ctx *c, sslh_tensor *x, sslh_pool_des
     return sslh_i_avg_pool_op(c, "sslh_avg_pool1d", x, desc, 1);
 }
 
-/* Over all places of x (N,..,C) -> (N,C): the average, y = sum / count, dx (+)= dy / count; image by image. Plain as it
-   is. */
+/* The average over all places of x (N,..,C) -> (N,C), image by image: y = sum / count, dx (+)= dy / count. This is also
+   the plain version. */
 SSLH_I_FN void sslh_i_global_avg_task(void *arg, int task, int worker) {
     const sslh_i_pool_job *p = (const sslh_i_pool_job *)arg;
     const size_t channels = (size_t)p->s.ci, places = (size_t)p->s.h, n = (size_t)task;
@@ -23343,7 +23358,7 @@ SSLH_I_FN void sslh_i_global_avg_task(void *arg, int task, int worker) {
     const sslh_real *dy = p->dy + n * channels;
     sslh_real *dx = p->dx + n * places * channels;
     for (size_t i = 0; i < places; i++, dx += channels) {
-        if (p->s.sh) /* dx holds nothing yet */
+        if (p->s.sh) /* 1: dx is not set yet */
             for (size_t j = 0; j < channels; j++) dx[j] = dy[j] / count;
         else
             for (size_t j = 0; j < channels; j++) {
@@ -23399,7 +23414,7 @@ SSLH_DEF sslh_tensor *sslh_global_avg_pool(sslh_ctx *c, sslh_tensor *x) {
     }
     return sslh_i_end(c, "sslh_global_avg_pool", &x, 1, out);
 }
-/* One window over all places (a column of `places` rows). */
+/* One window over all places, which are taken as a column of `places` rows. */
 SSLH_DEF sslh_tensor *sslh_global_max_pool(sslh_ctx *c, sslh_tensor *x) {
     sslh_i_conv s;
     if (!sslh_i_global_shape(c, "sslh_global_max_pool", x, &s)) return sslh_i_dummy(c);
@@ -23408,7 +23423,7 @@ SSLH_DEF sslh_tensor *sslh_global_max_pool(sslh_ctx *c, sslh_tensor *x) {
     return sslh_i_max_pool(c, "sslh_global_max_pool", x, &s, sslh_dim2(s.n, s.ci));
 }
 
-/* x times a mask (N,T,1) that is 1 / lengths[n] on the valid places, summed over T. */
+/* x times a mask (N,T,1), which is 1 / lengths[n] at the valid places and 0 elsewhere, summed over T. */
 SSLH_DEF sslh_tensor *sslh_mean_valid(sslh_ctx *c, sslh_tensor *x, sslh_tensor *lengths) {
     sslh_tensor *in[2], *mask;
     int n, t, N, T;
@@ -23436,18 +23451,18 @@ SSLH_DEF sslh_tensor *sslh_mean_valid(sslh_ctx *c, sslh_tensor *x, sslh_tensor *
 }
 
 /* --- resizing of N,H,W,C: a pixel is a sum over taps of both axes, the weight of the row times that of the column ---
-   With i a place of the result, H' and H the sizes, and its place in the source
-     x = (i + 1/2) H / H' - 1/2,   with align_corners   x = i (H - 1) / (H' - 1)
+   With i a place of the result, H' its size, H the size of the source, and the place in the source
+     u = (i + 1/2) H / H' - 1/2,   with align_corners   u = i (H - 1) / (H' - 1)
    nearest    row floor(i H / H')
-   bilinear   rows floor x and the next, weights 1 - f and f, f = x - floor x; x is at least 0
-   bicubic    rows floor x - 1 .. floor x + 2, weights k(f + 1), k(f), k(1 - f), k(2 - f), Keys' cubic with a = -3/4:
+   bilinear   rows floor u and the next, weights 1 - f and f, f = u - floor u; u is at least 0
+   bicubic    rows floor u - 1 .. floor u + 2, weights k(f + 1), k(f), k(1 - f), k(2 - f), Keys' cubic with a = -3/4:
               k(t) = (a + 2) t^3 - (a + 3) t^2 + 1 for t <= 1,   a t^3 - 5 a t^2 + 8 a t - 4 a for t <= 2
-   Rows outside are those at the border. Antialiased, with the step of x from one i to the next and s = max(step, 1):
-   all rows r of the source with t = |r + 1/2 - step (i + 1/2)| / s below 1 (bicubic: 2), and weights k(t), here with
-   a = -1/2, bilinear k(t) = 1 - t, divided by their sum.
-   Places are computed in integers and weights in double, so they are the same everywhere. */
+   Rows outside the source are replaced by those at its border. With antialiasing, let step be the difference of u from
+   one i to the next and s = max(step, 1). Taken are all rows r of the source for which t = |r + 1/2 - step (i + 1/2)| /
+   s is below 1 (bicubic: 2). Their weights are k(t), here with a = -1/2, or k(t) = 1 - t when bilinear, divided by
+   their sum. Places are computed in integers and weights in double, so they are the same on every machine. */
 
-/* Place i of the result: the sum of weight[i taps + t] times source row row[i taps + t]. */
+/* Place i of the result is the sum over t of weight[i taps + t] times source row row[i taps + t]. */
 typedef struct sslh_i_resize_axis { int size, out, *row; size_t taps; sslh_real *weight; } sslh_i_resize_axis;
 
 SSLH_I_FN double sslh_i_keys(double t, double a) { /* t >= 0 */
@@ -23467,10 +23482,10 @@ SSLH_I_FN double sslh_i_keys(double t, double a) { /* t >= 0 */
     y = y * t;
     return y - 4.0 * a;
 }
-/* Row and weight of up to 4 taps of place i. */
+/* Row and weight of the (up to 4) taps of place i. */
 SSLH_I_FN void sslh_i_resize_place(const sslh_i_resize_axis *a, int i, sslh_interpolate_desc d, int *row,
                                    sslh_real *weight) {
-    int64_t at, unit; /* x = at / unit */
+    int64_t at, unit; /* u = at / unit */
     if (d.mode == SSLH_NEAREST) {
         row[0] = (int)((int64_t)i * a->size / a->out);
         weight[0] = SSLH_I_R(1);
@@ -23499,14 +23514,14 @@ SSLH_I_FN void sslh_i_resize_place(const sslh_i_resize_axis *a, int i, sslh_inte
         weight[t] = (sslh_real)sslh_i_keys(distance[t], -0.75);
     }
 }
-/* The step of x, and how far a pixel reaches. */
+/* The step of u, and how far a pixel reaches. */
 SSLH_I_FN double sslh_i_resize_reach(const sslh_i_resize_axis *a, sslh_interpolate_desc d, double *step) {
     *step = !d.align_corners ? (double)a->size / (double)a->out
             : a->out > 1     ? (double)(a->size - 1) / (double)(a->out - 1)
                              : 0.0;
     return (d.mode == SSLH_BICUBIC ? 2.0 : 1.0) * SSLH_I_MAX(*step, 1.0);
 }
-/* The same antialiased: rows and weights that are left over are 0. */
+/* The same with antialiasing; taps that are not needed get row 0 and weight 0. */
 SSLH_I_FN void sslh_i_resize_cover(const sslh_i_resize_axis *a, int i, sslh_interpolate_desc d, int *row,
                                    sslh_real *weight) {
     double step, reach = sslh_i_resize_reach(a, d, &step), center = step * ((double)i + 0.5), sum = 0.0;
@@ -23515,7 +23530,7 @@ SSLH_I_FN void sslh_i_resize_cover(const sslh_i_resize_axis *a, int i, sslh_inte
     low = low + 0.5;
     high = high + 0.5;
     const int first = low > 0.0 ? (int)low : 0, end = high < (double)a->size ? (int)high : a->size;
-    for (int pass = 0; pass < 2; pass++) /* the sum, then the weights */
+    for (int pass = 0; pass < 2; pass++) /* first the sum, then the weights */
         for (int r = 0; r < (int)a->taps; r++) {
             double w = 0.0;
             if (first + r < end) {
@@ -23532,7 +23547,7 @@ SSLH_I_FN void sslh_i_resize_cover(const sslh_i_resize_axis *a, int i, sslh_inte
             weight[r] = sum > 0.0 || sum < 0.0 ? (sslh_real)(w / sum) : SSLH_I_R(0);
         }
 }
-/* Fills in rows and weights of an axis, scratch to be given back; 0 after an error. */
+/* Fills in rows and weights of an axis, scratch memory that the caller gives back; 0 after an error. */
 SSLH_I_FN int sslh_i_resize_table(sslh_ctx *c, sslh_i_resize_axis *a, int size, int out, sslh_interpolate_desc d) {
     double step, reach;
     a->size = size;
@@ -23563,12 +23578,13 @@ typedef struct sslh_i_resize_job {
     size_t             channels;
 } sslh_i_resize_job;
 
-/* In place of the kernel: y += f a, or with b += a b. */
+/* The plain version of the kernel of this name: y += f a, or with b y += a b. */
 SSLH_I_FN void sslh_i_plain_madd_row(sslh_real *y, const sslh_real *a, const sslh_real *b, sslh_real f, size_t n) {
     for (size_t i = 0; i < n; i++) y[i] += a[i] * (b ? b[i] : f);
 }
-/* One image, plain as it is: y[i,j] = sum over the taps a of row i and b of column j of weight_a weight_b x[a,b], and
-   backward dx[a,b] += weight_a weight_b dy[i,j]; the numbers of a pixel in one call. */
+/* One image; this is also the plain version: y[i,j] = sum over the taps a of row i and b of column j of weight_a
+   weight_b x[a,b], and backward dx[a,b] += weight_a weight_b dy[i,j]. Each call of the kernel takes all channels of
+   a pixel. */
 SSLH_I_FN void sslh_i_resize_task(void *arg, int task, int worker) {
     const sslh_i_resize_job *p = (const sslh_i_resize_job *)arg;
     const sslh_i_resize_axis *rows = &p->rows, *columns = &p->columns;
@@ -23660,26 +23676,26 @@ SSLH_DEF sslh_tensor *sslh_resize_bilinear(sslh_ctx *c, sslh_tensor *x, int heig
 /*  >>norms         batch, layer, RMS, group norm, l2, dropout                                                        */
 /* ================================================================================================================== */
 
-/* Each of these subtracts a mean and divides by a deviation, over other axes: of a channel (batch), of some channels of
-   an image (group), of a row (layer); unit rows divide by their length alone. Dropout is here as the other layer that
-   acts on values in training only. */
+/* Batch, group and layer norm subtract a mean and divide by a deviation, taken over different axes: over the rows of a
+   channel (batch), over some channels of an image (group), over a row (layer). RMS norm and unit rows only divide.
+   Dropout is here as the other layer that changes values only in training. */
 
 /* --- batch and group norm: x seen as (G,M,C), statistics over M and, in group norm, over C/groups channels ---
      batch norm   G = virtual groups, M = N/G H W
      group norm   G = N, M = H W
-   Of one part (M,C), with inv = 1/sqrt(var + eps) and u = (x - mean) inv,
+   Within one part (M,C), with inv = 1/sqrt(var + eps) and u = (x - mean) inv,
      mean = sum x / M,  var = sum (x - mean)^2 / M                                                                  (1)
      y = relu((x - mean) scale + shift (+ residual)),  scale = gamma inv, shift = beta                              (2)
    and backward, with dz = dy where y > 0,
      dbeta = s1 = sum dz,  dgamma = sum dz u = inv s2,  s2 = sum dz (x - mean)                                      (3)
      dx = inv (gamma dz - mean(gamma dz) - u mean(gamma dz u)) = p dz + q (x - mean) + r                            (4)
-   where the means are those over the M values of a statistic, or M C/groups, so that
+   where each mean is over the values of one statistic, M of them or M C/groups, so that
      p = gamma inv,  q = -inv^2 mean(gamma dz u),  r = -inv mean(gamma dz)                                          (5)
-   With running statistics mean and var do not depend on x, and q = r = 0.
-   Rows are cut into blocks by shape; partial results of the blocks are combined in their order. */
+   In evaluation mean and var are the running statistics, which do not depend on x, and q = r = 0. Rows are cut into
+   blocks by shape, and the partial results of the blocks are combined in their order. */
 
-/* Plainly, in place of the kernels of the same names: (1), (2), (3) and (4) of rows of C; (5) is sslh_i_norm_slopes.
-   Vectors are (C); dx may be dy. */
+/* The plain versions of the kernels of the same names: (1), (2), (3) and (4) for rows of C values; (5) is
+   sslh_i_norm_slopes. Vectors are (C); dx may be the same array as dy. */
 SSLH_I_FN void sslh_i_plain_col_moments(const sslh_real *x, size_t rows, size_t C, sslh_real *mean, sslh_real *m2) {
     sslh_i_plain_col_sum(x, C, rows, C, mean);
     for (size_t j = 0; j < C; j++) {
@@ -23700,7 +23716,7 @@ SSLH_I_FN void sslh_i_plain_norm(const sslh_real *x, const sslh_real *residual, 
         y[i] = relu && z < 0 ? 0 : z;
     }
 }
-/* dz of value i, channel j: without a residual the sign of y is found again from x. */
+/* dz of a value of channel j: without a residual, whether y is positive is computed again from x. */
 SSLH_I_FN sslh_real sslh_i_plain_norm_dz(sslh_real x, sslh_real dy, sslh_i_affine a, size_t j, int relu) {
     return relu && !((x - a.mean[j]) * a.scale[j] + a.shift[j] > 0) ? 0 : dy;
 }
@@ -23729,7 +23745,7 @@ SSLH_I_FN void sslh_i_plain_norm_back(const sslh_real *x, const sslh_real *dy, s
 
 enum { SSLH_I_N_MEAN = 0, SSLH_I_N_SCALE, SSLH_I_N_SHIFT, SSLH_I_N_INV, SSLH_I_N_P = 0, SSLH_I_N_Q, SSLH_I_N_R };
 enum { SSLH_I_N_MOMENTS = 0, SSLH_I_N_APPLY, SSLH_I_N_SUMS, SSLH_I_N_BACK };
-/* One struct for the four passes over x: moments, apply, the two sums of the backward pass, dx. */
+/* One struct for the four passes over x: moments, normalisation, the two sums of the backward pass, dx. */
 typedef struct sslh_i_norm_job {
     const struct sslh_i_kernels *k;
     int phase;
@@ -23739,7 +23755,7 @@ typedef struct sslh_i_norm_job {
     const sslh_real *pqr;        /* (G,3,C) */
     sslh_real *partial;          /* (G,blocks,2,C): mean and m2, or sum dz and sum dz (x - mean) */
     sslh_real *out;              /* y or dx (G,M,C) */
-    /* The sums' pass, or NULL: in each block it first writes dz, which is dy where mask > 0; all of x's shape. */
+    /* In the pass for the sums, or NULL: each block first writes dz, which is dy where mask > 0; all have x's shape. */
     const sslh_real *mask, *unmasked;
     sslh_real *dz;
     int relu, fresh;
@@ -23753,7 +23769,7 @@ SSLH_I_FN void sslh_i_norm_task(void *arg, int task, int worker) {
     for (; u < end; u++) {
         size_t g = u / f->blocks, r = u % f->blocks * f->block, rows = SSLH_I_MIN(f->block, f->M - r),
                at = (g * f->M + r) * C;
-        sslh_real *partial = f->partial ? f->partial + u * 2 * C : NULL; /* only two of the passes have one */
+        sslh_real *partial = f->partial ? f->partial + u * 2 * C : NULL; /* in only two of the passes */
         sslh_i_affine a;
         if (f->phase == SSLH_I_N_MOMENTS) {
             f->k->col_moments(f->x + at, rows, C, partial, partial + C);
@@ -23774,8 +23790,8 @@ SSLH_I_FN void sslh_i_norm_task(void *arg, int task, int worker) {
         }
     }
 }
-/* Blocks of about SSLH_I_FLAT values, at least 16 rows (the statistics of a block are two vectors), at most 256 blocks
-   or SSLH_I_LONG_SUM rows. */
+/* Blocks of about SSLH_I_FLAT values, with at least 16 rows (the statistics of a block are two vectors) and at most
+   SSLH_I_LONG_SUM rows; at most 256 blocks where that allows it. */
 SSLH_I_FN sslh_i_norm_job sslh_i_norm_job_of(const sslh_ctx *c, const sslh_real *x, size_t G, size_t M, size_t C) {
     sslh_i_norm_job f;
     memset(&f, 0, sizeof f);
@@ -23791,12 +23807,12 @@ SSLH_I_FN sslh_i_norm_job sslh_i_norm_job_of(const sslh_ctx *c, const sslh_real 
     f.per_task = SSLH_I_MAX(SSLH_I_FLAT / (f.block * C), (size_t)1);
     return f;
 }
-/* All blocks of all parts. */
+/* Runs the pass over all blocks of all parts. */
 SSLH_I_FN void sslh_i_norm_run(sslh_ctx *c, sslh_i_norm_job *f) {
     sslh_i_parallel(c, sslh_i_tasks(f->G * f->blocks, f->per_task), sslh_i_norm_task, f);
 }
 
-/* Column means and sums of squared distances of each part, into mean and m2 at g stride + channel. */
+/* Column means and sums of squared distances from them for each part, into mean and m2 at g stride + channel. */
 SSLH_I_FN int sslh_i_norm_moments(sslh_ctx *c, sslh_i_norm_job *f, sslh_real *mean, sslh_real *m2, size_t stride) {
     size_t g, C = f->C;
     f->partial = (sslh_real *)sslh_i_scratch(c, f->G * f->blocks * 2 * C * sizeof *f->partial);
@@ -23813,7 +23829,7 @@ SSLH_I_FN int sslh_i_norm_moments(sslh_ctx *c, sslh_i_norm_job *f, sslh_real *me
     return 1;
 }
 
-/* The same for (G,M,C) without normalising: means and sums of squared distances (G,C). */
+/* The same for any (G,M,C), without normalising: means and sums of squared distances (G,C). */
 SSLH_I_FN int sslh_i_column_variance(sslh_ctx *c, const sslh_real *x, size_t G, size_t M, size_t C, sslh_real *mean,
                                      sslh_real *m2) {
     sslh_i_norm_job f = sslh_i_norm_job_of(c, x, G, M, C);
@@ -23834,7 +23850,7 @@ SSLH_I_FN int sslh_i_norm_sums(sslh_ctx *c, sslh_i_norm_job *f, sslh_real *sums)
     return !SSLH_I_BAD(c);
 }
 
-/* gamma or beta: NULL or C values. */
+/* Checks gamma or beta: NULL, or C values. */
 SSLH_I_FN int sslh_i_norm_vector(sslh_ctx *c, const char *op, const char *what, const sslh_tensor *v,
                                  const sslh_tensor *x) {
     char a[96], b[96];
@@ -23843,7 +23859,7 @@ SSLH_I_FN int sslh_i_norm_vector(sslh_ctx *c, const char *op, const char *what, 
               sslh_i_str(a, sizeof a, sslh_shape_of(v)), sslh_i_str(b, sizeof b, sslh_shape_of(x)));
     return 0;
 }
-/* Gathers the inputs that are there and checks them. */
+/* Collects the inputs that are not NULL and checks them. */
 SSLH_I_FN int sslh_i_norm_begin(sslh_ctx *c, const char *op, sslh_tensor *x, sslh_tensor *gamma, sslh_tensor *beta,
                                 sslh_tensor **in, int *n) {
     *n = 0;
@@ -23857,7 +23873,7 @@ SSLH_I_FN int sslh_i_norm_begin(sslh_ctx *c, const char *op, sslh_tensor *x, ssl
     }
     return sslh_i_norm_vector(c, op, "gamma", gamma, x) && sslh_i_norm_vector(c, op, "beta", beta, x);
 }
-/* dst (+)= src */
+/* Adds src to the gradient of t, or sets the gradient where it is not set yet. */
 SSLH_I_FN void sslh_i_give(sslh_ctx *c, sslh_tensor *t, const sslh_real *src) {
     int fresh;
     sslh_real *g = sslh_i_grad(c, t, &fresh);
@@ -23866,8 +23882,8 @@ SSLH_I_FN void sslh_i_give(sslh_ctx *c, sslh_tensor *t, const sslh_real *src) {
     for (i = 0; i < t->count; i++) g[i] = fresh ? src[i] : g[i] + src[i];
 }
 
-/* (3) and (5), plain as they are: from the sums (2,C) of one part, of `count` values each, p, q, r (3,C) and what it
-   adds to dgamma and dbeta (C). span: channels of a statistic. */
+/* (3) and (5), also the plain version: from the sums (2,C) of one part computes p, q, r (3,C), and adds to dgamma and
+   dbeta (C). count: values in one statistic; span: channels in one statistic. */
 SSLH_I_FN void sslh_i_norm_slopes(const sslh_real *table, const sslh_real *gamma, const sslh_real *sums, size_t C,
                                   size_t span, sslh_real count, int statistics, sslh_real *pqr, sslh_real *dgamma,
                                   sslh_real *dbeta) {
@@ -23881,7 +23897,7 @@ SSLH_I_FN void sslh_i_norm_slopes(const sslh_real *table, const sslh_real *gamma
         dbeta[j] = dbeta[j] + s1[j];
         p[j] = scale[j];
     }
-    /* a = sum gamma dz, b = sum gamma dz (x - mean) inv over the channels of one statistic */
+    /* a = sum of gamma dz, b = sum of gamma dz (x - mean) inv, over the channels of one statistic */
     for (j = 0; j < C; j += span) {
         sslh_real a = 0, b = 0;
         for (i = j; i < j + span && statistics; i++) {
@@ -23900,8 +23916,8 @@ SSLH_I_FN void sslh_i_norm_slopes(const sslh_real *table, const sslh_real *gamma
         }
     }
 }
-/* The backward pass that batch and group norm share. in: x, gamma, beta, residual; saved[0]: the table (G,4,C);
-   i: G, M, C, channels a statistic covers (1 in batch norm), 1 when the statistics were those of x, relu. */
+/* The backward pass that batch and group norm share. in: x, gamma, beta, residual; saved[0]: the table (G,4,C); i: G,
+   M, C, the number of channels in a statistic (1 in batch norm), 1 if the statistics were those of x, relu. */
 SSLH_I_FN void sslh_i_norm_op_back(sslh_ctx *c, sslh_i_node *n) {
     sslh_tensor *x = n->in[0], *out = n->out, *residual = n->in[3];
     size_t G = (size_t)n->i[0], M = (size_t)n->i[1], C = (size_t)n->i[2], span = (size_t)n->i[3], g;
@@ -23911,7 +23927,7 @@ SSLH_I_FN void sslh_i_norm_op_back(sslh_ctx *c, sslh_i_node *n) {
     int statistics = n->i[4], need_x = sslh_i_needs(c, x), fresh;
     f.table = table;
     f.relu = n->i[5];
-    if (f.relu && residual) { /* the sign is in y only: dz = dy where y > 0, in place when nobody keeps dy */
+    if (f.relu && residual) { /* only y has the sign: dz = dy where y > 0, in place if dy is not kept */
         if (out->flags & SSLH_I_KEPT) dz = copy = (sslh_real *)sslh_i_scratch(c, out->count * sizeof *copy);
         if (!dz) return;
         f.mask = out->data;
@@ -23946,7 +23962,7 @@ SSLH_I_FN void sslh_i_norm_op_back(sslh_ctx *c, sslh_i_node *n) {
                            pqr + g * 3 * C, dgamma, dbeta);
     sslh_i_give(c, n->in[1], dgamma);
     sslh_i_give(c, n->in[2], dbeta);
-    /* dx may take over dy's memory when nobody else reads dy afterwards. */
+    /* dx may take over dy's memory when dy is not read afterwards. */
     if (need_x) {
         const sslh_real *dy = dz;
         int reuse = !copy && !sslh_i_needs(c, residual);
@@ -23963,7 +23979,7 @@ SSLH_I_FN void sslh_i_norm_op_back(sslh_ctx *c, sslh_i_node *n) {
     sslh_i_unscratch(c, copy);
 }
 
-/* inv and scale of a table row from its variance (in the place of inv) */
+/* inv and scale of a table row, from its variance, which stands in the place of inv. */
 SSLH_I_FN void sslh_i_norm_table(sslh_real *table, size_t C, const sslh_real *gamma, const sslh_real *beta,
                                  sslh_real eps) {
     size_t j;
@@ -23975,7 +23991,7 @@ SSLH_I_FN void sslh_i_norm_table(sslh_real *table, size_t C, const sslh_real *ga
     }
 }
 
-/* running = (1 - momentum) running + momentum value, where value is the mean over the virtual groups */
+/* running = (1 - momentum) running + momentum value, where value is the mean over the virtual groups. */
 SSLH_I_FN void sslh_i_norm_running(sslh_tensor *running, const sslh_real *values, size_t G, size_t stride,
                                    sslh_real factor, sslh_real momentum) {
     size_t g, j;
@@ -23992,8 +24008,8 @@ SSLH_I_FN void sslh_i_norm_running(sslh_tensor *running, const sslh_real *values
     }
 }
 
-/* The common end of batch and group norm: applies the table, records, saves the table. Of the size of x only x itself
-   is kept for the backward pass; the ReLU's mask is found again from x and the table. */
+/* The common end of batch and group norm: applies the table, records the operation and saves the table. Of the tensors
+   of x's size only x itself is kept for the backward pass; the ReLU's mask is computed again from x and the table. */
 SSLH_I_FN sslh_tensor *sslh_i_norm_finish(sslh_ctx *c, const char *op, sslh_i_norm_job *f, sslh_tensor *out,
                                           sslh_tensor *table, sslh_tensor **in, int span, int statistics,
                                           sslh_tensor **present, int n) {
@@ -24015,7 +24031,7 @@ SSLH_I_FN sslh_tensor *sslh_i_norm_finish(sslh_ctx *c, const char *op, sslh_i_no
     return sslh_i_end(c, op, present, n, out);
 }
 
-/* Ioffe & Szegedy 2015, alg. 1: statistics of the G parts in training, the running ones otherwise (then G = 1). */
+/* Ioffe & Szegedy 2015, alg. 1: in training the statistics of the G parts, otherwise the running ones (then G = 1). */
 SSLH_DEF sslh_tensor *sslh_batch_norm(sslh_ctx *c, sslh_tensor *x, sslh_tensor *gamma, sslh_tensor *beta,
                                       sslh_tensor *running_mean, sslh_tensor *running_var, sslh_tensor *residual,
                                       sslh_batch_norm_desc d) {
@@ -24061,7 +24077,7 @@ SSLH_DEF sslh_tensor *sslh_batch_norm(sslh_ctx *c, sslh_tensor *x, sslh_tensor *
     out = sslh_i_new(c, op, SSLH_F32, sslh_shape_of(x));
     table = out ? sslh_i_new(c, op, SSLH_F32, sslh_dim3((int)G, 4, (int)C)) : NULL;
     if (!table) return sslh_i_dummy(c);
-    if (d.training) { /* m2 in the place of inv becomes the unbiased variance's share, then the biased variance */
+    if (d.training) { /* m2, in the place of inv, becomes the biased variance */
         sslh_real *m2 = table->data + SSLH_I_N_INV * C, biased = SSLH_I_R(1) / (sslh_real)M;
         if (!sslh_i_norm_moments(c, &f, table->data, m2, 4 * C)) return sslh_i_dummy(c);
         sslh_i_note_state(c, running_mean);
@@ -24086,7 +24102,8 @@ SSLH_DEF sslh_tensor *sslh_batch_norm(sslh_ctx *c, sslh_tensor *x, sslh_tensor *
     return sslh_i_norm_finish(c, op, &f, out, table, in, 1, d.training != 0, present, n);
 }
 
-/* Wu & He 2018, eq. 5: statistics by channel first, then those of a group's channels combined (equal counts of M). */
+/* Wu & He 2018, eq. 5: first statistics of each channel, then combined over a group's channels, which all have
+   M values. */
 SSLH_DEF sslh_tensor *sslh_group_norm(sslh_ctx *c, sslh_tensor *x, sslh_tensor *gamma, sslh_tensor *beta, int groups,
                                       float eps) {
     static const char op[] = "sslh_group_norm";
@@ -24113,7 +24130,7 @@ SSLH_DEF sslh_tensor *sslh_group_norm(sslh_ctx *c, sslh_tensor *x, sslh_tensor *
         return sslh_i_dummy(c);
     for (g = 0; g < G; g++) {
         sslh_real *mean = table->data + g * 4 * C, *m2 = mean + SSLH_I_N_INV * C;
-        for (j = 0; j < C; j += span) { /* channels of a group have M values each */
+        for (j = 0; j < C; j += span) { /* each channel of a group has M values */
             sslh_real m = mean[j], s = m2[j];
             for (i = 1; i < span; i++) sslh_i_combine(&m, &s, (sslh_real)(i * M), mean[j + i], m2[j + i], (sslh_real)M);
             s = s / (sslh_real)(M * span);
@@ -24136,10 +24153,11 @@ SSLH_DEF sslh_tensor *sslh_group_norm(sslh_ctx *c, sslh_tensor *x, sslh_tensor *
    and backward, with g = gamma dy,
      dgamma = sum over rows of dy u,  dbeta = sum over rows of dy                                                   (3)
      dx = inv (g - sum g / D - u sum(g u) / D);  RMS norm: without the first sum                                    (4)
-   where the sums of (1) and (4) run over the D values of the row. */
+   where the sums of (1) and (4) are over the D values of the row. */
 
-/* Plainly, in place of the kernels of the same names. gamma, beta, dgamma, dbeta (D), dx (rows,D): NULL where there is
-   none. dx may be dy. The factor is for rows whose squares have no finite sum; in double they have. */
+/* The plain versions of the kernels of the same names. gamma, beta, dgamma, dbeta (D), dx (rows,D): NULL where there is
+   none. dx may be the same array as dy. The kernel's factor is for rows whose sum of squares overflows; in double it
+   does not, so the factor is 1 here. */
 SSLH_I_FN void sslh_i_plain_layer_norm(const sslh_real *x, const sslh_real *gamma, const sslh_real *beta, sslh_real *y,
                                        sslh_real *stats, size_t rows, size_t D, sslh_real eps, int rms) {
     for (size_t r = 0; r < rows; r++, x += D, y += D, stats += 3) {
@@ -24179,10 +24197,10 @@ typedef struct sslh_i_layer_job {
     const struct sslh_i_kernels *k;
     const sslh_real *x, *dy, *gamma, *stats; /* (rows,D) (rows,D) (D) or NULL, (rows,3) */
     sslh_real *dx, *partial; /* (rows,D) or NULL; (blocks,2,D): dgamma, dbeta, or NULL */
-    size_t rows, D, block, per_task; /* rows a block, blocks a task */
+    size_t rows, D, block, per_task; /* rows per block, blocks per task */
     int rms, fresh;
 } sslh_i_layer_job;
-/* Blocks of rows: dx of their rows (4) and their shares of dgamma, dbeta (3). */
+/* For some blocks of rows: dx of their rows (4), and their shares of dgamma and dbeta (3). */
 SSLH_I_FN void sslh_i_layer_back_task(void *arg, int task, int worker) {
     const sslh_i_layer_job *f = (const sslh_i_layer_job *)arg;
     size_t b = (size_t)task * f->per_task, last = b + f->per_task, D = f->D;
@@ -24195,7 +24213,8 @@ SSLH_I_FN void sslh_i_layer_back_task(void *arg, int task, int worker) {
                               part, part && !f->rms ? part + D : NULL, rows, D, f->rms, f->fresh);
     }
 }
-/* Blocks of at most 64 rows, which are added one after the other; their dgamma, dbeta are summed by sslh_i_sum_axis. */
+/* Blocks of at most 64 rows, each summed row by row; sslh_i_sum_axis then adds up dgamma and dbeta of all the blocks.
+   dgamma and dbeta are therefore the same for any number of threads. */
 SSLH_I_FN void sslh_i_layer_norm_back(sslh_ctx *c, sslh_i_node *n) {
     sslh_tensor *x = n->in[0];
     sslh_i_layer_job f;
@@ -24214,7 +24233,7 @@ SSLH_I_FN void sslh_i_layer_norm_back(sslh_ctx *c, sslh_i_node *n) {
     f.stats = n->saved[0]->data;
     f.rms = n->i[0];
     if (affine) {
-        /* one pair of rows more takes the sums */
+        /* one more pair of rows receives the sums */
         f.partial = (sslh_real *)sslh_i_scratch(c, (blocks + 1) * 2 * D * sizeof *f.partial);
         if (!f.partial) return;
     }
@@ -24228,7 +24247,7 @@ SSLH_I_FN void sslh_i_layer_norm_back(sslh_ctx *c, sslh_i_node *n) {
     }
     sslh_i_unscratch(c, f.partial);
 }
-/* Each row with its own mean and variance, or root mean square. */
+/* Normalises each row by its own mean and variance, or by its root mean square. */
 SSLH_I_FN sslh_tensor *sslh_i_row_norm(sslh_ctx *c, const char *op, sslh_tensor *x, sslh_tensor *gamma,
                                        sslh_tensor *beta, sslh_real eps, int rms) {
     sslh_tensor *present[3], *in[3], *out, *stats;
@@ -24242,7 +24261,7 @@ SSLH_I_FN sslh_tensor *sslh_i_row_norm(sslh_ctx *c, const char *op, sslh_tensor 
     out = sslh_i_new(c, op, SSLH_F32, sslh_shape_of(x));
     stats = out ? sslh_i_new(c, op, SSLH_F32, sslh_dim2((int)(x->count / D), 3)) : NULL;
     if (!stats) return sslh_i_dummy(c);
-    /* Rows are independent: no blocks, no partial results. */
+    /* Rows are independent, so there are no blocks and no partial results. */
     f = sslh_i_row_job_of(c, SSLH_I_R_LAYER_NORM, x->count / D, D);
     f.x = x->data;
     f.gamma = gamma ? gamma->data : NULL;
@@ -24271,7 +24290,7 @@ SSLH_DEF sslh_tensor *sslh_rms_norm(sslh_ctx *c, sslh_tensor *x, sslh_tensor *ga
 
 /* --- standardise over any axes ------------------------------------------------------------------------------------ */
 
-/* Built from operations: quick enough for tiles, clips and patches, which mostly want no gradient. */
+/* Built from operations, which is fast enough for tiles, clips and patches; these mostly need no gradient. */
 SSLH_DEF sslh_tensor *sslh_standardize(sslh_ctx *c, sslh_tensor *x, int axes, float eps) {
     sslh_tensor *std;
     sslh_i_axes a;
@@ -24286,8 +24305,8 @@ SSLH_DEF sslh_tensor *sslh_standardize(sslh_ctx *c, sslh_tensor *x, int axes, fl
 }
 
 /* --- unit rows; saved[0] (rows) holds |x| ------------------------------------------------------------------------- */
-/* y = x / max(|x|, eps): dx = (dy - y (y . dy)) / |x|, or dy / eps for rows shorter than eps. Plainly, in place of the
-   kernels of the same names; norm (rows), dx may be dy. */
+/* y = x / max(|x|, eps): dx = (dy - y (y . dy)) / |x|, or dy / eps for rows shorter than eps. These are the plain
+   versions of the kernels of the same names; norm (rows), dx may be the same array as dy. */
 SSLH_I_FN void sslh_i_plain_l2(const sslh_real *x, sslh_real *y, sslh_real *norm, size_t rows, size_t D,
                                sslh_real eps) {
     for (size_t r = 0; r < rows; r++, x += D, y += D) {
@@ -24342,8 +24361,8 @@ SSLH_DEF sslh_tensor *sslh_l2_normalize(sslh_ctx *c, sslh_tensor *x, float eps) 
 }
 
 /* --- dropout: the mask is a function of (seed, stream, index) and is drawn again in the backward pass ------------- */
-/* Plainly, in place of the kernel: y = x factor where the draw is at least p, else 0. Element `at` takes word at / 16
-   mod 4 of Philox block 16 (at / 64) + at mod 16, so that a vector of 16 counters gives 64 elements in order. */
+/* The plain version of the kernel: y = x factor where the draw is at least p, else 0. Element `at` takes word at / 16
+   mod 4 of Philox block 16 (at / 64) + at mod 16, so that a vector of 16 counters yields 64 elements in order. */
 SSLH_I_FN void sslh_i_plain_dropout(uint64_t seed, uint64_t stream, size_t first, const sslh_real *x, sslh_real *y,
                                     size_t n, float p, sslh_real factor, int fresh) {
     for (size_t i = 0; i < n; i++) {
@@ -24353,7 +24372,7 @@ SSLH_I_FN void sslh_i_plain_dropout(uint64_t seed, uint64_t stream, size_t first
         y[i] = (fresh ? 0 : y[i]) + (sslh_i_unit(word[at / 16 % 4]) < p ? 0 : x[i] * factor);
     }
 }
-/* Element i's draw is number at + i of the stream, whoever computes it. */
+/* The draw of element i is number at + i of the stream, whichever thread computes it. */
 SSLH_I_FN void sslh_i_dropout_task(void *arg, int task, int worker) {
     const sslh_i_flat *f = (const sslh_i_flat *)arg;
     size_t at = sslh_i_flat_begin(task);
@@ -24374,7 +24393,7 @@ SSLH_I_FN void sslh_i_dropout_run(sslh_ctx *c, uint64_t stream, const sslh_real 
     f.fresh = fresh;
     sslh_i_flat_run(c, &f, sslh_i_dropout_task);
 }
-/* The stream's number (64 bits) lies in i[0], i[1]. */
+/* The stream's number (64 bits) is stored in i[0] and i[1]. */
 SSLH_I_FN void sslh_i_dropout_back(sslh_ctx *c, sslh_i_node *n) {
     int fresh;
     uint64_t stream;
@@ -24383,13 +24402,13 @@ SSLH_I_FN void sslh_i_dropout_back(sslh_ctx *c, sslh_i_node *n) {
     memcpy(&stream, n->i, sizeof stream);
     if (dx) sslh_i_dropout_run(c, stream, dy, dx, n->out->count, n->f[0], fresh);
 }
-/* p = 1 would divide by 0. */
+/* An error for p outside [0,1); p = 1 would divide by 0. */
 SSLH_I_FN int sslh_i_probability(sslh_ctx *c, const char *op, float p) {
     if (p >= 0.0f && p < 1.0f) return 1;
     sslh_fail(c, SSLH_E_USAGE, "%s: p = %g is not in [0,1)", op, (double)p);
     return 0;
 }
-/* Srivastava et al. 2014, scaled in training. p = 0 is no operation and uses up no stream. */
+/* Srivastava et al. 2014, scaled in training. With p = 0 x itself is returned, and no stream is used up. */
 SSLH_DEF sslh_tensor *sslh_dropout(sslh_ctx *c, sslh_tensor *x, float p) {
     sslh_tensor *out;
     sslh_i_node *node;
@@ -24407,7 +24426,7 @@ SSLH_DEF sslh_tensor *sslh_dropout(sslh_ctx *c, sslh_tensor *x, float p) {
     }
     return sslh_i_end(c, "sslh_dropout", &x, 1, out);
 }
-/* Huang et al. 2016: one draw a sample, a product with a mask that is repeated over its values. */
+/* Huang et al. 2016: one draw for each sample, as a product with a mask that is broadcast over the sample's values. */
 SSLH_DEF sslh_tensor *sslh_drop_path(sslh_ctx *c, sslh_tensor *x, float p) {
     sslh_tensor *mask; /* (N,1,..): 0 or 1 / (1-p) */
     sslh_shape shape;
@@ -25210,25 +25229,25 @@ SSLH_DEF sslh_tensor *sslh_to_real(sslh_ctx *c, sslh_tensor *x, float scale) {
 /*  >>sequences     attention, GRU, LSTM                                                                              */
 /* ================================================================================================================== */
 
-/* The operations over tokens or time: checks, equations, recording, and the products that are ordinary ones. What
-   runs head by head or step by step is >>sequences-plan. */
+/* The operations over tokens or time: checks, equations, recording, and the ordinary matrix products. What runs head by
+   head or step by step is in >>sequences-plan. */
 
 /* --- attention ---------------------------------------------------------------------------------------------------- */
-/* Vaswani et al. 2017, eq. 1, per sample and head; q (Tq,d), k (Tk,d), v (Tk,value), d = D / heads, value = Dv / heads,
-   B (Tq,Tk) the bias, if any:
+/* /* Vaswani et al. 2017, eq. 1, for each sample and head; q (Tq,d), k (Tk,d), v (Tk,value), d = D / heads, value = Dv
+   / heads, B (Tq,Tk) is the bias, if any:
      S = scale q k' + B      (Tq,Tk), masked places at minus infinity                                                (1)
      P = exp(S - lse)        lse = log sum exp of each row                                                           (2)
      o = P v                                                                                                         (3)
    Backward, with P computed again from the saved lse (Dao et al. 2022):
-     dP = do v',  delta = rows' sum of do * o,  dS = P * (dP - delta)                                                (4)
+     dP = do v',  delta = row sums of do * o,  dS = P * (dP - delta)                                                (4)
      dq = scale dS k,  dk = scale dS' q,  dv = P' do,  dB = dS                                                       (5)
-   The engine takes a head at a time, in blocks of queries (>>sequences-plan): no Tq x Tk matrix exists but that of a
-   bias and its gradient, and every sum has one order. */
+   The engine takes one head at a time, in blocks of queries (>>sequences-plan): no Tq x Tk matrix is ever stored except
+   a bias and its gradient, and every sum is computed in one fixed order. */
 
 enum { SSLH_I_AT_Q, SSLH_I_AT_K, SSLH_I_AT_V, SSLH_I_AT_KEY_MASK, SSLH_I_AT_MASK, SSLH_I_AT_BIAS, SSLH_I_AT_INPUTS };
 
-/* The steps along the axes (N,heads,Tq,Tk) of a tensor that is broadcast to them, 0 where it is repeated, and whether
-   it is (flags); 0 when it does not fit. */
+/* The steps along the axes (N,heads,Tq,Tk) of a tensor that is broadcast to them, 0 along a repeated axis, and flags
+   for the repeated axes. Returns 0 when the tensor does not fit. */
 SSLH_I_FN int sslh_i_attention_steps(const sslh_tensor *t, const size_t size[4], size_t step[4], int repeated[4]) {
     size_t total = 1;
     int i;
@@ -25244,7 +25263,7 @@ SSLH_I_FN int sslh_i_attention_steps(const sslh_tensor *t, const size_t size[4],
     return 1;
 }
 
-/* Sizes and places of the inputs; q, k, v are the three thirds of q when k is NULL. */
+/* Sizes and addresses of the inputs; when k is NULL, q, k, v are the three thirds of in[0]. */
 SSLH_I_FN void sslh_i_attention_inputs(sslh_i_attention *p, sslh_tensor **in, sslh_tensor *out, int heads) {
     const sslh_tensor *q = in[SSLH_I_AT_Q], *k = in[SSLH_I_AT_K], *v = in[SSLH_I_AT_V];
     const sslh_tensor *mask = in[SSLH_I_AT_MASK], *bias = in[SSLH_I_AT_BIAS];
@@ -25285,9 +25304,9 @@ SSLH_I_FN void sslh_i_attention_inputs(sslh_i_attention *p, sslh_tensor **in, ss
     }
 }
 
-/* Room for the gradient of the bias before it is summed: that of each head and of each of some groups of samples, the
-   samples of a group one after the other. About 16 tasks, by the shape only; a bias of its own for each sample is a
-   group for each. */
+/* Memory for the gradient of the bias before it is summed: one for each head and each of some groups of samples; the
+   samples of a group are added one after the other. The number of groups depends only on the shape and makes about 16
+   tasks; a bias that differs between samples has a group for each sample. */
 SSLH_I_FN int sslh_i_attention_bias_room(sslh_ctx *c, sslh_i_attention *p, const sslh_tensor *bias) {
     size_t count = bias->count, each = p->heads * p->Tq * p->Tk;
     p->groups = p->bias_step[0] ? p->N : SSLH_I_MIN(p->N, (15 + p->heads) / p->heads);
@@ -25299,7 +25318,7 @@ SSLH_I_FN int sslh_i_attention_bias_room(sslh_ctx *c, sslh_i_attention *p, const
     p->dbias = (sslh_real *)sslh_i_scratch(c, p->groups * each * sizeof *p->dbias);
     return p->dbias != NULL;
 }
-/* Its sum over what the bias was repeated along. */
+/* Sums it over the axes along which the bias was repeated. */
 SSLH_I_FN void sslh_i_attention_bias_sum(sslh_ctx *c, const sslh_i_attention *p, sslh_tensor *bias) {
     size_t size[4], step[4];
     int repeated[4], fresh;
@@ -25313,11 +25332,11 @@ SSLH_I_FN void sslh_i_attention_bias_sum(sslh_ctx *c, const sslh_i_attention *p,
     sslh_i_sum_groups(c, p->dbias, 4, size, repeated, g, 1, fresh);
 }
 
-/* --- plainly: (1) to (5), sample by sample, head by head ---
+/* --- the plain version: (1) to (5), sample by sample, head by head ---
    Row t of head h of sample n begins at x + (n T + t) ld + h d in q, k, dq, dk, and likewise in v, o, do, dv with the
    width `value` in place of d. */
 
-/* (1): S of query i and key j, minus infinity (-SSLH_I_MASKED) where that is masked. */
+/* (1): S of query i and key j; minus infinity (-SSLH_I_MASKED) if this pair is masked. */
 SSLH_I_FN sslh_real sslh_i_plain_score(const sslh_i_attention *p, size_t n, size_t h, size_t i, size_t j) {
     const sslh_real *q = p->q + (n * p->Tq + i) * p->ldq + h * p->d, *k = p->k + (n * p->Tk + j) * p->ldk + h * p->d;
     const size_t *m = p->mask_step, *b = p->bias_step;
@@ -25327,8 +25346,8 @@ SSLH_I_FN sslh_real sslh_i_plain_score(const sslh_i_attention *p, size_t n, size
     return p->scale * sslh_i_plain_row_dot(q, k, p->d, p->pairs) +
            (p->bias ? p->bias[n * b[0] + h * b[1] + i * b[2] + j * b[3]] : 0);
 }
-/* (2), (3) of query i: o_c = sum over j of e^(S_j - most) v_jc / sum over j of e^(S_j - most). A query without a key
-   has o = 0, and an lse that makes P = 0 in the backward pass. */
+/* (2), (3) of query i: o_c = sum over j of e^(S_j - most) v_jc / sum over j of e^(S_j - most). For a query whose keys
+   are all masked, o is 0, and lse is so large that P = 0 in the backward pass. */
 SSLH_I_FN void sslh_i_plain_attend(const sslh_i_attention *p, size_t n, size_t h, size_t i) {
     sslh_real *o = p->o + (n * p->Tq + i) * p->ldo + h * p->value, most = -SSLH_I_MASKED;
     const size_t row = (n * p->heads + h) * p->Tq + i;
@@ -25351,7 +25370,7 @@ SSLH_I_FN void sslh_i_plain_attend(const sslh_i_attention *p, size_t n, size_t h
     for (j = 0; p->weights && j < p->Tk; j++)
         p->weights[row * p->Tk + j] = nothing ? 0 : sslh_i_exp(sslh_i_plain_score(p, n, h, i, j) - p->lse[row]);
 }
-/* (4), (5) of query i; group: the sample's place in dbias. */
+/* (4), (5) of query i; group: the group of the sample in dbias. */
 SSLH_I_FN void sslh_i_plain_attend_back(const sslh_i_attention *p, size_t n, size_t h, size_t i, size_t group) {
     const size_t at_q = (n * p->Tq + i) * p->ldq + h * p->d, at_o = (n * p->Tq + i) * p->ldo + h * p->value;
     const sslh_real *dout = p->dout + at_o, lse = p->lse[(n * p->heads + h) * p->Tq + i];
@@ -25369,7 +25388,8 @@ SSLH_I_FN void sslh_i_plain_attend_back(const sslh_i_attention *p, size_t n, siz
         if (p->dbias) p->dbias[((group * p->heads + h) * p->Tq + i) * p->Tk + j] += ds;
     }
 }
-/* All of them. A gradient that holds nothing yet begins with zeros; dbias (groups,heads,Tq,Tk) always. */
+/* All queries of all heads and samples. Gradients that are not set yet start as zeros; dbias (groups,heads,Tq,Tk)
+   always does. */
 SSLH_I_FN void sslh_i_plain_attention(void *job, int task, int worker) {
     const sslh_i_attention *p = (const sslh_i_attention *)job;
     size_t n, h, t, group = 0;
@@ -25391,7 +25411,7 @@ SSLH_I_FN void sslh_i_plain_attention(void *job, int task, int worker) {
         }
 }
 
-/* From qkv the three gradients are thirds of one gradient, as the inputs were. */
+/* When q, k and v are one tensor, their gradients are the thirds of one gradient. */
 SSLH_I_FN void sslh_i_attention_back(sslh_ctx *c, sslh_i_node *n) {
     sslh_i_attention p;
     sslh_tensor **in = n->in, *bias = in[SSLH_I_AT_BIAS];
@@ -25407,7 +25427,7 @@ SSLH_I_FN void sslh_i_attention_back(sslh_ctx *c, sslh_i_node *n) {
         p.dk = p.dq + p.ldo;
         p.dv = p.dk + p.ldo;
         p.fresh_k = p.fresh_v = p.fresh_q;
-    } else if (in[0] == in[1] || in[1] == in[2] || in[0] == in[2]) { /* gradients that meet in one tensor add up */
+    } else if (in[0] == in[1] || in[1] == in[2] || in[0] == in[2]) { /* one tensor given twice: gradients add up */
         p.dq = sslh_grad(c, in[0]);
         p.dk = sslh_grad(c, in[1]);
         p.dv = sslh_grad(c, in[2]);
@@ -25422,7 +25442,8 @@ SSLH_I_FN void sslh_i_attention_back(sslh_ctx *c, sslh_i_node *n) {
     sslh_i_unscratch(c, p.dbias);
 }
 
-/* in: q, k, v, or qkv, NULL, NULL; then the masks and the bias of desc. Those three have been checked but for heads. */
+/* in: q, k, v, or qkv, NULL, NULL; the masks and the bias are taken from desc. The first three have been checked,
+   except for heads. */
 SSLH_I_FN sslh_tensor *sslh_i_attention_op(sslh_ctx *c, const char *op, sslh_tensor **in, int D, int Dv,
                                            sslh_attention_desc desc) {
     sslh_tensor *out, *lse, *weights = NULL;
@@ -25490,7 +25511,7 @@ SSLH_I_FN sslh_tensor *sslh_i_attention_op(sslh_ctx *c, const char *op, sslh_ten
     return sslh_i_end(c, op, in, in[1] ? 3 : 1, out);
 }
 
-/* Three tensors: cross attention, or self attention with projections of one's own. */
+/* Three tensors: cross-attention, or self-attention with separate projections. */
 SSLH_DEF sslh_tensor *sslh_attention(sslh_ctx *c, sslh_tensor *q, sslh_tensor *k, sslh_tensor *v,
                                      sslh_attention_desc desc) {
     const char *op = "sslh_attention";
@@ -25511,7 +25532,7 @@ SSLH_DEF sslh_tensor *sslh_attention(sslh_ctx *c, sslh_tensor *q, sslh_tensor *k
     return sslh_i_attention_op(c, op, in, q->shape[2], v->shape[2], desc);
 }
 
-/* One tensor, no copies: rows of q, k and v are 3D apart. */
+/* One tensor and no copies: consecutive rows of q, k and v are 3D apart. */
 SSLH_DEF sslh_tensor *sslh_self_attention(sslh_ctx *c, sslh_tensor *qkv, sslh_attention_desc desc) {
     const char *op = "sslh_self_attention";
     sslh_tensor *in[SSLH_I_AT_INPUTS];
@@ -25534,26 +25555,26 @@ SSLH_DEF sslh_tensor *sslh_self_attention(sslh_ctx *c, sslh_tensor *qkv, sslh_at
      r = sigmoid(a_r + u_r)   z = sigmoid(a_z + u_z)   n = tanh(a_n + r u_n)   h_t = (1 - z) n + z h_(t-1)           (2)
    Hochreiter & Schmidhuber 1997 and Gers et al. 2000, rows i, f, g, o; s_t is the cell:
      i, f, o = sigmoid(a + u)   g = tanh(a_g + u_g)   s_t = f s_(t-1) + i g   h_t = o tanh(s_t)                      (3)
-   W x for all t is one product. The recurrence (>>sequences-plan) runs in tasks of a few samples, all steps in one
-   task: samples do not meet, so nobody waits for anybody at a step. Backward, from the last step to the first, with
-   dh = dL/dh_t and ds = dL/ds_t, which gather what the step itself and all later ones want; GRU:
+   W x for all t is one product. The recurrence (>>sequences-plan) runs in tasks of a few samples, each with all its
+   steps: samples are independent, so no task waits for another at any step. The backward pass goes from the last step
+   to the first; dh = dL/dh_t and ds = dL/ds_t collect the gradients of the step itself and of all later ones. GRU:
      dn = dh (1 - z) (1 - n^2),  dz = dh (h_(t-1) - n) z (1 - z),  dr = dn u_n r (1 - r)                             (4)
      da = [dr, dz, dn],  du = [dr, dz, dn r],  dh_(t-1) = dh z + U' du                                               (5)
    LSTM, with ds containing dh o (1 - tanh(s_t)^2):
      di = ds g i (1 - i),  df = ds s_(t-1) f (1 - f),  dg = ds i (1 - g^2),  do = dh tanh(s_t) o (1 - o)             (6)
      da = du = [di, df, dg, do],  ds_(t-1) = ds f,  dh_(t-1) = U' du                                                 (7)
-   then one product for each weight. Samples of different lengths are packed for the products, so that what stands
-   behind a length is never read. */
+   then one product for each weight. Samples of different lengths are packed for the products, so that what x holds
+   after a sample's length is never read. */
 
 enum { SSLH_I_RE_X, SSLH_I_RE_W, SSLH_I_RE_U, SSLH_I_RE_B, SSLH_I_RE_C, SSLH_I_RE_H0, SSLH_I_RE_C0, SSLH_I_RE_LENGTHS,
        SSLH_I_RE_INPUTS };
 
-/* The place in time of step s of sample n, and how many steps there are. */
+/* The number of steps of sample n, and the time of its step number s (here s counts steps; s_t above is the cell). */
 SSLH_I_FN size_t sslh_i_steps_of(const sslh_i_recurrent *p, size_t n) { return p->start[n + 1] - p->start[n]; }
 SSLH_I_FN size_t sslh_i_step_time(const sslh_i_recurrent *p, size_t n, size_t s) {
     return p->reverse ? sslh_i_steps_of(p, n) - 1 - s : s;
 }
-/* The state before step s of sample n, and the cell. */
+/* The state before step s of sample n, and likewise the cell. */
 SSLH_I_FN const sslh_real *sslh_i_state_before(const sslh_i_recurrent *p, size_t n, size_t s) {
     if (s) return p->h + (n * p->T + sslh_i_step_time(p, n, s - 1)) * p->ldh;
     return p->h0 ? p->h0 + n * p->D : p->zeros;
@@ -25563,7 +25584,7 @@ SSLH_I_FN const sslh_real *sslh_i_cell_before(const sslh_i_recurrent *p, size_t 
     return p->c0 ? p->c0 + n * p->D : p->zeros;
 }
 
-/* --- plainly: the recurrence, sample by sample, step by step --- */
+/* --- the plain version: the recurrence, sample by sample, step by step --- */
 
 /* (2): a, u (3D), h_(t-1) and h (D), gates r, z, n, u_n (4D). */
 SSLH_I_FN void sslh_i_plain_gru(const sslh_real *a, const sslh_real *u, const sslh_real *before, sslh_real *h,
@@ -25575,7 +25596,7 @@ SSLH_I_FN void sslh_i_plain_gru(const sslh_real *a, const sslh_real *u, const ss
         gates[j] = r, gates[D + j] = z, gates[2 * D + j] = n, gates[3 * D + j] = u[2 * D + j];
     }
 }
-/* (4), (5): da, du (3D) from dh (D), which becomes dh z, the part of dh_(t-1) that does not go through U. */
+/* (4), (5): da, du (3D) from dh (D). dh becomes dh z, the part of dh_(t-1) that does not go through U. */
 SSLH_I_FN void sslh_i_plain_gru_back(sslh_real *dh, const sslh_real *gates, const sslh_real *before, sslh_real *da,
                                      sslh_real *du, size_t D) {
     for (size_t j = 0; j < D; j++) {
@@ -25599,7 +25620,8 @@ SSLH_I_FN void sslh_i_plain_lstm(const sslh_real *a, const sslh_real *u, const s
         gates[j] = i, gates[D + j] = f, gates[2 * D + j] = g, gates[3 * D + j] = o, gates[4 * D + j] = cell;
     }
 }
-/* (6), (7): da = du (4D) from dh and ds (D); ds becomes ds_(t-1), and dh 0: all of dh_(t-1) goes through U. */
+/* (6), (7): da = du (4D) from dh and ds (D). ds becomes ds_(t-1); dh becomes 0, because all of dh_(t-1) goes
+   through U. */
 SSLH_I_FN void sslh_i_plain_lstm_back(sslh_real *dh, sslh_real *ds, const sslh_real *gates, const sslh_real *before,
                                       sslh_real *da, size_t D) {
     for (size_t j = 0; j < D; j++) {
@@ -25613,8 +25635,8 @@ SSLH_I_FN void sslh_i_plain_lstm_back(sslh_real *dh, sslh_real *ds, const sslh_r
         dh[j] = 0;
     }
 }
-/* Forward: (1) for the hidden part, u = U h_(t-1) + c, then (2) or (3). Here panels is U (GD,D) itself, and work holds
-   u (GD). What stands behind a length is 0. */
+/* Forward: the hidden part of (1), u = U h_(t-1) + c, then (2) or (3). Here panels is U (GD,D) itself, and work holds u
+   (GD). After a sample's length the states are 0. */
 SSLH_I_FN void sslh_i_plain_recurrent(void *job, int task, int worker) {
     const sslh_i_recurrent *p = (const sslh_i_recurrent *)job;
     const size_t D = p->D, GD = p->G * D;
@@ -25634,7 +25656,7 @@ SSLH_I_FN void sslh_i_plain_recurrent(void *job, int task, int worker) {
         memset(p->h + (n * p->T + steps) * p->ldh, 0, (p->T - steps) * p->ldh * sizeof *p->h);
     }
 }
-/* Backward, from the last step to the first; work holds dh and ds (D), what later steps want. */
+/* Backward, from the last step to the first; work holds dh and ds (D), the gradients from later steps. */
 SSLH_I_FN void sslh_i_plain_recurrent_back(void *job, int task, int worker) {
     const sslh_i_recurrent *p = (const sslh_i_recurrent *)job;
     const size_t D = p->D, GD = p->G * D;
@@ -25667,11 +25689,11 @@ SSLH_I_FN void sslh_i_recurrent_product(sslh_ctx *c, int ta, int tb, size_t m, s
     g.lda = lda, g.ldb = ldb;
     g.bias = bias;
     g.accumulate = accumulate;
-    g.split = ta; /* weights' gradients */
+    g.split = ta; /* for the gradients of weights */
     sslh_i_gemm(c, &g);
 }
 
-/* Where each sample's rows begin, (N+1), scratch; NULL when memory is out. */
+/* The first row of each sample, (N+1), in scratch memory; NULL when memory runs out. */
 SSLH_I_FN size_t *sslh_i_recurrent_starts(sslh_ctx *c, size_t N, size_t T, const sslh_tensor *lengths) {
     size_t *start = (size_t *)sslh_i_scratch(c, (N + 1) * sizeof *start), n;
     if (!start) return NULL;
@@ -25680,8 +25702,8 @@ SSLH_I_FN size_t *sslh_i_recurrent_starts(sslh_ctx *c, size_t N, size_t T, const
     return start;
 }
 
-/* The inputs within the lengths, (M,I): x itself when all samples have T steps, else scratch; NULL when memory is
-   out. */
+/* The inputs within the lengths, (M,I): x itself when all samples have T steps, else scratch memory; NULL when memory
+   runs out. */
 SSLH_I_FN const sslh_real *sslh_i_recurrent_pack(sslh_ctx *c, const sslh_i_recurrent *p, const sslh_tensor *x,
                                                  sslh_real **scratch) {
     size_t I = (size_t)x->shape[2], n;
@@ -25694,7 +25716,7 @@ SSLH_I_FN const sslh_real *sslh_i_recurrent_pack(sslh_ctx *c, const sslh_i_recur
     return *scratch;
 }
 
-/* dx = da W; the gradient behind a length is 0. */
+/* dx = da W; after a sample's length the gradient is 0. */
 SSLH_I_FN void sslh_i_recurrent_back_x(sslh_ctx *c, const sslh_i_recurrent *p, sslh_tensor *x, const sslh_tensor *W) {
     size_t I = (size_t)x->shape[2], M = p->start[p->N], n, i;
     int fresh, packed = M != p->N * p->T;
@@ -25712,7 +25734,7 @@ SSLH_I_FN void sslh_i_recurrent_back_x(sslh_ctx *c, const sslh_i_recurrent *p, s
     if (packed) sslh_i_unscratch(c, t);
 }
 
-/* The sizes of a recurrence, from its weight U. */
+/* The sizes of a recurrence, read from x and the weight U. */
 SSLH_I_FN sslh_i_recurrent sslh_i_recurrent_of(sslh_tensor **in, int lstm, int reverse, size_t ldh) {
     const sslh_tensor *x = in[SSLH_I_RE_X], *h0 = in[SSLH_I_RE_H0], *c0 = in[SSLH_I_RE_C0];
     sslh_i_recurrent p;
@@ -25730,7 +25752,8 @@ SSLH_I_FN sslh_i_recurrent sslh_i_recurrent_of(sslh_tensor **in, int lstm, int r
     return p;
 }
 
-/* node->i: 0 LSTM, 1 reverse. The recurrence gives da and du (M,GD); everything else is a product over M rows. */
+/* node->i: 0 LSTM, 1 reverse. The recurrence computes da and du (M,GD); the other gradients are products over the M
+   rows, and their sums. */
 SSLH_I_FN void sslh_i_recurrent_back(sslh_ctx *c, sslh_i_node *node) {
     sslh_tensor **in = node->in, *x = in[SSLH_I_RE_X], *W = in[SSLH_I_RE_W], *U = in[SSLH_I_RE_U];
     sslh_i_recurrent p = sslh_i_recurrent_of(in, node->i[0], node->i[1], (size_t)node->out->shape[2]);
@@ -25759,7 +25782,7 @@ SSLH_I_FN void sslh_i_recurrent_back(sslh_ctx *c, sslh_i_node *node) {
         if (g) sslh_i_recurrent_product(c, 1, 0, GD, D, M, p.du, GD, before, D, g, NULL, !fresh);
         g = sslh_i_grad(c, in[SSLH_I_RE_B], &fresh); /* db = sum of da over samples and steps, */
         if (g) sslh_i_column_sums(c, p.da, M, GD, g, fresh);
-        g = sslh_i_grad(c, in[SSLH_I_RE_C], &fresh); /* dc of du */
+        g = sslh_i_grad(c, in[SSLH_I_RE_C], &fresh); /* dc the same of du */
         if (g) sslh_i_column_sums(c, p.du, M, GD, g, fresh);
     }
     if (rows) sslh_i_unscratch(c, scratch);
@@ -25818,7 +25841,7 @@ SSLH_I_FN sslh_tensor *sslh_i_recurrent_last(sslh_ctx *c, sslh_tensor *states, c
     return index ? sslh_gather(c, states, index) : sslh_i_dummy(c);
 }
 
-/* GRU or LSTM: all states; the last ones by operations of their own. */
+/* GRU or LSTM: returns all states; the last ones are made by separate operations. */
 SSLH_I_FN sslh_tensor *sslh_i_recurrent_op(sslh_ctx *c, const char *op, int lstm, sslh_tensor *x, sslh_tensor *w_ih,
                                            sslh_tensor *w_hh, sslh_tensor *b_ih, sslh_tensor *b_hh,
                                            sslh_recurrent_desc desc) {
