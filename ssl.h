@@ -702,9 +702,9 @@ typedef struct sslh_desc {
     void  (*parallel_for)(void *user, int tasks, sslh_task_fn fn, void *arg);
     void   *user;              /* first argument of the callbacks above */
     int     no_winograd;       /* 1: 3x3 convolutions by their definition, slower; for the rounding see the manual, 9 */
-    int     bfloat16;          /* 1: products and convolutions of operands rounded to bfloat16 (manual, 9). Whether that
-                                  gains time on this processor, sslh_query(c).bfloat16 tells */
-    /* Receives each warning, one sentence without a line break: nothing has failed, and the call goes on (manual, 5).
+    int     bfloat16;          /* 1: products and convolutions of operands rounded to bfloat16 (manual, 9).
+                                  sslh_query(c).bfloat16 says whether that saves time on this processor */
+    /* Receives each warning, one sentence without a line break: nothing has failed, and the call continues (manual, 5).
        NULL: a line on stderr that begins with "warning: ". */
     void  (*warn)(void *user, const char *text);
     int     plain;             /* 1: operations, losses and optimisers by their plain versions: the equations in loops,
@@ -717,8 +717,8 @@ typedef struct sslh_desc {
    a .cpu that this machine or build lacks (one for 64-bit x86 has no "c": SSE2, which is always there, gives the same
    bits), one of .alloc and .release without the other, more than 256 threads, the caller's included. */
 SSLH_API sslh_ctx *sslh_create(sslh_desc desc);
-/* Frees the context and everything made with it: no tensor, net, data set, loader or optimiser of it may be used
-   after. */
+/* Frees the context and everything made with it: none of its tensors, nets, data sets, loaders and optimisers may be
+   used afterwards. */
 SSLH_API void sslh_destroy(sslh_ctx *c);
 
 /* Everything made since sslh_mark (nets, data, loaders, optimisers, methods, persistent tensors) is freed by
@@ -737,8 +737,8 @@ typedef enum sslh_code {
     SSLH_E_NAN     /* NaN or Inf in a loss, a gradient or (check_nan) an operation */
 } sslh_code;
 
-/* The first failure since creation or sslh_clear_error, as one sentence; NULL when there is none. Until it is cleared
-   every other call does nothing and returns a valid dummy, so that checking once at the end is enough. */
+/* The first failure since creation or sslh_clear_error, as one sentence; NULL when there is none. Until it is cleared,
+   every other call does nothing and returns a valid dummy, so it is enough to check once at the end. */
 SSLH_API const char *sslh_error(const sslh_ctx *c);
 /* Its kind, for programs that react to it; SSLH_OK when there is none. */
 SSLH_API sslh_code   sslh_error_code(const sslh_ctx *c);
@@ -748,12 +748,12 @@ SSLH_API void sslh_clear_error(sslh_ctx *c);
    operations, methods and encoders. Not from tasks of sslh_parallel. */
 SSLH_API void sslh_fail(sslh_ctx *c, sslh_code code, const char *format, ...) SSLH_I_PRINTF(3, 4);
 
-/* Starts a step: the tape and all tensors made by operations since the last start are given back (inside sslh_push:
-   since that). sslh_next_batch calls it; a loop without a loader calls it itself. */
+/* Starts a step: the tape and all tensors made by operations since the last start are released (inside sslh_push: those
+   made since then). sslh_next_batch calls it; a loop without a loader calls it itself. */
 SSLH_API void sslh_begin_step(sslh_ctx *c);
-/* A nested scope: sslh_pop gives back what was made since the matching sslh_push and restores the random stream, so
-   that an evaluation in the middle of training leaves no trace. Recording is on inside whatever it was outside. At most
-   16 deep; every sslh_push needs its sslh_pop, after an error too. */
+/* A nested scope: sslh_pop releases what was made since the matching sslh_push and restores the random stream, so that
+   an evaluation in the middle of training leaves no trace. Inside, operations are recorded even if they were not
+   outside. At most 16 deep; every sslh_push needs its sslh_pop, after an error too. */
 SSLH_API void sslh_push(sslh_ctx *c);
 SSLH_API void sslh_pop(sslh_ctx *c);
 
@@ -776,8 +776,8 @@ typedef struct sslh_info {
 /* Facts about the context; valid after an error too. */
 SSLH_API sslh_info sslh_query(const sslh_ctx *c);
 /* The instruction sets of this build, which .cpu of sslh_desc may name: the i-th of them, from the plainest ("c", or
-   "sse2" in builds for 64-bit x86) to the fastest; NULL when there is none. Whether the processor has it, sslh_create
-   tells. */
+   "sse2" in builds for 64-bit x86) to the fastest; NULL when there is none. sslh_create says whether the processor
+   has it. */
 SSLH_API const char *sslh_cpu_name(int i);
 /* 1 when this context computes one of the two results that every build computes, with fused multiply-add or without
    (manual, 9; sslh_query tells the CPU's kernels); 0 in a double build, under .plain and after an error. Runs a small
@@ -785,8 +785,8 @@ SSLH_API const char *sslh_cpu_name(int i);
 SSLH_API int sslh_bits_ok(sslh_ctx *c);
 
 /* Runs fn(arg, task, worker) for every task from 0 to tasks - 1, on the context's threads, and returns when all are
-   done. A task must call no function that takes the context; results that must not depend on the number of threads go
-   to a place of their own per task, never per worker. */
+   done. A task must call no function that takes the context; for results that do not depend on the number of threads,
+   each task (not each worker) has its own place to write to. */
 SSLH_API void sslh_parallel(sslh_ctx *c, int tasks, sslh_task_fn fn, void *arg);
 
 /* What sslh_trace reports after each operation. */
@@ -799,8 +799,8 @@ typedef struct sslh_trace_event {
     double      ms;                         /* time since the operation before it */
     size_t      bytes;                      /* of the output */
 } sslh_trace_event;
-/* Calls back after every operation, with what the event points to valid during the call; NULL stops it. For looking,
-   not for speed: mean and deviation are computed each time. */
+/* Calls back after every operation, what the event points to is valid during the call only; NULL stops it. This is for
+   inspection and slow, because mean and deviation are computed each time. */
 SSLH_API void sslh_trace(sslh_ctx *c, void (*callback)(const sslh_trace_event *event, void *user), void *user);
 
 /* ================================================================================================================== */
@@ -827,8 +827,8 @@ SSLH_API uint64_t sslh_next_stream(sslh_ctx *c);
 /* ================================================================================================================== */
 /*  >>api-tensor    tensors and the tape                                                                              */
 /* ================================================================================================================== */
-/* Row-major, contiguous, up to 6 dimensions, channels last. Shapes are written in the letters that the manual explains
-   at its end, 20. */
+/* Row-major, contiguous, up to 6 dimensions, channels last. The manual explains the letters of shapes at its
+   end (20). */
 
 typedef enum sslh_type { SSLH_F32 = 0, SSLH_I32, SSLH_U8 } sslh_type; /* F32 is double under SSLH_REAL double */
 
@@ -843,10 +843,11 @@ SSLH_API sslh_shape sslh_dim4(int a, int b, int c, int d);
 SSLH_API sslh_shape sslh_dim5(int a, int b, int c, int d, int e);
 SSLH_API sslh_shape sslh_dim6(int a, int b, int c, int d, int e, int f);
 
-/* Open, to be read only. A tensor made by an operation lives until the next step begins; parameters and persistent
-   tensors live as long as their net or context. Exactly one of data, ints, bytes is set; none once the memory was given
-   back (after sslh_backward, see sslh_keep), and using such a tensor is an error. Only the caller's own tensors may be
-   written to, through .data or sslh_write, and not between an operation on them and its backward pass. */
+/* The fields may be read, but not written. A tensor made by an operation lives until the next step begins; parameters
+   and persistent tensors live as long as their net or context. Exactly one of data, ints, bytes is set; none of them
+   after the memory has been released (by sslh_backward, see sslh_keep), and using such a tensor is an error. Only the
+   caller's own tensors may be written to, through .data or sslh_write, and not between an operation on them and its
+   backward pass. */
 typedef struct sslh_tensor {
     sslh_real *data;                  /* SSLH_F32 */
     int32_t   *ints;                  /* SSLH_I32: labels, tokens, indices */
@@ -862,8 +863,8 @@ typedef struct sslh_tensor {
     unsigned   group;                 /* private: bit of the parameter group, 0 for other tensors */
 } sslh_tensor;
 
-/* Real tensors of the step filled with 0, with value, and one of no dimensions with value. A size below 1 is an
-   error. */
+/* Real tensors of the step: filled with 0, filled with value, and a scalar (no dimensions) with this value. A size
+   below 1 is an error. */
 SSLH_API sslh_tensor *sslh_zeros(sslh_ctx *c, sslh_shape shape);
 SSLH_API sslh_tensor *sslh_full(sslh_ctx *c, sslh_shape shape, sslh_real value);
 SSLH_API sslh_tensor *sslh_scalar(sslh_ctx *c, sslh_real value);
@@ -874,8 +875,8 @@ SSLH_API sslh_tensor *sslh_from_bytes(sslh_ctx *c, sslh_shape shape, const uint8
 /* Random tensors from the context's next stream: uniform in [low, high), normal with mean and standard deviation. */
 SSLH_API sslh_tensor *sslh_uniform(sslh_ctx *c, sslh_shape shape, float low, float high);
 SSLH_API sslh_tensor *sslh_normal(sslh_ctx *c, sslh_shape shape, float mean, float std);
-/* Marks a tensor that no operation made as one that wants a gradient; returns it. Integer tensors: an error. Its .grad
-   is NULL until a backward pass reaches it, and later passes of the step add to it. */
+/* Marks a tensor that was not made by an operation, so that it gets a gradient; returns it. An integer tensor is an
+   error. Its .grad is NULL until a backward pass reaches it, and later passes of the step add to it. */
 SSLH_API sslh_tensor *sslh_requires_grad(sslh_tensor *t);
 /* Keeps a tensor's values and gradient readable after sslh_backward, until the next step; returns it. */
 SSLH_API sslh_tensor *sslh_keep(sslh_tensor *t);
@@ -885,25 +886,25 @@ SSLH_API sslh_tensor *sslh_persist(sslh_tensor *t);
 /* Value of a tensor with one element (0 after an error). */
 SSLH_API float sslh_item(const sslh_tensor *t);
 /* Copy all values out or in, row by row; count must be the tensor's count. Integer tensors are converted. After an
-   error sslh_read gives zeros. */
+   error sslh_read writes zeros. */
 SSLH_API void sslh_read(const sslh_tensor *t, float *out, size_t count);
 SSLH_API void sslh_write(sslh_tensor *t, const float *values, size_t count);
 /* Its shape as a value; no dimensions for NULL. */
 SSLH_API sslh_shape sslh_shape_of(const sslh_tensor *t);
 
-/* Walks the tape backwards from a scalar, adds to the gradients of everything that wants one, and gives back what the
-   operations had saved. NaN or Inf in the loss is an error (SSLH_E_NAN) and changes nothing; so is a loss that has more
-   than one element or depends on nothing that wants a gradient. Inside sslh_push only what was recorded there is
-   walked. */
+/* Goes backwards through the tape from a scalar loss, adds to the gradients of everything that needs one, and releases
+   what the operations had saved. NaN or Inf in the loss is an error (SSLH_E_NAN) and changes nothing; so is a loss that
+   has more than one element or depends on nothing that needs a gradient. Inside sslh_push it covers only what was
+   recorded there. */
 SSLH_API void sslh_backward(sslh_ctx *c, sslh_tensor *loss);
-/* The same but keeps the tape for a second backward pass. */
+/* The same, but it keeps the tape for a second backward pass. */
 SSLH_API void sslh_backward_keep(sslh_ctx *c, sslh_tensor *loss);
-/* The same values without history: the papers' stop-gradient. Shares memory. */
+/* The same values without history: the stop-gradient of the papers. It shares the memory of x. */
 SSLH_API sslh_tensor *sslh_detach(sslh_ctx *c, sslh_tensor *x);
 
 /* Operation of the caller's own. forward fills out->data; backward reads out->grad and calls sslh_grad(c, in[i]) for
-   each input: NULL when that input wants no gradient, otherwise an array of in[i]->count to ADD to. Without a backward
-   the result has no gradient. Inputs and result keep their values until the backward pass. */
+   each input: NULL when that input needs no gradient, otherwise an array of in[i]->count numbers to ADD to. Without a
+   backward the result has no gradient. Inputs and result keep their values until the backward pass. */
 typedef struct sslh_op_desc {
     const char *name;
     void (*forward)(sslh_ctx *c, sslh_tensor **in, int n, sslh_tensor *out, void *user);
@@ -912,14 +913,14 @@ typedef struct sslh_op_desc {
 } sslh_op_desc;
 /* Runs it on in[0..n-1] (any types) and records it; the result is real, of shape out. */
 SSLH_API sslh_tensor *sslh_custom_op(sslh_ctx *c, sslh_op_desc op, sslh_tensor **in, int n, sslh_shape out);
-/* For backward callbacks only, see above; zeros when nothing has been added yet. */
+/* For backward callbacks only, see above; the array holds zeros when nothing has been added yet. */
 SSLH_API sslh_real   *sslh_grad(sslh_ctx *c, sslh_tensor *t);
 
-/* Compares the gradients of a function with central differences. function builds a scalar from in[0..n-1]; every
-   in[i] (real, n of them) is marked as wanting a gradient. Returns the largest relative error,
-   |analytic - numeric| / max(|analytic|, |numeric|, floor). A difference that the rounding of the function's value can
-   explain counts as 0: gradients far smaller than the value cannot be checked by differences. Random draws inside
-   function repeat, so dropout can be checked. Choose inputs away from the kinks of relu, abs, max. */
+/* Compares the gradients of a function with central differences. function builds a scalar from in[0..n-1]; every in[i]
+   (real, n of them) is marked by sslh_requires_grad. Returns the largest relative error, |analytic - numeric| /
+   max(|analytic|, |numeric|, floor). A difference that the rounding of the function's value can explain counts as 0:
+   gradients far smaller than the value cannot be checked by differences. Random draws inside the function are repeated,
+   so dropout can be checked. Choose inputs away from the kinks of relu, abs, max. */
 typedef struct sslh_gradcheck_desc {
     float step;      /* default 1e-2 in float, 1e-5 in double */
     float floor;     /* denominator never below this; default 1e-1 in float, 1e-3 in double */
@@ -936,8 +937,8 @@ SSLH_API double sslh_gradcheck(sslh_ctx *c, sslh_function function, sslh_tensor 
 /*  >>api-ops       operations                                                                                        */
 /* ================================================================================================================== */
 
-/* All operations: inputs real unless said otherwise, of this context, never NULL unless "or NULL" stands there; the
-   result is a new tensor of the step; shapes that do not fit are SSLH_E_SHAPE and name the sizes. */
+/* All operations: inputs real unless said otherwise, of this context, never NULL unless the comment says "or NULL"; the
+   result is a new tensor of the step; shapes that do not fit are an error (SSLH_E_SHAPE) that names the sizes. */
 
 /* --- element-wise; a and b broadcast as in NumPy: shapes are aligned at the last axis, sizes are equal or 1 --- */
 SSLH_API sslh_tensor *sslh_add(sslh_ctx *c, sslh_tensor *a, sslh_tensor *b);
@@ -958,9 +959,9 @@ SSLH_API sslh_tensor *sslh_log(sslh_ctx *c, sslh_tensor *x);    /* natural; -Inf
 SSLH_API sslh_tensor *sslh_sqrt(sslh_ctx *c, sslh_tensor *x);   /* infinite slope at 0: add an eps with sslh_shift */
 SSLH_API sslh_tensor *sslh_square(sslh_ctx *c, sslh_tensor *x);
 SSLH_API sslh_tensor *sslh_abs(sslh_ctx *c, sslh_tensor *x);    /* slope 0 at 0 */
-SSLH_API sslh_tensor *sslh_pow(sslh_ctx *c, sslh_tensor *x, sslh_real exponent); /* as C's pow: NaN where that has it */
+SSLH_API sslh_tensor *sslh_pow(sslh_ctx *c, sslh_tensor *x, sslh_real exponent); /* as C's pow, with its NaNs */
 SSLH_API sslh_tensor *sslh_clamp(sslh_ctx *c, sslh_tensor *x, sslh_real low, sslh_real high); /* low <= high */
-SSLH_API sslh_tensor *sslh_sin(sslh_ctx *c, sslh_tensor *x);    /* of radians: right for every float; NaN at Inf */
+SSLH_API sslh_tensor *sslh_sin(sslh_ctx *c, sslh_tensor *x);    /* x in radians, exact for every float; NaN at Inf */
 SSLH_API sslh_tensor *sslh_cos(sslh_ctx *c, sslh_tensor *x);
 SSLH_API sslh_tensor *sslh_relu(sslh_ctx *c, sslh_tensor *x);   /* max(x, 0), slope 0 at 0 */
 SSLH_API sslh_tensor *sslh_leaky_relu(sslh_ctx *c, sslh_tensor *x, sslh_real slope); /* x > 0 ? x : slope x */
@@ -976,7 +977,7 @@ SSLH_API sslh_tensor *sslh_softplus(sslh_ctx *c, sslh_tensor *x);  /* log(1 + e^
 typedef enum sslh_activation {
     SSLH_LINEAR = 0, SSLH_RELU, SSLH_GELU, SSLH_GELU_TANH, SSLH_SILU, SSLH_SIGMOID, SSLH_TANH
 } sslh_activation;
-/* The activation as an operation of its own; SSLH_LINEAR gives x itself. */
+/* The activation as an operation of its own; SSLH_LINEAR returns x itself. */
 SSLH_API sslh_tensor *sslh_activate(sslh_ctx *c, sslh_tensor *x, sslh_activation activation);
 
 /* --- reductions over any set of axes: SSLH_AXIS(1) | SSLH_AXIS(-1), SSLH_ALL. keep: reduced axes stay as size 1. Sums
@@ -989,14 +990,14 @@ SSLH_API sslh_tensor *sslh_mean(sslh_ctx *c, sslh_tensor *x, int axes, int keep)
 SSLH_API sslh_tensor *sslh_variance(sslh_ctx *c, sslh_tensor *x, int axes, int keep, int correction);
 SSLH_API sslh_tensor *sslh_max(sslh_ctx *c, sslh_tensor *x, int axes, int keep); /* first maximum gets the gradient */
 SSLH_API sslh_tensor *sslh_min(sslh_ctx *c, sslh_tensor *x, int axes, int keep); /* likewise; NaN wins in both */
-/* The product; the slope of a value is the product of the others, so it is right where values are 0. */
+/* The product; the slope of a value is the product of the others, so it is correct where values are 0. */
 SSLH_API sslh_tensor *sslh_prod(sslh_ctx *c, sslh_tensor *x, int axes, int keep);
 SSLH_API sslh_tensor *sslh_logsumexp(sslh_ctx *c, sslh_tensor *x, int axes, int keep); /* max + log sum e^(x - max) */
 SSLH_API sslh_tensor *sslh_argmax(sslh_ctx *c, sslh_tensor *x, int axis); /* I32, axis removed, first maximum */
 SSLH_API sslh_tensor *sslh_argmin(sslh_ctx *c, sslh_tensor *x, int axis); /* I32, axis removed, first minimum */
 /* The k largest values along one axis (negative: from the end), the largest first, equal ones in the order of x, NaN
    above all numbers: the axis has size k, 1 <= k <= its size in x. *indices (or NULL) receives their places (I32, of
-   the result's shape). The gradient goes to these places. The smallest values: sslh_neg before and behind. */
+   the result's shape). The gradient goes to these places. For the smallest values apply sslh_neg before and after. */
 SSLH_API sslh_tensor *sslh_topk(sslh_ctx *c, sslh_tensor *x, int k, int axis, sslh_tensor **indices);
 /* y_i = x_0 + .. + x_i along one axis (negative: from the end); added in order, in double. */
 SSLH_API sslh_tensor *sslh_cumsum(sslh_ctx *c, sslh_tensor *x, int axis);
@@ -1004,9 +1005,9 @@ SSLH_API sslh_tensor *sslh_cumsum(sslh_ctx *c, sslh_tensor *x, int axis);
    nothing overflows. */
 SSLH_API sslh_tensor *sslh_softmax(sslh_ctx *c, sslh_tensor *x, int axis);
 SSLH_API sslh_tensor *sslh_log_softmax(sslh_ctx *c, sslh_tensor *x, int axis);
-/* Sinkhorn and Knopp 1967, as SwAV assigns samples to prototypes (Caron et al. 2020): scores (N,K) -> (N,K),
-   e^(scores / eps) whose columns and then rows are divided by their sums, iterations times over, so that rows sum to 1
-   and columns nearly to N / K. No gradient. iterations 0 means 3, eps 0 means 0.05. */
+/* Sinkhorn and Knopp 1967, as SwAV uses it to assign samples to prototypes (Caron et al. 2020): scores (N,K) -> (N,K),
+   e^(scores / eps) with columns and then rows divided by their sums, `iterations` times, so that rows sum to 1 and
+   columns nearly to N / K. No gradient. iterations 0 means 3, eps 0 means 0.05. */
 SSLH_API sslh_tensor *sslh_sinkhorn(sslh_ctx *c, sslh_tensor *scores, int iterations, float eps);
 
 /* --- products --- */
@@ -1036,8 +1037,9 @@ SSLH_API sslh_tensor *sslh_conv2d(sslh_ctx *c, sslh_tensor *x, sslh_tensor *weig
    _w). */
 SSLH_API sslh_tensor *sslh_conv1d(sslh_ctx *c, sslh_tensor *x, sslh_tensor *weight, sslh_tensor *bias,
                                   sslh_conv_desc desc);
-/* The gradient of sslh_conv2d with respect to its input, as an operation: x (N,H,W,I), weight (I,Kh,Kw,O/groups) as the
-   convolution O -> I that it transposes -> (N,H',W',O), H' = (H-1) stride - 2 pad + dilation (Kh-1) + output_pad + 1 */
+/* The gradient of sslh_conv2d with respect to its input, as an operation: x (N,H,W,I), weight (I,Kh,Kw,O/groups) in the
+   order of the convolution O -> I that it transposes -> (N,H',W',O), H' = (H-1) stride - 2 pad + dilation (Kh-1) +
+   output_pad + 1 */
 SSLH_API sslh_tensor *sslh_conv2d_transpose(sslh_ctx *c, sslh_tensor *x, sslh_tensor *weight, sslh_tensor *bias,
                                             sslh_conv_desc desc);
 /* The same along one axis: x (N,T,I), weight (I,Kw,O/groups) -> (N,T',O), T' as H' above. */
@@ -1046,7 +1048,7 @@ SSLH_API sslh_tensor *sslh_conv1d_transpose(sslh_ctx *c, sslh_tensor *x, sslh_te
 
 /* --- pooling and resizing of (N,H,W,C): windows of kernel x kernel, (H + 2 pad - kernel) / stride + 1 of them; stride
    0 means kernel, pad is at most kernel / 2 --- */
-/* The largest value of each window, which alone gets the gradient; padding is never the largest. */
+/* The largest value of each window, which alone gets the gradient; padding never counts as the largest. */
 SSLH_API sslh_tensor *sslh_max_pool2d(sslh_ctx *c, sslh_tensor *x, int kernel, int stride, int pad);
 /* The sum over each window divided by kernel^2: padding counts as zeros. */
 SSLH_API sslh_tensor *sslh_avg_pool2d(sslh_ctx *c, sslh_tensor *x, int kernel, int stride, int pad);
@@ -1058,7 +1060,7 @@ typedef struct sslh_pool_desc {
     int ceil_mode;        /* 1: a last window that reaches beyond the end counts too, if it begins in x or before it */
     int exclude_pad;      /* average: 1: divided by the number of values inside x, not by the window's size */
 } sslh_pool_desc;
-/* The same with windows of any sides, as PyTorch's: an average never counts what reaches beyond the padding. */
+/* The same with windows of any size, as in PyTorch: an average never counts places beyond the padding. */
 SSLH_API sslh_tensor *sslh_max_pool2d_ex(sslh_ctx *c, sslh_tensor *x, sslh_pool_desc desc);
 SSLH_API sslh_tensor *sslh_avg_pool2d_ex(sslh_ctx *c, sslh_tensor *x, sslh_pool_desc desc);
 /* The same along one axis, x (N,T,C): reads kernel, stride, pad (or the _w). */
@@ -1077,7 +1079,7 @@ typedef struct sslh_interpolate_desc {
 /* (N,H,W,C) -> (N,height,width,C), with a gradient, as torch.nn.functional.interpolate: bicubic by Keys 1981 with a =
    -0.75, antialiased -0.5. (sslh_resize is for pixels in memory.) Along one axis: give (N,T,C) a height of 1. */
 SSLH_API sslh_tensor *sslh_interpolate(sslh_ctx *c, sslh_tensor *x, int height, int width, sslh_interpolate_desc desc);
-/* The same with nothing but the mode. */
+/* The same with only a mode. */
 SSLH_API sslh_tensor *sslh_resize_nearest(sslh_ctx *c, sslh_tensor *x, int height, int width);
 SSLH_API sslh_tensor *sslh_resize_bilinear(sslh_ctx *c, sslh_tensor *x, int height, int width);
 
@@ -1089,9 +1091,9 @@ typedef struct sslh_batch_norm_desc {
     int   virtual_groups; /* split the batch into this many groups with statistics of their own (SplitBN); default 1 */
     sslh_activation activation; /* SSLH_LINEAR (default) or SSLH_RELU, after the residual */
 } sslh_batch_norm_desc;
-/* x (..,C); gamma, beta (C) or NULL; running_mean, running_var (C) or NULL; residual same shape as x or NULL:
-   y = activation(gamma (x - mean) / sqrt(var + eps) + beta + residual)          (Ioffe & Szegedy 2015, alg. 1)
-   Normalises with the biased variance, keeps the unbiased one in running_var. */
+/* x (..,C); gamma, beta (C) or NULL; running_mean, running_var (C) or NULL; residual same shape as x or NULL: y =
+   activation(gamma (x - mean) / sqrt(var + eps) + beta + residual) (Ioffe & Szegedy 2015, alg. 1) It normalises with
+   the biased variance, but keeps the unbiased one in running_var. */
 SSLH_API sslh_tensor *sslh_batch_norm(sslh_ctx *c, sslh_tensor *x, sslh_tensor *gamma, sslh_tensor *beta,
                                       sslh_tensor *running_mean, sslh_tensor *running_var, sslh_tensor *residual,
                                       sslh_batch_norm_desc desc);
@@ -1105,41 +1107,43 @@ SSLH_API sslh_tensor *sslh_rms_norm(sslh_ctx *c, sslh_tensor *x, sslh_tensor *ga
    C/groups channels of a group. Wu & He 2018. eps default 1e-5 when 0. */
 SSLH_API sslh_tensor *sslh_group_norm(sslh_ctx *c, sslh_tensor *x, sslh_tensor *gamma, sslh_tensor *beta, int groups,
                                       float eps);
-/* (x - mean) / sqrt(var + eps), mean and biased variance over any set of axes: SSLH_AXIS(1) | SSLH_AXIS(2) takes each
-   channel of each image (N,H,W,C) for itself. Equal values become 0. eps default 1e-5 when 0. */
+/* (x - mean) / sqrt(var + eps), mean and biased variance over any set of axes: SSLH_AXIS(1) | SSLH_AXIS(2) normalises
+   each channel of each image (N,H,W,C) by itself. Equal values become 0. eps default 1e-5 when 0. */
 SSLH_API sslh_tensor *sslh_standardize(sslh_ctx *c, sslh_tensor *x, int axes, float eps);
 /* x / max(|x|, eps) over the last axis; eps default 1e-12. */
 SSLH_API sslh_tensor *sslh_l2_normalize(sslh_ctx *c, sslh_tensor *x, float eps);
-/* Each value is zeroed with probability p in [0,1), the others divided by 1-p (Srivastava et al. 2014), by the
-   context's next stream. Always active: call it in training only. */
+/* Sets each value to 0 with probability p in [0,1) and divides the others by 1-p (Srivastava et al. 2014); draws from
+   the context's next stream. Always active: call it in training only. */
 SSLH_API sslh_tensor *sslh_dropout(sslh_ctx *c, sslh_tensor *x, float p);
 /* The same for whole samples (rows of the first axis): stochastic depth, Huang et al. 2016. */
 SSLH_API sslh_tensor *sslh_drop_path(sslh_ctx *c, sslh_tensor *x, float p);
 
-/* --- shape: any type; integer tensors without gradient --- */
-/* The same values in the same order under another shape; one size may be -1: what is left. Shares memory. */
+/* --- shape: x of any type; integer tensors get no gradient --- */
+/* The same values in the same order with another shape; one size may be -1 and is then computed. Shares memory. */
 SSLH_API sslh_tensor *sslh_reshape(sslh_ctx *c, sslh_tensor *x, sslh_shape shape);
 SSLH_API sslh_tensor *sslh_permute(sslh_ctx *c, sslh_tensor *x, const int *order); /* out axis i is x axis order[i] */
-SSLH_API sslh_tensor *sslh_transpose(sslh_ctx *c, sslh_tensor *x, int axis_a, int axis_b); /* the two change places */
-/* n tensors of one type that differ in size along axis only, one behind the other. Negative axes count from the end. */
+SSLH_API sslh_tensor *sslh_transpose(sslh_ctx *c, sslh_tensor *x, int axis_a, int axis_b); /* the two are exchanged */
+/* Joins n tensors of one type along axis, in which alone their sizes may differ. Negative axes count from the end. */
 SSLH_API sslh_tensor *sslh_concat(sslh_ctx *c, sslh_tensor *const *x, int n, int axis);
 /* Indices begin .. end-1 of an axis, 0 <= begin < end <= size: a copy. */
 SSLH_API sslh_tensor *sslh_slice(sslh_ctx *c, sslh_tensor *x, int axis, int begin, int end);
-/* Indices begin, begin + step, begin + 2 step .. until end, which is left out. A step above 0 wants 0 <= begin < end <=
-   size, one below 0 goes down and wants size > begin > end >= -1; size - 1, -1, -1 turns the whole axis around. */
+/* Indices begin, begin + step, begin + 2 step .. up to end, which is left out. A positive step needs 0 <= begin <
+   end <= size; a negative one goes downwards and needs size > begin > end >= -1; size - 1, -1, -1 reverses the
+   whole axis. */
 SSLH_API sslh_tensor *sslh_slice_ex(sslh_ctx *c, sslh_tensor *x, int axis, int begin, int end, int step);
-/* before and after entries of value along an axis; x real. */
+/* Adds `before` and `after` entries of this value at the ends of an axis; x real. */
 SSLH_API sslh_tensor *sslh_pad(sslh_ctx *c, sslh_tensor *x, int axis, int before, int after, float value);
 typedef enum sslh_pad_mode {
     SSLH_PAD_CONSTANT = 0, /* the value; x real */
     SSLH_PAD_REFLECT,      /* c b | a b c d | c b: mirrored about the first and the last entry; at most size - 1 */
-    SSLH_PAD_REPLICATE     /* a a | a b c d | d d: the first and the last entry again */
+    SSLH_PAD_REPLICATE     /* a a | a b c d | d d: the first and the last entry are repeated */
 } sslh_pad_mode;
-/* The same in one of three ways; value is for the first. Height and width are padded by two calls, in either order. The
-   gradient of an entry is the sum over its copies. */
+/* The same in one of three modes; value is used by the first one. Height and width are padded by two calls, in either
+   order. The gradient of an entry is the sum over its copies. */
 SSLH_API sslh_tensor *sslh_pad_ex(sslh_ctx *c, sslh_tensor *x, int axis, int before, int after, sslh_pad_mode mode,
                                   float value);
-/* x repeated to the shape by the rules of element-wise operations: a copy. Its gradient is summed over the repeats. */
+/* A copy of x, repeated to this shape by the rules of element-wise operations. Its gradient is summed over
+   the repeats. */
 SSLH_API sslh_tensor *sslh_broadcast(sslh_ctx *c, sslh_tensor *x, sslh_shape shape);
 /* Rows of table (K,..), of any type, by index (any shape, I32) -> index shape + (..): embeddings of tokens, images in
    another order. An index outside 0..K-1 is an error. */
@@ -1147,7 +1151,7 @@ SSLH_API sslh_tensor *sslh_embedding(sslh_ctx *c, sslh_tensor *table, sslh_tenso
 /* x (N,T,..), index (N,J) I32 -> (N,J,..): row index[n][j] of sample n, e.g. the kept tokens of each image. An index
    outside 0..T-1 is an error. */
 SSLH_API sslh_tensor *sslh_gather(sslh_ctx *c, sslh_tensor *x, sslh_tensor *index);
-/* Values picked along any axis (negative: from the end) of size S, for example with axis 1 of 3
+/* /* Picks or places values along any axis (negative: from the end) of size S, for example with axis 1 of 3
      gather_along  y[i][j][k] = x[i][ index[i][j][k] ][k]
      scatter       y = x, then  y[i][ index[i][j][k] ][k] = source[i][j][k]          the last j counts where two meet
      scatter_add   y = x, then  y[i][ index[i][j][k] ][k] += source[i][j][k]         in the order of j
@@ -1160,14 +1164,15 @@ SSLH_API sslh_tensor *sslh_scatter_add(sslh_ctx *c, sslh_tensor *x, sslh_tensor 
 /* index (..) I32 in 0..K-1 (else an error) -> real (..,K): 1 at the index, 0 elsewhere; no gradient. */
 SSLH_API sslh_tensor *sslh_one_hot(sslh_ctx *c, sslh_tensor *index, int classes);
 /* Windows of height x width pixels: x (N,H,W,C), at (N,K,2) I32, top and left of K windows in each image ->
-   (N,K,height,width,C). Windows may overlap, and their gradients then add up; one that leaves the image is an error. */
+   (N,K,height,width,C). Windows may overlap, and their gradients then add up; a window that leaves the image is
+   an error. */
 SSLH_API sslh_tensor *sslh_crop(sslh_ctx *c, sslh_tensor *x, sslh_tensor *at, int height, int width);
-/* All windows at distances of stride_h rows and stride_w columns, row by row: x (N,H,W,C) -> (N,K,height,width,C),
-   K = ((H - height) / stride_h + 1) ((W - width) / stride_w + 1). */
+/* All windows that are stride_h rows and stride_w columns apart, row by row: x (N,H,W,C) -> (N,K,height,width,C), K =
+   ((H - height) / stride_h + 1) ((W - width) / stride_w + 1). */
 SSLH_API sslh_tensor *sslh_unfold(sslh_ctx *c, sslh_tensor *x, int height, int width, int stride_h, int stride_w);
 /* Colours (..,3): red, green and blue of sRGB, 0 to 1, as CIE L*a*b* under the white D65, L 0 to 100, a (green to red)
-   and b (blue to yellow) about -100 to 100; and back, where nothing is cut off: a colour outside sRGB leaves
-   [0,1]. The numbers of scikit-image's rgb2lab and lab2rgb, with gradients. */
+   and b (blue to yellow) about -100 to 100; and back. Nothing is clipped: a colour outside sRGB leaves [0,1]. The
+   numbers are those of scikit-image's rgb2lab and lab2rgb; both have gradients. */
 SSLH_API sslh_tensor *sslh_rgb_to_lab(sslh_ctx *c, sslh_tensor *rgb);
 SSLH_API sslh_tensor *sslh_lab_to_rgb(sslh_ctx *c, sslh_tensor *lab);
 /* SSLH_U8 or SSLH_I32 to real, times scale; no gradient. */
@@ -1187,7 +1192,7 @@ typedef struct sslh_attention_desc {
                               (Press et al. 2022): (heads,1,Tk). Values of -1e20 and below mask. NULL: none */
 } sslh_attention_desc;
 /* softmax(q k' scale + bias) v per head: q (N,Tq,D), k (N,Tk,D), v (N,Tk,Dv) -> (N,Tq,Dv). Vaswani et al. 2017, eq. 1;
-   Dv may be another width than D. A query for which every key is masked gives zeros and gets no gradient. */
+   Dv may differ from D. A query whose keys are all masked has a result of zeros and gets no gradient. */
 SSLH_API sslh_tensor *sslh_attention(sslh_ctx *c, sslh_tensor *q, sslh_tensor *k, sslh_tensor *v,
                                      sslh_attention_desc desc);
 /* The same from one tensor (N,T,3D) that holds q, k, v side by side (timm's qkv order). */
@@ -1196,15 +1201,15 @@ SSLH_API sslh_tensor *sslh_self_attention(sslh_ctx *c, sslh_tensor *qkv, sslh_at
 typedef struct sslh_recurrent_desc {
     sslh_tensor  *h0;       /* (N,D): the state before the first step, with gradient; NULL: zeros */
     sslh_tensor  *c0;       /* (N,D): the cell of an LSTM likewise; NULL: zeros */
-    sslh_tensor  *lengths;  /* (N) SSLH_I32, 1 to T: the steps of each sample. What x has behind them is not read, and
-                               the states there are zeros, as those of PyTorch's packed sequences; NULL: all T */
-    sslh_tensor **h_last;   /* receives the state after the last step of each sample (N,D), with gradient; NULL: not
-                               wanted */
+    sslh_tensor  *lengths;  /* (N) SSLH_I32, 1 to T: the steps of each sample. What x has after them is not read, and
+                               the states there are zeros, as in PyTorch's packed sequences; NULL: all T */
+    sslh_tensor **h_last;   /* receives the state after the last step of each sample (N,D), with gradient; NULL:
+                               not needed */
     sslh_tensor **c_last;   /* the cell of an LSTM likewise */
-    int           reverse;  /* 1: from the last step of each sample to the first. Not in layers */
+    int           reverse;  /* 1: from the last step of each sample to the first; not in layers */
     /* of layers (sslh_layer_gru, sslh_layer_lstm), where h0, c0, h_last and c_last are (L,N,D) with L = layers times
        directions, in the order of the parameters: */
-    int           layers;        /* one on the states of the other; 1 to 64, default 1 */
+    int           layers;        /* each on the states of the previous one; 1 to 64, default 1 */
     int           bidirectional; /* 1: a second recurrence in reverse; the states of both side by side: (N,T,2D) */
     int           no_bias;       /* 1: without biases */
 } sslh_recurrent_desc;
@@ -1220,11 +1225,11 @@ SSLH_API sslh_tensor *sslh_gru_ex(sslh_ctx *c, sslh_tensor *x, sslh_tensor *w_ih
 SSLH_API sslh_tensor *sslh_lstm(sslh_ctx *c, sslh_tensor *x, sslh_tensor *w_ih, sslh_tensor *w_hh, sslh_tensor *b_ih,
                                 sslh_tensor *b_hh, sslh_recurrent_desc desc);
 
-/* --- losses: each returns one number, the mean, unless another reduction was asked for; by e, not by 2: nats --- */
-/* -log softmax(logits)[label]: logits (..,K), labels (..) I32 in 0..K-1, others are an error. ln K when all logits are
-   equal. */
+/* --- losses: each returns one number, the mean unless another reduction is asked for, in nats (natural log) --- */
+/* -log softmax(logits)[label]: logits (..,K), labels (..) I32 in 0..K-1; another label is an error. The loss is ln K
+   when all logits are equal. */
 SSLH_API sslh_tensor *sslh_cross_entropy(sslh_ctx *c, sslh_tensor *logits, sslh_tensor *labels);
-/* smoothing in [0,1) mixes the target with the uniform distribution; entries with label == ignore count for nothing. */
+/* smoothing in [0,1) mixes the target with the uniform distribution; entries with label == ignore are left out. */
 SSLH_API sslh_tensor *sslh_cross_entropy_ex(sslh_ctx *c, sslh_tensor *logits, sslh_tensor *labels, float smoothing,
                                             int ignore);
 /* -sum over k of target log softmax(logits): targets (..,K), a distribution per row; gradient to both. */
@@ -1237,58 +1242,61 @@ typedef enum sslh_reduction {
 typedef struct sslh_cross_entropy_desc {
     float          smoothing; /* in [0,1), as above; default 0 */
     sslh_tensor   *weight;    /* (K): the weight w of each class, at least 0, no gradient; NULL: all 1. An entry counts
-                                 w[label] times, the part that smoothing gives to class k w[k] times; the mean is the
-                                 sum divided by the sum of w[label], as PyTorch's */
+                                 w[label] times, the part that smoothing gives to class k counts w[k] times; the mean is
+                                 the sum divided by the sum of w[label], as in PyTorch */
     sslh_reduction reduction; /* default SSLH_REDUCE_MEAN */
 } sslh_cross_entropy_desc;
-/* Cross-entropy with labels (..) I32, or with targets (..,K) as sslh_cross_entropy_soft, which takes no weight and no
-   smoothing: sslh_mul the targets by weights first. ignore: as above (-1: no label), not read with targets. An error is
-   the mean of nothing: all labels ignored, or all of weight 0. */
+/* Cross-entropy with labels (..) I32, or, as in sslh_cross_entropy_soft, with targets (..,K), for which there is no
+   weight and no smoothing: multiply the targets by weights first (sslh_mul). ignore: as above (-1: no label); not used
+   with targets. The mean of nothing, when all labels are ignored or of weight 0, is an error. */
 SSLH_API sslh_tensor *sslh_cross_entropy_full(sslh_ctx *c, sslh_tensor *logits, sslh_tensor *labels, int ignore,
                                               sslh_cross_entropy_desc desc);
-/* Two tensors of one shape, mean over all elements; gradients to both, but none to the targets of the first. For the
-   sum sslh_scale it by their number; for a number each use element-wise operations: sslh_square(c, sslh_sub(c, x, t)).
+/* /* Two tensors of one shape, mean over all elements; gradients to both, but for bce none to the targets. For the sum,
+   multiply by the number of elements (sslh_scale); for a loss of each element use element-wise operations:
+   sslh_square(c, sslh_sub(c, x, t)).
    bce: log(1 + e^-|x|) + max(x, 0) - x t, the Bernoulli cross-entropy of t in [0,1] under sigmoid(x);
    mse: (x - t)^2;  l1: |x - t|;  huber: d^2 / 2 for |d| <= delta, else delta (|d| - delta / 2), d = x - t. */
 SSLH_API sslh_tensor *sslh_bce_with_logits(sslh_ctx *c, sslh_tensor *logits, sslh_tensor *targets);
 SSLH_API sslh_tensor *sslh_mse(sslh_ctx *c, sslh_tensor *x, sslh_tensor *target);
 SSLH_API sslh_tensor *sslh_l1(sslh_ctx *c, sslh_tensor *x, sslh_tensor *target);
 SSLH_API sslh_tensor *sslh_huber(sslh_ctx *c, sslh_tensor *x, sslh_tensor *target, float delta);
-/* What two players pay (>>gan) for logits that images are real, of real and fake ones; s is the sigmoid, each term the
-   mean over a tensor. With both the discriminator: kinds 1 and 2 -log s(real) and -log(1 - s(fake)), 3 max(0, 1 - real)
-   and max(0, 1 + fake), 4 fake and -real. With real NULL the generator: 1 -log s(fake), 2 log(1 - s(fake)), 3 and 4
-   -fake. The two may have different shapes. */
+/* The losses of the two players in >>gan. real and fake are the logits of real and of generated images, s is the
+   sigmoid, and each term is the mean over a tensor. With both tensors it is the discriminator's loss: kinds 1 and 2
+   -log s(real) and -log(1 - s(fake)), 3 max(0, 1 - real) and max(0, 1 + fake), 4 fake and -real. With real NULL it is
+   the generator's: 1 -log s(fake), 2 log(1 - s(fake)), 3 and 4 -fake. The two may have different shapes. */
 typedef enum sslh_adversary { SSLH_NON_SATURATING = 1, SSLH_MINIMAX, SSLH_HINGE, SSLH_WASSERSTEIN } sslh_adversary;
 SSLH_API sslh_tensor *sslh_adversarial_loss(sslh_ctx *c, sslh_tensor *real, sslh_tensor *fake, sslh_adversary kind);
-/* sum over the last axis of target (log target - log_prob), mean over rows; 0 log 0 = 0; target: no gradient. */
+/* sum over the last axis of target (log target - log_prob), mean over rows; 0 log 0 = 0; no gradient to target. */
 SSLH_API sslh_tensor *sslh_kl_div(sslh_ctx *c, sslh_tensor *log_prob, sslh_tensor *target);
 /* NT-Xent (Chen et al. 2020, eq. 1): z0, z1 (N,D), row n of both from one image; rows are normalised inside.
-   temperature above 0; N = 1 is an error (no negatives). ln(2N-1) when all rows are equal. */
+   temperature above 0; N = 1 is an error (no negatives). The loss is ln(2N-1) when all rows are equal. */
 SSLH_API sslh_tensor *sslh_nt_xent(sslh_ctx *c, sslh_tensor *z0, sslh_tensor *z1, float temperature);
 /* InfoNCE (van den Oord et al. 2018, eq. 4): q, k (N,D); k[i] is the positive of q[i]. negatives (K,D), which all rows
    share, or (N,K,D), row i's own: the logits are [q.k, q.negatives'] / temperature; NULL: the other rows of k are the
-   negatives (N > 1). Rows are not normalised here: sslh_l2_normalize first, as the papers do. Gradients to q and k, and
-   to negatives if they want one. */
+   negatives (N > 1). Rows are not normalised here: apply sslh_l2_normalize first, as the papers do. Gradients to q and
+   k, and to negatives if they need one. */
 SSLH_API sslh_tensor *sslh_info_nce(sslh_ctx *c, sslh_tensor *q, sslh_tensor *k, sslh_tensor *negatives,
                                     float temperature);
 /* Supervised contrastive loss (Khosla et al. 2020, eq. 2): z (M,D), labels (M) I32, any numbers; rows are normalised
-   inside. Rows of one label are each other's positives, all rows but itself the answers a row chooses from; mean over
-   the rows that have a positive (no such row is an error). With two rows of each label: sslh_nt_xent. temperature
-   above 0. ln(M-1) when all rows are equal. */
+   inside. Rows with the same label are each other's positives, and each row chooses among all other rows; mean over the
+   rows that have a positive (without any, an error). With two rows of each label it equals sslh_nt_xent. temperature
+   above 0. The loss is ln(M-1) when all rows are equal. */
 SSLH_API sslh_tensor *sslh_supcon_loss(sslh_ctx *c, sslh_tensor *z, sslh_tensor *labels, float temperature);
 /* The share, 0 to 1, of labels (..) I32 in 0..K-1 that are among the k classes with the largest logits (..,K), as
-   sslh_topk orders them; k from 1 to K. No loss: it has no gradient. */
+   sslh_topk orders them; k from 1 to K. It is no loss and has no gradient. */
 SSLH_API sslh_tensor *sslh_accuracy(sslh_ctx *c, sslh_tensor *logits, sslh_tensor *labels, int k);
 /* Minus the mean cosine of row n of p and row n of z, both (N,D), from -1 to 1 (Chen & He 2021, eq. 1); gradients to
-   both: sslh_detach what must not move. */
+   both: apply sslh_detach to the side that must get none. */
 SSLH_API sslh_tensor *sslh_negative_cosine(sslh_ctx *c, sslh_tensor *p, sslh_tensor *z);
-/* Barlow Twins (Zbontar et al. 2021, eq. 1 and 2): z0, z1 (N,D) of two views, N at least 2. Each column is brought to
-   mean 0 and variance 1, C is their correlation (D,D): sum of (1 - C_ii)^2 + lambda times the sum of C_ij^2, i != j.
-   0 when the views agree and no two columns do; D when the embeddings are constant. */
+/* Barlow Twins (Zbontar et al. 2021, eq. 1 and 2): z0, z1 (N,D) of two views, N at least 2. The columns are brought
+   to mean 0 and variance 1, and C (D,D) is their cross-correlation. The loss is the sum of (1 - C_ii)^2 + lambda
+   times the sum of C_ij^2, i != j: 0 when the views agree and no two columns are correlated, D when the embeddings
+   are constant. */
 SSLH_API sslh_tensor *sslh_barlow_loss(sslh_ctx *c, sslh_tensor *z0, sslh_tensor *z1, float lambda);
-/* VICReg (Bardes et al. 2022, eq. 6): z0, z1 (N,D) of two views, N at least 2. Weights, at least 0, of the mean squared
-   distance of the views; of max(0, 1 - deviation), mean over the columns and the two views; and of the squared
-   covariances of different columns, their sum over D, summed over the two views. */
+/* VICReg (Bardes et al. 2022, eq. 6): z0, z1 (N,D) of two views, N at least 2. invariance, variance and covariance are
+   weights of at least 0: of the mean squared distance of the views; of max(0, 1 - deviation), mean over the columns
+   and the two views; and of the squared covariances of different columns, summed, divided by D, and summed over the
+   two views. */
 SSLH_API sslh_tensor *sslh_vicreg_loss(sslh_ctx *c, sslh_tensor *z0, sslh_tensor *z1, float invariance, float variance,
                                        float covariance);
 
@@ -1313,8 +1321,9 @@ typedef struct sslh_net_desc {
     int             image;     /* height and width of the input if the net insists on them; 0: any */
 } sslh_net_desc;
 
-/* A net is made by declaring its parameters, then used. Its parameters, gradients and buffers are one block of memory,
-   laid out at the first use; declaring after that is an error. Freed by sslh_rewind and sslh_destroy, as all nets. */
+/* A net is made by declaring its parameters and then used. Its parameters, gradients and buffers are one block of
+   memory, laid out at the first use; declaring after that is an error. Like all nets it is freed by sslh_rewind
+   and sslh_destroy. */
 SSLH_API sslh_net *sslh_net_new(sslh_ctx *c, sslh_net_desc desc);
 
 typedef enum sslh_init {
@@ -1333,18 +1342,18 @@ typedef enum sslh_init {
 /* Declares a parameter and returns its index. shape (O,..,I): fan_in is the product of all sizes but the first, fan_out
    O times the product of the sizes between O and I (the kernel's area). scale multiplies (0 means 1, or the default
    above). Vectors get no weight decay unless sslh_param_set says so. Parameters and states share one numbering. Errors,
-   with -1 as the result: a name that is taken, empty or longer than 111 characters, a net that was used already. */
+   with the result -1: a name that is taken, empty or longer than 111 characters; a net that has already been used. */
 SSLH_API int sslh_param_new(sslh_net *net, const char *name, sslh_shape shape, sslh_init init, float scale);
 /* Declares a state and returns its index: saved in checkpoints and copied by clones, not trained, any type. Starts at
-   zero (fill it after the declarations, through sslh_state). A step of training that fails, for example by NaN in the
-   loss, puts back the states that it has asked for with sslh_state or sslh_find: ask in each step anew. What changes
-   when the optimiser has moved stays. */
+   zero (fill it after the declarations, through sslh_state). A training step that fails, for example by NaN in the
+   loss, restores the states that it has asked for with sslh_state or sslh_find, so ask for them in each step. What
+   changes after the optimiser's update is kept. */
 SSLH_API int sslh_state_new(sslh_net *net, const char *name, sslh_type type, sslh_shape shape);
 /* Puts a net inside this one: saved, cloned, trained and counted with it, its names prefixed "name.". Returns child.
-   One context for both; at most 64 nets in one. A child that hangs at two places is one net. */
+   One context for both; at most 64 nets in one. A child in two places is still one net. */
 SSLH_API sslh_net *sslh_child(sslh_net *net, const char *name, sslh_net *child);
-/* The i-th child, in the order of sslh_child: what a forward callback over several nets must use, because its clones
-   have children of their own. */
+/* The i-th child, in the order of sslh_child: a forward callback over several nets must use it, because clones of the
+   net have their own children. */
 SSLH_API sslh_net *sslh_child_at(sslh_net *net, int i);
 
 /* The parameter or state with the index that its declaration returned; lives as long as the net. */
@@ -1359,8 +1368,8 @@ SSLH_API int          sslh_count_tensors(sslh_net *net);
 SSLH_API sslh_tensor *sslh_tensor_at(sslh_net *net, int i, char *name, size_t name_size, int *is_param);
 
 typedef struct sslh_param_opts {
-    int   group;       /* parameter group 0..15, default 0: what .group_lr, .constant_lr and phases of methods name */
-    float lr_scale;    /* multiplies the learning rate; default 1; SSLH_OFF: the parameter rests */
+    int   group;       /* parameter group 0..15, default 0: named by .group_lr, .constant_lr and phases of methods */
+    float lr_scale;    /* multiplies the learning rate; default 1; SSLH_OFF: not updated */
     float decay_scale; /* multiplies the weight decay; default 1, for vectors 0; SSLH_OFF: none */
 } sslh_param_opts;
 /* Sets all three of one parameter, by its index. */
@@ -1376,67 +1385,69 @@ typedef struct sslh_net_info {
     int64_t     states;  /* values of buffers, children included */
     int         training, frozen;
 } sslh_net_info;
-/* Facts about a net, and its context: what a forward callback hands to operations. */
+/* Facts about a net; and its context, which a forward callback needs for operations. */
 SSLH_API sslh_net_info sslh_net_query(sslh_net *net);
 SSLH_API sslh_ctx     *sslh_net_ctx(sslh_net *net);
 
-/* Training mode (batch statistics, stochastic depth, what your callback asks sslh_is_training for) or evaluation mode;
-   children included. Nets start in training mode. */
+/* Training mode (batch statistics, stochastic depth, whatever your callback asks sslh_is_training for) or evaluation
+   mode, children included. Nets start in training mode. */
 SSLH_API void sslh_train_mode(sslh_net *net, int training);
 SSLH_API int  sslh_is_training(const sslh_net *net);
 /* Frozen parameters collect no gradient and are not updated, but pass gradients on to what came before them; running
-   statistics still move (use sslh_train_mode). Children included. */
+   statistics are still updated (sslh_train_mode stops that). Children included. */
 SSLH_API void sslh_freeze(sslh_net *net, int frozen);
 
-/* From now on every batch norm layer of the net, children included, splits a training batch into so many groups of
-   neighbouring samples, each normalised by its own mean and variance, as when so many devices share a batch (MoCo's
-   split batch norm); 1: no more. The batch must be a multiple. Clones have the same setting. */
+/* From now on every batch norm layer of the net, children included, splits a training batch into this many groups of
+   neighbouring samples, each normalised by its own mean and variance, as if as many devices shared the batch (MoCo's
+   split batch norm); 1 ends it. The batch must be a multiple of groups. Clones keep the setting. */
 SSLH_API void sslh_split_batch_norm(sslh_net *net, int groups);
 
-/* Runs the net. The result stays readable after sslh_backward; under sslh_no_grad everything else is given back at
-   once. Errors: channels or sides other than the net declared, a container without a forward function. */
+/* Runs the net. The result stays readable after sslh_backward; under sslh_no_grad everything else is released
+   immediately. Errors: channels or sides that differ from those the net declared; a container without a
+   forward function. */
 SSLH_API sslh_tensor *sslh_forward(sslh_net *net, sslh_tensor *x);
 
 typedef struct sslh_forward_desc {
     const char  *tap;    /* name of an inner result ("block1", "layer3", "tokens"); NULL: the output */
-    const char *const *taps; /* names of several, at most 15, ended by NULL, which one run puts into tapped */
-    sslh_tensor **tapped;    /* as many */
+    const char *const *taps; /* names of several, at most 15, ended by NULL */
+    sslh_tensor **tapped;    /* receives these inner results, in the same order */
     sslh_tensor *keep;   /* (N,J) I32: tokens that a transformer keeps (MAE); NULL: all */
     sslh_tensor *mask;   /* (N,T) U8, 1: token (the class token counts) not attended to in sslh_vit; NULL: none */
     float        drop_path; /* stochastic depth: rate at the last block of a transformer, 0 at the first, linear in
                                between; in training mode only; default 0 */
 } sslh_forward_desc;
-/* The same with a wish; a .tap that the net does not offer is an error that names those it has. */
+/* The same with options; a .tap that the net does not offer is an error that names those it has. */
 SSLH_API sslh_tensor *sslh_forward_ex(sslh_net *net, sslh_tensor *x, sslh_forward_desc desc);
 /* Inside a forward callback: the description of this call, never NULL. */
 SSLH_API const sslh_forward_desc *sslh_call(const sslh_net *net);
-/* Inside a forward callback: offers x as the inner result called name; returns 1 when the caller asked for it, and then
-   the callback may return x at once. */
+/* Inside a forward callback: offers x as the inner result called name; returns 1 when the caller asked for it, and the
+   callback may then return x immediately. */
 SSLH_API int sslh_tap(sslh_net *net, const char *name, sslh_tensor *x);
 
-/* A deep copy with the same values, modes and settings (children included), gradients not: a momentum encoder, a
-   snapshot; sslh_clone_into: in another context, which no other thread may be using at that moment. */
+/* A deep copy with the same values, modes and settings, children included, but without gradients: for a
+   momentum encoder or a snapshot. sslh_clone_into makes it in another context, which no other thread may be
+   using at that moment. */
 SSLH_API sslh_net *sslh_clone(sslh_net *net);
 SSLH_API sslh_net *sslh_clone_into(sslh_ctx *c, sslh_net *net);
-/* target = m target + (1-m) source, parameters only; buffers of the target stay its own, as in MoCo and BYOL. Nets of
-   one architecture; children that both share stay. */
+/* target = m target + (1-m) source, parameters only; the target keeps its own buffers, as in MoCo and BYOL. Both nets
+   have the same architecture; children that they share do not change. */
 SSLH_API void sslh_ema_update(sslh_net *target, sslh_net *source, float m);
-/* Copies parameters and states of source, which has the same architecture. */
+/* Copies the parameters and states of source, which must have the same architecture. */
 SSLH_API void sslh_copy_values(sslh_net *target, sslh_net *source);
-/* Gradients to zero, children included (sslh_optimizer_step has done it already). */
+/* Sets gradients to zero, children included (sslh_optimizer_step does it too). */
 SSLH_API void sslh_zero_grad(sslh_net *net);
 /* Scales all gradients so that their common Euclidean norm is at most max_norm; returns the norm before. */
 SSLH_API float sslh_clip_grad(sslh_net *net, float max_norm);
 /* A table of operations, output shapes, parameters and multiply-adds for one input of shape (1, ..), as text of at most
-   size bytes; returns the length of all of it, as snprintf. Runs the net once, in evaluation mode, and leaves no
-   trace. */
+   size bytes; returns the length of the whole text, as snprintf does. Runs the net once, in evaluation mode, and
+   changes nothing. */
 SSLH_API size_t sslh_summary(sslh_net *net, sslh_shape input, char *out, size_t size);
 
-/* Layers for nets of the caller's own: a function that ends with _new declares the parameters and returns the index of
-   the first, -1 after an error; the function without _new applies them in the forward callback. Both take the same
-   no_bias: 1 leaves the bias out. Weights and biases start uniform in +-1/sqrt(fan_in), PyTorch's default. Linear:
-   x (..,in) -> (..,out), 2 indices, weight (out,in) and bias. Convolution: x (N,H,W,in) -> (N,H',W',out), 2 indices,
-   weight (out,kernel,kernel,in/groups) and bias; groups 0 means 1, and desc.groups must be the same. */
+/* Layers for the caller's own nets: a function that ends with _new declares the parameters and returns the index of the
+   first, -1 after an error; the function without _new applies them in the forward callback. Both take the same no_bias:
+   1 leaves the bias out. Weights and biases start uniform in +-1/sqrt(fan_in), PyTorch's default. Linear: x (..,in) ->
+   (..,out), 2 indices, weight (out,in) and bias. Convolution: x (N,H,W,in) -> (N,H',W',out), 2 indices, weight
+   (out,kernel,kernel,in/groups) and bias; groups 0 means 1, and desc.groups must be the same. */
 SSLH_API int sslh_layer_linear_new(sslh_net *net, const char *name, int in, int out, int no_bias);
 SSLH_API sslh_tensor *sslh_layer_linear(sslh_net *net, int index, sslh_tensor *x, int no_bias,
                                         sslh_activation activation);
@@ -1457,10 +1468,10 @@ SSLH_API int sslh_layer_rms_norm_new(sslh_net *net, const char *name, int width)
 SSLH_API sslh_tensor *sslh_layer_rms_norm(sslh_net *net, int index, sslh_tensor *x, float eps);
 
 /* Recurrent layers over x (N,T,in) -> (N,T,width), or (N,T,2 width) with .bidirectional. _new reads .layers,
-   .bidirectional and .no_bias of the description, and the other call has to get the same. For each layer, and in it for
-   each direction, 4 indices, 2 without biases: weight_ih_l0 (G width,in), weight_hh_l0 (G width,width), bias_ih_l0 and
-   bias_hh_l0 (G width), then weight_ih_l0_reverse .., weight_ih_l1 ..: names, shapes and order of rows as
-   torch.nn.GRU's (G = 3) and torch.nn.LSTM's (G = 4). All start uniform in +-1/sqrt(width). */
+   .bidirectional and .no_bias of the description, and the other call must be given the same values. For each layer, and
+   within it for each direction, there are 4 indices, 2 without biases: weight_ih_l0 (G width,in), weight_hh_l0 (G
+   width,width), bias_ih_l0 and bias_hh_l0 (G width), then weight_ih_l0_reverse .., weight_ih_l1 ..: names, shapes and
+   order of rows as torch.nn.GRU's (G = 3) and torch.nn.LSTM's (G = 4). All start uniform in +-1/sqrt(width). */
 SSLH_API int sslh_layer_gru_new(sslh_net *net, const char *name, int in, int width, sslh_recurrent_desc desc);
 SSLH_API sslh_tensor *sslh_layer_gru(sslh_net *net, int index, sslh_tensor *x, sslh_recurrent_desc desc);
 SSLH_API int sslh_layer_lstm_new(sslh_net *net, const char *name, int in, int width, sslh_recurrent_desc desc);
@@ -1470,8 +1481,8 @@ SSLH_API sslh_tensor *sslh_layer_lstm(sslh_net *net, int index, sslh_tensor *x, 
 /*  >>api-encoders  encoders ready to use                                                                             */
 /* ================================================================================================================== */
 /* Each of these functions makes a net that belongs to the context and lives until sslh_rewind or sslh_destroy. Initial
-   values depend on the seed and on the streams that were handed out before. Sizes that make no sense are SSLH_E_USAGE
-   or SSLH_E_SHAPE, and the result is then an inert net. */
+   values depend on the seed and on the streams that were handed out before. Sizes that make no sense are an error
+   (SSLH_E_USAGE or SSLH_E_SHAPE), and the result is then an inert net. */
 
 typedef struct sslh_mlp_desc {
     int in;                /* values per sample: H W C of an image; required */
@@ -1482,8 +1493,8 @@ typedef struct sslh_mlp_desc {
     int last_activation;   /* 1: activation after the last layer too (an encoder); 0: none (a head) */
     int last_no_bias;      /* 1: the last layer has no bias (a layer before a batch norm never has one) */
 } sslh_mlp_desc;
-/* A flat encoder, or the head behind an encoder: x (N,..), flattened to (N,in) -> (N, last width), in at most 8 linear
-   layers that start as PyTorch's. Taps: layer1, layer2, .. */
+/* A fully connected encoder, or the head after an encoder: x (N,..), flattened to (N,in) -> (N, last width), with at
+   most 8 linear layers, initialised as in PyTorch. Taps: layer1, layer2, .. */
 SSLH_API sslh_net *sslh_mlp(sslh_ctx *c, sslh_mlp_desc desc);
 
 typedef struct sslh_convnet_desc {
@@ -1522,8 +1533,8 @@ typedef struct sslh_convnext_desc {
 } sslh_convnext_desc;
 /* Liu et al. 2022: "A ConvNet for the 2020s"; (N,H,W,C) -> (N, last width); names and initial values as in torchvision,
    whose convnext_tiny, _small, _base and _large load. The stem divides the sides by .stem, each further stage by 2. The
-   output is normalised over its channels by the norm that torchvision counts as the classifier's. Taps: stem,
-   stage1 .. . Errors: not as many depths as widths, an image smaller than the product of the strides. */
+   output is normalised over its channels by the norm that torchvision counts as the classifier's. Taps: stem, stage1
+   and so on. Errors: different numbers of depths and widths, an image smaller than the product of the strides. */
 SSLH_API sslh_net *sslh_convnext(sslh_ctx *c, sslh_convnext_desc desc);
 
 typedef struct sslh_nin_desc {
@@ -1532,7 +1543,7 @@ typedef struct sslh_nin_desc {
     int divide;     /* widths 192/160/96/192 divided by this, 1 to 96; default 1 */
     int map_output; /* 1: (N,H,W,C) instead of the global average (N,C) */
 } sslh_nin_desc;
-/* (N,H,W,C) -> (N, 192 / divide): network in network as RotNet uses it (Gidaris et al. 2018), blocks of a 5x5 (the
+/* (N,H,W,C) -> (N, 192 / divide): the network in network that RotNet uses (Gidaris et al. 2018), blocks of a 5x5 (the
    first two) or 3x3 and two 1x1 convolutions with batch norm and ReLU, and 3x3 pooling with stride 2 after the first
    two. Taps: block1 .. */
 SSLH_API sslh_net *sslh_nin(sslh_ctx *c, sslh_nin_desc desc);
@@ -1551,10 +1562,10 @@ typedef struct sslh_vit_desc {
     int mean_pool;       /* vector output: 1 mean of the patch tokens, 0 the class token */
 } sslh_vit_desc;
 /* (N,image,image,C) -> (N,D) or (N,1+P,D), P = (image / patch)^2: the vision transformer of Dosovitskiy et al. 2021,
-   with norms before attention and MLP, exact GELU and layer norm's eps 1e-6; names as in timm. Taps: block1 ..,
-   tokens. sslh_forward_desc.keep drops all other patch tokens before the first block. With .any_size an image (H,W) has
-   floor(H / patch) x floor(W / patch) patches, and pixels beyond the last whole patch are not seen. Errors: a patch
-   that does not divide .image, heads that do not divide the width; without .any_size images of another size. */
+   with norms before attention and MLP, exact GELU and layer norm's eps 1e-6; names as in timm. Taps: block1 .., tokens.
+   sslh_forward_desc.keep drops all other patch tokens before the first block. With .any_size an image (H,W) has floor(H
+   / patch) x floor(W / patch) patches, and pixels beyond the last whole patch are ignored. Errors: a patch that does
+   not divide .image, heads that do not divide the width; without .any_size images of another size. */
 SSLH_API sslh_net *sslh_vit(sslh_ctx *c, sslh_vit_desc desc);
 
 typedef struct sslh_conv_gru_desc {
@@ -1569,8 +1580,8 @@ typedef struct sslh_conv_gru_desc {
 } sslh_conv_gru_desc;
 /* (N,T,C) or, with one channel, (N,T) -> (N,T',D): CPC's encoder (van den Oord et al. 2018). Convolutions over time
    with ReLU give z, padded so that T' is T over the product of the strides; a gated recurrent unit over z gives c, the
-   output, which knows the past only. Taps: z (N,T',width), c. Two child nets, local and context; PyTorch's initial
-   values, but for biases of 0 in the convolutions. */
+   output, which depends only on the past. Taps: z (N,T',width), c. There are two child nets, local and context; initial
+   values are PyTorch's, except for biases of 0 in the convolutions. */
 SSLH_API sslh_net *sslh_conv_gru(sslh_ctx *c, sslh_conv_gru_desc desc);
 
 typedef struct sslh_patch_encoder_desc {
@@ -1596,32 +1607,33 @@ typedef struct sslh_load_desc {
     size_t report_size;       /* bytes that .report has room for */
 } sslh_load_desc;
 /* Writes a safetensors file (manual, 18): parameters and states with PyTorch's names and axis order, a CRC-32 of the
-   whole file, the architecture and the preprocessing (that of nets inside too) as metadata. It is written aside and
-   renamed. A parameter of three or more sizes whose name ends with "weight" is a convolution: (O,Kh,Kw,I) in memory,
-   (O,I,Kh,Kw) in the file. */
+   whole file, the architecture and the preprocessing (that of nets inside too) as metadata. It is written to a
+   temporary file, which is then renamed. A parameter of three or more sizes whose name ends with "weight" is a
+   convolution: (O,Kh,Kw,I) in memory, (O,I,Kh,Kw) in the file. */
 SSLH_API void sslh_save_net(sslh_net *net, const char *path);
-/* Into an existing net, all or nothing: on an error nothing has changed. F32, F16, BF16, F64 and integers are
-   converted. Preprocessing that the file does not tell stays. Files of other programs are read too; one of ours (it has
-   metadata that begin with "sslh.") must have the right CRC-32. Returns the number of tensors read. */
+/* Reads into an existing net, all or nothing: after an error nothing has changed. F32, F16, BF16, F64 and integers are
+   converted. Preprocessing that the file does not give is kept. Files of other programs are read too; one of ours (it
+   has metadata that begin with "sslh.") must have the right CRC-32. Returns the number of tensors read. */
 SSLH_API int sslh_load_weights(sslh_net *net, const char *path, sslh_load_desc desc);
-/* Builds the architecture that the file names, one of those above or that of an autoencoder, then reads it; the net is
-   in evaluation mode. An inert net after an error. */
+/* Builds the architecture that the file names, one of those above or that of an autoencoder, then reads the weights.
+   The net is in evaluation mode; after an error it is an inert net. */
 SSLH_API sslh_net *sslh_load_net(sslh_ctx *c, const char *path);
 /* The same from the bytes of such a file, which are copied: weights compiled into the program. */
 SSLH_API sslh_net *sslh_load_net_memory(sslh_ctx *c, const void *bytes, size_t size);
 
-/* What an encoder is given of the colours of an image: all as they are, or parts of L*a*b* (sslh_rgb_to_lab). The last
-   two are for encoders of three channels, of which the hidden ones are 0. */
+/* Which colours of an image an encoder sees: all as they are, or parts of L*a*b* (sslh_rgb_to_lab). The last two are
+   for encoders of three channels, of which those that it must not see are 0. */
 typedef enum sslh_colour { SSLH_COLOUR_AS_IS = 0, SSLH_COLOUR_L, SSLH_COLOUR_AB, SSLH_COLOUR_LAB, SSLH_COLOUR_L_OF_3,
     SSLH_COLOUR_AB_OF_3 } sslh_colour;
-/* Preprocessing that sslh_embed, probes and fine-tuning repeat; saved with the net. */
+/* The preprocessing that sslh_embed, probes and fine-tuning apply; it is saved with the net. */
 typedef struct sslh_preprocess {
-    int   height, width, channels; /* that the encoder was trained on; 0: as given */
+    int   height, width, channels; /* of the images that it was trained on; 0: as given */
     float mean[4], std[4];         /* per channel, of values in [0,1], with .colour of L, a and b; default mean 0,
                                       std 1 */
     int   colour;                  /* an sslh_colour, 1 to 5; default 0: as they are */
 } sslh_preprocess;
-/* Methods set it when training begins: sizes always, mean and std when their views are normalised by the data's. */
+/* Methods set it when training begins: sizes always, mean and std when their views are normalised by those of
+   the data. */
 SSLH_API void sslh_set_preprocess(sslh_net *net, sslh_preprocess p);
 SSLH_API sslh_preprocess sslh_get_preprocess(sslh_net *net);
 /* Features of n images of 8-bit pixels (n,height,width,channels) into out (n, width of the net): resizes (bilinear,
@@ -1645,26 +1657,27 @@ typedef struct sslh_optimizer_desc {
     float weight_decay;    /* default 0; where each kind applies it: the manual, 11 */
     float lars_eta;        /* LARS: trust coefficient; default 0.001 */
     int   lars_clip;       /* LARS, 1: ratio / lr at most 1 (solo-learn's variant) */
-    float clip;            /* the norm of all gradients of the step is cut to this before the update; default: no */
-    float    group_lr[16]; /* multiplies the rate of parameter group g; default 1; SSLH_OFF: the group rests */
+    float clip;            /* the gradients of the step are scaled to at most this total norm; default: not clipped */
+    float    group_lr[16]; /* multiplies the rate of parameter group g; default 1; SSLH_OFF: not updated */
     unsigned constant_lr;  /* bit g: group g has the peak given to sslh_optimizer_peak, not the schedule's rate */
 } sslh_optimizer_desc;
-/* The update rules, equation by equation, stand in the manual, 11. LARS is that of PyTorch's family (MoCo v3, Barlow
-   Twins). Memory for the moments is taken at the first step. */
+/* The manual, 11, has the equations of the update rules. LARS is the variant of the PyTorch implementations (MoCo v3,
+   Barlow Twins). Memory for the moments is allocated at the first step. */
 SSLH_API sslh_optimizer *sslh_optimizer_new(sslh_ctx *c, sslh_optimizer_desc desc);
 /* Adds a net's parameters, children included (a net that is already there is skipped). */
 SSLH_API void sslh_optimizer_add(sslh_optimizer *o, sslh_net *net);
 /* One update with this learning rate (0 or more); then the gradients are zero again. NaN or Inf in a gradient is an
-   error that names the parameter and changes none, nor the gradients (sslh_zero_grad forgets them). Not calling it
-   after sslh_backward accumulates gradients: their sum. */
+   error that names the parameter; it changes neither parameters nor gradients (sslh_zero_grad clears these). Without a
+   call after sslh_backward gradients accumulate, as a sum. */
 SSLH_API void sslh_optimizer_step(sslh_optimizer *o, float lr);
 /* Only parameters whose group bit is in groups are updated (adversarial phases). */
 SSLH_API void sslh_optimizer_step_groups(sslh_optimizer *o, float lr, unsigned groups);
-/* The rate of the groups in .constant_lr, which stand still without it. sslh_train sets it to the peak. */
+/* The learning rate of the groups in .constant_lr, which are not updated without it. sslh_train sets it to the peak. */
 SSLH_API void sslh_optimizer_peak(sslh_optimizer *o, float lr);
 
-/* Learning rates of step number step (from 0) out of steps. warmup steps rise linearly (step 0 gets peak/warmup), the
-   rest follows the name: peak; peak (1 + cos(pi t)) / 2 (Loshchilov & Hutter 2017); peak (1 - t); t from 0 to 1. */
+/* Learning rates of step number step (from 0) out of steps. The first warmup steps rise linearly (step 0 gets
+   peak/warmup); then the rate follows the function's name: peak; peak (1 + cos(pi t)) / 2 (Loshchilov & Hutter 2017);
+   peak (1 - t); t from 0 to 1. */
 SSLH_API float sslh_constant(int64_t step, int64_t steps, int64_t warmup, float peak);
 SSLH_API float sslh_cosine(int64_t step, int64_t steps, int64_t warmup, float peak); /* half a cosine to 0 */
 SSLH_API float sslh_linear_decay(int64_t step, int64_t steps, int64_t warmup, float peak);
@@ -1678,8 +1691,8 @@ SSLH_API float sslh_steps(int64_t step, int64_t steps, int64_t warmup, float pea
 
 typedef enum sslh_field_kind { SSLH_FIELD_NONE = 0, SSLH_FIELD_IMAGE, SSLH_FIELD_AUDIO, SSLH_FIELD_TOKENS,
     SSLH_FIELD_LABEL } sslh_field_kind;
-/* One of up to four parallel fields of a data set. The memory is the caller's and must outlive the data, or the
-   context's. Fields are added at the end, so set a sslh_field to zeros before you fill it in. */
+/* One of up to four parallel fields of a data set. The memory belongs to the caller and must outlive the data, or to
+   the context. Later versions may add members at the end, so set a sslh_field to zeros before you fill it in. */
 typedef struct sslh_field {
     sslh_field_kind kind;
     sslh_type       type;    /* images U8, or F32 in [0,1]; audio F32, or I32 with .int16; tokens and labels I32.
@@ -1688,16 +1701,17 @@ typedef struct sslh_field {
     sslh_shape      shape;   /* of one sample: (H,W,C), (T,C), (T), () */
     const void     *values;  /* count samples, or NULL with .fetch */
     const int32_t  *lengths; /* valid length per sample; NULL: all full */
-    /* Serves what does not fit in memory: fills out with sample index, returns 0 on success. Called from one thread. */
+    /* For data that does not fit in memory: fills out with sample number index, returns 0 on success. Called from
+       one thread. */
     int (*fetch)(void *user, int64_t index, void *out);
     void *user;
-    const char        *name;    /* by which sslh_data_labelled and sslh_data_where find it; NULL: it has none */
-    const char *const *names;   /* labels: what each class is called; NULL: nothing */
+    const char        *name;    /* for sslh_data_labelled and sslh_data_where; NULL: it has none */
+    const char *const *names;   /* labels: the name of each class; NULL: none */
     int                classes; /* labels: number of classes, as many as .names; default 1 + the largest label */
-    int                rate;    /* audio: samples a second; 0: not known */
+    int                rate;    /* audio: samples per second; 0: unknown */
 } sslh_field;
 
-/* A data set: passed by value, owned by its context. Labels, if any, are used by probes only, never to pretrain. */
+/* A data set: passed by value, owned by its context. Labels, if any, are used only by probes, never for pretraining. */
 typedef struct sslh_data {
     sslh_ctx      *ctx;
     int64_t        count;                    /* samples */
@@ -1722,8 +1736,8 @@ typedef struct sslh_data {
    The samples belong to the context. When nothing matches, the error states this rule. */
 SSLH_API sslh_data sslh_load_images(sslh_ctx *c, const char *path);
 typedef struct sslh_images_desc {
-    int size;     /* 0: images as they are; else each is resized (antialiased, as sslh_resize) so that its shorter side
-                     has so many pixels, and the middle of the longer side is cut out: size x size */
+    int size;     /* 0: images as they are; else each is resized (antialiased, as by sslh_resize) so that its shorter
+                     side has this many pixels, and the centre is cropped to size x size */
     int bilinear; /* 1: resized bilinearly instead of bicubically */
 } sslh_images_desc;
 /* The same, for photographs of different sizes. */
@@ -1733,38 +1747,38 @@ typedef struct sslh_audio_desc {
                        zeros; default: of the longest */
     int   rate;     /* samples a second; default: of the first file. Files of another rate are an error: nothing is
                        resampled */
-    float loudness; /* root mean square that each clip is scaled to, so that loudness gives nobody away (silence stays
-                       silence); default 0.1; SSLH_OFF: as it is recorded */
+    float loudness; /* root mean square that each clip is scaled to, so that loudness gives no speaker away (silence
+                       stays silence); default 0.1; SSLH_OFF: as it is recorded */
     const char *labels; /* how names of files are cut into label fields, e.g. "digit_speaker_*" for 7_jackson_32.wav: a
-                       word names a field, * is a part that is not wanted, any other character separates; NULL: not */
+                       word names a field, * skips a part, any other character separates; NULL: no fields */
 } sslh_audio_desc;
-/* Loads a WAV file, a folder of them, or a folder with a sub-folder of them per class; what such a folder holds that
-   cannot be read is an error, as for images. Field 0 of the result is the sound, (T,1) float, channels averaged, with
+/* Loads a WAV file, a folder of them, or a folder with a sub-folder of them per class; files in such a folder that
+   cannot be read are an error, as for images. Field 0 of the result is the sound, (T,1) float, channels averaged, with
    lengths and .rate. Then come label fields, at most three: "class" when there are sub-folders, and those of .labels.
    The values of a field are numbered in the order of their names (whole numbers in their own order), so load once and
-   divide afterwards, or match the classes of the halves (sslh_data_match_classes). The first one gives .labels;
+   split afterwards, or match the classes of the parts (sslh_data_match_classes). .labels are those of the first one;
    sslh_data_labelled chooses another. The samples belong to the context. */
 SSLH_API sslh_data sslh_load_audio(sslh_ctx *c, const char *path, sslh_audio_desc desc);
-/* 8-bit images (count,height,width,channels), 1 to 4 channels, in the caller's memory, which must stay; labels NULL or
-   count numbers from 0. */
+/* 8-bit images (count,height,width,channels), 1 to 4 channels, in the caller's memory, which must stay valid; labels:
+   NULL, or count numbers from 0. */
 SSLH_API sslh_data sslh_data_from_images(sslh_ctx *c, const uint8_t *pixels, int64_t count, int height, int width,
                                          int channels, const int32_t *labels);
-/* n fields (1 to 4) of count samples each; .values, .fetch and names of each must stay valid. Height, width, channels
-   and labels of the result are those of the first image and the first label field. Label fields need .values. */
+/* n fields (1 to 4) of count samples each; their .values, .fetch and names must stay valid. Height, width, channels and
+   labels of the result are those of the first image and the first label field. Label fields need .values. */
 SSLH_API sslh_data sslh_data_from_fields(sslh_ctx *c, const sslh_field *fields, int n, int64_t count);
-/* Subsets, which copy no samples: samples begin .. end-1, and those with the numbers index[0..n-1] (the numbers are
+/* Subsets, which copy no samples: the samples begin .. end-1, or those with the numbers index[0..n-1] (the numbers are
    copied; repeats are allowed). .labels are in the order of the subset, which belongs to the context of the data. */
 SSLH_API sslh_data sslh_data_range(sslh_data d, int64_t begin, int64_t end);
 SSLH_API sslh_data sslh_data_pick(sslh_data d, const int32_t *index, int64_t n);
 /* The same share, 0 < fraction <= 1, of every class (rounded, at least one sample of each), drawn with seed, in the
    order of the data. Without labels: of the whole. */
 SSLH_API sslh_data sslh_data_fraction(sslh_data d, double fraction, uint64_t seed);
-/* d with .labels numbered as in like, by the names of the classes: two folders number their sub-folders each for
-   itself. A sample of a class that like lacks is an error that names the class. d itself when one of the two has no
+/* d with .labels numbered as in like, by the names of the classes: two folders number their sub-folders independently.
+   A sample of a class that like lacks is an error that names the class. Returns d itself when one of the two has no
    names. sslh_linear_probe, sslh_knn and sslh_finetune do this with their test set. */
 SSLH_API sslh_data sslh_data_match_classes(sslh_data d, sslh_data like);
-/* Second data set behind the first (same shapes): a copy of both, in the context of the first. Classes with names are
-   matched by them; those that the first lacks come behind its own. */
+/* The second data set after the first (same shapes), as a copy of both in the context of the first. Classes with names
+   are matched by name; those that the first lacks are numbered after its own. */
 SSLH_API sslh_data sslh_data_join(sslh_data a, sslh_data b);
 /* The same samples with .labels, .classes and .class_names of the label field of this name ("class" for images). */
 SSLH_API sslh_data sslh_data_labelled(sslh_data d, const char *field);
@@ -1774,24 +1788,24 @@ SSLH_API sslh_data sslh_data_labelled(sslh_data d, const char *field);
        test = sslh_data_where(all, "speaker", "george,nicolas"); */
 SSLH_API sslh_data sslh_data_where(sslh_data d, const char *field, const char *values);
 /* Windows of length moments, step apart, of the first field of d that has audio or tokens, cut out of the valid part of
-   each sample; what is left at its end is dropped. field NULL: every sample by itself, and the windows keep all its
-   labels. Otherwise the samples with one label in the field of this name are laid end to end first, in their order, and
-   this field is the only one that is kept: short clips of a speaker become one long recording. Copies, in the context
-   of d. */
+   each sample; the remainder at its end is dropped. field NULL: every sample by itself, and the windows keep all its
+   labels. Otherwise samples with the same label in the field of this name are first joined end to end, in their order,
+   and this field is the only one that is kept: short clips of a speaker become one long recording. The result is a copy
+   in the context of d. */
 SSLH_API sslh_data sslh_data_windows(sslh_data d, const char *field, int length, int step);
-/* The path of the file that sample number index was read from, where each image was a file of its own; NULL elsewhere
-   and behind sslh_data_join. */
+/* The path of the file that sample number index was read from, where each image was a separate file; otherwise, and
+   after sslh_data_join, NULL. */
 SSLH_API const char *sslh_data_file(sslh_data d, int64_t index);
-/* Mean and standard deviation per channel over all images, of values in [0,1]; 0 for channels that are not there; NULL
-   for what is not wanted. */
+/* Mean and standard deviation per channel over all images, of values in [0,1]; 0 for channels that do not exist; either
+   may be NULL. */
 SSLH_API void sslh_data_mean_std(sslh_data d, float mean[4], float std[4]);
 /* Pixels of one sample into out (H,W,C) as 8-bit; float images are scaled by 255 and rounded. */
 SSLH_API void sslh_data_image(sslh_data d, int64_t index, uint8_t *out);
 
 typedef struct sslh_loader_desc {
-    int batch;        /* default 256; never more than the samples there are */
+    int batch;        /* default 256; never more than the number of samples */
     int in_order;     /* 1: no shuffling, and the smaller last batch too; 0: shuffled by (seed, epoch), full batches */
-    int epochs;       /* sslh_next_batch returns 0 after so many; default 1; SSLH_OFF: for ever */
+    int epochs;       /* sslh_next_batch returns 0 after this many; default 1; SSLH_OFF: never */
     int keep_last;    /* 1: shuffled, but with the smaller last batch too */
     int no_ahead;     /* 1: idle threads do not make the next batch's views early (for pixels that change meanwhile) */
 } sslh_loader_desc;
@@ -1800,17 +1814,18 @@ typedef struct sslh_loader_desc {
 SSLH_API sslh_loader *sslh_loader_new(sslh_ctx *c, sslh_data data, sslh_loader_desc desc);
 
 typedef struct sslh_batch {
-    sslh_data      data;    /* the whole data set, also when the loader was given a view of it */
+    sslh_data      data;    /* the whole data set, also when the loader was given a subset of it */
     int            count;   /* samples */
     int            epoch;
     int64_t        step;    /* batches before this one, over all epochs */
     uint64_t       seed;    /* of the context */
-    const int32_t *index;   /* count sample numbers in .data: what is drawn for a sample depends on them */
+    const int32_t *index;   /* count sample numbers in .data: random draws for a sample depend on these */
     const int32_t *labels;  /* count labels or NULL */
-    sslh_loader   *loader;  /* that gave it; NULL in a batch filled in by hand */
+    sslh_loader   *loader;  /* that returned it; NULL in a batch filled in by hand */
 } sslh_batch;
-/* Starts a step (when something was computed since the last one) and gives the next batch; 0 at the end, and after an
-   error. The batch is valid until the next call. Two loaders in one step: take both batches before making tensors. */
+/* Starts a step (if something was computed since the last one) and fills in the next batch; returns 0 at the end
+   and after an error. The batch is valid until the next call. Two loaders in one step: take both batches before
+   making tensors. */
 SSLH_API int     sslh_next_batch(sslh_loader *l, sslh_batch *batch);
 SSLH_API int64_t sslh_loader_steps(const sslh_loader *l); /* batches per epoch */
 /* Continues at batch number step, as after a resume. */
@@ -1822,27 +1837,27 @@ SSLH_API sslh_tensor *sslh_batch_labels(sslh_ctx *c, sslh_batch b);
 SSLH_API sslh_tensor *sslh_batch_field(sslh_ctx *c, sslh_batch b, int field);
 /* The first audio field: (N,T,C) real. */
 SSLH_API sslh_tensor *sslh_batch_audio(sslh_ctx *c, sslh_batch b);
-/* Of a field with samples (T,..): their valid lengths (N) I32, and what is behind these as a mask (N,T) SSLH_U8, 1 =
+/* Of a field with samples (T,..): their valid lengths (N) I32, and the places after them as a mask (N,T) SSLH_U8, 1 =
    padding, as sslh_attention takes it. */
 SSLH_API sslh_tensor *sslh_batch_lengths(sslh_ctx *c, sslh_batch b, int field);
 SSLH_API sslh_tensor *sslh_batch_padding(sslh_ctx *c, sslh_batch b, int field);
 
 /* --- single files, all readers treat the content as hostile --- */
-/* All bytes of a file (unpacked when it is gzipped, to at most 1 GB) and a zero behind them: a text, for example.
-   Memory of the context; size may be NULL. NULL on error. */
+/* All bytes of a file (unpacked when it is gzipped, to at most 1 GB) followed by a zero, so that they may be used as
+   text. Memory of the context; size may be NULL. Returns NULL on error. */
 SSLH_API char *sslh_load_file(sslh_ctx *c, const char *path, size_t *size);
-/* 8-bit pixels (height,width,channels) of a PNG, JPEG, BMP, PGM or PPM, 16 bits reduced; memory of the context, freed
-   by sslh_rewind or sslh_destroy. NULL on error. */
+/* 8-bit pixels (height,width,channels) of a PNG, JPEG, BMP, PGM or PPM, 16 bits are reduced to 8; memory of the
+   context, freed by sslh_rewind or sslh_destroy. NULL on error. */
 SSLH_API uint8_t *sslh_load_image(sslh_ctx *c, const char *path, int *height, int *width, int *channels);
 SSLH_API uint8_t *sslh_load_image_memory(sslh_ctx *c, const void *bytes, size_t size, int *height, int *width,
                                          int *channels);
-/* PNG of 8-bit pixels (height,width,channels), 1 to 4 channels: grey, grey and alpha, RGB, RGBA. Written aside and
-   renamed. */
+/* PNG of 8-bit pixels (height,width,channels), 1 to 4 channels: grey, grey and alpha, RGB, RGBA. Written to a temporary
+   file, which is renamed. */
 SSLH_API void sslh_save_png(sslh_ctx *c, const char *path, const uint8_t *pixels, int height, int width, int channels);
 /* Inflate (RFC 1951) of a raw, zlib or gzip stream; format 0 raw, 1 zlib, 2 gzip. Memory of the context, at most limit
    bytes. */
 SSLH_API uint8_t *sslh_inflate(sslh_ctx *c, const void *bytes, size_t size, int format, size_t limit, size_t *out_size);
-/* NumPy array files. sslh_load_npy gives a persistent tensor: floats (f2 f4 f8) become SSLH_F32, u1 and b1 SSLH_U8,
+/* NumPy array files. sslh_load_npy returns a persistent tensor: floats (f2 f4 f8) become SSLH_F32, u1 and b1 SSLH_U8,
    other integers SSLH_I32 (an error when a value does not fit); of an archive the only array, or the one whose name
    follows the path: "all.npz:labels". sslh_save_npy writes float32, row by row. */
 SSLH_API void         sslh_save_npy(sslh_ctx *c, const char *path, sslh_shape shape, const float *values);
@@ -1853,17 +1868,18 @@ SSLH_API sslh_tensor *sslh_load_npy(sslh_ctx *c, const char *path);
 SSLH_API float *sslh_load_wav(sslh_ctx *c, const char *path, int64_t *count, int *channels, int *rate);
 SSLH_API float *sslh_load_wav_memory(sslh_ctx *c, const void *bytes, size_t size, int64_t *count, int *channels,
                                      int *rate);
-/* Writes samples (count,channels) in [-1,1] as PCM of 16 bits; what is beyond is cut. Written aside and renamed. */
+/* Writes samples (count,channels) in [-1,1] as PCM of 16 bits; values outside are clipped. Written to a temporary file,
+   which is renamed. */
 SSLH_API void sslh_save_wav(sslh_ctx *c, const char *path, const float *samples, int64_t count, int channels, int rate);
 
 /* ================================================================================================================== */
 /*  >>api-views     augmentation                                                                                      */
 /* ================================================================================================================== */
-/* A recipe says how an image becomes a view. Zero fields do nothing. What is drawn depends on (seed, epoch, sample,
+/* A recipe says how an image becomes a view. Zero fields do nothing. All random draws depend on (seed, epoch, sample,
    view) only. Order: crop, pad-crop, flip, rotate90, jitter, grey, blur, solarise, cutout, normalise. Without a crop
    the whole image is resized to height and width. Colour needs 3 or 4 channels: with 1 or 2 jitter changes brightness
-   and contrast only, and grey does nothing. The second of 2 and the fourth of 4 channels (transparency) move but keep
-   their values. */
+   and contrast only, and grey does nothing. The second of 2 and the fourth of 4 channels (alpha) are cropped and
+   flipped, but keep their values. */
 typedef struct sslh_recipe {
     float crop_min, crop_max;       /* random resized crop: share of the area, 0 to 1; crop_min 0: no crop; crop_max
                                        default 1 */
@@ -1872,7 +1888,7 @@ typedef struct sslh_recipe {
     int   height, width;            /* of the view in pixels; default: of the image */
     int   bilinear;                 /* 1: resized bilinearly instead of bicubically */
     int   no_antialias;             /* 1: no wider filter when shrinking */
-    int   pad_crop;                 /* pads so many zeros all around, then crops a view back at a random place */
+    int   pad_crop;                 /* pads with this many zeros on all sides, then crops at a random place */
     float flip;                     /* probability of a horizontal mirror */
     int   rotate90;                 /* 1: a random number of quarter turns, square views only */
     float jitter;                   /* probability of colour jitter by the four strengths that follow, in an order
@@ -1907,10 +1923,11 @@ SSLH_API sslh_recipe sslh_recipe_rotation(void);/* pad 4, crop, flip */
 #define SSLH_VIEWS_MAE          sslh_recipe_mae()
 #define SSLH_VIEWS_ROTATION     sslh_recipe_rotation()
 
-/* View number view (from 0; views of one number are equal) of every image of the batch: (N,height,width,C) real,
-   without history. Uses the first image field. A recipe that makes no sense is an error that says which field. */
+/* View number view (from 0; calls with the same number return equal views) of every image of the batch:
+   (N,height,width,C) real, without history. It uses the first image field. A recipe that makes no sense is an error
+   that names the field. */
 SSLH_API sslh_tensor *sslh_views(sslh_ctx *c, sslh_batch batch, sslh_recipe recipe, int view);
-/* The recipe as text of at most size bytes, a line per step that it does; returns the length of all of it. */
+/* The recipe as text of at most size bytes, one line for each step; returns the length of the whole text. */
 SSLH_API size_t sslh_recipe_print(sslh_recipe recipe, char *out, size_t size);
 
 /* The steps of a recipe on a batch (N,H,W,C), real in [0,1] or 8-bit, that the caller holds; one draw per image from
@@ -1962,18 +1979,19 @@ typedef struct sslh_mfcc_desc {
    decibels, over its bands. As torchaudio's MFCC of one clip at a time. */
 SSLH_API sslh_tensor *sslh_mfcc(sslh_ctx *c, sslh_tensor *x, sslh_mfcc_desc desc);
 
-/* How a clip becomes a view; what is 0 is not done. In this order: crop, shift, gain, noise; masks on spectrograms. */
+/* How a clip becomes a view; steps that are 0 are left out. The order is crop, shift, gain, noise; masks are
+   for spectrograms. */
 typedef struct sslh_audio_recipe {
-    int   crop;     /* length of the view in samples: a random place of the clip's valid part, or all of it and zeros
-                       behind; default: the whole field */
-    int   shift;    /* moved by up to so many samples to either side, zeros come after */
+    int   crop;     /* length of the view in samples: a random place of the clip's valid part, or all of it, followed by
+                       zeros; default: the whole field */
+    int   shift;    /* moved by up to this many samples to either side; zeros fill the gap */
     float gain;     /* in decibels, drawn from [-gain, gain] */
     float noise;    /* probability of white noise */
     float snr_min, snr_max; /* its distance below the signal in decibels; default 10 to 30 */
-    int   time_masks, time_width; /* so many masks of 0 to time_width frames each (SpecAugment, Park et al. 2019) */
+    int   time_masks, time_width; /* number of masks of 0 to time_width frames (SpecAugment, Park et al. 2019) */
     int   band_masks, band_width; /* the same over the bands */
 } sslh_audio_recipe;
-/* View number view of the sound of a batch: (N,T,C), T as .crop says. As with sslh_views all that is drawn depends on
+/* View number view of the sound of a batch: (N,T,C), T as .crop says. As with sslh_views, all random draws depend on
    (seed, epoch, sample, view) only. */
 SSLH_API sslh_tensor *sslh_audio_views(sslh_ctx *c, sslh_batch batch, sslh_audio_recipe recipe, int view);
 /* sslh_log_mel of sslh_audio_views, then masks: (N,F,M). Masked values become the mean of their clip. One channel. */
@@ -1995,8 +2013,8 @@ SSLH_API sslh_tensor *sslh_mask_spectrogram(sslh_ctx *c, sslh_tensor *x, sslh_au
 #define SSLH_WITH_TOKENIZERS 1
 #endif
 #if SSLH_WITH_TOKENIZERS
-/* Cuts text in UTF-8 into tokens, which are numbers from 0. It belongs to its context, as a net does; like a loader it
-   is NULL after an error, which every function takes. */
+/* Cuts text in UTF-8 into tokens, which are numbers from 0. It belongs to its context, as a net does. Like a loader it
+   is NULL after an error, and every function accepts NULL. */
 typedef struct sslh_tokenizer sslh_tokenizer;
 
 typedef enum sslh_tokens {
@@ -2008,11 +2026,11 @@ typedef enum sslh_tokens {
     SSLH_TOKENS_WORDPIECE   /* as in BERT (Devlin et al. 2019) */
 } sslh_tokens;
 
-/* What becomes of bytes that are no UTF-8. */
+/* What happens to bytes that are not valid UTF-8. */
 typedef enum sslh_utf8 {
     SSLH_UTF8_REPLACE = 0,  /* U+FFFD in the place of each longest piece that could have begun a character */
     SSLH_UTF8_STRICT,       /* an error that tells which byte it is */
-    SSLH_UTF8_KEEP          /* BPE: they stay as they are, so that decoding gives all of them back */
+    SSLH_UTF8_KEEP          /* BPE: they stay as they are, so that decoding restores them */
 } sslh_utf8;
 
 typedef struct sslh_tokenizer_desc {
@@ -2032,8 +2050,8 @@ typedef struct sslh_tokenizer_desc {
                                strangers; 0: it becomes the token */
     sslh_utf8 utf8;         /* what is done about bytes that are no UTF-8 (bytes keep them in any case) */
 } sslh_tokenizer_desc;
-/* From a text of size bytes: BPE is trained on it, characters and words are counted, of bytes nothing depends on it
-   (NULL will do). CLIP's and BERT's are read from files. */
+/* From a text of size bytes: BPE is trained on it, characters and words are counted, for bytes the text is not used and
+   may be NULL. CLIP's and BERT's are read from files. */
 SSLH_API sslh_tokenizer *sslh_tokenizer_new(sslh_ctx *c, const char *text, size_t size, sslh_tokenizer_desc desc);
 /* From files, which .kind tells apart; that of the merges may be gzipped.
      BPE         vocab.json and merges.txt of GPT-2; the first is NULL: its tokens are the 256 bytes, then the merges
@@ -2050,16 +2068,16 @@ SSLH_API void sslh_save_tokenizer(const sslh_tokenizer *t, const char *vocabular
 /* The tokens of a text of size bytes: returns how many there are and writes the first room of them. No text has more
    than 3 size tokens. 0 after an error. */
 SSLH_API size_t sslh_tokenize(sslh_tokenizer *t, const char *text, size_t size, int32_t *out, size_t room);
-/* The text of tokens: returns its bytes and writes, as snprintf does, what fits into room with a zero behind it. From
-   BPE and bytes comes the very text that went in. Characters come as they were; words and those of WordPiece with one
-   space between them, CLIP's likewise and in lower case. Special tokens are written by name. */
+/* The text of tokens: returns its bytes and writes, as snprintf does, what fits into room, followed by a zero. BPE and
+   bytes restore exactly the text that went in. Characters are written as they were; words, also those of WordPiece,
+   with one space between them, CLIP's likewise and in lower case. Special tokens are written by name. */
 SSLH_API size_t sslh_detokenize(const sslh_tokenizer *t, const int32_t *tokens, size_t count, char *out, size_t room);
-SSLH_API int sslh_tokenizer_size(const sslh_tokenizer *t); /* tokens that there are */
+SSLH_API int sslh_tokenizer_size(const sslh_tokenizer *t); /* number of tokens */
 /* The number of a token by its name as the files spell it ("[MASK]", "##ing", GPT-2's "\xc4\xa0the" for " the"); -1
-   when there is none. The name by the number; NULL for one that is out of range. */
+   when there is none. The name of a number; NULL for a number that is out of range. */
 SSLH_API int sslh_token_id(const sslh_tokenizer *t, const char *name);
 SSLH_API const char *sslh_token_name(const sslh_tokenizer *t, int token);
-/* How often a character or word stands in the text that the tokenizer was made from; 0: not known. */
+/* How often a character or word occurs in the text that the tokenizer was made from; 0: unknown. */
 SSLH_API int64_t sslh_token_count(const sslh_tokenizer *t, int token);
 #endif
 
@@ -2077,47 +2095,48 @@ typedef struct sslh_view_set {
 } sslh_view_set;
 /* Adds x under a name that must stay valid; more than 16 are an error. */
 SSLH_API void         sslh_view_add(sslh_view_set *v, const char *name, sslh_tensor *x);
-SSLH_API sslh_tensor *sslh_view_get(const sslh_view_set *v, const char *name); /* NULL when absent: operations
-   that are given it say which views there are */
+SSLH_API sslh_tensor *sslh_view_get(const sslh_view_set *v, const char *name); /* NULL when absent: operations that
+   receive the NULL say which views there are */
 
 typedef enum sslh_schedule { SSLH_SCHEDULE_DEFAULT = 0, SSLH_COSINE, SSLH_CONSTANT, SSLH_STEPS,
     SSLH_LINEAR_DECAY } sslh_schedule;
-/* Training settings. A field that is 0 takes the method's default (the string "training" of its sslh_method_info, which
-   sslh_method_describe prints; "Training:" at its declaration) and, where the method has none, the default that stands
-   here. */
+/* Training settings. A field that is 0 takes the method's default (the string "training" of its sslh_method_info,
+   which sslh_method_describe prints; "Training:" at its declaration) and, where the method has none, the default
+   given here. */
 typedef struct sslh_train_info sslh_train_info;
 typedef struct sslh_train_desc {
     int   epochs;             /* passes over the data; default 10 */
     int   batch;              /* images per step; default 256 */
-    sslh_optimizer_desc optimizer; /* default sgd. .kind 0: the method's, in which those fields of yours that are not 0
-                                 replace its own; with a .kind of yours of the method's only .group_lr and
-                                 .constant_lr apply */
+    sslh_optimizer_desc optimizer; /* default sgd. With .kind 0 it is the method's, and your fields that are not 0
+                                 replace its own; with your own .kind only .group_lr and .constant_lr of the
+                                 method's apply */
     float lr;                 /* peak rate for this batch size; default 0.03; the method's is multiplied by batch / 256
                                  where it has lr_scales */
     sslh_schedule schedule;   /* default cosine */
-    float warmup;             /* epochs of linear rise; default 0; the method's is cut to a tenth of a short run;
+    float warmup;             /* epochs of linear rise; default 0; the method's is shortened to a tenth of a short run;
                                  SSLH_OFF: none */
     float milestones[8];      /* SSLH_STEPS: fractions of the run, ascending, ended by 0; default none */
     float gamma;              /* SSLH_STEPS: factor of the rate at each milestone; default 0.1 */
     int   accumulate;         /* batches per update, their gradients summed; default 1 */
-    int64_t max_steps;        /* stop early, where a run of all epochs would stand then: the schedule is still that of
-                                 all epochs, and an update that .accumulate has begun is left for later; 0: no */
+    int64_t max_steps;        /* stops early, in the state that a run of all epochs would have then: the schedule is
+                                 still that of all epochs, and an update that .accumulate has begun is left for later;
+                                 0: no limit */
     const char *checkpoint;   /* path of a checkpoint; NULL: none */
     int   checkpoint_every;   /* epochs between checkpoints; default 1; the end of the run always has one */
     int64_t checkpoint_steps; /* instead: steps between checkpoints */
-    int   resume;             /* 1: continue from .checkpoint if it is there, else begin; a file of a run with other
-                                 settings than these is an error (.epochs may have grown) */
+    int   resume;             /* 1: continue from .checkpoint if that file exists, else start; a file of a run with
+                                 different settings is an error (.epochs may be larger) */
     int   quiet;              /* 1: no progress line on stderr */
     int   no_ahead;           /* 1: as in sslh_loader_desc, for a callback that changes the pixels of .data */
     /* Called after every step, and once per epoch with info->epoch_end set; a value other than 0 stops the training. */
     int (*callback)(const sslh_train_info *info, void *user);
     void *user;
     float *losses;            /* receives the mean loss of each epoch when not NULL (epochs values), those before a
-                                 resume too; of the epoch that is under way the mean so far */
-    int columns;              /* of the terminal, for the progress line; default: as many as it says it has */
+                                 resume too; for an unfinished epoch the mean so far */
+    int columns;              /* of the terminal, for the progress line; default: as the terminal reports */
 } sslh_train_desc;
 
-/* What a method tells beside its loss: a name that must stay valid ("top-1"), and its value. */
+/* A number that a method reports beside its loss: a name that must stay valid ("top-1"), and its value. */
 typedef struct sslh_number { const char *name; float value; } sslh_number;
 
 /* What the trainer knows after a step. */
@@ -2127,7 +2146,7 @@ struct sslh_train_info {
     int      epoch, epochs;
     int64_t  step, steps;
     float    loss;                  /* of this step; at epoch_end the mean of the epoch */
-    sslh_number numbers[8];         /* the method's, likewise; behind the last one names are "" */
+    sslh_number numbers[8];         /* the method's, likewise; after the last one names are "" */
     float    lr;
     double   images_per_second, seconds, seconds_left;
     int      epoch_end;
@@ -2135,8 +2154,8 @@ struct sslh_train_info {
 
 typedef struct sslh_method_info sslh_method_info;
 
-/* A method is a struct of callbacks. Fill one in to add a method: see the manual, 16. It is passed by value; net,
-   encoder and self belong to the context. */
+/* A method is a struct of callbacks. To add a method, fill one in (manual, 16). It is passed by value; net, encoder and
+   self belong to the context. */
 struct sslh_method {
     const char *name;
     sslh_ctx   *ctx;
@@ -2147,11 +2166,11 @@ struct sslh_method {
     unsigned    groups[8];    /* parameter groups trained in each phase; 0: all */
     int         min_batch;    /* smaller batches are an error; default 1 */
     sslh_number numbers[8];   /* up to 8 that show whether the method works: loss sets their values; their names ("KL")
-                                 stay, and the first that is NULL or "" stands behind the last */
-    float       guessing;     /* set by loss: what guessing at random costs (ln K for K answers); 0: unknown. A run
-                                 that ends no better gets a warning */
-    /* Set before views and loss, for what follows a schedule of its own. A loop of the caller's own that calls
-       sslh_method_step sets .steps and .epochs itself; 0 there means that nobody knows. */
+                                 are fixed, and a name that is NULL or "" ends the list */
+    float       guessing;     /* set by loss: what guessing at random costs (ln K for K answers); 0: unknown. A run that
+                                 does not end below it gets a warning */
+    /* Set before views and loss, for everything that follows its own schedule. A caller's own loop that calls
+       sslh_method_step sets .steps and .epochs itself; 0 means unknown. */
     int64_t     step, steps;  /* batches before this one; of the whole run */
     int         epoch, epochs;
     float       lr;           /* of this step */
@@ -2170,20 +2189,20 @@ struct sslh_method {
    copy of self. name must stay valid; it is written into checkpoints. */
 SSLH_API sslh_method sslh_method_new(sslh_ctx *c, const char *name, sslh_net *encoder, const void *self,
                                      size_t self_size);
-/* Settings after defaults are filled in, as one line of at most size bytes; returns the length of all of it. Behind the
-   second semicolon stands text for sslh_method_make; in it lr is the rate of this batch (lr_scales is applied already),
-   warmup is that of these epochs, and recipes are left out (sslh_recipe_print). */
+/* The settings with defaults filled in, as one line of at most size bytes; returns the length of the whole line. The
+   text after the second semicolon is for sslh_method_make; there, lr is the rate for this batch (lr_scales has been
+   applied), warmup is that for these epochs, and recipes are left out (sslh_recipe_print). */
 SSLH_API size_t sslh_method_print(const sslh_method *m, char *out, size_t size);
 
-/* One field of a method's descriptor: what its section in the book says of it, and what reads it from text. */
+/* One field of a method's descriptor, as the table in the method's section describes it and as it is read from text. */
 typedef enum sslh_setting_kind {
     SSLH_SETTING_INT,       /* a whole number */
     SSLH_SETTING_REAL,      /* a number */
     SSLH_SETTING_FLAG,      /* 0 or 1 */
     SSLH_SETTING_TEXT,      /* a string, such as the name of an inner result; NULL: the default */
     SSLH_SETTING_WORD,      /* a string, one of those that .range lists; NULL: the default */
-    SSLH_SETTING_RECIPE,    /* const sslh_recipe *, in text one of its names: simclr for SSLH_VIEWS_SIMCLR ..; behind a
-                               colon its .crop_min: simclr:0.3 */
+    SSLH_SETTING_RECIPE,    /* const sslh_recipe *, in text its name: simclr for SSLH_VIEWS_SIMCLR ..; a .crop_min may
+                               follow after a colon: simclr:0.3 */
     SSLH_SETTING_LIST,      /* float[8] ended by 0, in text 0.3:0.6:0.8 */
     SSLH_SETTING_OPTIMIZER, /* sslh_optim_kind, in text sgd, adam .. */
     SSLH_SETTING_SCHEDULE   /* sslh_schedule, in text cosine, constant .. */
@@ -2193,13 +2212,13 @@ typedef struct sslh_setting {
     size_t      offset;     /* of the field in the descriptor */
     sslh_setting_kind kind;
     const char *standard;   /* what 0 becomes: a number, the name of a recipe, an optimiser or a schedule; "none": an
-                               empty list; "auto": the method or the optimiser decides; "output": the encoder's;
-                               "data": taken from the data by sslh_method_make, otherwise as its comment says */
-    const char *range;      /* what is allowed, as sentences of the errors say it and as it is checked: "1 to 7",
-                               "above 0, below 1", "2 or 4"; empty when anything is */
+                               empty list; "auto": the method or the optimiser decides; "output": that of the encoder;
+                               "data": taken from the data by sslh_method_make, otherwise as the field's comment says */
+    const char *range;      /* the values that are allowed, as they are checked and as error messages name them: "1 to
+                               7", "above 0, below 1", "2 or 4"; empty when all are */
 } sslh_setting;
 
-/* What there is to know about a method before it is made. */
+/* Facts about a method before it is made. */
 struct sslh_method_info {
     const char *name;       /* for sslh_method_make and in checkpoints: "simclr" */
     const char *title;      /* "SimCLR" */
@@ -2217,30 +2236,30 @@ struct sslh_method_info {
     const char *switch_name;/* "SSLH_WITH_SIMCLR" */
     const char *function;   /* "sslh_simclr" */
     const char *loss;       /* the pure loss function, "sslh_nt_xent"; "" when there is none */
-    const char *numbers[8]; /* the names of .numbers, behind the last one NULL: "top-1" */
+    const char *numbers[8]; /* the names of .numbers, ended by NULL: "top-1" */
     const sslh_setting *settings; /* the fields of its descriptor */
     int         settings_count;
     size_t      desc_size;  /* of its descriptor */
     const char *training;   /* its training defaults, as sslh_method_make reads them: "batch=256 optimizer=sgd .." */
     const char *paper_training; /* with .settings = "paper", fields of the descriptor too; "": nothing differs */
-    /* Calls .function with a descriptor of .desc_size bytes; NULL when the method needs more than one encoder and one
+    /* Calls .function with a descriptor of .desc_size bytes; NULL when the method needs more than an encoder and a
        data set. */
     sslh_method (*make)(sslh_ctx *c, sslh_net *encoder, sslh_data data, const void *desc);
 };
 /* The methods of this build (their switches), *count of them unless count is NULL, by families in the order above. A
-   row without a name ends the list. */
+   row whose name is NULL ends the list. */
 SSLH_API const sslh_method_info *sslh_methods(int *count);
 /* A method by its name, with settings from text: "temperature=0.2, head_out=64, lr=0.3, optimizer=sgd". Separators are
    commas and white space; NULL or "": none. Names are the fields of the method's descriptor and of its training
    defaults (.defaults of sslh_method; an lr is then the peak rate itself, as in sslh_train_desc); 0 means 0, auto means
-   the method's default. Of a field that is given twice the last value counts. A recipe other than the method's default
-   is used as it is, as from a descriptor. encoder is NULL for methods that make their own (vae), which take the size of
-   the images from data. Errors name the fields there are, or field, value and what is allowed. */
+   the method's default. If a field is given twice, the last value counts. A recipe other than the method's default is
+   used as it is, as from a descriptor. encoder is NULL for methods that make their own (vae), which take the size of
+   the images from data. Errors list the existing fields, or name the field, its value and the values allowed. */
 SSLH_API sslh_method sslh_method_make(sslh_ctx *c, const char *name, sslh_net *encoder, sslh_data data,
                                       const char *settings);
-/* The fields that sslh_method_make takes for this method, a line each: name, default, what is allowed; those of the
-   descriptor, an empty line, those of the training. At most size bytes; returns the length of all of it, 0 for a name
-   that sslh_methods does not list. */
+/* The fields that sslh_method_make takes for this method, one line each (name, default, values allowed): those of the
+   descriptor, an empty line, those of the training. At most size bytes; returns the length of the whole text, 0 for a
+   name that sslh_methods does not list. */
 SSLH_API size_t sslh_method_describe(const char *name, char *out, size_t size);
 
 #ifndef SSLH_WITH_ROTATION
@@ -2254,13 +2273,13 @@ SSLH_API size_t sslh_method_describe(const char *name, char *out, size_t size);
    ICLR 2018). */
 typedef struct sslh_rotation_desc {
     int   rotations;          /* 4 or 2 (0 and 180 degrees); default 4 */
-    int   one_per_image;      /* default 0; 1: one random rotation per image and step instead of all, the weaker way */
+    int   one_per_image;      /* default 0; 1: one random rotation per image and step instead of all, which is weaker */
     const char *tap;          /* inner result that the classifier reads; default output (NULL) */
     const sslh_recipe *views; /* default SSLH_VIEWS_ROTATION, normalised by the data's mean and deviation */
     const char *settings;     /* short, for runs of minutes, or paper, for hundreds of epochs; default short */
 } sslh_rotation_desc;
-/* encoder: any output; maps and tokens are averaged. Images must be square. Batches are .rotations times as large
-   inside. Second number: accuracy of the pretext task, 1/rotations at the start. Training: batch=128 optimizer=sgd
+/* encoder: any output; maps and tokens are averaged. Images must be square. Inside, batches are .rotations times as
+   large. Second number: accuracy of the pretext task, 1/rotations at the start. Training: batch=128 optimizer=sgd
    nesterov=1 lr=0.1 weight_decay=5e-4 schedule=steps milestones=0.3:0.6:0.8 gamma=0.2. Paper: the same. */
 SSLH_API sslh_method sslh_rotation(sslh_ctx *c, sslh_net *encoder, sslh_rotation_desc desc);
 #endif
@@ -2279,28 +2298,28 @@ typedef struct sslh_jigsaw_desc {
     int   permutations;       /* classes, 2 to 1512, with .grid 2 at most 24; default auto (0): 100 (the released code;
                                  701 and 1000 in the papers), with .grid 2 all 24 */
     int   tile;               /* side of a tile in pixels, 1 to 4096; default auto (0): the encoder's .image if it has
-                                 one, else three quarters of a cell, as the authors' 64 of 85 */
+                                 one, else three quarters of a cell, like the authors' 64 of 85 */
     int   channel_shift;      /* pixels, 0 to 64, by which each channel of a tile may move; default 1 (small images;
                                  2 in the paper); SSLH_OFF: 0 */
     float grey;               /* share of the puzzles without colour, 0 to 1; default 0.3; SSLH_OFF: 0 */
     float project;            /* share of the others that lose their green-magenta component, 0 to 1; default 0 (half in
                                  the authors' later code) */
-    int   no_tile_norm;       /* default 0; 1: tiles normalised by the data, not each by itself: opens the shortcut */
+    int   no_tile_norm;       /* default 0; 1: tiles normalised by the data, not each by itself: allows the shortcut */
     int   head_hidden;        /* width of the layer on all tiles, 1 to 1048576; default 512 (4096 in the paper) */
     int   no_head_norm;       /* default 0; 1: no batch norm in the head, as in the paper */
     const char *tap;          /* inner result that the classifier reads; default output (NULL) */
     const sslh_recipe *views; /* of the image before it is cut; default none; its mean and std are not used */
     const char *settings;     /* short, for runs of minutes, or paper, for hundreds of epochs; default short */
 } sslh_jigsaw_desc;
-/* encoder: any output; maps and tokens are averaged. It sees tiles, .grid * .grid for each image, later whole images.
-   Errors: tiles larger than a cell, or of another size than the encoder insists on. Second number: accuracy of the
-   pretext task, 1/permutations at the start. Training: batch=128 optimizer=sgd lr=0.1 weight_decay=5e-4 schedule=steps
-   milestones=0.2857:0.5714:0.8571 gamma=0.1. Paper: batch=256 optimizer=sgd lr=0.01 weight_decay=5e-4 schedule=steps
-   milestones=0.2857:0.5714:0.8571 gamma=0.1. */
+/* encoder: any output; maps and tokens are averaged. In training it sees tiles, .grid * .grid for each image, later
+   whole images. Errors: tiles larger than a cell, or of a size that the encoder does not take. Second number: accuracy
+   of the pretext task, 1/permutations at the start. Training: batch=128 optimizer=sgd lr=0.1 weight_decay=5e-4
+   schedule=steps milestones=0.2857:0.5714:0.8571 gamma=0.1. Paper: batch=256 optimizer=sgd lr=0.01 weight_decay=5e-4
+   schedule=steps milestones=0.2857:0.5714:0.8571 gamma=0.1. */
 SSLH_API sslh_method sslh_jigsaw(sslh_ctx *c, sslh_net *encoder, sslh_jigsaw_desc desc);
 /* For a picture: puzzles cut from x (N,H,W,C) in [0,1], one for each image, drawn from (seed, stream modulo 2^20, n),
-   and put together by the permutation that the method believes in; both (N,g c,g c,C), a cell of c pixels for each
-   tile and white around it. right, when not NULL, receives the share of the puzzles that are solved. */
+   and put together again by the permutation that the method predicts; both (N,g c,g c,C), with a white cell of side c
+   for each tile. right, when not NULL, receives the share of the puzzles that are solved. */
 SSLH_API void sslh_jigsaw_solve(sslh_method *m, sslh_tensor *x, uint64_t stream, sslh_tensor **puzzle,
                                 sslh_tensor **solved, float *right);
 #endif
@@ -2322,7 +2341,7 @@ typedef struct sslh_context_desc {
     float jitter;             /* by which each patch may move in each direction, in sides of a patch, 0 to 1; default
                                  0.125 (small images; 7/96 in the paper); SSLH_OFF: 0 */
     int   projection;         /* default 0: one channel is kept; 1: all lose their green-magenta component instead */
-    int   keep_colour;        /* default 0; 1: colours stay as they are, which opens the shortcut */
+    int   keep_colour;        /* default 0; 1: colours stay as they are, which allows the shortcut */
     float pixelate;           /* share of the patches that are shrunk and enlarged again, 0 to 1; default 0.3333; only
                                  patches of more than 100 pixels; SSLH_OFF: 0 */
     int   one_order;          /* default 0; 1: the patch in the middle always comes first */
@@ -2332,12 +2351,12 @@ typedef struct sslh_context_desc {
     const sslh_recipe *views; /* of the image before it is cut; default none; its mean and std are not used */
     const char *settings;     /* short, for runs of minutes, or paper, for hundreds of epochs; default short */
 } sslh_context_desc;
-/* encoder: any output; maps and tokens are averaged. It sees 9 patches of each image, later whole images. Errors: three
-   patches with gaps and jitter that do not fit into the image, a jitter of more than half the gap (patches could
-   overlap), a size that the encoder does not take. Second number: accuracy of the pretext task, 1/8 at the start.
-   Training: batch=128 optimizer=sgd lr=0.1 weight_decay=1e-4 warmup=5 schedule=steps milestones=0.4286:0.7143
-   gamma=0.1. Paper: batch=512 optimizer=sgd lr=0.1 lr_scales=1 weight_decay=1e-4 warmup=5 schedule=steps
-   milestones=0.4286:0.7143 gamma=0.1. */
+/* encoder: any output; maps and tokens are averaged. In training it sees 9 patches of each image, later whole images.
+   Errors: three patches with gaps and jitter that do not fit into the image, a jitter of more than half the gap
+   (patches could overlap), a size that the encoder does not take. Second number: accuracy of the pretext task, 1/8 at
+   the start. Training: batch=128 optimizer=sgd lr=0.1 weight_decay=1e-4 warmup=5 schedule=steps
+   milestones=0.4286:0.7143 gamma=0.1. Paper: batch=512 optimizer=sgd lr=0.1 lr_scales=1 weight_decay=1e-4 warmup=5
+   schedule=steps milestones=0.4286:0.7143 gamma=0.1. */
 SSLH_API sslh_method sslh_context(sslh_ctx *c, sslh_net *encoder, sslh_context_desc desc);
 #endif
 
@@ -2355,7 +2374,7 @@ typedef struct sslh_inpainting_desc {
                                  that may overlap, 4 single pixels; default 2 (the paper's for features; 1 for
                                  pictures) */
     float area;               /* share of the image that is hidden, above 0, below 1; default auto: 0.25, single pixels
-                                 0.5. Regions differ from it by up to a fifth, blocks by the last of them */
+                                 0.5. Regions differ from it by up to a fifth, blocks by the size of the last one */
     int   overlap;            /* width in pixels of the ring around the hole that is seen and predicted too, 0 to 64;
                                  default 2 (small images; 7 in the paper, 4 as released); SSLH_OFF: 0 */
     float ring_weight;        /* of the squared errors in that ring, above 0; default 10 */
@@ -2370,17 +2389,17 @@ typedef struct sslh_inpainting_desc {
     const sslh_recipe *views; /* of the image before the hole is cut; default none; its mean and std are not used */
     const char *settings;     /* short, for runs of minutes, or paper, for hundreds of epochs; default short */
 } sslh_inpainting_desc;
-/* encoder: one whose output, or .tap, is a map of a side smaller than the image's. Decoder and discriminator are made
-   inside. Errors: an encoder without such a map, a rectangle of fewer than 8 pixels a side for the discriminator. Other
-   numbers: PSNR in the hole in dB, and with .adversarial the losses of discriminator, 2 ln 2 when it cannot tell, and
-   generator, then ln 2; the discriminator has a tenth of the rate. The textbook's example, single pixels and the mean
-   square of the whole image, is .hole = 4, .ring_weight = 1 with the rate 1e-4. Training: batch=64 optimizer=adam
-   beta1=0.5 lr=2e-3 schedule=constant warmup=0. Paper: the same. */
+/* encoder: one whose output, or .tap, is a map smaller than the image. Decoder and discriminator are made inside.
+   Errors: an encoder without such a map, a rectangle of fewer than 8 pixels a side for the discriminator. Other
+   numbers: PSNR in the hole in dB, and with .adversarial the losses of the discriminator (2 ln 2 when it cannot tell)
+   and of the generator (then ln 2); the discriminator has a tenth of the learning rate. The textbook's example, single
+   pixels and the mean square of the whole image, is .hole = 4, .ring_weight = 1 with the rate 1e-4. Training: batch=64
+   optimizer=adam beta1=0.5 lr=2e-3 schedule=constant warmup=0. Paper: the same. */
 SSLH_API sslh_method  sslh_inpainting(sslh_ctx *c, sslh_net *encoder, sslh_inpainting_desc desc);
-/* Fills the holes of images of the user's: x (N,H,W,C) in [0,1], mask (H,W), (N,H,W) or (N,H,W,1), real or 8-bit, where
-   not 0 is a hole (what x has there is not read) -> (N,H,W,C) in [0,1], x itself outside of the holes. A tensor of the
-   step, without gradient; evaluation mode, the data's mean and deviation from training. Errors: other shapes, types or
-   contexts, a method of another kind, images of which the encoder's maps are not of the side in .channelwise. */
+/* Fills the holes of your own images: x (N,H,W,C) in [0,1], mask (H,W), (N,H,W) or (N,H,W,1), real or 8-bit, not 0 in
+   the holes (where x is not read) -> (N,H,W,C) in [0,1], equal to x outside the holes. A tensor of the step, without
+   gradient, computed in evaluation mode with the mean and deviation of the training data. Errors: other shapes, types
+   or contexts, a method of another kind, images for which the encoder's maps do not have the side .channelwise. */
 SSLH_API sslh_tensor *sslh_inpaint(sslh_method *m, sslh_tensor *x, sslh_tensor *mask);
 #endif
 
@@ -2393,30 +2412,32 @@ SSLH_API sslh_tensor *sslh_inpaint(sslh_method *m, sslh_tensor *x, sslh_tensor *
 #if SSLH_WITH_COLORIZATION
 /* Colorization (Zhang, Isola, Efros: "Colorful image colorization", ECCV 2016). */
 typedef struct sslh_colorization_desc {
-    int   reverse;            /* default 0; 1: the encoder sees the colours, a and b, and tells the lightness L */
-    int   split_brain;        /* default 0; 1: both ways, by the encoder and a copy of it (Zhang et al. 2017); the
+    int   reverse;            /* default 0; 1: the encoder sees the colours, a and b, and predicts the lightness L */
+    int   split_brain;        /* default 0; 1: both directions, by the encoder and a copy of it (Zhang et al. 2017); the
                                  method's .encoder is then both, their features side by side */
-    int   cell;               /* side in pixels of what gets one colour, 1 to 64; default 4. It divides the images */
+    int   cell;               /* side in pixels of a cell that gets one colour, 1 to 64; default 4; it must divide the
+                                 sides of images */
     int   neighbours;         /* bins that share a colour as target, 1 to 16; default 5 (10 in the released code) */
     float sigma;              /* width of the Gaussian by which they share it, 1 to 100; default 5 */
-    float lambda;             /* share of the uniform distribution in the one by which bins are weighed, above 0, at
-                                 most 1; default 0.5; 1: all weigh the same: smaller errors, duller colours */
+    float lambda;             /* share of the uniform distribution in the one from which the weights of bins
+                                 follow, above 0, at most 1; default 0.5; 1: equal weights, with smaller errors and
+                                 duller colours */
     float temperature;        /* of the annealed mean, 0.001 to 100; default 0.38 */
-    int   head_hidden;        /* channels of the two convolutions behind the encoder, 1 to 65536; default 128 */
-    const char *tap;          /* inner result that they read, a map or tokens; default auto (NULL): the output, or if
-                                 that is a vector the last inner result that has places */
+    int   head_hidden;        /* channels of the two convolutions after the encoder, 1 to 65536; default 128 */
+    const char *tap;          /* inner result that they read, a map or tokens; default auto (NULL): the output, or, if
+                                 that is a vector, the last inner result with places */
     const sslh_recipe *views; /* default none; its mean and std are not used */
     const char *settings;     /* short, for runs of minutes, or paper, for hundreds of epochs; default short */
 } sslh_colorization_desc;
-/* encoder: any that has a map or tokens, of 1 channel (with .reverse 2), or of 3, of which those that it may not see
-   are 0. Its preprocessing says what it is given (.colour), so that probes, sslh_embed and files give it the same.
-   Images have 3 or 4 channels. Errors: sides that are no multiple of .cell, data without colours. Second number: the
-   mean distance in (a,b) of the colours told from the true ones, as a share of that of grey from them (of L: of the
-   mean lightness from it); above 1 is worse than grey. Training: batch=128 optimizer=adamw lr=3e-3 weight_decay=1e-3
+/* encoder: any that has a map or tokens, of 1 channel (with .reverse 2), or of 3, where those that it must not see are
+   0. Its preprocessing notes what it sees (.colour), so that probes, sslh_embed and files give it the same. Images have
+   3 or 4 channels. Errors: sides that are no multiple of .cell, data without colours. Second number: the mean distance
+   in (a,b) of the predicted from the true colours, divided by the distance of grey from them (for L: of the mean
+   lightness from it); above 1 is worse than grey. Training: batch=128 optimizer=adamw lr=3e-3 weight_decay=1e-3
    schedule=cosine. Paper: batch=40 optimizer=adam beta2=0.99 lr=3e-5 weight_decay=1e-3 schedule=constant. */
 SSLH_API sslh_method  sslh_colorization(sslh_ctx *c, sslh_net *encoder, sslh_colorization_desc desc);
-/* Images x (N,H,W,C) in [0,1] of any size, grey or in colours, which are not looked at -> (N,H,W,3) in [0,1], coloured:
-   L of x with the a and b that the method tells; with .reverse a and b of x with the L that it tells. */
+/* Images x (N,H,W,C) in [0,1] of any size, grey or in colours, which are ignored -> (N,H,W,3) in [0,1], coloured: L of
+   x with the a and b that the method predicts; with .reverse a and b of x with the predicted L. */
 SSLH_API sslh_tensor *sslh_colorize(sslh_method *m, sslh_tensor *x);
 #endif
 
@@ -2434,11 +2455,11 @@ typedef struct sslh_autoencoder_desc {
     int   width;              /* of the images, 1 to 4096; required (default data: sslh_method_make knows it) */
     int   channels;           /* of the images, 1 to 16; default data: sslh_method_make knows it, sslh_autoencoder takes
                                  1 */
-    int   layers;             /* linear layers of each half, 1 to 8; default auto: 3, behind convolutions 1 */
+    int   layers;             /* linear layers of each half, 1 to 8; default auto: 3, after convolutions 1 */
     int   hidden;             /* width of the first, halved by each next one, 1 to 1048576; default 64 */
-    int   latent;             /* width of the code, which the last one gives, 1 to 1048576; default 16 */
-    int   convolutions;       /* before them, 4 x 4 with stride 2, 0 to 6; default 0. They must halve the sides without
-                                 a rest */
+    int   latent;             /* width of the code, the output of the last one, 1 to 1048576; default 16 */
+    int   convolutions;       /* before them, 4 x 4 with stride 2, 0 to 6; default 0; each must halve the
+                                 sides exactly */
     int   maps;               /* channels of the first of these, doubled by each next one, 1 to 256; default 16 */
     int   output;             /* 1 to 3: 1 a sigmoid and the squared error, 2 a sigmoid and the cross-entropy, 3 linear
                                  and the squared error; default 1 */
@@ -2446,8 +2467,8 @@ typedef struct sslh_autoencoder_desc {
                                  none */
     float amount;             /* of it, above 0, at most 1: its deviation, or the share of the values that become 0 or
                                  1 (masking: 0); default 0.25 */
-    float sparse;             /* weight of the KL term that draws the mean of each unit of the code to .rate, at least
-                                 0; default 0: none (3 in Ng's notes) */
+    float sparse;             /* weight of the KL term that pulls the mean of each unit of the code towards .rate, at
+                                 least 0; default 0: none (3 in Ng's notes) */
     float rate;               /* that mean, above 0, below 1; default 0.05 */
     float contractive;        /* weight of the squared norm of the code's Jacobian, at least 0; default 0: none (0.1 is
                                  usual); for one layer and no convolutions */
@@ -2456,17 +2477,17 @@ typedef struct sslh_autoencoder_desc {
     const char *settings;     /* short, for runs of minutes, or paper, for hundreds of epochs; default short */
 } sslh_autoencoder_desc;
 /* The encoder is made inside and is .encoder: images -> code (N,latent). Other numbers: the mean squared error of a
-   value, with .sparse or .contractive what they add to the loss. Training: epochs=50 batch=256 optimizer=adam lr=1e-3
-   schedule=constant warmup=0. Paper: the same. */
+   value, and with .sparse or .contractive what they add to the loss. Training: epochs=50 batch=256 optimizer=adam
+   lr=1e-3 schedule=constant warmup=0. Paper: the same. */
 SSLH_API sslh_method  sslh_autoencoder(sslh_ctx *c, sslh_autoencoder_desc desc);
-/* Images (N,H,W,C) rebuilt from their codes, and from codes (N,latent) of the user's; with gradients unless
-   sslh_no_grad. */
+/* Images (N,H,W,C) rebuilt from their codes, and images from your own codes (N,latent); with gradients unless
+   sslh_no_grad is on. */
 SSLH_API sslh_tensor *sslh_autoencoder_rebuild(sslh_method *m, sslh_tensor *x);
 SSLH_API sslh_tensor *sslh_autoencoder_decode(sslh_method *m, sslh_tensor *z);
-/* Images x (N,H,W,C) with the noise of .noise, drawn from (seed, stream modulo 2^20, n), without gradient. */
+/* The images x (N,H,W,C) with the noise of .noise, drawn from (seed, stream modulo 2^20, n), without gradient. */
 SSLH_API sslh_tensor *sslh_autoencoder_noisy(sslh_method *m, sslh_tensor *x, uint64_t stream);
-/* The mean over all values of a data set of the squared error, without noise: what PCA of as many axes makes least of
-   all linear ways. */
+/* The mean over all values of a data set of the squared error, without noise: the error that PCA with as many axes
+   minimises among all linear maps. */
 SSLH_API float        sslh_autoencoder_evaluate(sslh_method *m, sslh_data data);
 #endif
 
@@ -2484,21 +2505,21 @@ typedef struct sslh_vae_desc {
     int   height;             /* of the images, 1 to 4096; required (default data: sslh_method_make knows it) */
     int   width;              /* of the images, 1 to 4096; required (default data: sslh_method_make knows it) */
     int   channels;           /* of the images, 1 to 16; default data: sslh_method_make knows it, sslh_vae takes 1 */
-    int   hidden;             /* width of the hidden layers of each half, 1 to 1048576; default 400, as that of the code
-                                 from pytorch/examples */
+    int   hidden;             /* width of the hidden layers of each half, 1 to 1048576; default 400, as
+                                 in pytorch/examples */
     int   layers;             /* how many of them, 1 to 8; default 1 (2 in the IWAE paper) */
     int   latent;             /* width of the code, 1 to 1048576; default 20 */
-    int   convolutions;       /* before them, and behind those of the decoder, 4 x 4 with stride 2, 0 to 6; default 0.
-                                 They must halve the sides without a rest */
+    int   convolutions;       /* before them, and after those of the decoder, 4 x 4 with stride 2, 0 to 6; default 0;
+                                 each must halve the sides exactly */
     int   maps;               /* channels of the first of these, doubled by each next one, 1 to 256; default 16 */
     float beta;               /* weight of the KL term; default 1 (beta-VAE: Higgins et al. 2017); SSLH_OFF: none */
     int   codes;              /* codes drawn for each image, 1 to 1000; default 1; more: the importance-weighted bound,
-                                 whose steps need as many times the memory and time of the decoder */
+                                 whose steps need this many times the memory and time of the decoder */
     int   gaussian;           /* default 0: pixels are Bernoulli; 1: Gaussian */
     float sigma;              /* deviation of a Gaussian pixel, 0.001 to 1000; default 1 */
-    int   learn_sigma;        /* default 0; 1: it is a parameter, one for all pixels, that begins there */
+    int   learn_sigma;        /* default 0; 1: .sigma is only the start of a learned parameter, one for all pixels */
     int   binarize;           /* default 0; 1: a pixel becomes 1 with the probability of its grey value, else 0, drawn
-                                 anew in each epoch; for evaluation always the same */
+                                 anew in each epoch; in evaluation always the same */
     int   activation_tanh;    /* default 0; 1: tanh instead of ReLU */
     const char *settings;     /* short, for runs of minutes, or paper, for hundreds of epochs; default short */
 } sslh_vae_desc;
@@ -2508,17 +2529,18 @@ typedef struct sslh_vae_desc {
    warmup=0. Paper: the same. */
 SSLH_API sslh_method  sslh_vae(sslh_ctx *c, sslh_vae_desc desc);
 /* The same on a given encoder of images, any: two linear layers turn its output, averaged over its places, into the
-   posterior. It stays what it is, so .encoder gives its own features. The fields tell the decoder. */
+   posterior. It remains a net of its own, so .encoder computes its features, not the posterior. The fields describe
+   the decoder. */
 SSLH_API sslh_method  sslh_vae_on(sslh_ctx *c, sslh_net *encoder, sslh_vae_desc desc);
-/* Posterior mean and log-variance, each (N,latent), of images (N,H,W,C) in [0,1]; with gradients unless
-   sslh_no_grad. NULL for what is not wanted. */
+/* Posterior mean and log-variance, each (N,latent), of images (N,H,W,C) in [0,1]; with gradients unless sslh_no_grad is
+   on. mu or logvar may be NULL. */
 SSLH_API void         sslh_vae_encode(sslh_method *m, sslh_tensor *x, sslh_tensor **mu, sslh_tensor **logvar);
 /* Images (N,H,W,C) from codes (N,latent): the means of the pixels, in [0,1] for the Bernoulli likelihood. */
 SSLH_API sslh_tensor *sslh_vae_decode(sslh_method *m, sslh_tensor *z);
-/* The same of n codes drawn from the normal distribution, by the context's next stream: (n,H,W,C). */
+/* The same for n codes drawn from the standard normal distribution with the context's next stream: (n,H,W,C). */
 SSLH_API sslh_tensor *sslh_vae_sample(sslh_method *m, int n);
-/* Images a and b (N,H,W,C) -> (N steps,H,W,C), steps at least 2: for each pair its two images rebuilt, and between
-   them what lies at equal steps on the straight line from code to code. */
+/* Images a and b (N,H,W,C) -> (N steps,H,W,C), steps at least 2: for each pair the two rebuilt images, and between them
+   images from codes at equal steps on the line from code to code. */
 SSLH_API sslh_tensor *sslh_vae_interpolate(sslh_method *m, sslh_tensor *a, sslh_tensor *b, int steps);
 /* mean over rows of -1/2 sum(1 + logvar - mu^2 - exp(logvar)): from eq. 10 of the paper, derived in its appendix B. */
 SSLH_API sslh_tensor *sslh_gaussian_kl(sslh_ctx *c, sslh_tensor *mu, sslh_tensor *logvar);
@@ -2527,10 +2549,10 @@ typedef struct sslh_vae_score { float loss, reconstruction, kl; int active_units
    active: units whose posterior mean has a variance above 0.01 over the data (Burda et al. 2016). Evaluation mode. */
 SSLH_API sslh_vae_score sslh_vae_evaluate(sslh_method *m, sslh_data data);
 typedef struct sslh_vae_estimate { float nll, error; } sslh_vae_estimate;
-/* The importance-weighted bound by so many codes for each image, 1 to 1000000: nll, in nats per image, is on average
-   not below the negative log-likelihood -log p(x), and comes down to it as their number grows; with one it is -ELBO.
-   error: the standard error of the mean over images. .beta and .codes of the method mean nothing here. Evaluation
-   mode. */
+/* The importance-weighted bound with this many codes for each image, 1 to 1000000: nll, in nats per image, is on
+   average not below the negative log-likelihood -log p(x), and approaches it as the number grows; with one code it
+   is -ELBO. error: the standard error of the mean over images. .beta and .codes of the method are not used.
+   Evaluation mode. */
 SSLH_API sslh_vae_estimate sslh_vae_bound(sslh_method *m, sslh_data data, int codes);
 #endif
 
@@ -2552,7 +2574,7 @@ typedef struct sslh_gan_desc {
     int   loss;               /* 1 to 4: 1 non-saturating, 2 minimax, 3 hinge, 4 Wasserstein; default 1 */
     int   bound;              /* what bounds the discriminator's slope, 1 to 3: 1 nothing, 2 spectral normalisation, 3
                                  clipping of all its parameters; default auto: 1, with .loss 4 2 */
-    float clip_at;            /* that size, above 0; default 0.01 */
+    float clip_at;            /* limit of clipping, above 0; default 0.01 */
     int   critic;             /* steps of the discriminator for each of the generator, 1 to 1000; default auto: 1, with
                                  clipping 5 */
     int   latent;             /* numbers of noise for an image, 1 to 1048576; default 100 */
@@ -2563,17 +2585,17 @@ typedef struct sslh_gan_desc {
                                  generator itself */
     const char *settings;     /* short, for runs of minutes, or paper, for hundreds of epochs; default short */
 } sslh_gan_desc;
-/* encoder: any; with a linear head on all places of its map, on its vector, or on the mean of its tokens, it is the
-   discriminator (sslh_convnet with .dcgan and .map_output: DCGAN's). It is given images in [-1,1], then and later.
-   Other numbers: the losses of discriminator, 2 ln 2 when it cannot tell, and generator, then ln 2; and, but with .loss
-   4, the share of real and made-up images that the discriminator tells. Training: batch=128 optimizer=adam beta1=0.5
-   lr=2e-4 schedule=constant warmup=0. Paper: the same. */
+/* encoder: any; with a linear head on all places of its map, on its vector, or on the mean of its tokens, it becomes
+   the discriminator (sslh_convnet with .dcgan and .map_output: DCGAN's). It is given images in [-1,1], after training
+   too. Other numbers: the losses of the discriminator (2 ln 2 when it cannot tell) and of the generator (then ln 2);
+   and, except with .loss 4, the share of real and generated images that the discriminator classifies correctly.
+   Training: batch=128 optimizer=adam beta1=0.5 lr=2e-4 schedule=constant warmup=0. Paper: the same. */
 SSLH_API sslh_method  sslh_gan(sslh_ctx *c, sslh_net *encoder, sslh_gan_desc desc);
-/* n images (n,H,W,C) in [0,1] from the generator's average in evaluation mode, without gradient: image i depends on
-   seed and i alone. */
+/* n images (n,H,W,C) in [0,1] from the generator's average in evaluation mode, without gradient: image i depends only
+   on seed and i. */
 SSLH_API sslh_tensor *sslh_gan_sample(sslh_method *m, int n, uint64_t seed);
-/* The same from noise (N,latent) of the user's, for ways between two images; with a gradient to it unless
-   sslh_no_grad. */
+/* The same from your own noise (N,latent), for example between two images; with a gradient to it unless sslh_no_grad
+   is on. */
 SSLH_API sslh_tensor *sslh_gan_generate(sslh_method *m, sslh_tensor *z);
 #endif
 
@@ -2596,10 +2618,10 @@ typedef struct sslh_simclr_desc {
     const sslh_recipe *views; /* of both views; default SSLH_VIEWS_SIMCLR */
     const char *settings;     /* short, for runs of minutes, or paper, for hundreds of epochs; default short */
 } sslh_simclr_desc;
-/* encoder: any output; maps and tokens are averaged. Batches are twice as large inside; one image is an error. Second
-   number: top-1, the share of views whose nearest other view is the right one, 1/(2N-1) at the start. Training:
-   batch=256 optimizer=sgd lr=0.3 lr_scales=1 schedule=cosine warmup=10. Paper: temperature=0.5
-   batch=256 optimizer=lars lr=1 lr_scales=1 weight_decay=1e-4 schedule=cosine warmup=10. */
+/* encoder: any output; maps and tokens are averaged. Inside, batches are twice as large; a batch of one image is an
+   error. Second number: top-1, the share of views whose nearest other view is the right one, 1/(2N-1) at the start.
+   Training: batch=256 optimizer=sgd lr=0.3 lr_scales=1 schedule=cosine warmup=10. Paper: temperature=0.5 batch=256
+   optimizer=lars lr=1 lr_scales=1 weight_decay=1e-4 schedule=cosine warmup=10. */
 SSLH_API sslh_method sslh_simclr(sslh_ctx *c, sslh_net *encoder, sslh_simclr_desc desc);
 #endif
 
@@ -2618,12 +2640,13 @@ typedef struct sslh_moco_desc {
     int   version;            /* 1 to 3; default 2 */
     float temperature;        /* t, above 0; default auto: 0.07 for version 1, 0.2 for 2, 1 for 3, and 0.2 for 3 of a
                                  transformer */
-    int   queue;              /* keys that versions 1 and 2 remember, 1 to 16777216, a multiple of those that a batch
-                                 makes, a warning when the data set has fewer images; default 4096 (the authors' CIFAR
-                                 recipe; ImageNet 65536) */
+    int   queue;              /* keys that versions 1 and 2 keep, 1 to 16777216, a multiple of those that a batch makes;
+                                 a warning when the data set has fewer images; default 4096 (the authors' CIFAR recipe;
+                                 ImageNet 65536) */
     float key_momentum;       /* m of the key encoder, at least 0, below 1; default 0.99 (the authors' CIFAR recipe;
                                  ImageNet 0.999); version 3 raises it to 1 by half a cosine */
-    int   symmetric;          /* default 0; 1: in versions 1 and 2 each view asks for the other, for twice the work */
+    int   symmetric;          /* default 0; 1: in versions 1 and 2 each view is a query for the other, with twice
+                                 the work */
     int   split;              /* groups of the split batch norm of versions 1 and 2, 1 to 1024, of which the batch must
                                  be a multiple; default auto: 8 (the authors' CIFAR recipe), or the largest number
                                  below that divides the batch; 1: none */
@@ -2635,13 +2658,12 @@ typedef struct sslh_moco_desc {
     const char *settings;     /* short, for runs of minutes, or paper, for hundreds of epochs; default short */
 } sslh_moco_desc;
 /* encoder: any output; maps and tokens are averaged. The key encoder is a clone of it, and the queue is a state of the
-   method: both are in checkpoints. Version 3 of a transformer (sslh_vit) stops the learning of its patch projection,
-   for good. Second number: top-1, the share of queries that are closer to their own key than to all others. Version 1
-   has schedule=steps milestones=0.6:0.8 gamma=0.1 instead, and version 3 warmup=10, in the paper with optimizer=lars
-   lr=0.6 lr_scales=1 weight_decay=1e-6; a transformer of version 3 has optimizer=adamw lr=1e-3 weight_decay=0.1
-   warmup=10, in the paper lr=1.5e-4 lr_scales=1 warmup=40. Training: batch=256 optimizer=sgd lr=0.1 lr_scales=1
-   weight_decay=1e-4 schedule=cosine. Paper: batch=256 optimizer=sgd lr=0.03 lr_scales=1 weight_decay=1e-4
-   schedule=cosine. */
+   method: both are in checkpoints. Version 3 freezes the patch projection of a transformer (sslh_vit) for good. Second
+   number: top-1, the share of queries that are closer to their own key than to all others. Version 1 has schedule=steps
+   milestones=0.6:0.8 gamma=0.1 instead, and version 3 warmup=10, in the paper with optimizer=lars lr=0.6 lr_scales=1
+   weight_decay=1e-6; a transformer of version 3 has optimizer=adamw lr=1e-3 weight_decay=0.1 warmup=10, in the paper
+   lr=1.5e-4 lr_scales=1 warmup=40. Training: batch=256 optimizer=sgd lr=0.1 lr_scales=1 weight_decay=1e-4
+   schedule=cosine. Paper: batch=256 optimizer=sgd lr=0.03 lr_scales=1 weight_decay=1e-4 schedule=cosine. */
 SSLH_API sslh_method sslh_moco(sslh_ctx *c, sslh_net *encoder, sslh_moco_desc desc);
 #endif
 
@@ -2652,8 +2674,8 @@ SSLH_API sslh_method sslh_moco(sslh_ctx *c, sslh_net *encoder, sslh_moco_desc de
 #define SSLH_WITH_SUPCON 1
 #endif
 #if SSLH_WITH_SUPCON
-/* Supervised contrastive learning (Khosla et al.: "Supervised contrastive learning", NeurIPS 2020). The one method here
-   that needs labels: what the others could reach. */
+/* Supervised contrastive learning (Khosla et al.: "Supervised contrastive learning", NeurIPS 2020). The only method
+   here that needs labels, as a reference for the others. */
 typedef struct sslh_supcon_desc {
     float temperature;        /* t, above 0; default 0.1 */
     int   head_layers;        /* of the projection head, 1 to 7; default 2 */
@@ -2663,9 +2685,9 @@ typedef struct sslh_supcon_desc {
                                  normalised by the data's mean and deviation */
     const char *settings;     /* short, for runs of minutes, or paper, for hundreds of epochs; default short */
 } sslh_supcon_desc;
-/* encoder: any output; maps and tokens are averaged. Batches are twice as large inside. Errors: data without labels,
-   one image. Second number: top-1, the share of views whose nearest other view has their label. Training: batch=256
-   optimizer=sgd lr=0.125 lr_scales=1 weight_decay=1e-4 schedule=cosine warmup=10. Paper: the same. */
+/* encoder: any output; maps and tokens are averaged. Inside, batches are twice as large. Errors: data without labels, a
+   batch of one image. Second number: top-1, the share of views whose nearest other view has their label. Training:
+   batch=256 optimizer=sgd lr=0.125 lr_scales=1 weight_decay=1e-4 schedule=cosine warmup=10. Paper: the same. */
 SSLH_API sslh_method sslh_supcon(sslh_ctx *c, sslh_net *encoder, sslh_supcon_desc desc);
 #endif
 
@@ -2680,8 +2702,8 @@ SSLH_API sslh_method sslh_supcon(sslh_ctx *c, sslh_net *encoder, sslh_supcon_des
    contrastive learning of visual representations", ICCV 2021). */
 typedef struct sslh_nnclr_desc {
     float temperature;        /* t, above 0; default 0.1 */
-    int   queue;              /* embeddings of earlier batches among which neighbours are sought, 1 to 16777216; default
-                                 4096 (small data; ImageNet 98304) */
+    int   queue;              /* embeddings of earlier batches among which neighbours are searched, 1 to 16777216;
+                                 default 4096 (small data; ImageNet 98304) */
     int   head_layers;        /* of the projector, 1 to 7; default 3 */
     int   head_hidden;        /* width of its hidden layers, 1 to 1048576; default auto (0): that of the features, as
                                  the paper's 2048 of 2048 */
@@ -2694,10 +2716,10 @@ typedef struct sslh_nnclr_desc {
                                  and deviation */
     const char *settings;     /* short, for runs of minutes, or paper, for hundreds of epochs; default short */
 } sslh_nnclr_desc;
-/* encoder: any output; maps and tokens are averaged. The queue is a state of the method, in checkpoints too; one image
-   is an error. Second number: top-1, the share of neighbours whose nearest prediction is that of the right image, 1/N
-   for a guess. Training: batch=256 optimizer=adam lr=1e-3 schedule=cosine warmup=10. Paper: batch=256 optimizer=lars
-   lr=0.3 lr_scales=1 weight_decay=1e-6 schedule=cosine warmup=10. */
+/* encoder: any output; maps and tokens are averaged. The queue is a state of the method and is saved in checkpoints; a
+   batch of one image is an error. Second number: top-1, the share of neighbours whose nearest prediction is that of the
+   right image, 1/N when guessing. Training: batch=256 optimizer=adam lr=1e-3 schedule=cosine warmup=10. Paper:
+   batch=256 optimizer=lars lr=0.3 lr_scales=1 weight_decay=1e-6 schedule=cosine warmup=10. */
 SSLH_API sslh_method sslh_nnclr(sslh_ctx *c, sslh_net *encoder, sslh_nnclr_desc desc);
 #endif
 
@@ -2712,16 +2734,16 @@ SSLH_API sslh_method sslh_nnclr(sslh_ctx *c, sslh_net *encoder, sslh_nnclr_desc 
    predictive coding", arXiv 2018). */
 typedef struct sslh_cpc_desc {
     int   steps;              /* K, places of z that are predicted ahead, 1 to 64; default 12 */
-    int   negatives;          /* beside the positive, 1 to 65536; default 128 (as released by Facebook) */
+    int   negatives;          /* in addition to the positive, 1 to 65536; default 128 (as released by Facebook) */
     int   from;               /* where negatives are drawn, 0 to 2: among all places of the batch, 1: those of the same
                                  clip, 2: of other clips only; default 0 */
     int   crop;               /* samples of each clip, from a random place, 1 to 16777216; default 20480; at most all */
     const char *settings;     /* short, for runs of minutes, or paper, for hundreds of epochs; default short */
 } sslh_cpc_desc;
-/* encoder: sslh_conv_gru, or a net of yours with two children, of which the first makes z (N,T,D) from sound and the
-   second c (N,T,H) from z without looking ahead. The data have an audio field; what is silence behind short clips is
-   predicted too, so cut long windows (sslh_data_windows). Clips of K places or fewer are an error. Second number:
-   top-1, the share of predictions whose score is best for the right place. Training: batch=16 optimizer=adam lr=1e-3
+/* encoder: sslh_conv_gru, or your own net with two children, where the first makes z (N,T,D) from sound and the second
+   c (N,T,H) from z without looking ahead. The data must have an audio field; the silence after short clips is predicted
+   too, so cut long windows (sslh_data_windows). Clips of K places or fewer are an error. Second number: top-1, the
+   share of predictions whose score is best for the right place. Training: batch=16 optimizer=adam lr=1e-3
    schedule=constant warmup=0. Paper: batch=8 optimizer=adam lr=2e-4 schedule=constant warmup=0. */
 SSLH_API sslh_method sslh_cpc(sslh_ctx *c, sslh_net *encoder, sslh_cpc_desc desc);
 #endif
@@ -2746,8 +2768,8 @@ typedef struct sslh_cpc2_desc {
     int   first;              /* distance of the nearest row that is predicted, 1 to 64; default auto (0): the nearest
                                  that shares no pixels with the last row seen, 2 with patches that overlap by half */
     int   steps;              /* K, rows that are predicted, 1 to 64; default 3 */
-    int   negatives;          /* J, beside the positive, 1 to 65536; default 256; where the batch has no more
-                                 places than that: all, each once, as in the paper */
+    int   negatives;          /* J, in addition to the positive, 1 to 65536; default 256; where the batch has no more
+                                 places than that, every place once, as in the paper */
     int   from;               /* where negatives are drawn, 0 to 2: among all places of the batch, 1: those of the same
                                  image, 2: of other images only; default 0 */
     int   target;             /* width of what is predicted, 1 to 1048576; default 64 */
@@ -2755,20 +2777,20 @@ typedef struct sslh_cpc2_desc {
     int   context_blocks;     /* of the context network, each of which sees a row more, 1 to 16; default 3 (small
                                  images; 5 in the paper) */
     int   context_hidden;     /* width inside these blocks, 1 to 1048576; default 64 (small images; 256 in the paper) */
-    float drop;               /* share of the patches that keep one colour channel, the others having none, 0 to 1;
-                                 default 0 (all in the paper, whose images are large) */
+    float drop;               /* share of the patches that keep only one colour channel, 0 to 1; default 0 (all in the
+                                 paper, whose images are large) */
     int   allow_batch_norm;   /* default 0: an encoder with batch norm is an error; 1: it is not */
     const sslh_recipe *patch_views; /* of each patch by itself; default auto: flip 0.5, jitter 0.8 of 0.4 0.4 0.4 0.1,
                                  grey 0.25; its mean and std are not used */
     const sslh_recipe *views; /* of the image before it is cut; default none; its mean and std are not used */
     const char *settings;     /* short, for runs of minutes, or paper, for hundreds of epochs; default short */
 } sslh_cpc2_desc;
-/* encoder: any output (maps and tokens are averaged), but none in which samples meet, as in batch norm: sslh_convnet
-   with .norm 1, sslh_vit. It sees patches, normalised by the data's mean and deviation; sslh_patch_encoder makes
-   features of whole images from it. Errors: a grid with fewer rows than are to be predicted, patches of another size
-   than the encoder takes. Second number: top-1, the share of predictions whose score is best for the right patch.
-   Training: batch=32 optimizer=adam lr=1e-3 schedule=cosine warmup=1. Paper: batch=32 optimizer=adam lr=2e-4
-   schedule=constant. */
+/* encoder: any output (maps and tokens are averaged), but without batch norm, in which samples influence one another:
+   sslh_convnet with .norm 1, sslh_vit. It sees patches, normalised by the data's mean and deviation;
+   sslh_patch_encoder then computes features of whole images. Errors: a grid with fewer rows than are to be predicted,
+   patches of another size than the encoder takes. Second number: top-1, the share of predictions whose score is best
+   for the right patch. Training: batch=32 optimizer=adam lr=1e-3 schedule=cosine warmup=1. Paper: batch=32
+   optimizer=adam lr=2e-4 schedule=constant. */
 SSLH_API sslh_method sslh_cpc2(sslh_ctx *c, sslh_net *encoder, sslh_cpc2_desc desc);
 #endif
 
@@ -2787,16 +2809,16 @@ typedef struct sslh_byol_desc {
     int   head_hidden;        /* width of the hidden layer of projector and predictor, 1 to 1048576; default auto (0):
                                  twice that of the features, as the paper's 4096 of 2048 */
     int   head_out;           /* width of projections and predictions, 1 to 1048576; default 256 */
-    int   no_stop_gradient;   /* default 0; 1: the targets are the online network's own projections, with gradient: it
-                                 collapses, to see what that looks like */
+    int   no_stop_gradient;   /* default 0; 1: the targets are the online network's own projections, with gradient,
+                                 which shows what a collapse looks like */
     const sslh_recipe *views; /* of both views; default auto: SSLH_VIEWS_BYOL_0 and _1, normalised by the data's mean
                                  and deviation */
     const char *settings;     /* short, for runs of minutes, or paper, for hundreds of epochs; default short */
 } sslh_byol_desc;
-/* encoder: any output; maps and tokens are averaged. The target encoder is a clone of it, in checkpoints too. Second
-   number: spread, the deviation of unit projections times sqrt(D): about 1 is healthy, 0 is collapse. Training:
-   batch=256 optimizer=sgd lr=0.1 lr_scales=1 weight_decay=1e-4 schedule=cosine warmup=10. Paper:
-   target_momentum=0.99 batch=256 optimizer=lars lr=0.3 lr_scales=1 weight_decay=1e-6 schedule=cosine warmup=10. */
+/* encoder: any output; maps and tokens are averaged. The target encoder is a clone of it and is saved in checkpoints.
+   Second number: spread, the deviation of unit projections times sqrt(D): about 1 is healthy, 0 is collapse. Training:
+   batch=256 optimizer=sgd lr=0.1 lr_scales=1 weight_decay=1e-4 schedule=cosine warmup=10. Paper: target_momentum=0.99
+   batch=256 optimizer=lars lr=0.3 lr_scales=1 weight_decay=1e-6 schedule=cosine warmup=10. */
 SSLH_API sslh_method sslh_byol(sslh_ctx *c, sslh_net *encoder, sslh_byol_desc desc);
 #endif
 
@@ -2814,19 +2836,18 @@ typedef struct sslh_simsiam_desc {
                                  features, at most 2048 (2048 in the paper) */
     int   predictor_hidden;   /* width of the predictor's hidden layer, 1 to 1048576; default auto (0): a quarter of
                                  .head_out, as the paper's 512 of 2048 */
-    int   no_last_norm;       /* default 0; 1: no batch norm behind the projector's last layer (the paper's table 3 has
-                                 it, too) */
+    int   no_last_norm;       /* default 0; 1: no batch norm after the projector's last layer (as in the paper's
+                                 table 3) */
     int   scheduled_predictor;/* default 0: the predictor's rate stays at the peak; 1: it follows the schedule */
-    int   no_stop_gradient;   /* default 0; 1: the targets pass gradient on: it collapses, to see what that looks
-                                 like */
+    int   no_stop_gradient;   /* default 0; 1: the targets pass gradients on, which shows what a collapse looks like */
     const sslh_recipe *views; /* of both views; default auto: SSLH_VIEWS_MOCO without blur (the authors' CIFAR recipe),
                                  normalised by the data's mean and deviation */
     const char *settings;     /* short, for runs of minutes, or paper, for hundreds of epochs; default short */
 } sslh_simsiam_desc;
-/* encoder: any output; maps and tokens are averaged. The predictor is parameter group 1. The loss lies between 1 and
-   -1. Second number: spread, the deviation of unit projections times sqrt(D): about 1 is healthy, 0 is collapse.
-   Training: batch=256 optimizer=sgd lr=0.1 lr_scales=1 weight_decay=5e-4 schedule=cosine. Paper: batch=512
-   optimizer=sgd lr=0.03 lr_scales=1 weight_decay=5e-4 schedule=cosine. */
+/* encoder: any output; maps and tokens are averaged. The predictor is parameter group 1. The loss is between 1 and -1.
+   Second number: spread, the deviation of unit projections times sqrt(D): about 1 is healthy, 0 is collapse. Training:
+   batch=256 optimizer=sgd lr=0.1 lr_scales=1 weight_decay=5e-4 schedule=cosine. Paper: batch=512 optimizer=sgd lr=0.03
+   lr_scales=1 weight_decay=5e-4 schedule=cosine. */
 SSLH_API sslh_method sslh_simsiam(sslh_ctx *c, sslh_net *encoder, sslh_simsiam_desc desc);
 #endif
 
@@ -2842,34 +2863,35 @@ SSLH_API sslh_method sslh_simsiam(sslh_ctx *c, sslh_net *encoder, sslh_simsiam_d
 typedef struct sslh_dino_desc {
     float temperature;        /* t of the student, above 0; default 0.1 */
     float teacher_temperature;/* t' of the teacher at the start, above 0; default 0.04 */
-    float last_temperature;   /* to which t' rises, above 0; default auto (0): it stays (0.07 in long runs) */
-    int   temperature_rise;   /* epochs in which it does, 1 to 1048576; default 30 */
+    float last_temperature;   /* the value to which t' rises, above 0; default auto (0): it stays (0.07 in long runs) */
+    int   temperature_rise;   /* epochs in which t' rises, 1 to 1048576; default 30 */
     float centre_momentum;    /* of the centre, at least 0, below 1; default 0.9; SSLH_OFF: 0 */
     float target_momentum;    /* m_0 of the teacher, at least 0, below 1; default 0.996 (0.9995 for batches of 256 and
                                  hundreds of epochs, less for short runs); it rises to 1 by half a cosine; SSLH_OFF:
                                  0 */
-    float decay_rise;         /* by which the weight decay has grown at the end, at least 1; default 10, by half a
+    float decay_rise;         /* factor by which the weight decay grows in the run, at least 1; default 10, by half a
                                  cosine: from 0.04 to 0.4 */
     int   outputs;            /* K, 2 to 1048576; default 4096 (small data; 65536 for ImageNet) */
-    int   small_views;        /* of each image, beside two large ones, 0 to 14; default 8; SSLH_OFF: none */
+    int   small_views;        /* of each image, in addition to two large ones, 0 to 14; default 8; SSLH_OFF: none */
     int   small_side;         /* of these in pixels, 1 to 4096; default auto (0): the encoder's .image if it has one,
                                  else 3/7 of the large ones', as the paper's 96 of 224 */
-    int   freeze;             /* epochs at the start in which the last layer rests, 0 to 1048576; default 1; SSLH_OFF:
-                                 none */
+    int   freeze;             /* epochs at the start in which the last layer is frozen, 0 to 1048576; default 1;
+                                 SSLH_OFF: none */
     int   head_hidden;        /* width of the head's hidden layers, 1 to 1048576; default auto (0): four times that of
                                  the features, at most 2048 (2048 in the paper) */
     int   bottleneck;         /* width before the last layer, 1 to 1048576; default 256 */
     float drop_path;          /* stochastic depth of a transformer as student, at least 0, below 1; default 0.1;
                                  SSLH_OFF: 0 */
-    const sslh_recipe *views; /* of all views, of the small ones but for crop and size; default auto: SSLH_VIEWS_BYOL_0
-                                 and _1 with crops of 0.4 to 1, small ones 0.05 to 0.4 and blurred half the time,
-                                 normalised by the data's mean and deviation */
+    const sslh_recipe *views; /* of all views, of the small ones except for crop and size; default auto:
+                                 SSLH_VIEWS_BYOL_0 and _1 with crops of 0.4 to 1, small ones 0.05 to 0.4 and blurred
+                                 half the time, normalised by the data's mean and deviation */
     const char *settings;     /* short, for runs of minutes, or paper, for hundreds of epochs; default short */
 } sslh_dino_desc;
-/* encoder: any output; maps and tokens are averaged; it is given two sizes of images. Teacher and centre are in
-   checkpoints. Other numbers: entropy of what the teacher says, between 0 and ln K, both of them collapses; KL, what
-   the loss is above it. Training: batch=256 optimizer=adamw lr=1e-3 weight_decay=0.04 clip=3 schedule=cosine warmup=10.
-   Paper: batch=256 optimizer=adamw lr=5e-4 lr_scales=1 weight_decay=0.04 clip=3 schedule=cosine warmup=10. */
+/* encoder: any output; maps and tokens are averaged; it must take two sizes of images. Teacher and centre are saved in
+   checkpoints. Other numbers: the entropy of the teacher's output, between 0 and ln K, both of which are collapses;
+   KL, by how much the loss exceeds it. Training: batch=256 optimizer=adamw lr=1e-3 weight_decay=0.04 clip=3
+   schedule=cosine warmup=10. Paper: batch=256 optimizer=adamw lr=5e-4 lr_scales=1 weight_decay=0.04 clip=3
+   schedule=cosine warmup=10. */
 SSLH_API sslh_method sslh_dino(sslh_ctx *c, sslh_net *encoder, sslh_dino_desc desc);
 #endif
 
@@ -2894,7 +2916,7 @@ typedef struct sslh_barlow_desc {
     const char *settings;     /* short, for runs of minutes, or paper, for hundreds of epochs; default short */
 } sslh_barlow_desc;
 /* encoder: any output; maps and tokens are averaged. Second number: diagonal, the mean correlation of the two views in
-   the same column: 1 is ideal. Training: batch=256 optimizer=adam lr=1e-3 schedule=cosine warmup=10. Paper: batch=256
+   the same column; 1 is ideal. Training: batch=256 optimizer=adam lr=1e-3 schedule=cosine warmup=10. Paper: batch=256
    optimizer=lars lr=0.2 lr_scales=1 weight_decay=1e-6 schedule=cosine warmup=10. */
 SSLH_API sslh_method sslh_barlow(sslh_ctx *c, sslh_net *encoder, sslh_barlow_desc desc);
 #endif
@@ -2940,27 +2962,27 @@ typedef struct sslh_swav_desc {
     float epsilon;            /* of the codes: smaller ones are sharper, above 0; default 0.05 */
     int   iterations;         /* of Sinkhorn and Knopp, 1 to 1000; default 3 */
     int   prototypes;         /* K, 2 to 1048576; default 512 (small data; 3000 for ImageNet) */
-    int   small_views;        /* of each image, beside two large ones, 0 to 14; default 6; SSLH_OFF: none */
+    int   small_views;        /* of each image, in addition to two large ones, 0 to 14; default 6; SSLH_OFF: none */
     int   small_side;         /* of these in pixels, 1 to 4096; default auto (0): the encoder's .image if it has one,
                                  else 3/7 of the large ones', as the paper's 96 of 224 */
     int   queue;              /* images of earlier batches whose embeddings take part in the codes, 0 to 16777216;
                                  default 3840; SSLH_OFF: none */
     int   queue_start;        /* epoch, from 0, in which the queue begins to fill, 0 to 1048576; default 15; SSLH_OFF:
                                  0. It takes part when it is full */
-    int   freeze;             /* epochs at the start in which the prototypes rest, 0 to 1048576; default 1; SSLH_OFF:
-                                 none */
+    int   freeze;             /* epochs at the start in which the prototypes are frozen, 0 to 1048576; default 1;
+                                 SSLH_OFF: none */
     int   head_hidden;        /* width of the projector's hidden layer, 1 to 1048576; default auto (0): that of the
                                  features, as the paper's 2048 of 2048 */
     int   head_out;           /* D, width of the embeddings, 1 to 1048576; default 128 */
-    const sslh_recipe *views; /* of all views, of the small ones but for crop and size; default auto: SSLH_VIEWS_SIMCLR
-                                 with crops of 0.14 to 1, small ones 0.05 to 0.14, normalised by the data's mean and
-                                 deviation */
+    const sslh_recipe *views; /* of all views, of the small ones except for crop and size; default auto:
+                                 SSLH_VIEWS_SIMCLR with crops of 0.14 to 1, small ones 0.05 to 0.14, normalised by the
+                                 data's mean and deviation */
     const char *settings;     /* short, for runs of minutes, or paper, for hundreds of epochs; default short */
 } sslh_swav_desc;
-/* encoder: any output; maps and tokens are averaged; it is given two sizes of images. Queue and prototypes are in
-   checkpoints. Errors: one image. Second number: top-1, the share of large views whose best prototype is that of the
-   other view's code, 1/K for a guess. Training: batch=256 optimizer=adam lr=1e-3 schedule=cosine. Paper: batch=256
-   optimizer=lars lr=0.6 lr_scales=1 weight_decay=1e-6 schedule=cosine. */
+/* encoder: any output; maps and tokens are averaged; it must take two sizes of images. Queue and prototypes are saved
+   in checkpoints. Errors: a batch of one image. Second number: top-1, the share of large views whose best prototype is
+   that of the other view's code, 1/K when guessing. Training: batch=256 optimizer=adam lr=1e-3 schedule=cosine. Paper:
+   batch=256 optimizer=lars lr=0.6 lr_scales=1 weight_decay=1e-6 schedule=cosine. */
 SSLH_API sslh_method sslh_swav(sslh_ctx *c, sslh_net *encoder, sslh_swav_desc desc);
 #endif
 
@@ -2982,18 +3004,18 @@ typedef struct sslh_mae_desc {
     const sslh_recipe *views; /* default SSLH_VIEWS_MAE, normalised by the data's mean and deviation */
     const char *settings;     /* short, for runs of minutes, or paper, for hundreds of epochs; default short */
 } sslh_mae_desc;
-/* encoder: sslh_vit with any output, best with .fixed_positions. A mask that leaves no patch visible or hidden is an
-   error; so are patches of one value without .raw_pixels. Second number: the share of the hidden targets' variance that
-   is explained, 0 for a decoder that always gives their mean. Training: batch=128 optimizer=adamw beta2=0.95 lr=1e-3
-   weight_decay=0.05 schedule=cosine warmup=40. Paper: batch=256 optimizer=adamw beta2=0.95 lr=1.5e-4 lr_scales=1
-   weight_decay=0.05 schedule=cosine warmup=40. */
+/* encoder: sslh_vit with any output, best with .fixed_positions. A mask that leaves no patch visible or none hidden is
+   an error; so are patches of one value without .raw_pixels. Second number: the share of the hidden targets' variance
+   that is explained, 0 for a decoder that always predicts their mean. Training: batch=128 optimizer=adamw beta2=0.95
+   lr=1e-3 weight_decay=0.05 schedule=cosine warmup=40. Paper: batch=256 optimizer=adamw beta2=0.95 lr=1.5e-4
+   lr_scales=1 weight_decay=0.05 schedule=cosine warmup=40. */
 SSLH_API sslh_method  sslh_mae(sslh_ctx *c, sslh_net *encoder, sslh_mae_desc desc);
 /* (N,H,W,C) -> (N,P,p*p*C), order inside a patch (row, column, channel); and back. */
 SSLH_API sslh_tensor *sslh_patchify(sslh_ctx *c, sslh_tensor *x, int patch);
 SSLH_API sslh_tensor *sslh_unpatchify(sslh_ctx *c, sslh_tensor *x, int patch, int height, int width);
-/* For a picture: x (N,H,W,C), normalised as in training, as the encoder sees it (hidden patches grey) and with hidden
-   patches filled in, both (N,H,W,C); NULL for what is not wanted. Which patches of image n are hidden depends on (seed,
-   stream modulo 2^20, n). */
+/* For a picture: x (N,H,W,C), normalised as in training; masked receives it as the encoder sees it (hidden patches
+   grey), filled with the hidden patches filled in, both (N,H,W,C); either may be NULL. Which patches of image n are
+   hidden depends on (seed, stream modulo 2^20, n). */
 SSLH_API void sslh_mae_reconstruct(sslh_method *m, sslh_tensor *x, uint64_t stream, sslh_tensor **masked,
                                    sslh_tensor **filled);
 #endif
@@ -3009,12 +3031,11 @@ SSLH_API void sslh_mae_reconstruct(sslh_method *m, sslh_tensor *x, uint64_t stre
    2023): from a part of an image a transformer predicts the features of blocks that were cut out of it. */
 typedef struct sslh_jepa_desc {
     int   targets;            /* blocks of an image whose features are predicted, 1 to 16; default 4 */
-    float target_min;         /* share of the patches that such a block has at the least, above 0, below 1; default
-                                 0.15 */
-    float target_max;         /* and at the most, above 0, below 1; default 0.2 */
-    float context_min;        /* the same of the block that the encoder sees, before the targets are taken out of it,
-                                 whose largest share is 1; above 0, at most 1; default 0.85 */
-    int   top_blocks;         /* what is predicted: 1 the output of the target encoder; K the mean of its last K blocks
+    float target_min;         /* smallest share of the patches that such a block has, above 0, below 1; default 0.15 */
+    float target_max;         /* and the largest, above 0, below 1; default 0.2 */
+    float context_min;        /* smallest share of the block that the encoder sees, before the targets are taken out;
+                                 the largest is 1; above 0, at most 1; default 0.85 */
+    int   top_blocks;         /* the target: 1 the output of the target encoder; K the mean of its last K blocks
                                  (data2vec, Baevski et al. 2022, 8 of 12); 1 to 15; default 1 */
     float target_momentum;    /* m_0 of the target encoder, at least 0, below 1; default 0.996; it rises to 1 in a
                                  straight line; SSLH_OFF: 0 */
@@ -3023,21 +3044,21 @@ typedef struct sslh_jepa_desc {
     int   predictor_width;    /* 4 to 65536, a multiple of 4 and of the heads; default 96 (ImageNet 384) */
     int   predictor_depth;    /* blocks, 1 to 256; default 3 (small images; ImageNet 6 to 12) */
     int   predictor_heads;    /* 1 to 65536; default 3 (small images; ImageNet 12) */
-    int   no_stop_gradient;   /* default 0; 1: the targets come from the encoder itself, with a gradient: it collapses,
-                                 for experiments */
+    int   no_stop_gradient;   /* default 0; 1: the targets come from the encoder itself, with a gradient, which shows
+                                 what a collapse looks like */
     const sslh_recipe *views; /* default auto: crops of 0.3 to 1 and nothing else, normalised by the data's mean and
                                  deviation */
     const char *settings;     /* short, for runs of minutes, or paper, for hundreds of epochs; default short */
 } sslh_jepa_desc;
-/* encoder: sslh_vit with any output, best with .mean_pool. Checkpoints hold the target encoder. An image needs at least
-   4 x 4 patches; targets that leave too little of it are an error. Other numbers: the share of the targets' variance
-   that is explained; their deviation over places and images, 0 in a collapse. Training: batch=128 optimizer=adamw
-   lr=1e-3 weight_decay=0.04 schedule=cosine warmup=40. Paper: batch=256 optimizer=adamw lr=1.25e-4 lr_scales=1
-   weight_decay=0.04 schedule=cosine warmup=40. */
+/* encoder: sslh_vit with any output, best with .mean_pool. Checkpoints contain the target encoder. An image needs at
+   least 4 x 4 patches; targets that leave too little context are an error. Other numbers: the share of the targets'
+   variance that is explained; the targets' deviation over places and images, 0 in a collapse. Training: batch=128
+   optimizer=adamw lr=1e-3 weight_decay=0.04 schedule=cosine warmup=40. Paper: batch=256 optimizer=adamw lr=1.25e-4
+   lr_scales=1 weight_decay=0.04 schedule=cosine warmup=40. */
 SSLH_API sslh_method sslh_jepa(sslh_ctx *c, sslh_net *encoder, sslh_jepa_desc desc);
-/* For a picture: x (N,H,W,C), N at least 2, normalised as in training, as the encoder sees it (all but the context
-   grey), and with each target patch replaced by that patch, among those of the other images of x, whose features lie
-   nearest to the prediction; both (N,H,W,C), NULL for what is not wanted. Context and targets depend on (seed, stream
+/* For a picture: x (N,H,W,C), N at least 2, normalised as in training; masked receives it as the encoder sees it (all
+   but the context grey), filled with each target patch replaced by the patch from another image of x whose features
+   are nearest to the prediction; both (N,H,W,C), either may be NULL. Context and targets depend on (seed, stream
    modulo 2^20). */
 SSLH_API void sslh_jepa_show(sslh_method *m, sslh_tensor *x, uint64_t stream, sslh_tensor **masked,
                              sslh_tensor **filled);
@@ -3050,68 +3071,69 @@ SSLH_API void sslh_jepa_show(sslh_method *m, sslh_tensor *x, uint64_t stream, ss
 #define SSLH_WITH_WORD2VEC 1
 #endif
 #if SSLH_WITH_WORD2VEC
-/* Words and a vector for each. NULL after an error, which every function below takes. */
+/* Words and a vector for each. NULL after an error; every function below accepts NULL. */
 typedef struct sslh_vectors sslh_vectors;
 /* word2vec (Mikolov, Sutskever, Chen, Corrado, Dean: "Distributed representations of words and phrases and their
    compositionality", NeurIPS 2013). */
 typedef struct sslh_word2vec_desc {
     int   dim;          /* of a vector, 1 to 4096; default 100 */
-    int   window;       /* words at each side that count at most, 1 to 100; default 5. Each time a number from 1 to this
-                           is drawn */
+    int   window;       /* largest number of words on each side, 1 to 100; default 5; the number is drawn anew for each
+                           word, from 1 to this */
     int   cbow;         /* 1: the mean of the words around it predicts a word; 0: each of them does (skip-gram);
                            default 0 */
     int   negatives;    /* wrong words that are told apart from each right one, 0 to 100; default 5 */
     int   hierarchical; /* 1: hierarchical softmax, with the negatives unless these are SSLH_OFF; default 0 */
-    float sample;       /* words that are a larger part of the text than this are left out now and then, 0 to 1;
-                           default 1e-4; SSLH_OFF: never */
-    int   min_count;    /* words that are rarer are passed over, 1 to 1000000; default 5 */
+    float sample;       /* words that make up more of the text than this are left out at random, 0 to 1; default 1e-4;
+                           SSLH_OFF: never */
+    int   min_count;    /* rarer words are left out, 1 to 1000000; default 5 */
     int   epochs;       /* passes over the text, 1 to 10000; default 5 */
-    float lr;           /* the first rate, above 0; it falls linearly to a ten thousandth; default auto: 0.025, with
-                           .cbow 0.05 */
-    int   batch;        /* predictions made with the same vectors before these change, 1 to 65536; default 1024 */
+    float lr;           /* learning rate at the start, above 0; it falls linearly to a ten thousandth; default auto:
+                           0.025, with .cbow 0.05 */
+    int   batch;        /* predictions made with the same vectors before the next update, 1 to 65536; default 1024 */
 } sslh_word2vec_desc;
-/* Learns from a text of size bytes, as it is: words are what stands between white space, and a line is a sentence,
-   which no window leaves. It has a trainer of its own; the same bits for any number of threads. Training: lr=0.025
-   schedule=linear_decay. Paper: the same. */
+/* Learns from a text of size bytes, which is used as it is: words are separated by white space, and a line is a
+   sentence, beyond which no window reaches. It has its own trainer, with the same bits for any number of threads.
+   Training: lr=0.025 schedule=linear_decay. Paper: the same. */
 SSLH_API sslh_vectors *sslh_word2vec(sslh_ctx *c, const char *text, size_t size, sslh_word2vec_desc desc);
-/* The text with "_" between words a and b, both there at least min_count times (0: 5), that stand side by side more
-   often than by chance: (count(a b) - min_count) words / (count(a) count(b)) > threshold (0: 100; words: of the text).
-   No word goes into two pairs; what comes out may go in again, with a lower threshold, for phrases up to four words.
-   Memory of the context; NULL on error. */
+/* The text with "_" between words a and b, each of which occurs at least min_count times (0: 5), that are next to each
+   other more often than by chance: (count(a b) - min_count) words / (count(a) count(b)) > threshold (0: 100; words: of
+   the text). No word is part of two pairs; the result may be passed in again, with a lower threshold, for phrases of up
+   to four words. Memory of the context; NULL on error. */
 SSLH_API char *sslh_phrases(sslh_ctx *c, const char *text, size_t size, int min_count, float threshold,
                             size_t *out_size);
 
 typedef struct sslh_vectors_info {
     int     words, dim;
-    int64_t corpus;     /* words of the text that are in the vocabulary; 0, as what follows: vectors from a file */
+    int64_t corpus;     /* words of the text that are in the vocabulary; 0, like the fields below, for vectors from
+                           a file */
     int64_t predictions;/* made in the last epoch */
     float   loss;       /* their mean loss, in nats */
 } sslh_vectors_info;
 SSLH_API sslh_vectors_info sslh_vectors_query(const sslh_vectors *v);
 /* The vectors as a persistent tensor (words,dim), most frequent word first; word number i; the number of a word, -1
-   when it is not there; how often it stands in the text, 0 when that is not known. */
+   when there is no such word; how often it occurs in the text, 0 if unknown. */
 SSLH_API sslh_tensor *sslh_vectors_tensor(const sslh_vectors *v);
 SSLH_API const char *sslh_vectors_word(const sslh_vectors *v, int i);
 SSLH_API int sslh_vectors_find(const sslh_vectors *v, const char *word);
 SSLH_API int64_t sslh_vectors_count(const sslh_vectors *v, int i);
 /* The k words whose vectors have the largest cosine with the sum of those in expression, each of length 1: "paris",
-   "king - man + woman" (signs stand alone); these words themselves are left out. Into word and cosine (k each, cosine
-   may be NULL); returns how many, 0 and an error for a word that is not there. */
+   "king - man + woman" (with spaces around signs); these words themselves are left out. word and cosine receive k
+   entries each (cosine may be NULL); returns how many, or 0 and an error for an unknown word. */
 SSLH_API int sslh_nearest_words(sslh_vectors *v, const char *expression, int k, int *word, float *cosine);
-/* Questions "a b c d" a line, a is to b as c is to d; lines that begin with a colon name a section. Right is a question
-   whose d is the word nearest to b - a + c but for these three, among the most frequent words (0: all; word2vec's own
-   program takes 30000, which raises the score). Words that are not there are tried in small letters; questions with one
-   that is in neither are skipped. */
+/* One question "a b c d" in each line: a is to b as c is to d; lines that begin with a colon name a section. A question
+   is right when d is the word nearest to b - a + c, apart from these three, among the `most` most frequent words (0:
+   all; word2vec's own program takes 30000, which raises the score). Unknown words are also looked up in lower case; a
+   question with a word that is still unknown is skipped. */
 typedef struct sslh_analogy_score { int questions, right, skipped; float accuracy; } sslh_analogy_score;
 SSLH_API sslh_analogy_score sslh_analogies(sslh_vectors *v, const char *text, size_t size, int most);
-/* Pairs "a b number" a line, the number what people think how alike the two are: Spearman's rank correlation with the
-   cosines. Lines that are no pair, and pairs with a word that is not there (nor in small letters), are skipped. */
+/* One pair "a b number" in each line, where the number is how similar people find the two: Spearman's rank correlation
+   with the cosines. Lines that are no pair, and pairs with a word that is unknown (in lower case too), are skipped. */
 typedef struct sslh_pair_score { int pairs, skipped; float spearman; } sslh_pair_score;
 SSLH_API sslh_pair_score sslh_word_pairs(sslh_vectors *v, const char *text, size_t size);
 
 typedef enum sslh_vectors_format { SSLH_VECTORS_TEXT = 0, SSLH_VECTORS_BINARY, SSLH_VECTORS_GLOVE } sslh_vectors_format;
 /* Word vectors as word2vec writes them, as text or binary (fastText's .vec is its text), and as GloVe does (text
-   without a line of sizes); which of them it is, sslh_load_vectors sees. Gzipped files are unpacked. */
+   without a line of sizes); sslh_load_vectors recognises which of them it is. Gzipped files are unpacked. */
 SSLH_API sslh_vectors *sslh_load_vectors(sslh_ctx *c, const char *path);
 SSLH_API sslh_vectors *sslh_load_vectors_memory(sslh_ctx *c, const void *bytes, size_t size);
 SSLH_API void sslh_save_vectors(const sslh_vectors *v, const char *path, sslh_vectors_format format);
@@ -3121,31 +3143,32 @@ SSLH_API void sslh_save_vectors(const sslh_vectors *v, const char *path, sslh_ve
 /*  >>api-train     training                                                                                          */
 /* ================================================================================================================== */
 
-/* Trains all of method.net and leaves it in evaluation mode; returns the mean loss of the last epoch. Resumed training
-   continues bit-identically; a checkpoint that does not belong to this run is an error, after which everything is as
-   before the call. Other errors, for example NaN, name method and step, and the run ends without a checkpoint. */
+/* Trains all of method.net and leaves it in evaluation mode; returns the mean loss of the last epoch. Resumed
+   training continues bit-identically; a checkpoint that does not belong to this run is an error, after which
+   everything is as before the call. Other errors, for example NaN, name the method and the step, and the run ends
+   without a checkpoint. */
 SSLH_API float sslh_train(sslh_ctx *c, sslh_method method, sslh_data data, sslh_train_desc desc);
-/* One step of the trainer for loops of the caller's own: views, then for each phase loss, backward, grads, update;
-   after. Returns the loss, summed over the phases. The loop begins the step (sslh_next_batch) and calls .prepare
-   once. */
+/* One step of the trainer for the caller's own loops: views; for each phase loss, backward, grads and update;
+   then after. Returns the loss, summed over the phases. The loop begins the step (sslh_next_batch) and calls
+   .prepare once. */
 SSLH_API float sslh_method_step(sslh_method *m, sslh_optimizer *o, const sslh_batch *batch, float lr);
-/* Checkpoint of everything that a continuation needs (safetensors): all of m->net as "model.NAME", the optimiser's
-   moments as "optim.m.NAME" and "optim.v.NAME", gradients that wait for an update as "optim.g.NAME", counters, seed,
-   random stream and settings. step is the number of steps done. For loops of the caller's own: sslh_train, which keeps
-   meters too, does not go on from it. */
+/* Writes a checkpoint of everything that is needed to continue (safetensors): all of m->net as "model.NAME", the
+   optimiser's moments as "optim.m.NAME" and "optim.v.NAME", gradients that wait for an update as "optim.g.NAME",
+   counters, seed, random stream and settings. step is the number of steps done. It is for the caller's own loops:
+   sslh_train, which stores meters too, does not resume from it. */
 SSLH_API void sslh_save_checkpoint(sslh_method *m, sslh_optimizer *o, int64_t step, const char *path);
-/* Into the same method and optimiser, made anew; also from a file of sslh_train. Returns the step to continue with; -1
-   when there is no such file (no error) or after an error, which changes nothing. Errors: a damaged file, one of
-   version 0.1.0, another method, encoder or optimiser, settings of these that differ. */
+/* Reads it into the same method and optimiser, newly made; also from a file of sslh_train. Returns the step to continue
+   with; -1 when there is no such file (no error) or after an error, which changes nothing. Errors: a damaged file, one
+   of version 0.1.0, another method, encoder or optimiser, different settings of these. */
 SSLH_API int64_t sslh_load_checkpoint(sslh_method *m, sslh_optimizer *o, const char *path);
-/* 64-bit hash (FNV-1a over little-endian bytes) of all parameters and states, children included: two runs are the same
-   or not, on any machine. */
+/* 64-bit hash (FNV-1a over little-endian bytes) of all parameters and states, children included: it shows on any
+   machine whether two runs are the same. */
 SSLH_API uint64_t sslh_hash(sslh_net *net);
 
 /* ================================================================================================================== */
 /*  >>api-eval      evaluation                                                                                        */
 /* ================================================================================================================== */
-/* Wherever an encoder is asked for, NULL means raw pixels. */
+/* Where a function takes an encoder, NULL means raw pixels. */
 
 typedef struct sslh_feature_desc {
     const char *tap;    /* inner result; NULL: the output */
@@ -3153,13 +3176,13 @@ typedef struct sslh_feature_desc {
     int   pool_grid;    /* maps: averages (.max_pool: maxima) of g x g cells side by side, g g C values; must divide the
                            side; default 1 */
     int   batch;        /* images at a time, default 256; changes memory, not results */
-    /* Makes the encoder's input of a batch; NULL: its images, normalised by the net's preprocess, or, when there are
-       none, its sound. Without an encoder what it returns are the features. */
+    /* Makes the encoder's input from a batch; NULL: its images, normalised by the net's preprocessing, or, when there
+       are none, its sound. Without an encoder its result is used as the features. */
     sslh_tensor *(*input)(sslh_ctx *c, const sslh_batch *batch, void *user);
     void *user;
 } sslh_feature_desc;
-/* Features (count,D) in evaluation mode, no augmentation: persistent. Maps and tokens are averaged over their places,
-   of sound over the share of them that the length of the clip is of T. */
+/* Features (count,D) in evaluation mode, no augmentation: persistent. Maps and tokens are averaged over their places;
+   for sound only over the share of places that the clip's length has of T. */
 SSLH_API sslh_tensor *sslh_features(sslh_ctx *c, sslh_net *encoder, sslh_data data, sslh_feature_desc desc);
 
 typedef struct sslh_probe_desc {
@@ -3174,8 +3197,7 @@ typedef struct sslh_probe_desc {
    strength is chosen on training data only, then the probe is fitted to all of it. Returns test accuracy in 0..1. Data
    without labels is an error. Leaves the net as it was. */
 SSLH_API float sslh_linear_probe(sslh_ctx *c, sslh_net *encoder, sslh_data train, sslh_data test, sslh_probe_desc desc);
-/* The same on features (n,D) that the caller has, labels in 0 .. classes-1; .features and .fraction are not looked
-   at. */
+/* The same on the caller's own features (n,D), labels in 0 .. classes-1; .features and .fraction are ignored. */
 SSLH_API float sslh_linear_probe_features(sslh_ctx *c, sslh_tensor *train, const int32_t *train_labels,
                                           sslh_tensor *test, const int32_t *test_labels, int classes,
                                           sslh_probe_desc desc);
@@ -3189,7 +3211,7 @@ typedef struct sslh_knn_desc {
 } sslh_knn_desc;
 /* Weighted nearest neighbours: cosine similarity, votes weighted exp(s / T) (Wu et al. 2018). Returns test accuracy. */
 SSLH_API float sslh_knn(sslh_ctx *c, sslh_net *encoder, sslh_data train, sslh_data test, sslh_knn_desc desc);
-/* The same on features (n,D) that the caller has; .features and .fraction are not looked at. */
+/* The same on the caller's own features (n,D); .features and .fraction are ignored. */
 SSLH_API float sslh_knn_features(sslh_ctx *c, sslh_tensor *train, const int32_t *train_labels, sslh_tensor *test,
                                  const int32_t *test_labels, int classes, sslh_knn_desc desc);
 
@@ -3209,7 +3231,7 @@ typedef struct sslh_finetune_desc {
    accuracy. An untrained encoder gives the supervised baseline. */
 SSLH_API float sslh_finetune(sslh_ctx *c, sslh_net *encoder, sslh_data train, sslh_data test, sslh_finetune_desc desc);
 
-/* Collapse meters over features (n,D), n at least 2; rows are made unit vectors inside, but for the rank. */
+/* Collapse meters over features (n,D), n at least 2; except for the rank, rows are first scaled to length 1. */
 /* Mean over D of the standard deviation of unit rows: about 1/sqrt(D) is healthy, 0 is collapse (Chen & He 2021). */
 SSLH_API float sslh_feature_std(const sslh_tensor *x);
 /* exp of the entropy of the normalised singular values (RankMe, Garrido et al. 2023): 1 .. D. Time grows as D^3. */
@@ -3218,40 +3240,40 @@ SSLH_API float sslh_effective_rank(sslh_ctx *c, const sslh_tensor *x);
    pairs of rows of exp(-2 squared distance). Lower is better for both, and only both together mean something. */
 SSLH_API float sslh_alignment(const sslh_tensor *a, const sslh_tensor *b);
 SSLH_API float sslh_uniformity(sslh_ctx *c, const sslh_tensor *x);
-/* The squared Frechet distance between two sets of features (n,D) and (m,D), each taken for a normal distribution: of
-   images that a model makes from real ones. 0 when means and covariances agree. With features of an encoder of one's
-   own it is not the FID of papers, which is that of one Inception net: numbers of one encoder can be compared with one
-   another, and for equal n and m only, as few samples make it larger. Take n above D; time grows as D^3. */
+/* The squared Frechet distance between two sets of features (n,D) and (m,D), each treated as a normal distribution: for
+   example of generated and of real images. 0 when means and covariances agree. With your own encoder it is not the FID
+   of papers, which uses features of one Inception net: compare only numbers from the same encoder and for equal n and
+   m, because few samples make it larger. Take n above D; time grows as D^3. */
 SSLH_API float sslh_frechet(sslh_ctx *c, const sslh_tensor *a, const sslh_tensor *b);
 
 /* ================================================================================================================== */
 /*  >>api-pictures  pictures                                                                                          */
 /* ================================================================================================================== */
 
-/* Images (N,H,W,C) in [0,1] (cut to it), 1 to 4 channels, as a grid with columns columns, row by row, each pixel
-   enlarged zoom times (0: chosen). All pictures are PNG files, written aside and renamed; a folder that is not there is
-   an error. */
+/* Images (N,H,W,C) in [0,1] (cut to it), 1 to 4 channels, as a grid with `columns` columns, row by row, each pixel
+   enlarged zoom times (0: chosen). All pictures are PNG files, written to a temporary file that is renamed; a missing
+   folder is an error. */
 SSLH_API void sslh_picture_grid(sslh_ctx *c, const char *path, const sslh_tensor *images, int columns, int zoom);
 typedef struct sslh_grid_desc {
     int         columns;            /* default chosen: a little wider than high */
     int         zoom;               /* pixels of the picture per pixel of an image, 1 to 1000; default chosen */
-    int         originals;          /* so many columns at the left are framed and stand apart; default 0 */
+    int         originals;          /* this many columns at the left are framed and set apart; default 0 */
     const char *title;              /* above; NULL: none */
     const char *const *rows;        /* names at the left, one for each row, NULL: none; the array NULL: none at all */
-    const char *const *heads;       /* names above the columns, one for each; a long one goes on over those that are
+    const char *const *heads;       /* names above the columns, one for each; a long one extends over those that are
                                        NULL; the array NULL: none at all */
 } sslh_grid_desc;
-/* The same as a sheet with names: those of the rows say what is in them. */
+/* The same as a sheet with names that say what its rows and columns show. */
 SSLH_API void sslh_picture_grid_ex(sslh_ctx *c, const char *path, const sslh_tensor *images, sslh_grid_desc desc);
 /* First-layer filters of a weight tensor (O,Kh,Kw,I) with I 1 or 3, or rows (O,D) of an MLP as side x side images (D or
-   D/3 a square), all on one scale, which is drawn below: grey is 0, white the largest size of a weight, black its
-   negative. */
+   D/3 a square), all on one scale, which is drawn below: grey is 0, white the largest absolute value of a weight, black
+   its negative. */
 SSLH_API void sslh_picture_filters(sslh_ctx *c, const char *path, const sslh_tensor *weight, int zoom);
-/* Points (n,2) coloured by label (NULL: one colour), with a legend of names (NULL: numbers). classes 0: counted. Labels
-   outside 0 .. classes-1 are pale grey; points that are not finite are left out. */
+/* Points (n,2) coloured by label (NULL: one colour), with a legend of names (NULL: numbers). classes 0: counted. Points
+   with labels outside 0 .. classes-1 are pale grey; points that are not finite are left out. */
 SSLH_API void sslh_picture_scatter(sslh_ctx *c, const char *path, const sslh_tensor *points, const int32_t *labels,
                                    int classes, const char *const *names);
-/* What is written beside maps and curves; NULL: nothing. */
+/* The text beside maps and curves; NULL: none. */
 typedef struct sslh_plot_desc {
     const char *title;              /* above */
     const char *x, *y;              /* of the axes, with their units */
