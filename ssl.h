@@ -11244,36 +11244,36 @@ SSLH_I_FN sslh_method sslh_i_jepa_make(sslh_ctx *c, sslh_net *encoder, sslh_data
 /*  >>word2vec      word vectors                                                                                     */
 /* ================================================================================================================== */
 
-/* Mikolov, Chen, Corrado, Dean: "Efficient estimation of word representations in vector space", ICLR 2013 workshop;
+/* /* Mikolov, Chen, Corrado, Dean: "Efficient estimation of word representations in vector space", ICLR 2013 workshop;
    Mikolov, Sutskever, Chen, Corrado, Dean: "Distributed representations of words and phrases and their
-   compositionality", NeurIPS 2013; and the program word2vec.c, which does what the papers leave open. Words that stand
-   in the same surroundings get vectors alike.
+   compositionality", NeurIPS 2013; where the papers leave details open, the program word2vec.c decides. Words that
+   occur in the same surroundings get similar vectors.
 
-   Every word w has two vectors: u_w, which is kept, and v_w, by which it is predicted. With skip-gram each of the
-   words within b places of a word w predicts it, h is that word's u; with CBOW all of them together do, h is the mean
-   of theirs. b is drawn anew for each w from 1 to the window, so that near words count more. The prediction tells w
-   from K words that were drawn in proportion to count^(3/4), y = 1 for w and 0 for them (negative sampling):
+   Every word w has two vectors: u_w, which is kept, and v_w, by which it is predicted. With skip-gram each of the words
+   within b places of a word w predicts it, and h is that word's u; with CBOW all of them together do, and h is the mean
+   of theirs. b is drawn anew for each w, from 1 to the window, so that near words count more. The prediction has to
+   tell w (y = 1) from K words drawn in proportion to count^(3/4) (y = 0), which is called negative sampling:
 
      p_j = 1 / (1 + e^-(h . v_j))                                                                            (1)
      L   = -sum over j of (y_j log p_j + (1 - y_j) log(1 - p_j))                                             (2)
      v_j += r (y_j - p_j) h                                                                                  (3)
      u_c += e for each input c,  e = sum over j of r (y_j - p_j) v_j                                         (4)
 
-   or tells at each fork on the way to w in a Huffman tree of all words whether it goes left (y = 1) or right, v being
-   that of the fork (hierarchical softmax). A draw that is w itself is left out. The rate r falls linearly with the
-   words that were read, to a ten thousandth. A word whose share f of the text is above t is read with probability
-   (sqrt(f / t) + 1) t / f only (5); what is left out makes room for others in the window. u starts uniform in -1/2 ..
-   1/2 over D, v at 0.
+   or it has to tell, at each fork on the way to w in a Huffman tree of all words, whether the way goes left (y = 1) or
+   right, where v is the vector of the fork (hierarchical softmax). A draw that is w itself is left out. The learning
+   rate r falls linearly with the number of words read, to a ten thousandth. A word whose share f of the text is above t
+   is read only with probability (sqrt(f / t) + 1) t / f (5); words that are left out make room for others in the
+   window. u starts uniform in -1/2 .. 1/2 divided by D, v at 0.
 
-   The trainer. word2vec.c changes the vectors after each prediction, in several threads at once and without locks, so
-   no two runs give the same. Here the predictions of a batch, 1,024 by default, are made with the vectors as they
-   stood before it (each by itself, on any thread) and then added up row by row, each row by one task and in the order
-   of the text: the same bits for any number of threads. Only rows that a batch touches cost anything. What is drawn
-   for a word depends on (seed, epoch, its place).
+   The trainer. word2vec.c updates the vectors after each prediction, in several threads at the same time and without
+   locks, so that no two runs give the same result. Here the predictions of a batch, 1,024 by default, use the vectors
+   as they were before the batch (each prediction by itself, on any thread). The updates are then added row by row, each
+   row by one task and in the order of the text, which gives the same bits for any number of threads. Only rows that
+   occur in a batch cost anything. Random draws for a word depend on (seed, epoch, its place).
 
-   Traps. Averaging over a batch, as losses elsewhere do, without a larger rate costs 10 to 20 points of the analogies:
-   (3) and (4) are sums. The e of (4) goes whole to each input of CBOW though h is a mean. Scores of analogies depend
-   on how many words may be answers. A small text wants many epochs. */
+   Traps. Averaging over a batch, as losses elsewhere do, without a higher learning rate costs 10 to 20 points of the
+   analogies: (3) and (4) are sums. In CBOW each input gets the whole e of (4), although h is a mean. Scores of
+   analogies depend on how many words may be answers. A small text needs many epochs. */
 
 #if SSLH_WITH_WORD2VEC
 static const sslh_setting sslh_i_word2vec_settings[] = {
@@ -11302,8 +11302,8 @@ typedef struct sslh_i_word2vec {
     uint32_t       *cut;     /* (V) drawing words by count^(3/4): of a draw in 0 .. V the whole part i is the word when
                                 the rest is below cut[i], .. */
     int32_t        *other;   /* (V) .. else other[i] (alias method, Walker 1977) */
-    int32_t        *fork;    /* hierarchical softmax: forks on the way to word w stand from way[w] on, .. */
-    uint8_t        *left;    /* .. and 1 where it goes left */
+    int32_t        *fork;    /* hierarchical softmax: the forks on the way to word w begin at way[w], .. */
+    uint8_t        *left;    /* .. and 1 where the way goes left */
     size_t         *way;     /* (V+1) */
     size_t          longest; /* forks on the longest way */
     sslh_i_word_batch b;
@@ -11325,11 +11325,11 @@ SSLH_I_FN void sslh_i_w2v_keeps(sslh_i_word2vec *s, const sslh_i_tally *words) {
     }
 }
 
-/* Tables by which a draw gives a word in proportion to count^(3/4), which square roots make the same everywhere.
-   share, place: (V), work. */
+/* Tables for drawing words in proportion to count^(3/4), computed from square roots so that they are the same on every
+   machine. share, place: (V), work. */
 SSLH_I_FN void sslh_i_w2v_aliases(sslh_i_word2vec *s, const sslh_i_tally *words, double *share, int32_t *place) {
     double sum = 0;
-    size_t w, low = 0, high = s->V; /* places of shares below 1 from the front, the others from the back */
+    size_t w, low = 0, high = s->V; /* shares below 1 are listed from the front, the others from the back */
     for (w = 0; w < s->V; w++) {
         double root = sqrt((double)words->word[w].count);
         share[w] = root * sqrt(root);
@@ -11353,7 +11353,8 @@ SSLH_I_FN void sslh_i_w2v_aliases(sslh_i_word2vec *s, const sslh_i_tally *words,
     }
 }
 
-/* Huffman's tree: the two rarest become one, and again. parent: (2V) with 2 parent + (0: left), count: (2V). */
+/* Huffman's tree: the two rarest entries become one, again and again. parent: (2V) with 2 parent + (0: left),
+   count: (2V). */
 SSLH_I_FN int sslh_i_w2v_tree(sslh_i_word2vec *s, const sslh_i_tally *words, int64_t *parent, int64_t *count) {
     const size_t V = s->V;
     size_t w, leaf = V, inner = V, top, forks = 0, pass, k;
@@ -11406,7 +11407,7 @@ SSLH_I_FN int sslh_i_w2v_tables(sslh_i_word2vec *s, const sslh_i_tally *words) {
     return ok;
 }
 
-/* The tensor's rows to those of the table, or back. */
+/* Copies the rows of the tensor to those of the table, or back. */
 SSLH_I_FN void sslh_i_w2v_copy(sslh_i_word2vec *s, sslh_tensor *x, int back) {
     const size_t D = (size_t)s->d.dim;
     size_t w;
@@ -11416,8 +11417,8 @@ SSLH_I_FN void sslh_i_w2v_copy(sslh_i_word2vec *s, sslh_tensor *x, int back) {
     }
 }
 
-/* Vectors as they begin, and room for a batch. While they are trained rows are padded with zeros to whole vectors, of
-   which no sum knows. */
+/* The initial vectors, and memory for a batch. During training rows are padded with zeros to whole SIMD vectors, which
+   changes no sum. */
 SSLH_I_FN int sslh_i_w2v_begin(sslh_i_word2vec *s, sslh_tensor *x) {
     sslh_i_word_batch *b = &s->b;
     const size_t D = SSLH_I_ROUND_UP((size_t)s->d.dim), batch = (size_t)s->d.batch;
@@ -11449,7 +11450,7 @@ SSLH_I_FN int sslh_i_w2v_begin(sslh_i_word2vec *s, sslh_tensor *x) {
     return 1;
 }
 
-/* The predictions of the batch and what they change. */
+/* Computes the predictions of the batch and applies their updates. */
 SSLH_I_FN void sslh_i_w2v_run(sslh_i_word2vec *s) {
     sslh_i_word_batch *b = &s->b;
     double left = 1 - (double)s->read / ((double)s->total * s->d.epochs + 1);
@@ -11467,7 +11468,7 @@ SSLH_I_FN void sslh_i_w2v_target(sslh_i_word2vec *s, int32_t row, int label) {
     s->b.label[s->targets++] = (uint8_t)label;
 }
 
-/* Word w is predicted by the inputs that were added since the last one. */
+/* Word w is predicted by the inputs that were added since the last prediction. */
 SSLH_I_FN void sslh_i_w2v_predict(sslh_i_word2vec *s, int32_t w) {
     sslh_i_word_batch *b = &s->b;
     const uint32_t key[2] = {(uint32_t)s->c->desc.seed, (uint32_t)(s->c->desc.seed >> 32)};
@@ -11494,7 +11495,7 @@ SSLH_I_FN void sslh_i_w2v_predict(sslh_i_word2vec *s, int32_t w) {
     if (b->items == (size_t)s->d.batch) sslh_i_w2v_run(s);
 }
 
-/* The words of a sentence that were kept, and of each how far its window reaches. */
+/* The words of a sentence that were kept, and for each how far its window reaches. */
 SSLH_I_FN void sslh_i_w2v_sentence(sslh_i_word2vec *s, const int32_t *word, const int32_t *reach, int n) {
     int i, k;
     for (i = 0; i < n; i++) {
@@ -11601,7 +11602,7 @@ SSLH_DEF int sslh_vectors_find(const sslh_vectors *v, const char *word) {
     return v && word ? sslh_i_tally_find(&v->words, word, strlen(word)) : -1;
 }
 
-/* As it is or else in small letters (of ASCII); words of more than 200 bytes are not there. */
+/* The word as it is, or else in lower case (ASCII); words of more than 200 bytes are never found. */
 SSLH_I_FN int sslh_i_vectors_match(const sslh_vectors *v, const char *word, size_t n) {
     char low[200];
     size_t i;
@@ -11629,7 +11630,8 @@ SSLH_I_FN const sslh_real *sslh_i_vectors_unit(sslh_vectors *v) {
     return v->unit;
 }
 
-/* The sum that an expression tells, and the words in it (at most 32); their number, 0 and an error. */
+/* The sum that an expression stands for, and the words in it (at most 32); returns their number, 0 and an error
+   on failure. */
 SSLH_I_FN int sslh_i_vectors_sum(sslh_vectors *v, const sslh_real *unit, const char *at, sslh_real *sum, int used[32]) {
     const size_t D = (size_t)v->info.dim;
     sslh_real sign = 1;
@@ -11718,7 +11720,8 @@ SSLH_I_FN int sslh_i_words_of_line(const char *text, size_t size, size_t *at, co
 
 #define SSLH_I_QUESTIONS 64 /* answered at a time */
 
-/* Right answers of n questions, which are words a, b, c, d. sums: (questions,D), cosines: (questions,V). */
+/* The number of right answers among n questions, each of words a, b, c, d. sums: (questions,D),
+   cosines: (questions,V). */
 SSLH_I_FN int sslh_i_answer(const sslh_vectors *v, int (*q)[4], int n, int V, sslh_real *sums, sslh_real *cosines) {
     const size_t D = (size_t)v->info.dim;
     int i, w, right = 0;
@@ -11778,7 +11781,7 @@ SSLH_I_FN int sslh_i_double_order(const void *a, const void *b) {
     return *x < *y ? -1 : *x > *y;
 }
 
-/* The rank of each of n values, equal ones the mean of theirs. work: (2n). */
+/* The rank of each of n values; equal values get the mean of their ranks. work: (2n). */
 SSLH_I_FN void sslh_i_ranks(const double *value, size_t n, double *rank, double *work) {
     size_t i, k;
     for (i = 0; i < n; i++) {
@@ -11850,9 +11853,9 @@ SSLH_DEF sslh_pair_score sslh_word_pairs(sslh_vectors *v, const char *text, size
 /*  >>methods       the list of methods                                                                               */
 /* ================================================================================================================== */
 
-/* One row for each method, by families. The command line, the tests that take every method in turn and the tables of
-   the pages are made from it. */
-#define SSLH_I_MADE(name) /* what stands in the section of the method */ \
+/* One row for each method, by families. The command line, the tests that go through all methods and the tables of the
+   pages are made from it. */
+#define SSLH_I_MADE(name) /* what the method's section defines */ \
     sslh_i_##name##_settings, SSLH_I_LENGTH(sslh_i_##name##_settings), \
     sizeof(sslh_##name##_desc), sslh_i_##name##_training, sslh_i_##name##_paper, sslh_i_##name##_make
 static const sslh_method_info sslh_i_methods[] = {
@@ -11995,7 +11998,7 @@ SSLH_DEF const sslh_method_info *sslh_methods(int *count) {
     return sslh_i_methods;
 }
 
-/* Its row by name, or NULL; NULL has none. */
+/* The row of the method of this name, or NULL. */
 SSLH_I_FN const sslh_method_info *sslh_i_method_find(const char *name) {
     const sslh_method_info *info;
     for (info = sslh_i_methods; info->name; info++) if (name && strcmp(info->name, name) == 0) return info;
@@ -12008,12 +12011,12 @@ SSLH_I_FN const sslh_method_info *sslh_i_method_find(const char *name) {
 
 /* --- one step ----------------------------------------------------------------------------------------------------- */
 
-/* As many as .groups has room for. */
+/* As many phases as .groups has room for. */
 #define SSLH_I_PHASES ((int)(sizeof((sslh_method *)0)->groups / sizeof(unsigned)))
 
-/* Views, then for each phase: loss, backward, gradients callback, update of that phase's groups.
-   Gradients of parameters outside the phase's groups are not even computed. The batch's views are made once for all
-   phases. With update 0 gradients only pile up (.accumulate). */
+/* Views, then for each phase: loss, backward, gradients callback, update of that phase's groups. Gradients of
+   parameters outside the phase's groups are not computed. The batch's views are made once for all phases. With update 0
+   the gradients only accumulate (.accumulate). */
 SSLH_I_FN float sslh_i_method_step(sslh_method *m, sslh_optimizer *o, const sslh_batch *batch, float lr, int update) {
     sslh_ctx *c = m ? m->ctx : NULL;
     sslh_view_set v;
@@ -12044,7 +12047,7 @@ SSLH_I_FN float sslh_i_method_step(sslh_method *m, sslh_optimizer *o, const sslh
     m->epoch = batch->epoch;
     m->lr = lr;
     m->optimizer = o;
-    c->open = 1; /* what views and loss change is put back should the step fail */
+    c->open = 1; /* what views and loss change is restored if the step fails */
     m->views(m, batch, &v);
     for (phase = 0; phase < SSLH_I_MAX(m->phases, 1) && !SSLH_I_BAD(c); phase++) {
         unsigned groups = m->groups[phase] ? m->groups[phase] : ~0u;
@@ -12060,7 +12063,7 @@ SSLH_I_FN float sslh_i_method_step(sslh_method *m, sslh_optimizer *o, const sslh
         c->groups = ~0u;
     }
     if (!SSLH_I_BAD(c)) sslh_i_settle(c);
-    else sslh_i_forget_grads(m->net); /* added to, a NaN would make every later step fail */
+    else sslh_i_forget_grads(m->net); /* a NaN that is added to would make every later step fail */
     if (update && m->after && !SSLH_I_BAD(c)) m->after(m);
     return total;
 }
@@ -12082,9 +12085,9 @@ SSLH_I_FN void sslh_i_duration(char out[16], double seconds) {
 }
 
 
-/* A bar that is drawn over on a terminal, a line per epoch elsewhere. On a terminal the line stays shorter than a row,
-   since a longer one would wrap and could not be drawn over: the bar has what is free, from 6 to 24 cells, and where 6
-   are too many, parts are left out, those first that other parts or the callback's output make up for. */
+/* A bar that is redrawn in place on a terminal, one line per epoch elsewhere. On a terminal the line stays shorter than
+   a row, because a longer one would wrap and could not be redrawn. The bar takes the free space, 6 to 24 cells; where
+   not even 6 fit, parts are left out, first those that other parts or the callback's output make up for. */
 SSLH_I_FN void sslh_i_progress(const sslh_train_info *t, int terminal, int columns) {
     /* parts in their order: 0 method, 1 bar, 2 epoch, 3 step, 4 loss, 5 the first number, 6 the others, 7 rate, 8
        memory, 9 images/s, 10 time */
@@ -12129,7 +12132,7 @@ SSLH_I_FN void sslh_i_progress(const sslh_train_info *t, int terminal, int colum
         text[1][1 + cells] = ']';
         text[1][2 + cells] = 0;
     }
-    if (used > room) text[4][room] = 0; /* of the loss, which alone is left, as many digits as there is room for */
+    if (used > room) text[4][room] = 0; /* only the loss is left: as many digits as there is room for */
     if (terminal) fprintf(stderr, "\r\033[K");
     for (first = 1, i = 0; i < PARTS; i++)
         if (word[i][0] || text[i][0]) {
@@ -12143,8 +12146,8 @@ SSLH_I_FN void sslh_i_progress(const sslh_train_info *t, int terminal, int colum
 
 /* --- the loop ----------------------------------------------------------------------------------------------------- */
 
-/* The callback sees the run but leaves no trace in it: nested scope, own random stream, train mode put back.
-   What it makes with operations is given back; nets and persistent tensors that it makes stay. */
+/* The callback can look at the run but does not change it: nested scope, own random stream, training mode restored.
+   Tensors that it makes with operations are released; nets and persistent tensors that it makes stay. */
 SSLH_I_FN int sslh_i_train_call(const sslh_train_desc *d, const sslh_train_info *t) {
     int stop, training;
     if (!d->callback || SSLH_I_BAD(t->ctx)) return 0;
@@ -12156,7 +12159,7 @@ SSLH_I_FN int sslh_i_train_call(const sslh_train_desc *d, const sslh_train_info 
     return stop;
 }
 
-/* A warning at the end of a run of some length whose loss is still that of guessing at random. */
+/* A warning at the end of a run of some length if its loss is still that of guessing at random. */
 SSLH_I_FN void sslh_i_no_better(const sslh_method *m, float loss, int64_t steps) {
     if (steps < 20 || !(m->guessing > 0.0f) || loss < 0.995f * m->guessing) return;
     sslh_i_warn(m->ctx, "sslh_train: the loss of %s ended at %.3f, and guessing at random costs %.3f: try "
@@ -12164,7 +12167,7 @@ SSLH_I_FN void sslh_i_no_better(const sslh_method *m, float loss, int64_t steps)
                 (double)loss, (double)m->guessing);
 }
 
-/* The mean loss of an epoch that is done, for the next checkpoints. */
+/* Stores the mean loss of a finished epoch for the next checkpoints. */
 SSLH_I_FN void sslh_i_run_epoch(sslh_ctx *c, const sslh_optimizer *o, sslh_i_training *run, float loss) {
     float *array = (float *)sslh_i_owned_grow(c, o, run->losses, run->epochs, &run->cap, sizeof *array);
     if (!array) return;
@@ -12172,23 +12175,23 @@ SSLH_I_FN void sslh_i_run_epoch(sslh_ctx *c, const sslh_optimizer *o, sslh_i_tra
     array[run->epochs++] = loss;
 }
 
-/* A run of sslh_train while it goes on. What it consists of is in the net, the optimiser, the context's stream, the
-   number of the step and kept: that is why a checkpoint of these continues it bit for bit. */
+/* A run of sslh_train in progress. Its whole state is in the net, the optimiser, the context's stream, the number of
+   the step and kept; this is why a checkpoint of these continues it bit for bit. */
 typedef struct sslh_i_train_run {
     sslh_method *m;
     sslh_train_desc d;      /* resolved */
     sslh_loader *loader;
     sslh_optimizer *o;
     sslh_i_training kept;
-    sslh_train_info t;      /* what callback and progress line are told */
-    int64_t step, first;    /* that are done; that were when this call began */
-    int64_t whole, warmup;  /* steps of all epochs, of which .max_steps may leave some out; of the rising rate */
-    double start, shown, images; /* the clock when it began, the seconds of the last line, samples since */
+    sslh_train_info t;      /* what the callback and the progress line receive */
+    int64_t step, first;    /* steps done; steps done when this call began */
+    int64_t whole, warmup;  /* steps of all epochs, even if .max_steps is fewer; steps of the warm-up */
+    double start, shown, images; /* the clock at the start, the seconds of the last line, samples since then */
     float result;           /* mean loss of the epoch so far */
     int terminal;
 } sslh_i_train_run;
 
-/* 1 when sslh_train can run with these; d becomes what the caller, then the method, then the defaults say. */
+/* 1 when sslh_train can run with these settings; d becomes the caller's, filled up from the method and the defaults. */
 SSLH_I_FN int sslh_i_train_ok(sslh_ctx *c, const sslh_method *m, const sslh_data *data, sslh_train_desc *d) {
     if (SSLH_I_BAD(c)) return 0;
     if (m->ctx != c || sslh_i_net_dead(m->net) || data->ctx != c || data->count < 1) {
@@ -12209,7 +12212,8 @@ SSLH_I_FN int sslh_i_train_ok(sslh_ctx *c, const sslh_method *m, const sslh_data
     return !d->checkpoint || sslh_i_can_write(c, "sslh_train: .checkpoint", d->checkpoint);
 }
 
-/* Goes on from the checkpoint, if there is one: weights, optimiser, stream and meters, the loader at the same batch. */
+/* Continues from the checkpoint, if there is one: weights, optimiser, stream and meters; the loader at the
+   same batch. */
 SSLH_I_FN void sslh_i_train_resume(sslh_i_train_run *r) {
     int i;
     r->step = sslh_i_checkpoint_load(r->m, r->o, r->d.checkpoint, &r->kept);
@@ -12226,7 +12230,8 @@ SSLH_I_FN void sslh_i_train_resume(sslh_i_train_run *r) {
     if (r->kept.epochs) r->result = r->kept.losses[r->kept.epochs - 1];
 }
 
-/* Loader, optimiser, the lengths of run and warm-up; from the checkpoint, if that is asked for. */
+/* Makes loader and optimiser, sets the lengths of run and warm-up, and resumes from the checkpoint if that is
+   asked for. */
 SSLH_I_FN void sslh_i_train_begin(sslh_i_train_run *r, sslh_method *m, sslh_data data, const sslh_train_desc *d) {
     sslh_loader_desc ld;
     int i, numbers = sslh_i_numbers(m->numbers);
@@ -12234,7 +12239,7 @@ SSLH_I_FN void sslh_i_train_begin(sslh_i_train_run *r, sslh_method *m, sslh_data
     r->m = m;
     r->d = *d;
     memset(&ld, 0, sizeof ld);
-    ld.batch = d->batch; /* full batches only: batch norm and negatives want one size */
+    ld.batch = d->batch; /* full batches only: batch norm and negatives need one size */
     ld.epochs = d->epochs;
     ld.no_ahead = d->no_ahead;
     r->loader = sslh_loader_new(m->ctx, data, ld);
@@ -12243,7 +12248,7 @@ SSLH_I_FN void sslh_i_train_begin(sslh_i_train_run *r, sslh_method *m, sslh_data
     sslh_optimizer_peak(r->o, d->lr);
     r->kept.per_epoch = sslh_loader_steps(r->loader);
     r->whole = r->kept.per_epoch * d->epochs;
-    m->guessing = 0.0f; /* the loss says it, or nobody knows */
+    m->guessing = 0.0f; /* set by the loss, else unknown */
     r->t.ctx = m->ctx;
     r->t.method = m;
     r->t.epochs = d->epochs;
@@ -12263,17 +12268,18 @@ SSLH_I_FN void sslh_i_train_begin(sslh_i_train_run *r, sslh_method *m, sslh_data
 #endif
 }
 
-/* One batch: rate, step, meters. 0 after an error. */
+/* One batch: learning rate, step, meters. 0 after an error. */
 SSLH_I_FN int sslh_i_train_batch(sslh_i_train_run *r, const sslh_batch *batch) {
     sslh_ctx *c = r->m->ctx;
     sslh_train_info *t = &r->t;
     sslh_i_meter *meter = &r->kept.meter;
-    /* The last batches of an epoch are used even when they are fewer than .accumulate: no update spans two epochs. */
+    /* The last batches of an epoch are used even if they are fewer than .accumulate, because no update spans
+       two epochs. */
     const int64_t in_epoch = r->step % r->kept.per_epoch + 1;
     const int update = in_epoch % r->d.accumulate == 0 || in_epoch == r->kept.per_epoch;
     int i;
-    /* The schedule is that of all epochs, also when .max_steps ends the run earlier: it stands then where the whole run
-       stood after so many steps, with gradients that wait for their update. */
+    /* The schedule is that of all epochs, also when .max_steps ends the run earlier: the run is then in the state of
+       the whole run after as many steps, with gradients that still wait for their update. */
     t->lr = sslh_i_train_lr(&r->d, r->step, r->whole, r->warmup);
     c->run_step = r->step + 1; /* as progress and callback count */
     t->loss = sslh_i_method_step(r->m, r->o, batch, t->lr, update);
@@ -12293,19 +12299,19 @@ SSLH_I_FN int sslh_i_train_batch(sslh_i_train_run *r, const sslh_batch *batch) {
         meter->numbers[i] += (double)(t->numbers[i].value = r->m->numbers[i].value);
     meter->steps++; /* batches, also those without an update */
     r->result = (float)(meter->loss / (double)meter->steps);
-    if (r->d.losses) r->d.losses[batch->epoch] = r->result; /* so far */
+    if (r->d.losses) r->d.losses[batch->epoch] = r->result; /* mean so far */
     t->step = r->step;
     t->epoch = batch->epoch;
     t->seconds = sslh_i_now() - r->start;
     t->images_per_second = t->seconds > 0 ? r->images / t->seconds : 0;
-    /* Steps done before a resume took no time of this run. */
+    /* Steps done before a resume took none of this run's time. */
     t->seconds_left = t->seconds / (double)(r->step - r->first) * (double)(t->steps - r->step);
     t->epoch_end = 0;
     return 1;
 }
 
-/* The end of an epoch, or of the run inside one: means instead of the last batch's numbers, progress line, callback.
-   1 to stop. */
+/* The end of an epoch, or of the run within one: replaces the last batch's numbers by the epoch's means, then progress
+   line and callback. Returns 1 to stop. */
 SSLH_I_FN int sslh_i_train_epoch_end(sslh_i_train_run *r) {
     const sslh_i_meter *meter = &r->kept.meter;
     int i;
@@ -12313,7 +12319,7 @@ SSLH_I_FN int sslh_i_train_epoch_end(sslh_i_train_run *r) {
     for (i = 0; i < sslh_i_numbers(r->t.numbers); i++)
         r->t.numbers[i].value = (float)(meter->numbers[i] / (double)meter->steps);
     r->t.epoch_end = 1;
-    /* The end of the run inside an epoch is none of the epoch: it goes on when the run does. */
+    /* A run that ends within an epoch does not end the epoch, which continues when the run does. */
     if (r->step % r->kept.per_epoch == 0) {
         memset(&r->kept.meter, 0, sizeof r->kept.meter);
         if (r->d.checkpoint) sslh_i_run_epoch(r->m->ctx, r->o, &r->kept, r->result);
@@ -12322,11 +12328,11 @@ SSLH_I_FN int sslh_i_train_epoch_end(sslh_i_train_run *r) {
     if (!r->d.quiet) sslh_i_progress(&r->t, r->terminal, r->d.columns);
 #endif
     if (r->step == r->t.steps) sslh_i_no_better(r->m, r->result, r->step - r->first);
-    /* After the progress line, so that what the callback prints stands below it. */
+    /* After the progress line, so that what the callback prints comes below it. */
     return sslh_i_train_call(&r->d, &r->t);
 }
 
-/* What follows a batch: callback, progress line, the end of an epoch, checkpoint. 1 to stop. */
+/* What follows a batch: callback, progress line, the end of an epoch, checkpoint. Returns 1 to stop. */
 SSLH_I_FN int sslh_i_train_after(sslh_i_train_run *r) {
     const int64_t every = r->d.checkpoint_steps ? r->d.checkpoint_steps : r->kept.per_epoch * r->d.checkpoint_every;
     const int last = r->step == r->t.steps;
@@ -12343,8 +12349,9 @@ SSLH_I_FN int sslh_i_train_after(sslh_i_train_run *r) {
     return stop;
 }
 
-/* resolve settings -> prepare -> loader and optimiser -> resume -> for every batch: rate, step, meters, callback,
-   progress; at the end of an epoch: means, callback; at the end of an epoch or of the run: checkpoint. */
+/* Resolves the settings and prepares the method; makes loader and optimiser; resumes. For every batch: learning
+   rate, step, meters, callback, progress; at the end of an epoch means and callback; at the end of an epoch or of
+   the run a checkpoint. */
 SSLH_DEF float sslh_train(sslh_ctx *c, sslh_method m, sslh_data data, sslh_train_desc d) {
     sslh_batch batch;
     sslh_i_train_run r;
@@ -12352,11 +12359,11 @@ SSLH_DEF float sslh_train(sslh_ctx *c, sslh_method m, sslh_data data, sslh_train
     int64_t mark;
     if (!sslh_i_train_ok(c, &m, &data, &d)) return 0.0f;
     before = sslh_get_preprocess(m.encoder);
-    /* Before the mark: what a method keeps for later has to outlive this function. */
+    /* Before the mark, because what a method keeps for later has to outlive this function. */
     if (m.prepare) m.prepare(&m, data);
-    mark = sslh_mark(c); /* loader and optimiser go away at the end */
+    mark = sslh_mark(c); /* loader and optimiser are freed at the end */
     sslh_i_train_begin(&r, &m, data, &d);
-    if (SSLH_I_BAD(c)) { /* nothing has happened yet, and nothing is left behind */
+    if (SSLH_I_BAD(c)) { /* nothing has been trained: restore everything */
         sslh_i_free_blocks(c, mark);
         sslh_i_preprocess_put(m.encoder, before);
         return 0.0f;
@@ -12364,14 +12371,14 @@ SSLH_DEF float sslh_train(sslh_ctx *c, sslh_method m, sslh_data data, sslh_train
     sslh_train_mode(m.net, 1); /* heads and teachers too */
     while (r.step < r.t.steps && sslh_next_batch(r.loader, &batch))
         if (!sslh_i_train_batch(&r, &batch) || sslh_i_train_after(&r)) break;
-    if (r.first == r.t.steps && r.kept.meter.steps) { /* it was done inside an epoch when this began */
+    if (r.first == r.t.steps && r.kept.meter.steps) { /* the run had already ended, within an epoch */
         r.result = (float)(r.kept.meter.loss / (double)r.kept.meter.steps);
         if (d.losses) d.losses[r.kept.epochs] = r.result;
     }
-    if (d.accumulate > 1) sslh_zero_grad(m.net); /* where a stop came before the update */
+    if (d.accumulate > 1) sslh_zero_grad(m.net); /* in case it stopped before the update */
     sslh_train_mode(m.net, 0); /* ready for use */
-    /* Inside a scope of the caller's the tensors of the caller's step must live on: there the memory is given back by
-       the caller's own rewind. */
+    /* Inside a scope of the caller, the tensors of the caller's step must stay alive; there the caller's own rewind
+       frees the memory. */
     if (c->depth == 0) sslh_rewind(c, mark);
     return r.result;
 }
@@ -12383,8 +12390,8 @@ SSLH_I_LEAN_END
 
 /* --- features ----------------------------------------------------------------------------------------------------- */
 
-/* (n,H,W,C) -> (n,g,g,C) -> (n, g g C): average, or maximum, over g x g cells of k x k places, for probes of early
-   maps. */
+/* (n,H,W,C) -> (n,g,g,C) -> (n,g g C): the average, or maximum, over g x g cells of k x k places, for probes of
+   early maps. */
 SSLH_I_FN sslh_tensor *sslh_i_pool_grid(sslh_ctx *c, sslh_tensor *x, int grid, int maximum) {
     int k;
     if (SSLH_I_BAD(c)) return x;
@@ -12419,7 +12426,7 @@ SSLH_I_FN sslh_tensor *sslh_i_batch_features(sslh_ctx *c, sslh_net *encoder, con
     else if (encoder && x->ndim == 3 && audio && audio->lengths && !d->max_pool) {
         sslh_tensor *lengths = sslh_batch_lengths(c, *b, (int)(audio - b->data.field));
         int n, T = x->shape[1], full = audio->shape.size[0];
-        for (n = 0; n < b->count && !SSLH_I_BAD(c); n++) { /* of T places those that any of the clip belongs to */
+        for (n = 0; n < b->count && !SSLH_I_BAD(c); n++) { /* those of the T places that the clip reaches */
             int64_t places = ((int64_t)lengths->ints[n] * T + full - 1) / full;
             lengths->ints[n] = (int32_t)SSLH_I_MAX(places, (int64_t)1);
         }
@@ -12428,9 +12435,9 @@ SSLH_I_FN sslh_tensor *sslh_i_batch_features(sslh_ctx *c, sslh_net *encoder, con
     return sslh_reshape(c, x, sslh_dim2(b->count, -1));
 }
 
-/* Batch by batch in a scope of its own, without a tape: memory does not grow with the data, the caller's step is
-   untouched, and an image's features do not depend on .batch. all (count,D) is allocated after the first batch, which
-   shows what D is. */
+/* Each batch in its own scope, without a tape: memory does not grow with the data, the caller's step is untouched,
+   and an image's features do not depend on .batch. all (count,D) is allocated after the first batch, which shows what
+   D is. */
 SSLH_DEF sslh_tensor *sslh_features(sslh_ctx *c, sslh_net *encoder, sslh_data data, sslh_feature_desc d) {
     sslh_tensor *all = NULL;
     sslh_preprocess p;
@@ -12477,7 +12484,7 @@ SSLH_DEF sslh_tensor *sslh_features(sslh_ctx *c, sslh_net *encoder, sslh_data da
 }
 
 /* 1 when the features x (n,D), called name in the message, are all finite: a meter computed from NaN could look like
-   any other result. */
+   any other number. */
 SSLH_I_FN int sslh_i_check_rows(const char *op, const char *name, const sslh_tensor *x) {
     size_t n = (size_t)x->shape[0], bad = sslh_i_bad_row(x->data, n, (size_t)x->shape[1]);
     if (bad < n)
@@ -12485,8 +12492,8 @@ SSLH_I_FN int sslh_i_check_rows(const char *op, const char *name, const sslh_ten
     return bad == n;
 }
 
-/* Rows of length 1; rows of zeros stay. The squares of rows beyond the usual are too large or too small for a float:
-   these are first multiplied by a power of two, which changes no digit. */
+/* Scales rows to length 1; rows of zeros stay. The squares of very large or very small rows are out of the range of a
+   float, so these rows are first multiplied by a power of two, which changes no digit. */
 SSLH_I_FN sslh_tensor *sslh_i_unit_rows(sslh_ctx *c, sslh_tensor *x) {
     sslh_tensor *scaled = NULL;
     size_t n, width, i, d;
@@ -12510,8 +12517,8 @@ SSLH_I_FN sslh_tensor *sslh_i_unit_rows(sslh_ctx *c, sslh_tensor *x) {
     return sslh_l2_normalize(c, scaled ? scaled : x, 0.0f);
 }
 
-/* For each row of x (n,D) whether it is all zeros: such a row has no direction, and two of them coincide. NULL without
-   memory; to be freed. */
+/* For each row of x (n,D) whether it is all zeros: such a row has no direction, and any two of them coincide. NULL when
+   memory runs out; the caller frees it. */
 SSLH_I_FN char *sslh_i_zero_rows(sslh_ctx *c, const sslh_tensor *x) {
     size_t n = (size_t)x->shape[0], width = (size_t)x->shape[1], i, d;
     char *zero = (char *)sslh_i_alloc(c, n);
@@ -12522,8 +12529,8 @@ SSLH_I_FN char *sslh_i_zero_rows(sslh_ctx *c, const sslh_tensor *x) {
     return zero;
 }
 
-/* Labels of a data set, checked. All evaluations call this one function, so that they refuse the same mistakes with the
-   same words. */
+/* Checks the labels of the data sets. All evaluations call this function, so that they refuse the same mistakes with
+   the same words. */
 SSLH_I_FN int sslh_i_check_labels(sslh_ctx *c, const char *op, sslh_data train, sslh_data test) {
     if (SSLH_I_BAD(c)) return 0;
     if (train.ctx == NULL || test.ctx == NULL || train.count < 1 || test.count < 1)
@@ -12545,15 +12552,16 @@ SSLH_I_FN sslh_data sslh_i_label_share(sslh_data d, float fraction, uint64_t see
 /* --- linear probe ------------------------------------------------------------------------------------------------- */
 /* Multinomial logistic regression on standardised features,
        L(W, b) = mean over samples of cross-entropy(W x + b, y) + l2/2 |W|^2
-   minimised by L-BFGS (Nocedal 1980; two-loop recursion, 10 pairs, backtracking until the loss has fallen enough). */
+   minimised by L-BFGS (Nocedal 1980; two-loop recursion, 10 pairs, backtracking until the loss has
+   decreased enough). */
 
-/* Here x is what L-BFGS moves: W and b in one array of n = K D + K values, not the features. x, g (n) parameters and
-   gradient; d (n) direction; x0, g0 (n) where the step began; s, y (10,n) the last steps and changes of the gradient;
-   rho = 1 / (s . y). */
+/* Here x is what L-BFGS changes: W and b in one array of n = K D + K values, not the features. x, g (n): parameters and
+   gradient; d (n): direction; x0, g0 (n): where the step began; s, y (10,n): the last steps and changes of the
+   gradient; rho = 1 / (s . y). */
 typedef struct sslh_i_lbfgs { sslh_real *x, *g, *d, *x0, *g0, *s, *y; double rho[10], alpha[10]; size_t n;
     int pairs, newest; } sslh_i_lbfgs;
 
-/* Eight chains, so that the compiler may use vectors and the sum still has one fixed shape; in double, because
+/* Eight chains of sums, so that the compiler may use SIMD and the order of the sum is still fixed; in double, because
    L-BFGS subtracts numbers that are nearly equal. */
 SSLH_I_FN double sslh_i_dot(const sslh_real *a, const sslh_real *b, size_t n) {
     double part[8] = {0, 0, 0, 0, 0, 0, 0, 0};
@@ -12568,8 +12576,8 @@ SSLH_I_FN double sslh_i_dot(const sslh_real *a, const sslh_real *b, size_t n) {
 /* A probe that is being fitted: features x (n,D), labels y (n), weight (K,D) and bias (K), strength of the penalty. */
 typedef struct sslh_i_probe { sslh_tensor *x, *y, *weight, *bias; float l2; } sslh_i_probe;
 
-/* Loss; the gradient goes to the tensors' .grad.
-   The same recorded operations as in training: a probe's gradient needs no code of its own. */
+/* Returns the loss; the gradient is in the tensors' .grad. It records the same operations as training does, so that the
+   probe's gradient needs no code of its own. */
 SSLH_I_FN double sslh_i_probe_loss(sslh_ctx *c, const sslh_i_probe *p) {
     double value;
     sslh_tensor *loss;
@@ -12618,25 +12626,25 @@ SSLH_I_FN void sslh_i_lbfgs_run(sslh_ctx *c, sslh_i_lbfgs *b, const sslh_i_probe
     double loss = sslh_i_probe_loss(c, p), slope, step, next;
     size_t bytes = b->n * sizeof(sslh_real), j;
     int it, tries;
-    /* No memory of an earlier strength's curvature. */
+    /* Forgets the curvature found with an earlier strength. */
     b->pairs = 0;
     b->newest = 9;
     for (it = 0; it < iterations && !SSLH_I_BAD(c); it++) {
         double before = loss, sy;
         sslh_i_lbfgs_direction(b);
         slope = sslh_i_dot(b->d, b->g, b->n);
-        if (!(slope < 0)) break; /* no way down, or NaN */
+        if (!(slope < 0)) break; /* no descent direction, or NaN */
         memcpy(b->x0, b->x, bytes);
         memcpy(b->g0, b->g, bytes);
-        /* Without pairs d is just -g: a first step of length 1 at most. Later 1 is the Newton step. */
+        /* Without pairs d is just -g, so the first step has length 1 at most. Later, step 1 is the Newton step. */
         step = b->pairs ? 1.0 : SSLH_I_MIN(1.0, 1.0 / sqrt(-slope));
-        for (tries = 0; tries < 20; tries++, step *= 0.5) { /* Armijo: enough of the promised fall */
+        for (tries = 0; tries < 20; tries++, step *= 0.5) { /* Armijo: a sufficient decrease */
             for (j = 0; j < b->n; j++) b->x[j] = (sslh_real)((double)b->x0[j] + step * (double)b->d[j]);
             next = sslh_i_probe_loss(c, p);
             if (next <= loss + 1e-4 * step * slope) break;
         }
-        /* No step length reduced the loss: what is left to gain is below the rounding error. Go back to where the step
-           began. */
+        /* No step length reduced the loss: what could still be gained is below the rounding error. Returns to where the
+           step began. */
         if (tries == 20) {
             memcpy(b->x, b->x0, bytes);
             break;
@@ -12651,9 +12659,9 @@ SSLH_I_FN void sslh_i_lbfgs_run(sslh_ctx *c, sslh_i_lbfgs *b, const sslh_i_probe
         if (sy > 1e-12) {
             b->rho[b->newest] = 1.0 / sy;
             if (b->pairs < 10) b->pairs++;
-        /* Curvature that is not positive would make the next direction lead upwards: start afresh. */
+        /* Curvature that is not positive would make the next direction lead upwards, so the pairs are dropped. */
         } else b->pairs = 0;
-        if (before - loss < 1e-6 * fabs(before)) break; /* six digits of the loss decide no label */
+        if (before - loss < 1e-6 * fabs(before)) break; /* smaller changes of the loss decide no label */
     }
 }
 
@@ -12686,9 +12694,9 @@ SSLH_I_FN sslh_tensor *sslh_i_label_rows(sslh_ctx *c, const int32_t *labels, con
     return t ? t : sslh_i_dummy(c);
 }
 
-/* Zero mean and unit variance per column, by the training rows. The penalty treats all columns alike, so they must be
-   alike. A constant column becomes 0 and has no influence; test rows are standardised with the mean and deviation of
-   the training rows. */
+/* Brings every column to mean 0 and variance 1 over the training rows, because the penalty treats all columns alike. A
+   constant column becomes 0 and has no influence. Test rows are standardised with the mean and deviation of the
+   training rows. */
 SSLH_I_FN void sslh_i_standardise(sslh_tensor *train, sslh_tensor *test) {
     size_t d, width = (size_t)train->shape[1], n = (size_t)train->shape[0], m = (size_t)test->shape[0], i;
     for (d = 0; d < width; d++) {
@@ -12710,11 +12718,10 @@ SSLH_I_FN void sslh_i_standardise(sslh_tensor *train, sslh_tensor *test) {
 /* Candidates for the strength of the penalty, strong to weak. */
 static const float sslh_i_probe_l2[5] = {1e-1f, 1e-2f, 1e-3f, 1e-4f, 1e-5f};
 
-/* Trains on rows; walks the strengths from strong to weak (each start is the solution before) and stops at number
-   last.
-   Warm starts: with a strong penalty few iterations are enough, and each weaker one begins near its solution. The walk
-   is repeated on all data up to the chosen strength, so that the final fit takes the path of the search. right[i]
-   counts held-out rows that strength i gets right. */
+/* Fits on rows, going through the strengths from strong to weak, each time starting from the previous solution, and
+   stops at number last. Warm starts: with a strong penalty few iterations are enough, and each weaker one begins near
+   its solution. The sequence is repeated on all data up to the chosen strength, so that the final fit takes the path of
+   the search. right[i] counts held-out rows that strength i classifies correctly. */
 SSLH_I_FN void sslh_i_probe_fit(sslh_ctx *c, sslh_i_probe *p, sslh_i_lbfgs *b, int last, int iterations, float fixed,
                                 sslh_tensor *held_x, const int32_t *held_y, double *right) {
     int i;
@@ -12731,8 +12738,8 @@ SSLH_I_FN void sslh_i_probe_fit(sslh_ctx *c, sslh_i_probe *p, sslh_i_lbfgs *b, i
     }
 }
 
-/* One flat block of 25 arrays of K D + K values holds what L-BFGS needs: 5, and 10 pairs of s and y. Weight and bias,
-   the two tensors of p, look into it. */
+/* One block of 25 arrays of K D + K values holds what L-BFGS needs: 5, and 10 pairs of s and y. Weight and bias, the
+   two tensors of p, point into it. */
 SSLH_I_FN void sslh_i_probe_begin(sslh_ctx *c, sslh_i_probe *p, sslh_i_lbfgs *b, sslh_tensor parameters[2], int classes,
                                   int width) {
     const size_t weights = (size_t)classes * (size_t)width, n = weights + (size_t)classes;
@@ -12750,7 +12757,7 @@ SSLH_I_FN void sslh_i_probe_begin(sslh_ctx *c, sslh_i_probe *p, sslh_i_lbfgs *b,
     b->g0 = block + 4 * n;
     b->s = block + 5 * n;
     b->y = block + 15 * n;
-    for (i = 0; i < 2; i++) { /* weight (K,D) and bias (K): two windows of the flat arrays */
+    for (i = 0; i < 2; i++) { /* weight (K,D) and bias (K): two ranges of the flat arrays */
         sslh_tensor *w = &parameters[i];
         w->ctx = c;
         w->type = SSLH_F32;
@@ -12766,9 +12773,9 @@ SSLH_I_FN void sslh_i_probe_begin(sslh_ctx *c, sslh_i_probe *p, sslh_i_lbfgs *b,
     p->bias = &parameters[1];
 }
 
-/* The number of the strength that gets most held-out rows of x (n,D) right: one tenth is held out. Below 2,000 rows a
-   tenth is too few to choose by, so every fifth is held out in turn. The test set has no part in this. order (n) is
-   scratch. */
+/* The number of the strength with the most held-out rows of x (n,D) classified correctly. One tenth is held out; below
+   2,000 rows a tenth is too few to choose by, so each fifth is held out in turn. The test set has no part in this.
+   order (n) is scratch memory. */
 SSLH_I_FN int sslh_i_probe_choose(sslh_ctx *c, sslh_i_probe *p, sslh_i_lbfgs *b, sslh_tensor *x, const int32_t *labels,
                                   int32_t *order, const sslh_probe_desc *d) {
     const int n = x->shape[0], parts = n >= 2000 ? 10 : 5, folds = n >= 2000 ? 1 : 5;
@@ -12796,7 +12803,7 @@ SSLH_I_FN int sslh_i_probe_choose(sslh_ctx *c, sslh_i_probe *p, sslh_i_lbfgs *b,
     return best;
 }
 
-/* Copies are standardised; the strength of the penalty is chosen, then all rows are trained on. */
+/* Standardises copies, chooses the strength of the penalty, then fits to all rows. */
 SSLH_DEF float sslh_linear_probe_features(sslh_ctx *c, sslh_tensor *train, const int32_t *train_labels,
                                           sslh_tensor *test, const int32_t *test_labels, int classes,
                                           sslh_probe_desc d) {
@@ -12838,7 +12845,7 @@ SSLH_DEF float sslh_linear_probe_features(sslh_ctx *c, sslh_tensor *train, const
     return SSLH_I_BAD(c) ? 0.0f : result;
 }
 
-/* The net is run over both sets once; everything the probe made is freed again. */
+/* Runs the net over both sets once; everything that the probe made is freed again. */
 SSLH_DEF float sslh_linear_probe(sslh_ctx *c, sslh_net *encoder, sslh_data train, sslh_data test, sslh_probe_desc d) {
     int64_t mark;
     sslh_tensor *a, *b;
@@ -12871,7 +12878,8 @@ typedef struct sslh_i_knn_job {
     float temperature;
 } sslh_i_knn_job;
 
-/* One test row: the k most similar in a heap whose root is the least of them; ties go to the earlier sample. */
+/* One test row: the k most similar are kept in a heap whose root is the least similar of them; ties go to the
+   earlier sample. */
 SSLH_I_FN void sslh_i_knn_task(void *arg, int row, int worker) {
     const sslh_i_knn_job *j = (const sslh_i_knn_job *)arg;
     const sslh_real *s = j->similarity + (size_t)row * (size_t)j->n;
@@ -12906,15 +12914,15 @@ SSLH_I_FN void sslh_i_knn_task(void *arg, int row, int worker) {
     }
     for (k = 0; k < j->classes; k++) votes[k] = 0;
     for (i = 0; i < used; i++)
-        /* The exponent is at most 0, so that small temperatures do not overflow; a common factor of all votes
-           changes nothing. */
+        /* The exponent is at most 0, so that small temperatures do not overflow; the common factor does not change
+           the result. */
         votes[j->labels[who[i]]] += (double)sslh_i_exp((best[i] - 1) / (sslh_real)j->temperature);
     for (k = 1; k < j->classes; k++)
         if (votes[k] > votes[top]) top = k;
     j->answer[row] = top;
 }
 
-/* All similarities of 256 test rows at a time are one matrix product of unit rows. */
+/* All similarities of 256 test rows at a time are one matrix product of normalised rows. */
 SSLH_DEF float sslh_knn_features(sslh_ctx *c, sslh_tensor *train, const int32_t *train_labels, sslh_tensor *test,
                                  const int32_t *test_labels, int classes, sslh_knn_desc d) {
     sslh_tensor *in[2], *unit;
@@ -12964,7 +12972,7 @@ SSLH_DEF float sslh_knn_features(sslh_ctx *c, sslh_tensor *train, const int32_t 
         /* (rows,n) */
         s = sslh_matmul_ex(c, sslh_i_unit_rows(c, sslh_slice(c, test, 0, at, at + rows)), unit, 0, 1);
         for (i = 0; i < rows && !SSLH_I_BAD(c); i++)
-            for (k = 0; k < j.n && zero_test[at + i]; k++) /* nearest to a row of zeros are rows of zeros */
+            for (k = 0; k < j.n && zero_test[at + i]; k++) /* rows of zeros are nearest to one another */
                 if (zero_train[k]) s->data[(size_t)i * (size_t)j.n + (size_t)k] = 1;
         if (!SSLH_I_BAD(c)) {
             j.similarity = s->data;
@@ -12981,7 +12989,7 @@ SSLH_DEF float sslh_knn_features(sslh_ctx *c, sslh_tensor *train, const int32_t 
     return (float)right / (float)test->shape[0];
 }
 
-/* As the linear probe: features of both sets, then the vote. */
+/* As in the linear probe: features of both sets, then the vote. */
 SSLH_DEF float sslh_knn(sslh_ctx *c, sslh_net *encoder, sslh_data train, sslh_data test, sslh_knn_desc d) {
     int64_t mark;
     sslh_tensor *a, *b;
@@ -13000,9 +13008,9 @@ SSLH_DEF float sslh_knn(sslh_ctx *c, sslh_net *encoder, sslh_data train, sslh_da
 
 /* --- fine-tuning -------------------------------------------------------------------------------------------------- */
 
-/* Layer-wise decay (Clark et al. 2020, as MAE uses it): block b of a transformer of depth B learns with rate
-   lr x decay^(B - b), the patch projection with decay^(B + 1), the classifier with lr. Returns 1 for a transformer.
-   Early layers hold what transfers, late layers what has to change. */
+/* Layer-wise decay (Clark et al. 2020, as MAE uses it): block b of a transformer of depth B has the learning rate lr x
+   decay^(B - b), the patch projection lr x decay^(B + 1), the classifier lr. Early layers hold what transfers, late
+   layers what has to change. Returns 1 for a transformer. */
 SSLH_I_FN int sslh_i_layer_decay(sslh_net *net, float decay) {
     char name[64];
     int depth = 0, i;
@@ -13029,7 +13037,7 @@ SSLH_I_FN int sslh_i_layer_decay(sslh_net *net, float decay) {
     return 1;
 }
 
-/* What the caller left out. */
+/* Fills in what the caller left out. */
 SSLH_I_FN void sslh_i_finetune_resolve(sslh_finetune_desc *d, int64_t count, int transformer) {
     if (!d->epochs) d->epochs = 10;
     if (!d->batch) d->batch = 128;
@@ -13045,13 +13053,13 @@ SSLH_I_FN void sslh_i_finetune_resolve(sslh_finetune_desc *d, int64_t count, int
     if (d->warmup < 0.0f) d->warmup = 0.0f;
 }
 
-/* The views to train with: the caller's or MAE's for fine-tuning, in the numbers that the encoder knows. */
+/* The views for training: the caller's or MAE's for fine-tuning, normalised as the encoder expects. */
 SSLH_I_FN sslh_recipe sslh_i_finetune_views(const sslh_finetune_desc *d, const sslh_preprocess *p) {
     sslh_recipe recipe = d->views ? *d->views : sslh_recipe_mae();
-    if (p->colour) { /* views of red, green, blue; the encoder's colours are made of them */
+    if (p->colour) { /* views are RGB, from which the encoder's colours are made */
         memset(recipe.mean, 0, sizeof recipe.mean);
         memset(recipe.std, 0, sizeof recipe.std);
-    } else if (recipe.std[0] == 0.0f) { /* normalised as in pretraining, unless the caller's views say how */
+    } else if (recipe.std[0] == 0.0f) { /* normalised as in pretraining, unless the caller's views are */
         memcpy(recipe.mean, p->mean, sizeof p->mean);
         memcpy(recipe.std, p->std, sizeof p->std);
     }
@@ -13108,7 +13116,7 @@ SSLH_I_FN void sslh_i_finetune_run(sslh_ctx *c, sslh_net *net, sslh_net *head, s
     sslh_train_mode(head, 0);
 }
 
-/* The share of the test set that net and head get right. */
+/* The share of the test set that net and head classify correctly. */
 SSLH_I_FN float sslh_i_finetune_accuracy(sslh_ctx *c, sslh_net *net, sslh_net *head, sslh_data test,
                                          const sslh_preprocess *p) {
     double right = 0;
@@ -13133,8 +13141,8 @@ SSLH_I_FN float sslh_i_finetune_accuracy(sslh_ctx *c, sslh_net *net, sslh_net *h
     return (float)(right / (double)test.count);
 }
 
-/* A copy of the encoder and a new linear classifier on its pooled output are trained; the test set is looked at once,
-   at the end. */
+/* Trains a copy of the encoder and a new linear classifier on its pooled output; the test set is used once, at
+   the end. */
 SSLH_DEF float sslh_finetune(sslh_ctx *c, sslh_net *encoder, sslh_data train, sslh_data test, sslh_finetune_desc d) {
     sslh_net *net, *head;
     sslh_preprocess p;
@@ -13148,7 +13156,7 @@ SSLH_DEF float sslh_finetune(sslh_ctx *c, sslh_net *encoder, sslh_data train, ss
     if (SSLH_I_BAD(c)) return 0.0f;
     train = sslh_i_label_share(train, d.fraction, d.seed);
     net = sslh_clone(encoder); /* the caller's encoder stays as it is */
-    sslh_freeze(net, 0); /* a frozen encoder's copy is to be trained all the same */
+    sslh_freeze(net, 0); /* a frozen encoder's copy is trained, too */
     sslh_i_finetune_resolve(&d, train.count, sslh_find(net, "blocks.0.norm1.weight") != NULL);
     sslh_i_layer_decay(net, d.layer_decay);
     head = sslh_i_classifier(c, encoder, SSLH_I_MAX(train.classes, test.classes));
@@ -13232,9 +13240,9 @@ SSLH_DEF float sslh_alignment(const sslh_tensor *a, const sslh_tensor *b) {
     return (float)(total / (double)n);
 }
 
-/* log of the mean over pairs i < j of e^(-2 |u_i - u_j|^2), u unit rows (Wang & Isola 2020).
-   0 when all points coincide. Blocks of 256 rows of cosines at a time. Rows of zeros lie in the centre: at the distance
-   0 from each other and 1 from all others. */
+/* log of the mean over pairs i < j of e^(-2 |u_i - u_j|^2), u rows of length 1 (Wang & Isola 2020); 0 when all points
+   coincide. Computes blocks of 256 rows of cosines at a time. Rows of zeros lie in the centre: at distance 0 from each
+   other and 1 from all others. */
 SSLH_DEF float sslh_uniformity(sslh_ctx *c, const sslh_tensor *x) {
     sslh_tensor *u, *s;
     size_t n, i, j;
@@ -13345,9 +13353,8 @@ SSLH_I_FN void sslh_i_gram(double *gram, const sslh_tensor *x, const double *mea
 }
 
 /* exp of the entropy of the normalised singular values (RankMe: Garrido et al. 2023; Roy & Vetterli 2007): between 1,
-   collapsed to a line, and D.
-   Rows are neither centred nor normalised, as in the paper. Through the D x D matrix x'x: half the digits of an SVD,
-   enough for an entropy. */
+   when all points lie on a line, and D. Rows are neither centred nor normalised, as in the paper. It uses the
+   eigenvalues of the D x D matrix x'x, which have half the digits of an SVD, enough for an entropy. */
 SSLH_DEF float sslh_effective_rank(sslh_ctx *c, const sslh_tensor *x) {
     size_t width, d;
     double *gram, *values, total = 0, entropy = 0;
@@ -13383,7 +13390,7 @@ SSLH_I_FN void sslh_i_moments(const sslh_tensor *x, double *mean, double *covari
     sslh_i_gram(covariance, x, mean);
     for (d = 0; d < width * width; d++) covariance[d] /= (double)(n - 1);
 }
-/* out = a b for symmetric a, b (n,n): rows of both are read. */
+/* out = a b for symmetric a, b (n,n), so that only rows are read. */
 SSLH_I_FN void sslh_i_symmetric_product(const double *a, const double *b, double *out, size_t n) {
     size_t i, j, k;
     for (i = 0; i < n; i++)
@@ -13415,11 +13422,11 @@ SSLH_I_FN void sslh_i_symmetric_root(double *a, double *vectors, double *values,
     }
 }
 
-/* The distance of Frechet, or Wasserstein's of second order, between normal distributions with the means m, m' and
-   covariances S, S' of both sets (Dowson & Landau 1982):
+/* The Frechet distance, which is the 2-Wasserstein distance, between normal distributions with the means m, m' and
+   covariances S, S' of the two sets (Dowson & Landau 1982):
      d^2 = |m - m'|^2 + tr S + tr S' - 2 tr (S S')^(1/2)
-   S S' is not symmetric, but has the eigenvalues of R S' R with R = S^(1/2), which is: the trace is the sum of their
-   roots. */
+   S S' is not symmetric, but it has the same eigenvalues as R S' R with R = S^(1/2), which is; the last trace is the
+   sum of their square roots. */
 SSLH_DEF float sslh_frechet(sslh_ctx *c, const sslh_tensor *a, const sslh_tensor *b) {
     size_t n, d;
     double *mean[2], *root, *other, *product, *vectors, *values, distance = 0;
@@ -15859,15 +15866,15 @@ SSLH_DEF sslh_tensor *sslh_layer_lstm(sslh_net *net, int index, sslh_tensor *x, 
 /*  >>encoders      MLP, convnet, ResNet, ConvNeXt, NIN, ViT, convolutions and a recurrent unit for sound             */
 /* ================================================================================================================== */
 
-/* An encoder declares its parameters in the order in which its forward function walks through them, so that the forward
-   function needs no table: it counts. .arch records the resolved settings for sslh_load_net.
+/* /* An encoder declares its parameters in the order in which its forward function uses them, so that the forward
+   function needs no table but only counts. .arch records the resolved settings for sslh_load_net.
 
-   How an encoder is added, all the places: its descriptor and function in >>api-encoders; here its table of settings,
-   its forward function, which offers its taps, and its constructor; its line in sslh_i_net_from_arch (>>weights), so
-   that sslh_load_net can build it; its row in section 10 of the manual; its tests in tests/nets.c and
-   tests/weights.c. */
+   How an encoder is added, all the places: its descriptor and function in >>api-encoders; here its table of
+   settings, its forward function, which offers its taps, and its constructor; its line in sslh_i_net_from_arch
+   (>>weights), so that sslh_load_net can build it; its row in section 10 of the manual; its tests in tests/nets.c
+   and tests/weights.c. */
 
-/* The net of an encoder from the parts of its description; all encoders of this section call this. */
+/* Makes the net of an encoder from the parts of its description; all encoders of this section call this. */
 SSLH_I_FN sslh_net *sslh_i_encoder_new(sslh_ctx *c, const char *name, sslh_forward_fn forward, const void *self,
                                        size_t self_size, sslh_kind kind, int width, int channels, int image) {
     sslh_net_desc d;
@@ -15883,7 +15890,7 @@ SSLH_I_FN sslh_net *sslh_i_encoder_new(sslh_ctx *c, const char *name, sslh_forwa
     return sslh_net_new(c, d);
 }
 
-/* "32,64,128" of a list that ends with 0 or after 8. */
+/* "32,64,128" from a list that ends with 0 or after 8 entries. */
 SSLH_I_FN const char *sslh_i_widths_text(const int *widths, char *out, size_t size) {
     size_t used = 0;
     int i;
@@ -15920,7 +15927,7 @@ static const sslh_i_setting sslh_i_conv_gru_settings[] = {
     SSLH_I_INT(conv_gru, channels), SSLH_I_LIST(conv_gru, kernels), SSLH_I_LIST(conv_gru, strides),
     SSLH_I_INT(conv_gru, width), SSLH_I_INT(conv_gru, context), SSLH_I_INT(conv_gru, norm), {NULL, 0, 0}};
 
-/* "vit image=32 channels=3 .." into net->arch, from the resolved description. */
+/* Writes "vit image=32 channels=3 .." into net->arch, from the resolved description. */
 SSLH_I_FN void sslh_i_arch_write(sslh_net *net, const sslh_i_setting *s, const void *desc) {
     size_t used = 0, size = sizeof net->arch;
     char text[96];
@@ -15938,14 +15945,14 @@ SSLH_I_FN void sslh_i_arch_write(sslh_net *net, const sslh_i_setting *s, const v
     }
 }
 
-/* Number of layers; each width is checked on the way. */
+/* Counts the layers and checks each width. */
 SSLH_I_FN int sslh_i_widths_count(sslh_ctx *c, const char *op, const int *widths) {
     int n = 0;
     while (n < 8 && widths[n] && sslh_i_within(c, op, "widths[]", widths[n], 1, 1 << 20)) n++;
     return n;
 }
 
-/* Both ends of an encoder with a map: the map itself, or its average over all places. */
+/* The end of an encoder with a map: the map itself, or its average over all places. */
 SSLH_I_FN sslh_tensor *sslh_i_map_end(sslh_ctx *c, sslh_tensor *x, int map_output) {
     return map_output ? x : sslh_global_avg_pool(c, x);
 }
@@ -15958,12 +15965,12 @@ SSLH_I_FN int sslh_i_mlp_norm(const sslh_mlp_desc *d, int i, int n) {
     return d->last_batch_norm == 0 ? -1 : d->last_batch_norm == 1 ? 0 : d->last_batch_norm == 2 ? 2 : 1;
 }
 
-/* A bias before a batch norm would be taken away again by its mean. */
+/* There is no bias before a batch norm, whose mean would subtract it again. */
 SSLH_I_FN int sslh_i_mlp_no_bias(const sslh_mlp_desc *d, int i, int n) {
     return sslh_i_mlp_norm(d, i, n) >= 0 || (i == n - 1 && d->last_no_bias);
 }
 
-/* linear -> batch norm -> activation, n times; at is the number of the next parameter. What can be one pass is one:
+/* linear -> batch norm -> activation, n times; at is the number of the next parameter. Steps are fused where possible:
    the activation with the product, or ReLU with the batch norm. */
 SSLH_I_FN sslh_tensor *sslh_i_mlp_forward(sslh_net *net, sslh_tensor *x, const void *self) {
     const sslh_mlp_desc *d = (const sslh_mlp_desc *)self;
@@ -16023,7 +16030,7 @@ SSLH_DEF sslh_net *sslh_mlp(sslh_ctx *c, sslh_mlp_desc desc) {
 
 /* The norm of block i. */
 SSLH_I_FN int sslh_i_convnet_norm(const sslh_convnet_desc *d, int i) { return d->dcgan && i == 0 ? SSLH_OFF : d->norm; }
-/* Each block is 6 entries, the weight and 5 of its batch norm; with another norm 3, without one weight and bias. */
+/* A block has 6 entries, the weight and 5 of its batch norm; with another norm 3; without a norm 2, weight and bias. */
 SSLH_I_FN sslh_tensor *sslh_i_convnet_forward(sslh_net *net, sslh_tensor *x, const void *self) {
     const sslh_convnet_desc *d = (const sslh_convnet_desc *)self;
     sslh_ctx *c = sslh_net_ctx(net);
@@ -16035,7 +16042,7 @@ SSLH_I_FN sslh_tensor *sslh_i_convnet_forward(sslh_net *net, sslh_tensor *x, con
     conv.pad = 1; /* kernel 3 or 4 */
     for (i = 0; i < 8 && d->widths[i]; i++, at += each) { /* (N,H,W,C) -> (N,(H+1)/2,(W+1)/2,widths[i]) */
         int norm = sslh_i_convnet_norm(d, i);
-        sslh_activation fused = d->dcgan ? SSLH_LINEAR : SSLH_RELU; /* in one pass with what stands before it */
+        sslh_activation fused = d->dcgan ? SSLH_LINEAR : SSLH_RELU; /* in one pass with the step before it */
         each = norm == 0 ? 6 : norm > 0 ? 3 : 2;
         conv.activation = each == 2 ? fused : SSLH_LINEAR;
         x = sslh_layer_conv(net, at, x, each != 2, conv);
@@ -16051,7 +16058,7 @@ SSLH_I_FN sslh_tensor *sslh_i_convnet_forward(sslh_net *net, sslh_tensor *x, con
     return sslh_i_map_end(c, x, d->map_output);
 }
 
-/* No bias before a norm; He et al. 2015's initial values, for ReLU behind it. */
+/* No bias before a norm; the initial values are He et al. 2015's, which are for a ReLU after the convolution. */
 SSLH_DEF sslh_net *sslh_convnet(sslh_ctx *c, sslh_convnet_desc desc) {
     static const int widths[4] = {32, 64, 128, 256};
     sslh_net *net;
@@ -16088,7 +16095,7 @@ SSLH_DEF sslh_net *sslh_convnet(sslh_ctx *c, sslh_convnet_desc desc) {
 
 /* --- ResNet (He, Zhang, Ren, Sun: "Deep residual learning for image recognition", 2016) -------------------------- */
 
-/* Blocks of each stage, and how many times the width of its stage a block puts out: 1, or 4 for bottlenecks. */
+/* Blocks of each stage, and the ratio of a block's output width to the width of its stage: 1, or 4 for bottlenecks. */
 typedef struct sslh_i_resnet_plan { int depth, blocks[4], expansion; } sslh_i_resnet_plan;
 /* NULL: there is none of this depth. */
 SSLH_I_FN const sslh_i_resnet_plan *sslh_i_resnet_plan_of(int depth) {
@@ -16100,8 +16107,8 @@ SSLH_I_FN const sslh_i_resnet_plan *sslh_i_resnet_plan_of(int depth) {
     return NULL;
 }
 
-/* Convolution without bias, entry *at; moves *at on. keep (or NULL) is what later layers still read beside the
-   result. */
+/* A convolution without bias, entry *at, which is advanced. keep (or NULL) is a tensor that later layers still read
+   beside the result. */
 SSLH_I_FN sslh_tensor *sslh_i_resnet_conv(sslh_net *net, int *at, sslh_tensor *x, int stride, int pad,
                                           const sslh_tensor *keep) {
     sslh_conv_desc conv;
@@ -16114,7 +16121,7 @@ SSLH_I_FN sslh_tensor *sslh_i_resnet_conv(sslh_net *net, int *at, sslh_tensor *x
     return x;
 }
 
-/* Batch norm (5 entries), sum with the residual and activation in one pass. */
+/* Batch norm (5 entries), the sum with the residual, and the activation in one pass. */
 SSLH_I_FN sslh_tensor *sslh_i_resnet_norm(sslh_net *net, int *at, sslh_tensor *x, sslh_tensor *residual,
                                           sslh_activation act, const sslh_tensor *keep) {
     x = sslh_layer_batch_norm(net, *at, x, residual, 0, act);
@@ -16123,7 +16130,8 @@ SSLH_I_FN sslh_tensor *sslh_i_resnet_norm(sslh_net *net, int *at, sslh_tensor *x
     return x;
 }
 
-/* y = relu(F(x) + shortcut), the shortcut being x or a 1x1 convolution of it with batch norm. F of a basic block is
+/* /* y = relu(F(x) + shortcut), where the shortcut is x or a 1x1 convolution of it with batch norm. F of a basic
+   block is
      bn(conv3(relu(bn(conv3(x)))))
    and of a bottleneck, whose middle convolution works on a quarter of the channels,
      bn(conv1(relu(bn(conv3(relu(bn(conv1(x))))))))
@@ -16148,13 +16156,13 @@ SSLH_I_FN sslh_tensor *sslh_i_resnet_block(sslh_net *net, int *at, sslh_tensor *
     return sslh_i_resnet_norm(net, &last, y, shortcut, SSLH_RELU, NULL);
 }
 
-/* The shortcut changes width and side where the block does: in each first block but that of basic blocks at the full
-   side. */
+/* The shortcut is a convolution where the block changes width or side: in the first block of each stage, except in the
+   first stage of nets with basic blocks. */
 SSLH_I_FN int sslh_i_resnet_projects(const sslh_i_resnet_plan *plan, int stage, int block) {
     return block == 0 && (stage > 0 || plan->expansion > 1);
 }
 
-/* stem -> 4 stages of blocks, each stage but the first halves the side and doubles the width -> average. */
+/* stem -> 4 stages of blocks, of which each but the first halves the side and doubles the width -> average. */
 SSLH_I_FN sslh_tensor *sslh_i_resnet_forward(sslh_net *net, sslh_tensor *x, const void *self) {
     const sslh_resnet_desc *d = (const sslh_resnet_desc *)self;
     const sslh_i_resnet_plan *plan = sslh_i_resnet_plan_of(d->depth);
@@ -16186,7 +16194,7 @@ SSLH_I_FN void sslh_i_resnet_pair_new(sslh_net *net, const char *block, int numb
     sslh_layer_batch_norm_new(net, name, out, 0);
 }
 
-/* torchvision's names and order of declaration: a state dictionary of either side loads in the other. */
+/* torchvision's names and order of declaration, so that a state dictionary of either can be loaded in the other. */
 SSLH_DEF sslh_net *sslh_resnet(sslh_ctx *c, sslh_resnet_desc desc) {
     sslh_net *net;
     const sslh_i_resnet_plan *plan;
@@ -16224,8 +16232,8 @@ SSLH_DEF sslh_net *sslh_resnet(sslh_ctx *c, sslh_resnet_desc desc) {
 /* --- ConvNeXt (Liu, Mao, Wu, Feichtenhofer, Darrell, Xie: "A ConvNet for the 2020s", CVPR 2022) ------------------ */
 
 /* y = x + drop(gamma * W2 gelu(W1 norm(dw(x)))): dw is a 7x7 convolution of each channel by itself, W1 widens the
-   channels four times and W2 narrows them again, gamma scales each channel and starts at 1e-6, so that a deep net
-   begins as nearly the identity. 9 entries: gamma, then weight and bias of dw, norm, W1, W2. */
+   channels four times and W2 narrows them again; gamma scales each channel and starts at 1e-6, so that a deep net
+   begins almost as the identity. 9 entries: gamma, then weight and bias of dw, norm, W1, W2. */
 SSLH_I_FN sslh_tensor *sslh_i_convnext_block(sslh_net *net, int at, sslh_tensor *x, int width, float drop) {
     sslh_ctx *c = sslh_net_ctx(net);
     sslh_conv_desc conv;
@@ -16279,7 +16287,7 @@ SSLH_I_FN sslh_tensor *sslh_i_convnext_forward(sslh_net *net, sslh_tensor *x, co
     return sslh_layer_layer_norm(net, at, sslh_i_map_end(c, x, d->map_output), 1e-6f);
 }
 
-/* Weight and bias, the weight normal with deviation 0.02. */
+/* Weight and bias; the weight is normal with deviation 0.02. */
 SSLH_I_FN void sslh_i_convnext_weight_new(sslh_net *net, const char *name, sslh_shape weight) {
     sslh_i_sub_new(net, name, "weight", 1, SSLH_F32, weight, SSLH_INIT_TRUNC_NORMAL, 0.02f);
     sslh_i_sub_new(net, name, "bias", 1, SSLH_F32, sslh_dim1(weight.size[0]), SSLH_INIT_ZERO, 0);
@@ -16289,7 +16297,7 @@ SSLH_I_FN void sslh_i_convnext_block_new(sslh_net *net, int part, int block, int
     char name[48];
     int gamma;
     memset(&vector, 0, sizeof vector);
-    vector.decay_scale = (float)SSLH_OFF; /* a gain of channels, whatever its shape in torchvision's files */
+    vector.decay_scale = (float)SSLH_OFF; /* one gain per channel, whatever its shape in torchvision's files */
     snprintf(name, sizeof name, "features.%d.%d", part, block);
     gamma = sslh_i_sub_new(net, name, "layer_scale", 1, SSLH_F32, sslh_dim3(width, 1, 1), SSLH_INIT_CONSTANT, 1e-6f);
     sslh_param_set(net, gamma, vector);
@@ -16351,8 +16359,8 @@ SSLH_I_FN void sslh_i_nin_layer(const sslh_nin_desc *d, int i, int j, int *kerne
     *width = (i == 0 ? first[j] : 192) / d->divide;
 }
 
-/* Blocks of three convolutions; the side is halved after the first (maximum) and the second (average), as in the
-   authors' code. */
+/* Blocks of three convolutions; the side is halved after the first block (by maximum) and the second (by average), as
+   in the authors' code. */
 SSLH_I_FN sslh_tensor *sslh_i_nin_forward(sslh_net *net, sslh_tensor *x, const void *self) {
     const sslh_nin_desc *d = (const sslh_nin_desc *)self;
     sslh_ctx *c = sslh_net_ctx(net);
@@ -16372,7 +16380,7 @@ SSLH_I_FN sslh_tensor *sslh_i_nin_forward(sslh_net *net, sslh_tensor *x, const v
     return sslh_i_map_end(c, x, d->map_output);
 }
 
-/* Widths are divided for machines without time: .divide 4 is a sixteenth of the work. */
+/* Widths can be divided for slow machines: .divide 4 is a sixteenth of the work. */
 SSLH_DEF sslh_net *sslh_nin(sslh_ctx *c, sslh_nin_desc desc) {
     sslh_net *net;
     char name[40];
@@ -16406,8 +16414,8 @@ SSLH_DEF sslh_net *sslh_nin(sslh_ctx *c, sslh_nin_desc desc) {
 /* One pre-norm block has 12 parameters: norm1 (2), attn.qkv (2), attn.proj (2), norm2 (2), mlp.fc1 (2), mlp.fc2 (2).
    Also used by decoders: at is the index of norm1.weight.
      x = x + drop(proj(attention(norm1(x))));   x = x + drop(fc2(gelu(fc1(norm2(x))))).
-   Pre-norm: the residual stream x is never normalised itself, which keeps deep stacks trainable without warm-up
-   tricks. */
+   Pre-norm: the residual stream x itself is never normalised, which keeps deep stacks trainable without
+   warm-up tricks. */
 SSLH_I_FN sslh_tensor *sslh_i_vit_block(sslh_net *net, int at, sslh_tensor *x, int heads, float drop,
                                         sslh_tensor *key_mask) {
     sslh_ctx *c = sslh_net_ctx(net);
@@ -16434,8 +16442,8 @@ SSLH_I_FN sslh_tensor *sslh_i_vit_block(sslh_net *net, int at, sslh_tensor *x, i
     return x;
 }
 
-/* Xavier weights and zero biases, as MAE and the ViT paper's code.
-   weight (out,in) uniform in +-sqrt(6 / (in + out)). */
+/* Xavier weights and zero biases, as in the code of MAE and the ViT paper: weight (out,in) uniform in +-sqrt(6 / (in
+   + out)). */
 SSLH_I_FN int sslh_i_xavier_new(sslh_net *net, const char *name, int in, int out) {
     int first = sslh_i_sub_new(net, name, "weight", 1, SSLH_F32, sslh_dim2(out, in), SSLH_INIT_XAVIER, 0);
     sslh_i_sub_new(net, name, "bias", 1, SSLH_F32, sslh_dim1(out), SSLH_INIT_ZERO, 0);
@@ -16461,8 +16469,8 @@ SSLH_I_FN int sslh_i_vit_block_new(sslh_net *net, const char *prefix, int width,
     return sslh_i_net_bad(net) ? -1 : first;
 }
 
-/* Positions (1,G G,D) of a G x G grid of patches for one of h x w: bicubic interpolation, as the code of DINO does it;
-   positions are smooth enough after training for a transformer to work on images larger than those it saw. */
+/* Positions (1,G G,D) of a G x G grid of patches for a grid of h x w, by bicubic interpolation as in DINO's code. After
+   training, positions are smooth enough for a transformer to work on images larger than those it has seen. */
 SSLH_I_FN sslh_tensor *sslh_i_vit_positions(sslh_ctx *c, sslh_tensor *position, int grid, int h, int w) {
     const int width = position->shape[2];
     sslh_interpolate_desc cubic;
@@ -16473,10 +16481,9 @@ SSLH_I_FN sslh_tensor *sslh_i_vit_positions(sslh_ctx *c, sslh_tensor *position, 
     return sslh_reshape(c, position, sslh_dim3(1, h * w, width));
 }
 
-/* Position of the entries: 0 cls_token, 1 pos_embed, 2 patch_embed.proj.weight, 3 its bias, 4 + 12 i block i, then
-   norm.
-   Tokens that are not kept are dropped before the first block, which is where MAE saves its time. The class token is
-   no patch and is always kept. */
+/* Numbers of the entries: 0 cls_token, 1 pos_embed, 2 patch_embed.proj.weight, 3 its bias, 4 + 12 i block i, then norm.
+   Tokens that are not kept are dropped before the first block, which is how MAE saves time. The class token is no patch
+   and is always kept. */
 SSLH_I_FN sslh_tensor *sslh_i_vit_forward(sslh_net *net, sslh_tensor *x, const void *self) {
     const sslh_vit_desc *d = (const sslh_vit_desc *)self;
     const sslh_forward_desc *call = sslh_call(net);
@@ -16507,12 +16514,12 @@ SSLH_I_FN sslh_tensor *sslh_i_vit_forward(sslh_net *net, sslh_tensor *x, const v
     }
     x = sslh_layer_layer_norm(net, 4 + 12 * d->depth, x, 1e-6f);
     if (sslh_tap(net, "tokens", x) || d->token_output || SSLH_I_BAD(c)) return x;
-    /* All tokens but the class token, which no loss has trained then. */
+    /* The mean of all tokens but the class token, which no loss has trained in this case. */
     if (d->mean_pool) return sslh_mean(c, sslh_slice(c, x, 1, 1, x->shape[1]), SSLH_AXIS(1), 0);
     return sslh_reshape(c, sslh_slice(c, x, 1, 0, 1), sslh_dim2(n, d->width));
 }
 
-/* timm's names. Fixed positions are a state, so that no optimiser sees them, but files hold them. */
+/* timm's names. Fixed positions are a state, so that no optimiser updates them but files contain them. */
 SSLH_DEF sslh_net *sslh_vit(sslh_ctx *c, sslh_vit_desc desc) {
     sslh_net *net;
     sslh_param_opts token;
@@ -16534,7 +16541,7 @@ SSLH_DEF sslh_net *sslh_vit(sslh_ctx *c, sslh_vit_desc desc) {
         return sslh_i_dummy_net(c);
     if (!desc.mlp) desc.mlp = 4 * desc.width;
     if (!sslh_i_within(c, "sslh_vit", "mlp", desc.mlp, 1, 1 << 18)) return sslh_i_dummy_net(c);
-    /* Each of these would be a wrong shape deep inside the forward pass. */
+    /* Without these checks each mistake would show up as a wrong shape deep inside the forward pass. */
     if (desc.image % desc.patch)
         sslh_fail(c, SSLH_E_SHAPE, "sslh_vit: patches of %d do not divide images of %d", desc.patch, desc.image);
     if (desc.width % desc.heads)
@@ -16552,7 +16559,7 @@ SSLH_DEF sslh_net *sslh_vit(sslh_ctx *c, sslh_vit_desc desc) {
                        (float)(desc.image / desc.patch));
     else
         sslh_param_new(net, "pos_embed", sslh_dim3(1, 1 + patches, desc.width), SSLH_INIT_TRUNC_NORMAL, 0.02f);
-    /* Xavier on the projection as the matrix (D, p p C) that it is: +-sqrt(6 / (D + p p C)) */
+    /* Xavier, with the projection taken as the matrix (D,p p C) that it is: +-sqrt(6 / (D + p p C)) */
     flat = desc.patch * desc.patch * desc.channels;
     sslh_param_new(net, "patch_embed.proj.weight", sslh_dim4(desc.width, desc.patch, desc.patch, desc.channels),
                    SSLH_INIT_UNIFORM, sslh_i_sqrtf(6.0f / ((float)flat + (float)desc.width)));
@@ -16563,7 +16570,7 @@ SSLH_DEF sslh_net *sslh_vit(sslh_ctx *c, sslh_vit_desc desc) {
     }
     sslh_layer_layer_norm_new(net, "norm", desc.width);
     if (sslh_i_net_bad(net)) return sslh_i_dummy_net(c);
-    memset(&token, 0, sizeof token); /* token and positions are no weights: no decay, as timm's no_weight_decay */
+    memset(&token, 0, sizeof token); /* token and positions are no weights: no decay, as in timm */
     token.decay_scale = (float)SSLH_OFF;
     /* Entries 0 and 1: the class token and, if trained, the positions. */
     sslh_param_set(net, 0, token);
@@ -16575,7 +16582,7 @@ SSLH_DEF sslh_net *sslh_vit(sslh_ctx *c, sslh_vit_desc desc) {
 /* --- CPC's encoder of sound (van den Oord, Li, Vinyals: "Representation learning with contrastive predictive coding",
    2018) ------------------------------------------------------------------------------------------------------------ */
 
-/* Zeros before and behind the sound, so that a convolution with stride s makes T / s places of T. */
+/* Zeros before and after the sound, so that a convolution with stride s makes T / s places of T. */
 SSLH_I_FN int sslh_i_conv_gru_pad(int kernel, int stride) { return (kernel - stride + 1) / 2; }
 
 /* Each block is 2 entries, weight and bias, and 2 more with a norm. */
@@ -16616,8 +16623,8 @@ SSLH_I_FN sslh_tensor *sslh_i_conv_gru_forward(sslh_net *net, sslh_tensor *x, co
 }
 
 /* Entries of local: convI.weight (width,kernel,in), convI.bias, normI.weight, normI.bias for I = 1, 2, ..; of context:
-   weight_ih_l0 .. The biases of the convolutions start at 0: at random, as PyTorch has them, they are louder than sound
-   of the usual size, and the norms then give nearly the same for all sounds. */
+   weight_ih_l0 .. The biases of the convolutions start at 0: random biases, as in PyTorch, are larger than sound of the
+   usual loudness, and the norms would then output nearly the same for all sounds. */
 SSLH_DEF sslh_net *sslh_conv_gru(sslh_ctx *c, sslh_conv_gru_desc desc) {
     static const int kernels[5] = {10, 8, 4, 4, 4}, strides[5] = {5, 4, 2, 2, 2};
     sslh_net *net, *local, *context;
@@ -16666,7 +16673,8 @@ SSLH_DEF sslh_net *sslh_conv_gru(sslh_ctx *c, sslh_conv_gru_desc desc) {
 
 /* --- an encoder on every patch of an image ------------------------------------------------------------------------ */
 
-/* Side and stride of patches for images (H,W), where 0 takes the default; 0 and an error when they make no sense. */
+/* Side and stride of patches for images (H,W), where 0 stands for the default; returns 0 and an error when they make
+   no sense. */
 SSLH_I_FN int sslh_i_patch_sides(sslh_ctx *c, const char *op, sslh_net *encoder, int H, int W, int *patch,
                                  int *stride) {
     int image = sslh_net_query(encoder).image;
@@ -16689,7 +16697,7 @@ SSLH_I_FN sslh_tensor *sslh_i_patch_encoder_forward(sslh_net *net, sslh_tensor *
         sslh_interpolate_desc r;
         memset(&r, 0, sizeof r);
         r.mode = SSLH_BICUBIC;
-        r.antialias = 1; /* as sslh_views resizes */
+        r.antialias = 1; /* as in sslh_views */
         x = sslh_interpolate(c, x, d->side, d->side, r);
     }
     if (SSLH_I_BAD(c) || !sslh_i_patch_sides(c, "sslh_patch_encoder", encoder, x->shape[1], x->shape[2], &patch,
@@ -17138,14 +17146,14 @@ SSLH_I_LEAN_END
 /*  >>views         augmentation                                                                                      */
 /* ================================================================================================================== */
 
-/* An image becomes a view in four stages, each on planes (C,H,W) of one image in a worker's scratch:
+/* /* An image becomes a view in four stages, each on planes (C,H,W) of one image in a worker's scratch memory:
      1. draw    every random number of the view at once, from (seed, epoch, sample, view) alone: sslh_i_draw_view
      2. move    crop + resize + mirror in one separable pass, zero padding with a shift, quarter turns
      3. colour  jitter in the drawn order, grey, blur, solarise, cutout
      4. store   normalise and interleave to (H,W,C)
    Every draw has a fixed place in the Philox counter, so switching one step on or off does not change the draws of the
-   others, and no view depends on its neighbours in the batch. Here stands what may be asked for and what it means; the
-   making itself is >>views-make, in the engine. */
+   others, and no view depends on the other images of the batch. This section says what can be asked for and what it
+   means; the views are computed in >>views-make, in the engine. */
 
 /* --- recipes ----------------------------------------------------------------------------------------------------- */
 
@@ -17170,15 +17178,15 @@ SSLH_I_FN sslh_recipe sslh_i_recipe(float crop_min, float brightness, float cont
     return r;
 }
 
-/* Chen et al. 2020: (0.8, 0.8, 0.8, 0.2) times the strength, which is 1 for ImageNet and 0.5 for CIFAR (no blur
-   there). */
+/* Chen et al. 2020: (0.8, 0.8, 0.8, 0.2) times the strength, which is 1 for ImageNet and 0.5 for CIFAR (where there is
+   no blur). */
 SSLH_DEF sslh_recipe sslh_recipe_simclr(void) { return sslh_i_recipe(0.08f, 0.4f, 0.4f, 0.4f, 0.1f); }
 SSLH_DEF sslh_recipe sslh_recipe_simclr_large(void) {
     sslh_recipe r = sslh_i_recipe(0.08f, 0.8f, 0.8f, 0.8f, 0.2f);
     r.blur = 0.5f;
     return r;
 }
-/* Chen, Fan, Girshick & He 2020; torchvision's bilinear crop, as their code has it. */
+/* Chen, Fan, Girshick & He 2020, with torchvision's bilinear crop as in their code. */
 SSLH_DEF sslh_recipe sslh_recipe_moco(void) {
     sslh_recipe r = sslh_i_recipe(0.2f, 0.4f, 0.4f, 0.4f, 0.1f);
     r.bilinear = 1;
@@ -17218,7 +17226,7 @@ SSLH_I_FN void sslh_i_require(const char **bad, int ok, const char *requirement)
     if (!ok && !*bad) *bad = requirement;
 }
 
-/* Defaults filled in for images (h,w); 0 and an error when the recipe makes no sense. The comparisons are written so
+/* Fills in defaults for images (h,w); 0 and an error when the recipe makes no sense. The comparisons are written so
    that NaN fails them. */
 SSLH_I_FN int sslh_i_recipe_resolve(sslh_ctx *c, const char *op, sslh_recipe *r, int h, int w, int channels) {
     const char *bad = NULL;
@@ -17268,7 +17276,7 @@ SSLH_I_FN int sslh_i_recipe_resolve(sslh_ctx *c, const char *op, sslh_recipe *r,
     return bad == NULL;
 }
 
-/* Appends to a text of limited size; the length goes on counting. */
+/* Appends to a text of limited size; the length counts the whole text, even what does not fit. */
 SSLH_I_FN void sslh_i_text(char *out, size_t size, size_t *used, const char *format, ...) SSLH_I_PRINTF(4, 5);
 SSLH_I_FN void sslh_i_text(char *out, size_t size, size_t *used, const char *format, ...) {
     va_list args;
@@ -17280,7 +17288,7 @@ SSLH_I_FN void sslh_i_text(char *out, size_t size, size_t *used, const char *for
     if (n > 0) *used += (size_t)n;
 }
 
-/* A value with up to four digits behind the point and without trailing zeros; the point is a point in every locale. */
+/* A value with up to four decimals and without trailing zeros; the decimal point is a point in every locale. */
 SSLH_I_FN const char *sslh_i_number(char buffer[32], float x) {
     int32_t v, a;
     int n, k;
@@ -17384,7 +17392,7 @@ SSLH_DEF sslh_tensor *sslh_views(sslh_ctx *c, sslh_batch batch, sslh_recipe reci
         out = sslh_i_view_batch(c, &job, &batch, &recipe);
         return out && !SSLH_I_BAD(c) ? sslh_i_end(c, "sslh_views", NULL, 0, out) : sslh_i_dummy(c);
     }
-    /* From a callback: it is called from this thread only, and never ahead of the step. */
+    /* For a set with a callback: it is called from this thread only, and never ahead of the step. */
     out = sslh_i_new(c, "sslh_views", SSLH_F32, sslh_dim4(job.n, job.recipe.height, job.recipe.width, job.channels));
     if (!out) return sslh_i_dummy(c);
     bytes = (size_t)job.height * (size_t)job.width * (size_t)job.channels;
@@ -17406,7 +17414,7 @@ SSLH_DEF sslh_tensor *sslh_views(sslh_ctx *c, sslh_batch batch, sslh_recipe reci
     return ok && !SSLH_I_BAD(c) ? sslh_i_end(c, "sslh_views", NULL, 0, out) : sslh_i_dummy(c);
 }
 
-/* Image i draws as number i % each of stream streams[i / each]: the patches of an image from a stream of its own. */
+/* Image i draws as number i % each of stream streams[i / each]: all patches of an image share one stream. */
 SSLH_I_FN sslh_tensor *sslh_i_augment(sslh_ctx *c, sslh_tensor *x, sslh_recipe recipe, const uint64_t *streams,
                                       int each) {
     sslh_i_view_job job;
@@ -17462,15 +17470,15 @@ SSLH_I_LEAN_BEGIN
 /*  >>settings      settings in text: tables of fields, ranges, name=value                                           */
 /* ================================================================================================================== */
 
-/* What reads the two tables at the head of a method's section: how a field of a descriptor takes its default, how its
-   range is checked, and how "temperature=0.2,head_out=64" reaches it. A method needs nothing from here but
-   sslh_i_resolve, which its constructor calls first, and sslh_i_method_begin, which it calls when its nets are made. It
-   ends with sslh_i_method_end. */
+/* This section reads the table and the texts at the head of a method's section: how a field of a descriptor takes its
+   default, how its range is checked, and how "temperature=0.2,head_out=64" reaches it. A method needs only
+   sslh_i_resolve, which its constructor calls first, sslh_i_method_begin, which it calls when its nets are made, and
+   sslh_i_method_end at its end. */
 
 /* --- the tables that all methods share ---------------------------------------------------------------------------- */
 
 #define SSLH_I_TRAINED(field) offsetof(sslh_method, defaults.field)
-/* What a run uses where neither caller nor method says anything. auto: the optimiser's own default (>>optim). */
+/* What a run uses if neither the caller nor the method says anything. auto: the default of the optimiser (>>optim). */
 static const sslh_setting sslh_i_train_settings[] = {
     {"epochs", SSLH_I_TRAINED(epochs), SSLH_SETTING_INT, "10", "at least 1"},
     {"batch", SSLH_I_TRAINED(batch), SSLH_SETTING_INT, "256", "at least 1"},
@@ -17503,8 +17511,8 @@ static const sslh_i_recipe_name sslh_i_recipe_names[] = {
 
 /* --- numbers and words -------------------------------------------------------------------------------------------- */
 
-/* Does v lie in range? The text that errors show is the one that is obeyed: "above A", "below A", "at least A",
-   "at most A", "A to B", "A or B", and several of them after commas. NaN and Inf lie in none. */
+/* Is v in the range? The text that errors show is the one that is checked: "above A", "below A", "at least A", "at most
+   A", "A to B", "A or B", and several of them separated by commas. NaN and Inf are in no range. */
 SSLH_I_FN int sslh_i_in_range(const char *range, double v) {
     const char *p = range;
     if (v - v != 0) return 0;
@@ -17530,7 +17538,7 @@ SSLH_I_FN int sslh_i_in_range(const char *range, double v) {
     return 1;
 }
 
-/* The number of the word of n characters in "first, second, third", from 1; 0 when it is none of them. */
+/* The number, from 1, of the word of n characters in "first, second, third"; 0 when it is none of them. */
 SSLH_I_FN int sslh_i_word_of(const char *words, const char *word, size_t n) {
     int i = 1;
     for (;; i++) {
@@ -17544,7 +17552,7 @@ SSLH_I_FN int sslh_i_word_of(const char *words, const char *word, size_t n) {
 
 /* --- a descriptor and its table ----------------------------------------------------------------------------------- */
 
-/* Kinds that are one number inside. */
+/* 1 for the kinds that are stored as one number. */
 SSLH_I_FN int sslh_i_setting_is_number(const sslh_setting *s) {
     return s->kind != SSLH_SETTING_TEXT && s->kind != SSLH_SETTING_WORD && s->kind != SSLH_SETTING_RECIPE &&
            s->kind != SSLH_SETTING_LIST;
@@ -17556,7 +17564,7 @@ SSLH_I_FN double sslh_i_setting_get(const sslh_setting *s, const void *desc) {
     if (s->kind == SSLH_SETTING_SCHEDULE) return (double)*(const sslh_schedule *)p;
     return (double)*(const int *)p;
 }
-/* The caller has checked that v fits. */
+/* Stores v, which the caller has checked. */
 SSLH_I_FN void sslh_i_setting_put(const sslh_setting *s, void *desc, double v) {
     void *p = (char *)desc + s->offset;
     if (s->kind == SSLH_SETTING_REAL) *(float *)p = (float)v;
@@ -17565,7 +17573,7 @@ SSLH_I_FN void sslh_i_setting_put(const sslh_setting *s, void *desc, double v) {
     else *(int *)p = (int)v;
 }
 
-/* A number of this kind from n characters; 0 when they are none or it is not allowed. */
+/* A number of this kind from n characters; 0 when they are no number or not allowed. */
 SSLH_I_FN int sslh_i_setting_number(const sslh_setting *s, const char *text, size_t n, double *v) {
     if (s->kind == SSLH_SETTING_OPTIMIZER || s->kind == SSLH_SETTING_SCHEDULE) {
         *v = sslh_i_word_of(s->range, text, n);
@@ -17589,7 +17597,7 @@ SSLH_I_FN void sslh_i_settings_fill(const sslh_setting *s, int n, void *desc) {
     }
 }
 
-/* The training defaults of no method in particular. */
+/* The general training defaults, of no particular method. */
 SSLH_I_FN sslh_train_desc sslh_i_train_general(void) {
     sslh_method m; /* what the table describes; nothing else of it is read */
     memset(&m, 0, sizeof m);
@@ -17597,20 +17605,20 @@ SSLH_I_FN sslh_train_desc sslh_i_train_general(void) {
     return m.defaults;
 }
 
-/* The words of .settings, as they stand in a descriptor that is resolved. */
+/* The words of .settings as pointers that a resolved descriptor may keep. */
 static const char *const sslh_i_settings_words[] = {"short", "paper"};
-/* One of n characters as that word; NULL: there is no such. */
+/* That word for n characters; NULL when there is no such word. */
 SSLH_I_FN const char *sslh_i_settings_word(const char *word, size_t n) {
     int i = sslh_i_word_of(SSLH_I_SETTINGS_NAMES, word, n);
     return i ? sslh_i_settings_words[i - 1] : NULL;
 }
 SSLH_I_FN int sslh_i_is_paper(const char *word) { return word && strcmp(word, sslh_i_settings_words[1]) == 0; }
 
-/* Is SSLH_OFF a value of this field? It is where it can mean zero, and where the row says so. */
+/* Is SSLH_OFF a value of this field? It is where the field can be zero, and where the row says so. */
 SSLH_I_FN int sslh_i_setting_off(const sslh_setting *s) {
     return sslh_i_in_range(s->range, 0) || strcmp(s->standard, "off") == 0;
 }
-/* The one sentence about a field, or a number of a call, that is outside its range; real: it is a float. */
+/* The error about a field, or a number given to a function, that is outside its range; real: it is a float. */
 SSLH_I_FN void sslh_i_out_of_range(sslh_ctx *c, const char *op, const char *field, double v, int real,
                                    const char *range) {
     char text[32];
@@ -17619,7 +17627,7 @@ SSLH_I_FN void sslh_i_out_of_range(sslh_ctx *c, const char *op, const char *fiel
     else snprintf(text, sizeof text, "%.0f", v);
     sslh_fail(c, SSLH_E_USAGE, "%s: .%s is %s (%s)", op, field, text, *range ? range : "a number");
 }
-/* A whole number that must lie in low..high; 0 and an error otherwise. For ranges that depend on other values, and for
+/* Checks that an integer is in low..high; 0 and an error otherwise. For ranges that depend on other values, and for
    operations that are called too often to read a table each time. */
 SSLH_I_FN int sslh_i_within(sslh_ctx *c, const char *op, const char *field, int value, int low, int high) {
     char range[48];
@@ -17629,12 +17637,12 @@ SSLH_I_FN int sslh_i_within(sslh_ctx *c, const char *op, const char *field, int 
     sslh_i_out_of_range(c, op, field, value, 0, range);
     return 0;
 }
-/* The same where 0 means the default, and SSLH_OFF is possible if the range contains 0: as with the tables below. */
+/* The same where 0 means the default; SSLH_OFF is allowed if the range contains 0, as with the tables below. */
 SSLH_I_FN int sslh_i_option_ok(sslh_ctx *c, const char *op, const char *field, int value, int low, int high) {
     return value == 0 || (value == SSLH_OFF && low <= 0) || sslh_i_within(c, op, field, value, low, high);
 }
 /* The check of one field, for every descriptor of the library: 0 and an error that names function, field, value and
-   range when the value is none of those that the field may have. op names the public function. */
+   range when the value is not allowed. op names the public function. */
 SSLH_I_FN int sslh_i_setting_ok(sslh_ctx *c, const char *op, const sslh_setting *s, const void *desc) {
     double v;
     if (s->kind == SSLH_SETTING_LIST) {
@@ -17662,10 +17670,11 @@ SSLH_I_FN int sslh_i_setting_ok(sslh_ctx *c, const char *op, const sslh_setting 
 }
 
 /* --- the ranges of the other descriptors --------------------------------------------------------------------------
-   Their functions fill in the defaults themselves; what is allowed stands here. 0 always is: it means the default.
-   "off" marks fields for which SSLH_OFF has a meaning of its own. Flags take any number. Descriptors of encoders are
-   checked by sslh_i_within, since ranges of theirs depend on one another; those of operations that a net calls at
-   every step (convolutions, pooling, attention, recurrences, losses) by sslh_i_option_ok, which reads no text. */
+   Their functions fill in the defaults themselves; only the allowed values are here. 0 is always allowed, because it
+   means the default. "off" marks fields for which SSLH_OFF has a meaning of its own. Flags take any number.
+   Descriptors of encoders are checked by sslh_i_within, because their ranges depend on one another; those of
+   operations that a net calls in every step (convolutions, pooling, attention, recurrences, losses) by
+   sslh_i_option_ok, which reads no text. */
 #define SSLH_I_RANGE(type, field, kind, range) {#field, offsetof(type, field), SSLH_SETTING_##kind, "", range}
 #define SSLH_I_SHARE "above 0, at most 1"
 #define SSLH_I_FEATURE_RANGES(type) \
@@ -17758,7 +17767,7 @@ static const sslh_setting sslh_i_gradcheck_ranges[] = {
     SSLH_I_RANGE(sslh_gradcheck_desc, tolerance, REAL, "above 0"),
     SSLH_I_RANGE(sslh_gradcheck_desc, max_checks, INT, "at least 1")};
 static const sslh_setting sslh_i_param_ranges[] = {
-    SSLH_I_RANGE(sslh_param_opts, group, INT, "1 to 15"), /* of the group's own check, which names the parameter */
+    SSLH_I_RANGE(sslh_param_opts, group, INT, "1 to 15"), /* the group's check names the parameter */
     SSLH_I_RANGE(sslh_param_opts, lr_scale, REAL, "at least 0"),
     SSLH_I_RANGE(sslh_param_opts, decay_scale, REAL, "at least 0")};
 static const sslh_setting sslh_i_batch_norm_ranges[] = {
@@ -17802,7 +17811,7 @@ static const sslh_setting sslh_i_mel_ranges[] = {
     SSLH_I_RANGE(sslh_mel_desc, bands, INT, "1 to 1024"),
     SSLH_I_RANGE(sslh_mel_desc, low, REAL, "above 0"),
     SSLH_I_RANGE(sslh_mel_desc, high, REAL, "above 0")};
-static const sslh_setting sslh_i_mfcc_ranges[] = { /* .mel by the table above */
+static const sslh_setting sslh_i_mfcc_ranges[] = { /* .mel is checked by the table above */
     SSLH_I_RANGE(sslh_mfcc_desc, coefficients, INT, "1 to 1024"),
     SSLH_I_RANGE(sslh_mfcc_desc, top_db, REAL, "at least 0")};
 
@@ -17840,7 +17849,7 @@ SSLH_I_FN int sslh_i_desc_ok(sslh_ctx *c, const char *op, sslh_i_desc_kind kind,
 /* --- name=value --------------------------------------------------------------------------------------------------- */
 
 /* The next "name=value" of *text: 1; 0 at the end; -1 when name, equals sign or value is missing. Commas and white
-   space separate. The text comes from command lines: it may have any length and any bytes. */
+   space are separators. The text comes from command lines, so it may have any length and any bytes. */
 typedef struct sslh_i_assign { const char *name, *value; size_t name_length, value_length; } sslh_i_assign;
 SSLH_I_FN int sslh_i_assign_next(const char **text, sslh_i_assign *pair) {
     static const char spaces[] = " \t\r\n\v\f", ends[] = ", \t\r\n\v\f";
@@ -17860,7 +17869,7 @@ SSLH_I_FN int sslh_i_assign_next(const char **text, sslh_i_assign *pair) {
     return pair->value_length ? 1 : -1;
 }
 
-/* n bytes of somebody's text, fit for a sentence. */
+/* n bytes of a foreign text, made fit for an error message. */
 SSLH_I_FN const char *sslh_i_quote(char out[48], const char *text, size_t n) {
     size_t i;
     for (i = 0; i < n && i < 40; i++) out[i] = (char)(text[i] >= 32 && text[i] < 127 ? text[i] : '?');
@@ -17876,13 +17885,13 @@ SSLH_I_FN const sslh_setting *sslh_i_setting_find(const sslh_setting *s, int n, 
     return NULL;
 }
 
-/* Who writes "lr=0,3" gets a hint: at points to the comma. */
+/* A hint for "lr=0,3"; at points to the comma. */
 SSLH_I_FN const char *sslh_i_comma_hint(const char *at) {
     return at[0] == ',' && at[1] >= '0' && at[1] <= '9'
         ? " (commas separate settings: numbers take a decimal point, 0.5; milestones take colons, 0.3:0.6)" : "";
 }
 
-/* The sentence about a value that is not allowed. */
+/* The error about a value that is not allowed. */
 SSLH_I_FN void sslh_i_setting_refuse(sslh_ctx *c, const char *who, const sslh_setting *s, const sslh_i_assign *p) {
     const char *noun = s->kind == SSLH_SETTING_INT ? "a whole number" : "a number", *range = s->range, *comma;
     char value[48], must[200];
@@ -17905,8 +17914,8 @@ SSLH_I_FN void sslh_i_setting_refuse(sslh_ctx *c, const char *who, const sslh_se
               sslh_i_quote(value, p->value, p->value_length), must, sslh_i_comma_hint(p->value + p->value_length));
 }
 
-/* "0.3:0.6:0.8", p->value, as up to 7 ascending numbers in the range; 0 when it is something else. What is checked is
-   what the field will hold: 1e-60 is 0, which would end the list. */
+/* "0.3:0.6:0.8", p->value, as up to 7 ascending numbers in the range; 0 when it is something else. The numbers are
+   checked as the field will hold them: 1e-60 is 0, which would end the list. */
 SSLH_I_FN int sslh_i_setting_list(const sslh_setting *s, const sslh_i_assign *p, float list[8]) {
     const char *at = p->value, *end = at + p->value_length;
     int i;
@@ -17923,8 +17932,8 @@ SSLH_I_FN int sslh_i_setting_list(const sslh_setting *s, const sslh_i_assign *p,
     return 0;
 }
 
-/* The value of a pair into its field. Recipes, which descriptors point to, are put into store: room for those of 4
-   fields, each with a place of its own, which a second value of the field takes again. */
+/* Puts the value of a pair into its field. Recipes, to which descriptors point, are put into store, which has room for
+   those of 4 fields; a second value of the same field uses the same place. */
 typedef struct sslh_i_recipe_store { sslh_recipe recipe[4]; size_t offset[4]; int n; } sslh_i_recipe_store;
 SSLH_I_FN void sslh_i_setting_read(sslh_ctx *c, const char *who, const sslh_setting *s, const sslh_i_assign *p,
                                    void *desc, sslh_i_recipe_store *store) {
@@ -17981,7 +17990,7 @@ SSLH_I_FN void sslh_i_setting_read(sslh_ctx *c, const char *who, const sslh_sett
     sslh_i_setting_refuse(c, who, s, p);
 }
 
-/* Fields of a descriptor that are 0 take what the method's paper has instead of the default. */
+/* Fields of a descriptor that are 0 take the value of the method's paper instead of the default. */
 SSLH_I_FN void sslh_i_paper_fill(sslh_ctx *c, const char *op, const sslh_setting *s, int n, void *desc) {
     const sslh_method_info *info = sslh_i_methods;
     const char *at;
@@ -17994,9 +18003,8 @@ SSLH_I_FN void sslh_i_paper_fill(sslh_ctx *c, const char *op, const sslh_setting
     }
 }
 
-/* The descriptor of a method as it will be used: every field is in its range, 0 has become the default, or what the
-   paper has where the settings are that, and SSLH_OFF has become 0 where the range contains 0. op names the public
-   function. */
+/* Makes the descriptor of a method ready for use: every field is in its range, 0 has become the default, or the paper's
+   value where .settings says so, and SSLH_OFF has become 0 where the range contains 0. op names the public function. */
 SSLH_I_FN void sslh_i_resolve(sslh_ctx *c, const char *op, const sslh_setting *s, int n, void *desc) {
     int i;
     for (i = 0; i < n; i++) {
@@ -18022,9 +18030,9 @@ SSLH_I_FN void sslh_i_resolve(sslh_ctx *c, const char *op, const sslh_setting *s
     }
 }
 
-/* The training settings of text into m->defaults; other names are passed over. Of a field that is given twice the last
-   value counts; auto is the method's own value. The optimiser is read first: another one than the method's begins with
-   none of its numbers. A rate without lr_scales is the rate itself. */
+/* Reads the training settings of text into m->defaults; other names are skipped. If a field is given twice, the last
+   value counts; auto is the method's own value. The optimiser is read first, because one that differs from the method's
+   starts without the method's numbers. A learning rate without lr_scales is the rate itself. */
 SSLH_I_FN void sslh_i_training_read(sslh_ctx *c, const char *who, const char *text, sslh_method *m) {
     const int n = SSLH_I_LENGTH(sslh_i_train_settings);
     const sslh_optim_kind own = m->defaults.optimizer.kind;
@@ -18032,7 +18040,7 @@ SSLH_I_FN void sslh_i_training_read(sslh_ctx *c, const char *who, const char *te
     for (pass = 0; pass < 2; pass++) {
         const char *at = text;
         sslh_optim_kind kind;
-        sslh_method before = *m; /* what auto brings back */
+        sslh_method before = *m; /* what auto restores */
         sslh_i_assign p;
         while (sslh_i_assign_next(&at, &p) > 0) {
             const sslh_setting *s = sslh_i_setting_find(sslh_i_train_settings, n, &p);
@@ -18059,14 +18067,14 @@ SSLH_I_FN void sslh_i_training_read(sslh_ctx *c, const char *who, const char *te
         }
     }
     if (rate && !scales) m->lr_scales = 0;
-    if (steps && !milestones && m->defaults.milestones[0] == 0.0f) /* milestones=none is somebody's wish */
+    if (steps && !milestones && m->defaults.milestones[0] == 0.0f) /* milestones=none is allowed */
         sslh_fail(c, SSLH_E_USAGE, "%s: schedule=steps needs the places of the steps: give milestones, for example "
                   "milestones=0.5:0.75 (shares of the run)", who);
 }
 
-/* What every method's constructor calls when the encoder is checked and self, which begins with the descriptor, is
-   filled in: makes the container, and gives the method its row of sslh_methods and its training defaults. Recipes that
-   the caller gave are the caller's memory: the descriptor in the method's self points to copies of them. */
+/* Every method's constructor calls this when the encoder has been checked and self, which begins with the descriptor,
+   is filled in. It makes the container and gives the method its row of sslh_methods and its training defaults. Recipes
+   that the caller gave are in the caller's memory, so the descriptor in the method's self points to copies of them. */
 SSLH_I_FN sslh_method sslh_i_method_begin(sslh_ctx *c, const char *name, sslh_net *encoder, const void *self,
                                           size_t self_size) {
     sslh_method m = sslh_method_new(c, name, encoder, self, self_size);
@@ -18077,7 +18085,7 @@ SSLH_I_FN sslh_method sslh_i_method_begin(sslh_ctx *c, const char *name, sslh_ne
             paper = sslh_i_is_paper(*(const char **)(void *)((char *)m.self + info->settings[i].offset));
     sslh_i_training_read(c, info->function, paper ? info->paper_training : info->training, &m);
     for (i = 0; i < SSLH_I_NUMBERS; i++) m.numbers[i].name = info->numbers[i];
-    m.info = info; /* after its own words are read: in these every name is one of the training */
+    m.info = info; /* after reading its own text, where every name is one of the training */
     for (i = 0; m.self && i < info->settings_count; i++) {
         const sslh_recipe **recipe = (const sslh_recipe **)(void *)((char *)m.self + info->settings[i].offset);
         sslh_recipe *own;
@@ -18091,13 +18099,13 @@ SSLH_I_FN sslh_method sslh_i_method_begin(sslh_ctx *c, const char *name, sslh_ne
 
 /* --- a method from text; a method as text ------------------------------------------------------------------------- */
 
-/* "a, b, c" of a table, appended. */
+/* Appends the names of a table as "a, b, c". */
 SSLH_I_FN void sslh_i_settings_names(const sslh_setting *s, int n, char *out, size_t size, size_t *used) {
     int i;
     for (i = 0; i < n; i++) sslh_i_append(out, size, used, i ? ", %s" : "%s", s[i].name);
 }
 
-/* The sentence about a piece of text for which sslh_i_assign_next returned -1. */
+/* The error about a piece of text for which sslh_i_assign_next returned -1. */
 SSLH_I_FN void sslh_i_assign_refuse(sslh_ctx *c, const char *who, const char *text, const sslh_i_assign *p) {
     const char *behind = p->name + p->name_length;
     char word[48];
@@ -18111,7 +18119,7 @@ SSLH_I_FN void sslh_i_assign_refuse(sslh_ctx *c, const char *who, const char *te
                   p->name > text ? sslh_i_comma_hint(p->name - 1) : "");
 }
 
-/* The text is read twice: into the descriptor before the method is made of it, into the training defaults after. */
+/* The text is read twice: into the descriptor before the method is made, and into the training defaults afterwards. */
 SSLH_DEF sslh_method sslh_method_make(sslh_ctx *c, const char *name, sslh_net *encoder, sslh_data data,
                                       const char *settings) {
     static const char fn[] = "sslh_method_make";
@@ -18166,8 +18174,8 @@ SSLH_DEF sslh_method sslh_method_make(sslh_ctx *c, const char *name, sslh_net *e
     return sslh_i_method_end(m);
 }
 
-/* A setting as text, name=value: its value, or the word for what stands there when it has none. Recipes are told by
-   their numbers, in one line. */
+/* A setting as text, name=value: its value, or the word for the default when it has none. Recipes are printed by their
+   numbers, in one line. */
 SSLH_I_FN void sslh_i_setting_print(const sslh_setting *s, const void *desc, char *out, size_t size, size_t *used) {
     const void *field = (const char *)desc + s->offset;
     char text[32];
@@ -18208,8 +18216,8 @@ SSLH_I_FN void sslh_i_setting_print(const sslh_setting *s, const void *desc, cha
     } else sslh_i_append(out, size, used, "%d", (int)v);
 }
 
-/* What a run would use if sslh_train were given an empty description: one line for logs, whose last part is what
-   sslh_method_make reads. Every method's self begins with its descriptor, defaults filled in. */
+/* What a run would use if sslh_train were given an empty description: one line for logs, whose last part
+   sslh_method_make can read. Every method's self begins with its descriptor, with defaults filled in. */
 SSLH_DEF size_t sslh_method_print(const sslh_method *m, char *out, size_t size) {
     sslh_train_desc d;
     sslh_method shown;
@@ -18218,7 +18226,7 @@ SSLH_DEF size_t sslh_method_print(const sslh_method *m, char *out, size_t size) 
     if (out && size) out[0] = 0;
     if (!m || SSLH_I_BAD(m->ctx)) return 0;
     shown = *m;
-    memset(&d, 0, sizeof d); /* an empty description: everything the method's */
+    memset(&d, 0, sizeof d); /* an empty description, so everything is the method's */
     shown.defaults = sslh_i_train_resolve(m, d);
     sslh_i_append(out, size, &used, "%s: encoder %s, %.0f parameters; numbers:", m->name,
                   m->encoder ? sslh_net_query(m->encoder).name : "none", (double)sslh_net_query(m->net).params);
@@ -18246,9 +18254,9 @@ SSLH_DEF size_t sslh_method_print(const sslh_method *m, char *out, size_t size) 
 
 /* --- the settings that a checkpoint keeps ------------------------------------------------------------------------- */
 
-/* All that a run depends on as text, a line "name=value" for each setting: encoder, optimiser and the method's
-   descriptor; with d, the resolved settings of sslh_train, also the data and the rest of the training. Whatever may
-   differ between two runs that can go on from one another (.max_steps, .quiet) is left out. */
+/* Everything that a run depends on as text, one line "name=value" for each setting: encoder, optimiser and the method's
+   descriptor; with d, the resolved settings of sslh_train, also the data and the rest of the training. Settings that
+   may differ between two runs of which one continues the other (.max_steps, .quiet) are left out. */
 SSLH_I_FN size_t sslh_i_config_print(const sslh_method *m, const sslh_optimizer *o, const sslh_train_desc *d,
                                      const sslh_data *data, char *out, size_t size) {
     const size_t first = SSLH_I_TRAINED(optimizer), behind = first + sizeof o->desc;
@@ -18276,13 +18284,13 @@ SSLH_I_FN size_t sslh_i_config_print(const sslh_method *m, const sslh_optimizer 
         sslh_i_append(out, size, &used, g ? ":%s" : "group_lr=%s", sslh_i_real_text(text, o->desc.group_lr[g]));
     sslh_i_append(out, size, &used, "\nconstant_lr=%u\n", o->desc.constant_lr);
     for (i = 0; m->info && m->self && i < m->info->settings_count; i++) {
-        if (m->info->settings[i].kind == SSLH_SETTING_WORD) continue; /* its numbers stand above */
+        if (m->info->settings[i].kind == SSLH_SETTING_WORD) continue; /* its numbers are above */
         sslh_i_setting_print(&m->info->settings[i], m->self, out, size, &used);
         sslh_i_append(out, size, &used, "\n");
     }
     return used;
 }
-/* The same in memory of the context. */
+/* The same text, in memory of the context. */
 SSLH_I_FN char *sslh_i_config(const sslh_method *m, const sslh_optimizer *o, const sslh_train_desc *d,
                               const sslh_data *data) {
     char *text;
@@ -18294,7 +18302,7 @@ SSLH_I_FN char *sslh_i_config(const sslh_method *m, const sslh_optimizer *o, con
     return text;
 }
 
-/* The value of the setting called name (of n characters) in such a text, and its length; NULL: there is none. */
+/* The value of the setting called name (of n characters) in such a text, and its length; NULL when it is missing. */
 SSLH_I_FN const char *sslh_i_config_value(const char *text, const char *name, size_t n, size_t *length) {
     while (*text) {
         size_t line = strcspn(text, "\n");
@@ -18307,7 +18315,7 @@ SSLH_I_FN const char *sslh_i_config_value(const char *text, const char *name, si
     return NULL;
 }
 
-/* A whole number of it, which comes from a file; 0 when it has none. */
+/* An integer from such a text, which comes from a file; 0 when it is missing. */
 SSLH_I_FN int sslh_i_config_number(const char *text, const char *name) {
     size_t length;
     const char *value = sslh_i_config_value(text, name, strlen(name), &length);
@@ -18316,15 +18324,15 @@ SSLH_I_FN int sslh_i_config_number(const char *text, const char *name) {
     return v >= 1 && v <= 2147483647.0 ? (int)v : 0;
 }
 
-/* Does a run with the settings now go on from a file with the settings then? They are the same, but the epochs may have
-   become more; the default warm-up of a short run follows them. 0 and an error that names both values when it does
-   not. */
+/* May a run with the settings `now` continue from a file with the settings `then`? They must be the same, except that
+   the number of epochs may be larger; the default warm-up of a short run follows it. 0 and an error that names both
+   values when it may not. */
 SSLH_I_FN int sslh_i_config_same(sslh_ctx *c, const char *fn, const char *file, const char *then, const char *now) {
     const int epochs = sslh_i_config_number(then, "epochs"), more = epochs < sslh_i_config_number(now, "epochs");
     for (; *now; now += strcspn(now, "\n"), now += *now == '\n') {
         size_t n = strcspn(now, "=\n"), length = 0, wanted;
         const char *was, *is = now + n + 1;
-        if (now[n] != '=') continue; /* the rest of a name of the caller's, which had a line break in it */
+        if (now[n] != '=') continue; /* the rest of a caller's name that contained a line break */
         was = sslh_i_config_value(then, now, n, &length);
         wanted = strcspn(is, "\n");
         if (was && length == wanted && memcmp(was, is, length) == 0) continue;
@@ -18341,7 +18349,7 @@ SSLH_I_FN int sslh_i_config_same(sslh_ctx *c, const char *fn, const char *file, 
     return 1;
 }
 
-/* The training default that is printed is the method's own, where its text names the field, else the general one. */
+/* The training default that is printed is the method's own if its text names the field, else the general one. */
 SSLH_DEF size_t sslh_method_describe(const char *name, char *out, size_t size) {
     const sslh_method_info *info = sslh_i_method_find(name);
     size_t used = 0;
@@ -18372,11 +18380,11 @@ SSLH_I_LEAN_END
 /*  PART II  TENSORS                                                                                                  */
 /* ################################################################################################################## */
 
-/* Tensors and what can be done with them. Each operation is a pair: a function that checks shapes, computes and records
-   itself, and before it the function of its gradient. At the operation stand its equations and its plain version,
-   sslh_i_plain_NAME: the equations in loops, forward and backward side by side, for the reader, for a debugger (.plain
-   in sslh_desc) and for the tests, which compare the fast way with them. Where that is a plain loop itself, a comment
-   says so. "Plain versions" in >>table tells how they take the place of kernels and of the engine's plans.
+/* /* Tensors and what can be done with them. Each operation is a pair: a function that checks shapes, computes and
+   records itself, and before it the function of its gradient. Beside the operation are its equations and its plain
+   version, sslh_i_plain_NAME: the equations in loops, forward and backward side by side, for the reader, for a debugger
+   (.plain in sslh_desc) and for the tests, which compare the fast way with them. Where the operation is a plain loop
+   itself, a comment says so. "Plain versions" in >>table explains how they replace kernels and the engine's plans.
 
      >>core-impl    context, memory, errors, steps and scopes
      >>scalar       exp, log, tanh, erf .. of one number, with the same bits on every machine
@@ -18393,13 +18401,13 @@ SSLH_I_LEAN_END
      >>audio        spectrograms, cepstral coefficients, views of sound
 
    To begin with, read "the life of an operation" in >>core, then sslh_relu in >>elementwise with sslh_i_map and
-   sslh_i_map_back, which are all of a simple operation; then "backward" in >>tape. After that, sslh_linear_ex in
-   >>products shows an operation with a bias and a fused activation, sslh_softmax one that keeps its result, and
+   sslh_i_map_back, which are all there is to a simple operation; then "backward" in >>tape. After that, sslh_linear_ex
+   in >>products shows an operation with a bias and a fused activation, sslh_softmax one that keeps its result, and
    sslh_attention one whose backward pass computes again what it did not keep. The rest can be read in any order.
 
-   What it may call: public functions, itself, and the engine by three doors. sslh_i_parallel runs tasks, for which
-   sslh_i_work has memory; kernels (c->k, >>table) work on a stretch of an array or on rows, and a task here does little
-   more than call one for its stretch; sslh_i_gemm and the functions under "part III" in >>prototypes do what takes
+   This part may call public functions, itself, and the engine in three ways. sslh_i_parallel runs tasks, for which
+   sslh_i_work has memory. Kernels (c->k, >>table) work on a range of an array or on rows, and a task here does little
+   more than call one for its range. sslh_i_gemm and the functions under "part III" in >>prototypes do what needs
    planning. Nothing here prefetches, packs, or knows an instruction set, a register or a cache.
 
    How an operation is added, all the places:
@@ -18423,10 +18431,10 @@ SSLH_I_LEAN_END
 /*  >>core-impl     context, memory, errors, steps and scopes                                                         */
 /* ================================================================================================================== */
 
-/* Memory has three lifetimes. Blocks of the context (nets, persistent tensors, loaded data) live until sslh_rewind
-   or sslh_destroy; what a step makes lies in the step heap, which is given back whole when the next step begins and
-   grows no more after the second one; scratch is taken and given back inside one operation. Errors stick: the first
-   one is kept, and after it every function returns at once, an operation with the dummy tensor. */
+/* Memory has three lifetimes. Blocks of the context (nets, persistent tensors, loaded data) live until sslh_rewind or
+   sslh_destroy. What a step makes is in the step heap, which is released as a whole when the next step begins and no
+   longer grows after the second step. Scratch memory is taken and given back within one operation. Errors stick: the
+   first one is kept, and after it every function returns immediately, an operation with the dummy tensor. */
 
 /* --- errors ------------------------------------------------------------------------------------------------------ */
 
@@ -18445,7 +18453,7 @@ SSLH_DEF sslh_code sslh_error_code(const sslh_ctx *c) {
     return !c ? SSLH_E_USAGE : c == &sslh_i_dead ? SSLH_E_MEMORY : c->code;
 }
 
-/* The states of an open step as they were before it. */
+/* Restores the states of an open step as they were before it. */
 SSLH_I_FN void sslh_i_put_back(sslh_ctx *c) {
     size_t i;
     for (i = 0; i < c->nbefore; i++) {
@@ -18457,7 +18465,7 @@ SSLH_I_FN void sslh_i_put_back(sslh_ctx *c) {
 
 SSLH_DEF void sslh_fail(sslh_ctx *c, sslh_code code, const char *format, ...) {
     va_list args;
-    if (SSLH_I_BAD(c)) return; /* the first cause stays */
+    if (SSLH_I_BAD(c)) return; /* the first error is kept */
     va_start(args, format);
     vsnprintf(c->message, sizeof c->message, format, args);
     va_end(args);
@@ -18512,7 +18520,7 @@ SSLH_I_FN char *sslh_i_align(void *p) {
     return (char *)p + (over ? SSLH_I_ALIGN - over : 0);
 }
 
-/* The header of a block lies in front of its payload, padded to whole alignment units. */
+/* The header of a block is in front of its payload, padded to whole alignment units. */
 #define SSLH_I_BLOCK_HEAD ((sizeof(sslh_i_block) + SSLH_I_ALIGN - 1) / SSLH_I_ALIGN * SSLH_I_ALIGN)
 
 SSLH_I_FN void *sslh_i_alloc(sslh_ctx *c, size_t bytes) {
@@ -18538,7 +18546,8 @@ SSLH_I_FN void *sslh_i_alloc(sslh_ctx *c, size_t bytes) {
     return (char *)b + SSLH_I_BLOCK_HEAD;
 }
 
-/* Memory that belongs to an earlier block (a net's parameters, laid out at its first use): freed by the same rewind. */
+/* Memory that belongs to an earlier block (a net's parameters, laid out at its first use) and is freed by the
+   same rewind. */
 SSLH_I_FN void *sslh_i_alloc_with(sslh_ctx *c, size_t bytes, const void *owner) {
     char *p = (char *)sslh_i_alloc(c, bytes);
     if (p)
@@ -18560,7 +18569,7 @@ SSLH_I_FN void sslh_i_free(sslh_ctx *c, void *p) {
 
 SSLH_DEF int64_t sslh_mark(sslh_ctx *c) { return c ? c->serial : 0; }
 
-/* A growing array: room for at least need elements, doubled; 0 and an error when memory is out. */
+/* Room for at least `need` elements in an array that grows by doubling; 0 and an error when memory runs out. */
 SSLH_I_FN int sslh_i_grow(sslh_ctx *c, void **array, size_t *cap, size_t need, size_t element) {
     size_t wanted = *cap ? *cap : 64, bytes;
     void *fresh;
@@ -18583,10 +18592,11 @@ SSLH_I_FN int sslh_i_grow(sslh_ctx *c, void **array, size_t *cap, size_t need, s
 }
 
 /* --- the step heap ----------------------------------------------------------------------------------------------- */
-/* Free ranges of one or more chunks, ascending. Activations take the lowest range that fits, from its start; gradients
-   and scratch the highest, from its end: the two meet in the middle, and what the backward pass frees of the one serves
-   the other. While the first steps show how much a step needs, chunks are added; when the next step begins they are
-   replaced by a single one of their total size, so that from the third step on nothing is allocated. */
+/* Free ranges of one or more chunks, in ascending order. Activations take the lowest range that fits, from its start;
+   gradients and scratch memory take the highest, from its end. The two meet in the middle, and what the backward pass
+   frees of one can be used by the other. While the first steps show how much a step needs, chunks are added; when the
+   next step begins, they are replaced by one chunk of their total size, so that nothing is allocated from the third
+   step on. */
 
 SSLH_I_FN int sslh_i_range_insert(sslh_ctx *c, size_t at, char *start, size_t size) {
     if (!sslh_i_grow(c, (void **)(void *)&c->ranges, &c->ranges_cap, c->nranges + 1, sizeof *c->ranges)) return 0;
@@ -18602,7 +18612,7 @@ SSLH_I_FN void sslh_i_range_remove(sslh_ctx *c, size_t at) {
     memmove(c->ranges + at, c->ranges + at + 1, (c->nranges - at) * sizeof *c->ranges);
 }
 
-/* First range that starts after p. */
+/* The first range that starts after p. */
 SSLH_I_FN size_t sslh_i_range_after(const sslh_ctx *c, const char *p) {
     size_t lo = 0, hi = c->nranges;
     while (lo < hi) {
@@ -18631,7 +18641,7 @@ SSLH_I_FN void sslh_i_heap_give(sslh_ctx *c, char *start, size_t size) {
     }
 }
 
-/* Gives back the chunks in which nothing is taken. */
+/* Frees the chunks of which nothing is in use. */
 SSLH_I_FN void sslh_i_chunks_trim(sslh_ctx *c) {
     size_t i, left = 0;
     for (i = 0; i < c->nchunks; i++) {
@@ -18646,9 +18656,9 @@ SSLH_I_FN void sslh_i_chunks_trim(sslh_ctx *c) {
     c->nchunks = left;
 }
 
-/* A chunk has 64 bytes that are never used at its end, so that two chunks never look adjacent. Empty chunks were too
-   small for what is asked now: they go first, or a first step would hold scratch areas of all sizes that it ever
-   needed. */
+/* A chunk has 64 bytes at its end that are never used, so that two chunks never look adjacent. Empty chunks were too
+   small for the present request and are freed first; otherwise a first step would hold scratch areas of all the sizes
+   that it ever needed. */
 SSLH_I_FN int sslh_i_chunk_add(sslh_ctx *c, size_t size) {
     size_t total = size + 2 * SSLH_I_ALIGN;
     char *raw, *start;
@@ -18673,7 +18683,7 @@ SSLH_I_FN int sslh_i_chunk_add(sslh_ctx *c, size_t size) {
 /* Takes size bytes (a multiple of the alignment) from the low or the high end. */
 SSLH_I_FN char *sslh_i_heap_take(sslh_ctx *c, size_t size, int high) {
     int attempt;
-    /* a later give may need one range more than there are now */
+    /* a later release may need one more range than there are now */
     if (!sslh_i_grow(c, (void **)(void *)&c->ranges, &c->ranges_cap, c->nranges + 64 + 2 * c->ntensors,
                      sizeof *c->ranges)) return NULL;
     for (attempt = 0; attempt < 2; attempt++) {
@@ -18696,8 +18706,8 @@ SSLH_I_FN char *sslh_i_heap_take(sslh_ctx *c, size_t size, int high) {
     return NULL;
 }
 
-/* Begins with one chunk, as large as all chunks of the steps before together and as the most that a step took with an
-   eighth more, because what is free lies in pieces. Only when the heap is empty. */
+/* Replaces the chunks by one that is as large as all chunks of the earlier steps together, and as the most that a step
+   used plus an eighth, because free memory is fragmented. Only when the heap is empty. */
 SSLH_I_FN void sslh_i_heap_join(sslh_ctx *c) {
     size_t i, total = 0;
     for (i = 0; i < c->nchunks; i++) total += c->chunks[i].size - 2 * SSLH_I_ALIGN;
@@ -18823,7 +18833,7 @@ SSLH_I_FN void sslh_i_buf_drop(sslh_ctx *c, sslh_i_buf *b) {
     c->free_bufs = b;
 }
 
-/* A header of the step, entered in the list by which scopes free. */
+/* A header of the step, entered in the list from which scopes free. */
 SSLH_I_FN sslh_tensor *sslh_i_header(sslh_ctx *c, sslh_type type, sslh_shape shape, size_t count) {
     sslh_tensor *t;
     if (!sslh_i_grow(c, (void **)(void *)&c->tensors, &c->tensors_cap, c->ntensors + 1, sizeof *c->tensors))
@@ -18864,7 +18874,7 @@ SSLH_I_FN sslh_tensor *sslh_i_alias(sslh_ctx *c, sslh_tensor *x, sslh_shape shap
     return t;
 }
 
-/* Gradients of step tensors lie in a buffer of their own whose header stands in front of them. */
+/* Gradients of step tensors are in buffers of their own, with a header in front of each. */
 #define SSLH_I_GRAD_HEAD SSLH_I_ALIGN
 
 SSLH_I_FN void sslh_i_release_grad(sslh_ctx *c, sslh_tensor *t) {
@@ -18884,10 +18894,10 @@ SSLH_I_FN void sslh_i_release(sslh_ctx *c, sslh_tensor *t) {
     if (!t->owner) return;
     sslh_i_buf_drop(c, (sslh_i_buf *)t->owner);
     t->owner = NULL;
-    sslh_i_set_data(t, NULL); /* a use after this is an error sentence, not stale values */
+    sslh_i_set_data(t, NULL); /* a later use is an error, not stale values */
 }
 
-/* A scratch area has a header with its size in front. */
+/* A scratch area has a header in front that holds its size. */
 SSLH_I_FN void *sslh_i_scratch(sslh_ctx *c, size_t bytes) {
     size_t size = (bytes + 2 * SSLH_I_ALIGN - 1) / SSLH_I_ALIGN * SSLH_I_ALIGN;
     char *p;
@@ -18913,24 +18923,25 @@ SSLH_I_FN void sslh_i_unscratch(sslh_ctx *c, void *p) {
 
 /* --- steps and scopes -------------------------------------------------------------------------------------------- */
 
-/* Gives back every tensor after number n and every node after number m. */
+/* Releases every tensor after number n and every node after number m. */
 SSLH_I_FN void sslh_i_unwind(sslh_ctx *c, size_t n, size_t m) {
     while (c->ntensors > n) {
         sslh_tensor *t = c->tensors[--c->ntensors];
         sslh_i_release(c, t);
-        t->flags |= SSLH_I_PAST; /* a use after this can tell why */
+        t->flags |= SSLH_I_PAST; /* lets a later use say why */
     }
     c->nnodes = m;
 }
 
-/* Back to the records of a scope; buffer headers from after it must not be reused. */
+/* Goes back to the records of a scope; buffer headers made after it must not be reused. */
 SSLH_I_FN void sslh_i_records_back(sslh_ctx *c, size_t chunk, size_t used) {
     c->record_chunk = chunk;
     c->record_used = used;
     c->free_bufs = NULL;
 }
 
-/* An array for the life of the context: at least `need` bytes, with the `used` ones of the old. NULL and an error. */
+/* An array for the life of the context: at least `need` bytes, with the `used` bytes of the old one. NULL and an error
+   when memory runs out. */
 SSLH_I_FN void *sslh_i_lasting(sslh_ctx *c, void *old, size_t used, size_t need, size_t *size) {
     size_t bytes = SSLH_I_MAX(*size, (size_t)SSLH_I_ALIGN);
     void *p;
@@ -18945,9 +18956,9 @@ SSLH_I_FN void *sslh_i_lasting(sslh_ctx *c, void *old, size_t used, size_t need,
     return p;
 }
 
-/* A step may find out that it fails (the loss is NaN, memory is out) when it has already moved running statistics or a
-   queue. So each state is copied once a step, before it is changed. sslh_fail puts the copies back; they are given up
-   when the optimiser has moved (sslh_optimizer_step checks everything before), and when another step begins. */
+/* A step may fail (the loss is NaN, memory runs out) when it has already changed running statistics or a queue. So each
+   state is copied once in a step, before it is changed. sslh_fail restores the copies; they are dropped after the
+   optimiser's update (sslh_optimizer_step checks everything before) and when another step begins. */
 SSLH_I_FN void sslh_i_note_state(sslh_ctx *c, sslh_tensor *state) {
     size_t i, bytes;
     void *p;
@@ -18994,7 +19005,7 @@ SSLH_DEF void sslh_begin_step(sslh_ctx *c) {
 
 SSLH_DEF void sslh_push(sslh_ctx *c) {
     sslh_i_scope *s;
-    if (!c || c == &sslh_i_dead) return; /* also after an error: every sslh_pop finds its sslh_push */
+    if (!c || c == &sslh_i_dead) return; /* after an error too, so that every sslh_pop finds its sslh_push */
     if (c->depth == (int)(sizeof c->scopes / sizeof c->scopes[0])) {
         c->lost++;
         sslh_fail(c, SSLH_E_USAGE, "sslh_push: more than %d nested scopes", c->depth);
@@ -19101,7 +19112,7 @@ SSLH_DEF void sslh_rewind(sslh_ctx *c, int64_t mark) {
     }
     sslh_i_ahead_cancel(c);
     sslh_i_settle(c);
-    /* what is left of the step may refer to nets that go away */
+    /* tensors that are left of the step may refer to nets that are freed here */
     if (c->depth == 0) {
         sslh_i_unwind(c, 0, 0);
         sslh_i_records_back(c, 0, 0);
@@ -19139,12 +19150,12 @@ SSLH_DEF void sslh_trace(sslh_ctx *c, void (*callback)(const sslh_trace_event *e
 /*  >>scalar        elementary functions with the same bits on every machine                                          */
 /* ================================================================================================================== */
 
-/* libm differs between systems, so nothing that reaches a float tensor may call it (sqrt, floor, fabs are exact and
-   safe). These are plain float arithmetic, one rounding per statement, no fused operations: the same bits on every
-   machine. The polynomials are minimax fits on the reduced range (exp, log, tanh, sin, cos: Moshier's Cephes; erf:
-   Juffa). The double build, made for gradient checks, calls libm. */
+/* /* libm differs between systems, so nothing that reaches a float tensor may call it (sqrt, floor and fabs are exact
+   and safe). The functions here are plain float arithmetic, one rounding per statement and no fused operations, which
+   gives the same bits on every machine. The polynomials are minimax fits on the reduced range (exp, log, tanh, sin,
+   cos: Moshier's Cephes; erf: Juffa). The double build, which is for gradient checks, calls libm. */
 
-/* In double, for tables and where float would lose digits; the same bits on every machine too. */
+/* In double, for tables and where float would lose digits; also with the same bits on every machine. */
 /* log x, x > 0: x = 2^e m, log m = 2 (s + s^3/3 + s^5/5 ..) with s = (m-1)/(m+1), |s| < 0.172. */
 SSLH_I_FN double sslh_i_log_wide(double x) {
     int e;
@@ -19184,8 +19195,8 @@ SSLH_I_FN double sslh_i_exp_wide(double x) {
     return ldexp(p, (int)n);
 }
 
-/* cos and sin of 2 pi k / n, 0 <= k < n < 2^28: whole numbers find the eighth of the circle, so that multiples of a
-   quarter turn are exact; in it |x| <= pi/4, and the Taylor series are summed from their smallest terms. */
+/* cos and sin of 2 pi k / n, 0 <= k < n < 2^28. Integer arithmetic finds the eighth of the circle, so that multiples of
+   a quarter turn are exact; within it |x| <= pi/4, and the Taylor series are summed from their smallest terms. */
 SSLH_I_FN void sslh_i_angle(uint32_t k, uint32_t n, double *cosine, double *sine) {
     uint32_t eighth = 8 * k / n, rest = 8 * k - eighth * n;
     if (eighth & 1) rest = n - rest;
@@ -19230,7 +19241,7 @@ SSLH_I_FN float    sslh_i_of_bits(uint32_t u) { float x; memcpy(&x, &u, sizeof x
 #define SSLH_I_INF sslh_i_of_bits(0x7f800000u)
 #define SSLH_I_NAN sslh_i_of_bits(0x7fc00000u)
 
-/* a[0] x^(n-1) + .. + a[n-1], Horner, each product and sum rounded. */
+/* a[0] x^(n-1) + .. + a[n-1] by Horner's rule, each product and sum rounded. */
 SSLH_I_FN float sslh_i_poly(const float *a, int n, float x) {
     float y = a[0];
     for (int i = 1; i < n; i++) {
@@ -19313,12 +19324,12 @@ SSLH_I_FN float sslh_i_tanh(float x) {
         y = sslh_i_poly(p, 5, z);
         y = y * z;
         y = y * x;
-        y = y + x; /* stored before it is returned: x87 would return it unrounded */
+        y = y + x; /* stored first, because x87 would return it unrounded */
         return y;
     }
     if (a > 9.5f) {
         y = 1.0f;
-    } else { /* tanh a = 1 - 2 / (e^2a + 1); NaN comes this way and stays */
+    } else { /* tanh a = 1 - 2 / (e^2a + 1); a NaN comes here and stays NaN */
         y = sslh_i_exp(a + a);
         y = y + 1.0f;
         y = 2.0f / y;
@@ -19327,17 +19338,17 @@ SSLH_I_FN float sslh_i_tanh(float x) {
     return x < 0.0f ? -y : y;
 }
 
-/* Sine and cosine twice. sslh_i_sin and sslh_i_cos are quick, and wrong by up to 1e-7: for the angles of the library's
-   own, in random numbers, rates and positions. sslh_i_sin_exact and sslh_i_cos_exact are the operations: within 0.501
-   ulp for every float, for which they go through double. */
+/* Sine and cosine in two versions. sslh_i_sin and sslh_i_cos are fast and wrong by up to 1e-7; they serve the library's
+   own angles, in random numbers, learning rates and positions. sslh_i_sin_exact and sslh_i_cos_exact are the
+   operations: within 0.501 ulp for every float, for which they use double. */
 
-/* a >= 0, finite: the number of quarter turns nearest to it, and a less these, *rest in +-pi/4 (Payne & Hanek 1983).
-   a = m 2^e, m of 24 bits. Of the binary digits of 2/pi those whose product with a is a multiple of 4 quarters are left
-   out; m times the 96 digits that follow is known, in integers, to 2^-70 of a quarter. Floats come no nearer to a
-   multiple of pi/2 than about 2^-30, so that even there 40 bits of the rest are right. */
+/* For a >= 0, finite: the number of quarter turns nearest to a, and in *rest a minus these, within +-pi/4 (Payne &
+   Hanek 1983). a = m 2^e with m of 24 bits. The binary digits of 2/pi whose product with a is a multiple of 4 quarters
+   are left out; m times the 96 digits that follow is computed in integers, to 2^-70 of a quarter. No float is nearer to
+   a multiple of pi/2 than about 2^-30, so even then 40 bits of the rest are right. */
 SSLH_I_FN unsigned sslh_i_quarter(float a, double *rest) {
     static const uint32_t digits[8] = { 0, 0xa2f9836eu, 0x4e441529u, 0xfc2757d1u, 0xf534ddc0u, 0xdb629599u, 0x3c439041u,
-                                        0xfe5163abu }; /* of 2/pi, behind 32 zeros */
+                                        0xfe5163abu }; /* of 2/pi, after 32 zeros */
     static const double unit = 1.7030607900432772e-19;  /* pi/2 2^-63 */
     uint32_t u = sslh_i_bits_of(a), w[3];
     if (a < 0.5f) {
@@ -19386,7 +19397,7 @@ SSLH_I_FN float sslh_i_sin_exact(float x) { /* the sign as a bit: sin(-0) = -0 *
 }
 SSLH_I_FN float sslh_i_cos_exact(float x) { return sslh_i_sin_turned(fabsf(x), 1); }
 
-/* Octant of |x| and the rest in +-pi/4: three parts of pi/4 in float up to 8192, beyond by quarters. */
+/* Octant of |x| and the rest within +-pi/4: with pi/4 in three float parts up to 8192, beyond that by quarter turns. */
 SSLH_I_FN float sslh_i_octant(float a, int *octant) {
     static const float c[4] = { 1.27323954473516f, 0.78515625f, 2.4187564849853515625e-4f, 3.77489497744594108e-8f };
     if (a <= 8192.0f) {
@@ -19405,7 +19416,7 @@ SSLH_I_FN float sslh_i_octant(float a, int *octant) {
     }
     double rest = 0;
     *octant = 0;
-    if (!(a < SSLH_I_INF)) return a - a; /* Inf or NaN: no angle */
+    if (!(a < SSLH_I_INF)) return a - a; /* Inf and NaN are no angles */
     *octant = 2 * (int)sslh_i_quarter(a, &rest);
     return (float)rest;
 }
@@ -19444,12 +19455,13 @@ SSLH_I_FN float sslh_i_cos(float x) {
     return j == 2 || j == 4 ? -y : y;
 }
 
-/* x^y through log and exp in double: the error of y log x is multiplied by the result, float would lose seven bits. */
+/* x^y through log and exp in double, because the error of y log x is multiplied by the result: float would lose
+   seven bits. */
 SSLH_I_FN float sslh_i_pow(float x, float y) {
     if (y == 0.0f || x == 1.0f) return 1.0f;
     if (x != x || y != y) return x + y;
     float sign = 1.0f;
-    if (sslh_i_bits_of(x) >> 31) { /* -0 and -Inf have powers that are no integers: those of 0 and Inf */
+    if (sslh_i_bits_of(x) >> 31) { /* -0 and -Inf to fractional powers are 0 and Inf to these */
         float half = y * 0.5f;
         if (floorf(y) != y) {
             if (x != 0.0f && x != -SSLH_I_INF) return SSLH_I_NAN;
@@ -19471,8 +19483,8 @@ SSLH_I_FN float sslh_i_pow(float x, float y) {
 /*  >>random        Philox 4x32-10                                                                                    */
 /* ================================================================================================================== */
 
-/* Salmon et al. 2011, "Parallel random numbers: as easy as 1, 2, 3". A number is a function of (seed, stream,
-   index): nothing is drawn in turn, so that neither threads nor the order of the work change a value. */
+/* Salmon et al. 2011, "Parallel random numbers: as easy as 1, 2, 3". A number is a function of (seed, stream, index).
+   Nothing is drawn in sequence, so neither threads nor the order of the work change a value. */
 
 SSLH_DEF void sslh_philox(const uint32_t counter[4], const uint32_t key[2], uint32_t out[4]) {
     uint32_t x0 = counter[0], x1 = counter[1], x2 = counter[2], x3 = counter[3], k0 = key[0], k1 = key[1];
@@ -19493,7 +19505,7 @@ SSLH_DEF void sslh_philox(const uint32_t counter[4], const uint32_t key[2], uint
     out[3] = x3;
 }
 
-/* Four values: number block of a stream. */
+/* The four values of block number `block` of a stream. */
 SSLH_I_FN void sslh_i_philox_at(uint64_t seed, uint64_t stream, uint64_t block, uint32_t out[4]) {
     uint32_t counter[4], key[2];
     counter[0] = (uint32_t)block;
@@ -19557,7 +19569,7 @@ SSLH_DEF uint64_t sslh_next_stream(sslh_ctx *c) {
 
 /* Bulk fills, threaded; value i is sslh_random_uniform / sslh_random_normal (seed, stream, i) scaled and shifted. */
 typedef struct sslh_i_fill { uint64_t seed, stream; sslh_real *out; size_t n; float a, b; int normal; } sslh_i_fill;
-#define SSLH_I_FILL_TASK 256 /* some 10 us of normal values */
+#define SSLH_I_FILL_TASK 256 /* about 10 us of normal values */
 SSLH_I_FN void sslh_i_fill_task(void *arg, int task, int worker) {
     const sslh_i_fill *f = (const sslh_i_fill *)arg;
     size_t begin = (size_t)task * SSLH_I_FILL_TASK, end = SSLH_I_MIN(f->n, begin + SSLH_I_FILL_TASK), i;
@@ -22309,15 +22321,15 @@ SSLH_DEF sslh_tensor *sslh_linear(sslh_ctx *c, sslh_tensor *x, sslh_tensor *weig
 /*  >>loss-rows     what the losses of part I compute row by row                                                      */
 /* ================================================================================================================== */
 
-/* The loops inside the losses: each of them takes rows (or elements) of a matrix that a loss has filled and computes
-   all that a row needs in one visit, so that nothing else of the matrix's size is made. The numbers in brackets are
-   those of the equations in >>losses. Terms are computed in tasks of a fixed number of rows, kept, and added up in 16
-   lanes and a fixed tree. */
+/* The inner loops of the losses. Each takes rows (or elements) of a matrix that a loss has filled and computes all that
+   a row needs in one pass, so that nothing else of the matrix's size is made. The numbers in brackets are those of the
+   equations in >>losses. Terms are computed in tasks of a fixed number of rows, stored, and added up in 16 lanes and a
+   fixed tree. */
 
-/* Rows per task, so that a task handles some thousand elements. */
+/* Rows per task, so that a task has some thousand elements. */
 SSLH_I_FN size_t sslh_i_loss_rows(size_t width) { return 4096 / width + 1; }
 
-/* A function of the sizes, as everywhere. */
+/* The number of tasks; it depends only on the sizes, as everywhere. */
 SSLH_I_FN int sslh_i_loss_tasks(size_t rows, size_t per_task) { return (int)((rows + per_task - 1) / per_task); }
 
 /* y += a x, product and sum rounded */
@@ -22331,7 +22343,8 @@ SSLH_I_FN void sslh_i_loss_axpy(sslh_real *y, sslh_real a, const sslh_real *x, s
 
 /* --- cross-entropy ----------------------------------------------------------------------------------------------- */
 
-/* (1). The log-sum-exp of each row is kept: the backward pass turns it into the softmax by one exponential a logit. */
+/* (1). The log-sum-exp of each row is kept; the backward pass computes the softmax from it, with one exponential
+   per logit. */
 SSLH_I_FN void sslh_i_xent_task(void *arg, int task, int worker) {
     const sslh_i_xent *p = (const sslh_i_xent *)arg;
     size_t r = (size_t)task * p->per_task, end = SSLH_I_MIN(p->rows, r + p->per_task), K = p->K;
@@ -22421,8 +22434,8 @@ SSLH_I_FN void sslh_i_xent_slopes(sslh_ctx *c, sslh_i_xent *p) {
 
 /* --- element by element ------------------------------------------------------------------------------------------ */
 
-/* A chunk fits on a task's stack; its sum is one of the partial sums. */
-enum { SSLH_I_POINTWISE_CHUNK = 1024, SSLH_I_POINTWISE_CHUNKS = 4 }; /* elements a chunk, chunks a task */
+/* The values of a chunk fit on a task's stack; the sum of a chunk is one of the partial sums. */
+enum { SSLH_I_POINTWISE_CHUNK = 1024, SSLH_I_POINTWISE_CHUNKS = 4 }; /* elements per chunk, chunks per task */
 
 /* v (n): the terms. */
 SSLH_I_FN void sslh_i_pointwise_values(const sslh_i_pointwise *p, const sslh_real *x, const sslh_real *t, sslh_real *v,
@@ -22457,7 +22470,7 @@ SSLH_I_FN void sslh_i_pointwise_values(const sslh_i_pointwise *p, const sslh_rea
     }
 }
 
-/* v (n): the slopes; with respect to t they are the negatives. */
+/* v (n): the slopes; those in t are the negatives. */
 SSLH_I_FN void sslh_i_pointwise_chunk(const sslh_i_pointwise *p, const sslh_real *x, const sslh_real *t, sslh_real *v,
                                       size_t n) {
     sslh_real d;
@@ -22483,7 +22496,7 @@ SSLH_I_FN void sslh_i_pointwise_chunk(const sslh_i_pointwise *p, const sslh_real
     }
 }
 
-/* Some chunks, one after the other. */
+/* The chunks of a task, one after the other. */
 SSLH_I_FN void sslh_i_pointwise_task(void *arg, int task, int worker) {
     const sslh_i_pointwise *p = (const sslh_i_pointwise *)arg;
     sslh_real v[SSLH_I_POINTWISE_CHUNK];
@@ -22511,7 +22524,7 @@ SSLH_I_FN void sslh_i_pointwise_run(sslh_ctx *c, sslh_i_pointwise *p) {
     p->k = c->k;
     sslh_i_parallel(c, (int)((p->n + per_task - 1) / per_task), sslh_i_pointwise_task, p);
 }
-/* The sum of the terms: the chunks' sums are added in 16 lanes and a tree. 0 and an error when memory is out. */
+/* The sum of the terms: the chunks' sums are added in 16 lanes and a tree. 0 and an error when memory runs out. */
 SSLH_I_FN sslh_real sslh_i_pointwise_sum(sslh_ctx *c, sslh_i_pointwise *p) {
     size_t chunks = c->desc.plain ? 1 : (p->n + SSLH_I_POINTWISE_CHUNK - 1) / SSLH_I_POINTWISE_CHUNK;
     sslh_real sum;
@@ -22538,7 +22551,7 @@ SSLH_I_FN void sslh_i_ntx_unit_task(void *arg, int task, int worker) { /* (1): s
     p->k->l2(p->z[view] + r * p->D, p->u + at * p->D, p->norm + at, n, p->D, SSLH_I_R(1e-12));
 }
 
-/* s_i of one row, self (and for the decoupled form the positive) taken out of every sum; returns s_ip */
+/* s_i of one row, with self (and in the decoupled form the positive) left out of every sum; returns s_ip. */
 SSLH_I_FN sslh_real sslh_i_ntx_row(const sslh_i_ntx *p, size_t i, sslh_real *s) {
     size_t pos = i < p->N ? i + p->N : i - p->N;
     sslh_real positive, none = (sslh_real)-HUGE_VAL;
@@ -22549,8 +22562,8 @@ SSLH_I_FN sslh_real sslh_i_ntx_row(const sslh_i_ntx *p, size_t i, sslh_real *s) 
     return positive;
 }
 
-/* Rows i of the block: s_i becomes the logits of row i, the loss (2), and whether the positive beats every other
-   row. */
+/* Rows i of the block: s_i becomes the logits of row i; computes the loss (2) and whether the positive beats every
+   other row. */
 SSLH_I_FN void sslh_i_ntx_task(void *arg, int task, int worker) {
     const sslh_i_ntx *p = (const sslh_i_ntx *)arg;
     size_t r = (size_t)task * p->per_task, end = SSLH_I_MIN(p->rows, r + p->per_task), n = 2 * p->N;
@@ -22627,7 +22640,7 @@ SSLH_I_FN void sslh_i_ntx_units_back(sslh_ctx *c, sslh_i_ntx *p) {
 }
 
 /* --- InfoNCE ----------------------------------------------------------------------------------------------------- */
-/* The positive's column in row i of a block, whose x is made whole and divided by tau. */
+/* Completes x in row i of a block and divides it by tau. */
 SSLH_I_FN size_t sslh_i_nce_row(const sslh_i_nce *p, size_t i, sslh_real *x) { /* returns the positive's column */
     if (p->n) x[0] = p->kern->dot(p->q + i * p->D, p->k + i * p->D, p->D);
     p->kern->unary(SSLH_I_U_SCALE, x, x, p->columns, p->tau_inverse, 0);
@@ -22684,8 +22697,8 @@ SSLH_I_FN void sslh_i_nce_slopes(sslh_ctx *c, sslh_i_nce *p) {
 }
 
 /* --- accuracy: how many rows are right ---------------------------------------------------------------------------- */
-/* Rows of x (rows,K) in which fewer than k classes come before the label: the larger value first, of equal ones the
-   lower class, NaN before all numbers. */
+/* Counts the rows of x (rows,K) in which fewer than k classes come before the label: larger values first, of equal ones
+   the lower class, NaN before all numbers. */
 SSLH_I_FN size_t sslh_i_right_rows(const sslh_real *x, const int32_t *labels, size_t rows, size_t K, size_t k) {
     size_t right = 0, r, j;
     for (r = 0; r < rows; r++, x += K) {
@@ -22701,7 +22714,8 @@ SSLH_I_FN size_t sslh_i_right_rows(const sslh_real *x, const int32_t *labels, si
 
 /* --- decorrelation ----------------------------------------------------------------------------------------------- */
 
-/* Some rows of the matrix: (2), or with dx (3). Plain as it is: with .plain each kernel is a loop. */
+/* Some rows of the matrix: (2), or with dx (3). This is also the plain version, because with .plain each kernel is
+   a loop. */
 SSLH_I_FN void sslh_i_decorrelation_task(void *arg, int task, int worker) {
     const sslh_i_decorrelation *p = (const sslh_i_decorrelation *)arg;
     size_t D = p->D, r = (size_t)task * p->per_task, end = SSLH_I_MIN(D, r + p->per_task);
@@ -22709,7 +22723,7 @@ SSLH_I_FN void sslh_i_decorrelation_task(void *arg, int task, int worker) {
     for (; r < end; r++) {
         const sslh_real *x = p->x + r * D;
         sslh_real d = x[r] - p->target, t, before;
-        if (p->loss) { /* the diagonal is left out of the squares, not subtracted: that would leave rounding behind */
+        if (p->loss) { /* the diagonal is left out of the sum, because subtracting it would leave rounding errors */
             t = p->k->dot(x, x, r);
             t += p->k->dot(x + r + 1, x + r + 1, D - r - 1);
             t = p->off * t;
@@ -22734,12 +22748,12 @@ SSLH_I_FN void sslh_i_decorrelation_rows(sslh_ctx *c, sslh_i_decorrelation *p) {
     sslh_i_parallel(c, sslh_i_loss_tasks(p->D, p->per_task), sslh_i_decorrelation_task, p);
 }
 
-/* --- word2vec: predictions of a batch with the tables as they are, then the tables ------------------------------- */
+/* --- word2vec: predictions of a batch with the tables as they are, then the updates of the tables ---------------- */
 
 #define SSLH_I_WORD_ITEMS 32  /* of a task */
-#define SSLH_I_WORD_SHARES 8u /* a row of a table belongs to the share row % 8, which one task changes */
+#define SSLH_I_WORD_SHARES 8u /* a row of a table belongs to the share row % 8, which one task updates */
 
-/* h, e, g and loss of a task's items: (1) to (4) of >>word2vec. Nothing that another item reads is written. */
+/* h, e, g and loss of a task's items: (1) to (4) of >>word2vec. It writes nothing that another item reads. */
 SSLH_I_FN void sslh_i_word_slopes_task(void *arg, int task, int worker) {
     const sslh_i_word_batch *b = (const sslh_i_word_batch *)arg;
     const size_t D = b->D, first = (size_t)task * SSLH_I_WORD_ITEMS;
@@ -22758,7 +22772,7 @@ SSLH_I_FN void sslh_i_word_slopes_task(void *arg, int task, int worker) {
             const sslh_real *w = b->out + (size_t)b->target[j] * D;
             sslh_real f = b->k->dot(h, w, D), q = sslh_i_exp(f > 0 ? -f : f), s;
             s = 1 + q;
-            s = (f > 0) == (b->label[j] != 0) ? 1 / s : q / s; /* the probability of what is right */
+            s = (f > 0) == (b->label[j] != 0) ? 1 / s : q / s; /* the probability of the right answer */
             b->g[j] = b->label[j] ? 1 - s : s - 1;
             b->g[j] = b->g[j] * b->lr;
             b->k->axpby(e, w, D, 1, b->g[j]);
@@ -22772,8 +22786,8 @@ SSLH_I_FN void sslh_i_word_slopes_task(void *arg, int task, int worker) {
     }
 }
 
-/* Adds what belongs to the rows of one share, in the order of the items, so that it does not matter how many shares
-   there are: one thread takes all rows at once and need not look for its own. */
+/* Adds the updates of the rows of one share, in the order of the items, so that the number of shares does not matter: a
+   single thread takes all rows at once and need not search for its own. */
 SSLH_I_FN void sslh_i_word_update_task(void *arg, int task, int worker) {
     const sslh_i_word_batch *b = (const sslh_i_word_batch *)arg;
     const size_t D = b->D;
@@ -24472,10 +24486,10 @@ SSLH_DEF sslh_tensor *sslh_drop_path(sslh_ctx *c, sslh_tensor *x, float p) {
 /*  >>shapes        reshape, permute, concat, gather ..                                                               */
 /* ================================================================================================================== */
 
-/* Everything here moves values and computes nothing (sslh_scatter_add alone adds): forward copies runs of neighbouring
-   elements, or values by index, backward copies or adds the same the other way. So there are no plain versions. Integer
-   and byte tensors are moved as well, without a gradient. How a copy is cut and which lines stay in the cache is the
-   engine's affair, >>copies. */
+/* Everything here moves values and computes nothing (only sslh_scatter_add adds): the forward pass copies runs of
+   neighbouring elements, or values by index; the backward pass copies or adds the same in the other direction.
+   Therefore there are no plain versions. Integer and byte tensors are moved as well, without a gradient. How a copy is
+   cut, and what stays in the cache, is decided in the engine, >>copies. */
 
 /* An axis counted from the front (0 ..) or from the end (-1 ..) as 0 .. ndim-1; -1 and an error when there is none. */
 SSLH_I_FN int sslh_i_shape_axis(sslh_ctx *c, const char *op, int axis, int ndim) {
@@ -24495,10 +24509,10 @@ SSLH_I_FN size_t sslh_i_shape_span(const sslh_tensor *t, int first, int last) {
 
 /* --- reshape ------------------------------------------------------------------------------------------------------ */
 
-/* The gradient has the same values in the same order: it moves on. */
+/* The gradient has the same values in the same order, so it is passed on. */
 SSLH_I_FN void sslh_i_reshape_back(sslh_ctx *c, sslh_i_node *n) { sslh_i_grad_pass(c, n->out, n->in[0], 1); }
 
-/* No copy: a second header on x's memory, which is counted by its users. */
+/* No copy: a second header for x's memory, which counts its users. */
 SSLH_DEF sslh_tensor *sslh_reshape(sslh_ctx *c, sslh_tensor *x, sslh_shape shape) {
     const char *op = "sslh_reshape";
     sslh_tensor *out;
@@ -24534,7 +24548,7 @@ SSLH_DEF sslh_tensor *sslh_reshape(sslh_ctx *c, sslh_tensor *x, sslh_shape shape
 
 /* --- permute ------------------------------------------------------------------------------------------------------ */
 
-/* dst (shape of the result) = x with axis i of the result being axis order[i] of x (of shape xs) */
+/* dst (shape of the result) = x of shape xs, where axis i of the result is axis order[i] of x. */
 SSLH_I_FN void sslh_i_permute_copy(sslh_ctx *c, void *dst, const void *src, sslh_type type, sslh_shape xs,
                                    const int *order, int add) {
     size_t stride[SSLH_MAX_DIMS], permuted[SSLH_MAX_DIMS], s = 1;
@@ -24560,7 +24574,7 @@ SSLH_I_FN void sslh_i_permute_back(sslh_ctx *c, sslh_i_node *n) {
     sslh_i_permute_copy(c, g, n->out->grad, SSLH_F32, sslh_shape_of(n->out), inverse, !fresh);
 }
 
-/* A copy: tensors here are always contiguous, and the next operation is the faster for it. */
+/* A copy: tensors here are always contiguous, which makes the next operation faster. */
 SSLH_I_FN sslh_tensor *sslh_i_permute(sslh_ctx *c, const char *op, sslh_tensor *x, const int *order) {
     sslh_tensor *out;
     sslh_i_node *node;
@@ -24603,7 +24617,7 @@ SSLH_DEF sslh_tensor *sslh_transpose(sslh_ctx *c, sslh_tensor *x, int axis_a, in
 
 /* --- concat, slice, pad: x seen as (outer, axis, inner) ----------------------------------------------------------- */
 
-/* Each input gets its own stretch of dy. */
+/* Each input gets its own range of dy. */
 SSLH_I_FN void sslh_i_concat_back(sslh_ctx *c, sslh_i_node *n) {
     int axis = n->i[0], i;
     size_t outer = sslh_i_shape_span(n->out, 0, axis), whole = sslh_i_shape_span(n->out, axis, n->out->ndim), at = 0;
@@ -24616,7 +24630,7 @@ SSLH_I_FN void sslh_i_concat_back(sslh_ctx *c, sslh_i_node *n) {
     }
 }
 
-/* Seen as (outer, whole): each input fills run = its own whole of every row of the result. */
+/* Seen as (outer, whole): each input fills a run, its own `whole`, of every row of the result. */
 SSLH_DEF sslh_tensor *sslh_concat(sslh_ctx *c, sslh_tensor *const *list, int n, int axis) {
     const char *op = "sslh_concat";
     sslh_tensor **in, *out;
@@ -24664,7 +24678,7 @@ SSLH_DEF sslh_tensor *sslh_concat(sslh_ctx *c, sslh_tensor *const *list, int n, 
     return sslh_i_end(c, op, in, n, out);
 }
 
-/* dy goes to its place; the rest of a fresh gradient is 0. */
+/* dy is added at its place; the rest of a fresh gradient is 0. */
 SSLH_I_FN void sslh_i_slice_back(sslh_ctx *c, sslh_i_node *n) {
     sslh_tensor *x = n->in[0];
     int axis = n->i[0], fresh;
@@ -24712,7 +24726,7 @@ SSLH_DEF sslh_tensor *sslh_slice(sslh_ctx *c, sslh_tensor *x, int axis, int begi
     return sslh_i_end(c, op, &x, 1, out);
 }
 
-/* What slice and pad copy by a list of indices: count of them, first, first + step ..; NULL after an error. */
+/* The indices by which slice and pad copy: count of them, first, first + step ..; NULL after an error. */
 SSLH_I_FN sslh_tensor *sslh_i_steps(sslh_ctx *c, const char *op, int count, int first, int step) {
     sslh_tensor *index = sslh_i_new(c, op, SSLH_I32, sslh_dim1(count));
     int i;
@@ -24741,7 +24755,7 @@ SSLH_DEF sslh_tensor *sslh_slice_ex(sslh_ctx *c, sslh_tensor *x, int axis, int b
     return index ? sslh_i_along_op(c, op, x, index, axis, 0) : sslh_i_dummy(c);
 }
 
-/* The padding's share of dy is dropped. */
+/* The part of dy that belongs to the padding is dropped. */
 SSLH_I_FN void sslh_i_pad_back(sslh_ctx *c, sslh_i_node *n) {
     sslh_tensor *x = n->in[0];
     int axis = n->i[0], fresh;
@@ -24751,12 +24765,12 @@ SSLH_I_FN void sslh_i_pad_back(sslh_ctx *c, sslh_i_node *n) {
     if (g) sslh_i_runs_copy(c, g, run, n->out->grad + (size_t)n->i[1] * inner, whole, outer, run, sizeof *g, !fresh);
 }
 
-/* The index of x that stands at place i of the padded axis. */
+/* The index in x of the value at place i of the padded axis. */
 SSLH_I_FN int sslh_i_pad_source(sslh_pad_mode mode, int i, int size) {
     if (mode == SSLH_PAD_REFLECT) return i < 0 ? -i : i >= size ? size - 1 - (i - (size - 1)) : i;
     return SSLH_I_MIN(SSLH_I_MAX(i, 0), size - 1);
 }
-/* With a constant the frame is written first, then x into its middle; otherwise all places are picked from x. */
+/* With a constant the border is written first, then x into its middle; otherwise all places are picked from x. */
 SSLH_DEF sslh_tensor *sslh_pad_ex(sslh_ctx *c, sslh_tensor *x, int axis, int before, int after, sslh_pad_mode mode,
                                   float value) {
     const char *op = "sslh_pad";
@@ -24816,8 +24830,8 @@ SSLH_DEF sslh_tensor *sslh_pad(sslh_ctx *c, sslh_tensor *x, int axis, int before
 
 /* --- broadcast ---------------------------------------------------------------------------------------------------- */
 
-/* Strides with which x is read as a tensor of that shape, axes aligned at the end; 0 where x repeats. 0 if it does not
-   fit. */
+/* Strides with which x is read as a tensor of that shape, axes aligned at the end; 0 along axes where x repeats.
+   Returns 0 if it does not fit. */
 SSLH_I_FN int sslh_i_broadcast_strides(const sslh_tensor *x, sslh_shape shape, size_t *stride) {
     size_t s = 1;
     int i, shift = shape.ndim - x->ndim;
@@ -24831,7 +24845,7 @@ SSLH_I_FN int sslh_i_broadcast_strides(const sslh_tensor *x, sslh_shape shape, s
     return 1;
 }
 
-/* dx = sum of dy over all places that one value went to. */
+/* dx = sum of dy over all places to which a value was copied. */
 SSLH_I_FN void sslh_i_broadcast_back(sslh_ctx *c, sslh_i_node *n) {
     size_t stride[SSLH_MAX_DIMS], size[SSLH_MAX_DIMS];
     int fresh, i, repeated[SSLH_MAX_DIMS];
@@ -24844,7 +24858,7 @@ SSLH_I_FN void sslh_i_broadcast_back(sslh_ctx *c, sslh_i_node *n) {
     sslh_i_sum_groups(c, n->out->grad, n->out->ndim, size, repeated, g, 1, fresh);
 }
 
-/* A copy; element-wise operations need none, because they broadcast on the way. */
+/* A copy. Element-wise operations need none, because they broadcast by themselves. */
 SSLH_DEF sslh_tensor *sslh_broadcast(sslh_ctx *c, sslh_tensor *x, sslh_shape shape) {
     const char *op = "sslh_broadcast";
     sslh_tensor *out;
@@ -24864,10 +24878,10 @@ SSLH_DEF sslh_tensor *sslh_broadcast(sslh_ctx *c, sslh_tensor *x, sslh_shape sha
 }
 
 /* --- rows by index: embedding, gather ----------------------------------------------------------------------------- */
-/* Row j of y is row index_j of x, and backward row r of dx is the sum of those rows j of dy with index_j = r: plain
-   loops as they are, sslh_i_pick_task and sslh_i_pick_back_task in >>copies. */
+/* /* Row j of y is row index_j of x; backward, row r of dx is the sum of those rows j of dy with index_j = r. The plain
+   loops are the operation itself: sslh_i_pick_task and sslh_i_pick_back_task in >>copies. */
 
-/* Every index in 0 .. limit-1, or an error that names the first that is not. */
+/* Checks that every index is in 0 .. limit-1; the error names the first that is not. */
 SSLH_I_FN int sslh_i_index_ok(sslh_ctx *c, const char *op, const sslh_tensor *index, int limit) {
     size_t i;
     for (i = 0; i < index->count; i++)
@@ -24896,7 +24910,7 @@ SSLH_I_FN void sslh_i_pick_back(sslh_ctx *c, sslh_i_node *n) {
     sslh_i_pick_rows(c, &p, 1);
 }
 
-/* x is (samples, rows, width) with one group for embedding, a group per sample for gather. */
+/* x is (samples, rows, width): one group for embedding, a group for each sample for gather. */
 SSLH_I_FN sslh_tensor *sslh_i_pick_op(sslh_ctx *c, const char *op, sslh_tensor *x, sslh_tensor *index, sslh_shape shape,
                                       int grouped) {
     sslh_tensor *in[2], *out;
@@ -24943,7 +24957,7 @@ SSLH_DEF sslh_tensor *sslh_embedding(sslh_ctx *c, sslh_tensor *table, sslh_tenso
     return sslh_i_pick_op(c, op, table, index, shape, 0);
 }
 
-/* x (N,T,..), index (N,J) -> (N,J,..): what MAE keeps of its tokens, and what puts them back. */
+/* x (N,T,..), index (N,J) -> (N,J,..): selects the tokens that MAE keeps, and puts tokens back in their places. */
 SSLH_DEF sslh_tensor *sslh_gather(sslh_ctx *c, sslh_tensor *x, sslh_tensor *index) {
     const char *op = "sslh_gather";
     sslh_tensor *in[2];
@@ -24964,8 +24978,8 @@ SSLH_DEF sslh_tensor *sslh_gather(sslh_ctx *c, sslh_tensor *x, sslh_tensor *inde
 
 /* --- values along an axis by index: gather, scatter, one-hot ------------------------------------------------------ */
 
-/* The sizes of a job: x and an axis of it, index (its shape was checked). An index of one dimension is shared; of an x
-   of one dimension it is both. */
+/* The sizes of a job: x and an axis of it, and index, whose shape has been checked. An index of one dimension is shared
+   by all lines; if x has one dimension too, both readings agree. */
 SSLH_I_FN void sslh_i_along_of(sslh_i_along *p, const sslh_tensor *x, const sslh_tensor *index, int axis) {
     memset(p, 0, sizeof *p);
     p->index = index->ints;
@@ -24976,8 +24990,8 @@ SSLH_I_FN void sslh_i_along_of(sslh_i_along *p, const sslh_tensor *x, const sslh
     p->J = (size_t)index->shape[p->shared ? 0 : axis];
     p->bytes = sslh_i_type_size(x->type);
 }
-/* Checks axis and index of an operation along an axis, and gives the axis and the shape of what is picked; 0 after an
-   error. */
+/* Checks axis and index of an operation along an axis, and sets the axis and the shape of what is picked; 0 after
+   an error. */
 SSLH_I_FN int sslh_i_along_ok(sslh_ctx *c, const char *op, const sslh_tensor *x, const sslh_tensor *index, int *axis,
                               sslh_shape *picked) {
     int i, fits;
@@ -25011,8 +25025,8 @@ SSLH_I_FN void sslh_i_along_back(sslh_ctx *c, sslh_i_node *n) {
     p.picked = (char *)n->out->grad;
     sslh_i_along_run(c, &p);
 }
-/* picked[j] = x[at]: all is checked. given: the caller knows the index, so that the backward pass must not take its
-   memory away. */
+/* picked[j] = x[at], after all checks. given: the caller has the index, so the backward pass must not release
+   its memory. */
 SSLH_I_FN sslh_tensor *sslh_i_along_op(sslh_ctx *c, const char *op, sslh_tensor *x, sslh_tensor *index, int axis,
                                        int given) {
     sslh_tensor *in[2], *out;
@@ -25045,8 +25059,8 @@ SSLH_DEF sslh_tensor *sslh_gather_along(sslh_ctx *c, sslh_tensor *x, sslh_tensor
     return sslh_i_along_op(c, op, x, index, axis, 1);
 }
 
-/* in: x, index, source. The source's gradient is dy where it was put, x's is dy; with scatter each only where it was
-   not replaced: saved[0] (of x's shape) holds the last j that was put there, or -1. */
+/* in: x, index, source. The source's gradient is dy where it was put, x's is dy elsewhere. With scatter, a value that
+   was replaced gets none: saved[0] (of x's shape) holds the last j that was put there, or -1. */
 SSLH_I_FN void sslh_i_scatter_back(sslh_ctx *c, sslh_i_node *n) {
     sslh_tensor *x = n->in[0], *source = n->in[2];
     const int32_t *last = n->nsaved ? n->saved[0]->ints : NULL;
@@ -25140,8 +25154,8 @@ SSLH_DEF sslh_tensor *sslh_one_hot(sslh_ctx *c, sslh_tensor *index, int classes)
 
 /* --- windows: crop, unfold ---------------------------------------------------------------------------------------- */
 
-/* A pixel is a row of the table (N,H W,C), so a window is a list of row numbers for sslh_gather, which also adds the
-   gradients of windows that overlap in a fixed order. */
+/* A pixel is a row of the table (N,H W,C), so a window is a list of row numbers for sslh_gather, which also adds up the
+   gradients of overlapping windows, in a fixed order. */
 SSLH_DEF sslh_tensor *sslh_crop(sslh_ctx *c, sslh_tensor *x, sslh_tensor *at, int height, int width) {
     const char *op = "sslh_crop";
     sslh_tensor *in[2], *index;
@@ -25184,7 +25198,7 @@ SSLH_DEF sslh_tensor *sslh_crop(sslh_ctx *c, sslh_tensor *x, sslh_tensor *at, in
     return sslh_reshape(c, sslh_gather(c, x, index), shape);
 }
 
-/* The places of the grid are the same in every image. */
+/* The windows have the same places in every image. */
 SSLH_DEF sslh_tensor *sslh_unfold(sslh_ctx *c, sslh_tensor *x, int height, int width, int stride_h, int stride_w) {
     const char *op = "sslh_unfold";
     sslh_tensor *at;
@@ -25218,7 +25232,7 @@ SSLH_DEF sslh_tensor *sslh_unfold(sslh_ctx *c, sslh_tensor *x, int height, int w
 
 /* --- integers to real --------------------------------------------------------------------------------------------- */
 
-/* What a task needs: SSLH_I_COPY_TASK values each. */
+/* The arguments of a task; each task has SSLH_I_COPY_TASK values. */
 typedef struct sslh_i_real_arg { const sslh_tensor *x; sslh_tensor *out; sslh_real scale; } sslh_i_real_arg;
 
 SSLH_I_FN void sslh_i_to_real_task(void *arg, int task, int worker) {
@@ -25955,16 +25969,16 @@ SSLH_DEF sslh_tensor *sslh_lstm(sslh_ctx *c, sslh_tensor *x, sslh_tensor *w_ih, 
 /*  >>audio         spectrograms, MFCC, augmentation of sound                                                         */
 /* ================================================================================================================== */
 
-/* The chain from sound to features, with frame f of n = n_fft values, window w, hop h:
+/* From sound to features, with frame f of n = n_fft values, window w, hop h:
      (1) X_k  = sum over i of w_i x(f h + i - n/2) e^(-2 pi i k / n)         reflected where x ends
      (2) S_b  = sum over k of W_bk |X_k|^2                                    mel power
-     (3) m(f) = 2595 log10(1 + f / 700)                                       HTK's mel scale, or
-         m(f) = 3 f / 200 below 1000 Hz, 15 + 27 log(f / 1000) / log(6.4) above      Slaney's
-     (4) W_bk = max(0, min((f_k - c_b) / (c_b+1 - c_b), (c_b+2 - f_k) / (c_b+2 - c_b+1)))     c_b equally far apart in m
+     (3) m(v) = 2595 log10(1 + v / 700)                                       HTK's mel scale of v Hz, or
+         m(v) = 3 v / 200 below 1000 Hz, 15 + 27 log(v / 1000) / log(6.4) above      Slaney's
+     (4) W_bk = max(0, min((v_k - c_b) / (c_b+1 - c_b), (c_b+2 - v_k) / (c_b+2 - c_b+1)))     c_b equally far apart in m
      (5) dB   = 10 log10(max(S, 1e-10)), at least its maximum - 80
      (6) C_j  = sqrt(2 / M) sum over b of dB_b cos(pi j (b + 1/2) / M), C_0 / sqrt 2          DCT-II
-   Everything up to (2) is in double: bands whose power is a millionth of the loudest keep their digits, and plain
-   arithmetic in a fixed order has the same bits everywhere. */
+   Everything up to (2) is computed in double: bands whose power is a millionth of the loudest keep their digits, and
+   plain arithmetic in a fixed order has the same bits on every machine. */
 
 /* One call of sslh_mel_spectrogram. Tables are in double. */
 typedef struct sslh_i_mel {
@@ -25973,7 +25987,7 @@ typedef struct sslh_i_mel {
     size_t  N, T, F, M;
     size_t  n, hop, bins;  /* bins = n / 2 + 1 */
     size_t  before;        /* values of frame 0 before the sound begins */
-    size_t  factors[20];   /* of n, in ascending order but for 4 before 2 */
+    size_t  factors[20];   /* of n, in ascending order, except that 4 comes before 2 */
     int     nfactors;
     double *window;        /* (n), zeros around a shorter one */
     double *turn;          /* (n,2): cos and sin of 2 pi k / n */
@@ -25983,7 +25997,7 @@ typedef struct sslh_i_mel {
     size_t  each, per_task;
 } sslh_i_mel;
 
-/* (1) of n values that lie stride apart in x, by the factors from level on: with n = f m,
+/* (1) of n values that are stride apart in x, by the factors from level on: with n = f m,
      X_(k + r m) = sum over q < f of (Y^q_k e^(-2 pi i q k / n)) e^(-2 pi i q r / f)
    where Y^q is the transform of every f-th value from the q-th on (Cooley & Tukey 1965, any factors). */
 SSLH_I_FN void sslh_i_dft(const sslh_i_mel *p, const double *x, size_t stride, size_t n, int level, double *out,
@@ -26020,7 +26034,7 @@ SSLH_I_FN void sslh_i_dft(const sslh_i_mel *p, const double *x, size_t stride, s
     }
 }
 
-/* Frames number task * per_task and so on, counted over all clips. */
+/* Frames from number task * per_task on, counted over all clips. */
 SSLH_I_FN void sslh_i_mel_task(void *arg, int task, int worker) {
     const sslh_i_mel *p = (const sslh_i_mel *)arg;
     double *frame = (double *)(void *)(p->work + (size_t)worker * p->each), *spectrum = frame + p->n;
@@ -26040,7 +26054,7 @@ SSLH_I_FN void sslh_i_mel_task(void *arg, int task, int worker) {
             double re = spectrum[2 * i], im = spectrum[2 * i + 1];
             re = re * re;
             im = im * im;
-            frame[i] = re + im; /* bins <= n values: the frame is not needed any more */
+            frame[i] = re + im; /* bins <= n values; the frame is no longer needed */
         }
         for (b = 0; b < p->M; b++) { /* (2) */
             double sum = 0;
@@ -26065,7 +26079,7 @@ SSLH_I_FN double sslh_i_hertz_of(double mel, int slaney) {
     return 1000.0 * sslh_i_exp_wide((mel - 15.0) * 1.85629799036562685561 / 27.0);
 }
 
-/* Window, turns and weights. The frequencies of the bins go up to rate / 2 without its fraction, as in torchaudio. */
+/* Window, angles and weights. The frequencies of the bins go up to rate / 2, rounded down, as in torchaudio. */
 SSLH_I_FN void sslh_i_mel_tables(sslh_i_mel *p, const sslh_mel_desc *d) {
     size_t i, b, left = (p->n - (size_t)d->window) / 2;
     double low = sslh_i_mel_of((double)d->low, d->slaney), high = sslh_i_mel_of((double)d->high, d->slaney);
@@ -26125,7 +26139,7 @@ SSLH_I_FN int sslh_i_sound_shape(const char *op, const sslh_tensor *x) {
     return 0;
 }
 
-/* Memory for the tables in one block; NULL without. */
+/* Memory for the tables in one block; NULL when it runs out. */
 SSLH_I_FN char *sslh_i_mel_memory(sslh_ctx *c, sslh_i_mel *p) {
     size_t weights = p->M * p->bins;
     char *block = (char *)sslh_i_scratch(c, (3 * p->n + weights) * sizeof(double) + 2 * p->M * sizeof(size_t));
@@ -26273,11 +26287,11 @@ SSLH_DEF sslh_tensor *sslh_mfcc(sslh_ctx *c, sslh_tensor *x, sslh_mfcc_desc d) {
 
 /* --- augmentation ------------------------------------------------------------------------------------------------- */
 
-/* Where the draws of a clip lie: number i of them is number base + i of (seed, stream). */
+/* Where the draws of a clip are: draw i is number base + i of (seed, stream). */
 typedef struct sslh_i_dice { uint64_t seed, stream, base; } sslh_i_dice;
 enum { SSLH_I_DRAW_CROP = 0, SSLH_I_DRAW_SHIFT, SSLH_I_DRAW_GAIN, SSLH_I_DRAW_NOISE, SSLH_I_DRAW_SNR,
     SSLH_I_DRAW_SAMPLES = 8, /* normal numbers from here on */
-    SSLH_I_DRAW_MASKS = 0    /* another stream: width and place of each mask by turns */ };
+    SSLH_I_DRAW_MASKS = 0    /* another stream: the width and the place of each mask alternate */ };
 
 SSLH_I_FN float sslh_i_roll(const sslh_i_dice *k, int draw, float low, float high) {
     float range = high - low, v = sslh_random_uniform(k->seed, k->stream, k->base + (uint64_t)draw) * range;
@@ -26294,7 +26308,7 @@ SSLH_I_FN sslh_i_dice sslh_i_dice_row(const sslh_ctx *c, uint64_t stream, int n)
     k.base = (uint64_t)(uint32_t)n << 32;
     return k;
 }
-/* Sample n of a batch, for a purpose. */
+/* Sample n of a batch, for one purpose. */
 SSLH_I_FN sslh_i_dice sslh_i_dice_sample(const sslh_batch *b, int tag, int view, int n) {
     sslh_i_dice k;
     k.seed = b->seed;
@@ -26312,7 +26326,7 @@ SSLH_I_FN int sslh_i_audio_recipe_ok(sslh_ctx *c, const char *op, sslh_audio_rec
     return 0;
 }
 
-/* x (T,C), of which length moments are valid, becomes out (L,C). */
+/* x (T,C), of which `length` samples are valid, becomes out (L,C). */
 SSLH_I_FN void sslh_i_audio_view(const sslh_audio_recipe *r, const sslh_i_dice *k, const sslh_real *x, int length,
                                  int C, sslh_real *out, int L) {
     size_t ch = (size_t)C, n = (size_t)L * ch, i;
@@ -26351,7 +26365,7 @@ SSLH_I_FN void sslh_i_audio_view(const sslh_audio_recipe *r, const sslh_i_dice *
     }
 }
 
-/* Views of all rows: what a task needs. */
+/* Views of all rows: the arguments of a task. */
 typedef struct sslh_i_audio_job {
     const sslh_audio_recipe *r;
     const sslh_batch *b;       /* NULL: rows of a tensor, drawn from stream */
@@ -26421,8 +26435,8 @@ SSLH_DEF sslh_tensor *sslh_audio_augment(sslh_ctx *c, sslh_tensor *x, sslh_audio
     return sslh_i_audio_run(c, "sslh_audio_augment", x, recipe, NULL, NULL, 0, stream);
 }
 
-/* Masks over x (F,M), filled with its mean: in count of them, those over bands first, the width is drawn from 0 to the
-   largest and then the place. */
+/* Masks over x (F,M), filled with its mean. For each mask the width is drawn from 0 to the largest, then the place; the
+   masks over bands come first. */
 SSLH_I_FN void sslh_i_mask(const sslh_audio_recipe *r, const sslh_i_dice *k, sslh_real *x, int F, int M) {
     size_t n = (size_t)F * (size_t)M, i;
     double sum = 0;
