@@ -1151,7 +1151,7 @@ SSLH_API sslh_tensor *sslh_embedding(sslh_ctx *c, sslh_tensor *table, sslh_tenso
 /* x (N,T,..), index (N,J) I32 -> (N,J,..): row index[n][j] of sample n, e.g. the kept tokens of each image. An index
    outside 0..T-1 is an error. */
 SSLH_API sslh_tensor *sslh_gather(sslh_ctx *c, sslh_tensor *x, sslh_tensor *index);
-/* /* Picks or places values along any axis (negative: from the end) of size S, for example with axis 1 of 3
+/* Picks or places values along any axis (negative: from the end) of size S, for example with axis 1 of 3
      gather_along  y[i][j][k] = x[i][ index[i][j][k] ][k]
      scatter       y = x, then  y[i][ index[i][j][k] ][k] = source[i][j][k]          the last j counts where two meet
      scatter_add   y = x, then  y[i][ index[i][j][k] ][k] += source[i][j][k]         in the order of j
@@ -1251,7 +1251,7 @@ typedef struct sslh_cross_entropy_desc {
    with targets. The mean of nothing, when all labels are ignored or of weight 0, is an error. */
 SSLH_API sslh_tensor *sslh_cross_entropy_full(sslh_ctx *c, sslh_tensor *logits, sslh_tensor *labels, int ignore,
                                               sslh_cross_entropy_desc desc);
-/* /* Two tensors of one shape, mean over all elements; gradients to both, but for bce none to the targets. For the sum,
+/* Two tensors of one shape, mean over all elements; gradients to both, but for bce none to the targets. For the sum,
    multiply by the number of elements (sslh_scale); for a loss of each element use element-wise operations:
    sslh_square(c, sslh_sub(c, x, t)).
    bce: log(1 + e^-|x|) + max(x, 0) - x t, the Bernoulli cross-entropy of t in [0,1] under sigmoid(x);
@@ -5662,10 +5662,11 @@ SSLH_I_FN float sslh_i_train_lr(const sslh_train_desc *d, int64_t step, int64_t 
 
    Defaults: the authors' code for CIFAR-10; its milestones, epochs 60, 120 and 160 of 200, are kept as shares of the
    run. All copies of an image are in one batch; one random rotation per image is weaker. A uniform guess has the loss
-   ln 4 = 1.386. Traps: a rotation must copy pixels, because any interpolation leaves a trace that gives the angle away
-   (hence square images only). The pretext accuracy does not measure the quality of the features: the last block
-   specialises in rotation, so probe a middle one (.tap of the probe). Objects without a canonical pose (textures, views
-   from above) give no signal. */
+   ln 4 = 1.386.
+   Traps: a rotation must copy pixels, because any interpolation leaves a trace that gives the angle away (hence square
+   images only). The pretext accuracy does not measure the quality of the features: the last block specialises in
+   rotation, so probe a middle one (.tap of the probe). Objects without a canonical pose (textures, views from above)
+   give no signal. */
 
 static const sslh_setting sslh_i_rotation_settings[] = {
     {SSLH_I_FIELD(sslh_rotation_desc, rotations), SSLH_SETTING_INT, "4", "4 or 2"},
@@ -5782,17 +5783,18 @@ SSLH_I_FN sslh_method sslh_i_rotation_make(sslh_ctx *c, sslh_net *encoder, sslh_
        L = mean over images of -log F_y( puzzle )                                                             (6)
 
    Choosing S: out of all 9! permutations the authors keep adding the one that differs most, on average, from those
-   chosen already. Two of their 100 may then differ in only 2 places. We choose in the same way, but from a set in which
-   any two differ in at least 7 places: the 504 maps z -> (a z + b) / (c z + d) of the projective line over the field of
-   8 elements, whose 9 points are the tiles. With z -> z^2 as a further map there are 1512, any two of which differ in
-   at least 6. The mean distance is as large as the authors', 8.08 of 9 for 100. The seed decides which tile is which
-   point. Defaults: those of the paper and its code, except that the head and the channel shift are for small images,
-   the head has batch norm and the learning rate is ten times as large. A uniform guess has the loss ln P. Traps, all
-   shortcuts: lines that continue from tile to tile (hence the gaps: a tile must be smaller than its cell); the mean and
-   contrast of neighbouring tiles (hence (2), try .no_tile_norm); colours that a lens shifts more at the border than in
-   the middle (hence grey puzzles and shifted channels); few permutations per image, so that the places of its tiles can
-   be memorised (hence a new one every epoch); centred objects, digits and clothes, where a tile gives its place away by
-   itself. Probe a middle block too, because the last one has seen only tiles. */
+   chosen already. Two of their 100 may then differ in only 2 places. We choose in the same way, but from a set in
+   which any two differ in at least 7 places: the 504 maps z -> (a z + b) / (c z + d) of the projective line over the
+   field of 8 elements, whose 9 points are the tiles. With z -> z^2 as a further map there are 1512, any two of which
+   differ in at least 6. The mean distance is as large as the authors', 8.08 of 9 for 100. The seed decides which tile
+   is which point.
+   Defaults: those of the paper and its code, except that the head and the channel shift are for small images, the head
+   has batch norm and the learning rate is ten times as large. A uniform guess has the loss ln P.
+   Traps, all shortcuts: lines that continue from tile to tile (hence the gaps: a tile must be smaller than its cell);
+   the mean and contrast of neighbouring tiles (hence (2), try .no_tile_norm); colours that a lens shifts more at the
+   border than in the middle (hence grey puzzles and shifted channels); few permutations per image, so that the places
+   of its tiles can be memorised (hence a new one every epoch); centred objects, digits and clothes, where a tile gives
+   its place away by itself. Probe a middle block too, because the last one has seen only tiles. */
 
 static const sslh_setting sslh_i_jigsaw_settings[] = {
     {SSLH_I_FIELD(sslh_jigsaw_desc, grid), SSLH_SETTING_INT, "3", "3 or 2"},
@@ -6128,12 +6130,12 @@ SSLH_I_FN sslh_method sslh_i_jigsaw_make(sslh_ctx *c, sslh_net *encoder, sslh_da
    Defaults: (2) follows the released code, with noise of half a grey level. Gap and jitter are for small images, which
    three patches of a quarter of the side then fill. The training of "paper" is OpenMMLab's, because the authors' rate
    of 1e-5 is meant for more than a million steps. The features of the nine patches serve all 16 pairs of an image. A
-   uniform guess has the loss ln 8 = 2.079. Traps, all shortcuts: lines that continue from patch to patch (hence gap and
-   jitter); lenses, which shift green against magenta, more so towards the border of the image, so that colour gives the
-   place away (hence one channel, or with .projection x (1 - a a' / a'a), a = (-1,2,-1)); how coarse the pixels are
-   (hence .pixelate); centred objects, digits and faces, where a patch gives its place away by itself. Frozen features
-   are better with .projection, because otherwise a probe gives three channels to an encoder that was trained on one at
-   a time. Probe a middle block. */
+   uniform guess has the loss ln 8 = 2.079.
+   Traps, all shortcuts: lines that continue from patch to patch (hence gap and jitter); lenses, which shift green
+   against magenta, more so towards the border of the image, so that colour gives the place away (hence one channel, or
+   with .projection x (1 - a a' / a'a), a = (-1,2,-1)); how coarse the pixels are (hence .pixelate); centred objects,
+   digits and faces, where a patch gives its place away by itself. Frozen features are better with .projection, because
+   otherwise a probe gives three channels to an encoder that was trained on one at a time. Probe a middle block. */
 
 static const sslh_setting sslh_i_context_settings[] = {
     {SSLH_I_FIELD(sslh_context_desc, patch), SSLH_SETTING_INT, "auto", "1 to 4096"},
@@ -6361,11 +6363,12 @@ SSLH_I_FN sslh_method sslh_i_context_make(sslh_ctx *c, sslh_net *encoder, sslh_d
    Defaults: those of the paper for features, which are regions of any shape and no discriminator; its decoder, half as
    wide, and the optimiser of the released code. For the paper's pictures take a rectangle in the middle and a = 0.001.
    L2 alone paints the mean of everything that could be in the hole, which is blurred, and the discriminator recognises
-   blur. When it cannot tell painted from real, (5) is 2 ln 2 = 1.386. Traps: a rectangle always in the middle teaches
-   the encoder to continue the lines at its border but little about objects. A discriminator that saw the surroundings
-   would win by looking at the seam. Real and painted holes go through it one after the other, so that each batch has
-   its own batch statistics. A hole of any colour but the mean that the normalisation subtracts adds edges of its own.
-   Batch norm collects its running statistics on images with holes, but is probed on images without. */
+   blur. When it cannot tell painted from real, (5) is 2 ln 2 = 1.386.
+   Traps: a rectangle always in the middle teaches the encoder to continue the lines at its border but little about
+   objects. A discriminator that saw the surroundings would win by looking at the seam. Real and painted holes go
+   through it one after the other, so that each batch has its own batch statistics. A hole of any colour but the mean
+   that the normalisation subtracts adds edges of its own. Batch norm collects its running statistics on images with
+   holes, but is probed on images without. */
 
 static const sslh_setting sslh_i_inpainting_settings[] = {
     {SSLH_I_FIELD(sslh_inpainting_desc, hole), SSLH_SETTING_INT, "2", "1 to 4"},
@@ -6810,15 +6813,16 @@ SSLH_I_FN sslh_method sslh_i_inpainting_make(sslh_ctx *c, sslh_net *encoder, ssl
 
    .reverse predicts L from (a,b), with 21 bins of step 5 and all w = 1. .split_brain does both, each with its own
    encoder that never sees what it has to predict; probes see the features of the two side by side, and with them all of
-   the image. Defaults: the paper's sigma 5, lambda 1/2, T 0.38, and its cells of 4 pixels. Its table of 313 bins comes
-   from a file of the authors'; no rule over the colours of sRGB yields that number, and 8-bit sRGB reaches 261. Their
-   code used 10 neighbours in (4). The authors trained for 450,000 steps. A uniform guess has the loss ln 261 = 5.56.
-   The second number compares y^ with grey: mean |y^ - y| over mean |y|. Traps: the weights (5) make colours vivid and
-   thereby the error larger, because a wrong vivid colour is farther off than grey; to compare errors set .lambda 1,
-   which weights all bins alike. L2 on (a,b) instead of (7) predicts grey-brown means. Images without colour (no |a|,
-   |b| above 5) are left out of the loss; a data set that has no others is an error. An encoder trained on L must always
-   be given L: the method writes this into the encoder's preprocessing, which probes, sslh_embed and files follow
-   (.colour of sslh_preprocess). */
+   the image.
+   Defaults: the paper's sigma 5, lambda 1/2, T 0.38, and its cells of 4 pixels. Its table of 313 bins comes from a file
+   of the authors'; no rule over the colours of sRGB yields that number, and 8-bit sRGB reaches 261. Their code used 10
+   neighbours in (4). The authors trained for 450,000 steps.
+   A uniform guess has the loss ln 261 = 5.56. The second number compares y^ with grey: mean |y^ - y| over mean |y|.
+   Traps: the weights (5) make colours vivid and thereby the error larger, because a wrong vivid colour is farther off
+   than grey; to compare errors set .lambda 1, which weights all bins alike. L2 on (a,b) instead of (7) predicts
+   grey-brown means. Images without colour (no |a|, |b| above 5) are left out of the loss; a data set that has no others
+   is an error. An encoder trained on L must always be given L: the method writes this into the encoder's preprocessing,
+   which probes, sslh_embed and files follow (.colour of sslh_preprocess). */
 
 static const sslh_setting sslh_i_colorization_settings[] = {
     {SSLH_I_FIELD(sslh_colorization_desc, reverse), SSLH_SETTING_FLAG, "0", "0 or 1"},
@@ -7299,16 +7303,17 @@ SSLH_I_FN sslh_method sslh_i_colorization_make(sslh_ctx *c, sslh_net *encoder, s
 
    f: layers 784-64-32-16 with ReLU between them and a linear code, g the same in reverse order; or convolutions with
    stride 2 and a linear layer, reversed by a linear layer and transposed convolutions. With tied weights, layer i of g
-   has the matrix of layer i of f, transposed. Defaults: a textbook's net and training, 50 epochs of batches of 256 with
-   Adam, for images in [0,1]; a sigmoid cannot reach the pixels of images in [-1,1]. One linear layer (.layers 1,
-   .output 3) finds the subspace of PCA and has its error, the smallest of any linear map through the code (Bourlard &
-   Kamp 1988, Baldi & Hornik 1989). Compare other nets with it. Traps: a code wider than the image, with neither noise
-   nor penalty, learns to copy, and its error says nothing: compare nearest neighbours. The textbook's net learns slowly
-   at first; after 2,000 steps, which are 50 epochs of 10,000 images, its error is still above PCA's. Squared errors can
-   be compared only between equally scaled values; with noise they compare y with x, not with x~. (5) needs large
-   batches, because r_j is a mean over a batch. J can be made small by a small W that large weights of g make up for,
-   which tied weights prevent. (4) is a SUM over values: penalties from programs that use the mean have to be multiplied
-   by the number of values. */
+   has the matrix of layer i of f, transposed.
+   Defaults: a textbook's net and training, 50 epochs of batches of 256 with Adam, for images in [0,1]; a sigmoid cannot
+   reach the pixels of images in [-1,1]. One linear layer (.layers 1, .output 3) finds the subspace of PCA and has its
+   error, the smallest of any linear map through the code (Bourlard & Kamp 1988, Baldi & Hornik 1989). Compare other
+   nets with it.
+   Traps: a code wider than the image, with neither noise nor penalty, learns to copy, and its error says nothing:
+   compare nearest neighbours. The textbook's net learns slowly at first; after 2,000 steps, which are 50 epochs of
+   10,000 images, its error is still above PCA's. Squared errors can be compared only between equally scaled values;
+   with noise they compare y with x, not with x~. (5) needs large batches, because r_j is a mean over a batch. J can be
+   made small by a small W that large weights of g make up for, which tied weights prevent. (4) is a SUM over values:
+   penalties from programs that use the mean have to be multiplied by the number of values. */
 
 static const sslh_setting sslh_i_autoencoder_settings[] = {
     {SSLH_I_FIELD(sslh_autoencoder_desc, height), SSLH_SETTING_INT, "data", "1 to 4096"},
@@ -7664,15 +7669,16 @@ SSLH_I_FN sslh_method sslh_i_autoencoder_make(sslh_ctx *c, sslh_net *encoder, ss
        L_k    = -mean over images of log(1/k sum of w over k codes)             (Burda et al., IWAE)  (8)
 
    In expectation (8) lies between (6) and the mean of -log p(x), and approaches the latter as k grows. Its gradient is
-   that of -log w (7), with each code weighted by its share of the sum of w. Defaults: pytorch/examples, which has these
-   widths for MNIST, ReLU and PyTorch's Adam. Grey values serve as Bernoulli targets unless .binarize draws from them. A
-   decoder that makes every pixel 1/2 has R = 784 ln 2 = 543 nats on MNIST. The IWAE paper: .layers 2, .hidden 200,
-   .latent 50, tanh, .binarize, batches of 20. Traps: R is a SUM over pixels: with a mean instead, the KL term wins and
-   the code is ignored. Likelihoods can be compared only when the images were made binary, or left grey, in the same
-   way. KL near 0 is posterior collapse, so it is shown as the second number. Values in [0,1] are much closer to their
-   means than the default deviation of 1, so that (4) counts for little beside (5) and few units become active: set
-   .sigma or learn it. (4) is the log of a density, so it may be negative, and pixels that are the same in all images
-   let a learned deviation shrink. The more codes, the less the gradient of (8) tells the encoder. */
+   that of -log w (7), with each code weighted by its share of the sum of w.
+   Defaults: pytorch/examples, which has these widths for MNIST, ReLU and PyTorch's Adam. Grey values serve as Bernoulli
+   targets unless .binarize draws from them. A decoder that makes every pixel 1/2 has R = 784 ln 2 = 543 nats on MNIST.
+   The IWAE paper: .layers 2, .hidden 200, .latent 50, tanh, .binarize, batches of 20.
+   Traps: R is a SUM over pixels: with a mean instead, the KL term wins and the code is ignored. Likelihoods can be
+   compared only when the images were made binary, or left grey, in the same way. KL near 0 is posterior collapse, so it
+   is shown as the second number. Values in [0,1] are much closer to their means than the default deviation of 1, so
+   that (4) counts for little beside (5) and few units become active: set .sigma or learn it. (4) is the log of a
+   density, so it may be negative, and pixels that are the same in all images let a learned deviation shrink. The more
+   codes, the less the gradient of (8) tells the encoder. */
 
 static const sslh_setting sslh_i_vae_settings[] = {
     {SSLH_I_FIELD(sslh_vae_desc, height), SSLH_SETTING_INT, "data", "1 to 4096"},
@@ -8285,14 +8291,16 @@ SSLH_I_FN sslh_method sslh_i_vae_make(sslh_ctx *c, sslh_net *encoder, sslh_data 
 
    or, as in Arjovsky et al., all parameters of D are clipped to [-.clip_at, .clip_at]. Miyato et al. store W undivided
    and divide it in each pass. Dividing the stored W yields the same function and the same direction of the gradient,
-   and the encoder needs no code for it. Defaults: DCGAN's nets, a quarter as wide, and its training. The average (9)
-   begins with a short memory, a = min(.average, (1+k) / (10+k)) after step k of the generator. A discriminator that
-   cannot tell has 2 ln 2 = 1.386 in (4) and ln 2 in (5). Traps: real and generated images go through D one after the
-   other, so that each batch has its own batch statistics; the running statistics that batch norm keeps are those of
-   real images alone. With minimax, learning stalls when D wins early, because (6) is flat there. The losses say which
-   player is ahead, not how good the images are: look at samples, or measure sslh_frechet. Samples that look alike for
-   different z (mode collapse) mean that G has found one answer that works. Batch norm undoes (10) and makes D's output
-   depend on the rest of the batch: with .loss 4 take an encoder without it. */
+   and the encoder needs no code for it.
+   Defaults: DCGAN's nets, a quarter as wide, and its training. The average (9) begins with a short memory, a =
+   min(.average, (1+k) / (10+k)) after step k of the generator. A discriminator that cannot tell has 2 ln 2 = 1.386 in
+   (4) and ln 2 in (5).
+   Traps: real and generated images go through D one after the other, so that each batch has its own batch statistics;
+   the running statistics that batch norm keeps are those of real images alone. With minimax, learning stalls when D
+   wins early, because (6) is flat there. The losses say which player is ahead, not how good the images are: look at
+   samples, or measure sslh_frechet. Samples that look alike for different z (mode collapse) mean that G has found one
+   answer that works. Batch norm undoes (10) and makes D's output depend on the rest of the batch: with .loss 4 take an
+   encoder without it. */
 
 static const sslh_setting sslh_i_gan_settings[] = {
     {SSLH_I_FIELD(sslh_gan_desc, height), SSLH_SETTING_INT, "data", "1 to 4096"},
@@ -8867,15 +8875,16 @@ SSLH_I_FN sslh_method sslh_i_simclr_make(sslh_ctx *c, sslh_net *encoder, sslh_da
                                                      T: share of the run that is done
 
    The papers apply (5) before the keys of the next batch are made; because f' starts as a copy of f, this is the same
-   sequence. Running statistics of batch norm are not averaged: each encoder has those of its own batches. Defaults: the
-   released code, for small images its CIFAR-10 recipe (queue of 4096, m = 0.99, split batch norm). ln(K+1) is the loss
-   of guessing among a query's own key and K keys of the queue. The loss of the first steps climbs towards it, because
-   the queue starts as random vectors, which are too easy to tell from a key. Traps: keys go into the queue after the
-   loss, otherwise a query finds its own key twice. Batch norm reveals which images share a batch, and a query could
-   find its key by that alone; therefore the batch is normalised in groups (.split), and the key encoder's groups are
-   drawn in another order than the query encoder's. A queue longer than the data set holds other keys of the query's own
-   image. m = 0 does not train. In version 3, a transformer's patch projection keeps its random values, because training
-   it makes the accuracy dip now and then (section 4.2 of the paper). */
+   sequence. Running statistics of batch norm are not averaged: each encoder has those of its own batches.
+   Defaults: the released code, for small images its CIFAR-10 recipe (queue of 4096, m = 0.99, split batch norm).
+   ln(K+1) is the loss of guessing among a query's own key and K keys of the queue. The loss of the first steps climbs
+   towards it, because the queue starts as random vectors, which are too easy to tell from a key.
+   Traps: keys go into the queue after the loss, otherwise a query finds its own key twice. Batch norm reveals
+   which images share a batch, and a query could find its key by that alone; therefore the batch is normalised in
+   groups (.split), and the key encoder's groups are drawn in another order than the query encoder's. A queue
+   longer than the data set holds other keys of the query's own image. m = 0 does not train. In version 3, a
+   transformer's patch projection keeps its random values, because training it makes the accuracy dip now and then
+   (section 4.2 of the paper). */
 
 static const sslh_setting sslh_i_moco_settings[] = {
     {SSLH_I_FIELD(sslh_moco_desc, version), SSLH_SETTING_INT, "2", "1 to 3"},
@@ -9228,14 +9237,14 @@ SSLH_I_FN sslh_method sslh_i_supcon_make(sslh_ctx *c, sslh_net *encoder, sslh_da
        L  = l(n_0, q_1) / 2 + l(n_1, q_0) / 2;  then u(z_0) replaces the oldest rows of the queue      (4)
 
    The wrong answers are the predictions for the other images of the batch; the queue provides only right ones. The
-   predictor is on the side that has a gradient, as in BYOL, although nothing would collapse without it. Defaults:
-   those of the paper (batch 4096 on ImageNet, a queue of 98304); for data as small as CIFAR-10 a queue of 4096. Batch
-   norm follows every layer of the projector, the last one too, and only the hidden layer of the predictor. Each view
-   passes through by itself. ln N is the loss of guessing at random. Traps: the queue begins as random directions,
-   whose neighbours mean nothing, so the first steps learn little, and a queue that a short run does not fill keeps
-   some of them. The rows of the queue come from older states of the encoder, not from a slowly changing copy as in
-   MoCo. In a queue longer than the data set, the image itself is found as its own neighbour, which turns the task into
-   SimCLR's again. */
+   predictor is on the side that has a gradient, as in BYOL, although nothing would collapse without it.
+   Defaults: those of the paper (batch 4096 on ImageNet, a queue of 98304); for data as small as CIFAR-10 a queue of
+   4096. Batch norm follows every layer of the projector, the last one too, and only the hidden layer of the predictor.
+   Each view passes through by itself. ln N is the loss of guessing at random.
+   Traps: the queue begins as random directions, whose neighbours mean nothing, so the first steps learn little, and a
+   queue that a short run does not fill keeps some of them. The rows of the queue come from older states of the encoder,
+   not from a slowly changing copy as in MoCo. In a queue longer than the data set, the image itself is found as its own
+   neighbour, which turns the task into SimCLR's again. */
 
 static const sslh_setting sslh_i_nnclr_settings[] = {
     {SSLH_I_FIELD(sslh_nnclr_desc, temperature), SSLH_SETTING_REAL, "0.1", "above 0"},
@@ -9355,12 +9364,12 @@ SSLH_I_FN sslh_method sslh_i_nnclr_make(sslh_ctx *c, sslh_net *encoder, sslh_dat
 
    Defaults: K = 12 (phones of LibriSpeech: 64.6 %; K = 2: 28.5 %); the paper has Adam with 2e-4 on 8 windows of 20480
    samples. The J negatives are drawn once for a batch and serve all its predictions, so that all scores are one matrix
-   product; where a prediction's own positive was drawn, it is left out. Untrained, the loss is about log(J + 1). Traps:
-   batch norm mixes information between places, so that the loss falls while the features do not improve (hence layer
-   norm in sslh_conv_gru). Random biases in the first layer drown quiet sound, and the loss stays at log(J + 1) for
-   thousands of steps (hence biases of 0 there). Where negatives come from decides what is learnt: when all come from
-   the same speaker (.from 1, or recordings of one speaker in a batch), the features need not tell who speaks. Evaluate
-   on speakers that were not heard in training. */
+   product; where a prediction's own positive was drawn, it is left out. Untrained, the loss is about log(J + 1).
+   Traps: batch norm mixes information between places, so that the loss falls while the features do not improve (hence
+   layer norm in sslh_conv_gru). Random biases in the first layer drown quiet sound, and the loss stays at log(J + 1)
+   for thousands of steps (hence biases of 0 there). Where negatives come from decides what is learnt: when all come
+   from the same speaker (.from 1, or recordings of one speaker in a batch), the features need not tell who speaks.
+   Evaluate on speakers that were not heard in training. */
 
 static const sslh_setting sslh_i_cpc_settings[] = {
     {SSLH_I_FIELD(sslh_cpc_desc, steps), SSLH_SETTING_INT, "12", "1 to 64"},
@@ -9490,14 +9499,15 @@ SSLH_I_FN sslh_method sslh_i_cpc_make(sslh_ctx *c, sslh_net *encoder, sslh_data 
        Z = z_(i+k)j and J negatives: places drawn from the batch                                              (6)
 
    Up to four directions: the same from below, from the left and from the right on a turned grid, each with its own g
-   and W_k, but one V for all; L is then the mean over the directions. g: blocks x + h(x), where h consists of
-   convolutions of 1 x 1, 1 x 3, then 2 x 1 after padding with a row of zeros at the top, which lets a row see the one
-   above, and 1 x 1. Defaults: the paper's, with a smaller g, fewer negatives and a higher learning rate for small
-   images and short runs. An encoder for which all patches are equal has the loss ln(J + 1), or less where a negative
-   was left out. Traps: batch norm mixes information between the patches of a batch, so that the loss falls while the
-   features do not improve (hence the error). The nearest row shares pixels with the last one seen (hence k_0 = 2 for
-   patches that overlap by half). The same colours run through an image (hence augmented patches). Small images have
-   small patches, in which there is little to recognise. */
+   and W_k, but one V for all; L is then the mean over the directions.
+   g: blocks x + h(x), where h consists of convolutions of 1 x 1, 1 x 3, then 2 x 1 after padding with a row of zeros at
+   the top, which lets a row see the one above, and 1 x 1.
+   Defaults: the paper's, with a smaller g, fewer negatives and a higher learning rate for small images and short runs.
+   An encoder for which all patches are equal has the loss ln(J + 1), or less where a negative was left out.
+   Traps: batch norm mixes information between the patches of a batch, so that the loss falls while the features do not
+   improve (hence the error). The nearest row shares pixels with the last one seen (hence k_0 = 2 for patches that
+   overlap by half). The same colours run through an image (hence augmented patches). Small images have small patches,
+   in which there is little to recognise. */
 
 static const sslh_setting sslh_i_cpc2_settings[] = {
     {SSLH_I_FIELD(sslh_cpc2_desc, side), SSLH_SETTING_INT, "auto", "1 to 4096"},
@@ -9789,13 +9799,13 @@ SSLH_I_FN sslh_method sslh_i_cpc2_make(sslh_ctx *c, sslh_net *encoder, sslh_data
    If every image had the same embedding, L would be 0, so a small loss says nothing; the spread of the projections
    (shown as its number) tells learning from collapse. What keeps BYOL from collapsing is not in (3) but in what is
    updated: only the online side follows the gradient, towards a target that changes slowly. With .no_stop_gradient both
-   sides of (3) move towards each other, and within a few hundred steps the loss and the spread are 0. Defaults: SGD and
-   a target that follows quickly, for runs of minutes; "paper" is for 300 epochs. The paper's heads are 4096 wide for
-   features of 2048, ours twice as wide as the features (512 for the 256 of sslh_convnet), projections 256. Each view
-   passes through by itself, so that batch norm sees one view at a time; the target network, too, normalises by its own
-   batches, and running statistics are not averaged. Random directions cost about 4. Traps: without batch norm in the
-   heads, or with a learning rate that is too high (0.2 with Adam), it can collapse. Short runs need a target that
-   follows more quickly: m_0 is 0.97 for 40 epochs in the paper, and less for a few. */
+   sides of (3) move towards each other, and within a few hundred steps the loss and the spread are 0.
+   Defaults: SGD and a target that follows quickly, for runs of minutes; "paper" is for 300 epochs. The paper's heads
+   are 4096 wide for features of 2048, ours twice as wide as the features (512 for the 256 of sslh_convnet), projections
+   256. Each view passes through by itself, so that batch norm sees one view at a time; the target network, too,
+   normalises by its own batches, and running statistics are not averaged. Random directions cost about 4.
+   Traps: without batch norm in the heads, or with a learning rate that is too high (0.2 with Adam), it can collapse.
+   Short runs need a target that follows more quickly: m_0 is 0.97 for 40 epochs in the paper, and less for a few. */
 
 static const sslh_setting sslh_i_byol_settings[] = {
     {SSLH_I_FIELD(sslh_byol_desc, target_momentum), SSLH_SETTING_REAL, "0.95", "at least 0, below 1"},
@@ -9905,13 +9915,13 @@ SSLH_I_FN sslh_method sslh_i_byol_make(sslh_ctx *c, sslh_net *encoder, sslh_data
    few hundred steps. With a batch norm as the projector's last layer the same collapse looks different, because the
    norm brings every batch to mean 0, so that its rows cannot all point in the same direction. The features then shrink
    to one point or one line (sslh_feature_std, sslh_effective_rank), and the loss wanders between -0.6 and -0.9 and can
-   jump to 0, the cosine of rows that are exactly 0. Random directions cost 0. Defaults: the authors' CIFAR-10 recipe (a
-   projector of two layers, views without blur, SGD; "paper" for its 800 epochs). Theirs is 2048 wide for the 512
-   features of a ResNet-18, so ours is four times as wide as the features, 1024 for the 256 of sslh_convnet. Batch norm
-   follows every layer of the projector, the last one without scale and shift, and only the hidden layer of the
-   predictor. The predictor's learning rate stays constant, so that it keeps up with the projections: its parameters are
-   group 1 (.constant_lr). Traps: a predictor with batch norm at its output does not train; a loss near -1 in the first
-   epoch is a collapse. */
+   jump to 0, the cosine of rows that are exactly 0. Random directions cost 0.
+   Defaults: the authors' CIFAR-10 recipe (a projector of two layers, views without blur, SGD; "paper" for its 800
+   epochs). Theirs is 2048 wide for the 512 features of a ResNet-18, so ours is four times as wide as the features, 1024
+   for the 256 of sslh_convnet. Batch norm follows every layer of the projector, the last one without scale and shift,
+   and only the hidden layer of the predictor. The predictor's learning rate stays constant, so that it keeps up with
+   the projections: its parameters are group 1 (.constant_lr).
+   Traps: a predictor with batch norm at its output does not train; a loss near -1 in the first epoch is a collapse. */
 
 static const sslh_setting sslh_i_simsiam_settings[] = {
     {SSLH_I_FIELD(sslh_simsiam_desc, head_layers), SSLH_SETTING_INT, "2", "1 to 7"},
@@ -10022,10 +10032,11 @@ SSLH_I_FN sslh_method sslh_i_simsiam_make(sslh_ctx *c, sslh_net *encoder, sslh_d
    entropy. L is the entropy plus the KL divergence, and a run that learns keeps the KL above 0. L starts at ln K, too.
    Defaults: the released code for ViT-S (100 epochs; 0.996 for a batch of 1024). The head has three layers with GELU
    and no batch norm; the last layer W has no bias and rows of length 1, and is frozen in the first epoch. The weight
-   decay rises with (1 - cos(pi T)) / 2. For small images there are 4096 outputs. Traps: with t' above 0.07 the teacher
-   soon becomes uniform. Gradients are clipped by their total norm (the authors' code clips each parameter by itself). A
-   transformer here takes images of one size, so that small views are enlarged to it and cost as much as large ones. A
-   short run needs a teacher that follows its student more quickly (m_0 of 0.99 or less) and few outputs. */
+   decay rises with (1 - cos(pi T)) / 2. For small images there are 4096 outputs.
+   Traps: with t' above 0.07 the teacher soon becomes uniform. Gradients are clipped by their total norm (the authors'
+   code clips each parameter by itself). A transformer here takes images of one size, so that small views are enlarged
+   to it and cost as much as large ones. A short run needs a teacher that follows its student more quickly (m_0 of 0.99
+   or less) and few outputs. */
 
 static const sslh_setting sslh_i_dino_settings[] = {
     {SSLH_I_FIELD(sslh_dino_desc, temperature), SSLH_SETTING_REAL, "0.1", "above 0"},
@@ -10201,14 +10212,14 @@ SSLH_I_FN sslh_method sslh_i_dino_make(sslh_ctx *c, sslh_net *encoder, sslh_data
 
    Images are not compared with one another, so a batch of 256 is enough, and there is no predictor, no stop-gradient
    and no second network. A collapse costs D, the width of z, because constant columns have a correlation of 0. The
-   first steps cost about D too, plus lambda D^2 / N for chance correlations. Defaults: the released code, whose
-   projector is 8192 wide for 2048 features; ours is four times as wide as the features (1024 for the 256 of
-   sslh_convnet, where its three layers cost 0.6 of the encoder). The paper gives weight matrices a learning rate of
-   0.2, biases and gains one of 0.0048. LARS makes the step of a matrix independent of the loss's scale, so multiplying
-   the loss by .scale = 0.0048 / 0.2, with a rate of 0.2 for all, comes to the same. Other optimisers need other scales
-   and rates: with SGD the scale multiplies the rate, with Adam it has no effect. Traps: the second sum of (3) has D
-   times as many terms as the first, so that a wider projector needs a smaller lambda. The batch statistics must be
-   those of the whole batch, not of parts of it. */
+   first steps cost about D too, plus lambda D^2 / N for chance correlations.
+   Defaults: the released code, whose projector is 8192 wide for 2048 features; ours is four times as wide as the
+   features (1024 for the 256 of sslh_convnet, where its three layers cost 0.6 of the encoder). The paper gives weight
+   matrices a learning rate of 0.2, biases and gains one of 0.0048. LARS makes the step of a matrix independent of the
+   loss's scale, so multiplying the loss by .scale = 0.0048 / 0.2, with a rate of 0.2 for all, comes to the same. Other
+   optimisers need other scales and rates: with SGD the scale multiplies the rate, with Adam it has no effect.
+   Traps: the second sum of (3) has D times as many terms as the first, so that a wider projector needs a smaller
+   lambda. The batch statistics must be those of the whole batch, not of parts of it. */
 
 static const sslh_setting sslh_i_barlow_settings[] = {
     {SSLH_I_FIELD(sslh_barlow_desc, lambda), SSLH_SETTING_REAL, "0.0051", "at least 0"},
@@ -10292,8 +10303,8 @@ SSLH_I_FN sslh_method sslh_i_barlow_make(sslh_ctx *c, sslh_net *encoder, sslh_da
    two views meet only in (2), so they could even come from two different encoders. A collapse costs 0.99 mu, which is
    24.75: s and c are then 0, and 1e-4 is what is left under the root. Without it the slope would be infinite (NaN).
    Defaults: the released code, whose expander is 8192 wide for 2048 features; ours is four times as wide as the
-   features (1024 for the 256 of sslh_convnet). The number shown is the mean of the roots; (3) asks for 1. Traps: mu is
-   halved in the code, not in the paper; a deviation that stays near 0.01 is a collapse. */
+   features (1024 for the 256 of sslh_convnet). The number shown is the mean of the roots; (3) asks for 1.
+   Traps: mu is halved in the code, not in the paper; a deviation that stays near 0.01 is a collapse. */
 
 static const sslh_setting sslh_i_vicreg_settings[] = {
     {SSLH_I_FIELD(sslh_vicreg_desc, invariance), SSLH_SETTING_REAL, "25", "at least 0"},
@@ -10382,10 +10393,11 @@ SSLH_I_FN sslh_method sslh_i_vicreg_make(sslh_ctx *c, sslh_net *encoder, sslh_da
    Defaults: the released code for batches of 256 (its 400 epochs on ImageNet have 3000 prototypes, a learning rate of
    0.6 that ends at a thousandth of it, a queue of 3840 from epoch 15, and prototypes that are frozen in the first
    epoch); for small images 512 prototypes and SimCLR's weaker colours without blur. Views of one size pass through the
-   encoder together, and all views through the projector, so that its batch norm sees one batch. Traps: when the loss
-   stays at ln K, the prototypes were not brought back to length 1 before each step, epsilon is too large, or the
-   prototypes were updated too early. Codes of one small batch are nearly random until the queue is full, and from then
-   on steps need more memory. A queue longer than the data set holds old embeddings of the images in the batch. */
+   encoder together, and all views through the projector, so that its batch norm sees one batch.
+   Traps: when the loss stays at ln K, the prototypes were not brought back to length 1 before each step, epsilon is
+   too large, or the prototypes were updated too early. Codes of one small batch are nearly random until the queue is
+   full, and from then on steps need more memory. A queue longer than the data set holds old embeddings of the images
+   in the batch. */
 
 static const sslh_setting sslh_i_swav_settings[] = {
     {SSLH_I_FIELD(sslh_swav_desc, temperature), SSLH_SETTING_REAL, "0.1", "above 0"},
@@ -10554,9 +10566,10 @@ SSLH_I_FN sslh_method sslh_i_swav_make(sslh_ctx *c, sslh_net *encoder, sslh_data
    Positions are fixed sine-cosine ones in the decoder, and in the encoder by a flag of sslh_vit. A decoder that always
    outputs 0 has the loss (n-1)/n, n = p p C, because the variance in (5) is the unbiased one, and less where patches
    are flat. Therefore the second number is the share of variance explained, 1 - L / (variance of the hidden t_i). It is
-   0 for that decoder on any images, and 0 where nothing varies. Traps: forgetting to put the tokens back in their
-   places; a loss on visible patches; a patch of 16 on a 32-pixel image. To show predictions as pictures, undo (5) with
-   its mean and deviation. A linear probe shows much less than fine-tuning does. */
+   0 for that decoder on any images, and 0 where nothing varies.
+   Traps: forgetting to put the tokens back in their places; a loss on visible patches; a patch of 16 on a 32-pixel
+   image. To show predictions as pictures, undo (5) with its mean and deviation. A linear probe shows much less than
+   fine-tuning does. */
 
 static const sslh_setting sslh_i_mae_settings[] = {
     {SSLH_I_FIELD(sslh_mae_desc, mask), SSLH_SETTING_REAL, "0.75", "above 0, below 1"},
@@ -10859,14 +10872,14 @@ SSLH_I_FN sslh_method sslh_i_mae_make(sslh_ctx *c, sslh_net *encoder, sslh_data 
 
    data2vec: t is the mean of norm(output of block k) over the last K blocks of f'.
    If all tokens had the same features, L would be 0. As in BYOL, this is prevented because only f and g follow the
-   gradient, while f' follows f slowly. The second number, the deviation of t over places and images, shows a
-   collapse: with .no_stop_gradient it falls to 0 within a few hundred steps. Defaults: the authors' code (the paper
-   writes a squared error in (6)), with a predictor for small images. All images of a batch have blocks of the same
-   size, drawn for the batch, so that their tokens form one tensor. What remains of the context differs from image to
-   image, so random patches are dropped down to the smallest number. Traps: targets that are small or lie inside the
-   context make the task a local one, and the features stay as shallow as those of colours and edges. A run of minutes
-   needs a target that follows more quickly (m_0 of 0.99 or less). Only the predictor sees the class token, so take
-   features by .mean_pool. */
+   gradient, while f' follows f slowly. The second number, the deviation of t over places and images, shows a collapse:
+   with .no_stop_gradient it falls to 0 within a few hundred steps.
+   Defaults: the authors' code (the paper writes a squared error in (6)), with a predictor for small images. All images
+   of a batch have blocks of the same size, drawn for the batch, so that their tokens form one tensor. What remains of
+   the context differs from image to image, so random patches are dropped down to the smallest number.
+   Traps: targets that are small or lie inside the context make the task a local one, and the features stay as shallow
+   as those of colours and edges. A run of minutes needs a target that follows more quickly (m_0 of 0.99 or less). Only
+   the predictor sees the class token, so take features by .mean_pool. */
 
 static const sslh_setting sslh_i_jepa_settings[] = {
     {SSLH_I_FIELD(sslh_jepa_desc, targets), SSLH_SETTING_INT, "4", "1 to 16"},
@@ -11244,7 +11257,7 @@ SSLH_I_FN sslh_method sslh_i_jepa_make(sslh_ctx *c, sslh_net *encoder, sslh_data
 /*  >>word2vec      word vectors                                                                                     */
 /* ================================================================================================================== */
 
-/* /* Mikolov, Chen, Corrado, Dean: "Efficient estimation of word representations in vector space", ICLR 2013 workshop;
+/* Mikolov, Chen, Corrado, Dean: "Efficient estimation of word representations in vector space", ICLR 2013 workshop;
    Mikolov, Sutskever, Chen, Corrado, Dean: "Distributed representations of words and phrases and their
    compositionality", NeurIPS 2013; where the papers leave details open, the program word2vec.c decides. Words that
    occur in the same surroundings get similar vectors.
@@ -14851,8 +14864,8 @@ SSLH_DEF sslh_net *sslh_child_at(sslh_net *net, int i) {
 
 /* --- initial values ---------------------------------------------------------------------------------------------- */
 
-/* /* 2-D sine-cosine positions (1, 1+G G, D) of a G x G grid (MAE). Row 0, the class token's, is zero; in the others
-   the first half of D encodes the column and the second half the row, each as D/4 sines and D/4 cosines of position /
+/* 2-D sine-cosine positions (1, 1+G G, D) of a G x G grid (MAE). Row 0, the class token's, is zero; in the others the
+   first half of D encodes the column and the second half the row, each as D/4 sines and D/4 cosines of position /
    10000^(k / (D/4)). */
 SSLH_I_FN void sslh_i_sincos_fill(const sslh_tensor *t, int grid) {
     int d = t->shape[2], quarter = d / 4, p, half, k;
@@ -15523,8 +15536,8 @@ SSLH_DEF void sslh_zero_grad(sslh_net *net) {
     if (!sslh_i_net_bad(net)) sslh_i_forget_grads(net);
 }
 
-/* /* g *= max_norm / (|g| + 1e-6) if |g| > max_norm, where |g| is the norm over all parameters (Pascanu et al. 2013),
-   as in PyTorch's clip_grad_norm_. */
+/* g *= max_norm / (|g| + 1e-6) if |g| > max_norm, where |g| is the norm over all parameters (Pascanu et al. 2013), as
+   in PyTorch's clip_grad_norm_. */
 SSLH_DEF float sslh_clip_grad(sslh_net *net, float max_norm) {
     sslh_i_tree t;
     sslh_real sum = 0, norm, factor;
@@ -15866,8 +15879,8 @@ SSLH_DEF sslh_tensor *sslh_layer_lstm(sslh_net *net, int index, sslh_tensor *x, 
 /*  >>encoders      MLP, convnet, ResNet, ConvNeXt, NIN, ViT, convolutions and a recurrent unit for sound             */
 /* ================================================================================================================== */
 
-/* /* An encoder declares its parameters in the order in which its forward function uses them, so that the forward
-   function needs no table but only counts. .arch records the resolved settings for sslh_load_net.
+/* An encoder declares its parameters in the order in which its forward function uses them, so that the forward function
+   needs no table but only counts. .arch records the resolved settings for sslh_load_net.
 
    How an encoder is added, all the places: its descriptor and function in >>api-encoders; here its table of
    settings, its forward function, which offers its taps, and its constructor; its line in sslh_i_net_from_arch
@@ -16130,8 +16143,7 @@ SSLH_I_FN sslh_tensor *sslh_i_resnet_norm(sslh_net *net, int *at, sslh_tensor *x
     return x;
 }
 
-/* /* y = relu(F(x) + shortcut), where the shortcut is x or a 1x1 convolution of it with batch norm. F of a basic
-   block is
+/* y = relu(F(x) + shortcut), where the shortcut is x or a 1x1 convolution of it with batch norm. F of a basic block is
      bn(conv3(relu(bn(conv3(x)))))
    and of a bottleneck, whose middle convolution works on a quarter of the channels,
      bn(conv1(relu(bn(conv3(relu(bn(conv1(x))))))))
@@ -16920,7 +16932,7 @@ SSLH_I_FN void sslh_i_plain_sgd(sslh_real *p, sslh_real *g, sslh_real *mu, size_
         if (s->zero_grad) g[i] = 0;
     }
 }
-/* /* Adam and AdamW, with bias1 = 1 - beta1^t and bias2 = 1 - beta2^t for update number t:
+/* Adam and AdamW, with bias1 = 1 - beta1^t and bias2 = 1 - beta2^t for update number t:
      d = scale g + decay p                                                                                          (3)
      p = p - lr decoupled p                                                                                         (4)
      m = beta1 m + (1 - beta1) d,  v = beta2 v + (1 - beta2) d^2                                                    (5)
@@ -17146,7 +17158,7 @@ SSLH_I_LEAN_END
 /*  >>views         augmentation                                                                                      */
 /* ================================================================================================================== */
 
-/* /* An image becomes a view in four stages, each on planes (C,H,W) of one image in a worker's scratch memory:
+/* An image becomes a view in four stages, each on planes (C,H,W) of one image in a worker's scratch memory:
      1. draw    every random number of the view at once, from (seed, epoch, sample, view) alone: sslh_i_draw_view
      2. move    crop + resize + mirror in one separable pass, zero padding with a shift, quarter turns
      3. colour  jitter in the drawn order, grey, blur, solarise, cutout
@@ -18380,11 +18392,11 @@ SSLH_I_LEAN_END
 /*  PART II  TENSORS                                                                                                  */
 /* ################################################################################################################## */
 
-/* /* Tensors and what can be done with them. Each operation is a pair: a function that checks shapes, computes and
-   records itself, and before it the function of its gradient. Beside the operation are its equations and its plain
-   version, sslh_i_plain_NAME: the equations in loops, forward and backward side by side, for the reader, for a debugger
-   (.plain in sslh_desc) and for the tests, which compare the fast way with them. Where the operation is a plain loop
-   itself, a comment says so. "Plain versions" in >>table explains how they replace kernels and the engine's plans.
+/* Tensors and what can be done with them. Each operation is a pair: a function that checks shapes, computes and records
+   itself, and before it the function of its gradient. Beside the operation are its equations and its plain version,
+   sslh_i_plain_NAME: the equations in loops, forward and backward side by side, for the reader, for a debugger (.plain
+   in sslh_desc) and for the tests, which compare the fast way with them. Where the operation is a plain loop itself, a
+   comment says so. "Plain versions" in >>table explains how they replace kernels and the engine's plans.
 
      >>core-impl    context, memory, errors, steps and scopes
      >>scalar       exp, log, tanh, erf .. of one number, with the same bits on every machine
@@ -19150,10 +19162,10 @@ SSLH_DEF void sslh_trace(sslh_ctx *c, void (*callback)(const sslh_trace_event *e
 /*  >>scalar        elementary functions with the same bits on every machine                                          */
 /* ================================================================================================================== */
 
-/* /* libm differs between systems, so nothing that reaches a float tensor may call it (sqrt, floor and fabs are exact
-   and safe). The functions here are plain float arithmetic, one rounding per statement and no fused operations, which
-   gives the same bits on every machine. The polynomials are minimax fits on the reduced range (exp, log, tanh, sin,
-   cos: Moshier's Cephes; erf: Juffa). The double build, which is for gradient checks, calls libm. */
+/* libm differs between systems, so nothing that reaches a float tensor may call it (sqrt, floor and fabs are exact and
+   safe). The functions here are plain float arithmetic, one rounding per statement and no fused operations, which gives
+   the same bits on every machine. The polynomials are minimax fits on the reduced range (exp, log, tanh, sin, cos:
+   Moshier's Cephes; erf: Juffa). The double build, which is for gradient checks, calls libm. */
 
 /* In double, for tables and where float would lose digits; also with the same bits on every machine. */
 /* log x, x > 0: x = 2^e m, log m = 2 (s + s^3/3 + s^5/5 ..) with s = (m-1)/(m+1), |s| < 0.172. */
@@ -22145,7 +22157,7 @@ SSLH_I_FN size_t sslh_i_matmul_batches(const sslh_i_matmul *p) {
     return n;
 }
 
-/* /* node->i: 0 transpose_a, 1 transpose_b. Each gradient is itself a product, in the layout of its operand:
+/* node->i: 0 transpose_a, 1 transpose_b. Each gradient is itself a product, in the layout of its operand:
      no transposition   dA = dC B',  dB = A' dC          a'       dA = B dC',  dB = A dC
      b'                 dA = dC B,   dB = dC' A          a', b'   dA = B' dC', dB = dC' A' */
 SSLH_I_FN void sslh_i_matmul_back(sslh_ctx *c, sslh_i_node *node) {
@@ -23145,8 +23157,8 @@ SSLH_I_FN sslh_pool_desc sslh_i_pool_square(int kernel, int stride, int pad) {
     return d;
 }
 
-/* /* The values of window (i,j) of a channel are those of x at r = i sh - ph + a, q = j sw - pw + b, a < Kh, b < Kw,
-   where these places are inside x.
+/* The values of window (i,j) of a channel are those of x at r = i sh - ph + a, q = j sw - pw + b, a < Kh, b < Kw, where
+   these places are inside x.
      maximum   y = the largest,  dx += dy at the first place where it is                                            (1)
      average   y = sum / count,  dx += dy / count at each place                                                     (2)
    where count is Kh Kw or, at the borders, the number that sslh_i_pool_values returns. */
@@ -24878,7 +24890,7 @@ SSLH_DEF sslh_tensor *sslh_broadcast(sslh_ctx *c, sslh_tensor *x, sslh_shape sha
 }
 
 /* --- rows by index: embedding, gather ----------------------------------------------------------------------------- */
-/* /* Row j of y is row index_j of x; backward, row r of dx is the sum of those rows j of dy with index_j = r. The plain
+/* Row j of y is row index_j of x; backward, row r of dx is the sum of those rows j of dy with index_j = r. The plain
    loops are the operation itself: sslh_i_pick_task and sslh_i_pick_back_task in >>copies. */
 
 /* Checks that every index is in 0 .. limit-1; the error names the first that is not. */
@@ -25269,8 +25281,8 @@ SSLH_DEF sslh_tensor *sslh_to_real(sslh_ctx *c, sslh_tensor *x, float scale) {
    head or step by step is in >>sequences-plan. */
 
 /* --- attention ---------------------------------------------------------------------------------------------------- */
-/* /* Vaswani et al. 2017, eq. 1, for each sample and head; q (Tq,d), k (Tk,d), v (Tk,value), d = D / heads, value = Dv
-   / heads, B (Tq,Tk) is the bias, if any:
+/* Vaswani et al. 2017, eq. 1, for each sample and head; q (Tq,d), k (Tk,d), v (Tk,value), d = D / heads, value = Dv /
+   heads, B (Tq,Tk) is the bias, if any:
      S = scale q k' + B      (Tq,Tk), masked places at minus infinity                                                (1)
      P = exp(S - lse)        lse = log sum exp of each row                                                           (2)
      o = P v                                                                                                         (3)
