@@ -614,7 +614,7 @@
 #undef SSLH_WITH_ALL
 #define SSLH_WITH_ALL 1
 #endif
-/* The switch of a method stands where its descriptor is declared (>>api-methods). */
+/* The switch of each method is beside its descriptor (>>api-methods). */
 
 #ifndef SSLH_WITH_THREADS
 #define SSLH_WITH_THREADS 1
@@ -1956,7 +1956,7 @@ typedef struct sslh_mel_desc {
     float low, high; /* ends of the bands in Hz; default 0 and half the rate */
     int   slaney;    /* 1: Slaney's mel scale, as librosa; 0: HTK's */
     int   area_norm; /* 1: each band over its width, as librosa; 0: triangles of height 1 */
-    int   no_center; /* 1: frame f begins at f hop and none leaves the sound; 0: its middle lies there, and the sound is
+    int   no_center; /* 1: frame f begins at f hop and none leaves the sound; 0: its middle is there, and the sound is
                         reflected at its ends */
 } sslh_mel_desc;
 /* Mel power spectrogram (N,F,M) of sound, F = T / hop + 1 (.no_center: (T - n_fft) / hop + 1): the squared spectrum of
@@ -2029,7 +2029,7 @@ typedef enum sslh_tokens {
 /* What happens to bytes that are not valid UTF-8. */
 typedef enum sslh_utf8 {
     SSLH_UTF8_REPLACE = 0,  /* U+FFFD in the place of each longest piece that could have begun a character */
-    SSLH_UTF8_STRICT,       /* an error that tells which byte it is */
+    SSLH_UTF8_STRICT,       /* an error that says which byte it is */
     SSLH_UTF8_KEEP          /* BPE: they stay as they are, so that decoding restores them */
 } sslh_utf8;
 
@@ -2041,11 +2041,12 @@ typedef struct sslh_tokenizer_desc {
     int min_count;          /* characters, words and pairs that are rarer are left out; default 1, BPE 2 */
     int cased;              /* 1: words and WordPiece keep capitals and accents; 0: "Émile" becomes "emile" */
     int spaces;             /* 1: words end at white space only, so that "end." is a word */
-    const char *special;    /* special tokens, with spaces between them. Those that the vocabulary lacks come behind its
-                               last one. Default: BPE <|endoftext|>, CLIP <|startoftext|> <|endoftext|>, WordPiece
-                               [PAD] [UNK] [CLS] [SEP] [MASK], of which a vocabulary in a file need have none */
-    const char *unknown;    /* what stands for a character or word that the vocabulary lacks; default [UNK]. Bytes and
-                               BPE know every text */
+    const char *special;    /* special tokens, with spaces between them. Those that the vocabulary lacks are
+                               numbered after its last one. Default: BPE <|endoftext|>, CLIP <|startoftext|>
+                               <|endoftext|>, WordPiece [PAD] [UNK] [CLS] [SEP] [MASK], of which a vocabulary in a
+                               file need have none */
+    const char *unknown;    /* the token for a character or word that the vocabulary lacks; default [UNK]. Bytes and BPE
+                               know every text */
     int literal;            /* 1: the name of a special token is text like any other, as it should be in text from
                                strangers; 0: it becomes the token */
     sslh_utf8 utf8;         /* what is done about bytes that are no UTF-8 (bytes keep them in any case) */
@@ -3322,17 +3323,17 @@ SSLH_API sslh_tensor *sslh_tsne(sslh_ctx *c, const sslh_tensor *x, sslh_tsne_des
      III The engine   makes it faster              the system; >>scalar and >>random of II; the loader, in >>views-ahead
      IV  Files        adds a file format           public functions; II; nets and optimisers of I, in >>weights
 
-   To learn, go to part I at once and come back for a name: sslh_i_.. and SSLH_I_.. are private, the rest is public and
-   explained at its declaration. In all parts functions keep these rules.
+   To learn, go straight to part I and come back to look up a name: sslh_i_.. and SSLH_I_.. are private, the rest is
+   public and explained at its declaration. Functions in all parts keep these rules.
      - What can fail asks SSLH_I_BAD(c) first, reports with sslh_fail, and returns something that later calls accept
        (sslh_i_dummy(c), NULL, 0). Nothing aborts, and all checks come before the first write.
      - No variable with static storage is written: contexts share nothing.
      - Work is cut by the sizes of the problem, never by the number of threads; tasks write to places of their own, and
-       partial results are put together in one order. So a result has the same bits on any number of threads.
+       partial results are combined in one order. So a result has the same bits on any number of threads.
      - One rounding per statement where bits matter: t = a * b; t = t + c. A fused product and sum is written as such.
-     - The text is C99 and C++11 at once: every allocation is cast, and initialisers are plain.
-   Every buffer's comment gives its shape in the letters that the manual explains at its end: tokens (N,T,D), images
-   (N,H,W,C). */
+     - The text is both C99 and C++11: every allocation is cast, and initialisers are plain.
+   The comment of every buffer gives its shape in the letters that the manual explains at its end: tokens (N,T,D),
+   images (N,H,W,C). */
 
 #if defined(SSLH_IMPLEMENTATION) && (!defined(SSLH_I_IMPLEMENTED) || defined(SSLH_I_INNER))
 #ifndef SSLH_I_INNER /* the outer text; the file includes itself once per instruction set, see >>kernels */
@@ -3342,8 +3343,8 @@ SSLH_API sslh_tensor *sslh_tsne(sslh_ctx *c, const sslh_tensor *x, sslh_tsne_des
 #error "ssl.h: -ffast-math breaks the NaN tests and the same-bits promise; define SSLH_ALLOW_FAST_MATH to insist"
 #endif
 
-/* Contraction of a*b+c into a fused operation changes bits between compilers: off here, FMA is written where it is
-   meant. */
+/* Contraction of a*b+c into a fused operation would make the bits depend on the compiler. It is off here; fused
+   operations are written where they are meant. */
 #if defined(__clang__)
 #pragma STDC FP_CONTRACT OFF
 #elif defined(_MSC_VER)
@@ -3351,8 +3352,8 @@ SSLH_API sslh_tensor *sslh_tsne(sslh_ctx *c, const sslh_tensor *x, sslh_tsne_des
 #elif defined(__GNUC__) && !defined(__TINYC__)
 #pragma GCC push_options
 #if defined(__OPTIMIZE__) && !defined(__OPTIMIZE_SIZE__)
-/* What takes time is in the kernels, which have their own setting. More than this costs a fifth of compiling for
-   nothing. */
+/* The time is spent in the kernels, which have their own setting. A higher level than this would cost a fifth of the
+   compile time for nothing. */
 #pragma GCC optimize("O1", "inline-small-functions", "fp-contract=off", "no-fast-math")
 #else
 #pragma GCC optimize("fp-contract=off", "no-fast-math")
@@ -4836,24 +4837,23 @@ SSLH_I_FN void sslh_i_vectors_free(sslh_vectors *v);
      >>train     one step, the loop over epochs, progress
      >>eval      what a representation is worth: linear probe, nearest neighbours, fine-tuning, collapse meters
      >>losses    the losses with their equations, each as one operation with its derivative
-     >>nets >>encoders    named parameters and layers; MLP, conv nets, ResNet, transformer on patches
-     >>optim     update rules and schedules
-     >>views     augmentation as the caller sees it
-     >>settings  how a field takes its default, and a method is made from its name and a line of text
-
-   How to read it. Take one method first, SimCLR for example: the equations at its head, then its two callbacks. views
-   makes the images that the equations start from out of a batch, loss computes L from them; a number such as (3) beside
-   a line is the number of the equation that the line computes. The constructor below them builds the heads, which are
+     How to read it. Take one method first, SimCLR for example: the equations at its head, then its two callbacks. views
+     makes from a batch the images with which the equations start; loss computes L from them. A number such as (3)
+     beside a line is the number of the equation that the line computes. The constructor below them makes the heads,
+     which are separate nets, and sets what the trainer needs to know. Then read >>method, for the life of a method;
+     >>train, for what happens around the two callbacks; the loss that the method calls, in >>losses; >>encoders, for
+     the nets that can be f. Shapes are written in the letters of the glossary (manual, 20), next to the line that makes
+     the tensor: (2N,D) is a matrix with a row for each view. What an operation computes is in part II; how it is made
+     fast, in part III, is not needed here.
    nets of their own, and says what the trainer needs to know. Then >>method, for the life of a method; >>train, for
-   what happens around the two callbacks; the loss that the method calls, in >>losses; >>encoders, for what stands in
-   place of f. Shapes are written in the letters of the glossary (manual, 20), next to the line that makes the tensor:
-   (2N,D) is a matrix with a row for each view. What an operation computes stands in part II; how it is made fast, in
-   part III, is not needed here.
-
-   What it may call. The public functions of this file, the other sections of this part, and the small functions of
-   >>platform and >>shared. From >>core the error test SSLH_I_BAD, sslh_i_dummy for what is returned after an error,
-   sslh_i_new for a tensor of the step, sslh_i_alloc and sslh_i_scratch for memory; a loss is an operation, follows "the
-   life of an operation" there, sums by sslh_i_lane_sum and gives its plain version the job by sslh_i_plainly, both of
+   What it may call: the public functions of this file, the other sections of this part, and the small functions of
+   >>platform and >>shared. From >>core it uses the error test SSLH_I_BAD, sslh_i_dummy for what is returned after an
+   error, sslh_i_new for a tensor of the step, sslh_i_alloc and sslh_i_scratch for memory. A loss is an operation: it
+   follows "the life of an operation" there, sums by sslh_i_lane_sum and passes its job to its plain version by
+   sslh_i_plainly, both of >>table. From >>prototypes it uses the functions of part II, those of part IV that write and
+   read text, and, in >>views alone, those that make views. One evaluation, the vote of the nearest neighbours, cuts its
+   work into tasks itself. Apart from that nothing here knows of tasks, instruction sets, packing or work done ahead of
+   time. Methods never call one another, so the file compiles with every set of switches.
    >>table. From >>prototypes the functions of part II, those of part IV that write and read text, and, in >>views
    alone, those that make views. One evaluation, the vote of the nearest neighbours, cuts its work into tasks itself.
    Apart from that nothing here knows of tasks, instruction sets, packing or what is made ahead of time. Methods never
@@ -4861,13 +4861,13 @@ SSLH_I_FN void sslh_i_vectors_free(sslh_vectors *v);
 
    How a method is added, all the places:
      1  its declarations in >>api-methods: switch, descriptor with a comment for each field, function
-     2  its section here: equations, the two tables of defaults, callbacks, constructor, and sslh_i_NAME_make, which
+     2  its section here: equations, table and texts of defaults, callbacks, constructor, and sslh_i_NAME_make, which
         calls the constructor with a descriptor that was read from text
      3  its row in >>methods
      4  its row in section 13 of the manual, its tag in section 20 and on this page
      5  golden values: a case in tests/methods.c and in tests/golden/make_methods.py, which records them
      6  its page, docs/NAME.md
-   The command line (examples/use/pretrain.c), the tests that take every method in turn and the switches that are tried
+   The command line (examples/use/pretrain.c), the tests that go through all methods and the switches that are tried
    follow from these. */
 
 SSLH_I_LEAN_BEGIN
@@ -5093,7 +5093,7 @@ SSLH_I_FN sslh_conv_desc sslh_i_halving(void) {
 }
 SSLH_I_FN void sslh_i_check_halving(sslh_ctx *c, const char *op, int H, int W, int times) {
     if (SSLH_I_BAD(c) || !(H % (1 << times) || W % (1 << times))) return;
-    sslh_fail(c, SSLH_E_SHAPE, "%s: the sides of images of %d x %d cannot be halved %d times without a rest: take "
+    sslh_fail(c, SSLH_E_SHAPE, "%s: the sides of images of %d x %d cannot be halved %d times exactly: take "
               "fewer .convolutions, or images of another size", op, H, W, times);
 }
 /* Parameters of the transposed convolution that undoes convolution number k (conv1, conv2 ..), which has `in` input and
@@ -5568,7 +5568,7 @@ SSLH_I_FN sslh_tensor *sslh_i_data_tensor(sslh_ctx *c, sslh_data data, int64_t a
     return x;
 }
 
-/* --- where the numbers of a method stand -------------------------------------------------------------------------- */
+/* --- where the defaults of a method are --------------------------------------------------------------------------- */
 
 /* The defaults of a method stand at the head of its section, in a table and two lines of text: the fields of its
    descriptor (sslh_setting: name, default, what is allowed); its training defaults; and what .settings = "paper"
@@ -7235,7 +7235,7 @@ SSLH_DEF sslh_method sslh_colorization(sslh_ctx *c, sslh_net *encoder, sslh_colo
         info = sslh_net_query(encoder);
         wide = info.channels == 3;
         if (d.split_brain && d.reverse)
-            sslh_fail(c, SSLH_E_USAGE, "sslh_colorization: .split_brain is both ways already: leave .reverse out");
+            sslh_fail(c, SSLH_E_USAGE, "sslh_colorization: .split_brain trains both ways already: leave .reverse out");
         else if (info.channels && !wide && info.channels != wanted)
             sslh_fail(c, SSLH_E_SHAPE, "sslh_colorization: the encoder \"%s\" takes %d channels; %s3, of which those "
                       "that it may not see are 0, are needed", info.name, info.channels,
@@ -7899,7 +7899,7 @@ SSLH_DEF sslh_tensor *sslh_vae_interpolate(sslh_method *m, sslh_tensor *a, sslh_
     in[1] = b;
     if (!s || !sslh_i_begin(c, op, in, 2, 1) || !sslh_i_within(c, op, "steps", steps, 2, 65536)) return sslh_i_dummy(c);
     if (a->ndim < 2 || a->ndim != b->ndim || a->shape[0] != b->shape[0]) {
-        sslh_fail(c, SSLH_E_SHAPE, "%s: as many images a as b are needed, (N,H,W,C) each", op);
+        sslh_fail(c, SSLH_E_SHAPE, "%s: a and b must be the same number of images, (N,H,W,C) each", op);
         return sslh_i_dummy(c);
     }
     latent = s->d.latent;
@@ -10874,9 +10874,10 @@ SSLH_I_FN sslh_method sslh_i_mae_make(sslh_ctx *c, sslh_net *encoder, sslh_data 
    If all tokens had the same features, L would be 0. As in BYOL, this is prevented because only f and g follow the
    gradient, while f' follows f slowly. The second number, the deviation of t over places and images, shows a collapse:
    with .no_stop_gradient it falls to 0 within a few hundred steps.
-   Defaults: the authors' code (the paper writes a squared error in (6)), with a predictor for small images. All images
-   of a batch have blocks of the same size, drawn for the batch, so that their tokens form one tensor. What remains of
-   the context differs from image to image, so random patches are dropped down to the smallest number.
+   Defaults: the authors' code (the paper writes a squared error in (6)), with a predictor for small images. All
+   images of a batch have blocks of the same size, drawn for the batch, so that their tokens form one tensor. What
+   remains of the context differs from image to image, so patches are dropped at random until all images have as many
+   as the smallest.
    Traps: targets that are small or lie inside the context make the task a local one, and the features stay as shallow
    as those of colours and edges. A run of minutes needs a target that follows more quickly (m_0 of 0.99 or less). Only
    the predictor sees the class token, so take features by .mean_pool. */
@@ -12176,7 +12177,7 @@ SSLH_I_FN int sslh_i_train_call(const sslh_train_desc *d, const sslh_train_info 
 SSLH_I_FN void sslh_i_no_better(const sslh_method *m, float loss, int64_t steps) {
     if (steps < 20 || !(m->guessing > 0.0f) || loss < 0.995f * m->guessing) return;
     sslh_i_warn(m->ctx, "sslh_train: the loss of %s ended at %.3f, and guessing at random costs %.3f: try "
-                "another rate (.lr), more epochs, or see whether the data are what they should be", m->name,
+                "another learning rate (.lr) or more epochs, or check the data", m->name,
                 (double)loss, (double)m->guessing);
 }
 
@@ -13863,7 +13864,7 @@ SSLH_DEF sslh_tensor *sslh_adversarial_loss(sslh_ctx *c, sslh_tensor *real, sslh
     in[1] = real;
     if (!sslh_i_begin(c, "sslh_adversarial_loss", in, real ? 2 : 1, 1)) return sslh_i_dummy(c);
     if (kind < SSLH_NON_SATURATING || kind > SSLH_WASSERSTEIN) {
-        sslh_fail(c, SSLH_E_USAGE, "sslh_adversarial_loss: the kind %d is none (1 to 4)", (int)kind);
+        sslh_fail(c, SSLH_E_USAGE, "sslh_adversarial_loss: there is no kind %d (1 to 4)", (int)kind);
         return sslh_i_dummy(c);
     }
     if (!real) { /* the generator */
@@ -13917,7 +13918,7 @@ SSLH_I_FN int sslh_i_twins_ok(sslh_ctx *c, const char *op, const sslh_tensor *a,
               sslh_i_str(s, sizeof s, sslh_shape_of(a)), sslh_i_str(t, sizeof t, sslh_shape_of(b)));
     return 0;
 }
-/* What NT-Xent and InfoNCE check besides. */
+/* The check that NT-Xent and InfoNCE share, of the temperature too. */
 SSLH_I_FN int sslh_i_contrast_ok(sslh_ctx *c, const char *op, const sslh_tensor *a, const sslh_tensor *b,
                                  float temperature) {
     if (!sslh_i_twins_ok(c, op, a, b)) return 0;
@@ -14355,7 +14356,7 @@ SSLH_I_FN sslh_tensor *sslh_i_supcon_rows(sslh_ctx *c, sslh_tensor *z, sslh_tens
             if (j != i && labels->ints[j] == labels->ints[i]) target->data[i * M + j] = 1 / (sslh_real)n;
     }
     if (!rows && !SSLH_I_BAD(c))
-        sslh_fail(c, SSLH_E_USAGE, "%s: no two of the %.0f rows have one label, so that there is nothing to find", op,
+        sslh_fail(c, SSLH_E_USAGE, "%s: no two of the %.0f rows have the same label, so no row has a positive", op,
                   (double)M);
     if (SSLH_I_BAD(c)) return sslh_i_dummy(c);
     for (i = 0; i < M * M && rows < M; i++) target->data[i] *= (sslh_real)M / (sslh_real)rows;
@@ -15322,7 +15323,7 @@ SSLH_I_FN void sslh_i_count_forward(sslh_ctx *c) {
     if (c->running || c->forwards_told || ++c->forwards < 300) return; /* nets inside nets do not count */
     c->forwards_told = 1;
     sslh_i_warn(c, "sslh_forward: %d calls since the step began, and the results of all are kept (%.1f MB in use): a "
-                "loop without sslh_next_batch calls sslh_begin_step at its head", c->forwards, (double)c->bytes / 1e6);
+                "loop without sslh_next_batch has to call sslh_begin_step first", c->forwards, (double)c->bytes / 1e6);
 }
 
 /* Checks, allocates, runs the callback, then releases what was needed only on the way. Recorded operations need their
@@ -17040,7 +17041,7 @@ SSLH_I_FN void sslh_i_strangers(sslh_optimizer *o, const char *method) {
     o->told = found != NULL;
     if (found)
         sslh_i_warn(o->ctx, "sslh_method_step: the loss of '%s' depends on the parameter '%s' %s, which the optimiser "
-                    "does not know: it stays as it is. Hang its net below .net by sslh_child, or freeze it", method,
+                    "does not update. Make its net a child of .net with sslh_child, or freeze it", method,
                     ((const sslh_i_entry *)(const void *)((const char *)found - offsetof(sslh_i_entry, t)))->name,
                     sslh_i_str(shape, sizeof shape, sslh_shape_of(found)));
 }
@@ -17052,7 +17053,7 @@ SSLH_DEF void sslh_optimizer_step_groups(sslh_optimizer *o, float lr, unsigned g
     int i, j, g;
     if (!sslh_i_optimizer_ok(o)) return;
     if (!(lr >= 0.0f) || lr > 1e30f) {
-        sslh_fail(o->ctx, SSLH_E_USAGE, "sslh_optimizer_step: the learning rate %g is no rate", (double)lr);
+        sslh_fail(o->ctx, SSLH_E_USAGE, "sslh_optimizer_step: the learning rate is %g (at least 0)", (double)lr);
         return;
     }
     /* Nets that have no gradients so far get no moments. */
@@ -18350,8 +18351,8 @@ SSLH_I_FN int sslh_i_config_same(sslh_ctx *c, const char *fn, const char *file, 
         if (was && length == wanted && memcmp(was, is, length) == 0) continue;
         if (was && epochs && more && (strncmp(now, "epochs=", 7) == 0 || strncmp(now, "warmup=", 7) == 0)) continue;
         if (!was)
-            sslh_fail(c, SSLH_E_FORMAT, "%s: %s does not tell its %.*s: it was not written by a run of this kind "
-                      "(sslh_train goes on from files of sslh_train only)", fn, file, (int)n, now);
+            sslh_fail(c, SSLH_E_FORMAT, "%s: %s does not contain %.*s: it was not written by a run of this kind "
+                      "(sslh_train continues only files of sslh_train)", fn, file, (int)n, now);
         else
             sslh_fail(c, SSLH_E_FORMAT, "%s: %s was written with %.*s=%.*s, this run has %.*s%s", fn, file, (int)n, now,
                       (int)SSLH_I_MIN(length, (size_t)100), was, (int)SSLH_I_MIN(wanted, (size_t)100), is,
@@ -19091,7 +19092,7 @@ SSLH_DEF sslh_ctx *sslh_create(sslh_desc desc) {
     c->bytes = c->peak = sizeof *c;
     c->allocs = 1;
     c->stream = 1;
-    if (!pair) sslh_fail(c, SSLH_E_USAGE, "sslh_create: .alloc and .release come together, one of them is NULL");
+    if (!pair) sslh_fail(c, SSLH_E_USAGE, "sslh_create: .alloc and .release must both be given, one of them is NULL");
     c->threads = desc.threads == 0 ? sslh_i_processors() : desc.threads;
     if (c->threads < 1 || !(SSLH_I_THREADS || desc.parallel_for)) c->threads = 1;
     if (c->threads > 256) c->threads = 256; /* a machine may have more processors */
@@ -19925,7 +19926,7 @@ SSLH_I_FN void sslh_i_backward(sslh_ctx *c, sslh_tensor *loss, int keep) {
         return;
     }
     if (!sslh_i_needs(c, loss)) {
-        sslh_fail(c, SSLH_E_USAGE, "sslh_backward: the loss does not depend on anything that wants a gradient (frozen, "
+        sslh_fail(c, SSLH_E_USAGE, "sslh_backward: the loss does not depend on anything that needs a gradient (frozen, "
                   "detached or under sslh_no_grad?)");
         return;
     }
@@ -21788,7 +21789,7 @@ SSLH_DEF sslh_tensor *sslh_topk(sslh_ctx *c, sslh_tensor *x, int k, int axis, ss
     if (axis < 0) return sslh_i_dummy(c);
     shape = sslh_shape_of(x);
     if (k < 1 || k > shape.size[axis]) {
-        sslh_fail(c, SSLH_E_SHAPE, "%s: the %d largest along axis %d of %s: 1 to %d are there", op, k, axis,
+        sslh_fail(c, SSLH_E_SHAPE, "%s: the %d largest along axis %d of %s: k must be 1 to %d", op, k, axis,
                   sslh_i_str(text, sizeof text, shape), shape.size[axis]);
         return sslh_i_dummy(c);
     }
