@@ -57,8 +57,8 @@ every() {
     prefix=$1; folder=$2; list=$3; shift 3
     rm -rf build/every; mkdir -p build/every
     # shellcheck disable=SC2016
-    for t in $list; do echo "$(wc -c < "tests/$(source_of "$t").c") $t"; done | sed 's/.* fuzz_files$/9999999 fuzz_files/' |
-        sort -rn | cut -d ' ' -f 2 |
+    for t in $list; do echo "$(wc -c < "tests/$(source_of "$t").c") $t"; done |
+        sed 's/.* fuzz_files$/9999999 fuzz_files/' | sort -rn | cut -d ' ' -f 2 |
         xargs -P "$jobs" -I '{}' sh -c 'name=$1; shift; begin=$(date +%s); "$@" > "build/every/$name.txt" 2>&1
             echo "$? $(($(date +%s) - begin))" > "build/every/$name.end"' sh '{}' "$@" "$folder/{}"
     for t in $list; do
