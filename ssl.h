@@ -4924,8 +4924,8 @@ SSLH_I_FN uint64_t sslh_i_sample_stream(int tag, int view, int epoch, int32_t sa
            ((uint64_t)(epoch & 0xfffff) << 32) | (uint32_t)sample;
 }
 
-/* The container m.net is what the trainer optimises and what a checkpoint holds, so whatever a method adds later has
-   to hang below it. The encoder comes first: its names begin with "encoder.". */
+/* The container m.net is what the trainer optimises and what a checkpoint holds, so whatever a method adds later has to
+   become a child of it. The encoder comes first: its names begin with "encoder.". */
 SSLH_DEF sslh_method sslh_method_new(sslh_ctx *c, const char *name, sslh_net *encoder, const void *self,
                                      size_t self_size) {
     sslh_method m;
@@ -7662,7 +7662,7 @@ SSLH_I_FN sslh_method sslh_i_autoencoder_make(sslh_ctx *c, sslh_net *encoder, ss
        R      = -log p(x|z) with y = decoder(z), a sum over pixels:
                 -x log t - (1-x) log(1-t), t = sigmoid(y)                                (Bernoulli)  (3)
                 (x-y)^2 / (2 s^2) + log s + 1/2 log(2 pi), s the deviation of a pixel    (Gaussian)   (4)
-       KL     = -1/2 sum over j of (1 + logvar_j - mu_j^2 - e^logvar_j)     (eq. 10 and appendix B)   (5)
+       KL     = -1/2 sum over j of (1 + logvar_j - mu_j^2 - e^logvar_j)     (paper: eq. 10, app. B)   (5)
        L      = mean over images of R + beta KL                                 = -ELBO for beta 1    (6)
        log w  = log p(x|z) + beta (log p(z) - log q(z|x))
               = -R + beta/2 sum over j of (noise_j^2 + logvar_j - z_j^2)                              (7)
@@ -8879,10 +8879,10 @@ SSLH_I_FN sslh_method sslh_i_simclr_make(sslh_ctx *c, sslh_net *encoder, sslh_da
    Defaults: the released code, for small images its CIFAR-10 recipe (queue of 4096, m = 0.99, split batch norm).
    ln(K+1) is the loss of guessing among a query's own key and K keys of the queue. The loss of the first steps climbs
    towards it, because the queue starts as random vectors, which are too easy to tell from a key.
-   Traps: keys go into the queue after the loss, otherwise a query finds its own key twice. Batch norm reveals
-   which images share a batch, and a query could find its key by that alone; therefore the batch is normalised in
-   groups (.split), and the key encoder's groups are drawn in another order than the query encoder's. A queue
-   longer than the data set holds other keys of the query's own image. m = 0 does not train. In version 3, a
+   Traps: keys go into the queue after the loss, otherwise a query finds its own key twice. Batch norm reveals which
+   images share a batch, and a query could find its key by that alone; therefore the batch is normalised in groups
+   (.split), and the images are assigned to the key encoder's groups in another order than to the query encoder's. A
+   queue longer than the data set holds other keys of the query's own image. m = 0 does not train. In version 3, a
    transformer's patch projection keeps its random values, because training it makes the accuracy dip now and then
    (section 4.2 of the paper). */
 
@@ -8901,8 +8901,8 @@ static const sslh_setting sslh_i_moco_settings[] = {
 static const char sslh_i_moco_training[] =
     "batch=256 optimizer=sgd lr=0.1 lr_scales=1 weight_decay=1e-4 schedule=cosine";
 static const char sslh_i_moco_paper[] = "batch=256 optimizer=sgd lr=0.03 lr_scales=1 weight_decay=1e-4 schedule=cosine";
-/* What the other versions have instead: version 1 always, version 3 in these settings. Both have AdamW
-   for transformers. */
+/* What the other versions have instead: version 1 in both settings, version 3 in the one named. A transformer of
+   version 3 has AdamW in both. */
 static const char sslh_i_moco_training_1[] = "schedule=steps milestones=0.6:0.8 gamma=0.1";
 static const char sslh_i_moco_paper_3[] = "optimizer=lars lr=0.6 lr_scales=1 weight_decay=1e-6 warmup=10";
 static const char sslh_i_moco_training_3_vit[] = "optimizer=adamw lr=1e-3 weight_decay=0.1 warmup=10";
