@@ -615,7 +615,7 @@
 #undef SSLH_WITH_ALL
 #define SSLH_WITH_ALL 1
 #endif
-/* The switch of a method stands where its descriptor is declared (>>api-methods). */
+/* The switch of each method is beside its descriptor (>>api-methods). */
 
 #ifndef SSLH_WITH_THREADS
 #define SSLH_WITH_THREADS 1
@@ -703,9 +703,9 @@ typedef struct sslh_desc {
     void  (*parallel_for)(void *user, int tasks, sslh_task_fn fn, void *arg);
     void   *user;              /* first argument of the callbacks above */
     int     no_winograd;       /* 1: 3x3 convolutions by their definition, slower; for the rounding see the manual, 9 */
-    int     bfloat16;          /* 1: products and convolutions of operands rounded to bfloat16 (manual, 9). Whether that
-                                  gains time on this processor, sslh_query(c).bfloat16 tells */
-    /* Receives each warning, one sentence without a line break: nothing has failed, and the call goes on (manual, 5).
+    int     bfloat16;          /* 1: products and convolutions of operands rounded to bfloat16 (manual, 9).
+                                  sslh_query(c).bfloat16 says whether that saves time on this processor */
+    /* Receives each warning, one sentence without a line break: nothing has failed, and the call continues (manual, 5).
        NULL: a line on stderr that begins with "warning: ". */
     void  (*warn)(void *user, const char *text);
     int     plain;             /* 1: operations, losses and optimisers by their plain versions: the equations in loops,
@@ -718,8 +718,8 @@ typedef struct sslh_desc {
    a .cpu that this machine or build lacks (one for 64-bit x86 has no "c": SSE2, which is always there, gives the same
    bits), one of .alloc and .release without the other, more than 256 threads, the caller's included. */
 SSLH_API sslh_ctx *sslh_create(sslh_desc desc);
-/* Frees the context and everything made with it: no tensor, net, data set, loader or optimiser of it may be used
-   after. */
+/* Frees the context and everything made with it: none of its tensors, nets, data sets, loaders and optimisers may be
+   used afterwards. */
 SSLH_API void sslh_destroy(sslh_ctx *c);
 
 /* Everything made since sslh_mark (nets, data, loaders, optimisers, methods, persistent tensors) is freed by
@@ -738,8 +738,8 @@ typedef enum sslh_code {
     SSLH_E_NAN     /* NaN or Inf in a loss, a gradient or (check_nan) an operation */
 } sslh_code;
 
-/* The first failure since creation or sslh_clear_error, as one sentence; NULL when there is none. Until it is cleared
-   every other call does nothing and returns a valid dummy, so that checking once at the end is enough. */
+/* The first failure since creation or sslh_clear_error, as one sentence; NULL when there is none. Until it is cleared,
+   every other call does nothing and returns a valid dummy, so it is enough to check once at the end. */
 SSLH_API const char *sslh_error(const sslh_ctx *c);
 /* Its kind, for programs that react to it; SSLH_OK when there is none. */
 SSLH_API sslh_code   sslh_error_code(const sslh_ctx *c);
@@ -749,12 +749,12 @@ SSLH_API void sslh_clear_error(sslh_ctx *c);
    operations, methods and encoders. Not from tasks of sslh_parallel. */
 SSLH_API void sslh_fail(sslh_ctx *c, sslh_code code, const char *format, ...) SSLH_I_PRINTF(3, 4);
 
-/* Starts a step: the tape and all tensors made by operations since the last start are given back (inside sslh_push:
-   since that). sslh_next_batch calls it; a loop without a loader calls it itself. */
+/* Starts a step: the tape and all tensors made by operations since the last start are released (inside sslh_push: those
+   made since then). sslh_next_batch calls it; a loop without a loader calls it itself. */
 SSLH_API void sslh_begin_step(sslh_ctx *c);
-/* A nested scope: sslh_pop gives back what was made since the matching sslh_push and restores the random stream, so
-   that an evaluation in the middle of training leaves no trace. Recording is on inside whatever it was outside. At most
-   16 deep; every sslh_push needs its sslh_pop, after an error too. */
+/* A nested scope: sslh_pop releases what was made since the matching sslh_push and restores the random stream, so that
+   an evaluation in the middle of training leaves no trace. Inside, operations are recorded even if they were not
+   outside. At most 16 deep; every sslh_push needs its sslh_pop, after an error too. */
 SSLH_API void sslh_push(sslh_ctx *c);
 SSLH_API void sslh_pop(sslh_ctx *c);
 
@@ -777,8 +777,8 @@ typedef struct sslh_info {
 /* Facts about the context; valid after an error too. */
 SSLH_API sslh_info sslh_query(const sslh_ctx *c);
 /* The instruction sets of this build, which .cpu of sslh_desc may name: the i-th of them, from the plainest ("c", or
-   "sse2" in builds for 64-bit x86) to the fastest; NULL when there is none. Whether the processor has it, sslh_create
-   tells. */
+   "sse2" in builds for 64-bit x86) to the fastest; NULL when there is none. sslh_create says whether the processor
+   has it. */
 SSLH_API const char *sslh_cpu_name(int i);
 /* 1 when this context computes one of the two results that every build computes, with fused multiply-add or without
    (manual, 9; sslh_query tells the CPU's kernels); 0 in a double build, under .plain and after an error. Runs a small
@@ -786,8 +786,8 @@ SSLH_API const char *sslh_cpu_name(int i);
 SSLH_API int sslh_bits_ok(sslh_ctx *c);
 
 /* Runs fn(arg, task, worker) for every task from 0 to tasks - 1, on the context's threads, and returns when all are
-   done. A task must call no function that takes the context; results that must not depend on the number of threads go
-   to a place of their own per task, never per worker. */
+   done. A task must call no function that takes the context; for results that do not depend on the number of threads,
+   each task (not each worker) has its own place to write to. */
 SSLH_API void sslh_parallel(sslh_ctx *c, int tasks, sslh_task_fn fn, void *arg);
 
 /* What sslh_trace reports after each operation. */
@@ -800,8 +800,8 @@ typedef struct sslh_trace_event {
     double      ms;                         /* time since the operation before it */
     size_t      bytes;                      /* of the output */
 } sslh_trace_event;
-/* Calls back after every operation, with what the event points to valid during the call; NULL stops it. For looking,
-   not for speed: mean and deviation are computed each time. */
+/* Calls back after every operation, what the event points to is valid during the call only; NULL stops it. This is for
+   inspection and slow, because mean and deviation are computed each time. */
 SSLH_API void sslh_trace(sslh_ctx *c, void (*callback)(const sslh_trace_event *event, void *user), void *user);
 
 /* ================================================================================================================== */
@@ -828,8 +828,8 @@ SSLH_API uint64_t sslh_next_stream(sslh_ctx *c);
 /* ================================================================================================================== */
 /*  >>api-tensor    tensors and the tape                                                                              */
 /* ================================================================================================================== */
-/* Row-major, contiguous, up to 6 dimensions, channels last. Shapes are written in the letters that the manual explains
-   at its end, 20. */
+/* Row-major, contiguous, up to 6 dimensions, channels last. The manual explains the letters of shapes at its
+   end (20). */
 
 typedef enum sslh_type { SSLH_F32 = 0, SSLH_I32, SSLH_U8 } sslh_type; /* F32 is double under SSLH_REAL double */
 
@@ -844,10 +844,11 @@ SSLH_API sslh_shape sslh_dim4(int a, int b, int c, int d);
 SSLH_API sslh_shape sslh_dim5(int a, int b, int c, int d, int e);
 SSLH_API sslh_shape sslh_dim6(int a, int b, int c, int d, int e, int f);
 
-/* Open, to be read only. A tensor made by an operation lives until the next step begins; parameters and persistent
-   tensors live as long as their net or context. Exactly one of data, ints, bytes is set; none once the memory was given
-   back (after sslh_backward, see sslh_keep), and using such a tensor is an error. Only the caller's own tensors may be
-   written to, through .data or sslh_write, and not between an operation on them and its backward pass. */
+/* The fields may be read, but not written. A tensor made by an operation lives until the next step begins; parameters
+   and persistent tensors live as long as their net or context. Exactly one of data, ints, bytes is set; none of them
+   after the memory has been released (by sslh_backward, see sslh_keep), and using such a tensor is an error. Only the
+   caller's own tensors may be written to, through .data or sslh_write, and not between an operation on them and its
+   backward pass. */
 typedef struct sslh_tensor {
     sslh_real *data;                  /* SSLH_F32 */
     int32_t   *ints;                  /* SSLH_I32: labels, tokens, indices */
@@ -863,8 +864,8 @@ typedef struct sslh_tensor {
     unsigned   group;                 /* private: bit of the parameter group, 0 for other tensors */
 } sslh_tensor;
 
-/* Real tensors of the step filled with 0, with value, and one of no dimensions with value. A size below 1 is an
-   error. */
+/* Real tensors of the step: filled with 0, filled with value, and a scalar (no dimensions) with this value. A size
+   below 1 is an error. */
 SSLH_API sslh_tensor *sslh_zeros(sslh_ctx *c, sslh_shape shape);
 SSLH_API sslh_tensor *sslh_full(sslh_ctx *c, sslh_shape shape, sslh_real value);
 SSLH_API sslh_tensor *sslh_scalar(sslh_ctx *c, sslh_real value);
@@ -875,8 +876,8 @@ SSLH_API sslh_tensor *sslh_from_bytes(sslh_ctx *c, sslh_shape shape, const uint8
 /* Random tensors from the context's next stream: uniform in [low, high), normal with mean and standard deviation. */
 SSLH_API sslh_tensor *sslh_uniform(sslh_ctx *c, sslh_shape shape, float low, float high);
 SSLH_API sslh_tensor *sslh_normal(sslh_ctx *c, sslh_shape shape, float mean, float std);
-/* Marks a tensor that no operation made as one that wants a gradient; returns it. Integer tensors: an error. Its .grad
-   is NULL until a backward pass reaches it, and later passes of the step add to it. */
+/* Marks a tensor that was not made by an operation, so that it gets a gradient; returns it. An integer tensor is an
+   error. Its .grad is NULL until a backward pass reaches it, and later passes of the step add to it. */
 SSLH_API sslh_tensor *sslh_requires_grad(sslh_tensor *t);
 /* Keeps a tensor's values and gradient readable after sslh_backward, until the next step; returns it. */
 SSLH_API sslh_tensor *sslh_keep(sslh_tensor *t);
@@ -886,25 +887,25 @@ SSLH_API sslh_tensor *sslh_persist(sslh_tensor *t);
 /* Value of a tensor with one element (0 after an error). */
 SSLH_API float sslh_item(const sslh_tensor *t);
 /* Copy all values out or in, row by row; count must be the tensor's count. Integer tensors are converted. After an
-   error sslh_read gives zeros. */
+   error sslh_read writes zeros. */
 SSLH_API void sslh_read(const sslh_tensor *t, float *out, size_t count);
 SSLH_API void sslh_write(sslh_tensor *t, const float *values, size_t count);
 /* Its shape as a value; no dimensions for NULL. */
 SSLH_API sslh_shape sslh_shape_of(const sslh_tensor *t);
 
-/* Walks the tape backwards from a scalar, adds to the gradients of everything that wants one, and gives back what the
-   operations had saved. NaN or Inf in the loss is an error (SSLH_E_NAN) and changes nothing; so is a loss that has more
-   than one element or depends on nothing that wants a gradient. Inside sslh_push only what was recorded there is
-   walked. */
+/* Goes backwards through the tape from a scalar loss, adds to the gradients of everything that needs one, and releases
+   what the operations had saved. NaN or Inf in the loss is an error (SSLH_E_NAN) and changes nothing; so is a loss that
+   has more than one element or depends on nothing that needs a gradient. Inside sslh_push it covers only what was
+   recorded there. */
 SSLH_API void sslh_backward(sslh_ctx *c, sslh_tensor *loss);
-/* The same but keeps the tape for a second backward pass. */
+/* The same, but it keeps the tape for a second backward pass. */
 SSLH_API void sslh_backward_keep(sslh_ctx *c, sslh_tensor *loss);
-/* The same values without history: the papers' stop-gradient. Shares memory. */
+/* The same values without history: the stop-gradient of the papers. It shares the memory of x. */
 SSLH_API sslh_tensor *sslh_detach(sslh_ctx *c, sslh_tensor *x);
 
 /* Operation of the caller's own. forward fills out->data; backward reads out->grad and calls sslh_grad(c, in[i]) for
-   each input: NULL when that input wants no gradient, otherwise an array of in[i]->count to ADD to. Without a backward
-   the result has no gradient. Inputs and result keep their values until the backward pass. */
+   each input: NULL when that input needs no gradient, otherwise an array of in[i]->count numbers to ADD to. Without a
+   backward the result has no gradient. Inputs and result keep their values until the backward pass. */
 typedef struct sslh_op_desc {
     const char *name;
     void (*forward)(sslh_ctx *c, sslh_tensor **in, int n, sslh_tensor *out, void *user);
@@ -913,14 +914,14 @@ typedef struct sslh_op_desc {
 } sslh_op_desc;
 /* Runs it on in[0..n-1] (any types) and records it; the result is real, of shape out. */
 SSLH_API sslh_tensor *sslh_custom_op(sslh_ctx *c, sslh_op_desc op, sslh_tensor **in, int n, sslh_shape out);
-/* For backward callbacks only, see above; zeros when nothing has been added yet. */
+/* For backward callbacks only, see above; the array holds zeros when nothing has been added yet. */
 SSLH_API sslh_real   *sslh_grad(sslh_ctx *c, sslh_tensor *t);
 
-/* Compares the gradients of a function with central differences. function builds a scalar from in[0..n-1]; every
-   in[i] (real, n of them) is marked as wanting a gradient. Returns the largest relative error,
-   |analytic - numeric| / max(|analytic|, |numeric|, floor). A difference that the rounding of the function's value can
-   explain counts as 0: gradients far smaller than the value cannot be checked by differences. Random draws inside
-   function repeat, so dropout can be checked. Choose inputs away from the kinks of relu, abs, max. */
+/* Compares the gradients of a function with central differences. function builds a scalar from in[0..n-1]; every in[i]
+   (real, n of them) is marked by sslh_requires_grad. Returns the largest relative error, |analytic - numeric| /
+   max(|analytic|, |numeric|, floor). A difference that the rounding of the function's value can explain counts as 0:
+   gradients far smaller than the value cannot be checked by differences. Random draws inside the function are repeated,
+   so dropout can be checked. Choose inputs away from the kinks of relu, abs, max. */
 typedef struct sslh_gradcheck_desc {
     float step;      /* default 1e-2 in float, 1e-5 in double */
     float floor;     /* denominator never below this; default 1e-1 in float, 1e-3 in double */
@@ -937,8 +938,8 @@ SSLH_API double sslh_gradcheck(sslh_ctx *c, sslh_function function, sslh_tensor 
 /*  >>api-ops       operations                                                                                        */
 /* ================================================================================================================== */
 
-/* All operations: inputs real unless said otherwise, of this context, never NULL unless "or NULL" stands there; the
-   result is a new tensor of the step; shapes that do not fit are SSLH_E_SHAPE and name the sizes. */
+/* All operations: inputs real unless said otherwise, of this context, never NULL unless the comment says "or NULL"; the
+   result is a new tensor of the step; shapes that do not fit are an error (SSLH_E_SHAPE) that names the sizes. */
 
 /* --- element-wise; a and b broadcast as in NumPy: shapes are aligned at the last axis, sizes are equal or 1 --- */
 SSLH_API sslh_tensor *sslh_add(sslh_ctx *c, sslh_tensor *a, sslh_tensor *b);
@@ -959,9 +960,9 @@ SSLH_API sslh_tensor *sslh_log(sslh_ctx *c, sslh_tensor *x);    /* natural; -Inf
 SSLH_API sslh_tensor *sslh_sqrt(sslh_ctx *c, sslh_tensor *x);   /* infinite slope at 0: add an eps with sslh_shift */
 SSLH_API sslh_tensor *sslh_square(sslh_ctx *c, sslh_tensor *x);
 SSLH_API sslh_tensor *sslh_abs(sslh_ctx *c, sslh_tensor *x);    /* slope 0 at 0 */
-SSLH_API sslh_tensor *sslh_pow(sslh_ctx *c, sslh_tensor *x, sslh_real exponent); /* as C's pow: NaN where that has it */
+SSLH_API sslh_tensor *sslh_pow(sslh_ctx *c, sslh_tensor *x, sslh_real exponent); /* as C's pow, with its NaNs */
 SSLH_API sslh_tensor *sslh_clamp(sslh_ctx *c, sslh_tensor *x, sslh_real low, sslh_real high); /* low <= high */
-SSLH_API sslh_tensor *sslh_sin(sslh_ctx *c, sslh_tensor *x);    /* of radians: right for every float; NaN at Inf */
+SSLH_API sslh_tensor *sslh_sin(sslh_ctx *c, sslh_tensor *x);    /* x in radians, exact for every float; NaN at Inf */
 SSLH_API sslh_tensor *sslh_cos(sslh_ctx *c, sslh_tensor *x);
 SSLH_API sslh_tensor *sslh_relu(sslh_ctx *c, sslh_tensor *x);   /* max(x, 0), slope 0 at 0 */
 SSLH_API sslh_tensor *sslh_leaky_relu(sslh_ctx *c, sslh_tensor *x, sslh_real slope); /* x > 0 ? x : slope x */
@@ -977,7 +978,7 @@ SSLH_API sslh_tensor *sslh_softplus(sslh_ctx *c, sslh_tensor *x);  /* log(1 + e^
 typedef enum sslh_activation {
     SSLH_LINEAR = 0, SSLH_RELU, SSLH_GELU, SSLH_GELU_TANH, SSLH_SILU, SSLH_SIGMOID, SSLH_TANH
 } sslh_activation;
-/* The activation as an operation of its own; SSLH_LINEAR gives x itself. */
+/* The activation as an operation of its own; SSLH_LINEAR returns x itself. */
 SSLH_API sslh_tensor *sslh_activate(sslh_ctx *c, sslh_tensor *x, sslh_activation activation);
 
 /* --- reductions over any set of axes: SSLH_AXIS(1) | SSLH_AXIS(-1), SSLH_ALL. keep: reduced axes stay as size 1. Sums
@@ -990,14 +991,14 @@ SSLH_API sslh_tensor *sslh_mean(sslh_ctx *c, sslh_tensor *x, int axes, int keep)
 SSLH_API sslh_tensor *sslh_variance(sslh_ctx *c, sslh_tensor *x, int axes, int keep, int correction);
 SSLH_API sslh_tensor *sslh_max(sslh_ctx *c, sslh_tensor *x, int axes, int keep); /* first maximum gets the gradient */
 SSLH_API sslh_tensor *sslh_min(sslh_ctx *c, sslh_tensor *x, int axes, int keep); /* likewise; NaN wins in both */
-/* The product; the slope of a value is the product of the others, so it is right where values are 0. */
+/* The product; the slope of a value is the product of the others, so it is correct where values are 0. */
 SSLH_API sslh_tensor *sslh_prod(sslh_ctx *c, sslh_tensor *x, int axes, int keep);
 SSLH_API sslh_tensor *sslh_logsumexp(sslh_ctx *c, sslh_tensor *x, int axes, int keep); /* max + log sum e^(x - max) */
 SSLH_API sslh_tensor *sslh_argmax(sslh_ctx *c, sslh_tensor *x, int axis); /* I32, axis removed, first maximum */
 SSLH_API sslh_tensor *sslh_argmin(sslh_ctx *c, sslh_tensor *x, int axis); /* I32, axis removed, first minimum */
 /* The k largest values along one axis (negative: from the end), the largest first, equal ones in the order of x, NaN
    above all numbers: the axis has size k, 1 <= k <= its size in x. *indices (or NULL) receives their places (I32, of
-   the result's shape). The gradient goes to these places. The smallest values: sslh_neg before and behind. */
+   the result's shape). The gradient goes to these places. For the smallest values apply sslh_neg before and after. */
 SSLH_API sslh_tensor *sslh_topk(sslh_ctx *c, sslh_tensor *x, int k, int axis, sslh_tensor **indices);
 /* y_i = x_0 + .. + x_i along one axis (negative: from the end); added in order, in double. */
 SSLH_API sslh_tensor *sslh_cumsum(sslh_ctx *c, sslh_tensor *x, int axis);
@@ -1005,9 +1006,9 @@ SSLH_API sslh_tensor *sslh_cumsum(sslh_ctx *c, sslh_tensor *x, int axis);
    nothing overflows. */
 SSLH_API sslh_tensor *sslh_softmax(sslh_ctx *c, sslh_tensor *x, int axis);
 SSLH_API sslh_tensor *sslh_log_softmax(sslh_ctx *c, sslh_tensor *x, int axis);
-/* Sinkhorn and Knopp 1967, as SwAV assigns samples to prototypes (Caron et al. 2020): scores (N,K) -> (N,K),
-   e^(scores / eps) whose columns and then rows are divided by their sums, iterations times over, so that rows sum to 1
-   and columns nearly to N / K. No gradient. iterations 0 means 3, eps 0 means 0.05. */
+/* Sinkhorn and Knopp 1967, as SwAV uses it to assign samples to prototypes (Caron et al. 2020): scores (N,K) -> (N,K),
+   e^(scores / eps) with columns and then rows divided by their sums, `iterations` times, so that rows sum to 1 and
+   columns nearly to N / K. No gradient. iterations 0 means 3, eps 0 means 0.05. */
 SSLH_API sslh_tensor *sslh_sinkhorn(sslh_ctx *c, sslh_tensor *scores, int iterations, float eps);
 
 /* --- products --- */
@@ -1037,8 +1038,9 @@ SSLH_API sslh_tensor *sslh_conv2d(sslh_ctx *c, sslh_tensor *x, sslh_tensor *weig
    _w). */
 SSLH_API sslh_tensor *sslh_conv1d(sslh_ctx *c, sslh_tensor *x, sslh_tensor *weight, sslh_tensor *bias,
                                   sslh_conv_desc desc);
-/* The gradient of sslh_conv2d with respect to its input, as an operation: x (N,H,W,I), weight (I,Kh,Kw,O/groups) as the
-   convolution O -> I that it transposes -> (N,H',W',O), H' = (H-1) stride - 2 pad + dilation (Kh-1) + output_pad + 1 */
+/* The gradient of sslh_conv2d with respect to its input, as an operation: x (N,H,W,I), weight (I,Kh,Kw,O/groups) in the
+   order of the convolution O -> I that it transposes -> (N,H',W',O), H' = (H-1) stride - 2 pad + dilation (Kh-1) +
+   output_pad + 1 */
 SSLH_API sslh_tensor *sslh_conv2d_transpose(sslh_ctx *c, sslh_tensor *x, sslh_tensor *weight, sslh_tensor *bias,
                                             sslh_conv_desc desc);
 /* The same along one axis: x (N,T,I), weight (I,Kw,O/groups) -> (N,T',O), T' as H' above. */
@@ -1047,7 +1049,7 @@ SSLH_API sslh_tensor *sslh_conv1d_transpose(sslh_ctx *c, sslh_tensor *x, sslh_te
 
 /* --- pooling and resizing of (N,H,W,C): windows of kernel x kernel, (H + 2 pad - kernel) / stride + 1 of them; stride
    0 means kernel, pad is at most kernel / 2 --- */
-/* The largest value of each window, which alone gets the gradient; padding is never the largest. */
+/* The largest value of each window, which alone gets the gradient; padding never counts as the largest. */
 SSLH_API sslh_tensor *sslh_max_pool2d(sslh_ctx *c, sslh_tensor *x, int kernel, int stride, int pad);
 /* The sum over each window divided by kernel^2: padding counts as zeros. */
 SSLH_API sslh_tensor *sslh_avg_pool2d(sslh_ctx *c, sslh_tensor *x, int kernel, int stride, int pad);
@@ -1059,7 +1061,7 @@ typedef struct sslh_pool_desc {
     int ceil_mode;        /* 1: a last window that reaches beyond the end counts too, if it begins in x or before it */
     int exclude_pad;      /* average: 1: divided by the number of values inside x, not by the window's size */
 } sslh_pool_desc;
-/* The same with windows of any sides, as PyTorch's: an average never counts what reaches beyond the padding. */
+/* The same with windows of any size, as in PyTorch: an average never counts places beyond the padding. */
 SSLH_API sslh_tensor *sslh_max_pool2d_ex(sslh_ctx *c, sslh_tensor *x, sslh_pool_desc desc);
 SSLH_API sslh_tensor *sslh_avg_pool2d_ex(sslh_ctx *c, sslh_tensor *x, sslh_pool_desc desc);
 /* The same along one axis, x (N,T,C): reads kernel, stride, pad (or the _w). */
@@ -1078,7 +1080,7 @@ typedef struct sslh_interpolate_desc {
 /* (N,H,W,C) -> (N,height,width,C), with a gradient, as torch.nn.functional.interpolate: bicubic by Keys 1981 with a =
    -0.75, antialiased -0.5. (sslh_resize is for pixels in memory.) Along one axis: give (N,T,C) a height of 1. */
 SSLH_API sslh_tensor *sslh_interpolate(sslh_ctx *c, sslh_tensor *x, int height, int width, sslh_interpolate_desc desc);
-/* The same with nothing but the mode. */
+/* The same with only a mode. */
 SSLH_API sslh_tensor *sslh_resize_nearest(sslh_ctx *c, sslh_tensor *x, int height, int width);
 SSLH_API sslh_tensor *sslh_resize_bilinear(sslh_ctx *c, sslh_tensor *x, int height, int width);
 
@@ -1090,9 +1092,9 @@ typedef struct sslh_batch_norm_desc {
     int   virtual_groups; /* split the batch into this many groups with statistics of their own (SplitBN); default 1 */
     sslh_activation activation; /* SSLH_LINEAR (default) or SSLH_RELU, after the residual */
 } sslh_batch_norm_desc;
-/* x (..,C); gamma, beta (C) or NULL; running_mean, running_var (C) or NULL; residual same shape as x or NULL:
-   y = activation(gamma (x - mean) / sqrt(var + eps) + beta + residual)          (Ioffe & Szegedy 2015, alg. 1)
-   Normalises with the biased variance, keeps the unbiased one in running_var. */
+/* x (..,C); gamma, beta (C) or NULL; running_mean, running_var (C) or NULL; residual same shape as x or NULL: y =
+   activation(gamma (x - mean) / sqrt(var + eps) + beta + residual) (Ioffe & Szegedy 2015, alg. 1) It normalises with
+   the biased variance, but keeps the unbiased one in running_var. */
 SSLH_API sslh_tensor *sslh_batch_norm(sslh_ctx *c, sslh_tensor *x, sslh_tensor *gamma, sslh_tensor *beta,
                                       sslh_tensor *running_mean, sslh_tensor *running_var, sslh_tensor *residual,
                                       sslh_batch_norm_desc desc);
@@ -1106,41 +1108,43 @@ SSLH_API sslh_tensor *sslh_rms_norm(sslh_ctx *c, sslh_tensor *x, sslh_tensor *ga
    C/groups channels of a group. Wu & He 2018. eps default 1e-5 when 0. */
 SSLH_API sslh_tensor *sslh_group_norm(sslh_ctx *c, sslh_tensor *x, sslh_tensor *gamma, sslh_tensor *beta, int groups,
                                       float eps);
-/* (x - mean) / sqrt(var + eps), mean and biased variance over any set of axes: SSLH_AXIS(1) | SSLH_AXIS(2) takes each
-   channel of each image (N,H,W,C) for itself. Equal values become 0. eps default 1e-5 when 0. */
+/* (x - mean) / sqrt(var + eps), mean and biased variance over any set of axes: SSLH_AXIS(1) | SSLH_AXIS(2) normalises
+   each channel of each image (N,H,W,C) by itself. Equal values become 0. eps default 1e-5 when 0. */
 SSLH_API sslh_tensor *sslh_standardize(sslh_ctx *c, sslh_tensor *x, int axes, float eps);
 /* x / max(|x|, eps) over the last axis; eps default 1e-12. */
 SSLH_API sslh_tensor *sslh_l2_normalize(sslh_ctx *c, sslh_tensor *x, float eps);
-/* Each value is zeroed with probability p in [0,1), the others divided by 1-p (Srivastava et al. 2014), by the
-   context's next stream. Always active: call it in training only. */
+/* Sets each value to 0 with probability p in [0,1) and divides the others by 1-p (Srivastava et al. 2014); draws from
+   the context's next stream. Always active: call it in training only. */
 SSLH_API sslh_tensor *sslh_dropout(sslh_ctx *c, sslh_tensor *x, float p);
 /* The same for whole samples (rows of the first axis): stochastic depth, Huang et al. 2016. */
 SSLH_API sslh_tensor *sslh_drop_path(sslh_ctx *c, sslh_tensor *x, float p);
 
-/* --- shape: any type; integer tensors without gradient --- */
-/* The same values in the same order under another shape; one size may be -1: what is left. Shares memory. */
+/* --- shape: x of any type; integer tensors get no gradient --- */
+/* The same values in the same order with another shape; one size may be -1 and is then computed. Shares memory. */
 SSLH_API sslh_tensor *sslh_reshape(sslh_ctx *c, sslh_tensor *x, sslh_shape shape);
 SSLH_API sslh_tensor *sslh_permute(sslh_ctx *c, sslh_tensor *x, const int *order); /* out axis i is x axis order[i] */
-SSLH_API sslh_tensor *sslh_transpose(sslh_ctx *c, sslh_tensor *x, int axis_a, int axis_b); /* the two change places */
-/* n tensors of one type that differ in size along axis only, one behind the other. Negative axes count from the end. */
+SSLH_API sslh_tensor *sslh_transpose(sslh_ctx *c, sslh_tensor *x, int axis_a, int axis_b); /* the two are exchanged */
+/* Joins n tensors of one type along axis, in which alone their sizes may differ. Negative axes count from the end. */
 SSLH_API sslh_tensor *sslh_concat(sslh_ctx *c, sslh_tensor *const *x, int n, int axis);
 /* Indices begin .. end-1 of an axis, 0 <= begin < end <= size: a copy. */
 SSLH_API sslh_tensor *sslh_slice(sslh_ctx *c, sslh_tensor *x, int axis, int begin, int end);
-/* Indices begin, begin + step, begin + 2 step .. until end, which is left out. A step above 0 wants 0 <= begin < end <=
-   size, one below 0 goes down and wants size > begin > end >= -1; size - 1, -1, -1 turns the whole axis around. */
+/* Indices begin, begin + step, begin + 2 step .. up to end, which is left out. A positive step needs 0 <= begin <
+   end <= size; a negative one goes downwards and needs size > begin > end >= -1; size - 1, -1, -1 reverses the
+   whole axis. */
 SSLH_API sslh_tensor *sslh_slice_ex(sslh_ctx *c, sslh_tensor *x, int axis, int begin, int end, int step);
-/* before and after entries of value along an axis; x real. */
+/* Adds `before` and `after` entries of this value at the ends of an axis; x real. */
 SSLH_API sslh_tensor *sslh_pad(sslh_ctx *c, sslh_tensor *x, int axis, int before, int after, float value);
 typedef enum sslh_pad_mode {
     SSLH_PAD_CONSTANT = 0, /* the value; x real */
     SSLH_PAD_REFLECT,      /* c b | a b c d | c b: mirrored about the first and the last entry; at most size - 1 */
-    SSLH_PAD_REPLICATE     /* a a | a b c d | d d: the first and the last entry again */
+    SSLH_PAD_REPLICATE     /* a a | a b c d | d d: the first and the last entry are repeated */
 } sslh_pad_mode;
-/* The same in one of three ways; value is for the first. Height and width are padded by two calls, in either order. The
-   gradient of an entry is the sum over its copies. */
+/* The same in one of three modes; value is used by the first one. Height and width are padded by two calls, in either
+   order. The gradient of an entry is the sum over its copies. */
 SSLH_API sslh_tensor *sslh_pad_ex(sslh_ctx *c, sslh_tensor *x, int axis, int before, int after, sslh_pad_mode mode,
                                   float value);
-/* x repeated to the shape by the rules of element-wise operations: a copy. Its gradient is summed over the repeats. */
+/* A copy of x, repeated to this shape by the rules of element-wise operations. Its gradient is summed over
+   the repeats. */
 SSLH_API sslh_tensor *sslh_broadcast(sslh_ctx *c, sslh_tensor *x, sslh_shape shape);
 /* Rows of table (K,..), of any type, by index (any shape, I32) -> index shape + (..): embeddings of tokens, images in
    another order. An index outside 0..K-1 is an error. */
@@ -1148,7 +1152,7 @@ SSLH_API sslh_tensor *sslh_embedding(sslh_ctx *c, sslh_tensor *table, sslh_tenso
 /* x (N,T,..), index (N,J) I32 -> (N,J,..): row index[n][j] of sample n, e.g. the kept tokens of each image. An index
    outside 0..T-1 is an error. */
 SSLH_API sslh_tensor *sslh_gather(sslh_ctx *c, sslh_tensor *x, sslh_tensor *index);
-/* Values picked along any axis (negative: from the end) of size S, for example with axis 1 of 3
+/* Picks or places values along any axis (negative: from the end) of size S, for example with axis 1 of 3
      gather_along  y[i][j][k] = x[i][ index[i][j][k] ][k]
      scatter       y = x, then  y[i][ index[i][j][k] ][k] = source[i][j][k]          the last j counts where two meet
      scatter_add   y = x, then  y[i][ index[i][j][k] ][k] += source[i][j][k]         in the order of j
@@ -1161,14 +1165,15 @@ SSLH_API sslh_tensor *sslh_scatter_add(sslh_ctx *c, sslh_tensor *x, sslh_tensor 
 /* index (..) I32 in 0..K-1 (else an error) -> real (..,K): 1 at the index, 0 elsewhere; no gradient. */
 SSLH_API sslh_tensor *sslh_one_hot(sslh_ctx *c, sslh_tensor *index, int classes);
 /* Windows of height x width pixels: x (N,H,W,C), at (N,K,2) I32, top and left of K windows in each image ->
-   (N,K,height,width,C). Windows may overlap, and their gradients then add up; one that leaves the image is an error. */
+   (N,K,height,width,C). Windows may overlap, and their gradients then add up; a window that leaves the image is
+   an error. */
 SSLH_API sslh_tensor *sslh_crop(sslh_ctx *c, sslh_tensor *x, sslh_tensor *at, int height, int width);
-/* All windows at distances of stride_h rows and stride_w columns, row by row: x (N,H,W,C) -> (N,K,height,width,C),
-   K = ((H - height) / stride_h + 1) ((W - width) / stride_w + 1). */
+/* All windows that are stride_h rows and stride_w columns apart, row by row: x (N,H,W,C) -> (N,K,height,width,C), K =
+   ((H - height) / stride_h + 1) ((W - width) / stride_w + 1). */
 SSLH_API sslh_tensor *sslh_unfold(sslh_ctx *c, sslh_tensor *x, int height, int width, int stride_h, int stride_w);
 /* Colours (..,3): red, green and blue of sRGB, 0 to 1, as CIE L*a*b* under the white D65, L 0 to 100, a (green to red)
-   and b (blue to yellow) about -100 to 100; and back, where nothing is cut off: a colour outside sRGB leaves
-   [0,1]. The numbers of scikit-image's rgb2lab and lab2rgb, with gradients. */
+   and b (blue to yellow) about -100 to 100; and back. Nothing is clipped: a colour outside sRGB leaves [0,1]. The
+   numbers are those of scikit-image's rgb2lab and lab2rgb; both have gradients. */
 SSLH_API sslh_tensor *sslh_rgb_to_lab(sslh_ctx *c, sslh_tensor *rgb);
 SSLH_API sslh_tensor *sslh_lab_to_rgb(sslh_ctx *c, sslh_tensor *lab);
 /* SSLH_U8 or SSLH_I32 to real, times scale; no gradient. */
@@ -1188,7 +1193,7 @@ typedef struct sslh_attention_desc {
                               (Press et al. 2022): (heads,1,Tk). Values of -1e20 and below mask. NULL: none */
 } sslh_attention_desc;
 /* softmax(q k' scale + bias) v per head: q (N,Tq,D), k (N,Tk,D), v (N,Tk,Dv) -> (N,Tq,Dv). Vaswani et al. 2017, eq. 1;
-   Dv may be another width than D. A query for which every key is masked gives zeros and gets no gradient. */
+   Dv may differ from D. A query whose keys are all masked has a result of zeros and gets no gradient. */
 SSLH_API sslh_tensor *sslh_attention(sslh_ctx *c, sslh_tensor *q, sslh_tensor *k, sslh_tensor *v,
                                      sslh_attention_desc desc);
 /* The same from one tensor (N,T,3D) that holds q, k, v side by side (timm's qkv order). */
@@ -1197,15 +1202,15 @@ SSLH_API sslh_tensor *sslh_self_attention(sslh_ctx *c, sslh_tensor *qkv, sslh_at
 typedef struct sslh_recurrent_desc {
     sslh_tensor  *h0;       /* (N,D): the state before the first step, with gradient; NULL: zeros */
     sslh_tensor  *c0;       /* (N,D): the cell of an LSTM likewise; NULL: zeros */
-    sslh_tensor  *lengths;  /* (N) SSLH_I32, 1 to T: the steps of each sample. What x has behind them is not read, and
-                               the states there are zeros, as those of PyTorch's packed sequences; NULL: all T */
-    sslh_tensor **h_last;   /* receives the state after the last step of each sample (N,D), with gradient; NULL: not
-                               wanted */
+    sslh_tensor  *lengths;  /* (N) SSLH_I32, 1 to T: the steps of each sample. What x has after them is not read, and
+                               the states there are zeros, as in PyTorch's packed sequences; NULL: all T */
+    sslh_tensor **h_last;   /* receives the state after the last step of each sample (N,D), with gradient; NULL:
+                               not needed */
     sslh_tensor **c_last;   /* the cell of an LSTM likewise */
-    int           reverse;  /* 1: from the last step of each sample to the first. Not in layers */
+    int           reverse;  /* 1: from the last step of each sample to the first; not in layers */
     /* of layers (sslh_layer_gru, sslh_layer_lstm), where h0, c0, h_last and c_last are (L,N,D) with L = layers times
        directions, in the order of the parameters: */
-    int           layers;        /* one on the states of the other; 1 to 64, default 1 */
+    int           layers;        /* each on the states of the previous one; 1 to 64, default 1 */
     int           bidirectional; /* 1: a second recurrence in reverse; the states of both side by side: (N,T,2D) */
     int           no_bias;       /* 1: without biases */
 } sslh_recurrent_desc;
@@ -1221,11 +1226,11 @@ SSLH_API sslh_tensor *sslh_gru_ex(sslh_ctx *c, sslh_tensor *x, sslh_tensor *w_ih
 SSLH_API sslh_tensor *sslh_lstm(sslh_ctx *c, sslh_tensor *x, sslh_tensor *w_ih, sslh_tensor *w_hh, sslh_tensor *b_ih,
                                 sslh_tensor *b_hh, sslh_recurrent_desc desc);
 
-/* --- losses: each returns one number, the mean, unless another reduction was asked for; by e, not by 2: nats --- */
-/* -log softmax(logits)[label]: logits (..,K), labels (..) I32 in 0..K-1, others are an error. ln K when all logits are
-   equal. */
+/* --- losses: each returns one number, the mean unless another reduction is asked for, in nats (natural log) --- */
+/* -log softmax(logits)[label]: logits (..,K), labels (..) I32 in 0..K-1; another label is an error. The loss is ln K
+   when all logits are equal. */
 SSLH_API sslh_tensor *sslh_cross_entropy(sslh_ctx *c, sslh_tensor *logits, sslh_tensor *labels);
-/* smoothing in [0,1) mixes the target with the uniform distribution; entries with label == ignore count for nothing. */
+/* smoothing in [0,1) mixes the target with the uniform distribution; entries with label == ignore are left out. */
 SSLH_API sslh_tensor *sslh_cross_entropy_ex(sslh_ctx *c, sslh_tensor *logits, sslh_tensor *labels, float smoothing,
                                             int ignore);
 /* -sum over k of target log softmax(logits): targets (..,K), a distribution per row; gradient to both. */
@@ -1238,58 +1243,61 @@ typedef enum sslh_reduction {
 typedef struct sslh_cross_entropy_desc {
     float          smoothing; /* in [0,1), as above; default 0 */
     sslh_tensor   *weight;    /* (K): the weight w of each class, at least 0, no gradient; NULL: all 1. An entry counts
-                                 w[label] times, the part that smoothing gives to class k w[k] times; the mean is the
-                                 sum divided by the sum of w[label], as PyTorch's */
+                                 w[label] times, the part that smoothing gives to class k counts w[k] times; the mean is
+                                 the sum divided by the sum of w[label], as in PyTorch */
     sslh_reduction reduction; /* default SSLH_REDUCE_MEAN */
 } sslh_cross_entropy_desc;
-/* Cross-entropy with labels (..) I32, or with targets (..,K) as sslh_cross_entropy_soft, which takes no weight and no
-   smoothing: sslh_mul the targets by weights first. ignore: as above (-1: no label), not read with targets. An error is
-   the mean of nothing: all labels ignored, or all of weight 0. */
+/* Cross-entropy with labels (..) I32, or, as in sslh_cross_entropy_soft, with targets (..,K), for which there is no
+   weight and no smoothing: multiply the targets by weights first (sslh_mul). ignore: as above (-1: no label); not used
+   with targets. The mean of nothing, when all labels are ignored or of weight 0, is an error. */
 SSLH_API sslh_tensor *sslh_cross_entropy_full(sslh_ctx *c, sslh_tensor *logits, sslh_tensor *labels, int ignore,
                                               sslh_cross_entropy_desc desc);
-/* Two tensors of one shape, mean over all elements; gradients to both, but none to the targets of the first. For the
-   sum sslh_scale it by their number; for a number each use element-wise operations: sslh_square(c, sslh_sub(c, x, t)).
+/* Two tensors of one shape, mean over all elements; gradients to both, but for bce none to the targets. For the sum,
+   multiply by the number of elements (sslh_scale); for a loss of each element use element-wise operations:
+   sslh_square(c, sslh_sub(c, x, t)).
    bce: log(1 + e^-|x|) + max(x, 0) - x t, the Bernoulli cross-entropy of t in [0,1] under sigmoid(x);
    mse: (x - t)^2;  l1: |x - t|;  huber: d^2 / 2 for |d| <= delta, else delta (|d| - delta / 2), d = x - t. */
 SSLH_API sslh_tensor *sslh_bce_with_logits(sslh_ctx *c, sslh_tensor *logits, sslh_tensor *targets);
 SSLH_API sslh_tensor *sslh_mse(sslh_ctx *c, sslh_tensor *x, sslh_tensor *target);
 SSLH_API sslh_tensor *sslh_l1(sslh_ctx *c, sslh_tensor *x, sslh_tensor *target);
 SSLH_API sslh_tensor *sslh_huber(sslh_ctx *c, sslh_tensor *x, sslh_tensor *target, float delta);
-/* What two players pay (>>gan) for logits that images are real, of real and fake ones; s is the sigmoid, each term the
-   mean over a tensor. With both the discriminator: kinds 1 and 2 -log s(real) and -log(1 - s(fake)), 3 max(0, 1 - real)
-   and max(0, 1 + fake), 4 fake and -real. With real NULL the generator: 1 -log s(fake), 2 log(1 - s(fake)), 3 and 4
-   -fake. The two may have different shapes. */
+/* The losses of the two players in >>gan. real and fake are the logits of real and of generated images, s is the
+   sigmoid, and each term is the mean over a tensor. With both tensors it is the discriminator's loss: kinds 1 and 2
+   -log s(real) and -log(1 - s(fake)), 3 max(0, 1 - real) and max(0, 1 + fake), 4 fake and -real. With real NULL it is
+   the generator's: 1 -log s(fake), 2 log(1 - s(fake)), 3 and 4 -fake. The two may have different shapes. */
 typedef enum sslh_adversary { SSLH_NON_SATURATING = 1, SSLH_MINIMAX, SSLH_HINGE, SSLH_WASSERSTEIN } sslh_adversary;
 SSLH_API sslh_tensor *sslh_adversarial_loss(sslh_ctx *c, sslh_tensor *real, sslh_tensor *fake, sslh_adversary kind);
-/* sum over the last axis of target (log target - log_prob), mean over rows; 0 log 0 = 0; target: no gradient. */
+/* sum over the last axis of target (log target - log_prob), mean over rows; 0 log 0 = 0; no gradient to target. */
 SSLH_API sslh_tensor *sslh_kl_div(sslh_ctx *c, sslh_tensor *log_prob, sslh_tensor *target);
 /* NT-Xent (Chen et al. 2020, eq. 1): z0, z1 (N,D), row n of both from one image; rows are normalised inside.
-   temperature above 0; N = 1 is an error (no negatives). ln(2N-1) when all rows are equal. */
+   temperature above 0; N = 1 is an error (no negatives). The loss is ln(2N-1) when all rows are equal. */
 SSLH_API sslh_tensor *sslh_nt_xent(sslh_ctx *c, sslh_tensor *z0, sslh_tensor *z1, float temperature);
 /* InfoNCE (van den Oord et al. 2018, eq. 4): q, k (N,D); k[i] is the positive of q[i]. negatives (K,D), which all rows
    share, or (N,K,D), row i's own: the logits are [q.k, q.negatives'] / temperature; NULL: the other rows of k are the
-   negatives (N > 1). Rows are not normalised here: sslh_l2_normalize first, as the papers do. Gradients to q and k, and
-   to negatives if they want one. */
+   negatives (N > 1). Rows are not normalised here: apply sslh_l2_normalize first, as the papers do. Gradients to q and
+   k, and to negatives if they need one. */
 SSLH_API sslh_tensor *sslh_info_nce(sslh_ctx *c, sslh_tensor *q, sslh_tensor *k, sslh_tensor *negatives,
                                     float temperature);
 /* Supervised contrastive loss (Khosla et al. 2020, eq. 2): z (M,D), labels (M) I32, any numbers; rows are normalised
-   inside. Rows of one label are each other's positives, all rows but itself the answers a row chooses from; mean over
-   the rows that have a positive (no such row is an error). With two rows of each label: sslh_nt_xent. temperature
-   above 0. ln(M-1) when all rows are equal. */
+   inside. Rows with the same label are each other's positives, and each row chooses among all other rows; mean over the
+   rows that have a positive (without any, an error). With two rows of each label it equals sslh_nt_xent. temperature
+   above 0. The loss is ln(M-1) when all rows are equal. */
 SSLH_API sslh_tensor *sslh_supcon_loss(sslh_ctx *c, sslh_tensor *z, sslh_tensor *labels, float temperature);
 /* The share, 0 to 1, of labels (..) I32 in 0..K-1 that are among the k classes with the largest logits (..,K), as
-   sslh_topk orders them; k from 1 to K. No loss: it has no gradient. */
+   sslh_topk orders them; k from 1 to K. It is no loss and has no gradient. */
 SSLH_API sslh_tensor *sslh_accuracy(sslh_ctx *c, sslh_tensor *logits, sslh_tensor *labels, int k);
 /* Minus the mean cosine of row n of p and row n of z, both (N,D), from -1 to 1 (Chen & He 2021, eq. 1); gradients to
-   both: sslh_detach what must not move. */
+   both: apply sslh_detach to the side that must get none. */
 SSLH_API sslh_tensor *sslh_negative_cosine(sslh_ctx *c, sslh_tensor *p, sslh_tensor *z);
-/* Barlow Twins (Zbontar et al. 2021, eq. 1 and 2): z0, z1 (N,D) of two views, N at least 2. Each column is brought to
-   mean 0 and variance 1, C is their correlation (D,D): sum of (1 - C_ii)^2 + lambda times the sum of C_ij^2, i != j.
-   0 when the views agree and no two columns do; D when the embeddings are constant. */
+/* Barlow Twins (Zbontar et al. 2021, eq. 1 and 2): z0, z1 (N,D) of two views, N at least 2. The columns are brought
+   to mean 0 and variance 1, and C (D,D) is their cross-correlation. The loss is the sum of (1 - C_ii)^2 + lambda
+   times the sum of C_ij^2, i != j: 0 when the views agree and no two columns are correlated, D when the embeddings
+   are constant. */
 SSLH_API sslh_tensor *sslh_barlow_loss(sslh_ctx *c, sslh_tensor *z0, sslh_tensor *z1, float lambda);
-/* VICReg (Bardes et al. 2022, eq. 6): z0, z1 (N,D) of two views, N at least 2. Weights, at least 0, of the mean squared
-   distance of the views; of max(0, 1 - deviation), mean over the columns and the two views; and of the squared
-   covariances of different columns, their sum over D, summed over the two views. */
+/* VICReg (Bardes et al. 2022, eq. 6): z0, z1 (N,D) of two views, N at least 2. invariance, variance and covariance are
+   weights of at least 0: of the mean squared distance of the views; of max(0, 1 - deviation), mean over the columns
+   and the two views; and of the squared covariances of different columns, summed, divided by D, and summed over the
+   two views. */
 SSLH_API sslh_tensor *sslh_vicreg_loss(sslh_ctx *c, sslh_tensor *z0, sslh_tensor *z1, float invariance, float variance,
                                        float covariance);
 
@@ -1314,8 +1322,9 @@ typedef struct sslh_net_desc {
     int             image;     /* height and width of the input if the net insists on them; 0: any */
 } sslh_net_desc;
 
-/* A net is made by declaring its parameters, then used. Its parameters, gradients and buffers are one block of memory,
-   laid out at the first use; declaring after that is an error. Freed by sslh_rewind and sslh_destroy, as all nets. */
+/* A net is made by declaring its parameters and then used. Its parameters, gradients and buffers are one block of
+   memory, laid out at the first use; declaring after that is an error. Like all nets it is freed by sslh_rewind
+   and sslh_destroy. */
 SSLH_API sslh_net *sslh_net_new(sslh_ctx *c, sslh_net_desc desc);
 
 typedef enum sslh_init {
@@ -1334,18 +1343,18 @@ typedef enum sslh_init {
 /* Declares a parameter and returns its index. shape (O,..,I): fan_in is the product of all sizes but the first, fan_out
    O times the product of the sizes between O and I (the kernel's area). scale multiplies (0 means 1, or the default
    above). Vectors get no weight decay unless sslh_param_set says so. Parameters and states share one numbering. Errors,
-   with -1 as the result: a name that is taken, empty or longer than 111 characters, a net that was used already. */
+   with the result -1: a name that is taken, empty or longer than 111 characters; a net that has already been used. */
 SSLH_API int sslh_param_new(sslh_net *net, const char *name, sslh_shape shape, sslh_init init, float scale);
 /* Declares a state and returns its index: saved in checkpoints and copied by clones, not trained, any type. Starts at
-   zero (fill it after the declarations, through sslh_state). A step of training that fails, for example by NaN in the
-   loss, puts back the states that it has asked for with sslh_state or sslh_find: ask in each step anew. What changes
-   when the optimiser has moved stays. */
+   zero (fill it after the declarations, through sslh_state). A training step that fails, for example by NaN in the
+   loss, restores the states that it has asked for with sslh_state or sslh_find, so ask for them in each step. What
+   changes after the optimiser's update is kept. */
 SSLH_API int sslh_state_new(sslh_net *net, const char *name, sslh_type type, sslh_shape shape);
 /* Puts a net inside this one: saved, cloned, trained and counted with it, its names prefixed "name.". Returns child.
-   One context for both; at most 64 nets in one. A child that hangs at two places is one net. */
+   One context for both; at most 64 nets in one. A child in two places is still one net. */
 SSLH_API sslh_net *sslh_child(sslh_net *net, const char *name, sslh_net *child);
-/* The i-th child, in the order of sslh_child: what a forward callback over several nets must use, because its clones
-   have children of their own. */
+/* The i-th child, in the order of sslh_child: a forward callback over several nets must use it, because clones of the
+   net have their own children. */
 SSLH_API sslh_net *sslh_child_at(sslh_net *net, int i);
 
 /* The parameter or state with the index that its declaration returned; lives as long as the net. */
@@ -1360,8 +1369,8 @@ SSLH_API int          sslh_count_tensors(sslh_net *net);
 SSLH_API sslh_tensor *sslh_tensor_at(sslh_net *net, int i, char *name, size_t name_size, int *is_param);
 
 typedef struct sslh_param_opts {
-    int   group;       /* parameter group 0..15, default 0: what .group_lr, .constant_lr and phases of methods name */
-    float lr_scale;    /* multiplies the learning rate; default 1; SSLH_OFF: the parameter rests */
+    int   group;       /* parameter group 0..15, default 0: named by .group_lr, .constant_lr and phases of methods */
+    float lr_scale;    /* multiplies the learning rate; default 1; SSLH_OFF: not updated */
     float decay_scale; /* multiplies the weight decay; default 1, for vectors 0; SSLH_OFF: none */
 } sslh_param_opts;
 /* Sets all three of one parameter, by its index. */
@@ -1377,67 +1386,69 @@ typedef struct sslh_net_info {
     int64_t     states;  /* values of buffers, children included */
     int         training, frozen;
 } sslh_net_info;
-/* Facts about a net, and its context: what a forward callback hands to operations. */
+/* Facts about a net; and its context, which a forward callback needs for operations. */
 SSLH_API sslh_net_info sslh_net_query(sslh_net *net);
 SSLH_API sslh_ctx     *sslh_net_ctx(sslh_net *net);
 
-/* Training mode (batch statistics, stochastic depth, what your callback asks sslh_is_training for) or evaluation mode;
-   children included. Nets start in training mode. */
+/* Training mode (batch statistics, stochastic depth, whatever your callback asks sslh_is_training for) or evaluation
+   mode, children included. Nets start in training mode. */
 SSLH_API void sslh_train_mode(sslh_net *net, int training);
 SSLH_API int  sslh_is_training(const sslh_net *net);
 /* Frozen parameters collect no gradient and are not updated, but pass gradients on to what came before them; running
-   statistics still move (use sslh_train_mode). Children included. */
+   statistics are still updated (sslh_train_mode stops that). Children included. */
 SSLH_API void sslh_freeze(sslh_net *net, int frozen);
 
-/* From now on every batch norm layer of the net, children included, splits a training batch into so many groups of
-   neighbouring samples, each normalised by its own mean and variance, as when so many devices share a batch (MoCo's
-   split batch norm); 1: no more. The batch must be a multiple. Clones have the same setting. */
+/* From now on every batch norm layer of the net, children included, splits a training batch into this many groups of
+   neighbouring samples, each normalised by its own mean and variance, as if as many devices shared the batch (MoCo's
+   split batch norm); 1 ends it. The batch must be a multiple of groups. Clones keep the setting. */
 SSLH_API void sslh_split_batch_norm(sslh_net *net, int groups);
 
-/* Runs the net. The result stays readable after sslh_backward; under sslh_no_grad everything else is given back at
-   once. Errors: channels or sides other than the net declared, a container without a forward function. */
+/* Runs the net. The result stays readable after sslh_backward; under sslh_no_grad everything else is released
+   immediately. Errors: channels or sides that differ from those the net declared; a container without a
+   forward function. */
 SSLH_API sslh_tensor *sslh_forward(sslh_net *net, sslh_tensor *x);
 
 typedef struct sslh_forward_desc {
-    const char  *tap;    /* name of an intermediate result ("block1", "layer3", "tokens"); NULL: the output */
-    const char *const *taps; /* names of several, at most 15, ended by NULL, which one run puts into tapped */
-    sslh_tensor **tapped;    /* as many */
+    const char  *tap;    /* name of an inner result ("block1", "layer3", "tokens"); NULL: the output */
+    const char *const *taps; /* names of several, at most 15, ended by NULL */
+    sslh_tensor **tapped;    /* receives these inner results, in the same order */
     sslh_tensor *keep;   /* (N,J) I32: tokens that a transformer keeps (MAE); NULL: all */
     sslh_tensor *mask;   /* (N,T) U8, 1: token (the class token counts) not attended to in sslh_vit; NULL: none */
     float        drop_path; /* stochastic depth: rate at the last block of a transformer, 0 at the first, linear in
                                between; in training mode only; default 0 */
 } sslh_forward_desc;
-/* The same with a wish; a .tap that the net does not offer is an error that names those it has. */
+/* The same with options; a .tap that the net does not offer is an error that names those it has. */
 SSLH_API sslh_tensor *sslh_forward_ex(sslh_net *net, sslh_tensor *x, sslh_forward_desc desc);
 /* Inside a forward callback: the description of this call, never NULL. */
 SSLH_API const sslh_forward_desc *sslh_call(const sslh_net *net);
-/* Inside a forward callback: offers x as the intermediate result called name; returns 1 when the caller asked for it,
-   and then the callback may return x at once. */
+/* Inside a forward callback: offers x as the inner result called name; returns 1 when the caller asked for it, and the
+   callback may then return x immediately. */
 SSLH_API int sslh_tap(sslh_net *net, const char *name, sslh_tensor *x);
 
-/* A deep copy with the same values, modes and settings (children included), gradients not: a momentum encoder, a
-   snapshot; sslh_clone_into: in another context, which no other thread may be using at that moment. */
+/* A deep copy with the same values, modes and settings, children included, but without gradients: for a
+   momentum encoder or a snapshot. sslh_clone_into makes it in another context, which no other thread may be
+   using at that moment. */
 SSLH_API sslh_net *sslh_clone(sslh_net *net);
 SSLH_API sslh_net *sslh_clone_into(sslh_ctx *c, sslh_net *net);
-/* target = m target + (1-m) source, parameters only; buffers of the target stay its own, as in MoCo and BYOL. Nets of
-   one architecture; children that both share stay. */
+/* target = m target + (1-m) source, parameters only; the target keeps its own buffers, as in MoCo and BYOL. Both nets
+   have the same architecture; children that they share do not change. */
 SSLH_API void sslh_ema_update(sslh_net *target, sslh_net *source, float m);
-/* Copies parameters and states of source, which has the same architecture. */
+/* Copies the parameters and states of source, which must have the same architecture. */
 SSLH_API void sslh_copy_values(sslh_net *target, sslh_net *source);
-/* Gradients to zero, children included (sslh_optimizer_step has done it already). */
+/* Sets gradients to zero, children included (sslh_optimizer_step does it too). */
 SSLH_API void sslh_zero_grad(sslh_net *net);
 /* Scales all gradients so that their common Euclidean norm is at most max_norm; returns the norm before. */
 SSLH_API float sslh_clip_grad(sslh_net *net, float max_norm);
 /* A table of operations, output shapes, parameters and multiply-adds for one input of shape (1, ..), as text of at most
-   size bytes; returns the length of all of it, as snprintf. Runs the net once, in evaluation mode, and leaves no
-   trace. */
+   size bytes; returns the length of the whole text, as snprintf does. Runs the net once, in evaluation mode, and
+   changes nothing. */
 SSLH_API size_t sslh_summary(sslh_net *net, sslh_shape input, char *out, size_t size);
 
-/* Layers for nets of the caller's own: a function that ends with _new declares the parameters and returns the index of
-   the first, -1 after an error; the function without _new applies them in the forward callback. Both take the same
-   no_bias: 1 leaves the bias out. Weights and biases start uniform in +-1/sqrt(fan_in), PyTorch's default. Linear:
-   x (..,in) -> (..,out), 2 indices, weight (out,in) and bias. Convolution: x (N,H,W,in) -> (N,H',W',out), 2 indices,
-   weight (out,kernel,kernel,in/groups) and bias; groups 0 means 1, and desc.groups must be the same. */
+/* Layers for the caller's own nets: a function that ends with _new declares the parameters and returns the index of the
+   first, -1 after an error; the function without _new applies them in the forward callback. Both take the same no_bias:
+   1 leaves the bias out. Weights and biases start uniform in +-1/sqrt(fan_in), PyTorch's default. Linear: x (..,in) ->
+   (..,out), 2 indices, weight (out,in) and bias. Convolution: x (N,H,W,in) -> (N,H',W',out), 2 indices, weight
+   (out,kernel,kernel,in/groups) and bias; groups 0 means 1, and desc.groups must be the same. */
 SSLH_API int sslh_layer_linear_new(sslh_net *net, const char *name, int in, int out, int no_bias);
 SSLH_API sslh_tensor *sslh_layer_linear(sslh_net *net, int index, sslh_tensor *x, int no_bias,
                                         sslh_activation activation);
@@ -1458,10 +1469,10 @@ SSLH_API int sslh_layer_rms_norm_new(sslh_net *net, const char *name, int width)
 SSLH_API sslh_tensor *sslh_layer_rms_norm(sslh_net *net, int index, sslh_tensor *x, float eps);
 
 /* Recurrent layers over x (N,T,in) -> (N,T,width), or (N,T,2 width) with .bidirectional. _new reads .layers,
-   .bidirectional and .no_bias of the description, and the other call has to get the same. For each layer, and in it for
-   each direction, 4 indices, 2 without biases: weight_ih_l0 (G width,in), weight_hh_l0 (G width,width), bias_ih_l0 and
-   bias_hh_l0 (G width), then weight_ih_l0_reverse .., weight_ih_l1 ..: names, shapes and order of rows as
-   torch.nn.GRU's (G = 3) and torch.nn.LSTM's (G = 4). All start uniform in +-1/sqrt(width). */
+   .bidirectional and .no_bias of the description, and the other call must be given the same values. For each layer, and
+   within it for each direction, there are 4 indices, 2 without biases: weight_ih_l0 (G width,in), weight_hh_l0 (G
+   width,width), bias_ih_l0 and bias_hh_l0 (G width), then weight_ih_l0_reverse .., weight_ih_l1 ..: names, shapes and
+   order of rows as torch.nn.GRU's (G = 3) and torch.nn.LSTM's (G = 4). All start uniform in +-1/sqrt(width). */
 SSLH_API int sslh_layer_gru_new(sslh_net *net, const char *name, int in, int width, sslh_recurrent_desc desc);
 SSLH_API sslh_tensor *sslh_layer_gru(sslh_net *net, int index, sslh_tensor *x, sslh_recurrent_desc desc);
 SSLH_API int sslh_layer_lstm_new(sslh_net *net, const char *name, int in, int width, sslh_recurrent_desc desc);
@@ -1471,8 +1482,8 @@ SSLH_API sslh_tensor *sslh_layer_lstm(sslh_net *net, int index, sslh_tensor *x, 
 /*  >>api-encoders  encoders ready to use                                                                             */
 /* ================================================================================================================== */
 /* Each of these functions makes a net that belongs to the context and lives until sslh_rewind or sslh_destroy. Initial
-   values depend on the seed and on the streams that were handed out before. Sizes that make no sense are SSLH_E_USAGE
-   or SSLH_E_SHAPE, and the result is then an inert net. */
+   values depend on the seed and on the streams that were handed out before. Sizes that make no sense are an error
+   (SSLH_E_USAGE or SSLH_E_SHAPE), and the result is then an inert net. */
 
 typedef struct sslh_mlp_desc {
     int in;                /* values per sample: H W C of an image; required */
@@ -1483,8 +1494,8 @@ typedef struct sslh_mlp_desc {
     int last_activation;   /* 1: activation after the last layer too (an encoder); 0: none (a head) */
     int last_no_bias;      /* 1: the last layer has no bias (a layer before a batch norm never has one) */
 } sslh_mlp_desc;
-/* A flat encoder, or the head behind an encoder: x (N,..), flattened to (N,in) -> (N, last width), in at most 8 linear
-   layers that start as PyTorch's. Taps: layer1, layer2, .. */
+/* A fully connected encoder, or the head after an encoder: x (N,..), flattened to (N,in) -> (N, last width), with at
+   most 8 linear layers, initialised as in PyTorch. Taps: layer1, layer2, .. */
 SSLH_API sslh_net *sslh_mlp(sslh_ctx *c, sslh_mlp_desc desc);
 
 typedef struct sslh_convnet_desc {
@@ -1523,8 +1534,8 @@ typedef struct sslh_convnext_desc {
 } sslh_convnext_desc;
 /* Liu et al. 2022: "A ConvNet for the 2020s"; (N,H,W,C) -> (N, last width); names and initial values as in torchvision,
    whose convnext_tiny, _small, _base and _large load. The stem divides the sides by .stem, each further stage by 2. The
-   output is normalised over its channels by the norm that torchvision counts as the classifier's. Taps: stem,
-   stage1 .. . Errors: not as many depths as widths, an image smaller than the product of the strides. */
+   output is normalised over its channels by the norm that torchvision counts as the classifier's. Taps: stem, stage1
+   and so on. Errors: different numbers of depths and widths, an image smaller than the product of the strides. */
 SSLH_API sslh_net *sslh_convnext(sslh_ctx *c, sslh_convnext_desc desc);
 
 typedef struct sslh_nin_desc {
@@ -1533,7 +1544,7 @@ typedef struct sslh_nin_desc {
     int divide;     /* widths 192/160/96/192 divided by this, 1 to 96; default 1 */
     int map_output; /* 1: (N,H,W,C) instead of the global average (N,C) */
 } sslh_nin_desc;
-/* (N,H,W,C) -> (N, 192 / divide): network in network as RotNet uses it (Gidaris et al. 2018), blocks of a 5x5 (the
+/* (N,H,W,C) -> (N, 192 / divide): the network in network that RotNet uses (Gidaris et al. 2018), blocks of a 5x5 (the
    first two) or 3x3 and two 1x1 convolutions with batch norm and ReLU, and 3x3 pooling with stride 2 after the first
    two. Taps: block1 .. */
 SSLH_API sslh_net *sslh_nin(sslh_ctx *c, sslh_nin_desc desc);
@@ -1552,10 +1563,10 @@ typedef struct sslh_vit_desc {
     int mean_pool;       /* vector output: 1 mean of the patch tokens, 0 the class token */
 } sslh_vit_desc;
 /* (N,image,image,C) -> (N,D) or (N,1+P,D), P = (image / patch)^2: the vision transformer of Dosovitskiy et al. 2021,
-   with norms before attention and MLP, exact GELU and layer norm's eps 1e-6; names as in timm. Taps: block1 ..,
-   tokens. sslh_forward_desc.keep drops all other patch tokens before the first block. With .any_size an image (H,W) has
-   floor(H / patch) x floor(W / patch) patches, and pixels beyond the last whole patch are not seen. Errors: a patch
-   that does not divide .image, heads that do not divide the width; without .any_size images of another size. */
+   with norms before attention and MLP, exact GELU and layer norm's eps 1e-6; names as in timm. Taps: block1 .., tokens.
+   sslh_forward_desc.keep drops all other patch tokens before the first block. With .any_size an image (H,W) has floor(H
+   / patch) x floor(W / patch) patches, and pixels beyond the last whole patch are ignored. Errors: a patch that does
+   not divide .image, heads that do not divide the width; without .any_size images of another size. */
 SSLH_API sslh_net *sslh_vit(sslh_ctx *c, sslh_vit_desc desc);
 
 typedef struct sslh_conv_gru_desc {
@@ -1570,8 +1581,8 @@ typedef struct sslh_conv_gru_desc {
 } sslh_conv_gru_desc;
 /* (N,T,C) or, with one channel, (N,T) -> (N,T',D): CPC's encoder (van den Oord et al. 2018). Convolutions over time
    with ReLU give z, padded so that T' is T over the product of the strides; a gated recurrent unit over z gives c, the
-   output, which knows the past only. Taps: z (N,T',width), c. Two child nets, local and context; PyTorch's initial
-   values, but for biases of 0 in the convolutions. */
+   output, which depends only on the past. Taps: z (N,T',width), c. There are two child nets, local and context; initial
+   values are PyTorch's, except for biases of 0 in the convolutions. */
 SSLH_API sslh_net *sslh_conv_gru(sslh_ctx *c, sslh_conv_gru_desc desc);
 
 typedef struct sslh_patch_encoder_desc {
@@ -1597,32 +1608,33 @@ typedef struct sslh_load_desc {
     size_t report_size;       /* bytes that .report has room for */
 } sslh_load_desc;
 /* Writes a safetensors file (manual, 18): parameters and states with PyTorch's names and axis order, a CRC-32 of the
-   whole file, the architecture and the preprocessing (that of nets inside too) as metadata. It is written aside and
-   renamed. A parameter of three or more sizes whose name ends with "weight" is a convolution: (O,Kh,Kw,I) in memory,
-   (O,I,Kh,Kw) in the file. */
+   whole file, the architecture and the preprocessing (that of nets inside too) as metadata. It is written to a
+   temporary file, which is then renamed. A parameter of three or more sizes whose name ends with "weight" is a
+   convolution: (O,Kh,Kw,I) in memory, (O,I,Kh,Kw) in the file. */
 SSLH_API void sslh_save_net(sslh_net *net, const char *path);
-/* Into an existing net, all or nothing: on an error nothing has changed. F32, F16, BF16, F64 and integers are
-   converted. Preprocessing that the file does not tell stays. Files of other programs are read too; one of ours (it has
-   metadata that begin with "sslh.") must have the right CRC-32. Returns the number of tensors read. */
+/* Reads into an existing net, all or nothing: after an error nothing has changed. F32, F16, BF16, F64 and integers are
+   converted. Preprocessing that the file does not give is kept. Files of other programs are read too; one of ours (it
+   has metadata that begin with "sslh.") must have the right CRC-32. Returns the number of tensors read. */
 SSLH_API int sslh_load_weights(sslh_net *net, const char *path, sslh_load_desc desc);
-/* Builds the architecture that the file names, one of those above or that of an autoencoder, then reads it; the net is
-   in evaluation mode. An inert net after an error. */
+/* Builds the architecture that the file names, one of those above or that of an autoencoder, then reads the weights.
+   The net is in evaluation mode; after an error it is an inert net. */
 SSLH_API sslh_net *sslh_load_net(sslh_ctx *c, const char *path);
 /* The same from the bytes of such a file, which are copied: weights compiled into the program. */
 SSLH_API sslh_net *sslh_load_net_memory(sslh_ctx *c, const void *bytes, size_t size);
 
-/* What an encoder is given of the colours of an image: all as they are, or parts of L*a*b* (sslh_rgb_to_lab). The last
-   two are for encoders of three channels, of which the hidden ones are 0. */
+/* Which colours of an image an encoder sees: all as they are, or parts of L*a*b* (sslh_rgb_to_lab). The last two are
+   for encoders of three channels, of which those that it must not see are 0. */
 typedef enum sslh_colour { SSLH_COLOUR_AS_IS = 0, SSLH_COLOUR_L, SSLH_COLOUR_AB, SSLH_COLOUR_LAB, SSLH_COLOUR_L_OF_3,
     SSLH_COLOUR_AB_OF_3 } sslh_colour;
-/* Preprocessing that sslh_embed, probes and fine-tuning repeat; saved with the net. */
+/* The preprocessing that sslh_embed, probes and fine-tuning apply; it is saved with the net. */
 typedef struct sslh_preprocess {
-    int   height, width, channels; /* that the encoder was trained on; 0: as given */
+    int   height, width, channels; /* of the images that it was trained on; 0: as given */
     float mean[4], std[4];         /* per channel, of values in [0,1], with .colour of L, a and b; default mean 0,
                                       std 1 */
     int   colour;                  /* an sslh_colour, 1 to 5; default 0: as they are */
 } sslh_preprocess;
-/* Methods set it when training begins: sizes always, mean and std when their views are normalised by the data's. */
+/* Methods set it when training begins: sizes always, mean and std when their views are normalised by those of
+   the data. */
 SSLH_API void sslh_set_preprocess(sslh_net *net, sslh_preprocess p);
 SSLH_API sslh_preprocess sslh_get_preprocess(sslh_net *net);
 /* Features of n images of 8-bit pixels (n,height,width,channels) into out (n, width of the net): resizes (bilinear,
@@ -1646,26 +1658,27 @@ typedef struct sslh_optimizer_desc {
     float weight_decay;    /* default 0; where each kind applies it: the manual, 11 */
     float lars_eta;        /* LARS: trust coefficient; default 0.001 */
     int   lars_clip;       /* LARS, 1: ratio / lr at most 1 (solo-learn's variant) */
-    float clip;            /* the norm of all gradients of the step is cut to this before the update; default: no */
-    float    group_lr[16]; /* multiplies the rate of parameter group g; default 1; SSLH_OFF: the group rests */
+    float clip;            /* the gradients of the step are scaled to at most this total norm; default: not clipped */
+    float    group_lr[16]; /* multiplies the rate of parameter group g; default 1; SSLH_OFF: not updated */
     unsigned constant_lr;  /* bit g: group g has the peak given to sslh_optimizer_peak, not the schedule's rate */
 } sslh_optimizer_desc;
-/* The update rules, equation by equation, stand in the manual, 11. LARS is that of PyTorch's family (MoCo v3, Barlow
-   Twins). Memory for the moments is taken at the first step. */
+/* The manual, 11, has the equations of the update rules. LARS is the variant of the PyTorch implementations (MoCo v3,
+   Barlow Twins). Memory for the moments is allocated at the first step. */
 SSLH_API sslh_optimizer *sslh_optimizer_new(sslh_ctx *c, sslh_optimizer_desc desc);
 /* Adds a net's parameters, children included (a net that is already there is skipped). */
 SSLH_API void sslh_optimizer_add(sslh_optimizer *o, sslh_net *net);
 /* One update with this learning rate (0 or more); then the gradients are zero again. NaN or Inf in a gradient is an
-   error that names the parameter and changes none, nor the gradients (sslh_zero_grad forgets them). Not calling it
-   after sslh_backward accumulates gradients: their sum. */
+   error that names the parameter; it changes neither parameters nor gradients (sslh_zero_grad clears these). Without a
+   call after sslh_backward gradients accumulate, as a sum. */
 SSLH_API void sslh_optimizer_step(sslh_optimizer *o, float lr);
 /* Only parameters whose group bit is in groups are updated (adversarial phases). */
 SSLH_API void sslh_optimizer_step_groups(sslh_optimizer *o, float lr, unsigned groups);
-/* The rate of the groups in .constant_lr, which stand still without it. sslh_train sets it to the peak. */
+/* The learning rate of the groups in .constant_lr, which are not updated without it. sslh_train sets it to the peak. */
 SSLH_API void sslh_optimizer_peak(sslh_optimizer *o, float lr);
 
-/* Learning rates of step number step (from 0) out of steps. warmup steps rise linearly (step 0 gets peak/warmup), the
-   rest follows the name: peak; peak (1 + cos(pi t)) / 2 (Loshchilov & Hutter 2017); peak (1 - t); t from 0 to 1. */
+/* Learning rates of step number step (from 0) out of steps. The first warmup steps rise linearly (step 0 gets
+   peak/warmup); then the rate follows the function's name: peak; peak (1 + cos(pi t)) / 2 (Loshchilov & Hutter 2017);
+   peak (1 - t); t from 0 to 1. */
 SSLH_API float sslh_constant(int64_t step, int64_t steps, int64_t warmup, float peak);
 SSLH_API float sslh_cosine(int64_t step, int64_t steps, int64_t warmup, float peak); /* half a cosine to 0 */
 SSLH_API float sslh_linear_decay(int64_t step, int64_t steps, int64_t warmup, float peak);
@@ -1679,8 +1692,8 @@ SSLH_API float sslh_steps(int64_t step, int64_t steps, int64_t warmup, float pea
 
 typedef enum sslh_field_kind { SSLH_FIELD_NONE = 0, SSLH_FIELD_IMAGE, SSLH_FIELD_AUDIO, SSLH_FIELD_TOKENS,
     SSLH_FIELD_LABEL } sslh_field_kind;
-/* One of up to four parallel fields of a data set. The memory is the caller's and must outlive the data, or the
-   context's. Fields are added at the end, so set a sslh_field to zeros before you fill it in. */
+/* One of up to four parallel fields of a data set. The memory belongs to the caller and must outlive the data, or to
+   the context. Later versions may add members at the end, so set a sslh_field to zeros before you fill it in. */
 typedef struct sslh_field {
     sslh_field_kind kind;
     sslh_type       type;    /* images U8, or F32 in [0,1]; audio F32, or I32 with .int16; tokens and labels I32.
@@ -1689,16 +1702,17 @@ typedef struct sslh_field {
     sslh_shape      shape;   /* of one sample: (H,W,C), (T,C), (T), () */
     const void     *values;  /* count samples, or NULL with .fetch */
     const int32_t  *lengths; /* valid length per sample; NULL: all full */
-    /* Serves what does not fit in memory: fills out with sample index, returns 0 on success. Called from one thread. */
+    /* For data that does not fit in memory: fills out with sample number index, returns 0 on success. Called from
+       one thread. */
     int (*fetch)(void *user, int64_t index, void *out);
     void *user;
-    const char        *name;    /* by which sslh_data_labelled and sslh_data_where find it; NULL: it has none */
-    const char *const *names;   /* labels: what each class is called; NULL: nothing */
+    const char        *name;    /* for sslh_data_labelled and sslh_data_where; NULL: it has none */
+    const char *const *names;   /* labels: the name of each class; NULL: none */
     int                classes; /* labels: number of classes, as many as .names; default 1 + the largest label */
-    int                rate;    /* audio: samples a second; 0: not known */
+    int                rate;    /* audio: samples per second; 0: unknown */
 } sslh_field;
 
-/* A data set: passed by value, owned by its context. Labels, if any, are used by probes only, never to pretrain. */
+/* A data set: passed by value, owned by its context. Labels, if any, are used only by probes, never for pretraining. */
 typedef struct sslh_data {
     sslh_ctx      *ctx;
     int64_t        count;                    /* samples */
@@ -1723,8 +1737,8 @@ typedef struct sslh_data {
    The samples belong to the context. When nothing matches, the error states this rule. */
 SSLH_API sslh_data sslh_load_images(sslh_ctx *c, const char *path);
 typedef struct sslh_images_desc {
-    int size;     /* 0: images as they are; else each is resized (antialiased, as sslh_resize) so that its shorter side
-                     has so many pixels, and the middle of the longer side is cut out: size x size */
+    int size;     /* 0: images as they are; else each is resized (antialiased, as by sslh_resize) so that its shorter
+                     side has this many pixels, and the centre is cropped to size x size */
     int bilinear; /* 1: resized bilinearly instead of bicubically */
 } sslh_images_desc;
 /* The same, for photographs of different sizes. */
@@ -1734,38 +1748,38 @@ typedef struct sslh_audio_desc {
                        zeros; default: of the longest */
     int   rate;     /* samples a second; default: of the first file. Files of another rate are an error: nothing is
                        resampled */
-    float loudness; /* root mean square that each clip is scaled to, so that loudness gives nobody away (silence stays
-                       silence); default 0.1; SSLH_OFF: as it is recorded */
+    float loudness; /* root mean square that each clip is scaled to, so that loudness gives no speaker away (silence
+                       stays silence); default 0.1; SSLH_OFF: as it is recorded */
     const char *labels; /* how names of files are cut into label fields, e.g. "digit_speaker_*" for 7_jackson_32.wav: a
-                       word names a field, * is a part that is not wanted, any other character separates; NULL: not */
+                       word names a field, * skips a part, any other character separates; NULL: no fields */
 } sslh_audio_desc;
-/* Loads a WAV file, a folder of them, or a folder with a sub-folder of them per class; what such a folder holds that
-   cannot be read is an error, as for images. Field 0 of the result is the sound, (T,1) float, channels averaged, with
+/* Loads a WAV file, a folder of them, or a folder with a sub-folder of them per class; files in such a folder that
+   cannot be read are an error, as for images. Field 0 of the result is the sound, (T,1) float, channels averaged, with
    lengths and .rate. Then come label fields, at most three: "class" when there are sub-folders, and those of .labels.
    The values of a field are numbered in the order of their names (whole numbers in their own order), so load once and
-   divide afterwards, or match the classes of the halves (sslh_data_match_classes). The first one gives .labels;
+   split afterwards, or match the classes of the parts (sslh_data_match_classes). .labels are those of the first one;
    sslh_data_labelled chooses another. The samples belong to the context. */
 SSLH_API sslh_data sslh_load_audio(sslh_ctx *c, const char *path, sslh_audio_desc desc);
-/* 8-bit images (count,height,width,channels), 1 to 4 channels, in the caller's memory, which must stay; labels NULL or
-   count numbers from 0. */
+/* 8-bit images (count,height,width,channels), 1 to 4 channels, in the caller's memory, which must stay valid; labels:
+   NULL, or count numbers from 0. */
 SSLH_API sslh_data sslh_data_from_images(sslh_ctx *c, const uint8_t *pixels, int64_t count, int height, int width,
                                          int channels, const int32_t *labels);
-/* n fields (1 to 4) of count samples each; .values, .fetch and names of each must stay valid. Height, width, channels
-   and labels of the result are those of the first image and the first label field. Label fields need .values. */
+/* n fields (1 to 4) of count samples each; their .values, .fetch and names must stay valid. Height, width, channels and
+   labels of the result are those of the first image and the first label field. Label fields need .values. */
 SSLH_API sslh_data sslh_data_from_fields(sslh_ctx *c, const sslh_field *fields, int n, int64_t count);
-/* Subsets, which copy no samples: samples begin .. end-1, and those with the numbers index[0..n-1] (the numbers are
+/* Subsets, which copy no samples: the samples begin .. end-1, or those with the numbers index[0..n-1] (the numbers are
    copied; repeats are allowed). .labels are in the order of the subset, which belongs to the context of the data. */
 SSLH_API sslh_data sslh_data_range(sslh_data d, int64_t begin, int64_t end);
 SSLH_API sslh_data sslh_data_pick(sslh_data d, const int32_t *index, int64_t n);
 /* The same share, 0 < fraction <= 1, of every class (rounded, at least one sample of each), drawn with seed, in the
    order of the data. Without labels: of the whole. */
 SSLH_API sslh_data sslh_data_fraction(sslh_data d, double fraction, uint64_t seed);
-/* d with .labels numbered as in like, by the names of the classes: two folders number their sub-folders each for
-   itself. A sample of a class that like lacks is an error that names the class. d itself when one of the two has no
+/* d with .labels numbered as in like, by the names of the classes: two folders number their sub-folders independently.
+   A sample of a class that like lacks is an error that names the class. Returns d itself when one of the two has no
    names. sslh_linear_probe, sslh_knn and sslh_finetune do this with their test set. */
 SSLH_API sslh_data sslh_data_match_classes(sslh_data d, sslh_data like);
-/* Second data set behind the first (same shapes): a copy of both, in the context of the first. Classes with names are
-   matched by them; those that the first lacks come behind its own. */
+/* The second data set after the first (same shapes), as a copy of both in the context of the first. Classes with names
+   are matched by name; those that the first lacks are numbered after its own. */
 SSLH_API sslh_data sslh_data_join(sslh_data a, sslh_data b);
 /* The same samples with .labels, .classes and .class_names of the label field of this name ("class" for images). */
 SSLH_API sslh_data sslh_data_labelled(sslh_data d, const char *field);
@@ -1775,24 +1789,24 @@ SSLH_API sslh_data sslh_data_labelled(sslh_data d, const char *field);
        test = sslh_data_where(all, "speaker", "george,nicolas"); */
 SSLH_API sslh_data sslh_data_where(sslh_data d, const char *field, const char *values);
 /* Windows of length moments, step apart, of the first field of d that has audio or tokens, cut out of the valid part of
-   each sample; what is left at its end is dropped. field NULL: every sample by itself, and the windows keep all its
-   labels. Otherwise the samples with one label in the field of this name are laid end to end first, in their order, and
-   this field is the only one that is kept: short clips of a speaker become one long recording. Copies, in the context
-   of d. */
+   each sample; the remainder at its end is dropped. field NULL: every sample by itself, and the windows keep all its
+   labels. Otherwise samples with the same label in the field of this name are first joined end to end, in their order,
+   and this field is the only one that is kept: short clips of a speaker become one long recording. The result is a copy
+   in the context of d. */
 SSLH_API sslh_data sslh_data_windows(sslh_data d, const char *field, int length, int step);
-/* The path of the file that sample number index was read from, where each image was a file of its own; NULL elsewhere
-   and behind sslh_data_join. */
+/* The path of the file that sample number index was read from, where each image was a separate file; otherwise, and
+   after sslh_data_join, NULL. */
 SSLH_API const char *sslh_data_file(sslh_data d, int64_t index);
-/* Mean and standard deviation per channel over all images, of values in [0,1]; 0 for channels that are not there; NULL
-   for what is not wanted. */
+/* Mean and standard deviation per channel over all images, of values in [0,1]; 0 for channels that do not exist; either
+   may be NULL. */
 SSLH_API void sslh_data_mean_std(sslh_data d, float mean[4], float std[4]);
 /* Pixels of one sample into out (H,W,C) as 8-bit; float images are scaled by 255 and rounded. */
 SSLH_API void sslh_data_image(sslh_data d, int64_t index, uint8_t *out);
 
 typedef struct sslh_loader_desc {
-    int batch;        /* default 256; never more than the samples there are */
+    int batch;        /* default 256; never more than the number of samples */
     int in_order;     /* 1: no shuffling, and the smaller last batch too; 0: shuffled by (seed, epoch), full batches */
-    int epochs;       /* sslh_next_batch returns 0 after so many; default 1; SSLH_OFF: for ever */
+    int epochs;       /* sslh_next_batch returns 0 after this many; default 1; SSLH_OFF: never */
     int keep_last;    /* 1: shuffled, but with the smaller last batch too */
     int no_ahead;     /* 1: idle threads do not make the next batch's views early (for pixels that change meanwhile) */
 } sslh_loader_desc;
@@ -1801,17 +1815,18 @@ typedef struct sslh_loader_desc {
 SSLH_API sslh_loader *sslh_loader_new(sslh_ctx *c, sslh_data data, sslh_loader_desc desc);
 
 typedef struct sslh_batch {
-    sslh_data      data;    /* the whole data set, also when the loader was given a view of it */
+    sslh_data      data;    /* the whole data set, also when the loader was given a subset of it */
     int            count;   /* samples */
     int            epoch;
     int64_t        step;    /* batches before this one, over all epochs */
     uint64_t       seed;    /* of the context */
-    const int32_t *index;   /* count sample numbers in .data: what is drawn for a sample depends on them */
+    const int32_t *index;   /* count sample numbers in .data: random draws for a sample depend on these */
     const int32_t *labels;  /* count labels or NULL */
-    sslh_loader   *loader;  /* that gave it; NULL in a batch filled in by hand */
+    sslh_loader   *loader;  /* that returned it; NULL in a batch filled in by hand */
 } sslh_batch;
-/* Starts a step (when something was computed since the last one) and gives the next batch; 0 at the end, and after an
-   error. The batch is valid until the next call. Two loaders in one step: take both batches before making tensors. */
+/* Starts a step (if something was computed since the last one) and fills in the next batch; returns 0 at the end
+   and after an error. The batch is valid until the next call. Two loaders in one step: take both batches before
+   making tensors. */
 SSLH_API int     sslh_next_batch(sslh_loader *l, sslh_batch *batch);
 SSLH_API int64_t sslh_loader_steps(const sslh_loader *l); /* batches per epoch */
 /* Continues at batch number step, as after a resume. */
@@ -1823,27 +1838,27 @@ SSLH_API sslh_tensor *sslh_batch_labels(sslh_ctx *c, sslh_batch b);
 SSLH_API sslh_tensor *sslh_batch_field(sslh_ctx *c, sslh_batch b, int field);
 /* The first audio field: (N,T,C) real. */
 SSLH_API sslh_tensor *sslh_batch_audio(sslh_ctx *c, sslh_batch b);
-/* Of a field with samples (T,..): their valid lengths (N) I32, and what is behind these as a mask (N,T) SSLH_U8, 1 =
+/* Of a field with samples (T,..): their valid lengths (N) I32, and the places after them as a mask (N,T) SSLH_U8, 1 =
    padding, as sslh_attention takes it. */
 SSLH_API sslh_tensor *sslh_batch_lengths(sslh_ctx *c, sslh_batch b, int field);
 SSLH_API sslh_tensor *sslh_batch_padding(sslh_ctx *c, sslh_batch b, int field);
 
 /* --- single files, all readers treat the content as hostile --- */
-/* All bytes of a file (unpacked when it is gzipped, to at most 1 GB) and a zero behind them: a text, for example.
-   Memory of the context; size may be NULL. NULL on error. */
+/* All bytes of a file (unpacked when it is gzipped, to at most 1 GB) followed by a zero, so that they may be used as
+   text. Memory of the context; size may be NULL. Returns NULL on error. */
 SSLH_API char *sslh_load_file(sslh_ctx *c, const char *path, size_t *size);
-/* 8-bit pixels (height,width,channels) of a PNG, JPEG, BMP, PGM or PPM, 16 bits reduced; memory of the context, freed
-   by sslh_rewind or sslh_destroy. NULL on error. */
+/* 8-bit pixels (height,width,channels) of a PNG, JPEG, BMP, PGM or PPM, 16 bits are reduced to 8; memory of the
+   context, freed by sslh_rewind or sslh_destroy. NULL on error. */
 SSLH_API uint8_t *sslh_load_image(sslh_ctx *c, const char *path, int *height, int *width, int *channels);
 SSLH_API uint8_t *sslh_load_image_memory(sslh_ctx *c, const void *bytes, size_t size, int *height, int *width,
                                          int *channels);
-/* PNG of 8-bit pixels (height,width,channels), 1 to 4 channels: grey, grey and alpha, RGB, RGBA. Written aside and
-   renamed. */
+/* PNG of 8-bit pixels (height,width,channels), 1 to 4 channels: grey, grey and alpha, RGB, RGBA. Written to a temporary
+   file, which is renamed. */
 SSLH_API void sslh_save_png(sslh_ctx *c, const char *path, const uint8_t *pixels, int height, int width, int channels);
 /* Inflate (RFC 1951) of a raw, zlib or gzip stream; format 0 raw, 1 zlib, 2 gzip. Memory of the context, at most limit
    bytes. */
 SSLH_API uint8_t *sslh_inflate(sslh_ctx *c, const void *bytes, size_t size, int format, size_t limit, size_t *out_size);
-/* NumPy array files. sslh_load_npy gives a persistent tensor: floats (f2 f4 f8) become SSLH_F32, u1 and b1 SSLH_U8,
+/* NumPy array files. sslh_load_npy returns a persistent tensor: floats (f2 f4 f8) become SSLH_F32, u1 and b1 SSLH_U8,
    other integers SSLH_I32 (an error when a value does not fit); of an archive the only array, or the one whose name
    follows the path: "all.npz:labels". sslh_save_npy writes float32, row by row. */
 SSLH_API void         sslh_save_npy(sslh_ctx *c, const char *path, sslh_shape shape, const float *values);
@@ -1854,17 +1869,18 @@ SSLH_API sslh_tensor *sslh_load_npy(sslh_ctx *c, const char *path);
 SSLH_API float *sslh_load_wav(sslh_ctx *c, const char *path, int64_t *count, int *channels, int *rate);
 SSLH_API float *sslh_load_wav_memory(sslh_ctx *c, const void *bytes, size_t size, int64_t *count, int *channels,
                                      int *rate);
-/* Writes samples (count,channels) in [-1,1] as PCM of 16 bits; what is beyond is cut. Written aside and renamed. */
+/* Writes samples (count,channels) in [-1,1] as PCM of 16 bits; values outside are clipped. Written to a temporary file,
+   which is renamed. */
 SSLH_API void sslh_save_wav(sslh_ctx *c, const char *path, const float *samples, int64_t count, int channels, int rate);
 
 /* ================================================================================================================== */
 /*  >>api-views     augmentation                                                                                      */
 /* ================================================================================================================== */
-/* A recipe says how an image becomes a view. Zero fields do nothing. What is drawn depends on (seed, epoch, sample,
+/* A recipe says how an image becomes a view. Zero fields do nothing. All random draws depend on (seed, epoch, sample,
    view) only. Order: crop, pad-crop, flip, rotate90, jitter, grey, blur, solarise, cutout, normalise. Without a crop
    the whole image is resized to height and width. Colour needs 3 or 4 channels: with 1 or 2 jitter changes brightness
-   and contrast only, and grey does nothing. The second of 2 and the fourth of 4 channels (transparency) move but keep
-   their values. */
+   and contrast only, and grey does nothing. The second of 2 and the fourth of 4 channels (alpha) are cropped and
+   flipped, but keep their values. */
 typedef struct sslh_recipe {
     float crop_min, crop_max;       /* random resized crop: share of the area, 0 to 1; crop_min 0: no crop; crop_max
                                        default 1 */
@@ -1873,7 +1889,7 @@ typedef struct sslh_recipe {
     int   height, width;            /* of the view in pixels; default: of the image */
     int   bilinear;                 /* 1: resized bilinearly instead of bicubically */
     int   no_antialias;             /* 1: no wider filter when shrinking */
-    int   pad_crop;                 /* pads so many zeros all around, then crops a view back at a random place */
+    int   pad_crop;                 /* pads with this many zeros on all sides, then crops at a random place */
     float flip;                     /* probability of a horizontal mirror */
     int   rotate90;                 /* 1: a random number of quarter turns, square views only */
     float jitter;                   /* probability of colour jitter by the four strengths that follow, in an order
@@ -1908,10 +1924,11 @@ SSLH_API sslh_recipe sslh_recipe_rotation(void);/* pad 4, crop, flip */
 #define SSLH_VIEWS_MAE          sslh_recipe_mae()
 #define SSLH_VIEWS_ROTATION     sslh_recipe_rotation()
 
-/* View number view (from 0; views of one number are equal) of every image of the batch: (N,height,width,C) real,
-   without history. Uses the first image field. A recipe that makes no sense is an error that says which field. */
+/* View number view (from 0; calls with the same number return equal views) of every image of the batch:
+   (N,height,width,C) real, without history. It uses the first image field. A recipe that makes no sense is an error
+   that names the field. */
 SSLH_API sslh_tensor *sslh_views(sslh_ctx *c, sslh_batch batch, sslh_recipe recipe, int view);
-/* The recipe as text of at most size bytes, a line per step that it does; returns the length of all of it. */
+/* The recipe as text of at most size bytes, one line for each step; returns the length of the whole text. */
 SSLH_API size_t sslh_recipe_print(sslh_recipe recipe, char *out, size_t size);
 
 /* The steps of a recipe on a batch (N,H,W,C), real in [0,1] or 8-bit, that the caller holds; one draw per image from
@@ -1940,7 +1957,7 @@ typedef struct sslh_mel_desc {
     float low, high; /* ends of the bands in Hz; default 0 and half the rate */
     int   slaney;    /* 1: Slaney's mel scale, as librosa; 0: HTK's */
     int   area_norm; /* 1: each band over its width, as librosa; 0: triangles of height 1 */
-    int   no_center; /* 1: frame f begins at f hop and none leaves the sound; 0: its middle lies there, and the sound is
+    int   no_center; /* 1: frame f begins at f hop and none leaves the sound; 0: its middle is there, and the sound is
                         reflected at its ends */
 } sslh_mel_desc;
 /* Mel power spectrogram (N,F,M) of sound, F = T / hop + 1 (.no_center: (T - n_fft) / hop + 1): the squared spectrum of
@@ -1963,18 +1980,19 @@ typedef struct sslh_mfcc_desc {
    decibels, over its bands. As torchaudio's MFCC of one clip at a time. */
 SSLH_API sslh_tensor *sslh_mfcc(sslh_ctx *c, sslh_tensor *x, sslh_mfcc_desc desc);
 
-/* How a clip becomes a view; what is 0 is not done. In this order: crop, shift, gain, noise; masks on spectrograms. */
+/* How a clip becomes a view; steps that are 0 are left out. The order is crop, shift, gain, noise; masks are
+   for spectrograms. */
 typedef struct sslh_audio_recipe {
-    int   crop;     /* length of the view in samples: a random place of the clip's valid part, or all of it and zeros
-                       behind; default: the whole field */
-    int   shift;    /* moved by up to so many samples to either side, zeros come after */
+    int   crop;     /* length of the view in samples: a random place of the clip's valid part, or all of it, followed by
+                       zeros; default: the whole field */
+    int   shift;    /* moved by up to this many samples to either side; zeros fill the gap */
     float gain;     /* in decibels, drawn from [-gain, gain] */
     float noise;    /* probability of white noise */
     float snr_min, snr_max; /* its distance below the signal in decibels; default 10 to 30 */
-    int   time_masks, time_width; /* so many masks of 0 to time_width frames each (SpecAugment, Park et al. 2019) */
+    int   time_masks, time_width; /* number of masks of 0 to time_width frames (SpecAugment, Park et al. 2019) */
     int   band_masks, band_width; /* the same over the bands */
 } sslh_audio_recipe;
-/* View number view of the sound of a batch: (N,T,C), T as .crop says. As with sslh_views all that is drawn depends on
+/* View number view of the sound of a batch: (N,T,C), T as .crop says. As with sslh_views, all random draws depend on
    (seed, epoch, sample, view) only. */
 SSLH_API sslh_tensor *sslh_audio_views(sslh_ctx *c, sslh_batch batch, sslh_audio_recipe recipe, int view);
 /* sslh_log_mel of sslh_audio_views, then masks: (N,F,M). Masked values become the mean of their clip. One channel. */
@@ -1996,8 +2014,8 @@ SSLH_API sslh_tensor *sslh_mask_spectrogram(sslh_ctx *c, sslh_tensor *x, sslh_au
 #define SSLH_WITH_TOKENIZERS 1
 #endif
 #if SSLH_WITH_TOKENIZERS
-/* Cuts text in UTF-8 into tokens, which are numbers from 0. It belongs to its context, as a net does; like a loader it
-   is NULL after an error, which every function takes. */
+/* Cuts text in UTF-8 into tokens, which are numbers from 0. It belongs to its context, as a net does. Like a loader it
+   is NULL after an error, and every function accepts NULL. */
 typedef struct sslh_tokenizer sslh_tokenizer;
 
 typedef enum sslh_tokens {
@@ -2009,11 +2027,11 @@ typedef enum sslh_tokens {
     SSLH_TOKENS_WORDPIECE   /* as in BERT (Devlin et al. 2019) */
 } sslh_tokens;
 
-/* What becomes of bytes that are no UTF-8. */
+/* What happens to bytes that are not valid UTF-8. */
 typedef enum sslh_utf8 {
     SSLH_UTF8_REPLACE = 0,  /* U+FFFD in the place of each longest piece that could have begun a character */
-    SSLH_UTF8_STRICT,       /* an error that tells which byte it is */
-    SSLH_UTF8_KEEP          /* BPE: they stay as they are, so that decoding gives all of them back */
+    SSLH_UTF8_STRICT,       /* an error that says which byte it is */
+    SSLH_UTF8_KEEP          /* BPE: they stay as they are, so that decoding restores them */
 } sslh_utf8;
 
 typedef struct sslh_tokenizer_desc {
@@ -2024,17 +2042,18 @@ typedef struct sslh_tokenizer_desc {
     int min_count;          /* characters, words and pairs that are rarer are left out; default 1, BPE 2 */
     int cased;              /* 1: words and WordPiece keep capitals and accents; 0: "Émile" becomes "emile" */
     int spaces;             /* 1: words end at white space only, so that "end." is a word */
-    const char *special;    /* special tokens, with spaces between them. Those that the vocabulary lacks come behind its
-                               last one. Default: BPE <|endoftext|>, CLIP <|startoftext|> <|endoftext|>, WordPiece
-                               [PAD] [UNK] [CLS] [SEP] [MASK], of which a vocabulary in a file need have none */
-    const char *unknown;    /* what stands for a character or word that the vocabulary lacks; default [UNK]. Bytes and
-                               BPE know every text */
+    const char *special;    /* special tokens, with spaces between them. Those that the vocabulary lacks are
+                               numbered after its last one. Default: BPE <|endoftext|>, CLIP <|startoftext|>
+                               <|endoftext|>, WordPiece [PAD] [UNK] [CLS] [SEP] [MASK], of which a vocabulary in a
+                               file need have none */
+    const char *unknown;    /* the token for a character or word that the vocabulary lacks; default [UNK]. Bytes and BPE
+                               know every text */
     int literal;            /* 1: the name of a special token is text like any other, as it should be in text from
                                strangers; 0: it becomes the token */
     sslh_utf8 utf8;         /* what is done about bytes that are no UTF-8 (bytes keep them in any case) */
 } sslh_tokenizer_desc;
-/* From a text of size bytes: BPE is trained on it, characters and words are counted, of bytes nothing depends on it
-   (NULL will do). CLIP's and BERT's are read from files. */
+/* From a text of size bytes: BPE is trained on it, characters and words are counted, for bytes the text is not used and
+   may be NULL. CLIP's and BERT's are read from files. */
 SSLH_API sslh_tokenizer *sslh_tokenizer_new(sslh_ctx *c, const char *text, size_t size, sslh_tokenizer_desc desc);
 /* From files, which .kind tells apart; that of the merges may be gzipped.
      BPE         vocab.json and merges.txt of GPT-2; the first is NULL: its tokens are the 256 bytes, then the merges
@@ -2051,16 +2070,16 @@ SSLH_API void sslh_save_tokenizer(const sslh_tokenizer *t, const char *vocabular
 /* The tokens of a text of size bytes: returns how many there are and writes the first room of them. No text has more
    than 3 size tokens. 0 after an error. */
 SSLH_API size_t sslh_tokenize(sslh_tokenizer *t, const char *text, size_t size, int32_t *out, size_t room);
-/* The text of tokens: returns its bytes and writes, as snprintf does, what fits into room with a zero behind it. From
-   BPE and bytes comes the very text that went in. Characters come as they were; words and those of WordPiece with one
-   space between them, CLIP's likewise and in lower case. Special tokens are written by name. */
+/* The text of tokens: returns its bytes and writes, as snprintf does, what fits into room, followed by a zero. BPE and
+   bytes restore exactly the text that went in. Characters are written as they were; words, also those of WordPiece,
+   with one space between them, CLIP's likewise and in lower case. Special tokens are written by name. */
 SSLH_API size_t sslh_detokenize(const sslh_tokenizer *t, const int32_t *tokens, size_t count, char *out, size_t room);
-SSLH_API int sslh_tokenizer_size(const sslh_tokenizer *t); /* tokens that there are */
+SSLH_API int sslh_tokenizer_size(const sslh_tokenizer *t); /* number of tokens */
 /* The number of a token by its name as the files spell it ("[MASK]", "##ing", GPT-2's "\xc4\xa0the" for " the"); -1
-   when there is none. The name by the number; NULL for one that is out of range. */
+   when there is none. The name of a number; NULL for a number that is out of range. */
 SSLH_API int sslh_token_id(const sslh_tokenizer *t, const char *name);
 SSLH_API const char *sslh_token_name(const sslh_tokenizer *t, int token);
-/* How often a character or word stands in the text that the tokenizer was made from; 0: not known. */
+/* How often a character or word occurs in the text that the tokenizer was made from; 0: unknown. */
 SSLH_API int64_t sslh_token_count(const sslh_tokenizer *t, int token);
 #endif
 
@@ -2078,47 +2097,48 @@ typedef struct sslh_view_set {
 } sslh_view_set;
 /* Adds x under a name that must stay valid; more than 16 are an error. */
 SSLH_API void         sslh_view_add(sslh_view_set *v, const char *name, sslh_tensor *x);
-SSLH_API sslh_tensor *sslh_view_get(const sslh_view_set *v, const char *name); /* NULL when absent: operations
-   that are given it say which views there are */
+SSLH_API sslh_tensor *sslh_view_get(const sslh_view_set *v, const char *name); /* NULL when absent: operations that
+   receive the NULL say which views there are */
 
 typedef enum sslh_schedule { SSLH_SCHEDULE_DEFAULT = 0, SSLH_COSINE, SSLH_CONSTANT, SSLH_STEPS,
     SSLH_LINEAR_DECAY } sslh_schedule;
-/* Training settings. A field that is 0 takes the method's default (the string "training" of its sslh_method_info, which
-   sslh_method_describe prints; "Training:" at its declaration) and, where the method has none, the default that stands
-   here. */
+/* Training settings. A field that is 0 takes the method's default (the string "training" of its sslh_method_info,
+   which sslh_method_describe prints; "Training:" at its declaration) and, where the method has none, the default
+   given here. */
 typedef struct sslh_train_info sslh_train_info;
 typedef struct sslh_train_desc {
     int   epochs;             /* passes over the data; default 10 */
     int   batch;              /* images per step; default 256 */
-    sslh_optimizer_desc optimizer; /* default sgd. .kind 0: the method's, in which those fields of yours that are not 0
-                                 replace its own; with a .kind of yours of the method's only .group_lr and
-                                 .constant_lr apply */
+    sslh_optimizer_desc optimizer; /* default sgd. With .kind 0 it is the method's, and your fields that are not 0
+                                 replace its own; with your own .kind only .group_lr and .constant_lr of the
+                                 method's apply */
     float lr;                 /* peak rate for this batch size; default 0.03; the method's is multiplied by batch / 256
                                  where it has lr_scales */
     sslh_schedule schedule;   /* default cosine */
-    float warmup;             /* epochs of linear rise; default 0; the method's is cut to a tenth of a short run;
+    float warmup;             /* epochs of linear rise; default 0; the method's is shortened to a tenth of a short run;
                                  SSLH_OFF: none */
     float milestones[8];      /* SSLH_STEPS: fractions of the run, ascending, ended by 0; default none */
     float gamma;              /* SSLH_STEPS: factor of the rate at each milestone; default 0.1 */
     int   accumulate;         /* batches per update, their gradients summed; default 1 */
-    int64_t max_steps;        /* stop early, where a run of all epochs would stand then: the schedule is still that of
-                                 all epochs, and an update that .accumulate has begun is left for later; 0: no */
+    int64_t max_steps;        /* stops early, in the state that a run of all epochs would have then: the schedule is
+                                 still that of all epochs, and an update that .accumulate has begun is left for later;
+                                 0: no limit */
     const char *checkpoint;   /* path of a checkpoint; NULL: none */
     int   checkpoint_every;   /* epochs between checkpoints; default 1; the end of the run always has one */
     int64_t checkpoint_steps; /* instead: steps between checkpoints */
-    int   resume;             /* 1: continue from .checkpoint if it is there, else begin; a file of a run with other
-                                 settings than these is an error (.epochs may have grown) */
+    int   resume;             /* 1: continue from .checkpoint if that file exists, else start; a file of a run with
+                                 different settings is an error (.epochs may be larger) */
     int   quiet;              /* 1: no progress line on stderr */
     int   no_ahead;           /* 1: as in sslh_loader_desc, for a callback that changes the pixels of .data */
     /* Called after every step, and once per epoch with info->epoch_end set; a value other than 0 stops the training. */
     int (*callback)(const sslh_train_info *info, void *user);
     void *user;
     float *losses;            /* receives the mean loss of each epoch when not NULL (epochs values), those before a
-                                 resume too; of the epoch that is under way the mean so far */
-    int columns;              /* of the terminal, for the progress line; default: as many as it says it has */
+                                 resume too; for an unfinished epoch the mean so far */
+    int columns;              /* of the terminal, for the progress line; default: as the terminal reports */
 } sslh_train_desc;
 
-/* What a method tells beside its loss: a name that must stay valid ("top-1"), and its value. */
+/* A number that a method reports beside its loss: a name that must stay valid ("top-1"), and its value. */
 typedef struct sslh_number { const char *name; float value; } sslh_number;
 
 /* What the trainer knows after a step. */
@@ -2128,7 +2148,7 @@ struct sslh_train_info {
     int      epoch, epochs;
     int64_t  step, steps;
     float    loss;                  /* of this step; at epoch_end the mean of the epoch */
-    sslh_number numbers[8];         /* the method's, likewise; behind the last one names are "" */
+    sslh_number numbers[8];         /* the method's, likewise; after the last one names are "" */
     float    lr;
     double   images_per_second, seconds, seconds_left;
     int      epoch_end;
@@ -2136,8 +2156,8 @@ struct sslh_train_info {
 
 typedef struct sslh_method_info sslh_method_info;
 
-/* A method is a struct of callbacks. Fill one in to add a method: see the manual, 16. It is passed by value; net,
-   encoder and self belong to the context. */
+/* A method is a struct of callbacks. To add a method, fill one in (manual, 16). It is passed by value; net, encoder and
+   self belong to the context. */
 struct sslh_method {
     const char *name;
     sslh_ctx   *ctx;
@@ -2148,11 +2168,11 @@ struct sslh_method {
     unsigned    groups[8];    /* parameter groups trained in each phase; 0: all */
     int         min_batch;    /* smaller batches are an error; default 1 */
     sslh_number numbers[8];   /* up to 8 that show whether the method works: loss sets their values; their names ("KL")
-                                 stay, and the first that is NULL or "" stands behind the last */
-    float       guessing;     /* set by loss: what guessing at random costs (ln K for K answers); 0: unknown. A run
-                                 that ends no better gets a warning */
-    /* Set before views and loss, for what follows a schedule of its own. A loop of the caller's own that calls
-       sslh_method_step sets .steps and .epochs itself; 0 there means that nobody knows. */
+                                 are fixed, and a name that is NULL or "" ends the list */
+    float       guessing;     /* set by loss: what guessing at random costs (ln K for K answers); 0: unknown. A run that
+                                 does not end below it gets a warning */
+    /* Set before views and loss, for everything that follows its own schedule. A caller's own loop that calls
+       sslh_method_step sets .steps and .epochs itself; 0 means unknown. */
     int64_t     step, steps;  /* batches before this one; of the whole run */
     int         epoch, epochs;
     float       lr;           /* of this step */
@@ -2171,20 +2191,20 @@ struct sslh_method {
    copy of self. name must stay valid; it is written into checkpoints. */
 SSLH_API sslh_method sslh_method_new(sslh_ctx *c, const char *name, sslh_net *encoder, const void *self,
                                      size_t self_size);
-/* Settings after defaults are filled in, as one line of at most size bytes; returns the length of all of it. Behind the
-   second semicolon stands text for sslh_method_make; in it lr is the rate of this batch (lr_scales is applied already),
-   warmup is that of these epochs, and recipes are left out (sslh_recipe_print). */
+/* The settings with defaults filled in, as one line of at most size bytes; returns the length of the whole line. The
+   text after the second semicolon is for sslh_method_make; there, lr is the rate for this batch (lr_scales has been
+   applied), warmup is that for these epochs, and recipes are left out (sslh_recipe_print). */
 SSLH_API size_t sslh_method_print(const sslh_method *m, char *out, size_t size);
 
-/* One field of a method's descriptor: what its section in the book says of it, and what reads it from text. */
+/* One field of a method's descriptor, as the table in the method's section describes it and as it is read from text. */
 typedef enum sslh_setting_kind {
     SSLH_SETTING_INT,       /* a whole number */
     SSLH_SETTING_REAL,      /* a number */
     SSLH_SETTING_FLAG,      /* 0 or 1 */
     SSLH_SETTING_TEXT,      /* a string, such as the name of an intermediate result; NULL: the default */
     SSLH_SETTING_WORD,      /* a string, one of those that .range lists; NULL: the default */
-    SSLH_SETTING_RECIPE,    /* const sslh_recipe *, in text one of its names: simclr for SSLH_VIEWS_SIMCLR ..; behind a
-                               colon its .crop_min: simclr:0.3 */
+    SSLH_SETTING_RECIPE,    /* const sslh_recipe *, in text its name: simclr for SSLH_VIEWS_SIMCLR ..; a .crop_min may
+                               follow after a colon: simclr:0.3 */
     SSLH_SETTING_LIST,      /* float[8] ended by 0, in text 0.3:0.6:0.8 */
     SSLH_SETTING_OPTIMIZER, /* sslh_optim_kind, in text sgd, adam .. */
     SSLH_SETTING_SCHEDULE   /* sslh_schedule, in text cosine, constant .. */
@@ -2194,13 +2214,13 @@ typedef struct sslh_setting {
     size_t      offset;     /* of the field in the descriptor */
     sslh_setting_kind kind;
     const char *standard;   /* what 0 becomes: a number, the name of a recipe, an optimiser or a schedule; "none": an
-                               empty list; "auto": the method or the optimiser decides; "output": the encoder's;
-                               "data": taken from the data by sslh_method_make, otherwise as its comment says */
-    const char *range;      /* what is allowed, as sentences of the errors say it and as it is checked: "1 to 7",
-                               "above 0, below 1", "2 or 4"; empty when anything is */
+                               empty list; "auto": the method or the optimiser decides; "output": that of the encoder;
+                               "data": taken from the data by sslh_method_make, otherwise as the field's comment says */
+    const char *range;      /* the values that are allowed, as they are checked and as error messages name them: "1 to
+                               7", "above 0, below 1", "2 or 4"; empty when all are */
 } sslh_setting;
 
-/* What there is to know about a method before it is made. */
+/* Facts about a method before it is made. */
 struct sslh_method_info {
     const char *name;       /* for sslh_method_make and in checkpoints: "simclr" */
     const char *title;      /* "SimCLR" */
@@ -2218,30 +2238,30 @@ struct sslh_method_info {
     const char *switch_name;/* "SSLH_WITH_SIMCLR" */
     const char *function;   /* "sslh_simclr" */
     const char *loss;       /* the pure loss function, "sslh_nt_xent"; "" when there is none */
-    const char *numbers[8]; /* the names of .numbers, behind the last one NULL: "top-1" */
+    const char *numbers[8]; /* the names of .numbers, ended by NULL: "top-1" */
     const sslh_setting *settings; /* the fields of its descriptor */
     int         settings_count;
     size_t      desc_size;  /* of its descriptor */
     const char *training;   /* its training defaults, as sslh_method_make reads them: "batch=256 optimizer=sgd .." */
     const char *paper_training; /* with .settings = "paper", fields of the descriptor too; "": nothing differs */
-    /* Calls .function with a descriptor of .desc_size bytes; NULL when the method needs more than one encoder and one
+    /* Calls .function with a descriptor of .desc_size bytes; NULL when the method needs more than an encoder and a
        data set. */
     sslh_method (*make)(sslh_ctx *c, sslh_net *encoder, sslh_data data, const void *desc);
 };
 /* The methods of this build (their switches), *count of them unless count is NULL, by families in the order above. A
-   row without a name ends the list. */
+   row whose name is NULL ends the list. */
 SSLH_API const sslh_method_info *sslh_methods(int *count);
 /* A method by its name, with settings from text: "temperature=0.2, head_out=64, lr=0.3, optimizer=sgd". Separators are
    commas and white space; NULL or "": none. Names are the fields of the method's descriptor and of its training
    defaults (.defaults of sslh_method; an lr is then the peak rate itself, as in sslh_train_desc); 0 means 0, auto means
-   the method's default. Of a field that is given twice the last value counts. A recipe other than the method's default
-   is used as it is, as from a descriptor. encoder is NULL for methods that make their own (vae), which take the size of
-   the images from data. Errors name the fields there are, or field, value and what is allowed. */
+   the method's default. If a field is given twice, the last value counts. A recipe other than the method's default is
+   used as it is, as from a descriptor. encoder is NULL for methods that make their own (vae), which take the size of
+   the images from data. Errors list the existing fields, or name the field, its value and the values allowed. */
 SSLH_API sslh_method sslh_method_make(sslh_ctx *c, const char *name, sslh_net *encoder, sslh_data data,
                                       const char *settings);
-/* The fields that sslh_method_make takes for this method, a line each: name, default, what is allowed; those of the
-   descriptor, an empty line, those of the training. At most size bytes; returns the length of all of it, 0 for a name
-   that sslh_methods does not list. */
+/* The fields that sslh_method_make takes for this method, one line each (name, default, values allowed): those of the
+   descriptor, an empty line, those of the training. At most size bytes; returns the length of the whole text, 0 for a
+   name that sslh_methods does not list. */
 SSLH_API size_t sslh_method_describe(const char *name, char *out, size_t size);
 
 #ifndef SSLH_WITH_ROTATION
@@ -2255,13 +2275,13 @@ SSLH_API size_t sslh_method_describe(const char *name, char *out, size_t size);
    ICLR 2018). */
 typedef struct sslh_rotation_desc {
     int   rotations;          /* 4 or 2 (0 and 180 degrees); default 4 */
-    int   one_per_image;      /* default 0; 1: one random rotation per image and step instead of all, the weaker way */
-    const char *tap;          /* intermediate result that the classifier reads; default output (NULL) */
+    int   one_per_image;      /* default 0; 1: one random rotation per image and step instead of all, which is weaker */
+    const char *tap;          /* inner result that the classifier reads; default output (NULL) */
     const sslh_recipe *views; /* default SSLH_VIEWS_ROTATION, normalised by the data's mean and deviation */
     const char *settings;     /* short, for runs of minutes, or paper, for hundreds of epochs; default short */
 } sslh_rotation_desc;
-/* encoder: any output; maps and tokens are averaged. Images must be square. Batches are .rotations times as large
-   inside. Second number: accuracy of the pretext task, 1/rotations at the start. Training: batch=128 optimizer=sgd
+/* encoder: any output; maps and tokens are averaged. Images must be square. Inside, batches are .rotations times as
+   large. Second number: accuracy of the pretext task, 1/rotations at the start. Training: batch=128 optimizer=sgd
    nesterov=1 lr=0.1 weight_decay=5e-4 schedule=steps milestones=0.3:0.6:0.8 gamma=0.2. Paper: the same. */
 SSLH_API sslh_method sslh_rotation(sslh_ctx *c, sslh_net *encoder, sslh_rotation_desc desc);
 #endif
@@ -2280,28 +2300,28 @@ typedef struct sslh_jigsaw_desc {
     int   permutations;       /* classes, 2 to 1512, with .grid 2 at most 24; default auto (0): 100 (the released code;
                                  701 and 1000 in the papers), with .grid 2 all 24 */
     int   tile;               /* side of a tile in pixels, 1 to 4096; default auto (0): the encoder's .image if it has
-                                 one, else three quarters of a cell, as the authors' 64 of 85 */
+                                 one, else three quarters of a cell, like the authors' 64 of 85 */
     int   channel_shift;      /* pixels, 0 to 64, by which each channel of a tile may move; default 1 (small images;
                                  2 in the paper); SSLH_OFF: 0 */
     float grey;               /* share of the puzzles without colour, 0 to 1; default 0.3; SSLH_OFF: 0 */
     float project;            /* share of the others that lose their green-magenta component, 0 to 1; default 0 (half in
                                  the authors' later code) */
-    int   no_tile_norm;       /* default 0; 1: tiles normalised by the data, not each by itself: opens the shortcut */
+    int   no_tile_norm;       /* default 0; 1: tiles normalised by the data, not each by itself: allows the shortcut */
     int   head_hidden;        /* width of the layer on all tiles, 1 to 1048576; default 512 (4096 in the paper) */
     int   no_head_norm;       /* default 0; 1: no batch norm in the head, as in the paper */
     const char *tap;          /* intermediate result that the classifier reads; default output (NULL) */
     const sslh_recipe *views; /* of the image before it is cut; default none; its mean and std are not used */
     const char *settings;     /* short, for runs of minutes, or paper, for hundreds of epochs; default short */
 } sslh_jigsaw_desc;
-/* encoder: any output; maps and tokens are averaged. It sees tiles, .grid * .grid for each image, later whole images.
-   Errors: tiles larger than a cell, or of another size than the encoder insists on. Second number: accuracy of the
-   pretext task, 1/permutations at the start. Training: batch=128 optimizer=sgd lr=0.1 weight_decay=5e-4 schedule=steps
-   milestones=0.2857:0.5714:0.8571 gamma=0.1. Paper: batch=256 optimizer=sgd lr=0.01 weight_decay=5e-4 schedule=steps
-   milestones=0.2857:0.5714:0.8571 gamma=0.1. */
+/* encoder: any output; maps and tokens are averaged. In training it sees tiles, .grid * .grid for each image, later
+   whole images. Errors: tiles larger than a cell, or of a size that the encoder does not take. Second number: accuracy
+   of the pretext task, 1/permutations at the start. Training: batch=128 optimizer=sgd lr=0.1 weight_decay=5e-4
+   schedule=steps milestones=0.2857:0.5714:0.8571 gamma=0.1. Paper: batch=256 optimizer=sgd lr=0.01 weight_decay=5e-4
+   schedule=steps milestones=0.2857:0.5714:0.8571 gamma=0.1. */
 SSLH_API sslh_method sslh_jigsaw(sslh_ctx *c, sslh_net *encoder, sslh_jigsaw_desc desc);
 /* For a picture: puzzles cut from x (N,H,W,C) in [0,1], one for each image, drawn from (seed, stream modulo 2^20, n),
-   and put together by the permutation that the method believes in; both (N,g c,g c,C), a cell of c pixels for each
-   tile and white around it. right, when not NULL, receives the share of the puzzles that are solved. */
+   and put together again by the permutation that the method predicts; both (N,g c,g c,C), with a white cell of side c
+   for each tile. right, when not NULL, receives the share of the puzzles that are solved. */
 SSLH_API void sslh_jigsaw_solve(sslh_method *m, sslh_tensor *x, uint64_t stream, sslh_tensor **puzzle,
                                 sslh_tensor **solved, float *right);
 #endif
@@ -2323,7 +2343,7 @@ typedef struct sslh_context_desc {
     float jitter;             /* by which each patch may move in each direction, in sides of a patch, 0 to 1; default
                                  0.125 (small images; 7/96 in the paper); SSLH_OFF: 0 */
     int   projection;         /* default 0: one channel is kept; 1: all lose their green-magenta component instead */
-    int   keep_colour;        /* default 0; 1: colours stay as they are, which opens the shortcut */
+    int   keep_colour;        /* default 0; 1: colours stay as they are, which allows the shortcut */
     float pixelate;           /* share of the patches that are shrunk and enlarged again, 0 to 1; default 0.3333; only
                                  patches of more than 100 pixels; SSLH_OFF: 0 */
     int   one_order;          /* default 0; 1: the patch in the middle always comes first */
@@ -2333,12 +2353,12 @@ typedef struct sslh_context_desc {
     const sslh_recipe *views; /* of the image before it is cut; default none; its mean and std are not used */
     const char *settings;     /* short, for runs of minutes, or paper, for hundreds of epochs; default short */
 } sslh_context_desc;
-/* encoder: any output; maps and tokens are averaged. It sees 9 patches of each image, later whole images. Errors: three
-   patches with gaps and jitter that do not fit into the image, a jitter of more than half the gap (patches could
-   overlap), a size that the encoder does not take. Second number: accuracy of the pretext task, 1/8 at the start.
-   Training: batch=128 optimizer=sgd lr=0.1 weight_decay=1e-4 warmup=5 schedule=steps milestones=0.4286:0.7143
-   gamma=0.1. Paper: batch=512 optimizer=sgd lr=0.1 lr_scales=1 weight_decay=1e-4 warmup=5 schedule=steps
-   milestones=0.4286:0.7143 gamma=0.1. */
+/* encoder: any output; maps and tokens are averaged. In training it sees 9 patches of each image, later whole images.
+   Errors: three patches with gaps and jitter that do not fit into the image, a jitter of more than half the gap
+   (patches could overlap), a size that the encoder does not take. Second number: accuracy of the pretext task, 1/8 at
+   the start. Training: batch=128 optimizer=sgd lr=0.1 weight_decay=1e-4 warmup=5 schedule=steps
+   milestones=0.4286:0.7143 gamma=0.1. Paper: batch=512 optimizer=sgd lr=0.1 lr_scales=1 weight_decay=1e-4 warmup=5
+   schedule=steps milestones=0.4286:0.7143 gamma=0.1. */
 SSLH_API sslh_method sslh_context(sslh_ctx *c, sslh_net *encoder, sslh_context_desc desc);
 #endif
 
@@ -2356,7 +2376,7 @@ typedef struct sslh_inpainting_desc {
                                  that may overlap, 4 single pixels; default 2 (the paper's for features; 1 for
                                  pictures) */
     float area;               /* share of the image that is hidden, above 0, below 1; default auto: 0.25, single pixels
-                                 0.5. Regions differ from it by up to a fifth, blocks by the last of them */
+                                 0.5. Regions differ from it by up to a fifth, blocks by the size of the last one */
     int   overlap;            /* width in pixels of the ring around the hole that is seen and predicted too, 0 to 64;
                                  default 2 (small images; 7 in the paper, 4 as released); SSLH_OFF: 0 */
     float ring_weight;        /* of the squared errors in that ring, above 0; default 10 */
@@ -2371,17 +2391,17 @@ typedef struct sslh_inpainting_desc {
     const sslh_recipe *views; /* of the image before the hole is cut; default none; its mean and std are not used */
     const char *settings;     /* short, for runs of minutes, or paper, for hundreds of epochs; default short */
 } sslh_inpainting_desc;
-/* encoder: one whose output, or .tap, is a map of a side smaller than the image's. Decoder and discriminator are made
-   inside. Errors: an encoder without such a map, a rectangle of fewer than 8 pixels a side for the discriminator. Other
-   numbers: PSNR in the hole in dB, and with .adversarial the losses of discriminator, 2 ln 2 when it cannot tell, and
-   generator, then ln 2; the discriminator has a tenth of the rate. The textbook's example, single pixels and the mean
-   square of the whole image, is .hole = 4, .ring_weight = 1 with the rate 1e-4. Training: batch=64 optimizer=adam
-   beta1=0.5 lr=2e-3 schedule=constant warmup=0. Paper: the same. */
+/* encoder: one whose output, or .tap, is a map smaller than the image. Decoder and discriminator are made inside.
+   Errors: an encoder without such a map, a rectangle of fewer than 8 pixels a side for the discriminator. Other
+   numbers: PSNR in the hole in dB, and with .adversarial the losses of the discriminator (2 ln 2 when it cannot tell)
+   and of the generator (then ln 2); the discriminator has a tenth of the learning rate. The textbook's example, single
+   pixels and the mean square of the whole image, is .hole = 4, .ring_weight = 1 with the rate 1e-4. Training: batch=64
+   optimizer=adam beta1=0.5 lr=2e-3 schedule=constant warmup=0. Paper: the same. */
 SSLH_API sslh_method  sslh_inpainting(sslh_ctx *c, sslh_net *encoder, sslh_inpainting_desc desc);
-/* Fills the holes of images of the user's: x (N,H,W,C) in [0,1], mask (H,W), (N,H,W) or (N,H,W,1), real or 8-bit, where
-   not 0 is a hole (what x has there is not read) -> (N,H,W,C) in [0,1], x itself outside of the holes. A tensor of the
-   step, without gradient; evaluation mode, the data's mean and deviation from training. Errors: other shapes, types or
-   contexts, a method of another kind, images of which the encoder's maps are not of the side in .channelwise. */
+/* Fills the holes of your own images: x (N,H,W,C) in [0,1], mask (H,W), (N,H,W) or (N,H,W,1), real or 8-bit, not 0 in
+   the holes (where x is not read) -> (N,H,W,C) in [0,1], equal to x outside the holes. A tensor of the step, without
+   gradient, computed in evaluation mode with the mean and deviation of the training data. Errors: other shapes, types
+   or contexts, a method of another kind, images for which the encoder's maps do not have the side .channelwise. */
 SSLH_API sslh_tensor *sslh_inpaint(sslh_method *m, sslh_tensor *x, sslh_tensor *mask);
 #endif
 
@@ -2394,30 +2414,32 @@ SSLH_API sslh_tensor *sslh_inpaint(sslh_method *m, sslh_tensor *x, sslh_tensor *
 #if SSLH_WITH_COLORIZATION
 /* Colorization (Zhang, Isola, Efros: "Colorful image colorization", ECCV 2016). */
 typedef struct sslh_colorization_desc {
-    int   reverse;            /* default 0; 1: the encoder sees the colours, a and b, and tells the lightness L */
-    int   split_brain;        /* default 0; 1: both ways, by the encoder and a copy of it (Zhang et al. 2017); the
+    int   reverse;            /* default 0; 1: the encoder sees the colours, a and b, and predicts the lightness L */
+    int   split_brain;        /* default 0; 1: both directions, by the encoder and a copy of it (Zhang et al. 2017); the
                                  method's .encoder is then both, their features side by side */
-    int   cell;               /* side in pixels of what gets one colour, 1 to 64; default 4. It divides the images */
+    int   cell;               /* side in pixels of a cell that gets one colour, 1 to 64; default 4; it must divide the
+                                 sides of images */
     int   neighbours;         /* bins that share a colour as target, 1 to 16; default 5 (10 in the released code) */
     float sigma;              /* width of the Gaussian by which they share it, 1 to 100; default 5 */
-    float lambda;             /* share of the uniform distribution in the one by which bins are weighed, above 0, at
-                                 most 1; default 0.5; 1: all weigh the same: smaller errors, duller colours */
+    float lambda;             /* share of the uniform distribution in the one from which the weights of bins
+                                 follow, above 0, at most 1; default 0.5; 1: equal weights, with smaller errors and
+                                 duller colours */
     float temperature;        /* of the annealed mean, 0.001 to 100; default 0.38 */
-    int   head_hidden;        /* channels of the two convolutions behind the encoder, 1 to 65536; default 128 */
-    const char *tap;          /* intermediate result that they read, a map or tokens; default auto (NULL): the output,
-                                 or if that is a vector the last intermediate result that has places */
+    int   head_hidden;        /* channels of the two convolutions after the encoder, 1 to 65536; default 128 */
+    const char *tap;          /* inner result that they read, a map or tokens; default auto (NULL): the output, or, if
+                                 that is a vector, the last inner result with places */
     const sslh_recipe *views; /* default none; its mean and std are not used */
     const char *settings;     /* short, for runs of minutes, or paper, for hundreds of epochs; default short */
 } sslh_colorization_desc;
-/* encoder: any that has a map or tokens, of 1 channel (with .reverse 2), or of 3, of which those that it may not see
-   are 0. Its preprocessing says what it is given (.colour), so that probes, sslh_embed and files give it the same.
-   Images have 3 or 4 channels. Errors: sides that are no multiple of .cell, data without colours. Second number: the
-   mean distance in (a,b) of the colours told from the true ones, as a share of that of grey from them (of L: of the
-   mean lightness from it); above 1 is worse than grey. Training: batch=128 optimizer=adamw lr=3e-3 weight_decay=1e-3
+/* encoder: any that has a map or tokens, of 1 channel (with .reverse 2), or of 3, where those that it must not see are
+   0. Its preprocessing notes what it sees (.colour), so that probes, sslh_embed and files give it the same. Images have
+   3 or 4 channels. Errors: sides that are no multiple of .cell, data without colours. Second number: the mean distance
+   in (a,b) of the predicted from the true colours, divided by the distance of grey from them (for L: of the mean
+   lightness from it); above 1 is worse than grey. Training: batch=128 optimizer=adamw lr=3e-3 weight_decay=1e-3
    schedule=cosine. Paper: batch=40 optimizer=adam beta2=0.99 lr=3e-5 weight_decay=1e-3 schedule=constant. */
 SSLH_API sslh_method  sslh_colorization(sslh_ctx *c, sslh_net *encoder, sslh_colorization_desc desc);
-/* Images x (N,H,W,C) in [0,1] of any size, grey or in colours, which are not looked at -> (N,H,W,3) in [0,1], coloured:
-   L of x with the a and b that the method tells; with .reverse a and b of x with the L that it tells. */
+/* Images x (N,H,W,C) in [0,1] of any size, grey or in colours, which are ignored -> (N,H,W,3) in [0,1], coloured: L of
+   x with the a and b that the method predicts; with .reverse a and b of x with the predicted L. */
 SSLH_API sslh_tensor *sslh_colorize(sslh_method *m, sslh_tensor *x);
 #endif
 
@@ -2435,11 +2457,11 @@ typedef struct sslh_autoencoder_desc {
     int   width;              /* of the images, 1 to 4096; required (default data: sslh_method_make knows it) */
     int   channels;           /* of the images, 1 to 16; default data: sslh_method_make knows it, sslh_autoencoder takes
                                  1 */
-    int   layers;             /* linear layers of each half, 1 to 8; default auto: 3, behind convolutions 1 */
+    int   layers;             /* linear layers of each half, 1 to 8; default auto: 3, after convolutions 1 */
     int   hidden;             /* width of the first, halved by each next one, 1 to 1048576; default 64 */
-    int   latent;             /* width of the code, which the last one gives, 1 to 1048576; default 16 */
-    int   convolutions;       /* before them, 4 x 4 with stride 2, 0 to 6; default 0. They must halve the sides without
-                                 a rest */
+    int   latent;             /* width of the code, the output of the last one, 1 to 1048576; default 16 */
+    int   convolutions;       /* before them, 4 x 4 with stride 2, 0 to 6; default 0; each must halve the
+                                 sides exactly */
     int   maps;               /* channels of the first of these, doubled by each next one, 1 to 256; default 16 */
     int   output;             /* 1 to 3: 1 a sigmoid and the squared error, 2 a sigmoid and the cross-entropy, 3 linear
                                  and the squared error; default 1 */
@@ -2447,8 +2469,8 @@ typedef struct sslh_autoencoder_desc {
                                  none */
     float amount;             /* of it, above 0, at most 1: its deviation, or the share of the values that become 0 or
                                  1 (masking: 0); default 0.25 */
-    float sparse;             /* weight of the KL term that draws the mean of each unit of the code to .rate, at least
-                                 0; default 0: none (3 in Ng's notes) */
+    float sparse;             /* weight of the KL term that pulls the mean of each unit of the code towards .rate, at
+                                 least 0; default 0: none (3 in Ng's notes) */
     float rate;               /* that mean, above 0, below 1; default 0.05 */
     float contractive;        /* weight of the squared norm of the code's Jacobian, at least 0; default 0: none (0.1 is
                                  usual); for one layer and no convolutions */
@@ -2457,17 +2479,17 @@ typedef struct sslh_autoencoder_desc {
     const char *settings;     /* short, for runs of minutes, or paper, for hundreds of epochs; default short */
 } sslh_autoencoder_desc;
 /* The encoder is made inside and is .encoder: images -> code (N,latent). Other numbers: the mean squared error of a
-   value, with .sparse or .contractive what they add to the loss. Training: epochs=50 batch=256 optimizer=adam lr=1e-3
-   schedule=constant warmup=0. Paper: the same. */
+   value, and with .sparse or .contractive what they add to the loss. Training: epochs=50 batch=256 optimizer=adam
+   lr=1e-3 schedule=constant warmup=0. Paper: the same. */
 SSLH_API sslh_method  sslh_autoencoder(sslh_ctx *c, sslh_autoencoder_desc desc);
-/* Images (N,H,W,C) rebuilt from their codes, and from codes (N,latent) of the user's; with gradients unless
-   sslh_no_grad. */
+/* Images (N,H,W,C) rebuilt from their codes, and images from your own codes (N,latent); with gradients unless
+   sslh_no_grad is on. */
 SSLH_API sslh_tensor *sslh_autoencoder_rebuild(sslh_method *m, sslh_tensor *x);
 SSLH_API sslh_tensor *sslh_autoencoder_decode(sslh_method *m, sslh_tensor *z);
-/* Images x (N,H,W,C) with the noise of .noise, drawn from (seed, stream modulo 2^20, n), without gradient. */
+/* The images x (N,H,W,C) with the noise of .noise, drawn from (seed, stream modulo 2^20, n), without gradient. */
 SSLH_API sslh_tensor *sslh_autoencoder_noisy(sslh_method *m, sslh_tensor *x, uint64_t stream);
-/* The mean over all values of a data set of the squared error, without noise: what PCA of as many axes makes least of
-   all linear ways. */
+/* The mean over all values of a data set of the squared error, without noise: the error that PCA with as many axes
+   minimises among all linear maps. */
 SSLH_API float        sslh_autoencoder_evaluate(sslh_method *m, sslh_data data);
 #endif
 
@@ -2485,21 +2507,21 @@ typedef struct sslh_vae_desc {
     int   height;             /* of the images, 1 to 4096; required (default data: sslh_method_make knows it) */
     int   width;              /* of the images, 1 to 4096; required (default data: sslh_method_make knows it) */
     int   channels;           /* of the images, 1 to 16; default data: sslh_method_make knows it, sslh_vae takes 1 */
-    int   hidden;             /* width of the hidden layers of each half, 1 to 1048576; default 400, as that of the code
-                                 from pytorch/examples */
+    int   hidden;             /* width of the hidden layers of each half, 1 to 1048576; default 400, as
+                                 in pytorch/examples */
     int   layers;             /* how many of them, 1 to 8; default 1 (2 in the IWAE paper) */
     int   latent;             /* width of the code, 1 to 1048576; default 20 */
-    int   convolutions;       /* before them, and behind those of the decoder, 4 x 4 with stride 2, 0 to 6; default 0.
-                                 They must halve the sides without a rest */
+    int   convolutions;       /* before them, and after those of the decoder, 4 x 4 with stride 2, 0 to 6; default 0;
+                                 each must halve the sides exactly */
     int   maps;               /* channels of the first of these, doubled by each next one, 1 to 256; default 16 */
     float beta;               /* weight of the KL term; default 1 (beta-VAE: Higgins et al. 2017); SSLH_OFF: none */
     int   codes;              /* codes drawn for each image, 1 to 1000; default 1; more: the importance-weighted bound,
-                                 whose steps need as many times the memory and time of the decoder */
+                                 whose steps need this many times the memory and time of the decoder */
     int   gaussian;           /* default 0: pixels are Bernoulli; 1: Gaussian */
     float sigma;              /* deviation of a Gaussian pixel, 0.001 to 1000; default 1 */
-    int   learn_sigma;        /* default 0; 1: it is a parameter, one for all pixels, that begins there */
+    int   learn_sigma;        /* default 0; 1: .sigma is only the start of a learned parameter, one for all pixels */
     int   binarize;           /* default 0; 1: a pixel becomes 1 with the probability of its grey value, else 0, drawn
-                                 anew in each epoch; for evaluation always the same */
+                                 anew in each epoch; in evaluation always the same */
     int   activation_tanh;    /* default 0; 1: tanh instead of ReLU */
     const char *settings;     /* short, for runs of minutes, or paper, for hundreds of epochs; default short */
 } sslh_vae_desc;
@@ -2509,17 +2531,18 @@ typedef struct sslh_vae_desc {
    warmup=0. Paper: the same. */
 SSLH_API sslh_method  sslh_vae(sslh_ctx *c, sslh_vae_desc desc);
 /* The same on a given encoder of images, any: two linear layers turn its output, averaged over its places, into the
-   posterior. It stays what it is, so .encoder gives its own features. The fields tell the decoder. */
+   posterior. It remains a net of its own, so .encoder computes its features, not the posterior. The fields describe
+   the decoder. */
 SSLH_API sslh_method  sslh_vae_on(sslh_ctx *c, sslh_net *encoder, sslh_vae_desc desc);
-/* Posterior mean and log-variance, each (N,latent), of images (N,H,W,C) in [0,1]; with gradients unless
-   sslh_no_grad. NULL for what is not wanted. */
+/* Posterior mean and log-variance, each (N,latent), of images (N,H,W,C) in [0,1]; with gradients unless sslh_no_grad is
+   on. mu or logvar may be NULL. */
 SSLH_API void         sslh_vae_encode(sslh_method *m, sslh_tensor *x, sslh_tensor **mu, sslh_tensor **logvar);
 /* Images (N,H,W,C) from codes (N,latent): the means of the pixels, in [0,1] for the Bernoulli likelihood. */
 SSLH_API sslh_tensor *sslh_vae_decode(sslh_method *m, sslh_tensor *z);
-/* The same of n codes drawn from the normal distribution, by the context's next stream: (n,H,W,C). */
+/* The same for n codes drawn from the standard normal distribution with the context's next stream: (n,H,W,C). */
 SSLH_API sslh_tensor *sslh_vae_sample(sslh_method *m, int n);
-/* Images a and b (N,H,W,C) -> (N steps,H,W,C), steps at least 2: for each pair its two images rebuilt, and between
-   them what lies at equal steps on the straight line from code to code. */
+/* Images a and b (N,H,W,C) -> (N steps,H,W,C), steps at least 2: for each pair the two rebuilt images, and between them
+   images from codes at equal steps on the line from code to code. */
 SSLH_API sslh_tensor *sslh_vae_interpolate(sslh_method *m, sslh_tensor *a, sslh_tensor *b, int steps);
 /* mean over rows of -1/2 sum(1 + logvar - mu^2 - exp(logvar)): from eq. 10 of the paper, derived in its appendix B. */
 SSLH_API sslh_tensor *sslh_gaussian_kl(sslh_ctx *c, sslh_tensor *mu, sslh_tensor *logvar);
@@ -2528,10 +2551,10 @@ typedef struct sslh_vae_score { float loss, reconstruction, kl; int active_units
    active: units whose posterior mean has a variance above 0.01 over the data (Burda et al. 2016). Evaluation mode. */
 SSLH_API sslh_vae_score sslh_vae_evaluate(sslh_method *m, sslh_data data);
 typedef struct sslh_vae_estimate { float nll, error; } sslh_vae_estimate;
-/* The importance-weighted bound by so many codes for each image, 1 to 1000000: nll, in nats per image, is on average
-   not below the negative log-likelihood -log p(x), and comes down to it as their number grows; with one it is -ELBO.
-   error: the standard error of the mean over images. .beta and .codes of the method mean nothing here. Evaluation
-   mode. */
+/* The importance-weighted bound with this many codes for each image, 1 to 1000000: nll, in nats per image, is on
+   average not below the negative log-likelihood -log p(x), and approaches it as the number grows; with one code it
+   is -ELBO. error: the standard error of the mean over images. .beta and .codes of the method are not used.
+   Evaluation mode. */
 SSLH_API sslh_vae_estimate sslh_vae_bound(sslh_method *m, sslh_data data, int codes);
 #endif
 
@@ -2553,7 +2576,7 @@ typedef struct sslh_gan_desc {
     int   loss;               /* 1 to 4: 1 non-saturating, 2 minimax, 3 hinge, 4 Wasserstein; default 1 */
     int   bound;              /* what bounds the discriminator's slope, 1 to 3: 1 nothing, 2 spectral normalisation, 3
                                  clipping of all its parameters; default auto: 1, with .loss 4 2 */
-    float clip_at;            /* that size, above 0; default 0.01 */
+    float clip_at;            /* limit of clipping, above 0; default 0.01 */
     int   critic;             /* steps of the discriminator for each of the generator, 1 to 1000; default auto: 1, with
                                  clipping 5 */
     int   latent;             /* numbers of noise for an image, 1 to 1048576; default 100 */
@@ -2564,17 +2587,17 @@ typedef struct sslh_gan_desc {
                                  generator itself */
     const char *settings;     /* short, for runs of minutes, or paper, for hundreds of epochs; default short */
 } sslh_gan_desc;
-/* encoder: any; with a linear head on all places of its map, on its vector, or on the mean of its tokens, it is the
-   discriminator (sslh_convnet with .dcgan and .map_output: DCGAN's). It is given images in [-1,1], then and later.
-   Other numbers: the losses of discriminator, 2 ln 2 when it cannot tell, and generator, then ln 2; and, but with .loss
-   4, the share of real and made-up images that the discriminator tells. Training: batch=128 optimizer=adam beta1=0.5
-   lr=2e-4 schedule=constant warmup=0. Paper: the same. */
+/* encoder: any; with a linear head on all places of its map, on its vector, or on the mean of its tokens, it becomes
+   the discriminator (sslh_convnet with .dcgan and .map_output: DCGAN's). It is given images in [-1,1], after training
+   too. Other numbers: the losses of the discriminator (2 ln 2 when it cannot tell) and of the generator (then ln 2);
+   and, except with .loss 4, the share of real and generated images that the discriminator classifies correctly.
+   Training: batch=128 optimizer=adam beta1=0.5 lr=2e-4 schedule=constant warmup=0. Paper: the same. */
 SSLH_API sslh_method  sslh_gan(sslh_ctx *c, sslh_net *encoder, sslh_gan_desc desc);
-/* n images (n,H,W,C) in [0,1] from the generator's average in evaluation mode, without gradient: image i depends on
-   seed and i alone. */
+/* n images (n,H,W,C) in [0,1] from the generator's average in evaluation mode, without gradient: image i depends only
+   on seed and i. */
 SSLH_API sslh_tensor *sslh_gan_sample(sslh_method *m, int n, uint64_t seed);
-/* The same from noise (N,latent) of the user's, for ways between two images; with a gradient to it unless
-   sslh_no_grad. */
+/* The same from your own noise (N,latent), for example between two images; with a gradient to it unless sslh_no_grad
+   is on. */
 SSLH_API sslh_tensor *sslh_gan_generate(sslh_method *m, sslh_tensor *z);
 #endif
 
@@ -2597,10 +2620,10 @@ typedef struct sslh_simclr_desc {
     const sslh_recipe *views; /* of both views; default SSLH_VIEWS_SIMCLR */
     const char *settings;     /* short, for runs of minutes, or paper, for hundreds of epochs; default short */
 } sslh_simclr_desc;
-/* encoder: any output; maps and tokens are averaged. Batches are twice as large inside; one image is an error. Second
-   number: top-1, the share of views whose nearest other view is the right one, 1/(2N-1) at the start. Training:
-   batch=256 optimizer=sgd lr=0.3 lr_scales=1 schedule=cosine warmup=10. Paper: temperature=0.5
-   batch=256 optimizer=lars lr=1 lr_scales=1 weight_decay=1e-4 schedule=cosine warmup=10. */
+/* encoder: any output; maps and tokens are averaged. Inside, batches are twice as large; a batch of one image is an
+   error. Second number: top-1, the share of views whose nearest other view is the right one, 1/(2N-1) at the start.
+   Training: batch=256 optimizer=sgd lr=0.3 lr_scales=1 schedule=cosine warmup=10. Paper: temperature=0.5 batch=256
+   optimizer=lars lr=1 lr_scales=1 weight_decay=1e-4 schedule=cosine warmup=10. */
 SSLH_API sslh_method sslh_simclr(sslh_ctx *c, sslh_net *encoder, sslh_simclr_desc desc);
 #endif
 
@@ -2619,12 +2642,13 @@ typedef struct sslh_moco_desc {
     int   version;            /* 1 to 3; default 2 */
     float temperature;        /* t, above 0; default auto: 0.07 for version 1, 0.2 for 2, 1 for 3, and 0.2 for 3 of a
                                  transformer */
-    int   queue;              /* keys that versions 1 and 2 remember, 1 to 16777216, a multiple of those that a batch
-                                 makes, a warning when the data set has fewer images; default 4096 (the authors' CIFAR
-                                 recipe; ImageNet 65536) */
+    int   queue;              /* keys that versions 1 and 2 keep, 1 to 16777216, a multiple of those that a batch makes;
+                                 a warning when the data set has fewer images; default 4096 (the authors' CIFAR recipe;
+                                 ImageNet 65536) */
     float key_momentum;       /* m of the key encoder, at least 0, below 1; default 0.99 (the authors' CIFAR recipe;
                                  ImageNet 0.999); version 3 raises it to 1 by half a cosine */
-    int   symmetric;          /* default 0; 1: in versions 1 and 2 each view asks for the other, for twice the work */
+    int   symmetric;          /* default 0; 1: in versions 1 and 2 each view is a query for the other, with twice
+                                 the work */
     int   split;              /* groups of the split batch norm of versions 1 and 2, 1 to 1024, of which the batch must
                                  be a multiple; default auto: 8 (the authors' CIFAR recipe), or the largest number
                                  below that divides the batch; 1: none */
@@ -2636,13 +2660,12 @@ typedef struct sslh_moco_desc {
     const char *settings;     /* short, for runs of minutes, or paper, for hundreds of epochs; default short */
 } sslh_moco_desc;
 /* encoder: any output; maps and tokens are averaged. The key encoder is a clone of it, and the queue is a state of the
-   method: both are in checkpoints. Version 3 of a transformer (sslh_vit) stops the learning of its patch projection,
-   for good. Second number: top-1, the share of queries that are closer to their own key than to all others. Version 1
-   has schedule=steps milestones=0.6:0.8 gamma=0.1 instead, and version 3 warmup=10, in the paper with optimizer=lars
-   lr=0.6 lr_scales=1 weight_decay=1e-6; a transformer of version 3 has optimizer=adamw lr=1e-3 weight_decay=0.1
-   warmup=10, in the paper lr=1.5e-4 lr_scales=1 warmup=40. Training: batch=256 optimizer=sgd lr=0.1 lr_scales=1
-   weight_decay=1e-4 schedule=cosine. Paper: batch=256 optimizer=sgd lr=0.03 lr_scales=1 weight_decay=1e-4
-   schedule=cosine. */
+   method: both are in checkpoints. Version 3 freezes the patch projection of a transformer (sslh_vit) for good. Second
+   number: top-1, the share of queries that are closer to their own key than to all others. Version 1 has schedule=steps
+   milestones=0.6:0.8 gamma=0.1 instead, and version 3 warmup=10, in the paper with optimizer=lars lr=0.6 lr_scales=1
+   weight_decay=1e-6; a transformer of version 3 has optimizer=adamw lr=1e-3 weight_decay=0.1 warmup=10, in the paper
+   lr=1.5e-4 lr_scales=1 warmup=40. Training: batch=256 optimizer=sgd lr=0.1 lr_scales=1 weight_decay=1e-4
+   schedule=cosine. Paper: batch=256 optimizer=sgd lr=0.03 lr_scales=1 weight_decay=1e-4 schedule=cosine. */
 SSLH_API sslh_method sslh_moco(sslh_ctx *c, sslh_net *encoder, sslh_moco_desc desc);
 #endif
 
@@ -2653,8 +2676,8 @@ SSLH_API sslh_method sslh_moco(sslh_ctx *c, sslh_net *encoder, sslh_moco_desc de
 #define SSLH_WITH_SUPCON 1
 #endif
 #if SSLH_WITH_SUPCON
-/* Supervised contrastive learning (Khosla et al.: "Supervised contrastive learning", NeurIPS 2020). The one method here
-   that needs labels: what the others could reach. */
+/* Supervised contrastive learning (Khosla et al.: "Supervised contrastive learning", NeurIPS 2020). The only method
+   here that needs labels, as a reference for the others. */
 typedef struct sslh_supcon_desc {
     float temperature;        /* t, above 0; default 0.1 */
     int   head_layers;        /* of the projection head, 1 to 7; default 2 */
@@ -2664,9 +2687,9 @@ typedef struct sslh_supcon_desc {
                                  normalised by the data's mean and deviation */
     const char *settings;     /* short, for runs of minutes, or paper, for hundreds of epochs; default short */
 } sslh_supcon_desc;
-/* encoder: any output; maps and tokens are averaged. Batches are twice as large inside. Errors: data without labels,
-   one image. Second number: top-1, the share of views whose nearest other view has their label. Training: batch=256
-   optimizer=sgd lr=0.125 lr_scales=1 weight_decay=1e-4 schedule=cosine warmup=10. Paper: the same. */
+/* encoder: any output; maps and tokens are averaged. Inside, batches are twice as large. Errors: data without labels, a
+   batch of one image. Second number: top-1, the share of views whose nearest other view has their label. Training:
+   batch=256 optimizer=sgd lr=0.125 lr_scales=1 weight_decay=1e-4 schedule=cosine warmup=10. Paper: the same. */
 SSLH_API sslh_method sslh_supcon(sslh_ctx *c, sslh_net *encoder, sslh_supcon_desc desc);
 #endif
 
@@ -2681,8 +2704,8 @@ SSLH_API sslh_method sslh_supcon(sslh_ctx *c, sslh_net *encoder, sslh_supcon_des
    contrastive learning of visual representations", ICCV 2021). */
 typedef struct sslh_nnclr_desc {
     float temperature;        /* t, above 0; default 0.1 */
-    int   queue;              /* embeddings of earlier batches among which neighbours are sought, 1 to 16777216; default
-                                 4096 (small data; ImageNet 98304) */
+    int   queue;              /* embeddings of earlier batches among which neighbours are searched, 1 to 16777216;
+                                 default 4096 (small data; ImageNet 98304) */
     int   head_layers;        /* of the projector, 1 to 7; default 3 */
     int   head_hidden;        /* width of its hidden layers, 1 to 1048576; default auto (0): that of the features, as
                                  the paper's 2048 of 2048 */
@@ -2695,10 +2718,10 @@ typedef struct sslh_nnclr_desc {
                                  and deviation */
     const char *settings;     /* short, for runs of minutes, or paper, for hundreds of epochs; default short */
 } sslh_nnclr_desc;
-/* encoder: any output; maps and tokens are averaged. The queue is a state of the method, in checkpoints too; one image
-   is an error. Second number: top-1, the share of neighbours whose nearest prediction is that of the right image, 1/N
-   for a guess. Training: batch=256 optimizer=adam lr=1e-3 schedule=cosine warmup=10. Paper: batch=256 optimizer=lars
-   lr=0.3 lr_scales=1 weight_decay=1e-6 schedule=cosine warmup=10. */
+/* encoder: any output; maps and tokens are averaged. The queue is a state of the method and is saved in checkpoints; a
+   batch of one image is an error. Second number: top-1, the share of neighbours whose nearest prediction is that of the
+   right image, 1/N when guessing. Training: batch=256 optimizer=adam lr=1e-3 schedule=cosine warmup=10. Paper:
+   batch=256 optimizer=lars lr=0.3 lr_scales=1 weight_decay=1e-6 schedule=cosine warmup=10. */
 SSLH_API sslh_method sslh_nnclr(sslh_ctx *c, sslh_net *encoder, sslh_nnclr_desc desc);
 #endif
 
@@ -2713,16 +2736,16 @@ SSLH_API sslh_method sslh_nnclr(sslh_ctx *c, sslh_net *encoder, sslh_nnclr_desc 
    predictive coding", arXiv 2018). */
 typedef struct sslh_cpc_desc {
     int   steps;              /* K, places of z that are predicted ahead, 1 to 64; default 12 */
-    int   negatives;          /* beside the positive, 1 to 65536; default 128 (as released by Facebook) */
+    int   negatives;          /* in addition to the positive, 1 to 65536; default 128 (as released by Facebook) */
     int   from;               /* where negatives are drawn, 0 to 2: among all places of the batch, 1: those of the same
                                  clip, 2: of other clips only; default 0 */
     int   crop;               /* samples of each clip, from a random place, 1 to 16777216; default 20480; at most all */
     const char *settings;     /* short, for runs of minutes, or paper, for hundreds of epochs; default short */
 } sslh_cpc_desc;
-/* encoder: sslh_conv_gru, or a net of yours with two children, of which the first makes z (N,T,D) from sound and the
-   second c (N,T,H) from z without looking ahead. The data have an audio field; what is silence behind short clips is
-   predicted too, so cut long windows (sslh_data_windows). Clips of K places or fewer are an error. Second number:
-   top-1, the share of predictions whose score is best for the right place. Training: batch=16 optimizer=adam lr=1e-3
+/* encoder: sslh_conv_gru, or your own net with two children, where the first makes z (N,T,D) from sound and the second
+   c (N,T,H) from z without looking ahead. The data must have an audio field; the silence after short clips is predicted
+   too, so cut long windows (sslh_data_windows). Clips of K places or fewer are an error. Second number: top-1, the
+   share of predictions whose score is best for the right place. Training: batch=16 optimizer=adam lr=1e-3
    schedule=constant warmup=0. Paper: batch=8 optimizer=adam lr=2e-4 schedule=constant warmup=0. */
 SSLH_API sslh_method sslh_cpc(sslh_ctx *c, sslh_net *encoder, sslh_cpc_desc desc);
 #endif
@@ -2747,8 +2770,8 @@ typedef struct sslh_cpc2_desc {
     int   first;              /* distance of the nearest row that is predicted, 1 to 64; default auto (0): the nearest
                                  that shares no pixels with the last row seen, 2 with patches that overlap by half */
     int   steps;              /* K, rows that are predicted, 1 to 64; default 3 */
-    int   negatives;          /* J, beside the positive, 1 to 65536; default 256; where the batch has no more
-                                 places than that: all, each once, as in the paper */
+    int   negatives;          /* J, in addition to the positive, 1 to 65536; default 256; where the batch has no more
+                                 places than that, every place once, as in the paper */
     int   from;               /* where negatives are drawn, 0 to 2: among all places of the batch, 1: those of the same
                                  image, 2: of other images only; default 0 */
     int   target;             /* width of what is predicted, 1 to 1048576; default 64 */
@@ -2756,20 +2779,20 @@ typedef struct sslh_cpc2_desc {
     int   context_blocks;     /* of the context network, each of which sees a row more, 1 to 16; default 3 (small
                                  images; 5 in the paper) */
     int   context_hidden;     /* width inside these blocks, 1 to 1048576; default 64 (small images; 256 in the paper) */
-    float drop;               /* share of the patches that keep one colour channel, the others having none, 0 to 1;
-                                 default 0 (all in the paper, whose images are large) */
+    float drop;               /* share of the patches that keep only one colour channel, 0 to 1; default 0 (all in the
+                                 paper, whose images are large) */
     int   allow_batch_norm;   /* default 0: an encoder with batch norm is an error; 1: it is not */
     const sslh_recipe *patch_views; /* of each patch by itself; default auto: flip 0.5, jitter 0.8 of 0.4 0.4 0.4 0.1,
                                  grey 0.25; its mean and std are not used */
     const sslh_recipe *views; /* of the image before it is cut; default none; its mean and std are not used */
     const char *settings;     /* short, for runs of minutes, or paper, for hundreds of epochs; default short */
 } sslh_cpc2_desc;
-/* encoder: any output (maps and tokens are averaged), but none in which samples meet, as in batch norm: sslh_convnet
-   with .norm 1, sslh_vit. It sees patches, normalised by the data's mean and deviation; sslh_patch_encoder makes
-   features of whole images from it. Errors: a grid with fewer rows than are to be predicted, patches of another size
-   than the encoder takes. Second number: top-1, the share of predictions whose score is best for the right patch.
-   Training: batch=32 optimizer=adam lr=1e-3 schedule=cosine warmup=1. Paper: batch=32 optimizer=adam lr=2e-4
-   schedule=constant. */
+/* encoder: any output (maps and tokens are averaged), but without batch norm, in which samples influence one another:
+   sslh_convnet with .norm 1, sslh_vit. It sees patches, normalised by the data's mean and deviation;
+   sslh_patch_encoder then computes features of whole images. Errors: a grid with fewer rows than are to be predicted,
+   patches of another size than the encoder takes. Second number: top-1, the share of predictions whose score is best
+   for the right patch. Training: batch=32 optimizer=adam lr=1e-3 schedule=cosine warmup=1. Paper: batch=32
+   optimizer=adam lr=2e-4 schedule=constant. */
 SSLH_API sslh_method sslh_cpc2(sslh_ctx *c, sslh_net *encoder, sslh_cpc2_desc desc);
 #endif
 
@@ -2788,16 +2811,16 @@ typedef struct sslh_byol_desc {
     int   head_hidden;        /* width of the hidden layer of projector and predictor, 1 to 1048576; default auto (0):
                                  twice that of the features, as the paper's 4096 of 2048 */
     int   head_out;           /* width of projections and predictions, 1 to 1048576; default 256 */
-    int   no_stop_gradient;   /* default 0; 1: the targets are the online network's own projections, with gradient: it
-                                 collapses, to see what that looks like */
+    int   no_stop_gradient;   /* default 0; 1: the targets are the online network's own projections, with gradient,
+                                 which shows what a collapse looks like */
     const sslh_recipe *views; /* of both views; default auto: SSLH_VIEWS_BYOL_0 and _1, normalised by the data's mean
                                  and deviation */
     const char *settings;     /* short, for runs of minutes, or paper, for hundreds of epochs; default short */
 } sslh_byol_desc;
-/* encoder: any output; maps and tokens are averaged. The target encoder is a clone of it, in checkpoints too. Second
-   number: spread, the deviation of unit projections times sqrt(D): about 1 is healthy, 0 is collapse. Training:
-   batch=256 optimizer=sgd lr=0.1 lr_scales=1 weight_decay=1e-4 schedule=cosine warmup=10. Paper:
-   target_momentum=0.99 batch=256 optimizer=lars lr=0.3 lr_scales=1 weight_decay=1e-6 schedule=cosine warmup=10. */
+/* encoder: any output; maps and tokens are averaged. The target encoder is a clone of it and is saved in checkpoints.
+   Second number: spread, the deviation of unit projections times sqrt(D): about 1 is healthy, 0 is collapse. Training:
+   batch=256 optimizer=sgd lr=0.1 lr_scales=1 weight_decay=1e-4 schedule=cosine warmup=10. Paper: target_momentum=0.99
+   batch=256 optimizer=lars lr=0.3 lr_scales=1 weight_decay=1e-6 schedule=cosine warmup=10. */
 SSLH_API sslh_method sslh_byol(sslh_ctx *c, sslh_net *encoder, sslh_byol_desc desc);
 #endif
 
@@ -2815,19 +2838,18 @@ typedef struct sslh_simsiam_desc {
                                  features, at most 2048 (2048 in the paper) */
     int   predictor_hidden;   /* width of the predictor's hidden layer, 1 to 1048576; default auto (0): a quarter of
                                  .head_out, as the paper's 512 of 2048 */
-    int   no_last_norm;       /* default 0; 1: no batch norm behind the projector's last layer (the paper's table 3 has
-                                 it, too) */
+    int   no_last_norm;       /* default 0; 1: no batch norm after the projector's last layer (as in the paper's
+                                 table 3) */
     int   scheduled_predictor;/* default 0: the predictor's rate stays at the peak; 1: it follows the schedule */
-    int   no_stop_gradient;   /* default 0; 1: the targets pass gradient on: it collapses, to see what that looks
-                                 like */
+    int   no_stop_gradient;   /* default 0; 1: the targets pass gradients on, which shows what a collapse looks like */
     const sslh_recipe *views; /* of both views; default auto: SSLH_VIEWS_MOCO without blur (the authors' CIFAR recipe),
                                  normalised by the data's mean and deviation */
     const char *settings;     /* short, for runs of minutes, or paper, for hundreds of epochs; default short */
 } sslh_simsiam_desc;
-/* encoder: any output; maps and tokens are averaged. The predictor is parameter group 1. The loss lies between 1 and
-   -1. Second number: spread, the deviation of unit projections times sqrt(D): about 1 is healthy, 0 is collapse.
-   Training: batch=256 optimizer=sgd lr=0.1 lr_scales=1 weight_decay=5e-4 schedule=cosine. Paper: batch=512
-   optimizer=sgd lr=0.03 lr_scales=1 weight_decay=5e-4 schedule=cosine. */
+/* encoder: any output; maps and tokens are averaged. The predictor is parameter group 1. The loss is between 1 and -1.
+   Second number: spread, the deviation of unit projections times sqrt(D): about 1 is healthy, 0 is collapse. Training:
+   batch=256 optimizer=sgd lr=0.1 lr_scales=1 weight_decay=5e-4 schedule=cosine. Paper: batch=512 optimizer=sgd lr=0.03
+   lr_scales=1 weight_decay=5e-4 schedule=cosine. */
 SSLH_API sslh_method sslh_simsiam(sslh_ctx *c, sslh_net *encoder, sslh_simsiam_desc desc);
 #endif
 
@@ -2843,34 +2865,35 @@ SSLH_API sslh_method sslh_simsiam(sslh_ctx *c, sslh_net *encoder, sslh_simsiam_d
 typedef struct sslh_dino_desc {
     float temperature;        /* t of the student, above 0; default 0.1 */
     float teacher_temperature;/* t' of the teacher at the start, above 0; default 0.04 */
-    float last_temperature;   /* to which t' rises, above 0; default auto (0): it stays (0.07 in long runs) */
-    int   temperature_rise;   /* epochs in which it does, 1 to 1048576; default 30 */
+    float last_temperature;   /* the value to which t' rises, above 0; default auto (0): it stays (0.07 in long runs) */
+    int   temperature_rise;   /* epochs in which t' rises, 1 to 1048576; default 30 */
     float centre_momentum;    /* of the centre, at least 0, below 1; default 0.9; SSLH_OFF: 0 */
     float target_momentum;    /* m_0 of the teacher, at least 0, below 1; default 0.996 (0.9995 for batches of 256 and
                                  hundreds of epochs, less for short runs); it rises to 1 by half a cosine; SSLH_OFF:
                                  0 */
-    float decay_rise;         /* by which the weight decay has grown at the end, at least 1; default 10, by half a
+    float decay_rise;         /* factor by which the weight decay grows in the run, at least 1; default 10, by half a
                                  cosine: from 0.04 to 0.4 */
     int   outputs;            /* K, 2 to 1048576; default 4096 (small data; 65536 for ImageNet) */
-    int   small_views;        /* of each image, beside two large ones, 0 to 14; default 8; SSLH_OFF: none */
+    int   small_views;        /* of each image, in addition to two large ones, 0 to 14; default 8; SSLH_OFF: none */
     int   small_side;         /* of these in pixels, 1 to 4096; default auto (0): the encoder's .image if it has one,
                                  else 3/7 of the large ones', as the paper's 96 of 224 */
-    int   freeze;             /* epochs at the start in which the last layer rests, 0 to 1048576; default 1; SSLH_OFF:
-                                 none */
+    int   freeze;             /* epochs at the start in which the last layer is frozen, 0 to 1048576; default 1;
+                                 SSLH_OFF: none */
     int   head_hidden;        /* width of the head's hidden layers, 1 to 1048576; default auto (0): four times that of
                                  the features, at most 2048 (2048 in the paper) */
     int   bottleneck;         /* width before the last layer, 1 to 1048576; default 256 */
     float drop_path;          /* stochastic depth of a transformer as student, at least 0, below 1; default 0.1;
                                  SSLH_OFF: 0 */
-    const sslh_recipe *views; /* of all views, of the small ones but for crop and size; default auto: SSLH_VIEWS_BYOL_0
-                                 and _1 with crops of 0.4 to 1, small ones 0.05 to 0.4 and blurred half the time,
-                                 normalised by the data's mean and deviation */
+    const sslh_recipe *views; /* of all views, of the small ones except for crop and size; default auto:
+                                 SSLH_VIEWS_BYOL_0 and _1 with crops of 0.4 to 1, small ones 0.05 to 0.4 and blurred
+                                 half the time, normalised by the data's mean and deviation */
     const char *settings;     /* short, for runs of minutes, or paper, for hundreds of epochs; default short */
 } sslh_dino_desc;
-/* encoder: any output; maps and tokens are averaged; it is given two sizes of images. Teacher and centre are in
-   checkpoints. Other numbers: entropy of what the teacher says, between 0 and ln K, both of them collapses; KL, what
-   the loss is above it. Training: batch=256 optimizer=adamw lr=1e-3 weight_decay=0.04 clip=3 schedule=cosine warmup=10.
-   Paper: batch=256 optimizer=adamw lr=5e-4 lr_scales=1 weight_decay=0.04 clip=3 schedule=cosine warmup=10. */
+/* encoder: any output; maps and tokens are averaged; it must take two sizes of images. Teacher and centre are saved in
+   checkpoints. Other numbers: the entropy of the teacher's output, between 0 and ln K, both of which are collapses;
+   KL, by how much the loss exceeds it. Training: batch=256 optimizer=adamw lr=1e-3 weight_decay=0.04 clip=3
+   schedule=cosine warmup=10. Paper: batch=256 optimizer=adamw lr=5e-4 lr_scales=1 weight_decay=0.04 clip=3
+   schedule=cosine warmup=10. */
 SSLH_API sslh_method sslh_dino(sslh_ctx *c, sslh_net *encoder, sslh_dino_desc desc);
 #endif
 
@@ -2895,7 +2918,7 @@ typedef struct sslh_barlow_desc {
     const char *settings;     /* short, for runs of minutes, or paper, for hundreds of epochs; default short */
 } sslh_barlow_desc;
 /* encoder: any output; maps and tokens are averaged. Second number: diagonal, the mean correlation of the two views in
-   the same column: 1 is ideal. Training: batch=256 optimizer=adam lr=1e-3 schedule=cosine warmup=10. Paper: batch=256
+   the same column; 1 is ideal. Training: batch=256 optimizer=adam lr=1e-3 schedule=cosine warmup=10. Paper: batch=256
    optimizer=lars lr=0.2 lr_scales=1 weight_decay=1e-6 schedule=cosine warmup=10. */
 SSLH_API sslh_method sslh_barlow(sslh_ctx *c, sslh_net *encoder, sslh_barlow_desc desc);
 #endif
@@ -2941,27 +2964,27 @@ typedef struct sslh_swav_desc {
     float epsilon;            /* of the codes: smaller ones are sharper, above 0; default 0.05 */
     int   iterations;         /* of Sinkhorn and Knopp, 1 to 1000; default 3 */
     int   prototypes;         /* K, 2 to 1048576; default 512 (small data; 3000 for ImageNet) */
-    int   small_views;        /* of each image, beside two large ones, 0 to 14; default 6; SSLH_OFF: none */
+    int   small_views;        /* of each image, in addition to two large ones, 0 to 14; default 6; SSLH_OFF: none */
     int   small_side;         /* of these in pixels, 1 to 4096; default auto (0): the encoder's .image if it has one,
                                  else 3/7 of the large ones', as the paper's 96 of 224 */
     int   queue;              /* images of earlier batches whose embeddings take part in the codes, 0 to 16777216;
                                  default 3840; SSLH_OFF: none */
     int   queue_start;        /* epoch, from 0, in which the queue begins to fill, 0 to 1048576; default 15; SSLH_OFF:
                                  0. It takes part when it is full */
-    int   freeze;             /* epochs at the start in which the prototypes rest, 0 to 1048576; default 1; SSLH_OFF:
-                                 none */
+    int   freeze;             /* epochs at the start in which the prototypes are frozen, 0 to 1048576; default 1;
+                                 SSLH_OFF: none */
     int   head_hidden;        /* width of the projector's hidden layer, 1 to 1048576; default auto (0): that of the
                                  features, as the paper's 2048 of 2048 */
     int   head_out;           /* D, width of the embeddings, 1 to 1048576; default 128 */
-    const sslh_recipe *views; /* of all views, of the small ones but for crop and size; default auto: SSLH_VIEWS_SIMCLR
-                                 with crops of 0.14 to 1, small ones 0.05 to 0.14, normalised by the data's mean and
-                                 deviation */
+    const sslh_recipe *views; /* of all views, of the small ones except for crop and size; default auto:
+                                 SSLH_VIEWS_SIMCLR with crops of 0.14 to 1, small ones 0.05 to 0.14, normalised by the
+                                 data's mean and deviation */
     const char *settings;     /* short, for runs of minutes, or paper, for hundreds of epochs; default short */
 } sslh_swav_desc;
-/* encoder: any output; maps and tokens are averaged; it is given two sizes of images. Queue and prototypes are in
-   checkpoints. Errors: one image. Second number: top-1, the share of large views whose best prototype is that of the
-   other view's code, 1/K for a guess. Training: batch=256 optimizer=adam lr=1e-3 schedule=cosine. Paper: batch=256
-   optimizer=lars lr=0.6 lr_scales=1 weight_decay=1e-6 schedule=cosine. */
+/* encoder: any output; maps and tokens are averaged; it must take two sizes of images. Queue and prototypes are saved
+   in checkpoints. Errors: a batch of one image. Second number: top-1, the share of large views whose best prototype is
+   that of the other view's code, 1/K when guessing. Training: batch=256 optimizer=adam lr=1e-3 schedule=cosine. Paper:
+   batch=256 optimizer=lars lr=0.6 lr_scales=1 weight_decay=1e-6 schedule=cosine. */
 SSLH_API sslh_method sslh_swav(sslh_ctx *c, sslh_net *encoder, sslh_swav_desc desc);
 #endif
 
@@ -2983,18 +3006,18 @@ typedef struct sslh_mae_desc {
     const sslh_recipe *views; /* default SSLH_VIEWS_MAE, normalised by the data's mean and deviation */
     const char *settings;     /* short, for runs of minutes, or paper, for hundreds of epochs; default short */
 } sslh_mae_desc;
-/* encoder: sslh_vit with any output, best with .fixed_positions. A mask that leaves no patch visible or hidden is an
-   error; so are patches of one value without .raw_pixels. Second number: the share of the hidden targets' variance that
-   is explained, 0 for a decoder that always gives their mean. Training: batch=128 optimizer=adamw beta2=0.95 lr=1e-3
-   weight_decay=0.05 schedule=cosine warmup=40. Paper: batch=256 optimizer=adamw beta2=0.95 lr=1.5e-4 lr_scales=1
-   weight_decay=0.05 schedule=cosine warmup=40. */
+/* encoder: sslh_vit with any output, best with .fixed_positions. A mask that leaves no patch visible or none hidden is
+   an error; so are patches of one value without .raw_pixels. Second number: the share of the hidden targets' variance
+   that is explained, 0 for a decoder that always predicts their mean. Training: batch=128 optimizer=adamw beta2=0.95
+   lr=1e-3 weight_decay=0.05 schedule=cosine warmup=40. Paper: batch=256 optimizer=adamw beta2=0.95 lr=1.5e-4
+   lr_scales=1 weight_decay=0.05 schedule=cosine warmup=40. */
 SSLH_API sslh_method  sslh_mae(sslh_ctx *c, sslh_net *encoder, sslh_mae_desc desc);
 /* (N,H,W,C) -> (N,P,p*p*C), order inside a patch (row, column, channel); and back. */
 SSLH_API sslh_tensor *sslh_patchify(sslh_ctx *c, sslh_tensor *x, int patch);
 SSLH_API sslh_tensor *sslh_unpatchify(sslh_ctx *c, sslh_tensor *x, int patch, int height, int width);
-/* For a picture: x (N,H,W,C), normalised as in training, as the encoder sees it (hidden patches grey) and with hidden
-   patches filled in, both (N,H,W,C); NULL for what is not wanted. Which patches of image n are hidden depends on (seed,
-   stream modulo 2^20, n). */
+/* For a picture: x (N,H,W,C), normalised as in training; masked receives it as the encoder sees it (hidden patches
+   grey), filled with the hidden patches filled in, both (N,H,W,C); either may be NULL. Which patches of image n are
+   hidden depends on (seed, stream modulo 2^20, n). */
 SSLH_API void sslh_mae_reconstruct(sslh_method *m, sslh_tensor *x, uint64_t stream, sslh_tensor **masked,
                                    sslh_tensor **filled);
 #endif
@@ -3010,12 +3033,11 @@ SSLH_API void sslh_mae_reconstruct(sslh_method *m, sslh_tensor *x, uint64_t stre
    2023): from a part of an image a transformer predicts the features of blocks that were cut out of it. */
 typedef struct sslh_jepa_desc {
     int   targets;            /* blocks of an image whose features are predicted, 1 to 16; default 4 */
-    float target_min;         /* share of the patches that such a block has at the least, above 0, below 1; default
-                                 0.15 */
-    float target_max;         /* and at the most, above 0, below 1; default 0.2 */
-    float context_min;        /* the same of the block that the encoder sees, before the targets are taken out of it,
-                                 whose largest share is 1; above 0, at most 1; default 0.85 */
-    int   top_blocks;         /* what is predicted: 1 the output of the target encoder; K the mean of its last K blocks
+    float target_min;         /* smallest share of the patches that such a block has, above 0, below 1; default 0.15 */
+    float target_max;         /* and the largest, above 0, below 1; default 0.2 */
+    float context_min;        /* smallest share of the block that the encoder sees, before the targets are taken out;
+                                 the largest is 1; above 0, at most 1; default 0.85 */
+    int   top_blocks;         /* the target: 1 the output of the target encoder; K the mean of its last K blocks
                                  (data2vec, Baevski et al. 2022, 8 of 12); 1 to 15; default 1 */
     float target_momentum;    /* m_0 of the target encoder, at least 0, below 1; default 0.996; it rises to 1 in a
                                  straight line; SSLH_OFF: 0 */
@@ -3024,21 +3046,21 @@ typedef struct sslh_jepa_desc {
     int   predictor_width;    /* 4 to 65536, a multiple of 4 and of the heads; default 96 (ImageNet 384) */
     int   predictor_depth;    /* blocks, 1 to 256; default 3 (small images; ImageNet 6 to 12) */
     int   predictor_heads;    /* 1 to 65536; default 3 (small images; ImageNet 12) */
-    int   no_stop_gradient;   /* default 0; 1: the targets come from the encoder itself, with a gradient: it collapses,
-                                 for experiments */
+    int   no_stop_gradient;   /* default 0; 1: the targets come from the encoder itself, with a gradient, which shows
+                                 what a collapse looks like */
     const sslh_recipe *views; /* default auto: crops of 0.3 to 1 and nothing else, normalised by the data's mean and
                                  deviation */
     const char *settings;     /* short, for runs of minutes, or paper, for hundreds of epochs; default short */
 } sslh_jepa_desc;
-/* encoder: sslh_vit with any output, best with .mean_pool. Checkpoints hold the target encoder. An image needs at least
-   4 x 4 patches; targets that leave too little of it are an error. Other numbers: the share of the targets' variance
-   that is explained; their deviation over places and images, 0 in a collapse. Training: batch=128 optimizer=adamw
-   lr=1e-3 weight_decay=0.04 schedule=cosine warmup=40. Paper: batch=256 optimizer=adamw lr=1.25e-4 lr_scales=1
-   weight_decay=0.04 schedule=cosine warmup=40. */
+/* encoder: sslh_vit with any output, best with .mean_pool. Checkpoints contain the target encoder. An image needs at
+   least 4 x 4 patches; targets that leave too little context are an error. Other numbers: the share of the targets'
+   variance that is explained; the targets' deviation over places and images, 0 in a collapse. Training: batch=128
+   optimizer=adamw lr=1e-3 weight_decay=0.04 schedule=cosine warmup=40. Paper: batch=256 optimizer=adamw lr=1.25e-4
+   lr_scales=1 weight_decay=0.04 schedule=cosine warmup=40. */
 SSLH_API sslh_method sslh_jepa(sslh_ctx *c, sslh_net *encoder, sslh_jepa_desc desc);
-/* For a picture: x (N,H,W,C), N at least 2, normalised as in training, as the encoder sees it (all but the context
-   grey), and with each target patch replaced by that patch, among those of the other images of x, whose features lie
-   nearest to the prediction; both (N,H,W,C), NULL for what is not wanted. Context and targets depend on (seed, stream
+/* For a picture: x (N,H,W,C), N at least 2, normalised as in training; masked receives it as the encoder sees it (all
+   but the context grey), filled with each target patch replaced by the patch from another image of x whose features
+   are nearest to the prediction; both (N,H,W,C), either may be NULL. Context and targets depend on (seed, stream
    modulo 2^20). */
 SSLH_API void sslh_jepa_show(sslh_method *m, sslh_tensor *x, uint64_t stream, sslh_tensor **masked,
                              sslh_tensor **filled);
@@ -3051,68 +3073,69 @@ SSLH_API void sslh_jepa_show(sslh_method *m, sslh_tensor *x, uint64_t stream, ss
 #define SSLH_WITH_WORD2VEC 1
 #endif
 #if SSLH_WITH_WORD2VEC
-/* Words and a vector for each. NULL after an error, which every function below takes. */
+/* Words and a vector for each. NULL after an error; every function below accepts NULL. */
 typedef struct sslh_vectors sslh_vectors;
 /* word2vec (Mikolov, Sutskever, Chen, Corrado, Dean: "Distributed representations of words and phrases and their
    compositionality", NeurIPS 2013). */
 typedef struct sslh_word2vec_desc {
     int   dim;          /* of a vector, 1 to 4096; default 100 */
-    int   window;       /* words at each side that count at most, 1 to 100; default 5. Each time a number from 1 to this
-                           is drawn */
+    int   window;       /* largest number of words on each side, 1 to 100; default 5; the number is drawn anew for each
+                           word, from 1 to this */
     int   cbow;         /* 1: the mean of the words around it predicts a word; 0: each of them does (skip-gram);
                            default 0 */
     int   negatives;    /* wrong words that are told apart from each right one, 0 to 100; default 5 */
     int   hierarchical; /* 1: hierarchical softmax, with the negatives unless these are SSLH_OFF; default 0 */
-    float sample;       /* words that are a larger part of the text than this are left out now and then, 0 to 1;
-                           default 1e-4; SSLH_OFF: never */
-    int   min_count;    /* words that are rarer are passed over, 1 to 1000000; default 5 */
+    float sample;       /* words that make up more of the text than this are left out at random, 0 to 1; default 1e-4;
+                           SSLH_OFF: never */
+    int   min_count;    /* rarer words are left out, 1 to 1000000; default 5 */
     int   epochs;       /* passes over the text, 1 to 10000; default 5 */
-    float lr;           /* the first rate, above 0; it falls linearly to a ten thousandth; default auto: 0.025, with
-                           .cbow 0.05 */
-    int   batch;        /* predictions made with the same vectors before these change, 1 to 65536; default 1024 */
+    float lr;           /* learning rate at the start, above 0; it falls linearly to a ten thousandth; default auto:
+                           0.025, with .cbow 0.05 */
+    int   batch;        /* predictions made with the same vectors before the next update, 1 to 65536; default 1024 */
 } sslh_word2vec_desc;
-/* Learns from a text of size bytes, as it is: words are what stands between white space, and a line is a sentence,
-   which no window leaves. It has a trainer of its own; the same bits for any number of threads. Training: lr=0.025
-   schedule=linear_decay. Paper: the same. */
+/* Learns from a text of size bytes, which is used as it is: words are separated by white space, and a line is a
+   sentence, beyond which no window reaches. It has its own trainer, with the same bits for any number of threads.
+   Training: lr=0.025 schedule=linear_decay. Paper: the same. */
 SSLH_API sslh_vectors *sslh_word2vec(sslh_ctx *c, const char *text, size_t size, sslh_word2vec_desc desc);
-/* The text with "_" between words a and b, both there at least min_count times (0: 5), that stand side by side more
-   often than by chance: (count(a b) - min_count) words / (count(a) count(b)) > threshold (0: 100; words: of the text).
-   No word goes into two pairs; what comes out may go in again, with a lower threshold, for phrases up to four words.
-   Memory of the context; NULL on error. */
+/* The text with "_" between words a and b, each of which occurs at least min_count times (0: 5), that are next to each
+   other more often than by chance: (count(a b) - min_count) words / (count(a) count(b)) > threshold (0: 100; words: of
+   the text). No word is part of two pairs; the result may be passed in again, with a lower threshold, for phrases of up
+   to four words. Memory of the context; NULL on error. */
 SSLH_API char *sslh_phrases(sslh_ctx *c, const char *text, size_t size, int min_count, float threshold,
                             size_t *out_size);
 
 typedef struct sslh_vectors_info {
     int     words, dim;
-    int64_t corpus;     /* words of the text that are in the vocabulary; 0, as what follows: vectors from a file */
+    int64_t corpus;     /* words of the text that are in the vocabulary; 0, like the fields below, for vectors from
+                           a file */
     int64_t predictions;/* made in the last epoch */
     float   loss;       /* their mean loss, in nats */
 } sslh_vectors_info;
 SSLH_API sslh_vectors_info sslh_vectors_query(const sslh_vectors *v);
 /* The vectors as a persistent tensor (words,dim), most frequent word first; word number i; the number of a word, -1
-   when it is not there; how often it stands in the text, 0 when that is not known. */
+   when there is no such word; how often it occurs in the text, 0 if unknown. */
 SSLH_API sslh_tensor *sslh_vectors_tensor(const sslh_vectors *v);
 SSLH_API const char *sslh_vectors_word(const sslh_vectors *v, int i);
 SSLH_API int sslh_vectors_find(const sslh_vectors *v, const char *word);
 SSLH_API int64_t sslh_vectors_count(const sslh_vectors *v, int i);
 /* The k words whose vectors have the largest cosine with the sum of those in expression, each of length 1: "paris",
-   "king - man + woman" (signs stand alone); these words themselves are left out. Into word and cosine (k each, cosine
-   may be NULL); returns how many, 0 and an error for a word that is not there. */
+   "king - man + woman" (with spaces around signs); these words themselves are left out. word and cosine receive k
+   entries each (cosine may be NULL); returns how many, or 0 and an error for an unknown word. */
 SSLH_API int sslh_nearest_words(sslh_vectors *v, const char *expression, int k, int *word, float *cosine);
-/* Questions "a b c d" a line, a is to b as c is to d; lines that begin with a colon name a section. Right is a question
-   whose d is the word nearest to b - a + c but for these three, among the most frequent words (0: all; word2vec's own
-   program takes 30000, which raises the score). Words that are not there are tried in small letters; questions with one
-   that is in neither are skipped. */
+/* One question "a b c d" in each line: a is to b as c is to d; lines that begin with a colon name a section. A question
+   is right when d is the word nearest to b - a + c, apart from these three, among the `most` most frequent words (0:
+   all; word2vec's own program takes 30000, which raises the score). Unknown words are also looked up in lower case; a
+   question with a word that is still unknown is skipped. */
 typedef struct sslh_analogy_score { int questions, right, skipped; float accuracy; } sslh_analogy_score;
 SSLH_API sslh_analogy_score sslh_analogies(sslh_vectors *v, const char *text, size_t size, int most);
-/* Pairs "a b number" a line, the number what people think how alike the two are: Spearman's rank correlation with the
-   cosines. Lines that are no pair, and pairs with a word that is not there (nor in small letters), are skipped. */
+/* One pair "a b number" in each line, where the number is how similar people find the two: Spearman's rank correlation
+   with the cosines. Lines that are no pair, and pairs with a word that is unknown (in lower case too), are skipped. */
 typedef struct sslh_pair_score { int pairs, skipped; float spearman; } sslh_pair_score;
 SSLH_API sslh_pair_score sslh_word_pairs(sslh_vectors *v, const char *text, size_t size);
 
 typedef enum sslh_vectors_format { SSLH_VECTORS_TEXT = 0, SSLH_VECTORS_BINARY, SSLH_VECTORS_GLOVE } sslh_vectors_format;
 /* Word vectors as word2vec writes them, as text or binary (fastText's .vec is its text), and as GloVe does (text
-   without a line of sizes); which of them it is, sslh_load_vectors sees. Gzipped files are unpacked. */
+   without a line of sizes); sslh_load_vectors recognises which of them it is. Gzipped files are unpacked. */
 SSLH_API sslh_vectors *sslh_load_vectors(sslh_ctx *c, const char *path);
 SSLH_API sslh_vectors *sslh_load_vectors_memory(sslh_ctx *c, const void *bytes, size_t size);
 SSLH_API void sslh_save_vectors(const sslh_vectors *v, const char *path, sslh_vectors_format format);
@@ -3122,31 +3145,32 @@ SSLH_API void sslh_save_vectors(const sslh_vectors *v, const char *path, sslh_ve
 /*  >>api-train     training                                                                                          */
 /* ================================================================================================================== */
 
-/* Trains all of method.net and leaves it in evaluation mode; returns the mean loss of the last epoch. Resumed training
-   continues bit-identically; a checkpoint that does not belong to this run is an error, after which everything is as
-   before the call. Other errors, for example NaN, name method and step, and the run ends without a checkpoint. */
+/* Trains all of method.net and leaves it in evaluation mode; returns the mean loss of the last epoch. Resumed
+   training continues bit-identically; a checkpoint that does not belong to this run is an error, after which
+   everything is as before the call. Other errors, for example NaN, name the method and the step, and the run ends
+   without a checkpoint. */
 SSLH_API float sslh_train(sslh_ctx *c, sslh_method method, sslh_data data, sslh_train_desc desc);
-/* One step of the trainer for loops of the caller's own: views, then for each phase loss, backward, grads, update;
-   after. Returns the loss, summed over the phases. The loop begins the step (sslh_next_batch) and calls .prepare
-   once. */
+/* One step of the trainer for the caller's own loops: views; for each phase loss, backward, grads and update;
+   then after. Returns the loss, summed over the phases. The loop begins the step (sslh_next_batch) and calls
+   .prepare once. */
 SSLH_API float sslh_method_step(sslh_method *m, sslh_optimizer *o, const sslh_batch *batch, float lr);
-/* Checkpoint of everything that a continuation needs (safetensors): all of m->net as "model.NAME", the optimiser's
-   moments as "optim.m.NAME" and "optim.v.NAME", gradients that wait for an update as "optim.g.NAME", counters, seed,
-   random stream and settings. step is the number of steps done. For loops of the caller's own: sslh_train, which keeps
-   meters too, does not go on from it. */
+/* Writes a checkpoint of everything that is needed to continue (safetensors): all of m->net as "model.NAME", the
+   optimiser's moments as "optim.m.NAME" and "optim.v.NAME", gradients that wait for an update as "optim.g.NAME",
+   counters, seed, random stream and settings. step is the number of steps done. It is for the caller's own loops:
+   sslh_train, which stores meters too, does not resume from it. */
 SSLH_API void sslh_save_checkpoint(sslh_method *m, sslh_optimizer *o, int64_t step, const char *path);
-/* Into the same method and optimiser, made anew; also from a file of sslh_train. Returns the step to continue with; -1
-   when there is no such file (no error) or after an error, which changes nothing. Errors: a damaged file, one of
-   version 0.1.0, another method, encoder or optimiser, settings of these that differ. */
+/* Reads it into the same method and optimiser, newly made; also from a file of sslh_train. Returns the step to continue
+   with; -1 when there is no such file (no error) or after an error, which changes nothing. Errors: a damaged file, one
+   of version 0.1.0, another method, encoder or optimiser, different settings of these. */
 SSLH_API int64_t sslh_load_checkpoint(sslh_method *m, sslh_optimizer *o, const char *path);
-/* 64-bit hash (FNV-1a over little-endian bytes) of all parameters and states, children included: two runs are the same
-   or not, on any machine. */
+/* 64-bit hash (FNV-1a over little-endian bytes) of all parameters and states, children included: it shows on any
+   machine whether two runs are the same. */
 SSLH_API uint64_t sslh_hash(sslh_net *net);
 
 /* ================================================================================================================== */
 /*  >>api-eval      evaluation                                                                                        */
 /* ================================================================================================================== */
-/* Wherever an encoder is asked for, NULL means raw pixels. */
+/* Where a function takes an encoder, NULL means raw pixels. */
 
 typedef struct sslh_feature_desc {
     const char *tap;    /* intermediate result; NULL: the output */
@@ -3154,13 +3178,13 @@ typedef struct sslh_feature_desc {
     int   pool_grid;    /* maps: averages (.max_pool: maxima) of g x g cells side by side, g g C values; must divide the
                            side; default 1 */
     int   batch;        /* images at a time, default 256; changes memory, not results */
-    /* Makes the encoder's input of a batch; NULL: its images, normalised by the net's preprocess, or, when there are
-       none, its sound. Without an encoder what it returns are the features. */
+    /* Makes the encoder's input from a batch; NULL: its images, normalised by the net's preprocessing, or, when there
+       are none, its sound. Without an encoder its result is used as the features. */
     sslh_tensor *(*input)(sslh_ctx *c, const sslh_batch *batch, void *user);
     void *user;
 } sslh_feature_desc;
-/* Features (count,D) in evaluation mode, no augmentation: persistent. Maps and tokens are averaged over their places,
-   of sound over the share of them that the length of the clip is of T. */
+/* Features (count,D) in evaluation mode, no augmentation: persistent. Maps and tokens are averaged over their places;
+   for sound only over the share of places that the clip's length has of T. */
 SSLH_API sslh_tensor *sslh_features(sslh_ctx *c, sslh_net *encoder, sslh_data data, sslh_feature_desc desc);
 
 typedef struct sslh_probe_desc {
@@ -3175,8 +3199,7 @@ typedef struct sslh_probe_desc {
    strength is chosen on training data only, then the probe is fitted to all of it. Returns test accuracy in 0..1. Data
    without labels is an error. Leaves the net as it was. */
 SSLH_API float sslh_linear_probe(sslh_ctx *c, sslh_net *encoder, sslh_data train, sslh_data test, sslh_probe_desc desc);
-/* The same on features (n,D) that the caller has, labels in 0 .. classes-1; .features and .fraction are not looked
-   at. */
+/* The same on the caller's own features (n,D), labels in 0 .. classes-1; .features and .fraction are ignored. */
 SSLH_API float sslh_linear_probe_features(sslh_ctx *c, sslh_tensor *train, const int32_t *train_labels,
                                           sslh_tensor *test, const int32_t *test_labels, int classes,
                                           sslh_probe_desc desc);
@@ -3190,7 +3213,7 @@ typedef struct sslh_knn_desc {
 } sslh_knn_desc;
 /* Weighted nearest neighbours: cosine similarity, votes weighted exp(s / T) (Wu et al. 2018). Returns test accuracy. */
 SSLH_API float sslh_knn(sslh_ctx *c, sslh_net *encoder, sslh_data train, sslh_data test, sslh_knn_desc desc);
-/* The same on features (n,D) that the caller has; .features and .fraction are not looked at. */
+/* The same on the caller's own features (n,D); .features and .fraction are ignored. */
 SSLH_API float sslh_knn_features(sslh_ctx *c, sslh_tensor *train, const int32_t *train_labels, sslh_tensor *test,
                                  const int32_t *test_labels, int classes, sslh_knn_desc desc);
 
@@ -3210,7 +3233,7 @@ typedef struct sslh_finetune_desc {
    accuracy. An untrained encoder gives the supervised baseline. */
 SSLH_API float sslh_finetune(sslh_ctx *c, sslh_net *encoder, sslh_data train, sslh_data test, sslh_finetune_desc desc);
 
-/* Collapse meters over features (n,D), n at least 2; rows are made unit vectors inside, but for the rank. */
+/* Collapse meters over features (n,D), n at least 2; except for the rank, rows are first scaled to length 1. */
 /* Mean over D of the standard deviation of unit rows: about 1/sqrt(D) is healthy, 0 is collapse (Chen & He 2021). */
 SSLH_API float sslh_feature_std(const sslh_tensor *x);
 /* exp of the entropy of the normalised singular values (RankMe, Garrido et al. 2023): 1 .. D. Time grows as D^3. */
@@ -3219,40 +3242,40 @@ SSLH_API float sslh_effective_rank(sslh_ctx *c, const sslh_tensor *x);
    pairs of rows of exp(-2 squared distance). Lower is better for both, and only both together mean something. */
 SSLH_API float sslh_alignment(const sslh_tensor *a, const sslh_tensor *b);
 SSLH_API float sslh_uniformity(sslh_ctx *c, const sslh_tensor *x);
-/* The squared Frechet distance between two sets of features (n,D) and (m,D), each taken for a normal distribution: of
-   images that a model makes from real ones. 0 when means and covariances agree. With features of an encoder of one's
-   own it is not the FID of papers, which is that of one Inception net: numbers of one encoder can be compared with one
-   another, and for equal n and m only, as few samples make it larger. Take n above D; time grows as D^3. */
+/* The squared Frechet distance between two sets of features (n,D) and (m,D), each treated as a normal distribution: for
+   example of generated and of real images. 0 when means and covariances agree. With your own encoder it is not the FID
+   of papers, which uses features of one Inception net: compare only numbers from the same encoder and for equal n and
+   m, because few samples make it larger. Take n above D; time grows as D^3. */
 SSLH_API float sslh_frechet(sslh_ctx *c, const sslh_tensor *a, const sslh_tensor *b);
 
 /* ================================================================================================================== */
 /*  >>api-pictures  pictures                                                                                          */
 /* ================================================================================================================== */
 
-/* Images (N,H,W,C) in [0,1] (cut to it), 1 to 4 channels, as a grid with columns columns, row by row, each pixel
-   enlarged zoom times (0: chosen). All pictures are PNG files, written aside and renamed; a folder that is not there is
-   an error. */
+/* Images (N,H,W,C) in [0,1] (cut to it), 1 to 4 channels, as a grid with `columns` columns, row by row, each pixel
+   enlarged zoom times (0: chosen). All pictures are PNG files, written to a temporary file that is renamed; a missing
+   folder is an error. */
 SSLH_API void sslh_picture_grid(sslh_ctx *c, const char *path, const sslh_tensor *images, int columns, int zoom);
 typedef struct sslh_grid_desc {
     int         columns;            /* default chosen: a little wider than high */
     int         zoom;               /* pixels of the picture per pixel of an image, 1 to 1000; default chosen */
-    int         originals;          /* so many columns at the left are framed and stand apart; default 0 */
+    int         originals;          /* this many columns at the left are framed and set apart; default 0 */
     const char *title;              /* above; NULL: none */
     const char *const *rows;        /* names at the left, one for each row, NULL: none; the array NULL: none at all */
-    const char *const *heads;       /* names above the columns, one for each; a long one goes on over those that are
+    const char *const *heads;       /* names above the columns, one for each; a long one extends over those that are
                                        NULL; the array NULL: none at all */
 } sslh_grid_desc;
-/* The same as a sheet with names: those of the rows say what is in them. */
+/* The same as a sheet with names that say what its rows and columns show. */
 SSLH_API void sslh_picture_grid_ex(sslh_ctx *c, const char *path, const sslh_tensor *images, sslh_grid_desc desc);
 /* First-layer filters of a weight tensor (O,Kh,Kw,I) with I 1 or 3, or rows (O,D) of an MLP as side x side images (D or
-   D/3 a square), all on one scale, which is drawn below: grey is 0, white the largest size of a weight, black its
-   negative. */
+   D/3 a square), all on one scale, which is drawn below: grey is 0, white the largest absolute value of a weight, black
+   its negative. */
 SSLH_API void sslh_picture_filters(sslh_ctx *c, const char *path, const sslh_tensor *weight, int zoom);
-/* Points (n,2) coloured by label (NULL: one colour), with a legend of names (NULL: numbers). classes 0: counted. Labels
-   outside 0 .. classes-1 are pale grey; points that are not finite are left out. */
+/* Points (n,2) coloured by label (NULL: one colour), with a legend of names (NULL: numbers). classes 0: counted. Points
+   with labels outside 0 .. classes-1 are pale grey; points that are not finite are left out. */
 SSLH_API void sslh_picture_scatter(sslh_ctx *c, const char *path, const sslh_tensor *points, const int32_t *labels,
                                    int classes, const char *const *names);
-/* What is written beside maps and curves; NULL: nothing. */
+/* The text beside maps and curves; NULL: none. */
 typedef struct sslh_plot_desc {
     const char *title;              /* above */
     const char *x, *y;              /* of the axes, with their units */
@@ -3301,17 +3324,17 @@ SSLH_API sslh_tensor *sslh_tsne(sslh_ctx *c, const sslh_tensor *x, sslh_tsne_des
      III The engine   makes it faster              the system; >>scalar and >>random of II; the loader, in >>views-ahead
      IV  Files        adds a file format           public functions; II; nets and optimisers of I, in >>weights
 
-   To learn, go to part I at once and come back for a name: sslh_i_.. and SSLH_I_.. are private, the rest is public and
-   explained at its declaration. In all parts functions keep these rules.
+   To learn, go straight to part I and come back to look up a name: sslh_i_.. and SSLH_I_.. are private, the rest is
+   public and explained at its declaration. Functions in all parts keep these rules.
      - What can fail asks SSLH_I_BAD(c) first, reports with sslh_fail, and returns something that later calls accept
        (sslh_i_dummy(c), NULL, 0). Nothing aborts, and all checks come before the first write.
      - No variable with static storage is written: contexts share nothing.
      - Work is cut by the sizes of the problem, never by the number of threads; tasks write to places of their own, and
-       partial results are put together in one order. So a result has the same bits on any number of threads.
+       partial results are combined in one order. So a result has the same bits on any number of threads.
      - One rounding per statement where bits matter: t = a * b; t = t + c. A fused product and sum is written as such.
-     - The text is C99 and C++11 at once: every allocation is cast, and initialisers are plain.
-   Every buffer's comment gives its shape in the letters that the manual explains at its end: tokens (N,T,D), images
-   (N,H,W,C). */
+     - The text is both C99 and C++11: every allocation is cast, and initialisers are plain.
+   The comment of every buffer gives its shape in the letters that the manual explains at its end: tokens (N,T,D),
+   images (N,H,W,C). */
 
 #if defined(SSLH_IMPLEMENTATION) && (!defined(SSLH_I_IMPLEMENTED) || defined(SSLH_I_INNER))
 #ifndef SSLH_I_INNER /* the outer text; the file includes itself once per instruction set, see >>kernels */
@@ -3321,8 +3344,8 @@ SSLH_API sslh_tensor *sslh_tsne(sslh_ctx *c, const sslh_tensor *x, sslh_tsne_des
 #error "ssl.h: -ffast-math breaks the NaN tests and the same-bits promise; define SSLH_ALLOW_FAST_MATH to insist"
 #endif
 
-/* Contraction of a*b+c into a fused operation changes bits between compilers: off here, FMA is written where it is
-   meant. */
+/* Contraction of a*b+c into a fused operation would make the bits depend on the compiler. It is off here; fused
+   operations are written where they are meant. */
 #if defined(__clang__)
 #pragma STDC FP_CONTRACT OFF
 #elif defined(_MSC_VER)
@@ -3330,8 +3353,8 @@ SSLH_API sslh_tensor *sslh_tsne(sslh_ctx *c, const sslh_tensor *x, sslh_tsne_des
 #elif defined(__GNUC__) && !defined(__TINYC__)
 #pragma GCC push_options
 #if defined(__OPTIMIZE__) && !defined(__OPTIMIZE_SIZE__)
-/* What takes time is in the kernels, which have their own setting. More than this costs a fifth of compiling for
-   nothing. */
+/* The time is spent in the kernels, which have their own setting. A higher level than this would cost a fifth of the
+   compile time for nothing. */
 #pragma GCC optimize("O1", "inline-small-functions", "fp-contract=off", "no-fast-math")
 #else
 #pragma GCC optimize("fp-contract=off", "no-fast-math")
@@ -4817,24 +4840,23 @@ SSLH_I_FN void sslh_i_vectors_free(sslh_vectors *v);
      >>train     one step, the loop over epochs, progress
      >>eval      what a representation is worth: linear probe, nearest neighbours, fine-tuning, collapse meters
      >>losses    the losses with their equations, each as one operation with its derivative
-     >>nets >>encoders    named parameters and layers; MLP, conv nets, ResNet, transformer on patches
-     >>optim     update rules and schedules
-     >>views     augmentation as the caller sees it
-     >>settings  how a field takes its default, and a method is made from its name and a line of text
-
-   How to read it. Take one method first, SimCLR for example: the equations at its head, then its two callbacks. views
-   makes the images that the equations start from out of a batch, loss computes L from them; a number such as (3) beside
-   a line is the number of the equation that the line computes. The constructor below them builds the heads, which are
+     How to read it. Take one method first, SimCLR for example: the equations at its head, then its two callbacks. views
+     makes from a batch the images with which the equations start; loss computes L from them. A number such as (3)
+     beside a line is the number of the equation that the line computes. The constructor below them makes the heads,
+     which are separate nets, and sets what the trainer needs to know. Then read >>method, for the life of a method;
+     >>train, for what happens around the two callbacks; the loss that the method calls, in >>losses; >>encoders, for
+     the nets that can be f. Shapes are written in the letters of the glossary (manual, 20), next to the line that makes
+     the tensor: (2N,D) is a matrix with a row for each view. What an operation computes is in part II; how it is made
+     fast, in part III, is not needed here.
    nets of their own, and says what the trainer needs to know. Then >>method, for the life of a method; >>train, for
-   what happens around the two callbacks; the loss that the method calls, in >>losses; >>encoders, for what stands in
-   place of f. Shapes are written in the letters of the glossary (manual, 20), next to the line that makes the tensor:
-   (2N,D) is a matrix with a row for each view. What an operation computes stands in part II; how it is made fast, in
-   part III, is not needed here.
-
-   What it may call. The public functions of this file, the other sections of this part, and the small functions of
-   >>platform and >>shared. From >>core the error test SSLH_I_BAD, sslh_i_dummy for what is returned after an error,
-   sslh_i_new for a tensor of the step, sslh_i_alloc and sslh_i_scratch for memory; a loss is an operation, follows "the
-   life of an operation" there, sums by sslh_i_lane_sum and gives its plain version the job by sslh_i_plainly, both of
+   What it may call: the public functions of this file, the other sections of this part, and the small functions of
+   >>platform and >>shared. From >>core it uses the error test SSLH_I_BAD, sslh_i_dummy for what is returned after an
+   error, sslh_i_new for a tensor of the step, sslh_i_alloc and sslh_i_scratch for memory. A loss is an operation: it
+   follows "the life of an operation" there, sums by sslh_i_lane_sum and passes its job to its plain version by
+   sslh_i_plainly, both of >>table. From >>prototypes it uses the functions of part II, those of part IV that write and
+   read text, and, in >>views alone, those that make views. One evaluation, the vote of the nearest neighbours, cuts its
+   work into tasks itself. Apart from that nothing here knows of tasks, instruction sets, packing or work done ahead of
+   time. Methods never call one another, so the file compiles with every set of switches.
    >>table. From >>prototypes the functions of part II, those of part IV that write and read text, and, in >>views
    alone, those that make views. One evaluation, the vote of the nearest neighbours, cuts its work into tasks itself.
    Apart from that nothing here knows of tasks, instruction sets, packing or what is made ahead of time. Methods never
@@ -4842,13 +4864,13 @@ SSLH_I_FN void sslh_i_vectors_free(sslh_vectors *v);
 
    How a method is added, all the places:
      1  its declarations in >>api-methods: switch, descriptor with a comment for each field, function
-     2  its section here: equations, the two tables of defaults, callbacks, constructor, and sslh_i_NAME_make, which
+     2  its section here: equations, table and texts of defaults, callbacks, constructor, and sslh_i_NAME_make, which
         calls the constructor with a descriptor that was read from text
      3  its row in >>methods
      4  its row in section 13 of the manual, its tag in section 20 and on this page
      5  golden values: a case in tests/methods.c and in tests/golden/make_methods.py, which records them
      6  its page, docs/NAME.md
-   The command line (examples/use/pretrain.c), the tests that take every method in turn and the switches that are tried
+   The command line (examples/use/pretrain.c), the tests that go through all methods and the switches that are tried
    follow from these. */
 
 SSLH_I_LEAN_BEGIN
@@ -4856,8 +4878,8 @@ SSLH_I_LEAN_BEGIN
 /*  >>method        what all methods share                                                                           */
 /* ================================================================================================================== */
 
-/* The name is kept as a pointer, not copied: give a string constant. The order in which views are added means
-   nothing. */
+/* The set keeps the pointer to the name and does not copy the text, so the name should be a string constant. The order
+   in which views are added does not matter. */
 SSLH_DEF void sslh_view_add(sslh_view_set *v, const char *name, sslh_tensor *x) {
     if (!v || !x) return;
     if (!name) {
@@ -4872,7 +4894,8 @@ SSLH_DEF void sslh_view_add(sslh_view_set *v, const char *name, sslh_tensor *x) 
     v->x[v->n++] = x;
 }
 
-/* A view may be missing by intent, so this is no error yet: the first operation that is given the NULL says it. */
+/* A view may be missing on purpose, so this is not yet an error: the first operation that receives the NULL
+   reports it. */
 SSLH_I_FN void sslh_i_no_view(const sslh_view_set *v, const char *name) {
     sslh_ctx *c = v->x[0]->ctx;
     char word[48];
@@ -4895,17 +4918,17 @@ SSLH_DEF sslh_tensor *sslh_view_get(const sslh_view_set *v, const char *name) {
     return NULL;
 }
 
-/* Stream number of a draw that belongs to a sample: tag names the purpose, so that purposes never share numbers.
-   A checkpoint need not store what was drawn: it is a function of these numbers, which follow from the step. Layout
-   of the 64 bits: 1 | tag (7) | view (4) | epoch (20) | sample (32). The highest bit keeps them apart from the
-   numbers that sslh_next_stream hands out. */
+/* The random stream of one sample for one purpose; tag names the purpose, so that two purposes never share numbers. A
+   checkpoint need not store what was drawn, because it is a function of these arguments, which follow from the step.
+   Layout of the 64 bits: 1 | tag (7) | view (4) | epoch (20) | sample (32). The highest bit separates these streams
+   from those that sslh_next_stream hands out. */
 SSLH_I_FN uint64_t sslh_i_sample_stream(int tag, int view, int epoch, int32_t sample) {
     return ((uint64_t)(0x80 | (tag & 0x7f)) << 56) | ((uint64_t)(view & 0xf) << 52) |
            ((uint64_t)(epoch & 0xfffff) << 32) | (uint32_t)sample;
 }
 
-/* The container m.net is what the trainer optimises and what a checkpoint holds, so whatever a method adds later has
-   to hang below it. The encoder comes first: its names begin with "encoder.". */
+/* The container m.net is what the trainer optimises and what a checkpoint holds, so whatever a method adds later has to
+   become a child of it. The encoder comes first: its names begin with "encoder.". */
 SSLH_DEF sslh_method sslh_method_new(sslh_ctx *c, const char *name, sslh_net *encoder, const void *self,
                                      size_t self_size) {
     sslh_method m;
@@ -4928,8 +4951,9 @@ SSLH_DEF sslh_method sslh_method_new(sslh_ctx *c, const char *name, sslh_net *en
     return m;
 }
 
-/* The settings of a method as its section keeps them. NULL, and an error where none is set, for a method of another
-   kind and for one that could not be made; function is the name of the function that makes this kind. */
+/* The settings of a method as its section keeps them. Returns NULL, and sets an error unless one is set already,
+   for a method of another kind and for one that could not be made; function is the name of the function that makes
+   this kind. */
 SSLH_I_FN void *sslh_i_self(const char *op, const sslh_method *m, const char *function) {
     if (!m || SSLH_I_BAD(m->ctx)) return NULL;
     if (sslh_i_net_dead(m->net) || (m->info && !m->self))
@@ -4940,7 +4964,7 @@ SSLH_I_FN void *sslh_i_self(const char *op, const sslh_method *m, const char *fu
     return NULL;
 }
 
-/* The callbacks of a method that could not be made: it may still be called when the error has been cleared. */
+/* The callbacks of a method that could not be made; they may still be called once the error has been cleared. */
 SSLH_I_FN void sslh_i_inert(sslh_method *m) {
     sslh_fail(m->ctx, SSLH_E_USAGE, "%s: this method could not be made (an error that was cleared)", m->name);
 }
@@ -4959,7 +4983,8 @@ SSLH_I_FN sslh_tensor *sslh_i_inert_loss(sslh_method *m, const sslh_view_set *v,
     sslh_i_inert(m);
     return sslh_i_dummy(m->ctx);
 }
-/* What every method's constructor ends with. The callbacks of a method need not ask whether it was made. */
+/* Every constructor of a method ends with this. If it failed, the callbacks above take the place of the method's own,
+   which therefore need not check whether the method was made. */
 SSLH_I_FN sslh_method sslh_i_method_end(sslh_method m) {
     if (!SSLH_I_BAD(m.ctx)) return m;
     m.self = NULL;
@@ -4972,7 +4997,7 @@ SSLH_I_FN sslh_method sslh_i_method_end(sslh_method m) {
     return m;
 }
 
-/* An encoder that a method can use: there, and of the right output kind (-1: any). */
+/* 1 when a method can use the encoder: it exists, belongs to c, and its output is of the right kind (-1: any). */
 SSLH_I_FN int sslh_i_check_encoder(sslh_ctx *c, const char *op, sslh_net *encoder, int kind) {
     /* In the order of sslh_kind. */
     static const char *const kinds[3] = {"a vector (N,D)", "a map (N,H,W,C)", "tokens (N,T,D)"};
@@ -4991,8 +5016,8 @@ SSLH_I_FN int sslh_i_check_encoder(sslh_ctx *c, const char *op, sslh_net *encode
     return !SSLH_I_BAD(c);
 }
 
-/* Mean and standard deviation of the data into a recipe, and into the encoder for everything that uses it later.
-   Probes, sslh_embed and a file loaded in another program then normalise as the training did. */
+/* Stores the mean and standard deviation of the data in a recipe and in the encoder, so that probes, sslh_embed and
+   programs that load the encoder from a file normalise images as the training did. */
 SSLH_I_FN void sslh_i_normalise_by_data(sslh_recipe *r, sslh_net *encoder, sslh_data data) {
     sslh_preprocess p;
     memset(&p, 0, sizeof p);
@@ -5006,7 +5031,7 @@ SSLH_I_FN void sslh_i_normalise_by_data(sslh_recipe *r, sslh_net *encoder, sslh_
     sslh_set_preprocess(encoder, p);
 }
 
-/* Remembers the size of the images for sslh_embed, without normalisation. */
+/* Stores the size of the images in the encoder for sslh_embed, without normalisation. */
 SSLH_I_FN void sslh_i_note_size(sslh_net *encoder, sslh_data data) {
     sslh_preprocess p;
     memset(&p, 0, sizeof p);
@@ -5024,7 +5049,7 @@ SSLH_I_FN int sslh_i_numbers(const sslh_number *number) {
 }
 
 /* Share of rows of logits (N,K) whose largest entry is the label.
-   Ties go to the lower class, as sslh_argmax. */
+   Ties go to the lower class, as in sslh_argmax. */
 SSLH_I_FN float sslh_i_accuracy(const sslh_tensor *logits, const int32_t *labels) {
     if (!logits || SSLH_I_BAD(logits->ctx) || logits->ndim != 2) return 0.0f;
     return (float)sslh_i_right_rows(logits->data, labels, (size_t)logits->shape[0], (size_t)logits->shape[1], 1) /
@@ -5034,7 +5059,7 @@ SSLH_I_FN float sslh_i_accuracy(const sslh_tensor *logits, const int32_t *labels
 /* ln n: the loss of guessing at random among n answers. */
 SSLH_I_FN float sslh_i_ln(int n) { return (float)sslh_i_log((sslh_real)n); }
 
-/* (N,..,C) -> (N,C): maps and tokens are averaged, vectors stay. */
+/* (N,..,C) -> (N,C): maps and tokens are averaged over their places, vectors are returned as they are. */
 SSLH_I_FN sslh_tensor *sslh_i_pool_features(sslh_ctx *c, sslh_tensor *x) {
     if (SSLH_I_BAD(c) || x->ndim <= 2) return x; /* (N,C) already */
     return sslh_global_avg_pool(c, x);
@@ -5042,15 +5067,15 @@ SSLH_I_FN sslh_tensor *sslh_i_pool_features(sslh_ctx *c, sslh_tensor *x) {
 
 /* --- methods that rebuild images by nets of their own ------------------------------------------------------------- */
 
-/* The first layer has as many inputs as an image has values: other sizes cannot be trained on. */
+/* The first layer has as many inputs as an image has values, so images of another size cannot be used for training. */
 SSLH_I_FN void sslh_i_own_size(sslh_method *m, const char *op, sslh_data data, int H, int W, int C) {
     if (data.height != H || data.width != W || data.channels != C)
         sslh_fail(m->ctx, SSLH_E_SHAPE, "%s: made for images of %d x %d x %d, the data has %d x %d x %d", op, H, W, C,
                   data.height, data.width, data.channels);
     sslh_i_note_size(m->encoder, data);
 }
-/* The error of y against the images x, both of as many values, as the sum over the values of an image, mean over
-   images: the cross-entropy, y before its sigmoid, or half the squared error. */
+/* The reconstruction error of y against the images x, which have the same number of values: summed over the values of
+   an image, averaged over the images. It is the cross-entropy, with y as the logits, or half the squared error. */
 SSLH_I_FN sslh_tensor *sslh_i_rebuilt_error(sslh_ctx *c, sslh_tensor *y, sslh_tensor *x, int entropy) {
     sslh_real values;
     if (SSLH_I_BAD(c)) return sslh_i_dummy(c);
@@ -5061,7 +5086,7 @@ SSLH_I_FN sslh_tensor *sslh_i_rebuilt_error(sslh_ctx *c, sslh_tensor *y, sslh_te
     return sslh_scale(c, sslh_mse(c, y, x), SSLH_I_R(0.5) * values);
 }
 
-/* A convolution with these numbers and a kernel of 4 halves the sides exactly, its transpose doubles them. */
+/* A convolution with these settings and a kernel of size 4 halves the sides exactly; its transpose doubles them. */
 SSLH_I_FN sslh_conv_desc sslh_i_halving(void) {
     sslh_conv_desc conv;
     memset(&conv, 0, sizeof conv);
@@ -5071,11 +5096,12 @@ SSLH_I_FN sslh_conv_desc sslh_i_halving(void) {
 }
 SSLH_I_FN void sslh_i_check_halving(sslh_ctx *c, const char *op, int H, int W, int times) {
     if (SSLH_I_BAD(c) || !(H % (1 << times) || W % (1 << times))) return;
-    sslh_fail(c, SSLH_E_SHAPE, "%s: the sides of images of %d x %d cannot be halved %d times without a rest: take "
+    sslh_fail(c, SSLH_E_SHAPE, "%s: the sides of images of %d x %d cannot be halved %d times exactly: take "
               "fewer .convolutions, or images of another size", op, H, W, times);
 }
-/* The parameters of what undoes conv1, conv2 .. (number k) from in to out channels: the kernel, stored as that of the
-   convolution that it transposes (out,4,4,in), unless this is tied, and a bias (in). */
+/* Parameters of the transposed convolution that undoes convolution number k (conv1, conv2 ..), which has `in` input and
+   `out` output channels: the kernel (out,4,4,in), stored in the order of the convolution, unless the two share it
+   (tied), and a bias (in). */
 SSLH_I_FN void sslh_i_doubling_new(sslh_net *net, int k, int in, int out, int tied) {
     char name[32];
     snprintf(name, sizeof name, "conv%d", k);
@@ -5085,13 +5111,13 @@ SSLH_I_FN void sslh_i_doubling_new(sslh_net *net, int k, int in, int out, int ti
                    1 / sslh_i_sqrtf((float)(16 * in))); /* PyTorch's, also for transposed ones */
 }
 
-/* The way from a map to an image in [-1,1] (Radford et al. 2016): transposed convolutions, batch norm and ReLU between
-   them, tanh behind the last. How often the sides are doubled, the widths of the map that comes in, which its maker
-   sets, and of the last hidden map, and the channels of the image. */
+/* Transposed convolutions from a map to an image in [-1,1] (Radford et al. 2016), with batch norm and ReLU between them
+   and tanh after the last. times: how often the sides are doubled; in: channels of the input map, set by the net's
+   constructor; width: channels of the last hidden map; channels: of the image. */
 typedef struct sslh_i_doublings { int times, in, width, channels; } sslh_i_doublings;
 
-/* Width of the map behind doubling i, -1: before the first. It halves from doubling to doubling, from 8 times .width at
-   most; the last map is the image. */
+/* Channels of the map after doubling i (-1: of the input map). Each doubling halves them, from at most 8 times .width;
+   the last map is the image. */
 SSLH_I_FN int sslh_i_doubling_width(const sslh_i_doublings *s, int i) {
     int left = s->times - 2 - i; /* halvings until the last hidden map */
     return left < 0 ? s->channels : s->width << SSLH_I_MIN(left, 3);
@@ -5106,7 +5132,7 @@ SSLH_I_FN sslh_tensor *sslh_i_doublings_run(sslh_net *net, int at, sslh_tensor *
     }
     return sslh_tanh(c, x);
 }
-/* Its parameters: no biases, weights of N(0, 0.02). */
+/* Parameters of these layers: no biases, weights from a normal distribution of deviation 0.02. */
 SSLH_I_FN void sslh_i_doublings_new(sslh_net *net, const sslh_i_doublings *s) {
     int i, in = s->in;
     char name[32];
@@ -5151,7 +5177,7 @@ SSLH_I_FN void sslh_i_two_views_add(sslh_ctx *c, const sslh_i_two_views *p, cons
     sslh_view_add(out, "view1", sslh_views(c, *batch, p->recipe[1], 1));
 }
 
-/* A head: layers linear maps, d.in -> hidden -> .. -> out; how they are normalised is in d. */
+/* A head: an MLP of `layers` linear layers, d.in -> hidden -> .. -> out; d says how they are normalised. */
 SSLH_I_FN sslh_net *sslh_i_head_new(sslh_ctx *c, sslh_mlp_desc d, int layers, int hidden, int out) {
     int i;
     for (i = 0; i < layers && i < 8; i++) d.widths[i] = i == layers - 1 ? out : hidden;
@@ -5163,27 +5189,27 @@ SSLH_I_FN sslh_tensor *sslh_i_project(sslh_ctx *c, sslh_net *encoder, sslh_net *
     return sslh_forward(head, sslh_i_pool_features(c, sslh_forward(encoder, x)));
 }
 
-/* A teacher is the average of what its student was. It begins as a copy, and no gradient changes it; the method calls
-   sslh_ema_update after each update. */
+/* The weights of a teacher are a moving average of its student's. It starts as a copy, and no gradient changes it; the
+   method calls sslh_ema_update after each update of the student. */
 SSLH_I_FN sslh_net *sslh_i_teacher(sslh_net *student) {
     sslh_net *teacher = sslh_clone(student);
     sslh_freeze(teacher, 1);
     return teacher;
 }
-/* Its momentum when step of steps are done: from m_0 to 1 by half a cosine, 1 - (1 - m_0) (1 + cos(pi step/steps)) / 2.
-   m_0 where nobody knows how many there will be. */
+/* The momentum of the average after `step` of `steps` steps: it rises from m_0 to 1 along half a cosine, 1 - (1 - m_0)
+   (1 + cos(pi step/steps)) / 2. With steps = 0, when the length of the run is unknown, it stays m_0. */
 SSLH_I_FN float sslh_i_teacher_momentum(float m_0, int64_t step, int64_t steps) {
     return steps ? 1 - sslh_cosine(step, steps, 0, 1 - m_0) : m_0;
 }
 
-/* A weight decay that has grown by this factor at the end of the run, by half a cosine. */
+/* Raises the weight decay along half a cosine, to `factor` times its value at the end of the run. */
 SSLH_I_FN void sslh_i_decay_rises(const sslh_method *m, float factor) {
     if (!m->steps) return;
     sslh_i_optimizer_decay_by(m->optimizer, factor - sslh_cosine(m->step, m->steps, 0, factor - 1));
 }
 
-/* A queue of rows from earlier batches: two states of a net, the rows (K,D) and the place of the oldest, which is the
-   next to go. It starts as random directions. */
+/* A queue of rows from earlier batches: two states of a net, the rows (K,D) and the place of the oldest row, which is
+   replaced next. At first the rows are random directions. */
 typedef struct sslh_i_queue { int rows, place; } sslh_i_queue;
 SSLH_I_FN sslh_i_queue sslh_i_queue_new(sslh_net *net, int K, int D) {
     sslh_ctx *c = sslh_net_ctx(net);
@@ -5207,7 +5233,7 @@ SSLH_I_FN sslh_i_queue sslh_i_queue_new(sslh_net *net, int K, int D) {
     }
     return q;
 }
-/* rows (N,D) take the place of the oldest. */
+/* rows (N,D) replace the oldest rows of the queue. */
 SSLH_I_FN void sslh_i_queue_put(sslh_net *net, sslh_i_queue q, const sslh_tensor *rows) {
     sslh_tensor *queue = sslh_state(net, q.rows), *place = sslh_state(net, q.place); /* (K,D), () */
     int K = queue->shape[0], at = place->ints[0] >= 0 ? place->ints[0] % K : 0, i;
@@ -5219,14 +5245,16 @@ SSLH_I_FN void sslh_i_queue_put(sslh_net *net, sslh_i_queue q, const sslh_tensor
     place->ints[0] = at;
 }
 
-/* Multi-crop (Caron et al. 2020): two large views of each image, and small ones, which see less of it and cost less. */
+/* Multi-crop (Caron et al. 2020): two large views of each image and several small ones, which show less and
+   cost less. */
 typedef struct sslh_i_multi_crop {
     sslh_i_two_views large;
     sslh_recipe local; /* of the small ones */
     int count;         /* of small views of an image */
 } sslh_i_multi_crop;
-/* The caller's recipe (or NULL), else these; small crops have shares of crop_min to crop_max of the area and a side of
-   side pixels, of the encoder's only size, or (0) of 3/7 of the large ones'. */
+/* All views follow the caller's recipe if there is one, else the three given here. Small crops cover shares of crop_min
+   to crop_max of the area; their side is `side` pixels or, when that is 0, the encoder's only image size or 3/7 of the
+   side of the large crops. */
 SSLH_I_FN sslh_i_multi_crop sslh_i_multi_crop_of(const sslh_recipe *views, sslh_recipe first, sslh_recipe second,
                                                  sslh_recipe local, float crop_min, float crop_max, int count,
                                                  int side, sslh_net *encoder) {
@@ -5244,7 +5272,7 @@ SSLH_I_FN void sslh_i_multi_crop_prepare(sslh_i_multi_crop *p, sslh_net *encoder
     memcpy(p->local.mean, p->large.recipe[0].mean, sizeof p->local.mean);
     memcpy(p->local.std, p->large.recipe[0].std, sizeof p->local.std);
 }
-/* "large" (2N,H,W,C), rows n and N+n are one image, and "small" (S N,h,w,C), likewise. */
+/* "large" (2N,H,W,C), whose rows n and N+n are views of image n, and "small" (S N,h,w,C), S views, likewise. */
 SSLH_I_FN void sslh_i_multi_crop_add(sslh_ctx *c, const sslh_i_multi_crop *p, const sslh_batch *batch,
                                      sslh_view_set *out) {
     sslh_tensor *x[16];
@@ -5260,7 +5288,7 @@ SSLH_I_FN void sslh_i_multi_crop_add(sslh_ctx *c, const sslh_i_multi_crop *p, co
     for (i = 0; i < p->count; i++) x[i] = sslh_views(c, *batch, local, 2 + i); /* (N,h,w,C) */
     if (p->count) sslh_view_add(out, "small", sslh_concat(c, x, p->count, 0));
 }
-/* Features ((2+S)N,C) of all views, those of one size together. drop_path: of a transformer. */
+/* Features ((2+S)N,C) of all views; those of one size form one batch. drop_path: stochastic depth of a transformer. */
 SSLH_I_FN sslh_tensor *sslh_i_multi_crop_features(sslh_ctx *c, sslh_net *encoder, const sslh_view_set *v,
                                                   float drop_path) {
     sslh_tensor *f[2], *local = sslh_view_get(v, "small");
@@ -5273,11 +5301,12 @@ SSLH_I_FN sslh_tensor *sslh_i_multi_crop_features(sslh_ctx *c, sslh_net *encoder
     return sslh_concat(c, f, 2, 0);
 }
 
-/* What each large view w tells, target[w] (N,K), a distribution, is predicted from every other view v of the image, by
-   the softmax of its logits ((2+S)N,K): mean over the images and the pairs of views of
+/* Every view v of an image predicts the target of each large view w other than itself: target[w] (N,K) is a
+   distribution, p_v is the softmax of the logits ((2+S)N,K) of view v, and the loss is the mean over the images and the
+   pairs (v, w) of
      l(v, w) = - sum over k of target[w]_k log p_v,k
-   which is linear in the target, so that all that is asked of a view is one cross-entropy with the sum of its targets.
-   The share of large views whose largest logit is where the target is largest is *top1, when not NULL. */
+   This is linear in the target, so each view needs only one cross-entropy, with the sum of its targets. *top1, when not
+   NULL, receives the share of large views whose largest logit is where their target is largest. */
 SSLH_I_FN sslh_tensor *sslh_i_multi_crop_loss(sslh_ctx *c, sslh_tensor *logits, sslh_tensor *target[2], float *top1) {
     sslh_tensor *asked[16], *all, *best;
     int i, N, views;
@@ -5303,9 +5332,9 @@ SSLH_I_FN sslh_tensor *sslh_i_multi_crop_loss(sslh_ctx *c, sslh_tensor *logits, 
     return sslh_scale(c, sslh_cross_entropy_soft(c, logits, all), (sslh_real)views / (sslh_real)(2 * (views - 1)));
 }
 
-/* A part of the method that is to rest in this step. It collects gradients as always, so that steps with it and without
-   need the same memory, but the optimiser passes it by. The first is called before the update, the second after it and,
-   because a step may fail in between, before the loss. */
+/* A part of the method that is not to be updated in this step. Its gradients are computed as always, so that steps with
+   it and without it need the same memory, but the optimiser skips it. sslh_i_rest is called before the update,
+   sslh_i_rest_ends after it and, because a step may fail in between, before the loss too. */
 SSLH_I_FN void sslh_i_rest(sslh_net *part, int rests) {
     if (rests) sslh_freeze(part, 1);
 }
@@ -5318,7 +5347,7 @@ SSLH_I_FN void sslh_i_rest_ends(sslh_net *part, int rests) {
 
 /* A transformer's images: side x side patches of p x p pixels and C channels. */
 typedef struct sslh_i_patches { int side, p, channels; } sslh_i_patches;
-/* That of this encoder, and an error for one that has none. */
+/* The patches of this encoder; an error for an encoder that has none. */
 SSLH_I_FN sslh_i_patches sslh_i_patches_of(sslh_ctx *c, const char *op, sslh_net *encoder) {
     sslh_i_patches g = {1, 1, 1};
     if (sslh_i_check_encoder(c, op, encoder, -1)) {
@@ -5339,13 +5368,14 @@ SSLH_I_FN sslh_i_patches sslh_i_patches_of(sslh_ctx *c, const char *op, sslh_net
     return g;
 }
 
-/* The small transformer that predicts hidden patches: width Dd of its tokens, out values a token; groups: of patches
-   that are predicted separately. Its parameters: embed (2), mask_token, blocks (12 each), norm (2), the last layer (2);
-   then the state of fixed positions (1,1+P,Dd), in which row 0, the class token's, is 0. */
+/* The small transformer that predicts hidden patches: tokens of width Dd, `out` values for each token; groups: how
+   many groups of patches are predicted separately. Its parameters, in this order: embed (2), mask_token, blocks (12
+   each), norm (2), the last layer (2); then the state of fixed positions (1,1+P,Dd), in which row 0, the class
+   token's, is 0. */
 typedef struct sslh_i_decoder { int width, depth, heads, patches, out, groups; } sslh_i_decoder;
 SSLH_I_FN int sslh_i_decoder_positions(const sslh_i_decoder *d) { return 3 + 12 * d->depth + 4; }
-/* part and last give the names: "decoder" and "pred", "decoder_embed.weight" .. "decoder_pred.bias". in: the width of
-   the encoder's tokens. */
+/* part and last are used in the names: "decoder" and "pred" give "decoder_embed.weight" .. "decoder_pred.bias". in: the
+   width of the encoder's tokens. */
 SSLH_I_FN sslh_net *sslh_i_decoder_new(sslh_ctx *c, const char *name, const char *part, const char *last,
                                        sslh_forward_fn forward, sslh_i_decoder d, int in, int side) {
     sslh_net_desc n;
@@ -5383,15 +5413,15 @@ SSLH_I_FN sslh_tensor *sslh_i_decoder_run(sslh_net *net, const sslh_i_decoder *d
     x = sslh_layer_layer_norm(net, 3 + 12 * d->depth, x, 1e-6f);
     return sslh_layer_linear(net, 5 + 12 * d->depth, x, 0, SSLH_LINEAR);
 }
-/* The widths that such a net can have. */
+/* An error for a width that such a net cannot have. */
 SSLH_I_FN void sslh_i_decoder_check(sslh_ctx *c, const char *op, const char *part, int width, int heads) {
     if (!SSLH_I_BAD(c) && (width % 4 || width % heads))
         sslh_fail(c, SSLH_E_USAGE, "%s: a %s of width %d with %d heads: the width must be a multiple of 4 and of the "
                   "heads", op, part, width, heads);
 }
 
-/* The collapse meter of embeddings z (N,D): the deviation of unit rows, mean over the columns, times sqrt(D). About 1
-   when the rows point anywhere, 0 when all point the same way. */
+/* The collapse meter of embeddings z (N,D): rows scaled to length 1, standard deviation of each column, mean over the
+   columns, times sqrt(D). About 1 when the rows point in all directions, 0 when all point in the same direction. */
 SSLH_I_FN float sslh_i_spread(sslh_ctx *c, sslh_tensor *z) {
     sslh_tensor *u, *deviation;
     float spread;
@@ -5407,10 +5437,10 @@ SSLH_I_FN float sslh_i_spread(sslh_ctx *c, sslh_tensor *z) {
 /* What sslh_i_recolour does to an image. */
 enum { SSLH_I_COLOUR = 0, SSLH_I_GREY, SSLH_I_PROJECT, SSLH_I_CHANNEL }; /* SSLH_I_CHANNEL + k: only channel k stays */
 
-/* x (N,H,W,C), C 3 or 4, image n by how[n]: as it is; grey by luma; without its component along a = (-1,2,-1), green
-   against magenta, x (1 - a a' / a'a), the axis along which lenses bend colours apart (Doersch et al. 2015); or one
-   channel, the others 0. Each is a matrix that pixels are multiplied by. A fourth channel stays; images of 1 or 2
-   channels have no colour. */
+/* Changes image n of x (N,H,W,C), C 3 or 4, as how[n] says: not at all; to grey by luma; by removing the component
+   along a = (-1,2,-1), green against magenta, x (1 - a a' / a'a), because lenses separate colours along this axis
+   (Doersch et al. 2015); or by setting all channels but one to 0. Each of these multiplies the pixels by a matrix. A
+   fourth channel stays; images of 1 or 2 channels have no colour to change. */
 SSLH_I_FN sslh_tensor *sslh_i_recolour(sslh_ctx *c, sslh_tensor *x, const int *how) {
     static const float luma[3] = {0.299f, 0.587f, 0.114f}, a[3] = {-1.0f, 2.0f, -1.0f};
     sslh_tensor *mix;
@@ -5448,7 +5478,7 @@ SSLH_I_FN sslh_shape sslh_i_tap_shape(sslh_ctx *c, const char *op, sslh_net *enc
     info = sslh_net_query(encoder);
     memset(&f, 0, sizeof f);
     f.tap = tap;
-    sslh_train_mode(encoder, 0); /* one image has no batch statistics to speak of */
+    sslh_train_mode(encoder, 0); /* the batch statistics of a single image say little */
     sslh_push(c); /* the blank image leaves no tensors and no random numbers behind */
     sslh_no_grad(c, 1);
     y = sslh_forward_ex(encoder, sslh_zeros(c, sslh_dim4(1, H, W, info.channels ? info.channels : 3)), f);
@@ -5486,17 +5516,16 @@ SSLH_I_FN sslh_batch sslh_i_data_batch(sslh_data data, int64_t at, int n, int32_
     return b;
 }
 
-/* x (N,H,W,C) in [0,1], 1 to 4 channels, as L*a*b* (N,H,W,3), a tensor of its own. Grey images have colours too: their
-   a and b are 0. */
+/* x (N,H,W,C) in [0,1], 1 to 4 channels, as L*a*b* (N,H,W,3) in a new tensor. A grey image has a = b = 0. */
 SSLH_I_FN sslh_tensor *sslh_i_to_lab(sslh_ctx *c, sslh_tensor *x) {
     if (SSLH_I_BAD(c)) return x;
     if (x->shape[3] < 3)
         x = sslh_broadcast(c, sslh_slice(c, x, 3, 0, 1), sslh_dim4(x->shape[0], x->shape[1], x->shape[2], 3));
-    else if (x->shape[3] > 3) x = sslh_slice(c, x, 3, 0, 3); /* without transparency */
+    else if (x->shape[3] > 3) x = sslh_slice(c, x, 3, 0, 3); /* without the alpha channel */
     return sslh_rgb_to_lab(c, x);
 }
 
-/* The channels of lab (N,H,W,3) that an encoder for this colour is given. */
+/* The channels of lab (N,H,W,3) that an encoder with this setting of .colour takes. */
 SSLH_I_FN sslh_tensor *sslh_i_lab_part(sslh_ctx *c, sslh_tensor *lab, int colour) {
     if (colour == SSLH_COLOUR_L) return sslh_slice(c, lab, 3, 0, 1);
     if (colour == SSLH_COLOUR_AB) return sslh_slice(c, lab, 3, 1, 3);
@@ -5505,8 +5534,8 @@ SSLH_I_FN sslh_tensor *sslh_i_lab_part(sslh_ctx *c, sslh_tensor *lab, int colour
     return lab;
 }
 
-/* Images x (N,H,W,C) in [0,1] as an encoder with this preprocessing takes them: (x - mean) / std, in place where it
-   wants the colours as they are. */
+/* Images x (N,H,W,C) in [0,1] as an encoder with this preprocessing takes them: (x - mean) / std, computed in place
+   unless the colours are converted first. */
 SSLH_I_FN sslh_tensor *sslh_i_normalised(sslh_ctx *c, sslh_tensor *x, const sslh_preprocess *p) {
     size_t j, k, ch;
     if (p->colour) x = sslh_i_to_lab(c, x);
@@ -5542,12 +5571,12 @@ SSLH_I_FN sslh_tensor *sslh_i_data_tensor(sslh_ctx *c, sslh_data data, int64_t a
     return x;
 }
 
-/* --- where the numbers of a method stand -------------------------------------------------------------------------- */
+/* --- where the defaults of a method are --------------------------------------------------------------------------- */
 
-/* Every number that a method uses unless it is told otherwise stands in two tables at the head of its section: the
-   fields of its descriptor (sslh_setting: name, default, what is allowed) and its training defaults, a line of text,
-   beside which stands a second for .settings = "paper", also with fields of the descriptor; "" when nothing differs.
-   sslh_i_resolve fills and checks a descriptor by the first, sslh_i_method_begin reads the second (>>settings). */
+/* The defaults of a method stand at the head of its section, in a table and two lines of text: the fields of its
+   descriptor (sslh_setting: name, default, what is allowed); its training defaults; and what .settings = "paper"
+   changes in these, fields of the descriptor included, "" when nothing differs. sslh_i_resolve fills in and checks a
+   descriptor by the table, sslh_i_method_begin reads the lines of text (>>settings). */
 #define SSLH_I_FIELD(type, field) #field, offsetof(type, field)
 #define SSLH_I_LENGTH(table) ((int)(sizeof(table) / sizeof(table)[0]))
 #define SSLH_I_RECIPE_NAMES "none, simclr, simclr_large, moco, byol_0, byol_1, mae, rotation"
@@ -5556,15 +5585,16 @@ SSLH_I_FN sslh_tensor *sslh_i_data_tensor(sslh_ctx *c, sslh_data data, int64_t a
 
 /* --- the settings of a run ---------------------------------------------------------------------------------------- */
 
-/* What a run uses after the caller's zeros are replaced by the method's defaults and these by the general ones. */
+/* The settings of a run: zeros in the caller's are replaced by the method's defaults, and what is still open by the
+   general ones. */
 SSLH_I_FN sslh_train_desc sslh_i_train_resolve(const sslh_method *m, sslh_train_desc d) {
     const sslh_train_desc general = sslh_i_train_general(), *b = &m->defaults, *last = &general;
     if (!d.epochs) d.epochs = b->epochs ? b->epochs : last->epochs;
     if (!d.batch) d.batch = b->batch ? b->batch : last->batch;
     int g;
-    /* The numbers of the method's optimiser as a whole, because they belong together (a decay for LARS is none for
-       AdamW); those that the caller gives without naming an optimiser replace the method's. Which groups rest or keep
-       their rate is part of the method, whatever the optimiser (SimSiam's predictor). */
+    /* The settings of the method's optimiser belong together (a weight decay for LARS does not suit AdamW), so they are
+       used only when the caller names no optimiser; each value that the caller gives then replaces the method's. Which
+       groups rest or keep their learning rate is part of the method, whatever the optimiser (SimSiam's predictor). */
     for (g = 0; g < SSLH_I_GROUPS; g++)
         if (d.optimizer.group_lr[g] == 0.0f) d.optimizer.group_lr[g] = b->optimizer.group_lr[g];
     d.optimizer.constant_lr |= b->optimizer.constant_lr;
@@ -5583,7 +5613,7 @@ SSLH_I_FN sslh_train_desc sslh_i_train_resolve(const sslh_method *m, sslh_train_
         if (!d.optimizer.lars_clip) d.optimizer.lars_clip = o.lars_clip;
         if (d.optimizer.clip == 0.0f) d.optimizer.clip = o.clip;
     }
-    /* Goyal et al. 2017: a batch k times as large takes steps k times as long. */
+    /* Goyal et al. 2017: with a batch k times as large, the learning rate is k times as large. */
     if (d.lr == 0.0f) {
         d.lr = b->lr != 0.0f ? b->lr : last->lr;
         if (m->lr_scales) d.lr = d.lr * (float)d.batch / 256.0f;
@@ -5595,10 +5625,10 @@ SSLH_I_FN sslh_train_desc sslh_i_train_resolve(const sslh_method *m, sslh_train_
         if (d.gamma == 0.0f) d.gamma = b->gamma;
     }
     if (d.gamma == 0.0f) d.gamma = last->gamma;
-    /* Only a default is cut: who asks for 40 epochs of warm-up gets them. */
+    /* Only the default is shortened: a caller who asks for 40 epochs of warm-up gets them. */
     if (d.warmup == 0.0f) {
         d.warmup = b->warmup;
-        /* defaults of long runs: at most a tenth of a short one */
+        /* made for long runs: at most a tenth of a short one */
         if (d.warmup > 0.1f * (float)d.epochs) d.warmup = 0.1f * (float)d.epochs;
     }
     if (d.warmup < 0.0f) d.warmup = 0.0f;
@@ -5607,7 +5637,7 @@ SSLH_I_FN sslh_train_desc sslh_i_train_resolve(const sslh_method *m, sslh_train_
     return d;
 }
 
-/* Rate of step number step (from 0) out of steps, of which warmup are the warm-up. */
+/* Learning rate of step number `step` (from 0) of `steps`, the first `warmup` of which are the warm-up. */
 SSLH_I_FN float sslh_i_train_lr(const sslh_train_desc *d, int64_t step, int64_t steps, int64_t warmup) {
     switch (d->schedule) {
     case SSLH_CONSTANT: return sslh_constant(step, steps, warmup, d->lr);
@@ -5630,14 +5660,16 @@ SSLH_I_FN float sslh_i_train_lr(const sslh_train_desc *d, int64_t step, int64_t 
    to know what objects look like.
 
        g(x, y)   = x turned by y quarters, counter-clockwise, y in {0,1,2,3}                          (1)
-       F(x)      = softmax( W f(x) + b ), f the encoder with its places averaged                      (2)
+       F(x)      = softmax( W f(x) + b ), f the encoder and average pooling                           (2)
        L         = mean over images and over all four y of -log F_y( g(x, y) )                        (3)
 
-   Defaults: the authors' code for CIFAR-10, its epochs 60, 120 and 160 of 200 as shares of the run. All copies of an
-   image stand in one batch; one random rotation per image is weaker. A uniform guess has the loss ln 4 = 1.386.
-   Traps: turning must copy pixels, because any interpolation leaves a trace that gives the angle away (hence square
-   images only); the pretext accuracy is not the quality of the features: the last block specialises on rotation, probe
-   a middle one (.tap of the probe); objects without a canonical pose (textures, views from above) give no signal. */
+   Defaults: the authors' code for CIFAR-10; its milestones, epochs 60, 120 and 160 of 200, are kept as shares of the
+   run. All copies of an image are in one batch; one random rotation per image is weaker. A uniform guess has the loss
+   ln 4 = 1.386.
+   Traps: a rotation must copy pixels, because any interpolation leaves a trace that gives the angle away (hence square
+   images only). The pretext accuracy does not measure the quality of the features: the last block specialises in
+   rotation, so probe a middle one (.tap of the probe). Objects without a canonical pose (textures, views from above)
+   give no signal. */
 
 static const sslh_setting sslh_i_rotation_settings[] = {
     {SSLH_I_FIELD(sslh_rotation_desc, rotations), SSLH_SETTING_INT, "4", "4 or 2"},
@@ -5650,11 +5682,11 @@ static const char sslh_i_rotation_training[] =
     "batch=128 optimizer=sgd nesterov=1 lr=0.1 weight_decay=5e-4 schedule=steps milestones=0.3:0.6:0.8 gamma=0.2";
 static const char sslh_i_rotation_paper[] = "";
 
-/* given: the caller's recipe is used as it is, not normalised by the data. */
+/* given: the caller's recipe is used as it is, without the mean and deviation of the data. */
 typedef struct sslh_i_rotation { sslh_rotation_desc d; sslh_recipe views; sslh_net *classifier; int given;
     } sslh_i_rotation;
 
-/* Before the first batch: is (1) possible, and what are mean and deviation of the data? */
+/* Before the first batch: checks that (1) is possible and takes the mean and deviation of the data. */
 SSLH_I_FN void sslh_i_rotation_prepare(sslh_method *m, sslh_data data) {
     sslh_i_rotation *s = (sslh_i_rotation *)m->self;
     if (data.height != data.width)
@@ -5680,7 +5712,7 @@ SSLH_I_FN void sslh_i_rotation_views(sslh_method *m, const sslh_batch *batch, ss
     for (r = 0; r < k; r++) {
         int32_t *quarter = (int32_t *)sslh_i_scratch(c, (size_t)n * sizeof *quarter); /* (N) */
         if (!quarter) return;
-        /* 2 classes: 0 and 180 degrees */
+        /* .rotations = 2: the classes are 0 and 180 degrees */
         for (i = 0; i < n; i++) quarter[i] = label->ints[r * n + i] * (4 / s->d.rotations);
         copies[r] = sslh_rotate90(c, x, quarter); /* (1): (N,H,W,C) */
         sslh_i_unscratch(c, quarter);
@@ -5753,18 +5785,19 @@ SSLH_I_FN sslh_method sslh_i_rotation_make(sslh_ctx *c, sslh_net *encoder, sslh_
        F(puzzle) = softmax( h( f(x_pi(1)), .., f(x_pi(K)) ) )    one encoder f for all tiles, h on all K      (5)
        L = mean over images of -log F_y( puzzle )                                                             (6)
 
-   S: the authors add the permutation that differs most, on average, from those chosen already, out of all 9!. Then two
-   of 100 may differ in 2 places only. We choose in the same way, but from a set in which any two differ in 7 places or
-   more: the 504 maps (a z + b) / (c z + d) of the projective line over 8 elements, whose 9 points are the tiles; with
-   z^2 as a further map they are 1512, and any two differ in 6. The mean is as large, 8.08 of 9 for 100. The seed says
-   which tile is which point.
-   Defaults: the paper's and its code's, with the head and the shift for small images, batch norm in the head and ten
-   times the rate. A uniform guess has the loss ln P.
+   Choosing S: out of all 9! permutations the authors keep adding the one that differs most, on average, from those
+   chosen already. Two of their 100 may then differ in only 2 places. We choose in the same way, but from a set in
+   which any two differ in at least 7 places: the 504 maps z -> (a z + b) / (c z + d) of the projective line over the
+   field of 8 elements, whose 9 points are the tiles. With z -> z^2 as a further map there are 1512, any two of which
+   differ in at least 6. The mean distance is as large as the authors', 8.08 of 9 for 100. The seed decides which tile
+   is which point.
+   Defaults: those of the paper and its code, except that the head and the channel shift are for small images, the head
+   has batch norm and the learning rate is ten times as large. A uniform guess has the loss ln P.
    Traps, all shortcuts: lines that continue from tile to tile (hence the gaps: a tile must be smaller than its cell);
    the mean and contrast of neighbouring tiles (hence (2), try .no_tile_norm); colours that a lens shifts more at the
    border than in the middle (hence grey puzzles and shifted channels); few permutations per image, so that the places
    of its tiles can be memorised (hence a new one every epoch); centred objects, digits and clothes, where a tile gives
-   its place away by itself. Probe a middle block too: the last one has seen tiles only. */
+   its place away by itself. Probe a middle block too, because the last one has seen only tiles. */
 
 static const sslh_setting sslh_i_jigsaw_settings[] = {
     {SSLH_I_FIELD(sslh_jigsaw_desc, grid), SSLH_SETTING_INT, "3", "3 or 2"},
@@ -5785,11 +5818,11 @@ static const char sslh_i_jigsaw_training[] =
 static const char sslh_i_jigsaw_paper[] =
     "batch=256 optimizer=sgd lr=0.01 weight_decay=5e-4 schedule=steps milestones=0.2857:0.5714:0.8571 gamma=0.1";
 
-/* tiles: K = g g. set: index of the permutations (P,K), which are a state of the method's net, so that a checkpoint
-   holds what its classes mean. */
+/* tiles: K = g g. set: the number of the state of the method's net that holds the permutations (P,K); a checkpoint
+   stores it, so that the meaning of the classes is saved with the weights. */
 typedef struct sslh_i_jigsaw { sslh_jigsaw_desc d; sslh_recipe views; sslh_net *head; int tiles, set; } sslh_i_jigsaw;
 
-/* All products of some permutations of K tiles, one a row of group (size,K); there are size of them. */
+/* The group that some permutations of K tiles generate: all their products, one in each row of group (size,K). */
 SSLH_I_FN void sslh_i_jigsaw_group(const int8_t (*factor)[9], int factors, int tiles, int size, int8_t *group) {
     int n = 1, i, j, f, k;
     for (k = 0; k < tiles; k++) group[k] = (int8_t)k;
@@ -5802,9 +5835,9 @@ SSLH_I_FN void sslh_i_jigsaw_group(const int8_t (*factor)[9], int factors, int t
         }
 }
 
-/* (3): set (P,K). The candidates stand in an order that the seed gives, and their tiles have numbers that it gives. Of
-   those with the largest sum of distances to the permutations chosen so far the one is taken whose nearest is farthest,
-   and of these the first. */
+/* (3): set (P,K). The seed gives the order of the candidates and the numbers of their tiles. Next comes the candidate
+   with the largest sum of distances to the permutations chosen so far; among equals the one whose nearest chosen
+   permutation is farthest away, and then the first. */
 SSLH_I_FN void sslh_i_jigsaw_choose(sslh_ctx *c, int tiles, int count, int32_t *set) {
     static const int8_t four[2][9] = {{1, 0, 2, 3}, {1, 2, 3, 0}}; /* make all 24 orders of 4 tiles */
     /* Points 0 .. 7 are the polynomials over {0,1} modulo x^3 + x + 1, with coefficients as bits; 8 is infinity. The
@@ -5843,7 +5876,8 @@ SSLH_I_FN void sslh_i_jigsaw_choose(sslh_ctx *c, int tiles, int count, int32_t *
     sslh_i_free(c, order);
 }
 
-/* Mean and deviation of the data into the encoder: probes give it whole images in the scale that its tiles had. */
+/* Stores the mean and deviation of the data in the encoder, so that probes give it whole images on the scale
+   of tiles. */
 SSLH_I_FN void sslh_i_jigsaw_prepare(sslh_method *m, sslh_data data) {
     sslh_recipe unused = sslh_recipe_none();
     sslh_i_normalise_by_data(&unused, m->encoder, data);
@@ -5870,15 +5904,15 @@ SSLH_I_FN int sslh_i_jigsaw_sides(sslh_method *m, const sslh_tensor *x, int *cel
     return !SSLH_I_BAD(m->ctx);
 }
 
-/* (1): tiles (N,K,t,t,C), not normalised, of x (N,H,W,C). Image n draws from streams[n]: 1, 2 the place of the grid,
-   3 grey or not, 4 projected or not, and from 16 + 16 k on the place of tile k in its cell, then those of its
-   channels. */
+/* (1): tiles (N,K,t,t,C), not normalised, of x (N,H,W,C). Image n draws from streams[n]: draws 1 and 2 are the place of
+   the grid, 3 decides on grey, 4 on projection; from 16 + 16 k on come the place of tile k in its cell and the shifts
+   of its channels. */
 SSLH_I_FN sslh_tensor *sslh_i_jigsaw_cut(sslh_method *m, sslh_tensor *x, const uint64_t *streams, int cell, int tile) {
     sslh_ctx *c = m->ctx;
     const sslh_i_jigsaw *s = (const sslh_i_jigsaw *)m->self;
     uint64_t seed = c->desc.seed;
     int N = x->shape[0], C = x->shape[3], K = s->tiles, g = s->d.grid, room = cell - tile, n, k, ch, i;
-    int apart = s->d.channel_shift > 0 && C >= 3, layers = apart ? C : 1; /* windows a tile */
+    int apart = s->d.channel_shift > 0 && C >= 3, layers = apart ? C : 1; /* windows per tile */
     sslh_tensor *at[4], *part[4];
     int *how = (int *)sslh_i_scratch(c, (size_t)N * sizeof *how); /* (N) */
     if (!how) return sslh_i_dummy(c);
@@ -5913,7 +5947,7 @@ SSLH_I_FN sslh_tensor *sslh_i_jigsaw_cut(sslh_method *m, sslh_tensor *x, const u
     return sslh_concat(c, part, C, 4);
 }
 
-/* (2), or with .no_tile_norm all tiles by the mean and deviation of the data: (N,K,t,t,C) */
+/* (2), or with .no_tile_norm the mean and deviation of the data for every tile: (N,K,t,t,C) */
 SSLH_I_FN sslh_tensor *sslh_i_jigsaw_normalise(sslh_method *m, sslh_tensor *x) {
     sslh_ctx *c = m->ctx;
     const sslh_i_jigsaw *s = (const sslh_i_jigsaw *)m->self;
@@ -5960,7 +5994,7 @@ SSLH_I_FN void sslh_i_jigsaw_views(sslh_method *m, const sslh_batch *batch, sslh
     sslh_view_add(out, "labels", label);                                     /* (N), classes 0 .. P-1 */
 }
 
-/* (5), before the softmax: tiles (N,K,t,t,C) -> (N,P). All tiles of a batch pass the encoder as one batch of N K. */
+/* (5), before the softmax: tiles (N,K,t,t,C) -> (N,P). The tiles pass through the encoder as one batch of N K. */
 SSLH_I_FN sslh_tensor *sslh_i_jigsaw_logits(sslh_method *m, sslh_tensor *x) {
     sslh_ctx *c = m->ctx;
     const sslh_i_jigsaw *s = (const sslh_i_jigsaw *)m->self;
@@ -5984,7 +6018,7 @@ SSLH_I_FN sslh_tensor *sslh_i_jigsaw_loss(sslh_method *m, const sslh_view_set *v
     return sslh_cross_entropy(m->ctx, logits, label); /* (6) */
 }
 
-/* Tiles (N,K,t,t,C) in the middle of cells of white, laid out as the grid: (N,g c,g c,C). */
+/* Tiles (N,K,t,t,C), each in the middle of a white cell of side c, laid out as the grid: (N,g c,g c,C). */
 SSLH_I_FN sslh_tensor *sslh_i_jigsaw_lay(sslh_ctx *c, sslh_tensor *x, int grid, int cell) {
     static const int order[6] = {0, 1, 3, 2, 4, 5}; /* N,g,g,c,c,C -> N,g,c,g,c,C */
     int n, axis, room, ch;
@@ -5995,8 +6029,8 @@ SSLH_I_FN sslh_tensor *sslh_i_jigsaw_lay(sslh_ctx *c, sslh_tensor *x, int grid, 
     return sslh_reshape(c, x, sslh_dim4(n, grid * cell, grid * cell, ch));
 }
 
-/* Place j of the solved picture gets the tile that the permutation pi believed in would have moved from there: the one
-   at place k with pi(k) = j. */
+/* pi is the predicted permutation. Place j of the solved picture gets the tile that pi would have moved away from
+   there: the one at place k with pi(k) = j. */
 SSLH_DEF void sslh_jigsaw_solve(sslh_method *m, sslh_tensor *x, uint64_t stream, sslh_tensor **puzzle,
                                 sslh_tensor **solved, float *right) {
     sslh_ctx *c = m ? m->ctx : NULL;
@@ -6050,7 +6084,7 @@ SSLH_DEF sslh_method sslh_jigsaw(sslh_ctx *c, sslh_net *encoder, sslh_jigsaw_des
     if (d.grid == 2 && d.permutations > 24)
         sslh_fail(c, SSLH_E_USAGE, "sslh_jigsaw: .permutations is %d, but 4 tiles (.grid 2) have 24", d.permutations);
     if (d.views) s.views = *d.views;
-    memset(s.views.mean, 0, sizeof s.views.mean); /* normalising is the method's affair */
+    memset(s.views.mean, 0, sizeof s.views.mean); /* the method normalises by itself */
     memset(s.views.std, 0, sizeof s.views.std);
     s.d = d;
     memset(&head, 0, sizeof head);
@@ -6086,7 +6120,7 @@ SSLH_I_FN sslh_method sslh_i_jigsaw_make(sslh_ctx *c, sslh_net *encoder, sslh_da
 /* Doersch, Gupta, Efros: "Unsupervised visual representation learning by context prediction", ICCV 2015.
 
    Learns from: two neighbouring patches of an image. To tell on which of the 8 sides of the first patch the second one
-   lay, the encoder, which sees each patch alone, has to recognise what they are patches of.
+   lies, the encoder, which sees each patch alone, has to recognise what they are patches of.
 
        x_0 .. x_8               patches on a 3 x 3 grid somewhere in the image, row by row, with gaps between them, each
                                 shifted a little at random                                                     (1)
@@ -6096,15 +6130,15 @@ SSLH_I_FN sslh_method sslh_i_jigsaw_make(sslh_ctx *c, sslh_net *encoder, sslh_da
        L = mean over images and the 8 neighbours i of x_4 of -log F_y( x_4, x_i ), y = 0 .. 7 the side,
            and of -log F_(7-y)( x_i, x_4 ), the same pair in the other order                                  (4)
 
-   Defaults: the released code for (2), with noise of half a grey level; for "paper" the training is OpenMMLab's,
-   because the authors' rate of 1e-5 is for more than a million steps; gap and jitter for small images, which three
-   patches of a quarter of the side then fill. The nine features serve all 16 pairs of an image. A uniform guess has the
-   loss ln 8 = 2.079.
+   Defaults: (2) follows the released code, with noise of half a grey level. Gap and jitter are for small images, which
+   three patches of a quarter of the side then fill. The training of "paper" is OpenMMLab's, because the authors' rate
+   of 1e-5 is meant for more than a million steps. The features of the nine patches serve all 16 pairs of an image. A
+   uniform guess has the loss ln 8 = 2.079.
    Traps, all shortcuts: lines that continue from patch to patch (hence gap and jitter); lenses, which shift green
    against magenta, more so towards the border of the image, so that colour gives the place away (hence one channel, or
    with .projection x (1 - a a' / a'a), a = (-1,2,-1)); how coarse the pixels are (hence .pixelate); centred objects,
    digits and faces, where a patch gives its place away by itself. Frozen features are better with .projection, because
-   an encoder trained on one channel at a time is given all three by a probe. Probe a middle block. */
+   otherwise a probe gives three channels to an encoder that was trained on one at a time. Probe a middle block. */
 
 static const sslh_setting sslh_i_context_settings[] = {
     {SSLH_I_FIELD(sslh_context_desc, patch), SSLH_SETTING_INT, "auto", "1 to 4096"},
@@ -6128,7 +6162,8 @@ static const char sslh_i_context_paper[] =
 
 typedef struct sslh_i_context_self { sslh_context_desc d; sslh_recipe views; sslh_net *head; } sslh_i_context_self;
 
-/* Mean and deviation of the data, for probes: patches of mean 0 and mean square 1 have the scale of such images. */
+/* Stores the mean and deviation of the data for probes: images normalised by them are on the scale of the patches,
+   which have mean 0 and mean square 1. */
 SSLH_I_FN void sslh_i_context_prepare(sslh_method *m, sslh_data data) {
     sslh_recipe unused = sslh_recipe_none();
     sslh_i_normalise_by_data(&unused, m->encoder, data);
@@ -6143,8 +6178,9 @@ SSLH_I_FN void sslh_i_context_pixelate(sslh_ctx *c, sslh_real *x, int p, int cha
     for (i = 0; i < n; i++) x[i] = (sslh_real)work[i];
 }
 
-/* (1): patches (N,9,p,p,C) of x (N,H,W,C) in [0,1]. Image n draws from streams[n]: 0, 1 the place of the grid, and from
-   16 + 8 i on, for patch i: 0, 1 its own place, 2 whether and 3 how much it is shrunk, 4 the channel that is kept. */
+/* (1): patches (N,9,p,p,C) of x (N,H,W,C) in [0,1]. Image n draws from streams[n]: draws 0 and 1 are the place of the
+   grid; for patch i, counted from 16 + 8 i, 0 and 1 are its shift, 2 decides whether and 3 how much it is shrunk, and 4
+   is the channel that is kept. */
 SSLH_I_FN sslh_tensor *sslh_i_context_cut(sslh_method *m, sslh_tensor *x, const uint64_t *streams) {
     sslh_ctx *c = m->ctx;
     const sslh_i_context_self *s = (const sslh_i_context_self *)m->self;
@@ -6155,7 +6191,7 @@ SSLH_I_FN sslh_tensor *sslh_i_context_cut(sslh_method *m, sslh_tensor *x, const 
     if (SSLH_I_BAD(c)) return x;
     N = x->shape[0], H = x->shape[1], W = x->shape[2], C = x->shape[3];
     p = s->d.patch ? s->d.patch : image ? image : SSLH_I_MIN(H, W) / 4;
-    gap = (int)(s->d.gap * (float)p + 1e-3f);       /* whole pixels; what is given as 1/3 of 9 is 3 */
+    gap = (int)(s->d.gap * (float)p + 1e-3f);       /* whole pixels; 0.3333 of 9 is 3 */
     jitter = (int)(s->d.jitter * (float)p + 1e-3f);
     need = 3 * p + 2 * gap + 2 * jitter;
     if (image && p != image)
@@ -6186,7 +6222,7 @@ SSLH_I_FN sslh_tensor *sslh_i_context_cut(sslh_method *m, sslh_tensor *x, const 
     x = sslh_crop(c, x, at, p, p);
     if (SSLH_I_BAD(c) || p * p <= 100 || !(s->d.pixelate > 0)) return x;
     work = (float *)sslh_i_scratch(c, 2 * (size_t)p * (size_t)p * (size_t)C * sizeof *work);
-    for (i = 0; i < 9 * N && work; i++) { /* to 100 pixels at the least */
+    for (i = 0; i < 9 * N && work; i++) { /* shrunk to 100 pixels or more */
         uint64_t stream = streams[i / 9], draw = (uint64_t)(16 + 8 * (i % 9));
         if (!(sslh_random_uniform(seed, stream, draw + 2) < s->d.pixelate)) continue;
         sslh_i_context_pixelate(c, x->data + (size_t)i * (size_t)(p * p * C), p, C,
@@ -6196,7 +6232,7 @@ SSLH_I_FN sslh_tensor *sslh_i_context_cut(sslh_method *m, sslh_tensor *x, const 
     return x;
 }
 
-/* (2): x (N,9,p,p,C) -> (9N,p,p,C). The noise is that of draw 1024 and later. */
+/* (2): x (N,9,p,p,C) -> (9N,p,p,C). The noise takes the draws from 1024 on. */
 SSLH_I_FN sslh_tensor *sslh_i_context_colour(sslh_method *m, sslh_tensor *x, const uint64_t *streams) {
     sslh_ctx *c = m->ctx;
     const sslh_i_context_self *s = (const sslh_i_context_self *)m->self;
@@ -6216,7 +6252,7 @@ SSLH_I_FN sslh_tensor *sslh_i_context_colour(sslh_method *m, sslh_tensor *x, con
     for (i = 0; i < rows && C >= 3 && !SSLH_I_BAD(c); i++) {
         int n = x->shape[1] * x->shape[2];
         for (j = 0; j < n && how[i] >= SSLH_I_CHANNEL; j++)
-            for (ch = 0; ch < 3; ch++) { /* +-1/2 of 255 */
+            for (ch = 0; ch < 3; ch++) { /* +-1/2 of a grey level */
                 uint64_t draw = 1024 + (uint64_t)(i % 9 * n + j) * 4 + (uint64_t)ch;
                 if (ch == how[i] - SSLH_I_CHANNEL) continue;
                 x->data[((size_t)i * (size_t)n + (size_t)j) * (size_t)C + (size_t)ch] =
@@ -6224,7 +6260,7 @@ SSLH_I_FN sslh_tensor *sslh_i_context_colour(sslh_method *m, sslh_tensor *x, con
             }
     }
     sslh_i_unscratch(c, how);
-    return sslh_standardize(c, x, places | SSLH_AXIS(3), 0.0f); /* the mean is 0 already, but for that of the noise */
+    return sslh_standardize(c, x, places | SSLH_AXIS(3), 0.0f); /* the mean is 0 already, apart from the noise's */
 }
 
 SSLH_I_FN void sslh_i_context_views(sslh_method *m, const sslh_batch *batch, sslh_view_set *out) {
@@ -6240,7 +6276,7 @@ SSLH_I_FN void sslh_i_context_views(sslh_method *m, const sslh_batch *batch, ssl
     sslh_view_add(out, "patches", x); /* (9N,p,p,C): rows 9 n .. 9 n + 8 are image n */
 }
 
-/* One pass of the encoder for all patches; the pairs are made of its features. */
+/* All patches pass through the encoder once; the pairs are formed from their features. */
 SSLH_I_FN sslh_tensor *sslh_i_context_loss(sslh_method *m, const sslh_view_set *v, int phase) {
     sslh_ctx *c = m->ctx;
     const sslh_i_context_self *s = (const sslh_i_context_self *)m->self;
@@ -6253,7 +6289,7 @@ SSLH_I_FN sslh_tensor *sslh_i_context_loss(sslh_method *m, const sslh_view_set *
     x = sslh_i_pool_features(c, sslh_forward_ex(m->encoder, sslh_view_get(v, "patches"), f)); /* f(x_i): (9N,D) */
     if (SSLH_I_BAD(c)) return x;
     n = x->shape[0] / 9;
-    label = sslh_i_new(c, "sslh_context", SSLH_I32, sslh_dim1(n * pairs)); /* (N J), J = 16 pairs */
+    label = sslh_i_new(c, "sslh_context", SSLH_I32, sslh_dim1(n * pairs)); /* (N J), J = 16 pairs (or 8) */
     for (k = 0; k < 2; k++) index[k] = sslh_i_new(c, "sslh_context", SSLH_I32, sslh_dim2(n, pairs)); /* (N,J) */
     if (SSLH_I_BAD(c)) return sslh_i_dummy(c);
     for (i = 0; i < n * pairs; i++) {
@@ -6280,7 +6316,7 @@ SSLH_DEF sslh_method sslh_context(sslh_ctx *c, sslh_net *encoder, sslh_context_d
     sslh_i_resolve(c, "sslh_context", sslh_i_context_settings, SSLH_I_LENGTH(sslh_i_context_settings), &d);
     sslh_i_check_encoder(c, "sslh_context", encoder, -1);
     if (d.views) s.views = *d.views;
-    memset(s.views.mean, 0, sizeof s.views.mean); /* normalising is the method's affair */
+    memset(s.views.mean, 0, sizeof s.views.mean); /* the method normalises by itself */
     memset(s.views.std, 0, sizeof s.views.std);
     s.d = d;
     memset(&head, 0, sizeof head);
@@ -6310,31 +6346,32 @@ SSLH_I_FN sslh_method sslh_i_context_make(sslh_ctx *c, sslh_net *encoder, sslh_d
 #if SSLH_WITH_INPAINTING
 /* Pathak, Krahenbuhl, Donahue, Darrell, Efros: "Context encoders: feature learning by inpainting", CVPR 2016.
 
-   Learns from: images with a hole. To paint what is missing the encoder has to recognise what stands around it.
+   Learns from: images with a hole. To paint what is missing, the encoder has to recognise what is around it.
 
        M     = 1 in the hole, 0 elsewhere; R = 1 in the ring of .overlap pixels around it                 (1)
        u     = (1-M) (x - mean) / std          the hole has the mean colour of the data, which is 0 here  (2)
-       y     = g(f(u)), in [-1,1]              encoder f, decoder g; t = 2x - 1 is what should come out   (3)
+       y     = g(f(u)), in [-1,1]              encoder f, decoder g; t = 2x - 1 is the target             (3)
        L_rec = sum of (M + r R) (y - t)^2 / number of values in M and R, r = .ring_weight                 (4)
-       D(z)  = logit that z, a hole's content with nothing around it, is real; s the sigmoid
-       L_D   = mean over images of -log s(D(t in M)) - log(1 - s(D(y in M)))       moves D alone          (5)
-       L     = (1-a) L_rec + a mean over images of -log s(D(y in M)), a = .adversarial  moves f and g     (6)
+       D     = logit that the content of a hole, without its surroundings, is real; s the sigmoid
+       L_D   = mean over images of -log s(D(t in M)) - log(1 - s(D(y in M)))       updates D only         (5)
+       L     = (1-a) L_rec + a mean over images of -log s(D(y in M)), a = .adversarial  updates f and g   (6)
        x'    = M (y+1)/2 + (1-M) x             the image with its hole filled                             (7)
 
-   A step has two phases, (5) and then (6); without .adversarial it has one, L = L_rec. With .channelwise each channel z
-   of f(u), n x n places as one vector, passes a matrix of its own before g, and a 1x1 convolution mixes the channels:
+   A step has two phases, (5) and then (6); without .adversarial it has one, L = L_rec. With .channelwise each
+   channel z_c of f(u), n x n places as one vector, is multiplied by its own matrix before g, and a 1x1 convolution
+   mixes the channels:
 
        z_c  <- A_c z_c                         m channels: m n^4 weights where a full layer has m^2 n^4   (8)
 
-   Defaults: the paper's for features, regions of any shape and no discriminator; its decoder, half as wide, and the
-   released code's optimiser. A rectangle in the middle with a = 0.001 gives its pictures. L2 alone paints the mean of
-   all that could stand there, which is blurred; blur gives a picture away to the discriminator. When it cannot tell,
-   (5) is 2 ln 2 = 1.386.
-   Traps: a rectangle that is always in the middle teaches the net to continue borders, and little about objects. A
-   discriminator that saw the surroundings would win by looking at the seam; real and painted holes go through it one
-   after the other, each batch with its own statistics. A hole filled with another colour than the mean of the
-   normalisation is an edge of its own. Batch norm learns its running statistics on images with holes and is probed on
-   images without. */
+   Defaults: those of the paper for features, which are regions of any shape and no discriminator; its decoder, half as
+   wide, and the optimiser of the released code. For the paper's pictures take a rectangle in the middle and a = 0.001.
+   L2 alone paints the mean of everything that could be in the hole, which is blurred, and the discriminator recognises
+   blur. When it cannot tell painted from real, (5) is 2 ln 2 = 1.386.
+   Traps: a rectangle always in the middle teaches the encoder to continue the lines at its border but little about
+   objects. A discriminator that saw the surroundings would win by looking at the seam. Real and painted holes go
+   through it one after the other, so that each batch has its own batch statistics. A hole of any colour but the mean
+   that the normalisation subtracts adds edges of its own. Batch norm collects its running statistics on images with
+   holes, but is probed on images without. */
 
 static const sslh_setting sslh_i_inpainting_settings[] = {
     {SSLH_I_FIELD(sslh_inpainting_desc, hole), SSLH_SETTING_INT, "2", "1 to 4"},
@@ -6355,15 +6392,15 @@ static const char sslh_i_inpainting_paper[] = "";
 /* .hole */
 enum { SSLH_I_HOLE_MIDDLE = 1, SSLH_I_HOLE_REGION, SSLH_I_HOLE_BLOCKS, SSLH_I_HOLE_PIXELS };
 
-/* The decoder's settings: side n of the maps for (8) or 0, and its way from the encoder's map to the image. */
+/* The decoder's settings: side n of the maps for (8), or 0, and the layers from the encoder's map to the image. */
 typedef struct sslh_i_inpainting_net { int side; sslh_i_doublings up; } sslh_i_inpainting_net;
 typedef struct sslh_i_inpainting { sslh_inpainting_desc d; sslh_recipe views; sslh_net *decoder, *discriminator;
     } sslh_i_inpainting;
 
 /* --- decoder and discriminator ------------------------------------------------------------------------------------ */
 
-/* (8): z (N,n,n,m), weight (m,n n,n n), a row for each place that comes out -> (N,n,n,m). Channels become the axis of
-   matrices, so that it is one product with a matrix for each. */
+/* (8): z (N,n,n,m), weight (m,n n,n n) with a row for each output place -> (N,n,n,m). The channels become the first
+   axis, so that one batched product multiplies each channel by its own matrix. */
 SSLH_I_FN sslh_tensor *sslh_i_inpainting_channelwise(sslh_ctx *c, sslh_tensor *z, sslh_tensor *weight) {
     static const int there[3] = {2, 0, 1}, back[3] = {1, 2, 0};
     sslh_shape shape = sslh_shape_of(z);
@@ -6385,8 +6422,8 @@ SSLH_I_FN sslh_tensor *sslh_i_inpainting_decoder(sslh_net *net, sslh_tensor *x, 
     return sslh_i_doublings_run(net, s->side ? 7 : 0, x, &s->up);
 }
 
-/* Its convolutions have no biases, and weights of N(0, 0.02), as released; the matrices of (8) keep the size of what
-   they get. */
+/* Its convolutions have no biases and weights from N(0, 0.02), as in the released code; the matrices of (8) start at
+   the scale that keeps the size of their input. */
 SSLH_I_FN sslh_net *sslh_i_inpainting_decoder_new(sslh_ctx *c, const sslh_i_inpainting_net *s) {
     sslh_net_desc d;
     sslh_net *net;
@@ -6408,13 +6445,13 @@ SSLH_I_FN sslh_net *sslh_i_inpainting_decoder_new(sslh_ctx *c, const sslh_i_inpa
     return net;
 }
 
-/* D: (N,H,W,C) -> logits (N,1). Three convolutions halve the sides, and a linear layer judges the average of the
-   places, so that it takes holes of every size. */
+/* D: (N,H,W,C) -> logits (N,1). Three convolutions halve the sides; then a linear layer takes the average over the
+   places, so that holes of every size fit. */
 SSLH_I_FN sslh_tensor *sslh_i_inpainting_discriminator(sslh_net *net, sslh_tensor *x, const void *self) {
     sslh_ctx *c = sslh_net_ctx(net);
     const sslh_conv_desc conv = sslh_i_halving();
     (void)self;
-    x = sslh_leaky_relu(c, sslh_layer_conv(net, 0, x, 1, conv), SSLH_I_R(0.2)); /* no batch norm on what it judges */
+    x = sslh_leaky_relu(c, sslh_layer_conv(net, 0, x, 1, conv), SSLH_I_R(0.2)); /* no batch norm here */
     x = sslh_layer_batch_norm(net, 2, sslh_layer_conv(net, 1, x, 1, conv), NULL, 0, SSLH_LINEAR);
     x = sslh_leaky_relu(c, x, SSLH_I_R(0.2));
     x = sslh_layer_batch_norm(net, 8, sslh_layer_conv(net, 7, x, 1, conv), NULL, 0, SSLH_LINEAR);
@@ -6438,13 +6475,13 @@ SSLH_I_FN sslh_net *sslh_i_inpainting_discriminator_new(sslh_ctx *c, int channel
     sslh_param_new(net, "conv3.weight", sslh_dim4(4 * width, 4, 4, 2 * width), SSLH_INIT_NORMAL, 0.02f);
     sslh_layer_batch_norm_new(net, "bn3", 4 * width, 0);
     sslh_param_new(net, "fc.weight", sslh_dim2(1, 4 * width), SSLH_INIT_NORMAL, 0.02f);
-    sslh_param_set_matching(net, "", its); /* group 1: what phase 0 moves */
+    sslh_param_set_matching(net, "", its); /* group 1: what phase 0 updates */
     return net;
 }
 
 /* --- holes -------------------------------------------------------------------------------------------------------- */
 
-/* The rectangle in the middle of H x W: top, left, height, width. Its sides have a share of sqrt(area). */
+/* The rectangle in the middle of H x W: top, left, height, width. Each side is sqrt(area) times the image's. */
 SSLH_I_FN void sslh_i_inpainting_box(const sslh_inpainting_desc *d, int H, int W, int box[4]) {
     float share = sslh_i_sqrtf(d->area);
     box[2] = SSLH_I_MAX((int)(share * (float)H + 0.5f), 1);
@@ -6453,7 +6490,7 @@ SSLH_I_FN void sslh_i_inpainting_box(const sslh_inpainting_desc *d, int H, int W
     box[1] = (W - box[3]) / 2;
 }
 
-/* Blocks of an eighth to three eighths of the sides, until a share of area is covered. */
+/* Blocks with sides of an eighth to three eighths of the image's, added until a share of area is covered. */
 SSLH_I_FN void sslh_i_inpainting_blocks(uint64_t seed, uint64_t stream, float area, sslh_real *mask, int H, int W) {
     int want = SSLH_I_MAX((int)(area * (float)H * (float)W), 1), covered = 0, y, x;
     uint64_t draw = 0;
@@ -6473,8 +6510,8 @@ SSLH_I_FN void sslh_i_inpainting_blocks(uint64_t seed, uint64_t stream, float ar
     }
 }
 
-/* The places where smooth noise (H,W) is lowest, a share of 0.8 to 1.2 area of them: the threshold is found by halving
-   the interval that it lies in. */
+/* The places where smooth noise (H,W) is lowest, as many as share says, 0.8 to 1.2 times .area. The threshold is found
+   by bisection. */
 SSLH_I_FN void sslh_i_inpainting_region(float share, const sslh_real *noise, sslh_real *mask, size_t n) {
     sslh_real low = noise[0], high = noise[0];
     size_t want = (size_t)(share * (float)n), i;
@@ -6487,7 +6524,7 @@ SSLH_I_FN void sslh_i_inpainting_region(float share, const sslh_real *noise, ssl
         if (below > want) high = middle;
         else low = middle;
     }
-    for (i = 0; i < n; i++) mask[i] = noise[i] <= high; /* want and the next: never nothing */
+    for (i = 0; i < n; i++) mask[i] = noise[i] <= high; /* the first threshold above the share: never empty */
 }
 
 /* M of (1) for n images of H x W: (n,H,W,1). Image i draws from streams[i] alone. */
@@ -6527,7 +6564,7 @@ SSLH_I_FN sslh_tensor *sslh_i_inpainting_masks(sslh_ctx *c, const sslh_inpaintin
 
 /* --- the method --------------------------------------------------------------------------------------------------- */
 
-/* Mean and deviation of the data into the encoder, from where (2) takes them. */
+/* Stores the mean and deviation of the data in the encoder, where (2) reads them. */
 SSLH_I_FN void sslh_i_inpainting_prepare(sslh_method *m, sslh_data data) {
     sslh_recipe unused = sslh_recipe_none();
     sslh_i_normalise_by_data(&unused, m->encoder, data);
@@ -6572,7 +6609,7 @@ SSLH_I_FN sslh_tensor *sslh_i_inpainting_paint(sslh_method *m, sslh_tensor *x, s
                   ".channelwise is %d", h->shape[1], h->shape[2], H, W, s->d.channelwise);
         return sslh_i_dummy(c);
     }
-    y = sslh_forward(s->decoder, h); /* (3), as large as the image or, where a side was halved to a half, larger */
+    y = sslh_forward(s->decoder, h); /* (3), as large as the image or, where an odd side was halved, larger */
     if (SSLH_I_BAD(c)) return sslh_i_dummy(c);
     if (y->shape[1] < H || y->shape[2] < W) {
         sslh_fail(c, SSLH_E_SHAPE, "sslh_inpainting: of maps of %d x %d the decoder makes images of %d x %d, not of "
@@ -6582,8 +6619,8 @@ SSLH_I_FN sslh_tensor *sslh_i_inpainting_paint(sslh_method *m, sslh_tensor *x, s
     return sslh_slice(c, sslh_slice(c, y, 1, 0, H), 2, 0, W);
 }
 
-/* What D sees of z (N,H,W,C): a rectangle is cut out; of other holes everything around is 0, in real and painted ones
-   alike. */
+/* What D sees of z (N,H,W,C): the rectangle alone, cut out; for holes of other shapes everything around them is 0, in
+   real and painted images alike. */
 SSLH_I_FN sslh_tensor *sslh_i_inpainting_judge(sslh_method *m, sslh_tensor *z, sslh_tensor *mask) {
     sslh_ctx *c = m->ctx;
     const sslh_i_inpainting *s = (const sslh_i_inpainting *)m->self;
@@ -6602,7 +6639,8 @@ SSLH_I_FN sslh_tensor *sslh_i_inpainting_judge(sslh_method *m, sslh_tensor *z, s
     return sslh_forward(s->discriminator, z); /* (N,1) */
 }
 
-/* (4) of y and t (N,H,W,C), mask (N,H,W,1); *psnr: that of the hole, of values in [0,1]. */
+/* (4) of y and t (N,H,W,C), mask (N,H,W,1). *psnr receives the peak signal-to-noise ratio in the hole, for values
+   in [0,1]. */
 SSLH_I_FN sslh_tensor *sslh_i_inpainting_error(sslh_method *m, sslh_tensor *y, sslh_tensor *t, sslh_tensor *mask,
                                                float *psnr) {
     sslh_ctx *c = m->ctx;
@@ -6621,13 +6659,14 @@ SSLH_I_FN sslh_tensor *sslh_i_inpainting_error(sslh_method *m, sslh_tensor *y, s
     error = sslh_square(c, sslh_sub(c, y, t)); /* (N,H,W,C) */
     values = C * sslh_item(sslh_sum(c, reach, SSLH_ALL, 0));
     hole = sslh_sum(c, sslh_mul(c, sslh_detach(c, error), mask), SSLH_ALL, 0);
-    /* 10 log10(1 / mean square), which a quarter of that in [-1,1] is; 100 dB at most */
+    /* 10 log10(1 / MSE), at most 100 dB; the MSE of values in [0,1] is a quarter of that in [-1,1] */
     hole = sslh_scale(c, hole, 0.25f / SSLH_I_MAX(C * sslh_item(sslh_sum(c, mask, SSLH_ALL, 0)), 1.0f));
     *psnr = -4.34294482f * sslh_item(sslh_log(c, sslh_clamp(c, hole, SSLH_I_R(1e-10), 4)));
     return sslh_scale(c, sslh_sum(c, sslh_mul(c, error, weight), SSLH_ALL, 0), 1 / SSLH_I_MAX(values, 1.0f));
 }
 
-/* f and g run in both phases, as D has moved in between; what they paint is the same, for only (6) moves them. */
+/* f and g run in both phases, in phase 0 without gradients. They paint the same both times, because only (6)
+   updates them. */
 SSLH_I_FN sslh_tensor *sslh_i_inpainting_loss(sslh_method *m, const sslh_view_set *v, int phase) {
     sslh_ctx *c = m->ctx;
     const sslh_i_inpainting *s = (const sslh_i_inpainting *)m->self;
@@ -6696,7 +6735,7 @@ SSLH_DEF sslh_tensor *sslh_inpaint(sslh_method *m, sslh_tensor *x, sslh_tensor *
     return y;
 }
 
-/* Width of the encoder's map and how often its side has to be doubled: found by running one blank image. */
+/* Width of the encoder's map and how often its sides have to be doubled, found by running one blank image. */
 SSLH_I_FN void sslh_i_inpainting_measure(sslh_ctx *c, sslh_net *encoder, const char *tap, sslh_i_inpainting_net *n) {
     sslh_net_info info = sslh_net_query(encoder);
     int side = info.image ? info.image : 64;
@@ -6738,7 +6777,7 @@ SSLH_DEF sslh_method sslh_inpainting(sslh_ctx *c, sslh_net *encoder, sslh_inpain
         m.phases = 2;
         m.groups[0] = 1u << 1; /* (5) */
         m.groups[1] = 1u << 0; /* (6) */
-        m.defaults.optimizer.group_lr[1] = 0.1f; /* as released: the generator's rate is ten times its own */
+        m.defaults.optimizer.group_lr[1] = 0.1f; /* as released: the decoder's learning rate is ten times D's */
     } else m.numbers[1].name = NULL; /* PSNR alone */
     m.prepare = sslh_i_inpainting_prepare;
     m.views = sslh_i_inpainting_views;
@@ -6758,11 +6797,11 @@ SSLH_I_FN sslh_method sslh_i_inpainting_make(sslh_ctx *c, sslh_net *encoder, ssl
 
 #if SSLH_WITH_COLORIZATION
 /* Zhang, Isola, Efros: "Colorful image colorization", ECCV 2016.
-   Both ways at once: the same authors: "Split-brain autoencoders: unsupervised learning by cross-channel prediction",
-   CVPR 2017.
+   Both directions at once: the same authors, "Split-brain autoencoders: unsupervised learning by cross-channel
+   prediction", CVPR 2017.
 
-   Learns from: the lightness of an image, from which its colours are to be told. Whoever knows what grass, sky and skin
-   look like without colour knows theirs; where nothing tells (is the car red or blue?) the answer is a distribution.
+   Learns from: the lightness of an image, from which its colours are predicted. To know the colours of grass, sky and
+   skin the encoder has to recognise them; where nothing tells (is the car red or blue?) the answer is a distribution.
 
        (L, a, b)                each pixel in CIE L*a*b*; the encoder f sees L, the colour (a,b) is the target    (1)
        y                        mean (a,b) over each cell of s x s pixels                                         (2)
@@ -6771,22 +6810,22 @@ SSLH_I_FN sslh_method sslh_i_inpainting_make(sslh_ctx *c, sslh_net *encoder, ssl
        p                        share of the data's cells whose nearest bin is q, smoothed by a Gaussian of width
                                 sigma over the bins
        w_q = 1 / ((1 - lambda) p_q + lambda / Q), scaled so that the sum of p_q w_q is 1                          (5)
-       z^ = softmax( h( f(L) ) )    h: convolutions on the encoder's map, brought to a place for each cell        (6)
-       L  = - mean over cells of w_q* sum_q z_q log z^_q,   q* the bin nearest to y                               (7)
+       z^ = softmax( h( f(L) ) )    h: convolutions on the encoder's map, resized to one place a cell        (6)
+       loss = - mean over cells of w_q* sum_q z_q log z^_q,   q* the bin nearest to y                             (7)
        y^ = sum_q c_q z^_q^(1/T) / sum_q z^_q^(1/T)         the annealed mean: T = 1 is dull, T near 0 blotchy    (8)
 
-   .reverse predicts L from (a,b), with 21 bins of step 5 and all w = 1. .split_brain does both, each with an encoder of
-   its own that never sees what it has to predict; probes see the features of both side by side, and thereby all of the
-   image.
+   .reverse predicts L from (a,b), with 21 bins of step 5 and all w = 1. .split_brain does both, each with its own
+   encoder that never sees what it has to predict; probes see the features of the two side by side, and with them all of
+   the image.
    Defaults: the paper's sigma 5, lambda 1/2, T 0.38, and its cells of 4 pixels. Its table of 313 bins comes from a file
-   of the authors'; no rule over the colours of sRGB gives that number, and 8-bit sRGB reaches 261. Their code took 10
-   neighbours in (4). The authors trained for 450,000 steps. A uniform guess has the loss ln 261 = 5.56. The second
-   number compares y^ with grey: mean |y^ - y| over mean |y|.
-   Traps: rebalancing (5) makes colours lively and thereby the error larger, because a wrong lively colour is farther
-   off than grey; to compare errors take .lambda 1, which weighs all bins alike. L2 on (a,b) instead of (7) gives
-   grey-brown means. Images without colour (no |a|, |b| above 5) are ignored, and a data set of only such images is an
-   error. An encoder that has seen L must be given L ever after: the method writes that into its preprocessing, which
-   probes, sslh_embed and files follow (.colour of sslh_preprocess). */
+   of the authors'; no rule over the colours of sRGB yields that number, and 8-bit sRGB reaches 261. Their code used 10
+   neighbours in (4). The authors trained for 450,000 steps.
+   A uniform guess has the loss ln 261 = 5.56. The second number compares y^ with grey: mean |y^ - y| over mean |y|.
+   Traps: the weights (5) make colours vivid and thereby the error larger, because a wrong vivid colour is farther off
+   than grey; to compare errors set .lambda 1, which weights all bins alike. L2 on (a,b) instead of (7) predicts
+   grey-brown means. Images without colour (no |a|, |b| above 5) are left out of the loss; a data set that has no others
+   is an error. An encoder trained on L must always be given L: the method writes this into the encoder's preprocessing,
+   which probes, sslh_embed and files follow (.colour of sslh_preprocess). */
 
 static const sslh_setting sslh_i_colorization_settings[] = {
     {SSLH_I_FIELD(sslh_colorization_desc, reverse), SSLH_SETTING_FLAG, "0", "0 or 1"},
@@ -6806,13 +6845,13 @@ static const char sslh_i_colorization_training[] =
 static const char sslh_i_colorization_paper[] =
     "batch=40 optimizer=adam beta2=0.99 lr=3e-5 weight_decay=1e-3 schedule=constant";
 
-/* One way: from some channels of Lab to the others. */
+/* One direction: from some channels of Lab to the others. */
 typedef struct sslh_i_colour_way {
     sslh_net *encoder;
     int colour;               /* what the encoder is given, an sslh_colour */
-    int first, channels;      /* of Lab: what is told; 1, 2: (a,b); 0, 1: L */
+    int first, channels;      /* of Lab, what is predicted; 1, 2: (a,b); 0, 1: L */
     int bins;                 /* Q */
-    float bin[261][2];        /* their centres c_q; of L the first number */
+    float bin[261][2];        /* their centres c_q; for L only the first number */
     float sigma;
     int conv1, norm1, conv2, norm2, out; /* the head h: layers of m.net */
     int weight;               /* state of m.net: w (Q), all 0 until the first batch; -1: all are 1 */
@@ -6820,11 +6859,11 @@ typedef struct sslh_i_colour_way {
 typedef struct sslh_i_colorization { sslh_colorization_desc d; sslh_recipe views; int ways; sslh_i_colour_way way[2];
     char tap[32]; /* the intermediate result that the heads read; "": the output */ } sslh_i_colorization;
 
-/* L, a and b in units of about their deviation in photographs. */
+/* Mean and scale by which L, a and b are normalised; the scale is about their deviation in photographs. */
 static const float sslh_i_lab_mean[3] = {50, 0, 0}, sslh_i_lab_std[3] = {25, 15, 15};
 
-/* (3): row a of the grid holds b from the first to the last number, in steps of 10; a = -90 .. 100. Both ends were
-   found by counting all 16.7 million colours; tests/methods.c counts again. */
+/* (3): for each a = -90, -80 .. 100, the smallest and largest b in units of 10. Both were found by counting all 16.7
+   million colours; tests/methods.c counts them again. */
 SSLH_I_FN void sslh_i_colour_bins(sslh_i_colour_way *w, float sigma) {
     static const int8_t rows[20][2] = {{8, 8}, {4, 8}, {2, 9}, {0, 9}, {-2, 9}, {-3, 9}, {-4, 9}, {-4, 9}, {-5, 9},
                                        {-6, 9}, {-7, 8}, {-7, 8}, {-8, 8}, {-9, 8}, {-9, 7}, {-10, 7}, {-11, 7},
@@ -6837,7 +6876,7 @@ SSLH_I_FN void sslh_i_colour_bins(sslh_i_colour_way *w, float sigma) {
             w->bin[w->bins][1] = 10.0f * (float)b;
         }
     for (a = 0; a < 21 && w->channels == 1; a++) w->bin[w->bins++][0] = 5.0f * (float)a; /* of L */
-    w->sigma = w->channels == 2 ? sigma : sigma / 2; /* half a step */
+    w->sigma = w->channels == 2 ? sigma : sigma / 2; /* of the default 5, for half the step */
 }
 
 /* The bins nearest to y, the nearest first, and their squared distances. */
@@ -6894,8 +6933,8 @@ SSLH_I_FN sslh_tensor *sslh_i_colour_targets(sslh_ctx *c, const sslh_i_colorizat
     return z;
 }
 
-/* p_q, not yet smoothed: counts (Q) of the nearest bins over the data, of which about four million pixels, evenly
-   spread, are looked at. Returns 0 when there is no colour among them. */
+/* p_q before smoothing: how many cells of the data have bin q as their nearest, counts (Q). About four million pixels
+   are looked at, from images spread evenly over the data. Returns 0 when none of them has colour. */
 SSLH_I_FN int sslh_i_colour_count(sslh_ctx *c, const sslh_i_colorization *s, const sslh_i_colour_way *w,
                                      sslh_data data, double *count) {
     int64_t pixels = (int64_t)data.height * data.width, use = SSLH_I_MAX(4194304 / SSLH_I_MAX(pixels, 1), 256), i;
@@ -6921,8 +6960,8 @@ SSLH_I_FN int sslh_i_colour_count(sslh_ctx *c, const sslh_i_colorization *s, con
     return coloured;
 }
 
-/* (5) into the state, once: a run that is resumed has it from its checkpoint. data is the whole set that the batch
-   belongs to, also where training has a part of it. */
+/* Writes (5) into the state, once: a resumed run has it from its checkpoint. data is the whole set to which the batch
+   belongs, even where training uses only a part. */
 SSLH_I_FN void sslh_i_colour_weigh(sslh_method *m, sslh_i_colour_way *w, sslh_data data) {
     sslh_ctx *c = m->ctx;
     const sslh_i_colorization *s = (const sslh_i_colorization *)m->self;
@@ -6966,7 +7005,7 @@ SSLH_I_FN void sslh_i_colorization_prepare(sslh_method *m, sslh_data data) {
     sslh_preprocess p = sslh_get_preprocess(m->encoder);
     p.height = data.height;
     p.width = data.width;
-    p.channels = p.colour == SSLH_COLOUR_L || p.colour == SSLH_COLOUR_L_OF_3 ? 0 : data.channels; /* L: grey ones too */
+    p.channels = p.colour == SSLH_COLOUR_L || p.colour == SSLH_COLOUR_L_OF_3 ? 0 : data.channels; /* L: any channels */
     sslh_set_preprocess(m->encoder, p);
 }
 
@@ -6986,8 +7025,8 @@ SSLH_I_FN void sslh_i_colorization_views(sslh_method *m, const sslh_batch *batch
     sslh_view_add(out, "lab", sslh_i_to_lab(c, x)); /* (1): (N,H,W,3) */
 }
 
-/* What the encoder gives at its tap as a map (N,h,w,D): of tokens (N,T,D) those that are a square, without the class
-   token. */
+/* The encoder's tap as a map (N,h,w,D). Of tokens (N,T,D) these are the ones that form a square, without the
+   class token. */
 SSLH_I_FN sslh_tensor *sslh_i_colour_map(sslh_ctx *c, sslh_tensor *x) {
     int side = 1;
     if (SSLH_I_BAD(c) || x->ndim == 4) return x;
@@ -7001,8 +7040,8 @@ SSLH_I_FN sslh_tensor *sslh_i_colour_map(sslh_ctx *c, sslh_tensor *x) {
     return sslh_reshape(c, x, sslh_dim4(x->shape[0], side, side, x->shape[2]));
 }
 
-/* (6), before the softmax: lab (N,H,W,3) -> (N,H/s,W/s,Q). The map is filtered at its own size, resized to one place a
-   cell, and filtered again. */
+/* (6), before the softmax: lab (N,H,W,3) -> (N,H/s,W/s,Q). The map is convolved at its own size, resized to one place a
+   cell, and convolved again. */
 SSLH_I_FN sslh_tensor *sslh_i_colour_logits(sslh_method *m, const sslh_i_colour_way *w, sslh_tensor *lab) {
     sslh_ctx *c = m->ctx;
     const sslh_i_colorization *s = (const sslh_i_colorization *)m->self;
@@ -7038,7 +7077,7 @@ SSLH_I_FN sslh_tensor *sslh_i_colour_read(sslh_ctx *c, const sslh_i_colorization
     return sslh_linear(c, sslh_softmax(c, sslh_scale(c, logits, 1 / (sslh_real)s->d.temperature), -1), bin, NULL);
 }
 
-/* Mean distance of y^ from y over that of the one answer that needs no image: grey, or the mean lightness. */
+/* Mean distance of y^ from y, divided by that of the best constant answer: grey, or the mean lightness. */
 SSLH_I_FN float sslh_i_colour_error(sslh_ctx *c, const sslh_i_colour_way *w, const sslh_tensor *guess,
                                     const sslh_tensor *y) {
     double wrong = 0, dull = 0, mean = 0;
@@ -7107,7 +7146,7 @@ SSLH_DEF sslh_tensor *sslh_colorize(sslh_method *m, sslh_tensor *x) {
     sslh_no_grad(c, 1);
     lab = sslh_i_to_lab(c, x);                                                        /* (1): (N,H,W,3) */
     y = h == H && width == W ? lab : sslh_resize_bilinear(c, lab, h, width);
-    y = sslh_i_colour_read(c, s, w, sslh_i_colour_logits(m, w, y));                   /* (6), (8): a value a cell */
+    y = sslh_i_colour_read(c, s, w, sslh_i_colour_logits(m, w, y));                   /* (6), (8): one value a cell */
     y = sslh_resize_bilinear(c, y, H, W);                                             /* (N,H,W,2), or (N,H,W,1) */
     part[w->first == 0] = sslh_slice(c, lab, 3, w->first == 0, w->first == 0 ? 3 : 1); /* what the encoder saw */
     part[w->first != 0] = y;
@@ -7117,8 +7156,8 @@ SSLH_DEF sslh_tensor *sslh_colorize(sslh_method *m, sslh_tensor *x) {
     return SSLH_I_BAD(c) ? sslh_i_dummy(c) : y;
 }
 
-/* Two encoders side by side, for .split_brain: x (N,H,W,3), L, a and b -> the features of the one, which sees L, and of
-   the other, which sees (a,b), along the last axis. */
+/* Two encoders side by side, for .split_brain: x (N,H,W,3), L, a and b -> the features of the first, which sees L, and
+   of the second, which sees (a,b), joined along the last axis. */
 SSLH_I_FN sslh_tensor *sslh_i_split_brain_forward(sslh_net *net, sslh_tensor *x, const void *self) {
     sslh_ctx *c = sslh_net_ctx(net);
     sslh_tensor *half[2];
@@ -7155,7 +7194,7 @@ SSLH_I_FN sslh_net *sslh_i_split_brain(sslh_ctx *c, sslh_net *encoder) {
     return both;
 }
 
-/* What the encoder is given and what it tells; its head of m.net, whose layers are called name and a number. */
+/* Sets what the encoder sees and what it predicts, and makes its head: layers of m.net, name.conv1 to name.out. */
 SSLH_I_FN void sslh_i_colour_way_new(sslh_method *m, int i, int from_l, int colour, const char *name) {
     sslh_ctx *c = m->ctx;
     sslh_i_colorization *s = (sslh_i_colorization *)m->self;
@@ -7199,7 +7238,7 @@ SSLH_DEF sslh_method sslh_colorization(sslh_ctx *c, sslh_net *encoder, sslh_colo
         info = sslh_net_query(encoder);
         wide = info.channels == 3;
         if (d.split_brain && d.reverse)
-            sslh_fail(c, SSLH_E_USAGE, "sslh_colorization: .split_brain is both ways already: leave .reverse out");
+            sslh_fail(c, SSLH_E_USAGE, "sslh_colorization: .split_brain trains both ways already: leave .reverse out");
         else if (info.channels && !wide && info.channels != wanted)
             sslh_fail(c, SSLH_E_SHAPE, "sslh_colorization: the encoder \"%s\" takes %d channels; %s3, of which those "
                       "that it may not see are 0, are needed", info.name, info.channels,
@@ -7212,7 +7251,7 @@ SSLH_DEF sslh_method sslh_colorization(sslh_ctx *c, sslh_net *encoder, sslh_colo
                           "intermediate map, but colours need places", info.name);
         }
         if (d.views) s->views = *d.views;
-        memset(s->views.mean, 0, sizeof s->views.mean); /* normalising is the method's affair */
+        memset(s->views.mean, 0, sizeof s->views.mean); /* the method normalises by itself */
         memset(s->views.std, 0, sizeof s->views.std);
         s->ways = d.split_brain ? 2 : 1;
         s->d = d;
@@ -7225,7 +7264,7 @@ SSLH_DEF sslh_method sslh_colorization(sslh_ctx *c, sslh_net *encoder, sslh_colo
         sslh_i_colour_way_new(&m, 1, 0, SSLH_COLOUR_AB_OF_3, "head_l");
     } else if (d.reverse) sslh_i_colour_way_new(&m, 0, 0, wide ? SSLH_COLOUR_AB_OF_3 : SSLH_COLOUR_AB, "head");
     else sslh_i_colour_way_new(&m, 0, 1, wide ? SSLH_COLOUR_L_OF_3 : SSLH_COLOUR_L, "head");
-    if (!SSLH_I_BAD(c)) { /* from now on, so that a copy of the untrained encoder has it too */
+    if (!SSLH_I_BAD(c)) { /* already here, so that a copy of the untrained encoder has them too */
         sslh_preprocess p = sslh_get_preprocess(encoder);
         memcpy(p.mean, sslh_i_lab_mean, sizeof sslh_i_lab_mean);
         memcpy(p.std, sslh_i_lab_std, sizeof sslh_i_lab_std);
@@ -7255,27 +7294,29 @@ SSLH_I_FN sslh_method sslh_i_colorization_make(sslh_ctx *c, sslh_net *encoder, s
    Muller, Glorot, Bengio: "Contractive auto-encoders: explicit invariance during feature extraction", ICML 2011.
 
    Learns from: the images themselves, which must pass through a code of a few numbers. What many images have in common
-   need not be in the code, because the decoder can know it.
+   need not be in the code, because the decoder can learn it.
 
-       x~   = x + s noise, or x with a share of its values replaced by 0 or 1; without noise x        (1)
+       x~   = x + a N(0, 1), or x with a share a of its values replaced by 0 or 1, a = .amount; or x  (1)
        h    = f(x~)                     the code (D)                                                  (2)
-       y    = sigmoid(g(h)), or g(h)    the image rebuilt                                             (3)
-       R    = 1/2 sum over values of (x - y)^2, or - sum of x log y + (1-x) log(1-y)                  (4)
+       y    = sigmoid(g(h)), or g(h)    the reconstruction                                            (3)
+       R    = 1/2 sum over values of (x - y)^2, or - sum of (x log y + (1-x) log(1-y))                (4)
        KL   = sum over j of r log(r / r_j) + (1-r) log((1-r) / (1-r_j)), r_j = mean over images of h_j (5)
        J    = |dh/dx|^2 = sum over j of (h_j (1-h_j))^2 sum over i of W_ji^2 for h = sigmoid(W x + b) (6)
        L    = mean over images of R + sparse KL + contractive mean over images of J                   (7)
 
-   f: layers 784-64-32-16 with ReLU between them and a linear code, and g backwards; or convolutions with stride 2 and a
-   linear layer, and g with transposed ones. With tied weights layer i of g has the matrix of layer i of f, transposed.
+   f: layers 784-64-32-16 with ReLU between them and a linear code, g the same in reverse order; or convolutions with
+   stride 2 and a linear layer, reversed by a linear layer and transposed convolutions. With tied weights, layer i of g
+   has the matrix of layer i of f, transposed.
    Defaults: a textbook's net and training, 50 epochs of batches of 256 with Adam, for images in [0,1]; a sigmoid cannot
-   reach the pixels of images in [-1,1]. One layer, linear (.layers 1, .output 3), finds the plane of PCA and has its
-   error, the least of all linear ways (Bourlard & Kamp 1988, Baldi & Hornik 1989): the error to be compared with.
+   reach the pixels of images in [-1,1]. One linear layer (.layers 1, .output 3) finds the subspace of PCA and has its
+   error, the smallest of any linear map through the code (Bourlard & Kamp 1988, Baldi & Hornik 1989). Compare other
+   nets with it.
    Traps: a code wider than the image, with neither noise nor penalty, learns to copy, and its error says nothing:
-   compare nearest neighbours. The textbook's net begins slowly and is above PCA's error after 2,000 steps, which 10,000
-   images make in 50 epochs. Squared errors can be compared only when the values were scaled alike; with noise they are
-   those of x and y, not of x~. (5) needs large batches, for r_j is a mean over one. J can be made small by a small W
-   and large weights of g, which is what tied weights forbid. (4) is a SUM over values: penalties taken from programs
-   that use the mean have to be multiplied by their number. */
+   compare nearest neighbours. The textbook's net learns slowly at first; after 2,000 steps, which are 50 epochs of
+   10,000 images, its error is still above PCA's. Squared errors can be compared only between equally scaled values;
+   with noise they compare y with x, not with x~. (5) needs large batches, because r_j is a mean over a batch. J can be
+   made small by a small W that large weights of g make up for, which tied weights prevent. (4) is a SUM over values:
+   penalties from programs that use the mean have to be multiplied by the number of values. */
 
 static const sslh_setting sslh_i_autoencoder_settings[] = {
     {SSLH_I_FIELD(sslh_autoencoder_desc, height), SSLH_SETTING_INT, "data", "1 to 4096"},
@@ -7303,7 +7344,7 @@ static const char sslh_i_autoencoder_paper[] = "";
 enum { SSLH_I_OUTPUT_SQUARED = 1, SSLH_I_OUTPUT_ENTROPY, SSLH_I_OUTPUT_LINEAR };
 enum { SSLH_I_NOISE_NONE, SSLH_I_NOISE_GAUSSIAN, SSLH_I_NOISE_SALT, SSLH_I_NOISE_MASK };
 
-/* What a file tells of the encoder: the fields that its forward function reads. */
+/* What a file stores about the encoder: the fields that its forward function reads. */
 static const sslh_i_setting sslh_i_autoencoder_encoder_settings[] = {
     {"height", offsetof(sslh_autoencoder_desc, height), SSLH_I_SET_INT},
     {"width", offsetof(sslh_autoencoder_desc, width), SSLH_I_SET_INT},
@@ -7316,7 +7357,7 @@ static const sslh_i_setting sslh_i_autoencoder_encoder_settings[] = {
     {"sigmoid_code", offsetof(sslh_autoencoder_desc, sigmoid_code), SSLH_I_SET_INT}, {NULL, 0, 0}};
 typedef struct sslh_i_autoencoder { sslh_autoencoder_desc d; sslh_net *decoder; } sslh_i_autoencoder;
 
-/* The descriptor as it will be used. Also for what a file tells of an encoder. */
+/* Fills in and checks the descriptor. Also for the encoder settings that a file stores. */
 SSLH_I_FN void sslh_i_autoencoder_resolve(sslh_ctx *c, sslh_autoencoder_desc *d) {
     if (!d->channels) d->channels = 1; /* grey images; sslh_i_autoencoder_make has asked the data */
     sslh_i_resolve(c, "sslh_autoencoder", sslh_i_autoencoder_settings, SSLH_I_LENGTH(sslh_i_autoencoder_settings), d);
@@ -7331,8 +7372,8 @@ SSLH_I_FN void sslh_i_autoencoder_resolve(sslh_ctx *c, sslh_autoencoder_desc *d)
 
 /* --- the two nets ------------------------------------------------------------------------------------------------- */
 
-/* Layer k of the encoder, counted from the image: convolutions first, then linear ones. The numbers that it takes from
-   (N,in) or, a convolution, channels, and those that it gives; both are the decoder's the other way round. */
+/* Layer k of the encoder, counted from the image, convolutions first: its numbers of inputs and outputs (of channels
+   for a convolution). The decoder has the same layers, with in and out exchanged. */
 SSLH_I_FN void sslh_i_autoencoder_layer(const sslh_autoencoder_desc *d, int k, int *in, int *out) {
     int last = d->convolutions + d->layers - 1, linear = k - d->convolutions;
     int H = d->height >> d->convolutions, W = d->width >> d->convolutions;
@@ -7351,14 +7392,14 @@ SSLH_I_FN sslh_tensor *sslh_i_autoencoder_encoder(sslh_net *net, sslh_tensor *x,
     conv.activation = SSLH_RELU;
     x = sslh_reshape(c, x, sslh_dim4(-1, d->height, d->width, d->channels));
     for (k = 0; k < d->convolutions; k++) x = sslh_layer_conv(net, 2 * k, x, 0, conv); /* (N,H/2,W/2,maps) .. */
-    x = sslh_reshape(c, x, sslh_dim2(SSLH_I_BAD(c) ? 1 : x->shape[0], -1)); /* (N,H W C) of the last map or the image */
+    x = sslh_reshape(c, x, sslh_dim2(SSLH_I_BAD(c) ? 1 : x->shape[0], -1)); /* the last map, or the image, as rows */
     for (; k < layers; k++)
         x = sslh_layer_linear(net, 2 * k, x, 0, k < layers - 1 ? SSLH_RELU : d->sigmoid_code ? SSLH_SIGMOID
                                                                                            : SSLH_LINEAR);
     return x;
 }
 
-/* Also for sslh_load_net. */
+/* Makes the encoder, also for sslh_load_net. */
 SSLH_I_FN sslh_net *sslh_i_autoencoder_encoder_new(sslh_ctx *c, sslh_autoencoder_desc d) {
     sslh_net_desc n;
     sslh_net *net;
@@ -7385,7 +7426,7 @@ SSLH_I_FN sslh_net *sslh_i_autoencoder_encoder_new(sslh_ctx *c, sslh_autoencoder
     return net;
 }
 
-/* The parameters of g: the layer that undoes fc2 is called fc2 too. Tied, only the biases are there. */
+/* The parameters of g: the layer that reverses fc2 is called fc2 too. With tied weights only the biases are here. */
 SSLH_I_FN sslh_net *sslh_i_autoencoder_decoder_new(sslh_ctx *c, const sslh_autoencoder_desc *d) {
     sslh_net_desc n;
     sslh_net *net;
@@ -7435,7 +7476,7 @@ SSLH_I_FN sslh_tensor *sslh_i_autoencoder_pixels(sslh_method *m, sslh_tensor *lo
 
 /* --- the method --------------------------------------------------------------------------------------------------- */
 
-/* (1) for x (N,H,W,C), image n from streams[n] alone. */
+/* (1) for x (N,H,W,C); the noise of image n depends on streams[n] alone. */
 SSLH_I_FN sslh_tensor *sslh_i_autoencoder_noise(sslh_ctx *c, const sslh_autoencoder_desc *d, const sslh_tensor *x,
                                                 const uint64_t *streams) {
     uint64_t seed = c->desc.seed;
@@ -7616,31 +7657,31 @@ SSLH_I_FN sslh_method sslh_i_autoencoder_make(sslh_ctx *c, sslh_net *encoder, ss
 /* Kingma, Welling: "Auto-encoding variational Bayes", ICLR 2014. Importance weights: Burda, Grosse, Salakhutdinov:
    "Importance weighted autoencoders", ICLR 2016. beta: Higgins et al.: "beta-VAE", ICLR 2017.
 
-   Learns from: the images themselves. The encoder gives a distribution over codes for each image; a code drawn from it
-   must let the decoder rebuild the image, and the distributions together must look like a standard normal.
+   Learns from: the images themselves. The encoder maps each image to a distribution over codes; a code drawn from it
+   must let the decoder rebuild the image, and all these distributions together must look like a standard normal one.
 
        q(z|x) = N(mu(x), diag(sigma^2(x))), log sigma^2 = logvar(x)                                   (1)
        z      = mu + sigma noise, noise ~ N(0, 1)    reparameterisation: gradients reach mu and sigma (2)
        R      = -log p(x|z) with y = decoder(z), a sum over pixels:
                 -x log t - (1-x) log(1-t), t = sigmoid(y)                                (Bernoulli)  (3)
                 (x-y)^2 / (2 s^2) + log s + 1/2 log(2 pi), s the deviation of a pixel    (Gaussian)   (4)
-       KL     = -1/2 sum over j of (1 + logvar_j - mu_j^2 - e^logvar_j)     (eq. 10 and appendix B)   (5)
+       KL     = -1/2 sum over j of (1 + logvar_j - mu_j^2 - e^logvar_j)     (paper: eq. 10, app. B)   (5)
        L      = mean over images of R + beta KL                                 = -ELBO for beta 1    (6)
        log w  = log p(x|z) + beta (log p(z) - log q(z|x))
               = -R + beta/2 sum over j of (noise_j^2 + logvar_j - z_j^2)                              (7)
        L_k    = -mean over images of log(1/k sum of w over k codes)             (Burda et al., IWAE)  (8)
 
-   On average (8) lies between (6) and -log p(x), the nearer to that the larger k. Its gradient is that of (7), codes
-   weighed by their share of the sum of w.
+   In expectation (8) lies between (6) and the mean of -log p(x), and approaches the latter as k grows. Its gradient is
+   that of -log w (7), with each code weighted by its share of the sum of w.
    Defaults: pytorch/examples, which has these widths for MNIST, ReLU and PyTorch's Adam. Grey values serve as Bernoulli
    targets unless .binarize draws from them. A decoder that makes every pixel 1/2 has R = 784 ln 2 = 543 nats on MNIST.
    The IWAE paper: .layers 2, .hidden 200, .latent 50, tanh, .binarize, batches of 20.
-   Traps: R is a SUM over pixels: with a mean the KL term wins and the code is ignored; likelihoods can be compared only
-   when the images were made binary, or left grey, in the same way; KL at 0 is posterior collapse, so KL is printed
-   beside the loss. Values in [0,1] are far closer to their means than the default deviation of 1, so that (4) says
-   little beside (5) and few units become active: set .sigma or learn it. (4) is a density: it may be below 0, and
-   pixels that are the same in all images let a learned deviation shrink. With many codes the gradient of (8) tells the
-   encoder less and less. */
+   Traps: R is a SUM over pixels: with a mean instead, the KL term wins and the code is ignored. Likelihoods can be
+   compared only when the images were made binary, or left grey, in the same way. KL near 0 is posterior collapse, so it
+   is shown as the second number. Values in [0,1] are much closer to their means than the default deviation of 1, so
+   that (4) counts for little beside (5) and few units become active: set .sigma or learn it. (4) is the log of a
+   density, so it may be negative, and pixels that are the same in all images let a learned deviation shrink. The more
+   codes, the less the gradient of (8) tells the encoder. */
 
 static const sslh_setting sslh_i_vae_settings[] = {
     {SSLH_I_FIELD(sslh_vae_desc, height), SSLH_SETTING_INT, "data", "1 to 4096"},
@@ -7663,8 +7704,9 @@ static const sslh_setting sslh_i_vae_settings[] = {
 static const char sslh_i_vae_training[] = "batch=128 optimizer=adam lr=1e-3 schedule=constant warmup=0";
 static const char sslh_i_vae_paper[] = "";
 
-/* What the forward functions of both halves read: in = H W C and these, layers hidden ones of a width, the width of the
-   code, the convolutions and the maps of the first, the activation. Files of versions without layers have 0 of them. */
+/* What the forward functions of both halves read: in = H W C; the size of the image; `layers` hidden layers of width
+   `hidden`; width `latent` of the code; the number of convolutions and the maps of the first one; the activation. Files
+   of versions without layers have 0 there. */
 typedef struct sslh_i_vae_net {
     int in, height, width, channels, hidden, layers, latent, convolutions, maps;
     sslh_activation activation;
@@ -7680,25 +7722,26 @@ static const sslh_i_setting sslh_i_vae_encoder_settings[] = {
     {"convolutions", offsetof(sslh_i_vae_net, convolutions), SSLH_I_SET_INT},
     {"maps", offsetof(sslh_i_vae_net, maps), SSLH_I_SET_INT},
     {"activation", offsetof(sslh_i_vae_net, activation), SSLH_I_SET_ACTIVATION}, {NULL, 0, 0}};
-/* The method's own copy of the settings, defaults filled in; posterior: the two linear layers on a given encoder. */
+/* The method's own copy of the settings, defaults filled in; posterior: the two linear layers after a given encoder. */
 typedef struct sslh_i_vae { sslh_vae_desc d; sslh_net *decoder, *posterior; } sslh_i_vae;
 
 /* --- the nets ----------------------------------------------------------------------------------------------------- */
 
-/* The sides and channels of the smallest map: what the last convolution makes. Without one, of the image. */
+/* Sides and channels of the smallest map, the output of the last convolution; without convolutions those of
+   the image. */
 SSLH_I_FN sslh_shape sslh_i_vae_map(const sslh_i_vae_net *e) {
     int k = e->convolutions;
     return sslh_dim4(-1, e->height >> k, e->width >> k, k ? e->maps << (k - 1) : e->channels);
 }
-/* Its values. */
+/* The number of values of this map. */
 SSLH_I_FN int sslh_i_vae_values(const sslh_i_vae_net *e) {
     sslh_shape map = sslh_i_vae_map(e);
     return e->convolutions ? map.size[1] * map.size[2] * map.size[3] : e->in;
 }
 
-/* The linear layers whose parameters begin at index: h (N,D) -> mean (N,latent), and if the caller wants the tap
-   "posterior" mean and log-variance (N,2 latent). Without a tap only the mean is computed: what probes and sslh_embed
-   want. */
+/* The linear layers whose parameters begin at index: h (N,D) -> mean (N,latent), or, if the caller asks for the tap
+   "posterior", mean and log-variance (N,2 latent). Without a tap only the mean is computed, which is what probes and
+   sslh_embed need. */
 SSLH_I_FN sslh_tensor *sslh_i_vae_posterior(sslh_net *net, int index, sslh_tensor *h) {
     sslh_tensor *p[2], *both;
     p[0] = sslh_layer_linear(net, index, h, 0, SSLH_LINEAR); /* mu (N,latent) */
@@ -7727,13 +7770,13 @@ SSLH_I_FN sslh_tensor *sslh_i_vae_encoder(sslh_net *net, sslh_tensor *x, const v
     return sslh_i_vae_posterior(net, 2 * k, x);
 }
 
-/* The same on the features (N,D) of a given encoder. */
+/* The two linear layers on the features (N,D) of a given encoder. */
 SSLH_I_FN sslh_tensor *sslh_i_vae_head(sslh_net *net, sslh_tensor *h, const void *self) {
     (void)self;
     return sslh_i_vae_posterior(net, 0, h);
 }
 
-/* The hidden layers called name, name_2 ..; the first takes in numbers, the others hidden ones. */
+/* The hidden layers, called name, name_2 ..; the first has `in` inputs, the others e->hidden. */
 SSLH_I_FN void sslh_i_vae_hidden_new(sslh_net *net, const char *name, int in, const sslh_i_vae_net *e) {
     char text[32];
     int i;
@@ -7743,8 +7786,8 @@ SSLH_I_FN void sslh_i_vae_hidden_new(sslh_net *net, const char *name, int in, co
     }
 }
 
-/* Also for sslh_load_net, which knows it by name and settings. Linear layers start as PyTorch's, so that losses can be
-   compared with those of pytorch/examples. */
+/* Also for sslh_load_net, which knows this net by its name and settings. Linear layers are initialised as in PyTorch,
+   so that losses can be compared with those of pytorch/examples. */
 SSLH_I_FN sslh_net *sslh_i_vae_encoder_new(sslh_ctx *c, sslh_i_vae_net e) {
     static const char op[] = "sslh_vae";
     sslh_net_desc n;
@@ -7778,7 +7821,7 @@ SSLH_I_FN sslh_net *sslh_i_vae_encoder_new(sslh_ctx *c, sslh_i_vae_net e) {
     return net;
 }
 
-/* fc3 .., fc4, then .. conv2, conv1 transposed: (N,latent) -> (N,H W C), of Bernoulli pixels the logits. */
+/* fc3 .., fc4, then .. conv2, conv1 transposed: (N,latent) -> (N,H W C); for Bernoulli pixels these are logits. */
 SSLH_I_FN sslh_tensor *sslh_i_vae_decoder(sslh_net *net, sslh_tensor *z, const void *self) {
     const sslh_i_vae_net *s = (const sslh_i_vae_net *)self;
     sslh_ctx *c = sslh_net_ctx(net);
@@ -7815,7 +7858,7 @@ SSLH_I_FN sslh_net *sslh_i_vae_decoder_new(sslh_ctx *c, sslh_i_vae_net e, const 
     return net;
 }
 
-/* (1): images (N,H,W,C) -> mu, logvar (N,latent), the two halves of the tap: slices, which carry gradients back. */
+/* (1): images (N,H,W,C) -> mu, logvar (N,latent): slices of the tap, through which gradients flow back. */
 SSLH_DEF void sslh_vae_encode(sslh_method *m, sslh_tensor *x, sslh_tensor **mu, sslh_tensor **logvar) {
     const sslh_i_vae *s = (const sslh_i_vae *)sslh_i_self("sslh_vae_encode", m, "sslh_vae");
     sslh_forward_desc f;
@@ -7832,8 +7875,8 @@ SSLH_DEF void sslh_vae_encode(sslh_method *m, sslh_tensor *x, sslh_tensor **mu, 
     if (logvar) *logvar = sslh_slice(m->ctx, p, 1, s->d.latent, 2 * s->d.latent);
 }
 
-/* (N,latent) -> (N,H,W,C). The decoder ends in logits; the mean of a Bernoulli pixel is their sigmoid, that of a
-   Gaussian pixel the number itself. */
+/* (N,latent) -> (N,H,W,C). The decoder's output is a logit for a Bernoulli pixel, whose mean is the sigmoid, and the
+   mean itself for a Gaussian pixel. */
 SSLH_DEF sslh_tensor *sslh_vae_decode(sslh_method *m, sslh_tensor *z) {
     const sslh_i_vae *s = (const sslh_i_vae *)sslh_i_self("sslh_vae_decode", m, "sslh_vae");
     sslh_tensor *y;
@@ -7859,7 +7902,7 @@ SSLH_DEF sslh_tensor *sslh_vae_interpolate(sslh_method *m, sslh_tensor *a, sslh_
     in[1] = b;
     if (!s || !sslh_i_begin(c, op, in, 2, 1) || !sslh_i_within(c, op, "steps", steps, 2, 65536)) return sslh_i_dummy(c);
     if (a->ndim < 2 || a->ndim != b->ndim || a->shape[0] != b->shape[0]) {
-        sslh_fail(c, SSLH_E_SHAPE, "%s: as many images a as b are needed, (N,H,W,C) each", op);
+        sslh_fail(c, SSLH_E_SHAPE, "%s: a and b must be the same number of images, (N,H,W,C) each", op);
         return sslh_i_dummy(c);
     }
     latent = s->d.latent;
@@ -7874,7 +7917,7 @@ SSLH_DEF sslh_tensor *sslh_vae_interpolate(sslh_method *m, sslh_tensor *a, sslh_
 
 /* --- the terms of the loss ---------------------------------------------------------------------------------------- */
 
-/* (5) for rows of mu, logvar (N,latent), from operations that read like the equation: t = (1 + logvar) - (mu^2 +
+/* (5) for rows of mu, logvar (N,latent), written in operations as the equation reads: t = (1 + logvar) - (mu^2 +
    e^logvar), summed over everything and divided by the number of rows, not of values. */
 SSLH_DEF sslh_tensor *sslh_gaussian_kl(sslh_ctx *c, sslh_tensor *mu, sslh_tensor *logvar) {
     sslh_tensor *t, *in[2];
@@ -7892,12 +7935,12 @@ SSLH_DEF sslh_tensor *sslh_gaussian_kl(sslh_ctx *c, sslh_tensor *mu, sslh_tensor
                       SSLH_I_R(-0.5) / (sslh_real)(mu->count / (size_t)mu->shape[mu->ndim - 1]));
 }
 
-/* The log of the deviation of a Gaussian pixel: one number, the parameter or the setting. */
+/* The log of the deviation of a Gaussian pixel, one number: the parameter or the setting. */
 SSLH_I_FN sslh_tensor *sslh_i_vae_log_sigma(sslh_ctx *c, const sslh_i_vae *s) {
     if (!s->d.learn_sigma) return sslh_scalar(c, sslh_i_log((sslh_real)s->d.sigma));
     return sslh_reshape(c, sslh_param(s->decoder, 2 * (s->d.layers + 1 + s->d.convolutions)), sslh_dim0());
 }
-/* (4) from half the squared errors of any shape, each a sum over an image. */
+/* (4) from half the squared errors, each summed over an image; error may have any shape. */
 SSLH_I_FN sslh_tensor *sslh_i_vae_gaussian(sslh_ctx *c, const sslh_i_vae *s, sslh_tensor *error) {
     sslh_tensor *log_sigma = sslh_i_vae_log_sigma(c, s);
     sslh_real values = (sslh_real)(s->d.height * s->d.width * s->d.channels);
@@ -7960,8 +8003,8 @@ SSLH_I_FN void sslh_i_vae_prepare(sslh_method *m, sslh_data data) {
     sslh_i_own_size(m, "sslh_vae", data, s->d.height, s->d.width, s->d.channels);
 }
 
-/* Each value of x (N,H,W,C) becomes 1 with the probability that it is, else 0; image n from streams[n] alone. NaN
-   stays. */
+/* Each value v of x (N,H,W,C) becomes 1 with probability v, else 0; the draws of image n come from streams[n] alone.
+   NaN stays NaN, so that it is found. */
 SSLH_I_FN sslh_tensor *sslh_i_vae_binary(sslh_ctx *c, const sslh_tensor *x, const uint64_t *streams) {
     sslh_tensor *y = SSLH_I_BAD(c) ? NULL : sslh_zeros(c, sslh_shape_of(x));
     size_t i, size;
@@ -7976,8 +8019,8 @@ SSLH_I_FN sslh_tensor *sslh_i_vae_binary(sslh_ctx *c, const sslh_tensor *x, cons
     }
     return y;
 }
-/* The images, binarized if the method does that. The index of image n in its data is index[n], or first + n if index is
-   NULL. view 0: those of an epoch, 1: those of evaluations. */
+/* The images, made binary if the method does that. Image n has the index index[n] in its data, or first + n if index is
+   NULL. view 0 is for training, where each epoch draws anew, 1 for evaluation. */
 SSLH_I_FN sslh_tensor *sslh_i_vae_images(sslh_method *m, sslh_tensor *x, int view, int epoch, const int32_t *index,
                                          int64_t first) {
     sslh_ctx *c = m->ctx;
@@ -7994,13 +8037,13 @@ SSLH_I_FN sslh_tensor *sslh_i_vae_images(sslh_method *m, sslh_tensor *x, int vie
     return x;
 }
 
-/* No augmentation: the target is the image itself. Pixels in [0,1] serve as Bernoulli means, or are drawn. */
+/* No augmentation: the target is the image itself. Pixels in [0,1] serve as Bernoulli means, or are drawn from them. */
 SSLH_I_FN void sslh_i_vae_views(sslh_method *m, const sslh_batch *batch, sslh_view_set *out) {
     sslh_tensor *x = sslh_batch_images(m->ctx, *batch); /* (N,H,W,C) in [0,1] */
     sslh_view_add(out, "images", sslh_i_vae_images(m, x, 0, batch->epoch, batch->index, 0));
 }
 
-/* (6) or (8). The noise of (2) comes from the context's stream: the same in a repeated and in a resumed run. */
+/* (6) or (8). The noise of (2) comes from the context's stream, so that a repeated or resumed run draws the same. */
 SSLH_I_FN sslh_tensor *sslh_i_vae_loss(sslh_method *m, const sslh_view_set *v, int phase) {
     sslh_ctx *c = m->ctx;
     const sslh_i_vae *s = (const sslh_i_vae *)m->self;
@@ -8020,7 +8063,7 @@ SSLH_I_FN sslh_tensor *sslh_i_vae_loss(sslh_method *m, const sslh_view_set *v, i
     return sslh_shift(c, sslh_neg(c, x), sslh_i_log((sslh_real)s->d.codes)); /* (8) */
 }
 
-/* On an encoder of its own when given is 0. */
+/* Makes the method on the given encoder, or on an encoder of its own when given is 0. */
 SSLH_I_FN sslh_method sslh_i_vae_new(sslh_ctx *c, const char *op, int given, sslh_net *encoder, sslh_vae_desc d) {
     sslh_i_vae s;
     sslh_i_vae_net e;
@@ -8069,7 +8112,7 @@ SSLH_DEF sslh_method sslh_vae_on(sslh_ctx *c, sslh_net *encoder, sslh_vae_desc d
 
 /* --- evaluation --------------------------------------------------------------------------------------------------- */
 
-/* Images at .. at + n - 1 of the data, as an evaluation sees them: (n,H,W,C) */
+/* Images at .. at + n - 1 of the data as an evaluation uses them: (n,H,W,C) */
 SSLH_I_FN sslh_tensor *sslh_i_vae_test(sslh_method *m, sslh_data data, int64_t at, int n) {
     return sslh_i_vae_images(m, sslh_i_data_tensor(m->ctx, data, at, n, NULL), 1, 0, NULL, at);
 }
@@ -8102,7 +8145,7 @@ SSLH_DEF sslh_vae_score sslh_vae_evaluate(sslh_method *m, sslh_data data) {
         sslh_tensor *x, *rt, *kt, *mu, *logvar;
         sslh_push(c); /* memory of one batch at a time */
         sslh_no_grad(c, 1);
-        c->stream += (uint64_t)at; /* other noise for every batch; sslh_pop puts the stream back */
+        c->stream += (uint64_t)at; /* new noise for every batch; sslh_pop restores the stream */
         x = sslh_i_vae_test(m, data, at, n);
         sslh_i_vae_terms(m, x, &rt, &kt);
         r += (double)sslh_item(rt) * n;
@@ -8139,8 +8182,8 @@ SSLH_DEF sslh_vae_score sslh_vae_evaluate(sslh_method *m, sslh_data data) {
     return score;
 }
 
-/* (8) with beta 1 for each of n images x (n,H,W,C): log of the mean of k weights into bound (n). Codes are drawn by
-   parts of so many that a part has at most SSLH_I_VAE_ROWS rows. */
+/* (8) with beta 1 for each of n images x (n,H,W,C): log of the mean of k weights into bound (n). The k codes are drawn
+   in parts, so that no more than SSLH_I_VAE_ROWS rows are decoded at a time. */
 #define SSLH_I_VAE_ROWS 1000
 SSLH_I_FN void sslh_i_vae_log_mean(sslh_method *m, sslh_tensor *x, int k, double *bound) {
     sslh_ctx *c = m->ctx;
@@ -8152,7 +8195,7 @@ SSLH_I_FN void sslh_i_vae_log_mean(sslh_method *m, sslh_tensor *x, int k, double
         sslh_tensor *sum; /* log of the sum of the part's weights (n) */
         sslh_push(c);
         sslh_no_grad(c, 1);
-        c->stream = stream + (uint64_t)done; /* other noise for every part */
+        c->stream = stream + (uint64_t)done; /* new noise for every part */
         sum = sslh_i_vae_weights(m, x, mu, logvar, SSLH_I_MIN(part, k - done), 1.0f);
         sum = sslh_logsumexp(c, sum, SSLH_AXIS(1), 0);
         for (i = 0; i < n && !SSLH_I_BAD(c); i++) {
@@ -8185,7 +8228,7 @@ SSLH_DEF sslh_vae_estimate sslh_vae_bound(sslh_method *m, sslh_data data, int co
         int n = (int)SSLH_I_MIN((int64_t)batch, data.count - at);
         sslh_push(c); /* memory of one batch at a time */
         sslh_no_grad(c, 1);
-        c->stream += (uint64_t)at * (uint64_t)codes; /* sslh_pop puts it back */
+        c->stream += (uint64_t)at * (uint64_t)codes; /* sslh_pop restores it */
         sslh_i_vae_log_mean(m, sslh_i_vae_test(m, data, at, n), codes, bound);
         for (i = 0; i < n && !SSLH_I_BAD(c); i++) {
             double b = bound[i], b2 = b * b;
@@ -8228,36 +8271,39 @@ SSLH_I_FN sslh_method sslh_i_vae_make(sslh_ctx *c, sslh_net *encoder, sslh_data 
    networks", ICML 2017; Lim, Ye: "Geometric GAN", arXiv 2017. Spectral normalisation: Miyato, Kataoka, Koyama, Yoshida:
    "Spectral normalization for generative adversarial networks", ICLR 2018.
 
-   Learns from: real images, and images that a generator makes up of noise. The discriminator has to tell them apart,
-   the generator to deceive it; what the discriminator has learnt to look at is the representation.
+   Learns from: real images, and images that a generator makes from noise. The discriminator has to tell them apart, the
+   generator has to deceive it; what the discriminator has learnt to look at is the representation.
 
        z   ~ N(0, 1)                         noise, .latent numbers for each image                    (1)
-       y   = G(z), t = 2x - 1                made up and real, both in [-1,1]                         (2)
-       D   = w . f(.) + b                    encoder f, one number: how real                          (3)
+       y   = G(z), t = 2x - 1                generated and real, both in [-1,1]                       (2)
+       D   = w . f(.) + b                    encoder f; one logit: how real                           (3)
        L_D = mean of -log s(D(t)) + mean of -log(1 - s(D(y)))       .loss 1 and 2, s the sigmoid      (4)
        L_G = mean of -log s(D(y))            .loss 1, which does not saturate                         (5)
-           = mean of log(1 - s(D(y)))        .loss 2, minimax: the game as it is written down         (6)
+           = mean of log(1 - s(D(y)))        .loss 2, minimax: the game as originally stated          (6)
        L_D = mean of max(0, 1 - D(t)) + mean of max(0, 1 + D(y)), L_G = - mean of D(y)     .loss 3    (7)
        L_D = mean of D(y) - mean of D(t),                         L_G = - mean of D(y)     .loss 4    (8)
-       A   <- a A + (1-a) G                  the average of G that samples come from, a = .average    (9)
+       A   <- a A + (1-a) G                  average of G, which makes the samples; a = .average      (9)
 
-   A step has two phases: L_D moves f, w and b alone, then L_G moves G alone; with .critic k the second comes in every
-   k-th step only. (8) needs a D whose slope is bounded: each weight matrix W of it (of a convolution, a row for each
-   output channel) is brought to spectral norm 1, by one step of the power iteration before each phase,
+   A step has two phases: L_D updates f, w and b only, then L_G updates G only; with .critic n the second phase takes
+   place only in every n-th step. (8) needs a D whose slope is bounded: before each phase, every weight matrix W of D
+   (for a convolution, with a row for each output channel) is divided by its spectral norm, which one step of the power
+   iteration estimates,
 
        v <- W'u / |W'u|,  u <- W v / |W v|,  sigma = u'W v,  W <- W / sigma                          (10)
-       dL/dW <- dL/dW - <dL/dW, W> u v'      which makes it the gradient of L(W / sigma)             (11)
+       dL/dW <- dL/dW - <dL/dW, W> u v'      which turns it into the gradient of L(W / sigma)        (11)
 
-   or, as Arjovsky et al. did, all its parameters are cut to [-.clip_at, .clip_at]. Miyato et al. keep a W that is not
-   divided and divide it in each pass; dividing the W that is kept gives the same function and the same direction, and
-   an encoder that need not know about the division.
-   Defaults: DCGAN's nets, a quarter as wide, and training; (9) begins with a short memory, a = min(.average, (1+k) /
-   (10+k)) after step k of the generator. A discriminator that cannot tell has 2 ln 2 = 1.386 in (4) and ln 2 in (5).
-   Traps: real and made-up images go through D one after the other, each batch with its own statistics; those that batch
-   norm keeps for later are of real images alone. Minimax stands still when D wins early, for (6) is flat there. The
-   losses say which player is ahead, not how good the images are: look at samples, or measure sslh_frechet. Samples that
-   look alike for different z (mode collapse) mean that G has found one answer. Batch norm undoes (10) and makes D's
-   verdict depend on the batch: with .loss 4 take an encoder without it. */
+   or, as in Arjovsky et al., all parameters of D are clipped to [-.clip_at, .clip_at]. Miyato et al. store W undivided
+   and divide it in each pass. Dividing the stored W yields the same function and the same direction of the gradient,
+   and the encoder needs no code for it.
+   Defaults: DCGAN's nets, a quarter as wide, and its training. The average (9) begins with a short memory, a =
+   min(.average, (1+k) / (10+k)) after step k of the generator. A discriminator that cannot tell has 2 ln 2 = 1.386 in
+   (4) and ln 2 in (5).
+   Traps: real and generated images go through D one after the other, so that each batch has its own batch statistics;
+   the running statistics that batch norm keeps are those of real images alone. With minimax, learning stalls when D
+   wins early, because (6) is flat there. The losses say which player is ahead, not how good the images are: look at
+   samples, or measure sslh_frechet. Samples that look alike for different z (mode collapse) mean that G has found one
+   answer that works. Batch norm undoes (10) and makes D's output depend on the rest of the batch: with .loss 4 take an
+   encoder without it. */
 
 static const sslh_setting sslh_i_gan_settings[] = {
     {SSLH_I_FIELD(sslh_gan_desc, height), SSLH_SETTING_INT, "data", "1 to 4096"},
@@ -8278,18 +8324,18 @@ static const char sslh_i_gan_paper[] = "";
 
 enum { SSLH_I_BOUND_NONE = 1, SSLH_I_BOUND_SPECTRAL, SSLH_I_BOUND_CLIP };        /* .bound */
 enum { SSLH_I_GENERATOR_CONV = 1, SSLH_I_GENERATOR_FLAT };                       /* .generator */
-enum { SSLH_I_GAN_ALL, SSLH_I_GAN_WEIGHTS, SSLH_I_GAN_STATISTICS };              /* what of a net is listed */
+enum { SSLH_I_GAN_ALL, SSLH_I_GAN_WEIGHTS, SSLH_I_GAN_STATISTICS };              /* which tensors of a net are listed */
 
-/* The generator's settings: z (latent) -> a map of height x width, or a hidden layer of so many values, .. -> image. */
+/* The generator's settings: z (latent) -> a map of height x width, or a layer of `hidden` values, .. -> image. */
 typedef struct sslh_i_gan_net { int latent, height, width, hidden; sslh_i_doublings up; } sslh_i_gan_net;
 typedef struct sslh_i_gan_list { sslh_tensor **t; int n; } sslh_i_gan_list;
 typedef struct sslh_i_gan {
     sslh_gan_desc d;
     sslh_net *generator, *average, *head; /* G, A; w and b */
-    int flat;                             /* the head reads all places of f's map, not their mean */
-    sslh_i_gan_list bound;                /* what .bound is about: weights of D, or all its parameters */
+    int flat;                             /* 1: the head reads all places of f's map, not their mean */
+    sslh_i_gan_list bound;                /* what .bound restricts: the weights of D, or all its parameters */
     sslh_i_gan_list kept;                 /* running statistics of f */
-    sslh_i_gan_list made, averaged;       /* those of G and of A */
+    sslh_i_gan_list made, averaged;       /* running statistics of G and of A */
     int u, v;                             /* states of m.net: the vectors of (10), one after the other */
 } sslh_i_gan;
 
@@ -8311,7 +8357,8 @@ SSLH_I_FN sslh_tensor *sslh_i_gan_generator(sslh_net *net, sslh_tensor *z, const
     return sslh_i_doublings_run(net, 6, z, &s->up);
 }
 
-/* Convolutional: sides are halved as long as they are even and at least 4 are left, and that is where it begins. */
+/* Convolutional: the generator starts from the size at which halving the image's sides stops, when one of them is odd
+   or fewer than 4 pixels would be left. */
 SSLH_I_FN sslh_net *sslh_i_gan_generator_new(sslh_ctx *c, const sslh_gan_desc *d) {
     const sslh_param_opts its = {1, 0, 0};
     sslh_i_gan_net s;
@@ -8345,7 +8392,7 @@ SSLH_I_FN sslh_net *sslh_i_gan_generator_new(sslh_ctx *c, const sslh_gan_desc *d
         if (s.up.times) sslh_layer_batch_norm_new(net, "bn0", s.up.in, 0);
         sslh_i_doublings_new(net, &s.up);
     }
-    sslh_param_set_matching(net, "", its); /* group 1: what phase 1 moves */
+    sslh_param_set_matching(net, "", its); /* group 1: what phase 1 updates */
     return net;
 }
 
@@ -8371,7 +8418,7 @@ SSLH_I_FN sslh_net *sslh_i_gan_head_new(sslh_ctx *c, int in) {
 
 /* --- the bound of D's slope, and running statistics --------------------------------------------------------------- */
 
-/* Adds the tensors of a net that what asks for. */
+/* Adds to list the tensors of a net that `what` selects. */
 SSLH_I_FN void sslh_i_gan_collect(sslh_ctx *c, sslh_i_gan_list *list, sslh_net *net, int what) {
     int i, n, is_param;
     sslh_tensor **all;
@@ -8395,7 +8442,7 @@ SSLH_I_FN void sslh_i_gan_collect(sslh_ctx *c, sslh_i_gan_list *list, sslh_net *
     list->t = all;
 }
 
-/* (10) for one W, as (O,K); u (O) and v (K) move with it. */
+/* (10) for one W, as (O,K); u (O) and v (K) are updated with it. */
 SSLH_I_FN void sslh_i_gan_power(sslh_ctx *c, sslh_tensor *weight, sslh_real *u, sslh_real *v) {
     int O = weight->shape[0], K = (int)(weight->count / (size_t)O), o;
     sslh_tensor *W = sslh_reshape(c, weight, sslh_dim2(O, K)), *x = sslh_zeros(c, sslh_dim2(1, O)), *y;
@@ -8404,12 +8451,12 @@ SSLH_I_FN void sslh_i_gan_power(sslh_ctx *c, sslh_tensor *weight, sslh_real *u, 
     if (SSLH_I_BAD(c)) return;
     memcpy(x->data, u, (size_t)O * sizeof *u);
     x = sslh_l2_normalize(c, sslh_matmul(c, x, W), 0); /* v: (1,K) */
-    y = sslh_matmul_ex(c, x, W, 0, 1); /* W v: (1,O), sigma long */
+    y = sslh_matmul_ex(c, x, W, 0, 1); /* W v: (1,O), of length sigma */
     if (SSLH_I_BAD(c)) return;
     sigma = sslh_i_sum_squares(c, y->data, y->count);
     root = sqrt((double)sigma);
     sigma = (sslh_real)root;
-    if (!(sigma > 0) || !(sigma - sigma == 0)) return; /* all zeros, or not finite: the loss will say it */
+    if (!(sigma > 0) || !(sigma - sigma == 0)) return; /* all zeros, or not finite, which the loss will report */
     memcpy(v, x->data, (size_t)K * sizeof *v);
     for (o = 0; o < O; o++) u[o] = y->data[o] / sigma;
     inverse = 1 / sigma;
@@ -8456,7 +8503,7 @@ SSLH_I_FN void sslh_i_gan_grads(sslh_method *m, int phase) {
         const sslh_tensor *w = s->bound.t[i];
         size_t O = (size_t)w->shape[0], K = w->count / O, o, k;
         if (w->grad) {
-            /* nearly 0 where a batch norm follows: a sum in double would show how the processor rounds */
+            /* nearly 0 before a batch norm, where a sum in double would depend on the processor's rounding */
             sslh_real inner = sslh_i_row_dot(m->ctx, w->grad, w->data, w->count);
             for (o = 0; o < O; o++) {
                 sslh_real factor = inner * u[o], *g = w->grad + o * K;
@@ -8471,7 +8518,7 @@ SSLH_I_FN void sslh_i_gan_grads(sslh_method *m, int phase) {
     }
 }
 
-/* (3) for images (N,H,W,C) in [-1,1]: (N,1). Made-up ones leave no trace in the statistics that f keeps. */
+/* (3) for images (N,H,W,C) in [-1,1]: (N,1). Generated images leave no trace in the running statistics of f. */
 SSLH_I_FN sslh_tensor *sslh_i_gan_judge(sslh_method *m, sslh_tensor *x, int made_up) {
     sslh_ctx *c = m->ctx;
     const sslh_i_gan *s = (const sslh_i_gan *)m->self;
@@ -8483,7 +8530,7 @@ SSLH_I_FN sslh_tensor *sslh_i_gan_judge(sslh_method *m, sslh_tensor *x, int made
     if (SSLH_I_BAD(c)) return sslh_i_dummy(c);
     for (i = 0, at = 0; i < n; at += s->kept.t[i++]->count)
         memcpy(before->data + at, s->kept.t[i]->data, s->kept.t[i]->count * sizeof *before->data);
-    x = sslh_forward(m->encoder, x); /* (N,D), (N,h,w,D) or (N,T,D) */
+    x = sslh_forward(m->encoder, x); /* (N,width), (N,h,w,width) or (N,T,width) */
     for (i = 0, at = 0; i < n; at += s->kept.t[i++]->count)
         memcpy(s->kept.t[i]->data, before->data + at, s->kept.t[i]->count * sizeof *before->data);
     if (SSLH_I_BAD(c)) return sslh_i_dummy(c);
@@ -8492,7 +8539,7 @@ SSLH_I_FN sslh_tensor *sslh_i_gan_judge(sslh_method *m, sslh_tensor *x, int made
 
 /* --- the method --------------------------------------------------------------------------------------------------- */
 
-/* Images are given to the encoder as (2) has them, later too. */
+/* Stores in the encoder that images are scaled to [-1,1] as in (2), also for later use. */
 SSLH_I_FN void sslh_i_gan_prepare(sslh_method *m, sslh_data data) {
     const sslh_gan_desc *d = &((const sslh_i_gan *)m->self)->d;
     sslh_preprocess p;
@@ -8512,14 +8559,14 @@ SSLH_I_FN void sslh_i_gan_views(sslh_method *m, const sslh_batch *batch, sslh_vi
     sslh_view_add(out, "noise", sslh_normal(c, sslh_dim2(batch->count, s->d.latent), 0, 1)); /* (N,latent) */
 }
 
-/* The share of logits (N,1) that are on the right side of 0. */
+/* The share of logits, real and fake (N,1), that are on the right side of 0. */
 SSLH_I_FN float sslh_i_gan_right(const sslh_tensor *real, const sslh_tensor *fake) {
     size_t i, right = 0;
     for (i = 0; i < real->count; i++) right += (size_t)(real->data[i] > 0) + (size_t)(fake->data[i] < 0);
     return (float)right / (float)(2 * real->count);
 }
 
-/* The noise of a step is the same in both phases; D has moved in between. */
+/* Both phases of a step use the same noise, but D has been updated in between. */
 SSLH_I_FN sslh_tensor *sslh_i_gan_loss(sslh_method *m, const sslh_view_set *v, int phase) {
     sslh_ctx *c = m->ctx;
     const sslh_i_gan *s = (const sslh_i_gan *)m->self;
@@ -8546,12 +8593,12 @@ SSLH_I_FN sslh_tensor *sslh_i_gan_loss(sslh_method *m, const sslh_view_set *v, i
     return loss;
 }
 
-/* (9), of the statistics too, so that they are those of the average. */
+/* (9), for the running statistics too, so that they fit the averaged weights. */
 SSLH_I_FN void sslh_i_gan_after(sslh_method *m) {
     const sslh_i_gan *s = (const sslh_i_gan *)m->self;
     float k = (float)(m->step / s->d.critic), a = SSLH_I_MIN(s->d.average, (1 + k) / (10 + k));
     int i;
-    if (m->phases < 2) { /* the last to have moved is D, and nothing may come after this step */
+    if (m->phases < 2) { /* D was updated last, and this may be the last step */
         sslh_i_gan_restrain(m);
         return;
     }
@@ -8560,7 +8607,7 @@ SSLH_I_FN void sslh_i_gan_after(sslh_method *m) {
         sslh_i_ema(m->ctx, s->averaged.t[i]->data, s->made.t[i]->data, s->made.t[i]->count, (sslh_real)a);
 }
 
-/* The vectors of (10); u begins anywhere. */
+/* The vectors of (10); u starts at random. */
 SSLH_I_FN void sslh_i_gan_spectral_new(sslh_method *m) {
     sslh_ctx *c = m->ctx;
     sslh_i_gan *s = (sslh_i_gan *)m->self;
@@ -8577,7 +8624,7 @@ SSLH_I_FN void sslh_i_gan_spectral_new(sslh_method *m) {
     if (!SSLH_I_BAD(c)) sslh_i_random_fill(c, sslh_next_stream(c), u->data, u->count, 1, 0, 1);
 }
 
-/* What is left open: sizes by the encoder, the rest by .loss and .generator. */
+/* Fills in what is left open: sizes from the encoder, the rest from .loss and .generator. */
 SSLH_I_FN void sslh_i_gan_resolve(sslh_ctx *c, sslh_net *encoder, sslh_gan_desc *d) {
     sslh_net_info info;
     if (!sslh_i_check_encoder(c, "sslh_gan", encoder, -1)) return;
@@ -8629,9 +8676,9 @@ SSLH_DEF sslh_method sslh_gan(sslh_ctx *c, sslh_net *encoder, sslh_gan_desc d) {
         sslh_child(m.net, "average", s.average);
         if (d.bound == SSLH_I_BOUND_SPECTRAL) sslh_i_gan_spectral_new(&m);
     }
-    if (d.loss == SSLH_WASSERSTEIN) m.numbers[2].name = NULL; /* 0 divides nothing */
+    if (d.loss == SSLH_WASSERSTEIN) m.numbers[2].name = NULL; /* 0 is no threshold here */
     m.phases = 2;
-    m.groups[0] = ~(1u << 1); /* D, in whatever groups its encoder is */
+    m.groups[0] = ~(1u << 1); /* D, whatever the groups of its encoder are */
     m.groups[1] = 1u << 1;
     m.prepare = sslh_i_gan_prepare;
     m.views = sslh_i_gan_views;
@@ -8705,9 +8752,9 @@ SSLH_I_FN sslh_method sslh_i_gan_make(sslh_ctx *c, sslh_net *encoder, sslh_data 
    Features for later use are h: the head g drops what the views do not share (colour, say), and g itself is discarded
    after training.
    Defaults: the released code's head; SGD and t = 0.2, with which a run of minutes learns more than with LARS and t =
-   0.5. "paper": the paper's CIFAR-10 settings (for ImageNet it has a rate of 0.3, a decay of 1e-6 and t = 0.1), which
-   are meant for hundreds of epochs. The head has batch norm after each layer, the last one without shift. Pixels stay
-   in [0,1]. ln(2N-1) is the loss when all embeddings are equal. With .decoupled (3) sums without j too.
+   0.5. "paper": its CIFAR-10 settings (for ImageNet it has a rate of 0.3, a decay of 1e-6 and t = 0.1), made for
+   hundreds of epochs. The head has batch norm after each layer, after the last one without a shift. Pixels stay in
+   [0,1]. ln(2N-1) is the loss when all embeddings are equal. With .decoupled the sum in (3) leaves out j as well.
    Traps: the sum in (3) has 2N-1 terms, not 2N; accumulating gradients over batches does not add negatives; without
    colour jitter the histogram of colours solves the task; images of one class in a batch are false negatives. */
 
@@ -8727,8 +8774,8 @@ static const char sslh_i_simclr_paper[] =
 
 typedef struct sslh_i_simclr { sslh_simclr_desc d; sslh_recipe views; sslh_net *head; } sslh_i_simclr;
 
-/* Values in [0,1], unless the encoder came with a mean and deviation: weights of others keep what they were made
-   for. */
+/* Pixels stay in [0,1], unless the encoder already has a mean and deviation: pretrained weights keep the normalisation
+   that they were trained with. */
 SSLH_I_FN void sslh_i_simclr_prepare(sslh_method *m, sslh_data data) {
     const sslh_i_simclr *s = (const sslh_i_simclr *)m->self;
     sslh_preprocess p;
@@ -8748,14 +8795,14 @@ SSLH_I_FN void sslh_i_simclr_views(sslh_method *m, const sslh_batch *batch, sslh
     sslh_view_add(out, "views", sslh_concat(m->ctx, x, 2, 0)); /* (2N,H,W,C): rows n and N+n are one image */
 }
 
-/* z stays un-normalised here: (2) divides by the norms inside the fused loss. */
+/* z is not normalised here, because the loss function itself divides by the norms as in (2). */
 SSLH_I_FN sslh_tensor *sslh_i_simclr_loss(sslh_method *m, const sslh_view_set *v, int phase) {
     sslh_ctx *c = m->ctx;
     const sslh_i_simclr *s = (const sslh_i_simclr *)m->self;
     sslh_tensor *z, *z0, *z1;
     int n;
     (void)phase;
-    /* Both views pass together, so that batch norm sees one batch of 2N ("global" batch norm). */
+    /* Both views pass through together, so that batch norm sees one batch of 2N ("global" batch norm). */
     /* (1): h (2N,D) -> z (2N,head_out) */
     z = sslh_i_project(c, m->encoder, s->head, sslh_view_get(v, "views"));
     if (SSLH_I_BAD(c)) return z;
@@ -8812,9 +8859,9 @@ SSLH_I_FN sslh_method sslh_i_simclr_make(sslh_ctx *c, sslh_net *encoder, sslh_da
    Version 2: Chen, Fan, Girshick, He: "Improved baselines with momentum contrastive learning", arXiv:2003.04297, 2020.
    Version 3: Chen, Xie, He: "An empirical study of training self-supervised vision transformers", ICCV 2021.
 
-   Learns from: two random views of each image, as SimCLR. One view is the query, the other one its right answer, the
-   key. The wrong answers are keys of earlier batches, which a queue keeps, so that there can be many of them however
-   small the batch is. Keys of different age stay comparable because the encoder that makes them changes slowly.
+   Learns from: two random views of each image, as in SimCLR. One view is the query, the other is its right answer, the
+   key. The wrong answers are keys of earlier batches, which a queue keeps, so that there can be many of them even with
+   a small batch. They stay comparable because the encoder that makes the keys changes slowly.
 
        q   = u( g(f(view 0)) )                       query; f encoder, g head, u(x) = x / |x|          (1)
        k   = u( g'(f'(view 1)) )                     key, by key encoder f' and head g'; no gradient   (2)
@@ -8823,23 +8870,24 @@ SSLH_I_FN sslh_method sslh_i_simclr_make(sslh_ctx *c, sslh_net *encoder, sslh_da
        theta' <- m theta' + (1-m) theta              all parameters of f' and g', after the update     (5)
 
    Version 2 has a head with a hidden layer, blurred views, t = 0.2 and a cosine schedule. Version 3 drops the queue:
-   the wrong answers are the keys of the other images in the batch, each view is the query once, and a predictor p
-   follows the head of the query:
+   the wrong answers are the keys of the other images of the batch, each view is a query for the other, and the query
+   has a predictor p after its head:
 
        q   = u( p(g(f(view))) )                                                                        (6)
        L   = 2t [ mean of l(q_0; k_1) + mean of l(q_1; k_0) ],   m = 1 - (1-m_0) (1 + cos(pi T)) / 2   (7)
                                                      T: share of the run that is done
 
-   The papers apply (5) before the keys of the next batch are made; as f' starts as a copy of f, that is the same
+   The papers apply (5) before the keys of the next batch are made; because f' starts as a copy of f, this is the same
    sequence. Running statistics of batch norm are not averaged: each encoder has those of its own batches.
    Defaults: the released code, for small images its CIFAR-10 recipe (queue of 4096, m = 0.99, split batch norm).
-   ln(K+1) is the loss of guessing among a query's own key and K keys of the queue; the first steps climb towards it,
-   because the queue starts as random vectors, which are too easy to tell from a key.
-   Traps: keys go into the queue after the loss, or a query finds its own key twice. Batch norm leaks which images share
-   a batch, and a query could find its key by that alone. So the batch is normalised in groups (.split), and the images
-   are assigned to the groups of the key encoder in another order than to those of the query encoder. A queue longer
-   than the data set holds other keys of the query's own image. m = 0 does not train. In version 3 a transformer's patch
-   projection keeps its random values, or the accuracy falls now and then (section 4.2 of the paper). */
+   ln(K+1) is the loss of guessing among a query's own key and K keys of the queue. The loss of the first steps climbs
+   towards it, because the queue starts as random vectors, which are too easy to tell from a key.
+   Traps: keys go into the queue after the loss, otherwise a query finds its own key twice. Batch norm reveals which
+   images share a batch, and a query could find its key by that alone; therefore the batch is normalised in groups
+   (.split), and the images are assigned to the key encoder's groups in another order than to the query encoder's. A
+   queue longer than the data set holds other keys of the query's own image. m = 0 does not train. In version 3, a
+   transformer's patch projection keeps its random values, because training it makes the accuracy dip now and then
+   (section 4.2 of the paper). */
 
 static const sslh_setting sslh_i_moco_settings[] = {
     {SSLH_I_FIELD(sslh_moco_desc, version), SSLH_SETTING_INT, "2", "1 to 3"},
@@ -8856,7 +8904,8 @@ static const sslh_setting sslh_i_moco_settings[] = {
 static const char sslh_i_moco_training[] =
     "batch=256 optimizer=sgd lr=0.1 lr_scales=1 weight_decay=1e-4 schedule=cosine";
 static const char sslh_i_moco_paper[] = "batch=256 optimizer=sgd lr=0.03 lr_scales=1 weight_decay=1e-4 schedule=cosine";
-/* What the other versions have instead: 1 always, 3 in these settings. A transformer takes AdamW in both. */
+/* What the other versions have instead: version 1 in both settings, version 3 in the one named. A transformer of
+   version 3 has AdamW in both. */
 static const char sslh_i_moco_training_1[] = "schedule=steps milestones=0.6:0.8 gamma=0.1";
 static const char sslh_i_moco_paper_3[] = "optimizer=lars lr=0.6 lr_scales=1 weight_decay=1e-6 warmup=10";
 static const char sslh_i_moco_training_3_vit[] = "optimizer=adamw lr=1e-3 weight_decay=0.1 warmup=10";
@@ -8868,19 +8917,19 @@ typedef struct sslh_i_moco {
     sslh_net *head, *predictor; /* g and, in version 3, p */
     sslh_net *key_encoder, *key_head; /* f' and g' */
     sslh_i_queue queue;       /* (K,D) */
-    sslh_tensor *keys;        /* (N,D) or, symmetric, (2N,D): of this step, for the queue */
+    sslh_tensor *keys;        /* (N,D) or, symmetric, (2N,D): keys of this step, for the queue */
 } sslh_i_moco;
 
 SSLH_I_FN void sslh_i_moco_prepare(sslh_method *m, sslh_data data) {
     const sslh_i_moco *s = (const sslh_i_moco *)m->self;
-    if (s->d.version < 3 && s->d.queue > data.count) /* before an image comes again its last key has to be gone */
+    if (s->d.version < 3 && s->d.queue > data.count) /* an image's last key has to be gone before its next turn */
         sslh_i_warn(m->ctx, "sslh_moco: a queue of %d keys is longer than the data set of %.0f images: queries meet "
                     "other keys of their own image as wrong answers; take a smaller .queue", s->d.queue,
                     (double)data.count);
     sslh_i_two_views_prepare(&((sslh_i_moco *)m->self)->views, m->encoder, data);
 }
 
-/* Groups into which batch norm splits n images. */
+/* The number of groups into which batch norm splits n images. */
 SSLH_I_FN int sslh_i_moco_groups(const sslh_i_moco *s, int n) {
     int groups = s->d.version == 3 ? 1 : s->d.split ? s->d.split : 8;
     while (!s->d.split && n % groups) groups--;
@@ -8900,7 +8949,7 @@ SSLH_I_FN void sslh_i_moco_views(sslh_method *m, const sslh_batch *batch, sslh_v
     }
 }
 
-/* Rows of x (N,..) in another order; back: in the order that they had. */
+/* Rows of x (N,..) in another order; back = 1 restores the order that they had. */
 SSLH_I_FN sslh_tensor *sslh_i_moco_reorder(sslh_ctx *c, sslh_tensor *x, sslh_tensor *order, int back) {
     sslh_tensor *index = order;
     int i, n;
@@ -8921,7 +8970,7 @@ SSLH_I_FN sslh_tensor *sslh_i_moco_query(sslh_method *m, sslh_tensor *x) {
     if (SSLH_I_BAD(c)) return x;
     sslh_split_batch_norm(m->encoder, sslh_i_moco_groups(s, x->shape[0]));
     x = sslh_i_project(c, m->encoder, s->head, x); /* (N,D) */
-    sslh_split_batch_norm(m->encoder, 1); /* outside of the step the encoder is the caller's */
+    sslh_split_batch_norm(m->encoder, 1); /* the encoder is the caller's again */
     if (s->predictor) x = sslh_forward(s->predictor, x); /* (N,D) */
     return sslh_l2_normalize(c, x, 0);
 }
@@ -8963,7 +9012,7 @@ SSLH_I_FN sslh_tensor *sslh_i_moco_loss(sslh_method *m, const sslh_view_set *v, 
         if (SSLH_I_BAD(c)) return sslh_i_dummy(c);
     }
     for (i = 0; i < 2; i++) keys[i] = both || i == 0 ? sslh_i_moco_key(m, x[1 - i], order) : NULL;
-    for (i = 0; i < (both ? 2 : 1); i++) /* (3): view i asks for the other */
+    for (i = 0; i < (both ? 2 : 1); i++) /* (3): view i is the query */
         loss[i] = sslh_i_info_nce(c, sslh_i_moco_query(m, x[i]), keys[i], queue, s->d.temperature, &top1[i]);
     m->numbers[0].value = both ? 0.5f * (top1[0] + top1[1]) : top1[0];
     if (queue) m->guessing = (both ? 2.0f : 1.0f) * sslh_i_ln(s->d.queue + 1);
@@ -8974,14 +9023,14 @@ SSLH_I_FN sslh_tensor *sslh_i_moco_loss(sslh_method *m, const sslh_view_set *v, 
     return s->d.version == 3 ? sslh_scale(c, loss[0], 2 * s->d.temperature) : loss[0]; /* (7) */
 }
 
-/* (4): the keys of the batch take the place of the oldest. */
+/* (4): the keys of the batch replace the oldest ones. */
 SSLH_I_FN void sslh_i_moco_enqueue(sslh_method *m, int phase) {
     const sslh_i_moco *s = (const sslh_i_moco *)m->self;
     (void)phase;
     sslh_i_queue_put(m->net, s->queue, s->keys);
 }
 
-/* (5); for version 3 with the m of (7), of the step that comes next */
+/* (5); for version 3 with the m of (7), taken at the step that comes next */
 SSLH_I_FN void sslh_i_moco_after(sslh_method *m) {
     const sslh_i_moco *s = (const sslh_i_moco *)m->self;
     float momentum = s->d.key_momentum;
@@ -8996,7 +9045,7 @@ SSLH_I_FN sslh_net *sslh_i_moco_head(sslh_ctx *c, const sslh_moco_desc *d, int i
     sslh_mlp_desc head;
     memset(&head, 0, sizeof head);
     head.in = in;
-    if (d->version == 3) { /* as the authors': nothing behind the predictor of a conv net */
+    if (d->version == 3) { /* as in the authors' code: no norm after a conv net's predictor */
         head.batch_norm = 1;
         head.last_batch_norm = predictor && !vit ? 0 : 3;
         head.last_no_bias = 1;
@@ -9004,11 +9053,11 @@ SSLH_I_FN sslh_net *sslh_i_moco_head(sslh_ctx *c, const sslh_moco_desc *d, int i
     return sslh_i_head_new(c, head, layers, d->head_hidden, d->head_out);
 }
 
-/* The views that the version was published with. */
+/* The views with which the version was published. */
 SSLH_I_FN sslh_i_two_views sslh_i_moco_recipes(const sslh_moco_desc *d, int vit) {
     sslh_recipe r[2];
     r[0] = r[1] = sslh_recipe_moco();
-    if (d->version == 1) { /* the colours always change, also their hue, and nothing is blurred */
+    if (d->version == 1) { /* colours always change, their hue too, and nothing is blurred */
         r[0].jitter = 1;
         r[0].hue = 0.4f;
         r[0].blur = 0;
@@ -9085,24 +9134,24 @@ SSLH_I_FN sslh_method sslh_i_moco_make(sslh_ctx *c, sslh_net *encoder, sslh_data
 /* Khosla, Teterwak, Wang, Sarna, Tian, Isola, Maschinot, Liu, Krishnan: "Supervised contrastive learning",
    NeurIPS 2020.
 
-   Learns from: two random views of each image and the labels. SimCLR's task, but every view of an image of the same
-   class is a right answer. It is not self-supervised: it is here as an upper reference, for what the same encoder,
-   views and steps reach when the classes are known.
+   Learns from: two random views of each image and the labels. The task is SimCLR's, but every view of an image of the
+   same class is a right answer. This is not self-supervision; it is here as an upper reference for what the same
+   encoder, views and steps achieve when the classes are known.
 
        z    = g(f(view)), u = z / |z|              encoder f, projection head g                       (1)
        P(i) = the views other than i whose images have the label of i                                 (2)
        l_i  = - mean over p in P(i) of log( e^(u_i.u_p/t) / sum over k != i of e^(u_i.u_k/t) )        (3)
        L    = mean of l_i over the 2N views                                                           (4)
 
-   The mean stands outside the logarithm: inside it (the paper's other form) the gradient forgets hard positives, and
-   the accuracy is lower. In other words l_i is a cross-entropy whose target is the uniform distribution over P(i), so
-   it cannot fall below the entropy ln |P(i)|; with K classes a perfect batch costs about ln(2N/K). When all labels
-   differ it is SimCLR's loss. ln(2N-1) is its value when all embeddings are equal.
+   The mean is outside the logarithm: inside it (the paper's other form) the gradient neglects hard positives, and the
+   accuracy is lower. In other words, l_i is a cross-entropy whose target is the uniform distribution over P(i), so it
+   cannot fall below the entropy ln |P(i)|; with K classes a perfect batch costs about ln(2N/K). When all labels differ,
+   this is SimCLR's loss. ln(2N-1) is the value when all embeddings are equal.
    Defaults: the released code with its CIFAR-10 settings (batch 1024 with a rate of 0.5, 1000 epochs; views without
-   blur, a head without batch norm). Both views pass together, as one batch of 2N.
-   Traps: the released code multiplies L by t / 0.07, so that its rates belong to a loss 1.43 times ours; a view is not
-   its own positive; a probe that is fitted to the labels with which the encoder was trained says nothing about other
-   labels; compare with sslh_finetune of an untrained encoder, too. */
+   blur, a head without batch norm). Both views pass through together, as a batch of 2N.
+   Traps: the released code multiplies L by t / 0.07, so that its learning rates belong to a loss 1.43 times ours; a
+   view is not its own positive; a probe fitted to the labels with which the encoder was trained says nothing about
+   other labels; compare with sslh_finetune of an untrained encoder, too. */
 
 static const sslh_setting sslh_i_supcon_settings[] = {
     {SSLH_I_FIELD(sslh_supcon_desc, temperature), SSLH_SETTING_REAL, "0.1", "above 0"},
@@ -9180,25 +9229,25 @@ SSLH_I_FN sslh_method sslh_i_supcon_make(sslh_ctx *c, sslh_net *encoder, sslh_da
 /* Dwibedi, Aytar, Tompson, Sermanet, Zisserman: "With a little help from my friends: nearest-neighbor contrastive
    learning of visual representations", ICCV 2021.
 
-   Learns from: two random views of each image, as SimCLR, but the right answer for a view is not the other view itself:
-   it is the embedding of another image, the one nearest to that view in a queue. So the encoder has to give similar
-   features even to images that no crop and no change of colour could turn into each other: a different dog, seen from
-   another side.
+   Learns from: two random views of each image, as in SimCLR, but the right answer for a view is not the other view
+   itself. It is the embedding of another image, the one in a queue that is nearest to that view. So the encoder has to
+   treat as alike even images that no crop and no change of colour could turn into one another: a different dog, seen
+   from another side.
 
        z  = g(f(view)), q = u( p(g(f(view))) )     encoder f, projector g, predictor p, u(x) = x / |x| (1)
-       n  = the row of the queue with the largest n . u(z); no gradient goes into it                   (2)
+       n  = the row of the queue with the largest n . u(z); no gradient flows into it                  (2)
        l(n, q) = mean over i of -log( e^(n_i.q_i/t) / sum over k of e^(n_i.q_k/t) )                    (3)
-       L  = l(n_0, q_1) / 2 + l(n_1, q_0) / 2;  then u(z_0) takes the place of the oldest rows         (4)
+       L  = l(n_0, q_1) / 2 + l(n_1, q_0) / 2;  then u(z_0) replaces the oldest rows of the queue      (4)
 
-   The wrong answers are the predictions for the other images of the batch; the queue gives only right ones. The
+   The wrong answers are the predictions for the other images of the batch; the queue provides only right ones. The
    predictor is on the side that has a gradient, as in BYOL, although nothing would collapse without it.
    Defaults: those of the paper (batch 4096 on ImageNet, a queue of 98304); for data as small as CIFAR-10 a queue of
-   4096. Batch norm follows every layer of the projector, the last one too, and in the predictor only the hidden layer.
-   Each view passes by itself. ln N is the loss of guessing at random.
+   4096. Batch norm follows every layer of the projector, the last one too, and only the hidden layer of the predictor.
+   Each view passes through by itself. ln N is the loss of guessing at random.
    Traps: the queue begins as random directions, whose neighbours mean nothing, so the first steps learn little, and a
-   queue that a short run does not fill keeps some of them; the rows of the queue were made by older states of the
-   encoder, not by a slowly moving copy as in MoCo; a queue longer than the data set finds the image itself as its own
-   neighbour, which makes the task SimCLR's again. */
+   queue that a short run does not fill keeps some of them. The rows of the queue come from older states of the encoder,
+   not from a slowly changing copy as in MoCo. In a queue longer than the data set, the image itself is found as its own
+   neighbour, which turns the task into SimCLR's again. */
 
 static const sslh_setting sslh_i_nnclr_settings[] = {
     {SSLH_I_FIELD(sslh_nnclr_desc, temperature), SSLH_SETTING_REAL, "0.1", "above 0"},
@@ -9220,7 +9269,7 @@ typedef struct sslh_i_nnclr {
     sslh_i_two_views views;
     sslh_net *head, *predictor; /* g and p */
     sslh_i_queue queue;         /* (K,D) */
-    sslh_tensor *rows;          /* (N,D): of this step, for the queue */
+    sslh_tensor *rows;          /* (N,D): rows of this step, for the queue */
 } sslh_i_nnclr;
 
 SSLH_I_FN void sslh_i_nnclr_prepare(sslh_method *m, sslh_data data) {
@@ -9304,26 +9353,26 @@ SSLH_I_FN sslh_method sslh_i_nnclr_make(sslh_ctx *c, sslh_net *encoder, sslh_dat
 /* ================================================================================================================== */
 
 #if SSLH_WITH_CPC
-/* Van den Oord, Li, Vinyals: "Representation learning with contrastive predictive coding", arXiv 2018. There is no code
-   of the authors'; details are those of facebookresearch/CPC_audio and loeweX/Greedy_InfoMax.
+/* Van den Oord, Li, Vinyals: "Representation learning with contrastive predictive coding", arXiv 2018. The authors
+   published no code; details follow facebookresearch/CPC_audio and loeweX/Greedy_InfoMax.
 
-   Learns from: sound in its order. The encoder has to remember what distinguishes the future of a clip from other
-   sounds. Noise that nobody can predict is not worth remembering, and neither is the exact wave, since nothing has to
-   be reconstructed.
+   Learns from: sound and its order in time. The encoder has to remember what distinguishes the future of a clip from
+   other sounds. Noise that nobody can predict is not worth remembering, and neither is the exact waveform, because
+   nothing has to be reconstructed.
 
        z_t = g_enc(x)_t,  c_t = g_ar(z_1 .. z_t)                                                      (1)
        f_k(z, c_t) = z . W_k c_t,  k = 1 .. K                                                         (2)
        L = mean over k and t of -log( e^f_k(z_t+k, c_t) / sum over z in Z of e^f_k(z, c_t) )          (3)
        Z = z_t+k and J negatives: places drawn from the batch                                         (4)
 
-   Defaults: K = 12 (phones of LibriSpeech: 64.6 %; K = 2: 28.5 %), in the paper Adam with 2e-4 on 8 windows of 20480
+   Defaults: K = 12 (phones of LibriSpeech: 64.6 %; K = 2: 28.5 %); the paper has Adam with 2e-4 on 8 windows of 20480
    samples. The J negatives are drawn once for a batch and serve all its predictions, so that all scores are one matrix
-   product; a prediction whose own positive was drawn leaves it out. Untrained the loss is about log(J + 1).
+   product; where a prediction's own positive was drawn, it is left out. Untrained, the loss is about log(J + 1).
    Traps: batch norm mixes information between places, so that the loss falls while the features do not improve (hence
-   layer norm in sslh_conv_gru); random biases in the first layer drown quiet sound, and the loss stays at log(J + 1)
-   for thousands of steps (hence biases of 0 there); where negatives come from decides what is learnt: when all come
-   from the same speaker (.from 1, or recordings of one speaker in a batch), the features need not tell who speaks;
-   evaluate on speakers that were not heard. */
+   layer norm in sslh_conv_gru). Random biases in the first layer drown quiet sound, and the loss stays at log(J + 1)
+   for thousands of steps (hence biases of 0 there). Where negatives come from decides what is learnt: when all come
+   from the same speaker (.from 1, or recordings of one speaker in a batch), the features need not tell who speaks.
+   Evaluate on speakers that were not heard in training. */
 
 static const sslh_setting sslh_i_cpc_settings[] = {
     {SSLH_I_FIELD(sslh_cpc_desc, steps), SSLH_SETTING_INT, "12", "1 to 64"},
@@ -9342,7 +9391,7 @@ SSLH_I_FN void sslh_i_cpc_prepare(sslh_method *m, sslh_data data) {
         sslh_fail(m->ctx, SSLH_E_USAGE, "sslh_cpc: the data have no audio field");
 }
 
-/* The draws become places when the encoder has run and their number is known. */
+/* The draws are turned into places after the encoder has run, when the number of places is known. */
 SSLH_I_FN void sslh_i_cpc_views(sslh_method *m, const sslh_batch *batch, sslh_view_set *out) {
     sslh_ctx *c = m->ctx;
     const sslh_i_cpc *s = (const sslh_i_cpc *)m->self;
@@ -9352,7 +9401,7 @@ SSLH_I_FN void sslh_i_cpc_views(sslh_method *m, const sslh_batch *batch, sslh_vi
     r.crop = audio ? SSLH_I_MIN(s->d.crop, audio->shape.size[0]) : 0;
     sslh_view_add(out, "sound", sslh_audio_views(c, *batch, r, 0)); /* (N,T,C) */
     if (!SSLH_I_BAD(c))
-        sslh_view_add(out, "draws", sslh_i_places_draw(c, "sslh_cpc", batch, s->d.negatives, s->d.from)); /* of (4) */
+        sslh_view_add(out, "draws", sslh_i_places_draw(c, "sslh_cpc", batch, s->d.negatives, s->d.from)); /* for (4) */
 }
 
 /* The places t + k of all clips, t = 0 .. T-k-1: (N (T-k)) */
@@ -9388,7 +9437,7 @@ SSLH_I_FN sslh_tensor *sslh_i_cpc_loss(sslh_method *m, const sslh_view_set *v, i
     places = sslh_i_places_of(c, "sslh_cpc", sslh_view_get(v, "draws"), N, T, s->d.from); /* (4): (1,J) or (N,J) */
     negatives = sslh_embedding(c, z, places); /* (1,J,D) or (N,J,D) */
     for (k = 1; k <= K && !SSLH_I_BAD(c); k++) { /* (3) */
-        sslh_tensor *q = sslh_slice(c, sslh_slice(c, y, 2, k - 1, k), 1, 0, T - k), *part; /* W_k c_t, t = 1 .. T-k */
+        sslh_tensor *q = sslh_slice(c, sslh_slice(c, y, 2, k - 1, k), 1, 0, T - k), *part; /* W_k c_t, t = 0 .. T-k-1 */
         q = sslh_reshape(c, q, sslh_dim2(N * (T - k), D));
         part = sslh_i_places_nce(c, q, z, sslh_i_cpc_ahead(c, N, T, k), places, negatives, T, s->d.from, &top1);
         loss = loss ? sslh_add(c, loss, part) : part;
@@ -9437,12 +9486,12 @@ SSLH_I_FN sslh_method sslh_i_cpc_make(sslh_ctx *c, sslh_net *encoder, sslh_data 
 
 #if SSLH_WITH_CPC2
 /* Henaff, Srinivas, De Fauw, Razavi, Doersch, Eslami, van den Oord: "Data-efficient image recognition with contrastive
-   predictive coding", ICML 2020; of images first: van den Oord, Li, Vinyals, arXiv 2018. There is no code of the
-   authors'; what the text leaves open follows the pseudo-code in their appendix.
+   predictive coding", ICML 2020; first for images: van den Oord, Li, Vinyals, arXiv 2018. The authors published no
+   code; what the text leaves open follows the pseudo-code in their appendix.
 
-   Learns from: the patches of an image in their grid. A model that has seen the upper rows has to pick the patch that
-   comes further down, among patches of this image and of others. For that the encoder, which sees one patch at a time,
-   has to tell what it is a patch of.
+   Learns from: the patches of an image in their grid. From the upper rows, a model has to pick the patch that comes
+   further down, among patches of this image and of others. For that the encoder, which sees one patch at a time, has to
+   recognise what it is a patch of.
 
        x_ij                     overlapping patches of an image in a grid of R rows and S columns, each augmented
                                 by itself: its colours and its mirror image are no help                       (1)
@@ -9452,16 +9501,16 @@ SSLH_I_FN sslh_method sslh_i_cpc_make(sslh_ctx *c, sslh_net *encoder, sslh_data 
        L = mean over k, i and j of -log( e^F_k(z_(i+k)j, c_ij) / sum over z in Z of e^F_k(z, c_ij) )          (5)
        Z = z_(i+k)j and J negatives: places drawn from the batch                                              (6)
 
-   Up to four directions: the same from below, from the left and from the right on a turned grid, each with a g and W_k
-   of its own, V for all; L is then the mean over the directions.
-   g: blocks x + h(x) of convolutions 1 x 1, 1 x 3, then 2 x 1 under a row of zeros, which lets a row see the one above,
-   and 1 x 1.
-   Defaults: the paper's, with a smaller g, fewer negatives and a higher rate for small images and short runs. An
-   encoder for which all patches are equal has the loss ln(J + 1), or less where a negative was left out.
-   Traps: batch norm mixes information between the patches of a batch, so that the loss falls without the features
-   becoming better (hence the error); the nearest row shares pixels with the last one seen (hence k_0 = 2 for patches
-   that overlap by half); colours run through an image (hence augmented patches); small images have small patches, in
-   which there is little to recognise. */
+   Up to four directions: the same from below, from the left and from the right on a turned grid, each with its own g
+   and W_k, but one V for all; L is then the mean over the directions.
+   g: blocks x + h(x), where h consists of convolutions of 1 x 1, 1 x 3, then 2 x 1 after padding with a row of zeros at
+   the top, which lets a row see the one above, and 1 x 1.
+   Defaults: the paper's, with a smaller g, fewer negatives and a higher learning rate for small images and short runs.
+   An encoder for which all patches are equal has the loss ln(J + 1), or less where a negative was left out.
+   Traps: batch norm mixes information between the patches of a batch, so that the loss falls while the features do not
+   improve (hence the error). The nearest row shares pixels with the last one seen (hence k_0 = 2 for patches that
+   overlap by half). The same colours run through an image (hence augmented patches). Small images have small patches,
+   in which there is little to recognise. */
 
 static const sslh_setting sslh_i_cpc2_settings[] = {
     {SSLH_I_FIELD(sslh_cpc2_desc, side), SSLH_SETTING_INT, "auto", "1 to 4096"},
@@ -9494,8 +9543,8 @@ SSLH_I_FN void sslh_i_cpc2_prepare(sslh_method *m, sslh_data data) {
     sslh_i_normalise_by_data(&s->patch_views, m->encoder, data);
 }
 
-/* (1): x (N,H,W,C) in [0,1] -> (N,R,S,p,p,C), normalised. Patches of image n draw from streams[n]; which channel one
-   keeps is its draws 2^48 and later. */
+/* (1): x (N,H,W,C) in [0,1] -> (N,R,S,p,p,C), normalised. Patches of image n draw from streams[n]; draws from 2^48 on
+   decide which channel a patch keeps. */
 SSLH_I_FN sslh_tensor *sslh_i_cpc2_cut(sslh_method *m, sslh_tensor *x, const uint64_t *streams) {
     sslh_ctx *c = m->ctx;
     const sslh_i_cpc2 *s = (const sslh_i_cpc2 *)m->self;
@@ -9513,7 +9562,7 @@ SSLH_I_FN sslh_tensor *sslh_i_cpc2_cut(sslh_method *m, sslh_tensor *x, const uin
         how[i] = sslh_random_uniform(c->desc.seed, stream, draw) < s->d.drop
             ? SSLH_I_CHANNEL + (int)sslh_random_below(c->desc.seed, stream, draw + 1, 3) : SSLH_I_COLOUR;
     }
-    if (how) x = sslh_i_recolour(c, x, how); /* normalised already: what is dropped has the mean of its channel */
+    if (how) x = sslh_i_recolour(c, x, how); /* normalised already: 0 is the mean of a dropped channel */
     sslh_i_unscratch(c, how);
     if (SSLH_I_BAD(c)) return x;
     return sslh_reshape(c, x, sslh_dim6(N, R, S, x->shape[1], x->shape[2], x->shape[3]));
@@ -9534,10 +9583,10 @@ SSLH_I_FN void sslh_i_cpc2_views(sslh_method *m, const sslh_batch *batch, sslh_v
     sslh_view_add(out, "patches", sslh_i_cpc2_cut(m, x, streams)); /* (N,R,S,p,p,C) */
     sslh_i_unscratch(c, streams);
     if (!SSLH_I_BAD(c))
-        sslh_view_add(out, "draws", sslh_i_places_draw(c, "sslh_cpc2", batch, s->d.negatives, s->d.from)); /* of (6) */
+        sslh_view_add(out, "draws", sslh_i_places_draw(c, "sslh_cpc2", batch, s->d.negatives, s->d.from)); /* for (6) */
 }
 
-/* z (N,R,S,D) of patches (N,R,S,p,p,C), (2): all patches of a batch pass the encoder as one batch of N R S. */
+/* z (N,R,S,D) of patches (N,R,S,p,p,C), (2): all patches of a batch form one batch of N R S. */
 SSLH_I_FN sslh_tensor *sslh_i_cpc2_encode(sslh_method *m, sslh_tensor *x) {
     sslh_ctx *c = m->ctx;
     int N, R, S;
@@ -9548,7 +9597,7 @@ SSLH_I_FN sslh_tensor *sslh_i_cpc2_encode(sslh_method *m, sslh_tensor *x) {
     return sslh_reshape(c, x, sslh_dim4(N, R, S, -1));
 }
 
-/* A grid (N,R,S,D) turned so that what direction predicts lies in lower rows: 0 as it is, 1 upside down, 2 rows and
+/* A grid (N,R,S,D) turned so that what this direction predicts is in lower rows: 0 as it is, 1 upside down, 2 rows and
    columns exchanged, 3 both. */
 SSLH_I_FN sslh_tensor *sslh_i_cpc2_turn(sslh_ctx *c, sslh_tensor *x, int direction) {
     if (direction >= 2) x = sslh_transpose(c, x, 1, 2);
@@ -9556,7 +9605,7 @@ SSLH_I_FN sslh_tensor *sslh_i_cpc2_turn(sslh_ctx *c, sslh_tensor *x, int directi
     return x;
 }
 
-/* (3), and the W_k c of (4): z (N,R,S,D) -> (N,R,S,K E). Entries: weight and bias of the four convolutions of each
+/* (3), and the W_k c of (4): z (N,R,S,D) -> (N,R,S,K E). Parameters: weight and bias of the four convolutions of each
    block, then all W_k in one matrix. */
 SSLH_I_FN sslh_tensor *sslh_i_cpc2_context(sslh_net *net, sslh_tensor *z, const void *self) {
     sslh_ctx *c = sslh_net_ctx(net);
@@ -9569,7 +9618,7 @@ SSLH_I_FN sslh_tensor *sslh_i_cpc2_context(sslh_net *net, sslh_tensor *z, const 
             memset(&conv, 0, sizeof conv);
             conv.pad_w = i == 1; /* the convolution of 1 x 3 keeps the columns */
             conv.activation = i == 0 || i == 2 ? SSLH_RELU : SSLH_LINEAR;
-            if (i == 2) x = sslh_pad(c, x, 1, 1, 0, 0); /* above the first row; the lowest convolution sees no more */
+            if (i == 2) x = sslh_pad(c, x, 1, 1, 0, 0); /* zeros above the first row, nothing below the last */
             x = sslh_conv2d(c, x, sslh_param(net, 8 * b + 2 * i), sslh_param(net, 8 * b + 2 * i + 1), conv);
         }
         z = sslh_add(c, z, x);
@@ -9662,7 +9711,7 @@ SSLH_I_FN sslh_tensor *sslh_i_cpc2_loss(sslh_method *m, const sslh_view_set *v, 
     return sslh_scale(c, loss, 1.0f / (float)(s->d.steps * s->d.directions)); /* (5) */
 }
 
-/* An encoder in which the patches of a batch meet is no encoder of one patch. */
+/* Batch norm is an error, because it lets the patches of a batch see one another. */
 SSLH_I_FN void sslh_i_cpc2_check_norm(sslh_ctx *c, sslh_net *encoder) {
     int i, n = SSLH_I_BAD(c) ? 0 : sslh_count_tensors(encoder);
     for (i = 0; i < n && !SSLH_I_BAD(c); i++) {
@@ -9678,7 +9727,7 @@ SSLH_I_FN void sslh_i_cpc2_check_norm(sslh_ctx *c, sslh_net *encoder) {
     }
 }
 
-/* Of each patch, where the caller has none: what differs from patch to patch must not tell which belong together. */
+/* Augmentation of each patch where the caller gives none: colours must not tell which patches belong together. */
 SSLH_I_FN sslh_recipe sslh_i_cpc2_recipe(void) {
     sslh_recipe r = sslh_recipe_none();
     r.flip = 0.5f;
@@ -9709,7 +9758,7 @@ SSLH_DEF sslh_method sslh_cpc2(sslh_ctx *c, sslh_net *encoder, sslh_cpc2_desc d)
     }
     if (d.views) s.views = *d.views;
     s.patch_views = d.patch_views ? *d.patch_views : sslh_i_cpc2_recipe();
-    memset(s.views.mean, 0, sizeof s.views.mean); /* normalising is the method's affair, and comes last */
+    memset(s.views.mean, 0, sizeof s.views.mean); /* the method normalises by itself, as the last step */
     memset(s.views.std, 0, sizeof s.views.std);
     s.d = d;
     head.last_no_bias = 1;
@@ -9739,27 +9788,27 @@ SSLH_I_FN sslh_method sslh_i_cpc2_make(sslh_ctx *c, sslh_net *encoder, sslh_data
 /* Grill, Strub, Altche, Tallec, Richemond, Buchatskaya, Doersch, Avila Pires, Guo, Gheshlaghi Azar, Piot, Kavukcuoglu,
    Munos, Valko: "Bootstrap your own latent: a new approach to self-supervised learning", NeurIPS 2020.
 
-   Learns from: two random views of each image, and no wrong answers. The online network looks at one view and predicts
-   what the target network makes of the other. The target network is an average of what the online network was before.
+   Learns from: two random views of each image, without wrong answers. The online network looks at one view and predicts
+   the target network's output for the other. The target network is a moving average of the online network.
 
        z  = g(f(view))                             online: encoder f, projector g                      (1)
        t  = g'(f'(view))                           target: encoder f', projector g'; no gradient       (2)
        L  = mean of |u(p(z_0)) - u(t_1)|^2         predictor p, u(x) = x / |x|, means over the batch
           + mean of |u(p(z_1)) - u(t_0)|^2
-          = 4 + 2 D(p(z_0), t_1) + 2 D(p(z_1), t_0)     D: minus the mean cosine                       (3)
+          = 4 - 2 cos(p(z_0), t_1) - 2 cos(p(z_1), t_0)     cos: mean cosine                           (3)
        theta' <- m theta' + (1-m) theta,           all parameters of f' and g', after the update       (4)
        m  = 1 - (1-m_0) (1 + cos(pi T)) / 2        T: share of the run that is done                    (5)
 
-   If every image had the same embedding, L would be 0, so a small loss says nothing; the spread of the projections (its
-   number) tells learning from collapse. What keeps BYOL from collapsing is not in (3) but in what is updated: only the
-   online side follows the gradient of (3), and the target follows slowly. With .no_stop_gradient both sides of (3) move
-   towards each other, and loss and spread are 0 within a few hundred steps.
-   Defaults: SGD and a target that follows quickly, for runs of minutes; "paper" is for 300 epochs. Its heads are 4096
-   wide for features of 2048, ours twice as wide as the features (512 for the 256 of sslh_convnet), projections 256.
-   Each view passes by itself, so that batch norm sees one view at a time; the target network normalises by its own
-   batches, too, and running statistics are not averaged. Random directions cost about 4.
-   Traps: without batch norm in the heads, or with a rate that is too high (0.2 with Adam), it can collapse. Short runs
-   need a target that follows more quickly: m is 0.97 for 40 epochs in the paper, and less for a few. */
+   If every image had the same embedding, L would be 0, so a small loss says nothing; the spread of the projections
+   (shown as its number) tells learning from collapse. What keeps BYOL from collapsing is not in (3) but in what is
+   updated: only the online side follows the gradient, towards a target that changes slowly. With .no_stop_gradient both
+   sides of (3) move towards each other, and within a few hundred steps the loss and the spread are 0.
+   Defaults: SGD and a target that follows quickly, for runs of minutes; "paper" is for 300 epochs. The paper's heads
+   are 4096 wide for features of 2048, ours twice as wide as the features (512 for the 256 of sslh_convnet), projections
+   256. Each view passes through by itself, so that batch norm sees one view at a time; the target network, too,
+   normalises by its own batches, and running statistics are not averaged. Random directions cost about 4.
+   Traps: without batch norm in the heads, or with a learning rate that is too high (0.2 with Adam), it can collapse.
+   Short runs need a target that follows more quickly: m_0 is 0.97 for 40 epochs in the paper, and less for a few. */
 
 static const sslh_setting sslh_i_byol_settings[] = {
     {SSLH_I_FIELD(sslh_byol_desc, target_momentum), SSLH_SETTING_REAL, "0.95", "at least 0, below 1"},
@@ -9857,26 +9906,25 @@ SSLH_I_FN sslh_method sslh_i_byol_make(sslh_ctx *c, sslh_net *encoder, sslh_data
 #if SSLH_WITH_SIMSIAM
 /* Chen, He: "Exploring simple Siamese representation learning", CVPR 2021.
 
-   Learns from: two random views of each image, and no wrong answers, as BYOL, but without a target network: from one
-   view the encoder predicts its own embedding of the other, and the gradient goes through the prediction only.
+   Learns from: two random views of each image, without wrong answers, as in BYOL, but also without a target network:
+   from one view the encoder predicts its own output for the other, and the gradient goes through the prediction only.
 
        z = g(f(view)), q = p(z)                    encoder f, projector g, predictor p                 (1)
-       D(q, z) = - mean over the batch of q . z / (|q| |z|)                                            (2)
-       L = D(q_0, stop(z_1)) / 2 + D(q_1, stop(z_0)) / 2      stop: no gradient goes into what is in it (3)
+       cos(q, z) = mean over the batch of q . z / (|q| |z|)                                            (2)
+       L = - cos(q_0, stop(z_1)) / 2 - cos(q_1, stop(z_0)) / 2       stop: no gradient into its argument (3)
 
-   If every image had the same embedding, L would be -1, its least value. The stop-gradient alone prevents it: with
-   .no_stop_gradient and .no_last_norm the loss is -1 and the spread of the projections (its number) 0 within a few
-   hundred steps. With a batch norm as the projector's last layer the same collapse looks different, because it brings
-   every batch to mean 0, so that its rows cannot all point the same way: the features come to one point or one line
-   (sslh_feature_std, sslh_effective_rank), the loss wanders between -0.6 and -0.9 and can jump to 0, the cosine of rows
-   that are exactly 0. Random directions cost 0.
+   If every image had the same embedding, L would be -1, its minimum. Only the stop-gradient prevents this: with
+   .no_stop_gradient and .no_last_norm the loss is -1 and the spread of the projections (shown as its number) 0 within a
+   few hundred steps. With a batch norm as the projector's last layer the same collapse looks different, because the
+   norm brings every batch to mean 0, so that its rows cannot all point in the same direction. The features then shrink
+   to one point or one line (sslh_feature_std, sslh_effective_rank), and the loss wanders between -0.6 and -0.9 and can
+   jump to 0, the cosine of rows that are exactly 0. Random directions cost 0.
    Defaults: the authors' CIFAR-10 recipe (a projector of two layers, views without blur, SGD; "paper" for its 800
-   epochs); 2048 wide for the 512 features of a ResNet-18, so ours is four times as wide as the features, 1024 for the
-   256 of sslh_convnet. Batch norm follows every layer of the projector, the last one without scale and shift, and in
-   the predictor only the hidden layer. The rate of the predictor does not fall with the schedule, so that it keeps up
-   with the projections: it is parameter group 1 (.constant_lr).
-   Traps: a predictor with batch norm after its output does not train; a loss near -1 in the first epoch is a
-   collapse. */
+   epochs). Theirs is 2048 wide for the 512 features of a ResNet-18, so ours is four times as wide as the features, 1024
+   for the 256 of sslh_convnet. Batch norm follows every layer of the projector, the last one without scale and shift,
+   and only the hidden layer of the predictor. The predictor's learning rate stays constant, so that it keeps up with
+   the projections: its parameters are group 1 (.constant_lr).
+   Traps: a predictor with batch norm at its output does not train; a loss near -1 in the first epoch is a collapse. */
 
 static const sslh_setting sslh_i_simsiam_settings[] = {
     {SSLH_I_FIELD(sslh_simsiam_desc, head_layers), SSLH_SETTING_INT, "2", "1 to 7"},
@@ -9916,7 +9964,7 @@ SSLH_I_FN sslh_tensor *sslh_i_simsiam_loss(sslh_method *m, const sslh_view_set *
         z[i] = sslh_i_project(c, m->encoder, s->head, sslh_view_get(v, i ? "view1" : "view0")); /* (N,D) */
         q[i] = sslh_forward(s->predictor, z[i]); /* (1): (N,D) */
     }
-    for (i = 0; i < 2; i++) /* (2) */
+    for (i = 0; i < 2; i++) /* minus (2) */
         loss[i] = sslh_negative_cosine(c, q[i], s->d.no_stop_gradient ? z[1 - i] : sslh_detach(c, z[1 - i]));
     m->numbers[0].value = sslh_i_spread(c, z[0]);
     return sslh_scale(c, sslh_add(c, loss[0], loss[1]), SSLH_I_R(0.5)); /* (3) */
@@ -9968,30 +10016,30 @@ SSLH_I_FN sslh_method sslh_i_simsiam_make(sslh_ctx *c, sslh_net *encoder, sslh_d
 /* Caron, Touvron, Misra, Jegou, Mairal, Bojanowski, Joulin: "Emerging properties in self-supervised vision
    transformers", ICCV 2021.
 
-   Learns from: several views of each image, two large ones and small ones that see less of it. A teacher, the average
-   of what the student was, looks at the large views and says which of K classes they are, classes that nobody has
-   named. The student has to give the same answer from every other view, and so must tell from a small piece what the
-   whole image shows.
+   Learns from: several views of each image, two large ones and several small ones that show less of it. A teacher, the
+   moving average of the student, looks at the large views and says to which of K classes they belong, classes that
+   nobody has named. The student has to give the same answer from every other view, so it must tell from a small piece
+   what the whole image shows.
 
-       h  = u( g(f(view)) ) W'                     encoder f, head g, u(x) = x / |x|, unit rows W      (1)
+       h  = W u( g(f(view)) )                      encoder f, head g, u(x) = x / |x|, unit rows W      (1)
        p  = softmax(h / t)                         student                                             (2)
        q  = softmax((h' - c) / t')                 teacher f', g', W', centre c; no gradient           (3)
        l(v, w) = - sum over k of q_w,k log p_v,k                                                       (4)
        L  = mean of l(v, w) over the images, the two large views w and all views v but w               (5)
        c  <- a c + (1-a) mean of h' over the batch                                                     (6)
-       theta' <- m theta' + (1-m) theta,  m = 1 - (1-m_0) (1 + cos(pi T)) / 2,  T: share of the run    (7)
+       theta' <- m theta' + (1-m) theta,  m = 1 - (1-m_0) (1 + cos(pi T)) / 2,  T: share of run done   (7)
 
-   No wrong answers, no predictor: two things in (3) keep each other in balance. The centre alone would make all classes
-   equally likely, the low t' alone would make one class win. So there are two ways to collapse: the teacher's entropy
-   becomes ln K, or it becomes 0. In both cases the student has nothing left to learn, and L equals that entropy. L =
-   entropy + KL, and a run that learns keeps KL above 0. L also begins at ln K.
+   There are no wrong answers and no predictor; two things in (3) keep each other in balance. Centring alone would make
+   all classes equally likely, a low t' alone would make one class win. So there are two ways to collapse: the teacher's
+   entropy becomes ln K, or it becomes 0. In both cases the student has nothing left to learn, and L equals that
+   entropy. L is the entropy plus the KL divergence, and a run that learns keeps the KL above 0. L starts at ln K, too.
    Defaults: the released code for ViT-S (100 epochs; 0.996 for a batch of 1024). The head has three layers with GELU
-   and no batch norm, the last layer W has no bias and no length of its own, and is frozen in the first epoch. The
-   weight decay rises with (1 - cos(pi T)) / 2. For small images 4096 outputs.
-   Traps: with t' above 0.07 the teacher soon becomes uniform; gradients are clipped as a whole (the authors' code clips
-   each parameter by itself); a transformer here takes images of one size, so that small views are enlarged to it and
-   cost as much as large ones; a short run needs a teacher that follows its student more quickly (m of 0.99 or less) and
-   few outputs. */
+   and no batch norm; the last layer W has no bias and rows of length 1, and is frozen in the first epoch. The weight
+   decay rises with (1 - cos(pi T)) / 2. For small images there are 4096 outputs.
+   Traps: with t' above 0.07 the teacher soon becomes uniform. Gradients are clipped by their total norm (the authors'
+   code clips each parameter by itself). A transformer here takes images of one size, so that small views are enlarged
+   to it and cost as much as large ones. A short run needs a teacher that follows its student more quickly (m_0 of 0.99
+   or less) and few outputs. */
 
 static const sslh_setting sslh_i_dino_settings[] = {
     {SSLH_I_FIELD(sslh_dino_desc, temperature), SSLH_SETTING_REAL, "0.1", "above 0"},
@@ -10019,11 +10067,11 @@ static const char sslh_i_dino_paper[] =
 typedef struct sslh_i_dino {
     sslh_dino_desc d;
     sslh_i_multi_crop views;
-    float drop_path;                                    /* 0 but for a transformer */
+    float drop_path;                                    /* 0 except for a transformer */
     sslh_net *head, *last;                              /* g; W is the weight of the one layer of a net */
     sslh_net *target_encoder, *target_head, *target_last; /* f', g', W' */
     int centre;                                         /* state of m.net: c (K) */
-    sslh_tensor *mean;                                  /* (K): of h' in this step */
+    sslh_tensor *mean;                                  /* (K): mean of h' in this step */
 } sslh_i_dino;
 
 SSLH_I_FN void sslh_i_dino_prepare(sslh_method *m, sslh_data data) {
@@ -10041,7 +10089,7 @@ SSLH_I_FN sslh_tensor *sslh_i_dino_logits(sslh_ctx *c, sslh_net *head, sslh_net 
     return sslh_matmul_ex(c, z, sslh_l2_normalize(c, sslh_find(last, "fc1.weight"), 0), 0, 1);
 }
 
-/* t' in this epoch: in a straight line to the last one. */
+/* t' in this epoch; it changes linearly to its last value. */
 SSLH_I_FN float sslh_i_dino_temperature(const sslh_dino_desc *d, int epoch) {
     float rise = d->last_temperature - d->teacher_temperature;
     if (epoch >= d->temperature_rise) return d->last_temperature;
@@ -10079,7 +10127,7 @@ SSLH_I_FN sslh_tensor *sslh_i_dino_loss(sslh_method *m, const sslh_view_set *v, 
     return loss;
 }
 
-/* The centre, and the weight decay of this step. */
+/* Updates the centre and sets the weight decay of this step. */
 SSLH_I_FN void sslh_i_dino_grads(sslh_method *m, int phase) {
     const sslh_i_dino *s = (const sslh_i_dino *)m->self;
     (void)phase;
@@ -10157,8 +10205,8 @@ SSLH_I_FN sslh_method sslh_i_dino_make(sslh_ctx *c, sslh_net *encoder, sslh_data
 #if SSLH_WITH_BARLOW
 /* Zbontar, Jing, Misra, LeCun, Deny: "Barlow Twins: self-supervised learning via redundancy reduction", ICML 2021.
 
-   Learns from: two random views of each image. Every column of the embedding (every feature, over the batch) should be
-   the same for both views, and no two columns should carry the same information: a principle that Barlow proposed for
+   Learns from: two random views of each image. Every column of the embedding (one feature over the batch) should be
+   the same for both views, and no two columns should carry the same information, a principle that Barlow proposed for
    the brain.
 
        z   = g(f(view))                            encoder f, projector g                              (1)
@@ -10166,15 +10214,15 @@ SSLH_I_FN sslh_method sslh_i_dino_make(sslh_ctx *c, sslh_net *encoder, sslh_data
        L   = sum over i of (1 - C_ii)^2 + lambda sum over i != j of C_ij^2                             (3)
 
    Images are not compared with one another, so a batch of 256 is enough, and there is no predictor, no stop-gradient
-   and no second network. A collapse costs D, the width of z: columns that are constant have a correlation of 0. The
-   first steps cost about D too, and lambda D^2 / N for correlations by chance.
-   Defaults: the released code, whose projector is 8192 wide for 2048 features, ours four times as wide as the features
-   (1024 for the 256 of sslh_convnet: its three layers cost 0.6 of that encoder). The paper gives matrices a rate of 0.2
-   and biases and gains one of 0.0048. LARS makes the step of a matrix independent of the loss's scale, so that a loss
-   times .scale = 0.0048 / 0.2 with a rate of 0.2 for all is the same. Other optimisers need other scales and rates: for
-   SGD the scale multiplies the rate, for Adam it means nothing.
+   and no second network. A collapse costs D, the width of z, because constant columns have a correlation of 0. The
+   first steps cost about D too, plus lambda D^2 / N for chance correlations.
+   Defaults: the released code, whose projector is 8192 wide for 2048 features; ours is four times as wide as the
+   features (1024 for the 256 of sslh_convnet, where its three layers cost 0.6 of the encoder). The paper gives weight
+   matrices a learning rate of 0.2, biases and gains one of 0.0048. LARS makes the step of a matrix independent of the
+   loss's scale, so multiplying the loss by .scale = 0.0048 / 0.2, with a rate of 0.2 for all, comes to the same. Other
+   optimisers need other scales and rates: with SGD the scale multiplies the rate, with Adam it has no effect.
    Traps: the second sum of (3) has D times as many terms as the first, so that a wider projector needs a smaller
-   lambda; statistics must be those of the whole batch, not those of parts of it. */
+   lambda. The batch statistics must be those of the whole batch, not of parts of it. */
 
 static const sslh_setting sslh_i_barlow_settings[] = {
     {SSLH_I_FIELD(sslh_barlow_desc, lambda), SSLH_SETTING_REAL, "0.0051", "at least 0"},
@@ -10245,7 +10293,7 @@ SSLH_I_FN sslh_method sslh_i_barlow_make(sslh_ctx *c, sslh_net *encoder, sslh_da
 /* Bardes, Ponce, LeCun: "VICReg: variance-invariance-covariance regularization for self-supervised learning",
    ICLR 2022.
 
-   Learns from: two random views of each image. The loss has three terms with one purpose each: the two views should lie
+   Learns from: two random views of each image. The loss has three terms with one purpose each: the two views should be
    close together, no column of the embedding may become constant, and no two columns may carry the same information.
 
        z     = g(f(view))                          encoder f, expander g                               (1)
@@ -10255,11 +10303,11 @@ SSLH_I_FN sslh_method sslh_i_barlow_make(sslh_ctx *c, sslh_net *encoder, sslh_da
        L     = lambda s + mu (v(z_0) + v(z_1)) / 2 + nu (c(z_0) + c(z_1))                              (5)
 
    Variances and covariances are taken over the batch. Unlike in Barlow Twins, the columns are not normalised, and the
-   two views meet in (2) only, so that they could even come from two different encoders. A collapse costs 0.99 mu, which
-   is 24.75: s and c are 0 then, and 1e-4 is what is left under the root. Without it the slope would be infinite (NaN).
-   Defaults: the released code, whose expander is 8192 wide for 2048 features, ours four times as wide as the features
-   (1024 for the 256 of sslh_convnet). The number beside the loss is the mean of the roots in (3), which asks for 1.
-   Traps: the halves of mu are in the code, not in the paper; a deviation that stays near 0.01 is a collapse. */
+   two views meet only in (2), so they could even come from two different encoders. A collapse costs 0.99 mu, which is
+   24.75: s and c are then 0, and 1e-4 is what is left under the root. Without it the slope would be infinite (NaN).
+   Defaults: the released code, whose expander is 8192 wide for 2048 features; ours is four times as wide as the
+   features (1024 for the 256 of sslh_convnet). The number shown is the mean of the roots; (3) asks for 1.
+   Traps: mu is halved in the code, not in the paper; a deviation that stays near 0.01 is a collapse. */
 
 static const sslh_setting sslh_i_vicreg_settings[] = {
     {SSLH_I_FIELD(sslh_vicreg_desc, invariance), SSLH_SETTING_REAL, "25", "at least 0"},
@@ -10331,28 +10379,28 @@ SSLH_I_FN sslh_method sslh_i_vicreg_make(sslh_ctx *c, sslh_net *encoder, sslh_da
 /* Caron, Misra, Mairal, Goyal, Bojanowski, Joulin: "Unsupervised learning of visual features by contrasting cluster
    assignments", NeurIPS 2020.
 
-   Learns from: several views of each image: two large ones, and small ones that see less of it. Views are not compared
-   directly but by the groups they belong to: the code of one view is predicted from another view. A code says how much
-   of a view belongs to each of K prototypes, which are learnt too.
+   Learns from: several views of each image, two large ones and several small ones that show less of it. Views are not
+   compared directly but by the clusters they belong to: the code of one view is predicted from another view. A code
+   says how much of a view belongs to each of K prototypes, which are learnt too.
 
        z  = u( g(f(view)) ), u(x) = x / |x|        encoder f, projector g                              (1)
        s  = C z                                    C (K,D): prototypes, unit rows                      (2)
-       q  = the code: Sinkhorn and Knopp on e^(s/epsilon) of a batch, so that every image has a whole code and every
-            prototype the same share of them; no gradient                                              (3)
+       q  = the code: Sinkhorn and Knopp on e^(s/epsilon) of a batch, so that each image's code sums to 1 and every
+            prototype gets the same share; no gradient                                                 (3)
        l(v, w) = - sum over k of q_w,k log p_v,k,  p_v = softmax(s_v / t)                              (4)
        L  = mean of l(v, w) over the images, the two large views w and all views v but w               (5)
 
    The equal shares in (3) prevent collapse, because not all images can have the same code. They need many images, at
    least as many as there are prototypes; with small batches the embeddings of earlier batches take part in (3), and
    their codes are thrown away. ln K is the loss of guessing at random, and the loss stays there when nothing is learnt.
-   Defaults: the released code for batches of 256 (its 400 epochs on ImageNet have 3000 prototypes, a rate of 0.6 that
-   ends at a thousandth of it, a queue of 3840 from epoch 15, and prototypes that are frozen in the first epoch); for
-   small images 512 prototypes and SimCLR's weaker colours without blur. Views of one size pass together, and all of
-   them through the projector, so that its batch norm sees one batch.
-   Traps: when the loss stays at ln K, prototypes were not brought back to length 1 before each step, epsilon is too
-   large, or the prototypes moved too early; codes of one small batch are nearly random until the queue is full, and
-   from then on steps need more memory; a queue longer than the data set holds old embeddings of the very images that
-   are to be coded. */
+   Defaults: the released code for batches of 256 (its 400 epochs on ImageNet have 3000 prototypes, a learning rate of
+   0.6 that ends at a thousandth of it, a queue of 3840 from epoch 15, and prototypes that are frozen in the first
+   epoch); for small images 512 prototypes and SimCLR's weaker colours without blur. Views of one size pass through the
+   encoder together, and all views through the projector, so that its batch norm sees one batch.
+   Traps: when the loss stays at ln K, the prototypes were not brought back to length 1 before each step, epsilon is
+   too large, or the prototypes were updated too early. Codes of one small batch are nearly random until the queue is
+   full, and from then on steps need more memory. A queue longer than the data set holds old embeddings of the images
+   in the batch. */
 
 static const sslh_setting sslh_i_swav_settings[] = {
     {SSLH_I_FIELD(sslh_swav_desc, temperature), SSLH_SETTING_REAL, "0.1", "above 0"},
@@ -10377,8 +10425,8 @@ typedef struct sslh_i_swav {
     sslh_i_multi_crop views;
     sslh_net *head, *prototypes; /* g; C is the weight of the one layer of a net */
     sslh_i_queue queue;          /* (Q,2D): the embeddings of both large views side by side */
-    int filled;                  /* state of m.net: rows of it that are embeddings */
-    sslh_tensor *rows;           /* (N,2D): of this step, for the queue; NULL: none */
+    int filled;                  /* state of m.net: how many rows of the queue are embeddings */
+    sslh_tensor *rows;           /* (N,2D): rows of this step, for the queue; NULL: none */
 } sslh_i_swav;
 
 SSLH_I_FN void sslh_i_swav_prepare(sslh_method *m, sslh_data data) {
@@ -10388,7 +10436,7 @@ SSLH_I_FN void sslh_i_swav_views(sslh_method *m, const sslh_batch *batch, sslh_v
     sslh_i_multi_crop_add(m->ctx, &((sslh_i_swav *)m->self)->views, batch, out);
 }
 
-/* The rows of C back to length 1. */
+/* Brings the rows of C back to length 1. */
 SSLH_I_FN void sslh_i_swav_normalise(sslh_ctx *c, sslh_net *prototypes) {
     sslh_tensor *C, *unit;
     if (SSLH_I_BAD(c)) return;
@@ -10399,7 +10447,7 @@ SSLH_I_FN void sslh_i_swav_normalise(sslh_ctx *c, sslh_net *prototypes) {
     sslh_no_grad(c, 0);
 }
 
-/* (3): the code (N,K) of large view i. full: the queue takes part */
+/* (3): the code (N,K) of large view i; with full, the queue takes part. */
 SSLH_I_FN sslh_tensor *sslh_i_swav_code(sslh_method *m, sslh_tensor *scores, int i, int N, int full) {
     sslh_ctx *c = m->ctx;
     const sslh_i_swav *s = (const sslh_i_swav *)m->self;
@@ -10440,7 +10488,7 @@ SSLH_I_FN sslh_tensor *sslh_i_swav_loss(sslh_method *m, const sslh_view_set *v, 
     return sslh_i_multi_crop_loss(c, scores, code, &m->numbers[0].value); /* (4), (5) */
 }
 
-/* The embeddings of the batch take the place of the oldest. */
+/* The embeddings of the batch replace the oldest ones in the queue. */
 SSLH_I_FN void sslh_i_swav_grads(sslh_method *m, int phase) {
     const sslh_i_swav *s = (const sslh_i_swav *)m->self;
     int32_t *filled;
@@ -10483,7 +10531,7 @@ SSLH_DEF sslh_method sslh_swav(sslh_ctx *c, sslh_net *encoder, sslh_swav_desc d)
     sslh_child(m.net, "prototypes", s.prototypes);
     if (d.queue > 0 && !SSLH_I_BAD(c)) {
         ((sslh_i_swav *)m.self)->filled = sslh_state_new(m.net, "queue_filled", SSLH_I32, sslh_dim0());
-        ((sslh_i_swav *)m.self)->queue = sslh_i_queue_new(m.net, d.queue, 2 * d.head_out); /* fills it: comes last */
+        ((sslh_i_swav *)m.self)->queue = sslh_i_queue_new(m.net, d.queue, 2 * d.head_out); /* last, as it draws */
     }
     m.prepare = sslh_i_swav_prepare;
     m.views = sslh_i_swav_views;
@@ -10507,23 +10555,23 @@ SSLH_I_FN sslh_method sslh_i_swav_make(sslh_ctx *c, sslh_net *encoder, sslh_data
 #if SSLH_WITH_MAE
 /* He, Chen, Xie, Li, Dollar, Girshick: "Masked autoencoders are scalable vision learners", CVPR 2022.
 
-   Learns from: a quarter of an image's patches. The encoder sees only those; a small decoder has to reconstruct the
-   others.
+   Learns from: a quarter of an image's patches. The encoder sees only these; a small decoder has to reconstruct
+   the others.
 
        x_i, i = 1..P           the patches of an image, p x p x C values each                         (1)
        V = (1-r)P, r = .mask   visible patches: the first V of a random order, anew for each image    (2)
-       h = encoder( {x_i + position i : i visible} )     class token included                         (3)
+       h = encoder( {x_i + position i : i visible} )     and the class token                          (3)
        y = decoder( h in their places, a learned mask token elsewhere, + positions )                  (4)
        t_i = (x_i - mean(x_i)) / sqrt(var(x_i) + 1e-6)   each patch by its own mean and variance      (5)
        L = mean over hidden patches i and their values of (y_i - t_i)^2                               (6)
 
-   Defaults: the paper's with a decoder for small images (the paper's has 8 blocks of width 512 with 16 heads).
+   Defaults: the paper's, with a decoder for small images (the paper's has 8 blocks of width 512 with 16 heads).
    Positions are fixed sine-cosine ones in the decoder, and in the encoder by a flag of sslh_vit. A decoder that always
-   gives 0 has the loss (n-1)/n, n = p p C, because the variance in (5) is the unbiased one, and less where patches are
-   flat; so the second number, the share of variance explained, is 1 - L / (variance of the hidden t_i). It is 0 for
-   that decoder on any images, and 0 where nothing varies.
-   Traps: forgetting to put tokens back into their places; a loss on visible patches; a patch of 16 on a 32-pixel image;
-   to show predictions as pictures, undo (5) with its mean and deviation; a linear probe shows much less than
+   outputs 0 has the loss (n-1)/n, n = p p C, because the variance in (5) is the unbiased one, and less where patches
+   are flat. Therefore the second number is the share of variance explained, 1 - L / (variance of the hidden t_i). It is
+   0 for that decoder on any images, and 0 where nothing varies.
+   Traps: forgetting to put the tokens back in their places; a loss on visible patches; a patch of 16 on a 32-pixel
+   image. To show predictions as pictures, undo (5) with its mean and deviation. A linear probe shows much less than
    fine-tuning does. */
 
 static const sslh_setting sslh_i_mae_settings[] = {
@@ -10540,12 +10588,13 @@ static const char sslh_i_mae_training[] =
 static const char sslh_i_mae_paper[] =
     "batch=256 optimizer=adamw beta2=0.95 lr=1.5e-4 lr_scales=1 weight_decay=0.05 schedule=cosine warmup=40";
 
-/* patches P, visible V = (1-r) P rounded down; given: the recipe is the caller's, not normalised by the data. */
+/* patches P, visible V = (1-r) P rounded down; given: the recipe is the caller's, used without the data's mean
+   and deviation. */
 typedef struct sslh_i_mae { sslh_mae_desc d; sslh_recipe views; sslh_net *decoder; int patch, patches, visible, given;
     } sslh_i_mae;
 
 /* An image is a grid of gh x gw patches; exchanging the axes "row in the patch" and "column of the grid" makes each
-   patch one run of p p C values. A permutation, hence with the inverse permutation as its gradient. */
+   patch one run of p p C values. This is a permutation, so its gradient is the inverse permutation. */
 SSLH_DEF sslh_tensor *sslh_patchify(sslh_ctx *c, sslh_tensor *x, int patch) {
     static const int order[6] = {0, 1, 3, 2, 4, 5}; /* N,gh,p,gw,p,C -> N,gh,gw,p,p,C */
     char text[96];
@@ -10562,7 +10611,7 @@ SSLH_DEF sslh_tensor *sslh_patchify(sslh_ctx *c, sslh_tensor *x, int patch) {
     }
 }
 
-/* The same exchange back: the permutation is its own inverse. */
+/* The same exchange of axes, which is its own inverse. */
 SSLH_DEF sslh_tensor *sslh_unpatchify(sslh_ctx *c, sslh_tensor *x, int patch, int height, int width) {
     static const int order[6] = {0, 1, 3, 2, 4, 5};
     char text[96];
@@ -10581,8 +10630,8 @@ SSLH_DEF sslh_tensor *sslh_unpatchify(sslh_ctx *c, sslh_tensor *x, int patch, in
     }
 }
 
-/* (2) for n images: keep (n,V) the visible patches in their random order, restore (n,P) where each patch went, hidden
-   (n,P) 1 for hidden patches. streams (n): the stream of each image, so that each has an order of its own. */
+/* (2) for n images: keep (n,V), the visible patches in their random order; restore (n,P), where each patch went; hidden
+   (n,P), 1 for hidden patches. streams (n): the random stream of each image, so that each has its own order. */
 SSLH_I_FN void sslh_i_mae_mask(sslh_ctx *c, const sslh_i_mae *s, const uint64_t *streams, int n, sslh_tensor **keep,
                                sslh_tensor **restore, sslh_tensor **hidden) {
     int32_t *order;
@@ -10597,7 +10646,7 @@ SSLH_I_FN void sslh_i_mae_mask(sslh_ctx *c, const sslh_i_mae *s, const uint64_t 
         return;
     }
     for (i = 0; i < n; i++) {
-        sslh_random_permutation(c->desc.seed, streams[i], order, s->patches); /* every image its own */
+        sslh_random_permutation(c->desc.seed, streams[i], order, s->patches); /* a new order for every image */
         for (p = 0; p < s->patches; p++) {
             if (p < s->visible) (*keep)->ints[i * s->visible + p] = order[p]; /* the first V are seen */
             (*restore)->ints[i * s->patches + order[p]] = p; /* the inverse of order */
@@ -10607,7 +10656,7 @@ SSLH_I_FN void sslh_i_mae_mask(sslh_ctx *c, const sslh_i_mae *s, const uint64_t 
     sslh_i_unscratch(c, order);
 }
 
-/* (4): x (N,1+V,D) encoder tokens; the call's keep is restore (N,P) -> (N,P,p p C) */
+/* (4): x (N,1+V,D) encoder tokens -> (N,P,p p C). The field keep of the call holds restore (N,P). */
 SSLH_I_FN sslh_tensor *sslh_i_mae_decoder(sslh_net *net, sslh_tensor *x, const void *self) {
     const sslh_i_decoder *s = (const sslh_i_decoder *)self;
     sslh_ctx *c = sslh_net_ctx(net);
@@ -10629,14 +10678,14 @@ SSLH_I_FN sslh_tensor *sslh_i_mae_decoder(sslh_net *net, sslh_tensor *x, const v
     return sslh_slice(c, y, 1, 1, 1 + s->patches); /* (N,P,p p C), without the class token */
 }
 
-/* Mean and deviation of the data: the views, from which both the encoder's input and the targets are taken, are
-   normalised by them unless the recipe is the caller's. */
+/* Takes the mean and deviation of the data to normalise the views, from which both the encoder's input and the targets
+   are made, unless the recipe is the caller's. */
 SSLH_I_FN void sslh_i_mae_prepare(sslh_method *m, sslh_data data) {
     sslh_i_mae *s = (sslh_i_mae *)m->self;
     if (!s->given) sslh_i_normalise_by_data(&s->views, m->encoder, data);
 }
 
-/* The mask is drawn here, not in the loss, from (seed, epoch, sample) like the augmentation. */
+/* The mask is drawn here and not in the loss: like the augmentation it is a function of (seed, epoch, sample). */
 SSLH_I_FN void sslh_i_mae_views(sslh_method *m, const sslh_batch *batch, sslh_view_set *out) {
     sslh_ctx *c = m->ctx;
     const sslh_i_mae *s = (const sslh_i_mae *)m->self;
@@ -10667,7 +10716,7 @@ SSLH_I_FN sslh_tensor *sslh_i_mae_predict(sslh_method *m, sslh_tensor *x, sslh_t
     return sslh_forward_ex(s->decoder, tokens, f); /* (4) */
 }
 
-/* (5): targets of patches, both (N,P,p p C); mean and deviation (N,P,1) for the way back, NULL with .raw_pixels */
+/* (5): targets of patches, both (N,P,p p C); mean and deviation (N,P,1) to undo it, NULL with .raw_pixels */
 SSLH_I_FN sslh_tensor *sslh_i_mae_target(sslh_method *m, sslh_tensor *patches, sslh_tensor **mean, sslh_tensor **std) {
     sslh_ctx *c = m->ctx;
     const sslh_i_mae *s = (const sslh_i_mae *)m->self;
@@ -10697,7 +10746,7 @@ SSLH_I_FN float sslh_i_mae_explained(const sslh_tensor *t, const sslh_tensor *hi
     return variance > 1e-6 ? (float)(1.0 - (double)loss / variance) : 0.0f;
 }
 
-/* The decoder predicts all P patches, as the authors' code does, but only hidden ones count. */
+/* The decoder predicts all P patches, as the authors' code does, but the loss counts only hidden ones. */
 SSLH_I_FN sslh_tensor *sslh_i_mae_loss(sslh_method *m, const sslh_view_set *v, int phase) {
     sslh_ctx *c = m->ctx;
     const sslh_i_mae *s = (const sslh_i_mae *)m->self;
@@ -10714,7 +10763,7 @@ SSLH_I_FN sslh_tensor *sslh_i_mae_loss(sslh_method *m, const sslh_view_set *v, i
     return loss;
 }
 
-/* A tag of its own ('P') for the masks, so that pictures never take the training's draws. */
+/* The masks have their own tag ('P'), so that pictures never use the random numbers of the training. */
 SSLH_DEF void sslh_mae_reconstruct(sslh_method *m, sslh_tensor *x, uint64_t stream, sslh_tensor **masked,
                                    sslh_tensor **filled) {
     sslh_ctx *c = m ? m->ctx : NULL;
@@ -10753,7 +10802,8 @@ SSLH_DEF void sslh_mae_reconstruct(sslh_method *m, sslh_tensor *x, uint64_t stre
     sslh_train_mode(m->net, was_training);
 }
 
-/* p and C are read off the encoder's projection (D,p,p,C), and P follows from its .image: the caller repeats none. */
+/* p and C are read off the encoder's projection (D,p,p,C), and P follows from its .image, so the caller need not
+   give them. */
 SSLH_DEF sslh_method sslh_mae(sslh_ctx *c, sslh_net *encoder, sslh_mae_desc d) {
     sslh_i_mae s;
     sslh_i_decoder n;
@@ -10765,7 +10815,7 @@ SSLH_DEF sslh_method sslh_mae(sslh_ctx *c, sslh_net *encoder, sslh_mae_desc d) {
     grid = sslh_i_patches_of(c, "sslh_mae", encoder);
     s.patch = grid.p;
     s.patches = grid.side * grid.side;
-    if (!SSLH_I_BAD(c)) s.visible = (int)((float)s.patches * (1.0f - d.mask)); /* a refused mask may be any number */
+    if (!SSLH_I_BAD(c)) s.visible = (int)((float)s.patches * (1.0f - d.mask)); /* not for a mask that was refused */
     if (!SSLH_I_BAD(c) && (s.visible < 1 || s.visible >= s.patches))
         sslh_fail(c, SSLH_E_USAGE, "sslh_mae: a mask of %g leaves %d of %d patches visible; at least one must be seen "
                   "and one hidden (smaller patches?)", (double)d.mask, s.visible, s.patches);
@@ -10807,10 +10857,10 @@ SSLH_I_FN sslh_method sslh_i_mae_make(sslh_ctx *c, sslh_net *encoder, sslh_data 
    Babu, Gu, Auli: "data2vec: a general framework for self-supervised learning in speech, vision and language", ICML
    2022.
 
-   Learns from: an image out of which blocks were cut. As in MAE, what is hidden has to be predicted, but not its
-   pixels: instead its features, as a slowly moving copy of the encoder computes them from the whole image. So the
-   encoder need not describe what nobody can foresee, such as noise and the exact texture: the targets may leave such
-   details out.
+   Learns from: an image from which blocks were cut out. As in MAE, what is hidden has to be predicted, but not its
+   pixels: the target is its features, as a slowly changing copy of the encoder computes them from the whole image. So
+   the encoder need not describe what nobody can foresee, such as noise and the exact texture, because the targets may
+   leave such details out.
 
        B_1 .. B_M                target blocks: rectangles at random places in the grid of P patches          (1)
        V = a rectangle of nearly the whole grid, without the patches of B_1 .. B_M: the context               (2)
@@ -10821,18 +10871,19 @@ SSLH_I_FN sslh_method sslh_i_mae_make(sslh_ctx *c, sslh_net *encoder, sslh_data 
                                                  one block at a time                                          (5)
        L = mean over b, i in B_b and d of huber(y_bid - t_id),  huber(e) = e^2 / 2 up to |e| = 1, then
            |e| - 1/2                                                                                          (6)
-       theta' <- m theta' + (1-m) theta,  m = m_0 + (1-m_0) T,  T: share of the run that is done              (7)
+       theta' <- m theta' + (1-m) theta,  m = m_0 + (1-m_0) tau,  tau: share of the run that is done          (7)
 
    data2vec: t is the mean of norm(output of block k) over the last K blocks of f'.
-   If all tokens had the same features, L would be 0: what prevents it is, as in BYOL, that only f and g follow the
-   gradient and f' follows them slowly. The deviation of t over places and images, its second number, shows it: with
-   .no_stop_gradient it goes to 0 within a few hundred steps.
-   Defaults: the authors' code (the paper writes a squared error in (6)); predictor for small images. All images of a
-   batch have blocks of one size, drawn for the batch, so that tokens make a tensor; what remains of the context differs
-   from image to image, and all are cut at random to the smallest.
+   If all tokens had the same features, L would be 0. As in BYOL, this is prevented because only f and g follow the
+   gradient, while f' follows f slowly. The second number, the deviation of t over places and images, shows a collapse:
+   with .no_stop_gradient it falls to 0 within a few hundred steps.
+   Defaults: the authors' code (the paper writes a squared error in (6)), with a predictor for small images. All
+   images of a batch have blocks of the same size, drawn for the batch, so that their tokens form one tensor. What
+   remains of the context differs from image to image, so patches are dropped at random until all images have as many
+   as the smallest.
    Traps: targets that are small or lie inside the context make the task a local one, and the features stay as shallow
-   as those of colours and edges; a run of minutes needs a target that follows more quickly (m_0 of 0.99 and less); the
-   class token is seen by the predictor only, so take features by .mean_pool. */
+   as those of colours and edges. A run of minutes needs a target that follows more quickly (m_0 of 0.99 or less). Only
+   the predictor sees the class token, so take features by .mean_pool. */
 
 static const sslh_setting sslh_i_jepa_settings[] = {
     {SSLH_I_FIELD(sslh_jepa_desc, targets), SSLH_SETTING_INT, "4", "1 to 16"},
@@ -10858,14 +10909,14 @@ typedef struct sslh_i_jepa {
     sslh_jepa_desc d;
     sslh_recipe views;
     sslh_net *target, *predictor; /* f' and g */
-    int given, side;              /* the recipe is the caller's, not normalised by the data; patches along a side */
+    int given, side;              /* 1: the recipe is the caller's, used as it is; patches along a side */
     char block[15][24];           /* names of the last .top_blocks blocks */
 } sslh_i_jepa;
 /* A rectangle of patches. */
 typedef struct sslh_i_rectangle { int top, left, height, width; } sslh_i_rectangle;
 
-/* A size with a share of the side x side patches from least to most and, log-uniformly, an aspect from 1/r to r. No
-   rectangle is as large as the grid, so that its place can always vary. */
+/* A block size: a share of the side x side patches between least and most and an aspect ratio from 1/r to r, uniform in
+   its logarithm. No rectangle is as large as the grid, so that its place can always vary. */
 SSLH_I_FN sslh_i_rectangle sslh_i_jepa_size(uint64_t seed, uint64_t stream, uint64_t draw, int side, float least,
                                             float most, float r) {
     sslh_i_rectangle b = {0, 0, 1, 1};
@@ -10885,7 +10936,7 @@ SSLH_I_FN void sslh_i_jepa_place(sslh_i_rectangle *b, uint64_t seed, uint64_t st
     b->top = (int)sslh_random_below(seed, stream, draw, (uint32_t)(side - b->height + 1));
     b->left = (int)sslh_random_below(seed, stream, draw + 1, (uint32_t)(side - b->width + 1));
 }
-/* The patches of a rectangle, row by row; how many. */
+/* Writes the patches of a rectangle, row by row, and returns their number. */
 SSLH_I_FN int sslh_i_jepa_patches(const sslh_i_rectangle *b, int side, int32_t *out) {
     int i, j, n = 0;
     for (i = b->top; i < b->top + b->height; i++)
@@ -10893,8 +10944,9 @@ SSLH_I_FN int sslh_i_jepa_patches(const sslh_i_rectangle *b, int side, int32_t *
     return n;
 }
 
-/* (1), (2) for one image: targets (M T) and what remains of the context (at most P); returns how many that are, an
-   eighth of all or more. Places that leave less are drawn again; 0 when that does not help. */
+/* (1), (2) for one image: targets (M T), T patches in each block, and the rest of the context (at most P). Returns
+   the size of this rest, at least an eighth of all patches: places that leave less are drawn again; 0 when that does
+   not help. */
 SSLH_I_FN int sslh_i_jepa_draw(const sslh_i_jepa *s, uint64_t seed, uint64_t stream, sslh_i_rectangle target,
                                sslh_i_rectangle context, int32_t *targets, int32_t *rest) {
     int side = s->side, M = s->d.targets, T = target.height * target.width, attempt, i, j, n, left;
@@ -10908,15 +10960,15 @@ SSLH_I_FN int sslh_i_jepa_draw(const sslh_i_jepa *s, uint64_t seed, uint64_t str
         n = sslh_i_jepa_patches(&context, side, rest);
         for (i = left = 0; i < n; i++) {
             for (j = 0; j < M * T && targets[j] != rest[i]; j++) {}
-            if (j == M * T) rest[left++] = rest[i]; /* no target has it */
+            if (j == M * T) rest[left++] = rest[i]; /* in no target */
         }
         if (left >= SSLH_I_MAX(1, side * side / 8)) return left;
     }
     return 0;
 }
 
-/* (1), (2) for N images: context (N,J) and targets (N,M T), numbers of patches. The sizes of the blocks come from the
-   stream shared, their places from the stream of each image. */
+/* (1), (2) for N images: context (N,J) and targets (N,M T), numbers of patches. The stream `shared` gives the sizes of
+   the blocks, the stream of each image their places. */
 SSLH_I_FN void sslh_i_jepa_mask(sslh_method *m, int N, uint64_t shared, const uint64_t *streams, sslh_tensor **context,
                                 sslh_tensor **targets) {
     sslh_ctx *c = m->ctx;
@@ -10925,7 +10977,7 @@ SSLH_I_FN void sslh_i_jepa_mask(sslh_method *m, int N, uint64_t shared, const ui
     const sslh_i_rectangle target = sslh_i_jepa_size(seed, shared, 0, s->side, s->d.target_min, s->d.target_max, 1.5f);
     const sslh_i_rectangle part = sslh_i_jepa_size(seed, shared, 2, s->side, s->d.context_min, 1, 1);
     const int patches = s->side * s->side, MT = s->d.targets * target.height * target.width;
-    int32_t *rest, *count; /* rest (N,P), then count (N): how many of them there are */
+    int32_t *rest, *count; /* rest (N,P), then count (N): how many of each row are used */
     int J = patches, n, j;
     *context = sslh_i_dummy(c);
     *targets = sslh_i_new(c, "sslh_jepa", SSLH_I32, sslh_dim2(N, MT)); /* (N,M T) */
@@ -10998,8 +11050,8 @@ SSLH_I_FN sslh_tensor *sslh_i_jepa_targets(sslh_method *m, sslh_net *net, sslh_t
     return SSLH_I_BAD(c) ? sslh_i_dummy(c) : K == 1 ? t : sslh_scale(c, t, SSLH_I_R(1) / (sslh_real)K);
 }
 
-/* (5): x (N,1+J,D), the class token and the context; the call's keep is (N,J+M T), the numbers of the context's patches
-   and then of the targets' -> (N,M T,D). */
+/* (5): x (N,1+J,D), the class token and the context -> (N,M T,D). The field keep of the call is (N,J+M T), the numbers
+   of the context's patches and then those of the targets'. */
 SSLH_I_FN sslh_tensor *sslh_i_jepa_predictor(sslh_net *net, sslh_tensor *x, const void *self) {
     const sslh_i_decoder *d = (const sslh_i_decoder *)self;
     sslh_ctx *c = sslh_net_ctx(net);
@@ -11013,10 +11065,10 @@ SSLH_I_FN sslh_tensor *sslh_i_jepa_predictor(sslh_net *net, sslh_tensor *x, cons
     T = (index->shape[1] - J) / M;
     position = sslh_slice(c, sslh_state(net, sslh_i_decoder_positions(d)), 1, 1, 1 + d->patches);
     position = sslh_embedding(c, sslh_reshape(c, position, sslh_dim2(d->patches, D)), index); /* (N,J+M T,Dd) */
-    part[0] = sslh_slice(c, y, 1, 0, 1); /* the class token has no place */
+    part[0] = sslh_slice(c, y, 1, 0, 1); /* the class token has no position */
     part[1] = sslh_add(c, sslh_slice(c, y, 1, 1, 1 + J), sslh_slice(c, position, 1, 0, J));
     y = sslh_concat(c, part, 2, 1);
-    /* for each block a row of its own: the context, and the block's mask tokens */
+    /* each block is a sequence of its own: the context, then the block's mask tokens */
     y = sslh_broadcast(c, sslh_reshape(c, y, sslh_dim4(N, 1, 1 + J, D)), sslh_dim4(N, M, 1 + J, D));
     part[0] = sslh_reshape(c, y, sslh_dim3(N * M, 1 + J, D));
     part[1] = sslh_add(c, sslh_slice(c, position, 1, J, J + M * T), sslh_param(net, 2)); /* (N,M T,Dd) */
@@ -11060,7 +11112,7 @@ SSLH_I_FN sslh_tensor *sslh_i_jepa_loss(sslh_method *m, const sslh_view_set *v, 
     return sslh_huber(c, y, t, 1); /* (6) */
 }
 
-/* Fills patch a of image n of x (N,H,W,C) with patch b of image k of from or, where from is NULL, with grey. */
+/* Fills patch a of image n of x (N,H,W,C) with patch b of image k of `from`, or with grey where `from` is NULL. */
 SSLH_I_FN void sslh_i_jepa_paste(sslh_tensor *x, int n, int a, const sslh_tensor *from, int k, int b, int side,
                                  sslh_real grey) {
     int p = x->shape[1] / side, C = x->shape[3], W = x->shape[2], row;
@@ -11074,8 +11126,8 @@ SSLH_I_FN void sslh_i_jepa_paste(sslh_tensor *x, int n, int a, const sslh_tensor
                                      (size_t)(b % side * p)) * (size_t)C, run * sizeof *to);
     }
 }
-/* The second picture: y (N,M T,D) are the predictions, t (N,P,D) what the target encoder makes of all patches.
-   The norm gives each t the same length, so the one nearest to a prediction has the largest product with it. */
+/* The second picture: y (N,M T,D) are the predictions, t (N,P,D) the target encoder's output for all patches. The norm
+   gives each t the same length, so the t nearest to a prediction has the largest product with it. */
 SSLH_I_FN void sslh_i_jepa_fill(sslh_method *m, sslh_tensor *x, sslh_tensor *targets, sslh_tensor *y, sslh_tensor *t,
                                 sslh_tensor *out) {
     sslh_ctx *c = m->ctx;
@@ -11143,7 +11195,7 @@ SSLH_I_FN void sslh_i_jepa_grads(sslh_method *m, int phase) {
 }
 SSLH_I_FN void sslh_i_jepa_after(sslh_method *m) {
     const sslh_i_jepa *s = (const sslh_i_jepa *)m->self;
-    float rest = 1 - s->d.target_momentum; /* of 1 - m */
+    float rest = 1 - s->d.target_momentum; /* 1 - m falls linearly to 0 */
     if (m->steps) rest = sslh_linear_decay(m->step, m->steps, 0, rest);
     sslh_ema_update(s->target, m->encoder, 1 - rest); /* (7) */
 }
@@ -11211,34 +11263,34 @@ SSLH_I_FN sslh_method sslh_i_jepa_make(sslh_ctx *c, sslh_net *encoder, sslh_data
 
 /* Mikolov, Chen, Corrado, Dean: "Efficient estimation of word representations in vector space", ICLR 2013 workshop;
    Mikolov, Sutskever, Chen, Corrado, Dean: "Distributed representations of words and phrases and their
-   compositionality", NeurIPS 2013; and the program word2vec.c, which does what the papers leave open. Words that occur
-   in similar contexts get similar vectors.
+   compositionality", NeurIPS 2013; where the papers leave details open, the program word2vec.c decides. Words that
+   occur in the same surroundings get similar vectors.
 
-   Every word w has two vectors: u_w, which is kept, and v_w, by which it is predicted. With skip-gram each of the
-   words within b places of a word w predicts it, h is that word's u; with CBOW all of them together do, h is the mean
-   of theirs. b is drawn anew for each w from 1 to the window, so that near words count more. The prediction tells w
-   from K words that were drawn in proportion to count^(3/4), y = 1 for w and 0 for them (negative sampling):
+   Every word w has two vectors: u_w, which is kept, and v_w, by which it is predicted. With skip-gram each of the words
+   within b places of a word w predicts it, and h is that word's u; with CBOW all of them together do, and h is the mean
+   of theirs. b is drawn anew for each w, from 1 to the window, so that near words count more. The prediction has to
+   tell w (y = 1) from K words drawn in proportion to count^(3/4) (y = 0), which is called negative sampling:
 
      p_j = 1 / (1 + e^-(h . v_j))                                                                            (1)
      L   = -sum over j of (y_j log p_j + (1 - y_j) log(1 - p_j))                                             (2)
      v_j += r (y_j - p_j) h                                                                                  (3)
      u_c += e for each input c,  e = sum over j of r (y_j - p_j) v_j                                         (4)
 
-   or tells at each fork on the way to w in a Huffman tree of all words whether it goes left (y = 1) or right, v being
-   that of the fork (hierarchical softmax). A draw that is w itself is left out. The rate r falls linearly with the
-   words that were read, to a ten thousandth. A word whose share f of the text is above t is read with probability
-   (sqrt(f / t) + 1) t / f only (5); what is left out makes room for others in the window. u starts uniform in -1/2 ..
-   1/2 over D, v at 0.
+   or it has to tell, at each fork on the way to w in a Huffman tree of all words, whether the way goes left (y = 1) or
+   right, where v is the vector of the fork (hierarchical softmax). A draw that is w itself is left out. The learning
+   rate r falls linearly with the number of words read, to a ten thousandth. A word whose share f of the text is above t
+   is read only with probability (sqrt(f / t) + 1) t / f (5); words that are left out make room for others in the
+   window. u starts uniform in -1/2 .. 1/2 divided by D, v at 0.
 
-   The trainer. word2vec.c changes the vectors after each prediction, in several threads at the same time and without
-   locks, so that no two runs give the same vectors. Here the predictions of a batch, 1,024 by default, are made with
-   the vectors as they stood before it (each by itself, on any thread) and then added up row by row, each row by one
-   task and in the order of the text: the same bits for any number of threads. Only rows that a batch touches cost
-   anything. What is drawn for a word depends on (seed, epoch, its place).
+   The trainer. word2vec.c updates the vectors after each prediction, in several threads at the same time and without
+   locks, so that no two runs give the same result. Here the predictions of a batch, 1,024 by default, use the vectors
+   as they were before the batch (each prediction by itself, on any thread). The updates are then added row by row, each
+   row by one task and in the order of the text, which gives the same bits for any number of threads. Only rows that
+   occur in a batch cost anything. Random draws for a word depend on (seed, epoch, its place).
 
-   Traps. Averaging over a batch, as losses elsewhere do, without a larger rate costs 10 to 20 points of the analogies:
-   (3) and (4) are sums. The e of (4) goes whole to each input of CBOW though h is a mean. Scores of analogies depend
-   on how many words may be answers. A small text wants many epochs. */
+   Traps. Averaging over a batch, as losses elsewhere do, without a higher learning rate costs 10 to 20 points of the
+   analogies: (3) and (4) are sums. In CBOW each input gets the whole e of (4), although h is a mean. Scores of
+   analogies depend on how many words may be answers. A small text needs many epochs. */
 
 #if SSLH_WITH_WORD2VEC
 static const sslh_setting sslh_i_word2vec_settings[] = {
@@ -11267,8 +11319,8 @@ typedef struct sslh_i_word2vec {
     uint32_t       *cut;     /* (V) drawing words by count^(3/4): of a draw in 0 .. V the whole part i is the word when
                                 the rest is below cut[i], .. */
     int32_t        *other;   /* (V) .. else other[i] (alias method, Walker 1977) */
-    int32_t        *fork;    /* hierarchical softmax: forks on the way to word w stand from way[w] on, .. */
-    uint8_t        *left;    /* .. and 1 where it goes left */
+    int32_t        *fork;    /* hierarchical softmax: the forks on the way to word w begin at way[w], .. */
+    uint8_t        *left;    /* .. and 1 where the way goes left */
     size_t         *way;     /* (V+1) */
     size_t          longest; /* forks on the longest way */
     sslh_i_word_batch b;
@@ -11290,11 +11342,11 @@ SSLH_I_FN void sslh_i_w2v_keeps(sslh_i_word2vec *s, const sslh_i_tally *words) {
     }
 }
 
-/* Tables by which a draw gives a word in proportion to count^(3/4), which square roots make the same everywhere.
-   share, place: (V), work. */
+/* Tables for drawing words in proportion to count^(3/4), computed from square roots so that they are the same on every
+   machine. share, place: (V), work. */
 SSLH_I_FN void sslh_i_w2v_aliases(sslh_i_word2vec *s, const sslh_i_tally *words, double *share, int32_t *place) {
     double sum = 0;
-    size_t w, low = 0, high = s->V; /* places of shares below 1 from the front, the others from the back */
+    size_t w, low = 0, high = s->V; /* shares below 1 are listed from the front, the others from the back */
     for (w = 0; w < s->V; w++) {
         double root = sqrt((double)words->word[w].count);
         share[w] = root * sqrt(root);
@@ -11318,7 +11370,8 @@ SSLH_I_FN void sslh_i_w2v_aliases(sslh_i_word2vec *s, const sslh_i_tally *words,
     }
 }
 
-/* Huffman's tree: the two rarest become one, and again. parent: (2V) with 2 parent + (0: left), count: (2V). */
+/* Huffman's tree: the two rarest entries become one, again and again. parent: (2V) with 2 parent + (0: left),
+   count: (2V). */
 SSLH_I_FN int sslh_i_w2v_tree(sslh_i_word2vec *s, const sslh_i_tally *words, int64_t *parent, int64_t *count) {
     const size_t V = s->V;
     size_t w, leaf = V, inner = V, top, forks = 0, pass, k;
@@ -11371,7 +11424,7 @@ SSLH_I_FN int sslh_i_w2v_tables(sslh_i_word2vec *s, const sslh_i_tally *words) {
     return ok;
 }
 
-/* The tensor's rows to those of the table, or back. */
+/* Copies the rows of the tensor to those of the table, or back. */
 SSLH_I_FN void sslh_i_w2v_copy(sslh_i_word2vec *s, sslh_tensor *x, int back) {
     const size_t D = (size_t)s->d.dim;
     size_t w;
@@ -11381,8 +11434,8 @@ SSLH_I_FN void sslh_i_w2v_copy(sslh_i_word2vec *s, sslh_tensor *x, int back) {
     }
 }
 
-/* Vectors as they begin, and room for a batch. While they are trained rows are padded with zeros to whole vectors, of
-   which no sum knows. */
+/* The initial vectors, and memory for a batch. During training rows are padded with zeros to whole SIMD vectors, which
+   changes no sum. */
 SSLH_I_FN int sslh_i_w2v_begin(sslh_i_word2vec *s, sslh_tensor *x) {
     sslh_i_word_batch *b = &s->b;
     const size_t D = SSLH_I_ROUND_UP((size_t)s->d.dim), batch = (size_t)s->d.batch;
@@ -11414,7 +11467,7 @@ SSLH_I_FN int sslh_i_w2v_begin(sslh_i_word2vec *s, sslh_tensor *x) {
     return 1;
 }
 
-/* The predictions of the batch and what they change. */
+/* Computes the predictions of the batch and applies their updates. */
 SSLH_I_FN void sslh_i_w2v_run(sslh_i_word2vec *s) {
     sslh_i_word_batch *b = &s->b;
     double left = 1 - (double)s->read / ((double)s->total * s->d.epochs + 1);
@@ -11432,7 +11485,7 @@ SSLH_I_FN void sslh_i_w2v_target(sslh_i_word2vec *s, int32_t row, int label) {
     s->b.label[s->targets++] = (uint8_t)label;
 }
 
-/* Word w is predicted by the inputs that were added since the last one. */
+/* Word w is predicted by the inputs that were added since the last prediction. */
 SSLH_I_FN void sslh_i_w2v_predict(sslh_i_word2vec *s, int32_t w) {
     sslh_i_word_batch *b = &s->b;
     const uint32_t key[2] = {(uint32_t)s->c->desc.seed, (uint32_t)(s->c->desc.seed >> 32)};
@@ -11459,7 +11512,7 @@ SSLH_I_FN void sslh_i_w2v_predict(sslh_i_word2vec *s, int32_t w) {
     if (b->items == (size_t)s->d.batch) sslh_i_w2v_run(s);
 }
 
-/* The words of a sentence that were kept, and of each how far its window reaches. */
+/* The words of a sentence that were kept, and for each how far its window reaches. */
 SSLH_I_FN void sslh_i_w2v_sentence(sslh_i_word2vec *s, const int32_t *word, const int32_t *reach, int n) {
     int i, k;
     for (i = 0; i < n; i++) {
@@ -11566,7 +11619,7 @@ SSLH_DEF int sslh_vectors_find(const sslh_vectors *v, const char *word) {
     return v && word ? sslh_i_tally_find(&v->words, word, strlen(word)) : -1;
 }
 
-/* As it is or else in small letters (of ASCII); words of more than 200 bytes are not there. */
+/* The word as it is, or else in lower case (ASCII); words of more than 200 bytes are never found. */
 SSLH_I_FN int sslh_i_vectors_match(const sslh_vectors *v, const char *word, size_t n) {
     char low[200];
     size_t i;
@@ -11594,7 +11647,8 @@ SSLH_I_FN const sslh_real *sslh_i_vectors_unit(sslh_vectors *v) {
     return v->unit;
 }
 
-/* The sum that an expression tells, and the words in it (at most 32); their number, 0 and an error. */
+/* The sum that an expression stands for, and the words in it (at most 32); returns their number, 0 and an error
+   on failure. */
 SSLH_I_FN int sslh_i_vectors_sum(sslh_vectors *v, const sslh_real *unit, const char *at, sslh_real *sum, int used[32]) {
     const size_t D = (size_t)v->info.dim;
     sslh_real sign = 1;
@@ -11683,7 +11737,8 @@ SSLH_I_FN int sslh_i_words_of_line(const char *text, size_t size, size_t *at, co
 
 #define SSLH_I_QUESTIONS 64 /* answered at a time */
 
-/* Right answers of n questions, which are words a, b, c, d. sums: (questions,D), cosines: (questions,V). */
+/* The number of right answers among n questions, each of words a, b, c, d. sums: (questions,D),
+   cosines: (questions,V). */
 SSLH_I_FN int sslh_i_answer(const sslh_vectors *v, int (*q)[4], int n, int V, sslh_real *sums, sslh_real *cosines) {
     const size_t D = (size_t)v->info.dim;
     int i, w, right = 0;
@@ -11743,7 +11798,7 @@ SSLH_I_FN int sslh_i_double_order(const void *a, const void *b) {
     return *x < *y ? -1 : *x > *y;
 }
 
-/* The rank of each of n values, equal ones the mean of theirs. work: (2n). */
+/* The rank of each of n values; equal values get the mean of their ranks. work: (2n). */
 SSLH_I_FN void sslh_i_ranks(const double *value, size_t n, double *rank, double *work) {
     size_t i, k;
     for (i = 0; i < n; i++) {
@@ -11815,9 +11870,9 @@ SSLH_DEF sslh_pair_score sslh_word_pairs(sslh_vectors *v, const char *text, size
 /*  >>methods       the list of methods                                                                               */
 /* ================================================================================================================== */
 
-/* One row for each method, by families. The command line, the tests that take every method in turn and the tables of
-   the pages are made from it. */
-#define SSLH_I_MADE(name) /* what stands in the section of the method */ \
+/* One row for each method, by families. The command line, the tests that go through all methods and the tables of the
+   pages are made from it. */
+#define SSLH_I_MADE(name) /* what the method's section defines */ \
     sslh_i_##name##_settings, SSLH_I_LENGTH(sslh_i_##name##_settings), \
     sizeof(sslh_##name##_desc), sslh_i_##name##_training, sslh_i_##name##_paper, sslh_i_##name##_make
 static const sslh_method_info sslh_i_methods[] = {
@@ -11960,7 +12015,7 @@ SSLH_DEF const sslh_method_info *sslh_methods(int *count) {
     return sslh_i_methods;
 }
 
-/* Its row by name, or NULL; NULL has none. */
+/* The row of the method of this name, or NULL. */
 SSLH_I_FN const sslh_method_info *sslh_i_method_find(const char *name) {
     const sslh_method_info *info;
     for (info = sslh_i_methods; info->name; info++) if (name && strcmp(info->name, name) == 0) return info;
@@ -11973,12 +12028,12 @@ SSLH_I_FN const sslh_method_info *sslh_i_method_find(const char *name) {
 
 /* --- one step ----------------------------------------------------------------------------------------------------- */
 
-/* As many as .groups has room for. */
+/* As many phases as .groups has room for. */
 #define SSLH_I_PHASES ((int)(sizeof((sslh_method *)0)->groups / sizeof(unsigned)))
 
-/* Views, then for each phase: loss, backward, gradients callback, update of that phase's groups.
-   Gradients of parameters outside the phase's groups are not even computed. The batch's views are made once for all
-   phases. With update 0 gradients only pile up (.accumulate). */
+/* Views, then for each phase: loss, backward, gradients callback, update of that phase's groups. Gradients of
+   parameters outside the phase's groups are not computed. The batch's views are made once for all phases. With update 0
+   the gradients only accumulate (.accumulate). */
 SSLH_I_FN float sslh_i_method_step(sslh_method *m, sslh_optimizer *o, const sslh_batch *batch, float lr, int update) {
     sslh_ctx *c = m ? m->ctx : NULL;
     sslh_view_set v;
@@ -12009,7 +12064,7 @@ SSLH_I_FN float sslh_i_method_step(sslh_method *m, sslh_optimizer *o, const sslh
     m->epoch = batch->epoch;
     m->lr = lr;
     m->optimizer = o;
-    c->open = 1; /* what views and loss change is put back should the step fail */
+    c->open = 1; /* what views and loss change is restored if the step fails */
     m->views(m, batch, &v);
     for (phase = 0; phase < SSLH_I_MAX(m->phases, 1) && !SSLH_I_BAD(c); phase++) {
         unsigned groups = m->groups[phase] ? m->groups[phase] : ~0u;
@@ -12025,7 +12080,7 @@ SSLH_I_FN float sslh_i_method_step(sslh_method *m, sslh_optimizer *o, const sslh
         c->groups = ~0u;
     }
     if (!SSLH_I_BAD(c)) sslh_i_settle(c);
-    else sslh_i_forget_grads(m->net); /* added to, a NaN would make every later step fail */
+    else sslh_i_forget_grads(m->net); /* a NaN that is added to would make every later step fail */
     if (update && m->after && !SSLH_I_BAD(c)) m->after(m);
     return total;
 }
@@ -12047,9 +12102,9 @@ SSLH_I_FN void sslh_i_duration(char out[16], double seconds) {
 }
 
 
-/* A bar that is drawn over on a terminal, a line per epoch elsewhere. On a terminal the line stays shorter than a row,
-   since a longer one would wrap and could not be drawn over: the bar has what is free, from 6 to 24 cells, and where 6
-   are too many, parts are left out, those first that other parts or the callback's output make up for. */
+/* A bar that is redrawn in place on a terminal, one line per epoch elsewhere. On a terminal the line stays shorter than
+   a row, because a longer one would wrap and could not be redrawn. The bar takes the free space, 6 to 24 cells; where
+   not even 6 fit, parts are left out, first those that other parts or the callback's output make up for. */
 SSLH_I_FN void sslh_i_progress(const sslh_train_info *t, int terminal, int columns) {
     /* parts in their order: 0 method, 1 bar, 2 epoch, 3 step, 4 loss, 5 the first number, 6 the others, 7 rate, 8
        memory, 9 images/s, 10 time */
@@ -12094,7 +12149,7 @@ SSLH_I_FN void sslh_i_progress(const sslh_train_info *t, int terminal, int colum
         text[1][1 + cells] = ']';
         text[1][2 + cells] = 0;
     }
-    if (used > room) text[4][room] = 0; /* of the loss, which alone is left, as many digits as there is room for */
+    if (used > room) text[4][room] = 0; /* only the loss is left: as many digits as there is room for */
     if (terminal) fprintf(stderr, "\r\033[K");
     for (first = 1, i = 0; i < PARTS; i++)
         if (word[i][0] || text[i][0]) {
@@ -12108,8 +12163,8 @@ SSLH_I_FN void sslh_i_progress(const sslh_train_info *t, int terminal, int colum
 
 /* --- the loop ----------------------------------------------------------------------------------------------------- */
 
-/* The callback sees the run but leaves no trace in it: nested scope, own random stream, train mode put back.
-   What it makes with operations is given back; nets and persistent tensors that it makes stay. */
+/* The callback can look at the run but does not change it: nested scope, own random stream, training mode restored.
+   Tensors that it makes with operations are released; nets and persistent tensors that it makes stay. */
 SSLH_I_FN int sslh_i_train_call(const sslh_train_desc *d, const sslh_train_info *t) {
     int stop, training;
     if (!d->callback || SSLH_I_BAD(t->ctx)) return 0;
@@ -12121,15 +12176,15 @@ SSLH_I_FN int sslh_i_train_call(const sslh_train_desc *d, const sslh_train_info 
     return stop;
 }
 
-/* A warning at the end of a run of some length whose loss is still that of guessing at random. */
+/* A warning at the end of a run of some length if its loss is still that of guessing at random. */
 SSLH_I_FN void sslh_i_no_better(const sslh_method *m, float loss, int64_t steps) {
     if (steps < 20 || !(m->guessing > 0.0f) || loss < 0.995f * m->guessing) return;
     sslh_i_warn(m->ctx, "sslh_train: the loss of %s ended at %.3f, and guessing at random costs %.3f: try "
-                "another rate (.lr), more epochs, or see whether the data are what they should be", m->name,
+                "another learning rate (.lr) or more epochs, or check the data", m->name,
                 (double)loss, (double)m->guessing);
 }
 
-/* The mean loss of an epoch that is done, for the next checkpoints. */
+/* Stores the mean loss of a finished epoch for the next checkpoints. */
 SSLH_I_FN void sslh_i_run_epoch(sslh_ctx *c, const sslh_optimizer *o, sslh_i_training *run, float loss) {
     float *array = (float *)sslh_i_owned_grow(c, o, run->losses, run->epochs, &run->cap, sizeof *array);
     if (!array) return;
@@ -12137,23 +12192,23 @@ SSLH_I_FN void sslh_i_run_epoch(sslh_ctx *c, const sslh_optimizer *o, sslh_i_tra
     array[run->epochs++] = loss;
 }
 
-/* A run of sslh_train while it goes on. What it consists of is in the net, the optimiser, the context's stream, the
-   number of the step and kept: that is why a checkpoint of these continues it bit for bit. */
+/* A run of sslh_train in progress. Its whole state is in the net, the optimiser, the context's stream, the number of
+   the step and kept; this is why a checkpoint of these continues it bit for bit. */
 typedef struct sslh_i_train_run {
     sslh_method *m;
     sslh_train_desc d;      /* resolved */
     sslh_loader *loader;
     sslh_optimizer *o;
     sslh_i_training kept;
-    sslh_train_info t;      /* what callback and progress line are told */
-    int64_t step, first;    /* that are done; that were when this call began */
-    int64_t whole, warmup;  /* steps of all epochs, of which .max_steps may leave some out; of the rising rate */
-    double start, shown, images; /* the clock when it began, the seconds of the last line, samples since */
+    sslh_train_info t;      /* what the callback and the progress line receive */
+    int64_t step, first;    /* steps done; steps done when this call began */
+    int64_t whole, warmup;  /* steps of all epochs, even if .max_steps is fewer; steps of the warm-up */
+    double start, shown, images; /* the clock at the start, the seconds of the last line, samples since then */
     float result;           /* mean loss of the epoch so far */
     int terminal;
 } sslh_i_train_run;
 
-/* 1 when sslh_train can run with these; d becomes what the caller, then the method, then the defaults say. */
+/* 1 when sslh_train can run with these settings; d becomes the caller's, filled up from the method and the defaults. */
 SSLH_I_FN int sslh_i_train_ok(sslh_ctx *c, const sslh_method *m, const sslh_data *data, sslh_train_desc *d) {
     if (SSLH_I_BAD(c)) return 0;
     if (m->ctx != c || sslh_i_net_dead(m->net) || data->ctx != c || data->count < 1) {
@@ -12174,7 +12229,8 @@ SSLH_I_FN int sslh_i_train_ok(sslh_ctx *c, const sslh_method *m, const sslh_data
     return !d->checkpoint || sslh_i_can_write(c, "sslh_train: .checkpoint", d->checkpoint);
 }
 
-/* Goes on from the checkpoint, if there is one: weights, optimiser, stream and meters, the loader at the same batch. */
+/* Continues from the checkpoint, if there is one: weights, optimiser, stream and meters; the loader at the
+   same batch. */
 SSLH_I_FN void sslh_i_train_resume(sslh_i_train_run *r) {
     int i;
     r->step = sslh_i_checkpoint_load(r->m, r->o, r->d.checkpoint, &r->kept);
@@ -12191,7 +12247,8 @@ SSLH_I_FN void sslh_i_train_resume(sslh_i_train_run *r) {
     if (r->kept.epochs) r->result = r->kept.losses[r->kept.epochs - 1];
 }
 
-/* Loader, optimiser, the lengths of run and warm-up; from the checkpoint, if that is asked for. */
+/* Makes loader and optimiser, sets the lengths of run and warm-up, and resumes from the checkpoint if that is
+   asked for. */
 SSLH_I_FN void sslh_i_train_begin(sslh_i_train_run *r, sslh_method *m, sslh_data data, const sslh_train_desc *d) {
     sslh_loader_desc ld;
     int i, numbers = sslh_i_numbers(m->numbers);
@@ -12199,7 +12256,7 @@ SSLH_I_FN void sslh_i_train_begin(sslh_i_train_run *r, sslh_method *m, sslh_data
     r->m = m;
     r->d = *d;
     memset(&ld, 0, sizeof ld);
-    ld.batch = d->batch; /* full batches only: batch norm and negatives want one size */
+    ld.batch = d->batch; /* full batches only: batch norm and negatives need one size */
     ld.epochs = d->epochs;
     ld.no_ahead = d->no_ahead;
     r->loader = sslh_loader_new(m->ctx, data, ld);
@@ -12208,7 +12265,7 @@ SSLH_I_FN void sslh_i_train_begin(sslh_i_train_run *r, sslh_method *m, sslh_data
     sslh_optimizer_peak(r->o, d->lr);
     r->kept.per_epoch = sslh_loader_steps(r->loader);
     r->whole = r->kept.per_epoch * d->epochs;
-    m->guessing = 0.0f; /* the loss says it, or nobody knows */
+    m->guessing = 0.0f; /* set by the loss, else unknown */
     r->t.ctx = m->ctx;
     r->t.method = m;
     r->t.epochs = d->epochs;
@@ -12228,17 +12285,18 @@ SSLH_I_FN void sslh_i_train_begin(sslh_i_train_run *r, sslh_method *m, sslh_data
 #endif
 }
 
-/* One batch: rate, step, meters. 0 after an error. */
+/* One batch: learning rate, step, meters. 0 after an error. */
 SSLH_I_FN int sslh_i_train_batch(sslh_i_train_run *r, const sslh_batch *batch) {
     sslh_ctx *c = r->m->ctx;
     sslh_train_info *t = &r->t;
     sslh_i_meter *meter = &r->kept.meter;
-    /* The last batches of an epoch are used even when they are fewer than .accumulate: no update spans two epochs. */
+    /* The last batches of an epoch are used even if they are fewer than .accumulate, because no update spans
+       two epochs. */
     const int64_t in_epoch = r->step % r->kept.per_epoch + 1;
     const int update = in_epoch % r->d.accumulate == 0 || in_epoch == r->kept.per_epoch;
     int i;
-    /* The schedule is that of all epochs, also when .max_steps ends the run earlier: it stands then where the whole run
-       stood after so many steps, with gradients that wait for their update. */
+    /* The schedule is that of all epochs, also when .max_steps ends the run earlier: the run is then in the state of
+       the whole run after as many steps, with gradients that still wait for their update. */
     t->lr = sslh_i_train_lr(&r->d, r->step, r->whole, r->warmup);
     c->run_step = r->step + 1; /* as progress and callback count */
     t->loss = sslh_i_method_step(r->m, r->o, batch, t->lr, update);
@@ -12258,19 +12316,19 @@ SSLH_I_FN int sslh_i_train_batch(sslh_i_train_run *r, const sslh_batch *batch) {
         meter->numbers[i] += (double)(t->numbers[i].value = r->m->numbers[i].value);
     meter->steps++; /* batches, also those without an update */
     r->result = (float)(meter->loss / (double)meter->steps);
-    if (r->d.losses) r->d.losses[batch->epoch] = r->result; /* so far */
+    if (r->d.losses) r->d.losses[batch->epoch] = r->result; /* mean so far */
     t->step = r->step;
     t->epoch = batch->epoch;
     t->seconds = sslh_i_now() - r->start;
     t->images_per_second = t->seconds > 0 ? r->images / t->seconds : 0;
-    /* Steps done before a resume took no time of this run. */
+    /* Steps done before a resume took none of this run's time. */
     t->seconds_left = t->seconds / (double)(r->step - r->first) * (double)(t->steps - r->step);
     t->epoch_end = 0;
     return 1;
 }
 
-/* The end of an epoch, or of the run inside one: means instead of the last batch's numbers, progress line, callback.
-   1 to stop. */
+/* The end of an epoch, or of the run within one: replaces the last batch's numbers by the epoch's means, then progress
+   line and callback. Returns 1 to stop. */
 SSLH_I_FN int sslh_i_train_epoch_end(sslh_i_train_run *r) {
     const sslh_i_meter *meter = &r->kept.meter;
     int i;
@@ -12278,7 +12336,7 @@ SSLH_I_FN int sslh_i_train_epoch_end(sslh_i_train_run *r) {
     for (i = 0; i < sslh_i_numbers(r->t.numbers); i++)
         r->t.numbers[i].value = (float)(meter->numbers[i] / (double)meter->steps);
     r->t.epoch_end = 1;
-    /* The end of the run inside an epoch is none of the epoch: it goes on when the run does. */
+    /* A run that ends within an epoch does not end the epoch, which continues when the run does. */
     if (r->step % r->kept.per_epoch == 0) {
         memset(&r->kept.meter, 0, sizeof r->kept.meter);
         if (r->d.checkpoint) sslh_i_run_epoch(r->m->ctx, r->o, &r->kept, r->result);
@@ -12287,11 +12345,11 @@ SSLH_I_FN int sslh_i_train_epoch_end(sslh_i_train_run *r) {
     if (!r->d.quiet) sslh_i_progress(&r->t, r->terminal, r->d.columns);
 #endif
     if (r->step == r->t.steps) sslh_i_no_better(r->m, r->result, r->step - r->first);
-    /* After the progress line, so that what the callback prints stands below it. */
+    /* After the progress line, so that what the callback prints comes below it. */
     return sslh_i_train_call(&r->d, &r->t);
 }
 
-/* What follows a batch: callback, progress line, the end of an epoch, checkpoint. 1 to stop. */
+/* What follows a batch: callback, progress line, the end of an epoch, checkpoint. Returns 1 to stop. */
 SSLH_I_FN int sslh_i_train_after(sslh_i_train_run *r) {
     const int64_t every = r->d.checkpoint_steps ? r->d.checkpoint_steps : r->kept.per_epoch * r->d.checkpoint_every;
     const int last = r->step == r->t.steps;
@@ -12308,8 +12366,9 @@ SSLH_I_FN int sslh_i_train_after(sslh_i_train_run *r) {
     return stop;
 }
 
-/* resolve settings -> prepare -> loader and optimiser -> resume -> for every batch: rate, step, meters, callback,
-   progress; at the end of an epoch: means, callback; at the end of an epoch or of the run: checkpoint. */
+/* Resolves the settings and prepares the method; makes loader and optimiser; resumes. For every batch: learning
+   rate, step, meters, callback, progress; at the end of an epoch means and callback; at the end of an epoch or of
+   the run a checkpoint. */
 SSLH_DEF float sslh_train(sslh_ctx *c, sslh_method m, sslh_data data, sslh_train_desc d) {
     sslh_batch batch;
     sslh_i_train_run r;
@@ -12317,11 +12376,11 @@ SSLH_DEF float sslh_train(sslh_ctx *c, sslh_method m, sslh_data data, sslh_train
     int64_t mark;
     if (!sslh_i_train_ok(c, &m, &data, &d)) return 0.0f;
     before = sslh_get_preprocess(m.encoder);
-    /* Before the mark: what a method keeps for later has to outlive this function. */
+    /* Before the mark, because what a method keeps for later has to outlive this function. */
     if (m.prepare) m.prepare(&m, data);
-    mark = sslh_mark(c); /* loader and optimiser go away at the end */
+    mark = sslh_mark(c); /* loader and optimiser are freed at the end */
     sslh_i_train_begin(&r, &m, data, &d);
-    if (SSLH_I_BAD(c)) { /* nothing has happened yet, and nothing is left behind */
+    if (SSLH_I_BAD(c)) { /* nothing has been trained: restore everything */
         sslh_i_free_blocks(c, mark);
         sslh_i_preprocess_put(m.encoder, before);
         return 0.0f;
@@ -12329,14 +12388,14 @@ SSLH_DEF float sslh_train(sslh_ctx *c, sslh_method m, sslh_data data, sslh_train
     sslh_train_mode(m.net, 1); /* heads and teachers too */
     while (r.step < r.t.steps && sslh_next_batch(r.loader, &batch))
         if (!sslh_i_train_batch(&r, &batch) || sslh_i_train_after(&r)) break;
-    if (r.first == r.t.steps && r.kept.meter.steps) { /* it was done inside an epoch when this began */
+    if (r.first == r.t.steps && r.kept.meter.steps) { /* the run had already ended, within an epoch */
         r.result = (float)(r.kept.meter.loss / (double)r.kept.meter.steps);
         if (d.losses) d.losses[r.kept.epochs] = r.result;
     }
-    if (d.accumulate > 1) sslh_zero_grad(m.net); /* where a stop came before the update */
+    if (d.accumulate > 1) sslh_zero_grad(m.net); /* in case it stopped before the update */
     sslh_train_mode(m.net, 0); /* ready for use */
-    /* Inside a scope of the caller's the tensors of the caller's step must live on: there the memory is given back by
-       the caller's own rewind. */
+    /* Inside a scope of the caller, the tensors of the caller's step must stay alive; there the caller's own rewind
+       frees the memory. */
     if (c->depth == 0) sslh_rewind(c, mark);
     return r.result;
 }
@@ -12348,8 +12407,8 @@ SSLH_I_LEAN_END
 
 /* --- features ----------------------------------------------------------------------------------------------------- */
 
-/* (n,H,W,C) -> (n,g,g,C) -> (n, g g C): average, or maximum, over g x g cells of k x k places, for probes of early
-   maps. */
+/* (n,H,W,C) -> (n,g,g,C) -> (n,g g C): the average, or maximum, over g x g cells of k x k places, for probes of
+   early maps. */
 SSLH_I_FN sslh_tensor *sslh_i_pool_grid(sslh_ctx *c, sslh_tensor *x, int grid, int maximum) {
     int k;
     if (SSLH_I_BAD(c)) return x;
@@ -12384,7 +12443,7 @@ SSLH_I_FN sslh_tensor *sslh_i_batch_features(sslh_ctx *c, sslh_net *encoder, con
     else if (encoder && x->ndim == 3 && audio && audio->lengths && !d->max_pool) {
         sslh_tensor *lengths = sslh_batch_lengths(c, *b, (int)(audio - b->data.field));
         int n, T = x->shape[1], full = audio->shape.size[0];
-        for (n = 0; n < b->count && !SSLH_I_BAD(c); n++) { /* of T places those that any of the clip belongs to */
+        for (n = 0; n < b->count && !SSLH_I_BAD(c); n++) { /* those of the T places that the clip reaches */
             int64_t places = ((int64_t)lengths->ints[n] * T + full - 1) / full;
             lengths->ints[n] = (int32_t)SSLH_I_MAX(places, (int64_t)1);
         }
@@ -12393,9 +12452,9 @@ SSLH_I_FN sslh_tensor *sslh_i_batch_features(sslh_ctx *c, sslh_net *encoder, con
     return sslh_reshape(c, x, sslh_dim2(b->count, -1));
 }
 
-/* Batch by batch in a scope of its own, without a tape: memory does not grow with the data, the caller's step is
-   untouched, and an image's features do not depend on .batch. all (count,D) is allocated after the first batch, which
-   shows what D is. */
+/* Each batch in its own scope, without a tape: memory does not grow with the data, the caller's step is untouched,
+   and an image's features do not depend on .batch. all (count,D) is allocated after the first batch, which shows what
+   D is. */
 SSLH_DEF sslh_tensor *sslh_features(sslh_ctx *c, sslh_net *encoder, sslh_data data, sslh_feature_desc d) {
     sslh_tensor *all = NULL;
     sslh_preprocess p;
@@ -12442,7 +12501,7 @@ SSLH_DEF sslh_tensor *sslh_features(sslh_ctx *c, sslh_net *encoder, sslh_data da
 }
 
 /* 1 when the features x (n,D), called name in the message, are all finite: a meter computed from NaN could look like
-   any other result. */
+   any other number. */
 SSLH_I_FN int sslh_i_check_rows(const char *op, const char *name, const sslh_tensor *x) {
     size_t n = (size_t)x->shape[0], bad = sslh_i_bad_row(x->data, n, (size_t)x->shape[1]);
     if (bad < n)
@@ -12450,8 +12509,8 @@ SSLH_I_FN int sslh_i_check_rows(const char *op, const char *name, const sslh_ten
     return bad == n;
 }
 
-/* Rows of length 1; rows of zeros stay. The squares of rows beyond the usual are too large or too small for a float:
-   these are first multiplied by a power of two, which changes no digit. */
+/* Scales rows to length 1; rows of zeros stay. The squares of very large or very small rows are out of the range of a
+   float, so these rows are first multiplied by a power of two, which changes no digit. */
 SSLH_I_FN sslh_tensor *sslh_i_unit_rows(sslh_ctx *c, sslh_tensor *x) {
     sslh_tensor *scaled = NULL;
     size_t n, width, i, d;
@@ -12475,8 +12534,8 @@ SSLH_I_FN sslh_tensor *sslh_i_unit_rows(sslh_ctx *c, sslh_tensor *x) {
     return sslh_l2_normalize(c, scaled ? scaled : x, 0.0f);
 }
 
-/* For each row of x (n,D) whether it is all zeros: such a row has no direction, and two of them coincide. NULL without
-   memory; to be freed. */
+/* For each row of x (n,D) whether it is all zeros: such a row has no direction, and any two of them coincide. NULL when
+   memory runs out; the caller frees it. */
 SSLH_I_FN char *sslh_i_zero_rows(sslh_ctx *c, const sslh_tensor *x) {
     size_t n = (size_t)x->shape[0], width = (size_t)x->shape[1], i, d;
     char *zero = (char *)sslh_i_alloc(c, n);
@@ -12487,8 +12546,8 @@ SSLH_I_FN char *sslh_i_zero_rows(sslh_ctx *c, const sslh_tensor *x) {
     return zero;
 }
 
-/* Labels of a data set, checked. All evaluations call this one function, so that they refuse the same mistakes with the
-   same words. */
+/* Checks the labels of the data sets. All evaluations call this function, so that they refuse the same mistakes with
+   the same words. */
 SSLH_I_FN int sslh_i_check_labels(sslh_ctx *c, const char *op, sslh_data train, sslh_data test) {
     if (SSLH_I_BAD(c)) return 0;
     if (train.ctx == NULL || test.ctx == NULL || train.count < 1 || test.count < 1)
@@ -12510,15 +12569,16 @@ SSLH_I_FN sslh_data sslh_i_label_share(sslh_data d, float fraction, uint64_t see
 /* --- linear probe ------------------------------------------------------------------------------------------------- */
 /* Multinomial logistic regression on standardised features,
        L(W, b) = mean over samples of cross-entropy(W x + b, y) + l2/2 |W|^2
-   minimised by L-BFGS (Nocedal 1980; two-loop recursion, 10 pairs, backtracking until the loss has fallen enough). */
+   minimised by L-BFGS (Nocedal 1980; two-loop recursion, 10 pairs, backtracking until the loss has
+   decreased enough). */
 
-/* Here x is what L-BFGS moves: W and b in one array of n = K D + K values, not the features. x, g (n) parameters and
-   gradient; d (n) direction; x0, g0 (n) where the step began; s, y (10,n) the last steps and changes of the gradient;
-   rho = 1 / (s . y). */
+/* Here x is what L-BFGS changes: W and b in one array of n = K D + K values, not the features. x, g (n): parameters and
+   gradient; d (n): direction; x0, g0 (n): where the step began; s, y (10,n): the last steps and changes of the
+   gradient; rho = 1 / (s . y). */
 typedef struct sslh_i_lbfgs { sslh_real *x, *g, *d, *x0, *g0, *s, *y; double rho[10], alpha[10]; size_t n;
     int pairs, newest; } sslh_i_lbfgs;
 
-/* Eight chains, so that the compiler may use vectors and the sum still has one fixed shape; in double, because
+/* Eight chains of sums, so that the compiler may use SIMD and the order of the sum is still fixed; in double, because
    L-BFGS subtracts numbers that are nearly equal. */
 SSLH_I_FN double sslh_i_dot(const sslh_real *a, const sslh_real *b, size_t n) {
     double part[8] = {0, 0, 0, 0, 0, 0, 0, 0};
@@ -12533,8 +12593,8 @@ SSLH_I_FN double sslh_i_dot(const sslh_real *a, const sslh_real *b, size_t n) {
 /* A probe that is being fitted: features x (n,D), labels y (n), weight (K,D) and bias (K), strength of the penalty. */
 typedef struct sslh_i_probe { sslh_tensor *x, *y, *weight, *bias; float l2; } sslh_i_probe;
 
-/* Loss; the gradient goes to the tensors' .grad.
-   The same recorded operations as in training: a probe's gradient needs no code of its own. */
+/* Returns the loss; the gradient is in the tensors' .grad. It records the same operations as training does, so that the
+   probe's gradient needs no code of its own. */
 SSLH_I_FN double sslh_i_probe_loss(sslh_ctx *c, const sslh_i_probe *p) {
     double value;
     sslh_tensor *loss;
@@ -12583,25 +12643,25 @@ SSLH_I_FN void sslh_i_lbfgs_run(sslh_ctx *c, sslh_i_lbfgs *b, const sslh_i_probe
     double loss = sslh_i_probe_loss(c, p), slope, step, next;
     size_t bytes = b->n * sizeof(sslh_real), j;
     int it, tries;
-    /* No memory of an earlier strength's curvature. */
+    /* Forgets the curvature found with an earlier strength. */
     b->pairs = 0;
     b->newest = 9;
     for (it = 0; it < iterations && !SSLH_I_BAD(c); it++) {
         double before = loss, sy;
         sslh_i_lbfgs_direction(b);
         slope = sslh_i_dot(b->d, b->g, b->n);
-        if (!(slope < 0)) break; /* no way down, or NaN */
+        if (!(slope < 0)) break; /* no descent direction, or NaN */
         memcpy(b->x0, b->x, bytes);
         memcpy(b->g0, b->g, bytes);
-        /* Without pairs d is just -g: a first step of length 1 at most. Later 1 is the Newton step. */
+        /* Without pairs d is just -g, so the first step has length 1 at most. Later, step 1 is the Newton step. */
         step = b->pairs ? 1.0 : SSLH_I_MIN(1.0, 1.0 / sqrt(-slope));
-        for (tries = 0; tries < 20; tries++, step *= 0.5) { /* Armijo: enough of the promised fall */
+        for (tries = 0; tries < 20; tries++, step *= 0.5) { /* Armijo: a sufficient decrease */
             for (j = 0; j < b->n; j++) b->x[j] = (sslh_real)((double)b->x0[j] + step * (double)b->d[j]);
             next = sslh_i_probe_loss(c, p);
             if (next <= loss + 1e-4 * step * slope) break;
         }
-        /* No step length reduced the loss: what is left to gain is below the rounding error. Go back to where the step
-           began. */
+        /* No step length reduced the loss: what could still be gained is below the rounding error. Returns to where the
+           step began. */
         if (tries == 20) {
             memcpy(b->x, b->x0, bytes);
             break;
@@ -12616,9 +12676,9 @@ SSLH_I_FN void sslh_i_lbfgs_run(sslh_ctx *c, sslh_i_lbfgs *b, const sslh_i_probe
         if (sy > 1e-12) {
             b->rho[b->newest] = 1.0 / sy;
             if (b->pairs < 10) b->pairs++;
-        /* Curvature that is not positive would make the next direction lead upwards: start afresh. */
+        /* Curvature that is not positive would make the next direction lead upwards, so the pairs are dropped. */
         } else b->pairs = 0;
-        if (before - loss < 1e-6 * fabs(before)) break; /* six digits of the loss decide no label */
+        if (before - loss < 1e-6 * fabs(before)) break; /* smaller changes of the loss decide no label */
     }
 }
 
@@ -12651,9 +12711,9 @@ SSLH_I_FN sslh_tensor *sslh_i_label_rows(sslh_ctx *c, const int32_t *labels, con
     return t ? t : sslh_i_dummy(c);
 }
 
-/* Zero mean and unit variance per column, by the training rows. The penalty treats all columns alike, so they must be
-   alike. A constant column becomes 0 and has no influence; test rows are standardised with the mean and deviation of
-   the training rows. */
+/* Brings every column to mean 0 and variance 1 over the training rows, because the penalty treats all columns alike. A
+   constant column becomes 0 and has no influence. Test rows are standardised with the mean and deviation of the
+   training rows. */
 SSLH_I_FN void sslh_i_standardise(sslh_tensor *train, sslh_tensor *test) {
     size_t d, width = (size_t)train->shape[1], n = (size_t)train->shape[0], m = (size_t)test->shape[0], i;
     for (d = 0; d < width; d++) {
@@ -12675,11 +12735,10 @@ SSLH_I_FN void sslh_i_standardise(sslh_tensor *train, sslh_tensor *test) {
 /* Candidates for the strength of the penalty, strong to weak. */
 static const float sslh_i_probe_l2[5] = {1e-1f, 1e-2f, 1e-3f, 1e-4f, 1e-5f};
 
-/* Trains on rows; walks the strengths from strong to weak (each start is the solution before) and stops at number
-   last.
-   Warm starts: with a strong penalty few iterations are enough, and each weaker one begins near its solution. The walk
-   is repeated on all data up to the chosen strength, so that the final fit takes the path of the search. right[i]
-   counts held-out rows that strength i gets right. */
+/* Fits on rows, going through the strengths from strong to weak, each time starting from the previous solution, and
+   stops at number last. Warm starts: with a strong penalty few iterations are enough, and each weaker one begins near
+   its solution. The sequence is repeated on all data up to the chosen strength, so that the final fit takes the path of
+   the search. right[i] counts held-out rows that strength i classifies correctly. */
 SSLH_I_FN void sslh_i_probe_fit(sslh_ctx *c, sslh_i_probe *p, sslh_i_lbfgs *b, int last, int iterations, float fixed,
                                 sslh_tensor *held_x, const int32_t *held_y, double *right) {
     int i;
@@ -12696,8 +12755,8 @@ SSLH_I_FN void sslh_i_probe_fit(sslh_ctx *c, sslh_i_probe *p, sslh_i_lbfgs *b, i
     }
 }
 
-/* One flat block of 25 arrays of K D + K values holds what L-BFGS needs: 5, and 10 pairs of s and y. Weight and bias,
-   the two tensors of p, look into it. */
+/* One block of 25 arrays of K D + K values holds what L-BFGS needs: 5, and 10 pairs of s and y. Weight and bias, the
+   two tensors of p, point into it. */
 SSLH_I_FN void sslh_i_probe_begin(sslh_ctx *c, sslh_i_probe *p, sslh_i_lbfgs *b, sslh_tensor parameters[2], int classes,
                                   int width) {
     const size_t weights = (size_t)classes * (size_t)width, n = weights + (size_t)classes;
@@ -12715,7 +12774,7 @@ SSLH_I_FN void sslh_i_probe_begin(sslh_ctx *c, sslh_i_probe *p, sslh_i_lbfgs *b,
     b->g0 = block + 4 * n;
     b->s = block + 5 * n;
     b->y = block + 15 * n;
-    for (i = 0; i < 2; i++) { /* weight (K,D) and bias (K): two windows of the flat arrays */
+    for (i = 0; i < 2; i++) { /* weight (K,D) and bias (K): two ranges of the flat arrays */
         sslh_tensor *w = &parameters[i];
         w->ctx = c;
         w->type = SSLH_F32;
@@ -12731,9 +12790,9 @@ SSLH_I_FN void sslh_i_probe_begin(sslh_ctx *c, sslh_i_probe *p, sslh_i_lbfgs *b,
     p->bias = &parameters[1];
 }
 
-/* The number of the strength that gets most held-out rows of x (n,D) right: one tenth is held out. Below 2,000 rows a
-   tenth is too few to choose by, so every fifth is held out in turn. The test set has no part in this. order (n) is
-   scratch. */
+/* The number of the strength with the most held-out rows of x (n,D) classified correctly. One tenth is held out; below
+   2,000 rows a tenth is too few to choose by, so each fifth is held out in turn. The test set has no part in this.
+   order (n) is scratch memory. */
 SSLH_I_FN int sslh_i_probe_choose(sslh_ctx *c, sslh_i_probe *p, sslh_i_lbfgs *b, sslh_tensor *x, const int32_t *labels,
                                   int32_t *order, const sslh_probe_desc *d) {
     const int n = x->shape[0], parts = n >= 2000 ? 10 : 5, folds = n >= 2000 ? 1 : 5;
@@ -12761,7 +12820,7 @@ SSLH_I_FN int sslh_i_probe_choose(sslh_ctx *c, sslh_i_probe *p, sslh_i_lbfgs *b,
     return best;
 }
 
-/* Copies are standardised; the strength of the penalty is chosen, then all rows are trained on. */
+/* Standardises copies, chooses the strength of the penalty, then fits to all rows. */
 SSLH_DEF float sslh_linear_probe_features(sslh_ctx *c, sslh_tensor *train, const int32_t *train_labels,
                                           sslh_tensor *test, const int32_t *test_labels, int classes,
                                           sslh_probe_desc d) {
@@ -12803,7 +12862,7 @@ SSLH_DEF float sslh_linear_probe_features(sslh_ctx *c, sslh_tensor *train, const
     return SSLH_I_BAD(c) ? 0.0f : result;
 }
 
-/* The net is run over both sets once; everything the probe made is freed again. */
+/* Runs the net over both sets once; everything that the probe made is freed again. */
 SSLH_DEF float sslh_linear_probe(sslh_ctx *c, sslh_net *encoder, sslh_data train, sslh_data test, sslh_probe_desc d) {
     int64_t mark;
     sslh_tensor *a, *b;
@@ -12836,7 +12895,8 @@ typedef struct sslh_i_knn_job {
     float temperature;
 } sslh_i_knn_job;
 
-/* One test row: the k most similar in a heap whose root is the least of them; ties go to the earlier sample. */
+/* One test row: the k most similar are kept in a heap whose root is the least similar of them; ties go to the
+   earlier sample. */
 SSLH_I_FN void sslh_i_knn_task(void *arg, int row, int worker) {
     const sslh_i_knn_job *j = (const sslh_i_knn_job *)arg;
     const sslh_real *s = j->similarity + (size_t)row * (size_t)j->n;
@@ -12871,15 +12931,15 @@ SSLH_I_FN void sslh_i_knn_task(void *arg, int row, int worker) {
     }
     for (k = 0; k < j->classes; k++) votes[k] = 0;
     for (i = 0; i < used; i++)
-        /* The exponent is at most 0, so that small temperatures do not overflow; a common factor of all votes
-           changes nothing. */
+        /* The exponent is at most 0, so that small temperatures do not overflow; the common factor does not change
+           the result. */
         votes[j->labels[who[i]]] += (double)sslh_i_exp((best[i] - 1) / (sslh_real)j->temperature);
     for (k = 1; k < j->classes; k++)
         if (votes[k] > votes[top]) top = k;
     j->answer[row] = top;
 }
 
-/* All similarities of 256 test rows at a time are one matrix product of unit rows. */
+/* All similarities of 256 test rows at a time are one matrix product of normalised rows. */
 SSLH_DEF float sslh_knn_features(sslh_ctx *c, sslh_tensor *train, const int32_t *train_labels, sslh_tensor *test,
                                  const int32_t *test_labels, int classes, sslh_knn_desc d) {
     sslh_tensor *in[2], *unit;
@@ -12929,7 +12989,7 @@ SSLH_DEF float sslh_knn_features(sslh_ctx *c, sslh_tensor *train, const int32_t 
         /* (rows,n) */
         s = sslh_matmul_ex(c, sslh_i_unit_rows(c, sslh_slice(c, test, 0, at, at + rows)), unit, 0, 1);
         for (i = 0; i < rows && !SSLH_I_BAD(c); i++)
-            for (k = 0; k < j.n && zero_test[at + i]; k++) /* nearest to a row of zeros are rows of zeros */
+            for (k = 0; k < j.n && zero_test[at + i]; k++) /* rows of zeros are nearest to one another */
                 if (zero_train[k]) s->data[(size_t)i * (size_t)j.n + (size_t)k] = 1;
         if (!SSLH_I_BAD(c)) {
             j.similarity = s->data;
@@ -12946,7 +13006,7 @@ SSLH_DEF float sslh_knn_features(sslh_ctx *c, sslh_tensor *train, const int32_t 
     return (float)right / (float)test->shape[0];
 }
 
-/* As the linear probe: features of both sets, then the vote. */
+/* As in the linear probe: features of both sets, then the vote. */
 SSLH_DEF float sslh_knn(sslh_ctx *c, sslh_net *encoder, sslh_data train, sslh_data test, sslh_knn_desc d) {
     int64_t mark;
     sslh_tensor *a, *b;
@@ -12965,9 +13025,9 @@ SSLH_DEF float sslh_knn(sslh_ctx *c, sslh_net *encoder, sslh_data train, sslh_da
 
 /* --- fine-tuning -------------------------------------------------------------------------------------------------- */
 
-/* Layer-wise decay (Clark et al. 2020, as MAE uses it): block b of a transformer of depth B learns with rate
-   lr x decay^(B - b), the patch projection with decay^(B + 1), the classifier with lr. Returns 1 for a transformer.
-   Early layers hold what transfers, late layers what has to change. */
+/* Layer-wise decay (Clark et al. 2020, as MAE uses it): block b of a transformer of depth B has the learning rate lr x
+   decay^(B - b), the patch projection lr x decay^(B + 1), the classifier lr. Early layers hold what transfers, late
+   layers what has to change. Returns 1 for a transformer. */
 SSLH_I_FN int sslh_i_layer_decay(sslh_net *net, float decay) {
     char name[64];
     int depth = 0, i;
@@ -12994,7 +13054,7 @@ SSLH_I_FN int sslh_i_layer_decay(sslh_net *net, float decay) {
     return 1;
 }
 
-/* What the caller left out. */
+/* Fills in what the caller left out. */
 SSLH_I_FN void sslh_i_finetune_resolve(sslh_finetune_desc *d, int64_t count, int transformer) {
     if (!d->epochs) d->epochs = 10;
     if (!d->batch) d->batch = 128;
@@ -13010,13 +13070,13 @@ SSLH_I_FN void sslh_i_finetune_resolve(sslh_finetune_desc *d, int64_t count, int
     if (d->warmup < 0.0f) d->warmup = 0.0f;
 }
 
-/* The views to train with: the caller's or MAE's for fine-tuning, in the numbers that the encoder knows. */
+/* The views for training: the caller's or MAE's for fine-tuning, normalised as the encoder expects. */
 SSLH_I_FN sslh_recipe sslh_i_finetune_views(const sslh_finetune_desc *d, const sslh_preprocess *p) {
     sslh_recipe recipe = d->views ? *d->views : sslh_recipe_mae();
-    if (p->colour) { /* views of red, green, blue; the encoder's colours are made of them */
+    if (p->colour) { /* views are RGB, from which the encoder's colours are made */
         memset(recipe.mean, 0, sizeof recipe.mean);
         memset(recipe.std, 0, sizeof recipe.std);
-    } else if (recipe.std[0] == 0.0f) { /* normalised as in pretraining, unless the caller's views say how */
+    } else if (recipe.std[0] == 0.0f) { /* normalised as in pretraining, unless the caller's views are */
         memcpy(recipe.mean, p->mean, sizeof p->mean);
         memcpy(recipe.std, p->std, sizeof p->std);
     }
@@ -13073,7 +13133,7 @@ SSLH_I_FN void sslh_i_finetune_run(sslh_ctx *c, sslh_net *net, sslh_net *head, s
     sslh_train_mode(head, 0);
 }
 
-/* The share of the test set that net and head get right. */
+/* The share of the test set that net and head classify correctly. */
 SSLH_I_FN float sslh_i_finetune_accuracy(sslh_ctx *c, sslh_net *net, sslh_net *head, sslh_data test,
                                          const sslh_preprocess *p) {
     double right = 0;
@@ -13098,8 +13158,8 @@ SSLH_I_FN float sslh_i_finetune_accuracy(sslh_ctx *c, sslh_net *net, sslh_net *h
     return (float)(right / (double)test.count);
 }
 
-/* A copy of the encoder and a new linear classifier on its pooled output are trained; the test set is looked at once,
-   at the end. */
+/* Trains a copy of the encoder and a new linear classifier on its pooled output; the test set is used once, at
+   the end. */
 SSLH_DEF float sslh_finetune(sslh_ctx *c, sslh_net *encoder, sslh_data train, sslh_data test, sslh_finetune_desc d) {
     sslh_net *net, *head;
     sslh_preprocess p;
@@ -13113,7 +13173,7 @@ SSLH_DEF float sslh_finetune(sslh_ctx *c, sslh_net *encoder, sslh_data train, ss
     if (SSLH_I_BAD(c)) return 0.0f;
     train = sslh_i_label_share(train, d.fraction, d.seed);
     net = sslh_clone(encoder); /* the caller's encoder stays as it is */
-    sslh_freeze(net, 0); /* a frozen encoder's copy is to be trained all the same */
+    sslh_freeze(net, 0); /* a frozen encoder's copy is trained, too */
     sslh_i_finetune_resolve(&d, train.count, sslh_find(net, "blocks.0.norm1.weight") != NULL);
     sslh_i_layer_decay(net, d.layer_decay);
     head = sslh_i_classifier(c, encoder, SSLH_I_MAX(train.classes, test.classes));
@@ -13197,9 +13257,9 @@ SSLH_DEF float sslh_alignment(const sslh_tensor *a, const sslh_tensor *b) {
     return (float)(total / (double)n);
 }
 
-/* log of the mean over pairs i < j of e^(-2 |u_i - u_j|^2), u unit rows (Wang & Isola 2020).
-   0 when all points coincide. Blocks of 256 rows of cosines at a time. Rows of zeros lie in the centre: at the distance
-   0 from each other and 1 from all others. */
+/* log of the mean over pairs i < j of e^(-2 |u_i - u_j|^2), u rows of length 1 (Wang & Isola 2020); 0 when all points
+   coincide. Computes blocks of 256 rows of cosines at a time. Rows of zeros lie in the centre: at distance 0 from each
+   other and 1 from all others. */
 SSLH_DEF float sslh_uniformity(sslh_ctx *c, const sslh_tensor *x) {
     sslh_tensor *u, *s;
     size_t n, i, j;
@@ -13310,9 +13370,8 @@ SSLH_I_FN void sslh_i_gram(double *gram, const sslh_tensor *x, const double *mea
 }
 
 /* exp of the entropy of the normalised singular values (RankMe: Garrido et al. 2023; Roy & Vetterli 2007): between 1,
-   collapsed to a line, and D.
-   Rows are neither centred nor normalised, as in the paper. Through the D x D matrix x'x: half the digits of an SVD,
-   enough for an entropy. */
+   when all points lie on a line, and D. Rows are neither centred nor normalised, as in the paper. It uses the
+   eigenvalues of the D x D matrix x'x, which have half the digits of an SVD, enough for an entropy. */
 SSLH_DEF float sslh_effective_rank(sslh_ctx *c, const sslh_tensor *x) {
     size_t width, d;
     double *gram, *values, total = 0, entropy = 0;
@@ -13348,7 +13407,7 @@ SSLH_I_FN void sslh_i_moments(const sslh_tensor *x, double *mean, double *covari
     sslh_i_gram(covariance, x, mean);
     for (d = 0; d < width * width; d++) covariance[d] /= (double)(n - 1);
 }
-/* out = a b for symmetric a, b (n,n): rows of both are read. */
+/* out = a b for symmetric a, b (n,n), so that only rows are read. */
 SSLH_I_FN void sslh_i_symmetric_product(const double *a, const double *b, double *out, size_t n) {
     size_t i, j, k;
     for (i = 0; i < n; i++)
@@ -13380,11 +13439,11 @@ SSLH_I_FN void sslh_i_symmetric_root(double *a, double *vectors, double *values,
     }
 }
 
-/* The distance of Frechet, or Wasserstein's of second order, between normal distributions with the means m, m' and
-   covariances S, S' of both sets (Dowson & Landau 1982):
+/* The Frechet distance, which is the 2-Wasserstein distance, between normal distributions with the means m, m' and
+   covariances S, S' of the two sets (Dowson & Landau 1982):
      d^2 = |m - m'|^2 + tr S + tr S' - 2 tr (S S')^(1/2)
-   S S' is not symmetric, but has the eigenvalues of R S' R with R = S^(1/2), which is: the trace is the sum of their
-   roots. */
+   S S' is not symmetric, but it has the same eigenvalues as R S' R with R = S^(1/2), which is; the last trace is the
+   sum of their square roots. */
 SSLH_DEF float sslh_frechet(sslh_ctx *c, const sslh_tensor *a, const sslh_tensor *b) {
     size_t n, d;
     double *mean[2], *root, *other, *product, *vectors, *values, distance = 0;
@@ -13426,27 +13485,28 @@ SSLH_DEF float sslh_frechet(sslh_ctx *c, const sslh_tensor *a, const sslh_tensor
 /*  >>losses        losses: equations, checks, the order of the work                                                  */
 /* ================================================================================================================== */
 
-/* Every loss is one number. Here stand its equations, what it asks of its inputs, what it keeps for the backward pass
-   and the order of the work; the loops over rows and elements are operations of >>loss-rows. A forward pass keeps
-   little, as a rule the log-sum-exp of each row: the backward pass computes again what is cheap (exponentials). It is
-   kept in two parts, lse(x) = most + lsum with the largest number of the row and the log of the sum around it. The loss
-   of a confident prediction is their small second part: added to a large first one it would be rounded away.
-   Cross-entropy, the losses by elements, NT-Xent and InfoNCE have plain versions, forward and backward, below their
-   equations; all other losses are compositions of operations, each of which has one. */
+/* Every loss is one number. This section has its equations, the checks of its inputs, what it keeps for the backward
+   pass and the order of the work; the loops over rows and elements are operations of >>loss-rows. A forward pass keeps
+   little, as a rule the log-sum-exp of each row, and the backward pass computes again what is cheap (exponentials). The
+   log-sum-exp is kept in two parts, lse(x) = most + lsum: the largest number of the row, and the log of the sum after
+   that number has been subtracted. The loss of a confident prediction is no more than the small lsum, which would be
+   rounded away if it were added to a large most. Cross-entropy, the element-wise losses, NT-Xent and InfoNCE have plain
+   versions, forward and backward, below their equations; all other losses are compositions of operations, each of which
+   has one. */
 
-/* The gradient of an input that is added to more than once, or that may be two inputs at a time: it starts as zeros.
-   NULL when t wants none. */
+/* The gradient of t for inputs that are added to more than once, or that may be one tensor given twice: it starts as
+   zeros. NULL when t needs none. */
 SSLH_I_FN sslh_real *sslh_i_loss_grad(sslh_ctx *c, sslh_tensor *t) { return t ? sslh_grad(c, t) : NULL; }
 
 /* --- cross-entropy ------------------------------------------------------------------------------------------------ */
 /* With p = softmax(x) and the target distribution t of a row,
      l = -sum over k of t_k log p_k = (sum of t) lsum - t . (x - most)                                              (1)
      dl/dx_k = (sum of t) p_k - t_k                                                                                  (2)
-   A label y with smoothing e is t = (1 - e) onehot(y) + e / K (Szegedy et al. 2016, section 7), with weights w of the
-   classes t_k = w_k ((1 - e) onehot(y)_k + e / K). The mean is the sum over rows divided by their number, with weights
-   by the sum of w_y; an ignored row is neither in the one nor in the other. */
+   A label y with smoothing e is t = (1 - e) onehot(y) + e / K (Szegedy et al. 2016, section 7); with class weights w it
+   is t_k = w_k ((1 - e) onehot(y)_k + e / K). The mean is the sum over the rows divided by their number, or with
+   weights by the sum of w_y; an ignored row is left out of both. */
 
-/* The plain version goes row by row. This is t_k of row r. */
+/* The plain version goes row by row. This function is t_k of row r. */
 SSLH_I_FN sslh_real sslh_i_plain_target(const sslh_i_xent *p, size_t r, size_t k) {
     sslh_real t;
     if (p->t) return p->t[r * p->K + k];
@@ -13473,8 +13533,8 @@ SSLH_I_FN void sslh_i_plain_xent(void *job, int task, int worker) {
         p->loss[r] = (sslh_real)loss;
     }
 }
-/* Fills dx (rows,K), and dt (rows,K) where there are targets: (2), and dl/dt_k = lse - x_k, times the gradient of the
-   row's loss. */
+/* Adds (2) to dx (rows,K) and, where there are targets, dl/dt_k = lse - x_k to dt (rows,K), both times the gradient of
+   the row's loss. */
 SSLH_I_FN void sslh_i_plain_xent_back(void *job, int task, int worker) {
     const sslh_i_xent *p = (const sslh_i_xent *)job;
     size_t r, k;
@@ -13493,7 +13553,7 @@ SSLH_I_FN void sslh_i_plain_xent_back(void *job, int task, int worker) {
     }
 }
 
-/* Backward: the job is put together from what the node saved. */
+/* Backward: fills in the job from what the node saved. */
 SSLH_I_FN void sslh_i_xent_back(sslh_ctx *c, sslh_i_node *n) {
     sslh_tensor *x = n->in[0], *t = n->in[1];
     sslh_i_xent p;
@@ -13521,8 +13581,8 @@ SSLH_I_FN void sslh_i_xent_back(sslh_ctx *c, sslh_i_node *n) {
     if (!SSLH_I_BAD(c)) sslh_i_xent_slopes(c, &p); /* (2) */
 }
 
-/* The labels: each in 0 .. K-1 or ignored; what the sum of a mean is divided by, in *divisor. 0 and an error if a label
-   or a weight is wrong or nothing counts. */
+/* Checks that each label is in 0 .. K-1 or ignored and each weight valid; *divisor receives what the sum is divided by
+   for the mean. Returns 0, with an error, if a label or a weight is wrong or memory is short. */
 SSLH_I_FN int sslh_i_xent_divisor(sslh_ctx *c, const char *op, const sslh_i_xent *p, sslh_real *divisor) {
     size_t r, n = 0;
     sslh_real *weight;
@@ -13552,7 +13612,7 @@ SSLH_I_FN int sslh_i_xent_divisor(sslh_ctx *c, const char *op, const sslh_i_xent
     return 1;
 }
 
-/* What is no tensor of logits with labels or targets, or no option. */
+/* Checks shapes, types and options; 0 and an error if one does not fit. */
 SSLH_I_FN int sslh_i_xent_check(sslh_ctx *c, const char *op, const sslh_tensor *x, const sslh_tensor *t,
                                 sslh_cross_entropy_desc d) {
     sslh_shape lead = sslh_shape_of(x);
@@ -13584,7 +13644,7 @@ SSLH_I_FN int sslh_i_xent_check(sslh_ctx *c, const char *op, const sslh_tensor *
     return 1;
 }
 
-/* logits (..,K); labels (..) or targets (..,K). All checks come before the first write. */
+/* logits (..,K); labels (..) or targets (..,K). All checks come before anything is written. */
 SSLH_I_FN sslh_tensor *sslh_i_xent_op(sslh_ctx *c, const char *op, sslh_tensor *x, sslh_tensor *t, int has_ignore,
                                       int ignore, sslh_cross_entropy_desc d) {
     sslh_tensor *in[3], *out, *most, *lsum, *loss;
@@ -13643,7 +13703,7 @@ SSLH_I_FN sslh_tensor *sslh_i_xent_op(sslh_ctx *c, const char *op, sslh_tensor *
         node->i[0] = has_ignore;
         node->i[1] = ignore;
         node->i[2] = (int)d.reduction;
-        if (d.weight) { /* read, without a gradient */
+        if (d.weight) { /* an input without a gradient */
             node->in = (sslh_tensor **)sslh_i_record_alloc(c, sizeof in);
             if (!node->in) return sslh_i_dummy(c);
             memcpy(node->in, in, sizeof in);
@@ -13655,7 +13715,7 @@ SSLH_I_FN sslh_tensor *sslh_i_xent_op(sslh_ctx *c, const char *op, sslh_tensor *
     return sslh_i_end(c, op, in, 2, out);
 }
 
-/* For the public names that take one kind of second input. */
+/* For the public functions that accept only one kind of second input, labels or targets. */
 SSLH_I_FN sslh_tensor *sslh_i_xent_typed(sslh_ctx *c, const char *op, sslh_tensor *x, sslh_tensor *t, sslh_type type,
                                          float smoothing, int has_ignore, int ignore) {
     sslh_cross_entropy_desc d;
@@ -13693,7 +13753,7 @@ SSLH_DEF sslh_tensor *sslh_cross_entropy_full(sslh_ctx *c, sslh_tensor *logits, 
      kl     t (log t - x), 0 for t = 0;  slope -t
    kl is divided by the number of rows, the others by the number of elements. */
 
-/* The plain version: the term of one element, its slope in x, and the loop. */
+/* The plain version: the term of one element, its slope in x, and the loop over the elements. */
 SSLH_I_FN sslh_real sslh_i_plain_term(int kind, sslh_real x, sslh_real t, sslh_real delta) {
     const sslh_real d = x - t, size = d < 0 ? -d : d, half = SSLH_I_R(0.5);
     switch (kind) {
@@ -13714,7 +13774,8 @@ SSLH_I_FN sslh_real sslh_i_plain_term_slope(int kind, sslh_real x, sslh_real t, 
     default: return -t;
     }
 }
-/* Over all n elements: part[0] receives the sum of the terms; or the slopes go to dx and, negative, to dt (n). */
+/* Over all n elements: part[0] receives the sum of the terms, or the slopes are added to dx and subtracted from
+   dt (n). */
 SSLH_I_FN void sslh_i_plain_pointwise(void *job, int task, int worker) {
     const sslh_i_pointwise *p = (const sslh_i_pointwise *)job;
     double sum = 0;
@@ -13729,7 +13790,7 @@ SSLH_I_FN void sslh_i_plain_pointwise(void *job, int task, int worker) {
     if (p->part) p->part[0] = (sslh_real)sum;
 }
 
-/* x and t may be one tensor: then the two gradients add up to 0, as they must. */
+/* x and t may be one tensor; its two gradients then add up to 0, as they must. */
 SSLH_I_FN void sslh_i_pointwise_back(sslh_ctx *c, sslh_i_node *n) {
     sslh_tensor *x = n->in[0], *t = n->in[1];
     sslh_i_pointwise p;
@@ -13746,7 +13807,7 @@ SSLH_I_FN void sslh_i_pointwise_back(sslh_ctx *c, sslh_i_node *n) {
     if (!SSLH_I_BAD(c) && (p.dx || p.dt)) sslh_i_pointwise_slopes(c, &p);
 }
 
-/* Mean of the terms. */
+/* The mean of the terms; kl is divided by the number of rows. */
 SSLH_I_FN sslh_tensor *sslh_i_pointwise_loss(sslh_ctx *c, const char *op, int kind, sslh_tensor *x, sslh_tensor *t,
                                              float delta) {
     sslh_tensor *in[2], *out;
@@ -13788,11 +13849,11 @@ SSLH_I_FN sslh_tensor *sslh_i_pointwise_loss(sslh_ctx *c, const char *op, int ki
     return sslh_i_end(c, op, in, 2, out);
 }
 
-/* From logits, not probabilities: softplus neither overflows nor takes the log of 0. */
+/* Takes logits, not probabilities: softplus neither overflows nor takes the log of 0. */
 SSLH_DEF sslh_tensor *sslh_bce_with_logits(sslh_ctx *c, sslh_tensor *logits, sslh_tensor *targets) {
     return sslh_i_pointwise_loss(c, "sslh_bce_with_logits", SSLH_I_POINTWISE_BCE, logits, targets, 0.0f);
 }
-/* A verdict: mean of -log s(x) for real 1, of -log(1 - s(x)) for real 0. */
+/* The loss of the logits x when all are called real (1), mean of -log s(x), or fake (0), mean of -log(1 - s(x)). */
 SSLH_I_FN sslh_tensor *sslh_i_verdict(sslh_ctx *c, sslh_tensor *x, float real) {
     return sslh_bce_with_logits(c, x, sslh_full(c, sslh_shape_of(x), real));
 }
@@ -13806,7 +13867,7 @@ SSLH_DEF sslh_tensor *sslh_adversarial_loss(sslh_ctx *c, sslh_tensor *real, sslh
     in[1] = real;
     if (!sslh_i_begin(c, "sslh_adversarial_loss", in, real ? 2 : 1, 1)) return sslh_i_dummy(c);
     if (kind < SSLH_NON_SATURATING || kind > SSLH_WASSERSTEIN) {
-        sslh_fail(c, SSLH_E_USAGE, "sslh_adversarial_loss: the kind %d is none (1 to 4)", (int)kind);
+        sslh_fail(c, SSLH_E_USAGE, "sslh_adversarial_loss: there is no kind %d (1 to 4)", (int)kind);
         return sslh_i_dummy(c);
     }
     if (!real) { /* the generator */
@@ -13839,7 +13900,8 @@ SSLH_DEF sslh_tensor *sslh_kl_div(sslh_ctx *c, sslh_tensor *log_prob, sslh_tenso
 
 /* --- contrastive losses ------------------------------------------------------------------------------------------- */
 
-/* Rows of similarities computed at a time, so that a block takes some MB: by the number of columns only. */
+/* How many rows of similarities are computed at a time, so that a block takes a few MB. It depends on the number of
+   columns only, not on the number of threads, so that results have the same bits everywhere. */
 SSLH_I_FN int sslh_i_contrast_rows(size_t columns, size_t rows) {
     size_t n = SSLH_I_MAX(((size_t)1 << 20) / columns / 32 * 32, (size_t)32);
     return (int)SSLH_I_MIN(n, rows);
@@ -13851,7 +13913,7 @@ SSLH_I_FN int sslh_i_temperature_ok(sslh_ctx *c, const char *op, float temperatu
     return !SSLH_I_BAD(c);
 }
 
-/* What all losses of two embeddings ask of them. */
+/* The check that all losses of two embeddings share. */
 SSLH_I_FN int sslh_i_twins_ok(sslh_ctx *c, const char *op, const sslh_tensor *a, const sslh_tensor *b) {
     char s[96], t[96];
     if (a->ndim == 2 && sslh_i_same_shape(a, b) && a->shape[0] <= INT_MAX / 2) return 1;
@@ -13859,7 +13921,7 @@ SSLH_I_FN int sslh_i_twins_ok(sslh_ctx *c, const char *op, const sslh_tensor *a,
               sslh_i_str(s, sizeof s, sslh_shape_of(a)), sslh_i_str(t, sizeof t, sslh_shape_of(b)));
     return 0;
 }
-/* What NT-Xent and InfoNCE ask besides. */
+/* The check that NT-Xent and InfoNCE share, of the temperature too. */
 SSLH_I_FN int sslh_i_contrast_ok(sslh_ctx *c, const char *op, const sslh_tensor *a, const sslh_tensor *b,
                                  float temperature) {
     if (!sslh_i_twins_ok(c, op, a, b)) return 0;
@@ -13871,14 +13933,14 @@ SSLH_I_FN int sslh_i_contrast_ok(sslh_ctx *c, const char *op, const sslh_tensor 
      u_i  = z_i / |z_i|,   s_ij = u_i . u_j / tau                                                                   (1)
      l_i  = -log( exp(s_ip(i)) / sum over j != i of exp(s_ij) ) = lse_i - s_ip(i) = (most_i - s_ip(i)) + lsum_i     (2)
      L    = mean of l over the 2N rows                                                                              (3)
-   s is symmetric, so the two ways in which u_i enters (as row and as column) meet in one matrix:
+   s is symmetric, so the two ways in which u_i enters, as row and as column, combine in one matrix h:
      dL/du_i = 1/(2N tau) sum over j != i of h_ij u_j,                                                              (4)
                h_ij = exp(s_ij - lse_i) + exp(s_ij - lse_j) - 2 [j = p(i)]
-   and through (1) dL/dz_i = (dL/du_i - u_i (u_i . dL/du_i)) / |z_i|. Decoupled (Yeh et al. 2022): j = p(i) leaves the
-   sum in (2), and with it the two exponentials in (4). Blocks of rows are computed at a time; nothing of size 2N x 2N
-   is kept. */
+   and through (1) dL/dz_i = (dL/du_i - u_i (u_i . dL/du_i)) / |z_i|. Decoupled (Yeh et al. 2022): the sum in (2) leaves
+   out j = p(i), and so do the two exponentials in (4). The similarities are computed in blocks of rows; nothing of size
+   2N x 2N is kept. */
 
-/* The plain version, and before it p(i), s_ij of (1), and whether j is in the sum of (2). */
+/* The plain version. The three functions before it are p(i), s_ij of (1), and whether j is in the sum of (2). */
 SSLH_I_FN size_t sslh_i_ntx_other(const sslh_i_ntx *p, size_t i) { return i < p->N ? i + p->N : i - p->N; }
 SSLH_I_FN sslh_real sslh_i_plain_ntx_s(const sslh_i_ntx *p, size_t i, size_t j) {
     return sslh_i_plain_row_dot(p->u + i * p->D, p->u + j * p->D, p->D, p->rounded) * p->tau_inverse;
@@ -13912,7 +13974,7 @@ SSLH_I_FN void sslh_i_plain_ntx(void *job, int task, int worker) {
         p->hit[i] = positive > nearest ? 1 : 0;
     }
 }
-/* (4) row by row: du (D) is scale times the sum over j of h_ij u_j, and what comes of it through (1) is added to dz. */
+/* (4) row by row: du (D) is scale times the sum over j of h_ij u_j; its gradient through (1) is added to dz. */
 SSLH_I_FN void sslh_i_plain_ntx_back(void *job, int task, int worker) {
     const sslh_i_ntx *p = (const sslh_i_ntx *)job;
     size_t i, j, e;
@@ -13937,7 +13999,8 @@ SSLH_I_FN void sslh_i_ntx_similarities(sslh_ctx *c, const sslh_i_ntx *p) {
     sslh_i_product(c, 0, 1, p->rows, 2 * p->N, p->D, p->u + p->first * p->D, p->D, p->u, p->D, p->s, 2 * p->N, 0);
 }
 
-/* Block by block: similarities again, h of (4) in their place, du = h u, then through the norms to dz of the view. */
+/* Block by block: computes the similarities again, replaces them by h of (4), then du = h u, and adds dz through
+   the norms. */
 SSLH_I_FN void sslh_i_ntx_back(sslh_ctx *c, sslh_i_node *node) {
     sslh_i_ntx p;
     size_t block;
@@ -13972,7 +14035,7 @@ SSLH_I_FN void sslh_i_ntx_back(sslh_ctx *c, sslh_i_node *node) {
 }
 
 /* The loss; decoupled: DCL. top1, when not NULL, receives the share of rows that are closer to their other view than to
-   every other row: the contrastive accuracy that SimCLR reports beside the loss. */
+   any other row, the contrastive accuracy that SimCLR reports beside the loss. */
 SSLH_I_FN sslh_tensor *sslh_i_nt_xent(sslh_ctx *c, sslh_tensor *z0, sslh_tensor *z1, float temperature, int decoupled,
                                       float *top1) {
     const char *op = "sslh_nt_xent";
@@ -14047,11 +14110,11 @@ SSLH_DEF sslh_tensor *sslh_nt_xent(sslh_ctx *c, sslh_tensor *z0, sslh_tensor *z1
      L   = mean over i of lse(x_i) - x_i,positive = (most_i - x_i,positive) + lsum_i                               (2)
      G   = (softmax(x) - onehot) / (N tau);                                                                        (3)
            dq = G [k_i; n],  dk_i = G_i0 q_i,  dn = G' q;  without n: dq = G k, dk = G' q
-   With negatives of each row's own, n_1 .. n_K in (1) are n_i1 .. n_iK; each row is a small product by itself, one of a
-   batch of them: dq_i = G_i [k_i; n_i],  dn_i = G_i' q_i. */
+   With negatives of each row's own, n_1 .. n_K in (1) are n_i1 .. n_iK; each row is a small product by itself, computed
+   as one of a batch: dq_i = G_i [k_i; n_i], dn_i = G_i' q_i. */
 
-/* The plain version, and before it where candidate j of query i begins, in k (of_n 0) or in n, and x_ij of (1). A
-   positive beside negatives is never rounded. */
+/* The plain version. Before it: where candidate j of query i begins, in k (of_n 0) or in n, and x_ij of (1). With
+   negatives, the score of the positive is never rounded to bfloat16. */
 SSLH_I_FN size_t sslh_i_plain_nce_row(const sslh_i_nce *p, size_t i, size_t j, int *of_n) {
     *of_n = p->n && j > 0;
     if (!p->n) return j * p->D;
@@ -14105,7 +14168,7 @@ SSLH_I_FN void sslh_i_plain_nce_back(void *job, int task, int worker) {
         }
 }
 
-/* A product of each row of the block with its own negatives. */
+/* Products of each row of the block with its own negatives, as one batch. */
 SSLH_I_FN void sslh_i_nce_own(sslh_ctx *c, const sslh_i_nce *p, int ta, int tb, size_t m, size_t n, size_t k,
                               const sslh_real *a, size_t stride_a, size_t lda, const sslh_real *b, size_t stride_b,
                               sslh_real *out, size_t stride_c, int accumulate) {
@@ -14129,7 +14192,7 @@ SSLH_I_FN void sslh_i_nce_own(sslh_ctx *c, const sslh_i_nce *p, int ta, int tb, 
     g.accumulate = accumulate;
     sslh_i_gemm(c, &g);
 }
-/* (1): x of a block of rows, before the division by tau; with negatives column 0 is left free for q_i . k_i */
+/* (1): x of a block of rows, before the division by tau; with negatives, column 0 is left free for q_i . k_i. */
 SSLH_I_FN void sslh_i_nce_products(sslh_ctx *c, const sslh_i_nce *p) {
     size_t own = p->n ? 1 : 0, K = p->columns - own, D = p->D;
     const sslh_real *q = p->q + p->first * D;
@@ -14138,7 +14201,7 @@ SSLH_I_FN void sslh_i_nce_products(sslh_ctx *c, const sslh_i_nce *p) {
     else
         sslh_i_product(c, 0, 1, p->rows, K, D, q, D, p->n ? p->n : p->k, D, p->x + own, p->columns, 0);
 }
-/* (3), but for the positives' part: G stands in x; dn is where the columns' gradient goes. */
+/* (3), without the positives' part. x holds G; dn receives the gradient of the columns, negatives or keys. */
 SSLH_I_FN void sslh_i_nce_products_back(sslh_ctx *c, const sslh_i_nce *p, sslh_real *dn) {
     size_t own = p->n ? 1 : 0, K = p->columns - own, D = p->D, at = p->first * K * D;
     const sslh_real *q = p->q + p->first * D, *G = p->x + own;
@@ -14152,7 +14215,7 @@ SSLH_I_FN void sslh_i_nce_products_back(sslh_ctx *c, const sslh_i_nce *p, sslh_r
     if (dn) sslh_i_product(c, 1, 0, K, D, p->rows, G, p->columns, q, D, dn, D, 1);
 }
 
-/* Block by block, as NT-Xent; dn gathers over the blocks in their order. */
+/* Block by block, as in NT-Xent; dn accumulates over the blocks in their order. */
 SSLH_I_FN void sslh_i_nce_back(sslh_ctx *c, sslh_i_node *node) {
     sslh_tensor *neg = node->nin > 2 ? node->in[2] : NULL;
     sslh_i_nce p;
@@ -14173,7 +14236,7 @@ SSLH_I_FN void sslh_i_nce_back(sslh_ctx *c, sslh_i_node *node) {
     p.scale = p.scale / (sslh_real)p.N;
     p.dq = sslh_i_loss_grad(c, node->in[0]);
     p.dk = sslh_i_loss_grad(c, node->in[1]);
-    dn = neg ? sslh_i_loss_grad(c, neg) : p.dk; /* where the columns' gradient goes */
+    dn = neg ? sslh_i_loss_grad(c, neg) : p.dk; /* receives the columns' gradient */
     block = (size_t)sslh_i_contrast_rows(p.columns, p.N);
     p.dn = dn;
     p.rounded = sslh_i_rounds(c, p.columns - (p.n != NULL), p.D);
@@ -14190,8 +14253,8 @@ SSLH_I_FN void sslh_i_nce_back(sslh_ctx *c, sslh_i_node *node) {
     sslh_i_unscratch(c, p.x);
 }
 
-/* The loss; the log-sum-exp of each row, two numbers, is all that is kept for the backward pass. top1, when not NULL,
-   receives the share of queries that are closer to their positive than to every other candidate. */
+/* The loss. The log-sum-exp of each row, two numbers, is all that is kept for the backward pass. top1, when not NULL,
+   receives the share of queries that are closer to their positive than to any other candidate. */
 SSLH_I_FN sslh_tensor *sslh_i_info_nce(sslh_ctx *c, sslh_tensor *q, sslh_tensor *k, sslh_tensor *negatives,
                                        float temperature, float *top1) {
     const char *op = "sslh_info_nce";
@@ -14262,11 +14325,12 @@ SSLH_DEF sslh_tensor *sslh_info_nce(sslh_ctx *c, sslh_tensor *q, sslh_tensor *k,
 
 /* --- supervised contrastive loss ---------------------------------------------------------------------------------- */
 /* Khosla et al. 2020, eq. 2. With u = z / |z| of the M rows and P(i) the rows other than i that have its label,
-     x_ij = u_i . u_j / t,  x_ii = -1e30, which softmax makes 0                                                     (1)
+     x_ij = u_i . u_j / tau,  x_ii = -1e30, whose softmax is 0                                                      (1)
      L    = mean over the rows with positives of lse(x_i) - mean over p in P(i) of x_ip                             (2)
-   which is the cross-entropy of x_i with the target 1 / |P(i)| at each of P(i). A row without a positive has no target
-   and counts for nothing; the targets of the others are larger by M over their number, since the mean is over all M.
-   The share of rows whose nearest other row has their label is *top1, when not NULL. */
+   which is the cross-entropy of x_i with the target 1 / |P(i)| at each row of P(i). A row without a positive has a
+   target of zeros and adds nothing to the sum. sslh_cross_entropy_soft then divides by all M rows, so the other targets
+   are multiplied by M / (number of rows with positives). *top1, when not NULL, receives the share of rows whose nearest
+   other row has their label. */
 SSLH_I_FN sslh_tensor *sslh_i_supcon_rows(sslh_ctx *c, sslh_tensor *z, sslh_tensor *labels, float temperature,
                                           float *top1) {
     const char *op = "sslh_supcon_loss";
@@ -14295,7 +14359,7 @@ SSLH_I_FN sslh_tensor *sslh_i_supcon_rows(sslh_ctx *c, sslh_tensor *z, sslh_tens
             if (j != i && labels->ints[j] == labels->ints[i]) target->data[i * M + j] = 1 / (sslh_real)n;
     }
     if (!rows && !SSLH_I_BAD(c))
-        sslh_fail(c, SSLH_E_USAGE, "%s: no two of the %.0f rows have one label, so that there is nothing to find", op,
+        sslh_fail(c, SSLH_E_USAGE, "%s: no two of the %.0f rows have the same label, so no row has a positive", op,
                   (double)M);
     if (SSLH_I_BAD(c)) return sslh_i_dummy(c);
     for (i = 0; i < M * M && rows < M; i++) target->data[i] *= (sslh_real)M / (sslh_real)rows;
@@ -14344,14 +14408,14 @@ SSLH_DEF sslh_tensor *sslh_accuracy(sslh_ctx *c, sslh_tensor *logits, sslh_tenso
 }
 
 /* --- negatives by their places (>>cpc, >>cpc2) -------------------------------------------------------------------- */
-/* Each of N samples has T places, all in one matrix z (N T,D). Row r of q (R,D) predicts the place p(r), and the
-   negatives are J places n(1) .. n(J) of the batch, which all rows share, or J of the sample that the row belongs to:
+/* Each of N samples has T places, all in one matrix z (N T,D). Row r of q (R,D) predicts the place p(r). The negatives
+   are J places n(1) .. n(J), of the batch and the same for all rows, or of the sample to which the row belongs:
      x_r = [q_r . z_n(1), .., q_r . z_n(J), q_r . z_p(r)],   L = mean over r of lse(x_r) - x_r,positive             (1)
-   so that the scores are one matrix product, or one for each sample. A negative that is p(r) itself is left out, and so
-   are, when others are wanted, those of the same sample. from is the field of both methods: 0 all places of the batch,
-   1 those of the sample, 2 those of other samples. */
+   so that all scores are one matrix product, or one for each sample. A negative that is p(r) itself is left out, and so
+   are negatives of the same sample when only other samples are wanted. from is the field of both methods: 0 all places
+   of the batch, 1 those of the sample, 2 those of other samples. */
 
-/* Whole numbers below 2^31, (1,J) or (N,J) within samples, from which places follow when T is known. */
+/* Draws integers below 2^31, (1,J), or (N,J) for places within samples. They become places when T is known. */
 SSLH_I_FN sslh_tensor *sslh_i_places_draw(sslh_ctx *c, const char *op, const sslh_batch *batch, int negatives,
                                           int from) {
     int rows = from == 1 ? batch->count : 1, i, j;
@@ -14365,7 +14429,7 @@ SSLH_I_FN sslh_tensor *sslh_i_places_draw(sslh_ctx *c, const char *op, const ssl
     return draws;
 }
 
-/* The places (1,J) or (N,J) of the draws; all there are, each once, when more were drawn. */
+/* The places (1,J) or (N,J) of the draws; if there are no more places than draws, every place once. */
 SSLH_I_FN sslh_tensor *sslh_i_places_of(sslh_ctx *c, const char *op, const sslh_tensor *draws, int N, int T, int from) {
     int rows, J, among = from == 1 ? T : N * T, all, i, j;
     sslh_tensor *places;
@@ -14381,7 +14445,7 @@ SSLH_I_FN sslh_tensor *sslh_i_places_of(sslh_ctx *c, const char *op, const sslh_
     return places;
 }
 
-/* What is added to the scores (R,J): 0, or -1e30, which softmax makes 0, where a negative is left out. */
+/* The mask that is added to the scores (R,J): 0, or -1e30, whose softmax is 0, where a negative is left out. */
 SSLH_I_FN sslh_tensor *sslh_i_places_mask(sslh_ctx *c, const sslh_tensor *positive, const sslh_tensor *places, int T,
                                           int from) {
     int R = positive->shape[0], J = places->shape[1], each = R / places->shape[0], r, j;
@@ -14396,8 +14460,8 @@ SSLH_I_FN sslh_tensor *sslh_i_places_mask(sslh_ctx *c, const sslh_tensor *positi
     return mask;
 }
 
-/* (1): q (R,D), z (N T,D), positive (R), places (1,J) or (N,J), negatives the rows of z there, (1,J,D) or (N,J,D). The
-   share of rows in which the positive's score is the best is added to *top1; a tie is no hit. */
+/* (1): q (R,D), z (N T,D), positive (R), places (1,J) or (N,J), negatives: the rows of z at these places, (1,J,D) or
+   (N,J,D). Adds to *top1 the share of rows in which the positive has the best score; a tie is no hit. */
 SSLH_I_FN sslh_tensor *sslh_i_places_nce(sslh_ctx *c, sslh_tensor *q, sslh_tensor *z, sslh_tensor *positive,
                                          const sslh_tensor *places, sslh_tensor *negatives, int T, int from,
                                          float *top1) {
@@ -14419,7 +14483,7 @@ SSLH_I_FN sslh_tensor *sslh_i_places_nce(sslh_ctx *c, sslh_tensor *q, sslh_tenso
 }
 
 /* --- losses of two embeddings without negatives ------------------------------------------------------------------ */
-/* These are written as their equations are, in operations whose derivatives stand in part II. */
+/* These are written as their equations, in operations whose derivatives are in part II. */
 
 /* L = - mean over rows n of p_n . z_n / (|p_n| |z_n|)                                                            (1) */
 SSLH_DEF sslh_tensor *sslh_negative_cosine(sslh_ctx *c, sslh_tensor *p, sslh_tensor *z) {
@@ -14433,7 +14497,7 @@ SSLH_DEF sslh_tensor *sslh_negative_cosine(sslh_ctx *c, sslh_tensor *p, sslh_ten
     return sslh_scale(c, sslh_mean(c, cosines, SSLH_ALL, 0), -1); /* (1) */
 }
 
-/* What Barlow Twins and VICReg have in common: the entries of a matrix X (D,D) off its diagonal shall vanish.
+/* What Barlow Twins and VICReg have in common: the entries of a matrix X (D,D) off its diagonal should vanish.
      L        = on sum over i of (X_ii - target)^2 + off sum over i != j of X_ij^2                                 (2)
      dL/dX_ii = 2 on (X_ii - target),  dL/dX_ij = 2 off X_ij                                                      (3) */
 SSLH_I_FN void sslh_i_decorrelate_back(sslh_ctx *c, sslh_i_node *n) {
@@ -14473,7 +14537,7 @@ SSLH_I_FN sslh_tensor *sslh_i_decorrelate(sslh_ctx *c, const char *op, sslh_tens
     }
     return sslh_i_end(c, op, &x, 1, out);
 }
-/* Two embeddings over whose rows statistics are taken, and a weight. */
+/* Checks two embeddings whose statistics are taken over the rows. */
 SSLH_I_FN int sslh_i_twins_begin(sslh_ctx *c, const char *op, sslh_tensor *z0, sslh_tensor *z1) {
     sslh_tensor *in[2];
     in[0] = z0;
@@ -14516,13 +14580,13 @@ SSLH_DEF sslh_tensor *sslh_barlow_loss(sslh_ctx *c, sslh_tensor *z0, sslh_tensor
     return sslh_i_barlow_twins(c, z0, z1, lambda, NULL);
 }
 
-/* VICReg (Bardes et al. 2022), weights lambda, mu, nu. N-1 divides variances and covariances.
+/* VICReg (Bardes et al. 2022), weights lambda, mu, nu. Variances and covariances are divided by N-1.
      s(z0,z1) = mean over all entries of (z0 - z1)^2                          invariance                            (7)
      v(z)     = mean over the columns of max(0, 1 - sqrt(var z + 1e-4))       variance                              (8)
      c(z)     = 1/D sum over i != j of cov(z)_ij^2, which is (2)              covariance                            (9)
      L        = lambda s(z0,z1) + mu (v(z0) + v(z1)) / 2 + nu (c(z0) + c(z1))                                      (10)
-   1e-4 under the root keeps the slope finite when a column is constant. The halves of mu are in the authors' code, not
-   in the paper's eq. 6. deviation, when not NULL, receives the mean of the roots. */
+   The 1e-4 under the root keeps the slope finite when a column is constant. mu is halved in the authors' code, not in
+   the paper's eq. 6. deviation, when not NULL, receives the mean of the roots. */
 SSLH_I_FN sslh_tensor *sslh_i_vicreg_terms(sslh_ctx *c, sslh_tensor *z0, sslh_tensor *z1, float invariance,
                                            float variance, float covariance, float *deviation) {
     const char *op = "sslh_vicreg_loss";
@@ -14561,15 +14625,15 @@ SSLH_I_LEAN_BEGIN
 /*  >>nets          nets, parameters, layers                                                                          */
 /* ================================================================================================================== */
 
-/* A net keeps its parameters in one block, its states behind them, and its gradients in a second block of the same
-   layout as the parameters. The blocks are made at the first use ("sealing"), the gradients only when something wants
-   them: a momentum encoder that runs under sslh_no_grad never has any. Every tensor begins at a multiple of 16 elements
-   and the gaps hold zeros, so that update, average, clip and save are one loop over a block. */
+/* A net keeps its parameters in one block, followed by its states, and its gradients in a second block with the same
+   layout as the parameters. The blocks are made at the first use ("sealing"), the gradients only when they are needed:
+   a momentum encoder that runs under sslh_no_grad never has any. Every tensor begins at a multiple of 16 elements, and
+   the gaps hold zeros, so that an update, an average, clipping and saving are each one loop over a block. */
 
 #define SSLH_I_PAD 16      /* elements; one vector of the kernels' virtual lanes */
 #define SSLH_I_MAX_NETS 64 /* nets reachable from one */
 
-/* A parameter or a state. The header t does not move, so that tapes and callers may hold it. */
+/* A parameter or a state. The header t does not move in memory, so that tapes and callers may hold a pointer to it. */
 typedef struct sslh_i_entry {
     sslh_tensor t;
     char        name[112];
@@ -14581,17 +14645,17 @@ typedef struct sslh_i_entry {
     size_t      offset;     /* parameters: elements from the start of the block */
 } sslh_i_entry;
 
-/* A child: its name below this net, and the net, which another net may share. */
+/* A child: its name below this net, and the net itself, which may be the child of another net too. */
 typedef struct sslh_i_link { char name[64]; sslh_net *net; } sslh_i_link;
 
-/* One run of sslh_forward_ex; lives on its stack, the net points to the innermost. */
+/* One run of sslh_forward_ex. It lives on the stack of that function; the net points to the innermost run. */
 typedef struct sslh_i_call {
     sslh_forward_desc desc;
     size_t first;           /* number of the first tensor that this call makes */
-    int  tapped;            /* the wanted intermediate result was offered */
+    int  tapped;            /* the inner result asked for was offered */
     unsigned several;       /* bit i: number i of .taps was offered */
     char *places;           /* receives the name of the last one that has places, 32 characters; NULL: not asked */
-    char offered[160];      /* names of the others, for the message when it was not */
+    char offered[160];      /* names of the others, for the message when it was not offered */
 } sslh_i_call;
 
 /* What the blocks hold, in elements of sslh_real:
@@ -14607,13 +14671,13 @@ struct sslh_net {
     sslh_kind       kind;
     int             width, channels, image;
     int             training, frozen, sealed;
-    int             norm_groups; /* of sslh_split_batch_norm; 0: never called */
+    int             norm_groups; /* set by sslh_split_batch_norm; 0: never called */
     sslh_i_entry  **entry;
     int             entries, entry_cap;
     sslh_i_link    *child;
     int             children, child_cap;
     sslh_real      *values; /* parameters, then states */
-    sslh_real      *grads;  /* NULL until wanted */
+    sslh_real      *grads;  /* NULL until needed */
     size_t          nvalues; /* elements of the parameters, gaps included */
     sslh_i_call    *call;
     sslh_preprocess preprocess;
@@ -14621,7 +14685,7 @@ struct sslh_net {
 
 /* What functions return when a net could not be made: every function recognises it and does nothing. */
 static const sslh_net sslh_i_dead_net = SSLH_I_ZERO;
-/* What sslh_call says outside of a forward callback: no wish. */
+/* What sslh_call returns outside of a forward callback: all fields 0. */
 static const sslh_forward_desc sslh_i_no_call = SSLH_I_ZERO;
 
 SSLH_I_FN sslh_net *sslh_i_dummy_net(sslh_ctx *c) {
@@ -14630,10 +14694,11 @@ SSLH_I_FN sslh_net *sslh_i_dummy_net(sslh_ctx *c) {
 }
 
 SSLH_I_FN int sslh_i_net_dead(const sslh_net *net) { return !net || !net->ctx; }
-/* Nothing may be done with this net now. */
+/* 1 when the net cannot be used now. */
 SSLH_I_FN int sslh_i_net_bad(const sslh_net *net) { return sslh_i_net_dead(net) || SSLH_I_BAD(net->ctx); }
 
-/* A dead net that is used in a context without an error: the error was cleared, but the net still does not exist. */
+/* 0 for a dead net. Without an error in the context it sets one: the error was cleared, but the net still does
+   not exist. */
 SSLH_I_FN int sslh_i_net_ok(sslh_ctx *c, const char *op, const sslh_net *net) {
     if (SSLH_I_BAD(c)) return 0;
     if (sslh_i_net_dead(net))
@@ -14643,7 +14708,7 @@ SSLH_I_FN int sslh_i_net_ok(sslh_ctx *c, const char *op, const sslh_net *net) {
 
 /* --- making a net ------------------------------------------------------------------------------------------------ */
 
-/* Room for one element more in an array that lives as long as its owner. */
+/* Room for one more element in an array that lives as long as its owner. */
 SSLH_I_FN void *sslh_i_owned_grow(sslh_ctx *c, const void *owner, void *array, int n, int *cap, size_t element) {
     int wanted = *cap ? 2 * *cap : 8;
     void *fresh;
@@ -14656,7 +14721,7 @@ SSLH_I_FN void *sslh_i_owned_grow(sslh_ctx *c, const void *owner, void *array, i
     return fresh;
 }
 
-/* 0 and an error when text does not fit or is empty. */
+/* Copies text to out; 0 and an error when it does not fit or is empty. */
 SSLH_I_FN int sslh_i_copy_name(sslh_ctx *c, const char *op, char *out, size_t size, const char *text) {
     size_t n = text ? strlen(text) : 0;
     if (n == 0 || n >= size) {
@@ -14668,7 +14733,7 @@ SSLH_I_FN int sslh_i_copy_name(sslh_ctx *c, const char *op, char *out, size_t si
     return 1;
 }
 
-/* Only the header: parameters are declared next, memory for their values comes with the first use. */
+/* Makes only the header: parameters are declared next, and memory for their values is allocated at the first use. */
 SSLH_DEF sslh_net *sslh_net_new(sslh_ctx *c, sslh_net_desc desc) {
     sslh_net *net;
     if (SSLH_I_BAD(c)) return sslh_i_dummy_net(c);
@@ -14694,8 +14759,8 @@ SSLH_DEF sslh_net *sslh_net_new(sslh_ctx *c, sslh_net_desc desc) {
     return net;
 }
 
-/* What sslh_param_new and sslh_state_new share.
-   The net's tensors are numbered in the order of declaration; a name may occur once, because files go by names. */
+/* What sslh_param_new and sslh_state_new share. The net's tensors are numbered in the order of declaration; a name may
+   occur only once, because files find tensors by name. */
 SSLH_I_FN sslh_i_entry *sslh_i_declare(sslh_net *net, const char *op, const char *name, sslh_type type,
                                        sslh_shape shape) {
     sslh_ctx *c = net->ctx;
@@ -14731,7 +14796,8 @@ SSLH_I_FN sslh_i_entry *sslh_i_declare(sslh_net *net, const char *op, const char
     return e;
 }
 
-/* A stream of its own for each parameter, taken now: initial values do not depend on which net is used first. */
+/* Each parameter gets its own random stream, taken now, so that initial values do not depend on which net is
+   used first. */
 SSLH_DEF int sslh_param_new(sslh_net *net, const char *name, sslh_shape shape, sslh_init init, float scale) {
     sslh_i_entry *e = sslh_i_net_bad(net) ? NULL : sslh_i_declare(net, "sslh_param_new", name, SSLH_F32, shape);
     if (!e) return -1;
@@ -14757,12 +14823,12 @@ SSLH_I_FN int sslh_i_state_new(sslh_net *net, const char *name, sslh_type type, 
     return net->entries - 1;
 }
 
-/* As an entry without gradient: buffers, queues, counters. */
+/* An entry without a gradient: buffers, queues, counters. */
 SSLH_DEF int sslh_state_new(sslh_net *net, const char *name, sslh_type type, sslh_shape shape) {
     return sslh_i_state_new(net, name, type, shape, SSLH_INIT_ZERO, 0);
 }
 
-/* A link, not a copy. Names may repeat in different nets, not below one. */
+/* A link, not a copy. A name may occur in different nets, but only once below one net. */
 SSLH_DEF sslh_net *sslh_child(sslh_net *net, const char *name, sslh_net *child) {
     sslh_i_link *array;
     int i;
@@ -14787,7 +14853,7 @@ SSLH_DEF sslh_net *sslh_child(sslh_net *net, const char *name, sslh_net *child) 
     return child;
 }
 
-/* By number, not by name: it is called in every forward pass. */
+/* Children by number, not by name, because this is called in every forward pass. */
 SSLH_I_FN int sslh_i_children(const sslh_net *net) { return sslh_i_net_dead(net) ? 0 : net->children; }
 
 SSLH_DEF sslh_net *sslh_child_at(sslh_net *net, int i) {
@@ -14802,9 +14868,9 @@ SSLH_DEF sslh_net *sslh_child_at(sslh_net *net, int i) {
 
 /* --- initial values ---------------------------------------------------------------------------------------------- */
 
-/* 2-D sine-cosine positions (1, 1+G G, D) of a G x G grid (MAE): row 0 is the class token's zero; of the others the
-   first half of D encodes the column, the second the row, each as D/4 sines and D/4 cosines of position / 10000^(k /
-   (D/4)). */
+/* 2-D sine-cosine positions (1, 1+G G, D) of a G x G grid (MAE). Row 0, the class token's, is zero; in the others the
+   first half of D encodes the column and the second half the row, each as D/4 sines and D/4 cosines of position /
+   10000^(k / (D/4)). */
 SSLH_I_FN void sslh_i_sincos_fill(const sslh_tensor *t, int grid) {
     int d = t->shape[2], quarter = d / 4, p, half, k;
     if (t->ndim != 3 || t->shape[1] != 1 + grid * grid || d % 4) {
@@ -14828,7 +14894,8 @@ SSLH_I_FN void sslh_i_sincos_fill(const sslh_tensor *t, int grid) {
     }
 }
 
-/* Normal, cut at two standard deviations: drawn again until it is inside, with further indices of the same stream. */
+/* Normal, truncated at two standard deviations: values outside are drawn again, with further indices of the
+   same stream. */
 SSLH_I_FN void sslh_i_trunc_fill(sslh_ctx *c, const sslh_i_entry *e, float std) {
     size_t j;
     for (j = 0; j < e->t.count; j++) {
@@ -14841,7 +14908,8 @@ SSLH_I_FN void sslh_i_trunc_fill(sslh_ctx *c, const sslh_i_entry *e, float std) 
     }
 }
 
-/* fan_in: sizes but the first; fan_out: the first times the kernel's area (the sizes between first and last). */
+/* fan_in: the product of all sizes but the first; fan_out: the first size times the kernel's area (the sizes between
+   the first and the last). */
 SSLH_I_FN void sslh_i_fans(const sslh_tensor *t, float *fan_in, float *fan_out) {
     int i;
     *fan_in = 1;
@@ -14852,13 +14920,13 @@ SSLH_I_FN void sslh_i_fans(const sslh_tensor *t, float *fan_in, float *fan_out) 
     }
 }
 
-/* Value j of a parameter is a function of (seed, stream, j); see the table at sslh_init for the formulas. States
-   keep to the deterministic ones. */
+/* Value j of a parameter is a function of (seed, stream, j); the table at sslh_init has the formulas. States use only
+   those that draw nothing. */
 SSLH_I_FN void sslh_i_init_fill(sslh_ctx *c, const sslh_i_entry *e) {
     float fan_in, fan_out, scale = e->scale != 0.0f ? e->scale : 1.0f, bound = 0;
     size_t j, n = e->t.count;
     sslh_real constant = e->init == SSLH_INIT_ONE ? (sslh_real)1 : (sslh_real)e->scale;
-    if (e->init == SSLH_INIT_ZERO || e->t.type != SSLH_F32) return; /* blocks are made of zeros */
+    if (e->init == SSLH_INIT_ZERO || e->t.type != SSLH_F32) return; /* blocks start as zeros */
     sslh_i_fans(&e->t, &fan_in, &fan_out);
     if (e->init == SSLH_INIT_ONE || e->init == SSLH_INIT_CONSTANT) {
         for (j = 0; j < n; j++) e->t.data[j] = constant;
@@ -14886,7 +14954,7 @@ SSLH_I_FN void sslh_i_init_fill(sslh_ctx *c, const sslh_i_entry *e) {
 
 /* --- sealing ----------------------------------------------------------------------------------------------------- */
 
-/* Lays out parameters and states; fill = 0 leaves the initial values out (a clone copies its own). */
+/* Lays out parameters and states; with fill = 0 without initial values, because a clone copies them. */
 SSLH_I_FN int sslh_i_net_seal(sslh_net *net, int fill) {
     sslh_ctx *c = net->ctx;
     size_t params = 0, bytes, align = SSLH_I_PAD * sizeof(sslh_real);
@@ -14925,7 +14993,8 @@ SSLH_I_FN int sslh_i_net_seal(sslh_net *net, int fill) {
     return 1;
 }
 
-/* Zeros, in the layout of the parameters; .grad of each parameter points into them from now on. */
+/* Allocates the gradients, zeros in the layout of the parameters; from now on the .grad of each parameter points
+   into them. */
 SSLH_I_FN int sslh_i_net_grads(sslh_net *net) {
     int i;
     if (net->grads || net->nvalues == 0) return 1;
@@ -14936,7 +15005,7 @@ SSLH_I_FN int sslh_i_net_grads(sslh_net *net) {
     return 1;
 }
 
-/* Before a net is used: memory for what the use may need. */
+/* Before a net is used: allocates what the use may need. */
 SSLH_I_FN int sslh_i_net_ready(sslh_net *net) {
     if (net->sealed && (net->grads || net->frozen || net->ctx->no_grad || net->nvalues == 0)) return 1;
     if (!sslh_i_net_seal(net, 1)) return 0;
@@ -14945,7 +15014,7 @@ SSLH_I_FN int sslh_i_net_ready(sslh_net *net) {
 
 /* --- all nets below one ------------------------------------------------------------------------------------------ */
 
-/* A net and its descendants, each once (a child may be reachable on two ways), parents first. */
+/* A net and its descendants, each once (a child may be reachable in two ways), parents first. */
 typedef struct sslh_i_tree {
     int         n;
     sslh_net   *net[SSLH_I_MAX_NETS];
@@ -14968,13 +15037,13 @@ SSLH_I_FN void sslh_i_tree_add(sslh_i_tree *t, sslh_net *net, int parent, const 
     for (i = 0; i < net->children; i++) sslh_i_tree_add(t, net->child[i].net, me, net->child[i].name);
 }
 
-/* t is empty for a dead net. */
+/* The tree of net; empty for a dead net. */
 SSLH_I_FN void sslh_i_tree_of(sslh_i_tree *t, sslh_net *net) {
     t->n = 0;
     if (!sslh_i_net_dead(net)) sslh_i_tree_add(t, net, -1, "");
 }
 
-/* The same with memory laid out; 0 on an error. */
+/* The same, with all nets ready for use; 0 after an error. */
 SSLH_I_FN int sslh_i_tree_ready(sslh_i_tree *t, sslh_net *net) {
     int i;
     sslh_i_tree_of(t, net);
@@ -14982,7 +15051,8 @@ SSLH_I_FN int sslh_i_tree_ready(sslh_i_tree *t, sslh_net *net) {
     return t->n > 0 && !SSLH_I_BAD(net->ctx);
 }
 
-/* "encoder.layer1.0.conv1.weight" for tensor leaf of net number i; returns the length, as snprintf. */
+/* The full name of tensor leaf of net number i, "encoder.layer1.0.conv1.weight"; returns the length, as
+   snprintf does. */
 SSLH_I_FN size_t sslh_i_full_name(const sslh_i_tree *t, int i, const char *leaf, char *out, size_t size) {
     size_t used = 0, part;
     if (t->parent[i] >= 0) {
@@ -15000,7 +15070,8 @@ SSLH_I_FN size_t sslh_i_full_name(const sslh_i_tree *t, int i, const char *leaf,
     return used + part;
 }
 
-/* Own tensors first, then the child whose name the text begins with; *owner is the net that has it. */
+/* Looks among the net's own tensors first, then in the child whose name the text begins with; *owner receives the net
+   that has the tensor. */
 SSLH_I_FN sslh_i_entry *sslh_i_find_entry(sslh_net *net, const char *name, sslh_net **owner) {
     int i;
     for (i = 0; i < net->entries; i++) {
@@ -15018,12 +15089,12 @@ SSLH_I_FN sslh_i_entry *sslh_i_find_entry(sslh_net *net, const char *name, sslh_
     return NULL;
 }
 
-/* During a training step the code that asks for a state may be about to change it. */
+/* In a training step, whoever asks for a state may be about to change it. */
 SSLH_I_FN sslh_tensor *sslh_i_state_for_use(const sslh_net *net, sslh_tensor *t) {
     if (net->training && net->ctx->open && (t->flags & SSLH_I_STATE)) sslh_i_note_state(net->ctx, t);
     return t;
 }
-/* The caller may read or write it: its memory must be there. */
+/* The caller may read or write the tensor, so its memory must exist. */
 SSLH_DEF sslh_tensor *sslh_find(sslh_net *net, const char *name) {
     sslh_net *owner = NULL;
     sslh_i_entry *e = sslh_i_net_bad(net) || !name ? NULL : sslh_i_find_entry(net, name, &owner);
@@ -15048,7 +15119,7 @@ SSLH_DEF sslh_tensor *sslh_state(sslh_net *net, int index) {
     return sslh_i_net_dead(net) ? t : sslh_i_state_for_use(net, t);
 }
 
-/* The number that loops with sslh_tensor_at run to. */
+/* The upper bound of loops with sslh_tensor_at. */
 SSLH_DEF int sslh_count_tensors(sslh_net *net) {
     sslh_i_tree t;
     int i, n = 0;
@@ -15057,7 +15128,7 @@ SSLH_DEF int sslh_count_tensors(sslh_net *net) {
     return n;
 }
 
-/* Parents before children, in the order of sslh_child: the order of the rows in files. */
+/* Parents before children, children in the order of sslh_child; files have the same order. */
 SSLH_DEF sslh_tensor *sslh_tensor_at(sslh_net *net, int index, char *name, size_t name_size, int *is_param) {
     sslh_i_tree t;
     int i, at = index;
@@ -15080,8 +15151,8 @@ SSLH_DEF sslh_tensor *sslh_tensor_at(sslh_net *net, int index, char *name, size_
 
 /* --- settings ---------------------------------------------------------------------------------------------------- */
 
-/* The group is kept as a bit, so that "belongs to one of these groups" is one AND. The defaults of decay are those
-   of the papers: weights of products and convolutions, not biases and norms. */
+/* The group is kept as a bit, so that "belongs to one of these groups" is a single AND. By default weight decay applies
+   as in the papers: to the weights of products and convolutions, not to biases and norms. */
 SSLH_I_FN void sslh_i_entry_set(sslh_ctx *c, const char *op, sslh_i_entry *e, sslh_param_opts o) {
     if (o.group < 0 || o.group > 15) {
         sslh_fail(c, SSLH_E_USAGE, "%s: '%s': .group is %d (0 to 15)", op, e->name, o.group);
@@ -15102,7 +15173,7 @@ SSLH_DEF void sslh_param_set(sslh_net *net, int index, sslh_param_opts opts) {
         sslh_i_entry_set(net->ctx, "sslh_param_set", net->entry[index], opts);
 }
 
-/* Patterns are parts of full names, not expressions: "norm", "blocks.11.", "bias". */
+/* A pattern is a substring of full names, not a regular expression: "norm", "blocks.11.", "bias". */
 SSLH_DEF void sslh_param_set_matching(sslh_net *net, const char *pattern, sslh_param_opts opts) {
     sslh_i_tree t;
     char name[256];
@@ -15118,7 +15189,7 @@ SSLH_DEF void sslh_param_set_matching(sslh_net *net, const char *pattern, sslh_p
     }
 }
 
-/* A shared child counts once. */
+/* A shared child is counted once. */
 SSLH_DEF sslh_net_info sslh_net_query(sslh_net *net) {
     sslh_net_info info;
     sslh_i_tree t;
@@ -15148,7 +15219,7 @@ SSLH_DEF sslh_ctx *sslh_net_ctx(sslh_net *net) {
     return sslh_i_net_dead(net) ? (sslh_ctx *)(uintptr_t)&sslh_i_dead : net->ctx;
 }
 
-/* Modes can be set after an error too, so that whoever switched one can switch it back. */
+/* The mode can be set after an error too, so that whoever switched it can switch it back. */
 SSLH_DEF void sslh_train_mode(sslh_net *net, int training) {
     sslh_i_tree t;
     int i;
@@ -15158,8 +15229,8 @@ SSLH_DEF void sslh_train_mode(sslh_net *net, int training) {
 
 SSLH_DEF int sslh_is_training(const sslh_net *net) { return net ? net->training : 0; }
 
-/* The flag that operations ask (sslh_i_needs) goes from every parameter; what is recorded afterwards has no way to
-   them. */
+/* Clears the flag of every parameter that operations look at (sslh_i_needs), so that what is recorded from now on leads
+   no gradient to them. */
 SSLH_DEF void sslh_freeze(sslh_net *net, int frozen) {
     sslh_i_tree t;
     int i, j;
@@ -15175,7 +15246,7 @@ SSLH_DEF void sslh_freeze(sslh_net *net, int frozen) {
     }
 }
 
-/* sslh_layer_batch_norm hands the number on. */
+/* sslh_layer_batch_norm passes the number on. */
 SSLH_DEF void sslh_split_batch_norm(sslh_net *net, int groups) {
     sslh_i_tree t;
     int i;
@@ -15190,12 +15261,12 @@ SSLH_DEF void sslh_split_batch_norm(sslh_net *net, int groups) {
 
 /* --- running a net ----------------------------------------------------------------------------------------------- */
 
-/* Asked in every forward callback that knows tokens, masks or taps. */
+/* Called in every forward callback that knows tokens, masks or taps. */
 SSLH_DEF const sslh_forward_desc *sslh_call(const sslh_net *net) {
     return net && net->call ? &net->call->desc : &sslh_i_no_call;
 }
 
-/* The wish is compared by name; names that were not wanted are collected for the error sentence. */
+/* Compares the name with the tap that was asked for; other names are collected for the error message. */
 SSLH_DEF int sslh_tap(sslh_net *net, const char *name, sslh_tensor *x) {
     sslh_i_call *call = net ? net->call : NULL;
     size_t used;
@@ -15206,7 +15277,7 @@ SSLH_DEF int sslh_tap(sslh_net *net, const char *name, sslh_tensor *x) {
         if (strcmp(call->desc.taps[i], name) == 0) {
             call->desc.tapped[i] = x;
             call->several |= 1u << i;
-            x->flags |= SSLH_I_KEPT; /* the caller reads it when the run is over */
+            x->flags |= SSLH_I_KEPT; /* the caller reads it after the run */
         }
     if (call->desc.tap && strcmp(call->desc.tap, name) == 0) {
         call->tapped = 1;
@@ -15217,7 +15288,7 @@ SSLH_DEF int sslh_tap(sslh_net *net, const char *name, sslh_tensor *x) {
     return 0;
 }
 
-/* 0 and an error when the input is not what the net declared. */
+/* 0 and an error when the input does not fit what the net declared. */
 SSLH_I_FN int sslh_i_check_input(sslh_ctx *c, const sslh_net *net, const sslh_tensor *x) {
     char text[96];
     int channels = x->ndim ? x->shape[x->ndim - 1] : 1;
@@ -15231,8 +15302,8 @@ SSLH_I_FN int sslh_i_check_input(sslh_ctx *c, const sslh_net *net, const sslh_te
     return !SSLH_I_BAD(c);
 }
 
-/* Gives back all tensors made since number first, but a, b and what a callback keeps. Memory is counted by its users,
-   so a result that shares memory with an inner tensor is safe. */
+/* Releases all tensors made since number first, except a, b and those that a callback keeps. Memory is counted by its
+   users, so a result that shares memory with an inner tensor is safe. */
 SSLH_I_FN void sslh_i_release_since(sslh_ctx *c, size_t first, const sslh_tensor *a, const sslh_tensor *b) {
     size_t i, left = first;
     for (i = first; i < c->ntensors; i++) {
@@ -15243,23 +15314,23 @@ SSLH_I_FN void sslh_i_release_since(sslh_ctx *c, size_t first, const sslh_tensor
     c->ntensors = left;
 }
 
-/* Inside an encoder, after a layer: without a tape only a and b (or NULL) are still read, and all else that this call
-   made is given back, so that evaluation needs the memory of a block, not of a net. A tape needs everything: nothing
-   happens. */
+/* Inside an encoder, after a layer: without a tape only a and b (or NULL) will still be read, so everything else that
+   this call made is released, and evaluation needs the memory of one block rather than of the net. With a tape
+   everything is still needed, and nothing is released. */
 SSLH_I_FN void sslh_i_narrow(sslh_net *net, const sslh_tensor *a, const sslh_tensor *b) {
     if (net->ctx->no_grad && net->call) sslh_i_release_since(net->ctx, net->call->first, a, b);
 }
 
-/* Each result lives until the step ends: so many of them in one step mean a loop that never begins a new step. */
+/* Each result lives until the step ends, so this many in one step suggest a loop that never begins a new step. */
 SSLH_I_FN void sslh_i_count_forward(sslh_ctx *c) {
-    if (c->running || c->forwards_told || ++c->forwards < 300) return; /* nets inside of nets do not count */
+    if (c->running || c->forwards_told || ++c->forwards < 300) return; /* nets inside nets do not count */
     c->forwards_told = 1;
     sslh_i_warn(c, "sslh_forward: %d calls since the step began, and the results of all are kept (%.1f MB in use): a "
-                "loop without sslh_next_batch calls sslh_begin_step at its head", c->forwards, (double)c->bytes / 1e6);
+                "loop without sslh_next_batch has to call sslh_begin_step first", c->forwards, (double)c->bytes / 1e6);
 }
 
-/* check -> memory -> callback -> give back what was only needed on the way. Recorded operations need their inputs
-   until the backward pass, so there only sslh_no_grad can give back. */
+/* Checks, allocates, runs the callback, then releases what was needed only on the way. Recorded operations need their
+   inputs until the backward pass, so memory is released here only under sslh_no_grad. */
 SSLH_DEF sslh_tensor *sslh_forward_ex(sslh_net *net, sslh_tensor *x, sslh_forward_desc desc) {
     sslh_ctx *c = sslh_i_net_dead(net) ? (x ? x->ctx : NULL) : net->ctx;
     sslh_i_call call, *outer;
@@ -15282,7 +15353,7 @@ SSLH_DEF sslh_tensor *sslh_forward_ex(sslh_net *net, sslh_tensor *x, sslh_forwar
         !sslh_i_desc_ok(c, "sslh_forward_ex", SSLH_I_D_FORWARD, &desc)) return sslh_i_dummy(c);
     memset(&call, 0, sizeof call);
     call.desc = desc;
-    outer = net->call; /* a net that calls itself */
+    outer = net->call; /* in case the net calls itself */
     net->call = &call;
     call.first = c->ntensors;
     sslh_i_count_forward(c);
@@ -15298,7 +15369,7 @@ SSLH_DEF sslh_tensor *sslh_forward_ex(sslh_net *net, sslh_tensor *x, sslh_forwar
         sslh_fail(c, SSLH_E_USAGE, "sslh_forward: the net '%s' has no intermediate result '%s' (it has: %s)", net->name,
                   sslh_i_quote(word, missing, strlen(missing)), call.offered[0] ? call.offered : "none");
     if (SSLH_I_BAD(c)) return sslh_i_dummy(c);
-    /* A result of a net is what callers hold on to: it outlives sslh_backward. */
+    /* Callers hold on to the result of a net, so it outlives sslh_backward. */
     if (c->no_grad) sslh_i_release_since(c, call.first, y, NULL);
     else y->flags |= SSLH_I_KEPT;
     return y;
@@ -15306,8 +15377,8 @@ SSLH_DEF sslh_tensor *sslh_forward_ex(sslh_net *net, sslh_tensor *x, sslh_forwar
 
 SSLH_DEF sslh_tensor *sslh_forward(sslh_net *net, sslh_tensor *x) { return sslh_forward_ex(net, x, sslh_i_no_call); }
 
-/* The name of the net's last intermediate result that has places, a map or tokens; "" when it has none. For methods
-   that need one of an encoder whose output is a vector. */
+/* The name of the net's last inner result that is a map or tokens; "" when it has none. For methods that need places
+   from an encoder whose output is a vector. */
 SSLH_I_FN void sslh_i_last_places(sslh_net *net, char name[32]) {
     sslh_ctx *c = sslh_net_ctx(net);
     sslh_i_call call, *outer;
@@ -15315,7 +15386,7 @@ SSLH_I_FN void sslh_i_last_places(sslh_net *net, char name[32]) {
     name[0] = 0;
     if (SSLH_I_BAD(c) || !net->forward || !sslh_i_net_ready(net)) return;
     memset(&call, 0, sizeof call);
-    call.desc.tap = ""; /* no intermediate result has this name: all are offered */
+    call.desc.tap = ""; /* no inner result has this name, so all are offered */
     call.places = name;
     side = net->image ? net->image : 32;
     training = net->training;
@@ -15334,7 +15405,7 @@ SSLH_I_FN void sslh_i_last_places(sslh_net *net, char name[32]) {
 
 /* --- copies and averages ----------------------------------------------------------------------------------------- */
 
-/* One net without its links. The copy is sealed at once; it draws no initial values and takes no gradients. */
+/* Copies one net without its links. The copy is sealed now; it draws no initial values and takes no gradients. */
 SSLH_I_FN sslh_net *sslh_i_clone_one(sslh_ctx *c, sslh_net *net) {
     sslh_net *copy;
     sslh_net_desc d;
@@ -15376,8 +15447,8 @@ SSLH_I_FN sslh_net *sslh_i_clone_one(sslh_ctx *c, sslh_net *net) {
     return copy;
 }
 
-/* Each net of the tree once, then the links between the copies: what was shared in the original is shared in the
-   copy. */
+/* Each net of the tree once, then the links between the copies: what was shared in the original is shared in
+   the copy. */
 SSLH_DEF sslh_net *sslh_clone_into(sslh_ctx *c, sslh_net *net) {
     sslh_i_tree t;
     sslh_net *copy[SSLH_I_MAX_NETS];
@@ -15399,7 +15470,7 @@ SSLH_DEF sslh_net *sslh_clone_into(sslh_ctx *c, sslh_net *net) {
 
 SSLH_DEF sslh_net *sslh_clone(sslh_net *net) { return sslh_clone_into(sslh_net_ctx(net), net); }
 
-/* Both trees with memory, and the same tensors in both; 0 and an error otherwise. */
+/* Makes both trees ready and checks that they have the same tensors; 0 and an error otherwise. */
 SSLH_I_FN int sslh_i_tree_pair(const char *op, sslh_net *a, sslh_net *b, sslh_i_tree *ta, sslh_i_tree *tb) {
     sslh_ctx *c = a ? a->ctx : NULL;
     int i, j;
@@ -15430,8 +15501,8 @@ SSLH_I_FN int sslh_i_tree_pair(const char *op, sslh_net *a, sslh_net *b, sslh_i_
     return !SSLH_I_BAD(c);
 }
 
-/* One loop over each block of parameters, gaps included (they are zero in both). Grill et al. 2020; He et al. 2020,
-   eq. 2. */
+/* One loop over each block of parameters, including the gaps, which are zero in both. Grill et al. 2020; He et al.
+   2020, eq. 2. */
 SSLH_DEF void sslh_ema_update(sslh_net *target, sslh_net *source, float m) {
     sslh_i_tree a, b;
     int i;
@@ -15442,7 +15513,7 @@ SSLH_DEF void sslh_ema_update(sslh_net *target, sslh_net *source, float m) {
     }
 }
 
-/* Tensor by tensor: the blocks of states may differ in their gaps. */
+/* Tensor by tensor, because the blocks of states may differ in their gaps. */
 SSLH_DEF void sslh_copy_values(sslh_net *target, sslh_net *source) {
     sslh_i_tree a, b;
     int i, j;
@@ -15458,7 +15529,7 @@ SSLH_DEF void sslh_copy_values(sslh_net *target, sslh_net *source) {
 
 /* --- gradients --------------------------------------------------------------------------------------------------- */
 
-/* Nets that never had gradients need nothing. */
+/* Clears the gradients; nets that never had any need nothing. */
 SSLH_I_FN void sslh_i_forget_grads(sslh_net *net) { /* after an error too */
     sslh_i_tree t;
     int i;
@@ -15469,8 +15540,8 @@ SSLH_DEF void sslh_zero_grad(sslh_net *net) {
     if (!sslh_i_net_bad(net)) sslh_i_forget_grads(net);
 }
 
-/* g *= max_norm / (|g| + 1e-6) if |g| > max_norm, |g| over all parameters together (Pascanu et al. 2013), as
-   PyTorch's clip_grad_norm_. */
+/* g *= max_norm / (|g| + 1e-6) if |g| > max_norm, where |g| is the norm over all parameters (Pascanu et al. 2013), as
+   in PyTorch's clip_grad_norm_. */
 SSLH_DEF float sslh_clip_grad(sslh_net *net, float max_norm) {
     sslh_i_tree t;
     sslh_real sum = 0, norm, factor;
@@ -15482,7 +15553,7 @@ SSLH_DEF float sslh_clip_grad(sslh_net *net, float max_norm) {
         sum = sum + part;
     }
     norm = (sslh_real)sqrt((double)sum);
-    if (!(norm > (sslh_real)max_norm)) return (float)norm; /* also when NaN: the optimiser names the parameter */
+    if (!(norm > (sslh_real)max_norm)) return (float)norm; /* also for NaN, where the optimiser names the parameter */
     factor = (sslh_real)max_norm / (norm + SSLH_I_R(1e-6));
     for (i = 0; i < t.n; i++)
         if (t.net[i]->grads) sslh_i_scale_array(net->ctx, t.net[i]->grads, t.net[i]->nvalues, factor);
@@ -15496,7 +15567,7 @@ typedef struct sslh_i_summary {
     char  *out;
     size_t size, used;
     double macs;
-    const sslh_tensor *seen[512]; /* parameters counted so far: a shared one counts once */
+    const sslh_tensor *seen[512]; /* parameters counted so far: a shared one is counted once */
     int    nseen;
 } sslh_i_summary;
 
@@ -15509,7 +15580,7 @@ SSLH_I_FN double sslh_i_macs(const sslh_trace_event *e) {
         return (double)a->count * (double)b->count / (double)b->shape[0];
     if (b && (strstr(e->name, "conv") || strstr(e->name, "linear")))
         return out * (double)b->count / (double)b->shape[0];
-    /* K for each value; a' is (K,M). A caller's own operation may have any name and shapes. */
+    /* K multiply-adds for each value; a' is (K,M). A caller's own operation may have any name and shapes. */
     if (b && strstr(e->name, "matmul") && a->ndim > 1 && e->output->ndim > 1) {
         int m = e->output->shape[e->output->ndim - 2];
         return out * (double)(a->shape[a->ndim - 2] == m ? a->shape[a->ndim - 1] : a->shape[a->ndim - 2]);
@@ -15521,7 +15592,7 @@ SSLH_I_FN double sslh_i_macs(const sslh_trace_event *e) {
     return 0;
 }
 
-/* One operation: name, output, parameters that it reads for the first time, multiply-adds. */
+/* One operation: its name, output, the parameters that it reads for the first time, and its multiply-adds. */
 SSLH_I_FN void sslh_i_summary_row(const sslh_trace_event *e, void *user) {
     sslh_i_summary *s = (sslh_i_summary *)user;
     double params = 0, macs = sslh_i_macs(e);
@@ -15540,7 +15611,7 @@ SSLH_I_FN void sslh_i_summary_row(const sslh_trace_event *e, void *user) {
                   sslh_i_str(text, sizeof text, sslh_shape_of(e->output)), params, macs / 1e6);
 }
 
-/* The net runs once on zeros while every operation reports itself: so it also works for nets of the caller's own. */
+/* Runs the net once on zeros while every operation reports itself, so that it also works for the caller's own nets. */
 SSLH_DEF size_t sslh_summary(sslh_net *net, sslh_shape input, char *out, size_t size) {
     sslh_i_summary s;
     sslh_i_tree t;
@@ -15581,8 +15652,7 @@ SSLH_DEF size_t sslh_summary(sslh_net *net, sslh_shape input, char *out, size_t 
 
 /* --- layers ------------------------------------------------------------------------------------------------------ */
 
-/* The number of an entry k behind the one with this number. No net has the number INT_MAX, which stands for all that
-   lie beyond. */
+/* The number of the entry k places after this one. INT_MAX is no entry's number and stands for all that lie beyond. */
 SSLH_I_FN int sslh_i_behind(int index, int k) { return index > INT_MAX - k ? INT_MAX : index + k; }
 
 /* Declares "name.suffix"; the name may be empty. */
@@ -15609,14 +15679,14 @@ SSLH_DEF int sslh_layer_linear_new(sslh_net *net, const char *name, int in, int 
     return first;
 }
 
-/* (..,I) -> (..,O); bias, if any, is the entry behind the weight. */
+/* (..,I) -> (..,O); bias, if any, is the entry after the weight. */
 SSLH_DEF sslh_tensor *sslh_layer_linear(sslh_net *net, int index, sslh_tensor *x, int no_bias,
                                         sslh_activation activation) {
     return sslh_linear_ex(sslh_net_ctx(net), x, sslh_param(net, index),
                           no_bias ? NULL : sslh_param(net, sslh_i_behind(index, 1)), activation);
 }
 
-/* (O,K,K,I/groups), any initial values; the bias uniform in +-1/sqrt(fan_in) as PyTorch's. */
+/* (O,K,K,I/groups) with any initial values; the bias is uniform in +-1/sqrt(fan_in), as in PyTorch. */
 SSLH_I_FN int sslh_i_conv_new(sslh_net *net, const char *name, int in, int out, int kernel, int groups, int no_bias,
                               sslh_init init) {
     int g = groups > 0 ? groups : 1, first;
@@ -15645,7 +15715,7 @@ SSLH_DEF sslh_tensor *sslh_layer_conv(sslh_net *net, int index, sslh_tensor *x, 
                        no_bias ? NULL : sslh_param(net, sslh_i_behind(index, 1)), desc);
 }
 
-/* Names as PyTorch's; num_batches_tracked is only counted, because files there have it. */
+/* Names as in PyTorch; num_batches_tracked is there only because files have it. */
 SSLH_DEF int sslh_layer_batch_norm_new(sslh_net *net, const char *name, int width, int no_affine) {
     sslh_shape s = sslh_dim1(width);
     int first = sslh_i_net_dead(net) ? -1 : net->entries;
@@ -15657,7 +15727,7 @@ SSLH_DEF int sslh_layer_batch_norm_new(sslh_net *net, const char *name, int widt
     return sslh_i_net_bad(net) ? -1 : first;
 }
 
-/* The net's mode decides which statistics are used; running ones get no gradient. */
+/* The net's mode decides which statistics are used: those of the batch or the running ones, which get no gradient. */
 SSLH_DEF sslh_tensor *sslh_layer_batch_norm(sslh_net *net, int index, sslh_tensor *x, sslh_tensor *residual,
                                             int no_affine, sslh_activation activation) {
     sslh_ctx *c = sslh_net_ctx(net);
@@ -15700,9 +15770,9 @@ SSLH_DEF sslh_tensor *sslh_layer_rms_norm(sslh_net *net, int index, sslh_tensor 
     return sslh_rms_norm(sslh_net_ctx(net), x, sslh_param(net, index), eps);
 }
 
-enum { SSLH_I_MAX_RECURRENT = 64 }; /* layers in one */
+enum { SSLH_I_MAX_RECURRENT = 64 }; /* layers in one recurrent net */
 
-/* Layers of a recurrent layer and directions of each; 0 and an error when the description makes no sense. */
+/* Number of layers of a recurrent net, and of directions in each; 0 and an error when the descriptor makes no sense. */
 SSLH_I_FN int sslh_i_recurrent_layers(sslh_net *net, const char *op, sslh_recurrent_desc d, int *directions) {
     int layers = d.layers ? d.layers : 1;
     *directions = d.bidirectional ? 2 : 1;
@@ -15715,7 +15785,7 @@ SSLH_I_FN int sslh_i_recurrent_layers(sslh_net *net, const char *op, sslh_recurr
     return layers;
 }
 
-/* Gates G: 3 for GRU, 4 for LSTM. Names and order as in torch.nn.GRU and LSTM, whose initial values these are too. */
+/* G gates: 3 for a GRU, 4 for an LSTM. Names, order and initial values are those of torch.nn.GRU and torch.nn.LSTM. */
 SSLH_I_FN int sslh_i_recurrent_new(sslh_net *net, const char *op, const char *name, int in, int width, int G,
                                    sslh_recurrent_desc desc) {
     static const char *const part[4] = { "weight_ih", "weight_hh", "bias_ih", "bias_hh" };
@@ -15748,7 +15818,7 @@ SSLH_I_FN sslh_tensor *sslh_i_recurrent_start(sslh_ctx *c, sslh_tensor *t, int i
     return t ? sslh_reshape(c, sslh_slice(c, t, 0, i, i + 1), sslh_dim2(t->shape[1], t->shape[2])) : NULL;
 }
 
-/* Layer by layer; the directions of a layer side by side. */
+/* Layer by layer; the states of a layer's directions stand side by side. */
 SSLH_I_FN sslh_tensor *sslh_i_recurrent_layer(sslh_net *net, const char *op, int index, sslh_tensor *x, int lstm,
                                               sslh_recurrent_desc desc) {
     sslh_ctx *c = sslh_net_ctx(net);
@@ -15813,15 +15883,15 @@ SSLH_DEF sslh_tensor *sslh_layer_lstm(sslh_net *net, int index, sslh_tensor *x, 
 /*  >>encoders      MLP, convnet, ResNet, ConvNeXt, NIN, ViT, convolutions and a recurrent unit for sound             */
 /* ================================================================================================================== */
 
-/* An encoder declares its parameters in the order in which its forward function walks through them, so that the forward
-   function needs no table: it counts. .arch records the resolved settings for sslh_load_net.
+/* An encoder declares its parameters in the order in which its forward function uses them, so that the forward function
+   needs no table but only counts. .arch records the resolved settings for sslh_load_net.
 
-   How an encoder is added, all the places: its descriptor and function in >>api-encoders; here its table of settings,
-   its forward function, which offers its taps, and its constructor; its line in sslh_i_net_from_arch (>>weights), so
-   that sslh_load_net can build it; its row in section 10 of the manual; its tests in tests/nets.c and
-   tests/weights.c. */
+   How an encoder is added, all the places: its descriptor and function in >>api-encoders; here its table of
+   settings, its forward function, which offers its taps, and its constructor; its line in sslh_i_net_from_arch
+   (>>weights), so that sslh_load_net can build it; its row in section 10 of the manual; its tests in tests/nets.c
+   and tests/weights.c. */
 
-/* The net of an encoder from the parts of its description; all encoders of this section call this. */
+/* Makes the net of an encoder from the parts of its description; all encoders of this section call this. */
 SSLH_I_FN sslh_net *sslh_i_encoder_new(sslh_ctx *c, const char *name, sslh_forward_fn forward, const void *self,
                                        size_t self_size, sslh_kind kind, int width, int channels, int image) {
     sslh_net_desc d;
@@ -15837,7 +15907,7 @@ SSLH_I_FN sslh_net *sslh_i_encoder_new(sslh_ctx *c, const char *name, sslh_forwa
     return sslh_net_new(c, d);
 }
 
-/* "32,64,128" of a list that ends with 0 or after 8. */
+/* "32,64,128" from a list that ends with 0 or after 8 entries. */
 SSLH_I_FN const char *sslh_i_widths_text(const int *widths, char *out, size_t size) {
     size_t used = 0;
     int i;
@@ -15874,7 +15944,7 @@ static const sslh_i_setting sslh_i_conv_gru_settings[] = {
     SSLH_I_INT(conv_gru, channels), SSLH_I_LIST(conv_gru, kernels), SSLH_I_LIST(conv_gru, strides),
     SSLH_I_INT(conv_gru, width), SSLH_I_INT(conv_gru, context), SSLH_I_INT(conv_gru, norm), {NULL, 0, 0}};
 
-/* "vit image=32 channels=3 .." into net->arch, from the resolved description. */
+/* Writes "vit image=32 channels=3 .." into net->arch, from the resolved description. */
 SSLH_I_FN void sslh_i_arch_write(sslh_net *net, const sslh_i_setting *s, const void *desc) {
     size_t used = 0, size = sizeof net->arch;
     char text[96];
@@ -15892,14 +15962,14 @@ SSLH_I_FN void sslh_i_arch_write(sslh_net *net, const sslh_i_setting *s, const v
     }
 }
 
-/* Number of layers; each width is checked on the way. */
+/* Counts the layers and checks each width. */
 SSLH_I_FN int sslh_i_widths_count(sslh_ctx *c, const char *op, const int *widths) {
     int n = 0;
     while (n < 8 && widths[n] && sslh_i_within(c, op, "widths[]", widths[n], 1, 1 << 20)) n++;
     return n;
 }
 
-/* Both ends of an encoder with a map: the map itself, or its average over all places. */
+/* The end of an encoder with a map: the map itself, or its average over all places. */
 SSLH_I_FN sslh_tensor *sslh_i_map_end(sslh_ctx *c, sslh_tensor *x, int map_output) {
     return map_output ? x : sslh_global_avg_pool(c, x);
 }
@@ -15912,12 +15982,12 @@ SSLH_I_FN int sslh_i_mlp_norm(const sslh_mlp_desc *d, int i, int n) {
     return d->last_batch_norm == 0 ? -1 : d->last_batch_norm == 1 ? 0 : d->last_batch_norm == 2 ? 2 : 1;
 }
 
-/* A bias before a batch norm would be taken away again by its mean. */
+/* There is no bias before a batch norm, whose mean would subtract it again. */
 SSLH_I_FN int sslh_i_mlp_no_bias(const sslh_mlp_desc *d, int i, int n) {
     return sslh_i_mlp_norm(d, i, n) >= 0 || (i == n - 1 && d->last_no_bias);
 }
 
-/* linear -> batch norm -> activation, n times; at is the number of the next parameter. What can be one pass is one:
+/* linear -> batch norm -> activation, n times; at is the number of the next parameter. Steps are fused where possible:
    the activation with the product, or ReLU with the batch norm. */
 SSLH_I_FN sslh_tensor *sslh_i_mlp_forward(sslh_net *net, sslh_tensor *x, const void *self) {
     const sslh_mlp_desc *d = (const sslh_mlp_desc *)self;
@@ -15977,7 +16047,7 @@ SSLH_DEF sslh_net *sslh_mlp(sslh_ctx *c, sslh_mlp_desc desc) {
 
 /* The norm of block i. */
 SSLH_I_FN int sslh_i_convnet_norm(const sslh_convnet_desc *d, int i) { return d->dcgan && i == 0 ? SSLH_OFF : d->norm; }
-/* Each block is 6 entries, the weight and 5 of its batch norm; with another norm 3, without one weight and bias. */
+/* A block has 6 entries, the weight and 5 of its batch norm; with another norm 3; without a norm 2, weight and bias. */
 SSLH_I_FN sslh_tensor *sslh_i_convnet_forward(sslh_net *net, sslh_tensor *x, const void *self) {
     const sslh_convnet_desc *d = (const sslh_convnet_desc *)self;
     sslh_ctx *c = sslh_net_ctx(net);
@@ -15989,7 +16059,7 @@ SSLH_I_FN sslh_tensor *sslh_i_convnet_forward(sslh_net *net, sslh_tensor *x, con
     conv.pad = 1; /* kernel 3 or 4 */
     for (i = 0; i < 8 && d->widths[i]; i++, at += each) { /* (N,H,W,C) -> (N,(H+1)/2,(W+1)/2,widths[i]) */
         int norm = sslh_i_convnet_norm(d, i);
-        sslh_activation fused = d->dcgan ? SSLH_LINEAR : SSLH_RELU; /* in one pass with what stands before it */
+        sslh_activation fused = d->dcgan ? SSLH_LINEAR : SSLH_RELU; /* in one pass with the step before it */
         each = norm == 0 ? 6 : norm > 0 ? 3 : 2;
         conv.activation = each == 2 ? fused : SSLH_LINEAR;
         x = sslh_layer_conv(net, at, x, each != 2, conv);
@@ -16005,7 +16075,7 @@ SSLH_I_FN sslh_tensor *sslh_i_convnet_forward(sslh_net *net, sslh_tensor *x, con
     return sslh_i_map_end(c, x, d->map_output);
 }
 
-/* No bias before a norm; He et al. 2015's initial values, for ReLU behind it. */
+/* No bias before a norm; the initial values are He et al. 2015's, which are for a ReLU after the convolution. */
 SSLH_DEF sslh_net *sslh_convnet(sslh_ctx *c, sslh_convnet_desc desc) {
     static const int widths[4] = {32, 64, 128, 256};
     sslh_net *net;
@@ -16042,7 +16112,7 @@ SSLH_DEF sslh_net *sslh_convnet(sslh_ctx *c, sslh_convnet_desc desc) {
 
 /* --- ResNet (He, Zhang, Ren, Sun: "Deep residual learning for image recognition", 2016) -------------------------- */
 
-/* Blocks of each stage, and how many times the width of its stage a block puts out: 1, or 4 for bottlenecks. */
+/* Blocks of each stage, and the ratio of a block's output width to the width of its stage: 1, or 4 for bottlenecks. */
 typedef struct sslh_i_resnet_plan { int depth, blocks[4], expansion; } sslh_i_resnet_plan;
 /* NULL: there is none of this depth. */
 SSLH_I_FN const sslh_i_resnet_plan *sslh_i_resnet_plan_of(int depth) {
@@ -16054,8 +16124,8 @@ SSLH_I_FN const sslh_i_resnet_plan *sslh_i_resnet_plan_of(int depth) {
     return NULL;
 }
 
-/* Convolution without bias, entry *at; moves *at on. keep (or NULL) is what later layers still read beside the
-   result. */
+/* A convolution without bias, entry *at, which is advanced. keep (or NULL) is a tensor that later layers still read
+   beside the result. */
 SSLH_I_FN sslh_tensor *sslh_i_resnet_conv(sslh_net *net, int *at, sslh_tensor *x, int stride, int pad,
                                           const sslh_tensor *keep) {
     sslh_conv_desc conv;
@@ -16068,7 +16138,7 @@ SSLH_I_FN sslh_tensor *sslh_i_resnet_conv(sslh_net *net, int *at, sslh_tensor *x
     return x;
 }
 
-/* Batch norm (5 entries), sum with the residual and activation in one pass. */
+/* Batch norm (5 entries), the sum with the residual, and the activation in one pass. */
 SSLH_I_FN sslh_tensor *sslh_i_resnet_norm(sslh_net *net, int *at, sslh_tensor *x, sslh_tensor *residual,
                                           sslh_activation act, const sslh_tensor *keep) {
     x = sslh_layer_batch_norm(net, *at, x, residual, 0, act);
@@ -16077,7 +16147,7 @@ SSLH_I_FN sslh_tensor *sslh_i_resnet_norm(sslh_net *net, int *at, sslh_tensor *x
     return x;
 }
 
-/* y = relu(F(x) + shortcut), the shortcut being x or a 1x1 convolution of it with batch norm. F of a basic block is
+/* y = relu(F(x) + shortcut), where the shortcut is x or a 1x1 convolution of it with batch norm. F of a basic block is
      bn(conv3(relu(bn(conv3(x)))))
    and of a bottleneck, whose middle convolution works on a quarter of the channels,
      bn(conv1(relu(bn(conv3(relu(bn(conv1(x))))))))
@@ -16102,13 +16172,13 @@ SSLH_I_FN sslh_tensor *sslh_i_resnet_block(sslh_net *net, int *at, sslh_tensor *
     return sslh_i_resnet_norm(net, &last, y, shortcut, SSLH_RELU, NULL);
 }
 
-/* The shortcut changes width and side where the block does: in each first block but that of basic blocks at the full
-   side. */
+/* The shortcut is a convolution where the block changes width or side: in the first block of each stage, except in the
+   first stage of nets with basic blocks. */
 SSLH_I_FN int sslh_i_resnet_projects(const sslh_i_resnet_plan *plan, int stage, int block) {
     return block == 0 && (stage > 0 || plan->expansion > 1);
 }
 
-/* stem -> 4 stages of blocks, each stage but the first halves the side and doubles the width -> average. */
+/* stem -> 4 stages of blocks, of which each but the first halves the side and doubles the width -> average. */
 SSLH_I_FN sslh_tensor *sslh_i_resnet_forward(sslh_net *net, sslh_tensor *x, const void *self) {
     const sslh_resnet_desc *d = (const sslh_resnet_desc *)self;
     const sslh_i_resnet_plan *plan = sslh_i_resnet_plan_of(d->depth);
@@ -16140,7 +16210,7 @@ SSLH_I_FN void sslh_i_resnet_pair_new(sslh_net *net, const char *block, int numb
     sslh_layer_batch_norm_new(net, name, out, 0);
 }
 
-/* torchvision's names and order of declaration: a state dictionary of either side loads in the other. */
+/* torchvision's names and order of declaration, so that a state dictionary of either can be loaded in the other. */
 SSLH_DEF sslh_net *sslh_resnet(sslh_ctx *c, sslh_resnet_desc desc) {
     sslh_net *net;
     const sslh_i_resnet_plan *plan;
@@ -16178,8 +16248,8 @@ SSLH_DEF sslh_net *sslh_resnet(sslh_ctx *c, sslh_resnet_desc desc) {
 /* --- ConvNeXt (Liu, Mao, Wu, Feichtenhofer, Darrell, Xie: "A ConvNet for the 2020s", CVPR 2022) ------------------ */
 
 /* y = x + drop(gamma * W2 gelu(W1 norm(dw(x)))): dw is a 7x7 convolution of each channel by itself, W1 widens the
-   channels four times and W2 narrows them again, gamma scales each channel and starts at 1e-6, so that a deep net
-   begins as nearly the identity. 9 entries: gamma, then weight and bias of dw, norm, W1, W2. */
+   channels four times and W2 narrows them again; gamma scales each channel and starts at 1e-6, so that a deep net
+   begins almost as the identity. 9 entries: gamma, then weight and bias of dw, norm, W1, W2. */
 SSLH_I_FN sslh_tensor *sslh_i_convnext_block(sslh_net *net, int at, sslh_tensor *x, int width, float drop) {
     sslh_ctx *c = sslh_net_ctx(net);
     sslh_conv_desc conv;
@@ -16233,7 +16303,7 @@ SSLH_I_FN sslh_tensor *sslh_i_convnext_forward(sslh_net *net, sslh_tensor *x, co
     return sslh_layer_layer_norm(net, at, sslh_i_map_end(c, x, d->map_output), 1e-6f);
 }
 
-/* Weight and bias, the weight normal with deviation 0.02. */
+/* Weight and bias; the weight is normal with deviation 0.02. */
 SSLH_I_FN void sslh_i_convnext_weight_new(sslh_net *net, const char *name, sslh_shape weight) {
     sslh_i_sub_new(net, name, "weight", 1, SSLH_F32, weight, SSLH_INIT_TRUNC_NORMAL, 0.02f);
     sslh_i_sub_new(net, name, "bias", 1, SSLH_F32, sslh_dim1(weight.size[0]), SSLH_INIT_ZERO, 0);
@@ -16243,7 +16313,7 @@ SSLH_I_FN void sslh_i_convnext_block_new(sslh_net *net, int part, int block, int
     char name[48];
     int gamma;
     memset(&vector, 0, sizeof vector);
-    vector.decay_scale = (float)SSLH_OFF; /* a gain of channels, whatever its shape in torchvision's files */
+    vector.decay_scale = (float)SSLH_OFF; /* one gain per channel, whatever its shape in torchvision's files */
     snprintf(name, sizeof name, "features.%d.%d", part, block);
     gamma = sslh_i_sub_new(net, name, "layer_scale", 1, SSLH_F32, sslh_dim3(width, 1, 1), SSLH_INIT_CONSTANT, 1e-6f);
     sslh_param_set(net, gamma, vector);
@@ -16305,8 +16375,8 @@ SSLH_I_FN void sslh_i_nin_layer(const sslh_nin_desc *d, int i, int j, int *kerne
     *width = (i == 0 ? first[j] : 192) / d->divide;
 }
 
-/* Blocks of three convolutions; the side is halved after the first (maximum) and the second (average), as in the
-   authors' code. */
+/* Blocks of three convolutions; the side is halved after the first block (by maximum) and the second (by average), as
+   in the authors' code. */
 SSLH_I_FN sslh_tensor *sslh_i_nin_forward(sslh_net *net, sslh_tensor *x, const void *self) {
     const sslh_nin_desc *d = (const sslh_nin_desc *)self;
     sslh_ctx *c = sslh_net_ctx(net);
@@ -16326,7 +16396,7 @@ SSLH_I_FN sslh_tensor *sslh_i_nin_forward(sslh_net *net, sslh_tensor *x, const v
     return sslh_i_map_end(c, x, d->map_output);
 }
 
-/* Widths are divided for machines without time: .divide 4 is a sixteenth of the work. */
+/* Widths can be divided for slow machines: .divide 4 is a sixteenth of the work. */
 SSLH_DEF sslh_net *sslh_nin(sslh_ctx *c, sslh_nin_desc desc) {
     sslh_net *net;
     char name[40];
@@ -16360,8 +16430,8 @@ SSLH_DEF sslh_net *sslh_nin(sslh_ctx *c, sslh_nin_desc desc) {
 /* One pre-norm block has 12 parameters: norm1 (2), attn.qkv (2), attn.proj (2), norm2 (2), mlp.fc1 (2), mlp.fc2 (2).
    Also used by decoders: at is the index of norm1.weight.
      x = x + drop(proj(attention(norm1(x))));   x = x + drop(fc2(gelu(fc1(norm2(x))))).
-   Pre-norm: the residual stream x is never normalised itself, which keeps deep stacks trainable without warm-up
-   tricks. */
+   Pre-norm: the residual stream x itself is never normalised, which keeps deep stacks trainable without
+   warm-up tricks. */
 SSLH_I_FN sslh_tensor *sslh_i_vit_block(sslh_net *net, int at, sslh_tensor *x, int heads, float drop,
                                         sslh_tensor *key_mask) {
     sslh_ctx *c = sslh_net_ctx(net);
@@ -16388,8 +16458,8 @@ SSLH_I_FN sslh_tensor *sslh_i_vit_block(sslh_net *net, int at, sslh_tensor *x, i
     return x;
 }
 
-/* Xavier weights and zero biases, as MAE and the ViT paper's code.
-   weight (out,in) uniform in +-sqrt(6 / (in + out)). */
+/* Xavier weights and zero biases, as in the code of MAE and the ViT paper: weight (out,in) uniform in +-sqrt(6 / (in
+   + out)). */
 SSLH_I_FN int sslh_i_xavier_new(sslh_net *net, const char *name, int in, int out) {
     int first = sslh_i_sub_new(net, name, "weight", 1, SSLH_F32, sslh_dim2(out, in), SSLH_INIT_XAVIER, 0);
     sslh_i_sub_new(net, name, "bias", 1, SSLH_F32, sslh_dim1(out), SSLH_INIT_ZERO, 0);
@@ -16415,8 +16485,8 @@ SSLH_I_FN int sslh_i_vit_block_new(sslh_net *net, const char *prefix, int width,
     return sslh_i_net_bad(net) ? -1 : first;
 }
 
-/* Positions (1,G G,D) of a G x G grid of patches for one of h x w: bicubic interpolation, as the code of DINO does it;
-   positions are smooth enough after training for a transformer to work on images larger than those it saw. */
+/* Positions (1,G G,D) of a G x G grid of patches for a grid of h x w, by bicubic interpolation as in DINO's code. After
+   training, positions are smooth enough for a transformer to work on images larger than those it has seen. */
 SSLH_I_FN sslh_tensor *sslh_i_vit_positions(sslh_ctx *c, sslh_tensor *position, int grid, int h, int w) {
     const int width = position->shape[2];
     sslh_interpolate_desc cubic;
@@ -16427,10 +16497,9 @@ SSLH_I_FN sslh_tensor *sslh_i_vit_positions(sslh_ctx *c, sslh_tensor *position, 
     return sslh_reshape(c, position, sslh_dim3(1, h * w, width));
 }
 
-/* Position of the entries: 0 cls_token, 1 pos_embed, 2 patch_embed.proj.weight, 3 its bias, 4 + 12 i block i, then
-   norm.
-   Tokens that are not kept are dropped before the first block, which is where MAE saves its time. The class token is
-   no patch and is always kept. */
+/* Numbers of the entries: 0 cls_token, 1 pos_embed, 2 patch_embed.proj.weight, 3 its bias, 4 + 12 i block i, then norm.
+   Tokens that are not kept are dropped before the first block, which is how MAE saves time. The class token is no patch
+   and is always kept. */
 SSLH_I_FN sslh_tensor *sslh_i_vit_forward(sslh_net *net, sslh_tensor *x, const void *self) {
     const sslh_vit_desc *d = (const sslh_vit_desc *)self;
     const sslh_forward_desc *call = sslh_call(net);
@@ -16461,12 +16530,12 @@ SSLH_I_FN sslh_tensor *sslh_i_vit_forward(sslh_net *net, sslh_tensor *x, const v
     }
     x = sslh_layer_layer_norm(net, 4 + 12 * d->depth, x, 1e-6f);
     if (sslh_tap(net, "tokens", x) || d->token_output || SSLH_I_BAD(c)) return x;
-    /* All tokens but the class token, which no loss has trained then. */
+    /* The mean of all tokens but the class token, which no loss has trained in this case. */
     if (d->mean_pool) return sslh_mean(c, sslh_slice(c, x, 1, 1, x->shape[1]), SSLH_AXIS(1), 0);
     return sslh_reshape(c, sslh_slice(c, x, 1, 0, 1), sslh_dim2(n, d->width));
 }
 
-/* timm's names. Fixed positions are a state, so that no optimiser sees them, but files hold them. */
+/* timm's names. Fixed positions are a state, so that no optimiser updates them but files contain them. */
 SSLH_DEF sslh_net *sslh_vit(sslh_ctx *c, sslh_vit_desc desc) {
     sslh_net *net;
     sslh_param_opts token;
@@ -16488,7 +16557,7 @@ SSLH_DEF sslh_net *sslh_vit(sslh_ctx *c, sslh_vit_desc desc) {
         return sslh_i_dummy_net(c);
     if (!desc.mlp) desc.mlp = 4 * desc.width;
     if (!sslh_i_within(c, "sslh_vit", "mlp", desc.mlp, 1, 1 << 18)) return sslh_i_dummy_net(c);
-    /* Each of these would be a wrong shape deep inside the forward pass. */
+    /* Without these checks each mistake would show up as a wrong shape deep inside the forward pass. */
     if (desc.image % desc.patch)
         sslh_fail(c, SSLH_E_SHAPE, "sslh_vit: patches of %d do not divide images of %d", desc.patch, desc.image);
     if (desc.width % desc.heads)
@@ -16506,7 +16575,7 @@ SSLH_DEF sslh_net *sslh_vit(sslh_ctx *c, sslh_vit_desc desc) {
                        (float)(desc.image / desc.patch));
     else
         sslh_param_new(net, "pos_embed", sslh_dim3(1, 1 + patches, desc.width), SSLH_INIT_TRUNC_NORMAL, 0.02f);
-    /* Xavier on the projection as the matrix (D, p p C) that it is: +-sqrt(6 / (D + p p C)) */
+    /* Xavier, with the projection taken as the matrix (D,p p C) that it is: +-sqrt(6 / (D + p p C)) */
     flat = desc.patch * desc.patch * desc.channels;
     sslh_param_new(net, "patch_embed.proj.weight", sslh_dim4(desc.width, desc.patch, desc.patch, desc.channels),
                    SSLH_INIT_UNIFORM, sslh_i_sqrtf(6.0f / ((float)flat + (float)desc.width)));
@@ -16517,7 +16586,7 @@ SSLH_DEF sslh_net *sslh_vit(sslh_ctx *c, sslh_vit_desc desc) {
     }
     sslh_layer_layer_norm_new(net, "norm", desc.width);
     if (sslh_i_net_bad(net)) return sslh_i_dummy_net(c);
-    memset(&token, 0, sizeof token); /* token and positions are no weights: no decay, as timm's no_weight_decay */
+    memset(&token, 0, sizeof token); /* token and positions are no weights: no decay, as in timm */
     token.decay_scale = (float)SSLH_OFF;
     /* Entries 0 and 1: the class token and, if trained, the positions. */
     sslh_param_set(net, 0, token);
@@ -16529,7 +16598,7 @@ SSLH_DEF sslh_net *sslh_vit(sslh_ctx *c, sslh_vit_desc desc) {
 /* --- CPC's encoder of sound (van den Oord, Li, Vinyals: "Representation learning with contrastive predictive coding",
    2018) ------------------------------------------------------------------------------------------------------------ */
 
-/* Zeros before and behind the sound, so that a convolution with stride s makes T / s places of T. */
+/* Zeros before and after the sound, so that a convolution with stride s makes T / s places of T. */
 SSLH_I_FN int sslh_i_conv_gru_pad(int kernel, int stride) { return (kernel - stride + 1) / 2; }
 
 /* Each block is 2 entries, weight and bias, and 2 more with a norm. */
@@ -16570,8 +16639,8 @@ SSLH_I_FN sslh_tensor *sslh_i_conv_gru_forward(sslh_net *net, sslh_tensor *x, co
 }
 
 /* Entries of local: convI.weight (width,kernel,in), convI.bias, normI.weight, normI.bias for I = 1, 2, ..; of context:
-   weight_ih_l0 .. The biases of the convolutions start at 0: at random, as PyTorch has them, they are louder than sound
-   of the usual size, and the norms then give nearly the same for all sounds. */
+   weight_ih_l0 .. The biases of the convolutions start at 0: random biases, as in PyTorch, are larger than sound of the
+   usual loudness, and the norms would then output nearly the same for all sounds. */
 SSLH_DEF sslh_net *sslh_conv_gru(sslh_ctx *c, sslh_conv_gru_desc desc) {
     static const int kernels[5] = {10, 8, 4, 4, 4}, strides[5] = {5, 4, 2, 2, 2};
     sslh_net *net, *local, *context;
@@ -16620,7 +16689,8 @@ SSLH_DEF sslh_net *sslh_conv_gru(sslh_ctx *c, sslh_conv_gru_desc desc) {
 
 /* --- an encoder on every patch of an image ------------------------------------------------------------------------ */
 
-/* Side and stride of patches for images (H,W), where 0 takes the default; 0 and an error when they make no sense. */
+/* Side and stride of patches for images (H,W), where 0 stands for the default; returns 0 and an error when they make
+   no sense. */
 SSLH_I_FN int sslh_i_patch_sides(sslh_ctx *c, const char *op, sslh_net *encoder, int H, int W, int *patch,
                                  int *stride) {
     int image = sslh_net_query(encoder).image;
@@ -16643,7 +16713,7 @@ SSLH_I_FN sslh_tensor *sslh_i_patch_encoder_forward(sslh_net *net, sslh_tensor *
         sslh_interpolate_desc r;
         memset(&r, 0, sizeof r);
         r.mode = SSLH_BICUBIC;
-        r.antialias = 1; /* as sslh_views resizes */
+        r.antialias = 1; /* as in sslh_views */
         x = sslh_interpolate(c, x, d->side, d->side, r);
     }
     if (SSLH_I_BAD(c) || !sslh_i_patch_sides(c, "sslh_patch_encoder", encoder, x->shape[1], x->shape[2], &patch,
@@ -16676,17 +16746,17 @@ SSLH_DEF sslh_net *sslh_patch_encoder(sslh_ctx *c, sslh_net *encoder, sslh_patch
 /*  >>optim         optimisers and schedules                                                                          */
 /* ================================================================================================================== */
 
-/* An optimiser holds, for each net, one or two arrays of the layout of the net's parameters: the momentum, or Adam's
+/* For each net an optimiser holds one or two arrays with the layout of the net's parameters: the momentum, or Adam's
    two moments. They are made at the first step. One pass looks at all gradients (NaN, norms), a second updates the
-   parameters and clears the gradients. The second goes through the tensors backwards: those that the first met last
-   are still in the cache. */
+   parameters and clears the gradients. The second pass goes through the tensors in reverse order, because those that
+   the first pass read last are still in the cache. */
 
 /* m, v (nvalues): momentum or first moment, and second moment; NULL while they are not needed. norms (entries,2), for
    LARS: |g + wd p|^2 and |p|^2 of this step. */
 typedef struct sslh_i_optim_net { sslh_net *net; sslh_real *m, *v, *norms; int entries; } sslh_i_optim_net;
 
-/* steps counts the updates of each parameter group for the bias correction: where phases take turns, a group that has
-   rested in between has received no updates. The powers of beta1 and beta2 are kept as products, because pow differs
+/* steps counts the updates of each parameter group for the bias correction: where phases take turns, a group that
+   was skipped has received no update. The powers of beta1 and beta2 are kept as products, because pow differs
    between platforms. */
 struct sslh_optimizer {
     sslh_ctx           *ctx; /* NULL: the dead optimiser */
@@ -16696,17 +16766,17 @@ struct sslh_optimizer {
     int64_t             steps[SSLH_I_GROUPS];
     double              power1[SSLH_I_GROUPS], power2[SSLH_I_GROUPS]; /* beta1^steps, beta2^steps */
     float               peak;
-    float               decay_by; /* what a method multiplies the weight decay by in this step; 1 */
-    unsigned            looked; /* groups of which sslh_i_optim_unreached has told */
-    int                 told;   /* by sslh_i_strangers */
+    float               decay_by; /* factor of the weight decay in this step, set by a method; else 1 */
+    unsigned            looked; /* groups that sslh_i_optim_unreached has checked */
+    int                 told;   /* sslh_i_strangers has warned */
 };
 
-/* Returned when memory runs out or the settings make no sense; every function recognises it. */
+/* Returned when memory runs out or the settings make no sense; every function recognises it and does nothing. */
 static const sslh_optimizer sslh_i_dead_optimizer = SSLH_I_ZERO;
 
 SSLH_I_FN sslh_optimizer *sslh_i_dummy_optimizer(void) { return (sslh_optimizer *)(uintptr_t)&sslh_i_dead_optimizer; }
 
-/* Defaults are filled in once; from here on a 0 in the description is a 0. */
+/* Defaults are filled in once; from here on a 0 in the descriptor means 0. */
 SSLH_DEF sslh_optimizer *sslh_optimizer_new(sslh_ctx *c, sslh_optimizer_desc d) {
     sslh_optimizer *o;
     int g;
@@ -16735,10 +16805,10 @@ SSLH_DEF sslh_optimizer *sslh_optimizer_new(sslh_ctx *c, sslh_optimizer_desc d) 
     return o;
 }
 
-/* 1 when something may be done with it. */
+/* 1 when the optimiser can be used. */
 SSLH_I_FN int sslh_i_optimizer_ok(const sslh_optimizer *o) { return o && o->ctx && !SSLH_I_BAD(o->ctx); }
 
-/* The net and all below it, each once; a container without parameters of its own needs no moments. */
+/* Adds the net and all nets below it, each once; a container without parameters of its own needs no moments. */
 SSLH_DEF void sslh_optimizer_add(sslh_optimizer *o, sslh_net *net) {
     sslh_i_tree t;
     sslh_i_optim_net *array;
@@ -16760,7 +16830,7 @@ SSLH_DEF void sslh_optimizer_add(sslh_optimizer *o, sslh_net *net) {
     }
 }
 
-/* Memory for the moments of net number i. */
+/* Allocates the moments of net number i, if it has none yet. */
 SSLH_I_FN int sslh_i_optim_ready(sslh_optimizer *o, int i) {
     sslh_i_optim_net *n = &o->net[i];
     int adam = o->desc.kind == SSLH_ADAM || o->desc.kind == SSLH_ADAMW;
@@ -16783,20 +16853,20 @@ SSLH_I_FN int sslh_i_optim_ready(sslh_optimizer *o, int i) {
     return 1;
 }
 
-/* 1 when the step moves this tensor. */
+/* 1 when the step updates this tensor. */
 SSLH_I_FN int sslh_i_optim_takes(const sslh_net *net, const sslh_i_entry *e, unsigned groups) {
     return e->is_param && net->grads && !net->frozen && (e->t.group & groups) != 0;
 }
 
-/* The group is kept as a bit: its number. */
+/* A tensor keeps its group as a bit; this is the group's number. */
 SSLH_I_FN int sslh_i_group_number(unsigned bit) {
     int g;
     for (g = 0; g < SSLH_I_GROUPS - 1 && !(bit >> g & 1u); g++) {}
     return g;
 }
 
-/* d of the rules in the manual, 11: weight decay times the tensor's decay_scale. LARS leaves vectors (biases, gains of
-   norms) alone. */
+/* The weight decay of a tensor: that of the optimiser times the tensor's decay_scale (d in section 11 of the manual).
+   LARS does not decay vectors (biases, gains of norms). */
 SSLH_I_FN sslh_real sslh_i_optim_decay(const sslh_optimizer *o, const sslh_i_entry *e) {
     float decay = o->desc.weight_decay * o->decay_by;
     if (o->desc.kind == SSLH_LARS && e->t.ndim < 2) return 0;
@@ -16804,9 +16874,9 @@ SSLH_I_FN sslh_real sslh_i_optim_decay(const sslh_optimizer *o, const sslh_i_ent
     return (sslh_real)decay;
 }
 
-/* Norm of all gradients of the step (with LARS: only when clipping needs it); a NaN or Inf among them is an error that
-   names the parameter. Clipping needs the norm, LARS those of each layer, and checking needs one look at every
-   gradient: all are this one pass, before anything moves. */
+/* Norm of all gradients of the step (under LARS only complete when clipping needs it); a NaN or Inf among them is an
+   error that names the parameter. Clipping needs the norm of all, LARS the norms of each layer, and the check must see
+   every gradient: one pass does all three, before any parameter changes. */
 SSLH_I_FN sslh_real sslh_i_optim_norm(sslh_optimizer *o, unsigned groups) {
     sslh_real sum = 0;
     char text[256], step[40];
@@ -16837,12 +16907,12 @@ SSLH_I_FN sslh_real sslh_i_optim_norm(sslh_optimizer *o, unsigned groups) {
     return (sslh_real)sqrt((double)sum);
 }
 
-/* LARS (You, Gitman, Ginsburg 2017): eta |p| / |g + wd p|, 1 when either norm is 0.
-   The layer moves by eta of its own length whatever the size of its gradient. With .lars_clip the factor lr x ratio
-   is at most lr (solo-learn's LARC). */
+/* LARS (You, Gitman, Ginsburg 2017): eta |p| / |g + wd p|, or 1 when either norm is 0. The layer moves by eta times
+   its own length, whatever the size of its gradient. With .lars_clip the factor lr x ratio is at most lr
+   (solo-learn's LARC). */
 SSLH_I_FN sslh_real sslh_i_lars_ratio(const sslh_optimizer *o, const sslh_real *norms, sslh_real lr) {
     sslh_real g = norms[0], p = norms[1], ratio;
-    if (!(p > 0) || !(g > 0)) return 1; /* a layer of zeros could never move otherwise */
+    if (!(p > 0) || !(g > 0)) return 1; /* otherwise a layer of zeros could never move */
     ratio = (sslh_real)sqrt((double)p) / (sslh_real)sqrt((double)g);
     ratio = ratio * (sslh_real)o->desc.lars_eta;
     if (o->desc.lars_clip && lr > 0) {
@@ -16853,11 +16923,11 @@ SSLH_I_FN sslh_real sslh_i_lars_ratio(const sslh_optimizer *o, const sslh_real *
 }
 
 /* --- the updates: plain versions, in place of the kernels of the same names ---
-   p, g, mu, m and v are n numbers each. SGD and LARS (ratio is 1 in SGD, see sslh_i_lars_ratio):
+   p, g, mu, m and v are n numbers each. SGD and LARS (in SGD ratio is 1, see sslh_i_lars_ratio):
      d  = ratio (scale g + decay p)                                                                                 (1)
      mu = momentum mu + d,  p = p - lr mu                                                                           (2)
-   Nesterov's momentum moves p by lr (d + momentum mu), SGD without momentum by lr d. Sutskever et al. 2013, in
-   PyTorch's form. */
+   With Nesterov's momentum the step of p is lr (d + momentum mu), in SGD without momentum it is lr d. Sutskever et al.
+   2013, in PyTorch's form. */
 SSLH_I_FN void sslh_i_plain_sgd(sslh_real *p, sslh_real *g, sslh_real *mu, size_t n, const sslh_i_sgd *s) {
     for (size_t i = 0; i < n; i++) {
         const sslh_real d = s->ratio * (s->grad_scale * g[i] + s->decay * p[i]); /* (1) */
@@ -16866,25 +16936,26 @@ SSLH_I_FN void sslh_i_plain_sgd(sslh_real *p, sslh_real *g, sslh_real *mu, size_
         if (s->zero_grad) g[i] = 0;
     }
 }
-/* Adam and AdamW, with bias1 = 1 - beta1^t and bias2 = 1 - beta2^t:
+/* Adam and AdamW, with bias1 = 1 - beta1^t and bias2 = 1 - beta2^t for update number t:
      d = scale g + decay p                                                                                          (3)
      p = p - lr decoupled p                                                                                         (4)
      m = beta1 m + (1 - beta1) d,  v = beta2 v + (1 - beta2) d^2                                                    (5)
      p = p - lr (m / bias1) / (sqrt(v / bias2) + eps)                                                               (6)
-   Adam decays by (3), Kingma & Ba 2015, alg. 1; AdamW by (4), Loshchilov & Hutter 2019, alg. 2. */
+   In Adam the weight decay is part of the gradient (3), Kingma & Ba 2015, alg. 1; in AdamW it acts on p directly (4),
+   Loshchilov & Hutter 2019, alg. 2. */
 SSLH_I_FN void sslh_i_plain_adam(sslh_real *p, sslh_real *g, sslh_real *m, sslh_real *v, size_t n,
                                  const sslh_i_adam *s) {
     for (size_t i = 0; i < n; i++) {
         const sslh_real d = s->grad_scale * g[i] + s->decay * p[i]; /* (3) */
         p[i] -= s->lr * s->decoupled * p[i];                        /* (4) */
-        m[i] = s->beta1 * m[i] + (1 - s->beta1) * d;                /* (5), (6) */
+        m[i] = s->beta1 * m[i] + (1 - s->beta1) * d;                /* (5) */
         v[i] = s->beta2 * v[i] + (1 - s->beta2) * d * d;
-        p[i] -= s->lr * (m[i] / s->bias1) / ((sslh_real)sqrt((double)(v[i] / s->bias2)) + s->eps);
+        p[i] -= s->lr * (m[i] / s->bias1) / ((sslh_real)sqrt((double)(v[i] / s->bias2)) + s->eps); /* (6) */
         if (s->zero_grad) g[i] = 0;
     }
 }
 
-/* One tensor (entry j: count values at e->offset of the blocks): picks the kernel's arguments. scale: of clipping. */
+/* Updates one tensor (entry j: count values at e->offset of the blocks). scale: the factor that clipping gives. */
 SSLH_I_FN void sslh_i_optim_tensor(sslh_optimizer *o, const sslh_i_optim_net *n, int j, sslh_real lr, sslh_real scale) {
     const sslh_i_entry *e = n->net->entry[j];
     const sslh_optimizer_desc *d = &o->desc;
@@ -16909,7 +16980,7 @@ SSLH_I_FN void sslh_i_optim_tensor(sslh_optimizer *o, const sslh_i_optim_net *n,
         sslh_i_sgd s;
         memset(&s, 0, sizeof s);
         s.lr = lr;
-        s.momentum = (sslh_real)d->momentum; /* the first momentum is the gradient itself: the buffer starts at zero */
+        s.momentum = (sslh_real)d->momentum; /* mu starts at 0, so the first mu is the gradient itself */
         s.decay = decay;
         s.grad_scale = scale;
         s.ratio = 1;
@@ -16917,7 +16988,7 @@ SSLH_I_FN void sslh_i_optim_tensor(sslh_optimizer *o, const sslh_i_optim_net *n,
         s.zero_grad = 1;
         if (d->kind == SSLH_LARS) {
             sslh_real *norms = n->norms + 2 * j;
-            if (e->t.ndim > 1 && d->clip > 0.0f) /* of the clipped gradient */
+            if (e->t.ndim > 1 && d->clip > 0.0f) /* norms of the clipped gradient */
                 norms[0] = sslh_i_sum_squares2(o->ctx, e->t.grad, e->t.data, e->t.count, scale, decay, &norms[1]);
             if (e->t.ndim > 1) s.ratio = sslh_i_lars_ratio(o, norms, lr);
         }
@@ -16925,8 +16996,8 @@ SSLH_I_FN void sslh_i_optim_tensor(sslh_optimizer *o, const sslh_i_optim_net *n,
     }
 }
 
-/* A warning at the first step of a group: parameters that no gradient has reached. The loss does not depend on them
-   (the forward function leaves out a part of the net), and without the warning nobody would notice. */
+/* A warning at the first step of a group about parameters that no gradient has reached. The loss does not depend on
+   them (the forward function leaves out a part of the net), and without the warning nobody would notice. */
 SSLH_I_FN void sslh_i_optim_unreached(sslh_optimizer *o, unsigned groups) {
     const sslh_i_entry *first = NULL;
     const sslh_net *owner = NULL;
@@ -16949,7 +17020,7 @@ SSLH_I_FN void sslh_i_optim_unreached(sslh_optimizer *o, unsigned groups) {
                     owner->name);
 }
 
-/* 1 when the optimiser moves the parameter t. */
+/* 1 when the optimiser updates the parameter t. */
 SSLH_I_FN int sslh_i_optim_has(const sslh_optimizer *o, const sslh_tensor *t) {
     int i, j;
     for (i = 0; i < o->nets; i++)
@@ -16957,7 +17028,7 @@ SSLH_I_FN int sslh_i_optim_has(const sslh_optimizer *o, const sslh_tensor *t) {
     return 0;
 }
 
-/* A warning at the first step, before the tape is walked: parameters that will get gradients but are not updated. A
+/* A warning at the first step, before the backward pass, about parameters that will get gradients but no updates. A
    head that is not a child of the method's net would keep its initial values, and nobody would notice. */
 SSLH_I_FN void sslh_i_strangers(sslh_optimizer *o, const char *method) {
     const sslh_tensor *found = NULL;
@@ -16973,21 +17044,22 @@ SSLH_I_FN void sslh_i_strangers(sslh_optimizer *o, const char *method) {
     o->told = found != NULL;
     if (found)
         sslh_i_warn(o->ctx, "sslh_method_step: the loss of '%s' depends on the parameter '%s' %s, which the optimiser "
-                    "does not know: it stays as it is. Hang its net below .net by sslh_child, or freeze it", method,
+                    "does not update. Make its net a child of .net with sslh_child, or freeze it", method,
                     ((const sslh_i_entry *)(const void *)((const char *)found - offsetof(sslh_i_entry, t)))->name,
                     sslh_i_str(shape, sizeof shape, sslh_shape_of(found)));
 }
 
-/* memory -> check and norm -> update. Up to the third nothing has changed, so an error leaves everything as it was. */
+/* Allocates, checks and computes the norm, then updates. Before the update nothing has changed, so an error leaves
+   everything as it was. */
 SSLH_DEF void sslh_optimizer_step_groups(sslh_optimizer *o, float lr, unsigned groups) {
     sslh_real norm, scale = 1;
     int i, j, g;
     if (!sslh_i_optimizer_ok(o)) return;
     if (!(lr >= 0.0f) || lr > 1e30f) {
-        sslh_fail(o->ctx, SSLH_E_USAGE, "sslh_optimizer_step: the learning rate %g is no rate", (double)lr);
+        sslh_fail(o->ctx, SSLH_E_USAGE, "sslh_optimizer_step: the learning rate is %g (at least 0)", (double)lr);
         return;
     }
-    /* Nets without gradients so far stay without moments. */
+    /* Nets that have no gradients so far get no moments. */
     for (i = 0; i < o->nets; i++) if (o->net[i].net->grads && !sslh_i_optim_ready(o, i)) return;
     norm = sslh_i_optim_norm(o, groups);
     if (SSLH_I_BAD(o->ctx)) return;
@@ -17016,23 +17088,24 @@ SSLH_DEF void sslh_optimizer_step_groups(sslh_optimizer *o, float lr, unsigned g
     sslh_i_settle(o->ctx);
 }
 
-/* All groups. */
+/* Updates all groups. */
 SSLH_DEF void sslh_optimizer_step(sslh_optimizer *o, float lr) { sslh_optimizer_step_groups(o, lr, ~0u); }
 
-/* A number that only groups in .constant_lr look at (SimSiam's predictor keeps its rate). */
+/* A rate that is used only by the groups in .constant_lr (SimSiam's predictor keeps its learning rate). */
 SSLH_DEF void sslh_optimizer_peak(sslh_optimizer *o, float lr) {
     if (sslh_i_optimizer_ok(o)) o->peak = lr;
 }
 
-/* Of this step: the decay has a schedule too (DINO). */
+/* Sets the factor of the weight decay in this step, which has a schedule in DINO. */
 SSLH_I_FN void sslh_i_optimizer_decay_by(sslh_optimizer *o, float factor) {
     if (sslh_i_optimizer_ok(o)) o->decay_by = factor;
 }
 
 /* --- schedules --------------------------------------------------------------------------------------------------- */
 
-/* Progress after the warm-up in 0..1; -1 during it, with the rate in *rate.
-   t = (step - warmup) / (steps - warmup). Division in double, one rounding to float: the same rate on every machine. */
+/* Progress t after the warm-up, in 0..1: t = (step - warmup) / (steps - warmup). During the warm-up it is -1, and
+   *rate receives the learning rate. Divided in double and rounded once to float, so that the rate is the same on
+   every machine. */
 SSLH_I_FN float sslh_i_schedule(int64_t step, int64_t steps, int64_t warmup, float peak, float *rate) {
     int64_t left = steps - warmup, done = step - warmup;
     *rate = peak;
@@ -17045,7 +17118,7 @@ SSLH_I_FN float sslh_i_schedule(int64_t step, int64_t steps, int64_t warmup, flo
     return (float)((double)done / (double)left);
 }
 
-/* peak after the warm-up */
+/* The learning rate is peak after the warm-up. */
 SSLH_DEF float sslh_constant(int64_t step, int64_t steps, int64_t warmup, float peak) {
     float rate;
     /* *rate is the peak, or less during the warm-up. */
@@ -17072,8 +17145,8 @@ SSLH_DEF float sslh_linear_decay(int64_t step, int64_t steps, int64_t warmup, fl
     return peak * t;
 }
 
-/* peak gamma^m, m milestones passed. Milestones are fractions of the whole run, warm-up included, so that a shorter
-   run of the same recipe drops its rate at the same places. */
+/* peak gamma^k after k milestones. Milestones are fractions of the whole run, warm-up included, so that a shorter run
+   of the same recipe lowers its rate at the same relative places. */
 SSLH_DEF float sslh_steps(int64_t step, int64_t steps, int64_t warmup, float peak, const float *milestones,
                           float gamma) {
     float rate, t = sslh_i_schedule(step, steps, warmup, peak, &rate);
@@ -17089,14 +17162,14 @@ SSLH_I_LEAN_END
 /*  >>views         augmentation                                                                                      */
 /* ================================================================================================================== */
 
-/* An image becomes a view in four stages, each on planes (C,H,W) of one image in a worker's scratch:
+/* An image becomes a view in four stages, each on planes (C,H,W) of one image in a worker's scratch memory:
      1. draw    every random number of the view at once, from (seed, epoch, sample, view) alone: sslh_i_draw_view
      2. move    crop + resize + mirror in one separable pass, zero padding with a shift, quarter turns
      3. colour  jitter in the drawn order, grey, blur, solarise, cutout
      4. store   normalise and interleave to (H,W,C)
    Every draw has a fixed place in the Philox counter, so switching one step on or off does not change the draws of the
-   others, and no view depends on its neighbours in the batch. Here stands what may be asked for and what it means; the
-   making itself is >>views-make, in the engine. */
+   others, and no view depends on the other images of the batch. This section says what can be asked for and what it
+   means; the views are computed in >>views-make, in the engine. */
 
 /* --- recipes ----------------------------------------------------------------------------------------------------- */
 
@@ -17121,15 +17194,15 @@ SSLH_I_FN sslh_recipe sslh_i_recipe(float crop_min, float brightness, float cont
     return r;
 }
 
-/* Chen et al. 2020: (0.8, 0.8, 0.8, 0.2) times the strength, which is 1 for ImageNet and 0.5 for CIFAR (no blur
-   there). */
+/* Chen et al. 2020: (0.8, 0.8, 0.8, 0.2) times the strength, which is 1 for ImageNet and 0.5 for CIFAR (where there is
+   no blur). */
 SSLH_DEF sslh_recipe sslh_recipe_simclr(void) { return sslh_i_recipe(0.08f, 0.4f, 0.4f, 0.4f, 0.1f); }
 SSLH_DEF sslh_recipe sslh_recipe_simclr_large(void) {
     sslh_recipe r = sslh_i_recipe(0.08f, 0.8f, 0.8f, 0.8f, 0.2f);
     r.blur = 0.5f;
     return r;
 }
-/* Chen, Fan, Girshick & He 2020; torchvision's bilinear crop, as their code has it. */
+/* Chen, Fan, Girshick & He 2020, with torchvision's bilinear crop as in their code. */
 SSLH_DEF sslh_recipe sslh_recipe_moco(void) {
     sslh_recipe r = sslh_i_recipe(0.2f, 0.4f, 0.4f, 0.4f, 0.1f);
     r.bilinear = 1;
@@ -17169,7 +17242,7 @@ SSLH_I_FN void sslh_i_require(const char **bad, int ok, const char *requirement)
     if (!ok && !*bad) *bad = requirement;
 }
 
-/* Defaults filled in for images (h,w); 0 and an error when the recipe makes no sense. The comparisons are written so
+/* Fills in defaults for images (h,w); 0 and an error when the recipe makes no sense. The comparisons are written so
    that NaN fails them. */
 SSLH_I_FN int sslh_i_recipe_resolve(sslh_ctx *c, const char *op, sslh_recipe *r, int h, int w, int channels) {
     const char *bad = NULL;
@@ -17219,7 +17292,7 @@ SSLH_I_FN int sslh_i_recipe_resolve(sslh_ctx *c, const char *op, sslh_recipe *r,
     return bad == NULL;
 }
 
-/* Appends to a text of limited size; the length goes on counting. */
+/* Appends to a text of limited size; the length counts the whole text, even what does not fit. */
 SSLH_I_FN void sslh_i_text(char *out, size_t size, size_t *used, const char *format, ...) SSLH_I_PRINTF(4, 5);
 SSLH_I_FN void sslh_i_text(char *out, size_t size, size_t *used, const char *format, ...) {
     va_list args;
@@ -17231,7 +17304,7 @@ SSLH_I_FN void sslh_i_text(char *out, size_t size, size_t *used, const char *for
     if (n > 0) *used += (size_t)n;
 }
 
-/* A value with up to four digits behind the point and without trailing zeros; the point is a point in every locale. */
+/* A value with up to four decimals and without trailing zeros; the decimal point is a point in every locale. */
 SSLH_I_FN const char *sslh_i_number(char buffer[32], float x) {
     int32_t v, a;
     int n, k;
@@ -17335,7 +17408,7 @@ SSLH_DEF sslh_tensor *sslh_views(sslh_ctx *c, sslh_batch batch, sslh_recipe reci
         out = sslh_i_view_batch(c, &job, &batch, &recipe);
         return out && !SSLH_I_BAD(c) ? sslh_i_end(c, "sslh_views", NULL, 0, out) : sslh_i_dummy(c);
     }
-    /* From a callback: it is called from this thread only, and never ahead of the step. */
+    /* For a set with a callback: it is called from this thread only, and never ahead of the step. */
     out = sslh_i_new(c, "sslh_views", SSLH_F32, sslh_dim4(job.n, job.recipe.height, job.recipe.width, job.channels));
     if (!out) return sslh_i_dummy(c);
     bytes = (size_t)job.height * (size_t)job.width * (size_t)job.channels;
@@ -17357,7 +17430,7 @@ SSLH_DEF sslh_tensor *sslh_views(sslh_ctx *c, sslh_batch batch, sslh_recipe reci
     return ok && !SSLH_I_BAD(c) ? sslh_i_end(c, "sslh_views", NULL, 0, out) : sslh_i_dummy(c);
 }
 
-/* Image i draws as number i % each of stream streams[i / each]: the patches of an image from a stream of its own. */
+/* Image i draws as number i % each of stream streams[i / each]: all patches of an image share one stream. */
 SSLH_I_FN sslh_tensor *sslh_i_augment(sslh_ctx *c, sslh_tensor *x, sslh_recipe recipe, const uint64_t *streams,
                                       int each) {
     sslh_i_view_job job;
@@ -17413,15 +17486,15 @@ SSLH_I_LEAN_BEGIN
 /*  >>settings      settings in text: tables of fields, ranges, name=value                                           */
 /* ================================================================================================================== */
 
-/* What reads the two tables at the head of a method's section: how a field of a descriptor takes its default, how its
-   range is checked, and how "temperature=0.2,head_out=64" reaches it. A method needs nothing from here but
-   sslh_i_resolve, which its constructor calls first, and sslh_i_method_begin, which it calls when its nets are made. It
-   ends with sslh_i_method_end. */
+/* This section reads the table and the texts at the head of a method's section: how a field of a descriptor takes its
+   default, how its range is checked, and how "temperature=0.2,head_out=64" reaches it. A method needs only
+   sslh_i_resolve, which its constructor calls first, sslh_i_method_begin, which it calls when its nets are made, and
+   sslh_i_method_end at its end. */
 
 /* --- the tables that all methods share ---------------------------------------------------------------------------- */
 
 #define SSLH_I_TRAINED(field) offsetof(sslh_method, defaults.field)
-/* What a run uses where neither caller nor method says anything. auto: the optimiser's own default (>>optim). */
+/* What a run uses if neither the caller nor the method says anything. auto: the default of the optimiser (>>optim). */
 static const sslh_setting sslh_i_train_settings[] = {
     {"epochs", SSLH_I_TRAINED(epochs), SSLH_SETTING_INT, "10", "at least 1"},
     {"batch", SSLH_I_TRAINED(batch), SSLH_SETTING_INT, "256", "at least 1"},
@@ -17454,8 +17527,8 @@ static const sslh_i_recipe_name sslh_i_recipe_names[] = {
 
 /* --- numbers and words -------------------------------------------------------------------------------------------- */
 
-/* Does v lie in range? The text that errors show is the one that is obeyed: "above A", "below A", "at least A",
-   "at most A", "A to B", "A or B", and several of them after commas. NaN and Inf lie in none. */
+/* Is v in the range? The text that errors show is the one that is checked: "above A", "below A", "at least A", "at most
+   A", "A to B", "A or B", and several of them separated by commas. NaN and Inf are in no range. */
 SSLH_I_FN int sslh_i_in_range(const char *range, double v) {
     const char *p = range;
     if (v - v != 0) return 0;
@@ -17481,7 +17554,7 @@ SSLH_I_FN int sslh_i_in_range(const char *range, double v) {
     return 1;
 }
 
-/* The number of the word of n characters in "first, second, third", from 1; 0 when it is none of them. */
+/* The number, from 1, of the word of n characters in "first, second, third"; 0 when it is none of them. */
 SSLH_I_FN int sslh_i_word_of(const char *words, const char *word, size_t n) {
     int i = 1;
     for (;; i++) {
@@ -17495,7 +17568,7 @@ SSLH_I_FN int sslh_i_word_of(const char *words, const char *word, size_t n) {
 
 /* --- a descriptor and its table ----------------------------------------------------------------------------------- */
 
-/* Kinds that are one number inside. */
+/* 1 for the kinds that are stored as one number. */
 SSLH_I_FN int sslh_i_setting_is_number(const sslh_setting *s) {
     return s->kind != SSLH_SETTING_TEXT && s->kind != SSLH_SETTING_WORD && s->kind != SSLH_SETTING_RECIPE &&
            s->kind != SSLH_SETTING_LIST;
@@ -17507,7 +17580,7 @@ SSLH_I_FN double sslh_i_setting_get(const sslh_setting *s, const void *desc) {
     if (s->kind == SSLH_SETTING_SCHEDULE) return (double)*(const sslh_schedule *)p;
     return (double)*(const int *)p;
 }
-/* The caller has checked that v fits. */
+/* Stores v, which the caller has checked. */
 SSLH_I_FN void sslh_i_setting_put(const sslh_setting *s, void *desc, double v) {
     void *p = (char *)desc + s->offset;
     if (s->kind == SSLH_SETTING_REAL) *(float *)p = (float)v;
@@ -17516,7 +17589,7 @@ SSLH_I_FN void sslh_i_setting_put(const sslh_setting *s, void *desc, double v) {
     else *(int *)p = (int)v;
 }
 
-/* A number of this kind from n characters; 0 when they are none or it is not allowed. */
+/* A number of this kind from n characters; 0 when they are no number or not allowed. */
 SSLH_I_FN int sslh_i_setting_number(const sslh_setting *s, const char *text, size_t n, double *v) {
     if (s->kind == SSLH_SETTING_OPTIMIZER || s->kind == SSLH_SETTING_SCHEDULE) {
         *v = sslh_i_word_of(s->range, text, n);
@@ -17540,7 +17613,7 @@ SSLH_I_FN void sslh_i_settings_fill(const sslh_setting *s, int n, void *desc) {
     }
 }
 
-/* The training defaults of no method in particular. */
+/* The general training defaults, of no particular method. */
 SSLH_I_FN sslh_train_desc sslh_i_train_general(void) {
     sslh_method m; /* what the table describes; nothing else of it is read */
     memset(&m, 0, sizeof m);
@@ -17548,20 +17621,20 @@ SSLH_I_FN sslh_train_desc sslh_i_train_general(void) {
     return m.defaults;
 }
 
-/* The words of .settings, as they stand in a descriptor that is resolved. */
+/* The words of .settings as pointers that a resolved descriptor may keep. */
 static const char *const sslh_i_settings_words[] = {"short", "paper"};
-/* One of n characters as that word; NULL: there is no such. */
+/* That word for n characters; NULL when there is no such word. */
 SSLH_I_FN const char *sslh_i_settings_word(const char *word, size_t n) {
     int i = sslh_i_word_of(SSLH_I_SETTINGS_NAMES, word, n);
     return i ? sslh_i_settings_words[i - 1] : NULL;
 }
 SSLH_I_FN int sslh_i_is_paper(const char *word) { return word && strcmp(word, sslh_i_settings_words[1]) == 0; }
 
-/* Is SSLH_OFF a value of this field? It is where it can mean zero, and where the row says so. */
+/* Is SSLH_OFF a value of this field? It is where the field can be zero, and where the row says so. */
 SSLH_I_FN int sslh_i_setting_off(const sslh_setting *s) {
     return sslh_i_in_range(s->range, 0) || strcmp(s->standard, "off") == 0;
 }
-/* The one sentence about a field, or a number of a call, that is outside its range; real: it is a float. */
+/* The error about a field, or a number given to a function, that is outside its range; real: it is a float. */
 SSLH_I_FN void sslh_i_out_of_range(sslh_ctx *c, const char *op, const char *field, double v, int real,
                                    const char *range) {
     char text[32];
@@ -17570,7 +17643,7 @@ SSLH_I_FN void sslh_i_out_of_range(sslh_ctx *c, const char *op, const char *fiel
     else snprintf(text, sizeof text, "%.0f", v);
     sslh_fail(c, SSLH_E_USAGE, "%s: .%s is %s (%s)", op, field, text, *range ? range : "a number");
 }
-/* A whole number that must lie in low..high; 0 and an error otherwise. For ranges that depend on other values, and for
+/* Checks that an integer is in low..high; 0 and an error otherwise. For ranges that depend on other values, and for
    operations that are called too often to read a table each time. */
 SSLH_I_FN int sslh_i_within(sslh_ctx *c, const char *op, const char *field, int value, int low, int high) {
     char range[48];
@@ -17580,12 +17653,12 @@ SSLH_I_FN int sslh_i_within(sslh_ctx *c, const char *op, const char *field, int 
     sslh_i_out_of_range(c, op, field, value, 0, range);
     return 0;
 }
-/* The same where 0 means the default, and SSLH_OFF is possible if the range contains 0: as with the tables below. */
+/* The same where 0 means the default; SSLH_OFF is allowed if the range contains 0, as with the tables below. */
 SSLH_I_FN int sslh_i_option_ok(sslh_ctx *c, const char *op, const char *field, int value, int low, int high) {
     return value == 0 || (value == SSLH_OFF && low <= 0) || sslh_i_within(c, op, field, value, low, high);
 }
 /* The check of one field, for every descriptor of the library: 0 and an error that names function, field, value and
-   range when the value is none of those that the field may have. op names the public function. */
+   range when the value is not allowed. op names the public function. */
 SSLH_I_FN int sslh_i_setting_ok(sslh_ctx *c, const char *op, const sslh_setting *s, const void *desc) {
     double v;
     if (s->kind == SSLH_SETTING_LIST) {
@@ -17613,10 +17686,11 @@ SSLH_I_FN int sslh_i_setting_ok(sslh_ctx *c, const char *op, const sslh_setting 
 }
 
 /* --- the ranges of the other descriptors --------------------------------------------------------------------------
-   Their functions fill in the defaults themselves; what is allowed stands here. 0 always is: it means the default.
-   "off" marks fields for which SSLH_OFF has a meaning of its own. Flags take any number. Descriptors of encoders are
-   checked by sslh_i_within, since ranges of theirs depend on one another; those of operations that a net calls at
-   every step (convolutions, pooling, attention, recurrences, losses) by sslh_i_option_ok, which reads no text. */
+   Their functions fill in the defaults themselves; only the allowed values are here. 0 is always allowed, because it
+   means the default. "off" marks fields for which SSLH_OFF has a meaning of its own. Flags take any number.
+   Descriptors of encoders are checked by sslh_i_within, because their ranges depend on one another; those of
+   operations that a net calls in every step (convolutions, pooling, attention, recurrences, losses) by
+   sslh_i_option_ok, which reads no text. */
 #define SSLH_I_RANGE(type, field, kind, range) {#field, offsetof(type, field), SSLH_SETTING_##kind, "", range}
 #define SSLH_I_SHARE "above 0, at most 1"
 #define SSLH_I_FEATURE_RANGES(type) \
@@ -17709,7 +17783,7 @@ static const sslh_setting sslh_i_gradcheck_ranges[] = {
     SSLH_I_RANGE(sslh_gradcheck_desc, tolerance, REAL, "above 0"),
     SSLH_I_RANGE(sslh_gradcheck_desc, max_checks, INT, "at least 1")};
 static const sslh_setting sslh_i_param_ranges[] = {
-    SSLH_I_RANGE(sslh_param_opts, group, INT, "1 to 15"), /* of the group's own check, which names the parameter */
+    SSLH_I_RANGE(sslh_param_opts, group, INT, "1 to 15"), /* the group's check names the parameter */
     SSLH_I_RANGE(sslh_param_opts, lr_scale, REAL, "at least 0"),
     SSLH_I_RANGE(sslh_param_opts, decay_scale, REAL, "at least 0")};
 static const sslh_setting sslh_i_batch_norm_ranges[] = {
@@ -17753,7 +17827,7 @@ static const sslh_setting sslh_i_mel_ranges[] = {
     SSLH_I_RANGE(sslh_mel_desc, bands, INT, "1 to 1024"),
     SSLH_I_RANGE(sslh_mel_desc, low, REAL, "above 0"),
     SSLH_I_RANGE(sslh_mel_desc, high, REAL, "above 0")};
-static const sslh_setting sslh_i_mfcc_ranges[] = { /* .mel by the table above */
+static const sslh_setting sslh_i_mfcc_ranges[] = { /* .mel is checked by the table above */
     SSLH_I_RANGE(sslh_mfcc_desc, coefficients, INT, "1 to 1024"),
     SSLH_I_RANGE(sslh_mfcc_desc, top_db, REAL, "at least 0")};
 
@@ -17791,7 +17865,7 @@ SSLH_I_FN int sslh_i_desc_ok(sslh_ctx *c, const char *op, sslh_i_desc_kind kind,
 /* --- name=value --------------------------------------------------------------------------------------------------- */
 
 /* The next "name=value" of *text: 1; 0 at the end; -1 when name, equals sign or value is missing. Commas and white
-   space separate. The text comes from command lines: it may have any length and any bytes. */
+   space are separators. The text comes from command lines, so it may have any length and any bytes. */
 typedef struct sslh_i_assign { const char *name, *value; size_t name_length, value_length; } sslh_i_assign;
 SSLH_I_FN int sslh_i_assign_next(const char **text, sslh_i_assign *pair) {
     static const char spaces[] = " \t\r\n\v\f", ends[] = ", \t\r\n\v\f";
@@ -17811,7 +17885,7 @@ SSLH_I_FN int sslh_i_assign_next(const char **text, sslh_i_assign *pair) {
     return pair->value_length ? 1 : -1;
 }
 
-/* n bytes of somebody's text, fit for a sentence. */
+/* n bytes of a foreign text, made fit for an error message. */
 SSLH_I_FN const char *sslh_i_quote(char out[48], const char *text, size_t n) {
     size_t i;
     for (i = 0; i < n && i < 40; i++) out[i] = (char)(text[i] >= 32 && text[i] < 127 ? text[i] : '?');
@@ -17827,13 +17901,13 @@ SSLH_I_FN const sslh_setting *sslh_i_setting_find(const sslh_setting *s, int n, 
     return NULL;
 }
 
-/* Who writes "lr=0,3" gets a hint: at points to the comma. */
+/* A hint for "lr=0,3"; at points to the comma. */
 SSLH_I_FN const char *sslh_i_comma_hint(const char *at) {
     return at[0] == ',' && at[1] >= '0' && at[1] <= '9'
         ? " (commas separate settings: numbers take a decimal point, 0.5; milestones take colons, 0.3:0.6)" : "";
 }
 
-/* The sentence about a value that is not allowed. */
+/* The error about a value that is not allowed. */
 SSLH_I_FN void sslh_i_setting_refuse(sslh_ctx *c, const char *who, const sslh_setting *s, const sslh_i_assign *p) {
     const char *noun = s->kind == SSLH_SETTING_INT ? "a whole number" : "a number", *range = s->range, *comma;
     char value[48], must[200];
@@ -17856,8 +17930,8 @@ SSLH_I_FN void sslh_i_setting_refuse(sslh_ctx *c, const char *who, const sslh_se
               sslh_i_quote(value, p->value, p->value_length), must, sslh_i_comma_hint(p->value + p->value_length));
 }
 
-/* "0.3:0.6:0.8", p->value, as up to 7 ascending numbers in the range; 0 when it is something else. What is checked is
-   what the field will hold: 1e-60 is 0, which would end the list. */
+/* "0.3:0.6:0.8", p->value, as up to 7 ascending numbers in the range; 0 when it is something else. The numbers are
+   checked as the field will hold them: 1e-60 is 0, which would end the list. */
 SSLH_I_FN int sslh_i_setting_list(const sslh_setting *s, const sslh_i_assign *p, float list[8]) {
     const char *at = p->value, *end = at + p->value_length;
     int i;
@@ -17874,8 +17948,8 @@ SSLH_I_FN int sslh_i_setting_list(const sslh_setting *s, const sslh_i_assign *p,
     return 0;
 }
 
-/* The value of a pair into its field. Recipes, which descriptors point to, are put into store: room for those of 4
-   fields, each with a place of its own, which a second value of the field takes again. */
+/* Puts the value of a pair into its field. Recipes, to which descriptors point, are put into store, which has room for
+   those of 4 fields; a second value of the same field uses the same place. */
 typedef struct sslh_i_recipe_store { sslh_recipe recipe[4]; size_t offset[4]; int n; } sslh_i_recipe_store;
 SSLH_I_FN void sslh_i_setting_read(sslh_ctx *c, const char *who, const sslh_setting *s, const sslh_i_assign *p,
                                    void *desc, sslh_i_recipe_store *store) {
@@ -17932,7 +18006,7 @@ SSLH_I_FN void sslh_i_setting_read(sslh_ctx *c, const char *who, const sslh_sett
     sslh_i_setting_refuse(c, who, s, p);
 }
 
-/* Fields of a descriptor that are 0 take what the method's paper has instead of the default. */
+/* Fields of a descriptor that are 0 take the value of the method's paper instead of the default. */
 SSLH_I_FN void sslh_i_paper_fill(sslh_ctx *c, const char *op, const sslh_setting *s, int n, void *desc) {
     const sslh_method_info *info = sslh_i_methods;
     const char *at;
@@ -17945,9 +18019,8 @@ SSLH_I_FN void sslh_i_paper_fill(sslh_ctx *c, const char *op, const sslh_setting
     }
 }
 
-/* The descriptor of a method as it will be used: every field is in its range, 0 has become the default, or what the
-   paper has where the settings are that, and SSLH_OFF has become 0 where the range contains 0. op names the public
-   function. */
+/* Makes the descriptor of a method ready for use: every field is in its range, 0 has become the default, or the paper's
+   value where .settings says so, and SSLH_OFF has become 0 where the range contains 0. op names the public function. */
 SSLH_I_FN void sslh_i_resolve(sslh_ctx *c, const char *op, const sslh_setting *s, int n, void *desc) {
     int i;
     for (i = 0; i < n; i++) {
@@ -17973,9 +18046,9 @@ SSLH_I_FN void sslh_i_resolve(sslh_ctx *c, const char *op, const sslh_setting *s
     }
 }
 
-/* The training settings of text into m->defaults; other names are passed over. Of a field that is given twice the last
-   value counts; auto is the method's own value. The optimiser is read first: another one than the method's begins with
-   none of its numbers. A rate without lr_scales is the rate itself. */
+/* Reads the training settings of text into m->defaults; other names are skipped. If a field is given twice, the last
+   value counts; auto is the method's own value. The optimiser is read first, because one that differs from the method's
+   starts without the method's numbers. A learning rate without lr_scales is the rate itself. */
 SSLH_I_FN void sslh_i_training_read(sslh_ctx *c, const char *who, const char *text, sslh_method *m) {
     const int n = SSLH_I_LENGTH(sslh_i_train_settings);
     const sslh_optim_kind own = m->defaults.optimizer.kind;
@@ -17983,7 +18056,7 @@ SSLH_I_FN void sslh_i_training_read(sslh_ctx *c, const char *who, const char *te
     for (pass = 0; pass < 2; pass++) {
         const char *at = text;
         sslh_optim_kind kind;
-        sslh_method before = *m; /* what auto brings back */
+        sslh_method before = *m; /* what auto restores */
         sslh_i_assign p;
         while (sslh_i_assign_next(&at, &p) > 0) {
             const sslh_setting *s = sslh_i_setting_find(sslh_i_train_settings, n, &p);
@@ -18010,14 +18083,14 @@ SSLH_I_FN void sslh_i_training_read(sslh_ctx *c, const char *who, const char *te
         }
     }
     if (rate && !scales) m->lr_scales = 0;
-    if (steps && !milestones && m->defaults.milestones[0] == 0.0f) /* milestones=none is somebody's wish */
+    if (steps && !milestones && m->defaults.milestones[0] == 0.0f) /* milestones=none is allowed */
         sslh_fail(c, SSLH_E_USAGE, "%s: schedule=steps needs the places of the steps: give milestones, for example "
                   "milestones=0.5:0.75 (shares of the run)", who);
 }
 
-/* What every method's constructor calls when the encoder is checked and self, which begins with the descriptor, is
-   filled in: makes the container, and gives the method its row of sslh_methods and its training defaults. Recipes that
-   the caller gave are the caller's memory: the descriptor in the method's self points to copies of them. */
+/* Every method's constructor calls this when the encoder has been checked and self, which begins with the descriptor,
+   is filled in. It makes the container and gives the method its row of sslh_methods and its training defaults. Recipes
+   that the caller gave are in the caller's memory, so the descriptor in the method's self points to copies of them. */
 SSLH_I_FN sslh_method sslh_i_method_begin(sslh_ctx *c, const char *name, sslh_net *encoder, const void *self,
                                           size_t self_size) {
     sslh_method m = sslh_method_new(c, name, encoder, self, self_size);
@@ -18028,7 +18101,7 @@ SSLH_I_FN sslh_method sslh_i_method_begin(sslh_ctx *c, const char *name, sslh_ne
             paper = sslh_i_is_paper(*(const char **)(void *)((char *)m.self + info->settings[i].offset));
     sslh_i_training_read(c, info->function, paper ? info->paper_training : info->training, &m);
     for (i = 0; i < SSLH_I_NUMBERS; i++) m.numbers[i].name = info->numbers[i];
-    m.info = info; /* after its own words are read: in these every name is one of the training */
+    m.info = info; /* after reading its own text, where every name is one of the training */
     for (i = 0; m.self && i < info->settings_count; i++) {
         const sslh_recipe **recipe = (const sslh_recipe **)(void *)((char *)m.self + info->settings[i].offset);
         sslh_recipe *own;
@@ -18042,13 +18115,13 @@ SSLH_I_FN sslh_method sslh_i_method_begin(sslh_ctx *c, const char *name, sslh_ne
 
 /* --- a method from text; a method as text ------------------------------------------------------------------------- */
 
-/* "a, b, c" of a table, appended. */
+/* Appends the names of a table as "a, b, c". */
 SSLH_I_FN void sslh_i_settings_names(const sslh_setting *s, int n, char *out, size_t size, size_t *used) {
     int i;
     for (i = 0; i < n; i++) sslh_i_append(out, size, used, i ? ", %s" : "%s", s[i].name);
 }
 
-/* The sentence about a piece of text for which sslh_i_assign_next returned -1. */
+/* The error about a piece of text for which sslh_i_assign_next returned -1. */
 SSLH_I_FN void sslh_i_assign_refuse(sslh_ctx *c, const char *who, const char *text, const sslh_i_assign *p) {
     const char *behind = p->name + p->name_length;
     char word[48];
@@ -18062,7 +18135,7 @@ SSLH_I_FN void sslh_i_assign_refuse(sslh_ctx *c, const char *who, const char *te
                   p->name > text ? sslh_i_comma_hint(p->name - 1) : "");
 }
 
-/* The text is read twice: into the descriptor before the method is made of it, into the training defaults after. */
+/* The text is read twice: into the descriptor before the method is made, and into the training defaults afterwards. */
 SSLH_DEF sslh_method sslh_method_make(sslh_ctx *c, const char *name, sslh_net *encoder, sslh_data data,
                                       const char *settings) {
     static const char fn[] = "sslh_method_make";
@@ -18117,8 +18190,8 @@ SSLH_DEF sslh_method sslh_method_make(sslh_ctx *c, const char *name, sslh_net *e
     return sslh_i_method_end(m);
 }
 
-/* A setting as text, name=value: its value, or the word for what stands there when it has none. Recipes are told by
-   their numbers, in one line. */
+/* A setting as text, name=value: its value, or the word for the default when it has none. Recipes are printed by their
+   numbers, in one line. */
 SSLH_I_FN void sslh_i_setting_print(const sslh_setting *s, const void *desc, char *out, size_t size, size_t *used) {
     const void *field = (const char *)desc + s->offset;
     char text[32];
@@ -18159,8 +18232,8 @@ SSLH_I_FN void sslh_i_setting_print(const sslh_setting *s, const void *desc, cha
     } else sslh_i_append(out, size, used, "%d", (int)v);
 }
 
-/* What a run would use if sslh_train were given an empty description: one line for logs, whose last part is what
-   sslh_method_make reads. Every method's self begins with its descriptor, defaults filled in. */
+/* What a run would use if sslh_train were given an empty description: one line for logs, whose last part
+   sslh_method_make can read. Every method's self begins with its descriptor, with defaults filled in. */
 SSLH_DEF size_t sslh_method_print(const sslh_method *m, char *out, size_t size) {
     sslh_train_desc d;
     sslh_method shown;
@@ -18169,7 +18242,7 @@ SSLH_DEF size_t sslh_method_print(const sslh_method *m, char *out, size_t size) 
     if (out && size) out[0] = 0;
     if (!m || SSLH_I_BAD(m->ctx)) return 0;
     shown = *m;
-    memset(&d, 0, sizeof d); /* an empty description: everything the method's */
+    memset(&d, 0, sizeof d); /* an empty description, so everything is the method's */
     shown.defaults = sslh_i_train_resolve(m, d);
     sslh_i_append(out, size, &used, "%s: encoder %s, %.0f parameters; numbers:", m->name,
                   m->encoder ? sslh_net_query(m->encoder).name : "none", (double)sslh_net_query(m->net).params);
@@ -18197,9 +18270,9 @@ SSLH_DEF size_t sslh_method_print(const sslh_method *m, char *out, size_t size) 
 
 /* --- the settings that a checkpoint keeps ------------------------------------------------------------------------- */
 
-/* All that a run depends on as text, a line "name=value" for each setting: encoder, optimiser and the method's
-   descriptor; with d, the resolved settings of sslh_train, also the data and the rest of the training. Whatever may
-   differ between two runs that can go on from one another (.max_steps, .quiet) is left out. */
+/* Everything that a run depends on as text, one line "name=value" for each setting: encoder, optimiser and the method's
+   descriptor; with d, the resolved settings of sslh_train, also the data and the rest of the training. Settings that
+   may differ between two runs of which one continues the other (.max_steps, .quiet) are left out. */
 SSLH_I_FN size_t sslh_i_config_print(const sslh_method *m, const sslh_optimizer *o, const sslh_train_desc *d,
                                      const sslh_data *data, char *out, size_t size) {
     const size_t first = SSLH_I_TRAINED(optimizer), behind = first + sizeof o->desc;
@@ -18227,13 +18300,13 @@ SSLH_I_FN size_t sslh_i_config_print(const sslh_method *m, const sslh_optimizer 
         sslh_i_append(out, size, &used, g ? ":%s" : "group_lr=%s", sslh_i_real_text(text, o->desc.group_lr[g]));
     sslh_i_append(out, size, &used, "\nconstant_lr=%u\n", o->desc.constant_lr);
     for (i = 0; m->info && m->self && i < m->info->settings_count; i++) {
-        if (m->info->settings[i].kind == SSLH_SETTING_WORD) continue; /* its numbers stand above */
+        if (m->info->settings[i].kind == SSLH_SETTING_WORD) continue; /* its numbers are above */
         sslh_i_setting_print(&m->info->settings[i], m->self, out, size, &used);
         sslh_i_append(out, size, &used, "\n");
     }
     return used;
 }
-/* The same in memory of the context. */
+/* The same text, in memory of the context. */
 SSLH_I_FN char *sslh_i_config(const sslh_method *m, const sslh_optimizer *o, const sslh_train_desc *d,
                               const sslh_data *data) {
     char *text;
@@ -18245,7 +18318,7 @@ SSLH_I_FN char *sslh_i_config(const sslh_method *m, const sslh_optimizer *o, con
     return text;
 }
 
-/* The value of the setting called name (of n characters) in such a text, and its length; NULL: there is none. */
+/* The value of the setting called name (of n characters) in such a text, and its length; NULL when it is missing. */
 SSLH_I_FN const char *sslh_i_config_value(const char *text, const char *name, size_t n, size_t *length) {
     while (*text) {
         size_t line = strcspn(text, "\n");
@@ -18258,7 +18331,7 @@ SSLH_I_FN const char *sslh_i_config_value(const char *text, const char *name, si
     return NULL;
 }
 
-/* A whole number of it, which comes from a file; 0 when it has none. */
+/* An integer from such a text, which comes from a file; 0 when it is missing. */
 SSLH_I_FN int sslh_i_config_number(const char *text, const char *name) {
     size_t length;
     const char *value = sslh_i_config_value(text, name, strlen(name), &length);
@@ -18267,22 +18340,22 @@ SSLH_I_FN int sslh_i_config_number(const char *text, const char *name) {
     return v >= 1 && v <= 2147483647.0 ? (int)v : 0;
 }
 
-/* Does a run with the settings now go on from a file with the settings then? They are the same, but the epochs may have
-   become more; the default warm-up of a short run follows them. 0 and an error that names both values when it does
-   not. */
+/* May a run with the settings `now` continue from a file with the settings `then`? They must be the same, except that
+   the number of epochs may be larger; the default warm-up of a short run follows it. 0 and an error that names both
+   values when it may not. */
 SSLH_I_FN int sslh_i_config_same(sslh_ctx *c, const char *fn, const char *file, const char *then, const char *now) {
     const int epochs = sslh_i_config_number(then, "epochs"), more = epochs < sslh_i_config_number(now, "epochs");
     for (; *now; now += strcspn(now, "\n"), now += *now == '\n') {
         size_t n = strcspn(now, "=\n"), length = 0, wanted;
         const char *was, *is = now + n + 1;
-        if (now[n] != '=') continue; /* the rest of a name of the caller's, which had a line break in it */
+        if (now[n] != '=') continue; /* the rest of a caller's name that contained a line break */
         was = sslh_i_config_value(then, now, n, &length);
         wanted = strcspn(is, "\n");
         if (was && length == wanted && memcmp(was, is, length) == 0) continue;
         if (was && epochs && more && (strncmp(now, "epochs=", 7) == 0 || strncmp(now, "warmup=", 7) == 0)) continue;
         if (!was)
-            sslh_fail(c, SSLH_E_FORMAT, "%s: %s does not tell its %.*s: it was not written by a run of this kind "
-                      "(sslh_train goes on from files of sslh_train only)", fn, file, (int)n, now);
+            sslh_fail(c, SSLH_E_FORMAT, "%s: %s does not contain %.*s: it was not written by a run of this kind "
+                      "(sslh_train continues only files of sslh_train)", fn, file, (int)n, now);
         else
             sslh_fail(c, SSLH_E_FORMAT, "%s: %s was written with %.*s=%.*s, this run has %.*s%s", fn, file, (int)n, now,
                       (int)SSLH_I_MIN(length, (size_t)100), was, (int)SSLH_I_MIN(wanted, (size_t)100), is,
@@ -18292,7 +18365,7 @@ SSLH_I_FN int sslh_i_config_same(sslh_ctx *c, const char *fn, const char *file, 
     return 1;
 }
 
-/* The training default that is printed is the method's own, where its text names the field, else the general one. */
+/* The training default that is printed is the method's own if its text names the field, else the general one. */
 SSLH_DEF size_t sslh_method_describe(const char *name, char *out, size_t size) {
     const sslh_method_info *info = sslh_i_method_find(name);
     size_t used = 0;
@@ -18324,10 +18397,10 @@ SSLH_I_LEAN_END
 /* ################################################################################################################## */
 
 /* Tensors and what can be done with them. Each operation is a pair: a function that checks shapes, computes and records
-   itself, and before it the function of its gradient. At the operation stand its equations and its plain version,
+   itself, and before it the function of its gradient. Beside the operation are its equations and its plain version,
    sslh_i_plain_NAME: the equations in loops, forward and backward side by side, for the reader, for a debugger (.plain
-   in sslh_desc) and for the tests, which compare the fast way with them. Where that is a plain loop itself, a comment
-   says so. "Plain versions" in >>table tells how they take the place of kernels and of the engine's plans.
+   in sslh_desc) and for the tests, which compare the fast way with them. Where the operation is a plain loop itself, a
+   comment says so. "Plain versions" in >>table explains how they replace kernels and the engine's plans.
 
      >>core-impl    context, memory, errors, steps and scopes
      >>scalar       exp, log, tanh, erf .. of one number, with the same bits on every machine
@@ -18344,13 +18417,13 @@ SSLH_I_LEAN_END
      >>audio        spectrograms, cepstral coefficients, views of sound
 
    To begin with, read "the life of an operation" in >>core, then sslh_relu in >>elementwise with sslh_i_map and
-   sslh_i_map_back, which are all of a simple operation; then "backward" in >>tape. After that, sslh_linear_ex in
-   >>products shows an operation with a bias and a fused activation, sslh_softmax one that keeps its result, and
+   sslh_i_map_back, which are all there is to a simple operation; then "backward" in >>tape. After that, sslh_linear_ex
+   in >>products shows an operation with a bias and a fused activation, sslh_softmax one that keeps its result, and
    sslh_attention one whose backward pass computes again what it did not keep. The rest can be read in any order.
 
-   What it may call: public functions, itself, and the engine by three doors. sslh_i_parallel runs tasks, for which
-   sslh_i_work has memory; kernels (c->k, >>table) work on a stretch of an array or on rows, and a task here does little
-   more than call one for its stretch; sslh_i_gemm and the functions under "part III" in >>prototypes do what takes
+   This part may call public functions, itself, and the engine in three ways. sslh_i_parallel runs tasks, for which
+   sslh_i_work has memory. Kernels (c->k, >>table) work on a range of an array or on rows, and a task here does little
+   more than call one for its range. sslh_i_gemm and the functions under "part III" in >>prototypes do what needs
    planning. Nothing here prefetches, packs, or knows an instruction set, a register or a cache.
 
    How an operation is added, all the places:
@@ -18374,10 +18447,10 @@ SSLH_I_LEAN_END
 /*  >>core-impl     context, memory, errors, steps and scopes                                                         */
 /* ================================================================================================================== */
 
-/* Memory has three lifetimes. Blocks of the context (nets, persistent tensors, loaded data) live until sslh_rewind
-   or sslh_destroy; what a step makes lies in the step heap, which is given back whole when the next step begins and
-   grows no more after the second one; scratch is taken and given back inside one operation. Errors stick: the first
-   one is kept, and after it every function returns at once, an operation with the dummy tensor. */
+/* Memory has three lifetimes. Blocks of the context (nets, persistent tensors, loaded data) live until sslh_rewind or
+   sslh_destroy. What a step makes is in the step heap, which is released as a whole when the next step begins and no
+   longer grows after the second step. Scratch memory is taken and given back within one operation. Errors stick: the
+   first one is kept, and after it every function returns immediately, an operation with the dummy tensor. */
 
 /* --- errors ------------------------------------------------------------------------------------------------------ */
 
@@ -18396,7 +18469,7 @@ SSLH_DEF sslh_code sslh_error_code(const sslh_ctx *c) {
     return !c ? SSLH_E_USAGE : c == &sslh_i_dead ? SSLH_E_MEMORY : c->code;
 }
 
-/* The states of an open step as they were before it. */
+/* Restores the states of an open step as they were before it. */
 SSLH_I_FN void sslh_i_put_back(sslh_ctx *c) {
     size_t i;
     for (i = 0; i < c->nbefore; i++) {
@@ -18408,7 +18481,7 @@ SSLH_I_FN void sslh_i_put_back(sslh_ctx *c) {
 
 SSLH_DEF void sslh_fail(sslh_ctx *c, sslh_code code, const char *format, ...) {
     va_list args;
-    if (SSLH_I_BAD(c)) return; /* the first cause stays */
+    if (SSLH_I_BAD(c)) return; /* the first error is kept */
     va_start(args, format);
     vsnprintf(c->message, sizeof c->message, format, args);
     va_end(args);
@@ -18463,7 +18536,7 @@ SSLH_I_FN char *sslh_i_align(void *p) {
     return (char *)p + (over ? SSLH_I_ALIGN - over : 0);
 }
 
-/* The header of a block lies in front of its payload, padded to whole alignment units. */
+/* The header of a block is in front of its payload, padded to whole alignment units. */
 #define SSLH_I_BLOCK_HEAD ((sizeof(sslh_i_block) + SSLH_I_ALIGN - 1) / SSLH_I_ALIGN * SSLH_I_ALIGN)
 
 SSLH_I_FN void *sslh_i_alloc(sslh_ctx *c, size_t bytes) {
@@ -18489,7 +18562,8 @@ SSLH_I_FN void *sslh_i_alloc(sslh_ctx *c, size_t bytes) {
     return (char *)b + SSLH_I_BLOCK_HEAD;
 }
 
-/* Memory that belongs to an earlier block (a net's parameters, laid out at its first use): freed by the same rewind. */
+/* Memory that belongs to an earlier block (a net's parameters, laid out at its first use) and is freed by the
+   same rewind. */
 SSLH_I_FN void *sslh_i_alloc_with(sslh_ctx *c, size_t bytes, const void *owner) {
     char *p = (char *)sslh_i_alloc(c, bytes);
     if (p)
@@ -18511,7 +18585,7 @@ SSLH_I_FN void sslh_i_free(sslh_ctx *c, void *p) {
 
 SSLH_DEF int64_t sslh_mark(sslh_ctx *c) { return c ? c->serial : 0; }
 
-/* A growing array: room for at least need elements, doubled; 0 and an error when memory is out. */
+/* Room for at least `need` elements in an array that grows by doubling; 0 and an error when memory runs out. */
 SSLH_I_FN int sslh_i_grow(sslh_ctx *c, void **array, size_t *cap, size_t need, size_t element) {
     size_t wanted = *cap ? *cap : 64, bytes;
     void *fresh;
@@ -18534,10 +18608,11 @@ SSLH_I_FN int sslh_i_grow(sslh_ctx *c, void **array, size_t *cap, size_t need, s
 }
 
 /* --- the step heap ----------------------------------------------------------------------------------------------- */
-/* Free ranges of one or more chunks, ascending. Activations take the lowest range that fits, from its start; gradients
-   and scratch the highest, from its end: the two meet in the middle, and what the backward pass frees of the one serves
-   the other. While the first steps show how much a step needs, chunks are added; when the next step begins they are
-   replaced by a single one of their total size, so that from the third step on nothing is allocated. */
+/* Free ranges of one or more chunks, in ascending order. Activations take the lowest range that fits, from its start;
+   gradients and scratch memory take the highest, from its end. The two meet in the middle, and what the backward pass
+   frees of one can be used by the other. While the first steps show how much a step needs, chunks are added; when the
+   next step begins, they are replaced by one chunk of their total size, so that nothing is allocated from the third
+   step on. */
 
 SSLH_I_FN int sslh_i_range_insert(sslh_ctx *c, size_t at, char *start, size_t size) {
     if (!sslh_i_grow(c, (void **)(void *)&c->ranges, &c->ranges_cap, c->nranges + 1, sizeof *c->ranges)) return 0;
@@ -18553,7 +18628,7 @@ SSLH_I_FN void sslh_i_range_remove(sslh_ctx *c, size_t at) {
     memmove(c->ranges + at, c->ranges + at + 1, (c->nranges - at) * sizeof *c->ranges);
 }
 
-/* First range that starts after p. */
+/* The first range that starts after p. */
 SSLH_I_FN size_t sslh_i_range_after(const sslh_ctx *c, const char *p) {
     size_t lo = 0, hi = c->nranges;
     while (lo < hi) {
@@ -18582,7 +18657,7 @@ SSLH_I_FN void sslh_i_heap_give(sslh_ctx *c, char *start, size_t size) {
     }
 }
 
-/* Gives back the chunks in which nothing is taken. */
+/* Frees the chunks of which nothing is in use. */
 SSLH_I_FN void sslh_i_chunks_trim(sslh_ctx *c) {
     size_t i, left = 0;
     for (i = 0; i < c->nchunks; i++) {
@@ -18597,9 +18672,9 @@ SSLH_I_FN void sslh_i_chunks_trim(sslh_ctx *c) {
     c->nchunks = left;
 }
 
-/* A chunk has 64 bytes that are never used at its end, so that two chunks never look adjacent. Empty chunks were too
-   small for what is asked now: they go first, or a first step would hold scratch areas of all sizes that it ever
-   needed. */
+/* A chunk has 64 bytes at its end that are never used, so that two chunks never look adjacent. Empty chunks were too
+   small for the present request and are freed first; otherwise a first step would hold scratch areas of all the sizes
+   that it ever needed. */
 SSLH_I_FN int sslh_i_chunk_add(sslh_ctx *c, size_t size) {
     size_t total = size + 2 * SSLH_I_ALIGN;
     char *raw, *start;
@@ -18624,7 +18699,7 @@ SSLH_I_FN int sslh_i_chunk_add(sslh_ctx *c, size_t size) {
 /* Takes size bytes (a multiple of the alignment) from the low or the high end. */
 SSLH_I_FN char *sslh_i_heap_take(sslh_ctx *c, size_t size, int high) {
     int attempt;
-    /* a later give may need one range more than there are now */
+    /* a later release may need one more range than there are now */
     if (!sslh_i_grow(c, (void **)(void *)&c->ranges, &c->ranges_cap, c->nranges + 64 + 2 * c->ntensors,
                      sizeof *c->ranges)) return NULL;
     for (attempt = 0; attempt < 2; attempt++) {
@@ -18647,8 +18722,8 @@ SSLH_I_FN char *sslh_i_heap_take(sslh_ctx *c, size_t size, int high) {
     return NULL;
 }
 
-/* Begins with one chunk, as large as all chunks of the steps before together and as the most that a step took with an
-   eighth more, because what is free lies in pieces. Only when the heap is empty. */
+/* Replaces the chunks by one that is as large as all chunks of the earlier steps together, and as the most that a step
+   used plus an eighth, because free memory is fragmented. Only when the heap is empty. */
 SSLH_I_FN void sslh_i_heap_join(sslh_ctx *c) {
     size_t i, total = 0;
     for (i = 0; i < c->nchunks; i++) total += c->chunks[i].size - 2 * SSLH_I_ALIGN;
@@ -18774,7 +18849,7 @@ SSLH_I_FN void sslh_i_buf_drop(sslh_ctx *c, sslh_i_buf *b) {
     c->free_bufs = b;
 }
 
-/* A header of the step, entered in the list by which scopes free. */
+/* A header of the step, entered in the list from which scopes free. */
 SSLH_I_FN sslh_tensor *sslh_i_header(sslh_ctx *c, sslh_type type, sslh_shape shape, size_t count) {
     sslh_tensor *t;
     if (!sslh_i_grow(c, (void **)(void *)&c->tensors, &c->tensors_cap, c->ntensors + 1, sizeof *c->tensors))
@@ -18815,7 +18890,7 @@ SSLH_I_FN sslh_tensor *sslh_i_alias(sslh_ctx *c, sslh_tensor *x, sslh_shape shap
     return t;
 }
 
-/* Gradients of step tensors lie in a buffer of their own whose header stands in front of them. */
+/* Gradients of step tensors are in buffers of their own, with a header in front of each. */
 #define SSLH_I_GRAD_HEAD SSLH_I_ALIGN
 
 SSLH_I_FN void sslh_i_release_grad(sslh_ctx *c, sslh_tensor *t) {
@@ -18835,10 +18910,10 @@ SSLH_I_FN void sslh_i_release(sslh_ctx *c, sslh_tensor *t) {
     if (!t->owner) return;
     sslh_i_buf_drop(c, (sslh_i_buf *)t->owner);
     t->owner = NULL;
-    sslh_i_set_data(t, NULL); /* a use after this is an error sentence, not stale values */
+    sslh_i_set_data(t, NULL); /* a later use is an error, not stale values */
 }
 
-/* A scratch area has a header with its size in front. */
+/* A scratch area has a header in front that holds its size. */
 SSLH_I_FN void *sslh_i_scratch(sslh_ctx *c, size_t bytes) {
     size_t size = (bytes + 2 * SSLH_I_ALIGN - 1) / SSLH_I_ALIGN * SSLH_I_ALIGN;
     char *p;
@@ -18864,24 +18939,25 @@ SSLH_I_FN void sslh_i_unscratch(sslh_ctx *c, void *p) {
 
 /* --- steps and scopes -------------------------------------------------------------------------------------------- */
 
-/* Gives back every tensor after number n and every node after number m. */
+/* Releases every tensor after number n and every node after number m. */
 SSLH_I_FN void sslh_i_unwind(sslh_ctx *c, size_t n, size_t m) {
     while (c->ntensors > n) {
         sslh_tensor *t = c->tensors[--c->ntensors];
         sslh_i_release(c, t);
-        t->flags |= SSLH_I_PAST; /* a use after this can tell why */
+        t->flags |= SSLH_I_PAST; /* lets a later use say why */
     }
     c->nnodes = m;
 }
 
-/* Back to the records of a scope; buffer headers from after it must not be reused. */
+/* Goes back to the records of a scope; buffer headers made after it must not be reused. */
 SSLH_I_FN void sslh_i_records_back(sslh_ctx *c, size_t chunk, size_t used) {
     c->record_chunk = chunk;
     c->record_used = used;
     c->free_bufs = NULL;
 }
 
-/* An array for the life of the context: at least `need` bytes, with the `used` ones of the old. NULL and an error. */
+/* An array for the life of the context: at least `need` bytes, with the `used` bytes of the old one. NULL and an error
+   when memory runs out. */
 SSLH_I_FN void *sslh_i_lasting(sslh_ctx *c, void *old, size_t used, size_t need, size_t *size) {
     size_t bytes = SSLH_I_MAX(*size, (size_t)SSLH_I_ALIGN);
     void *p;
@@ -18896,9 +18972,9 @@ SSLH_I_FN void *sslh_i_lasting(sslh_ctx *c, void *old, size_t used, size_t need,
     return p;
 }
 
-/* A step may find out that it fails (the loss is NaN, memory is out) when it has already moved running statistics or a
-   queue. So each state is copied once a step, before it is changed. sslh_fail puts the copies back; they are given up
-   when the optimiser has moved (sslh_optimizer_step checks everything before), and when another step begins. */
+/* A step may fail (the loss is NaN, memory runs out) when it has already changed running statistics or a queue. So each
+   state is copied once in a step, before it is changed. sslh_fail restores the copies; they are dropped after the
+   optimiser's update (sslh_optimizer_step checks everything before) and when another step begins. */
 SSLH_I_FN void sslh_i_note_state(sslh_ctx *c, sslh_tensor *state) {
     size_t i, bytes;
     void *p;
@@ -18945,7 +19021,7 @@ SSLH_DEF void sslh_begin_step(sslh_ctx *c) {
 
 SSLH_DEF void sslh_push(sslh_ctx *c) {
     sslh_i_scope *s;
-    if (!c || c == &sslh_i_dead) return; /* also after an error: every sslh_pop finds its sslh_push */
+    if (!c || c == &sslh_i_dead) return; /* after an error too, so that every sslh_pop finds its sslh_push */
     if (c->depth == (int)(sizeof c->scopes / sizeof c->scopes[0])) {
         c->lost++;
         sslh_fail(c, SSLH_E_USAGE, "sslh_push: more than %d nested scopes", c->depth);
@@ -19019,7 +19095,7 @@ SSLH_DEF sslh_ctx *sslh_create(sslh_desc desc) {
     c->bytes = c->peak = sizeof *c;
     c->allocs = 1;
     c->stream = 1;
-    if (!pair) sslh_fail(c, SSLH_E_USAGE, "sslh_create: .alloc and .release come together, one of them is NULL");
+    if (!pair) sslh_fail(c, SSLH_E_USAGE, "sslh_create: .alloc and .release must both be given, one of them is NULL");
     c->threads = desc.threads == 0 ? sslh_i_processors() : desc.threads;
     if (c->threads < 1 || !(SSLH_I_THREADS || desc.parallel_for)) c->threads = 1;
     if (c->threads > 256) c->threads = 256; /* a machine may have more processors */
@@ -19057,7 +19133,7 @@ SSLH_DEF void sslh_rewind(sslh_ctx *c, int64_t mark) {
     }
     sslh_i_ahead_cancel(c);
     sslh_i_settle(c);
-    /* what is left of the step may refer to nets that go away */
+    /* tensors that are left of the step may refer to nets that are freed here */
     if (c->depth == 0) {
         sslh_i_unwind(c, 0, 0);
         sslh_i_records_back(c, 0, 0);
@@ -19095,12 +19171,12 @@ SSLH_DEF void sslh_trace(sslh_ctx *c, void (*callback)(const sslh_trace_event *e
 /*  >>scalar        elementary functions with the same bits on every machine                                          */
 /* ================================================================================================================== */
 
-/* libm differs between systems, so nothing that reaches a float tensor may call it (sqrt, floor, fabs are exact and
-   safe). These are plain float arithmetic, one rounding per statement, no fused operations: the same bits on every
-   machine. The polynomials are minimax fits on the reduced range (exp, log, tanh, sin, cos: Moshier's Cephes; erf:
-   Juffa). The double build, made for gradient checks, calls libm. */
+/* libm differs between systems, so nothing that reaches a float tensor may call it (sqrt, floor and fabs are exact and
+   safe). The functions here are plain float arithmetic, one rounding per statement and no fused operations, which gives
+   the same bits on every machine. The polynomials are minimax fits on the reduced range (exp, log, tanh, sin, cos:
+   Moshier's Cephes; erf: Juffa). The double build, which is for gradient checks, calls libm. */
 
-/* In double, for tables and where float would lose digits; the same bits on every machine too. */
+/* In double, for tables and where float would lose digits; also with the same bits on every machine. */
 /* log x, x > 0: x = 2^e m, log m = 2 (s + s^3/3 + s^5/5 ..) with s = (m-1)/(m+1), |s| < 0.172. */
 SSLH_I_FN double sslh_i_log_wide(double x) {
     int e;
@@ -19140,8 +19216,8 @@ SSLH_I_FN double sslh_i_exp_wide(double x) {
     return ldexp(p, (int)n);
 }
 
-/* cos and sin of 2 pi k / n, 0 <= k < n < 2^28: whole numbers find the eighth of the circle, so that multiples of a
-   quarter turn are exact; in it |x| <= pi/4, and the Taylor series are summed from their smallest terms. */
+/* cos and sin of 2 pi k / n, 0 <= k < n < 2^28. Integer arithmetic finds the eighth of the circle, so that multiples of
+   a quarter turn are exact; within it |x| <= pi/4, and the Taylor series are summed from their smallest terms. */
 SSLH_I_FN void sslh_i_angle(uint32_t k, uint32_t n, double *cosine, double *sine) {
     uint32_t eighth = 8 * k / n, rest = 8 * k - eighth * n;
     if (eighth & 1) rest = n - rest;
@@ -19186,7 +19262,7 @@ SSLH_I_FN float    sslh_i_of_bits(uint32_t u) { float x; memcpy(&x, &u, sizeof x
 #define SSLH_I_INF sslh_i_of_bits(0x7f800000u)
 #define SSLH_I_NAN sslh_i_of_bits(0x7fc00000u)
 
-/* a[0] x^(n-1) + .. + a[n-1], Horner, each product and sum rounded. */
+/* a[0] x^(n-1) + .. + a[n-1] by Horner's rule, each product and sum rounded. */
 SSLH_I_FN float sslh_i_poly(const float *a, int n, float x) {
     float y = a[0];
     for (int i = 1; i < n; i++) {
@@ -19269,12 +19345,12 @@ SSLH_I_FN float sslh_i_tanh(float x) {
         y = sslh_i_poly(p, 5, z);
         y = y * z;
         y = y * x;
-        y = y + x; /* stored before it is returned: x87 would return it unrounded */
+        y = y + x; /* stored first, because x87 would return it unrounded */
         return y;
     }
     if (a > 9.5f) {
         y = 1.0f;
-    } else { /* tanh a = 1 - 2 / (e^2a + 1); NaN comes this way and stays */
+    } else { /* tanh a = 1 - 2 / (e^2a + 1); a NaN comes here and stays NaN */
         y = sslh_i_exp(a + a);
         y = y + 1.0f;
         y = 2.0f / y;
@@ -19283,17 +19359,17 @@ SSLH_I_FN float sslh_i_tanh(float x) {
     return x < 0.0f ? -y : y;
 }
 
-/* Sine and cosine twice. sslh_i_sin and sslh_i_cos are quick, and wrong by up to 1e-7: for the angles of the library's
-   own, in random numbers, rates and positions. sslh_i_sin_exact and sslh_i_cos_exact are the operations: within 0.501
-   ulp for every float, for which they go through double. */
+/* Sine and cosine in two versions. sslh_i_sin and sslh_i_cos are fast and wrong by up to 1e-7; they serve the library's
+   own angles, in random numbers, learning rates and positions. sslh_i_sin_exact and sslh_i_cos_exact are the
+   operations: within 0.501 ulp for every float, for which they use double. */
 
-/* a >= 0, finite: the number of quarter turns nearest to it, and a less these, *rest in +-pi/4 (Payne & Hanek 1983).
-   a = m 2^e, m of 24 bits. Of the binary digits of 2/pi those whose product with a is a multiple of 4 quarters are left
-   out; m times the 96 digits that follow is known, in integers, to 2^-70 of a quarter. Floats come no nearer to a
-   multiple of pi/2 than about 2^-30, so that even there 40 bits of the rest are right. */
+/* For a >= 0, finite: the number of quarter turns nearest to a, and in *rest a minus these, within +-pi/4 (Payne &
+   Hanek 1983). a = m 2^e with m of 24 bits. The binary digits of 2/pi whose product with a is a multiple of 4 quarters
+   are left out; m times the 96 digits that follow is computed in integers, to 2^-70 of a quarter. No float is nearer to
+   a multiple of pi/2 than about 2^-30, so even then 40 bits of the rest are right. */
 SSLH_I_FN unsigned sslh_i_quarter(float a, double *rest) {
     static const uint32_t digits[8] = { 0, 0xa2f9836eu, 0x4e441529u, 0xfc2757d1u, 0xf534ddc0u, 0xdb629599u, 0x3c439041u,
-                                        0xfe5163abu }; /* of 2/pi, behind 32 zeros */
+                                        0xfe5163abu }; /* of 2/pi, after 32 zeros */
     static const double unit = 1.7030607900432772e-19;  /* pi/2 2^-63 */
     uint32_t u = sslh_i_bits_of(a), w[3];
     if (a < 0.5f) {
@@ -19342,7 +19418,7 @@ SSLH_I_FN float sslh_i_sin_exact(float x) { /* the sign as a bit: sin(-0) = -0 *
 }
 SSLH_I_FN float sslh_i_cos_exact(float x) { return sslh_i_sin_turned(fabsf(x), 1); }
 
-/* Octant of |x| and the rest in +-pi/4: three parts of pi/4 in float up to 8192, beyond by quarters. */
+/* Octant of |x| and the rest within +-pi/4: with pi/4 in three float parts up to 8192, beyond that by quarter turns. */
 SSLH_I_FN float sslh_i_octant(float a, int *octant) {
     static const float c[4] = { 1.27323954473516f, 0.78515625f, 2.4187564849853515625e-4f, 3.77489497744594108e-8f };
     if (a <= 8192.0f) {
@@ -19361,7 +19437,7 @@ SSLH_I_FN float sslh_i_octant(float a, int *octant) {
     }
     double rest = 0;
     *octant = 0;
-    if (!(a < SSLH_I_INF)) return a - a; /* Inf or NaN: no angle */
+    if (!(a < SSLH_I_INF)) return a - a; /* Inf and NaN are no angles */
     *octant = 2 * (int)sslh_i_quarter(a, &rest);
     return (float)rest;
 }
@@ -19400,12 +19476,13 @@ SSLH_I_FN float sslh_i_cos(float x) {
     return j == 2 || j == 4 ? -y : y;
 }
 
-/* x^y through log and exp in double: the error of y log x is multiplied by the result, float would lose seven bits. */
+/* x^y through log and exp in double, because the error of y log x is multiplied by the result: float would lose
+   seven bits. */
 SSLH_I_FN float sslh_i_pow(float x, float y) {
     if (y == 0.0f || x == 1.0f) return 1.0f;
     if (x != x || y != y) return x + y;
     float sign = 1.0f;
-    if (sslh_i_bits_of(x) >> 31) { /* -0 and -Inf have powers that are no integers: those of 0 and Inf */
+    if (sslh_i_bits_of(x) >> 31) { /* -0 and -Inf to fractional powers are 0 and Inf to these */
         float half = y * 0.5f;
         if (floorf(y) != y) {
             if (x != 0.0f && x != -SSLH_I_INF) return SSLH_I_NAN;
@@ -19427,8 +19504,8 @@ SSLH_I_FN float sslh_i_pow(float x, float y) {
 /*  >>random        Philox 4x32-10                                                                                    */
 /* ================================================================================================================== */
 
-/* Salmon et al. 2011, "Parallel random numbers: as easy as 1, 2, 3". A number is a function of (seed, stream,
-   index): nothing is drawn in turn, so that neither threads nor the order of the work change a value. */
+/* Salmon et al. 2011, "Parallel random numbers: as easy as 1, 2, 3". A number is a function of (seed, stream, index).
+   Nothing is drawn in sequence, so neither threads nor the order of the work change a value. */
 
 SSLH_DEF void sslh_philox(const uint32_t counter[4], const uint32_t key[2], uint32_t out[4]) {
     uint32_t x0 = counter[0], x1 = counter[1], x2 = counter[2], x3 = counter[3], k0 = key[0], k1 = key[1];
@@ -19449,7 +19526,7 @@ SSLH_DEF void sslh_philox(const uint32_t counter[4], const uint32_t key[2], uint
     out[3] = x3;
 }
 
-/* Four values: number block of a stream. */
+/* The four values of block number `block` of a stream. */
 SSLH_I_FN void sslh_i_philox_at(uint64_t seed, uint64_t stream, uint64_t block, uint32_t out[4]) {
     uint32_t counter[4], key[2];
     counter[0] = (uint32_t)block;
@@ -19513,7 +19590,7 @@ SSLH_DEF uint64_t sslh_next_stream(sslh_ctx *c) {
 
 /* Bulk fills, threaded; value i is sslh_random_uniform / sslh_random_normal (seed, stream, i) scaled and shifted. */
 typedef struct sslh_i_fill { uint64_t seed, stream; sslh_real *out; size_t n; float a, b; int normal; } sslh_i_fill;
-#define SSLH_I_FILL_TASK 256 /* some 10 us of normal values */
+#define SSLH_I_FILL_TASK 256 /* about 10 us of normal values */
 SSLH_I_FN void sslh_i_fill_task(void *arg, int task, int worker) {
     const sslh_i_fill *f = (const sslh_i_fill *)arg;
     size_t begin = (size_t)task * SSLH_I_FILL_TASK, end = SSLH_I_MIN(f->n, begin + SSLH_I_FILL_TASK), i;
@@ -19552,9 +19629,10 @@ SSLH_I_FN void sslh_i_random_fill(sslh_ctx *c, uint64_t stream, sslh_real *out, 
 /*  >>tape          tensors, recording, backward, gradcheck                                                           */
 /* ================================================================================================================== */
 
-/* Every operation checks its inputs (sslh_i_begin), computes, and records itself with what its backward function
-   will read (sslh_i_record, sslh_i_save), unless nothing wants a gradient. sslh_backward walks the records from the
-   last to the first; each one adds to the gradients of its inputs and then gives back what it had saved. */
+/* Every operation checks its inputs (sslh_i_begin), computes, and, unless no input needs a gradient, records
+   itself together with what its backward function will read (sslh_i_record, sslh_i_save). sslh_backward walks
+   through the records from the last to the first; each one adds to the gradients of its inputs and then releases
+   what it had saved. */
 
 /* --- shapes and tensors of the caller ---------------------------------------------------------------------------- */
 
@@ -19587,7 +19665,7 @@ SSLH_DEF sslh_tensor *sslh_full(sslh_ctx *c, sslh_shape shape, sslh_real value) 
 SSLH_DEF sslh_tensor *sslh_zeros(sslh_ctx *c, sslh_shape shape) { return sslh_full(c, shape, 0.0f); }
 SSLH_DEF sslh_tensor *sslh_scalar(sslh_ctx *c, sslh_real value) { return sslh_full(c, sslh_dim0(), value); }
 
-/* A tensor whose values the caller gives; values NULL is an error. */
+/* A tensor whose values the caller provides; an array that is NULL is an error. */
 SSLH_I_FN sslh_tensor *sslh_i_given(sslh_ctx *c, const char *op, sslh_type type, sslh_shape shape, const void *values) {
     sslh_tensor *t;
     if (SSLH_I_BAD(c)) return NULL;
@@ -19717,7 +19795,7 @@ SSLH_DEF void sslh_write(sslh_tensor *t, const float *values, size_t count) {
 
 /* --- the life of an operation ------------------------------------------------------------------------------------ */
 
-/* The error about input number i (0: "the tensor") whose memory is gone, with what would have kept it. */
+/* The error about input number i (0: "the tensor") whose memory was released, with the call that would have kept it. */
 SSLH_I_FN void sslh_i_given_back(sslh_ctx *c, const char *op, const sslh_tensor *t, int i) {
     char input[24] = "the tensor";
     if (i) snprintf(input, sizeof input, "input %d", i);
@@ -19825,8 +19903,8 @@ SSLH_I_FN sslh_real *sslh_i_grad(sslh_ctx *c, sslh_tensor *t, int *fresh) {
     return t->grad;
 }
 
-/* The gradient of out goes on to in unchanged (reshape, the sides of an addition): moved when possible, else added. The
-   mover must be the last reader of out->grad. */
+/* Passes the gradient of out on to in unchanged (reshape, the sides of an addition): its memory is handed over where
+   possible, otherwise it is added. To hand it over, this must be the last reader of out->grad (last). */
 SSLH_I_FN void sslh_i_grad_pass(sslh_ctx *c, sslh_tensor *out, sslh_tensor *in, int last) {
     int fresh;
     sslh_real *g;
@@ -19856,7 +19934,7 @@ SSLH_I_FN void sslh_i_backward(sslh_ctx *c, sslh_tensor *loss, int keep) {
         return;
     }
     if (!sslh_i_needs(c, loss)) {
-        sslh_fail(c, SSLH_E_USAGE, "sslh_backward: the loss does not depend on anything that wants a gradient (frozen, "
+        sslh_fail(c, SSLH_E_USAGE, "sslh_backward: the loss does not depend on anything that needs a gradient (frozen, "
                   "detached or under sslh_no_grad?)");
         return;
     }
@@ -19937,7 +20015,7 @@ SSLH_DEF sslh_tensor *sslh_custom_op(sslh_ctx *c, sslh_op_desc op, sslh_tensor *
 
 SSLH_I_FN double sslh_i_gradcheck_value(sslh_ctx *c, sslh_function f, sslh_tensor **in, int n, void *user) {
     double value;
-    sslh_push(c); /* the same random stream every time */
+    sslh_push(c); /* so that every evaluation draws the same numbers */
     sslh_no_grad(c, 1);
     {
         sslh_tensor *y = f(c, in, n, user);
@@ -19949,7 +20027,7 @@ SSLH_I_FN double sslh_i_gradcheck_value(sslh_ctx *c, sslh_function f, sslh_tenso
     return value;
 }
 
-/* Gradients back to zero: a parameter keeps its place for them, other tensors give it back. */
+/* Sets the gradient to zero: a parameter keeps the memory, other tensors release it. */
 SSLH_I_FN void sslh_i_gradcheck_clear(sslh_ctx *c, sslh_tensor *t) {
     if (t->grad && (t->flags & (SSLH_I_PARAM | SSLH_I_LONG))) memset(t->grad, 0, t->count * sizeof(sslh_real));
     else sslh_i_release_grad(c, t);
@@ -19960,7 +20038,7 @@ SSLH_DEF double sslh_gradcheck(sslh_ctx *c, sslh_function f, sslh_tensor **in, i
     double step = d.step > 0 ? (double)d.step : SSLH_I_DOUBLE ? 1e-5 : 1e-2, worst = 0;
     double floor_ = d.floor > 0 ? (double)d.floor : SSLH_I_DOUBLE ? 1e-3 : 1e-1;
     double tolerance = d.tolerance > 0 ? (double)d.tolerance : SSLH_I_DOUBLE ? 1e-6 : 2e-2;
-    const double last_places = SSLH_I_DOUBLE ? 2e-15 : 1e-6; /* some 10 units in the last place of 1 */
+    const double last_places = SSLH_I_DOUBLE ? 2e-15 : 1e-6; /* about 10 units in the last place of 1 */
     size_t checks = d.max_checks > 0 ? (size_t)d.max_checks : 200;
     int i;
     if (d.report && d.report_size) d.report[0] = 0;
@@ -19992,7 +20070,7 @@ SSLH_DEF double sslh_gradcheck(sslh_ctx *c, sslh_function f, sslh_tensor **in, i
             in[i]->data[j] = old;
             numeric = (hi - lo) / ((double)up - (double)down);
             scale = SSLH_I_MAX(SSLH_I_MAX(fabs(analytic), fabs(numeric)), floor_);
-            /* hi and lo are rounded in their last places; what this does to the quotient is no error of the gradient */
+            /* hi and lo are rounded in their last places; the effect on the quotient is no error of the gradient */
             noise = last_places * SSLH_I_MAX(fabs(hi), fabs(lo)) / ((double)up - (double)down);
             error = fabs(analytic - numeric) > noise ? (fabs(analytic - numeric) - noise) / scale : 0.0;
             if (!(fabs(analytic - numeric) <= 1e30)) error = 1e30; /* NaN or Inf */
@@ -20015,11 +20093,11 @@ SSLH_DEF double sslh_gradcheck(sslh_ctx *c, sslh_function f, sslh_tensor **in, i
 /*  >>elementwise   element-wise operations, activations                                                              */
 /* ================================================================================================================== */
 
-/* y_i = f(x_i) and z_i = f(x_i, y_i), the latter with NumPy's broadcasting. All f and their slopes stand first,
-   plainly; the kernels ("kernels: element-wise" in >>kernels) compute the same on 16 numbers at a time, in one loop for
-   all f of a kind. */
+/* y_i = f(x_i) and z_i = f(x_i, y_i), the latter with NumPy's broadcasting. The plain versions of all f and their
+   slopes come first; the kernels ("kernels: element-wise" in >>kernels) compute the same on 16 numbers at a time, in
+   one loop for all f of a kind. */
 
-/* --- plainly: f and its slope, on one number ---------------------------------------------------------------------- */
+/* --- plain versions: f and its slope, for one number -------------------------------------------------------------- */
 
 /* The standard normal's Phi(x) = (1 + erf(x / sqrt 2)) / 2 and phi(x) = e^(-x^2/2) / sqrt(2 pi). */
 SSLH_I_FN sslh_real sslh_i_plain_normal(sslh_real x) {
@@ -20085,7 +20163,7 @@ SSLH_I_FN sslh_real sslh_i_plain_slope(int op, sslh_real x, sslh_real y, sslh_re
     default: return 1;
     }
 }
-/* y = f(a, b); NaN of either stays. */
+/* y = f(a, b); a NaN in either operand stays NaN. */
 SSLH_I_FN sslh_real sslh_i_plain_value2(int op, sslh_real a, sslh_real b) {
     switch (op) {
     case SSLH_I_B_ADD: return a + b;
@@ -20109,8 +20187,9 @@ SSLH_I_FN sslh_real sslh_i_plain_slope2(int op, int side, sslh_real a, sslh_real
     }
 }
 
-/* In place of the kernels of the same names: n numbers each. dx is added to unless fresh, and may be dy. Of x and y
-   that one may be NULL which the slope does not need; sa and sb are 0 for an operand that is one number for all. */
+/* The plain versions of the kernels of the same names, for n numbers each. dx is added to unless fresh, and may be the
+   same array as dy. x or y may be NULL where the slope does not need it; sa and sb are 0 for an operand that is one
+   number for all. */
 SSLH_I_FN void sslh_i_plain_unary(int op, const sslh_real *x, sslh_real *y, size_t n, sslh_real p, sslh_real q) {
     for (size_t i = 0; i < n; i++) y[i] = sslh_i_plain_value(op, x[i], p, q);
 }
@@ -20137,11 +20216,12 @@ SSLH_I_FN void sslh_i_plain_axpby(sslh_real *y, const sslh_real *x, size_t n, ss
     for (size_t i = 0; i < n; i++) y[i] = a * y[i] + b * x[i];
 }
 
-/* --- flat passes: over n values without shape, cut into tasks of one fixed size (SSLH_I_FLAT), so that no result
-   depends on the number of threads. Optimisers, momentum encoders and the element-wise operations run on these. An
-   optimiser step over ten million parameters is memory traffic, so each pass reads and writes every array once. */
+/* --- flat passes: over n values regardless of their shape, cut into tasks of one fixed size (SSLH_I_FLAT), so that no
+   result depends on the number of threads. Optimisers, momentum encoders and the element-wise operations use them. An
+   optimiser's step over ten million parameters is limited by memory traffic, so each pass reads and writes every array
+   once. */
 /* One struct for all passes, so that a pass is a task function of four lines and a caller of six. */
-typedef struct sslh_i_flat { /* arguments of a flat pass; which are used depends on the pass */
+typedef struct sslh_i_flat { /* arguments of a flat pass; each pass uses some of them */
     const struct sslh_i_kernels *k;
     const sslh_real *x, *y, *g; /* read */
     sslh_real       *p, *w, *m, *v, *out; /* written */
@@ -20153,12 +20233,12 @@ typedef struct sslh_i_flat { /* arguments of a flat pass; which are used depends
     sslh_i_adam      adam;
 } sslh_i_flat;
 
-/* The stretch of task number `task`: SSLH_I_FLAT values, the last one fewer. */
+/* The range of task number `task`: SSLH_I_FLAT values, in the last task fewer. */
 SSLH_I_FN size_t sslh_i_flat_begin(int task) { return (size_t)task * SSLH_I_FLAT; }
 SSLH_I_FN size_t sslh_i_flat_size(const sslh_i_flat *f, int task) {
     return SSLH_I_MIN(f->n - sslh_i_flat_begin(task), SSLH_I_FLAT);
 }
-/* Arguments with everything unset but the kernels and n; the callers below fill in what their pass uses. */
+/* Arguments with only the kernels and n set; the callers below fill in what their pass uses. */
 SSLH_I_FN sslh_i_flat sslh_i_flat_of(const sslh_ctx *c, size_t n) {
     sslh_i_flat f;
     memset(&f, 0, sizeof f);
@@ -20166,20 +20246,20 @@ SSLH_I_FN sslh_i_flat sslh_i_flat_of(const sslh_ctx *c, size_t n) {
     f.n = n;
     return f;
 }
-/* Tasks are cut by n alone: the same cut, and so the same partial sums, for any number of threads. */
+/* Tasks are cut by n alone, so the tasks, and with them the partial sums, are the same for any number of threads. */
 SSLH_I_FN void sslh_i_flat_run(sslh_ctx *c, sslh_i_flat *f, sslh_task_fn fn) {
     sslh_i_parallel(c, sslh_i_tasks(f->n, SSLH_I_FLAT), fn, f);
 }
 
 /* y = op(x; p, q); y may be x */
-/* A task: its stretch of x and y, one kernel call. */
+/* A task: its range of x and y, in one kernel call. */
 SSLH_I_FN void sslh_i_unary_task(void *arg, int task, int worker) {
     const sslh_i_flat *f = (const sslh_i_flat *)arg;
     size_t at = sslh_i_flat_begin(task);
     (void)worker;
     f->k->unary(f->op, f->x + at, f->out + at, sslh_i_flat_size(f, task), f->a, f->b);
 }
-/* y = op(x; p, q) over n values without shape: the forward pass of every operation of one argument. */
+/* y = op(x; p, q) over n values regardless of their shape: the forward pass of every operation of one argument. */
 SSLH_I_FN void sslh_i_unary(sslh_ctx *c, sslh_i_unary_op op, const sslh_real *x, sslh_real *y, size_t n, sslh_real p,
                             sslh_real q) {
     sslh_i_flat f = sslh_i_flat_of(c, n);
@@ -20190,8 +20270,8 @@ SSLH_I_FN void sslh_i_unary(sslh_ctx *c, sslh_i_unary_op op, const sslh_real *x,
     f.b = q;
     sslh_i_flat_run(c, &f, sslh_i_unary_task);
 }
-/* dx = dy op'(x) when fresh, else added. x may be NULL for the ops up to SSLH_I_U_SHIFT, y for the others and LINEAR,
-   SCALE, SHIFT; dx may be dy. */
+/* dx = dy op'(x) when fresh, otherwise added to dx. x may be NULL for the operations up to SSLH_I_U_SHIFT, y for the
+   others and LINEAR, SCALE, SHIFT; dx may be the same array as dy. */
 SSLH_I_FN void sslh_i_unary_back_task(void *arg, int task, int worker) {
     const sslh_i_flat *f = (const sslh_i_flat *)arg;
     size_t at = sslh_i_flat_begin(task);
@@ -20199,7 +20279,7 @@ SSLH_I_FN void sslh_i_unary_back_task(void *arg, int task, int worker) {
     f->k->unary_back(f->op, f->x ? f->x + at : NULL, f->y ? f->y + at : NULL, f->g + at, f->out + at,
                      sslh_i_flat_size(f, task), f->a, f->b, f->fresh);
 }
-/* dx = or += dy op'(x; p, q). Which of x and y the slope is computed from is the kernel's choice: y where that is
+/* dx = or += dy op'(x; p, q). The kernel chooses whether it computes the slope from x or from y: from y where that is
    cheaper (sigmoid: y (1 - y), tanh: 1 - y^2). */
 SSLH_I_FN void sslh_i_unary_back(sslh_ctx *c, sslh_i_unary_op op, const sslh_real *x, const sslh_real *y,
                                  const sslh_real *dy, sslh_real *dx, size_t n, sslh_real p, sslh_real q, int fresh) {
@@ -20215,7 +20295,7 @@ SSLH_I_FN void sslh_i_unary_back(sslh_ctx *c, sslh_i_unary_op op, const sslh_rea
     sslh_i_flat_run(c, &f, sslh_i_unary_back_task);
 }
 
-/* One optimiser step on p, g, mu: n values each; mu NULL: no momentum. */
+/* One SGD step on p, g, mu, n values each; without momentum mu is NULL. */
 SSLH_I_FN void sslh_i_sgd_task(void *arg, int task, int worker) {
     const sslh_i_flat *f = (const sslh_i_flat *)arg;
     size_t at = sslh_i_flat_begin(task);
@@ -20275,8 +20355,8 @@ SSLH_I_FN void sslh_i_scale_array(sslh_ctx *c, sslh_real *x, size_t n, sslh_real
     sslh_i_unary(c, SSLH_I_U_SCALE, x, x, n, factor, 0);
 }
 
-/* sum over i of (a x_i + b y_i)^2; y may be NULL. NaN or Inf in x gives NaN or Inf. With m: also the
-   sum of y^2, from the same reading. */
+/* sum over i of (a x_i + b y_i)^2; y may be NULL. NaN or Inf in x makes the sum NaN or Inf. With m also the sum of y^2,
+   from the same pass. */
 SSLH_I_FN void sslh_i_squares_task(void *arg, int task, int worker) {
     const sslh_i_flat *f = (const sslh_i_flat *)arg;
     size_t at = sslh_i_flat_begin(task), n = sslh_i_flat_size(f, task);
@@ -20284,8 +20364,9 @@ SSLH_I_FN void sslh_i_squares_task(void *arg, int task, int worker) {
     f->out[task] = f->k->squares(f->x + at, f->y ? f->y + at : NULL, n, f->a, f->b);
     if (f->m) f->m[task] = f->k->squares(f->y + at, NULL, n, 1, 0);
 }
-/* Partial sums by task, then the kernel's tree over them: the same bits for any number of threads. The two-array form
-   gives LARS the norm of g + decay p without storing it, and that of p from the same reading: *y2, unless NULL. */
+/* Partial sums of the tasks, then the kernel's tree over them: the same bits for any number of threads. With two
+   arrays it computes for LARS the norm of g + decay p without storing the sum, and from the same pass that of p (*y2,
+   unless NULL). */
 SSLH_I_FN sslh_real sslh_i_sum_squares2(sslh_ctx *c, const sslh_real *x, const sslh_real *y, size_t n, sslh_real a,
                                         sslh_real b, sslh_real *y2) {
     sslh_i_flat f = sslh_i_flat_of(c, n);
@@ -20310,17 +20391,17 @@ SSLH_I_FN sslh_real sslh_i_sum_squares(sslh_ctx *c, const sslh_real *x, size_t n
     return sslh_i_sum_squares2(c, x, NULL, n, 1, 0, NULL);
 }
 
-/* 1 when no value is NaN or Inf: 0 x is then 0, and so is the sum of its squares.
-   Cheaper than a test of each value, and it uses a kernel that is there already. */
+/* 1 when no value is NaN or Inf, because then every 0 x is 0, and so is the sum of their squares. This is cheaper than
+   a test of each value and uses a kernel that exists already. */
 SSLH_I_FN int sslh_i_all_finite(sslh_ctx *c, const sslh_real *x, size_t n) {
     return sslh_i_sum_squares2(c, x, NULL, n, 0, 0, NULL) == 0;
 }
 
 /* --- operations of one argument ----------------------------------------------------------------------------------- */
 
-/* The gradient of in, written where out's was when nobody needs that any more: dx = dy, *fresh = 1. For operations that
-   read dy[i] before they write dx[i], as their last reading of out->grad.
-   This halves the memory of a chain of element-wise operations in the backward pass. */
+/* The gradient of in, written over that of out when out's is no longer needed: dx is the same array as dy, *fresh = 1.
+   For operations that read dy[i] before they write dx[i] and do not read out->grad afterwards. This halves the memory
+   of a chain of element-wise operations in the backward pass. */
 SSLH_I_FN sslh_real *sslh_i_grad_reuse(sslh_ctx *c, sslh_tensor *out, sslh_tensor *in, const sslh_real **dy,
                                        int *fresh) {
     *dy = out->grad;
@@ -20334,8 +20415,8 @@ SSLH_I_FN sslh_real *sslh_i_grad_reuse(sslh_ctx *c, sslh_tensor *out, sslh_tenso
     return sslh_i_grad(c, in, fresh);
 }
 
-/* dx = dy op'(x). The input and the result of an operation stay in memory until its backward pass, so nothing is saved.
-   */
+/* dx = dy op'(x). The input and the result of an operation stay in memory until its backward pass, so it
+   saves nothing. */
 SSLH_I_FN void sslh_i_map_back(sslh_ctx *c, sslh_i_node *n) {
     int fresh;
     const sslh_real *dy;
@@ -20354,7 +20435,7 @@ SSLH_I_FN sslh_tensor *sslh_i_map(sslh_ctx *c, const char *name, sslh_i_unary_op
     out = sslh_i_new(c, name, SSLH_F32, sslh_shape_of(x));
     if (!out) return sslh_i_dummy(c);
     sslh_i_unary(c, op, x->data, out->data, x->count, p, q);
-    /* NULL when nobody wants a gradient of x. */
+    /* NULL when x needs no gradient. */
     node = sslh_i_record(c, name, sslh_i_map_back, out, &x, 1);
     if (node) {
         node->i[0] = (int)op;
@@ -20372,14 +20453,14 @@ SSLH_DEF sslh_tensor *sslh_scale(sslh_ctx *c, sslh_tensor *x, sslh_real factor) 
 SSLH_DEF sslh_tensor *sslh_shift(sslh_ctx *c, sslh_tensor *x, sslh_real addend) {
     return sslh_i_map(c, "sslh_shift", SSLH_I_U_SHIFT, x, addend, 0);
 }
-/* -x is a scaling by -1: the same bits. */
+/* -x is x scaled by -1; the bits are the same. */
 SSLH_DEF sslh_tensor *sslh_neg(sslh_ctx *c, sslh_tensor *x) {
     return sslh_i_map(c, "sslh_neg", SSLH_I_U_SCALE, x, -1, 0);
 }
-/* slope y: read off the result. log: slope 1 / x. */
+/* slope y, the result itself; log: slope 1 / x. */
 SSLH_DEF sslh_tensor *sslh_exp(sslh_ctx *c, sslh_tensor *x) { return sslh_i_map(c, "sslh_exp", SSLH_I_U_EXP, x, 0, 0); }
 SSLH_DEF sslh_tensor *sslh_log(sslh_ctx *c, sslh_tensor *x) { return sslh_i_map(c, "sslh_log", SSLH_I_U_LOG, x, 0, 0); }
-/* slope 1 / (2 y); infinite at 0, where a caller adds an eps first. */
+/* slope 1 / (2 y), infinite at 0, where a caller adds an eps first */
 SSLH_DEF sslh_tensor *sslh_sqrt(sslh_ctx *c, sslh_tensor *x) {
     return sslh_i_map(c, "sslh_sqrt", SSLH_I_U_SQRT, x, 0, 0);
 }
@@ -20388,13 +20469,13 @@ SSLH_DEF sslh_tensor *sslh_square(sslh_ctx *c, sslh_tensor *x) {
     return sslh_i_map(c, "sslh_square", SSLH_I_U_SQUARE, x, 0, 0);
 }
 SSLH_DEF sslh_tensor *sslh_abs(sslh_ctx *c, sslh_tensor *x) { return sslh_i_map(c, "sslh_abs", SSLH_I_U_ABS, x, 0, 0); }
-/* x^2 has its own kernel; other small multiples of 1/2 are products and a square root, the rest goes through
-   sslh_i_pow. */
+/* x^2 has its own kernel; other small multiples of 1/2 are products and a square root; all else goes
+   through sslh_i_pow. */
 SSLH_DEF sslh_tensor *sslh_pow(sslh_ctx *c, sslh_tensor *x, sslh_real exponent) {
     if (exponent == 2) return sslh_i_map(c, "sslh_pow", SSLH_I_U_SQUARE, x, 0, 0);
     return sslh_i_map(c, "sslh_pow", SSLH_I_U_POW, x, exponent, 0);
 }
-/* min(max(x, low), high); slope 1 inside and at the ends, 0 outside: as PyTorch. */
+/* min(max(x, low), high); slope 1 inside and at the ends, 0 outside, as in PyTorch. */
 SSLH_DEF sslh_tensor *sslh_clamp(sslh_ctx *c, sslh_tensor *x, sslh_real low, sslh_real high) {
     if (!(low <= high)) sslh_fail(c, SSLH_E_USAGE, "sslh_clamp: low %g is above high %g", (double)low, (double)high);
     return sslh_i_map(c, "sslh_clamp", SSLH_I_U_CLAMP, x, low, high);
@@ -20449,7 +20530,7 @@ SSLH_I_FN sslh_i_unary_op sslh_i_activation_op(sslh_ctx *c, const char *op, sslh
     default: sslh_fail(c, SSLH_E_USAGE, "%s: %d is not an activation", op, (int)a); return SSLH_I_U_LINEAR;
     }
 }
-/* A linear activation is no operation: the tensor itself. */
+/* A linear activation does nothing: the tensor itself is returned. */
 SSLH_DEF sslh_tensor *sslh_activate(sslh_ctx *c, sslh_tensor *x, sslh_activation activation) {
     sslh_i_unary_op op = sslh_i_activation_op(c, "sslh_activate", activation);
     if (op == SSLH_I_U_LINEAR) return sslh_i_begin(c, "sslh_activate", &x, 1, 1) ? x : sslh_i_dummy(c);
@@ -20457,21 +20538,20 @@ SSLH_DEF sslh_tensor *sslh_activate(sslh_ctx *c, sslh_tensor *x, sslh_activation
 }
 
 /* --- broadcasting ------------------------------------------------------------------------------------------------- */
-/* Operands are walked as rows: the last axis (after merging axes that lie together in every operand) is one kernel
-   call, in which an operand is either an array or one repeated number. */
+/* Operands are read as rows: the last axis, after axes that are contiguous in every operand have been merged, is one
+   kernel call, in which an operand is either an array or one repeated number. */
 typedef struct sslh_i_plan {
     int    nd;                          /* axes left, outermost first; at least 1 */
     size_t size[SSLH_MAX_DIMS];
     size_t step[3][SSLH_MAX_DIMS];      /* of each operand: values from one index to the next, 0 where it is repeated */
     size_t rows, n, count;              /* rows of n values */
-    /* long rows are cut into pieces, short ones put together: about SSLH_I_FLAT values a task */
+    /* long rows are cut into pieces, short ones are put together, so that a task has about SSLH_I_FLAT values */
     size_t pieces, per_task;
     int    tasks;
 } sslh_i_plan;
 
-/* Takes one more axis on the outside, or merges it.
-   Two axes merge when in every operand a step of the outer one is the inner one's step times its size: then they are
-   one longer axis. Most calls end up with one or two. */
+/* Adds one more outer axis, or merges it. Two axes merge when in every operand a step of the outer one is the inner
+   one's step times its size; together they are then one longer axis. In most calls one or two axes are left. */
 SSLH_I_FN void sslh_i_plan_axis(sslh_i_plan *p, size_t size, const size_t *step) {
     int k, merge = p->nd > 0, at = p->nd - 1;
     if (size == 1) return;
@@ -20484,7 +20564,7 @@ SSLH_I_FN void sslh_i_plan_axis(sslh_i_plan *p, size_t size, const size_t *step)
     p->size[at] = size;
     for (k = 0; k < 3; k++) p->step[k][at] = step[k];
 }
-/* Axes were added from the inside out: turns them around and cuts the work. */
+/* Axes were added from the inside out: reverses them and cuts the work into tasks. */
 SSLH_I_FN void sslh_i_plan_end(sslh_i_plan *p) {
     int i, j, k;
     for (i = 0, j = p->nd - 1; i < j; i++, j--) {
@@ -20507,8 +20587,8 @@ SSLH_I_FN void sslh_i_plan_end(sslh_i_plan *p) {
     p->tasks = sslh_i_tasks(p->rows * p->pieces, p->per_task);
 }
 
-/* The common shape of up to three operands by NumPy's rules; 0 and an error when there is none.
-   The plan is made again in the backward pass, which is cheaper than keeping it. */
+/* The common shape of up to three operands by NumPy's rules; 0 and an error when there is none. The plan is computed
+   again in the backward pass, which is cheaper than keeping it. */
 SSLH_I_FN int sslh_i_broadcast(sslh_ctx *c, const char *op, sslh_tensor **in, int n, sslh_shape *out, sslh_i_plan *p) {
     size_t total[3] = { 1, 1, 1 };
     int k, axis;
@@ -20539,8 +20619,8 @@ SSLH_I_FN int sslh_i_broadcast(sslh_ctx *c, const char *op, sslh_tensor **in, in
     return 1;
 }
 
-/* Where a row begins in each operand.
-   The digits of row in the mixed base of the outer sizes. */
+/* Where a row begins in each operand. The indices of the outer axes are the digits of row in the mixed base of
+   their sizes. */
 SSLH_I_FN void sslh_i_plan_row(const sslh_i_plan *p, size_t row, size_t at[3]) {
     int i;
     at[0] = at[1] = at[2] = 0;
@@ -20552,8 +20632,8 @@ SSLH_I_FN void sslh_i_plan_row(const sslh_i_plan *p, size_t row, size_t at[3]) {
         at[2] += q * p->step[2][i];
     }
 }
-/* The runs of a task, one after the other: call with *unit = 0 first. Gives the place in the operands, in the result,
-   and the length; 0 at the end. */
+/* The runs of a task, one after the other; before the first call *unit is 0. Sets the place in the operands and in the
+   result and returns the length; 0 at the end. */
 SSLH_I_FN size_t sslh_i_plan_run(const sslh_i_plan *p, int task, size_t *unit, size_t at[3], size_t *out) {
     size_t u = (size_t)task * p->per_task + *unit, row = u / p->pieces, begin = u % p->pieces * SSLH_I_FLAT;
     int k;
@@ -20577,7 +20657,7 @@ typedef struct sslh_i_pair {
     sslh_real *out;
 } sslh_i_pair;
 
-/* Forward and backward walk the same runs; sa, sb tell whether a run of an operand is an array or one number. */
+/* Forward and backward go through the same runs; sa, sb say whether a run of an operand is an array or one number. */
 SSLH_I_FN void sslh_i_pair_task(void *arg, int task, int worker) {
     const sslh_i_pair *f = (const sslh_i_pair *)arg;
     const sslh_i_plan *p = f->plan;
@@ -20592,16 +20672,16 @@ SSLH_I_FN void sslh_i_pair_task(void *arg, int task, int worker) {
     }
 }
 
-/* Gradients of both operands. Of add and sub they are dy itself: passed on, or summed over repeated axes; of the others
-   an operand that was repeated needs a scratch array of the result's size for the sum.
-   Passed on means moved where possible: an addition costs nothing backwards. */
+/* Gradients of both operands. For add and sub they are dy or -dy, which is passed on or summed over repeated axes; for
+   the others an operand that was repeated needs a scratch array of the result's size before the sum. Where possible,
+   passing on hands over the memory, so that an addition costs nothing in the backward pass. */
 SSLH_I_FN void sslh_i_pair_back(sslh_ctx *c, sslh_i_node *n) {
     sslh_tensor *out = n->out;
     sslh_shape shape;
     sslh_i_plan plan;
     int side;
     if (!sslh_i_broadcast(c, n->name, n->in, 2, &shape, &plan)) return;
-    for (side = 1; side >= 0; side--) { /* a comes last and may take over dy's memory */
+    for (side = 1; side >= 0; side--) { /* a is last and may take over dy's memory */
         sslh_tensor *in = n->in[side];
         int last = side == 0 || !sslh_i_needs(c, n->in[0]), fresh,
             linear = n->i[0] == SSLH_I_B_ADD || n->i[0] == SSLH_I_B_SUB;
@@ -20613,7 +20693,7 @@ SSLH_I_FN void sslh_i_pair_back(sslh_ctx *c, sslh_i_node *n) {
             sslh_i_grad_pass(c, out, in, last);
             continue;
         }
-        /* Only the last side may overwrite dy: the other still has to read it. */
+        /* Only the last side may overwrite dy, because the other still has to read it. */
         dx = last ? sslh_i_grad_reuse(c, out, in, &dy, &fresh) : sslh_i_grad(c, in, &fresh);
         if (!dx) return;
         if (linear && in->count != out->count) {
@@ -20650,7 +20730,7 @@ SSLH_I_FN sslh_tensor *sslh_i_pair_op(sslh_ctx *c, const char *name, sslh_i_bina
     sslh_i_node *node;
     in[0] = a;
     in[1] = b;
-    /* Shapes are checked before memory is taken. */
+    /* Shapes are checked before memory is allocated. */
     if (!sslh_i_begin(c, name, in, 2, 1) || !sslh_i_broadcast(c, name, in, 2, &shape, &plan)) return sslh_i_dummy(c);
     out = sslh_i_new(c, name, SSLH_F32, shape);
     if (!out) return sslh_i_dummy(c);
@@ -20680,14 +20760,14 @@ SSLH_DEF sslh_tensor *sslh_mul(sslh_ctx *c, sslh_tensor *a, sslh_tensor *b) {
 SSLH_DEF sslh_tensor *sslh_div(sslh_ctx *c, sslh_tensor *a, sslh_tensor *b) {
     return sslh_i_pair_op(c, "sslh_div", SSLH_I_B_DIV, a, b);
 }
-/* The gradient goes to the smaller (maximum: the larger) one, half to each where they are equal. */
+/* The gradient goes to the smaller operand (maximum: the larger one), half to each where they are equal. */
 SSLH_DEF sslh_tensor *sslh_minimum(sslh_ctx *c, sslh_tensor *a, sslh_tensor *b) {
     return sslh_i_pair_op(c, "sslh_minimum", SSLH_I_B_MIN, a, b);
 }
 SSLH_DEF sslh_tensor *sslh_maximum(sslh_ctx *c, sslh_tensor *a, sslh_tensor *b) {
     return sslh_i_pair_op(c, "sslh_maximum", SSLH_I_B_MAX, a, b);
 }
-/* A step function has no gradient: not recorded. */
+/* A step function has no gradient, so it is not recorded. */
 SSLH_DEF sslh_tensor *sslh_greater(sslh_ctx *c, sslh_tensor *a, sslh_tensor *b) {
     return sslh_i_pair_op(c, "sslh_greater", SSLH_I_B_GREATER, a, b);
 }
@@ -20696,12 +20776,12 @@ SSLH_DEF sslh_tensor *sslh_greater(sslh_ctx *c, sslh_tensor *a, sslh_tensor *b) 
 typedef struct sslh_i_choice {
     const sslh_i_plan *plan;
     const sslh_tensor *condition;
-    const sslh_real *a, *b, *g; /* g: backward, the gradient of the side that is taken when condition is taken */
+    const sslh_real *a, *b, *g; /* g: dy in the backward pass, for the side where condition is `taken` */
     sslh_real *out;
     int taken, fresh;
 } sslh_i_choice;
 
-/* Plain loops: the condition may be of any type, and a mask is rarely where the time goes. */
+/* Plain loops, because the condition may be of any type and masks rarely take much of the time. */
 SSLH_I_FN void sslh_i_where_task(void *arg, int task, int worker) {
     const sslh_i_choice *f = (const sslh_i_choice *)arg;
     const sslh_tensor *t = f->condition;
@@ -20720,7 +20800,7 @@ SSLH_I_FN void sslh_i_where_task(void *arg, int task, int worker) {
         }
 }
 
-/* da = condition ? dy : 0, db = condition ? 0 : dy, each summed over the axes along which it was repeated. */
+/* da = condition ? dy : 0, db = condition ? 0 : dy, each summed over the axes along which that operand was repeated. */
 SSLH_I_FN void sslh_i_where_back(sslh_ctx *c, sslh_i_node *n) {
     sslh_shape shape;
     sslh_i_plan plan;
@@ -20785,8 +20865,9 @@ SSLH_DEF sslh_tensor *sslh_where(sslh_ctx *c, sslh_tensor *condition, sslh_tenso
      f = t^(1/3) for t > 0.008856, else 7.787 t + 16/116    CIE 1976                                                 (3)
      L = 116 f_Y - 16,  a = 500 (f_X - f_Y),  b = 200 (f_Y - f_Z)                                                    (4)
 
-   A power has an infinite slope at 0, and none of what is negative: its argument is held at the threshold, below which
-   sslh_where takes the line. The backward passes of sslh_where and sslh_clamp then multiply by 0 what is not taken. */
+   A power has an infinite slope at 0 and no value for negative numbers, so its argument is held at the threshold or
+   above; below the threshold sslh_where takes the line. In the backward pass sslh_where and sslh_clamp then multiply
+   the branch that was not taken by 0. */
 
 /* x > threshold ? (x + shift)^exponent gain + offset : x slope + intercept */
 SSLH_I_FN sslh_tensor *sslh_i_power_or_line(sslh_ctx *c, sslh_tensor *x, sslh_real threshold, sslh_real shift,
@@ -20823,7 +20904,7 @@ SSLH_DEF sslh_tensor *sslh_rgb_to_lab(sslh_ctx *c, sslh_tensor *rgb) {
     sslh_tensor *x;
     if (!sslh_i_check_colours(c, "sslh_rgb_to_lab", rgb)) return sslh_i_dummy(c);
     x = sslh_i_power_or_line(c, rgb, SSLH_I_R(0.04045), SSLH_I_R(0.055), SSLH_I_R(2.4),
-                             SSLH_I_R(0.87941546140213001), 0, 1 / SSLH_I_R(12.92), 0); /* (1), 1.055^-2.4 */
+                             SSLH_I_R(0.87941546140213001), 0, 1 / SSLH_I_R(12.92), 0); /* (1), 0.879.. = 1.055^-2.4 */
     x = sslh_linear(c, x, sslh_i_colour_constant(c, sslh_dim2(3, 3), light), NULL);     /* (2) */
     x = sslh_i_power_or_line(c, x, SSLH_I_R(0.008856), 0, 1 / SSLH_I_R(3), 1, 0, SSLH_I_R(7.787),
                              4 / SSLH_I_R(29)); /* (3) */
@@ -20831,7 +20912,7 @@ SSLH_DEF sslh_tensor *sslh_rgb_to_lab(sslh_ctx *c, sslh_tensor *rgb) {
                        sslh_i_colour_constant(c, sslh_dim1(3), from)); /* (4) */
 }
 
-/* (4) to (1) the other way round */
+/* (4) to (1), inverted and in reverse order. */
 SSLH_DEF sslh_tensor *sslh_lab_to_rgb(sslh_ctx *c, sslh_tensor *lab) {
     static const sslh_real part[9] = {1 / SSLH_I_R(116), SSLH_I_R(0.002), 0, 1 / SSLH_I_R(116), 0, 0,
                                       1 / SSLH_I_R(116), 0, SSLH_I_R(-0.005)};
@@ -20855,15 +20936,14 @@ SSLH_DEF sslh_tensor *sslh_lab_to_rgb(sslh_ctx *c, sslh_tensor *lab) {
 /*  >>reductions    reductions, softmax                                                                               */
 /* ================================================================================================================== */
 
-/* Sums, means, variances, maxima, products, log-sum-exps and softmax over any set of axes; along one, the k largest
-   values and running sums. A set of axes is brought into one
-   of two forms: sums walk (outer, reduced, inner) as the tensor lies; the others work on rows (K,R), K values kept
-   and R reduced, for which a tensor whose reduced axes do not come last is copied. Long sums are cut by shape alone,
-   >>loops. */
+/* Sums, means, variances, maxima, products, log-sum-exps and softmax over any set of axes; along one axis, the k
+   largest values and running sums. A set of axes is brought into one of two forms. Sums go through (outer, reduced,
+   inner) in the order of the tensor in memory. The others work on rows (K,R), K values kept and R reduced; a tensor
+   whose reduced axes are not the last ones is copied for them. Long sums are cut by shape alone, see >>loops. */
 
-/* --- plainly: one number from n, one from each row ---------------------------------------------------------------- */
-/* In place of the kernels of the same names. Rows are (rows,D); what is one number for each of them is (rows). Maxima,
-   products, running sums and the k largest are plain loops in any case, further down. */
+/* --- plain versions: one number from n, one from each row --------------------------------------------------------- */
+/* They stand for the kernels of the same names. Rows are (rows,D); a result for each row is (rows). Maxima, products,
+   running sums and the k largest have no kernels: their plain loops are further down. */
 
 /* sum of x (n) */
 SSLH_I_FN sslh_real sslh_i_plain_sum(const sslh_real *x, size_t n) {
@@ -20890,7 +20970,7 @@ SSLH_I_FN sslh_real sslh_i_plain_dot_from(const sslh_real *w, const sslh_real *x
     for (size_t i = 0; i < n; i++) sum += (w ? (double)w[i] : 1) * ((double)x[i] - (double)origin);
     return (sslh_real)sum;
 }
-/* out (C): sums over rows of C numbers, which lie ld apart */
+/* out (C): sums over rows of C numbers, which begin ld numbers apart. */
 SSLH_I_FN void sslh_i_plain_col_sum(const sslh_real *x, size_t ld, size_t rows, size_t C, sslh_real *out) {
     for (size_t j = 0; j < C; j++) {
         double sum = 0;
@@ -20898,7 +20978,7 @@ SSLH_I_FN void sslh_i_plain_col_sum(const sslh_real *x, size_t ld, size_t rows, 
         out[j] = (sslh_real)sum;
     }
 }
-/* The largest of n; and of each row the largest and its place, the first of equal ones, a NaN before all. */
+/* The largest of n numbers; and the largest of each row and its place: the first of equal ones, a NaN before all. */
 SSLH_I_FN sslh_real sslh_i_plain_largest(const sslh_real *x, size_t n) {
     sslh_real most = x[0];
     for (size_t i = 1; i < n; i++) if (x[i] > most) most = x[i];
@@ -20912,8 +20992,8 @@ SSLH_I_FN void sslh_i_plain_max_rows(const sslh_real *x, sslh_real *y, int32_t *
         if (index) index[r] = (int32_t)at;
     }
 }
-/* mean = sum x / D, m2 = sum (x - mean)^2; backward dx (+)= factor (x - mean) dy, where mean and dy are arrays or,
-   with s = 0, one number each. */
+/* mean = sum x / D, m2 = sum (x - mean)^2; backward dx (+)= factor (x - mean) dy, where mean and dy are arrays (s = 1)
+   or one number each (s = 0). */
 SSLH_I_FN void sslh_i_plain_variance_rows(const sslh_real *x, sslh_real *mean, sslh_real *m2, size_t rows, size_t D) {
     for (size_t r = 0; r < rows; r++, x += D) {
         double sum = 0;
@@ -20927,8 +21007,8 @@ SSLH_I_FN void sslh_i_plain_variance_back(const sslh_real *x, const sslh_real *m
     for (size_t i = 0; i < n; i++)
         dx[i] = (fresh ? 0 : dx[i]) + factor * (x[i] - mean[s ? i : 0]) * dy[s ? i : 0];
 }
-/* log sum e^x = most + lsum, most the largest x, lsum = log sum e^(x - most): no overflow. Backward, through the
-   softmax p = e^(x - most - lsum): dx (+)= dy p, s as above. */
+/* log sum e^x = most + lsum, with most the largest x and lsum = log sum e^(x - most), so that nothing overflows.
+   Backward, with the softmax p = e^(x - most - lsum): dx (+)= dy p, s as above. */
 SSLH_I_FN void sslh_i_plain_lse_rows(const sslh_real *x, sslh_real *most, sslh_real *lsum, size_t rows, size_t D) {
     for (size_t r = 0; r < rows; r++, x += D) {
         double sum = 0;
@@ -20968,15 +21048,14 @@ SSLH_I_FN void sslh_i_plain_softmax_back(const sslh_real *y, const sslh_real *dy
 
 /* --- sums over any axes ------------------------------------------------------------------------------------------ */
 /* out (+)= scale * sum of x over the axes with reduced[i]. x has nd axes of size[]; out has the others in their order.
-
-   A reduction over scattered axes is one sum per group of neighbouring axes, the last group first, because then the
-   later sums are over fewer values. Intermediate results are scratch. */
+   A reduction over scattered axes is one sum for each group of neighbouring axes. The last group comes first, so that
+   the later sums have fewer values. Intermediate results are scratch. */
 SSLH_I_FN void sslh_i_sum_groups(sslh_ctx *c, const sslh_real *x, int nd, const size_t *sizes, const int *flags,
                                  sslh_real *out, sslh_real scale, int fresh) {
     size_t size[SSLH_MAX_DIMS + 1], kept = 1;
     int reduced[SSLH_MAX_DIMS + 1], m = 0, i, left = 0;
     sslh_real *from = NULL, *to;
-    for (i = 0; i < nd; i++) { /* neighbours of one kind become one group */
+    for (i = 0; i < nd; i++) { /* neighbouring axes of one kind become one group */
         if (m && reduced[m - 1] == flags[i]) size[m - 1] *= sizes[i];
         else {
             size[m] = sizes[i];
@@ -21010,7 +21089,7 @@ SSLH_I_FN void sslh_i_sum_groups(sslh_ctx *c, const sslh_real *x, int nd, const 
     } else if (scale != 1) sslh_i_scale_array(c, out, kept, scale);
 }
 
-/* The adjoint of broadcasting: where an operand was read again and again, its gradients add up. */
+/* The adjoint of broadcasting: where one value of an operand was read several times, its gradients add up. */
 SSLH_I_FN void sslh_i_sum_repeated(sslh_ctx *c, const sslh_real *x, const sslh_i_plan *p, int k, sslh_real *dst,
                                    sslh_real scale, int fresh) {
     int repeated[SSLH_MAX_DIMS], i;
@@ -21024,13 +21103,13 @@ SSLH_I_FN void sslh_i_sum_repeated(sslh_ctx *c, const sslh_real *x, const sslh_i
 typedef struct sslh_i_axes {
     int        reduced[SSLH_MAX_DIMS];  /* flag of each axis of x */
     sslh_shape out;
-    size_t     K, R;                    /* values kept; values that each of them sums up */
+    size_t     K, R;                    /* values kept; values reduced to each of them */
     int        nk, nr;                  /* axes after merging; the reduced ones may lie anywhere */
     size_t     ksize[SSLH_MAX_DIMS], kstep[SSLH_MAX_DIMS], rsize[SSLH_MAX_DIMS], rstep[SSLH_MAX_DIMS];
     int        rows;                    /* 1: x already is (K,R) */
 } sslh_i_axes;
 
-/* Place of number `index` in row-major order over axes that lie apart by step[]. */
+/* The place of number `index` in row-major order over axes whose entries are step[] apart. */
 SSLH_I_FN size_t sslh_i_offset(int n, const size_t *size, const size_t *step, size_t index) {
     size_t at = 0;
     while (n-- > 0) {
@@ -21040,7 +21119,7 @@ SSLH_I_FN size_t sslh_i_offset(int n, const size_t *size, const size_t *step, si
     return at;
 }
 
-/* Takes one more axis, or merges it with the one before when they lie together. */
+/* Adds one more axis, or merges it with the previous one when the two are contiguous. */
 SSLH_I_FN void sslh_i_axes_add(int *n, size_t *size, size_t *step, size_t s, size_t stride) { /* from the outside in */
     if (s == 1) return;
     if (*n && step[*n - 1] == s * stride) {
@@ -21052,9 +21131,8 @@ SSLH_I_FN void sslh_i_axes_add(int *n, size_t *size, size_t *step, size_t s, siz
     }
 }
 
-/* Reads a mask of axes (see SSLH_AXIS); 0 and an error when it names an axis that x lacks.
-   SSLH_AXIS(i) is bit i for i >= 0 and bit 15 - i for i < 0, so that -1 needs no number of dimensions: bits 0..5 and
-   16..21. */
+/* Reads a mask of axes (see SSLH_AXIS); 0 and an error when it names an axis that x lacks. SSLH_AXIS(i) is bit i for i
+   >= 0 and bit 15 - i for i < 0, so that -1 does not depend on the number of axes: bits 0..5 and 16..21. */
 SSLH_I_FN int sslh_i_axes_of(sslh_ctx *c, const char *op, const sslh_tensor *x, int axes, int keep, sslh_i_axes *a) {
     size_t stride[SSLH_MAX_DIMS], total = 1;
     int i;
@@ -21106,8 +21184,8 @@ SSLH_I_FN void sslh_i_sum_into(sslh_ctx *c, const sslh_tensor *x, const sslh_i_a
     sslh_i_sum_groups(c, x->data, x->ndim, size, a->reduced, out, scale, 1);
 }
 
-/* Copies between x and rows (K,R) when the reduced axes do not come last.
-   Row kernels want the reduced values side by side; other layouts are turned, at the price of one copy. */
+/* Copies between x and rows (K,R) when the reduced axes are not the last ones. Row kernels need the reduced values side
+   by side, so other layouts are permuted, at the price of one copy. */
 typedef struct sslh_i_copy_job {
     const sslh_i_axes *a;
     const sslh_real *from;
@@ -21115,7 +21193,7 @@ typedef struct sslh_i_copy_job {
     size_t per_task;
     int back, fresh;
 } sslh_i_copy_job;
-/* One kept index at a time; the innermost reduced axis is the inner loop. */
+/* For one kept index at a time; the innermost reduced axis is the inner loop. */
 SSLH_I_FN void sslh_i_copy_rows_task(void *arg, int task, int worker) {
     const sslh_i_copy_job *f = (const sslh_i_copy_job *)arg;
     const sslh_i_axes *a = f->a;
@@ -21132,7 +21210,7 @@ SSLH_I_FN void sslh_i_copy_rows_task(void *arg, int task, int worker) {
         }
     }
 }
-/* x -> rows (back = 0) or rows -> x (back = 1, written when fresh, otherwise added). */
+/* x -> rows (back = 0) or rows -> x (back = 1; overwrites when fresh, otherwise adds). */
 SSLH_I_FN void sslh_i_copy_rows(sslh_ctx *c, const sslh_i_axes *a, const sslh_real *from, sslh_real *to, int back,
                                 int fresh) {
     sslh_i_copy_job f;
@@ -21144,7 +21222,7 @@ SSLH_I_FN void sslh_i_copy_rows(sslh_ctx *c, const sslh_i_axes *a, const sslh_re
     f.per_task = SSLH_I_MAX(SSLH_I_FLAT / a->R, (size_t)1);
     sslh_i_parallel(c, sslh_i_tasks(a->K, f.per_task), sslh_i_copy_rows_task, &f);
 }
-/* x as rows: itself, or a scratch copy (*copy, to be given back); NULL when memory is out. */
+/* x as rows: x itself, or a scratch copy (*copy, which the caller gives back); NULL when memory runs out. */
 SSLH_I_FN const sslh_real *sslh_i_rows_of(sslh_ctx *c, const sslh_i_axes *a, const sslh_real *x, sslh_real **copy) {
     *copy = NULL;
     if (a->rows) return x;
@@ -21164,7 +21242,7 @@ enum {
     SSLH_I_R_L2,
     SSLH_I_R_L2_BACK
 };
-/* Arguments of a pass over rows of D; which are used depends on the kind. */
+/* Arguments of a pass over rows of D; each kind uses some of them. */
 typedef struct sslh_i_row_job {
     const struct sslh_i_kernels *k;
     int kind, log, rms, fresh;
@@ -21175,7 +21253,7 @@ typedef struct sslh_i_row_job {
     sslh_real eps;
 } sslh_i_row_job;
 
-/* rows rows from row r; stats and y are per row or per value, as the kind has it. */
+/* A number of rows from row r on; stats and y hold one number for each row or for each value, depending on the kind. */
 SSLH_I_FN void sslh_i_row_task(void *arg, int task, int worker) {
     const sslh_i_row_job *f = (const sslh_i_row_job *)arg;
     size_t r = (size_t)task * f->per_task, rows = SSLH_I_MIN(f->per_task, f->rows - r), D = f->D;
@@ -21200,7 +21278,7 @@ SSLH_I_FN void sslh_i_row_task(void *arg, int task, int worker) {
     default: f->k->l2_back(f->x + r * D, f->stats + r, f->g + r * D, f->y + r * D, rows, D, f->eps, f->fresh); break;
     }
 }
-/* Whole rows go to one task, so that a row's sum has one shape whatever its neighbours. */
+/* Whole rows go to one task, so that the order of a row's sum does not depend on the other rows. */
 SSLH_I_FN sslh_i_row_job sslh_i_row_job_of(const sslh_ctx *c, int kind, size_t rows, size_t D) {
     sslh_i_row_job f;
     memset(&f, 0, sizeof f);
@@ -21211,7 +21289,7 @@ SSLH_I_FN sslh_i_row_job sslh_i_row_job_of(const sslh_ctx *c, int kind, size_t r
     f.per_task = SSLH_I_MAX(SSLH_I_FLAT / 2 / D, (size_t)1);
     return f;
 }
-/* Row kernels of every kind on all threads. */
+/* Runs row kernels of every kind on all threads. */
 SSLH_I_FN void sslh_i_row_run(sslh_ctx *c, sslh_i_row_job *f) {
     sslh_i_parallel(c, sslh_i_tasks(f->rows, f->per_task), sslh_i_row_task, f);
 }
@@ -21224,7 +21302,7 @@ SSLH_I_FN void sslh_i_softmax_rows(sslh_ctx *c, const sslh_real *x, sslh_real *y
     f.log = log;
     sslh_i_row_run(c, &f);
 }
-/* dx (+)= gradient through it, from its result y */
+/* dx (+)= the gradient through the softmax, computed from its result y. */
 SSLH_I_FN void sslh_i_softmax_rows_back(sslh_ctx *c, const sslh_real *y, const sslh_real *dy, sslh_real *dx,
                                         size_t rows, size_t D, int log, int fresh) {
     sslh_i_row_job f = sslh_i_row_job_of(c, SSLH_I_R_SOFTMAX_BACK, rows, D);
@@ -21246,8 +21324,8 @@ SSLH_I_FN void sslh_i_lse_rows(sslh_ctx *c, const sslh_real *x, sslh_real *y, ss
     sslh_i_row_run(c, &f);
 }
 
-/* Mean and sum of squared distances of each row. Long rows in pieces that are combined (Chan et al. 1979):
-   d = mean_b - mean_a,  mean = mean_a + d n_b / n,  m2 = m2_a + m2_b + d^2 n_a n_b / n */
+/* Mean and sum of squared distances from it, for each row. Long rows are cut into pieces, which are combined (Chan et
+   al. 1979): d = mean_b - mean_a, mean = mean_a + d n_b / n, m2 = m2_a + m2_b + d^2 n_a n_b / n */
 SSLH_I_FN void sslh_i_combine(sslh_real *mean, sslh_real *m2, sslh_real na, sslh_real mean_b, sslh_real m2_b,
                               sslh_real nb) {
     sslh_real n = na + nb, share = nb / n, d = mean_b - *mean, t = d * share;
@@ -21257,9 +21335,9 @@ SSLH_I_FN void sslh_i_combine(sslh_real *mean, sslh_real *m2, sslh_real na, sslh
     t = t + m2_b;
     *m2 = *m2 + t;
 }
-/* The same for C columns and many blocks, block rows each and M together: those of block b lie b stride behind mean and
-   m2. Neighbouring blocks are combined, then neighbouring pairs of blocks, and so on, until block 0 holds all: each
-   value is rounded as often as the number of blocks has bits. */
+/* The same for C columns and many blocks of `block` rows each, M rows together: the values of block b begin b stride
+   numbers after mean and m2. Neighbouring blocks are combined, then neighbouring pairs of blocks, and so on, until
+   block 0 holds all: each value is rounded only as often as the number of blocks has bits. */
 SSLH_I_FN void sslh_i_combine_blocks(sslh_real *mean, sslh_real *m2, size_t C, size_t stride, size_t blocks,
                                      size_t block, size_t M) {
     size_t step, b, j;
@@ -21281,22 +21359,22 @@ SSLH_I_FN void sslh_i_combine_blocks(sslh_real *mean, sslh_real *m2, size_t C, s
         }
     }
 }
-/* mean (rows) and m2 (rows), the sum of squared distances: the caller divides by n or n - 1. Two passes over a row
-   (or a piece), never sum of x^2 minus square of sum, which loses all digits when the mean is large. */
+/* mean (rows) and m2 (rows), the sum of squared distances, which the caller divides by n or n - 1. It takes two passes
+   over a row (or a piece): the sum of x^2 minus the square of the sum would lose all digits when the mean is large. */
 SSLH_I_FN void sslh_i_variance_rows(sslh_ctx *c, const sslh_real *x, sslh_real *mean, sslh_real *m2, size_t rows,
                                     size_t D) {
     sslh_i_row_job f = sslh_i_row_job_of(c, SSLH_I_R_VARIANCE, rows, D);
     f.x = x;
     f.y = mean;
     f.stats = m2;
-    /* Short rows: whole rows to one task each. */
+    /* Short rows: each task gets whole rows. */
     if (D < 2 * SSLH_I_FLAT) {
         sslh_i_row_run(c, &f);
     } else {
         size_t whole = D / SSLH_I_FLAT, rest = D - whole * SSLH_I_FLAT, pieces = whole + (rest > 0), r;
         sslh_real *part = (sslh_real *)sslh_i_scratch(c, 2 * pieces * sizeof *part);
         if (!part) return;
-        for (r = 0; r < rows; r++) { /* one long row at a time, its pieces in parallel; what is left over comes last */
+        for (r = 0; r < rows; r++) { /* one long row at a time, its pieces in parallel, the remainder last */
             f.x = x + r * D;
             f.rows = whole;
             f.D = SSLH_I_FLAT;
@@ -21322,7 +21400,7 @@ typedef struct sslh_i_stat {
     sslh_real *out, factor;
 } sslh_i_stat;
 
-/* A run has either one statistic for all its values (s = 0) or one for each (s = 1). */
+/* A run has one statistic for all its values (s = 0) or one for each (s = 1). */
 SSLH_I_FN void sslh_i_stat_task(void *arg, int task, int worker) {
     const sslh_i_stat *f = (const sslh_i_stat *)arg;
     const sslh_i_plan *p = f->plan;
@@ -21345,8 +21423,8 @@ SSLH_I_FN void sslh_i_stat_task(void *arg, int task, int worker) {
         }
     }
 }
-/* The plan spreads dy (and the saved statistic) over the reduced axes: their step is 0 in operand 1.
-   Nothing of the size of x is made: the statistic is read with step 0. */
+/* The plan broadcasts dy (and the saved statistic) over the reduced axes: their step is 0 in operand 1, so that no
+   array of the size of x is needed for it. */
 SSLH_I_FN void sslh_i_stat_back(sslh_ctx *c, sslh_i_node *n, int kind, sslh_real factor) {
     const sslh_tensor *x = n->in[0];
     size_t total = 1, kept = 1;
@@ -21384,7 +21462,7 @@ SSLH_I_FN void sslh_i_stat_back(sslh_ctx *c, sslh_i_node *n, int kind, sslh_real
 /* d sum / dx = 1, d mean / dx = 1/R: f[0]. */
 SSLH_I_FN void sslh_i_sum_back(sslh_ctx *c, sslh_i_node *n) { sslh_i_stat_back(c, n, -1, n->f[0]); }
 
-/* mean: the sum times 1/R, one rounding more than the sum. */
+/* The mean is the sum times 1/R, with one more rounding than the sum. */
 SSLH_I_FN sslh_tensor *sslh_i_sum_op(sslh_ctx *c, const char *name, sslh_tensor *x, int axes, int keep, int mean) {
     sslh_tensor *out;
     sslh_i_axes a;
@@ -21454,7 +21532,7 @@ SSLH_DEF sslh_tensor *sslh_variance(sslh_ctx *c, sslh_tensor *x, int axes, int k
 /* d lse / dx = exp(x - m - log sum e^(x - m)): the softmax, from two numbers of each row. */
 SSLH_I_FN void sslh_i_lse_back(sslh_ctx *c, sslh_i_node *n) { sslh_i_stat_back(c, n, SSLH_I_R_LSE, 1); }
 
-/* m + log sum e^(x - m), m the maximum: no overflow. The two are saved apart, see >>losses. */
+/* m + log sum e^(x - m), m the maximum, so that nothing overflows. The two terms are saved separately, see >>losses. */
 SSLH_DEF sslh_tensor *sslh_logsumexp(sslh_ctx *c, sslh_tensor *x, int axes, int keep) {
     sslh_tensor *out, *most, *lsum;
     sslh_i_axes a;
@@ -21477,7 +21555,7 @@ SSLH_DEF sslh_tensor *sslh_logsumexp(sslh_ctx *c, sslh_tensor *x, int axes, int 
     return sslh_i_end(c, "sslh_logsumexp", &x, 1, out);
 }
 
-/* The gradient goes to the first maximum: saved[0] holds its number among the reduced values. */
+/* The gradient goes to the first maximum; saved[0] holds its number among the reduced values. */
 SSLH_I_FN void sslh_i_max_back(sslh_ctx *c, sslh_i_node *n) {
     int fresh;
     sslh_real *dx = sslh_i_grad(c, n->in[0], &fresh);
@@ -21497,7 +21575,7 @@ SSLH_I_FN void sslh_i_max_rows(sslh_ctx *c, const sslh_real *x, sslh_real *y, in
     f.index = index;
     sslh_i_row_run(c, &f);
 }
-/* x as rows whose maxima are wanted: of -x when the smallest values are. *copy is to be given back. */
+/* x as rows for a search of maxima, or -x when the smallest values are wanted. The caller gives *copy back. */
 SSLH_I_FN const sslh_real *sslh_i_rows_up(sslh_ctx *c, const sslh_i_axes *a, const sslh_real *x, int least,
                                           sslh_real **copy) {
     const sslh_real *rows = sslh_i_rows_of(c, a, x, copy);
@@ -21506,7 +21584,7 @@ SSLH_I_FN const sslh_real *sslh_i_rows_up(sslh_ctx *c, const sslh_i_axes *a, con
     if (*copy) sslh_i_unary(c, SSLH_I_U_SCALE, rows, *copy, a->K * a->R, -1, 0);
     return *copy;
 }
-/* Of equal values the first wins, in the result's gradient as well. min x = -max(-x). */
+/* Among equal values the first one wins, and receives the gradient. min x = -max(-x). */
 SSLH_I_FN sslh_tensor *sslh_i_max_op(sslh_ctx *c, const char *name, sslh_tensor *x, int axes, int keep, int least) {
     sslh_tensor *out, *index;
     sslh_i_axes a;
@@ -21535,12 +21613,12 @@ SSLH_DEF sslh_tensor *sslh_min(sslh_ctx *c, sslh_tensor *x, int axes, int keep) 
 }
 
 /* --- product: of each row from the left, in double, so that 1e30 1e30 1e-30 1e-30 is 1 ---
-   d y / d x_i is the product of what stands before i and of what stands behind it: no division, which zeros and
-   overflow would spoil. */
+   d y / d x_i is the product of the values before x_i times the product of those after it, without a division, which
+   would fail at zeros and overflow. */
 typedef struct sslh_i_product_job {
     const sslh_real *x, *dy; /* (rows,R) (rows); dy NULL: forward */
     sslh_real       *out;    /* (rows), or the gradient (rows,R), which may be x */
-    double          *before; /* backward: (rows,R), the products of what stands before */
+    double          *before; /* backward: (rows,R), for each value the product of those before it */
     size_t           rows, R, per_task;
     int              fresh;
 } sslh_i_product_job;
@@ -21617,14 +21695,14 @@ SSLH_DEF sslh_tensor *sslh_prod(sslh_ctx *c, sslh_tensor *x, int axes, int keep)
     return sslh_i_end(c, op, &x, 1, out);
 }
 
-/* One axis by number, negative from the end; a mask for sslh_i_axes_of, 0 and an error when there is none. */
+/* One axis by number, negative from the end: its mask for sslh_i_axes_of; 0 and an error when there is no such axis. */
 SSLH_I_FN int sslh_i_one_axis(sslh_ctx *c, const char *op, const sslh_tensor *x, int axis) {
     if (axis >= -x->ndim && axis < x->ndim) return SSLH_AXIS(axis);
     sslh_fail(c, SSLH_E_SHAPE, "%s: axis %d of a tensor of %d dimensions", op, axis, x->ndim);
     return 0;
 }
 
-/* Indices (I32) along the axis, which is gone from the shape; no gradient. */
+/* Indices (I32) along the axis, which is removed from the shape; no gradient. */
 SSLH_I_FN sslh_tensor *sslh_i_argmax_op(sslh_ctx *c, const char *name, sslh_tensor *x, int axis, int least) {
     sslh_tensor *out;
     sslh_i_axes a;
@@ -21648,7 +21726,7 @@ SSLH_DEF sslh_tensor *sslh_argmin(sslh_ctx *c, sslh_tensor *x, int axis) {
     return sslh_i_argmax_op(c, "sslh_argmin", x, axis, 1);
 }
 
-/* --- the k largest: their places, then their values as sslh_gather_along has them, with its gradient --- */
+/* --- the k largest: their places; then sslh_gather_along takes the values, which gives them a gradient --- */
 
 typedef struct sslh_i_topk_job {
     const sslh_real *x;            /* (outer,size,inner) */
@@ -21660,11 +21738,11 @@ typedef struct sslh_i_topk_job {
 SSLH_I_FN int sslh_i_topk_before(const sslh_real *x, size_t step, int32_t i, int32_t j) {
     sslh_real a = x[(size_t)i * step], b = x[(size_t)j * step];
     if (a > b || a < b) return a > b;
-    if ((a != a) != (b != b)) return a != a; /* NaN before numbers */
+    if ((a != a) != (b != b)) return a != a; /* NaN comes before numbers */
     return i < j;
 }
-/* heap[0 .. n-1], step apart: the last in order stands at 0, and no entry comes behind the one above it. Entry 0
-   sinks to its place. */
+/* heap[0 .. n-1], step apart: entry 0 is the last in order, and every entry comes in order before or with its parent.
+   Moves entry 0 down to its place. */
 SSLH_I_FN void sslh_i_topk_sink(const sslh_real *x, int32_t *heap, size_t step, size_t n) {
     size_t at = 0, down;
     int32_t moved = heap[0];
@@ -21676,8 +21754,8 @@ SSLH_I_FN void sslh_i_topk_sink(const sslh_real *x, int32_t *heap, size_t step, 
     }
     heap[at * step] = moved;
 }
-/* The first k places form a heap; every later value that comes before its last one takes that one's place; in the end
-   the heap is emptied from the last to the first. k log k + size log k steps at most. */
+/* The first k places form a heap. Every later value that comes before the last of them replaces it. In the end the heap
+   is emptied from the last to the first. At most k log k + size log k steps. */
 SSLH_I_FN void sslh_i_topk_task(void *arg, int task, int worker) {
     const sslh_i_topk_job *f = (const sslh_i_topk_job *)arg;
     size_t line = (size_t)task * f->per_task, end = SSLH_I_MIN(f->lines, line + f->per_task), step = f->inner;
@@ -21686,7 +21764,7 @@ SSLH_I_FN void sslh_i_topk_task(void *arg, int task, int worker) {
         const sslh_real *x = f->x + line / step * step * f->size + line % step;
         int32_t *heap = f->index + line / step * step * f->k + line % step;
         size_t n, up;
-        for (n = 0; n < f->k; n++) { /* place n rises */
+        for (n = 0; n < f->k; n++) { /* moves place n up */
             for (up = n; up > 0; up = (up - 1) / 2) {
                 int32_t above = heap[(up - 1) / 2 * step];
                 if (!sslh_i_topk_before(x, step, above, (int32_t)n)) break;
@@ -21719,7 +21797,7 @@ SSLH_DEF sslh_tensor *sslh_topk(sslh_ctx *c, sslh_tensor *x, int k, int axis, ss
     if (axis < 0) return sslh_i_dummy(c);
     shape = sslh_shape_of(x);
     if (k < 1 || k > shape.size[axis]) {
-        sslh_fail(c, SSLH_E_SHAPE, "%s: the %d largest along axis %d of %s: 1 to %d are there", op, k, axis,
+        sslh_fail(c, SSLH_E_SHAPE, "%s: the %d largest along axis %d of %s: k must be 1 to %d", op, k, axis,
                   sslh_i_str(text, sizeof text, shape), shape.size[axis]);
         return sslh_i_dummy(c);
     }
@@ -21738,10 +21816,10 @@ SSLH_DEF sslh_tensor *sslh_topk(sslh_ctx *c, sslh_tensor *x, int k, int axis, ss
     return sslh_i_along_op(c, op, x, index, axis, 1);
 }
 
-/* --- running sums: x as (outer,size,inner), a task takes neighbouring columns from one end to the other --- */
+/* --- running sums: x as (outer,size,inner); a task goes through neighbouring columns from one end to the other --- */
 
 typedef struct sslh_i_cumsum_job {
-    const sslh_real *x;   /* forward: x; backward: dy, from the last to the first */
+    const sslh_real *x;   /* forward: x; backward: dy, summed from the last to the first */
     sslh_real       *y;
     size_t           size, inner, slices, units, per_task;
     int              back, fresh;
@@ -21799,7 +21877,7 @@ SSLH_DEF sslh_tensor *sslh_cumsum(sslh_ctx *c, sslh_tensor *x, int axis) {
     return sslh_i_end(c, op, &x, 1, out);
 }
 
-/* --- softmax: along the last axis in place, along others on a turned copy ---
+/* --- softmax: along the last axis in place, along other axes on a permuted copy ---
    Backward, from the result: softmax dx = y (dy - sum y dy), log-softmax dx = dy - e^y sum dy. */
 SSLH_I_FN void sslh_i_softmax_op_back(sslh_ctx *c, sslh_i_node *n) {
     sslh_tensor *x = n->in[0], *out = n->out;
@@ -21857,7 +21935,8 @@ SSLH_DEF sslh_tensor *sslh_log_softmax(sslh_ctx *c, sslh_tensor *x, int axis) {
     return sslh_i_softmax_op(c, "sslh_log_softmax", x, axis, 1);
 }
 
-/* Of logarithms, so that no score is too large or too small: log_softmax over an axis divides by the sum over it. */
+/* Computed on logarithms, so that no score is too large or too small: log_softmax over an axis divides by the sum over
+   that axis. */
 SSLH_DEF sslh_tensor *sslh_sinkhorn(sslh_ctx *c, sslh_tensor *scores, int iterations, float eps) {
     const char *op = "sslh_sinkhorn";
     sslh_tensor *x;
@@ -21877,8 +21956,8 @@ SSLH_DEF sslh_tensor *sslh_sinkhorn(sslh_ctx *c, sslh_tensor *scores, int iterat
     sslh_no_grad(c, 1);
     x = sslh_scale(c, scores, SSLH_I_R(1) / sslh_i_default_real(eps, SSLH_I_R(0.05)));
     for (i = 0; i < (iterations ? iterations : 3) && !SSLH_I_BAD(c); i++) {
-        x = sslh_log_softmax(c, x, 0); /* each prototype by its sum over the samples */
-        x = sslh_log_softmax(c, x, 1); /* each sample by its sum over the prototypes */
+        x = sslh_log_softmax(c, x, 0); /* divides each prototype by its sum over the samples */
+        x = sslh_log_softmax(c, x, 1); /* divides each sample by its sum over the prototypes */
     }
     x = sslh_exp(c, x);
     sslh_no_grad(c, 0);
@@ -21889,16 +21968,17 @@ SSLH_DEF sslh_tensor *sslh_sinkhorn(sslh_ctx *c, sslh_tensor *scores, int iterat
 /*  >>products      matmul, linear                                                                                    */
 /* ================================================================================================================== */
 
-/* The product of matrices as its definition says, and the two operations that are products: sslh_matmul and the linear
-   layer. How a product is cut and packed is >>products-plan. */
+/* The matrix product by its definition, and the two operations that are products: sslh_matmul and the linear layer. How
+   a product is cut and packed is in >>products-plan. */
 
 /* --- matrix product: c = [c +] op(a) op(b) [+ bias] [relu], all row-major ---
-   Every element of c is summed over k in blocks of SSLH_I_KC: a chain of products inside a block, then block after
-   block into c. Tiles, packing, instruction set and threads change nothing in that order, so no bit (FMA apart). */
+   Every element of c is summed over k in blocks of SSLH_I_KC: a chain of products inside a block, then one block after
+   the other into c. Tiles, packing, instruction set and threads do not change this order, so they change no bit (apart
+   from FMA). */
 
-enum { SSLH_I_KC = 256 }; /* k per block. It is part of the result: another number gives other bits */
+enum { SSLH_I_KC = 256 }; /* k per block. Another number would give other bits */
 
-/* What a plain version multiplies: x or, where .bfloat16 rounds, x with 8 significant bits. */
+/* A factor in a plain version: x or, where .bfloat16 rounds, x with 8 significant bits. */
 SSLH_I_FN sslh_real sslh_i_factor(sslh_real x, int rounded) {
 #if SSLH_I_DOUBLE
     (void)rounded;
@@ -21915,9 +21995,9 @@ SSLH_I_FN sslh_real sslh_i_plain_row_dot(const sslh_real *x, const sslh_real *y,
     return (sslh_real)sum;
 }
 
-/* The plain version: c_ij = [c_ij +] sum over k of a_ik b_kj [+ bias_j], and with a ReLU 0 where that is negative.
-   a is (M,K), stored as (K,M) when ta; b is (K,N), stored as (N,K) when tb; c is (M,N). Unless `rounded`, its bits are
-   those of the passes without FMA. */
+/* The plain version: c_ij = [c_ij +] sum over k of a_ik b_kj [+ bias_j], and with a ReLU 0 where this is negative. a is
+   (M,K), stored as (K,M) with ta; b is (K,N), stored as (N,K) with tb; c is (M,N). Unless `rounded`, the bits are those
+   of the kernels without FMA. */
 SSLH_I_FN void sslh_i_plain_product(const sslh_i_gemm_args *g, int rounded) {
     for (int p = 0; p < g->batch; p++) {
         const sslh_real *a = g->a + (size_t)p * g->stride_a, *b = g->b + (size_t)p * g->stride_b;
@@ -21942,7 +22022,7 @@ SSLH_I_FN void sslh_i_plain_product(const sslh_i_gemm_args *g, int rounded) {
     }
 }
 
-/* out (m,n) = or += op(a) op(b); rows lie lda, ldb, ldc apart */
+/* out (m,n) = or += op(a) op(b); rows begin lda, ldb and ldc numbers apart. */
 SSLH_I_FN void sslh_i_product(sslh_ctx *c, int ta, int tb, size_t m, size_t n, size_t k, const sslh_real *a, size_t lda,
                               const sslh_real *b, size_t ldb, sslh_real *out, size_t ldc, int accumulate) {
     sslh_i_gemm_args g = sslh_i_gemm_of(ta, tb, (int)m, (int)n, (int)k, a, b, out);
@@ -21954,7 +22034,8 @@ SSLH_I_FN void sslh_i_product(sslh_ctx *c, int ta, int tb, size_t m, size_t n, s
 /* --- what the backward passes of linear and convolution share: the fused activation and the bias ---
    y = relu(z), z = .. + bias:   dz = dy [y > 0],   dbias = sum over rows of dz                                       */
 
-/* Plainly, in place of the kernel: y, dy and dz (rows,n) in rows that lie ld apart, sum (n) or NULL; dz may be dy. */
+/* The plain version of the kernel: y, dy and dz (rows,n), with rows ld apart, sum (n) or NULL; dz may be the same
+   as dy. */
 SSLH_I_FN void sslh_i_plain_relu_bias(const sslh_real *y, const sslh_real *dy, sslh_real *dz, sslh_real *sum,
                                       size_t rows, size_t n, size_t ld) {
     for (size_t j = 0; j < n; j++) {
@@ -21967,8 +22048,8 @@ SSLH_I_FN void sslh_i_plain_relu_bias(const sslh_real *y, const sslh_real *dy, s
     }
 }
 
-/* Returns dz (rows,n), where rows = out->count / n: out's gradient, changed in place if nobody else reads it; NULL on
-   failure. Adds to the gradient of bias. *scratch is to be given back by the caller when not NULL. */
+/* Returns dz (rows,n), where rows = out->count / n: the gradient of out, changed in place if it is not read by others;
+   NULL on failure. Adds to the gradient of bias. The caller gives *scratch back when it is not NULL. */
 SSLH_I_FN const sslh_real *sslh_i_bias_back(sslh_ctx *c, sslh_tensor *out, int relu, sslh_tensor *bias, size_t n,
                                             sslh_real **scratch) {
     sslh_real *dbias = NULL, *dz = out->grad;
@@ -21983,11 +22064,11 @@ SSLH_I_FN const sslh_real *sslh_i_bias_back(sslh_ctx *c, sslh_tensor *out, int r
     return sslh_i_bias_sums(c, relu ? out->data : NULL, out->grad, dz, out->count / n, n, dbias, fresh) ? dz : NULL;
 }
 
-/* --- sslh_matmul: C = op(A) op(B); dA = dC op(B)', dB = op(A)' dC, transposed where A or B was --- */
+/* --- sslh_matmul: C = op(A) op(B); dA = dC op(B)', dB = op(A)' dC, transposed if A or B was --- */
 
-/* A product of two tensors. The leading axes, those of size 1 left out and neighbours merged where both operands allow
-   it, are sizes with the steps of a and b in matrices, 0 where an operand is repeated. The last of them is a batch of
-   the engine's; the others are loops here. */
+/* A product of two tensors. The leading axes are kept as sizes and as steps of a and b, counted in matrices, 0 where an
+   operand is repeated; axes of size 1 are left out, and neighbours are merged where both operands allow it. The last
+   axis is the engine's batch; the others are loops here. */
 typedef struct sslh_i_matmul {
     sslh_shape shape;         /* of the result */
     int        m, n, k, axes; /* axes: at least 1 */
@@ -21995,7 +22076,7 @@ typedef struct sslh_i_matmul {
     size_t     a[SSLH_MAX_DIMS], b[SSLH_MAX_DIMS];
 } sslh_i_matmul;
 
-/* One more axis on the outside, or merged with the axis inside it. */
+/* Adds one more outer axis, or merges it with the axis inside it. */
 SSLH_I_FN int sslh_i_matmul_axis(sslh_i_matmul *p, int size, size_t a, size_t b) {
     int at = p->axes - 1;
     size_t inner = (size_t)p->size[at];
@@ -22013,8 +22094,8 @@ SSLH_I_FN int sslh_i_matmul_axis(sslh_i_matmul *p, int size, size_t a, size_t b)
     return 1;
 }
 
-/* Sizes of op(a) op(b); 0 and an error when they do not fit. Made again in the backward pass. Without a' and with one b
-   the batch is just more rows of a: one tall product. */
+/* Sizes of op(a) op(b); 0 and an error when they do not fit. The backward pass computes them again. If a is not
+   transposed and there is only one b, the batch becomes more rows of a: one tall product. */
 SSLH_I_FN int sslh_i_matmul_plan(sslh_ctx *c, const sslh_tensor *a, const sslh_tensor *b, int ta, int tb,
                                  sslh_i_matmul *p) {
     char sa[96], sb[96];
@@ -22063,8 +22144,8 @@ SSLH_I_FN int sslh_i_matmul_plan(sslh_ctx *c, const sslh_tensor *a, const sslh_t
     return 1;
 }
 
-/* The places of batch number q, counted over all axes but p's first: matrices of a and b, and whether it is the first
-   one that meets its matrix of a (first[0]) and of b (first[1]). */
+/* Batch number q, counted over all axes but p's first: the numbers of its matrices of a and b, and whether it is the
+   first batch to use its matrix of a (first[0]) and of b (first[1]). */
 SSLH_I_FN void sslh_i_matmul_place(const sslh_i_matmul *p, size_t q, size_t at[2], int first[2]) {
     int i;
     at[0] = at[1] = 0;
@@ -22085,7 +22166,7 @@ SSLH_I_FN size_t sslh_i_matmul_batches(const sslh_i_matmul *p) {
     return n;
 }
 
-/* node->i: 0 transpose_a, 1 transpose_b. Each gradient is itself a product, written in the layout of its operand:
+/* node->i: 0 transpose_a, 1 transpose_b. Each gradient is itself a product, in the layout of its operand:
      no transposition   dA = dC B',  dB = A' dC          a'       dA = B dC',  dB = A dC
      b'                 dA = dC B,   dB = dC' A          a', b'   dA = B' dC', dB = dC' A' */
 SSLH_I_FN void sslh_i_matmul_back(sslh_ctx *c, sslh_i_node *node) {
@@ -22129,7 +22210,7 @@ SSLH_I_FN void sslh_i_matmul_back(sslh_ctx *c, sslh_i_node *node) {
             g.b = dc_first ? other : dc;
             g.c = d + at[side] * own;
             g.accumulate = !fresh || !first[side];
-            if (own_stride || p.size[0] == 1) { /* a gradient of its own for each matrix of the batch */
+            if (own_stride || p.size[0] == 1) { /* each matrix of the batch has its own gradient */
                 g.batch = p.size[0];
                 sslh_i_gemm(c, &g);
                 continue;
@@ -22205,8 +22286,8 @@ SSLH_I_FN void sslh_i_linear_back(sslh_ctx *c, sslh_i_node *node) {
     if (scratch) sslh_i_unscratch(c, scratch);
 }
 
-/* Leading axes of x are rows: M = x.count / I. Bias and ReLU ride along with the last block of K; other activations
-   need the value before them for their gradient and are an operation of their own. */
+/* Leading axes of x are rows: M = x.count / I. Bias and ReLU are applied with the last block of K; other activations
+   need the value before them for their gradient and are separate operations. */
 SSLH_DEF sslh_tensor *sslh_linear_ex(sslh_ctx *c, sslh_tensor *x, sslh_tensor *weight, sslh_tensor *bias,
                                      sslh_activation activation) {
     sslh_tensor *in[3];
@@ -22261,15 +22342,15 @@ SSLH_DEF sslh_tensor *sslh_linear(sslh_ctx *c, sslh_tensor *x, sslh_tensor *weig
 /*  >>loss-rows     what the losses of part I compute row by row                                                      */
 /* ================================================================================================================== */
 
-/* The loops inside the losses: each of them takes rows (or elements) of a matrix that a loss has filled and computes
-   all that a row needs in one visit, so that nothing else of the matrix's size is made. The numbers in brackets are
-   those of the equations in >>losses. Terms are computed in tasks of a fixed number of rows, kept, and added up in 16
-   lanes and a fixed tree. */
+/* The inner loops of the losses. Each takes rows (or elements) of a matrix that a loss has filled and computes all that
+   a row needs in one pass, so that nothing else of the matrix's size is made. The numbers in brackets are those of the
+   equations in >>losses. Terms are computed in tasks of a fixed number of rows, stored, and added up in 16 lanes and a
+   fixed tree. */
 
-/* Rows per task, so that a task handles some thousand elements. */
+/* Rows per task, so that a task has some thousand elements. */
 SSLH_I_FN size_t sslh_i_loss_rows(size_t width) { return 4096 / width + 1; }
 
-/* A function of the sizes, as everywhere. */
+/* The number of tasks; it depends only on the sizes, as everywhere. */
 SSLH_I_FN int sslh_i_loss_tasks(size_t rows, size_t per_task) { return (int)((rows + per_task - 1) / per_task); }
 
 /* y += a x, product and sum rounded */
@@ -22283,7 +22364,8 @@ SSLH_I_FN void sslh_i_loss_axpy(sslh_real *y, sslh_real a, const sslh_real *x, s
 
 /* --- cross-entropy ----------------------------------------------------------------------------------------------- */
 
-/* (1). The log-sum-exp of each row is kept: the backward pass turns it into the softmax by one exponential a logit. */
+/* (1). The log-sum-exp of each row is kept; the backward pass computes the softmax from it, with one exponential
+   per logit. */
 SSLH_I_FN void sslh_i_xent_task(void *arg, int task, int worker) {
     const sslh_i_xent *p = (const sslh_i_xent *)arg;
     size_t r = (size_t)task * p->per_task, end = SSLH_I_MIN(p->rows, r + p->per_task), K = p->K;
@@ -22373,8 +22455,8 @@ SSLH_I_FN void sslh_i_xent_slopes(sslh_ctx *c, sslh_i_xent *p) {
 
 /* --- element by element ------------------------------------------------------------------------------------------ */
 
-/* A chunk fits on a task's stack; its sum is one of the partial sums. */
-enum { SSLH_I_POINTWISE_CHUNK = 1024, SSLH_I_POINTWISE_CHUNKS = 4 }; /* elements a chunk, chunks a task */
+/* The values of a chunk fit on a task's stack; the sum of a chunk is one of the partial sums. */
+enum { SSLH_I_POINTWISE_CHUNK = 1024, SSLH_I_POINTWISE_CHUNKS = 4 }; /* elements per chunk, chunks per task */
 
 /* v (n): the terms. */
 SSLH_I_FN void sslh_i_pointwise_values(const sslh_i_pointwise *p, const sslh_real *x, const sslh_real *t, sslh_real *v,
@@ -22409,7 +22491,7 @@ SSLH_I_FN void sslh_i_pointwise_values(const sslh_i_pointwise *p, const sslh_rea
     }
 }
 
-/* v (n): the slopes; with respect to t they are the negatives. */
+/* v (n): the slopes; those in t are the negatives. */
 SSLH_I_FN void sslh_i_pointwise_chunk(const sslh_i_pointwise *p, const sslh_real *x, const sslh_real *t, sslh_real *v,
                                       size_t n) {
     sslh_real d;
@@ -22435,7 +22517,7 @@ SSLH_I_FN void sslh_i_pointwise_chunk(const sslh_i_pointwise *p, const sslh_real
     }
 }
 
-/* Some chunks, one after the other. */
+/* The chunks of a task, one after the other. */
 SSLH_I_FN void sslh_i_pointwise_task(void *arg, int task, int worker) {
     const sslh_i_pointwise *p = (const sslh_i_pointwise *)arg;
     sslh_real v[SSLH_I_POINTWISE_CHUNK];
@@ -22463,7 +22545,7 @@ SSLH_I_FN void sslh_i_pointwise_run(sslh_ctx *c, sslh_i_pointwise *p) {
     p->k = c->k;
     sslh_i_parallel(c, (int)((p->n + per_task - 1) / per_task), sslh_i_pointwise_task, p);
 }
-/* The sum of the terms: the chunks' sums are added in 16 lanes and a tree. 0 and an error when memory is out. */
+/* The sum of the terms: the chunks' sums are added in 16 lanes and a tree. 0 and an error when memory runs out. */
 SSLH_I_FN sslh_real sslh_i_pointwise_sum(sslh_ctx *c, sslh_i_pointwise *p) {
     size_t chunks = c->desc.plain ? 1 : (p->n + SSLH_I_POINTWISE_CHUNK - 1) / SSLH_I_POINTWISE_CHUNK;
     sslh_real sum;
@@ -22490,7 +22572,7 @@ SSLH_I_FN void sslh_i_ntx_unit_task(void *arg, int task, int worker) { /* (1): s
     p->k->l2(p->z[view] + r * p->D, p->u + at * p->D, p->norm + at, n, p->D, SSLH_I_R(1e-12));
 }
 
-/* s_i of one row, self (and for the decoupled form the positive) taken out of every sum; returns s_ip */
+/* s_i of one row, with self (and in the decoupled form the positive) left out of every sum; returns s_ip. */
 SSLH_I_FN sslh_real sslh_i_ntx_row(const sslh_i_ntx *p, size_t i, sslh_real *s) {
     size_t pos = i < p->N ? i + p->N : i - p->N;
     sslh_real positive, none = (sslh_real)-HUGE_VAL;
@@ -22501,8 +22583,8 @@ SSLH_I_FN sslh_real sslh_i_ntx_row(const sslh_i_ntx *p, size_t i, sslh_real *s) 
     return positive;
 }
 
-/* Rows i of the block: s_i becomes the logits of row i, the loss (2), and whether the positive beats every other
-   row. */
+/* Rows i of the block: s_i becomes the logits of row i; computes the loss (2) and whether the positive beats every
+   other row. */
 SSLH_I_FN void sslh_i_ntx_task(void *arg, int task, int worker) {
     const sslh_i_ntx *p = (const sslh_i_ntx *)arg;
     size_t r = (size_t)task * p->per_task, end = SSLH_I_MIN(p->rows, r + p->per_task), n = 2 * p->N;
@@ -22579,7 +22661,7 @@ SSLH_I_FN void sslh_i_ntx_units_back(sslh_ctx *c, sslh_i_ntx *p) {
 }
 
 /* --- InfoNCE ----------------------------------------------------------------------------------------------------- */
-/* The positive's column in row i of a block, whose x is made whole and divided by tau. */
+/* Completes x in row i of a block and divides it by tau. */
 SSLH_I_FN size_t sslh_i_nce_row(const sslh_i_nce *p, size_t i, sslh_real *x) { /* returns the positive's column */
     if (p->n) x[0] = p->kern->dot(p->q + i * p->D, p->k + i * p->D, p->D);
     p->kern->unary(SSLH_I_U_SCALE, x, x, p->columns, p->tau_inverse, 0);
@@ -22636,8 +22718,8 @@ SSLH_I_FN void sslh_i_nce_slopes(sslh_ctx *c, sslh_i_nce *p) {
 }
 
 /* --- accuracy: how many rows are right ---------------------------------------------------------------------------- */
-/* Rows of x (rows,K) in which fewer than k classes come before the label: the larger value first, of equal ones the
-   lower class, NaN before all numbers. */
+/* Counts the rows of x (rows,K) in which fewer than k classes come before the label: larger values first, of equal ones
+   the lower class, NaN before all numbers. */
 SSLH_I_FN size_t sslh_i_right_rows(const sslh_real *x, const int32_t *labels, size_t rows, size_t K, size_t k) {
     size_t right = 0, r, j;
     for (r = 0; r < rows; r++, x += K) {
@@ -22653,7 +22735,8 @@ SSLH_I_FN size_t sslh_i_right_rows(const sslh_real *x, const int32_t *labels, si
 
 /* --- decorrelation ----------------------------------------------------------------------------------------------- */
 
-/* Some rows of the matrix: (2), or with dx (3). Plain as it is: with .plain each kernel is a loop. */
+/* Some rows of the matrix: (2), or with dx (3). This is also the plain version, because with .plain each kernel is
+   a loop. */
 SSLH_I_FN void sslh_i_decorrelation_task(void *arg, int task, int worker) {
     const sslh_i_decorrelation *p = (const sslh_i_decorrelation *)arg;
     size_t D = p->D, r = (size_t)task * p->per_task, end = SSLH_I_MIN(D, r + p->per_task);
@@ -22661,7 +22744,7 @@ SSLH_I_FN void sslh_i_decorrelation_task(void *arg, int task, int worker) {
     for (; r < end; r++) {
         const sslh_real *x = p->x + r * D;
         sslh_real d = x[r] - p->target, t, before;
-        if (p->loss) { /* the diagonal is left out of the squares, not subtracted: that would leave rounding behind */
+        if (p->loss) { /* the diagonal is left out of the sum, because subtracting it would leave rounding errors */
             t = p->k->dot(x, x, r);
             t += p->k->dot(x + r + 1, x + r + 1, D - r - 1);
             t = p->off * t;
@@ -22686,12 +22769,12 @@ SSLH_I_FN void sslh_i_decorrelation_rows(sslh_ctx *c, sslh_i_decorrelation *p) {
     sslh_i_parallel(c, sslh_i_loss_tasks(p->D, p->per_task), sslh_i_decorrelation_task, p);
 }
 
-/* --- word2vec: predictions of a batch with the tables as they are, then the tables ------------------------------- */
+/* --- word2vec: predictions of a batch with the tables as they are, then the updates of the tables ---------------- */
 
 #define SSLH_I_WORD_ITEMS 32  /* of a task */
-#define SSLH_I_WORD_SHARES 8u /* a row of a table belongs to the share row % 8, which one task changes */
+#define SSLH_I_WORD_SHARES 8u /* a row of a table belongs to the share row % 8, which one task updates */
 
-/* h, e, g and loss of a task's items: (1) to (4) of >>word2vec. Nothing that another item reads is written. */
+/* h, e, g and loss of a task's items: (1) to (4) of >>word2vec. It writes nothing that another item reads. */
 SSLH_I_FN void sslh_i_word_slopes_task(void *arg, int task, int worker) {
     const sslh_i_word_batch *b = (const sslh_i_word_batch *)arg;
     const size_t D = b->D, first = (size_t)task * SSLH_I_WORD_ITEMS;
@@ -22710,7 +22793,7 @@ SSLH_I_FN void sslh_i_word_slopes_task(void *arg, int task, int worker) {
             const sslh_real *w = b->out + (size_t)b->target[j] * D;
             sslh_real f = b->k->dot(h, w, D), q = sslh_i_exp(f > 0 ? -f : f), s;
             s = 1 + q;
-            s = (f > 0) == (b->label[j] != 0) ? 1 / s : q / s; /* the probability of what is right */
+            s = (f > 0) == (b->label[j] != 0) ? 1 / s : q / s; /* the probability of the right answer */
             b->g[j] = b->label[j] ? 1 - s : s - 1;
             b->g[j] = b->g[j] * b->lr;
             b->k->axpby(e, w, D, 1, b->g[j]);
@@ -22724,8 +22807,8 @@ SSLH_I_FN void sslh_i_word_slopes_task(void *arg, int task, int worker) {
     }
 }
 
-/* Adds what belongs to the rows of one share, in the order of the items, so that it does not matter how many shares
-   there are: one thread takes all rows at once and need not look for its own. */
+/* Adds the updates of the rows of one share, in the order of the items, so that the number of shares does not matter: a
+   single thread takes all rows at once and need not search for its own. */
 SSLH_I_FN void sslh_i_word_update_task(void *arg, int task, int worker) {
     const sslh_i_word_batch *b = (const sslh_i_word_batch *)arg;
     const size_t D = b->D;
@@ -22759,19 +22842,19 @@ SSLH_I_FN sslh_real sslh_i_row_dot(sslh_ctx *c, const sslh_real *x, const sslh_r
 /*  >>conv          convolution, pooling, resizing                                                                    */
 /* ================================================================================================================== */
 
-/* Images are (N,H,W,C), channels last. A convolution with stride s, padding p and d, the distance between the taps
-   (a,b) of the kernel in x, is linear in x and in w:
+/* Images are (N,H,W,C), channels last. A convolution has a stride s, a padding p and a dilation d, the distance in x
+   between the taps (a,b) of the kernel. It is linear in x and in w:
      y[n,i,j,o]  = sum over a, b, g of  x[n, i s - p + a d, j s - p + b d, g] w[o,a,b,g]  + bias[o]                 (1)
      dx[n,r,q,g] = sum over o and over those i, j, a, b with i s - p + a d = r and j s - p + b d = q
                    of  dy[n,i,j,o] w[o,a,b,g]                                                                       (2)
      dw[o,a,b,g] = sum over n, i, j of  dy[n,i,j,o] x[n, i s - p + a d, j s - p + b d, g]                           (3)
      dbias[o]    = sum over n, i, j of  dy[n,i,j,o]                                                                 (4)
-   Places outside x count as 0 and get no gradient. Height and width have an s, p and d of their own. With groups the
-   channels g are those of o's group. With a ReLU dy is first set to 0 where y is not above 0. A transposed convolution
-   is (2) in the place of (1): x stands for dy, and y for dx; its gradients are then (1), without the bias, and (3).
-   The plain version stands first, then the operations; how a convolution becomes products of tiles, or Winograd's, is
-   >>conv-plan. Pooling walks the same windows; resizing is here as the other operation that gives a map another
-   size. */
+   Places outside x count as 0 and get no gradient. Height and width have their own s, p and d. With groups, only the
+   channels g of o's group are summed. With a ReLU, dy is first set to 0 where y is not above 0. The output of a
+   transposed convolution is (2): its input stands for dy, its output for dx. Its gradients are then (1), without the
+   bias, and (3). The plain version comes first, then the operations; how a convolution becomes products of tiles, or
+   Winograd's, is in >>conv-plan. Pooling uses the same windows; resizing is here as the other operation that changes
+   the size of a map. */
 
 /* Shape of a convolution: x (N,H,W,I) * weight (O,Kh,Kw,I/groups) -> y (N,OH,OW,O); output row i reads input rows
    i sh - ph + a dh, a < Kh. */
@@ -22784,11 +22867,11 @@ SSLH_I_FN size_t sslh_i_place(int n, int i, int j, int h, int w, int c) {
     return (((size_t)n * (size_t)h + (size_t)i) * (size_t)w + (size_t)j) * (size_t)c;
 }
 
-/* --- the plain version: one walk for (1), (2) and (3) ---
-   A term of each of the three sums is the product of two numbers that meet, and belongs to the third. */
+/* --- the plain version: one set of loops for (1), (2) and (3) ---
+   A term of each of the three sums is the product of two of the numbers x, w and y, and is added to the third. */
 enum { SSLH_I_CONV_FORWARD, SSLH_I_CONV_DATA, SSLH_I_CONV_WEIGHT };
 /* which (1): y += .., (2): x += .., (3): w += .. from the two others: x (N,H,W,I), w (O,Kh,Kw,I/groups), y (N,OH,OW,O).
-   The target must hold zeros or what is added to. */
+   What is added to must hold zeros or the values to add to. */
 SSLH_I_FN void sslh_i_plain_conv(const sslh_i_conv *s, int which, sslh_real *x, sslh_real *w, sslh_real *y,
                                  int rounded) {
     const int ci = s->ci / s->groups, co = s->co / s->groups; /* channels of a group */
@@ -22813,8 +22896,8 @@ SSLH_I_FN void sslh_i_plain_conv(const sslh_i_conv *s, int which, sslh_real *x, 
                         }
 }
 
-/* As the operations call it: the target, `count` numbers in rows of n, is cleared first unless e accumulates; then come
-   bias (n) and ReLU. */
+/* The job as the operations call it: the target, `count` numbers in rows of n, is cleared first unless e accumulates;
+   bias (n) and ReLU follow. */
 typedef struct sslh_i_plain_conv_job {
     const sslh_i_conv *s;
     int                which, rounded, n;
@@ -22832,7 +22915,7 @@ SSLH_I_FN void sslh_i_plain_conv_task(void *job, int task, int worker) {
     for (i = 0; p->e.relu && i < p->count; i++)
         if (p->target[i] < 0) p->target[i] = 0;
 }
-/* 1 when .plain has done it. x, w and y as above; two of them are only read. */
+/* Returns 1 when .plain is set and the work is done. x, w and y as above; two of them are only read. */
 SSLH_I_FN int sslh_i_conv_plainly(sslh_ctx *c, const sslh_i_conv *s, int which, const sslh_real *x, const sslh_real *w,
                                   const sslh_real *y, sslh_i_finish e) {
     sslh_i_plain_conv_job p;
@@ -22848,7 +22931,8 @@ SSLH_I_FN int sslh_i_conv_plainly(sslh_ctx *c, const sslh_i_conv *s, int which, 
     return sslh_i_plainly(c, sslh_i_plain_conv_task, &p);
 }
 
-/* The stride of a single window is of no account: not beyond the image, because kernels reckon with the next ones. */
+/* With a single window the stride does not matter; here it is limited to the padded image, because the kernels compute
+   where the next window would be. */
 SSLH_I_FN void sslh_i_conv_near(sslh_i_conv *s) {
     if (s->oh == 1) s->sh = SSLH_I_MIN(s->sh, s->h + 2 * s->ph);
     if (s->ow == 1) s->sw = SSLH_I_MIN(s->sw, s->w + 2 * s->pw);
@@ -22856,13 +22940,14 @@ SSLH_I_FN void sslh_i_conv_near(sslh_i_conv *s) {
 
 /* --- convolution as operations: 2-D, 1-D (height 1), and transposed --- */
 
-/* One axis of a descriptor: its own value, or the other's where it is 0; negative means really zero (padding). */
+/* One axis of a descriptor: its own value, or the other's where its own is 0; a negative value means a true
+   0 (padding). */
 SSLH_I_FN int sslh_i_axis(int own, int other, int least) {
     int v = own ? own : other;
     return v < least ? least : v;
 }
 
-/* node->i: the sslh_i_conv; f[0] relu. in: x, weight, bias. */
+/* node->i: the sslh_i_conv; f[0]: 1 for a ReLU. in: x, weight, bias. */
 SSLH_I_FN void sslh_i_conv_back(sslh_ctx *c, sslh_i_node *node) {
     sslh_i_conv s;
     sslh_real *scratch, *d;
@@ -22875,7 +22960,7 @@ SSLH_I_FN void sslh_i_conv_back(sslh_ctx *c, sslh_i_node *node) {
     if (dz && (d = sslh_i_grad(c, w, &fresh)) != NULL) sslh_i_conv_backward_weight(c, &s, x->data, dz, d, !fresh);
     if (scratch) sslh_i_unscratch(c, scratch);
 }
-/* Transposed: forward is the gradient of the data, so the gradients are forward and the gradient of the weights. */
+/* The forward pass of a transposed convolution is (2), so its gradients are (1) and (3). */
 SSLH_I_FN void sslh_i_conv_transpose_back(sslh_ctx *c, sslh_i_node *node) {
     sslh_i_conv s;
     sslh_real *scratch, *d;
@@ -22890,8 +22975,8 @@ SSLH_I_FN void sslh_i_conv_transpose_back(sslh_ctx *c, sslh_i_node *node) {
     if (scratch) sslh_i_unscratch(c, scratch);
 }
 
-/* The sizes of s that are not set yet: of the output or, transposed, of the input, `extra` pixels larger. sx and sw: x
-   and the weight, for the error. */
+/* Fills in the sizes of s that are not set yet: those of the output or, when transposed, of the convolution's input,
+   which is `extra` pixels larger. sx and sw: the shapes of x and the weight, for the error message. */
 SSLH_I_FN int sslh_i_conv_sizes(sslh_ctx *c, const char *op, sslh_i_conv *s, int in_h, int in_w, int transposed,
                                 int extra_h, int extra, const char *sx, const char *sw) {
     /* the window's extent, in 64 bits: sizes come from the caller */
@@ -22915,7 +23000,7 @@ SSLH_I_FN int sslh_i_conv_sizes(sslh_ctx *c, const char *op, sslh_i_conv *s, int
     s->ow = transposed ? in_w : (int)ow;
     return 1;
 }
-/* All four public functions. dims: 1 or 2. */
+/* All four public functions. dims: 1 or 2 axes of places. */
 SSLH_I_FN sslh_tensor *sslh_i_conv_op(sslh_ctx *c, const char *op, sslh_tensor *x, sslh_tensor *weight,
                                       sslh_tensor *bias, sslh_conv_desc desc, int dims, int transposed) {
     sslh_tensor *in[3];
@@ -22957,7 +23042,7 @@ SSLH_I_FN sslh_tensor *sslh_i_conv_op(sslh_ctx *c, const char *op, sslh_tensor *
     s.dh = dims == 2 ? sslh_i_axis(desc.dilation, 1, 1) : 1;
     s.dw = sslh_i_axis(desc.dilation_w, sslh_i_axis(desc.dilation, 1, 1), 1);
     s.groups = sslh_i_axis(desc.groups, 1, 1);
-    s.co = weight->shape[0]; /* of the convolution, also when it is transposed */
+    s.co = weight->shape[0]; /* of the convolution that is transposed, too */
     s.ci = weight->shape[dims + 1];
     const int overflow = s.ci > INT_MAX / s.groups;
     if (!overflow) s.ci *= s.groups;
@@ -23016,8 +23101,8 @@ SSLH_DEF sslh_tensor *sslh_conv1d_transpose(sslh_ctx *c, sslh_tensor *x, sslh_te
 
 /* --- pooling --- */
 
-/* Number of windows along an axis; 0 when not even one fits. They begin at 0, stride, 2 stride .. of the padded axis.
-   With ceil_mode a last one that is not whole counts too, but none that begins in the padding behind x. */
+/* The number of windows along an axis; 0 when not even one fits. They begin at 0, stride, 2 stride .. of the padded
+   axis. With ceil_mode a last, incomplete window counts too, unless it begins in the padding after x. */
 SSLH_I_FN int64_t sslh_i_pool_count(int size, int kernel, int stride, int pad, int ceil_mode) {
     const int64_t room = (int64_t)size + 2 * (int64_t)pad - kernel + (ceil_mode ? stride - 1 : 0);
     int64_t count = room < 0 ? 0 : room / stride + 1;
@@ -23081,22 +23166,22 @@ SSLH_I_FN sslh_pool_desc sslh_i_pool_square(int kernel, int stride, int pad) {
     return d;
 }
 
-/* The values of window (i,j) of a channel are those of x at r = i sh - ph + a, q = j sw - pw + b, a < Kh, b < Kw, as
-   far as they are inside.
+/* The values of window (i,j) of a channel are those of x at r = i sh - ph + a, q = j sw - pw + b, a < Kh, b < Kw, where
+   these places are inside x.
      maximum   y = the largest,  dx += dy at the first place where it is                                            (1)
      average   y = sum / count,  dx += dy / count at each place                                                     (2)
-   where count is Kh Kw or, at the borders, what sslh_i_pool_values counts. */
+   where count is Kh Kw or, at the borders, the number that sslh_i_pool_values returns. */
 typedef struct sslh_i_pool_job {
     const struct sslh_i_kernels *k;
     sslh_i_conv      s;
     const sslh_real *x, *y, *dy; /* (N,H,W,C) (N,OH,OW,C) (N,OH,OW,C) */
     sslh_real       *out, *dx; /* forward: out = y; backward: dx (N,H,W,C) */
-    char            *work;     /* per worker: pointers of a window */
-    size_t           work_bytes, taps; /* values of a window that x can hold */
+    char            *work;     /* for each worker: pointers to the values of a window */
+    size_t           work_bytes, taps; /* most values of a window that are inside x */
     int              exclude_pad;
 } sslh_i_pool_job;
 
-/* (1), the plain version: out from x, or, where dx is not NULL, what is added to dx. A NaN counts as the largest. */
+/* (1), the plain version: computes out from x or, where dx is not NULL, adds to dx. A NaN counts as the largest. */
 SSLH_I_FN void sslh_i_plain_max_pool(void *job, int task, int worker) {
     const sslh_i_pool_job *p = (const sslh_i_pool_job *)job;
     const sslh_i_conv *s = &p->s;
@@ -23118,7 +23203,7 @@ SSLH_I_FN void sslh_i_plain_max_pool(void *job, int task, int worker) {
                     else p->out[at] = p->x[most];
                 }
 }
-/* One image: y = max over the part of the window inside it, or the gradient (dx is added to). */
+/* One image: y = max over the part of the window inside it, or its gradient, which is added to dx. */
 SSLH_I_FN void sslh_i_max_pool_task(void *arg, int task, int worker) {
     const sslh_i_pool_job *p = (const sslh_i_pool_job *)arg;
     const sslh_i_conv *s = &p->s;
@@ -23193,15 +23278,15 @@ SSLH_DEF sslh_tensor *sslh_max_pool1d(sslh_ctx *c, sslh_tensor *x, sslh_pool_des
 }
 
 /* The average is a depthwise convolution with the constant 1 / (Kh Kw). Windows that count fewer values, because they
-   reach beyond the padding or padding is not counted, are multiplied by Kh Kw / values: the result after the
-   convolution, its gradient before the convolution's. */
+   reach beyond the padding or because padding is not counted, are multiplied by Kh Kw / values: in the forward pass
+   after the convolution, in the backward pass before it. */
 
-/* Values that window i of an axis counts. */
+/* The number of values that window i of an axis counts. */
 SSLH_I_FN int sslh_i_pool_values(int i, int size, int kernel, int stride, int pad, int exclude) {
     int begin = i * stride - pad, end = SSLH_I_MIN(begin + kernel, size + (exclude ? 0 : pad));
     return end - (exclude ? SSLH_I_MAX(begin, 0) : begin);
 }
-/* (2), the plain version: out from x, or, where dx is not NULL, what is added to dx. */
+/* (2), the plain version: computes out from x or, where dx is not NULL, adds to dx. */
 SSLH_I_FN void sslh_i_plain_avg_pool(void *job, int task, int worker) {
     const sslh_i_pool_job *p = (const sslh_i_pool_job *)job;
     const sslh_i_conv *s = &p->s;
@@ -23225,7 +23310,7 @@ SSLH_I_FN void sslh_i_plain_avg_pool(void *job, int task, int worker) {
                 }
             }
 }
-/* 1 when .plain has done it. */
+/* Returns 1 when .plain is set and the work is done. */
 SSLH_I_FN int sslh_i_avg_pool_plainly(sslh_ctx *c, const sslh_i_conv *s, int exclude_pad, const sslh_real *x,
                                       sslh_real *out, const sslh_real *dy, sslh_real *dx) {
     sslh_i_pool_job p;
@@ -23234,14 +23319,14 @@ SSLH_I_FN int sslh_i_avg_pool_plainly(sslh_ctx *c, const sslh_i_conv *s, int exc
     p.x = x, p.out = out, p.dy = dy, p.dx = dx;
     return sslh_i_plainly(c, sslh_i_plain_avg_pool, &p);
 }
-/* 1 when some window counts fewer than all: the first or the last does. */
+/* 1 when some window counts fewer than all values; if any does, the first or the last one does. */
 SSLH_I_FN int sslh_i_pool_uneven(const sslh_i_conv *s, int exclude) {
     return sslh_i_pool_values(0, s->h, s->kh, s->sh, s->ph, exclude) < s->kh ||
            sslh_i_pool_values(s->oh - 1, s->h, s->kh, s->sh, s->ph, exclude) < s->kh ||
            sslh_i_pool_values(0, s->w, s->kw, s->sw, s->pw, exclude) < s->kw ||
            sslh_i_pool_values(s->ow - 1, s->w, s->kw, s->sw, s->pw, exclude) < s->kw;
 }
-/* out = x Kh Kw / values, both (N,OH,OW,C), possibly one; a task is an image. */
+/* out = x Kh Kw / values, both (N,OH,OW,C), possibly the same array; one task for each image. */
 SSLH_I_FN void sslh_i_pool_weigh_task(void *arg, int task, int worker) {
     const sslh_i_pool_job *p = (const sslh_i_pool_job *)arg;
     const sslh_i_conv *s = &p->s;
@@ -23314,8 +23399,8 @@ SSLH_DEF sslh_tensor *sslh_avg_pool1d(sslh_ctx *c, sslh_tensor *x, sslh_pool_des
     return sslh_i_avg_pool_op(c, "sslh_avg_pool1d", x, desc, 1);
 }
 
-/* Over all places of x (N,..,C) -> (N,C): the average, y = sum / count, dx (+)= dy / count; image by image. Plain as it
-   is. */
+/* The average over all places of x (N,..,C) -> (N,C), image by image: y = sum / count, dx (+)= dy / count. This is also
+   the plain version. */
 SSLH_I_FN void sslh_i_global_avg_task(void *arg, int task, int worker) {
     const sslh_i_pool_job *p = (const sslh_i_pool_job *)arg;
     const size_t channels = (size_t)p->s.ci, places = (size_t)p->s.h, n = (size_t)task;
@@ -23330,7 +23415,7 @@ SSLH_I_FN void sslh_i_global_avg_task(void *arg, int task, int worker) {
     const sslh_real *dy = p->dy + n * channels;
     sslh_real *dx = p->dx + n * places * channels;
     for (size_t i = 0; i < places; i++, dx += channels) {
-        if (p->s.sh) /* dx holds nothing yet */
+        if (p->s.sh) /* 1: dx is not set yet */
             for (size_t j = 0; j < channels; j++) dx[j] = dy[j] / count;
         else
             for (size_t j = 0; j < channels; j++) {
@@ -23386,7 +23471,7 @@ SSLH_DEF sslh_tensor *sslh_global_avg_pool(sslh_ctx *c, sslh_tensor *x) {
     }
     return sslh_i_end(c, "sslh_global_avg_pool", &x, 1, out);
 }
-/* One window over all places (a column of `places` rows). */
+/* One window over all places, which are taken as a column of `places` rows. */
 SSLH_DEF sslh_tensor *sslh_global_max_pool(sslh_ctx *c, sslh_tensor *x) {
     sslh_i_conv s;
     if (!sslh_i_global_shape(c, "sslh_global_max_pool", x, &s)) return sslh_i_dummy(c);
@@ -23395,7 +23480,7 @@ SSLH_DEF sslh_tensor *sslh_global_max_pool(sslh_ctx *c, sslh_tensor *x) {
     return sslh_i_max_pool(c, "sslh_global_max_pool", x, &s, sslh_dim2(s.n, s.ci));
 }
 
-/* x times a mask (N,T,1) that is 1 / lengths[n] on the valid places, summed over T. */
+/* x times a mask (N,T,1), which is 1 / lengths[n] at the valid places and 0 elsewhere, summed over T. */
 SSLH_DEF sslh_tensor *sslh_mean_valid(sslh_ctx *c, sslh_tensor *x, sslh_tensor *lengths) {
     sslh_tensor *in[2], *mask;
     int n, t, N, T;
@@ -23423,18 +23508,18 @@ SSLH_DEF sslh_tensor *sslh_mean_valid(sslh_ctx *c, sslh_tensor *x, sslh_tensor *
 }
 
 /* --- resizing of N,H,W,C: a pixel is a sum over taps of both axes, the weight of the row times that of the column ---
-   With i a place of the result, H' and H the sizes, and its place in the source
-     x = (i + 1/2) H / H' - 1/2,   with align_corners   x = i (H - 1) / (H' - 1)
+   With i a place of the result, H' its size, H the size of the source, and the place in the source
+     u = (i + 1/2) H / H' - 1/2,   with align_corners   u = i (H - 1) / (H' - 1)
    nearest    row floor(i H / H')
-   bilinear   rows floor x and the next, weights 1 - f and f, f = x - floor x; x is at least 0
-   bicubic    rows floor x - 1 .. floor x + 2, weights k(f + 1), k(f), k(1 - f), k(2 - f), Keys' cubic with a = -3/4:
+   bilinear   rows floor u and the next, weights 1 - f and f, f = u - floor u; u is at least 0
+   bicubic    rows floor u - 1 .. floor u + 2, weights k(f + 1), k(f), k(1 - f), k(2 - f), Keys' cubic with a = -3/4:
               k(t) = (a + 2) t^3 - (a + 3) t^2 + 1 for t <= 1,   a t^3 - 5 a t^2 + 8 a t - 4 a for t <= 2
-   Rows outside are those at the border. Antialiased, with the step of x from one i to the next and s = max(step, 1):
-   all rows r of the source with t = |r + 1/2 - step (i + 1/2)| / s below 1 (bicubic: 2), and weights k(t), here with
-   a = -1/2, bilinear k(t) = 1 - t, divided by their sum.
-   Places are computed in integers and weights in double, so they are the same everywhere. */
+   Rows outside the source are replaced by those at its border. With antialiasing, let step be the difference of u from
+   one i to the next and s = max(step, 1). Taken are all rows r of the source for which t = |r + 1/2 - step (i + 1/2)| /
+   s is below 1 (bicubic: 2). Their weights are k(t), here with a = -1/2, or k(t) = 1 - t when bilinear, divided by
+   their sum. Places are computed in integers and weights in double, so they are the same on every machine. */
 
-/* Place i of the result: the sum of weight[i taps + t] times source row row[i taps + t]. */
+/* Place i of the result is the sum over t of weight[i taps + t] times source row row[i taps + t]. */
 typedef struct sslh_i_resize_axis { int size, out, *row; size_t taps; sslh_real *weight; } sslh_i_resize_axis;
 
 SSLH_I_FN double sslh_i_keys(double t, double a) { /* t >= 0 */
@@ -23454,10 +23539,10 @@ SSLH_I_FN double sslh_i_keys(double t, double a) { /* t >= 0 */
     y = y * t;
     return y - 4.0 * a;
 }
-/* Row and weight of up to 4 taps of place i. */
+/* Row and weight of the (up to 4) taps of place i. */
 SSLH_I_FN void sslh_i_resize_place(const sslh_i_resize_axis *a, int i, sslh_interpolate_desc d, int *row,
                                    sslh_real *weight) {
-    int64_t at, unit; /* x = at / unit */
+    int64_t at, unit; /* u = at / unit */
     if (d.mode == SSLH_NEAREST) {
         row[0] = (int)((int64_t)i * a->size / a->out);
         weight[0] = SSLH_I_R(1);
@@ -23486,14 +23571,14 @@ SSLH_I_FN void sslh_i_resize_place(const sslh_i_resize_axis *a, int i, sslh_inte
         weight[t] = (sslh_real)sslh_i_keys(distance[t], -0.75);
     }
 }
-/* The step of x, and how far a pixel reaches. */
+/* The step of u, and how far a pixel reaches. */
 SSLH_I_FN double sslh_i_resize_reach(const sslh_i_resize_axis *a, sslh_interpolate_desc d, double *step) {
     *step = !d.align_corners ? (double)a->size / (double)a->out
             : a->out > 1     ? (double)(a->size - 1) / (double)(a->out - 1)
                              : 0.0;
     return (d.mode == SSLH_BICUBIC ? 2.0 : 1.0) * SSLH_I_MAX(*step, 1.0);
 }
-/* The same antialiased: rows and weights that are left over are 0. */
+/* The same with antialiasing; taps that are not needed get row 0 and weight 0. */
 SSLH_I_FN void sslh_i_resize_cover(const sslh_i_resize_axis *a, int i, sslh_interpolate_desc d, int *row,
                                    sslh_real *weight) {
     double step, reach = sslh_i_resize_reach(a, d, &step), center = step * ((double)i + 0.5), sum = 0.0;
@@ -23502,7 +23587,7 @@ SSLH_I_FN void sslh_i_resize_cover(const sslh_i_resize_axis *a, int i, sslh_inte
     low = low + 0.5;
     high = high + 0.5;
     const int first = low > 0.0 ? (int)low : 0, end = high < (double)a->size ? (int)high : a->size;
-    for (int pass = 0; pass < 2; pass++) /* the sum, then the weights */
+    for (int pass = 0; pass < 2; pass++) /* first the sum, then the weights */
         for (int r = 0; r < (int)a->taps; r++) {
             double w = 0.0;
             if (first + r < end) {
@@ -23519,7 +23604,7 @@ SSLH_I_FN void sslh_i_resize_cover(const sslh_i_resize_axis *a, int i, sslh_inte
             weight[r] = sum > 0.0 || sum < 0.0 ? (sslh_real)(w / sum) : SSLH_I_R(0);
         }
 }
-/* Fills in rows and weights of an axis, scratch to be given back; 0 after an error. */
+/* Fills in rows and weights of an axis, scratch memory that the caller gives back; 0 after an error. */
 SSLH_I_FN int sslh_i_resize_table(sslh_ctx *c, sslh_i_resize_axis *a, int size, int out, sslh_interpolate_desc d) {
     double step, reach;
     a->size = size;
@@ -23550,12 +23635,13 @@ typedef struct sslh_i_resize_job {
     size_t             channels;
 } sslh_i_resize_job;
 
-/* In place of the kernel: y += f a, or with b += a b. */
+/* The plain version of the kernel of this name: y += f a, or with b y += a b. */
 SSLH_I_FN void sslh_i_plain_madd_row(sslh_real *y, const sslh_real *a, const sslh_real *b, sslh_real f, size_t n) {
     for (size_t i = 0; i < n; i++) y[i] += a[i] * (b ? b[i] : f);
 }
-/* One image, plain as it is: y[i,j] = sum over the taps a of row i and b of column j of weight_a weight_b x[a,b], and
-   backward dx[a,b] += weight_a weight_b dy[i,j]; the numbers of a pixel in one call. */
+/* One image; this is also the plain version: y[i,j] = sum over the taps a of row i and b of column j of weight_a
+   weight_b x[a,b], and backward dx[a,b] += weight_a weight_b dy[i,j]. Each call of the kernel takes all channels of
+   a pixel. */
 SSLH_I_FN void sslh_i_resize_task(void *arg, int task, int worker) {
     const sslh_i_resize_job *p = (const sslh_i_resize_job *)arg;
     const sslh_i_resize_axis *rows = &p->rows, *columns = &p->columns;
@@ -23647,26 +23733,26 @@ SSLH_DEF sslh_tensor *sslh_resize_bilinear(sslh_ctx *c, sslh_tensor *x, int heig
 /*  >>norms         batch, layer, RMS, group norm, l2, dropout                                                        */
 /* ================================================================================================================== */
 
-/* Each of these subtracts a mean and divides by a deviation, over other axes: of a channel (batch), of some channels of
-   an image (group), of a row (layer); unit rows divide by their length alone. Dropout is here as the other layer that
-   acts on values in training only. */
+/* Batch, group and layer norm subtract a mean and divide by a deviation, taken over different axes: over the rows of a
+   channel (batch), over some channels of an image (group), over a row (layer). RMS norm and unit rows only divide.
+   Dropout is here as the other layer that changes values only in training. */
 
 /* --- batch and group norm: x seen as (G,M,C), statistics over M and, in group norm, over C/groups channels ---
      batch norm   G = virtual groups, M = N/G H W
      group norm   G = N, M = H W
-   Of one part (M,C), with inv = 1/sqrt(var + eps) and u = (x - mean) inv,
+   Within one part (M,C), with inv = 1/sqrt(var + eps) and u = (x - mean) inv,
      mean = sum x / M,  var = sum (x - mean)^2 / M                                                                  (1)
      y = relu((x - mean) scale + shift (+ residual)),  scale = gamma inv, shift = beta                              (2)
    and backward, with dz = dy where y > 0,
      dbeta = s1 = sum dz,  dgamma = sum dz u = inv s2,  s2 = sum dz (x - mean)                                      (3)
      dx = inv (gamma dz - mean(gamma dz) - u mean(gamma dz u)) = p dz + q (x - mean) + r                            (4)
-   where the means are those over the M values of a statistic, or M C/groups, so that
+   where each mean is over the values of one statistic, M of them or M C/groups, so that
      p = gamma inv,  q = -inv^2 mean(gamma dz u),  r = -inv mean(gamma dz)                                          (5)
-   With running statistics mean and var do not depend on x, and q = r = 0.
-   Rows are cut into blocks by shape; partial results of the blocks are combined in their order. */
+   In evaluation mean and var are the running statistics, which do not depend on x, and q = r = 0. Rows are cut into
+   blocks by shape, and the partial results of the blocks are combined in their order. */
 
-/* Plainly, in place of the kernels of the same names: (1), (2), (3) and (4) of rows of C; (5) is sslh_i_norm_slopes.
-   Vectors are (C); dx may be dy. */
+/* The plain versions of the kernels of the same names: (1), (2), (3) and (4) for rows of C values; (5) is
+   sslh_i_norm_slopes. Vectors are (C); dx may be the same array as dy. */
 SSLH_I_FN void sslh_i_plain_col_moments(const sslh_real *x, size_t rows, size_t C, sslh_real *mean, sslh_real *m2) {
     sslh_i_plain_col_sum(x, C, rows, C, mean);
     for (size_t j = 0; j < C; j++) {
@@ -23687,7 +23773,7 @@ SSLH_I_FN void sslh_i_plain_norm(const sslh_real *x, const sslh_real *residual, 
         y[i] = relu && z < 0 ? 0 : z;
     }
 }
-/* dz of value i, channel j: without a residual the sign of y is found again from x. */
+/* dz of a value of channel j: without a residual, whether y is positive is computed again from x. */
 SSLH_I_FN sslh_real sslh_i_plain_norm_dz(sslh_real x, sslh_real dy, sslh_i_affine a, size_t j, int relu) {
     return relu && !((x - a.mean[j]) * a.scale[j] + a.shift[j] > 0) ? 0 : dy;
 }
@@ -23716,7 +23802,7 @@ SSLH_I_FN void sslh_i_plain_norm_back(const sslh_real *x, const sslh_real *dy, s
 
 enum { SSLH_I_N_MEAN = 0, SSLH_I_N_SCALE, SSLH_I_N_SHIFT, SSLH_I_N_INV, SSLH_I_N_P = 0, SSLH_I_N_Q, SSLH_I_N_R };
 enum { SSLH_I_N_MOMENTS = 0, SSLH_I_N_APPLY, SSLH_I_N_SUMS, SSLH_I_N_BACK };
-/* One struct for the four passes over x: moments, apply, the two sums of the backward pass, dx. */
+/* One struct for the four passes over x: moments, normalisation, the two sums of the backward pass, dx. */
 typedef struct sslh_i_norm_job {
     const struct sslh_i_kernels *k;
     int phase;
@@ -23726,7 +23812,7 @@ typedef struct sslh_i_norm_job {
     const sslh_real *pqr;        /* (G,3,C) */
     sslh_real *partial;          /* (G,blocks,2,C): mean and m2, or sum dz and sum dz (x - mean) */
     sslh_real *out;              /* y or dx (G,M,C) */
-    /* The sums' pass, or NULL: in each block it first writes dz, which is dy where mask > 0; all of x's shape. */
+    /* In the pass for the sums, or NULL: each block first writes dz, which is dy where mask > 0; all have x's shape. */
     const sslh_real *mask, *unmasked;
     sslh_real *dz;
     int relu, fresh;
@@ -23740,7 +23826,7 @@ SSLH_I_FN void sslh_i_norm_task(void *arg, int task, int worker) {
     for (; u < end; u++) {
         size_t g = u / f->blocks, r = u % f->blocks * f->block, rows = SSLH_I_MIN(f->block, f->M - r),
                at = (g * f->M + r) * C;
-        sslh_real *partial = f->partial ? f->partial + u * 2 * C : NULL; /* only two of the passes have one */
+        sslh_real *partial = f->partial ? f->partial + u * 2 * C : NULL; /* in only two of the passes */
         sslh_i_affine a;
         if (f->phase == SSLH_I_N_MOMENTS) {
             f->k->col_moments(f->x + at, rows, C, partial, partial + C);
@@ -23761,8 +23847,8 @@ SSLH_I_FN void sslh_i_norm_task(void *arg, int task, int worker) {
         }
     }
 }
-/* Blocks of about SSLH_I_FLAT values, at least 16 rows (the statistics of a block are two vectors), at most 256 blocks
-   or SSLH_I_LONG_SUM rows. */
+/* Blocks of about SSLH_I_FLAT values, with at least 16 rows (the statistics of a block are two vectors) and at most
+   SSLH_I_LONG_SUM rows; at most 256 blocks where that allows it. */
 SSLH_I_FN sslh_i_norm_job sslh_i_norm_job_of(const sslh_ctx *c, const sslh_real *x, size_t G, size_t M, size_t C) {
     sslh_i_norm_job f;
     memset(&f, 0, sizeof f);
@@ -23778,12 +23864,12 @@ SSLH_I_FN sslh_i_norm_job sslh_i_norm_job_of(const sslh_ctx *c, const sslh_real 
     f.per_task = SSLH_I_MAX(SSLH_I_FLAT / (f.block * C), (size_t)1);
     return f;
 }
-/* All blocks of all parts. */
+/* Runs the pass over all blocks of all parts. */
 SSLH_I_FN void sslh_i_norm_run(sslh_ctx *c, sslh_i_norm_job *f) {
     sslh_i_parallel(c, sslh_i_tasks(f->G * f->blocks, f->per_task), sslh_i_norm_task, f);
 }
 
-/* Column means and sums of squared distances of each part, into mean and m2 at g stride + channel. */
+/* Column means and sums of squared distances from them for each part, into mean and m2 at g stride + channel. */
 SSLH_I_FN int sslh_i_norm_moments(sslh_ctx *c, sslh_i_norm_job *f, sslh_real *mean, sslh_real *m2, size_t stride) {
     size_t g, C = f->C;
     f->partial = (sslh_real *)sslh_i_scratch(c, f->G * f->blocks * 2 * C * sizeof *f->partial);
@@ -23800,7 +23886,7 @@ SSLH_I_FN int sslh_i_norm_moments(sslh_ctx *c, sslh_i_norm_job *f, sslh_real *me
     return 1;
 }
 
-/* The same for (G,M,C) without normalising: means and sums of squared distances (G,C). */
+/* The same for any (G,M,C), without normalising: means and sums of squared distances (G,C). */
 SSLH_I_FN int sslh_i_column_variance(sslh_ctx *c, const sslh_real *x, size_t G, size_t M, size_t C, sslh_real *mean,
                                      sslh_real *m2) {
     sslh_i_norm_job f = sslh_i_norm_job_of(c, x, G, M, C);
@@ -23821,7 +23907,7 @@ SSLH_I_FN int sslh_i_norm_sums(sslh_ctx *c, sslh_i_norm_job *f, sslh_real *sums)
     return !SSLH_I_BAD(c);
 }
 
-/* gamma or beta: NULL or C values. */
+/* Checks gamma or beta: NULL, or C values. */
 SSLH_I_FN int sslh_i_norm_vector(sslh_ctx *c, const char *op, const char *what, const sslh_tensor *v,
                                  const sslh_tensor *x) {
     char a[96], b[96];
@@ -23830,7 +23916,7 @@ SSLH_I_FN int sslh_i_norm_vector(sslh_ctx *c, const char *op, const char *what, 
               sslh_i_str(a, sizeof a, sslh_shape_of(v)), sslh_i_str(b, sizeof b, sslh_shape_of(x)));
     return 0;
 }
-/* Gathers the inputs that are there and checks them. */
+/* Collects the inputs that are not NULL and checks them. */
 SSLH_I_FN int sslh_i_norm_begin(sslh_ctx *c, const char *op, sslh_tensor *x, sslh_tensor *gamma, sslh_tensor *beta,
                                 sslh_tensor **in, int *n) {
     *n = 0;
@@ -23844,7 +23930,7 @@ SSLH_I_FN int sslh_i_norm_begin(sslh_ctx *c, const char *op, sslh_tensor *x, ssl
     }
     return sslh_i_norm_vector(c, op, "gamma", gamma, x) && sslh_i_norm_vector(c, op, "beta", beta, x);
 }
-/* dst (+)= src */
+/* Adds src to the gradient of t, or sets the gradient where it is not set yet. */
 SSLH_I_FN void sslh_i_give(sslh_ctx *c, sslh_tensor *t, const sslh_real *src) {
     int fresh;
     sslh_real *g = sslh_i_grad(c, t, &fresh);
@@ -23853,8 +23939,8 @@ SSLH_I_FN void sslh_i_give(sslh_ctx *c, sslh_tensor *t, const sslh_real *src) {
     for (i = 0; i < t->count; i++) g[i] = fresh ? src[i] : g[i] + src[i];
 }
 
-/* (3) and (5), plain as they are: from the sums (2,C) of one part, of `count` values each, p, q, r (3,C) and what it
-   adds to dgamma and dbeta (C). span: channels of a statistic. */
+/* (3) and (5), also the plain version: from the sums (2,C) of one part computes p, q, r (3,C), and adds to dgamma and
+   dbeta (C). count: values in one statistic; span: channels in one statistic. */
 SSLH_I_FN void sslh_i_norm_slopes(const sslh_real *table, const sslh_real *gamma, const sslh_real *sums, size_t C,
                                   size_t span, sslh_real count, int statistics, sslh_real *pqr, sslh_real *dgamma,
                                   sslh_real *dbeta) {
@@ -23868,7 +23954,7 @@ SSLH_I_FN void sslh_i_norm_slopes(const sslh_real *table, const sslh_real *gamma
         dbeta[j] = dbeta[j] + s1[j];
         p[j] = scale[j];
     }
-    /* a = sum gamma dz, b = sum gamma dz (x - mean) inv over the channels of one statistic */
+    /* a = sum of gamma dz, b = sum of gamma dz (x - mean) inv, over the channels of one statistic */
     for (j = 0; j < C; j += span) {
         sslh_real a = 0, b = 0;
         for (i = j; i < j + span && statistics; i++) {
@@ -23887,8 +23973,8 @@ SSLH_I_FN void sslh_i_norm_slopes(const sslh_real *table, const sslh_real *gamma
         }
     }
 }
-/* The backward pass that batch and group norm share. in: x, gamma, beta, residual; saved[0]: the table (G,4,C);
-   i: G, M, C, channels a statistic covers (1 in batch norm), 1 when the statistics were those of x, relu. */
+/* The backward pass that batch and group norm share. in: x, gamma, beta, residual; saved[0]: the table (G,4,C); i: G,
+   M, C, the number of channels in a statistic (1 in batch norm), 1 if the statistics were those of x, relu. */
 SSLH_I_FN void sslh_i_norm_op_back(sslh_ctx *c, sslh_i_node *n) {
     sslh_tensor *x = n->in[0], *out = n->out, *residual = n->in[3];
     size_t G = (size_t)n->i[0], M = (size_t)n->i[1], C = (size_t)n->i[2], span = (size_t)n->i[3], g;
@@ -23898,7 +23984,7 @@ SSLH_I_FN void sslh_i_norm_op_back(sslh_ctx *c, sslh_i_node *n) {
     int statistics = n->i[4], need_x = sslh_i_needs(c, x), fresh;
     f.table = table;
     f.relu = n->i[5];
-    if (f.relu && residual) { /* the sign is in y only: dz = dy where y > 0, in place when nobody keeps dy */
+    if (f.relu && residual) { /* only y has the sign: dz = dy where y > 0, in place if dy is not kept */
         if (out->flags & SSLH_I_KEPT) dz = copy = (sslh_real *)sslh_i_scratch(c, out->count * sizeof *copy);
         if (!dz) return;
         f.mask = out->data;
@@ -23933,7 +24019,7 @@ SSLH_I_FN void sslh_i_norm_op_back(sslh_ctx *c, sslh_i_node *n) {
                            pqr + g * 3 * C, dgamma, dbeta);
     sslh_i_give(c, n->in[1], dgamma);
     sslh_i_give(c, n->in[2], dbeta);
-    /* dx may take over dy's memory when nobody else reads dy afterwards. */
+    /* dx may take over dy's memory when dy is not read afterwards. */
     if (need_x) {
         const sslh_real *dy = dz;
         int reuse = !copy && !sslh_i_needs(c, residual);
@@ -23950,7 +24036,7 @@ SSLH_I_FN void sslh_i_norm_op_back(sslh_ctx *c, sslh_i_node *n) {
     sslh_i_unscratch(c, copy);
 }
 
-/* inv and scale of a table row from its variance (in the place of inv) */
+/* inv and scale of a table row, from its variance, which stands in the place of inv. */
 SSLH_I_FN void sslh_i_norm_table(sslh_real *table, size_t C, const sslh_real *gamma, const sslh_real *beta,
                                  sslh_real eps) {
     size_t j;
@@ -23962,7 +24048,7 @@ SSLH_I_FN void sslh_i_norm_table(sslh_real *table, size_t C, const sslh_real *ga
     }
 }
 
-/* running = (1 - momentum) running + momentum value, where value is the mean over the virtual groups */
+/* running = (1 - momentum) running + momentum value, where value is the mean over the virtual groups. */
 SSLH_I_FN void sslh_i_norm_running(sslh_tensor *running, const sslh_real *values, size_t G, size_t stride,
                                    sslh_real factor, sslh_real momentum) {
     size_t g, j;
@@ -23979,8 +24065,8 @@ SSLH_I_FN void sslh_i_norm_running(sslh_tensor *running, const sslh_real *values
     }
 }
 
-/* The common end of batch and group norm: applies the table, records, saves the table. Of the size of x only x itself
-   is kept for the backward pass; the ReLU's mask is found again from x and the table. */
+/* The common end of batch and group norm: applies the table, records the operation and saves the table. Of the tensors
+   of x's size only x itself is kept for the backward pass; the ReLU's mask is computed again from x and the table. */
 SSLH_I_FN sslh_tensor *sslh_i_norm_finish(sslh_ctx *c, const char *op, sslh_i_norm_job *f, sslh_tensor *out,
                                           sslh_tensor *table, sslh_tensor **in, int span, int statistics,
                                           sslh_tensor **present, int n) {
@@ -24002,7 +24088,7 @@ SSLH_I_FN sslh_tensor *sslh_i_norm_finish(sslh_ctx *c, const char *op, sslh_i_no
     return sslh_i_end(c, op, present, n, out);
 }
 
-/* Ioffe & Szegedy 2015, alg. 1: statistics of the G parts in training, the running ones otherwise (then G = 1). */
+/* Ioffe & Szegedy 2015, alg. 1: in training the statistics of the G parts, otherwise the running ones (then G = 1). */
 SSLH_DEF sslh_tensor *sslh_batch_norm(sslh_ctx *c, sslh_tensor *x, sslh_tensor *gamma, sslh_tensor *beta,
                                       sslh_tensor *running_mean, sslh_tensor *running_var, sslh_tensor *residual,
                                       sslh_batch_norm_desc d) {
@@ -24048,7 +24134,7 @@ SSLH_DEF sslh_tensor *sslh_batch_norm(sslh_ctx *c, sslh_tensor *x, sslh_tensor *
     out = sslh_i_new(c, op, SSLH_F32, sslh_shape_of(x));
     table = out ? sslh_i_new(c, op, SSLH_F32, sslh_dim3((int)G, 4, (int)C)) : NULL;
     if (!table) return sslh_i_dummy(c);
-    if (d.training) { /* m2 in the place of inv becomes the unbiased variance's share, then the biased variance */
+    if (d.training) { /* m2, in the place of inv, becomes the biased variance */
         sslh_real *m2 = table->data + SSLH_I_N_INV * C, biased = SSLH_I_R(1) / (sslh_real)M;
         if (!sslh_i_norm_moments(c, &f, table->data, m2, 4 * C)) return sslh_i_dummy(c);
         sslh_i_note_state(c, running_mean);
@@ -24073,7 +24159,8 @@ SSLH_DEF sslh_tensor *sslh_batch_norm(sslh_ctx *c, sslh_tensor *x, sslh_tensor *
     return sslh_i_norm_finish(c, op, &f, out, table, in, 1, d.training != 0, present, n);
 }
 
-/* Wu & He 2018, eq. 5: statistics by channel first, then those of a group's channels combined (equal counts of M). */
+/* Wu & He 2018, eq. 5: first statistics of each channel, then combined over a group's channels, which all have
+   M values. */
 SSLH_DEF sslh_tensor *sslh_group_norm(sslh_ctx *c, sslh_tensor *x, sslh_tensor *gamma, sslh_tensor *beta, int groups,
                                       float eps) {
     static const char op[] = "sslh_group_norm";
@@ -24100,7 +24187,7 @@ SSLH_DEF sslh_tensor *sslh_group_norm(sslh_ctx *c, sslh_tensor *x, sslh_tensor *
         return sslh_i_dummy(c);
     for (g = 0; g < G; g++) {
         sslh_real *mean = table->data + g * 4 * C, *m2 = mean + SSLH_I_N_INV * C;
-        for (j = 0; j < C; j += span) { /* channels of a group have M values each */
+        for (j = 0; j < C; j += span) { /* each channel of a group has M values */
             sslh_real m = mean[j], s = m2[j];
             for (i = 1; i < span; i++) sslh_i_combine(&m, &s, (sslh_real)(i * M), mean[j + i], m2[j + i], (sslh_real)M);
             s = s / (sslh_real)(M * span);
@@ -24123,10 +24210,11 @@ SSLH_DEF sslh_tensor *sslh_group_norm(sslh_ctx *c, sslh_tensor *x, sslh_tensor *
    and backward, with g = gamma dy,
      dgamma = sum over rows of dy u,  dbeta = sum over rows of dy                                                   (3)
      dx = inv (g - sum g / D - u sum(g u) / D);  RMS norm: without the first sum                                    (4)
-   where the sums of (1) and (4) run over the D values of the row. */
+   where the sums of (1) and (4) are over the D values of the row. */
 
-/* Plainly, in place of the kernels of the same names. gamma, beta, dgamma, dbeta (D), dx (rows,D): NULL where there is
-   none. dx may be dy. The factor is for rows whose squares have no finite sum; in double they have. */
+/* The plain versions of the kernels of the same names. gamma, beta, dgamma, dbeta (D), dx (rows,D): NULL where there is
+   none. dx may be the same array as dy. The kernel's factor is for rows whose sum of squares overflows; in double it
+   does not, so the factor is 1 here. */
 SSLH_I_FN void sslh_i_plain_layer_norm(const sslh_real *x, const sslh_real *gamma, const sslh_real *beta, sslh_real *y,
                                        sslh_real *stats, size_t rows, size_t D, sslh_real eps, int rms) {
     for (size_t r = 0; r < rows; r++, x += D, y += D, stats += 3) {
@@ -24166,10 +24254,10 @@ typedef struct sslh_i_layer_job {
     const struct sslh_i_kernels *k;
     const sslh_real *x, *dy, *gamma, *stats; /* (rows,D) (rows,D) (D) or NULL, (rows,3) */
     sslh_real *dx, *partial; /* (rows,D) or NULL; (blocks,2,D): dgamma, dbeta, or NULL */
-    size_t rows, D, block, per_task; /* rows a block, blocks a task */
+    size_t rows, D, block, per_task; /* rows per block, blocks per task */
     int rms, fresh;
 } sslh_i_layer_job;
-/* Blocks of rows: dx of their rows (4) and their shares of dgamma, dbeta (3). */
+/* For some blocks of rows: dx of their rows (4), and their shares of dgamma and dbeta (3). */
 SSLH_I_FN void sslh_i_layer_back_task(void *arg, int task, int worker) {
     const sslh_i_layer_job *f = (const sslh_i_layer_job *)arg;
     size_t b = (size_t)task * f->per_task, last = b + f->per_task, D = f->D;
@@ -24182,7 +24270,8 @@ SSLH_I_FN void sslh_i_layer_back_task(void *arg, int task, int worker) {
                               part, part && !f->rms ? part + D : NULL, rows, D, f->rms, f->fresh);
     }
 }
-/* Blocks of at most 64 rows, which are added one after the other; their dgamma, dbeta are summed by sslh_i_sum_axis. */
+/* Blocks of at most 64 rows, each summed row by row; sslh_i_sum_axis then adds up dgamma and dbeta of all the blocks.
+   dgamma and dbeta are therefore the same for any number of threads. */
 SSLH_I_FN void sslh_i_layer_norm_back(sslh_ctx *c, sslh_i_node *n) {
     sslh_tensor *x = n->in[0];
     sslh_i_layer_job f;
@@ -24201,7 +24290,7 @@ SSLH_I_FN void sslh_i_layer_norm_back(sslh_ctx *c, sslh_i_node *n) {
     f.stats = n->saved[0]->data;
     f.rms = n->i[0];
     if (affine) {
-        /* one pair of rows more takes the sums */
+        /* one more pair of rows receives the sums */
         f.partial = (sslh_real *)sslh_i_scratch(c, (blocks + 1) * 2 * D * sizeof *f.partial);
         if (!f.partial) return;
     }
@@ -24215,7 +24304,7 @@ SSLH_I_FN void sslh_i_layer_norm_back(sslh_ctx *c, sslh_i_node *n) {
     }
     sslh_i_unscratch(c, f.partial);
 }
-/* Each row with its own mean and variance, or root mean square. */
+/* Normalises each row by its own mean and variance, or by its root mean square. */
 SSLH_I_FN sslh_tensor *sslh_i_row_norm(sslh_ctx *c, const char *op, sslh_tensor *x, sslh_tensor *gamma,
                                        sslh_tensor *beta, sslh_real eps, int rms) {
     sslh_tensor *present[3], *in[3], *out, *stats;
@@ -24229,7 +24318,7 @@ SSLH_I_FN sslh_tensor *sslh_i_row_norm(sslh_ctx *c, const char *op, sslh_tensor 
     out = sslh_i_new(c, op, SSLH_F32, sslh_shape_of(x));
     stats = out ? sslh_i_new(c, op, SSLH_F32, sslh_dim2((int)(x->count / D), 3)) : NULL;
     if (!stats) return sslh_i_dummy(c);
-    /* Rows are independent: no blocks, no partial results. */
+    /* Rows are independent, so there are no blocks and no partial results. */
     f = sslh_i_row_job_of(c, SSLH_I_R_LAYER_NORM, x->count / D, D);
     f.x = x->data;
     f.gamma = gamma ? gamma->data : NULL;
@@ -24258,7 +24347,7 @@ SSLH_DEF sslh_tensor *sslh_rms_norm(sslh_ctx *c, sslh_tensor *x, sslh_tensor *ga
 
 /* --- standardise over any axes ------------------------------------------------------------------------------------ */
 
-/* Built from operations: quick enough for tiles, clips and patches, which mostly want no gradient. */
+/* Built from operations, which is fast enough for tiles, clips and patches; these mostly need no gradient. */
 SSLH_DEF sslh_tensor *sslh_standardize(sslh_ctx *c, sslh_tensor *x, int axes, float eps) {
     sslh_tensor *std;
     sslh_i_axes a;
@@ -24273,8 +24362,8 @@ SSLH_DEF sslh_tensor *sslh_standardize(sslh_ctx *c, sslh_tensor *x, int axes, fl
 }
 
 /* --- unit rows; saved[0] (rows) holds |x| ------------------------------------------------------------------------- */
-/* y = x / max(|x|, eps): dx = (dy - y (y . dy)) / |x|, or dy / eps for rows shorter than eps. Plainly, in place of the
-   kernels of the same names; norm (rows), dx may be dy. */
+/* y = x / max(|x|, eps): dx = (dy - y (y . dy)) / |x|, or dy / eps for rows shorter than eps. These are the plain
+   versions of the kernels of the same names; norm (rows), dx may be the same array as dy. */
 SSLH_I_FN void sslh_i_plain_l2(const sslh_real *x, sslh_real *y, sslh_real *norm, size_t rows, size_t D,
                                sslh_real eps) {
     for (size_t r = 0; r < rows; r++, x += D, y += D) {
@@ -24329,8 +24418,8 @@ SSLH_DEF sslh_tensor *sslh_l2_normalize(sslh_ctx *c, sslh_tensor *x, float eps) 
 }
 
 /* --- dropout: the mask is a function of (seed, stream, index) and is drawn again in the backward pass ------------- */
-/* Plainly, in place of the kernel: y = x factor where the draw is at least p, else 0. Element `at` takes word at / 16
-   mod 4 of Philox block 16 (at / 64) + at mod 16, so that a vector of 16 counters gives 64 elements in order. */
+/* The plain version of the kernel: y = x factor where the draw is at least p, else 0. Element `at` takes word at / 16
+   mod 4 of Philox block 16 (at / 64) + at mod 16, so that a vector of 16 counters yields 64 elements in order. */
 SSLH_I_FN void sslh_i_plain_dropout(uint64_t seed, uint64_t stream, size_t first, const sslh_real *x, sslh_real *y,
                                     size_t n, float p, sslh_real factor, int fresh) {
     for (size_t i = 0; i < n; i++) {
@@ -24340,7 +24429,7 @@ SSLH_I_FN void sslh_i_plain_dropout(uint64_t seed, uint64_t stream, size_t first
         y[i] = (fresh ? 0 : y[i]) + (sslh_i_unit(word[at / 16 % 4]) < p ? 0 : x[i] * factor);
     }
 }
-/* Element i's draw is number at + i of the stream, whoever computes it. */
+/* The draw of element i is number at + i of the stream, whichever thread computes it. */
 SSLH_I_FN void sslh_i_dropout_task(void *arg, int task, int worker) {
     const sslh_i_flat *f = (const sslh_i_flat *)arg;
     size_t at = sslh_i_flat_begin(task);
@@ -24361,7 +24450,7 @@ SSLH_I_FN void sslh_i_dropout_run(sslh_ctx *c, uint64_t stream, const sslh_real 
     f.fresh = fresh;
     sslh_i_flat_run(c, &f, sslh_i_dropout_task);
 }
-/* The stream's number (64 bits) lies in i[0], i[1]. */
+/* The stream's number (64 bits) is stored in i[0] and i[1]. */
 SSLH_I_FN void sslh_i_dropout_back(sslh_ctx *c, sslh_i_node *n) {
     int fresh;
     uint64_t stream;
@@ -24370,13 +24459,13 @@ SSLH_I_FN void sslh_i_dropout_back(sslh_ctx *c, sslh_i_node *n) {
     memcpy(&stream, n->i, sizeof stream);
     if (dx) sslh_i_dropout_run(c, stream, dy, dx, n->out->count, n->f[0], fresh);
 }
-/* p = 1 would divide by 0. */
+/* An error for p outside [0,1); p = 1 would divide by 0. */
 SSLH_I_FN int sslh_i_probability(sslh_ctx *c, const char *op, float p) {
     if (p >= 0.0f && p < 1.0f) return 1;
     sslh_fail(c, SSLH_E_USAGE, "%s: p = %g is not in [0,1)", op, (double)p);
     return 0;
 }
-/* Srivastava et al. 2014, scaled in training. p = 0 is no operation and uses up no stream. */
+/* Srivastava et al. 2014, scaled in training. With p = 0 x itself is returned, and no stream is used up. */
 SSLH_DEF sslh_tensor *sslh_dropout(sslh_ctx *c, sslh_tensor *x, float p) {
     sslh_tensor *out;
     sslh_i_node *node;
@@ -24394,7 +24483,7 @@ SSLH_DEF sslh_tensor *sslh_dropout(sslh_ctx *c, sslh_tensor *x, float p) {
     }
     return sslh_i_end(c, "sslh_dropout", &x, 1, out);
 }
-/* Huang et al. 2016: one draw a sample, a product with a mask that is repeated over its values. */
+/* Huang et al. 2016: one draw for each sample, as a product with a mask that is broadcast over the sample's values. */
 SSLH_DEF sslh_tensor *sslh_drop_path(sslh_ctx *c, sslh_tensor *x, float p) {
     sslh_tensor *mask; /* (N,1,..): 0 or 1 / (1-p) */
     sslh_shape shape;
@@ -24418,10 +24507,10 @@ SSLH_DEF sslh_tensor *sslh_drop_path(sslh_ctx *c, sslh_tensor *x, float p) {
 /*  >>shapes        reshape, permute, concat, gather ..                                                               */
 /* ================================================================================================================== */
 
-/* Everything here moves values and computes nothing (sslh_scatter_add alone adds): forward copies runs of neighbouring
-   elements, or values by index, backward copies or adds the same the other way. So there are no plain versions. Integer
-   and byte tensors are moved as well, without a gradient. How a copy is cut and which lines stay in the cache is the
-   engine's affair, >>copies. */
+/* Everything here moves values and computes nothing (only sslh_scatter_add adds): the forward pass copies runs of
+   neighbouring elements, or values by index; the backward pass copies or adds the same in the other direction.
+   Therefore there are no plain versions. Integer and byte tensors are moved as well, without a gradient. How a copy is
+   cut, and what stays in the cache, is decided in the engine, >>copies. */
 
 /* An axis counted from the front (0 ..) or from the end (-1 ..) as 0 .. ndim-1; -1 and an error when there is none. */
 SSLH_I_FN int sslh_i_shape_axis(sslh_ctx *c, const char *op, int axis, int ndim) {
@@ -24441,10 +24530,10 @@ SSLH_I_FN size_t sslh_i_shape_span(const sslh_tensor *t, int first, int last) {
 
 /* --- reshape ------------------------------------------------------------------------------------------------------ */
 
-/* The gradient has the same values in the same order: it moves on. */
+/* The gradient has the same values in the same order, so it is passed on. */
 SSLH_I_FN void sslh_i_reshape_back(sslh_ctx *c, sslh_i_node *n) { sslh_i_grad_pass(c, n->out, n->in[0], 1); }
 
-/* No copy: a second header on x's memory, which is counted by its users. */
+/* No copy: a second header for x's memory, which counts its users. */
 SSLH_DEF sslh_tensor *sslh_reshape(sslh_ctx *c, sslh_tensor *x, sslh_shape shape) {
     const char *op = "sslh_reshape";
     sslh_tensor *out;
@@ -24480,7 +24569,7 @@ SSLH_DEF sslh_tensor *sslh_reshape(sslh_ctx *c, sslh_tensor *x, sslh_shape shape
 
 /* --- permute ------------------------------------------------------------------------------------------------------ */
 
-/* dst (shape of the result) = x with axis i of the result being axis order[i] of x (of shape xs) */
+/* dst (shape of the result) = x of shape xs, where axis i of the result is axis order[i] of x. */
 SSLH_I_FN void sslh_i_permute_copy(sslh_ctx *c, void *dst, const void *src, sslh_type type, sslh_shape xs,
                                    const int *order, int add) {
     size_t stride[SSLH_MAX_DIMS], permuted[SSLH_MAX_DIMS], s = 1;
@@ -24506,7 +24595,7 @@ SSLH_I_FN void sslh_i_permute_back(sslh_ctx *c, sslh_i_node *n) {
     sslh_i_permute_copy(c, g, n->out->grad, SSLH_F32, sslh_shape_of(n->out), inverse, !fresh);
 }
 
-/* A copy: tensors here are always contiguous, and the next operation is the faster for it. */
+/* A copy: tensors here are always contiguous, which makes the next operation faster. */
 SSLH_I_FN sslh_tensor *sslh_i_permute(sslh_ctx *c, const char *op, sslh_tensor *x, const int *order) {
     sslh_tensor *out;
     sslh_i_node *node;
@@ -24549,7 +24638,7 @@ SSLH_DEF sslh_tensor *sslh_transpose(sslh_ctx *c, sslh_tensor *x, int axis_a, in
 
 /* --- concat, slice, pad: x seen as (outer, axis, inner) ----------------------------------------------------------- */
 
-/* Each input gets its own stretch of dy. */
+/* Each input gets its own range of dy. */
 SSLH_I_FN void sslh_i_concat_back(sslh_ctx *c, sslh_i_node *n) {
     int axis = n->i[0], i;
     size_t outer = sslh_i_shape_span(n->out, 0, axis), whole = sslh_i_shape_span(n->out, axis, n->out->ndim), at = 0;
@@ -24562,7 +24651,7 @@ SSLH_I_FN void sslh_i_concat_back(sslh_ctx *c, sslh_i_node *n) {
     }
 }
 
-/* Seen as (outer, whole): each input fills run = its own whole of every row of the result. */
+/* Seen as (outer, whole): each input fills a run, its own `whole`, of every row of the result. */
 SSLH_DEF sslh_tensor *sslh_concat(sslh_ctx *c, sslh_tensor *const *list, int n, int axis) {
     const char *op = "sslh_concat";
     sslh_tensor **in, *out;
@@ -24610,7 +24699,7 @@ SSLH_DEF sslh_tensor *sslh_concat(sslh_ctx *c, sslh_tensor *const *list, int n, 
     return sslh_i_end(c, op, in, n, out);
 }
 
-/* dy goes to its place; the rest of a fresh gradient is 0. */
+/* dy is added at its place; the rest of a fresh gradient is 0. */
 SSLH_I_FN void sslh_i_slice_back(sslh_ctx *c, sslh_i_node *n) {
     sslh_tensor *x = n->in[0];
     int axis = n->i[0], fresh;
@@ -24658,7 +24747,7 @@ SSLH_DEF sslh_tensor *sslh_slice(sslh_ctx *c, sslh_tensor *x, int axis, int begi
     return sslh_i_end(c, op, &x, 1, out);
 }
 
-/* What slice and pad copy by a list of indices: count of them, first, first + step ..; NULL after an error. */
+/* The indices by which slice and pad copy: count of them, first, first + step ..; NULL after an error. */
 SSLH_I_FN sslh_tensor *sslh_i_steps(sslh_ctx *c, const char *op, int count, int first, int step) {
     sslh_tensor *index = sslh_i_new(c, op, SSLH_I32, sslh_dim1(count));
     int i;
@@ -24687,7 +24776,7 @@ SSLH_DEF sslh_tensor *sslh_slice_ex(sslh_ctx *c, sslh_tensor *x, int axis, int b
     return index ? sslh_i_along_op(c, op, x, index, axis, 0) : sslh_i_dummy(c);
 }
 
-/* The padding's share of dy is dropped. */
+/* The part of dy that belongs to the padding is dropped. */
 SSLH_I_FN void sslh_i_pad_back(sslh_ctx *c, sslh_i_node *n) {
     sslh_tensor *x = n->in[0];
     int axis = n->i[0], fresh;
@@ -24697,12 +24786,12 @@ SSLH_I_FN void sslh_i_pad_back(sslh_ctx *c, sslh_i_node *n) {
     if (g) sslh_i_runs_copy(c, g, run, n->out->grad + (size_t)n->i[1] * inner, whole, outer, run, sizeof *g, !fresh);
 }
 
-/* The index of x that stands at place i of the padded axis. */
+/* The index in x of the value at place i of the padded axis. */
 SSLH_I_FN int sslh_i_pad_source(sslh_pad_mode mode, int i, int size) {
     if (mode == SSLH_PAD_REFLECT) return i < 0 ? -i : i >= size ? size - 1 - (i - (size - 1)) : i;
     return SSLH_I_MIN(SSLH_I_MAX(i, 0), size - 1);
 }
-/* With a constant the frame is written first, then x into its middle; otherwise all places are picked from x. */
+/* With a constant the border is written first, then x into its middle; otherwise all places are picked from x. */
 SSLH_DEF sslh_tensor *sslh_pad_ex(sslh_ctx *c, sslh_tensor *x, int axis, int before, int after, sslh_pad_mode mode,
                                   float value) {
     const char *op = "sslh_pad";
@@ -24762,8 +24851,8 @@ SSLH_DEF sslh_tensor *sslh_pad(sslh_ctx *c, sslh_tensor *x, int axis, int before
 
 /* --- broadcast ---------------------------------------------------------------------------------------------------- */
 
-/* Strides with which x is read as a tensor of that shape, axes aligned at the end; 0 where x repeats. 0 if it does not
-   fit. */
+/* Strides with which x is read as a tensor of that shape, axes aligned at the end; 0 along axes where x repeats.
+   Returns 0 if it does not fit. */
 SSLH_I_FN int sslh_i_broadcast_strides(const sslh_tensor *x, sslh_shape shape, size_t *stride) {
     size_t s = 1;
     int i, shift = shape.ndim - x->ndim;
@@ -24777,7 +24866,7 @@ SSLH_I_FN int sslh_i_broadcast_strides(const sslh_tensor *x, sslh_shape shape, s
     return 1;
 }
 
-/* dx = sum of dy over all places that one value went to. */
+/* dx = sum of dy over all places to which a value was copied. */
 SSLH_I_FN void sslh_i_broadcast_back(sslh_ctx *c, sslh_i_node *n) {
     size_t stride[SSLH_MAX_DIMS], size[SSLH_MAX_DIMS];
     int fresh, i, repeated[SSLH_MAX_DIMS];
@@ -24790,7 +24879,7 @@ SSLH_I_FN void sslh_i_broadcast_back(sslh_ctx *c, sslh_i_node *n) {
     sslh_i_sum_groups(c, n->out->grad, n->out->ndim, size, repeated, g, 1, fresh);
 }
 
-/* A copy; element-wise operations need none, because they broadcast on the way. */
+/* A copy. Element-wise operations need none, because they broadcast by themselves. */
 SSLH_DEF sslh_tensor *sslh_broadcast(sslh_ctx *c, sslh_tensor *x, sslh_shape shape) {
     const char *op = "sslh_broadcast";
     sslh_tensor *out;
@@ -24810,10 +24899,10 @@ SSLH_DEF sslh_tensor *sslh_broadcast(sslh_ctx *c, sslh_tensor *x, sslh_shape sha
 }
 
 /* --- rows by index: embedding, gather ----------------------------------------------------------------------------- */
-/* Row j of y is row index_j of x, and backward row r of dx is the sum of those rows j of dy with index_j = r: plain
-   loops as they are, sslh_i_pick_task and sslh_i_pick_back_task in >>copies. */
+/* Row j of y is row index_j of x; backward, row r of dx is the sum of those rows j of dy with index_j = r. The plain
+   loops are the operation itself: sslh_i_pick_task and sslh_i_pick_back_task in >>copies. */
 
-/* Every index in 0 .. limit-1, or an error that names the first that is not. */
+/* Checks that every index is in 0 .. limit-1; the error names the first that is not. */
 SSLH_I_FN int sslh_i_index_ok(sslh_ctx *c, const char *op, const sslh_tensor *index, int limit) {
     size_t i;
     for (i = 0; i < index->count; i++)
@@ -24842,7 +24931,7 @@ SSLH_I_FN void sslh_i_pick_back(sslh_ctx *c, sslh_i_node *n) {
     sslh_i_pick_rows(c, &p, 1);
 }
 
-/* x is (samples, rows, width) with one group for embedding, a group per sample for gather. */
+/* x is (samples, rows, width): one group for embedding, a group for each sample for gather. */
 SSLH_I_FN sslh_tensor *sslh_i_pick_op(sslh_ctx *c, const char *op, sslh_tensor *x, sslh_tensor *index, sslh_shape shape,
                                       int grouped) {
     sslh_tensor *in[2], *out;
@@ -24889,7 +24978,7 @@ SSLH_DEF sslh_tensor *sslh_embedding(sslh_ctx *c, sslh_tensor *table, sslh_tenso
     return sslh_i_pick_op(c, op, table, index, shape, 0);
 }
 
-/* x (N,T,..), index (N,J) -> (N,J,..): what MAE keeps of its tokens, and what puts them back. */
+/* x (N,T,..), index (N,J) -> (N,J,..): selects the tokens that MAE keeps, and puts tokens back in their places. */
 SSLH_DEF sslh_tensor *sslh_gather(sslh_ctx *c, sslh_tensor *x, sslh_tensor *index) {
     const char *op = "sslh_gather";
     sslh_tensor *in[2];
@@ -24910,8 +24999,8 @@ SSLH_DEF sslh_tensor *sslh_gather(sslh_ctx *c, sslh_tensor *x, sslh_tensor *inde
 
 /* --- values along an axis by index: gather, scatter, one-hot ------------------------------------------------------ */
 
-/* The sizes of a job: x and an axis of it, index (its shape was checked). An index of one dimension is shared; of an x
-   of one dimension it is both. */
+/* The sizes of a job: x and an axis of it, and index, whose shape has been checked. An index of one dimension is shared
+   by all lines; if x has one dimension too, both readings agree. */
 SSLH_I_FN void sslh_i_along_of(sslh_i_along *p, const sslh_tensor *x, const sslh_tensor *index, int axis) {
     memset(p, 0, sizeof *p);
     p->index = index->ints;
@@ -24922,8 +25011,8 @@ SSLH_I_FN void sslh_i_along_of(sslh_i_along *p, const sslh_tensor *x, const sslh
     p->J = (size_t)index->shape[p->shared ? 0 : axis];
     p->bytes = sslh_i_type_size(x->type);
 }
-/* Checks axis and index of an operation along an axis, and gives the axis and the shape of what is picked; 0 after an
-   error. */
+/* Checks axis and index of an operation along an axis, and sets the axis and the shape of what is picked; 0 after
+   an error. */
 SSLH_I_FN int sslh_i_along_ok(sslh_ctx *c, const char *op, const sslh_tensor *x, const sslh_tensor *index, int *axis,
                               sslh_shape *picked) {
     int i, fits;
@@ -24957,8 +25046,8 @@ SSLH_I_FN void sslh_i_along_back(sslh_ctx *c, sslh_i_node *n) {
     p.picked = (char *)n->out->grad;
     sslh_i_along_run(c, &p);
 }
-/* picked[j] = x[at]: all is checked. given: the caller knows the index, so that the backward pass must not take its
-   memory away. */
+/* picked[j] = x[at], after all checks. given: the caller has the index, so the backward pass must not release
+   its memory. */
 SSLH_I_FN sslh_tensor *sslh_i_along_op(sslh_ctx *c, const char *op, sslh_tensor *x, sslh_tensor *index, int axis,
                                        int given) {
     sslh_tensor *in[2], *out;
@@ -24991,8 +25080,8 @@ SSLH_DEF sslh_tensor *sslh_gather_along(sslh_ctx *c, sslh_tensor *x, sslh_tensor
     return sslh_i_along_op(c, op, x, index, axis, 1);
 }
 
-/* in: x, index, source. The source's gradient is dy where it was put, x's is dy; with scatter each only where it was
-   not replaced: saved[0] (of x's shape) holds the last j that was put there, or -1. */
+/* in: x, index, source. The source's gradient is dy where it was put, x's is dy elsewhere. With scatter, a value that
+   was replaced gets none: saved[0] (of x's shape) holds the last j that was put there, or -1. */
 SSLH_I_FN void sslh_i_scatter_back(sslh_ctx *c, sslh_i_node *n) {
     sslh_tensor *x = n->in[0], *source = n->in[2];
     const int32_t *last = n->nsaved ? n->saved[0]->ints : NULL;
@@ -25086,8 +25175,8 @@ SSLH_DEF sslh_tensor *sslh_one_hot(sslh_ctx *c, sslh_tensor *index, int classes)
 
 /* --- windows: crop, unfold ---------------------------------------------------------------------------------------- */
 
-/* A pixel is a row of the table (N,H W,C), so a window is a list of row numbers for sslh_gather, which also adds the
-   gradients of windows that overlap in a fixed order. */
+/* A pixel is a row of the table (N,H W,C), so a window is a list of row numbers for sslh_gather, which also adds up the
+   gradients of overlapping windows, in a fixed order. */
 SSLH_DEF sslh_tensor *sslh_crop(sslh_ctx *c, sslh_tensor *x, sslh_tensor *at, int height, int width) {
     const char *op = "sslh_crop";
     sslh_tensor *in[2], *index;
@@ -25130,7 +25219,7 @@ SSLH_DEF sslh_tensor *sslh_crop(sslh_ctx *c, sslh_tensor *x, sslh_tensor *at, in
     return sslh_reshape(c, sslh_gather(c, x, index), shape);
 }
 
-/* The places of the grid are the same in every image. */
+/* The windows have the same places in every image. */
 SSLH_DEF sslh_tensor *sslh_unfold(sslh_ctx *c, sslh_tensor *x, int height, int width, int stride_h, int stride_w) {
     const char *op = "sslh_unfold";
     sslh_tensor *at;
@@ -25164,7 +25253,7 @@ SSLH_DEF sslh_tensor *sslh_unfold(sslh_ctx *c, sslh_tensor *x, int height, int w
 
 /* --- integers to real --------------------------------------------------------------------------------------------- */
 
-/* What a task needs: SSLH_I_COPY_TASK values each. */
+/* The arguments of a task; each task has SSLH_I_COPY_TASK values. */
 typedef struct sslh_i_real_arg { const sslh_tensor *x; sslh_tensor *out; sslh_real scale; } sslh_i_real_arg;
 
 SSLH_I_FN void sslh_i_to_real_task(void *arg, int task, int worker) {
@@ -25197,25 +25286,25 @@ SSLH_DEF sslh_tensor *sslh_to_real(sslh_ctx *c, sslh_tensor *x, float scale) {
 /*  >>sequences     attention, GRU, LSTM                                                                              */
 /* ================================================================================================================== */
 
-/* The operations over tokens or time: checks, equations, recording, and the products that are ordinary ones. What
-   runs head by head or step by step is >>sequences-plan. */
+/* The operations over tokens or time: checks, equations, recording, and the ordinary matrix products. What runs head by
+   head or step by step is in >>sequences-plan. */
 
 /* --- attention ---------------------------------------------------------------------------------------------------- */
-/* Vaswani et al. 2017, eq. 1, per sample and head; q (Tq,d), k (Tk,d), v (Tk,value), d = D / heads, value = Dv / heads,
-   B (Tq,Tk) the bias, if any:
+/* Vaswani et al. 2017, eq. 1, for each sample and head; q (Tq,d), k (Tk,d), v (Tk,value), d = D / heads, value = Dv /
+   heads, B (Tq,Tk) is the bias, if any:
      S = scale q k' + B      (Tq,Tk), masked places at minus infinity                                                (1)
      P = exp(S - lse)        lse = log sum exp of each row                                                           (2)
      o = P v                                                                                                         (3)
    Backward, with P computed again from the saved lse (Dao et al. 2022):
-     dP = do v',  delta = rows' sum of do * o,  dS = P * (dP - delta)                                                (4)
+     dP = do v',  delta = row sums of do * o,  dS = P * (dP - delta)                                                (4)
      dq = scale dS k,  dk = scale dS' q,  dv = P' do,  dB = dS                                                       (5)
-   The engine takes a head at a time, in blocks of queries (>>sequences-plan): no Tq x Tk matrix exists but that of a
-   bias and its gradient, and every sum has one order. */
+   The engine takes one head at a time, in blocks of queries (>>sequences-plan): no Tq x Tk matrix is ever stored except
+   a bias and its gradient, and every sum is computed in one fixed order. */
 
 enum { SSLH_I_AT_Q, SSLH_I_AT_K, SSLH_I_AT_V, SSLH_I_AT_KEY_MASK, SSLH_I_AT_MASK, SSLH_I_AT_BIAS, SSLH_I_AT_INPUTS };
 
-/* The steps along the axes (N,heads,Tq,Tk) of a tensor that is broadcast to them, 0 where it is repeated, and whether
-   it is (flags); 0 when it does not fit. */
+/* The steps along the axes (N,heads,Tq,Tk) of a tensor that is broadcast to them, 0 along a repeated axis, and flags
+   for the repeated axes. Returns 0 when the tensor does not fit. */
 SSLH_I_FN int sslh_i_attention_steps(const sslh_tensor *t, const size_t size[4], size_t step[4], int repeated[4]) {
     size_t total = 1;
     int i;
@@ -25231,7 +25320,7 @@ SSLH_I_FN int sslh_i_attention_steps(const sslh_tensor *t, const size_t size[4],
     return 1;
 }
 
-/* Sizes and places of the inputs; q, k, v are the three thirds of q when k is NULL. */
+/* Sizes and addresses of the inputs; when k is NULL, q, k, v are the three thirds of in[0]. */
 SSLH_I_FN void sslh_i_attention_inputs(sslh_i_attention *p, sslh_tensor **in, sslh_tensor *out, int heads) {
     const sslh_tensor *q = in[SSLH_I_AT_Q], *k = in[SSLH_I_AT_K], *v = in[SSLH_I_AT_V];
     const sslh_tensor *mask = in[SSLH_I_AT_MASK], *bias = in[SSLH_I_AT_BIAS];
@@ -25272,9 +25361,9 @@ SSLH_I_FN void sslh_i_attention_inputs(sslh_i_attention *p, sslh_tensor **in, ss
     }
 }
 
-/* Room for the gradient of the bias before it is summed: that of each head and of each of some groups of samples, the
-   samples of a group one after the other. About 16 tasks, by the shape only; a bias of its own for each sample is a
-   group for each. */
+/* Memory for the gradient of the bias before it is summed: one for each head and each of some groups of samples; the
+   samples of a group are added one after the other. The number of groups depends only on the shape and makes about 16
+   tasks; a bias that differs between samples has a group for each sample. */
 SSLH_I_FN int sslh_i_attention_bias_room(sslh_ctx *c, sslh_i_attention *p, const sslh_tensor *bias) {
     size_t count = bias->count, each = p->heads * p->Tq * p->Tk;
     p->groups = p->bias_step[0] ? p->N : SSLH_I_MIN(p->N, (15 + p->heads) / p->heads);
@@ -25286,7 +25375,7 @@ SSLH_I_FN int sslh_i_attention_bias_room(sslh_ctx *c, sslh_i_attention *p, const
     p->dbias = (sslh_real *)sslh_i_scratch(c, p->groups * each * sizeof *p->dbias);
     return p->dbias != NULL;
 }
-/* Its sum over what the bias was repeated along. */
+/* Sums it over the axes along which the bias was repeated. */
 SSLH_I_FN void sslh_i_attention_bias_sum(sslh_ctx *c, const sslh_i_attention *p, sslh_tensor *bias) {
     size_t size[4], step[4];
     int repeated[4], fresh;
@@ -25300,11 +25389,11 @@ SSLH_I_FN void sslh_i_attention_bias_sum(sslh_ctx *c, const sslh_i_attention *p,
     sslh_i_sum_groups(c, p->dbias, 4, size, repeated, g, 1, fresh);
 }
 
-/* --- plainly: (1) to (5), sample by sample, head by head ---
+/* --- the plain version: (1) to (5), sample by sample, head by head ---
    Row t of head h of sample n begins at x + (n T + t) ld + h d in q, k, dq, dk, and likewise in v, o, do, dv with the
    width `value` in place of d. */
 
-/* (1): S of query i and key j, minus infinity (-SSLH_I_MASKED) where that is masked. */
+/* (1): S of query i and key j; minus infinity (-SSLH_I_MASKED) if this pair is masked. */
 SSLH_I_FN sslh_real sslh_i_plain_score(const sslh_i_attention *p, size_t n, size_t h, size_t i, size_t j) {
     const sslh_real *q = p->q + (n * p->Tq + i) * p->ldq + h * p->d, *k = p->k + (n * p->Tk + j) * p->ldk + h * p->d;
     const size_t *m = p->mask_step, *b = p->bias_step;
@@ -25314,8 +25403,8 @@ SSLH_I_FN sslh_real sslh_i_plain_score(const sslh_i_attention *p, size_t n, size
     return p->scale * sslh_i_plain_row_dot(q, k, p->d, p->pairs) +
            (p->bias ? p->bias[n * b[0] + h * b[1] + i * b[2] + j * b[3]] : 0);
 }
-/* (2), (3) of query i: o_c = sum over j of e^(S_j - most) v_jc / sum over j of e^(S_j - most). A query without a key
-   has o = 0, and an lse that makes P = 0 in the backward pass. */
+/* (2), (3) of query i: o_c = sum over j of e^(S_j - most) v_jc / sum over j of e^(S_j - most). For a query whose keys
+   are all masked, o is 0, and lse is so large that P = 0 in the backward pass. */
 SSLH_I_FN void sslh_i_plain_attend(const sslh_i_attention *p, size_t n, size_t h, size_t i) {
     sslh_real *o = p->o + (n * p->Tq + i) * p->ldo + h * p->value, most = -SSLH_I_MASKED;
     const size_t row = (n * p->heads + h) * p->Tq + i;
@@ -25338,7 +25427,7 @@ SSLH_I_FN void sslh_i_plain_attend(const sslh_i_attention *p, size_t n, size_t h
     for (j = 0; p->weights && j < p->Tk; j++)
         p->weights[row * p->Tk + j] = nothing ? 0 : sslh_i_exp(sslh_i_plain_score(p, n, h, i, j) - p->lse[row]);
 }
-/* (4), (5) of query i; group: the sample's place in dbias. */
+/* (4), (5) of query i; group: the group of the sample in dbias. */
 SSLH_I_FN void sslh_i_plain_attend_back(const sslh_i_attention *p, size_t n, size_t h, size_t i, size_t group) {
     const size_t at_q = (n * p->Tq + i) * p->ldq + h * p->d, at_o = (n * p->Tq + i) * p->ldo + h * p->value;
     const sslh_real *dout = p->dout + at_o, lse = p->lse[(n * p->heads + h) * p->Tq + i];
@@ -25356,7 +25445,8 @@ SSLH_I_FN void sslh_i_plain_attend_back(const sslh_i_attention *p, size_t n, siz
         if (p->dbias) p->dbias[((group * p->heads + h) * p->Tq + i) * p->Tk + j] += ds;
     }
 }
-/* All of them. A gradient that holds nothing yet begins with zeros; dbias (groups,heads,Tq,Tk) always. */
+/* All queries of all heads and samples. Gradients that are not set yet start as zeros; dbias (groups,heads,Tq,Tk)
+   always does. */
 SSLH_I_FN void sslh_i_plain_attention(void *job, int task, int worker) {
     const sslh_i_attention *p = (const sslh_i_attention *)job;
     size_t n, h, t, group = 0;
@@ -25378,7 +25468,7 @@ SSLH_I_FN void sslh_i_plain_attention(void *job, int task, int worker) {
         }
 }
 
-/* From qkv the three gradients are thirds of one gradient, as the inputs were. */
+/* When q, k and v are one tensor, their gradients are the thirds of one gradient. */
 SSLH_I_FN void sslh_i_attention_back(sslh_ctx *c, sslh_i_node *n) {
     sslh_i_attention p;
     sslh_tensor **in = n->in, *bias = in[SSLH_I_AT_BIAS];
@@ -25394,7 +25484,7 @@ SSLH_I_FN void sslh_i_attention_back(sslh_ctx *c, sslh_i_node *n) {
         p.dk = p.dq + p.ldo;
         p.dv = p.dk + p.ldo;
         p.fresh_k = p.fresh_v = p.fresh_q;
-    } else if (in[0] == in[1] || in[1] == in[2] || in[0] == in[2]) { /* gradients that meet in one tensor add up */
+    } else if (in[0] == in[1] || in[1] == in[2] || in[0] == in[2]) { /* one tensor given twice: gradients add up */
         p.dq = sslh_grad(c, in[0]);
         p.dk = sslh_grad(c, in[1]);
         p.dv = sslh_grad(c, in[2]);
@@ -25409,7 +25499,8 @@ SSLH_I_FN void sslh_i_attention_back(sslh_ctx *c, sslh_i_node *n) {
     sslh_i_unscratch(c, p.dbias);
 }
 
-/* in: q, k, v, or qkv, NULL, NULL; then the masks and the bias of desc. Those three have been checked but for heads. */
+/* in: q, k, v, or qkv, NULL, NULL; the masks and the bias are taken from desc. The first three have been checked,
+   except for heads. */
 SSLH_I_FN sslh_tensor *sslh_i_attention_op(sslh_ctx *c, const char *op, sslh_tensor **in, int D, int Dv,
                                            sslh_attention_desc desc) {
     sslh_tensor *out, *lse, *weights = NULL;
@@ -25477,7 +25568,7 @@ SSLH_I_FN sslh_tensor *sslh_i_attention_op(sslh_ctx *c, const char *op, sslh_ten
     return sslh_i_end(c, op, in, in[1] ? 3 : 1, out);
 }
 
-/* Three tensors: cross attention, or self attention with projections of one's own. */
+/* Three tensors: cross-attention, or self-attention with separate projections. */
 SSLH_DEF sslh_tensor *sslh_attention(sslh_ctx *c, sslh_tensor *q, sslh_tensor *k, sslh_tensor *v,
                                      sslh_attention_desc desc) {
     const char *op = "sslh_attention";
@@ -25498,7 +25589,7 @@ SSLH_DEF sslh_tensor *sslh_attention(sslh_ctx *c, sslh_tensor *q, sslh_tensor *k
     return sslh_i_attention_op(c, op, in, q->shape[2], v->shape[2], desc);
 }
 
-/* One tensor, no copies: rows of q, k and v are 3D apart. */
+/* One tensor and no copies: consecutive rows of q, k and v are 3D apart. */
 SSLH_DEF sslh_tensor *sslh_self_attention(sslh_ctx *c, sslh_tensor *qkv, sslh_attention_desc desc) {
     const char *op = "sslh_self_attention";
     sslh_tensor *in[SSLH_I_AT_INPUTS];
@@ -25521,26 +25612,26 @@ SSLH_DEF sslh_tensor *sslh_self_attention(sslh_ctx *c, sslh_tensor *qkv, sslh_at
      r = sigmoid(a_r + u_r)   z = sigmoid(a_z + u_z)   n = tanh(a_n + r u_n)   h_t = (1 - z) n + z h_(t-1)           (2)
    Hochreiter & Schmidhuber 1997 and Gers et al. 2000, rows i, f, g, o; s_t is the cell:
      i, f, o = sigmoid(a + u)   g = tanh(a_g + u_g)   s_t = f s_(t-1) + i g   h_t = o tanh(s_t)                      (3)
-   W x for all t is one product. The recurrence (>>sequences-plan) runs in tasks of a few samples, all steps in one
-   task: samples do not meet, so nobody waits for anybody at a step. Backward, from the last step to the first, with
-   dh = dL/dh_t and ds = dL/ds_t, which gather what the step itself and all later ones want; GRU:
+   W x for all t is one product. The recurrence (>>sequences-plan) runs in tasks of a few samples, each with all its
+   steps: samples are independent, so no task waits for another at any step. The backward pass goes from the last step
+   to the first; dh = dL/dh_t and ds = dL/ds_t collect the gradients of the step itself and of all later ones. GRU:
      dn = dh (1 - z) (1 - n^2),  dz = dh (h_(t-1) - n) z (1 - z),  dr = dn u_n r (1 - r)                             (4)
      da = [dr, dz, dn],  du = [dr, dz, dn r],  dh_(t-1) = dh z + U' du                                               (5)
    LSTM, with ds containing dh o (1 - tanh(s_t)^2):
      di = ds g i (1 - i),  df = ds s_(t-1) f (1 - f),  dg = ds i (1 - g^2),  do = dh tanh(s_t) o (1 - o)             (6)
      da = du = [di, df, dg, do],  ds_(t-1) = ds f,  dh_(t-1) = U' du                                                 (7)
-   then one product for each weight. Samples of different lengths are packed for the products, so that what stands
-   behind a length is never read. */
+   then one product for each weight. Samples of different lengths are packed for the products, so that what x holds
+   after a sample's length is never read. */
 
 enum { SSLH_I_RE_X, SSLH_I_RE_W, SSLH_I_RE_U, SSLH_I_RE_B, SSLH_I_RE_C, SSLH_I_RE_H0, SSLH_I_RE_C0, SSLH_I_RE_LENGTHS,
        SSLH_I_RE_INPUTS };
 
-/* The place in time of step s of sample n, and how many steps there are. */
+/* The number of steps of sample n, and the time of its step number s (here s counts steps; s_t above is the cell). */
 SSLH_I_FN size_t sslh_i_steps_of(const sslh_i_recurrent *p, size_t n) { return p->start[n + 1] - p->start[n]; }
 SSLH_I_FN size_t sslh_i_step_time(const sslh_i_recurrent *p, size_t n, size_t s) {
     return p->reverse ? sslh_i_steps_of(p, n) - 1 - s : s;
 }
-/* The state before step s of sample n, and the cell. */
+/* The state before step s of sample n, and likewise the cell. */
 SSLH_I_FN const sslh_real *sslh_i_state_before(const sslh_i_recurrent *p, size_t n, size_t s) {
     if (s) return p->h + (n * p->T + sslh_i_step_time(p, n, s - 1)) * p->ldh;
     return p->h0 ? p->h0 + n * p->D : p->zeros;
@@ -25550,7 +25641,7 @@ SSLH_I_FN const sslh_real *sslh_i_cell_before(const sslh_i_recurrent *p, size_t 
     return p->c0 ? p->c0 + n * p->D : p->zeros;
 }
 
-/* --- plainly: the recurrence, sample by sample, step by step --- */
+/* --- the plain version: the recurrence, sample by sample, step by step --- */
 
 /* (2): a, u (3D), h_(t-1) and h (D), gates r, z, n, u_n (4D). */
 SSLH_I_FN void sslh_i_plain_gru(const sslh_real *a, const sslh_real *u, const sslh_real *before, sslh_real *h,
@@ -25562,7 +25653,7 @@ SSLH_I_FN void sslh_i_plain_gru(const sslh_real *a, const sslh_real *u, const ss
         gates[j] = r, gates[D + j] = z, gates[2 * D + j] = n, gates[3 * D + j] = u[2 * D + j];
     }
 }
-/* (4), (5): da, du (3D) from dh (D), which becomes dh z, the part of dh_(t-1) that does not go through U. */
+/* (4), (5): da, du (3D) from dh (D). dh becomes dh z, the part of dh_(t-1) that does not go through U. */
 SSLH_I_FN void sslh_i_plain_gru_back(sslh_real *dh, const sslh_real *gates, const sslh_real *before, sslh_real *da,
                                      sslh_real *du, size_t D) {
     for (size_t j = 0; j < D; j++) {
@@ -25586,7 +25677,8 @@ SSLH_I_FN void sslh_i_plain_lstm(const sslh_real *a, const sslh_real *u, const s
         gates[j] = i, gates[D + j] = f, gates[2 * D + j] = g, gates[3 * D + j] = o, gates[4 * D + j] = cell;
     }
 }
-/* (6), (7): da = du (4D) from dh and ds (D); ds becomes ds_(t-1), and dh 0: all of dh_(t-1) goes through U. */
+/* (6), (7): da = du (4D) from dh and ds (D). ds becomes ds_(t-1); dh becomes 0, because all of dh_(t-1) goes
+   through U. */
 SSLH_I_FN void sslh_i_plain_lstm_back(sslh_real *dh, sslh_real *ds, const sslh_real *gates, const sslh_real *before,
                                       sslh_real *da, size_t D) {
     for (size_t j = 0; j < D; j++) {
@@ -25600,8 +25692,8 @@ SSLH_I_FN void sslh_i_plain_lstm_back(sslh_real *dh, sslh_real *ds, const sslh_r
         dh[j] = 0;
     }
 }
-/* Forward: (1) for the hidden part, u = U h_(t-1) + c, then (2) or (3). Here panels is U (GD,D) itself, and work holds
-   u (GD). What stands behind a length is 0. */
+/* Forward: the hidden part of (1), u = U h_(t-1) + c, then (2) or (3). Here panels is U (GD,D) itself, and work holds u
+   (GD). After a sample's length the states are 0. */
 SSLH_I_FN void sslh_i_plain_recurrent(void *job, int task, int worker) {
     const sslh_i_recurrent *p = (const sslh_i_recurrent *)job;
     const size_t D = p->D, GD = p->G * D;
@@ -25621,7 +25713,7 @@ SSLH_I_FN void sslh_i_plain_recurrent(void *job, int task, int worker) {
         memset(p->h + (n * p->T + steps) * p->ldh, 0, (p->T - steps) * p->ldh * sizeof *p->h);
     }
 }
-/* Backward, from the last step to the first; work holds dh and ds (D), what later steps want. */
+/* Backward, from the last step to the first; work holds dh and ds (D), the gradients from later steps. */
 SSLH_I_FN void sslh_i_plain_recurrent_back(void *job, int task, int worker) {
     const sslh_i_recurrent *p = (const sslh_i_recurrent *)job;
     const size_t D = p->D, GD = p->G * D;
@@ -25654,11 +25746,11 @@ SSLH_I_FN void sslh_i_recurrent_product(sslh_ctx *c, int ta, int tb, size_t m, s
     g.lda = lda, g.ldb = ldb;
     g.bias = bias;
     g.accumulate = accumulate;
-    g.split = ta; /* weights' gradients */
+    g.split = ta; /* for the gradients of weights */
     sslh_i_gemm(c, &g);
 }
 
-/* Where each sample's rows begin, (N+1), scratch; NULL when memory is out. */
+/* The first row of each sample, (N+1), in scratch memory; NULL when memory runs out. */
 SSLH_I_FN size_t *sslh_i_recurrent_starts(sslh_ctx *c, size_t N, size_t T, const sslh_tensor *lengths) {
     size_t *start = (size_t *)sslh_i_scratch(c, (N + 1) * sizeof *start), n;
     if (!start) return NULL;
@@ -25667,8 +25759,8 @@ SSLH_I_FN size_t *sslh_i_recurrent_starts(sslh_ctx *c, size_t N, size_t T, const
     return start;
 }
 
-/* The inputs within the lengths, (M,I): x itself when all samples have T steps, else scratch; NULL when memory is
-   out. */
+/* The inputs within the lengths, (M,I): x itself when all samples have T steps, else scratch memory; NULL when memory
+   runs out. */
 SSLH_I_FN const sslh_real *sslh_i_recurrent_pack(sslh_ctx *c, const sslh_i_recurrent *p, const sslh_tensor *x,
                                                  sslh_real **scratch) {
     size_t I = (size_t)x->shape[2], n;
@@ -25681,7 +25773,7 @@ SSLH_I_FN const sslh_real *sslh_i_recurrent_pack(sslh_ctx *c, const sslh_i_recur
     return *scratch;
 }
 
-/* dx = da W; the gradient behind a length is 0. */
+/* dx = da W; after a sample's length the gradient is 0. */
 SSLH_I_FN void sslh_i_recurrent_back_x(sslh_ctx *c, const sslh_i_recurrent *p, sslh_tensor *x, const sslh_tensor *W) {
     size_t I = (size_t)x->shape[2], M = p->start[p->N], n, i;
     int fresh, packed = M != p->N * p->T;
@@ -25699,7 +25791,7 @@ SSLH_I_FN void sslh_i_recurrent_back_x(sslh_ctx *c, const sslh_i_recurrent *p, s
     if (packed) sslh_i_unscratch(c, t);
 }
 
-/* The sizes of a recurrence, from its weight U. */
+/* The sizes of a recurrence, read from x and the weight U. */
 SSLH_I_FN sslh_i_recurrent sslh_i_recurrent_of(sslh_tensor **in, int lstm, int reverse, size_t ldh) {
     const sslh_tensor *x = in[SSLH_I_RE_X], *h0 = in[SSLH_I_RE_H0], *c0 = in[SSLH_I_RE_C0];
     sslh_i_recurrent p;
@@ -25717,7 +25809,8 @@ SSLH_I_FN sslh_i_recurrent sslh_i_recurrent_of(sslh_tensor **in, int lstm, int r
     return p;
 }
 
-/* node->i: 0 LSTM, 1 reverse. The recurrence gives da and du (M,GD); everything else is a product over M rows. */
+/* node->i: 0 LSTM, 1 reverse. The recurrence computes da and du (M,GD); the other gradients are products over the M
+   rows, and their sums. */
 SSLH_I_FN void sslh_i_recurrent_back(sslh_ctx *c, sslh_i_node *node) {
     sslh_tensor **in = node->in, *x = in[SSLH_I_RE_X], *W = in[SSLH_I_RE_W], *U = in[SSLH_I_RE_U];
     sslh_i_recurrent p = sslh_i_recurrent_of(in, node->i[0], node->i[1], (size_t)node->out->shape[2]);
@@ -25746,7 +25839,7 @@ SSLH_I_FN void sslh_i_recurrent_back(sslh_ctx *c, sslh_i_node *node) {
         if (g) sslh_i_recurrent_product(c, 1, 0, GD, D, M, p.du, GD, before, D, g, NULL, !fresh);
         g = sslh_i_grad(c, in[SSLH_I_RE_B], &fresh); /* db = sum of da over samples and steps, */
         if (g) sslh_i_column_sums(c, p.da, M, GD, g, fresh);
-        g = sslh_i_grad(c, in[SSLH_I_RE_C], &fresh); /* dc of du */
+        g = sslh_i_grad(c, in[SSLH_I_RE_C], &fresh); /* dc the same of du */
         if (g) sslh_i_column_sums(c, p.du, M, GD, g, fresh);
     }
     if (rows) sslh_i_unscratch(c, scratch);
@@ -25805,7 +25898,7 @@ SSLH_I_FN sslh_tensor *sslh_i_recurrent_last(sslh_ctx *c, sslh_tensor *states, c
     return index ? sslh_gather(c, states, index) : sslh_i_dummy(c);
 }
 
-/* GRU or LSTM: all states; the last ones by operations of their own. */
+/* GRU or LSTM: returns all states; the last ones are made by separate operations. */
 SSLH_I_FN sslh_tensor *sslh_i_recurrent_op(sslh_ctx *c, const char *op, int lstm, sslh_tensor *x, sslh_tensor *w_ih,
                                            sslh_tensor *w_hh, sslh_tensor *b_ih, sslh_tensor *b_hh,
                                            sslh_recurrent_desc desc) {
@@ -25897,16 +25990,16 @@ SSLH_DEF sslh_tensor *sslh_lstm(sslh_ctx *c, sslh_tensor *x, sslh_tensor *w_ih, 
 /*  >>audio         spectrograms, MFCC, augmentation of sound                                                         */
 /* ================================================================================================================== */
 
-/* The chain from sound to features, with frame f of n = n_fft values, window w, hop h:
+/* From sound to features, with frame f of n = n_fft values, window w, hop h:
      (1) X_k  = sum over i of w_i x(f h + i - n/2) e^(-2 pi i k / n)         reflected where x ends
      (2) S_b  = sum over k of W_bk |X_k|^2                                    mel power
-     (3) m(f) = 2595 log10(1 + f / 700)                                       HTK's mel scale, or
-         m(f) = 3 f / 200 below 1000 Hz, 15 + 27 log(f / 1000) / log(6.4) above      Slaney's
-     (4) W_bk = max(0, min((f_k - c_b) / (c_b+1 - c_b), (c_b+2 - f_k) / (c_b+2 - c_b+1)))     c_b equally far apart in m
+     (3) m(v) = 2595 log10(1 + v / 700)                                       HTK's mel scale of v Hz, or
+         m(v) = 3 v / 200 below 1000 Hz, 15 + 27 log(v / 1000) / log(6.4) above      Slaney's
+     (4) W_bk = max(0, min((v_k - c_b) / (c_b+1 - c_b), (c_b+2 - v_k) / (c_b+2 - c_b+1)))     c_b equally far apart in m
      (5) dB   = 10 log10(max(S, 1e-10)), at least its maximum - 80
      (6) C_j  = sqrt(2 / M) sum over b of dB_b cos(pi j (b + 1/2) / M), C_0 / sqrt 2          DCT-II
-   Everything up to (2) is in double: bands whose power is a millionth of the loudest keep their digits, and plain
-   arithmetic in a fixed order has the same bits everywhere. */
+   Everything up to (2) is computed in double: bands whose power is a millionth of the loudest keep their digits, and
+   plain arithmetic in a fixed order has the same bits on every machine. */
 
 /* One call of sslh_mel_spectrogram. Tables are in double. */
 typedef struct sslh_i_mel {
@@ -25915,7 +26008,7 @@ typedef struct sslh_i_mel {
     size_t  N, T, F, M;
     size_t  n, hop, bins;  /* bins = n / 2 + 1 */
     size_t  before;        /* values of frame 0 before the sound begins */
-    size_t  factors[20];   /* of n, in ascending order but for 4 before 2 */
+    size_t  factors[20];   /* of n, in ascending order, except that 4 comes before 2 */
     int     nfactors;
     double *window;        /* (n), zeros around a shorter one */
     double *turn;          /* (n,2): cos and sin of 2 pi k / n */
@@ -25925,7 +26018,7 @@ typedef struct sslh_i_mel {
     size_t  each, per_task;
 } sslh_i_mel;
 
-/* (1) of n values that lie stride apart in x, by the factors from level on: with n = f m,
+/* (1) of n values that are stride apart in x, by the factors from level on: with n = f m,
      X_(k + r m) = sum over q < f of (Y^q_k e^(-2 pi i q k / n)) e^(-2 pi i q r / f)
    where Y^q is the transform of every f-th value from the q-th on (Cooley & Tukey 1965, any factors). */
 SSLH_I_FN void sslh_i_dft(const sslh_i_mel *p, const double *x, size_t stride, size_t n, int level, double *out,
@@ -25962,7 +26055,7 @@ SSLH_I_FN void sslh_i_dft(const sslh_i_mel *p, const double *x, size_t stride, s
     }
 }
 
-/* Frames number task * per_task and so on, counted over all clips. */
+/* Frames from number task * per_task on, counted over all clips. */
 SSLH_I_FN void sslh_i_mel_task(void *arg, int task, int worker) {
     const sslh_i_mel *p = (const sslh_i_mel *)arg;
     double *frame = (double *)(void *)(p->work + (size_t)worker * p->each), *spectrum = frame + p->n;
@@ -25982,7 +26075,7 @@ SSLH_I_FN void sslh_i_mel_task(void *arg, int task, int worker) {
             double re = spectrum[2 * i], im = spectrum[2 * i + 1];
             re = re * re;
             im = im * im;
-            frame[i] = re + im; /* bins <= n values: the frame is not needed any more */
+            frame[i] = re + im; /* bins <= n values; the frame is no longer needed */
         }
         for (b = 0; b < p->M; b++) { /* (2) */
             double sum = 0;
@@ -26007,7 +26100,7 @@ SSLH_I_FN double sslh_i_hertz_of(double mel, int slaney) {
     return 1000.0 * sslh_i_exp_wide((mel - 15.0) * 1.85629799036562685561 / 27.0);
 }
 
-/* Window, turns and weights. The frequencies of the bins go up to rate / 2 without its fraction, as in torchaudio. */
+/* Window, angles and weights. The frequencies of the bins go up to rate / 2, rounded down, as in torchaudio. */
 SSLH_I_FN void sslh_i_mel_tables(sslh_i_mel *p, const sslh_mel_desc *d) {
     size_t i, b, left = (p->n - (size_t)d->window) / 2;
     double low = sslh_i_mel_of((double)d->low, d->slaney), high = sslh_i_mel_of((double)d->high, d->slaney);
@@ -26067,7 +26160,7 @@ SSLH_I_FN int sslh_i_sound_shape(const char *op, const sslh_tensor *x) {
     return 0;
 }
 
-/* Memory for the tables in one block; NULL without. */
+/* Memory for the tables in one block; NULL when it runs out. */
 SSLH_I_FN char *sslh_i_mel_memory(sslh_ctx *c, sslh_i_mel *p) {
     size_t weights = p->M * p->bins;
     char *block = (char *)sslh_i_scratch(c, (3 * p->n + weights) * sizeof(double) + 2 * p->M * sizeof(size_t));
@@ -26215,11 +26308,11 @@ SSLH_DEF sslh_tensor *sslh_mfcc(sslh_ctx *c, sslh_tensor *x, sslh_mfcc_desc d) {
 
 /* --- augmentation ------------------------------------------------------------------------------------------------- */
 
-/* Where the draws of a clip lie: number i of them is number base + i of (seed, stream). */
+/* Where the draws of a clip are: draw i is number base + i of (seed, stream). */
 typedef struct sslh_i_dice { uint64_t seed, stream, base; } sslh_i_dice;
 enum { SSLH_I_DRAW_CROP = 0, SSLH_I_DRAW_SHIFT, SSLH_I_DRAW_GAIN, SSLH_I_DRAW_NOISE, SSLH_I_DRAW_SNR,
     SSLH_I_DRAW_SAMPLES = 8, /* normal numbers from here on */
-    SSLH_I_DRAW_MASKS = 0    /* another stream: width and place of each mask by turns */ };
+    SSLH_I_DRAW_MASKS = 0    /* another stream: the width and the place of each mask alternate */ };
 
 SSLH_I_FN float sslh_i_roll(const sslh_i_dice *k, int draw, float low, float high) {
     float range = high - low, v = sslh_random_uniform(k->seed, k->stream, k->base + (uint64_t)draw) * range;
@@ -26236,7 +26329,7 @@ SSLH_I_FN sslh_i_dice sslh_i_dice_row(const sslh_ctx *c, uint64_t stream, int n)
     k.base = (uint64_t)(uint32_t)n << 32;
     return k;
 }
-/* Sample n of a batch, for a purpose. */
+/* Sample n of a batch, for one purpose. */
 SSLH_I_FN sslh_i_dice sslh_i_dice_sample(const sslh_batch *b, int tag, int view, int n) {
     sslh_i_dice k;
     k.seed = b->seed;
@@ -26254,7 +26347,7 @@ SSLH_I_FN int sslh_i_audio_recipe_ok(sslh_ctx *c, const char *op, sslh_audio_rec
     return 0;
 }
 
-/* x (T,C), of which length moments are valid, becomes out (L,C). */
+/* x (T,C), of which `length` samples are valid, becomes out (L,C). */
 SSLH_I_FN void sslh_i_audio_view(const sslh_audio_recipe *r, const sslh_i_dice *k, const sslh_real *x, int length,
                                  int C, sslh_real *out, int L) {
     size_t ch = (size_t)C, n = (size_t)L * ch, i;
@@ -26293,7 +26386,7 @@ SSLH_I_FN void sslh_i_audio_view(const sslh_audio_recipe *r, const sslh_i_dice *
     }
 }
 
-/* Views of all rows: what a task needs. */
+/* Views of all rows: the arguments of a task. */
 typedef struct sslh_i_audio_job {
     const sslh_audio_recipe *r;
     const sslh_batch *b;       /* NULL: rows of a tensor, drawn from stream */
@@ -26363,8 +26456,8 @@ SSLH_DEF sslh_tensor *sslh_audio_augment(sslh_ctx *c, sslh_tensor *x, sslh_audio
     return sslh_i_audio_run(c, "sslh_audio_augment", x, recipe, NULL, NULL, 0, stream);
 }
 
-/* Masks over x (F,M), filled with its mean: in count of them, those over bands first, the width is drawn from 0 to the
-   largest and then the place. */
+/* Masks over x (F,M), filled with its mean. For each mask the width is drawn from 0 to the largest, then the place; the
+   masks over bands come first. */
 SSLH_I_FN void sslh_i_mask(const sslh_audio_recipe *r, const sslh_i_dice *k, sslh_real *x, int F, int M) {
     size_t n = (size_t)F * (size_t)M, i;
     double sum = 0;

@@ -87,7 +87,7 @@ static void heads(void) {
         if (how == 4) sslh_freeze(head, 1);
         sslh_train(c, m, make_data(c), few(2));
         CHECK_OK(c);
-        if (how == 2) CHECK_HEARD(h, 1, "'fc1.weight' (4,9), which the optimiser does not know");
+        if (how == 2) CHECK_HEARD(h, 1, "'fc1.weight' (4,9), which the optimiser does not update");
         else if (how == 3)
             CHECK_HEARD(h, 1, "no gradient has reached 2 parameters when the first step ended, "
                               "the first of them 'fc1.weight'");

@@ -310,7 +310,7 @@ static void supcon_values(void) {
           log(1 + 2 * exp(-1.0)), 1e-5);
     CHECK_OK(c);
     sslh_supcon_loss(c, normal(3, 4), labels(3, 1, 3), 1);
-    CHECK_ERROR(c, "sslh_supcon_loss: no two of the 3 rows have one label");
+    CHECK_ERROR(c, "sslh_supcon_loss: no two of the 3 rows have the same label");
     sslh_supcon_loss(c, normal(3, 4), labels(4, 1, 3), 1);
     CHECK_ERROR(c, "sslh_supcon_loss: z (3,4), labels (4)");
     sslh_supcon_loss(c, normal(3, 4), labels(3, 1, 2), -1);

@@ -3545,7 +3545,7 @@ static void gan_errors(void) {
     CHECK_ERROR(c, "sslh_gan_sample: the method 'mine' was not made by sslh_gan");
     CHECK(sslh_gan_sample(NULL, 1, 1)->count == 1, "no dummy");
     sslh_adversarial_loss(c, NULL, sslh_zeros(c, sslh_dim1(3)), (sslh_adversary)5);
-    CHECK_ERROR(c, "sslh_adversarial_loss: the kind 5 is none (1 to 4)");
+    CHECK_ERROR(c, "sslh_adversarial_loss: there is no kind 5 (1 to 4)");
     sslh_adversarial_loss(c, sslh_zeros(c, sslh_dim1(3)), NULL, SSLH_HINGE);
     CHECK_ERROR(c, "sslh_adversarial_loss: input 1 is NULL");
     d.height = d.width = 0; /* a transformer has one size */
@@ -4099,7 +4099,7 @@ static void vae_errors(void) {
     sslh_vae_interpolate(&m, sslh_zeros(c, sslh_dim4(2, 4, 3, 1)), sslh_zeros(c, sslh_dim4(2, 4, 3, 1)), 1);
     CHECK_ERROR(c, "sslh_vae_interpolate: .steps is 1");
     sslh_vae_interpolate(&m, sslh_zeros(c, sslh_dim4(2, 4, 3, 1)), sslh_zeros(c, sslh_dim4(1, 4, 3, 1)), 3);
-    CHECK_ERROR(c, "as many images a as b are needed");
+    CHECK_ERROR(c, "a and b must be the same number of images");
     mine = sslh_method_new(c, "mine", NULL, NULL, 0);
     sslh_vae_bound(&mine, data, 1);
     CHECK_ERROR(c, "sslh_vae_bound: the method 'mine' was not made by sslh_vae");

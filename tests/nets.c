@@ -445,7 +445,7 @@ static void optimizer_rules(void) {
     sslh_param_set(net, 2, p);
     CHECK_ERROR(c, ".group is 16 (0 to 15)");
     sslh_optimizer_step(o, (float)(zero / zero));
-    CHECK_ERROR(c, "is no rate");
+    CHECK_ERROR(c, "sslh_optimizer_step: the learning rate is ");
     sslh_destroy(c);
 }
 

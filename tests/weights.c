@@ -1098,7 +1098,7 @@ static void refused_runs(void) {
             copy = (uint8_t *)malloc(size);
         } else if (i == -2) CHECK_OK(k.c);
         else {
-            CHECK_ERROR(k.c, i == -1 ? "does not tell its samples: it was not written by a run of this kind"
+            CHECK_ERROR(k.c, i == -1 ? "does not contain samples: it was not written by a run of this kind"
                                      : lies[i].error);
             CHECK(sslh_hash(k.m.net) == before && sslh_is_training(k.m.net), "case %d: something has changed", i);
         }
