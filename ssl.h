@@ -1409,9 +1409,9 @@ SSLH_API void sslh_split_batch_norm(sslh_net *net, int groups);
 SSLH_API sslh_tensor *sslh_forward(sslh_net *net, sslh_tensor *x);
 
 typedef struct sslh_forward_desc {
-    const char  *tap;    /* name of an inner result ("block1", "layer3", "tokens"); NULL: the output */
+    const char  *tap;    /* name of an intermediate result ("block1", "layer3", "tokens"); NULL: the output */
     const char *const *taps; /* names of several, at most 15, ended by NULL */
-    sslh_tensor **tapped;    /* receives these inner results, in the same order */
+    sslh_tensor **tapped;    /* receives these intermediate results, in the same order */
     sslh_tensor *keep;   /* (N,J) I32: tokens that a transformer keeps (MAE); NULL: all */
     sslh_tensor *mask;   /* (N,T) U8, 1: token (the class token counts) not attended to in sslh_vit; NULL: none */
     float        drop_path; /* stochastic depth: rate at the last block of a transformer, 0 at the first, linear in
@@ -1421,8 +1421,8 @@ typedef struct sslh_forward_desc {
 SSLH_API sslh_tensor *sslh_forward_ex(sslh_net *net, sslh_tensor *x, sslh_forward_desc desc);
 /* Inside a forward callback: the description of this call, never NULL. */
 SSLH_API const sslh_forward_desc *sslh_call(const sslh_net *net);
-/* Inside a forward callback: offers x as the inner result called name; returns 1 when the caller asked for it, and the
-   callback may then return x immediately. */
+/* Inside a forward callback: offers x as the intermediate result called name; returns 1 when the caller asked for it,
+   and the callback may then return x immediately. */
 SSLH_API int sslh_tap(sslh_net *net, const char *name, sslh_tensor *x);
 
 /* A deep copy with the same values, modes and settings, children included, but without gradients: for a
@@ -2276,7 +2276,7 @@ SSLH_API size_t sslh_method_describe(const char *name, char *out, size_t size);
 typedef struct sslh_rotation_desc {
     int   rotations;          /* 4 or 2 (0 and 180 degrees); default 4 */
     int   one_per_image;      /* default 0; 1: one random rotation per image and step instead of all, which is weaker */
-    const char *tap;          /* inner result that the classifier reads; default output (NULL) */
+    const char *tap;          /* intermediate result that the classifier reads; default output (NULL) */
     const sslh_recipe *views; /* default SSLH_VIEWS_ROTATION, normalised by the data's mean and deviation */
     const char *settings;     /* short, for runs of minutes, or paper, for hundreds of epochs; default short */
 } sslh_rotation_desc;
@@ -2426,8 +2426,8 @@ typedef struct sslh_colorization_desc {
                                  duller colours */
     float temperature;        /* of the annealed mean, 0.001 to 100; default 0.38 */
     int   head_hidden;        /* channels of the two convolutions after the encoder, 1 to 65536; default 128 */
-    const char *tap;          /* inner result that they read, a map or tokens; default auto (NULL): the output, or, if
-                                 that is a vector, the last inner result with places */
+    const char *tap;          /* intermediate result that they read, a map or tokens; default auto (NULL): the output,
+                                 or, if that is a vector, the last intermediate result with places */
     const sslh_recipe *views; /* default none; its mean and std are not used */
     const char *settings;     /* short, for runs of minutes, or paper, for hundreds of epochs; default short */
 } sslh_colorization_desc;
@@ -14652,7 +14652,7 @@ typedef struct sslh_i_link { char name[64]; sslh_net *net; } sslh_i_link;
 typedef struct sslh_i_call {
     sslh_forward_desc desc;
     size_t first;           /* number of the first tensor that this call makes */
-    int  tapped;            /* the inner result asked for was offered */
+    int  tapped;            /* the intermediate result asked for was offered */
     unsigned several;       /* bit i: number i of .taps was offered */
     char *places;           /* receives the name of the last one that has places, 32 characters; NULL: not asked */
     char offered[160];      /* names of the others, for the message when it was not offered */
@@ -15377,8 +15377,8 @@ SSLH_DEF sslh_tensor *sslh_forward_ex(sslh_net *net, sslh_tensor *x, sslh_forwar
 
 SSLH_DEF sslh_tensor *sslh_forward(sslh_net *net, sslh_tensor *x) { return sslh_forward_ex(net, x, sslh_i_no_call); }
 
-/* The name of the net's last inner result that is a map or tokens; "" when it has none. For methods that need places
-   from an encoder whose output is a vector. */
+/* The name of the net's last intermediate result that is a map or tokens; "" when it has none. For methods that need
+   places from an encoder whose output is a vector. */
 SSLH_I_FN void sslh_i_last_places(sslh_net *net, char name[32]) {
     sslh_ctx *c = sslh_net_ctx(net);
     sslh_i_call call, *outer;
@@ -15386,7 +15386,7 @@ SSLH_I_FN void sslh_i_last_places(sslh_net *net, char name[32]) {
     name[0] = 0;
     if (SSLH_I_BAD(c) || !net->forward || !sslh_i_net_ready(net)) return;
     memset(&call, 0, sizeof call);
-    call.desc.tap = ""; /* no inner result has this name, so all are offered */
+    call.desc.tap = ""; /* no intermediate result has this name, so all are offered */
     call.places = name;
     side = net->image ? net->image : 32;
     training = net->training;
