@@ -563,12 +563,12 @@
 
      declarations     >>config >>api-context >>api-random >>api-tensor >>api-ops >>api-nets >>api-encoders >>api-weights
                       >>api-optim >>api-data >>api-views >>api-audio >>api-tokenizers >>api-methods >>api-train
-                      >>api-eval >>api-pictures
+                      >>api-eval >>api-classifiers >>api-pictures
      foundations      >>platform >>core >>table >>shared >>prototypes
      I    the book    >>method >>rotation >>jigsaw >>context >>inpainting >>colorization >>autoencoder >>vae >>gan
                       >>simclr >>moco >>supcon >>nnclr >>cpc >>cpc2 >>byol >>simsiam >>dino >>barlow >>vicreg >>swav
-                      >>mae >>jepa >>word2vec >>methods >>train >>eval >>losses >>nets >>encoders
-                      >>optim >>views >>settings
+                      >>mae >>jepa >>word2vec >>methods >>train >>eval >>classifiers >>losses >>nets >>encoders >>optim
+                      >>views >>settings
      II   tensors     >>core-impl >>scalar >>random >>tape >>elementwise >>reductions >>products >>loss-rows >>conv
                       >>norms >>shapes >>sequences >>audio
      III  the engine  >>kernels >>products-plan >>conv-plan >>sequences-plan >>loops >>copies >>pool >>views-make
@@ -3225,6 +3225,108 @@ SSLH_API float sslh_uniformity(sslh_ctx *c, const sslh_tensor *x);
 SSLH_API float sslh_frechet(sslh_ctx *c, const sslh_tensor *a, const sslh_tensor *b);
 
 /* ================================================================================================================== */
+/*  >>api-classifiers  classifiers and clusters on features                                                          */
+/* ================================================================================================================== */
+/* A forest of trees, a linear SVM, logistic regression and k-means, on features (n,D): those of sslh_features or any
+   others. Labels are n numbers from 0 to classes - 1. Everything is the same for any number of threads. After an error
+   a classifier is NULL, which every function takes. */
+
+#ifndef SSLH_WITH_CLASSIFIERS
+#define SSLH_WITH_CLASSIFIERS SSLH_WITH_ALL
+#elif SSLH_I_EMPTY(SSLH_WITH_CLASSIFIERS)
+#undef SSLH_WITH_CLASSIFIERS
+#define SSLH_WITH_CLASSIFIERS 1
+#endif
+#if SSLH_WITH_CLASSIFIERS
+typedef struct sslh_classifier sslh_classifier; /* owned by its context */
+
+typedef struct sslh_forest_desc {
+    int trees;         /* 1 to 100000; default 100 */
+    int features;      /* drawn anew for each split, of which the best is taken; at most D; default the whole part of
+                          sqrt(D) */
+    int max_depth;     /* of splits one below the other; default: until every leaf holds one class */
+    int min_leaf;      /* samples that a leaf has at the least, repeats counted; default 1 */
+    int no_bootstrap;  /* 1: every tree sees all samples once; 0: n samples that are drawn with repeats */
+    uint64_t seed;     /* of the draws */
+} sslh_forest_desc;
+/* Random forest (Breiman 2001): trees of splits "feature <= threshold" by Gini's impurity, which vote by the shares of
+   the classes in their leaves. Features are rounded to float. Scale and monotone changes of a feature change nothing
+   but where thresholds lie. Errors: labels out of range, fewer than two classes, NaN or Inf. */
+SSLH_API sslh_classifier *sslh_forest(sslh_ctx *c, sslh_tensor *x, const int32_t *labels, int classes,
+                                      sslh_forest_desc desc);
+/* Tree number tree as text, a line for each split and leaf; returns its length, out may be NULL. */
+SSLH_API size_t sslh_forest_print(const sslh_classifier *k, int tree, char *out, size_t size);
+
+typedef struct sslh_svm_desc {
+    float cost;           /* C, what a violated margin costs beside the size of the weights; above 0; default 1 */
+    float tolerance;      /* ends when the gradient is this times what it was at 0; above 0; default 1e-4 */
+    int   iterations;     /* of Newton's method, at most; default 100 */
+    int   no_standardise; /* 1: features as they are; 0: mean 0 and deviation 1 by the training rows */
+} sslh_svm_desc;
+/* Linear support vector machine, one against the rest, squared hinge: minimises |w|^2 / 2 + C sum max(0, 1 - y w x)^2
+   for each class, the bias a weight like the others, as scikit-learn's LinearSVC (Fan et al. 2008) does. */
+SSLH_API sslh_classifier *sslh_svm(sslh_ctx *c, sslh_tensor *x, const int32_t *labels, int classes, sslh_svm_desc desc);
+
+typedef struct sslh_logistic_desc {
+    float l2;             /* strength of the penalty on the weights; default 1e-3; SSLH_OFF: none */
+    float tolerance;      /* as in sslh_svm_desc */
+    int   iterations;     /* as in sslh_svm_desc */
+    int   no_standardise; /* as in sslh_svm_desc */
+} sslh_logistic_desc;
+/* Multinomial logistic regression: the mean cross-entropy plus l2 / 2 |W|^2, the bias free, solved to the optimum for
+   one strength, which sslh_linear_probe chooses among five and need not reach. */
+SSLH_API sslh_classifier *sslh_logistic(sslh_ctx *c, sslh_tensor *x, const int32_t *labels, int classes,
+                                        sslh_logistic_desc desc);
+
+typedef struct sslh_classifier_info {
+    const char *kind;          /* "forest", "svm", "logistic" */
+    int   classes, width;      /* K, D */
+    const char *const *names;  /* of the classes, or NULL */
+    sslh_net *encoder;         /* that was saved with it (sslh_load_classifier), or NULL */
+    int   trees;               /* forest: trees and all their nodes */
+    int64_t nodes;
+    float out_of_bag;          /* forest: accuracy of each sample by the trees that did not see it; 0 without bootstrap
+                                  and from a file */
+    const float *importance;   /* forest: (D) share of the decrease of impurity, sum 1; NULL from a file */
+    int   iterations;          /* svm, logistic: of Newton's method; 0 from a file */
+    double objective;          /* the minimum that was found */
+    float gradient;            /* size of the gradient there, as a part of that at 0 */
+} sslh_classifier_info;
+SSLH_API sslh_classifier_info sslh_classifier_query(const sslh_classifier *k);
+/* Scores (n,K) of features x (n,D), persistent: a forest's and logistic regression's are probabilities, those of an SVM
+   the distances to its planes. */
+SSLH_API sslh_tensor *sslh_classifier_scores(sslh_classifier *k, sslh_tensor *x);
+/* The class with the largest score (the first of equal ones) of each row, (n) SSLH_I32, persistent. */
+SSLH_API sslh_tensor *sslh_classifier_predict(sslh_classifier *k, sslh_tensor *x);
+/* The share of rows whose label that is. */
+SSLH_API float sslh_classifier_accuracy(sslh_classifier *k, sslh_tensor *x, const int32_t *labels);
+
+typedef struct sslh_kmeans_desc {
+    int clusters;      /* K, 1 to n; must be given */
+    int starts;        /* runs from different first centres, of which the best counts; default 10 */
+    int iterations;    /* of a run, at most; default 300 */
+    uint64_t seed;     /* of the first centres */
+} sslh_kmeans_desc;
+typedef struct sslh_clusters {
+    sslh_tensor *centres;  /* (K,D), persistent */
+    sslh_tensor *member;   /* (n) SSLH_I32, persistent: the cluster of each row */
+    double inertia;        /* sum of the squared distances to them */
+    int iterations;        /* of the run that was best */
+} sslh_clusters;
+/* k-means: Lloyd's algorithm until no row changes its cluster, from centres that are drawn far apart (k-means++, Arthur
+   & Vassilvitskii 2007; of 2 + ln K candidates the best). A cluster that loses all rows gets the row that lies farthest
+   from its centre. */
+SSLH_API sslh_clusters sslh_kmeans(sslh_ctx *c, sslh_tensor *x, sslh_kmeans_desc desc);
+/* The nearest of centres (K,D) to each row of x (n,D): (n) SSLH_I32, persistent. */
+SSLH_API sslh_tensor *sslh_nearest_centres(sslh_ctx *c, sslh_tensor *x, sslh_tensor *centres);
+/* How n clusters agree with n labels (both from 0). accuracy: of the best pairing of clusters with classes, one to one
+   (Kuhn's Hungarian method); nmi: mutual information over the mean of both entropies; ari: Rand's index less what
+   chance gives (Hubert & Arabie 1985), 0 for chance and 1 for the same. */
+typedef struct sslh_agreement { float accuracy, nmi, ari; } sslh_agreement;
+SSLH_API sslh_agreement sslh_cluster_agreement(sslh_ctx *c, const int32_t *clusters, const int32_t *labels, int n);
+#endif
+
+/* ================================================================================================================== */
 /*  >>api-pictures  pictures                                                                                          */
 /* ================================================================================================================== */
 
@@ -4355,6 +4457,28 @@ struct sslh_vectors {
 };
 #endif
 
+/* --- classifiers (>>classifiers) to their files (>>weights) ------------------------------------------------------ */
+
+#if SSLH_WITH_CLASSIFIERS
+enum { SSLH_I_FOREST, SSLH_I_SVM, SSLH_I_LOGISTIC, SSLH_I_CLASSIFIERS };
+static const char *const sslh_i_classifier_kinds[] = {"forest", "svm", "logistic"};
+/* Left, to node next of the tree, when x[feature] <= threshold, else to node next + 1. A leaf of one class has that in
+   next, one of several the number of its row of shares. */
+enum { SSLH_I_LEAF = -1, SSLH_I_LEAF_MIXED = -2 };
+typedef struct sslh_i_tree_node { int32_t feature; float threshold; int32_t next; } sslh_i_tree_node;
+struct sslh_classifier {
+    sslh_ctx *c;
+    int kind;
+    sslh_classifier_info info;
+    sslh_real *mean, *scale, *weight; /* linear: (D) (D) (K,D+1), the last of each row the bias */
+    sslh_i_tree_node *node;           /* forest: all trees, one behind the other */
+    int64_t *root;                    /* (trees+1) where each begins */
+    float *share;                     /* (shares,K) of leaves of several classes */
+    int64_t shares;
+    size_t node_room, share_room;
+};
+#endif
+
 /* A batch of predictions of word2vec: item p has inputs input_at[p] .. input_at[p+1] - 1 and targets likewise. */
 typedef struct sslh_i_word_batch {
     const struct sslh_i_kernels *k; /* engine, as shares */
@@ -4621,7 +4745,8 @@ SSLH_I_FN int sslh_i_is_paper(const char *word);
 typedef enum sslh_i_desc_kind { SSLH_I_D_FEATURES, SSLH_I_D_PROBE, SSLH_I_D_KNN, SSLH_I_D_FINETUNE, SSLH_I_D_LOADER,
     SSLH_I_D_OPTIMIZER, SSLH_I_D_TRAIN, SSLH_I_D_RECIPE, SSLH_I_D_TSNE, SSLH_I_D_GRADCHECK, SSLH_I_D_PARAM,
     SSLH_I_D_BATCH_NORM, SSLH_I_D_FORWARD, SSLH_I_D_NET, SSLH_I_D_PREPROCESS, SSLH_I_D_IMAGES, SSLH_I_D_AUDIO,
-    SSLH_I_D_AUDIO_RECIPE, SSLH_I_D_MEL, SSLH_I_D_MFCC } sslh_i_desc_kind;
+    SSLH_I_D_AUDIO_RECIPE, SSLH_I_D_MEL, SSLH_I_D_MFCC, SSLH_I_D_FOREST, SSLH_I_D_SVM, SSLH_I_D_LOGISTIC,
+    SSLH_I_D_KMEANS } sslh_i_desc_kind;
 SSLH_I_FN void sslh_i_out_of_range(sslh_ctx *c, const char *op, const char *field, double v, int real,
                                    const char *range);
 SSLH_I_FN int sslh_i_within(sslh_ctx *c, const char *op, const char *field, int value, int low, int high);
@@ -4792,6 +4917,7 @@ SSLH_I_FN void sslh_i_checkpoint_save(sslh_method *m, sslh_optimizer *o, int64_t
 SSLH_I_FN int64_t sslh_i_checkpoint_load(sslh_method *m, sslh_optimizer *o, const char *path, sslh_i_training *run);
 SSLH_I_FN int sslh_i_can_write(sslh_ctx *c, const char *fn, const char *path);
 SSLH_I_FN const char *sslh_i_tail(const char *path);
+SSLH_I_FN int sslh_i_room(sslh_ctx *c, void **array, size_t *cap, size_t need, size_t element);
 SSLH_I_FN int sslh_i_tally_find(const sslh_i_tally *a, const char *p, size_t n);
 #if SSLH_WITH_WORD2VEC
 SSLH_I_FN sslh_vectors *sslh_i_vectors_begin(sslh_ctx *c, const char *fn, const char *text, size_t size, int least,
@@ -4813,6 +4939,7 @@ SSLH_I_FN void sslh_i_vectors_free(sslh_vectors *v);
      >>methods   their list, one row each
      >>train     one step, the loop over epochs, progress
      >>eval      what a representation is worth: linear probe, nearest neighbours, fine-tuning, collapse meters
+     >>classifiers  what is put behind an encoder: forest, linear SVM, logistic regression; k-means
      >>losses    the losses with their equations, each as one operation with its derivative
      >>nets >>encoders    named parameters and layers; MLP, conv nets, ResNet, transformer on patches
      >>optim     update rules and schedules
@@ -4833,9 +4960,9 @@ SSLH_I_FN void sslh_i_vectors_free(sslh_vectors *v);
    sslh_i_new for a tensor of the step, sslh_i_alloc and sslh_i_scratch for memory; a loss is an operation, follows "the
    life of an operation" there, sums by sslh_i_lane_sum and gives its plain version the job by sslh_i_plainly, both of
    >>table. From >>prototypes the functions of part II, those of part IV that write and read text, and, in >>views
-   alone, those that make views. One evaluation, the vote of the nearest neighbours, cuts its work into tasks itself.
-   Apart from that nothing here knows of tasks, instruction sets, packing or what is made ahead of time. Methods never
-   call one another, so every set of switches builds.
+   alone, those that make views. The vote of the nearest neighbours, classifiers and k-means cut their work into tasks
+   themselves. Apart from that nothing here knows of tasks, instruction sets, packing or what is made ahead of time.
+   Methods never call one another, so every set of switches builds.
 
    How a method is added, all the places:
      1  its declarations in >>api-methods: switch, descriptor with a comment for each field, function
@@ -12645,20 +12772,27 @@ SSLH_I_FN sslh_tensor *sslh_i_label_rows(sslh_ctx *c, const int32_t *labels, con
     return t ? t : sslh_i_dummy(c);
 }
 
+/* Mean of a column of n values that lie stride apart, and 1 / deviation, 0 when it is constant. */
+SSLH_I_FN void sslh_i_column_scale(const sslh_real *x, size_t n, size_t stride, double *mean, double *scale) {
+    double sum = 0, sum2 = 0;
+    size_t i;
+    for (i = 0; i < n; i++) sum += (double)x[i * stride];
+    *mean = sum / (double)n;
+    for (i = 0; i < n; i++) {
+        double v = (double)x[i * stride] - *mean;
+        sum2 += v * v;
+    }
+    *scale = sum2 > 1e-20 * (double)n ? 1.0 / sqrt(sum2 / (double)n) : 0.0;
+}
+
 /* Zero mean and unit variance per column, by the training rows. The penalty treats all columns alike, so they must be
    alike. A constant column becomes 0 and has no influence; test rows are standardised with the mean and deviation of
    the training rows. */
 SSLH_I_FN void sslh_i_standardise(sslh_tensor *train, sslh_tensor *test) {
     size_t d, width = (size_t)train->shape[1], n = (size_t)train->shape[0], m = (size_t)test->shape[0], i;
     for (d = 0; d < width; d++) {
-        double sum = 0, sum2 = 0, mean, scale;
-        for (i = 0; i < n; i++) sum += (double)train->data[i * width + d];
-        mean = sum / (double)n;
-        for (i = 0; i < n; i++) {
-            double v = (double)train->data[i * width + d] - mean;
-            sum2 += v * v;
-        }
-        scale = sum2 > 1e-20 * (double)n ? 1.0 / sqrt(sum2 / (double)n) : 0.0;
+        double mean, scale;
+        sslh_i_column_scale(train->data + d, n, width, &mean, &scale);
         for (i = 0; i < n; i++)
             train->data[i * width + d] = (sslh_real)(((double)train->data[i * width + d] - mean) * scale);
         for (i = 0; i < m; i++)
@@ -13415,6 +13549,1338 @@ SSLH_DEF float sslh_frechet(sslh_ctx *c, const sslh_tensor *a, const sslh_tensor
     sslh_i_free(c, memory);
     return (float)SSLH_I_MAX(distance, 0.0);
 }
+
+/* ================================================================================================================== */
+/*  >>classifiers   forest, linear SVM, logistic regression, k-means                                                  */
+/* ================================================================================================================== */
+
+/* What people put behind an encoder when they do not train it further. N rows x (N,D), K classes.
+
+   Random forest (Breiman, Machine Learning 2001). Every tree sees N samples drawn with repeats. A node with n of them,
+   n_k of class k, is split at that feature and threshold, among m features drawn for it, for which
+
+     S = sum l_k^2 / l + sum r_k^2 / r      l, r: samples to the left and right of it                            (1)
+
+   is largest: n - S is Gini's impurity of both sides. It goes on until a node holds one class. The shares of classes in
+   the leaves that a row comes to are averaged over the trees. Out-of-bag accuracy asks of each sample only the trees
+   that did not draw it, and needs no test set.
+
+   Linear SVM, one against the rest, with s_k = 1 for the own class and -1 for others:
+
+     f(W) = |W|^2 / 2 + C sum over n and k of max(0, 1 - s_nk w_k x_n)^2                                         (2)
+
+   Logistic regression, p = softmax(W x + b):
+
+     f(W, b) = mean over n of -log p_n,y + l2 / 2 |W|^2                                                          (3)
+
+   Both are convex and are solved by Newton's method in a trust region (Lin, Weng, Keerthi, JMLR 2008, as LIBLINEAR
+   does): a step s minimises the model g s + s H s / 2 within |s| <= radius by conjugate gradients, which need H only
+   as products H d = d + X' A X d; the radius follows from how well the model foretold the fall of f.
+
+   k-means minimises the sum of squared distances to the nearest of K centres by turns: each row to its nearest centre,
+   each centre to the mean of its rows.
+
+   Traps. The data decide little in a tree with no more than two classes and one feature, but ties decide much: among
+   equal S the one drawn first is taken, as elsewhere. An SVM's C is not scale-free: features are standardised unless
+   you say otherwise. K-means finds round clusters of like size, so compare on unit rows where cosines mean something
+   (sslh_l2_normalize). */
+
+#if SSLH_WITH_CLASSIFIERS
+
+/* --- what all have in common -------------------------------------------------------------------------------------- */
+
+/* 1 when x (n,D) and labels can be learnt from. */
+SSLH_I_FN int sslh_i_learnable(sslh_ctx *c, const char *op, sslh_tensor *x, const int32_t *labels, int classes) {
+    int i;
+    if (!sslh_i_begin(c, op, &x, 1, 1)) return 0;
+    if (x->ndim != 2 || x->shape[0] < 1 || x->shape[1] < 1 || x->shape[1] == INT_MAX || !labels || classes < 2 ||
+        classes > 65536) {
+        sslh_fail(c, SSLH_E_SHAPE, "%s: features (n,D), a label for each row and 2 to 65536 classes are needed", op);
+        return 0;
+    }
+    for (i = 0; i < x->shape[0]; i++)
+        if (labels[i] < 0 || labels[i] >= classes) {
+            sslh_fail(c, SSLH_E_SHAPE, "%s: label %d of sample %d is outside 0 .. %d", op, (int)labels[i], i,
+                      classes - 1);
+            return 0;
+        }
+    return sslh_i_check_rows(op, "features", x);
+}
+
+SSLH_I_FN sslh_classifier *sslh_i_classifier_new(sslh_ctx *c, int kind, int classes, int width) {
+    sslh_classifier *k = (sslh_classifier *)sslh_i_alloc(c, sizeof *k);
+    if (!k) return NULL;
+    k->c = c;
+    k->kind = kind;
+    k->info.classes = classes;
+    k->info.width = width;
+    k->info.kind = sslh_i_classifier_kinds[kind];
+    return k;
+}
+
+SSLH_DEF sslh_classifier_info sslh_classifier_query(const sslh_classifier *k) {
+    sslh_classifier_info none;
+    memset(&none, 0, sizeof none);
+    none.kind = "";
+    return k ? k->info : none;
+}
+
+/* a b values of so many bytes; NULL and an error when they are more than memory can have. */
+SSLH_I_FN void *sslh_i_alloc_table(sslh_ctx *c, size_t a, size_t b, size_t bytes) {
+    size_t n;
+    if (sslh_i_mul(a, b, &n) && sslh_i_mul(n, bytes, &n)) return sslh_i_alloc(c, n);
+    sslh_fail(c, SSLH_E_MEMORY, "out of memory: a size overflows");
+    return NULL;
+}
+/* Rows of a task where a row is little work. */
+#define SSLH_I_ROWS 64
+SSLH_I_FN int sslh_i_row_tasks(size_t rows) { return (int)((rows + SSLH_I_ROWS - 1) / SSLH_I_ROWS); }
+
+/* --- Newton's method for (2) and (3) ------------------------------------------------------------------------------ */
+
+/* Weights are one flat array (K,D), D counting a last column of x that is always 1: the bias. */
+typedef struct sslh_i_newton {
+    sslh_ctx *c;
+    int logistic;
+    size_t N, K, D;
+    const sslh_real *x;   /* (N,D) */
+    const int32_t *y;
+    sslh_real *z;         /* (N,K) scores of the rows, or of a direction */
+    sslh_real *slope;     /* (N,K) of the loss by the scores */
+    sslh_real *curve;     /* (N,K) SVM: second derivative; logistic: p */
+    double *part;         /* the loss of each task */
+    double cost, ridge;   /* cost of a row; strength of |W|^2 / 2 */
+} sslh_i_newton;
+
+/* Loss, slope and curve of some rows from their scores z. */
+SSLH_I_FN void sslh_i_newton_rows(void *arg, int task, int worker) {
+    const sslh_i_newton *s = (const sslh_i_newton *)arg;
+    const sslh_real cost = (sslh_real)s->cost, twice = (sslh_real)(2 * s->cost);
+    size_t n = (size_t)task * SSLH_I_ROWS, end = SSLH_I_MIN(s->N, n + SSLH_I_ROWS), k;
+    double total = 0;
+    (void)worker;
+    for (; n < end; n++) {
+        const sslh_real *z = s->z + n * s->K;
+        sslh_real *slope = s->slope + n * s->K, *curve = s->curve + n * s->K;
+        const size_t own = (size_t)s->y[n];
+        if (s->logistic) {
+            sslh_real most = z[0], sum = 0;
+            for (k = 1; k < s->K; k++) most = SSLH_I_MAX(most, z[k]);
+            for (k = 0; k < s->K; k++) {
+                curve[k] = sslh_i_exp(z[k] - most);
+                sum += curve[k];
+            }
+            for (k = 0; k < s->K; k++) {
+                curve[k] = curve[k] / sum; /* p */
+                slope[k] = curve[k] * cost;
+            }
+            slope[own] = (curve[own] - 1) * cost;
+            total += (double)(sslh_i_log(sum) - (z[own] - most));
+            continue;
+        }
+        for (k = 0; k < s->K; k++) {
+            sslh_real sign = k == own ? SSLH_I_R(1) : SSLH_I_R(-1), margin = 1 - sign * z[k];
+            slope[k] = margin > 0 ? -sign * twice * margin : 0;
+            curve[k] = margin > 0 ? twice : 0;
+            if (margin > 0) {
+                double square = (double)margin * (double)margin;
+                total += square;
+            }
+        }
+    }
+    s->part[task] = total * s->cost;
+}
+
+/* z becomes A z, where z holds the scores of a direction: the middle of X' A X d. */
+SSLH_I_FN void sslh_i_newton_curve(void *arg, int task, int worker) {
+    const sslh_i_newton *s = (const sslh_i_newton *)arg;
+    const sslh_real cost = (sslh_real)s->cost;
+    size_t n = (size_t)task * SSLH_I_ROWS, end = SSLH_I_MIN(s->N, n + SSLH_I_ROWS), k;
+    (void)worker;
+    for (; n < end; n++) {
+        sslh_real *z = s->z + n * s->K, mean = 0;
+        const sslh_real *curve = s->curve + n * s->K;
+        for (k = 0; s->logistic && k < s->K; k++) {
+            sslh_real term = curve[k] * z[k];
+            mean += term;
+        }
+        for (k = 0; k < s->K; k++) {
+            sslh_real t = z[k] - mean;
+            t = t * curve[k];
+            z[k] = s->logistic ? t * cost : t;
+        }
+    }
+}
+
+/* out += strength w, but for the free bias of logistic regression. */
+SSLH_I_FN void sslh_i_newton_ridge(const sslh_i_newton *s, const sslh_real *w, sslh_real *out) {
+    size_t k, d, columns = s->D - (size_t)s->logistic;
+    for (k = 0; k < s->K; k++)
+        for (d = 0; d < columns; d++) {
+            sslh_real t = (sslh_real)s->ridge * w[k * s->D + d];
+            out[k * s->D + d] += t;
+        }
+}
+
+/* f(w); slope and curve are left for gradient and curvature at w. */
+SSLH_I_FN double sslh_i_newton_value(sslh_i_newton *s, const sslh_real *w) {
+    const int tasks = sslh_i_row_tasks(s->N);
+    double f = 0, squares = 0;
+    size_t k;
+    int i;
+    sslh_i_product(s->c, 0, 1, s->N, s->K, s->D, s->x, s->D, w, s->D, s->z, s->K, 0);
+    sslh_i_parallel(s->c, tasks, sslh_i_newton_rows, s);
+    for (i = 0; i < tasks; i++) f += s->part[i];
+    for (k = 0; k < s->K; k++) squares += sslh_i_dot(w + k * s->D, w + k * s->D, s->D - (size_t)s->logistic);
+    f += 0.5 * s->ridge * squares;
+    return f;
+}
+/* g = gradient at the w of the last sslh_i_newton_value. */
+SSLH_I_FN void sslh_i_newton_gradient(sslh_i_newton *s, const sslh_real *w, sslh_real *g) {
+    sslh_i_product(s->c, 1, 0, s->K, s->D, s->N, s->slope, s->K, s->x, s->D, g, s->D, 0);
+    sslh_i_newton_ridge(s, w, g);
+}
+/* out = H d there. */
+SSLH_I_FN void sslh_i_newton_times(sslh_i_newton *s, const sslh_real *d, sslh_real *out) {
+    sslh_i_product(s->c, 0, 1, s->N, s->K, s->D, s->x, s->D, d, s->D, s->z, s->K, 0);
+    sslh_i_parallel(s->c, sslh_i_row_tasks(s->N), sslh_i_newton_curve, s);
+    sslh_i_product(s->c, 1, 0, s->K, s->D, s->N, s->z, s->K, s->x, s->D, out, s->D, 0);
+    sslh_i_newton_ridge(s, d, out);
+}
+
+/* y += a x */
+SSLH_I_FN void sslh_i_add_scaled(sslh_real *y, const sslh_real *x, double a, size_t n) {
+    size_t i;
+    for (i = 0; i < n; i++) y[i] = (sslh_real)((double)y[i] + a * (double)x[i]);
+}
+
+/* The step within the radius: conjugate gradients on H step = -g, until the rest is a tenth of g or the border is met.
+   v has room for rest, direction and H direction (3,n). Returns the fall of f that the model promises. */
+SSLH_I_FN double sslh_i_newton_step(sslh_i_newton *s, const sslh_real *g, double radius, sslh_real *step,
+                                    sslh_real *v) {
+    const size_t n = s->K * s->D;
+    sslh_real *rest = v, *d = v + n, *Hd = v + 2 * n;
+    double rr = sslh_i_dot(g, g, n), enough = 0.01 * rr, promised;
+    size_t i;
+    int it;
+    for (i = 0; i < n; i++) {
+        step[i] = 0;
+        rest[i] = d[i] = -g[i];
+    }
+    for (it = 0; it < 500 && rr > enough && !SSLH_I_BAD(s->c); it++) {
+        double dHd, a, before = rr;
+        sslh_i_newton_times(s, d, Hd);
+        dHd = sslh_i_dot(d, Hd, n);
+        if (!(dHd > 0)) break; /* what is left is rounding */
+        a = rr / dHd;
+        sslh_i_add_scaled(step, d, a, n);
+        if (sqrt(sslh_i_dot(step, step, n)) > radius) { /* back, and on to the border: |step + a d| = radius */
+            double sd, ss, dd = sslh_i_dot(d, d, n), root;
+            sslh_i_add_scaled(step, d, -a, n);
+            sd = sslh_i_dot(step, d, n);
+            ss = sslh_i_dot(step, step, n);
+            root = sqrt(SSLH_I_MAX(0.0, sd * sd + dd * (radius * radius - ss)));
+            a = sd >= 0 ? (radius * radius - ss) / (sd + root) : (root - sd) / dd;
+            sslh_i_add_scaled(step, d, a, n);
+            sslh_i_add_scaled(rest, Hd, -a, n);
+            break;
+        }
+        sslh_i_add_scaled(rest, Hd, -a, n);
+        rr = sslh_i_dot(rest, rest, n);
+        for (i = 0; i < n; i++) d[i] = (sslh_real)((double)rest[i] + rr / before * (double)d[i]);
+    }
+    promised = sslh_i_dot(step, rest, n) - sslh_i_dot(g, step, n);
+    return 0.5 * promised;
+}
+
+/* The radius after a step of this length that made f fall by fell where the model promised more or less (Lin & More
+   1999): slope is g step. */
+SSLH_I_FN double sslh_i_newton_radius(double radius, double length, double slope, double fell, double promised) {
+    double bend = -fell - slope; /* of f along the step, beyond the line */
+    double best = bend <= 0 ? 4.0 : SSLH_I_MAX(0.25, -0.5 * slope / bend);
+    if (fell < 1e-4 * promised) return SSLH_I_MIN(best * length, 0.5 * radius);
+    if (fell < 0.25 * promised) return SSLH_I_MAX(0.25 * radius, SSLH_I_MIN(best * length, 0.5 * radius));
+    if (fell < 0.75 * promised) return SSLH_I_MAX(0.25 * radius, SSLH_I_MIN(best * length, 4 * radius));
+    return SSLH_I_MAX(radius, SSLH_I_MIN(best * length, 4 * radius));
+}
+
+/* From w = 0 to the minimum. It ends when |g| is below tolerance times |g| at 0, or when the fall that the model
+   promises is below the rounding error of f. v has room for (6,n). */
+SSLH_I_FN void sslh_i_newton_run(sslh_i_newton *s, sslh_real *w, sslh_real *v, double tolerance, int iterations,
+                                 sslh_classifier_info *info) {
+    const size_t n = s->K * s->D;
+    sslh_real *g = v, *step = v + n, *next = v + 2 * n;
+    double f = sslh_i_newton_value(s, w), first, size, radius;
+    int it;
+    sslh_i_newton_gradient(s, w, g);
+    first = size = radius = sqrt(sslh_i_dot(g, g, n));
+    for (it = 0; it < iterations && size > tolerance * first && !SSLH_I_BAD(s->c); it++) {
+        double promised = sslh_i_newton_step(s, g, radius, step, v + 3 * n), length, fell;
+        if (!(promised > 1e-7 * fabs(f))) break;
+        length = sqrt(sslh_i_dot(step, step, n));
+        if (it == 0) radius = SSLH_I_MIN(radius, length);
+        memcpy(next, w, n * sizeof *w);
+        sslh_i_add_scaled(next, step, 1.0, n);
+        fell = f - sslh_i_newton_value(s, next);
+        radius = sslh_i_newton_radius(radius, length, sslh_i_dot(g, step, n), fell, promised);
+        if (fell > 1e-4 * promised) {
+            memcpy(w, next, n * sizeof *w);
+            f -= fell;
+            sslh_i_newton_gradient(s, w, g);
+            size = sqrt(sslh_i_dot(g, g, n));
+        } else sslh_i_newton_value(s, w); /* the curvature of where it stays */
+    }
+    info->iterations = it;
+    info->objective = f;
+    info->gradient = (float)(first > 0 ? size / first : 0);
+}
+
+/* Features standardised as the classifier says, and a last column of 1: (n,D+1). */
+SSLH_I_FN void sslh_i_with_one(const sslh_classifier *k, const sslh_tensor *x, sslh_real *out) {
+    size_t n = (size_t)x->shape[0], width = (size_t)x->shape[1], i, d;
+    for (i = 0; i < n; i++) {
+        sslh_real *row = out + i * (width + 1);
+        for (d = 0; d < width; d++) {
+            sslh_real v = x->data[i * width + d] - k->mean[d];
+            row[d] = v * k->scale[d];
+        }
+        row[width] = 1;
+    }
+}
+
+/* Mean and 1 / deviation of each column; 0 and 1 when off. A constant column gets the factor 0. */
+SSLH_I_FN void sslh_i_column_scales(const sslh_tensor *x, int off, sslh_real *means, sslh_real *scales) {
+    size_t n = (size_t)x->shape[0], width = (size_t)x->shape[1], d;
+    for (d = 0; d < width; d++) {
+        double mean = 0, scale = 1;
+        if (!off) sslh_i_column_scale(x->data + d, n, width, &mean, &scale);
+        means[d] = (sslh_real)mean;
+        scales[d] = (sslh_real)scale;
+    }
+}
+
+/* A linear classifier with room for its numbers: mean (D), scale (D), weight (K,D+1). */
+SSLH_I_FN sslh_classifier *sslh_i_linear_new(sslh_ctx *c, int kind, int classes, int width) {
+    sslh_classifier *k = sslh_i_classifier_new(c, kind, classes, width);
+    size_t D = (size_t)width;
+    sslh_real *block = k ? (sslh_real *)sslh_i_alloc_table(c, (size_t)classes + 2, D + 1, sizeof *block) : NULL;
+    if (!block) return NULL;
+    k->mean = block;
+    k->scale = block + D;
+    k->weight = block + 2 * D;
+    return k;
+}
+
+/* (2) or (3): s says which. Sums are float whatever .bfloat16 says, as an optimum wants them exact. */
+SSLH_I_FN sslh_classifier *sslh_i_linear_fit(sslh_ctx *c, sslh_i_newton s, const sslh_tensor *x, const int32_t *labels,
+                                             int classes, float tolerance, int iterations, int as_is) {
+    const size_t N = (size_t)x->shape[0], K = (size_t)classes, D = (size_t)x->shape[1] + 1;
+    const int64_t mark = sslh_mark(c);
+    sslh_classifier *k = sslh_i_linear_new(c, s.logistic ? SSLH_I_LOGISTIC : SSLH_I_SVM, classes, x->shape[1]);
+    sslh_real *rows = k ? (sslh_real *)sslh_i_alloc_table(c, N, D, sizeof *rows) : NULL;
+    sslh_real *scores = rows ? (sslh_real *)sslh_i_alloc_table(c, 3 * N + 6 * D, K, sizeof *scores) : NULL;
+    s.part = scores ? (double *)sslh_i_alloc(c, (size_t)sslh_i_row_tasks(N) * sizeof *s.part) : NULL;
+    if (s.part) {
+        struct sslh_i_kernels *pairs = c->pairs;
+        sslh_i_column_scales(x, as_is, k->mean, k->scale);
+        sslh_i_with_one(k, x, rows);
+        s.c = c;
+        s.N = N;
+        s.K = K;
+        s.D = D;
+        s.x = rows;
+        s.y = labels;
+        s.z = scores;
+        s.slope = scores + N * K;
+        s.curve = scores + 2 * N * K;
+        c->pairs = NULL;
+        sslh_i_newton_run(&s, k->weight, scores + 3 * N * K, tolerance > 0 ? (double)tolerance : 1e-4,
+                          iterations ? iterations : 100, &k->info);
+        c->pairs = pairs;
+    }
+    sslh_i_free(c, s.part);
+    sslh_i_free(c, scores);
+    sslh_i_free(c, rows);
+    if (!SSLH_I_BAD(c)) return k;
+    sslh_i_free_blocks(c, mark);
+    return NULL;
+}
+
+SSLH_DEF sslh_classifier *sslh_svm(sslh_ctx *c, sslh_tensor *x, const int32_t *labels, int classes, sslh_svm_desc d) {
+    sslh_i_newton s;
+    if (!sslh_i_learnable(c, "sslh_svm", x, labels, classes) || !sslh_i_desc_ok(c, "sslh_svm", SSLH_I_D_SVM, &d))
+        return NULL;
+    memset(&s, 0, sizeof s);
+    s.cost = d.cost > 0 ? (double)d.cost : 1;
+    s.ridge = 1;
+    return sslh_i_linear_fit(c, s, x, labels, classes, d.tolerance, d.iterations, d.no_standardise);
+}
+
+SSLH_DEF sslh_classifier *sslh_logistic(sslh_ctx *c, sslh_tensor *x, const int32_t *labels, int classes,
+                                        sslh_logistic_desc d) {
+    sslh_i_newton s;
+    if (!sslh_i_learnable(c, "sslh_logistic", x, labels, classes) ||
+        !sslh_i_desc_ok(c, "sslh_logistic", SSLH_I_D_LOGISTIC, &d)) return NULL;
+    memset(&s, 0, sizeof s);
+    s.logistic = 1;
+    s.cost = 1.0 / x->shape[0];
+    s.ridge = (double)sslh_i_default(d.l2, 1e-3f);
+    return sslh_i_linear_fit(c, s, x, labels, classes, d.tolerance, d.iterations, d.no_standardise);
+}
+
+/* --- random forest ------------------------------------------------------------------------------------------------ */
+
+#define SSLH_I_STREAM_FOREST ((uint64_t)3 << 60) /* + tree: its samples, then its features */
+
+/* Trees that are grown at the same time; each has memory of its own until it is put behind the others. */
+typedef struct sslh_i_growing {
+    sslh_i_tree_node *node; /* room for 2N */
+    int32_t *begin, *end, *depth; /* (2N) samples and depth of each node */
+    int32_t *order;         /* (N) samples, those of a node side by side */
+    int32_t *times;         /* (N) how often each was drawn */
+    uint64_t *key, *spare;  /* (N) feature's value and place of the samples of a node */
+    int32_t *pick;          /* (D) a permutation of the features */
+    int32_t *left, *right;  /* (K) samples of each class */
+    double *importance;     /* (D) */
+    int32_t nodes;
+    uint64_t drawn;         /* numbers of the tree's stream that are used */
+} sslh_i_growing;
+
+typedef struct sslh_i_forest_job {
+    const float *x;         /* (D,N): a feature's values lie side by side */
+    const int32_t *y;
+    size_t N, K, D;
+    sslh_forest_desc d;     /* resolved */
+    int first;              /* number of the first tree of this round */
+    sslh_i_growing *tree;
+    uint8_t *drawn;         /* (trees, bytes) a bit for each sample that the tree saw; NULL: none wanted */
+    size_t bytes;
+    const sslh_classifier *k;
+    const sslh_real *rows;  /* (n,D) to predict; NULL: the training samples, by the trees that did not see them */
+    sslh_real *scores;      /* (n,K) */
+    size_t n;
+} sslh_i_forest_job;
+
+/* Numbers that are ordered as the float is. */
+SSLH_I_FN uint32_t sslh_i_float_order(float v) {
+    uint32_t u;
+    memcpy(&u, &v, sizeof u);
+    return u & 0x80000000u ? ~u : u | 0x80000000u;
+}
+
+/* Sorts by the upper half: by insertion when there are few, else byte by byte. Returns where the sorted keys are. */
+SSLH_I_FN uint64_t *sslh_i_sort_keys(uint64_t *key, uint64_t *spare, size_t n) {
+    size_t i, j, count[256];
+    int shift;
+    if (n <= 48) {
+        for (i = 1; i < n; i++) {
+            uint64_t v = key[i];
+            for (j = i; j > 0 && key[j - 1] > v; j--) key[j] = key[j - 1];
+            key[j] = v;
+        }
+        return key;
+    }
+    for (shift = 32; shift < 64; shift += 8) {
+        size_t sum = 0;
+        uint64_t *swap = key;
+        memset(count, 0, sizeof count);
+        for (i = 0; i < n; i++) count[key[i] >> shift & 255]++;
+        if (count[key[0] >> shift & 255] == n) continue;
+        for (i = 0; i < 256; i++) {
+            size_t here = count[i];
+            count[i] = sum;
+            sum += here;
+        }
+        for (i = 0; i < n; i++) spare[count[key[i] >> shift & 255]++] = key[i];
+        key = spare;
+        spare = swap;
+    }
+    return key;
+}
+
+/* The best split of a node so far. */
+typedef struct sslh_i_split { float score, threshold; int32_t feature; double gain; } sslh_i_split;
+
+/* Tries all thresholds of a feature on the samples of a node; 0 when they all have one value. A sample that moves from
+   right to left changes the sums of squares in (1) by w (2 l_k + w) and w (w - 2 r_k): whole numbers, so nothing is
+   lost however long the walk. The score is rounded to float, so that sides which mirror one another are equal. */
+SSLH_I_FN int sslh_i_try_feature(const sslh_i_forest_job *j, sslh_i_growing *t, int node, int32_t feature,
+                                 const int32_t *classes, int64_t all, sslh_i_split *best) {
+    const float *x = j->x + (size_t)feature * j->N;
+    const int32_t begin = t->begin[node], count = t->end[node] - begin;
+    int64_t l = 0, r = all, ll = 0, rr = 0;
+    uint64_t *key;
+    int32_t i;
+    size_t k;
+    for (i = 0; i < count; i++)
+        t->key[i] = (uint64_t)sslh_i_float_order(x[t->order[begin + i]]) << 32 | (uint32_t)i;
+    key = sslh_i_sort_keys(t->key, t->spare, (size_t)count);
+    if (key[0] >> 32 == key[count - 1] >> 32) return 0;
+    for (k = 0; k < j->K; k++) {
+        t->left[k] = 0;
+        t->right[k] = classes[k];
+        rr += (int64_t)classes[k] * classes[k];
+    }
+    for (i = 0; i + 1 < count; i++) {
+        const int32_t at = t->order[begin + (int32_t)(key[i] & 0xffffffffu)], w = t->times[at], y = j->y[at];
+        double a, b, sum;
+        float score;
+        ll += (int64_t)w * (2 * (int64_t)t->left[y] + w);
+        rr += (int64_t)w * (w - 2 * (int64_t)t->right[y]);
+        t->left[y] += w;
+        t->right[y] -= w;
+        l += w;
+        r -= w;
+        if (key[i] >> 32 == key[i + 1] >> 32 || l < j->d.min_leaf || r < j->d.min_leaf) continue;
+        a = (double)ll / (double)l;
+        b = (double)rr / (double)r;
+        sum = a + b; /* (1) */
+        score = (float)sum;
+        if (best->feature < 0 || score > best->score) {
+            const float low = x[at], high = x[t->order[begin + (int32_t)(key[i + 1] & 0xffffffffu)]];
+            float middle = 0.5f * low + 0.5f * high; /* the sum could overflow */
+            best->score = score;
+            best->gain = sum;
+            best->feature = feature;
+            best->threshold = middle < high ? middle : low;
+        }
+    }
+    return 1;
+}
+
+/* Draws features until the wanted number was tried, one of them at least with more than one value. */
+SSLH_I_FN sslh_i_split sslh_i_find_split(const sslh_i_forest_job *j, sslh_i_growing *t, int tree, int node,
+                                         const int32_t *classes, int64_t all) {
+    sslh_i_split best;
+    size_t tried, useful = 0;
+    memset(&best, 0, sizeof best);
+    best.feature = -1;
+    for (tried = 0; tried < j->D && (tried < (size_t)j->d.features || !useful); tried++) {
+        size_t at = tried + sslh_random_below(j->d.seed, SSLH_I_STREAM_FOREST + (uint64_t)tree, t->drawn++,
+                                              (uint32_t)(j->D - tried));
+        int32_t feature = t->pick[at];
+        t->pick[at] = t->pick[tried];
+        t->pick[tried] = feature;
+        useful += (size_t)sslh_i_try_feature(j, t, node, feature, classes, all, &best);
+    }
+    return best;
+}
+
+/* The samples of a tree into t->order and t->times. */
+SSLH_I_FN void sslh_i_draw_samples(const sslh_i_forest_job *j, sslh_i_growing *t, int tree) {
+    size_t i;
+    int32_t n = 0;
+    for (i = 0; i < j->N; i++) t->times[i] = j->d.no_bootstrap != 0;
+    for (i = 0; i < j->N && !j->d.no_bootstrap; i++)
+        t->times[sslh_random_below(j->d.seed, SSLH_I_STREAM_FOREST + (uint64_t)tree, t->drawn++, (uint32_t)j->N)]++;
+    for (i = 0; i < j->N; i++) {
+        if (!t->times[i]) continue;
+        t->order[n++] = (int32_t)i;
+        if (j->drawn) j->drawn[(size_t)tree * j->bytes + i / 8] |= (uint8_t)(1u << (i & 7));
+    }
+    t->begin[0] = t->depth[0] = 0;
+    t->end[0] = n;
+    t->nodes = 1;
+}
+
+/* Moves the samples of a node that go to the left before the others; returns how many. */
+SSLH_I_FN int32_t sslh_i_divide(const float *x, float threshold, int32_t *order, int32_t n) {
+    int32_t i, left = 0;
+    for (i = 0; i < n; i++) {
+        int32_t at = order[i];
+        if (!(x[at] <= threshold)) continue;
+        order[i] = order[left];
+        order[left++] = at;
+    }
+    return left;
+}
+
+/* One tree, node by node; the two sides of a node are put at the end of the list. */
+SSLH_I_FN void sslh_i_grow_tree(void *arg, int task, int worker) {
+    const sslh_i_forest_job *j = (const sslh_i_forest_job *)arg;
+    sslh_i_growing *t = &j->tree[task];
+    const int tree = j->first + task;
+    int32_t *classes = t->right + j->K, node;
+    size_t k;
+    (void)worker;
+    for (k = 0; k < j->D; k++) {
+        t->pick[k] = (int32_t)k;
+        t->importance[k] = 0;
+    }
+    t->drawn = 0;
+    sslh_i_draw_samples(j, t, tree);
+    for (node = 0; node < t->nodes; node++) {
+        sslh_i_tree_node *here = &t->node[node];
+        sslh_i_split split;
+        int64_t all = 0, squares = 0;
+        int32_t i, kinds = 0, left;
+        memset(classes, 0, j->K * sizeof *classes);
+        for (i = t->begin[node]; i < t->end[node]; i++) classes[j->y[t->order[i]]] += t->times[t->order[i]];
+        for (k = 0; k < j->K; k++) {
+            all += classes[k];
+            squares += (int64_t)classes[k] * classes[k];
+            if (!classes[k]) continue;
+            kinds++;
+            here->next = (int32_t)k;
+        }
+        here->feature = kinds > 1 ? SSLH_I_LEAF_MIXED : SSLH_I_LEAF;
+        here->threshold = 0;
+        split.feature = -1;
+        if (kinds > 1 && (!j->d.max_depth || t->depth[node] < j->d.max_depth))
+            split = sslh_i_find_split(j, t, tree, node, classes, all);
+        if (split.feature < 0) continue;
+        left = sslh_i_divide(j->x + (size_t)split.feature * j->N, split.threshold, t->order + t->begin[node],
+                             t->end[node] - t->begin[node]);
+        t->importance[split.feature] += split.gain - (double)squares / (double)all;
+        here->feature = split.feature;
+        here->threshold = split.threshold;
+        here->next = t->nodes;
+        for (i = 0; i < 2; i++) {
+            t->begin[t->nodes] = t->begin[node] + (i ? left : 0);
+            t->end[t->nodes] = i ? t->end[node] : t->begin[node] + left;
+            t->depth[t->nodes++] = t->depth[node] + 1;
+        }
+    }
+}
+
+/* Puts a grown tree behind the others: its nodes, and a row of shares for every leaf with several classes. */
+SSLH_I_FN int sslh_i_plant_tree(sslh_classifier *k, const sslh_i_forest_job *j, const sslh_i_growing *t, int tree) {
+    const size_t K = j->K;
+    int32_t i, node, mixed = 0;
+    for (node = 0; node < t->nodes; node++) mixed += t->node[node].feature == SSLH_I_LEAF_MIXED;
+    if (!sslh_i_room(k->c, (void **)(void *)&k->node, &k->node_room, (size_t)k->info.nodes + (size_t)t->nodes,
+                     sizeof *k->node) ||
+        !sslh_i_room(k->c, (void **)(void *)&k->share, &k->share_room, ((size_t)k->shares + (size_t)mixed) * K,
+                     sizeof *k->share)) return 0;
+    k->root[tree] = k->info.nodes;
+    for (node = 0; node < t->nodes; node++) {
+        sslh_i_tree_node *to = &k->node[k->info.nodes + node];
+        *to = t->node[node];
+        if (to->feature == SSLH_I_LEAF_MIXED) {
+            float *share = k->share + (size_t)k->shares * K;
+            int64_t all = 0;
+            size_t kind;
+            for (i = t->begin[node]; i < t->end[node]; i++) {
+                share[j->y[t->order[i]]] += (float)t->times[t->order[i]];
+                all += t->times[t->order[i]];
+            }
+            for (kind = 0; kind < K; kind++) share[kind] = share[kind] / (float)all;
+            to->next = (int32_t)k->shares++;
+        }
+    }
+    k->info.nodes += t->nodes;
+    k->root[tree + 1] = k->info.nodes;
+    return 1;
+}
+
+/* The leaf of a tree that a row comes to; its features lie stride apart. */
+SSLH_I_FN const sslh_i_tree_node *sslh_i_tree_leaf(const sslh_classifier *k, int tree, const sslh_real *row) {
+    const sslh_i_tree_node *base = k->node + k->root[tree], *at = base;
+    while (at->feature >= 0) at = base + at->next + !((float)row[at->feature] <= at->threshold);
+    return at;
+}
+
+/* Scores of some rows: the mean of the leaves' shares, tree after tree. */
+SSLH_I_FN void sslh_i_forest_rows(void *arg, int task, int worker) {
+    const sslh_i_forest_job *j = (const sslh_i_forest_job *)arg;
+    const sslh_classifier *k = j->k;
+    size_t n = (size_t)task * SSLH_I_ROWS, end = SSLH_I_MIN(j->n, n + SSLH_I_ROWS), i;
+    const size_t K = (size_t)k->info.classes;
+    int tree;
+    (void)worker;
+    for (; n < end; n++) {
+        sslh_real *score = j->scores + n * K;
+        int votes = 0;
+        for (i = 0; i < K; i++) score[i] = 0;
+        for (tree = 0; tree < k->info.trees; tree++) {
+            const sslh_i_tree_node *leaf;
+            if (j->drawn && j->drawn[(size_t)tree * j->bytes + n / 8] >> (n & 7) & 1) continue;
+            votes++;
+            leaf = sslh_i_tree_leaf(k, tree, j->rows + n * (size_t)k->info.width);
+            if (leaf->feature == SSLH_I_LEAF) score[leaf->next] += 1;
+            else
+                for (i = 0; i < K; i++) score[i] += (sslh_real)k->share[(size_t)leaf->next * K + i];
+        }
+        for (i = 0; i < K; i++) score[i] = votes ? score[i] / (sslh_real)votes : SSLH_I_R(-1); /* -1: nobody voted */
+    }
+}
+
+/* Accuracy by the trees that did not see a sample, over the samples that have such trees. */
+SSLH_I_FN float sslh_i_out_of_bag(sslh_ctx *c, sslh_i_forest_job *j, const sslh_tensor *x) {
+    int64_t right = 0, asked = 0;
+    size_t i, kind;
+    j->rows = x->data;
+    j->n = j->N;
+    j->scores = (sslh_real *)sslh_i_alloc_table(c, j->N, j->K, sizeof *j->scores);
+    if (!j->scores) return 0.0f;
+    sslh_i_parallel(c, sslh_i_row_tasks(j->N), sslh_i_forest_rows, j);
+    for (i = 0; i < j->N; i++) {
+        const sslh_real *score = j->scores + i * j->K;
+        size_t best = 0;
+        for (kind = 1; kind < j->K; kind++)
+            if (score[kind] > score[best]) best = kind;
+        if (score[best] < 0) continue;
+        asked++;
+        right += (int32_t)best == j->y[i];
+    }
+    sslh_i_free(c, j->scores);
+    return asked ? (float)right / (float)asked : 0.0f;
+}
+
+/* Memory of the trees of a round. Two nodes a sample less one is what a tree has at the most. */
+SSLH_I_FN int sslh_i_growing_new(sslh_ctx *c, sslh_i_growing *t, size_t N, size_t K, size_t D) {
+    t->node = (sslh_i_tree_node *)sslh_i_alloc(c, 2 * N * sizeof *t->node);
+    t->begin = (int32_t *)sslh_i_alloc(c, (8 * N + D + 3 * K) * sizeof *t->begin);
+    t->key = (uint64_t *)sslh_i_alloc(c, 2 * N * sizeof *t->key);
+    t->importance = (double *)sslh_i_alloc(c, D * sizeof *t->importance);
+    if (!t->node || !t->begin || !t->key || !t->importance) return 0;
+    t->spare = t->key + N;
+    t->end = t->begin + 2 * N;
+    t->depth = t->begin + 4 * N;
+    t->order = t->begin + 6 * N;
+    t->times = t->begin + 7 * N;
+    t->pick = t->begin + 8 * N;
+    t->left = t->pick + D;
+    t->right = t->left + K; /* and behind it the classes of the node */
+    return 1;
+}
+
+/* Grows the trees in rounds, which bound the memory and change nothing. */
+SSLH_I_FN void sslh_i_forest_grow(sslh_ctx *c, sslh_classifier *k, sslh_i_forest_job *j, float *importance) {
+    int at, i, round = SSLH_I_MIN(2 * c->threads, j->d.trees);
+    double *sum = (double *)sslh_i_alloc(c, j->D * sizeof *sum), whole = 0;
+    size_t f;
+    j->tree = (sslh_i_growing *)sslh_i_alloc(c, (size_t)round * sizeof *j->tree);
+    for (i = 0; j->tree && i < round; i++)
+        if (!sslh_i_growing_new(c, &j->tree[i], j->N, j->K, j->D)) break;
+    for (at = 0; at < j->d.trees && !SSLH_I_BAD(c); at += round) {
+        int n = SSLH_I_MIN(round, j->d.trees - at);
+        j->first = at;
+        sslh_i_parallel(c, n, sslh_i_grow_tree, j);
+        for (i = 0; i < n; i++) {
+            double all = 0;
+            if (!sslh_i_plant_tree(k, j, &j->tree[i], at + i)) break;
+            for (f = 0; f < j->D; f++) all += j->tree[i].importance[f];
+            for (f = 0; f < j->D && all > 0; f++) sum[f] += j->tree[i].importance[f] / all;
+        }
+    }
+    if (SSLH_I_BAD(c)) return; /* the caller frees all */
+    for (f = 0; f < j->D; f++) whole += sum[f];
+    for (f = 0; f < j->D; f++) importance[f] = whole > 0 ? (float)(sum[f] / whole) : 0.0f;
+    for (i = 0; i < round; i++) {
+        sslh_i_free(c, j->tree[i].node);
+        sslh_i_free(c, j->tree[i].begin);
+        sslh_i_free(c, j->tree[i].key);
+        sslh_i_free(c, j->tree[i].importance);
+    }
+    sslh_i_free(c, j->tree);
+    sslh_i_free(c, sum);
+}
+
+SSLH_DEF sslh_classifier *sslh_forest(sslh_ctx *c, sslh_tensor *x, const int32_t *labels, int classes,
+                                      sslh_forest_desc d) {
+    sslh_i_forest_job j;
+    sslh_classifier *k;
+    float *columns, *importance;
+    int64_t mark;
+    size_t i, f;
+    if (!sslh_i_learnable(c, "sslh_forest", x, labels, classes) ||
+        !sslh_i_desc_ok(c, "sslh_forest", SSLH_I_D_FOREST, &d)) return NULL;
+    if (d.features > x->shape[1]) {
+        sslh_fail(c, SSLH_E_USAGE, "sslh_forest: .features is %d, the rows have %d", d.features, x->shape[1]);
+        return NULL;
+    }
+    mark = sslh_mark(c);
+    memset(&j, 0, sizeof j);
+    j.N = (size_t)x->shape[0];
+    j.K = (size_t)classes;
+    j.D = (size_t)x->shape[1];
+    if (!d.trees) d.trees = 100;
+    if (!d.min_leaf) d.min_leaf = 1;
+    if (!d.features)
+        for (d.features = 1; (int64_t)(d.features + 1) * (d.features + 1) <= x->shape[1];) d.features++;
+    j.d = d;
+    j.y = labels;
+    j.bytes = (j.N + 7) / 8;
+    k = sslh_i_classifier_new(c, SSLH_I_FOREST, classes, x->shape[1]);
+    if (k) k->root = (int64_t *)sslh_i_alloc(c, ((size_t)d.trees + 1) * sizeof *k->root);
+    importance = (float *)sslh_i_alloc(c, j.D * sizeof *importance);
+    columns = (float *)sslh_i_alloc_table(c, j.N, j.D, sizeof *columns);
+    if (!d.no_bootstrap) j.drawn = (uint8_t *)sslh_i_alloc_table(c, (size_t)d.trees, j.bytes, 1);
+    if (!SSLH_I_BAD(c)) {
+        for (i = 0; i < j.N; i++)
+            for (f = 0; f < j.D; f++) columns[f * j.N + i] = (float)x->data[i * j.D + f] + 0.0f; /* -0 becomes 0 */
+        j.x = columns;
+        sslh_i_forest_grow(c, k, &j, importance);
+    }
+    if (!SSLH_I_BAD(c)) {
+        k->info.trees = d.trees;
+        k->info.importance = importance;
+        j.k = k;
+        if (j.drawn) k->info.out_of_bag = sslh_i_out_of_bag(c, &j, x);
+    }
+    if (SSLH_I_BAD(c)) {
+        sslh_i_free_blocks(c, mark);
+        return NULL;
+    }
+    sslh_i_free(c, columns);
+    sslh_i_free(c, j.drawn);
+    return k;
+}
+
+/* A node and what is below it, indented by its depth. */
+SSLH_I_FN void sslh_i_node_print(const sslh_classifier *k, const sslh_i_tree_node *base, int32_t node, int depth,
+                                 char *out, size_t size, size_t *used) {
+    const sslh_i_tree_node *at = base + node;
+    char number[32];
+    int i;
+    if (at->feature >= 0) {
+        sslh_i_append(out, size, used, "%*sx[%d] <= %s\n", 2 * SSLH_I_MIN(depth, 60), "", (int)at->feature,
+                      sslh_i_real_text(number, at->threshold));
+        sslh_i_node_print(k, base, at->next, depth + 1, out, size, used);
+        sslh_i_node_print(k, base, at->next + 1, depth + 1, out, size, used);
+        return;
+    }
+    sslh_i_append(out, size, used, "%*s", 2 * SSLH_I_MIN(depth, 60), "");
+    if (at->feature == SSLH_I_LEAF) sslh_i_append(out, size, used, "class %d\n", (int)at->next);
+    else
+        for (i = 0; i < k->info.classes; i++)
+            sslh_i_append(out, size, used, "%s%.3f%s", i ? " " : "shares ",
+                          (double)k->share[(size_t)at->next * (size_t)k->info.classes + (size_t)i],
+                          i + 1 == k->info.classes ? "\n" : "");
+}
+SSLH_DEF size_t sslh_forest_print(const sslh_classifier *k, int tree, char *out, size_t size) {
+    size_t used = 0;
+    if (out && size) out[0] = 0;
+    if (!k || SSLH_I_BAD(k->c)) return 0;
+    if (k->kind != SSLH_I_FOREST || tree < 0 || tree >= k->info.trees) {
+        sslh_fail(k->c, SSLH_E_USAGE, "sslh_forest_print: there is no tree %d in this classifier of %d trees", tree,
+                  k->info.trees);
+        return 0;
+    }
+    sslh_i_node_print(k, k->node + k->root[tree], 0, 0, out, out ? size : 0, &used);
+    return used;
+}
+
+/* --- what a classifier says --------------------------------------------------------------------------------------- */
+
+/* Scores of rows x (n,D) into out (n,K). */
+SSLH_I_FN void sslh_i_classifier_run(sslh_classifier *k, const sslh_tensor *x, sslh_real *out) {
+    sslh_ctx *c = k->c;
+    const size_t n = (size_t)x->shape[0], K = (size_t)k->info.classes, D = (size_t)k->info.width + 1;
+    size_t i, kind;
+    if (k->kind == SSLH_I_FOREST) {
+        sslh_i_forest_job j;
+        memset(&j, 0, sizeof j);
+        j.k = k;
+        j.rows = x->data;
+        j.n = n;
+        j.scores = out;
+        sslh_i_parallel(c, sslh_i_row_tasks(n), sslh_i_forest_rows, &j);
+    } else {
+        struct sslh_i_kernels *pairs = c->pairs;
+        sslh_real *rows = (sslh_real *)sslh_i_alloc_table(c, n, D, sizeof *rows);
+        if (!rows) return;
+        sslh_i_with_one(k, x, rows);
+        c->pairs = NULL; /* float, as it was solved */
+        sslh_i_product(c, 0, 1, n, K, D, rows, D, k->weight, D, out, K, 0);
+        c->pairs = pairs;
+        sslh_i_free(c, rows);
+    }
+    for (i = 0; i < n && k->kind == SSLH_I_LOGISTIC; i++) { /* softmax */
+        sslh_real *z = out + i * K, most = z[0], sum = 0;
+        for (kind = 1; kind < K; kind++) most = SSLH_I_MAX(most, z[kind]);
+        for (kind = 0; kind < K; kind++) {
+            z[kind] = sslh_i_exp(z[kind] - most);
+            sum += z[kind];
+        }
+        for (kind = 0; kind < K; kind++) z[kind] = z[kind] / sum;
+    }
+}
+
+/* 1 when k can be asked about the rows of x. */
+SSLH_I_FN int sslh_i_askable(const char *op, sslh_classifier *k, sslh_tensor *x) {
+    if (!k) {
+        if (x && !SSLH_I_BAD(x->ctx)) sslh_fail(x->ctx, SSLH_E_USAGE, "%s: the classifier is NULL", op);
+        return 0;
+    }
+    if (!sslh_i_begin(k->c, op, &x, 1, 1)) return 0;
+    if (x->ndim != 2 || x->shape[0] < 1 || x->shape[1] != k->info.width) {
+        sslh_fail(k->c, SSLH_E_SHAPE, "%s: features (n,%d) are needed, as the classifier learnt from", op,
+                  k->info.width);
+        return 0;
+    }
+    return sslh_i_check_rows(op, "features", x);
+}
+
+SSLH_DEF sslh_tensor *sslh_classifier_scores(sslh_classifier *k, sslh_tensor *x) {
+    sslh_tensor *out;
+    if (!sslh_i_askable("sslh_classifier_scores", k, x)) return sslh_i_dummy(k ? k->c : x ? x->ctx : NULL);
+    out = sslh_i_persistent(k->c, "sslh_classifier_scores", SSLH_F32, sslh_dim2(x->shape[0], k->info.classes));
+    if (out) sslh_i_classifier_run(k, x, out->data);
+    return out && !SSLH_I_BAD(k->c) ? out : sslh_i_dummy(k->c);
+}
+
+SSLH_DEF sslh_tensor *sslh_classifier_predict(sslh_classifier *k, sslh_tensor *x) {
+    sslh_tensor *out;
+    sslh_real *scores;
+    size_t i, kind, K;
+    if (!sslh_i_askable("sslh_classifier_predict", k, x)) return sslh_i_dummy(k ? k->c : x ? x->ctx : NULL);
+    K = (size_t)k->info.classes;
+    out = sslh_i_persistent(k->c, "sslh_classifier_predict", SSLH_I32, sslh_dim1(x->shape[0]));
+    scores = out ? (sslh_real *)sslh_i_alloc_table(k->c, (size_t)x->shape[0], K, sizeof *scores) : NULL;
+    if (scores) sslh_i_classifier_run(k, x, scores);
+    for (i = 0; i < (size_t)x->shape[0] && !SSLH_I_BAD(k->c); i++)
+        for (kind = 1; kind < K; kind++)
+            if (scores[i * K + kind] > scores[i * K + (size_t)out->ints[i]]) out->ints[i] = (int32_t)kind;
+    sslh_i_free(k->c, scores);
+    return SSLH_I_BAD(k->c) ? sslh_i_dummy(k->c) : out;
+}
+
+SSLH_DEF float sslh_classifier_accuracy(sslh_classifier *k, sslh_tensor *x, const int32_t *labels) {
+    int64_t mark, right = 0;
+    sslh_tensor *said;
+    int i;
+    if (!sslh_i_askable("sslh_classifier_accuracy", k, x)) return 0.0f;
+    if (!labels) {
+        sslh_fail(k->c, SSLH_E_USAGE, "sslh_classifier_accuracy: labels are NULL");
+        return 0.0f;
+    }
+    mark = sslh_mark(k->c);
+    said = sslh_classifier_predict(k, x);
+    if (SSLH_I_BAD(k->c)) return 0.0f;
+    for (i = 0; i < x->shape[0]; i++) right += said->ints[i] == labels[i];
+    sslh_i_free_blocks(k->c, mark);
+    return (float)right / (float)x->shape[0];
+}
+
+/* --- k-means ------------------------------------------------------------------------------------------------------ */
+
+#define SSLH_I_STREAM_KMEANS ((uint64_t)4 << 60) /* + start */
+
+typedef struct sslh_i_kmeans {
+    sslh_ctx *c;
+    size_t N, K, D;
+    const sslh_real *x;   /* (N,D) less the mean of all rows: cosines and squares then keep their digits */
+    sslh_real *centre;    /* (K,D) */
+    sslh_real *square;    /* (K) half of |centre|^2 */
+    int32_t *member;      /* (N) */
+    sslh_real *z;         /* (rows of a block, K) */
+    double *sum;          /* (K,D) */
+    double *distance;     /* (N) squared, to the own centre */
+    int64_t *count;       /* (K) */
+    double *near_by;      /* (candidates,N) squared distance with this candidate among the centres */
+    const sslh_real *candidate[64];
+    int candidates;
+    size_t first;         /* row of the block */
+    uint8_t *moved;       /* of each task: a row changed its cluster */
+} sslh_i_kmeans;
+
+enum { SSLH_I_BLOCK_ROWS = 4096 };
+
+/* The nearest centre of the rows of a block, whose products with the centres stand in z: half of |x - c|^2 - |x|^2 is
+   |c|^2 / 2 - x c. */
+SSLH_I_FN void sslh_i_kmeans_nearest(void *arg, int task, int worker) {
+    const sslh_i_kmeans *s = (const sslh_i_kmeans *)arg;
+    size_t i = (size_t)task * SSLH_I_ROWS, rows = SSLH_I_MIN(s->N - s->first, (size_t)SSLH_I_BLOCK_ROWS), end, k;
+    (void)worker;
+    for (end = SSLH_I_MIN(rows, i + SSLH_I_ROWS); i < end; i++) {
+        const sslh_real *z = s->z + i * s->K;
+        sslh_real least = s->square[0] - z[0];
+        int32_t best = 0;
+        for (k = 1; k < s->K; k++) {
+            sslh_real v = s->square[k] - z[k];
+            if (!(v < least)) continue;
+            least = v;
+            best = (int32_t)k;
+        }
+        if (s->member[s->first + i] != best) s->moved[task] = 1;
+        s->member[s->first + i] = best;
+    }
+}
+
+/* Every row to its nearest centre; 1 when one has changed. */
+SSLH_I_FN int sslh_i_kmeans_assign(sslh_i_kmeans *s) {
+    int moved = 0, i;
+    size_t k;
+    for (k = 0; k < s->K; k++) {
+        double square = sslh_i_dot(s->centre + k * s->D, s->centre + k * s->D, s->D);
+        s->square[k] = (sslh_real)(0.5 * square);
+    }
+    for (s->first = 0; s->first < s->N; s->first += SSLH_I_BLOCK_ROWS) {
+        size_t rows = SSLH_I_MIN(s->N - s->first, (size_t)SSLH_I_BLOCK_ROWS);
+        sslh_i_product(s->c, 0, 1, rows, s->K, s->D, s->x + s->first * s->D, s->D, s->centre, s->D, s->z, s->K, 0);
+        sslh_i_parallel(s->c, sslh_i_row_tasks(rows), sslh_i_kmeans_nearest, s);
+        for (i = 0; i < sslh_i_row_tasks(rows); i++) {
+            moved |= s->moved[i];
+            s->moved[i] = 0;
+        }
+    }
+    return moved;
+}
+
+/* Squared distance of two rows. */
+SSLH_I_FN double sslh_i_distance(const sslh_real *a, const sslh_real *b, size_t n) {
+    double sum = 0;
+    size_t i;
+    for (i = 0; i < n; i++) {
+        double d = (double)a[i] - (double)b[i];
+        d = d * d;
+        sum += d;
+    }
+    return sum;
+}
+SSLH_I_FN void sslh_i_kmeans_distances(void *arg, int task, int worker) {
+    const sslh_i_kmeans *s = (const sslh_i_kmeans *)arg;
+    size_t i = (size_t)task * SSLH_I_ROWS, end = SSLH_I_MIN(s->N, i + SSLH_I_ROWS);
+    (void)worker;
+    for (; i < end; i++)
+        s->distance[i] = sslh_i_distance(s->x + i * s->D, s->centre + (size_t)s->member[i] * s->D, s->D);
+}
+SSLH_I_FN double sslh_i_kmeans_inertia(sslh_i_kmeans *s) {
+    double sum = 0;
+    size_t i;
+    sslh_i_parallel(s->c, sslh_i_row_tasks(s->N), sslh_i_kmeans_distances, s);
+    for (i = 0; i < s->N; i++) sum += s->distance[i];
+    return sum;
+}
+
+/* Sums of some columns over the rows of each cluster. */
+SSLH_I_FN void sslh_i_kmeans_sums(void *arg, int task, int worker) {
+    const sslh_i_kmeans *s = (const sslh_i_kmeans *)arg;
+    size_t begin = (size_t)task * SSLH_I_ROWS, end = SSLH_I_MIN(s->D, begin + SSLH_I_ROWS), i, d;
+    (void)worker;
+    for (i = 0; i < s->K; i++)
+        for (d = begin; d < end; d++) s->sum[i * s->D + d] = 0;
+    for (i = 0; i < s->N; i++) {
+        const sslh_real *x = s->x + i * s->D;
+        double *sum = s->sum + (size_t)s->member[i] * s->D;
+        for (d = begin; d < end; d++) sum[d] += (double)x[d];
+    }
+}
+
+/* Every centre to the mean of its rows. A cluster without rows is given the row that lies farthest from its centre,
+   taken from a cluster that has others. */
+SSLH_I_FN void sslh_i_kmeans_centres(sslh_i_kmeans *s) {
+    size_t i, k, d;
+    int measured = 0;
+    memset(s->count, 0, s->K * sizeof *s->count);
+    for (i = 0; i < s->N; i++) s->count[s->member[i]]++;
+    for (k = 0; k < s->K; k++) {
+        size_t farthest = s->N;
+        if (s->count[k]) continue;
+        if (!measured++) sslh_i_kmeans_inertia(s);
+        for (i = 0; i < s->N; i++) {
+            if (s->count[s->member[i]] < 2) continue;
+            if (farthest == s->N || s->distance[i] > s->distance[farthest]) farthest = i;
+        }
+        if (farthest == s->N) continue; /* more clusters than rows: not allowed */
+        s->count[s->member[farthest]]--;
+        s->count[k] = 1;
+        s->member[farthest] = (int32_t)k;
+        s->distance[farthest] = 0;
+    }
+    sslh_i_parallel(s->c, sslh_i_row_tasks(s->D), sslh_i_kmeans_sums, s);
+    for (k = 0; k < s->K; k++)
+        for (d = 0; d < s->D && s->count[k]; d++)
+            s->centre[k * s->D + d] = (sslh_real)(s->sum[k * s->D + d] / (double)s->count[k]);
+}
+
+/* near_by of each candidate for some rows. */
+SSLH_I_FN void sslh_i_kmeans_near(void *arg, int task, int worker) {
+    const sslh_i_kmeans *s = (const sslh_i_kmeans *)arg;
+    size_t begin = (size_t)task * SSLH_I_ROWS, end = SSLH_I_MIN(s->N, begin + SSLH_I_ROWS), i;
+    int k;
+    (void)worker;
+    for (k = 0; k < s->candidates; k++)
+        for (i = begin; i < end; i++) {
+            double d = sslh_i_distance(s->x + i * s->D, s->candidate[k], s->D);
+            s->near_by[(size_t)k * s->N + i] = SSLH_I_MIN(d, s->distance[i]);
+        }
+}
+
+/* Draws the first centres: each by a row in proportion to its squared distance from the nearest centre so far, the best
+   of a few such rows. */
+SSLH_I_FN void sslh_i_kmeans_begin(sslh_i_kmeans *s, uint64_t seed, int start) {
+    const uint64_t stream = SSLH_I_STREAM_KMEANS + (uint64_t)start;
+    uint64_t drawn = 0;
+    double sum = 0;
+    size_t i, k;
+    int tries = 2 + (int)log((double)s->K), t;
+    for (i = 0; i < s->N; i++) s->distance[i] = HUGE_VAL;
+    for (k = 0; k < s->K; k++) {
+        int best = 0;
+        double least = HUGE_VAL;
+        s->candidates = k ? tries : 1;
+        for (t = 0; t < s->candidates; t++) {
+            size_t row = sslh_random_below(seed, stream, drawn, (uint32_t)s->N);
+            if (k && sum > 0) {
+                double want = (double)sslh_random_uniform(seed, stream, drawn), seen = 0;
+                want = want * sum;
+                for (i = 0, row = s->N - 1; i < s->N; i++) {
+                    seen += s->distance[i];
+                    if (seen <= want) continue;
+                    row = i;
+                    break;
+                }
+            }
+            drawn++;
+            s->candidate[t] = s->x + row * s->D;
+        }
+        sslh_i_parallel(s->c, sslh_i_row_tasks(s->N), sslh_i_kmeans_near, s);
+        for (t = 0; t < s->candidates; t++) {
+            double total = 0;
+            for (i = 0; i < s->N; i++) total += s->near_by[(size_t)t * s->N + i];
+            if (t && !(total < least)) continue;
+            least = total;
+            best = t;
+        }
+        sum = least;
+        memcpy(s->distance, s->near_by + (size_t)best * s->N, s->N * sizeof *s->distance);
+        memcpy(s->centre + k * s->D, s->candidate[best], s->D * sizeof *s->centre);
+    }
+}
+
+/* Memory, and the rows less their mean, which goes to mean (D). */
+SSLH_I_FN int sslh_i_kmeans_new(sslh_ctx *c, sslh_i_kmeans *s, const sslh_tensor *x, size_t K, double *mean) {
+    const size_t N = (size_t)x->shape[0], D = (size_t)x->shape[1];
+    sslh_real *rows = (sslh_real *)sslh_i_alloc(c, N * D * sizeof *rows);
+    size_t i, d;
+    memset(s, 0, sizeof *s);
+    s->c = c;
+    s->N = N;
+    s->K = K;
+    s->D = D;
+    s->x = rows;
+    s->centre = (sslh_real *)sslh_i_alloc_table(c, K, D + 1, sizeof *s->centre);
+    s->member = (int32_t *)sslh_i_alloc(c, N * sizeof *s->member);
+    s->z = (sslh_real *)sslh_i_alloc_table(c, SSLH_I_MIN(N, (size_t)SSLH_I_BLOCK_ROWS), K, sizeof *s->z);
+    s->sum = (double *)sslh_i_alloc(c, K * D * sizeof *s->sum);
+    s->distance = (double *)sslh_i_alloc(c, N * sizeof *s->distance);
+    s->count = (int64_t *)sslh_i_alloc(c, K * sizeof *s->count);
+    s->moved = (uint8_t *)sslh_i_alloc(c, SSLH_I_BLOCK_ROWS / SSLH_I_ROWS);
+    if (SSLH_I_BAD(c)) return 0;
+    s->square = s->centre + K * D;
+    for (d = 0; d < D; d++) {
+        double sum = 0;
+        for (i = 0; i < N; i++) sum += (double)x->data[i * D + d];
+        mean[d] = (double)(sslh_real)(sum / (double)N);
+        for (i = 0; i < N; i++) rows[i * D + d] = x->data[i * D + d] - (sslh_real)mean[d];
+    }
+    return 1;
+}
+
+/* 1 when x are rows that can be clustered. */
+SSLH_I_FN int sslh_i_clusterable(sslh_ctx *c, const char *op, sslh_tensor *x) {
+    if (!sslh_i_begin(c, op, &x, 1, 1)) return 0;
+    if (x->ndim != 2 || x->shape[0] < 1 || x->shape[1] < 1) {
+        sslh_fail(c, SSLH_E_SHAPE, "%s: features (n,D) are needed", op);
+        return 0;
+    }
+    return sslh_i_check_rows(op, "features", x);
+}
+
+/* The runs; the best centres and members end in best and out. */
+SSLH_I_FN void sslh_i_kmeans_runs(sslh_i_kmeans *s, const sslh_kmeans_desc *d, sslh_real *best, sslh_clusters *out) {
+    const int starts = d->starts ? d->starts : 10, most = d->iterations ? d->iterations : 300;
+    int start, it;
+    for (start = 0; start < starts && !SSLH_I_BAD(s->c); start++) {
+        double inertia;
+        sslh_i_kmeans_begin(s, d->seed, start);
+        memset(s->member, 255, s->N * sizeof *s->member); /* of no cluster */
+        for (it = 0; it < most && sslh_i_kmeans_assign(s); it++) sslh_i_kmeans_centres(s);
+        if (it == most) sslh_i_kmeans_assign(s);
+        inertia = sslh_i_kmeans_inertia(s);
+        if (start && !(inertia < out->inertia)) continue;
+        out->inertia = inertia;
+        out->iterations = it;
+        memcpy(best, s->centre, s->K * s->D * sizeof *best);
+        memcpy(out->member->ints, s->member, s->N * sizeof *s->member);
+    }
+}
+
+SSLH_DEF sslh_clusters sslh_kmeans(sslh_ctx *c, sslh_tensor *x, sslh_kmeans_desc d) {
+    sslh_i_kmeans s;
+    sslh_clusters out;
+    double *mean;
+    int64_t mark;
+    size_t i;
+    memset(&out, 0, sizeof out);
+    out.centres = out.member = sslh_i_dummy(c);
+    if (!sslh_i_clusterable(c, "sslh_kmeans", x) || !sslh_i_desc_ok(c, "sslh_kmeans", SSLH_I_D_KMEANS, &d)) return out;
+    if (d.clusters < 1 || d.clusters > x->shape[0]) {
+        sslh_fail(c, SSLH_E_USAGE, "sslh_kmeans: .clusters is %d, 1 to the number of rows, %d, is allowed", d.clusters,
+                  x->shape[0]);
+        return out;
+    }
+    out.centres = sslh_i_persistent(c, "sslh_kmeans", SSLH_F32, sslh_dim2(d.clusters, x->shape[1]));
+    out.member = sslh_i_persistent(c, "sslh_kmeans", SSLH_I32, sslh_dim1(x->shape[0]));
+    mark = sslh_mark(c);
+    mean = (double *)sslh_i_alloc(c, (size_t)x->shape[1] * sizeof *mean);
+    if (!SSLH_I_BAD(c) && sslh_i_kmeans_new(c, &s, x, (size_t)d.clusters, mean)) {
+        s.near_by = (double *)sslh_i_alloc_table(c, s.N, 24, sizeof *s.near_by); /* 2 + ln of 2^31 */
+        if (s.near_by) sslh_i_kmeans_runs(&s, &d, out.centres->data, &out);
+        for (i = 0; i < s.K * s.D && !SSLH_I_BAD(c); i++)
+            out.centres->data[i] = (sslh_real)((double)out.centres->data[i] + mean[i % s.D]);
+    }
+    if (SSLH_I_BAD(c)) {
+        memset(&out, 0, sizeof out);
+        out.centres = out.member = sslh_i_dummy(c);
+    } else sslh_i_free_blocks(c, mark);
+    return out;
+}
+
+SSLH_DEF sslh_tensor *sslh_nearest_centres(sslh_ctx *c, sslh_tensor *x, sslh_tensor *centres) {
+    sslh_i_kmeans s;
+    sslh_tensor *out;
+    double *mean;
+    int64_t mark;
+    size_t i;
+    if (!sslh_i_clusterable(c, "sslh_nearest_centres", x) || !sslh_i_clusterable(c, "sslh_nearest_centres", centres))
+        return sslh_i_dummy(c);
+    if (centres->shape[1] != x->shape[1]) {
+        sslh_fail(c, SSLH_E_SHAPE, "sslh_nearest_centres: rows of width %d, centres of width %d", x->shape[1],
+                  centres->shape[1]);
+        return sslh_i_dummy(c);
+    }
+    out = sslh_i_persistent(c, "sslh_nearest_centres", SSLH_I32, sslh_dim1(x->shape[0]));
+    mark = sslh_mark(c);
+    mean = (double *)sslh_i_alloc(c, (size_t)x->shape[1] * sizeof *mean);
+    if (!SSLH_I_BAD(c) && sslh_i_kmeans_new(c, &s, x, (size_t)centres->shape[0], mean)) {
+        for (i = 0; i < s.K * s.D; i++) s.centre[i] = (sslh_real)((double)centres->data[i] - mean[i % s.D]);
+        sslh_i_kmeans_assign(&s);
+        memcpy(out->ints, s.member, s.N * sizeof *s.member);
+    }
+    if (SSLH_I_BAD(c)) return sslh_i_dummy(c);
+    sslh_i_free_blocks(c, mark);
+    return out;
+}
+
+/* The pairing of n rows with n columns that makes the sum of gain (n,n) largest: Kuhn's Hungarian method with
+   potentials, a row at a time along the cheapest chain of exchanges (Jonker & Volgenant 1987). to (n) is the column of
+   each row. u, v, least (n+1), by, way (n+1), seen (n+1): work. */
+typedef struct sslh_i_pairing { double *u, *v, *least; int *by, *way; char *seen; } sslh_i_pairing;
+SSLH_I_FN void sslh_i_pair_best(const int64_t *gain, int n, sslh_i_pairing *p) {
+    int row, j;
+    for (row = 1; row <= n; row++) {
+        int column = 0;
+        p->by[0] = row;
+        for (j = 0; j <= n; j++) {
+            p->least[j] = HUGE_VAL;
+            p->seen[j] = 0;
+        }
+        do {
+            int here = p->by[column], next = 0;
+            double step = HUGE_VAL;
+            p->seen[column] = 1;
+            for (j = 1; j <= n; j++) {
+                double cost;
+                if (p->seen[j]) continue;
+                cost = -(double)gain[(size_t)(here - 1) * (size_t)n + (size_t)(j - 1)] - p->u[here] - p->v[j];
+                if (cost < p->least[j]) {
+                    p->least[j] = cost;
+                    p->way[j] = column;
+                }
+                if (p->least[j] < step) {
+                    step = p->least[j];
+                    next = j;
+                }
+            }
+            for (j = 0; j <= n; j++) {
+                if (p->seen[j]) {
+                    p->u[p->by[j]] += step;
+                    p->v[j] -= step;
+                } else p->least[j] -= step;
+            }
+            column = next;
+        } while (p->by[column]);
+        while (column) {
+            p->by[column] = p->by[p->way[column]];
+            column = p->way[column];
+        }
+    }
+}
+
+/* n (n - 1) / 2 */
+SSLH_I_FN double sslh_i_pairs_of(int64_t n) { return 0.5 * (double)n * (double)(n - 1); }
+/* Entropy of counts that sum to n, in nats. */
+SSLH_I_FN double sslh_i_entropy(const int64_t *count, int k, int64_t n) {
+    double h = 0;
+    int i;
+    for (i = 0; i < k; i++)
+        if (count[i]) h -= (double)count[i] / (double)n * log((double)count[i] / (double)n);
+    return h;
+}
+
+/* table (size,size): how many rows have cluster i and label j; a, b (size) its sums. */
+SSLH_I_FN sslh_agreement sslh_i_agreement(const int64_t *table, const int64_t *a, const int64_t *b, int size, int64_t n,
+                                          sslh_i_pairing *p) {
+    sslh_agreement out;
+    double both = 0, of_a = 0, of_b = 0, chance, mutual = 0, entropy = sslh_i_entropy(a, size, n) +
+        sslh_i_entropy(b, size, n);
+    int64_t paired = 0;
+    int i, j;
+    sslh_i_pair_best(table, size, p);
+    for (j = 1; j <= size; j++) paired += table[(size_t)(p->by[j] - 1) * (size_t)size + (size_t)(j - 1)];
+    for (i = 0; i < size; i++) {
+        of_a += sslh_i_pairs_of(a[i]);
+        of_b += sslh_i_pairs_of(b[i]);
+        for (j = 0; j < size; j++) {
+            int64_t t = table[(size_t)i * (size_t)size + (size_t)j];
+            both += sslh_i_pairs_of(t);
+            if (t) mutual += (double)t / (double)n * log((double)t * (double)n / ((double)a[i] * (double)b[j]));
+        }
+    }
+    chance = n > 1 ? of_a * of_b / sslh_i_pairs_of(n) : 0;
+    out.accuracy = (float)paired / (float)n;
+    out.nmi = (float)(entropy > 0 ? SSLH_I_MAX(0.0, 2 * mutual / entropy) : 1.0); /* both have one group: the same */
+    out.ari = (float)(0.5 * (of_a + of_b) == chance ? 1.0 : (both - chance) / (0.5 * (of_a + of_b) - chance));
+    return out;
+}
+
+SSLH_DEF sslh_agreement sslh_cluster_agreement(sslh_ctx *c, const int32_t *clusters, const int32_t *labels, int n) {
+    sslh_agreement out;
+    sslh_i_pairing p;
+    int64_t *table;
+    size_t size = 0, i;
+    memset(&out, 0, sizeof out);
+    if (SSLH_I_BAD(c)) return out;
+    if (!clusters || !labels || n < 1) {
+        sslh_fail(c, SSLH_E_USAGE, "sslh_cluster_agreement: %d clusters and labels; at least one of both is needed", n);
+        return out;
+    }
+    for (i = 0; i < (size_t)n; i++) {
+        int32_t most = SSLH_I_MAX(clusters[i], labels[i]);
+        if (clusters[i] < 0 || labels[i] < 0 || most >= 10000) {
+            sslh_fail(c, SSLH_E_SHAPE, "sslh_cluster_agreement: row %.0f has cluster %d and label %d, 0 to 9999 are "
+                      "allowed", (double)i, (int)clusters[i], (int)labels[i]);
+            return out;
+        }
+        size = SSLH_I_MAX(size, (size_t)most + 1);
+    }
+    table = (int64_t *)sslh_i_alloc(c, (size * size + 2 * size) * sizeof *table);
+    p.u = (double *)sslh_i_alloc(c, 3 * (size + 1) * sizeof *p.u);
+    p.by = (int *)sslh_i_alloc(c, 2 * (size + 1) * sizeof *p.by);
+    p.seen = (char *)sslh_i_alloc(c, size + 1);
+    if (!SSLH_I_BAD(c)) {
+        int64_t *a = table + size * size, *b = a + size;
+        for (i = 0; i < (size_t)n; i++) {
+            table[(size_t)clusters[i] * size + (size_t)labels[i]]++;
+            a[clusters[i]]++;
+            b[labels[i]]++;
+        }
+        p.v = p.u + size + 1;
+        p.least = p.v + size + 1;
+        p.way = p.by + size + 1;
+        out = sslh_i_agreement(table, a, b, (int)size, n, &p);
+    }
+    sslh_i_free(c, table);
+    sslh_i_free(c, p.u);
+    sslh_i_free(c, p.by);
+    sslh_i_free(c, p.seen);
+    return out;
+}
+#endif /* SSLH_WITH_CLASSIFIERS */
 
 /* ================================================================================================================== */
 /*  >>losses        losses: equations, checks, the order of the work                                                  */
@@ -17750,6 +19216,25 @@ static const sslh_setting sslh_i_mel_ranges[] = {
 static const sslh_setting sslh_i_mfcc_ranges[] = { /* .mel by the table above */
     SSLH_I_RANGE(sslh_mfcc_desc, coefficients, INT, "1 to 1024"),
     SSLH_I_RANGE(sslh_mfcc_desc, top_db, REAL, "at least 0")};
+#if SSLH_WITH_CLASSIFIERS
+static const sslh_setting sslh_i_forest_ranges[] = {
+    SSLH_I_RANGE(sslh_forest_desc, trees, INT, "1 to 100000"),
+    SSLH_I_RANGE(sslh_forest_desc, features, INT, "at least 1"),
+    SSLH_I_RANGE(sslh_forest_desc, max_depth, INT, "at least 1"),
+    SSLH_I_RANGE(sslh_forest_desc, min_leaf, INT, "at least 1")};
+static const sslh_setting sslh_i_svm_ranges[] = {
+    SSLH_I_RANGE(sslh_svm_desc, cost, REAL, "above 0"),
+    SSLH_I_RANGE(sslh_svm_desc, tolerance, REAL, "above 0"),
+    SSLH_I_RANGE(sslh_svm_desc, iterations, INT, "at least 1")};
+static const sslh_setting sslh_i_logistic_ranges[] = {
+    {"l2", offsetof(sslh_logistic_desc, l2), SSLH_SETTING_REAL, "off", "at least 0"},
+    SSLH_I_RANGE(sslh_logistic_desc, tolerance, REAL, "above 0"),
+    SSLH_I_RANGE(sslh_logistic_desc, iterations, INT, "at least 1")};
+static const sslh_setting sslh_i_kmeans_ranges[] = {
+    SSLH_I_RANGE(sslh_kmeans_desc, clusters, INT, "at least 1"),
+    SSLH_I_RANGE(sslh_kmeans_desc, starts, INT, "at least 1"),
+    SSLH_I_RANGE(sslh_kmeans_desc, iterations, INT, "at least 1")};
+#endif
 
 /* In the order of sslh_i_desc_kind. */
 static const struct { const sslh_setting *row; int rows; } sslh_i_ranges[] = {
@@ -17772,7 +19257,14 @@ static const struct { const sslh_setting *row; int rows; } sslh_i_ranges[] = {
     {sslh_i_audio_ranges, SSLH_I_LENGTH(sslh_i_audio_ranges)},
     {sslh_i_audio_recipe_ranges, SSLH_I_LENGTH(sslh_i_audio_recipe_ranges)},
     {sslh_i_mel_ranges, SSLH_I_LENGTH(sslh_i_mel_ranges)},
-    {sslh_i_mfcc_ranges, SSLH_I_LENGTH(sslh_i_mfcc_ranges)}};
+    {sslh_i_mfcc_ranges, SSLH_I_LENGTH(sslh_i_mfcc_ranges)},
+#if SSLH_WITH_CLASSIFIERS
+    {sslh_i_forest_ranges, SSLH_I_LENGTH(sslh_i_forest_ranges)},
+    {sslh_i_svm_ranges, SSLH_I_LENGTH(sslh_i_svm_ranges)},
+    {sslh_i_logistic_ranges, SSLH_I_LENGTH(sslh_i_logistic_ranges)},
+    {sslh_i_kmeans_ranges, SSLH_I_LENGTH(sslh_i_kmeans_ranges)},
+#endif
+};
 
 /* 1 when every field is in its range, else 0 and an error. */
 SSLH_I_FN int sslh_i_desc_ok(sslh_ctx *c, const char *op, sslh_i_desc_kind kind, const void *desc) {

@@ -605,6 +605,23 @@ static void keep_net(world *w, sslh_net *n) {
 
 /* in a row of the tables below: something of a type that is all zeros */
 #define EMPTY(type, name) type name; memset(&name, 0, sizeof name)
+#if SSLH_WITH_CLASSIFIERS
+static const int32_t *some_labels(int32_t *out) {
+    for (int j = 0; j < 64; j++) out[j] = dice(20) ? j % 3 : any_int();
+    return out;
+}
+static void ask_classifier(sslh_ctx *c, sslh_classifier *k, sslh_tensor *x, const int32_t *labels, int tree) {
+    static char text[200];
+    int64_t mark = sslh_mark(c);
+    sslh_classifier_query(k);
+    sslh_forest_print(k, dice(2) ? 0 : tree, text, sizeof text);
+    if (x && x->shape[0] > 64) return;
+    sslh_classifier_scores(k, x);
+    sslh_classifier_predict(k, x);
+    sslh_classifier_accuracy(k, x, labels);
+    sslh_rewind(c, mark);
+}
+#endif
 
 /* Row number `row` is called; row -1 only fills in the names. Returns how many rows there are. The arguments are drawn
    first, for C leaves the order of a call's arguments open. */
@@ -1243,6 +1260,37 @@ static int call_row(world *w, int row, const char **names) {
         e.layer_decay = zeros_mostly_real(); e.drop_path = zeros_mostly_real(); e.smoothing = zeros_mostly_real();
         e.warmup = zeros_mostly_real(); e.fraction = zeros_mostly_real(); sslh_recipe r = any_recipe();
         if (!dice(3)) e.views = &r; sslh_finetune(c, n[0], d[0], d[1], e))
+#if SSLH_WITH_CLASSIFIERS
+    ROW(sslh_forest, EMPTY(sslh_forest_desc, e); e.trees = dice(2) ? 3 : zeros_mostly() % 20;
+        e.features = zeros_mostly();
+        e.max_depth = zeros_mostly(); e.min_leaf = zeros_mostly(); e.no_bootstrap = dice(2);
+        const int32_t *a = some_labels(numbers);
+        if (t[0] && t[0]->shape[0] <= 64)
+            ask_classifier(c, sslh_forest(c, T(0), dice(6) ? a : NULL, dice(2) ? 3 : i[0], e), T(1), a, i[1]);
+        memset(numbers, 0, sizeof numbers))
+    ROW(sslh_svm, EMPTY(sslh_svm_desc, e); e.cost = zeros_mostly_real(); e.tolerance = zeros_mostly_real();
+        e.iterations = dice(2) ? 3 : k[0]; e.no_standardise = dice(2); const int32_t *a = some_labels(numbers);
+        if (t[0] && t[0]->shape[0] <= 64)
+            ask_classifier(c, sslh_svm(c, T(0), dice(6) ? a : NULL, dice(2) ? 3 : i[0], e), T(1), a, i[1]);
+        memset(numbers, 0, sizeof numbers))
+    ROW(sslh_logistic, EMPTY(sslh_logistic_desc, e); e.l2 = zeros_mostly_real(); e.tolerance = zeros_mostly_real();
+        e.iterations = dice(2) ? 3 : k[0]; e.no_standardise = dice(2); const int32_t *a = some_labels(numbers);
+        if (t[0] && t[0]->shape[0] <= 64)
+            ask_classifier(c, sslh_logistic(c, T(0), dice(6) ? a : NULL, dice(2) ? 3 : i[0], e), T(1), a, i[1]);
+        memset(numbers, 0, sizeof numbers))
+    ROW(sslh_classifier_scores, K(sslh_classifier_scores(NULL, T(0))))
+    ROW(sslh_classifier_predict, K(sslh_classifier_predict(NULL, T(0))))
+    ROW(sslh_classifier_accuracy, sslh_classifier_accuracy(NULL, T(0), NULL))
+    ROW(sslh_classifier_query, sslh_classifier_query(NULL))
+    ROW(sslh_forest_print, sslh_forest_print(NULL, i[0], NULL, 9))
+    ROW(sslh_kmeans, EMPTY(sslh_kmeans_desc, e); e.clusters = dice(2) ? 1 + dice(3) : i[0];
+        e.starts = dice(2) ? 2 : zeros_mostly() % 9; e.iterations = dice(2) ? 3 : k[0];
+        K(sslh_kmeans(c, T(0), e).centres))
+    ROW(sslh_nearest_centres, K(sslh_nearest_centres(c, T(0), T(1))))
+    ROW(sslh_cluster_agreement, const int32_t *a = some_labels(numbers);
+        sslh_cluster_agreement(c, dice(6) ? a : NULL, a, dice(2) ? 64 : i[0] < 64 ? i[0] : 1);
+        memset(numbers, 0, sizeof numbers))
+#endif
     ROW(sslh_feature_std, sslh_feature_std(T(0)))
     ROW(sslh_effective_rank, sslh_effective_rank(c, T(0)))
     ROW(sslh_adversarial_loss, K(sslh_adversarial_loss(c, dice(3) ? T(0) : NULL, T(1), (sslh_adversary)dice(6))))
