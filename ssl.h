@@ -3324,6 +3324,28 @@ SSLH_API sslh_tensor *sslh_nearest_centres(sslh_ctx *c, sslh_tensor *x, sslh_ten
    chance gives (Hubert & Arabie 1985), 0 for chance and 1 for the same. */
 typedef struct sslh_agreement { float accuracy, nmi, ari; } sslh_agreement;
 SSLH_API sslh_agreement sslh_cluster_agreement(sslh_ctx *c, const int32_t *clusters, const int32_t *labels, int n);
+
+/* How often rows of class i were said to be of class j: (K,K) SSLH_I32, persistent, from n labels and what was said of
+   the same rows (sslh_classifier_predict), both in 0 .. classes - 1. */
+SSLH_API sslh_tensor *sslh_confusion(sslh_ctx *c, const int32_t *labels, const int32_t *said, int n, int classes);
+typedef struct sslh_class_measures {
+    float accuracy;
+    float precision, recall, f1; /* means over the classes that have rows or were said (macro averages) */
+} sslh_class_measures;
+/* Of each class, into arrays (K) or NULL: precision, the share of what was said that is right; recall, the share of its
+   rows that was found; F1, their harmonic mean. Each is 0 where there is nothing to divide by. */
+SSLH_API sslh_class_measures sslh_confusion_measures(const sslh_tensor *confusion, float *precision, float *recall,
+                                                     float *f1);
+/* Expected calibration error (Guo et al. 2017): the mean difference of confidence, the largest of the probabilities
+   (n,K), and accuracy, over so many bins of equal width, weighted by their rows; 0 for a classifier that is right as
+   often as it says. Into arrays (bins) or NULL: mean confidence, accuracy (both 0 in an empty bin) and rows of each
+   bin. bins 1 to 1000; probabilities outside 0 to 1 are an error. */
+SSLH_API float sslh_calibration_error(sslh_ctx *c, const sslh_tensor *probabilities, const int32_t *labels, int bins,
+                                      float *confidence, float *accuracy, int32_t *rows);
+/* A confusion matrix as a table, at most 100 classes: rows are labels, columns what was said, each cell as dark as its
+   share of the row. names of the classes NULL: numbers; title NULL: none. */
+SSLH_API void sslh_picture_confusion(sslh_ctx *c, const char *path, const sslh_tensor *confusion,
+                                     const char *const *names, const char *title);
 #endif
 
 /* ================================================================================================================== */
@@ -14879,6 +14901,127 @@ SSLH_DEF sslh_agreement sslh_cluster_agreement(sslh_ctx *c, const int32_t *clust
     sslh_i_free(c, p.by);
     sslh_i_free(c, p.seen);
     return out;
+}
+/* --- measures of what was said ------------------------------------------------------------------------------------ */
+
+SSLH_DEF sslh_tensor *sslh_confusion(sslh_ctx *c, const int32_t *labels, const int32_t *said, int n, int classes) {
+    sslh_tensor *out;
+    int i;
+    if (SSLH_I_BAD(c)) return sslh_i_dummy(c);
+    if (!labels || !said || n < 1 || classes < 1 || classes > 10000) {
+        sslh_fail(c, SSLH_E_USAGE, "sslh_confusion: %d labels and what was said of them, %d classes (1 to 10000)", n,
+                  classes);
+        return sslh_i_dummy(c);
+    }
+    for (i = 0; i < n; i++)
+        if (labels[i] < 0 || labels[i] >= classes || said[i] < 0 || said[i] >= classes) {
+            sslh_fail(c, SSLH_E_SHAPE, "sslh_confusion: row %d is of class %d and was said to be of class %d, outside "
+                      "0 .. %d", i, (int)labels[i], (int)said[i], classes - 1);
+            return sslh_i_dummy(c);
+        }
+    out = sslh_i_persistent(c, "sslh_confusion", SSLH_I32, sslh_dim2(classes, classes));
+    for (i = 0; i < n && out; i++) out->ints[(size_t)labels[i] * (size_t)classes + (size_t)said[i]]++;
+    return out ? out : sslh_i_dummy(c);
+}
+
+/* 1 when t is a matrix of counts. */
+SSLH_I_FN int sslh_i_counts_ok(const char *op, const sslh_tensor *t) {
+    size_t i;
+    if (!t || SSLH_I_BAD(t->ctx)) return 0;
+    if (t->type != SSLH_I32 || t->ndim != 2 || t->shape[0] != t->shape[1] || !t->ints) {
+        sslh_fail(t->ctx, SSLH_E_SHAPE, "%s: a matrix (K,K) of sslh_confusion is needed", op);
+        return 0;
+    }
+    for (i = 0; i < t->count; i++)
+        if (t->ints[i] < 0) {
+            sslh_fail(t->ctx, SSLH_E_USAGE, "%s: the count %d is negative", op, (int)t->ints[i]);
+            return 0;
+        }
+    return 1;
+}
+
+SSLH_DEF sslh_class_measures sslh_confusion_measures(const sslh_tensor *confusion, float *precision, float *recall,
+                                                     float *f1) {
+    sslh_class_measures out;
+    double sum[3] = {0, 0, 0}, all = 0, right = 0;
+    size_t K, i, j, present = 0;
+    memset(&out, 0, sizeof out);
+    if (!sslh_i_counts_ok("sslh_confusion_measures", confusion)) return out;
+    K = (size_t)confusion->shape[0];
+    for (i = 0; i < K; i++) {
+        double own = (double)confusion->ints[i * K + i], row = 0, column = 0, of[3];
+        int k;
+        for (j = 0; j < K; j++) {
+            row += (double)confusion->ints[i * K + j];
+            column += (double)confusion->ints[j * K + i];
+        }
+        all += row;
+        right += own;
+        of[0] = column > 0 ? own / column : 0;
+        of[1] = row > 0 ? own / row : 0;
+        of[2] = row + column > 0 ? 2 * own / (row + column) : 0;
+        if (precision) precision[i] = (float)of[0];
+        if (recall) recall[i] = (float)of[1];
+        if (f1) f1[i] = (float)of[2];
+        if (!(row + column > 0)) continue;
+        present++;
+        for (k = 0; k < 3; k++) sum[k] += of[k];
+    }
+    if (!present) return out;
+    out.accuracy = (float)(right / all);
+    out.precision = (float)(sum[0] / (double)present);
+    out.recall = (float)(sum[1] / (double)present);
+    out.f1 = (float)(sum[2] / (double)present);
+    return out;
+}
+
+/* Bin b holds confidences above b / bins, up to (b + 1) / bins. */
+SSLH_DEF float sslh_calibration_error(sslh_ctx *c, const sslh_tensor *probabilities, const int32_t *labels, int bins,
+                                      float *confidence, float *accuracy, int32_t *rows) {
+    const sslh_tensor *p = probabilities;
+    double sum[1000], right[1000], error = 0;
+    int32_t count[1000];
+    size_t n, K, i, k;
+    int b;
+    if (SSLH_I_BAD(c)) return 0.0f;
+    if (!p || p->ctx != c || p->ndim != 2 || p->type != SSLH_F32 || !p->data || p->shape[1] < 1 || !labels ||
+        bins < 1 || bins > 1000) {
+        sslh_fail(c, SSLH_E_USAGE, "sslh_calibration_error: probabilities (n,K) of this context, labels and 1 to 1000 "
+                  "bins are needed");
+        return 0.0f;
+    }
+    n = (size_t)p->shape[0];
+    K = (size_t)p->shape[1];
+    memset(sum, 0, sizeof sum);
+    memset(right, 0, sizeof right);
+    memset(count, 0, sizeof count);
+    for (i = 0; i < n; i++) {
+        const sslh_real *row = p->data + i * K;
+        size_t best = 0;
+        double most;
+        for (k = 0; k < K; k++) {
+            if (!(row[k] >= 0 && (double)row[k] <= 1.0001)) {
+                sslh_fail(c, SSLH_E_USAGE, "sslh_calibration_error: row %.0f holds %g, which is no probability (scores "
+                          "of an SVM are none)", (double)i, (double)row[k]);
+                return 0.0f;
+            }
+            if (row[k] > row[best]) best = k;
+        }
+        most = (double)row[best];
+        b = (int)ceil(most * bins) - 1;
+        b = SSLH_I_MAX(0, SSLH_I_MIN(b, bins - 1));
+        count[b]++;
+        sum[b] += most;
+        right[b] += labels[i] == (int32_t)best;
+    }
+    for (b = 0; b < bins; b++) {
+        double rate = count[b] ? right[b] / count[b] : 0, mean = count[b] ? sum[b] / count[b] : 0;
+        error += fabs(mean - rate) * (double)count[b] / (double)n;
+        if (confidence) confidence[b] = (float)mean;
+        if (accuracy) accuracy[b] = (float)rate;
+        if (rows) rows[b] = count[b];
+    }
+    return (float)error;
 }
 #endif /* SSLH_WITH_CLASSIFIERS */
 
@@ -45882,6 +46025,66 @@ SSLH_DEF void sslh_picture_filters(sslh_ctx *c, const char *path, const sslh_ten
     sslh_i_tiles(c, "sslh_picture_filters", path, tile, s);
     sslh_i_free(c, tile);
 }
+
+/* --- confusion matrix --------------------------------------------------------------------------------------------- */
+
+#if SSLH_WITH_CLASSIFIERS
+/* Cells of one size, wide enough for the largest count and for the names above, which are cut to eight letters. */
+SSLH_DEF void sslh_picture_confusion(sslh_ctx *c, const char *path, const sslh_tensor *confusion,
+                                     const char *const *names, const char *title) {
+    const int HEIGHT = 30, MARGIN = 16;
+    sslh_i_canvas v;
+    char text[32];
+    int K, i, j, wide = 3, longest = 2, left, top, cell;
+    if (SSLH_I_BAD(c)) return;
+    if (!confusion || confusion->ctx != c) {
+        sslh_fail(c, SSLH_E_USAGE, "sslh_picture_confusion: the matrix is %s",
+                  confusion ? "of another context" : "NULL");
+        return;
+    }
+    if (!sslh_i_counts_ok("sslh_picture_confusion", confusion)) return;
+    K = confusion->shape[0];
+    if (!sslh_i_within(c, "sslh_picture_confusion", "classes", K, 1, 100)) return;
+    for (i = 0; i < K; i++) longest = SSLH_I_MAX(longest, sslh_i_text_length(names ? names[i] : NULL));
+    longest = SSLH_I_MIN(longest, 24);
+    for (i = 0; i < K * K; i++) {
+        snprintf(text, sizeof text, "%d", (int)confusion->ints[i]);
+        wide = SSLH_I_MAX(wide, (int)strlen(text));
+    }
+    wide = SSLH_I_MAX(wide, SSLH_I_MIN(longest, 8));
+    cell = 2 * SSLH_I_GLYPH_WIDTH * wide + 12;
+    left = MARGIN + 2 * SSLH_I_GLYPH_WIDTH * longest + 8;
+    top = MARGIN + (title ? SSLH_I_LINE + 6 : 0) + 2 * SSLH_I_LINE;
+    i = left + K * cell + MARGIN;
+    if (!sslh_i_canvas_new(c, "sslh_picture_confusion", &v, SSLH_I_MAX(i, 2 * MARGIN + sslh_i_text_width(title)),
+                           top + K * HEIGHT + MARGIN)) return;
+    sslh_i_write_text(&v, MARGIN, MARGIN, 2, 1, SSLH_I_INK, title);
+    sslh_i_write_text(&v, left, top - 2 * SSLH_I_LINE, 2, 0, SSLH_I_INK, "said to be");
+    for (i = 0; i < K; i++) {
+        double row = 0;
+        snprintf(text, sizeof text, "%d", i);
+        if (names && names[i]) snprintf(text, sizeof text, "%.24s", names[i]);
+        sslh_i_write_text(&v, MARGIN, top + i * HEIGHT + 8, 2, 0, SSLH_I_INK, text);
+        if (strlen(text) > (size_t)wide) text[wide] = 0;
+        sslh_i_write_text(&v, left + i * cell + 6, top - SSLH_I_LINE, 2, 0, SSLH_I_INK, text);
+        for (j = 0; j < K; j++) row += (double)confusion->ints[i * K + j];
+        for (j = 0; j < K; j++) {
+            double share = row > 0 ? (double)confusion->ints[i * K + j] / row : 0;
+            int shade[3], k; /* from white to a blue for what is right, to a red for what is not */
+            for (k = 0; k < 3; k++) {
+                int full = sslh_i_colour(i == j ? 0 : 3) >> (16 - 8 * k) & 255;
+                shade[k] = 255 - (int)(share * (255 - full) + 0.5);
+            }
+            sslh_i_ink_bar(&v, left + j * cell, top + i * HEIGHT, cell - 1, HEIGHT - 1,
+                           shade[0] << 16 | shade[1] << 8 | shade[2]);
+            snprintf(text, sizeof text, "%d", (int)confusion->ints[i * K + j]);
+            sslh_i_write_text(&v, left + (j + 1) * cell - 6 - sslh_i_text_width(text), top + i * HEIGHT + 8, 2, 0,
+                              share > 0.6 ? 0xffffff : confusion->ints[i * K + j] ? SSLH_I_INK : 0xb0b0b0, text);
+        }
+    }
+    sslh_i_canvas_save(c, path, &v);
+}
+#endif
 
 /* --- scatter ------------------------------------------------------------------------------------------------------ */
 

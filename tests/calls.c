@@ -1290,6 +1290,17 @@ static int call_row(world *w, int row, const char **names) {
     ROW(sslh_cluster_agreement, const int32_t *a = some_labels(numbers);
         sslh_cluster_agreement(c, dice(6) ? a : NULL, a, dice(2) ? 64 : i[0] < 64 ? i[0] : 1);
         memset(numbers, 0, sizeof numbers))
+    ROW(sslh_confusion, const int32_t *a = some_labels(numbers);
+        sslh_tensor *q = sslh_confusion(c, dice(6) ? a : NULL, a, dice(2) ? 8 : i[0] < 64 ? i[0] : 1,
+                                        dice(2) ? 3 : i[1]);
+        K(q); if (!sslh_error(c) && q->count < 100) sslh_picture_confusion(c, target, q, NULL, text[0]);
+        sslh_confusion_measures(q, NULL, NULL, NULL); memset(numbers, 0, sizeof numbers))
+    ROW(sslh_confusion_measures, sslh_confusion_measures(T(0), NULL, NULL, NULL))
+    ROW(sslh_picture_confusion, sslh_picture_confusion(c, target, T(0), NULL, text[0]))
+    ROW(sslh_calibration_error, const int32_t *a = some_labels(numbers);
+        if (!t[0] || t[0]->shape[0] <= 64)
+            sslh_calibration_error(c, T(0), dice(6) ? a : NULL, dice(2) ? 5 : i[0], NULL, NULL, NULL);
+        memset(numbers, 0, sizeof numbers))
 #endif
     ROW(sslh_feature_std, sslh_feature_std(T(0)))
     ROW(sslh_effective_rank, sslh_effective_rank(c, T(0)))
@@ -1378,7 +1389,7 @@ static void error_is_clear(sslh_ctx *c) {
     sslh_clear_error(c);
 }
 
-enum { ROWS = 400, CALLS = 60 };
+enum { ROWS = 480, CALLS = 60 };
 static const char *row_name[ROWS];
 static long row_calls[ROWS], row_worked[ROWS];
 static int row_count;

@@ -327,6 +327,85 @@ static void agreement(void) {
     sslh_destroy(c);
 }
 
+/* --- measures ----------------------------------------------------------------------------------------------------- */
+
+static void confusion_of_scikit(void) {
+    sslh_ctx *c = context(2);
+    sslh_tensor *x = rows(c, 0, TRAIN), *t = rows(c, TRAIN, TESTS), *m;
+    float precision[CLASSES], recall[CLASSES], f1[CLASSES];
+    double mean[3] = {0, 0, 0};
+    int i;
+    NONE(sslh_svm_desc, d);
+    d.tolerance = 1e-5f;
+    m = sslh_confusion(c, labels + TRAIN, sslh_classifier_predict(sslh_svm(c, x, labels, CLASSES, d), t)->ints, TESTS,
+                       CLASSES);
+    CHECK_OK(c);
+    for (i = 0; i < CLASSES * CLASSES; i++) CHECK_NEAR(m->ints[i], golden_confusion[i], 1);
+    for (i = 0; i < CLASSES * CLASSES; i++) m->ints[i] = golden_confusion[i];
+    sslh_class_measures s = sslh_confusion_measures(m, precision, recall, f1);
+    for (i = 0; i < CLASSES; i++) {
+        CHECK_NEAR(precision[i], golden_precision[i], 1e-6);
+        CHECK_NEAR(recall[i], golden_recall[i], 1e-6);
+        CHECK_NEAR(f1[i], golden_f1[i], 1e-6);
+        mean[0] += golden_precision[i] / CLASSES, mean[1] += golden_recall[i] / CLASSES;
+        mean[2] += golden_f1[i] / CLASSES;
+    }
+    CHECK_NEAR(s.precision, mean[0], 1e-6);
+    CHECK_NEAR(s.recall, mean[1], 1e-6);
+    CHECK_NEAR(s.f1, mean[2], 1e-6);
+    CHECK_NEAR(s.accuracy, golden_svm_accuracy, 1e-6);
+    CHECK_NEAR(sslh_confusion_measures(m, NULL, NULL, NULL).f1, s.f1, 0);
+    sslh_picture_confusion(c, test_temporary("a.png"), m, NULL, "a title");
+    sslh_picture_confusion(c, test_temporary("a.png"), m, NULL, NULL);
+    int h = 0, w = 0, channels = 0;
+    CHECK(sslh_load_image(c, test_temporary("a.png"), &h, &w, &channels) && h > 100 && w > 100, "%d x %d", h, w);
+    test_remove(test_temporary("a.png"));
+    CHECK_OK(c);
+    sslh_destroy(c);
+}
+
+static void measures_by_hand(void) {
+    static const int32_t label[4] = {0, 0, 1, 1}, said[4] = {0, 1, 1, 1};
+    static const float p[8] = {0.75f, 0.25f, 0.25f, 0.75f, 0.1f, 0.9f, 0, 1};
+    sslh_ctx *c = context(1);
+    float precision[3], confidence[4], accuracy[4];
+    int32_t count[4];
+    sslh_tensor *m = sslh_confusion(c, label, said, 4, 3); /* nobody of class 2, which does not count */
+    sslh_class_measures s = sslh_confusion_measures(m, precision, NULL, NULL);
+    CHECK_NEAR(precision[1], 2.0 / 3, 1e-6);
+    CHECK_NEAR(precision[2], 0, 0);
+    CHECK_NEAR(s.recall, 0.75, 1e-6);
+    CHECK_NEAR(s.f1, (2.0 / 3 + 0.8) / 2, 1e-6);
+    CHECK_NEAR(s.accuracy, 0.75, 1e-6);
+    /* two of 0.75, one right; two above, both right: (2 |0.75 - 0.5| + 2 |0.95 - 1|) / 4 */
+    CHECK_NEAR(sslh_calibration_error(c, from(c, 4, 2, p), label, 4, confidence, accuracy, count), 0.15, 1e-6);
+    CHECK(count[0] == 0 && count[1] == 0 && count[2] == 2 && count[3] == 2, "bins");
+    CHECK_NEAR(confidence[3], 0.95, 1e-6);
+    CHECK_NEAR(accuracy[2], 0.5, 0);
+    CHECK_OK(c);
+    CHECK(sslh_confusion(c, label, said, 4, 1)->ndim == 0, "a dummy");
+    CHECK_ERROR(c, "sslh_confusion: row 1 is of class 0 and was said to be of class 1, outside 0 .. 0");
+    sslh_confusion_measures(from(c, 2, 2, p), NULL, NULL, NULL);
+    CHECK_ERROR(c, "sslh_confusion_measures: a matrix (K,K)");
+    sslh_calibration_error(c, sslh_full(c, sslh_dim2(4, 2), 2), label, 4, NULL, NULL, NULL);
+    CHECK_ERROR(c, "sslh_calibration_error: row 0 holds 2, which is no probability");
+    sslh_picture_confusion(c, "no/such/folder/a.png", m, NULL, NULL);
+    CHECK(sslh_error(c) != NULL, "no folder");
+    sslh_clear_error(c);
+    sslh_destroy(c);
+}
+
+static void calibration_of_scikit(void) {
+    sslh_ctx *c = context(2);
+    sslh_tensor *x = rows(c, 0, TRAIN), *t = rows(c, TRAIN, TESTS);
+    NONE(sslh_logistic_desc, d);
+    d.l2 = 1e-2f;
+    CHECK_NEAR(sslh_calibration_error(c, sslh_classifier_scores(sslh_logistic(c, x, labels, CLASSES, d), t),
+                                      labels + TRAIN, 15, NULL, NULL, NULL), golden_calibration, 0.004);
+    CHECK_OK(c);
+    sslh_destroy(c);
+}
+
 /* --- all of them -------------------------------------------------------------------------------------------------- */
 
 static unsigned long long everything(int threads, int portable) {
@@ -470,6 +549,9 @@ TESTS_BEGIN
     TEST(kmeans_exact)
     TEST(kmeans_of_scikit)
     TEST(agreement)
+    TEST(confusion_of_scikit)
+    TEST(measures_by_hand)
+    TEST(calibration_of_scikit)
     TEST(same_for_any_threads)
     TEST(mistakes)
     TEST(failing_memory)

@@ -1,7 +1,7 @@
 /* Written by tests/golden/make_classifiers.py with scikit-learn 1.2.1, scipy 1.10.1, numpy 1.24.2. */
 static const double golden_svm[36] = {
     -0.622121961, 0.186254366, 0.29951702, -0.386044644, 0.350547792, 0.84196978, 0.156356797, -0.762377691,
-    -1.39346461, 0.236479938, 0.501381009, -0.369951608, 0.044258253, -0.0569273686, 0.237096512, 0.283458801,
+    -1.39346461, 0.236479938, 0.501381009, -0.369951608, 0.044258253, -0.0569273687, 0.237096512, 0.283458801,
     0.486225063, -0.75991187, -0.0784445859, -0.128637667, 0.104540801, -0.183835341, -0.428911064, -0.226690534,
     -0.667384397, 0.140249052, -0.774035801, 0.307624449, -0.567143821, 0.0785877128, 0.334401444, 0.46717421,
     -0.420313774, 0.230223133, -0.107720142, -0.825157045
@@ -17,6 +17,7 @@ static const double golden_logistic[36] = {
 };
 static const double golden_logistic_objective = 0.424069454;
 static const double golden_logistic_accuracy = 0.873;
+static const double golden_calibration = 0.0397213902;
 static const double golden_tree_nodes = 149;
 static const double golden_small_tree_nodes = 15;
 static const double golden_small_tree_accuracy = 0.725;
