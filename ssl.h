@@ -3346,6 +3346,22 @@ SSLH_API float sslh_calibration_error(sslh_ctx *c, const sslh_tensor *probabilit
    share of the row. names of the classes NULL: numbers; title NULL: none. */
 SSLH_API void sslh_picture_confusion(sslh_ctx *c, const char *path, const sslh_tensor *confusion,
                                      const char *const *names, const char *title);
+
+/* Writes a classifier and the encoder whose pooled output it has learnt from (sslh_features without options) as one
+   safetensors file: the encoder's architecture, weights and preprocessing behind "encoder.", the classifier behind
+   "classifier.", names of the classes (K; NULL: those it has, or none). encoder NULL: that of k (from
+   sslh_finetune_keep or a file), else raw pixels, of which D are then needed. Errors: an encoder that is not one of this file's, or of
+   another width. */
+SSLH_API void sslh_save_classifier(sslh_classifier *k, sslh_net *encoder, const char *const *names, const char *path);
+/* Reads it again, the encoder too; the same from the bytes of such a file, which are copied. */
+SSLH_API sslh_classifier *sslh_load_classifier(sslh_ctx *c, const char *path);
+SSLH_API sslh_classifier *sslh_load_classifier_memory(sslh_ctx *c, const void *bytes, size_t size);
+/* Classes of n images of 8-bit pixels (n,height,width,channels), which are given to the classifier's encoder as
+   sslh_embed does it, into label (n); their scores into scores (n,K) or NULL. After an error both are zeros. */
+SSLH_API void sslh_classify(sslh_classifier *k, const uint8_t *pixels, int n, int height, int width, int channels,
+                            int32_t *label, float *scores);
+/* As sslh_finetune, without a test: the encoder's trained copy and its linear layer as a classifier ("logistic"). */
+SSLH_API sslh_classifier *sslh_finetune_keep(sslh_ctx *c, sslh_net *encoder, sslh_data train, sslh_finetune_desc desc);
 #endif
 
 /* ================================================================================================================== */
@@ -13248,8 +13264,23 @@ SSLH_I_FN float sslh_i_finetune_accuracy(sslh_ctx *c, sslh_net *net, sslh_net *h
     return (float)(right / (double)test.count);
 }
 
-/* A copy of the encoder and a new linear classifier on its pooled output are trained; the test set is looked at once,
-   at the end. */
+/* A copy of the encoder, trained together with a linear classifier on its pooled output, which *head receives. */
+SSLH_I_FN sslh_net *sslh_i_finetune_copy(sslh_ctx *c, sslh_net *encoder, sslh_data train, sslh_finetune_desc d,
+                                         int classes, sslh_net **head) {
+    sslh_preprocess p;
+    sslh_net *net;
+    train = sslh_i_label_share(train, d.fraction, d.seed);
+    net = sslh_clone(encoder); /* the caller's encoder stays as it is */
+    sslh_freeze(net, 0); /* a frozen encoder's copy is to be trained all the same */
+    sslh_i_finetune_resolve(&d, train.count, sslh_find(net, "blocks.0.norm1.weight") != NULL);
+    sslh_i_layer_decay(net, d.layer_decay);
+    *head = sslh_i_classifier(c, encoder, classes);
+    p = sslh_get_preprocess(encoder);
+    sslh_i_finetune_run(c, net, *head, train, &d, &p);
+    return net;
+}
+
+/* The test set is looked at once, at the end. */
 SSLH_DEF float sslh_finetune(sslh_ctx *c, sslh_net *encoder, sslh_data train, sslh_data test, sslh_finetune_desc d) {
     sslh_net *net, *head;
     sslh_preprocess p;
@@ -13261,14 +13292,8 @@ SSLH_DEF float sslh_finetune(sslh_ctx *c, sslh_net *encoder, sslh_data train, ss
     mark = sslh_mark(c);
     test = sslh_i_match_classes(c, "sslh_finetune", test, train);
     if (SSLH_I_BAD(c)) return 0.0f;
-    train = sslh_i_label_share(train, d.fraction, d.seed);
-    net = sslh_clone(encoder); /* the caller's encoder stays as it is */
-    sslh_freeze(net, 0); /* a frozen encoder's copy is to be trained all the same */
-    sslh_i_finetune_resolve(&d, train.count, sslh_find(net, "blocks.0.norm1.weight") != NULL);
-    sslh_i_layer_decay(net, d.layer_decay);
-    head = sslh_i_classifier(c, encoder, SSLH_I_MAX(train.classes, test.classes));
+    net = sslh_i_finetune_copy(c, encoder, train, d, SSLH_I_MAX(train.classes, test.classes), &head);
     p = sslh_get_preprocess(encoder);
-    sslh_i_finetune_run(c, net, head, train, &d, &p);
     result = sslh_i_finetune_accuracy(c, net, head, test, &p);
     if (SSLH_I_BAD(c)) {
         sslh_i_context(c, "sslh_finetune");
@@ -13881,11 +13906,16 @@ SSLH_I_FN void sslh_i_column_scales(const sslh_tensor *x, int off, sslh_real *me
     }
 }
 
-/* A linear classifier with room for its numbers: mean (D), scale (D), weight (K,D+1). */
+/* Room for mean (D), scale (D) and weight (K,D+1) of a linear classifier. */
+SSLH_I_FN sslh_real *sslh_i_linear_block(sslh_ctx *c, int classes, int width) {
+    return (sslh_real *)sslh_i_alloc_table(c, (size_t)classes + 2, (size_t)width + 1, sizeof(sslh_real));
+}
+
+/* A linear classifier with room for its numbers. */
 SSLH_I_FN sslh_classifier *sslh_i_linear_new(sslh_ctx *c, int kind, int classes, int width) {
     sslh_classifier *k = sslh_i_classifier_new(c, kind, classes, width);
     size_t D = (size_t)width;
-    sslh_real *block = k ? (sslh_real *)sslh_i_alloc_table(c, (size_t)classes + 2, D + 1, sizeof *block) : NULL;
+    sslh_real *block = k ? sslh_i_linear_block(c, classes, width) : NULL;
     if (!block) return NULL;
     k->mean = block;
     k->scale = block + D;
@@ -14356,6 +14386,10 @@ SSLH_I_FN void sslh_i_node_print(const sslh_classifier *k, const sslh_i_tree_nod
     const sslh_i_tree_node *at = base + node;
     char number[32];
     int i;
+    if (depth > 500) { /* a tree that somebody made up: no deeper, for the sake of the stack */
+        sslh_i_append(out, size, used, "..\n");
+        return;
+    }
     if (at->feature >= 0) {
         sslh_i_append(out, size, used, "%*sx[%d] <= %s\n", 2 * SSLH_I_MIN(depth, 60), "", (int)at->feature,
                       sslh_i_real_text(number, at->threshold));
@@ -14474,6 +14508,92 @@ SSLH_DEF float sslh_classifier_accuracy(sslh_classifier *k, sslh_tensor *x, cons
     for (i = 0; i < x->shape[0]; i++) right += said->ints[i] == labels[i];
     sslh_i_free_blocks(k->c, mark);
     return (float)right / (float)x->shape[0];
+}
+
+/* The head's numbers become those of logistic regression on features as they are. */
+SSLH_DEF sslh_classifier *sslh_finetune_keep(sslh_ctx *c, sslh_net *encoder, sslh_data train, sslh_finetune_desc d) {
+    const char *const fn = "sslh_finetune_keep";
+    sslh_classifier *k;
+    sslh_net *net, *head;
+    sslh_tensor *weight, *bias;
+    const int64_t mark = SSLH_I_BAD(c) ? 0 : sslh_mark(c);
+    size_t i, D;
+    if (!sslh_i_check_labels(c, fn, train, train) || !sslh_i_check_encoder(c, fn, encoder, -1) ||
+        !sslh_i_desc_ok(c, fn, SSLH_I_D_FINETUNE, &d)) return NULL;
+    if (!sslh_i_within(c, fn, "classes", train.classes, 2, 65536)) return NULL;
+    net = sslh_i_finetune_copy(c, encoder, train, d, train.classes, &head);
+    weight = SSLH_I_BAD(c) ? NULL : sslh_find(head, "fc1.weight");
+    bias = SSLH_I_BAD(c) ? NULL : sslh_find(head, "fc1.bias");
+    k = weight && bias ? sslh_i_linear_new(c, SSLH_I_LOGISTIC, train.classes, weight->shape[1]) : NULL;
+    if (!k) {
+        sslh_i_context(c, fn);
+        sslh_i_free_blocks(c, mark);
+        return NULL;
+    }
+    D = (size_t)k->info.width;
+    for (i = 0; i < D; i++) k->scale[i] = 1;
+    for (i = 0; i < (size_t)k->info.classes; i++) {
+        memcpy(k->weight + i * (D + 1), weight->data + i * D, D * sizeof *k->weight);
+        k->weight[i * (D + 1) + D] = bias->data[i];
+    }
+    k->info.encoder = net;
+    k->info.names = train.class_names;
+    return k;
+}
+
+/* Features of n images into x (n,D): of the encoder, or the pixels themselves. wide (n,D) is work. */
+SSLH_I_FN void sslh_i_classify_features(sslh_classifier *k, const uint8_t *pixels, int n, int height, int width,
+                                        int channels, float *wide, sslh_tensor *x) {
+    size_t i;
+    if (k->info.encoder) sslh_embed(k->info.encoder, pixels, n, height, width, channels, wide);
+    for (i = 0; i < x->count; i++)
+        x->data[i] = k->info.encoder ? (sslh_real)wide[i] : (sslh_real)pixels[i] / SSLH_I_R(255);
+}
+
+/* 256 images at a time. */
+SSLH_DEF void sslh_classify(sslh_classifier *k, const uint8_t *pixels, int n, int height, int width, int channels,
+                            int32_t *label, float *scores) {
+    sslh_ctx *c;
+    size_t K, D, each, i, kind;
+    int64_t mark;
+    int at;
+    if (label && n > 0) memset(label, 0, (size_t)n * sizeof *label);
+    if (!k || SSLH_I_BAD(k->c)) return;
+    c = k->c;
+    K = (size_t)k->info.classes;
+    D = (size_t)k->info.width;
+    if (scores && n > 0) memset(scores, 0, (size_t)n * K * sizeof *scores);
+    if (!pixels || !label || n < 1 || height < 1 || width < 1 || channels < 1) {
+        sslh_fail(c, SSLH_E_USAGE, "sslh_classify: %d images of (%d,%d,%d): pixels, labels and numbers of at least 1 "
+                  "are needed", n, height, width, channels);
+        return;
+    }
+    each = (size_t)height * (size_t)width * (size_t)channels;
+    if (!k->info.encoder && each != D) {
+        sslh_fail(c, SSLH_E_SHAPE, "sslh_classify: images of (%d,%d,%d): the classifier has no encoder and takes %.0f "
+                  "values", height, width, channels, (double)D);
+        return;
+    }
+    mark = sslh_mark(c);
+    for (at = 0; at < n && !SSLH_I_BAD(c); at += 256) {
+        int count = SSLH_I_MIN(256, n - at);
+        float *wide = (float *)sslh_i_alloc_table(c, (size_t)count, D, sizeof *wide);
+        sslh_tensor *x = sslh_i_persistent(c, "sslh_classify", SSLH_F32, sslh_dim2(count, k->info.width)), *z;
+        if (SSLH_I_BAD(c)) break;
+        sslh_i_classify_features(k, pixels + (size_t)at * each, count, height, width, channels, wide, x);
+        z = sslh_classifier_scores(k, x); /* (count,K) */
+        for (i = 0; i < (size_t)count && !SSLH_I_BAD(c); i++)
+            for (kind = 0; kind < K; kind++) {
+                int32_t *to = label + (size_t)at + i;
+                if (z->data[i * K + kind] > z->data[i * K + (size_t)*to]) *to = (int32_t)kind;
+                if (scores) scores[((size_t)at + i) * K + kind] = (float)z->data[i * K + kind];
+            }
+        if (!SSLH_I_BAD(c)) sslh_i_free_blocks(c, mark);
+    }
+    if (!SSLH_I_BAD(c)) return;
+    sslh_i_free_blocks(c, mark);
+    memset(label, 0, (size_t)n * sizeof *label);
+    if (scores) memset(scores, 0, (size_t)n * K * sizeof *scores);
 }
 
 /* --- k-means ------------------------------------------------------------------------------------------------------ */
@@ -42632,13 +42752,28 @@ SSLH_I_FN void sslh_i_preprocess_load(const sslh_i_st *s, sslh_net *net, const c
 /* Metadata of a net and of those inside. */
 typedef struct sslh_i_preprocess_line { char key[512], value[256]; } sslh_i_preprocess_line;
 
+/* Appends the preprocessing of the nets of a tree to n keys of metadata; what is returned holds their text. */
+SSLH_I_FN sslh_i_preprocess_line *sslh_i_preprocess_lines(sslh_ctx *c, const sslh_i_tree *t, const char *prefix,
+                                                          sslh_i_st_meta *meta, int *n) {
+    sslh_i_preprocess_line *line = (sslh_i_preprocess_line *)sslh_i_alloc(c, (size_t)t->n * sizeof *line);
+    int i;
+    for (i = 0; line && i < t->n; i++) {
+        if (sslh_i_preprocess_none(&t->net[i]->preprocess)) continue;
+        sslh_i_preprocess_key(t, i, prefix, line[i].key, sizeof line[i].key);
+        sslh_i_preprocess_text(&t->net[i]->preprocess, line[i].value, sizeof line[i].value);
+        meta[*n].key = line[i].key;
+        meta[(*n)++].value = line[i].value;
+    }
+    return line;
+}
+
 SSLH_DEF void sslh_save_net(sslh_net *net, const char *path) {
     sslh_ctx *c = sslh_net_ctx(net);
     sslh_i_st_list l;
     sslh_i_st_meta meta[1 + SSLH_I_MAX_NETS];
     sslh_i_tree t;
     sslh_i_preprocess_line *line;
-    int n = 0, i;
+    int n = 0;
     if (sslh_i_net_bad(net) || !sslh_i_tree_ready(&t, net) || !sslh_i_st_list_new(c, &l, sslh_count_tensors(net)))
         return;
     sslh_i_st_add_net(&l, net, "");
@@ -42646,14 +42781,7 @@ SSLH_DEF void sslh_save_net(sslh_net *net, const char *path) {
         meta[n].key = "sslh.arch";
         meta[n++].value = net->arch;
     }
-    line = (sslh_i_preprocess_line *)sslh_i_alloc(c, (size_t)t.n * sizeof *line);
-    for (i = 0; line && i < t.n; i++) {
-        if (sslh_i_preprocess_none(&t.net[i]->preprocess)) continue;
-        sslh_i_preprocess_key(&t, i, "", line[i].key, sizeof line[i].key);
-        sslh_i_preprocess_text(&t.net[i]->preprocess, line[i].value, sizeof line[i].value);
-        meta[n].key = line[i].key;
-        meta[n++].value = line[i].value;
-    }
+    line = sslh_i_preprocess_lines(c, &t, "", meta, &n);
     if (line) sslh_i_st_write(c, "sslh_save_net", path, &l, meta, n);
     sslh_i_free(c, line);
     sslh_i_free(c, l.item);
@@ -42784,6 +42912,329 @@ SSLH_DEF sslh_net *sslh_load_net_memory(sslh_ctx *c, const void *bytes, size_t s
     }
     return sslh_i_load_net_bytes(c, "sslh_load_net_memory", "the array", (const uint8_t *)bytes, size);
 }
+
+/* --- classifiers -------------------------------------------------------------------------------------------------- */
+
+#if SSLH_WITH_CLASSIFIERS
+/* What a classifier consists of in a file, and in memory while it is written or read. */
+enum { SSLH_I_PART_MEAN, SSLH_I_PART_SCALE, SSLH_I_PART_WEIGHT, SSLH_I_PART_BIAS, SSLH_I_PART_FEATURE,
+    SSLH_I_PART_THRESHOLD, SSLH_I_PART_NEXT, SSLH_I_PART_ROOT, SSLH_I_PART_SHARE, SSLH_I_PARTS };
+static const char *const sslh_i_part_names[] = {"mean", "scale", "weight", "bias", "feature", "threshold", "next",
+    "root", "share"};
+#define SSLH_I_CLASSIFIER_PREFIX "classifier."
+#define SSLH_I_ENCODER_PREFIX "encoder."
+
+SSLH_I_FN int sslh_i_part_first(int kind) { return kind == SSLH_I_FOREST ? SSLH_I_PART_FEATURE : SSLH_I_PART_MEAN; }
+SSLH_I_FN int sslh_i_part_end(int kind) { return kind == SSLH_I_FOREST ? SSLH_I_PARTS : SSLH_I_PART_FEATURE; }
+
+/* The shape of a part. */
+SSLH_I_FN sslh_shape sslh_i_part_shape(const sslh_classifier *k, int part) {
+    const int K = k->info.classes, D = k->info.width;
+    switch (part) {
+    case SSLH_I_PART_MEAN: case SSLH_I_PART_SCALE: return sslh_dim1(D);
+    case SSLH_I_PART_WEIGHT: return sslh_dim2(K, D);
+    case SSLH_I_PART_BIAS: return sslh_dim1(K);
+    case SSLH_I_PART_ROOT: return sslh_dim1(k->info.trees + 1);
+    case SSLH_I_PART_SHARE: return sslh_dim2((int)SSLH_I_MAX(k->shares, (int64_t)1), K); /* one of zeros when none */
+    default: return sslh_dim1((int)k->info.nodes);
+    }
+}
+SSLH_I_FN int sslh_i_part_whole(int part) { /* of whole numbers */
+    return part == SSLH_I_PART_FEATURE || part == SSLH_I_PART_NEXT || part == SSLH_I_PART_ROOT;
+}
+
+/* Between the classifier and the tensor of one of its parts: into t, or out of it. */
+SSLH_I_FN void sslh_i_part_move(sslh_classifier *k, int part, sslh_tensor *t, int in) {
+    const size_t D = (size_t)k->info.width;
+    size_t i;
+    for (i = 0; i < t->count; i++) {
+        sslh_i_tree_node *node = k->node + i;
+        sslh_real *real = part == SSLH_I_PART_MEAN ? k->mean + i : part == SSLH_I_PART_SCALE ? k->scale + i :
+            part == SSLH_I_PART_WEIGHT ? k->weight + i / D * (D + 1) + i % D :
+            part == SSLH_I_PART_BIAS ? k->weight + i * (D + 1) + D : NULL;
+        float *single = part == SSLH_I_PART_THRESHOLD ? &node->threshold : part == SSLH_I_PART_SHARE &&
+            (int64_t)i < k->shares * k->info.classes ? k->share + i : NULL;
+        int32_t *whole = part == SSLH_I_PART_FEATURE ? &node->feature : part == SSLH_I_PART_NEXT ? &node->next : NULL;
+        if (real && in) t->data[i] = *real;
+        else if (real) *real = t->data[i];
+        else if (single && in) t->data[i] = (sslh_real)*single;
+        else if (single) *single = (float)t->data[i];
+        else if (whole && in) t->ints[i] = *whole;
+        else if (whole) *whole = t->ints[i];
+        else if (part == SSLH_I_PART_ROOT && in) t->ints[i] = (int32_t)k->root[i];
+        else if (part == SSLH_I_PART_ROOT) k->root[i] = t->ints[i];
+    }
+}
+
+/* A row of the list of tensors for each part, with a tensor to hold it. */
+SSLH_I_FN void sslh_i_st_add_parts_of(sslh_i_st_list *l, sslh_classifier *k) {
+    int part;
+    for (part = sslh_i_part_first(k->kind); part < sslh_i_part_end(k->kind) && l->n < l->cap; part++) {
+        sslh_i_st_item *it = &l->item[l->n];
+        int whole = sslh_i_part_whole(part);
+        it->t = sslh_i_persistent(k->c, "sslh_save_classifier", whole ? SSLH_I32 : SSLH_F32,
+                                  sslh_i_part_shape(k, part));
+        if (!it->t) return;
+        snprintf(it->name, sizeof it->name, "%s%s", SSLH_I_CLASSIFIER_PREFIX, sslh_i_part_names[part]);
+        it->dtype = whole ? SSLH_I_ST_I32 : SSLH_I_DOUBLE ? SSLH_I_ST_F64 : SSLH_I_ST_F32;
+        it->part = part; /* whoever reads it sets found */
+        it->found = -1;
+        l->n++;
+    }
+}
+
+/* Names of the classes, a line each, in memory of the context; NULL: there are none. */
+SSLH_I_FN char *sslh_i_class_lines(sslh_ctx *c, const char *const *names, int n) {
+    size_t size = 1, used = 0;
+    char *text;
+    int i;
+    for (i = 0; i < n; i++) size += strlen(names[i] ? names[i] : "") + 1;
+    text = (char *)sslh_i_alloc(c, size);
+    for (i = 0; text && i < n; i++) {
+        const char *name = names[i] ? names[i] : "";
+        for (; *name; name++) text[used++] = *name == '\n' ? ' ' : *name;
+        text[used++] = '\n';
+    }
+    /* names of folders may be in another encoding, which the format does not allow */
+    for (size = 0; text && (size = sslh_i_utf8_bad((const uint8_t *)text, used)) < used;) text[size] = '?';
+    return text;
+}
+/* Back: n names out of the lines. */
+SSLH_I_FN const char *const *sslh_i_class_names(sslh_ctx *c, const char *lines, int n) {
+    const size_t size = strlen(lines);
+    char **names = (char **)sslh_i_alloc(c, (size_t)n * sizeof *names + size + 1), *text;
+    int i;
+    if (!names) return NULL;
+    text = (char *)(names + n);
+    memcpy(text, lines, size + 1);
+    for (i = 0; i < n; i++) { /* of too few lines the last names are empty */
+        char *end = strchr(text, '\n');
+        names[i] = text;
+        if (!end) text += strlen(text);
+        else {
+            *end = 0;
+            text = end + 1;
+        }
+    }
+    return (const char *const *)(void *)names;
+}
+
+SSLH_DEF void sslh_save_classifier(sslh_classifier *k, sslh_net *encoder, const char *const *names, const char *path) {
+    const char *const fn = "sslh_save_classifier";
+    sslh_i_st_list l;
+    sslh_i_st_meta meta[3 + SSLH_I_MAX_NETS];
+    sslh_i_preprocess_line *line = NULL;
+    sslh_i_tree t;
+    sslh_ctx *c;
+    char about[96];
+    int64_t mark;
+    int n = 0, i;
+    if (!k || SSLH_I_BAD(k->c)) return;
+    c = k->c;
+    if (!encoder) encoder = k->info.encoder;
+    if (!names) names = k->info.names;
+    if (encoder && (sslh_i_net_bad(encoder) || !sslh_i_tree_ready(&t, encoder))) return;
+    if (encoder && (!encoder->arch[0] || sslh_net_query(encoder).width != k->info.width)) {
+        if (encoder->arch[0])
+            sslh_fail(c, SSLH_E_SHAPE, "%s: the encoder gives %d values, the classifier takes %d", fn,
+                      sslh_net_query(encoder).width, k->info.width);
+        else
+            sslh_fail(c, SSLH_E_USAGE, "%s: the encoder '%s' is one of your own, which sslh_load_classifier could not "
+                      "build", fn, encoder->name);
+        return;
+    }
+    if (k->info.nodes > INT_MAX || k->shares > INT_MAX) {
+        sslh_fail(c, SSLH_E_USAGE, "%s: a forest of %.0f nodes is too large for a file", fn, (double)k->info.nodes);
+        return;
+    }
+    mark = sslh_mark(c);
+    if (sslh_i_st_list_new(c, &l, SSLH_I_PARTS + (encoder ? sslh_count_tensors(encoder) : 0))) {
+        sslh_i_st_add_parts_of(&l, k);
+        for (i = 0; i < l.n && !SSLH_I_BAD(c); i++) sslh_i_part_move(k, l.item[i].part, l.item[i].t, 1);
+        snprintf(about, sizeof about, "%s classes=%d width=%d trees=%d", k->info.kind, k->info.classes, k->info.width,
+                 k->info.trees);
+        meta[n].key = "sslh.classifier";
+        meta[n++].value = about;
+        if (names) {
+            meta[n].key = "sslh.classes";
+            meta[n++].value = sslh_i_class_lines(c, names, k->info.classes);
+        }
+        if (encoder) {
+            sslh_i_st_add_net(&l, encoder, SSLH_I_ENCODER_PREFIX);
+            meta[n].key = "sslh.arch";
+            meta[n++].value = encoder->arch;
+            line = sslh_i_preprocess_lines(c, &t, SSLH_I_ENCODER_PREFIX, meta, &n);
+        }
+        if (!SSLH_I_BAD(c)) sslh_i_st_write(c, fn, path, &l, meta, n);
+    }
+    (void)line; /* freed with the rest */
+    sslh_i_free_blocks(c, mark);
+}
+
+/* What is wrong with a forest that was read: every node must lead further down in its own tree, to a leaf that is
+   there; NULL when nothing is. */
+SSLH_I_FN const char *sslh_i_forest_bad(const sslh_classifier *k) {
+    int64_t i, end;
+    int tree;
+    for (i = 0; i < k->shares * k->info.classes; i++)
+        if (!(k->share[i] >= 0 && k->share[i] <= 1)) return "a share of a class is not between 0 and 1";
+    if (k->root[0] != 0 || k->root[k->info.trees] != k->info.nodes) return "its trees are not all of its nodes";
+    for (tree = 0; tree < k->info.trees; tree++) {
+        end = k->root[tree + 1];
+        if (end <= k->root[tree] || end > k->info.nodes) return "a tree without nodes";
+        for (i = k->root[tree]; i < end; i++) {
+            const sslh_i_tree_node *node = k->node + i;
+            if (node->feature >= k->info.width || node->feature < SSLH_I_LEAF_MIXED)
+                return "a feature that is not there";
+            if (!(node->threshold - node->threshold == 0)) return "a threshold that is no number";
+            if (node->next < 0) return "a node that leads nowhere";
+            if (node->feature >= 0 && (node->next <= i - k->root[tree] || node->next >= end - k->root[tree] - 1))
+                return "a node that leads out of its tree";
+            if (node->feature == SSLH_I_LEAF && node->next >= k->info.classes) return "a class that is not there";
+            if (node->feature == SSLH_I_LEAF_MIXED && node->next >= k->shares) return "shares that are not there";
+        }
+    }
+    return NULL;
+}
+
+/* The first size of a part of the file, from 0 to INT_MAX; -1 when it is not there. */
+SSLH_I_FN int64_t sslh_i_st_rows(const sslh_i_st *s, int part) {
+    int at = sslh_i_st_find(s, SSLH_I_CLASSIFIER_PREFIX, sslh_i_part_names[part]);
+    return at < 0 || s->tensor[at].ndim < 1 || s->tensor[at].shape[0] > INT_MAX ? -1 : (int64_t)s->tensor[at].shape[0];
+}
+
+/* Fills the parts of k from the file; room for them is made when the file has tensors of their shapes. */
+SSLH_I_FN int sslh_i_classifier_fill(const sslh_i_st *s, sslh_classifier *k) {
+    sslh_ctx *c = k->c;
+    sslh_i_st_list l;
+    const char *bad = NULL;
+    int64_t mark;
+    int i, at;
+    for (i = sslh_i_part_first(k->kind); i < sslh_i_part_end(k->kind); i++) {
+        sslh_shape want = sslh_i_part_shape(k, i);
+        int d;
+        at = sslh_i_st_find(s, SSLH_I_CLASSIFIER_PREFIX, sslh_i_part_names[i]);
+        for (d = 0; at >= 0 && d < want.ndim; d++)
+            if (s->tensor[at].ndim != want.ndim || s->tensor[at].shape[d] != (uint64_t)want.size[d]) at = -2;
+        if (at >= 0) continue;
+        sslh_fail(c, SSLH_E_FORMAT, "%s: %s: the tensor '%s%s' is missing or of another shape", s->fn, s->file,
+                  SSLH_I_CLASSIFIER_PREFIX, sslh_i_part_names[i]);
+        return 0;
+    }
+    if (k->kind == SSLH_I_FOREST) {
+        k->node = (sslh_i_tree_node *)sslh_i_alloc_table(c, (size_t)k->info.nodes, 1, sizeof *k->node);
+        k->root = (int64_t *)sslh_i_alloc_table(c, (size_t)k->info.trees + 1, 1, sizeof *k->root);
+        k->share = (float *)sslh_i_alloc_table(c, (size_t)SSLH_I_MAX(k->shares, (int64_t)1), (size_t)k->info.classes,
+                                               sizeof *k->share);
+    } else {
+        sslh_real *block = sslh_i_linear_block(c, k->info.classes, k->info.width);
+        k->mean = block;
+        k->scale = block ? block + k->info.width : NULL;
+        k->weight = block ? block + 2 * (size_t)k->info.width : NULL;
+    }
+    mark = sslh_mark(c);
+    if (!sslh_i_st_list_new(c, &l, SSLH_I_PARTS)) return 0;
+    sslh_i_st_add_parts_of(&l, k);
+    for (i = 0; i < l.n && !SSLH_I_BAD(c); i++) {
+        sslh_i_st_item *it = &l.item[i];
+        it->found = sslh_i_st_find(s, "", it->name);
+        if (sslh_i_st_misfit(it, &s->tensor[it->found])) bad = "a tensor of another kind of numbers";
+        else if (sslh_i_st_holds(s, it)) {
+            sslh_i_st_get(s, it);
+            if (it->t->type == SSLH_F32 && !sslh_i_finite(it->t->data, it->t->count)) bad = "NaN or Inf";
+            sslh_i_part_move(k, it->part, it->t, 0);
+        }
+        if (bad) break;
+    }
+    if (!bad && !SSLH_I_BAD(c) && k->kind == SSLH_I_FOREST) bad = sslh_i_forest_bad(k);
+    if (bad) sslh_fail(c, SSLH_E_FORMAT, "%s: %s holds no classifier that works: %s", s->fn, s->file, bad);
+    if (!SSLH_I_BAD(c)) sslh_i_free_blocks(c, mark); /* the tensors between file and classifier */
+    return !SSLH_I_BAD(c);
+}
+
+/* The classifier that "sslh.classifier" names, without its numbers; NULL and an error when it names none. */
+SSLH_I_FN sslh_classifier *sslh_i_classifier_named(const sslh_i_st *s) {
+    const char *about = sslh_i_st_meta_of(s, "sslh.classifier");
+    const size_t word = about ? strcspn(about, " ") : 0;
+    sslh_classifier *k;
+    int kind, classes, width;
+    for (kind = 0; kind < SSLH_I_CLASSIFIERS && about; kind++)
+        if (strlen(sslh_i_classifier_kinds[kind]) == word && !strncmp(about, sslh_i_classifier_kinds[kind], word))
+            break;
+    if (!about || kind == SSLH_I_CLASSIFIERS) {
+        sslh_fail(s->c, SSLH_E_FORMAT, "%s: %s holds no classifier: files of sslh_save_classifier do", s->fn, s->file);
+        return NULL;
+    }
+    classes = sslh_i_text_int(about, "classes");
+    width = sslh_i_text_int(about, "width");
+    if (classes < 2 || classes > 65536 || width < 1 || width >= INT_MAX - 1) {
+        sslh_fail(s->c, SSLH_E_FORMAT, "%s: %s tells of %d classes and %d features", s->fn, s->file, classes, width);
+        return NULL;
+    }
+    k = sslh_i_classifier_new(s->c, kind, classes, width);
+    if (!k || kind != SSLH_I_FOREST) return k;
+    k->info.trees = sslh_i_text_int(about, "trees");
+    k->info.nodes = sslh_i_st_rows(s, SSLH_I_PART_FEATURE);
+    k->shares = sslh_i_st_rows(s, SSLH_I_PART_SHARE);
+    if (k->info.trees >= 1 && k->info.trees <= 100000 && k->info.nodes >= 1 && k->shares >= 1) return k;
+    sslh_fail(s->c, SSLH_E_FORMAT, "%s: %s tells of %d trees and holds %.0f nodes", s->fn, s->file, k->info.trees,
+              (double)k->info.nodes);
+    return NULL;
+}
+
+SSLH_I_FN sslh_classifier *sslh_i_load_classifier_bytes(sslh_ctx *c, const char *fn, const char *file,
+                                                        const uint8_t *bytes, size_t size) {
+    const int64_t mark = sslh_mark(c);
+    const uint64_t stream = c->stream;
+    sslh_classifier *k = NULL;
+    sslh_load_desc d;
+    sslh_i_st s;
+    memset(&d, 0, sizeof d);
+    d.strip_prefix = SSLH_I_ENCODER_PREFIX;
+    if (sslh_i_st_open(&s, c, fn, file, bytes, size)) k = sslh_i_classifier_named(&s);
+    if (k && sslh_i_classifier_fill(&s, k)) {
+        const char *arch = sslh_i_st_meta_of(&s, "sslh.arch"), *names = sslh_i_st_meta_of(&s, "sslh.classes");
+        sslh_net *net = arch ? sslh_i_net_from_arch(c, arch) : NULL;
+        if (names) k->info.names = sslh_i_class_names(c, names, k->info.classes);
+        if (arch && !net)
+            sslh_fail(c, SSLH_E_FORMAT, "%s: %s names no architecture that this program has", fn, file);
+        if (net && !SSLH_I_BAD(c)) sslh_i_st_fill(&s, net, d);
+        if (net && !SSLH_I_BAD(c)) {
+            sslh_train_mode(net, 0);
+            k->info.encoder = net;
+            if (sslh_net_query(net).width != k->info.width)
+                sslh_fail(c, SSLH_E_FORMAT, "%s: %s: the encoder gives %d values, the classifier takes %d", fn, file,
+                          sslh_net_query(net).width, k->info.width);
+        }
+    }
+    sslh_i_st_close(&s);
+    if (!SSLH_I_BAD(c)) return k;
+    sslh_i_free_blocks(c, mark);
+    c->stream = stream;
+    return NULL;
+}
+
+SSLH_DEF sslh_classifier *sslh_load_classifier(sslh_ctx *c, const char *path) {
+    uint8_t *bytes;
+    size_t size;
+    sslh_classifier *k;
+    if (SSLH_I_BAD(c)) return NULL;
+    bytes = sslh_i_read_whole(c, "sslh_load_classifier", path, &size);
+    if (!bytes) return NULL;
+    k = sslh_i_load_classifier_bytes(c, "sslh_load_classifier", sslh_i_tail(path), bytes, size);
+    sslh_i_free(c, bytes);
+    return k;
+}
+
+SSLH_DEF sslh_classifier *sslh_load_classifier_memory(sslh_ctx *c, const void *bytes, size_t size) {
+    if (SSLH_I_BAD(c)) return NULL;
+    if (bytes)
+        return sslh_i_load_classifier_bytes(c, "sslh_load_classifier_memory", "the array", (const uint8_t *)bytes,
+                                            size);
+    sslh_fail(c, SSLH_E_USAGE, "sslh_load_classifier_memory: the array of bytes is NULL");
+    return NULL;
+}
+#endif
 
 /* FNV-1a over the little-endian bytes of all values. */
 SSLH_DEF uint64_t sslh_hash(sslh_net *net) {

@@ -1295,6 +1295,19 @@ static int call_row(world *w, int row, const char **names) {
                                         dice(2) ? 3 : i[1]);
         K(q); if (!sslh_error(c) && q->count < 100) sslh_picture_confusion(c, target, q, NULL, text[0]);
         sslh_confusion_measures(q, NULL, NULL, NULL); memset(numbers, 0, sizeof numbers))
+    ROW(sslh_save_classifier, sslh_save_classifier(NULL, n[0], NULL, target))
+    ROW(sslh_load_classifier, sslh_load_classifier(c, path))
+    ROW(sslh_load_classifier_memory,
+        sslh_load_classifier_memory(c, dice(3) ? (const void *)pixels : NULL, (size_t)dice(500)))
+    ROW(sslh_classify, sslh_classify(NULL, pixels, 1, 4, 4, 1, NULL, NULL))
+    ROW(sslh_finetune_keep, EMPTY(sslh_finetune_desc, e); e.epochs = 1; e.batch = i[0]; e.lr = zeros_mostly_real();
+        e.fraction = zeros_mostly_real(); const int32_t *a = some_labels(numbers); EMPTY(sslh_svm_desc, v);
+        sslh_classifier *q = dice(2) ? sslh_finetune_keep(c, n[0], d[0], e) : NULL;
+        if (!q && t[0] && t[0]->shape[0] <= 64) q = sslh_svm(c, T(0), a, 3, v);
+        sslh_save_classifier(q, dice(2) ? n[0] : NULL, NULL, target);
+        sslh_classify(q, pixels, dice(2) ? 1 : i[1] < 3 ? i[1] : 1, dice(2) ? 4 : 2, 4, 1 + dice(2),
+                      dice(6) ? numbers : NULL, NULL);
+        memset(numbers, 0, sizeof numbers))
     ROW(sslh_confusion_measures, sslh_confusion_measures(T(0), NULL, NULL, NULL))
     ROW(sslh_picture_confusion, sslh_picture_confusion(c, target, T(0), NULL, text[0]))
     ROW(sslh_calibration_error, const int32_t *a = some_labels(numbers);

@@ -406,6 +406,166 @@ static void calibration_of_scikit(void) {
     sslh_destroy(c);
 }
 
+/* --- files ------------------------------------------------------------------------------------------------------- */
+
+static const char *const animals[CLASSES] = {"cat", "dog\tor \"fox\"", "k\xc3\xa4" "fer", ""};
+static uint8_t pixels[40 * 8 * 8 * 3];
+static int32_t classes[40];
+/* Images whose mean colour tells the class. */
+static sslh_data images(sslh_ctx *c) {
+    for (int i = 0; i < 40; i++) {
+        classes[i] = i % CLASSES;
+        for (int j = 0; j < 8 * 8 * 3; j++)
+            pixels[i * 192 + j] = (uint8_t)((mix((uint32_t)(i * 192 + j)) & 63) + 60 * (j % 3 == classes[i]));
+    }
+    return sslh_data_from_images(c, pixels, 40, 8, 8, 3, classes);
+}
+static sslh_net *small_net(sslh_ctx *c) {
+    NONE(sslh_convnet_desc, d);
+    NONE(sslh_preprocess, p);
+    d.channels = 3, d.widths[0] = 6, d.widths[1] = 8;
+    sslh_net *net = sslh_convnet(c, d);
+    p.height = p.width = 8, p.channels = 3, p.mean[0] = 0.25f, p.std[0] = p.std[1] = p.std[2] = 0.5f;
+    sslh_set_preprocess(net, p);
+    sslh_train_mode(net, 0);
+    return net;
+}
+static sslh_classifier *make(sslh_ctx *c, int kind, sslh_tensor *x) {
+    NONE(sslh_forest_desc, fd);
+    NONE(sslh_svm_desc, sd);
+    NONE(sslh_logistic_desc, ld);
+    fd.trees = 7, fd.min_leaf = 3;
+    return kind == 0 ? sslh_forest(c, x, classes, CLASSES, fd) : kind == 1 ? sslh_svm(c, x, classes, CLASSES, sd) :
+        sslh_logistic(c, x, classes, CLASSES, ld);
+}
+
+/* Saved with and without an encoder, read in another context: the same answers, bit for bit. */
+static void files(void) {
+    for (int way = 0; way < 6; way++) {
+        sslh_ctx *c = context(2), *other = context(1);
+        static float scores[2][40 * CLASSES];
+        static int32_t said[2][40];
+        const char *path = test_temporary("k.safetensors");
+        sslh_data d = images(c);
+        sslh_net *net = way < 3 ? small_net(c) : NULL;
+        NONE(sslh_feature_desc, f);
+        sslh_tensor *x = sslh_features(c, net, d, f);
+        sslh_classifier *k = make(c, way % 3, x);
+        sslh_save_classifier(k, net, way % 2 ? animals : NULL, path);
+        CHECK_OK(c);
+        sslh_classifier *again = sslh_load_classifier(other, path);
+        CHECK_OK(other);
+        sslh_classifier_info info = sslh_classifier_query(again), was = sslh_classifier_query(k);
+        CHECK(!strcmp(info.kind, was.kind) && info.classes == CLASSES && info.width == was.width &&
+                  info.trees == was.trees && info.nodes == was.nodes && !info.encoder == !net, "%s", info.kind);
+        for (int i = 0; i < CLASSES; i++)
+            CHECK(way % 2 ? info.names && !strcmp(info.names[i], animals[i]) : !info.names, "name %d", i);
+        sslh_tensor *y = sslh_persist(sslh_zeros(other, sslh_dim2(40, x->shape[1]))), *z[2];
+        memcpy(y->data, x->data, x->count * sizeof *x->data);
+        z[0] = sslh_classifier_scores(k, x), z[1] = sslh_classifier_scores(again, y);
+        CHECK(!memcmp(z[0]->data, z[1]->data, z[0]->count * sizeof *z[0]->data), "scores of way %d", way);
+        /* pixels to classes: twice the same, and what the features say but for their last digits */
+        sslh_classify(again, pixels, 40, 8, 8, 3, said[0], scores[0]);
+        sslh_save_classifier(again, NULL, NULL, path); /* it keeps its encoder and names */
+        CHECK_OK(other);
+        again = sslh_load_classifier(c, path);
+        sslh_classify(again, pixels, 40, 8, 8, 3, said[1], scores[1]);
+        CHECK_OK(c);
+        CHECK(!memcmp(said[0], said[1], sizeof said[0]) && !memcmp(scores[0], scores[1], sizeof scores[0]), "%d", way);
+        int differ = 0, right = 0;
+        sslh_tensor *p = sslh_classifier_predict(k, x);
+        for (int i = 0; i < 40; i++) differ += said[0][i] != p->ints[i], right += said[0][i] == classes[i];
+        CHECK(differ <= 1 && right > 25, "way %d: %d differ, %d right", way, differ, right);
+        sslh_classify(again, pixels + 192, 1, 8, 8, 3, said[1], scores[1]);
+        CHECK(said[1][0] == said[0][1] && !memcmp(scores[1], scores[0] + CLASSES, CLASSES * sizeof(float)), "alone");
+        if (net) sslh_classify(again, pixels, 1, 16, 12, 3, said[1], NULL); /* resized */
+        CHECK_OK(c);
+        if (!net) {
+            sslh_classify(again, pixels, 1, 16, 12, 3, said[1], NULL);
+            CHECK_ERROR(c, "sslh_classify: images of (16,12,3): the classifier has no encoder and takes 192 values");
+        }
+        sslh_destroy(c);
+        sslh_destroy(other);
+        remove(path);
+    }
+}
+
+static unsigned char *slurp(const char *path, size_t *size) {
+    FILE *f = fopen(path, "rb");
+    unsigned char *bytes = (unsigned char *)malloc(1 << 20);
+    *size = f ? fread(bytes, 1, 1 << 20, f) : 0;
+    if (f) fclose(f);
+    return bytes;
+}
+
+/* Files that were cut or changed are refused, each with one sentence. (Those whose checksum was made to fit again are
+   tried by tests/fuzz_files.c.) */
+static void damaged_files(void) {
+    sslh_ctx *c = context(1);
+    const char *path = test_temporary("k.safetensors");
+    size_t size, step = test_small() ? 97 : 7;
+    NONE(sslh_feature_desc, f);
+    sslh_net *net = small_net(c);
+    sslh_save_classifier(make(c, 0, sslh_features(c, net, images(c), f)), net, animals, path);
+    unsigned char *bytes = slurp(path, &size);
+    CHECK(size > 2000, "%d bytes", (int)size);
+    CHECK(sslh_load_classifier_memory(c, bytes, size) != NULL, "whole");
+    CHECK_OK(c);
+    int64_t mark = sslh_mark(c);
+    for (size_t i = 0; i < size; i += step) {
+        unsigned char *copy = (unsigned char *)malloc(i + 1);
+        memcpy(copy, bytes, i);
+        CHECK(!sslh_load_classifier_memory(c, copy, i) && sslh_error_code(c) == SSLH_E_FORMAT, "cut at %d", (int)i);
+        sslh_clear_error(c);
+        free(copy);
+        bytes[i] ^= 0x11;
+        CHECK(!sslh_load_classifier_memory(c, bytes, size) && sslh_error_code(c) == SSLH_E_FORMAT, "byte %d", (int)i);
+        sslh_clear_error(c);
+        bytes[i] ^= 0x11;
+        sslh_rewind(c, mark);
+    }
+    free(bytes);
+    sslh_save_net(net, path);
+    CHECK(!sslh_load_classifier(c, path), "a net");
+    CHECK_ERROR(c, "k.safetensors holds no classifier: files of sslh_save_classifier do");
+    CHECK(!sslh_load_classifier(c, "no such file"), "no file");
+    CHECK(sslh_error_code(c) == SSLH_E_FILE, "%s", sslh_error(c));
+    sslh_clear_error(c);
+    sslh_save_classifier(make(c, 1, sslh_full(c, sslh_dim2(40, 9), 1)), net, NULL, path);
+    CHECK_ERROR(c, "sslh_save_classifier: the encoder gives 8 values, the classifier takes 9");
+    remove(path);
+    sslh_destroy(c);
+}
+
+/* Encoder and head trained together: the head's answers are those of the nets, and a file keeps them. */
+static void finetuned(void) {
+    sslh_ctx *c = context(2);
+    const char *path = test_temporary("k.safetensors");
+    static int32_t said[2][40];
+    sslh_data d = images(c);
+    sslh_net *net = small_net(c);
+    uint64_t before = sslh_hash(net);
+    NONE(sslh_finetune_desc, fd);
+    fd.epochs = 30, fd.batch = 20, fd.lr = 0.01f;
+    sslh_classifier *k = sslh_finetune_keep(c, net, d, fd);
+    CHECK_OK(c);
+    CHECK(sslh_hash(net) == before, "the encoder has changed");
+    sslh_classify(k, pixels, 40, 8, 8, 3, said[0], NULL);
+    int right = 0;
+    for (int i = 0; i < 40; i++) right += said[0][i] == classes[i];
+    CHECK_NEAR(right / 40.0, sslh_finetune(c, net, d, d, fd), 0.03);
+    CHECK(right > 30, "%d of 40", right);
+    sslh_save_classifier(k, NULL, NULL, path);
+    sslh_classify(sslh_load_classifier(c, path), pixels, 40, 8, 8, 3, said[1], NULL);
+    CHECK_OK(c);
+    CHECK(!memcmp(said[0], said[1], sizeof said[0]), "read again");
+    sslh_finetune_keep(c, NULL, d, fd);
+    CHECK(sslh_error(c) && strstr(sslh_error(c), "sslh_finetune_keep"), "no encoder");
+    sslh_clear_error(c);
+    remove(path);
+    sslh_destroy(c);
+}
+
 /* --- all of them -------------------------------------------------------------------------------------------------- */
 
 static unsigned long long everything(int threads, int portable) {
@@ -521,6 +681,8 @@ static void failing_memory(void) {
             else if (which == 2) k = sslh_logistic(c, x, labels, CLASSES, ld);
             else sslh_kmeans(c, x, kd);
             sslh_classifier_predict(k, k ? x : NULL);
+            sslh_save_classifier(k, NULL, animals, test_temporary("m"));
+            if (k) sslh_load_classifier(c, test_temporary("m"));
             sslh_cluster_agreement(c, labels, labels, 60);
             if (m.calls - before >= at) {
                 CHECK_ERROR(c, "out of memory");
@@ -532,6 +694,7 @@ static void failing_memory(void) {
             CHECK(m.live == 0, "allocation %ld: %ld blocks leak", at, m.live);
         }
         CHECK(calls > 8, "only %ld allocations", calls);
+        remove(test_temporary("m"));
     }
 }
 #endif
@@ -552,6 +715,9 @@ TESTS_BEGIN
     TEST(confusion_of_scikit)
     TEST(measures_by_hand)
     TEST(calibration_of_scikit)
+    TEST(files)
+    TEST(damaged_files)
+    TEST(finetuned)
     TEST(same_for_any_threads)
     TEST(mistakes)
     TEST(failing_memory)
