@@ -1759,6 +1759,24 @@ SSLH_API sslh_data sslh_data_pick(sslh_data d, const int32_t *index, int64_t n);
 /* The same share, 0 < fraction <= 1, of every class (rounded, at least one sample of each), drawn with seed, in the
    order of the data. Without labels: of the whole. */
 SSLH_API sslh_data sslh_data_fraction(sslh_data d, double fraction, uint64_t seed);
+typedef struct sslh_split_desc {
+    float test;         /* share of the samples; default 0.2; SSLH_OFF: none */
+    float validation;   /* share of the samples; default: none */
+    int   any_class;    /* 1: drawn from all samples; 0: where there are labels, the same share of every class */
+    const char *group;  /* name of a label field (speaker, patient, article): no group has samples on two sides, and the
+                           shares are met as whole groups allow; classes are not looked at; default: none */
+    uint64_t seed;      /* of the draw */
+} sslh_split_desc;
+typedef struct sslh_split { sslh_data train, validation, test; } sslh_split; /* .count 0: not wanted */
+/* Parts of a data set by chance, as subsets in the order of the data; the training part is what remains. Mean and
+   deviation for all of them are those of the training part: sslh_data_mean_std(s.train, mean, std). An empty part is an
+   error. */
+SSLH_API sslh_split sslh_data_split(sslh_data d, sslh_split_desc desc);
+/* Samples whose first field is equal byte by byte, in a and in b (of the same shape), or, when b.count is 0, twice in
+   a: pairs with .cosine 1 into out, at most most of them, in the order of a. Returns how many there are; several copies
+   of a sample are paired with the first of them. */
+typedef struct sslh_twins { int32_t a, b; float cosine; } sslh_twins; /* numbers of samples or rows */
+SSLH_API int64_t sslh_data_twins(sslh_data a, sslh_data b, sslh_twins *out, int most);
 /* d with .labels numbered as in like, by the names of the classes: two folders number their sub-folders each for
    itself. A sample of a class that like lacks is an error that names the class. d itself when one of the two has no
    names. sslh_linear_probe, sslh_knn and sslh_finetune do this with their test set. */
@@ -3209,6 +3227,32 @@ typedef struct sslh_finetune_desc {
    accuracy. An untrained encoder gives the supervised baseline. */
 SSLH_API float sslh_finetune(sslh_ctx *c, sslh_net *encoder, sslh_data train, sslh_data test, sslh_finetune_desc desc);
 
+/* The k rows of known (n,D) that are most similar, by cosine, to each row of asked (m,D), the most similar first, ties
+   by number: index (m,k) SSLH_I32 and cosine (m,k), persistent. Where asked is known, the same tensor, no row is its
+   own neighbour. k at most n (n - 1). Rows of zeros are near to one another only. */
+typedef struct sslh_neighbours { sslh_tensor *index, *cosine; } sslh_neighbours;
+SSLH_API sslh_neighbours sslh_nearest(sslh_ctx *c, sslh_tensor *known, sslh_tensor *asked, int k);
+/* What a search among known finds: precision, the mean share of the k nearest that have the label of what was asked;
+   first, the same of the nearest one; map, the mean over what was asked of the average precision at its hits among the
+   k, of min(k, all there are) that could be found. */
+typedef struct sslh_retrieval_score { float precision, first, map; } sslh_retrieval_score;
+SSLH_API sslh_retrieval_score sslh_retrieval(sslh_ctx *c, sslh_tensor *known, const int32_t *known_labels,
+                                             sslh_tensor *asked, const int32_t *asked_labels, int k);
+/* Rows of a (n,D) and b (m,D), or, b NULL, of a and a, whose cosine is at least threshold (0 to 1): into out, at most
+   most of them, the most similar first. Returns how many there are. */
+SSLH_API int64_t sslh_near_twins(sslh_ctx *c, sslh_tensor *a, sslh_tensor *b, float threshold, sslh_twins *out,
+                                 int most);
+/* Grey pictures of side x side (2 to 256) of all images, less their mean: (n, side side), persistent. By them
+   sslh_near_twins finds copies that were resized, saved anew or made brighter, without an encoder; not those that were
+   shifted, mirrored or cropped. */
+SSLH_API sslh_tensor *sslh_thumbnails(sslh_ctx *c, sslh_data data, int side);
+/* Whitening that stays as near to the data as it can (ZCA, Bell & Sejnowski 1997): (x - mean) S, S the inverse square
+   root of the covariance of the training rows, to whose variances eps is added (default 1e-5). mean (D), matrix (D,D),
+   persistent; time grows as D^3, so that D is best below a thousand. sslh_zca is made of operations. */
+typedef struct sslh_whitening { sslh_tensor *mean, *matrix; } sslh_whitening;
+SSLH_API sslh_whitening sslh_zca_fit(sslh_ctx *c, sslh_tensor *train, float eps);
+SSLH_API sslh_tensor *sslh_zca(sslh_ctx *c, sslh_whitening w, sslh_tensor *x);
+
 /* Collapse meters over features (n,D), n at least 2; rows are made unit vectors inside, but for the rank. */
 /* Mean over D of the standard deviation of unit rows: about 1/sqrt(D) is healthy, 0 is collapse (Chen & He 2021). */
 SSLH_API float sslh_feature_std(const sslh_tensor *x);
@@ -3350,8 +3394,8 @@ SSLH_API void sslh_picture_confusion(sslh_ctx *c, const char *path, const sslh_t
 /* Writes a classifier and the encoder whose pooled output it has learnt from (sslh_features without options) as one
    safetensors file: the encoder's architecture, weights and preprocessing behind "encoder.", the classifier behind
    "classifier.", names of the classes (K; NULL: those it has, or none). encoder NULL: that of k (from
-   sslh_finetune_keep or a file), else raw pixels, of which D are then needed. Errors: an encoder that is not one of this file's, or of
-   another width. */
+   sslh_finetune_keep or a file), else raw pixels, of which D are then needed. Errors: an encoder that is not one of
+   this file's, or of another width. */
 SSLH_API void sslh_save_classifier(sslh_classifier *k, sslh_net *encoder, const char *const *names, const char *path);
 /* Reads it again, the encoder too; the same from the bytes of such a file, which are copied. */
 SSLH_API sslh_classifier *sslh_load_classifier(sslh_ctx *c, const char *path);
@@ -4783,8 +4827,8 @@ SSLH_I_FN int sslh_i_is_paper(const char *word);
 typedef enum sslh_i_desc_kind { SSLH_I_D_FEATURES, SSLH_I_D_PROBE, SSLH_I_D_KNN, SSLH_I_D_FINETUNE, SSLH_I_D_LOADER,
     SSLH_I_D_OPTIMIZER, SSLH_I_D_TRAIN, SSLH_I_D_RECIPE, SSLH_I_D_TSNE, SSLH_I_D_GRADCHECK, SSLH_I_D_PARAM,
     SSLH_I_D_BATCH_NORM, SSLH_I_D_FORWARD, SSLH_I_D_NET, SSLH_I_D_PREPROCESS, SSLH_I_D_IMAGES, SSLH_I_D_AUDIO,
-    SSLH_I_D_AUDIO_RECIPE, SSLH_I_D_MEL, SSLH_I_D_MFCC, SSLH_I_D_FOREST, SSLH_I_D_SVM, SSLH_I_D_LOGISTIC,
-    SSLH_I_D_KMEANS } sslh_i_desc_kind;
+    SSLH_I_D_AUDIO_RECIPE, SSLH_I_D_MEL, SSLH_I_D_MFCC, SSLH_I_D_SPLIT, SSLH_I_D_FOREST, SSLH_I_D_SVM,
+    SSLH_I_D_LOGISTIC, SSLH_I_D_KMEANS } sslh_i_desc_kind;
 SSLH_I_FN void sslh_i_out_of_range(sslh_ctx *c, const char *op, const char *field, double v, int real,
                                    const char *range);
 SSLH_I_FN int sslh_i_within(sslh_ctx *c, const char *op, const char *field, int value, int low, int high);
@@ -12998,22 +13042,19 @@ typedef struct sslh_i_knn_job {
     int32_t *who;                /* (workers, k) */
     double *votes;               /* (workers, K) */
     int32_t *answer;             /* (rows) */
-    int n, k, classes;
+    const int32_t *test_labels;
+    int n, k, classes, right;    /* right: answers so far */
     float temperature;
 } sslh_i_knn_job;
 
-/* One test row: the k most similar in a heap whose root is the least of them; ties go to the earlier sample. */
-SSLH_I_FN void sslh_i_knn_task(void *arg, int row, int worker) {
-    const sslh_i_knn_job *j = (const sslh_i_knn_job *)arg;
-    const sslh_real *s = j->similarity + (size_t)row * (size_t)j->n;
-    sslh_real *best = j->best + (size_t)worker * (size_t)j->k;
-    int32_t *who = j->who + (size_t)worker * (size_t)j->k;
-    double *votes = j->votes + (size_t)worker * (size_t)j->classes;
-    int used = 0, i, k, top = 0;
-    for (i = 0; i < j->n; i++) {
+/* The k most similar of n in a heap whose root is the least of them; ties go to the earlier one; own (-1: none) is left
+   out. Returns how many there are. */
+SSLH_I_FN int sslh_i_most_similar(const sslh_real *s, int n, int own, int k, sslh_real *best, int32_t *who) {
+    int used = 0, i;
+    for (i = 0; i < n; i++) {
         int at;
-        if (used == j->k && !(s[i] > best[0])) continue;
-        if (used < j->k) {
+        if ((used == k && !(s[i] > best[0])) || i == own) continue;
+        if (used < k) {
             at = used++;
             while (at > 0 && best[(at - 1) / 2] > s[i]) { /* sift up */
                 best[at] = best[(at - 1) / 2];
@@ -13035,6 +13076,17 @@ SSLH_I_FN void sslh_i_knn_task(void *arg, int row, int worker) {
         best[at] = s[i];
         who[at] = i;
     }
+    return used;
+}
+
+/* One test row. */
+SSLH_I_FN void sslh_i_knn_task(void *arg, int row, int worker) {
+    const sslh_i_knn_job *j = (const sslh_i_knn_job *)arg;
+    sslh_real *best = j->best + (size_t)worker * (size_t)j->k;
+    int32_t *who = j->who + (size_t)worker * (size_t)j->k;
+    double *votes = j->votes + (size_t)worker * (size_t)j->classes;
+    int used = sslh_i_most_similar(j->similarity + (size_t)row * (size_t)j->n, j->n, -1, j->k, best, who);
+    int i, k, top = 0;
     for (k = 0; k < j->classes; k++) votes[k] = 0;
     for (i = 0; i < used; i++)
         /* The exponent is at most 0, so that small temperatures do not overflow; a common factor of all votes
@@ -13044,15 +13096,52 @@ SSLH_I_FN void sslh_i_knn_task(void *arg, int row, int worker) {
         if (votes[k] > votes[top]) top = k;
     j->answer[row] = top;
 }
+SSLH_I_FN void sslh_i_knn_block(sslh_ctx *c, void *arg, const sslh_real *similarity, int first, int rows) {
+    sslh_i_knn_job *j = (sslh_i_knn_job *)arg;
+    int i;
+    j->similarity = similarity;
+    sslh_i_parallel(c, rows, sslh_i_knn_task, j);
+    for (i = 0; i < rows; i++) j->right += j->answer[i] == j->test_labels[first + i];
+}
 
-/* All similarities of 256 test rows at a time are one matrix product of unit rows. */
+/* Cosines of rows of asked (m,D), 256 at a time, with all of known (n,D): similarity (rows,n) for each block, one
+   matrix product of unit rows. Rows of zeros have the cosine 1 with one another. */
+typedef void (*sslh_i_similar_fn)(sslh_ctx *c, void *arg, const sslh_real *similarity, int first, int rows);
+SSLH_I_FN void sslh_i_similar_blocks(sslh_ctx *c, sslh_tensor *known, sslh_tensor *asked, sslh_i_similar_fn fn,
+                                     void *arg) {
+    char *zero_known = sslh_i_zero_rows(c, known), *zero_asked = sslh_i_zero_rows(c, asked);
+    const int n = known->shape[0];
+    sslh_tensor *unit;
+    int at, i;
+    sslh_push(c);
+    sslh_no_grad(c, 1);
+    unit = sslh_i_unit_rows(c, known); /* (n,D) */
+    for (at = 0; at < asked->shape[0] && !SSLH_I_BAD(c); at += 256) {
+        int rows = SSLH_I_MIN(256, asked->shape[0] - at), k;
+        sslh_tensor *s;
+        sslh_push(c);
+        sslh_no_grad(c, 1);
+        /* (rows,n) */
+        s = sslh_matmul_ex(c, sslh_i_unit_rows(c, sslh_slice(c, asked, 0, at, at + rows)), unit, 0, 1);
+        for (i = 0; i < rows && !SSLH_I_BAD(c); i++)
+            for (k = 0; k < n && zero_asked[at + i]; k++) /* nearest to a row of zeros are rows of zeros */
+                if (zero_known[k]) s->data[(size_t)i * (size_t)n + (size_t)k] = 1;
+        if (!SSLH_I_BAD(c)) fn(c, arg, s->data, at, rows);
+        sslh_no_grad(c, 0);
+        sslh_pop(c);
+    }
+    sslh_no_grad(c, 0);
+    sslh_pop(c);
+    sslh_i_free(c, zero_known);
+    sslh_i_free(c, zero_asked);
+}
+
 SSLH_DEF float sslh_knn_features(sslh_ctx *c, sslh_tensor *train, const int32_t *train_labels, sslh_tensor *test,
                                  const int32_t *test_labels, int classes, sslh_knn_desc d) {
-    sslh_tensor *in[2], *unit;
+    sslh_tensor *in[2];
     sslh_i_knn_job j;
     int64_t mark;
-    char *zero_train, *zero_test;
-    int at, right = 0, i;
+    int i;
     in[0] = train;
     in[1] = test;
     if (!sslh_i_begin(c, "sslh_knn", in, 2, 1)) return 0.0f;
@@ -13082,34 +13171,11 @@ SSLH_DEF float sslh_knn_features(sslh_ctx *c, sslh_tensor *train, const int32_t 
     j.who = (int32_t *)sslh_i_alloc(c, (size_t)c->threads * (size_t)j.k * sizeof *j.who);
     j.votes = (double *)sslh_i_alloc(c, (size_t)c->threads * (size_t)classes * sizeof *j.votes);
     j.answer = (int32_t *)sslh_i_alloc(c, 256 * sizeof *j.answer);
-    zero_train = sslh_i_zero_rows(c, train);
-    zero_test = sslh_i_zero_rows(c, test);
-    sslh_push(c);
-    sslh_no_grad(c, 1);
-    unit = sslh_i_unit_rows(c, train); /* (n,D) */
-    for (at = 0; at < test->shape[0] && !SSLH_I_BAD(c); at += 256) {
-        int rows = SSLH_I_MIN(256, test->shape[0] - at), k;
-        sslh_tensor *s;
-        sslh_push(c);
-        sslh_no_grad(c, 1);
-        /* (rows,n) */
-        s = sslh_matmul_ex(c, sslh_i_unit_rows(c, sslh_slice(c, test, 0, at, at + rows)), unit, 0, 1);
-        for (i = 0; i < rows && !SSLH_I_BAD(c); i++)
-            for (k = 0; k < j.n && zero_test[at + i]; k++) /* nearest to a row of zeros are rows of zeros */
-                if (zero_train[k]) s->data[(size_t)i * (size_t)j.n + (size_t)k] = 1;
-        if (!SSLH_I_BAD(c)) {
-            j.similarity = s->data;
-            sslh_i_parallel(c, rows, sslh_i_knn_task, &j);
-            for (i = 0; i < rows; i++) right += j.answer[i] == test_labels[at + i];
-        }
-        sslh_no_grad(c, 0);
-        sslh_pop(c);
-    }
-    sslh_no_grad(c, 0);
-    sslh_pop(c);
+    j.test_labels = test_labels;
+    if (!SSLH_I_BAD(c)) sslh_i_similar_blocks(c, train, test, sslh_i_knn_block, &j);
     if (SSLH_I_BAD(c)) return 0.0f;
     sslh_i_free_blocks(c, mark);
-    return (float)right / (float)test->shape[0];
+    return (float)j.right / (float)test->shape[0];
 }
 
 /* As the linear probe: features of both sets, then the vote. */
@@ -13127,6 +13193,204 @@ SSLH_DEF float sslh_knn(sslh_ctx *c, sslh_net *encoder, sslh_data train, sslh_da
     result = sslh_knn_features(c, a, train.labels, b, test.labels, SSLH_I_MAX(train.classes, test.classes), d);
     if (!SSLH_I_BAD(c)) sslh_i_free_blocks(c, mark);
     return result;
+}
+
+/* --- neighbours, copies, whitening -------------------------------------------------------------------------------- */
+
+typedef struct sslh_i_nearest_job {
+    const sslh_real *similarity; /* (rows, n) */
+    sslh_real *cosine;           /* (m, k) */
+    int32_t *index;              /* (m, k) */
+    int n, k, first, same;       /* same: asked is known */
+} sslh_i_nearest_job;
+
+/* Sorts a row of pairs by falling cosine, then by number. */
+SSLH_I_FN void sslh_i_sort_pairs(sslh_real *cosine, int32_t *index, int n) {
+    int i, gap;
+    for (gap = n / 2; gap > 0; gap = gap == 2 ? 1 : gap * 5 / 11)
+        for (i = gap; i < n; i++) {
+            sslh_real v = cosine[i];
+            int32_t who = index[i];
+            int j = i;
+            for (; j >= gap && (cosine[j - gap] < v || (cosine[j - gap] == v && index[j - gap] > who)); j -= gap) {
+                cosine[j] = cosine[j - gap];
+                index[j] = index[j - gap];
+            }
+            cosine[j] = v;
+            index[j] = who;
+        }
+}
+SSLH_I_FN void sslh_i_nearest_task(void *arg, int row, int worker) {
+    const sslh_i_nearest_job *j = (const sslh_i_nearest_job *)arg;
+    size_t at = (size_t)(j->first + row) * (size_t)j->k;
+    (void)worker;
+    sslh_i_most_similar(j->similarity + (size_t)row * (size_t)j->n, j->n, j->same ? j->first + row : -1, j->k,
+                        j->cosine + at, j->index + at);
+    sslh_i_sort_pairs(j->cosine + at, j->index + at, j->k);
+}
+SSLH_I_FN void sslh_i_nearest_block(sslh_ctx *c, void *arg, const sslh_real *similarity, int first, int rows) {
+    sslh_i_nearest_job *j = (sslh_i_nearest_job *)arg;
+    j->similarity = similarity;
+    j->first = first;
+    sslh_i_parallel(c, rows, sslh_i_nearest_task, j);
+}
+
+/* 1 when a and b are (n,D) and (m,D) of finite numbers. */
+SSLH_I_FN int sslh_i_check_pair(sslh_ctx *c, const char *op, sslh_tensor *a, sslh_tensor *b) {
+    sslh_tensor *in[2];
+    in[0] = a;
+    in[1] = b;
+    if (!sslh_i_begin(c, op, in, 2, 1)) return 0;
+    if (a->ndim != 2 || b->ndim != 2 || a->shape[1] != b->shape[1] || a->shape[0] < 1 || b->shape[0] < 1) {
+        sslh_fail(c, SSLH_E_SHAPE, "%s: features (n,D) and (m,D) of one width are needed", op);
+        return 0;
+    }
+    return sslh_i_check_rows(op, "features", a) && sslh_i_check_rows(op, "features", b);
+}
+
+SSLH_DEF sslh_neighbours sslh_nearest(sslh_ctx *c, sslh_tensor *known, sslh_tensor *asked, int k) {
+    sslh_neighbours out;
+    sslh_i_nearest_job j;
+    out.index = out.cosine = sslh_i_dummy(c);
+    if (!sslh_i_check_pair(c, "sslh_nearest", known, asked)) return out;
+    memset(&j, 0, sizeof j);
+    j.same = known == asked;
+    j.n = known->shape[0];
+    j.k = k;
+    if (!sslh_i_within(c, "sslh_nearest", "k", k, 1, j.n - j.same)) return out;
+    out.index = sslh_i_persistent(c, "sslh_nearest", SSLH_I32, sslh_dim2(asked->shape[0], k));
+    out.cosine = sslh_i_persistent(c, "sslh_nearest", SSLH_F32, sslh_dim2(asked->shape[0], k));
+    if (!SSLH_I_BAD(c)) {
+        j.index = out.index->ints;
+        j.cosine = out.cosine->data;
+        sslh_i_similar_blocks(c, known, asked, sslh_i_nearest_block, &j);
+    }
+    if (SSLH_I_BAD(c)) out.index = out.cosine = sslh_i_dummy(c);
+    return out;
+}
+
+SSLH_DEF sslh_retrieval_score sslh_retrieval(sslh_ctx *c, sslh_tensor *known, const int32_t *known_labels,
+                                             sslh_tensor *asked, const int32_t *asked_labels, int k) {
+    sslh_retrieval_score out;
+    sslh_neighbours found;
+    double hits = 0, first = 0, average = 0;
+    int64_t mark;
+    int i, r;
+    memset(&out, 0, sizeof out);
+    if (SSLH_I_BAD(c)) return out;
+    if (!known_labels || !asked_labels) {
+        sslh_fail(c, SSLH_E_USAGE, "sslh_retrieval: labels are NULL");
+        return out;
+    }
+    mark = sslh_mark(c);
+    found = sslh_nearest(c, known, asked, k);
+    for (i = 0; !SSLH_I_BAD(c) && i < asked->shape[0]; i++) {
+        double right = 0, sum = 0, most = 0;
+        for (r = 0; r < known->shape[0] && most < k; r++)
+            most += known_labels[r] == asked_labels[i] && !(known == asked && r == i);
+        for (r = 0; r < k; r++) {
+            if (known_labels[found.index->ints[(size_t)i * (size_t)k + (size_t)r]] != asked_labels[i]) continue;
+            right += 1;
+            first += r == 0;
+            sum += right / (r + 1);
+        }
+        hits += right;
+        average += most > 0 ? sum / most : 0;
+    }
+    if (SSLH_I_BAD(c)) return out;
+    sslh_i_free_blocks(c, mark);
+    out.precision = (float)(hits / k / asked->shape[0]);
+    out.first = (float)(first / asked->shape[0]);
+    out.map = (float)(average / asked->shape[0]);
+    return out;
+}
+
+/* The most similar pairs so far, as a heap whose root is the one to give up first. */
+typedef struct sslh_i_twins_job { sslh_twins *out; int used, most, n, same; int64_t count; float threshold;
+    } sslh_i_twins_job;
+SSLH_I_FN int sslh_i_twins_before(const sslh_twins *x, const sslh_twins *y) {
+    if (x->cosine != y->cosine) return x->cosine > y->cosine;
+    return x->a != y->a ? x->a < y->a : x->b < y->b;
+}
+SSLH_I_FN int sslh_i_twins_order(const void *x, const void *y) {
+    return sslh_i_twins_before((const sslh_twins *)y, (const sslh_twins *)x) -
+           sslh_i_twins_before((const sslh_twins *)x, (const sslh_twins *)y);
+}
+SSLH_I_FN void sslh_i_twins_put(sslh_i_twins_job *j, sslh_twins pair) {
+    int at;
+    if (j->used < j->most) {
+        at = j->used++;
+        for (; at > 0 && sslh_i_twins_before(&j->out[(at - 1) / 2], &pair); at = (at - 1) / 2)
+            j->out[at] = j->out[(at - 1) / 2];
+        j->out[at] = pair;
+        return;
+    }
+    if (j->most < 1 || !sslh_i_twins_before(&pair, &j->out[0])) return;
+    for (at = 0;;) {
+        int child = 2 * at + 1;
+        if (child >= j->used) break;
+        if (child + 1 < j->used && sslh_i_twins_before(&j->out[child], &j->out[child + 1])) child++;
+        if (!sslh_i_twins_before(&pair, &j->out[child])) break;
+        j->out[at] = j->out[child];
+        at = child;
+    }
+    j->out[at] = pair;
+}
+SSLH_I_FN void sslh_i_twins_block(sslh_ctx *c, void *arg, const sslh_real *similarity, int first, int rows) {
+    sslh_i_twins_job *j = (sslh_i_twins_job *)arg;
+    int i, k;
+    (void)c;
+    for (i = 0; i < rows; i++)
+        for (k = j->same ? first + i + 1 : 0; k < j->n; k++) {
+            sslh_twins pair;
+            pair.cosine = (float)similarity[(size_t)i * (size_t)j->n + (size_t)k];
+            if (!(pair.cosine >= j->threshold)) continue;
+            pair.a = first + i;
+            pair.b = k;
+            j->count++;
+            sslh_i_twins_put(j, pair);
+        }
+}
+
+SSLH_DEF int64_t sslh_near_twins(sslh_ctx *c, sslh_tensor *a, sslh_tensor *b, float threshold, sslh_twins *out,
+                                 int most) {
+    sslh_i_twins_job j;
+    if (!sslh_i_check_pair(c, "sslh_near_twins", a, b ? b : a)) return 0;
+    if (!(threshold > 0 && threshold <= 1) || most < 0 || (most && !out)) {
+        sslh_fail(c, SSLH_E_USAGE, "sslh_near_twins: a threshold of %g (above 0, at most 1) and room for %d pairs",
+                  (double)threshold, most);
+        return 0;
+    }
+    memset(&j, 0, sizeof j);
+    j.out = out;
+    j.most = most;
+    j.same = !b || a == b;
+    j.n = (b ? b : a)->shape[0];
+    j.threshold = threshold;
+    sslh_i_similar_blocks(c, b ? b : a, a, sslh_i_twins_block, &j);
+    if (SSLH_I_BAD(c)) return 0;
+    if (j.used) qsort(out, (size_t)j.used, sizeof *out, sslh_i_twins_order);
+    return j.count;
+}
+
+/* A batch as thumbnails: (n,H,W,C) -> (n, side side). */
+SSLH_I_FN sslh_tensor *sslh_i_thumbnail_batch(sslh_ctx *c, const sslh_batch *b, void *user) {
+    sslh_recipe recipe;
+    sslh_tensor *x;
+    memset(&recipe, 0, sizeof recipe);
+    recipe.height = recipe.width = *(const int *)user;
+    recipe.bilinear = 1;
+    x = sslh_augment(c, sslh_batch_images(c, *b), recipe, 0);                          /* (n,side,side,C) */
+    x = sslh_reshape(c, sslh_mean(c, x, SSLH_AXIS(3), 0), sslh_dim2(b->count, -1));    /* (n,side side) */
+    return sslh_sub(c, x, sslh_mean(c, x, SSLH_AXIS(1), 1));
+}
+SSLH_DEF sslh_tensor *sslh_thumbnails(sslh_ctx *c, sslh_data data, int side) {
+    sslh_feature_desc f;
+    if (SSLH_I_BAD(c) || !sslh_i_within(c, "sslh_thumbnails", "side", side, 2, 256)) return sslh_i_dummy(c);
+    memset(&f, 0, sizeof f);
+    f.input = sslh_i_thumbnail_batch;
+    f.user = &side;
+    return sslh_features(c, NULL, data, f);
 }
 
 /* --- fine-tuning -------------------------------------------------------------------------------------------------- */
@@ -13553,6 +13817,59 @@ SSLH_I_FN void sslh_i_symmetric_root(double *a, double *vectors, double *values,
             }
         }
     }
+}
+
+/* S = sum over the eigenvectors v of the covariance of v v' / sqrt(value + eps). */
+SSLH_DEF sslh_whitening sslh_zca_fit(sslh_ctx *c, sslh_tensor *train, float eps) {
+    sslh_whitening w;
+    double *memory, *vectors, *values, *mean;
+    size_t D, i, j, k;
+    w.mean = w.matrix = sslh_i_dummy(c);
+    if (!sslh_i_begin(c, "sslh_zca_fit", &train, 1, 1) || !sslh_i_check_features("sslh_zca_fit", train, 2)) return w;
+    if (!(eps >= 0)) {
+        sslh_fail(c, SSLH_E_USAGE, "sslh_zca_fit: eps is %g, at least 0 is allowed", (double)eps);
+        return w;
+    }
+    D = (size_t)train->shape[1];
+    memory = (double *)sslh_i_alloc(c, (2 * D * D + 2 * D) * sizeof *memory);
+    w.mean = sslh_i_persistent(c, "sslh_zca_fit", SSLH_F32, sslh_dim1(train->shape[1]));
+    w.matrix = sslh_i_persistent(c, "sslh_zca_fit", SSLH_F32, sslh_dim2(train->shape[1], train->shape[1]));
+    if (SSLH_I_BAD(c)) {
+        w.mean = w.matrix = sslh_i_dummy(c);
+        return w;
+    }
+    vectors = memory + D * D;
+    values = vectors + D * D;
+    mean = values + D;
+    sslh_i_moments(train, mean, memory);
+    sslh_i_eigen(memory, vectors, values, (int)D);
+    memset(memory, 0, D * D * sizeof *memory);
+    for (k = 0; k < D; k++) {
+        const double *v = vectors + k * D;
+        double root = sqrt(SSLH_I_MAX(values[k], 0.0) + (eps > 0 ? (double)eps : 1e-5));
+        for (i = 0; i < D; i++)
+            for (j = 0; j < D; j++) {
+                double p = v[i] * v[j];
+                memory[i * D + j] += p / root;
+            }
+    }
+    for (i = 0; i < D; i++) w.mean->data[i] = (sslh_real)mean[i];
+    for (i = 0; i < D * D; i++) w.matrix->data[i] = (sslh_real)memory[i];
+    sslh_i_free(c, memory);
+    return w;
+}
+SSLH_DEF sslh_tensor *sslh_zca(sslh_ctx *c, sslh_whitening w, sslh_tensor *x) {
+    sslh_tensor *in[3];
+    in[0] = x;
+    in[1] = w.mean;
+    in[2] = w.matrix;
+    if (!sslh_i_begin(c, "sslh_zca", in, 3, 1)) return sslh_i_dummy(c);
+    if (x->ndim != 2 || w.mean->ndim != 1 || w.matrix->ndim != 2 || x->shape[1] != w.mean->shape[0] ||
+        x->shape[1] != w.matrix->shape[0]) {
+        sslh_fail(c, SSLH_E_SHAPE, "sslh_zca: rows (n,D) of the width that sslh_zca_fit was given are needed");
+        return sslh_i_dummy(c);
+    }
+    return sslh_matmul(c, sslh_sub(c, x, w.mean), w.matrix);
 }
 
 /* The distance of Frechet, or Wasserstein's of second order, between normal distributions with the means m, m' and
@@ -19479,6 +19796,9 @@ static const sslh_setting sslh_i_mel_ranges[] = {
 static const sslh_setting sslh_i_mfcc_ranges[] = { /* .mel by the table above */
     SSLH_I_RANGE(sslh_mfcc_desc, coefficients, INT, "1 to 1024"),
     SSLH_I_RANGE(sslh_mfcc_desc, top_db, REAL, "at least 0")};
+static const sslh_setting sslh_i_split_ranges[] = {
+    {"test", offsetof(sslh_split_desc, test), SSLH_SETTING_REAL, "off", "above 0, below 1"},
+    {"validation", offsetof(sslh_split_desc, validation), SSLH_SETTING_REAL, "off", "above 0, below 1"}};
 #if SSLH_WITH_CLASSIFIERS
 static const sslh_setting sslh_i_forest_ranges[] = {
     SSLH_I_RANGE(sslh_forest_desc, trees, INT, "1 to 100000"),
@@ -19521,6 +19841,7 @@ static const struct { const sslh_setting *row; int rows; } sslh_i_ranges[] = {
     {sslh_i_audio_recipe_ranges, SSLH_I_LENGTH(sslh_i_audio_recipe_ranges)},
     {sslh_i_mel_ranges, SSLH_I_LENGTH(sslh_i_mel_ranges)},
     {sslh_i_mfcc_ranges, SSLH_I_LENGTH(sslh_i_mfcc_ranges)},
+    {sslh_i_split_ranges, SSLH_I_LENGTH(sslh_i_split_ranges)},
 #if SSLH_WITH_CLASSIFIERS
     {sslh_i_forest_ranges, SSLH_I_LENGTH(sslh_i_forest_ranges)},
     {sslh_i_svm_ranges, SSLH_I_LENGTH(sslh_i_svm_ranges)},
@@ -39731,6 +40052,7 @@ SSLH_I_LEAN_BEGIN
 /* Streams of random numbers, far from those that sslh_next_stream counts up. */
 #define SSLH_I_STREAM_SHUFFLE ((uint64_t)1 << 60)  /* + epoch: order of the samples */
 #define SSLH_I_STREAM_FRACTION ((uint64_t)2 << 60) /* + class: which samples a fraction takes */
+#define SSLH_I_STREAM_SPLIT ((uint64_t)5 << 60)    /* + class: which samples go to which part */
 
 /* What functions return after an error: no samples, but a context that knows the error. */
 SSLH_I_FN sslh_data sslh_i_no_data(sslh_ctx *c) {
@@ -40080,6 +40402,71 @@ SSLH_I_FN sslh_data sslh_i_match_classes(sslh_ctx *c, const char *fn, sslh_data 
     return d;
 }
 
+/* FNV-1a of the bytes of each sample of d. */
+typedef struct sslh_i_print { uint64_t hash; int32_t at, set; } sslh_i_print; /* a fingerprint; set: 0 of a, 1 of b */
+SSLH_I_FN int sslh_i_print_order(const void *x, const void *y) {
+    const sslh_i_print *a = (const sslh_i_print *)x, *b = (const sslh_i_print *)y;
+    if (a->hash != b->hash) return a->hash < b->hash ? -1 : 1;
+    if (a->set != b->set) return a->set - b->set;
+    return a->at < b->at ? -1 : a->at > b->at;
+}
+SSLH_I_FN int sslh_i_twins_place(const void *x, const void *y) {
+    const sslh_twins *a = (const sslh_twins *)x, *b = (const sslh_twins *)y;
+    return a->a != b->a ? (a->a < b->a ? -1 : 1) : a->b < b->b ? -1 : a->b > b->b;
+}
+SSLH_I_FN void sslh_i_prints(sslh_ctx *c, const sslh_data *d, int set, size_t bytes, uint8_t *sample,
+                             sslh_i_print *out) {
+    for (int64_t i = 0; i < d->count && !SSLH_I_BAD(c); i++) {
+        uint64_t h = 14695981039346656037ull;
+        if (!sslh_i_field_get(c, "sslh_data_twins", &d->field[0], sslh_i_sample(d, i), sample)) return;
+        for (size_t k = 0; k < bytes; k++) h = (h ^ sample[k]) * 1099511628211ull;
+        out[i].hash = h;
+        out[i].at = (int32_t)i;
+        out[i].set = set;
+    }
+}
+
+/* Equal hashes stand side by side, those of a first; what looks equal is compared byte by byte with the first of the
+   run that it is equal to. */
+SSLH_DEF int64_t sslh_data_twins(sslh_data a, sslh_data b, sslh_twins *out, int most) {
+    sslh_ctx *c = a.ctx;
+    const int within = b.count < 1;
+    if (SSLH_I_BAD(c)) return 0;
+    if (a.count < 1 || a.fields < 1 || most < 0 || (most && !out) ||
+        (!within && (SSLH_I_BAD(b.ctx) || b.fields < 1 || b.field[0].kind != a.field[0].kind ||
+                     sslh_i_field_bytes(&b.field[0]) != sslh_i_field_bytes(&a.field[0])))) {
+        sslh_fail(c, SSLH_E_USAGE, "sslh_data_twins: two sets of samples of one shape, and room for %d pairs", most);
+        return 0;
+    }
+    size_t bytes = sslh_i_field_bytes(&a.field[0]), n = (size_t)a.count + (within ? 0 : (size_t)b.count);
+    sslh_i_print *all = (sslh_i_print *)sslh_i_alloc(c, n * sizeof *all);
+    uint8_t *sample = (uint8_t *)sslh_i_alloc(c, 2 * bytes + 1), *other = sample ? sample + bytes : NULL;
+    int64_t count = 0;
+    if (!SSLH_I_BAD(c)) sslh_i_prints(c, &a, 0, bytes, sample, all);
+    if (!SSLH_I_BAD(c) && !within) sslh_i_prints(c, &b, 1, bytes, sample, all + a.count);
+    if (!SSLH_I_BAD(c)) qsort(all, n, sizeof *all, sslh_i_print_order);
+    for (size_t first = 0, i; first < n && !SSLH_I_BAD(c); first = i) {
+        for (i = first + 1; i < n && all[i].hash == all[first].hash; i++) {
+            const sslh_data *of = all[i].set ? &b : &a;
+            if (!within && (all[first].set || !all[i].set)) continue; /* a pair has one of each set */
+            if (!sslh_i_field_get(c, "sslh_data_twins", &a.field[0], sslh_i_sample(&a, all[first].at), sample) ||
+                !sslh_i_field_get(c, "sslh_data_twins", &of->field[0], sslh_i_sample(of, all[i].at), other)) break;
+            if (memcmp(sample, other, bytes)) continue;
+            if (count < most) {
+                out[count].a = all[first].at;
+                out[count].b = all[i].at;
+                out[count].cosine = 1;
+            }
+            count++;
+        }
+    }
+    sslh_i_free(c, sample);
+    sslh_i_free(c, all);
+    if (SSLH_I_BAD(c)) return 0;
+    if (count && most) qsort(out, (size_t)SSLH_I_MIN(count, (int64_t)most), sizeof *out, sslh_i_twins_place);
+    return count;
+}
+
 SSLH_DEF sslh_data sslh_data_match_classes(sslh_data d, sslh_data like) {
     return sslh_i_match_classes(d.ctx, "sslh_data_match_classes", d, like);
 }
@@ -40163,6 +40550,88 @@ SSLH_I_FN int sslh_i_label_field(const char *fn, const sslh_data *d, const char 
     sslh_fail(d->ctx, SSLH_E_USAGE, "%s: there is no label field \"%.60s\" (those with a name: %s)", fn,
               name ? name : "(null)", used ? names : "none");
     return -1;
+}
+
+/* Which part each sample is in: 0 train, 1 validation, 2 test. Inside a class, or among all, a permutation deals them
+   out. */
+SSLH_I_FN void sslh_i_split_samples(const sslh_data *d, const sslh_split_desc *desc, const double share[3],
+                                    uint8_t *part, int32_t *members, int32_t *permutation) {
+    const int by_class = d->labels && !desc->any_class, classes = by_class ? d->classes : 1;
+    for (int k = 0; k < classes; k++) {
+        int32_t n = 0, at = 0;
+        for (int64_t i = 0; i < d->count; i++)
+            if (!by_class || d->labels[i] == k) members[n++] = (int32_t)i;
+        if (!n) continue;
+        sslh_random_permutation(desc->seed, SSLH_I_STREAM_SPLIT + (uint64_t)k, permutation, n);
+        for (int side = 2; side > 0; side--)
+            for (int32_t wanted = (int32_t)(share[side] * (double)n + 0.5); wanted > 0 && at < n; wanted--)
+                part[members[permutation[at++]]] = (uint8_t)side;
+    }
+}
+/* The same by whole groups, in an order by chance: each goes to the test until that is as large as wanted, then to the
+   validation. size (groups) is work. */
+SSLH_I_FN void sslh_i_split_groups(const sslh_data *d, const sslh_split_desc *desc, const double share[3], int field,
+                                   uint8_t *part, int32_t *size, int32_t *permutation) {
+    const int32_t *group = (const int32_t *)d->field[field].values;
+    const int groups = d->field[field].classes;
+    int32_t at = 0;
+    for (int64_t i = 0; i < d->count; i++) size[group[sslh_i_sample(d, i)]]++;
+    sslh_random_permutation(desc->seed, SSLH_I_STREAM_SPLIT, permutation, groups);
+    for (int side = 2; side > 0; side--) {
+        double held = 0, wanted = share[side] * (double)d->count;
+        for (; held < wanted - 0.5 && at < groups; at++) {
+            int32_t g = permutation[at];
+            if (!size[g]) continue;
+            held += size[g];
+            size[g] = -side;
+        }
+    }
+    for (int64_t i = 0; i < d->count; i++) {
+        int32_t s = size[group[sslh_i_sample(d, i)]];
+        part[i] = (uint8_t)(s < 0 ? -s : 0);
+    }
+}
+
+SSLH_DEF sslh_split sslh_data_split(sslh_data d, sslh_split_desc desc) {
+    static const char *const names[3] = {"training", "validation", "test"};
+    sslh_ctx *c = d.ctx;
+    sslh_split out;
+    sslh_data *to[3];
+    double share[3];
+    int field = -1;
+    memset(&out, 0, sizeof out);
+    out.train = out.validation = out.test = sslh_i_no_data(c);
+    if (SSLH_I_BAD(c) || !sslh_i_desc_ok(c, "sslh_data_split", SSLH_I_D_SPLIT, &desc)) return out;
+    share[1] = (double)sslh_i_default(desc.validation, 0.0f);
+    share[2] = (double)sslh_i_default(desc.test, 0.2f);
+    share[0] = 1 - share[1] - share[2];
+    if (d.count < 1 || !(share[0] > 1e-6)) {
+        sslh_fail(c, SSLH_E_USAGE, "sslh_data_split: of %.0f samples %g for the test and %g for the validation: "
+                  "nothing is left to train on", (double)d.count, share[2], share[1]);
+        return out;
+    }
+    if (desc.group && (field = sslh_i_label_field("sslh_data_split", &d, desc.group)) < 0) return out;
+    size_t n = (size_t)d.count, room = SSLH_I_MAX(n, field < 0 ? 0 : (size_t)d.field[field].classes);
+    int32_t *members = (int32_t *)sslh_i_alloc(c, 2 * room * sizeof *members);
+    uint8_t *part = (uint8_t *)sslh_i_alloc(c, n);
+    to[0] = &out.train, to[1] = &out.validation, to[2] = &out.test;
+    if (!SSLH_I_BAD(c)) {
+        if (field < 0) sslh_i_split_samples(&d, &desc, share, part, members, members + room);
+        else sslh_i_split_groups(&d, &desc, share, field, part, members, members + room);
+    }
+    for (int side = 0; side < 3 && !SSLH_I_BAD(c); side++) {
+        int64_t count = 0;
+        for (size_t i = 0; i < n; i++)
+            if (part[i] == side) members[count++] = (int32_t)i;
+        if (count) *to[side] = sslh_i_subset("sslh_data_split", d, members, 0, count);
+        else if (share[side] > 0)
+            sslh_fail(c, SSLH_E_USAGE, "sslh_data_split: the %s part of %.0f samples%s is empty", names[side],
+                      (double)n, field < 0 ? "" : ", in whole groups,");
+    }
+    sslh_i_free(c, part);
+    sslh_i_free(c, members);
+    if (SSLH_I_BAD(c)) out.train = out.validation = out.test = sslh_i_no_data(c);
+    return out;
 }
 
 SSLH_DEF sslh_data sslh_data_labelled(sslh_data d, const char *field) {

@@ -1260,6 +1260,17 @@ static int call_row(world *w, int row, const char **names) {
         e.layer_decay = zeros_mostly_real(); e.drop_path = zeros_mostly_real(); e.smoothing = zeros_mostly_real();
         e.warmup = zeros_mostly_real(); e.fraction = zeros_mostly_real(); sslh_recipe r = any_recipe();
         if (!dice(3)) e.views = &r; sslh_finetune(c, n[0], d[0], d[1], e))
+    ROW(sslh_data_split, EMPTY(sslh_split_desc, e); e.test = zeros_mostly_real(); e.validation = zeros_mostly_real();
+        e.any_class = dice(2); e.group = dice(3) ? NULL : text[0]; sslh_data_split(d[0], e))
+    ROW(sslh_data_twins, sslh_twins q[3]; sslh_data_twins(d[0], d[1], dice(5) ? q : NULL, dice(3)))
+    ROW(sslh_nearest, K(sslh_nearest(c, T(0), T(1), dice(2) ? 1 : i[0]).index))
+    ROW(sslh_retrieval, const int32_t *a = dice(6) ? numbers : NULL;
+        if ((!t[0] || t[0]->shape[0] <= 64) && (!t[1] || t[1]->shape[0] <= 64))
+            sslh_retrieval(c, T(0), a, T(1), a, dice(2) ? 1 : i[0]))
+    ROW(sslh_near_twins, sslh_twins q[3]; sslh_near_twins(c, T(0), T(1), f[0], dice(5) ? q : NULL, dice(3)))
+    ROW(sslh_thumbnails, K(sslh_thumbnails(c, d[0], dice(2) ? 4 : i[0])))
+    ROW(sslh_zca_fit, K(sslh_zca_fit(c, T(0), zeros_mostly_real()).matrix))
+    ROW(sslh_zca, sslh_whitening q; q.mean = T(1); q.matrix = T(2); K(sslh_zca(c, q, T(0))))
 #if SSLH_WITH_CLASSIFIERS
     ROW(sslh_forest, EMPTY(sslh_forest_desc, e); e.trees = dice(2) ? 3 : zeros_mostly() % 20;
         e.features = zeros_mostly();
