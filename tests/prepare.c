@@ -224,9 +224,9 @@ static void neighbours(void) {
     sslh_destroy(c);
 }
 
-/* On a circle: 0 and 12 degrees are of class 0, 20, 180 and 190 of class 1. */
+/* On a circle: 0 and 12 degrees are of class 0, 20, 180 and 188 of class 1. */
 static void retrieval(void) {
-    static const double degrees[5] = {0, 12, 20, 180, 190};
+    static const double degrees[5] = {0, 12, 20, 180, 188};
     static const int32_t label[5] = {0, 0, 1, 1, 1};
     sslh_ctx *c = context(1);
     sslh_tensor *x = sslh_persist(sslh_zeros(c, sslh_dim2(5, 2)));
@@ -234,7 +234,7 @@ static void retrieval(void) {
         x->data[2 * i] = (sslh_real)cos(degrees[i] / 180 * 3.14159265);
         x->data[2 * i + 1] = (sslh_real)sin(degrees[i] / 180 * 3.14159265);
     }
-    /* the two nearest of 0: 10 20; of 12: 20 0; of 20: 12 0; of 180: 190 20; of 190: 180 20 */
+    /* the two nearest of 0: 10 20; of 12: 20 0; of 20: 12 0; of 180: 188 20; of 188: 180 20 */
     sslh_retrieval_score s = sslh_retrieval(c, x, label, x, label, 2);
     CHECK_OK(c);
     CHECK_NEAR(s.first, 3.0 / 5, 1e-6);
