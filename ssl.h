@@ -83,7 +83,8 @@
 
      switch                  default  meaning
      SSLH_WITH_ALL           1        default of every method's switch
-     SSLH_WITH_<METHOD>      all      one method: SSLH_WITH_SIMCLR, SSLH_WITH_MAE .. (names in 13, in capitals)
+     SSLH_WITH_<METHOD>      all      one method: SSLH_WITH_SIMCLR, SSLH_WITH_MAE .. (names in 13, in capitals);
+                                      likewise SSLH_WITH_TOKENIZERS, SSLH_WITH_CLASSIFIERS
      SSLH_WITH_THREADS       1        0: no thread pool (a .parallel_for of yours still works)
      SSLH_WITH_SIMD          1        0: portable C kernels only; the file then never includes itself and can be pasted
      SSLH_WITH_STDIO         1        0: no files and no progress line; functions that take a path report an error
@@ -314,8 +315,9 @@
    sslh_data_from_fields. With several label fields sslh_data_labelled(d, "speaker") chooses the one that probes look
    at, and sslh_data_where(d, "speaker", "!anna,fred") leaves out two voices, for a test that training never heard. A
    subset (sslh_data_range, _pick, _fraction, _where) copies no samples and keeps their numbers, so that a sample's
-   augmentation does not depend on the subset that it came by. Only probes and SupCon look at labels. Each folder
-   numbers its classes for itself; probes match those of two sets by name, and so does sslh_data_match_classes,
+   augmentation does not depend on the subset that it came by. sslh_data_split divides by chance, by class or by group;
+   sslh_data_twins and sslh_near_twins find samples that are there twice. Only probes and SupCon look at labels. Each
+   folder numbers its classes for itself; probes match those of two sets by name, and so does sslh_data_match_classes,
    for a confusion matrix of yours.
 
    A recipe is a struct: what is 0 is not done. Its named constants (strengths: brightness, contrast, saturation, hue):
@@ -417,6 +419,9 @@
      sslh_effective_rank exp of the entropy of the singular values: 1 .. D, low is dimensional collapse (RankMe)
      sslh_alignment      mean squared distance of the unit features of positive pairs: low is good (Wang & Isola 2020)
      sslh_uniformity     log of the mean of exp(-2 squared distance) over all pairs: low is spread out
+     sslh_svm, sslh_forest, sslh_logistic, sslh_kmeans: classifiers and clusters on features, confusion matrix, F1,
+                         calibration, files of an encoder with its classifier (>>api-classifiers, docs/classifiers.md)
+     sslh_retrieval      the share of the k most similar rows that have the label asked for, and mAP
      sslh_vae_evaluate   test loss, its two terms in nats per image, active units; sslh_vae_bound: -log p by many codes
 
        float knn = sslh_knn(c, encoder, train, test, (sslh_knn_desc){ .k = 20, .temperature = 0.07f });
@@ -47776,7 +47781,8 @@ SSLH_I_LEAN_END
            owner; ResNet-50, -101 and -152, ConvNeXt, vision transformers for images of any size; plain versions of
            operations, losses and optimisers, which .plain runs; several inner results from one run (.taps); tokenizers:
            bytes, characters, words, byte pairs (trained, GPT-2, CLIP), WordPiece; word2vec, phrases, files of word
-           vectors
+           vectors; random forest, linear SVM, logistic regression, k-means, their measures and files; parts of a data
+           set, copies in it, neighbours, whitening
     0.1.0  first version: core, kernels, encoders; rotation, SimCLR, VAE, MAE; probes, pictures */
 
 /* ================================================================================================================== */
