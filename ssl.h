@@ -83,7 +83,8 @@
 
      switch                  default  meaning
      SSLH_WITH_ALL           1        default of every method's switch
-     SSLH_WITH_<METHOD>      all      one method: SSLH_WITH_SIMCLR, SSLH_WITH_MAE .. (names in 13, in capitals)
+     SSLH_WITH_<METHOD>      all      one method: SSLH_WITH_SIMCLR, SSLH_WITH_MAE .. (names in 13, in capitals);
+                                      likewise SSLH_WITH_TOKENIZERS, SSLH_WITH_CLASSIFIERS
      SSLH_WITH_THREADS       1        0: no thread pool (a .parallel_for of yours still works)
      SSLH_WITH_SIMD          1        0: portable C kernels only; the file then never includes itself and can be pasted
      SSLH_WITH_STDIO         1        0: no files and no progress line; functions that take a path report an error
@@ -313,9 +314,10 @@
    with several inputs per sample. Where there are several label fields, sslh_data_labelled(d, "speaker") chooses the
    one that probes look at, and sslh_data_where(d, "speaker", "!anna,fred") leaves out two voices, for a test on voices
    that training never heard. A subset (sslh_data_range, _pick, _fraction, _where) copies no samples and keeps their
-   numbers, so that a sample's augmentation does not depend on the subset that it was taken from. Only probes and SupCon
-   look at labels. Each folder numbers its own classes. Probes match the classes of two sets by name; for a confusion
-   matrix of your own, sslh_data_match_classes does the same.
+   numbers, so that a sample's augmentation does not depend on the subset that it was taken from. sslh_data_split
+   divides at random, by class or by group; sslh_data_twins and sslh_near_twins find samples that are there twice. Only
+   probes and SupCon look at labels. Each folder numbers its own classes. Probes match the classes of two sets by name;
+   for a confusion matrix of your own, sslh_data_match_classes does the same.
 
    A recipe of augmentations is a struct: what is 0 is not done. Constants (jitter: brightness, contrast, saturation,
    hue):
@@ -415,6 +417,9 @@
      sslh_effective_rank exp of the entropy of the singular values: 1 .. D, low is dimensional collapse (RankMe)
      sslh_alignment      mean squared distance of the unit features of positive pairs: low is good (Wang & Isola 2020)
      sslh_uniformity     log of the mean of exp(-2 squared distance) over all pairs: low is spread out
+     sslh_svm, sslh_forest, sslh_logistic, sslh_kmeans: classifiers and clusters on features, confusion matrix, F1,
+                         calibration, files of an encoder with its classifier (>>api-classifiers, docs/classifiers.md)
+     sslh_retrieval      the share of the k most similar rows that have the label asked for, and mAP
      sslh_vae_evaluate   test loss, its two terms in nats per image, active units; sslh_vae_bound: -log p by many codes
 
        float knn = sslh_knn(c, encoder, train, test, (sslh_knn_desc){ .k = 20, .temperature = 0.07f });
@@ -563,12 +568,12 @@
 
      declarations     >>config >>api-context >>api-random >>api-tensor >>api-ops >>api-nets >>api-encoders >>api-weights
                       >>api-optim >>api-data >>api-views >>api-audio >>api-tokenizers >>api-methods >>api-train
-                      >>api-eval >>api-pictures
+                      >>api-eval >>api-classifiers >>api-pictures
      foundations      >>platform >>core >>table >>shared >>prototypes
      I    the book    >>method >>rotation >>jigsaw >>context >>inpainting >>colorization >>autoencoder >>vae >>gan
                       >>simclr >>moco >>supcon >>nnclr >>cpc >>cpc2 >>byol >>simsiam >>dino >>barlow >>vicreg >>swav
-                      >>mae >>jepa >>word2vec >>methods >>train >>eval >>losses >>nets >>encoders
-                      >>optim >>views >>settings
+                      >>mae >>jepa >>word2vec >>methods >>train >>eval >>classifiers >>losses >>nets >>encoders >>optim
+                      >>views >>settings
      II   tensors     >>core-impl >>scalar >>random >>tape >>elementwise >>reductions >>products >>loss-rows >>conv
                       >>norms >>shapes >>sequences >>audio
      III  the engine  >>kernels >>products-plan >>conv-plan >>sequences-plan >>loops >>copies >>pool >>views-make
@@ -1774,6 +1779,24 @@ SSLH_API sslh_data sslh_data_pick(sslh_data d, const int32_t *index, int64_t n);
 /* The same share, 0 < fraction <= 1, of every class (rounded, at least one sample of each), drawn with seed, in the
    order of the data. Without labels: of the whole. */
 SSLH_API sslh_data sslh_data_fraction(sslh_data d, double fraction, uint64_t seed);
+typedef struct sslh_split_desc {
+    float test;         /* share of the samples; default 0.2; SSLH_OFF: none */
+    float validation;   /* share of the samples; default: none */
+    int   any_class;    /* 1: drawn from all samples; 0: where there are labels, the same share of every class */
+    const char *group;  /* name of a label field (speaker, patient, article): no group has samples on two sides, and the
+                           shares are met as whole groups allow; classes are not looked at; default: none */
+    uint64_t seed;      /* of the draw */
+} sslh_split_desc;
+typedef struct sslh_split { sslh_data train, validation, test; } sslh_split; /* .count 0: not wanted */
+/* Parts of a data set by chance, as subsets in the order of the data; the training part is what remains. Mean and
+   deviation for all of them are those of the training part: sslh_data_mean_std(s.train, mean, std). An empty part is an
+   error. */
+SSLH_API sslh_split sslh_data_split(sslh_data d, sslh_split_desc desc);
+/* Samples whose first field is equal byte by byte, in a and in b (of the same shape), or, when b.count is 0, twice in
+   a: pairs with .cosine 1 into out, at most most of them, in the order of a. Returns how many there are; several copies
+   of a sample are paired with the first of them. */
+typedef struct sslh_twins { int32_t a, b; float cosine; } sslh_twins; /* numbers of samples or rows */
+SSLH_API int64_t sslh_data_twins(sslh_data a, sslh_data b, sslh_twins *out, int most);
 /* d with .labels numbered as in like, by the names of the classes: two folders number their sub-folders independently.
    A sample of a class that like lacks is an error that names the class. Returns d itself when one of the two has no
    names. sslh_linear_probe, sslh_knn and sslh_finetune do this with their test set. */
@@ -3233,6 +3256,32 @@ typedef struct sslh_finetune_desc {
    accuracy. An untrained encoder gives the supervised baseline. */
 SSLH_API float sslh_finetune(sslh_ctx *c, sslh_net *encoder, sslh_data train, sslh_data test, sslh_finetune_desc desc);
 
+/* The k rows of known (n,D) that are most similar, by cosine, to each row of asked (m,D), the most similar first, ties
+   by number: index (m,k) SSLH_I32 and cosine (m,k), persistent. Where asked is known, the same tensor, no row is its
+   own neighbour. k at most n (n - 1). Rows of zeros are near to one another only. */
+typedef struct sslh_neighbours { sslh_tensor *index, *cosine; } sslh_neighbours;
+SSLH_API sslh_neighbours sslh_nearest(sslh_ctx *c, sslh_tensor *known, sslh_tensor *asked, int k);
+/* What a search among known finds: precision, the mean share of the k nearest that have the label of what was asked;
+   first, the same of the nearest one; map, the mean over what was asked of the average precision at its hits among the
+   k, of min(k, all there are) that could be found. */
+typedef struct sslh_retrieval_score { float precision, first, map; } sslh_retrieval_score;
+SSLH_API sslh_retrieval_score sslh_retrieval(sslh_ctx *c, sslh_tensor *known, const int32_t *known_labels,
+                                             sslh_tensor *asked, const int32_t *asked_labels, int k);
+/* Rows of a (n,D) and b (m,D), or, b NULL, of a and a, whose cosine is at least threshold (0 to 1): into out, at most
+   most of them, the most similar first. Returns how many there are. */
+SSLH_API int64_t sslh_near_twins(sslh_ctx *c, sslh_tensor *a, sslh_tensor *b, float threshold, sslh_twins *out,
+                                 int most);
+/* Grey pictures of side x side (2 to 256) of all images, less their mean: (n, side side), persistent. By them
+   sslh_near_twins finds copies that were resized, saved anew or made brighter, without an encoder; not those that were
+   shifted, mirrored or cropped. */
+SSLH_API sslh_tensor *sslh_thumbnails(sslh_ctx *c, sslh_data data, int side);
+/* Whitening that stays as near to the data as it can (ZCA, Bell & Sejnowski 1997): (x - mean) S, S the inverse square
+   root of the covariance of the training rows, to whose variances eps is added (default 1e-5). mean (D), matrix (D,D),
+   persistent; time grows as D^3, so that D is best below a thousand. sslh_zca is made of operations. */
+typedef struct sslh_whitening { sslh_tensor *mean, *matrix; } sslh_whitening;
+SSLH_API sslh_whitening sslh_zca_fit(sslh_ctx *c, sslh_tensor *train, float eps);
+SSLH_API sslh_tensor *sslh_zca(sslh_ctx *c, sslh_whitening w, sslh_tensor *x);
+
 /* Collapse meters over features (n,D), n at least 2; except for the rank, rows are first scaled to length 1. */
 /* Mean over D of the standard deviation of unit rows: about 1/sqrt(D) is healthy, 0 is collapse (Chen & He 2021). */
 SSLH_API float sslh_feature_std(const sslh_tensor *x);
@@ -3247,6 +3296,146 @@ SSLH_API float sslh_uniformity(sslh_ctx *c, const sslh_tensor *x);
    of papers, which uses features of one Inception net: compare only numbers from the same encoder and for equal n and
    m, because few samples make it larger. Take n above D; time grows as D^3. */
 SSLH_API float sslh_frechet(sslh_ctx *c, const sslh_tensor *a, const sslh_tensor *b);
+
+/* ================================================================================================================== */
+/*  >>api-classifiers  classifiers and clusters on features                                                          */
+/* ================================================================================================================== */
+/* A forest of trees, a linear SVM, logistic regression and k-means, on features (n,D): those of sslh_features or any
+   others. Labels are n numbers from 0 to classes - 1. Everything is the same for any number of threads. After an error
+   a classifier is NULL, which every function takes. */
+
+#ifndef SSLH_WITH_CLASSIFIERS
+#define SSLH_WITH_CLASSIFIERS SSLH_WITH_ALL
+#elif SSLH_I_EMPTY(SSLH_WITH_CLASSIFIERS)
+#undef SSLH_WITH_CLASSIFIERS
+#define SSLH_WITH_CLASSIFIERS 1
+#endif
+#if SSLH_WITH_CLASSIFIERS
+typedef struct sslh_classifier sslh_classifier; /* owned by its context */
+
+typedef struct sslh_forest_desc {
+    int trees;         /* 1 to 100000; default 100 */
+    int features;      /* drawn anew for each split, of which the best is taken; at most D; default the whole part of
+                          sqrt(D) */
+    int max_depth;     /* of splits one below the other; default: until every leaf holds one class */
+    int min_leaf;      /* samples that a leaf has at the least, repeats counted; default 1 */
+    int no_bootstrap;  /* 1: every tree sees all samples once; 0: n samples that are drawn with repeats */
+    uint64_t seed;     /* of the draws */
+} sslh_forest_desc;
+/* Random forest (Breiman 2001): trees of splits "feature <= threshold" by Gini's impurity, which vote by the shares of
+   the classes in their leaves. Features are rounded to float. Scale and monotone changes of a feature change nothing
+   but where thresholds lie. Errors: labels out of range, fewer than two classes, NaN or Inf. */
+SSLH_API sslh_classifier *sslh_forest(sslh_ctx *c, sslh_tensor *x, const int32_t *labels, int classes,
+                                      sslh_forest_desc desc);
+/* Tree number tree as text, a line for each split and leaf; returns its length, out may be NULL. */
+SSLH_API size_t sslh_forest_print(const sslh_classifier *k, int tree, char *out, size_t size);
+
+typedef struct sslh_svm_desc {
+    float cost;           /* C, what a violated margin costs beside the size of the weights; above 0; default 1 */
+    float tolerance;      /* ends when the gradient is this times what it was at 0; above 0; default 1e-4 */
+    int   iterations;     /* of Newton's method, at most; default 100 */
+    int   no_standardise; /* 1: features as they are; 0: mean 0 and deviation 1 by the training rows */
+} sslh_svm_desc;
+/* Linear support vector machine, one against the rest, squared hinge: minimises |w|^2 / 2 + C sum max(0, 1 - y w x)^2
+   for each class, the bias a weight like the others, as scikit-learn's LinearSVC (Fan et al. 2008) does. */
+SSLH_API sslh_classifier *sslh_svm(sslh_ctx *c, sslh_tensor *x, const int32_t *labels, int classes, sslh_svm_desc desc);
+
+typedef struct sslh_logistic_desc {
+    float l2;             /* strength of the penalty on the weights; default 1e-3; SSLH_OFF: none */
+    float tolerance;      /* as in sslh_svm_desc */
+    int   iterations;     /* as in sslh_svm_desc */
+    int   no_standardise; /* as in sslh_svm_desc */
+} sslh_logistic_desc;
+/* Multinomial logistic regression: the mean cross-entropy plus l2 / 2 |W|^2, the bias free, solved to the optimum for
+   one strength, which sslh_linear_probe chooses among five and need not reach. */
+SSLH_API sslh_classifier *sslh_logistic(sslh_ctx *c, sslh_tensor *x, const int32_t *labels, int classes,
+                                        sslh_logistic_desc desc);
+
+typedef struct sslh_classifier_info {
+    const char *kind;          /* "forest", "svm", "logistic" */
+    int   classes, width;      /* K, D */
+    const char *const *names;  /* of the classes, or NULL */
+    sslh_net *encoder;         /* that was saved with it (sslh_load_classifier), or NULL */
+    int   trees;               /* forest: trees and all their nodes */
+    int64_t nodes;
+    float out_of_bag;          /* forest: accuracy of each sample by the trees that did not see it; 0 without bootstrap
+                                  and from a file */
+    const float *importance;   /* forest: (D) share of the decrease of impurity, sum 1; NULL from a file */
+    int   iterations;          /* svm, logistic: of Newton's method; 0 from a file */
+    double objective;          /* the minimum that was found */
+    float gradient;            /* size of the gradient there, as a part of that at 0 */
+} sslh_classifier_info;
+SSLH_API sslh_classifier_info sslh_classifier_query(const sslh_classifier *k);
+/* Scores (n,K) of features x (n,D), persistent: a forest's and logistic regression's are probabilities, those of an SVM
+   the distances to its planes. */
+SSLH_API sslh_tensor *sslh_classifier_scores(sslh_classifier *k, sslh_tensor *x);
+/* The class with the largest score (the first of equal ones) of each row, (n) SSLH_I32, persistent. */
+SSLH_API sslh_tensor *sslh_classifier_predict(sslh_classifier *k, sslh_tensor *x);
+/* The share of rows whose label that is. */
+SSLH_API float sslh_classifier_accuracy(sslh_classifier *k, sslh_tensor *x, const int32_t *labels);
+
+typedef struct sslh_kmeans_desc {
+    int clusters;      /* K, 1 to n; must be given */
+    int starts;        /* runs from different first centres, of which the best counts; default 10 */
+    int iterations;    /* of a run, at most; default 300 */
+    uint64_t seed;     /* of the first centres */
+} sslh_kmeans_desc;
+typedef struct sslh_clusters {
+    sslh_tensor *centres;  /* (K,D), persistent */
+    sslh_tensor *member;   /* (n) SSLH_I32, persistent: the cluster of each row */
+    double inertia;        /* sum of the squared distances to them */
+    int iterations;        /* of the run that was best */
+} sslh_clusters;
+/* k-means: Lloyd's algorithm until no row changes its cluster, from centres that are drawn far apart (k-means++, Arthur
+   & Vassilvitskii 2007; of 2 + ln K candidates the best). A cluster that loses all rows gets the row that lies farthest
+   from its centre. */
+SSLH_API sslh_clusters sslh_kmeans(sslh_ctx *c, sslh_tensor *x, sslh_kmeans_desc desc);
+/* The nearest of centres (K,D) to each row of x (n,D): (n) SSLH_I32, persistent. */
+SSLH_API sslh_tensor *sslh_nearest_centres(sslh_ctx *c, sslh_tensor *x, sslh_tensor *centres);
+/* How n clusters agree with n labels (both from 0). accuracy: of the best pairing of clusters with classes, one to one
+   (Kuhn's Hungarian method); nmi: mutual information over the mean of both entropies; ari: Rand's index less what
+   chance gives (Hubert & Arabie 1985), 0 for chance and 1 for the same. */
+typedef struct sslh_agreement { float accuracy, nmi, ari; } sslh_agreement;
+SSLH_API sslh_agreement sslh_cluster_agreement(sslh_ctx *c, const int32_t *clusters, const int32_t *labels, int n);
+
+/* How often rows of class i were said to be of class j: (K,K) SSLH_I32, persistent, from n labels and what was said of
+   the same rows (sslh_classifier_predict), both in 0 .. classes - 1. */
+SSLH_API sslh_tensor *sslh_confusion(sslh_ctx *c, const int32_t *labels, const int32_t *said, int n, int classes);
+typedef struct sslh_class_measures {
+    float accuracy;
+    float precision, recall, f1; /* means over the classes that have rows or were said (macro averages) */
+} sslh_class_measures;
+/* Of each class, into arrays (K) or NULL: precision, the share of what was said that is right; recall, the share of its
+   rows that was found; F1, their harmonic mean. Each is 0 where there is nothing to divide by. */
+SSLH_API sslh_class_measures sslh_confusion_measures(const sslh_tensor *confusion, float *precision, float *recall,
+                                                     float *f1);
+/* Expected calibration error (Guo et al. 2017): the mean difference of confidence, the largest of the probabilities
+   (n,K), and accuracy, over so many bins of equal width, weighted by their rows; 0 for a classifier that is right as
+   often as it says. Into arrays (bins) or NULL: mean confidence, accuracy (both 0 in an empty bin) and rows of each
+   bin. bins 1 to 1000; probabilities outside 0 to 1 are an error. */
+SSLH_API float sslh_calibration_error(sslh_ctx *c, const sslh_tensor *probabilities, const int32_t *labels, int bins,
+                                      float *confidence, float *accuracy, int32_t *rows);
+/* A confusion matrix as a table, at most 100 classes: rows are labels, columns what was said, each cell as dark as its
+   share of the row. names of the classes NULL: numbers; title NULL: none. */
+SSLH_API void sslh_picture_confusion(sslh_ctx *c, const char *path, const sslh_tensor *confusion,
+                                     const char *const *names, const char *title);
+
+/* Writes a classifier and the encoder whose pooled output it has learnt from (sslh_features without options) as one
+   safetensors file: the encoder's architecture, weights and preprocessing behind "encoder.", the classifier behind
+   "classifier.", names of the classes (K; NULL: those it has, or none). encoder NULL: that of k (from
+   sslh_finetune_keep or a file), else raw pixels, of which D are then needed. Errors: an encoder that is not one of
+   this file's, or of another width. */
+SSLH_API void sslh_save_classifier(sslh_classifier *k, sslh_net *encoder, const char *const *names, const char *path);
+/* Reads it again, the encoder too; the same from the bytes of such a file, which are copied. */
+SSLH_API sslh_classifier *sslh_load_classifier(sslh_ctx *c, const char *path);
+SSLH_API sslh_classifier *sslh_load_classifier_memory(sslh_ctx *c, const void *bytes, size_t size);
+/* Classes of n images of 8-bit pixels (n,height,width,channels), which are given to the classifier's encoder as
+   sslh_embed does it, into label (n); their scores into scores (n,K) or NULL. After an error both are zeros. */
+SSLH_API void sslh_classify(sslh_classifier *k, const uint8_t *pixels, int n, int height, int width, int channels,
+                            int32_t *label, float *scores);
+/* As sslh_finetune, without a test: the encoder's trained copy and its linear layer as a classifier ("logistic"). */
+SSLH_API sslh_classifier *sslh_finetune_keep(sslh_ctx *c, sslh_net *encoder, sslh_data train, sslh_finetune_desc desc);
+#endif
 
 /* ================================================================================================================== */
 /*  >>api-pictures  pictures                                                                                          */
@@ -4380,6 +4569,28 @@ struct sslh_vectors {
 };
 #endif
 
+/* --- classifiers (>>classifiers) to their files (>>weights) ------------------------------------------------------ */
+
+#if SSLH_WITH_CLASSIFIERS
+enum { SSLH_I_FOREST, SSLH_I_SVM, SSLH_I_LOGISTIC, SSLH_I_CLASSIFIERS };
+static const char *const sslh_i_classifier_kinds[] = {"forest", "svm", "logistic"};
+/* Left, to node next of the tree, when x[feature] <= threshold, else to node next + 1. A leaf of one class has that in
+   next, one of several the number of its row of shares. */
+enum { SSLH_I_LEAF = -1, SSLH_I_LEAF_MIXED = -2 };
+typedef struct sslh_i_tree_node { int32_t feature; float threshold; int32_t next; } sslh_i_tree_node;
+struct sslh_classifier {
+    sslh_ctx *c;
+    int kind;
+    sslh_classifier_info info;
+    sslh_real *mean, *scale, *weight; /* linear: (D) (D) (K,D+1), the last of each row the bias */
+    sslh_i_tree_node *node;           /* forest: all trees, one behind the other */
+    int64_t *root;                    /* (trees+1) where each begins */
+    float *share;                     /* (shares,K) of leaves of several classes */
+    int64_t shares;
+    size_t node_room, share_room;
+};
+#endif
+
 /* A batch of predictions of word2vec: item p has inputs input_at[p] .. input_at[p+1] - 1 and targets likewise. */
 typedef struct sslh_i_word_batch {
     const struct sslh_i_kernels *k; /* engine, as shares */
@@ -4646,7 +4857,8 @@ SSLH_I_FN int sslh_i_is_paper(const char *word);
 typedef enum sslh_i_desc_kind { SSLH_I_D_FEATURES, SSLH_I_D_PROBE, SSLH_I_D_KNN, SSLH_I_D_FINETUNE, SSLH_I_D_LOADER,
     SSLH_I_D_OPTIMIZER, SSLH_I_D_TRAIN, SSLH_I_D_RECIPE, SSLH_I_D_TSNE, SSLH_I_D_GRADCHECK, SSLH_I_D_PARAM,
     SSLH_I_D_BATCH_NORM, SSLH_I_D_FORWARD, SSLH_I_D_NET, SSLH_I_D_PREPROCESS, SSLH_I_D_IMAGES, SSLH_I_D_AUDIO,
-    SSLH_I_D_AUDIO_RECIPE, SSLH_I_D_MEL, SSLH_I_D_MFCC } sslh_i_desc_kind;
+    SSLH_I_D_AUDIO_RECIPE, SSLH_I_D_MEL, SSLH_I_D_MFCC, SSLH_I_D_SPLIT, SSLH_I_D_FOREST, SSLH_I_D_SVM,
+    SSLH_I_D_LOGISTIC, SSLH_I_D_KMEANS } sslh_i_desc_kind;
 SSLH_I_FN void sslh_i_out_of_range(sslh_ctx *c, const char *op, const char *field, double v, int real,
                                    const char *range);
 SSLH_I_FN int sslh_i_within(sslh_ctx *c, const char *op, const char *field, int value, int low, int high);
@@ -4818,6 +5030,7 @@ SSLH_I_FN void sslh_i_checkpoint_save(sslh_method *m, sslh_optimizer *o, int64_t
 SSLH_I_FN int64_t sslh_i_checkpoint_load(sslh_method *m, sslh_optimizer *o, const char *path, sslh_i_training *run);
 SSLH_I_FN int sslh_i_can_write(sslh_ctx *c, const char *fn, const char *path);
 SSLH_I_FN const char *sslh_i_tail(const char *path);
+SSLH_I_FN int sslh_i_room(sslh_ctx *c, void **array, size_t *cap, size_t need, size_t element);
 SSLH_I_FN int sslh_i_tally_find(const sslh_i_tally *a, const char *p, size_t n);
 #if SSLH_WITH_WORD2VEC
 SSLH_I_FN sslh_vectors *sslh_i_vectors_begin(sslh_ctx *c, const char *fn, const char *text, size_t size, int least,
@@ -4839,6 +5052,7 @@ SSLH_I_FN void sslh_i_vectors_free(sslh_vectors *v);
      >>methods   their list, one row each
      >>train     one step, the loop over epochs, progress
      >>eval      what a representation is worth: linear probe, nearest neighbours, fine-tuning, collapse meters
+     >>classifiers  what is put behind an encoder: forest, linear SVM, logistic regression; k-means
      >>losses    the losses with their equations, each as one operation with its derivative
      How to read it. Take one method first, SimCLR for example: the equations at its head, then its two callbacks. views
      makes from a batch the images with which the equations start; loss computes L from them. A number such as (3)
@@ -4858,9 +5072,9 @@ SSLH_I_FN void sslh_i_vectors_free(sslh_vectors *v);
    work into tasks itself. Apart from that nothing here knows of tasks, instruction sets, packing or work done ahead of
    time. Methods never call one another, so the file compiles with every set of switches.
    >>table. From >>prototypes the functions of part II, those of part IV that write and read text, and, in >>views
-   alone, those that make views. One evaluation, the vote of the nearest neighbours, cuts its work into tasks itself.
-   Apart from that nothing here knows of tasks, instruction sets, packing or what is made ahead of time. Methods never
-   call one another, so every set of switches builds.
+   alone, those that make views. The vote of the nearest neighbours, classifiers and k-means cut their work into tasks
+   themselves. Apart from that nothing here knows of tasks, instruction sets, packing or what is made ahead of time.
+   Methods never call one another, so every set of switches builds.
 
    How a method is added, all the places:
      1  its declarations in >>api-methods: switch, descriptor with a comment for each field, function
@@ -12711,20 +12925,27 @@ SSLH_I_FN sslh_tensor *sslh_i_label_rows(sslh_ctx *c, const int32_t *labels, con
     return t ? t : sslh_i_dummy(c);
 }
 
+/* Mean of a column of n values that lie stride apart, and 1 / deviation, 0 when it is constant. */
+SSLH_I_FN void sslh_i_column_scale(const sslh_real *x, size_t n, size_t stride, double *mean, double *scale) {
+    double sum = 0, sum2 = 0;
+    size_t i;
+    for (i = 0; i < n; i++) sum += (double)x[i * stride];
+    *mean = sum / (double)n;
+    for (i = 0; i < n; i++) {
+        double v = (double)x[i * stride] - *mean;
+        sum2 += v * v;
+    }
+    *scale = sum2 > 1e-20 * (double)n ? 1.0 / sqrt(sum2 / (double)n) : 0.0;
+}
+
 /* Brings every column to mean 0 and variance 1 over the training rows, because the penalty treats all columns alike. A
    constant column becomes 0 and has no influence. Test rows are standardised with the mean and deviation of the
    training rows. */
 SSLH_I_FN void sslh_i_standardise(sslh_tensor *train, sslh_tensor *test) {
     size_t d, width = (size_t)train->shape[1], n = (size_t)train->shape[0], m = (size_t)test->shape[0], i;
     for (d = 0; d < width; d++) {
-        double sum = 0, sum2 = 0, mean, scale;
-        for (i = 0; i < n; i++) sum += (double)train->data[i * width + d];
-        mean = sum / (double)n;
-        for (i = 0; i < n; i++) {
-            double v = (double)train->data[i * width + d] - mean;
-            sum2 += v * v;
-        }
-        scale = sum2 > 1e-20 * (double)n ? 1.0 / sqrt(sum2 / (double)n) : 0.0;
+        double mean, scale;
+        sslh_i_column_scale(train->data + d, n, width, &mean, &scale);
         for (i = 0; i < n; i++)
             train->data[i * width + d] = (sslh_real)(((double)train->data[i * width + d] - mean) * scale);
         for (i = 0; i < m; i++)
@@ -12891,23 +13112,19 @@ typedef struct sslh_i_knn_job {
     int32_t *who;                /* (workers, k) */
     double *votes;               /* (workers, K) */
     int32_t *answer;             /* (rows) */
-    int n, k, classes;
+    const int32_t *test_labels;
+    int n, k, classes, right;    /* right: answers so far */
     float temperature;
 } sslh_i_knn_job;
 
-/* One test row: the k most similar are kept in a heap whose root is the least similar of them; ties go to the
-   earlier sample. */
-SSLH_I_FN void sslh_i_knn_task(void *arg, int row, int worker) {
-    const sslh_i_knn_job *j = (const sslh_i_knn_job *)arg;
-    const sslh_real *s = j->similarity + (size_t)row * (size_t)j->n;
-    sslh_real *best = j->best + (size_t)worker * (size_t)j->k;
-    int32_t *who = j->who + (size_t)worker * (size_t)j->k;
-    double *votes = j->votes + (size_t)worker * (size_t)j->classes;
-    int used = 0, i, k, top = 0;
-    for (i = 0; i < j->n; i++) {
+/* The k most similar of n in a heap whose root is the least of them; ties go to the earlier one; own (-1: none) is left
+   out. Returns how many there are. */
+SSLH_I_FN int sslh_i_most_similar(const sslh_real *s, int n, int own, int k, sslh_real *best, int32_t *who) {
+    int used = 0, i;
+    for (i = 0; i < n; i++) {
         int at;
-        if (used == j->k && !(s[i] > best[0])) continue;
-        if (used < j->k) {
+        if ((used == k && !(s[i] > best[0])) || i == own) continue;
+        if (used < k) {
             at = used++;
             while (at > 0 && best[(at - 1) / 2] > s[i]) { /* sift up */
                 best[at] = best[(at - 1) / 2];
@@ -12929,6 +13146,17 @@ SSLH_I_FN void sslh_i_knn_task(void *arg, int row, int worker) {
         best[at] = s[i];
         who[at] = i;
     }
+    return used;
+}
+
+/* One test row. */
+SSLH_I_FN void sslh_i_knn_task(void *arg, int row, int worker) {
+    const sslh_i_knn_job *j = (const sslh_i_knn_job *)arg;
+    sslh_real *best = j->best + (size_t)worker * (size_t)j->k;
+    int32_t *who = j->who + (size_t)worker * (size_t)j->k;
+    double *votes = j->votes + (size_t)worker * (size_t)j->classes;
+    int used = sslh_i_most_similar(j->similarity + (size_t)row * (size_t)j->n, j->n, -1, j->k, best, who);
+    int i, k, top = 0;
     for (k = 0; k < j->classes; k++) votes[k] = 0;
     for (i = 0; i < used; i++)
         /* The exponent is at most 0, so that small temperatures do not overflow; the common factor does not change
@@ -12938,15 +13166,52 @@ SSLH_I_FN void sslh_i_knn_task(void *arg, int row, int worker) {
         if (votes[k] > votes[top]) top = k;
     j->answer[row] = top;
 }
+SSLH_I_FN void sslh_i_knn_block(sslh_ctx *c, void *arg, const sslh_real *similarity, int first, int rows) {
+    sslh_i_knn_job *j = (sslh_i_knn_job *)arg;
+    int i;
+    j->similarity = similarity;
+    sslh_i_parallel(c, rows, sslh_i_knn_task, j);
+    for (i = 0; i < rows; i++) j->right += j->answer[i] == j->test_labels[first + i];
+}
 
-/* All similarities of 256 test rows at a time are one matrix product of normalised rows. */
+/* Cosines of rows of asked (m,D), 256 at a time, with all of known (n,D): similarity (rows,n) for each block, one
+   matrix product of unit rows. Rows of zeros have the cosine 1 with one another. */
+typedef void (*sslh_i_similar_fn)(sslh_ctx *c, void *arg, const sslh_real *similarity, int first, int rows);
+SSLH_I_FN void sslh_i_similar_blocks(sslh_ctx *c, sslh_tensor *known, sslh_tensor *asked, sslh_i_similar_fn fn,
+                                     void *arg) {
+    char *zero_known = sslh_i_zero_rows(c, known), *zero_asked = sslh_i_zero_rows(c, asked);
+    const int n = known->shape[0];
+    sslh_tensor *unit;
+    int at, i;
+    sslh_push(c);
+    sslh_no_grad(c, 1);
+    unit = sslh_i_unit_rows(c, known); /* (n,D) */
+    for (at = 0; at < asked->shape[0] && !SSLH_I_BAD(c); at += 256) {
+        int rows = SSLH_I_MIN(256, asked->shape[0] - at), k;
+        sslh_tensor *s;
+        sslh_push(c);
+        sslh_no_grad(c, 1);
+        /* (rows,n) */
+        s = sslh_matmul_ex(c, sslh_i_unit_rows(c, sslh_slice(c, asked, 0, at, at + rows)), unit, 0, 1);
+        for (i = 0; i < rows && !SSLH_I_BAD(c); i++)
+            for (k = 0; k < n && zero_asked[at + i]; k++) /* nearest to a row of zeros are rows of zeros */
+                if (zero_known[k]) s->data[(size_t)i * (size_t)n + (size_t)k] = 1;
+        if (!SSLH_I_BAD(c)) fn(c, arg, s->data, at, rows);
+        sslh_no_grad(c, 0);
+        sslh_pop(c);
+    }
+    sslh_no_grad(c, 0);
+    sslh_pop(c);
+    sslh_i_free(c, zero_known);
+    sslh_i_free(c, zero_asked);
+}
+
 SSLH_DEF float sslh_knn_features(sslh_ctx *c, sslh_tensor *train, const int32_t *train_labels, sslh_tensor *test,
                                  const int32_t *test_labels, int classes, sslh_knn_desc d) {
-    sslh_tensor *in[2], *unit;
+    sslh_tensor *in[2];
     sslh_i_knn_job j;
     int64_t mark;
-    char *zero_train, *zero_test;
-    int at, right = 0, i;
+    int i;
     in[0] = train;
     in[1] = test;
     if (!sslh_i_begin(c, "sslh_knn", in, 2, 1)) return 0.0f;
@@ -12976,34 +13241,11 @@ SSLH_DEF float sslh_knn_features(sslh_ctx *c, sslh_tensor *train, const int32_t 
     j.who = (int32_t *)sslh_i_alloc(c, (size_t)c->threads * (size_t)j.k * sizeof *j.who);
     j.votes = (double *)sslh_i_alloc(c, (size_t)c->threads * (size_t)classes * sizeof *j.votes);
     j.answer = (int32_t *)sslh_i_alloc(c, 256 * sizeof *j.answer);
-    zero_train = sslh_i_zero_rows(c, train);
-    zero_test = sslh_i_zero_rows(c, test);
-    sslh_push(c);
-    sslh_no_grad(c, 1);
-    unit = sslh_i_unit_rows(c, train); /* (n,D) */
-    for (at = 0; at < test->shape[0] && !SSLH_I_BAD(c); at += 256) {
-        int rows = SSLH_I_MIN(256, test->shape[0] - at), k;
-        sslh_tensor *s;
-        sslh_push(c);
-        sslh_no_grad(c, 1);
-        /* (rows,n) */
-        s = sslh_matmul_ex(c, sslh_i_unit_rows(c, sslh_slice(c, test, 0, at, at + rows)), unit, 0, 1);
-        for (i = 0; i < rows && !SSLH_I_BAD(c); i++)
-            for (k = 0; k < j.n && zero_test[at + i]; k++) /* rows of zeros are nearest to one another */
-                if (zero_train[k]) s->data[(size_t)i * (size_t)j.n + (size_t)k] = 1;
-        if (!SSLH_I_BAD(c)) {
-            j.similarity = s->data;
-            sslh_i_parallel(c, rows, sslh_i_knn_task, &j);
-            for (i = 0; i < rows; i++) right += j.answer[i] == test_labels[at + i];
-        }
-        sslh_no_grad(c, 0);
-        sslh_pop(c);
-    }
-    sslh_no_grad(c, 0);
-    sslh_pop(c);
+    j.test_labels = test_labels;
+    if (!SSLH_I_BAD(c)) sslh_i_similar_blocks(c, train, test, sslh_i_knn_block, &j);
     if (SSLH_I_BAD(c)) return 0.0f;
     sslh_i_free_blocks(c, mark);
-    return (float)right / (float)test->shape[0];
+    return (float)j.right / (float)test->shape[0];
 }
 
 /* As in the linear probe: features of both sets, then the vote. */
@@ -13021,6 +13263,204 @@ SSLH_DEF float sslh_knn(sslh_ctx *c, sslh_net *encoder, sslh_data train, sslh_da
     result = sslh_knn_features(c, a, train.labels, b, test.labels, SSLH_I_MAX(train.classes, test.classes), d);
     if (!SSLH_I_BAD(c)) sslh_i_free_blocks(c, mark);
     return result;
+}
+
+/* --- neighbours, copies, whitening -------------------------------------------------------------------------------- */
+
+typedef struct sslh_i_nearest_job {
+    const sslh_real *similarity; /* (rows, n) */
+    sslh_real *cosine;           /* (m, k) */
+    int32_t *index;              /* (m, k) */
+    int n, k, first, same;       /* same: asked is known */
+} sslh_i_nearest_job;
+
+/* Sorts a row of pairs by falling cosine, then by number. */
+SSLH_I_FN void sslh_i_sort_pairs(sslh_real *cosine, int32_t *index, int n) {
+    int i, gap;
+    for (gap = n / 2; gap > 0; gap = gap == 2 ? 1 : gap * 5 / 11)
+        for (i = gap; i < n; i++) {
+            sslh_real v = cosine[i];
+            int32_t who = index[i];
+            int j = i;
+            for (; j >= gap && (cosine[j - gap] < v || (cosine[j - gap] == v && index[j - gap] > who)); j -= gap) {
+                cosine[j] = cosine[j - gap];
+                index[j] = index[j - gap];
+            }
+            cosine[j] = v;
+            index[j] = who;
+        }
+}
+SSLH_I_FN void sslh_i_nearest_task(void *arg, int row, int worker) {
+    const sslh_i_nearest_job *j = (const sslh_i_nearest_job *)arg;
+    size_t at = (size_t)(j->first + row) * (size_t)j->k;
+    (void)worker;
+    sslh_i_most_similar(j->similarity + (size_t)row * (size_t)j->n, j->n, j->same ? j->first + row : -1, j->k,
+                        j->cosine + at, j->index + at);
+    sslh_i_sort_pairs(j->cosine + at, j->index + at, j->k);
+}
+SSLH_I_FN void sslh_i_nearest_block(sslh_ctx *c, void *arg, const sslh_real *similarity, int first, int rows) {
+    sslh_i_nearest_job *j = (sslh_i_nearest_job *)arg;
+    j->similarity = similarity;
+    j->first = first;
+    sslh_i_parallel(c, rows, sslh_i_nearest_task, j);
+}
+
+/* 1 when a and b are (n,D) and (m,D) of finite numbers. */
+SSLH_I_FN int sslh_i_check_pair(sslh_ctx *c, const char *op, sslh_tensor *a, sslh_tensor *b) {
+    sslh_tensor *in[2];
+    in[0] = a;
+    in[1] = b;
+    if (!sslh_i_begin(c, op, in, 2, 1)) return 0;
+    if (a->ndim != 2 || b->ndim != 2 || a->shape[1] != b->shape[1] || a->shape[0] < 1 || b->shape[0] < 1) {
+        sslh_fail(c, SSLH_E_SHAPE, "%s: features (n,D) and (m,D) of one width are needed", op);
+        return 0;
+    }
+    return sslh_i_check_rows(op, "features", a) && sslh_i_check_rows(op, "features", b);
+}
+
+SSLH_DEF sslh_neighbours sslh_nearest(sslh_ctx *c, sslh_tensor *known, sslh_tensor *asked, int k) {
+    sslh_neighbours out;
+    sslh_i_nearest_job j;
+    out.index = out.cosine = sslh_i_dummy(c);
+    if (!sslh_i_check_pair(c, "sslh_nearest", known, asked)) return out;
+    memset(&j, 0, sizeof j);
+    j.same = known == asked;
+    j.n = known->shape[0];
+    j.k = k;
+    if (!sslh_i_within(c, "sslh_nearest", "k", k, 1, j.n - j.same)) return out;
+    out.index = sslh_i_persistent(c, "sslh_nearest", SSLH_I32, sslh_dim2(asked->shape[0], k));
+    out.cosine = sslh_i_persistent(c, "sslh_nearest", SSLH_F32, sslh_dim2(asked->shape[0], k));
+    if (!SSLH_I_BAD(c)) {
+        j.index = out.index->ints;
+        j.cosine = out.cosine->data;
+        sslh_i_similar_blocks(c, known, asked, sslh_i_nearest_block, &j);
+    }
+    if (SSLH_I_BAD(c)) out.index = out.cosine = sslh_i_dummy(c);
+    return out;
+}
+
+SSLH_DEF sslh_retrieval_score sslh_retrieval(sslh_ctx *c, sslh_tensor *known, const int32_t *known_labels,
+                                             sslh_tensor *asked, const int32_t *asked_labels, int k) {
+    sslh_retrieval_score out;
+    sslh_neighbours found;
+    double hits = 0, first = 0, average = 0;
+    int64_t mark;
+    int i, r;
+    memset(&out, 0, sizeof out);
+    if (SSLH_I_BAD(c)) return out;
+    if (!known_labels || !asked_labels) {
+        sslh_fail(c, SSLH_E_USAGE, "sslh_retrieval: labels are NULL");
+        return out;
+    }
+    mark = sslh_mark(c);
+    found = sslh_nearest(c, known, asked, k);
+    for (i = 0; !SSLH_I_BAD(c) && i < asked->shape[0]; i++) {
+        double right = 0, sum = 0, most = 0;
+        for (r = 0; r < known->shape[0] && most < k; r++)
+            most += known_labels[r] == asked_labels[i] && !(known == asked && r == i);
+        for (r = 0; r < k; r++) {
+            if (known_labels[found.index->ints[(size_t)i * (size_t)k + (size_t)r]] != asked_labels[i]) continue;
+            right += 1;
+            first += r == 0;
+            sum += right / (r + 1);
+        }
+        hits += right;
+        average += most > 0 ? sum / most : 0;
+    }
+    if (SSLH_I_BAD(c)) return out;
+    sslh_i_free_blocks(c, mark);
+    out.precision = (float)(hits / k / asked->shape[0]);
+    out.first = (float)(first / asked->shape[0]);
+    out.map = (float)(average / asked->shape[0]);
+    return out;
+}
+
+/* The most similar pairs so far, as a heap whose root is the one to give up first. */
+typedef struct sslh_i_twins_job { sslh_twins *out; int used, most, n, same; int64_t count; float threshold;
+    } sslh_i_twins_job;
+SSLH_I_FN int sslh_i_twins_before(const sslh_twins *x, const sslh_twins *y) {
+    if (x->cosine != y->cosine) return x->cosine > y->cosine;
+    return x->a != y->a ? x->a < y->a : x->b < y->b;
+}
+SSLH_I_FN int sslh_i_twins_order(const void *x, const void *y) {
+    return sslh_i_twins_before((const sslh_twins *)y, (const sslh_twins *)x) -
+           sslh_i_twins_before((const sslh_twins *)x, (const sslh_twins *)y);
+}
+SSLH_I_FN void sslh_i_twins_put(sslh_i_twins_job *j, sslh_twins pair) {
+    int at;
+    if (j->used < j->most) {
+        at = j->used++;
+        for (; at > 0 && sslh_i_twins_before(&j->out[(at - 1) / 2], &pair); at = (at - 1) / 2)
+            j->out[at] = j->out[(at - 1) / 2];
+        j->out[at] = pair;
+        return;
+    }
+    if (j->most < 1 || !sslh_i_twins_before(&pair, &j->out[0])) return;
+    for (at = 0;;) {
+        int child = 2 * at + 1;
+        if (child >= j->used) break;
+        if (child + 1 < j->used && sslh_i_twins_before(&j->out[child], &j->out[child + 1])) child++;
+        if (!sslh_i_twins_before(&pair, &j->out[child])) break;
+        j->out[at] = j->out[child];
+        at = child;
+    }
+    j->out[at] = pair;
+}
+SSLH_I_FN void sslh_i_twins_block(sslh_ctx *c, void *arg, const sslh_real *similarity, int first, int rows) {
+    sslh_i_twins_job *j = (sslh_i_twins_job *)arg;
+    int i, k;
+    (void)c;
+    for (i = 0; i < rows; i++)
+        for (k = j->same ? first + i + 1 : 0; k < j->n; k++) {
+            sslh_twins pair;
+            pair.cosine = (float)similarity[(size_t)i * (size_t)j->n + (size_t)k];
+            if (!(pair.cosine >= j->threshold)) continue;
+            pair.a = first + i;
+            pair.b = k;
+            j->count++;
+            sslh_i_twins_put(j, pair);
+        }
+}
+
+SSLH_DEF int64_t sslh_near_twins(sslh_ctx *c, sslh_tensor *a, sslh_tensor *b, float threshold, sslh_twins *out,
+                                 int most) {
+    sslh_i_twins_job j;
+    if (!sslh_i_check_pair(c, "sslh_near_twins", a, b ? b : a)) return 0;
+    if (!(threshold > 0 && threshold <= 1) || most < 0 || (most && !out)) {
+        sslh_fail(c, SSLH_E_USAGE, "sslh_near_twins: a threshold of %g (above 0, at most 1) and room for %d pairs",
+                  (double)threshold, most);
+        return 0;
+    }
+    memset(&j, 0, sizeof j);
+    j.out = out;
+    j.most = most;
+    j.same = !b || a == b;
+    j.n = (b ? b : a)->shape[0];
+    j.threshold = threshold;
+    sslh_i_similar_blocks(c, b ? b : a, a, sslh_i_twins_block, &j);
+    if (SSLH_I_BAD(c)) return 0;
+    if (j.used) qsort(out, (size_t)j.used, sizeof *out, sslh_i_twins_order);
+    return j.count;
+}
+
+/* A batch as thumbnails: (n,H,W,C) -> (n, side side). */
+SSLH_I_FN sslh_tensor *sslh_i_thumbnail_batch(sslh_ctx *c, const sslh_batch *b, void *user) {
+    sslh_recipe recipe;
+    sslh_tensor *x;
+    memset(&recipe, 0, sizeof recipe);
+    recipe.height = recipe.width = *(const int *)user;
+    recipe.bilinear = 1;
+    x = sslh_augment(c, sslh_batch_images(c, *b), recipe, 0);                          /* (n,side,side,C) */
+    x = sslh_reshape(c, sslh_mean(c, x, SSLH_AXIS(3), 0), sslh_dim2(b->count, -1));    /* (n,side side) */
+    return sslh_sub(c, x, sslh_mean(c, x, SSLH_AXIS(1), 1));
+}
+SSLH_DEF sslh_tensor *sslh_thumbnails(sslh_ctx *c, sslh_data data, int side) {
+    sslh_feature_desc f;
+    if (SSLH_I_BAD(c) || !sslh_i_within(c, "sslh_thumbnails", "side", side, 2, 256)) return sslh_i_dummy(c);
+    memset(&f, 0, sizeof f);
+    f.input = sslh_i_thumbnail_batch;
+    f.user = &side;
+    return sslh_features(c, NULL, data, f);
 }
 
 /* --- fine-tuning -------------------------------------------------------------------------------------------------- */
@@ -13158,8 +13598,23 @@ SSLH_I_FN float sslh_i_finetune_accuracy(sslh_ctx *c, sslh_net *net, sslh_net *h
     return (float)(right / (double)test.count);
 }
 
-/* Trains a copy of the encoder and a new linear classifier on its pooled output; the test set is used once, at
-   the end. */
+/* A copy of the encoder, trained together with a linear classifier on its pooled output, which *head receives. */
+SSLH_I_FN sslh_net *sslh_i_finetune_copy(sslh_ctx *c, sslh_net *encoder, sslh_data train, sslh_finetune_desc d,
+                                         int classes, sslh_net **head) {
+    sslh_preprocess p;
+    sslh_net *net;
+    train = sslh_i_label_share(train, d.fraction, d.seed);
+    net = sslh_clone(encoder); /* the caller's encoder stays as it is */
+    sslh_freeze(net, 0); /* a frozen encoder's copy is to be trained all the same */
+    sslh_i_finetune_resolve(&d, train.count, sslh_find(net, "blocks.0.norm1.weight") != NULL);
+    sslh_i_layer_decay(net, d.layer_decay);
+    *head = sslh_i_classifier(c, encoder, classes);
+    p = sslh_get_preprocess(encoder);
+    sslh_i_finetune_run(c, net, *head, train, &d, &p);
+    return net;
+}
+
+/* The test set is looked at once, at the end. */
 SSLH_DEF float sslh_finetune(sslh_ctx *c, sslh_net *encoder, sslh_data train, sslh_data test, sslh_finetune_desc d) {
     sslh_net *net, *head;
     sslh_preprocess p;
@@ -13171,14 +13626,8 @@ SSLH_DEF float sslh_finetune(sslh_ctx *c, sslh_net *encoder, sslh_data train, ss
     mark = sslh_mark(c);
     test = sslh_i_match_classes(c, "sslh_finetune", test, train);
     if (SSLH_I_BAD(c)) return 0.0f;
-    train = sslh_i_label_share(train, d.fraction, d.seed);
-    net = sslh_clone(encoder); /* the caller's encoder stays as it is */
-    sslh_freeze(net, 0); /* a frozen encoder's copy is trained, too */
-    sslh_i_finetune_resolve(&d, train.count, sslh_find(net, "blocks.0.norm1.weight") != NULL);
-    sslh_i_layer_decay(net, d.layer_decay);
-    head = sslh_i_classifier(c, encoder, SSLH_I_MAX(train.classes, test.classes));
+    net = sslh_i_finetune_copy(c, encoder, train, d, SSLH_I_MAX(train.classes, test.classes), &head);
     p = sslh_get_preprocess(encoder);
-    sslh_i_finetune_run(c, net, head, train, &d, &p);
     result = sslh_i_finetune_accuracy(c, net, head, test, &p);
     if (SSLH_I_BAD(c)) {
         sslh_i_context(c, "sslh_finetune");
@@ -13439,6 +13888,59 @@ SSLH_I_FN void sslh_i_symmetric_root(double *a, double *vectors, double *values,
     }
 }
 
+/* S = sum over the eigenvectors v of the covariance of v v' / sqrt(value + eps). */
+SSLH_DEF sslh_whitening sslh_zca_fit(sslh_ctx *c, sslh_tensor *train, float eps) {
+    sslh_whitening w;
+    double *memory, *vectors, *values, *mean;
+    size_t D, i, j, k;
+    w.mean = w.matrix = sslh_i_dummy(c);
+    if (!sslh_i_begin(c, "sslh_zca_fit", &train, 1, 1) || !sslh_i_check_features("sslh_zca_fit", train, 2)) return w;
+    if (!(eps >= 0)) {
+        sslh_fail(c, SSLH_E_USAGE, "sslh_zca_fit: eps is %g, at least 0 is allowed", (double)eps);
+        return w;
+    }
+    D = (size_t)train->shape[1];
+    memory = (double *)sslh_i_alloc(c, (2 * D * D + 2 * D) * sizeof *memory);
+    w.mean = sslh_i_persistent(c, "sslh_zca_fit", SSLH_F32, sslh_dim1(train->shape[1]));
+    w.matrix = sslh_i_persistent(c, "sslh_zca_fit", SSLH_F32, sslh_dim2(train->shape[1], train->shape[1]));
+    if (SSLH_I_BAD(c)) {
+        w.mean = w.matrix = sslh_i_dummy(c);
+        return w;
+    }
+    vectors = memory + D * D;
+    values = vectors + D * D;
+    mean = values + D;
+    sslh_i_moments(train, mean, memory);
+    sslh_i_eigen(memory, vectors, values, (int)D);
+    memset(memory, 0, D * D * sizeof *memory);
+    for (k = 0; k < D; k++) {
+        const double *v = vectors + k * D;
+        double root = sqrt(SSLH_I_MAX(values[k], 0.0) + (eps > 0 ? (double)eps : 1e-5));
+        for (i = 0; i < D; i++)
+            for (j = 0; j < D; j++) {
+                double p = v[i] * v[j];
+                memory[i * D + j] += p / root;
+            }
+    }
+    for (i = 0; i < D; i++) w.mean->data[i] = (sslh_real)mean[i];
+    for (i = 0; i < D * D; i++) w.matrix->data[i] = (sslh_real)memory[i];
+    sslh_i_free(c, memory);
+    return w;
+}
+SSLH_DEF sslh_tensor *sslh_zca(sslh_ctx *c, sslh_whitening w, sslh_tensor *x) {
+    sslh_tensor *in[3];
+    in[0] = x;
+    in[1] = w.mean;
+    in[2] = w.matrix;
+    if (!sslh_i_begin(c, "sslh_zca", in, 3, 1)) return sslh_i_dummy(c);
+    if (x->ndim != 2 || w.mean->ndim != 1 || w.matrix->ndim != 2 || x->shape[1] != w.mean->shape[0] ||
+        x->shape[1] != w.matrix->shape[0]) {
+        sslh_fail(c, SSLH_E_SHAPE, "sslh_zca: rows (n,D) of the width that sslh_zca_fit was given are needed");
+        return sslh_i_dummy(c);
+    }
+    return sslh_matmul(c, sslh_sub(c, x, w.mean), w.matrix);
+}
+
 /* The Frechet distance, which is the 2-Wasserstein distance, between normal distributions with the means m, m' and
    covariances S, S' of the two sets (Dowson & Landau 1982):
      d^2 = |m - m'|^2 + tr S + tr S' - 2 tr (S S')^(1/2)
@@ -13480,6 +13982,1554 @@ SSLH_DEF float sslh_frechet(sslh_ctx *c, const sslh_tensor *a, const sslh_tensor
     sslh_i_free(c, memory);
     return (float)SSLH_I_MAX(distance, 0.0);
 }
+
+/* ================================================================================================================== */
+/*  >>classifiers   forest, linear SVM, logistic regression, k-means                                                  */
+/* ================================================================================================================== */
+
+/* What people put behind an encoder when they do not train it further. N rows x (N,D), K classes.
+
+   Random forest (Breiman, Machine Learning 2001). Every tree sees N samples drawn with repeats. A node with n of them,
+   n_k of class k, is split at that feature and threshold, among m features drawn for it, for which
+
+     S = sum l_k^2 / l + sum r_k^2 / r      l, r: samples to the left and right of it                            (1)
+
+   is largest: n - S is Gini's impurity of both sides. It goes on until a node holds one class. The shares of classes in
+   the leaves that a row comes to are averaged over the trees. Out-of-bag accuracy asks of each sample only the trees
+   that did not draw it, and needs no test set.
+
+   Linear SVM, one against the rest, with s_k = 1 for the own class and -1 for others:
+
+     f(W) = |W|^2 / 2 + C sum over n and k of max(0, 1 - s_nk w_k x_n)^2                                         (2)
+
+   Logistic regression, p = softmax(W x + b):
+
+     f(W, b) = mean over n of -log p_n,y + l2 / 2 |W|^2                                                          (3)
+
+   Both are convex and are solved by Newton's method in a trust region (Lin, Weng, Keerthi, JMLR 2008, as LIBLINEAR
+   does): a step s minimises the model g s + s H s / 2 within |s| <= radius by conjugate gradients, which need H only
+   as products H d = d + X' A X d; the radius follows from how well the model foretold the fall of f.
+
+   k-means minimises the sum of squared distances to the nearest of K centres by turns: each row to its nearest centre,
+   each centre to the mean of its rows.
+
+   Traps. The data decide little in a tree with no more than two classes and one feature, but ties decide much: among
+   equal S the one drawn first is taken, as elsewhere. An SVM's C is not scale-free: features are standardised unless
+   you say otherwise. K-means finds round clusters of like size, so compare on unit rows where cosines mean something
+   (sslh_l2_normalize). */
+
+#if SSLH_WITH_CLASSIFIERS
+
+/* --- what all have in common -------------------------------------------------------------------------------------- */
+
+/* 1 when x (n,D) and labels can be learnt from. */
+SSLH_I_FN int sslh_i_learnable(sslh_ctx *c, const char *op, sslh_tensor *x, const int32_t *labels, int classes) {
+    int i;
+    if (!sslh_i_begin(c, op, &x, 1, 1)) return 0;
+    if (x->ndim != 2 || x->shape[0] < 1 || x->shape[1] < 1 || x->shape[1] == INT_MAX || !labels || classes < 2 ||
+        classes > 65536) {
+        sslh_fail(c, SSLH_E_SHAPE, "%s: features (n,D), a label for each row and 2 to 65536 classes are needed", op);
+        return 0;
+    }
+    for (i = 0; i < x->shape[0]; i++)
+        if (labels[i] < 0 || labels[i] >= classes) {
+            sslh_fail(c, SSLH_E_SHAPE, "%s: label %d of sample %d is outside 0 .. %d", op, (int)labels[i], i,
+                      classes - 1);
+            return 0;
+        }
+    return sslh_i_check_rows(op, "features", x);
+}
+
+SSLH_I_FN sslh_classifier *sslh_i_classifier_new(sslh_ctx *c, int kind, int classes, int width) {
+    sslh_classifier *k = (sslh_classifier *)sslh_i_alloc(c, sizeof *k);
+    if (!k) return NULL;
+    k->c = c;
+    k->kind = kind;
+    k->info.classes = classes;
+    k->info.width = width;
+    k->info.kind = sslh_i_classifier_kinds[kind];
+    return k;
+}
+
+SSLH_DEF sslh_classifier_info sslh_classifier_query(const sslh_classifier *k) {
+    sslh_classifier_info none;
+    memset(&none, 0, sizeof none);
+    none.kind = "";
+    return k ? k->info : none;
+}
+
+/* a b values of so many bytes; NULL and an error when they are more than memory can have. */
+SSLH_I_FN void *sslh_i_alloc_table(sslh_ctx *c, size_t a, size_t b, size_t bytes) {
+    size_t n;
+    if (sslh_i_mul(a, b, &n) && sslh_i_mul(n, bytes, &n)) return sslh_i_alloc(c, n);
+    sslh_fail(c, SSLH_E_MEMORY, "out of memory: a size overflows");
+    return NULL;
+}
+/* Rows of a task where a row is little work. */
+#define SSLH_I_ROWS 64
+SSLH_I_FN int sslh_i_row_tasks(size_t rows) { return (int)((rows + SSLH_I_ROWS - 1) / SSLH_I_ROWS); }
+
+/* --- Newton's method for (2) and (3) ------------------------------------------------------------------------------ */
+
+/* Weights are one flat array (K,D), D counting a last column of x that is always 1: the bias. */
+typedef struct sslh_i_newton {
+    sslh_ctx *c;
+    int logistic;
+    size_t N, K, D;
+    const sslh_real *x;   /* (N,D) */
+    const int32_t *y;
+    sslh_real *z;         /* (N,K) scores of the rows, or of a direction */
+    sslh_real *slope;     /* (N,K) of the loss by the scores */
+    sslh_real *curve;     /* (N,K) SVM: second derivative; logistic: p */
+    double *part;         /* the loss of each task */
+    double cost, ridge;   /* cost of a row; strength of |W|^2 / 2 */
+} sslh_i_newton;
+
+/* Loss, slope and curve of some rows from their scores z. */
+SSLH_I_FN void sslh_i_newton_rows(void *arg, int task, int worker) {
+    const sslh_i_newton *s = (const sslh_i_newton *)arg;
+    const sslh_real cost = (sslh_real)s->cost, twice = (sslh_real)(2 * s->cost);
+    size_t n = (size_t)task * SSLH_I_ROWS, end = SSLH_I_MIN(s->N, n + SSLH_I_ROWS), k;
+    double total = 0;
+    (void)worker;
+    for (; n < end; n++) {
+        const sslh_real *z = s->z + n * s->K;
+        sslh_real *slope = s->slope + n * s->K, *curve = s->curve + n * s->K;
+        const size_t own = (size_t)s->y[n];
+        if (s->logistic) {
+            sslh_real most = z[0], sum = 0;
+            for (k = 1; k < s->K; k++) most = SSLH_I_MAX(most, z[k]);
+            for (k = 0; k < s->K; k++) {
+                curve[k] = sslh_i_exp(z[k] - most);
+                sum += curve[k];
+            }
+            for (k = 0; k < s->K; k++) {
+                curve[k] = curve[k] / sum; /* p */
+                slope[k] = curve[k] * cost;
+            }
+            slope[own] = (curve[own] - 1) * cost;
+            total += (double)(sslh_i_log(sum) - (z[own] - most));
+            continue;
+        }
+        for (k = 0; k < s->K; k++) {
+            sslh_real sign = k == own ? SSLH_I_R(1) : SSLH_I_R(-1), margin = 1 - sign * z[k];
+            slope[k] = margin > 0 ? -sign * twice * margin : 0;
+            curve[k] = margin > 0 ? twice : 0;
+            if (margin > 0) {
+                double square = (double)margin * (double)margin;
+                total += square;
+            }
+        }
+    }
+    s->part[task] = total * s->cost;
+}
+
+/* z becomes A z, where z holds the scores of a direction: the middle of X' A X d. */
+SSLH_I_FN void sslh_i_newton_curve(void *arg, int task, int worker) {
+    const sslh_i_newton *s = (const sslh_i_newton *)arg;
+    const sslh_real cost = (sslh_real)s->cost;
+    size_t n = (size_t)task * SSLH_I_ROWS, end = SSLH_I_MIN(s->N, n + SSLH_I_ROWS), k;
+    (void)worker;
+    for (; n < end; n++) {
+        sslh_real *z = s->z + n * s->K, mean = 0;
+        const sslh_real *curve = s->curve + n * s->K;
+        for (k = 0; s->logistic && k < s->K; k++) {
+            sslh_real term = curve[k] * z[k];
+            mean += term;
+        }
+        for (k = 0; k < s->K; k++) {
+            sslh_real t = z[k] - mean;
+            t = t * curve[k];
+            z[k] = s->logistic ? t * cost : t;
+        }
+    }
+}
+
+/* out += strength w, but for the free bias of logistic regression. */
+SSLH_I_FN void sslh_i_newton_ridge(const sslh_i_newton *s, const sslh_real *w, sslh_real *out) {
+    size_t k, d, columns = s->D - (size_t)s->logistic;
+    for (k = 0; k < s->K; k++)
+        for (d = 0; d < columns; d++) {
+            sslh_real t = (sslh_real)s->ridge * w[k * s->D + d];
+            out[k * s->D + d] += t;
+        }
+}
+
+/* f(w); slope and curve are left for gradient and curvature at w. */
+SSLH_I_FN double sslh_i_newton_value(sslh_i_newton *s, const sslh_real *w) {
+    const int tasks = sslh_i_row_tasks(s->N);
+    double f = 0, squares = 0;
+    size_t k;
+    int i;
+    sslh_i_product(s->c, 0, 1, s->N, s->K, s->D, s->x, s->D, w, s->D, s->z, s->K, 0);
+    sslh_i_parallel(s->c, tasks, sslh_i_newton_rows, s);
+    for (i = 0; i < tasks; i++) f += s->part[i];
+    for (k = 0; k < s->K; k++) squares += sslh_i_dot(w + k * s->D, w + k * s->D, s->D - (size_t)s->logistic);
+    f += 0.5 * s->ridge * squares;
+    return f;
+}
+/* g = gradient at the w of the last sslh_i_newton_value. */
+SSLH_I_FN void sslh_i_newton_gradient(sslh_i_newton *s, const sslh_real *w, sslh_real *g) {
+    sslh_i_product(s->c, 1, 0, s->K, s->D, s->N, s->slope, s->K, s->x, s->D, g, s->D, 0);
+    sslh_i_newton_ridge(s, w, g);
+}
+/* out = H d there. */
+SSLH_I_FN void sslh_i_newton_times(sslh_i_newton *s, const sslh_real *d, sslh_real *out) {
+    sslh_i_product(s->c, 0, 1, s->N, s->K, s->D, s->x, s->D, d, s->D, s->z, s->K, 0);
+    sslh_i_parallel(s->c, sslh_i_row_tasks(s->N), sslh_i_newton_curve, s);
+    sslh_i_product(s->c, 1, 0, s->K, s->D, s->N, s->z, s->K, s->x, s->D, out, s->D, 0);
+    sslh_i_newton_ridge(s, d, out);
+}
+
+/* y += a x */
+SSLH_I_FN void sslh_i_add_scaled(sslh_real *y, const sslh_real *x, double a, size_t n) {
+    size_t i;
+    for (i = 0; i < n; i++) y[i] = (sslh_real)((double)y[i] + a * (double)x[i]);
+}
+
+/* The step within the radius: conjugate gradients on H step = -g, until the rest is a tenth of g or the border is met.
+   v has room for rest, direction and H direction (3,n). Returns the fall of f that the model promises. */
+SSLH_I_FN double sslh_i_newton_step(sslh_i_newton *s, const sslh_real *g, double radius, sslh_real *step,
+                                    sslh_real *v) {
+    const size_t n = s->K * s->D;
+    sslh_real *rest = v, *d = v + n, *Hd = v + 2 * n;
+    double rr = sslh_i_dot(g, g, n), enough = 0.01 * rr, promised;
+    size_t i;
+    int it;
+    for (i = 0; i < n; i++) {
+        step[i] = 0;
+        rest[i] = d[i] = -g[i];
+    }
+    for (it = 0; it < 500 && rr > enough && !SSLH_I_BAD(s->c); it++) {
+        double dHd, a, before = rr;
+        sslh_i_newton_times(s, d, Hd);
+        dHd = sslh_i_dot(d, Hd, n);
+        if (!(dHd > 0)) break; /* what is left is rounding */
+        a = rr / dHd;
+        sslh_i_add_scaled(step, d, a, n);
+        if (sqrt(sslh_i_dot(step, step, n)) > radius) { /* back, and on to the border: |step + a d| = radius */
+            double sd, ss, dd = sslh_i_dot(d, d, n), root;
+            sslh_i_add_scaled(step, d, -a, n);
+            sd = sslh_i_dot(step, d, n);
+            ss = sslh_i_dot(step, step, n);
+            root = sqrt(SSLH_I_MAX(0.0, sd * sd + dd * (radius * radius - ss)));
+            a = sd >= 0 ? (radius * radius - ss) / (sd + root) : (root - sd) / dd;
+            sslh_i_add_scaled(step, d, a, n);
+            sslh_i_add_scaled(rest, Hd, -a, n);
+            break;
+        }
+        sslh_i_add_scaled(rest, Hd, -a, n);
+        rr = sslh_i_dot(rest, rest, n);
+        for (i = 0; i < n; i++) d[i] = (sslh_real)((double)rest[i] + rr / before * (double)d[i]);
+    }
+    promised = sslh_i_dot(step, rest, n) - sslh_i_dot(g, step, n);
+    return 0.5 * promised;
+}
+
+/* The radius after a step of this length that made f fall by fell where the model promised more or less (Lin & More
+   1999): slope is g step. */
+SSLH_I_FN double sslh_i_newton_radius(double radius, double length, double slope, double fell, double promised) {
+    double bend = -fell - slope; /* of f along the step, beyond the line */
+    double best = bend <= 0 ? 4.0 : SSLH_I_MAX(0.25, -0.5 * slope / bend);
+    if (fell < 1e-4 * promised) return SSLH_I_MIN(best * length, 0.5 * radius);
+    if (fell < 0.25 * promised) return SSLH_I_MAX(0.25 * radius, SSLH_I_MIN(best * length, 0.5 * radius));
+    if (fell < 0.75 * promised) return SSLH_I_MAX(0.25 * radius, SSLH_I_MIN(best * length, 4 * radius));
+    return SSLH_I_MAX(radius, SSLH_I_MIN(best * length, 4 * radius));
+}
+
+/* From w = 0 to the minimum. It ends when |g| is below tolerance times |g| at 0, or when the fall that the model
+   promises is below the rounding error of f. v has room for (6,n). */
+SSLH_I_FN void sslh_i_newton_run(sslh_i_newton *s, sslh_real *w, sslh_real *v, double tolerance, int iterations,
+                                 sslh_classifier_info *info) {
+    const size_t n = s->K * s->D;
+    sslh_real *g = v, *step = v + n, *next = v + 2 * n;
+    double f = sslh_i_newton_value(s, w), first, size, radius;
+    int it;
+    sslh_i_newton_gradient(s, w, g);
+    first = size = radius = sqrt(sslh_i_dot(g, g, n));
+    for (it = 0; it < iterations && size > tolerance * first && !SSLH_I_BAD(s->c); it++) {
+        double promised = sslh_i_newton_step(s, g, radius, step, v + 3 * n), length, fell;
+        if (!(promised > 1e-7 * fabs(f))) break;
+        length = sqrt(sslh_i_dot(step, step, n));
+        if (it == 0) radius = SSLH_I_MIN(radius, length);
+        memcpy(next, w, n * sizeof *w);
+        sslh_i_add_scaled(next, step, 1.0, n);
+        fell = f - sslh_i_newton_value(s, next);
+        radius = sslh_i_newton_radius(radius, length, sslh_i_dot(g, step, n), fell, promised);
+        if (fell > 1e-4 * promised) {
+            memcpy(w, next, n * sizeof *w);
+            f -= fell;
+            sslh_i_newton_gradient(s, w, g);
+            size = sqrt(sslh_i_dot(g, g, n));
+        } else sslh_i_newton_value(s, w); /* the curvature of where it stays */
+    }
+    info->iterations = it;
+    info->objective = f;
+    info->gradient = (float)(first > 0 ? size / first : 0);
+}
+
+/* Features standardised as the classifier says, and a last column of 1: (n,D+1). */
+SSLH_I_FN void sslh_i_with_one(const sslh_classifier *k, const sslh_tensor *x, sslh_real *out) {
+    size_t n = (size_t)x->shape[0], width = (size_t)x->shape[1], i, d;
+    for (i = 0; i < n; i++) {
+        sslh_real *row = out + i * (width + 1);
+        for (d = 0; d < width; d++) {
+            sslh_real v = x->data[i * width + d] - k->mean[d];
+            row[d] = v * k->scale[d];
+        }
+        row[width] = 1;
+    }
+}
+
+/* Mean and 1 / deviation of each column; 0 and 1 when off. A constant column gets the factor 0. */
+SSLH_I_FN void sslh_i_column_scales(const sslh_tensor *x, int off, sslh_real *means, sslh_real *scales) {
+    size_t n = (size_t)x->shape[0], width = (size_t)x->shape[1], d;
+    for (d = 0; d < width; d++) {
+        double mean = 0, scale = 1;
+        if (!off) sslh_i_column_scale(x->data + d, n, width, &mean, &scale);
+        means[d] = (sslh_real)mean;
+        scales[d] = (sslh_real)scale;
+    }
+}
+
+/* Room for mean (D), scale (D) and weight (K,D+1) of a linear classifier. */
+SSLH_I_FN sslh_real *sslh_i_linear_block(sslh_ctx *c, int classes, int width) {
+    return (sslh_real *)sslh_i_alloc_table(c, (size_t)classes + 2, (size_t)width + 1, sizeof(sslh_real));
+}
+
+/* A linear classifier with room for its numbers. */
+SSLH_I_FN sslh_classifier *sslh_i_linear_new(sslh_ctx *c, int kind, int classes, int width) {
+    sslh_classifier *k = sslh_i_classifier_new(c, kind, classes, width);
+    size_t D = (size_t)width;
+    sslh_real *block = k ? sslh_i_linear_block(c, classes, width) : NULL;
+    if (!block) return NULL;
+    k->mean = block;
+    k->scale = block + D;
+    k->weight = block + 2 * D;
+    return k;
+}
+
+/* (2) or (3): s says which. Sums are float whatever .bfloat16 says, as an optimum wants them exact. */
+SSLH_I_FN sslh_classifier *sslh_i_linear_fit(sslh_ctx *c, sslh_i_newton s, const sslh_tensor *x, const int32_t *labels,
+                                             int classes, float tolerance, int iterations, int as_is) {
+    const size_t N = (size_t)x->shape[0], K = (size_t)classes, D = (size_t)x->shape[1] + 1;
+    const int64_t mark = sslh_mark(c);
+    sslh_classifier *k = sslh_i_linear_new(c, s.logistic ? SSLH_I_LOGISTIC : SSLH_I_SVM, classes, x->shape[1]);
+    sslh_real *rows = k ? (sslh_real *)sslh_i_alloc_table(c, N, D, sizeof *rows) : NULL;
+    sslh_real *scores = rows ? (sslh_real *)sslh_i_alloc_table(c, 3 * N + 6 * D, K, sizeof *scores) : NULL;
+    s.part = scores ? (double *)sslh_i_alloc(c, (size_t)sslh_i_row_tasks(N) * sizeof *s.part) : NULL;
+    if (s.part) {
+        struct sslh_i_kernels *pairs = c->pairs;
+        sslh_i_column_scales(x, as_is, k->mean, k->scale);
+        sslh_i_with_one(k, x, rows);
+        s.c = c;
+        s.N = N;
+        s.K = K;
+        s.D = D;
+        s.x = rows;
+        s.y = labels;
+        s.z = scores;
+        s.slope = scores + N * K;
+        s.curve = scores + 2 * N * K;
+        c->pairs = NULL;
+        sslh_i_newton_run(&s, k->weight, scores + 3 * N * K, tolerance > 0 ? (double)tolerance : 1e-4,
+                          iterations ? iterations : 100, &k->info);
+        c->pairs = pairs;
+    }
+    sslh_i_free(c, s.part);
+    sslh_i_free(c, scores);
+    sslh_i_free(c, rows);
+    if (!SSLH_I_BAD(c)) return k;
+    sslh_i_free_blocks(c, mark);
+    return NULL;
+}
+
+SSLH_DEF sslh_classifier *sslh_svm(sslh_ctx *c, sslh_tensor *x, const int32_t *labels, int classes, sslh_svm_desc d) {
+    sslh_i_newton s;
+    if (!sslh_i_learnable(c, "sslh_svm", x, labels, classes) || !sslh_i_desc_ok(c, "sslh_svm", SSLH_I_D_SVM, &d))
+        return NULL;
+    memset(&s, 0, sizeof s);
+    s.cost = d.cost > 0 ? (double)d.cost : 1;
+    s.ridge = 1;
+    return sslh_i_linear_fit(c, s, x, labels, classes, d.tolerance, d.iterations, d.no_standardise);
+}
+
+SSLH_DEF sslh_classifier *sslh_logistic(sslh_ctx *c, sslh_tensor *x, const int32_t *labels, int classes,
+                                        sslh_logistic_desc d) {
+    sslh_i_newton s;
+    if (!sslh_i_learnable(c, "sslh_logistic", x, labels, classes) ||
+        !sslh_i_desc_ok(c, "sslh_logistic", SSLH_I_D_LOGISTIC, &d)) return NULL;
+    memset(&s, 0, sizeof s);
+    s.logistic = 1;
+    s.cost = 1.0 / x->shape[0];
+    s.ridge = (double)sslh_i_default(d.l2, 1e-3f);
+    return sslh_i_linear_fit(c, s, x, labels, classes, d.tolerance, d.iterations, d.no_standardise);
+}
+
+/* --- random forest ------------------------------------------------------------------------------------------------ */
+
+#define SSLH_I_STREAM_FOREST ((uint64_t)3 << 60) /* + tree: its samples, then its features */
+
+/* Trees that are grown at the same time; each has memory of its own until it is put behind the others. */
+typedef struct sslh_i_growing {
+    sslh_i_tree_node *node; /* room for 2N */
+    int32_t *begin, *end, *depth; /* (2N) samples and depth of each node */
+    int32_t *order;         /* (N) samples, those of a node side by side */
+    int32_t *times;         /* (N) how often each was drawn */
+    uint64_t *key, *spare;  /* (N) feature's value and place of the samples of a node */
+    int32_t *pick;          /* (D) a permutation of the features */
+    int32_t *left, *right;  /* (K) samples of each class */
+    double *importance;     /* (D) */
+    int32_t nodes;
+    uint64_t drawn;         /* numbers of the tree's stream that are used */
+} sslh_i_growing;
+
+typedef struct sslh_i_forest_job {
+    const float *x;         /* (D,N): a feature's values lie side by side */
+    const int32_t *y;
+    size_t N, K, D;
+    sslh_forest_desc d;     /* resolved */
+    int first;              /* number of the first tree of this round */
+    sslh_i_growing *tree;
+    uint8_t *drawn;         /* (trees, bytes) a bit for each sample that the tree saw; NULL: none wanted */
+    size_t bytes;
+    const sslh_classifier *k;
+    const sslh_real *rows;  /* (n,D) to predict; NULL: the training samples, by the trees that did not see them */
+    sslh_real *scores;      /* (n,K) */
+    size_t n;
+} sslh_i_forest_job;
+
+/* Numbers that are ordered as the float is. */
+SSLH_I_FN uint32_t sslh_i_float_order(float v) {
+    uint32_t u;
+    memcpy(&u, &v, sizeof u);
+    return u & 0x80000000u ? ~u : u | 0x80000000u;
+}
+
+/* Sorts by the upper half: by insertion when there are few, else byte by byte. Returns where the sorted keys are. */
+SSLH_I_FN uint64_t *sslh_i_sort_keys(uint64_t *key, uint64_t *spare, size_t n) {
+    size_t i, j, count[256];
+    int shift;
+    if (n <= 48) {
+        for (i = 1; i < n; i++) {
+            uint64_t v = key[i];
+            for (j = i; j > 0 && key[j - 1] > v; j--) key[j] = key[j - 1];
+            key[j] = v;
+        }
+        return key;
+    }
+    for (shift = 32; shift < 64; shift += 8) {
+        size_t sum = 0;
+        uint64_t *swap = key;
+        memset(count, 0, sizeof count);
+        for (i = 0; i < n; i++) count[key[i] >> shift & 255]++;
+        if (count[key[0] >> shift & 255] == n) continue;
+        for (i = 0; i < 256; i++) {
+            size_t here = count[i];
+            count[i] = sum;
+            sum += here;
+        }
+        for (i = 0; i < n; i++) spare[count[key[i] >> shift & 255]++] = key[i];
+        key = spare;
+        spare = swap;
+    }
+    return key;
+}
+
+/* The best split of a node so far. */
+typedef struct sslh_i_split { float score, threshold; int32_t feature; double gain; } sslh_i_split;
+
+/* Tries all thresholds of a feature on the samples of a node; 0 when they all have one value. A sample that moves from
+   right to left changes the sums of squares in (1) by w (2 l_k + w) and w (w - 2 r_k): whole numbers, so nothing is
+   lost however long the walk. The score is rounded to float, so that sides which mirror one another are equal. */
+SSLH_I_FN int sslh_i_try_feature(const sslh_i_forest_job *j, sslh_i_growing *t, int node, int32_t feature,
+                                 const int32_t *classes, int64_t all, sslh_i_split *best) {
+    const float *x = j->x + (size_t)feature * j->N;
+    const int32_t begin = t->begin[node], count = t->end[node] - begin;
+    int64_t l = 0, r = all, ll = 0, rr = 0;
+    uint64_t *key;
+    int32_t i;
+    size_t k;
+    for (i = 0; i < count; i++)
+        t->key[i] = (uint64_t)sslh_i_float_order(x[t->order[begin + i]]) << 32 | (uint32_t)i;
+    key = sslh_i_sort_keys(t->key, t->spare, (size_t)count);
+    if (key[0] >> 32 == key[count - 1] >> 32) return 0;
+    for (k = 0; k < j->K; k++) {
+        t->left[k] = 0;
+        t->right[k] = classes[k];
+        rr += (int64_t)classes[k] * classes[k];
+    }
+    for (i = 0; i + 1 < count; i++) {
+        const int32_t at = t->order[begin + (int32_t)(key[i] & 0xffffffffu)], w = t->times[at], y = j->y[at];
+        double a, b, sum;
+        float score;
+        ll += (int64_t)w * (2 * (int64_t)t->left[y] + w);
+        rr += (int64_t)w * (w - 2 * (int64_t)t->right[y]);
+        t->left[y] += w;
+        t->right[y] -= w;
+        l += w;
+        r -= w;
+        if (key[i] >> 32 == key[i + 1] >> 32 || l < j->d.min_leaf || r < j->d.min_leaf) continue;
+        a = (double)ll / (double)l;
+        b = (double)rr / (double)r;
+        sum = a + b; /* (1) */
+        score = (float)sum;
+        if (best->feature < 0 || score > best->score) {
+            const float low = x[at], high = x[t->order[begin + (int32_t)(key[i + 1] & 0xffffffffu)]];
+            float middle = 0.5f * low + 0.5f * high; /* the sum could overflow */
+            best->score = score;
+            best->gain = sum;
+            best->feature = feature;
+            best->threshold = middle < high ? middle : low;
+        }
+    }
+    return 1;
+}
+
+/* Draws features until the wanted number was tried, one of them at least with more than one value. */
+SSLH_I_FN sslh_i_split sslh_i_find_split(const sslh_i_forest_job *j, sslh_i_growing *t, int tree, int node,
+                                         const int32_t *classes, int64_t all) {
+    sslh_i_split best;
+    size_t tried, useful = 0;
+    memset(&best, 0, sizeof best);
+    best.feature = -1;
+    for (tried = 0; tried < j->D && (tried < (size_t)j->d.features || !useful); tried++) {
+        size_t at = tried + sslh_random_below(j->d.seed, SSLH_I_STREAM_FOREST + (uint64_t)tree, t->drawn++,
+                                              (uint32_t)(j->D - tried));
+        int32_t feature = t->pick[at];
+        t->pick[at] = t->pick[tried];
+        t->pick[tried] = feature;
+        useful += (size_t)sslh_i_try_feature(j, t, node, feature, classes, all, &best);
+    }
+    return best;
+}
+
+/* The samples of a tree into t->order and t->times. */
+SSLH_I_FN void sslh_i_draw_samples(const sslh_i_forest_job *j, sslh_i_growing *t, int tree) {
+    size_t i;
+    int32_t n = 0;
+    for (i = 0; i < j->N; i++) t->times[i] = j->d.no_bootstrap != 0;
+    for (i = 0; i < j->N && !j->d.no_bootstrap; i++)
+        t->times[sslh_random_below(j->d.seed, SSLH_I_STREAM_FOREST + (uint64_t)tree, t->drawn++, (uint32_t)j->N)]++;
+    for (i = 0; i < j->N; i++) {
+        if (!t->times[i]) continue;
+        t->order[n++] = (int32_t)i;
+        if (j->drawn) j->drawn[(size_t)tree * j->bytes + i / 8] |= (uint8_t)(1u << (i & 7));
+    }
+    t->begin[0] = t->depth[0] = 0;
+    t->end[0] = n;
+    t->nodes = 1;
+}
+
+/* Moves the samples of a node that go to the left before the others; returns how many. */
+SSLH_I_FN int32_t sslh_i_divide(const float *x, float threshold, int32_t *order, int32_t n) {
+    int32_t i, left = 0;
+    for (i = 0; i < n; i++) {
+        int32_t at = order[i];
+        if (!(x[at] <= threshold)) continue;
+        order[i] = order[left];
+        order[left++] = at;
+    }
+    return left;
+}
+
+/* One tree, node by node; the two sides of a node are put at the end of the list. */
+SSLH_I_FN void sslh_i_grow_tree(void *arg, int task, int worker) {
+    const sslh_i_forest_job *j = (const sslh_i_forest_job *)arg;
+    sslh_i_growing *t = &j->tree[task];
+    const int tree = j->first + task;
+    int32_t *classes = t->right + j->K, node;
+    size_t k;
+    (void)worker;
+    for (k = 0; k < j->D; k++) {
+        t->pick[k] = (int32_t)k;
+        t->importance[k] = 0;
+    }
+    t->drawn = 0;
+    sslh_i_draw_samples(j, t, tree);
+    for (node = 0; node < t->nodes; node++) {
+        sslh_i_tree_node *here = &t->node[node];
+        sslh_i_split split;
+        int64_t all = 0, squares = 0;
+        int32_t i, kinds = 0, left;
+        memset(classes, 0, j->K * sizeof *classes);
+        for (i = t->begin[node]; i < t->end[node]; i++) classes[j->y[t->order[i]]] += t->times[t->order[i]];
+        for (k = 0; k < j->K; k++) {
+            all += classes[k];
+            squares += (int64_t)classes[k] * classes[k];
+            if (!classes[k]) continue;
+            kinds++;
+            here->next = (int32_t)k;
+        }
+        here->feature = kinds > 1 ? SSLH_I_LEAF_MIXED : SSLH_I_LEAF;
+        here->threshold = 0;
+        split.feature = -1;
+        if (kinds > 1 && (!j->d.max_depth || t->depth[node] < j->d.max_depth))
+            split = sslh_i_find_split(j, t, tree, node, classes, all);
+        if (split.feature < 0) continue;
+        left = sslh_i_divide(j->x + (size_t)split.feature * j->N, split.threshold, t->order + t->begin[node],
+                             t->end[node] - t->begin[node]);
+        t->importance[split.feature] += split.gain - (double)squares / (double)all;
+        here->feature = split.feature;
+        here->threshold = split.threshold;
+        here->next = t->nodes;
+        for (i = 0; i < 2; i++) {
+            t->begin[t->nodes] = t->begin[node] + (i ? left : 0);
+            t->end[t->nodes] = i ? t->end[node] : t->begin[node] + left;
+            t->depth[t->nodes++] = t->depth[node] + 1;
+        }
+    }
+}
+
+/* Puts a grown tree behind the others: its nodes, and a row of shares for every leaf with several classes. */
+SSLH_I_FN int sslh_i_plant_tree(sslh_classifier *k, const sslh_i_forest_job *j, const sslh_i_growing *t, int tree) {
+    const size_t K = j->K;
+    int32_t i, node, mixed = 0;
+    for (node = 0; node < t->nodes; node++) mixed += t->node[node].feature == SSLH_I_LEAF_MIXED;
+    if (!sslh_i_room(k->c, (void **)(void *)&k->node, &k->node_room, (size_t)k->info.nodes + (size_t)t->nodes,
+                     sizeof *k->node) ||
+        !sslh_i_room(k->c, (void **)(void *)&k->share, &k->share_room, ((size_t)k->shares + (size_t)mixed) * K,
+                     sizeof *k->share)) return 0;
+    k->root[tree] = k->info.nodes;
+    for (node = 0; node < t->nodes; node++) {
+        sslh_i_tree_node *to = &k->node[k->info.nodes + node];
+        *to = t->node[node];
+        if (to->feature == SSLH_I_LEAF_MIXED) {
+            float *share = k->share + (size_t)k->shares * K;
+            int64_t all = 0;
+            size_t kind;
+            for (i = t->begin[node]; i < t->end[node]; i++) {
+                share[j->y[t->order[i]]] += (float)t->times[t->order[i]];
+                all += t->times[t->order[i]];
+            }
+            for (kind = 0; kind < K; kind++) share[kind] = share[kind] / (float)all;
+            to->next = (int32_t)k->shares++;
+        }
+    }
+    k->info.nodes += t->nodes;
+    k->root[tree + 1] = k->info.nodes;
+    return 1;
+}
+
+/* The leaf of a tree that a row comes to; its features lie stride apart. */
+SSLH_I_FN const sslh_i_tree_node *sslh_i_tree_leaf(const sslh_classifier *k, int tree, const sslh_real *row) {
+    const sslh_i_tree_node *base = k->node + k->root[tree], *at = base;
+    while (at->feature >= 0) at = base + at->next + !((float)row[at->feature] <= at->threshold);
+    return at;
+}
+
+/* Scores of some rows: the mean of the leaves' shares, tree after tree. */
+SSLH_I_FN void sslh_i_forest_rows(void *arg, int task, int worker) {
+    const sslh_i_forest_job *j = (const sslh_i_forest_job *)arg;
+    const sslh_classifier *k = j->k;
+    size_t n = (size_t)task * SSLH_I_ROWS, end = SSLH_I_MIN(j->n, n + SSLH_I_ROWS), i;
+    const size_t K = (size_t)k->info.classes;
+    int tree;
+    (void)worker;
+    for (; n < end; n++) {
+        sslh_real *score = j->scores + n * K;
+        int votes = 0;
+        for (i = 0; i < K; i++) score[i] = 0;
+        for (tree = 0; tree < k->info.trees; tree++) {
+            const sslh_i_tree_node *leaf;
+            if (j->drawn && j->drawn[(size_t)tree * j->bytes + n / 8] >> (n & 7) & 1) continue;
+            votes++;
+            leaf = sslh_i_tree_leaf(k, tree, j->rows + n * (size_t)k->info.width);
+            if (leaf->feature == SSLH_I_LEAF) score[leaf->next] += 1;
+            else
+                for (i = 0; i < K; i++) score[i] += (sslh_real)k->share[(size_t)leaf->next * K + i];
+        }
+        for (i = 0; i < K; i++) score[i] = votes ? score[i] / (sslh_real)votes : SSLH_I_R(-1); /* -1: nobody voted */
+    }
+}
+
+/* Accuracy by the trees that did not see a sample, over the samples that have such trees. */
+SSLH_I_FN float sslh_i_out_of_bag(sslh_ctx *c, sslh_i_forest_job *j, const sslh_tensor *x) {
+    int64_t right = 0, asked = 0;
+    size_t i, kind;
+    j->rows = x->data;
+    j->n = j->N;
+    j->scores = (sslh_real *)sslh_i_alloc_table(c, j->N, j->K, sizeof *j->scores);
+    if (!j->scores) return 0.0f;
+    sslh_i_parallel(c, sslh_i_row_tasks(j->N), sslh_i_forest_rows, j);
+    for (i = 0; i < j->N; i++) {
+        const sslh_real *score = j->scores + i * j->K;
+        size_t best = 0;
+        for (kind = 1; kind < j->K; kind++)
+            if (score[kind] > score[best]) best = kind;
+        if (score[best] < 0) continue;
+        asked++;
+        right += (int32_t)best == j->y[i];
+    }
+    sslh_i_free(c, j->scores);
+    return asked ? (float)right / (float)asked : 0.0f;
+}
+
+/* Memory of the trees of a round. Two nodes a sample less one is what a tree has at the most. */
+SSLH_I_FN int sslh_i_growing_new(sslh_ctx *c, sslh_i_growing *t, size_t N, size_t K, size_t D) {
+    t->node = (sslh_i_tree_node *)sslh_i_alloc(c, 2 * N * sizeof *t->node);
+    t->begin = (int32_t *)sslh_i_alloc(c, (8 * N + D + 3 * K) * sizeof *t->begin);
+    t->key = (uint64_t *)sslh_i_alloc(c, 2 * N * sizeof *t->key);
+    t->importance = (double *)sslh_i_alloc(c, D * sizeof *t->importance);
+    if (!t->node || !t->begin || !t->key || !t->importance) return 0;
+    t->spare = t->key + N;
+    t->end = t->begin + 2 * N;
+    t->depth = t->begin + 4 * N;
+    t->order = t->begin + 6 * N;
+    t->times = t->begin + 7 * N;
+    t->pick = t->begin + 8 * N;
+    t->left = t->pick + D;
+    t->right = t->left + K; /* and behind it the classes of the node */
+    return 1;
+}
+
+/* Grows the trees in rounds, which bound the memory and change nothing. */
+SSLH_I_FN void sslh_i_forest_grow(sslh_ctx *c, sslh_classifier *k, sslh_i_forest_job *j, float *importance) {
+    int at, i, round = SSLH_I_MIN(2 * c->threads, j->d.trees);
+    double *sum = (double *)sslh_i_alloc(c, j->D * sizeof *sum), whole = 0;
+    size_t f;
+    j->tree = (sslh_i_growing *)sslh_i_alloc(c, (size_t)round * sizeof *j->tree);
+    for (i = 0; j->tree && i < round; i++)
+        if (!sslh_i_growing_new(c, &j->tree[i], j->N, j->K, j->D)) break;
+    for (at = 0; at < j->d.trees && !SSLH_I_BAD(c); at += round) {
+        int n = SSLH_I_MIN(round, j->d.trees - at);
+        j->first = at;
+        sslh_i_parallel(c, n, sslh_i_grow_tree, j);
+        for (i = 0; i < n; i++) {
+            double all = 0;
+            if (!sslh_i_plant_tree(k, j, &j->tree[i], at + i)) break;
+            for (f = 0; f < j->D; f++) all += j->tree[i].importance[f];
+            for (f = 0; f < j->D && all > 0; f++) sum[f] += j->tree[i].importance[f] / all;
+        }
+    }
+    if (SSLH_I_BAD(c)) return; /* the caller frees all */
+    for (f = 0; f < j->D; f++) whole += sum[f];
+    for (f = 0; f < j->D; f++) importance[f] = whole > 0 ? (float)(sum[f] / whole) : 0.0f;
+    for (i = 0; i < round; i++) {
+        sslh_i_free(c, j->tree[i].node);
+        sslh_i_free(c, j->tree[i].begin);
+        sslh_i_free(c, j->tree[i].key);
+        sslh_i_free(c, j->tree[i].importance);
+    }
+    sslh_i_free(c, j->tree);
+    sslh_i_free(c, sum);
+}
+
+SSLH_DEF sslh_classifier *sslh_forest(sslh_ctx *c, sslh_tensor *x, const int32_t *labels, int classes,
+                                      sslh_forest_desc d) {
+    sslh_i_forest_job j;
+    sslh_classifier *k;
+    float *columns, *importance;
+    int64_t mark;
+    size_t i, f;
+    if (!sslh_i_learnable(c, "sslh_forest", x, labels, classes) ||
+        !sslh_i_desc_ok(c, "sslh_forest", SSLH_I_D_FOREST, &d)) return NULL;
+    if (d.features > x->shape[1]) {
+        sslh_fail(c, SSLH_E_USAGE, "sslh_forest: .features is %d, the rows have %d", d.features, x->shape[1]);
+        return NULL;
+    }
+    mark = sslh_mark(c);
+    memset(&j, 0, sizeof j);
+    j.N = (size_t)x->shape[0];
+    j.K = (size_t)classes;
+    j.D = (size_t)x->shape[1];
+    if (!d.trees) d.trees = 100;
+    if (!d.min_leaf) d.min_leaf = 1;
+    if (!d.features)
+        for (d.features = 1; (int64_t)(d.features + 1) * (d.features + 1) <= x->shape[1];) d.features++;
+    j.d = d;
+    j.y = labels;
+    j.bytes = (j.N + 7) / 8;
+    k = sslh_i_classifier_new(c, SSLH_I_FOREST, classes, x->shape[1]);
+    if (k) k->root = (int64_t *)sslh_i_alloc(c, ((size_t)d.trees + 1) * sizeof *k->root);
+    importance = (float *)sslh_i_alloc(c, j.D * sizeof *importance);
+    columns = (float *)sslh_i_alloc_table(c, j.N, j.D, sizeof *columns);
+    if (!d.no_bootstrap) j.drawn = (uint8_t *)sslh_i_alloc_table(c, (size_t)d.trees, j.bytes, 1);
+    if (!SSLH_I_BAD(c)) {
+        for (i = 0; i < j.N; i++)
+            for (f = 0; f < j.D; f++) columns[f * j.N + i] = (float)x->data[i * j.D + f] + 0.0f; /* -0 becomes 0 */
+        j.x = columns;
+        sslh_i_forest_grow(c, k, &j, importance);
+    }
+    if (!SSLH_I_BAD(c)) {
+        k->info.trees = d.trees;
+        k->info.importance = importance;
+        j.k = k;
+        if (j.drawn) k->info.out_of_bag = sslh_i_out_of_bag(c, &j, x);
+    }
+    if (SSLH_I_BAD(c)) {
+        sslh_i_free_blocks(c, mark);
+        return NULL;
+    }
+    sslh_i_free(c, columns);
+    sslh_i_free(c, j.drawn);
+    return k;
+}
+
+/* A node and what is below it, indented by its depth. */
+SSLH_I_FN void sslh_i_node_print(const sslh_classifier *k, const sslh_i_tree_node *base, int32_t node, int depth,
+                                 char *out, size_t size, size_t *used) {
+    const sslh_i_tree_node *at = base + node;
+    char number[32];
+    int i;
+    if (depth > 500) { /* a tree that somebody made up: no deeper, for the sake of the stack */
+        sslh_i_append(out, size, used, "..\n");
+        return;
+    }
+    if (at->feature >= 0) {
+        sslh_i_append(out, size, used, "%*sx[%d] <= %s\n", 2 * SSLH_I_MIN(depth, 60), "", (int)at->feature,
+                      sslh_i_real_text(number, at->threshold));
+        sslh_i_node_print(k, base, at->next, depth + 1, out, size, used);
+        sslh_i_node_print(k, base, at->next + 1, depth + 1, out, size, used);
+        return;
+    }
+    sslh_i_append(out, size, used, "%*s", 2 * SSLH_I_MIN(depth, 60), "");
+    if (at->feature == SSLH_I_LEAF) sslh_i_append(out, size, used, "class %d\n", (int)at->next);
+    else
+        for (i = 0; i < k->info.classes; i++)
+            sslh_i_append(out, size, used, "%s%.3f%s", i ? " " : "shares ",
+                          (double)k->share[(size_t)at->next * (size_t)k->info.classes + (size_t)i],
+                          i + 1 == k->info.classes ? "\n" : "");
+}
+SSLH_DEF size_t sslh_forest_print(const sslh_classifier *k, int tree, char *out, size_t size) {
+    size_t used = 0;
+    if (out && size) out[0] = 0;
+    if (!k || SSLH_I_BAD(k->c)) return 0;
+    if (k->kind != SSLH_I_FOREST || tree < 0 || tree >= k->info.trees) {
+        sslh_fail(k->c, SSLH_E_USAGE, "sslh_forest_print: there is no tree %d in this classifier of %d trees", tree,
+                  k->info.trees);
+        return 0;
+    }
+    sslh_i_node_print(k, k->node + k->root[tree], 0, 0, out, out ? size : 0, &used);
+    return used;
+}
+
+/* --- what a classifier says --------------------------------------------------------------------------------------- */
+
+/* Scores of rows x (n,D) into out (n,K). */
+SSLH_I_FN void sslh_i_classifier_run(sslh_classifier *k, const sslh_tensor *x, sslh_real *out) {
+    sslh_ctx *c = k->c;
+    const size_t n = (size_t)x->shape[0], K = (size_t)k->info.classes, D = (size_t)k->info.width + 1;
+    size_t i, kind;
+    if (k->kind == SSLH_I_FOREST) {
+        sslh_i_forest_job j;
+        memset(&j, 0, sizeof j);
+        j.k = k;
+        j.rows = x->data;
+        j.n = n;
+        j.scores = out;
+        sslh_i_parallel(c, sslh_i_row_tasks(n), sslh_i_forest_rows, &j);
+    } else {
+        struct sslh_i_kernels *pairs = c->pairs;
+        sslh_real *rows = (sslh_real *)sslh_i_alloc_table(c, n, D, sizeof *rows);
+        if (!rows) return;
+        sslh_i_with_one(k, x, rows);
+        c->pairs = NULL; /* float, as it was solved */
+        sslh_i_product(c, 0, 1, n, K, D, rows, D, k->weight, D, out, K, 0);
+        c->pairs = pairs;
+        sslh_i_free(c, rows);
+    }
+    for (i = 0; i < n && k->kind == SSLH_I_LOGISTIC; i++) { /* softmax */
+        sslh_real *z = out + i * K, most = z[0], sum = 0;
+        for (kind = 1; kind < K; kind++) most = SSLH_I_MAX(most, z[kind]);
+        for (kind = 0; kind < K; kind++) {
+            z[kind] = sslh_i_exp(z[kind] - most);
+            sum += z[kind];
+        }
+        for (kind = 0; kind < K; kind++) z[kind] = z[kind] / sum;
+    }
+}
+
+/* 1 when k can be asked about the rows of x. */
+SSLH_I_FN int sslh_i_askable(const char *op, sslh_classifier *k, sslh_tensor *x) {
+    if (!k) {
+        if (x && !SSLH_I_BAD(x->ctx)) sslh_fail(x->ctx, SSLH_E_USAGE, "%s: the classifier is NULL", op);
+        return 0;
+    }
+    if (!sslh_i_begin(k->c, op, &x, 1, 1)) return 0;
+    if (x->ndim != 2 || x->shape[0] < 1 || x->shape[1] != k->info.width) {
+        sslh_fail(k->c, SSLH_E_SHAPE, "%s: features (n,%d) are needed, as the classifier learnt from", op,
+                  k->info.width);
+        return 0;
+    }
+    return sslh_i_check_rows(op, "features", x);
+}
+
+SSLH_DEF sslh_tensor *sslh_classifier_scores(sslh_classifier *k, sslh_tensor *x) {
+    sslh_tensor *out;
+    if (!sslh_i_askable("sslh_classifier_scores", k, x)) return sslh_i_dummy(k ? k->c : x ? x->ctx : NULL);
+    out = sslh_i_persistent(k->c, "sslh_classifier_scores", SSLH_F32, sslh_dim2(x->shape[0], k->info.classes));
+    if (out) sslh_i_classifier_run(k, x, out->data);
+    return out && !SSLH_I_BAD(k->c) ? out : sslh_i_dummy(k->c);
+}
+
+SSLH_DEF sslh_tensor *sslh_classifier_predict(sslh_classifier *k, sslh_tensor *x) {
+    sslh_tensor *out;
+    sslh_real *scores;
+    size_t i, kind, K;
+    if (!sslh_i_askable("sslh_classifier_predict", k, x)) return sslh_i_dummy(k ? k->c : x ? x->ctx : NULL);
+    K = (size_t)k->info.classes;
+    out = sslh_i_persistent(k->c, "sslh_classifier_predict", SSLH_I32, sslh_dim1(x->shape[0]));
+    scores = out ? (sslh_real *)sslh_i_alloc_table(k->c, (size_t)x->shape[0], K, sizeof *scores) : NULL;
+    if (scores) sslh_i_classifier_run(k, x, scores);
+    for (i = 0; i < (size_t)x->shape[0] && !SSLH_I_BAD(k->c); i++)
+        for (kind = 1; kind < K; kind++)
+            if (scores[i * K + kind] > scores[i * K + (size_t)out->ints[i]]) out->ints[i] = (int32_t)kind;
+    sslh_i_free(k->c, scores);
+    return SSLH_I_BAD(k->c) ? sslh_i_dummy(k->c) : out;
+}
+
+SSLH_DEF float sslh_classifier_accuracy(sslh_classifier *k, sslh_tensor *x, const int32_t *labels) {
+    int64_t mark, right = 0;
+    sslh_tensor *said;
+    int i;
+    if (!sslh_i_askable("sslh_classifier_accuracy", k, x)) return 0.0f;
+    if (!labels) {
+        sslh_fail(k->c, SSLH_E_USAGE, "sslh_classifier_accuracy: labels are NULL");
+        return 0.0f;
+    }
+    mark = sslh_mark(k->c);
+    said = sslh_classifier_predict(k, x);
+    if (SSLH_I_BAD(k->c)) return 0.0f;
+    for (i = 0; i < x->shape[0]; i++) right += said->ints[i] == labels[i];
+    sslh_i_free_blocks(k->c, mark);
+    return (float)right / (float)x->shape[0];
+}
+
+/* The head's numbers become those of logistic regression on features as they are. */
+SSLH_DEF sslh_classifier *sslh_finetune_keep(sslh_ctx *c, sslh_net *encoder, sslh_data train, sslh_finetune_desc d) {
+    const char *const fn = "sslh_finetune_keep";
+    sslh_classifier *k;
+    sslh_net *net, *head;
+    sslh_tensor *weight, *bias;
+    const int64_t mark = SSLH_I_BAD(c) ? 0 : sslh_mark(c);
+    size_t i, D;
+    if (!sslh_i_check_labels(c, fn, train, train) || !sslh_i_check_encoder(c, fn, encoder, -1) ||
+        !sslh_i_desc_ok(c, fn, SSLH_I_D_FINETUNE, &d)) return NULL;
+    if (!sslh_i_within(c, fn, "classes", train.classes, 2, 65536)) return NULL;
+    net = sslh_i_finetune_copy(c, encoder, train, d, train.classes, &head);
+    weight = SSLH_I_BAD(c) ? NULL : sslh_find(head, "fc1.weight");
+    bias = SSLH_I_BAD(c) ? NULL : sslh_find(head, "fc1.bias");
+    k = weight && bias ? sslh_i_linear_new(c, SSLH_I_LOGISTIC, train.classes, weight->shape[1]) : NULL;
+    if (!k) {
+        sslh_i_context(c, fn);
+        sslh_i_free_blocks(c, mark);
+        return NULL;
+    }
+    D = (size_t)k->info.width;
+    for (i = 0; i < D; i++) k->scale[i] = 1;
+    for (i = 0; i < (size_t)k->info.classes; i++) {
+        memcpy(k->weight + i * (D + 1), weight->data + i * D, D * sizeof *k->weight);
+        k->weight[i * (D + 1) + D] = bias->data[i];
+    }
+    k->info.encoder = net;
+    k->info.names = train.class_names;
+    return k;
+}
+
+/* Features of n images into x (n,D): of the encoder, or the pixels themselves. wide (n,D) is work. */
+SSLH_I_FN void sslh_i_classify_features(sslh_classifier *k, const uint8_t *pixels, int n, int height, int width,
+                                        int channels, float *wide, sslh_tensor *x) {
+    size_t i;
+    if (k->info.encoder) sslh_embed(k->info.encoder, pixels, n, height, width, channels, wide);
+    for (i = 0; i < x->count; i++)
+        x->data[i] = k->info.encoder ? (sslh_real)wide[i] : (sslh_real)pixels[i] / SSLH_I_R(255);
+}
+
+/* 256 images at a time. */
+SSLH_DEF void sslh_classify(sslh_classifier *k, const uint8_t *pixels, int n, int height, int width, int channels,
+                            int32_t *label, float *scores) {
+    sslh_ctx *c;
+    size_t K, D, each, i, kind;
+    int64_t mark;
+    int at;
+    if (label && n > 0) memset(label, 0, (size_t)n * sizeof *label);
+    if (!k || SSLH_I_BAD(k->c)) return;
+    c = k->c;
+    K = (size_t)k->info.classes;
+    D = (size_t)k->info.width;
+    if (scores && n > 0) memset(scores, 0, (size_t)n * K * sizeof *scores);
+    if (!pixels || !label || n < 1 || height < 1 || width < 1 || channels < 1) {
+        sslh_fail(c, SSLH_E_USAGE, "sslh_classify: %d images of (%d,%d,%d): pixels, labels and numbers of at least 1 "
+                  "are needed", n, height, width, channels);
+        return;
+    }
+    each = (size_t)height * (size_t)width * (size_t)channels;
+    if (!k->info.encoder && each != D) {
+        sslh_fail(c, SSLH_E_SHAPE, "sslh_classify: images of (%d,%d,%d): the classifier has no encoder and takes %.0f "
+                  "values", height, width, channels, (double)D);
+        return;
+    }
+    mark = sslh_mark(c);
+    for (at = 0; at < n && !SSLH_I_BAD(c); at += 256) {
+        int count = SSLH_I_MIN(256, n - at);
+        float *wide = (float *)sslh_i_alloc_table(c, (size_t)count, D, sizeof *wide);
+        sslh_tensor *x = sslh_i_persistent(c, "sslh_classify", SSLH_F32, sslh_dim2(count, k->info.width)), *z;
+        if (SSLH_I_BAD(c)) break;
+        sslh_i_classify_features(k, pixels + (size_t)at * each, count, height, width, channels, wide, x);
+        z = sslh_classifier_scores(k, x); /* (count,K) */
+        for (i = 0; i < (size_t)count && !SSLH_I_BAD(c); i++)
+            for (kind = 0; kind < K; kind++) {
+                int32_t *to = label + (size_t)at + i;
+                if (z->data[i * K + kind] > z->data[i * K + (size_t)*to]) *to = (int32_t)kind;
+                if (scores) scores[((size_t)at + i) * K + kind] = (float)z->data[i * K + kind];
+            }
+        if (!SSLH_I_BAD(c)) sslh_i_free_blocks(c, mark);
+    }
+    if (!SSLH_I_BAD(c)) return;
+    sslh_i_free_blocks(c, mark);
+    memset(label, 0, (size_t)n * sizeof *label);
+    if (scores) memset(scores, 0, (size_t)n * K * sizeof *scores);
+}
+
+/* --- k-means ------------------------------------------------------------------------------------------------------ */
+
+#define SSLH_I_STREAM_KMEANS ((uint64_t)4 << 60) /* + start */
+
+typedef struct sslh_i_kmeans {
+    sslh_ctx *c;
+    size_t N, K, D;
+    const sslh_real *x;   /* (N,D) less the mean of all rows: cosines and squares then keep their digits */
+    sslh_real *centre;    /* (K,D) */
+    sslh_real *square;    /* (K) half of |centre|^2 */
+    int32_t *member;      /* (N) */
+    sslh_real *z;         /* (rows of a block, K) */
+    double *sum;          /* (K,D) */
+    double *distance;     /* (N) squared, to the own centre */
+    int64_t *count;       /* (K) */
+    double *near_by;      /* (candidates,N) squared distance with this candidate among the centres */
+    const sslh_real *candidate[64];
+    int candidates;
+    size_t first;         /* row of the block */
+    uint8_t *moved;       /* of each task: a row changed its cluster */
+} sslh_i_kmeans;
+
+enum { SSLH_I_BLOCK_ROWS = 4096 };
+
+/* The nearest centre of the rows of a block, whose products with the centres stand in z: half of |x - c|^2 - |x|^2 is
+   |c|^2 / 2 - x c. */
+SSLH_I_FN void sslh_i_kmeans_nearest(void *arg, int task, int worker) {
+    const sslh_i_kmeans *s = (const sslh_i_kmeans *)arg;
+    size_t i = (size_t)task * SSLH_I_ROWS, rows = SSLH_I_MIN(s->N - s->first, (size_t)SSLH_I_BLOCK_ROWS), end, k;
+    (void)worker;
+    for (end = SSLH_I_MIN(rows, i + SSLH_I_ROWS); i < end; i++) {
+        const sslh_real *z = s->z + i * s->K;
+        sslh_real least = s->square[0] - z[0];
+        int32_t best = 0;
+        for (k = 1; k < s->K; k++) {
+            sslh_real v = s->square[k] - z[k];
+            if (!(v < least)) continue;
+            least = v;
+            best = (int32_t)k;
+        }
+        if (s->member[s->first + i] != best) s->moved[task] = 1;
+        s->member[s->first + i] = best;
+    }
+}
+
+/* Every row to its nearest centre; 1 when one has changed. */
+SSLH_I_FN int sslh_i_kmeans_assign(sslh_i_kmeans *s) {
+    int moved = 0, i;
+    size_t k;
+    for (k = 0; k < s->K; k++) {
+        double square = sslh_i_dot(s->centre + k * s->D, s->centre + k * s->D, s->D);
+        s->square[k] = (sslh_real)(0.5 * square);
+    }
+    for (s->first = 0; s->first < s->N; s->first += SSLH_I_BLOCK_ROWS) {
+        size_t rows = SSLH_I_MIN(s->N - s->first, (size_t)SSLH_I_BLOCK_ROWS);
+        sslh_i_product(s->c, 0, 1, rows, s->K, s->D, s->x + s->first * s->D, s->D, s->centre, s->D, s->z, s->K, 0);
+        sslh_i_parallel(s->c, sslh_i_row_tasks(rows), sslh_i_kmeans_nearest, s);
+        for (i = 0; i < sslh_i_row_tasks(rows); i++) {
+            moved |= s->moved[i];
+            s->moved[i] = 0;
+        }
+    }
+    return moved;
+}
+
+/* Squared distance of two rows. */
+SSLH_I_FN double sslh_i_distance(const sslh_real *a, const sslh_real *b, size_t n) {
+    double sum = 0;
+    size_t i;
+    for (i = 0; i < n; i++) {
+        double d = (double)a[i] - (double)b[i];
+        d = d * d;
+        sum += d;
+    }
+    return sum;
+}
+SSLH_I_FN void sslh_i_kmeans_distances(void *arg, int task, int worker) {
+    const sslh_i_kmeans *s = (const sslh_i_kmeans *)arg;
+    size_t i = (size_t)task * SSLH_I_ROWS, end = SSLH_I_MIN(s->N, i + SSLH_I_ROWS);
+    (void)worker;
+    for (; i < end; i++)
+        s->distance[i] = sslh_i_distance(s->x + i * s->D, s->centre + (size_t)s->member[i] * s->D, s->D);
+}
+SSLH_I_FN double sslh_i_kmeans_inertia(sslh_i_kmeans *s) {
+    double sum = 0;
+    size_t i;
+    sslh_i_parallel(s->c, sslh_i_row_tasks(s->N), sslh_i_kmeans_distances, s);
+    for (i = 0; i < s->N; i++) sum += s->distance[i];
+    return sum;
+}
+
+/* Sums of some columns over the rows of each cluster. */
+SSLH_I_FN void sslh_i_kmeans_sums(void *arg, int task, int worker) {
+    const sslh_i_kmeans *s = (const sslh_i_kmeans *)arg;
+    size_t begin = (size_t)task * SSLH_I_ROWS, end = SSLH_I_MIN(s->D, begin + SSLH_I_ROWS), i, d;
+    (void)worker;
+    for (i = 0; i < s->K; i++)
+        for (d = begin; d < end; d++) s->sum[i * s->D + d] = 0;
+    for (i = 0; i < s->N; i++) {
+        const sslh_real *x = s->x + i * s->D;
+        double *sum = s->sum + (size_t)s->member[i] * s->D;
+        for (d = begin; d < end; d++) sum[d] += (double)x[d];
+    }
+}
+
+/* Every centre to the mean of its rows. A cluster without rows is given the row that lies farthest from its centre,
+   taken from a cluster that has others. */
+SSLH_I_FN void sslh_i_kmeans_centres(sslh_i_kmeans *s) {
+    size_t i, k, d;
+    int measured = 0;
+    memset(s->count, 0, s->K * sizeof *s->count);
+    for (i = 0; i < s->N; i++) s->count[s->member[i]]++;
+    for (k = 0; k < s->K; k++) {
+        size_t farthest = s->N;
+        if (s->count[k]) continue;
+        if (!measured++) sslh_i_kmeans_inertia(s);
+        for (i = 0; i < s->N; i++) {
+            if (s->count[s->member[i]] < 2) continue;
+            if (farthest == s->N || s->distance[i] > s->distance[farthest]) farthest = i;
+        }
+        if (farthest == s->N) continue; /* more clusters than rows: not allowed */
+        s->count[s->member[farthest]]--;
+        s->count[k] = 1;
+        s->member[farthest] = (int32_t)k;
+        s->distance[farthest] = 0;
+    }
+    sslh_i_parallel(s->c, sslh_i_row_tasks(s->D), sslh_i_kmeans_sums, s);
+    for (k = 0; k < s->K; k++)
+        for (d = 0; d < s->D && s->count[k]; d++)
+            s->centre[k * s->D + d] = (sslh_real)(s->sum[k * s->D + d] / (double)s->count[k]);
+}
+
+/* near_by of each candidate for some rows. */
+SSLH_I_FN void sslh_i_kmeans_near(void *arg, int task, int worker) {
+    const sslh_i_kmeans *s = (const sslh_i_kmeans *)arg;
+    size_t begin = (size_t)task * SSLH_I_ROWS, end = SSLH_I_MIN(s->N, begin + SSLH_I_ROWS), i;
+    int k;
+    (void)worker;
+    for (k = 0; k < s->candidates; k++)
+        for (i = begin; i < end; i++) {
+            double d = sslh_i_distance(s->x + i * s->D, s->candidate[k], s->D);
+            s->near_by[(size_t)k * s->N + i] = SSLH_I_MIN(d, s->distance[i]);
+        }
+}
+
+/* Draws the first centres: each by a row in proportion to its squared distance from the nearest centre so far, the best
+   of a few such rows. */
+SSLH_I_FN void sslh_i_kmeans_begin(sslh_i_kmeans *s, uint64_t seed, int start) {
+    const uint64_t stream = SSLH_I_STREAM_KMEANS + (uint64_t)start;
+    uint64_t drawn = 0;
+    double sum = 0;
+    size_t i, k;
+    int tries = 2 + (int)log((double)s->K), t;
+    for (i = 0; i < s->N; i++) s->distance[i] = HUGE_VAL;
+    for (k = 0; k < s->K; k++) {
+        int best = 0;
+        double least = HUGE_VAL;
+        s->candidates = k ? tries : 1;
+        for (t = 0; t < s->candidates; t++) {
+            size_t row = sslh_random_below(seed, stream, drawn, (uint32_t)s->N);
+            if (k && sum > 0) {
+                double want = (double)sslh_random_uniform(seed, stream, drawn), seen = 0;
+                want = want * sum;
+                for (i = 0, row = s->N - 1; i < s->N; i++) {
+                    seen += s->distance[i];
+                    if (seen <= want) continue;
+                    row = i;
+                    break;
+                }
+            }
+            drawn++;
+            s->candidate[t] = s->x + row * s->D;
+        }
+        sslh_i_parallel(s->c, sslh_i_row_tasks(s->N), sslh_i_kmeans_near, s);
+        for (t = 0; t < s->candidates; t++) {
+            double total = 0;
+            for (i = 0; i < s->N; i++) total += s->near_by[(size_t)t * s->N + i];
+            if (t && !(total < least)) continue;
+            least = total;
+            best = t;
+        }
+        sum = least;
+        memcpy(s->distance, s->near_by + (size_t)best * s->N, s->N * sizeof *s->distance);
+        memcpy(s->centre + k * s->D, s->candidate[best], s->D * sizeof *s->centre);
+    }
+}
+
+/* Memory, and the rows less their mean, which goes to mean (D). */
+SSLH_I_FN int sslh_i_kmeans_new(sslh_ctx *c, sslh_i_kmeans *s, const sslh_tensor *x, size_t K, double *mean) {
+    const size_t N = (size_t)x->shape[0], D = (size_t)x->shape[1];
+    sslh_real *rows = (sslh_real *)sslh_i_alloc(c, N * D * sizeof *rows);
+    size_t i, d;
+    memset(s, 0, sizeof *s);
+    s->c = c;
+    s->N = N;
+    s->K = K;
+    s->D = D;
+    s->x = rows;
+    s->centre = (sslh_real *)sslh_i_alloc_table(c, K, D + 1, sizeof *s->centre);
+    s->member = (int32_t *)sslh_i_alloc(c, N * sizeof *s->member);
+    s->z = (sslh_real *)sslh_i_alloc_table(c, SSLH_I_MIN(N, (size_t)SSLH_I_BLOCK_ROWS), K, sizeof *s->z);
+    s->sum = (double *)sslh_i_alloc(c, K * D * sizeof *s->sum);
+    s->distance = (double *)sslh_i_alloc(c, N * sizeof *s->distance);
+    s->count = (int64_t *)sslh_i_alloc(c, K * sizeof *s->count);
+    s->moved = (uint8_t *)sslh_i_alloc(c, SSLH_I_BLOCK_ROWS / SSLH_I_ROWS);
+    if (SSLH_I_BAD(c)) return 0;
+    s->square = s->centre + K * D;
+    for (d = 0; d < D; d++) {
+        double sum = 0;
+        for (i = 0; i < N; i++) sum += (double)x->data[i * D + d];
+        mean[d] = (double)(sslh_real)(sum / (double)N);
+        for (i = 0; i < N; i++) rows[i * D + d] = x->data[i * D + d] - (sslh_real)mean[d];
+    }
+    return 1;
+}
+
+/* 1 when x are rows that can be clustered. */
+SSLH_I_FN int sslh_i_clusterable(sslh_ctx *c, const char *op, sslh_tensor *x) {
+    if (!sslh_i_begin(c, op, &x, 1, 1)) return 0;
+    if (x->ndim != 2 || x->shape[0] < 1 || x->shape[1] < 1) {
+        sslh_fail(c, SSLH_E_SHAPE, "%s: features (n,D) are needed", op);
+        return 0;
+    }
+    return sslh_i_check_rows(op, "features", x);
+}
+
+/* The runs; the best centres and members end in best and out. */
+SSLH_I_FN void sslh_i_kmeans_runs(sslh_i_kmeans *s, const sslh_kmeans_desc *d, sslh_real *best, sslh_clusters *out) {
+    const int starts = d->starts ? d->starts : 10, most = d->iterations ? d->iterations : 300;
+    int start, it;
+    for (start = 0; start < starts && !SSLH_I_BAD(s->c); start++) {
+        double inertia;
+        sslh_i_kmeans_begin(s, d->seed, start);
+        memset(s->member, 255, s->N * sizeof *s->member); /* of no cluster */
+        for (it = 0; it < most && sslh_i_kmeans_assign(s); it++) sslh_i_kmeans_centres(s);
+        if (it == most) sslh_i_kmeans_assign(s);
+        inertia = sslh_i_kmeans_inertia(s);
+        if (start && !(inertia < out->inertia)) continue;
+        out->inertia = inertia;
+        out->iterations = it;
+        memcpy(best, s->centre, s->K * s->D * sizeof *best);
+        memcpy(out->member->ints, s->member, s->N * sizeof *s->member);
+    }
+}
+
+SSLH_DEF sslh_clusters sslh_kmeans(sslh_ctx *c, sslh_tensor *x, sslh_kmeans_desc d) {
+    sslh_i_kmeans s;
+    sslh_clusters out;
+    double *mean;
+    int64_t mark;
+    size_t i;
+    memset(&out, 0, sizeof out);
+    out.centres = out.member = sslh_i_dummy(c);
+    if (!sslh_i_clusterable(c, "sslh_kmeans", x) || !sslh_i_desc_ok(c, "sslh_kmeans", SSLH_I_D_KMEANS, &d)) return out;
+    if (d.clusters < 1 || d.clusters > x->shape[0]) {
+        sslh_fail(c, SSLH_E_USAGE, "sslh_kmeans: .clusters is %d, 1 to the number of rows, %d, is allowed", d.clusters,
+                  x->shape[0]);
+        return out;
+    }
+    out.centres = sslh_i_persistent(c, "sslh_kmeans", SSLH_F32, sslh_dim2(d.clusters, x->shape[1]));
+    out.member = sslh_i_persistent(c, "sslh_kmeans", SSLH_I32, sslh_dim1(x->shape[0]));
+    mark = sslh_mark(c);
+    mean = (double *)sslh_i_alloc(c, (size_t)x->shape[1] * sizeof *mean);
+    if (!SSLH_I_BAD(c) && sslh_i_kmeans_new(c, &s, x, (size_t)d.clusters, mean)) {
+        s.near_by = (double *)sslh_i_alloc_table(c, s.N, 24, sizeof *s.near_by); /* 2 + ln of 2^31 */
+        if (s.near_by) sslh_i_kmeans_runs(&s, &d, out.centres->data, &out);
+        for (i = 0; i < s.K * s.D && !SSLH_I_BAD(c); i++)
+            out.centres->data[i] = (sslh_real)((double)out.centres->data[i] + mean[i % s.D]);
+    }
+    if (SSLH_I_BAD(c)) {
+        memset(&out, 0, sizeof out);
+        out.centres = out.member = sslh_i_dummy(c);
+    } else sslh_i_free_blocks(c, mark);
+    return out;
+}
+
+SSLH_DEF sslh_tensor *sslh_nearest_centres(sslh_ctx *c, sslh_tensor *x, sslh_tensor *centres) {
+    sslh_i_kmeans s;
+    sslh_tensor *out;
+    double *mean;
+    int64_t mark;
+    size_t i;
+    if (!sslh_i_clusterable(c, "sslh_nearest_centres", x) || !sslh_i_clusterable(c, "sslh_nearest_centres", centres))
+        return sslh_i_dummy(c);
+    if (centres->shape[1] != x->shape[1]) {
+        sslh_fail(c, SSLH_E_SHAPE, "sslh_nearest_centres: rows of width %d, centres of width %d", x->shape[1],
+                  centres->shape[1]);
+        return sslh_i_dummy(c);
+    }
+    out = sslh_i_persistent(c, "sslh_nearest_centres", SSLH_I32, sslh_dim1(x->shape[0]));
+    mark = sslh_mark(c);
+    mean = (double *)sslh_i_alloc(c, (size_t)x->shape[1] * sizeof *mean);
+    if (!SSLH_I_BAD(c) && sslh_i_kmeans_new(c, &s, x, (size_t)centres->shape[0], mean)) {
+        for (i = 0; i < s.K * s.D; i++) s.centre[i] = (sslh_real)((double)centres->data[i] - mean[i % s.D]);
+        sslh_i_kmeans_assign(&s);
+        memcpy(out->ints, s.member, s.N * sizeof *s.member);
+    }
+    if (SSLH_I_BAD(c)) return sslh_i_dummy(c);
+    sslh_i_free_blocks(c, mark);
+    return out;
+}
+
+/* The pairing of n rows with n columns that makes the sum of gain (n,n) largest: Kuhn's Hungarian method with
+   potentials, a row at a time along the cheapest chain of exchanges (Jonker & Volgenant 1987). to (n) is the column of
+   each row. u, v, least (n+1), by, way (n+1), seen (n+1): work. */
+typedef struct sslh_i_pairing { double *u, *v, *least; int *by, *way; char *seen; } sslh_i_pairing;
+SSLH_I_FN void sslh_i_pair_best(const int64_t *gain, int n, sslh_i_pairing *p) {
+    int row, j;
+    for (row = 1; row <= n; row++) {
+        int column = 0;
+        p->by[0] = row;
+        for (j = 0; j <= n; j++) {
+            p->least[j] = HUGE_VAL;
+            p->seen[j] = 0;
+        }
+        do {
+            int here = p->by[column], next = 0;
+            double step = HUGE_VAL;
+            p->seen[column] = 1;
+            for (j = 1; j <= n; j++) {
+                double cost;
+                if (p->seen[j]) continue;
+                cost = -(double)gain[(size_t)(here - 1) * (size_t)n + (size_t)(j - 1)] - p->u[here] - p->v[j];
+                if (cost < p->least[j]) {
+                    p->least[j] = cost;
+                    p->way[j] = column;
+                }
+                if (p->least[j] < step) {
+                    step = p->least[j];
+                    next = j;
+                }
+            }
+            for (j = 0; j <= n; j++) {
+                if (p->seen[j]) {
+                    p->u[p->by[j]] += step;
+                    p->v[j] -= step;
+                } else p->least[j] -= step;
+            }
+            column = next;
+        } while (p->by[column]);
+        while (column) {
+            p->by[column] = p->by[p->way[column]];
+            column = p->way[column];
+        }
+    }
+}
+
+/* n (n - 1) / 2 */
+SSLH_I_FN double sslh_i_pairs_of(int64_t n) { return 0.5 * (double)n * (double)(n - 1); }
+/* Entropy of counts that sum to n, in nats. */
+SSLH_I_FN double sslh_i_entropy(const int64_t *count, int k, int64_t n) {
+    double h = 0;
+    int i;
+    for (i = 0; i < k; i++)
+        if (count[i]) h -= (double)count[i] / (double)n * log((double)count[i] / (double)n);
+    return h;
+}
+
+/* table (size,size): how many rows have cluster i and label j; a, b (size) its sums. */
+SSLH_I_FN sslh_agreement sslh_i_agreement(const int64_t *table, const int64_t *a, const int64_t *b, int size, int64_t n,
+                                          sslh_i_pairing *p) {
+    sslh_agreement out;
+    double both = 0, of_a = 0, of_b = 0, chance, mutual = 0, entropy = sslh_i_entropy(a, size, n) +
+        sslh_i_entropy(b, size, n);
+    int64_t paired = 0;
+    int i, j;
+    sslh_i_pair_best(table, size, p);
+    for (j = 1; j <= size; j++) paired += table[(size_t)(p->by[j] - 1) * (size_t)size + (size_t)(j - 1)];
+    for (i = 0; i < size; i++) {
+        of_a += sslh_i_pairs_of(a[i]);
+        of_b += sslh_i_pairs_of(b[i]);
+        for (j = 0; j < size; j++) {
+            int64_t t = table[(size_t)i * (size_t)size + (size_t)j];
+            both += sslh_i_pairs_of(t);
+            if (t) mutual += (double)t / (double)n * log((double)t * (double)n / ((double)a[i] * (double)b[j]));
+        }
+    }
+    chance = n > 1 ? of_a * of_b / sslh_i_pairs_of(n) : 0;
+    out.accuracy = (float)paired / (float)n;
+    out.nmi = (float)(entropy > 0 ? SSLH_I_MAX(0.0, 2 * mutual / entropy) : 1.0); /* both have one group: the same */
+    out.ari = (float)(0.5 * (of_a + of_b) == chance ? 1.0 : (both - chance) / (0.5 * (of_a + of_b) - chance));
+    return out;
+}
+
+SSLH_DEF sslh_agreement sslh_cluster_agreement(sslh_ctx *c, const int32_t *clusters, const int32_t *labels, int n) {
+    sslh_agreement out;
+    sslh_i_pairing p;
+    int64_t *table;
+    size_t size = 0, i;
+    memset(&out, 0, sizeof out);
+    if (SSLH_I_BAD(c)) return out;
+    if (!clusters || !labels || n < 1) {
+        sslh_fail(c, SSLH_E_USAGE, "sslh_cluster_agreement: %d clusters and labels; at least one of both is needed", n);
+        return out;
+    }
+    for (i = 0; i < (size_t)n; i++) {
+        int32_t most = SSLH_I_MAX(clusters[i], labels[i]);
+        if (clusters[i] < 0 || labels[i] < 0 || most >= 10000) {
+            sslh_fail(c, SSLH_E_SHAPE, "sslh_cluster_agreement: row %.0f has cluster %d and label %d, 0 to 9999 are "
+                      "allowed", (double)i, (int)clusters[i], (int)labels[i]);
+            return out;
+        }
+        size = SSLH_I_MAX(size, (size_t)most + 1);
+    }
+    table = (int64_t *)sslh_i_alloc(c, (size * size + 2 * size) * sizeof *table);
+    p.u = (double *)sslh_i_alloc(c, 3 * (size + 1) * sizeof *p.u);
+    p.by = (int *)sslh_i_alloc(c, 2 * (size + 1) * sizeof *p.by);
+    p.seen = (char *)sslh_i_alloc(c, size + 1);
+    if (!SSLH_I_BAD(c)) {
+        int64_t *a = table + size * size, *b = a + size;
+        for (i = 0; i < (size_t)n; i++) {
+            table[(size_t)clusters[i] * size + (size_t)labels[i]]++;
+            a[clusters[i]]++;
+            b[labels[i]]++;
+        }
+        p.v = p.u + size + 1;
+        p.least = p.v + size + 1;
+        p.way = p.by + size + 1;
+        out = sslh_i_agreement(table, a, b, (int)size, n, &p);
+    }
+    sslh_i_free(c, table);
+    sslh_i_free(c, p.u);
+    sslh_i_free(c, p.by);
+    sslh_i_free(c, p.seen);
+    return out;
+}
+/* --- measures of what was said ------------------------------------------------------------------------------------ */
+
+SSLH_DEF sslh_tensor *sslh_confusion(sslh_ctx *c, const int32_t *labels, const int32_t *said, int n, int classes) {
+    sslh_tensor *out;
+    int i;
+    if (SSLH_I_BAD(c)) return sslh_i_dummy(c);
+    if (!labels || !said || n < 1 || classes < 1 || classes > 10000) {
+        sslh_fail(c, SSLH_E_USAGE, "sslh_confusion: %d labels and what was said of them, %d classes (1 to 10000)", n,
+                  classes);
+        return sslh_i_dummy(c);
+    }
+    for (i = 0; i < n; i++)
+        if (labels[i] < 0 || labels[i] >= classes || said[i] < 0 || said[i] >= classes) {
+            sslh_fail(c, SSLH_E_SHAPE, "sslh_confusion: row %d is of class %d and was said to be of class %d, outside "
+                      "0 .. %d", i, (int)labels[i], (int)said[i], classes - 1);
+            return sslh_i_dummy(c);
+        }
+    out = sslh_i_persistent(c, "sslh_confusion", SSLH_I32, sslh_dim2(classes, classes));
+    for (i = 0; i < n && out; i++) out->ints[(size_t)labels[i] * (size_t)classes + (size_t)said[i]]++;
+    return out ? out : sslh_i_dummy(c);
+}
+
+/* 1 when t is a matrix of counts. */
+SSLH_I_FN int sslh_i_counts_ok(const char *op, const sslh_tensor *t) {
+    size_t i;
+    if (!t || SSLH_I_BAD(t->ctx)) return 0;
+    if (t->type != SSLH_I32 || t->ndim != 2 || t->shape[0] != t->shape[1] || !t->ints) {
+        sslh_fail(t->ctx, SSLH_E_SHAPE, "%s: a matrix (K,K) of sslh_confusion is needed", op);
+        return 0;
+    }
+    for (i = 0; i < t->count; i++)
+        if (t->ints[i] < 0) {
+            sslh_fail(t->ctx, SSLH_E_USAGE, "%s: the count %d is negative", op, (int)t->ints[i]);
+            return 0;
+        }
+    return 1;
+}
+
+SSLH_DEF sslh_class_measures sslh_confusion_measures(const sslh_tensor *confusion, float *precision, float *recall,
+                                                     float *f1) {
+    sslh_class_measures out;
+    double sum[3] = {0, 0, 0}, all = 0, right = 0;
+    size_t K, i, j, present = 0;
+    memset(&out, 0, sizeof out);
+    if (!sslh_i_counts_ok("sslh_confusion_measures", confusion)) return out;
+    K = (size_t)confusion->shape[0];
+    for (i = 0; i < K; i++) {
+        double own = (double)confusion->ints[i * K + i], row = 0, column = 0, of[3];
+        int k;
+        for (j = 0; j < K; j++) {
+            row += (double)confusion->ints[i * K + j];
+            column += (double)confusion->ints[j * K + i];
+        }
+        all += row;
+        right += own;
+        of[0] = column > 0 ? own / column : 0;
+        of[1] = row > 0 ? own / row : 0;
+        of[2] = row + column > 0 ? 2 * own / (row + column) : 0;
+        if (precision) precision[i] = (float)of[0];
+        if (recall) recall[i] = (float)of[1];
+        if (f1) f1[i] = (float)of[2];
+        if (!(row + column > 0)) continue;
+        present++;
+        for (k = 0; k < 3; k++) sum[k] += of[k];
+    }
+    if (!present) return out;
+    out.accuracy = (float)(right / all);
+    out.precision = (float)(sum[0] / (double)present);
+    out.recall = (float)(sum[1] / (double)present);
+    out.f1 = (float)(sum[2] / (double)present);
+    return out;
+}
+
+/* Bin b holds confidences above b / bins, up to (b + 1) / bins. */
+SSLH_DEF float sslh_calibration_error(sslh_ctx *c, const sslh_tensor *probabilities, const int32_t *labels, int bins,
+                                      float *confidence, float *accuracy, int32_t *rows) {
+    const sslh_tensor *p = probabilities;
+    double sum[1000], right[1000], error = 0;
+    int32_t count[1000];
+    size_t n, K, i, k;
+    int b;
+    if (SSLH_I_BAD(c)) return 0.0f;
+    if (!p || p->ctx != c || p->ndim != 2 || p->type != SSLH_F32 || !p->data || p->shape[1] < 1 || !labels ||
+        bins < 1 || bins > 1000) {
+        sslh_fail(c, SSLH_E_USAGE, "sslh_calibration_error: probabilities (n,K) of this context, labels and 1 to 1000 "
+                  "bins are needed");
+        return 0.0f;
+    }
+    n = (size_t)p->shape[0];
+    K = (size_t)p->shape[1];
+    memset(sum, 0, sizeof sum);
+    memset(right, 0, sizeof right);
+    memset(count, 0, sizeof count);
+    for (i = 0; i < n; i++) {
+        const sslh_real *row = p->data + i * K;
+        size_t best = 0;
+        double most;
+        for (k = 0; k < K; k++) {
+            if (!(row[k] >= 0 && (double)row[k] <= 1.0001)) {
+                sslh_fail(c, SSLH_E_USAGE, "sslh_calibration_error: row %.0f holds %g, which is no probability (scores "
+                          "of an SVM are none)", (double)i, (double)row[k]);
+                return 0.0f;
+            }
+            if (row[k] > row[best]) best = k;
+        }
+        most = (double)row[best];
+        b = (int)ceil(most * bins) - 1;
+        b = SSLH_I_MAX(0, SSLH_I_MIN(b, bins - 1));
+        count[b]++;
+        sum[b] += most;
+        right[b] += labels[i] == (int32_t)best;
+    }
+    for (b = 0; b < bins; b++) {
+        double rate = count[b] ? right[b] / count[b] : 0, mean = count[b] ? sum[b] / count[b] : 0;
+        error += fabs(mean - rate) * (double)count[b] / (double)n;
+        if (confidence) confidence[b] = (float)mean;
+        if (accuracy) accuracy[b] = (float)rate;
+        if (rows) rows[b] = count[b];
+    }
+    return (float)error;
+}
+#endif /* SSLH_WITH_CLASSIFIERS */
 
 /* ================================================================================================================== */
 /*  >>losses        losses: equations, checks, the order of the work                                                  */
@@ -17830,6 +19880,28 @@ static const sslh_setting sslh_i_mel_ranges[] = {
 static const sslh_setting sslh_i_mfcc_ranges[] = { /* .mel is checked by the table above */
     SSLH_I_RANGE(sslh_mfcc_desc, coefficients, INT, "1 to 1024"),
     SSLH_I_RANGE(sslh_mfcc_desc, top_db, REAL, "at least 0")};
+static const sslh_setting sslh_i_split_ranges[] = {
+    {"test", offsetof(sslh_split_desc, test), SSLH_SETTING_REAL, "off", "above 0, below 1"},
+    {"validation", offsetof(sslh_split_desc, validation), SSLH_SETTING_REAL, "off", "above 0, below 1"}};
+#if SSLH_WITH_CLASSIFIERS
+static const sslh_setting sslh_i_forest_ranges[] = {
+    SSLH_I_RANGE(sslh_forest_desc, trees, INT, "1 to 100000"),
+    SSLH_I_RANGE(sslh_forest_desc, features, INT, "at least 1"),
+    SSLH_I_RANGE(sslh_forest_desc, max_depth, INT, "at least 1"),
+    SSLH_I_RANGE(sslh_forest_desc, min_leaf, INT, "at least 1")};
+static const sslh_setting sslh_i_svm_ranges[] = {
+    SSLH_I_RANGE(sslh_svm_desc, cost, REAL, "above 0"),
+    SSLH_I_RANGE(sslh_svm_desc, tolerance, REAL, "above 0"),
+    SSLH_I_RANGE(sslh_svm_desc, iterations, INT, "at least 1")};
+static const sslh_setting sslh_i_logistic_ranges[] = {
+    {"l2", offsetof(sslh_logistic_desc, l2), SSLH_SETTING_REAL, "off", "at least 0"},
+    SSLH_I_RANGE(sslh_logistic_desc, tolerance, REAL, "above 0"),
+    SSLH_I_RANGE(sslh_logistic_desc, iterations, INT, "at least 1")};
+static const sslh_setting sslh_i_kmeans_ranges[] = {
+    SSLH_I_RANGE(sslh_kmeans_desc, clusters, INT, "at least 1"),
+    SSLH_I_RANGE(sslh_kmeans_desc, starts, INT, "at least 1"),
+    SSLH_I_RANGE(sslh_kmeans_desc, iterations, INT, "at least 1")};
+#endif
 
 /* In the order of sslh_i_desc_kind. */
 static const struct { const sslh_setting *row; int rows; } sslh_i_ranges[] = {
@@ -17852,7 +19924,15 @@ static const struct { const sslh_setting *row; int rows; } sslh_i_ranges[] = {
     {sslh_i_audio_ranges, SSLH_I_LENGTH(sslh_i_audio_ranges)},
     {sslh_i_audio_recipe_ranges, SSLH_I_LENGTH(sslh_i_audio_recipe_ranges)},
     {sslh_i_mel_ranges, SSLH_I_LENGTH(sslh_i_mel_ranges)},
-    {sslh_i_mfcc_ranges, SSLH_I_LENGTH(sslh_i_mfcc_ranges)}};
+    {sslh_i_mfcc_ranges, SSLH_I_LENGTH(sslh_i_mfcc_ranges)},
+    {sslh_i_split_ranges, SSLH_I_LENGTH(sslh_i_split_ranges)},
+#if SSLH_WITH_CLASSIFIERS
+    {sslh_i_forest_ranges, SSLH_I_LENGTH(sslh_i_forest_ranges)},
+    {sslh_i_svm_ranges, SSLH_I_LENGTH(sslh_i_svm_ranges)},
+    {sslh_i_logistic_ranges, SSLH_I_LENGTH(sslh_i_logistic_ranges)},
+    {sslh_i_kmeans_ranges, SSLH_I_LENGTH(sslh_i_kmeans_ranges)},
+#endif
+};
 
 /* 1 when every field is in its range, else 0 and an error. */
 SSLH_I_FN int sslh_i_desc_ok(sslh_ctx *c, const char *op, sslh_i_desc_kind kind, const void *desc) {
@@ -38080,6 +40160,7 @@ SSLH_I_LEAN_BEGIN
 /* Streams of random numbers, far from those that sslh_next_stream counts up. */
 #define SSLH_I_STREAM_SHUFFLE ((uint64_t)1 << 60)  /* + epoch: order of the samples */
 #define SSLH_I_STREAM_FRACTION ((uint64_t)2 << 60) /* + class: which samples a fraction takes */
+#define SSLH_I_STREAM_SPLIT ((uint64_t)5 << 60)    /* + class: which samples go to which part */
 
 /* What functions return after an error: no samples, but a context that knows the error. */
 SSLH_I_FN sslh_data sslh_i_no_data(sslh_ctx *c) {
@@ -38429,6 +40510,71 @@ SSLH_I_FN sslh_data sslh_i_match_classes(sslh_ctx *c, const char *fn, sslh_data 
     return d;
 }
 
+/* FNV-1a of the bytes of each sample of d. */
+typedef struct sslh_i_print { uint64_t hash; int32_t at, set; } sslh_i_print; /* a fingerprint; set: 0 of a, 1 of b */
+SSLH_I_FN int sslh_i_print_order(const void *x, const void *y) {
+    const sslh_i_print *a = (const sslh_i_print *)x, *b = (const sslh_i_print *)y;
+    if (a->hash != b->hash) return a->hash < b->hash ? -1 : 1;
+    if (a->set != b->set) return a->set - b->set;
+    return a->at < b->at ? -1 : a->at > b->at;
+}
+SSLH_I_FN int sslh_i_twins_place(const void *x, const void *y) {
+    const sslh_twins *a = (const sslh_twins *)x, *b = (const sslh_twins *)y;
+    return a->a != b->a ? (a->a < b->a ? -1 : 1) : a->b < b->b ? -1 : a->b > b->b;
+}
+SSLH_I_FN void sslh_i_prints(sslh_ctx *c, const sslh_data *d, int set, size_t bytes, uint8_t *sample,
+                             sslh_i_print *out) {
+    for (int64_t i = 0; i < d->count && !SSLH_I_BAD(c); i++) {
+        uint64_t h = 14695981039346656037ull;
+        if (!sslh_i_field_get(c, "sslh_data_twins", &d->field[0], sslh_i_sample(d, i), sample)) return;
+        for (size_t k = 0; k < bytes; k++) h = (h ^ sample[k]) * 1099511628211ull;
+        out[i].hash = h;
+        out[i].at = (int32_t)i;
+        out[i].set = set;
+    }
+}
+
+/* Equal hashes stand side by side, those of a first; what looks equal is compared byte by byte with the first of the
+   run that it is equal to. */
+SSLH_DEF int64_t sslh_data_twins(sslh_data a, sslh_data b, sslh_twins *out, int most) {
+    sslh_ctx *c = a.ctx;
+    const int within = b.count < 1;
+    if (SSLH_I_BAD(c)) return 0;
+    if (a.count < 1 || a.fields < 1 || most < 0 || (most && !out) ||
+        (!within && (SSLH_I_BAD(b.ctx) || b.fields < 1 || b.field[0].kind != a.field[0].kind ||
+                     sslh_i_field_bytes(&b.field[0]) != sslh_i_field_bytes(&a.field[0])))) {
+        sslh_fail(c, SSLH_E_USAGE, "sslh_data_twins: two sets of samples of one shape, and room for %d pairs", most);
+        return 0;
+    }
+    size_t bytes = sslh_i_field_bytes(&a.field[0]), n = (size_t)a.count + (within ? 0 : (size_t)b.count);
+    sslh_i_print *all = (sslh_i_print *)sslh_i_alloc(c, n * sizeof *all);
+    uint8_t *sample = (uint8_t *)sslh_i_alloc(c, 2 * bytes + 1), *other = sample ? sample + bytes : NULL;
+    int64_t count = 0;
+    if (!SSLH_I_BAD(c)) sslh_i_prints(c, &a, 0, bytes, sample, all);
+    if (!SSLH_I_BAD(c) && !within) sslh_i_prints(c, &b, 1, bytes, sample, all + a.count);
+    if (!SSLH_I_BAD(c)) qsort(all, n, sizeof *all, sslh_i_print_order);
+    for (size_t first = 0, i; first < n && !SSLH_I_BAD(c); first = i) {
+        for (i = first + 1; i < n && all[i].hash == all[first].hash; i++) {
+            const sslh_data *of = all[i].set ? &b : &a;
+            if (!within && (all[first].set || !all[i].set)) continue; /* a pair has one of each set */
+            if (!sslh_i_field_get(c, "sslh_data_twins", &a.field[0], sslh_i_sample(&a, all[first].at), sample) ||
+                !sslh_i_field_get(c, "sslh_data_twins", &of->field[0], sslh_i_sample(of, all[i].at), other)) break;
+            if (memcmp(sample, other, bytes)) continue;
+            if (count < most) {
+                out[count].a = all[first].at;
+                out[count].b = all[i].at;
+                out[count].cosine = 1;
+            }
+            count++;
+        }
+    }
+    sslh_i_free(c, sample);
+    sslh_i_free(c, all);
+    if (SSLH_I_BAD(c)) return 0;
+    if (count && most) qsort(out, (size_t)SSLH_I_MIN(count, (int64_t)most), sizeof *out, sslh_i_twins_place);
+    return count;
+}
+
 SSLH_DEF sslh_data sslh_data_match_classes(sslh_data d, sslh_data like) {
     return sslh_i_match_classes(d.ctx, "sslh_data_match_classes", d, like);
 }
@@ -38512,6 +40658,88 @@ SSLH_I_FN int sslh_i_label_field(const char *fn, const sslh_data *d, const char 
     sslh_fail(d->ctx, SSLH_E_USAGE, "%s: there is no label field \"%.60s\" (those with a name: %s)", fn,
               name ? name : "(null)", used ? names : "none");
     return -1;
+}
+
+/* Which part each sample is in: 0 train, 1 validation, 2 test. Inside a class, or among all, a permutation deals them
+   out. */
+SSLH_I_FN void sslh_i_split_samples(const sslh_data *d, const sslh_split_desc *desc, const double share[3],
+                                    uint8_t *part, int32_t *members, int32_t *permutation) {
+    const int by_class = d->labels && !desc->any_class, classes = by_class ? d->classes : 1;
+    for (int k = 0; k < classes; k++) {
+        int32_t n = 0, at = 0;
+        for (int64_t i = 0; i < d->count; i++)
+            if (!by_class || d->labels[i] == k) members[n++] = (int32_t)i;
+        if (!n) continue;
+        sslh_random_permutation(desc->seed, SSLH_I_STREAM_SPLIT + (uint64_t)k, permutation, n);
+        for (int side = 2; side > 0; side--)
+            for (int32_t wanted = (int32_t)(share[side] * (double)n + 0.5); wanted > 0 && at < n; wanted--)
+                part[members[permutation[at++]]] = (uint8_t)side;
+    }
+}
+/* The same by whole groups, in an order by chance: each goes to the test until that is as large as wanted, then to the
+   validation. size (groups) is work. */
+SSLH_I_FN void sslh_i_split_groups(const sslh_data *d, const sslh_split_desc *desc, const double share[3], int field,
+                                   uint8_t *part, int32_t *size, int32_t *permutation) {
+    const int32_t *group = (const int32_t *)d->field[field].values;
+    const int groups = d->field[field].classes;
+    int32_t at = 0;
+    for (int64_t i = 0; i < d->count; i++) size[group[sslh_i_sample(d, i)]]++;
+    sslh_random_permutation(desc->seed, SSLH_I_STREAM_SPLIT, permutation, groups);
+    for (int side = 2; side > 0; side--) {
+        double held = 0, wanted = share[side] * (double)d->count;
+        for (; held < wanted - 0.5 && at < groups; at++) {
+            int32_t g = permutation[at];
+            if (!size[g]) continue;
+            held += size[g];
+            size[g] = -side;
+        }
+    }
+    for (int64_t i = 0; i < d->count; i++) {
+        int32_t s = size[group[sslh_i_sample(d, i)]];
+        part[i] = (uint8_t)(s < 0 ? -s : 0);
+    }
+}
+
+SSLH_DEF sslh_split sslh_data_split(sslh_data d, sslh_split_desc desc) {
+    static const char *const names[3] = {"training", "validation", "test"};
+    sslh_ctx *c = d.ctx;
+    sslh_split out;
+    sslh_data *to[3];
+    double share[3];
+    int field = -1;
+    memset(&out, 0, sizeof out);
+    out.train = out.validation = out.test = sslh_i_no_data(c);
+    if (SSLH_I_BAD(c) || !sslh_i_desc_ok(c, "sslh_data_split", SSLH_I_D_SPLIT, &desc)) return out;
+    share[1] = (double)sslh_i_default(desc.validation, 0.0f);
+    share[2] = (double)sslh_i_default(desc.test, 0.2f);
+    share[0] = 1 - share[1] - share[2];
+    if (d.count < 1 || !(share[0] > 1e-6)) {
+        sslh_fail(c, SSLH_E_USAGE, "sslh_data_split: of %.0f samples %g for the test and %g for the validation: "
+                  "nothing is left to train on", (double)d.count, share[2], share[1]);
+        return out;
+    }
+    if (desc.group && (field = sslh_i_label_field("sslh_data_split", &d, desc.group)) < 0) return out;
+    size_t n = (size_t)d.count, room = SSLH_I_MAX(n, field < 0 ? 0 : (size_t)d.field[field].classes);
+    int32_t *members = (int32_t *)sslh_i_alloc(c, 2 * room * sizeof *members);
+    uint8_t *part = (uint8_t *)sslh_i_alloc(c, n);
+    to[0] = &out.train, to[1] = &out.validation, to[2] = &out.test;
+    if (!SSLH_I_BAD(c)) {
+        if (field < 0) sslh_i_split_samples(&d, &desc, share, part, members, members + room);
+        else sslh_i_split_groups(&d, &desc, share, field, part, members, members + room);
+    }
+    for (int side = 0; side < 3 && !SSLH_I_BAD(c); side++) {
+        int64_t count = 0;
+        for (size_t i = 0; i < n; i++)
+            if (part[i] == side) members[count++] = (int32_t)i;
+        if (count) *to[side] = sslh_i_subset("sslh_data_split", d, members, 0, count);
+        else if (share[side] > 0)
+            sslh_fail(c, SSLH_E_USAGE, "sslh_data_split: the %s part of %.0f samples%s is empty", names[side],
+                      (double)n, field < 0 ? "" : ", in whole groups,");
+    }
+    sslh_i_free(c, part);
+    sslh_i_free(c, members);
+    if (SSLH_I_BAD(c)) out.train = out.validation = out.test = sslh_i_no_data(c);
+    return out;
 }
 
 SSLH_DEF sslh_data sslh_data_labelled(sslh_data d, const char *field) {
@@ -41101,13 +43329,28 @@ SSLH_I_FN void sslh_i_preprocess_load(const sslh_i_st *s, sslh_net *net, const c
 /* Metadata of a net and of those inside. */
 typedef struct sslh_i_preprocess_line { char key[512], value[256]; } sslh_i_preprocess_line;
 
+/* Appends the preprocessing of the nets of a tree to n keys of metadata; what is returned holds their text. */
+SSLH_I_FN sslh_i_preprocess_line *sslh_i_preprocess_lines(sslh_ctx *c, const sslh_i_tree *t, const char *prefix,
+                                                          sslh_i_st_meta *meta, int *n) {
+    sslh_i_preprocess_line *line = (sslh_i_preprocess_line *)sslh_i_alloc(c, (size_t)t->n * sizeof *line);
+    int i;
+    for (i = 0; line && i < t->n; i++) {
+        if (sslh_i_preprocess_none(&t->net[i]->preprocess)) continue;
+        sslh_i_preprocess_key(t, i, prefix, line[i].key, sizeof line[i].key);
+        sslh_i_preprocess_text(&t->net[i]->preprocess, line[i].value, sizeof line[i].value);
+        meta[*n].key = line[i].key;
+        meta[(*n)++].value = line[i].value;
+    }
+    return line;
+}
+
 SSLH_DEF void sslh_save_net(sslh_net *net, const char *path) {
     sslh_ctx *c = sslh_net_ctx(net);
     sslh_i_st_list l;
     sslh_i_st_meta meta[1 + SSLH_I_MAX_NETS];
     sslh_i_tree t;
     sslh_i_preprocess_line *line;
-    int n = 0, i;
+    int n = 0;
     if (sslh_i_net_bad(net) || !sslh_i_tree_ready(&t, net) || !sslh_i_st_list_new(c, &l, sslh_count_tensors(net)))
         return;
     sslh_i_st_add_net(&l, net, "");
@@ -41115,14 +43358,7 @@ SSLH_DEF void sslh_save_net(sslh_net *net, const char *path) {
         meta[n].key = "sslh.arch";
         meta[n++].value = net->arch;
     }
-    line = (sslh_i_preprocess_line *)sslh_i_alloc(c, (size_t)t.n * sizeof *line);
-    for (i = 0; line && i < t.n; i++) {
-        if (sslh_i_preprocess_none(&t.net[i]->preprocess)) continue;
-        sslh_i_preprocess_key(&t, i, "", line[i].key, sizeof line[i].key);
-        sslh_i_preprocess_text(&t.net[i]->preprocess, line[i].value, sizeof line[i].value);
-        meta[n].key = line[i].key;
-        meta[n++].value = line[i].value;
-    }
+    line = sslh_i_preprocess_lines(c, &t, "", meta, &n);
     if (line) sslh_i_st_write(c, "sslh_save_net", path, &l, meta, n);
     sslh_i_free(c, line);
     sslh_i_free(c, l.item);
@@ -41253,6 +43489,329 @@ SSLH_DEF sslh_net *sslh_load_net_memory(sslh_ctx *c, const void *bytes, size_t s
     }
     return sslh_i_load_net_bytes(c, "sslh_load_net_memory", "the array", (const uint8_t *)bytes, size);
 }
+
+/* --- classifiers -------------------------------------------------------------------------------------------------- */
+
+#if SSLH_WITH_CLASSIFIERS
+/* What a classifier consists of in a file, and in memory while it is written or read. */
+enum { SSLH_I_PART_MEAN, SSLH_I_PART_SCALE, SSLH_I_PART_WEIGHT, SSLH_I_PART_BIAS, SSLH_I_PART_FEATURE,
+    SSLH_I_PART_THRESHOLD, SSLH_I_PART_NEXT, SSLH_I_PART_ROOT, SSLH_I_PART_SHARE, SSLH_I_PARTS };
+static const char *const sslh_i_part_names[] = {"mean", "scale", "weight", "bias", "feature", "threshold", "next",
+    "root", "share"};
+#define SSLH_I_CLASSIFIER_PREFIX "classifier."
+#define SSLH_I_ENCODER_PREFIX "encoder."
+
+SSLH_I_FN int sslh_i_part_first(int kind) { return kind == SSLH_I_FOREST ? SSLH_I_PART_FEATURE : SSLH_I_PART_MEAN; }
+SSLH_I_FN int sslh_i_part_end(int kind) { return kind == SSLH_I_FOREST ? SSLH_I_PARTS : SSLH_I_PART_FEATURE; }
+
+/* The shape of a part. */
+SSLH_I_FN sslh_shape sslh_i_part_shape(const sslh_classifier *k, int part) {
+    const int K = k->info.classes, D = k->info.width;
+    switch (part) {
+    case SSLH_I_PART_MEAN: case SSLH_I_PART_SCALE: return sslh_dim1(D);
+    case SSLH_I_PART_WEIGHT: return sslh_dim2(K, D);
+    case SSLH_I_PART_BIAS: return sslh_dim1(K);
+    case SSLH_I_PART_ROOT: return sslh_dim1(k->info.trees + 1);
+    case SSLH_I_PART_SHARE: return sslh_dim2((int)SSLH_I_MAX(k->shares, (int64_t)1), K); /* one of zeros when none */
+    default: return sslh_dim1((int)k->info.nodes);
+    }
+}
+SSLH_I_FN int sslh_i_part_whole(int part) { /* of whole numbers */
+    return part == SSLH_I_PART_FEATURE || part == SSLH_I_PART_NEXT || part == SSLH_I_PART_ROOT;
+}
+
+/* Between the classifier and the tensor of one of its parts: into t, or out of it. */
+SSLH_I_FN void sslh_i_part_move(sslh_classifier *k, int part, sslh_tensor *t, int in) {
+    const size_t D = (size_t)k->info.width;
+    size_t i;
+    for (i = 0; i < t->count; i++) {
+        sslh_i_tree_node *node = k->node + i;
+        sslh_real *real = part == SSLH_I_PART_MEAN ? k->mean + i : part == SSLH_I_PART_SCALE ? k->scale + i :
+            part == SSLH_I_PART_WEIGHT ? k->weight + i / D * (D + 1) + i % D :
+            part == SSLH_I_PART_BIAS ? k->weight + i * (D + 1) + D : NULL;
+        float *single = part == SSLH_I_PART_THRESHOLD ? &node->threshold : part == SSLH_I_PART_SHARE &&
+            (int64_t)i < k->shares * k->info.classes ? k->share + i : NULL;
+        int32_t *whole = part == SSLH_I_PART_FEATURE ? &node->feature : part == SSLH_I_PART_NEXT ? &node->next : NULL;
+        if (real && in) t->data[i] = *real;
+        else if (real) *real = t->data[i];
+        else if (single && in) t->data[i] = (sslh_real)*single;
+        else if (single) *single = (float)t->data[i];
+        else if (whole && in) t->ints[i] = *whole;
+        else if (whole) *whole = t->ints[i];
+        else if (part == SSLH_I_PART_ROOT && in) t->ints[i] = (int32_t)k->root[i];
+        else if (part == SSLH_I_PART_ROOT) k->root[i] = t->ints[i];
+    }
+}
+
+/* A row of the list of tensors for each part, with a tensor to hold it. */
+SSLH_I_FN void sslh_i_st_add_parts_of(sslh_i_st_list *l, sslh_classifier *k) {
+    int part;
+    for (part = sslh_i_part_first(k->kind); part < sslh_i_part_end(k->kind) && l->n < l->cap; part++) {
+        sslh_i_st_item *it = &l->item[l->n];
+        int whole = sslh_i_part_whole(part);
+        it->t = sslh_i_persistent(k->c, "sslh_save_classifier", whole ? SSLH_I32 : SSLH_F32,
+                                  sslh_i_part_shape(k, part));
+        if (!it->t) return;
+        snprintf(it->name, sizeof it->name, "%s%s", SSLH_I_CLASSIFIER_PREFIX, sslh_i_part_names[part]);
+        it->dtype = whole ? SSLH_I_ST_I32 : SSLH_I_DOUBLE ? SSLH_I_ST_F64 : SSLH_I_ST_F32;
+        it->part = part; /* whoever reads it sets found */
+        it->found = -1;
+        l->n++;
+    }
+}
+
+/* Names of the classes, a line each, in memory of the context; NULL: there are none. */
+SSLH_I_FN char *sslh_i_class_lines(sslh_ctx *c, const char *const *names, int n) {
+    size_t size = 1, used = 0;
+    char *text;
+    int i;
+    for (i = 0; i < n; i++) size += strlen(names[i] ? names[i] : "") + 1;
+    text = (char *)sslh_i_alloc(c, size);
+    for (i = 0; text && i < n; i++) {
+        const char *name = names[i] ? names[i] : "";
+        for (; *name; name++) text[used++] = *name == '\n' ? ' ' : *name;
+        text[used++] = '\n';
+    }
+    /* names of folders may be in another encoding, which the format does not allow */
+    for (size = 0; text && (size = sslh_i_utf8_bad((const uint8_t *)text, used)) < used;) text[size] = '?';
+    return text;
+}
+/* Back: n names out of the lines. */
+SSLH_I_FN const char *const *sslh_i_class_names(sslh_ctx *c, const char *lines, int n) {
+    const size_t size = strlen(lines);
+    char **names = (char **)sslh_i_alloc(c, (size_t)n * sizeof *names + size + 1), *text;
+    int i;
+    if (!names) return NULL;
+    text = (char *)(names + n);
+    memcpy(text, lines, size + 1);
+    for (i = 0; i < n; i++) { /* of too few lines the last names are empty */
+        char *end = strchr(text, '\n');
+        names[i] = text;
+        if (!end) text += strlen(text);
+        else {
+            *end = 0;
+            text = end + 1;
+        }
+    }
+    return (const char *const *)(void *)names;
+}
+
+SSLH_DEF void sslh_save_classifier(sslh_classifier *k, sslh_net *encoder, const char *const *names, const char *path) {
+    const char *const fn = "sslh_save_classifier";
+    sslh_i_st_list l;
+    sslh_i_st_meta meta[3 + SSLH_I_MAX_NETS];
+    sslh_i_preprocess_line *line = NULL;
+    sslh_i_tree t;
+    sslh_ctx *c;
+    char about[96];
+    int64_t mark;
+    int n = 0, i;
+    if (!k || SSLH_I_BAD(k->c)) return;
+    c = k->c;
+    if (!encoder) encoder = k->info.encoder;
+    if (!names) names = k->info.names;
+    if (encoder && (sslh_i_net_bad(encoder) || !sslh_i_tree_ready(&t, encoder))) return;
+    if (encoder && (!encoder->arch[0] || sslh_net_query(encoder).width != k->info.width)) {
+        if (encoder->arch[0])
+            sslh_fail(c, SSLH_E_SHAPE, "%s: the encoder gives %d values, the classifier takes %d", fn,
+                      sslh_net_query(encoder).width, k->info.width);
+        else
+            sslh_fail(c, SSLH_E_USAGE, "%s: the encoder '%s' is one of your own, which sslh_load_classifier could not "
+                      "build", fn, encoder->name);
+        return;
+    }
+    if (k->info.nodes > INT_MAX || k->shares > INT_MAX) {
+        sslh_fail(c, SSLH_E_USAGE, "%s: a forest of %.0f nodes is too large for a file", fn, (double)k->info.nodes);
+        return;
+    }
+    mark = sslh_mark(c);
+    if (sslh_i_st_list_new(c, &l, SSLH_I_PARTS + (encoder ? sslh_count_tensors(encoder) : 0))) {
+        sslh_i_st_add_parts_of(&l, k);
+        for (i = 0; i < l.n && !SSLH_I_BAD(c); i++) sslh_i_part_move(k, l.item[i].part, l.item[i].t, 1);
+        snprintf(about, sizeof about, "%s classes=%d width=%d trees=%d", k->info.kind, k->info.classes, k->info.width,
+                 k->info.trees);
+        meta[n].key = "sslh.classifier";
+        meta[n++].value = about;
+        if (names) {
+            meta[n].key = "sslh.classes";
+            meta[n++].value = sslh_i_class_lines(c, names, k->info.classes);
+        }
+        if (encoder) {
+            sslh_i_st_add_net(&l, encoder, SSLH_I_ENCODER_PREFIX);
+            meta[n].key = "sslh.arch";
+            meta[n++].value = encoder->arch;
+            line = sslh_i_preprocess_lines(c, &t, SSLH_I_ENCODER_PREFIX, meta, &n);
+        }
+        if (!SSLH_I_BAD(c)) sslh_i_st_write(c, fn, path, &l, meta, n);
+    }
+    (void)line; /* freed with the rest */
+    sslh_i_free_blocks(c, mark);
+}
+
+/* What is wrong with a forest that was read: every node must lead further down in its own tree, to a leaf that is
+   there; NULL when nothing is. */
+SSLH_I_FN const char *sslh_i_forest_bad(const sslh_classifier *k) {
+    int64_t i, end;
+    int tree;
+    for (i = 0; i < k->shares * k->info.classes; i++)
+        if (!(k->share[i] >= 0 && k->share[i] <= 1)) return "a share of a class is not between 0 and 1";
+    if (k->root[0] != 0 || k->root[k->info.trees] != k->info.nodes) return "its trees are not all of its nodes";
+    for (tree = 0; tree < k->info.trees; tree++) {
+        end = k->root[tree + 1];
+        if (end <= k->root[tree] || end > k->info.nodes) return "a tree without nodes";
+        for (i = k->root[tree]; i < end; i++) {
+            const sslh_i_tree_node *node = k->node + i;
+            if (node->feature >= k->info.width || node->feature < SSLH_I_LEAF_MIXED)
+                return "a feature that is not there";
+            if (!(node->threshold - node->threshold == 0)) return "a threshold that is no number";
+            if (node->next < 0) return "a node that leads nowhere";
+            if (node->feature >= 0 && (node->next <= i - k->root[tree] || node->next >= end - k->root[tree] - 1))
+                return "a node that leads out of its tree";
+            if (node->feature == SSLH_I_LEAF && node->next >= k->info.classes) return "a class that is not there";
+            if (node->feature == SSLH_I_LEAF_MIXED && node->next >= k->shares) return "shares that are not there";
+        }
+    }
+    return NULL;
+}
+
+/* The first size of a part of the file, from 0 to INT_MAX; -1 when it is not there. */
+SSLH_I_FN int64_t sslh_i_st_rows(const sslh_i_st *s, int part) {
+    int at = sslh_i_st_find(s, SSLH_I_CLASSIFIER_PREFIX, sslh_i_part_names[part]);
+    return at < 0 || s->tensor[at].ndim < 1 || s->tensor[at].shape[0] > INT_MAX ? -1 : (int64_t)s->tensor[at].shape[0];
+}
+
+/* Fills the parts of k from the file; room for them is made when the file has tensors of their shapes. */
+SSLH_I_FN int sslh_i_classifier_fill(const sslh_i_st *s, sslh_classifier *k) {
+    sslh_ctx *c = k->c;
+    sslh_i_st_list l;
+    const char *bad = NULL;
+    int64_t mark;
+    int i, at;
+    for (i = sslh_i_part_first(k->kind); i < sslh_i_part_end(k->kind); i++) {
+        sslh_shape want = sslh_i_part_shape(k, i);
+        int d;
+        at = sslh_i_st_find(s, SSLH_I_CLASSIFIER_PREFIX, sslh_i_part_names[i]);
+        for (d = 0; at >= 0 && d < want.ndim; d++)
+            if (s->tensor[at].ndim != want.ndim || s->tensor[at].shape[d] != (uint64_t)want.size[d]) at = -2;
+        if (at >= 0) continue;
+        sslh_fail(c, SSLH_E_FORMAT, "%s: %s: the tensor '%s%s' is missing or of another shape", s->fn, s->file,
+                  SSLH_I_CLASSIFIER_PREFIX, sslh_i_part_names[i]);
+        return 0;
+    }
+    if (k->kind == SSLH_I_FOREST) {
+        k->node = (sslh_i_tree_node *)sslh_i_alloc_table(c, (size_t)k->info.nodes, 1, sizeof *k->node);
+        k->root = (int64_t *)sslh_i_alloc_table(c, (size_t)k->info.trees + 1, 1, sizeof *k->root);
+        k->share = (float *)sslh_i_alloc_table(c, (size_t)SSLH_I_MAX(k->shares, (int64_t)1), (size_t)k->info.classes,
+                                               sizeof *k->share);
+    } else {
+        sslh_real *block = sslh_i_linear_block(c, k->info.classes, k->info.width);
+        k->mean = block;
+        k->scale = block ? block + k->info.width : NULL;
+        k->weight = block ? block + 2 * (size_t)k->info.width : NULL;
+    }
+    mark = sslh_mark(c);
+    if (!sslh_i_st_list_new(c, &l, SSLH_I_PARTS)) return 0;
+    sslh_i_st_add_parts_of(&l, k);
+    for (i = 0; i < l.n && !SSLH_I_BAD(c); i++) {
+        sslh_i_st_item *it = &l.item[i];
+        it->found = sslh_i_st_find(s, "", it->name);
+        if (sslh_i_st_misfit(it, &s->tensor[it->found])) bad = "a tensor of another kind of numbers";
+        else if (sslh_i_st_holds(s, it)) {
+            sslh_i_st_get(s, it);
+            if (it->t->type == SSLH_F32 && !sslh_i_finite(it->t->data, it->t->count)) bad = "NaN or Inf";
+            sslh_i_part_move(k, it->part, it->t, 0);
+        }
+        if (bad) break;
+    }
+    if (!bad && !SSLH_I_BAD(c) && k->kind == SSLH_I_FOREST) bad = sslh_i_forest_bad(k);
+    if (bad) sslh_fail(c, SSLH_E_FORMAT, "%s: %s holds no classifier that works: %s", s->fn, s->file, bad);
+    if (!SSLH_I_BAD(c)) sslh_i_free_blocks(c, mark); /* the tensors between file and classifier */
+    return !SSLH_I_BAD(c);
+}
+
+/* The classifier that "sslh.classifier" names, without its numbers; NULL and an error when it names none. */
+SSLH_I_FN sslh_classifier *sslh_i_classifier_named(const sslh_i_st *s) {
+    const char *about = sslh_i_st_meta_of(s, "sslh.classifier");
+    const size_t word = about ? strcspn(about, " ") : 0;
+    sslh_classifier *k;
+    int kind, classes, width;
+    for (kind = 0; kind < SSLH_I_CLASSIFIERS && about; kind++)
+        if (strlen(sslh_i_classifier_kinds[kind]) == word && !strncmp(about, sslh_i_classifier_kinds[kind], word))
+            break;
+    if (!about || kind == SSLH_I_CLASSIFIERS) {
+        sslh_fail(s->c, SSLH_E_FORMAT, "%s: %s holds no classifier: files of sslh_save_classifier do", s->fn, s->file);
+        return NULL;
+    }
+    classes = sslh_i_text_int(about, "classes");
+    width = sslh_i_text_int(about, "width");
+    if (classes < 2 || classes > 65536 || width < 1 || width >= INT_MAX - 1) {
+        sslh_fail(s->c, SSLH_E_FORMAT, "%s: %s tells of %d classes and %d features", s->fn, s->file, classes, width);
+        return NULL;
+    }
+    k = sslh_i_classifier_new(s->c, kind, classes, width);
+    if (!k || kind != SSLH_I_FOREST) return k;
+    k->info.trees = sslh_i_text_int(about, "trees");
+    k->info.nodes = sslh_i_st_rows(s, SSLH_I_PART_FEATURE);
+    k->shares = sslh_i_st_rows(s, SSLH_I_PART_SHARE);
+    if (k->info.trees >= 1 && k->info.trees <= 100000 && k->info.nodes >= 1 && k->shares >= 1) return k;
+    sslh_fail(s->c, SSLH_E_FORMAT, "%s: %s tells of %d trees and holds %.0f nodes", s->fn, s->file, k->info.trees,
+              (double)k->info.nodes);
+    return NULL;
+}
+
+SSLH_I_FN sslh_classifier *sslh_i_load_classifier_bytes(sslh_ctx *c, const char *fn, const char *file,
+                                                        const uint8_t *bytes, size_t size) {
+    const int64_t mark = sslh_mark(c);
+    const uint64_t stream = c->stream;
+    sslh_classifier *k = NULL;
+    sslh_load_desc d;
+    sslh_i_st s;
+    memset(&d, 0, sizeof d);
+    d.strip_prefix = SSLH_I_ENCODER_PREFIX;
+    if (sslh_i_st_open(&s, c, fn, file, bytes, size)) k = sslh_i_classifier_named(&s);
+    if (k && sslh_i_classifier_fill(&s, k)) {
+        const char *arch = sslh_i_st_meta_of(&s, "sslh.arch"), *names = sslh_i_st_meta_of(&s, "sslh.classes");
+        sslh_net *net = arch ? sslh_i_net_from_arch(c, arch) : NULL;
+        if (names) k->info.names = sslh_i_class_names(c, names, k->info.classes);
+        if (arch && !net)
+            sslh_fail(c, SSLH_E_FORMAT, "%s: %s names no architecture that this program has", fn, file);
+        if (net && !SSLH_I_BAD(c)) sslh_i_st_fill(&s, net, d);
+        if (net && !SSLH_I_BAD(c)) {
+            sslh_train_mode(net, 0);
+            k->info.encoder = net;
+            if (sslh_net_query(net).width != k->info.width)
+                sslh_fail(c, SSLH_E_FORMAT, "%s: %s: the encoder gives %d values, the classifier takes %d", fn, file,
+                          sslh_net_query(net).width, k->info.width);
+        }
+    }
+    sslh_i_st_close(&s);
+    if (!SSLH_I_BAD(c)) return k;
+    sslh_i_free_blocks(c, mark);
+    c->stream = stream;
+    return NULL;
+}
+
+SSLH_DEF sslh_classifier *sslh_load_classifier(sslh_ctx *c, const char *path) {
+    uint8_t *bytes;
+    size_t size;
+    sslh_classifier *k;
+    if (SSLH_I_BAD(c)) return NULL;
+    bytes = sslh_i_read_whole(c, "sslh_load_classifier", path, &size);
+    if (!bytes) return NULL;
+    k = sslh_i_load_classifier_bytes(c, "sslh_load_classifier", sslh_i_tail(path), bytes, size);
+    sslh_i_free(c, bytes);
+    return k;
+}
+
+SSLH_DEF sslh_classifier *sslh_load_classifier_memory(sslh_ctx *c, const void *bytes, size_t size) {
+    if (SSLH_I_BAD(c)) return NULL;
+    if (bytes)
+        return sslh_i_load_classifier_bytes(c, "sslh_load_classifier_memory", "the array", (const uint8_t *)bytes,
+                                            size);
+    sslh_fail(c, SSLH_E_USAGE, "sslh_load_classifier_memory: the array of bytes is NULL");
+    return NULL;
+}
+#endif
 
 /* FNV-1a over the little-endian bytes of all values. */
 SSLH_DEF uint64_t sslh_hash(sslh_net *net) {
@@ -44510,6 +47069,66 @@ SSLH_DEF void sslh_picture_filters(sslh_ctx *c, const char *path, const sslh_ten
     sslh_i_free(c, tile);
 }
 
+/* --- confusion matrix --------------------------------------------------------------------------------------------- */
+
+#if SSLH_WITH_CLASSIFIERS
+/* Cells of one size, wide enough for the largest count and for the names above, which are cut to eight letters. */
+SSLH_DEF void sslh_picture_confusion(sslh_ctx *c, const char *path, const sslh_tensor *confusion,
+                                     const char *const *names, const char *title) {
+    const int HEIGHT = 30, MARGIN = 16;
+    sslh_i_canvas v;
+    char text[32];
+    int K, i, j, wide = 3, longest = 2, left, top, cell;
+    if (SSLH_I_BAD(c)) return;
+    if (!confusion || confusion->ctx != c) {
+        sslh_fail(c, SSLH_E_USAGE, "sslh_picture_confusion: the matrix is %s",
+                  confusion ? "of another context" : "NULL");
+        return;
+    }
+    if (!sslh_i_counts_ok("sslh_picture_confusion", confusion)) return;
+    K = confusion->shape[0];
+    if (!sslh_i_within(c, "sslh_picture_confusion", "classes", K, 1, 100)) return;
+    for (i = 0; i < K; i++) longest = SSLH_I_MAX(longest, sslh_i_text_length(names ? names[i] : NULL));
+    longest = SSLH_I_MIN(longest, 24);
+    for (i = 0; i < K * K; i++) {
+        snprintf(text, sizeof text, "%d", (int)confusion->ints[i]);
+        wide = SSLH_I_MAX(wide, (int)strlen(text));
+    }
+    wide = SSLH_I_MAX(wide, SSLH_I_MIN(longest, 8));
+    cell = 2 * SSLH_I_GLYPH_WIDTH * wide + 12;
+    left = MARGIN + 2 * SSLH_I_GLYPH_WIDTH * longest + 8;
+    top = MARGIN + (title ? SSLH_I_LINE + 6 : 0) + 2 * SSLH_I_LINE;
+    i = left + K * cell + MARGIN;
+    if (!sslh_i_canvas_new(c, "sslh_picture_confusion", &v, SSLH_I_MAX(i, 2 * MARGIN + sslh_i_text_width(title)),
+                           top + K * HEIGHT + MARGIN)) return;
+    sslh_i_write_text(&v, MARGIN, MARGIN, 2, 1, SSLH_I_INK, title);
+    sslh_i_write_text(&v, left, top - 2 * SSLH_I_LINE, 2, 0, SSLH_I_INK, "said to be");
+    for (i = 0; i < K; i++) {
+        double row = 0;
+        snprintf(text, sizeof text, "%d", i);
+        if (names && names[i]) snprintf(text, sizeof text, "%.24s", names[i]);
+        sslh_i_write_text(&v, MARGIN, top + i * HEIGHT + 8, 2, 0, SSLH_I_INK, text);
+        if (strlen(text) > (size_t)wide) text[wide] = 0;
+        sslh_i_write_text(&v, left + i * cell + 6, top - SSLH_I_LINE, 2, 0, SSLH_I_INK, text);
+        for (j = 0; j < K; j++) row += (double)confusion->ints[i * K + j];
+        for (j = 0; j < K; j++) {
+            double share = row > 0 ? (double)confusion->ints[i * K + j] / row : 0;
+            int shade[3], k; /* from white to a blue for what is right, to a red for what is not */
+            for (k = 0; k < 3; k++) {
+                int full = sslh_i_colour(i == j ? 0 : 3) >> (16 - 8 * k) & 255;
+                shade[k] = 255 - (int)(share * (255 - full) + 0.5);
+            }
+            sslh_i_ink_bar(&v, left + j * cell, top + i * HEIGHT, cell - 1, HEIGHT - 1,
+                           shade[0] << 16 | shade[1] << 8 | shade[2]);
+            snprintf(text, sizeof text, "%d", (int)confusion->ints[i * K + j]);
+            sslh_i_write_text(&v, left + (j + 1) * cell - 6 - sslh_i_text_width(text), top + i * HEIGHT + 8, 2, 0,
+                              share > 0.6 ? 0xffffff : confusion->ints[i * K + j] ? SSLH_I_INK : 0xb0b0b0, text);
+        }
+    }
+    sslh_i_canvas_save(c, path, &v);
+}
+#endif
+
 /* --- scatter ------------------------------------------------------------------------------------------------------ */
 
 /* Width in pixels of a legend column with a marker, at text scale 2. */
@@ -45280,7 +47899,8 @@ SSLH_I_LEAN_END
            owner; ResNet-50, -101 and -152, ConvNeXt, vision transformers for images of any size; plain versions of
            operations, losses and optimisers, which .plain runs; several intermediate results from one run (.taps);
            tokenizers: bytes, characters, words, byte pairs (trained, GPT-2, CLIP), WordPiece; word2vec, phrases, files
-           of word vectors
+           of word vectors; random forest, linear SVM, logistic regression, k-means, their measures and files; parts of a data
+           set, copies in it, neighbours, whitening
     0.1.0  first version: core, kernels, encoders; rotation, SimCLR, VAE, MAE; probes, pictures */
 
 /* ================================================================================================================== */

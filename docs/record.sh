@@ -8,10 +8,11 @@ name=$1
 case $name in
 first) command='cc -I. examples/first.c -o first -lm && ./first' ;;
 demo) command='make demo' ;;
+classify) command='build/examples/classify' ;;
 sizes) command='make sizes' ;;
 bench-quick-*) command='make bench-quick' ;;
 bench-*) command='make bench' ;;
-*) echo "usage: sh docs/record.sh first | demo | sizes | bench-PROCESSOR | bench-quick-PROCESSOR"; exit 2 ;;
+*) echo "usage: sh docs/record.sh first | demo | classify | sizes | bench-PROCESSOR | bench-quick-PROCESSOR"; exit 2 ;;
 esac
 
 # What is printed depends on these alone; a change that is in no commit has no name that a page could give.

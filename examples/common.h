@@ -420,6 +420,34 @@ static SOME_EXAMPLES void embed_views(sslh_ctx *c, sslh_method *m, sslh_data dat
     sslh_train_mode(m->net, 1);
 }
 
+/* A name in quotes, with quotes doubled because names may hold anything; without a name the number. */
+static SOME_EXAMPLES void csv_name(FILE *f, const char *name, long number) {
+    if (!name) {
+        fprintf(f, "%ld", number);
+        return;
+    }
+    for (fputc('"', f); *name; name++) {
+        if (*name == '"') fputc('"', f);
+        fputc(*name, f);
+    }
+    fputc('"', f);
+}
+/* What stands in the first columns of a table: the file, or the number of the image, and its class. */
+static SOME_EXAMPLES void csv_begin(FILE *f, sslh_data d, int64_t i) {
+    csv_name(f, sslh_data_file(d, i), (long)i);
+    fputc(',', f);
+    if (d.labels) csv_name(f, d.class_names ? d.class_names[d.labels[i]] : NULL, (long)d.labels[i]);
+}
+static SOME_EXAMPLES FILE *csv_open(sslh_ctx *c, const char *path) {
+    FILE *f = sslh_error(c) ? NULL : fopen(path, "w");
+    if (!f) sslh_fail(c, SSLH_E_FILE, "%s: this file cannot be written", path);
+    return f;
+}
+static SOME_EXAMPLES void csv_close(sslh_ctx *c, const char *path, FILE *f) {
+    int bad = ferror(f);
+    if (fclose(f) || bad) sslh_fail(c, SSLH_E_FILE, "%s: not all could be written", path);
+}
+
 /* A sheet of neighbours: test images, each with the training images that have the most similar features (cosine) and,
    in the row below, the most similar pixels: what the features add is what the first row shows and the second does
    not. The test images are spread over the whole set. */

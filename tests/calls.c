@@ -605,6 +605,23 @@ static void keep_net(world *w, sslh_net *n) {
 
 /* in a row of the tables below: something of a type that is all zeros */
 #define EMPTY(type, name) type name; memset(&name, 0, sizeof name)
+#if SSLH_WITH_CLASSIFIERS
+static const int32_t *some_labels(int32_t *out) {
+    for (int j = 0; j < 64; j++) out[j] = dice(20) ? j % 3 : any_int();
+    return out;
+}
+static void ask_classifier(sslh_ctx *c, sslh_classifier *k, sslh_tensor *x, const int32_t *labels, int tree) {
+    static char text[200];
+    int64_t mark = sslh_mark(c);
+    sslh_classifier_query(k);
+    sslh_forest_print(k, dice(2) ? 0 : tree, text, sizeof text);
+    if (x && x->shape[0] > 64) return;
+    sslh_classifier_scores(k, x);
+    sslh_classifier_predict(k, x);
+    sslh_classifier_accuracy(k, x, labels);
+    sslh_rewind(c, mark);
+}
+#endif
 
 /* Row number `row` is called; row -1 only fills in the names. Returns how many rows there are. The arguments are drawn
    first, for C leaves the order of a call's arguments open. */
@@ -1243,6 +1260,72 @@ static int call_row(world *w, int row, const char **names) {
         e.layer_decay = zeros_mostly_real(); e.drop_path = zeros_mostly_real(); e.smoothing = zeros_mostly_real();
         e.warmup = zeros_mostly_real(); e.fraction = zeros_mostly_real(); sslh_recipe r = any_recipe();
         if (!dice(3)) e.views = &r; sslh_finetune(c, n[0], d[0], d[1], e))
+    ROW(sslh_data_split, EMPTY(sslh_split_desc, e); e.test = zeros_mostly_real(); e.validation = zeros_mostly_real();
+        e.any_class = dice(2); e.group = dice(3) ? NULL : text[0]; sslh_data_split(d[0], e))
+    ROW(sslh_data_twins, sslh_twins q[3]; sslh_data_twins(d[0], d[1], dice(5) ? q : NULL, dice(3)))
+    ROW(sslh_nearest, K(sslh_nearest(c, T(0), T(1), dice(2) ? 1 : i[0]).index))
+    ROW(sslh_retrieval, const int32_t *a = dice(6) ? numbers : NULL;
+        if ((!t[0] || t[0]->shape[0] <= 64) && (!t[1] || t[1]->shape[0] <= 64))
+            sslh_retrieval(c, T(0), a, T(1), a, dice(2) ? 1 : i[0]))
+    ROW(sslh_near_twins, sslh_twins q[3]; sslh_near_twins(c, T(0), T(1), f[0], dice(5) ? q : NULL, dice(3)))
+    ROW(sslh_thumbnails, K(sslh_thumbnails(c, d[0], dice(2) ? 4 : i[0])))
+    ROW(sslh_zca_fit, K(sslh_zca_fit(c, T(0), zeros_mostly_real()).matrix))
+    ROW(sslh_zca, sslh_whitening q; q.mean = T(1); q.matrix = T(2); K(sslh_zca(c, q, T(0))))
+#if SSLH_WITH_CLASSIFIERS
+    ROW(sslh_forest, EMPTY(sslh_forest_desc, e); e.trees = dice(2) ? 3 : zeros_mostly() % 20;
+        e.features = zeros_mostly();
+        e.max_depth = zeros_mostly(); e.min_leaf = zeros_mostly(); e.no_bootstrap = dice(2);
+        const int32_t *a = some_labels(numbers);
+        if (t[0] && t[0]->shape[0] <= 64)
+            ask_classifier(c, sslh_forest(c, T(0), dice(6) ? a : NULL, dice(2) ? 3 : i[0], e), T(1), a, i[1]);
+        memset(numbers, 0, sizeof numbers))
+    ROW(sslh_svm, EMPTY(sslh_svm_desc, e); e.cost = zeros_mostly_real(); e.tolerance = zeros_mostly_real();
+        e.iterations = dice(2) ? 3 : k[0]; e.no_standardise = dice(2); const int32_t *a = some_labels(numbers);
+        if (t[0] && t[0]->shape[0] <= 64)
+            ask_classifier(c, sslh_svm(c, T(0), dice(6) ? a : NULL, dice(2) ? 3 : i[0], e), T(1), a, i[1]);
+        memset(numbers, 0, sizeof numbers))
+    ROW(sslh_logistic, EMPTY(sslh_logistic_desc, e); e.l2 = zeros_mostly_real(); e.tolerance = zeros_mostly_real();
+        e.iterations = dice(2) ? 3 : k[0]; e.no_standardise = dice(2); const int32_t *a = some_labels(numbers);
+        if (t[0] && t[0]->shape[0] <= 64)
+            ask_classifier(c, sslh_logistic(c, T(0), dice(6) ? a : NULL, dice(2) ? 3 : i[0], e), T(1), a, i[1]);
+        memset(numbers, 0, sizeof numbers))
+    ROW(sslh_classifier_scores, K(sslh_classifier_scores(NULL, T(0))))
+    ROW(sslh_classifier_predict, K(sslh_classifier_predict(NULL, T(0))))
+    ROW(sslh_classifier_accuracy, sslh_classifier_accuracy(NULL, T(0), NULL))
+    ROW(sslh_classifier_query, sslh_classifier_query(NULL))
+    ROW(sslh_forest_print, sslh_forest_print(NULL, i[0], NULL, 9))
+    ROW(sslh_kmeans, EMPTY(sslh_kmeans_desc, e); e.clusters = dice(2) ? 1 + dice(3) : i[0];
+        e.starts = dice(2) ? 2 : zeros_mostly() % 9; e.iterations = dice(2) ? 3 : k[0];
+        K(sslh_kmeans(c, T(0), e).centres))
+    ROW(sslh_nearest_centres, K(sslh_nearest_centres(c, T(0), T(1))))
+    ROW(sslh_cluster_agreement, const int32_t *a = some_labels(numbers);
+        sslh_cluster_agreement(c, dice(6) ? a : NULL, a, dice(2) ? 64 : i[0] < 64 ? i[0] : 1);
+        memset(numbers, 0, sizeof numbers))
+    ROW(sslh_confusion, const int32_t *a = some_labels(numbers);
+        sslh_tensor *q = sslh_confusion(c, dice(6) ? a : NULL, a, dice(2) ? 8 : i[0] < 64 ? i[0] : 1,
+                                        dice(2) ? 3 : i[1]);
+        K(q); if (!sslh_error(c) && q->count < 100) sslh_picture_confusion(c, target, q, NULL, text[0]);
+        sslh_confusion_measures(q, NULL, NULL, NULL); memset(numbers, 0, sizeof numbers))
+    ROW(sslh_save_classifier, sslh_save_classifier(NULL, n[0], NULL, target))
+    ROW(sslh_load_classifier, sslh_load_classifier(c, path))
+    ROW(sslh_load_classifier_memory,
+        sslh_load_classifier_memory(c, dice(3) ? (const void *)pixels : NULL, (size_t)dice(500)))
+    ROW(sslh_classify, sslh_classify(NULL, pixels, 1, 4, 4, 1, NULL, NULL))
+    ROW(sslh_finetune_keep, EMPTY(sslh_finetune_desc, e); e.epochs = 1; e.batch = i[0]; e.lr = zeros_mostly_real();
+        e.fraction = zeros_mostly_real(); const int32_t *a = some_labels(numbers); EMPTY(sslh_svm_desc, v);
+        sslh_classifier *q = dice(2) ? sslh_finetune_keep(c, n[0], d[0], e) : NULL;
+        if (!q && t[0] && t[0]->shape[0] <= 64) q = sslh_svm(c, T(0), a, 3, v);
+        sslh_save_classifier(q, dice(2) ? n[0] : NULL, NULL, target);
+        sslh_classify(q, pixels, dice(2) ? 1 : i[1] < 3 ? i[1] : 1, dice(2) ? 4 : 2, 4, 1 + dice(2),
+                      dice(6) ? numbers : NULL, NULL);
+        memset(numbers, 0, sizeof numbers))
+    ROW(sslh_confusion_measures, sslh_confusion_measures(T(0), NULL, NULL, NULL))
+    ROW(sslh_picture_confusion, sslh_picture_confusion(c, target, T(0), NULL, text[0]))
+    ROW(sslh_calibration_error, const int32_t *a = some_labels(numbers);
+        if (!t[0] || t[0]->shape[0] <= 64)
+            sslh_calibration_error(c, T(0), dice(6) ? a : NULL, dice(2) ? 5 : i[0], NULL, NULL, NULL);
+        memset(numbers, 0, sizeof numbers))
+#endif
     ROW(sslh_feature_std, sslh_feature_std(T(0)))
     ROW(sslh_effective_rank, sslh_effective_rank(c, T(0)))
     ROW(sslh_adversarial_loss, K(sslh_adversarial_loss(c, dice(3) ? T(0) : NULL, T(1), (sslh_adversary)dice(6))))
@@ -1330,7 +1413,7 @@ static void error_is_clear(sslh_ctx *c) {
     sslh_clear_error(c);
 }
 
-enum { ROWS = 400, CALLS = 60 };
+enum { ROWS = 480, CALLS = 60 };
 static const char *row_name[ROWS];
 static long row_calls[ROWS], row_worked[ROWS];
 static int row_count;

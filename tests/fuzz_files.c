@@ -140,6 +140,23 @@ static int read_net(const uint8_t *p, size_t size) {
     if (ok) sslh_hash(made);
     return ok;
 }
+#if SSLH_WITH_CLASSIFIERS
+/* A classifier of any kind: what is accepted answers without a crash, and is written as it was read. */
+static int read_classifier(const uint8_t *p, size_t size) {
+    static char text[4000];
+    static int32_t label[4];
+    sslh_classifier *k = sslh_load_classifier_memory(c, p, size);
+    sslh_classifier_info info = sslh_classifier_query(k);
+    if (!k) return 0;
+    if (info.width <= 4096 && info.classes <= 1000)
+        sslh_classifier_scores(k, sslh_normal(c, sslh_dim2(3, info.width), 0, 100));
+    for (int i = 0; info.names && i < info.classes; i++) strlen(info.names[i]);
+    if (info.trees) sslh_forest_print(k, info.trees - 1, text, sizeof text);
+    int ok = !sslh_error(c);
+    sslh_classify(k, pixels, 4, 8, 8, 3, label, NULL); /* sizes may not fit: an error */
+    return ok;
+}
+#endif
 static int read_checkpoint(const uint8_t *p, size_t size) {
     uint64_t before = sslh_hash(method.net), stream = c->stream, seed = c->desc.seed;
     int64_t steps = optimizer->steps[0];
@@ -239,6 +256,9 @@ static const struct target { const char *name; reader read; } targets[] = {
 #if SSLH_WITH_WORD2VEC
     {"vectors", read_vectors},
 #endif
+#if SSLH_WITH_CLASSIFIERS
+    {"classifier", read_classifier},
+#endif
     {"settings", read_settings}};
 enum { OTHERS = sizeof targets / sizeof targets[0], TARGETS = OTHERS + SSLH_I_READERS };
 /* The rows of the table come behind: "png" for the row "PNG". */
@@ -300,7 +320,8 @@ static void run_target(int t, const uint8_t *data, size_t size) {
         sslh_clear_error(c);
         /* what was made goes with the mark; readers and writers free what they took */
         if (k < OTHERS && (targets[k].read == read_net || targets[k].read == read_settings ||
-                           !strcmp(targets[k].name, "tokens") || !strcmp(targets[k].name, "vectors")))
+                           !strcmp(targets[k].name, "tokens") || !strcmp(targets[k].name, "vectors") ||
+                           !strcmp(targets[k].name, "classifier")))
             sslh_rewind(c, mark);
         if (left_since(mark)) stop(target_name(k), "memory is left");
         accepted[k] += ok;
@@ -455,6 +476,21 @@ static void make_samples(void) {
         "\x04\n.\n#version: 0.2\nt h\nth e</w>\n.\nThe THE e\xcc\x81\xcc\xa3 12",
         "\x40Words of a text.\n.\n\n.\nof Words"};
     for (int i = 0; i < 7; i++) add_text("tokens", tokens[i]);
+#endif
+#if SSLH_WITH_CLASSIFIERS
+    static const int32_t kinds[4] = {0, 1, 2, 1};
+    static const char *const kind_names[3] = {"a", "b", "c"};
+    sslh_feature_desc none;
+    sslh_forest_desc fd;
+    sslh_svm_desc svm;
+    memset(&none, 0, sizeof none), memset(&fd, 0, sizeof fd), memset(&svm, 0, sizeof svm);
+    fd.trees = 3, fd.min_leaf = 2;
+    sslh_save_classifier(sslh_forest(c, sslh_features(c, net, images, none), kinds, 3, fd), net, kind_names,
+                         test_temporary("k"));
+    add_file("classifier", test_temporary("k"));
+    sslh_save_classifier(sslh_svm(c, sslh_slice(c, sslh_features(c, NULL, images, none), 1, 0, 5), kinds, 3, svm), NULL,
+                         NULL, test_temporary("k"));
+    add_file("classifier", test_temporary("k"));
 #endif
     sslh_save_net(net, test_temporary("net"));
     add_file("weights", test_temporary("net"));

@@ -927,17 +927,23 @@ typedef union any_desc {
     sslh_forward_desc forward; sslh_net_desc net; sslh_preprocess preprocess; sslh_images_desc images;
     sslh_audio_desc audio; sslh_audio_recipe sound; sslh_mel_desc mel; sslh_mfcc_desc mfcc;
     sslh_conv_desc conv; sslh_pool_desc pool; sslh_interpolate_desc interpolate; sslh_attention_desc attention;
-    sslh_recurrent_desc recurrent; sslh_cross_entropy_desc cross_entropy;
+    sslh_recurrent_desc recurrent; sslh_cross_entropy_desc cross_entropy; sslh_split_desc split;
+#if SSLH_WITH_CLASSIFIERS
+    sslh_forest_desc forest; sslh_svm_desc svm; sslh_logistic_desc logistic; sslh_kmeans_desc kmeans;
+#endif
 } any_desc;
 static const char *const range_function[] = {"sslh_features", "sslh_linear_probe", "sslh_knn", "sslh_finetune",
     "sslh_loader_new", "sslh_optimizer_new", "sslh_train", "sslh_augment", "sslh_tsne", "sslh_gradcheck",
     "sslh_param_set", "sslh_batch_norm", "sslh_forward", "sslh_net_new", "sslh_set_preprocess", "sslh_load_images",
-    "sslh_load_audio", "sslh_audio_augment", "sslh_mel_spectrogram", "sslh_mfcc"};
+    "sslh_load_audio", "sslh_audio_augment", "sslh_mel_spectrogram", "sslh_mfcc", "sslh_data_split",
+    "sslh_forest", "sslh_svm",
+    "sslh_logistic", "sslh_kmeans"};
 static sslh_tensor *range_sum(sslh_ctx *c, sslh_tensor **in, int n, void *user) {
     (void)n, (void)user;
     return sslh_sum(c, in[0], SSLH_ALL, 0);
 }
 static void range_call(sslh_ctx *c, int kind, sslh_method m, sslh_data data, const any_desc *d) {
+    static const int32_t two[2] = {0, 1};
     sslh_tensor *x = sslh_zeros(c, sslh_dim4(2, 8, 8, 3)), *v = sslh_zeros(c, sslh_dim1(3)), *in[1];
     in[0] = v;
     if (kind == SSLH_I_D_FEATURES) sslh_features(c, m.encoder, data, d->features);
@@ -959,7 +965,14 @@ static void range_call(sslh_ctx *c, int kind, sslh_method m, sslh_data data, con
     else if (kind == SSLH_I_D_AUDIO) sslh_load_audio(c, "tests", d->audio);
     else if (kind == SSLH_I_D_AUDIO_RECIPE) sslh_audio_augment(c, sslh_zeros(c, sslh_dim3(2, 900, 1)), d->sound, 1);
     else if (kind == SSLH_I_D_MEL) sslh_mel_spectrogram(c, sslh_zeros(c, sslh_dim2(2, 900)), d->mel);
-    else sslh_mfcc(c, sslh_zeros(c, sslh_dim2(2, 900)), d->mfcc);
+    else if (kind == SSLH_I_D_MFCC) sslh_mfcc(c, sslh_zeros(c, sslh_dim2(2, 900)), d->mfcc);
+    else if (kind == SSLH_I_D_SPLIT) sslh_data_split(data, d->split);
+#if SSLH_WITH_CLASSIFIERS
+    else if (kind == SSLH_I_D_FOREST) sslh_forest(c, sslh_zeros(c, sslh_dim2(2, 3)), two, 2, d->forest);
+    else if (kind == SSLH_I_D_SVM) sslh_svm(c, sslh_zeros(c, sslh_dim2(2, 3)), two, 2, d->svm);
+    else if (kind == SSLH_I_D_LOGISTIC) sslh_logistic(c, sslh_zeros(c, sslh_dim2(2, 3)), two, 2, d->logistic);
+    else sslh_kmeans(c, sslh_zeros(c, sslh_dim2(2, 3)), d->kmeans);
+#endif
 }
 
 /* Operations that check their numbers without a table: -2 of every field, NaN and Inf of the real ones, and a thousand

@@ -86,6 +86,7 @@ stage_examples() {
         bin2c) continue ;; # made the weights of embed
         first) continue ;; # the README's program: the readme stage
         embed) check "embed" build/examples/embed; continue ;;
+        predict) continue ;; # behind the loop, of what classify has made
         results_cifar) set -- --data examples/data; rm -f build/smoke/results.rows ;;
         *) set -- ;;
         esac
@@ -101,6 +102,12 @@ stage_examples() {
             grep -q 'try --help' build/refused.txt"
         echo "   $e $(since "$start_example") s"
     done
+    check "classify saves a classifier" build/examples/classify --smoke --seed 2 --epochs 1 --out build/smoke \
+        --save build/smoke/classifier.safetensors --kind forest --neighbours build/smoke/neighbours.csv
+    check "predict takes it" sh -c "build/examples/predict build/smoke/classifier.safetensors \
+        examples/data/colour/fig.jpg 2>&1 | grep -q 'trained on 1 channels, the images have 3'"
+    check "classify finds copies" sh -c "build/examples/classify --smoke --duplicates --out build/smoke |
+        grep -q '^training and test: [0-9]* pairs of equal images'"
     check "vae: the plane, by convolutions and importance weights" build/examples/vae --smoke --seed 2 --threads 2 \
         --latent 2 --set "convolutions=2 maps=4 hidden=32 codes=3 binarize=1" --out build/smoke
     check "vae: the protocol of IWAE, a learned deviation" build/examples/vae --smoke --seed 2 --threads 2 --iwae 2 \

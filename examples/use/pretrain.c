@@ -424,34 +424,6 @@ static void check_tap(sslh_ctx *c, const settings *s, sslh_net *encoder, sslh_da
     }
 }
 
-/* A name in quotes, with quotes doubled because names may hold anything; without a name the number. */
-static void csv_name(FILE *f, const char *name, long number) {
-    if (!name) {
-        fprintf(f, "%ld", number);
-        return;
-    }
-    for (fputc('"', f); *name; name++) {
-        if (*name == '"') fputc('"', f);
-        fputc(*name, f);
-    }
-    fputc('"', f);
-}
-/* What stands in the first columns of a table: the file, or the number of the image, and its class. */
-static void csv_begin(FILE *f, sslh_data d, int64_t i) {
-    csv_name(f, sslh_data_file(d, i), (long)i);
-    fputc(',', f);
-    if (d.labels) csv_name(f, d.class_names ? d.class_names[d.labels[i]] : NULL, (long)d.labels[i]);
-}
-static FILE *csv_open(sslh_ctx *c, const char *path) {
-    FILE *f = sslh_error(c) ? NULL : fopen(path, "w");
-    if (!f) sslh_fail(c, SSLH_E_FILE, "%s: this file cannot be written", path);
-    return f;
-}
-static void csv_close(sslh_ctx *c, const char *path, FILE *f) {
-    int bad = ferror(f);
-    if (fclose(f) || bad) sslh_fail(c, SSLH_E_FILE, "%s: not all could be written", path);
-}
-
 /* --features FILE: .npy, or a table with a line for each test image. */
 static void save_features(sslh_ctx *c, const settings *s, sslh_net *encoder, sslh_data test) {
     size_t n = strlen(s->features), i, k;

@@ -1,0 +1,337 @@
+/* What is done to data before and around an encoder: parts of a set, copies, neighbours and what they find, whitening.
+   Exact cases, brute force, the same bits for any number of threads, errors, failures of memory. */
+#include "../ssl.h"
+#include "harness.h"
+
+static sslh_ctx *context(int threads) {
+    sslh_desc d;
+    memset(&d, 0, sizeof d);
+    d.threads = threads;
+    d.seed = 7;
+    return sslh_create(d);
+}
+#define NONE(type, name) type name; memset(&name, 0, sizeof name)
+
+enum { COUNT = 203, GROUPS = 11 };
+static float values[COUNT];
+static int32_t kinds[COUNT], speakers[COUNT];
+/* Clips of one value, their number; three classes of different size; eleven speakers. */
+static sslh_data clips(sslh_ctx *c) {
+    static const char *const names[GROUPS] = {"a", "b", "c", "d", "e", "f", "g", "h", "i", "j", "k"};
+    sslh_field field[3];
+    memset(field, 0, sizeof field);
+    for (int i = 0; i < COUNT; i++) {
+        values[i] = (float)i;
+        kinds[i] = i % 10 < 6 ? 0 : i % 10 < 9 ? 1 : 2;
+        speakers[i] = (i * i + i / 7) % GROUPS;
+    }
+    field[0].kind = SSLH_FIELD_AUDIO, field[0].type = SSLH_F32, field[0].shape = sslh_dim1(1), field[0].values = values;
+    field[1].kind = SSLH_FIELD_LABEL, field[1].type = SSLH_I32, field[1].values = kinds, field[1].name = "kind";
+    field[2] = field[1];
+    field[2].values = speakers, field[2].name = "speaker", field[2].names = names, field[2].classes = GROUPS;
+    return sslh_data_from_fields(c, field, 3, COUNT);
+}
+/* Marks the samples of a part in seen; returns how many are new. */
+static int mark(sslh_ctx *c, sslh_data d, char *seen) {
+    int fresh = 0;
+    for (int64_t i = 0; i < d.count; i++) {
+        int32_t at = (int32_t)i;
+        NONE(sslh_batch, b);
+        b.data = d, b.count = 1, b.index = &at;
+        int v = (int)sslh_batch_audio(c, b)->data[0];
+        fresh += !seen[v];
+        seen[v] = 1;
+        CHECK(d.labels[i] == kinds[v], "label of sample %d", v);
+    }
+    return fresh;
+}
+
+static void split_by_class(void) {
+    sslh_ctx *c = context(1);
+    sslh_data all = clips(c);
+    char seen[COUNT] = {0};
+    int count[3][3] = {{0}}, total[3] = {0, 0, 0};
+    NONE(sslh_split_desc, d);
+    d.test = 0.2f, d.validation = 0.1f, d.seed = 3;
+    sslh_split s = sslh_data_split(all, d);
+    sslh_data part[3];
+    part[0] = s.train, part[1] = s.validation, part[2] = s.test;
+    CHECK_OK(c);
+    CHECK(mark(c, s.train, seen) + mark(c, s.validation, seen) + mark(c, s.test, seen) == COUNT &&
+              s.train.count + s.validation.count + s.test.count == COUNT, "each sample once");
+    for (int i = 0; i < COUNT; i++) total[kinds[i]]++;
+    for (int side = 0; side < 3; side++)
+        for (int64_t i = 0; i < part[side].count; i++) count[side][part[side].labels[i]]++;
+    for (int k = 0; k < 3; k++) {
+        CHECK(count[2][k] == (int)(0.2 * total[k] + 0.5), "%d of class %d in the test", count[2][k], k);
+        CHECK(count[1][k] == (int)(0.1 * total[k] + 0.5), "%d of class %d in the validation", count[1][k], k);
+    }
+    sslh_split again = sslh_data_split(all, d);
+    for (int64_t i = 0; i < s.test.count; i++) CHECK(again.test.order[i] == s.test.order[i], "another draw");
+    d.seed = 4;
+    again = sslh_data_split(all, d);
+    int same = 0;
+    for (int64_t i = 0; i < s.test.count; i++) same += again.test.order[i] == s.test.order[i];
+    CHECK(same < s.test.count / 2, "%d of %d are the same with another seed", same, (int)s.test.count);
+    d.any_class = 1, d.validation = 0;
+    again = sslh_data_split(all, d);
+    CHECK(again.test.count == 41 && again.validation.count == 0 && again.train.count == COUNT - 41, "%d",
+          (int)again.test.count);
+    d.test = SSLH_OFF;
+    CHECK(sslh_data_split(all, d).train.count == COUNT, "all of it");
+    CHECK_OK(c);
+    d.test = 0.6f, d.validation = 0.4f;
+    CHECK(sslh_data_split(all, d).train.count == 0, "nothing left");
+    CHECK_ERROR(c, "sslh_data_split: of 203 samples 0.6 for the test and 0.4 for the validation: nothing is left");
+    d.test = 0.001f, d.validation = 0;
+    sslh_data_split(all, d);
+    CHECK_ERROR(c, "sslh_data_split: the test part of 203 samples is empty");
+    sslh_destroy(c);
+}
+
+static void split_by_group(void) {
+    sslh_ctx *c = context(1);
+    sslh_data all = clips(c);
+    for (int seed = 0; seed < 8; seed++) {
+        char seen[COUNT] = {0};
+        int side_of[GROUPS];
+        NONE(sslh_split_desc, d);
+        d.test = 0.3f, d.validation = 0.2f, d.group = "speaker", d.seed = (uint64_t)seed;
+        sslh_split s = sslh_data_split(all, d);
+        sslh_data part[3];
+        part[0] = s.train, part[1] = s.validation, part[2] = s.test;
+        CHECK_OK(c);
+        CHECK(mark(c, s.train, seen) + mark(c, s.validation, seen) + mark(c, s.test, seen) == COUNT, "each once");
+        for (int g = 0; g < GROUPS; g++) side_of[g] = -1;
+        for (int side = 0; side < 3; side++)
+            for (int64_t i = 0; i < part[side].count; i++) {
+                int g = speakers[part[side].order[i]];
+                CHECK(side_of[g] < 0 || side_of[g] == side, "speaker %d on two sides", g);
+                side_of[g] = side;
+            }
+        CHECK(s.test.count >= 60 && s.test.count < 60 + 60, "%d in the test", (int)s.test.count);
+    }
+    NONE(sslh_split_desc, d);
+    d.group = "dialect";
+    sslh_data_split(all, d);
+    CHECK_ERROR(c, "sslh_data_split: there is no label field \"dialect\"");
+    d.group = "speaker", d.test = 0.98f;
+    sslh_data_split(all, d);
+    CHECK_ERROR(c, "sslh_data_split: the training part of 203 samples, in whole groups, is empty");
+    sslh_destroy(c);
+}
+
+/* --- copies ------------------------------------------------------------------------------------------------------- */
+
+static uint8_t pixels[2][12 * 16 * 16 * 3];
+static uint32_t noise(uint32_t v) {
+    v = (v ^ v >> 16) * 0x7feb352du;
+    return v ^ v >> 15;
+}
+/* Twelve smooth pictures: a few waves of a colour each. */
+static void draw(uint8_t *p, int first) {
+    for (int i = 0; i < 12; i++)
+        for (int y = 0; y < 16; y++)
+            for (int x = 0; x < 16; x++)
+                for (int k = 0; k < 3; k++) {
+                    uint32_t r = noise((uint32_t)(first + i) * 977 + 5);
+                    double w = sin(x * (0.2 + (r & 255) / 300.0) + k);
+                    w *= cos(y * (0.2 + (r >> 8 & 255) / 300.0) + (r >> 16));
+                    p[((i * 16 + y) * 16 + x) * 3 + k] = (uint8_t)(100 + 70 * w);
+                }
+}
+
+static void copies(void) {
+    sslh_ctx *c = context(2);
+    sslh_twins t[8];
+    sslh_data none;
+    memset(&none, 0, sizeof none);
+    draw(pixels[0], 0);
+    draw(pixels[1], 100);
+    memcpy(pixels[1] + 3 * 768, pixels[0] + 7 * 768, 768); /* 7 of a is 3 of b, and 5 of b */
+    memcpy(pixels[1] + 5 * 768, pixels[0] + 7 * 768, 768);
+    for (int i = 0; i < 768; i++) /* 2 of a is 9 of b, brighter and noisy */
+        pixels[1][9 * 768 + i] = (uint8_t)(pixels[0][2 * 768 + i] * 1.1 + 8 + (noise((uint32_t)i) & 7));
+    sslh_data a = sslh_data_from_images(c, pixels[0], 12, 16, 16, 3, NULL),
+              b = sslh_data_from_images(c, pixels[1], 12, 16, 16, 3, NULL);
+    CHECK(sslh_data_twins(a, b, t, 8) == 2 && t[0].a == 7 && t[0].b == 3 && t[1].a == 7 && t[1].b == 5, "a and b");
+    CHECK(sslh_data_twins(b, none, t, 8) == 1 && t[0].a == 3 && t[0].b == 5, "within b");
+    CHECK(sslh_data_twins(a, none, NULL, 0) == 0, "within a");
+    CHECK(sslh_data_twins(a, b, t, 1) == 2, "room for one");
+    sslh_tensor *x = sslh_thumbnails(c, a, 8), *y = sslh_thumbnails(c, b, 8);
+    CHECK_OK(c);
+    CHECK(x->shape[0] == 12 && x->shape[1] == 64, "%d", x->shape[1]);
+    memset(t, 0, sizeof t);
+    CHECK(sslh_near_twins(c, x, y, 0.98f, t, 8) == 3, "near twins");
+    CHECK(t[0].a == 7 && t[0].b == 3 && t[1].a == 7 && t[1].b == 5 && t[2].a == 2 && t[2].b == 9, "%d %d %d %d %d %d",
+          t[0].a, t[0].b, t[1].a, t[1].b, t[2].a, t[2].b);
+    CHECK_NEAR(t[0].cosine, 1, 1e-5);
+    CHECK(sslh_near_twins(c, x, y, 0.98f, t, 1) == 3 && t[0].a == 7 && t[0].b == 3, "the best one");
+    CHECK(sslh_near_twins(c, y, NULL, 0.999f, t, 8) == 1 && t[0].a == 3 && t[0].b == 5, "within b");
+    CHECK_OK(c);
+    sslh_near_twins(c, x, y, 2, t, 8);
+    CHECK_ERROR(c, "sslh_near_twins: a threshold of 2");
+    sslh_data_twins(a, clips(c), t, 8);
+    CHECK_ERROR(c, "sslh_data_twins: two sets of samples of one shape");
+    sslh_thumbnails(c, a, 1);
+    CHECK_ERROR(c, "sslh_thumbnails: .side is 1");
+    sslh_thumbnails(c, clips(c), 8);
+    CHECK(sslh_error(c) != NULL, "sound");
+    sslh_clear_error(c);
+    sslh_destroy(c);
+}
+
+/* --- neighbours --------------------------------------------------------------------------------------------------- */
+
+static void neighbours(void) {
+    sslh_ctx *c = context(2), *one = context(1);
+    enum { N = 300, M = 270, K = 7, D = 5 };
+    static float cosine[N];
+    sslh_tensor *x = sslh_persist(sslh_normal(c, sslh_dim2(N, D), 0, 1)),
+                *q = sslh_persist(sslh_normal(c, sslh_dim2(M, D), 0, 1));
+    for (int same = 0; same < 2; same++) {
+        sslh_tensor *asked = same ? x : q;
+        sslh_neighbours found = sslh_nearest(c, x, asked, K);
+        CHECK_OK(c);
+        for (int i = 0; i < asked->shape[0]; i++) {
+            for (int j = 0; j < N; j++) {
+                double xy = 0, xx = 0, yy = 0;
+                for (int d = 0; d < D; d++) {
+                    double u = (double)x->data[j * D + d], v = (double)asked->data[i * D + d];
+                    xy += u * v, xx += u * u, yy += v * v;
+                }
+                cosine[j] = same && i == j ? -2 : (float)(xy / sqrt(xx * yy));
+            }
+            for (int k = 0; k < K; k++) {
+                int best = 0;
+                for (int j = 1; j < N; j++)
+                    if (cosine[j] > cosine[best]) best = j;
+                CHECK_NEAR(found.cosine->data[i * K + k], cosine[best], 1e-5);
+                CHECK_NEAR(cosine[found.index->ints[i * K + k]], cosine[best], 1e-5);
+                cosine[found.index->ints[i * K + k]] = -2;
+            }
+        }
+    }
+    sslh_tensor *u = sslh_persist(sslh_zeros(one, sslh_dim2(N, D)));
+    memcpy(u->data, x->data, x->count * sizeof *x->data);
+    const sslh_real *alone = sslh_nearest(one, u, u, 9).cosine->data, *two = sslh_nearest(c, x, x, 9).cosine->data;
+    CHECK(!memcmp(alone, two, N * 9 * sizeof *two), "threads");
+    sslh_nearest(c, x, x, N);
+    CHECK_ERROR(c, "sslh_nearest: .k is 300");
+    CHECK(sslh_nearest(c, x, q, N).index->shape[1] == N, "all of them");
+    CHECK_OK(c);
+    sslh_destroy(one);
+    sslh_destroy(c);
+}
+
+/* On a circle: 0 and 12 degrees are of class 0, 20, 180 and 188 of class 1. */
+static void retrieval(void) {
+    static const double degrees[5] = {0, 12, 20, 180, 188};
+    static const int32_t label[5] = {0, 0, 1, 1, 1};
+    sslh_ctx *c = context(1);
+    sslh_tensor *x = sslh_persist(sslh_zeros(c, sslh_dim2(5, 2)));
+    for (int i = 0; i < 5; i++) {
+        x->data[2 * i] = (sslh_real)cos(degrees[i] / 180 * 3.14159265);
+        x->data[2 * i + 1] = (sslh_real)sin(degrees[i] / 180 * 3.14159265);
+    }
+    /* the two nearest of 0: 10 20; of 12: 20 0; of 20: 12 0; of 180: 188 20; of 188: 180 20 */
+    sslh_retrieval_score s = sslh_retrieval(c, x, label, x, label, 2);
+    CHECK_OK(c);
+    CHECK_NEAR(s.first, 3.0 / 5, 1e-6);
+    CHECK_NEAR(s.precision, (1 + 1 + 0 + 2 + 2) / 10.0, 1e-6);
+    /* at the hits, of as many as there are: one for 0 and 12, two for the others */
+    CHECK_NEAR(s.map, (1 + 0.5 + 0 + 1 + 1) / 5, 1e-6);
+    /* asked apart: the nearest three of 4 degrees are 0, 12 and 20 */
+    static const int32_t asked[1] = {0};
+    sslh_tensor *q = sslh_persist(sslh_zeros(c, sslh_dim2(1, 2)));
+    q->data[0] = (sslh_real)cos(4 / 180.0 * 3.14159265), q->data[1] = (sslh_real)sin(4 / 180.0 * 3.14159265);
+    s = sslh_retrieval(c, x, label, q, asked, 3);
+    CHECK_NEAR(s.precision, 2.0 / 3, 1e-6);
+    CHECK_NEAR(s.first, 1, 0);
+    CHECK_NEAR(s.map, 1, 1e-6);
+    sslh_retrieval(c, x, NULL, q, asked, 3);
+    CHECK_ERROR(c, "sslh_retrieval: labels are NULL");
+    sslh_destroy(c);
+}
+
+/* --- whitening ---------------------------------------------------------------------------------------------------- */
+
+static void whitening(void) {
+    enum { N = 500, D = 6 };
+    sslh_ctx *c = context(2);
+    sslh_tensor *x = sslh_persist(sslh_add(c, sslh_matmul(c, sslh_normal(c, sslh_dim2(N, D), 0, 1),
+                                                          sslh_normal(c, sslh_dim2(D, D), 0, 1)),
+                                           sslh_normal(c, sslh_dim1(D), 0, 3))), *y;
+    sslh_whitening w = sslh_zca_fit(c, x, 1e-7f);
+    y = sslh_zca(c, w, x);
+    CHECK_OK(c);
+    for (int i = 0; i < D; i++)
+        for (int j = 0; j < D; j++) {
+            double sum = 0, mean = 0;
+            for (int n = 0; n < N; n++) {
+                sum += (double)y->data[n * D + i] * (double)y->data[n * D + j];
+                mean += (double)y->data[n * D + i];
+            }
+            CHECK_NEAR(mean / N, 0, 1e-4);
+            CHECK_NEAR(sum / (N - 1), i == j, 2e-3);
+            CHECK_NEAR(w.matrix->data[i * D + j], w.matrix->data[j * D + i], 1e-5);
+        }
+    /* what is white already stays as it is: the matrix of least change is 1 */
+    w = sslh_zca_fit(c, sslh_persist(y), 1e-7f);
+    for (int i = 0; i < D * D; i++) CHECK_NEAR(w.matrix->data[i], i % (D + 1) == 0, 2e-3);
+    CHECK_OK(c);
+    sslh_zca(c, w, sslh_zeros(c, sslh_dim2(3, D + 1)));
+    CHECK_ERROR(c, "sslh_zca: rows (n,D) of the width");
+    sslh_zca_fit(c, sslh_zeros(c, sslh_dim2(1, D)), 0);
+    CHECK_ERROR(c, "sslh_zca_fit: features (n,D) with at least 2 rows");
+    sslh_zca_fit(c, x, -1);
+    CHECK_ERROR(c, "sslh_zca_fit: eps is -1");
+    sslh_destroy(c);
+}
+
+/* Every allocation fails in turn. */
+static void failing_memory(void) {
+    long calls = 1;
+    draw(pixels[0], 0);
+    for (long at = 1; at <= calls; at++) {
+        NONE(test_memory, m);
+        NONE(sslh_desc, cd);
+        NONE(sslh_split_desc, sd);
+        static int32_t label[COUNT];
+        sslh_twins t[4];
+        cd.threads = 1, cd.alloc = test_alloc, cd.release = test_release, cd.user = &m;
+        sslh_ctx *c = sslh_create(cd);
+        sslh_data d = clips(c), images = sslh_data_from_images(c, pixels[0], 12, 16, 16, 3, NULL);
+        long live = m.live, before = m.calls;
+        int64_t begin = sslh_mark(c);
+        m.fail_at = before + at;
+        sd.group = "speaker";
+        sslh_data_split(d, sd);
+        sslh_data_twins(d, d, t, 4);
+        sslh_tensor *x = sslh_thumbnails(c, images, 4);
+        sslh_retrieval(c, x, label, x, label, 3);
+        sslh_near_twins(c, x, NULL, 0.5f, t, 4);
+        sslh_whitening w = sslh_zca_fit(c, x, 0);
+        sslh_zca(c, w, x);
+        if (m.calls - before >= at) {
+            CHECK_ERROR(c, "out of memory");
+            calls = at + 1;
+        } else CHECK_OK(c);
+        sslh_rewind(c, begin);
+        /* the heap of steps has grown */
+        CHECK(m.live <= live + 12, "allocation %ld: %ld blocks are left", at, m.live - live);
+        sslh_destroy(c);
+        CHECK(m.live == 0, "allocation %ld: %ld blocks leak", at, m.live);
+    }
+    CHECK(calls > 15, "only %ld allocations", calls);
+}
+
+TESTS_BEGIN
+    TEST(split_by_class)
+    TEST(split_by_group)
+    TEST(copies)
+    TEST(neighbours)
+    TEST(retrieval)
+    TEST(whitening)
+    TEST(failing_memory)
+TESTS_END
