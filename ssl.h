@@ -574,7 +574,7 @@
      III  the engine  >>kernels >>products-plan >>conv-plan >>sequences-plan >>loops >>copies >>pool >>views-make
                       >>views-ahead >>state
      IV   files       >>files >>inflate >>images >>jpeg >>wav >>arrays >>data >>readers >>sheets >>folders >>recordings
-                      >>weights >>words >>tokenizers >>pictures
+                      >>clips >>weights >>words >>tokenizers >>pictures
      end              >>history >>licence
 
    Operations, losses and optimisers have plain versions, their equations in loops (sslh_i_plain_softmax ..). With
@@ -1677,15 +1677,16 @@ SSLH_API float sslh_steps(int64_t step, int64_t steps, int64_t warmup, float pea
 /* ================================================================================================================== */
 
 typedef enum sslh_field_kind { SSLH_FIELD_NONE = 0, SSLH_FIELD_IMAGE, SSLH_FIELD_AUDIO, SSLH_FIELD_TOKENS,
-    SSLH_FIELD_LABEL } sslh_field_kind;
+    SSLH_FIELD_LABEL, SSLH_FIELD_CLIP } sslh_field_kind;
 /* One of up to four parallel fields of a data set. The memory is the caller's and must outlive the data, or the
    context's. Fields are added at the end, so set a sslh_field to zeros before you fill it in. */
 typedef struct sslh_field {
     sslh_field_kind kind;
-    sslh_type       type;    /* images U8, or F32 in [0,1]; audio F32, or I32 with .int16; tokens and labels I32.
-                                F32 values are float, in a double build too */
+    sslh_type       type;    /* images and clips U8, or F32 in [0,1]; audio F32, or I32 with .int16; tokens and labels
+                                I32. F32 values are float, in a double build too */
     int             int16;   /* 1: values are int16_t (audio) */
-    sslh_shape      shape;   /* of one sample: (H,W,C), (T,C), (T), () */
+    sslh_shape      shape;   /* of one sample: image (H,W,C), clip of T frames (T,H,W,C), audio (T,C), tokens (T),
+                                label () */
     const void     *values;  /* count samples, or NULL with .fetch */
     const int32_t  *lengths; /* valid length per sample; NULL: all full */
     /* Serves what does not fit in memory: fills out with sample index, returns 0 on success. Called from one thread. */
@@ -1701,7 +1702,8 @@ typedef struct sslh_field {
 typedef struct sslh_data {
     sslh_ctx      *ctx;
     int64_t        count;                    /* samples */
-    int            height, width, channels;  /* of the first image field; 0 without one */
+    int            height, width, channels;  /* of the first image field, else of the frames of the first clip field;
+                                                0 without either */
     int            classes;                  /* 1 + largest label; 0 without labels */
     int            fields;
     sslh_field     field[4];
@@ -1711,6 +1713,7 @@ typedef struct sslh_data {
     int64_t        total;                    /* private: samples of the whole set that order points into */
     int            label_field;              /* private: number of the field that labels come from */
     const char *const *files;                /* private: see sslh_data_file */
+    int            frames;                   /* T of the first clip field; 0 without one */
 } sslh_data;
 
 /* Loads an IDX file (also .gz; labels from the file beside it whose name has "labels" for "images" and "idx1" for
@@ -1745,12 +1748,52 @@ typedef struct sslh_audio_desc {
    divide afterwards, or match the classes of the halves (sslh_data_match_classes). The first one gives .labels;
    sslh_data_labelled chooses another. The samples belong to the context. */
 SSLH_API sslh_data sslh_load_audio(sslh_ctx *c, const char *path, sslh_audio_desc desc);
+typedef struct sslh_clips_desc {
+    int length;   /* T, frames of each clip: of longer ones the beginning is kept, shorter ones are followed by black
+                     frames; default: of the longest */
+    int size;     /* 0: frames as they are; else resized and cropped to size x size, as by sslh_images_desc */
+    int bilinear; /* 1: resized bilinearly instead of bicubically */
+} sslh_clips_desc;
+/* Loads a clip from a folder of numbered frames (frame_9.png, frame_10.png: each file an image, names alike but for one
+   number, which grows by one from frame to frame, leading zeros or not), a clip from each sub-folder of a folder, or,
+   two levels deep, clips whose folders lie in a folder for each class (field "class"). Folders, too, come in natural
+   order (clip2 before clip10). Field 0 of the result is the clips, (T,H,W,C) 8-bit, with lengths. The samples
+   belong to the context; sslh_data_file gives the folder of a clip. Errors: a number that is missing or there twice,
+   frames of different sizes, other files between them, a folder without frames; alpha is left out. */
+SSLH_API sslh_data sslh_load_clips(sslh_ctx *c, const char *path, sslh_clips_desc desc);
+typedef struct sslh_moving_desc {
+    int   clips;         /* how many; default: as many as images, at most 1000 */
+    int   frames;        /* T; default 20 */
+    int   crops;         /* 0: images bounce in a larger frame of zeros; 1: a window moves over an image */
+    int   height, width; /* of a frame; default 64 x 64, crops: half the sides of the image */
+    int   objects;       /* images that bounce in one clip, 1 to 8; default 2; crops: always 1 */
+    float speed;         /* pixels from frame to frame, at most 1000; each thing draws from half of it to all of it, and
+                            a direction; default 3; SSLH_OFF: nothing moves */
+    float drag;          /* share of the speed that is lost from frame to frame, below 1; default 0 */
+    float zoom;          /* crops: the window becomes, or was, smaller by a factor drawn from 1 to this, at most 8, and
+                            is shown magnified; default 1 */
+    int   zooms_in;      /* 1: it always becomes smaller; 0: in half of the clips it becomes larger */
+    uint64_t seed;
+} sslh_moving_desc;
+/* Clips made of the images of a data set, field 0 (T,height,width,C) 8-bit. Either images bounce off the borders of a
+   larger frame, and where they overlap the larger value shows (moving digits: Srivastava, Mansimov, Salakhutdinov 2015;
+   there with two of MNIST), or a window moves over a photograph and turns back at its borders. The i-th clip is of the
+   image i (again from 0 after the last), further objects are drawn; where it shows one image, it has its label. The
+   same clips for the same images, seed and settings on every machine; moved by whole pixels (windows: by 65536ths,
+   bilinear), in integers. The memory, clips x frames x height x width x C bytes, belongs to the context. Errors: images
+   that are larger than the frame, windows that are larger than the image. */
+SSLH_API sslh_data sslh_data_moving(sslh_data images, sslh_moving_desc desc);
+/* Every frame of every clip as an image of its own, with the labels of its clip, in their order: for the methods and
+   probes that take images. Frames behind the length of a clip are left out. Shares the memory of the clips, which must
+   lie in memory (.values). The number of an image in the whole set is that of its clip times T plus its own. */
+SSLH_API sslh_data sslh_data_frames(sslh_data clips);
 /* 8-bit images (count,height,width,channels), 1 to 4 channels, in the caller's memory, which must stay; labels NULL or
    count numbers from 0. */
 SSLH_API sslh_data sslh_data_from_images(sslh_ctx *c, const uint8_t *pixels, int64_t count, int height, int width,
                                          int channels, const int32_t *labels);
 /* n fields (1 to 4) of count samples each; .values, .fetch and names of each must stay valid. Height, width, channels
-   and labels of the result are those of the first image and the first label field. Label fields need .values. */
+   and labels of the result are those of the first image (without one: clip) and the first label field. Label fields
+   need .values. */
 SSLH_API sslh_data sslh_data_from_fields(sslh_ctx *c, const sslh_field *fields, int n, int64_t count);
 /* Subsets, which copy no samples: samples begin .. end-1, and those with the numbers index[0..n-1] (the numbers are
    copied; repeats are allowed). .labels are in the order of the subset, which belongs to the context of the data. */
@@ -1773,17 +1816,17 @@ SSLH_API sslh_data sslh_data_labelled(sslh_data d, const char *field);
        train = sslh_data_where(all, "speaker", "!george,nicolas");
        test = sslh_data_where(all, "speaker", "george,nicolas"); */
 SSLH_API sslh_data sslh_data_where(sslh_data d, const char *field, const char *values);
-/* Windows of length moments, step apart, of the first field of d that has audio or tokens, cut out of the valid part of
-   each sample; what is left at its end is dropped. field NULL: every sample by itself, and the windows keep all its
-   labels. Otherwise the samples with one label in the field of this name are laid end to end first, in their order, and
+/* Windows of length moments, step apart, of the first field of d that has audio, tokens or clips, cut out of the valid
+   part of each sample; what is left at its end is dropped. field NULL: every sample by itself, and the windows keep all
+   its labels. Otherwise the samples with one label in the field of this name are laid end to end first, in their order, and
    this field is the only one that is kept: short clips of a speaker become one long recording. Copies, in the context
    of d. */
 SSLH_API sslh_data sslh_data_windows(sslh_data d, const char *field, int length, int step);
 /* The path of the file that sample number index was read from, where each image was a file of its own; NULL elsewhere
    and behind sslh_data_join. */
 SSLH_API const char *sslh_data_file(sslh_data d, int64_t index);
-/* Mean and standard deviation per channel over all images, of values in [0,1]; 0 for channels that are not there; NULL
-   for what is not wanted. */
+/* Mean and standard deviation per channel over all images (without images: over the frames of all clips), of values in
+   [0,1]; 0 for channels that are not there; NULL for what is not wanted. */
 SSLH_API void sslh_data_mean_std(sslh_data d, float mean[4], float std[4]);
 /* Pixels of one sample into out (H,W,C) as 8-bit; float images are scaled by 255 and rounded. */
 SSLH_API void sslh_data_image(sslh_data d, int64_t index, uint8_t *out);
@@ -1818,10 +1861,12 @@ SSLH_API void    sslh_loader_seek(sslh_loader *l, int64_t step);
 /* The batch as tensors: images (N,H,W,C) real in [0,1]; labels (N) I32, an error when there are none. */
 SSLH_API sslh_tensor *sslh_batch_images(sslh_ctx *c, sslh_batch b);
 SSLH_API sslh_tensor *sslh_batch_labels(sslh_ctx *c, sslh_batch b);
-/* Field number field: images in [0,1] and 16-bit audio in [-1,1) as real, tokens and labels as I32. */
+/* Field number field: images and clips in [0,1] and 16-bit audio in [-1,1) as real, tokens and labels as I32. */
 SSLH_API sslh_tensor *sslh_batch_field(sslh_ctx *c, sslh_batch b, int field);
 /* The first audio field: (N,T,C) real. */
 SSLH_API sslh_tensor *sslh_batch_audio(sslh_ctx *c, sslh_batch b);
+/* The first clip field: (N,T,H,W,C) real in [0,1]. */
+SSLH_API sslh_tensor *sslh_batch_clips(sslh_ctx *c, sslh_batch b);
 /* Of a field with samples (T,..): their valid lengths (N) I32, and what is behind these as a mask (N,T) SSLH_U8, 1 =
    padding, as sslh_attention takes it. */
 SSLH_API sslh_tensor *sslh_batch_lengths(sslh_ctx *c, sslh_batch b, int field);
@@ -1910,6 +1955,12 @@ SSLH_API sslh_recipe sslh_recipe_rotation(void);/* pad 4, crop, flip */
 /* View number view (from 0; views of one number are equal) of every image of the batch: (N,height,width,C) real,
    without history. Uses the first image field. A recipe that makes no sense is an error that says which field. */
 SSLH_API sslh_tensor *sslh_views(sslh_ctx *c, sslh_batch batch, sslh_recipe recipe, int view);
+/* The same of the clips of a batch: all frames of a clip get the same crop, flip, colours, blur and cutout. frames:
+   count numbers for each clip (N,count) of the frames to make, in any order, repeats allowed: (N,count,height,width,C);
+   NULL: all T in their order, whatever count is. What is drawn is what sslh_views draws for an image of this number.
+   Made when it is asked for, never ahead of the step. A frame number that no clip has is an error. */
+SSLH_API sslh_tensor *sslh_clip_views(sslh_ctx *c, sslh_batch batch, sslh_recipe recipe, int view,
+                                      const int32_t *frames, int count);
 /* The recipe as text of at most size bytes, a line per step that it does; returns the length of all of it. */
 SSLH_API size_t sslh_recipe_print(sslh_recipe recipe, char *out, size_t size);
 
@@ -3154,12 +3205,13 @@ typedef struct sslh_feature_desc {
                            side; default 1 */
     int   batch;        /* images at a time, default 256; changes memory, not results */
     /* Makes the encoder's input of a batch; NULL: its images, normalised by the net's preprocess, or, when there are
-       none, its sound. Without an encoder what it returns are the features. */
+       none, all frames of its clips, likewise, or its sound. Without an encoder what it returns are the features. */
     sslh_tensor *(*input)(sslh_ctx *c, const sslh_batch *batch, void *user);
     void *user;
 } sslh_feature_desc;
 /* Features (count,D) in evaluation mode, no augmentation: persistent. Maps and tokens are averaged over their places,
-   of sound over the share of them that the length of the clip is of T. */
+   of sound over the share of them that the length of the clip is of T. Those of a clip are the mean of those of its
+   frames, as far as its length goes; without an encoder they are its pixels. */
 SSLH_API sslh_tensor *sslh_features(sslh_ctx *c, sslh_net *encoder, sslh_data data, sslh_feature_desc desc);
 
 typedef struct sslh_probe_desc {
@@ -4545,9 +4597,11 @@ typedef struct sslh_i_view_job {
     int               epoch, view; /* of sslh_views */
     const int32_t    *index;       /* n sample numbers, or NULL: sslh_augment */
     const sslh_data  *data;
-    const char       *values;      /* of the image field */
+    const char       *values;      /* of the image or clip field */
+    int               frames, each_clip; /* clips of so many frames, so many of them seen; images: 1 and 1 */
+    const int32_t    *frame;       /* n frame numbers, or NULL: 0 .. frames-1 of each clip */
     int               source;      /* values are 0 bytes, 1 floats (fields), 2 reals (tensors) */
-    int               in_order;    /* values holds the n images of the batch themselves */
+    int               in_order;    /* values holds the images, or clips, of the batch themselves */
     sslh_real        *out;         /* n x height x width x channels of the view */
 } sslh_i_view_job;
 
@@ -4621,7 +4675,7 @@ SSLH_I_FN int sslh_i_is_paper(const char *word);
 typedef enum sslh_i_desc_kind { SSLH_I_D_FEATURES, SSLH_I_D_PROBE, SSLH_I_D_KNN, SSLH_I_D_FINETUNE, SSLH_I_D_LOADER,
     SSLH_I_D_OPTIMIZER, SSLH_I_D_TRAIN, SSLH_I_D_RECIPE, SSLH_I_D_TSNE, SSLH_I_D_GRADCHECK, SSLH_I_D_PARAM,
     SSLH_I_D_BATCH_NORM, SSLH_I_D_FORWARD, SSLH_I_D_NET, SSLH_I_D_PREPROCESS, SSLH_I_D_IMAGES, SSLH_I_D_AUDIO,
-    SSLH_I_D_AUDIO_RECIPE, SSLH_I_D_MEL, SSLH_I_D_MFCC } sslh_i_desc_kind;
+    SSLH_I_D_AUDIO_RECIPE, SSLH_I_D_MEL, SSLH_I_D_MFCC, SSLH_I_D_CLIPS, SSLH_I_D_MOVING } sslh_i_desc_kind;
 SSLH_I_FN void sslh_i_out_of_range(sslh_ctx *c, const char *op, const char *field, double v, int real,
                                    const char *range);
 SSLH_I_FN int sslh_i_within(sslh_ctx *c, const char *op, const char *field, int value, int low, int high);
@@ -12357,6 +12411,29 @@ SSLH_I_FN sslh_tensor *sslh_i_pool_grid(sslh_ctx *c, sslh_tensor *x, int grid, i
     return maximum ? sslh_max_pool2d(c, x, k, k, 0) : sslh_avg_pool2d(c, x, k, k, 0);
 }
 
+/* Clips (n,T,H,W,C): the encoder sees each frame as an image, and what it makes of the frames of a clip is averaged, as
+   far as its length goes: (n,D). */
+SSLH_I_FN sslh_tensor *sslh_i_clip_features(sslh_ctx *c, sslh_net *encoder, const sslh_batch *b,
+                                            const sslh_feature_desc *d, const sslh_preprocess *p) {
+    const sslh_field *clips = sslh_i_field_of(&b->data, SSLH_FIELD_CLIP);
+    int T = b->data.frames, n;
+    sslh_tensor *x = sslh_batch_clips(c, *b), *lengths;
+    sslh_forward_desc f;
+    if (!encoder) return sslh_reshape(c, x, sslh_dim2(b->count, -1));
+    memset(&f, 0, sizeof f);
+    f.tap = d->tap;
+    x = sslh_reshape(c, x, sslh_dim4(-1, b->data.height, b->data.width, b->data.channels)); /* (n T,H,W,C) */
+    x = sslh_forward_ex(encoder, SSLH_I_BAD(c) || !p ? x : sslh_i_normalised(c, x, p), f);
+    if (SSLH_I_BAD(c)) return x;
+    if (x->ndim == 4 && d->pool_grid > 1) x = sslh_i_pool_grid(c, x, d->pool_grid, d->max_pool);
+    else if (x->ndim > 2) x = d->max_pool ? sslh_global_max_pool(c, x) : sslh_global_avg_pool(c, x);
+    x = sslh_reshape(c, x, sslh_dim3(b->count, T, -1)); /* (n,T,D) */
+    if (!clips->lengths) return sslh_mean(c, x, SSLH_AXIS(1), 0);
+    lengths = sslh_batch_lengths(c, *b, (int)(clips - b->data.field));
+    for (n = 0; n < b->count && !SSLH_I_BAD(c); n++) lengths->ints[n] = SSLH_I_MAX(lengths->ints[n], 1);
+    return sslh_mean_valid(c, x, lengths);
+}
+
 /* The encoder's output or tap for a batch, one row for each sample: (n,D). p NULL: no encoder. */
 SSLH_I_FN sslh_tensor *sslh_i_batch_features(sslh_ctx *c, sslh_net *encoder, const sslh_batch *b,
                                              const sslh_feature_desc *d, const sslh_preprocess *p) {
@@ -12365,6 +12442,8 @@ SSLH_I_FN sslh_tensor *sslh_i_batch_features(sslh_ctx *c, sslh_net *encoder, con
     sslh_tensor *x;
     memset(&f, 0, sizeof f);
     f.tap = d->tap; /* NULL: the output */
+    if (!d->input && b->data.frames && !sslh_i_field_of(&b->data, SSLH_FIELD_IMAGE))
+        return sslh_i_clip_features(c, encoder, b, d, p);
     if (d->input) x = d->input(c, b, d->user);
     else x = b->data.height > 0 ? sslh_i_batch_normalised(c, b, p) : sslh_batch_audio(c, *b);
     if (encoder) x = sslh_forward_ex(encoder, x, f); /* (n,D), (n,H,W,C) or (n,T,D) */
@@ -17284,71 +17363,114 @@ SSLH_DEF size_t sslh_recipe_print(sslh_recipe r, char *out, size_t size) {
     return used;
 }
 
+/* A job for views of the first field of this kind in a batch; its recipe is resolved. 0 and an error of fn when there
+   is no such field, or batch, view or recipe make no sense. */
+SSLH_I_FN int sslh_i_view_job_begin(sslh_ctx *c, const char *fn, sslh_i_view_job *job, const sslh_batch *batch,
+                                    sslh_field_kind kind, const sslh_recipe *recipe, int view,
+                                    const sslh_field **its) {
+    const sslh_field *field = NULL;
+    int i, first = kind == SSLH_FIELD_CLIP; /* the axis of the height */
+    if (SSLH_I_BAD(c)) return 0;
+    for (i = 0; i < batch->data.fields && i < 4 && !field; i++)
+        if (batch->data.field[i].kind == kind) field = &batch->data.field[i];
+    if (!field || (!field->values && !field->fetch) || field->shape.ndim != 3 + first ||
+        (field->type != SSLH_U8 && field->type != SSLH_F32)) {
+        sslh_fail(c, SSLH_E_USAGE, "%s: the batch has no %s field%s", fn, first ? "clip" : "image",
+                  batch->data.frames && !first ? "; for clips there is sslh_clip_views" : "");
+        return 0;
+    }
+    if (batch->count < 1 || !batch->index || view < 0) {
+        sslh_fail(c, SSLH_E_USAGE, "%s: a batch of %d samples, view %d: the batch must come from a loader, the view "
+                  "must not be negative", fn, batch->count, view);
+        return 0;
+    }
+    memset(job, 0, sizeof *job);
+    job->recipe = *recipe;
+    job->height = field->shape.size[first];
+    job->width = field->shape.size[first + 1];
+    job->channels = field->shape.size[first + 2];
+    if (!sslh_i_recipe_resolve(c, fn, &job->recipe, job->height, job->width, job->channels)) return 0;
+    for (i = 0; i < batch->count; i++)
+        if (batch->index[i] < 0 || (int64_t)batch->index[i] >= batch->data.count) {
+            sslh_fail(c, SSLH_E_USAGE, "%s: sample %d of a data set of %.0f", fn, (int)batch->index[i],
+                      (double)batch->data.count);
+            return 0;
+        }
+    job->n = batch->count;
+    job->frames = job->each_clip = 1;
+    job->seed = batch->seed;
+    job->epoch = batch->epoch;
+    job->view = view;
+    job->index = batch->index;
+    job->data = &batch->data;
+    job->values = (const char *)field->values;
+    job->source = field->type == SSLH_U8 ? 0 : 1;
+    *its = field;
+    return 1;
+}
+
+/* Makes the views of a job now, into out. Samples of a callback are fetched first: it is called from this thread
+   only. */
+SSLH_I_FN sslh_tensor *sslh_i_view_now(sslh_ctx *c, const char *fn, sslh_i_view_job *job, const sslh_batch *batch,
+                                       const sslh_field *field, sslh_shape shape) {
+    sslh_tensor *out = sslh_i_new(c, fn, SSLH_F32, shape);
+    char *fetched = NULL;
+    size_t bytes = field->type == SSLH_U8 ? 1 : sizeof(float), total;
+    int i, ok = 1;
+    if (!out) return sslh_i_dummy(c);
+    for (i = 0; i < field->shape.ndim; i++) bytes *= (size_t)field->shape.size[i];
+    if (!field->values) {
+        fetched = sslh_i_mul(bytes, (size_t)batch->count, &total) ? (char *)sslh_i_scratch(c, total) : NULL;
+        if (!fetched) return sslh_i_dummy(c);
+        job->values = fetched;
+        job->in_order = 1;
+    }
+    for (i = 0; fetched && ok && i < batch->count; i++) {
+        int64_t at = sslh_i_sample(&batch->data, batch->index[i]);
+        ok = field->fetch(field->user, at, fetched + (size_t)i * bytes) == 0;
+        if (!ok) sslh_fail(c, SSLH_E_FILE, "%s: .fetch failed for sample %.0f", fn, (double)at);
+    }
+    job->out = out->data;
+    ok = ok && sslh_i_view_run(c, fn, job);
+    if (fetched) sslh_i_unscratch(c, fetched);
+    return ok && !SSLH_I_BAD(c) ? sslh_i_end(c, fn, NULL, 0, out) : sslh_i_dummy(c);
+}
+
 SSLH_DEF sslh_tensor *sslh_views(sslh_ctx *c, sslh_batch batch, sslh_recipe recipe, int view) {
     sslh_i_view_job job;
     sslh_tensor *out;
-    const sslh_field *field = NULL;
-    char *fetched;
-    size_t bytes, total;
-    int i, ok;
-    if (SSLH_I_BAD(c)) return sslh_i_dummy(c);
-    for (i = 0; i < batch.data.fields && i < 4 && !field; i++)
-        if (batch.data.field[i].kind == SSLH_FIELD_IMAGE) field = &batch.data.field[i];
-    if (!field || (!field->values && !field->fetch) || field->shape.ndim != 3 ||
-        (field->type != SSLH_U8 && field->type != SSLH_F32)) {
-        sslh_fail(c, SSLH_E_USAGE, "sslh_views: the batch has no image field");
+    const sslh_field *field;
+    if (!sslh_i_view_job_begin(c, "sslh_views", &job, &batch, SSLH_FIELD_IMAGE, &recipe, view, &field))
+        return sslh_i_dummy(c);
+    if (!field->values)
+        return sslh_i_view_now(c, "sslh_views", &job, &batch, field,
+                               sslh_dim4(job.n, job.recipe.height, job.recipe.width, job.channels));
+    out = sslh_i_view_batch(c, &job, &batch, &recipe); /* it may have been made ahead of the step */
+    return out && !SSLH_I_BAD(c) ? sslh_i_end(c, "sslh_views", NULL, 0, out) : sslh_i_dummy(c);
+}
+
+SSLH_DEF sslh_tensor *sslh_clip_views(sslh_ctx *c, sslh_batch batch, sslh_recipe recipe, int view,
+                                      const int32_t *frames, int count) {
+    sslh_i_view_job job;
+    const sslh_field *field;
+    size_t n, i;
+    if (!sslh_i_view_job_begin(c, "sslh_clip_views", &job, &batch, SSLH_FIELD_CLIP, &recipe, view, &field))
+        return sslh_i_dummy(c);
+    job.frames = field->shape.size[0];
+    job.each_clip = frames ? count : job.frames;
+    if (job.each_clip < 1 || !sslh_i_mul((size_t)job.n, (size_t)job.each_clip, &n) || n > INT_MAX) {
+        sslh_fail(c, SSLH_E_USAGE, "sslh_clip_views: %d frames of each of %d clips", job.each_clip, job.n);
         return sslh_i_dummy(c);
     }
-    if (batch.count < 1 || !batch.index || view < 0) {
-        sslh_fail(c, SSLH_E_USAGE, "sslh_views: a batch of %d samples, view %d: the batch must come from a loader, the "
-                  "view must not be negative", batch.count, view);
-        return sslh_i_dummy(c);
-    }
-    memset(&job, 0, sizeof job);
-    job.recipe = recipe;
-    job.height = field->shape.size[0];
-    job.width = field->shape.size[1];
-    job.channels = field->shape.size[2];
-    if (!sslh_i_recipe_resolve(c, "sslh_views", &job.recipe, job.height, job.width, job.channels))
-        return sslh_i_dummy(c);
-    for (i = 0; i < batch.count; i++)
-        if (batch.index[i] < 0 || (int64_t)batch.index[i] >= batch.data.count) {
-            sslh_fail(c, SSLH_E_USAGE, "sslh_views: sample %d of a data set of %.0f", (int)batch.index[i],
-                      (double)batch.data.count);
+    for (i = 0; frames && i < n; i++)
+        if (frames[i] < 0 || frames[i] >= job.frames) {
+            sslh_fail(c, SSLH_E_USAGE, "sslh_clip_views: frame %d of clips of %d frames", (int)frames[i], job.frames);
             return sslh_i_dummy(c);
         }
-    job.n = batch.count;
-    job.seed = batch.seed;
-    job.epoch = batch.epoch;
-    job.view = view;
-    job.index = batch.index;
-    job.data = &batch.data;
-    job.values = (const char *)field->values;
-    job.source = field->type == SSLH_U8 ? 0 : 1;
-    if (field->values) {
-        out = sslh_i_view_batch(c, &job, &batch, &recipe);
-        return out && !SSLH_I_BAD(c) ? sslh_i_end(c, "sslh_views", NULL, 0, out) : sslh_i_dummy(c);
-    }
-    /* From a callback: it is called from this thread only, and never ahead of the step. */
-    out = sslh_i_new(c, "sslh_views", SSLH_F32, sslh_dim4(job.n, job.recipe.height, job.recipe.width, job.channels));
-    if (!out) return sslh_i_dummy(c);
-    bytes = (size_t)job.height * (size_t)job.width * (size_t)job.channels;
-    bytes *= field->type == SSLH_U8 ? 1 : sizeof(float);
-    fetched = sslh_i_mul(bytes, (size_t)job.n, &total) ? (char *)sslh_i_scratch(c, total) : NULL;
-    if (!fetched) return sslh_i_dummy(c);
-    for (i = 0; i < job.n; i++) {
-        int64_t at = batch.data.order ? batch.data.order[batch.index[i]] : batch.index[i];
-        if (field->fetch(field->user, at, fetched + (size_t)i * bytes) == 0) continue;
-        sslh_fail(c, SSLH_E_FILE, "sslh_views: .fetch failed for sample %.0f", (double)at);
-        sslh_i_unscratch(c, fetched);
-        return sslh_i_dummy(c);
-    }
-    job.values = fetched;
-    job.in_order = 1;
-    job.out = out->data;
-    ok = sslh_i_view_run(c, "sslh_views", &job);
-    sslh_i_unscratch(c, fetched);
-    return ok && !SSLH_I_BAD(c) ? sslh_i_end(c, "sslh_views", NULL, 0, out) : sslh_i_dummy(c);
+    job.frame = frames;
+    job.n = (int)n;
+    return sslh_i_view_now(c, "sslh_clip_views", &job, &batch, field,
+                           sslh_dim5(batch.count, job.each_clip, job.recipe.height, job.recipe.width, job.channels));
 }
 
 /* Image i draws as number i % each of stream streams[i / each]: the patches of an image from a stream of its own. */
@@ -17378,7 +17500,7 @@ SSLH_I_FN sslh_tensor *sslh_i_augment(sslh_ctx *c, sslh_tensor *x, sslh_recipe r
     job.each = each;
     job.values = (const char *)sslh_i_get_data(x);
     job.source = x->type == SSLH_U8 ? 0 : 2;
-    job.in_order = 1;
+    job.in_order = job.frames = job.each_clip = 1;
     job.out = out->data;
     return sslh_i_view_run(c, "sslh_augment", &job) ? sslh_i_end(c, "sslh_augment", &x, 1, out) : sslh_i_dummy(c);
 }
@@ -17724,6 +17846,18 @@ static const sslh_setting sslh_i_preprocess_ranges[] = {
     SSLH_I_NORMALISE_RANGES(sslh_preprocess)};
 static const sslh_setting sslh_i_images_ranges[] = {
     SSLH_I_RANGE(sslh_images_desc, size, INT, "1 to 32767")};
+static const sslh_setting sslh_i_clips_ranges[] = {
+    SSLH_I_RANGE(sslh_clips_desc, length, INT, "at least 1"),
+    SSLH_I_RANGE(sslh_clips_desc, size, INT, "1 to 32767")};
+static const sslh_setting sslh_i_moving_ranges[] = {
+    SSLH_I_RANGE(sslh_moving_desc, clips, INT, "at least 1"),
+    SSLH_I_RANGE(sslh_moving_desc, frames, INT, "1 to 100000"),
+    SSLH_I_RANGE(sslh_moving_desc, height, INT, "1 to 4096"),
+    SSLH_I_RANGE(sslh_moving_desc, width, INT, "1 to 4096"),
+    SSLH_I_RANGE(sslh_moving_desc, objects, INT, "1 to 8"),
+    SSLH_I_RANGE(sslh_moving_desc, speed, REAL, "0 to 1000"),
+    SSLH_I_RANGE(sslh_moving_desc, drag, REAL, "at least 0, below 1"),
+    SSLH_I_RANGE(sslh_moving_desc, zoom, REAL, "1 to 8")};
 static const sslh_setting sslh_i_audio_ranges[] = {
     SSLH_I_RANGE(sslh_audio_desc, length, INT, "at least 1"),
     SSLH_I_RANGE(sslh_audio_desc, rate, INT, "at least 1"),
@@ -17772,7 +17906,9 @@ static const struct { const sslh_setting *row; int rows; } sslh_i_ranges[] = {
     {sslh_i_audio_ranges, SSLH_I_LENGTH(sslh_i_audio_ranges)},
     {sslh_i_audio_recipe_ranges, SSLH_I_LENGTH(sslh_i_audio_recipe_ranges)},
     {sslh_i_mel_ranges, SSLH_I_LENGTH(sslh_i_mel_ranges)},
-    {sslh_i_mfcc_ranges, SSLH_I_LENGTH(sslh_i_mfcc_ranges)}};
+    {sslh_i_mfcc_ranges, SSLH_I_LENGTH(sslh_i_mfcc_ranges)},
+    {sslh_i_clips_ranges, SSLH_I_LENGTH(sslh_i_clips_ranges)},
+    {sslh_i_moving_ranges, SSLH_I_LENGTH(sslh_i_moving_ranges)}};
 
 /* 1 when every field is in its range, else 0 and an error. */
 SSLH_I_FN int sslh_i_desc_ok(sslh_ctx *c, const char *op, sslh_i_desc_kind kind, const void *desc) {
@@ -34010,15 +34146,17 @@ SSLH_I_FN void sslh_i_view_task(void *arg, int task, int worker) {
         sslh_i_pixels s;
         sslh_i_draw d;
         sslh_i_key key;
-        size_t at = job->in_order ? (size_t)i : (size_t)(job->data->order ? job->data->order[job->index[i]]
-                                                         : job->index[i]);
+        int sample = i / job->each_clip, frame = job->frame ? job->frame[i] : i % job->each_clip;
+        size_t at = (size_t)(job->in_order ? sample : job->data->order ? job->data->order[job->index[sample]]
+                                                                       : job->index[sample]);
+        at = at * (size_t)job->frames + (size_t)frame;
         memset(&s, 0, sizeof s);
         if (job->source == 0) s.bytes = (const uint8_t *)job->values + at * pixels;
         else if (job->source == 1) s.floats = (const float *)(const void *)job->values + at * pixels;
         else s.reals = (const sslh_real *)(const void *)job->values + at * pixels;
         s.height = job->height, s.width = job->width, s.channels = job->channels;
         if (job->index) {
-            key = sslh_i_view_key(job->seed, job->epoch, job->index[i], job->view);
+            key = sslh_i_view_key(job->seed, job->epoch, job->index[sample], job->view);
         } else {
             key.seed = job->seed;
             key.stream = job->streams[i / job->each];
@@ -34329,6 +34467,7 @@ SSLH_DEF int sslh_bits_ok(sslh_ctx *c) {
      >>sheets     index.txt: many images cut out of one picture
      >>folders    sslh_load_images: a file, a folder of files, a folder of class folders
      >>recordings sslh_load_audio: the same for sound, with labels from names of files
+     >>clips      sslh_load_clips: folders of numbered frames; clips that are made of images
      >>weights    safetensors: nets, checkpoints; features of 8-bit images
      >>words      words counted and found by name; files of word vectors
      >>tokenizers text as numbers, and back
@@ -38071,14 +38210,17 @@ SSLH_I_FN int sslh_i_field_get(sslh_ctx *c, const char *fn, const sslh_field *f,
 
 /* Whether a field is one of the kinds that batches can be made of; an error names the field when it is not. */
 SSLH_I_FN int sslh_i_field_ok(sslh_ctx *c, const char *fn, const sslh_field *f, int number) {
-    int image = f->kind == SSLH_FIELD_IMAGE, audio = f->kind == SSLH_FIELD_AUDIO, label = f->kind == SSLH_FIELD_LABEL;
+    int clip = f->kind == SSLH_FIELD_CLIP, image = clip || f->kind == SSLH_FIELD_IMAGE;
+    int audio = f->kind == SSLH_FIELD_AUDIO, label = f->kind == SSLH_FIELD_LABEL;
     const char *why = NULL;
     if (!image && !audio && !label && f->kind != SSLH_FIELD_TOKENS) why = "unknown kind";
     else if (!f->values && (!f->fetch || label)) why = label ? "labels need .values" : "neither .values nor .fetch";
     else if (!sslh_i_field_bytes(f)) why = "impossible shape";
-    else if (image && (f->int16 || (f->type != SSLH_U8 && f->type != SSLH_F32))) why = "images are SSLH_U8 or SSLH_F32";
-    else if (image && (f->shape.ndim != 3 || f->shape.size[2] > 4))
-        why = "an image has shape (H,W,C) with 1 to 4 channels";
+    else if (image && (f->int16 || (f->type != SSLH_U8 && f->type != SSLH_F32)))
+        why = clip ? "clips are SSLH_U8 or SSLH_F32" : "images are SSLH_U8 or SSLH_F32";
+    else if (image && (f->shape.ndim != 3 + clip || f->shape.size[2 + clip] > 4))
+        why = clip ? "a clip has shape (T,H,W,C) with 1 to 4 channels"
+                   : "an image has shape (H,W,C) with 1 to 4 channels";
     else if (audio && f->type != (f->int16 ? SSLH_I32 : SSLH_F32))
         why = "audio is SSLH_F32, or SSLH_I32 with .int16";
     else if (!image && !audio && (f->type != SSLH_I32 || f->int16)) why = "tokens and labels are SSLH_I32";
@@ -38130,10 +38272,12 @@ SSLH_I_FN sslh_data sslh_i_data_from_fields(sslh_ctx *c, const char *fn, const s
     d.fields = n;
     d.count = d.total = count;
     const sslh_field *image = sslh_i_field_of(&d, SSLH_FIELD_IMAGE), *label = sslh_i_field_of(&d, SSLH_FIELD_LABEL);
-    if (image) {
-        d.height = image->shape.size[0];
-        d.width = image->shape.size[1];
-        d.channels = image->shape.size[2];
+    const sslh_field *clip = sslh_i_field_of(&d, SSLH_FIELD_CLIP), *seen = image ? image : clip;
+    if (clip) d.frames = clip->shape.size[0];
+    if (seen) {
+        d.height = seen->shape.size[seen->shape.ndim - 3];
+        d.width = seen->shape.size[seen->shape.ndim - 2];
+        d.channels = seen->shape.size[seen->shape.ndim - 1];
     }
     if (label) sslh_i_label_by(&d, (int)(label - d.field));
     return d;
@@ -38496,10 +38640,11 @@ SSLH_DEF sslh_data sslh_data_windows(sslh_data d, const char *field, int length,
     size_t bytes;
     if (SSLH_I_BAD(c)) return sslh_i_no_data(c);
     for (i = d.fields - 1; i >= 0; i--)
-        if (d.field[i].kind == SSLH_FIELD_AUDIO || d.field[i].kind == SSLH_FIELD_TOKENS) f = &d.field[i];
+        if (d.field[i].kind == SSLH_FIELD_AUDIO || d.field[i].kind == SSLH_FIELD_TOKENS ||
+            d.field[i].kind == SSLH_FIELD_CLIP) f = &d.field[i];
     if (!f || f->shape.ndim < 1 || length < 1 || step < 1) {
         sslh_fail(c, SSLH_E_USAGE, "sslh_data_windows: length %d, step %d%s", length, step,
-                  f ? "" : "; the data has neither audio nor tokens");
+                  f ? "" : "; the data has neither audio nor tokens nor clips");
         return sslh_i_no_data(c);
     }
     if (field && (by = sslh_i_label_field("sslh_data_windows", &d, field)) < 0) return sslh_i_no_data(c);
@@ -38562,17 +38707,22 @@ SSLH_DEF void sslh_data_mean_std(sslh_data d, float mean[4], float std[4]) {
     for (int k = 0; k < 4; k++) mean[k] = std[k] = 0;
     if (SSLH_I_BAD(c)) return;
     const sslh_field *f = sslh_i_field_of(&d, SSLH_FIELD_IMAGE);
+    int clips = !f;
+    if (clips) f = sslh_i_field_of(&d, SSLH_FIELD_CLIP);
     if (!f || d.count < 1) {
         sslh_fail(c, SSLH_E_USAGE, "sslh_data_mean_std: the data has no images");
         return;
     }
     size_t bytes = sslh_i_field_bytes(f), channels = (size_t)d.channels;
-    size_t pixels = (size_t)d.height * (size_t)d.width;
+    size_t frame = (size_t)d.height * (size_t)d.width;
+    double frames = 0;
     char *fetched = f->values ? NULL : (char *)sslh_i_alloc(c, bytes);
     if (!f->values && !fetched) return;
     for (int64_t i = 0; i < d.count && !SSLH_I_BAD(c); i++) {
         int64_t at = sslh_i_sample(&d, i);
         const char *p = fetched ? fetched : (const char *)f->values + (size_t)at * bytes;
+        size_t seen = clips ? (size_t)sslh_i_length(f, at) : 1, pixels = seen * frame;
+        frames += (double)seen;
         if (fetched && !sslh_i_field_get(c, "sslh_data_mean_std", f, at, fetched)) break;
         for (size_t k = 0; k < channels; k++) {
             uint64_t a = 0, b = 0;
@@ -38597,7 +38747,7 @@ SSLH_DEF void sslh_data_mean_std(sslh_data d, float mean[4], float std[4]) {
     }
     sslh_i_free(c, fetched);
     if (SSLH_I_BAD(c)) return;
-    double n = (double)d.count * (double)pixels;
+    double n = SSLH_I_MAX(frames, 1.0) * (double)frame;
     for (size_t k = 0; k < channels; k++) {
         double m = f->type == SSLH_U8 ? (double)s1[k] / 255.0 / n : f1[k] / n;
         double q = f->type == SSLH_U8 ? (double)s2[k] / 65025.0 / n : f2[k] / n;
@@ -38612,8 +38762,8 @@ SSLH_DEF void sslh_data_image(sslh_data d, int64_t index, uint8_t *out) {
     if (SSLH_I_BAD(c)) return;
     const sslh_field *f = sslh_i_field_of(&d, SSLH_FIELD_IMAGE);
     if (!f || index < 0 || index >= d.count) {
-        sslh_fail(c, SSLH_E_USAGE, "sslh_data_image: there is no image %.0f (%.0f samples)", (double)index,
-                  (double)d.count);
+        sslh_fail(c, SSLH_E_USAGE, "sslh_data_image: there is no image %.0f (%.0f samples%s)", (double)index,
+                  (double)d.count, !f && d.frames ? " of clips: sslh_data_frames makes images of them" : "");
         return;
     }
     if (!out) {
@@ -38799,7 +38949,8 @@ SSLH_DEF sslh_tensor *sslh_batch_images(sslh_ctx *c, sslh_batch b) {
     if (!sslh_i_batch_ok(c, "sslh_batch_images", &b)) return sslh_i_dummy(c);
     const sslh_field *f = sslh_i_field_of(&b.data, SSLH_FIELD_IMAGE);
     if (f) return sslh_i_batch_tensor(c, "sslh_batch_images", &b, f);
-    sslh_fail(c, SSLH_E_USAGE, "sslh_batch_images: the data has no images");
+    sslh_fail(c, SSLH_E_USAGE, "sslh_batch_images: the data has no images%s",
+              b.data.frames ? "; sslh_data_frames makes images of clips" : "");
     return sslh_i_dummy(c);
 }
 
@@ -38808,6 +38959,14 @@ SSLH_DEF sslh_tensor *sslh_batch_audio(sslh_ctx *c, sslh_batch b) {
     const sslh_field *f = sslh_i_field_of(&b.data, SSLH_FIELD_AUDIO);
     if (f) return sslh_i_batch_tensor(c, "sslh_batch_audio", &b, f);
     sslh_fail(c, SSLH_E_USAGE, "sslh_batch_audio: the data has no audio");
+    return sslh_i_dummy(c);
+}
+
+SSLH_DEF sslh_tensor *sslh_batch_clips(sslh_ctx *c, sslh_batch b) {
+    if (!sslh_i_batch_ok(c, "sslh_batch_clips", &b)) return sslh_i_dummy(c);
+    const sslh_field *f = sslh_i_field_of(&b.data, SSLH_FIELD_CLIP);
+    if (f) return sslh_i_batch_tensor(c, "sslh_batch_clips", &b, f);
+    sslh_fail(c, SSLH_E_USAGE, "sslh_batch_clips: the data has no clips");
     return sslh_i_dummy(c);
 }
 
@@ -40051,6 +40210,552 @@ SSLH_DEF sslh_data sslh_load_audio(sslh_ctx *c, const char *path, sslh_audio_des
         }
     }
     return sslh_i_clips_finish(&set);
+}
+
+/* ================================================================================================================== */
+/*  >>clips         sslh_load_clips: folders of numbered frames; clips that are made of images                        */
+/* ================================================================================================================== */
+
+/* --- folders of numbered frames ----------------------------------------------------------------------------------- */
+
+/* A folder is looked through twice: first the names of all files are checked, so that the memory of all frames can be
+   asked for at once when the first of them is read, then they are read into their places. */
+
+/* A clip: its folder, the number of its frames and of its class, -1: none. */
+typedef struct sslh_i_reel { char *path; int frames, label; } sslh_i_reel;
+
+typedef struct sslh_i_reels {
+    sslh_ctx        *c;
+    sslh_clips_desc  d;
+    sslh_i_walk      walk;
+    sslh_i_reel     *reel;
+    int              n, cap, T;
+    char           **classes; /* names, in the order of the labels */
+    int              nclasses, class_cap;
+    int              height, width, channels; /* of a frame, from the first one on */
+    uint8_t         *pixels; /* (n,T,H,W,C) */
+} sslh_i_reels;
+
+SSLH_I_FN int sslh_i_is_digit(char x) { return x >= '0' && x <= '9'; }
+
+/* The order in which people count: numbers within names by their size. */
+SSLH_I_FN int sslh_i_compare_natural(const void *p, const void *q) {
+    const char *a = *(const char *const *)p, *b = *(const char *const *)q;
+    while (*a && *b) {
+        size_t n = 0, m = 0;
+        int order;
+        if (!sslh_i_is_digit(*a) || !sslh_i_is_digit(*b)) {
+            if (*a != *b) return (unsigned char)*a < (unsigned char)*b ? -1 : 1;
+            a++, b++;
+            continue;
+        }
+        while (*a == '0') a++;
+        while (*b == '0') b++;
+        while (sslh_i_is_digit(a[n])) n++;
+        while (sslh_i_is_digit(b[m])) m++;
+        order = n != m ? (n < m ? -1 : 1) : strncmp(a, b, n);
+        if (order) return order;
+        a += n, b += m;
+    }
+    return *a ? 1 : *b ? -1 : sslh_i_compare_names(p, q); /* alike but for zeros in front of a number */
+}
+
+/* The frames of a folder in their order: the names of its images come first in dir. Returns how many there are; 0 and
+   an error when anything else but harmless files is among them. folders: how many sub-folders stand behind them. */
+SSLH_I_FN int sslh_i_reel_names(sslh_i_reels *s, const char *path, sslh_i_dir *dir, int *folders) {
+    int count[SSLH_I_CONTENT_KINDS], frames = 0, i;
+    const char *stranger = NULL;
+    sslh_i_content *entry = sslh_i_entries(&s->walk, path, dir, count);
+    *folders = 0;
+    for (i = 0; entry && i < dir->n && !SSLH_I_BAD(s->c); i++)
+        if (entry[i] == SSLH_I_CONTENT_ONE) dir->name[frames++] = dir->name[i];
+        else if (entry[i] != SSLH_I_CONTENT_HARMLESS && entry[i] != SSLH_I_CONTENT_FOLDER) stranger = dir->name[i];
+        else if (entry[i] == SSLH_I_CONTENT_FOLDER && count[SSLH_I_CONTENT_ONE]) stranger = dir->name[i];
+        else if (entry[i] == SSLH_I_CONTENT_FOLDER) dir->name[(*folders)++] = dir->name[i]; /* there are no frames */
+    sslh_i_free(s->c, entry);
+    if (stranger && !SSLH_I_BAD(s->c))
+        sslh_fail(s->c, SSLH_E_FORMAT, "sslh_load_clips: %s holds %.80s, which is %s: move it elsewhere",
+                  sslh_i_tail(path), stranger, frames ? "no frame, beside frames" : "no image of a kind that is read");
+    if (SSLH_I_BAD(s->c)) return 0;
+    qsort((void *)dir->name, (size_t)SSLH_I_MAX(frames, *folders), sizeof *dir->name, sslh_i_compare_natural);
+    return frames;
+}
+
+/* The number that the digits from p on are, without its zeros in front; *end: behind it. 0 when it has more than 18. */
+SSLH_I_FN int sslh_i_frame_number(const char *p, const char **end, uint64_t *number) {
+    const uint8_t *at = (const uint8_t *)p;
+    size_t n = 0;
+    while (sslh_i_is_digit(p[n])) n++;
+    *end = p + n;
+    return n && sslh_i_digits(&at, (const uint8_t *)*end, (uint64_t)1000000000000000000, number) &&
+           at == (const uint8_t *)*end;
+}
+
+/* Names are alike but for one number, the same for all, which grows by one. */
+SSLH_I_FN int sslh_i_reel_in_order(sslh_i_reels *s, const char *path, const char *const *name, int n) {
+    size_t place = 0;
+    int i;
+    if (n == 1 && !strpbrk(name[0], "0123456789")) {
+        sslh_fail(s->c, SSLH_E_FORMAT, "sslh_load_clips: %s holds %.80s: frames have a number in their name",
+                  sslh_i_tail(path), name[0]);
+        return 0;
+    }
+    for (i = 0; i + 1 < n; i++) {
+        const char *a = name[i], *b = name[i + 1], *behind_a, *behind_b;
+        uint64_t first = 0, second = 0;
+        size_t at = 0;
+        while (a[at] && a[at] == b[at]) at++;
+        while (at && sslh_i_is_digit(a[at - 1])) at--;
+        if (!sslh_i_frame_number(a + at, &behind_a, &first) || !sslh_i_frame_number(b + at, &behind_b, &second) ||
+            strcmp(behind_a, behind_b) != 0 || (i && at != place))
+            sslh_fail(s->c, SSLH_E_FORMAT, "sslh_load_clips: %s holds %.80s and %.80s: the names of frames are alike "
+                      "but for one number", sslh_i_tail(path), a, b);
+        else if (first == second)
+            sslh_fail(s->c, SSLH_E_FORMAT, "sslh_load_clips: %s holds frame %.0f twice, as %.80s and %.80s",
+                      sslh_i_tail(path), (double)first, a, b);
+        else if (second != first + 1)
+            sslh_fail(s->c, SSLH_E_FORMAT, "sslh_load_clips: %s: frame %.0f is missing, %.80s comes after %.80s",
+                      sslh_i_tail(path), (double)(first + 1), b, a);
+        if (SSLH_I_BAD(s->c)) return 0;
+        place = at;
+    }
+    return 1;
+}
+
+/* A copy of path/name (name NULL: of path), or NULL. */
+SSLH_I_FN char *sslh_i_reel_path(sslh_ctx *c, const char *path, const char *name) {
+    size_t n = strlen(path) + 1;
+    char *copy;
+    if (name) return sslh_i_join_path(c, path, name, strlen(name));
+    copy = (char *)sslh_i_alloc(c, n);
+    if (copy) memcpy(copy, path, n);
+    return copy;
+}
+
+/* Room for one more of n elements of an array; 1 on success. */
+SSLH_I_FN int sslh_i_reel_room(sslh_ctx *c, void **array, int n, int *cap, size_t element) {
+    int larger = *cap ? *cap > INT_MAX / 2 ? INT_MAX : 2 * *cap : 16;
+    void *p = *array;
+    if (n < *cap) return 1;
+    p = sslh_i_larger(c, p, (size_t)n * element, (size_t)larger * element);
+    if (!p) return 0;
+    *array = p;
+    *cap = larger;
+    return 1;
+}
+
+/* Finds the clips in a folder: itself, when it holds frames, else its sub-folders (depth 0), or theirs (depth 1), which
+   makes it a class. */
+SSLH_I_FN void sslh_i_reels_find(sslh_i_reels *s, const char *path, const char *name, int depth, int label) {
+    sslh_ctx *c = s->c;
+    sslh_i_dir dir;
+    int folders, frames, i;
+    if (!sslh_i_list_dir(c, "sslh_load_clips", path, &dir)) return;
+    frames = sslh_i_reel_names(s, path, &dir, &folders);
+    if (SSLH_I_BAD(c)) { /* said already */
+    } else if (frames) {
+        if (sslh_i_reel_in_order(s, path, dir.name, frames) &&
+            sslh_i_reel_room(c, (void **)&s->reel, s->n, &s->cap, sizeof *s->reel)) {
+            sslh_i_reel *reel = &s->reel[s->n];
+            reel->path = sslh_i_reel_path(c, path, NULL);
+            reel->frames = frames;
+            reel->label = label;
+            s->n += reel->path != NULL;
+        }
+    } else if (!folders || depth == 2)
+        sslh_fail(c, SSLH_E_FORMAT, "sslh_load_clips: %s holds no frames; wanted: a folder of numbered pictures, "
+                  "folders of them, or these in a folder for each class", sslh_i_tail(path));
+    else {
+        if (depth == 1 && sslh_i_reel_room(c, (void **)&s->classes, s->nclasses, &s->class_cap, sizeof *s->classes)) {
+            char *copy = sslh_i_reel_path(c, name, NULL);
+            if (copy) s->classes[label = s->nclasses++] = copy;
+        }
+        for (i = 0; i < folders && !SSLH_I_BAD(c); i++) {
+            char *full = sslh_i_reel_path(c, path, dir.name[i]);
+            if (full) sslh_i_reels_find(s, full, dir.name[i], depth + 1, label);
+            sslh_i_free(c, full);
+        }
+    }
+    sslh_i_dir_free(c, &dir);
+}
+
+/* Grey frames until now, n of them; from here on there is colour. */
+SSLH_I_FN void sslh_i_reels_colour(sslh_i_reels *s, size_t n) {
+    size_t area = (size_t)s->height * (size_t)s->width, all = (size_t)s->n * (size_t)s->T, bytes, i;
+    uint8_t *larger = sslh_i_mul(area * 3, all, &bytes) ? (uint8_t *)sslh_i_larger(s->c, s->pixels, n * area, bytes)
+                                                        : NULL;
+    if (!larger) {
+        if (!SSLH_I_BAD(s->c)) sslh_fail(s->c, SSLH_E_MEMORY, "sslh_load_clips: %.0f frames are too many", (double)all);
+        return;
+    }
+    for (i = n * area; i-- > 0;) memset(larger + 3 * i, larger[i], 3);
+    memset(larger + 3 * n * area, 0, bytes - 3 * n * area);
+    s->pixels = larger;
+    s->channels = 3;
+}
+
+/* Reads an image to frame number at of all. */
+SSLH_I_FN void sslh_i_reels_read(sslh_i_reels *s, const char *path, size_t at) {
+    sslh_ctx *c = s->c;
+    sslh_images_desc fit;
+    sslh_i_found f;
+    sslh_i_source source = sslh_i_source_open(c, "sslh_load_clips", path);
+    int ok = sslh_i_read(&source, SSLH_I_GIVES_IMAGE, &f);
+    size_t n, i;
+    sslh_i_source_close(&source);
+    if (!ok) return;
+    sslh_i_found_opaque(&f);
+    memset(&fit, 0, sizeof fit);
+    fit.size = s->d.size, fit.bilinear = s->d.bilinear;
+    sslh_i_found_fit(c, &f, fit);
+    if (!s->pixels && !SSLH_I_BAD(c)) {
+        s->height = f.height, s->width = f.width, s->channels = f.channels;
+        n = (size_t)f.height * (size_t)f.width * (size_t)f.channels;
+        if (sslh_i_mul(n, (size_t)s->T, &n) && sslh_i_mul(n, (size_t)s->n, &n))
+            s->pixels = (uint8_t *)sslh_i_alloc(c, n);
+        else
+            sslh_fail(c, SSLH_E_FORMAT, "sslh_load_clips: %d clips of %d frames of %d x %d pixels are too many", s->n,
+                      s->T, f.height, f.width);
+    }
+    if (!SSLH_I_BAD(c) && (f.height != s->height || f.width != s->width))
+        sslh_fail(c, SSLH_E_SHAPE, "sslh_load_clips: %s has %d x %d pixels, the frames before it %d x %d (height x "
+                  "width); .size makes them alike", sslh_i_tail(path), f.height, f.width, s->height, s->width);
+    if (!SSLH_I_BAD(c) && f.channels > s->channels) sslh_i_reels_colour(s, at);
+    if (!SSLH_I_BAD(c)) {
+        size_t area = (size_t)s->height * (size_t)s->width, channels = (size_t)s->channels;
+        uint8_t *out = s->pixels + at * area * channels;
+        if (f.channels == s->channels) memcpy(out, f.pixels, area * channels);
+        else
+            for (i = 0; i < area; i++) memset(out + channels * i, f.pixels[i], channels);
+    }
+    sslh_i_found_free(c, &f);
+}
+
+/* Reads all frames of clip number k that are kept. */
+SSLH_I_FN void sslh_i_reels_fill(sslh_i_reels *s, int k) {
+    const sslh_i_reel *reel = &s->reel[k];
+    sslh_i_dir dir;
+    int folders, t;
+    if (!sslh_i_list_dir(s->c, "sslh_load_clips", reel->path, &dir)) return;
+    if (sslh_i_reel_names(s, reel->path, &dir, &folders) != reel->frames && !SSLH_I_BAD(s->c))
+        sslh_fail(s->c, SSLH_E_FILE, "sslh_load_clips: %s has changed while it was read", sslh_i_tail(reel->path));
+    for (t = 0; t < SSLH_I_MIN(reel->frames, s->T) && !SSLH_I_BAD(s->c); t++) {
+        char *full = sslh_i_reel_path(s->c, reel->path, dir.name[t]);
+        if (full) sslh_i_reels_read(s, full, (size_t)k * (size_t)s->T + (size_t)t);
+        sslh_i_free(s->c, full);
+    }
+    sslh_i_dir_free(s->c, &dir);
+}
+
+/* n texts as one block that the data set keeps. */
+SSLH_I_FN const char **sslh_i_reels_texts(sslh_i_reels *s, int n, int paths) {
+    const char **name = (const char **)sslh_i_alloc(s->c, (size_t)n * sizeof *name), **out = NULL;
+    size_t *length = (size_t *)sslh_i_alloc(s->c, (size_t)n * sizeof *length);
+    for (int i = 0; name && length && i < n; i++) {
+        name[i] = paths ? s->reel[i].path : s->classes[i];
+        length[i] = strlen(name[i]);
+    }
+    if (name && length) out = sslh_i_names_copy(s->c, name, length, n);
+    sslh_i_free(s->c, (void *)name);
+    sslh_i_free(s->c, length);
+    return out;
+}
+
+/* The data set of all clips; an empty one after an error. */
+SSLH_I_FN sslh_data sslh_i_reels_finish(sslh_i_reels *s) {
+    sslh_ctx *c = s->c;
+    sslh_data d = sslh_i_no_data(c);
+    sslh_field f[2];
+    int32_t *lengths = NULL, *labels = NULL;
+    const char **files = NULL, **names = NULL;
+    memset(f, 0, sizeof f);
+    if (!SSLH_I_BAD(c)) lengths = (int32_t *)sslh_i_alloc(c, (size_t)s->n * sizeof *lengths);
+    if (!SSLH_I_BAD(c)) files = sslh_i_reels_texts(s, s->n, 1);
+    if (!SSLH_I_BAD(c) && s->nclasses) labels = (int32_t *)sslh_i_alloc(c, (size_t)s->n * sizeof *labels);
+    if (!SSLH_I_BAD(c) && s->nclasses) names = sslh_i_reels_texts(s, s->nclasses, 0);
+    if (!SSLH_I_BAD(c)) {
+        for (int i = 0; i < s->n; i++) {
+            lengths[i] = (int32_t)SSLH_I_MIN(s->reel[i].frames, s->T);
+            if (labels) labels[i] = s->reel[i].label;
+        }
+        f[0].kind = SSLH_FIELD_CLIP;
+        f[0].type = SSLH_U8;
+        f[0].shape = sslh_dim4(s->T, s->height, s->width, s->channels);
+        f[0].values = s->pixels;
+        f[0].lengths = lengths;
+        f[0].name = "clip";
+        f[1].kind = SSLH_FIELD_LABEL;
+        f[1].type = SSLH_I32;
+        f[1].values = labels;
+        f[1].name = "class";
+        f[1].names = names;
+        f[1].classes = s->nclasses;
+        d = sslh_i_data_from_fields(c, "sslh_load_clips", f, labels ? 2 : 1, s->n);
+        d.files = files;
+    }
+    if (SSLH_I_BAD(c)) {
+        sslh_i_free(c, s->pixels);
+        sslh_i_free(c, lengths);
+        sslh_i_free(c, labels);
+        sslh_i_free(c, (void *)files);
+        sslh_i_free(c, (void *)names);
+        d = sslh_i_no_data(c);
+    }
+    while (s->n) sslh_i_free(c, s->reel[--s->n].path);
+    while (s->nclasses) sslh_i_free(c, s->classes[--s->nclasses]);
+    sslh_i_free(c, s->reel);
+    sslh_i_free(c, s->classes);
+    return d;
+}
+
+SSLH_DEF sslh_data sslh_load_clips(sslh_ctx *c, const char *path, sslh_clips_desc desc) {
+    sslh_i_reels s;
+    int k;
+    memset(&s, 0, sizeof s);
+    s.c = s.walk.c = c;
+    s.d = desc;
+    s.walk.fn = "sslh_load_clips";
+    s.walk.one = SSLH_I_GIVES_IMAGE;
+    if (SSLH_I_BAD(c) || !sslh_i_desc_ok(c, "sslh_load_clips", SSLH_I_D_CLIPS, &desc)) return sslh_i_no_data(c);
+    if (!path) sslh_fail(c, SSLH_E_USAGE, "sslh_load_clips: the path is NULL");
+    else if (sslh_i_path_known(c, "sslh_load_clips", path) != SSLH_I_PATH_FOLDER) {
+        if (!SSLH_I_BAD(c))
+            sslh_fail(c, SSLH_E_FILE, "sslh_load_clips: %s is no folder of numbered frames (films are taken apart, for "
+                      "example, by: ffmpeg -i FILM frames/%%04d.png)", sslh_i_tail(path));
+    } else sslh_i_reels_find(&s, path, path, 0, -1);
+    for (k = 0; k < s.n && s.nclasses && !SSLH_I_BAD(c); k++)
+        if (s.reel[k].label < 0)
+            sslh_fail(c, SSLH_E_FORMAT, "sslh_load_clips: %s holds frames, but lies beside folders of clips: classes "
+                      "have all clips or none", sslh_i_tail(s.reel[k].path));
+    s.T = desc.length;
+    for (k = 0; k < s.n && !desc.length; k++) s.T = SSLH_I_MAX(s.T, s.reel[k].frames);
+    for (k = 0; k < s.n && !SSLH_I_BAD(c); k++) sslh_i_reels_fill(&s, k);
+    return sslh_i_reels_finish(&s);
+}
+
+/* --- clips as images ---------------------------------------------------------------------------------------------- */
+
+SSLH_DEF sslh_data sslh_data_frames(sslh_data d) {
+    sslh_ctx *c = d.ctx;
+    const sslh_field *f;
+    sslh_field made[4];
+    sslh_data out;
+    int32_t *labels[4] = {NULL, NULL, NULL, NULL}, *index = NULL;
+    int n = 1, i, own = 0, T;
+    int64_t k, count = 0, all;
+    if (SSLH_I_BAD(c)) return sslh_i_no_data(c);
+    f = sslh_i_field_of(&d, SSLH_FIELD_CLIP);
+    if (!f || !f->values || d.count < 1 || d.total > INT32_MAX / f->shape.size[0]) {
+        sslh_fail(c, SSLH_E_USAGE, "sslh_data_frames: %s", !f ? "the data has no clips"
+                  : !f->values ? "the clips come from a callback; they must lie in memory"
+                               : "there are more than 2^31 - 1 frames");
+        return sslh_i_no_data(c);
+    }
+    T = f->shape.size[0];
+    all = d.total * T;
+    memset(made, 0, sizeof made);
+    made[0].kind = SSLH_FIELD_IMAGE;
+    made[0].type = f->type;
+    made[0].shape = sslh_dim3(f->shape.size[1], f->shape.size[2], f->shape.size[3]);
+    made[0].values = f->values;
+    for (i = 0; i < d.fields && n < 4; i++) {
+        const int32_t *from = (const int32_t *)d.field[i].values;
+        if (d.field[i].kind != SSLH_FIELD_LABEL) continue;
+        if (i == d.label_field) own = n;
+        made[n] = d.field[i];
+        made[n].values = labels[n] = (int32_t *)sslh_i_alloc(c, (size_t)all * sizeof *from);
+        for (k = 0; k < all && labels[n]; k++) labels[n][k] = from[k / T];
+        n++;
+    }
+    out = sslh_i_data_from_fields(c, "sslh_data_frames", made, n, all);
+    if (!SSLH_I_BAD(c) && own) {
+        sslh_i_label_by(&out, own);
+        out.classes = d.classes, out.class_names = d.class_names;
+    }
+    if (!SSLH_I_BAD(c) && (d.order || f->lengths)) {
+        index = (int32_t *)sslh_i_alloc(c, (size_t)d.count * (size_t)T * sizeof *index);
+        for (k = 0; k < d.count && index; k++) {
+            int64_t at = sslh_i_sample(&d, k);
+            for (i = 0; i < sslh_i_length(f, at); i++) index[count++] = (int32_t)(at * T + i);
+        }
+        out = sslh_i_subset("sslh_data_frames", out, index, 0, index ? count : 0);
+        sslh_i_free(c, index);
+    }
+    for (i = 1; i < n && SSLH_I_BAD(c); i++) sslh_i_free(c, labels[i]);
+    return SSLH_I_BAD(c) ? sslh_i_no_data(c) : out;
+}
+
+/* --- clips that are made ------------------------------------------------------------------------------------------ */
+
+/* Places and speeds are whole numbers of 65536ths of a pixel, so that every machine makes the same clips. */
+#define SSLH_I_STREAM_MOVING ((uint64_t)3 << 60) /* + 8 clip + object */
+enum { SSLH_I_PIXEL = 65536 };
+
+/* What moves: where it is, what it moves by, and how far it can go, downwards and to the right. */
+typedef struct sslh_i_mover { int64_t at[2], by[2], room[2]; } sslh_i_mover;
+
+/* It starts anywhere, in any direction: a point of the ring between half of the speed and all of it, drawn in the
+   square around the ring until it is in there (draws 8, 9 and on; one of 1.7 is, on average). */
+SSLH_I_FN void sslh_i_mover_begin(sslh_i_mover *m, uint64_t seed, uint64_t stream, int64_t speed) {
+    uint64_t draw;
+    int i;
+    for (i = 0; i < 2; i++) {
+        m->at[i] = (int64_t)sslh_random_below(seed, stream, (uint64_t)i, (uint32_t)(m->room[i] + 1));
+        m->by[i] = 0;
+    }
+    for (draw = 8; draw < 200 && speed; draw += 2) {
+        int64_t square = 0;
+        for (i = 0; i < 2; i++) {
+            m->by[i] = (int64_t)sslh_random_below(seed, stream, draw + (uint64_t)i, (uint32_t)(2 * speed + 1)) - speed;
+            square += m->by[i] * m->by[i];
+        }
+        if (square <= speed * speed && 4 * square >= speed * speed) break;
+    }
+}
+
+/* One frame later: it is reflected where its room ends, and slower by the drag; keep is what is left of 65536. */
+SSLH_I_FN void sslh_i_mover_step(sslh_i_mover *m, int64_t keep) {
+    int i;
+    for (i = 0; i < 2; i++) {
+        m->at[i] += m->by[i];
+        if (!m->room[i]) m->at[i] = 0;
+        while (m->at[i] < 0 || m->at[i] > m->room[i]) {
+            m->at[i] = m->at[i] < 0 ? -m->at[i] : 2 * m->room[i] - m->at[i];
+            m->by[i] = -m->by[i];
+        }
+        m->by[i] = m->by[i] * keep / SSLH_I_PIXEL;
+    }
+}
+
+/* The image (h,w,C) into the frame (H,W,C) at whole pixels; the larger value shows. */
+SSLH_I_FN void sslh_i_mover_show(const sslh_i_mover *m, const uint8_t *image, int h, int w, int C, uint8_t *frame,
+                                 int W) {
+    size_t top = (size_t)((m->at[0] + SSLH_I_PIXEL / 2) / SSLH_I_PIXEL);
+    size_t left = (size_t)((m->at[1] + SSLH_I_PIXEL / 2) / SSLH_I_PIXEL), row = (size_t)w * (size_t)C, y, x;
+    for (y = 0; y < (size_t)h; y++) {
+        uint8_t *out = frame + ((top + y) * (size_t)W + left) * (size_t)C;
+        for (x = 0; x < row; x++) out[x] = SSLH_I_MAX(out[x], image[y * row + x]);
+    }
+}
+
+/* Source of output number i of n along an axis of the image, whose window begins at start and has size 65536ths: the
+   pixel before it and the weight of the one behind it, of 65536. */
+SSLH_I_FN int sslh_i_window_tap(int64_t start, int64_t size, int i, int n, int side, uint64_t *weight) {
+    int64_t at = start + (2 * i + 1) * size / (2 * n) - SSLH_I_PIXEL / 2;
+    at = SSLH_I_MAX(at, (int64_t)0);
+    at = SSLH_I_MIN(at, (int64_t)(side - 1) * SSLH_I_PIXEL);
+    *weight = (uint64_t)(at % SSLH_I_PIXEL);
+    return (int)(at / SSLH_I_PIXEL);
+}
+
+/* The window of the image (h,w,C) at m, made smaller to size (of 65536) of the frame's sides around its middle, shown
+   in the frame (H,W,C). */
+SSLH_I_FN void sslh_i_window_show(const sslh_i_mover *m, const uint8_t *image, int h, int w, int C, uint8_t *frame,
+                                  int H, int W, int64_t size) {
+    int64_t high = H * size, wide = W * size;
+    int64_t top = m->at[0] + ((int64_t)H * SSLH_I_PIXEL - high) / 2;
+    int64_t left = m->at[1] + ((int64_t)W * SSLH_I_PIXEL - wide) / 2;
+    int y, x, k;
+    for (y = 0; y < H; y++) {
+        uint64_t below, right, sum;
+        int y0 = sslh_i_window_tap(top, high, y, H, h, &below), y1 = SSLH_I_MIN(y0 + 1, h - 1);
+        for (x = 0; x < W; x++) {
+            int x0 = sslh_i_window_tap(left, wide, x, W, w, &right), x1 = SSLH_I_MIN(x0 + 1, w - 1);
+            for (k = 0; k < C; k++) {
+                const uint8_t *p = image + k;
+                uint64_t a = p[((size_t)y0 * (size_t)w + (size_t)x0) * (size_t)C] * (SSLH_I_PIXEL - right) +
+                             p[((size_t)y0 * (size_t)w + (size_t)x1) * (size_t)C] * right;
+                uint64_t b = p[((size_t)y1 * (size_t)w + (size_t)x0) * (size_t)C] * (SSLH_I_PIXEL - right) +
+                             p[((size_t)y1 * (size_t)w + (size_t)x1) * (size_t)C] * right;
+                sum = a * (SSLH_I_PIXEL - below) + b * below + ((uint64_t)1 << 31);
+                *frame++ = (uint8_t)(sum >> 32);
+            }
+        }
+    }
+}
+
+/* Clip number n at out (T,H,W,C); image has room for one of the images. */
+SSLH_I_FN void sslh_i_moving_clip(sslh_data images, const sslh_moving_desc *d, int n, uint8_t *image, uint8_t *out) {
+    const uint64_t seed = d->seed, stream = SSLH_I_STREAM_MOVING + 8 * (uint64_t)(uint32_t)n;
+    const int h = images.height, w = images.width, C = images.channels, T = d->frames;
+    const size_t frame = (size_t)d->height * (size_t)d->width * (size_t)C;
+    int64_t speed = (int64_t)(d->speed * (float)SSLH_I_PIXEL), most = (int64_t)(d->zoom * (float)SSLH_I_PIXEL);
+    int64_t keep = SSLH_I_PIXEL - (int64_t)(d->drag * (float)SSLH_I_PIXEL), smallest;
+    sslh_i_mover m;
+    int k, t, inwards = d->zooms_in || sslh_random_below(seed, stream, 3, 2);
+    most = SSLH_I_PIXEL + (int64_t)sslh_random_below(seed, stream, 2, (uint32_t)(most - SSLH_I_PIXEL + 1));
+    smallest = (int64_t)SSLH_I_PIXEL * SSLH_I_PIXEL / most;
+    for (k = 0; k < d->objects && !SSLH_I_BAD(images.ctx); k++) {
+        sslh_data_image(images, k ? (int64_t)sslh_random_below(seed, stream + (uint64_t)k, 4, (uint32_t)images.count)
+                                  : n % images.count, image);
+        m.room[0] = (int64_t)(d->crops ? h - d->height : d->height - h) * SSLH_I_PIXEL;
+        m.room[1] = (int64_t)(d->crops ? w - d->width : d->width - w) * SSLH_I_PIXEL;
+        sslh_i_mover_begin(&m, seed, stream + (uint64_t)k, speed);
+        for (t = 0; t < T; t++) {
+            int late = inwards ? t : T - 1 - t;
+            int64_t size = SSLH_I_PIXEL - (T > 1 ? (SSLH_I_PIXEL - smallest) * late / (T - 1) : 0);
+            if (d->crops) sslh_i_window_show(&m, image, h, w, C, out + (size_t)t * frame, d->height, d->width, size);
+            else sslh_i_mover_show(&m, image, h, w, C, out + (size_t)t * frame, d->width);
+            sslh_i_mover_step(&m, keep);
+        }
+    }
+}
+
+SSLH_DEF sslh_data sslh_data_moving(sslh_data images, sslh_moving_desc d) {
+    sslh_ctx *c = images.ctx;
+    sslh_field f[2];
+    uint8_t *pixels = NULL, *image = NULL;
+    int32_t *labels = NULL;
+    size_t bytes = 0;
+    int n;
+    if (SSLH_I_BAD(c) || !sslh_i_desc_ok(c, "sslh_data_moving", SSLH_I_D_MOVING, &d)) return sslh_i_no_data(c);
+    if (images.count < 1 || !sslh_i_field_of(&images, SSLH_FIELD_IMAGE)) {
+        sslh_fail(c, SSLH_E_USAGE, "sslh_data_moving: the data has no images");
+        return sslh_i_no_data(c);
+    }
+    if (!d.clips) d.clips = (int)SSLH_I_MIN(images.count, (int64_t)1000);
+    if (!d.frames) d.frames = 20;
+    if (!d.height) d.height = d.crops ? SSLH_I_MAX(images.height / 2, 1) : 64;
+    if (!d.width) d.width = d.crops ? SSLH_I_MAX(images.width / 2, 1) : 64;
+    if (!d.objects) d.objects = d.crops ? 1 : 2;
+    d.speed = sslh_i_default(d.speed, 3.0f);
+    d.drag = sslh_i_default(d.drag, 0.0f);
+    if (d.zoom == 0.0f) d.zoom = 1.0f;
+    if (d.crops ? images.height < d.height || images.width < d.width
+                : images.height > d.height || images.width > d.width)
+        sslh_fail(c, SSLH_E_SHAPE, "sslh_data_moving: frames of %d x %d are too %s for images of %d x %d", d.height,
+                  d.width, d.crops ? "large to move" : "small", images.height, images.width);
+    else if (d.crops ? d.objects > 1 : d.zoom > 1)
+        sslh_fail(c, SSLH_E_USAGE, "sslh_data_moving: %s", d.crops ? ".crops show one image a clip: .objects is 1"
+                  : "only .crops can have a .zoom");
+    else if (!sslh_i_mul((size_t)d.height * (size_t)d.width * (size_t)images.channels, (size_t)d.frames, &bytes) ||
+             !sslh_i_mul(bytes, (size_t)d.clips, &bytes))
+        sslh_fail(c, SSLH_E_MEMORY, "sslh_data_moving: %d clips of %d frames are too many", d.clips, d.frames);
+    if (SSLH_I_BAD(c)) return sslh_i_no_data(c);
+    pixels = (uint8_t *)sslh_i_alloc(c, bytes);
+    image = (uint8_t *)sslh_i_alloc(c, (size_t)images.height * (size_t)images.width * (size_t)images.channels);
+    if (images.labels && d.objects == 1) labels = (int32_t *)sslh_i_alloc(c, (size_t)d.clips * sizeof *labels);
+    for (n = 0; n < d.clips && !SSLH_I_BAD(c); n++) {
+        sslh_i_moving_clip(images, &d, n, image, pixels + (size_t)n * (bytes / (size_t)d.clips));
+        if (labels) labels[n] = images.labels[n % images.count];
+    }
+    sslh_i_free(c, image);
+    memset(f, 0, sizeof f);
+    f[0].kind = SSLH_FIELD_CLIP;
+    f[0].type = SSLH_U8;
+    f[0].shape = sslh_dim4(d.frames, d.height, d.width, images.channels);
+    f[0].values = pixels;
+    f[0].name = "clip";
+    f[1].kind = SSLH_FIELD_LABEL;
+    f[1].type = SSLH_I32;
+    f[1].values = labels;
+    f[1].name = "class";
+    f[1].names = images.class_names;
+    f[1].classes = images.classes;
+    if (!SSLH_I_BAD(c)) return sslh_i_data_from_fields(c, "sslh_data_moving", f, labels ? 2 : 1, d.clips);
+    sslh_i_free(c, pixels);
+    sslh_i_free(c, labels);
+    return sslh_i_no_data(c);
 }
 
 /* ================================================================================================================== */
