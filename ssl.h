@@ -345,6 +345,7 @@
    13  THE METHODS
 
      pretext task             rotation, jigsaw, context, inpainting, colorization
+     video                    next_frame, frame_order (clips)
      generative               autoencoder, vae, gan
      contrastive              simclr, moco (v1, v2, v3), supcon (labels), nnclr, cpc (sound), cpc2 (patches)
      self-distillation        byol, simsiam, dino
@@ -565,10 +566,10 @@
                       >>api-optim >>api-data >>api-views >>api-audio >>api-tokenizers >>api-methods >>api-train
                       >>api-eval >>api-pictures
      foundations      >>platform >>core >>table >>shared >>prototypes
-     I    the book    >>method >>rotation >>jigsaw >>context >>inpainting >>colorization >>autoencoder >>vae >>gan
-                      >>simclr >>moco >>supcon >>nnclr >>cpc >>cpc2 >>byol >>simsiam >>dino >>barlow >>vicreg >>swav
-                      >>mae >>jepa >>word2vec >>methods >>train >>eval >>losses >>nets >>encoders
-                      >>optim >>views >>settings
+     I    the book    >>method >>rotation >>jigsaw >>context >>inpainting >>colorization >>next-frame >>frame-order
+                      >>autoencoder >>vae >>gan >>simclr >>moco >>supcon >>nnclr >>cpc >>cpc2 >>byol >>simsiam >>dino
+                      >>barlow >>vicreg >>swav >>mae >>jepa >>word2vec >>methods >>train >>eval >>losses >>nets
+                      >>encoders >>optim >>views >>settings
      II   tensors     >>core-impl >>scalar >>random >>tape >>elementwise >>reductions >>products >>loss-rows >>conv
                       >>norms >>shapes >>sequences >>audio
      III  the engine  >>kernels >>products-plan >>conv-plan >>sequences-plan >>loops >>copies >>pool >>views-make
@@ -1818,9 +1819,9 @@ SSLH_API sslh_data sslh_data_labelled(sslh_data d, const char *field);
 SSLH_API sslh_data sslh_data_where(sslh_data d, const char *field, const char *values);
 /* Windows of length moments, step apart, of the first field of d that has audio, tokens or clips, cut out of the valid
    part of each sample; what is left at its end is dropped. field NULL: every sample by itself, and the windows keep all
-   its labels. Otherwise the samples with one label in the field of this name are laid end to end first, in their order, and
-   this field is the only one that is kept: short clips of a speaker become one long recording. Copies, in the context
-   of d. */
+   its labels. Otherwise the samples with one label in the field of this name are laid end to end first, in their order,
+   and this field is the only one that is kept: short clips of a speaker become one long recording. Copies, in the
+   context of d. */
 SSLH_API sslh_data sslh_data_windows(sslh_data d, const char *field, int length, int step);
 /* The path of the file that sample number index was read from, where each image was a file of its own; NULL elsewhere
    and behind sslh_data_join. */
@@ -2469,6 +2470,71 @@ SSLH_API sslh_method  sslh_colorization(sslh_ctx *c, sslh_net *encoder, sslh_col
 /* Images x (N,H,W,C) in [0,1] of any size, grey or in colours, which are not looked at -> (N,H,W,3) in [0,1], coloured:
    L of x with the a and b that the method tells; with .reverse a and b of x with the L that it tells. */
 SSLH_API sslh_tensor *sslh_colorize(sslh_method *m, sslh_tensor *x);
+#endif
+
+#ifndef SSLH_WITH_NEXT_FRAME
+#define SSLH_WITH_NEXT_FRAME SSLH_WITH_ALL
+#elif SSLH_I_EMPTY(SSLH_WITH_NEXT_FRAME)
+#undef SSLH_WITH_NEXT_FRAME
+#define SSLH_WITH_NEXT_FRAME 1
+#endif
+#if SSLH_WITH_NEXT_FRAME
+/* Next-frame prediction (Mathieu, Couprie, LeCun: "Deep multi-scale video prediction beyond mean square error", ICLR
+   2016: its L2, L1 and gradient difference losses, without its scales and its discriminator). */
+typedef struct sslh_next_frame_desc {
+    int   frames;             /* k, how many are seen, 1 to 16; default 4 */
+    int   step;               /* from each frame to the next, and to the one that is predicted, 1 to 1000; default 1 */
+    int   norm;               /* p of the error |y - t|^p, 1 or 2; default 2 */
+    float gradient;           /* weight of the gradient difference loss, at least 0; default 0 (with .norm 1: 1, the
+                                 sharper pair) */
+    int   residual;           /* 1: what the decoder makes is added to the last frame; default 0 */
+    int   decoder_width;      /* width of the decoder's last hidden map, 1 to 512, doubled with every halving of the
+                                 side up to 8 times; default 32 */
+    const char *tap;          /* inner result that the decoder reads, a map; default output (NULL) */
+    const sslh_recipe *views; /* of all frames of a clip alike; default none; its mean and std are not used */
+    const char *settings;     /* short or paper; default short */
+} sslh_next_frame_desc;
+/* encoder: one whose output, or .tap, is a map of a side smaller than the frame's; it sees one frame at a time, so that
+   it is an encoder of images. Data: clips of at least k .step + 1 frames. The decoder is made inside. Other numbers:
+   PSNR in dB of the predicted frames of the batch, and that of copying the last frame seen, which is to be beaten.
+   Training: batch=32 optimizer=adam beta1=0.5 lr=1e-3 schedule=cosine. Paper: the same. */
+SSLH_API sslh_method  sslh_next_frame(sslh_ctx *c, sslh_net *encoder, sslh_next_frame_desc desc);
+/* The count frames that come after x (N,T,H,W,C) in [0,1], T at least k, of which the last k are seen, .step apart as
+   in training: (N,count,H,W,C) in [0,1]. From the second on, predicted frames are seen as well. A tensor of the step,
+   without gradient, in evaluation mode. */
+SSLH_API sslh_tensor *sslh_next_frames(sslh_method *m, sslh_tensor *x, int count);
+#endif
+
+#ifndef SSLH_WITH_FRAME_ORDER
+#define SSLH_WITH_FRAME_ORDER SSLH_WITH_ALL
+#elif SSLH_I_EMPTY(SSLH_WITH_FRAME_ORDER)
+#undef SSLH_WITH_FRAME_ORDER
+#define SSLH_WITH_FRAME_ORDER 1
+#endif
+#if SSLH_WITH_FRAME_ORDER
+/* Temporal order of three frames (Misra, Zitnick, Hebert: "Shuffle and learn: unsupervised learning using temporal
+   order verification", ECCV 2016) and the arrow of time. */
+typedef struct sslh_frame_order_desc {
+    int   task;               /* 1: is the middle frame between the others in time, or outside; 2: the arrow of time,
+                                 forwards or backwards; 3: which of three shuffled frames is the middle one; default
+                                 1 */
+    int   gap;                /* frames from one to the next of those that are taken, 1 to 100000; default auto: half of
+                                 what fits into a clip */
+    int   tries;              /* places drawn in a clip, of which that with the most motion is taken, 1 to 64; default
+                                 4 */
+    int   cells;              /* maps are averaged in so many cells along a side, so that the head knows where things
+                                 are, 1 to 32; default 4 */
+    int   head_hidden;        /* width of the head's hidden layer; default 128 */
+    int   no_head_norm;       /* 1: no batch norm in the head; default 0 */
+    const char *tap;          /* inner result that the head reads; default output (NULL) */
+    const sslh_recipe *views; /* of all frames of a clip alike; default none, normalised by the data's mean and
+                                 deviation */
+    const char *settings;     /* short or paper; default short */
+} sslh_frame_order_desc;
+/* encoder: any output; it sees one frame at a time. Of a map the places are kept in .cells, of tokens averaged. Data:
+   clips of at least 4 gap + 1 frames, tasks 2 and 3 2 gap + 1. Second number: accuracy, 1/2 at the start, in task 3
+   1/3. Training: batch=64 optimizer=adam lr=1e-3 weight_decay=1e-4 schedule=cosine. Paper: the same. */
+SSLH_API sslh_method sslh_frame_order(sslh_ctx *c, sslh_net *encoder, sslh_frame_order_desc desc);
 #endif
 
 #ifndef SSLH_WITH_AUTOENCODER
@@ -4681,6 +4747,8 @@ SSLH_I_FN void sslh_i_out_of_range(sslh_ctx *c, const char *op, const char *fiel
 SSLH_I_FN int sslh_i_within(sslh_ctx *c, const char *op, const char *field, int value, int low, int high);
 SSLH_I_FN int sslh_i_option_ok(sslh_ctx *c, const char *op, const char *field, int value, int low, int high);
 SSLH_I_FN int sslh_i_desc_ok(sslh_ctx *c, const char *op, sslh_i_desc_kind kind, const void *desc);
+SSLH_I_FN sslh_shape sslh_i_tap_shape(sslh_ctx *c, const char *op, sslh_net *encoder, const char *tap, int H, int W);
+SSLH_I_FN sslh_tensor *sslh_i_pool_grid(sslh_ctx *c, const char *op, sslh_tensor *x, int grid, int maximum);
 SSLH_I_FN sslh_method sslh_i_method_begin(sslh_ctx *c, const char *name, sslh_net *encoder, const void *self,
                                           size_t self_size);
 SSLH_I_FN void sslh_i_training_read(sslh_ctx *c, const char *who, const char *text, sslh_method *m);
@@ -4861,8 +4929,8 @@ SSLH_I_FN void sslh_i_vectors_free(sslh_vectors *v);
 
      >>method    what methods share: the container, the check of the encoder, nets that rebuild, the views, heads,
                  teachers and queues of many, the settings of a run
-     >>rotation >>jigsaw >>context >>inpainting >>colorization >>autoencoder >>vae >>gan >>simclr >>moco >>supcon
-     >>nnclr >>cpc >>cpc2 >>byol >>simsiam >>dino >>barlow >>vicreg >>swav >>mae >>jepa
+     >>rotation >>jigsaw >>context >>inpainting >>colorization >>next-frame >>frame-order >>autoencoder >>vae >>gan
+     >>simclr >>moco >>supcon >>nnclr >>cpc >>cpc2 >>byol >>simsiam >>dino >>barlow >>vicreg >>swav >>mae >>jepa
      >>word2vec  one section for each method
      >>methods   their list, one row each
      >>train     one step, the loop over epochs, progress
@@ -5169,6 +5237,54 @@ SSLH_I_FN void sslh_i_doublings_new(sslh_net *net, const sslh_i_doublings *s) {
         if (i < s->times - 1) sslh_layer_batch_norm_new(net, name, out, 0);
         in = out;
     }
+}
+
+/* Width of the encoder's map and how often its side has to be doubled until it is that of the image: found by running
+   one blank image. */
+SSLH_I_FN void sslh_i_doublings_measure(sslh_ctx *c, const char *op, sslh_net *encoder, const char *tap,
+                                        sslh_i_doublings *up) {
+    sslh_net_info info = sslh_net_query(encoder);
+    int side = info.image ? info.image : 64;
+    sslh_shape shape = sslh_i_tap_shape(c, op, encoder, tap, side, side);
+    up->channels = info.channels ? info.channels : 3;
+    if (SSLH_I_BAD(c)) return;
+    if (shape.ndim != 4 || shape.size[1] < 1 || shape.size[1] >= side) {
+        sslh_fail(c, SSLH_E_SHAPE, "%s: the encoder \"%s\" gives no map that is smaller than the image; make it with "
+                  ".map_output, or name an inner map by .tap", op, info.name);
+        return;
+    }
+    up->in = shape.size[3];
+    while (shape.size[1] << up->times < side) up->times++;
+}
+/* What the decoder has made, y, of maps h, cut to H x W: it is larger where a side was halved to a half on the way. */
+SSLH_I_FN sslh_tensor *sslh_i_doublings_cut(sslh_ctx *c, const char *op, sslh_tensor *y, const sslh_tensor *h, int H,
+                                            int W) {
+    if (SSLH_I_BAD(c)) return sslh_i_dummy(c);
+    if (y->shape[1] < H || y->shape[2] < W) {
+        sslh_fail(c, SSLH_E_SHAPE, "%s: of maps of %d x %d the decoder makes images of %d x %d, not of %d x %d", op,
+                  h->shape[1], h->shape[2], y->shape[1], y->shape[2], H, W);
+        return sslh_i_dummy(c);
+    }
+    return sslh_slice(c, sslh_slice(c, y, 1, 0, H), 2, 0, W);
+}
+/* x (N,..,C) in [0,1] by mean and deviation of the encoder's data, as a new tensor. */
+SSLH_I_FN sslh_tensor *sslh_i_by_preprocess(sslh_ctx *c, sslh_tensor *x, sslh_net *encoder) {
+    const sslh_preprocess p = sslh_get_preprocess(encoder);
+    sslh_tensor *mean, *std;
+    int C, k;
+    if (SSLH_I_BAD(c)) return sslh_i_dummy(c);
+    C = x->shape[x->ndim - 1];
+    mean = sslh_zeros(c, sslh_dim1(C));
+    std = sslh_full(c, sslh_dim1(C), 1);
+    for (k = 0; k < C && k < 4 && !SSLH_I_BAD(c); k++) {
+        mean->data[k] = (sslh_real)p.mean[k];
+        std->data[k] = (sslh_real)(p.std[k] != 0.0f ? p.std[k] : 1.0f);
+    }
+    return sslh_div(c, sslh_sub(c, x, mean), std);
+}
+/* 10 log10(1 / error) in dB, of a mean squared error of values in [0,1]; 100 dB at most. */
+SSLH_I_FN float sslh_i_psnr(sslh_ctx *c, sslh_tensor *error) {
+    return -4.34294482f * sslh_item(sslh_log(c, sslh_clamp(c, error, SSLH_I_R(1e-10), 4)));
 }
 
 /* --- methods of several views: the views, the heads, a teacher, a queue, a meter ---------------------------------- */
@@ -5591,6 +5707,43 @@ SSLH_I_FN sslh_tensor *sslh_i_data_tensor(sslh_ctx *c, sslh_data data, int64_t a
     x = sslh_i_batch_normalised(c, &b, p);
     sslh_i_unscratch(c, index);
     return x;
+}
+
+/* --- methods of clips --------------------------------------------------------------------------------------------- */
+
+/* Mean and deviation of the frames into a recipe and into the encoder; an error when the data has no clips. */
+SSLH_I_FN void sslh_i_normalise_by_clips(const char *op, sslh_recipe *r, sslh_net *encoder, sslh_data data) {
+    const sslh_field *f = sslh_i_field_of(&data, SSLH_FIELD_CLIP);
+    if (SSLH_I_BAD(data.ctx)) return;
+    if (!f) {
+        sslh_fail(data.ctx, SSLH_E_USAGE, "%s: the data has no clips; sslh_load_clips reads them from folders of "
+                  "frames, sslh_data_moving makes them of images", op);
+        return;
+    }
+    data.height = f->shape.size[1]; /* images may stand beside the clips */
+    data.width = f->shape.size[2];
+    data.channels = f->shape.size[3];
+    data.field[0] = *f;
+    data.fields = 1;
+    sslh_i_normalise_by_data(r, encoder, data);
+}
+
+/* The number of the first of span frames of each clip of the batch, drawn (draw 0) from the clip's stream of the epoch,
+   into first (N); 0 and an error when a clip is too short. */
+SSLH_I_FN int sslh_i_clip_starts(sslh_ctx *c, const char *op, const sslh_batch *batch, int tag, int span,
+                                 int32_t *first) {
+    const sslh_field *f = sslh_i_field_of(&batch->data, SSLH_FIELD_CLIP);
+    int i;
+    for (i = 0; f && i < batch->count && !SSLH_I_BAD(c); i++) {
+        int length = sslh_i_length(f, sslh_i_sample(&batch->data, batch->index[i]));
+        if (length < span)
+            sslh_fail(c, SSLH_E_SHAPE, "%s: clip %d has %d frames, and %d are needed from the first that is seen to "
+                      "the last", op, (int)batch->index[i], length, span);
+        else
+            first[i] = (int32_t)sslh_random_below(c->desc.seed, sslh_i_sample_stream(tag, 0, batch->epoch,
+                                                  batch->index[i]), 0, (uint32_t)(length - span + 1));
+    }
+    return f && !SSLH_I_BAD(c);
 }
 
 /* --- where the numbers of a method stand -------------------------------------------------------------------------- */
@@ -6600,19 +6753,12 @@ SSLH_I_FN void sslh_i_inpainting_views(sslh_method *m, const sslh_batch *batch, 
 SSLH_I_FN sslh_tensor *sslh_i_inpainting_paint(sslh_method *m, sslh_tensor *x, sslh_tensor *mask) {
     sslh_ctx *c = m->ctx;
     const sslh_i_inpainting *s = (const sslh_i_inpainting *)m->self;
-    const sslh_preprocess p = sslh_get_preprocess(m->encoder);
     sslh_forward_desc f;
-    sslh_tensor *mean, *std, *u, *h, *y;
-    int H, W, C, k;
+    sslh_tensor *u, *h, *y;
+    int H, W;
     if (SSLH_I_BAD(c)) return sslh_i_dummy(c);
-    H = x->shape[1], W = x->shape[2], C = x->shape[3];
-    mean = sslh_zeros(c, sslh_dim1(C));
-    std = sslh_full(c, sslh_dim1(C), 1);
-    for (k = 0; k < C && k < 4 && !SSLH_I_BAD(c); k++) {
-        mean->data[k] = (sslh_real)p.mean[k];
-        std->data[k] = (sslh_real)(p.std[k] != 0.0f ? p.std[k] : 1.0f);
-    }
-    u = sslh_where(c, mask, sslh_scalar(c, 0), sslh_div(c, sslh_sub(c, x, mean), std)); /* (2) */
+    H = x->shape[1], W = x->shape[2];
+    u = sslh_where(c, mask, sslh_scalar(c, 0), sslh_i_by_preprocess(c, x, m->encoder)); /* (2) */
     memset(&f, 0, sizeof f);
     f.tap = s->d.tap;
     h = sslh_forward_ex(m->encoder, u, f); /* (N,h,w,m) */
@@ -6622,14 +6768,8 @@ SSLH_I_FN sslh_tensor *sslh_i_inpainting_paint(sslh_method *m, sslh_tensor *x, s
                   ".channelwise is %d", h->shape[1], h->shape[2], H, W, s->d.channelwise);
         return sslh_i_dummy(c);
     }
-    y = sslh_forward(s->decoder, h); /* (3), as large as the image or, where a side was halved to a half, larger */
-    if (SSLH_I_BAD(c)) return sslh_i_dummy(c);
-    if (y->shape[1] < H || y->shape[2] < W) {
-        sslh_fail(c, SSLH_E_SHAPE, "sslh_inpainting: of maps of %d x %d the decoder makes images of %d x %d, not of "
-                  "%d x %d", h->shape[1], h->shape[2], y->shape[1], y->shape[2], H, W);
-        return sslh_i_dummy(c);
-    }
-    return sslh_slice(c, sslh_slice(c, y, 1, 0, H), 2, 0, W);
+    y = sslh_forward(s->decoder, h); /* (3) */
+    return sslh_i_doublings_cut(c, "sslh_inpainting", y, h, H, W);
 }
 
 /* What D sees of z (N,H,W,C): a rectangle is cut out; of other holes everything around is 0, in real and painted ones
@@ -6671,9 +6811,9 @@ SSLH_I_FN sslh_tensor *sslh_i_inpainting_error(sslh_method *m, sslh_tensor *y, s
     error = sslh_square(c, sslh_sub(c, y, t)); /* (N,H,W,C) */
     values = C * sslh_item(sslh_sum(c, reach, SSLH_ALL, 0));
     hole = sslh_sum(c, sslh_mul(c, sslh_detach(c, error), mask), SSLH_ALL, 0);
-    /* 10 log10(1 / mean square), which a quarter of that in [-1,1] is; 100 dB at most */
+    /* the mean square in [0,1] is a quarter of that in [-1,1] */
     hole = sslh_scale(c, hole, 0.25f / SSLH_I_MAX(C * sslh_item(sslh_sum(c, mask, SSLH_ALL, 0)), 1.0f));
-    *psnr = -4.34294482f * sslh_item(sslh_log(c, sslh_clamp(c, hole, SSLH_I_R(1e-10), 4)));
+    *psnr = sslh_i_psnr(c, hole);
     return sslh_scale(c, sslh_sum(c, sslh_mul(c, error, weight), SSLH_ALL, 0), 1 / SSLH_I_MAX(values, 1.0f));
 }
 
@@ -6746,22 +6886,6 @@ SSLH_DEF sslh_tensor *sslh_inpaint(sslh_method *m, sslh_tensor *x, sslh_tensor *
     return y;
 }
 
-/* Width of the encoder's map and how often its side has to be doubled: found by running one blank image. */
-SSLH_I_FN void sslh_i_inpainting_measure(sslh_ctx *c, sslh_net *encoder, const char *tap, sslh_i_inpainting_net *n) {
-    sslh_net_info info = sslh_net_query(encoder);
-    int side = info.image ? info.image : 64;
-    sslh_shape shape = sslh_i_tap_shape(c, "sslh_inpainting", encoder, tap, side, side);
-    n->up.channels = info.channels ? info.channels : 3;
-    if (SSLH_I_BAD(c)) return;
-    if (shape.ndim != 4 || shape.size[1] < 1 || shape.size[1] >= side) {
-        sslh_fail(c, SSLH_E_SHAPE, "sslh_inpainting: the encoder \"%s\" gives no map that is smaller than the image; "
-                  "make it with .map_output, or name an inner map by .tap", info.name);
-        return;
-    }
-    n->up.in = shape.size[3];
-    while (shape.size[1] << n->up.times < side) n->up.times++;
-}
-
 SSLH_DEF sslh_method sslh_inpainting(sslh_ctx *c, sslh_net *encoder, sslh_inpainting_desc d) {
     sslh_i_inpainting s;
     sslh_i_inpainting_net n;
@@ -6770,7 +6894,8 @@ SSLH_DEF sslh_method sslh_inpainting(sslh_ctx *c, sslh_net *encoder, sslh_inpain
     memset(&n, 0, sizeof n);
     n.up.in = n.up.channels = 1;
     sslh_i_resolve(c, "sslh_inpainting", sslh_i_inpainting_settings, SSLH_I_LENGTH(sslh_i_inpainting_settings), &d);
-    if (sslh_i_check_encoder(c, "sslh_inpainting", encoder, -1)) sslh_i_inpainting_measure(c, encoder, d.tap, &n);
+    if (sslh_i_check_encoder(c, "sslh_inpainting", encoder, -1))
+        sslh_i_doublings_measure(c, "sslh_inpainting", encoder, d.tap, &n.up);
     if (!(d.area > 0)) d.area = d.hole == SSLH_I_HOLE_PIXELS ? 0.5f : 0.25f;
     s.views = d.views ? *d.views : sslh_recipe_none();
     memset(s.views.mean, 0, sizeof s.views.mean); /* (2) normalises, and the target is in [0,1] */
@@ -7292,6 +7417,425 @@ SSLH_I_FN sslh_method sslh_i_colorization_make(sslh_ctx *c, sslh_net *encoder, s
     return sslh_colorization(c, encoder, *(const sslh_colorization_desc *)desc);
 }
 #endif /* SSLH_WITH_COLORIZATION */
+
+/* ================================================================================================================== */
+/*  >>next-frame    next-frame prediction                                                                             */
+/* ================================================================================================================== */
+
+#if SSLH_WITH_NEXT_FRAME
+/* Mathieu, Couprie, LeCun: "Deep multi-scale video prediction beyond mean square error", ICLR 2016.
+
+   Learns from: k frames of a clip and the one that comes after them. To paint it the encoder has to find the things in
+   a frame and their places, and the decoder to continue what they do.
+
+       u_j   = (x_j - mean) / std, j = 1..k    frames of a clip, .step apart                              (1)
+       z     = [f(u_1), .., f(u_k)]            one encoder f for all frames, their maps side by side      (2)
+       y     = g(z), in [-1,1]                 .residual: y = 2 x_k - 1 + g(z)                            (3)
+       t     = 2 x_k+1 - 1                     what should come out                                       (4)
+       L_p   = mean |y - t|^p                  p = .norm                                                  (5)
+       L_gdl = mean | |y_i,j - y_i-1,j| - |t_i,j - t_i-1,j| | + the same along j                          (6)
+       L     = L_p + l L_gdl                   l = .gradient                                              (7)
+       PSNR  = 10 log10( 1 / mean ((y - t) / 2)^2 )     of values in [0,1]                                (8)
+
+   (6) is the paper's gradient difference loss with its exponent 1. The paper predicts at four scales, and adds the loss
+   of a discriminator; here there is one scale and none. Its encoder sees all frames at once, as channels; ours sees one
+   at a time, so that it stays an encoder of images, and what moved is found by the decoder, whose first convolution
+   sees the maps of all frames.
+   Defaults: k = 4, p = 2. For sharper frames p = 1 and l = 1.
+   Traps: where most of the picture rests, copying the last frame is hard to beat: its PSNR stands beside the other. L2
+   paints the mean of all that could come, which is blurred, and blur has a good PSNR; (6) asks for edges. A cut within
+   the frames cannot be foreseen. Frames predicted from predicted ones grow worse with every step. */
+
+static const sslh_setting sslh_i_next_frame_settings[] = {
+    {SSLH_I_FIELD(sslh_next_frame_desc, frames), SSLH_SETTING_INT, "4", "1 to 16"},
+    {SSLH_I_FIELD(sslh_next_frame_desc, step), SSLH_SETTING_INT, "1", "1 to 1000"},
+    {SSLH_I_FIELD(sslh_next_frame_desc, norm), SSLH_SETTING_INT, "2", "1 or 2"},
+    {SSLH_I_FIELD(sslh_next_frame_desc, gradient), SSLH_SETTING_REAL, "0", "at least 0"},
+    {SSLH_I_FIELD(sslh_next_frame_desc, residual), SSLH_SETTING_FLAG, "0", "0 or 1"},
+    {SSLH_I_FIELD(sslh_next_frame_desc, decoder_width), SSLH_SETTING_INT, "32", "1 to 512"},
+    {SSLH_I_FIELD(sslh_next_frame_desc, tap), SSLH_SETTING_TEXT, "output", SSLH_I_TAP_NAMES},
+    {SSLH_I_FIELD(sslh_next_frame_desc, views), SSLH_SETTING_RECIPE, "none", SSLH_I_RECIPE_NAMES},
+    {SSLH_I_FIELD(sslh_next_frame_desc, settings), SSLH_SETTING_WORD, "short", SSLH_I_SETTINGS_NAMES},
+};
+static const char sslh_i_next_frame_training[] = "batch=32 optimizer=adam beta1=0.5 lr=1e-3 schedule=cosine";
+static const char sslh_i_next_frame_paper[] = "";
+
+typedef struct sslh_i_next_frame { sslh_next_frame_desc d; sslh_recipe views; sslh_net *decoder; } sslh_i_next_frame;
+
+/* g of (3): maps (N,h,w,k m) -> (N,2^q h,2^q w,C) in [-1,1]. A convolution over the maps of all frames makes m of their
+   k m channels, and q transposed convolutions double the sides. */
+SSLH_I_FN sslh_tensor *sslh_i_next_frame_decoder(sslh_net *net, sslh_tensor *x, const void *self) {
+    sslh_conv_desc same;
+    memset(&same, 0, sizeof same);
+    same.pad = 1;
+    x = sslh_layer_conv(net, 0, x, 1, same);
+    x = sslh_layer_batch_norm(net, 1, x, NULL, 0, SSLH_RELU);
+    return sslh_i_doublings_run(net, 6, x, (const sslh_i_doublings *)self);
+}
+SSLH_I_FN sslh_net *sslh_i_next_frame_decoder_new(sslh_ctx *c, const sslh_i_doublings *up, int frames) {
+    sslh_net_desc d;
+    sslh_net *net;
+    memset(&d, 0, sizeof d);
+    d.name = "next_frame_decoder";
+    d.forward = sslh_i_next_frame_decoder;
+    d.self = up;
+    d.self_size = sizeof *up;
+    d.kind = SSLH_MAP;
+    d.width = up->channels;
+    net = sslh_net_new(c, d);
+    sslh_param_new(net, "mix.weight", sslh_dim4(up->in, 3, 3, frames * up->in), SSLH_INIT_NORMAL, 0.02f);
+    sslh_layer_batch_norm_new(net, "mix_bn", up->in, 0);
+    sslh_i_doublings_new(net, up);
+    return net;
+}
+
+/* Mean and deviation of the frames into the encoder, from where (1) takes them. */
+SSLH_I_FN void sslh_i_next_frame_prepare(sslh_method *m, sslh_data data) {
+    sslh_recipe unused = sslh_recipe_none();
+    sslh_i_normalise_by_clips("sslh_next_frame", &unused, m->encoder, data);
+}
+
+/* "frames" (N,k+1,H,W,C) in [0,1]: x_1 .. x_k+1, from a place of the clip that is drawn. */
+SSLH_I_FN void sslh_i_next_frame_views(sslh_method *m, const sslh_batch *batch, sslh_view_set *out) {
+    sslh_ctx *c = m->ctx;
+    const sslh_i_next_frame *s = (const sslh_i_next_frame *)m->self;
+    int seen = s->d.frames + 1, i, j;
+    size_t n = (size_t)batch->count;
+    int32_t *first = (int32_t *)sslh_i_scratch(c, (n + n * (size_t)seen) * sizeof *first); /* (N) */
+    int32_t *frame = first ? first + n : NULL; /* (N,k+1) */
+    if (!first) return;
+    if (sslh_i_clip_starts(c, "sslh_next_frame", batch, 'F', s->d.frames * s->d.step + 1, first))
+        for (i = 0; i < batch->count; i++)
+            for (j = 0; j < seen; j++) frame[i * seen + j] = first[i] + j * s->d.step;
+    sslh_view_add(out, "frames", sslh_clip_views(c, *batch, s->views, 0, frame, seen));
+    sslh_i_unscratch(c, first);
+}
+
+/* (1) to (3): x (N,k,H,W,C) in [0,1] -> y (N,H,W,C). All frames of the batch pass the encoder as one batch of N k. */
+SSLH_I_FN sslh_tensor *sslh_i_next_frame_paint(sslh_method *m, sslh_tensor *x) {
+    static const int beside[5] = {0, 2, 3, 1, 4}; /* N,k,h,w,m -> N,h,w,k,m */
+    sslh_ctx *c = m->ctx;
+    const sslh_i_next_frame *s = (const sslh_i_next_frame *)m->self;
+    sslh_forward_desc f;
+    sslh_tensor *h, *y, *last;
+    sslh_shape frame;
+    int N, k, H, W, C, height, width;
+    if (SSLH_I_BAD(c)) return sslh_i_dummy(c);
+    N = x->shape[0], k = x->shape[1], H = x->shape[2], W = x->shape[3], C = x->shape[4];
+    frame = sslh_dim4(N, H, W, C);
+    memset(&f, 0, sizeof f);
+    f.tap = s->d.tap;
+    h = sslh_i_by_preprocess(c, sslh_reshape(c, x, sslh_dim4(N * k, H, W, C)), m->encoder);  /* (1) */
+    h = sslh_forward_ex(m->encoder, h, f);                                                   /* (N k,h,w,m) */
+    if (SSLH_I_BAD(c)) return sslh_i_dummy(c);
+    height = h->shape[1], width = h->shape[2];
+    h = sslh_permute(c, sslh_reshape(c, h, sslh_dim5(N, k, height, width, -1)), beside);
+    h = sslh_reshape(c, h, sslh_dim4(N, height, width, -1));                                 /* (2): (N,h,w,k m) */
+    y = sslh_forward(s->decoder, h);
+    y = sslh_i_doublings_cut(c, "sslh_next_frame", y, h, H, W);                              /* (3) */
+    if (!s->d.residual || SSLH_I_BAD(c)) return y;
+    last = sslh_reshape(c, sslh_slice(c, x, 1, k - 1, k), frame);
+    return sslh_add(c, y, sslh_shift(c, sslh_scale(c, last, 2), -1));
+}
+
+/* Absolute differences of neighbours along an axis of length n. */
+SSLH_I_FN sslh_tensor *sslh_i_next_frame_edges(sslh_ctx *c, sslh_tensor *x, int axis, int n) {
+    return sslh_abs(c, sslh_sub(c, sslh_slice(c, x, axis, 1, n), sslh_slice(c, x, axis, 0, n - 1)));
+}
+
+SSLH_I_FN sslh_tensor *sslh_i_next_frame_loss(sslh_method *m, const sslh_view_set *v, int phase) {
+    sslh_ctx *c = m->ctx;
+    const sslh_i_next_frame *s = (const sslh_i_next_frame *)m->self;
+    sslh_tensor *x = sslh_view_get(v, "frames"), *y, *t, *next, *last, *loss;
+    sslh_shape frame;
+    int k = s->d.frames, axis;
+    (void)phase;
+    if (SSLH_I_BAD(c)) return sslh_i_dummy(c);
+    frame = sslh_dim4(x->shape[0], x->shape[2], x->shape[3], x->shape[4]);
+    y = sslh_i_next_frame_paint(m, sslh_slice(c, x, 1, 0, k)); /* (N,H,W,C) */
+    next = sslh_reshape(c, sslh_slice(c, x, 1, k, k + 1), frame);
+    last = sslh_reshape(c, sslh_slice(c, x, 1, k - 1, k), frame);
+    t = sslh_shift(c, sslh_scale(c, next, 2), -1);                                 /* (4) */
+    loss = s->d.norm == 1 ? sslh_l1(c, y, t) : sslh_mse(c, y, t);                  /* (5) */
+    for (axis = 1; axis <= 2 && s->d.gradient > 0 && !SSLH_I_BAD(c); axis++) {
+        int n = axis == 1 ? x->shape[2] : x->shape[3];
+        if (n < 2) continue; /* no neighbours */
+        loss = sslh_add(c, loss, sslh_scale(c, sslh_l1(c, sslh_i_next_frame_edges(c, y, axis, n),
+                                                       sslh_i_next_frame_edges(c, t, axis, n)),
+                                            s->d.gradient));                       /* (6), (7) */
+    }
+    sslh_no_grad(c, 1);
+    m->numbers[0].value = sslh_i_psnr(c, sslh_scale(c, sslh_mse(c, y, t), SSLH_I_R(0.25))); /* (8) */
+    m->numbers[1].value = sslh_i_psnr(c, sslh_mse(c, last, next));
+    sslh_no_grad(c, 0);
+    return loss;
+}
+
+SSLH_DEF sslh_tensor *sslh_next_frames(sslh_method *m, sslh_tensor *x, int count) {
+    sslh_ctx *c = m ? m->ctx : NULL;
+    const sslh_i_next_frame *s = (const sslh_i_next_frame *)sslh_i_self("sslh_next_frames", m, "sslh_next_frame");
+    sslh_tensor *both[2], *y;
+    int was_training, wanted, made, k;
+    if (!s || !sslh_i_begin(c, "sslh_next_frames", &x, 1, 0)) return sslh_i_dummy(c);
+    wanted = sslh_net_query(m->encoder).channels;
+    k = s->d.frames;
+    if (x->ndim != 5 || x->type != SSLH_F32 || x->shape[1] < k || (wanted && x->shape[4] != wanted) || count < 1) {
+        sslh_fail(c, SSLH_E_SHAPE, "sslh_next_frames: clips (N,T,H,W,%d) of real numbers with T at least %d, and a "
+                  "count of at least 1, are needed", wanted, k);
+        return sslh_i_dummy(c);
+    }
+    was_training = sslh_is_training(m->net);
+    sslh_train_mode(m->net, 0);
+    sslh_no_grad(c, 1);
+    for (made = 0; made < count && !SSLH_I_BAD(c); made++) {
+        int T = x->shape[1];
+        y = sslh_i_next_frame_paint(m, sslh_slice(c, x, 1, T - k, T));
+        y = sslh_clamp(c, sslh_scale(c, sslh_shift(c, y, 1), SSLH_I_R(0.5)), 0, 1);
+        both[0] = x;
+        both[1] = SSLH_I_BAD(c) ? y : sslh_reshape(c, y, sslh_dim5(x->shape[0], 1, x->shape[2], x->shape[3],
+                                                                   x->shape[4]));
+        x = sslh_concat(c, both, 2, 1);
+    }
+    if (!SSLH_I_BAD(c)) x = sslh_slice(c, x, 1, x->shape[1] - count, x->shape[1]);
+    sslh_no_grad(c, 0);
+    sslh_train_mode(m->net, was_training);
+    sslh_i_context(c, "sslh_next_frames");
+    return SSLH_I_BAD(c) ? sslh_i_dummy(c) : x;
+}
+
+SSLH_DEF sslh_method sslh_next_frame(sslh_ctx *c, sslh_net *encoder, sslh_next_frame_desc d) {
+    sslh_i_next_frame s;
+    sslh_i_doublings up;
+    sslh_method m;
+    memset(&s, 0, sizeof s);
+    memset(&up, 0, sizeof up);
+    up.in = up.channels = 1;
+    sslh_i_resolve(c, "sslh_next_frame", sslh_i_next_frame_settings, SSLH_I_LENGTH(sslh_i_next_frame_settings), &d);
+    if (sslh_i_check_encoder(c, "sslh_next_frame", encoder, -1))
+        sslh_i_doublings_measure(c, "sslh_next_frame", encoder, d.tap, &up);
+    s.views = d.views ? *d.views : sslh_recipe_none();
+    memset(s.views.mean, 0, sizeof s.views.mean); /* (1) normalises, and the target is in [0,1] */
+    memset(s.views.std, 0, sizeof s.views.std);
+    up.width = d.decoder_width;
+    if (!SSLH_I_BAD(c)) s.decoder = sslh_i_next_frame_decoder_new(c, &up, d.frames);
+    s.d = d;
+    m = sslh_i_method_begin(c, "next_frame", encoder, &s, sizeof s);
+    if (s.decoder) sslh_child(m.net, "decoder", s.decoder);
+    m.prepare = sslh_i_next_frame_prepare;
+    m.views = sslh_i_next_frame_views;
+    m.loss = sslh_i_next_frame_loss;
+    return sslh_i_method_end(m);
+}
+/* For sslh_method_make. */
+SSLH_I_FN sslh_method sslh_i_next_frame_make(sslh_ctx *c, sslh_net *encoder, sslh_data data, const void *desc) {
+    (void)data;
+    return sslh_next_frame(c, encoder, *(const sslh_next_frame_desc *)desc);
+}
+#endif /* SSLH_WITH_NEXT_FRAME */
+
+/* ================================================================================================================== */
+/*  >>frame-order   order of frames, arrow of time                                                                    */
+/* ================================================================================================================== */
+
+#if SSLH_WITH_FRAME_ORDER
+/* Misra, Zitnick, Hebert: "Shuffle and learn: unsupervised learning using temporal order verification", ECCV 2016.
+
+   Learns from: frames of a clip in their order and shuffled. To tell them apart the encoder has to see where things
+   are and how they move.
+
+       a, b, c, d, e            five frames of a clip, .gap apart; tasks 2 and 3: three, b, c, d               (1)
+       task 1, order:           yes (b,c,d) (d,c,b)   no (b,a,d) (d,e,b) or, by a coin for each clip,
+                                (d,a,b) (b,e,d): was the second between the others, or outside?               (2)
+       task 2, arrow of time:   forwards (b,c,d)   backwards (d,c,b)                                           (3)
+       task 3, sorting:         all six orders of b, c, d; y is the place where c stands, 0, 1 or 2            (4)
+       F(q,r,s) = softmax( h( f(q), f(r), f(s) ) )        one encoder f for all frames, h on three of them     (5)
+       L = mean over the tuples of all clips of -log F_y                                                       (6)
+
+   Every clip gives all tuples of its task, as many of one class as of the other, and each frame passes f once: neither
+   the classes nor the batch's statistics can give an answer away. In order and backwards are one class of task 1, as in
+   the paper. Of .tries places drawn that one is taken where the third frame differs most from the first of b, c, d: the
+   paper weights places by optical flow. A uniform guess has the loss ln 2, in task 3 ln 3, and clips in which nothing
+   moves leave no other.
+   Defaults: our own, for clips of some 20 small frames. The head has a hidden layer, for a linear map of three features
+   side by side is a sum of three judgements, one of each frame, and cannot compare frames.
+   Traps: motion that looks the same backwards (things that bounce without losing speed) has no arrow; a cut, a camera
+   that always moves in one direction, and the artefacts of compression tell the order without a look at the things.
+   An average over all places has forgotten where things were (hence .cells). */
+
+static const sslh_setting sslh_i_frame_order_settings[] = {
+    {SSLH_I_FIELD(sslh_frame_order_desc, task), SSLH_SETTING_INT, "1", "1 to 3"},
+    {SSLH_I_FIELD(sslh_frame_order_desc, gap), SSLH_SETTING_INT, "auto", "1 to 100000"},
+    {SSLH_I_FIELD(sslh_frame_order_desc, tries), SSLH_SETTING_INT, "4", "1 to 64"},
+    {SSLH_I_FIELD(sslh_frame_order_desc, cells), SSLH_SETTING_INT, "4", "1 to 32"},
+    {SSLH_I_FIELD(sslh_frame_order_desc, head_hidden), SSLH_SETTING_INT, "128", "1 to 1048576"},
+    {SSLH_I_FIELD(sslh_frame_order_desc, no_head_norm), SSLH_SETTING_FLAG, "0", "0 or 1"},
+    {SSLH_I_FIELD(sslh_frame_order_desc, tap), SSLH_SETTING_TEXT, "output", SSLH_I_TAP_NAMES},
+    {SSLH_I_FIELD(sslh_frame_order_desc, views), SSLH_SETTING_RECIPE, "none", SSLH_I_RECIPE_NAMES},
+    {SSLH_I_FIELD(sslh_frame_order_desc, settings), SSLH_SETTING_WORD, "short", SSLH_I_SETTINGS_NAMES},
+};
+static const char sslh_i_frame_order_training[] = "batch=64 optimizer=adam lr=1e-3 weight_decay=1e-4 schedule=cosine";
+static const char sslh_i_frame_order_paper[] = "";
+
+typedef struct sslh_i_frame_order { sslh_frame_order_desc d; sslh_recipe views; sslh_net *head; int given;
+    } sslh_i_frame_order;
+
+/* A task: frames that are taken, and tuples (numbers of three of them, class), two sets by turns. */
+typedef struct sslh_i_order_task { int frames, classes, tuples; int8_t tuple[2][6][4]; } sslh_i_order_task;
+static const sslh_i_order_task sslh_i_order_tasks[3] = {
+    {5, 2, 4, {{{1, 2, 3, 1}, {3, 2, 1, 1}, {1, 0, 3, 0}, {3, 4, 1, 0}},
+               {{1, 2, 3, 1}, {3, 2, 1, 1}, {3, 0, 1, 0}, {1, 4, 3, 0}}}},             /* (2): 0 .. 4 are a .. e */
+    {3, 2, 2, {{{0, 1, 2, 1}, {2, 1, 0, 0}}, {{0, 1, 2, 1}, {2, 1, 0, 0}}}},           /* (3): 0 .. 2 are b .. d */
+    {3, 3, 6, {{{1, 0, 2, 0}, {1, 2, 0, 0}, {0, 1, 2, 1}, {2, 1, 0, 1}, {0, 2, 1, 2}, {2, 0, 1, 2}},
+               {{1, 0, 2, 0}, {1, 2, 0, 0}, {0, 1, 2, 1}, {2, 1, 0, 1}, {0, 2, 1, 2}, {2, 0, 1, 2}}}}}; /* (4) */
+
+SSLH_I_FN void sslh_i_frame_order_prepare(sslh_method *m, sslh_data data) {
+    sslh_i_frame_order *s = (sslh_i_frame_order *)m->self;
+    sslh_recipe unused = sslh_recipe_none();
+    sslh_i_normalise_by_clips("sslh_frame_order", s->given ? &unused : &s->views, m->encoder, data);
+}
+
+/* How much two frames of a clip in memory differ: the sum over their values, in whole numbers, of which any order of
+   adding gives the same. */
+SSLH_I_FN int64_t sslh_i_frame_order_motion(const sslh_field *f, int64_t clip, int p, int q) {
+    size_t n = (size_t)f->shape.size[1] * (size_t)f->shape.size[2] * (size_t)f->shape.size[3], i;
+    size_t first = ((size_t)clip * (size_t)f->shape.size[0] + (size_t)p) * n, apart = (size_t)(q - p) * n;
+    int64_t sum = 0;
+    for (i = first; i < first + n; i++) {
+        int32_t d;
+        if (f->type == SSLH_U8) d = ((const uint8_t *)f->values)[i + apart] - ((const uint8_t *)f->values)[i];
+        else {
+            const float *v = (const float *)f->values + i;
+            float a = SSLH_I_MAX(SSLH_I_MIN(v[0], 1.0f), 0.0f), b = SSLH_I_MAX(SSLH_I_MIN(v[apart], 1.0f), 0.0f);
+            d = (int32_t)(b * 65536.0f) - (int32_t)(a * 65536.0f);
+        }
+        sum += d < 0 ? -d : d;
+    }
+    return sum;
+}
+
+/* (1): numbers of the frames of each clip, frame (N,frames). Clips of a callback are not looked at before they are
+   taken. */
+SSLH_I_FN int sslh_i_frame_order_places(sslh_method *m, const sslh_batch *batch, const sslh_i_order_task *task,
+                                        int32_t *first, int32_t *frame) {
+    sslh_ctx *c = m->ctx;
+    const sslh_i_frame_order *s = (const sslh_i_frame_order *)m->self;
+    const sslh_field *f = sslh_i_field_of(&batch->data, SSLH_FIELD_CLIP);
+    int n = task->frames, b = n == 5, i, j, gap = s->d.gap;
+    if (!f) return 1; /* sslh_clip_views says it */
+    if (!gap) gap = SSLH_I_MAX((f->shape.size[0] - 1) / (n - 1) / 2, 1);
+    if (gap > INT_MAX / n || !sslh_i_clip_starts(c, "sslh_frame_order", batch, 'T', (n - 1) * gap + 1, first)) return 0;
+    for (i = 0; i < batch->count; i++) {
+        int64_t at = sslh_i_sample(&batch->data, batch->index[i]), most = -1, motion;
+        uint64_t stream = sslh_i_sample_stream('T', 0, batch->epoch, batch->index[i]);
+        uint32_t places = (uint32_t)(sslh_i_length(f, at) - (n - 1) * gap);
+        int32_t best = first[i];
+        for (j = 0; j < s->d.tries && f->values && s->d.tries > 1; j++) { /* draw 0 is first[i] */
+            int32_t start = (int32_t)sslh_random_below(c->desc.seed, stream, (uint64_t)j, places);
+            motion = sslh_i_frame_order_motion(f, at, start + b * gap, start + (b + 2) * gap);
+            if (motion > most) most = motion, best = start;
+        }
+        for (j = 0; j < n; j++) frame[i * n + j] = best + j * gap;
+    }
+    return 1;
+}
+
+/* "frames" (N,n,H,W,C), "tuples" (N,3 K): the numbers among them of the frames of K tuples, "labels" (N K). */
+SSLH_I_FN void sslh_i_frame_order_views(sslh_method *m, const sslh_batch *batch, sslh_view_set *out) {
+    sslh_ctx *c = m->ctx;
+    const sslh_i_frame_order *s = (const sslh_i_frame_order *)m->self;
+    const sslh_i_order_task *task = &sslh_i_order_tasks[s->d.task - 1];
+    int n = task->frames, K = task->tuples, i, j, k;
+    size_t N = (size_t)batch->count;
+    int32_t *first = (int32_t *)sslh_i_scratch(c, (N + N * (size_t)n) * sizeof *first); /* (N) */
+    int32_t *frame = first ? first + N : NULL; /* (N,n) */
+    sslh_tensor *tuples, *labels;
+    if (!first) return;
+    if (sslh_i_frame_order_places(m, batch, task, first, frame))
+        sslh_view_add(out, "frames", sslh_clip_views(c, *batch, s->views, 0, frame, n));
+    sslh_i_unscratch(c, first);
+    tuples = SSLH_I_BAD(c) ? NULL : sslh_i_new(c, "sslh_frame_order", SSLH_I32, sslh_dim2(batch->count, 3 * K));
+    labels = tuples ? sslh_i_new(c, "sslh_frame_order", SSLH_I32, sslh_dim1(batch->count * K)) : NULL;
+    if (!labels) return;
+    for (i = 0; i < batch->count; i++) {
+        uint64_t stream = sslh_i_sample_stream('T', 0, batch->epoch, batch->index[i]);
+        int coin = (int)sslh_random_below(c->desc.seed, stream, 64, 2);
+        for (j = 0; j < K; j++) {
+            for (k = 0; k < 3; k++) tuples->ints[(i * K + j) * 3 + k] = task->tuple[coin][j][k];
+            labels->ints[i * K + j] = task->tuple[coin][j][3];
+        }
+    }
+    sslh_view_add(out, "tuples", tuples);
+    sslh_view_add(out, "labels", labels);
+}
+
+/* f of (5), one row for each frame: the cells of maps side by side, tokens averaged. */
+SSLH_I_FN sslh_tensor *sslh_i_frame_order_features(sslh_method *m, sslh_tensor *x) {
+    sslh_ctx *c = m->ctx;
+    const sslh_i_frame_order *s = (const sslh_i_frame_order *)m->self;
+    sslh_forward_desc f;
+    memset(&f, 0, sizeof f);
+    f.tap = s->d.tap;
+    x = sslh_forward_ex(m->encoder, x, f);
+    if (SSLH_I_BAD(c)) return x;
+    if (x->ndim == 4) x = sslh_i_pool_grid(c, "sslh_frame_order: .cells", x, s->d.cells, 0);
+    else x = sslh_i_pool_features(c, x);
+    return SSLH_I_BAD(c) ? x : sslh_reshape(c, x, sslh_dim2(x->shape[0], -1));
+}
+
+SSLH_I_FN sslh_tensor *sslh_i_frame_order_loss(sslh_method *m, const sslh_view_set *v, int phase) {
+    sslh_ctx *c = m->ctx;
+    const sslh_i_frame_order *s = (const sslh_i_frame_order *)m->self;
+    sslh_tensor *x = sslh_view_get(v, "frames"), *tuples = sslh_view_get(v, "tuples");
+    sslh_tensor *labels = sslh_view_get(v, "labels"), *logits;
+    int N, n, K;
+    (void)phase;
+    if (SSLH_I_BAD(c)) return sslh_i_dummy(c);
+    N = x->shape[0], n = x->shape[1], K = tuples->shape[1] / 3;
+    x = sslh_reshape(c, x, sslh_dim4(N * n, x->shape[2], x->shape[3], x->shape[4]));
+    x = sslh_reshape(c, sslh_i_frame_order_features(m, x), sslh_dim3(N, n, -1));  /* (N,n,D) */
+    x = sslh_reshape(c, sslh_gather(c, x, tuples), sslh_dim2(N * K, -1));         /* (N K,3 D) */
+    logits = sslh_forward(s->head, x);                                            /* (5), before the softmax */
+    if (SSLH_I_BAD(c)) return logits;
+    m->numbers[0].value = sslh_i_accuracy(logits, labels->ints);
+    m->guessing = sslh_i_ln(logits->shape[1]);
+    return sslh_cross_entropy(c, logits, labels);                                 /* (6) */
+}
+
+SSLH_DEF sslh_method sslh_frame_order(sslh_ctx *c, sslh_net *encoder, sslh_frame_order_desc d) {
+    sslh_i_frame_order s;
+    sslh_method m;
+    sslh_mlp_desc head;
+    memset(&s, 0, sizeof s);
+    memset(&head, 0, sizeof head);
+    head.in = 1;
+    sslh_i_resolve(c, "sslh_frame_order", sslh_i_frame_order_settings, SSLH_I_LENGTH(sslh_i_frame_order_settings), &d);
+    if (sslh_i_check_encoder(c, "sslh_frame_order", encoder, -1)) {
+        int side = sslh_net_query(encoder).image;
+        sslh_shape f = sslh_i_tap_shape(c, "sslh_frame_order", encoder, d.tap, side ? side : 64, side ? side : 64);
+        head.in = 3 * f.size[f.ndim - 1] * (f.ndim == 4 ? d.cells * d.cells : 1);
+    }
+    s.given = d.views != NULL;
+    if (d.views) s.views = *d.views;
+    s.d = d;
+    if (!SSLH_I_BAD(c)) {
+        head.widths[0] = d.head_hidden;
+        head.widths[1] = sslh_i_order_tasks[d.task - 1].classes;
+        head.batch_norm = !d.no_head_norm;
+        s.head = sslh_mlp(c, head);
+    }
+    m = sslh_i_method_begin(c, "frame_order", encoder, &s, sizeof s);
+    if (s.head) sslh_child(m.net, "head", s.head);
+    m.prepare = sslh_i_frame_order_prepare;
+    m.views = sslh_i_frame_order_views;
+    m.loss = sslh_i_frame_order_loss;
+    return sslh_i_method_end(m);
+}
+/* For sslh_method_make. */
+SSLH_I_FN sslh_method sslh_i_frame_order_make(sslh_ctx *c, sslh_net *encoder, sslh_data data, const void *desc) {
+    (void)data;
+    return sslh_frame_order(c, encoder, *(const sslh_frame_order_desc *)desc);
+}
+#endif /* SSLH_WITH_FRAME_ORDER */
 
 /* ================================================================================================================== */
 /*  >>autoencoder   autoencoder                                                                                       */
@@ -11898,6 +12442,18 @@ static const sslh_method_info sslh_i_methods[] = {
      "telling the colours of grey images", "colour images", "any", "SSLH_WITH_COLORIZATION", "sslh_colorization",
      "sslh_cross_entropy_soft", {"error"}, SSLH_I_MADE(colorization)},
 #endif
+#if SSLH_WITH_NEXT_FRAME
+    {"next_frame", "Next frame", "video", "Mathieu et al.",
+     "Deep multi-scale video prediction beyond mean square error", "ICLR 2016", 2016,
+     "painting the frame that comes next", "clips", "map", "SSLH_WITH_NEXT_FRAME", "sslh_next_frame", "",
+     {"PSNR", "copy"}, SSLH_I_MADE(next_frame)},
+#endif
+#if SSLH_WITH_FRAME_ORDER
+    {"frame_order", "Frame order", "video", "Misra et al.",
+     "Shuffle and learn: unsupervised learning using temporal order verification", "ECCV 2016", 2016,
+     "telling whether frames stand in their order", "clips", "any", "SSLH_WITH_FRAME_ORDER", "sslh_frame_order",
+     "sslh_cross_entropy", {"accuracy"}, SSLH_I_MADE(frame_order)},
+#endif
 #if SSLH_WITH_AUTOENCODER
     {"autoencoder", "Autoencoder", "generative", "Hinton & Salakhutdinov",
      "Reducing the dimensionality of data with neural networks", "Science 2006", 2006,
@@ -12397,18 +12953,22 @@ SSLH_I_LEAN_END
 /* --- features ----------------------------------------------------------------------------------------------------- */
 
 /* (n,H,W,C) -> (n,g,g,C) -> (n, g g C): average, or maximum, over g x g cells of k x k places, for probes of early
-   maps. */
-SSLH_I_FN sslh_tensor *sslh_i_pool_grid(sslh_ctx *c, sslh_tensor *x, int grid, int maximum) {
+   maps. op: function and field, for the message. */
+SSLH_I_FN sslh_tensor *sslh_i_pool_grid(sslh_ctx *c, const char *op, sslh_tensor *x, int grid, int maximum) {
     int k;
     if (SSLH_I_BAD(c)) return x;
     k = x->shape[1] / grid;
     if (k < 1 || k * grid != x->shape[1] || x->shape[2] != x->shape[1]) {
-        sslh_fail(c, SSLH_E_SHAPE, "sslh_features: .pool_grid %d does not divide the map of %d x %d", grid, x->shape[1],
-                  x->shape[2]);
+        sslh_fail(c, SSLH_E_SHAPE, "%s %d does not divide the map of %d x %d", op, grid, x->shape[1], x->shape[2]);
         return x;
     }
     if (k == 1) return x;
     return maximum ? sslh_max_pool2d(c, x, k, k, 0) : sslh_avg_pool2d(c, x, k, k, 0);
+}
+
+/* The same as .pool_grid of the caller's. */
+SSLH_I_FN sslh_tensor *sslh_i_feature_grid(sslh_ctx *c, sslh_tensor *x, const sslh_feature_desc *d) {
+    return sslh_i_pool_grid(c, "sslh_features: .pool_grid", x, d->pool_grid, d->max_pool);
 }
 
 /* Clips (n,T,H,W,C): the encoder sees each frame as an image, and what it makes of the frames of a clip is averaged, as
@@ -12425,7 +12985,7 @@ SSLH_I_FN sslh_tensor *sslh_i_clip_features(sslh_ctx *c, sslh_net *encoder, cons
     x = sslh_reshape(c, x, sslh_dim4(-1, b->data.height, b->data.width, b->data.channels)); /* (n T,H,W,C) */
     x = sslh_forward_ex(encoder, SSLH_I_BAD(c) || !p ? x : sslh_i_normalised(c, x, p), f);
     if (SSLH_I_BAD(c)) return x;
-    if (x->ndim == 4 && d->pool_grid > 1) x = sslh_i_pool_grid(c, x, d->pool_grid, d->max_pool);
+    if (x->ndim == 4 && d->pool_grid > 1) x = sslh_i_feature_grid(c, x, d);
     else if (x->ndim > 2) x = d->max_pool ? sslh_global_max_pool(c, x) : sslh_global_avg_pool(c, x);
     x = sslh_reshape(c, x, sslh_dim3(b->count, T, -1)); /* (n,T,D) */
     if (!clips->lengths) return sslh_mean(c, x, SSLH_AXIS(1), 0);
@@ -12453,7 +13013,7 @@ SSLH_I_FN sslh_tensor *sslh_i_batch_features(sslh_ctx *c, sslh_net *encoder, con
                   b->count);
         return sslh_i_dummy(c);
     }
-    if (encoder && x->ndim == 4 && d->pool_grid > 1) x = sslh_i_pool_grid(c, x, d->pool_grid, d->max_pool);
+    if (encoder && x->ndim == 4 && d->pool_grid > 1) x = sslh_i_feature_grid(c, x, d);
     else if (encoder && x->ndim == 3 && audio && audio->lengths && !d->max_pool) {
         sslh_tensor *lengths = sslh_batch_lengths(c, *b, (int)(audio - b->data.field));
         int n, T = x->shape[1], full = audio->shape.size[0];
