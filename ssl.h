@@ -2515,16 +2515,16 @@ SSLH_API sslh_tensor *sslh_next_frames(sslh_method *m, sslh_tensor *x, int count
 /* Temporal order of three frames (Misra, Zitnick, Hebert: "Shuffle and learn: unsupervised learning using temporal
    order verification", ECCV 2016) and the arrow of time. */
 typedef struct sslh_frame_order_desc {
-    int   task;               /* 1: is the middle frame between the others in time, or outside; 2: the arrow of time,
-                                 forwards or backwards; 3: which of three shuffled frames is the middle one; default
-                                 1 */
+    int   task;               /* 1 to 3: 1 is the second frame between the others in time, or outside; 2 the arrow of
+                                 time, forwards or backwards; 3 which of three shuffled frames is the middle one;
+                                 default 1 */
     int   gap;                /* frames from one to the next of those that are taken, 1 to 100000; default auto: half of
                                  what fits into a clip */
     int   tries;              /* places drawn in a clip, of which that with the most motion is taken, 1 to 64; default
                                  4 */
     int   cells;              /* maps are averaged in so many cells along a side, so that the head knows where things
                                  are, 1 to 32; default 4 */
-    int   head_hidden;        /* width of the head's hidden layer; default 128 */
+    int   head_hidden;        /* width of the head's hidden layer, 1 to 1048576; default 128 */
     int   no_head_norm;       /* 1: no batch norm in the head; default 0 */
     const char *tap;          /* inner result that the head reads; default output (NULL) */
     const sslh_recipe *views; /* of all frames of a clip alike; default none, normalised by the data's mean and

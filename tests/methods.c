@@ -4596,8 +4596,8 @@ static void text_errors(void) {
     char text[4096];
     int i, n;
     refused(c, "simsalabim", "", "no method \"simsalabim\" in this build; there are: rotation, jigsaw, context, "
-            "inpainting, colorization, next_frame, frame_order, autoencoder, vae, gan, simclr, moco, supcon, nnclr, cpc, "
-            "cpc2, byol, simsiam, "
+            "inpainting, colorization, next_frame, frame_order, autoencoder, vae, gan, simclr, moco, supcon, nnclr, "
+            "cpc, cpc2, byol, simsiam, "
             "dino, barlow, vicreg, swav, mae, jepa");
     sslh_method_make(c, NULL, NULL, data_for(c, "any"), NULL);
     CHECK_ERROR(c, "the name is NULL");
