@@ -7538,15 +7538,18 @@ SSLH_I_FN sslh_tensor *sslh_i_next_frame_paint(sslh_method *m, sslh_tensor *x) {
     return sslh_add(c, y, sslh_shift(c, sslh_scale(c, last, 2), -1));
 }
 
-/* Absolute differences of neighbours along an axis of length n. */
+/* Absolute differences of neighbours along an axis of length n. A line for each slice: compilers evaluate arguments in
+   either order, and the gradients of both go into x in the order of the tape. */
 SSLH_I_FN sslh_tensor *sslh_i_next_frame_edges(sslh_ctx *c, sslh_tensor *x, int axis, int n) {
-    return sslh_abs(c, sslh_sub(c, sslh_slice(c, x, axis, 1, n), sslh_slice(c, x, axis, 0, n - 1)));
+    sslh_tensor *behind = sslh_slice(c, x, axis, 1, n);
+    sslh_tensor *before = sslh_slice(c, x, axis, 0, n - 1);
+    return sslh_abs(c, sslh_sub(c, behind, before));
 }
 
 SSLH_I_FN sslh_tensor *sslh_i_next_frame_loss(sslh_method *m, const sslh_view_set *v, int phase) {
     sslh_ctx *c = m->ctx;
     const sslh_i_next_frame *s = (const sslh_i_next_frame *)m->self;
-    sslh_tensor *x = sslh_view_get(v, "frames"), *y, *t, *next, *last, *loss;
+    sslh_tensor *x = sslh_view_get(v, "frames"), *y, *t, *next, *last, *loss, *edges[2];
     sslh_shape frame;
     int k = s->d.frames, axis;
     (void)phase;
@@ -7560,9 +7563,9 @@ SSLH_I_FN sslh_tensor *sslh_i_next_frame_loss(sslh_method *m, const sslh_view_se
     for (axis = 1; axis <= 2 && s->d.gradient > 0 && !SSLH_I_BAD(c); axis++) {
         int n = axis == 1 ? x->shape[2] : x->shape[3];
         if (n < 2) continue; /* no neighbours */
-        loss = sslh_add(c, loss, sslh_scale(c, sslh_l1(c, sslh_i_next_frame_edges(c, y, axis, n),
-                                                       sslh_i_next_frame_edges(c, t, axis, n)),
-                                            s->d.gradient));                       /* (6), (7) */
+        edges[0] = sslh_i_next_frame_edges(c, y, axis, n);
+        edges[1] = sslh_i_next_frame_edges(c, t, axis, n);
+        loss = sslh_add(c, loss, sslh_scale(c, sslh_l1(c, edges[0], edges[1]), s->d.gradient)); /* (6), (7) */
     }
     sslh_no_grad(c, 1);
     m->numbers[0].value = sslh_i_psnr(c, sslh_scale(c, sslh_mse(c, y, t), SSLH_I_R(0.25))); /* (8) */
