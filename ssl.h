@@ -1,10 +1,11 @@
 /* ssl.h 0.2.0 - self-supervised learning in one C header. Public domain or MIT-0, your choice (end of file).
 
    Learns representations from data without labels: rotation prediction, jigsaw puzzles, context prediction, inpainting,
-   colorization, plain, variational and masked autoencoders, GAN, SimCLR, MoCo, NNCLR, contrastive predictive coding of
-   sound and images, BYOL, SimSiam, DINO, I-JEPA, Barlow Twins, VICReg, SwAV, word2vec (and with labels SupCon), on
-   tensors with reverse-mode differentiation, SIMD matrix products and convolutions, augmentations, tokenizers,
-   encoders, optimisers, probes and pictures. It needs libc and libm, nothing else.
+   colorization, the next frame and the order of frames, plain, variational and masked autoencoders, GAN, SimCLR, MoCo,
+   NNCLR, contrastive predictive coding of sound and images, BYOL, SimSiam, DINO, I-JEPA, Barlow Twins, VICReg, SwAV,
+   word2vec (and with labels SupCon), on tensors with reverse-mode differentiation, SIMD matrix products and
+   convolutions, augmentations, tokenizers, encoders, optimisers, probes and pictures. It needs libc and libm, nothing
+   else.
 
    Do this in exactly one .c or .cpp file:
 
@@ -309,6 +310,10 @@
    sslh_load_images_ex resizes and crops: photographs have many sizes, and a data set has one. sslh_load_audio(c, path,
    desc) reads WAV files in the same kinds of folders, with labels from their names too. Text (sslh_load_file) becomes
    numbers by a tokenizer: bytes, characters, words, byte pairs, WordPiece (>>api-tokenizers, docs/tokenizers.md).
+
+   sslh_load_clips(c, path, desc) reads clips from folders of numbered frames, and sslh_data_moving makes them of images
+   (digits that bounce, windows that move over photographs). sslh_clip_views gives all frames of a clip the same view;
+   features of a clip are the mean of those of its frames, and sslh_data_frames makes each frame an image.
 
    Pixels in your memory become a data set by sslh_data_from_images; audio, tokens and several inputs a sample by
    sslh_data_from_fields. With several label fields sslh_data_labelled(d, "speaker") chooses the one that probes look
@@ -46429,7 +46434,8 @@ SSLH_I_LEAN_END
            owner; ResNet-50, -101 and -152, ConvNeXt, vision transformers for images of any size; plain versions of
            operations, losses and optimisers, which .plain runs; several inner results from one run (.taps); tokenizers:
            bytes, characters, words, byte pairs (trained, GPT-2, CLIP), WordPiece; word2vec, phrases, files of word
-           vectors
+           vectors; clips (a kind of field, folders of numbered frames, clips made of images), the next frame, the order
+           of frames, the arrow of time
     0.1.0  first version: core, kernels, encoders; rotation, SimCLR, VAE, MAE; probes, pictures */
 
 /* ================================================================================================================== */
