@@ -52,7 +52,7 @@ $(B)/libsslh_double.a: $(B)/impl_double.o
 # --- tests: tests/NAME.c becomes build/tests/NAME -------------------------------------------------------------------
 # The library is an archive: a program that carries its own implementation does not pull it in. Those that do so for functions
 # without instruction sets of their own are spared the SIMD passes, which take most of the compiler's time.
-PLAIN := processors files paths faults weights views data losses nets pictures audio fuzz_files calls
+PLAIN := processors files paths faults weights views data losses nets pictures audio fuzz_files calls video
 $(PLAIN:%=$(B)/tests/%): PLAIN_FLAGS = -DSSLH_WITH_SIMD=0 -O0
 $(B)/tests/pictures $(B)/tests/views: PLAIN_FLAGS = -DSSLH_WITH_SIMD=0 $(subst -O2,-O1,$(filter -O%,$(CFLAGS)))
 $(B)/tests/%: tests/%.c tests/harness.h ssl.h $(B)/libsslh.a

@@ -1,10 +1,11 @@
 /* ssl.h 0.2.0 - self-supervised learning in one C header. Public domain or MIT-0, your choice (end of file).
 
    Learns representations from data without labels: rotation prediction, jigsaw puzzles, context prediction, inpainting,
-   colorization, plain, variational and masked autoencoders, GAN, SimCLR, MoCo, NNCLR, contrastive predictive coding of
-   sound and images, BYOL, SimSiam, DINO, I-JEPA, Barlow Twins, VICReg, SwAV, word2vec (and with labels SupCon), on
-   tensors with reverse-mode differentiation, SIMD matrix products and convolutions, augmentations, tokenizers,
-   encoders, optimisers, probes and pictures. It needs only libc and libm.
+   colorization, the next frame and the order of frames, plain, variational and masked autoencoders, GAN, SimCLR, MoCo,
+   NNCLR, contrastive predictive coding of sound and images, BYOL, SimSiam, DINO, I-JEPA, Barlow Twins, VICReg, SwAV,
+   word2vec (and with labels SupCon), on tensors with reverse-mode differentiation, SIMD matrix products and
+   convolutions, augmentations, tokenizers, encoders, optimisers, probes and pictures. It needs only libc
+   and libm.
 
    Do this in exactly one .c or .cpp file:
 
@@ -310,6 +311,10 @@
    path, desc) reads WAV files in the same kinds of folders, with labels from their names too. A tokenizer turns text
    (sslh_load_file) into numbers (>>api-tokenizers, docs/tokenizers.md).
 
+   sslh_load_clips(c, path, desc) reads clips from folders of numbered frames, and sslh_data_moving makes them of images
+   (digits that bounce, windows that move over photographs). sslh_clip_views gives all frames of a clip the same view;
+   features of a clip are the mean of those of its frames, and sslh_data_frames makes each frame an image.
+
    sslh_data_from_images makes a data set of pixels in your memory, sslh_data_from_fields one of audio, of tokens, or
    with several inputs per sample. Where there are several label fields, sslh_data_labelled(d, "speaker") chooses the
    one that probes look at, and sslh_data_where(d, "speaker", "!anna,fred") leaves out two voices, for a test on voices
@@ -347,6 +352,7 @@
    13  THE METHODS
 
      pretext task             rotation, jigsaw, context, inpainting, colorization
+     video                    next_frame, frame_order (clips)
      generative               autoencoder, vae, gan
      contrastive              simclr, moco (v1, v2, v3), supcon (labels), nnclr, cpc (sound), cpc2 (patches)
      self-distillation        byol, simsiam, dino
@@ -570,16 +576,16 @@
                       >>api-optim >>api-data >>api-views >>api-audio >>api-tokenizers >>api-methods >>api-train
                       >>api-eval >>api-classifiers >>api-pictures
      foundations      >>platform >>core >>table >>shared >>prototypes
-     I    the book    >>method >>rotation >>jigsaw >>context >>inpainting >>colorization >>autoencoder >>vae >>gan
-                      >>simclr >>moco >>supcon >>nnclr >>cpc >>cpc2 >>byol >>simsiam >>dino >>barlow >>vicreg >>swav
-                      >>mae >>jepa >>word2vec >>methods >>train >>eval >>classifiers >>losses >>nets >>encoders >>optim
-                      >>views >>settings
+     I    the book    >>method >>rotation >>jigsaw >>context >>inpainting >>colorization >>next-frame >>frame-order
+                      >>autoencoder >>vae >>gan >>simclr >>moco >>supcon >>nnclr >>cpc >>cpc2 >>byol >>simsiam >>dino
+                      >>barlow >>vicreg >>swav >>mae >>jepa >>word2vec >>methods >>train >>eval >>classifiers >>losses
+                      >>nets >>encoders >>optim >>views >>settings
      II   tensors     >>core-impl >>scalar >>random >>tape >>elementwise >>reductions >>products >>loss-rows >>conv
                       >>norms >>shapes >>sequences >>audio
      III  the engine  >>kernels >>products-plan >>conv-plan >>sequences-plan >>loops >>copies >>pool >>views-make
                       >>views-ahead >>state
      IV   files       >>files >>inflate >>images >>jpeg >>wav >>arrays >>data >>readers >>sheets >>folders >>recordings
-                      >>weights >>words >>tokenizers >>pictures
+                      >>clips >>weights >>words >>tokenizers >>pictures
      end              >>history >>licence
 
    Operations, losses and optimisers have plain versions, which are their equations in loops (sslh_i_plain_softmax ..).
@@ -1696,15 +1702,16 @@ SSLH_API float sslh_steps(int64_t step, int64_t steps, int64_t warmup, float pea
 /* ================================================================================================================== */
 
 typedef enum sslh_field_kind { SSLH_FIELD_NONE = 0, SSLH_FIELD_IMAGE, SSLH_FIELD_AUDIO, SSLH_FIELD_TOKENS,
-    SSLH_FIELD_LABEL } sslh_field_kind;
+    SSLH_FIELD_LABEL, SSLH_FIELD_CLIP } sslh_field_kind;
 /* One of up to four parallel fields of a data set. The memory belongs to the caller and must outlive the data, or to
    the context. Later versions may add members at the end, so set a sslh_field to zeros before you fill it in. */
 typedef struct sslh_field {
     sslh_field_kind kind;
-    sslh_type       type;    /* images U8, or F32 in [0,1]; audio F32, or I32 with .int16; tokens and labels I32.
-                                F32 values are float, in a double build too */
+    sslh_type       type;    /* images and clips U8, or F32 in [0,1]; audio F32, or I32 with .int16; tokens and labels
+                                I32. F32 values are float, in a double build too */
     int             int16;   /* 1: values are int16_t (audio) */
-    sslh_shape      shape;   /* of one sample: (H,W,C), (T,C), (T), () */
+    sslh_shape      shape;   /* of one sample: image (H,W,C), clip of T frames (T,H,W,C), audio (T,C), tokens (T),
+                                label () */
     const void     *values;  /* count samples, or NULL with .fetch */
     const int32_t  *lengths; /* valid length per sample; NULL: all full */
     /* For data that does not fit in memory: fills out with sample number index, returns 0 on success. Called from
@@ -1721,7 +1728,8 @@ typedef struct sslh_field {
 typedef struct sslh_data {
     sslh_ctx      *ctx;
     int64_t        count;                    /* samples */
-    int            height, width, channels;  /* of the first image field; 0 without one */
+    int            height, width, channels;  /* of the first image field, else of the frames of the first clip field;
+                                                0 without either */
     int            classes;                  /* 1 + largest label; 0 without labels */
     int            fields;
     sslh_field     field[4];
@@ -1731,6 +1739,7 @@ typedef struct sslh_data {
     int64_t        total;                    /* private: samples of the whole set that order points into */
     int            label_field;              /* private: number of the field that labels come from */
     const char *const *files;                /* private: see sslh_data_file */
+    int            frames;                   /* T of the first clip field; 0 without one */
 } sslh_data;
 
 /* Loads an IDX file (also .gz; labels from the file beside it whose name has "labels" for "images" and "idx1" for
@@ -1765,12 +1774,52 @@ typedef struct sslh_audio_desc {
    split afterwards, or match the classes of the parts (sslh_data_match_classes). .labels are those of the first one;
    sslh_data_labelled chooses another. The samples belong to the context. */
 SSLH_API sslh_data sslh_load_audio(sslh_ctx *c, const char *path, sslh_audio_desc desc);
+typedef struct sslh_clips_desc {
+    int length;   /* T, frames of each clip: of longer ones the beginning is kept, shorter ones are followed by black
+                     frames; default: of the longest */
+    int size;     /* 0: frames as they are; else resized and cropped to size x size, as by sslh_images_desc */
+    int bilinear; /* 1: resized bilinearly instead of bicubically */
+} sslh_clips_desc;
+/* Loads a clip from a folder of numbered frames (frame_9.png, frame_10.png: each file an image, names alike but for one
+   number, which grows by one from frame to frame, leading zeros or not), a clip from each sub-folder of a folder, or,
+   two levels deep, clips whose folders lie in a folder for each class (field "class"). Folders, too, come in natural
+   order (clip2 before clip10). Field 0 of the result is the clips, (T,H,W,C) 8-bit, with lengths. The samples
+   belong to the context; sslh_data_file gives the folder of a clip. Errors: a number that is missing or there twice,
+   frames of different sizes, other files between them, a folder without frames; alpha is left out. */
+SSLH_API sslh_data sslh_load_clips(sslh_ctx *c, const char *path, sslh_clips_desc desc);
+typedef struct sslh_moving_desc {
+    int   clips;         /* how many; default: as many as images, at most 1000 */
+    int   frames;        /* T; default 20 */
+    int   crops;         /* 0: images bounce in a larger frame of zeros; 1: a window moves over an image */
+    int   height, width; /* of a frame; default 64 x 64, crops: half the sides of the image */
+    int   objects;       /* images that bounce in one clip, 1 to 8; default 2; crops: always 1 */
+    float speed;         /* pixels from frame to frame, at most 1000; each thing draws from half of it to all of it, and
+                            a direction; default 3; SSLH_OFF: nothing moves */
+    float drag;          /* share of the speed that is lost from frame to frame, below 1; default 0 */
+    float zoom;          /* crops: the window becomes, or was, smaller by a factor drawn from 1 to this, at most 8, and
+                            is shown magnified; default 1 */
+    int   zooms_in;      /* 1: it always becomes smaller; 0: in half of the clips it becomes larger */
+    uint64_t seed;
+} sslh_moving_desc;
+/* Clips made of the images of a data set, field 0 (T,height,width,C) 8-bit. Either images bounce off the borders of a
+   larger frame, and where they overlap the larger value shows (moving digits: Srivastava, Mansimov, Salakhutdinov 2015;
+   there with two of MNIST), or a window moves over a photograph and turns back at its borders. The i-th clip is of the
+   image i (again from 0 after the last), further objects are drawn; where it shows one image, it has its label. The
+   same clips for the same images, seed and settings on every machine; moved by whole pixels (windows: by 65536ths,
+   bilinear), in integers. The memory, clips x frames x height x width x C bytes, belongs to the context. Errors: images
+   that are larger than the frame, windows that are larger than the image. */
+SSLH_API sslh_data sslh_data_moving(sslh_data images, sslh_moving_desc desc);
+/* Every frame of every clip as an image of its own, with the labels of its clip, in their order: for the methods and
+   probes that take images. Frames behind the length of a clip are left out. Shares the memory of the clips, which must
+   lie in memory (.values). The number of an image in the whole set is that of its clip times T plus its own. */
+SSLH_API sslh_data sslh_data_frames(sslh_data clips);
 /* 8-bit images (count,height,width,channels), 1 to 4 channels, in the caller's memory, which must stay valid; labels:
    NULL, or count numbers from 0. */
 SSLH_API sslh_data sslh_data_from_images(sslh_ctx *c, const uint8_t *pixels, int64_t count, int height, int width,
                                          int channels, const int32_t *labels);
 /* n fields (1 to 4) of count samples each; their .values, .fetch and names must stay valid. Height, width, channels and
-   labels of the result are those of the first image and the first label field. Label fields need .values. */
+   labels of the result are those of the first image (without one: clip) and the first label field. Label fields need
+   .values. */
 SSLH_API sslh_data sslh_data_from_fields(sslh_ctx *c, const sslh_field *fields, int n, int64_t count);
 /* Subsets, which copy no samples: the samples begin .. end-1, or those with the numbers index[0..n-1] (the numbers are
    copied; repeats are allowed). .labels are in the order of the subset, which belongs to the context of the data. */
@@ -1811,8 +1860,8 @@ SSLH_API sslh_data sslh_data_labelled(sslh_data d, const char *field);
        train = sslh_data_where(all, "speaker", "!george,nicolas");
        test = sslh_data_where(all, "speaker", "george,nicolas"); */
 SSLH_API sslh_data sslh_data_where(sslh_data d, const char *field, const char *values);
-/* Windows of length moments, step apart, of the first field of d that has audio or tokens, cut out of the valid part of
-   each sample; the remainder at its end is dropped. field NULL: every sample by itself, and the windows keep all its
+/* Windows of length moments, step apart, of the first field of d that has audio, tokens or clips, cut out of the valid
+   part of each sample; the remainder at its end is dropped. field NULL: every sample by itself, and the windows keep all its
    labels. Otherwise samples with the same label in the field of this name are first joined end to end, in their order,
    and this field is the only one that is kept: short clips of a speaker become one long recording. The result is a copy
    in the context of d. */
@@ -1820,8 +1869,8 @@ SSLH_API sslh_data sslh_data_windows(sslh_data d, const char *field, int length,
 /* The path of the file that sample number index was read from, where each image was a separate file; otherwise, and
    after sslh_data_join, NULL. */
 SSLH_API const char *sslh_data_file(sslh_data d, int64_t index);
-/* Mean and standard deviation per channel over all images, of values in [0,1]; 0 for channels that do not exist; either
-   may be NULL. */
+/* Mean and standard deviation per channel over all images (without images: over the frames of all clips), of values in
+   [0,1]; 0 for channels that do not exist; either may be NULL. */
 SSLH_API void sslh_data_mean_std(sslh_data d, float mean[4], float std[4]);
 /* Pixels of one sample into out (H,W,C) as 8-bit; float images are scaled by 255 and rounded. */
 SSLH_API void sslh_data_image(sslh_data d, int64_t index, uint8_t *out);
@@ -1857,10 +1906,12 @@ SSLH_API void    sslh_loader_seek(sslh_loader *l, int64_t step);
 /* The batch as tensors: images (N,H,W,C) real in [0,1]; labels (N) I32, an error when there are none. */
 SSLH_API sslh_tensor *sslh_batch_images(sslh_ctx *c, sslh_batch b);
 SSLH_API sslh_tensor *sslh_batch_labels(sslh_ctx *c, sslh_batch b);
-/* Field number field: images in [0,1] and 16-bit audio in [-1,1) as real, tokens and labels as I32. */
+/* Field number field: images and clips in [0,1] and 16-bit audio in [-1,1) as real, tokens and labels as I32. */
 SSLH_API sslh_tensor *sslh_batch_field(sslh_ctx *c, sslh_batch b, int field);
 /* The first audio field: (N,T,C) real. */
 SSLH_API sslh_tensor *sslh_batch_audio(sslh_ctx *c, sslh_batch b);
+/* The first clip field: (N,T,H,W,C) real in [0,1]. */
+SSLH_API sslh_tensor *sslh_batch_clips(sslh_ctx *c, sslh_batch b);
 /* Of a field with samples (T,..): their valid lengths (N) I32, and the places after them as a mask (N,T) SSLH_U8, 1 =
    padding, as sslh_attention takes it. */
 SSLH_API sslh_tensor *sslh_batch_lengths(sslh_ctx *c, sslh_batch b, int field);
@@ -1951,6 +2002,12 @@ SSLH_API sslh_recipe sslh_recipe_rotation(void);/* pad 4, crop, flip */
    (N,height,width,C) real, without history. It uses the first image field. A recipe that makes no sense is an error
    that names the field. */
 SSLH_API sslh_tensor *sslh_views(sslh_ctx *c, sslh_batch batch, sslh_recipe recipe, int view);
+/* The same of the clips of a batch: all frames of a clip get the same crop, flip, colours, blur and cutout. frames:
+   count numbers for each clip (N,count) of the frames to make, in any order, repeats allowed: (N,count,height,width,C);
+   NULL: all T in their order, whatever count is. What is drawn is what sslh_views draws for an image of this number.
+   Made when it is asked for, never ahead of the step. A frame number that no clip has is an error. */
+SSLH_API sslh_tensor *sslh_clip_views(sslh_ctx *c, sslh_batch batch, sslh_recipe recipe, int view,
+                                      const int32_t *frames, int count);
 /* The recipe as text of at most size bytes, one line for each step; returns the length of the whole text. */
 SSLH_API size_t sslh_recipe_print(sslh_recipe recipe, char *out, size_t size);
 
@@ -2464,6 +2521,71 @@ SSLH_API sslh_method  sslh_colorization(sslh_ctx *c, sslh_net *encoder, sslh_col
 /* Images x (N,H,W,C) in [0,1] of any size, grey or in colours, which are ignored -> (N,H,W,3) in [0,1], coloured: L of
    x with the a and b that the method predicts; with .reverse a and b of x with the predicted L. */
 SSLH_API sslh_tensor *sslh_colorize(sslh_method *m, sslh_tensor *x);
+#endif
+
+#ifndef SSLH_WITH_NEXT_FRAME
+#define SSLH_WITH_NEXT_FRAME SSLH_WITH_ALL
+#elif SSLH_I_EMPTY(SSLH_WITH_NEXT_FRAME)
+#undef SSLH_WITH_NEXT_FRAME
+#define SSLH_WITH_NEXT_FRAME 1
+#endif
+#if SSLH_WITH_NEXT_FRAME
+/* Next-frame prediction (Mathieu, Couprie, LeCun: "Deep multi-scale video prediction beyond mean square error", ICLR
+   2016: its L2, L1 and gradient difference losses, without its scales and its discriminator). */
+typedef struct sslh_next_frame_desc {
+    int   frames;             /* k, how many are seen, 1 to 16; default 4 */
+    int   step;               /* from each frame to the next, and to the one that is predicted, 1 to 1000; default 1 */
+    int   norm;               /* p of the error |y - t|^p, 1 or 2; default 2 */
+    float gradient;           /* weight of the gradient difference loss, at least 0; default 0 (with .norm 1: 1, the
+                                 sharper pair) */
+    int   residual;           /* 1: what the decoder makes is added to the last frame; default 0 */
+    int   decoder_width;      /* width of the decoder's last hidden map, 1 to 512, doubled with every halving of the
+                                 side up to 8 times; default 32 */
+    const char *tap;          /* inner result that the decoder reads, a map; default output (NULL) */
+    const sslh_recipe *views; /* of all frames of a clip alike; default none; its mean and std are not used */
+    const char *settings;     /* short or paper; default short */
+} sslh_next_frame_desc;
+/* encoder: one whose output, or .tap, is a map of a side smaller than the frame's; it sees one frame at a time, so that
+   it is an encoder of images. Data: clips of at least k .step + 1 frames. The decoder is made inside. Other numbers:
+   PSNR in dB of the predicted frames of the batch, and that of copying the last frame seen, which is to be beaten.
+   Training: batch=32 optimizer=adam beta1=0.5 lr=1e-3 schedule=cosine. Paper: the same. */
+SSLH_API sslh_method  sslh_next_frame(sslh_ctx *c, sslh_net *encoder, sslh_next_frame_desc desc);
+/* The count frames that come after x (N,T,H,W,C) in [0,1], T at least k, of which the last k are seen, .step apart as
+   in training: (N,count,H,W,C) in [0,1]. From the second on, predicted frames are seen as well. A tensor of the step,
+   without gradient, in evaluation mode. */
+SSLH_API sslh_tensor *sslh_next_frames(sslh_method *m, sslh_tensor *x, int count);
+#endif
+
+#ifndef SSLH_WITH_FRAME_ORDER
+#define SSLH_WITH_FRAME_ORDER SSLH_WITH_ALL
+#elif SSLH_I_EMPTY(SSLH_WITH_FRAME_ORDER)
+#undef SSLH_WITH_FRAME_ORDER
+#define SSLH_WITH_FRAME_ORDER 1
+#endif
+#if SSLH_WITH_FRAME_ORDER
+/* Temporal order of three frames (Misra, Zitnick, Hebert: "Shuffle and learn: unsupervised learning using temporal
+   order verification", ECCV 2016) and the arrow of time. */
+typedef struct sslh_frame_order_desc {
+    int   task;               /* 1 to 3: 1 is the second frame between the others in time, or outside; 2 the arrow of
+                                 time, forwards or backwards; 3 which of three shuffled frames is the middle one;
+                                 default 1 */
+    int   gap;                /* frames from one to the next of those that are taken, 1 to 100000; default auto: half of
+                                 what fits into a clip */
+    int   tries;              /* places drawn in a clip, of which that with the most motion is taken, 1 to 64; default
+                                 4 */
+    int   cells;              /* maps are averaged in so many cells along a side, so that the head knows where things
+                                 are, 1 to 32; default 4 */
+    int   head_hidden;        /* width of the head's hidden layer, 1 to 1048576; default 128 */
+    int   no_head_norm;       /* 1: no batch norm in the head; default 0 */
+    const char *tap;          /* inner result that the head reads; default output (NULL) */
+    const sslh_recipe *views; /* of all frames of a clip alike; default none, normalised by the data's mean and
+                                 deviation */
+    const char *settings;     /* short or paper; default short */
+} sslh_frame_order_desc;
+/* encoder: any output; it sees one frame at a time. Of a map the places are kept in .cells, of tokens averaged. Data:
+   clips of at least 4 gap + 1 frames, tasks 2 and 3 2 gap + 1. Second number: accuracy, 1/2 at the start, in task 3
+   1/3. Training: batch=64 optimizer=adam lr=1e-3 weight_decay=1e-4 schedule=cosine. Paper: the same. */
+SSLH_API sslh_method sslh_frame_order(sslh_ctx *c, sslh_net *encoder, sslh_frame_order_desc desc);
 #endif
 
 #ifndef SSLH_WITH_AUTOENCODER
@@ -3202,12 +3324,14 @@ typedef struct sslh_feature_desc {
                            side; default 1 */
     int   batch;        /* images at a time, default 256; changes memory, not results */
     /* Makes the encoder's input from a batch; NULL: its images, normalised by the net's preprocessing, or, when there
-       are none, its sound. Without an encoder its result is used as the features. */
+       are none, all frames of its clips, likewise, or its sound. Without an encoder its result is used as the
+       features. */
     sslh_tensor *(*input)(sslh_ctx *c, const sslh_batch *batch, void *user);
     void *user;
 } sslh_feature_desc;
 /* Features (count,D) in evaluation mode, no augmentation: persistent. Maps and tokens are averaged over their places;
-   for sound only over the share of places that the clip's length has of T. */
+   for sound only over the share of places that the clip's length has of T. Features of a video clip are the mean of
+   those of its frames, up to its length; without an encoder they are its pixels. */
 SSLH_API sslh_tensor *sslh_features(sslh_ctx *c, sslh_net *encoder, sslh_data data, sslh_feature_desc desc);
 
 typedef struct sslh_probe_desc {
@@ -4781,9 +4905,11 @@ typedef struct sslh_i_view_job {
     int               epoch, view; /* of sslh_views */
     const int32_t    *index;       /* n sample numbers, or NULL: sslh_augment */
     const sslh_data  *data;
-    const char       *values;      /* of the image field */
+    const char       *values;      /* of the image or clip field */
+    int               frames, each_clip; /* clips of so many frames, so many of them seen; images: 1 and 1 */
+    const int32_t    *frame;       /* n frame numbers, or NULL: 0 .. frames-1 of each clip */
     int               source;      /* values are 0 bytes, 1 floats (fields), 2 reals (tensors) */
-    int               in_order;    /* values holds the n images of the batch themselves */
+    int               in_order;    /* values holds the images, or clips, of the batch themselves */
     sslh_real        *out;         /* n x height x width x channels of the view */
 } sslh_i_view_job;
 
@@ -4857,13 +4983,15 @@ SSLH_I_FN int sslh_i_is_paper(const char *word);
 typedef enum sslh_i_desc_kind { SSLH_I_D_FEATURES, SSLH_I_D_PROBE, SSLH_I_D_KNN, SSLH_I_D_FINETUNE, SSLH_I_D_LOADER,
     SSLH_I_D_OPTIMIZER, SSLH_I_D_TRAIN, SSLH_I_D_RECIPE, SSLH_I_D_TSNE, SSLH_I_D_GRADCHECK, SSLH_I_D_PARAM,
     SSLH_I_D_BATCH_NORM, SSLH_I_D_FORWARD, SSLH_I_D_NET, SSLH_I_D_PREPROCESS, SSLH_I_D_IMAGES, SSLH_I_D_AUDIO,
-    SSLH_I_D_AUDIO_RECIPE, SSLH_I_D_MEL, SSLH_I_D_MFCC, SSLH_I_D_SPLIT, SSLH_I_D_FOREST, SSLH_I_D_SVM,
-    SSLH_I_D_LOGISTIC, SSLH_I_D_KMEANS } sslh_i_desc_kind;
+    SSLH_I_D_AUDIO_RECIPE, SSLH_I_D_MEL, SSLH_I_D_MFCC, SSLH_I_D_SPLIT, SSLH_I_D_CLIPS, SSLH_I_D_MOVING,
+    SSLH_I_D_FOREST, SSLH_I_D_SVM, SSLH_I_D_LOGISTIC, SSLH_I_D_KMEANS } sslh_i_desc_kind;
 SSLH_I_FN void sslh_i_out_of_range(sslh_ctx *c, const char *op, const char *field, double v, int real,
                                    const char *range);
 SSLH_I_FN int sslh_i_within(sslh_ctx *c, const char *op, const char *field, int value, int low, int high);
 SSLH_I_FN int sslh_i_option_ok(sslh_ctx *c, const char *op, const char *field, int value, int low, int high);
 SSLH_I_FN int sslh_i_desc_ok(sslh_ctx *c, const char *op, sslh_i_desc_kind kind, const void *desc);
+SSLH_I_FN sslh_shape sslh_i_tap_shape(sslh_ctx *c, const char *op, sslh_net *encoder, const char *tap, int H, int W);
+SSLH_I_FN sslh_tensor *sslh_i_pool_grid(sslh_ctx *c, const char *op, sslh_tensor *x, int grid, int maximum);
 SSLH_I_FN sslh_method sslh_i_method_begin(sslh_ctx *c, const char *name, sslh_net *encoder, const void *self,
                                           size_t self_size);
 SSLH_I_FN void sslh_i_training_read(sslh_ctx *c, const char *who, const char *text, sslh_method *m);
@@ -5046,8 +5174,8 @@ SSLH_I_FN void sslh_i_vectors_free(sslh_vectors *v);
 
      >>method    what methods share: the container, the check of the encoder, nets that rebuild, the views, heads,
                  teachers and queues of many, the settings of a run
-     >>rotation >>jigsaw >>context >>inpainting >>colorization >>autoencoder >>vae >>gan >>simclr >>moco >>supcon
-     >>nnclr >>cpc >>cpc2 >>byol >>simsiam >>dino >>barlow >>vicreg >>swav >>mae >>jepa
+     >>rotation >>jigsaw >>context >>inpainting >>colorization >>next-frame >>frame-order >>autoencoder >>vae >>gan
+     >>simclr >>moco >>supcon >>nnclr >>cpc >>cpc2 >>byol >>simsiam >>dino >>barlow >>vicreg >>swav >>mae >>jepa
      >>word2vec  one section for each method
      >>methods   their list, one row each
      >>train     one step, the loop over epochs, progress
@@ -5358,6 +5486,54 @@ SSLH_I_FN void sslh_i_doublings_new(sslh_net *net, const sslh_i_doublings *s) {
         if (i < s->times - 1) sslh_layer_batch_norm_new(net, name, out, 0);
         in = out;
     }
+}
+
+/* Width of the encoder's map and how often its side has to be doubled until it is that of the image: found by running
+   one blank image. */
+SSLH_I_FN void sslh_i_doublings_measure(sslh_ctx *c, const char *op, sslh_net *encoder, const char *tap,
+                                        sslh_i_doublings *up) {
+    sslh_net_info info = sslh_net_query(encoder);
+    int side = info.image ? info.image : 64;
+    sslh_shape shape = sslh_i_tap_shape(c, op, encoder, tap, side, side);
+    up->channels = info.channels ? info.channels : 3;
+    if (SSLH_I_BAD(c)) return;
+    if (shape.ndim != 4 || shape.size[1] < 1 || shape.size[1] >= side) {
+        sslh_fail(c, SSLH_E_SHAPE, "%s: the encoder \"%s\" gives no map that is smaller than the image; make it with "
+                  ".map_output, or name an inner map by .tap", op, info.name);
+        return;
+    }
+    up->in = shape.size[3];
+    while (shape.size[1] << up->times < side) up->times++;
+}
+/* What the decoder has made, y, of maps h, cut to H x W: it is larger where a side was halved to a half on the way. */
+SSLH_I_FN sslh_tensor *sslh_i_doublings_cut(sslh_ctx *c, const char *op, sslh_tensor *y, const sslh_tensor *h, int H,
+                                            int W) {
+    if (SSLH_I_BAD(c)) return sslh_i_dummy(c);
+    if (y->shape[1] < H || y->shape[2] < W) {
+        sslh_fail(c, SSLH_E_SHAPE, "%s: of maps of %d x %d the decoder makes images of %d x %d, not of %d x %d", op,
+                  h->shape[1], h->shape[2], y->shape[1], y->shape[2], H, W);
+        return sslh_i_dummy(c);
+    }
+    return sslh_slice(c, sslh_slice(c, y, 1, 0, H), 2, 0, W);
+}
+/* x (N,..,C) in [0,1] by mean and deviation of the encoder's data, as a new tensor. */
+SSLH_I_FN sslh_tensor *sslh_i_by_preprocess(sslh_ctx *c, sslh_tensor *x, sslh_net *encoder) {
+    const sslh_preprocess p = sslh_get_preprocess(encoder);
+    sslh_tensor *mean, *std;
+    int C, k;
+    if (SSLH_I_BAD(c)) return sslh_i_dummy(c);
+    C = x->shape[x->ndim - 1];
+    mean = sslh_zeros(c, sslh_dim1(C));
+    std = sslh_full(c, sslh_dim1(C), 1);
+    for (k = 0; k < C && k < 4 && !SSLH_I_BAD(c); k++) {
+        mean->data[k] = (sslh_real)p.mean[k];
+        std->data[k] = (sslh_real)(p.std[k] != 0.0f ? p.std[k] : 1.0f);
+    }
+    return sslh_div(c, sslh_sub(c, x, mean), std);
+}
+/* 10 log10(1 / error) in dB, of a mean squared error of values in [0,1]; 100 dB at most. */
+SSLH_I_FN float sslh_i_psnr(sslh_ctx *c, sslh_tensor *error) {
+    return -4.34294482f * sslh_item(sslh_log(c, sslh_clamp(c, error, SSLH_I_R(1e-10), 4)));
 }
 
 /* --- methods of several views: the views, the heads, a teacher, a queue, a meter ---------------------------------- */
@@ -5783,6 +5959,43 @@ SSLH_I_FN sslh_tensor *sslh_i_data_tensor(sslh_ctx *c, sslh_data data, int64_t a
     x = sslh_i_batch_normalised(c, &b, p);
     sslh_i_unscratch(c, index);
     return x;
+}
+
+/* --- methods of clips --------------------------------------------------------------------------------------------- */
+
+/* Mean and deviation of the frames into a recipe and into the encoder; an error when the data has no clips. */
+SSLH_I_FN void sslh_i_normalise_by_clips(const char *op, sslh_recipe *r, sslh_net *encoder, sslh_data data) {
+    const sslh_field *f = sslh_i_field_of(&data, SSLH_FIELD_CLIP);
+    if (SSLH_I_BAD(data.ctx)) return;
+    if (!f) {
+        sslh_fail(data.ctx, SSLH_E_USAGE, "%s: the data has no clips; sslh_load_clips reads them from folders of "
+                  "frames, sslh_data_moving makes them of images", op);
+        return;
+    }
+    data.height = f->shape.size[1]; /* images may stand beside the clips */
+    data.width = f->shape.size[2];
+    data.channels = f->shape.size[3];
+    data.field[0] = *f;
+    data.fields = 1;
+    sslh_i_normalise_by_data(r, encoder, data);
+}
+
+/* The number of the first of span frames of each clip of the batch, drawn (draw 0) from the clip's stream of the epoch,
+   into first (N); 0 and an error when a clip is too short. */
+SSLH_I_FN int sslh_i_clip_starts(sslh_ctx *c, const char *op, const sslh_batch *batch, int tag, int span,
+                                 int32_t *first) {
+    const sslh_field *f = sslh_i_field_of(&batch->data, SSLH_FIELD_CLIP);
+    int i;
+    for (i = 0; f && i < batch->count && !SSLH_I_BAD(c); i++) {
+        int length = sslh_i_length(f, sslh_i_sample(&batch->data, batch->index[i]));
+        if (length < span)
+            sslh_fail(c, SSLH_E_SHAPE, "%s: clip %d has %d frames, and %d are needed from the first that is seen to "
+                      "the last", op, (int)batch->index[i], length, span);
+        else
+            first[i] = (int32_t)sslh_random_below(c->desc.seed, sslh_i_sample_stream(tag, 0, batch->epoch,
+                                                  batch->index[i]), 0, (uint32_t)(length - span + 1));
+    }
+    return f && !SSLH_I_BAD(c);
 }
 
 /* --- where the defaults of a method are --------------------------------------------------------------------------- */
@@ -6801,19 +7014,12 @@ SSLH_I_FN void sslh_i_inpainting_views(sslh_method *m, const sslh_batch *batch, 
 SSLH_I_FN sslh_tensor *sslh_i_inpainting_paint(sslh_method *m, sslh_tensor *x, sslh_tensor *mask) {
     sslh_ctx *c = m->ctx;
     const sslh_i_inpainting *s = (const sslh_i_inpainting *)m->self;
-    const sslh_preprocess p = sslh_get_preprocess(m->encoder);
     sslh_forward_desc f;
-    sslh_tensor *mean, *std, *u, *h, *y;
-    int H, W, C, k;
+    sslh_tensor *u, *h, *y;
+    int H, W;
     if (SSLH_I_BAD(c)) return sslh_i_dummy(c);
-    H = x->shape[1], W = x->shape[2], C = x->shape[3];
-    mean = sslh_zeros(c, sslh_dim1(C));
-    std = sslh_full(c, sslh_dim1(C), 1);
-    for (k = 0; k < C && k < 4 && !SSLH_I_BAD(c); k++) {
-        mean->data[k] = (sslh_real)p.mean[k];
-        std->data[k] = (sslh_real)(p.std[k] != 0.0f ? p.std[k] : 1.0f);
-    }
-    u = sslh_where(c, mask, sslh_scalar(c, 0), sslh_div(c, sslh_sub(c, x, mean), std)); /* (2) */
+    H = x->shape[1], W = x->shape[2];
+    u = sslh_where(c, mask, sslh_scalar(c, 0), sslh_i_by_preprocess(c, x, m->encoder)); /* (2) */
     memset(&f, 0, sizeof f);
     f.tap = s->d.tap;
     h = sslh_forward_ex(m->encoder, u, f); /* (N,h,w,m) */
@@ -6823,14 +7029,8 @@ SSLH_I_FN sslh_tensor *sslh_i_inpainting_paint(sslh_method *m, sslh_tensor *x, s
                   ".channelwise is %d", h->shape[1], h->shape[2], H, W, s->d.channelwise);
         return sslh_i_dummy(c);
     }
-    y = sslh_forward(s->decoder, h); /* (3), as large as the image or, where an odd side was halved, larger */
-    if (SSLH_I_BAD(c)) return sslh_i_dummy(c);
-    if (y->shape[1] < H || y->shape[2] < W) {
-        sslh_fail(c, SSLH_E_SHAPE, "sslh_inpainting: of maps of %d x %d the decoder makes images of %d x %d, not of "
-                  "%d x %d", h->shape[1], h->shape[2], y->shape[1], y->shape[2], H, W);
-        return sslh_i_dummy(c);
-    }
-    return sslh_slice(c, sslh_slice(c, y, 1, 0, H), 2, 0, W);
+    y = sslh_forward(s->decoder, h); /* (3) */
+    return sslh_i_doublings_cut(c, "sslh_inpainting", y, h, H, W);
 }
 
 /* What D sees of z (N,H,W,C): the rectangle alone, cut out; for holes of other shapes everything around them is 0, in
@@ -6873,9 +7073,9 @@ SSLH_I_FN sslh_tensor *sslh_i_inpainting_error(sslh_method *m, sslh_tensor *y, s
     error = sslh_square(c, sslh_sub(c, y, t)); /* (N,H,W,C) */
     values = C * sslh_item(sslh_sum(c, reach, SSLH_ALL, 0));
     hole = sslh_sum(c, sslh_mul(c, sslh_detach(c, error), mask), SSLH_ALL, 0);
-    /* 10 log10(1 / MSE), at most 100 dB; the MSE of values in [0,1] is a quarter of that in [-1,1] */
+    /* the mean square in [0,1] is a quarter of that in [-1,1] */
     hole = sslh_scale(c, hole, 0.25f / SSLH_I_MAX(C * sslh_item(sslh_sum(c, mask, SSLH_ALL, 0)), 1.0f));
-    *psnr = -4.34294482f * sslh_item(sslh_log(c, sslh_clamp(c, hole, SSLH_I_R(1e-10), 4)));
+    *psnr = sslh_i_psnr(c, hole);
     return sslh_scale(c, sslh_sum(c, sslh_mul(c, error, weight), SSLH_ALL, 0), 1 / SSLH_I_MAX(values, 1.0f));
 }
 
@@ -6949,22 +7149,6 @@ SSLH_DEF sslh_tensor *sslh_inpaint(sslh_method *m, sslh_tensor *x, sslh_tensor *
     return y;
 }
 
-/* Width of the encoder's map and how often its sides have to be doubled, found by running one blank image. */
-SSLH_I_FN void sslh_i_inpainting_measure(sslh_ctx *c, sslh_net *encoder, const char *tap, sslh_i_inpainting_net *n) {
-    sslh_net_info info = sslh_net_query(encoder);
-    int side = info.image ? info.image : 64;
-    sslh_shape shape = sslh_i_tap_shape(c, "sslh_inpainting", encoder, tap, side, side);
-    n->up.channels = info.channels ? info.channels : 3;
-    if (SSLH_I_BAD(c)) return;
-    if (shape.ndim != 4 || shape.size[1] < 1 || shape.size[1] >= side) {
-        sslh_fail(c, SSLH_E_SHAPE, "sslh_inpainting: the encoder \"%s\" gives no map that is smaller than the image; "
-                  "make it with .map_output, or name an intermediate map by .tap", info.name);
-        return;
-    }
-    n->up.in = shape.size[3];
-    while (shape.size[1] << n->up.times < side) n->up.times++;
-}
-
 SSLH_DEF sslh_method sslh_inpainting(sslh_ctx *c, sslh_net *encoder, sslh_inpainting_desc d) {
     sslh_i_inpainting s;
     sslh_i_inpainting_net n;
@@ -6973,7 +7157,8 @@ SSLH_DEF sslh_method sslh_inpainting(sslh_ctx *c, sslh_net *encoder, sslh_inpain
     memset(&n, 0, sizeof n);
     n.up.in = n.up.channels = 1;
     sslh_i_resolve(c, "sslh_inpainting", sslh_i_inpainting_settings, SSLH_I_LENGTH(sslh_i_inpainting_settings), &d);
-    if (sslh_i_check_encoder(c, "sslh_inpainting", encoder, -1)) sslh_i_inpainting_measure(c, encoder, d.tap, &n);
+    if (sslh_i_check_encoder(c, "sslh_inpainting", encoder, -1))
+        sslh_i_doublings_measure(c, "sslh_inpainting", encoder, d.tap, &n.up);
     if (!(d.area > 0)) d.area = d.hole == SSLH_I_HOLE_PIXELS ? 0.5f : 0.25f;
     s.views = d.views ? *d.views : sslh_recipe_none();
     memset(s.views.mean, 0, sizeof s.views.mean); /* (2) normalises, and the target is in [0,1] */
@@ -7496,6 +7681,428 @@ SSLH_I_FN sslh_method sslh_i_colorization_make(sslh_ctx *c, sslh_net *encoder, s
     return sslh_colorization(c, encoder, *(const sslh_colorization_desc *)desc);
 }
 #endif /* SSLH_WITH_COLORIZATION */
+
+/* ================================================================================================================== */
+/*  >>next-frame    next-frame prediction                                                                             */
+/* ================================================================================================================== */
+
+#if SSLH_WITH_NEXT_FRAME
+/* Mathieu, Couprie, LeCun: "Deep multi-scale video prediction beyond mean square error", ICLR 2016.
+
+   Learns from: k frames of a clip and the one that comes after them. To paint it the encoder has to find the things in
+   a frame and their places, and the decoder to continue what they do.
+
+       u_j   = (x_j - mean) / std, j = 1..k    frames of a clip, .step apart                              (1)
+       z     = [f(u_1), .., f(u_k)]            one encoder f for all frames, their maps side by side      (2)
+       y     = g(z), in [-1,1]                 .residual: y = 2 x_k - 1 + g(z)                            (3)
+       t     = 2 x_k+1 - 1                     what should come out                                       (4)
+       L_p   = mean |y - t|^p                  p = .norm                                                  (5)
+       L_gdl = mean | |y_i,j - y_i-1,j| - |t_i,j - t_i-1,j| | + the same along j                          (6)
+       L     = L_p + l L_gdl                   l = .gradient                                              (7)
+       PSNR  = 10 log10( 1 / mean ((y - t) / 2)^2 )     of values in [0,1]                                (8)
+
+   (6) is the paper's gradient difference loss with its exponent 1. The paper predicts at four scales, and adds the loss
+   of a discriminator; here there is one scale and none. Its encoder sees all frames at once, as channels; ours sees one
+   at a time, so that it stays an encoder of images, and what moved is found by the decoder, whose first convolution
+   sees the maps of all frames.
+   Defaults: k = 4, p = 2. For sharper frames p = 1 and l = 1.
+   Traps: where most of the picture rests, copying the last frame is hard to beat: its PSNR stands beside the other. L2
+   paints the mean of all that could come, which is blurred, and blur has a good PSNR; (6) asks for edges. A cut within
+   the frames cannot be foreseen. Frames predicted from predicted ones grow worse with every step. */
+
+static const sslh_setting sslh_i_next_frame_settings[] = {
+    {SSLH_I_FIELD(sslh_next_frame_desc, frames), SSLH_SETTING_INT, "4", "1 to 16"},
+    {SSLH_I_FIELD(sslh_next_frame_desc, step), SSLH_SETTING_INT, "1", "1 to 1000"},
+    {SSLH_I_FIELD(sslh_next_frame_desc, norm), SSLH_SETTING_INT, "2", "1 or 2"},
+    {SSLH_I_FIELD(sslh_next_frame_desc, gradient), SSLH_SETTING_REAL, "0", "at least 0"},
+    {SSLH_I_FIELD(sslh_next_frame_desc, residual), SSLH_SETTING_FLAG, "0", "0 or 1"},
+    {SSLH_I_FIELD(sslh_next_frame_desc, decoder_width), SSLH_SETTING_INT, "32", "1 to 512"},
+    {SSLH_I_FIELD(sslh_next_frame_desc, tap), SSLH_SETTING_TEXT, "output", SSLH_I_TAP_NAMES},
+    {SSLH_I_FIELD(sslh_next_frame_desc, views), SSLH_SETTING_RECIPE, "none", SSLH_I_RECIPE_NAMES},
+    {SSLH_I_FIELD(sslh_next_frame_desc, settings), SSLH_SETTING_WORD, "short", SSLH_I_SETTINGS_NAMES},
+};
+static const char sslh_i_next_frame_training[] = "batch=32 optimizer=adam beta1=0.5 lr=1e-3 schedule=cosine";
+static const char sslh_i_next_frame_paper[] = "";
+
+typedef struct sslh_i_next_frame { sslh_next_frame_desc d; sslh_recipe views; sslh_net *decoder; } sslh_i_next_frame;
+
+/* g of (3): maps (N,h,w,k m) -> (N,2^q h,2^q w,C) in [-1,1]. A convolution over the maps of all frames makes m of their
+   k m channels, and q transposed convolutions double the sides. */
+SSLH_I_FN sslh_tensor *sslh_i_next_frame_decoder(sslh_net *net, sslh_tensor *x, const void *self) {
+    sslh_conv_desc same;
+    memset(&same, 0, sizeof same);
+    same.pad = 1;
+    x = sslh_layer_conv(net, 0, x, 1, same);
+    x = sslh_layer_batch_norm(net, 1, x, NULL, 0, SSLH_RELU);
+    return sslh_i_doublings_run(net, 6, x, (const sslh_i_doublings *)self);
+}
+SSLH_I_FN sslh_net *sslh_i_next_frame_decoder_new(sslh_ctx *c, const sslh_i_doublings *up, int frames) {
+    sslh_net_desc d;
+    sslh_net *net;
+    memset(&d, 0, sizeof d);
+    d.name = "next_frame_decoder";
+    d.forward = sslh_i_next_frame_decoder;
+    d.self = up;
+    d.self_size = sizeof *up;
+    d.kind = SSLH_MAP;
+    d.width = up->channels;
+    net = sslh_net_new(c, d);
+    sslh_param_new(net, "mix.weight", sslh_dim4(up->in, 3, 3, frames * up->in), SSLH_INIT_NORMAL, 0.02f);
+    sslh_layer_batch_norm_new(net, "mix_bn", up->in, 0);
+    sslh_i_doublings_new(net, up);
+    return net;
+}
+
+/* Mean and deviation of the frames into the encoder, from where (1) takes them. */
+SSLH_I_FN void sslh_i_next_frame_prepare(sslh_method *m, sslh_data data) {
+    sslh_recipe unused = sslh_recipe_none();
+    sslh_i_normalise_by_clips("sslh_next_frame", &unused, m->encoder, data);
+}
+
+/* "frames" (N,k+1,H,W,C) in [0,1]: x_1 .. x_k+1, from a place of the clip that is drawn. */
+SSLH_I_FN void sslh_i_next_frame_views(sslh_method *m, const sslh_batch *batch, sslh_view_set *out) {
+    sslh_ctx *c = m->ctx;
+    const sslh_i_next_frame *s = (const sslh_i_next_frame *)m->self;
+    int seen = s->d.frames + 1, i, j;
+    size_t n = (size_t)batch->count;
+    int32_t *first = (int32_t *)sslh_i_scratch(c, (n + n * (size_t)seen) * sizeof *first); /* (N) */
+    int32_t *frame = first ? first + n : NULL; /* (N,k+1) */
+    if (!first) return;
+    if (sslh_i_clip_starts(c, "sslh_next_frame", batch, 'F', s->d.frames * s->d.step + 1, first))
+        for (i = 0; i < batch->count; i++)
+            for (j = 0; j < seen; j++) frame[i * seen + j] = first[i] + j * s->d.step;
+    sslh_view_add(out, "frames", sslh_clip_views(c, *batch, s->views, 0, frame, seen));
+    sslh_i_unscratch(c, first);
+}
+
+/* (1) to (3): x (N,k,H,W,C) in [0,1] -> y (N,H,W,C). All frames of the batch pass the encoder as one batch of N k. */
+SSLH_I_FN sslh_tensor *sslh_i_next_frame_paint(sslh_method *m, sslh_tensor *x) {
+    static const int beside[5] = {0, 2, 3, 1, 4}; /* N,k,h,w,m -> N,h,w,k,m */
+    sslh_ctx *c = m->ctx;
+    const sslh_i_next_frame *s = (const sslh_i_next_frame *)m->self;
+    sslh_forward_desc f;
+    sslh_tensor *h, *y, *last;
+    sslh_shape frame;
+    int N, k, H, W, C, height, width;
+    if (SSLH_I_BAD(c)) return sslh_i_dummy(c);
+    N = x->shape[0], k = x->shape[1], H = x->shape[2], W = x->shape[3], C = x->shape[4];
+    frame = sslh_dim4(N, H, W, C);
+    memset(&f, 0, sizeof f);
+    f.tap = s->d.tap;
+    h = sslh_i_by_preprocess(c, sslh_reshape(c, x, sslh_dim4(N * k, H, W, C)), m->encoder);  /* (1) */
+    h = sslh_forward_ex(m->encoder, h, f);                                                   /* (N k,h,w,m) */
+    if (SSLH_I_BAD(c)) return sslh_i_dummy(c);
+    height = h->shape[1], width = h->shape[2];
+    h = sslh_permute(c, sslh_reshape(c, h, sslh_dim5(N, k, height, width, -1)), beside);
+    h = sslh_reshape(c, h, sslh_dim4(N, height, width, -1));                                 /* (2): (N,h,w,k m) */
+    y = sslh_forward(s->decoder, h);
+    y = sslh_i_doublings_cut(c, "sslh_next_frame", y, h, H, W);                              /* (3) */
+    if (!s->d.residual || SSLH_I_BAD(c)) return y;
+    last = sslh_reshape(c, sslh_slice(c, x, 1, k - 1, k), frame);
+    return sslh_add(c, y, sslh_shift(c, sslh_scale(c, last, 2), -1));
+}
+
+/* Absolute differences of neighbours along an axis of length n. A line for each slice: compilers evaluate arguments in
+   either order, and the gradients of both go into x in the order of the tape. */
+SSLH_I_FN sslh_tensor *sslh_i_next_frame_edges(sslh_ctx *c, sslh_tensor *x, int axis, int n) {
+    sslh_tensor *behind = sslh_slice(c, x, axis, 1, n);
+    sslh_tensor *before = sslh_slice(c, x, axis, 0, n - 1);
+    return sslh_abs(c, sslh_sub(c, behind, before));
+}
+
+SSLH_I_FN sslh_tensor *sslh_i_next_frame_loss(sslh_method *m, const sslh_view_set *v, int phase) {
+    sslh_ctx *c = m->ctx;
+    const sslh_i_next_frame *s = (const sslh_i_next_frame *)m->self;
+    sslh_tensor *x = sslh_view_get(v, "frames"), *y, *t, *next, *last, *loss, *edges[2];
+    sslh_shape frame;
+    int k = s->d.frames, axis;
+    (void)phase;
+    if (SSLH_I_BAD(c)) return sslh_i_dummy(c);
+    frame = sslh_dim4(x->shape[0], x->shape[2], x->shape[3], x->shape[4]);
+    y = sslh_i_next_frame_paint(m, sslh_slice(c, x, 1, 0, k)); /* (N,H,W,C) */
+    next = sslh_reshape(c, sslh_slice(c, x, 1, k, k + 1), frame);
+    last = sslh_reshape(c, sslh_slice(c, x, 1, k - 1, k), frame);
+    t = sslh_shift(c, sslh_scale(c, next, 2), -1);                                 /* (4) */
+    loss = s->d.norm == 1 ? sslh_l1(c, y, t) : sslh_mse(c, y, t);                  /* (5) */
+    for (axis = 1; axis <= 2 && s->d.gradient > 0 && !SSLH_I_BAD(c); axis++) {
+        int n = axis == 1 ? x->shape[2] : x->shape[3];
+        if (n < 2) continue; /* no neighbours */
+        edges[0] = sslh_i_next_frame_edges(c, y, axis, n);
+        edges[1] = sslh_i_next_frame_edges(c, t, axis, n);
+        loss = sslh_add(c, loss, sslh_scale(c, sslh_l1(c, edges[0], edges[1]), s->d.gradient)); /* (6), (7) */
+    }
+    sslh_no_grad(c, 1);
+    m->numbers[0].value = sslh_i_psnr(c, sslh_scale(c, sslh_mse(c, y, t), SSLH_I_R(0.25))); /* (8) */
+    m->numbers[1].value = sslh_i_psnr(c, sslh_mse(c, last, next));
+    sslh_no_grad(c, 0);
+    return loss;
+}
+
+SSLH_DEF sslh_tensor *sslh_next_frames(sslh_method *m, sslh_tensor *x, int count) {
+    sslh_ctx *c = m ? m->ctx : NULL;
+    const sslh_i_next_frame *s = (const sslh_i_next_frame *)sslh_i_self("sslh_next_frames", m, "sslh_next_frame");
+    sslh_tensor *both[2], *y;
+    int was_training, wanted, made, k;
+    if (!s || !sslh_i_begin(c, "sslh_next_frames", &x, 1, 0)) return sslh_i_dummy(c);
+    wanted = sslh_net_query(m->encoder).channels;
+    k = s->d.frames;
+    if (x->ndim != 5 || x->type != SSLH_F32 || x->shape[1] < k || (wanted && x->shape[4] != wanted) || count < 1) {
+        sslh_fail(c, SSLH_E_SHAPE, "sslh_next_frames: clips (N,T,H,W,%d) of real numbers with T at least %d, and a "
+                  "count of at least 1, are needed", wanted, k);
+        return sslh_i_dummy(c);
+    }
+    was_training = sslh_is_training(m->net);
+    sslh_train_mode(m->net, 0);
+    sslh_no_grad(c, 1);
+    for (made = 0; made < count && !SSLH_I_BAD(c); made++) {
+        int T = x->shape[1];
+        y = sslh_i_next_frame_paint(m, sslh_slice(c, x, 1, T - k, T));
+        y = sslh_clamp(c, sslh_scale(c, sslh_shift(c, y, 1), SSLH_I_R(0.5)), 0, 1);
+        both[0] = x;
+        both[1] = SSLH_I_BAD(c) ? y : sslh_reshape(c, y, sslh_dim5(x->shape[0], 1, x->shape[2], x->shape[3],
+                                                                   x->shape[4]));
+        x = sslh_concat(c, both, 2, 1);
+    }
+    if (!SSLH_I_BAD(c)) x = sslh_slice(c, x, 1, x->shape[1] - count, x->shape[1]);
+    sslh_no_grad(c, 0);
+    sslh_train_mode(m->net, was_training);
+    sslh_i_context(c, "sslh_next_frames");
+    return SSLH_I_BAD(c) ? sslh_i_dummy(c) : x;
+}
+
+SSLH_DEF sslh_method sslh_next_frame(sslh_ctx *c, sslh_net *encoder, sslh_next_frame_desc d) {
+    sslh_i_next_frame s;
+    sslh_i_doublings up;
+    sslh_method m;
+    memset(&s, 0, sizeof s);
+    memset(&up, 0, sizeof up);
+    up.in = up.channels = 1;
+    sslh_i_resolve(c, "sslh_next_frame", sslh_i_next_frame_settings, SSLH_I_LENGTH(sslh_i_next_frame_settings), &d);
+    if (sslh_i_check_encoder(c, "sslh_next_frame", encoder, -1))
+        sslh_i_doublings_measure(c, "sslh_next_frame", encoder, d.tap, &up);
+    s.views = d.views ? *d.views : sslh_recipe_none();
+    memset(s.views.mean, 0, sizeof s.views.mean); /* (1) normalises, and the target is in [0,1] */
+    memset(s.views.std, 0, sizeof s.views.std);
+    up.width = d.decoder_width;
+    if (!SSLH_I_BAD(c)) s.decoder = sslh_i_next_frame_decoder_new(c, &up, d.frames);
+    s.d = d;
+    m = sslh_i_method_begin(c, "next_frame", encoder, &s, sizeof s);
+    if (s.decoder) sslh_child(m.net, "decoder", s.decoder);
+    m.prepare = sslh_i_next_frame_prepare;
+    m.views = sslh_i_next_frame_views;
+    m.loss = sslh_i_next_frame_loss;
+    return sslh_i_method_end(m);
+}
+/* For sslh_method_make. */
+SSLH_I_FN sslh_method sslh_i_next_frame_make(sslh_ctx *c, sslh_net *encoder, sslh_data data, const void *desc) {
+    (void)data;
+    return sslh_next_frame(c, encoder, *(const sslh_next_frame_desc *)desc);
+}
+#endif /* SSLH_WITH_NEXT_FRAME */
+
+/* ================================================================================================================== */
+/*  >>frame-order   order of frames, arrow of time                                                                    */
+/* ================================================================================================================== */
+
+#if SSLH_WITH_FRAME_ORDER
+/* Misra, Zitnick, Hebert: "Shuffle and learn: unsupervised learning using temporal order verification", ECCV 2016.
+
+   Learns from: frames of a clip in their order and shuffled. To tell them apart the encoder has to see where things
+   are and how they move.
+
+       a, b, c, d, e            five frames of a clip, .gap apart; tasks 2 and 3: three, b, c, d               (1)
+       task 1, order:           yes (b,c,d) (d,c,b)   no (b,a,d) (d,e,b) or, by a coin for each clip,
+                                (d,a,b) (b,e,d): was the second between the others, or outside?               (2)
+       task 2, arrow of time:   forwards (b,c,d)   backwards (d,c,b)                                           (3)
+       task 3, sorting:         all six orders of b, c, d; y is the place where c stands, 0, 1 or 2            (4)
+       F(q,r,s) = softmax( h( f(q), f(r), f(s) ) )        one encoder f for all frames, h on three of them     (5)
+       L = mean over the tuples of all clips of -log F_y                                                       (6)
+
+   Every clip gives all tuples of its task, as many of one class as of the other, and each frame passes f once: neither
+   the classes nor the batch's statistics can give an answer away. In order and backwards are one class of task 1, as in
+   the paper. Of .tries places drawn that one is taken where the third frame differs most from the first of b, c, d: the
+   paper weights places by optical flow. A uniform guess has the loss ln 2, in task 3 ln 3, and clips in which nothing
+   moves leave no other.
+   Defaults: our own, for clips of some 20 small frames. The head has a hidden layer, for a linear map of three features
+   side by side is a sum of three judgements, one of each frame, and cannot compare frames.
+   Traps: motion that looks the same backwards (things that bounce without losing speed) has no arrow; a cut, a camera
+   that always moves in one direction, and the artefacts of compression tell the order without a look at the things.
+   An average over all places has forgotten where things were (hence .cells). */
+
+static const sslh_setting sslh_i_frame_order_settings[] = {
+    {SSLH_I_FIELD(sslh_frame_order_desc, task), SSLH_SETTING_INT, "1", "1 to 3"},
+    {SSLH_I_FIELD(sslh_frame_order_desc, gap), SSLH_SETTING_INT, "auto", "1 to 100000"},
+    {SSLH_I_FIELD(sslh_frame_order_desc, tries), SSLH_SETTING_INT, "4", "1 to 64"},
+    {SSLH_I_FIELD(sslh_frame_order_desc, cells), SSLH_SETTING_INT, "4", "1 to 32"},
+    {SSLH_I_FIELD(sslh_frame_order_desc, head_hidden), SSLH_SETTING_INT, "128", "1 to 1048576"},
+    {SSLH_I_FIELD(sslh_frame_order_desc, no_head_norm), SSLH_SETTING_FLAG, "0", "0 or 1"},
+    {SSLH_I_FIELD(sslh_frame_order_desc, tap), SSLH_SETTING_TEXT, "output", SSLH_I_TAP_NAMES},
+    {SSLH_I_FIELD(sslh_frame_order_desc, views), SSLH_SETTING_RECIPE, "none", SSLH_I_RECIPE_NAMES},
+    {SSLH_I_FIELD(sslh_frame_order_desc, settings), SSLH_SETTING_WORD, "short", SSLH_I_SETTINGS_NAMES},
+};
+static const char sslh_i_frame_order_training[] = "batch=64 optimizer=adam lr=1e-3 weight_decay=1e-4 schedule=cosine";
+static const char sslh_i_frame_order_paper[] = "";
+
+typedef struct sslh_i_frame_order { sslh_frame_order_desc d; sslh_recipe views; sslh_net *head; int given;
+    } sslh_i_frame_order;
+
+/* A task: frames that are taken, and tuples (numbers of three of them, class), two sets by turns. */
+typedef struct sslh_i_order_task { int frames, classes, tuples; int8_t tuple[2][6][4]; } sslh_i_order_task;
+static const sslh_i_order_task sslh_i_order_tasks[3] = {
+    {5, 2, 4, {{{1, 2, 3, 1}, {3, 2, 1, 1}, {1, 0, 3, 0}, {3, 4, 1, 0}},
+               {{1, 2, 3, 1}, {3, 2, 1, 1}, {3, 0, 1, 0}, {1, 4, 3, 0}}}},             /* (2): 0 .. 4 are a .. e */
+    {3, 2, 2, {{{0, 1, 2, 1}, {2, 1, 0, 0}}, {{0, 1, 2, 1}, {2, 1, 0, 0}}}},           /* (3): 0 .. 2 are b .. d */
+    {3, 3, 6, {{{1, 0, 2, 0}, {1, 2, 0, 0}, {0, 1, 2, 1}, {2, 1, 0, 1}, {0, 2, 1, 2}, {2, 0, 1, 2}},
+               {{1, 0, 2, 0}, {1, 2, 0, 0}, {0, 1, 2, 1}, {2, 1, 0, 1}, {0, 2, 1, 2}, {2, 0, 1, 2}}}}}; /* (4) */
+
+SSLH_I_FN void sslh_i_frame_order_prepare(sslh_method *m, sslh_data data) {
+    sslh_i_frame_order *s = (sslh_i_frame_order *)m->self;
+    sslh_recipe unused = sslh_recipe_none();
+    sslh_i_normalise_by_clips("sslh_frame_order", s->given ? &unused : &s->views, m->encoder, data);
+}
+
+/* How much two frames of a clip in memory differ: the sum over their values, in whole numbers, of which any order of
+   adding gives the same. */
+SSLH_I_FN int64_t sslh_i_frame_order_motion(const sslh_field *f, int64_t clip, int p, int q) {
+    size_t n = (size_t)f->shape.size[1] * (size_t)f->shape.size[2] * (size_t)f->shape.size[3], i;
+    size_t first = ((size_t)clip * (size_t)f->shape.size[0] + (size_t)p) * n, apart = (size_t)(q - p) * n;
+    int64_t sum = 0;
+    for (i = first; i < first + n; i++) {
+        int32_t d;
+        if (f->type == SSLH_U8) d = ((const uint8_t *)f->values)[i + apart] - ((const uint8_t *)f->values)[i];
+        else {
+            const float *v = (const float *)f->values + i;
+            float a = SSLH_I_MAX(SSLH_I_MIN(v[0], 1.0f), 0.0f), b = SSLH_I_MAX(SSLH_I_MIN(v[apart], 1.0f), 0.0f);
+            d = (int32_t)(b * 65536.0f) - (int32_t)(a * 65536.0f);
+        }
+        sum += d < 0 ? -d : d;
+    }
+    return sum;
+}
+
+/* (1): numbers of the frames of each clip, frame (N,frames). Clips of a callback are not looked at before they are
+   taken. */
+SSLH_I_FN int sslh_i_frame_order_places(sslh_method *m, const sslh_batch *batch, const sslh_i_order_task *task,
+                                        int32_t *first, int32_t *frame) {
+    sslh_ctx *c = m->ctx;
+    const sslh_i_frame_order *s = (const sslh_i_frame_order *)m->self;
+    const sslh_field *f = sslh_i_field_of(&batch->data, SSLH_FIELD_CLIP);
+    int n = task->frames, b = n == 5, i, j, gap = s->d.gap;
+    if (!f) return 1; /* sslh_clip_views says it */
+    if (!gap) gap = SSLH_I_MAX((f->shape.size[0] - 1) / (n - 1) / 2, 1);
+    if (gap > INT_MAX / n || !sslh_i_clip_starts(c, "sslh_frame_order", batch, 'T', (n - 1) * gap + 1, first)) return 0;
+    for (i = 0; i < batch->count; i++) {
+        int64_t at = sslh_i_sample(&batch->data, batch->index[i]), most = -1, motion;
+        uint64_t stream = sslh_i_sample_stream('T', 0, batch->epoch, batch->index[i]);
+        uint32_t places = (uint32_t)(sslh_i_length(f, at) - (n - 1) * gap);
+        int32_t best = first[i];
+        for (j = 0; j < s->d.tries && f->values && s->d.tries > 1; j++) { /* draw 0 is first[i] */
+            int32_t start = (int32_t)sslh_random_below(c->desc.seed, stream, (uint64_t)j, places);
+            motion = sslh_i_frame_order_motion(f, at, start + b * gap, start + (b + 2) * gap);
+            if (motion > most) most = motion, best = start;
+        }
+        for (j = 0; j < n; j++) frame[i * n + j] = best + j * gap;
+    }
+    return 1;
+}
+
+/* "frames" (N,n,H,W,C), "tuples" (N,3 K): the numbers among them of the frames of K tuples, "labels" (N K). */
+SSLH_I_FN void sslh_i_frame_order_views(sslh_method *m, const sslh_batch *batch, sslh_view_set *out) {
+    sslh_ctx *c = m->ctx;
+    const sslh_i_frame_order *s = (const sslh_i_frame_order *)m->self;
+    const sslh_i_order_task *task = &sslh_i_order_tasks[s->d.task - 1];
+    int n = task->frames, K = task->tuples, i, j, k;
+    size_t N = (size_t)batch->count;
+    int32_t *first = (int32_t *)sslh_i_scratch(c, (N + N * (size_t)n) * sizeof *first); /* (N) */
+    int32_t *frame = first ? first + N : NULL; /* (N,n) */
+    sslh_tensor *tuples, *labels;
+    if (!first) return;
+    if (sslh_i_frame_order_places(m, batch, task, first, frame))
+        sslh_view_add(out, "frames", sslh_clip_views(c, *batch, s->views, 0, frame, n));
+    sslh_i_unscratch(c, first);
+    tuples = SSLH_I_BAD(c) ? NULL : sslh_i_new(c, "sslh_frame_order", SSLH_I32, sslh_dim2(batch->count, 3 * K));
+    labels = tuples ? sslh_i_new(c, "sslh_frame_order", SSLH_I32, sslh_dim1(batch->count * K)) : NULL;
+    if (!labels) return;
+    for (i = 0; i < batch->count; i++) {
+        uint64_t stream = sslh_i_sample_stream('T', 0, batch->epoch, batch->index[i]);
+        int coin = (int)sslh_random_below(c->desc.seed, stream, 64, 2);
+        for (j = 0; j < K; j++) {
+            for (k = 0; k < 3; k++) tuples->ints[(i * K + j) * 3 + k] = task->tuple[coin][j][k];
+            labels->ints[i * K + j] = task->tuple[coin][j][3];
+        }
+    }
+    sslh_view_add(out, "tuples", tuples);
+    sslh_view_add(out, "labels", labels);
+}
+
+/* f of (5), one row for each frame: the cells of maps side by side, tokens averaged. */
+SSLH_I_FN sslh_tensor *sslh_i_frame_order_features(sslh_method *m, sslh_tensor *x) {
+    sslh_ctx *c = m->ctx;
+    const sslh_i_frame_order *s = (const sslh_i_frame_order *)m->self;
+    sslh_forward_desc f;
+    memset(&f, 0, sizeof f);
+    f.tap = s->d.tap;
+    x = sslh_forward_ex(m->encoder, x, f);
+    if (SSLH_I_BAD(c)) return x;
+    if (x->ndim == 4) x = sslh_i_pool_grid(c, "sslh_frame_order: .cells", x, s->d.cells, 0);
+    else x = sslh_i_pool_features(c, x);
+    return SSLH_I_BAD(c) ? x : sslh_reshape(c, x, sslh_dim2(x->shape[0], -1));
+}
+
+SSLH_I_FN sslh_tensor *sslh_i_frame_order_loss(sslh_method *m, const sslh_view_set *v, int phase) {
+    sslh_ctx *c = m->ctx;
+    const sslh_i_frame_order *s = (const sslh_i_frame_order *)m->self;
+    sslh_tensor *x = sslh_view_get(v, "frames"), *tuples = sslh_view_get(v, "tuples");
+    sslh_tensor *labels = sslh_view_get(v, "labels"), *logits;
+    int N, n, K;
+    (void)phase;
+    if (SSLH_I_BAD(c)) return sslh_i_dummy(c);
+    N = x->shape[0], n = x->shape[1], K = tuples->shape[1] / 3;
+    x = sslh_reshape(c, x, sslh_dim4(N * n, x->shape[2], x->shape[3], x->shape[4]));
+    x = sslh_reshape(c, sslh_i_frame_order_features(m, x), sslh_dim3(N, n, -1));  /* (N,n,D) */
+    x = sslh_reshape(c, sslh_gather(c, x, tuples), sslh_dim2(N * K, -1));         /* (N K,3 D) */
+    logits = sslh_forward(s->head, x);                                            /* (5), before the softmax */
+    if (SSLH_I_BAD(c)) return logits;
+    m->numbers[0].value = sslh_i_accuracy(logits, labels->ints);
+    m->guessing = sslh_i_ln(logits->shape[1]);
+    return sslh_cross_entropy(c, logits, labels);                                 /* (6) */
+}
+
+SSLH_DEF sslh_method sslh_frame_order(sslh_ctx *c, sslh_net *encoder, sslh_frame_order_desc d) {
+    sslh_i_frame_order s;
+    sslh_method m;
+    sslh_mlp_desc head;
+    memset(&s, 0, sizeof s);
+    memset(&head, 0, sizeof head);
+    head.in = 1;
+    sslh_i_resolve(c, "sslh_frame_order", sslh_i_frame_order_settings, SSLH_I_LENGTH(sslh_i_frame_order_settings), &d);
+    if (sslh_i_check_encoder(c, "sslh_frame_order", encoder, -1)) {
+        int side = sslh_net_query(encoder).image;
+        sslh_shape f = sslh_i_tap_shape(c, "sslh_frame_order", encoder, d.tap, side ? side : 64, side ? side : 64);
+        head.in = 3 * f.size[f.ndim - 1] * (f.ndim == 4 ? d.cells * d.cells : 1);
+    }
+    s.given = d.views != NULL;
+    if (d.views) s.views = *d.views;
+    s.d = d;
+    if (!SSLH_I_BAD(c)) {
+        head.widths[0] = d.head_hidden;
+        head.widths[1] = sslh_i_order_tasks[d.task - 1].classes;
+        head.batch_norm = !d.no_head_norm;
+        s.head = sslh_mlp(c, head);
+    }
+    m = sslh_i_method_begin(c, "frame_order", encoder, &s, sizeof s);
+    if (s.head) sslh_child(m.net, "head", s.head);
+    m.prepare = sslh_i_frame_order_prepare;
+    m.views = sslh_i_frame_order_views;
+    m.loss = sslh_i_frame_order_loss;
+    return sslh_i_method_end(m);
+}
+/* For sslh_method_make. */
+SSLH_I_FN sslh_method sslh_i_frame_order_make(sslh_ctx *c, sslh_net *encoder, sslh_data data, const void *desc) {
+    (void)data;
+    return sslh_frame_order(c, encoder, *(const sslh_frame_order_desc *)desc);
+}
+#endif /* SSLH_WITH_FRAME_ORDER */
 
 /* ================================================================================================================== */
 /*  >>autoencoder   autoencoder                                                                                       */
@@ -12119,6 +12726,18 @@ static const sslh_method_info sslh_i_methods[] = {
      "predicting the colours of grey images", "colour images", "any", "SSLH_WITH_COLORIZATION", "sslh_colorization",
      "sslh_cross_entropy_soft", {"error"}, SSLH_I_MADE(colorization)},
 #endif
+#if SSLH_WITH_NEXT_FRAME
+    {"next_frame", "Next frame", "video", "Mathieu et al.",
+     "Deep multi-scale video prediction beyond mean square error", "ICLR 2016", 2016,
+     "painting the frame that comes next", "clips", "map", "SSLH_WITH_NEXT_FRAME", "sslh_next_frame", "",
+     {"PSNR", "copy"}, SSLH_I_MADE(next_frame)},
+#endif
+#if SSLH_WITH_FRAME_ORDER
+    {"frame_order", "Frame order", "video", "Misra et al.",
+     "Shuffle and learn: unsupervised learning using temporal order verification", "ECCV 2016", 2016,
+     "telling whether frames stand in their order", "clips", "any", "SSLH_WITH_FRAME_ORDER", "sslh_frame_order",
+     "sslh_cross_entropy", {"accuracy"}, SSLH_I_MADE(frame_order)},
+#endif
 #if SSLH_WITH_AUTOENCODER
     {"autoencoder", "Autoencoder", "generative", "Hinton & Salakhutdinov",
      "Reducing the dimensionality of data with neural networks", "Science 2006", 2006,
@@ -12621,19 +13240,46 @@ SSLH_I_LEAN_END
 
 /* --- features ----------------------------------------------------------------------------------------------------- */
 
-/* (n,H,W,C) -> (n,g,g,C) -> (n,g g C): the average, or maximum, over g x g cells of k x k places, for probes of
-   early maps. */
-SSLH_I_FN sslh_tensor *sslh_i_pool_grid(sslh_ctx *c, sslh_tensor *x, int grid, int maximum) {
+/* (n,H,W,C) -> (n,g,g,C) -> (n, g g C): average, or maximum, over g x g cells of k x k places, for probes of early
+   maps. op: function and field, for the message. */
+SSLH_I_FN sslh_tensor *sslh_i_pool_grid(sslh_ctx *c, const char *op, sslh_tensor *x, int grid, int maximum) {
     int k;
     if (SSLH_I_BAD(c)) return x;
     k = x->shape[1] / grid;
     if (k < 1 || k * grid != x->shape[1] || x->shape[2] != x->shape[1]) {
-        sslh_fail(c, SSLH_E_SHAPE, "sslh_features: .pool_grid %d does not divide the map of %d x %d", grid, x->shape[1],
-                  x->shape[2]);
+        sslh_fail(c, SSLH_E_SHAPE, "%s %d does not divide the map of %d x %d", op, grid, x->shape[1], x->shape[2]);
         return x;
     }
     if (k == 1) return x;
     return maximum ? sslh_max_pool2d(c, x, k, k, 0) : sslh_avg_pool2d(c, x, k, k, 0);
+}
+
+/* The same as .pool_grid of the caller's. */
+SSLH_I_FN sslh_tensor *sslh_i_feature_grid(sslh_ctx *c, sslh_tensor *x, const sslh_feature_desc *d) {
+    return sslh_i_pool_grid(c, "sslh_features: .pool_grid", x, d->pool_grid, d->max_pool);
+}
+
+/* Clips (n,T,H,W,C): the encoder sees each frame as an image, and what it makes of the frames of a clip is averaged, as
+   far as its length goes: (n,D). */
+SSLH_I_FN sslh_tensor *sslh_i_clip_features(sslh_ctx *c, sslh_net *encoder, const sslh_batch *b,
+                                            const sslh_feature_desc *d, const sslh_preprocess *p) {
+    const sslh_field *clips = sslh_i_field_of(&b->data, SSLH_FIELD_CLIP);
+    int T = b->data.frames, n;
+    sslh_tensor *x = sslh_batch_clips(c, *b), *lengths;
+    sslh_forward_desc f;
+    if (!encoder) return sslh_reshape(c, x, sslh_dim2(b->count, -1));
+    memset(&f, 0, sizeof f);
+    f.tap = d->tap;
+    x = sslh_reshape(c, x, sslh_dim4(-1, b->data.height, b->data.width, b->data.channels)); /* (n T,H,W,C) */
+    x = sslh_forward_ex(encoder, SSLH_I_BAD(c) || !p ? x : sslh_i_normalised(c, x, p), f);
+    if (SSLH_I_BAD(c)) return x;
+    if (x->ndim == 4 && d->pool_grid > 1) x = sslh_i_feature_grid(c, x, d);
+    else if (x->ndim > 2) x = d->max_pool ? sslh_global_max_pool(c, x) : sslh_global_avg_pool(c, x);
+    x = sslh_reshape(c, x, sslh_dim3(b->count, T, -1)); /* (n,T,D) */
+    if (!clips->lengths) return sslh_mean(c, x, SSLH_AXIS(1), 0);
+    lengths = sslh_batch_lengths(c, *b, (int)(clips - b->data.field));
+    for (n = 0; n < b->count && !SSLH_I_BAD(c); n++) lengths->ints[n] = SSLH_I_MAX(lengths->ints[n], 1);
+    return sslh_mean_valid(c, x, lengths);
 }
 
 /* The encoder's output or tap for a batch, one row for each sample: (n,D). p NULL: no encoder. */
@@ -12644,6 +13290,8 @@ SSLH_I_FN sslh_tensor *sslh_i_batch_features(sslh_ctx *c, sslh_net *encoder, con
     sslh_tensor *x;
     memset(&f, 0, sizeof f);
     f.tap = d->tap; /* NULL: the output */
+    if (!d->input && b->data.frames && !sslh_i_field_of(&b->data, SSLH_FIELD_IMAGE))
+        return sslh_i_clip_features(c, encoder, b, d, p);
     if (d->input) x = d->input(c, b, d->user);
     else x = b->data.height > 0 ? sslh_i_batch_normalised(c, b, p) : sslh_batch_audio(c, *b);
     if (encoder) x = sslh_forward_ex(encoder, x, f); /* (n,D), (n,H,W,C) or (n,T,D) */
@@ -12653,7 +13301,7 @@ SSLH_I_FN sslh_tensor *sslh_i_batch_features(sslh_ctx *c, sslh_net *encoder, con
                   b->count);
         return sslh_i_dummy(c);
     }
-    if (encoder && x->ndim == 4 && d->pool_grid > 1) x = sslh_i_pool_grid(c, x, d->pool_grid, d->max_pool);
+    if (encoder && x->ndim == 4 && d->pool_grid > 1) x = sslh_i_feature_grid(c, x, d);
     else if (encoder && x->ndim == 3 && audio && audio->lengths && !d->max_pool) {
         sslh_tensor *lengths = sslh_batch_lengths(c, *b, (int)(audio - b->data.field));
         int n, T = x->shape[1], full = audio->shape.size[0];
@@ -19413,71 +20061,114 @@ SSLH_DEF size_t sslh_recipe_print(sslh_recipe r, char *out, size_t size) {
     return used;
 }
 
+/* A job for views of the first field of this kind in a batch; its recipe is resolved. 0 and an error of fn when there
+   is no such field, or batch, view or recipe make no sense. */
+SSLH_I_FN int sslh_i_view_job_begin(sslh_ctx *c, const char *fn, sslh_i_view_job *job, const sslh_batch *batch,
+                                    sslh_field_kind kind, const sslh_recipe *recipe, int view,
+                                    const sslh_field **its) {
+    const sslh_field *field = NULL;
+    int i, first = kind == SSLH_FIELD_CLIP; /* the axis of the height */
+    if (SSLH_I_BAD(c)) return 0;
+    for (i = 0; i < batch->data.fields && i < 4 && !field; i++)
+        if (batch->data.field[i].kind == kind) field = &batch->data.field[i];
+    if (!field || (!field->values && !field->fetch) || field->shape.ndim != 3 + first ||
+        (field->type != SSLH_U8 && field->type != SSLH_F32)) {
+        sslh_fail(c, SSLH_E_USAGE, "%s: the batch has no %s field%s", fn, first ? "clip" : "image",
+                  batch->data.frames && !first ? "; for clips there is sslh_clip_views" : "");
+        return 0;
+    }
+    if (batch->count < 1 || !batch->index || view < 0) {
+        sslh_fail(c, SSLH_E_USAGE, "%s: a batch of %d samples, view %d: the batch must come from a loader, the view "
+                  "must not be negative", fn, batch->count, view);
+        return 0;
+    }
+    memset(job, 0, sizeof *job);
+    job->recipe = *recipe;
+    job->height = field->shape.size[first];
+    job->width = field->shape.size[first + 1];
+    job->channels = field->shape.size[first + 2];
+    if (!sslh_i_recipe_resolve(c, fn, &job->recipe, job->height, job->width, job->channels)) return 0;
+    for (i = 0; i < batch->count; i++)
+        if (batch->index[i] < 0 || (int64_t)batch->index[i] >= batch->data.count) {
+            sslh_fail(c, SSLH_E_USAGE, "%s: sample %d of a data set of %.0f", fn, (int)batch->index[i],
+                      (double)batch->data.count);
+            return 0;
+        }
+    job->n = batch->count;
+    job->frames = job->each_clip = 1;
+    job->seed = batch->seed;
+    job->epoch = batch->epoch;
+    job->view = view;
+    job->index = batch->index;
+    job->data = &batch->data;
+    job->values = (const char *)field->values;
+    job->source = field->type == SSLH_U8 ? 0 : 1;
+    *its = field;
+    return 1;
+}
+
+/* Makes the views of a job now, into out. Samples of a callback are fetched first: it is called from this thread
+   only. */
+SSLH_I_FN sslh_tensor *sslh_i_view_now(sslh_ctx *c, const char *fn, sslh_i_view_job *job, const sslh_batch *batch,
+                                       const sslh_field *field, sslh_shape shape) {
+    sslh_tensor *out = sslh_i_new(c, fn, SSLH_F32, shape);
+    char *fetched = NULL;
+    size_t bytes = field->type == SSLH_U8 ? 1 : sizeof(float), total;
+    int i, ok = 1;
+    if (!out) return sslh_i_dummy(c);
+    for (i = 0; i < field->shape.ndim; i++) bytes *= (size_t)field->shape.size[i];
+    if (!field->values) {
+        fetched = sslh_i_mul(bytes, (size_t)batch->count, &total) ? (char *)sslh_i_scratch(c, total) : NULL;
+        if (!fetched) return sslh_i_dummy(c);
+        job->values = fetched;
+        job->in_order = 1;
+    }
+    for (i = 0; fetched && ok && i < batch->count; i++) {
+        int64_t at = sslh_i_sample(&batch->data, batch->index[i]);
+        ok = field->fetch(field->user, at, fetched + (size_t)i * bytes) == 0;
+        if (!ok) sslh_fail(c, SSLH_E_FILE, "%s: .fetch failed for sample %.0f", fn, (double)at);
+    }
+    job->out = out->data;
+    ok = ok && sslh_i_view_run(c, fn, job);
+    if (fetched) sslh_i_unscratch(c, fetched);
+    return ok && !SSLH_I_BAD(c) ? sslh_i_end(c, fn, NULL, 0, out) : sslh_i_dummy(c);
+}
+
 SSLH_DEF sslh_tensor *sslh_views(sslh_ctx *c, sslh_batch batch, sslh_recipe recipe, int view) {
     sslh_i_view_job job;
     sslh_tensor *out;
-    const sslh_field *field = NULL;
-    char *fetched;
-    size_t bytes, total;
-    int i, ok;
-    if (SSLH_I_BAD(c)) return sslh_i_dummy(c);
-    for (i = 0; i < batch.data.fields && i < 4 && !field; i++)
-        if (batch.data.field[i].kind == SSLH_FIELD_IMAGE) field = &batch.data.field[i];
-    if (!field || (!field->values && !field->fetch) || field->shape.ndim != 3 ||
-        (field->type != SSLH_U8 && field->type != SSLH_F32)) {
-        sslh_fail(c, SSLH_E_USAGE, "sslh_views: the batch has no image field");
+    const sslh_field *field;
+    if (!sslh_i_view_job_begin(c, "sslh_views", &job, &batch, SSLH_FIELD_IMAGE, &recipe, view, &field))
+        return sslh_i_dummy(c);
+    if (!field->values)
+        return sslh_i_view_now(c, "sslh_views", &job, &batch, field,
+                               sslh_dim4(job.n, job.recipe.height, job.recipe.width, job.channels));
+    out = sslh_i_view_batch(c, &job, &batch, &recipe); /* it may have been made ahead of the step */
+    return out && !SSLH_I_BAD(c) ? sslh_i_end(c, "sslh_views", NULL, 0, out) : sslh_i_dummy(c);
+}
+
+SSLH_DEF sslh_tensor *sslh_clip_views(sslh_ctx *c, sslh_batch batch, sslh_recipe recipe, int view,
+                                      const int32_t *frames, int count) {
+    sslh_i_view_job job;
+    const sslh_field *field;
+    size_t n, i;
+    if (!sslh_i_view_job_begin(c, "sslh_clip_views", &job, &batch, SSLH_FIELD_CLIP, &recipe, view, &field))
+        return sslh_i_dummy(c);
+    job.frames = field->shape.size[0];
+    job.each_clip = frames ? count : job.frames;
+    if (job.each_clip < 1 || !sslh_i_mul((size_t)job.n, (size_t)job.each_clip, &n) || n > INT_MAX) {
+        sslh_fail(c, SSLH_E_USAGE, "sslh_clip_views: %d frames of each of %d clips", job.each_clip, job.n);
         return sslh_i_dummy(c);
     }
-    if (batch.count < 1 || !batch.index || view < 0) {
-        sslh_fail(c, SSLH_E_USAGE, "sslh_views: a batch of %d samples, view %d: the batch must come from a loader, the "
-                  "view must not be negative", batch.count, view);
-        return sslh_i_dummy(c);
-    }
-    memset(&job, 0, sizeof job);
-    job.recipe = recipe;
-    job.height = field->shape.size[0];
-    job.width = field->shape.size[1];
-    job.channels = field->shape.size[2];
-    if (!sslh_i_recipe_resolve(c, "sslh_views", &job.recipe, job.height, job.width, job.channels))
-        return sslh_i_dummy(c);
-    for (i = 0; i < batch.count; i++)
-        if (batch.index[i] < 0 || (int64_t)batch.index[i] >= batch.data.count) {
-            sslh_fail(c, SSLH_E_USAGE, "sslh_views: sample %d of a data set of %.0f", (int)batch.index[i],
-                      (double)batch.data.count);
+    for (i = 0; frames && i < n; i++)
+        if (frames[i] < 0 || frames[i] >= job.frames) {
+            sslh_fail(c, SSLH_E_USAGE, "sslh_clip_views: frame %d of clips of %d frames", (int)frames[i], job.frames);
             return sslh_i_dummy(c);
         }
-    job.n = batch.count;
-    job.seed = batch.seed;
-    job.epoch = batch.epoch;
-    job.view = view;
-    job.index = batch.index;
-    job.data = &batch.data;
-    job.values = (const char *)field->values;
-    job.source = field->type == SSLH_U8 ? 0 : 1;
-    if (field->values) {
-        out = sslh_i_view_batch(c, &job, &batch, &recipe);
-        return out && !SSLH_I_BAD(c) ? sslh_i_end(c, "sslh_views", NULL, 0, out) : sslh_i_dummy(c);
-    }
-    /* For a set with a callback: it is called from this thread only, and never ahead of the step. */
-    out = sslh_i_new(c, "sslh_views", SSLH_F32, sslh_dim4(job.n, job.recipe.height, job.recipe.width, job.channels));
-    if (!out) return sslh_i_dummy(c);
-    bytes = (size_t)job.height * (size_t)job.width * (size_t)job.channels;
-    bytes *= field->type == SSLH_U8 ? 1 : sizeof(float);
-    fetched = sslh_i_mul(bytes, (size_t)job.n, &total) ? (char *)sslh_i_scratch(c, total) : NULL;
-    if (!fetched) return sslh_i_dummy(c);
-    for (i = 0; i < job.n; i++) {
-        int64_t at = batch.data.order ? batch.data.order[batch.index[i]] : batch.index[i];
-        if (field->fetch(field->user, at, fetched + (size_t)i * bytes) == 0) continue;
-        sslh_fail(c, SSLH_E_FILE, "sslh_views: .fetch failed for sample %.0f", (double)at);
-        sslh_i_unscratch(c, fetched);
-        return sslh_i_dummy(c);
-    }
-    job.values = fetched;
-    job.in_order = 1;
-    job.out = out->data;
-    ok = sslh_i_view_run(c, "sslh_views", &job);
-    sslh_i_unscratch(c, fetched);
-    return ok && !SSLH_I_BAD(c) ? sslh_i_end(c, "sslh_views", NULL, 0, out) : sslh_i_dummy(c);
+    job.frame = frames;
+    job.n = (int)n;
+    return sslh_i_view_now(c, "sslh_clip_views", &job, &batch, field,
+                           sslh_dim5(batch.count, job.each_clip, job.recipe.height, job.recipe.width, job.channels));
 }
 
 /* Image i draws as number i % each of stream streams[i / each]: all patches of an image share one stream. */
@@ -19507,7 +20198,7 @@ SSLH_I_FN sslh_tensor *sslh_i_augment(sslh_ctx *c, sslh_tensor *x, sslh_recipe r
     job.each = each;
     job.values = (const char *)sslh_i_get_data(x);
     job.source = x->type == SSLH_U8 ? 0 : 2;
-    job.in_order = 1;
+    job.in_order = job.frames = job.each_clip = 1;
     job.out = out->data;
     return sslh_i_view_run(c, "sslh_augment", &job) ? sslh_i_end(c, "sslh_augment", &x, 1, out) : sslh_i_dummy(c);
 }
@@ -19854,6 +20545,18 @@ static const sslh_setting sslh_i_preprocess_ranges[] = {
     SSLH_I_NORMALISE_RANGES(sslh_preprocess)};
 static const sslh_setting sslh_i_images_ranges[] = {
     SSLH_I_RANGE(sslh_images_desc, size, INT, "1 to 32767")};
+static const sslh_setting sslh_i_clips_ranges[] = {
+    SSLH_I_RANGE(sslh_clips_desc, length, INT, "at least 1"),
+    SSLH_I_RANGE(sslh_clips_desc, size, INT, "1 to 32767")};
+static const sslh_setting sslh_i_moving_ranges[] = {
+    SSLH_I_RANGE(sslh_moving_desc, clips, INT, "at least 1"),
+    SSLH_I_RANGE(sslh_moving_desc, frames, INT, "1 to 100000"),
+    SSLH_I_RANGE(sslh_moving_desc, height, INT, "1 to 4096"),
+    SSLH_I_RANGE(sslh_moving_desc, width, INT, "1 to 4096"),
+    SSLH_I_RANGE(sslh_moving_desc, objects, INT, "1 to 8"),
+    SSLH_I_RANGE(sslh_moving_desc, speed, REAL, "0 to 1000"),
+    SSLH_I_RANGE(sslh_moving_desc, drag, REAL, "at least 0, below 1"),
+    SSLH_I_RANGE(sslh_moving_desc, zoom, REAL, "1 to 8")};
 static const sslh_setting sslh_i_audio_ranges[] = {
     SSLH_I_RANGE(sslh_audio_desc, length, INT, "at least 1"),
     SSLH_I_RANGE(sslh_audio_desc, rate, INT, "at least 1"),
@@ -19926,6 +20629,8 @@ static const struct { const sslh_setting *row; int rows; } sslh_i_ranges[] = {
     {sslh_i_mel_ranges, SSLH_I_LENGTH(sslh_i_mel_ranges)},
     {sslh_i_mfcc_ranges, SSLH_I_LENGTH(sslh_i_mfcc_ranges)},
     {sslh_i_split_ranges, SSLH_I_LENGTH(sslh_i_split_ranges)},
+    {sslh_i_clips_ranges, SSLH_I_LENGTH(sslh_i_clips_ranges)},
+    {sslh_i_moving_ranges, SSLH_I_LENGTH(sslh_i_moving_ranges)},
 #if SSLH_WITH_CLASSIFIERS
     {sslh_i_forest_ranges, SSLH_I_LENGTH(sslh_i_forest_ranges)},
     {sslh_i_svm_ranges, SSLH_I_LENGTH(sslh_i_svm_ranges)},
@@ -36194,15 +36899,17 @@ SSLH_I_FN void sslh_i_view_task(void *arg, int task, int worker) {
         sslh_i_pixels s;
         sslh_i_draw d;
         sslh_i_key key;
-        size_t at = job->in_order ? (size_t)i : (size_t)(job->data->order ? job->data->order[job->index[i]]
-                                                         : job->index[i]);
+        int sample = i / job->each_clip, frame = job->frame ? job->frame[i] : i % job->each_clip;
+        size_t at = (size_t)(job->in_order ? sample : job->data->order ? job->data->order[job->index[sample]]
+                                                                       : job->index[sample]);
+        at = at * (size_t)job->frames + (size_t)frame;
         memset(&s, 0, sizeof s);
         if (job->source == 0) s.bytes = (const uint8_t *)job->values + at * pixels;
         else if (job->source == 1) s.floats = (const float *)(const void *)job->values + at * pixels;
         else s.reals = (const sslh_real *)(const void *)job->values + at * pixels;
         s.height = job->height, s.width = job->width, s.channels = job->channels;
         if (job->index) {
-            key = sslh_i_view_key(job->seed, job->epoch, job->index[i], job->view);
+            key = sslh_i_view_key(job->seed, job->epoch, job->index[sample], job->view);
         } else {
             key.seed = job->seed;
             key.stream = job->streams[i / job->each];
@@ -36513,6 +37220,7 @@ SSLH_DEF int sslh_bits_ok(sslh_ctx *c) {
      >>sheets     index.txt: many images cut out of one picture
      >>folders    sslh_load_images: a file, a folder of files, a folder of class folders
      >>recordings sslh_load_audio: the same for sound, with labels from names of files
+     >>clips      sslh_load_clips: folders of numbered frames; clips that are made of images
      >>weights    safetensors: nets, checkpoints; features of 8-bit images
      >>words      words counted and found by name; files of word vectors
      >>tokenizers text as numbers, and back
@@ -40256,14 +40964,17 @@ SSLH_I_FN int sslh_i_field_get(sslh_ctx *c, const char *fn, const sslh_field *f,
 
 /* Whether a field is one of the kinds that batches can be made of; an error names the field when it is not. */
 SSLH_I_FN int sslh_i_field_ok(sslh_ctx *c, const char *fn, const sslh_field *f, int number) {
-    int image = f->kind == SSLH_FIELD_IMAGE, audio = f->kind == SSLH_FIELD_AUDIO, label = f->kind == SSLH_FIELD_LABEL;
+    int clip = f->kind == SSLH_FIELD_CLIP, image = clip || f->kind == SSLH_FIELD_IMAGE;
+    int audio = f->kind == SSLH_FIELD_AUDIO, label = f->kind == SSLH_FIELD_LABEL;
     const char *why = NULL;
     if (!image && !audio && !label && f->kind != SSLH_FIELD_TOKENS) why = "unknown kind";
     else if (!f->values && (!f->fetch || label)) why = label ? "labels need .values" : "neither .values nor .fetch";
     else if (!sslh_i_field_bytes(f)) why = "impossible shape";
-    else if (image && (f->int16 || (f->type != SSLH_U8 && f->type != SSLH_F32))) why = "images are SSLH_U8 or SSLH_F32";
-    else if (image && (f->shape.ndim != 3 || f->shape.size[2] > 4))
-        why = "an image has shape (H,W,C) with 1 to 4 channels";
+    else if (image && (f->int16 || (f->type != SSLH_U8 && f->type != SSLH_F32)))
+        why = clip ? "clips are SSLH_U8 or SSLH_F32" : "images are SSLH_U8 or SSLH_F32";
+    else if (image && (f->shape.ndim != 3 + clip || f->shape.size[2 + clip] > 4))
+        why = clip ? "a clip has shape (T,H,W,C) with 1 to 4 channels"
+                   : "an image has shape (H,W,C) with 1 to 4 channels";
     else if (audio && f->type != (f->int16 ? SSLH_I32 : SSLH_F32))
         why = "audio is SSLH_F32, or SSLH_I32 with .int16";
     else if (!image && !audio && (f->type != SSLH_I32 || f->int16)) why = "tokens and labels are SSLH_I32";
@@ -40315,10 +41026,12 @@ SSLH_I_FN sslh_data sslh_i_data_from_fields(sslh_ctx *c, const char *fn, const s
     d.fields = n;
     d.count = d.total = count;
     const sslh_field *image = sslh_i_field_of(&d, SSLH_FIELD_IMAGE), *label = sslh_i_field_of(&d, SSLH_FIELD_LABEL);
-    if (image) {
-        d.height = image->shape.size[0];
-        d.width = image->shape.size[1];
-        d.channels = image->shape.size[2];
+    const sslh_field *clip = sslh_i_field_of(&d, SSLH_FIELD_CLIP), *seen = image ? image : clip;
+    if (clip) d.frames = clip->shape.size[0];
+    if (seen) {
+        d.height = seen->shape.size[seen->shape.ndim - 3];
+        d.width = seen->shape.size[seen->shape.ndim - 2];
+        d.channels = seen->shape.size[seen->shape.ndim - 1];
     }
     if (label) sslh_i_label_by(&d, (int)(label - d.field));
     return d;
@@ -40828,10 +41541,11 @@ SSLH_DEF sslh_data sslh_data_windows(sslh_data d, const char *field, int length,
     size_t bytes;
     if (SSLH_I_BAD(c)) return sslh_i_no_data(c);
     for (i = d.fields - 1; i >= 0; i--)
-        if (d.field[i].kind == SSLH_FIELD_AUDIO || d.field[i].kind == SSLH_FIELD_TOKENS) f = &d.field[i];
+        if (d.field[i].kind == SSLH_FIELD_AUDIO || d.field[i].kind == SSLH_FIELD_TOKENS ||
+            d.field[i].kind == SSLH_FIELD_CLIP) f = &d.field[i];
     if (!f || f->shape.ndim < 1 || length < 1 || step < 1) {
         sslh_fail(c, SSLH_E_USAGE, "sslh_data_windows: length %d, step %d%s", length, step,
-                  f ? "" : "; the data has neither audio nor tokens");
+                  f ? "" : "; the data has neither audio nor tokens nor clips");
         return sslh_i_no_data(c);
     }
     if (field && (by = sslh_i_label_field("sslh_data_windows", &d, field)) < 0) return sslh_i_no_data(c);
@@ -40894,17 +41608,22 @@ SSLH_DEF void sslh_data_mean_std(sslh_data d, float mean[4], float std[4]) {
     for (int k = 0; k < 4; k++) mean[k] = std[k] = 0;
     if (SSLH_I_BAD(c)) return;
     const sslh_field *f = sslh_i_field_of(&d, SSLH_FIELD_IMAGE);
+    int clips = !f;
+    if (clips) f = sslh_i_field_of(&d, SSLH_FIELD_CLIP);
     if (!f || d.count < 1) {
         sslh_fail(c, SSLH_E_USAGE, "sslh_data_mean_std: the data has no images");
         return;
     }
     size_t bytes = sslh_i_field_bytes(f), channels = (size_t)d.channels;
-    size_t pixels = (size_t)d.height * (size_t)d.width;
+    size_t frame = (size_t)d.height * (size_t)d.width;
+    double frames = 0;
     char *fetched = f->values ? NULL : (char *)sslh_i_alloc(c, bytes);
     if (!f->values && !fetched) return;
     for (int64_t i = 0; i < d.count && !SSLH_I_BAD(c); i++) {
         int64_t at = sslh_i_sample(&d, i);
         const char *p = fetched ? fetched : (const char *)f->values + (size_t)at * bytes;
+        size_t seen = clips ? (size_t)sslh_i_length(f, at) : 1, pixels = seen * frame;
+        frames += (double)seen;
         if (fetched && !sslh_i_field_get(c, "sslh_data_mean_std", f, at, fetched)) break;
         for (size_t k = 0; k < channels; k++) {
             uint64_t a = 0, b = 0;
@@ -40929,7 +41648,7 @@ SSLH_DEF void sslh_data_mean_std(sslh_data d, float mean[4], float std[4]) {
     }
     sslh_i_free(c, fetched);
     if (SSLH_I_BAD(c)) return;
-    double n = (double)d.count * (double)pixels;
+    double n = SSLH_I_MAX(frames, 1.0) * (double)frame;
     for (size_t k = 0; k < channels; k++) {
         double m = f->type == SSLH_U8 ? (double)s1[k] / 255.0 / n : f1[k] / n;
         double q = f->type == SSLH_U8 ? (double)s2[k] / 65025.0 / n : f2[k] / n;
@@ -40944,8 +41663,8 @@ SSLH_DEF void sslh_data_image(sslh_data d, int64_t index, uint8_t *out) {
     if (SSLH_I_BAD(c)) return;
     const sslh_field *f = sslh_i_field_of(&d, SSLH_FIELD_IMAGE);
     if (!f || index < 0 || index >= d.count) {
-        sslh_fail(c, SSLH_E_USAGE, "sslh_data_image: there is no image %.0f (%.0f samples)", (double)index,
-                  (double)d.count);
+        sslh_fail(c, SSLH_E_USAGE, "sslh_data_image: there is no image %.0f (%.0f samples%s)", (double)index,
+                  (double)d.count, !f && d.frames ? " of clips: sslh_data_frames makes images of them" : "");
         return;
     }
     if (!out) {
@@ -41131,7 +41850,8 @@ SSLH_DEF sslh_tensor *sslh_batch_images(sslh_ctx *c, sslh_batch b) {
     if (!sslh_i_batch_ok(c, "sslh_batch_images", &b)) return sslh_i_dummy(c);
     const sslh_field *f = sslh_i_field_of(&b.data, SSLH_FIELD_IMAGE);
     if (f) return sslh_i_batch_tensor(c, "sslh_batch_images", &b, f);
-    sslh_fail(c, SSLH_E_USAGE, "sslh_batch_images: the data has no images");
+    sslh_fail(c, SSLH_E_USAGE, "sslh_batch_images: the data has no images%s",
+              b.data.frames ? "; sslh_data_frames makes images of clips" : "");
     return sslh_i_dummy(c);
 }
 
@@ -41140,6 +41860,14 @@ SSLH_DEF sslh_tensor *sslh_batch_audio(sslh_ctx *c, sslh_batch b) {
     const sslh_field *f = sslh_i_field_of(&b.data, SSLH_FIELD_AUDIO);
     if (f) return sslh_i_batch_tensor(c, "sslh_batch_audio", &b, f);
     sslh_fail(c, SSLH_E_USAGE, "sslh_batch_audio: the data has no audio");
+    return sslh_i_dummy(c);
+}
+
+SSLH_DEF sslh_tensor *sslh_batch_clips(sslh_ctx *c, sslh_batch b) {
+    if (!sslh_i_batch_ok(c, "sslh_batch_clips", &b)) return sslh_i_dummy(c);
+    const sslh_field *f = sslh_i_field_of(&b.data, SSLH_FIELD_CLIP);
+    if (f) return sslh_i_batch_tensor(c, "sslh_batch_clips", &b, f);
+    sslh_fail(c, SSLH_E_USAGE, "sslh_batch_clips: the data has no clips");
     return sslh_i_dummy(c);
 }
 
@@ -42383,6 +43111,552 @@ SSLH_DEF sslh_data sslh_load_audio(sslh_ctx *c, const char *path, sslh_audio_des
         }
     }
     return sslh_i_clips_finish(&set);
+}
+
+/* ================================================================================================================== */
+/*  >>clips         sslh_load_clips: folders of numbered frames; clips that are made of images                        */
+/* ================================================================================================================== */
+
+/* --- folders of numbered frames ----------------------------------------------------------------------------------- */
+
+/* A folder is looked through twice: first the names of all files are checked, so that the memory of all frames can be
+   asked for at once when the first of them is read, then they are read into their places. */
+
+/* A clip: its folder, the number of its frames and of its class, -1: none. */
+typedef struct sslh_i_reel { char *path; int frames, label; } sslh_i_reel;
+
+typedef struct sslh_i_reels {
+    sslh_ctx        *c;
+    sslh_clips_desc  d;
+    sslh_i_walk      walk;
+    sslh_i_reel     *reel;
+    int              n, cap, T;
+    char           **classes; /* names, in the order of the labels */
+    int              nclasses, class_cap;
+    int              height, width, channels; /* of a frame, from the first one on */
+    uint8_t         *pixels; /* (n,T,H,W,C) */
+} sslh_i_reels;
+
+SSLH_I_FN int sslh_i_is_digit(char x) { return x >= '0' && x <= '9'; }
+
+/* The order in which people count: numbers within names by their size. */
+SSLH_I_FN int sslh_i_compare_natural(const void *p, const void *q) {
+    const char *a = *(const char *const *)p, *b = *(const char *const *)q;
+    while (*a && *b) {
+        size_t n = 0, m = 0;
+        int order;
+        if (!sslh_i_is_digit(*a) || !sslh_i_is_digit(*b)) {
+            if (*a != *b) return (unsigned char)*a < (unsigned char)*b ? -1 : 1;
+            a++, b++;
+            continue;
+        }
+        while (*a == '0') a++;
+        while (*b == '0') b++;
+        while (sslh_i_is_digit(a[n])) n++;
+        while (sslh_i_is_digit(b[m])) m++;
+        order = n != m ? (n < m ? -1 : 1) : strncmp(a, b, n);
+        if (order) return order;
+        a += n, b += m;
+    }
+    return *a ? 1 : *b ? -1 : sslh_i_compare_names(p, q); /* alike but for zeros in front of a number */
+}
+
+/* The frames of a folder in their order: the names of its images come first in dir. Returns how many there are; 0 and
+   an error when anything else but harmless files is among them. folders: how many sub-folders stand behind them. */
+SSLH_I_FN int sslh_i_reel_names(sslh_i_reels *s, const char *path, sslh_i_dir *dir, int *folders) {
+    int count[SSLH_I_CONTENT_KINDS], frames = 0, i;
+    const char *stranger = NULL;
+    sslh_i_content *entry = sslh_i_entries(&s->walk, path, dir, count);
+    *folders = 0;
+    for (i = 0; entry && i < dir->n && !SSLH_I_BAD(s->c); i++)
+        if (entry[i] == SSLH_I_CONTENT_ONE) dir->name[frames++] = dir->name[i];
+        else if (entry[i] != SSLH_I_CONTENT_HARMLESS && entry[i] != SSLH_I_CONTENT_FOLDER) stranger = dir->name[i];
+        else if (entry[i] == SSLH_I_CONTENT_FOLDER && count[SSLH_I_CONTENT_ONE]) stranger = dir->name[i];
+        else if (entry[i] == SSLH_I_CONTENT_FOLDER) dir->name[(*folders)++] = dir->name[i]; /* there are no frames */
+    sslh_i_free(s->c, entry);
+    if (stranger && !SSLH_I_BAD(s->c))
+        sslh_fail(s->c, SSLH_E_FORMAT, "sslh_load_clips: %s holds %.80s, which is %s: move it elsewhere",
+                  sslh_i_tail(path), stranger, frames ? "no frame, beside frames" : "no image of a kind that is read");
+    if (SSLH_I_BAD(s->c)) return 0;
+    qsort((void *)dir->name, (size_t)SSLH_I_MAX(frames, *folders), sizeof *dir->name, sslh_i_compare_natural);
+    return frames;
+}
+
+/* The number that the digits from p on are, without its zeros in front; *end: behind it. 0 when it has more than 18. */
+SSLH_I_FN int sslh_i_frame_number(const char *p, const char **end, uint64_t *number) {
+    const uint8_t *at = (const uint8_t *)p;
+    size_t n = 0;
+    while (sslh_i_is_digit(p[n])) n++;
+    *end = p + n;
+    return n && sslh_i_digits(&at, (const uint8_t *)*end, (uint64_t)1000000000000000000, number) &&
+           at == (const uint8_t *)*end;
+}
+
+/* Names are alike but for one number, the same for all, which grows by one. */
+SSLH_I_FN int sslh_i_reel_in_order(sslh_i_reels *s, const char *path, const char *const *name, int n) {
+    size_t place = 0;
+    int i;
+    if (n == 1 && !strpbrk(name[0], "0123456789")) {
+        sslh_fail(s->c, SSLH_E_FORMAT, "sslh_load_clips: %s holds %.80s: frames have a number in their name",
+                  sslh_i_tail(path), name[0]);
+        return 0;
+    }
+    for (i = 0; i + 1 < n; i++) {
+        const char *a = name[i], *b = name[i + 1], *behind_a, *behind_b;
+        uint64_t first = 0, second = 0;
+        size_t at = 0;
+        while (a[at] && a[at] == b[at]) at++;
+        while (at && sslh_i_is_digit(a[at - 1])) at--;
+        if (!sslh_i_frame_number(a + at, &behind_a, &first) || !sslh_i_frame_number(b + at, &behind_b, &second) ||
+            strcmp(behind_a, behind_b) != 0 || (i && at != place))
+            sslh_fail(s->c, SSLH_E_FORMAT, "sslh_load_clips: %s holds %.80s and %.80s: the names of frames are alike "
+                      "but for one number", sslh_i_tail(path), a, b);
+        else if (first == second)
+            sslh_fail(s->c, SSLH_E_FORMAT, "sslh_load_clips: %s holds frame %.0f twice, as %.80s and %.80s",
+                      sslh_i_tail(path), (double)first, a, b);
+        else if (second != first + 1)
+            sslh_fail(s->c, SSLH_E_FORMAT, "sslh_load_clips: %s: frame %.0f is missing, %.80s comes after %.80s",
+                      sslh_i_tail(path), (double)(first + 1), b, a);
+        if (SSLH_I_BAD(s->c)) return 0;
+        place = at;
+    }
+    return 1;
+}
+
+/* A copy of path/name (name NULL: of path), or NULL. */
+SSLH_I_FN char *sslh_i_reel_path(sslh_ctx *c, const char *path, const char *name) {
+    size_t n = strlen(path) + 1;
+    char *copy;
+    if (name) return sslh_i_join_path(c, path, name, strlen(name));
+    copy = (char *)sslh_i_alloc(c, n);
+    if (copy) memcpy(copy, path, n);
+    return copy;
+}
+
+/* Room for one more of n elements of an array; 1 on success. */
+SSLH_I_FN int sslh_i_reel_room(sslh_ctx *c, void **array, int n, int *cap, size_t element) {
+    int larger = *cap ? *cap > INT_MAX / 2 ? INT_MAX : 2 * *cap : 16;
+    void *p = *array;
+    if (n < *cap) return 1;
+    p = sslh_i_larger(c, p, (size_t)n * element, (size_t)larger * element);
+    if (!p) return 0;
+    *array = p;
+    *cap = larger;
+    return 1;
+}
+
+/* Finds the clips in a folder: itself, when it holds frames, else its sub-folders (depth 0), or theirs (depth 1), which
+   makes it a class. */
+SSLH_I_FN void sslh_i_reels_find(sslh_i_reels *s, const char *path, const char *name, int depth, int label) {
+    sslh_ctx *c = s->c;
+    sslh_i_dir dir;
+    int folders, frames, i;
+    if (!sslh_i_list_dir(c, "sslh_load_clips", path, &dir)) return;
+    frames = sslh_i_reel_names(s, path, &dir, &folders);
+    if (SSLH_I_BAD(c)) { /* said already */
+    } else if (frames) {
+        if (sslh_i_reel_in_order(s, path, dir.name, frames) &&
+            sslh_i_reel_room(c, (void **)&s->reel, s->n, &s->cap, sizeof *s->reel)) {
+            sslh_i_reel *reel = &s->reel[s->n];
+            reel->path = sslh_i_reel_path(c, path, NULL);
+            reel->frames = frames;
+            reel->label = label;
+            s->n += reel->path != NULL;
+        }
+    } else if (!folders || depth == 2)
+        sslh_fail(c, SSLH_E_FORMAT, "sslh_load_clips: %s holds no frames; wanted: a folder of numbered pictures, "
+                  "folders of them, or these in a folder for each class", sslh_i_tail(path));
+    else {
+        if (depth == 1 && sslh_i_reel_room(c, (void **)&s->classes, s->nclasses, &s->class_cap, sizeof *s->classes)) {
+            char *copy = sslh_i_reel_path(c, name, NULL);
+            if (copy) s->classes[label = s->nclasses++] = copy;
+        }
+        for (i = 0; i < folders && !SSLH_I_BAD(c); i++) {
+            char *full = sslh_i_reel_path(c, path, dir.name[i]);
+            if (full) sslh_i_reels_find(s, full, dir.name[i], depth + 1, label);
+            sslh_i_free(c, full);
+        }
+    }
+    sslh_i_dir_free(c, &dir);
+}
+
+/* Grey frames until now, n of them; from here on there is colour. */
+SSLH_I_FN void sslh_i_reels_colour(sslh_i_reels *s, size_t n) {
+    size_t area = (size_t)s->height * (size_t)s->width, all = (size_t)s->n * (size_t)s->T, bytes, i;
+    uint8_t *larger = sslh_i_mul(area * 3, all, &bytes) ? (uint8_t *)sslh_i_larger(s->c, s->pixels, n * area, bytes)
+                                                        : NULL;
+    if (!larger) {
+        if (!SSLH_I_BAD(s->c)) sslh_fail(s->c, SSLH_E_MEMORY, "sslh_load_clips: %.0f frames are too many", (double)all);
+        return;
+    }
+    for (i = n * area; i-- > 0;) memset(larger + 3 * i, larger[i], 3);
+    memset(larger + 3 * n * area, 0, bytes - 3 * n * area);
+    s->pixels = larger;
+    s->channels = 3;
+}
+
+/* Reads an image to frame number at of all. */
+SSLH_I_FN void sslh_i_reels_read(sslh_i_reels *s, const char *path, size_t at) {
+    sslh_ctx *c = s->c;
+    sslh_images_desc fit;
+    sslh_i_found f;
+    sslh_i_source source = sslh_i_source_open(c, "sslh_load_clips", path);
+    int ok = sslh_i_read(&source, SSLH_I_GIVES_IMAGE, &f);
+    size_t n, i;
+    sslh_i_source_close(&source);
+    if (!ok) return;
+    sslh_i_found_opaque(&f);
+    memset(&fit, 0, sizeof fit);
+    fit.size = s->d.size, fit.bilinear = s->d.bilinear;
+    sslh_i_found_fit(c, &f, fit);
+    if (!s->pixels && !SSLH_I_BAD(c)) {
+        s->height = f.height, s->width = f.width, s->channels = f.channels;
+        n = (size_t)f.height * (size_t)f.width * (size_t)f.channels;
+        if (sslh_i_mul(n, (size_t)s->T, &n) && sslh_i_mul(n, (size_t)s->n, &n))
+            s->pixels = (uint8_t *)sslh_i_alloc(c, n);
+        else
+            sslh_fail(c, SSLH_E_FORMAT, "sslh_load_clips: %d clips of %d frames of %d x %d pixels are too many", s->n,
+                      s->T, f.height, f.width);
+    }
+    if (!SSLH_I_BAD(c) && (f.height != s->height || f.width != s->width))
+        sslh_fail(c, SSLH_E_SHAPE, "sslh_load_clips: %s has %d x %d pixels, the frames before it %d x %d (height x "
+                  "width); .size makes them alike", sslh_i_tail(path), f.height, f.width, s->height, s->width);
+    if (!SSLH_I_BAD(c) && f.channels > s->channels) sslh_i_reels_colour(s, at);
+    if (!SSLH_I_BAD(c)) {
+        size_t area = (size_t)s->height * (size_t)s->width, channels = (size_t)s->channels;
+        uint8_t *out = s->pixels + at * area * channels;
+        if (f.channels == s->channels) memcpy(out, f.pixels, area * channels);
+        else
+            for (i = 0; i < area; i++) memset(out + channels * i, f.pixels[i], channels);
+    }
+    sslh_i_found_free(c, &f);
+}
+
+/* Reads all frames of clip number k that are kept. */
+SSLH_I_FN void sslh_i_reels_fill(sslh_i_reels *s, int k) {
+    const sslh_i_reel *reel = &s->reel[k];
+    sslh_i_dir dir;
+    int folders, t;
+    if (!sslh_i_list_dir(s->c, "sslh_load_clips", reel->path, &dir)) return;
+    if (sslh_i_reel_names(s, reel->path, &dir, &folders) != reel->frames && !SSLH_I_BAD(s->c))
+        sslh_fail(s->c, SSLH_E_FILE, "sslh_load_clips: %s has changed while it was read", sslh_i_tail(reel->path));
+    for (t = 0; t < SSLH_I_MIN(reel->frames, s->T) && !SSLH_I_BAD(s->c); t++) {
+        char *full = sslh_i_reel_path(s->c, reel->path, dir.name[t]);
+        if (full) sslh_i_reels_read(s, full, (size_t)k * (size_t)s->T + (size_t)t);
+        sslh_i_free(s->c, full);
+    }
+    sslh_i_dir_free(s->c, &dir);
+}
+
+/* n texts as one block that the data set keeps. */
+SSLH_I_FN const char **sslh_i_reels_texts(sslh_i_reels *s, int n, int paths) {
+    const char **name = (const char **)sslh_i_alloc(s->c, (size_t)n * sizeof *name), **out = NULL;
+    size_t *length = (size_t *)sslh_i_alloc(s->c, (size_t)n * sizeof *length);
+    for (int i = 0; name && length && i < n; i++) {
+        name[i] = paths ? s->reel[i].path : s->classes[i];
+        length[i] = strlen(name[i]);
+    }
+    if (name && length) out = sslh_i_names_copy(s->c, name, length, n);
+    sslh_i_free(s->c, (void *)name);
+    sslh_i_free(s->c, length);
+    return out;
+}
+
+/* The data set of all clips; an empty one after an error. */
+SSLH_I_FN sslh_data sslh_i_reels_finish(sslh_i_reels *s) {
+    sslh_ctx *c = s->c;
+    sslh_data d = sslh_i_no_data(c);
+    sslh_field f[2];
+    int32_t *lengths = NULL, *labels = NULL;
+    const char **files = NULL, **names = NULL;
+    memset(f, 0, sizeof f);
+    if (!SSLH_I_BAD(c)) lengths = (int32_t *)sslh_i_alloc(c, (size_t)s->n * sizeof *lengths);
+    if (!SSLH_I_BAD(c)) files = sslh_i_reels_texts(s, s->n, 1);
+    if (!SSLH_I_BAD(c) && s->nclasses) labels = (int32_t *)sslh_i_alloc(c, (size_t)s->n * sizeof *labels);
+    if (!SSLH_I_BAD(c) && s->nclasses) names = sslh_i_reels_texts(s, s->nclasses, 0);
+    if (!SSLH_I_BAD(c)) {
+        for (int i = 0; i < s->n; i++) {
+            lengths[i] = (int32_t)SSLH_I_MIN(s->reel[i].frames, s->T);
+            if (labels) labels[i] = s->reel[i].label;
+        }
+        f[0].kind = SSLH_FIELD_CLIP;
+        f[0].type = SSLH_U8;
+        f[0].shape = sslh_dim4(s->T, s->height, s->width, s->channels);
+        f[0].values = s->pixels;
+        f[0].lengths = lengths;
+        f[0].name = "clip";
+        f[1].kind = SSLH_FIELD_LABEL;
+        f[1].type = SSLH_I32;
+        f[1].values = labels;
+        f[1].name = "class";
+        f[1].names = names;
+        f[1].classes = s->nclasses;
+        d = sslh_i_data_from_fields(c, "sslh_load_clips", f, labels ? 2 : 1, s->n);
+        d.files = files;
+    }
+    if (SSLH_I_BAD(c)) {
+        sslh_i_free(c, s->pixels);
+        sslh_i_free(c, lengths);
+        sslh_i_free(c, labels);
+        sslh_i_free(c, (void *)files);
+        sslh_i_free(c, (void *)names);
+        d = sslh_i_no_data(c);
+    }
+    while (s->n) sslh_i_free(c, s->reel[--s->n].path);
+    while (s->nclasses) sslh_i_free(c, s->classes[--s->nclasses]);
+    sslh_i_free(c, s->reel);
+    sslh_i_free(c, s->classes);
+    return d;
+}
+
+SSLH_DEF sslh_data sslh_load_clips(sslh_ctx *c, const char *path, sslh_clips_desc desc) {
+    sslh_i_reels s;
+    int k;
+    memset(&s, 0, sizeof s);
+    s.c = s.walk.c = c;
+    s.d = desc;
+    s.walk.fn = "sslh_load_clips";
+    s.walk.one = SSLH_I_GIVES_IMAGE;
+    if (SSLH_I_BAD(c) || !sslh_i_desc_ok(c, "sslh_load_clips", SSLH_I_D_CLIPS, &desc)) return sslh_i_no_data(c);
+    if (!path) sslh_fail(c, SSLH_E_USAGE, "sslh_load_clips: the path is NULL");
+    else if (sslh_i_path_known(c, "sslh_load_clips", path) != SSLH_I_PATH_FOLDER) {
+        if (!SSLH_I_BAD(c))
+            sslh_fail(c, SSLH_E_FILE, "sslh_load_clips: %s is no folder of numbered frames (films are taken apart, for "
+                      "example, by: ffmpeg -i FILM frames/%%04d.png)", sslh_i_tail(path));
+    } else sslh_i_reels_find(&s, path, path, 0, -1);
+    for (k = 0; k < s.n && s.nclasses && !SSLH_I_BAD(c); k++)
+        if (s.reel[k].label < 0)
+            sslh_fail(c, SSLH_E_FORMAT, "sslh_load_clips: %s holds frames, but lies beside folders of clips: classes "
+                      "have all clips or none", sslh_i_tail(s.reel[k].path));
+    s.T = desc.length;
+    for (k = 0; k < s.n && !desc.length; k++) s.T = SSLH_I_MAX(s.T, s.reel[k].frames);
+    for (k = 0; k < s.n && !SSLH_I_BAD(c); k++) sslh_i_reels_fill(&s, k);
+    return sslh_i_reels_finish(&s);
+}
+
+/* --- clips as images ---------------------------------------------------------------------------------------------- */
+
+SSLH_DEF sslh_data sslh_data_frames(sslh_data d) {
+    sslh_ctx *c = d.ctx;
+    const sslh_field *f;
+    sslh_field made[4];
+    sslh_data out;
+    int32_t *labels[4] = {NULL, NULL, NULL, NULL}, *index = NULL;
+    int n = 1, i, own = 0, T;
+    int64_t k, count = 0, all;
+    if (SSLH_I_BAD(c)) return sslh_i_no_data(c);
+    f = sslh_i_field_of(&d, SSLH_FIELD_CLIP);
+    if (!f || !f->values || d.count < 1 || d.total > INT32_MAX / f->shape.size[0]) {
+        sslh_fail(c, SSLH_E_USAGE, "sslh_data_frames: %s", !f ? "the data has no clips"
+                  : !f->values ? "the clips come from a callback; they must lie in memory"
+                               : "there are more than 2^31 - 1 frames");
+        return sslh_i_no_data(c);
+    }
+    T = f->shape.size[0];
+    all = d.total * T;
+    memset(made, 0, sizeof made);
+    made[0].kind = SSLH_FIELD_IMAGE;
+    made[0].type = f->type;
+    made[0].shape = sslh_dim3(f->shape.size[1], f->shape.size[2], f->shape.size[3]);
+    made[0].values = f->values;
+    for (i = 0; i < d.fields && n < 4; i++) {
+        const int32_t *from = (const int32_t *)d.field[i].values;
+        if (d.field[i].kind != SSLH_FIELD_LABEL) continue;
+        if (i == d.label_field) own = n;
+        made[n] = d.field[i];
+        made[n].values = labels[n] = (int32_t *)sslh_i_alloc(c, (size_t)all * sizeof *from);
+        for (k = 0; k < all && labels[n]; k++) labels[n][k] = from[k / T];
+        n++;
+    }
+    out = sslh_i_data_from_fields(c, "sslh_data_frames", made, n, all);
+    if (!SSLH_I_BAD(c) && own) {
+        sslh_i_label_by(&out, own);
+        out.classes = d.classes, out.class_names = d.class_names;
+    }
+    if (!SSLH_I_BAD(c) && (d.order || f->lengths)) {
+        index = (int32_t *)sslh_i_alloc(c, (size_t)d.count * (size_t)T * sizeof *index);
+        for (k = 0; k < d.count && index; k++) {
+            int64_t at = sslh_i_sample(&d, k);
+            for (i = 0; i < sslh_i_length(f, at); i++) index[count++] = (int32_t)(at * T + i);
+        }
+        out = sslh_i_subset("sslh_data_frames", out, index, 0, index ? count : 0);
+        sslh_i_free(c, index);
+    }
+    for (i = 1; i < n && SSLH_I_BAD(c); i++) sslh_i_free(c, labels[i]);
+    return SSLH_I_BAD(c) ? sslh_i_no_data(c) : out;
+}
+
+/* --- clips that are made ------------------------------------------------------------------------------------------ */
+
+/* Places and speeds are whole numbers of 65536ths of a pixel, so that every machine makes the same clips. */
+#define SSLH_I_STREAM_MOVING ((uint64_t)3 << 60) /* + 8 clip + object */
+enum { SSLH_I_PIXEL = 65536 };
+
+/* What moves: where it is, what it moves by, and how far it can go, downwards and to the right. */
+typedef struct sslh_i_mover { int64_t at[2], by[2], room[2]; } sslh_i_mover;
+
+/* It starts anywhere, in any direction: a point of the ring between half of the speed and all of it, drawn in the
+   square around the ring until it is in there (draws 8, 9 and on; one of 1.7 is, on average). */
+SSLH_I_FN void sslh_i_mover_begin(sslh_i_mover *m, uint64_t seed, uint64_t stream, int64_t speed) {
+    uint64_t draw;
+    int i;
+    for (i = 0; i < 2; i++) {
+        m->at[i] = (int64_t)sslh_random_below(seed, stream, (uint64_t)i, (uint32_t)(m->room[i] + 1));
+        m->by[i] = 0;
+    }
+    for (draw = 8; draw < 200 && speed; draw += 2) {
+        int64_t square = 0;
+        for (i = 0; i < 2; i++) {
+            m->by[i] = (int64_t)sslh_random_below(seed, stream, draw + (uint64_t)i, (uint32_t)(2 * speed + 1)) - speed;
+            square += m->by[i] * m->by[i];
+        }
+        if (square <= speed * speed && 4 * square >= speed * speed) break;
+    }
+}
+
+/* One frame later: it is reflected where its room ends, and slower by the drag; keep is what is left of 65536. */
+SSLH_I_FN void sslh_i_mover_step(sslh_i_mover *m, int64_t keep) {
+    int i;
+    for (i = 0; i < 2; i++) {
+        m->at[i] += m->by[i];
+        if (!m->room[i]) m->at[i] = 0;
+        while (m->at[i] < 0 || m->at[i] > m->room[i]) {
+            m->at[i] = m->at[i] < 0 ? -m->at[i] : 2 * m->room[i] - m->at[i];
+            m->by[i] = -m->by[i];
+        }
+        m->by[i] = m->by[i] * keep / SSLH_I_PIXEL;
+    }
+}
+
+/* The image (h,w,C) into the frame (H,W,C) at whole pixels; the larger value shows. */
+SSLH_I_FN void sslh_i_mover_show(const sslh_i_mover *m, const uint8_t *image, int h, int w, int C, uint8_t *frame,
+                                 int W) {
+    size_t top = (size_t)((m->at[0] + SSLH_I_PIXEL / 2) / SSLH_I_PIXEL);
+    size_t left = (size_t)((m->at[1] + SSLH_I_PIXEL / 2) / SSLH_I_PIXEL), row = (size_t)w * (size_t)C, y, x;
+    for (y = 0; y < (size_t)h; y++) {
+        uint8_t *out = frame + ((top + y) * (size_t)W + left) * (size_t)C;
+        for (x = 0; x < row; x++) out[x] = SSLH_I_MAX(out[x], image[y * row + x]);
+    }
+}
+
+/* Source of output number i of n along an axis of the image, whose window begins at start and has size 65536ths: the
+   pixel before it and the weight of the one behind it, of 65536. */
+SSLH_I_FN int sslh_i_window_tap(int64_t start, int64_t size, int i, int n, int side, uint64_t *weight) {
+    int64_t at = start + (2 * i + 1) * size / (2 * n) - SSLH_I_PIXEL / 2;
+    at = SSLH_I_MAX(at, (int64_t)0);
+    at = SSLH_I_MIN(at, (int64_t)(side - 1) * SSLH_I_PIXEL);
+    *weight = (uint64_t)(at % SSLH_I_PIXEL);
+    return (int)(at / SSLH_I_PIXEL);
+}
+
+/* The window of the image (h,w,C) at m, made smaller to size (of 65536) of the frame's sides around its middle, shown
+   in the frame (H,W,C). */
+SSLH_I_FN void sslh_i_window_show(const sslh_i_mover *m, const uint8_t *image, int h, int w, int C, uint8_t *frame,
+                                  int H, int W, int64_t size) {
+    int64_t high = H * size, wide = W * size;
+    int64_t top = m->at[0] + ((int64_t)H * SSLH_I_PIXEL - high) / 2;
+    int64_t left = m->at[1] + ((int64_t)W * SSLH_I_PIXEL - wide) / 2;
+    int y, x, k;
+    for (y = 0; y < H; y++) {
+        uint64_t below, right, sum;
+        int y0 = sslh_i_window_tap(top, high, y, H, h, &below), y1 = SSLH_I_MIN(y0 + 1, h - 1);
+        for (x = 0; x < W; x++) {
+            int x0 = sslh_i_window_tap(left, wide, x, W, w, &right), x1 = SSLH_I_MIN(x0 + 1, w - 1);
+            for (k = 0; k < C; k++) {
+                const uint8_t *p = image + k;
+                uint64_t a = p[((size_t)y0 * (size_t)w + (size_t)x0) * (size_t)C] * (SSLH_I_PIXEL - right) +
+                             p[((size_t)y0 * (size_t)w + (size_t)x1) * (size_t)C] * right;
+                uint64_t b = p[((size_t)y1 * (size_t)w + (size_t)x0) * (size_t)C] * (SSLH_I_PIXEL - right) +
+                             p[((size_t)y1 * (size_t)w + (size_t)x1) * (size_t)C] * right;
+                sum = a * (SSLH_I_PIXEL - below) + b * below + ((uint64_t)1 << 31);
+                *frame++ = (uint8_t)(sum >> 32);
+            }
+        }
+    }
+}
+
+/* Clip number n at out (T,H,W,C); image has room for one of the images. */
+SSLH_I_FN void sslh_i_moving_clip(sslh_data images, const sslh_moving_desc *d, int n, uint8_t *image, uint8_t *out) {
+    const uint64_t seed = d->seed, stream = SSLH_I_STREAM_MOVING + 8 * (uint64_t)(uint32_t)n;
+    const int h = images.height, w = images.width, C = images.channels, T = d->frames;
+    const size_t frame = (size_t)d->height * (size_t)d->width * (size_t)C;
+    int64_t speed = (int64_t)(d->speed * (float)SSLH_I_PIXEL), most = (int64_t)(d->zoom * (float)SSLH_I_PIXEL);
+    int64_t keep = SSLH_I_PIXEL - (int64_t)(d->drag * (float)SSLH_I_PIXEL), smallest;
+    sslh_i_mover m;
+    int k, t, inwards = d->zooms_in || sslh_random_below(seed, stream, 3, 2);
+    most = SSLH_I_PIXEL + (int64_t)sslh_random_below(seed, stream, 2, (uint32_t)(most - SSLH_I_PIXEL + 1));
+    smallest = (int64_t)SSLH_I_PIXEL * SSLH_I_PIXEL / most;
+    for (k = 0; k < d->objects && !SSLH_I_BAD(images.ctx); k++) {
+        sslh_data_image(images, k ? (int64_t)sslh_random_below(seed, stream + (uint64_t)k, 4, (uint32_t)images.count)
+                                  : n % images.count, image);
+        m.room[0] = (int64_t)(d->crops ? h - d->height : d->height - h) * SSLH_I_PIXEL;
+        m.room[1] = (int64_t)(d->crops ? w - d->width : d->width - w) * SSLH_I_PIXEL;
+        sslh_i_mover_begin(&m, seed, stream + (uint64_t)k, speed);
+        for (t = 0; t < T; t++) {
+            int late = inwards ? t : T - 1 - t;
+            int64_t size = SSLH_I_PIXEL - (T > 1 ? (SSLH_I_PIXEL - smallest) * late / (T - 1) : 0);
+            if (d->crops) sslh_i_window_show(&m, image, h, w, C, out + (size_t)t * frame, d->height, d->width, size);
+            else sslh_i_mover_show(&m, image, h, w, C, out + (size_t)t * frame, d->width);
+            sslh_i_mover_step(&m, keep);
+        }
+    }
+}
+
+SSLH_DEF sslh_data sslh_data_moving(sslh_data images, sslh_moving_desc d) {
+    sslh_ctx *c = images.ctx;
+    sslh_field f[2];
+    uint8_t *pixels = NULL, *image = NULL;
+    int32_t *labels = NULL;
+    size_t bytes = 0;
+    int n;
+    if (SSLH_I_BAD(c) || !sslh_i_desc_ok(c, "sslh_data_moving", SSLH_I_D_MOVING, &d)) return sslh_i_no_data(c);
+    if (images.count < 1 || !sslh_i_field_of(&images, SSLH_FIELD_IMAGE)) {
+        sslh_fail(c, SSLH_E_USAGE, "sslh_data_moving: the data has no images");
+        return sslh_i_no_data(c);
+    }
+    if (!d.clips) d.clips = (int)SSLH_I_MIN(images.count, (int64_t)1000);
+    if (!d.frames) d.frames = 20;
+    if (!d.height) d.height = d.crops ? SSLH_I_MAX(images.height / 2, 1) : 64;
+    if (!d.width) d.width = d.crops ? SSLH_I_MAX(images.width / 2, 1) : 64;
+    if (!d.objects) d.objects = d.crops ? 1 : 2;
+    d.speed = sslh_i_default(d.speed, 3.0f);
+    d.drag = sslh_i_default(d.drag, 0.0f);
+    if (d.zoom == 0.0f) d.zoom = 1.0f;
+    if (d.crops ? images.height < d.height || images.width < d.width
+                : images.height > d.height || images.width > d.width)
+        sslh_fail(c, SSLH_E_SHAPE, "sslh_data_moving: frames of %d x %d are too %s for images of %d x %d", d.height,
+                  d.width, d.crops ? "large to move" : "small", images.height, images.width);
+    else if (d.crops ? d.objects > 1 : d.zoom > 1)
+        sslh_fail(c, SSLH_E_USAGE, "sslh_data_moving: %s", d.crops ? ".crops show one image a clip: .objects is 1"
+                  : "only .crops can have a .zoom");
+    else if (!sslh_i_mul((size_t)d.height * (size_t)d.width * (size_t)images.channels, (size_t)d.frames, &bytes) ||
+             !sslh_i_mul(bytes, (size_t)d.clips, &bytes))
+        sslh_fail(c, SSLH_E_MEMORY, "sslh_data_moving: %d clips of %d frames are too many", d.clips, d.frames);
+    if (SSLH_I_BAD(c)) return sslh_i_no_data(c);
+    pixels = (uint8_t *)sslh_i_alloc(c, bytes);
+    image = (uint8_t *)sslh_i_alloc(c, (size_t)images.height * (size_t)images.width * (size_t)images.channels);
+    if (images.labels && d.objects == 1) labels = (int32_t *)sslh_i_alloc(c, (size_t)d.clips * sizeof *labels);
+    for (n = 0; n < d.clips && !SSLH_I_BAD(c); n++) {
+        sslh_i_moving_clip(images, &d, n, image, pixels + (size_t)n * (bytes / (size_t)d.clips));
+        if (labels) labels[n] = images.labels[n % images.count];
+    }
+    sslh_i_free(c, image);
+    memset(f, 0, sizeof f);
+    f[0].kind = SSLH_FIELD_CLIP;
+    f[0].type = SSLH_U8;
+    f[0].shape = sslh_dim4(d.frames, d.height, d.width, images.channels);
+    f[0].values = pixels;
+    f[0].name = "clip";
+    f[1].kind = SSLH_FIELD_LABEL;
+    f[1].type = SSLH_I32;
+    f[1].values = labels;
+    f[1].name = "class";
+    f[1].names = images.class_names;
+    f[1].classes = images.classes;
+    if (!SSLH_I_BAD(c)) return sslh_i_data_from_fields(c, "sslh_data_moving", f, labels ? 2 : 1, d.clips);
+    sslh_i_free(c, pixels);
+    sslh_i_free(c, labels);
+    return sslh_i_no_data(c);
 }
 
 /* ================================================================================================================== */
@@ -47899,8 +49173,9 @@ SSLH_I_LEAN_END
            owner; ResNet-50, -101 and -152, ConvNeXt, vision transformers for images of any size; plain versions of
            operations, losses and optimisers, which .plain runs; several intermediate results from one run (.taps);
            tokenizers: bytes, characters, words, byte pairs (trained, GPT-2, CLIP), WordPiece; word2vec, phrases, files
-           of word vectors; random forest, linear SVM, logistic regression, k-means, their measures and files; parts of a data
-           set, copies in it, neighbours, whitening
+           of word vectors; random forest, linear SVM, logistic regression, k-means, their measures and files; parts of
+           a data set, copies in it, neighbours, whitening; clips (a kind of field, folders of numbered frames, clips
+           made of images), the next frame, the order of frames, the arrow of time
     0.1.0  first version: core, kernels, encoders; rotation, SimCLR, VAE, MAE; probes, pictures */
 
 /* ================================================================================================================== */

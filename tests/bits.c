@@ -234,6 +234,27 @@ static unsigned long long run(int threads, const char *cpu, int portable) {
         note_part("colorization", train(c, &m, data, sgd, 3, 12, 0));
     }
 #endif
+#if SSLH_WITH_NEXT_FRAME && SSLH_WITH_FRAME_ORDER
+    {   /* clips made of the images, their views, both methods */
+        sslh_recipe views = SSLH_VIEWS_SIMCLR;
+        sslh_convnet_desc ed;
+        sslh_moving_desc md;
+        sslh_next_frame_desc nd;
+        sslh_frame_order_desc od;
+        sslh_method m;
+        sslh_data clips;
+        memset(&ed, 0, sizeof ed), memset(&md, 0, sizeof md), memset(&nd, 0, sizeof nd), memset(&od, 0, sizeof od);
+        md.clips = 12, md.frames = 6, md.crops = 1, md.zoom = 1.5f, md.drag = 0.1f;
+        clips = sslh_data_moving(data, md);
+        ed.channels = 3, ed.widths[0] = 8, ed.widths[1] = 12, ed.map_output = 1;
+        nd.frames = 2, nd.norm = 1, nd.gradient = 1, nd.decoder_width = 6;
+        m = sslh_next_frame(c, sslh_convnet(c, ed), nd);
+        note_part("next_frame", train(c, &m, clips, adam, 2, 6, 0));
+        od.cells = 2, od.head_hidden = 12, od.views = &views;
+        m = sslh_frame_order(c, sslh_convnet(c, ed), od);
+        note_part("frame_order", train(c, &m, clips, adam, 2, 6, 0));
+    }
+#endif
     {   /* a gated recurrent unit over tokens with cross-entropy */
         sslh_net_desc nd;
         sslh_net *net;

@@ -222,7 +222,9 @@ static void world_begin(world *w) {
     sslh_mae_desc ed;
     sslh_optimizer_desc od;
     sslh_loader_desc ld;
+    sslh_field clip;
     memset(w, 0, sizeof *w);
+    memset(&clip, 0, sizeof clip);
     memset(&dead, 0, sizeof dead);
     memset(&md, 0, sizeof md);
     memset(&cd, 0, sizeof cd);
@@ -263,6 +265,8 @@ static void world_begin(world *w) {
     add_data(w, sslh_data_from_images(c, pixels, 5, 4, 8, 1, labels));
     add_data(w, sslh_data_from_images(w->other, pixels, 8, 8, 8, 3, labels));
     memset(&w->data[w->datas++], 0, sizeof w->data[0]);
+    clip.kind = SSLH_FIELD_CLIP, clip.type = SSLH_U8, clip.shape = sslh_dim4(6, 8, 8, 3), clip.values = pixels;
+    add_data(w, sslh_data_from_fields(c, &clip, 1, 4));
     ad.height = 8, ad.width = 8, ad.channels = 3, ad.hidden = 5, ad.latent = 2;
     add_method(w, sslh_vae(c, ad));
     pd.height = 8, pd.width = 8, pd.channels = 3, pd.hidden = 5, pd.latent = 2, pd.convolutions = 1, pd.maps = 2;
@@ -986,8 +990,8 @@ static int call_row(world *w, int row, const char **names) {
         dice(2) ? 8 : k[2], dice(2) ? 3 : k[3], dice(2) ? labels : dice(2) ? NULL : numbers)))
     ROW(sslh_data_from_fields, sslh_field e[4]; memset(e, 0, sizeof e);
         for (int j = 0; j < 4; j++) {
-            e[j].kind = (sslh_field_kind)(dice(5) ? dice(5) : i[j]); e[j].type = (sslh_type)(dice(5) ? dice(3) : i[j]);
-            e[j].int16 = !dice(3); e[j].shape.ndim = dice(5) ? dice(4) : any_int();
+            e[j].kind = (sslh_field_kind)(dice(5) ? dice(6) : i[j]); e[j].type = (sslh_type)(dice(5) ? dice(3) : i[j]);
+            e[j].int16 = !dice(3); e[j].shape.ndim = dice(5) ? dice(5) : any_int();
             for (int x = 0; x < 6; x++) e[j].shape.size[x] = dice(5) ? 1 + dice(4) : -dice(2);
             if (dice(5)) e[j].values = dice(2) ? (const void *)reals : (const void *)numbers;
             else if (dice(2)) e[j].fetch = fetch;
@@ -1000,6 +1004,13 @@ static int call_row(world *w, int row, const char **names) {
         add_data(w, sslh_load_images_ex(c, path, e)))
     ROW(sslh_load_audio, EMPTY(sslh_audio_desc, e); e.length = zeros_mostly(); e.rate = zeros_mostly();
         e.loudness = zeros_mostly_real(); if (dice(2)) e.labels = text[0]; add_data(w, sslh_load_audio(c, path, e)))
+    ROW(sslh_load_clips, EMPTY(sslh_clips_desc, e); e.length = zeros_mostly(); e.size = zeros_mostly();
+        e.bilinear = dice(2); add_data(w, sslh_load_clips(c, path, e)))
+    ROW(sslh_data_moving, EMPTY(sslh_moving_desc, e); e.clips = dice(4) ? 3 : i[0]; e.frames = dice(4) ? 5 : i[1];
+        e.crops = dice(2); e.height = dice(3) ? e.crops ? 8 : 16 : i[2]; e.width = dice(3) ? e.crops ? 5 : 16 : i[3];
+        e.objects = dice(4) ? 1 : i[4]; e.speed = zeros_mostly_real(); e.drag = zeros_mostly_real();
+        e.zoom = zeros_mostly_real(); e.zooms_in = dice(2); add_data(w, sslh_data_moving(d[0], e)))
+    ROW(sslh_data_frames, add_data(w, sslh_data_frames(d[0])))
     ROW(sslh_load_wav, int h; int64_t count; sslh_load_wav(c, path, dice(2) ? &count : NULL, dice(2) ? &h : NULL, &h))
     ROW(sslh_load_wav_memory, int h; int64_t count;
         sslh_load_wav_memory(c, dice(2) ? pixels : NULL, (size_t)dice(1000), &count, &h, NULL))
@@ -1026,6 +1037,7 @@ static int call_row(world *w, int row, const char **names) {
     ROW(sslh_loader_seek, w->batch_is = 0; sslh_loader_seek(l, dice(2) ? i[0] : (int64_t)i[0] * 0x100000000))
     ROW(sslh_batch_images, K(sslh_batch_images(c, b)))
     ROW(sslh_batch_audio, K(sslh_batch_audio(c, b)))
+    ROW(sslh_batch_clips, K(sslh_batch_clips(c, b)))
     ROW(sslh_batch_lengths, K(sslh_batch_lengths(c, b, dice(2) ? 0 : i[0])))
     ROW(sslh_batch_padding, K(sslh_batch_padding(c, b, dice(2) ? 0 : i[0])))
     ROW(sslh_batch_labels, K(sslh_batch_labels(c, b)))
@@ -1081,6 +1093,9 @@ static int call_row(world *w, int row, const char **names) {
     RECIPE(sslh_recipe_none) RECIPE(sslh_recipe_simclr) RECIPE(sslh_recipe_simclr_large) RECIPE(sslh_recipe_moco)
     RECIPE(sslh_recipe_byol0) RECIPE(sslh_recipe_byol1) RECIPE(sslh_recipe_mae) RECIPE(sslh_recipe_rotation)
     ROW(sslh_views, sslh_recipe e = any_recipe(); K(sslh_views(c, b, e, dice(2) ? 0 : i[0])))
+    ROW(sslh_clip_views, sslh_recipe e = any_recipe(); for (int j = 0; j < 64; j++) numbers[j] = dice(40) ? 0 : i[1];
+        K(sslh_clip_views(c, b, e, dice(2) ? 0 : i[0], dice(2) ? numbers : NULL, few()));
+        memset(numbers, 0, sizeof numbers))
     ROW(sslh_recipe_print, sslh_recipe e = any_recipe(); TEXT_OUT(sslh_recipe_print(e, where, size)))
     ROW(sslh_augment, sslh_recipe e = any_recipe(); K(sslh_augment(c, T(0), e, (uint64_t)i[0])))
     /* sound */
@@ -1161,6 +1176,14 @@ static int call_row(world *w, int row, const char **names) {
         e.discriminator_width = dice(2) ? 4 : zeros_mostly(); if (!dice(3)) e.tap = text[0];
         add_method(w, sslh_inpainting(c, n[0], e)))
     ROW(sslh_inpaint, K(sslh_inpaint(m, T(0), T(1))))
+    ROW(sslh_next_frame, EMPTY(sslh_next_frame_desc, e); e.frames = dice(2) ? 2 : zeros_mostly();
+        e.step = zeros_mostly(); e.norm = dice(4); e.gradient = zeros_mostly_real(); e.residual = dice(2);
+        e.decoder_width = dice(2) ? 4 : zeros_mostly(); if (!dice(3)) e.tap = text[0];
+        add_method(w, sslh_next_frame(c, n[0], e)))
+    ROW(sslh_next_frames, K(sslh_next_frames(m, dice(2) ? T(0) : sslh_batch_clips(c, b), few())))
+    ROW(sslh_frame_order, EMPTY(sslh_frame_order_desc, e); e.task = dice(5); e.gap = zeros_mostly();
+        e.tries = zeros_mostly(); e.cells = dice(2) ? 2 : zeros_mostly(); e.head_hidden = dice(2) ? 4 : zeros_mostly();
+        e.no_head_norm = dice(2); if (!dice(3)) e.tap = text[0]; add_method(w, sslh_frame_order(c, n[0], e)))
     ROW(sslh_colorization, EMPTY(sslh_colorization_desc, e); e.reverse = dice(2); e.split_brain = !dice(3);
         e.cell = zeros_mostly(); e.neighbours = zeros_mostly(); e.sigma = zeros_mostly_real();
         e.lambda = zeros_mostly_real(); e.temperature = zeros_mostly_real();

@@ -171,6 +171,8 @@ static void method_numbers(void) {
     sslh_inpainting_desc id;
     sslh_colorization_desc ld;
     sslh_gan_desc gd;
+    sslh_next_frame_desc nd;
+    sslh_frame_order_desc od;
     sslh_method m;
     sslh_net *vit;
     int i;
@@ -231,6 +233,23 @@ static void method_numbers(void) {
     CHECK_NEAR(m.defaults.optimizer.group_lr[1] * m.defaults.lr, 2e-4, 1e-9); /* the discriminator's */
     CHECK(m.phases == 2 && m.groups[0] == 2 && m.groups[1] == 1, "the discriminator first");
     CHECK(sslh_find(m.net, "discriminator.fc.weight")->shape[1] == 4 * 32, "as wide as it is");
+    memset(&nd, 0, sizeof nd), memset(&od, 0, sizeof od);
+    nd.tap = "block1";
+    m = sslh_next_frame(c, small(c, 3), nd);
+    CHECK_OK(c);
+    CHECK(m.defaults.optimizer.kind == SSLH_ADAM && m.defaults.batch == 32 && m.defaults.schedule == SSLH_COSINE &&
+          m.phases == 1, "next_frame's optimiser");
+    CHECK_NEAR(m.defaults.lr, 1e-3, 1e-9);
+    CHECK_NEAR(m.defaults.optimizer.beta1, 0.5, 0);
+    CHECK(sslh_find(m.net, "decoder.mix.weight")->shape[3] == 4 * sslh_find(m.net, "decoder.mix.weight")->shape[0],
+          "the maps of 4 frames");
+    m = sslh_frame_order(c, small(c, 3), od);
+    CHECK_OK(c);
+    CHECK(m.defaults.optimizer.kind == SSLH_ADAM && m.defaults.batch == 64 && !m.lr_scales, "frame_order's optimiser");
+    CHECK_NEAR(m.defaults.lr, 1e-3, 1e-9);
+    CHECK_NEAR(m.defaults.optimizer.weight_decay, 1e-4, 1e-9);
+    has_widths(&m, "head.fc1.weight", 128, 3 * 8);
+    has_widths(&m, "head.fc2.weight", 2, 128);
     gd.settings = "paper", gd.height = 64, gd.width = 28;
     m = sslh_gan(c, small(c, 3), gd); /* DCGAN's training */
     CHECK_OK(c);
@@ -566,7 +585,9 @@ static void a_line_is_read_back(void) {
         {"cpc2", "allow_batch_norm=1"},
         {"cpc2", "allow_batch_norm=1 directions=2 side=24 patch=8 stride=4 first=1 steps=2 from=1 drop=0.5 scale=1"},
         {"jepa", "targets=2 target_max=0.5 decay_rise=1 predictor_depth=1 views=mae"},
-        {"mae", "mask=0.5 weight_decay=0 batch=100"}};
+        {"mae", "mask=0.5 weight_decay=0 batch=100"},
+        {"next_frame", "tap=block1 frames=2 step=3 norm=1 gradient=0.5 residual=1"},
+        {"frame_order", "task=2 gap=3 tries=1 cells=2 head_hidden=7 no_head_norm=1"}};
     int i;
     for (i = 0; i < (int)(sizeof settings / sizeof settings[0]); i++) {
         sslh_ctx *c = create(1);

@@ -63,6 +63,11 @@ static const method_case cases[] = {
     {"colorization", 0.01f, "head_hidden=7"},
     {"colorization_l", 0.01f, "head_hidden=7 reverse=1 cell=2 neighbours=3 sigma=8 tap=block2"},
     {"colorization_both", 0.01f, "head_hidden=7 split_brain=1 lambda=1 cell=2"},
+    {"next_frame", 0.01f, "frames=2 decoder_width=5"},
+    {"next_frame_edges", 0.01f, "frames=3 norm=1 gradient=0.5 residual=1 decoder_width=5"},
+    {"frame_order", 0.01f, "head_hidden=11"},
+    {"frame_order_arrow", 0.01f, "task=2 cells=2 head_hidden=11 no_head_norm=1"},
+    {"frame_order_sort", 0.01f, "task=3 head_hidden=11 gap=1 tries=1"},
     {"autoencoder", 0.01f, "hidden=10 latent=3"},
     {"autoencoder_noisy", 0.01f, "hidden=10 latent=3 layers=2 noise=2 output=2 sparse=3 rate=0.2"},
     {"autoencoder_tied", 0.01f, "hidden=10 latent=6 layers=1 tied_weights=1 contractive=0.5 output=2"},
@@ -181,6 +186,26 @@ static void given_views(sslh_method *m, const sslh_batch *batch, sslh_view_set *
         for (i = 0; i < 4 * side * side; i++) mask[i] = draw20(&s) % 3 == 0;
         sslh_view_add(out, "images", image_input(c, "images", 4, side, side, 3));
         sslh_view_add(out, "mask", sslh_from(c, sslh_dim4(4, side, side, 1), mask));
+    } else if (strncmp(current->name, "next_frame", 10) == 0) {
+        int n = current->name[10] ? 4 : 3; /* k + 1 */
+        sslh_view_add(out, "frames",
+                      sslh_reshape(c, image_input(c, "frames", 3 * n, 8, 8, 3), sslh_dim5(3, n, 8, 8, 3)));
+    } else if (strncmp(current->name, "frame_order", 11) == 0) {
+        /* tuples by letters, then whether they are in order, forwards, or where the second stands */
+        static const char *const tuples[3][2] = {{"bcd1dcb1bad0deb0", "bcd1dcb1dab0bed0"}, {"bcd1dcb0", "bcd1dcb0"},
+                                                 {"cbd0cdb0bcd1dcb1bdc2dbc2", "cbd0cdb0bcd1dcb1bdc2dbc2"}};
+        int task = !current->name[11] ? 0 : ends_with(current->name, "_arrow") ? 1 : 2, n = task ? 3 : 5, i, k;
+        int K = (int)strlen(tuples[task][0]) / 4;
+        int32_t order[3 * 18], label[3 * 6];
+        for (i = 0; i < 3 * K; i++) {
+            const char *t = tuples[task][i / K % 2] + i % K * 4;
+            for (k = 0; k < 3; k++) order[3 * i + k] = t[k] - (task ? 'b' : 'a');
+            label[i] = t[3] - '0';
+        }
+        sslh_view_add(out, "frames",
+                      sslh_reshape(c, image_input(c, "frames", 3 * n, 8, 8, 3), sslh_dim5(3, n, 8, 8, 3)));
+        sslh_view_add(out, "tuples", sslh_from_ints(c, sslh_dim2(3, 3 * K), order));
+        sslh_view_add(out, "labels", sslh_from_ints(c, sslh_dim1(3 * K), label));
     } else if (strncmp(current->name, "autoencoder", 11) == 0) {
         int conv = ends_with(current->name, "_conv") || ends_with(current->name, "_both"), ch = conv ? 3 : 1;
         sslh_view_add(out, "images", image_input(c, "images", 6, conv ? 8 : 5, 4, ch));
@@ -296,7 +321,8 @@ static sslh_net *conv_gru(sslh_ctx *c, int norm) {
 /* The encoder of a case; NULL where the method makes its own. */
 static sslh_net *encoder_for(sslh_ctx *c, const char *name) {
     if (strncmp(name, "vae", 3) == 0 || strncmp(name, "autoencoder", 11) == 0) return NULL;
-    if (strncmp(name, "inpainting", 10) == 0) return convnet_map(c, 6, 10);
+    if (strncmp(name, "inpainting", 10) == 0 || strncmp(name, "next_frame", 10) == 0) return convnet_map(c, 6, 10);
+    if (strcmp(name, "frame_order_arrow") == 0) return convnet_map(c, 6, 10);
 #if SSLH_WITH_GAN
     if (strcmp(name, "gan_minimax") == 0) return dcgan(c, 0);
     if (strcmp(name, "gan_hinge") == 0) return dcgan(c, SSLH_OFF);
@@ -383,6 +409,25 @@ static sslh_method make_method(sslh_ctx *c, const char *name) {
         else d.discriminator_width = 4, d.hole = 1, d.adversarial = 0.25f;
         if (ends_with(name, "_blocks")) d.hole = 3, d.overlap = SSLH_OFF, d.adversarial = 0.9f;
         return sslh_inpainting(c, encoder_for(c, name), d);
+    }
+#endif
+#if SSLH_WITH_NEXT_FRAME
+    if (strncmp(name, "next_frame", 10) == 0) {
+        sslh_next_frame_desc d;
+        memset(&d, 0, sizeof d), d.settings = settings_of(name);
+        d.frames = 2, d.decoder_width = 5;
+        if (name[10]) d.frames = 3, d.norm = 1, d.gradient = 0.5f, d.residual = 1;
+        return sslh_next_frame(c, encoder_for(c, name), d);
+    }
+#endif
+#if SSLH_WITH_FRAME_ORDER
+    if (strncmp(name, "frame_order", 11) == 0) {
+        sslh_frame_order_desc d;
+        memset(&d, 0, sizeof d), d.settings = settings_of(name);
+        d.head_hidden = 11;
+        if (ends_with(name, "_arrow")) d.task = 2, d.cells = 2, d.no_head_norm = 1;
+        if (ends_with(name, "_sort")) d.task = 3, d.gap = 1, d.tries = 1;
+        return sslh_frame_order(c, encoder_for(c, name), d);
     }
 #endif
 #if SSLH_WITH_COLORIZATION
@@ -559,8 +604,9 @@ static sslh_data data_for(sslh_ctx *c, const char *name) {
     static uint8_t pixels[40 * 8 * 8 * 3];
     static int32_t labels[40];
     static float sound[40 * 100];
+    static uint8_t clips[40 * 7 * 8 * 8 * 3];
     static int made; /* once: another context's workers may be reading them */
-    sslh_field f[3];
+    sslh_field f[4];
     int i, vae = strncmp(name, "vae", 3) == 0 || strncmp(name, "autoencoder", 11) == 0;
     int conv = vae && (ends_with(name, "_conv") || ends_with(name, "_both"));
     if (!made) {
@@ -569,6 +615,8 @@ static sslh_data data_for(sslh_ctx *c, const char *name) {
         for (i = 0; i < 40; i++) labels[i] = i % 5;
         for (i = 0; i < 4000; i++) /* for methods that listen: noise of a second of five kinds */
             sound[i] = sslh_random_normal(5, 5, (uint64_t)i) * (i % (2 + i / 100 % 5) ? 0.05f : 0.3f);
+        for (i = 0; i < (int)sizeof clips; i++) /* of each image, darker and darker */
+            clips[i] = (uint8_t)(pixels[i / 1344 * 192 + i % 192] * (10 - i % 1344 / 192) / 10);
         made = 1;
     }
     if (vae && !conv) return sslh_data_from_images(c, pixels, 40, 5, 4, 1, labels);
@@ -579,7 +627,8 @@ static sslh_data data_for(sslh_ctx *c, const char *name) {
     f[0].kind = SSLH_FIELD_IMAGE, f[0].type = SSLH_U8, f[0].shape = sslh_dim3(8, 8, 3), f[0].values = pixels;
     f[1].kind = SSLH_FIELD_LABEL, f[1].type = SSLH_I32, f[1].values = labels, f[1].name = "class";
     f[2].kind = SSLH_FIELD_AUDIO, f[2].shape = sslh_dim2(100, 1), f[2].values = sound;
-    return sslh_data_from_fields(c, f, 3, 40);
+    f[3].kind = SSLH_FIELD_CLIP, f[3].type = SSLH_U8, f[3].shape = sslh_dim4(7, 8, 8, 3), f[3].values = clips;
+    return sslh_data_from_fields(c, f, 4, 40);
 }
 static sslh_loader *loader_for(sslh_ctx *c, sslh_data data, int batch) {
     sslh_loader_desc d;
@@ -589,7 +638,7 @@ static sslh_loader *loader_for(sslh_ctx *c, sslh_data data, int batch) {
     return sslh_loader_new(c, data, d);
 }
 
-#if SSLH_WITH_INPAINTING || SSLH_WITH_AUTOENCODER || SSLH_WITH_GAN
+#if SSLH_WITH_INPAINTING || SSLH_WITH_AUTOENCODER || SSLH_WITH_GAN || SSLH_WITH_NEXT_FRAME
 static void zero_tensor(sslh_method *m, const char *name) {
     sslh_tensor *t = sslh_find(m->net, name);
     size_t i;
@@ -666,7 +715,8 @@ static void torch_numbers(const method_run *r, const char *method) {
         }
     }
     for (i = 0; i < 8 && r->numbers[0][i].name; i++) told++;
-    if (strncmp(method, "inpainting", 10) == 0 || strncmp(method, "gan", 3) == 0)
+    if (strncmp(method, "inpainting", 10) == 0 || strncmp(method, "gan", 3) == 0 ||
+        strncmp(method, "next_frame", 10) == 0)
         CHECK(found == 2 * told, "%s: %d of %d numbers are recorded", method, found, 2 * told);
 }
 
@@ -875,8 +925,8 @@ static sslh_train_desc two_steps(void) {
  */
 static void every_method(void) {
     static const char *const families[] = {
-        "pretext task", "generative",         "contrastive", "self-distillation", "redundancy and clusters",
-        "masked",       "words and sequences"};
+        "pretext task", "video", "generative", "contrastive", "self-distillation", "redundancy and clusters",
+        "masked", "words and sequences"};
     const sslh_method_info *m;
     int count = -1, rows = 0, family = 0;
     char path[512];
@@ -889,8 +939,8 @@ static void every_method(void) {
         uint64_t before, whole;
         char text[8192], function[64];
         double loss;
-        while (family < 7 && strcmp(families[family], m->family) != 0) family++;
-        CHECK(family < 7, "%s: family \"%s\" is unknown or out of order", m->name, m->family);
+        while (family < 8 && strcmp(families[family], m->family) != 0) family++;
+        CHECK(family < 8, "%s: family \"%s\" is unknown or out of order", m->name, m->family);
         CHECK(m->title[0] && m->authors[0] && strlen(m->paper) > 10 && m->learns_by[0] && m->input[0] &&
                   m->numbers[0] && m->numbers[0][0],
               "%s: an empty column", m->name);
@@ -936,7 +986,8 @@ static void every_method(void) {
                                      SSLH_WITH_COLORIZATION + SSLH_WITH_SIMCLR + SSLH_WITH_MOCO + SSLH_WITH_VAE +
                                      SSLH_WITH_AUTOENCODER + SSLH_WITH_MAE + SSLH_WITH_BYOL + SSLH_WITH_SIMSIAM +
                                      SSLH_WITH_BARLOW + SSLH_WITH_VICREG + SSLH_WITH_SUPCON + SSLH_WITH_NNCLR +
-                                     SSLH_WITH_SWAV + SSLH_WITH_DINO + SSLH_WITH_JEPA,
+                                     SSLH_WITH_SWAV + SSLH_WITH_DINO + SSLH_WITH_JEPA + SSLH_WITH_NEXT_FRAME +
+                                     SSLH_WITH_FRAME_ORDER,
           "%d methods, count says %d", rows, count);
 }
 
@@ -1488,6 +1539,369 @@ static void inpainting_errors(void) {
     CHECK_ERROR(c, "the 4 x 4 pixels that the discriminator sees are too few");
     sslh_destroy(c);
     sslh_destroy(elsewhere);
+}
+#endif
+
+#if SSLH_WITH_NEXT_FRAME || SSLH_WITH_FRAME_ORDER
+/* Clips (n,T,side,side,3) in memory that stays. */
+static sslh_data clips_of(sslh_ctx *c, const uint8_t *values, int n, int T, int side, const int32_t *lengths) {
+    sslh_field f;
+    memset(&f, 0, sizeof f);
+    f.kind = SSLH_FIELD_CLIP, f.type = SSLH_U8, f.shape = sslh_dim4(T, side, side, 3), f.values = values;
+    f.lengths = lengths;
+    return sslh_data_from_fields(c, &f, 1, n);
+}
+/* 64 clips of a square of one colour that moves in a frame of 16 x 16. */
+static sslh_data moving_squares(sslh_ctx *c, float speed, float drag) {
+    static uint8_t square[64 * 5 * 5 * 3];
+    sslh_moving_desc d;
+    int i;
+    for (i = 0; i < (int)sizeof square; i++)
+        square[i] = (uint8_t)(100 + sslh_random_below(7, (uint64_t)(i / 75), (uint64_t)(i % 3), 155));
+    memset(&d, 0, sizeof d);
+    d.frames = 9, d.height = d.width = 16, d.objects = 1, d.speed = speed, d.drag = drag;
+    return sslh_data_moving(sslh_data_from_images(c, square, 64, 5, 5, 3, NULL), d);
+}
+static sslh_train_desc epochs_of(int epochs, float lr) {
+    sslh_train_desc t;
+    memset(&t, 0, sizeof t);
+    t.quiet = 1, t.batch = 16, t.epochs = epochs, t.lr = lr;
+    return t;
+}
+static const sslh_tensor *view_of(sslh_method *m, sslh_view_set *views, const sslh_data *data, int batch,
+                                  const char *name) {
+    sslh_batch b;
+    memset(views, 0, sizeof *views);
+    m->prepare(m, *data);
+    if (sslh_next_batch(loader_for(m->ctx, *data, batch), &b)) m->views(m, &b, views);
+    return sslh_view_get(views, name);
+}
+#endif
+
+#if SSLH_WITH_NEXT_FRAME
+static sslh_method next_frame_of(sslh_ctx *c, int norm, float gradient, int residual) {
+    sslh_next_frame_desc d;
+    memset(&d, 0, sizeof d);
+    d.frames = 3, d.norm = norm, d.gradient = gradient, d.residual = residual, d.decoder_width = 8;
+    return sslh_next_frame(c, convnet_map(c, 8, 16), d);
+}
+
+/* A decoder that says 0: its frame is grey, or with .residual the last one, copied; then both numbers are one, and on
+   clips that do not move the loss is 0 and the PSNR the most there is. */
+static void next_frame_copies(void) {
+    static uint8_t steps[4 * 4 * 192];
+    sslh_ctx *c = create(1);
+    sslh_data still = moving_squares(c, (float)SSLH_OFF, 0), moving = moving_squares(c, 2, 0), data;
+    sslh_view_set views;
+    const sslh_tensor *x;
+    double square = 0, edges = 0, sum = 0;
+    int norm, i, k, n, y, z;
+    for (norm = 1; norm <= 2; norm++) {
+        sslh_method m = next_frame_of(c, norm, norm == 1 ? 1.0f : 0, 1);
+        zero_tensor(&m, "decoder.deconv2.weight");
+        view_of(&m, &views, &still, 16, "frames");
+        CHECK(sslh_item(m.loss(&m, &views, 0)) == 0 && m.numbers[0].value == m.numbers[1].value, "a still clip");
+        CHECK_CLOSE(m.numbers[1].value, 100, 1e-6);
+        view_of(&m, &views, &moving, 16, "frames");
+        CHECK(sslh_item(m.loss(&m, &views, 0)) > 0, "it moves");
+        CHECK_CLOSE(m.numbers[0].value, (double)m.numbers[1].value, 1e-5);
+        CHECK(m.numbers[1].value < 40, "%g dB", (double)m.numbers[1].value);
+        CHECK(!strcmp(m.numbers[0].name, "PSNR") && !strcmp(m.numbers[1].name, "copy"), "names");
+        CHECK_OK(c);
+    }
+    /* all of a frame grows by 10 of 255 from frame to frame: the copy's PSNR is known; losses by hand */
+    for (i = 0; i < (int)sizeof steps; i++) steps[i] = (uint8_t)(i % 192 / 3 + 10 * (i / 192 % 4));
+    data = clips_of(c, steps, 4, 4, 8, NULL);
+    {
+        sslh_method m = next_frame_of(c, 2, 0, 0), sharp = next_frame_of(c, 1, 0.5f, 0);
+        x = view_of(&m, &views, &data, 4, "frames");
+        CHECK(x->ndim == 5 && x->shape[0] == 4 && x->shape[1] == 4 && x->shape[4] == 3, "x_1 to x_k+1");
+        zero_tensor(&m, "decoder.deconv2.weight");
+        zero_tensor(&sharp, "decoder.deconv2.weight");
+        for (n = 0; n < 4; n++)
+            for (y = 0; y < 8; y++)
+                for (z = 0; z < 8; z++)
+                    for (k = 0; k < 3; k++) {
+                        const sslh_real *at = x->data + (((n * 4 + 3) * 8 + y) * 8 + z) * 3 + k;
+                        double t = 2 * (double)at[0] - 1;
+                        square += t * t / 768, sum += fabs(t) / 768;
+                        if (y) edges += 2 * fabs((double)at[0] - (double)at[-24]) / (768.0 * 7 / 8);
+                        if (z) edges += 2 * fabs((double)at[0] - (double)at[-3]) / (768.0 * 7 / 8);
+                    }
+        CHECK_CLOSE(sslh_item(m.loss(&m, &views, 0)), square, 1e-5);
+        CHECK_CLOSE(m.numbers[1].value, 20 * log10(25.5), 1e-4);
+        CHECK_CLOSE(m.numbers[0].value, -10 * log10(square / 4), 1e-4);
+        CHECK_CLOSE(sslh_item(sharp.loss(&sharp, &views, 0)), sum + 0.5 * edges, 1e-5);
+        CHECK_OK(c);
+    }
+    sslh_destroy(c);
+}
+
+/* Two predicted frames are the first, and the first of what comes when it has been seen. */
+static void next_frame_several(void) {
+    sslh_ctx *c = create(2);
+    sslh_data data = moving_squares(c, 2, 0);
+    sslh_method m = next_frame_of(c, 2, 0, 0);
+    sslh_view_set views;
+    sslh_tensor *x, *two, *one, *both[2];
+    view_of(&m, &views, &data, 4, "frames");
+    x = sslh_slice(c, sslh_view_get(&views, "frames"), 1, 0, 4);
+    sslh_train_mode(m.net, 1);
+    two = sslh_next_frames(&m, x, 2);
+    one = sslh_next_frames(&m, sslh_requires_grad(sslh_slice(c, x, 1, 1, 4)), 1);
+    CHECK_OK(c);
+    CHECK(sslh_is_training(m.net) && !one->grad, "training mode, no gradient");
+    CHECK(two->ndim == 5 && two->shape[0] == 4 && two->shape[1] == 2 && two->shape[2] == 16, "shape");
+    CHECK(!memcmp(sslh_slice(c, two, 1, 0, 1)->data, one->data, one->count * sizeof *one->data), "the last k are seen");
+    both[0] = x, both[1] = one;
+    one = sslh_next_frames(&m, sslh_concat(c, both, 2, 1), 1);
+    CHECK(!memcmp(sslh_slice(c, two, 1, 1, 2)->data, one->data, one->count * sizeof *one->data), "and what was made");
+    CHECK_OK(c);
+    sslh_destroy(c);
+}
+
+/* It learns to move things: better than copying, and worse when the frames that are seen stand in another order. */
+static void next_frame_learns(void) {
+    sslh_ctx *c = create(2);
+    sslh_data data = moving_squares(c, 4, 0);
+    sslh_method m = next_frame_of(c, 2, 0, 0);
+    sslh_view_set views;
+    sslh_tensor *x, *part[4];
+    double own, wrong;
+    sslh_train(c, m, data, epochs_of(60, 0.003f));
+    view_of(&m, &views, &data, 64, "frames");
+    x = sslh_view_get(&views, "frames");
+    sslh_train_mode(m.net, 0);
+    sslh_no_grad(c, 1);
+    own = (double)sslh_item(m.loss(&m, &views, 0));
+    CHECK(m.numbers[0].value > m.numbers[1].value + 2, "PSNR %g dB, copying %g dB", (double)m.numbers[0].value,
+          (double)m.numbers[1].value);
+    part[0] = sslh_slice(c, x, 1, 2, 3), part[1] = sslh_slice(c, x, 1, 1, 2), part[2] = sslh_slice(c, x, 1, 0, 1);
+    part[3] = sslh_slice(c, x, 1, 3, 4);
+    views.x[0] = sslh_concat(c, part, 4, 1);
+    wrong = (double)sslh_item(m.loss(&m, &views, 0));
+    CHECK(wrong > 1.5 * own, "backwards: loss %g, forwards %g", wrong, own);
+    sslh_no_grad(c, 0);
+    CHECK_OK(c);
+    sslh_destroy(c);
+}
+
+static void next_frame_errors(void) {
+    static uint8_t values[4 * 9 * 192];
+    static const int32_t lengths[4] = {9, 9, 3, 9};
+    sslh_ctx *c = create(1), *elsewhere = create(1);
+    sslh_data images = sslh_data_from_images(c, values, 4, 8, 8, 3, NULL);
+    sslh_next_frame_desc d;
+    sslh_method m, other;
+    memset(&d, 0, sizeof d);
+    sslh_next_frame(c, convnet(c, 4, 8), d);
+    CHECK_ERROR(c, "sslh_next_frame: the encoder \"convnet\" gives no map that is smaller than the image");
+    d.frames = 17;
+    sslh_next_frame(c, convnet_map(c, 4, 8), d);
+    CHECK_ERROR(c, "sslh_next_frame: .frames is 17 (1 to 16)");
+    d.frames = 0, d.norm = 3;
+    sslh_next_frame(c, convnet_map(c, 4, 8), d);
+    CHECK_ERROR(c, ".norm is 3 (1 or 2)");
+    d.norm = 0;
+    m = sslh_next_frame(c, convnet_map(c, 4, 8), d);
+    CHECK_OK(c);
+    sslh_train(c, m, images, two_steps());
+    CHECK_ERROR(c, "sslh_next_frame: the data has no clips; sslh_load_clips reads them");
+    sslh_train(c, m, clips_of(c, values, 4, 9, 8, lengths), two_steps());
+    CHECK_ERROR(c, "sslh_next_frame: clip 2 has 3 frames, and 5 are needed");
+    sslh_train(c, m, clips_of(c, values, 4, 4, 8, NULL), two_steps());
+    CHECK_ERROR(c, "has 4 frames, and 5 are needed");
+    sslh_next_frames(&m, sslh_zeros(c, sslh_dim5(1, 3, 8, 8, 3)), 1);
+    CHECK_ERROR(c, "sslh_next_frames: clips (N,T,H,W,3) of real numbers with T at least 4");
+    sslh_next_frames(&m, sslh_zeros(c, sslh_dim5(1, 4, 8, 8, 1)), 1);
+    CHECK_ERROR(c, "sslh_next_frames");
+    sslh_next_frames(&m, sslh_zeros(c, sslh_dim5(1, 4, 8, 8, 3)), 0);
+    CHECK_ERROR(c, "a count of at least 1");
+    sslh_next_frames(&m, sslh_zeros(elsewhere, sslh_dim5(1, 4, 8, 8, 3)), 1);
+    CHECK_ERROR(c, "another context");
+    sslh_next_frames(&m, NULL, 1);
+    CHECK_ERROR(c, "sslh_next_frames");
+    other = sslh_method_new(c, "mine", NULL, NULL, 0);
+    sslh_next_frames(&other, sslh_zeros(c, sslh_dim5(1, 4, 8, 8, 3)), 1);
+    CHECK_ERROR(c, "'mine' was not made by sslh_next_frame");
+    sslh_next_frames(NULL, NULL, 1);
+    sslh_destroy(elsewhere);
+    sslh_destroy(c);
+}
+#endif
+
+#if SSLH_WITH_FRAME_ORDER
+static sslh_method frame_order_of(sslh_ctx *c, int task, int gap, int tries) {
+    sslh_frame_order_desc d;
+    memset(&d, 0, sizeof d);
+    d.task = task, d.gap = gap, d.tries = tries, d.cells = 2, d.head_hidden = 24;
+    d.views = NULL;
+    return sslh_frame_order(c, convnet_map(c, 8, 16), d);
+}
+
+/* Every frame shows its own number: a tuple is what its label says, places are apart by the gap, classes are
+   balanced, and all places and both sets of wrong tuples come up. */
+static void frame_order_tuples(void) {
+    enum { CLIPS = 60, T = 13 };
+    static uint8_t values[CLIPS * T * 192];
+    static const int gaps[3] = {2, 0, 5}, frames[3] = {5, 3, 3}, apart[3] = {2, 3, 5}, tuples[3] = {4, 2, 6};
+    sslh_recipe plain = sslh_recipe_none();
+    int task, n, j, k, i;
+    for (i = 0; i < (int)sizeof values; i++) values[i] = (uint8_t)(i / 192 % T * 10);
+    for (task = 0; task < 3; task++) {
+        sslh_ctx *c = create(1);
+        sslh_data data = clips_of(c, values, CLIPS, T, 8, NULL);
+        sslh_frame_order_desc d;
+        sslh_method m;
+        sslh_view_set views;
+        const sslh_tensor *x, *order, *label;
+        int span = (frames[task] - 1) * apart[task], seen[T] = {0}, sum = 0, outside[2] = {0, 0};
+        memset(&d, 0, sizeof d);
+        d.task = task + 1, d.gap = gaps[task], d.tries = 1, d.views = &plain;
+        m = sslh_frame_order(c, convnet(c, 4, 6), d);
+        x = view_of(&m, &views, &data, CLIPS, "frames");
+        order = sslh_view_get(&views, "tuples"), label = sslh_view_get(&views, "labels");
+        CHECK_OK(c);
+        CHECK(x->shape[1] == frames[task] && order->shape[1] == 3 * tuples[task] &&
+              (int)label->count == CLIPS * tuples[task], "shapes");
+        for (n = 0; n < CLIPS; n++) {
+            int at[5];
+            for (j = 0; j < frames[task]; j++)
+                at[j] = (int)((double)x->data[(n * frames[task] + j) * 192] * 25.5 + 0.5);
+            seen[at[0]]++;
+            CHECK(at[0] >= 0 && at[0] + span < T, "clip %d begins at %d", n, at[0]);
+            for (j = 1; j < frames[task]; j++) CHECK(at[j] - at[j - 1] == apart[task], "clip %d: the gap", n);
+            for (k = 0; k < tuples[task]; k++) {
+                const int32_t *t = order->ints + (n * tuples[task] + k) * 3;
+                int p = at[t[0]], q = at[t[1]], r = at[t[2]], y = label->ints[n * tuples[task] + k];
+                int between = (p < q && q < r) || (p > q && q > r);
+                if (task == 0) {
+                    CHECK(y == between && abs(p - r) == 2 * apart[0], "clip %d: %d %d %d is %d", n, p, q, r, y);
+                    if (!y) outside[p < r]++;
+                } else if (task == 1) CHECK(y == (p < q && q < r) && between, "clip %d: %d %d %d is %d", n, p, q, r, y);
+                else CHECK(y == (between ? 1 : (p < q) == (p < r) ? abs(p - q) < abs(p - r) ? 0 : 2 : 0),
+                           "clip %d: %d %d %d is %d", n, p, q, r, y);
+                sum += y;
+            }
+        }
+        CHECK(sum == CLIPS * tuples[task] * (task == 2 ? 2 : 1) / 2, "classes: %d", sum);
+        for (j = 0; j + span < T; j++) CHECK(seen[j] > 0, "no clip begins at %d", j);
+        if (task == 0) CHECK(outside[0] > 30 && outside[1] > 30, "%d and %d", outside[0], outside[1]);
+        sslh_destroy(c);
+    }
+}
+
+/* In clips that do not move all tuples are one: whatever the net, it is right by chance, exactly. */
+static void frame_order_still(void) {
+    int task, trained;
+    for (task = 1; task <= 3; task++) {
+        sslh_ctx *c = create(2);
+        sslh_data data = moving_squares(c, (float)SSLH_OFF, 0);
+        sslh_method m = frame_order_of(c, task, 0, 0);
+        sslh_view_set views;
+        for (trained = 0; trained < 2; trained++) {
+            if (trained) sslh_train(c, m, data, epochs_of(3, 0.003f));
+            view_of(&m, &views, &data, 16, "frames");
+            double loss = (double)sslh_item(m.loss(&m, &views, 0)), chance = log(task == 3 ? 3.0 : 2.0);
+            CHECK_OK(c);
+            CHECK(m.numbers[0].value == (task == 3 ? 1.0f / 3 : 0.5f), "task %d: %g", task, (double)m.numbers[0].value);
+            CHECK(loss > chance - 1e-5, "task %d: loss %g, chance %g", task, loss, chance);
+            CHECK_CLOSE(m.guessing, chance, 1e-6);
+        }
+        sslh_destroy(c);
+    }
+}
+
+/* Of the places that are drawn that with the most motion: in bytes and in floats, but not of a callback. */
+static int fetch_nothing(void *user, int64_t index, void *out) {
+    (void)index;
+    memcpy(out, user, 20 * 192);
+    return 0;
+}
+static void frame_order_motion(void) {
+    enum { CLIPS = 40, T = 20 };
+    static uint8_t values[CLIPS * T * 192];
+    static float reals[CLIPS * T * 192];
+    int kind, i, n, moving[3];
+    for (i = 0; i < (int)sizeof values; i++) { /* it jumps between frames 14 and 15 */
+        values[i] = i / 192 % T > 14 ? 200 : 50;
+        reals[i] = (float)values[i] / 255.0f;
+    }
+    for (kind = 0; kind < 3; kind++) {
+        sslh_ctx *c = create(1);
+        sslh_field f;
+        sslh_data data;
+        sslh_method m = frame_order_of(c, 2, 1, 32);
+        sslh_view_set views;
+        const sslh_tensor *x;
+        memset(&f, 0, sizeof f);
+        f.kind = SSLH_FIELD_CLIP, f.type = kind ? SSLH_F32 : SSLH_U8, f.shape = sslh_dim4(T, 8, 8, 3);
+        f.values = kind ? (const void *)reals : values;
+        if (kind == 2) f.type = SSLH_U8, f.values = NULL, f.fetch = fetch_nothing, f.user = values;
+        data = sslh_data_from_fields(c, &f, 1, CLIPS);
+        x = view_of(&m, &views, &data, CLIPS, "frames");
+        CHECK_OK(c);
+        for (n = moving[kind] = 0; n < CLIPS; n++) moving[kind] += x->data[n * 576] != x->data[n * 576 + 384];
+        sslh_destroy(c);
+    }
+    CHECK(moving[0] > 35 && moving[1] == moving[0] && moving[2] < 15, "%d, %d, %d of 40", moving[0], moving[1],
+          moving[2]);
+}
+
+/* The order of a moving square is learnt; its arrow only when it loses speed. */
+static void frame_order_learns(void) {
+    static const struct { int task; float drag; double low, high; } want[3] = {{1, 0, 0.8, 1}, {2, 0.3f, 0.8, 1},
+                                                                             {2, 0, 0.35, 0.65}};
+    int k;
+    for (k = 0; k < 3; k++) {
+        sslh_ctx *c = create(2);
+        sslh_data all = moving_squares(c, k == 1 ? 6 : 3, want[k].drag), data = all;
+        sslh_method m = frame_order_of(c, want[k].task, k ? 2 : 1, 1);
+        sslh_view_set views;
+        if (k == 2) data = sslh_data_range(all, 0, 48), all = sslh_data_range(all, 48, 64);
+        sslh_train(c, m, data, epochs_of(50, 0.003f));
+        view_of(&m, &views, &all, (int)all.count, "frames");
+        sslh_train_mode(m.net, 0);
+        m.loss(&m, &views, 0);
+        CHECK_OK(c);
+        printf("   task %d, drag %g: accuracy %.2f\n", want[k].task, (double)want[k].drag, (double)m.numbers[0].value);
+        CHECK((double)m.numbers[0].value >= want[k].low && (double)m.numbers[0].value <= want[k].high, "accuracy %g",
+              (double)m.numbers[0].value);
+        sslh_destroy(c);
+    }
+}
+
+static void frame_order_errors(void) {
+    static uint8_t values[4 * 9 * 192];
+    static const int32_t lengths[4] = {9, 9, 4, 9};
+    sslh_ctx *c = create(1);
+    sslh_frame_order_desc d;
+    sslh_method m;
+    memset(&d, 0, sizeof d);
+    d.task = 4;
+    sslh_frame_order(c, convnet(c, 4, 8), d);
+    CHECK_ERROR(c, "sslh_frame_order: .task is 4 (1 to 3)");
+    d.task = 0, d.tap = "nowhere";
+    sslh_frame_order(c, convnet(c, 4, 8), d);
+    CHECK_ERROR(c, "sslh_frame_order");
+    d.tap = NULL;
+    sslh_frame_order(c, NULL, d);
+    CHECK_ERROR(c, "sslh_frame_order: the encoder is NULL");
+    m = sslh_frame_order(c, convnet(c, 4, 8), d);
+    CHECK_OK(c);
+    sslh_train(c, m, sslh_data_from_images(c, values, 36, 8, 8, 3, NULL), two_steps());
+    CHECK_ERROR(c, "sslh_frame_order: the data has no clips");
+    sslh_train(c, m, clips_of(c, values, 4, 9, 8, lengths), two_steps());
+    CHECK_ERROR(c, "sslh_frame_order: clip 2 has 4 frames, and 5 are needed");
+    d.gap = 100000;
+    m = sslh_frame_order(c, convnet(c, 4, 8), d);
+    sslh_train(c, m, clips_of(c, values, 4, 9, 8, NULL), two_steps());
+    CHECK_ERROR(c, "has 9 frames, and 400001 are needed");
+    d.gap = 0, d.cells = 3;
+    m = sslh_frame_order(c, convnet_map(c, 4, 8), d);
+    sslh_train(c, m, clips_of(c, values, 4, 9, 8, NULL), two_steps());
+    CHECK_ERROR(c, "sslh_frame_order: .cells 3 does not divide the map of 2 x 2");
+    sslh_destroy(c);
 }
 #endif
 
@@ -4116,20 +4530,21 @@ static void text_is_a_descriptor(void) {
     int k;
     for (k = 0; k < CASES; k++) {
         uint64_t hash[2];
-        char text[2][600], name[32];
+        char text[2][600];
         int way;
         for (way = 0; way < 2; way++) {
             sslh_ctx *c = create(1);
             sslh_data data = data_for(c, cases[k].name);
             const sslh_method_info *m = sslh_methods(NULL);
             sslh_method a;
-            size_t n = strcspn(cases[k].name, "_");
-            snprintf(name, sizeof name, "%.*s", (int)n, cases[k].name);
-            while (m->name && strcmp(m->name, name) != 0) m++;
+            for (; m->name; m++) { /* the case is called as its method, or so with more behind an underscore */
+                size_t n = strlen(m->name);
+                if (!strncmp(m->name, cases[k].name, n) && (!cases[k].name[n] || cases[k].name[n] == '_')) break;
+            }
             if (m->name) {
                 char settings[300];
-                snprintf(settings, sizeof settings, "settings=%s %s", settings_of(name), cases[k].settings);
-                a = way ? sslh_method_make(c, name, encoder_for(c, cases[k].name), data, settings)
+                snprintf(settings, sizeof settings, "settings=%s %s", settings_of(m->name), cases[k].settings);
+                a = way ? sslh_method_make(c, m->name, encoder_for(c, cases[k].name), data, settings)
                         : make_method(c, cases[k].name);
                 sslh_method_print(&a, text[way], sizeof text[way]);
                 sslh_train(c, a, data, two_steps());
@@ -4181,7 +4596,8 @@ static void text_errors(void) {
     char text[4096];
     int i, n;
     refused(c, "simsalabim", "", "no method \"simsalabim\" in this build; there are: rotation, jigsaw, context, "
-            "inpainting, colorization, autoencoder, vae, gan, simclr, moco, supcon, nnclr, cpc, cpc2, byol, simsiam, "
+            "inpainting, colorization, next_frame, frame_order, autoencoder, vae, gan, simclr, moco, supcon, nnclr, "
+            "cpc, cpc2, byol, simsiam, "
             "dino, barlow, vicreg, swav, mae, jepa");
     sslh_method_make(c, NULL, NULL, data_for(c, "any"), NULL);
     CHECK_ERROR(c, "the name is NULL");
@@ -4360,6 +4776,19 @@ int main(int argc, char **argv) {
     TEST_LEARNS(inpainting_learns)
 #if SSLH_WITH_VAE
     TEST(inpainting_errors)
+#endif
+#if SSLH_WITH_NEXT_FRAME
+    TEST(next_frame_copies)
+    TEST(next_frame_several)
+    TEST_LEARNS(next_frame_learns)
+    TEST(next_frame_errors)
+#endif
+#if SSLH_WITH_FRAME_ORDER
+    TEST(frame_order_tuples)
+    TEST(frame_order_still)
+    TEST(frame_order_motion)
+    TEST_LEARNS(frame_order_learns)
+    TEST(frame_order_errors)
 #endif
 #endif
 #if SSLH_WITH_AUTOENCODER

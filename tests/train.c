@@ -12,22 +12,27 @@
 #define OFF ((float)SSLH_OFF)
 static uint8_t pixels[64 * SIDE * SIDE * 3];
 static int32_t labels[64];
+static uint8_t clips[64 * 7 * SIDE * SIDE * 3];
 static float sound[64 * 90];
 static sslh_data make_data(sslh_ctx *c, int n) {
     static int done; /* written once: a loader may be at work on them */
-    sslh_field f[3];
+    sslh_field f[4];
     int i;
     for (i = done ? (int)sizeof pixels : 0; i < (int)sizeof pixels; i++)
         pixels[i] = (uint8_t)(sslh_random_below(4, 4, (uint64_t)i, 120) + (uint32_t)(i / (SIDE * SIDE * 3) % 4) * 30);
     for (i = done ? 64 : 0; i < 64; i++) labels[i] = i % 4;
     for (i = done ? 64 * 90 : 0; i < 64 * 90; i++) /* for methods that listen */
         sound[i] = sslh_random_normal(5, 5, (uint64_t)i) * (i % (2 + i / 90 % 4) ? 0.05f : 0.3f);
+    for (i = done ? (int)sizeof clips : 0; i < (int)sizeof clips; i++) /* for those that watch: darker and darker */
+        clips[i] = (uint8_t)(pixels[i / (7 * SIDE * SIDE * 3) * SIDE * SIDE * 3 + i % (SIDE * SIDE * 3)] *
+                             (10 - i / (SIDE * SIDE * 3) % 7) / 10);
     done = 1;
     memset(f, 0, sizeof f);
     f[0].kind = SSLH_FIELD_IMAGE, f[0].type = SSLH_U8, f[0].shape = sslh_dim3(SIDE, SIDE, 3), f[0].values = pixels;
     f[1].kind = SSLH_FIELD_LABEL, f[1].type = SSLH_I32, f[1].values = labels;
     f[2].kind = SSLH_FIELD_AUDIO, f[2].shape = sslh_dim2(90, 1), f[2].values = sound;
-    return sslh_data_from_fields(c, f, 3, n);
+    f[3].kind = SSLH_FIELD_CLIP, f[3].type = SSLH_U8, f[3].shape = sslh_dim4(7, SIDE, SIDE, 3), f[3].values = clips;
+    return sslh_data_from_fields(c, f, 4, n);
 }
 static sslh_net *convnet_kind(sslh_ctx *c, int map, int norm) {
     sslh_convnet_desc d;
@@ -50,6 +55,8 @@ static const char *const small_settings[][2] = {
     {"context", "head_hidden=9"},
     {"inpainting", "decoder_width=5,discriminator_width=4,adversarial=0.1"}, /* two phases */
     {"colorization", "head_hidden=9"},
+    {"next_frame", "frames=2,decoder_width=5"},
+    {"frame_order", "head_hidden=9"},
     {"moco", "queue=96,head_hidden=8,head_out=6"},
     {"supcon", "head_hidden=8,head_out=6"},
     {"nnclr", "queue=96,head_hidden=8,head_out=6,predictor_hidden=8"},

@@ -237,6 +237,59 @@ def inpainting(case, P, step, noise, phase=1):
     return loss
 
 
+def next_frame(case, P, step, noise):
+    k, edges = (3, True) if case == 'next_frame_edges' else (2, False)
+    x = image_input(case, 'frames', (3 * (k + 1), 8, 8, 3))
+    turn = lambda z: z.permute(0, 3, 1, 2)
+    back = lambda z: z.permute(0, 2, 3, 1)
+    seen = x.reshape(3, k + 1, 8, 8, 3)[:, :k].reshape(3 * k, 8, 8, 3)
+    u = (seen - torch.tensor([0.25, 0.5, 0.625])) / torch.tensor([0.25, 0.375, 0.125])
+    h = convmap(P, 'encoder.', u)
+    h = torch.cat(list(h.reshape(3, k, *h.shape[1:]).unbind(1)), -1)
+    d = 'decoder.'
+    h = bn(P, d + 'mix_bn', back(F.conv2d(turn(h), turn(P[d + 'mix.weight']), None, 1, 1)), True)
+    for i in (1, 2):
+        h = back(F.conv_transpose2d(turn(h), turn(P[d + 'deconv%d.weight' % i]), None, 2, 1))
+        if i == 1:
+            h = bn(P, d + 'bn1', h, True)
+    y = torch.tanh(h)
+    x = x.reshape(3, k + 1, 8, 8, 3)
+    last, t = 2 * x[:, k - 1] - 1, 2 * x[:, k] - 1
+    if edges:
+        y = y + last
+    loss = F.l1_loss(y, t) if edges else F.mse_loss(y, t)
+    if edges:
+        for axis in (1, 2):
+            loss = loss + 0.5 * (y.diff(dim=axis).abs() - t.diff(dim=axis).abs()).abs().mean()
+    NUMBERS.append(('PSNR', -10 * torch.log10(F.mse_loss(y, t) / 4)))
+    NUMBERS.append(('copy', -10 * torch.log10(F.mse_loss(last, t) / 4)))
+    return loss
+
+
+def frame_order(case, P, step, noise):
+    task = {'frame_order': 0, 'frame_order_arrow': 1, 'frame_order_sort': 2}[case]
+    n = 3 if task else 5
+    x = image_input(case, 'frames', (3 * n, 8, 8, 3))
+    if task == 1:  # the map of 2 x 2 places as it is
+        f = convmap(P, 'encoder.', x).reshape(3, n, -1)
+    else:
+        f = convnet(P, 'encoder.', x).reshape(3, n, -1)
+    rows, label = [], []
+    for clip in range(3):
+        a, b, c, d, e = f[clip] if task == 0 else (None, *f[clip], None)
+        if task == 0:
+            wrong = [(d, a, b), (b, e, d)] if clip % 2 else [(b, a, d), (d, e, b)]
+            tuples = [((b, c, d), 1), ((d, c, b), 1), (wrong[0], 0), (wrong[1], 0)]
+        elif task == 1:
+            tuples = [((b, c, d), 1), ((d, c, b), 0)]
+        else:
+            tuples = [((c, b, d), 0), ((c, d, b), 0), ((b, c, d), 1), ((d, c, b), 1), ((b, d, c), 2), ((d, b, c), 2)]
+        for t, y in tuples:
+            rows.append(torch.cat(t))
+            label.append(y)
+    return F.cross_entropy(mlp(P, 'head.', torch.stack(rows)), torch.tensor(label))
+
+
 def lab_of(x):  # skimage.color.rgb2lab
     m = torch.tensor([[0.412453, 0.357580, 0.180423], [0.212671, 0.715160, 0.072169], [0.019334, 0.119193, 0.950227]])
     v = torch.where(x > 0.04045, ((x + 0.055) / 1.055) ** 2.4, x / 12.92) @ m.T / torch.tensor([0.95047, 1.0, 1.08883])
@@ -871,6 +924,10 @@ def optimizer(case, P, names, lr):
         adam = lambda which, rate: torch.optim.Adam([p for p, j in zip(ps, judges) if j == which], lr=rate,
                                                     betas=(0.5, f32(0.999)), eps=f32(1e-3))
         return [adam(True, lr * f32(0.1)), adam(False, lr)] if any(judges) else [adam(False, lr)]
+    if case.startswith('next_frame'):
+        return torch.optim.Adam(ps, lr=lr, betas=(0.5, f32(0.999)), eps=f32(1e-3))
+    if case.startswith('frame_order'):
+        return torch.optim.Adam(groups(f32(1e-4)), lr=lr, betas=(f32(0.9), f32(0.999)), eps=f32(1e-3))
     if case.startswith('gan'):  # the average moves by none
         adam = lambda g: torch.optim.Adam([p for n, p in zip(names, ps) if n.startswith(g)], lr=lr,
                                           betas=(0.5, f32(0.999)), eps=f32(1e-3))
@@ -889,7 +946,9 @@ def optimizer(case, P, names, lr):
 
 LOSS = {'simclr': simclr, 'simclr_plain': simclr, 'rotation': rotation, 'jigsaw': jigsaw, 'jigsaw_4': jigsaw,
         'context': context, 'context_one': context, 'inpainting': inpainting, 'inpainting_middle': inpainting,
-        'inpainting_blocks': inpainting, 'autoencoder': autoencoder, 'autoencoder_noisy': autoencoder,
+        'inpainting_blocks': inpainting, 'next_frame': next_frame, 'next_frame_edges': next_frame,
+        'frame_order': frame_order, 'frame_order_arrow': frame_order, 'frame_order_sort': frame_order,
+        'autoencoder': autoencoder, 'autoencoder_noisy': autoencoder,
         'autoencoder_tied': autoencoder, 'autoencoder_conv': autoencoder, 'autoencoder_both': autoencoder, **{name: vae for name in VAE},
         'mae': mae, 'mae_pixels': mae,
         'gan': gan, 'gan_minimax': gan, 'gan_hinge': gan, 'gan_wasserstein': gan, 'gan_clip': gan,

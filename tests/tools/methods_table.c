@@ -1,6 +1,7 @@
 /* The methods of ssl.h as a table of Markdown, a heading for each family: methods_table PREFIX examples/x/a.c ..
    PREFIX leads from the page to docs/. A method NAME has its page in docs/NAME.md and its program, NAME.c, among the
-   files named; where one of them is missing, this ends with an error. docs/fill.sh runs it at the repository's top.
+   files named; or these are its family's (docs/video.md and video.c). Where one of them is missing, this ends with an
+   error. docs/fill.sh runs it at the repository's top.
    methods_table --settings NAME: the fields of one method's descriptor, and its training defaults. */
 #define SSLH_IMPLEMENTATION
 #include "../../ssl.h"
@@ -45,11 +46,16 @@ int main(int argc, char **argv) {
         return 1;
     }
     for (i = 0; i < n; i++) {
-        const char *program = program_of(m[i].name, argc - 2, argv + 2);
+        const char *name = m[i].name, *program = NULL;
         char path[256];
-        FILE *page;
-        snprintf(path, sizeof path, "docs/%s.md", m[i].name);
-        page = fopen(path, "rb");
+        FILE *page = NULL;
+        int k;
+        for (k = 0; k < 2 && !page; k++) {
+            name = k ? m[i].family : m[i].name;
+            snprintf(path, sizeof path, "docs/%s.md", name);
+            page = fopen(path, "rb");
+            program = program_of(name, argc - 2, argv + 2);
+        }
         if (page) fclose(page);
         if (!page || !program) {
             fprintf(stderr, "methods_table: %s has no %s\n", m[i].name, page ? "program in examples" : path);
@@ -62,7 +68,7 @@ int main(int argc, char **argv) {
             printf("%s**%c%s**\n\n", i ? "\n" : "", family[0] - 'a' + 'A', family + 1);
             printf("| method | learns by | function | switch | program |\n|---|---|---|---|---|\n");
         }
-        printf("| [%s](%s%s.md) (%s, %s) | %s | `%s`", m[i].title, prefix, m[i].name, m[i].authors, m[i].venue,
+        printf("| [%s](%s%s.md) (%s, %s) | %s | `%s`", m[i].title, prefix, name, m[i].authors, m[i].venue,
                m[i].learns_by, m[i].function);
         if (m[i].loss[0]) printf(", `%s`", m[i].loss);
         printf(" | `%s` | `%s` |\n", m[i].switch_name, program);
