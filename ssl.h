@@ -245,6 +245,7 @@
      sslh_nin       (N,C) or map      block1 ..                1,410,368               RotNet's encoder
      sslh_vit       (N,D) or tokens   block1 .., tokens        5,360,832               MAE; images of one size, or any
      sslh_conv_gru  tokens (N,T,D)    z, c                     5,847,040               CPC; sound
+     sslh_transformer tokens          block1 .., tokens        depends on its tokens   text: GPT, BERT, CLIP
      sslh_patch_encoder  map          -                        those of its encoder    patches of images, after CPC v2
 
    .map_output gives (N,H,W,C) instead of the average over all places, .token_output (N,1+P,D) instead of one token. A
@@ -974,7 +975,8 @@ SSLH_API sslh_tensor *sslh_softplus(sslh_ctx *c, sslh_tensor *x);  /* log(1 + e^
 
 /* Activations that other operations can apply in the same pass. */
 typedef enum sslh_activation {
-    SSLH_LINEAR = 0, SSLH_RELU, SSLH_GELU, SSLH_GELU_TANH, SSLH_SILU, SSLH_SIGMOID, SSLH_TANH
+    SSLH_LINEAR = 0, SSLH_RELU, SSLH_GELU, SSLH_GELU_TANH, SSLH_SILU, SSLH_SIGMOID, SSLH_TANH,
+    SSLH_GELU_QUICK /* x sigmoid(1.702 x), CLIP's approximation of GELU; not in convolutions */
 } sslh_activation;
 /* The activation as an operation of its own; SSLH_LINEAR gives x itself. */
 SSLH_API sslh_tensor *sslh_activate(sslh_ctx *c, sslh_tensor *x, sslh_activation activation);
@@ -1246,6 +1248,11 @@ typedef struct sslh_cross_entropy_desc {
    the mean of nothing: all labels ignored, or all of weight 0. */
 SSLH_API sslh_tensor *sslh_cross_entropy_full(sslh_ctx *c, sslh_tensor *logits, sslh_tensor *labels, int ignore,
                                               sslh_cross_entropy_desc desc);
+/* sslh_cross_entropy_ex(sslh_linear(x, weight, bias), labels, 0, ignore) for many classes: x (..,D), weight (V,D), bias
+   (V) or NULL, labels (..) I32. The logits (..,V) are made some rows at a time, in the backward pass too, unless all of
+   them are below 8 million. */
+SSLH_API sslh_tensor *sslh_linear_cross_entropy(sslh_ctx *c, sslh_tensor *x, sslh_tensor *weight, sslh_tensor *bias,
+                                                sslh_tensor *labels, int ignore);
 /* Two tensors of one shape, mean over all elements; gradients to both, but none to the targets of the first. For the
    sum sslh_scale it by their number; for a number each use element-wise operations: sslh_square(c, sslh_sub(c, x, t)).
    bce: log(1 + e^-|x|) + max(x, 0) - x t, the Bernoulli cross-entropy of t in [0,1] under sigmoid(x);
@@ -1402,9 +1409,14 @@ typedef struct sslh_forward_desc {
     const char *const *taps; /* names of several, at most 15, ended by NULL, which one run puts into tapped */
     sslh_tensor **tapped;    /* as many */
     sslh_tensor *keep;   /* (N,J) I32: tokens that a transformer keeps (MAE); NULL: all */
-    sslh_tensor *mask;   /* (N,T) U8, 1: token (the class token counts) not attended to in sslh_vit; NULL: none */
+    sslh_tensor *mask;   /* (N,T) U8, 1: token not attended to in sslh_vit (the class token counts) and in
+                            sslh_transformer (sslh_batch_padding); NULL: none */
     float        drop_path; /* stochastic depth: rate at the last block of a transformer, 0 at the first, linear in
                                between; in training mode only; default 0 */
+    float dropout;       /* in sslh_transformer: of the embedded tokens and of what attention and MLP add to them; in
+                            training mode only; default 0 */
+    sslh_tensor *segments; /* (N,T) I32, the segment of each token in sslh_transformer; NULL: all in segment 0 */
+    void *cache;         /* private: keys and values of the tokens before these (sslh_gpt_generate) */
 } sslh_forward_desc;
 /* The same with a wish; a .tap that the net does not offer is an error that names those it has. */
 SSLH_API sslh_tensor *sslh_forward_ex(sslh_net *net, sslh_tensor *x, sslh_forward_desc desc);
@@ -1556,6 +1568,35 @@ typedef struct sslh_vit_desc {
    floor(H / patch) x floor(W / patch) patches, and pixels beyond the last whole patch are not seen. Errors: a patch
    that does not divide .image, heads that do not divide the width; without .any_size images of another size. */
 SSLH_API sslh_net *sslh_vit(sslh_ctx *c, sslh_vit_desc desc);
+
+/* Whose parameter names a transformer has, and so whose files it reads, and whose arithmetic by default. */
+typedef enum sslh_transformer_kind {
+    SSLH_GPT2 = 0,  /* Radford et al. 2019: norms before attention and MLP and a last one, causal, GELU by tanh */
+    SSLH_BERT,      /* Devlin et al. 2019: norms behind the sums, both sides seen, exact GELU, two kinds of segments */
+    SSLH_CLIP_TEXT  /* Radford et al. 2021, OpenAI's text encoder: as GPT-2 with x sigmoid(1.702 x) */
+} sslh_transformer_kind;
+typedef struct sslh_transformer_desc {
+    int kind;        /* an sslh_transformer_kind; default SSLH_GPT2 */
+    int vocabulary;  /* V, how many tokens there are (sslh_tokenizer_size); required */
+    int length;      /* tokens of the longest text; default 128 */
+    int width;       /* D; default 128 */
+    int depth;       /* blocks; default 4 */
+    int heads;       /* divides D; default 4 */
+    int mlp;         /* hidden width of the MLP; default 4 D */
+    int causal;      /* 1: a token sees itself and those before it; SSLH_OFF: all; default by .kind */
+    int segments;    /* kinds of segments, whose embeddings are added; default BERT 2, others none; SSLH_OFF: none */
+    int pooler;      /* 1: BERT's dense layer with tanh on the first token, tap "pooled" (N,D); default 0 */
+    sslh_activation activation; /* in the MLP; default by .kind */
+} sslh_transformer_desc;
+/* Tokens (N,T) I32, T up to .length -> (N,T,D): embeddings of tokens and positions, blocks of attention and MLP
+   (Vaswani et al. 2017). Names are those of GPT-2 and BERT by Hugging Face, without "transformer." or "bert." in front
+   (.strip_prefix of sslh_load_desc), or those of OpenAI's CLIP; initial values are normal, 0.02. Padding is hidden from
+   the other tokens by .mask of sslh_forward_desc; what a causal net says of a token does not depend on what follows.
+   Taps: block1 .., tokens (the output), pooled. Errors: heads that do not divide the width, a token outside 0..V-1,
+   a text that is too long. */
+SSLH_API sslh_net *sslh_transformer(sslh_ctx *c, sslh_transformer_desc desc);
+/* Scores of all tokens by the table of the net's own embeddings: x (..,D), its output -> x table' (..,V). */
+SSLH_API sslh_tensor *sslh_transformer_scores(sslh_net *net, sslh_tensor *x);
 
 typedef struct sslh_conv_gru_desc {
     int channels;    /* of the sound; default 1 */
@@ -4670,6 +4711,8 @@ SSLH_I_FN int sslh_i_xavier_new(sslh_net *net, const char *name, int in, int out
 SSLH_I_FN int sslh_i_vit_block_new(sslh_net *net, const char *prefix, int width, int mlp);
 SSLH_I_FN sslh_tensor *sslh_i_vit_block(sslh_net *net, int at, sslh_tensor *x, int heads, float drop,
                                         sslh_tensor *key_mask);
+SSLH_I_FN int sslh_i_takes_tokens(const sslh_net *net);
+SSLH_I_FN const sslh_transformer_desc *sslh_i_transformer_of(sslh_ctx *c, const char *op, const sslh_net *net);
 
 /* --- part II: the context, random numbers, the tape (>>core-impl, >>scalar, >>random, >>tape) --- */
 SSLH_I_FN void *sslh_i_record_alloc(sslh_ctx *c, size_t bytes);
@@ -12361,12 +12404,18 @@ SSLH_I_FN sslh_tensor *sslh_i_pool_grid(sslh_ctx *c, sslh_tensor *x, int grid, i
 SSLH_I_FN sslh_tensor *sslh_i_batch_features(sslh_ctx *c, sslh_net *encoder, const sslh_batch *b,
                                              const sslh_feature_desc *d, const sslh_preprocess *p) {
     const sslh_field *audio = sslh_i_field_of(&b->data, SSLH_FIELD_AUDIO);
+    const int tokens = encoder && b->data.height < 1 && !audio && !d->input;
     sslh_forward_desc f;
     sslh_tensor *x;
     memset(&f, 0, sizeof f);
     f.tap = d->tap; /* NULL: the output */
+    if (tokens) audio = sslh_i_field_of(&b->data, SSLH_FIELD_TOKENS);
     if (d->input) x = d->input(c, b, d->user);
-    else x = b->data.height > 0 ? sslh_i_batch_normalised(c, b, p) : sslh_batch_audio(c, *b);
+    else if (tokens && audio) {
+        x = sslh_batch_field(c, *b, (int)(audio - b->data.field));
+        if (audio->lengths && sslh_i_takes_tokens(encoder))
+            f.mask = sslh_batch_padding(c, *b, (int)(audio - b->data.field));
+    } else x = b->data.height > 0 ? sslh_i_batch_normalised(c, b, p) : sslh_batch_audio(c, *b);
     if (encoder) x = sslh_forward_ex(encoder, x, f); /* (n,D), (n,H,W,C) or (n,T,D) */
     if (SSLH_I_BAD(c)) return x;
     if (!x || x->ndim < 1 || x->shape[0] != b->count) {
@@ -12398,7 +12447,8 @@ SSLH_DEF sslh_tensor *sslh_features(sslh_ctx *c, sslh_net *encoder, sslh_data da
     int training = 0;
     if (SSLH_I_BAD(c)) return sslh_i_dummy(c);
     if (data.ctx == NULL || data.count < 1 || data.count > INT_MAX ||
-        (data.height < 1 && !d.input && !sslh_i_field_of(&data, SSLH_FIELD_AUDIO))) {
+        (data.height < 1 && !d.input && !sslh_i_field_of(&data, SSLH_FIELD_AUDIO) &&
+         !(encoder && sslh_i_field_of(&data, SSLH_FIELD_TOKENS)))) {
         sslh_fail(c, SSLH_E_USAGE, "sslh_features: the data set is empty or has no images, no sound and no .input");
         return sslh_i_dummy(c);
     }
@@ -14573,6 +14623,7 @@ typedef struct sslh_i_entry {
     uint64_t    stream;     /* of the initial values, taken when declared: value j is a function of (seed, stream, j) */
     float       lr_scale, decay_scale;
     size_t      offset;     /* parameters: elements from the start of the block */
+    int         transposed; /* 1: a matrix (O,I) that files have as (I,O) */
 } sslh_i_entry;
 
 /* A child: its name below this net, and the net, which another net may share. */
@@ -15300,6 +15351,16 @@ SSLH_DEF sslh_tensor *sslh_forward_ex(sslh_net *net, sslh_tensor *x, sslh_forwar
 
 SSLH_DEF sslh_tensor *sslh_forward(sslh_net *net, sslh_tensor *x) { return sslh_forward_ex(net, x, sslh_i_no_call); }
 
+/* An input of zeros. */
+SSLH_I_FN sslh_tensor *sslh_i_blank(sslh_net *net, sslh_shape shape) {
+    sslh_ctx *c = net->ctx;
+    sslh_tensor *x;
+    if (!sslh_i_takes_tokens(net)) return sslh_zeros(c, shape);
+    x = sslh_i_new(c, "sslh_forward", SSLH_I32, shape);
+    if (x) memset(x->ints, 0, x->count * sizeof *x->ints);
+    return x ? x : sslh_i_dummy(c);
+}
+
 /* The name of the net's last inner result that has places, a map or tokens; "" when it has none. For methods that need
    one of an encoder whose output is a vector. */
 SSLH_I_FN void sslh_i_last_places(sslh_net *net, char name[32]) {
@@ -15319,7 +15380,8 @@ SSLH_I_FN void sslh_i_last_places(sslh_net *net, char name[32]) {
     call.first = c->ntensors;
     outer = net->call;
     net->call = &call;
-    net->forward(net, sslh_zeros(c, sslh_dim4(1, side, side, net->channels ? net->channels : 3)), net->self);
+    net->forward(net, sslh_i_blank(net, sslh_i_takes_tokens(net) ? sslh_dim2(1, 1) : sslh_dim4(1, side, side,
+                 net->channels ? net->channels : 3)), net->self);
     net->call = outer;
     sslh_no_grad(c, 0);
     sslh_pop(c);
@@ -15359,6 +15421,7 @@ SSLH_I_FN sslh_net *sslh_i_clone_one(sslh_ctx *c, sslh_net *net) {
         e->stream = from->stream;
         e->lr_scale = from->lr_scale;
         e->decay_scale = from->decay_scale;
+        e->transposed = from->transposed;
         e->t.flags = from->t.flags & (unsigned)(SSLH_I_PARAM | SSLH_I_STATE | SSLH_I_LONG | SSLH_I_NEEDS);
         e->t.group = from->t.group;
     }
@@ -15558,7 +15621,7 @@ SSLH_DEF size_t sslh_summary(sslh_net *net, sslh_shape input, char *out, size_t 
     sslh_push(c);
     sslh_no_grad(c, 1);
     {
-        sslh_tensor *x = sslh_zeros(c, input);
+        sslh_tensor *x = sslh_i_blank(net, input);
         c->trace = sslh_i_summary_row;
         c->trace_user = &s;
         sslh_forward(net, x);
@@ -15804,7 +15867,7 @@ SSLH_DEF sslh_tensor *sslh_layer_lstm(sslh_net *net, int index, sslh_tensor *x, 
 }
 
 /* ================================================================================================================== */
-/*  >>encoders      MLP, convnet, ResNet, ConvNeXt, NIN, ViT, convolutions and a recurrent unit for sound             */
+/*  >>encoders      MLP, convnet, ResNet, ConvNeXt, NIN, ViT, transformer of text, convolutions and a GRU for sound   */
 /* ================================================================================================================== */
 
 /* An encoder declares its parameters in the order in which its forward function walks through them, so that the forward
@@ -15864,6 +15927,12 @@ static const sslh_i_setting sslh_i_vit_settings[] = {
     SSLH_I_INT(vit, width), SSLH_I_INT(vit, depth), SSLH_I_INT(vit, heads), SSLH_I_INT(vit, mlp),
     SSLH_I_INT(vit, fixed_positions), SSLH_I_INT(vit, token_output), SSLH_I_INT(vit, mean_pool),
     {"any_size", offsetof(sslh_vit_desc, any_size), SSLH_I_SET_LATER}, {NULL, 0, 0}};
+static const sslh_i_setting sslh_i_transformer_settings[] = {
+    SSLH_I_INT(transformer, kind), SSLH_I_INT(transformer, vocabulary), SSLH_I_INT(transformer, length),
+    SSLH_I_INT(transformer, width), SSLH_I_INT(transformer, depth), SSLH_I_INT(transformer, heads),
+    SSLH_I_INT(transformer, mlp), SSLH_I_INT(transformer, causal), SSLH_I_INT(transformer, segments),
+    SSLH_I_INT(transformer, pooler),
+    {"activation", offsetof(sslh_transformer_desc, activation), SSLH_I_SET_ACTIVATION}, {NULL, 0, 0}};
 static const sslh_i_setting sslh_i_conv_gru_settings[] = {
     SSLH_I_INT(conv_gru, channels), SSLH_I_LIST(conv_gru, kernels), SSLH_I_LIST(conv_gru, strides),
     SSLH_I_INT(conv_gru, width), SSLH_I_INT(conv_gru, context), SSLH_I_INT(conv_gru, norm), {NULL, 0, 0}};
@@ -16169,6 +16238,12 @@ SSLH_DEF sslh_net *sslh_resnet(sslh_ctx *c, sslh_resnet_desc desc) {
     return net;
 }
 
+/* The rate of block i of depth: stochastic depth grows linearly with depth (Huang et al. 2016). */
+SSLH_I_FN float sslh_i_block_drop(const sslh_net *net, float rate, int i, int depth) {
+    float drop = net->training && depth > 1 ? rate * (float)i : 0.0f;
+    return drop / (float)SSLH_I_MAX(1, depth - 1);
+}
+
 /* --- ConvNeXt (Liu, Mao, Wu, Feichtenhofer, Darrell, Xie: "A ConvNet for the 2020s", CVPR 2022) ------------------ */
 
 /* y = x + drop(gamma * W2 gelu(W1 norm(dw(x)))): dw is a 7x7 convolution of each channel by itself, W1 widens the
@@ -16217,9 +16292,7 @@ SSLH_I_FN sslh_tensor *sslh_i_convnext_forward(sslh_net *net, sslh_tensor *x, co
             at += 4;
         }
         for (i = 0; i < d->depths[stage]; i++, done++, at += 9) {
-            /* stochastic depth grows linearly with depth, as in the vision transformer */
-            float drop = net->training && all > 1 ? drop_path * (float)done : 0.0f;
-            x = sslh_i_convnext_block(net, at, x, d->widths[stage], drop / (float)SSLH_I_MAX(1, all - 1));
+            x = sslh_i_convnext_block(net, at, x, d->widths[stage], sslh_i_block_drop(net, drop_path, done, all));
         }
         snprintf(tap, sizeof tap, "stage%d", stage + 1);
         if (sslh_tap(net, tap, x)) return x;
@@ -16351,37 +16424,108 @@ SSLH_DEF sslh_net *sslh_nin(sslh_ctx *c, sslh_nin_desc desc) {
 
 /* --- ViT (Dosovitskiy et al.: "An image is worth 16x16 words", 2021) --------------------------------------------- */
 
-/* One pre-norm block has 12 parameters: norm1 (2), attn.qkv (2), attn.proj (2), norm2 (2), mlp.fc1 (2), mlp.fc2 (2).
-   Also used by decoders: at is the index of norm1.weight.
-     x = x + drop(proj(attention(norm1(x))));   x = x + drop(fc2(gelu(fc1(norm2(x))))).
-   Pre-norm: the residual stream x is never normalised itself, which keeps deep stacks trainable without warm-up
-   tricks. */
-SSLH_I_FN sslh_tensor *sslh_i_vit_block(sslh_net *net, int at, sslh_tensor *x, int heads, float drop,
-                                        sslh_tensor *key_mask) {
+/* Keys and values of the tokens that a transformer has read already: k, v (depth,length,D). */
+typedef struct sslh_i_cache { sslh_real *k, *v; int used, length; } sslh_i_cache;
+
+/* How a block computes, for sslh_i_block_run. */
+typedef struct sslh_i_block_desc {
+    int heads, causal, post_norm, apart; /* apart: q, k and v have weights of their own */
+    int layer;                           /* its number, for the cache */
+    float eps, drop, dropout;            /* of the norms; rates of stochastic depth and of dropout, 0 in evaluation */
+    sslh_activation activation;
+    sslh_tensor *key_mask;
+    sslh_i_cache *cache;                 /* NULL: none */
+} sslh_i_block_desc;
+
+/* All keys or values so far (1,used+T,D): those in the cache, and x (1,T,D), which is put there. */
+SSLH_I_FN sslh_tensor *sslh_i_cache_add(sslh_ctx *c, const sslh_i_cache *cache, sslh_real *all, int layer,
+                                        const sslh_tensor *x) {
+    sslh_tensor *out;
+    if (SSLH_I_BAD(c)) return sslh_i_dummy(c);
+    const size_t D = (size_t)x->shape[2];
+    all += (size_t)layer * (size_t)cache->length * D;
+    memcpy(all + (size_t)cache->used * D, x->data, x->count * sizeof *all);
+    out = sslh_i_new(c, "sslh_forward", SSLH_F32, sslh_dim3(1, cache->used + x->shape[1], x->shape[2]));
+    if (out) memcpy(out->data, all, out->count * sizeof *all);
+    return out ? out : sslh_i_dummy(c);
+}
+
+/* The attention of a block on y (N,T,D), from the entry at on: qkv (2), or q (2), k (2), v (2). */
+SSLH_I_FN sslh_tensor *sslh_i_block_attention(sslh_net *net, int at, sslh_tensor *y, const sslh_i_block_desc *b) {
     sslh_ctx *c = sslh_net_ctx(net);
     sslh_attention_desc a;
-    sslh_tensor *y;
+    sslh_tensor *part[3];
+    int i;
     memset(&a, 0, sizeof a);
-    a.heads = heads;
-    a.key_mask = key_mask;
-    y = sslh_layer_layer_norm(net, at, x, 1e-6f);
-    y = sslh_layer_linear(net, at + 2, y, 0, SSLH_LINEAR); /* (N,T,3D) */
-    sslh_i_narrow(net, x, y);
-    y = sslh_self_attention(c, y, a);
-    y = sslh_layer_linear(net, at + 4, y, 0, SSLH_LINEAR);
-    if (drop > 0.0f) y = sslh_drop_path(c, y, drop);
-    x = sslh_add(c, x, y);
-    sslh_i_narrow(net, x, NULL);
-    y = sslh_layer_layer_norm(net, at + 6, x, 1e-6f);
-    y = sslh_layer_linear(net, at + 8, y, 0, SSLH_GELU); /* (N,T,mlp) */
-    sslh_i_narrow(net, x, y);
-    y = sslh_layer_linear(net, at + 10, y, 0, SSLH_LINEAR);
-    if (drop > 0.0f) y = sslh_drop_path(c, y, drop);
+    a.heads = b->heads;
+    a.causal = b->causal;
+    a.key_mask = b->key_mask;
+    if (!b->apart) {
+        y = sslh_layer_linear(net, at, y, 0, SSLH_LINEAR); /* (N,T,3D) */
+        if (!b->cache) return sslh_self_attention(c, y, a);
+    }
+    for (i = 0; i < 3 && !SSLH_I_BAD(c); i++) { /* (N,T,D) each */
+        const int D = y->shape[2] / 3;
+        part[i] = b->apart ? sslh_layer_linear(net, at + 2 * i, y, 0, SSLH_LINEAR)
+                           : sslh_slice(c, y, 2, i * D, (i + 1) * D);
+    }
+    if (SSLH_I_BAD(c)) return sslh_i_dummy(c);
+    if (b->cache) {
+        if (b->cache->used) a.causal = 0; /* a single token, behind all others */
+        part[1] = sslh_i_cache_add(c, b->cache, b->cache->k, b->layer, part[1]);
+        part[2] = sslh_i_cache_add(c, b->cache, b->cache->v, b->layer, part[2]);
+    }
+    return sslh_attention(c, part[0], part[1], part[2], a);
+}
+
+/* x + drop(y) */
+SSLH_I_FN sslh_tensor *sslh_i_block_add(sslh_net *net, sslh_tensor *x, sslh_tensor *y, const sslh_i_block_desc *b) {
+    sslh_ctx *c = sslh_net_ctx(net);
+    if (b->dropout > 0.0f) y = sslh_dropout(c, y, b->dropout);
+    if (b->drop > 0.0f) y = sslh_drop_path(c, y, b->drop);
     x = sslh_add(c, x, y);
     sslh_i_narrow(net, x, NULL);
     return x;
 }
 
+/* A block has 12 parameters: norm1 (2), qkv (2), proj (2), norm2 (2), fc1 (2), fc2 (2), and 16 when q, k and v are
+   apart. Also used by decoders: at is the index of norm1.weight. Norms before,
+     x = x + drop(proj(attention(norm1(x))));   x = x + drop(fc2(gelu(fc1(norm2(x)))))
+   or behind,
+     x = norm1(x + drop(proj(attention(x))));   x = norm2(x + drop(fc2(gelu(fc1(x))))).
+   Before: the residual stream x is never normalised itself, which keeps deep stacks trainable without warm-up
+   tricks. */
+SSLH_I_FN sslh_tensor *sslh_i_block_run(sslh_net *net, int at, sslh_tensor *x, const sslh_i_block_desc *b) {
+    const int proj = at + (b->apart ? 8 : 4);
+    sslh_tensor *y = b->post_norm ? x : sslh_layer_layer_norm(net, at, x, b->eps);
+    y = sslh_i_block_attention(net, at + 2, y, b);
+    sslh_i_narrow(net, x, y);
+    y = sslh_layer_linear(net, proj, y, 0, SSLH_LINEAR);
+    x = sslh_i_block_add(net, x, y, b);
+    if (b->post_norm) x = sslh_layer_layer_norm(net, at, x, b->eps);
+    y = b->post_norm ? x : sslh_layer_layer_norm(net, proj + 2, x, b->eps);
+    y = sslh_layer_linear(net, proj + 4, y, 0, b->activation); /* (N,T,mlp) */
+    sslh_i_narrow(net, x, y);
+    y = sslh_layer_linear(net, proj + 6, y, 0, SSLH_LINEAR);
+    x = sslh_i_block_add(net, x, y, b);
+    if (b->post_norm) {
+        x = sslh_layer_layer_norm(net, proj + 2, x, b->eps);
+        sslh_i_narrow(net, x, NULL);
+    }
+    return x;
+}
+/* That of a vision transformer. */
+SSLH_I_FN sslh_tensor *sslh_i_vit_block(sslh_net *net, int at, sslh_tensor *x, int heads, float drop,
+                                        sslh_tensor *key_mask) {
+    sslh_i_block_desc b;
+    memset(&b, 0, sizeof b);
+    b.heads = heads;
+    b.drop = drop;
+    b.key_mask = key_mask;
+    b.eps = 1e-6f;
+    b.activation = SSLH_GELU;
+    return sslh_i_block_run(net, at, x, &b);
+}
 /* Xavier weights and zero biases, as MAE and the ViT paper's code.
    weight (out,in) uniform in +-sqrt(6 / (in + out)). */
 SSLH_I_FN int sslh_i_xavier_new(sslh_net *net, const char *name, int in, int out) {
@@ -16446,9 +16590,7 @@ SSLH_I_FN sslh_tensor *sslh_i_vit_forward(sslh_net *net, sslh_tensor *x, const v
     two[1] = x;
     x = sslh_concat(c, two, 2, 1);                                           /* (N,1+P,D) */
     for (i = 0; i < d->depth; i++) {
-        /* stochastic depth grows linearly with depth (Huang et al. 2016) */
-        float drop = net->training && d->depth > 1 ? call->drop_path * (float)i : 0.0f;
-        drop = drop / (float)SSLH_I_MAX(1, d->depth - 1);
+        const float drop = sslh_i_block_drop(net, call->drop_path, i, d->depth);
         x = sslh_i_vit_block(net, 4 + 12 * i, x, d->heads, drop, call->mask);
         snprintf(tap, sizeof tap, "block%d", i + 1);
         if (sslh_tap(net, tap, x)) return x;
@@ -16518,6 +16660,179 @@ SSLH_DEF sslh_net *sslh_vit(sslh_ctx *c, sslh_vit_desc desc) {
     if (!desc.fixed_positions) sslh_param_set(net, 1, token);
     sslh_i_arch_write(net, sslh_i_vit_settings, &desc);
     return net;
+}
+
+/* --- transformer of text: GPT-2, BERT, CLIP's text encoder -------------------------------------------------------- */
+
+/* The names of one of them; %d is the number of the block. The input of attention is one matrix or, when qkv[1] is not
+   NULL, three. */
+typedef struct sslh_i_text_names {
+    const char *table, *positions, *segments, *block, *norm1, *qkv[3], *proj, *norm2, *fc1, *fc2, *norm;
+} sslh_i_text_names;
+static const sslh_i_text_names sslh_i_text_names_of[3] = {
+    {"wte.weight", "wpe.weight", "wse.weight", "h.%d", "ln_1", {"attn.c_attn", NULL, NULL}, "attn.c_proj", "ln_2",
+     "mlp.c_fc", "mlp.c_proj", "ln_f"},
+    {"embeddings.word_embeddings.weight", "embeddings.position_embeddings.weight",
+     "embeddings.token_type_embeddings.weight", "encoder.layer.%d", "attention.output.LayerNorm",
+     {"attention.self.query", "attention.self.key", "attention.self.value"}, "attention.output.dense",
+     "output.LayerNorm", "intermediate.dense", "output.dense", "embeddings.LayerNorm"},
+    {"token_embedding.weight", "positional_embedding", "segment_embedding", "transformer.resblocks.%d", "ln_1",
+     {"attn.in_proj_", NULL, NULL}, "attn.out_proj", "ln_2", "mlp.c_fc", "mlp.c_proj", "ln_final"}};
+
+/* 1 for a net whose input are tokens. */
+SSLH_I_FN int sslh_i_takes_tokens(const sslh_net *net) { return strncmp(net->arch, "transformer ", 12) == 0; }
+
+/* Entries: 0 the table of tokens, 1 positions, 2 segments if there are any, then norm (2), blocks (12 or 16 each) and
+   the pooler (2). BERT's norm is that of the embedded tokens, the others' that of the output. */
+SSLH_I_FN sslh_tensor *sslh_i_transformer_forward(sslh_net *net, sslh_tensor *x, const void *self) {
+    const sslh_transformer_desc *d = (const sslh_transformer_desc *)self;
+    const sslh_forward_desc *call = sslh_call(net);
+    sslh_ctx *c = sslh_net_ctx(net);
+    sslh_i_block_desc b;
+    const int from = call->cache ? ((const sslh_i_cache *)call->cache)->used : 0;
+    const int norm = d->segments > 0 ? 3 : 2, bert = d->kind == (int)SSLH_BERT, each = bert ? 16 : 12;
+    sslh_tensor *y;
+    char tap[24], text[96];
+    int i;
+    if (x->type != SSLH_I32 || x->ndim != 2 || from + x->shape[1] > d->length) {
+        sslh_fail(c, SSLH_E_SHAPE, "sslh_forward: the net '%s' wants tokens (N,T), I32, of texts of at most %d; the "
+                  "input is %s%s", net->name, d->length, sslh_i_str(text, sizeof text, sslh_shape_of(x)),
+                  x->type == SSLH_I32 ? "" : ", not I32");
+        return sslh_i_dummy(c);
+    }
+    if (call->keep || (call->segments && d->segments < 1)) {
+        sslh_fail(c, SSLH_E_USAGE, "sslh_forward: the net '%s' has no %s", net->name,
+                  call->keep ? ".keep, which is for images" : "segments (.segments of sslh_transformer)");
+        return sslh_i_dummy(c);
+    }
+    memset(&b, 0, sizeof b);
+    b.heads = d->heads;
+    b.causal = d->causal == 1;
+    b.post_norm = b.apart = bert;
+    b.eps = bert ? 1e-12f : 1e-5f;
+    b.dropout = net->training ? call->dropout : 0.0f;
+    b.activation = d->activation;
+    b.key_mask = call->mask;
+    b.cache = (sslh_i_cache *)call->cache;
+    y = sslh_embedding(c, sslh_param(net, 0), x); /* (N,T,D) */
+    y = sslh_add(c, y, sslh_slice(c, sslh_param(net, 1), 0, from, from + x->shape[1]));
+    if (d->segments > 0) {
+        sslh_tensor *table = sslh_param(net, 2);
+        y = sslh_add(c, y, call->segments ? sslh_embedding(c, table, call->segments) : sslh_slice(c, table, 0, 0, 1));
+    }
+    if (bert) y = sslh_layer_layer_norm(net, norm, y, b.eps);
+    if (b.dropout > 0.0f) y = sslh_dropout(c, y, b.dropout);
+    sslh_i_narrow(net, y, NULL);
+    for (i = 0; i < d->depth; i++) {
+        b.layer = i;
+        b.drop = sslh_i_block_drop(net, call->drop_path, i, d->depth);
+        y = sslh_i_block_run(net, norm + 2 + each * i, y, &b);
+        snprintf(tap, sizeof tap, "block%d", i + 1);
+        if (sslh_tap(net, tap, y)) return y;
+    }
+    if (!bert) y = sslh_layer_layer_norm(net, norm, y, b.eps);
+    if (sslh_tap(net, "tokens", y) || SSLH_I_BAD(c)) return y;
+    if (d->pooler) {
+        sslh_tensor *first = sslh_reshape(c, sslh_slice(c, y, 1, 0, 1), sslh_dim2(y->shape[0], d->width)); /* (N,D) */
+        first = sslh_layer_linear(net, norm + 2 + each * d->depth, first, 0, SSLH_TANH);
+        if (sslh_tap(net, "pooled", first)) return first;
+    }
+    return y;
+}
+
+/* A weight (out,in), normal, and its bias. In GPT-2's files it is (in,out), as its layers called Conv1D have it. */
+SSLH_I_FN void sslh_i_text_linear_new(sslh_net *net, const char *block, const char *name, int in, int out, float std,
+                                      int transposed) {
+    char text[80];
+    const int joined = name[strlen(name) - 1] == '_'; /* "in_proj_weight" */
+    int at;
+    snprintf(text, sizeof text, "%s%s%s%sweight", block, block[0] ? "." : "", name, joined ? "" : ".");
+    at = sslh_param_new(net, text, sslh_dim2(out, in), SSLH_INIT_NORMAL, std);
+    if (at >= 0) net->entry[at]->transposed = transposed;
+    snprintf(text, sizeof text, "%s%s%s%sbias", block, block[0] ? "." : "", name, joined ? "" : ".");
+    sslh_param_new(net, text, sslh_dim1(out), SSLH_INIT_ZERO, 0);
+}
+/* A block's parameters, in the order of sslh_i_block_run. rest: the deviation of the layers whose results are added to
+   the stream. */
+SSLH_I_FN void sslh_i_text_block_new(sslh_net *net, const sslh_transformer_desc *d, int number, float rest) {
+    const sslh_i_text_names *n = &sslh_i_text_names_of[d->kind];
+    const int T = d->kind == (int)SSLH_GPT2, D = d->width;
+    char block[40], name[80];
+    int i;
+    snprintf(block, sizeof block, n->block, number);
+    snprintf(name, sizeof name, "%s.%s", block, n->norm1);
+    sslh_layer_layer_norm_new(net, name, D);
+    for (i = 0; i < 3 && n->qkv[i]; i++)
+        sslh_i_text_linear_new(net, block, n->qkv[i], D, n->qkv[1] ? D : 3 * D, 0.02f, T);
+    sslh_i_text_linear_new(net, block, n->proj, D, D, rest, T);
+    snprintf(name, sizeof name, "%s.%s", block, n->norm2);
+    sslh_layer_layer_norm_new(net, name, D);
+    sslh_i_text_linear_new(net, block, n->fc1, D, d->mlp, 0.02f, T);
+    sslh_i_text_linear_new(net, block, n->fc2, d->mlp, D, rest, T);
+}
+
+SSLH_DEF sslh_net *sslh_transformer(sslh_ctx *c, sslh_transformer_desc desc) {
+    static const sslh_activation by_kind[3] = {SSLH_GELU_TANH, SSLH_GELU, SSLH_GELU_QUICK};
+    const char *op = "sslh_transformer";
+    const sslh_i_text_names *names;
+    sslh_net *net;
+    float rest = 0.02f;
+    int i;
+    if (SSLH_I_BAD(c)) return sslh_i_dummy_net(c);
+    if (!desc.length) desc.length = 128;
+    if (!desc.width) desc.width = 128;
+    if (!desc.depth) desc.depth = 4;
+    if (!desc.heads) desc.heads = 4;
+    if (!sslh_i_within(c, op, "kind", desc.kind, 0, 2) ||
+        !sslh_i_within(c, op, "vocabulary", desc.vocabulary, 1, 1 << 24) ||
+        !sslh_i_within(c, op, "length", desc.length, 1, 1 << 20) ||
+        !sslh_i_within(c, op, "width", desc.width, 1, 1 << 16) ||
+        !sslh_i_within(c, op, "depth", desc.depth, 1, 512) ||
+        !sslh_i_within(c, op, "heads", desc.heads, 1, desc.width) ||
+        !sslh_i_within(c, op, "causal", desc.causal, -1, 1) ||
+        !sslh_i_within(c, op, "segments", desc.segments, -1, 1 << 10) ||
+        !sslh_i_within(c, op, "pooler", desc.pooler, 0, 1) ||
+        !sslh_i_within(c, op, "activation", (int)desc.activation, (int)SSLH_LINEAR, (int)SSLH_GELU_QUICK))
+        return sslh_i_dummy_net(c);
+    if (!desc.mlp) desc.mlp = 4 * desc.width;
+    if (!sslh_i_within(c, op, "mlp", desc.mlp, 1, 1 << 18)) return sslh_i_dummy_net(c);
+    if (desc.width % desc.heads) {
+        sslh_fail(c, SSLH_E_SHAPE, "sslh_transformer: %d heads do not divide the width %d", desc.heads, desc.width);
+        return sslh_i_dummy_net(c);
+    }
+    if (!desc.causal) desc.causal = desc.kind == (int)SSLH_BERT ? SSLH_OFF : 1;
+    if (!desc.segments) desc.segments = desc.kind == (int)SSLH_BERT ? 2 : SSLH_OFF;
+    if (desc.activation == SSLH_LINEAR) desc.activation = by_kind[desc.kind];
+    names = &sslh_i_text_names_of[desc.kind];
+    net = sslh_i_encoder_new(c, "transformer", sslh_i_transformer_forward, &desc, sizeof desc, SSLH_TOKENS, desc.width,
+                             0, 0);
+    sslh_param_new(net, names->table, sslh_dim2(desc.vocabulary, desc.width), SSLH_INIT_NORMAL, 0.02f);
+    sslh_param_new(net, names->positions, sslh_dim2(desc.length, desc.width), SSLH_INIT_NORMAL, 0.02f);
+    if (desc.segments > 0)
+        sslh_param_new(net, names->segments, sslh_dim2(desc.segments, desc.width), SSLH_INIT_NORMAL, 0.02f);
+    sslh_layer_layer_norm_new(net, names->norm, desc.width);
+    /* 2 depth results are added up: GPT-2 keeps the variance of their sum */
+    if (desc.kind != (int)SSLH_BERT) rest = 0.02f / sslh_i_sqrtf(2.0f * (float)desc.depth);
+    for (i = 0; i < desc.depth; i++) sslh_i_text_block_new(net, &desc, i, rest);
+    if (desc.pooler) sslh_i_text_linear_new(net, "", "pooler.dense", desc.width, desc.width, 0.02f, 0);
+    if (sslh_i_net_bad(net)) return sslh_i_dummy_net(c);
+    sslh_i_arch_write(net, sslh_i_transformer_settings, &desc);
+    return net;
+}
+
+/* The description of a net that sslh_transformer made; NULL and an error for another. */
+SSLH_I_FN const sslh_transformer_desc *sslh_i_transformer_of(sslh_ctx *c, const char *op, const sslh_net *net) {
+    if (!sslh_i_net_ok(c, op, net)) return NULL;
+    if (net->ctx == c && sslh_i_takes_tokens(net)) return (const sslh_transformer_desc *)net->self;
+    sslh_fail(c, SSLH_E_USAGE, "%s: the net '%s' is %s", op, net->name,
+              net->ctx == c ? "not by sslh_transformer" : "of another context");
+    return NULL;
+}
+
+SSLH_DEF sslh_tensor *sslh_transformer_scores(sslh_net *net, sslh_tensor *x) {
+    sslh_ctx *c = sslh_i_net_dead(net) ? (x ? x->ctx : NULL) : net->ctx;
+    if (!sslh_i_transformer_of(c, "sslh_transformer_scores", net)) return sslh_i_dummy(c);
+    return sslh_linear(c, x, sslh_param(net, 0), NULL);
 }
 
 /* --- CPC's encoder of sound (van den Oord, Li, Vinyals: "Representation learning with contrastive predictive coding",
@@ -17711,7 +18026,8 @@ static const sslh_setting sslh_i_batch_norm_ranges[] = {
     SSLH_I_RANGE(sslh_batch_norm_desc, eps, REAL, "at least 0"),
     SSLH_I_RANGE(sslh_batch_norm_desc, virtual_groups, INT, "at least 1")};
 static const sslh_setting sslh_i_forward_ranges[] = {
-    SSLH_I_RANGE(sslh_forward_desc, drop_path, REAL, "at least 0, below 1")};
+    SSLH_I_RANGE(sslh_forward_desc, drop_path, REAL, "at least 0, below 1"),
+    SSLH_I_RANGE(sslh_forward_desc, dropout, REAL, "at least 0, below 1")};
 static const sslh_setting sslh_i_net_ranges[] = {
     SSLH_I_RANGE(sslh_net_desc, width, INT, "at least 1"),
     SSLH_I_RANGE(sslh_net_desc, channels, INT, "at least 1"),
@@ -20440,7 +20756,12 @@ SSLH_I_FN sslh_i_unary_op sslh_i_activation_op(sslh_ctx *c, const char *op, sslh
 }
 /* A linear activation is no operation: the tensor itself. */
 SSLH_DEF sslh_tensor *sslh_activate(sslh_ctx *c, sslh_tensor *x, sslh_activation activation) {
-    sslh_i_unary_op op = sslh_i_activation_op(c, "sslh_activate", activation);
+    sslh_i_unary_op op;
+    if (activation == SSLH_GELU_QUICK) { /* silu(1.702 x) / 1.702 */
+        x = sslh_silu(c, sslh_scale(c, x, SSLH_I_R(1.702)));
+        return sslh_scale(c, x, 1 / SSLH_I_R(1.702));
+    }
+    op = sslh_i_activation_op(c, "sslh_activate", activation);
     if (op == SSLH_I_U_LINEAR) return sslh_i_begin(c, "sslh_activate", &x, 1, 1) ? x : sslh_i_dummy(c);
     return sslh_i_map(c, "sslh_activate", op, x, 0, 0);
 }
@@ -22244,6 +22565,146 @@ SSLH_DEF sslh_tensor *sslh_linear_ex(sslh_ctx *c, sslh_tensor *x, sslh_tensor *w
 
 SSLH_DEF sslh_tensor *sslh_linear(sslh_ctx *c, sslh_tensor *x, sslh_tensor *weight, sslh_tensor *bias) {
     return sslh_linear_ex(c, x, weight, bias, SSLH_LINEAR);
+}
+
+/* --- cross-entropy behind a linear layer ------------------------------------------------------------------------- */
+/* z = x w' + bias (rows,V), l = mean of -log softmax(z)[label]; dz = (softmax(z) - onehot(label)) / divisor, and from
+   it dx = dz w, dw = dz' x as in sslh_linear. What is kept of z are most and lsum of each row (>>losses), so that dz of
+   some rows is made from z of these rows, computed once more, in its place. */
+enum { SSLH_I_SCORES = 1 << 23, SSLH_I_SCORES_AT_ONCE = 1 << 22 }; /* logits that are kept; that are made together */
+
+/* So many rows together: at least 128, below which the products are slow. */
+SSLH_I_FN size_t sslh_i_scores_rows(size_t rows, size_t V) {
+    return SSLH_I_MIN(rows, SSLH_I_MAX((size_t)128, (size_t)SSLH_I_SCORES_AT_ONCE / V));
+}
+/* z (n,V) of n rows of x */
+SSLH_I_FN void sslh_i_scores(sslh_ctx *c, const sslh_real *x, const sslh_tensor *w, const sslh_tensor *bias, size_t n,
+                             sslh_real *z) {
+    sslh_i_gemm_args g = sslh_i_gemm_of(0, 1, (int)n, w->shape[0], w->shape[1], x, w->data, z);
+    g.bias = bias ? bias->data : NULL;
+    sslh_i_gemm(c, &g);
+}
+
+/* in: x, w, labels, bias or nothing; saved: most, lsum and, if there are few enough, all logits. node->i: the ignored
+   label; node->f: the divisor */
+SSLH_I_FN void sslh_i_linear_xent_back(sslh_ctx *c, sslh_i_node *n) {
+    sslh_tensor *x = n->in[0], *w = n->in[1], *bias = n->nin > 3 ? n->in[3] : NULL;
+    const size_t V = (size_t)w->shape[0], D = (size_t)w->shape[1], rows = x->count / D;
+    const size_t some = sslh_i_scores_rows(rows, V);
+    const sslh_real *kept = n->nsaved > 2 ? n->saved[2]->data : NULL;
+    const int one = x == w || x == bias; /* gradients that meet in one tensor add up */
+    int fresh_x = 0, fresh_w = 0, fresh_b = 0;
+    sslh_real *dx = one ? sslh_grad(c, x) : sslh_i_grad(c, x, &fresh_x);
+    sslh_real *dw = one ? sslh_grad(c, w) : sslh_i_grad(c, w, &fresh_w);
+    sslh_real *db = !bias ? NULL : one ? sslh_grad(c, bias) : sslh_i_grad(c, bias, &fresh_b);
+    sslh_real *z = SSLH_I_BAD(c) ? NULL : (sslh_real *)sslh_i_scratch(c, some * V * sizeof *z); /* (some,V) */
+    sslh_i_gemm_args g;
+    sslh_i_xent p;
+    size_t at;
+    if (!z) return;
+    memset(&p, 0, sizeof p);
+    p.K = V;
+    p.scale = n->out->grad[0] / n->f[0];
+    p.has_ignore = p.fresh_x = 1;
+    p.ignore = n->i[0];
+    p.dx = z;
+    for (at = 0; at < rows; at += some) {
+        p.rows = SSLH_I_MIN(some, rows - at);
+        p.labels = n->in[2]->ints + at;
+        p.most = n->saved[0]->data + at;
+        p.lsum = n->saved[1]->data + at;
+        p.x = kept ? kept + at * V : z;
+        if (!kept) sslh_i_scores(c, x->data + at * D, w, bias, p.rows, z);
+        sslh_i_xent_slopes(c, &p); /* dz, in the place of z */
+        if (dx) {
+            g = sslh_i_gemm_of(0, 0, (int)p.rows, (int)D, (int)V, z, w->data, dx + at * D);
+            g.accumulate = !fresh_x;
+            sslh_i_gemm(c, &g);
+        }
+        if (dw) {
+            g = sslh_i_gemm_of(1, 0, (int)V, (int)D, (int)p.rows, z, x->data + at * D, dw);
+            g.accumulate = at > 0 || !fresh_w;
+            g.split = 1;
+            sslh_i_gemm(c, &g);
+        }
+        if (db && !sslh_i_bias_sums(c, NULL, z, z, p.rows, V, db, fresh_b && at == 0)) break;
+    }
+    sslh_i_unscratch(c, z);
+}
+
+SSLH_DEF sslh_tensor *sslh_linear_cross_entropy(sslh_ctx *c, sslh_tensor *x, sslh_tensor *weight, sslh_tensor *bias,
+                                                sslh_tensor *labels, int ignore) {
+    const char *op = "sslh_linear_cross_entropy";
+    sslh_tensor *in[4], *out, *most, *lsum, *loss, *kept = NULL;
+    sslh_i_node *node;
+    sslh_i_xent p;
+    sslh_shape lead;
+    sslh_real divisor = 0, *z = NULL;
+    size_t at, rows, V, some;
+    char a[96], b[96], d[96];
+    in[0] = x;
+    in[1] = weight;
+    in[2] = labels;
+    in[3] = bias;
+    if (!sslh_i_begin(c, op, in, 3, 0) || (bias && !sslh_i_begin(c, op, in + 3, 1, 1))) return sslh_i_dummy(c);
+    lead = sslh_shape_of(x);
+    if (lead.ndim) lead.ndim--;
+    if (x->type != SSLH_F32 || weight->type != SSLH_F32 || labels->type != SSLH_I32 || x->ndim < 1 ||
+        weight->ndim != 2 || x->shape[x->ndim - 1] != weight->shape[1] || labels->ndim != lead.ndim ||
+        memcmp(labels->shape, lead.size, (size_t)lead.ndim * sizeof lead.size[0]) != 0 ||
+        (bias && (bias->ndim != 1 || bias->shape[0] != weight->shape[0])) ||
+        x->count / (size_t)weight->shape[1] > INT_MAX) {
+        sslh_fail(c, SSLH_E_SHAPE, "%s: x %s, weight %s, labels %s: real x (..,D), weight (V,D), bias (V) or NULL and "
+                  "I32 labels (..) are needed", op, sslh_i_str(a, sizeof a, sslh_shape_of(x)),
+                  sslh_i_str(b, sizeof b, sslh_shape_of(weight)), sslh_i_str(d, sizeof d, sslh_shape_of(labels)));
+        return sslh_i_dummy(c);
+    }
+    memset(&p, 0, sizeof p);
+    V = p.K = (size_t)weight->shape[0];
+    rows = p.rows = labels->count;
+    p.labels = labels->ints;
+    p.has_ignore = 1;
+    p.ignore = ignore;
+    if (!sslh_i_xent_divisor(c, op, &p, &divisor)) return sslh_i_dummy(c);
+    if (divisor == 0) {
+        sslh_fail(c, SSLH_E_USAGE, "%s: all %.0f labels are the ignored value %d, the mean of nothing is not defined",
+                  op, (double)rows, ignore);
+        return sslh_i_dummy(c);
+    }
+    some = sslh_i_scores_rows(rows, V);
+    loss = sslh_i_new(c, op, SSLH_F32, lead);
+    out = loss ? sslh_i_new(c, op, SSLH_F32, sslh_dim0()) : NULL;
+    most = out ? sslh_i_new(c, op, SSLH_F32, lead) : NULL;
+    lsum = most ? sslh_i_new(c, op, SSLH_F32, lead) : NULL;
+    if (!lsum) return sslh_i_dummy(c);
+    node = sslh_i_record(c, op, sslh_i_linear_xent_back, out, in, bias ? 4 : 3);
+    if (node && rows <= (size_t)SSLH_I_SCORES / V) {
+        kept = sslh_i_new(c, op, SSLH_F32, sslh_dim2((int)rows, (int)V));
+        if (!kept) return sslh_i_dummy(c);
+    } else if (!SSLH_I_BAD(c)) z = (sslh_real *)sslh_i_scratch(c, some * V * sizeof *z);
+    if (SSLH_I_BAD(c)) return sslh_i_dummy(c);
+    for (at = 0; at < rows; at += some) {
+        p.rows = SSLH_I_MIN(some, rows - at);
+        p.labels = labels->ints + at;
+        p.most = most->data + at;
+        p.lsum = lsum->data + at;
+        p.loss = loss->data + at;
+        p.x = kept ? kept->data + at * V : z;
+        sslh_i_scores(c, x->data + at * (size_t)weight->shape[1], weight, bias, p.rows,
+                      kept ? kept->data + at * V : z);
+        sslh_i_xent_rows(c, &p);
+    }
+    if (z) sslh_i_unscratch(c, z);
+    out->data[0] = sslh_i_lane_sum(loss->data, rows) / divisor;
+    sslh_i_release(c, loss);
+    if (node) {
+        node->f[0] = divisor;
+        node->i[0] = ignore;
+    }
+    sslh_i_save(c, node, most);
+    sslh_i_save(c, node, lsum);
+    if (kept) sslh_i_save(c, node, kept);
+    return sslh_i_end(c, op, in, 2, out);
 }
 
 /* ================================================================================================================== */
@@ -40094,7 +40555,7 @@ typedef struct sslh_i_st_item {
     sslh_real   *moment;  /* values of this shape instead of t's own (optimiser state); NULL: t's own */
     int          part, net; /* of the optimiser's state: which, from 1 (sslh_i_st_parts), and of its net number .. */
     size_t       offset;  /* and where in that */
-    int          permute, dtype;
+    int          permute, dtype; /* permute: 1 a convolution, 2 a transposed matrix */
     size_t       begin, end; /* in the data of the file */
     int          found;   /* reading: number of the file's tensor, -1 */
 } sslh_i_st_item;
@@ -40115,7 +40576,7 @@ SSLH_I_FN sslh_i_st_item *sslh_i_st_add(sslh_i_st_list *l, const sslh_i_tree *tr
     it->moment = NULL;
     it->part = it->net = 0;
     it->offset = e->offset;
-    it->permute = e->is_param && e->t.ndim >= 3 && sslh_i_has_suffix(e->name, "weight");
+    it->permute = e->transposed ? 2 : e->is_param && e->t.ndim >= 3 && sslh_i_has_suffix(e->name, "weight");
     it->dtype = e->t.type == SSLH_U8 ? SSLH_I_ST_U8 : e->t.type == SSLH_F32 ? (SSLH_I_DOUBLE ? SSLH_I_ST_F64
             : SSLH_I_ST_F32) : sslh_i_has_suffix(e->name, "num_batches_tracked") ? SSLH_I_ST_I64 : SSLH_I_ST_I32;
     it->found = -1;
@@ -40138,8 +40599,9 @@ SSLH_I_FN void sslh_i_st_add_net(sslh_i_st_list *l, sslh_net *net, const char *p
         for (j = 0; j < t.net[i]->entries; j++) sslh_i_st_add(l, &t, i, prefix, t.net[i]->entry[j]);
 }
 
-/* Size i of the shape in the file: (O,K..,I) in memory is (O,I,K..) there. */
+/* Size i of the shape in the file: (O,K..,I) in memory is (O,I,K..) there, a transposed (O,I) is (I,O). */
 SSLH_I_FN int sslh_i_st_size(const sslh_i_st_item *it, int i) {
+    if (it->permute == 2) return it->t->shape[1 - i];
     if (!it->permute || i == 0) return it->t->shape[i];
     return i == 1 ? it->t->shape[it->t->ndim - 1] : it->t->shape[i - 1];
 }
@@ -40156,6 +40618,7 @@ SSLH_I_FN void sslh_i_st_area(const sslh_i_st_item *it, size_t *area, size_t *la
     *area = *last = 1;
     if (!it->permute) return;
     *last = (size_t)it->t->shape[it->t->ndim - 1];
+    if (it->permute == 2) *area = (size_t)it->t->shape[0]; /* (I,O) as one filter of O places and I channels */
     for (i = 1; i < it->t->ndim - 1; i++) *area *= (size_t)it->t->shape[i];
 }
 
@@ -40733,6 +41196,23 @@ SSLH_I_FN int sslh_i_st_find(const sslh_i_st *s, const char *prefix, const char 
     return -1;
 }
 
+/* Number of the tensor whose last word is another: BERT's norms once had gamma and beta. */
+SSLH_I_FN int sslh_i_st_old(const sslh_i_st *s, const char *prefix, const char *name, const char *word) {
+    const char *dot = strrchr(name, '.');
+    char old[288];
+    snprintf(old, sizeof old, "%.*s.%s", (int)(dot - name), name, word);
+    return sslh_i_st_find(s, prefix, old);
+}
+/* What files of transformers hold beside weights: masks of causal attention, the numbers of positions. */
+SSLH_I_FN void sslh_i_st_pass_over(const sslh_i_st *s) {
+    int i;
+    for (i = 0; i < s->n; i++) {
+        const char *name = s->tensor[i].name;
+        if (sslh_i_has_suffix(name, ".attn.bias") || sslh_i_has_suffix(name, ".attn.masked_bias") ||
+            sslh_i_has_suffix(name, "embeddings.position_ids")) s->tensor[i].used = 1;
+    }
+}
+
 SSLH_I_FN int sslh_i_st_real(int dtype) {
     return dtype == SSLH_I_ST_F64 || dtype == SSLH_I_ST_F32 || dtype == SSLH_I_ST_BF16 || dtype == SSLH_I_ST_F16;
 }
@@ -40861,6 +41341,8 @@ SSLH_I_FN int sslh_i_st_match(const sslh_i_st *s, sslh_i_st_list *l, sslh_load_d
     for (i = 0; i < l->n; i++) {
         sslh_i_st_item *it = &l->item[i];
         int at = sslh_i_st_find(s, prefix, it->name);
+        if (at < 0 && sslh_i_has_suffix(it->name, "LayerNorm.weight")) at = sslh_i_st_old(s, prefix, it->name, "gamma");
+        if (at < 0 && sslh_i_has_suffix(it->name, "LayerNorm.bias")) at = sslh_i_st_old(s, prefix, it->name, "beta");
         if (at < 0) {
             /* files of old PyTorch versions have none */
             *missing += !sslh_i_has_suffix(it->name, "num_batches_tracked");
@@ -41031,6 +41513,7 @@ SSLH_I_FN int sslh_i_st_fill(const sslh_i_st *s, sslh_net *net, sslh_load_desc d
     int read = 0, missing = 0;
     if (!sslh_i_st_list_new(c, &l, sslh_count_tensors(net))) return 0;
     sslh_i_st_add_net(&l, net, "");
+    if (sslh_i_takes_tokens(net)) sslh_i_st_pass_over(s);
     read = sslh_i_st_match(s, &l, d, &missing);
     if (!SSLH_I_BAD(c) && sslh_i_st_seal(net, missing > 0)) { /* no draws that the file overwrites */
         sslh_i_st_copy(s, &l);
@@ -41071,7 +41554,7 @@ SSLH_I_FN void sslh_i_arch_read(const char *arch, const sslh_i_setting *s, void 
             *(int *)(void *)at = value;
         } else {
             *(sslh_activation *)(void *)at =
-                value > 0 && value <= (int)SSLH_TANH ? (sslh_activation)value : SSLH_RELU;
+                value > 0 && value <= (int)SSLH_GELU_QUICK ? (sslh_activation)value : SSLH_RELU;
         }
     }
 }
@@ -41093,6 +41576,7 @@ SSLH_I_FN sslh_net *sslh_i_net_from_arch(sslh_ctx *c, const char *a) {
     SSLH_I_FROM_ARCH(nin, sslh_nin_desc, sslh_nin)
     SSLH_I_FROM_ARCH(vit, sslh_vit_desc, sslh_vit)
     SSLH_I_FROM_ARCH(conv_gru, sslh_conv_gru_desc, sslh_conv_gru)
+    SSLH_I_FROM_ARCH(transformer, sslh_transformer_desc, sslh_transformer)
 #if SSLH_WITH_AUTOENCODER
     SSLH_I_FROM_ARCH(autoencoder_encoder, sslh_autoencoder_desc, sslh_i_autoencoder_encoder_new)
 #endif

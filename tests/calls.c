@@ -121,7 +121,7 @@ static void sequences(const char *test, long small, long normal, long endless, v
 
 /* --- the world of a hostile sequence ------------------------------------------------------------------------------ */
 
-enum { TENSORS = 48, NETS = 20, METHODS = 8, DATAS = 10, LOADERS = 6, OPTIMIZERS = 5, FIXED = 12 };
+enum { TENSORS = 48, NETS = 20, METHODS = 8, DATAS = 10, LOADERS = 6, OPTIMIZERS = 5, FIXED = 13 };
 #define LIMIT ((size_t)12 << 20)
 typedef struct world {
     sslh_ctx    *c, *other, *dead; /* the last two: an innocent bystander, and one without memory */
@@ -214,6 +214,7 @@ static void world_begin(world *w) {
     sslh_mlp_desc md;
     sslh_convnet_desc cd;
     sslh_vit_desc vd;
+    sslh_transformer_desc td;
     sslh_net_desc nd;
     sslh_vae_desc ad;
     sslh_autoencoder_desc pd;
@@ -227,6 +228,7 @@ static void world_begin(world *w) {
     memset(&md, 0, sizeof md);
     memset(&cd, 0, sizeof cd);
     memset(&vd, 0, sizeof vd);
+    memset(&td, 0, sizeof td);
     memset(&nd, 0, sizeof nd);
     memset(&ad, 0, sizeof ad);
     memset(&pd, 0, sizeof pd);
@@ -258,6 +260,8 @@ static void world_begin(world *w) {
     add_net(w, sslh_mlp(c, md)); /* inert */
     CHECK_ERROR(c, "sslh_mlp");
     add_net(w, sslh_mlp(w->dead, md));
+    td.kind = dice(3), td.vocabulary = 3, td.length = 5, td.width = 4, td.depth = 1, td.heads = 2;
+    add_net(w, sslh_transformer(c, td));
     add_data(w, sslh_data_from_images(c, pixels, 8, 8, 8, 3, labels));
     add_data(w, sslh_data_from_images(c, pixels, 6, 8, 8, 3, NULL));
     add_data(w, sslh_data_from_images(c, pixels, 5, 4, 8, 1, labels));
@@ -843,6 +847,7 @@ static int call_row(world *w, int row, const char **names) {
     PAIR(sslh_cross_entropy) PAIR(sslh_cross_entropy_soft) PAIR(sslh_bce_with_logits) PAIR(sslh_mse) PAIR(sslh_l1)
     PAIR(sslh_kl_div) PAIR(sslh_gaussian_kl)
     ROW(sslh_cross_entropy_ex, K(sslh_cross_entropy_ex(c, T(0), T(1), f[0], i[0])))
+    ROW(sslh_linear_cross_entropy, K(sslh_linear_cross_entropy(c, T(0), T(1), dice(2) ? NULL : T(2), T(3), i[0])))
     ROW(sslh_cross_entropy_full, EMPTY(sslh_cross_entropy_desc, e); e.smoothing = zeros_mostly_real();
         if (!dice(3)) e.weight = T(2); e.reduction = (sslh_reduction)(dice(4) ? dice(3) : i[1]);
         K(sslh_cross_entropy_full(c, T(0), T(1), i[0], e)))
@@ -883,7 +888,8 @@ static int call_row(world *w, int row, const char **names) {
     ROW(sslh_split_batch_norm, sslh_split_batch_norm(n[0], dice(2) ? 1 + dice(3) : i[0]))
     ROW(sslh_forward, K(sslh_forward(n[0], T(0))))
     ROW(sslh_forward_ex, EMPTY(sslh_forward_desc, e); if (dice(2)) e.tap = text[0]; if (!dice(3)) e.keep = T(1);
-        if (!dice(3)) e.mask = T(2); e.drop_path = zeros_mostly_real(); K(sslh_forward_ex(n[0], T(0), e)))
+        if (!dice(3)) e.mask = T(2); if (!dice(3)) e.segments = T(3); e.drop_path = zeros_mostly_real();
+        e.dropout = zeros_mostly_real(); K(sslh_forward_ex(n[0], T(0), e)))
     ROW(sslh_call, returned(w, "sslh_call", sslh_call(n[0]) != NULL))
     ROW(sslh_tap, sslh_tap(n[0], text[0], T(0)))
     ROW(sslh_clone, keep_net(w, sslh_clone(n[0])))
@@ -931,6 +937,12 @@ static int call_row(world *w, int row, const char **names) {
     ROW(sslh_vit, EMPTY(sslh_vit_desc, e); e.image = zeros_mostly(); e.channels = zeros_mostly();
         e.patch = zeros_mostly(); e.width = zeros_mostly(); e.depth = i[0]; e.heads = zeros_mostly();
         e.mlp = zeros_mostly(); e.fixed_positions = dice(2); e.any_size = dice(2); keep_net(w, sslh_vit(c, e)))
+    ROW(sslh_transformer, EMPTY(sslh_transformer_desc, e); e.kind = zeros_mostly(); e.vocabulary = i[0];
+        e.length = zeros_mostly(); e.width = dice(2) ? 4 : zeros_mostly(); e.depth = dice(2) ? 1 : zeros_mostly();
+        e.heads = dice(2) ? 2 : zeros_mostly(); e.mlp = zeros_mostly(); e.causal = zeros_mostly();
+        e.segments = zeros_mostly(); e.pooler = zeros_mostly(); e.activation = (sslh_activation)zeros_mostly();
+        keep_net(w, sslh_transformer(c, e)))
+    ROW(sslh_transformer_scores, K(sslh_transformer_scores(n[0], T(0))))
     ROW(sslh_conv_gru, EMPTY(sslh_conv_gru_desc, e); e.channels = zeros_mostly();
         e.width = dice(2) ? 4 : zeros_mostly(); e.context = dice(2) ? 4 : zeros_mostly(); e.norm = zeros_mostly();
         for (int j = 0; j < 8 && !dice(3); j++) e.kernels[j] = zeros_mostly(), e.strides[j] = zeros_mostly();
@@ -1742,6 +1754,9 @@ static sslh_tensor *graph_row(graph *g, int row, sslh_tensor *x, const char **na
         return sslh_cross_entropy_ex(c, x, a, f * 0.9f, x->shape[1] > 1 ? j : -1))
     LOSS(sslh_cross_entropy_soft, x = view(g, x, 2); a = sslh_softmax(c, leaf(g, shape_of(x)), 1);
         return sslh_cross_entropy_soft(c, x, a))
+    OP(sslh_linear_cross_entropy, x = at_most(g, view(g, x, 2), 0, 60); s = shape_of(x); j = 1 + dice(5);
+        a = index_below(g, sslh_dim1(s.size[0]), j); b = leaf(g, sslh_dim2(j, s.size[1])); g->want = sslh_dim0();
+        return sslh_linear_cross_entropy(c, x, b, dice(2) ? leaf(g, sslh_dim1(j)) : NULL, a, -1))
     OP(sslh_cross_entropy_full, x = at_most(g, view(g, x, 2), 0, 60); s = shape_of(x);
         a = index_below(g, sslh_dim1(s.size[0]), s.size[1]); EMPTY(sslh_cross_entropy_desc, e); e.smoothing = f * 0.9f;
         e.weight = dice(2) ? sslh_full(c, sslh_dim1(s.size[1]), 0.5f) : NULL; e.reduction = (sslh_reduction)dice(3);
