@@ -15,8 +15,8 @@
 
 /* Number of a transformer of text, -1: none. */
 static int text_kind(const char *name) {
-    return !strcmp(name, "gpt2") ? SSLH_GPT2 : !strcmp(name, "bert") ? SSLH_BERT : !strcmp(name, "clip") ? SSLH_CLIP_TEXT
-                                                                                                     : -1;
+    return !strcmp(name, "gpt2") ? SSLH_GPT2 : !strcmp(name, "bert") ? SSLH_BERT
+                                            : !strcmp(name, "clip") ? SSLH_CLIP_TEXT : -1;
 }
 static sslh_net *make(sslh_ctx *c, const char *name) {
     sslh_resnet_desc r;
