@@ -351,7 +351,7 @@
      self-distillation        byol, simsiam, dino
      redundancy and clusters  barlow, vicreg, swav
      masked                   mae, jepa
-     words and sequences      word2vec (text)
+     words and sequences      word2vec, gpt (text)
 
    Their functions are sslh_simclr and so on; most losses are operations that can be called alone (sslh_nt_xent).
    Each has a switch (SSLH_WITH_SIMCLR), a section below that opens with authors, title, equations and known traps
@@ -568,8 +568,8 @@
      foundations      >>platform >>core >>table >>shared >>prototypes
      I    the book    >>method >>rotation >>jigsaw >>context >>inpainting >>colorization >>autoencoder >>vae >>gan
                       >>simclr >>moco >>supcon >>nnclr >>cpc >>cpc2 >>byol >>simsiam >>dino >>barlow >>vicreg >>swav
-                      >>mae >>jepa >>word2vec >>methods >>train >>eval >>losses >>nets >>encoders
-                      >>optim >>views >>settings
+                      >>mae >>jepa >>word2vec >>gpt >>methods >>train >>eval >>losses >>nets >>encoders >>optim >>views
+                      >>settings
      II   tensors     >>core-impl >>scalar >>random >>tape >>elementwise >>reductions >>products >>loss-rows >>conv
                       >>norms >>shapes >>sequences >>audio
      III  the engine  >>kernels >>products-plan >>conv-plan >>sequences-plan >>loops >>copies >>pool >>views-make
@@ -1736,6 +1736,8 @@ typedef struct sslh_field {
     const char *const *names;   /* labels: what each class is called; NULL: nothing */
     int                classes; /* labels: number of classes, as many as .names; default 1 + the largest label */
     int                rate;    /* audio: samples a second; 0: not known */
+    int64_t            stream;  /* tokens: .values are one text of so many, of which sample i is a window
+                                   (sslh_data_stream); 0: samples by themselves */
 } sslh_field;
 
 /* A data set: passed by value, owned by its context. Labels, if any, are used by probes only, never to pretrain. */
@@ -1793,6 +1795,10 @@ SSLH_API sslh_data sslh_data_from_images(sslh_ctx *c, const uint8_t *pixels, int
 /* n fields (1 to 4) of count samples each; .values, .fetch and names of each must stay valid. Height, width, channels
    and labels of the result are those of the first image and the first label field. Label fields need .values. */
 SSLH_API sslh_data sslh_data_from_fields(sslh_ctx *c, const sslh_field *fields, int n, int64_t count);
+/* A text of count tokens in the caller's memory, which must stay, as windows of length: sample i begins at token
+   i length, and there are (count - 1) / length, so that behind each window stands a token to be predicted. GPT and BERT
+   move each window by a random part of length when they train. */
+SSLH_API sslh_data sslh_data_stream(sslh_ctx *c, const int32_t *tokens, int64_t count, int length);
 /* Subsets, which copy no samples: samples begin .. end-1, and those with the numbers index[0..n-1] (the numbers are
    copied; repeats are allowed). .labels are in the order of the subset, which belongs to the context of the data. */
 SSLH_API sslh_data sslh_data_range(sslh_data d, int64_t begin, int64_t end);
@@ -2251,10 +2257,10 @@ struct sslh_method_info {
     const char *venue;      /* "ICML 2020" */
     int         year;       /* of the venue */
     const char *learns_by;  /* "finding the other view of the same image" */
-    const char *input;      /* "images", "square images", "colour images", "labelled images", "sound" */
+    const char *input;      /* "images", "square images", "colour images", "labelled images", "sound", "text" */
     const char *encoder;    /* "any"; "map": one whose output is a map; "no_batch_norm": any without it; "vit": a
-                               transformer on patches; "conv_gru": sslh_conv_gru or two nets in one like it; "own": the
-                               method makes it, NULL is passed */
+                               transformer on patches; "conv_gru": sslh_conv_gru or two nets in one like it;
+                               "transformer": sslh_transformer; "own": the method makes it, NULL is passed */
     const char *switch_name;/* "SSLH_WITH_SIMCLR" */
     const char *function;   /* "sslh_simclr" */
     const char *loss;       /* the pure loss function, "sslh_nt_xent"; "" when there is none */
@@ -3156,6 +3162,46 @@ typedef enum sslh_vectors_format { SSLH_VECTORS_TEXT = 0, SSLH_VECTORS_BINARY, S
 SSLH_API sslh_vectors *sslh_load_vectors(sslh_ctx *c, const char *path);
 SSLH_API sslh_vectors *sslh_load_vectors_memory(sslh_ctx *c, const void *bytes, size_t size);
 SSLH_API void sslh_save_vectors(const sslh_vectors *v, const char *path, sslh_vectors_format format);
+#endif
+
+#ifndef SSLH_WITH_GPT
+#define SSLH_WITH_GPT SSLH_WITH_ALL
+#elif SSLH_I_EMPTY(SSLH_WITH_GPT)
+#undef SSLH_WITH_GPT
+#define SSLH_WITH_GPT 1
+#endif
+#if SSLH_WITH_GPT
+/* GPT (Radford, Wu, Child, Luan, Amodei, Sutskever: "Language models are unsupervised multitask learners", OpenAI
+   2019): a causal transformer predicts each token from those before it. */
+typedef struct sslh_gpt_desc {
+    float dropout;            /* of the embedded tokens and of what attention and MLP add, at least 0, below 1; default
+                                 0 */
+    const char *settings;     /* short, for runs of minutes, or paper, for hundreds of epochs; default short */
+} sslh_gpt_desc;
+/* encoder: sslh_transformer that is causal; its table of embeddings also scores the predictions. Data: the first field
+   of tokens, one long text (sslh_data_stream) or texts with lengths; padding is neither seen nor predicted. Second
+   number: perplexity, e^loss; at first it is about the vocabulary. Training: batch=32 optimizer=adamw beta2=0.99
+   lr=1e-3 weight_decay=0.1 clip=1 schedule=cosine warmup=1. Paper: batch=64 optimizer=adamw lr=2.5e-4 weight_decay=0.01
+   clip=1 schedule=cosine warmup=0.07. */
+SSLH_API sslh_method sslh_gpt(sslh_ctx *c, sslh_net *encoder, sslh_gpt_desc desc);
+/* Mean loss in nats for each predicted token of the data, in evaluation mode. Of a stream each window is predicted by
+   itself: its first tokens with hardly anything before them (nothing slides). 0 after an error. */
+SSLH_API float sslh_gpt_evaluate(sslh_net *net, sslh_data data);
+typedef struct sslh_generate_desc {
+    float temperature;        /* scores are divided by it; default 1; SSLH_OFF: always the most likely token */
+    int   top_k;              /* only so many of the most likely tokens; default all */
+    float top_p;              /* only the most likely tokens that together have this probability (Holtzman et al. 2020),
+                                 above 0, at most 1; default 1 */
+    int   stops, stop;        /* .stops 1: token .stop is the last one */
+    uint64_t stream;          /* number of the draws: the same gives the same text; default the context's next */
+    int   no_cache;           /* 1: keys and values of earlier tokens are computed anew for each token: slow, the same
+                                 text, for tests */
+} sslh_generate_desc;
+/* Goes on from prompt (count tokens, at least one) with up to room tokens into out, by any causal sslh_transformer;
+   returns how many, 0 after an error. What the net sees is at most its .length: when that is full, the last half of it
+   is read again and the rest is forgotten. */
+SSLH_API int sslh_gpt_generate(sslh_net *net, const int32_t *prompt, int count, int32_t *out, int room,
+                               sslh_generate_desc desc);
 #endif
 
 /* ================================================================================================================== */
@@ -4429,6 +4475,9 @@ typedef struct sslh_i_xent {
     int ignore, has_ignore, fresh_x, fresh_t;
 } sslh_i_xent;
 
+/* Keys and values of the tokens that a transformer has read already: k, v (depth,length,D). */
+typedef struct sslh_i_cache { sslh_real *k, *v; int used, length; } sslh_i_cache;
+
 /* Only sslh_cross_entropy_ex and _full ignore a label; any value may be the one. */
 SSLH_I_FN int sslh_i_xent_skips(const sslh_i_xent *p, size_t r) { return p->has_ignore && p->labels[r] == p->ignore; }
 
@@ -5428,6 +5477,52 @@ SSLH_I_FN void sslh_i_decoder_check(sslh_ctx *c, const char *op, const char *par
     if (!SSLH_I_BAD(c) && (width % 4 || width % heads))
         sslh_fail(c, SSLH_E_USAGE, "%s: a %s of width %d with %d heads: the width must be a multiple of 4 and of the "
                   "heads", op, part, width, heads);
+}
+
+/* --- methods that learn from text --------------------------------------------------------------------------------- */
+
+/* Tokens (N,W) of the batch's first field of tokens, and their lengths (N). Windows of a stream have more tokens behind
+   them; tag: what the place where they begin is drawn for, 0: they begin where the data say. */
+SSLH_I_FN sslh_tensor *sslh_i_text_rows(sslh_ctx *c, const char *op, const sslh_batch *b, int more, int tag,
+                                        sslh_tensor **lengths) {
+    const sslh_field *f = sslh_i_field_of(&b->data, SSLH_FIELD_TOKENS);
+    sslh_tensor *x;
+    int n, field, T;
+    *lengths = sslh_i_dummy(c);
+    if (SSLH_I_BAD(c)) return sslh_i_dummy(c);
+    if (!f || f->shape.ndim != 1) {
+        sslh_fail(c, SSLH_E_USAGE, "%s: the data have no field of tokens (T) (sslh_data_stream, sslh_data_from_fields)",
+                  op);
+        return sslh_i_dummy(c);
+    }
+    field = (int)(f - b->data.field);
+    T = f->shape.size[0];
+    *lengths = sslh_batch_lengths(c, *b, field);
+    if (!f->stream) return sslh_batch_field(c, *b, field);
+    x = sslh_i_new(c, op, SSLH_I32, sslh_dim2(b->count, T + more));
+    for (n = 0; x && n < b->count && !SSLH_I_BAD(c); n++) {
+        const int64_t sample = sslh_i_sample(&b->data, b->index[n]), at = sample * T;
+        const int64_t places = SSLH_I_MIN((int64_t)T, f->stream - T - more - at + 1); /* where it can begin */
+        const uint64_t stream = sslh_i_sample_stream(tag, 0, b->epoch, (int32_t)sample);
+        const uint32_t by = tag ? sslh_random_below(b->seed, stream, 0, (uint32_t)places) : 0;
+        memcpy(x->ints + (size_t)n * (size_t)(T + more), (const int32_t *)f->values + at + (int64_t)by,
+               (size_t)(T + more) * sizeof *x->ints);
+        (*lengths)->ints[n] = T + more;
+    }
+    return x ? x : sslh_i_dummy(c);
+}
+
+/* Before training: texts, with more tokens that the method adds, are no longer than the encoder can read. */
+SSLH_I_FN void sslh_i_text_fits(sslh_method *m, sslh_data data, int more) {
+    const sslh_transformer_desc *t = sslh_i_transformer_of(m->ctx, m->name, m->encoder);
+    const sslh_field *f = sslh_i_field_of(&data, SSLH_FIELD_TOKENS);
+    if (!t) return;
+    if (!f || f->shape.ndim != 1)
+        sslh_fail(m->ctx, SSLH_E_USAGE, "%s: the data have no field of tokens (T) (sslh_data_stream, "
+                  "sslh_data_from_fields)", m->name);
+    else if (f->shape.size[0] + more > t->length)
+        sslh_fail(m->ctx, SSLH_E_SHAPE, "%s: texts of %d tokens, but the encoder reads %d (.length of "
+                  "sslh_transformer)", m->name, f->shape.size[0] + more, t->length);
 }
 
 /* The collapse meter of embeddings z (N,D): the deviation of unit rows, mean over the columns, times sqrt(D). About 1
@@ -11849,6 +11944,257 @@ SSLH_DEF sslh_pair_score sslh_word_pairs(sslh_vectors *v, const char *text, size
 #endif /* SSLH_WITH_WORD2VEC */
 
 /* ================================================================================================================== */
+/*  >>gpt           GPT                                                                                               */
+/* ================================================================================================================== */
+
+#if SSLH_WITH_GPT
+/* Radford, Narasimhan, Salimans, Sutskever: "Improving language understanding by generative pre-training", OpenAI 2018;
+   Radford, Wu, Child, Luan, Amodei, Sutskever: "Language models are unsupervised multitask learners", OpenAI 2019.
+
+   Learns from: text, in which each token is the answer to all before it. To predict it well takes spelling, grammar and
+   at last facts.
+
+       p(x_1 .. x_T) = product over t of p(x_t | x_1 .. x_t-1)                                                (1)
+       h = f(x)                     causal transformer: h_t knows x_1 .. x_t only                             (2)
+       p(. | x_1 .. x_t) = softmax( W h_t ),   W the table of the embeddings of f                             (3)
+       L = mean over t of -log p(x_t+1 | x_1 .. x_t)                                                          (4)
+
+   Windows of a stream begin at a random place in each epoch: sample i of length T at i T + u, u uniform in 0 .. T-1.
+   L is ln V at first, since small weights make all scores nearly equal. It falls quickly to the entropy of single
+   tokens, then to that of pairs; a model that is no better than counted pairs has learnt nothing yet.
+   Drawing a text (5): from the scores s = W h_t of the last token, p = softmax(s / temperature), cut to the k most
+   likely tokens or to the fewest that have probability top_p together; one is drawn and becomes the next input. The
+   keys and values of all earlier tokens are kept, for no later token changes them.
+   Traps: windows across the ends of documents (put a token there); texts in the validation part that the training part
+   has too; perplexities of different tokenizers cannot be compared, nats for each byte can. */
+
+static const sslh_setting sslh_i_gpt_settings[] = {
+    {SSLH_I_FIELD(sslh_gpt_desc, dropout), SSLH_SETTING_REAL, "0", "at least 0, below 1"},
+    {SSLH_I_FIELD(sslh_gpt_desc, settings), SSLH_SETTING_WORD, "short", SSLH_I_SETTINGS_NAMES},
+};
+static const char sslh_i_gpt_training[] =
+    "batch=32 optimizer=adamw beta2=0.99 lr=1e-3 weight_decay=0.1 clip=1 schedule=cosine warmup=1";
+static const char sslh_i_gpt_paper[] =
+    "batch=64 optimizer=adamw lr=2.5e-4 weight_decay=0.01 clip=1 schedule=cosine warmup=0.07";
+
+typedef struct sslh_i_gpt { sslh_gpt_desc d; } sslh_i_gpt;
+
+/* Inputs (N,T) and, one place further, what is to be predicted (N,T), -1 where there is nothing. moved: windows of a
+   stream by a random part of their length. */
+SSLH_I_FN void sslh_i_gpt_rows(sslh_ctx *c, const sslh_batch *batch, int moved, sslh_tensor **inputs,
+                               sslh_tensor **targets) {
+    sslh_tensor *lengths, *x = sslh_i_text_rows(c, "sslh_gpt", batch, 1, moved ? 'L' : 0, &lengths); /* (N,T+1) */
+    const int T = SSLH_I_BAD(c) ? 0 : x->shape[1] - 1;
+    int n, t;
+    *inputs = *targets = sslh_i_dummy(c);
+    if (SSLH_I_BAD(c)) return;
+    if (T < 1) {
+        sslh_fail(c, SSLH_E_SHAPE, "sslh_gpt: texts of one token have no next one");
+        return;
+    }
+    *inputs = sslh_slice(c, x, 1, 0, T);
+    *targets = sslh_slice(c, x, 1, 1, T + 1);
+    for (n = 0; n < batch->count && !SSLH_I_BAD(c); n++)
+        for (t = SSLH_I_MAX(lengths->ints[n] - 1, 0); t < T; t++) (*targets)->ints[n * T + t] = -1;
+}
+
+SSLH_I_FN void sslh_i_gpt_prepare(sslh_method *m, sslh_data data) {
+    const sslh_field *f = sslh_i_field_of(&data, SSLH_FIELD_TOKENS);
+    sslh_i_text_fits(m, data, f && f->stream ? 0 : -1);
+}
+SSLH_I_FN void sslh_i_gpt_views(sslh_method *m, const sslh_batch *batch, sslh_view_set *out) {
+    sslh_tensor *inputs, *targets;
+    sslh_i_gpt_rows(m->ctx, batch, 1, &inputs, &targets);
+    sslh_view_add(out, "tokens", inputs);   /* (N,T) */
+    sslh_view_add(out, "targets", targets); /* (N,T) */
+}
+
+/* (2) to (4) */
+SSLH_I_FN sslh_tensor *sslh_i_gpt_nats(sslh_net *net, sslh_tensor *tokens, sslh_tensor *targets, float dropout) {
+    sslh_forward_desc f;
+    memset(&f, 0, sizeof f);
+    f.dropout = dropout;
+    return sslh_linear_cross_entropy(sslh_net_ctx(net), sslh_forward_ex(net, tokens, f), sslh_param(net, 0), NULL,
+                                     targets, -1);
+}
+SSLH_I_FN sslh_tensor *sslh_i_gpt_loss(sslh_method *m, const sslh_view_set *v, int phase) {
+    const sslh_i_gpt *s = (const sslh_i_gpt *)m->self;
+    sslh_tensor *loss;
+    (void)phase;
+    loss = sslh_i_gpt_nats(m->encoder, sslh_view_get(v, "tokens"), sslh_view_get(v, "targets"), s->d.dropout);
+    m->guessing = (float)sslh_i_log((sslh_real)sslh_param(m->encoder, 0)->shape[0]);
+    m->numbers[0].value = (float)sslh_i_exp((sslh_real)sslh_item(loss));
+    return loss;
+}
+
+/* The description of a net that predicts the next token, or NULL and an error. */
+SSLH_I_FN const sslh_transformer_desc *sslh_i_gpt_of(sslh_ctx *c, const char *op, sslh_net *net) {
+    const sslh_transformer_desc *t = sslh_i_transformer_of(c, op, net);
+    if (!t || t->causal == 1) return t;
+    sslh_fail(c, SSLH_E_USAGE, "%s: the encoder is not causal: it would see the answers (.causal of sslh_transformer)",
+              op);
+    return NULL;
+}
+
+SSLH_DEF float sslh_gpt_evaluate(sslh_net *net, sslh_data data) {
+    sslh_ctx *c = sslh_net_ctx(net);
+    const int was_training = sslh_is_training(net);
+    double sum = 0, count = 0;
+    sslh_batch b;
+    if (!sslh_i_gpt_of(c, "sslh_gpt_evaluate", net)) return 0;
+    if (data.ctx != c || data.count < 1) {
+        sslh_fail(c, SSLH_E_USAGE, "sslh_gpt_evaluate: the data set is empty or of another context");
+        return 0;
+    }
+    memset(&b, 0, sizeof b);
+    b.data = sslh_i_whole(data);
+    sslh_train_mode(net, 0);
+    for (int64_t at = 0; at < data.count && !SSLH_I_BAD(c); at += 32) {
+        int32_t index[32];
+        sslh_tensor *inputs, *targets, *loss;
+        size_t i, some = 0;
+        b.count = (int)SSLH_I_MIN((int64_t)32, data.count - at);
+        for (int k = 0; k < b.count; k++) index[k] = (int32_t)sslh_i_sample(&data, at + k);
+        b.index = index;
+        sslh_push(c); /* memory of one batch at a time */
+        sslh_no_grad(c, 1);
+        sslh_i_gpt_rows(c, &b, 0, &inputs, &targets);
+        for (i = 0; i < targets->count && !SSLH_I_BAD(c); i++) some += targets->ints[i] != -1;
+        loss = some ? sslh_i_gpt_nats(net, inputs, targets, 0) : NULL; /* texts of one token predict nothing */
+        if (loss) sum += (double)sslh_item(loss) * (double)some;
+        count += (double)some;
+        sslh_no_grad(c, 0);
+        sslh_pop(c);
+    }
+    sslh_train_mode(net, was_training);
+    if (!SSLH_I_BAD(c) && count < 1)
+        sslh_fail(c, SSLH_E_USAGE, "sslh_gpt_evaluate: no text has two tokens, so nothing is predicted");
+    return SSLH_I_BAD(c) ? 0 : (float)(sum / count);
+}
+
+/* (5): scores (V) -> a token; u uniform in [0,1). Sums grow in the order of the tokens, from the most likely when some
+   are cut off. */
+SSLH_I_FN int32_t sslh_i_gpt_pick(sslh_ctx *c, sslh_tensor *scores, const sslh_generate_desc *d, float u) {
+    sslh_tensor *index = NULL, *best = sslh_argmax(c, scores, 0), *sum;
+    const int V = SSLH_I_BAD(c) ? 1 : scores->shape[0], k = d->top_k ? SSLH_I_MIN(d->top_k, V) : V;
+    sslh_real most, limit;
+    int i, n = k;
+    if (SSLH_I_BAD(c)) return 0;
+    most = scores->data[best->ints[0]];
+    if (!(most - most == 0)) {
+        sslh_fail(c, SSLH_E_NAN, "sslh_gpt_generate: the net's scores are NaN or Inf");
+        return 0;
+    }
+    if (d->temperature < 0) return best->ints[0];
+    if (k < V || d->top_p < 1) scores = sslh_topk(c, scores, k, 0, &index);
+    scores = sslh_scale(c, sslh_shift(c, scores, -most), 1 / (sslh_real)d->temperature);
+    sum = sslh_cumsum(c, sslh_exp(c, scores), 0); /* (k) */
+    if (SSLH_I_BAD(c)) return 0;
+    limit = (sslh_real)d->top_p * sum->data[k - 1];
+    for (n = 1; n < k && sum->data[n - 1] < limit;) n++;
+    limit = (sslh_real)u * sum->data[n - 1];
+    for (i = 0; i < n - 1 && !(sum->data[i] > limit);) i++;
+    return index ? index->ints[i] : i;
+}
+
+/* What can be wrong with the numbers; fills in defaults. */
+SSLH_I_FN int sslh_i_generate_ok(sslh_ctx *c, sslh_generate_desc *d) {
+    const char *op = "sslh_gpt_generate";
+    if (d->temperature == 0) d->temperature = 1;
+    if (d->top_p == 0) d->top_p = 1;
+    if (!(d->temperature == (float)SSLH_OFF || (d->temperature >= 1e-6f && d->temperature <= 1e6f)))
+        sslh_i_out_of_range(c, op, "temperature", (double)d->temperature, 1, "1e-6 to 1e6");
+    else if (!(d->top_p > 0 && d->top_p <= 1))
+        sslh_i_out_of_range(c, op, "top_p", (double)d->top_p, 1, "above 0, at most 1");
+    else return sslh_i_within(c, op, "top_k", d->top_k, 0, INT_MAX);
+    return 0;
+}
+
+SSLH_DEF int sslh_gpt_generate(sslh_net *net, const int32_t *prompt, int count, int32_t *out, int room,
+                               sslh_generate_desc desc) {
+    const char *op = "sslh_gpt_generate";
+    sslh_ctx *c = sslh_net_ctx(net);
+    const sslh_transformer_desc *t = sslh_i_gpt_of(c, op, net);
+    const int was_training = sslh_is_training(net);
+    sslh_forward_desc f;
+    sslh_i_cache cache;
+    uint64_t stream;
+    int32_t *text;
+    int n, first = 0;
+    size_t values;
+    if (!t || !sslh_i_generate_ok(c, &desc)) return 0;
+    if (!prompt || count < 1 || room < 0 || (room && !out) || count > INT_MAX - room) {
+        sslh_fail(c, SSLH_E_USAGE, "%s: %d tokens to begin with, room for %d: at least one token, and an array, are "
+                  "needed", op, prompt ? count : 0, out ? room : 0);
+        return 0;
+    }
+    memset(&f, 0, sizeof f);
+    memset(&cache, 0, sizeof cache);
+    cache.length = t->length;
+    stream = desc.stream ? sslh_i_sample_stream('Y', 0, 0, (int32_t)(uint32_t)desc.stream) : sslh_next_stream(c);
+    values = (size_t)t->depth * (size_t)t->length * (size_t)t->width;
+    text = (int32_t *)sslh_i_alloc(c, ((size_t)count + (size_t)room) * sizeof *text);
+    cache.k = text && !desc.no_cache ? (sslh_real *)sslh_i_alloc(c, 2 * values * sizeof *cache.k) : NULL;
+    if (SSLH_I_BAD(c)) {
+        sslh_i_free(c, text);
+        return 0;
+    }
+    cache.v = cache.k ? cache.k + values : NULL;
+    f.cache = cache.k ? &cache : NULL;
+    memcpy(text, prompt, (size_t)count * sizeof *text);
+    sslh_train_mode(net, 0);
+    for (n = 0; n < room && !SSLH_I_BAD(c); n++) {
+        const int all = count + n;
+        sslh_tensor *x;
+        int from;
+        if (all - first > t->length) { /* full: go on from the last half */
+            first = all - SSLH_I_MAX(t->length / 2, 1);
+            cache.used = 0;
+        }
+        from = first + cache.used;
+        sslh_push(c);
+        sslh_no_grad(c, 1);
+        x = sslh_forward_ex(net, sslh_from_ints(c, sslh_dim2(1, all - from), text + from), f); /* (1,..,D) */
+        if (!SSLH_I_BAD(c)) x = sslh_slice(c, x, 1, all - from - 1, all - from);
+        x = sslh_reshape(c, sslh_transformer_scores(net, x), sslh_dim1(t->vocabulary));
+        text[all] = sslh_i_gpt_pick(c, x, &desc, sslh_random_uniform(c->desc.seed, stream, (uint64_t)n));
+        sslh_no_grad(c, 0);
+        sslh_pop(c);
+        if (cache.k) cache.used = all - first;
+        if (desc.stops && text[all] == desc.stop && !SSLH_I_BAD(c)) {
+            n++;
+            break;
+        }
+    }
+    sslh_train_mode(net, was_training);
+    if (SSLH_I_BAD(c)) n = 0;
+    if (n) memcpy(out, text + count, (size_t)n * sizeof *out);
+    sslh_i_free(c, cache.k);
+    sslh_i_free(c, text);
+    return n;
+}
+
+SSLH_DEF sslh_method sslh_gpt(sslh_ctx *c, sslh_net *encoder, sslh_gpt_desc d) {
+    sslh_i_gpt s;
+    sslh_method m;
+    sslh_i_resolve(c, "sslh_gpt", sslh_i_gpt_settings, SSLH_I_LENGTH(sslh_i_gpt_settings), &d);
+    if (sslh_i_check_encoder(c, "sslh_gpt", encoder, -1)) sslh_i_gpt_of(c, "sslh_gpt", encoder);
+    memset(&s, 0, sizeof s);
+    s.d = d;
+    m = sslh_i_method_begin(c, "gpt", encoder, &s, sizeof s);
+    m.prepare = sslh_i_gpt_prepare;
+    m.views = sslh_i_gpt_views;
+    m.loss = sslh_i_gpt_loss;
+    return sslh_i_method_end(m);
+}
+/* For sslh_method_make. */
+SSLH_I_FN sslh_method sslh_i_gpt_make(sslh_ctx *c, sslh_net *encoder, sslh_data data, const void *desc) {
+    (void)data;
+    return sslh_gpt(c, encoder, *(const sslh_gpt_desc *)desc);
+}
+#endif /* SSLH_WITH_GPT */
+
+/* ================================================================================================================== */
 /*  >>methods       the list of methods                                                                               */
 /* ================================================================================================================== */
 
@@ -11988,6 +12334,11 @@ static const sslh_method_info sslh_i_methods[] = {
      "predicting a word from those around it", "text", "own", "SSLH_WITH_WORD2VEC", "sslh_word2vec", "",
      {"Spearman", "analogies"}, sslh_i_word2vec_settings, SSLH_I_LENGTH(sslh_i_word2vec_settings),
      sizeof(sslh_word2vec_desc), sslh_i_word2vec_training, "", NULL},
+#endif
+#if SSLH_WITH_GPT
+    {"gpt", "GPT", "words and sequences", "Radford et al.", "Language models are unsupervised multitask learners",
+     "OpenAI 2019", 2019, "predicting the next token", "text", "transformer", "SSLH_WITH_GPT", "sslh_gpt",
+     "sslh_linear_cross_entropy", {"perplexity"}, SSLH_I_MADE(gpt)},
 #endif
     {NULL, NULL, NULL, NULL, NULL, NULL, 0, NULL, NULL, NULL, NULL, NULL, NULL, {NULL}, NULL, 0, 0, NULL, NULL, NULL},
 };
@@ -16423,9 +16774,6 @@ SSLH_DEF sslh_net *sslh_nin(sslh_ctx *c, sslh_nin_desc desc) {
 }
 
 /* --- ViT (Dosovitskiy et al.: "An image is worth 16x16 words", 2021) --------------------------------------------- */
-
-/* Keys and values of the tokens that a transformer has read already: k, v (depth,length,D). */
-typedef struct sslh_i_cache { sslh_real *k, *v; int used, length; } sslh_i_cache;
 
 /* How a block computes, for sslh_i_block_run. */
 typedef struct sslh_i_block_desc {
@@ -38531,7 +38879,7 @@ SSLH_I_FN int sslh_i_field_get(sslh_ctx *c, const char *fn, const sslh_field *f,
 }
 
 /* Whether a field is one of the kinds that batches can be made of; an error names the field when it is not. */
-SSLH_I_FN int sslh_i_field_ok(sslh_ctx *c, const char *fn, const sslh_field *f, int number) {
+SSLH_I_FN int sslh_i_field_ok(sslh_ctx *c, const char *fn, const sslh_field *f, int number, int64_t count) {
     int image = f->kind == SSLH_FIELD_IMAGE, audio = f->kind == SSLH_FIELD_AUDIO, label = f->kind == SSLH_FIELD_LABEL;
     const char *why = NULL;
     if (!image && !audio && !label && f->kind != SSLH_FIELD_TOKENS) why = "unknown kind";
@@ -38545,6 +38893,10 @@ SSLH_I_FN int sslh_i_field_ok(sslh_ctx *c, const char *fn, const sslh_field *f, 
     else if (!image && !audio && (f->type != SSLH_I32 || f->int16)) why = "tokens and labels are SSLH_I32";
     else if (label && f->shape.ndim) why = "a label has shape ()";
     else if (f->classes < 0 || f->rate < 0) why = ".classes and .rate are at least 0";
+    else if (f->stream && (f->kind != SSLH_FIELD_TOKENS || f->shape.ndim != 1 || !f->values || f->lengths))
+        why = ".stream is for tokens (T) in .values, without .lengths";
+    else if (f->stream < 0 || (f->stream && (f->stream - 1) / f->shape.size[0] < count))
+        why = ".stream has no window, and a token behind it, for each sample";
     if (why) sslh_fail(c, SSLH_E_USAGE, "%s: field %d: %s", fn, number, why);
     return !why;
 }
@@ -38582,7 +38934,7 @@ SSLH_I_FN sslh_data sslh_i_data_from_fields(sslh_ctx *c, const char *fn, const s
         return d;
     }
     for (int i = 0; i < n; i++)
-        if (!sslh_i_field_ok(c, fn, fields + i, i)) return d;
+        if (!sslh_i_field_ok(c, fn, fields + i, i, count)) return d;
     for (int i = 0; i < n; i++) {
         d.field[i] = fields[i];
         if (fields[i].kind == SSLH_FIELD_LABEL && !sslh_i_count_classes(c, fn, &d.field[i], count))
@@ -38618,6 +38970,23 @@ SSLH_DEF sslh_data sslh_data_from_images(sslh_ctx *c, const uint8_t *pixels, int
     f[1].values = labels;
     f[1].name = "class";
     return sslh_i_data_from_fields(c, "sslh_data_from_images", f, labels ? 2 : 1, count);
+}
+
+SSLH_DEF sslh_data sslh_data_stream(sslh_ctx *c, const int32_t *tokens, int64_t count, int length) {
+    sslh_field f;
+    memset(&f, 0, sizeof f);
+    if (SSLH_I_BAD(c)) return sslh_i_no_data(c);
+    if (!tokens || length < 1 || count <= length) {
+        sslh_fail(c, SSLH_E_USAGE, "sslh_data_stream: %s%.0f tokens, windows of %d: more tokens are needed than a "
+                  "window has", tokens ? "" : "NULL for ", (double)count, length);
+        return sslh_i_no_data(c);
+    }
+    f.kind = SSLH_FIELD_TOKENS;
+    f.type = SSLH_I32;
+    f.shape = sslh_dim1(length);
+    f.values = tokens;
+    f.stream = count;
+    return sslh_i_data_from_fields(c, "sslh_data_stream", &f, 1, (count - 1) / length);
 }
 
 SSLH_DEF const char *sslh_data_file(sslh_data d, int64_t index) {
@@ -38842,6 +39211,7 @@ SSLH_DEF sslh_data sslh_data_join(sslh_data a, sslh_data b) {
         joined[i] = a.field[i];
         joined[i].values = values;
         joined[i].lengths = lengths;
+        joined[i].stream = 0; /* the windows are copies, side by side */
         joined[i].fetch = NULL;
         joined[i].user = NULL;
         if (ok && joined[i].kind == SSLH_FIELD_LABEL)
@@ -38975,6 +39345,7 @@ SSLH_DEF sslh_data sslh_data_windows(sslh_data d, const char *field, int length,
     made[0] = *f;
     made[0].shape.size[0] = length;
     made[0].lengths = NULL;
+    made[0].stream = 0;
     made[0].fetch = NULL;
     for (i = 0; i < d.fields; i++)
         if (d.field[i].kind == SSLH_FIELD_LABEL && (by < 0 || i == by) && n < 4) {

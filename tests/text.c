@@ -178,10 +178,163 @@ static void features(void) {
     sslh_destroy(c);
 }
 
+#if SSLH_WITH_GPT
+/* A made language: after letter x come x + 1 (twice as often) or x + 3, modulo V. Its entropy is 0.637 nats a token. */
+enum { LONG = 4000 };
+static const int32_t *language(void) {
+    static int32_t text[LONG];
+    for (int i = 1; i < LONG; i++)
+        text[i] = (text[i - 1] + (sslh_random_below(5, 1, (uint64_t)i, 3) < 2 ? 1 : 3)) % V;
+    return text;
+}
+static sslh_method gpt(sslh_ctx *c, sslh_net *net) {
+    sslh_gpt_desc d;
+    memset(&d, 0, sizeof d);
+    return sslh_gpt(c, net, d);
+}
+
+/* Where windows begin, what stands behind them, and that an epoch moves them. */
+static void windows(void) {
+    static int32_t text[100];
+    sslh_ctx *c = context(1);
+    sslh_method m = gpt(c, small(c, SSLH_GPT2));
+    sslh_loader_desc l;
+    sslh_loader *loader;
+    sslh_batch b;
+    sslh_data data;
+    int moved = 0, other = 0, last[16] = {0}, epoch;
+    for (int i = 0; i < 100; i++) text[i] = i;
+    data = sslh_data_stream(c, text, 100, 6);
+    CHECK(data.count == 16, "%d windows", (int)data.count);
+    memset(&l, 0, sizeof l);
+    l.batch = 16, l.epochs = 3;
+    loader = sslh_loader_new(c, data, l);
+    for (epoch = 0; sslh_next_batch(loader, &b); epoch++) {
+        sslh_view_set v;
+        sslh_tensor *x, *y;
+        memset(&v, 0, sizeof v);
+        m.views(&m, &b, &v);
+        x = sslh_view_get(&v, "tokens"), y = sslh_view_get(&v, "targets");
+        for (int n = 0; n < 16; n++) {
+            int first = x->ints[n * 6], sample = b.index[n];
+            CHECK(first >= sample * 6 && first < sample * 6 + 6 && first + 6 < 100, "sample %d begins at %d", sample,
+                  first);
+            for (int t = 0; t < 6; t++)
+                CHECK(x->ints[n * 6 + t] == first + t && y->ints[n * 6 + t] == first + t + 1, "a window");
+            moved += first != sample * 6;
+            other += epoch && last[sample] != first;
+            last[sample] = first;
+        }
+    }
+    CHECK(moved > 20 && other > 10, "moved %d, other in the next epoch %d", moved, other);
+    CHECK_OK(c);
+    sslh_data_stream(c, text, 6, 6);
+    CHECK_ERROR(c, "sslh_data_stream: 6 tokens, windows of 6: more tokens are needed than a window has");
+    sslh_destroy(c);
+}
+
+/* ln V at first; texts with lengths: what stands behind their end changes nothing. */
+static void gpt_loss(void) {
+    sslh_ctx *c = context(2);
+    sslh_net *net = small(c, SSLH_GPT2);
+    sslh_method m = gpt(c, net);
+    static int32_t x[4 * 7];
+    static const int32_t lengths[4] = {7, 3, 1, 5};
+    sslh_field f;
+    sslh_data data;
+    double a, b, nats = 0;
+    for (int i = 0; i < 28; i++) x[i] = (int32_t)sslh_random_below(4, 4, (uint64_t)i, V);
+    memset(&f, 0, sizeof f);
+    f.kind = SSLH_FIELD_TOKENS, f.type = SSLH_I32, f.shape = sslh_dim1(7), f.values = x, f.lengths = lengths;
+    data = sslh_data_from_fields(c, &f, 1, 4);
+    a = (double)sslh_gpt_evaluate(net, data);
+    CHECK_NEAR(a, log((double)V), 0.1);
+    x[7 + 3] = (x[7 + 3] + 1) % V, x[14 + 1] = 3, x[21 + 6] = 0; /* all behind the ends */
+    b = (double)sslh_gpt_evaluate(net, data);
+    CHECK(a == b, "padding counts: %g and %g", a, b);
+    for (int n = 0; n < 4; n++) { /* by the definition: 6 + 2 + 0 + 4 predictions */
+        sslh_tensor *p;
+        if (lengths[n] < 2) continue;
+        p = sslh_forward(net, sslh_from_ints(c, sslh_dim2(1, lengths[n]), x + 7 * n));
+        p = sslh_log_softmax(c, sslh_transformer_scores(net, p), -1);
+        for (int t = 0; t + 1 < lengths[n] && !sslh_error(c); t++) nats -= (double)p->data[t * V + x[7 * n + t + 1]];
+    }
+    CHECK_NEAR(a, nats / 12, 1e-5);
+    CHECK_OK(c);
+    (void)m;
+    gpt(c, small(c, SSLH_BERT));
+    CHECK_ERROR(c, "sslh_gpt: the encoder is not causal");
+    sslh_destroy(c);
+}
+
+/* It learns the language to near its entropy, and what it makes up is of it. With and without the cache, and for any
+   number of threads, the text is the same, beyond the length of the net too. */
+static void gpt_learns(void) {
+    uint64_t hash = 0;
+    for (int threads = 1; threads <= 2; threads++) {
+        sslh_ctx *c = context(threads);
+        sslh_net *net = small(c, SSLH_GPT2);
+        sslh_method m = gpt(c, net);
+        sslh_data data = sslh_data_stream(c, language(), LONG, T), test;
+        sslh_train_desc d;
+        sslh_generate_desc g;
+        int32_t out[3][40], start[3] = {0, 1, 2}, n, right = 0;
+        double nats;
+        memset(&d, 0, sizeof d), memset(&g, 0, sizeof g);
+        d.epochs = 12, d.batch = 8, d.lr = 0.01f, d.quiet = 1;
+        test = sslh_data_range(data, 400, data.count);
+        sslh_train(c, m, sslh_data_range(data, 0, 400), d);
+        nats = (double)sslh_gpt_evaluate(net, test);
+        CHECK(nats > 0.6 && nats < 0.85, "%g nats", nats);
+        if (threads == 1) hash = sslh_hash(net);
+        CHECK(sslh_hash(net) == hash, "other bits");
+        g.stream = 5;
+        for (int k = 0; k < 3; k++) {
+            g.no_cache = k == 1, g.temperature = k == 2 ? (float)SSLH_OFF : 0.8f;
+            n = sslh_gpt_generate(net, start, 3, out[k], 40, g);
+            CHECK_OK(c);
+            CHECK(n == 40, "%d tokens", (int)n);
+        }
+        CHECK(memcmp(out[0], out[1], sizeof out[0]) == 0, "the cache changes the text");
+        for (n = 0; n < 39; n++) {
+            int step = (out[0][n + 1] - out[0][n] + V) % V;
+            right += step == 1 || step == 3;
+            CHECK((out[2][n + 1] - out[2][n] + V) % V == 1, "greedy: the likely letter");
+        }
+        CHECK(right >= 34, "%d of 39 steps are of the language", (int)right);
+        g.temperature = 0, g.top_k = 1;
+        sslh_gpt_generate(net, start, 3, out[0], 40, g);
+        CHECK(memcmp(out[0], out[2], sizeof out[0]) == 0, "top_k 1 is greedy");
+        g.top_k = 0, g.top_p = 0.3f;
+        sslh_gpt_generate(net, start, 3, out[0], 40, g);
+        CHECK(memcmp(out[0], out[2], sizeof out[0]) == 0, "so is a top_p below the most likely");
+        g.top_p = 0.95f, g.temperature = 0.9f; /* only the two letters that there are */
+        g.stops = 1, g.stop = 7;
+        n = sslh_gpt_generate(net, start, 3, out[0], 40, g);
+        CHECK(n > 0 && n < 40 && out[0][n - 1] == 7, "ends with the token that ends it");
+        CHECK_OK(c);
+        g.temperature = -2;
+        CHECK(sslh_gpt_generate(net, start, 3, out[0], 40, g) == 0, "nothing");
+        CHECK_ERROR(c, "sslh_gpt_generate: .temperature is -2");
+        g.temperature = 0, start[1] = V;
+        CHECK(sslh_gpt_generate(net, start, 3, out[0], 40, g) == 0, "nothing");
+        CHECK_ERROR(c, "sslh_embedding");
+        CHECK(sslh_gpt_generate(net, start, 0, out[0], 40, g) == 0, "nothing");
+        CHECK_ERROR(c, "sslh_gpt_generate: 0 tokens to begin with");
+        sslh_destroy(c);
+    }
+}
+#endif
+
 TESTS_BEGIN
     TEST(what_is_seen)
     TEST(padding)
     TEST(wishes)
     TEST(many_classes)
     TEST(features)
+#if SSLH_WITH_GPT
+    TEST(windows)
+    TEST(gpt_loss)
+    TEST_LEARNS(gpt_learns)
+#endif
 TESTS_END

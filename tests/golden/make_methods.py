@@ -591,6 +591,35 @@ def dino(case, P, step, noise):
     return loss
 
 
+def text_net(P, p, clip, x, heads=2):
+    names = (('token_embedding.weight', 'positional_embedding', 'transformer.resblocks.%d.', 'attn.in_proj_', 'attn.out_proj.', 'ln_final')
+             if clip else ('wte.weight', 'wpe.weight', 'h.%d.', 'attn.c_attn.', 'attn.c_proj.', 'ln_f'))
+    table, position, b, qkv, proj, last = names
+    D = P[p + table].shape[1]
+    norm = lambda n, x: F.layer_norm(x, (D,), P[n + '.weight'], P[n + '.bias'], f32(1e-5))
+    n, t = x.shape
+    x = P[p + table][x] + P[p + position][:t]
+    for i in range(2):
+        q = p + b % i
+        parts = [a.reshape(n, t, heads, -1).transpose(1, 2) for a in F.linear(norm(q + 'ln_1', x), P[q + qkv + 'weight'], P[q + qkv + 'bias']).chunk(3, -1)]
+        s = parts[0] @ parts[1].transpose(2, 3) / np.sqrt(D // heads)
+        w = torch.softmax(s.masked_fill(torch.ones(t, t).triu(1).bool(), -1e300), -1)
+        x = x + F.linear((w @ parts[2]).transpose(1, 2).reshape(n, t, D), P[q + proj + 'weight'], P[q + proj + 'bias'])
+        y = linear(P, q + 'mlp.c_fc', norm(q + 'ln_2', x))
+        x = x + linear(P, q + 'mlp.c_proj', y * torch.sigmoid(1.702 * y) if clip else F.gelu(y, approximate='tanh'))
+    return norm(p + last, x), P[p + table]
+
+
+def gpt(case, P, step, noise):
+    x = torch.tensor((draw20(seed_of('tokens ', case), 21) % 11).reshape(3, 7))
+    targets = x[:, 1:].clone()
+    targets[1, 4:] = -1
+    h, table = text_net(P, 'encoder.', case == 'gpt_clip', x[:, :6])
+    loss = F.cross_entropy((h @ table.T).reshape(-1, 11), targets.reshape(-1), ignore_index=-1)
+    NUMBERS.append(('perplexity', loss.exp()))
+    return loss
+
+
 def cpc(case, P, step, noise):
     N, K, J = 3, 3, 7
     x = image_input(case, 'sound', (N, 1, 48))
@@ -875,6 +904,8 @@ def optimizer(case, P, names, lr):
         adam = lambda g: torch.optim.Adam([p for n, p in zip(names, ps) if n.startswith(g)], lr=lr,
                                           betas=(0.5, f32(0.999)), eps=f32(1e-3))
         return [adam(('encoder.', 'head.')), adam('generator.')]
+    if case.startswith('gpt'):
+        return torch.optim.AdamW(groups(f32(0.01)), lr=lr, betas=(f32(0.9), f32(0.999)), eps=f32(1e-3))
     if case.startswith('colorization'):
         return torch.optim.AdamW(groups(f32(1e-3)), lr=lr, betas=(f32(0.9), f32(0.999)), eps=f32(1e-3))
     if case.startswith(('autoencoder', 'vae', 'cpc')):
@@ -899,6 +930,7 @@ LOSS = {'simclr': simclr, 'simclr_plain': simclr, 'rotation': rotation, 'jigsaw'
         'supcon': supcon, 'supcon_3': supcon, 'nnclr': nnclr, 'nnclr_plain': nnclr,
         'byol': byol, 'byol_collapse': byol, 'simsiam': simsiam, 'simsiam_3': simsiam, 'simsiam_plain': simsiam,
         'swav': swav, 'swav_queue': swav, 'dino': dino, 'dino_rest': dino,
+        'gpt': gpt, 'gpt_clip': gpt,
         'barlow': barlow, 'vicreg': vicreg, 'vicreg_weights': vicreg, 'colorization': colorization,
         'colorization_l': colorization, 'colorization_both': colorization}
 
@@ -922,6 +954,8 @@ def finish(case, lr, streams, tensors):
             args = (phase,) if len(phases) > 1 else ()
             loss = LOSS[case](case, P, step, noise, *args)
             loss.backward()
+            if case.startswith('gpt'):
+                torch.nn.utils.clip_grad_norm_([P[n] for n in names], 1.0)
             if case.startswith('dino'):
                 torch.nn.utils.clip_grad_norm_([P[n] for n in names if P[n].grad is not None], 3.0)
             o.step()
