@@ -146,6 +146,8 @@ typedef struct world {
 static uint8_t pixels[64 * 8 * 8 * 4]; /* as many as any of the data sets below has */
 static int32_t labels[8] = {0, 1, 0, 1, 2, 2, 0, 1};
 static float reals[8192];
+enum { WORDS = 12 };
+static const int32_t words[WORDS] = {0, 1, 2, 1, 0, 2, 2, 1, 1, 0, 2, 0}; /* the small transformers know three */
 static int32_t numbers[64];
 static char long_text[5001];
 
@@ -1003,6 +1005,8 @@ static int call_row(world *w, int row, const char **names) {
     ROW(sslh_data_labelled, add_data(w, sslh_data_labelled(d[0], text[0])))
     ROW(sslh_data_where, add_data(w, sslh_data_where(d[0], text[0], text[1])))
     ROW(sslh_data_windows, add_data(w, sslh_data_windows(d[0], text[0], dice(2) ? 2 : i[0], dice(2) ? 1 : i[1])))
+    ROW(sslh_data_stream, add_data(w, sslh_data_stream(c, dice(6) ? words : NULL, dice(3) ? WORDS : dice(WORDS + 1),
+        dice(2) ? 1 + dice(4) : i[0])))
     ROW(sslh_data_pick, for (int j = 0; j < 4; j++) numbers[j] = dice(3) ? dice(5) : any_int();
         add_data(w, sslh_data_pick(d[0], dice(6) ? numbers : NULL, k[0])); memset(numbers, 0, 16))
     ROW(sslh_data_fraction, add_data(w, sslh_data_fraction(d[0], (double)f[0], 1)))
@@ -1221,6 +1225,13 @@ static int call_row(world *w, int row, const char **names) {
         e.no_stop_gradient = dice(2); add_method(w, sslh_jepa(c, n[0], e)))
     ROW(sslh_jepa_show, sslh_tensor *masked; sslh_tensor *filled;
         sslh_jepa_show(m, T(0), 1, dice(5) ? &masked : NULL, dice(5) ? &filled : NULL))
+    ROW(sslh_gpt, EMPTY(sslh_gpt_desc, e); e.dropout = zeros_mostly_real(); e.settings = text[0];
+        add_method(w, sslh_gpt(c, n[0], e)))
+    ROW(sslh_gpt_evaluate, returned(w, "sslh_gpt_evaluate", !isnan((double)sslh_gpt_evaluate(n[0], d[0]))))
+    ROW(sslh_gpt_generate, int32_t more[5]; EMPTY(sslh_generate_desc, e); e.temperature = zeros_mostly_real();
+        e.top_k = zeros_mostly(); e.top_p = zeros_mostly_real(); e.stops = dice(2); e.stop = i[1]; e.no_cache = dice(2);
+        sslh_gpt_generate(n[0], dice(6) ? words : NULL, dice(3) ? 1 + dice(WORDS) : dice(2) ? 0 : -i[0],
+                          dice(6) ? more : NULL, dice(6), e))
     ROW(sslh_patchify, K(sslh_patchify(c, T(0), i[0])))
     ROW(sslh_unpatchify, K(sslh_unpatchify(c, T(0), i[0], i[1], i[2])))
     ROW(sslh_mae_reconstruct, sslh_tensor *masked; sslh_tensor *filled;
