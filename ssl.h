@@ -351,7 +351,7 @@
      self-distillation        byol, simsiam, dino
      redundancy and clusters  barlow, vicreg, swav
      masked                   mae, jepa
-     words and sequences      word2vec, gpt (text)
+     words and sequences      word2vec, gpt, bert (text)
 
    Their functions are sslh_simclr and so on; most losses are operations that can be called alone (sslh_nt_xent).
    Each has a switch (SSLH_WITH_SIMCLR), a section below that opens with authors, title, equations and known traps
@@ -568,8 +568,8 @@
      foundations      >>platform >>core >>table >>shared >>prototypes
      I    the book    >>method >>rotation >>jigsaw >>context >>inpainting >>colorization >>autoencoder >>vae >>gan
                       >>simclr >>moco >>supcon >>nnclr >>cpc >>cpc2 >>byol >>simsiam >>dino >>barlow >>vicreg >>swav
-                      >>mae >>jepa >>word2vec >>gpt >>methods >>train >>eval >>losses >>nets >>encoders >>optim >>views
-                      >>settings
+                      >>mae >>jepa >>word2vec >>gpt >>bert >>methods >>train >>eval >>losses >>nets >>encoders >>optim
+                      >>views >>settings
      II   tensors     >>core-impl >>scalar >>random >>tape >>elementwise >>reductions >>products >>loss-rows >>conv
                       >>norms >>shapes >>sequences >>audio
      III  the engine  >>kernels >>products-plan >>conv-plan >>sequences-plan >>loops >>copies >>pool >>views-make
@@ -3202,6 +3202,47 @@ typedef struct sslh_generate_desc {
    is read again and the rest is forgotten. */
 SSLH_API int sslh_gpt_generate(sslh_net *net, const int32_t *prompt, int count, int32_t *out, int room,
                                sslh_generate_desc desc);
+#endif
+
+#ifndef SSLH_WITH_BERT
+#define SSLH_WITH_BERT SSLH_WITH_ALL
+#elif SSLH_I_EMPTY(SSLH_WITH_BERT)
+#undef SSLH_WITH_BERT
+#define SSLH_WITH_BERT 1
+#endif
+#if SSLH_WITH_BERT
+/* BERT (Devlin, Chang, Lee, Toutanova: "BERT: pre-training of deep bidirectional transformers for language
+   understanding", NAACL 2019): a transformer that sees both sides predicts tokens that were hidden. */
+typedef struct sslh_bert_desc {
+    float mask;               /* share of the tokens of a text that is predicted, above 0, below 1; default 0.15 */
+    float hidden;             /* part of those that becomes [MASK], 0 to 1; default 0.8; SSLH_OFF: none */
+    float replaced;           /* part that becomes any token, 0 to 1; default 0.1; SSLH_OFF: none; the rest stays */
+    int   next;               /* default 0; 1: is the second text of a sample the one behind the first, or another's; 2:
+                                 are the two in order, or exchanged (Lan et al. 2020); 0 to 2 */
+    int   cls_token;          /* number of [CLS], 0 to 16777215; default 101; SSLH_OFF: 0. As the following, default as
+                                 in the published vocabulary */
+    int   sep_token;          /* of [SEP], 0 to 16777215; default 102; SSLH_OFF: 0 */
+    int   mask_token;         /* of [MASK], 0 to 16777215; default 103; SSLH_OFF: 0 */
+    int   pad_token;          /* of [PAD], 0 to 16777215; default 0 */
+    float dropout;            /* as for sslh_gpt, at least 0, below 1; default 0.1; SSLH_OFF: none */
+    const char *settings;     /* short, for runs of minutes, or paper, for hundreds of epochs; default short */
+} sslh_bert_desc;
+/* encoder: sslh_transformer that is not causal, with .next one with .pooler and two segments. Data: texts without
+   special tokens, the first field of tokens (of a stream: its windows), with .next the first two; the method puts
+   [CLS] in front and [SEP] behind each. Other numbers: perplexity of the predicted tokens; with .next the share of
+   right answers. Training: batch=32 optimizer=adamw lr=1e-3 weight_decay=0.01 clip=1 schedule=linear_decay warmup=1.
+   Paper: batch=256 optimizer=adamw no_bias_correction=1 lr=1e-4 weight_decay=0.01 clip=1 schedule=linear_decay
+   warmup=0.4. */
+SSLH_API sslh_method sslh_bert(sslh_ctx *c, sslh_net *encoder, sslh_bert_desc desc);
+/* Mean loss in nats of each predicted token, in evaluation mode; what is hidden depends on the seed and the sample. 0
+   after an error. */
+SSLH_API float sslh_bert_evaluate(sslh_method *m, sslh_data data);
+/* Weights of Hugging Face's files, encoder ("bert.") and heads ("cls."); what of it the method has must be there. */
+SSLH_API void sslh_bert_load(sslh_method *m, const char *path);
+/* The k most likely tokens, and their probabilities, in the place of the first [MASK] of a text of count tokens without
+   [CLS] and [SEP]: into token and probability (k each). Returns the place of that [MASK]; -1, and an error, when there
+   is none. */
+SSLH_API int sslh_fill_mask(sslh_method *m, const int32_t *text, int count, int k, int32_t *token, float *probability);
 #endif
 
 /* ================================================================================================================== */
@@ -12195,6 +12236,397 @@ SSLH_I_FN sslh_method sslh_i_gpt_make(sslh_ctx *c, sslh_net *encoder, sslh_data 
 #endif /* SSLH_WITH_GPT */
 
 /* ================================================================================================================== */
+/*  >>bert          BERT                                                                                              */
+/* ================================================================================================================== */
+
+#if SSLH_WITH_BERT
+/* Devlin, Chang, Lee, Toutanova: "BERT: pre-training of deep bidirectional transformers for language understanding",
+   NAACL 2019. Dynamic masks: Liu et al.: "RoBERTa: a robustly optimized BERT pretraining approach", 2019. Order of
+   sentences: Lan et al.: "ALBERT: a lite BERT for self-supervised learning of language representations", ICLR 2020.
+
+   Learns from: a text with gaps. Unlike GPT, the transformer sees what stands before and behind a gap, and so its
+   features of each word, and that of [CLS] for the whole, are made of all of the text.
+
+       x = [CLS] a [SEP]   or   [CLS] a [SEP] b [SEP], b in segment 1                                         (1)
+       S = 15 % of the places of a and b, at least one, drawn anew in each epoch                              (2)
+       x'_t = [MASK] (80 %), any token (10 %) or x_t (10 %) for t in S;  x'_t = x_t elsewhere                 (3)
+       h = f(x'),   u_t = norm( gelu( W h_t + b ) )                                                           (4)
+       L = mean over t in S of -log softmax( E u_t + e )[x_t],   E the table of the embeddings of f           (5)
+       L += -log softmax( V tanh( P h_[CLS] ) )[y],   y = 0: b follows a;  1: it does not (.next)             (6)
+
+   If all of S were [MASK], f would have no reason to describe the words that it sees. With .next = 1 a wrong b is that
+   of another text of the batch; topics give it away. With 2 a and b have changed places, which only their order does.
+   Traps: L stays near the entropy of single words for a while and then falls; padding has to be hidden from attention;
+   the mean is that of the gaps and not of all places; post-norm wants a warm-up. */
+
+static const sslh_setting sslh_i_bert_settings[] = {
+    {SSLH_I_FIELD(sslh_bert_desc, mask), SSLH_SETTING_REAL, "0.15", "above 0, below 1"},
+    {SSLH_I_FIELD(sslh_bert_desc, hidden), SSLH_SETTING_REAL, "0.8", "0 to 1"},
+    {SSLH_I_FIELD(sslh_bert_desc, replaced), SSLH_SETTING_REAL, "0.1", "0 to 1"},
+    {SSLH_I_FIELD(sslh_bert_desc, next), SSLH_SETTING_INT, "0", "0 to 2"},
+    {SSLH_I_FIELD(sslh_bert_desc, cls_token), SSLH_SETTING_INT, "101", "0 to 16777215"},
+    {SSLH_I_FIELD(sslh_bert_desc, sep_token), SSLH_SETTING_INT, "102", "0 to 16777215"},
+    {SSLH_I_FIELD(sslh_bert_desc, mask_token), SSLH_SETTING_INT, "103", "0 to 16777215"},
+    {SSLH_I_FIELD(sslh_bert_desc, pad_token), SSLH_SETTING_INT, "0", "0 to 16777215"},
+    {SSLH_I_FIELD(sslh_bert_desc, dropout), SSLH_SETTING_REAL, "0.1", "at least 0, below 1"},
+    {SSLH_I_FIELD(sslh_bert_desc, settings), SSLH_SETTING_WORD, "short", SSLH_I_SETTINGS_NAMES},
+};
+static const char sslh_i_bert_training[] =
+    "batch=32 optimizer=adamw lr=1e-3 weight_decay=0.01 clip=1 schedule=linear_decay warmup=1";
+static const char sslh_i_bert_paper[] = "batch=256 optimizer=adamw no_bias_correction=1 lr=1e-4 weight_decay=0.01 "
+    "clip=1 schedule=linear_decay warmup=0.4";
+
+typedef struct sslh_i_bert {
+    sslh_bert_desc d;
+    sslh_net *head; /* W, b (2), norm (2), e, and with .next V and its bias (2) */
+    int vocabulary;
+} sslh_i_bert;
+
+/* The fields of tokens of a data set, at most two of them; how many there are. */
+SSLH_I_FN int sslh_i_bert_fields(const sslh_data *data, int field[2]) {
+    int i, n = 0;
+    for (i = 0; i < data->fields && n < 2; i++)
+        if (data->field[i].kind == SSLH_FIELD_TOKENS && data->field[i].shape.ndim == 1) field[n++] = i;
+    return n;
+}
+SSLH_I_FN void sslh_i_bert_prepare(sslh_method *m, sslh_data data) {
+    const sslh_i_bert *s = (const sslh_i_bert *)m->self;
+    int field[2];
+    if (SSLH_I_BAD(m->ctx)) return;
+    if (!s->d.next) sslh_i_text_fits(m, data, 2);
+    else if (sslh_i_bert_fields(&data, field) < 2 || data.field[field[0]].stream)
+        sslh_fail(m->ctx, SSLH_E_USAGE, "sslh_bert: .next needs two texts a sample: two fields of tokens (T), and no "
+                  "stream");
+    else sslh_i_text_fits(m, data, data.field[field[1]].shape.size[0] + 3);
+}
+
+/* What is made of a batch. */
+typedef struct sslh_i_bert_rows {
+    sslh_tensor *tokens, *segments, *padding; /* (N,T), (N,T), (N,T) U8 */
+    sslh_tensor *places, *targets;            /* (M): in the (N T) tokens; what stood there, -1: nothing was hidden */
+    sslh_tensor *answers;                     /* (N): y of (6) */
+} sslh_i_bert_rows;
+
+/* (2), (3) for one text: place[0 .. all-1] are the places of its tokens, of which the first k are drawn here. */
+SSLH_I_FN void sslh_i_bert_hide(const sslh_i_bert *s, uint64_t seed, uint64_t stream, int32_t *place, int all, int k,
+                                int32_t *tokens, int32_t *targets) {
+    int j;
+    for (j = 0; j < k; j++) {
+        const uint64_t draw = (uint64_t)(3 * j);
+        const int other = j + (int)sslh_random_below(seed, stream, draw, (uint32_t)(all - j));
+        const float u = sslh_random_uniform(seed, stream, draw + 1);
+        const int32_t at = place[other];
+        float both = s->d.hidden + s->d.replaced;
+        place[other] = place[j];
+        place[j] = at;
+        targets[j] = tokens[at];
+        if (u < s->d.hidden) tokens[at] = s->d.mask_token;
+        else if (u < both)
+            tokens[at] = (int32_t)sslh_random_below(seed, stream, draw + 2, (uint32_t)s->vocabulary);
+    }
+}
+
+/* (1) to (3). tag: what is drawn for, training or evaluation. */
+SSLH_I_FN int sslh_i_bert_draw(sslh_method *m, const sslh_batch *b, int tag, sslh_i_bert_rows *r) {
+    sslh_ctx *c = m->ctx;
+    const sslh_i_bert *s = (const sslh_i_bert *)m->self;
+    const int N = b->count, parts = s->d.next ? 2 : 1;
+    sslh_tensor *x[2], *length[2];
+    int field[2], width[2] = {0, 0}, T, K, n, i;
+    int32_t *place;
+    x[0] = x[1] = length[0] = length[1] = NULL;
+    if (parts == 2 && sslh_i_bert_fields(&b->data, field) < 2) {
+        sslh_fail(c, SSLH_E_USAGE, "sslh_bert: .next needs two texts a sample: two fields of tokens (T)");
+        return 0;
+    }
+    if (parts == 1) x[0] = sslh_i_text_rows(c, "sslh_bert", b, 0, tag, &length[0]);
+    for (i = 0; i < 2 && parts == 2; i++) {
+        x[i] = sslh_batch_field(c, *b, field[i]);
+        length[i] = sslh_batch_lengths(c, *b, field[i]);
+    }
+    if (SSLH_I_BAD(c)) return 0;
+    for (i = 0; i < parts; i++) width[i] = x[i]->shape[1];
+    T = 1 + parts + width[0] + width[1];
+    K = SSLH_I_MAX(1, (int)(s->d.mask * (float)(width[0] + width[1]) + 0.5f));
+    memset(r, 0, sizeof *r);
+    r->tokens = sslh_i_new(c, "sslh_bert", SSLH_I32, sslh_dim2(N, T));
+    r->segments = r->tokens ? sslh_i_new(c, "sslh_bert", SSLH_I32, sslh_dim2(N, T)) : NULL;
+    r->padding = r->segments ? sslh_i_new(c, "sslh_bert", SSLH_U8, sslh_dim2(N, T)) : NULL;
+    r->places = r->padding ? sslh_i_new(c, "sslh_bert", SSLH_I32, sslh_dim1(N * K)) : NULL;
+    r->targets = r->places ? sslh_i_new(c, "sslh_bert", SSLH_I32, sslh_dim1(N * K)) : NULL;
+    r->answers = r->targets ? sslh_i_new(c, "sslh_bert", SSLH_I32, sslh_dim1(N)) : NULL;
+    place = r->answers ? (int32_t *)sslh_i_scratch(c, (size_t)T * sizeof *place) : NULL;
+    if (!place) return 0;
+    for (n = 0; n < N; n++) {
+        const uint64_t stream = sslh_i_sample_stream(tag, 1, b->epoch, b->index[n]);
+        const uint64_t pair = sslh_i_sample_stream(tag, 2, b->epoch, b->index[n]);
+        const int wrong = parts == 2 && sslh_random_below(b->seed, pair, 0, 2) == 1;
+        int32_t *tokens = r->tokens->ints + (size_t)n * (size_t)T;
+        int32_t *segments = r->segments->ints + (size_t)n * (size_t)T;
+        int at = 0, all = 0, j, k, p;
+        tokens[at] = s->d.cls_token;
+        segments[at++] = 0;
+        for (p = 0; p < parts; p++) {
+            const int from = wrong && s->d.next == 2 ? 1 - p : p; /* which of the two stands here */
+            const int row = wrong && s->d.next == 1 && p == 1
+                ? (n + 1 + (int)sslh_random_below(b->seed, pair, 1, (uint32_t)SSLH_I_MAX(N - 1, 1))) % N : n;
+            for (j = 0; j < length[from]->ints[row]; j++) {
+                place[all++] = at;
+                segments[at] = p;
+                tokens[at++] = x[from]->ints[(size_t)row * (size_t)width[from] + (size_t)j];
+            }
+            segments[at] = p;
+            tokens[at++] = s->d.sep_token;
+        }
+        memset(r->padding->bytes + (size_t)n * (size_t)T, 0, (size_t)at);
+        memset(r->padding->bytes + (size_t)n * (size_t)T + at, 1, (size_t)(T - at));
+        for (; at < T; at++) tokens[at] = s->d.pad_token, segments[at] = 0;
+        k = (int)(s->d.mask * (float)all + 0.5f);
+        k = SSLH_I_MIN(SSLH_I_MAX(k, 1), SSLH_I_MIN(all, K));
+        sslh_i_bert_hide(s, b->seed, stream, place, all, k, tokens, r->targets->ints + n * K);
+        for (j = 0; j < K; j++) {
+            r->places->ints[n * K + j] = n * T + (j < k ? place[j] : 0);
+            if (j >= k) r->targets->ints[n * K + j] = -1;
+        }
+        r->answers->ints[n] = wrong;
+    }
+    sslh_i_unscratch(c, place);
+    return 1;
+}
+
+SSLH_I_FN void sslh_i_bert_views(sslh_method *m, const sslh_batch *batch, sslh_view_set *out) {
+    sslh_i_bert_rows r;
+    if (!sslh_i_bert_draw(m, batch, 'T', &r)) return;
+    sslh_view_add(out, "tokens", r.tokens);     /* (N,T) */
+    sslh_view_add(out, "segments", r.segments); /* (N,T) */
+    sslh_view_add(out, "padding", r.padding);   /* (N,T) */
+    sslh_view_add(out, "places", r.places);     /* (M) */
+    sslh_view_add(out, "targets", r.targets);   /* (M) */
+    sslh_view_add(out, "answers", r.answers);   /* (N) */
+}
+
+/* (4): u (M,D) at places in the (N T) tokens; pooled (N,D), or NULL when that is not wanted. */
+SSLH_I_FN sslh_tensor *sslh_i_bert_features(sslh_method *m, sslh_tensor *tokens, sslh_tensor *segments,
+                                            sslh_tensor *padding, sslh_tensor *places, sslh_tensor **pooled) {
+    sslh_ctx *c = m->ctx;
+    const sslh_i_bert *s = (const sslh_i_bert *)m->self;
+    const sslh_tensor *gain;
+    const char *taps[3] = {"tokens", "pooled", NULL};
+    sslh_tensor *inner[2], *h;
+    sslh_forward_desc f;
+    memset(&f, 0, sizeof f);
+    f.mask = padding;
+    f.segments = segments;
+    f.dropout = s->d.dropout;
+    if (pooled) f.taps = taps, f.tapped = inner;
+    h = sslh_forward_ex(m->encoder, tokens, f); /* (N,T,D) */
+    if (SSLH_I_BAD(c)) return sslh_i_dummy(c);
+    if (pooled) h = inner[0], *pooled = inner[1];
+    gain = sslh_param(s->head, 2);
+    h = sslh_embedding(c, sslh_reshape(c, h, sslh_dim2(-1, gain->shape[0])), places); /* (M,D) */
+    h = sslh_layer_linear(s->head, 0, h, 0, SSLH_GELU);
+    return sslh_layer_layer_norm(s->head, 2, h, 1e-12f);
+}
+
+/* (5) */
+SSLH_I_FN sslh_tensor *sslh_i_bert_nats(sslh_method *m, sslh_tensor *u, sslh_tensor *targets) {
+    const sslh_i_bert *s = (const sslh_i_bert *)m->self;
+    return sslh_linear_cross_entropy(m->ctx, u, sslh_param(m->encoder, 0), sslh_param(s->head, 4), targets, -1);
+}
+/* Segments where the encoder has them. */
+SSLH_I_FN sslh_tensor *sslh_i_bert_segments(sslh_method *m, sslh_tensor *segments) {
+    const sslh_transformer_desc *t = sslh_i_transformer_of(m->ctx, "sslh_bert", m->encoder);
+    return t && t->segments > 0 ? segments : NULL;
+}
+
+SSLH_I_FN sslh_tensor *sslh_i_bert_loss(sslh_method *m, const sslh_view_set *v, int phase) {
+    sslh_ctx *c = m->ctx;
+    const sslh_i_bert *s = (const sslh_i_bert *)m->self;
+    sslh_tensor *pooled = NULL, *u, *loss, *answers = sslh_view_get(v, "answers");
+    (void)phase;
+    if (SSLH_I_BAD(c)) return sslh_i_dummy(c);
+    u = sslh_i_bert_features(m, sslh_view_get(v, "tokens"), sslh_i_bert_segments(m, sslh_view_get(v, "segments")),
+                             sslh_view_get(v, "padding"), sslh_view_get(v, "places"), s->d.next ? &pooled : NULL);
+    loss = sslh_i_bert_nats(m, u, sslh_view_get(v, "targets")); /* (5) */
+    m->guessing = (float)sslh_i_log((sslh_real)s->vocabulary);
+    m->numbers[0].value = (float)sslh_i_exp((sslh_real)sslh_item(loss));
+    m->numbers[1].value = 0;
+    if (s->d.next && !SSLH_I_BAD(c)) { /* (6) */
+        sslh_tensor *logits = sslh_layer_linear(s->head, 5, pooled, 0, SSLH_LINEAR); /* (N,2) */
+        loss = sslh_add(c, loss, sslh_cross_entropy(c, logits, answers));
+        m->numbers[1].value = sslh_item(sslh_accuracy(c, logits, answers, 1));
+        m->guessing += (float)sslh_i_log(2);
+    }
+    return loss;
+}
+
+SSLH_DEF float sslh_bert_evaluate(sslh_method *m, sslh_data data) {
+    const sslh_i_bert *s = (const sslh_i_bert *)sslh_i_self("sslh_bert_evaluate", m, "sslh_bert");
+    double sum = 0, count = 0;
+    int was_training;
+    sslh_batch b;
+    sslh_ctx *c;
+    if (!s) return 0;
+    c = m->ctx;
+    if (data.ctx != c || data.count < 1) {
+        sslh_fail(c, SSLH_E_USAGE, "sslh_bert_evaluate: the data set is empty or of another context");
+        return 0;
+    }
+    memset(&b, 0, sizeof b);
+    b.data = sslh_i_whole(data);
+    b.seed = c->desc.seed;
+    was_training = sslh_is_training(m->net);
+    sslh_train_mode(m->net, 0);
+    for (int64_t at = 0; at < data.count && !SSLH_I_BAD(c); at += 32) {
+        int32_t index[32];
+        sslh_i_bert_rows r;
+        size_t some = 0;
+        b.count = (int)SSLH_I_MIN((int64_t)32, data.count - at);
+        for (int k = 0; k < b.count; k++) index[k] = (int32_t)sslh_i_sample(&data, at + k);
+        b.index = index;
+        sslh_push(c); /* memory of one batch at a time */
+        sslh_no_grad(c, 1);
+        if (sslh_i_bert_draw(m, &b, 'W', &r)) {
+            for (size_t i = 0; i < r.targets->count; i++) some += r.targets->ints[i] != -1;
+            if (some) {
+                sslh_tensor *u = sslh_i_bert_features(m, r.tokens, sslh_i_bert_segments(m, r.segments), r.padding,
+                                                      r.places, NULL);
+                sum += (double)sslh_item(sslh_i_bert_nats(m, u, r.targets)) * (double)some;
+            }
+            count += (double)some;
+        }
+        sslh_no_grad(c, 0);
+        sslh_pop(c);
+    }
+    sslh_train_mode(m->net, was_training);
+    return SSLH_I_BAD(c) || count < 1 ? 0 : (float)(sum / count);
+}
+
+/* The decoder's weight and bias in the files are those of the table and of predictions.bias again, and not all files
+   have the heads of both tasks, so what the file has more is no error; what it lacks is one. */
+SSLH_DEF void sslh_bert_load(sslh_method *m, const char *path) {
+    const sslh_i_bert *s = (const sslh_i_bert *)sslh_i_self("sslh_bert_load", m, "sslh_bert");
+    char report[400];
+    sslh_load_desc l;
+    int i;
+    if (!s) return;
+    for (i = 0; i < 2 && !SSLH_I_BAD(m->ctx); i++) {
+        const char *missing;
+        memset(&l, 0, sizeof l);
+        l.strip_prefix = i ? "cls." : "bert.";
+        l.partial = 1;
+        l.report = report;
+        l.report_size = sizeof report;
+        sslh_load_weights(i ? s->head : m->encoder, path, l);
+        missing = SSLH_I_BAD(m->ctx) ? NULL : strstr(report, "missing ");
+        if (missing && missing[8] != '0')
+            sslh_fail(m->ctx, SSLH_E_FORMAT, "sslh_bert_load: %.60s lacks parts of the %s: %.150s", sslh_i_tail(path),
+                      i ? "heads" : "encoder", missing);
+    }
+}
+
+SSLH_DEF int sslh_fill_mask(sslh_method *m, const int32_t *text, int count, int k, int32_t *token, float *probability) {
+    const char *op = "sslh_fill_mask";
+    const sslh_i_bert *s = (const sslh_i_bert *)sslh_i_self(op, m, "sslh_bert");
+    const sslh_transformer_desc *t;
+    sslh_tensor *x, *u, *index;
+    int at = 0, i, was_training;
+    int32_t place;
+    sslh_ctx *c;
+    if (!s) return -1;
+    c = m->ctx;
+    t = sslh_i_transformer_of(c, op, m->encoder);
+    if (!t) return -1;
+    if (!text || count < 1 || count > t->length - 2 || !token || !probability) {
+        sslh_fail(c, SSLH_E_USAGE, "%s: a text of 1 to %d tokens and arrays for the answers are needed; this has %d",
+                  op, t->length - 2, text ? count : 0);
+        return -1;
+    }
+    if (!sslh_i_within(c, op, "k", k, 1, s->vocabulary)) return -1;
+    while (at < count && text[at] != s->d.mask_token) at++;
+    if (at == count) {
+        sslh_fail(c, SSLH_E_USAGE, "%s: the text has no [MASK] (token %d, .mask_token of sslh_bert)", op,
+                  s->d.mask_token);
+        return -1;
+    }
+    place = 1 + at;
+    was_training = sslh_is_training(m->net);
+    sslh_train_mode(m->net, 0);
+    sslh_push(c);
+    sslh_no_grad(c, 1);
+    x = sslh_i_new(c, op, SSLH_I32, sslh_dim2(1, count + 2));
+    if (x) {
+        x->ints[0] = s->d.cls_token;
+        memcpy(x->ints + 1, text, (size_t)count * sizeof *text);
+        x->ints[count + 1] = s->d.sep_token;
+        u = sslh_i_bert_features(m, x, NULL, NULL, sslh_from_ints(c, sslh_dim1(1), &place), NULL); /* (1,D) */
+        u = sslh_linear(c, u, sslh_param(m->encoder, 0), sslh_param(s->head, 4));
+        u = sslh_topk(c, sslh_softmax(c, u, -1), k, -1, &index); /* (1,k) */
+        for (i = 0; i < k && !SSLH_I_BAD(c); i++) {
+            token[i] = index->ints[i];
+            probability[i] = (float)u->data[i];
+        }
+    }
+    sslh_no_grad(c, 0);
+    sslh_pop(c);
+    sslh_train_mode(m->net, was_training);
+    return SSLH_I_BAD(c) ? -1 : at;
+}
+
+/* The heads, by the names of the files without "cls.". */
+SSLH_I_FN sslh_net *sslh_i_bert_head(sslh_ctx *c, int width, int vocabulary, int next) {
+    sslh_net_desc n;
+    sslh_net *net;
+    memset(&n, 0, sizeof n);
+    n.name = "bert_head";
+    net = sslh_net_new(c, n);
+    sslh_param_new(net, "predictions.transform.dense.weight", sslh_dim2(width, width), SSLH_INIT_NORMAL, 0.02f);
+    sslh_param_new(net, "predictions.transform.dense.bias", sslh_dim1(width), SSLH_INIT_ZERO, 0);
+    sslh_layer_layer_norm_new(net, "predictions.transform.LayerNorm", width);
+    sslh_param_new(net, "predictions.bias", sslh_dim1(vocabulary), SSLH_INIT_ZERO, 0);
+    if (next) {
+        sslh_param_new(net, "seq_relationship.weight", sslh_dim2(2, width), SSLH_INIT_NORMAL, 0.02f);
+        sslh_param_new(net, "seq_relationship.bias", sslh_dim1(2), SSLH_INIT_ZERO, 0);
+    }
+    return net;
+}
+
+SSLH_DEF sslh_method sslh_bert(sslh_ctx *c, sslh_net *encoder, sslh_bert_desc d) {
+    const sslh_transformer_desc *t = NULL;
+    sslh_i_bert s;
+    sslh_method m;
+    memset(&s, 0, sizeof s);
+    sslh_i_resolve(c, "sslh_bert", sslh_i_bert_settings, SSLH_I_LENGTH(sslh_i_bert_settings), &d);
+    if (sslh_i_check_encoder(c, "sslh_bert", encoder, -1)) t = sslh_i_transformer_of(c, "sslh_bert", encoder);
+    if (t) {
+        const int most = SSLH_I_MAX(SSLH_I_MAX(d.cls_token, d.sep_token), SSLH_I_MAX(d.mask_token, d.pad_token));
+        if (t->causal == 1)
+            sslh_fail(c, SSLH_E_USAGE, "sslh_bert: the encoder is causal: it would not see what stands behind a gap");
+        else if (most >= t->vocabulary)
+            sslh_fail(c, SSLH_E_USAGE, "sslh_bert: the special token %d is beyond the encoder's vocabulary of %d "
+                      "(.cls_token, .sep_token, .mask_token, .pad_token)", most, t->vocabulary);
+        else if (d.next && (t->segments < 2 || !t->pooler))
+            sslh_fail(c, SSLH_E_USAGE, "sslh_bert: .next needs an encoder with .pooler and two .segments");
+        s.vocabulary = t->vocabulary;
+    }
+    s.d = d;
+    s.head = sslh_i_bert_head(c, t ? t->width : 1, t ? t->vocabulary : 1, d.next);
+    m = sslh_i_method_begin(c, "bert", encoder, &s, sizeof s);
+    sslh_child(m.net, "cls", s.head);
+    if (d.next == 1) m.min_batch = 2; /* a wrong text is that of another sample */
+    m.prepare = sslh_i_bert_prepare;
+    m.views = sslh_i_bert_views;
+    m.loss = sslh_i_bert_loss;
+    return sslh_i_method_end(m);
+}
+/* For sslh_method_make. */
+SSLH_I_FN sslh_method sslh_i_bert_make(sslh_ctx *c, sslh_net *encoder, sslh_data data, const void *desc) {
+    (void)data;
+    return sslh_bert(c, encoder, *(const sslh_bert_desc *)desc);
+}
+#endif /* SSLH_WITH_BERT */
+
+/* ================================================================================================================== */
 /*  >>methods       the list of methods                                                                               */
 /* ================================================================================================================== */
 
@@ -12339,6 +12771,12 @@ static const sslh_method_info sslh_i_methods[] = {
     {"gpt", "GPT", "words and sequences", "Radford et al.", "Language models are unsupervised multitask learners",
      "OpenAI 2019", 2019, "predicting the next token", "text", "transformer", "SSLH_WITH_GPT", "sslh_gpt",
      "sslh_linear_cross_entropy", {"perplexity"}, SSLH_I_MADE(gpt)},
+#endif
+#if SSLH_WITH_BERT
+    {"bert", "BERT", "words and sequences", "Devlin et al.",
+     "BERT: pre-training of deep bidirectional transformers for language understanding", "NAACL 2019", 2019,
+     "predicting hidden words from both sides", "text", "transformer", "SSLH_WITH_BERT", "sslh_bert",
+     "sslh_linear_cross_entropy", {"perplexity", "next"}, SSLH_I_MADE(bert)},
 #endif
     {NULL, NULL, NULL, NULL, NULL, NULL, 0, NULL, NULL, NULL, NULL, NULL, NULL, {NULL}, NULL, 0, 0, NULL, NULL, NULL},
 };

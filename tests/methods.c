@@ -119,7 +119,9 @@ static const method_case cases[] = {
     {"dino_rest", 0.01f, "outputs=9 small_views=0 head_hidden=12 bottleneck=7 target_momentum=0.75 temperature=0.2 "
         "teacher_temperature=0.1 centre_momentum=0.5"},
     {"gpt", 0.01f, ""},
-    {"gpt_clip", 0.01f, ""}};
+    {"gpt_clip", 0.01f, ""},
+    {"bert", 0.01f, "dropout=0"},
+    {"bert_next", 0.01f, "dropout=0 next=1"}};
 #define CASES ((int)(sizeof cases / sizeof cases[0]))
 static const method_case *current;
 
@@ -196,6 +198,27 @@ static void given_views(sslh_method *m, const sslh_batch *batch, sslh_view_set *
         sslh_tensor *x = image_input(c, "images", 6, side, side, 3), *z = image_input(c, "noise", 6, 5, 1, 1);
         sslh_view_add(out, "images", sslh_shift(c, sslh_scale(c, x, 2), -1));
         sslh_view_add(out, "noise", sslh_shift(c, sslh_scale(c, sslh_reshape(c, z, sslh_dim2(6, 5)), 4), -2));
+    } else if (strncmp(current->name, "bert", 4) == 0) { /* 3 texts of 7 tokens, the last of text 1 are padding */
+        static const int32_t answers[3] = {1, 0, 1};
+        int32_t tokens[21], segments[21], places[6], targets[6];
+        uint8_t padding[21];
+        uint32_t s = seed_of("tokens ", current->name);
+        int i;
+        for (i = 0; i < 21; i++) {
+            tokens[i] = (int32_t)(draw20(&s) % 110);
+            segments[i] = ends_with(current->name, "_next") && i % 7 > 3;
+            padding[i] = i / 7 == 1 && i % 7 > 4;
+        }
+        for (i = 0; i < 6; i++) {
+            places[i] = i / 2 * 7 + (i % 2 ? 4 : 1);
+            targets[i] = i == 5 ? -1 : (int32_t)(draw20(&s) % 110);
+        }
+        sslh_view_add(out, "tokens", sslh_from_ints(c, sslh_dim2(3, 7), tokens));
+        sslh_view_add(out, "segments", sslh_from_ints(c, sslh_dim2(3, 7), segments));
+        sslh_view_add(out, "padding", sslh_from_bytes(c, sslh_dim2(3, 7), padding));
+        sslh_view_add(out, "places", sslh_from_ints(c, sslh_dim1(6), places));
+        sslh_view_add(out, "targets", sslh_from_ints(c, sslh_dim1(6), targets));
+        sslh_view_add(out, "answers", sslh_from_ints(c, sslh_dim1(3), answers));
     } else if (strncmp(current->name, "gpt", 3) == 0) { /* 3 texts of 7 tokens, one of which ends early */
         int32_t tokens[18], targets[18];
         uint32_t s = seed_of("tokens ", current->name);
@@ -307,10 +330,11 @@ static sslh_net *conv_gru(sslh_ctx *c, int norm) {
     return sslh_conv_gru(c, d);
 }
 /* The encoder of a case; NULL where the method makes its own. */
-static sslh_net *text_net(sslh_ctx *c, int kind) {
+static sslh_net *text_net(sslh_ctx *c, int kind, int pooler) {
     sslh_transformer_desc d;
     memset(&d, 0, sizeof d);
-    d.kind = kind, d.vocabulary = 11, d.length = 10, d.width = 8, d.depth = 2, d.heads = 2, d.mlp = 12;
+    d.kind = kind, d.vocabulary = kind == SSLH_BERT ? 110 : 11, d.length = 12, d.pooler = pooler;
+    d.width = 8, d.depth = 2, d.heads = 2, d.mlp = 12;
     return sslh_transformer(c, d);
 }
 static sslh_net *encoder_for(sslh_ctx *c, const char *name) {
@@ -329,13 +353,16 @@ static sslh_net *encoder_for(sslh_ctx *c, const char *name) {
     if (strncmp(name, "mae", 3) == 0 || strncmp(name, "jepa", 4) == 0 || ends_with(name, "_vit")) return vit(c, 0);
     if (strncmp(name, "cpc2", 4) == 0)
         return convnet_alone(c, strcmp(name, "cpc2_same") == 0 ? 2 : strcmp(name, "cpc2_other") == 0 ? SSLH_OFF : 1);
-    if (strncmp(name, "gpt", 3) == 0) return text_net(c, ends_with(name, "_clip") ? SSLH_CLIP_TEXT : SSLH_GPT2);
+    if (strncmp(name, "bert", 4) == 0) return text_net(c, SSLH_BERT, ends_with(name, "_next"));
+    if (strncmp(name, "gpt", 3) == 0) return text_net(c, ends_with(name, "_clip") ? SSLH_CLIP_TEXT : SSLH_GPT2, 0);
     if (strncmp(name, "cpc", 3) == 0)
         return conv_gru(c, strcmp(name, "cpc_same") == 0 ? 2 : strcmp(name, "cpc_other") == 0 ? SSLH_OFF : 0);
     return convnet(c, 6, 10);
 }
-/* PyTorch's steps are those of the papers' optimisers; of colorization that of our own. */
-static const char *settings_of(const char *name) { return strncmp(name, "color", 5) == 0 ? "short" : "paper"; }
+/* PyTorch's steps are those of the papers' optimisers; of colorization and BERT (whose Adam PyTorch lacks) our own. */
+static const char *settings_of(const char *name) {
+    return strncmp(name, "color", 5) == 0 || strncmp(name, "bert", 4) == 0 ? "short" : "paper";
+}
 static sslh_method make_method(sslh_ctx *c, const char *name) {
     sslh_method none;
 #if SSLH_WITH_CPC2
@@ -364,6 +391,14 @@ static sslh_method make_method(sslh_ctx *c, const char *name) {
         sslh_gpt_desc d;
         memset(&d, 0, sizeof d), d.settings = settings_of(name);
         return sslh_gpt(c, encoder_for(c, name), d);
+    }
+#endif
+#if SSLH_WITH_BERT
+    if (strncmp(name, "bert", 4) == 0) {
+        sslh_bert_desc d;
+        memset(&d, 0, sizeof d), d.settings = settings_of(name);
+        d.dropout = SSLH_OFF, d.next = ends_with(name, "_next");
+        return sslh_bert(c, encoder_for(c, name), d);
     }
 #endif
 #if SSLH_WITH_SIMCLR
