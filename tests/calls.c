@@ -1227,6 +1227,16 @@ static int call_row(world *w, int row, const char **names) {
         sslh_jepa_show(m, T(0), 1, dice(5) ? &masked : NULL, dice(5) ? &filled : NULL))
     ROW(sslh_gpt, EMPTY(sslh_gpt_desc, e); e.dropout = zeros_mostly_real(); e.settings = text[0];
         add_method(w, sslh_gpt(c, n[0], e)))
+    ROW(sslh_bert, EMPTY(sslh_bert_desc, e); e.mask = zeros_mostly_real(); e.hidden = zeros_mostly_real();
+        e.replaced = zeros_mostly_real(); e.next = zeros_mostly(); e.cls_token = dice(2) ? 1 : zeros_mostly();
+        e.sep_token = dice(2) ? 2 : zeros_mostly(); e.mask_token = dice(2) ? 1 : zeros_mostly();
+        e.pad_token = zeros_mostly(); e.dropout = zeros_mostly_real(); e.settings = text[0];
+        add_method(w, sslh_bert(c, n[0], e)))
+    ROW(sslh_bert_evaluate, returned(w, "sslh_bert_evaluate", !isnan((double)sslh_bert_evaluate(m, d[0]))))
+    ROW(sslh_bert_load, sslh_bert_load(m, path))
+    ROW(sslh_fill_mask, int32_t best[3]; float likely[3];
+        sslh_fill_mask(m, dice(6) ? words : NULL, dice(3) ? 1 + dice(WORDS) : -i[0], dice(4) ? 1 + dice(3) : -i[1],
+                       dice(6) ? best : NULL, dice(6) ? likely : NULL))
     ROW(sslh_gpt_evaluate, returned(w, "sslh_gpt_evaluate", !isnan((double)sslh_gpt_evaluate(n[0], d[0]))))
     ROW(sslh_gpt_generate, int32_t more[5]; EMPTY(sslh_generate_desc, e); e.temperature = zeros_mostly_real();
         e.top_k = zeros_mostly(); e.top_p = zeros_mostly_real(); e.stops = dice(2); e.stop = i[1]; e.no_cache = dice(2);
@@ -1353,7 +1363,7 @@ static void error_is_clear(sslh_ctx *c) {
     sslh_clear_error(c);
 }
 
-enum { ROWS = 400, CALLS = 60 };
+enum { ROWS = 440, CALLS = 60 };
 static const char *row_name[ROWS];
 static long row_calls[ROWS], row_worked[ROWS];
 static int row_count;

@@ -326,6 +326,214 @@ static void gpt_learns(void) {
 }
 #endif
 
+#if SSLH_WITH_BERT
+enum { CLS = 100, SEP = 101, MASK = 102, PAD = 103, WORDS = 104 };
+static sslh_net *reader(sslh_ctx *c, int length, int pooler) {
+    sslh_transformer_desc d;
+    memset(&d, 0, sizeof d);
+    d.kind = SSLH_BERT, d.vocabulary = WORDS, d.length = length, d.width = 24, d.depth = 2, d.heads = 3;
+    d.pooler = pooler;
+    return sslh_transformer(c, d);
+}
+static sslh_bert_desc bert_settings(void) {
+    sslh_bert_desc d;
+    memset(&d, 0, sizeof d);
+    d.cls_token = CLS, d.sep_token = SEP, d.mask_token = MASK, d.pad_token = PAD;
+    return d;
+}
+/* n texts of up to width tokens 0 .. 99 in a field; lengths NULL: all full */
+static sslh_field texts(const int32_t *x, int width, const int32_t *lengths) {
+    sslh_field f;
+    memset(&f, 0, sizeof f);
+    f.kind = SSLH_FIELD_TOKENS, f.type = SSLH_I32, f.shape = sslh_dim1(width), f.values = x, f.lengths = lengths;
+    return f;
+}
+static sslh_batch first_batch(sslh_ctx *c, sslh_data data, int n) {
+    sslh_loader_desc l;
+    sslh_batch b;
+    memset(&l, 0, sizeof l), memset(&b, 0, sizeof b);
+    l.batch = n;
+    sslh_next_batch(sslh_loader_new(c, data, l), &b);
+    return b;
+}
+
+/* 15 % of the tokens are hidden, 80 % of these by [MASK], 10 % by any token; never a special one; other ones in another
+   epoch. */
+static void hidden(void) {
+    enum { N = 200, W = 40 };
+    static int32_t x[N * W], lengths[N];
+    sslh_ctx *c = context(1);
+    sslh_method m = sslh_bert(c, reader(c, W + 2, 0), bert_settings());
+    sslh_field f;
+    sslh_batch b;
+    double masked = 0, kept = 0, all = 0, before = 0;
+    int again = 0;
+    for (int i = 0; i < N * W; i++) x[i] = (int32_t)sslh_random_below(3, 3, (uint64_t)i, 100);
+    for (int i = 0; i < N; i++) lengths[i] = i % 5 ? W : i % 41, before += i % 5 ? 6 : 0;
+    f = texts(x, W, lengths);
+    b = first_batch(c, sslh_data_from_fields(c, &f, 1, N), N);
+    for (int epoch = 0; epoch < 2; epoch++) {
+        sslh_view_set v;
+        static int32_t places[2][N * 6];
+        const int32_t *t, *at, *target;
+        const uint8_t *padding;
+        memset(&v, 0, sizeof v);
+        b.epoch = epoch;
+        m.views(&m, &b, &v);
+        CHECK_OK(c);
+        if (sslh_error(c)) break;
+        t = sslh_view_get(&v, "tokens")->ints, at = sslh_view_get(&v, "places")->ints;
+        target = sslh_view_get(&v, "targets")->ints, padding = sslh_view_get(&v, "padding")->bytes;
+        memcpy(places[epoch], at, sizeof places[epoch]);
+        for (int i = 0; i < N * 6; i++) again += epoch && places[0][i] == at[i] && target[i] != -1;
+        for (int n = 0; n < N; n++) {
+            const int sample = b.index[n], long_ = lengths[sample], *row = t + n * (W + 2);
+            int changed = 0, hid = 0;
+            CHECK(row[0] == CLS && row[long_ + 1] == SEP, "ends of text %d", n);
+            for (int i = 0; i < W + 2; i++) CHECK(padding[n * (W + 2) + i] == (i > long_ + 1), "padding");
+            for (int i = long_ + 2; i < W + 2; i++) CHECK(row[i] == PAD, "what stands there");
+            for (int i = 0; i < 6; i++) {
+                const int place = at[n * 6 + i] - n * (W + 2);
+                if (target[n * 6 + i] == -1) continue;
+                hid++;
+                CHECK(place >= 1 && place <= long_ && target[n * 6 + i] == x[sample * W + place - 1], "a target");
+                masked += row[place] == MASK, kept += row[place] == target[n * 6 + i];
+            }
+            for (int i = 0; i < long_; i++) changed += row[i + 1] != x[sample * W + i];
+            CHECK(changed <= hid, "only what is predicted changes");
+            CHECK(hid == (long_ ? (int)(0.15 * long_ + 0.5) > 1 ? (int)(0.15 * long_ + 0.5) : 1 : 0), "%d of %d", hid,
+                  long_);
+            all += hid;
+        }
+    }
+    CHECK_NEAR(masked / all, 0.8, 0.03);
+    CHECK_NEAR(kept / all, 0.1 + 0.1 / 104, 0.03);
+    CHECK(again < 300, "%d places of %g again in the next epoch", again, all / 2);
+    CHECK_OK(c);
+    sslh_destroy(c);
+}
+
+/* Two texts: their segments, and what answer belongs to which. */
+static void two_texts(void) {
+    enum { N = 64, A = 5, B = 4 };
+    static int32_t a[N * A], b_[N * B];
+    for (int i = 0; i < N * A; i++) a[i] = i / A;
+    for (int i = 0; i < N * B; i++) b_[i] = i / B; /* a text is made of its number */
+    for (int next = 1; next <= 2; next++) {
+        sslh_ctx *c = context(1);
+        sslh_bert_desc d = bert_settings();
+        sslh_method m;
+        sslh_field f[2];
+        sslh_batch b;
+        sslh_view_set v;
+        int wrong = 0;
+        memset(&v, 0, sizeof v);
+        d.next = next, d.mask = 0.01f, d.hidden = SSLH_OFF, d.replaced = SSLH_OFF; /* nothing is hidden */
+        m = sslh_bert(c, reader(c, 16, 1), d);
+        f[0] = texts(a, A, NULL), f[1] = texts(b_, B, NULL);
+        b = first_batch(c, sslh_data_from_fields(c, f, 2, N), N);
+        m.views(&m, &b, &v);
+        CHECK_OK(c);
+        for (int n = 0; n < N && !sslh_error(c); n++) {
+            const int32_t *t = sslh_view_get(&v, "tokens")->ints + n * 12;
+            const int32_t *s = sslh_view_get(&v, "segments")->ints + n * 12;
+            const int y = sslh_view_get(&v, "answers")->ints[n], own = b.index[n];
+            const int first = next == 2 && y ? B : A;
+            CHECK(t[first + 1] == SEP && t[11] == SEP && t[1] == own, "the ends");
+            CHECK((t[first + 2] == own) == (next == 2 || !y), "the second text");
+            for (int i = 0; i < 12; i++) CHECK(s[i] == (i > first + 1), "segments");
+            wrong += y;
+        }
+        CHECK(wrong > 16 && wrong < 48, "%d of 64", wrong);
+        CHECK_NEAR(sslh_item(m.loss(&m, &v, 0)), log((double)WORDS) + log(2.0), 0.2);
+        CHECK(m.numbers[1].value > 0.2f && m.numbers[1].value < 0.8f, "guesses");
+        CHECK_OK(c);
+        sslh_destroy(c);
+    }
+}
+
+/* It learns a language that counts to ten in a circle, and fills a gap. */
+static void bert_learns(void) {
+    enum { N = 400, W = 8 };
+    static int32_t x[N * W];
+    for (int i = 0; i < N * W; i++)
+        x[i] = i % W ? (x[i - 1] + 1) % 10 : (int32_t)sslh_random_below(8, 8, (uint64_t)i, 10);
+    {
+        sslh_ctx *c = context(2);
+        sslh_bert_desc d = bert_settings();
+        sslh_field f = texts(x, W, NULL);
+        sslh_data data = sslh_data_from_fields(c, &f, 1, N);
+        sslh_train_desc t;
+        sslh_method m;
+        int32_t gap[W] = {4, 5, MASK, 7, 8, 9, 0, 1}, best[3];
+        float p[3];
+        double nats;
+        memset(&t, 0, sizeof t);
+        d.dropout = SSLH_OFF, d.mask = 0.25f;
+        m = sslh_bert(c, reader(c, W + 2, 0), d);
+        CHECK_NEAR(sslh_bert_evaluate(&m, data), log((double)WORDS), 0.2);
+        t.epochs = 40, t.batch = 16, t.lr = 0.003f, t.quiet = 1;
+        sslh_train(c, m, data, t);
+        nats = (double)sslh_bert_evaluate(&m, data);
+        CHECK(nats > 0 && nats < 0.5, "%g nats", nats);
+        CHECK(sslh_fill_mask(&m, gap, W, 3, best, p) == 2, "the place of the gap");
+        CHECK(best[0] == 6 && p[0] > 0.5f && p[0] >= p[1] && p[1] >= p[2], "%d with %g", best[0], (double)p[0]);
+        CHECK_OK(c);
+        gap[2] = 6;
+        CHECK(sslh_fill_mask(&m, gap, W, 3, best, p) == -1, "no gap");
+        CHECK_ERROR(c, "sslh_fill_mask: the text has no [MASK] (token 102, .mask_token of sslh_bert)");
+        CHECK(sslh_fill_mask(&m, gap, W + 1, 3, best, p) == -1, "too long");
+        CHECK_ERROR(c, "sslh_fill_mask: a text of 1 to 8 tokens");
+        d.mask_token = WORDS;
+        sslh_bert(c, reader(c, 10, 1), d);
+        CHECK_ERROR(c, "sslh_bert: the special token 104 is beyond the encoder's vocabulary of 104");
+        d.mask_token = MASK, d.next = 1;
+        m = sslh_bert(c, reader(c, 10, 1), d);
+        t.epochs = 1;
+        sslh_train(c, m, data, t);
+        CHECK_ERROR(c, "sslh_bert: .next needs two texts a sample");
+        d.next = 0;
+        m = sslh_bert(c, reader(c, 9, 0), d);
+        sslh_train(c, m, data, t);
+        CHECK_ERROR(c, "bert: texts of 10 tokens, but the encoder reads 9 (.length of sslh_transformer)");
+        sslh_destroy(c);
+    }
+}
+
+/* A file with Hugging Face's names goes into encoder and heads; one that lacks a part is an error. */
+static void bert_files(void) {
+    sslh_ctx *c = context(1);
+    sslh_bert_desc d = bert_settings();
+    sslh_method a, b;
+    sslh_net *file, *box;
+    sslh_net_desc n;
+    char path[512];
+    snprintf(path, sizeof path, "%s", test_temporary("bert.safetensors"));
+    memset(&n, 0, sizeof n);
+    a = sslh_bert(c, reader(c, 10, 1), d), b = sslh_bert(c, reader(c, 10, 1), d);
+    file = sslh_net_new(c, n);
+    sslh_child(file, "bert", a.encoder);
+    sslh_child(file, "cls", sslh_child_at(a.net, 1));
+    sslh_save_net(file, path);
+    CHECK(sslh_hash(a.net) != sslh_hash(b.net), "two nets");
+    sslh_bert_load(&b, path);
+    CHECK_OK(c);
+    CHECK(sslh_hash(a.net) == sslh_hash(b.net), "the same values");
+    box = sslh_net_new(c, n);
+    sslh_child(box, "bert", a.encoder);
+    sslh_save_net(box, path);
+    sslh_bert_load(&b, path);
+    CHECK_ERROR(c, "behind the prefix 'cls.'");
+    d.next = 1;
+    b = sslh_bert(c, reader(c, 10, 1), d);
+    sslh_save_net(file, path);
+    sslh_bert_load(&b, path);
+    CHECK_ERROR(c, "lacks parts of the heads: missing 2: seq_relationship.weight");
+    test_remove(path);
+    sslh_destroy(c);
+}
+#endif
+
 TESTS_BEGIN
     TEST(what_is_seen)
     TEST(padding)
@@ -336,5 +544,11 @@ TESTS_BEGIN
     TEST(windows)
     TEST(gpt_loss)
     TEST_LEARNS(gpt_learns)
+#endif
+#if SSLH_WITH_BERT
+    TEST(hidden)
+    TEST(two_texts)
+    TEST_LEARNS(bert_learns)
+    TEST(bert_files)
 #endif
 TESTS_END

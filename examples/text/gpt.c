@@ -14,12 +14,11 @@
 
 /* Nats for each token of test by the counts of train: of tokens alone, and of pairs, both with 0.1 added to each count.
    The table of pairs is left out where it would be large. */
-static void counted(sslh_ctx *c, const int32_t *text, size_t train, size_t all, int vocabulary) {
+static void counted(const int32_t *text, size_t train, size_t all, int vocabulary) {
     const size_t V = (size_t)vocabulary;
     double *one = (double *)calloc(V, sizeof *one), *two = V <= 5000 ? (double *)calloc(V * V, sizeof *two) : NULL;
     double single = 0, pair = 0, add = 0.1;
     size_t i;
-    (void)c;
     for (i = 0; i < train; i++) {
         one[text[i]]++;
         if (i && two) two[(size_t)text[i - 1] * V + (size_t)text[i]]++;
@@ -35,6 +34,16 @@ static void counted(sslh_ctx *c, const int32_t *text, size_t train, size_t all, 
     printf(" (counted, on the validation text)\n");
     free(one);
     free(two);
+}
+
+static float real_number(const char *name, const char *text) {
+    char *end;
+    double v = strtod(text, &end);
+    if (end == text || *end) {
+        fprintf(stderr, "%s %s: a number is needed\n", name, text);
+        exit(2);
+    }
+    return (float)v;
 }
 
 static void write_on(sslh_ctx *c, sslh_net *net, sslh_tokenizer *t, const char *prompt, int count,
@@ -77,7 +86,7 @@ int main(int argc, char **argv) {
     n.length = 64;
     for (k = 1; k < argc; k++) {
         if ((value = option_value(argc, argv, &k, "--bpe")) != NULL) bpe = (int)option_number("--bpe", value);
-        else if ((value = option_value(argc, argv, &k, "--bytes")) != NULL) bytes = option_number("--bytes", value);
+        else if ((value = option_value(argc, argv, &k, "--bytes")) != NULL) bytes = (double)option_number("--bytes", value);
         else if ((value = option_value(argc, argv, &k, "--length")) != NULL)
             n.length = (int)option_number("--length", value);
         else if ((value = option_value(argc, argv, &k, "--width")) != NULL)
@@ -86,16 +95,16 @@ int main(int argc, char **argv) {
             n.depth = (int)option_number("--depth", value);
         else if ((value = option_value(argc, argv, &k, "--heads")) != NULL)
             n.heads = (int)option_number("--heads", value);
-        else if ((value = option_value(argc, argv, &k, "--lr")) != NULL) d.lr = (float)option_number("--lr", value);
+        else if ((value = option_value(argc, argv, &k, "--lr")) != NULL) d.lr = real_number("--lr", value);
         else if ((value = option_value(argc, argv, &k, "--dropout")) != NULL)
-            g.dropout = (float)option_number("--dropout", value);
-        else if ((value = option_value(argc, argv, &k, "--steps")) != NULL) steps = option_number("--steps", value);
+            g.dropout = real_number("--dropout", value);
+        else if ((value = option_value(argc, argv, &k, "--steps")) != NULL) steps = (double)option_number("--steps", value);
         else if ((value = option_value(argc, argv, &k, "--temperature")) != NULL)
-            how.temperature = (float)option_number("--temperature", value);
+            how.temperature = real_number("--temperature", value);
         else if ((value = option_value(argc, argv, &k, "--top-k")) != NULL)
             how.top_k = (int)option_number("--top-k", value);
         else if ((value = option_value(argc, argv, &k, "--top-p")) != NULL)
-            how.top_p = (float)option_number("--top-p", value);
+            how.top_p = real_number("--top-p", value);
         else if ((value = option_value(argc, argv, &k, "--tokens")) != NULL)
             write = (int)option_number("--tokens", value);
         else if ((value = option_value(argc, argv, &k, "--prompt")) != NULL) prompt = value;
@@ -145,7 +154,7 @@ int main(int argc, char **argv) {
         stop_on_error(c);
         printf("%.0f bytes, %.0f tokens of %d kinds; %.2f bytes a token\n", (double)size, (double)all, n.vocabulary,
                (double)size / (double)all);
-        counted(c, tokens, train, all, n.vocabulary);
+        counted(tokens, train, all, n.vocabulary);
         if (load) net = sslh_load_net(c, load);
         else {
             net = sslh_transformer(c, n);
@@ -160,7 +169,7 @@ int main(int argc, char **argv) {
                 wanted = ceil(steps / d.epochs) * d.batch;
                 if (wanted < (double)seen.count) seen = sslh_data_fraction(seen, wanted / (double)seen.count, 1);
             }
-            d.optimizer.beta2 = 0.99f;
+            d.warmup = 100.0f * (float)d.batch / (float)seen.count; /* 100 updates */
             printf("%.0f parameters, loss of guessing %.3f; %d epochs of %.0f windows of %d\n",
                    (double)sslh_net_query(net).params, log((double)n.vocabulary), d.epochs, (double)seen.count,
                    n.length);
