@@ -2,9 +2,9 @@
 
    Learns representations from data without labels: rotation prediction, jigsaw puzzles, context prediction, inpainting,
    colorization, plain, variational and masked autoencoders, GAN, SimCLR, MoCo, NNCLR, contrastive predictive coding of
-   sound and images, BYOL, SimSiam, DINO, I-JEPA, Barlow Twins, VICReg, SwAV, word2vec (and with labels SupCon), on
-   tensors with reverse-mode differentiation, SIMD matrix products and convolutions, augmentations, tokenizers,
-   encoders, optimisers, probes and pictures. It needs libc and libm, nothing else.
+   sound and images, BYOL, SimSiam, DINO, I-JEPA, Barlow Twins, VICReg, SwAV, word2vec, GPT, BERT (and with labels
+   SupCon), on tensors with reverse-mode differentiation, SIMD matrix products and convolutions, augmentations,
+   tokenizers, encoders, optimisers, probes and pictures. It needs libc and libm, nothing else.
 
    Do this in exactly one .c or .cpp file:
 
@@ -512,8 +512,8 @@
    P3) and binary (P5, P6)), WAV (PCM and IEEE numbers), NumPy's .npy and .npz, safetensors; folders of class folders;
    sheets with an index.txt (>>sheets describes it); tokens of GPT-2, CLIP and BERT. The orientation that cameras note
    in a JPEG is left aside, as torchvision does. Written are PNG, WAV, .npy and safetensors. Weights and checkpoints
-   are safetensors files with PyTorch's names and axis order (torchvision for ResNets, timm for ViTs) and a CRC-32 of
-   all bytes, so that a damaged file is refused; those of version 0.1.0, which have none, are refused too. Weights of
+   are safetensors files with PyTorch's names and axis order (torchvision for ResNets, timm for ViTs, GPT-2's, BERT's
+   and CLIP's for sslh_transformer) and a CRC-32 of all bytes, so that a damaged file is refused; those of version 0.1.0, which have none, are refused too. Weights of
    others are read from .npz too. Files are written to a temporary one in the same folder, synced and renamed, so that
    a crash leaves the old file or the new one. What a killed process left of a save, the next save to that path
    removes; a file that is read-only is not replaced. A file keeps its rights and owner, a link stays and its target is

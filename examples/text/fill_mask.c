@@ -9,38 +9,7 @@
 #define SSLH_IMPLEMENTATION
 #include "../../ssl.h"
 #include "../common.h"
-#include <math.h>
-
-/* Nats for each word of the validation text by the counts of the rest, 0.1 added to those of words; a pair that was not
-   counted falls back on its second word. Pairs are kept in a table by a hash, of which the longest search is short. */
-static void counted(const int32_t *text, size_t train, size_t all, int vocabulary) {
-    const size_t V = (size_t)vocabulary, slots = (size_t)1 << 22;
-    double *one = (double *)calloc(V, sizeof *one), single = 0, pair = 0;
-    uint64_t *key = (uint64_t *)calloc(slots, sizeof *key);
-    float *count = (float *)calloc(slots, sizeof *count);
-    size_t i, at, left = slots / 4 * 3;
-    int pass;
-    for (i = 0; i < train; i++) one[text[i]]++;
-    for (pass = 0; pass < 2; pass++)
-        for (i = pass ? train + 1 : 1; i < (pass ? all : train); i++) {
-            const uint64_t k = (uint64_t)text[i - 1] * V + (uint64_t)text[i] + 1;
-            at = (size_t)(k * 0x9E3779B97F4A7C15u >> 42) % slots;
-            while (key[at] && key[at] != k) at = (at + 1) % slots;
-            if (!pass) {
-                if (!key[at] && !left) continue; /* the table is full: the pair does not count */
-                left -= !key[at];
-                key[at] = k;
-                count[at]++;
-            } else {
-                double p = (one[text[i]] + 0.1) / ((double)train + 0.1 * (double)V);
-                single -= log(p);
-                pair -= log(((double)count[at] + p) / (one[text[i - 1]] + 1));
-            }
-        }
-    printf("counted words %.3f nats, pairs %.3f (on the validation text)\n", single / (double)(all - train - 1),
-           pair / (double)(all - train - 1));
-    free(one), free(key), free(count);
-}
+#include "counts.h"
 
 static void fill(sslh_ctx *c, sslh_method *m, sslh_tokenizer *t, const char *text) {
     int32_t tokens[512], best[5];

@@ -10,31 +10,7 @@
 #define SSLH_IMPLEMENTATION
 #include "../../ssl.h"
 #include "../common.h"
-#include <math.h>
-
-/* Nats for each token of test by the counts of train: of tokens alone, and of pairs, both with 0.1 added to each count.
-   The table of pairs is left out where it would be large. */
-static void counted(const int32_t *text, size_t train, size_t all, int vocabulary) {
-    const size_t V = (size_t)vocabulary;
-    double *one = (double *)calloc(V, sizeof *one), *two = V <= 5000 ? (double *)calloc(V * V, sizeof *two) : NULL;
-    double single = 0, pair = 0, add = 0.1;
-    size_t i;
-    for (i = 0; i < train; i++) {
-        one[text[i]]++;
-        if (i && two) two[(size_t)text[i - 1] * V + (size_t)text[i]]++;
-    }
-    for (i = train + 1; i < all; i++) {
-        double p1 = (one[text[i]] + add) / ((double)train + add * (double)V);
-        single -= log(p1);
-        /* a pair that was not counted falls back on its second token */
-        if (two) pair -= log((two[(size_t)text[i - 1] * V + (size_t)text[i]] + p1) / (one[text[i - 1]] + 1));
-    }
-    printf("single tokens %.3f nats", single / (double)(all - train - 1));
-    if (two) printf(", pairs %.3f", pair / (double)(all - train - 1));
-    printf(" (counted, on the validation text)\n");
-    free(one);
-    free(two);
-}
+#include "counts.h"
 
 static float real_number(const char *name, const char *text) {
     char *end;
