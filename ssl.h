@@ -12300,6 +12300,12 @@ SSLH_I_FN void sslh_i_bert_prepare(sslh_method *m, sslh_data data) {
     else sslh_i_text_fits(m, data, data.field[field[1]].shape.size[0] + 3);
 }
 
+/* How many of n tokens are hidden: the share, rounded, and at least one. */
+SSLH_I_FN int sslh_i_bert_count(float share, int n) {
+    float many = share * (float)n;
+    many = many + 0.5f;
+    return SSLH_I_MAX(1, (int)many);
+}
 /* What is made of a batch. */
 typedef struct sslh_i_bert_rows {
     sslh_tensor *tokens, *segments, *padding; /* (N,T), (N,T), (N,T) U8 */
@@ -12347,7 +12353,7 @@ SSLH_I_FN int sslh_i_bert_draw(sslh_method *m, const sslh_batch *b, int tag, ssl
     if (SSLH_I_BAD(c)) return 0;
     for (i = 0; i < parts; i++) width[i] = x[i]->shape[1];
     T = 1 + parts + width[0] + width[1];
-    K = SSLH_I_MAX(1, (int)(s->d.mask * (float)(width[0] + width[1]) + 0.5f));
+    K = sslh_i_bert_count(s->d.mask, width[0] + width[1]);
     memset(r, 0, sizeof *r);
     r->tokens = sslh_i_new(c, "sslh_bert", SSLH_I32, sslh_dim2(N, T));
     r->segments = r->tokens ? sslh_i_new(c, "sslh_bert", SSLH_I32, sslh_dim2(N, T)) : NULL;
@@ -12381,8 +12387,7 @@ SSLH_I_FN int sslh_i_bert_draw(sslh_method *m, const sslh_batch *b, int tag, ssl
         memset(r->padding->bytes + (size_t)n * (size_t)T, 0, (size_t)at);
         memset(r->padding->bytes + (size_t)n * (size_t)T + at, 1, (size_t)(T - at));
         for (; at < T; at++) tokens[at] = s->d.pad_token, segments[at] = 0;
-        k = (int)(s->d.mask * (float)all + 0.5f);
-        k = SSLH_I_MIN(SSLH_I_MAX(k, 1), SSLH_I_MIN(all, K));
+        k = SSLH_I_MIN(sslh_i_bert_count(s->d.mask, all), SSLH_I_MIN(all, K));
         sslh_i_bert_hide(s, b->seed, stream, place, all, k, tokens, r->targets->ints + n * K);
         for (j = 0; j < K; j++) {
             r->places->ints[n * K + j] = n * T + (j < k ? place[j] : 0);
