@@ -46459,7 +46459,8 @@ SSLH_I_LEAN_END
            owner; ResNet-50, -101 and -152, ConvNeXt, vision transformers for images of any size; plain versions of
            operations, losses and optimisers, which .plain runs; several inner results from one run (.taps); tokenizers:
            bytes, characters, words, byte pairs (trained, GPT-2, CLIP), WordPiece; word2vec, phrases, files of word
-           vectors
+           vectors; transformers of text with the names of GPT-2, BERT and CLIP, GPT, BERT, features of texts,
+           cross-entropy of many classes a few rows at a time
     0.1.0  first version: core, kernels, encoders; rotation, SimCLR, VAE, MAE; probes, pictures */
 
 /* ================================================================================================================== */
