@@ -245,7 +245,7 @@
      sslh_nin       (N,C) or map      block1 ..                1,410,368               RotNet's encoder
      sslh_vit       (N,D) or tokens   block1 .., tokens        5,360,832               MAE; images of one size, or any
      sslh_conv_gru  tokens (N,T,D)    z, c                     5,847,040               CPC; sound
-     sslh_transformer tokens          block1 .., tokens        depends on its tokens   text: GPT, BERT, CLIP
+     sslh_transformer tokens          block1 .., tokens        1,858,304 (V = 8192)    text: GPT, BERT, CLIP
      sslh_patch_encoder  map          -                        those of its encoder    patches of images, after CPC v2
 
    .map_output gives (N,H,W,C) instead of the average over all places, .token_output (N,1+P,D) instead of one token. A
@@ -511,13 +511,13 @@
    progressive, grey and colour, with the pixels that libjpeg gives; BMP but for run lengths; PGM and PPM as text (P2,
    P3) and binary (P5, P6)), WAV (PCM and IEEE numbers), NumPy's .npy and .npz, safetensors; folders of class folders;
    sheets with an index.txt (>>sheets describes it); tokens of GPT-2, CLIP and BERT. The orientation that cameras note
-   in a JPEG is left aside, as torchvision does. Written are PNG, WAV, .npy and safetensors. Weights and checkpoints
-   are safetensors files with PyTorch's names and axis order (torchvision for ResNets, timm for ViTs, GPT-2's, BERT's
-   and CLIP's for sslh_transformer) and a CRC-32 of all bytes, so that a damaged file is refused; those of version 0.1.0, which have none, are refused too. Weights of
-   others are read from .npz too. Files are written to a temporary one in the same folder, synced and renamed, so that
-   a crash leaves the old file or the new one. What a killed process left of a save, the next save to that path
-   removes; a file that is read-only is not replaced. A file keeps its rights and owner, a link stays and its target is
-   replaced; devices, pipes and open files (/dev/stdout) are written to.
+   in a JPEG is left aside, as torchvision does. Written are PNG, WAV, .npy and safetensors. Weights and checkpoints are
+   safetensors files with PyTorch's names and axis order (torchvision for ResNets, timm for ViTs, GPT-2's, BERT's and
+   CLIP's for sslh_transformer) and a CRC-32 of all bytes, so that a damaged file is refused; those of version 0.1.0,
+   which have none, are refused too. Weights of others are read from .npz too. Files are written to a temporary one in
+   the same folder, synced and renamed, so that a crash leaves the old file or the new one. What a killed process left
+   of a save, the next save to that path removes; a file that is read-only is not replaced. A file keeps its rights and
+   owner, a link stays and its target is replaced; devices, pipes and open files (/dev/stdout) are written to.
 
        sslh_save_net(encoder, "encoder.safetensors");                           // weights, architecture, preprocessing
        sslh_net *again = sslh_load_net(c, "encoder.safetensors");               // builds the net, then reads it

@@ -62,7 +62,8 @@ int main(int argc, char **argv) {
     n.length = 64;
     for (k = 1; k < argc; k++) {
         if ((value = option_value(argc, argv, &k, "--bpe")) != NULL) bpe = (int)option_number("--bpe", value);
-        else if ((value = option_value(argc, argv, &k, "--bytes")) != NULL) bytes = (double)option_number("--bytes", value);
+        else if ((value = option_value(argc, argv, &k, "--bytes")) != NULL)
+            bytes = (double)option_number("--bytes", value);
         else if ((value = option_value(argc, argv, &k, "--length")) != NULL)
             n.length = (int)option_number("--length", value);
         else if ((value = option_value(argc, argv, &k, "--width")) != NULL)
@@ -74,7 +75,8 @@ int main(int argc, char **argv) {
         else if ((value = option_value(argc, argv, &k, "--lr")) != NULL) d.lr = real_number("--lr", value);
         else if ((value = option_value(argc, argv, &k, "--dropout")) != NULL)
             g.dropout = real_number("--dropout", value);
-        else if ((value = option_value(argc, argv, &k, "--steps")) != NULL) steps = (double)option_number("--steps", value);
+        else if ((value = option_value(argc, argv, &k, "--steps")) != NULL)
+            steps = (double)option_number("--steps", value);
         else if ((value = option_value(argc, argv, &k, "--temperature")) != NULL)
             how.temperature = real_number("--temperature", value);
         else if ((value = option_value(argc, argv, &k, "--top-k")) != NULL)
