@@ -3,7 +3,7 @@
    Learns representations from data without labels: rotation prediction, jigsaw puzzles, context prediction, inpainting,
    colorization, the next frame and the order of frames, plain, variational and masked autoencoders, GAN, SimCLR, MoCo,
    NNCLR, contrastive predictive coding of sound and images, BYOL, SimSiam, DINO, I-JEPA, Barlow Twins, VICReg, SwAV,
-   word2vec (and with labels SupCon), on tensors with reverse-mode differentiation, SIMD matrix products and
+   word2vec, GPT, BERT (and with labels SupCon), on tensors with reverse-mode differentiation, SIMD matrix products and
    convolutions, augmentations, tokenizers, encoders, optimisers, probes and pictures. It needs only libc
    and libm.
 
@@ -245,6 +245,7 @@
      sslh_nin       (N,C) or map      block1 ..                1,410,368               RotNet's encoder
      sslh_vit       (N,D) or tokens   block1 .., tokens        5,360,832               MAE; images of one size, or any
      sslh_conv_gru  tokens (N,T,D)    z, c                     5,847,040               CPC; sound
+     sslh_transformer tokens          block1 .., tokens        1,858,304 (V = 8192)    text: GPT, BERT, CLIP
      sslh_patch_encoder  map          -                        those of its encoder    patches of images, after CPC v2
 
    .map_output returns the map (N,H,W,C) instead of its average over all places, .token_output all tokens (N,1+P,D)
@@ -358,7 +359,7 @@
      self-distillation        byol, simsiam, dino
      redundancy and clusters  barlow, vicreg, swav
      masked                   mae, jepa
-     words and sequences      word2vec (text)
+     words and sequences      word2vec, gpt, bert (text)
 
    Their functions are sslh_simclr and so on; most losses are operations that can be called alone (sslh_nt_xent). Each
    has a switch (SSLH_WITH_SIMCLR), a section below that opens with authors, title, equations and known traps (>>simclr;
@@ -520,12 +521,13 @@
    text (P2, P3) and binary (P5, P6)), WAV (PCM and IEEE numbers), NumPy's .npy and .npz, safetensors; folders of class
    folders; sheets with an index.txt (>>sheets describes it); tokens of GPT-2, CLIP and BERT. The orientation that
    cameras note in a JPEG is ignored, as in torchvision. It writes PNG, WAV, .npy and safetensors. Weights and
-   checkpoints are safetensors files with PyTorch's names and axis order (torchvision for ResNets, timm for ViTs) and a
-   CRC-32 of all bytes, so that a damaged file is refused; those of version 0.1.0, which have none, are refused too.
-   Weights from other programs are read from .npz too. A file is first written under a temporary name in the same
-   folder, then synced and renamed, so that a crash leaves either the old file or the new one. The next save to the same
-   path removes what a killed process left behind. A read-only file is not replaced. A file keeps its permissions and
-   owner, a symbolic link stays and its target is replaced; devices, pipes and open files are written to directly.
+   checkpoints are safetensors files with PyTorch's names and axis order (torchvision for ResNets, timm for ViTs, those
+   of GPT-2, BERT and CLIP for sslh_transformer) and a CRC-32 of all bytes, so that a damaged file is refused; those of
+   version 0.1.0, which have none, are refused too. Weights from other programs are read from .npz too. A file is first
+   written under a temporary name in the same folder, then synced and renamed, so that a crash leaves either the old
+   file or the new one. The next save to the same path removes what a killed process left behind. A read-only file is
+   not replaced. A file keeps its permissions and owner, a symbolic link stays and its target is replaced; devices,
+   pipes and open files are written to directly.
 
        sslh_save_net(encoder, "encoder.safetensors");                           // weights, architecture, preprocessing
        sslh_net *again = sslh_load_net(c, "encoder.safetensors");               // builds the net, then reads it
@@ -578,8 +580,8 @@
      foundations      >>platform >>core >>table >>shared >>prototypes
      I    the book    >>method >>rotation >>jigsaw >>context >>inpainting >>colorization >>next-frame >>frame-order
                       >>autoencoder >>vae >>gan >>simclr >>moco >>supcon >>nnclr >>cpc >>cpc2 >>byol >>simsiam >>dino
-                      >>barlow >>vicreg >>swav >>mae >>jepa >>word2vec >>methods >>train >>eval >>classifiers >>losses
-                      >>nets >>encoders >>optim >>views >>settings
+                      >>barlow >>vicreg >>swav >>mae >>jepa >>word2vec >>gpt >>bert >>methods >>train >>eval
+                      >>classifiers >>losses >>nets >>encoders >>optim >>views >>settings
      II   tensors     >>core-impl >>scalar >>random >>tape >>elementwise >>reductions >>products >>loss-rows >>conv
                       >>norms >>shapes >>sequences >>audio
      III  the engine  >>kernels >>products-plan >>conv-plan >>sequences-plan >>loops >>copies >>pool >>views-make
@@ -987,7 +989,8 @@ SSLH_API sslh_tensor *sslh_softplus(sslh_ctx *c, sslh_tensor *x);  /* log(1 + e^
 
 /* Activations that other operations can apply in the same pass. */
 typedef enum sslh_activation {
-    SSLH_LINEAR = 0, SSLH_RELU, SSLH_GELU, SSLH_GELU_TANH, SSLH_SILU, SSLH_SIGMOID, SSLH_TANH
+    SSLH_LINEAR = 0, SSLH_RELU, SSLH_GELU, SSLH_GELU_TANH, SSLH_SILU, SSLH_SIGMOID, SSLH_TANH,
+    SSLH_GELU_QUICK /* x sigmoid(1.702 x), CLIP's approximation of GELU; not in convolutions */
 } sslh_activation;
 /* The activation as an operation of its own; SSLH_LINEAR returns x itself. */
 SSLH_API sslh_tensor *sslh_activate(sslh_ctx *c, sslh_tensor *x, sslh_activation activation);
@@ -1263,6 +1266,11 @@ typedef struct sslh_cross_entropy_desc {
    with targets. The mean of nothing, when all labels are ignored or of weight 0, is an error. */
 SSLH_API sslh_tensor *sslh_cross_entropy_full(sslh_ctx *c, sslh_tensor *logits, sslh_tensor *labels, int ignore,
                                               sslh_cross_entropy_desc desc);
+/* sslh_cross_entropy_ex(sslh_linear(x, weight, bias), labels, 0, ignore) for many classes: x (..,D), weight (V,D), bias
+   (V) or NULL, labels (..) I32. The logits (..,V) are made some rows at a time, in the backward pass too, unless all of
+   them are below 8 million. */
+SSLH_API sslh_tensor *sslh_linear_cross_entropy(sslh_ctx *c, sslh_tensor *x, sslh_tensor *weight, sslh_tensor *bias,
+                                                sslh_tensor *labels, int ignore);
 /* Two tensors of one shape, mean over all elements; gradients to both, but for bce none to the targets. For the sum,
    multiply by the number of elements (sslh_scale); for a loss of each element use element-wise operations:
    sslh_square(c, sslh_sub(c, x, t)).
@@ -1424,9 +1432,14 @@ typedef struct sslh_forward_desc {
     const char *const *taps; /* names of several, at most 15, ended by NULL */
     sslh_tensor **tapped;    /* receives these intermediate results, in the same order */
     sslh_tensor *keep;   /* (N,J) I32: tokens that a transformer keeps (MAE); NULL: all */
-    sslh_tensor *mask;   /* (N,T) U8, 1: token (the class token counts) not attended to in sslh_vit; NULL: none */
+    sslh_tensor *mask;   /* (N,T) U8, 1: token not attended to in sslh_vit (the class token counts) and in
+                            sslh_transformer (sslh_batch_padding); NULL: none */
     float        drop_path; /* stochastic depth: rate at the last block of a transformer, 0 at the first, linear in
                                between; in training mode only; default 0 */
+    float dropout;       /* in sslh_transformer: of the embedded tokens and of what attention and MLP add to them; in
+                            training mode only; default 0 */
+    sslh_tensor *segments; /* (N,T) I32, the segment of each token in sslh_transformer; NULL: all in segment 0 */
+    void *cache;         /* private: keys and values of the tokens before these (sslh_gpt_generate) */
 } sslh_forward_desc;
 /* The same with options; a .tap that the net does not offer is an error that names those it has. */
 SSLH_API sslh_tensor *sslh_forward_ex(sslh_net *net, sslh_tensor *x, sslh_forward_desc desc);
@@ -1580,6 +1593,35 @@ typedef struct sslh_vit_desc {
    not divide .image, heads that do not divide the width; without .any_size images of another size. */
 SSLH_API sslh_net *sslh_vit(sslh_ctx *c, sslh_vit_desc desc);
 
+/* Whose parameter names a transformer has, and so whose files it reads, and whose arithmetic by default. */
+typedef enum sslh_transformer_kind {
+    SSLH_GPT2 = 0,  /* Radford et al. 2019: norms before attention and MLP and a last one, causal, GELU by tanh */
+    SSLH_BERT,      /* Devlin et al. 2019: norms behind the sums, both sides seen, exact GELU, two kinds of segments */
+    SSLH_CLIP_TEXT  /* Radford et al. 2021, OpenAI's text encoder: as GPT-2 with x sigmoid(1.702 x) */
+} sslh_transformer_kind;
+typedef struct sslh_transformer_desc {
+    int kind;        /* an sslh_transformer_kind; default SSLH_GPT2 */
+    int vocabulary;  /* V, how many tokens there are (sslh_tokenizer_size); required */
+    int length;      /* tokens of the longest text; default 128 */
+    int width;       /* D; default 128 */
+    int depth;       /* blocks; default 4 */
+    int heads;       /* divides D; default 4 */
+    int mlp;         /* hidden width of the MLP; default 4 D */
+    int causal;      /* 1: a token sees itself and those before it; SSLH_OFF: all; default by .kind */
+    int segments;    /* kinds of segments, whose embeddings are added; default BERT 2, others none; SSLH_OFF: none */
+    int pooler;      /* 1: BERT's dense layer with tanh on the first token, tap "pooled" (N,D); default 0 */
+    sslh_activation activation; /* in the MLP; default by .kind */
+} sslh_transformer_desc;
+/* Tokens (N,T) I32, T up to .length -> (N,T,D): embeddings of tokens and positions, blocks of attention and MLP
+   (Vaswani et al. 2017). Names are those of GPT-2 and BERT by Hugging Face, without "transformer." or "bert." in front
+   (.strip_prefix of sslh_load_desc), or those of OpenAI's CLIP; initial values are normal, 0.02. Padding is hidden from
+   the other tokens by .mask of sslh_forward_desc; what a causal net says of a token does not depend on what follows.
+   Taps: block1 .., tokens (the output), pooled. Errors: heads that do not divide the width, a token outside 0..V-1,
+   a text that is too long. */
+SSLH_API sslh_net *sslh_transformer(sslh_ctx *c, sslh_transformer_desc desc);
+/* Scores of all tokens by the table of the net's own embeddings: x (..,D), its output -> x table' (..,V). */
+SSLH_API sslh_tensor *sslh_transformer_scores(sslh_net *net, sslh_tensor *x);
+
 typedef struct sslh_conv_gru_desc {
     int channels;    /* of the sound; default 1 */
     int kernels[8];  /* of the convolutions, ended by 0; default 10, 8, 4, 4, 4 */
@@ -1703,8 +1745,9 @@ SSLH_API float sslh_steps(int64_t step, int64_t steps, int64_t warmup, float pea
 
 typedef enum sslh_field_kind { SSLH_FIELD_NONE = 0, SSLH_FIELD_IMAGE, SSLH_FIELD_AUDIO, SSLH_FIELD_TOKENS,
     SSLH_FIELD_LABEL, SSLH_FIELD_CLIP } sslh_field_kind;
-/* One of up to four parallel fields of a data set. The memory belongs to the caller and must outlive the data, or to
-   the context. Later versions may add members at the end, so set a sslh_field to zeros before you fill it in. */
+enum { SSLH_FIELDS = 6 };
+/* One of up to SSLH_FIELDS parallel fields of a data set. The memory belongs to the caller and must outlive the data,
+   or to the context. Later versions may add members at the end, so set a sslh_field to zeros before you fill it in. */
 typedef struct sslh_field {
     sslh_field_kind kind;
     sslh_type       type;    /* images and clips U8, or F32 in [0,1]; audio F32, or I32 with .int16; tokens and labels
@@ -1722,6 +1765,8 @@ typedef struct sslh_field {
     const char *const *names;   /* labels: the name of each class; NULL: none */
     int                classes; /* labels: number of classes, as many as .names; default 1 + the largest label */
     int                rate;    /* audio: samples per second; 0: unknown */
+    int64_t            stream;  /* tokens: .values are one text of so many, of which sample i is a window
+                                   (sslh_data_stream); 0: samples by themselves */
 } sslh_field;
 
 /* A data set: passed by value, owned by its context. Labels, if any, are used only by probes, never for pretraining. */
@@ -1732,7 +1777,7 @@ typedef struct sslh_data {
                                                 0 without either */
     int            classes;                  /* 1 + largest label; 0 without labels */
     int            fields;
-    sslh_field     field[4];
+    sslh_field     field[SSLH_FIELDS];
     const int32_t *labels;                   /* count labels in the order of the samples, or NULL */
     const int32_t *order;                    /* private: subset, or NULL */
     const char *const *class_names;          /* classes names, or NULL */
@@ -1817,10 +1862,14 @@ SSLH_API sslh_data sslh_data_frames(sslh_data clips);
    NULL, or count numbers from 0. */
 SSLH_API sslh_data sslh_data_from_images(sslh_ctx *c, const uint8_t *pixels, int64_t count, int height, int width,
                                          int channels, const int32_t *labels);
-/* n fields (1 to 4) of count samples each; their .values, .fetch and names must stay valid. Height, width, channels and
-   labels of the result are those of the first image (without one: clip) and the first label field. Label fields need
-   .values. */
+/* n fields (1 to SSLH_FIELDS) of count samples each; their .values, .fetch and names must stay valid. Height, width,
+   channels and labels of the result are those of the first image (without one: clip) and the first label field. Label
+   fields need .values. */
 SSLH_API sslh_data sslh_data_from_fields(sslh_ctx *c, const sslh_field *fields, int n, int64_t count);
+/* A text of count tokens in the caller's memory, which must stay, as windows of length: sample i begins at token
+   i length, and there are (count - 1) / length, so that behind each window stands a token to be predicted. GPT and BERT
+   move each window by a random part of length when they train. */
+SSLH_API sslh_data sslh_data_stream(sslh_ctx *c, const int32_t *tokens, int64_t count, int length);
 /* Subsets, which copy no samples: the samples begin .. end-1, or those with the numbers index[0..n-1] (the numbers are
    copied; repeats are allowed). .labels are in the order of the subset, which belongs to the context of the data. */
 SSLH_API sslh_data sslh_data_range(sslh_data d, int64_t begin, int64_t end);
@@ -1861,10 +1910,10 @@ SSLH_API sslh_data sslh_data_labelled(sslh_data d, const char *field);
        test = sslh_data_where(all, "speaker", "george,nicolas"); */
 SSLH_API sslh_data sslh_data_where(sslh_data d, const char *field, const char *values);
 /* Windows of length moments, step apart, of the first field of d that has audio, tokens or clips, cut out of the valid
-   part of each sample; the remainder at its end is dropped. field NULL: every sample by itself, and the windows keep all its
-   labels. Otherwise samples with the same label in the field of this name are first joined end to end, in their order,
-   and this field is the only one that is kept: short clips of a speaker become one long recording. The result is a copy
-   in the context of d. */
+   part of each sample; the remainder at its end is dropped. field NULL: every sample by itself, and the windows keep
+   all its labels. Otherwise samples with the same label in the field of this name are first joined end to end, in their
+   order, and this field is the only one that is kept: short clips of a speaker become one long recording. The result is
+   a copy in the context of d. */
 SSLH_API sslh_data sslh_data_windows(sslh_data d, const char *field, int length, int step);
 /* The path of the file that sample number index was read from, where each image was a separate file; otherwise, and
    after sslh_data_join, NULL. */
@@ -2311,10 +2360,10 @@ struct sslh_method_info {
     const char *venue;      /* "ICML 2020" */
     int         year;       /* of the venue */
     const char *learns_by;  /* "finding the other view of the same image" */
-    const char *input;      /* "images", "square images", "colour images", "labelled images", "sound" */
+    const char *input;      /* "images", "square images", "colour images", "labelled images", "sound", "text" */
     const char *encoder;    /* "any"; "map": one whose output is a map; "no_batch_norm": any without it; "vit": a
-                               transformer on patches; "conv_gru": sslh_conv_gru or two nets in one like it; "own": the
-                               method makes it, NULL is passed */
+                               transformer on patches; "conv_gru": sslh_conv_gru or two nets in one like it;
+                               "transformer": sslh_transformer; "own": the method makes it, NULL is passed */
     const char *switch_name;/* "SSLH_WITH_SIMCLR" */
     const char *function;   /* "sslh_simclr" */
     const char *loss;       /* the pure loss function, "sslh_nt_xent"; "" when there is none */
@@ -3284,6 +3333,87 @@ typedef enum sslh_vectors_format { SSLH_VECTORS_TEXT = 0, SSLH_VECTORS_BINARY, S
 SSLH_API sslh_vectors *sslh_load_vectors(sslh_ctx *c, const char *path);
 SSLH_API sslh_vectors *sslh_load_vectors_memory(sslh_ctx *c, const void *bytes, size_t size);
 SSLH_API void sslh_save_vectors(const sslh_vectors *v, const char *path, sslh_vectors_format format);
+#endif
+
+#ifndef SSLH_WITH_GPT
+#define SSLH_WITH_GPT SSLH_WITH_ALL
+#elif SSLH_I_EMPTY(SSLH_WITH_GPT)
+#undef SSLH_WITH_GPT
+#define SSLH_WITH_GPT 1
+#endif
+#if SSLH_WITH_GPT
+/* GPT (Radford, Wu, Child, Luan, Amodei, Sutskever: "Language models are unsupervised multitask learners", OpenAI
+   2019): a causal transformer predicts each token from those before it. */
+typedef struct sslh_gpt_desc {
+    float dropout;            /* of the embedded tokens and of what attention and MLP add, at least 0, below 1; default
+                                 0 */
+    const char *settings;     /* short, for runs of minutes, or paper, for hundreds of epochs; default short */
+} sslh_gpt_desc;
+/* encoder: sslh_transformer that is causal; its table of embeddings also scores the predictions. Data: the first field
+   of tokens, one long text (sslh_data_stream) or texts with lengths; padding is neither seen nor predicted. Second
+   number: perplexity, e^loss; at first it is about the vocabulary. Training: batch=32 optimizer=adamw beta2=0.99
+   lr=1e-3 weight_decay=0.1 clip=1 schedule=cosine warmup=1. Paper: batch=64 optimizer=adamw lr=2.5e-4 weight_decay=0.01
+   clip=1 schedule=cosine warmup=0.07. */
+SSLH_API sslh_method sslh_gpt(sslh_ctx *c, sslh_net *encoder, sslh_gpt_desc desc);
+/* Mean loss in nats for each predicted token of the data, in evaluation mode. Of a stream each window is predicted by
+   itself: its first tokens with hardly anything before them (nothing slides). 0 after an error. */
+SSLH_API float sslh_gpt_evaluate(sslh_net *net, sslh_data data);
+typedef struct sslh_generate_desc {
+    float temperature;        /* scores are divided by it; default 1; SSLH_OFF: always the most likely token */
+    int   top_k;              /* only so many of the most likely tokens; default all */
+    float top_p;              /* only the most likely tokens that together have this probability (Holtzman et al. 2020),
+                                 above 0, at most 1; default 1 */
+    int   stops, stop;        /* .stops 1: token .stop is the last one */
+    uint64_t stream;          /* number of the draws: the same gives the same text; default the context's next */
+    int   no_cache;           /* 1: keys and values of earlier tokens are computed anew for each token: slow, the same
+                                 text, for tests */
+} sslh_generate_desc;
+/* Goes on from prompt (count tokens, at least one) with up to room tokens into out, by any causal sslh_transformer;
+   returns how many, 0 after an error. What the net sees is at most its .length: when that is full, the last half of it
+   is read again and the rest is forgotten. */
+SSLH_API int sslh_gpt_generate(sslh_net *net, const int32_t *prompt, int count, int32_t *out, int room,
+                               sslh_generate_desc desc);
+#endif
+
+#ifndef SSLH_WITH_BERT
+#define SSLH_WITH_BERT SSLH_WITH_ALL
+#elif SSLH_I_EMPTY(SSLH_WITH_BERT)
+#undef SSLH_WITH_BERT
+#define SSLH_WITH_BERT 1
+#endif
+#if SSLH_WITH_BERT
+/* BERT (Devlin, Chang, Lee, Toutanova: "BERT: pre-training of deep bidirectional transformers for language
+   understanding", NAACL 2019): a transformer that sees both sides predicts tokens that were hidden. */
+typedef struct sslh_bert_desc {
+    float mask;               /* share of the tokens of a text that is predicted, above 0, below 1; default 0.15 */
+    float hidden;             /* part of those that becomes [MASK], 0 to 1; default 0.8; SSLH_OFF: none */
+    float replaced;           /* part that becomes any token, 0 to 1; default 0.1; SSLH_OFF: none; the rest stays */
+    int   next;               /* default 0; 1: is the second text of a sample the one behind the first, or another's; 2:
+                                 are the two in order, or exchanged (Lan et al. 2020); 0 to 2 */
+    int   cls_token;          /* number of [CLS], 0 to 16777215; default 101; SSLH_OFF: 0. As the following, default as
+                                 in the published vocabulary */
+    int   sep_token;          /* of [SEP], 0 to 16777215; default 102; SSLH_OFF: 0 */
+    int   mask_token;         /* of [MASK], 0 to 16777215; default 103; SSLH_OFF: 0 */
+    int   pad_token;          /* of [PAD], 0 to 16777215; default 0 */
+    float dropout;            /* as for sslh_gpt, at least 0, below 1; default 0.1; SSLH_OFF: none */
+    const char *settings;     /* short, for runs of minutes, or paper, for hundreds of epochs; default short */
+} sslh_bert_desc;
+/* encoder: sslh_transformer that is not causal, with .next one with .pooler and two segments. Data: texts without
+   special tokens, the first field of tokens (of a stream: its windows), with .next the first two; the method puts
+   [CLS] in front and [SEP] behind each. Other numbers: perplexity of the predicted tokens; with .next the share of
+   right answers. Training: batch=32 optimizer=adamw lr=1e-3 weight_decay=0.01 clip=1 schedule=linear_decay warmup=1.
+   Paper: batch=256 optimizer=adamw no_bias_correction=1 lr=1e-4 weight_decay=0.01 clip=1 schedule=linear_decay
+   warmup=0.4. */
+SSLH_API sslh_method sslh_bert(sslh_ctx *c, sslh_net *encoder, sslh_bert_desc desc);
+/* Mean loss in nats of each predicted token, in evaluation mode; what is hidden depends on the seed and the sample. 0
+   after an error. */
+SSLH_API float sslh_bert_evaluate(sslh_method *m, sslh_data data);
+/* Weights of Hugging Face's files, encoder ("bert.") and heads ("cls."); what of it the method has must be there. */
+SSLH_API void sslh_bert_load(sslh_method *m, const char *path);
+/* The k most likely tokens, and their probabilities, in the place of the first [MASK] of a text of count tokens without
+   [CLS] and [SEP]: into token and probability (k each). Returns the place of that [MASK]; -1, and an error, when there
+   is none. */
+SSLH_API int sslh_fill_mask(sslh_method *m, const int32_t *text, int count, int k, int32_t *token, float *probability);
 #endif
 
 /* ================================================================================================================== */
@@ -4748,6 +4878,9 @@ typedef struct sslh_i_xent {
     int ignore, has_ignore, fresh_x, fresh_t;
 } sslh_i_xent;
 
+/* Keys and values of the tokens that a transformer has read already: k, v (depth,length,D). */
+typedef struct sslh_i_cache { sslh_real *k, *v; int used, length; } sslh_i_cache;
+
 /* Only sslh_cross_entropy_ex and _full ignore a label; any value may be the one. */
 SSLH_I_FN int sslh_i_xent_skips(const sslh_i_xent *p, size_t r) { return p->has_ignore && p->labels[r] == p->ignore; }
 
@@ -5035,6 +5168,8 @@ SSLH_I_FN int sslh_i_xavier_new(sslh_net *net, const char *name, int in, int out
 SSLH_I_FN int sslh_i_vit_block_new(sslh_net *net, const char *prefix, int width, int mlp);
 SSLH_I_FN sslh_tensor *sslh_i_vit_block(sslh_net *net, int at, sslh_tensor *x, int heads, float drop,
                                         sslh_tensor *key_mask);
+SSLH_I_FN int sslh_i_takes_tokens(const sslh_net *net);
+SSLH_I_FN const sslh_transformer_desc *sslh_i_transformer_of(sslh_ctx *c, const char *op, const sslh_net *net);
 
 /* --- part II: the context, random numbers, the tape (>>core-impl, >>scalar, >>random, >>tape) --- */
 SSLH_I_FN void *sslh_i_record_alloc(sslh_ctx *c, size_t bytes);
@@ -5808,6 +5943,52 @@ SSLH_I_FN void sslh_i_decoder_check(sslh_ctx *c, const char *op, const char *par
     if (!SSLH_I_BAD(c) && (width % 4 || width % heads))
         sslh_fail(c, SSLH_E_USAGE, "%s: a %s of width %d with %d heads: the width must be a multiple of 4 and of the "
                   "heads", op, part, width, heads);
+}
+
+/* --- methods that learn from text --------------------------------------------------------------------------------- */
+
+/* Tokens (N,W) of the batch's first field of tokens, and their lengths (N). Windows of a stream have more tokens behind
+   them; tag: what the place where they begin is drawn for, 0: they begin where the data say. */
+SSLH_I_FN sslh_tensor *sslh_i_text_rows(sslh_ctx *c, const char *op, const sslh_batch *b, int more, int tag,
+                                        sslh_tensor **lengths) {
+    const sslh_field *f = sslh_i_field_of(&b->data, SSLH_FIELD_TOKENS);
+    sslh_tensor *x;
+    int n, field, T;
+    *lengths = sslh_i_dummy(c);
+    if (SSLH_I_BAD(c)) return sslh_i_dummy(c);
+    if (!f || f->shape.ndim != 1) {
+        sslh_fail(c, SSLH_E_USAGE, "%s: the data have no field of tokens (T) (sslh_data_stream, sslh_data_from_fields)",
+                  op);
+        return sslh_i_dummy(c);
+    }
+    field = (int)(f - b->data.field);
+    T = f->shape.size[0];
+    *lengths = sslh_batch_lengths(c, *b, field);
+    if (!f->stream) return sslh_batch_field(c, *b, field);
+    x = sslh_i_new(c, op, SSLH_I32, sslh_dim2(b->count, T + more));
+    for (n = 0; x && n < b->count && !SSLH_I_BAD(c); n++) {
+        const int64_t sample = sslh_i_sample(&b->data, b->index[n]), at = sample * T;
+        const int64_t places = SSLH_I_MIN((int64_t)T, f->stream - T - more - at + 1); /* where it can begin */
+        const uint64_t stream = sslh_i_sample_stream(tag, 0, b->epoch, (int32_t)sample);
+        const uint32_t by = tag ? sslh_random_below(b->seed, stream, 0, (uint32_t)places) : 0;
+        memcpy(x->ints + (size_t)n * (size_t)(T + more), (const int32_t *)f->values + at + (int64_t)by,
+               (size_t)(T + more) * sizeof *x->ints);
+        (*lengths)->ints[n] = T + more;
+    }
+    return x ? x : sslh_i_dummy(c);
+}
+
+/* Before training: texts, with more tokens that the method adds, are no longer than the encoder can read. */
+SSLH_I_FN void sslh_i_text_fits(sslh_method *m, sslh_data data, int more) {
+    const sslh_transformer_desc *t = sslh_i_transformer_of(m->ctx, m->name, m->encoder);
+    const sslh_field *f = sslh_i_field_of(&data, SSLH_FIELD_TOKENS);
+    if (!t) return;
+    if (!f || f->shape.ndim != 1)
+        sslh_fail(m->ctx, SSLH_E_USAGE, "%s: the data have no field of tokens (T) (sslh_data_stream, "
+                  "sslh_data_from_fields)", m->name);
+    else if (f->shape.size[0] + more > t->length)
+        sslh_fail(m->ctx, SSLH_E_SHAPE, "%s: texts of %d tokens, but the encoder reads %d (.length of "
+                  "sslh_transformer)", m->name, f->shape.size[0] + more, t->length);
 }
 
 /* The collapse meter of embeddings z (N,D): rows scaled to length 1, standard deviation of each column, mean over the
@@ -12688,6 +12869,653 @@ SSLH_DEF sslh_pair_score sslh_word_pairs(sslh_vectors *v, const char *text, size
 #endif /* SSLH_WITH_WORD2VEC */
 
 /* ================================================================================================================== */
+/*  >>gpt           GPT                                                                                               */
+/* ================================================================================================================== */
+
+#if SSLH_WITH_GPT
+/* Radford, Narasimhan, Salimans, Sutskever: "Improving language understanding by generative pre-training", OpenAI 2018;
+   Radford, Wu, Child, Luan, Amodei, Sutskever: "Language models are unsupervised multitask learners", OpenAI 2019.
+
+   Learns from: text, in which each token is the answer to all before it. To predict it well takes spelling, grammar and
+   at last facts.
+
+       p(x_1 .. x_T) = product over t of p(x_t | x_1 .. x_t-1)                                                (1)
+       h = f(x)                     causal transformer: h_t knows x_1 .. x_t only                             (2)
+       p(. | x_1 .. x_t) = softmax( W h_t ),   W the table of the embeddings of f                             (3)
+       L = mean over t of -log p(x_t+1 | x_1 .. x_t)                                                          (4)
+
+   Windows of a stream begin at a random place in each epoch: sample i of length T at i T + u, u uniform in 0 .. T-1.
+   L is ln V at first, since small weights make all scores nearly equal. It falls quickly to the entropy of single
+   tokens, then to that of pairs; a model that is no better than counted pairs has learnt nothing yet.
+   Drawing a text (5): from the scores s = W h_t of the last token, p = softmax(s / temperature), cut to the k most
+   likely tokens or to the fewest that have probability top_p together; one is drawn and becomes the next input. The
+   keys and values of all earlier tokens are kept, for no later token changes them.
+   Traps: windows across the ends of documents (put a token there); texts in the validation part that the training part
+   has too; perplexities of different tokenizers cannot be compared, nats for each byte can. */
+
+static const sslh_setting sslh_i_gpt_settings[] = {
+    {SSLH_I_FIELD(sslh_gpt_desc, dropout), SSLH_SETTING_REAL, "0", "at least 0, below 1"},
+    {SSLH_I_FIELD(sslh_gpt_desc, settings), SSLH_SETTING_WORD, "short", SSLH_I_SETTINGS_NAMES},
+};
+static const char sslh_i_gpt_training[] =
+    "batch=32 optimizer=adamw beta2=0.99 lr=1e-3 weight_decay=0.1 clip=1 schedule=cosine warmup=1";
+static const char sslh_i_gpt_paper[] =
+    "batch=64 optimizer=adamw lr=2.5e-4 weight_decay=0.01 clip=1 schedule=cosine warmup=0.07";
+
+typedef struct sslh_i_gpt { sslh_gpt_desc d; } sslh_i_gpt;
+
+/* Inputs (N,T) and, one place further, what is to be predicted (N,T), -1 where there is nothing. moved: windows of a
+   stream by a random part of their length. */
+SSLH_I_FN void sslh_i_gpt_rows(sslh_ctx *c, const sslh_batch *batch, int moved, sslh_tensor **inputs,
+                               sslh_tensor **targets) {
+    sslh_tensor *lengths, *x = sslh_i_text_rows(c, "sslh_gpt", batch, 1, moved ? 'L' : 0, &lengths); /* (N,T+1) */
+    const int T = SSLH_I_BAD(c) ? 0 : x->shape[1] - 1;
+    int n, t;
+    *inputs = *targets = sslh_i_dummy(c);
+    if (SSLH_I_BAD(c)) return;
+    if (T < 1) {
+        sslh_fail(c, SSLH_E_SHAPE, "sslh_gpt: texts of one token have no next one");
+        return;
+    }
+    *inputs = sslh_slice(c, x, 1, 0, T);
+    *targets = sslh_slice(c, x, 1, 1, T + 1);
+    for (n = 0; n < batch->count && !SSLH_I_BAD(c); n++)
+        for (t = SSLH_I_MAX(lengths->ints[n] - 1, 0); t < T; t++) (*targets)->ints[n * T + t] = -1;
+}
+
+SSLH_I_FN void sslh_i_gpt_prepare(sslh_method *m, sslh_data data) {
+    const sslh_field *f = sslh_i_field_of(&data, SSLH_FIELD_TOKENS);
+    sslh_i_text_fits(m, data, f && f->stream ? 0 : -1);
+}
+SSLH_I_FN void sslh_i_gpt_views(sslh_method *m, const sslh_batch *batch, sslh_view_set *out) {
+    sslh_tensor *inputs, *targets;
+    sslh_i_gpt_rows(m->ctx, batch, 1, &inputs, &targets);
+    sslh_view_add(out, "tokens", inputs);   /* (N,T) */
+    sslh_view_add(out, "targets", targets); /* (N,T) */
+}
+
+/* (2) to (4) */
+SSLH_I_FN sslh_tensor *sslh_i_gpt_nats(sslh_net *net, sslh_tensor *tokens, sslh_tensor *targets, float dropout) {
+    sslh_forward_desc f;
+    memset(&f, 0, sizeof f);
+    f.dropout = dropout;
+    return sslh_linear_cross_entropy(sslh_net_ctx(net), sslh_forward_ex(net, tokens, f), sslh_param(net, 0), NULL,
+                                     targets, -1);
+}
+SSLH_I_FN sslh_tensor *sslh_i_gpt_loss(sslh_method *m, const sslh_view_set *v, int phase) {
+    const sslh_i_gpt *s = (const sslh_i_gpt *)m->self;
+    sslh_tensor *loss;
+    (void)phase;
+    loss = sslh_i_gpt_nats(m->encoder, sslh_view_get(v, "tokens"), sslh_view_get(v, "targets"), s->d.dropout);
+    m->guessing = (float)sslh_i_log((sslh_real)sslh_param(m->encoder, 0)->shape[0]);
+    m->numbers[0].value = (float)sslh_i_exp((sslh_real)sslh_item(loss));
+    return loss;
+}
+
+/* The description of a net that predicts the next token, or NULL and an error. */
+SSLH_I_FN const sslh_transformer_desc *sslh_i_gpt_of(sslh_ctx *c, const char *op, sslh_net *net) {
+    const sslh_transformer_desc *t = sslh_i_transformer_of(c, op, net);
+    if (!t || t->causal == 1) return t;
+    sslh_fail(c, SSLH_E_USAGE, "%s: the encoder is not causal: it would see the answers (.causal of sslh_transformer)",
+              op);
+    return NULL;
+}
+
+SSLH_DEF float sslh_gpt_evaluate(sslh_net *net, sslh_data data) {
+    sslh_ctx *c = sslh_net_ctx(net);
+    const int was_training = sslh_is_training(net);
+    double sum = 0, count = 0;
+    sslh_batch b;
+    if (!sslh_i_gpt_of(c, "sslh_gpt_evaluate", net)) return 0;
+    if (data.ctx != c || data.count < 1) {
+        sslh_fail(c, SSLH_E_USAGE, "sslh_gpt_evaluate: the data set is empty or of another context");
+        return 0;
+    }
+    memset(&b, 0, sizeof b);
+    b.data = sslh_i_whole(data);
+    sslh_train_mode(net, 0);
+    for (int64_t at = 0; at < data.count && !SSLH_I_BAD(c); at += 32) {
+        int32_t index[32];
+        sslh_tensor *inputs, *targets, *loss;
+        size_t i, some = 0;
+        b.count = (int)SSLH_I_MIN((int64_t)32, data.count - at);
+        for (int k = 0; k < b.count; k++) index[k] = (int32_t)sslh_i_sample(&data, at + k);
+        b.index = index;
+        sslh_push(c); /* memory of one batch at a time */
+        sslh_no_grad(c, 1);
+        sslh_i_gpt_rows(c, &b, 0, &inputs, &targets);
+        for (i = 0; i < targets->count && !SSLH_I_BAD(c); i++) some += targets->ints[i] != -1;
+        loss = some ? sslh_i_gpt_nats(net, inputs, targets, 0) : NULL; /* texts of one token predict nothing */
+        if (loss) sum += (double)sslh_item(loss) * (double)some;
+        count += (double)some;
+        sslh_no_grad(c, 0);
+        sslh_pop(c);
+    }
+    sslh_train_mode(net, was_training);
+    if (!SSLH_I_BAD(c) && count < 1)
+        sslh_fail(c, SSLH_E_USAGE, "sslh_gpt_evaluate: no text has two tokens, so nothing is predicted");
+    return SSLH_I_BAD(c) ? 0 : (float)(sum / count);
+}
+
+/* (5): scores (V) -> a token; u uniform in [0,1). Sums grow in the order of the tokens, from the most likely when some
+   are cut off. */
+SSLH_I_FN int32_t sslh_i_gpt_pick(sslh_ctx *c, sslh_tensor *scores, const sslh_generate_desc *d, float u) {
+    sslh_tensor *index = NULL, *best = sslh_argmax(c, scores, 0), *sum;
+    const int V = SSLH_I_BAD(c) ? 1 : scores->shape[0], k = d->top_k ? SSLH_I_MIN(d->top_k, V) : V;
+    sslh_real most, limit;
+    int i, n = k;
+    if (SSLH_I_BAD(c)) return 0;
+    most = scores->data[best->ints[0]];
+    if (!(most - most == 0)) {
+        sslh_fail(c, SSLH_E_NAN, "sslh_gpt_generate: the net's scores are NaN or Inf");
+        return 0;
+    }
+    if (d->temperature < 0) return best->ints[0];
+    if (k < V || d->top_p < 1) scores = sslh_topk(c, scores, k, 0, &index);
+    scores = sslh_scale(c, sslh_shift(c, scores, -most), 1 / (sslh_real)d->temperature);
+    sum = sslh_cumsum(c, sslh_exp(c, scores), 0); /* (k) */
+    if (SSLH_I_BAD(c)) return 0;
+    limit = (sslh_real)d->top_p * sum->data[k - 1];
+    for (n = 1; n < k && sum->data[n - 1] < limit;) n++;
+    limit = (sslh_real)u * sum->data[n - 1];
+    for (i = 0; i < n - 1 && !(sum->data[i] > limit);) i++;
+    return index ? index->ints[i] : i;
+}
+
+/* What can be wrong with the numbers; fills in defaults. */
+SSLH_I_FN int sslh_i_generate_ok(sslh_ctx *c, sslh_generate_desc *d) {
+    const char *op = "sslh_gpt_generate";
+    if (d->temperature == 0) d->temperature = 1;
+    if (d->top_p == 0) d->top_p = 1;
+    if (!(d->temperature == (float)SSLH_OFF || (d->temperature >= 1e-6f && d->temperature <= 1e6f)))
+        sslh_i_out_of_range(c, op, "temperature", (double)d->temperature, 1, "1e-6 to 1e6");
+    else if (!(d->top_p > 0 && d->top_p <= 1))
+        sslh_i_out_of_range(c, op, "top_p", (double)d->top_p, 1, "above 0, at most 1");
+    else return sslh_i_within(c, op, "top_k", d->top_k, 0, INT_MAX);
+    return 0;
+}
+
+SSLH_DEF int sslh_gpt_generate(sslh_net *net, const int32_t *prompt, int count, int32_t *out, int room,
+                               sslh_generate_desc desc) {
+    const char *op = "sslh_gpt_generate";
+    sslh_ctx *c = sslh_net_ctx(net);
+    const sslh_transformer_desc *t = sslh_i_gpt_of(c, op, net);
+    const int was_training = sslh_is_training(net);
+    sslh_forward_desc f;
+    sslh_i_cache cache;
+    uint64_t stream;
+    int32_t *text;
+    int n, first = 0;
+    size_t values;
+    if (!t || !sslh_i_generate_ok(c, &desc)) return 0;
+    if (!prompt || count < 1 || room < 0 || (room && !out) || count > INT_MAX - room) {
+        sslh_fail(c, SSLH_E_USAGE, "%s: %d tokens to begin with, room for %d: at least one token, and an array, are "
+                  "needed", op, prompt ? count : 0, out ? room : 0);
+        return 0;
+    }
+    memset(&f, 0, sizeof f);
+    memset(&cache, 0, sizeof cache);
+    cache.length = t->length;
+    stream = desc.stream ? sslh_i_sample_stream('Y', 0, 0, (int32_t)(uint32_t)desc.stream) : sslh_next_stream(c);
+    values = (size_t)t->depth * (size_t)t->length * (size_t)t->width;
+    text = (int32_t *)sslh_i_alloc(c, ((size_t)count + (size_t)room) * sizeof *text);
+    cache.k = text && !desc.no_cache ? (sslh_real *)sslh_i_alloc(c, 2 * values * sizeof *cache.k) : NULL;
+    if (SSLH_I_BAD(c)) {
+        sslh_i_free(c, text);
+        return 0;
+    }
+    cache.v = cache.k ? cache.k + values : NULL;
+    f.cache = cache.k ? &cache : NULL;
+    memcpy(text, prompt, (size_t)count * sizeof *text);
+    sslh_train_mode(net, 0);
+    for (n = 0; n < room && !SSLH_I_BAD(c); n++) {
+        const int all = count + n;
+        sslh_tensor *x;
+        int from;
+        if (all - first > t->length) { /* full: go on from the last half */
+            first = all - SSLH_I_MAX(t->length / 2, 1);
+            cache.used = 0;
+        }
+        from = first + cache.used;
+        sslh_push(c);
+        sslh_no_grad(c, 1);
+        x = sslh_forward_ex(net, sslh_from_ints(c, sslh_dim2(1, all - from), text + from), f); /* (1,..,D) */
+        if (!SSLH_I_BAD(c)) x = sslh_slice(c, x, 1, all - from - 1, all - from);
+        x = sslh_reshape(c, sslh_transformer_scores(net, x), sslh_dim1(t->vocabulary));
+        text[all] = sslh_i_gpt_pick(c, x, &desc, sslh_random_uniform(c->desc.seed, stream, (uint64_t)n));
+        sslh_no_grad(c, 0);
+        sslh_pop(c);
+        if (cache.k) cache.used = all - first;
+        if (desc.stops && text[all] == desc.stop && !SSLH_I_BAD(c)) {
+            n++;
+            break;
+        }
+    }
+    sslh_train_mode(net, was_training);
+    if (SSLH_I_BAD(c)) n = 0;
+    if (n) memcpy(out, text + count, (size_t)n * sizeof *out);
+    sslh_i_free(c, cache.k);
+    sslh_i_free(c, text);
+    return n;
+}
+
+SSLH_DEF sslh_method sslh_gpt(sslh_ctx *c, sslh_net *encoder, sslh_gpt_desc d) {
+    sslh_i_gpt s;
+    sslh_method m;
+    sslh_i_resolve(c, "sslh_gpt", sslh_i_gpt_settings, SSLH_I_LENGTH(sslh_i_gpt_settings), &d);
+    if (sslh_i_check_encoder(c, "sslh_gpt", encoder, -1)) sslh_i_gpt_of(c, "sslh_gpt", encoder);
+    memset(&s, 0, sizeof s);
+    s.d = d;
+    m = sslh_i_method_begin(c, "gpt", encoder, &s, sizeof s);
+    m.prepare = sslh_i_gpt_prepare;
+    m.views = sslh_i_gpt_views;
+    m.loss = sslh_i_gpt_loss;
+    return sslh_i_method_end(m);
+}
+/* For sslh_method_make. */
+SSLH_I_FN sslh_method sslh_i_gpt_make(sslh_ctx *c, sslh_net *encoder, sslh_data data, const void *desc) {
+    (void)data;
+    return sslh_gpt(c, encoder, *(const sslh_gpt_desc *)desc);
+}
+#endif /* SSLH_WITH_GPT */
+
+/* ================================================================================================================== */
+/*  >>bert          BERT                                                                                              */
+/* ================================================================================================================== */
+
+#if SSLH_WITH_BERT
+/* Devlin, Chang, Lee, Toutanova: "BERT: pre-training of deep bidirectional transformers for language understanding",
+   NAACL 2019. Dynamic masks: Liu et al.: "RoBERTa: a robustly optimized BERT pretraining approach", 2019. Order of
+   sentences: Lan et al.: "ALBERT: a lite BERT for self-supervised learning of language representations", ICLR 2020.
+
+   Learns from: a text with gaps. Unlike GPT, the transformer sees what stands before and behind a gap, and so its
+   features of each word, and that of [CLS] for the whole, are made of all of the text.
+
+       x = [CLS] a [SEP]   or   [CLS] a [SEP] b [SEP], b in segment 1                                         (1)
+       S = 15 % of the places of a and b, at least one, drawn anew in each epoch                              (2)
+       x'_t = [MASK] (80 %), any token (10 %) or x_t (10 %) for t in S;  x'_t = x_t elsewhere                 (3)
+       h = f(x'),   u_t = norm( gelu( W h_t + b ) )                                                           (4)
+       L = mean over t in S of -log softmax( E u_t + e )[x_t],   E the table of the embeddings of f           (5)
+       L += -log softmax( V tanh( P h_[CLS] ) )[y],   y = 0: b follows a;  1: it does not (.next)             (6)
+
+   If all of S were [MASK], f would have no reason to describe the words that it sees. With .next = 1 a wrong b is that
+   of another text of the batch; topics give it away. With 2 a and b have changed places, which only their order does.
+   Traps: L stays near the entropy of single words for a while and then falls; padding has to be hidden from attention;
+   the mean is that of the gaps and not of all places; post-norm wants a warm-up. */
+
+static const sslh_setting sslh_i_bert_settings[] = {
+    {SSLH_I_FIELD(sslh_bert_desc, mask), SSLH_SETTING_REAL, "0.15", "above 0, below 1"},
+    {SSLH_I_FIELD(sslh_bert_desc, hidden), SSLH_SETTING_REAL, "0.8", "0 to 1"},
+    {SSLH_I_FIELD(sslh_bert_desc, replaced), SSLH_SETTING_REAL, "0.1", "0 to 1"},
+    {SSLH_I_FIELD(sslh_bert_desc, next), SSLH_SETTING_INT, "0", "0 to 2"},
+    {SSLH_I_FIELD(sslh_bert_desc, cls_token), SSLH_SETTING_INT, "101", "0 to 16777215"},
+    {SSLH_I_FIELD(sslh_bert_desc, sep_token), SSLH_SETTING_INT, "102", "0 to 16777215"},
+    {SSLH_I_FIELD(sslh_bert_desc, mask_token), SSLH_SETTING_INT, "103", "0 to 16777215"},
+    {SSLH_I_FIELD(sslh_bert_desc, pad_token), SSLH_SETTING_INT, "0", "0 to 16777215"},
+    {SSLH_I_FIELD(sslh_bert_desc, dropout), SSLH_SETTING_REAL, "0.1", "at least 0, below 1"},
+    {SSLH_I_FIELD(sslh_bert_desc, settings), SSLH_SETTING_WORD, "short", SSLH_I_SETTINGS_NAMES},
+};
+static const char sslh_i_bert_training[] =
+    "batch=32 optimizer=adamw lr=1e-3 weight_decay=0.01 clip=1 schedule=linear_decay warmup=1";
+static const char sslh_i_bert_paper[] = "batch=256 optimizer=adamw no_bias_correction=1 lr=1e-4 weight_decay=0.01 "
+    "clip=1 schedule=linear_decay warmup=0.4";
+
+typedef struct sslh_i_bert {
+    sslh_bert_desc d;
+    sslh_net *head; /* W, b (2), norm (2), e, and with .next V and its bias (2) */
+    int vocabulary;
+} sslh_i_bert;
+
+/* The fields of tokens of a data set, at most two of them; how many there are. */
+SSLH_I_FN int sslh_i_bert_fields(const sslh_data *data, int field[2]) {
+    int i, n = 0;
+    for (i = 0; i < data->fields && n < 2; i++)
+        if (data->field[i].kind == SSLH_FIELD_TOKENS && data->field[i].shape.ndim == 1) field[n++] = i;
+    return n;
+}
+SSLH_I_FN void sslh_i_bert_prepare(sslh_method *m, sslh_data data) {
+    const sslh_i_bert *s = (const sslh_i_bert *)m->self;
+    int field[2];
+    if (SSLH_I_BAD(m->ctx)) return;
+    if (!s->d.next) sslh_i_text_fits(m, data, 2);
+    else if (sslh_i_bert_fields(&data, field) < 2 || data.field[field[0]].stream)
+        sslh_fail(m->ctx, SSLH_E_USAGE, "sslh_bert: .next needs two texts a sample: two fields of tokens (T), and no "
+                  "stream");
+    else sslh_i_text_fits(m, data, data.field[field[1]].shape.size[0] + 3);
+}
+
+/* How many of n tokens are hidden: the share, rounded, and at least one. */
+SSLH_I_FN int sslh_i_bert_count(float share, int n) {
+    float many = share * (float)n;
+    many = many + 0.5f;
+    return SSLH_I_MAX(1, (int)many);
+}
+/* What is made of a batch. */
+typedef struct sslh_i_bert_rows {
+    sslh_tensor *tokens, *segments, *padding; /* (N,T), (N,T), (N,T) U8 */
+    sslh_tensor *places, *targets;            /* (M): in the (N T) tokens; what stood there, -1: nothing was hidden */
+    sslh_tensor *answers;                     /* (N): y of (6) */
+} sslh_i_bert_rows;
+
+/* (2), (3) for one text: place[0 .. all-1] are the places of its tokens, of which the first k are drawn here. */
+SSLH_I_FN void sslh_i_bert_hide(const sslh_i_bert *s, uint64_t seed, uint64_t stream, int32_t *place, int all, int k,
+                                int32_t *tokens, int32_t *targets) {
+    int j;
+    for (j = 0; j < k; j++) {
+        const uint64_t draw = (uint64_t)(3 * j);
+        const int other = j + (int)sslh_random_below(seed, stream, draw, (uint32_t)(all - j));
+        const float u = sslh_random_uniform(seed, stream, draw + 1);
+        const int32_t at = place[other];
+        float both = s->d.hidden + s->d.replaced;
+        place[other] = place[j];
+        place[j] = at;
+        targets[j] = tokens[at];
+        if (u < s->d.hidden) tokens[at] = s->d.mask_token;
+        else if (u < both)
+            tokens[at] = (int32_t)sslh_random_below(seed, stream, draw + 2, (uint32_t)s->vocabulary);
+    }
+}
+
+/* (1) to (3). tag: what is drawn for, training or evaluation. */
+SSLH_I_FN int sslh_i_bert_draw(sslh_method *m, const sslh_batch *b, int tag, sslh_i_bert_rows *r) {
+    sslh_ctx *c = m->ctx;
+    const sslh_i_bert *s = (const sslh_i_bert *)m->self;
+    const int N = b->count, parts = s->d.next ? 2 : 1;
+    sslh_tensor *x[2], *length[2];
+    int field[2], width[2] = {0, 0}, T, K, n, i;
+    int32_t *place;
+    x[0] = x[1] = length[0] = length[1] = NULL;
+    if (parts == 2 && sslh_i_bert_fields(&b->data, field) < 2) {
+        sslh_fail(c, SSLH_E_USAGE, "sslh_bert: .next needs two texts a sample: two fields of tokens (T)");
+        return 0;
+    }
+    if (parts == 1) x[0] = sslh_i_text_rows(c, "sslh_bert", b, 0, tag, &length[0]);
+    for (i = 0; i < 2 && parts == 2; i++) {
+        x[i] = sslh_batch_field(c, *b, field[i]);
+        length[i] = sslh_batch_lengths(c, *b, field[i]);
+    }
+    if (SSLH_I_BAD(c)) return 0;
+    for (i = 0; i < parts; i++) width[i] = x[i]->shape[1];
+    T = 1 + parts + width[0] + width[1];
+    K = sslh_i_bert_count(s->d.mask, width[0] + width[1]);
+    memset(r, 0, sizeof *r);
+    r->tokens = sslh_i_new(c, "sslh_bert", SSLH_I32, sslh_dim2(N, T));
+    r->segments = r->tokens ? sslh_i_new(c, "sslh_bert", SSLH_I32, sslh_dim2(N, T)) : NULL;
+    r->padding = r->segments ? sslh_i_new(c, "sslh_bert", SSLH_U8, sslh_dim2(N, T)) : NULL;
+    r->places = r->padding ? sslh_i_new(c, "sslh_bert", SSLH_I32, sslh_dim1(N * K)) : NULL;
+    r->targets = r->places ? sslh_i_new(c, "sslh_bert", SSLH_I32, sslh_dim1(N * K)) : NULL;
+    r->answers = r->targets ? sslh_i_new(c, "sslh_bert", SSLH_I32, sslh_dim1(N)) : NULL;
+    place = r->answers ? (int32_t *)sslh_i_scratch(c, (size_t)T * sizeof *place) : NULL;
+    if (!place) return 0;
+    for (n = 0; n < N; n++) {
+        const uint64_t stream = sslh_i_sample_stream(tag, 1, b->epoch, b->index[n]);
+        const uint64_t pair = sslh_i_sample_stream(tag, 2, b->epoch, b->index[n]);
+        const int wrong = parts == 2 && sslh_random_below(b->seed, pair, 0, 2) == 1;
+        int32_t *tokens = r->tokens->ints + (size_t)n * (size_t)T;
+        int32_t *segments = r->segments->ints + (size_t)n * (size_t)T;
+        int at = 0, all = 0, j, k, p;
+        tokens[at] = s->d.cls_token;
+        segments[at++] = 0;
+        for (p = 0; p < parts; p++) {
+            const int from = wrong && s->d.next == 2 ? 1 - p : p; /* which of the two stands here */
+            const int row = wrong && s->d.next == 1 && p == 1
+                ? (n + 1 + (int)sslh_random_below(b->seed, pair, 1, (uint32_t)SSLH_I_MAX(N - 1, 1))) % N : n;
+            for (j = 0; j < length[from]->ints[row]; j++) {
+                place[all++] = at;
+                segments[at] = p;
+                tokens[at++] = x[from]->ints[(size_t)row * (size_t)width[from] + (size_t)j];
+            }
+            segments[at] = p;
+            tokens[at++] = s->d.sep_token;
+        }
+        memset(r->padding->bytes + (size_t)n * (size_t)T, 0, (size_t)at);
+        memset(r->padding->bytes + (size_t)n * (size_t)T + at, 1, (size_t)(T - at));
+        for (; at < T; at++) tokens[at] = s->d.pad_token, segments[at] = 0;
+        k = SSLH_I_MIN(sslh_i_bert_count(s->d.mask, all), SSLH_I_MIN(all, K));
+        sslh_i_bert_hide(s, b->seed, stream, place, all, k, tokens, r->targets->ints + n * K);
+        for (j = 0; j < K; j++) {
+            r->places->ints[n * K + j] = n * T + (j < k ? place[j] : 0);
+            if (j >= k) r->targets->ints[n * K + j] = -1;
+        }
+        r->answers->ints[n] = wrong;
+    }
+    sslh_i_unscratch(c, place);
+    return 1;
+}
+
+SSLH_I_FN void sslh_i_bert_views(sslh_method *m, const sslh_batch *batch, sslh_view_set *out) {
+    sslh_i_bert_rows r;
+    if (!sslh_i_bert_draw(m, batch, 'T', &r)) return;
+    sslh_view_add(out, "tokens", r.tokens);     /* (N,T) */
+    sslh_view_add(out, "segments", r.segments); /* (N,T) */
+    sslh_view_add(out, "padding", r.padding);   /* (N,T) */
+    sslh_view_add(out, "places", r.places);     /* (M) */
+    sslh_view_add(out, "targets", r.targets);   /* (M) */
+    sslh_view_add(out, "answers", r.answers);   /* (N) */
+}
+
+/* (4): u (M,D) at places in the (N T) tokens; pooled (N,D), or NULL when that is not wanted. */
+SSLH_I_FN sslh_tensor *sslh_i_bert_features(sslh_method *m, sslh_tensor *tokens, sslh_tensor *segments,
+                                            sslh_tensor *padding, sslh_tensor *places, sslh_tensor **pooled) {
+    sslh_ctx *c = m->ctx;
+    const sslh_i_bert *s = (const sslh_i_bert *)m->self;
+    const sslh_tensor *gain;
+    const char *taps[3] = {"tokens", "pooled", NULL};
+    sslh_tensor *inner[2], *h;
+    sslh_forward_desc f;
+    memset(&f, 0, sizeof f);
+    f.mask = padding;
+    f.segments = segments;
+    f.dropout = s->d.dropout;
+    if (pooled) f.taps = taps, f.tapped = inner;
+    h = sslh_forward_ex(m->encoder, tokens, f); /* (N,T,D) */
+    if (SSLH_I_BAD(c)) return sslh_i_dummy(c);
+    if (pooled) h = inner[0], *pooled = inner[1];
+    gain = sslh_param(s->head, 2);
+    h = sslh_embedding(c, sslh_reshape(c, h, sslh_dim2(-1, gain->shape[0])), places); /* (M,D) */
+    h = sslh_layer_linear(s->head, 0, h, 0, SSLH_GELU);
+    return sslh_layer_layer_norm(s->head, 2, h, 1e-12f);
+}
+
+/* (5) */
+SSLH_I_FN sslh_tensor *sslh_i_bert_nats(sslh_method *m, sslh_tensor *u, sslh_tensor *targets) {
+    const sslh_i_bert *s = (const sslh_i_bert *)m->self;
+    return sslh_linear_cross_entropy(m->ctx, u, sslh_param(m->encoder, 0), sslh_param(s->head, 4), targets, -1);
+}
+/* Segments where the encoder has them. */
+SSLH_I_FN sslh_tensor *sslh_i_bert_segments(sslh_method *m, sslh_tensor *segments) {
+    const sslh_transformer_desc *t = sslh_i_transformer_of(m->ctx, "sslh_bert", m->encoder);
+    return t && t->segments > 0 ? segments : NULL;
+}
+
+SSLH_I_FN sslh_tensor *sslh_i_bert_loss(sslh_method *m, const sslh_view_set *v, int phase) {
+    sslh_ctx *c = m->ctx;
+    const sslh_i_bert *s = (const sslh_i_bert *)m->self;
+    sslh_tensor *pooled = NULL, *u, *loss, *answers = sslh_view_get(v, "answers");
+    (void)phase;
+    if (SSLH_I_BAD(c)) return sslh_i_dummy(c);
+    u = sslh_i_bert_features(m, sslh_view_get(v, "tokens"), sslh_i_bert_segments(m, sslh_view_get(v, "segments")),
+                             sslh_view_get(v, "padding"), sslh_view_get(v, "places"), s->d.next ? &pooled : NULL);
+    loss = sslh_i_bert_nats(m, u, sslh_view_get(v, "targets")); /* (5) */
+    m->guessing = (float)sslh_i_log((sslh_real)s->vocabulary);
+    m->numbers[0].value = (float)sslh_i_exp((sslh_real)sslh_item(loss));
+    m->numbers[1].value = 0;
+    if (s->d.next && !SSLH_I_BAD(c)) { /* (6) */
+        sslh_tensor *logits = sslh_layer_linear(s->head, 5, pooled, 0, SSLH_LINEAR); /* (N,2) */
+        loss = sslh_add(c, loss, sslh_cross_entropy(c, logits, answers));
+        m->numbers[1].value = sslh_item(sslh_accuracy(c, logits, answers, 1));
+        m->guessing += (float)sslh_i_log(2);
+    }
+    return loss;
+}
+
+SSLH_DEF float sslh_bert_evaluate(sslh_method *m, sslh_data data) {
+    const sslh_i_bert *s = (const sslh_i_bert *)sslh_i_self("sslh_bert_evaluate", m, "sslh_bert");
+    double sum = 0, count = 0;
+    int was_training;
+    sslh_batch b;
+    sslh_ctx *c;
+    if (!s) return 0;
+    c = m->ctx;
+    if (data.ctx != c || data.count < 1) {
+        sslh_fail(c, SSLH_E_USAGE, "sslh_bert_evaluate: the data set is empty or of another context");
+        return 0;
+    }
+    memset(&b, 0, sizeof b);
+    b.data = sslh_i_whole(data);
+    b.seed = c->desc.seed;
+    was_training = sslh_is_training(m->net);
+    sslh_train_mode(m->net, 0);
+    for (int64_t at = 0; at < data.count && !SSLH_I_BAD(c); at += 32) {
+        int32_t index[32];
+        sslh_i_bert_rows r;
+        size_t some = 0;
+        b.count = (int)SSLH_I_MIN((int64_t)32, data.count - at);
+        for (int k = 0; k < b.count; k++) index[k] = (int32_t)sslh_i_sample(&data, at + k);
+        b.index = index;
+        sslh_push(c); /* memory of one batch at a time */
+        sslh_no_grad(c, 1);
+        if (sslh_i_bert_draw(m, &b, 'W', &r)) {
+            for (size_t i = 0; i < r.targets->count; i++) some += r.targets->ints[i] != -1;
+            if (some) {
+                sslh_tensor *u = sslh_i_bert_features(m, r.tokens, sslh_i_bert_segments(m, r.segments), r.padding,
+                                                      r.places, NULL);
+                sum += (double)sslh_item(sslh_i_bert_nats(m, u, r.targets)) * (double)some;
+            }
+            count += (double)some;
+        }
+        sslh_no_grad(c, 0);
+        sslh_pop(c);
+    }
+    sslh_train_mode(m->net, was_training);
+    return SSLH_I_BAD(c) || count < 1 ? 0 : (float)(sum / count);
+}
+
+/* The decoder's weight and bias in the files are those of the table and of predictions.bias again, and not all files
+   have the heads of both tasks, so what the file has more is no error; what it lacks is one. */
+SSLH_DEF void sslh_bert_load(sslh_method *m, const char *path) {
+    const sslh_i_bert *s = (const sslh_i_bert *)sslh_i_self("sslh_bert_load", m, "sslh_bert");
+    char report[400];
+    sslh_load_desc l;
+    int i;
+    if (!s) return;
+    for (i = 0; i < 2 && !SSLH_I_BAD(m->ctx); i++) {
+        const char *missing;
+        memset(&l, 0, sizeof l);
+        l.strip_prefix = i ? "cls." : "bert.";
+        l.partial = 1;
+        l.report = report;
+        l.report_size = sizeof report;
+        sslh_load_weights(i ? s->head : m->encoder, path, l);
+        missing = SSLH_I_BAD(m->ctx) ? NULL : strstr(report, "missing ");
+        if (missing && missing[8] != '0')
+            sslh_fail(m->ctx, SSLH_E_FORMAT, "sslh_bert_load: %.60s lacks parts of the %s: %.150s", sslh_i_tail(path),
+                      i ? "heads" : "encoder", missing);
+    }
+}
+
+SSLH_DEF int sslh_fill_mask(sslh_method *m, const int32_t *text, int count, int k, int32_t *token, float *probability) {
+    const char *op = "sslh_fill_mask";
+    const sslh_i_bert *s = (const sslh_i_bert *)sslh_i_self(op, m, "sslh_bert");
+    const sslh_transformer_desc *t;
+    sslh_tensor *x, *u, *index;
+    int at = 0, i, was_training;
+    int32_t place;
+    sslh_ctx *c;
+    if (!s) return -1;
+    c = m->ctx;
+    t = sslh_i_transformer_of(c, op, m->encoder);
+    if (!t) return -1;
+    if (!text || count < 1 || count > t->length - 2 || !token || !probability) {
+        sslh_fail(c, SSLH_E_USAGE, "%s: a text of 1 to %d tokens and arrays for the answers are needed; this has %d",
+                  op, t->length - 2, text ? count : 0);
+        return -1;
+    }
+    if (!sslh_i_within(c, op, "k", k, 1, s->vocabulary)) return -1;
+    while (at < count && text[at] != s->d.mask_token) at++;
+    if (at == count) {
+        sslh_fail(c, SSLH_E_USAGE, "%s: the text has no [MASK] (token %d, .mask_token of sslh_bert)", op,
+                  s->d.mask_token);
+        return -1;
+    }
+    place = 1 + at;
+    was_training = sslh_is_training(m->net);
+    sslh_train_mode(m->net, 0);
+    sslh_push(c);
+    sslh_no_grad(c, 1);
+    x = sslh_i_new(c, op, SSLH_I32, sslh_dim2(1, count + 2));
+    if (x) {
+        x->ints[0] = s->d.cls_token;
+        memcpy(x->ints + 1, text, (size_t)count * sizeof *text);
+        x->ints[count + 1] = s->d.sep_token;
+        u = sslh_i_bert_features(m, x, NULL, NULL, sslh_from_ints(c, sslh_dim1(1), &place), NULL); /* (1,D) */
+        u = sslh_linear(c, u, sslh_param(m->encoder, 0), sslh_param(s->head, 4));
+        u = sslh_topk(c, sslh_softmax(c, u, -1), k, -1, &index); /* (1,k) */
+        for (i = 0; i < k && !SSLH_I_BAD(c); i++) {
+            token[i] = index->ints[i];
+            probability[i] = (float)u->data[i];
+        }
+    }
+    sslh_no_grad(c, 0);
+    sslh_pop(c);
+    sslh_train_mode(m->net, was_training);
+    return SSLH_I_BAD(c) ? -1 : at;
+}
+
+/* The heads, by the names of the files without "cls.". */
+SSLH_I_FN sslh_net *sslh_i_bert_head(sslh_ctx *c, int width, int vocabulary, int next) {
+    sslh_net_desc n;
+    sslh_net *net;
+    memset(&n, 0, sizeof n);
+    n.name = "bert_head";
+    net = sslh_net_new(c, n);
+    sslh_param_new(net, "predictions.transform.dense.weight", sslh_dim2(width, width), SSLH_INIT_NORMAL, 0.02f);
+    sslh_param_new(net, "predictions.transform.dense.bias", sslh_dim1(width), SSLH_INIT_ZERO, 0);
+    sslh_layer_layer_norm_new(net, "predictions.transform.LayerNorm", width);
+    sslh_param_new(net, "predictions.bias", sslh_dim1(vocabulary), SSLH_INIT_ZERO, 0);
+    if (next) {
+        sslh_param_new(net, "seq_relationship.weight", sslh_dim2(2, width), SSLH_INIT_NORMAL, 0.02f);
+        sslh_param_new(net, "seq_relationship.bias", sslh_dim1(2), SSLH_INIT_ZERO, 0);
+    }
+    return net;
+}
+
+SSLH_DEF sslh_method sslh_bert(sslh_ctx *c, sslh_net *encoder, sslh_bert_desc d) {
+    const sslh_transformer_desc *t = NULL;
+    sslh_i_bert s;
+    sslh_method m;
+    memset(&s, 0, sizeof s);
+    sslh_i_resolve(c, "sslh_bert", sslh_i_bert_settings, SSLH_I_LENGTH(sslh_i_bert_settings), &d);
+    if (sslh_i_check_encoder(c, "sslh_bert", encoder, -1)) t = sslh_i_transformer_of(c, "sslh_bert", encoder);
+    if (t) {
+        const int most = SSLH_I_MAX(SSLH_I_MAX(d.cls_token, d.sep_token), SSLH_I_MAX(d.mask_token, d.pad_token));
+        if (t->causal == 1)
+            sslh_fail(c, SSLH_E_USAGE, "sslh_bert: the encoder is causal: it would not see what stands behind a gap");
+        else if (most >= t->vocabulary)
+            sslh_fail(c, SSLH_E_USAGE, "sslh_bert: the special token %d is beyond the encoder's vocabulary of %d "
+                      "(.cls_token, .sep_token, .mask_token, .pad_token)", most, t->vocabulary);
+        else if (d.next && (t->segments < 2 || !t->pooler))
+            sslh_fail(c, SSLH_E_USAGE, "sslh_bert: .next needs an encoder with .pooler and two .segments");
+        s.vocabulary = t->vocabulary;
+    }
+    s.d = d;
+    s.head = sslh_i_bert_head(c, t ? t->width : 1, t ? t->vocabulary : 1, d.next);
+    m = sslh_i_method_begin(c, "bert", encoder, &s, sizeof s);
+    sslh_child(m.net, "cls", s.head);
+    if (d.next == 1) m.min_batch = 2; /* a wrong text is that of another sample */
+    m.prepare = sslh_i_bert_prepare;
+    m.views = sslh_i_bert_views;
+    m.loss = sslh_i_bert_loss;
+    return sslh_i_method_end(m);
+}
+/* For sslh_method_make. */
+SSLH_I_FN sslh_method sslh_i_bert_make(sslh_ctx *c, sslh_net *encoder, sslh_data data, const void *desc) {
+    (void)data;
+    return sslh_bert(c, encoder, *(const sslh_bert_desc *)desc);
+}
+#endif /* SSLH_WITH_BERT */
+
+/* ================================================================================================================== */
 /*  >>methods       the list of methods                                                                               */
 /* ================================================================================================================== */
 
@@ -12839,6 +13667,17 @@ static const sslh_method_info sslh_i_methods[] = {
      "predicting a word from those around it", "text", "own", "SSLH_WITH_WORD2VEC", "sslh_word2vec", "",
      {"Spearman", "analogies"}, sslh_i_word2vec_settings, SSLH_I_LENGTH(sslh_i_word2vec_settings),
      sizeof(sslh_word2vec_desc), sslh_i_word2vec_training, "", NULL},
+#endif
+#if SSLH_WITH_GPT
+    {"gpt", "GPT", "words and sequences", "Radford et al.", "Language models are unsupervised multitask learners",
+     "OpenAI 2019", 2019, "predicting the next token", "text", "transformer", "SSLH_WITH_GPT", "sslh_gpt",
+     "sslh_linear_cross_entropy", {"perplexity"}, SSLH_I_MADE(gpt)},
+#endif
+#if SSLH_WITH_BERT
+    {"bert", "BERT", "words and sequences", "Devlin et al.",
+     "BERT: pre-training of deep bidirectional transformers for language understanding", "NAACL 2019", 2019,
+     "predicting hidden words from both sides", "text", "transformer", "SSLH_WITH_BERT", "sslh_bert",
+     "sslh_linear_cross_entropy", {"perplexity", "next"}, SSLH_I_MADE(bert)},
 #endif
     {NULL, NULL, NULL, NULL, NULL, NULL, 0, NULL, NULL, NULL, NULL, NULL, NULL, {NULL}, NULL, 0, 0, NULL, NULL, NULL},
 };
@@ -13286,14 +14125,20 @@ SSLH_I_FN sslh_tensor *sslh_i_clip_features(sslh_ctx *c, sslh_net *encoder, cons
 SSLH_I_FN sslh_tensor *sslh_i_batch_features(sslh_ctx *c, sslh_net *encoder, const sslh_batch *b,
                                              const sslh_feature_desc *d, const sslh_preprocess *p) {
     const sslh_field *audio = sslh_i_field_of(&b->data, SSLH_FIELD_AUDIO);
+    const int tokens = encoder && b->data.height < 1 && !audio && !d->input;
     sslh_forward_desc f;
     sslh_tensor *x;
     memset(&f, 0, sizeof f);
     f.tap = d->tap; /* NULL: the output */
     if (!d->input && b->data.frames && !sslh_i_field_of(&b->data, SSLH_FIELD_IMAGE))
         return sslh_i_clip_features(c, encoder, b, d, p);
+    if (tokens) audio = sslh_i_field_of(&b->data, SSLH_FIELD_TOKENS);
     if (d->input) x = d->input(c, b, d->user);
-    else x = b->data.height > 0 ? sslh_i_batch_normalised(c, b, p) : sslh_batch_audio(c, *b);
+    else if (tokens && audio) {
+        x = sslh_batch_field(c, *b, (int)(audio - b->data.field));
+        if (audio->lengths && sslh_i_takes_tokens(encoder))
+            f.mask = sslh_batch_padding(c, *b, (int)(audio - b->data.field));
+    } else x = b->data.height > 0 ? sslh_i_batch_normalised(c, b, p) : sslh_batch_audio(c, *b);
     if (encoder) x = sslh_forward_ex(encoder, x, f); /* (n,D), (n,H,W,C) or (n,T,D) */
     if (SSLH_I_BAD(c)) return x;
     if (!x || x->ndim < 1 || x->shape[0] != b->count) {
@@ -13325,7 +14170,8 @@ SSLH_DEF sslh_tensor *sslh_features(sslh_ctx *c, sslh_net *encoder, sslh_data da
     int training = 0;
     if (SSLH_I_BAD(c)) return sslh_i_dummy(c);
     if (data.ctx == NULL || data.count < 1 || data.count > INT_MAX ||
-        (data.height < 1 && !d.input && !sslh_i_field_of(&data, SSLH_FIELD_AUDIO))) {
+        (data.height < 1 && !d.input && !sslh_i_field_of(&data, SSLH_FIELD_AUDIO) &&
+         !(encoder && sslh_i_field_of(&data, SSLH_FIELD_TOKENS)))) {
         sslh_fail(c, SSLH_E_USAGE, "sslh_features: the data set is empty or has no images, no sound and no .input");
         return sslh_i_dummy(c);
     }
@@ -17341,6 +18187,7 @@ typedef struct sslh_i_entry {
     uint64_t    stream;     /* of the initial values, taken when declared: value j is a function of (seed, stream, j) */
     float       lr_scale, decay_scale;
     size_t      offset;     /* parameters: elements from the start of the block */
+    int         transposed; /* 1: a matrix (O,I) that files have as (I,O) */
 } sslh_i_entry;
 
 /* A child: its name below this net, and the net itself, which may be the child of another net too. */
@@ -18075,6 +18922,16 @@ SSLH_DEF sslh_tensor *sslh_forward_ex(sslh_net *net, sslh_tensor *x, sslh_forwar
 
 SSLH_DEF sslh_tensor *sslh_forward(sslh_net *net, sslh_tensor *x) { return sslh_forward_ex(net, x, sslh_i_no_call); }
 
+/* An input of zeros. */
+SSLH_I_FN sslh_tensor *sslh_i_blank(sslh_net *net, sslh_shape shape) {
+    sslh_ctx *c = net->ctx;
+    sslh_tensor *x;
+    if (!sslh_i_takes_tokens(net)) return sslh_zeros(c, shape);
+    x = sslh_i_new(c, "sslh_forward", SSLH_I32, shape);
+    if (x) memset(x->ints, 0, x->count * sizeof *x->ints);
+    return x ? x : sslh_i_dummy(c);
+}
+
 /* The name of the net's last intermediate result that is a map or tokens; "" when it has none. For methods that need
    places from an encoder whose output is a vector. */
 SSLH_I_FN void sslh_i_last_places(sslh_net *net, char name[32]) {
@@ -18094,7 +18951,8 @@ SSLH_I_FN void sslh_i_last_places(sslh_net *net, char name[32]) {
     call.first = c->ntensors;
     outer = net->call;
     net->call = &call;
-    net->forward(net, sslh_zeros(c, sslh_dim4(1, side, side, net->channels ? net->channels : 3)), net->self);
+    net->forward(net, sslh_i_blank(net, sslh_i_takes_tokens(net) ? sslh_dim2(1, 1) : sslh_dim4(1, side, side,
+                 net->channels ? net->channels : 3)), net->self);
     net->call = outer;
     sslh_no_grad(c, 0);
     sslh_pop(c);
@@ -18134,6 +18992,7 @@ SSLH_I_FN sslh_net *sslh_i_clone_one(sslh_ctx *c, sslh_net *net) {
         e->stream = from->stream;
         e->lr_scale = from->lr_scale;
         e->decay_scale = from->decay_scale;
+        e->transposed = from->transposed;
         e->t.flags = from->t.flags & (unsigned)(SSLH_I_PARAM | SSLH_I_STATE | SSLH_I_LONG | SSLH_I_NEEDS);
         e->t.group = from->t.group;
     }
@@ -18333,7 +19192,7 @@ SSLH_DEF size_t sslh_summary(sslh_net *net, sslh_shape input, char *out, size_t 
     sslh_push(c);
     sslh_no_grad(c, 1);
     {
-        sslh_tensor *x = sslh_zeros(c, input);
+        sslh_tensor *x = sslh_i_blank(net, input);
         c->trace = sslh_i_summary_row;
         c->trace_user = &s;
         sslh_forward(net, x);
@@ -18578,7 +19437,7 @@ SSLH_DEF sslh_tensor *sslh_layer_lstm(sslh_net *net, int index, sslh_tensor *x, 
 }
 
 /* ================================================================================================================== */
-/*  >>encoders      MLP, convnet, ResNet, ConvNeXt, NIN, ViT, convolutions and a recurrent unit for sound             */
+/*  >>encoders      MLP, convnet, ResNet, ConvNeXt, NIN, ViT, transformer of text, convolutions and a GRU for sound   */
 /* ================================================================================================================== */
 
 /* An encoder declares its parameters in the order in which its forward function uses them, so that the forward function
@@ -18638,6 +19497,12 @@ static const sslh_i_setting sslh_i_vit_settings[] = {
     SSLH_I_INT(vit, width), SSLH_I_INT(vit, depth), SSLH_I_INT(vit, heads), SSLH_I_INT(vit, mlp),
     SSLH_I_INT(vit, fixed_positions), SSLH_I_INT(vit, token_output), SSLH_I_INT(vit, mean_pool),
     {"any_size", offsetof(sslh_vit_desc, any_size), SSLH_I_SET_LATER}, {NULL, 0, 0}};
+static const sslh_i_setting sslh_i_transformer_settings[] = {
+    SSLH_I_INT(transformer, kind), SSLH_I_INT(transformer, vocabulary), SSLH_I_INT(transformer, length),
+    SSLH_I_INT(transformer, width), SSLH_I_INT(transformer, depth), SSLH_I_INT(transformer, heads),
+    SSLH_I_INT(transformer, mlp), SSLH_I_INT(transformer, causal), SSLH_I_INT(transformer, segments),
+    SSLH_I_INT(transformer, pooler),
+    {"activation", offsetof(sslh_transformer_desc, activation), SSLH_I_SET_ACTIVATION}, {NULL, 0, 0}};
 static const sslh_i_setting sslh_i_conv_gru_settings[] = {
     SSLH_I_INT(conv_gru, channels), SSLH_I_LIST(conv_gru, kernels), SSLH_I_LIST(conv_gru, strides),
     SSLH_I_INT(conv_gru, width), SSLH_I_INT(conv_gru, context), SSLH_I_INT(conv_gru, norm), {NULL, 0, 0}};
@@ -18943,6 +19808,12 @@ SSLH_DEF sslh_net *sslh_resnet(sslh_ctx *c, sslh_resnet_desc desc) {
     return net;
 }
 
+/* The rate of block i of depth: stochastic depth grows linearly with depth (Huang et al. 2016). */
+SSLH_I_FN float sslh_i_block_drop(const sslh_net *net, float rate, int i, int depth) {
+    float drop = net->training && depth > 1 ? rate * (float)i : 0.0f;
+    return drop / (float)SSLH_I_MAX(1, depth - 1);
+}
+
 /* --- ConvNeXt (Liu, Mao, Wu, Feichtenhofer, Darrell, Xie: "A ConvNet for the 2020s", CVPR 2022) ------------------ */
 
 /* y = x + drop(gamma * W2 gelu(W1 norm(dw(x)))): dw is a 7x7 convolution of each channel by itself, W1 widens the
@@ -18991,9 +19862,7 @@ SSLH_I_FN sslh_tensor *sslh_i_convnext_forward(sslh_net *net, sslh_tensor *x, co
             at += 4;
         }
         for (i = 0; i < d->depths[stage]; i++, done++, at += 9) {
-            /* stochastic depth grows linearly with depth, as in the vision transformer */
-            float drop = net->training && all > 1 ? drop_path * (float)done : 0.0f;
-            x = sslh_i_convnext_block(net, at, x, d->widths[stage], drop / (float)SSLH_I_MAX(1, all - 1));
+            x = sslh_i_convnext_block(net, at, x, d->widths[stage], sslh_i_block_drop(net, drop_path, done, all));
         }
         snprintf(tap, sizeof tap, "stage%d", stage + 1);
         if (sslh_tap(net, tap, x)) return x;
@@ -19125,37 +19994,105 @@ SSLH_DEF sslh_net *sslh_nin(sslh_ctx *c, sslh_nin_desc desc) {
 
 /* --- ViT (Dosovitskiy et al.: "An image is worth 16x16 words", 2021) --------------------------------------------- */
 
-/* One pre-norm block has 12 parameters: norm1 (2), attn.qkv (2), attn.proj (2), norm2 (2), mlp.fc1 (2), mlp.fc2 (2).
-   Also used by decoders: at is the index of norm1.weight.
-     x = x + drop(proj(attention(norm1(x))));   x = x + drop(fc2(gelu(fc1(norm2(x))))).
-   Pre-norm: the residual stream x itself is never normalised, which keeps deep stacks trainable without
-   warm-up tricks. */
-SSLH_I_FN sslh_tensor *sslh_i_vit_block(sslh_net *net, int at, sslh_tensor *x, int heads, float drop,
-                                        sslh_tensor *key_mask) {
+/* How a block computes, for sslh_i_block_run. */
+typedef struct sslh_i_block_desc {
+    int heads, causal, post_norm, apart; /* apart: q, k and v have weights of their own */
+    int layer;                           /* its number, for the cache */
+    float eps, drop, dropout;            /* of the norms; rates of stochastic depth and of dropout, 0 in evaluation */
+    sslh_activation activation;
+    sslh_tensor *key_mask;
+    sslh_i_cache *cache;                 /* NULL: none */
+} sslh_i_block_desc;
+
+/* All keys or values so far (1,used+T,D): those in the cache, and x (1,T,D), which is put there. */
+SSLH_I_FN sslh_tensor *sslh_i_cache_add(sslh_ctx *c, const sslh_i_cache *cache, sslh_real *all, int layer,
+                                        const sslh_tensor *x) {
+    sslh_tensor *out;
+    if (SSLH_I_BAD(c)) return sslh_i_dummy(c);
+    const size_t D = (size_t)x->shape[2];
+    all += (size_t)layer * (size_t)cache->length * D;
+    memcpy(all + (size_t)cache->used * D, x->data, x->count * sizeof *all);
+    out = sslh_i_new(c, "sslh_forward", SSLH_F32, sslh_dim3(1, cache->used + x->shape[1], x->shape[2]));
+    if (out) memcpy(out->data, all, out->count * sizeof *all);
+    return out ? out : sslh_i_dummy(c);
+}
+
+/* The attention of a block on y (N,T,D), from the entry at on: qkv (2), or q (2), k (2), v (2). */
+SSLH_I_FN sslh_tensor *sslh_i_block_attention(sslh_net *net, int at, sslh_tensor *y, const sslh_i_block_desc *b) {
     sslh_ctx *c = sslh_net_ctx(net);
     sslh_attention_desc a;
-    sslh_tensor *y;
+    sslh_tensor *part[3];
+    int i;
     memset(&a, 0, sizeof a);
-    a.heads = heads;
-    a.key_mask = key_mask;
-    y = sslh_layer_layer_norm(net, at, x, 1e-6f);
-    y = sslh_layer_linear(net, at + 2, y, 0, SSLH_LINEAR); /* (N,T,3D) */
-    sslh_i_narrow(net, x, y);
-    y = sslh_self_attention(c, y, a);
-    y = sslh_layer_linear(net, at + 4, y, 0, SSLH_LINEAR);
-    if (drop > 0.0f) y = sslh_drop_path(c, y, drop);
-    x = sslh_add(c, x, y);
-    sslh_i_narrow(net, x, NULL);
-    y = sslh_layer_layer_norm(net, at + 6, x, 1e-6f);
-    y = sslh_layer_linear(net, at + 8, y, 0, SSLH_GELU); /* (N,T,mlp) */
-    sslh_i_narrow(net, x, y);
-    y = sslh_layer_linear(net, at + 10, y, 0, SSLH_LINEAR);
-    if (drop > 0.0f) y = sslh_drop_path(c, y, drop);
+    a.heads = b->heads;
+    a.causal = b->causal;
+    a.key_mask = b->key_mask;
+    if (!b->apart) {
+        y = sslh_layer_linear(net, at, y, 0, SSLH_LINEAR); /* (N,T,3D) */
+        if (!b->cache) return sslh_self_attention(c, y, a);
+    }
+    for (i = 0; i < 3 && !SSLH_I_BAD(c); i++) { /* (N,T,D) each */
+        const int D = y->shape[2] / 3;
+        part[i] = b->apart ? sslh_layer_linear(net, at + 2 * i, y, 0, SSLH_LINEAR)
+                           : sslh_slice(c, y, 2, i * D, (i + 1) * D);
+    }
+    if (SSLH_I_BAD(c)) return sslh_i_dummy(c);
+    if (b->cache) {
+        if (b->cache->used) a.causal = 0; /* a single token, behind all others */
+        part[1] = sslh_i_cache_add(c, b->cache, b->cache->k, b->layer, part[1]);
+        part[2] = sslh_i_cache_add(c, b->cache, b->cache->v, b->layer, part[2]);
+    }
+    return sslh_attention(c, part[0], part[1], part[2], a);
+}
+
+/* x + drop(y) */
+SSLH_I_FN sslh_tensor *sslh_i_block_add(sslh_net *net, sslh_tensor *x, sslh_tensor *y, const sslh_i_block_desc *b) {
+    sslh_ctx *c = sslh_net_ctx(net);
+    if (b->dropout > 0.0f) y = sslh_dropout(c, y, b->dropout);
+    if (b->drop > 0.0f) y = sslh_drop_path(c, y, b->drop);
     x = sslh_add(c, x, y);
     sslh_i_narrow(net, x, NULL);
     return x;
 }
 
+/* A block has 12 parameters: norm1 (2), qkv (2), proj (2), norm2 (2), fc1 (2), fc2 (2), and 16 when q, k and v are
+   apart. Also used by decoders: at is the index of norm1.weight. Norms before,
+     x = x + drop(proj(attention(norm1(x))));   x = x + drop(fc2(gelu(fc1(norm2(x)))))
+   or behind,
+     x = norm1(x + drop(proj(attention(x))));   x = norm2(x + drop(fc2(gelu(fc1(x))))).
+   Before: the residual stream x is never normalised itself, which keeps deep stacks trainable without warm-up
+   tricks. */
+SSLH_I_FN sslh_tensor *sslh_i_block_run(sslh_net *net, int at, sslh_tensor *x, const sslh_i_block_desc *b) {
+    const int proj = at + (b->apart ? 8 : 4);
+    sslh_tensor *y = b->post_norm ? x : sslh_layer_layer_norm(net, at, x, b->eps);
+    y = sslh_i_block_attention(net, at + 2, y, b);
+    sslh_i_narrow(net, x, y);
+    y = sslh_layer_linear(net, proj, y, 0, SSLH_LINEAR);
+    x = sslh_i_block_add(net, x, y, b);
+    if (b->post_norm) x = sslh_layer_layer_norm(net, at, x, b->eps);
+    y = b->post_norm ? x : sslh_layer_layer_norm(net, proj + 2, x, b->eps);
+    y = sslh_layer_linear(net, proj + 4, y, 0, b->activation); /* (N,T,mlp) */
+    sslh_i_narrow(net, x, y);
+    y = sslh_layer_linear(net, proj + 6, y, 0, SSLH_LINEAR);
+    x = sslh_i_block_add(net, x, y, b);
+    if (b->post_norm) {
+        x = sslh_layer_layer_norm(net, proj + 2, x, b->eps);
+        sslh_i_narrow(net, x, NULL);
+    }
+    return x;
+}
+/* That of a vision transformer. */
+SSLH_I_FN sslh_tensor *sslh_i_vit_block(sslh_net *net, int at, sslh_tensor *x, int heads, float drop,
+                                        sslh_tensor *key_mask) {
+    sslh_i_block_desc b;
+    memset(&b, 0, sizeof b);
+    b.heads = heads;
+    b.drop = drop;
+    b.key_mask = key_mask;
+    b.eps = 1e-6f;
+    b.activation = SSLH_GELU;
+    return sslh_i_block_run(net, at, x, &b);
+}
 /* Xavier weights and zero biases, as in the code of MAE and the ViT paper: weight (out,in) uniform in +-sqrt(6 / (in
    + out)). */
 SSLH_I_FN int sslh_i_xavier_new(sslh_net *net, const char *name, int in, int out) {
@@ -19219,9 +20156,7 @@ SSLH_I_FN sslh_tensor *sslh_i_vit_forward(sslh_net *net, sslh_tensor *x, const v
     two[1] = x;
     x = sslh_concat(c, two, 2, 1);                                           /* (N,1+P,D) */
     for (i = 0; i < d->depth; i++) {
-        /* stochastic depth grows linearly with depth (Huang et al. 2016) */
-        float drop = net->training && d->depth > 1 ? call->drop_path * (float)i : 0.0f;
-        drop = drop / (float)SSLH_I_MAX(1, d->depth - 1);
+        const float drop = sslh_i_block_drop(net, call->drop_path, i, d->depth);
         x = sslh_i_vit_block(net, 4 + 12 * i, x, d->heads, drop, call->mask);
         snprintf(tap, sizeof tap, "block%d", i + 1);
         if (sslh_tap(net, tap, x)) return x;
@@ -19291,6 +20226,179 @@ SSLH_DEF sslh_net *sslh_vit(sslh_ctx *c, sslh_vit_desc desc) {
     if (!desc.fixed_positions) sslh_param_set(net, 1, token);
     sslh_i_arch_write(net, sslh_i_vit_settings, &desc);
     return net;
+}
+
+/* --- transformer of text: GPT-2, BERT, CLIP's text encoder -------------------------------------------------------- */
+
+/* The names of one of them; %d is the number of the block. The input of attention is one matrix or, when qkv[1] is not
+   NULL, three. */
+typedef struct sslh_i_text_names {
+    const char *table, *positions, *segments, *block, *norm1, *qkv[3], *proj, *norm2, *fc1, *fc2, *norm;
+} sslh_i_text_names;
+static const sslh_i_text_names sslh_i_text_names_of[3] = {
+    {"wte.weight", "wpe.weight", "wse.weight", "h.%d", "ln_1", {"attn.c_attn", NULL, NULL}, "attn.c_proj", "ln_2",
+     "mlp.c_fc", "mlp.c_proj", "ln_f"},
+    {"embeddings.word_embeddings.weight", "embeddings.position_embeddings.weight",
+     "embeddings.token_type_embeddings.weight", "encoder.layer.%d", "attention.output.LayerNorm",
+     {"attention.self.query", "attention.self.key", "attention.self.value"}, "attention.output.dense",
+     "output.LayerNorm", "intermediate.dense", "output.dense", "embeddings.LayerNorm"},
+    {"token_embedding.weight", "positional_embedding", "segment_embedding", "transformer.resblocks.%d", "ln_1",
+     {"attn.in_proj_", NULL, NULL}, "attn.out_proj", "ln_2", "mlp.c_fc", "mlp.c_proj", "ln_final"}};
+
+/* 1 for a net whose input are tokens. */
+SSLH_I_FN int sslh_i_takes_tokens(const sslh_net *net) { return strncmp(net->arch, "transformer ", 12) == 0; }
+
+/* Entries: 0 the table of tokens, 1 positions, 2 segments if there are any, then norm (2), blocks (12 or 16 each) and
+   the pooler (2). BERT's norm is that of the embedded tokens, the others' that of the output. */
+SSLH_I_FN sslh_tensor *sslh_i_transformer_forward(sslh_net *net, sslh_tensor *x, const void *self) {
+    const sslh_transformer_desc *d = (const sslh_transformer_desc *)self;
+    const sslh_forward_desc *call = sslh_call(net);
+    sslh_ctx *c = sslh_net_ctx(net);
+    sslh_i_block_desc b;
+    const int from = call->cache ? ((const sslh_i_cache *)call->cache)->used : 0;
+    const int norm = d->segments > 0 ? 3 : 2, bert = d->kind == (int)SSLH_BERT, each = bert ? 16 : 12;
+    sslh_tensor *y;
+    char tap[24], text[96];
+    int i;
+    if (x->type != SSLH_I32 || x->ndim != 2 || from + x->shape[1] > d->length) {
+        sslh_fail(c, SSLH_E_SHAPE, "sslh_forward: the net '%s' wants tokens (N,T), I32, of texts of at most %d; the "
+                  "input is %s%s", net->name, d->length, sslh_i_str(text, sizeof text, sslh_shape_of(x)),
+                  x->type == SSLH_I32 ? "" : ", not I32");
+        return sslh_i_dummy(c);
+    }
+    if (call->keep || (call->segments && d->segments < 1)) {
+        sslh_fail(c, SSLH_E_USAGE, "sslh_forward: the net '%s' has no %s", net->name,
+                  call->keep ? ".keep, which is for images" : "segments (.segments of sslh_transformer)");
+        return sslh_i_dummy(c);
+    }
+    memset(&b, 0, sizeof b);
+    b.heads = d->heads;
+    b.causal = d->causal == 1;
+    b.post_norm = b.apart = bert;
+    b.eps = bert ? 1e-12f : 1e-5f;
+    b.dropout = net->training ? call->dropout : 0.0f;
+    b.activation = d->activation;
+    b.key_mask = call->mask;
+    b.cache = (sslh_i_cache *)call->cache;
+    y = sslh_embedding(c, sslh_param(net, 0), x); /* (N,T,D) */
+    y = sslh_add(c, y, sslh_slice(c, sslh_param(net, 1), 0, from, from + x->shape[1]));
+    if (d->segments > 0) {
+        sslh_tensor *table = sslh_param(net, 2);
+        y = sslh_add(c, y, call->segments ? sslh_embedding(c, table, call->segments) : sslh_slice(c, table, 0, 0, 1));
+    }
+    if (bert) y = sslh_layer_layer_norm(net, norm, y, b.eps);
+    if (b.dropout > 0.0f) y = sslh_dropout(c, y, b.dropout);
+    sslh_i_narrow(net, y, NULL);
+    for (i = 0; i < d->depth; i++) {
+        b.layer = i;
+        b.drop = sslh_i_block_drop(net, call->drop_path, i, d->depth);
+        y = sslh_i_block_run(net, norm + 2 + each * i, y, &b);
+        snprintf(tap, sizeof tap, "block%d", i + 1);
+        if (sslh_tap(net, tap, y)) return y;
+    }
+    if (!bert) y = sslh_layer_layer_norm(net, norm, y, b.eps);
+    if (sslh_tap(net, "tokens", y) || SSLH_I_BAD(c)) return y;
+    if (d->pooler) {
+        sslh_tensor *first = sslh_reshape(c, sslh_slice(c, y, 1, 0, 1), sslh_dim2(y->shape[0], d->width)); /* (N,D) */
+        first = sslh_layer_linear(net, norm + 2 + each * d->depth, first, 0, SSLH_TANH);
+        if (sslh_tap(net, "pooled", first)) return first;
+    }
+    return y;
+}
+
+/* A weight (out,in), normal, and its bias. In GPT-2's files it is (in,out), as its layers called Conv1D have it. */
+SSLH_I_FN void sslh_i_text_linear_new(sslh_net *net, const char *block, const char *name, int in, int out, float std,
+                                      int transposed) {
+    char text[80];
+    const int joined = name[strlen(name) - 1] == '_'; /* "in_proj_weight" */
+    int at;
+    snprintf(text, sizeof text, "%s%s%s%sweight", block, block[0] ? "." : "", name, joined ? "" : ".");
+    at = sslh_param_new(net, text, sslh_dim2(out, in), SSLH_INIT_NORMAL, std);
+    if (at >= 0) net->entry[at]->transposed = transposed;
+    snprintf(text, sizeof text, "%s%s%s%sbias", block, block[0] ? "." : "", name, joined ? "" : ".");
+    sslh_param_new(net, text, sslh_dim1(out), SSLH_INIT_ZERO, 0);
+}
+/* A block's parameters, in the order of sslh_i_block_run. rest: the deviation of the layers whose results are added to
+   the stream. */
+SSLH_I_FN void sslh_i_text_block_new(sslh_net *net, const sslh_transformer_desc *d, int number, float rest) {
+    const sslh_i_text_names *n = &sslh_i_text_names_of[d->kind];
+    const int T = d->kind == (int)SSLH_GPT2, D = d->width;
+    char block[40], name[80];
+    int i;
+    snprintf(block, sizeof block, n->block, number);
+    snprintf(name, sizeof name, "%s.%s", block, n->norm1);
+    sslh_layer_layer_norm_new(net, name, D);
+    for (i = 0; i < 3 && n->qkv[i]; i++)
+        sslh_i_text_linear_new(net, block, n->qkv[i], D, n->qkv[1] ? D : 3 * D, 0.02f, T);
+    sslh_i_text_linear_new(net, block, n->proj, D, D, rest, T);
+    snprintf(name, sizeof name, "%s.%s", block, n->norm2);
+    sslh_layer_layer_norm_new(net, name, D);
+    sslh_i_text_linear_new(net, block, n->fc1, D, d->mlp, 0.02f, T);
+    sslh_i_text_linear_new(net, block, n->fc2, d->mlp, D, rest, T);
+}
+
+SSLH_DEF sslh_net *sslh_transformer(sslh_ctx *c, sslh_transformer_desc desc) {
+    static const sslh_activation by_kind[3] = {SSLH_GELU_TANH, SSLH_GELU, SSLH_GELU_QUICK};
+    const char *op = "sslh_transformer";
+    const sslh_i_text_names *names;
+    sslh_net *net;
+    float rest = 0.02f;
+    int i;
+    if (SSLH_I_BAD(c)) return sslh_i_dummy_net(c);
+    if (!desc.length) desc.length = 128;
+    if (!desc.width) desc.width = 128;
+    if (!desc.depth) desc.depth = 4;
+    if (!desc.heads) desc.heads = 4;
+    if (!sslh_i_within(c, op, "kind", desc.kind, 0, 2) ||
+        !sslh_i_within(c, op, "vocabulary", desc.vocabulary, 1, 1 << 24) ||
+        !sslh_i_within(c, op, "length", desc.length, 1, 1 << 20) ||
+        !sslh_i_within(c, op, "width", desc.width, 1, 1 << 16) ||
+        !sslh_i_within(c, op, "depth", desc.depth, 1, 512) ||
+        !sslh_i_within(c, op, "heads", desc.heads, 1, desc.width) ||
+        !sslh_i_within(c, op, "causal", desc.causal, -1, 1) ||
+        !sslh_i_within(c, op, "segments", desc.segments, -1, 1 << 10) ||
+        !sslh_i_within(c, op, "pooler", desc.pooler, 0, 1) ||
+        !sslh_i_within(c, op, "activation", (int)desc.activation, (int)SSLH_LINEAR, (int)SSLH_GELU_QUICK))
+        return sslh_i_dummy_net(c);
+    if (!desc.mlp) desc.mlp = 4 * desc.width;
+    if (!sslh_i_within(c, op, "mlp", desc.mlp, 1, 1 << 18)) return sslh_i_dummy_net(c);
+    if (desc.width % desc.heads) {
+        sslh_fail(c, SSLH_E_SHAPE, "sslh_transformer: %d heads do not divide the width %d", desc.heads, desc.width);
+        return sslh_i_dummy_net(c);
+    }
+    if (!desc.causal) desc.causal = desc.kind == (int)SSLH_BERT ? SSLH_OFF : 1;
+    if (!desc.segments) desc.segments = desc.kind == (int)SSLH_BERT ? 2 : SSLH_OFF;
+    if (desc.activation == SSLH_LINEAR) desc.activation = by_kind[desc.kind];
+    names = &sslh_i_text_names_of[desc.kind];
+    net = sslh_i_encoder_new(c, "transformer", sslh_i_transformer_forward, &desc, sizeof desc, SSLH_TOKENS, desc.width,
+                             0, 0);
+    sslh_param_new(net, names->table, sslh_dim2(desc.vocabulary, desc.width), SSLH_INIT_NORMAL, 0.02f);
+    sslh_param_new(net, names->positions, sslh_dim2(desc.length, desc.width), SSLH_INIT_NORMAL, 0.02f);
+    if (desc.segments > 0)
+        sslh_param_new(net, names->segments, sslh_dim2(desc.segments, desc.width), SSLH_INIT_NORMAL, 0.02f);
+    sslh_layer_layer_norm_new(net, names->norm, desc.width);
+    /* 2 depth results are added up: GPT-2 keeps the variance of their sum */
+    if (desc.kind != (int)SSLH_BERT) rest = 0.02f / sslh_i_sqrtf(2.0f * (float)desc.depth);
+    for (i = 0; i < desc.depth; i++) sslh_i_text_block_new(net, &desc, i, rest);
+    if (desc.pooler) sslh_i_text_linear_new(net, "", "pooler.dense", desc.width, desc.width, 0.02f, 0);
+    if (sslh_i_net_bad(net)) return sslh_i_dummy_net(c);
+    sslh_i_arch_write(net, sslh_i_transformer_settings, &desc);
+    return net;
+}
+
+/* The description of a net that sslh_transformer made; NULL and an error for another. */
+SSLH_I_FN const sslh_transformer_desc *sslh_i_transformer_of(sslh_ctx *c, const char *op, const sslh_net *net) {
+    if (!sslh_i_net_ok(c, op, net)) return NULL;
+    if (net->ctx == c && sslh_i_takes_tokens(net)) return (const sslh_transformer_desc *)net->self;
+    sslh_fail(c, SSLH_E_USAGE, "%s: the net '%s' is %s", op, net->name,
+              net->ctx == c ? "not by sslh_transformer" : "of another context");
+    return NULL;
+}
+
+SSLH_DEF sslh_tensor *sslh_transformer_scores(sslh_net *net, sslh_tensor *x) {
+    sslh_ctx *c = sslh_i_net_dead(net) ? (x ? x->ctx : NULL) : net->ctx;
+    if (!sslh_i_transformer_of(c, "sslh_transformer_scores", net)) return sslh_i_dummy(c);
+    return sslh_linear(c, x, sslh_param(net, 0), NULL);
 }
 
 /* --- CPC's encoder of sound (van den Oord, Li, Vinyals: "Representation learning with contrastive predictive coding",
@@ -20069,7 +21177,7 @@ SSLH_I_FN int sslh_i_view_job_begin(sslh_ctx *c, const char *fn, sslh_i_view_job
     const sslh_field *field = NULL;
     int i, first = kind == SSLH_FIELD_CLIP; /* the axis of the height */
     if (SSLH_I_BAD(c)) return 0;
-    for (i = 0; i < batch->data.fields && i < 4 && !field; i++)
+    for (i = 0; i < batch->data.fields && i < SSLH_FIELDS && !field; i++)
         if (batch->data.field[i].kind == kind) field = &batch->data.field[i];
     if (!field || (!field->values && !field->fetch) || field->shape.ndim != 3 + first ||
         (field->type != SSLH_U8 && field->type != SSLH_F32)) {
@@ -20532,7 +21640,8 @@ static const sslh_setting sslh_i_batch_norm_ranges[] = {
     SSLH_I_RANGE(sslh_batch_norm_desc, eps, REAL, "at least 0"),
     SSLH_I_RANGE(sslh_batch_norm_desc, virtual_groups, INT, "at least 1")};
 static const sslh_setting sslh_i_forward_ranges[] = {
-    SSLH_I_RANGE(sslh_forward_desc, drop_path, REAL, "at least 0, below 1")};
+    SSLH_I_RANGE(sslh_forward_desc, drop_path, REAL, "at least 0, below 1"),
+    SSLH_I_RANGE(sslh_forward_desc, dropout, REAL, "at least 0, below 1")};
 static const sslh_setting sslh_i_net_ranges[] = {
     SSLH_I_RANGE(sslh_net_desc, width, INT, "at least 1"),
     SSLH_I_RANGE(sslh_net_desc, channels, INT, "at least 1"),
@@ -23317,7 +24426,12 @@ SSLH_I_FN sslh_i_unary_op sslh_i_activation_op(sslh_ctx *c, const char *op, sslh
 }
 /* A linear activation does nothing: the tensor itself is returned. */
 SSLH_DEF sslh_tensor *sslh_activate(sslh_ctx *c, sslh_tensor *x, sslh_activation activation) {
-    sslh_i_unary_op op = sslh_i_activation_op(c, "sslh_activate", activation);
+    sslh_i_unary_op op;
+    if (activation == SSLH_GELU_QUICK) { /* silu(1.702 x) / 1.702 */
+        x = sslh_silu(c, sslh_scale(c, x, SSLH_I_R(1.702)));
+        return sslh_scale(c, x, 1 / SSLH_I_R(1.702));
+    }
+    op = sslh_i_activation_op(c, "sslh_activate", activation);
     if (op == SSLH_I_U_LINEAR) return sslh_i_begin(c, "sslh_activate", &x, 1, 1) ? x : sslh_i_dummy(c);
     return sslh_i_map(c, "sslh_activate", op, x, 0, 0);
 }
@@ -25121,6 +26235,146 @@ SSLH_DEF sslh_tensor *sslh_linear_ex(sslh_ctx *c, sslh_tensor *x, sslh_tensor *w
 
 SSLH_DEF sslh_tensor *sslh_linear(sslh_ctx *c, sslh_tensor *x, sslh_tensor *weight, sslh_tensor *bias) {
     return sslh_linear_ex(c, x, weight, bias, SSLH_LINEAR);
+}
+
+/* --- cross-entropy behind a linear layer ------------------------------------------------------------------------- */
+/* z = x w' + bias (rows,V), l = mean of -log softmax(z)[label]; dz = (softmax(z) - onehot(label)) / divisor, and from
+   it dx = dz w, dw = dz' x as in sslh_linear. What is kept of z are most and lsum of each row (>>losses), so that dz of
+   some rows is made from z of these rows, computed once more, in its place. */
+enum { SSLH_I_SCORES = 1 << 23, SSLH_I_SCORES_AT_ONCE = 1 << 22 }; /* logits that are kept; that are made together */
+
+/* So many rows together: at least 128, below which the products are slow. */
+SSLH_I_FN size_t sslh_i_scores_rows(size_t rows, size_t V) {
+    return SSLH_I_MIN(rows, SSLH_I_MAX((size_t)128, (size_t)SSLH_I_SCORES_AT_ONCE / V));
+}
+/* z (n,V) of n rows of x */
+SSLH_I_FN void sslh_i_scores(sslh_ctx *c, const sslh_real *x, const sslh_tensor *w, const sslh_tensor *bias, size_t n,
+                             sslh_real *z) {
+    sslh_i_gemm_args g = sslh_i_gemm_of(0, 1, (int)n, w->shape[0], w->shape[1], x, w->data, z);
+    g.bias = bias ? bias->data : NULL;
+    sslh_i_gemm(c, &g);
+}
+
+/* in: x, w, labels, bias or nothing; saved: most, lsum and, if there are few enough, all logits. node->i: the ignored
+   label; node->f: the divisor */
+SSLH_I_FN void sslh_i_linear_xent_back(sslh_ctx *c, sslh_i_node *n) {
+    sslh_tensor *x = n->in[0], *w = n->in[1], *bias = n->nin > 3 ? n->in[3] : NULL;
+    const size_t V = (size_t)w->shape[0], D = (size_t)w->shape[1], rows = x->count / D;
+    const size_t some = sslh_i_scores_rows(rows, V);
+    const sslh_real *kept = n->nsaved > 2 ? n->saved[2]->data : NULL;
+    const int one = x == w || x == bias; /* gradients that meet in one tensor add up */
+    int fresh_x = 0, fresh_w = 0, fresh_b = 0;
+    sslh_real *dx = one ? sslh_grad(c, x) : sslh_i_grad(c, x, &fresh_x);
+    sslh_real *dw = one ? sslh_grad(c, w) : sslh_i_grad(c, w, &fresh_w);
+    sslh_real *db = !bias ? NULL : one ? sslh_grad(c, bias) : sslh_i_grad(c, bias, &fresh_b);
+    sslh_real *z = SSLH_I_BAD(c) ? NULL : (sslh_real *)sslh_i_scratch(c, some * V * sizeof *z); /* (some,V) */
+    sslh_i_gemm_args g;
+    sslh_i_xent p;
+    size_t at;
+    if (!z) return;
+    memset(&p, 0, sizeof p);
+    p.K = V;
+    p.scale = n->out->grad[0] / n->f[0];
+    p.has_ignore = p.fresh_x = 1;
+    p.ignore = n->i[0];
+    p.dx = z;
+    for (at = 0; at < rows; at += some) {
+        p.rows = SSLH_I_MIN(some, rows - at);
+        p.labels = n->in[2]->ints + at;
+        p.most = n->saved[0]->data + at;
+        p.lsum = n->saved[1]->data + at;
+        p.x = kept ? kept + at * V : z;
+        if (!kept) sslh_i_scores(c, x->data + at * D, w, bias, p.rows, z);
+        sslh_i_xent_slopes(c, &p); /* dz, in the place of z */
+        if (dx) {
+            g = sslh_i_gemm_of(0, 0, (int)p.rows, (int)D, (int)V, z, w->data, dx + at * D);
+            g.accumulate = !fresh_x;
+            sslh_i_gemm(c, &g);
+        }
+        if (dw) {
+            g = sslh_i_gemm_of(1, 0, (int)V, (int)D, (int)p.rows, z, x->data + at * D, dw);
+            g.accumulate = at > 0 || !fresh_w;
+            g.split = 1;
+            sslh_i_gemm(c, &g);
+        }
+        if (db && !sslh_i_bias_sums(c, NULL, z, z, p.rows, V, db, fresh_b && at == 0)) break;
+    }
+    sslh_i_unscratch(c, z);
+}
+
+SSLH_DEF sslh_tensor *sslh_linear_cross_entropy(sslh_ctx *c, sslh_tensor *x, sslh_tensor *weight, sslh_tensor *bias,
+                                                sslh_tensor *labels, int ignore) {
+    const char *op = "sslh_linear_cross_entropy";
+    sslh_tensor *in[4], *out, *most, *lsum, *loss, *kept = NULL;
+    sslh_i_node *node;
+    sslh_i_xent p;
+    sslh_shape lead;
+    sslh_real divisor = 0, *z = NULL;
+    size_t at, rows, V, some;
+    char a[96], b[96], d[96];
+    in[0] = x;
+    in[1] = weight;
+    in[2] = labels;
+    in[3] = bias;
+    if (!sslh_i_begin(c, op, in, 3, 0) || (bias && !sslh_i_begin(c, op, in + 3, 1, 1))) return sslh_i_dummy(c);
+    lead = sslh_shape_of(x);
+    if (lead.ndim) lead.ndim--;
+    if (x->type != SSLH_F32 || weight->type != SSLH_F32 || labels->type != SSLH_I32 || x->ndim < 1 ||
+        weight->ndim != 2 || x->shape[x->ndim - 1] != weight->shape[1] || labels->ndim != lead.ndim ||
+        memcmp(labels->shape, lead.size, (size_t)lead.ndim * sizeof lead.size[0]) != 0 ||
+        (bias && (bias->ndim != 1 || bias->shape[0] != weight->shape[0])) ||
+        x->count / (size_t)weight->shape[1] > INT_MAX) {
+        sslh_fail(c, SSLH_E_SHAPE, "%s: x %s, weight %s, labels %s: real x (..,D), weight (V,D), bias (V) or NULL and "
+                  "I32 labels (..) are needed", op, sslh_i_str(a, sizeof a, sslh_shape_of(x)),
+                  sslh_i_str(b, sizeof b, sslh_shape_of(weight)), sslh_i_str(d, sizeof d, sslh_shape_of(labels)));
+        return sslh_i_dummy(c);
+    }
+    memset(&p, 0, sizeof p);
+    V = p.K = (size_t)weight->shape[0];
+    rows = p.rows = labels->count;
+    p.labels = labels->ints;
+    p.has_ignore = 1;
+    p.ignore = ignore;
+    if (!sslh_i_xent_divisor(c, op, &p, &divisor)) return sslh_i_dummy(c);
+    if (divisor == 0) {
+        sslh_fail(c, SSLH_E_USAGE, "%s: all %.0f labels are the ignored value %d, the mean of nothing is not defined",
+                  op, (double)rows, ignore);
+        return sslh_i_dummy(c);
+    }
+    some = sslh_i_scores_rows(rows, V);
+    loss = sslh_i_new(c, op, SSLH_F32, lead);
+    out = loss ? sslh_i_new(c, op, SSLH_F32, sslh_dim0()) : NULL;
+    most = out ? sslh_i_new(c, op, SSLH_F32, lead) : NULL;
+    lsum = most ? sslh_i_new(c, op, SSLH_F32, lead) : NULL;
+    if (!lsum) return sslh_i_dummy(c);
+    node = sslh_i_record(c, op, sslh_i_linear_xent_back, out, in, bias ? 4 : 3);
+    if (node && rows <= (size_t)SSLH_I_SCORES / V) {
+        kept = sslh_i_new(c, op, SSLH_F32, sslh_dim2((int)rows, (int)V));
+        if (!kept) return sslh_i_dummy(c);
+    } else if (!SSLH_I_BAD(c)) z = (sslh_real *)sslh_i_scratch(c, some * V * sizeof *z);
+    if (SSLH_I_BAD(c)) return sslh_i_dummy(c);
+    for (at = 0; at < rows; at += some) {
+        p.rows = SSLH_I_MIN(some, rows - at);
+        p.labels = labels->ints + at;
+        p.most = most->data + at;
+        p.lsum = lsum->data + at;
+        p.loss = loss->data + at;
+        p.x = kept ? kept->data + at * V : z;
+        sslh_i_scores(c, x->data + at * (size_t)weight->shape[1], weight, bias, p.rows,
+                      kept ? kept->data + at * V : z);
+        sslh_i_xent_rows(c, &p);
+    }
+    if (z) sslh_i_unscratch(c, z);
+    out->data[0] = sslh_i_lane_sum(loss->data, rows) / divisor;
+    sslh_i_release(c, loss);
+    if (node) {
+        node->f[0] = divisor;
+        node->i[0] = ignore;
+    }
+    sslh_i_save(c, node, most);
+    sslh_i_save(c, node, lsum);
+    if (kept) sslh_i_save(c, node, kept);
+    return sslh_i_end(c, op, in, 2, out);
 }
 
 /* ================================================================================================================== */
@@ -40963,7 +42217,7 @@ SSLH_I_FN int sslh_i_field_get(sslh_ctx *c, const char *fn, const sslh_field *f,
 }
 
 /* Whether a field is one of the kinds that batches can be made of; an error names the field when it is not. */
-SSLH_I_FN int sslh_i_field_ok(sslh_ctx *c, const char *fn, const sslh_field *f, int number) {
+SSLH_I_FN int sslh_i_field_ok(sslh_ctx *c, const char *fn, const sslh_field *f, int number, int64_t count) {
     int clip = f->kind == SSLH_FIELD_CLIP, image = clip || f->kind == SSLH_FIELD_IMAGE;
     int audio = f->kind == SSLH_FIELD_AUDIO, label = f->kind == SSLH_FIELD_LABEL;
     const char *why = NULL;
@@ -40980,6 +42234,10 @@ SSLH_I_FN int sslh_i_field_ok(sslh_ctx *c, const char *fn, const sslh_field *f, 
     else if (!image && !audio && (f->type != SSLH_I32 || f->int16)) why = "tokens and labels are SSLH_I32";
     else if (label && f->shape.ndim) why = "a label has shape ()";
     else if (f->classes < 0 || f->rate < 0) why = ".classes and .rate are at least 0";
+    else if (f->stream && (f->kind != SSLH_FIELD_TOKENS || f->shape.ndim != 1 || !f->values || f->lengths))
+        why = ".stream is for tokens (T) in .values, without .lengths";
+    else if (f->stream < 0 || (f->stream && (f->stream - 1) / f->shape.size[0] < count))
+        why = ".stream has no window, and a token behind it, for each sample";
     if (why) sslh_fail(c, SSLH_E_USAGE, "%s: field %d: %s", fn, number, why);
     return !why;
 }
@@ -41011,13 +42269,13 @@ SSLH_I_FN sslh_data sslh_i_data_from_fields(sslh_ctx *c, const char *fn, const s
                                             int64_t count) {
     sslh_data d = sslh_i_no_data(c);
     if (SSLH_I_BAD(c)) return d;
-    if (!fields || n < 1 || n > 4 || count < 1 || count > INT32_MAX) {
-        sslh_fail(c, SSLH_E_USAGE, "%s: %d fields with %.0f samples (1 to 4 fields, 1 to 2^31 - 1 samples)", fn, n,
-                  (double)count);
+    if (!fields || n < 1 || n > SSLH_FIELDS || count < 1 || count > INT32_MAX) {
+        sslh_fail(c, SSLH_E_USAGE, "%s: %d fields with %.0f samples (1 to %d fields, 1 to 2^31 - 1 samples)", fn, n,
+                  (double)count, SSLH_FIELDS);
         return d;
     }
     for (int i = 0; i < n; i++)
-        if (!sslh_i_field_ok(c, fn, fields + i, i)) return d;
+        if (!sslh_i_field_ok(c, fn, fields + i, i, count)) return d;
     for (int i = 0; i < n; i++) {
         d.field[i] = fields[i];
         if (fields[i].kind == SSLH_FIELD_LABEL && !sslh_i_count_classes(c, fn, &d.field[i], count))
@@ -41055,6 +42313,23 @@ SSLH_DEF sslh_data sslh_data_from_images(sslh_ctx *c, const uint8_t *pixels, int
     f[1].values = labels;
     f[1].name = "class";
     return sslh_i_data_from_fields(c, "sslh_data_from_images", f, labels ? 2 : 1, count);
+}
+
+SSLH_DEF sslh_data sslh_data_stream(sslh_ctx *c, const int32_t *tokens, int64_t count, int length) {
+    sslh_field f;
+    memset(&f, 0, sizeof f);
+    if (SSLH_I_BAD(c)) return sslh_i_no_data(c);
+    if (!tokens || length < 1 || count <= length) {
+        sslh_fail(c, SSLH_E_USAGE, "sslh_data_stream: %s%.0f tokens, windows of %d: more tokens are needed than a "
+                  "window has", tokens ? "" : "NULL for ", (double)count, length);
+        return sslh_i_no_data(c);
+    }
+    f.kind = SSLH_FIELD_TOKENS;
+    f.type = SSLH_I32;
+    f.shape = sslh_dim1(length);
+    f.values = tokens;
+    f.stream = count;
+    return sslh_i_data_from_fields(c, "sslh_data_stream", &f, 1, (count - 1) / length);
 }
 
 SSLH_DEF const char *sslh_data_file(sslh_data d, int64_t index) {
@@ -41314,7 +42589,7 @@ SSLH_I_FN int sslh_i_join_classes(sslh_ctx *c, const sslh_data *a, const sslh_da
 SSLH_DEF sslh_data sslh_data_join(sslh_data a, sslh_data b) {
     sslh_ctx *c = a.ctx;
     if (SSLH_I_BAD(c)) return sslh_i_no_data(c);
-    sslh_field joined[4];
+    sslh_field joined[SSLH_FIELDS];
     int same = a.fields == b.fields && a.fields > 0 && a.count + b.count <= INT32_MAX;
     for (int i = 0; same && i < a.fields; i++) {
         const sslh_field *f = &a.field[i], *g = &b.field[i];
@@ -41329,7 +42604,7 @@ SSLH_DEF sslh_data sslh_data_join(sslh_data a, sslh_data b) {
         return sslh_i_no_data(c);
     }
     size_t n = (size_t)(a.count + b.count), bytes;
-    void *made[12]; /* values, lengths and names of each field */
+    void *made[3 * SSLH_FIELDS]; /* values, lengths and names of each field */
     int nmade = 0, ok = 1;
     for (int i = 0; ok && i < a.fields; i++) {
         size_t one = sslh_i_field_bytes(&a.field[i]);
@@ -41344,6 +42619,7 @@ SSLH_DEF sslh_data sslh_data_join(sslh_data a, sslh_data b) {
         joined[i] = a.field[i];
         joined[i].values = values;
         joined[i].lengths = lengths;
+        joined[i].stream = 0; /* the windows are copies, side by side */
         joined[i].fetch = NULL;
         joined[i].user = NULL;
         if (ok && joined[i].kind == SSLH_FIELD_LABEL)
@@ -41532,7 +42808,7 @@ SSLH_I_FN int64_t sslh_i_windows_stream(const sslh_data *d, const sslh_field *f,
 
 SSLH_DEF sslh_data sslh_data_windows(sslh_data d, const char *field, int length, int step) {
     sslh_ctx *c = d.ctx;
-    sslh_field made[4];
+    sslh_field made[SSLH_FIELDS];
     const sslh_field *f = NULL;
     const int32_t *labels = NULL;
     void *block[4] = {NULL, NULL, NULL, NULL};
@@ -41560,6 +42836,7 @@ SSLH_DEF sslh_data sslh_data_windows(sslh_data d, const char *field, int length,
     made[0] = *f;
     made[0].shape.size[0] = length;
     made[0].lengths = NULL;
+    made[0].stream = 0;
     made[0].fetch = NULL;
     for (i = 0; i < d.fields; i++)
         if (d.field[i].kind == SSLH_FIELD_LABEL && (by < 0 || i == by) && n < 4) {
@@ -43042,7 +44319,7 @@ SSLH_I_FN int sslh_i_clips_sound(sslh_i_clips *s, sslh_field *f) {
 SSLH_I_FN sslh_data sslh_i_clips_finish(sslh_i_clips *s) {
     sslh_ctx *c = s->c;
     sslh_data d = sslh_i_no_data(c);
-    sslh_field field[4];
+    sslh_field field[SSLH_FIELDS];
     int fields = 1;
     memset(field, 0, sizeof field);
     int ok = !SSLH_I_BAD(c) && sslh_i_clips_sound(s, &field[0]);
@@ -43059,9 +44336,9 @@ SSLH_I_FN sslh_data sslh_i_clips_finish(sslh_i_clips *s) {
     }
     for (int k = 0; ok && k < s->parts; k++) {
         if (s->part[k].word[0] == '*') continue;
-        if (fields == 4) {
-            sslh_fail(c, SSLH_E_USAGE, "%s: .labels \"%s\" and the folders name more than three label fields", s->fn,
-                      sslh_i_tail(s->d.labels));
+        if (fields == SSLH_FIELDS) {
+            sslh_fail(c, SSLH_E_USAGE, "%s: .labels \"%s\" and the folders name more than %d label fields", s->fn,
+                      sslh_i_tail(s->d.labels), SSLH_FIELDS - 1);
             break;
         }
         ok = sslh_i_clips_field(s, k, &field[fields++]);
@@ -43439,9 +44716,9 @@ SSLH_DEF sslh_data sslh_load_clips(sslh_ctx *c, const char *path, sslh_clips_des
 SSLH_DEF sslh_data sslh_data_frames(sslh_data d) {
     sslh_ctx *c = d.ctx;
     const sslh_field *f;
-    sslh_field made[4];
+    sslh_field made[SSLH_FIELDS];
     sslh_data out;
-    int32_t *labels[4] = {NULL, NULL, NULL, NULL}, *index = NULL;
+    int32_t *labels[SSLH_FIELDS] = SSLH_I_ZERO, *index = NULL;
     int n = 1, i, own = 0, T;
     int64_t k, count = 0, all;
     if (SSLH_I_BAD(c)) return sslh_i_no_data(c);
@@ -43459,7 +44736,7 @@ SSLH_DEF sslh_data sslh_data_frames(sslh_data d) {
     made[0].type = f->type;
     made[0].shape = sslh_dim3(f->shape.size[1], f->shape.size[2], f->shape.size[3]);
     made[0].values = f->values;
-    for (i = 0; i < d.fields && n < 4; i++) {
+    for (i = 0; i < d.fields && n < SSLH_FIELDS; i++) {
         const int32_t *from = (const int32_t *)d.field[i].values;
         if (d.field[i].kind != SSLH_FIELD_LABEL) continue;
         if (i == d.label_field) own = n;
@@ -43700,7 +44977,7 @@ typedef struct sslh_i_st_item {
     sslh_real   *moment;  /* values of this shape instead of t's own (optimiser state); NULL: t's own */
     int          part, net; /* of the optimiser's state: which, from 1 (sslh_i_st_parts), and of its net number .. */
     size_t       offset;  /* and where in that */
-    int          permute, dtype;
+    int          permute, dtype; /* permute: 1 a convolution, 2 a transposed matrix */
     size_t       begin, end; /* in the data of the file */
     int          found;   /* reading: number of the file's tensor, -1 */
 } sslh_i_st_item;
@@ -43721,7 +44998,7 @@ SSLH_I_FN sslh_i_st_item *sslh_i_st_add(sslh_i_st_list *l, const sslh_i_tree *tr
     it->moment = NULL;
     it->part = it->net = 0;
     it->offset = e->offset;
-    it->permute = e->is_param && e->t.ndim >= 3 && sslh_i_has_suffix(e->name, "weight");
+    it->permute = e->transposed ? 2 : e->is_param && e->t.ndim >= 3 && sslh_i_has_suffix(e->name, "weight");
     it->dtype = e->t.type == SSLH_U8 ? SSLH_I_ST_U8 : e->t.type == SSLH_F32 ? (SSLH_I_DOUBLE ? SSLH_I_ST_F64
             : SSLH_I_ST_F32) : sslh_i_has_suffix(e->name, "num_batches_tracked") ? SSLH_I_ST_I64 : SSLH_I_ST_I32;
     it->found = -1;
@@ -43744,8 +45021,9 @@ SSLH_I_FN void sslh_i_st_add_net(sslh_i_st_list *l, sslh_net *net, const char *p
         for (j = 0; j < t.net[i]->entries; j++) sslh_i_st_add(l, &t, i, prefix, t.net[i]->entry[j]);
 }
 
-/* Size i of the shape in the file: (O,K..,I) in memory is (O,I,K..) there. */
+/* Size i of the shape in the file: (O,K..,I) in memory is (O,I,K..) there, a transposed (O,I) is (I,O). */
 SSLH_I_FN int sslh_i_st_size(const sslh_i_st_item *it, int i) {
+    if (it->permute == 2) return it->t->shape[1 - i];
     if (!it->permute || i == 0) return it->t->shape[i];
     return i == 1 ? it->t->shape[it->t->ndim - 1] : it->t->shape[i - 1];
 }
@@ -43762,6 +45040,7 @@ SSLH_I_FN void sslh_i_st_area(const sslh_i_st_item *it, size_t *area, size_t *la
     *area = *last = 1;
     if (!it->permute) return;
     *last = (size_t)it->t->shape[it->t->ndim - 1];
+    if (it->permute == 2) *area = (size_t)it->t->shape[0]; /* (I,O) as one filter of O places and I channels */
     for (i = 1; i < it->t->ndim - 1; i++) *area *= (size_t)it->t->shape[i];
 }
 
@@ -44339,6 +45618,23 @@ SSLH_I_FN int sslh_i_st_find(const sslh_i_st *s, const char *prefix, const char 
     return -1;
 }
 
+/* Number of the tensor whose last word is another: BERT's norms once had gamma and beta. */
+SSLH_I_FN int sslh_i_st_old(const sslh_i_st *s, const char *prefix, const char *name, const char *word) {
+    const char *dot = strrchr(name, '.');
+    char old[288];
+    snprintf(old, sizeof old, "%.*s.%s", (int)(dot - name), name, word);
+    return sslh_i_st_find(s, prefix, old);
+}
+/* What files of transformers hold beside weights: masks of causal attention, the numbers of positions. */
+SSLH_I_FN void sslh_i_st_pass_over(const sslh_i_st *s) {
+    int i;
+    for (i = 0; i < s->n; i++) {
+        const char *name = s->tensor[i].name;
+        if (sslh_i_has_suffix(name, ".attn.bias") || sslh_i_has_suffix(name, ".attn.masked_bias") ||
+            sslh_i_has_suffix(name, "embeddings.position_ids")) s->tensor[i].used = 1;
+    }
+}
+
 SSLH_I_FN int sslh_i_st_real(int dtype) {
     return dtype == SSLH_I_ST_F64 || dtype == SSLH_I_ST_F32 || dtype == SSLH_I_ST_BF16 || dtype == SSLH_I_ST_F16;
 }
@@ -44467,6 +45763,8 @@ SSLH_I_FN int sslh_i_st_match(const sslh_i_st *s, sslh_i_st_list *l, sslh_load_d
     for (i = 0; i < l->n; i++) {
         sslh_i_st_item *it = &l->item[i];
         int at = sslh_i_st_find(s, prefix, it->name);
+        if (at < 0 && sslh_i_has_suffix(it->name, "LayerNorm.weight")) at = sslh_i_st_old(s, prefix, it->name, "gamma");
+        if (at < 0 && sslh_i_has_suffix(it->name, "LayerNorm.bias")) at = sslh_i_st_old(s, prefix, it->name, "beta");
         if (at < 0) {
             /* files of old PyTorch versions have none */
             *missing += !sslh_i_has_suffix(it->name, "num_batches_tracked");
@@ -44645,6 +45943,7 @@ SSLH_I_FN int sslh_i_st_fill(const sslh_i_st *s, sslh_net *net, sslh_load_desc d
     int read = 0, missing = 0;
     if (!sslh_i_st_list_new(c, &l, sslh_count_tensors(net))) return 0;
     sslh_i_st_add_net(&l, net, "");
+    if (sslh_i_takes_tokens(net)) sslh_i_st_pass_over(s);
     read = sslh_i_st_match(s, &l, d, &missing);
     if (!SSLH_I_BAD(c) && sslh_i_st_seal(net, missing > 0)) { /* no draws that the file overwrites */
         sslh_i_st_copy(s, &l);
@@ -44685,7 +45984,7 @@ SSLH_I_FN void sslh_i_arch_read(const char *arch, const sslh_i_setting *s, void 
             *(int *)(void *)at = value;
         } else {
             *(sslh_activation *)(void *)at =
-                value > 0 && value <= (int)SSLH_TANH ? (sslh_activation)value : SSLH_RELU;
+                value > 0 && value <= (int)SSLH_GELU_QUICK ? (sslh_activation)value : SSLH_RELU;
         }
     }
 }
@@ -44707,6 +46006,7 @@ SSLH_I_FN sslh_net *sslh_i_net_from_arch(sslh_ctx *c, const char *a) {
     SSLH_I_FROM_ARCH(nin, sslh_nin_desc, sslh_nin)
     SSLH_I_FROM_ARCH(vit, sslh_vit_desc, sslh_vit)
     SSLH_I_FROM_ARCH(conv_gru, sslh_conv_gru_desc, sslh_conv_gru)
+    SSLH_I_FROM_ARCH(transformer, sslh_transformer_desc, sslh_transformer)
 #if SSLH_WITH_AUTOENCODER
     SSLH_I_FROM_ARCH(autoencoder_encoder, sslh_autoencoder_desc, sslh_i_autoencoder_encoder_new)
 #endif
@@ -49175,7 +50475,8 @@ SSLH_I_LEAN_END
            tokenizers: bytes, characters, words, byte pairs (trained, GPT-2, CLIP), WordPiece; word2vec, phrases, files
            of word vectors; random forest, linear SVM, logistic regression, k-means, their measures and files; parts of
            a data set, copies in it, neighbours, whitening; clips (a kind of field, folders of numbered frames, clips
-           made of images), the next frame, the order of frames, the arrow of time
+           made of images), the next frame, the order of frames, the arrow of time; transformers of text with the names
+           of GPT-2, BERT and CLIP, GPT, BERT, features of texts, cross-entropy of many classes a few rows at a time
     0.1.0  first version: core, kernels, encoders; rotation, SimCLR, VAE, MAE; probes, pictures */
 
 /* ================================================================================================================== */

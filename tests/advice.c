@@ -105,7 +105,7 @@ static void no_method_does(void) {
         sslh_net *encoder = NULL;
         sslh_method m;
         sslh_train_desc d = few(1);
-        if (!strcmp(info->input, "sound") || !info->make) {
+        if (!strcmp(info->input, "sound") || !strcmp(info->input, "text") || !info->make) {
             sslh_destroy(c);
             continue;
         }

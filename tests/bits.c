@@ -178,6 +178,46 @@ static unsigned long long run(int threads, const char *cpu, int portable) {
         note_part("mae", train(c, &m, data, adam, 2, 8, 0));
     }
 #endif
+#if SSLH_WITH_GPT || SSLH_WITH_BERT
+    {   /* dropout, the softmax over many classes, and what is drawn */
+        static int32_t text[400];
+        sslh_transformer_desc td;
+        sslh_data tokens;
+        sslh_method m;
+        int i;
+        for (i = 1; i < 400; i++) text[i] = (text[i - 1] * 5 + (int)sslh_random_below(3, 3, (uint64_t)i, 3)) % 37;
+        tokens = sslh_data_stream(c, text, 400, 12);
+        memset(&td, 0, sizeof td);
+        td.vocabulary = 40, td.length = 14, td.width = 24, td.depth = 2, td.heads = 3;
+#if SSLH_WITH_GPT
+        {
+            sslh_gpt_desc gd;
+            sslh_generate_desc how;
+            int32_t more[30];
+            sslh_tensor *drawn;
+            memset(&gd, 0, sizeof gd), memset(&how, 0, sizeof how);
+            gd.dropout = 0.1f;
+            m = sslh_gpt(c, sslh_transformer(c, td), gd);
+            note_part("gpt", train(c, &m, tokens, adam, 3, 8, 0));
+            how.top_p = 0.9f, how.stream = 4;
+            if (sslh_gpt_generate(m.encoder, text, 5, more, 30, how) == 30) {
+                drawn = sslh_to_real(c, sslh_from_ints(c, sslh_dim1(30), more), 1);
+                note_part("drawn", hash_tensor(drawn, 0));
+            }
+        }
+#endif
+#if SSLH_WITH_BERT
+        {
+            sslh_bert_desc bd;
+            memset(&bd, 0, sizeof bd);
+            bd.cls_token = 36, bd.sep_token = 37, bd.mask_token = 38, bd.pad_token = 39;
+            td.kind = SSLH_BERT;
+            m = sslh_bert(c, sslh_transformer(c, td), bd);
+            note_part("bert", train(c, &m, tokens, adam, 3, 8, 0));
+        }
+#endif
+    }
+#endif
 #if SSLH_WITH_JIGSAW
     {
         sslh_jigsaw_desc jd;

@@ -121,7 +121,7 @@ static void sequences(const char *test, long small, long normal, long endless, v
 
 /* --- the world of a hostile sequence ------------------------------------------------------------------------------ */
 
-enum { TENSORS = 48, NETS = 20, METHODS = 8, DATAS = 10, LOADERS = 6, OPTIMIZERS = 5, FIXED = 12 };
+enum { TENSORS = 48, NETS = 20, METHODS = 8, DATAS = 10, LOADERS = 6, OPTIMIZERS = 5, FIXED = 13 };
 #define LIMIT ((size_t)12 << 20)
 typedef struct world {
     sslh_ctx    *c, *other, *dead; /* the last two: an innocent bystander, and one without memory */
@@ -146,6 +146,8 @@ typedef struct world {
 static uint8_t pixels[64 * 8 * 8 * 4]; /* as many as any of the data sets below has */
 static int32_t labels[8] = {0, 1, 0, 1, 2, 2, 0, 1};
 static float reals[8192];
+enum { WORDS = 12 };
+static const int32_t words[WORDS] = {0, 1, 2, 1, 0, 2, 2, 1, 1, 0, 2, 0}; /* the small transformers know three */
 static int32_t numbers[64];
 static char long_text[5001];
 
@@ -214,6 +216,7 @@ static void world_begin(world *w) {
     sslh_mlp_desc md;
     sslh_convnet_desc cd;
     sslh_vit_desc vd;
+    sslh_transformer_desc td;
     sslh_net_desc nd;
     sslh_vae_desc ad;
     sslh_autoencoder_desc pd;
@@ -229,6 +232,7 @@ static void world_begin(world *w) {
     memset(&md, 0, sizeof md);
     memset(&cd, 0, sizeof cd);
     memset(&vd, 0, sizeof vd);
+    memset(&td, 0, sizeof td);
     memset(&nd, 0, sizeof nd);
     memset(&ad, 0, sizeof ad);
     memset(&pd, 0, sizeof pd);
@@ -260,6 +264,8 @@ static void world_begin(world *w) {
     add_net(w, sslh_mlp(c, md)); /* inert */
     CHECK_ERROR(c, "sslh_mlp");
     add_net(w, sslh_mlp(w->dead, md));
+    td.kind = dice(3), td.vocabulary = 3, td.length = 5, td.width = 4, td.depth = 1, td.heads = 2;
+    add_net(w, sslh_transformer(c, td));
     add_data(w, sslh_data_from_images(c, pixels, 8, 8, 8, 3, labels));
     add_data(w, sslh_data_from_images(c, pixels, 6, 8, 8, 3, NULL));
     add_data(w, sslh_data_from_images(c, pixels, 5, 4, 8, 1, labels));
@@ -864,6 +870,7 @@ static int call_row(world *w, int row, const char **names) {
     PAIR(sslh_cross_entropy) PAIR(sslh_cross_entropy_soft) PAIR(sslh_bce_with_logits) PAIR(sslh_mse) PAIR(sslh_l1)
     PAIR(sslh_kl_div) PAIR(sslh_gaussian_kl)
     ROW(sslh_cross_entropy_ex, K(sslh_cross_entropy_ex(c, T(0), T(1), f[0], i[0])))
+    ROW(sslh_linear_cross_entropy, K(sslh_linear_cross_entropy(c, T(0), T(1), dice(2) ? NULL : T(2), T(3), i[0])))
     ROW(sslh_cross_entropy_full, EMPTY(sslh_cross_entropy_desc, e); e.smoothing = zeros_mostly_real();
         if (!dice(3)) e.weight = T(2); e.reduction = (sslh_reduction)(dice(4) ? dice(3) : i[1]);
         K(sslh_cross_entropy_full(c, T(0), T(1), i[0], e)))
@@ -904,7 +911,8 @@ static int call_row(world *w, int row, const char **names) {
     ROW(sslh_split_batch_norm, sslh_split_batch_norm(n[0], dice(2) ? 1 + dice(3) : i[0]))
     ROW(sslh_forward, K(sslh_forward(n[0], T(0))))
     ROW(sslh_forward_ex, EMPTY(sslh_forward_desc, e); if (dice(2)) e.tap = text[0]; if (!dice(3)) e.keep = T(1);
-        if (!dice(3)) e.mask = T(2); e.drop_path = zeros_mostly_real(); K(sslh_forward_ex(n[0], T(0), e)))
+        if (!dice(3)) e.mask = T(2); if (!dice(3)) e.segments = T(3); e.drop_path = zeros_mostly_real();
+        e.dropout = zeros_mostly_real(); K(sslh_forward_ex(n[0], T(0), e)))
     ROW(sslh_call, returned(w, "sslh_call", sslh_call(n[0]) != NULL))
     ROW(sslh_tap, sslh_tap(n[0], text[0], T(0)))
     ROW(sslh_clone, keep_net(w, sslh_clone(n[0])))
@@ -952,6 +960,12 @@ static int call_row(world *w, int row, const char **names) {
     ROW(sslh_vit, EMPTY(sslh_vit_desc, e); e.image = zeros_mostly(); e.channels = zeros_mostly();
         e.patch = zeros_mostly(); e.width = zeros_mostly(); e.depth = i[0]; e.heads = zeros_mostly();
         e.mlp = zeros_mostly(); e.fixed_positions = dice(2); e.any_size = dice(2); keep_net(w, sslh_vit(c, e)))
+    ROW(sslh_transformer, EMPTY(sslh_transformer_desc, e); e.kind = zeros_mostly(); e.vocabulary = i[0];
+        e.length = zeros_mostly(); e.width = dice(2) ? 4 : zeros_mostly(); e.depth = dice(2) ? 1 : zeros_mostly();
+        e.heads = dice(2) ? 2 : zeros_mostly(); e.mlp = zeros_mostly(); e.causal = zeros_mostly();
+        e.segments = zeros_mostly(); e.pooler = zeros_mostly(); e.activation = (sslh_activation)zeros_mostly();
+        keep_net(w, sslh_transformer(c, e)))
+    ROW(sslh_transformer_scores, K(sslh_transformer_scores(n[0], T(0))))
     ROW(sslh_conv_gru, EMPTY(sslh_conv_gru_desc, e); e.channels = zeros_mostly();
         e.width = dice(2) ? 4 : zeros_mostly(); e.context = dice(2) ? 4 : zeros_mostly(); e.norm = zeros_mostly();
         for (int j = 0; j < 8 && !dice(3); j++) e.kernels[j] = zeros_mostly(), e.strides[j] = zeros_mostly();
@@ -1019,6 +1033,8 @@ static int call_row(world *w, int row, const char **names) {
     ROW(sslh_data_labelled, add_data(w, sslh_data_labelled(d[0], text[0])))
     ROW(sslh_data_where, add_data(w, sslh_data_where(d[0], text[0], text[1])))
     ROW(sslh_data_windows, add_data(w, sslh_data_windows(d[0], text[0], dice(2) ? 2 : i[0], dice(2) ? 1 : i[1])))
+    ROW(sslh_data_stream, add_data(w, sslh_data_stream(c, dice(6) ? words : NULL, dice(3) ? WORDS : dice(WORDS + 1),
+        dice(2) ? 1 + dice(4) : i[0])))
     ROW(sslh_data_pick, for (int j = 0; j < 4; j++) numbers[j] = dice(3) ? dice(5) : any_int();
         add_data(w, sslh_data_pick(d[0], dice(6) ? numbers : NULL, k[0])); memset(numbers, 0, 16))
     ROW(sslh_data_fraction, add_data(w, sslh_data_fraction(d[0], (double)f[0], 1)))
@@ -1249,6 +1265,23 @@ static int call_row(world *w, int row, const char **names) {
         e.no_stop_gradient = dice(2); add_method(w, sslh_jepa(c, n[0], e)))
     ROW(sslh_jepa_show, sslh_tensor *masked; sslh_tensor *filled;
         sslh_jepa_show(m, T(0), 1, dice(5) ? &masked : NULL, dice(5) ? &filled : NULL))
+    ROW(sslh_gpt, EMPTY(sslh_gpt_desc, e); e.dropout = zeros_mostly_real(); e.settings = text[0];
+        add_method(w, sslh_gpt(c, n[0], e)))
+    ROW(sslh_bert, EMPTY(sslh_bert_desc, e); e.mask = zeros_mostly_real(); e.hidden = zeros_mostly_real();
+        e.replaced = zeros_mostly_real(); e.next = zeros_mostly(); e.cls_token = dice(2) ? 1 : zeros_mostly();
+        e.sep_token = dice(2) ? 2 : zeros_mostly(); e.mask_token = dice(2) ? 1 : zeros_mostly();
+        e.pad_token = zeros_mostly(); e.dropout = zeros_mostly_real(); e.settings = text[0];
+        add_method(w, sslh_bert(c, n[0], e)))
+    ROW(sslh_bert_evaluate, returned(w, "sslh_bert_evaluate", !isnan((double)sslh_bert_evaluate(m, d[0]))))
+    ROW(sslh_bert_load, sslh_bert_load(m, path))
+    ROW(sslh_fill_mask, int32_t best[3]; float likely[3];
+        sslh_fill_mask(m, dice(6) ? words : NULL, dice(3) ? 1 + dice(WORDS) : -i[0], dice(4) ? 1 + dice(3) : -i[1],
+                       dice(6) ? best : NULL, dice(6) ? likely : NULL))
+    ROW(sslh_gpt_evaluate, returned(w, "sslh_gpt_evaluate", !isnan((double)sslh_gpt_evaluate(n[0], d[0]))))
+    ROW(sslh_gpt_generate, int32_t more[5]; EMPTY(sslh_generate_desc, e); e.temperature = zeros_mostly_real();
+        e.top_k = zeros_mostly(); e.top_p = zeros_mostly_real(); e.stops = dice(2); e.stop = i[1]; e.no_cache = dice(2);
+        sslh_gpt_generate(n[0], dice(6) ? words : NULL, dice(3) ? 1 + dice(WORDS) : dice(2) ? 0 : -i[0],
+                          dice(6) ? more : NULL, dice(6), e))
     ROW(sslh_patchify, K(sslh_patchify(c, T(0), i[0])))
     ROW(sslh_unpatchify, K(sslh_unpatchify(c, T(0), i[0], i[1], i[2])))
     ROW(sslh_mae_reconstruct, sslh_tensor *masked; sslh_tensor *filled;
@@ -1436,7 +1469,7 @@ static void error_is_clear(sslh_ctx *c) {
     sslh_clear_error(c);
 }
 
-enum { ROWS = 480, CALLS = 60 };
+enum { ROWS = 520, CALLS = 60 };
 static const char *row_name[ROWS];
 static long row_calls[ROWS], row_worked[ROWS];
 static int row_count;
@@ -1848,6 +1881,9 @@ static sslh_tensor *graph_row(graph *g, int row, sslh_tensor *x, const char **na
         return sslh_cross_entropy_ex(c, x, a, f * 0.9f, x->shape[1] > 1 ? j : -1))
     LOSS(sslh_cross_entropy_soft, x = view(g, x, 2); a = sslh_softmax(c, leaf(g, shape_of(x)), 1);
         return sslh_cross_entropy_soft(c, x, a))
+    OP(sslh_linear_cross_entropy, x = at_most(g, view(g, x, 2), 0, 60); s = shape_of(x); j = 1 + dice(5);
+        a = index_below(g, sslh_dim1(s.size[0]), j); b = leaf(g, sslh_dim2(j, s.size[1])); g->want = sslh_dim0();
+        return sslh_linear_cross_entropy(c, x, b, dice(2) ? leaf(g, sslh_dim1(j)) : NULL, a, -1))
     OP(sslh_cross_entropy_full, x = at_most(g, view(g, x, 2), 0, 60); s = shape_of(x);
         a = index_below(g, sslh_dim1(s.size[0]), s.size[1]); EMPTY(sslh_cross_entropy_desc, e); e.smoothing = f * 0.9f;
         e.weight = dice(2) ? sslh_full(c, sslh_dim1(s.size[1]), 0.5f) : NULL; e.reduction = (sslh_reduction)dice(3);

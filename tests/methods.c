@@ -122,7 +122,11 @@ static const method_case cases[] = {
         "head_hidden=12 head_out=7"},
     {"dino", 0.01f, "outputs=9 small_views=2 freeze=0 head_hidden=12 bottleneck=7 target_momentum=0.75"},
     {"dino_rest", 0.01f, "outputs=9 small_views=0 head_hidden=12 bottleneck=7 target_momentum=0.75 temperature=0.2 "
-        "teacher_temperature=0.1 centre_momentum=0.5"}};
+        "teacher_temperature=0.1 centre_momentum=0.5"},
+    {"gpt", 0.01f, ""},
+    {"gpt_clip", 0.01f, ""},
+    {"bert", 0.01f, "dropout=0"},
+    {"bert_next", 0.01f, "dropout=0 next=1"}};
 #define CASES ((int)(sizeof cases / sizeof cases[0]))
 static const method_case *current;
 
@@ -219,6 +223,38 @@ static void given_views(sslh_method *m, const sslh_batch *batch, sslh_view_set *
         sslh_tensor *x = image_input(c, "images", 6, side, side, 3), *z = image_input(c, "noise", 6, 5, 1, 1);
         sslh_view_add(out, "images", sslh_shift(c, sslh_scale(c, x, 2), -1));
         sslh_view_add(out, "noise", sslh_shift(c, sslh_scale(c, sslh_reshape(c, z, sslh_dim2(6, 5)), 4), -2));
+    } else if (strncmp(current->name, "bert", 4) == 0) { /* 3 texts of 7 tokens, the last of text 1 are padding */
+        static const int32_t answers[3] = {1, 0, 1};
+        int32_t tokens[21], segments[21], places[6], targets[6];
+        uint8_t padding[21];
+        uint32_t s = seed_of("tokens ", current->name);
+        int i;
+        for (i = 0; i < 21; i++) {
+            tokens[i] = (int32_t)(draw20(&s) % 110);
+            segments[i] = ends_with(current->name, "_next") && i % 7 > 3;
+            padding[i] = i / 7 == 1 && i % 7 > 4;
+        }
+        for (i = 0; i < 6; i++) {
+            places[i] = i / 2 * 7 + (i % 2 ? 4 : 1);
+            targets[i] = i == 5 ? -1 : (int32_t)(draw20(&s) % 110);
+        }
+        sslh_view_add(out, "tokens", sslh_from_ints(c, sslh_dim2(3, 7), tokens));
+        sslh_view_add(out, "segments", sslh_from_ints(c, sslh_dim2(3, 7), segments));
+        sslh_view_add(out, "padding", sslh_from_bytes(c, sslh_dim2(3, 7), padding));
+        sslh_view_add(out, "places", sslh_from_ints(c, sslh_dim1(6), places));
+        sslh_view_add(out, "targets", sslh_from_ints(c, sslh_dim1(6), targets));
+        sslh_view_add(out, "answers", sslh_from_ints(c, sslh_dim1(3), answers));
+    } else if (strncmp(current->name, "gpt", 3) == 0) { /* 3 texts of 7 tokens, one of which ends early */
+        int32_t tokens[18], targets[18];
+        uint32_t s = seed_of("tokens ", current->name);
+        int i;
+        for (i = 0; i < 21; i++) {
+            int32_t x = (int32_t)(draw20(&s) % 11);
+            if (i % 7 < 6) tokens[i / 7 * 6 + i % 7] = x;
+            if (i % 7 > 0) targets[i / 7 * 6 + i % 7 - 1] = i / 7 == 1 && i % 7 > 4 ? -1 : x;
+        }
+        sslh_view_add(out, "tokens", sslh_from_ints(c, sslh_dim2(3, 6), tokens));
+        sslh_view_add(out, "targets", sslh_from_ints(c, sslh_dim2(3, 6), targets));
     } else if (strncmp(current->name, "cpc2", 4) == 0) {
         /* 3 images of 4 x 4 patches, 9 draws, within images 9 for each */
         int rows = strcmp(current->name, "cpc2_same") == 0 ? 3 : 1, J = strcmp(current->name, "cpc2_all") ? 9 : 999, i;
@@ -319,6 +355,13 @@ static sslh_net *conv_gru(sslh_ctx *c, int norm) {
     return sslh_conv_gru(c, d);
 }
 /* The encoder of a case; NULL where the method makes its own. */
+static sslh_net *text_net(sslh_ctx *c, int kind, int pooler) {
+    sslh_transformer_desc d;
+    memset(&d, 0, sizeof d);
+    d.kind = kind, d.vocabulary = kind == SSLH_BERT ? 110 : 11, d.length = 12, d.pooler = pooler;
+    d.width = 8, d.depth = 2, d.heads = 2, d.mlp = 12;
+    return sslh_transformer(c, d);
+}
 static sslh_net *encoder_for(sslh_ctx *c, const char *name) {
     if (strncmp(name, "vae", 3) == 0 || strncmp(name, "autoencoder", 11) == 0) return NULL;
     if (strncmp(name, "inpainting", 10) == 0 || strncmp(name, "next_frame", 10) == 0) return convnet_map(c, 6, 10);
@@ -336,12 +379,16 @@ static sslh_net *encoder_for(sslh_ctx *c, const char *name) {
     if (strncmp(name, "mae", 3) == 0 || strncmp(name, "jepa", 4) == 0 || ends_with(name, "_vit")) return vit(c, 0);
     if (strncmp(name, "cpc2", 4) == 0)
         return convnet_alone(c, strcmp(name, "cpc2_same") == 0 ? 2 : strcmp(name, "cpc2_other") == 0 ? SSLH_OFF : 1);
+    if (strncmp(name, "bert", 4) == 0) return text_net(c, SSLH_BERT, ends_with(name, "_next"));
+    if (strncmp(name, "gpt", 3) == 0) return text_net(c, ends_with(name, "_clip") ? SSLH_CLIP_TEXT : SSLH_GPT2, 0);
     if (strncmp(name, "cpc", 3) == 0)
         return conv_gru(c, strcmp(name, "cpc_same") == 0 ? 2 : strcmp(name, "cpc_other") == 0 ? SSLH_OFF : 0);
     return convnet(c, 6, 10);
 }
-/* PyTorch's steps are those of the papers' optimisers; of colorization that of our own. */
-static const char *settings_of(const char *name) { return strncmp(name, "color", 5) == 0 ? "short" : "paper"; }
+/* PyTorch's steps are those of the papers' optimisers; of colorization and BERT (whose Adam PyTorch lacks) our own. */
+static const char *settings_of(const char *name) {
+    return strncmp(name, "color", 5) == 0 || strncmp(name, "bert", 4) == 0 ? "short" : "paper";
+}
 static sslh_method make_method(sslh_ctx *c, const char *name) {
     sslh_method none;
 #if SSLH_WITH_CPC2
@@ -363,6 +410,21 @@ static sslh_method make_method(sslh_ctx *c, const char *name) {
         d.steps = 3, d.negatives = 7, d.crop = 48;
         d.from = strcmp(name, "cpc_same") == 0 ? 1 : strcmp(name, "cpc_other") == 0 ? 2 : 0;
         return sslh_cpc(c, encoder_for(c, name), d);
+    }
+#endif
+#if SSLH_WITH_GPT
+    if (strncmp(name, "gpt", 3) == 0) {
+        sslh_gpt_desc d;
+        memset(&d, 0, sizeof d), d.settings = settings_of(name);
+        return sslh_gpt(c, encoder_for(c, name), d);
+    }
+#endif
+#if SSLH_WITH_BERT
+    if (strncmp(name, "bert", 4) == 0) {
+        sslh_bert_desc d;
+        memset(&d, 0, sizeof d), d.settings = settings_of(name);
+        d.dropout = SSLH_OFF, d.next = ends_with(name, "_next");
+        return sslh_bert(c, encoder_for(c, name), d);
     }
 #endif
 #if SSLH_WITH_SIMCLR
@@ -605,8 +667,9 @@ static sslh_data data_for(sslh_ctx *c, const char *name) {
     static int32_t labels[40];
     static float sound[40 * 100];
     static uint8_t clips[40 * 7 * 8 * 8 * 3];
+    static int32_t tokens[40 * 9], lengths[40];
     static int made; /* once: another context's workers may be reading them */
-    sslh_field f[4];
+    sslh_field f[5];
     int i, vae = strncmp(name, "vae", 3) == 0 || strncmp(name, "autoencoder", 11) == 0;
     int conv = vae && (ends_with(name, "_conv") || ends_with(name, "_both"));
     if (!made) {
@@ -617,6 +680,8 @@ static sslh_data data_for(sslh_ctx *c, const char *name) {
             sound[i] = sslh_random_normal(5, 5, (uint64_t)i) * (i % (2 + i / 100 % 5) ? 0.05f : 0.3f);
         for (i = 0; i < (int)sizeof clips; i++) /* of each image, darker and darker */
             clips[i] = (uint8_t)(pixels[i / 1344 * 192 + i % 192] * (10 - i % 1344 / 192) / 10);
+        for (i = 0; i < 360; i++) tokens[i] = (int32_t)sslh_random_below(6, 6, (uint64_t)i, 10);
+        for (i = 0; i < 40; i++) lengths[i] = 2 + i % 8;
         made = 1;
     }
     if (vae && !conv) return sslh_data_from_images(c, pixels, 40, 5, 4, 1, labels);
@@ -628,7 +693,9 @@ static sslh_data data_for(sslh_ctx *c, const char *name) {
     f[1].kind = SSLH_FIELD_LABEL, f[1].type = SSLH_I32, f[1].values = labels, f[1].name = "class";
     f[2].kind = SSLH_FIELD_AUDIO, f[2].shape = sslh_dim2(100, 1), f[2].values = sound;
     f[3].kind = SSLH_FIELD_CLIP, f[3].type = SSLH_U8, f[3].shape = sslh_dim4(7, 8, 8, 3), f[3].values = clips;
-    return sslh_data_from_fields(c, f, 4, 40);
+    f[4].kind = SSLH_FIELD_TOKENS, f[4].type = SSLH_I32, f[4].shape = sslh_dim1(9), f[4].values = tokens;
+    f[4].lengths = lengths;
+    return sslh_data_from_fields(c, f, 5, 40);
 }
 static sslh_loader *loader_for(sslh_ctx *c, sslh_data data, int batch) {
     sslh_loader_desc d;

@@ -188,6 +188,7 @@ OP(f_recurrent_layer) {
 OP(f_cross_entropy) BODY(sslh_cross_entropy(c, in[0], in[1]))
 OP(f_cross_entropy_ex) BODY(sslh_cross_entropy_ex(c, in[0], in[1], p[0], I(1)))
 /* in: logits, labels or targets, weight or NULL; p: smoothing, ignore, reduction */
+OP(f_linear_cross_entropy) BODY(sslh_linear_cross_entropy(c, in[0], in[1], in[2], in[3], I(0)))
 OP(f_cross_entropy_full) {
     sslh_cross_entropy_desc d;
     memset(&d, 0, sizeof d);
@@ -255,7 +256,7 @@ static const op_case table[] = {
     E("activate_gelu", activate, "3x11l", 0, 2),
     E("activate_gelu_tanh", activate, "3x11l", 0, 3), E("activate_silu", activate, "3x11l", 0, 4),
     E("activate_sigmoid", activate, "3x11l", 0, 5),
-    E("activate_tanh", activate, "3x11l", 0, 6),
+    E("activate_tanh", activate, "3x11l", 0, 6), E("activate_gelu_quick", activate, "3x11l", 0, 7),
     /* reductions */
     E("sum", sum, "3x5x7", 0, ALL, 0), E("sum_last", sum, "3x5x7", 0, A(-1), 0),
     E("sum_first", sum, "3x5x7", 0, A(0), 0), E("sum_middle", sum, "3x5x7", 0, A(1), 1),
@@ -483,6 +484,9 @@ static const op_case table[] = {
     E("cross_entropy_smooth", cross_entropy_ex, "5x7l 5i7", 0, 0.1f, -100),
     E("cross_entropy_ignore", cross_entropy_ex, "9x4l 9i4", 0, 0, 2),
     E("cross_entropy_both", cross_entropy_ex, "9x4l 9i4", 0, 0.2f, 1),
+    E("linear_cross_entropy", linear_cross_entropy, "5x7 9x7 9 5i9", 0, -1),
+    E("linear_cross_entropy_ignore", linear_cross_entropy, "2x5x4 3x4 - 2x5i3", 0, 1),
+    E("linear_cross_entropy_big", linear_cross_entropy, "67x33 131x33 131 67i131", NO_CHECK, 3),
     E("cross_entropy_weight", cross_entropy_full, "9x4l 9i4 4z", 0, 0, -100),
     E("cross_entropy_weight_sum", cross_entropy_full, "2x5x4l 2x5i4 4z", 0, 0, -100, 1),
     E("cross_entropy_weight_none", cross_entropy_full, "2x5x4l 2x5i4 4z", 0, 0, 1, 2),
@@ -976,6 +980,12 @@ static void error_sentences(void) {
     BAD("sslh_cross_entropy_ex", sslh_cross_entropy_ex(bad, T(2, 3, 4, 0, 0), ints(1, 3, 0, 1), 1.5f, -100));
     memset(&ce, 0, sizeof ce);
     ce.weight = sslh_persist(T(1, 3, 0, 0, 0));
+    BAD("sslh_linear_cross_entropy",
+        sslh_linear_cross_entropy(bad, T(2, 3, 4, 0, 0), T(2, 5, 3, 0, 0), NULL, ints(1, 3, 0, 1), -1));
+    BAD("sslh_linear_cross_entropy",
+        sslh_linear_cross_entropy(bad, T(2, 3, 4, 0, 0), T(2, 5, 4, 0, 0), NULL, ints(1, 2, 0, 1), -1));
+    BAD("sslh_linear_cross_entropy",
+        sslh_linear_cross_entropy(bad, T(2, 3, 4, 0, 0), T(2, 5, 4, 0, 0), T(1, 4, 0, 0, 0), ints(1, 3, 0, 1), -1));
     BAD("sslh_cross_entropy_full", sslh_cross_entropy_full(bad, T(2, 3, 4, 0, 0), ints(1, 3, 0, 1), -1, ce));
     BAD("sslh_cross_entropy_soft", sslh_cross_entropy_soft(bad, T(2, 3, 4, 0, 0), T(2, 3, 5, 0, 0)));
     BAD("sslh_bce_with_logits", sslh_bce_with_logits(bad, T(2, 3, 4, 0, 0), T(2, 3, 5, 0, 0)));

@@ -14,9 +14,10 @@ static uint8_t pixels[64 * SIDE * SIDE * 3];
 static int32_t labels[64];
 static uint8_t clips[64 * 7 * SIDE * SIDE * 3];
 static float sound[64 * 90];
+static int32_t tokens[64 * 7];
 static sslh_data make_data(sslh_ctx *c, int n) {
     static int done; /* written once: a loader may be at work on them */
-    sslh_field f[4];
+    sslh_field f[5];
     int i;
     for (i = done ? (int)sizeof pixels : 0; i < (int)sizeof pixels; i++)
         pixels[i] = (uint8_t)(sslh_random_below(4, 4, (uint64_t)i, 120) + (uint32_t)(i / (SIDE * SIDE * 3) % 4) * 30);
@@ -26,13 +27,15 @@ static sslh_data make_data(sslh_ctx *c, int n) {
     for (i = done ? (int)sizeof clips : 0; i < (int)sizeof clips; i++) /* for those that watch: darker and darker */
         clips[i] = (uint8_t)(pixels[i / (7 * SIDE * SIDE * 3) * SIDE * SIDE * 3 + i % (SIDE * SIDE * 3)] *
                              (10 - i / (SIDE * SIDE * 3) % 7) / 10);
+    for (i = done ? 64 * 7 : 0; i < 64 * 7; i++) tokens[i] = (int32_t)sslh_random_below(6, 6, (uint64_t)i, 10);
     done = 1;
     memset(f, 0, sizeof f);
     f[0].kind = SSLH_FIELD_IMAGE, f[0].type = SSLH_U8, f[0].shape = sslh_dim3(SIDE, SIDE, 3), f[0].values = pixels;
     f[1].kind = SSLH_FIELD_LABEL, f[1].type = SSLH_I32, f[1].values = labels;
     f[2].kind = SSLH_FIELD_AUDIO, f[2].shape = sslh_dim2(90, 1), f[2].values = sound;
     f[3].kind = SSLH_FIELD_CLIP, f[3].type = SSLH_U8, f[3].shape = sslh_dim4(7, SIDE, SIDE, 3), f[3].values = clips;
-    return sslh_data_from_fields(c, f, 4, n);
+    f[4].kind = SSLH_FIELD_TOKENS, f[4].type = SSLH_I32, f[4].shape = sslh_dim1(7), f[4].values = tokens;
+    return sslh_data_from_fields(c, f, 5, n);
 }
 static sslh_net *convnet_kind(sslh_ctx *c, int map, int norm) {
     sslh_convnet_desc d;
@@ -87,6 +90,12 @@ static int make_method_with(sslh_ctx *c, int which, const char *more, sslh_metho
         memset(&g, 0, sizeof g);
         g.kernels[0] = 6, g.kernels[1] = 4, g.strides[0] = 3, g.strides[1] = 2, g.width = 8, g.context = 6;
         encoder = sslh_conv_gru(c, g);
+    } else if (strcmp(info->encoder, "transformer") == 0) {
+        sslh_transformer_desc t;
+        memset(&t, 0, sizeof t);
+        t.kind = strcmp(info->name, "bert") == 0 ? SSLH_BERT : SSLH_GPT2;
+        t.vocabulary = 110, t.length = 16, t.width = 8, t.depth = 1, t.heads = 2;
+        encoder = sslh_transformer(c, t);
     } else if (strcmp(info->encoder, "own") != 0)
         encoder = convnet_kind(c, strcmp(info->encoder, "map") == 0, strcmp(info->encoder, "no_batch_norm") == 0);
     for (i = 0; i < (int)(sizeof small_settings / sizeof small_settings[0]); i++)
@@ -97,6 +106,10 @@ static int make_method_with(sslh_ctx *c, int which, const char *more, sslh_metho
     return 1;
 }
 static int make_method(sslh_ctx *c, int which, sslh_method *m) { return make_method_with(c, which, "", m); }
+static sslh_tensor *read_tokens(sslh_ctx *c, const sslh_batch *b, void *user) {
+    (void)user;
+    return sslh_batch_field(c, *b, 3);
+}
 static sslh_tensor *listen(sslh_ctx *c, const sslh_batch *b, void *user) {
     (void)user;
     return sslh_batch_audio(c, *b);
@@ -106,6 +119,7 @@ static sslh_feature_desc features_for(sslh_net *encoder) {
     sslh_feature_desc f;
     memset(&f, 0, sizeof f);
     if (strcmp(sslh_net_query(encoder).name, "conv_gru") == 0) f.input = listen;
+    if (strcmp(sslh_net_query(encoder).name, "transformer") == 0) f.input = read_tokens;
     return f;
 }
 static sslh_train_desc settings(int epochs, int batch) {

@@ -124,6 +124,7 @@ static void round_trips(void) {
     sslh_nin_desc nin;
     sslh_convnext_desc next;
     sslh_conv_gru_desc gru;
+    sslh_transformer_desc text;
     memset(&conv, 0, sizeof conv);
     memset(&next, 0, sizeof next);
     memset(&gru, 0, sizeof gru);
@@ -198,6 +199,13 @@ static void round_trips(void) {
     gru.context = 4;
     gru.norm = SSLH_OFF;
     same_again(c, sslh_conv_gru(c, gru), "conv_gru");
+    memset(&text, 0, sizeof text);
+    text.vocabulary = 7, text.length = 5, text.width = 6, text.depth = 2, text.heads = 2;
+    same_again(c, sslh_transformer(c, text), "GPT-2");
+    text.kind = SSLH_BERT, text.pooler = 1, text.mlp = 5;
+    same_again(c, sslh_transformer(c, text), "BERT");
+    text.kind = SSLH_CLIP_TEXT, text.pooler = 0, text.causal = SSLH_OFF, text.segments = 3;
+    same_again(c, sslh_transformer(c, text), "CLIP");
     remove("weights_a.tmp");
     sslh_destroy(c);
 }

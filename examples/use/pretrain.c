@@ -55,13 +55,16 @@ static const sslh_method_info *method_info(const char *name) {
     return NULL;
 }
 
+/* Learns from images or sound, and not from text, for which this program has no tokenizer. */
+static int on_files(const sslh_method_info *m) { return m->make && strcmp(m->input, "text") != 0; }
+
 /* --methods, and --help followed by the name of a method: answered before anything else is read. */
 static void answer(int argc, char **argv) {
     const sslh_method_info *m;
     int i;
     for (i = 1; i < argc; i++) {
         if (!strcmp(argv[i], "--methods")) {
-            for (m = sslh_methods(NULL); m->name; m++) if (m->make) printf("%s\n", m->name);
+            for (m = sslh_methods(NULL); m->name; m++) if (on_files(m)) printf("%s\n", m->name);
             exit(0);
         }
         if (!strcmp(argv[i], "--help") && i + 1 < argc && argv[i + 1][0] != '-') {
@@ -88,7 +91,7 @@ static const char *whole_help(void) {
     const sslh_method_info *m;
     size_t used = (size_t)snprintf(text, sizeof text, "%s", help);
     for (m = sslh_methods(NULL); m->name && used < sizeof text; m++) {
-        if (!m->make) continue; /* learns from something else: word2vec */
+        if (!on_files(m)) continue;
         used += (size_t)snprintf(text + used, sizeof text - used, "  %-14s %s (%s %d): %s\n", m->name, m->title,
                                  m->authors, m->year, m->learns_by);
     }

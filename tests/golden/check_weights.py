@@ -1,5 +1,6 @@
-"""Weights go to PyTorch and come back: torchvision's ResNet-18, ResNet-50 and ConvNeXt and a ViT with timm's names
-load our files strictly and compute the same, and ours load theirs. Run from the top of the repository with a Python that has torch and torchvision:
+"""Weights go to PyTorch and come back: torchvision's ResNet-18, ResNet-50 and ConvNeXt, a ViT with timm's names and
+transformers of text with the names of GPT-2, BERT (Hugging Face) and CLIP (OpenAI) load our files strictly and compute
+the same, and ours load theirs. Run from the top of the repository with a Python that has torch and torchvision:
 
     make tools && python3 tests/golden/check_weights.py build/tools/weights_tool
 
@@ -69,6 +70,89 @@ class ViT(nn.Module):
         x = torch.cat([self.cls_token.expand(len(x), -1, -1), x.flatten(2).transpose(1, 2)], 1) + position
         return self.norm(self.blocks(x))
 
+def attend(q, k, v, heads, causal, padding):
+    n, t, d = q.shape
+    split = lambda x: x.reshape(n, t, heads, d // heads).transpose(1, 2)
+    s = split(q) @ split(k).transpose(-1, -2) / (d // heads) ** 0.5
+    hidden = padding[:, None, None, :]
+    if causal:
+        hidden = hidden | torch.ones(t, t).triu(1).bool()
+    return (s.masked_fill(hidden, -1e30).softmax(-1) @ split(v)).transpose(1, 2).reshape(n, t, d)
+
+class Conv1D(nn.Module):                      # GPT-2's: the weight is (in,out)
+    def __init__(self, out, inner):
+        super().__init__()
+        self.weight, self.bias = nn.Parameter(torch.randn(inner, out) * 0.2), nn.Parameter(torch.randn(out) * 0.1)
+    def forward(self, x):
+        return x @ self.weight + self.bias
+
+def named(**parts):                           # a module of modules
+    m = nn.Module()
+    for k, v in parts.items():
+        setattr(m, k, v)
+    return m
+
+class GPT2(nn.Module):
+    def __init__(self, V=50, T=12, d=24, depth=3):
+        super().__init__()
+        self.wte, self.wpe, self.ln_f = nn.Embedding(V, d), nn.Embedding(T, d), nn.LayerNorm(d)
+        self.h = nn.ModuleList(named(
+            ln_1=nn.LayerNorm(d), attn=named(c_attn=Conv1D(3 * d, d), c_proj=Conv1D(d, d)), ln_2=nn.LayerNorm(d),
+            mlp=named(c_fc=Conv1D(4 * d, d), c_proj=Conv1D(d, 4 * d))) for _ in range(depth))
+    def forward(self, x, padding, segments):
+        x = self.wte(x) + self.wpe.weight[:x.shape[1]]
+        for b in self.h:
+            x = x + b.attn.c_proj(attend(*b.attn.c_attn(b.ln_1(x)).chunk(3, -1), 3, True, padding))
+            x = x + b.mlp.c_proj(nn.functional.gelu(b.mlp.c_fc(b.ln_2(x)), approximate="tanh"))
+        return self.ln_f(x)
+
+class CLIPText(nn.Module):
+    def __init__(self, V=50, T=12, d=24, depth=3):
+        super().__init__()
+        self.token_embedding, self.positional_embedding = nn.Embedding(V, d), nn.Parameter(torch.randn(T, d))
+        self.transformer = named(resblocks=nn.ModuleList(named(
+            attn=nn.MultiheadAttention(d, 3, batch_first=True), ln_1=nn.LayerNorm(d), ln_2=nn.LayerNorm(d),
+            mlp=named(c_fc=nn.Linear(d, 4 * d), c_proj=nn.Linear(4 * d, d))) for _ in range(depth)))
+        self.ln_final = nn.LayerNorm(d)
+    def forward(self, x, padding, segments):
+        x = self.token_embedding(x) + self.positional_embedding[:x.shape[1]]
+        causal = torch.ones(x.shape[1], x.shape[1]).triu(1).bool()
+        for b in self.transformer.resblocks:
+            y = b.ln_1(x)
+            x = x + b.attn(y, y, y, attn_mask=causal, key_padding_mask=padding, need_weights=False)[0]
+            y = b.mlp.c_fc(b.ln_2(x))
+            x = x + b.mlp.c_proj(y * torch.sigmoid(1.702 * y))
+        return self.ln_final(x)
+
+class BERT(nn.Module):
+    def __init__(self, V=50, T=12, d=24, depth=3):
+        super().__init__()
+        norm = lambda: nn.LayerNorm(d, eps=1e-12)
+        self.embeddings = named(word_embeddings=nn.Embedding(V, d), position_embeddings=nn.Embedding(T, d),
+                                token_type_embeddings=nn.Embedding(2, d), LayerNorm=norm())
+        self.encoder = named(layer=nn.ModuleList(named(
+            attention=named(self=named(query=nn.Linear(d, d), key=nn.Linear(d, d), value=nn.Linear(d, d)),
+                            output=named(dense=nn.Linear(d, d), LayerNorm=norm())),
+            intermediate=named(dense=nn.Linear(d, 4 * d)),
+            output=named(dense=nn.Linear(4 * d, d), LayerNorm=norm())) for _ in range(depth)))
+        self.pooler = named(dense=nn.Linear(d, d))
+    def forward(self, x, padding, segments):
+        e = self.embeddings
+        x = e.word_embeddings(x) + e.token_type_embeddings(segments) + e.position_embeddings.weight[:x.shape[1]]
+        x = e.LayerNorm(x)
+        for b in self.encoder.layer:
+            a = getattr(b.attention, "self")
+            y = attend(a.query(x), a.key(x), a.value(x), 3, False, padding)
+            x = b.attention.output.LayerNorm(b.attention.output.dense(y) + x)
+            x = b.output.LayerNorm(b.output.dense(nn.functional.gelu(b.intermediate.dense(x))) + x)
+        return x
+
+TEXT = {"gpt2": GPT2, "bert": BERT, "clip": CLIPText}
+def shake(net):                               # norms and biases that a mistake would show
+    for p in net.parameters():
+        nn.init.normal_(p, 1.0 if p.dim() == 1 else 0.0, 0.2)
+    return net
+
 def sincos(d, grid):                          # models_mae.py
     def one(d, pos):
         w = 1.0 / 10000 ** (np.arange(d // 2, dtype=np.float64) / (d / 2.0))
@@ -78,6 +162,8 @@ def sincos(d, grid):                          # models_mae.py
     return np.concatenate([np.zeros([1, d]), np.concatenate([one(d // 2, g[0]), one(d // 2, g[1])], 1)])
 
 def torch_net(name):
+    if name in TEXT:
+        return shake(TEXT[name]())
     if name.startswith("vit"):
         return ViT()
     if name == "convnext":
@@ -98,8 +184,13 @@ def check(what, ok, detail=""):
     print(("ok   " if ok else "FAIL ") + what, detail)
 
 def compare(what, net, x, y):
+    padding, segments = torch.zeros(2, 9).bool(), (torch.arange(9) > 3).long().expand(2, 9)
+    padding[1, 6:] = True
     with torch.no_grad():
-        z = net.eval()(torch.from_numpy(x).permute(0, 3, 1, 2)).numpy()
+        if x.ndim == 2:                       # tokens; what stands in the place of padding means nothing
+            z, y = net.eval()(torch.from_numpy(x).long(), padding, segments).numpy(), y.copy()
+            z[1, 6:] = y[1, 6:] = 0
+        else: z = net.eval()(torch.from_numpy(x).permute(0, 3, 1, 2)).numpy()
     error = np.abs(z - y).max() / np.abs(z).max()
     check(what, z.shape == y.shape and error < 2e-5, "largest difference / largest value %.2g" % error)
 
@@ -107,7 +198,7 @@ tool = os.path.abspath(sys.argv[1])
 torch.manual_seed(0)
 with tempfile.TemporaryDirectory() as d:
     p = lambda name: os.path.join(d, name)
-    for name in ["resnet18", "resnet18small", "resnet50", "convnext", "vit", "vitfixed", "vitany"]:
+    for name in ["resnet18", "resnet18small", "resnet50", "convnext", "vit", "vitfixed", "vitany", *TEXT]:
         run = lambda how, w: subprocess.run([tool, how, name, p(w), p("x.npy"), p("y.npy")], check=True, capture_output=True, text=True).stdout
         run("export", "a.safetensors")
         weights, meta = load(p("a.safetensors"))
@@ -123,7 +214,13 @@ with tempfile.TemporaryDirectory() as d:
         if name == "resnet18":
             other.fc = nn.Linear(512, 1000)   # torchvision's own file: 122 tensors
             other.train()(torch.randn(4, 3, 64, 64))
-        save(p("b.safetensors"), other.state_dict())
+        state = other.state_dict()
+        if name == "gpt2":                    # masks that old files hold
+            state["h.0.attn.bias"] = torch.ones(1, 1, 12, 12).byte()
+        if name == "bert":                    # and old names
+            state = {k.replace("Norm.weight", "Norm.gamma").replace("Norm.bias", "Norm.beta"): v for k, v in state.items()}
+            state["embeddings.position_ids"] = torch.arange(12)[None]
+        save(p("b.safetensors"), state)
         report = run("import", "b.safetensors")
         count = len(other.state_dict()) - (2 if name == "resnet18" else 0)
         check(name + ": loads PyTorch's file", "matched %d\nmissing 0\n" % count in report, report.replace("\n", "; "))

@@ -644,6 +644,62 @@ def dino(case, P, step, noise):
     return loss
 
 
+def text_net(P, p, clip, x, heads=2):
+    names = (('token_embedding.weight', 'positional_embedding', 'transformer.resblocks.%d.', 'attn.in_proj_', 'attn.out_proj.', 'ln_final')
+             if clip else ('wte.weight', 'wpe.weight', 'h.%d.', 'attn.c_attn.', 'attn.c_proj.', 'ln_f'))
+    table, position, b, qkv, proj, last = names
+    D = P[p + table].shape[1]
+    norm = lambda n, x: F.layer_norm(x, (D,), P[n + '.weight'], P[n + '.bias'], f32(1e-5))
+    n, t = x.shape
+    x = P[p + table][x] + P[p + position][:t]
+    for i in range(2):
+        q = p + b % i
+        parts = [a.reshape(n, t, heads, -1).transpose(1, 2) for a in F.linear(norm(q + 'ln_1', x), P[q + qkv + 'weight'], P[q + qkv + 'bias']).chunk(3, -1)]
+        s = parts[0] @ parts[1].transpose(2, 3) / np.sqrt(D // heads)
+        w = torch.softmax(s.masked_fill(torch.ones(t, t).triu(1).bool(), -1e300), -1)
+        x = x + F.linear((w @ parts[2]).transpose(1, 2).reshape(n, t, D), P[q + proj + 'weight'], P[q + proj + 'bias'])
+        y = linear(P, q + 'mlp.c_fc', norm(q + 'ln_2', x))
+        x = x + linear(P, q + 'mlp.c_proj', y * torch.sigmoid(1.702 * y) if clip else F.gelu(y, approximate='tanh'))
+    return norm(p + last, x), P[p + table]
+
+
+def gpt(case, P, step, noise):
+    x = torch.tensor((draw20(seed_of('tokens ', case), 21) % 11).reshape(3, 7))
+    targets = x[:, 1:].clone()
+    targets[1, 4:] = -1
+    h, table = text_net(P, 'encoder.', case == 'gpt_clip', x[:, :6])
+    loss = F.cross_entropy((h @ table.T).reshape(-1, 11), targets.reshape(-1), ignore_index=-1)
+    NUMBERS.append(('perplexity', loss.exp()))
+    return loss
+
+
+def bert(case, P, step, noise):
+    s = draw20(seed_of('tokens ', case), 27) % 110
+    x, targets = torch.tensor(s[:21].reshape(3, 7)), torch.tensor(s[21:])
+    targets[5] = -1
+    segments = (torch.arange(7) > 3).long().expand(3, 7) * int(case == 'bert_next')
+    padding = torch.zeros(3, 7).bool()
+    padding[1, 5:] = True
+    e = 'encoder.embeddings.'
+    norm = lambda n, x: F.layer_norm(x, (8,), P[n + '.weight'], P[n + '.bias'], f32(1e-12))
+    table = P[e + 'word_embeddings.weight']
+    x = norm(e + 'LayerNorm', table[x] + P[e + 'position_embeddings.weight'][:7] + P[e + 'token_type_embeddings.weight'][segments])
+    for i in range(2):
+        p = 'encoder.encoder.layer.%d.' % i
+        q, k, v = [linear(P, p + 'attention.self.' + n, x).reshape(3, 7, 2, 4).transpose(1, 2) for n in ('query', 'key', 'value')]
+        w = torch.softmax((q @ k.transpose(2, 3) / 2).masked_fill(padding[:, None, None], -1e300), -1)
+        x = norm(p + 'attention.output.LayerNorm', x + linear(P, p + 'attention.output.dense', (w @ v).transpose(1, 2).reshape(3, 7, 8)))
+        x = norm(p + 'output.LayerNorm', x + linear(P, p + 'output.dense', F.gelu(linear(P, p + 'intermediate.dense', x))))
+    places = [1, 4, 8, 11, 15, 18]
+    u = norm('cls.predictions.transform.LayerNorm', F.gelu(linear(P, 'cls.predictions.transform.dense', x.reshape(21, 8)[places])))
+    loss = F.cross_entropy(F.linear(u, table, P['cls.predictions.bias']), targets, ignore_index=-1)
+    NUMBERS.append(('perplexity', loss.exp()))
+    if case == 'bert_next':
+        pooled = torch.tanh(linear(P, 'encoder.pooler.dense', x[:, 0]))
+        loss = loss + F.cross_entropy(linear(P, 'cls.seq_relationship', pooled), torch.tensor([1, 0, 1]))
+    return loss
+
+
 def cpc(case, P, step, noise):
     N, K, J = 3, 3, 7
     x = image_input(case, 'sound', (N, 1, 48))
@@ -932,6 +988,8 @@ def optimizer(case, P, names, lr):
         adam = lambda g: torch.optim.Adam([p for n, p in zip(names, ps) if n.startswith(g)], lr=lr,
                                           betas=(0.5, f32(0.999)), eps=f32(1e-3))
         return [adam(('encoder.', 'head.')), adam('generator.')]
+    if case.startswith(('gpt', 'bert')):
+        return torch.optim.AdamW(groups(f32(0.01)), lr=lr, betas=(f32(0.9), f32(0.999)), eps=f32(1e-3))
     if case.startswith('colorization'):
         return torch.optim.AdamW(groups(f32(1e-3)), lr=lr, betas=(f32(0.9), f32(0.999)), eps=f32(1e-3))
     if case.startswith(('autoencoder', 'vae', 'cpc')):
@@ -958,6 +1016,7 @@ LOSS = {'simclr': simclr, 'simclr_plain': simclr, 'rotation': rotation, 'jigsaw'
         'supcon': supcon, 'supcon_3': supcon, 'nnclr': nnclr, 'nnclr_plain': nnclr,
         'byol': byol, 'byol_collapse': byol, 'simsiam': simsiam, 'simsiam_3': simsiam, 'simsiam_plain': simsiam,
         'swav': swav, 'swav_queue': swav, 'dino': dino, 'dino_rest': dino,
+        'gpt': gpt, 'gpt_clip': gpt, 'bert': bert, 'bert_next': bert,
         'barlow': barlow, 'vicreg': vicreg, 'vicreg_weights': vicreg, 'colorization': colorization,
         'colorization_l': colorization, 'colorization_both': colorization}
 
@@ -981,6 +1040,8 @@ def finish(case, lr, streams, tensors):
             args = (phase,) if len(phases) > 1 else ()
             loss = LOSS[case](case, P, step, noise, *args)
             loss.backward()
+            if case.startswith(('gpt', 'bert')):
+                torch.nn.utils.clip_grad_norm_([P[n] for n in names if P[n].grad is not None], 1.0)
             if case.startswith('dino'):
                 torch.nn.utils.clip_grad_norm_([P[n] for n in names if P[n].grad is not None], 3.0)
             o.step()

@@ -78,7 +78,8 @@ def axes(x, bits):
     return sorted(out)
 
 
-ACT = [lambda x: x, F.relu, F.gelu, lambda x: F.gelu(x, approximate='tanh'), F.silu, torch.sigmoid, torch.tanh]
+ACT = [lambda x: x, F.relu, F.gelu, lambda x: F.gelu(x, approximate='tanh'), F.silu, torch.sigmoid, torch.tanh,
+       lambda x: x * torch.sigmoid(1.702 * x)]
 
 
 def conv(x, w, b, p, dims, transpose):
@@ -446,6 +447,7 @@ OPS = {
     'gru': lambda i, p: recurrent(i, p, False), 'gru_ex': lambda i, p: recurrent(i, p, False), 'lstm': lambda i, p: recurrent(i, p, True),
     'recurrent_layer': recurrent_layer,
     'cross_entropy': lambda i, p: F.cross_entropy(rows(i[0]), i[1].reshape(-1)), 'cross_entropy_ex': ce_ex, 'cross_entropy_full': ce_full,
+    'linear_cross_entropy': lambda i, p: F.cross_entropy(rows(F.linear(i[0], i[1], i[2])), i[3].reshape(-1), ignore_index=int(p[0])),
     'cross_entropy_soft': lambda i, p: F.cross_entropy(rows(i[0]), rows(torch.softmax(i[1], -1))),
     'bce_with_logits': lambda i, p: F.binary_cross_entropy_with_logits(i[0], i[1]), 'mse': lambda i, p: F.mse_loss(i[0], i[1]),
     'l1': lambda i, p: F.l1_loss(i[0], i[1]), 'huber': lambda i, p: F.huber_loss(i[0], i[1], delta=p[0]),

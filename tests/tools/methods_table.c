@@ -8,10 +8,12 @@
 #include <stdio.h>
 #include <string.h>
 
-/* The program of a method among the arguments: the file called NAME.c. */
+/* The program of a method among the arguments: the file called NAME.c; BERT's is called by what it does. */
 static const char *program_of(const char *name, int files, char **file) {
-    size_t n = strlen(name);
+    size_t n;
     int i;
+    if (!strcmp(name, "bert")) name = "fill_mask";
+    n = strlen(name);
     for (i = 0; i < files; i++) {
         const char *base = strrchr(file[i], '/');
         base = base ? base + 1 : file[i];

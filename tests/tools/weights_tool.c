@@ -6,13 +6,18 @@
          loads the weights, computes the output of the input
 
    NET: resnet18, resnet18small (3x3 stem), resnet50, convnext, vit, vitfixed,
-   vitany (made for 16 x 16 pixels, given 24 x 20). */
+   vitany (made for 16 x 16 pixels, given 24 x 20); gpt2, bert, clip: tokens (2,9) below 50, of which text 1 has 6. */
 #define SSLH_IMPLEMENTATION
 #include "ssl.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+/* Number of a transformer of text, -1: none. */
+static int text_kind(const char *name) {
+    return !strcmp(name, "gpt2") ? SSLH_GPT2 : !strcmp(name, "bert") ? SSLH_BERT
+                                            : !strcmp(name, "clip") ? SSLH_CLIP_TEXT : -1;
+}
 static sslh_net *make(sslh_ctx *c, const char *name) {
     sslh_resnet_desc r;
     sslh_vit_desc v;
@@ -29,7 +34,33 @@ static sslh_net *make(sslh_ctx *c, const char *name) {
     v.token_output = 1;
     v.fixed_positions = strcmp(name, "vitfixed") == 0;
     v.any_size = strcmp(name, "vitany") == 0;
+    if (text_kind(name) >= 0) {
+        sslh_transformer_desc t;
+        memset(&t, 0, sizeof t);
+        t.kind = text_kind(name);
+        t.vocabulary = 50, t.length = 12, t.width = 24, t.depth = 3, t.heads = 3;
+        t.pooler = t.kind == SSLH_BERT;
+        return sslh_transformer(c, t);
+    }
     return name[0] == 'v' ? sslh_vit(c, v) : name[0] == 'c' ? sslh_convnext(c, n) : sslh_resnet(c, r);
+}
+
+/* What the net makes of x: of text 1 all behind the sixth token is padding. */
+static sslh_tensor *run(sslh_ctx *c, sslh_net *net, sslh_tensor *x, int text) {
+    int32_t ids[18], segments[18];
+    uint8_t padding[18];
+    sslh_forward_desc f;
+    int i;
+    if (text < 0) return sslh_forward(net, x);
+    for (i = 0; i < 18; i++) {
+        ids[i] = (int32_t)x->data[i];
+        padding[i] = i >= 9 + 6;
+        segments[i] = i % 9 > 3;
+    }
+    memset(&f, 0, sizeof f);
+    f.mask = sslh_from_bytes(c, sslh_dim2(2, 9), padding);
+    if (text == SSLH_BERT) f.segments = sslh_from_ints(c, sslh_dim2(2, 9), segments);
+    return sslh_forward_ex(net, sslh_from_ints(c, sslh_dim2(2, 9), ids), f);
 }
 
 int main(int argc, char **argv) {
@@ -38,6 +69,7 @@ int main(int argc, char **argv) {
     sslh_net *net;
     sslh_tensor *x, *y;
     float *values;
+    int text;
     if (argc != 6) {
         fprintf(stderr, "weights_tool export|import NET weights.safetensors input.npy output.npy\n");
         return 2;
@@ -45,12 +77,15 @@ int main(int argc, char **argv) {
     memset(&d, 0, sizeof d);
     d.seed = 3;
     c = sslh_create(d);
+    text = text_kind(argv[2]);
     net = make(c, argv[2]);
     if (strcmp(argv[1], "export") == 0) {
         int any = strcmp(argv[2], "vitany") == 0, side = any ? 24 : argv[2][0] == 'v' ? 16 : 64, i, is_param;
-        x = sslh_persist(sslh_normal(c, sslh_dim4(2, side, any ? 20 : side, 3), 0, 1));
+        x = sslh_persist(text < 0 ? sslh_normal(c, sslh_dim4(2, side, any ? 20 : side, 3), 0, 1)
+                                  : sslh_zeros(c, sslh_dim2(2, 9)));
+        for (i = 0; text >= 0 && i < 18; i++) x->data[i] = (sslh_real)(i * 17 % 50);
         sslh_no_grad(c, 1);
-        for (i = 0; i < 2; i++) sslh_forward(net, sslh_normal(c, sslh_dim4(4, side, side, 3), 0.2f, 1));
+        for (i = 0; text < 0 && i < 2; i++) sslh_forward(net, sslh_normal(c, sslh_dim4(4, side, side, 3), 0.2f, 1));
         sslh_no_grad(c, 0);
         /* gamma and beta other than 1 and 0, ConvNeXt's scales other than 1e-6 */
         for (i = 0; i < sslh_count_tensors(net); i++) {
@@ -76,7 +111,7 @@ int main(int argc, char **argv) {
         x = sslh_load_npy(c, argv[4]);
     }
     sslh_train_mode(net, 0);
-    y = sslh_forward(net, x);
+    y = run(c, net, x, text);
     values = (float *)malloc(y->count * sizeof *values);
     sslh_read(y, values, y->count);
     sslh_save_npy(c, argv[5], sslh_shape_of(y), values);

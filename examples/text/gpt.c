@@ -1,0 +1,167 @@
+/* GPT: a causal transformer learns a text, then goes on writing it. Beside its loss on text that it never read stand
+   those of counted characters and pairs of them.
+
+       build/examples/gpt --data tinyshakespeare.txt                      (characters)
+       build/examples/gpt --data wiki.txt --bpe 2048 --bytes 4000000      (byte pairs)
+       build/examples/gpt --gpt2 model.safetensors --vocab vocab.json --merges merges.txt --prompt "The river"
+
+   The first nine tenths of the text are learnt, the last tenth is for validation. A net of GPT-2's small size, whose
+   file others publish, goes on from --prompt. Without --data the text is ssl.h: it learns to write C. */
+#define SSLH_IMPLEMENTATION
+#include "../../ssl.h"
+#include "../common.h"
+#include "counts.h"
+
+static float real_number(const char *name, const char *text) {
+    char *end;
+    double v = strtod(text, &end);
+    if (end == text || *end) {
+        fprintf(stderr, "%s %s: a number is needed\n", name, text);
+        exit(2);
+    }
+    return (float)v;
+}
+
+static void write_on(sslh_ctx *c, sslh_net *net, sslh_tokenizer *t, const char *prompt, int count,
+                     sslh_generate_desc how) {
+    static int32_t start[4096], more[4096];
+    static char text[65536];
+    int n = (int)sslh_tokenize(t, prompt, strlen(prompt), start, 4096);
+    if (n < 1) n = 1, start[0] = 0;
+    count = count < 4096 ? count : 4096;
+    n = sslh_gpt_generate(net, start, n < 4096 ? n : 4096, more, count, how);
+    stop_on_error(c);
+    sslh_detokenize(t, more, (size_t)n, text, sizeof text);
+    printf("%s%s\n", prompt, text);
+}
+
+int main(int argc, char **argv) {
+    options o = options_parse(&argc, argv, "GPT (Radford et al. 2018, 2019).",
+                              "  --bpe N        byte pairs, N tokens, instead of characters   --bytes N  of the text\n"
+                              "  --length N     tokens of a window (64)        --width N      of the net (128)\n"
+                              "  --depth N      blocks (4)                     --heads N      (4)\n"
+                              "  --lr R         peak rate (1e-3)               --dropout R    (0)\n"
+                              "  --steps N      updates instead of epochs (2000 with a batch of 12)\n"
+                              "  --temperature R  --top-k N  --top-p R         how text is drawn\n"
+                              "  --prompt TEXT  what it begins with            --tokens N     how many to write (300)\n"
+                              "  --save FILE    weights                        --load FILE    instead of training\n"
+                              "  --gpt2 FILE --vocab FILE --merges FILE        a published GPT-2 (small)\n");
+    sslh_ctx *c = options_create(&o);
+    sslh_transformer_desc n;
+    sslh_gpt_desc g;
+    sslh_generate_desc how;
+    sslh_tokenizer_desc td;
+    sslh_train_desc d;
+    sslh_tokenizer *t;
+    sslh_net *net;
+    const char *prompt = NULL, *save = NULL, *load = NULL, *gpt2 = NULL, *vocab = NULL, *merges = NULL, *value;
+    int bpe = 0, write = 300, k;
+    double bytes = 0, steps = 0;
+    memset(&n, 0, sizeof n), memset(&g, 0, sizeof g), memset(&how, 0, sizeof how);
+    memset(&td, 0, sizeof td), memset(&d, 0, sizeof d);
+    n.length = 64;
+    for (k = 1; k < argc; k++) {
+        if ((value = option_value(argc, argv, &k, "--bpe")) != NULL) bpe = (int)option_number("--bpe", value);
+        else if ((value = option_value(argc, argv, &k, "--bytes")) != NULL)
+            bytes = (double)option_number("--bytes", value);
+        else if ((value = option_value(argc, argv, &k, "--length")) != NULL)
+            n.length = (int)option_number("--length", value);
+        else if ((value = option_value(argc, argv, &k, "--width")) != NULL)
+            n.width = (int)option_number("--width", value);
+        else if ((value = option_value(argc, argv, &k, "--depth")) != NULL)
+            n.depth = (int)option_number("--depth", value);
+        else if ((value = option_value(argc, argv, &k, "--heads")) != NULL)
+            n.heads = (int)option_number("--heads", value);
+        else if ((value = option_value(argc, argv, &k, "--lr")) != NULL) d.lr = real_number("--lr", value);
+        else if ((value = option_value(argc, argv, &k, "--dropout")) != NULL)
+            g.dropout = real_number("--dropout", value);
+        else if ((value = option_value(argc, argv, &k, "--steps")) != NULL)
+            steps = (double)option_number("--steps", value);
+        else if ((value = option_value(argc, argv, &k, "--temperature")) != NULL)
+            how.temperature = real_number("--temperature", value);
+        else if ((value = option_value(argc, argv, &k, "--top-k")) != NULL)
+            how.top_k = (int)option_number("--top-k", value);
+        else if ((value = option_value(argc, argv, &k, "--top-p")) != NULL)
+            how.top_p = real_number("--top-p", value);
+        else if ((value = option_value(argc, argv, &k, "--tokens")) != NULL)
+            write = (int)option_number("--tokens", value);
+        else if ((value = option_value(argc, argv, &k, "--prompt")) != NULL) prompt = value;
+        else if ((value = option_value(argc, argv, &k, "--save")) != NULL) save = value;
+        else if ((value = option_value(argc, argv, &k, "--load")) != NULL) load = value;
+        else if ((value = option_value(argc, argv, &k, "--gpt2")) != NULL) gpt2 = value;
+        else if ((value = option_value(argc, argv, &k, "--vocab")) != NULL) vocab = value;
+        else if ((value = option_value(argc, argv, &k, "--merges")) != NULL) merges = value;
+        else {
+            fprintf(stderr, "%s: unknown option (try --help)\n", argv[k]);
+            return 2;
+        }
+    }
+    if (gpt2) {
+        sslh_load_desc l;
+        memset(&l, 0, sizeof l);
+        td.kind = SSLH_TOKENS_BPE;
+        t = sslh_load_tokenizer(c, vocab, merges, td);
+        n.vocabulary = 50257, n.length = 1024, n.width = 768, n.depth = 12, n.heads = 12;
+        net = sslh_transformer(c, n);
+        sslh_load_weights(net, gpt2, l);
+        stop_on_error(c);
+        if (!how.top_k) how.top_k = 40;
+        write_on(c, net, t, prompt ? prompt : "The", o.smoke ? 5 : write, how);
+        return finish(c);
+    }
+    {
+        size_t size = 0, room, all, train;
+        char *text = sslh_load_file(c, o.data ? o.data : "ssl.h", &size);
+        int32_t *tokens;
+        sslh_data seen, unseen;
+        stop_on_error(c);
+        if (bytes > 0 && (double)size > bytes) size = (size_t)bytes;
+        if (o.smoke && size > 100000) size = 100000;
+        td.kind = bpe ? SSLH_TOKENS_BPE : SSLH_TOKENS_CHARACTERS;
+        td.vocabulary = bpe;
+        t = sslh_tokenizer_new(c, text, bpe ? size / 10 * 9 : size, td);
+        room = size + 1;
+        tokens = (int32_t *)malloc(room * sizeof *tokens);
+        all = sslh_tokenize(t, text, size, tokens, room);
+        if (all > room) all = room;
+        train = all / 10 * 9;
+        stop_on_error(c);
+        n.vocabulary = sslh_tokenizer_size(t);
+        seen = sslh_data_stream(c, tokens, (int64_t)train, n.length);
+        unseen = sslh_data_stream(c, tokens + train, (int64_t)(all - train), n.length);
+        stop_on_error(c);
+        printf("%.0f bytes, %.0f tokens of %d kinds; %.2f bytes a token\n", (double)size, (double)all, n.vocabulary,
+               (double)size / (double)all);
+        counted(tokens, train, all, n.vocabulary);
+        if (load) net = sslh_load_net(c, load);
+        else {
+            net = sslh_transformer(c, n);
+            d.batch = o.batch ? o.batch : 12;
+            if (o.smoke) steps = 20;
+            else if (!o.epochs && steps <= 0) steps = 2000;
+            d.epochs = o.epochs ? o.epochs : 1;
+            if (steps > 0) { /* whole epochs of a part of the windows that makes so many updates */
+                double each = (double)(seen.count / d.batch), wanted;
+                if (each < 1) d.batch = (int)seen.count, each = 1;
+                d.epochs = (int)ceil(steps / each);
+                wanted = ceil(steps / d.epochs) * d.batch;
+                if (wanted < (double)seen.count) seen = sslh_data_fraction(seen, wanted / (double)seen.count, 1);
+            }
+            d.warmup = 100.0f * (float)d.batch / (float)seen.count; /* 100 updates */
+            printf("%.0f parameters, loss of guessing %.3f; %d epochs of %.0f windows of %d\n",
+                   (double)sslh_net_query(net).params, log((double)n.vocabulary), d.epochs, (double)seen.count,
+                   n.length);
+            sslh_train(c, sslh_gpt(c, net, g), seen, d);
+        }
+        stop_on_error(c);
+        {
+            double nats = (double)sslh_gpt_evaluate(net, unseen);
+            printf("validation: %.3f nats a token, %.3f bits a byte\n\n", nats,
+                   nats / log(2.0) * (double)all / (double)size);
+        }
+        if (save) sslh_save_net(net, save);
+        if (write > 0) write_on(c, net, t, prompt ? prompt : "\n", o.smoke ? 40 : write, how);
+        free(tokens);
+    }
+    return finish(c);
+}
