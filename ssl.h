@@ -5702,6 +5702,7 @@ SSLH_I_FN void sslh_i_rotation_views(sslh_method *m, const sslh_batch *batch, ss
     if (SSLH_I_BAD(c)) return;
     label = sslh_i_new(c, "sslh_rotation", SSLH_I32, sslh_dim1(k * n)); /* (kN), classes 0 .. rotations-1 */
     if (!label) return;
+    /* row r N + i: image i turned by class r or, with .one_per_image, by a class drawn for (epoch, sample) */
     for (r = 0; r < k; r++)
         for (i = 0; i < n; i++)
             label->ints[r * n + i] = !s->d.one_per_image ? r : (int32_t)sslh_random_below(c->desc.seed,
@@ -16904,9 +16905,9 @@ SSLH_I_FN sslh_real sslh_i_optim_norm(sslh_optimizer *o, unsigned groups) {
     return (sslh_real)sqrt((double)sum);
 }
 
-/* LARS (You, Gitman, Ginsburg 2017): eta |p| / |g + wd p|, or 1 when either norm is 0. The layer moves by eta times
-   its own length, whatever the size of its gradient. With .lars_clip the factor lr x ratio is at most lr
-   (solo-learn's LARC). */
+/* LARS (You, Gitman, Ginsburg 2017): eta |p| / |g + wd p|, or 1 when either norm is 0; norms holds the squares of both.
+   The layer moves by eta times its own length, whatever the size of its gradient. With .lars_clip the factor lr x ratio
+   is at most lr (solo-learn's LARC). */
 SSLH_I_FN sslh_real sslh_i_lars_ratio(const sslh_optimizer *o, const sslh_real *norms, sslh_real lr) {
     sslh_real g = norms[0], p = norms[1], ratio;
     if (!(p > 0) || !(g > 0)) return 1; /* otherwise a layer of zeros could never move */
@@ -16920,7 +16921,8 @@ SSLH_I_FN sslh_real sslh_i_lars_ratio(const sslh_optimizer *o, const sslh_real *
 }
 
 /* --- the updates: plain versions, in place of the kernels of the same names ---
-   p, g, mu, m and v are n numbers each. SGD and LARS (in SGD ratio is 1, see sslh_i_lars_ratio):
+   p, g, mu, m and v are n numbers each: parameter, gradient, momentum and Adam's moments. scale is the factor of
+   gradient clipping, 1 without it. SGD and LARS (in SGD ratio is 1, see sslh_i_lars_ratio):
      d  = ratio (scale g + decay p)                                                                                 (1)
      mu = momentum mu + d,  p = p - lr mu                                                                           (2)
    With Nesterov's momentum the step of p is lr (d + momentum mu), in SGD without momentum it is lr d. Sutskever et al.
@@ -22863,7 +22865,8 @@ SSLH_I_FN size_t sslh_i_place(int n, int i, int j, int h, int w, int c) {
    A term of each of the three sums is the product of two of the numbers x, w and y, and is added to the third. */
 enum { SSLH_I_CONV_FORWARD, SSLH_I_CONV_DATA, SSLH_I_CONV_WEIGHT };
 /* which (1): y += .., (2): x += .., (3): w += .. from the two others: x (N,H,W,I), w (O,Kh,Kw,I/groups), y (N,OH,OW,O).
-   What is added to must hold zeros or the values to add to. */
+   What is added to must hold zeros or the values to add to. o / co is the group of output channel o, r and q are the
+   row and column of x under tap (a,b); rounded: the factors are rounded to bfloat16. */
 SSLH_I_FN void sslh_i_plain_conv(const sslh_i_conv *s, int which, sslh_real *x, sslh_real *w, sslh_real *y,
                                  int rounded) {
     const int ci = s->ci / s->groups, co = s->co / s->groups; /* channels of a group */
@@ -24133,7 +24136,7 @@ SSLH_DEF sslh_tensor *sslh_batch_norm(sslh_ctx *c, sslh_tensor *x, sslh_tensor *
         sslh_i_note_state(c, running_var);
         if (SSLH_I_BAD(c)) return sslh_i_dummy(c);
         sslh_i_norm_running(running_mean, table->data, G, 4 * C, 1, momentum);
-        sslh_i_norm_running(running_var, m2, G, 4 * C, SSLH_I_R(1) / (sslh_real)(M - 1), momentum);
+        sslh_i_norm_running(running_var, m2, G, 4 * C, SSLH_I_R(1) / (sslh_real)(M - 1), momentum); /* unbiased */
         for (g = 0; g < G; g++) for (j = 0; j < C; j++) m2[g * 4 * C + j] = m2[g * 4 * C + j] * biased;
     } else {
         /* Evaluation: one part, and the table comes from the running statistics. */
@@ -25385,7 +25388,8 @@ SSLH_I_FN void sslh_i_attention_bias_sum(sslh_ctx *c, const sslh_i_attention *p,
    Row t of head h of sample n begins at x + (n T + t) ld + h d in q, k, dq, dk, and likewise in v, o, do, dv with the
    width `value` in place of d. */
 
-/* (1): S of query i and key j; minus infinity (-SSLH_I_MASKED) if this pair is masked. */
+/* (1): S of query i and key j; minus infinity (-SSLH_I_MASKED) if this pair is masked. p->pairs: the factors of
+   products are rounded to bfloat16. */
 SSLH_I_FN sslh_real sslh_i_plain_score(const sslh_i_attention *p, size_t n, size_t h, size_t i, size_t j) {
     const sslh_real *q = p->q + (n * p->Tq + i) * p->ldq + h * p->d, *k = p->k + (n * p->Tk + j) * p->ldk + h * p->d;
     const size_t *m = p->mask_step, *b = p->bias_step;
@@ -25424,7 +25428,7 @@ SSLH_I_FN void sslh_i_plain_attend_back(const sslh_i_attention *p, size_t n, siz
     const size_t at_q = (n * p->Tq + i) * p->ldq + h * p->d, at_o = (n * p->Tq + i) * p->ldo + h * p->value;
     const sslh_real *dout = p->dout + at_o, lse = p->lse[(n * p->heads + h) * p->Tq + i];
     const sslh_real delta = sslh_i_plain_row_dot(dout, p->out + at_o, p->value, 0);
-    const int half = p->pairs;
+    const int half = p->pairs; /* round to bfloat16? */
     for (size_t j = 0; j < p->Tk; j++) {
         const size_t at_k = (n * p->Tk + j) * p->ldk + h * p->d, at_v = (n * p->Tk + j) * p->ldv + h * p->value;
         const sslh_real weight = sslh_i_exp(sslh_i_plain_score(p, n, h, i, j) - lse); /* (2): P */
