@@ -4837,15 +4837,20 @@ SSLH_I_FN void sslh_i_vectors_free(sslh_vectors *v);
      >>train     one step, the loop over epochs, progress
      >>eval      what a representation is worth: linear probe, nearest neighbours, fine-tuning, collapse meters
      >>losses    the losses with their equations, each as one operation with its derivative
-     How to read it. Take one method first, SimCLR for example: the equations at its head, then its two callbacks. views
-     makes from a batch the images with which the equations start; loss computes L from them. A number such as (3)
-     beside a line is the number of the equation that the line computes. The constructor below them makes the heads,
-     which are separate nets, and sets what the trainer needs to know. Then read >>method, for the life of a method;
-     >>train, for what happens around the two callbacks; the loss that the method calls, in >>losses; >>encoders, for
-     the nets that can be f. Shapes are written in the letters of the glossary (manual, 20), next to the line that makes
-     the tensor: (2N,D) is a matrix with a row for each view. What an operation computes is in part II; how it is made
-     fast, in part III, is not needed here.
-   nets of their own, and says what the trainer needs to know. Then >>method, for the life of a method; >>train, for
+     >>nets >>encoders    named parameters and layers; MLP, conv nets, ResNet, transformer on patches
+     >>optim     update rules and schedules
+     >>views     augmentation as the caller sees it
+     >>settings  how a field takes its default, and a method is made from its name and a line of text
+
+   How to read it. Take one method first, SimCLR for example: the equations at its head, then its two callbacks. views
+   makes from a batch the images with which the equations start; loss computes L from them. A number such as (3) beside
+   a line is the number of the equation that the line computes. The constructor below them makes the heads, which are
+   separate nets, and sets what the trainer needs to know. Then read >>method, for the life of a method; >>train, for
+   what happens around the two callbacks; the loss that the method calls, in >>losses; >>encoders, for the nets that can
+   be f. Shapes are written in the letters of the glossary (manual, 20), next to the line that makes the tensor: (2N,D)
+   is a matrix with a row for each view. What an operation computes is in part II; how it is made fast, in part III, is
+   not needed here.
+
    What it may call: the public functions of this file, the other sections of this part, and the small functions of
    >>platform and >>shared. From >>core it uses the error test SSLH_I_BAD, sslh_i_dummy for what is returned after an
    error, sslh_i_new for a tensor of the step, sslh_i_alloc and sslh_i_scratch for memory. A loss is an operation: it
@@ -4854,10 +4859,6 @@ SSLH_I_FN void sslh_i_vectors_free(sslh_vectors *v);
    read text, and, in >>views alone, those that make views. One evaluation, the vote of the nearest neighbours, cuts its
    work into tasks itself. Apart from that nothing here knows of tasks, instruction sets, packing or work done ahead of
    time. Methods never call one another, so the file compiles with every set of switches.
-   >>table. From >>prototypes the functions of part II, those of part IV that write and read text, and, in >>views
-   alone, those that make views. One evaluation, the vote of the nearest neighbours, cuts its work into tasks itself.
-   Apart from that nothing here knows of tasks, instruction sets, packing or what is made ahead of time. Methods never
-   call one another, so every set of switches builds.
 
    How a method is added, all the places:
      1  its declarations in >>api-methods: switch, descriptor with a comment for each field, function
@@ -9574,7 +9575,7 @@ SSLH_I_FN void sslh_i_cpc2_views(sslh_method *m, const sslh_batch *batch, sslh_v
     uint64_t *streams; /* (N) */
     int i;
     if (!views.height && !views.width) views.height = views.width = s->d.side; /* 0: of the image */
-    x = sslh_views(c, *batch, views, 0); /* (N,H,W,C); it has looked at the batch, which may be somebody's own */
+    x = sslh_views(c, *batch, views, 0); /* (N,H,W,C); checks the batch, which a caller may have made */
     streams = SSLH_I_BAD(c) ? NULL : (uint64_t *)sslh_i_scratch(c, (size_t)batch->count * sizeof *streams);
     if (!streams) return;
     for (i = 0; i < batch->count; i++) streams[i] = sslh_i_sample_stream('P', 0, batch->epoch, batch->index[i]);
@@ -12201,7 +12202,7 @@ typedef struct sslh_i_train_run {
     sslh_train_info t;      /* what the callback and the progress line receive */
     int64_t step, first;    /* steps done; steps done when this call began */
     int64_t whole, warmup;  /* steps of all epochs, even if .max_steps is fewer; steps of the warm-up */
-    double start, shown, images; /* the clock at the start, the seconds of the last line, samples since then */
+    double start, shown, images; /* the clock at the start, the seconds at the last line, samples so far */
     float result;           /* mean loss of the epoch so far */
     int terminal;
 } sslh_i_train_run;
