@@ -2590,7 +2590,7 @@ typedef struct sslh_next_frame_desc {
     int   residual;           /* 1: what the decoder makes is added to the last frame; default 0 */
     int   decoder_width;      /* width of the decoder's last hidden map, 1 to 512, doubled with every halving of the
                                  side up to 8 times; default 32 */
-    const char *tap;          /* inner result that the decoder reads, a map; default output (NULL) */
+    const char *tap;          /* intermediate result that the decoder reads, a map; default output (NULL) */
     const sslh_recipe *views; /* of all frames of a clip alike; default none; its mean and std are not used */
     const char *settings;     /* short or paper; default short */
 } sslh_next_frame_desc;
@@ -2626,7 +2626,7 @@ typedef struct sslh_frame_order_desc {
                                  are, 1 to 32; default 4 */
     int   head_hidden;        /* width of the head's hidden layer, 1 to 1048576; default 128 */
     int   no_head_norm;       /* 1: no batch norm in the head; default 0 */
-    const char *tap;          /* inner result that the head reads; default output (NULL) */
+    const char *tap;          /* intermediate result that the head reads; default output (NULL) */
     const sslh_recipe *views; /* of all frames of a clip alike; default none, normalised by the data's mean and
                                  deviation */
     const char *settings;     /* short or paper; default short */
@@ -5317,27 +5317,28 @@ SSLH_I_FN void sslh_i_vectors_free(sslh_vectors *v);
      >>eval      what a representation is worth: linear probe, nearest neighbours, fine-tuning, collapse meters
      >>classifiers  what is put behind an encoder: forest, linear SVM, logistic regression; k-means
      >>losses    the losses with their equations, each as one operation with its derivative
-     How to read it. Take one method first, SimCLR for example: the equations at its head, then its two callbacks. views
-     makes from a batch the images with which the equations start; loss computes L from them. A number such as (3)
-     beside a line is the number of the equation that the line computes. The constructor below them makes the heads,
-     which are separate nets, and sets what the trainer needs to know. Then read >>method, for the life of a method;
-     >>train, for what happens around the two callbacks; the loss that the method calls, in >>losses; >>encoders, for
-     the nets that can be f. Shapes are written in the letters of the glossary (manual, 20), next to the line that makes
-     the tensor: (2N,D) is a matrix with a row for each view. What an operation computes is in part II; how it is made
-     fast, in part III, is not needed here.
-   nets of their own, and says what the trainer needs to know. Then >>method, for the life of a method; >>train, for
+     >>nets >>encoders    named parameters and layers; MLP, conv nets, ResNet, transformer on patches
+     >>optim     update rules and schedules
+     >>views     augmentation as the caller sees it
+     >>settings  how a field takes its default, and a method is made from its name and a line of text
+
+   How to read it. Take one method first, SimCLR for example: the equations at its head, then its two callbacks. views
+   makes from a batch the images with which the equations start; loss computes L from them. A number such as (3) beside
+   a line is the number of the equation that the line computes. The constructor below them makes the heads, which are
+   separate nets, and sets what the trainer needs to know. Then read >>method, for the life of a method; >>train, for
+   what happens around the two callbacks; the loss that the method calls, in >>losses; >>encoders, for the nets that can
+   be f. Shapes are written in the letters of the glossary (manual, 20), next to the line that makes the tensor: (2N,D)
+   is a matrix with a row for each view. What an operation computes is in part II; how it is made fast, in part III, is
+   not needed here.
+
    What it may call: the public functions of this file, the other sections of this part, and the small functions of
    >>platform and >>shared. From >>core it uses the error test SSLH_I_BAD, sslh_i_dummy for what is returned after an
    error, sslh_i_new for a tensor of the step, sslh_i_alloc and sslh_i_scratch for memory. A loss is an operation: it
    follows "the life of an operation" there, sums by sslh_i_lane_sum and passes its job to its plain version by
    sslh_i_plainly, both of >>table. From >>prototypes it uses the functions of part II, those of part IV that write and
-   read text, and, in >>views alone, those that make views. One evaluation, the vote of the nearest neighbours, cuts its
-   work into tasks itself. Apart from that nothing here knows of tasks, instruction sets, packing or work done ahead of
-   time. Methods never call one another, so the file compiles with every set of switches.
-   >>table. From >>prototypes the functions of part II, those of part IV that write and read text, and, in >>views
-   alone, those that make views. The vote of the nearest neighbours, classifiers and k-means cut their work into tasks
-   themselves. Apart from that nothing here knows of tasks, instruction sets, packing or what is made ahead of time.
-   Methods never call one another, so every set of switches builds.
+   read text, and, in >>views alone, those that make views. The vote of the nearest neighbours, the classifiers and
+   k-means cut their work into tasks themselves. Apart from that nothing here knows of tasks, instruction sets, packing
+   or work done ahead of time. Methods never call one another, so the file compiles with every set of switches.
 
    How a method is added, all the places:
      1  its declarations in >>api-methods: switch, descriptor with a comment for each field, function
@@ -5634,7 +5635,7 @@ SSLH_I_FN void sslh_i_doublings_measure(sslh_ctx *c, const char *op, sslh_net *e
     if (SSLH_I_BAD(c)) return;
     if (shape.ndim != 4 || shape.size[1] < 1 || shape.size[1] >= side) {
         sslh_fail(c, SSLH_E_SHAPE, "%s: the encoder \"%s\" gives no map that is smaller than the image; make it with "
-                  ".map_output, or name an inner map by .tap", op, info.name);
+                  ".map_output, or name an intermediate map by .tap", op, info.name);
         return;
     }
     up->in = shape.size[3];
@@ -6313,6 +6314,7 @@ SSLH_I_FN void sslh_i_rotation_views(sslh_method *m, const sslh_batch *batch, ss
     if (SSLH_I_BAD(c)) return;
     label = sslh_i_new(c, "sslh_rotation", SSLH_I32, sslh_dim1(k * n)); /* (kN), classes 0 .. rotations-1 */
     if (!label) return;
+    /* row r N + i: image i turned by class r or, with .one_per_image, by a class drawn for (epoch, sample) */
     for (r = 0; r < k; r++)
         for (i = 0; i < n; i++)
             label->ints[r * n + i] = !s->d.one_per_image ? r : (int32_t)sslh_random_below(c->desc.seed,
@@ -10578,7 +10580,7 @@ SSLH_I_FN void sslh_i_cpc2_views(sslh_method *m, const sslh_batch *batch, sslh_v
     uint64_t *streams; /* (N) */
     int i;
     if (!views.height && !views.width) views.height = views.width = s->d.side; /* 0: of the image */
-    x = sslh_views(c, *batch, views, 0); /* (N,H,W,C); it has looked at the batch, which may be somebody's own */
+    x = sslh_views(c, *batch, views, 0); /* (N,H,W,C); checks the batch, which a caller may have made */
     streams = SSLH_I_BAD(c) ? NULL : (uint64_t *)sslh_i_scratch(c, (size_t)batch->count * sizeof *streams);
     if (!streams) return;
     for (i = 0; i < batch->count; i++) streams[i] = sslh_i_sample_stream('P', 0, batch->epoch, batch->index[i]);
@@ -13875,7 +13877,7 @@ typedef struct sslh_i_train_run {
     sslh_train_info t;      /* what the callback and the progress line receive */
     int64_t step, first;    /* steps done; steps done when this call began */
     int64_t whole, warmup;  /* steps of all epochs, even if .max_steps is fewer; steps of the warm-up */
-    double start, shown, images; /* the clock at the start, the seconds of the last line, samples since then */
+    double start, shown, images; /* the clock at the start, the seconds at the last line, samples so far */
     float result;           /* mean loss of the epoch so far */
     int terminal;
 } sslh_i_train_run;
@@ -20713,9 +20715,9 @@ SSLH_I_FN sslh_real sslh_i_optim_norm(sslh_optimizer *o, unsigned groups) {
     return (sslh_real)sqrt((double)sum);
 }
 
-/* LARS (You, Gitman, Ginsburg 2017): eta |p| / |g + wd p|, or 1 when either norm is 0. The layer moves by eta times
-   its own length, whatever the size of its gradient. With .lars_clip the factor lr x ratio is at most lr
-   (solo-learn's LARC). */
+/* LARS (You, Gitman, Ginsburg 2017): eta |p| / |g + wd p|, or 1 when either norm is 0; norms holds the squares of both.
+   The layer moves by eta times its own length, whatever the size of its gradient. With .lars_clip the factor lr x ratio
+   is at most lr (solo-learn's LARC). */
 SSLH_I_FN sslh_real sslh_i_lars_ratio(const sslh_optimizer *o, const sslh_real *norms, sslh_real lr) {
     sslh_real g = norms[0], p = norms[1], ratio;
     if (!(p > 0) || !(g > 0)) return 1; /* otherwise a layer of zeros could never move */
@@ -20729,7 +20731,8 @@ SSLH_I_FN sslh_real sslh_i_lars_ratio(const sslh_optimizer *o, const sslh_real *
 }
 
 /* --- the updates: plain versions, in place of the kernels of the same names ---
-   p, g, mu, m and v are n numbers each. SGD and LARS (in SGD ratio is 1, see sslh_i_lars_ratio):
+   p, g, mu, m and v are n numbers each: parameter, gradient, momentum and Adam's moments. scale is the factor of
+   gradient clipping, 1 without it. SGD and LARS (in SGD ratio is 1, see sslh_i_lars_ratio):
      d  = ratio (scale g + decay p)                                                                                 (1)
      mu = momentum mu + d,  p = p - lr mu                                                                           (2)
    With Nesterov's momentum the step of p is lr (d + momentum mu), in SGD without momentum it is lr d. Sutskever et al.
@@ -26910,7 +26913,8 @@ SSLH_I_FN size_t sslh_i_place(int n, int i, int j, int h, int w, int c) {
    A term of each of the three sums is the product of two of the numbers x, w and y, and is added to the third. */
 enum { SSLH_I_CONV_FORWARD, SSLH_I_CONV_DATA, SSLH_I_CONV_WEIGHT };
 /* which (1): y += .., (2): x += .., (3): w += .. from the two others: x (N,H,W,I), w (O,Kh,Kw,I/groups), y (N,OH,OW,O).
-   What is added to must hold zeros or the values to add to. */
+   What is added to must hold zeros or the values to add to. o / co is the group of output channel o, r and q are the
+   row and column of x under tap (a,b); rounded: the factors are rounded to bfloat16. */
 SSLH_I_FN void sslh_i_plain_conv(const sslh_i_conv *s, int which, sslh_real *x, sslh_real *w, sslh_real *y,
                                  int rounded) {
     const int ci = s->ci / s->groups, co = s->co / s->groups; /* channels of a group */
@@ -28180,7 +28184,7 @@ SSLH_DEF sslh_tensor *sslh_batch_norm(sslh_ctx *c, sslh_tensor *x, sslh_tensor *
         sslh_i_note_state(c, running_var);
         if (SSLH_I_BAD(c)) return sslh_i_dummy(c);
         sslh_i_norm_running(running_mean, table->data, G, 4 * C, 1, momentum);
-        sslh_i_norm_running(running_var, m2, G, 4 * C, SSLH_I_R(1) / (sslh_real)(M - 1), momentum);
+        sslh_i_norm_running(running_var, m2, G, 4 * C, SSLH_I_R(1) / (sslh_real)(M - 1), momentum); /* unbiased */
         for (g = 0; g < G; g++) for (j = 0; j < C; j++) m2[g * 4 * C + j] = m2[g * 4 * C + j] * biased;
     } else {
         /* Evaluation: one part, and the table comes from the running statistics. */
@@ -29432,7 +29436,8 @@ SSLH_I_FN void sslh_i_attention_bias_sum(sslh_ctx *c, const sslh_i_attention *p,
    Row t of head h of sample n begins at x + (n T + t) ld + h d in q, k, dq, dk, and likewise in v, o, do, dv with the
    width `value` in place of d. */
 
-/* (1): S of query i and key j; minus infinity (-SSLH_I_MASKED) if this pair is masked. */
+/* (1): S of query i and key j; minus infinity (-SSLH_I_MASKED) if this pair is masked. p->pairs: the factors of
+   products are rounded to bfloat16. */
 SSLH_I_FN sslh_real sslh_i_plain_score(const sslh_i_attention *p, size_t n, size_t h, size_t i, size_t j) {
     const sslh_real *q = p->q + (n * p->Tq + i) * p->ldq + h * p->d, *k = p->k + (n * p->Tk + j) * p->ldk + h * p->d;
     const size_t *m = p->mask_step, *b = p->bias_step;
@@ -29471,7 +29476,7 @@ SSLH_I_FN void sslh_i_plain_attend_back(const sslh_i_attention *p, size_t n, siz
     const size_t at_q = (n * p->Tq + i) * p->ldq + h * p->d, at_o = (n * p->Tq + i) * p->ldo + h * p->value;
     const sslh_real *dout = p->dout + at_o, lse = p->lse[(n * p->heads + h) * p->Tq + i];
     const sslh_real delta = sslh_i_plain_row_dot(dout, p->out + at_o, p->value, 0);
-    const int half = p->pairs;
+    const int half = p->pairs; /* round to bfloat16? */
     for (size_t j = 0; j < p->Tk; j++) {
         const size_t at_k = (n * p->Tk + j) * p->ldk + h * p->d, at_v = (n * p->Tk + j) * p->ldv + h * p->value;
         const sslh_real weight = sslh_i_exp(sslh_i_plain_score(p, n, h, i, j) - lse); /* (2): P */
