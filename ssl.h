@@ -15502,9 +15502,11 @@ SSLH_DEF float sslh_frechet(sslh_ctx *c, const sslh_tensor *a, const sslh_tensor
 
      f(W, b) = mean over n of -log p_n,y + l2 / 2 |W|^2                                                          (3)
 
-   Both are convex and are solved by Newton's method in a trust region (Lin, Weng, Keerthi, JMLR 2008, as LIBLINEAR
-   does): a step s minimises the model g s + s H s / 2 within |s| <= radius by conjugate gradients, which need H only
-   as products H d = d + X' A X d; the radius follows from how well the model foretold the fall of f.
+   Both are convex and are solved by Newton's method: a direction d with H d = -g by conjugate gradients, which need H
+   only as products H d = d + X' A X d, then the best length along it. The classes of an SVM do not depend on one
+   another, so each has directions and lengths of its own, although one product of matrices serves all; (2) consists of
+   pieces of parabolas, and the exact minimum along the line makes an end after a few steps (Keerthi & DeCoste, JMLR
+   2005). For (3) the length is halved until f has fallen enough.
 
    k-means minimises the sum of squared distances to the nearest of K centres by turns: each row to its nearest centre,
    each centre to the mean of its rows.
@@ -15574,10 +15576,14 @@ typedef struct sslh_i_newton {
     size_t N, K, D;
     const sslh_real *x;   /* (N,D) */
     const int32_t *y;
-    sslh_real *z;         /* (N,K) scores of the rows, or of a direction */
+    sslh_real *z;         /* (N,K) scores of the rows */
     sslh_real *slope;     /* (N,K) of the loss by the scores */
     sslh_real *curve;     /* (N,K) SVM: second derivative; logistic: p */
+    sslh_real *line;      /* (N,K) scores of a direction */
     double *part;         /* the loss of each task */
+    double *rest, *enough, *length; /* (groups) |rest|^2, when that is small enough, lengths of the step */
+    size_t groups;        /* that do not depend on one another: K; logistic: 1 */
+    const sslh_real *w, *step; /* (K,D) where the line begins and leads to */
     double cost, ridge;   /* cost of a row; strength of |W|^2 / 2 */
 } sslh_i_newton;
 
@@ -15620,14 +15626,14 @@ SSLH_I_FN void sslh_i_newton_rows(void *arg, int task, int worker) {
     s->part[task] = total * s->cost;
 }
 
-/* z becomes A z, where z holds the scores of a direction: the middle of X' A X d. */
+/* line becomes A line: the middle of X' A X d. */
 SSLH_I_FN void sslh_i_newton_curve(void *arg, int task, int worker) {
     const sslh_i_newton *s = (const sslh_i_newton *)arg;
     const sslh_real cost = (sslh_real)s->cost;
     size_t n = (size_t)task * SSLH_I_ROWS, end = SSLH_I_MIN(s->N, n + SSLH_I_ROWS), k;
     (void)worker;
     for (; n < end; n++) {
-        sslh_real *z = s->z + n * s->K, mean = 0;
+        sslh_real *z = s->line + n * s->K, mean = 0;
         const sslh_real *curve = s->curve + n * s->K;
         for (k = 0; s->logistic && k < s->K; k++) {
             sslh_real term = curve[k] * z[k];
@@ -15671,9 +15677,9 @@ SSLH_I_FN void sslh_i_newton_gradient(sslh_i_newton *s, const sslh_real *w, sslh
 }
 /* out = H d there. */
 SSLH_I_FN void sslh_i_newton_times(sslh_i_newton *s, const sslh_real *d, sslh_real *out) {
-    sslh_i_product(s->c, 0, 1, s->N, s->K, s->D, s->x, s->D, d, s->D, s->z, s->K, 0);
+    sslh_i_product(s->c, 0, 1, s->N, s->K, s->D, s->x, s->D, d, s->D, s->line, s->K, 0);
     sslh_i_parallel(s->c, sslh_i_row_tasks(s->N), sslh_i_newton_curve, s);
-    sslh_i_product(s->c, 1, 0, s->K, s->D, s->N, s->z, s->K, s->x, s->D, out, s->D, 0);
+    sslh_i_product(s->c, 1, 0, s->K, s->D, s->N, s->line, s->K, s->x, s->D, out, s->D, 0);
     sslh_i_newton_ridge(s, d, out);
 }
 
@@ -15683,81 +15689,123 @@ SSLH_I_FN void sslh_i_add_scaled(sslh_real *y, const sslh_real *x, double a, siz
     for (i = 0; i < n; i++) y[i] = (sslh_real)((double)y[i] + a * (double)x[i]);
 }
 
-/* The step within the radius: conjugate gradients on H step = -g, until the rest is a tenth of g or the border is met.
-   v has room for rest, direction and H direction (3,n). Returns the fall of f that the model promises. */
-SSLH_I_FN double sslh_i_newton_step(sslh_i_newton *s, const sslh_real *g, double radius, sslh_real *step,
+/* Conjugate gradients on H step = -g, for each group until what is left is the part of g that accuracy says. v has room
+   for rest, direction and H direction (3,n). Returns the fall of f that a step of length 1 promises. */
+SSLH_I_FN double sslh_i_newton_step(sslh_i_newton *s, const sslh_real *g, double accuracy, sslh_real *step,
                                     sslh_real *v) {
-    const size_t n = s->K * s->D;
+    const size_t n = s->K * s->D, m = n / s->groups;
     sslh_real *rest = v, *d = v + n, *Hd = v + 2 * n;
-    double rr = sslh_i_dot(g, g, n), enough = 0.01 * rr, promised;
-    size_t i;
+    size_t i, k, going = 0;
     int it;
     for (i = 0; i < n; i++) {
         step[i] = 0;
         rest[i] = d[i] = -g[i];
     }
-    for (it = 0; it < 500 && rr > enough && !SSLH_I_BAD(s->c); it++) {
-        double dHd, a, before = rr;
-        sslh_i_newton_times(s, d, Hd);
-        dHd = sslh_i_dot(d, Hd, n);
-        if (!(dHd > 0)) break; /* what is left is rounding */
-        a = rr / dHd;
-        sslh_i_add_scaled(step, d, a, n);
-        if (sqrt(sslh_i_dot(step, step, n)) > radius) { /* back, and on to the border: |step + a d| = radius */
-            double sd, ss, dd = sslh_i_dot(d, d, n), root;
-            sslh_i_add_scaled(step, d, -a, n);
-            sd = sslh_i_dot(step, d, n);
-            ss = sslh_i_dot(step, step, n);
-            root = sqrt(SSLH_I_MAX(0.0, sd * sd + dd * (radius * radius - ss)));
-            a = sd >= 0 ? (radius * radius - ss) / (sd + root) : (root - sd) / dd;
-            sslh_i_add_scaled(step, d, a, n);
-            sslh_i_add_scaled(rest, Hd, -a, n);
-            break;
-        }
-        sslh_i_add_scaled(rest, Hd, -a, n);
-        rr = sslh_i_dot(rest, rest, n);
-        for (i = 0; i < n; i++) d[i] = (sslh_real)((double)rest[i] + rr / before * (double)d[i]);
+    for (k = 0; k < s->groups; k++) {
+        s->rest[k] = sslh_i_dot(g + k * m, g + k * m, m);
+        s->enough[k] = accuracy * accuracy * s->rest[k];
+        going += s->rest[k] > 0;
     }
-    promised = sslh_i_dot(step, rest, n) - sslh_i_dot(g, step, n);
-    return 0.5 * promised;
+    for (it = 0; it < 500 && going && !SSLH_I_BAD(s->c); it++) {
+        sslh_i_newton_times(s, d, Hd);
+        going = 0;
+        for (k = 0; k < s->groups; k++) {
+            double dHd = sslh_i_dot(d + k * m, Hd + k * m, m), a, left;
+            if (!(dHd > 0)) continue; /* a group that is done has d = 0 */
+            a = s->rest[k] / dHd;
+            sslh_i_add_scaled(step + k * m, d + k * m, a, m);
+            sslh_i_add_scaled(rest + k * m, Hd + k * m, -a, m);
+            left = sslh_i_dot(rest + k * m, rest + k * m, m);
+            for (i = k * m; i < (k + 1) * m; i++)
+                d[i] = left > s->enough[k] ? (sslh_real)((double)rest[i] + left / s->rest[k] * (double)d[i]) : 0;
+            s->rest[k] = left;
+            going += left > s->enough[k];
+        }
+    }
+    return 0.5 * (sslh_i_dot(step, rest, n) - sslh_i_dot(g, step, n));
 }
 
-/* The radius after a step of this length that made f fall by fell where the model promised more or less (Lin & More
-   1999): slope is g step. */
-SSLH_I_FN double sslh_i_newton_radius(double radius, double length, double slope, double fell, double promised) {
-    double bend = -fell - slope; /* of f along the step, beyond the line */
-    double best = bend <= 0 ? 4.0 : SSLH_I_MAX(0.25, -0.5 * slope / bend);
-    if (fell < 1e-4 * promised) return SSLH_I_MIN(best * length, 0.5 * radius);
-    if (fell < 0.25 * promised) return SSLH_I_MAX(0.25 * radius, SSLH_I_MIN(best * length, 0.5 * radius));
-    if (fell < 0.75 * promised) return SSLH_I_MAX(0.25 * radius, SSLH_I_MIN(best * length, 4 * radius));
-    return SSLH_I_MAX(radius, SSLH_I_MIN(best * length, 4 * radius));
+/* The slope of (2) for class k at w + a step, by the scores of both. */
+SSLH_I_FN double sslh_i_line_slope(const sslh_i_newton *s, size_t k, double a, double ws, double ss) {
+    double sum = 0;
+    size_t n;
+    for (n = 0; n < s->N; n++) {
+        double sign = (size_t)s->y[n] == k ? 1 : -1, line = (double)s->line[n * s->K + k];
+        double margin = 1 - sign * ((double)s->z[n * s->K + k] + a * line);
+        if (margin > 0) sum -= sign * margin * line;
+    }
+    return 2 * s->cost * sum + s->ridge * (ws + a * ss);
+}
+/* The length at which that is 0: it rises with a, so halving finds it. */
+SSLH_I_FN void sslh_i_line_task(void *arg, int task, int worker) {
+    const sslh_i_newton *s = (const sslh_i_newton *)arg;
+    const size_t k = (size_t)task;
+    const sslh_real *w = s->w + k * s->D, *step = s->step + k * s->D;
+    double ws = sslh_i_dot(w, step, s->D), ss = sslh_i_dot(step, step, s->D), low = 0, high = 1;
+    int i;
+    (void)worker;
+    s->length[k] = 0;
+    if (!(ss > 0) || !(sslh_i_line_slope(s, k, 0, ws, ss) < 0)) return;
+    for (i = 0; i < 20 && sslh_i_line_slope(s, k, high, ws, ss) < 0; i++) {
+        low = high;
+        high *= 2;
+    }
+    for (i = 0; i < 30; i++) {
+        double middle = 0.5 * (low + high);
+        if (sslh_i_line_slope(s, k, middle, ws, ss) < 0) low = middle;
+        else high = middle;
+    }
+    s->length[k] = 0.5 * (low + high);
 }
 
-/* From w = 0 to the minimum. It ends when |g| is below tolerance times |g| at 0, or when the fall that the model
-   promises is below the rounding error of f. v has room for (6,n). */
+/* w moves along step; returns f there, with slope and curve of that place. f (at w) when nothing is gained. next has
+   room for (n). */
+SSLH_I_FN double sslh_i_newton_move(sslh_i_newton *s, sslh_real *w, const sslh_real *step, sslh_real *next, double f,
+                                    double promised) {
+    const size_t n = s->K * s->D;
+    double a = 1, reached = f;
+    size_t k;
+    int tries;
+    if (!s->logistic) {
+        s->w = w;
+        s->step = step;
+        sslh_i_product(s->c, 0, 1, s->N, s->K, s->D, s->x, s->D, step, s->D, s->line, s->K, 0);
+        sslh_i_parallel(s->c, (int)s->K, sslh_i_line_task, s);
+        for (k = 0; k < s->K; k++) sslh_i_add_scaled(w + k * s->D, step + k * s->D, s->length[k], s->D);
+        return sslh_i_newton_value(s, w);
+    }
+    for (tries = 0; tries < 20; tries++, a *= 0.5) {
+        memcpy(next, w, n * sizeof *w);
+        sslh_i_add_scaled(next, step, a, n);
+        reached = sslh_i_newton_value(s, next);
+        if (reached <= f - 1e-4 * a * promised) break;
+    }
+    if (tries == 20) return sslh_i_newton_value(s, w);
+    memcpy(w, next, n * sizeof *w);
+    return reached;
+}
+
+/* From w = 0 to the minimum. It ends when |g| is below tolerance times |g| at 0, or when the fall that a step promises
+   is below the rounding error of f. v has room for (6,n). */
 SSLH_I_FN void sslh_i_newton_run(sslh_i_newton *s, sslh_real *w, sslh_real *v, double tolerance, int iterations,
                                  sslh_classifier_info *info) {
     const size_t n = s->K * s->D;
     sslh_real *g = v, *step = v + n, *next = v + 2 * n;
-    double f = sslh_i_newton_value(s, w), first, size, radius;
+    double f = sslh_i_newton_value(s, w), first, size;
     int it;
     sslh_i_newton_gradient(s, w, g);
-    first = size = radius = sqrt(sslh_i_dot(g, g, n));
+    first = size = sqrt(sslh_i_dot(g, g, n));
     for (it = 0; it < iterations && size > tolerance * first && !SSLH_I_BAD(s->c); it++) {
-        double promised = sslh_i_newton_step(s, g, radius, step, v + 3 * n), length, fell;
-        if (!(promised > 1e-7 * fabs(f))) break;
-        length = sqrt(sslh_i_dot(step, step, n));
-        if (it == 0) radius = SSLH_I_MIN(radius, length);
-        memcpy(next, w, n * sizeof *w);
-        sslh_i_add_scaled(next, step, 1.0, n);
-        fell = f - sslh_i_newton_value(s, next);
-        radius = sslh_i_newton_radius(radius, length, sslh_i_dot(g, step, n), fell, promised);
-        if (fell > 1e-4 * promised) {
-            memcpy(w, next, n * sizeof *w);
-            f -= fell;
-            sslh_i_newton_gradient(s, w, g);
-            size = sqrt(sslh_i_dot(g, g, n));
-        } else sslh_i_newton_value(s, w); /* the curvature of where it stays */
+        double accuracy = SSLH_I_MIN(0.1, sqrt(size / first)), before = f;
+        double promised = sslh_i_newton_step(s, g, accuracy, step, v + 3 * n);
+        if (!(promised > 1e-8 * fabs(f))) break;
+        f = sslh_i_newton_move(s, w, step, next, f, promised);
+        sslh_i_newton_gradient(s, w, g);
+        size = sqrt(sslh_i_dot(g, g, n));
+        if (!(before - f > 1e-8 * fabs(f))) {
+            it++;
+            break; /* what is left is rounding */
+        }
     }
     info->iterations = it;
     info->objective = f;
@@ -15812,8 +15860,8 @@ SSLH_I_FN sslh_classifier *sslh_i_linear_fit(sslh_ctx *c, sslh_i_newton s, const
     const int64_t mark = sslh_mark(c);
     sslh_classifier *k = sslh_i_linear_new(c, s.logistic ? SSLH_I_LOGISTIC : SSLH_I_SVM, classes, x->shape[1]);
     sslh_real *rows = k ? (sslh_real *)sslh_i_alloc_table(c, N, D, sizeof *rows) : NULL;
-    sslh_real *scores = rows ? (sslh_real *)sslh_i_alloc_table(c, 3 * N + 6 * D, K, sizeof *scores) : NULL;
-    s.part = scores ? (double *)sslh_i_alloc(c, (size_t)sslh_i_row_tasks(N) * sizeof *s.part) : NULL;
+    sslh_real *scores = rows ? (sslh_real *)sslh_i_alloc_table(c, 4 * N + 6 * D, K, sizeof *scores) : NULL;
+    s.part = scores ? (double *)sslh_i_alloc(c, ((size_t)sslh_i_row_tasks(N) + 3 * K) * sizeof *s.part) : NULL;
     if (s.part) {
         struct sslh_i_kernels *pairs = c->pairs;
         sslh_i_column_scales(x, as_is, k->mean, k->scale);
@@ -15827,8 +15875,13 @@ SSLH_I_FN sslh_classifier *sslh_i_linear_fit(sslh_ctx *c, sslh_i_newton s, const
         s.z = scores;
         s.slope = scores + N * K;
         s.curve = scores + 2 * N * K;
+        s.line = scores + 3 * N * K;
+        s.rest = s.part + sslh_i_row_tasks(N);
+        s.enough = s.rest + K;
+        s.length = s.enough + K;
+        s.groups = s.logistic ? 1 : K;
         c->pairs = NULL;
-        sslh_i_newton_run(&s, k->weight, scores + 3 * N * K, tolerance > 0 ? (double)tolerance : 1e-4,
+        sslh_i_newton_run(&s, k->weight, scores + 4 * N * K, tolerance > 0 ? (double)tolerance : 1e-4,
                           iterations ? iterations : 100, &k->info);
         c->pairs = pairs;
     }

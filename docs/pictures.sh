@@ -12,6 +12,7 @@ mkdir -p "$out" docs/img
 "$bin/colorization" --out "$out"
 "$bin/simclr" --out "$out"
 "$bin/moco" --out "$out"
+"$bin/classify" --images 3000 --out "$out"
 "$bin/simsiam" --images 2000 --batch 64 --epochs 5 --out "$out"
 "$bin/barlow" --images 2000 --batch 64 --epochs 5 --out "$out"
 "$bin/autoencoder" --out "$out"
@@ -33,6 +34,8 @@ cp "$out/loss.png" docs/img/simclr_loss.png
 cp "$out/filters.png" docs/img/simclr_filters.png
 cp "$out/neighbours.png" docs/img/simclr_neighbours.png
 cp "$out/moco_neighbours.png" docs/img/moco_neighbours.png
+cp "$out/confusion_svm.png" docs/img/classify_confusion.png
+cp "$out/reliability_forest.png" docs/img/classify_reliability.png
 cp "$out/simsiam_collapse.png" docs/img/simsiam_collapse.png
 cp "$out/barlow_correlations.png" docs/img/barlow_correlations.png
 cp "$out/autoencoder.png" docs/img/autoencoder.png

@@ -8,7 +8,7 @@ name=$1
 case $name in
 first) command='cc -I. examples/first.c -o first -lm && ./first' ;;
 demo) command='make demo' ;;
-classify) command='build/examples/classify' ;;
+classify) command='build/examples/classify --images 3000' ;;
 sizes) command='make sizes' ;;
 bench-quick-*) command='make bench-quick' ;;
 bench-*) command='make bench' ;;

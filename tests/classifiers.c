@@ -408,7 +408,7 @@ static void calibration_of_scikit(void) {
 
 /* --- files ------------------------------------------------------------------------------------------------------- */
 
-static const char *const animals[CLASSES] = {"cat", "dog\tor \"fox\"", "k\xc3\xa4" "fer", ""};
+static const char *const animals[CLASSES] = {"cat", "dog\tor \"fox\"", "m\xc3\xb6we", ""};
 static uint8_t pixels[40 * 8 * 8 * 3];
 static int32_t classes[40];
 /* Images whose mean colour tells the class. */
