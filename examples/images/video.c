@@ -214,8 +214,8 @@ int main(int argc, char **argv) {
     if (!k.film && images[0].labels && !k.crops) { /* a single frame with one thing somewhere: what is it? */
         sslh_data one, other;
         k.objects = 1;
-        one = first_frames(make_clips(images[0], &k, 2 * k.clips, 0, 5));
-        other = first_frames(make_clips(images[1], &k, k.clips, 0, 6));
+        one = first_frames(make_clips(images[0], &k, 2 * k.clips, 0, 0));
+        other = first_frames(make_clips(images[1], &k, k.clips, 0, 5));
         printf("\nwhich of %d classes a single frame shows, anywhere in it\n", one.classes);
         probe_row(c, "raw pixels", NULL, one, other);
         probe_row(c, "untrained encoder", encoder, one, other);
