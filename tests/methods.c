@@ -669,7 +669,7 @@ static sslh_data data_for(sslh_ctx *c, const char *name) {
     static uint8_t clips[40 * 7 * 8 * 8 * 3];
     static int32_t tokens[40 * 9], lengths[40];
     static int made; /* once: another context's workers may be reading them */
-    sslh_field f[5];
+    sslh_field f[6];
     int i, vae = strncmp(name, "vae", 3) == 0 || strncmp(name, "autoencoder", 11) == 0;
     int conv = vae && (ends_with(name, "_conv") || ends_with(name, "_both"));
     if (!made) {
@@ -695,6 +695,11 @@ static sslh_data data_for(sslh_ctx *c, const char *name) {
     f[3].kind = SSLH_FIELD_CLIP, f[3].type = SSLH_U8, f[3].shape = sslh_dim4(7, 8, 8, 3), f[3].values = clips;
     f[4].kind = SSLH_FIELD_TOKENS, f[4].type = SSLH_I32, f[4].shape = sslh_dim1(9), f[4].values = tokens;
     f[4].lengths = lengths;
+    if (ends_with(name, "bert_next")) { /* two texts, of 5 and 4 tokens */
+        f[4].shape = sslh_dim1(5), f[4].lengths = NULL;
+        f[5] = f[4], f[5].shape = sslh_dim1(4);
+        return sslh_data_from_fields(c, f, 6, 40);
+    }
     return sslh_data_from_fields(c, f, 5, 40);
 }
 static sslh_loader *loader_for(sslh_ctx *c, sslh_data data, int batch) {

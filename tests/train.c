@@ -108,7 +108,7 @@ static int make_method_with(sslh_ctx *c, int which, const char *more, sslh_metho
 static int make_method(sslh_ctx *c, int which, sslh_method *m) { return make_method_with(c, which, "", m); }
 static sslh_tensor *read_tokens(sslh_ctx *c, const sslh_batch *b, void *user) {
     (void)user;
-    return sslh_batch_field(c, *b, 3);
+    return sslh_batch_field(c, *b, 4);
 }
 static sslh_tensor *listen(sslh_ctx *c, const sslh_batch *b, void *user) {
     (void)user;
