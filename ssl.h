@@ -46157,7 +46157,7 @@ SSLH_I_FN void sslh_i_part_move(sslh_classifier *k, int part, sslh_tensor *t, in
     const size_t D = (size_t)k->info.width;
     size_t i;
     for (i = 0; i < t->count; i++) {
-        sslh_i_tree_node *node = k->node + i;
+        sslh_i_tree_node *node = part == SSLH_I_PART_THRESHOLD || sslh_i_part_whole(part) ? k->node + i : NULL;
         sslh_real *real = part == SSLH_I_PART_MEAN ? k->mean + i : part == SSLH_I_PART_SCALE ? k->scale + i :
             part == SSLH_I_PART_WEIGHT ? k->weight + i / D * (D + 1) + i % D :
             part == SSLH_I_PART_BIAS ? k->weight + i * (D + 1) + D : NULL;

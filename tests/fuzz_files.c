@@ -150,7 +150,7 @@ static int read_classifier(const uint8_t *p, size_t size) {
     if (!k) return 0;
     if (info.width <= 4096 && info.classes <= 1000)
         sslh_classifier_scores(k, sslh_normal(c, sslh_dim2(3, info.width), 0, 100));
-    for (int i = 0; info.names && i < info.classes; i++) strlen(info.names[i]);
+    for (int i = 0; info.names && i < info.classes; i++) (void)strlen(info.names[i]);
     if (info.trees) sslh_forest_print(k, info.trees - 1, text, sizeof text);
     int ok = !sslh_error(c);
     sslh_classify(k, pixels, 4, 8, 8, 3, label, NULL); /* sizes may not fit: an error */
