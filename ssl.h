@@ -2360,7 +2360,8 @@ struct sslh_method_info {
     const char *venue;      /* "ICML 2020" */
     int         year;       /* of the venue */
     const char *learns_by;  /* "finding the other view of the same image" */
-    const char *input;      /* "images", "square images", "colour images", "labelled images", "sound", "text" */
+    const char *input;      /* "images", "square images", "colour images", "labelled images", "clips", "sound",
+                                "text" */
     const char *encoder;    /* "any"; "map": one whose output is a map; "no_batch_norm": any without it; "vit": a
                                transformer on patches; "conv_gru": sslh_conv_gru or two nets in one like it;
                                "transformer": sslh_transformer; "own": the method makes it, NULL is passed */

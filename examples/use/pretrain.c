@@ -55,8 +55,10 @@ static const sslh_method_info *method_info(const char *name) {
     return NULL;
 }
 
-/* Learns from images or sound, and not from text, for which this program has no tokenizer. */
-static int on_files(const sslh_method_info *m) { return m->make && strcmp(m->input, "text") != 0; }
+/* Learns from images or sound: for text this program has no tokenizer, for clips there is examples/images/video.c. */
+static int on_files(const sslh_method_info *m) {
+    return m->make && strcmp(m->input, "text") != 0 && strcmp(m->input, "clips") != 0;
+}
 
 /* --methods, and --help followed by the name of a method: answered before anything else is read. */
 static void answer(int argc, char **argv) {
