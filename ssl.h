@@ -20927,8 +20927,10 @@ SSLH_DEF void sslh_optimizer_step_groups(sslh_optimizer *o, float lr, unsigned g
     norm = sslh_i_optim_norm(o, groups);
     if (SSLH_I_BAD(o->ctx)) return;
     if (groups & ~o->looked) sslh_i_optim_unreached(o, groups);
-    if (o->desc.clip > 0.0f && norm > (sslh_real)o->desc.clip)
-        scale = (sslh_real)o->desc.clip / (norm + SSLH_I_R(1e-6));
+    if (o->desc.clip > 0.0f && norm > (sslh_real)o->desc.clip) {
+        norm = norm + SSLH_I_R(1e-6);
+        scale = (sslh_real)o->desc.clip / norm;
+    }
     for (g = 0; g < SSLH_I_GROUPS; g++) {
         if (!(groups >> g & 1u)) continue;
         o->steps[g]++; /* t of Adam's bias corrections 1 - beta^t */
