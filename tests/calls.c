@@ -331,6 +331,7 @@ static int few(void) { /* what may be a count of work to do, or of values that t
     static const int some[] = {INT32_MIN, -1, 0, 0, 1, 1, 2, 2, 3, 4};
     return some[dice(10)];
 }
+static int not_above_0(int x) { return x < 0 ? x : -x; }
 static int zeros_mostly(void) { return dice(3) ? 0 : any_int(); } /* a field of a descriptor */
 static float any_real(void) {
     static const float some[] = {0, 0, -1, 1, 0.5f, 0.1f, 2, 1e-30f, -1e-30f, 1e30f, -1e30f, 3e-39f, 0.999999f,
@@ -1176,7 +1177,7 @@ static int call_row(world *w, int row, const char **names) {
     ROW(sslh_vae_sample, K(sslh_vae_sample(m, dice(2) ? 3 : i[0])))
     ROW(sslh_vae_interpolate, K(sslh_vae_interpolate(m, T(0), dice(2) ? T(0) : T(1), dice(2) ? 3 : i[0])))
     ROW(sslh_vae_evaluate, sslh_vae_evaluate(m, d[0]))
-    ROW(sslh_vae_bound, sslh_vae_bound(m, d[0], dice(4) ? 1 + dice(5) : dice(2) ? 1 : -i[0]))
+    ROW(sslh_vae_bound, sslh_vae_bound(m, d[0], dice(4) ? 1 + dice(5) : dice(2) ? 1 : not_above_0(i[0])))
     ROW(sslh_jigsaw, EMPTY(sslh_jigsaw_desc, e); e.grid = zeros_mostly(); e.permutations = zeros_mostly();
         e.tile = zeros_mostly(); e.channel_shift = zeros_mostly(); e.grey = zeros_mostly_real();
         e.project = zeros_mostly_real(); e.no_tile_norm = dice(2); e.head_hidden = zeros_mostly();
@@ -1275,12 +1276,12 @@ static int call_row(world *w, int row, const char **names) {
     ROW(sslh_bert_evaluate, returned(w, "sslh_bert_evaluate", !isnan((double)sslh_bert_evaluate(m, d[0]))))
     ROW(sslh_bert_load, sslh_bert_load(m, path))
     ROW(sslh_fill_mask, int32_t best[3]; float likely[3];
-        sslh_fill_mask(m, dice(6) ? words : NULL, dice(3) ? 1 + dice(WORDS) : -i[0], dice(4) ? 1 + dice(3) : -i[1],
-                       dice(6) ? best : NULL, dice(6) ? likely : NULL))
+        sslh_fill_mask(m, dice(6) ? words : NULL, dice(3) ? 1 + dice(WORDS) : not_above_0(i[0]),
+                       dice(4) ? 1 + dice(3) : not_above_0(i[1]), dice(6) ? best : NULL, dice(6) ? likely : NULL))
     ROW(sslh_gpt_evaluate, returned(w, "sslh_gpt_evaluate", !isnan((double)sslh_gpt_evaluate(n[0], d[0]))))
     ROW(sslh_gpt_generate, int32_t more[5]; EMPTY(sslh_generate_desc, e); e.temperature = zeros_mostly_real();
         e.top_k = zeros_mostly(); e.top_p = zeros_mostly_real(); e.stops = dice(2); e.stop = i[1]; e.no_cache = dice(2);
-        sslh_gpt_generate(n[0], dice(6) ? words : NULL, dice(3) ? 1 + dice(WORDS) : dice(2) ? 0 : -i[0],
+        sslh_gpt_generate(n[0], dice(6) ? words : NULL, dice(3) ? 1 + dice(WORDS) : dice(2) ? 0 : not_above_0(i[0]),
                           dice(6) ? more : NULL, dice(6), e))
     ROW(sslh_patchify, K(sslh_patchify(c, T(0), i[0])))
     ROW(sslh_unpatchify, K(sslh_unpatchify(c, T(0), i[0], i[1], i[2])))
