@@ -12879,8 +12879,8 @@ SSLH_DEF sslh_pair_score sslh_word_pairs(sslh_vectors *v, const char *text, size
 /* Radford, Narasimhan, Salimans, Sutskever: "Improving language understanding by generative pre-training", OpenAI 2018;
    Radford, Wu, Child, Luan, Amodei, Sutskever: "Language models are unsupervised multitask learners", OpenAI 2019.
 
-   Learns from: text, in which each token is the answer to all before it. To predict it well takes spelling, grammar and
-   at last facts.
+   Learns from: text, in which each token is the answer to all before it. To predict it well takes spelling, grammar
+   and, in the end, facts.
 
        p(x_1 .. x_T) = product over t of p(x_t | x_1 .. x_t-1)                                                (1)
        h = f(x)                     causal transformer: h_t knows x_1 .. x_t only                             (2)
@@ -12937,7 +12937,8 @@ SSLH_I_FN void sslh_i_gpt_views(sslh_method *m, const sslh_batch *batch, sslh_vi
     sslh_view_add(out, "targets", targets); /* (N,T) */
 }
 
-/* (2) to (4) */
+/* (2) to (4): tokens (N,T) -> h (N,T,D) -> the mean over targets (N,T) that are not -1; W (V,D). The scores W h
+   (N,T,V) are made a piece at a time. */
 SSLH_I_FN sslh_tensor *sslh_i_gpt_nats(sslh_net *net, sslh_tensor *tokens, sslh_tensor *targets, float dropout) {
     sslh_forward_desc f;
     memset(&f, 0, sizeof f);
