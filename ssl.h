@@ -34461,12 +34461,13 @@ SSLH_I_FN void sslh_i_gemm(sslh_ctx *c, const sslh_i_gemm_args *g) { sslh_i_gemm
 /*  >>conv-plan     how a convolution is cut, packed and summed                                                       */
 /* ================================================================================================================== */
 
-/* By its shape alone a convolution goes one of these ways: one product (1 x 1), Winograd's algorithm (3 x 3, stride 1),
-   every channel by itself (depthwise), bands (few channels), or, in general, the implicit product, in which tiles read
-   pixels through tables of pointers. The equations (1) to (3) are those of >>conv, but under "3 x 3 kernels" (1) and
-   (2) are Winograd's in >>kernels; further ones stand at the way that uses them. */
+/* The shape of a convolution decides how it is computed: as one matrix product (1 x 1), by Winograd's algorithm (3 x
+   3, stride 1), channel by channel (depthwise), in bands (few channels, or few in a group) or, in general, as an
+   implicit matrix product, whose tiles read pixels through tables of pointers. Equations (1) to (3) are those of
+   >>conv, except under "3 x 3 kernels", where (1) and (2) are those of Winograd's algorithm in >>kernels; further
+   equations are given where they are used. */
 
-/* n numbers into the second-level cache, to be read or written. */
+/* Prefetches n numbers into the second-level cache, for reading or for writing. */
 SSLH_I_FN void sslh_i_prefetch(const sslh_real *x, size_t n, int write) {
     const char *line = (const char *)x;
     for (size_t b = 0; b < n * sizeof *x; b += 64) {
@@ -34475,7 +34476,7 @@ SSLH_I_FN void sslh_i_prefetch(const sslh_real *x, size_t n, int write) {
     }
 }
 
-/* n numbers to be read, four lines a turn: for short runs beside tiles that would wait for the loop. */
+/* Prefetches n numbers for reading, four lines per iteration: for short runs, where the loop would delay the tiles. */
 SSLH_I_FN void sslh_i_prefetch_soon(const sslh_real *x, size_t n) {
     const char *line = (const char *)x, *end = (const char *)(x + n);
     for (; end - line > 192; line += 256) {
@@ -34488,46 +34489,46 @@ SSLH_I_FN void sslh_i_prefetch_soon(const sslh_real *x, size_t n) {
 }
 
 /* --- forward and gradient of the data: an implicit matrix product ---
-   A gather describes output pixels whose values are sums over taps; a tap is a segment of `len` neighbouring numbers of
-   the source, at an offset from the output's place. No image is unfolded: each tile of MR output pixels has a table of
-   pointers [tap][MR], and tile_rows runs over it. Padding is left out where it weighs (sslh_i_gather_split), elsewhere
-   it points to zeros. Used for
-     forward        taps = (a, b), source x, stride of the source sh, sw
-     forward, no columns of padding: taps = a, with b and the channels side by side
-     gradient of x  with stride s the pixels of x fall into s x s classes with their own taps; source dy, stride 1, and
-                    output rows y0, y0 + s, .. */
+   A gather describes output pixels whose values are sums over taps. A tap is a segment of `len` neighbouring numbers
+   of the source, at an offset from the place of the output. There is no im2col: each tile of MR output pixels has a
+   table of pointers [tap][MR], and tile_rows runs over it. Padding is left out where there is much of it
+   (sslh_i_gather_split); elsewhere its pointers lead to zeros. Uses:
+     forward        taps (a, b), source x with strides sh, sw
+     forward without padded columns: taps a, each with all b and their channels side by side
+     gradient of x  source dy with stride 1; with stride s the pixels of x fall into s x s classes, each with its own
+                    taps and with output rows y0, y0 + s, .. */
 typedef struct sslh_i_gather {
     const sslh_real *x;          /* source (N,xh,xw,xc) */
-    int              xh, xw, xc, xg;   /* xg: channels of one group, where the next group begins */
-    int              step_h, step_w;   /* of the source per output */
-    int              taps, len;        /* taps may be a part of the panels' */
+    int              xh, xw, xc, xg;   /* xg: channels of a group, the distance between groups */
+    int              step_h, step_w;   /* strides in the source */
+    int              taps, len;        /* a part may have fewer taps than the panels */
     int             *off_h, *off_w;    /* [taps] */
     int              min_h, max_h, min_w, max_w; /* of the offsets */
     sslh_real       *y;          /* output (N,yh,yw,yc) */
-    int              yh, yw, yc, yg;
-    int              y0, x0, ys, xs;   /* first row and column of the output, and their distance */
-    int              gh, gw;           /* outputs per image: gh x gw */
-    /* taps cut into sub segments of seg_len; segments per block of the sum */
+    int              yh, yw, yc, yg;   /* yg: channels of a group */
+    int              y0, x0, ys, xs;   /* first row and column of the output, and the steps from there */
+    int              gh, gw;           /* gh x gw outputs per image */
+    /* a tap is cut into sub segments of seg_len; panel_segs: segments of a panel, per_block: of a block of the sum */
     int              sub, seg_len, segs, panel_segs, per_block;
-    int              rows, cols;       /* of a task */
+    int              rows, cols;       /* pixels and channels of a task; depthwise: rows are runs of eight pixels */
     int              row_tasks, col_tasks, first_task;
-    int              nr, panels;       /* columns of a panel: one register if they fit into it */
+    int              nr, panels;       /* columns of a panel (one register if all fit into it), panels of a group */
     sslh_real       *packed;     /* [group][panel][taps len][NR]; depthwise: (taps,C) */
-    const int       *tap;        /* [taps] which (a,b) of the weight, in the gradient of x */
-    /* [segs] of a part: which segment of the whole, where its block ends, numbers of a panel to leave out before it */
+    const int       *tap;        /* [taps] index (a,b) of each tap in the weight */
+    /* [segs] of a part: segment in the whole gather, end of its block, numbers of a panel to skip before it */
     int             *from, *end;
     ptrdiff_t       *skip;
 } sslh_i_gather;
 
 typedef struct sslh_i_gather_job {
     const struct sslh_i_kernels *k;
-    const sslh_i_conv *s;    /* with the groups as they are computed: */
-    int                merge; /* this many of them as one, between which weights are 0, so that registers are filled */
-    sslh_i_gather     *list; /* classes */
+    const sslh_i_conv *s;     /* shape with merged groups: */
+    int                merge; /* so many groups become one, with weights 0 between them, to fill registers */
+    sslh_i_gather     *list;  /* [n] classes */
     int                n;
-    sslh_i_gather     *parts; /* of the classes */
+    sslh_i_gather     *parts; /* [n_parts] of all classes */
     int                n_parts;
-    int                turns, tasks, pack_tasks;
+    int                turns, tasks, pack_tasks; /* turns: tasks of the largest part */
     const sslh_real   *weight, *zeros;
     sslh_i_finish      finish;
     int                back;
@@ -34535,9 +34536,8 @@ typedef struct sslh_i_gather_job {
     size_t             work_bytes;
 } sslh_i_gather_job;
 
-enum { SSLH_I_SEGMENT = 512 }; /* longest chain of a sum; then it is added to y */
+enum { SSLH_I_SEGMENT = 512 }; /* terms that are summed in registers at most before they are added to y */
 
-/* The smallest and largest offsets. */
 SSLH_I_FN void sslh_i_gather_reach(sslh_i_gather *g) {
     g->min_h = g->max_h = g->taps ? g->off_h[0] : 0;
     g->min_w = g->max_w = g->taps ? g->off_w[0] : 0;
@@ -34549,11 +34549,11 @@ SSLH_I_FN void sslh_i_gather_reach(sslh_i_gather *g) {
     }
 }
 
-/* Cuts a gather into segments, blocks and tasks: by shape only. images = N. */
+/* Cuts a gather into segments, blocks and tasks, by its shape alone. images: N. */
 SSLH_I_FN void sslh_i_gather_plan(const struct sslh_i_kernels *k, sslh_i_gather *g, int images) {
     g->sub = 1;
     while (g->len / g->sub > SSLH_I_SEGMENT || g->len % g->sub) {
-        if (++g->sub > 64) { /* no fitting divisor */
+        if (++g->sub > 64) { /* len has no suitable divisor */
             g->sub = 1;
             break;
         }
@@ -34563,7 +34563,7 @@ SSLH_I_FN void sslh_i_gather_plan(const struct sslh_i_kernels *k, sslh_i_gather 
     int per = SSLH_I_MAX(1, SSLH_I_SEGMENT / g->seg_len);
     int blocks = (g->segs + per - 1) / per;
     g->per_block = blocks ? (g->segs + blocks - 1) / blocks : 1;
-    const int pixels = images * g->gh * g->gw; /* fits: checked with the output's shape */
+    const int pixels = images * g->gh * g->gw; /* cannot overflow: checked with the shape of the output */
     g->rows = pixels >= 8 * SSLH_I_MC ? SSLH_I_MC : pixels >= 2 * SSLH_I_MC ? SSLH_I_MC / 2 : SSLH_I_MC / 4;
     g->row_tasks = (pixels + g->rows - 1) / g->rows;
     g->cols = (g->yg + 31) / 32 * 32;
@@ -34574,8 +34574,9 @@ SSLH_I_FN void sslh_i_gather_plan(const struct sslh_i_kernels *k, sslh_i_gather 
     g->panels = (g->yg + g->nr - 1) / g->nr;
 }
 
-/* Where the runs of one axis' outputs begin whose windows have the same taps inside of the source; returns how many.
-   0: padding is less than a 32nd of the taps, or there would be more than 5. */
+/* Cuts the `count` outputs along one axis into runs whose windows have the same taps inside the source. start: the
+   first output of each run. Returns the number of runs, or 0 where it would exceed SSLH_I_RUNS or where less than a
+   32nd of all taps is padding. */
 enum { SSLH_I_RUNS = 5 };
 SSLH_I_FN int sslh_i_gather_axis(const int *off, int taps, int step, int x, int count, int *start) {
     int runs = 0;
@@ -34592,9 +34593,10 @@ SSLH_I_FN int sslh_i_gather_axis(const int *off, int taps, int step, int x, int 
     }
     return outside * 32 >= (size_t)taps * (size_t)count ? runs : 0;
 }
-/* Padding is left out, not multiplied: outputs with the same taps inside of the source are a part by itself, so a tile
-   takes pixels of several images. Which part an output belongs to is a matter of the map's shape alone. Returns how
-   many parts; to NULL: counts them only. room: sslh_i_gather_room bytes for each. */
+/* Divides a gather into parts, so that padding is left out instead of multiplied: the outputs of a part have the same
+   taps inside the source, and its tiles run on from one image into the next. The part of an output depends only on
+   the shape of the map. Returns the number of parts; with to NULL it only counts. room: sslh_i_gather_room bytes for
+   each part. */
 SSLH_I_FN size_t sslh_i_gather_room(const sslh_i_gather *g) {
     return (size_t)g->segs * sizeof(ptrdiff_t) + 2 * (size_t)(g->taps + g->segs) * sizeof(int);
 }
@@ -34627,7 +34629,7 @@ SSLH_I_FN int sslh_i_gather_split(const sslh_i_gather *g, int images, sslh_i_gat
             to->taps++;
             for (int u = t * g->sub; u < (t + 1) * g->sub; u++) to->from[to->segs++] = u;
         }
-        for (int u = to->segs - 1; u >= 0; u--) { /* blocks are those of the whole */
+        for (int u = to->segs - 1; u >= 0; u--) { /* sums are cut into the blocks of the whole gather */
             const int next = u + 1 < to->segs ? to->from[u + 1] : -1;
             const int one = next >= 0 && next / g->per_block == to->from[u] / g->per_block;
             to->end[u] = one ? to->end[u + 1] : u + 1;
@@ -34640,8 +34642,8 @@ SSLH_I_FN int sslh_i_gather_split(const sslh_i_gather *g, int images, sslh_i_gat
     return high * across;
 }
 
-/* Pointers of `rows` output pixels from number first on, in the first group: table[(r / mr segs + s) mr + r % mr] and
-   out[r]. at: room for the distances of the taps, [taps]. */
+/* Sets the pointers of `rows` output pixels, from number `first` on, for the first group: to segment s of pixel r in
+   table[((r / mr) segs + s) mr + r % mr], to its output in out[r]. at: scratch buffer, [taps]. */
 SSLH_I_FN void sslh_i_gather_rows(const sslh_i_gather *g, const sslh_real *zeros, int first, int rows, int mr,
                                   const sslh_real **table, sslh_real **out, ptrdiff_t *at) {
     const ptrdiff_t x_pixel = g->xc, x_row = x_pixel * g->xw, y_pixel = g->yc;
@@ -34650,7 +34652,7 @@ SSLH_I_FN void sslh_i_gather_rows(const sslh_i_gather *g, const sslh_real *zeros
     for (int r = 0; r < rows;) { /* a row of the output, or what is left of it */
         const int end = SSLH_I_MIN(rows, r + g->gw - j), h = i * g->step_h;
         const int inside_h = h + g->min_h >= 0 && h + g->max_h < g->xh;
-        /* where the window of column 0 begins; may lie before the image, so it is a number and not a pointer */
+        /* what the offsets of column 0 are added to; may be outside the source, so it is an index and not a pointer */
         ptrdiff_t x = ((ptrdiff_t)n * g->xh + h) * x_row;
         sslh_real *y = g->y + (((ptrdiff_t)n * g->yh + g->y0 + (ptrdiff_t)i * g->ys) * g->yw + g->x0) * y_pixel;
         for (; r < end; r++, j++) {
@@ -34676,13 +34678,14 @@ SSLH_I_FN void sslh_i_gather_rows(const sslh_i_gather *g, const sslh_real *zeros
             n++;
         }
     }
-    for (int r = rows; r % mr; r++) { /* the last tile has MR pointers (spare) */
+    for (int r = rows; r % mr; r++) { /* kernels may read MR pointers of the last tile too (.spare) */
         const sslh_real **to = table + (ptrdiff_t)(r / mr) * g->segs * mr + r % mr;
         for (int t = 0; t < g->segs; t++, to += mr) *to = zeros;
     }
 }
 
-/* The weights of one panel of output columns: forward (O,(taps len)) -> [taps len][NR], gradient of x: row (tap, o). */
+/* Packs the weights of one panel of output channels, [taps len][NR]: forward from (O,(taps len)); in the gradient of x
+   the rows are (tap, o). */
 SSLH_I_FN void sslh_i_gather_pack_task(void *arg, int task, int worker) {
     const sslh_i_gather_job *p = (const sslh_i_gather_job *)arg;
     const sslh_i_conv *s = p->s;
@@ -34694,10 +34697,9 @@ SSLH_I_FN void sslh_i_gather_pack_task(void *arg, int task, int worker) {
     const size_t nr = (size_t)g->nr, group = (size_t)(task / g->panels), j = (size_t)(task % g->panels) * nr;
     sslh_real *to = g->packed + (size_t)task * (size_t)g->taps * (size_t)g->len * nr;
     const int cols = SSLH_I_MIN((int)nr, g->yg - (int)j);
-    /* (tap,channel of the source) x (channel of the output); in and out are numbers in x and y of (1) */
-    if (p->merge > 1) {
+    if (p->merge > 1) { /* rows: tap t, channel a of the source; columns: channel b of the output */
         const size_t mi = gi / (size_t)p->merge, mo = go / (size_t)p->merge, filter = k / (size_t)p->merge;
-        const size_t source = p->back ? mo : mi, dest = p->back ? mi : mo; /* channels of one of them */
+        const size_t source = p->back ? mo : mi, dest = p->back ? mi : mo; /* channels of a group before merging */
         memset(to, 0, (size_t)g->taps * (size_t)g->len * nr * sizeof *to);
         for (size_t t = 0; t < (size_t)g->taps; t++)
             for (size_t a = 0; a < (size_t)g->len; a++, to += nr) {
@@ -34715,8 +34717,8 @@ SSLH_I_FN void sslh_i_gather_pack_task(void *arg, int task, int worker) {
     }
 }
 
-/* For a tile with a short sum: the lines of y that it writes, and of a 1 x 1 kernel, part `at` of `parts` of what the
-   next tile reads, of the `left` rows after this one. */
+/* Prefetches for a tile with a short sum: the lines of y that it writes and, where a pixel is one segment (1 x 1
+   kernels), part `at` of `parts` of what the next tile reads. left: rows of the task after this tile. */
 SSLH_I_FN void sslh_i_gather_ahead(const sslh_i_gather *g, const sslh_i_tile *t, sslh_real *const *out, int at,
                                    int parts, int left) {
     const int next = g->segs == 1 ? SSLH_I_MIN(left, t->rows) : 0, some = (next + parts - 1) / parts;
@@ -34727,7 +34729,7 @@ SSLH_I_FN void sslh_i_gather_ahead(const sslh_i_gather *g, const sslh_i_tile *t,
 
 SSLH_I_FN void sslh_i_gather_task(void *arg, int task, int worker) {
     const sslh_i_gather_job *p = (const sslh_i_gather_job *)arg;
-    /* the parts take turns, in step: what they read and write lies side by side */
+    /* the tasks of all parts alternate and end together, because parts read and write neighbouring pixels */
     const sslh_i_gather *g = p->parts + task % p->n_parts;
     const int64_t turn = task / p->n_parts, all = g->row_tasks * g->col_tasks;
     task = (int)(turn * all / p->turns);
@@ -34739,7 +34741,7 @@ SSLH_I_FN void sslh_i_gather_task(void *arg, int task, int worker) {
     sslh_i_gather_rows(g, p->zeros, first, rows, mr, table, out, (ptrdiff_t *)(void *)(out + g->rows));
     sslh_i_tile t = sslh_i_tile_of_rows(0, g->seg_len, NULL, (size_t)nr, (size_t)g->yc);
     t.spare = 1;
-    /* groups, and short sums: few pixels at a time, so that whole lines of x and y are used while they are near */
+    /* with groups or short sums MR pixels at a time, so that lines of x and y are used up while they are cached */
     const int cached = p->s->groups == 1 && (size_t)g->segs * (size_t)g->seg_len * (size_t)(cols - col0) <= 16384;
     const int span = p->s->groups > 1 || cached ? mr : rows;
     for (int part = 0; part < rows; part += span) {
@@ -34763,7 +34765,7 @@ SSLH_I_FN void sslh_i_gather_task(void *arg, int task, int worker) {
                         t.rows = SSLH_I_MIN(mr, rows - r);
                         t.a = table + ((size_t)(r / mr) * (size_t)g->segs + (size_t)seg) * (size_t)mr;
                         t.c = out[r] + t.col;
-                        /* pixels that follow each other, or not */
+                        /* one stride where pixels follow each other, otherwise a pointer for each */
                         t.cs = out[r + t.rows - 1] - out[r] == (t.rows - 1) * (ptrdiff_t)g->yc ? NULL : out + r;
                         if (cached)
                             sslh_i_gather_ahead(g, &t, out + r, (j - col0) / nr, (cols - col0 + nr - 1) / nr,
@@ -34776,7 +34778,7 @@ SSLH_I_FN void sslh_i_gather_task(void *arg, int task, int worker) {
     }
 }
 
-/* How many groups are computed as one: up to 16 channels. */
+/* The number of groups that are computed as one: together they have at most 16 channels. */
 SSLH_I_FN int sslh_i_conv_merge(const sslh_i_conv *s) {
     int merge = 1;
     while (s->groups % (2 * merge) == 0 && SSLH_I_MAX(s->ci, s->co) / s->groups * 2 * merge <= 16) merge *= 2;
@@ -34828,21 +34830,21 @@ SSLH_I_FN void sslh_i_gather_run(sslh_ctx *c, sslh_i_gather_job *p) {
 }
 
 /* --- bands: for few input channels, or few in a group ---
-   A filter row of Kw I numbers is one run in x, but a window of 3 x 3 x 3 gives sums of 27 terms only: tables of
-   pointers and borders would cost as much as the sums. So a task copies its part of x, a band, with zeros around it, to
-   a place in the caches. There all windows have one shape, and one table of pointers serves every band. Groups lie one
-   behind the other in the copy: read from x itself they would take a line of memory here and there, which no prefetcher
-   foresees. */
+   A filter row of Kw I numbers is contiguous in x, but a window of 3 x 3 x 3 gives sums of only 27 terms: filling
+   tables of pointers and treating borders would cost as much as the sums. So a task copies its part of x, a band, with
+   zeros as padding, into a buffer that stays in the cache. There all windows look alike, and one table of pointers
+   serves every band. The copy stores one group after the other: to read a group from x itself would touch scattered
+   cache lines, which no hardware prefetcher predicts. */
 typedef struct sslh_i_bands {
     const struct sslh_i_kernels *k;
     const sslh_i_conv *s;
     const sslh_real   *x;
-    int                rows, cols;         /* of the output, in a band */
-    int                high, across;       /* bands in an image */
-    int                lines, xg;          /* of x in a band; channels of a group */
+    int                rows, cols;         /* outputs of a band */
+    int                high, across;       /* high x across bands in an image */
+    int                lines, xg;          /* rows of x in a band; channels of a group */
     size_t             line, group, reals; /* numbers in a line of a group, in a group, in a band */
 } sslh_i_bands;
-/* image, first row and column of the output, how many */
+/* One band: image n, and its rows x cols outputs from row i and column j on. */
 typedef struct sslh_i_band { int n, i, j, rows, cols; } sslh_i_band;
 
 /* Bands of about `pixels` outputs each. */
@@ -34861,8 +34863,9 @@ SSLH_I_FN void sslh_i_bands_plan(sslh_i_bands *b, const struct sslh_i_kernels *k
     b->group = (size_t)b->lines * b->line;
     b->reals = b->group * (size_t)s->groups / 16 * 16 + 32;
 }
-/* Copies band number `at` of all images to `to`, (group, lines, columns, I / groups). What lies outside of the image
-   becomes 0; when bands are whole images, once: to's last number is 1 before. */
+/* Copies band `at`, counted over all images, to `to` (groups, lines, columns, I / groups), with 0 outside the image.
+   Where bands are whole images these zeros stay the same and are written only the first time: until then the last
+   number of `to` is 1. */
 SSLH_I_FN sslh_i_band sslh_i_bands_copy(const sslh_i_bands *b, int at, sslh_real *to) {
     const sslh_i_conv *s = b->s;
     sslh_i_band d;
@@ -34871,13 +34874,13 @@ SSLH_I_FN sslh_i_band sslh_i_bands_copy(const sslh_i_bands *b, int at, sslh_real
     d.j = at % b->across * b->cols;
     d.rows = SSLH_I_MIN(b->rows, s->oh - d.i);
     d.cols = SSLH_I_MIN(b->cols, s->ow - d.j);
-    /* columns left .. left + all - 1 of x, of which from .. end - 1 of these exist */
+    /* the band has `all` columns of x from `left` on, of which its columns from .. end - 1 exist */
     const int top = d.i * s->sh - s->ph, left = d.j * s->sw - s->pw, all = (int)(b->line / (size_t)b->xg);
     const int from = SSLH_I_MAX(0, SSLH_I_MIN(-left, all)), end = SSLH_I_MAX(from, SSLH_I_MIN(all, s->w - left));
     const size_t xg = (size_t)b->xg, head = (size_t)from * xg, inside = (size_t)(end - from) * xg;
     const int fresh = b->high * b->across > 1 || to[b->reals - 1] > 0;
     to[b->reals - 1] = SSLH_I_R(0);
-    if (s->groups == 1) { /* lines first .. last - 1 exist; what is behind one and before the next comes with it */
+    if (s->groups == 1) { /* lines first .. last - 1 exist; pack_n also writes the zeros between one and the next */
         const int first = SSLH_I_MAX(0, SSLH_I_MIN(-top, b->lines)), last = SSLH_I_MIN(b->lines, s->h - top);
         const size_t ld = (size_t)s->w * xg, row = (size_t)d.n * (size_t)s->h + (size_t)(top + first);
         const sslh_real *x = b->x + (row * (size_t)s->w + (size_t)(left + from)) * xg;
@@ -34898,7 +34901,7 @@ SSLH_I_FN sslh_i_band sslh_i_bands_copy(const sslh_i_bands *b, int at, sslh_real
                                      (size_t)(left + from)) *
                                         (size_t)s->ci;
         if (there && xg >= 8) b->k->pack_lines(to + head, b->xg, b->group, x, (size_t)s->ci, s->ci, end - from);
-        for (int g = 0; there && xg < 8 && g < s->groups; g++) /* (_lines writes whole registers) */
+        for (int g = 0; there && xg < 8 && g < s->groups; g++) /* not pack_lines, which writes whole registers */
             b->k->pack_n(to + (size_t)g * b->group + head, b->xg, x + (size_t)g * xg, (size_t)s->ci, b->xg, end - from);
         for (sslh_real *line = to; fresh && line < to + b->group * (size_t)s->groups; line += b->group) {
             for (size_t u = 0; u < (there ? head : b->line); u++) line[u] = SSLH_I_R(0);
@@ -34908,7 +34911,7 @@ SSLH_I_FN sslh_i_band sslh_i_bands_copy(const sslh_i_bands *b, int at, sslh_real
     return d;
 }
 
-/* Part number `at` of `parts` of what the band after d will copy, into the cache while d is computed. */
+/* Prefetches part `at` of `parts` of what the band after d will copy, while d is computed. */
 SSLH_I_FN void sslh_i_bands_ahead(const sslh_i_bands *b, const sslh_i_band *d, int at, int parts) {
     const sslh_i_conv *s = b->s;
     const size_t ci = (size_t)s->ci, row = (size_t)s->w * ci, all = (size_t)s->n * (size_t)s->h * row;
@@ -34924,8 +34927,8 @@ SSLH_I_FN void sslh_i_bands_ahead(const sslh_i_bands *b, const sslh_i_band *d, i
 
 /* --- depthwise: every channel by itself, eight outputs of a row at a time --- */
 
-/* The taps of a gather are a grid: (taps / cols) rows of cols, of which the columns are dil apart, ascending. */
-SSLH_I_FN void sslh_i_depth_task(void *arg, int task, int worker) { /* g->rows times eight outputs */
+/* Here the taps of a gather form a grid with d.cols columns, which ascend in steps of d.dil. */
+SSLH_I_FN void sslh_i_depth_task(void *arg, int task, int worker) { /* g->rows runs of up to eight outputs */
     const sslh_i_gather_job *p = (const sslh_i_gather_job *)arg;
     const sslh_i_gather *g = p->list;
     while (task >= g->first_task + g->row_tasks) g++;
@@ -34961,7 +34964,7 @@ SSLH_I_FN void sslh_i_depth_task(void *arg, int task, int worker) { /* g->rows t
         p->k->depthwise(&d);
     }
 }
-/* weight (C,Kh,Kw), or NULL: all weights are `constant`. */
+/* weight (C,Kh,Kw); where it is NULL all weights are `constant`. */
 SSLH_I_FN void sslh_i_depth_run(sslh_ctx *c, sslh_i_gather_job *p, sslh_real constant) {
     const size_t channels = (size_t)p->s->ci, all = (size_t)p->s->kh * (size_t)p->s->kw;
     sslh_real *packed = (sslh_real *)sslh_i_scratch(c, all * (size_t)p->n * channels * sizeof(sslh_real));
@@ -34977,7 +34980,7 @@ SSLH_I_FN void sslh_i_depth_run(sslh_ctx *c, sslh_i_gather_job *p, sslh_real con
                     g->packed[t * channels + q] = p->weight ? p->weight[q * all + (size_t)g->tap[t]] : constant;
             sslh_i_gather_reach(g);
             g->first_task = p->tasks;
-            g->rows = (int)SSLH_I_MAX((size_t)1, ((size_t)1 << 12) / (channels + 1)); /* about 128 KB of y a task */
+            g->rows = (int)SSLH_I_MAX((size_t)1, ((size_t)1 << 12) / (channels + 1)); /* 128 KB of y */
             g->row_tasks = (p->s->n * g->gh * ((g->gw + 7) / 8) + g->rows - 1) / g->rows;
             p->tasks += g->row_tasks;
         }
@@ -34992,12 +34995,12 @@ SSLH_I_FN void sslh_i_depth_run(sslh_ctx *c, sslh_i_gather_job *p, sslh_real con
 SSLH_I_FN int sslh_i_conv_is_depthwise(const sslh_i_conv *s) {
     return s->groups > 1 && s->groups == s->ci && s->ci == s->co;
 }
-/* A product of matrices as it stands: every pixel by itself. */
+/* A matrix product without any rearrangement, with a row for each pixel. */
 SSLH_I_FN int sslh_i_conv_is_product(const sslh_i_conv *s) {
     return s->kh == 1 && s->kw == 1 && s->sh == 1 && s->sw == 1 && !s->ph && !s->pw && s->groups == 1 &&
            (size_t)s->n * (size_t)s->h * (size_t)s->w <= INT_MAX;
 }
-/* Kernel rows can be read in one piece, (b, channel) side by side. */
+/* The input of a filter row is contiguous: its columns b and their channels are side by side. */
 SSLH_I_FN int sslh_i_conv_row_taps(const sslh_i_conv *s) {
     return s->groups == 1 && s->dw == 1 && s->pw == 0;
 }
@@ -35005,59 +35008,60 @@ SSLH_I_FN int sslh_i_conv_row_taps(const sslh_i_conv *s) {
 /* --- 3 x 3 kernels with stride 1: Winograd's F(4x4,3x3), equations and matrices in >>kernels ---
    With u, v the transformed filter and window, the sum over channels of (1) there becomes a matrix product at each of
    36 points:
-       m[t,o] = sum over c of v[t,c] u[c,o]       t: tiles, c: channels of the source, o: outputs                  (4)
-   A block of tiles is transformed, and for each panel of NR outputs the 36 products and the transform back follow while
-   they are in the cache. The gradient of the data is the same with the filter turned by 180 degrees, its channels
-   swapped and 2 - pad for the padding. The gradient of the weights, (2) there, is at each point
+       m[t,o] = sum over c of v[t,c] u[c,o]       t: tiles, c: channels of the source, o: of the output            (4)
+   A block of tiles is transformed; then, for each panel of NR output channels, the 36 products are computed and
+   transformed back while they are in the cache. The gradient of the data is computed likewise, with the filter
+   turned by 180 degrees, its channels swapped, and a padding of 2 - pad. The gradient of the weights, (2) there, is
+   at each point
        du[o,c] = sum over tiles of e[t,o] v[t,c]                                                                   (5)
-   No sum depends on the cutting into tasks, those of (4) neither on the number of images. */
+   No sum depends on how the work is cut into tasks, and those of (4) do not depend on the number of images either. */
 enum {
-    SSLH_I_WINO_TILES = 96,  /* most tiles of a block of (4); half as many with few channels. Whole tiles of the product
-                                in every instruction set */
-    /* channels of a chain of (4): filters of one point, 256 x 32 numbers, stay in the first level */
+    SSLH_I_WINO_TILES = 96,  /* tiles in a block of (4), or half as many with few channels: multiples of every MR */
+    /* channels of a chunk, which (4) sums at a time: the filters of a point, 256 x 32 numbers, fit into the first-level
+       cache */
     SSLH_I_WINO_KC = SSLH_I_KC,
-    SSLH_I_WINO_CHAIN = 128, /* most tiles of a chain of (5); then it is added to what is there */
-    SSLH_I_WINO_AHEAD = 16,  /* tiles by which reading runs ahead; writing: 4 */
+    SSLH_I_WINO_CHAIN = 128, /* tiles that (5) sums in registers at most before it adds them to du */
+    SSLH_I_WINO_AHEAD = 16,  /* distance in tiles at which pixels are prefetched for reading; for writing it is 4 */
     /* numbers between rows and planes, so that the 36 points do not fall into the same cache sets */
     SSLH_I_WINO_PAD = 16
 };
 
-/* Images whose windows of size x size pixels are transformed: the window of tile (i,j) begins at (4 i - top, 4 j -
-   left). */
+/* Images whose windows of size x size pixels are transformed; that of tile (i,j) begins at pixel (4 i - top, 4 j
+   - left). */
 typedef struct sslh_i_wino_side {
     const sslh_real *x;            /* (N,H,W,C) */
     int              h, w, c;
     int              top, left, size; /* 6: windows of (1), 4: tiles of a gradient */
-    size_t           row;          /* numbers of a transformed tile: C to the next multiple of 16, and padding */
+    size_t           row;          /* stride of transformed tiles: C rounded up to a multiple of 16, plus WINO_PAD */
 } sslh_i_wino_side;
 
 typedef struct sslh_i_wino {
     const struct sslh_i_kernels *k;
-    int              th, tw, tiles;  /* of an image; of all images */
+    int              th, tw, tiles;  /* th x tw tiles in an image; tiles of all images */
     sslh_i_wino_side in, grad;
     const sslh_real *weight;         /* (O,3,3,I) */
-    const sslh_real *zeros;          /* for pixels outside: as many as there are channels */
-    char            *work;           /* per worker */
+    const sslh_real *zeros;          /* a pixel of zeros, read in place of pixels outside the image */
+    char            *work;           /* scratch buffers, one per worker */
     size_t           work_bytes;
     sslh_i_finish    finish;
     /* forward and gradient of the data */
     sslh_real       *y;              /* (N,H,W,O) */
     int              h, w, co, back;
-    /* tiles of a block; blocks; panels of outputs; chains of channels */
+    /* tiles of a block, number of blocks, of panels of output channels, of chunks of source channels */
     int              block, blocks, panels, chunks;
-    size_t           u_plane, v_plane, m_plane;
-    /* [panel][chunk][36][KC][NR], [block][36][tile][row]: one of them is for all tasks */
+    size_t           u_plane, v_plane, m_plane; /* numbers from one of the 36 points to the next */
+    /* [panel][chunk][36][KC][NR], [block][36][tile][row]: one of the two is shared by all tasks */
     sslh_real       *u, *v;
     /* gradient of the weights */
     sslh_real       *dw;             /* (O,3,3,I) */
-    int              round, first;   /* tiles that are transformed now, the first of them */
-    int              rows, cols, own_du;
+    int              round, first;   /* tiles that are transformed at a time, the first of them */
+    int              rows, cols, own_du; /* filters and channels of a task; 1: each task has its part of du */
     size_t           e_plane, du_plane, du_row;
     sslh_real       *e, *du;         /* [36][tile][row], [36][O][du_row] */
 } sslh_i_wino;
 
-/* Worth it by shape: a tile costs 36 products for at most 144, and the transforms take channels to pay off. h, w:
-   outputs */
+/* Whether Winograd's algorithm pays for a shape: for two channels a tile takes 36 products instead of up to 144, and
+   that must save half of them, with enough channels to make up for the transforms. h, w: size of the output. */
 SSLH_I_FN int sslh_i_wino_fits(const sslh_ctx *c, const struct sslh_i_kernels *k, const sslh_i_conv *s, int h,
                                int w) {
     const double tiles = (double)((h + 3) / 4) * (double)((w + 3) / 4);
@@ -35068,8 +35072,8 @@ SSLH_I_FN int sslh_i_wino_fits(const sslh_ctx *c, const struct sslh_i_kernels *k
 
 SSLH_I_FN size_t sslh_i_wino_row(int channels) { return (size_t)((channels + 15) / 16 * 16 + SSLH_I_WINO_PAD); }
 
-/* The pixels of the 4 x 4 block of a tile into the cache: count numbers of each from x on, h x w x c numbers an
-   image. */
+/* Prefetches `count` numbers of each of the 4 x 4 pixels of tile t, where x is the first pixel of images of h x w x
+   c numbers. */
 SSLH_I_FN void sslh_i_wino_prefetch(const sslh_i_wino *p, int t, const sslh_real *x, int h, int w, int c, int count,
                                     int write) {
     const int n = t / (p->th * p->tw), h0 = t / p->tw % p->th * 4, w0 = t % p->tw * 4;
@@ -35080,7 +35084,7 @@ SSLH_I_FN void sslh_i_wino_prefetch(const sslh_i_wino *p, int t, const sslh_real
                             (size_t)count, write);
 }
 
-/* v[point][tile][row] of tiles first .. first + count - 1 */
+/* Transforms the windows of tiles first .. first + count - 1: v[point][tile][row]. */
 SSLH_I_FN void sslh_i_wino_windows(const sslh_i_wino *p, const sslh_i_wino_side *s, int first, int count, sslh_real *v,
                                    size_t plane) {
     const sslh_real *pixel[36], *rest[36];
@@ -35114,7 +35118,8 @@ SSLH_I_FN void sslh_i_wino_windows(const sslh_i_wino *p, const sslh_i_wino_side 
     }
 }
 
-/* u[point][c][NR] of one panel of outputs and the channels of one chain; packed: room for the filters, [9][KC][NR] */
+/* Transforms the filters of one panel of output channels and one chunk of source channels: u[point][c][NR]. packed:
+   scratch buffer for the filters, [9][KC][NR]. */
 SSLH_I_FN void sslh_i_wino_filters(const sslh_i_wino *p, int panel, int chunk, sslh_real *packed, sslh_real *u) {
     const int nr = p->k->nr, j = panel * nr, cols = SSLH_I_MIN(nr, p->co - j), k = chunk * SSLH_I_WINO_KC;
     const int kn = SSLH_I_MIN(SSLH_I_WINO_KC, p->in.c - k);
@@ -35127,7 +35132,7 @@ SSLH_I_FN void sslh_i_wino_filters(const sslh_i_wino *p, int panel, int chunk, s
     p->k->wino_weight(packed, step, step, u, p->u_plane);
 }
 
-/* (4) at all points, of one chain: m[point][tile][NR], += from the second chain on */
+/* (4) at all points for one chunk of channels: m[point][tile][NR], to which the second chunk and later ones add. */
 SSLH_I_FN void sslh_i_wino_products(const sslh_i_wino *p, int panel, int chunk, const sslh_real *u, const sslh_real *v,
                                     int count, sslh_real *m) {
     const sslh_real *a[SSLH_I_WINO_TILES] = {NULL};
@@ -35145,7 +35150,7 @@ SSLH_I_FN void sslh_i_wino_products(const sslh_i_wino *p, int panel, int chunk, 
     }
 }
 
-/* The outputs of a panel from m; those outside the image are computed and dropped. */
+/* Transforms m back into the outputs of a panel; those outside the image are computed and dropped. */
 SSLH_I_FN void sslh_i_wino_outputs(const sslh_i_wino *p, int panel, int first, int count, const sslh_real *m) {
     const int nr = p->k->nr, j = panel * nr, cols = SSLH_I_MIN(nr, p->co - j), wide = cols > p->k->w ? nr : p->k->w;
     sslh_real *y[16], *to[16], part[16 * 32], dropped[32], bias[32];
@@ -35170,7 +35175,7 @@ SSLH_I_FN void sslh_i_wino_outputs(const sslh_i_wino *p, int panel, int first, i
     }
 }
 
-SSLH_I_FN void sslh_i_wino_filter_task(void *arg, int task, int worker) { /* one panel, one chain */
+SSLH_I_FN void sslh_i_wino_filter_task(void *arg, int task, int worker) { /* one panel, one chunk */
     const sslh_i_wino *p = (const sslh_i_wino *)arg;
     sslh_real *packed = (sslh_real *)(void *)(p->work + (size_t)worker * p->work_bytes);
     sslh_i_wino_filters(p, task / p->chunks, task % p->chunks, packed, p->u + (size_t)task * 36 * p->u_plane);
@@ -35182,7 +35187,7 @@ SSLH_I_FN void sslh_i_wino_window_task(void *arg, int task, int worker) { /* a q
     sslh_i_wino_windows(p, &p->in, first, SSLH_I_MIN(part, p->tiles - first),
                         p->v + (size_t)(task / 4) * 36 * p->v_plane + (size_t)at * p->in.row, p->v_plane);
 }
-/* All outputs of a block and a panel; u: the panel's filters [chunk][36][KC][NR], v: the block's windows */
+/* All outputs of a block and a panel. u: the panel's filters [chunk][36][KC][NR], v: the block's windows. */
 SSLH_I_FN void sslh_i_wino_tiles(const sslh_i_wino *p, int block, int panel, const sslh_real *u, const sslh_real *v,
                                  sslh_real *m) {
     const int first = block * p->block, count = SSLH_I_MIN(p->block, p->tiles - first);
@@ -35206,8 +35211,9 @@ SSLH_I_FN void sslh_i_wino_panel_task(void *arg, int task, int worker) { /* few 
         sslh_i_wino_tiles(p, block, task, u, p->v + (size_t)block * 36 * p->v_plane, m);
 }
 
-/* y = relu([y +] x * weight + bias); back: weight is (C,3,3,O), turned by 180 degrees. p->in, y, h, w, co, weight ..
-   are set. */
+/* y = relu([y +] x * weight + bias); with back, weight is (C,3,3,O) and is turned by 180 degrees. The caller has set
+   p->in, y, h, w, co, weight, finish and back. Many tiles: filters are transformed before and shared, and a task is a
+   block of tiles. Few tiles: windows are transformed before and shared, and a task is a panel of outputs. */
 SSLH_I_FN void sslh_i_wino_run(sslh_ctx *c, sslh_i_wino *p, int images) {
     const size_t nr = (size_t)c->k->nr, channels = (size_t)p->in.c;
     p->k = c->k;
@@ -35263,7 +35269,7 @@ SSLH_I_FN void sslh_i_wino_round_task(void *arg, int task, int worker) { /* 16 t
     sslh_i_wino_windows(p, s, p->first + at, count, (task & 1 ? p->e : p->v) + (size_t)at * s->row,
                         task & 1 ? p->e_plane : p->v_plane);
 }
-/* (5) at one point: rows o .. and columns j .. of du (ldc), over the tiles of the round */
+/* (5) at one point, over the tiles of the round: du, whose rows are ldc apart, has filters o .. and channels j .. */
 SSLH_I_FN void sslh_i_wino_sums(const sslh_i_wino *p, int point, int o, int rows, int j, int cols, sslh_real *du,
                                 size_t ldc) {
     const int count = SSLH_I_MIN(p->round, p->tiles - p->first), nr = p->k->nr;
@@ -35283,7 +35289,7 @@ SSLH_I_FN void sslh_i_wino_sums(const sslh_i_wino *p, int point, int o, int rows
         }
     }
 }
-/* dw of filter o, channels j .. j + cols - 1 (j a multiple of 16), from du at that place */
+/* dw of filter o and channels j .. j + cols - 1, from du, which points to them; j is a multiple of 16. */
 SSLH_I_FN void sslh_i_wino_filter_gradient(const sslh_i_wino *p, int o, int j, int cols, const sslh_real *du,
                                            size_t plane) {
     sslh_real *dw = p->dw + (size_t)o * 9 * (size_t)p->in.c + j, part[9 * 16];
@@ -35297,7 +35303,7 @@ SSLH_I_FN void sslh_i_wino_filter_gradient(const sslh_i_wino *p, int o, int j, i
             *to = p->finish.accumulate ? *to + x : x;
         }
 }
-/* Some filters and channels at all points, when one round holds all tiles; the sums stay with the worker. */
+/* Some filters and channels at all points, where one round holds all tiles: du stays in the worker's scratch buffer. */
 SSLH_I_FN void sslh_i_wino_own_task(void *arg, int task, int worker) {
     const sslh_i_wino *p = (const sslh_i_wino *)arg;
     const int across = (p->in.c + p->cols - 1) / p->cols, o = task / across * p->rows, j = task % across * p->cols;
@@ -35337,8 +35343,9 @@ SSLH_I_FN void sslh_i_wino_weights(sslh_ctx *c, const sslh_i_conv *s, const sslh
     p.grad.row = sslh_i_wino_row(s->co);
     p.dw = dw;
     p.finish.accumulate = accumulate;
-    /* Sums that exceed the caches (512 channels: 38 MB) are kept in parts, each until it is transformed back; all tiles
-       must be there for that. Otherwise rounds of about 4 MB of tiles, and one array of sums. */
+    /* If du exceeds the caches (512 channels: 38 MB), each task sums its part of du over all tiles and transforms it
+       back at once, so all tiles must have been transformed before. Otherwise tiles are transformed in rounds of about
+       4 MB, and du is one array. */
     const size_t tile = 36 * (p.in.row + p.grad.row), zero = (size_t)SSLH_I_MAX(s->ci, s->co);
     p.own_du = p.tiles <= 256 && (size_t)s->ci * (size_t)s->co > 320 * 320;
     p.round = p.own_du ? p.tiles : (int)SSLH_I_MAX((size_t)1, ((size_t)1 << 20) / (tile * 64)) * 64;
@@ -35375,15 +35382,15 @@ SSLH_I_FN void sslh_i_wino_weights(sslh_ctx *c, const sslh_i_conv *s, const sslh
 
 typedef struct sslh_i_band_job {
     const struct sslh_i_kernels *k;
-    const sslh_i_conv *s;           /* with the groups as they are computed: */
-    int                merge;       /* this many of them as one */
-    int                back;        /* the weights are those of the convolution whose gradient of the data this is */
+    const sslh_i_conv *s;           /* shape with merged groups: */
+    int                merge;       /* so many groups become one */
+    int                back;        /* 1: the gradient of the data of the convolution that has these weights */
     sslh_i_bands       bands;
     const sslh_real   *weight;
     int                nr, panels;  /* columns of a panel, panels of a group */
     sslh_real         *packed, *y;  /* [group][panel][Kh Kw I][NR] */
     sslh_i_finish      finish;
-    char              *work;        /* per worker: a band, pointers */
+    char              *work;        /* per worker: a band, its table of pointers */
     size_t             work_bytes;
 } sslh_i_band_job;
 
@@ -35394,7 +35401,7 @@ SSLH_I_FN void sslh_i_band_pack_task(void *arg, int task, int worker) { /* one p
     const int xg = s->ci / s->groups, yg = s->co / s->groups, k = all * xg, cols = SSLH_I_MIN(nr, yg - j);
     sslh_real *to = p->packed + (size_t)task * (size_t)k * (size_t)nr;
     (void)worker;
-    if (p->merge > 1) { /* between groups computed together weights are 0 */
+    if (p->merge > 1) { /* weights between merged groups are 0 */
         const int mx = xg / p->merge, my = yg / p->merge;
         memset(to, 0, (size_t)k * (size_t)nr * sizeof *to);
         for (int e = 0; e < k; e++)
@@ -35414,7 +35421,7 @@ SSLH_I_FN void sslh_i_band_pack_task(void *arg, int task, int worker) { /* one p
         p->k->pack_t(to, nr, p->weight + (size_t)(group * yg + j) * (size_t)k, (size_t)k, cols, k);
     }
 }
-/* Pointers to filter row a of a band's output pixels: table[(m / MR Kh + a) MR + m % MR]. */
+/* table[((m / MR) Kh + a) MR + m % MR]: where output pixel m of a band reads what filter row a is multiplied with. */
 SSLH_I_FN void sslh_i_band_table(const sslh_i_band_job *p, sslh_real *x, const sslh_real **table) {
     const sslh_i_conv *s = p->s;
     const int mr = p->k->mr, pixels = p->bands.rows * p->bands.cols;
@@ -35422,7 +35429,7 @@ SSLH_I_FN void sslh_i_band_table(const sslh_i_band_job *p, sslh_real *x, const s
     for (int m = 0, j = 0; m < (pixels + mr - 1) / mr * mr; m++) {
         const sslh_real **to = table + (ptrdiff_t)(m / mr * s->kh * mr + m % mr);
         for (int a = 0; a < s->kh; a++, to += mr) *to = at + (size_t)(a * s->dh) * p->bands.line;
-        if (m + 1 >= pixels) continue; /* spare ones are the last pixel */
+        if (m + 1 >= pixels) continue; /* pointers behind the last pixel repeat it */
         at += s->sw * p->bands.xg;
         if (++j < p->bands.cols) continue;
         j = 0;
@@ -35441,7 +35448,7 @@ SSLH_I_FN void sslh_i_band_task(void *arg, int task, int worker) { /* one band *
     sslh_real *y = p->y + (((size_t)d.n * (size_t)s->oh + (size_t)d.i) * (size_t)s->ow + (size_t)d.j) * co;
     sslh_i_tile t = sslh_i_tile_of_rows(s->kh, s->kw * p->bands.xg, NULL, (size_t)nr, co);
     t.spare = 1;
-    t.place = 1; /* nothing is to be fetched from behind the weights: other threads write there */
+    t.place = 1; /* no prefetching beyond the weights, where other threads write */
     t.relu = p->finish.relu, t.accumulate = p->finish.accumulate;
     for (int group = 0; group < s->groups; group++) {
         t.a = (const sslh_real **)(void *)(x + p->bands.reals);
@@ -35466,8 +35473,8 @@ SSLH_I_FN int sslh_i_conv_fits_bands(const sslh_i_conv *s) {
     return s->dw == 1 && (s->groups == 1 ? xg < 16 : !sslh_i_conv_is_depthwise(s)) && xg <= 64 &&
            s->kh * s->kw * xg * sslh_i_conv_merge(s) <= SSLH_I_SEGMENT;
 }
-/* back: s describes the gradient of the data of a convolution with these weights and stride 1 as a convolution of its
-   own. */
+/* With back, the weights are those of a convolution with stride 1, and s describes the gradient of its data as a
+   convolution of dy. */
 SSLH_I_FN void sslh_i_conv_bands(sslh_ctx *c, const struct sslh_i_kernels *kern, const sslh_i_conv *s,
                                const sslh_real *x, const sslh_real *weight, int back, sslh_i_finish e, sslh_real *y) {
     sslh_i_band_job p;
@@ -35482,7 +35489,7 @@ SSLH_I_FN void sslh_i_conv_bands(sslh_ctx *c, const struct sslh_i_kernels *kern,
     p.nr = yg <= kern->w ? kern->w : kern->nr;
     p.panels = (yg + p.nr - 1) / p.nr;
     int pixels = 256;
-    if (s->groups == 1) { /* up to 16 KB of x, where there are bands enough for many threads */
+    if (s->groups == 1) { /* up to 16 KB of x, as long as there are at least 32 bands for the threads */
         const int64_t most = (int64_t)4096 / s->sh / s->sw / s->ci;
         pixels = (int)SSLH_I_MAX(256, SSLH_I_MIN(1024, most));
         while (pixels > 256 && (int64_t)s->n * s->oh * s->ow < (int64_t)32 * pixels) pixels /= 2;
@@ -35506,22 +35513,23 @@ SSLH_I_FN void sslh_i_conv_bands(sslh_ctx *c, const struct sslh_i_kernels *kern,
     if (p.packed) sslh_i_unscratch(c, p.packed);
 }
 
-/* The gradient of the data for few channels. As a gather, (2) would use 3 of 16 lanes; so first every pixel of dy gives
-   its share of the pixels around it, and then each pixel of x adds up its shares, tap by tap:
+/* The gradient of the data for few channels. With three channels a gather would use 3 of 16 lanes in (2). So a matrix
+   product first gives the share p of each pixel of dy in each pixel of its window, and then each pixel of x adds up
+   its shares, tap by tap (col2im):
        p[i,j,(a,b,c)] = sum over o of dy[i,j,o] weight[o,a,b,c]
-       x[h,w,c] = sum over a,b of p[(h + ph - a dh) / sh, ..]                                                      (6)
-   where the divisions leave no rest. Tasks are bands of rows of x; rows of p that two bands need are computed by
-   both. */
+       x[h,w,c] = sum over a,b of p[(h + ph - a dh) / sh, (w + pw - b dw) / sw, (a,b,c)]                           (6)
+   over those a, b for which the divisions have no remainder. A task computes a band of rows of x; rows of p that two
+   bands need are computed twice. */
 typedef struct sslh_i_fold_job {
     const struct sslh_i_kernels *k;
     const sslh_i_conv *s;
     const sslh_real   *dy, *weight;
     sslh_i_finish      finish;
     sslh_real         *packed, *x;    /* [panel][O][NR] */
-    int               *start, *off;   /* of column w: places of its shares in a row of p, from start[w] on */
-    int                panels, band, bands; /* rows of x in a band; bands of an image */
+    int               *start, *off;   /* off[start[w]] .. off[start[w + 1] - 1]: shares of column w in a row of p */
+    int                panels, band, bands; /* band: rows of x; bands: in an image */
     size_t             row;           /* numbers of p for one pixel */
-    char              *work;          /* per worker: p of a band, one row of x, pointers to lines */
+    char              *work;          /* per worker: p of a band, one row of x, pointers to rows of p */
     size_t             work_bytes, p_reals;
 } sslh_i_fold_job;
 
@@ -35532,8 +35540,8 @@ SSLH_I_FN void sslh_i_fold_pack_task(void *arg, int task, int worker) { /* one p
     p->k->pack_n(p->packed + (size_t)j * (size_t)p->s->co, nr, p->weight + j, (size_t)k, SSLH_I_MIN(nr, k - j),
                  p->s->co);
 }
-/* Rows of x that dy's row i reaches are i sh - ph .. + (kh - 1) dh; the first and last i that reach rows h0 .. h1 -
-   1. */
+/* Row i of dy reaches rows i sh - ph .. i sh - ph + (kh - 1) dh of x. These are the first and the last i that reach
+   rows h0 .. h1 - 1. */
 SSLH_I_FN int sslh_i_fold_first(const sslh_i_conv *s, int h0) {
     const int least = h0 + s->ph - (s->kh - 1) * s->dh;
     return least <= 0 ? 0 : (least + s->sh - 1) / s->sh;
@@ -35559,12 +35567,12 @@ SSLH_I_FN void sslh_i_fold_task(void *arg, int task, int worker) {
     t.place = 1, t.rstep = co, t.bnext = (size_t)nr * co;
     t.c = shares, t.fetch = fetch;
     memset(fetch, 0, sizeof fetch);
-    for (int o = 0; o < s->co; o += SSLH_I_SEGMENT) { /* p */
+    for (int o = 0; o < s->co; o += SSLH_I_SEGMENT) { /* the product p */
         len = SSLH_I_MIN(SSLH_I_SEGMENT, s->co - o);
         t.accumulate = o > 0;
         a = dy + o;
         b = p->packed + (size_t)o * (size_t)nr;
-        /* two tiles ahead: 16 rows, 16 numbers of each */
+        /* prefetches dy two tiles ahead: 16 rows, 16 numbers of each at a time */
         fetch->at = dy + (size_t)(2 * p->k->mr) * co + o;
         fetch->ld = (ptrdiff_t)co;
         fetch->back = 16 - 16 * (ptrdiff_t)co;
@@ -35572,7 +35580,7 @@ SSLH_I_FN void sslh_i_fold_task(void *arg, int task, int worker) {
         fetch->rows = pixels;
         p->k->tile_runs(&t);
     }
-    for (int h = h0; h < h1; h++) { /* x */
+    for (int h = h0; h < h1; h++) { /* the sums x */
         sslh_real *x = p->x + ((size_t)n * (size_t)s->h + (size_t)h) * width;
         int count = 0;
         for (int u = 0; u < s->kh; u++) {
@@ -35601,7 +35609,7 @@ SSLH_I_FN void sslh_i_conv_fold(sslh_ctx *c, const struct sslh_i_kernels *kern, 
     p.finish = e, p.x = x;
     p.panels = (k + nr - 1) / nr;
     p.row = (size_t)((k - 1) / nr * nr + ((k - 1) % nr >= kern->w ? nr : kern->w)); /* whole registers */
-    /* bands: about 256 KB of p, but at least as many rows as two bands share */
+    /* rows of p in a band: about 256 KB, but more than twice as many as two bands share */
     const size_t p_row = (size_t)s->ow * p.row;
     const int rows = (int)SSLH_I_MIN(
         (size_t)s->oh, SSLH_I_MAX(((size_t)1 << 16) / p_row, (size_t)(2 * ((s->kh - 1) * s->dh / s->sh + 1))));
@@ -35642,10 +35650,10 @@ SSLH_I_FN void sslh_i_conv_fold(sslh_ctx *c, const struct sslh_i_kernels *kern, 
      forward                  pairs of input channels: x (N,H,W,I/2), weight (O,Kh,Kw,I/2)
      gradient of the data     pairs of output channels: dy (N,OH,OW,O/2), weight (O/2,Kh,Kw,I)
      gradient of the weights  pairs of images: x (N/2,H,W,I), dy (N/2,OH,OW,O)
-   Then it is the float algorithm with half the channels or images. Where Winograd's in float is faster, that is
-   kept. */
-/* Which: those with channels to share a sum. 3 x 3 with stride 1 stays with Winograd's in float, which is as fast or
-   faster, but for maps below 8 x 8 that its tiles do not fit, and for gradients of many weights over maps of 4 x 4. */
+   The float algorithm then runs with half the channels or images. */
+/* Whether a convolution is computed in bfloat16: not with groups or few channels, nor where Winograd's algorithm in
+   float is as fast or faster. That is so for 3 x 3 kernels with stride 1, except on maps below 8 x 8 that tiles of 4 x
+   4 do not fit, and in gradients of many weights on maps of up to 4 x 4. */
 SSLH_I_FN int sslh_i_conv_fits_pairs(const sslh_ctx *c, const sslh_i_conv *s, int which) {
     const int h = which == SSLH_I_CONV_DATA ? s->h : s->oh, w = which == SSLH_I_CONV_DATA ? s->w : s->ow;
     if (!c->pairs || s->groups > 1 || s->ci < 16 || s->co < 16) return 0;
@@ -35653,9 +35661,10 @@ SSLH_I_FN int sslh_i_conv_fits_pairs(const sslh_ctx *c, const sslh_i_conv *s, in
     if (which == SSLH_I_CONV_WEIGHT && h <= 4 && w <= 4) return (size_t)s->ci * (size_t)s->co >= 256 * 256;
     return h <= 8 && w <= 8 && (h % 4 || w % 4);
 }
-/* y = x * w in the sense of which: x (data), weight -> y;  dy, weight -> x;  x, dy -> dw. 0: to be done in float. */
 SSLH_I_FN void sslh_i_conv_weights(sslh_ctx *c, const struct sslh_i_kernels *k, const sslh_i_conv *s,
                                    const sslh_real *x, const sslh_real *dy, sslh_real *dw, int accumulate);
+/* Computes in bfloat16 what `which` names. x, w -> y are then data, weight -> y, or dy, weight -> dx, or data, dy ->
+   dw. Returns 0 if it has to be done in float. */
 SSLH_I_FN int sslh_i_conv_pairs(sslh_ctx *c, const struct sslh_i_kernels *k, const sslh_i_conv *s, int which,
                                 const sslh_real *x, const sslh_real *w, sslh_real *y, sslh_i_finish e) {
     sslh_i_conv half = *s;
@@ -35688,14 +35697,13 @@ SSLH_I_FN int sslh_i_conv_pairs(sslh_ctx *c, const struct sslh_i_kernels *k, con
 
 /* --- forward and gradient of the data, as part II calls them: which way they go ----------------------------------- */
 
-/* Both run over taps of pixels; every channel by itself where they are depthwise, with the constant for all weights
-   where there are none (average pooling). */
+/* Runs the gathers of both. constant: the value of all weights where p->weight is NULL (average pooling, depthwise). */
 SSLH_I_FN void sslh_i_taps_run(sslh_ctx *c, sslh_i_gather_job *p, int depthwise, sslh_real constant) {
     if (SSLH_I_BAD(c)) return;
     if (depthwise) sslh_i_depth_run(c, p, constant);
     else sslh_i_gather_run(c, p);
 }
-/* A 1 x 1 convolution as the product that it is. back: x is dy and y the gradient of the data. */
+/* A 1 x 1 convolution as a matrix product. back: x is dy and y the gradient of the data. */
 SSLH_I_FN void sslh_i_conv_product(sslh_ctx *c, const struct sslh_i_kernels *k, const sslh_i_conv *s, int back,
                                    const sslh_real *x, const sslh_real *weight, sslh_i_finish e, sslh_real *y) {
     sslh_i_gemm_args m = sslh_i_gemm_of(0, !back, s->n * s->h * s->w, back ? s->ci : s->co, back ? s->co : s->ci, x,
@@ -35704,7 +35712,8 @@ SSLH_I_FN void sslh_i_conv_product(sslh_ctx *c, const struct sslh_i_kernels *k, 
     sslh_i_gemm_by(c, k, &m);
 }
 
-/* y (N,OH,OW,O) = relu(x * weight + bias), eq. (1). One image's result does not depend on the others. */
+/* y (N,OH,OW,O) = relu(x * weight + bias), eq. (1). The result of an image does not depend on the other images. With
+   weight NULL, all weights of a depthwise convolution are `constant`. */
 SSLH_I_FN void sslh_i_conv_gather(sslh_ctx *c, const struct sslh_i_kernels *k, const sslh_i_conv *s, const sslh_real *x,
                                   const sslh_real *weight, sslh_real constant, sslh_i_finish e, sslh_real *y) {
     sslh_i_gather_job p;
@@ -35753,8 +35762,8 @@ SSLH_I_FN void sslh_i_conv_forward(sslh_ctx *c, const sslh_i_conv *s, const sslh
     else sslh_i_conv_gather(c, c->k, s, x, weight, SSLH_I_R(0), e, y);
 }
 
-/* The gradient of the data by classes: rows u, u + sh, .. and columns v, v + sw, .. of x have the same taps. Fills
-   p->list; room: 3 taps numbers for each class. p->s are the groups as they are computed. */
+/* Fills p->list with the classes of the gradient of the data: rows u, u + sh, .. and columns v, v + sw, .. of x have
+   the same taps. room: 3 taps ints for each class. p->s has merged groups, s those of the convolution. */
 SSLH_I_FN void sslh_i_conv_classes(sslh_i_gather_job *p, const sslh_i_conv *s, int depthwise, int *room,
                                    const sslh_real *dy, sslh_real *x) {
     const int taps = s->kh * s->kw, across = SSLH_I_MIN(s->sw, s->w);
@@ -35765,8 +35774,8 @@ SSLH_I_FN void sslh_i_conv_classes(sslh_i_gather_job *p, const sslh_i_conv *s, i
         g->off_h = room;
         g->off_w = room + taps;
         g->tap = tap;
-        for (int q = 0; q < taps; q++) { /* output row i with i sh = u + (row) sh + ph - a dh */
-            const int t = depthwise ? taps - 1 - q : q; /* depthwise: rows and columns of dy ascend */
+        for (int q = 0; q < taps; q++) { /* row r of the class reads row i of dy with i sh = u + r sh + ph - a dh */
+            const int t = depthwise ? taps - 1 - q : q; /* depthwise: rows and columns of dy must ascend */
             const int h = u + s->ph - t / s->kw * s->dh, w = v + s->pw - t % s->kw * s->dw;
             if (h % s->sh || w % s->sw) continue;
             g->off_h[g->taps] = h / s->sh;
@@ -35791,12 +35800,11 @@ SSLH_I_FN void sslh_i_conv_scatter(sslh_ctx *c, const struct sslh_i_kernels *k, 
     sslh_i_gather_job p;
     sslh_i_conv one = *s;
     memset(&p, 0, sizeof p);
-    /* every tap belongs to one class, or with a dilation that shares a factor with the stride to none of some */
+    /* a class has room for all taps, because dilations that share a factor with the stride leave some classes none */
     p.list = (sslh_i_gather *)sslh_i_scratch(c, classes * sizeof *p.list + 3 * taps * classes * sizeof(int));
     if (!p.list) return;
     memset(p.list, 0, classes * sizeof *p.list);
-    /* groups that fill a register with channels of x, and up to two with those of dy: half the tiles for as many
-       sums */
+    /* merges groups to 16 channels of x, even if they have 32 of dy: half as many tiles for the same sums */
     p.merge = depthwise ? 1 : sslh_i_conv_merge(s);
     while (!depthwise && s->groups % (2 * p.merge) == 0 && s->ci / s->groups * 2 * p.merge <= 16 &&
            s->co / s->groups * 2 * p.merge <= 32)
@@ -35806,14 +35814,14 @@ SSLH_I_FN void sslh_i_conv_scatter(sslh_ctx *c, const struct sslh_i_kernels *k, 
     p.s = &one;
     p.weight = weight, p.finish = e, p.back = 1;
     sslh_i_conv_classes(&p, s, depthwise, (int *)(void *)(p.list + classes), dy, x);
-    /* only the first class has a tap: the others add nothing */
+    /* only the first class has a tap, so that the others add nothing */
     if (!depthwise && s->kh == 1 && s->kw == 1 && !s->ph && !s->pw && !e.bias && !e.relu && e.accumulate) p.n = 1;
     sslh_i_taps_run(c, &p, depthwise, constant);
     sslh_i_unscratch(c, p.list);
 }
 
-/* x (N,H,W,I) = relu([x +] dy * weight' + bias), eq. (2): the gradient of the input, and forward of a transposed
-   convolution (which has a bias). k: c->k or, when dy and weight are pairs already, c->pairs. */
+/* x (N,H,W,I) = relu([x +] dy * weight' + bias), eq. (2): the gradient of the data, and the forward pass of a
+   transposed convolution, which has the bias. k: c->k or, when dy and weight are pairs already, c->pairs. */
 SSLH_I_FN void sslh_i_conv_data(sslh_ctx *c, const struct sslh_i_kernels *k, const sslh_i_conv *s, const sslh_real *dy,
                                 const sslh_real *weight, sslh_real constant, sslh_i_finish e, sslh_real *x) {
     sslh_i_conv one = *s;
@@ -35831,7 +35839,7 @@ SSLH_I_FN void sslh_i_conv_data(sslh_ctx *c, const struct sslh_i_kernels *k, con
         sslh_i_conv_fold(c, k, s, dy, weight, e, x);
         return;
     }
-    one.h = s->oh, one.w = s->ow, one.ci = s->co; /* a convolution of dy, the filters turned by 180 degrees */
+    one.h = s->oh, one.w = s->ow, one.ci = s->co; /* a convolution of dy with filters turned by 180 degrees */
     one.oh = s->h, one.ow = s->w, one.co = s->ci;
     one.ph = (s->kh - 1) * s->dh - s->ph;
     one.pw = s->kw - 1 - s->pw;
@@ -35847,14 +35855,15 @@ SSLH_I_FN void sslh_i_conv_backward_data(sslh_ctx *c, const sslh_i_conv *s, cons
 }
 
 /* --- gradient of the weights, eq. (3): dw (O,Kh,Kw,I/groups) ---
-   Three ways. From 16 channels on: for each tap a product dy' x over all pixels. Blocks of images are packed so that a
-   row of pixels of a whole block is one run: x -> [panel of NR channels][H][W][image][NR], dy -> [panel of
-   MR][OH][OW][image][MR], the columns of x in the order (w mod sw, w / sw) so that a stride leaves runs together. The
-   sum is one chain over a block, then block after block. Where dw is small beside x and dy, that would leave a task or
-   two for each thread, and every one of them would read all that was packed: so x and dy stay in place, and up to 8
-   parts of the images have sums of their own (_place). With fewer channels every tap and channel has a pointer into a
-   band of x: the sums are products of (taps and channels) x pixels with pixels x outputs, in no more than 16 parts that
-   are added up at the end. */
+   Beside Winograd's algorithm, depthwise convolutions and 1 x 1 kernels, there are three ways.
+   From 16 channels on, _taps computes a product dy' x over all pixels for each tap. Blocks of images are packed so
+   that a row of pixels of all images of a block is contiguous: x -> [panel of NR channels][H][W][image][NR], dy ->
+   [panel of MR channels][OH][OW][image][MR], with the columns of x in the order (w mod sw, w / sw), which keeps them
+   contiguous for any stride. A sum runs over a block, and the blocks are added in their order.
+   Where dw is small beside x and dy, that would leave one or two tasks for each thread, each of which would read
+   everything that was packed. So _place reads x and dy in place, and up to 8 parts of the images have their own sums.
+   With fewer channels, _parts has a pointer into a band of x for every tap and channel: the sums are matrix products
+   (taps and channels, pixels) x (pixels, outputs), in at most 16 parts, which are added up at the end. */
 typedef struct sslh_i_wgrad {
     const struct sslh_i_kernels *k;
     const sslh_i_conv *s;
@@ -35862,30 +35871,30 @@ typedef struct sslh_i_wgrad {
     sslh_real         *dw;
     int                accumulate;
     int                images;          /* per block */
-    int                blocks, block0;  /* packed now: blocks, the first */
+    int                blocks, block0;  /* number of blocks that are packed at a time, the first of them */
     int                x_panels, y_panels; /* per group */
-    int                x_tasks, y_tasks;   /* that pack a block */
-    int                cuts;               /* a task takes this part of the filter's columns */
-    sslh_real         *px, *py;         /* packed */
-    char              *work;            /* per worker: run tables */
+    int                x_tasks, y_tasks;   /* tasks that pack x and dy of a block */
+    int                cuts;               /* a task computes 1 / cuts of the filter's columns */
+    sslh_real         *px, *py;         /* packed x, dy */
+    char              *work;            /* per worker: pointers to runs and their lengths, or a band, or padded dy */
     size_t             work_bytes;
-    /* in parts */
+    /* sums in parts */
     sslh_i_bands       bands;
-    int                piece, parts;
+    int                piece, parts; /* piece: pixels at a time */
     sslh_real         *sums; /* [parts][count] */
     size_t             count;
     int                straight; /* the first part is dw itself */
 } sslh_i_wgrad;
 
-/* Packs all panels of pixels first .. last, in the packed order, of the images b0 .. of a block of from (N,H,W,C).
-   Lines of memory are read as a whole; with one image a block a row of pixels is packed at once. */
+/* Packs pixels first .. last - 1 of all panels, counted in the packed order, for the images b0 .. of a block of from
+   (N,H,W,C). It reads whole cache lines; where a block is one image, a row of pixels is packed in one call. */
 SSLH_I_FN void sslh_i_wgrad_pack(const sslh_i_wgrad *p, const sslh_real *from, int h, int w, int channels, int panels,
                                  int b0, int sw, int step, int first, int last, sslh_real *to) {
     const int images = SSLH_I_MIN(p->images, p->s->n - b0), groups = p->s->groups, len = w / sw, more = w % sw;
     const size_t image = (size_t)h * (size_t)w * (size_t)channels, slot = (size_t)images * (size_t)step;
     const size_t panel = (size_t)h * (size_t)w * (size_t)p->images * (size_t)step, next = (size_t)sw * (size_t)channels;
     for (int q = first, n; q < last; q += n) {
-        const int i = q % w, split = more * (len + 1); /* the first of sw runs of columns are one longer */
+        const int i = q % w, split = more * (len + 1); /* the first `more` of the sw runs of columns are one longer */
         const int u = i < split ? i / (len + 1) : more + (i - split) / len,
                   b = i < split ? i % (len + 1) : (i - split) % len;
         const sslh_real *pixel = from + (size_t)b0 * image + (size_t)(q - i + u + b * sw) * (size_t)channels;
@@ -35903,7 +35912,7 @@ SSLH_I_FN void sslh_i_wgrad_pack_task(void *arg, int task, int worker) { /* some
     const sslh_i_conv *s = p->s;
     const int nr = p->k->nr, mr = p->k->mr, block = task / (p->x_tasks + p->y_tasks),
               b0 = (p->block0 + block) * p->images;
-    const size_t images = (size_t)block * (size_t)s->groups * (size_t)p->images; /* of all panels, before this block */
+    const size_t images = (size_t)block * (size_t)s->groups * (size_t)p->images; /* in blocks before, for each group */
     (void)worker;
     task %= p->x_tasks + p->y_tasks;
     if (task < p->x_tasks) {
@@ -35922,7 +35931,7 @@ SSLH_I_FN void sslh_i_wgrad_pack_task(void *arg, int task, int worker) { /* some
 
 SSLH_I_FN int sslh_i_ceil_div(int a, int b) { return a > 0 ? (a + b - 1) / b : -(-a / b); } /* b > 0 */
 
-/* One panel of x times one of dy, all or one of the filter's columns of taps, all packed blocks. */
+/* One panel of x times one panel of dy, for all columns of the filter or one of them, over all packed blocks. */
 SSLH_I_FN void sslh_i_wgrad_task(void *arg, int task, int worker) {
     const sslh_i_wgrad *p = (const sslh_i_wgrad *)arg;
     const sslh_i_conv *s = p->s;
@@ -35946,7 +35955,7 @@ SSLH_I_FN void sslh_i_wgrad_task(void *arg, int task, int worker) {
                                  (size_t)s->oh * (size_t)s->ow * (size_t)p->images * (size_t)mr;
         t.accumulate = p->accumulate || p->block0 + block > 0;
         for (int v = cut * s->kw / p->cuts; v < (cut + 1) * s->kw / p->cuts; v++) {
-            /* columns j of dy whose input column j sw + v dw - pw exists, and where the first of them is packed */
+            /* columns j0 .. j1 - 1 of dy, whose input columns j sw + v dw - pw exist; where the first one is packed */
             const int at = v * s->dw - s->pw;
             const int j0 = SSLH_I_MAX(0, sslh_i_ceil_div(-at, s->sw)),
                       j1 = SSLH_I_MIN(s->ow, sslh_i_ceil_div(s->w - at, s->sw));
@@ -35961,7 +35970,7 @@ SSLH_I_FN void sslh_i_wgrad_task(void *arg, int task, int worker) {
                     b[t.segs] = x + ((size_t)h * (size_t)s->w + (size_t)place) * (size_t)(images * nr);
                     lens[t.segs++] = (j1 - j0) * images;
                 }
-                if (t.segs == 0) { /* a tap that no window has inside: one run of no pixels */
+                if (t.segs == 0) { /* a tap that is in the padding everywhere: one run of no pixels */
                     t.segs = 1;
                     a[0] = y;
                     b[0] = x;
@@ -35975,7 +35984,8 @@ SSLH_I_FN void sslh_i_wgrad_task(void *arg, int task, int worker) {
     }
 }
 
-/* Pointers to tap and channel e of row i of the output: table[(e / MR rows + i) MR + e % MR]. */
+/* table[((e / MR) rows + i) MR + e % MR]: where tap and channel e (of Kh Kw I / groups) reads the band for row i of
+   the output. */
 SSLH_I_FN void sslh_i_wgrad_band_table(const sslh_i_wgrad *p, sslh_real *x, const sslh_real **table) {
     const sslh_i_conv *s = p->s;
     const int mr = p->k->mr, xg = p->bands.xg, row = s->kw * xg, k = s->kh * row;
@@ -35986,8 +35996,8 @@ SSLH_I_FN void sslh_i_wgrad_band_table(const sslh_i_wgrad *p, sslh_real *x, cons
             table[(e / mr * p->bands.rows + i) * mr + e % mr] = from + (size_t)(i * s->sh) * p->bands.line;
     }
 }
-/* Few channels: part `task` sums its bands into sums[task], (group, Kh Kw I / groups, O / groups): the outputs are the
-   columns, so that no lane of a register is idle with three channels. */
+/* Few channels: part `task` sums its bands into sums[task] (groups, Kh Kw I / groups, O / groups). Output channels are
+   the columns, so that no lane is idle when x has three channels. */
 SSLH_I_FN void sslh_i_wgrad_band_task(void *arg, int task, int worker) {
     const sslh_i_wgrad *p = (const sslh_i_wgrad *)arg;
     const sslh_i_conv *s = p->s;
@@ -35995,9 +36005,9 @@ SSLH_I_FN void sslh_i_wgrad_band_task(void *arg, int task, int worker) {
     const int nr = p->k->nr, mr = p->k->mr, k = s->kh * s->kw * bands->xg, og = s->co / s->groups,
               tiles = (k + mr - 1) / mr;
     const int all = s->n * bands->high * bands->across, each = (all + p->parts - 1) / p->parts;
-    const int copied = s->co % 16, row = (s->co + 15) / 16 * 16; /* dy with whole registers a pixel */
+    const int copied = s->co % 16, row = (s->co + 15) / 16 * 16; /* pixels of dy are padded to whole registers */
     const size_t co = (size_t)s->co;
-    /* (pixels,row) */
+    /* padded_dy (pixels,row) */
     sslh_real *x = (sslh_real *)(void *)(p->work + (size_t)worker * p->work_bytes), *padded_dy = x + bands->reals;
     sslh_real *dw = p->sums + (size_t)task * (size_t)k * co;
     if (task * each >= all) memset(dw, 0, (size_t)k * co * sizeof *dw);
@@ -36015,7 +36025,7 @@ SSLH_I_FN void sslh_i_wgrad_band_task(void *arg, int task, int worker) {
         for (int group = 0; group < s->groups; group++) {
             t.a = (const sslh_real **)(void *)(padded_dy + (copied ? bands->rows * bands->cols * row : 0));
             t.shift = (size_t)group * bands->group;
-            for (int q = 0; q < k; q += mr, t.a += bands->rows * mr) { /* taps and channels from number q on */
+            for (int q = 0; q < k; q += mr, t.a += bands->rows * mr) { /* MR pairs of tap and channel, from q on */
                 t.rows = SSLH_I_MIN(mr, k - q);
                 if (s->groups > 1) sslh_i_bands_ahead(bands, &d, group * tiles + q / mr, s->groups * tiles);
                 for (int j = 0; j < og; j += nr) {
@@ -36029,7 +36039,7 @@ SSLH_I_FN void sslh_i_wgrad_band_task(void *arg, int task, int worker) {
     }
 }
 
-/* A 1 x 1 kernel: part `task` sums its pieces of pixels into sums[task], (I,O). */
+/* A 1 x 1 kernel: part `task` sums its pieces, of p->piece pixels each, into sums[task] (I,O). */
 SSLH_I_FN void sslh_i_wgrad_part_task(void *arg, int task, int worker) {
     const sslh_i_wgrad *p = (const sslh_i_wgrad *)arg;
     const sslh_i_conv *s = p->s;
@@ -36041,7 +36051,7 @@ SSLH_I_FN void sslh_i_wgrad_part_task(void *arg, int task, int worker) {
     for (int q = task * each; q < SSLH_I_MIN(pieces, (task + 1) * each); q++) {
         const int first = q * p->piece, count = SSLH_I_MIN(p->piece, pixels - first);
         const sslh_real *a = p->x + (size_t)first * (size_t)k, *b = p->dy + (size_t)first * (size_t)s->co;
-        /* dy in place, unless the last register of the last pixel would end behind it */
+        /* dy is read in place, unless the last register of the last pixel would reach beyond its end */
         const int last = copied && (size_t)(pixels - first - count) * (size_t)s->co < 16;
         if (last) {
             p->k->pack_n(padded_dy, row, b, (size_t)s->co, s->co, count);
@@ -36058,7 +36068,7 @@ SSLH_I_FN void sslh_i_wgrad_part_task(void *arg, int task, int worker) {
     }
 }
 
-/* Depthwise: part `task` of the images; sums[task] (taps,C) += x dy, a row of dy at a time. */
+/* Depthwise: part `task` of the images. sums[task] (taps,C) += x dy, a row of dy at a time. */
 SSLH_I_FN void sslh_i_wgrad_depth_task(void *arg, int task, int worker) {
     const sslh_i_wgrad *p = (const sslh_i_wgrad *)arg;
     const sslh_i_conv *s = p->s;
@@ -36092,7 +36102,7 @@ SSLH_I_FN void sslh_i_wgrad_depth_task(void *arg, int task, int worker) {
     }
 }
 
-enum { SSLH_I_WGRAD_SUM = 512 }; /* numbers of a task: one after the other the parts are added to the first */
+enum { SSLH_I_WGRAD_SUM = 512 }; /* numbers of a task, which adds the other parts to the first in their order */
 SSLH_I_FN void sslh_i_wgrad_sum_task(void *arg, int task, int worker) {
     const sslh_i_wgrad *p = (const sslh_i_wgrad *)arg;
     const size_t first = (size_t)task * SSLH_I_WGRAD_SUM, n = SSLH_I_MIN((size_t)SSLH_I_WGRAD_SUM, p->count - first);
@@ -36101,7 +36111,8 @@ SSLH_I_FN void sslh_i_wgrad_sum_task(void *arg, int task, int worker) {
     for (int q = 1; q < p->parts; q++)
         p->k->binary(SSLH_I_B_ADD, to, 1, p->sums + ((size_t)q * p->count + first), 1, to, n);
 }
-/* dw = [dw +] all parts, (groups,taps,channels) -> (groups,channels,taps). */
+/* dw = [dw +] the sum of all parts, transposed from (groups,taps,channels) to (groups,channels,taps). `taps` counts
+   pairs of tap and channel of x. */
 SSLH_I_FN void sslh_i_wgrad_sum(sslh_ctx *c, sslh_i_wgrad *p, size_t taps, size_t channels, size_t groups) {
     const size_t count = taps * channels * groups;
     const sslh_real *sums = p->sums;
@@ -36127,7 +36138,7 @@ SSLH_I_FN void sslh_i_wgrad_parts(sslh_ctx *c, sslh_i_wgrad *p, int banded) {
         p->work_bytes = (p->bands.reals + (size_t)(p->bands.rows * p->bands.cols) * (size_t)row) * sizeof(sslh_real) +
                         (size_t)(p->bands.rows * (k + p->k->mr)) * sizeof(sslh_real *);
     } else {
-        p->piece = SSLH_I_MAX(48, SSLH_I_MIN(512, 10240 / (k + s->co))); /* of x and dy in the first-level cache */
+        p->piece = SSLH_I_MAX(48, SSLH_I_MIN(512, 10240 / (k + s->co))); /* x and dy fit into the first-level cache */
         p->parts = SSLH_I_MIN(16, (pixels + p->piece - 1) / p->piece);
         p->work_bytes = (size_t)p->piece * (size_t)row * sizeof(sslh_real);
     }
@@ -36148,8 +36159,8 @@ SSLH_I_FN void sslh_i_wgrad_parts(sslh_ctx *c, sslh_i_wgrad *p, int banded) {
     if (p->work) sslh_i_unwork(c, p->work);
 }
 
-/* Whole registers of channels and few sums over many pixels: part `task` of the images, x and dy in place. A row of
-   outputs is a run of pixels of x, sw apart, and of dy. */
+/* Few sums over many pixels, with channels in multiples of 16: part `task` of the images, x and dy in place. A row of
+   outputs is a run of pixels of dy, and of pixels of x that are sw apart. */
 SSLH_I_FN void sslh_i_wgrad_place_task(void *arg, int task, int worker) {
     const sslh_i_wgrad *p = (const sslh_i_wgrad *)arg;
     const sslh_i_conv *s = p->s;
@@ -36180,7 +36191,7 @@ SSLH_I_FN void sslh_i_wgrad_place_task(void *arg, int task, int worker) {
                                            (size_t)s->ci;
                     lens[t.segs++] = j1 - j0;
                 }
-            if (!t.segs) { /* no output has this tap */
+            if (!t.segs) { /* a tap that is in the padding everywhere */
                 a[0] = p->dy, b[0] = p->x, lens[0] = 0;
                 t.segs = 1;
             }
@@ -36190,7 +36201,7 @@ SSLH_I_FN void sslh_i_wgrad_place_task(void *arg, int task, int worker) {
                     t.cols = SSLH_I_MIN(nr, s->ci - j);
                     t.c = dw + ((size_t)o * k + (size_t)(tap * s->ci + j));
                     p->k->tile_runs(&t);
-                    for (int q = 0; q < t.segs; q++) b[q] += j + nr < s->ci ? nr : -j; /* at last back to the first */
+                    for (int q = 0; q < t.segs; q++) b[q] += j + nr < s->ci ? nr : -j; /* after the last panel: back */
                 }
                 for (int q = 0; q < t.segs; q++) a[q] += mr;
             }
@@ -36219,22 +36230,22 @@ SSLH_I_FN void sslh_i_wgrad_place(sslh_ctx *c, sslh_i_wgrad *p) {
 SSLH_I_FN void sslh_i_wgrad_taps(sslh_ctx *c, sslh_i_wgrad *p) {
     const sslh_i_conv *s = p->s;
     const int nr = p->k->nr, mr = p->k->mr, pixels = s->oh * s->ow;
-    p->images = 1; /* about 1024 pixels a block: a chain of that length, and runs that are not too short */
+    p->images = 1; /* about 1024 pixels in a block: that many terms of a sum, and runs that are not too short */
     while (p->images < 64 && p->images < s->n && p->images * 2 * pixels <= 1024) p->images *= 2;
     p->x_panels = (s->ci / s->groups + nr - 1) / nr;
     p->y_panels = (s->co / s->groups + mr - 1) / mr;
-    /* three panels are badly shared by two threads */
+    /* few panels do not divide well among threads */
     p->cuts = p->x_panels * p->y_panels * s->groups < 16 ? s->kw : 1;
     const size_t bx = (size_t)(p->x_panels * s->groups) * (size_t)s->h * (size_t)s->w * (size_t)p->images * (size_t)nr;
     const size_t by = (size_t)(p->y_panels * s->groups) * (size_t)pixels * (size_t)p->images * (size_t)mr;
-    p->x_tasks = (int)SSLH_I_MIN((size_t)(s->h * s->w), bx / 32768 + 1); /* 128 KB */
+    p->x_tasks = (int)SSLH_I_MIN((size_t)(s->h * s->w), bx / 32768 + 1); /* 128 KB per task */
     p->y_tasks = (int)SSLH_I_MIN((size_t)pixels, by / 32768 + 1);
     const int blocks = (s->n + p->images - 1) / p->images;
-    /* about 4 MB */
+    /* blocks that are packed at a time: about 4 MB */
     const int round = (int)SSLH_I_MIN((size_t)blocks, SSLH_I_MAX((size_t)1, ((size_t)1 << 20) / (bx + by)));
     p->work_bytes = ((size_t)s->oh * (2 * sizeof(sslh_real *) + sizeof(int)) + 63) / 64 * 64;
     p->work = sslh_i_work(c, &p->work_bytes);
-    if (s->groups > 1) { /* few channels a group become whole panels: the sums above may overflow */
+    if (s->groups > 1) { /* groups of few channels become whole panels, so bx may have overflowed */
         size_t all;
         if (!sslh_i_mul((size_t)(p->x_panels * s->groups) * (size_t)nr, (size_t)s->h * (size_t)s->w * (size_t)p->images,
                         &all) ||
@@ -36256,7 +36267,7 @@ SSLH_I_FN void sslh_i_wgrad_taps(sslh_ctx *c, sslh_i_wgrad *p) {
     if (p->work) sslh_i_unwork(c, p->work);
 }
 
-/* The pixels that a 1 x 1 kernel with stride reads, of one image, side by side in dw. */
+/* Copies the pixels of one image that a 1 x 1 kernel with a stride reads to p->dw, where they are side by side. */
 SSLH_I_FN void sslh_i_wgrad_used_task(void *arg, int task, int worker) {
     const sslh_i_wgrad *p = (const sslh_i_wgrad *)arg;
     const sslh_i_conv *s = p->s;
@@ -36270,7 +36281,7 @@ SSLH_I_FN void sslh_i_wgrad_used_task(void *arg, int task, int worker) {
                    channels * sizeof *to);
 }
 
-/* A 1 x 1 kernel: dw (O,I) = dy' x over the pixels used. */
+/* A 1 x 1 kernel: dw (O,I) = dy' x, summed over the pixels that it reads. */
 SSLH_I_FN void sslh_i_wgrad_product(sslh_ctx *c, sslh_i_wgrad *p) {
     const sslh_i_conv *s = p->s;
     sslh_real *used = NULL, *dw = p->dw;
@@ -36283,7 +36294,7 @@ SSLH_I_FN void sslh_i_wgrad_product(sslh_ctx *c, sslh_i_wgrad *p) {
         p->dw = dw;
         p->x = used;
     }
-    if ((size_t)s->ci * (size_t)s->co <= 32768 && pixels >= 4096) { /* small sums over many pixels */
+    if ((size_t)s->ci * (size_t)s->co <= 32768 && pixels >= 4096) { /* few sums over many pixels */
         sslh_i_wgrad_parts(c, p, 0);
     } else {
         sslh_i_gemm_args m = sslh_i_gemm_of(1, 0, s->co, s->ci, pixels, p->dy, p->x, dw);
@@ -36337,16 +36348,16 @@ SSLH_I_FN void sslh_i_conv_backward_weight(sslh_ctx *c, const sslh_i_conv *s, co
 /*  >>sequences-plan how attention and recurrences are cut, and the small products of a task                          */
 /* ================================================================================================================== */
 
-/* Attention runs a head and a block of queries at a time, a recurrence some samples through all steps: each task
-   multiplies matrices so small that it computes them alone. */
+/* A task computes a block of queries of one head of attention, or all steps of a recurrence for some samples. Its
+   matrix products are so small that it computes them alone. */
 
 /* --- products of a task's own ------------------------------------------------------------------------------------ */
-/* Small products that one task computes alone, on the tiles of >>kernels: every sum is one chain over k. */
+/* Small products that one task computes alone, with the tiles of >>kernels: every sum is one chain over k. */
 
 enum { SSLH_I_SEQ_ROWS = 48 }; /* rows of a block: a multiple of every tile height */
-/* c (rows,cols) = or += a (rows,k) b (k,cols); rows <= SSLH_I_SEQ_ROWS. b is packed in panels [panel][k][NR] when ldb
-   is 0, else it lies in rows that are readable up to a whole register. The rows of a are anywhere; those of c are ldc
-   apart, or anywhere too (cs, then c is not used). */
+/* c (rows,cols) = or += a (rows,k) b (k,cols); rows <= SSLH_I_SEQ_ROWS. With ldb 0, b is packed into panels
+   [panel][k][NR]; otherwise its rows are ldb apart and must be readable up to a whole register. Each row of a has its
+   pointer; the rows of c are ldc apart, or with cs have pointers too, and c is not used. */
 SSLH_I_FN void sslh_i_seq_product_rows(const struct sslh_i_kernels *kern, const sslh_real *const *a, size_t rows,
                                        size_t k, const sslh_real *b, size_t ldb, sslh_real *c, size_t ldc,
                                        sslh_real *const *cs, size_t cols, int accumulate) {
@@ -36361,7 +36372,7 @@ SSLH_I_FN void sslh_i_seq_product_rows(const struct sslh_i_kernels *kern, const 
         kern->tile_rows(&t);
     }
 }
-/* The same with rows of a that are lda apart. */
+/* The same, where the rows of a are lda apart. */
 SSLH_I_FN void sslh_i_seq_product(const struct sslh_i_kernels *kern, const sslh_real *a, size_t lda, size_t rows,
                                   size_t k, const sslh_real *b, size_t ldb, sslh_real *c, size_t ldc, size_t cols,
                                   int accumulate) {
@@ -36371,7 +36382,7 @@ SSLH_I_FN void sslh_i_seq_product(const struct sslh_i_kernels *kern, const sslh_
     sslh_i_seq_product_rows(kern, row, rows, k, b, ldb, c, ldc, NULL, cols, accumulate);
 }
 
-/* c (rows,cols) += a' b with a (k,rows), b (k,cols) in rows as above */
+/* c (rows,cols) += a' b with a (k,rows) and b (k,cols), whose rows are lda and ldb apart. */
 SSLH_I_FN void sslh_i_seq_product_t(const struct sslh_i_kernels *kern, const sslh_real *a, size_t lda, size_t rows,
                                     size_t k, const sslh_real *b, size_t ldb, sslh_real *c, size_t ldc, size_t cols) {
     const sslh_real *from = a, *panel = NULL;
@@ -36387,7 +36398,7 @@ SSLH_I_FN void sslh_i_seq_product_t(const struct sslh_i_kernels *kern, const ssl
     }
 }
 
-/* x' of x (T,d) as panels of width columns in all (zeros behind T). */
+/* Packs x', the transpose of x (T,d), into panels with `width` columns in all, which are 0 from T on. */
 SSLH_I_FN void sslh_i_seq_pack_t(const struct sslh_i_kernels *kern, sslh_real *to, const sslh_real *x, size_t ld,
                                  size_t T, size_t d, size_t width) {
     size_t nr = (size_t)kern->nr, j;
@@ -36397,28 +36408,29 @@ SSLH_I_FN void sslh_i_seq_pack_t(const struct sslh_i_kernels *kern, sslh_real *t
 }
 
 /* --- attention: equations (1) to (5) of >>sequences -------------------------------------------------------------- */
-/* A task takes whole heads, in blocks of 48 queries, so that no Tq x Tk matrix exists and every sum has one order. */
+/* A task computes whole heads, 48 queries at a time, so that no Tq x Tk matrix exists and every sum is computed in
+   one order. */
 
-/* A worker's buffers, one after the other. */
+/* The scratch buffers of a worker. k' and v' are transposed, as in the equations. */
 typedef struct sslh_i_head {
     sslh_real *kt, *vt;      /* panels of k', v' (d,width) */
     sslh_real *s, *dp;       /* (48,width) */
-    sslh_real *bias;         /* (width): 0, or minus infinity at masked keys and behind Tk */
+    sslh_real *bias;         /* (width): 0, or minus infinity at masked keys and from Tk on */
     sslh_real *pair_bias;    /* (width): the same for one query, with its bias and mask */
     sslh_real *dp_row;       /* (width): dP of one query, for the gradient of the bias */
-    sslh_real *row;          /* (48): 1 / sum, or delta */
-    sslh_real *pad[4];       /* (T,wide): rows of q, k, v, do when d, or value, is not a whole number of vectors */
-    /* with pairs: those of q, k, v, do along d, (T,(d+1)/2), and in pad those of two tokens; of s and dp along the
-       keys, (48,width/2), and of two queries, (24,width) */
+    sslh_real *row;          /* (48): 1 / sum of each query */
+    sslh_real *pad[4];       /* (T,wide): padded rows of q, k, v, do where d or value does not fill vectors */
+    /* in bfloat16: q, k, v and do as pairs along d or value, (T,(d+1)/2), and in pad as pairs of two tokens; s and dp
+       as pairs along the keys, (48,width/2), and as pairs of two queries, (24,width) */
     sslh_real *along[4], *keys[2], *queries[2];
 } sslh_i_head;
 
-/* n numbers in whole vectors of any instruction set. */
+/* n rounded up to whole vectors of any instruction set. */
 SSLH_I_FN size_t sslh_i_head_wide(size_t n) { return (n + 31) / 32 * 32; }
-/* Numbers, or pairs of them, along n. */
+/* The length of an axis of n numbers, or in bfloat16 of as many pairs as they make. */
 SSLH_I_FN size_t sslh_i_head_half(const sslh_i_attention *p, size_t n) { return p->pairs ? (n + 1) / 2 : n; }
 
-/* The buffers in work (counted when NULL); returns their size. */
+/* Lays out the buffers in work, unless that is NULL, and returns how many numbers they take. */
 SSLH_I_FN size_t sslh_i_head_layout(const sslh_i_attention *p, sslh_real *work, sslh_i_head *b) {
     size_t at = 0, columns = (p->width + 31) / 32 * 32, T = SSLH_I_MAX(p->Tq, p->Tk), n[4];
     int i;
@@ -36445,8 +36457,8 @@ SSLH_I_FN size_t sslh_i_head_layout(const sslh_i_attention *p, sslh_real *work, 
     return at;
 }
 
-/* With pairs: rows x (T,n) as pairs along n, ld_out apart; without: x itself. The first factor of a product, or what
-   sslh_i_seq_pack_t takes. */
+/* Rows (T,n) as the first factor of a product, or as sslh_i_seq_pack_t reads them: x itself, or in bfloat16 its pairs
+   along n in `to`. ld_out receives the distance of the rows. */
 SSLH_I_FN const sslh_real *sslh_i_head_along(const sslh_i_attention *p, const sslh_real *x, size_t ld, size_t T,
                                              size_t n, sslh_real *to, size_t *ld_out) {
     *ld_out = p->pairs ? (n + 1) / 2 : ld;
@@ -36454,13 +36466,14 @@ SSLH_I_FN const sslh_real *sslh_i_head_along(const sslh_i_attention *p, const ss
     for (size_t t = 0; t < T; t++) p->kern->native.along(x + t * ld, n, to + t * *ld_out);
     return to;
 }
-/* With pairs: each row and the next, (T/2,n), to_ld apart. */
+/* Pairs of two rows each, (T/2,n), to_ld apart. */
 SSLH_I_FN void sslh_i_head_down(const sslh_i_attention *p, const sslh_real *x, size_t ld, size_t T, size_t n,
                                 sslh_real *to, size_t to_ld) {
     for (size_t t = 0; t < T; t += 2, to += to_ld)
         p->kern->native.down(x + t * ld, t + 1 < T ? x + (t + 1) * ld : NULL, n, to);
 }
-/* Rows (T,n) that a tile may read as b: in place, or copied with zeros up to whole vectors; pairs of two rows. */
+/* Rows (T,n) as the second factor of a product: x itself, or a copy in pad, padded with zeros to whole vectors; in
+   bfloat16 pairs of two rows. */
 SSLH_I_FN const sslh_real *sslh_i_head_rows(const sslh_i_attention *p, const sslh_real *x, size_t ld, size_t T,
                                             size_t n, sslh_real *pad, size_t *ld_out) {
     size_t t, wide = sslh_i_head_wide(n);
@@ -36480,13 +36493,13 @@ SSLH_I_FN const sslh_real *sslh_i_head_rows(const sslh_i_attention *p, const ssl
     return pad;
 }
 
-/* Added to the scores of (1): what is masked then weighs e^(-large) = 0. */
+/* The bias that is added to the scores of (1): masked keys then have the weight e^(-large) = 0. */
 SSLH_I_FN void sslh_i_head_bias(const sslh_i_attention *p, size_t n, sslh_real *bias) {
     size_t j;
     for (j = 0; j < p->width; j++)
         bias[j] = j >= p->Tk || (p->mask && p->mask[n * p->Tk + j]) ? -SSLH_I_MASKED : SSLH_I_R(0);
 }
-/* The same for query q of head h: of the sample alone, b->bias, or with the bias and the mask that the query has. */
+/* The same for query q of head h: that of the sample, b->bias, combined with bias and mask of the query if any. */
 SSLH_I_FN const sslh_real *sslh_i_head_pair_bias(const sslh_i_attention *p, size_t n, size_t h, size_t q,
                                                  const sslh_i_head *b) {
     const size_t *s = p->bias_step, *m = p->mask_step;
@@ -36504,8 +36517,8 @@ SSLH_I_FN const sslh_real *sslh_i_head_pair_bias(const sslh_i_attention *p, size
     return b->pair_bias;
 }
 
-/* q k' for the queries q0 .. q0+rows: not yet scaled, without the bias of padded keys, with the causal mask; returns
-   the columns in use. */
+/* q k' for the queries q0 .. q0+rows-1, with the causal mask, but not yet scaled and without sslh_i_head_bias. keys
+   receives the number of keys that they see; returns that of the columns in use. */
 SSLH_I_FN size_t sslh_i_head_scores(const sslh_i_attention *p, const sslh_real *q, size_t ldq, const sslh_i_head *b,
                                     size_t q0, size_t rows, size_t *keys) {
     size_t r, j, width;
@@ -36520,8 +36533,8 @@ SSLH_I_FN size_t sslh_i_head_scores(const sslh_i_attention *p, const sslh_real *
     return width;
 }
 
-/* One head of one sample. attend leaves exp(s - max) in s and 1 / sum in row, so that the division is done on the
-   values of o instead of Tk values of P. */
+/* One head of one sample. The kernel attend leaves exp(s - max) in s and 1 / sum in row, so that the `value` numbers
+   of o are divided by the sum instead of the Tk numbers of P. */
 SSLH_I_FN void sslh_i_head_forward(const sslh_i_attention *p, size_t n, size_t h, const sslh_i_head *b) {
     const sslh_real *q = p->q + n * p->Tq * p->ldq + h * p->d, *k = p->k + n * p->Tk * p->ldk + h * p->d;
     const sslh_real *v = p->v + n * p->Tk * p->ldv + h * p->value;
@@ -36553,7 +36566,7 @@ SSLH_I_FN void sslh_i_head_forward(const sslh_i_attention *p, size_t n, size_t h
     }
 }
 
-/* dB += P (dP - delta) of one query: weights P and dP (keys), of which dP is lost. */
+/* dB += P (dP - delta) for one query: weights P and dP (keys); dP is overwritten. */
 SSLH_I_FN void sslh_i_head_bias_back(const sslh_i_attention *p, const sslh_real *weights, sslh_real *dp,
                                      sslh_real delta, size_t keys, sslh_real *to) {
     p->kern->binary(SSLH_I_B_SUB, dp, 1, &delta, 0, dp, keys);
@@ -36561,7 +36574,8 @@ SSLH_I_FN void sslh_i_head_bias_back(const sslh_i_attention *p, const sslh_real 
     p->kern->axpby(to, dp, keys, 1, 1);
 }
 
-/* Same head, same blocks; s becomes P and dp becomes scale dS in attend_back. dbias (Tq,Tk) is added to, or NULL. */
+/* The backward pass of a head, in the same blocks; attend_back turns s into P and dp into scale dS. dbias (Tq,Tk), or
+   NULL, is added to. */
 SSLH_I_FN void sslh_i_head_backward(const sslh_i_attention *p, size_t n, size_t h, const sslh_i_head *b,
                                     sslh_real *dbias) {
     const sslh_real *q = p->q + n * p->Tq * p->ldq + h * p->d, *k = p->k + n * p->Tk * p->ldk + h * p->d;
@@ -36582,7 +36596,7 @@ SSLH_I_FN void sslh_i_head_backward(const sslh_i_attention *p, size_t n, size_t 
     rows_q = sslh_i_head_rows(p, q, p->ldq, p->Tq, p->d, b->pad[0], &ldq);
     rows_k = sslh_i_head_rows(p, k, p->ldk, p->Tk, p->d, b->pad[1], &ldk);
     rows_g = sslh_i_head_rows(p, g, p->ldo, p->Tq, p->value, b->pad[3], &ldg);
-    for (t = 0; t < p->Tk; t++) { /* blocks of queries add to these */
+    for (t = 0; t < p->Tk; t++) { /* every block of queries adds to dk and dv */
         if (dk && p->fresh_k) memset(dk + t * p->ldk, 0, p->d * sizeof *dk);
         if (dv && p->fresh_v) memset(dv + t * p->ldv, 0, p->value * sizeof *dv);
     }
@@ -36599,7 +36613,7 @@ SSLH_I_FN void sslh_i_head_backward(const sslh_i_attention *p, size_t n, size_t 
             p->kern->attend_back(s, p->scale, dp, bias, width, lse[q0 + r], delta);
             if (dbias) sslh_i_head_bias_back(p, s, b->dp_row, delta, keys, dbias + (q0 + r) * p->Tk);
         }
-        /* (5); sums over queries begin at q0, an even number */
+        /* (5); q0 is even, so that sums over queries begin with a whole pair */
         const sslh_real *weights = b->s, *ds = b->dp, *ds_t = b->dp;
         size_t lds = p->width, sum_q = rows, sum_k = keys, at = q0;
         if (p->pairs) {
@@ -36620,8 +36634,8 @@ SSLH_I_FN void sslh_i_head_backward(const sslh_i_attention *p, size_t n, size_t 
     }
 }
 
-/* Heads n, h from number i; a worker's buffers are laid out once per task. With the gradient of a bias a task has one
-   head of all samples of a group, one after the other. */
+/* Heads i, counted over all samples. For the gradient of a bias, a task computes one head of all samples of a group,
+   one after the other. */
 SSLH_I_FN void sslh_i_attention_task(void *arg, int task, int worker) {
     const sslh_i_attention *p = (const sslh_i_attention *)arg;
     size_t i = (size_t)task * p->per_task, end = SSLH_I_MIN(p->N * p->heads, i + p->per_task);
@@ -36640,7 +36654,7 @@ SSLH_I_FN void sslh_i_attention_task(void *arg, int task, int worker) {
     }
 }
 
-/* About 2^18 multiply-adds a task, a whole head at least. */
+/* A task has about 2^18 multiply-adds, or one whole head if that has more. */
 SSLH_I_FN void sslh_i_attention_run(sslh_ctx *c, sslh_i_attention *p) {
     sslh_i_head b;
     size_t all = p->N * p->heads;
@@ -36659,9 +36673,9 @@ SSLH_I_FN void sslh_i_attention_run(sslh_ctx *c, sslh_i_attention *p) {
 
 /* --- recurrences: equations (1) to (7) of >>sequences ------------------------------------------------------------ */
 
-enum { SSLH_I_STEP_ROWS = 12 }; /* most samples a task: the height of a tile */
+enum { SSLH_I_STEP_ROWS = 12 }; /* samples of a task at most: the largest MR */
 
-/* Which of the samples n0 .. n0+rows-1 have a step s; returns their number. */
+/* who: those of the samples n0 .. n0+rows-1 that have a step s; returns their number. */
 SSLH_I_FN size_t sslh_i_step_samples(const sslh_i_recurrent *p, size_t n0, size_t rows, size_t s,
                                      size_t who[SSLH_I_STEP_ROWS]) {
     size_t r, count = 0;
@@ -36670,7 +36684,7 @@ SSLH_I_FN size_t sslh_i_step_samples(const sslh_i_recurrent *p, size_t n0, size_
     return count;
 }
 
-/* Some samples through all their steps: (1) for the hidden part, then (2) or (3). */
+/* Runs some samples through all their steps: the product with U of (1), then (2) or (3). */
 SSLH_I_FN void sslh_i_recurrent_task(void *arg, int task, int worker) {
     const sslh_i_recurrent *p = (const sslh_i_recurrent *)arg;
     size_t n0 = p->N * (size_t)task / (size_t)p->tasks, rows = p->N * (size_t)(task + 1) / (size_t)p->tasks - n0;
@@ -36692,14 +36706,14 @@ SSLH_I_FN void sslh_i_recurrent_task(void *arg, int task, int worker) {
             if (p->ldh > D) memcpy(h + D, gates + 4 * D, D * sizeof *h);
         }
     }
-    for (r = n0; r < n0 + rows; r++) { /* behind a length: zeros */
+    for (r = n0; r < n0 + rows; r++) { /* zeros after the last step of a shorter sample */
         size_t steps = sslh_i_steps_of(p, r);
         memset(p->h + (r * p->T + steps) * p->ldh, 0, (p->T - steps) * p->ldh * sizeof *p->h);
     }
 }
 
-/* From the last step to the first: (4), (5) or (6), (7). dh and dc (12,D) are the gradients of a state and a cell that
-   come from later steps. */
+/* From the last step to the first: (4), (5) or (6), (7). all_dh and all_dc (12,D) are the gradients of states and
+   cells that come from later steps. */
 SSLH_I_FN void sslh_i_recurrent_back_task(void *arg, int task, int worker) {
     const sslh_i_recurrent *p = (const sslh_i_recurrent *)arg;
     size_t n0 = p->N * (size_t)task / (size_t)p->tasks, rows = p->N * (size_t)(task + 1) / (size_t)p->tasks - n0;
@@ -36732,14 +36746,15 @@ SSLH_I_FN void sslh_i_recurrent_back_task(void *arg, int task, int worker) {
         p->dc0[n0 * D + j] = p->fresh_c0 ? all_dc[j] : p->dc0[n0 * D + j] + all_dc[j];
 }
 
-/* Scratch of the recurrence, both ways: panels of U, zeros, the workers' rows; NULL and an error when memory is out. */
+/* The scratch buffer of the recurrence, forward or backward: panels of U, zeros, the rows of the workers. Returns
+   NULL, with an error, when memory runs out. */
 SSLH_I_FN sslh_real *sslh_i_recurrent_scratch(sslh_ctx *c, sslh_i_recurrent *p, const sslh_real *U, int back) {
     size_t D = p->D, GD = p->G * D, nr = (size_t)c->k->nr, cols = back ? D : GD, k = back ? GD : D, j;
     size_t panels = (cols + nr - 1) / nr * nr * k;
     sslh_real *s;
     p->kern = c->k;
     p->work_reals = SSLH_I_STEP_ROWS * GD;
-    /* an even number */
+    /* an even number, which two threads can share */
     p->tasks = (int)SSLH_I_MIN(p->N, (p->N + 2 * SSLH_I_STEP_ROWS - 1) / (2 * SSLH_I_STEP_ROWS) * 2);
     s = (sslh_real *)sslh_i_scratch(c, (panels + D + p->work_reals * (size_t)c->threads) * sizeof *s);
     if (!s) return NULL;
@@ -36755,8 +36770,9 @@ SSLH_I_FN sslh_real *sslh_i_recurrent_scratch(sslh_ctx *c, sslh_i_recurrent *p, 
     return s;
 }
 
-/* All steps of the recurrence, U (GD,D): forward when before is NULL, else backward; then before (M,D) receives the
-   state before each step, with which the gradient of U is a product. 0 and an error when memory is out. */
+/* All steps of the recurrence with U (GD,D): forward if before is NULL, otherwise backward. Then before (M,D) receives
+   the state before each step, so that the gradient of U is a matrix product. Returns 0, with an error, when memory
+   runs out. */
 SSLH_I_FN int sslh_i_recurrent_steps(sslh_ctx *c, sslh_i_recurrent *p, const sslh_real *U, sslh_real *before) {
     sslh_real *scratch = sslh_i_recurrent_scratch(c, p, U, before != NULL);
     size_t n, s;
@@ -36775,24 +36791,23 @@ SSLH_I_FN int sslh_i_recurrent_steps(sslh_ctx *c, sslh_i_recurrent *p, const ssl
 /*  >>loops         how sums of rows and columns are cut                                                              */
 /* ================================================================================================================== */
 
-/* A sum that several tasks share is cut by its shape alone, each task writes its part into a place of its own, and the
-   parts are added up in one order: the number of threads changes nothing. */
+/* A sum that several tasks share is cut by its shape alone; each task writes its partial sum to a place of its own,
+   and the partial sums are added up in one order. So the result does not depend on the number of threads. */
 
 /* --- sums: (O,R,I) over R --------------------------------------------------------------------------------------------
-   I = 1: each row by the kernel's lanes and tree, long rows in pieces of SSLH_I_FLAT. I > 1: blocks of rows added up
-   column by column. Pieces and blocks depend on the shape only; their partial sums are summed in the same way.
-   Any set of axes is walked in such three-axis problems, sslh_i_sum_groups in >>reductions. */
+   I = 1: each row is summed by the kernel's lanes and tree, a long row in blocks of SSLH_I_FLAT. I > 1: blocks of rows
+   are added up column by column. Blocks depend on the shape alone; their partial sums are summed in the same way. Sums
+   over any set of axes are made of such problems of three axes, by sslh_i_sum_groups in >>reductions. */
 typedef struct sslh_i_sum3 {
     const struct sslh_i_kernels *k;
     const sslh_real *x;
     sslh_real *out;
     size_t O, R, I;
-    size_t block, blocks;   /* of R */
-    size_t width, widths;   /* of I */
-    size_t units, per_task; /* a unit is one block of one o and one width */
+    size_t block, blocks;   /* R is cut into `blocks` blocks of `block` */
+    size_t width, widths;   /* I is cut into `widths` strips of `width` */
+    size_t units, per_task; /* a unit is one block of rows of one strip, for one index of O */
 } sslh_i_sum3;
 
-/* The blocks of one task, each into its own place of partial (or out): no two tasks write the same value. */
 SSLH_I_FN void sslh_i_sum3_task(void *arg, int task, int worker) {
     const sslh_i_sum3 *f = (const sslh_i_sum3 *)arg;
     size_t u = (size_t)task * f->per_task, end = SSLH_I_MIN(f->units, u + f->per_task);
@@ -36807,9 +36822,8 @@ SSLH_I_FN void sslh_i_sum3_task(void *arg, int task, int worker) {
         else f->k->col_sum(x, f->I, rows, cols, out);
     }
 }
-/* At most 128 blocks in columns, so that the partial sums stay small; blocks of at least 16 rows. Partial sums
-   (O,blocks,I) have the shape of the same problem and are summed by a second call.
-   The recursion ends: each round divides R by the size of a block. */
+/* With I > 1 there are at most 128 blocks, so that the partial sums stay small, of at least 16 rows each. The partial
+   sums (O,blocks,I) are a problem of the same kind and are summed by a recursive call, whose R is smaller. */
 SSLH_I_FN void sslh_i_sum_axis(sslh_ctx *c, const sslh_real *x, size_t O, size_t R, size_t I, sslh_real *out) {
     sslh_i_sum3 f;
     sslh_real *partial = NULL;
@@ -36836,18 +36850,17 @@ SSLH_I_FN void sslh_i_sum_axis(sslh_ctx *c, const sslh_real *x, size_t O, size_t
 }
 
 /* --- columns of a matrix: the gradient of a bias ----------------------------------------------------------------- */
-enum { SSLH_I_BIAS_ROWS = 256 }; /* rows summed by one task; the tasks' sums are summed by sslh_i_sum_axis */
+enum { SSLH_I_BIAS_ROWS = 256 }; /* rows of a block; the sums of the blocks are added up by sslh_i_sum_axis */
 
-/* One pass gives dz and the columns' sums of a block of rows. */
+/* One pass computes dz and its column sums for a block of rows. */
 typedef struct sslh_i_bias_job {
     const struct sslh_i_kernels *k;
     const sslh_real *y, *dy;     /* (rows,n); y NULL: no activation */
-    sslh_real       *dz, *sums;  /* (rows,n), [task][n] and their sum (n) */
+    sslh_real       *dz, *sums;  /* (rows,n), [block][n] and their sum (n) */
     size_t           rows, n;
-    int              parts;      /* of the columns, a task each: of few rows a thread takes the columns it made */
+    int              parts;      /* where there are few blocks, a task takes one of so many parts of the columns */
 } sslh_i_bias_job;
 
-/* One kernel does both, the mask of the ReLU and the sum. */
 SSLH_I_FN void sslh_i_bias_task(void *arg, int task, int worker) {
     const sslh_i_bias_job *p = (const sslh_i_bias_job *)arg;
     size_t block = (size_t)(task / p->parts), r = block * SSLH_I_BIAS_ROWS;
@@ -36860,8 +36873,9 @@ SSLH_I_FN void sslh_i_bias_task(void *arg, int task, int worker) {
     else p->k->col_sum(p->dy + at, p->n, rows, end - j, sums);
 }
 
-/* Of rows (rows,n): dz = dy where y > 0 (y NULL: there is no activation and dz is dy), and dbias (n) = or, unless
-   fresh, += the sum of dz over the rows (dbias NULL: not wanted). 0 and an error when memory is out. */
+/* dz (rows,n) = dy where y > 0, otherwise 0; with y NULL there is no activation, and dz is dy. dbias (n), which may be
+   NULL, is set to the sum of dz over the rows, or unless fresh has it added. Returns 0, with an error, when memory
+   runs out. */
 SSLH_I_FN int sslh_i_bias_sums(sslh_ctx *c, const sslh_real *y, const sslh_real *dy, sslh_real *dz, size_t rows,
                                size_t n, sslh_real *dbias, int fresh) {
     size_t tasks = (rows + SSLH_I_BIAS_ROWS - 1) / SSLH_I_BIAS_ROWS;
@@ -36881,7 +36895,7 @@ SSLH_I_FN int sslh_i_bias_sums(sslh_ctx *c, const sslh_real *y, const sslh_real 
     return !SSLH_I_BAD(c);
 }
 
-/* Columns' sums of x (rows,C), 64 columns a task. */
+/* Column sums of x (rows,C), 64 columns per task. */
 typedef struct sslh_i_column_job {
     const struct sslh_i_kernels *k;
     const sslh_real *x;
@@ -36899,7 +36913,7 @@ SSLH_I_FN void sslh_i_column_task(void *arg, int task, int worker) {
     for (j = 0; j < n; j++) p->g[at + j] = p->fresh ? sum[j] : p->g[at + j] + sum[j];
 }
 
-/* g (C) = or, unless fresh, += the sum over the rows: the gradient of a bias. */
+/* g (C) = the sum of x over its rows, or += unless fresh: the gradient of a bias. */
 SSLH_I_FN void sslh_i_column_sums(sslh_ctx *c, const sslh_real *x, size_t rows, size_t C, sslh_real *g, int fresh) {
     sslh_i_column_job p;
     p.k = c->k, p.x = x, p.rows = rows, p.C = C;
@@ -36911,9 +36925,9 @@ SSLH_I_FN void sslh_i_column_sums(sslh_ctx *c, const sslh_real *x, size_t rows, 
 /*  >>copies        how values are moved: runs, strides, picked rows                                                  */
 /* ================================================================================================================== */
 
-/* The operations of >>shapes as copies: runs of neighbours at constant distances, any strides, rows by number, and
-   the sums that are their adjoints. Tasks write places of their own, so that nothing is added in an order that
-   threads could change. */
+/* The operations of >>shapes as copies: contiguous runs at constant distances, any strides, rows that are picked by
+   their number, and the sums that are their adjoints. No two tasks write to the same place, so that no order of sums
+   depends on the threads. */
 
 /* --- runs at constant distances: concat, slice, pad --------------------------------------------------------------- */
 
