@@ -36931,8 +36931,8 @@ SSLH_I_FN void sslh_i_column_sums(sslh_ctx *c, const sslh_real *x, size_t rows, 
 
 /* --- runs at constant distances: concat, slice, pad --------------------------------------------------------------- */
 
-/* rows runs: dst[r dst_stride .. + run] = (add: +=) src[r src_stride .. + run]; all counted in elements of size
-   bytes */
+/* For r < rows: `run` elements of dst from r dst_stride on = (with add: +=) those of src from r src_stride on. An
+   element has `size` bytes; everything else counts elements. */
 typedef struct sslh_i_runs {
     const char *src;
     char *dst;
@@ -36940,7 +36940,7 @@ typedef struct sslh_i_runs {
     int add;
 } sslh_i_runs;
 
-/* n elements of size bytes; adding is for gradients, hence real. */
+/* Copies or adds n elements of size bytes. What is added are gradients, hence sslh_real. */
 SSLH_I_FN void sslh_i_run(char *dst, const char *src, size_t size, size_t n, int add) {
     if (!add) {
         memcpy(dst, src, n * size);
@@ -36952,12 +36952,12 @@ SSLH_I_FN void sslh_i_run(char *dst, const char *src, size_t size, size_t n, int
     }
 }
 
-/* Some rows; adding never meets itself, because the runs of dst do not overlap. */
+/* Copies or adds some rows. The runs of dst do not overlap, so no two tasks add to the same element. */
 SSLH_I_FN void sslh_i_runs_task(void *arg, int task, int worker) {
     const sslh_i_runs *p = (const sslh_i_runs *)arg;
     size_t r = (size_t)task * p->per_task, end = SSLH_I_MIN(p->rows, r + p->per_task);
     (void)worker;
-    if (p->src_stride == p->run && p->dst_stride == p->run) { /* neighbours on both sides: one long run */
+    if (p->src_stride == p->run && p->dst_stride == p->run) { /* both sides are contiguous: one long run */
         size_t at = r * p->run * p->size;
         sslh_i_run(p->dst + at, p->src + at, p->size, (end - r) * p->run, p->add);
         return;
@@ -36966,7 +36966,7 @@ SSLH_I_FN void sslh_i_runs_task(void *arg, int task, int worker) {
         sslh_i_run(p->dst + r * p->dst_stride * p->size, p->src + r * p->src_stride * p->size, p->size, p->run, p->add);
 }
 
-/* When both sides are gapless the rows are joined, so that a single long run is shared out too. */
+/* Where both sides are contiguous the rows are joined, so that tasks can share a single long run as well. */
 SSLH_I_FN void sslh_i_runs_copy(sslh_ctx *c, void *dst, size_t dst_stride, const void *src, size_t src_stride,
                                 size_t rows, size_t run, size_t size, int add) {
     sslh_i_runs p;
@@ -36985,19 +36985,20 @@ SSLH_I_FN void sslh_i_runs_copy(sslh_ctx *c, void *dst, size_t dst_stride, const
 
 #define SSLH_I_STRIDED_ROWS 32
 
-/* A contiguous dst of up to 6 axes; src is read with a stride per axis of dst (0: repeated). Work is cut into planes of
-   the axis row (chosen so that src is read along its lines) and the last axis. */
+/* A contiguous dst of up to 6 axes; src is read with one stride for each axis of dst, 0 where it is repeated. The
+   work is cut into planes of two axes, the last one and axis `row`, which is chosen so that src is read along
+   cache lines. */
 typedef struct sslh_i_strided {
     const void *src;
     void *dst;
     sslh_type type;
     int add, n, row;
     size_t dim[SSLH_MAX_DIMS + 1], in[SSLH_MAX_DIMS + 1], out[SSLH_MAX_DIMS + 1]; /* sizes, strides of src and of dst */
-    size_t blocks, items, per_task; /* blocks of rows in a plane, blocks in all, blocks a task takes */
+    size_t blocks, items, per_task; /* blocks of rows in a plane, in all planes, in a task */
 } sslh_i_strided;
 
-/* Fills n, dim, in from the axes of dst; axes of size 1 vanish, axes that lie one behind the other in both become
-   one. */
+/* Sets n, dim, in and out for a dst of this shape: leaves out axes of size 1, and joins axes that are contiguous on
+   both sides. */
 SSLH_I_FN void sslh_i_strided_axes(sslh_i_strided *p, sslh_shape shape, const size_t *stride) {
     int i;
     p->n = 0;
@@ -37012,7 +37013,7 @@ SSLH_I_FN void sslh_i_strided_axes(sslh_i_strided *p, sslh_shape shape, const si
             p->in[p->n++] = stride[i];
         }
     }
-    while (p->n < 2) { /* at least a plane */
+    while (p->n < 2) { /* a plane needs two axes */
         memmove(p->dim + 1, p->dim, (size_t)p->n * sizeof *p->dim);
         memmove(p->in + 1, p->in, (size_t)p->n * sizeof *p->in);
         p->dim[0] = 1;
@@ -37023,14 +37024,14 @@ SSLH_I_FN void sslh_i_strided_axes(sslh_i_strided *p, sslh_shape shape, const si
     for (i = p->n - 1; i > 0; i--) p->out[i - 1] = p->out[i] * p->dim[i];
 }
 
-/* Tiles of 32 rows by 16 columns: the lines of src that a tile touches stay in the first cache. */
+/* Tiles of 32 rows x 16 columns: the lines of src that a tile touches stay in the first-level cache. */
 #define SSLH_I_STRIDED_TILE(T, s, d, op)                                                                       \
     for (j0 = 0; j0 < cols; j0 += 16)                                                                          \
         for (r = r0; r < r1; r++)                                                                              \
             for (j = j0; j < SSLH_I_MIN(cols, j0 + 16); j++)                                                   \
                 ((T *)p->dst)[d + r * out_row + j] op ((const T *)p->src)[s + r * in_row + j * in_col]
 
-/* An item is a block of up to 32 rows of one plane; the other axes' indices are the digits of its number. */
+/* An item is a block of up to 32 rows of one plane; the indices along the other axes are the digits of its number. */
 SSLH_I_FN void sslh_i_strided_task(void *arg, int task, int worker) {
     const sslh_i_strided *p = (const sslh_i_strided *)arg;
     size_t item = (size_t)task * p->per_task, end = SSLH_I_MIN(p->items, item + p->per_task);
@@ -37049,7 +37050,7 @@ SSLH_I_FN void sslh_i_strided_task(void *arg, int task, int worker) {
             s += at * p->in[i];
             d += at * p->out[i];
         }
-        /* Lines lie together on both sides: copied as they are. Otherwise element by element, in tiles. */
+        /* rows that are contiguous on both sides are copied whole, others element by element, in tiles */
         if (in_col == 1) {
             for (r = r0; r < r1; r++)
                 sslh_i_run((char *)p->dst + (d + r * out_row) * size, (const char *)p->src + (s + r * in_row) * size,
@@ -37066,8 +37067,8 @@ SSLH_I_FN void sslh_i_strided_task(void *arg, int task, int worker) {
     }
 }
 
-/* dst (contiguous, of that shape) = or += src read with these strides.
-   Used forwards with = and backwards, with the inverse order, with +=. */
+/* dst, contiguous and of this shape, = or += src read with these strides: = in forward passes, += in backward passes,
+   with the inverse order of axes. */
 SSLH_I_FN void sslh_i_strided_copy(sslh_ctx *c, void *dst, const void *src, sslh_type type, sslh_shape shape,
                                    const size_t *stride, int add) {
     sslh_i_strided p;
@@ -37075,7 +37076,7 @@ SSLH_I_FN void sslh_i_strided_copy(sslh_ctx *c, void *dst, const void *src, sslh
     p.src = src, p.dst = dst, p.type = type, p.add = add;
     sslh_i_strided_axes(&p, shape, stride);
     p.row = p.n - 2;
-    if (p.in[p.n - 1] > 1) /* a transposition: rows run along src's last axis */
+    if (p.in[p.n - 1] > 1) /* a transposition: `row` becomes the axis along which src is contiguous */
         for (i = 0; i < p.n - 1; i++)
             if (p.in[i] == 1) p.row = i;
     p.blocks = (p.dim[p.row] + SSLH_I_STRIDED_ROWS - 1) / SSLH_I_STRIDED_ROWS;
@@ -37087,7 +37088,7 @@ SSLH_I_FN void sslh_i_strided_copy(sslh_ctx *c, void *dst, const void *src, sslh
 }
 
 /* --- picked rows ------------------------------------------------------------------------------------------------- */
-/* Copies whole rows; group n = j / count, row index[n][j % count]. */
+/* Copies whole rows: output row j is in group n = j / count and is source row index[n][j % count] of this group. */
 SSLH_I_FN void sslh_i_pick_task(void *arg, int task, int worker) {
     const sslh_i_pick *p = (const sslh_i_pick *)arg;
     size_t j = (size_t)task * p->per_task, end = SSLH_I_MIN(p->samples * p->count, j + p->per_task),
@@ -37097,8 +37098,8 @@ SSLH_I_FN void sslh_i_pick_task(void *arg, int task, int worker) {
         memcpy(p->dst + j * bytes, p->src + (j / p->count * p->rows + (size_t)p->index[j]) * bytes, bytes);
 }
 
-/* Task: one group, 64 columns. Here dst is the gradient of the source rows, src the gradient of the picked rows. Rows
-   that were never picked get 0. */
+/* The adjoint: a task has 64 columns of one group. dst is the gradient of the source rows, src that of the picked
+   rows. Rows that were never picked get a gradient of 0. */
 SSLH_I_FN void sslh_i_pick_back_task(void *arg, int task, int worker) {
     const sslh_i_pick *p = (const sslh_i_pick *)arg;
     size_t slices = (p->width + SSLH_I_COLUMNS - 1) / SSLH_I_COLUMNS, n = (size_t)task / slices;
@@ -37115,7 +37116,7 @@ SSLH_I_FN void sslh_i_pick_back_task(void *arg, int task, int worker) {
     }
 }
 
-/* Backward tasks own columns, not rows: two picks of one row then meet in one task, in a fixed order. */
+/* Backward tasks are cut by columns instead of rows: one task then adds all picks of a row, in a fixed order. */
 SSLH_I_FN void sslh_i_pick_rows(sslh_ctx *c, sslh_i_pick *p, int back) {
     if (back) {
         sslh_i_parallel(c, (int)(p->samples * ((p->width + SSLH_I_COLUMNS - 1) / SSLH_I_COLUMNS)),
@@ -37128,7 +37129,7 @@ SSLH_I_FN void sslh_i_pick_rows(sslh_ctx *c, sslh_i_pick *p, int back) {
 
 /* --- values along an axis: slices with steps, padding by copies, gather, scatter ---------------------------------- */
 
-/* One value at `at` of x and `to` of picked, by its type. */
+/* Moves one value of type T between x[at] and picked[to]. */
 #define SSLH_I_ALONG_MOVE(T, put) \
     if (put) ((T *)(void *)p->x)[at] = ((const T *)(const void *)p->picked)[to]; \
     else ((T *)(void *)p->picked)[to] = ((const T *)(const void *)p->x)[at]
@@ -37149,7 +37150,8 @@ SSLH_I_FN void sslh_i_along_value(const sslh_i_along *p, size_t at, size_t to, i
     }
     if (put && p->last) p->last[at] = j;
 }
-/* Task: some slices of 64 columns of one (size,inner), from the first j to the last: two j of one place meet in it. */
+/* A task has some slices, each of 64 columns of one (size,inner), and goes through all j in order: what several j put
+   in the same place is in one task. */
 SSLH_I_FN void sslh_i_along_task(void *arg, int task, int worker) {
     const sslh_i_along *p = (const sslh_i_along *)arg;
     size_t unit = (size_t)task * p->per_task, end = SSLH_I_MIN(p->outer * p->slices, unit + p->per_task);
@@ -37160,7 +37162,7 @@ SSLH_I_FN void sslh_i_along_task(void *arg, int task, int worker) {
         size_t wide = SSLH_I_MIN(p->inner - first, (size_t)SSLH_I_COLUMNS);
         size_t from = o * p->size * p->inner + first, to = o * p->J * p->inner + first;
         for (j = 0; j < p->J; j++, to += p->inner) {
-            if (p->shared && !p->last) { /* a run on both sides */
+            if (p->shared && !p->last) { /* contiguous on both sides */
                 char *x = p->x + (from + (size_t)p->index[j] * p->inner) * p->bytes;
                 char *picked = p->picked + to * p->bytes;
                 if (p->kind == SSLH_I_ALONG_TAKE || p->kind == SSLH_I_ALONG_TAKE_ADD)
@@ -37185,13 +37187,13 @@ SSLH_I_FN void sslh_i_along_run(sslh_ctx *c, sslh_i_along *p) {
 /*  >>pool          threads, their memory, work ahead of the step                                                     */
 /* ================================================================================================================== */
 
-/* sslh_i_parallel, which runs the tasks of every operation: on the threads of this pool, or on the user's
-   (.parallel_for), or one after the other. Workers that find nothing to do take tasks that belong to the next step. */
+/* sslh_i_parallel runs the tasks of every operation: on the threads of this pool, on those of the user
+   (.parallel_for), or one after the other. Idle workers take tasks that prepare the next step. */
 
 /* --- the pool ---------------------------------------------------------------------------------------------------- */
-/* Every thread has a share of the task numbers, and takes of the others' when it is through. A worker that finds
-   nothing spins for some microseconds, because the next operation is usually there by then, and then sleeps, so that a
-   busy machine is not slowed down by waiting. */
+/* Every thread has its share of the task numbers, and when that is done it helps with the shares of the others. A
+   worker without tasks spins for some 100 microseconds, because the next operation usually comes within that time, and
+   then sleeps, so that its waiting does not slow down a busy machine. */
 
 #if SSLH_I_THREADS
 #if defined(_WIN32)
@@ -37221,8 +37223,8 @@ typedef pthread_t sslh_i_thread;
 #else
 #define SSLH_I_FETCH_ADD(p, v) __atomic_fetch_add((p), (v), __ATOMIC_SEQ_CST)
 #define SSLH_I_LOAD(p) __atomic_load_n((p), __ATOMIC_SEQ_CST)
-#define SSLH_I_STORE(p, v) __atomic_store_n((p), (v), __ATOMIC_SEQ_CST)   /* no later load goes before it */
-#define SSLH_I_RELEASE(p, v) __atomic_store_n((p), (v), __ATOMIC_RELEASE) /* costs nothing */
+#define SSLH_I_STORE(p, v) __atomic_store_n((p), (v), __ATOMIC_SEQ_CST)   /* no later load is moved before it */
+#define SSLH_I_RELEASE(p, v) __atomic_store_n((p), (v), __ATOMIC_RELEASE) /* an ordinary store on x86 */
 #if defined(__x86_64__) || defined(__i386__)
 #define SSLH_I_RELAX() __asm__ __volatile__("pause" ::: "memory")
 #elif defined(__aarch64__)
@@ -37234,10 +37236,11 @@ typedef pthread_t sslh_i_thread;
 
 #define SSLH_I_SPINS 4000 /* some 100 us */
 
-/* In a virtual machine Linux takes an idle processor for a busy one (the host has withdrawn it), and wakes a worker on
-   the processor of the caller that it should help. There it waits, and the balancer needs milliseconds to notice: half
-   the speed after every second pause, on two processors. So who wakes a worker forbids it its own processor first;
-   awake, the worker lifts that again. */
+/* In a virtual machine Linux takes an idle processor for a busy one when the host has withdrawn it, and so wakes a
+   worker on the processor of the caller that it should help. There the worker waits until the load balancer notices,
+   which takes milliseconds: on two processors, every second pause was followed by half the speed. So a thread that
+   wakes a worker first removes its own processor from the worker's affinity mask; the worker, once awake, restores
+   the mask. */
 #if defined(__linux__) && defined(SYS_getcpu) && defined(SYS_gettid) && defined(SYS_sched_setaffinity)
 #define SSLH_I_PLACE 1
 #if !defined(__cplusplus)
@@ -37248,8 +37251,9 @@ typedef struct sslh_i_cpus { unsigned long bit[1024 / (8 * sizeof(long))]; } ssl
 #define SSLH_I_PLACE 0
 #endif
 
-/* mingw computes exp and its like in the x87, with 64 bits in the first thread; Windows starts others with 53. They
-   matter in double builds only. */
+/* mingw computes exp and similar functions with the x87, whose precision is 64 bits in the first thread, while
+   Windows starts other threads with 53: so workers take over the control word of the caller. It matters in double
+   builds only. */
 #if defined(_WIN32) && defined(__GNUC__) && (defined(__x86_64__) || defined(__i386__))
 #define SSLH_I_X87 1
 #else
@@ -37260,29 +37264,29 @@ typedef struct sslh_i_cpus { unsigned long bit[1024 / (8 * sizeof(long))]; } ssl
 typedef struct sslh_i_worker {
     struct sslh_i_pool *pool;
     int id;
-    int next; /* task of its share, see sslh_i_pool_first; a 32-bit atomic: others help when they are through */
+    int next; /* next task of its share (sslh_i_pool_first); a 32-bit atomic, because other threads help */
 #if SSLH_I_PLACE
     /* under the mutex: */
     int asleep;
-    int placed;          /* 1: `allowed` is to be restored */
-    long thread;         /* the kernel's number */
-    sslh_i_cpus allowed;
+    int placed;          /* 1: `allowed` has to be restored */
+    long thread;         /* Linux's thread id */
+    sslh_i_cpus allowed; /* the affinity mask before it was changed */
 #endif
     char pad[SSLH_I_ALIGN]; /* `next` shares no cache line with another worker's */
 } sslh_i_worker;
 struct sslh_i_pool {
     sslh_i_thread *threads;
     sslh_i_worker *workers; /* [0] is the caller */
-    int   started;      /* threads running besides the caller's */
-    long  process;      /* its process id: after a fork the threads are gone and are started again */
+    int   started;      /* running threads, without the caller's */
+    long  process;      /* id of the process that started them: after a fork they are gone and are started again */
     sslh_i_mutex mutex;
-    sslh_i_cond  wake;  /* a job is there, or the end */
-    int   sleeping;     /* 32-bit atomics from here on */
+    sslh_i_cond  wake;  /* signals a new job or .stop */
+    int   sleeping;     /* workers that sleep; 32-bit atomics from here on */
 #if SSLH_I_X87
     unsigned short x87; /* control word of the caller's thread */
 #endif
     char  pad[SSLH_I_ALIGN];
-    /* A cache line that the caller writes once a job, and workers look at: */
+    /* A cache line that the caller writes once per job and that workers poll: */
     int   generation;   /* number of the job */
     int   open;         /* 1 while the job takes helpers */
     int   tasks;
@@ -37292,7 +37296,8 @@ struct sslh_i_pool {
     char  pad2[SSLH_I_ALIGN];
     int   active;       /* workers inside the job */
     char  pad3[SSLH_I_ALIGN];
-    /* Work ahead of the step, see sslh_i_ahead_add; changed under the mutex. */
+    /* Work ahead of the step, see sslh_i_ahead_add: next task, number of tasks, tasks that run now. Changed under the
+       mutex. */
     int ahead_next, ahead_tasks, ahead_active;
     sslh_task_fn ahead_fn;
     void *ahead_arg;
@@ -37300,15 +37305,15 @@ struct sslh_i_pool {
 #endif
 
 #if SSLH_I_THREADS
-/* The first task of thread i's share. Each gets as many neighbouring tasks, the same part of every job: what it wrote
-   in one operation (its rows, its images) it reads in the next from its own cache. Who computes a task changes no
-   bit. */
+/* The first task of thread i's share. All shares are equally large runs of neighbouring tasks, and a thread has the
+   same part of every job: what it wrote in one operation (its rows, its images) it reads from its own cache in the
+   next. Which thread computes a task does not change a bit. */
 SSLH_I_FN int sslh_i_pool_first(const struct sslh_i_pool *p, int i) {
     const int64_t n = p->started + 1;
     return (int)((i * (int64_t)p->tasks + n - 1) / n);
 }
 
-/* The tasks of one's own share, then what the others have left. */
+/* Runs the tasks of the worker's own share, then those that are left of the other shares. */
 SSLH_I_FN void sslh_i_pool_run(struct sslh_i_pool *p, int worker) {
     sslh_i_fpenv env = sslh_i_fp_enter();
     const int n = p->started + 1;
@@ -37324,7 +37329,7 @@ SSLH_I_FN void sslh_i_pool_run(struct sslh_i_pool *p, int worker) {
 }
 
 #if SSLH_I_PLACE
-/* Before sleeping workers are woken: none of them here. What the kernel refuses is left as it is. */
+/* Called before sleeping workers are woken: keeps them off this processor, unless Linux refuses. */
 SSLH_I_FN void sslh_i_pool_place(struct sslh_i_pool *p) {
     unsigned here = 0;
     if (syscall(SYS_getcpu, &here, NULL, NULL) != 0 || here >= 1024) return;
@@ -37344,14 +37349,14 @@ SSLH_I_FN void sslh_i_pool_place(struct sslh_i_pool *p) {
 }
 #endif
 
-/* A worker sleeps until there is another job than `seen`. */
+/* A worker sleeps until the number of the job is no longer `seen`. */
 SSLH_I_FN void sslh_i_pool_sleep(struct sslh_i_pool *p, sslh_i_worker *w, int seen) {
     SSLH_I_LOCK(&p->mutex);
 #if SSLH_I_PLACE
     w->asleep = 1;
 #endif
     if (SSLH_I_FETCH_ADD(&p->sleeping, 1) + 1 == p->started && seen == 0)
-        SSLH_I_WAKE_ALL(&p->wake); /* sslh_i_pool_start */
+        SSLH_I_WAKE_ALL(&p->wake); /* sslh_i_pool_start waits for this */
     while ((int)SSLH_I_LOAD(&p->generation) == seen) SSLH_I_WAIT(&p->wake, &p->mutex);
     SSLH_I_FETCH_ADD(&p->sleeping, -1);
 #if SSLH_I_PLACE
@@ -37364,7 +37369,7 @@ SSLH_I_FN void sslh_i_pool_sleep(struct sslh_i_pool *p, sslh_i_worker *w, int se
     SSLH_I_UNLOCK(&p->mutex);
 }
 
-/* One task of the work ahead; 0 when there is none. */
+/* Runs one task of the work ahead; returns 0 when there is none. */
 SSLH_I_FN int sslh_i_ahead_one(struct sslh_i_pool *p, int worker) {
     sslh_i_fpenv env;
     sslh_task_fn fn;
@@ -37415,8 +37420,8 @@ static void *sslh_i_pool_thread(void *arg) {
         if ((int)SSLH_I_LOAD(&p->generation) == seen) sslh_i_pool_sleep(p, w, seen);
         seen = (int)SSLH_I_LOAD(&p->generation);
         if (SSLH_I_LOAD(&p->stop)) break;
-        /* Say that we are in, then look whether the job is still open; the caller closes it, then waits for those
-           inside. So nobody waits for a worker that woke up late. */
+        /* First count this worker as active, then look whether the job is still open. The caller closes the job and
+           then waits for the active workers, so it never waits for one that wakes up late. */
         SSLH_I_FETCH_ADD(&p->active, 1);
         if (SSLH_I_LOAD(&p->open)) sslh_i_pool_run(p, w->id);
         SSLH_I_FETCH_ADD(&p->active, -1);
@@ -37424,7 +37429,7 @@ static void *sslh_i_pool_thread(void *arg) {
     return 0;
 }
 
-/* Starts what can be started; with fewer threads than asked for everything still works. */
+/* Starts as many threads as it can; with fewer than .threads everything still works. */
 SSLH_I_FN void sslh_i_pool_start(sslh_ctx *c) {
     struct sslh_i_pool *p = c->pool;
     int i;
@@ -37460,12 +37465,12 @@ SSLH_I_FN void sslh_i_pool_start(sslh_ctx *c) {
 #endif
         p->started++;
     }
-    /* The first job finds all of them asleep, and wakes them on other processors than its own. */
+    /* waits until all are asleep, so that the first job wakes them on other processors than its own */
     while ((int)SSLH_I_LOAD(&p->sleeping) < p->started) SSLH_I_WAIT(&p->wake, &p->mutex);
     SSLH_I_UNLOCK(&p->mutex);
 }
 
-/* Spins until *count is 0; a worker that lost its processor gets ours. */
+/* Spins until *count is 0; after a while it yields, because a worker may need this processor. */
 SSLH_I_FN void sslh_i_pool_wait(int *count) {
     int spins = 0;
     while ((int)SSLH_I_LOAD(count) > 0) {
@@ -37480,7 +37485,7 @@ SSLH_I_FN void sslh_i_pool_wait(int *count) {
     }
 }
 
-/* 1 when the threads belong to this process and not to its parent before a fork. */
+/* 1 if the threads were started by this process, 0 if by its parent before a fork. */
 SSLH_I_FN int sslh_i_pool_ours(const struct sslh_i_pool *p) {
 #if defined(_WIN32)
     return p->process != 0;
@@ -37490,8 +37495,8 @@ SSLH_I_FN int sslh_i_pool_ours(const struct sslh_i_pool *p) {
 }
 
 SSLH_I_FN void sslh_i_pool_publish(struct sslh_i_pool *p) {
-    /* A worker counts itself as sleeping, under the lock, before it looks at the generation for the last time: either
-       it sees the new one, or we see it sleeping, and the lock lets us wake it only when it waits. */
+    /* A worker counts itself as sleeping, under the mutex, before it reads the generation for the last time. So either
+       it sees the new one, or it is counted here, and the mutex delays the wake-up until it waits. */
     SSLH_I_STORE(&p->generation, (int)((unsigned)p->generation + 1));
     if (!SSLH_I_LOAD(&p->sleeping)) return;
     SSLH_I_LOCK(&p->mutex);
@@ -37555,11 +37560,11 @@ SSLH_I_FN void sslh_i_parallel(sslh_ctx *c, int tasks, sslh_task_fn fn, void *ar
 }
 
 /* --- work ahead of the step: the next batch's views ---
-   Tasks that only workers with nothing else to do take, one at a time, while the caller computes a step. One owner
-   (arg) at a time, which adds tasks and later waits for all of them. */
+   Tasks that idle workers take, one at a time, while the caller computes a step. There is one owner (arg) at a time,
+   which adds tasks and later waits for all of them. */
 
-/* Adds tasks; their numbers go on from the last one that was added since sslh_i_ahead_finish. 0: not possible (one
-   thread, the user's parallel_for, another owner), nothing was added. */
+/* Adds tasks, numbered on from the last one that was added since sslh_i_ahead_finish. Returns 0, with nothing added,
+   for one thread, with the user's parallel_for, or when there is another owner. */
 SSLH_I_FN int sslh_i_ahead_add(sslh_ctx *c, int tasks, sslh_task_fn fn, void *arg) {
 #if SSLH_I_THREADS
     struct sslh_i_pool *p = c->pool;
@@ -37582,8 +37587,7 @@ SSLH_I_FN void sslh_i_ahead_help(void *arg, int task, int worker) {
     sslh_i_ahead_one((struct sslh_i_pool *)arg, worker);
 }
 #endif
-/* Waits for all tasks of arg, with the help of this thread. 0 when they are lost: cancelled, or left behind by a
-   fork. */
+/* Completes all tasks of arg, in this thread too. Returns 0 when they are lost: cancelled, or left behind by a fork. */
 SSLH_I_FN int sslh_i_ahead_finish(sslh_ctx *c, const void *arg) {
 #if SSLH_I_THREADS
     struct sslh_i_pool *p = c->pool;
@@ -37600,7 +37604,7 @@ SSLH_I_FN int sslh_i_ahead_finish(sslh_ctx *c, const void *arg) {
     return 0;
 #endif
 }
-/* Nothing of it runs any more and there is no owner: before memory that it uses is freed. */
+/* Drops the work ahead and its owner, and waits for running tasks; called before memory that they use is freed. */
 SSLH_I_FN void sslh_i_ahead_cancel(sslh_ctx *c) {
 #if SSLH_I_THREADS
     struct sslh_i_pool *p = c->pool;
