@@ -37651,9 +37651,10 @@ SSLH_I_FN void sslh_i_pool_end(sslh_ctx *c) {
 }
 
 /* --- memory of each thread by itself ------------------------------------------------------------------------------ */
-/* What a thread packs in one operation it packs in the next as well. Scratch wanders, and would lie where another
-   thread wrote before: each line would come from that one's cache. So up to SSLH_I_OWN_BYTES of a thread have one
-   place for good, which grows with the largest wish. */
+/* Scratch buffers in which threads pack, operation after operation. Memory from sslh_i_scratch may lie where another
+   thread wrote before, and then every cache line would have to come from that thread's cache. So each thread keeps up
+   to SSLH_I_OWN_BYTES at one address, in a block that grows to the largest request. Larger requests, and those made
+   while the block is in use, are served by sslh_i_scratch. */
 enum { SSLH_I_OWN_BYTES = 1 << 20 };
 SSLH_I_FN char *sslh_i_work(sslh_ctx *c, size_t *each) {
     size_t bytes = SSLH_I_ALIGN;
@@ -37683,12 +37684,12 @@ SSLH_I_FN void sslh_i_unwork(sslh_ctx *c, void *p) {
 /*  >>views-make    how a view is made: resampled, drawn, moved, coloured, stored                                     */
 /* ================================================================================================================== */
 
-/* The four movements of >>views, an image to a task: on planes in the worker's scratch, in loops that are kernels
-   over whole vectors (the padding of a plane is computed and ignored). */
+/* The four stages of >>views, on planes of one image in a worker's scratch memory. Their loops are kernels over whole
+   vectors: what they compute in the padding of a plane is ignored. */
 
 /* --- resampling --------------------------------------------------------------------------------------------------- */
 
-/* Bytes that the taps for in -> out need. A support of 2 s (s = in/out > 1) has at most 4 s + 3 taps, otherwise 5. */
+/* Bytes of the taps for in -> out: with s = in/out > 1 the support is 2 s, at most 4 s + 3 taps; otherwise 5 taps. */
 SSLH_I_FN size_t sslh_i_taps_bytes(int in, int out) {
     return (size_t)out * 2 * sizeof(int) + (4 * (size_t)in + 5 * (size_t)out + SSLH_I_LANES) * sizeof(sslh_real);
 }
@@ -37700,7 +37701,7 @@ SSLH_I_FN void sslh_i_taps_place(sslh_i_taps *t, char *memory, int out) {
     t->weight = (sslh_real *)(void *)(t->count + out);
 }
 
-/* Keys' cubic with a = -1/2 (PIL's BICUBIC), and the triangle; x >= 0. */
+/* Keys' cubic with a = -1/2 (PIL's BICUBIC), or the triangle (its BILINEAR), at x >= 0. */
 SSLH_I_FN double sslh_i_filter(double x, int bilinear) {
     double w;
     if (bilinear) return x < 1.0 ? 1.0 - x : 0.0;
@@ -37722,9 +37723,9 @@ SSLH_I_FN double sslh_i_filter(double x, int bilinear) {
     return 0.0;
 }
 
-/* The interval [begin, begin + size) of the input becomes t->n outputs; only inputs 0 .. limit-1 exist, and the weights
-   of those that do are scaled to sum 1. When shrinking, the filter is widened by the factor (antialiasing). As PIL
-   does; for images of bytes it rounds the weights to multiples of 2^-22. */
+/* The interval [begin, begin + size) of the input becomes t->n outputs. Only inputs 0 .. limit-1 exist, and their
+   weights are scaled so that they sum to 1. An image that shrinks has the filter widened by the factor (antialiasing).
+   All this is as in PIL, which rounds the weights to multiples of 2^-22 for images of bytes. */
 SSLH_I_FN void sslh_i_taps_fill(sslh_i_taps *t, double begin, double size, int limit, int bilinear, int no_antialias,
                                 int bytes) {
     double scale = size / (double)t->n, stretch = scale < 1.0 || no_antialias ? 1.0 : scale, support;
@@ -37741,7 +37742,7 @@ SSLH_I_FN void sslh_i_taps_fill(sslh_i_taps *t, double begin, double size, int l
         hi = (int)(centre + support + 0.5);
         if (centre - support + 0.5 < 0) lo = 0;
         if (hi > limit) hi = limit;
-        if (lo >= limit) lo = limit - 1; /* cannot happen for a box inside the image; keeps a hostile one harmless */
+        if (lo >= limit) lo = limit - 1; /* never for a box inside the image; keeps any other from reading outside */
         if (hi <= lo) hi = lo + 1;
         if (hi - lo > t->taps) hi = lo + t->taps;
         t->start[i] = lo;
@@ -37764,8 +37765,8 @@ SSLH_I_FN void sslh_i_taps_fill(sslh_i_taps *t, double begin, double size, int l
     }
 }
 
-/* out (t->n rows) = taps applied to the rows of in; both have rows of width values, width a multiple of
-   SSLH_I_LANES. bytes: see sslh_i_resample. */
+/* out (t->n rows) = the taps applied to the rows of in. All rows have width values, a multiple of SSLH_I_LANES. bytes:
+   see sslh_i_resample. */
 SSLH_I_FN void sslh_i_taps_rows(const struct sslh_i_kernels *k, const sslh_i_taps *t, const sslh_real *in,
                                 sslh_real *out, size_t in_stride, size_t out_stride, size_t width, int bytes) {
     int i;
@@ -37774,7 +37775,7 @@ SSLH_I_FN void sslh_i_taps_rows(const struct sslh_i_kernels *k, const sslh_i_tap
                     t->count[i], out + (size_t)i * out_stride, width, bytes);
 }
 
-/* out (W rows of out_stride) = transposed in (H rows of in_stride). In blocks of 8 x 8, which stay in the cache. */
+/* out (w,h) = in (h,w) transposed, with rows out_stride and in_stride apart, in blocks of 8 x 8 that stay in the cache. */
 SSLH_I_FN void sslh_i_transpose(const sslh_real *in, sslh_real *out, int h, int w, ptrdiff_t in_stride,
                                 size_t out_stride) {
     int y0, x0, y, x;
@@ -37788,8 +37789,8 @@ SSLH_I_FN void sslh_i_transpose(const sslh_real *in, sslh_real *out, int h, int 
 
 /* --- the source of an image, resampled; sslh_resize --------------------------------------------------------------- */
 
-/* Channel ch of the box (top,left,h,w) to out[y ystep + x xstep] as values in [0,1], in blocks of 16 x 16: whichever
-   way round they are written, a block's lines stay in the cache. */
+/* Copies channel ch of the box (top,left,h,w) to out[y ystep + x xstep], bytes through the table of_byte. It goes in
+   blocks of 16 x 16, whose cache lines stay in the cache even if out is transposed or mirrored. */
 SSLH_I_FN void sslh_i_load_box(const sslh_i_pixels *s, int top, int left, int h, int w, int ch, sslh_real *out,
                                ptrdiff_t ystep, ptrdiff_t xstep, const sslh_real of_byte[256]) {
     const size_t step = (size_t)s->channels, row = (size_t)s->width * step;
@@ -37797,7 +37798,7 @@ SSLH_I_FN void sslh_i_load_box(const sslh_i_pixels *s, int top, int left, int h,
     for (int y0 = 0; y0 < h; y0 += 16)
         for (int x0 = 0; x0 < w; x0 += 16) {
             const int y1 = SSLH_I_MIN(h, y0 + 16), x1 = SSLH_I_MIN(w, x0 + 16);
-            /* sixteen rows are too many for the hardware */
+            /* 16 rows are more streams than the hardware prefetches */
             for (int y = y1; y < SSLH_I_MIN(h, y1 + 16) && s->bytes; y++)
                 SSLH_I_PREFETCH(s->bytes + at + (size_t)y * row + (size_t)x0 * step, 0);
             for (int x = x0; x < x1; x++) {
@@ -37812,33 +37813,33 @@ SSLH_I_FN void sslh_i_load_box(const sslh_i_pixels *s, int top, int left, int h,
         }
 }
 
-/* A worker's scratch for one image. */
+/* The scratch memory of a worker, for one image. */
 typedef struct sslh_i_view_work {
     const struct sslh_i_kernels *k;
     sslh_real *a;      /* the box, transposed: W rows of H values; later H rows of out_W */
-    sslh_real *b;      /* out_W rows of H values; later shifted, turned or blurred planes, grey */
+    sslh_real *b;      /* out_W rows of H values; later a plane that is shifted, turned, blurred or grey */
     sslh_real *planes; /* C x plane: the view */
-    size_t     plane;  /* out_H out_W, rounded up, and room for a whole block behind the last row */
-    sslh_real *row;    /* blur: the kernel, one row with its reflected ends */
+    size_t     plane;  /* out_H out_W, rounded up to whole blocks, plus a block that the last row may write */
+    sslh_real *row;    /* blur: the kernel, then one row with its reflected ends */
     char      *taps_x, *taps_y;
-    sslh_real  of_byte[256], byte[256]; /* v / 255; v */
+    sslh_real  of_byte[256], byte[256]; /* at v: v / 255, and v */
 } sslh_i_view_work;
 
-/* For images up to (h,w) and views (oh,ow); all sides are at most SSLH_I_VIEW_SIDE. 0 when it does not fit in
-   size_t. */
+/* Sizes for images up to (h,w) and views (oh,ow), whose sides are at most SSLH_I_VIEW_SIDE. Returns 0 when they do not
+   fit into size_t. */
 SSLH_I_FN int sslh_i_view_size(sslh_i_view_sizes *s, int h, int w, int oh, int ow, int channels) {
     size_t hp = SSLH_I_ROUND_UP((size_t)h), wp = SSLH_I_ROUND_UP((size_t)ow), n, m, out;
     if (!sslh_i_mul(hp, (size_t)w, &n) || !sslh_i_mul((size_t)h, wp, &m)) return 0;
     s->a = SSLH_I_MAX(n, m);
     if (!sslh_i_mul((size_t)oh, (size_t)ow, &out) || !sslh_i_mul(hp, (size_t)ow, &n) || out > (size_t)-1 / 64) return 0;
     s->plane = SSLH_I_ROUND_UP(out) + SSLH_I_LANES;
-    s->b = SSLH_I_MAX(n, 3 * s->plane); /* a blur reflects up to a side at the top and at the bottom */
+    s->b = SSLH_I_MAX(n, 3 * s->plane); /* a blur reflects up to a whole plane at the top and at the bottom */
     if (!sslh_i_mul(s->plane, (size_t)channels, &s->planes)) return 0;
     s->row = SSLH_I_ROUND_UP((size_t)SSLH_I_MAX(oh, ow)) * 5 + 8 * SSLH_I_LANES;
     s->taps = SSLH_I_ROUND_UP((sslh_i_taps_bytes(SSLH_I_MAX(h, w), SSLH_I_MAX(oh, ow)) +
                                sizeof(sslh_real)) / sizeof(sslh_real));
     s->total = s->a + s->b + s->planes + s->row + 2 * s->taps;
-    return s->total <= (size_t)-1 / 4096; /* 256 workers, 16 bytes */
+    return s->total <= (size_t)-1 / 4096; /* times 256 workers and 16 bytes */
 }
 
 SSLH_I_FN void sslh_i_view_carve(sslh_i_view_work *w, const struct sslh_i_kernels *k, const sslh_i_view_sizes *s,
@@ -37857,10 +37858,10 @@ SSLH_I_FN void sslh_i_view_carve(sslh_i_view_work *w, const struct sslh_i_kernel
     }
 }
 
-/* The part of the source (top,left,h,w) through the taps to the planes of the work, mirrored when mirror is set; taps
-   start at the part's corner. Both passes run along rows, which vectorises; a transposition lies between them. PIL
-   keeps images of bytes as bytes, so that either pass ends in rounding and cutting to 0 .. 255; a view of bytes is made
-   in the same way (bytes 1 in the first pass, 2 in the second, which also divides by 255). */
+/* Resamples the box (top,left,h,w) of the source into work->planes, mirrored if mirror is set; the taps count from the
+   corner of the box. Both passes mix whole rows, which vectorises; a transposition between them makes the columns
+   rows. PIL stores bytes between the passes, so that each of them rounds and clips to 0 .. 255; a source of bytes is
+   treated in the same way (bytes is 1 in the first pass and 2 in the second, which also divides by 255). */
 SSLH_I_FN void sslh_i_resample(sslh_i_view_work *work, const sslh_i_pixels *s, int top, int left, int h, int w,
                                const sslh_i_taps *tx, const sslh_i_taps *ty, int mirror) {
     size_t hp = SSLH_I_ROUND_UP((size_t)h), ow = (size_t)tx->n, wp = SSLH_I_ROUND_UP(ow), y;
@@ -37874,12 +37875,12 @@ SSLH_I_FN void sslh_i_resample(sslh_i_view_work *work, const sslh_i_pixels *s, i
         if (mirror) sslh_i_transpose(work->b + (ow - 1) * hp, work->a, (int)ow, h, -(ptrdiff_t)hp, wp);
         else sslh_i_transpose(work->b, work->a, (int)ow, h, (ptrdiff_t)hp, wp);         /* (h, wp) */
         for (y = 0; y < (size_t)h && wp > ow; y++) memset(work->a + y * wp + ow, 0, (wp - ow) * sizeof(sslh_real));
-        /* rows lie without gaps: the zeros that a row writes behind its end are overwritten by the next row */
+        /* there are no gaps between rows: the zeros that a row writes beyond its end are overwritten by the next row */
         sslh_i_taps_rows(work->k, ty, work->a, out, wp, ow, wp, 2 * bytes);                      /* (oh, ow) */
     }
 }
 
-/* One image, of floats or of bytes, as sslh_resize says. */
+/* Resizes one image, of floats or of bytes, as the declaration of sslh_resize says. */
 SSLH_I_FN void sslh_i_resize_image(sslh_ctx *c, const sslh_i_pixels *s, const float box[4], float *out,
                                    int out_height, int out_width, int bilinear, int no_antialias) {
     int height = s->height, width = s->width, channels = s->channels;
@@ -37931,24 +37932,24 @@ SSLH_DEF void sslh_resize(sslh_ctx *c, const float *in, int height, int width, i
 
 /* --- 1. draw ----------------------------------------------------------------------------------------------------- */
 
-/* Everything random about one view. */
+/* All random numbers of one view, turned into what they decide. */
 typedef struct sslh_i_draw {
     int   top, left, height, width; /* box of the source */
     int   dy, dx;                   /* shift of the padded crop, -pad .. pad */
-    int   flip, quarter;
-    int   jitter, order[4];         /* steps in the order of doing: 0 brightness, 1 contrast, 2 saturation, 3 hue */
-    float factor[4];                /* the first three multiply; hue in turns */
+    int   flip, quarter;            /* quarter turns, 0 .. 3 */
+    int   jitter, order[4];         /* steps in their order: 0 brightness, 1 contrast, 2 saturation, 3 hue */
+    float factor[4];                /* of steps 0 to 2; of step 3 the shift of the hue in turns */
     int   grey, solarize;
     float sigma;                    /* 0: no blur */
     int   cut_y, cut_x;             /* centre of the cutout */
 } sslh_i_draw;
 
-/* Where the draws of a view lie: block number draw of (seed, stream) counts from base. */
+/* Where the draws of a view are in the Philox counter: the blocks of (seed, stream) from number base on. */
 typedef struct sslh_i_key { uint64_t seed, stream, base; } sslh_i_key;
 #define SSLH_I_KEY_VIEW ((uint64_t)0x5653 << 48)    /* "VS": view of a sample of a data set */
 #define SSLH_I_KEY_AUGMENT ((uint64_t)0x4147 << 48) /* "AG": image of a caller's batch */
 
-/* view < 2^32, fewer than 2^16 draws: no two views share a counter */
+/* With view < 2^32 and fewer than 2^16 draws each, no two views share a counter. */
 SSLH_I_FN sslh_i_key sslh_i_view_key(uint64_t seed, int epoch, int64_t sample, int view) {
     sslh_i_key k;
     k.seed = seed;
@@ -37963,8 +37964,8 @@ SSLH_I_FN float sslh_i_between(uint32_t x, float lo, float hi) {
     return lo + v;
 }
 
-/* Random resized crop as torchvision draws it: area uniform, aspect log-uniform, integer box, after .crop_tries misses
-   the centre at the nearest allowed aspect. */
+/* Draws a random resized crop as torchvision does: the area is uniform, the aspect log-uniform, the box integer. When
+   .crop_tries boxes have not fitted, it is the centre of the image at the nearest allowed aspect. */
 SSLH_I_FN void sslh_i_draw_crop(const sslh_recipe *r, const sslh_i_key *key, int h, int w, sslh_i_draw *d) {
     float area = (float)h * (float)w, log_lo = (float)sslh_i_log((sslh_real)r->ratio_min),
         log_hi = (float)sslh_i_log((sslh_real)r->ratio_max);
@@ -37998,7 +37999,8 @@ SSLH_I_FN void sslh_i_draw_crop(const sslh_recipe *r, const sslh_i_key *key, int
     d->left = (w - d->width) / 2;
 }
 
-/* r is resolved; images (h,w). Draw blocks: 0 geometry, 1 and 2 jitter and grey, 3 the rest, 16.. crop attempts. */
+/* Draws a view of an image (h,w) by the resolved recipe r. Philox blocks: 0 geometry, 1 and 2 jitter, grey and whether
+   to blur, 3 the rest, from 16 on the attempts at a crop. */
 SSLH_I_FN void sslh_i_draw_view(const sslh_recipe *r, const sslh_i_key *key, int h, int w, sslh_i_draw *d) {
     uint32_t x[4], y[4], z[4], u[4];
     int i, code;
@@ -38037,7 +38039,7 @@ SSLH_I_FN void sslh_i_draw_view(const sslh_recipe *r, const sslh_i_key *key, int
 
 /* --- 2. move: quarter turns and shifts ---------------------------------------------------------------------------- */
 
-/* Source pixel of (y,x) when a square of side n is turned q times 90 degrees counter-clockwise. */
+/* The pixel that moves to (y,x) when a square of side n is turned q times by 90 degrees counter-clockwise. */
 SSLH_I_FN void sslh_i_turn(int q, int n, int y, int x, int *from_y, int *from_x) {
     switch (q) {
     case 1: *from_y = x, *from_x = n - 1 - y; break;
@@ -38061,7 +38063,7 @@ SSLH_I_FN void sslh_i_view_turn(sslh_i_view_work *w, int channels, int n, int q)
     }
 }
 
-/* out(y,x) = in(y + dy, x + dx), zero outside: the image padded with zeros and cropped back. */
+/* out(y,x) = in(y + dy, x + dx), 0 outside: the image is padded with zeros and cropped to its size again. */
 SSLH_I_FN void sslh_i_view_shift(sslh_i_view_work *w, int channels, int height, int width, int dy, int dx) {
     size_t count = (size_t)height * (size_t)width;
     int ch, y, from = SSLH_I_MAX(0, -dx), to = SSLH_I_MIN(width, width - dx);
@@ -38076,11 +38078,12 @@ SSLH_I_FN void sslh_i_view_shift(sslh_i_view_work *w, int channels, int height, 
 }
 
 /* --- 3. colour --------------------------------------------------------------------------------------------------- */
-/* Planes of n values, n a multiple of SSLH_I_LANES (what lies behind the image is computed and ignored). Formulas of
-   torchvision's tensor code, luma 0.299, 0.587, 0.114; the loops are in the kernels. */
+/* Planes have n values, a multiple of SSLH_I_LANES; what is computed beyond the image is ignored. The formulas are
+   those of torchvision for tensors, with the luma weights 0.299, 0.587 and 0.114; the loops are kernels. */
 
-/* Steps of the jitter: which 0 brightness (x f), 1 contrast (mix with the mean of the grey image), 2 saturation (mix
-   with the grey image), 3 hue. colours 3, or 1: then only the first two do anything. count values, padded to n. */
+/* One step of the jitter: which is 0 for brightness (times f), 1 for contrast (mixed with the mean of the grey image),
+   2 for saturation (mixed with the grey image), 3 for hue. colours is 3, or 1, for which only steps 0 and 1 do
+   anything. A plane has count values, padded to n. */
 SSLH_I_FN void sslh_i_jitter(sslh_i_view_work *w, int which, float f, int colours, size_t count, size_t n) {
     const struct sslh_i_kernels *k = w->k;
     sslh_real *p[3], mean, factor = (sslh_real)f, rest = SSLH_I_R(1) - factor;
@@ -38097,15 +38100,15 @@ SSLH_I_FN void sslh_i_jitter(sslh_i_view_work *w, int which, float f, int colour
         k->luma(p[0], p[1], p[2], w->b, n);
         for (i = 0; i < 3; i++) k->blend_clip(p[i], w->b, n, factor, rest);
     } else if (which == 3 && colours == 3) {
-        if (factor < 0) factor = factor + 1; /* one rounding per statement: x87 */
+        if (factor < 0) factor = factor + 1; /* one operation per statement, so that x87 rounds each */
         factor = factor * 6;
         k->hue(p[0], p[1], p[2], n, factor);
     }
 }
 
-/* Gaussian blur of one plane (H,W), separable: exp(-(x/sigma)^2 / 2), normalised, reflected at the edge. weight holds
-   the kernel, row a padded row; tmp (H + 2 radius, W) starts radius rows above the image. Whole blocks are written,
-   what lies behind a row is overwritten by the next. */
+/* Gaussian blur of one plane (H,W), separable, reflected at the edges. weight is the kernel, exp(-(x/sigma)^2 / 2)
+   normalised; row is scratch for a padded row, tmp (H + 2 radius, W) for the image and the reflected rows above and
+   below it. Whole blocks are written: what a row writes beyond its end is overwritten by the next row. */
 SSLH_I_FN void sslh_i_blur_plane(const struct sslh_i_kernels *k, sslh_real *p, sslh_real *tmp, sslh_real *row,
                                  const sslh_real *weight, int radius, int height, int width) {
     size_t w = (size_t)width, block = SSLH_I_ROUND_UP(w), bytes = w * sizeof *p;
@@ -38143,7 +38146,7 @@ SSLH_I_FN void sslh_i_blur(sslh_i_view_work *w, int colours, int height, int wid
         sslh_i_blur_plane(w->k, w->planes + (size_t)ch * w->plane, w->b, row, weight, radius, height, width);
 }
 
-/* DeVries & Taylor 2017: the centre is anywhere in the image, so the square may hang over the edge. */
+/* DeVries & Taylor 2017: the centre is anywhere in the image, so that the square may extend beyond its edge. */
 SSLH_I_FN void sslh_i_cutout(sslh_i_view_work *w, int colours, int height, int width, int side, int cy, int cx) {
     int half = side / 2, y0 = SSLH_I_MAX(0, cy - half), x0 = SSLH_I_MAX(0, cx - half), ch, y, x;
     int y1 = side - half >= height - cy ? height : cy - half + side, x1 = side - half >= width - cx ? width : cx -
@@ -38156,7 +38159,7 @@ SSLH_I_FN void sslh_i_cutout(sslh_i_view_work *w, int colours, int height, int w
 
 /* --- 4. store, and the whole; images turned for rotation prediction ----------------------------------------------- */
 
-/* Planes to (H,W,C), y = (x - mean) / std for channels with a std. */
+/* Interleaves the planes to (H,W,C), with y = (x - mean) / std for channels that have a std. */
 SSLH_I_FN void sslh_i_view_store(const sslh_i_view_work *w, const sslh_recipe *r, int channels, size_t count,
                                  sslh_real *out) {
     for (int ch = 0; ch < channels; ch++) {
@@ -38202,7 +38205,7 @@ SSLH_I_FN void sslh_i_view_image(const sslh_i_view_job *job, sslh_i_view_work *w
         if (!r->bilinear && !s->bytes) /* the cubic overshoots */
             for (ch = 0; ch < channels; ch++) w->k->scale_clip(w->planes + (size_t)ch * w->plane, n, 1, 0);
     }
-    /* mirrored after the shift: the mirror is already done, so the shift goes the other way */
+    /* a recipe mirrors after the shift, but the mirror is already done: so the shift goes the other way */
     if (d->dy || d->dx) sslh_i_view_shift(w, channels, h, width, d->dy, d->flip ? -d->dx : d->dx);
     if (d->quarter) sslh_i_view_turn(w, channels, h, d->quarter);
     for (i = 0; i < 4 && d->jitter; i++) {
@@ -38256,7 +38259,7 @@ SSLH_I_FN void sslh_i_view_task(void *arg, int task, int worker) {
 
 #define SSLH_I_VIEW_TABLES 64 /* up to this side, the taps of all crop lengths are computed once per call */
 
-/* Whether the job's crops are resampled by tables, and the bytes of one length's taps. */
+/* Whether the job resamples its crops by such tables; if so, its longest side, and the bytes of one length's taps. */
 SSLH_I_FN int sslh_i_view_tabled(const sslh_i_view_job *job, int *longest, size_t *bytes) {
     const sslh_recipe *r = &job->recipe;
     *longest = SSLH_I_MAX(job->height, job->width);
@@ -38266,7 +38269,7 @@ SSLH_I_FN int sslh_i_view_tabled(const sslh_i_view_job *job, int *longest, size_
     *bytes = (sslh_i_taps_bytes(*longest, r->height) + 63) / 64 * 64;
     return 1;
 }
-/* Fills the tables, longest x (bytes + sizeof(sslh_i_taps)) of memory. */
+/* Fills the tables, which take longest x (bytes + sizeof(sslh_i_taps)) bytes of memory. */
 SSLH_I_FN void sslh_i_view_tables(sslh_i_view_job *job, char *memory, int longest, size_t bytes) {
     const sslh_recipe *r = &job->recipe;
     job->tables = (sslh_i_taps *)(void *)(memory + (size_t)longest * bytes);
@@ -38275,7 +38278,8 @@ SSLH_I_FN void sslh_i_view_tables(sslh_i_view_job *job, char *memory, int longes
         sslh_i_taps_fill(&job->tables[i], 0.0, (double)(i + 1), i + 1, r->bilinear, r->no_antialias, job->source == 0);
     }
 }
-/* Sizes, and the bytes of all workers' scratch; tasks of at most 8192 pixels or one view. 1 on success. */
+/* Plans a job: its sizes, the bytes of scratch memory of all workers, and tasks of at most 8192 pixels, or one view if
+   that has more. Returns 1 on success. */
 SSLH_I_FN int sslh_i_view_plan(sslh_ctx *c, const char *op, sslh_i_view_job *job, size_t *bytes, int *tasks) {
     const sslh_recipe *r = &job->recipe;
     if (!sslh_i_view_size(&job->size, job->height, job->width, r->height, r->width, job->channels) ||
@@ -38289,7 +38293,7 @@ SSLH_I_FN int sslh_i_view_plan(sslh_ctx *c, const char *op, sslh_i_view_job *job
     return 1;
 }
 
-/* Runs a job whose recipe, images and keys are set. 1 on success. */
+/* Runs a job whose recipe, images and keys are set. Returns 1 on success. */
 SSLH_I_FN int sslh_i_view_run(sslh_ctx *c, const char *op, sslh_i_view_job *job) {
     size_t bytes, table_bytes;
     char *tables = NULL;
@@ -38297,7 +38301,7 @@ SSLH_I_FN int sslh_i_view_run(sslh_ctx *c, const char *op, sslh_i_view_job *job)
     if (!sslh_i_view_plan(c, op, job, &bytes, &tasks)) return 0;
     job->memory = (sslh_real *)sslh_i_scratch(c, bytes);
     if (!job->memory) return 0;
-    memset(job->memory, 0, bytes); /* what lies behind a plane is computed on too, and must be numbers */
+    memset(job->memory, 0, bytes); /* kernels also compute with the padding of planes, which must be numbers */
     if (sslh_i_view_tabled(job, &longest, &table_bytes)) {
         tables = (char *)sslh_i_scratch(c, (size_t)longest * (table_bytes + sizeof(sslh_i_taps)));
         if (tables) sslh_i_view_tables(job, tables, longest, table_bytes);
@@ -38308,7 +38312,7 @@ SSLH_I_FN int sslh_i_view_run(sslh_ctx *c, const char *op, sslh_i_view_job *job)
     return !SSLH_I_BAD(c);
 }
 
-/* Turns of a batch: whole pixels are copied. */
+/* Turns the images of a batch by copying pixels, of any type. pixel: the size of one in bytes. */
 typedef struct sslh_i_turn_job { const char *in; char *out; const int32_t *quarter; int side; size_t pixel;
     } sslh_i_turn_job;
 
@@ -38329,7 +38333,7 @@ SSLH_I_FN void sslh_i_turn_task(void *arg, int task, int worker) {
         }
 }
 
-/* out = the n images (side,side) with pixels of the given number of bytes, each turned by quarter[i] quarters. */
+/* out = the n images (side,side) of in, whose pixels have `pixel` bytes, image i turned by quarter[i] quarter turns. */
 SSLH_I_FN void sslh_i_turn_images(sslh_ctx *c, const void *in, void *out, const int32_t *quarter, int n, int side,
                                   size_t pixel) {
     sslh_i_turn_job job;
@@ -38342,34 +38346,33 @@ SSLH_I_FN void sslh_i_turn_images(sslh_ctx *c, const void *in, void *out, const 
 /*  >>views-ahead   views of the next batch, made while this step is computed                                         */
 /* ================================================================================================================== */
 
-/* What sslh_views was asked for in this step it will be asked for in the next one: the same recipes and view numbers,
-   for the batch that the loader gives next. So those are begun at once, by workers that have nothing to do while the
-   step is computed, and are most often ready when they are asked for. A view is a function of (seed, epoch, sample,
-   view): nothing depends on who makes it or when. */
-#define SSLH_I_AHEAD_VIEWS 16 /* a step */
+/* The next step usually calls sslh_views as this step does: with the same recipes and view numbers, for the next batch
+   of the loader. So idle workers begin these views while the step is computed, and most are ready when they are
+   wanted. A view is a function of (seed, epoch, sample, view): it does not matter which thread makes it, nor when. */
+#define SSLH_I_AHEAD_VIEWS 16 /* calls of sslh_views per step that are anticipated at most */
 
-/* One call of the next step. Memory is kept from step to step. */
+/* One anticipated call of sslh_views. Memory is kept from step to step. */
 typedef struct sslh_i_ahead_slot {
-    sslh_recipe     asked; /* as given to sslh_views */
+    sslh_recipe     asked; /* as passed to sslh_views */
     sslh_i_view_job job;
-    int             end;   /* number behind its last task */
-    int             ready; /* it is there and nobody has had it */
+    int             end;   /* its last task + 1; tasks are numbered through all slots */
+    int             ready; /* 1 until the view is taken */
     size_t          out_bytes, table_bytes;
     sslh_real      *out;
     char           *tables;
 } sslh_i_ahead_slot;
 
-/* Two banks by turns: the step reads the tensors of one while the other is filled. */
+/* Two banks in turn: the step reads the tensors of one while the other is filled. */
 struct sslh_i_ahead {
     sslh_loader       *loader;
     sslh_data          data;      /* the whole set */
-    int64_t            step[2];   /* number of the batch in each bank; -1: none */
-    int                slots[2];
+    int64_t            step[2];   /* step of the batch in each bank; -1: none */
+    int                slots[2];  /* slots in use */
     sslh_i_ahead_slot  slot[2][SSLH_I_AHEAD_VIEWS];
-    int                count, epoch, filling; /* of the batch that is being made, and its bank */
+    int                count, epoch, filling; /* of the batch that is made ahead: samples, epoch, its bank */
     int32_t           *index;     /* its samples */
-    sslh_real         *memory;    /* the workers' scratch */
-    size_t             bytes;
+    sslh_real         *memory;    /* scratch memory of the workers */
+    size_t             bytes;     /* of memory */
 };
 
 SSLH_I_FN void sslh_i_ahead_task(void *arg, int task, int worker) {
@@ -38380,7 +38383,8 @@ SSLH_I_FN void sslh_i_ahead_task(void *arg, int task, int worker) {
     sslh_i_view_task(&s->job, task - begin, worker);
 }
 
-/* Persistent memory of at least bytes that lives as long as the loader; old contents are lost. 1 on success. */
+/* Grows *p, which has *have bytes and lives as long as the loader, to at least `bytes`; its contents are lost. Returns
+   1 on success. */
 SSLH_I_FN int sslh_i_ahead_room(sslh_loader *l, void **p, size_t *have, size_t bytes) {
     if (*have >= bytes) return 1;
     sslh_i_free(l->c, *p);
@@ -38390,7 +38394,7 @@ SSLH_I_FN int sslh_i_ahead_room(sslh_loader *l, void **p, size_t *have, size_t b
     return *p != NULL;
 }
 
-/* The work ahead of a batch's loader, or NULL: it must be the loader's newest batch, untouched. */
+/* The work ahead of the loader of b; NULL where there is none, or if b is not its newest batch, unchanged. */
 SSLH_I_FN struct sslh_i_ahead *sslh_i_ahead_of(sslh_ctx *c, const sslh_batch *b) {
     sslh_loader *l = b->loader;
     if (!l || l->c != c || l->desc.no_ahead || b->index != l->index || b->step + 1 != l->step || c->threads < 2 ||
@@ -38406,7 +38410,7 @@ SSLH_I_FN struct sslh_i_ahead *sslh_i_ahead_of(sslh_ctx *c, const sslh_batch *b)
     return l->ahead;
 }
 
-/* The view, if it was made ahead (once: a second call computes), else NULL. */
+/* The view, if it was made ahead, otherwise NULL. It can be taken once; a second call for it is computed. */
 SSLH_I_FN sslh_tensor *sslh_i_ahead_take(sslh_ctx *c, struct sslh_i_ahead *a, const sslh_batch *b,
                                          const sslh_recipe *asked, int view) {
     int bank = (int)(b->step & 1);
@@ -38427,14 +38431,14 @@ SSLH_I_FN sslh_tensor *sslh_i_ahead_take(sslh_ctx *c, struct sslh_i_ahead *a, co
     return NULL;
 }
 
-/* Begins the same view of the batch that comes next. job: of this step's. Without success nothing is lost. */
+/* Begins the view of the next batch that job made of this one. If that fails, the view is made when it is wanted. */
 SSLH_I_FN void sslh_i_ahead_begin(sslh_ctx *c, struct sslh_i_ahead *a, const sslh_i_view_job *job,
                                   const sslh_recipe *asked) {
     sslh_loader *l = a->loader;
     int bank = (int)(l->step & 1), tasks, longest;
     size_t bytes, table_bytes, out_bytes;
     sslh_i_ahead_slot *s;
-    if (a->step[bank] != l->step) { /* the first of its step; what may still run belongs to a step that nobody took */
+    if (a->step[bank] != l->step) { /* the first view of this step; tasks that still run make views that nobody took */
         sslh_i_ahead_finish(c, a);
         a->slots[bank] = 0;
         a->step[bank] = -1;
@@ -38450,8 +38454,8 @@ SSLH_I_FN void sslh_i_ahead_begin(sslh_ctx *c, struct sslh_i_ahead *a, const ssl
     s->job.tables = NULL, s->job.n = a->count, s->job.epoch = a->epoch, s->job.index = a->index;
     s->job.data = &a->data;
     if (!sslh_i_view_plan(c, "sslh_views", &s->job, &bytes, &tasks)) return;
-    /* The workers' parts of the scratch are those of the first view; one that would divide it otherwise (of another
-       size) is made when it is asked for. */
+    /* The first view decides how the scratch memory is divided among the workers; a view for which it would have to be
+       divided otherwise (of another size) is made when it is wanted. */
     if (a->slots[bank] && s->job.size.total != a->slot[bank][0].job.size.total) return;
     out_bytes = (size_t)s->job.n * (size_t)job->recipe.height * (size_t)job->recipe.width * (size_t)job->channels *
                 sizeof(sslh_real);
@@ -38470,8 +38474,8 @@ SSLH_I_FN void sslh_i_ahead_begin(sslh_ctx *c, struct sslh_i_ahead *a, const ssl
     if (sslh_i_ahead_add(c, tasks, sslh_i_ahead_task, a)) a->slots[bank]++;
 }
 
-/* A view of a batch whose values are in memory: taken when it was made ahead, else made now; then the same view of the
-   batch that comes next is begun. NULL and an error when memory is out. */
+/* A view of a batch whose values are in memory: taken if it was made ahead, otherwise made now. Then the same view of
+   the next batch is begun. Returns NULL, with an error, when memory runs out. */
 SSLH_I_FN sslh_tensor *sslh_i_view_batch(sslh_ctx *c, sslh_i_view_job *job, const sslh_batch *b,
                                          const sslh_recipe *asked) {
     struct sslh_i_ahead *ahead = sslh_i_ahead_of(c, b);
@@ -38491,8 +38495,8 @@ SSLH_I_FN sslh_tensor *sslh_i_view_batch(sslh_ctx *c, sslh_i_view_job *job, cons
 /*  >>state         what the context tells of itself, and the test of its bits                                        */
 /* ================================================================================================================== */
 
-/* sslh_query tells what was chosen and used. sslh_bits_ok calls only public operations and compares with what they
-   must give, because no other function would notice that a compiler changed the engine's arithmetic. */
+/* sslh_query returns what was chosen and used. sslh_bits_ok runs public operations and compares their results with the
+   known ones, because nothing else would notice that a compiler has changed the arithmetic of the engine. */
 
 SSLH_DEF sslh_info sslh_query(const sslh_ctx *c) {
     sslh_info i;
@@ -38508,9 +38512,9 @@ SSLH_DEF sslh_info sslh_query(const sslh_ctx *c) {
 
 #define SSLH_I_BITS_FUSED 0x2c95b48b2369ff9du
 #define SSLH_I_BITS_PLAIN 0x155a653944899dacu
-/* A compiler that was told to contract, reassociate or keep extra digits behind our back is found out: a small
-   calculation that goes through products, elementary functions and reductions must give a known hash (FNV-1a over the
-   bits of the results; one value with fused multiply-add, one without). */
+/* Detects a compiler that was told to contract, to reassociate or to keep extra digits: a small calculation with a
+   product, elementary functions and reductions must have a known hash. That is FNV-1a over the bits of the results,
+   with one value for fused multiply-add and one without. */
 SSLH_DEF int sslh_bits_ok(sslh_ctx *c) {
     uint64_t hash = 14695981039346656037u;
     sslh_tensor *a, *b, *y;
