@@ -34461,8 +34461,8 @@ SSLH_I_FN void sslh_i_gemm(sslh_ctx *c, const sslh_i_gemm_args *g) { sslh_i_gemm
 /*  >>conv-plan     how a convolution is cut, packed and summed                                                       */
 /* ================================================================================================================== */
 
-/* The shape of a convolution decides how it is computed: as one matrix product (1 x 1), by Winograd's algorithm (3 x
-   3, stride 1), channel by channel (depthwise), in bands (few channels, or few in a group) or, in general, as an
+/* The shape of a convolution decides how it is computed: as one matrix product (1 x 1), by Winograd's algorithm (3 x 3
+   with stride 1), channel by channel (depthwise), in bands (few channels, or few in a group) or, in general, as an
    implicit matrix product, whose tiles read pixels through tables of pointers. Equations (1) to (3) are those of
    >>conv, except under "3 x 3 kernels", where (1) and (2) are those of Winograd's algorithm in >>kernels; further
    equations are given where they are used. */
@@ -34514,7 +34514,7 @@ typedef struct sslh_i_gather {
     int              row_tasks, col_tasks, first_task;
     int              nr, panels;       /* columns of a panel (one register if all fit into it), panels of a group */
     sslh_real       *packed;     /* [group][panel][taps len][NR]; depthwise: (taps,C) */
-    const int       *tap;        /* [taps] index (a,b) of each tap in the weight */
+    const int       *tap;        /* [taps] index a Kw + b of each tap in the weight */
     /* [segs] of a part: segment in the whole gather, end of its block, numbers of a panel to skip before it */
     int             *from, *end;
     ptrdiff_t       *skip;
@@ -34727,6 +34727,7 @@ SSLH_I_FN void sslh_i_gather_ahead(const sslh_i_gather *g, const sslh_i_tile *t,
         sslh_i_prefetch_soon(t->a[t->rows + r], (size_t)g->seg_len);
 }
 
+/* Computes g->rows pixels x g->cols channels of one part, in all groups. */
 SSLH_I_FN void sslh_i_gather_task(void *arg, int task, int worker) {
     const sslh_i_gather_job *p = (const sslh_i_gather_job *)arg;
     /* the tasks of all parts alternate and end together, because parts read and write neighbouring pixels */
@@ -34778,7 +34779,7 @@ SSLH_I_FN void sslh_i_gather_task(void *arg, int task, int worker) {
     }
 }
 
-/* The number of groups that are computed as one: together they have at most 16 channels. */
+/* The number of groups that are computed as one: 1, or a power of 2 with which they have up to 16 channels together. */
 SSLH_I_FN int sslh_i_conv_merge(const sslh_i_conv *s) {
     int merge = 1;
     while (s->groups % (2 * merge) == 0 && SSLH_I_MAX(s->ci, s->co) / s->groups * 2 * merge <= 16) merge *= 2;
@@ -34844,7 +34845,7 @@ typedef struct sslh_i_bands {
     int                lines, xg;          /* rows of x in a band; channels of a group */
     size_t             line, group, reals; /* numbers in a line of a group, in a group, in a band */
 } sslh_i_bands;
-/* One band: image n, and its rows x cols outputs from row i and column j on. */
+/* A band: rows x cols outputs of image n, from row i and column j on. */
 typedef struct sslh_i_band { int n, i, j, rows, cols; } sslh_i_band;
 
 /* Bands of about `pixels` outputs each. */
@@ -35072,8 +35073,7 @@ SSLH_I_FN int sslh_i_wino_fits(const sslh_ctx *c, const struct sslh_i_kernels *k
 
 SSLH_I_FN size_t sslh_i_wino_row(int channels) { return (size_t)((channels + 15) / 16 * 16 + SSLH_I_WINO_PAD); }
 
-/* Prefetches `count` numbers of each of the 4 x 4 pixels of tile t, where x is the first pixel of images of h x w x
-   c numbers. */
+/* Prefetches `count` numbers of each of the 4 x 4 pixels of tile t in the images x (N,h,w,c). */
 SSLH_I_FN void sslh_i_wino_prefetch(const sslh_i_wino *p, int t, const sslh_real *x, int h, int w, int c, int count,
                                     int write) {
     const int n = t / (p->th * p->tw), h0 = t / p->tw % p->th * 4, w0 = t % p->tw * 4;
@@ -35652,8 +35652,8 @@ SSLH_I_FN void sslh_i_conv_fold(sslh_ctx *c, const struct sslh_i_kernels *kern, 
      gradient of the weights  pairs of images: x (N/2,H,W,I), dy (N/2,OH,OW,O)
    The float algorithm then runs with half the channels or images. */
 /* Whether a convolution is computed in bfloat16: not with groups or few channels, nor where Winograd's algorithm in
-   float is as fast or faster. That is so for 3 x 3 kernels with stride 1, except on maps below 8 x 8 that tiles of 4 x
-   4 do not fit, and in gradients of many weights on maps of up to 4 x 4. */
+   float is as fast or faster. That is so for 3 x 3 kernels with stride 1, except on maps below 8 x 8 that tiles of
+   4 x 4 do not fit, and in gradients of many weights on maps of up to 4 x 4. */
 SSLH_I_FN int sslh_i_conv_fits_pairs(const sslh_ctx *c, const sslh_i_conv *s, int which) {
     const int h = which == SSLH_I_CONV_DATA ? s->h : s->oh, w = which == SSLH_I_CONV_DATA ? s->w : s->ow;
     if (!c->pairs || s->groups > 1 || s->ci < 16 || s->co < 16) return 0;
@@ -36159,8 +36159,8 @@ SSLH_I_FN void sslh_i_wgrad_parts(sslh_ctx *c, sslh_i_wgrad *p, int banded) {
     if (p->work) sslh_i_unwork(c, p->work);
 }
 
-/* Few sums over many pixels, with channels in multiples of 16: part `task` of the images, x and dy in place. A row of
-   outputs is a run of pixels of dy, and of pixels of x that are sw apart. */
+/* Few sums over many pixels, with a multiple of 16 input channels: part `task` of the images, x and dy in place. A row
+   of outputs is a run of pixels of dy, and of pixels of x that are sw apart. */
 SSLH_I_FN void sslh_i_wgrad_place_task(void *arg, int task, int worker) {
     const sslh_i_wgrad *p = (const sslh_i_wgrad *)arg;
     const sslh_i_conv *s = p->s;
@@ -37775,7 +37775,7 @@ SSLH_I_FN void sslh_i_taps_rows(const struct sslh_i_kernels *k, const sslh_i_tap
                     t->count[i], out + (size_t)i * out_stride, width, bytes);
 }
 
-/* out (w,h) = in (h,w) transposed, with rows out_stride and in_stride apart, in blocks of 8 x 8 that stay in the cache. */
+/* out (w,h) = in (h,w) transposed, in blocks of 8 x 8, which stay in the cache. The strides are those of rows. */
 SSLH_I_FN void sslh_i_transpose(const sslh_real *in, sslh_real *out, int h, int w, ptrdiff_t in_stride,
                                 size_t out_stride) {
     int y0, x0, y, x;
