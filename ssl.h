@@ -34508,9 +34508,9 @@ typedef struct sslh_i_gather {
     int              yh, yw, yc, yg;   /* yg: channels of a group */
     int              y0, x0, ys, xs;   /* first row and column of the output, and the steps from there */
     int              gh, gw;           /* gh x gw outputs per image */
-    /* a tap is cut into sub segments of seg_len; panel_segs: segments of a panel, per_block: of a block of the sum */
+    /* a tap is cut into sub segments of seg_len; segments in all, of a panel, of a block of the sum */
     int              sub, seg_len, segs, panel_segs, per_block;
-    int              rows, cols;       /* pixels and channels of a task; depthwise: rows are runs of eight pixels */
+    int              rows, cols;       /* pixels and channels of a task; depthwise: runs of eight pixels */
     int              row_tasks, col_tasks, first_task;
     int              nr, panels;       /* columns of a panel (one register if all fit into it), panels of a group */
     sslh_real       *packed;     /* [group][panel][taps len][NR]; depthwise: (taps,C) */
@@ -34528,7 +34528,7 @@ typedef struct sslh_i_gather_job {
     int                n;
     sslh_i_gather     *parts; /* [n_parts] of all classes */
     int                n_parts;
-    int                turns, tasks, pack_tasks; /* turns: tasks of the largest part */
+    int                turns, tasks, pack_tasks; /* turns: most tasks of a part */
     const sslh_real   *weight, *zeros;
     sslh_i_finish      finish;
     int                back;
@@ -34574,9 +34574,9 @@ SSLH_I_FN void sslh_i_gather_plan(const struct sslh_i_kernels *k, sslh_i_gather 
     g->panels = (g->yg + g->nr - 1) / g->nr;
 }
 
-/* Cuts the `count` outputs along one axis into runs whose windows have the same taps inside the source. start: the
-   first output of each run. Returns the number of runs, or 0 where it would exceed SSLH_I_RUNS or where less than a
-   32nd of all taps is padding. */
+/* Cuts the outputs along one axis into runs whose windows have the same taps inside the source; start: the
+   first output of each. Returns the number of runs, or 0 if there are too many or less than a 32nd of the taps
+   is padding. */
 enum { SSLH_I_RUNS = 5 };
 SSLH_I_FN int sslh_i_gather_axis(const int *off, int taps, int step, int x, int count, int *start) {
     int runs = 0;
@@ -34593,10 +34593,10 @@ SSLH_I_FN int sslh_i_gather_axis(const int *off, int taps, int step, int x, int 
     }
     return outside * 32 >= (size_t)taps * (size_t)count ? runs : 0;
 }
-/* Divides a gather into parts, so that padding is left out instead of multiplied: the outputs of a part have the same
+/* Divides a gather into parts, so that padding is left out, not multiplied: the outputs of a part have the same
    taps inside the source, and its tiles run on from one image into the next. The part of an output depends only on
-   the shape of the map. Returns the number of parts; with to NULL it only counts. room: sslh_i_gather_room bytes for
-   each part. */
+   the shape of the map. Returns the number of parts; with to NULL it only counts. room: sslh_i_gather_room bytes
+   per part. */
 SSLH_I_FN size_t sslh_i_gather_room(const sslh_i_gather *g) {
     return (size_t)g->segs * sizeof(ptrdiff_t) + 2 * (size_t)(g->taps + g->segs) * sizeof(int);
 }
@@ -34717,8 +34717,8 @@ SSLH_I_FN void sslh_i_gather_pack_task(void *arg, int task, int worker) {
     }
 }
 
-/* Prefetches for a tile with a short sum: the lines of y that it writes and, where a pixel is one segment (1 x 1
-   kernels), part `at` of `parts` of what the next tile reads. left: rows of the task after this tile. */
+/* Prefetches for a tile with a short sum: the lines of y that it writes and, with 1 x 1 kernels, part `at` of `parts`
+   of what the next tile reads. left: rows of the task after this tile. */
 SSLH_I_FN void sslh_i_gather_ahead(const sslh_i_gather *g, const sslh_i_tile *t, sslh_real *const *out, int at,
                                    int parts, int left) {
     const int next = g->segs == 1 ? SSLH_I_MIN(left, t->rows) : 0, some = (next + parts - 1) / parts;
@@ -34779,7 +34779,7 @@ SSLH_I_FN void sslh_i_gather_task(void *arg, int task, int worker) {
     }
 }
 
-/* The number of groups that are computed as one: 1, or a power of 2 with which they have up to 16 channels together. */
+/* The number of groups that are computed as one: 1, or a power of 2 with up to 16 channels in all. */
 SSLH_I_FN int sslh_i_conv_merge(const sslh_i_conv *s) {
     int merge = 1;
     while (s->groups % (2 * merge) == 0 && SSLH_I_MAX(s->ci, s->co) / s->groups * 2 * merge <= 16) merge *= 2;
@@ -34864,9 +34864,8 @@ SSLH_I_FN void sslh_i_bands_plan(sslh_i_bands *b, const struct sslh_i_kernels *k
     b->group = (size_t)b->lines * b->line;
     b->reals = b->group * (size_t)s->groups / 16 * 16 + 32;
 }
-/* Copies band `at`, counted over all images, to `to` (groups, lines, columns, I / groups), with 0 outside the image.
-   Where bands are whole images these zeros stay the same and are written only the first time: until then the last
-   number of `to` is 1. */
+/* Copies band `at` of all images to `to` (groups, lines, columns, I / groups), with 0 outside the image. Where bands
+   are whole images these zeros are written only the first time: until then the last number of `to` is 1. */
 SSLH_I_FN sslh_i_band sslh_i_bands_copy(const sslh_i_bands *b, int at, sslh_real *to) {
     const sslh_i_conv *s = b->s;
     sslh_i_band d;
@@ -35021,8 +35020,8 @@ enum {
     /* channels of a chunk, which (4) sums at a time: the filters of a point, 256 x 32 numbers, fit into the first-level
        cache */
     SSLH_I_WINO_KC = SSLH_I_KC,
-    SSLH_I_WINO_CHAIN = 128, /* tiles that (5) sums in registers at most before it adds them to du */
-    SSLH_I_WINO_AHEAD = 16,  /* distance in tiles at which pixels are prefetched for reading; for writing it is 4 */
+    SSLH_I_WINO_CHAIN = 128, /* most tiles that (5) sums before it adds them to du */
+    SSLH_I_WINO_AHEAD = 16,  /* tiles from reading to the prefetch for it; 4 for writing */
     /* numbers between rows and planes, so that the 36 points do not fall into the same cache sets */
     SSLH_I_WINO_PAD = 16
 };
@@ -35061,8 +35060,8 @@ typedef struct sslh_i_wino {
     sslh_real       *e, *du;         /* [36][tile][row], [36][O][du_row] */
 } sslh_i_wino;
 
-/* Whether Winograd's algorithm pays for a shape: for two channels a tile takes 36 products instead of up to 144, and
-   that must save half of them, with enough channels to make up for the transforms. h, w: size of the output. */
+/* Whether Winograd's algorithm pays: a tile takes 36 products instead of up to 144, of which it must save half, and
+   only many channels make up for the transforms. h, w: size of the output. */
 SSLH_I_FN int sslh_i_wino_fits(const sslh_ctx *c, const struct sslh_i_kernels *k, const sslh_i_conv *s, int h,
                                int w) {
     const double tiles = (double)((h + 3) / 4) * (double)((w + 3) / 4);
@@ -35118,8 +35117,7 @@ SSLH_I_FN void sslh_i_wino_windows(const sslh_i_wino *p, const sslh_i_wino_side 
     }
 }
 
-/* Transforms the filters of one panel of output channels and one chunk of source channels: u[point][c][NR]. packed:
-   scratch buffer for the filters, [9][KC][NR]. */
+/* Transforms the filters of one panel and one chunk: u[point][c][NR]. packed: scratch for the filters, [9][KC][NR]. */
 SSLH_I_FN void sslh_i_wino_filters(const sslh_i_wino *p, int panel, int chunk, sslh_real *packed, sslh_real *u) {
     const int nr = p->k->nr, j = panel * nr, cols = SSLH_I_MIN(nr, p->co - j), k = chunk * SSLH_I_WINO_KC;
     const int kn = SSLH_I_MIN(SSLH_I_WINO_KC, p->in.c - k);
@@ -35212,8 +35210,7 @@ SSLH_I_FN void sslh_i_wino_panel_task(void *arg, int task, int worker) { /* few 
 }
 
 /* y = relu([y +] x * weight + bias); with back, weight is (C,3,3,O) and is turned by 180 degrees. The caller has set
-   p->in, y, h, w, co, weight, finish and back. Many tiles: filters are transformed before and shared, and a task is a
-   block of tiles. Few tiles: windows are transformed before and shared, and a task is a panel of outputs. */
+   p->in, y, h, w, co, weight, finish and back. */
 SSLH_I_FN void sslh_i_wino_run(sslh_ctx *c, sslh_i_wino *p, int images) {
     const size_t nr = (size_t)c->k->nr, channels = (size_t)p->in.c;
     p->k = c->k;
@@ -35327,6 +35324,7 @@ SSLH_I_FN void sslh_i_wino_gradient_task(void *arg, int task, int worker) { /* o
     sslh_i_wino_filter_gradient(p, task, 0, p->in.c, p->du + (size_t)task * p->du_row, p->du_plane);
 }
 
+/* The gradient of the weights: round by round windows, tiles of dy and (5); then du is transformed back. */
 SSLH_I_FN void sslh_i_wino_weights(sslh_ctx *c, const sslh_i_conv *s, const sslh_real *x, const sslh_real *dy,
                                    sslh_real *dw, int accumulate) {
     sslh_i_wino p;
@@ -35343,9 +35341,9 @@ SSLH_I_FN void sslh_i_wino_weights(sslh_ctx *c, const sslh_i_conv *s, const sslh
     p.grad.row = sslh_i_wino_row(s->co);
     p.dw = dw;
     p.finish.accumulate = accumulate;
-    /* If du exceeds the caches (512 channels: 38 MB), each task sums its part of du over all tiles and transforms it
-       back at once, so all tiles must have been transformed before. Otherwise tiles are transformed in rounds of about
-       4 MB, and du is one array. */
+    /* If du exceeds the caches (512 channels: 38 MB), each task sums its part of it over all tiles, which must
+       have been transformed, and transforms it back at once. Otherwise rounds of tiles have about 4 MB, and du is
+       one array. */
     const size_t tile = 36 * (p.in.row + p.grad.row), zero = (size_t)SSLH_I_MAX(s->ci, s->co);
     p.own_du = p.tiles <= 256 && (size_t)s->ci * (size_t)s->co > 320 * 320;
     p.round = p.own_du ? p.tiles : (int)SSLH_I_MAX((size_t)1, ((size_t)1 << 20) / (tile * 64)) * 64;
@@ -35468,6 +35466,7 @@ SSLH_I_FN void sslh_i_band_task(void *arg, int task, int worker) { /* one band *
         }
     }
 }
+/* Few channels, or few in a group, and sums that need no second block. */
 SSLH_I_FN int sslh_i_conv_fits_bands(const sslh_i_conv *s) {
     const int xg = s->ci / s->groups;
     return s->dw == 1 && (s->groups == 1 ? xg < 16 : !sslh_i_conv_is_depthwise(s)) && xg <= 64 &&
@@ -35513,9 +35512,9 @@ SSLH_I_FN void sslh_i_conv_bands(sslh_ctx *c, const struct sslh_i_kernels *kern,
     if (p.packed) sslh_i_unscratch(c, p.packed);
 }
 
-/* The gradient of the data for few channels. With three channels a gather would use 3 of 16 lanes in (2). So a matrix
-   product first gives the share p of each pixel of dy in each pixel of its window, and then each pixel of x adds up
-   its shares, tap by tap (col2im):
+/* The gradient of the data for few channels, where a gather would use 3 of 16 lanes, say. Instead, a matrix
+   product gives the shares p of each pixel of dy in its window, and then each pixel of x adds up its shares, tap
+   by tap (col2im):
        p[i,j,(a,b,c)] = sum over o of dy[i,j,o] weight[o,a,b,c]
        x[h,w,c] = sum over a,b of p[(h + ph - a dh) / sh, (w + pw - b dw) / sw, (a,b,c)]                           (6)
    over those a, b for which the divisions have no remainder. A task computes a band of rows of x; rows of p that two
@@ -35663,8 +35662,8 @@ SSLH_I_FN int sslh_i_conv_fits_pairs(const sslh_ctx *c, const sslh_i_conv *s, in
 }
 SSLH_I_FN void sslh_i_conv_weights(sslh_ctx *c, const struct sslh_i_kernels *k, const sslh_i_conv *s,
                                    const sslh_real *x, const sslh_real *dy, sslh_real *dw, int accumulate);
-/* Computes in bfloat16 what `which` names. x, w -> y are then data, weight -> y, or dy, weight -> dx, or data, dy ->
-   dw. Returns 0 if it has to be done in float. */
+/* Computes in bfloat16 what `which` says: x, w -> y are data, weight -> y, or dy, weight -> dx, or data, dy -> dw.
+   Returns 0 if that is to be done in float. */
 SSLH_I_FN int sslh_i_conv_pairs(sslh_ctx *c, const struct sslh_i_kernels *k, const sslh_i_conv *s, int which,
                                 const sslh_real *x, const sslh_real *w, sslh_real *y, sslh_i_finish e) {
     sslh_i_conv half = *s;
@@ -35712,8 +35711,7 @@ SSLH_I_FN void sslh_i_conv_product(sslh_ctx *c, const struct sslh_i_kernels *k, 
     sslh_i_gemm_by(c, k, &m);
 }
 
-/* y (N,OH,OW,O) = relu(x * weight + bias), eq. (1). The result of an image does not depend on the other images. With
-   weight NULL, all weights of a depthwise convolution are `constant`. */
+/* y (N,OH,OW,O) = relu(x * weight + bias), eq. (1). The result of an image does not depend on the other images. */
 SSLH_I_FN void sslh_i_conv_gather(sslh_ctx *c, const struct sslh_i_kernels *k, const sslh_i_conv *s, const sslh_real *x,
                                   const sslh_real *weight, sslh_real constant, sslh_i_finish e, sslh_real *y) {
     sslh_i_gather_job p;
@@ -35791,6 +35789,7 @@ SSLH_I_FN void sslh_i_conv_classes(sslh_i_gather_job *p, const sslh_i_conv *s, i
         g->gw = (s->w - v + s->sw - 1) / s->sw;
     }
 }
+/* The gradient of the data as one gather for each class. */
 SSLH_I_FN void sslh_i_conv_scatter(sslh_ctx *c, const struct sslh_i_kernels *k, const sslh_i_conv *s,
                                    const sslh_real *dy, const sslh_real *weight, sslh_real constant, sslh_i_finish e,
                                    sslh_real *x) {
@@ -35857,13 +35856,13 @@ SSLH_I_FN void sslh_i_conv_backward_data(sslh_ctx *c, const sslh_i_conv *s, cons
 /* --- gradient of the weights, eq. (3): dw (O,Kh,Kw,I/groups) ---
    Beside Winograd's algorithm, depthwise convolutions and 1 x 1 kernels, there are three ways.
    From 16 channels on, _taps computes a product dy' x over all pixels for each tap. Blocks of images are packed so
-   that a row of pixels of all images of a block is contiguous: x -> [panel of NR channels][H][W][image][NR], dy ->
-   [panel of MR channels][OH][OW][image][MR], with the columns of x in the order (w mod sw, w / sw), which keeps them
-   contiguous for any stride. A sum runs over a block, and the blocks are added in their order.
+   that a row of pixels of a whole block is contiguous: x -> [panel][H][W][image][NR], dy ->
+   [panel][OH][OW][image][MR], with the columns of x in the order (w mod sw, w / sw), which keeps them contiguous for
+   any stride. A sum runs over a block, and the blocks are added in their order.
    Where dw is small beside x and dy, that would leave one or two tasks for each thread, each of which would read
    everything that was packed. So _place reads x and dy in place, and up to 8 parts of the images have their own sums.
-   With fewer channels, _parts has a pointer into a band of x for every tap and channel: the sums are matrix products
-   (taps and channels, pixels) x (pixels, outputs), in at most 16 parts, which are added up at the end. */
+   With fewer channels, _parts has a pointer into a band of x for every tap and channel: the sums are products (taps
+   and channels, pixels) x (pixels, outputs), in at most 16 parts, which are added up at the end. */
 typedef struct sslh_i_wgrad {
     const struct sslh_i_kernels *k;
     const sslh_i_conv *s;
@@ -35873,10 +35872,10 @@ typedef struct sslh_i_wgrad {
     int                images;          /* per block */
     int                blocks, block0;  /* number of blocks that are packed at a time, the first of them */
     int                x_panels, y_panels; /* per group */
-    int                x_tasks, y_tasks;   /* tasks that pack x and dy of a block */
+    int                x_tasks, y_tasks;   /* that pack a block of x, of dy */
     int                cuts;               /* a task computes 1 / cuts of the filter's columns */
     sslh_real         *px, *py;         /* packed x, dy */
-    char              *work;            /* per worker: pointers to runs and their lengths, or a band, or padded dy */
+    char              *work;            /* per worker: runs and their lengths, or a band, or padded dy */
     size_t             work_bytes;
     /* sums in parts */
     sslh_i_bands       bands;
@@ -36111,8 +36110,8 @@ SSLH_I_FN void sslh_i_wgrad_sum_task(void *arg, int task, int worker) {
     for (int q = 1; q < p->parts; q++)
         p->k->binary(SSLH_I_B_ADD, to, 1, p->sums + ((size_t)q * p->count + first), 1, to, n);
 }
-/* dw = [dw +] the sum of all parts, transposed from (groups,taps,channels) to (groups,channels,taps). `taps` counts
-   pairs of tap and channel of x. */
+/* dw = [dw +] the sum of all parts, transposed from (groups,taps,channels) to (groups,channels,taps), where taps is
+   the length of a filter. */
 SSLH_I_FN void sslh_i_wgrad_sum(sslh_ctx *c, sslh_i_wgrad *p, size_t taps, size_t channels, size_t groups) {
     const size_t count = taps * channels * groups;
     const sslh_real *sums = p->sums;
@@ -36411,7 +36410,7 @@ SSLH_I_FN void sslh_i_seq_pack_t(const struct sslh_i_kernels *kern, sslh_real *t
 /* A task computes whole heads, 48 queries at a time, so that no Tq x Tk matrix exists and every sum is computed in
    one order. */
 
-/* The scratch buffers of a worker. k' and v' are transposed, as in the equations. */
+/* The scratch buffers of a worker. */
 typedef struct sslh_i_head {
     sslh_real *kt, *vt;      /* panels of k', v' (d,width) */
     sslh_real *s, *dp;       /* (48,width) */
@@ -36427,7 +36426,7 @@ typedef struct sslh_i_head {
 
 /* n rounded up to whole vectors of any instruction set. */
 SSLH_I_FN size_t sslh_i_head_wide(size_t n) { return (n + 31) / 32 * 32; }
-/* The length of an axis of n numbers, or in bfloat16 of as many pairs as they make. */
+/* The length of an axis of n numbers: n, or in bfloat16 the number of pairs. */
 SSLH_I_FN size_t sslh_i_head_half(const sslh_i_attention *p, size_t n) { return p->pairs ? (n + 1) / 2 : n; }
 
 /* Lays out the buffers in work, unless that is NULL, and returns how many numbers they take. */
@@ -36517,8 +36516,8 @@ SSLH_I_FN const sslh_real *sslh_i_head_pair_bias(const sslh_i_attention *p, size
     return b->pair_bias;
 }
 
-/* q k' for the queries q0 .. q0+rows-1, with the causal mask, but not yet scaled and without sslh_i_head_bias. keys
-   receives the number of keys that they see; returns that of the columns in use. */
+/* q k' for the queries q0 .. q0+rows-1: with the causal mask, not yet scaled, without sslh_i_head_bias. keys: how many
+   keys they see; returns the columns in use. */
 SSLH_I_FN size_t sslh_i_head_scores(const sslh_i_attention *p, const sslh_real *q, size_t ldq, const sslh_i_head *b,
                                     size_t q0, size_t rows, size_t *keys) {
     size_t r, j, width;
@@ -36746,8 +36745,7 @@ SSLH_I_FN void sslh_i_recurrent_back_task(void *arg, int task, int worker) {
         p->dc0[n0 * D + j] = p->fresh_c0 ? all_dc[j] : p->dc0[n0 * D + j] + all_dc[j];
 }
 
-/* The scratch buffer of the recurrence, forward or backward: panels of U, zeros, the rows of the workers. Returns
-   NULL, with an error, when memory runs out. */
+/* The scratch buffer of a recurrence: panels of U, zeros, the rows of the workers. NULL, with an error, on failure. */
 SSLH_I_FN sslh_real *sslh_i_recurrent_scratch(sslh_ctx *c, sslh_i_recurrent *p, const sslh_real *U, int back) {
     size_t D = p->D, GD = p->G * D, nr = (size_t)c->k->nr, cols = back ? D : GD, k = back ? GD : D, j;
     size_t panels = (cols + nr - 1) / nr * nr * k;
@@ -36803,9 +36801,9 @@ typedef struct sslh_i_sum3 {
     const sslh_real *x;
     sslh_real *out;
     size_t O, R, I;
-    size_t block, blocks;   /* R is cut into `blocks` blocks of `block` */
-    size_t width, widths;   /* I is cut into `widths` strips of `width` */
-    size_t units, per_task; /* a unit is one block of rows of one strip, for one index of O */
+    size_t block, blocks;   /* along R: size and number of blocks */
+    size_t width, widths;   /* along I: width and number of strips */
+    size_t units, per_task; /* a unit is a block in a strip, for one index of O */
 } sslh_i_sum3;
 
 SSLH_I_FN void sslh_i_sum3_task(void *arg, int task, int worker) {
@@ -36985,9 +36983,8 @@ SSLH_I_FN void sslh_i_runs_copy(sslh_ctx *c, void *dst, size_t dst_stride, const
 
 #define SSLH_I_STRIDED_ROWS 32
 
-/* A contiguous dst of up to 6 axes; src is read with one stride for each axis of dst, 0 where it is repeated. The
-   work is cut into planes of two axes, the last one and axis `row`, which is chosen so that src is read along
-   cache lines. */
+/* A contiguous dst of up to 6 axes; src is read with a stride for each axis of dst, 0 where it is repeated. Work is
+   cut into planes of the last axis and axis `row`, which is chosen so that src is read along cache lines. */
 typedef struct sslh_i_strided {
     const void *src;
     void *dst;
@@ -37150,8 +37147,8 @@ SSLH_I_FN void sslh_i_along_value(const sslh_i_along *p, size_t at, size_t to, i
     }
     if (put && p->last) p->last[at] = j;
 }
-/* A task has some slices, each of 64 columns of one (size,inner), and goes through all j in order: what several j put
-   in the same place is in one task. */
+/* A task has some slices of 64 columns of one (size,inner) and goes through all j in order, so that what several j put
+   in one place is put by one task. */
 SSLH_I_FN void sslh_i_along_task(void *arg, int task, int worker) {
     const sslh_i_along *p = (const sslh_i_along *)arg;
     size_t unit = (size_t)task * p->per_task, end = SSLH_I_MIN(p->outer * p->slices, unit + p->per_task);
@@ -37236,11 +37233,10 @@ typedef pthread_t sslh_i_thread;
 
 #define SSLH_I_SPINS 4000 /* some 100 us */
 
-/* In a virtual machine Linux takes an idle processor for a busy one when the host has withdrawn it, and so wakes a
-   worker on the processor of the caller that it should help. There the worker waits until the load balancer notices,
-   which takes milliseconds: on two processors, every second pause was followed by half the speed. So a thread that
-   wakes a worker first removes its own processor from the worker's affinity mask; the worker, once awake, restores
-   the mask. */
+/* In a virtual machine Linux takes an idle processor that the host has withdrawn for a busy one, and wakes a worker on
+   the processor of the caller, where it waits for milliseconds until the load balancer notices: on two processors,
+   half the speed after every second pause. So whoever wakes a worker first removes its own processor from the worker's
+   affinity mask; the worker, once awake, restores the mask. */
 #if defined(__linux__) && defined(SYS_getcpu) && defined(SYS_gettid) && defined(SYS_sched_setaffinity)
 #define SSLH_I_PLACE 1
 #if !defined(__cplusplus)
@@ -37251,9 +37247,8 @@ typedef struct sslh_i_cpus { unsigned long bit[1024 / (8 * sizeof(long))]; } ssl
 #define SSLH_I_PLACE 0
 #endif
 
-/* mingw computes exp and similar functions with the x87, whose precision is 64 bits in the first thread, while
-   Windows starts other threads with 53: so workers take over the control word of the caller. It matters in double
-   builds only. */
+/* mingw computes exp and the like with the x87, whose precision is 64 bits in the first thread, while Windows starts
+   others with 53: so workers copy the caller's control word. It matters in double builds only. */
 #if defined(_WIN32) && defined(__GNUC__) && (defined(__x86_64__) || defined(__i386__))
 #define SSLH_I_X87 1
 #else
@@ -37288,7 +37283,7 @@ struct sslh_i_pool {
     char  pad[SSLH_I_ALIGN];
     /* A cache line that the caller writes once per job and that workers poll: */
     int   generation;   /* number of the job */
-    int   open;         /* 1 while the job takes helpers */
+    int   open;         /* 1 while workers may join the job */
     int   tasks;
     int   stop;
     sslh_task_fn fn;
@@ -37296,8 +37291,7 @@ struct sslh_i_pool {
     char  pad2[SSLH_I_ALIGN];
     int   active;       /* workers inside the job */
     char  pad3[SSLH_I_ALIGN];
-    /* Work ahead of the step, see sslh_i_ahead_add: next task, number of tasks, tasks that run now. Changed under the
-       mutex. */
+    /* Work ahead of the step, see sslh_i_ahead_add; changed under the mutex. ahead_active: tasks that run now. */
     int ahead_next, ahead_tasks, ahead_active;
     sslh_task_fn ahead_fn;
     void *ahead_arg;
@@ -37305,9 +37299,9 @@ struct sslh_i_pool {
 #endif
 
 #if SSLH_I_THREADS
-/* The first task of thread i's share. All shares are equally large runs of neighbouring tasks, and a thread has the
-   same part of every job: what it wrote in one operation (its rows, its images) it reads from its own cache in the
-   next. Which thread computes a task does not change a bit. */
+/* The first task of thread i's share. Shares are equal runs of neighbouring tasks, the same part of every job: what a
+   thread wrote in one operation (its rows, its images) it reads in the next from its own cache. Which thread computes
+   a task does not change a bit. */
 SSLH_I_FN int sslh_i_pool_first(const struct sslh_i_pool *p, int i) {
     const int64_t n = p->started + 1;
     return (int)((i * (int64_t)p->tasks + n - 1) / n);
@@ -37651,10 +37645,9 @@ SSLH_I_FN void sslh_i_pool_end(sslh_ctx *c) {
 }
 
 /* --- memory of each thread by itself ------------------------------------------------------------------------------ */
-/* Scratch buffers in which threads pack, operation after operation. Memory from sslh_i_scratch may lie where another
-   thread wrote before, and then every cache line would have to come from that thread's cache. So each thread keeps up
-   to SSLH_I_OWN_BYTES at one address, in a block that grows to the largest request. Larger requests, and those made
-   while the block is in use, are served by sslh_i_scratch. */
+/* Threads pack in one operation after another. Memory from sslh_i_scratch may lie where another thread wrote before,
+   and then every line would have to come from that thread's cache. So each thread keeps up to SSLH_I_OWN_BYTES at one
+   address, in a block that grows to the largest request; larger or nested requests go to sslh_i_scratch. */
 enum { SSLH_I_OWN_BYTES = 1 << 20 };
 SSLH_I_FN char *sslh_i_work(sslh_ctx *c, size_t *each) {
     size_t bytes = SSLH_I_ALIGN;
@@ -37932,7 +37925,7 @@ SSLH_DEF void sslh_resize(sslh_ctx *c, const float *in, int height, int width, i
 
 /* --- 1. draw ----------------------------------------------------------------------------------------------------- */
 
-/* All random numbers of one view, turned into what they decide. */
+/* What the random numbers of a view decide. */
 typedef struct sslh_i_draw {
     int   top, left, height, width; /* box of the source */
     int   dy, dx;                   /* shift of the padded crop, -pad .. pad */
@@ -37964,8 +37957,8 @@ SSLH_I_FN float sslh_i_between(uint32_t x, float lo, float hi) {
     return lo + v;
 }
 
-/* Draws a random resized crop as torchvision does: the area is uniform, the aspect log-uniform, the box integer. When
-   .crop_tries boxes have not fitted, it is the centre of the image at the nearest allowed aspect. */
+/* A random resized crop as torchvision draws it: area uniform, aspect log-uniform, integer box. After .crop_tries
+   boxes that do not fit, it is the centre at the nearest allowed aspect. */
 SSLH_I_FN void sslh_i_draw_crop(const sslh_recipe *r, const sslh_i_key *key, int h, int w, sslh_i_draw *d) {
     float area = (float)h * (float)w, log_lo = (float)sslh_i_log((sslh_real)r->ratio_min),
         log_hi = (float)sslh_i_log((sslh_real)r->ratio_max);
@@ -37999,8 +37992,8 @@ SSLH_I_FN void sslh_i_draw_crop(const sslh_recipe *r, const sslh_i_key *key, int
     d->left = (w - d->width) / 2;
 }
 
-/* Draws a view of an image (h,w) by the resolved recipe r. Philox blocks: 0 geometry, 1 and 2 jitter, grey and whether
-   to blur, 3 the rest, from 16 on the attempts at a crop. */
+/* Draws a view of an image (h,w); r is resolved. Blocks of the Philox counter: 0 geometry, 1 and 2 jitter, grey and
+   whether to blur, 3 the rest, from 16 on the crops. */
 SSLH_I_FN void sslh_i_draw_view(const sslh_recipe *r, const sslh_i_key *key, int h, int w, sslh_i_draw *d) {
     uint32_t x[4], y[4], z[4], u[4];
     int i, code;
@@ -38081,9 +38074,9 @@ SSLH_I_FN void sslh_i_view_shift(sslh_i_view_work *w, int channels, int height, 
 /* Planes have n values, a multiple of SSLH_I_LANES; what is computed beyond the image is ignored. The formulas are
    those of torchvision for tensors, with the luma weights 0.299, 0.587 and 0.114; the loops are kernels. */
 
-/* One step of the jitter: which is 0 for brightness (times f), 1 for contrast (mixed with the mean of the grey image),
-   2 for saturation (mixed with the grey image), 3 for hue. colours is 3, or 1, for which only steps 0 and 1 do
-   anything. A plane has count values, padded to n. */
+/* One step of the jitter: which is 0 brightness (times f), 1 contrast (mixed with the mean of the grey image), 2
+   saturation (mixed with the grey image), 3 hue. colours is 3 or 1; with 1 only steps 0 and 1 do anything. Planes have
+   count values, padded to n. */
 SSLH_I_FN void sslh_i_jitter(sslh_i_view_work *w, int which, float f, int colours, size_t count, size_t n) {
     const struct sslh_i_kernels *k = w->k;
     sslh_real *p[3], mean, factor = (sslh_real)f, rest = SSLH_I_R(1) - factor;
@@ -38106,9 +38099,9 @@ SSLH_I_FN void sslh_i_jitter(sslh_i_view_work *w, int which, float f, int colour
     }
 }
 
-/* Gaussian blur of one plane (H,W), separable, reflected at the edges. weight is the kernel, exp(-(x/sigma)^2 / 2)
-   normalised; row is scratch for a padded row, tmp (H + 2 radius, W) for the image and the reflected rows above and
-   below it. Whole blocks are written: what a row writes beyond its end is overwritten by the next row. */
+/* Gaussian blur of one plane (H,W), separable, reflected at the edges. weight: the kernel, exp(-(x/sigma)^2 / 2)
+   normalised; row: scratch for a padded row; tmp (H + 2 radius, W): the image between reflected rows. Whole blocks are
+   written: what a row writes beyond its end is overwritten by the next. */
 SSLH_I_FN void sslh_i_blur_plane(const struct sslh_i_kernels *k, sslh_real *p, sslh_real *tmp, sslh_real *row,
                                  const sslh_real *weight, int radius, int height, int width) {
     size_t w = (size_t)width, block = SSLH_I_ROUND_UP(w), bytes = w * sizeof *p;
@@ -38182,6 +38175,7 @@ SSLH_I_FN void sslh_i_view_store(const sslh_i_view_work *w, const sslh_recipe *r
             for (int ch = 0; ch < channels; ch++) *out++ = p[(size_t)ch * w->plane + i];
 }
 
+/* Stages 2 to 4 for one image: out (H,W,C) is the view that d describes. */
 SSLH_I_FN void sslh_i_view_image(const sslh_i_view_job *job, sslh_i_view_work *w, const sslh_i_pixels *s,
                                  const sslh_i_draw *d, sslh_real *out) {
     const sslh_recipe *r = &job->recipe;
@@ -38278,8 +38272,7 @@ SSLH_I_FN void sslh_i_view_tables(sslh_i_view_job *job, char *memory, int longes
         sslh_i_taps_fill(&job->tables[i], 0.0, (double)(i + 1), i + 1, r->bilinear, r->no_antialias, job->source == 0);
     }
 }
-/* Plans a job: its sizes, the bytes of scratch memory of all workers, and tasks of at most 8192 pixels, or one view if
-   that has more. Returns 1 on success. */
+/* Sizes of a job, bytes of the scratch of all workers, tasks (8192 pixels, but at least a view). 1 on success. */
 SSLH_I_FN int sslh_i_view_plan(sslh_ctx *c, const char *op, sslh_i_view_job *job, size_t *bytes, int *tasks) {
     const sslh_recipe *r = &job->recipe;
     if (!sslh_i_view_size(&job->size, job->height, job->width, r->height, r->width, job->channels) ||
@@ -38312,7 +38305,7 @@ SSLH_I_FN int sslh_i_view_run(sslh_ctx *c, const char *op, sslh_i_view_job *job)
     return !SSLH_I_BAD(c);
 }
 
-/* Turns the images of a batch by copying pixels, of any type. pixel: the size of one in bytes. */
+/* Turns the images of a batch by copying pixels; pixel: bytes of one. */
 typedef struct sslh_i_turn_job { const char *in; char *out; const int32_t *quarter; int side; size_t pixel;
     } sslh_i_turn_job;
 
