@@ -34536,7 +34536,7 @@ typedef struct sslh_i_gather_job {
     size_t             work_bytes;
 } sslh_i_gather_job;
 
-enum { SSLH_I_SEGMENT = 512 }; /* terms that are summed in registers at most before they are added to y */
+enum { SSLH_I_SEGMENT = 512 }; /* most terms that are summed in registers before they are added to y */
 
 SSLH_I_FN void sslh_i_gather_reach(sslh_i_gather *g) {
     g->min_h = g->max_h = g->taps ? g->off_h[0] : 0;
@@ -34574,9 +34574,8 @@ SSLH_I_FN void sslh_i_gather_plan(const struct sslh_i_kernels *k, sslh_i_gather 
     g->panels = (g->yg + g->nr - 1) / g->nr;
 }
 
-/* Cuts the outputs along one axis into runs whose windows have the same taps inside the source; start: the
-   first output of each. Returns the number of runs, or 0 if there are too many or less than a 32nd of the taps
-   is padding. */
+/* Cuts the outputs along one axis into runs whose windows have the same taps inside the source; start: the first output
+   of each. Returns the number of runs, or 0 if there are too many or less than a 32nd of the taps is padding. */
 enum { SSLH_I_RUNS = 5 };
 SSLH_I_FN int sslh_i_gather_axis(const int *off, int taps, int step, int x, int count, int *start) {
     int runs = 0;
@@ -34593,10 +34592,9 @@ SSLH_I_FN int sslh_i_gather_axis(const int *off, int taps, int step, int x, int 
     }
     return outside * 32 >= (size_t)taps * (size_t)count ? runs : 0;
 }
-/* Divides a gather into parts, so that padding is left out, not multiplied: the outputs of a part have the same
-   taps inside the source, and its tiles run on from one image into the next. The part of an output depends only on
-   the shape of the map. Returns the number of parts; with to NULL it only counts. room: sslh_i_gather_room bytes
-   per part. */
+/* Divides a gather into parts, so that padding is left out, not multiplied: the outputs of a part have the same taps
+   inside the source, and its tiles run on from one image into the next. The part of an output depends only on the shape
+   of the map. Returns the number of parts; with to NULL it only counts. room: sslh_i_gather_room bytes per part. */
 SSLH_I_FN size_t sslh_i_gather_room(const sslh_i_gather *g) {
     return (size_t)g->segs * sizeof(ptrdiff_t) + 2 * (size_t)(g->taps + g->segs) * sizeof(int);
 }
@@ -35017,8 +35015,8 @@ SSLH_I_FN int sslh_i_conv_row_taps(const sslh_i_conv *s) {
    No sum depends on how the work is cut into tasks, and those of (4) do not depend on the number of images either. */
 enum {
     SSLH_I_WINO_TILES = 96,  /* tiles in a block of (4), or half as many with few channels: multiples of every MR */
-    /* channels of a chunk, which (4) sums at a time: the filters of a point, 256 x 32 numbers, fit into the first-level
-       cache */
+    /* channels of a chunk, which (4) sums at a time: the filters of a point, 256 x 32 numbers, fit into
+       the first-level cache */
     SSLH_I_WINO_KC = SSLH_I_KC,
     SSLH_I_WINO_CHAIN = 128, /* most tiles that (5) sums before it adds them to du */
     SSLH_I_WINO_AHEAD = 16,  /* tiles from reading to the prefetch for it; 4 for writing */
@@ -35026,8 +35024,7 @@ enum {
     SSLH_I_WINO_PAD = 16
 };
 
-/* Images whose windows of size x size pixels are transformed; that of tile (i,j) begins at pixel (4 i - top, 4 j
-   - left). */
+/* Images whose windows of size x size pixels are transformed. That of tile (i,j) begins at (4 i - top, 4 j - left). */
 typedef struct sslh_i_wino_side {
     const sslh_real *x;            /* (N,H,W,C) */
     int              h, w, c;
@@ -35341,9 +35338,8 @@ SSLH_I_FN void sslh_i_wino_weights(sslh_ctx *c, const sslh_i_conv *s, const sslh
     p.grad.row = sslh_i_wino_row(s->co);
     p.dw = dw;
     p.finish.accumulate = accumulate;
-    /* If du exceeds the caches (512 channels: 38 MB), each task sums its part of it over all tiles, which must
-       have been transformed, and transforms it back at once. Otherwise rounds of tiles have about 4 MB, and du is
-       one array. */
+    /* If du exceeds the caches (512 channels: 38 MB), each task sums its part over all tiles, which have been
+       transformed before, and transforms it back at once. Otherwise rounds have about 4 MB, and du is one array. */
     const size_t tile = 36 * (p.in.row + p.grad.row), zero = (size_t)SSLH_I_MAX(s->ci, s->co);
     p.own_du = p.tiles <= 256 && (size_t)s->ci * (size_t)s->co > 320 * 320;
     p.round = p.own_du ? p.tiles : (int)SSLH_I_MAX((size_t)1, ((size_t)1 << 20) / (tile * 64)) * 64;
@@ -35799,7 +35795,7 @@ SSLH_I_FN void sslh_i_conv_scatter(sslh_ctx *c, const struct sslh_i_kernels *k, 
     sslh_i_gather_job p;
     sslh_i_conv one = *s;
     memset(&p, 0, sizeof p);
-    /* a class has room for all taps, because dilations that share a factor with the stride leave some classes none */
+    /* each class has room for all taps: a dilation that shares a factor with the stride leaves some classes none */
     p.list = (sslh_i_gather *)sslh_i_scratch(c, classes * sizeof *p.list + 3 * taps * classes * sizeof(int));
     if (!p.list) return;
     memset(p.list, 0, classes * sizeof *p.list);
@@ -35983,8 +35979,8 @@ SSLH_I_FN void sslh_i_wgrad_task(void *arg, int task, int worker) {
     }
 }
 
-/* table[((e / MR) rows + i) MR + e % MR]: where tap and channel e (of Kh Kw I / groups) reads the band for row i of
-   the output. */
+/* table[((e / MR) rows + i) MR + e % MR]: where tap and channel e (of Kh Kw I / groups) reads the band for row i
+   of the output. */
 SSLH_I_FN void sslh_i_wgrad_band_table(const sslh_i_wgrad *p, sslh_real *x, const sslh_real **table) {
     const sslh_i_conv *s = p->s;
     const int mr = p->k->mr, xg = p->bands.xg, row = s->kw * xg, k = s->kh * row;
@@ -36347,8 +36343,8 @@ SSLH_I_FN void sslh_i_conv_backward_weight(sslh_ctx *c, const sslh_i_conv *s, co
 /*  >>sequences-plan how attention and recurrences are cut, and the small products of a task                          */
 /* ================================================================================================================== */
 
-/* A task computes a block of queries of one head of attention, or all steps of a recurrence for some samples. Its
-   matrix products are so small that it computes them alone. */
+/* A task computes heads of attention, a block of queries at a time, or some samples of a recurrence through all their
+   steps. Its matrix products are so small that it computes them alone. */
 
 /* --- products of a task's own ------------------------------------------------------------------------------------ */
 /* Small products that one task computes alone, with the tiles of >>kernels: every sum is one chain over k. */
@@ -36407,8 +36403,8 @@ SSLH_I_FN void sslh_i_seq_pack_t(const struct sslh_i_kernels *kern, sslh_real *t
 }
 
 /* --- attention: equations (1) to (5) of >>sequences -------------------------------------------------------------- */
-/* A task computes whole heads, 48 queries at a time, so that no Tq x Tk matrix exists and every sum is computed in
-   one order. */
+/* A task computes whole heads, 48 queries at a time, so that no Tq x Tk matrix exists and every sum is computed
+   in one order. */
 
 /* The scratch buffers of a worker. */
 typedef struct sslh_i_head {
@@ -36672,7 +36668,7 @@ SSLH_I_FN void sslh_i_attention_run(sslh_ctx *c, sslh_i_attention *p) {
 
 /* --- recurrences: equations (1) to (7) of >>sequences ------------------------------------------------------------ */
 
-enum { SSLH_I_STEP_ROWS = 12 }; /* samples of a task at most: the largest MR */
+enum { SSLH_I_STEP_ROWS = 12 }; /* most samples of a task: the largest MR */
 
 /* who: those of the samples n0 .. n0+rows-1 that have a step s; returns their number. */
 SSLH_I_FN size_t sslh_i_step_samples(const sslh_i_recurrent *p, size_t n0, size_t rows, size_t s,
@@ -36768,9 +36764,8 @@ SSLH_I_FN sslh_real *sslh_i_recurrent_scratch(sslh_ctx *c, sslh_i_recurrent *p, 
     return s;
 }
 
-/* All steps of the recurrence with U (GD,D): forward if before is NULL, otherwise backward. Then before (M,D) receives
-   the state before each step, so that the gradient of U is a matrix product. Returns 0, with an error, when memory
-   runs out. */
+/* All steps of the recurrence with U (GD,D): forward if before is NULL, otherwise backward; then before (M,D) receives
+   the state before each step, so that the gradient of U is a matrix product. Returns 0, with an error, on failure. */
 SSLH_I_FN int sslh_i_recurrent_steps(sslh_ctx *c, sslh_i_recurrent *p, const sslh_real *U, sslh_real *before) {
     sslh_real *scratch = sslh_i_recurrent_scratch(c, p, U, before != NULL);
     size_t n, s;
@@ -36872,8 +36867,7 @@ SSLH_I_FN void sslh_i_bias_task(void *arg, int task, int worker) {
 }
 
 /* dz (rows,n) = dy where y > 0, otherwise 0; with y NULL there is no activation, and dz is dy. dbias (n), which may be
-   NULL, is set to the sum of dz over the rows, or unless fresh has it added. Returns 0, with an error, when memory
-   runs out. */
+   NULL, = (fresh) or += the sum of dz over the rows. Returns 0, with an error, when memory runs out. */
 SSLH_I_FN int sslh_i_bias_sums(sslh_ctx *c, const sslh_real *y, const sslh_real *dy, sslh_real *dz, size_t rows,
                                size_t n, sslh_real *dbias, int fresh) {
     size_t tasks = (rows + SSLH_I_BIAS_ROWS - 1) / SSLH_I_BIAS_ROWS;
@@ -36994,8 +36988,8 @@ typedef struct sslh_i_strided {
     size_t blocks, items, per_task; /* blocks of rows in a plane, in all planes, in a task */
 } sslh_i_strided;
 
-/* Sets n, dim, in and out for a dst of this shape: leaves out axes of size 1, and joins axes that are contiguous on
-   both sides. */
+/* Sets n, dim, in and out for a dst of this shape: leaves out axes of size 1, and joins axes that are contiguous
+   on both sides. */
 SSLH_I_FN void sslh_i_strided_axes(sslh_i_strided *p, sslh_shape shape, const size_t *stride) {
     int i;
     p->n = 0;
@@ -37233,10 +37227,10 @@ typedef pthread_t sslh_i_thread;
 
 #define SSLH_I_SPINS 4000 /* some 100 us */
 
-/* In a virtual machine Linux takes an idle processor that the host has withdrawn for a busy one, and wakes a worker on
-   the processor of the caller, where it waits for milliseconds until the load balancer notices: on two processors,
-   half the speed after every second pause. So whoever wakes a worker first removes its own processor from the worker's
-   affinity mask; the worker, once awake, restores the mask. */
+/* In a virtual machine Linux regards an idle processor as busy when the host has withdrawn it, and wakes a worker on
+   the processor of the caller. There the worker waits for milliseconds until the load balancer notices: on two
+   processors, half the speed after every second pause. So the thread that wakes a worker first removes its own
+   processor from the worker's affinity mask; the worker, once awake, restores the mask. */
 #if defined(__linux__) && defined(SYS_getcpu) && defined(SYS_gettid) && defined(SYS_sched_setaffinity)
 #define SSLH_I_PLACE 1
 #if !defined(__cplusplus)
@@ -37758,8 +37752,8 @@ SSLH_I_FN void sslh_i_taps_fill(sslh_i_taps *t, double begin, double size, int l
     }
 }
 
-/* out (t->n rows) = the taps applied to the rows of in. All rows have width values, a multiple of SSLH_I_LANES. bytes:
-   see sslh_i_resample. */
+/* out (t->n rows) = the taps applied to the rows of in. All rows have width values, a multiple of SSLH_I_LANES.
+   bytes: see sslh_i_resample. */
 SSLH_I_FN void sslh_i_taps_rows(const struct sslh_i_kernels *k, const sslh_i_taps *t, const sslh_real *in,
                                 sslh_real *out, size_t in_stride, size_t out_stride, size_t width, int bytes) {
     int i;
@@ -38118,7 +38112,7 @@ SSLH_I_FN void sslh_i_blur_plane(const struct sslh_i_kernels *k, sslh_real *p, s
         memcpy(image - (size_t)y * w, image + (size_t)y * w, bytes);
         memcpy(image + (size_t)(height - 1 + y) * w, image + (size_t)(height - 1 - y) * w, bytes);
     }
-    /* down */
+    /* down the columns */
     for (y = 0; y < height; y++)
         k->mix_rows(tmp + (size_t)y * w, w, weight, 2 * radius + 1, p + (size_t)y * w, block, 0);
 }
@@ -38342,7 +38336,7 @@ SSLH_I_FN void sslh_i_turn_images(sslh_ctx *c, const void *in, void *out, const 
 /* The next step usually calls sslh_views as this step does: with the same recipes and view numbers, for the next batch
    of the loader. So idle workers begin these views while the step is computed, and most are ready when they are
    wanted. A view is a function of (seed, epoch, sample, view): it does not matter which thread makes it, nor when. */
-#define SSLH_I_AHEAD_VIEWS 16 /* calls of sslh_views per step that are anticipated at most */
+#define SSLH_I_AHEAD_VIEWS 16 /* most calls of sslh_views per step that are anticipated */
 
 /* One anticipated call of sslh_views. Memory is kept from step to step. */
 typedef struct sslh_i_ahead_slot {
