@@ -38522,7 +38522,7 @@ SSLH_DEF int sslh_bits_ok(sslh_ctx *c) {
 /*  PART IV  FILES                                                                                                    */
 /* ################################################################################################################## */
 
-/* What is in it, from bytes to pictures:
+/* Its sections, from bytes to pictures:
 
      >>files      whole files, written so that a crash leaves the old one or the new one; paths and folders; numbers in
                   bytes and in text; checksums
@@ -38535,38 +38535,39 @@ SSLH_DEF int sslh_bits_ok(sslh_ctx *c) {
      >>readers    the table of all formats, and the functions that load one file of any of them
      >>sheets     index.txt: many images cut out of one picture
      >>folders    sslh_load_images: a file, a folder of files, a folder of class folders
-     >>recordings sslh_load_audio: the same for sound, with labels from names of files
+     >>recordings sslh_load_audio: the same for sound, with labels from the names of the files
      >>clips      sslh_load_clips: folders of numbered frames; clips that are made of images
      >>weights    safetensors: nets, checkpoints; features of 8-bit images
      >>words      words counted and found by name; files of word vectors
      >>tokenizers text as numbers, and back
      >>pictures   grids, scatter plots, curves; principal components and t-SNE, which the scatter plots show
 
-   How it is read: a section uses only what stands above it. A reader is given a sslh_i_source (all bytes of a file, and
-   what messages call it) and fills in a sslh_i_found (images of one size with or without labels, an array, or sound).
-   Part IV calls the front of the file and part II (memory, errors, tensors, random numbers, work shared out among
-   threads), and of part I what it stores or feeds (nets, optimisers, methods). It knows nothing of the engine, whose
-   kernels, plans and packing it never meets.
+   How to read it: a section uses only what is defined above it. A reader is given an sslh_i_source (all bytes of a
+   file, and the name that messages give it) and fills in an sslh_i_found (images of one size with or without labels, an
+   array, or sound). Part IV calls what the front of the file declares and part II (memory, errors, tensors, random
+   numbers, work shared out among threads), and uses from part I only what it stores or feeds (nets, optimisers,
+   methods). It knows nothing of the kernels, plans and packing of the engine.
 
-   How a format is added: write its two functions beside those of >>images, >>wav or >>arrays or in a section like
-   >>jpeg, give it a row in the table of >>readers, name it in section 18 of the manual, and put a small file of it,
-   which tests/golden/make_files.py makes, into tests/golden/files, named in expected.txt (or make it in
-   tests/samples.h, if a few lines can). Recognition, the search through folders, the lists of formats in messages, the
-   tests of truncated and damaged files and the fuzzer follow from the row.
+   How to add a format: write its two functions, next to those of >>images, >>wav or >>arrays or in a section of its own
+   like >>jpeg; give it a row in the table of >>readers; name it in section 18 of the manual; and put a small file in
+   the format, which tests/golden/make_files.py makes, into tests/golden/files, with a line in expected.txt (or make it
+   in tests/samples.h, if a few lines of C can). Recognition, the search through folders, the lists of formats in
+   messages, the tests of truncated and damaged files and the fuzzer follow from the row.
 
-   Every file is hostile. A size found in a file is compared with the bytes that are there before anything is allocated
-   or read by it; products of sizes go through sslh_i_mul; what compressed data promise is held against the most that
-   deflate can do, so that a small file cannot ask for much memory. Integers are put together by shifts. Numbers in text
-   are read and printed by functions of our own, because those of libc follow the locale. A refusal is one sentence with
-   function, file, byte and reason, and everything is freed. A file is written under a temporary name in its folder,
-   synced and renamed, and then the folder is synced: a crash leaves the old file or the new one, never half of one. */
+   Every file is treated as hostile. A size found in a file is compared with the number of bytes that are there before
+   anything is allocated or read by it; products of sizes go through sslh_i_mul; the size that compressed data claim to
+   have is checked against the highest ratio that deflate can reach, so that a small file cannot demand much memory.
+   Integers are put together by shifts. Numbers in text are read and printed by functions of our own, because those of
+   libc follow the locale. A refusal is one sentence with function, file, byte and reason, and everything is freed. A
+   file is written under a temporary name in its own folder, synced and renamed, and then the folder is synced: a crash
+   leaves the old file or the new one, never half of one. */
 
 /* ================================================================================================================== */
 /*  >>files         whole files, paths, folders, numbers, checksums                                                   */
 /* ================================================================================================================== */
 
 #ifndef SSLH_MAX_PIXELS
-#define SSLH_MAX_PIXELS 268435456u /* width x height of an image that is read; 2^28 */
+#define SSLH_MAX_PIXELS 268435456u /* the largest width x height that is read; 2^28 */
 #endif
 
 #if SSLH_WITH_STDIO
@@ -38586,18 +38587,19 @@ extern ssize_t (readlink)(const char *path, char *out, size_t size); /* not decl
 #endif
 #endif
 
-/* The bytes of one file while they are read, and what messages call it. */
+/* The bytes of one file while it is read, and the name that messages give it. */
 typedef struct sslh_i_source {
     sslh_ctx      *c;
-    const char    *fn;   /* public function, for messages */
+    const char    *fn;   /* the public function, for messages */
     const char    *name; /* path, or "memory" */
-    const uint8_t *p;    /* size bytes; NULL: the file could not be read */
+    const uint8_t *p;    /* (size); NULL: the file could not be read */
     size_t         size;
-    uint8_t       *own;  /* the block that begins at p when it is ours to free, NULL when it is the caller's */
-    const char    *part; /* which array of an archive is wanted; NULL: the only one */
+    uint8_t       *own;  /* the block at p if the source has to free it, NULL if p is the caller's */
+    const char    *part; /* name of the array to read from an archive; NULL: its only one */
 } sslh_i_source;
 
-/* What a reader finds in a file. Its function begins with all zeros; what it leaves is freed when it fails. */
+/* What a reader finds in a file. The reader's function gets it filled with zeros; when the function fails, the caller
+   frees what it has set. */
 typedef struct sslh_i_found {
     uint8_t     *pixels; /* (N,H,W,C), or NULL */
     int32_t     *labels; /* (N), or NULL */
@@ -38605,8 +38607,8 @@ typedef struct sslh_i_found {
     int          height, width, channels;
     sslh_tensor *array;  /* persistent, or NULL */
     float       *sound;  /* (T,C) with T in count and C in channels, or NULL */
-    char        *file;   /* path of a file of one image, or NULL; set by sslh_i_load_file */
-    int          rate;   /* of the sound: samples a second */
+    char        *file;   /* path of the file if it holds one image, or NULL; set by sslh_i_load_file */
+    int          rate;   /* of the sound: samples per second */
 } sslh_i_found;
 
 SSLH_I_FN void sslh_i_found_free(sslh_ctx *c, sslh_i_found *f) {
@@ -38619,7 +38621,7 @@ SSLH_I_FN void sslh_i_found_free(sslh_ctx *c, sslh_i_found *f) {
     memset(f, 0, sizeof *f);
 }
 
-/* The end of a path that may be long, so that the reason after it still fits into the message. */
+/* The last 160 bytes of a path, so that the reason after it still fits into the message. */
 SSLH_I_FN const char *sslh_i_tail(const char *path) {
     size_t n = strlen(path);
     return n > 160 ? path + (n - 160) : path;
@@ -38637,8 +38639,8 @@ SSLH_I_FN int sslh_i_bad(const sslh_i_source *s, size_t offset, const char *form
     return 0;
 }
 
-/* A larger block whose first used bytes are those of old, which is freed. NULL and an error without memory; old then
-   stays. */
+/* A new block of the given size that begins with the `used` first bytes of old, which is freed. NULL and an error when
+   memory runs out; old is then kept. */
 SSLH_I_FN void *sslh_i_larger(sslh_ctx *c, void *old, size_t used, size_t bytes) {
     void *p = sslh_i_alloc(c, bytes);
     if (!p) return NULL;
@@ -38692,7 +38694,7 @@ SSLH_I_FN uint64_t sslh_i_double_bits(double v) {
     memcpy(&bits, &v, 8);
     return bits;
 }
-/* Half precision to double: exact. */
+/* Half precision to double, which is exact. */
 SSLH_I_FN double sslh_i_half(uint32_t h) {
     uint32_t e = h >> 10 & 31, m = h & 1023;
     double v;
@@ -38704,7 +38706,7 @@ SSLH_I_FN double sslh_i_half(uint32_t h) {
 
 /* --- numbers in text, whatever the locale ------------------------------------------------------------------------- */
 
-/* Appends at most what fits, counts all, as snprintf. */
+/* Appends to out what fits and, like snprintf, counts in *used what would have been written. out may be NULL. */
 SSLH_I_FN void sslh_i_append(char *out, size_t size, size_t *used, const char *format, ...) {
     va_list args;
     int n;
@@ -38714,9 +38716,9 @@ SSLH_I_FN void sslh_i_append(char *out, size_t size, size_t *used, const char *f
     if (n > 0) *used += (size_t)n;
 }
 
-/* The number at p, decimal, in no locale: its end, or p when there is none. Digits after the 18th are dropped. A value
-   of at most 15 digits with an exponent of at most 22 is the double that a compiler makes of it, because powers of ten
-   up to 10^22 are exact and one division or product rounds once. */
+/* Reads the decimal number at p, with a point in every locale. Returns where it ends, or p when there is none. Digits
+   after the 18th are dropped. A value of at most 15 digits with an exponent of at most 22 is the double that a compiler
+   makes of it, because powers of ten up to 10^22 are exact and one division or product rounds once. */
 SSLH_I_FN const char *sslh_i_scan_real(const char *p, double *out) {
     const char *at = p, *first;
     uint64_t digits = 0;
@@ -38737,7 +38739,7 @@ SSLH_I_FN const char *sslh_i_scan_real(const char *p, double *out) {
     if (*at == 'e' || *at == 'E') {
         first = at++;
         if (*at == '-' || *at == '+') down = *at++ == '-';
-        if (*at < '0' || *at > '9') at = first; /* the letter belongs to something else */
+        if (*at < '0' || *at > '9') at = first; /* no digits: the letter is not part of the number */
         else for (; *at >= '0' && *at <= '9'; at++) if (e < 10000) e = e * 10 + (*at - '0');
     }
     exponent += down ? -e : e;
@@ -38751,7 +38753,7 @@ SSLH_I_FN const char *sslh_i_scan_real(const char *p, double *out) {
     return at;
 }
 
-/* x with as few digits as read back to the same float, with a point in every locale: 0.5, 256, 1e-8. */
+/* x with the fewest digits that read back to the same float, with a point in every locale: 0.5, 256, 1e-8. */
 SSLH_I_FN const char *sslh_i_real_text(char out[32], float x) {
     char text[32], digits[12];
     double back = 0;
@@ -38763,7 +38765,7 @@ SSLH_I_FN const char *sslh_i_real_text(char out[32], float x) {
     }
     for (p = 1; p <= 9; p++) {
         const char *at = text;
-        snprintf(text, sizeof text, "%.*e", p - 1, (double)x); /* d.ddde-dd, the point as the locale has it */
+        snprintf(text, sizeof text, "%.*e", p - 1, (double)x); /* d.ddde-dd; the point is the locale's */
         for (n = 0; *at && *at != 'e'; at++) if (*at >= '0' && *at <= '9' && n < 9) digits[n++] = *at;
         e = *at ? atoi(at + 1) : 0;
         digits[n] = 0;
@@ -38790,8 +38792,8 @@ SSLH_I_FN void sslh_i_skip_space(const sslh_i_source *s, size_t *at, size_t end)
     while (*at < end && sslh_i_is_space(s->p[*at])) (*at)++;
 }
 
-/* The value of the decimal digits at *at, which moves behind them. 0 when it is larger than
-   most. */
+/* The value of the decimal digits at *at, which moves past them; without digits the value is 0. Returns 0 when the
+   value is larger than most. */
 SSLH_I_FN int sslh_i_digits(const uint8_t **at, const uint8_t *end, uint64_t most, uint64_t *out) {
     uint64_t v = 0;
     for (; *at < end && **at >= '0' && **at <= '9'; ++*at) {
@@ -38803,7 +38805,7 @@ SSLH_I_FN int sslh_i_digits(const uint8_t **at, const uint8_t *end, uint64_t mos
     return 1;
 }
 
-/* A decimal number at *at, not above most; 0 when there is none or it is larger. */
+/* Reads a decimal number at *at, which moves past it. Returns 0 when there is none or it is larger than most. */
 SSLH_I_FN int sslh_i_read_number(const sslh_i_source *s, size_t *at, uint32_t most, uint32_t *out) {
     const uint8_t *first = s->p + *at, *p = first;
     uint64_t v;
@@ -38814,7 +38816,8 @@ SSLH_I_FN int sslh_i_read_number(const sslh_i_source *s, size_t *at, uint32_t mo
     return 1;
 }
 
-/* The numbers after "key=" in a text of our own, separated by commas; returns how many. */
+/* The numbers after "key=" in a text that this library wrote, separated by commas. Returns how many it has read, at
+   most as many as out has room for: `most`. */
 SSLH_I_FN int sslh_i_text_numbers(const char *text, const char *key, double *out, int most) {
     size_t n = strlen(key);
     const char *p = text;
@@ -38833,14 +38836,14 @@ SSLH_I_FN int sslh_i_text_numbers(const char *text, const char *key, double *out
     return count;
 }
 
-/* The whole number after "key="; 0 when there is none or it is absurd. */
+/* The integer after "key="; 0 when there is none or it is beyond 2e9. */
 SSLH_I_FN int sslh_i_text_int(const char *text, const char *key) {
     double v = 0;
     sslh_i_text_numbers(text, key, &v, 1);
     return v > -2e9 && v < 2e9 ? (int)v : 0;
 }
 
-/* Appends a value with so many digits after the point (at most 15), rounded to the nearest. */
+/* Appends a value with the given number of digits after the point (at most 15), rounded to the nearest. */
 SSLH_I_FN void sslh_i_append_fixed(char *out, size_t size, size_t *used, double value, int digits) {
     double v = fabs(value), whole = floor(v), scale = 1, part;
     int k;
@@ -38855,9 +38858,9 @@ SSLH_I_FN void sslh_i_append_fixed(char *out, size_t size, size_t *used, double 
 
 #define SSLH_I_NO_CODE 0xffffffffu
 
-/* The character that begins a text of left > 0 bytes, and the bytes that it has. Where none begins, *code becomes
-   SSLH_I_NO_CODE, and the length is that of the longest piece that could have begun one, at least 1 (what Unicode calls
-   a maximal subpart). */
+/* Decodes the character at the start of a text of left > 0 bytes and returns its length in bytes. If there is no valid
+   one, *code becomes SSLH_I_NO_CODE, and the length is that of the longest piece that could have begun one, at least 1
+   (what Unicode calls a maximal subpart). */
 SSLH_I_FN size_t sslh_i_utf8_next(const char *text, size_t left, uint32_t *code) {
     const uint8_t *p = (const uint8_t *)text;
     uint32_t first = p[0], low = 0x80, high = 0xbf, value;
@@ -38879,7 +38882,7 @@ SSLH_I_FN size_t sslh_i_utf8_next(const char *text, size_t left, uint32_t *code)
     return n;
 }
 
-/* The first of n bytes that is no UTF-8; n when all are. */
+/* The position of the first of n bytes that is not UTF-8; n when all are. */
 SSLH_I_FN size_t sslh_i_utf8_bad(const uint8_t *p, size_t n) {
     size_t at = 0;
     uint32_t code;
@@ -38891,7 +38894,7 @@ SSLH_I_FN size_t sslh_i_utf8_bad(const uint8_t *p, size_t n) {
     return n;
 }
 
-/* A character as 1 to 4 bytes; returns how many. */
+/* Writes a character as 1 to 4 bytes; returns how many. */
 SSLH_I_FN size_t sslh_i_utf8_put(char *out, uint32_t code) {
     size_t i, n = code < 0x80 ? 1 : code < 0x800 ? 2 : code < 0x10000 ? 3 : 4;
     static const uint8_t mark[5] = {0, 0, 0xc0, 0xe0, 0xf0};
@@ -38907,7 +38910,7 @@ SSLH_I_FN int sslh_i_has_suffix(const char *text, const char *end) {
     return n >= m && strcmp(text + n - m, end) == 0;
 }
 
-/* The same for the ending of a file's name, in small or capital letters; end is in small ones. */
+/* Whether a file's name ends with `end`, in small or capital letters; `end` itself is in small ones. */
 SSLH_I_FN int sslh_i_has_ending(const char *name, const char *end) {
     size_t n = strlen(name), m = strlen(end);
     for (size_t i = 0; n >= m && i < m; i++) {
@@ -38917,14 +38920,14 @@ SSLH_I_FN int sslh_i_has_ending(const char *name, const char *end) {
     return n >= m;
 }
 
-/* Where the last name of a path begins: the length of the folder before it, the slash included. */
+/* The position of the last name in a path, which is also the length of the folder before it, slash included. */
 SSLH_I_FN size_t sslh_i_base(const char *path) {
     size_t n = strlen(path);
     while (n && path[n - 1] != '/' && path[n - 1] != '\\') n--;
     return n;
 }
 
-/* path/name, to be given back with sslh_i_free. */
+/* path/name, where name has `length` bytes. The caller frees it with sslh_i_free. */
 SSLH_I_FN char *sslh_i_join_path(sslh_ctx *c, const char *path, const char *name, size_t length) {
     size_t n = strlen(path);
     char *out = (char *)sslh_i_alloc(c, n + length + 2);
@@ -38942,8 +38945,9 @@ SSLH_I_FN int sslh_i_compare_names(const void *a, const void *b) {
 
 /* --- checksums ---------------------------------------------------------------------------------------------------- */
 
-/* CRC-32 (polynomial 0xEDB88320, as in PNG, gzip, zip): start with 0 and pass the result on to continue. Large inputs
-   go four bytes at a time through tables made on the stack, since a table in the program would be a writable global. */
+/* CRC-32 (polynomial 0xEDB88320, as in PNG, gzip, zip): start with 0, and pass the result on to continue. Large inputs
+   are processed four bytes at a time through tables that are built on the stack, because a table in the program would
+   be a writable global. */
 SSLH_I_FN uint32_t sslh_i_crc32(uint32_t crc, const void *bytes, size_t size) {
     static const uint32_t nibble[16] = {0x00000000u, 0x1db71064u, 0x3b6e20c8u, 0x26d930acu, 0x76dc4190u, 0x6b6b51f4u,
                                         0x4db26158u, 0x5005713cu, 0xedb88320u, 0xf00f9344u, 0xd6d6a3e8u, 0xcb61b38cu,
@@ -38952,7 +38956,7 @@ SSLH_I_FN uint32_t sslh_i_crc32(uint32_t crc, const void *bytes, size_t size) {
     size_t i = 0;
     crc = ~crc;
     if (size >= 8192) {
-        uint32_t t[4][256]; /* t[k][b]: b followed by k zero bytes */
+        uint32_t t[4][256]; /* t[k][b]: the CRC of b followed by k zero bytes */
         for (uint32_t b = 0; b < 256; b++) {
             uint32_t v = b;
             v = nibble[v & 15] ^ v >> 4;
@@ -38973,7 +38977,7 @@ SSLH_I_FN uint32_t sslh_i_crc32(uint32_t crc, const void *bytes, size_t size) {
     return ~crc;
 }
 
-/* Adler-32 of zlib streams: start with 1. 5552 is the longest run that cannot overflow 32 bits. */
+/* The Adler-32 of zlib streams: start with 1. 5552 bytes are the longest run without an overflow of 32 bits. */
 SSLH_I_FN uint32_t sslh_i_adler32(uint32_t adler, const uint8_t *p, size_t size) {
     uint32_t a = adler & 0xffff, b = adler >> 16;
     while (size) {
@@ -38996,12 +39000,12 @@ typedef enum sslh_i_path_kind {
     SSLH_I_PATH_FILE,
     SSLH_I_PATH_FOLDER,
     SSLH_I_PATH_OTHER,
-    SSLH_I_PATH_UNKNOWN /* the system could not tell; errno says why */
+    SSLH_I_PATH_UNKNOWN /* the system could not say; errno has the reason */
 } sslh_i_path_kind;
 
-/* Names in a folder, sorted bytewise, hidden ones left out. */
+/* The names in a folder in bytewise order, without those that begin with a dot. */
 typedef struct sslh_i_dir {
-    char       *text; /* all names with their zeros */
+    char       *text; /* all names, each with its terminating zero */
     const char **name;
     int          n;
 } sslh_i_dir;
@@ -39016,9 +39020,9 @@ SSLH_I_FN void sslh_i_dir_free(sslh_ctx *c, sslh_i_dir *d) {
 
 #if SSLH_WITH_STDIO
 
-/* What is at a path, links followed. Nothing is there only when the system says just that: after any other error (a
-   network folder that does not answer, a folder that may not be searched) there may well be a file, and a caller that
-   took it for absent would begin anew and overwrite it. */
+/* What is at a path, links followed. Only the system's own word that nothing is there counts as absence: after any
+   other error (a network folder that does not answer, a folder that may not be searched) there may well be a file, and
+   a caller that believed it absent would start afresh and overwrite it. EOVERFLOW is a file too large for off_t. */
 SSLH_I_FN sslh_i_path_kind sslh_i_path(const char *path) {
 #if defined(_WIN32)
     DWORD a = GetFileAttributesA(path);
@@ -39046,7 +39050,7 @@ SSLH_I_FN sslh_i_path_kind sslh_i_path(const char *path) {
 #endif
 }
 
-/* The same, and an error of fn when the system cannot tell. */
+/* The same, with an error in the name of fn when the system cannot say. */
 SSLH_I_FN sslh_i_path_kind sslh_i_path_known(sslh_ctx *c, const char *fn, const char *path) {
     sslh_i_path_kind kind = sslh_i_path(path);
     if (kind == SSLH_I_PATH_UNKNOWN && !SSLH_I_BAD(c))
@@ -39054,8 +39058,8 @@ SSLH_I_FN sslh_i_path_kind sslh_i_path_known(sslh_ctx *c, const char *fn, const 
     return kind;
 }
 
-/* All bytes of a file and a zero after them, to be given back with sslh_i_free; NULL and an error when it cannot be
-   read. The size the system tells is a hint only: files may grow. */
+/* All bytes of a file with a zero after them, which *size does not count; the caller frees them with sslh_i_free. NULL
+   and an error when the file cannot be read. The size that the system reports is only a hint: files may grow. */
 SSLH_I_FN uint8_t *sslh_i_read_whole(sslh_ctx *c, const char *fn, const char *path, size_t *size) {
     *size = 0;
     if (SSLH_I_BAD(c)) return NULL;
@@ -39073,7 +39077,7 @@ SSLH_I_FN uint8_t *sslh_i_read_whole(sslh_ctx *c, const char *fn, const char *pa
     do {
         errno = 0;
         f = fopen(path, "rb");
-    } while (!f && errno == EINTR); /* a signal came; here and below the call is made again */
+    } while (!f && errno == EINTR); /* interrupted by a signal: call again, here and below */
     if (!f) {
         sslh_fail(c, SSLH_E_FILE, "%s: cannot open %s: %s", fn, sslh_i_tail(path), strerror(errno));
         return NULL;
@@ -39081,7 +39085,7 @@ SSLH_I_FN uint8_t *sslh_i_read_whole(sslh_ctx *c, const char *fn, const char *pa
     long hint = 0;
     if (fseek(f, 0, SEEK_END) == 0) {
         int lost;
-        hint = ftell(f); /* -1 when the system cannot tell */
+        hint = ftell(f); /* -1 when the system cannot say */
         do lost = fseek(f, 0, SEEK_SET);
         while (lost && errno == EINTR);
         if (lost) {
@@ -39100,7 +39104,7 @@ SSLH_I_FN uint8_t *sslh_i_read_whole(sslh_ctx *c, const char *fn, const char *pa
             clearerr(f);
             continue;
         }
-        if (n < cap) break; /* the last byte of the block stays free for the zero */
+        if (n < cap) break; /* end of the file; at least one byte is left for the zero */
         uint8_t *larger = cap > (size_t)-1 / 2 ? NULL : (uint8_t *)sslh_i_larger(c, p, n, cap * 2);
         if (!larger) sslh_i_free(c, p);
         p = larger;
@@ -39120,8 +39124,9 @@ SSLH_I_FN uint8_t *sslh_i_read_whole(sslh_ctx *c, const char *fn, const char *pa
 }
 
 #if SSLH_I_POSIX && !defined(__wasm__)
-/* A new file gets owner and rights of the one that it will replace: who made a file private means to keep it so. The
-   system may refuse another owner; a group that it refuses gets no more rights than everybody. Returns 0 or 1. */
+/* Gives a new file the owner and permissions of the file that it will replace: whoever made a file private means it to
+   stay so. The system may refuse to change the owner; if it refuses the group too, the file's group gets no more rights
+   than everybody has. Returns 0, or 1 with errno set. */
 SSLH_I_FN int sslh_i_take_rights(const char *path, const struct stat *of) {
     mode_t rights = of->st_mode & 07777;
     int bad;
@@ -39135,12 +39140,13 @@ SSLH_I_FN int sslh_i_take_rights(const char *path, const struct stat *of) {
     }
     do bad = chmod(path, rights);
     while (bad && errno == EINTR);
-    return bad && errno != EPERM && errno != ENOTSUP && errno != ENOSYS; /* there are file systems without rights */
+    return bad && errno != EPERM && errno != ENOTSUP && errno != ENOSYS; /* some file systems have no permissions */
 }
 #endif
 
-/* Opens a file to write to: as a new one, with owner and rights of the file `like` unless that is NULL or not there;
-   with direct one that is there, behind what it holds, because /dev/stdout may be a log. -1 with errno set. */
+/* Opens a file for writing. Without direct it is a new one, with owner and permissions of the file `like`, unless that
+   is NULL or does not exist. With direct it is an existing one and is appended to, because /dev/stdout may be a log
+   file. -1 with errno set on failure. */
 #if SSLH_I_POSIX
 SSLH_I_FN int sslh_i_open_to_write(const char *path, const char *like, int direct) {
     int f, bad = 1;
@@ -39164,7 +39170,8 @@ SSLH_I_FN int sslh_i_open_to_write(const char *path, const char *like, int direc
 }
 #endif
 
-/* The bytes of a file on their way to the disk; like and direct as above. Returns 0, or 1 with errno set. */
+/* Writes bytes to a file and returns when they are on the disk; like and direct as above. Returns 0, or 1 with errno
+   set, as on every failure here. */
 SSLH_I_FN int sslh_i_write_plain(const char *path, const char *like, int direct, const uint8_t *p, size_t size) {
 #if !SSLH_I_POSIX
     (void)like;
@@ -39199,8 +39206,8 @@ SSLH_I_FN int sslh_i_write_plain(const char *path, const char *like, int direct,
         bad = 1;
     }
     int why = errno;
-    /* close is not made again: after EINTR POSIX leaves open whether the number is still ours, and on Linux another
-       thread may have it already. The bytes are on the disk. */
+    /* close is not called again: after EINTR POSIX leaves open whether the descriptor is still ours, and on Linux
+       another thread may have been given the same number already. The bytes are on the disk. */
     if (close(f) && !bad && errno != EINTR) return 1;
     errno = why;
     return bad;
@@ -39212,7 +39219,7 @@ SSLH_I_FN int sslh_i_write_plain(const char *path, const char *like, int direct,
 #endif
 }
 
-/* Replaces a file by another of the same folder in one step and makes the new name durable. Returns 0 or 1. */
+/* Replaces a file by another of the same folder in one step and makes the new name durable. Returns 0; 1: it failed. */
 SSLH_I_FN int sslh_i_replace(const char *from, const char *to, char *folder) {
 #if defined(_WIN32)
     (void)folder;
@@ -39220,7 +39227,7 @@ SSLH_I_FN int sslh_i_replace(const char *from, const char *to, char *folder) {
 #else
     if (rename(from, to)) return 1;
 #if SSLH_I_POSIX
-    int f; /* the name lives in the folder: flush that too. Not every file system can. */
+    int f; /* the name is stored in the folder: sync that too, though not every file system can */
     do f = open(folder, O_RDONLY);
     while (f < 0 && errno == EINTR);
     if (f >= 0) {
@@ -39234,13 +39241,13 @@ SSLH_I_FN int sslh_i_replace(const char *from, const char *to, char *folder) {
 #endif
 }
 
-/* The system would not let us write to a file, or put one into a folder. */
+/* Whether the system would refuse writing to this file, or creating one in this folder. */
 SSLH_I_FN int sslh_i_refused(const char *path) {
 #if SSLH_I_POSIX
     int bad;
     do bad = access(path, W_OK);
     while (bad && errno == EINTR);
-    /* any other failure is no answer: writing will meet its cause and name it */
+    /* any other failure does not answer the question: if it persists, writing will report it */
     return bad && (errno == EACCES || errno == EPERM || errno == EROFS);
 #else
     (void)path;
@@ -39248,8 +39255,8 @@ SSLH_I_FN int sslh_i_refused(const char *path) {
 #endif
 }
 
-/* Nobody may write to the file, or we may not. The system would let us replace it, as that only changes the folder, but
-   who takes the right to write from a file means to keep it. */
+/* Whether nobody may write to the file, or we may not. The system would let us replace it, because that changes only
+   the folder, but whoever makes a file read-only means to keep it. */
 SSLH_I_FN int sslh_i_read_only(const char *path) {
 #if defined(_WIN32)
     return (GetFileAttributesA(path) & FILE_ATTRIBUTE_READONLY) != 0;
@@ -39259,24 +39266,24 @@ SSLH_I_FN int sslh_i_read_only(const char *path) {
     do bad = stat(path, &s);
     while (bad && errno == EINTR);
     if (bad) return 0;
-    return !(s.st_mode & 0222) || sslh_i_refused(path); /* root may write anyway: hence the mode */
+    return !(s.st_mode & 0222) || sslh_i_refused(path); /* access() allows root everything: hence the mode */
 #else
     (void)path;
     return 0;
 #endif
 }
 
-/* A temporary file lies beside the one that it becomes. Its name begins with at most 100 bytes of that one's, so that a
-   name that the system just allows can be saved to, and then has process, a checksum and context in hexadecimal digits:
-   two writers of one path never share a temporary file, and what a killed process left can be told. The checksum is
-   that of the whole name and of the machine, because on another machine of a network the number of a process that is
-   alive there means nothing here. */
+/* A temporary file is in the same folder as the file that it will become. Its name begins with at most 100 bytes of
+   that file's name, so that it is not too long for the system where the file's own name just fits. Then follow, in
+   hexadecimal digits, the process, a checksum and the context: two writers of one path never share a temporary file,
+   and one that a killed process left behind can be recognised. The checksum covers the whole name of the file and the
+   name of the machine, because in a folder shared over a network the process may be alive on another machine. */
 typedef struct sslh_i_aside {
     const char   *path;
-    size_t        folder, kept; /* bytes of path that are the folder, and of the name behind it that are kept */
+    size_t        folder, kept; /* bytes of path that are the folder, and bytes of the name after it that are kept */
     unsigned long process, key;
-    char         *folder_name;  /* "." or the folder with its slash */
-    char         *name;         /* room for the folder and 160 bytes more */
+    char         *folder_name;  /* "." or the folder with its slash; part of the block of name */
+    char         *name;         /* (room): the folder and 160 bytes more */
     size_t        room;
 } sslh_i_aside;
 
@@ -39284,8 +39291,8 @@ SSLH_I_FN void sslh_i_aside_name(const sslh_i_aside *a, unsigned long process, u
     snprintf(a->name, a->room, "%.*s.%lx-%lx-%lx.tmp", (int)(a->folder + a->kept), a->path, process, a->key, context);
 }
 
-/* 1 when the name without its folder is that of a temporary file of this path whose process is gone; a->name is then
-   the file. */
+/* 1 when a name in the folder is that of a temporary file of this path whose process has ended. a->name then has the
+   path of that temporary file. */
 SSLH_I_FN int sslh_i_aside_left(const sslh_i_aside *a, const char *name) {
     unsigned long number[3] = {0, 0, 0};
     const char *at = name + a->kept;
@@ -39308,14 +39315,15 @@ SSLH_I_FN int sslh_i_aside_left(const sslh_i_aside *a, const char *name) {
     CloseHandle(h);
     return gone;
 #elif SSLH_I_POSIX && !defined(__wasm__)
-    errno = 0; /* what kill(process, 0) would tell, without the feature macros that kill needs */
+    errno = 0; /* what kill(process, 0) would find out, without the feature macros that kill needs */
     return getpriority(PRIO_PROCESS, (id_t)number[0]) == -1 && errno == ESRCH;
 #else
     return 0;
 #endif
 }
 
-/* Removes what killed processes left of earlier saves to this path. Nothing depends on its success. */
+/* Removes the temporary files that killed processes left behind when they saved to this path. Nothing depends on the
+   success of this. */
 SSLH_I_FN void sslh_i_aside_tidy(const sslh_i_aside *a) {
 #if defined(_WIN32)
     WIN32_FIND_DATAA entry;
@@ -39334,14 +39342,14 @@ SSLH_I_FN void sslh_i_aside_tidy(const sslh_i_aside *a) {
 #endif
 }
 
-/* Memory for the names; 0 without it. a->name is given back. */
+/* Sets up the names; 0 and an error when memory runs out. The caller frees a->name. */
 SSLH_I_FN int sslh_i_aside_begin(sslh_ctx *c, sslh_i_aside *a, const char *path) {
     size_t n = strlen(path);
     memset(a, 0, sizeof *a);
     a->path = path;
     a->folder = sslh_i_base(path);
     a->kept = n - a->folder;
-    if (a->kept > 100) { /* whole characters of UTF-8: some file systems take no others */
+    if (a->kept > 100) { /* cut between characters of UTF-8: some file systems refuse broken ones */
         a->kept = 100;
         while (a->kept > 90 && ((unsigned char)path[a->folder + a->kept] & 0xc0) == 0x80) a->kept--;
     }
@@ -39366,9 +39374,10 @@ SSLH_I_FN int sslh_i_aside_begin(sslh_ctx *c, sslh_i_aside *a, const char *path)
     return 1;
 }
 
-#define SSLH_I_LINK 4096 /* bytes that a link holds at most */
+#define SSLH_I_LINK 4096 /* more bytes than the target of a symbolic link may have */
 
-/* Where the link at a path leads, and how long that is; 0: there is no link; -1: errno says what went wrong. */
+/* Writes the target of the symbolic link at a path to to[SSLH_I_LINK], without a zero, and returns its length; 0 when
+   there is no link; -1 with errno set on failure. */
 SSLH_I_FN int sslh_i_read_link(const char *path, char *to) {
 #if SSLH_I_POSIX && !defined(__wasm__)
     ssize_t n;
@@ -39385,9 +39394,9 @@ SSLH_I_FN int sslh_i_read_link(const char *path, char *to) {
 #endif
 }
 
-/* The file that saving to a path replaces or makes: links at its end are followed, so that they stay. *direct becomes 1
-   when the way leads through a file that is open already, as that of /dev/stdout does: it is not replaced but written
-   to. To be given back; NULL and an error when there is no way. */
+/* The path of the file that saving to a path replaces or creates: links at the end of the path are followed, so that
+   they remain links. *direct becomes 1 when they lead to a file that is open already, as those of /dev/stdout do: it is
+   then written to and not replaced. The caller frees the path; NULL and an error when the links cannot be followed. */
 SSLH_I_FN char *sslh_i_follow(sslh_ctx *c, const char *fn, const char *path, int *direct) {
     size_t n = strlen(path);
     char *at = (char *)sslh_i_alloc(c, n + 1), *to = (char *)sslh_i_alloc(c, SSLH_I_LINK);
@@ -39417,8 +39426,8 @@ SSLH_I_FN char *sslh_i_follow(sslh_ctx *c, const char *fn, const char *path, int
     return NULL;
 }
 
-/* A file that is there, or not yet, is replaced in one step: temporary file in the same folder, write, fsync, rename,
-   fsync of the folder. Returns 0; 1 with errno, or with an error that is told already. */
+/* Creates a file, or replaces it, in one step: a temporary file in the same folder, write, fsync, rename, fsync of the
+   folder. Returns 0, or 1 with either errno or the context's error set. */
 SSLH_I_FN int sslh_i_write_aside(sslh_ctx *c, const char *path, const void *bytes, size_t size) {
     sslh_i_aside a;
     if (!sslh_i_aside_begin(c, &a, path)) return 1;
@@ -39436,8 +39445,8 @@ SSLH_I_FN int sslh_i_write_aside(sslh_ctx *c, const char *path, const void *byte
     return failed;
 }
 
-/* 1 when a file can be written at a path, as far as can be told before: a run of days must not find out at its end that
-   a folder is not there. 0 and an error that says why. */
+/* 1 when a file can be written at a path, as far as this can be known in advance: a run of days must not find out at
+   its end that its folder does not exist. Otherwise 0 and an error with the reason. */
 SSLH_I_FN int sslh_i_can_write(sslh_ctx *c, const char *fn, const char *path) {
     sslh_i_path_kind kind = sslh_i_path_known(c, fn, path);
     int direct;
@@ -39465,7 +39474,7 @@ SSLH_I_FN int sslh_i_can_write(sslh_ctx *c, const char *fn, const char *path) {
 }
 
 /* Writes a file so that a crash at any moment leaves the old one or the new one. Devices, pipes and files that are open
-   already are written to directly. 1 on success. */
+   already are written to directly. Returns 1 on success. */
 SSLH_I_FN int sslh_i_write_whole(sslh_ctx *c, const char *fn, const char *path, const void *bytes, size_t size) {
     if (SSLH_I_BAD(c)) return 0;
     if (!path) {
@@ -39496,7 +39505,7 @@ SSLH_I_FN int sslh_i_write_whole(sslh_ctx *c, const char *fn, const char *path, 
     return !failed;
 }
 
-/* Adds a name to the text of a listing, which doubles when full. */
+/* Appends a name to the text of a listing, whose memory doubles when it is full. Hidden names are skipped. */
 SSLH_I_FN int sslh_i_dir_add(sslh_ctx *c, sslh_i_dir *d, size_t *used, size_t *cap, const char *name) {
     size_t n = strlen(name) + 1;
     if (name[0] == '.' || d->n == INT_MAX) return 1;
@@ -39512,7 +39521,7 @@ SSLH_I_FN int sslh_i_dir_add(sslh_ctx *c, sslh_i_dir *d, size_t *used, size_t *c
     return 1;
 }
 
-/* Lists a folder; 1 on success. Give the result back with sslh_i_dir_free. */
+/* Lists a folder; returns 1 on success. The caller frees the result with sslh_i_dir_free. */
 SSLH_I_FN int sslh_i_list_dir(sslh_ctx *c, const char *fn, const char *path, sslh_i_dir *d) {
     size_t used = 0, cap = 4096;
     int ok = 1;
@@ -39552,7 +39561,7 @@ SSLH_I_FN int sslh_i_list_dir(sslh_ctx *c, const char *fn, const char *path, ssl
     } else {
         while (ok) {
             struct dirent *e;
-            errno = 0; /* NULL is the end of the list or an error, which errno tells apart */
+            errno = 0; /* NULL means the end of the list or an error: errno tells which */
             e = readdir(h);
             if (!e) break;
             ok = sslh_i_dir_add(c, d, &used, &cap, e->d_name);
@@ -39582,7 +39591,7 @@ SSLH_I_FN int sslh_i_list_dir(sslh_ctx *c, const char *fn, const char *path, ssl
     return 1;
 }
 
-#else /* without files: the path functions exist and say so */
+#else /* without files: the functions exist, and fail with a message that says so */
 
 SSLH_I_FN int sslh_i_no_files(sslh_ctx *c, const char *fn, const char *path) {
     if (!SSLH_I_BAD(c))
@@ -39613,7 +39622,7 @@ SSLH_I_FN int sslh_i_list_dir(sslh_ctx *c, const char *fn, const char *path, ssl
 }
 #endif
 
-/* What is at path/name; an error of fn when the system cannot tell. */
+/* What is at path/name, with an error in the name of fn when the system cannot say. */
 SSLH_I_FN sslh_i_path_kind sslh_i_kind_in(sslh_ctx *c, const char *fn, const char *path, const char *name) {
     char *full = sslh_i_join_path(c, path, name, strlen(name));
     sslh_i_path_kind kind = full ? sslh_i_path_known(c, fn, full) : SSLH_I_PATH_UNKNOWN;
@@ -39621,7 +39630,7 @@ SSLH_I_FN sslh_i_path_kind sslh_i_kind_in(sslh_ctx *c, const char *fn, const cha
     return kind;
 }
 
-/* Bytes that are the caller's, as a source. */
+/* A source of bytes that the caller owns. */
 SSLH_I_FN sslh_i_source sslh_i_source_of(sslh_ctx *c, const char *fn, const char *name, const void *p, size_t size) {
     sslh_i_source s;
     s.c = c;
@@ -39634,7 +39643,7 @@ SSLH_I_FN sslh_i_source sslh_i_source_of(sslh_ctx *c, const char *fn, const char
     return s;
 }
 
-/* A whole file as a source; .p is NULL, and an error says why, when it cannot be read. */
+/* A source of a whole file. When the file cannot be read, .p is NULL and there is an error. */
 SSLH_I_FN sslh_i_source sslh_i_source_open(sslh_ctx *c, const char *fn, const char *path) {
     size_t size;
     uint8_t *p = sslh_i_read_whole(c, fn, path, &size);
@@ -39650,7 +39659,7 @@ SSLH_I_FN void sslh_i_source_close(sslh_i_source *s) {
     s->size = 0;
 }
 
-/* The bytes from offset on as a block of the caller's own: the source's, when it has one, else a copy. */
+/* The bytes from offset on as a block that the caller frees: the source's own block if it has one, otherwise a copy. */
 SSLH_I_FN uint8_t *sslh_i_source_take(sslh_i_source *s, size_t offset) {
     size_t n = s->size - offset;
     uint8_t *p = s->own ? s->own : (uint8_t *)sslh_i_alloc(s->c, n);
@@ -39663,23 +39672,23 @@ SSLH_I_FN uint8_t *sslh_i_source_take(sslh_i_source *s, size_t offset) {
 /*  >>inflate       inflate and deflate: RFC 1951, zlib (1950), gzip (1952)                                           */
 /* ================================================================================================================== */
 
-/* Both directions of the compression inside PNG (zlib) and .gz: inflate for what is read, deflate for what is
-   written. */
+/* Both directions of the compression inside PNG (zlib) and .gz files: inflate for reading, deflate for writing. */
 
 /* --- inflate ------------------------------------------------------------------------------------------------------ */
 
 #define SSLH_I_FAST_BITS 10
 
-/* Bits are taken from the low end. Beyond the input zeros are read, and count tells when too many were used. */
+/* A reader of bits, lowest first. Past the end of the input hold has zeros, and count shows that they are not input. */
 typedef struct sslh_i_bits {
     const uint8_t *p;
-    size_t         size, at; /* at: next byte to fetch */
+    size_t         size, at; /* at: the next byte to fetch */
     uint64_t       hold;
     int            count;    /* valid bits in hold */
 } sslh_i_bits;
 
-/* Where inflated bytes go: grows by doubling up to limit. With partial (a look at a header, a picture of known size) it
-   is no error that the data have more than limit, or that their end is missing when limit is reached. */
+/* Where inflated bytes go: a block that grows by doubling up to limit. With partial (to read only a header, or a
+   picture of known size) it is no error that the data have more than limit, or that they end early, once limit is
+   reached, without their checksum. */
 typedef struct sslh_i_sink {
     sslh_ctx *c;
     uint8_t  *p;
@@ -39687,14 +39696,14 @@ typedef struct sslh_i_sink {
     int       partial, full;
 } sslh_i_sink;
 
-/* A canonical Huffman code: short codes by table, long ones by counting through the lengths. */
+/* A canonical Huffman code. Short codes are looked up in a table, long ones found by counting through the lengths. */
 typedef struct sslh_i_huffman {
-    uint16_t fast[1 << SSLH_I_FAST_BITS]; /* symbol << 4 | length; 0: longer than the table */
-    uint16_t count[16];                   /* codes of each length */
-    uint16_t symbol[288];                 /* in the order of their codes */
+    uint16_t fast[1 << SSLH_I_FAST_BITS]; /* by the next bits: symbol << 4 | length; 0: a longer code */
+    uint16_t count[16];                   /* number of codes of each length */
+    uint16_t symbol[288];                 /* the symbols in the order of their codes */
 } sslh_i_huffman;
 
-/* Fetches whole bytes while there is room for them. */
+/* Fetches whole bytes while hold has room for them. */
 SSLH_I_FN void sslh_i_refill(sslh_i_bits *b) {
     while (b->count <= 56 && b->at < b->size) {
         b->hold |= (uint64_t)b->p[b->at++] << b->count;
@@ -39715,7 +39724,8 @@ SSLH_I_FN uint32_t sslh_i_take(sslh_i_bits *b, int n, int *ok) {
     return v;
 }
 
-/* Builds the tables from n code lengths. 0: complete; positive: incomplete; negative: over-subscribed. */
+/* Builds the tables from n code lengths. Returns 0 for a complete code, a positive number for an incomplete one and a
+   negative number for an over-subscribed one. */
 SSLH_I_FN int sslh_i_huffman_build(sslh_i_huffman *h, const uint8_t *length, int n) {
     uint16_t next[16], first[16];
     int left = 1;
@@ -39760,7 +39770,7 @@ SSLH_I_FN int sslh_i_decode(sslh_i_bits *b, const sslh_i_huffman *h) {
             first = (first + count) << 1;
             code <<= 1;
         }
-        if (bits > b->count) return -1; /* also when no code matched zeros after the end */
+        if (bits > b->count) return -1; /* also when only the zeros past the end matched no code */
         if (bits == 16) return -2;
         symbol = h->symbol[index + code - first];
     }
@@ -39770,7 +39780,7 @@ SSLH_I_FN int sslh_i_decode(sslh_i_bits *b, const sslh_i_huffman *h) {
     return symbol;
 }
 
-/* Room for n more bytes. NULL, or why not. */
+/* Makes room for n more bytes. Returns NULL, or the reason why there is none. */
 SSLH_I_FN const char *sslh_i_sink_room(sslh_i_sink *o, size_t n) {
     if (o->cap - o->n >= n) return NULL;
     if (o->limit - o->n < n) {
@@ -39794,7 +39804,7 @@ SSLH_I_FN int sslh_i_distance_extra(int s) { return s < 4 ? 0 : s / 2 - 1; }
 
 static const char sslh_i_ended[] = "the compressed data ends early";
 
-/* Symbols of one block up to its end mark. NULL, or what is wrong. */
+/* Decodes the symbols of one block up to its end-of-block symbol. Returns NULL, or what is wrong. */
 SSLH_I_FN const char *sslh_i_inflate_codes(sslh_i_bits *b, sslh_i_sink *o, const sslh_i_huffman *symbols,
                                            const sslh_i_huffman *distances) {
     for (;;) {
@@ -39817,7 +39827,7 @@ SSLH_I_FN const char *sslh_i_inflate_codes(sslh_i_bits *b, sslh_i_sink *o, const
         if (distance > o->n) return "a distance reaches before the first byte";
         if ((why = sslh_i_sink_room(o, length)) != NULL) {
             if (!o->full || !o->partial) return why;
-            length = o->limit - o->n; /* a look at the header: fill up to the limit and stop */
+            length = o->limit - o->n; /* only a part is wanted: fill up to the limit and stop */
             const char *memory = sslh_i_sink_room(o, length);
             if (memory) return memory;
         }
@@ -39827,7 +39837,7 @@ SSLH_I_FN const char *sslh_i_inflate_codes(sslh_i_bits *b, sslh_i_sink *o, const
     }
 }
 
-/* The code lengths at the head of a dynamic block. NULL, or what is wrong. */
+/* Reads the code lengths at the head of a dynamic block and builds both codes. Returns NULL, or what is wrong. */
 SSLH_I_FN const char *sslh_i_inflate_lengths(sslh_i_bits *b, sslh_i_huffman *symbols, sslh_i_huffman *distances) {
     static const uint8_t order[19] = {16, 17, 18, 0, 8, 7, 9, 6, 10, 5, 11, 4, 12, 3, 13, 2, 14, 1, 15};
     uint8_t length[320];
@@ -39866,7 +39876,7 @@ SSLH_I_FN const char *sslh_i_inflate_lengths(sslh_i_bits *b, sslh_i_huffman *sym
     return NULL;
 }
 
-/* Blocks until the last one; b is then at the first byte after it. NULL, or what is wrong. */
+/* Inflates blocks up to the last one; b is then at the first byte after it. Returns NULL, or what is wrong. */
 SSLH_I_FN const char *sslh_i_inflate_blocks(sslh_i_bits *b, sslh_i_sink *o) {
     sslh_i_huffman symbols, distances;
     const char *why = NULL;
@@ -39879,7 +39889,7 @@ SSLH_I_FN const char *sslh_i_inflate_blocks(sslh_i_bits *b, sslh_i_sink *o) {
         if (type == 3) return "invalid block type";
         if (type == 0) {
             (void)sslh_i_take(b, b->count & 7, &ok);
-            b->at -= (size_t)(b->count >> 3); /* give whole bytes back */
+            b->at -= (size_t)(b->count >> 3); /* unread the whole bytes in hold */
             b->hold = 0;
             b->count = 0;
             if (b->size - b->at < 4) return sslh_i_ended;
@@ -39911,7 +39921,7 @@ SSLH_I_FN const char *sslh_i_inflate_blocks(sslh_i_bits *b, sslh_i_sink *o) {
     return why;
 }
 
-/* The header of a gzip member at b->at (RFC 1952, 2.3). NULL, or what is wrong. */
+/* Skips the header of a gzip member at b->at (RFC 1952, 2.3). Returns NULL, or what is wrong. */
 SSLH_I_FN const char *sslh_i_gzip_header(sslh_i_bits *b) {
     const uint8_t *p = b->p + b->at;
     size_t left = b->size - b->at, n = 10;
@@ -39924,7 +39934,7 @@ SSLH_I_FN const char *sslh_i_gzip_header(sslh_i_bits *b) {
         if (extra > left - n) return "the gzip header ends early";
         n += extra;
     }
-    for (int flag = 8; flag <= 16; flag += 8) { /* original name, comment: text up to a zero */
+    for (int flag = 8; flag <= 16; flag += 8) { /* original name, comment: texts that end with a zero */
         if (!(p[3] & flag)) continue;
         while (n < left && p[n]) n++;
         if (n++ == left) return "the gzip header ends early";
@@ -39935,8 +39945,9 @@ SSLH_I_FN const char *sslh_i_gzip_header(sslh_i_bits *b) {
     return NULL;
 }
 
-/* Inflates a whole stream of the given format into o. NULL, or what is wrong at byte *at. The sink's memory is the
-   caller's to free in both cases. A partial sink that is full is success. */
+/* Inflates a whole stream into o; format is that of sslh_inflate: 0 raw deflate, 1 zlib, 2 gzip, whose members follow
+   one another. Returns NULL, or what is wrong at byte *at. The caller frees the sink's memory in both cases. A partial
+   sink that is full is a success. */
 SSLH_I_FN const char *sslh_i_inflate(const uint8_t *p, size_t size, int format, sslh_i_sink *o, size_t *at) {
     sslh_i_bits b;
     const char *why = NULL;
@@ -39968,14 +39979,14 @@ SSLH_I_FN const char *sslh_i_inflate(const uint8_t *p, size_t size, int format, 
             else if (sslh_i_le32(tail + 4) != (uint32_t)((o->n - begin) & 0xffffffffu))
                 why = "the length does not match";
             b.at += 8;
-            while (b.at < size && !p[b.at] && p[size - 1] == 0) b.at++; /* tapes pad with zeros */
+            while (b.at < size && !p[b.at] && p[size - 1] == 0) b.at++; /* tapes are padded with zeros */
         }
         if (!why) *at = b.at;
     } while (!why && format == 2 && b.at < size);
     return why;
 }
 
-/* A sink that begins with room for first bytes and takes at most limit; .p is NULL without memory. */
+/* A sink that begins with room for `first` bytes and takes at most limit; .p is NULL when memory runs out. */
 SSLH_I_FN sslh_i_sink sslh_i_sink_of(sslh_ctx *c, size_t first, size_t limit) {
     sslh_i_sink o;
     memset(&o, 0, sizeof o);
@@ -40012,22 +40023,22 @@ SSLH_DEF uint8_t *sslh_inflate(sslh_ctx *c, const void *bytes, size_t size, int 
 
 /* --- deflate: LZ77 with hash chains, then the cheapest of stored, fixed and dynamic Huffman per block ------------- */
 
-#define SSLH_I_BLOCK 16384   /* symbols of a block */
-#define SSLH_I_WINDOW 32768u /* distances that deflate can express */
+#define SSLH_I_BLOCK 16384   /* symbols of a block, at most */
+#define SSLH_I_WINDOW 32768u /* the longest distance that deflate can express */
 
 typedef struct sslh_i_deflater {
-    uint8_t *out;                    /* the stream, of which at bytes are written */
+    uint8_t *out;                    /* the stream, of which `at` bytes are written */
     size_t   at;
-    uint64_t hold;                   /* count bits that do not make a byte yet */
+    uint64_t hold;                   /* count bits that do not fill a byte yet */
     int      count;
     uint32_t token[SSLH_I_BLOCK];    /* of the block: a literal, or length << 16 | distance (length >= 3) */
     int      tokens;
-    uint32_t head[SSLH_I_WINDOW];    /* by hash: 1 + the last position of three such bytes; 0: none */
-    uint32_t prev[SSLH_I_WINDOW];    /* by position % window: 1 + the position before it with the same hash */
+    uint32_t head[SSLH_I_WINDOW];    /* by hash of three bytes: 1 + their last position; 0: none */
+    uint32_t prev[SSLH_I_WINDOW];    /* by position % window: 1 + the last position with the same hash */
     uint32_t frequency[320];         /* 286 symbols, 30 distances */
     uint8_t  length[320];            /* code lengths of both */
     uint16_t code[320];              /* bit-reversed codes */
-    size_t   shortest;               /* length of a match that is used */
+    size_t   shortest;               /* shorter matches are not used */
 } sslh_i_deflater;
 
 /* Appends the n low bits of value, lowest first. */
@@ -40041,8 +40052,9 @@ SSLH_I_FN void sslh_i_put_bits(sslh_i_deflater *d, uint32_t value, int n) {
     }
 }
 
-/* Huffman code lengths of at most limit bits for n <= 288 symbols (two-queue method on sorted frequencies; when a code
-   gets too long the frequencies are flattened and it starts again). At least two symbols get a code. */
+/* Huffman code lengths of at most limit bits for n <= 288 symbols, by the two-queue method on sorted frequencies. When
+   a code gets too long, the frequencies are halved once more, which evens them out, and the code is made again. At
+   least two symbols get a code. */
 SSLH_I_FN void sslh_i_huffman_lengths(const uint32_t *frequency, int n, int limit, uint8_t *length) {
     uint32_t weight[576];
     int16_t parent[576], order[288];
@@ -40057,14 +40069,15 @@ SSLH_I_FN void sslh_i_huffman_lengths(const uint32_t *frequency, int n, int limi
             weight[k] = f;
             order[k] = (int16_t)i;
         }
-        for (int i = 0; leaves < 2; i++) { /* symbols of frequency 0 in front */
+        for (int i = 0; leaves < 2; i++) { /* put symbols of frequency 0 in front */
             if (leaves && order[0] == i) continue;
             if (leaves) weight[1] = weight[0], order[1] = order[0];
             weight[0] = 0;
             order[0] = (int16_t)i;
             leaves++;
         }
-        /* leaves 0 .. leaves-1 and inner nodes leaves .. are two sorted queues: join the two lightest each time */
+        /* leaves and inner nodes (from number `leaves` on) are two sorted queues: join the two lightest nodes
+           each time */
         int leaf = 0, inner = leaves, top = leaves;
         for (; top < 2 * leaves - 1; top++) {
             weight[top] = 0;
@@ -40076,7 +40089,7 @@ SSLH_I_FN void sslh_i_huffman_lengths(const uint32_t *frequency, int n, int limi
         }
         longest = 0;
         memset(length, 0, (size_t)n);
-        weight[top - 1] = 0; /* from here on: depth */
+        weight[top - 1] = 0; /* from here on weight is the depth */
         for (int i = top - 2; i >= 0; i--) {
             weight[i] = weight[parent[i]] + 1;
             if (i < leaves) {
@@ -40088,7 +40101,7 @@ SSLH_I_FN void sslh_i_huffman_lengths(const uint32_t *frequency, int n, int limi
     } while (longest > limit);
 }
 
-/* Canonical codes from lengths, with their bits reversed as deflate sends them. */
+/* Canonical codes from their lengths, with the bits reversed because deflate sends a code from its highest bit on. */
 SSLH_I_FN void sslh_i_huffman_codes(const uint8_t *length, int n, uint16_t *code) {
     uint32_t next[17], count[16];
     memset(count, 0, sizeof count);
@@ -40103,7 +40116,7 @@ SSLH_I_FN void sslh_i_huffman_codes(const uint8_t *length, int n, uint16_t *code
     }
 }
 
-/* Symbol of a match length (0 = symbol 257) and of a distance: the last one whose base does not exceed the value. */
+/* Symbol of a match length (0 is symbol 257) and of a distance: the last one whose base does not exceed the value. */
 SSLH_I_FN int sslh_i_length_symbol(int length) {
     int s = 0;
     if (length == 258) return 28;
@@ -40118,8 +40131,8 @@ SSLH_I_FN int sslh_i_distance_symbol(int distance) {
     return 2 * s + 2 + (((distance - 1) >> s) & 1);
 }
 
-/* The lengths of both codes as run-length symbols: low 5 bits the symbol, above them the extra bits. Returns their
-   number. */
+/* Run-length encodes the code lengths of both codes: the low 5 bits of a run are its symbol, those above are the extra
+   bits. Returns the number of runs. */
 SSLH_I_FN int sslh_i_length_runs(const uint8_t *length, int n, uint16_t *run) {
     int runs = 0;
     for (int i = 0; i < n;) {
@@ -40146,7 +40159,7 @@ SSLH_I_FN int sslh_i_length_runs(const uint8_t *length, int n, uint16_t *run) {
     return runs;
 }
 
-/* Bits of the block's symbols under the code lengths given (286 symbols, then distances). */
+/* Size in bits of the block's symbols under the given code lengths (of 286 symbols, then of 30 distances). */
 SSLH_I_FN size_t sslh_i_block_bits(const sslh_i_deflater *d, const uint8_t *length) {
     size_t bits = 0;
     for (int i = 0; i < 286; i++)
@@ -40156,7 +40169,7 @@ SSLH_I_FN size_t sslh_i_block_bits(const sslh_i_deflater *d, const uint8_t *leng
     return bits;
 }
 
-/* The bytes as they are, in pieces that their 16-bit lengths allow. */
+/* Sends the bytes as they are, in stored blocks of at most 65535 bytes, because their length has 16 bits. */
 SSLH_I_FN void sslh_i_put_stored(sslh_i_deflater *d, const uint8_t *in, size_t size, int last) {
     do {
         size_t n = SSLH_I_MIN(size, (size_t)65535);
@@ -40170,7 +40183,7 @@ SSLH_I_FN void sslh_i_put_stored(sslh_i_deflater *d, const uint8_t *in, size_t s
         size -= n;
     } while (size);
 }
-/* The block's tokens and its end in the codes of d. */
+/* Sends the block's tokens and the end-of-block symbol in the codes of d. */
 SSLH_I_FN void sslh_i_put_tokens(sslh_i_deflater *d) {
     for (int i = 0; i < d->tokens; i++) {
         uint32_t t = d->token[i];
@@ -40188,7 +40201,7 @@ SSLH_I_FN void sslh_i_put_tokens(sslh_i_deflater *d) {
     }
     sslh_i_put_bits(d, d->code[256], d->length[256]);
 }
-/* Sends the collected symbols, which stand for the size bytes at in, in the cheapest of the three ways. */
+/* Sends the collected tokens, which encode the `size` bytes at in, in the cheapest of the three ways. */
 SSLH_I_FN void sslh_i_flush_block(sslh_i_deflater *d, const uint8_t *in, size_t size, int last) {
     static const uint8_t order[19] = {16, 17, 18, 0, 8, 7, 9, 6, 10, 5, 11, 4, 12, 3, 13, 2, 14, 1, 15};
     uint8_t fixed[320], joined[320], run_length[19];
@@ -40229,7 +40242,7 @@ SSLH_I_FN void sslh_i_flush_block(sslh_i_deflater *d, const uint8_t *in, size_t 
     }
     if (plain <= dynamic) {
         memcpy(d->length, fixed, sizeof fixed);
-        uint8_t all[288]; /* the fixed code counts two symbols that never occur */
+        uint8_t all[288]; /* the fixed code has two more symbols, which never occur */
         uint16_t code[288];
         for (int i = 0; i < 288; i++) all[i] = i < 286 ? fixed[i] : 8;
         sslh_i_huffman_codes(all, 288, code);
@@ -40257,7 +40270,8 @@ SSLH_I_FN uint32_t sslh_i_hash3(const uint8_t *p) {
     return (((uint32_t)p[0] << 16 | (uint32_t)p[1] << 8 | p[2]) * 2654435761u) >> 17;
 }
 
-/* The longest earlier match of in[i..]; at most 128 candidates are tried. 0 when there is none of 3 bytes or more. */
+/* The length of the longest earlier match of in[i..] among at most 128 candidates; 0 when no match is worth its bits,
+   in which case *distance has no meaning. */
 SSLH_I_FN size_t sslh_i_longest_match(const sslh_i_deflater *d, const uint8_t *in, size_t n, size_t i,
                                       size_t *distance) {
     size_t best = 2, most = SSLH_I_MIN(n - i, (size_t)258);
@@ -40275,15 +40289,15 @@ SSLH_I_FN size_t sslh_i_longest_match(const sslh_i_deflater *d, const uint8_t *i
             }
         }
         uint32_t before = d->prev[at % SSLH_I_WINDOW];
-        if (before >= candidate) break; /* that place now belongs to a later position */
+        if (before >= candidate) break; /* a later position has overwritten this entry */
         candidate = before;
     }
     if (best < d->shortest || (best == 3 && *distance > 4096))
-        return 0; /* literals are shorter than so far a distance */
+        return 0; /* three literals take fewer bits than so long a distance */
     return best;
 }
 
-/* Enters the three bytes at position i into the chains, so that later matches find them. */
+/* Enters the three bytes at position i into the hash chains, so that later matches find them. */
 SSLH_I_FN void sslh_i_remember(sslh_i_deflater *d, const uint8_t *in, size_t n, size_t i) {
     if (n - i < 3) return;
     uint32_t h = sslh_i_hash3(in + i);
@@ -40291,13 +40305,13 @@ SSLH_I_FN void sslh_i_remember(sslh_i_deflater *d, const uint8_t *in, size_t n, 
     d->head[h] = (uint32_t)i + 1;
 }
 
-/* A zlib stream of n < 2^31 bytes, to be given back with sslh_i_free; NULL when memory is out. Matches shorter than
-   shortest (3 or more) are not used: noise, like the differences that filters leave, has many that only cost code
-   space. */
+/* Compresses n < 2^31 bytes to a zlib stream, which the caller frees with sslh_i_free; NULL when memory runs out.
+   Matches shorter than `shortest` (3 or more) are not used: noise, like the differences that PNG's filters leave, has
+   many short matches whose symbols make the Huffman code worse. */
 SSLH_I_FN uint8_t *sslh_i_deflate(sslh_ctx *c, const uint8_t *in, size_t n, size_t shortest, size_t *size) {
     *size = 0;
     sslh_i_deflater *d = (sslh_i_deflater *)sslh_i_alloc(c, sizeof *d);
-    /* no block is sent in more than its stored form: 5 bytes per 65535 and 6 per block of at least 16384 bytes */
+    /* no block is longer than stored: 5 bytes more per 65535, and 6 per block, which covers at least 16384 */
     uint8_t *out = d ? (uint8_t *)sslh_i_alloc(c, n + (n >> 11) + 128) : NULL;
     if (!out) {
         sslh_i_free(c, d);
@@ -40308,14 +40322,14 @@ SSLH_I_FN uint8_t *sslh_i_deflate(sslh_ctx *c, const uint8_t *in, size_t n, size
     d->out[d->at++] = 0x78;
     d->out[d->at++] = 0x9c;
     size_t i = 0, begin = 0, length = 0, distance = 0;
-    int have = 0; /* the match at i is known from the look ahead */
+    int have = 0; /* the match at i is known from looking ahead */
     while (i < n) {
         size_t next = 0, next_distance = 0;
         if (!have) length = sslh_i_longest_match(d, in, n, i, &distance);
         have = 0;
         sslh_i_remember(d, in, n, i);
         if (length && length < 64 && i + 1 < n) next = sslh_i_longest_match(d, in, n, i + 1, &next_distance);
-        if (!length || next > length) { /* lazy: a literal now, for the longer match that starts one later */
+        if (!length || next > length) { /* lazy: send a literal, as a longer match starts one byte later */
             d->token[d->tokens++] = in[i++];
             have = next > 0;
             length = next;
@@ -40344,9 +40358,9 @@ SSLH_I_FN uint8_t *sslh_i_deflate(sslh_ctx *c, const uint8_t *in, size_t n, size
 /* ================================================================================================================== */
 
 /* Every format has two functions that the table of >>readers names: sslh_i_is_FORMAT tells from path, size and bytes
-   whether a file is of it, and sslh_i_FORMAT_read reads it into a sslh_i_found that is all zeros. */
+   whether a file has that format, and sslh_i_FORMAT_read reads it into an sslh_i_found that is filled with zeros. */
 
-/* Width and height as a file gives them: whether such an image is read at all. */
+/* Whether an image of the width and height that a file claims is read at all; they are at byte `offset` of the file. */
 SSLH_I_FN int sslh_i_size_ok(const sslh_i_source *s, size_t offset, uint32_t width, uint32_t height) {
     if (!width || !height || width > 0x7fffffffu || height > 0x7fffffffu)
         return sslh_i_bad(s, offset, "an image of %lu x %lu pixels", (unsigned long)width, (unsigned long)height);
@@ -40362,21 +40376,21 @@ static const uint8_t sslh_i_png_magic[8] = {0x89, 'P', 'N', 'G', 13, 10, 26, 10}
 
 SSLH_I_FN int sslh_i_is_png(const sslh_i_source *s) { return s->size >= 8 && !memcmp(s->p, sslh_i_png_magic, 8); }
 
-/* What the chunks before the pixels say. */
+/* What the chunks of a PNG file say about its pixels. */
 typedef struct sslh_i_png {
     uint32_t       width, height;
     int            depth, type, interlaced;
-    int            samples;      /* per pixel in the file */
+    int            samples;      /* per pixel, in the file */
     const uint8_t *palette;      /* (colours,3) */
     int            colours;
-    const uint8_t *transparent;  /* tRNS: transparents bytes */
+    const uint8_t *transparent;  /* the tRNS chunk: (transparents) bytes */
     int            transparents;
-    size_t         data_size;    /* of all IDAT chunks */
-    size_t         data_at;      /* of the first IDAT chunk */
+    size_t         data_size;    /* bytes in all IDAT chunks together */
+    size_t         data_at;      /* where the first IDAT chunk begins */
     int            data_chunks;
 } sslh_i_png;
 
-/* The chunk IHDR of n bytes at offset at: sizes, depth, colour type, of which only some pairs exist. */
+/* Reads the n bytes of the IHDR chunk at `at`: size, depth and colour type, of which only some pairs are allowed. */
 SSLH_I_FN int sslh_i_png_header(const sslh_i_source *s, size_t at, size_t n, sslh_i_png *h) {
     static const uint8_t samples[7] = {1, 0, 3, 1, 2, 0, 4};
     const uint8_t *p = s->p + at;
@@ -40397,9 +40411,10 @@ SSLH_I_FN int sslh_i_png_header(const sslh_i_source *s, size_t at, size_t n, ssl
     return 1;
 }
 
-/* Reads all chunks up to IEND and checks their order, lengths and, for those that are used, checksums. Many programs
-   write small faults that all readers pass over: a tRNS chunk that is out of place or has no right length is left out,
-   as libpng does it, and so are colours of the palette beyond those that the depth can name. */
+/* Reads all chunks up to IEND and checks their order, lengths and, for those that are used, checksums. Small
+   faults that many programs write and all readers tolerate are tolerated here too: as in libpng, a tRNS chunk that
+   is out of place or has the wrong length is ignored, and so are colours of the palette beyond those that the
+   depth can address. */
 SSLH_I_FN int sslh_i_png_chunks(const sslh_i_source *s, sslh_i_png *h) {
     size_t at = 8, previous_end = 0;
     memset(h, 0, sizeof *h);
@@ -40417,7 +40432,7 @@ SSLH_I_FN int sslh_i_png_chunks(const sslh_i_source *s, sslh_i_png *h) {
         if ((ihdr || plte || trns || idat || iend) && sslh_i_be32(p + 8 + n) != sslh_i_crc32(0, p + 4, n + 4))
             return sslh_i_bad(s, at + 8 + n, "the checksum of a chunk does not match");
         if (ihdr && !sslh_i_png_header(s, at + 8, n, h)) return 0;
-        if (plte && h->type == 3) { /* elsewhere it is a suggestion */
+        if (plte && h->type == 3) { /* with other colour types a palette is only a suggestion */
             if (h->palette || h->data_chunks || n % 3 || !n || n > 768)
                 return sslh_i_bad(s, at, "a PLTE chunk of %.0f bytes is not possible here", (double)n);
             h->palette = p + 8;
@@ -40443,7 +40458,7 @@ SSLH_I_FN int sslh_i_png_chunks(const sslh_i_source *s, sslh_i_png *h) {
     return 1;
 }
 
-/* What a filter expects of a byte from its neighbours: a to the left, b above, c above to the left. */
+/* A filter's prediction of a byte from its neighbours: a to the left, b above, c above a. */
 SSLH_I_FN int sslh_i_png_guess(int filter, int a, int b, int c) {
     if (filter == 1) return a;
     if (filter == 2) return b;
@@ -40455,8 +40470,8 @@ SSLH_I_FN int sslh_i_png_guess(int filter, int a, int b, int c) {
     return 0;
 }
 
-/* Undoes the filter of one row in place: p has n bytes, up is the row above or NULL, step the bytes of a whole
-   pixel. 0 when there is no such filter. */
+/* Undoes the filter of one row in place: p has n bytes, up is the row above or NULL, a pixel has `step` bytes. Returns
+   0 when there is no such filter. */
 SSLH_I_FN int sslh_i_png_unfilter(int filter, uint8_t *p, const uint8_t *up, size_t n, size_t step) {
     if (filter > 4) return 0;
     for (size_t i = 0; filter && i < n; i++) {
@@ -40466,7 +40481,7 @@ SSLH_I_FN int sslh_i_png_unfilter(int filter, uint8_t *p, const uint8_t *up, siz
     return 1;
 }
 
-/* Sample number i of a row, 1 to 16 bits as in the file; those of less than 8 bits begin at the high end of a byte. */
+/* Sample i of a row, 1 to 16 bits as in the file; samples below 8 bits are packed from the high end of a byte. */
 SSLH_I_FN uint32_t sslh_i_png_sample(const uint8_t *row, size_t i, int depth) {
     if (depth == 8) return row[i];
     if (depth == 16) return sslh_i_be16(row + 2 * i);
@@ -40474,13 +40489,14 @@ SSLH_I_FN uint32_t sslh_i_png_sample(const uint8_t *row, size_t i, int depth) {
     return (uint32_t)row[bit >> 3] >> (8 - depth - (int)(bit & 7)) & ((1u << depth) - 1);
 }
 
-/* A sample of so many bits scaled to 0 .. 255. */
+/* A sample of `depth` bits scaled to 0 .. 255. */
 SSLH_I_FN uint8_t sslh_i_png_to8(uint32_t v, int depth) {
     static const uint8_t scale[9] = {0, 255, 85, 0, 17, 0, 0, 0, 1};
     return (uint8_t)(depth == 16 ? (v * 255u + 32767u) / 65535u : v * scale[depth]);
 }
 
-/* One row of width pixels to 8 bits; the pixels of a pass lie step apart. A number beyond the palette is black. */
+/* Converts one row of `width` pixels to 8 bits; in out the pixels are `step` bytes apart. A pixel whose number is
+   beyond the palette is black. */
 SSLH_I_FN void sslh_i_png_expand(const sslh_i_png *h, const uint8_t *row, size_t width, uint8_t *out, size_t step) {
     for (size_t x = 0; x < width; x++, out += step) {
         if (h->type == 3) {
@@ -40500,7 +40516,7 @@ SSLH_I_FN void sslh_i_png_expand(const sslh_i_png *h, const uint8_t *row, size_t
     }
 }
 
-/* Pixels of the pass: Adam7 starts at (row0, col0) and takes every row_step-th row and col_step-th column. */
+/* The pixels of a pass of Adam7: from (row0, col0) on, every row_step-th row and every col_step-th column. */
 typedef struct sslh_i_pass { uint32_t row0, col0, row_step, col_step; } sslh_i_pass;
 
 SSLH_I_FN sslh_i_pass sslh_i_png_pass(const sslh_i_png *h, int pass) {
@@ -40516,14 +40532,15 @@ SSLH_I_FN sslh_i_pass sslh_i_png_pass(const sslh_i_png *h, int pass) {
     return p;
 }
 
-/* Rows, columns and bytes of a row without its filter byte; 0 rows when the image is too small for the pass. */
+/* Returns the rows of a pass, and its columns and the bytes of a row without its filter byte; 0 rows when the image is
+   too small for the pass. */
 SSLH_I_FN uint32_t sslh_i_png_pass_size(const sslh_i_png *h, sslh_i_pass p, uint32_t *columns, size_t *row_bytes) {
     *columns = h->width > p.col0 ? (h->width - p.col0 + p.col_step - 1) / p.col_step : 0;
     *row_bytes = (size_t)(((uint64_t)*columns * (uint64_t)(h->samples * h->depth) + 7) / 8);
     return *columns && h->height > p.row0 ? (h->height - p.row0 + p.row_step - 1) / p.row_step : 0;
 }
 
-/* Undoes the filters of all rows of raw, pass by pass, and spreads them over the image. */
+/* Undoes the filters of all rows of raw, pass by pass, and distributes their pixels over the image. */
 SSLH_I_FN int sslh_i_png_pixels(const sslh_i_source *s, const sslh_i_png *h, uint8_t *raw, sslh_i_found *image) {
     size_t step = (size_t)((h->samples * h->depth + 7) / 8), channels = (size_t)image->channels;
     for (int pass = 0; pass < (h->interlaced ? 7 : 1); pass++) {
@@ -40545,8 +40562,8 @@ SSLH_I_FN int sslh_i_png_pixels(const sslh_i_source *s, const sslh_i_png *h, uin
     return 1;
 }
 
-/* All colour types and depths to 8 bits: grey 1, grey and alpha 2, colour 3, colour and alpha 4 channels; 16-bit
-   samples are scaled by 255/65535 and rounded. */
+/* Reads all colour types and depths as 8 bits: grey has 1 channel, grey and alpha 2, colour 3, colour and alpha 4;
+   16-bit samples are scaled by 255/65535 and rounded. */
 SSLH_I_FN int sslh_i_png_read(sslh_i_source *s, sslh_i_found *image) {
     sslh_i_png h;
     size_t raw_size = 0, at = 0;
@@ -40559,7 +40576,7 @@ SSLH_I_FN int sslh_i_png_read(sslh_i_source *s, sslh_i_found *image) {
             return sslh_i_bad(s, 16, "the image is too large for this machine");
         raw_size += more;
     }
-    if (raw_size / 1032 > h.data_size) /* deflate cannot do better than 1032 to 1: refused before any memory is taken */
+    if (raw_size / 1032 > h.data_size) /* deflate's limit is 1032 to 1: refused before memory is allocated */
         return sslh_i_bad(s, h.data_at, "%.0f bytes of pixel data cannot hold %lu x %lu pixels", (double)h.data_size,
                           (unsigned long)h.width, (unsigned long)h.height);
     image->count = 1;
@@ -40570,7 +40587,7 @@ SSLH_I_FN int sslh_i_png_read(sslh_i_source *s, sslh_i_found *image) {
     if (!sslh_i_mul((size_t)h.width * h.height, (size_t)image->channels, &pixels))
         return sslh_i_bad(s, 16, "the image is too large for this machine");
 
-    /* one zlib stream runs through all IDAT chunks; a single chunk is read in place */
+    /* one zlib stream runs through all IDAT chunks; that of a single chunk is read in place */
     uint8_t *joined = NULL;
     const uint8_t *data = s->p + h.data_at + 8;
     if (h.data_chunks > 1) {
@@ -40586,7 +40603,7 @@ SSLH_I_FN int sslh_i_png_read(sslh_i_source *s, sslh_i_found *image) {
         data = joined;
     }
     sslh_i_sink o = sslh_i_sink_of(s->c, raw_size, raw_size);
-    o.partial = 1; /* when all rows are there, more rows or a missing checksum do no harm */
+    o.partial = 1; /* once all rows are there, more rows or a missing checksum do no harm */
     const char *why = o.p ? sslh_i_inflate(data, h.data_size, 1, &o, &at) : "out of memory";
     if (!why && o.n != raw_size) why = "it inflates to less than the image needs";
     sslh_i_free(s->c, joined);
@@ -40600,15 +40617,16 @@ SSLH_I_FN int sslh_i_png_read(sslh_i_source *s, sslh_i_found *image) {
     return ok;
 }
 
-/* Filters all rows of (H, W C) bytes into raw (H, 1 + W C). adaptive: per row the filter with the smallest sum of
-   absolute values (the heuristic of the PNG specification, 12.8); otherwise none. */
+/* Filters the rows of pixels (rows,n) into raw (rows,1+n), where each row begins with the number of its filter.
+   adaptive: each row gets the filter with the smallest sum of absolute values (the heuristic of the PNG specification,
+   12.8); otherwise rows are not filtered. */
 SSLH_I_FN void sslh_i_png_filter(const uint8_t *pixels, size_t rows, size_t n, size_t step, int adaptive,
                                  uint8_t *raw) {
     for (size_t y = 0; y < rows; y++, raw += n + 1) {
         const uint8_t *p = pixels + y * n, *up = y ? p - n : NULL;
         int best = 0;
         uint64_t least = (uint64_t)-1;
-        for (int pass = 0; pass < 6; pass++) { /* 0..4 measure, 5 writes the best */
+        for (int pass = 0; pass < 6; pass++) { /* passes 0 to 4 measure the filters, pass 5 writes the best */
             int filter = pass < 5 ? pass : best;
             uint64_t sum = 0;
             if (!adaptive && pass < 5) continue;
@@ -40624,7 +40642,7 @@ SSLH_I_FN void sslh_i_png_filter(const uint8_t *pixels, size_t rows, size_t n, s
     }
 }
 
-/* A chunk at p; its n bytes are already in place behind the 8 of its head. Returns its end. */
+/* Completes a chunk at p, whose n bytes of data are already in place after the 8 bytes of its head. Returns its end. */
 SSLH_I_FN uint8_t *sslh_i_png_chunk(uint8_t *p, const char *tag, size_t n) {
     sslh_i_put_be32(p, (uint32_t)n);
     memcpy(p + 4, tag, 4);
@@ -40632,8 +40650,8 @@ SSLH_I_FN uint8_t *sslh_i_png_chunk(uint8_t *p, const char *tag, size_t n) {
     return p + 12 + n;
 }
 
-/* A PNG file in memory, to be given back with sslh_i_free. Three ways are tried and the smallest file is kept: drawings
-   do best without filters, photographs with filters and long matches only. */
+/* A PNG file in memory, which the caller frees with sslh_i_free. Three ways are tried and the smallest file is kept:
+   drawings do best without filters, photographs with filters and long matches only. */
 SSLH_I_FN uint8_t *sslh_i_png_encode(sslh_ctx *c, const char *fn, const uint8_t *pixels, int height, int width,
                                      int channels, size_t *size) {
     static const uint8_t type[5] = {0, 0, 4, 2, 6};
@@ -40697,7 +40715,7 @@ SSLH_I_FN int sslh_i_is_pnm(const sslh_i_source *s) {
            (sslh_i_is_space(p[2]) || p[2] == '#');
 }
 
-/* The next number of a PNM file, after white space and comments from # to the end of the line. */
+/* Reads the next number of a PNM file, after white space and comments from # to the end of the line. */
 SSLH_I_FN int sslh_i_pnm_number(const sslh_i_source *s, size_t *at, uint32_t most, const char *what, uint32_t *out) {
     while (*at < s->size && (sslh_i_is_space(s->p[*at]) || s->p[*at] == '#'))
         if (s->p[(*at)++] == '#')
@@ -40709,7 +40727,7 @@ SSLH_I_FN int sslh_i_pnm_number(const sslh_i_source *s, size_t *at, uint32_t mos
     return 1;
 }
 
-/* The head is numbers in text, the pixels are bytes (big-endian pairs when the largest value is over 255) or text. */
+/* The head is numbers in text; the pixels are text, or bytes (big-endian pairs if the largest value is over 255). */
 SSLH_I_FN int sslh_i_pnm_read(sslh_i_source *s, sslh_i_found *image) {
     int kind = s->p[1] - '0', text = kind < 4;
     uint32_t width, height, top, v = 0;
@@ -40720,7 +40738,7 @@ SSLH_I_FN int sslh_i_pnm_read(sslh_i_source *s, sslh_i_found *image) {
     if (!sslh_i_size_ok(s, 2, width, height)) return 0;
     if (!top) return sslh_i_bad(s, at, "the largest value is 0");
     if (at == s->size || !sslh_i_is_space(s->p[at])) return sslh_i_bad(s, at, "no white space before the pixels");
-    at++; /* exactly one byte: the next one may be a pixel that looks like white space */
+    at++; /* exactly one byte: the next may be a pixel that looks like white space */
     int channels = kind == 3 || kind == 6 ? 3 : 1;
     size_t bytes = top > 255 ? 2 : 1;
     if (!sslh_i_mul((size_t)width * height, (size_t)channels, &n))
@@ -40752,18 +40770,19 @@ SSLH_I_FN int sslh_i_pnm_read(sslh_i_source *s, sslh_i_found *image) {
 
 /* --- BMP, the format of Windows ----------------------------------------------------------------------------------- */
 
-/* "BM", the place of the pixels (byte 10), then a head of one of several lengths (byte 14): sizes, bits of a pixel, how
-   they are packed, and perhaps a palette of blue, green, red (and a fourth byte in heads longer than 12). Rows are
-   filled up to whole 32-bit words and go from the bottom to the top, unless the height is negative. Pixels are numbers
-   of 1, 4 or 8 bits in the palette, or little-endian numbers of 16, 24 or 32 bits in which masks show the colours. */
+/* "BM", the offset of the pixels (byte 10), then a head of one of several lengths (byte 14): width and height, bits per
+   pixel, the kind of compression, and perhaps a palette of blue, green and red (and a fourth byte when the head is
+   longer than 12). Rows are padded to whole 32-bit words and go from the bottom to the top, unless the height is
+   negative. Pixels are numbers of 1, 4 or 8 bits that index the palette, or little-endian numbers of 16, 24 or 32 bits
+   whose colours are selected by masks. */
 
 typedef struct sslh_i_bmp {
     uint32_t       width, height;
-    int            bits, upward;     /* of a pixel; 1: the bottom row comes first */
-    uint32_t       mask[4];          /* red, green, blue, alpha in a pixel */
-    const uint8_t *palette;          /* (colours, entry) */
+    int            bits, upward;     /* per pixel; upward: the bottom row comes first */
+    uint32_t       mask[4];          /* of red, green, blue and alpha */
+    const uint8_t *palette;          /* (colours,entry) */
     size_t         colours, entry;
-    size_t         pixels, pitch;    /* where they begin; from a row to the next */
+    size_t         pixels, pitch;    /* offset of the pixels; bytes from one row to the next */
 } sslh_i_bmp;
 
 SSLH_I_FN int sslh_i_is_bmp(const sslh_i_source *s) {
@@ -40800,7 +40819,7 @@ SSLH_I_FN int sslh_i_bmp_head(const sslh_i_source *s, sslh_i_bmp *h) {
         (masks && h->bits != 16 && h->bits != 32))
         return sslh_i_bad(s, 28, "a BMP of %d bits a pixel, packed in way %lu, is not read", h->bits,
                           (unsigned long)packed);
-    if (masks) { /* behind a head of 40 bytes, inside longer ones; the fourth is not always there */
+    if (masks) { /* after a head of 40 bytes, inside a longer one; not all have the fourth */
         size_t count = packed == 6 || n >= 56 ? 4 : 3;
         if (n == 40) end += 4 * count;
         if (s->size < end) return sslh_i_bad(s, s->size, "the BMP file ends early, in its masks");
@@ -40829,8 +40848,8 @@ SSLH_I_FN uint8_t sslh_i_bmp_field(uint32_t v, uint32_t mask) {
     return (uint8_t)((uint64_t)(v & mask) * 255 / mask);
 }
 
-/* Grey (when the whole palette is grey) 1, colour 3, colour and alpha 4 channels. Numbers beyond the palette are
-   black. */
+/* Grey images (the whole palette is grey) get 1 channel, colour 3, colour and alpha 4. Numbers beyond the palette are
+   set to black. */
 SSLH_I_FN int sslh_i_bmp_read(sslh_i_source *s, sslh_i_found *image) {
     sslh_i_bmp h;
     size_t n, channels, bytes;
@@ -40867,8 +40886,9 @@ SSLH_I_FN int sslh_i_bmp_read(sslh_i_source *s, sslh_i_found *image) {
 
 /* --- CIFAR-10 and CIFAR-100, binary versions ---------------------------------------------------------------------- */
 
-/* A record is one label, or a coarse and a fine one, and then 32 x 32 bytes each of red, green and blue. The format has
-   no mark of its own: a file is of it when its size is a multiple of the record's and all labels are in range. */
+/* A record is one label, or a coarse and a fine one, and then 32 x 32 bytes each of red, green and blue. The
+   format has no magic number: a file is taken for CIFAR when its size is a multiple of the record's and all labels
+   are in range. */
 
 SSLH_I_FN int sslh_i_is_cifar(const sslh_i_source *s, size_t labels) {
     size_t record = labels + 3072, i = 0;
@@ -40879,7 +40899,7 @@ SSLH_I_FN int sslh_i_is_cifar(const sslh_i_source *s, size_t labels) {
 SSLH_I_FN int sslh_i_is_cifar10(const sslh_i_source *s) { return sslh_i_is_cifar(s, 1); }
 SSLH_I_FN int sslh_i_is_cifar100(const sslh_i_source *s) { return sslh_i_is_cifar(s, 2); }
 
-/* Planar to interleaved; the last label of a record is taken, which is the fine one of CIFAR-100. */
+/* Converts planes to interleaved channels. Keeps the last label of a record, which is the fine one of CIFAR-100. */
 SSLH_I_FN int sslh_i_cifar_read(const sslh_i_source *s, size_t labels, sslh_i_found *out) {
     size_t n = s->size / (labels + 3072);
     out->pixels = (uint8_t *)sslh_i_alloc(s->c, n * 3072);
@@ -40906,8 +40926,8 @@ SSLH_I_FN int sslh_i_cifar100_read(sslh_i_source *s, sslh_i_found *out) { return
 
 typedef struct sslh_i_idx { int type, ndim; uint32_t size[4]; size_t data, total; } sslh_i_idx;
 
-/* Whether bytes begin as an IDX file does, and what its head says. total is the size that the whole file must have, 0
-   when the sizes in the head overflow. */
+/* Whether bytes begin as an IDX file does, and what its head says. h->total is the size that the whole file must have,
+   or 0 when the sizes in the head overflow. */
 SSLH_I_FN int sslh_i_idx_head(const uint8_t *p, size_t size, sslh_i_idx *h) {
     static const uint8_t bytes[7] = {1, 1, 0, 2, 4, 4, 8};
     if (size < 8 || p[0] || p[1] || p[2] < 8 || p[2] > 14 || p[2] == 10 || p[3] < 1 || p[3] > 4) return 0;
@@ -40925,7 +40945,7 @@ SSLH_I_FN int sslh_i_idx_head(const uint8_t *p, size_t size, sslh_i_idx *h) {
     return 1;
 }
 
-/* A file whose size does not fit its head is still called IDX, so that the message can say what is wrong with it,
+/* A file whose size does not fit its head still counts as IDX, so that the message can say what is wrong with it,
    unless it is a CIFAR file, which may begin with the same bytes. */
 SSLH_I_FN int sslh_i_is_idx(const sslh_i_source *s) {
     sslh_i_idx h;
@@ -40935,8 +40955,8 @@ SSLH_I_FN int sslh_i_is_idx(const sslh_i_source *s) {
 
 SSLH_I_FN int sslh_i_is_gzip(const sslh_i_source *s) { return s->size >= 18 && s->p[0] == 0x1f && s->p[1] == 0x8b; }
 
-/* Puts the bytes of an IDX file in the place of its gzipped ones. A look at the first of them tells how much it unpacks
-   to, so that a small file cannot ask for much memory. */
+/* Replaces the bytes of a gzipped IDX file by those of the IDX file. Its first 20 bytes, inflated alone, say how long
+   the whole will be, so that a small file cannot demand much memory. */
 SSLH_I_FN int sslh_i_idx_unpack(sslh_i_source *s) {
     sslh_i_idx h;
     size_t at;
@@ -40969,7 +40989,7 @@ SSLH_I_FN int sslh_i_idx_unpack(sslh_i_source *s) {
     return 1;
 }
 
-/* count labels of an IDX file, gzipped or not: bytes or 32-bit numbers. */
+/* Reads the labels of an IDX file, gzipped or not: `count` bytes or 32-bit numbers. */
 SSLH_I_FN int32_t *sslh_i_idx_labels(sslh_ctx *c, const char *fn, const char *path, int64_t count) {
     sslh_i_idx h;
     int32_t *labels = NULL;
@@ -40982,15 +41002,16 @@ SSLH_I_FN int32_t *sslh_i_idx_labels(sslh_ctx *c, const char *fn, const char *pa
         else labels = (int32_t *)sslh_i_alloc(c, (size_t)count * sizeof *labels);
         for (size_t i = 0; labels && i < (size_t)count; i++) {
             uint32_t v = h.type == 8 ? s.p[h.data + i] : sslh_i_be32(s.p + h.data + 4 * i);
-            labels[i] = (int32_t)SSLH_I_MIN(v, 0x7fffffffu); /* 2^31 - 1 is refused with all labels out of range */
+            labels[i] = (int32_t)SSLH_I_MIN(v, 0x7fffffffu); /* out of range stays so as 2^31 - 1 */
         }
     }
     sslh_i_source_close(&s);
     return labels;
 }
 
-/* The name of the labels beside a file of images: "images" becomes "labels", "idx3" (4) "idx1", with and without ".gz".
-   NULL when there is no such file; to be given back with sslh_i_free. */
+/* The path of the labels that belong to a file of images in the same folder: "images" becomes "labels",
+   "idx3" (or "idx4") "idx1", with or without ".gz". NULL when there is no such file; the caller frees the
+   path with sslh_i_free. */
 SSLH_I_FN char *sslh_i_labels_path(sslh_ctx *c, const char *fn, const char *path) {
     size_t n = strlen(path);
     int changed = 0;
@@ -41011,7 +41032,7 @@ SSLH_I_FN char *sslh_i_labels_path(sslh_ctx *c, const char *fn, const char *path
     return NULL;
 }
 
-/* Images (N,H,W) or (N,H,W,C), and the labels of the file beside it. */
+/* Reads images (N,H,W) or (N,H,W,C), and their labels when the file of the labels is in the same folder. */
 SSLH_I_FN int sslh_i_idx_read(sslh_i_source *s, sslh_i_found *out) {
     sslh_i_idx h;
     if (!sslh_i_idx_head(s->p, s->size, &h) || h.total != s->size)
@@ -41042,44 +41063,48 @@ SSLH_I_FN int sslh_i_idx_gzip_read(sslh_i_source *s, sslh_i_found *out) {
 /* ================================================================================================================== */
 
 /* JPEG (ITU-T T.81) cuts each component of an image (grey; or the brightness Y and the colour differences Cb and Cr)
-   into blocks of 8 x 8 samples and stores a block as the weights of 64 cosine patterns, coarsely rounded.
+   into blocks of 8 x 8 samples and stores a block as the 64 coefficients of its discrete cosine transform, divided by
+   the divisors q of a quantisation table and rounded. In the code, coefficients are called weights.
 
-   The file is a row of segments. Each begins with a marker, which is FF and a byte that is neither 00 nor FF; most have
-   a length (two bytes, big-endian, itself included) and content:
+   The file is a sequence of segments. Each begins with a marker, which is FF and a byte that is neither 00 nor FF; most
+   have a length (two bytes, big-endian, which count themselves) and content:
 
-     D8           the image begins              DD           restart interval: data begin afresh every so many units
-     DB           tables of divisors q          E0, EE       marks of JFIF and of Adobe: which colours the samples are
-     C4           tables of Huffman codes       DA           a scan: which components and weights, then compressed data
-     C0, C1, C2   the frame: sizes, components; D0 .. D7     in the data of a scan: they begin afresh here
+     D8           the image begins              DD           restart interval, in units (see below)
+     DB           quantisation tables           E0, EE       marks of JFIF and of Adobe: which colours the samples are
+     C4           Huffman tables                DA           a scan: which components and weights, then compressed data
+     C0, C1, C2   the frame: sizes, components; D0 .. D7     restart, within the data of a scan
                   C2 is progressive             D9           the image ends
 
-   Sampling. A component has h x v blocks in each unit of the image, where the largest H and V among the components make
-   the unit 8 H x 8 V pixels. Y has 2 x 2 and the others 1 x 1 in most photographs: their resolution is halved.
+   Sampling. The image is divided into units (the standard's MCU, minimum coded unit), in which a component has h x v
+   blocks. With H and V, the largest h and v among the components, a unit is 8 H x 8 V pixels. In most photographs Y has
+   2 x 2 blocks and Cb and Cr 1 x 1: their resolution is halved.
 
-   Data. Bits are taken from the high end of each byte; a byte FF of the data is followed by a 00 that does not count.
-   The 64 weights of a block come in zigzag order, from coarse patterns to fine ones. A baseline scan has whole blocks:
-   a Huffman code gives the number of bits of the first weight (the mean, called DC), which is stored as the difference
-   to that of the block before; further codes give for each weight that is not 0 how many zeros precede it (high four
-   bits) and its number of bits (low four). The n bits v of a weight stand for v when the first of them is 1, and for
-   v - 2^n + 1 otherwise. A progressive file has several scans, each with the weights first .. last of one component, or
-   the means of several, without their lowest low bits (the first time) or one bit more of them (high = low + 1).
+   Data. Bits are taken from the high end of each byte; after a byte FF in the data follows a 00 that is skipped. The 64
+   weights of a block are in zigzag order, from low frequencies to high ones. A baseline scan has whole blocks: a
+   Huffman code gives the number of bits of the first weight (DC, eight times the mean of the block), which is stored as
+   the difference to that of the component's previous block; further codes (AC) give for each weight that is not 0 how
+   many zeros precede it (high four bits of the symbol) and its number of bits (low four). The n bits v of a weight mean
+   v when the first of them is 1, and v - 2^n + 1 otherwise. A progressive file has several scans, each with the weights
+   first .. last of one component, or the DC of several. A first scan leaves out the `low` lowest bits of its weights;
+   each later one (high = low + 1) refines them by one bit. Restarts make the decoder begin afresh every so many units.
 
-   Pixels. The sample at (x,y) of a block with the weights F(u,v) q(u,v), C(0) = 1/sqrt(2) and C(u) = 1 otherwise, is
+   Pixels. The sample at (x,y) of a block with the weights F(u,v) is, with C(0) = 1/sqrt(2) and C(u) = 1 otherwise,
 
      s(x,y) = 128 + 1/4 sum_u sum_v C(u) C(v) F(u,v) q(u,v) cos((2x+1) u pi/16) cos((2y+1) v pi/16)               (1)
 
-   Halved components are doubled by linear interpolation, with weights 3/4 and 1/4 in each direction, others of lower
-   resolution by repetition. Then
+   Halved components are upsampled by linear interpolation with weights 3/4 and 1/4 in each direction, other components
+   of lower resolution by repetition. Then
 
      R = Y + 1.402 (Cr - 128)    G = Y - 0.34414 (Cb - 128) - 0.71414 (Cr - 128)    B = Y + 1.772 (Cb - 128)      (2)
 
-   All is computed in integers, with the rounding that the Independent JPEG Group's library has by default, so that
-   pixels are those that Pillow and torchvision see, on every machine. Like them, this reader leaves aside the
-   orientation that a camera notes in EXIF data, and colour profiles.
+   Everything is computed in integers, with the rounding that libjpeg, the library of the Independent JPEG Group, has by
+   default, so that on every machine the pixels are those that Pillow and torchvision get. Like them, this reader
+   ignores colour profiles and the orientation that cameras note in EXIF data.
 
    A file is refused when it ends before its end mark, when its data do not fit the image, or when it is of a kind that
-   photographs are not: arithmetic codes, lossless, hierarchical, 12 bits, CMYK. Memory is taken for as many blocks as
-   the file can have bits for, and scans are counted, so that a small file cannot ask for much of either. */
+   photographs are not: arithmetic coding, lossless, hierarchical, 12 bits, CMYK. Memory is allocated only for as many
+   blocks as the file can have bits for, and scans are counted, so that a small file can demand neither much memory nor
+   much time. */
 
 enum { SSLH_I_JPEG_FAST = 9, SSLH_I_JPEG_SCANS = 100 };
 
@@ -41087,53 +41112,53 @@ SSLH_I_FN int sslh_i_is_jpeg(const sslh_i_source *s) {
     return s->size >= 3 && s->p[0] == 0xff && s->p[1] == 0xd8 && s->p[2] == 0xff;
 }
 
-/* A Huffman code: within a length, codes are numbers in a row. Short ones are found in a table. */
+/* A canonical Huffman code: codes of the same length are consecutive numbers. Short ones are looked up in a table. */
 typedef struct sslh_i_jpeg_code {
     int      given;
-    uint16_t fast[1 << SSLH_I_JPEG_FAST]; /* by the next 9 bits: symbol << 4 | length; 0: the code is longer */
-    uint32_t end[17];                     /* by length: the first 16 bits that are beyond its codes */
-    int      offset[17];                  /* by length: what to add to a code to get the place of its symbol */
-    uint8_t  symbol[256];                 /* in the order of the codes */
+    uint16_t fast[1 << SSLH_I_JPEG_FAST]; /* by the next 9 bits: symbol << 4 | length; 0: a longer code */
+    uint32_t end[17];                     /* by length: its last code + 1, shifted to the top of 16 bits */
+    int      offset[17];                  /* by length: code + offset is the place of the symbol */
+    uint8_t  symbol[256];                 /* in the order of their codes */
 } sslh_i_jpeg_code;
 
-/* Where the data of a scan are read. */
+/* The reader of the bits of a scan. */
 typedef struct sslh_i_jpeg_bits {
     const uint8_t *p;
-    size_t         size, at; /* at: next byte to fetch */
-    uint64_t       hold;     /* the low count bits are still to be used, the highest first */
-    int            count, ended; /* ended: more bits were asked for than there are */
+    size_t         size, at; /* at: the next byte to fetch */
+    uint64_t       hold;     /* its low count bits are still unused; the highest comes first */
+    int            count, ended; /* ended: more bits were used than there are */
 } sslh_i_jpeg_bits;
 
 typedef struct sslh_i_jpeg_component {
-    int      id, h, v;       /* blocks in a unit */
-    int      table;          /* of divisors */
-    int      width, height;  /* in samples */
-    int      across, down;   /* in blocks, up to whole units */
-    int      seen;           /* its means have come */
-    int      dc, ac;         /* its codes in this scan */
-    int      mean;           /* of the block before */
-    uint16_t q[64];          /* divisors, in the order of rows */
-    int16_t *weight;         /* (down, across, 64), in the order of rows */
+    int      id, h, v;       /* blocks per unit, across and down */
+    int      table;          /* number of its quantisation table */
+    int      width, height;  /* in samples, without padding */
+    int      across, down;   /* in blocks, padded to whole units */
+    int      seen;           /* a scan with its DC has come */
+    int      dc, ac;         /* numbers of its Huffman tables in this scan */
+    int      mean;           /* DC of the previous block */
+    uint16_t q[64];          /* quantisation table, row by row */
+    int16_t *weight;         /* (down,across,64), the 64 row by row; divided by q */
     uint8_t *sample;         /* (8 down, 8 across) */
 } sslh_i_jpeg_component;
 
 typedef struct sslh_i_jpeg {
     int                    width, height, components, progressive;
     int                    h, v;                        /* the largest among the components */
-    int                    jfif, adobe;                 /* adobe: its number for the colours, -1 without one */
-    int                    interval;                    /* units between restarts; 0: there are none */
-    int                    tables;                      /* bit t: q[t] is given */
+    int                    jfif, adobe;                 /* Adobe's number for the colours, -1 without one */
+    int                    interval;                    /* units between restarts; 0: no restarts */
+    int                    tables;                      /* bit t: the file has given q[t] */
     int                    scans;
     sslh_i_jpeg_component  component[3];
     uint16_t               q[4][64];
-    sslh_i_jpeg_code       code[2][4];                  /* for means, for the other weights */
+    sslh_i_jpeg_code       code[2][4];                  /* Huffman tables of DC, of AC */
     sslh_i_jpeg_bits       bits;
-    sslh_i_jpeg_component *in[3];                       /* of the scan */
-    int                    ins, first, last, high, low; /* weights first .. last, bits from low on */
-    int                    empty;                       /* so many blocks to come have no new weights */
+    sslh_i_jpeg_component *in[3];                       /* the components of the scan */
+    int                    ins, first, last, high, low; /* of the scan: weights first .. last, bits from low on */
+    int                    empty;                       /* blocks to come without new weights (EOBRUN) */
 } sslh_i_jpeg;
 
-/* Row by row, where the weights of the zigzag stand. */
+/* Place in the block, counted row by row, of each weight in zigzag order. */
 static const uint8_t sslh_i_zigzag[64] = {0,  1,  8,  16, 9,  2,  3,  10, 17, 24, 32, 25, 18, 11, 4,  5,
                                           12, 19, 26, 33, 40, 48, 41, 34, 27, 20, 13, 6,  7,  14, 21, 28,
                                           35, 42, 49, 56, 57, 50, 43, 36, 29, 22, 15, 23, 30, 37, 44, 51,
@@ -41141,7 +41166,7 @@ static const uint8_t sslh_i_zigzag[64] = {0,  1,  8,  16, 9,  2,  3,  10, 17, 24
 
 /* --- bits and codes ----------------------------------------------------------------------------------------------- */
 
-/* Fetches bytes up to the next marker while there is room for them. */
+/* Fetches bytes up to the next marker while hold has room for them. */
 SSLH_I_FN void sslh_i_jpeg_fill(sslh_i_jpeg_bits *b) {
     while (b->count <= 48 && b->at < b->size) {
         size_t next = b->at + 1;
@@ -41155,7 +41180,7 @@ SSLH_I_FN void sslh_i_jpeg_fill(sslh_i_jpeg_bits *b) {
     }
 }
 
-/* The next n <= 16 bits, zeros beyond the end, without using them up. */
+/* The next n <= 16 bits, with zeros past the end, without using them up. */
 SSLH_I_FN uint32_t sslh_i_jpeg_look(sslh_i_jpeg_bits *b, int n) {
     if (b->count < n) sslh_i_jpeg_fill(b);
     uint64_t v = b->count < n ? b->hold << (n - b->count) : b->hold >> (b->count - n);
@@ -41173,13 +41198,13 @@ SSLH_I_FN int sslh_i_jpeg_take(sslh_i_jpeg_bits *b, int n) {
     return (int)v;
 }
 
-/* A weight of n bits. */
+/* Reads a weight of n bits. */
 SSLH_I_FN int sslh_i_jpeg_signed(sslh_i_jpeg_bits *b, int n) {
     int v = sslh_i_jpeg_take(b, n);
     return n && v < 1 << (n - 1) ? v - (1 << n) + 1 : v;
 }
 
-/* Builds a code of count[n-1] symbols of n bits, for n from 1 to 16. 0 when there are not so many codes of a length. */
+/* Builds a code of count[n-1] symbols of n bits, for n from 1 to 16. Returns 0 when a length has fewer codes left. */
 SSLH_I_FN int sslh_i_jpeg_code_build(sslh_i_jpeg_code *h, const uint8_t *count, const uint8_t *symbol) {
     int code = 0, index = 0;
     memset(h, 0, sizeof *h);
@@ -41219,10 +41244,10 @@ SSLH_I_FN int sslh_i_jpeg_symbol(sslh_i_jpeg_bits *b, const sslh_i_jpeg_code *h)
 static const char sslh_i_jpeg_no_code[] = "the compressed data hold a code that is not in the table";
 static const char sslh_i_jpeg_beyond[] = "the compressed data hold a weight beyond the end of its block";
 
-/* Weights are kept in 16 bits, whatever a damaged file adds up to. */
+/* Wraps v to 16 bits, because the sums in a damaged file may exceed them. */
 SSLH_I_FN int16_t sslh_i_jpeg_16(int v) { return (int16_t)(((v + 32768) & 65535) - 32768); }
 
-/* The mean of a block, the first time. NULL, or what is wrong, as below. */
+/* Decodes the DC of a block in its first scan. NULL, or what is wrong, as in the functions below. */
 SSLH_I_FN const char *sslh_i_jpeg_mean(sslh_i_jpeg *j, sslh_i_jpeg_component *p, int16_t *weight) {
     int bits = sslh_i_jpeg_symbol(&j->bits, &j->code[0][p->dc]);
     if (bits < 0 || bits > 15) return sslh_i_jpeg_no_code;
@@ -41231,8 +41256,8 @@ SSLH_I_FN const char *sslh_i_jpeg_mean(sslh_i_jpeg *j, sslh_i_jpeg_component *p,
     return NULL;
 }
 
-/* The weights k .. last, the first time. Where there are none left, a symbol says so for this block (run 0) or, in
-   progressive files, for 2^run and more blocks. */
+/* Decodes the weights k .. last in their first scan. When the rest of them are 0, a symbol without bits says so (EOB):
+   run is 0 for this block alone and, in progressive files, larger for 2^run or more blocks. */
 SSLH_I_FN const char *sslh_i_jpeg_weights(sslh_i_jpeg *j, sslh_i_jpeg_component *p, int16_t *weight, int k) {
     if (j->empty) {
         j->empty--;
@@ -41253,8 +41278,8 @@ SSLH_I_FN const char *sslh_i_jpeg_weights(sslh_i_jpeg *j, sslh_i_jpeg_component 
     return NULL;
 }
 
-/* One more bit for each of the weights that are not 0, from *k on, until so many zeros were passed and one more is
-   found, or the end. */
+/* Reads one more bit of each weight that is not 0, from *k on, until it comes to a 0 after `zeros` others, or to the
+   end of the band, where *k is j->last + 1. */
 SSLH_I_FN void sslh_i_jpeg_correct(sslh_i_jpeg *j, int16_t *weight, int *k, int zeros) {
     for (; *k <= j->last; ++*k) {
         int16_t *w = &weight[sslh_i_zigzag[*k]];
@@ -41265,8 +41290,8 @@ SSLH_I_FN void sslh_i_jpeg_correct(sslh_i_jpeg *j, int16_t *weight, int *k, int 
     }
 }
 
-/* One more bit of the weights first .. last: symbols tell which weights are no longer 0, and how many zeros are passed
-   before them; the weights that were not 0 get their bits on the way. */
+/* Refines the weights first .. last by one bit: symbols say which weights are no longer 0, and how many zeros are
+   passed before them; the weights passed that are not 0 get their next bit on the way. */
 SSLH_I_FN const char *sslh_i_jpeg_refine(sslh_i_jpeg *j, sslh_i_jpeg_component *p, int16_t *weight) {
     int k = j->first;
     while (!j->empty && k <= j->last) {
@@ -41289,7 +41314,7 @@ SSLH_I_FN const char *sslh_i_jpeg_refine(sslh_i_jpeg *j, sslh_i_jpeg_component *
     return NULL;
 }
 
-/* What the scan has of one block. */
+/* Decodes what the scan has of one block. */
 SSLH_I_FN const char *sslh_i_jpeg_block(sslh_i_jpeg *j, sslh_i_jpeg_component *p, int16_t *weight) {
     const char *why = NULL;
     if (!j->progressive) {
@@ -41304,7 +41329,7 @@ SSLH_I_FN const char *sslh_i_jpeg_block(sslh_i_jpeg *j, sslh_i_jpeg_component *p
 
 /* --- segments ----------------------------------------------------------------------------------------------------- */
 
-/* The place behind the next marker at or after *at, and the marker; bytes between segments are passed over. */
+/* Finds the next marker at or after *at, which moves past it; bytes between segments are skipped. */
 SSLH_I_FN int sslh_i_jpeg_marker(const sslh_i_source *s, size_t *at, int *marker) {
     for (; s->size - *at >= 2; ++*at)
         if (s->p[*at] == 0xff && s->p[*at + 1] != 0xff && s->p[*at + 1]) {
@@ -41315,7 +41340,8 @@ SSLH_I_FN int sslh_i_jpeg_marker(const sslh_i_source *s, size_t *at, int *marker
     return sslh_i_bad(s, s->size, "the JPEG file ends early, before its end mark");
 }
 
-/* Tables of divisors: a byte with precision (high half) and number, then 64 of one or two bytes, in zigzag order. */
+/* Quantisation tables: a byte with precision (high half) and number, then 64 divisors of 1 or 2 bytes in
+   zigzag order. */
 SSLH_I_FN int sslh_i_jpeg_divisors(const sslh_i_source *s, size_t at, size_t end, sslh_i_jpeg *j) {
     while (at < end) {
         size_t two = s->p[at] >> 4, t = s->p[at] & 15;
@@ -41329,7 +41355,7 @@ SSLH_I_FN int sslh_i_jpeg_divisors(const sslh_i_source *s, size_t at, size_t end
     return 1;
 }
 
-/* Huffman codes: a byte with class (high half) and number, 16 counts by length, the symbols. */
+/* Huffman tables: a byte with class (high half; 0: DC, 1: AC) and number, 16 counts by length, the symbols. */
 SSLH_I_FN int sslh_i_jpeg_codes(const sslh_i_source *s, size_t at, size_t end, sslh_i_jpeg *j) {
     while (at < end) {
         int kind = s->p[at] >> 4, t = s->p[at] & 15;
@@ -41343,7 +41369,7 @@ SSLH_I_FN int sslh_i_jpeg_codes(const sslh_i_source *s, size_t at, size_t end, s
     return 1;
 }
 
-/* The frame: bits, height, width, and of each component its name, sampling and table of divisors. */
+/* The frame: bits per sample, height, width, and for each component its name, sampling and quantisation table. */
 SSLH_I_FN int sslh_i_jpeg_frame(const sslh_i_source *s, size_t at, size_t n, int marker, sslh_i_jpeg *j) {
     const uint8_t *p = s->p + at;
     uint64_t blocks = 0;
@@ -41374,7 +41400,7 @@ SSLH_I_FN int sslh_i_jpeg_frame(const sslh_i_source *s, size_t at, size_t n, int
         if (k->h < 1 || k->h > 4 || k->v < 1 || k->v > 4 || k->table > 3)
             return sslh_i_bad(s, at + 6 + 3 * (size_t)i, "component %d has the sampling %d x %d and the table %d", i,
                               k->h, k->v, k->table);
-        if (j->components == 1) k->h = k->v = 1; /* nothing to be sampled against */
+        if (j->components == 1) k->h = k->v = 1; /* a single component is not subsampled */
         j->h = SSLH_I_MAX(j->h, k->h);
         j->v = SSLH_I_MAX(j->v, k->v);
     }
@@ -41389,7 +41415,7 @@ SSLH_I_FN int sslh_i_jpeg_frame(const sslh_i_source *s, size_t at, size_t n, int
         k->down = (j->height + 8 * j->v - 1) / (8 * j->v) * k->v;
         blocks += (uint64_t)((k->width + 7) / 8) * (uint64_t)((k->height + 7) / 8);
     }
-    if (blocks / 8 > s->size) /* the mean of a block takes a bit at least: refused before any memory is taken */
+    if (blocks / 8 > s->size) /* the DC of a block takes at least one bit: refused before memory is allocated */
         return sslh_i_bad(s, at, "%.0f bytes cannot hold %d x %d pixels", (double)s->size, j->width, j->height);
     for (int i = 0; i < j->components; i++) {
         sslh_i_jpeg_component *k = &j->component[i];
@@ -41402,7 +41428,7 @@ SSLH_I_FN int sslh_i_jpeg_frame(const sslh_i_source *s, size_t at, size_t n, int
     return 1;
 }
 
-/* The head of a scan: its components with their codes; which weights, and which of their bits. */
+/* The head of a scan: its components with their Huffman tables, which weights, and which of their bits. */
 SSLH_I_FN int sslh_i_jpeg_scan_head(const sslh_i_source *s, size_t at, size_t n, sslh_i_jpeg *j) {
     const uint8_t *p = s->p + at;
     if (!j->components) return sslh_i_bad(s, at, "a scan before the frame");
@@ -41439,14 +41465,15 @@ SSLH_I_FN int sslh_i_jpeg_scan_head(const sslh_i_source *s, size_t at, size_t n,
     return 1;
 }
 
-/* The data begin afresh, at the start of a scan and at restarts. */
+/* Resets the decoder, at the start of a scan and at restarts. */
 SSLH_I_FN void sslh_i_jpeg_afresh(sslh_i_jpeg *j) {
     j->bits.hold = 0;
     j->bits.count = j->empty = 0;
     for (int i = 0; i < j->ins; i++) j->in[i]->mean = 0;
 }
 
-/* The data of a scan from *at on: units of the blocks of all its components, or the blocks of a single one. */
+/* Reads the data of a scan from *at on: units with the blocks of all its components, or the blocks of a single
+   component, without those that only fill up units. */
 SSLH_I_FN int sslh_i_jpeg_scan(const sslh_i_source *s, size_t *at, sslh_i_jpeg *j) {
     const sslh_i_jpeg_component *one = j->ins == 1 ? j->in[0] : NULL;
     int across = one ? (one->width + 7) / 8 : (j->width + 8 * j->h - 1) / (8 * j->h);
@@ -41480,7 +41507,7 @@ SSLH_I_FN int sslh_i_jpeg_scan(const sslh_i_source *s, size_t *at, sslh_i_jpeg *
     return 1;
 }
 
-/* All segments up to the end mark. */
+/* Reads all segments up to the end mark. */
 SSLH_I_FN int sslh_i_jpeg_segments(const sslh_i_source *s, sslh_i_jpeg *j) {
     size_t at = 2;
     for (;;) {
@@ -41511,7 +41538,7 @@ SSLH_I_FN int sslh_i_jpeg_segments(const sslh_i_source *s, sslh_i_jpeg *j) {
 
 /* --- pixels ------------------------------------------------------------------------------------------------------- */
 
-/* v / 2^n, rounded to the nearest and halves up, for negative v too. */
+/* v / 2^n, rounded to the nearest, halves up, for negative v too. */
 SSLH_I_FN int64_t sslh_i_down(int64_t v, int n) {
     const int64_t big = (int64_t)1 << 60;
     return (int64_t)((uint64_t)(v + big + ((int64_t)1 << (n - 1))) >> n) - (big >> n);
@@ -41519,10 +41546,10 @@ SSLH_I_FN int64_t sslh_i_down(int64_t v, int n) {
 
 SSLH_I_FN uint8_t sslh_i_to_byte(int64_t v) { return (uint8_t)(v < 0 ? 0 : v > 255 ? 255 : v); }
 
-/* (1) along a row or a column: 8 weights in[u step] to 8 sums over u of C(u)/2 in[u] cos((2x+1) u pi/16), each times
-   2^13 sqrt(8). The table is 2^13 sqrt(2) cos(..), where some last digits are those of the sums of rounded factors by
-   which the common library computes it (Loeffler, Ligtenberg & Moschytz 1989). Even u give the same at x and at 7 - x,
-   odd u the opposite. */
+/* (1) along a row or a column: from 8 weights in[u step], the 8 sums over u of C(u)/2 in[u step] cos((2x+1) u pi/16),
+   each times 2^13 sqrt(8). The table has 2^13 sqrt(2) cos(..); some of its last digits differ by one, because libjpeg
+   sums rounded factors (Loeffler, Ligtenberg & Moschytz 1989). The terms of even u are equal at x and at 7 - x, those
+   of odd u opposite. */
 SSLH_I_FN void sslh_i_jpeg_cosines(const int32_t *in, int step, int64_t sum[8]) {
     static const int32_t odd[4][4] = {{11363, 9633, 6437, 2260},
                                       {9633, -2259, -11362, -6436},
@@ -41541,25 +41568,25 @@ SSLH_I_FN void sslh_i_jpeg_cosines(const int32_t *in, int step, int64_t sum[8]) 
     }
 }
 
-/* (1): the weights of a block to its samples, whose rows lie pitch apart. */
+/* (1): computes the samples of a block, whose rows are `pitch` bytes apart, from its weights. */
 SSLH_I_FN void sslh_i_jpeg_samples(const int16_t *weight, const uint16_t *q, uint8_t *out, size_t pitch) {
     const int32_t limit = 1 << 17;
     int32_t value[64], columns[64];
     int64_t sum[8];
     int rest = 0;
-    for (int i = 0; i < 64; i++) { /* the limit, far beyond what a picture needs, keeps the sums in their integers */
+    for (int i = 0; i < 64; i++) { /* the limit, far beyond any picture's values, keeps the sums from overflowing */
         int32_t v = (int32_t)weight[i] * (int32_t)q[i];
         value[i] = v < -limit ? -limit : v > limit ? limit : v;
         if (i) rest |= value[i];
     }
-    if (!rest) { /* the mean alone */
+    if (!rest) { /* only DC */
         uint8_t v = sslh_i_to_byte(128 + sslh_i_down(value[0], 3));
         for (int y = 0; y < 8; y++) memset(out + (size_t)y * pitch, v, 8);
         return;
     }
     for (int x = 0; x < 8; x++) {
         sslh_i_jpeg_cosines(value + x, 8, sum);
-        for (int y = 0; y < 8; y++) columns[8 * y + x] = (int32_t)sslh_i_down(sum[y], 11); /* 2 bits are kept */
+        for (int y = 0; y < 8; y++) columns[8 * y + x] = (int32_t)sslh_i_down(sum[y], 11); /* 2 extra bits are kept */
     }
     for (int y = 0; y < 8; y++) {
         sslh_i_jpeg_cosines(columns + 8 * y, 1, sum);
@@ -41567,9 +41594,9 @@ SSLH_I_FN void sslh_i_jpeg_samples(const int16_t *weight, const uint16_t *q, uin
     }
 }
 
-/* Row y of the image from the samples of a component of lower resolution: out has room for width + 1 bytes. Halved
-   ones are interpolated: of the two nearest samples in each direction the nearer counts 3/4. Halves are rounded up and
-   down by turns. Two columns or less are repeated, as the common library does. */
+/* Computes row y of the image from the samples of a component; out has room for width + 1 bytes. Halved components are
+   interpolated: of the two nearest samples in each direction the nearer counts 3/4. Halves are rounded up and down
+   alternately. If there are no more than two columns, they are repeated, as libjpeg does. */
 SSLH_I_FN void sslh_i_jpeg_row(const sslh_i_jpeg *j, const sslh_i_jpeg_component *k, int y, uint8_t *out) {
     int h = j->h / k->h, v = j->v / k->v, n = k->width, row = y / v;
     int other = v != 2 ? row : y & 1 ? SSLH_I_MIN(row + 1, k->height - 1) : SSLH_I_MAX(row - 1, 0);
@@ -41592,7 +41619,7 @@ SSLH_I_FN void sslh_i_jpeg_row(const sslh_i_jpeg *j, const sslh_i_jpeg_component
         for (int x = 0; x < j->width; x++) out[x] = a[x / h];
 }
 
-/* (2), with the factors times 2^16. */
+/* (2), with its factors multiplied by 2^16. */
 SSLH_I_FN void sslh_i_jpeg_rgb(const uint8_t *y, const uint8_t *cb, const uint8_t *cr, int n, uint8_t *out) {
     for (int x = 0; x < n; x++, out += 3) {
         int b = cb[x] - 128, r = cr[x] - 128;
@@ -41602,7 +41629,8 @@ SSLH_I_FN void sslh_i_jpeg_rgb(const uint8_t *y, const uint8_t *cb, const uint8_
     }
 }
 
-/* Which colours three components are: JFIF has Y, Cb, Cr; Adobe's mark says it; else their names may. */
+/* Whether three components are RGB: with a JFIF mark they are Y, Cb, Cr; Adobe's mark says which; otherwise their names
+   may say RGB. */
 SSLH_I_FN int sslh_i_jpeg_is_rgb(const sslh_i_jpeg *j) {
     if (j->jfif || j->adobe > 0) return 0;
     return !j->adobe || (j->component[0].id == 'R' && j->component[1].id == 'G' && j->component[2].id == 'B');
@@ -41640,7 +41668,7 @@ SSLH_I_FN int sslh_i_jpeg_pixels(const sslh_i_source *s, sslh_i_jpeg *j, sslh_i_
     return !SSLH_I_BAD(s->c);
 }
 
-/* Grey 1 channel, colour 3. */
+/* Grey images get 1 channel, colour 3. */
 SSLH_I_FN int sslh_i_jpeg_read(sslh_i_source *s, sslh_i_found *image) {
     sslh_i_jpeg *j = (sslh_i_jpeg *)sslh_i_alloc(s->c, sizeof *j);
     if (!j) return 0;
