@@ -40076,8 +40076,7 @@ SSLH_I_FN void sslh_i_huffman_lengths(const uint32_t *frequency, int n, int limi
             order[0] = (int16_t)i;
             leaves++;
         }
-        /* leaves and inner nodes (from number `leaves` on) are two sorted queues: join the two lightest nodes
-           each time */
+        /* leaves and, from index `leaves` on, inner nodes are two sorted queues: join the two lightest each time */
         int leaf = 0, inner = leaves, top = leaves;
         for (; top < 2 * leaves - 1; top++) {
             weight[top] = 0;
@@ -41081,7 +41080,7 @@ SSLH_I_FN int sslh_i_idx_gzip_read(sslh_i_source *s, sslh_i_found *out) {
 
    Data. Bits are taken from the high end of each byte; after a byte FF in the data follows a 00 that is skipped. The 64
    weights of a block are in zigzag order, from low frequencies to high ones. A baseline scan has whole blocks: a
-   Huffman code gives the number of bits of the first weight (DC, eight times the mean of the block), which is stored as
+   Huffman code gives the number of bits of the first weight (DC, which carries the block's mean), which is stored as
    the difference to that of the component's previous block; further codes (AC) give for each weight that is not 0 how
    many zeros precede it (high four bits of the symbol) and its number of bits (low four). The n bits v of a weight mean
    v when the first of them is 1, and v - 2^n + 1 otherwise. A progressive file has several scans, each with the weights
@@ -41340,7 +41339,7 @@ SSLH_I_FN int sslh_i_jpeg_marker(const sslh_i_source *s, size_t *at, int *marker
     return sslh_i_bad(s, s->size, "the JPEG file ends early, before its end mark");
 }
 
-/* Quantisation tables: a byte with precision (high half) and number, then 64 divisors of 1 or 2 bytes in
+/* Quantisation tables: for each a byte with precision (high half) and number, then 64 divisors of 1 or 2 bytes in
    zigzag order. */
 SSLH_I_FN int sslh_i_jpeg_divisors(const sslh_i_source *s, size_t at, size_t end, sslh_i_jpeg *j) {
     while (at < end) {
@@ -41686,26 +41685,26 @@ SSLH_I_FN int sslh_i_jpeg_read(sslh_i_source *s, sslh_i_found *image) {
 /*  >>wav           WAV files: sound                                                                                  */
 /* ================================================================================================================== */
 
-/* A WAV file is "RIFF", the number of bytes that follow, "WAVE", and then chunks, each with a name of four letters, the
-   number of its bytes, these bytes, and one byte more when their number is odd. The chunk "fmt " says what a sample
-   is, "data" holds the samples, those of all channels for the first moment, then for the second. All numbers are
-   little-endian. Chunks may come in any order, and those of other names (titles, marks) are skipped. */
+/* A WAV file is "RIFF", the number of bytes that follow, "WAVE", and then chunks, each with a name of four letters, its
+   length in bytes, that many bytes, and a padding byte when the length is odd. The chunk "fmt " gives the format of the
+   samples; "data" holds the samples, those of all channels for the first moment, then for the second, and so on. All
+   numbers are little-endian. Chunks may come in any order, and those with other names (titles, marks) are skipped. */
 
-/* Files over 4 GB (RF64) and big-endian ones (RIFX) are recognised too, so that the message can say what they are. */
+/* Files over 4 GB (RF64) and big-endian ones (RIFX) are recognised too, so that the message can name them. */
 SSLH_I_FN int sslh_i_is_wav(const sslh_i_source *s) {
     return s->size >= 12 && !memcmp(s->p + 8, "WAVE", 4) &&
            (!memcmp(s->p, "RIFF", 4) || !memcmp(s->p, "RF64", 4) || !memcmp(s->p, "RIFX", 4));
 }
 
-/* What the chunk "fmt " says, and where the samples lie. */
+/* What the chunk "fmt " says, and where the samples are. */
 typedef struct sslh_i_wav {
-    int    real;       /* 1: IEEE numbers, 0: integers */
-    int    bytes;      /* of a sample */
+    int    real;       /* 1: IEEE floating point, 0: integers */
+    int    bytes;      /* per sample */
     int    channels, rate;
-    size_t data, size; /* first byte of the samples, number of their bytes */
+    size_t data, size; /* offset of the samples, number of their bytes */
 } sslh_i_wav;
 
-/* The chunk "fmt " of n bytes at offset at. */
+/* Reads the n bytes at `at` that the chunk "fmt " holds. */
 SSLH_I_FN int sslh_i_wav_format(const sslh_i_source *s, size_t at, size_t n, sslh_i_wav *h) {
     /* the rest of the identifier of WAVE_FORMAT_EXTENSIBLE, whose first two bytes are the format */
     static const uint8_t rest[14] = {0, 0, 0, 0, 0x10, 0, 0x80, 0, 0, 0xaa, 0, 0x38, 0x9b, 0x71};
@@ -41738,9 +41737,9 @@ SSLH_I_FN int sslh_i_wav_format(const sslh_i_source *s, size_t at, size_t n, ssl
     return 1;
 }
 
-/* Finds the chunks "fmt " and "data". A program that cannot go back in what it writes does not know the size of the
-   data: it then stands as 2^32 - 1 or 2^31 - 4096, or as 0 in a file whose whole size was not filled in either, and the
-   samples go on to the end of the file. Any other size that reaches beyond the end is an error. */
+/* Finds the chunks "fmt " and "data". A program that writes to a pipe cannot fill in the size of the data afterwards:
+   the size is then 2^32 - 1 or 2^31 - 4096, or 0 in a file whose size in the head was not filled in either, and the
+   samples extend to the end of the file. Any other size that reaches beyond the end is an error. */
 SSLH_I_FN int sslh_i_wav_chunks(const sslh_i_source *s, sslh_i_wav *h) {
     uint32_t whole = sslh_i_le32(s->p + 4);
     memset(h, 0, sizeof *h);
@@ -41774,14 +41773,15 @@ SSLH_I_FN int sslh_i_wav_chunks(const sslh_i_source *s, sslh_i_wav *h) {
     return 1;
 }
 
-/* The sample at p as a number in [-1,1): integers over 2^(bits - 1), those of 8 bits after taking away 128. */
+/* The sample at p: an integer is divided by 2^(bits - 1), which gives a number in [-1,1), after 128 is subtracted if it
+   has 8 bits; a floating-point sample stays as it is. */
 SSLH_I_FN float sslh_i_wav_sample(const uint8_t *p, const sslh_i_wav *h) {
     if (h->real) return h->bytes == 4 ? sslh_i_float_of(sslh_i_le32(p)) : (float)sslh_i_double_of(sslh_i_le64(p));
     uint32_t bits = h->bytes == 1   ? (uint32_t)(p[0] ^ 0x80) << 24
                     : h->bytes == 2 ? sslh_i_le16(p) << 16
                     : h->bytes == 3 ? sslh_i_le16(p) << 8 | (uint32_t)p[2] << 24
                                     : sslh_i_le32(p);
-    double v = (double)bits; /* the sample is in the high bits: -2^31 .. 2^31 - 1 */
+    double v = (double)bits; /* the sample is in the high bits, as two's complement */
     return (float)((bits >> 31 ? v - 4294967296.0 : v) / 2147483648.0);
 }
 
@@ -41818,14 +41818,14 @@ SSLH_DEF void sslh_save_wav(sslh_ctx *c, const char *path, const float *samples,
     if (!file) return;
     memcpy(p, "RIFF....WAVEfmt \x10\0\0\0\1\0", 22);
     sslh_i_put_le32(p + 4, (uint32_t)(size + 36));
-    sslh_i_put_le32(p + 22, (uint32_t)channels); /* two bytes; the two behind them come next */
+    sslh_i_put_le32(p + 22, (uint32_t)channels); /* two bytes; the next line overwrites the two after them */
     sslh_i_put_le32(p + 24, (uint32_t)rate);
     sslh_i_put_le32(p + 28, (uint32_t)((uint64_t)rate * (uint64_t)channels * 2));
-    sslh_i_put_le32(p + 32, (uint32_t)channels * 2 | 16u << 16); /* bytes of all channels, bits of a sample */
+    sslh_i_put_le32(p + 32, (uint32_t)channels * 2 | 16u << 16); /* bytes of all channels, bits per sample */
     memcpy(p + 36, "data", 4);
     sslh_i_put_le32(p + 40, (uint32_t)size);
     n = size / 2;
-    for (size_t i = 0; i < n; i++) { /* to the nearest; what is beyond the range is cut to it; NaN becomes 0 */
+    for (size_t i = 0; i < n; i++) { /* rounded to the nearest; clipped to the range; NaN becomes 0 */
         float v = samples[i] * 32768.0f;
         int k = v != v ? 0 : v <= -32768.0f ? -32768 : v >= 32767.0f ? 32767 : (int)(v < 0 ? v - 0.5f : v + 0.5f);
         p[44 + 2 * i] = (uint8_t)((uint32_t)k & 255);
@@ -41839,10 +41839,11 @@ SSLH_DEF void sslh_save_wav(sslh_ctx *c, const char *path, const float *samples,
 /*  >>arrays        NumPy arrays (.npy) and archives of them (.npz)                                                   */
 /* ================================================================================================================== */
 
-/* The writer, then the reader, whose two functions the table of >>readers names. */
+/* The writer comes first, then the reader, whose two functions the table of >>readers names. */
 
-/* Writes the header byte for byte as numpy does, because small parsers rely on it: the text is padded so that the data
-   begin at a multiple of 64. Returns the file's size with count values of 4 bytes; out may be NULL to ask for it. */
+/* Writes the header byte for byte as NumPy does, because small parsers rely on it: the text is padded so that the
+   data begin at a multiple of 64. Returns the size of a file of `count` values of 4 bytes; out may be NULL to ask
+   for that. */
 SSLH_I_FN size_t sslh_i_npy_header(sslh_shape shape, size_t count, uint8_t *out) {
     char text[192];
     int n = snprintf(text, sizeof text, "{'descr': '<f4', 'fortran_order': False, 'shape': (");
@@ -41879,17 +41880,17 @@ SSLH_DEF void sslh_save_npy(sslh_ctx *c, const char *path, sslh_shape shape, con
     sslh_i_free(c, file);
 }
 
-/* What the header of an array file says. */
+/* What the header of an .npy file says. */
 typedef struct sslh_i_npy {
     char       kind;    /* 'f' float, 'i' signed, 'u' unsigned, 'b' bool */
-    int        bytes;   /* of one value */
+    int        bytes;   /* per value */
     int        big;     /* big-endian */
-    int        fortran; /* first index runs fastest */
+    int        fortran; /* the first index varies fastest */
     sslh_shape shape;
     size_t     data;    /* offset of the values */
 } sslh_i_npy;
 
-/* A Python string '..' or ".." at *at without escapes; its text is at *text with *n bytes. */
+/* Reads a Python string '..' or ".." without escapes at *at; its content is the *n bytes at *text. */
 SSLH_I_FN int sslh_i_npy_string(const sslh_i_source *s, size_t *at, size_t end, size_t *text, size_t *n) {
     sslh_i_skip_space(s, at, end);
     if (*at >= end || (s->p[*at] != '\'' && s->p[*at] != '"'))
@@ -41903,7 +41904,7 @@ SSLH_I_FN int sslh_i_npy_string(const sslh_i_source *s, size_t *at, size_t end, 
     return 1;
 }
 
-/* The next character that is no white space has to be c. */
+/* Skips white space and then the character c, which must follow. */
 SSLH_I_FN int sslh_i_npy_expect(const sslh_i_source *s, size_t *at, size_t end, char c) {
     sslh_i_skip_space(s, at, end);
     if (*at >= end || s->p[*at] != (uint8_t)c) return sslh_i_bad(s, *at, "'%c' is expected in the npy header", c);
@@ -41911,7 +41912,7 @@ SSLH_I_FN int sslh_i_npy_expect(const sslh_i_source *s, size_t *at, size_t end, 
     return 1;
 }
 
-/* The type of the values: byte order, kind, bytes. */
+/* Reads the type of the values: byte order, kind, bytes per value. */
 SSLH_I_FN int sslh_i_npy_descr(const sslh_i_source *s, size_t *at, size_t end, sslh_i_npy *h) {
     size_t text, n;
     sslh_i_skip_space(s, at, end);
@@ -41931,7 +41932,7 @@ SSLH_I_FN int sslh_i_npy_descr(const sslh_i_source *s, size_t *at, size_t end, s
                       (int)SSLH_I_MIN(n, (size_t)16), (const char *)p);
 }
 
-/* A tuple of sizes: (), (3,), (3, 5). */
+/* Reads a tuple of sizes: (), (3,), (3, 5). */
 SSLH_I_FN int sslh_i_npy_shape(const sslh_i_source *s, size_t *at, size_t end, sslh_i_npy *h) {
     if (!sslh_i_npy_expect(s, at, end, '(')) return 0;
     for (h->shape.ndim = 0;; h->shape.ndim++) {
@@ -41941,7 +41942,7 @@ SSLH_I_FN int sslh_i_npy_shape(const sslh_i_source *s, size_t *at, size_t end, s
         if (h->shape.ndim == SSLH_MAX_DIMS) return sslh_i_bad(s, *at, "more than %d dimensions", SSLH_MAX_DIMS);
         if (*at >= end || !sslh_i_read_number(s, at, 0x7fffffffu, &v) || !v)
             return sslh_i_bad(s, *at, "a size in the shape is not a number of 1 to 2^31 - 1");
-        if (*at < end && s->p[*at] == 'L') ++*at; /* Python 2 */
+        if (*at < end && s->p[*at] == 'L') ++*at; /* Python 2 writes 3L */
         h->shape.size[h->shape.ndim] = (int)v;
         sslh_i_skip_space(s, at, end);
         if (*at < end && s->p[*at] == ',') ++*at;
@@ -41953,7 +41954,8 @@ SSLH_I_FN int sslh_i_npy_shape(const sslh_i_source *s, size_t *at, size_t end, s
 
 SSLH_I_FN int sslh_i_is_npy(const sslh_i_source *s) { return s->size >= 12 && !memcmp(s->p, "\x93NUMPY", 6); }
 
-/* "\x93NUMPY", version, header length, a Python dictionary with exactly three keys in any order. */
+/* Reads the head of the file: "\x93NUMPY", version, header length, and a Python dictionary with exactly three keys, in
+   any order of theirs. */
 SSLH_I_FN int sslh_i_npy_parse(const sslh_i_source *s, sslh_i_npy *h) {
     memset(h, 0, sizeof *h);
     if (s->p[6] < 1 || s->p[6] > 3) return sslh_i_bad(s, 6, "npy version %d is unknown", s->p[6]);
@@ -41995,7 +41997,7 @@ SSLH_I_FN int sslh_i_npy_parse(const sslh_i_source *s, sslh_i_npy *h) {
     return 1;
 }
 
-/* The value at p as a double (exact for everything but large 64-bit integers). */
+/* The value at p as a double, which is exact except for large 64-bit integers. */
 SSLH_I_FN double sslh_i_npy_value(const uint8_t *p, const sslh_i_npy *h) {
     uint64_t bits = 0;
     for (int k = 0; k < h->bytes; k++) bits |= (uint64_t)p[h->big ? h->bytes - 1 - k : k] << (8 * k);
@@ -42009,7 +42011,8 @@ SSLH_I_FN double sslh_i_npy_value(const uint8_t *p, const sslh_i_npy *h) {
     return (double)bits;
 }
 
-/* A walk over the values of an array in the order of C: the next one is number from in the file. */
+/* An iteration over the values of an array in C order: the next value is number `from` of those in the file, counted
+   from 0; at is its index. */
 typedef struct sslh_i_npy_walk { size_t from, stride[SSLH_MAX_DIMS]; int at[SSLH_MAX_DIMS]; } sslh_i_npy_walk;
 
 SSLH_I_FN void sslh_i_npy_begin(sslh_i_npy_walk *w, const sslh_i_npy *h) {
@@ -42030,7 +42033,7 @@ SSLH_I_FN void sslh_i_npy_next(sslh_i_npy_walk *w, const sslh_i_npy *h) {
     }
 }
 
-/* How many values the array has, which must be all that is in the file. 0 and an error when it is not so. */
+/* The number of values of the array, which must fill the rest of the file exactly; otherwise 0 and an error. */
 SSLH_I_FN size_t sslh_i_npy_count(const sslh_i_source *s, const sslh_i_npy *h) {
     size_t count = sslh_i_count(s->c, s->fn, h->shape), left = s->size - h->data, each = (size_t)h->bytes;
     if (!count || (count <= left / each && count * each == left)) return count;
@@ -42042,7 +42045,8 @@ SSLH_I_FN size_t sslh_i_npy_count(const sslh_i_source *s, const sslh_i_npy *h) {
     return 0;
 }
 
-/* Floats become SSLH_F32, bytes and bools SSLH_U8, other integers SSLH_I32 (a value that does not fit is an error). */
+/* Floats become SSLH_F32, unsigned bytes and bools SSLH_U8, other integers SSLH_I32, where a value that does not fit is
+   an error. */
 SSLH_I_FN int sslh_i_npy_read(sslh_i_source *s, sslh_i_found *out) {
     sslh_ctx *c = s->c;
     sslh_i_npy h;
@@ -42069,17 +42073,17 @@ SSLH_I_FN int sslh_i_npy_read(sslh_i_source *s, sslh_i_found *out) {
 /* --- archives of arrays: .npz ------------------------------------------------------------------------------------- */
 
 /* A zip file whose members are .npy files, stored or deflated. It is read from its end, where the list of its members
-   lies: per member 46 bytes and three texts of which the first is the name. */
+   (the central directory) is: 46 bytes for each member and then three texts, the first of which is its name. */
 typedef struct sslh_i_zip {
     const sslh_i_source *s;
-    size_t at, end; /* of the list, what is left */
-    int    left;    /* members in it */
+    size_t at, end; /* the rest of the list, from `at` to `end` */
+    int    left;    /* members in that rest */
 } sslh_i_zip;
 
 typedef struct sslh_i_member {
     char           name[256]; /* without .npy */
-    int            array;     /* the name had that ending */
-    const uint8_t *p;         /* packed bytes */
+    int            array;     /* the name ended with .npy */
+    const uint8_t *p;         /* (packed); packed and size: bytes before and after unpacking */
     size_t         packed, size;
     uint32_t       crc;
     int            method;    /* 0 stored, 8 deflated */
@@ -42087,9 +42091,9 @@ typedef struct sslh_i_member {
 
 SSLH_I_FN int sslh_i_is_npz(const sslh_i_source *s) { return s->size >= 22 && !memcmp(s->p, "PK\3\4", 4); }
 
-/* Finds the list. 0 and an error without one. */
+/* Finds the list of members; 0 and an error when there is none. */
 SSLH_I_FN int sslh_i_zip_open(sslh_i_zip *z, const sslh_i_source *s) {
-    size_t at = s->size - 22, least = at > 65535 ? at - 65535 : 0; /* a comment may follow */
+    size_t at = s->size - 22, least = at > 65535 ? at - 65535 : 0; /* a long comment may follow */
     while (at > least && memcmp(s->p + at, "PK\5\6", 4) != 0) at--;
     if (memcmp(s->p + at, "PK\5\6", 4) != 0) return sslh_i_bad(s, s->size, "the archive ends early");
     z->s = s;
@@ -42101,7 +42105,7 @@ SSLH_I_FN int sslh_i_zip_open(sslh_i_zip *z, const sslh_i_source *s) {
     return 1;
 }
 
-/* The next member. 0 at the end of the list, or with an error. */
+/* Reads the next member. Returns 0 at the end of the list, or with an error. */
 SSLH_I_FN int sslh_i_zip_next(sslh_i_zip *z, sslh_i_member *m) {
     const sslh_i_source *s = z->s;
     const uint8_t *e = s->p + z->at;
@@ -42137,8 +42141,8 @@ SSLH_I_FN int sslh_i_zip_next(sslh_i_zip *z, sslh_i_member *m) {
     return 1;
 }
 
-/* Unpacks a member into a source, which the caller closes; .p is NULL after an error. A byte of deflate gives at most
-   1032, so that a small file cannot ask for much memory. */
+/* Unpacks a member into a source, which the caller closes; .p is NULL after an error. Sizes that deflate cannot reach
+   (1032 bytes from one) are refused, so that a small file cannot demand much memory. */
 SSLH_I_FN sslh_i_source sslh_i_zip_unpack(const sslh_i_zip *z, const sslh_i_member *m) {
     sslh_i_source out = sslh_i_source_of(z->s->c, z->s->fn, z->s->name, NULL, 0);
     const char *why = m->method ? NULL : m->packed == m->size ? NULL : "a stored array has two sizes";
@@ -42161,7 +42165,7 @@ SSLH_I_FN sslh_i_source sslh_i_zip_unpack(const sslh_i_zip *z, const sslh_i_memb
     return out;
 }
 
-/* What a member that is to be an array is, when it is none. */
+/* Fails with a message that says what a member without the ending .npy is. */
 SSLH_I_FN int sslh_i_no_array(const sslh_i_zip *z, const sslh_i_member *m) {
     if (sslh_i_has_suffix(m->name, "data.pkl"))
         return sslh_i_bad(z->s, 0, "a file of PyTorch, which only Python reads; there: from safetensors.torch import "
@@ -42169,7 +42173,7 @@ SSLH_I_FN int sslh_i_no_array(const sslh_i_zip *z, const sslh_i_member *m) {
     return sslh_i_bad(z->s, 0, "a zip archive with '%.100s' in it, which is no NumPy array; unpack it", m->name);
 }
 
-/* The array that is wanted, or the only one. */
+/* Reads the array named s->part, or the only one. */
 SSLH_I_FN int sslh_i_npz_read(sslh_i_source *s, sslh_i_found *out) {
     sslh_i_zip z;
     sslh_i_member m, taken;
@@ -42204,17 +42208,17 @@ SSLH_I_LEAN_BEGIN
 /*  >>data          data sets, subsets, loaders, batches                                                              */
 /* ================================================================================================================== */
 
-/* A subset (sslh_data_range, _pick, _fraction) has no samples of its own: .order holds the numbers of its samples in
-   the whole data set, .labels their labels in the order of the subset. A batch counts in the whole set again (.data is
-   the whole set, .index are numbers in it), so that what is drawn for a sample does not depend on the subset it came
-   by. */
+/* A subset (sslh_data_range, _pick, _fraction) has no samples of its own: .order has the numbers of its samples in the
+   whole data set, .labels their labels in the order of the subset. A batch refers to the whole set again (.data is the
+   whole set, .index has numbers in it), so that what is drawn at random for a sample does not depend on the subset
+   through which it came. */
 
-/* Streams of random numbers, far from those that sslh_next_stream counts up. */
-#define SSLH_I_STREAM_SHUFFLE ((uint64_t)1 << 60)  /* + epoch: order of the samples */
-#define SSLH_I_STREAM_FRACTION ((uint64_t)2 << 60) /* + class: which samples a fraction takes */
+/* Streams of random numbers, far from those that sslh_next_stream counts through. */
+#define SSLH_I_STREAM_SHUFFLE ((uint64_t)1 << 60)  /* + epoch: the order of the samples */
+#define SSLH_I_STREAM_FRACTION ((uint64_t)2 << 60) /* + class: which samples a fraction has */
 #define SSLH_I_STREAM_SPLIT ((uint64_t)5 << 60)    /* + class: which samples go to which part */
 
-/* What functions return after an error: no samples, but a context that knows the error. */
+/* What functions return after an error: no samples, but a context that has the error. */
 SSLH_I_FN sslh_data sslh_i_no_data(sslh_ctx *c) {
     sslh_data d;
     memset(&d, 0, sizeof d);
@@ -42238,11 +42242,11 @@ SSLH_I_FN const sslh_field *sslh_i_field_of(const sslh_data *d, sslh_field_kind 
     return NULL;
 }
 
-/* Number in the whole set of a data set's i-th sample. */
+/* The number in the whole set of a data set's sample i. */
 SSLH_I_FN int64_t sslh_i_sample(const sslh_data *d, int64_t i) { return d->order ? d->order[i] : i; }
 
-/* A CRC-32 of the numbers of the samples and of the values of up to 64 of them, as far as they are in memory. It tells
-   data sets apart that have the same sizes. Labels do not count, since nothing is trained on them. */
+/* A CRC-32 of the samples' numbers and of the values of up to 64 of them, as far as they are in memory. It
+   distinguishes data sets of the same sizes. Labels are left out, because nothing is trained on them. */
 SSLH_I_FN uint32_t sslh_i_data_crc(const sslh_data *d) {
     const int64_t most = SSLH_I_MIN(d->count, (int64_t)64);
     uint32_t crc = 0;
@@ -42262,7 +42266,7 @@ SSLH_I_FN uint32_t sslh_i_data_crc(const sslh_data *d) {
                 crc = sslh_i_crc32(crc, (const uint8_t *)field->values + first, count);
                 continue;
             }
-            for (size_t k = first; k < first + count; k++) { /* the same on machines of either byte order */
+            for (size_t k = first; k < first + count; k++) { /* the same on machines of either endianness */
                 sslh_i_put_le32(number, field->type == SSLH_F32 ? sslh_i_float_bits(((const float *)field->values)[k])
                                 : field->int16 ? (uint32_t)((const int16_t *)field->values)[k]
                                 : (uint32_t)((const int32_t *)field->values)[k]);
@@ -42273,7 +42277,7 @@ SSLH_I_FN uint32_t sslh_i_data_crc(const sslh_data *d) {
     return crc;
 }
 
-/* What a checkpoint tells of the data it was trained on, as lines of settings. */
+/* What a checkpoint says about the data of its training, as lines of settings. */
 SSLH_I_FN void sslh_i_data_print(const sslh_data *d, char *out, size_t size, size_t *used) {
     sslh_i_append(out, size, used, "samples=%.0f\nshape=", (double)d->count);
     for (int f = 0; f < d->fields; f++) {
@@ -42294,7 +42298,8 @@ SSLH_I_FN sslh_data sslh_i_whole(sslh_data d) {
     return d;
 }
 
-/* Copies sample number index of the whole set; 1 on success. For sources by callback from one thread only. */
+/* Copies a field of sample number `index` of the whole set to out; 1 on success. Fields with a callback may be read by
+   one thread only. */
 SSLH_I_FN int sslh_i_field_get(sslh_ctx *c, const char *fn, const sslh_field *f, int64_t index, void *out) {
     size_t n = sslh_i_field_bytes(f);
     if (f->values) {
@@ -42306,7 +42311,7 @@ SSLH_I_FN int sslh_i_field_get(sslh_ctx *c, const char *fn, const sslh_field *f,
     return 0;
 }
 
-/* Whether a field is one of the kinds that batches can be made of; an error names the field when it is not. */
+/* Whether batches can be made of a field; an error with the field's number when they cannot. */
 SSLH_I_FN int sslh_i_field_ok(sslh_ctx *c, const char *fn, const sslh_field *f, int number, int64_t count) {
     int clip = f->kind == SSLH_FIELD_CLIP, image = clip || f->kind == SSLH_FIELD_IMAGE;
     int audio = f->kind == SSLH_FIELD_AUDIO, label = f->kind == SSLH_FIELD_LABEL;
@@ -42332,7 +42337,8 @@ SSLH_I_FN int sslh_i_field_ok(sslh_ctx *c, const char *fn, const sslh_field *f, 
     return !why;
 }
 
-/* Checks the labels of a field and counts their classes; 0 and an error when one cannot be the number of a class. */
+/* Checks the labels of a field and raises its number of classes to what they need; 0 and an error when one cannot be
+   the number of a class. */
 SSLH_I_FN int sslh_i_count_classes(sslh_ctx *c, const char *fn, sslh_field *f, int64_t count) {
     const int32_t *labels = (const int32_t *)f->values;
     for (int64_t i = 0; i < count; i++) {
@@ -42346,7 +42352,7 @@ SSLH_I_FN int sslh_i_count_classes(sslh_ctx *c, const char *fn, sslh_field *f, i
     return 1;
 }
 
-/* The labels of the whole set, its number of classes and their names from a label field. */
+/* Sets the labels of the whole set, the number of classes and their names from a label field. */
 SSLH_I_FN void sslh_i_label_by(sslh_data *d, int field) {
     d->label_field = field;
     d->labels = (const int32_t *)d->field[field].values;
@@ -42354,7 +42360,7 @@ SSLH_I_FN void sslh_i_label_by(sslh_data *d, int field) {
     d->class_names = d->field[field].names;
 }
 
-/* fn: the function that the caller has called. */
+/* sslh_data_from_fields, with fn as the public function that messages name. */
 SSLH_I_FN sslh_data sslh_i_data_from_fields(sslh_ctx *c, const char *fn, const sslh_field *fields, int n,
                                             int64_t count) {
     sslh_data d = sslh_i_no_data(c);
@@ -42427,7 +42433,7 @@ SSLH_DEF const char *sslh_data_file(sslh_data d, int64_t index) {
     return d.files[sslh_i_sample(&d, index)];
 }
 
-/* n samples of d: those in index, or from begin on when index is NULL. */
+/* A subset of n samples of d: those in index, or those from begin on when index is NULL. */
 SSLH_I_FN sslh_data sslh_i_subset(const char *fn, sslh_data d, const int32_t *index, int64_t begin, int64_t n) {
     sslh_ctx *c = d.ctx;
     if (SSLH_I_BAD(c)) return sslh_i_no_data(c);
@@ -42472,8 +42478,8 @@ SSLH_DEF sslh_data sslh_data_fraction(sslh_data d, double fraction, uint64_t see
     }
     size_t n = (size_t)d.count;
     int classes = d.labels ? d.classes : 1;
-    /* samples sorted by class | a permutation of one class | chosen samples | where each class begins, and one past
-       it */
+    /* one block: samples sorted by class (n) | permutation of one class (n) | 1 where a sample is chosen (n) | the
+       place where each class begins, and an end (classes + 2) */
     int32_t *members = (int32_t *)sslh_i_alloc(c, (3 * n + (size_t)classes + 2) * sizeof *members);
     if (!members) return sslh_i_no_data(c);
     int32_t *permutation = members + n, *chosen = permutation + n, *first = chosen + n;
@@ -42493,7 +42499,8 @@ SSLH_DEF sslh_data sslh_data_fraction(sslh_data d, double fraction, uint64_t see
     return d;
 }
 
-/* All samples of d, copied behind each other; lengths (NULL: none) likewise. */
+/* Copies a field of all samples of d one after the other to values, and their lengths to lengths unless that
+   is NULL. */
 SSLH_I_FN int sslh_i_copy_field(sslh_ctx *c, const sslh_data *d, int field, char *values, int32_t *lengths) {
     const sslh_field *f = &d->field[field];
     size_t n = sslh_i_field_bytes(f);
@@ -42506,8 +42513,8 @@ SSLH_I_FN int sslh_i_copy_field(sslh_ctx *c, const sslh_data *d, int field, char
     return 1;
 }
 
-/* The classes of a label field, enough for all of its labels. Those of the field that .labels come from are the data's
-   own, which the caller may have named, unless the field has more: sslh_i_match_classes leaves such fields. */
+/* The classes of a label field, enough for all of its labels. For the field that .labels come from, they are the data
+   set's own, which the caller may have named, unless the field has more classes, as after sslh_i_match_classes. */
 typedef struct sslh_i_classes { const char *const *name; int n; } sslh_i_classes;
 
 SSLH_I_FN sslh_i_classes sslh_i_classes_of(const sslh_data *d, int field) {
@@ -42519,8 +42526,8 @@ SSLH_I_FN sslh_i_classes sslh_i_classes_of(const sslh_data *d, int field) {
     return k;
 }
 
-/* The names of a, and behind them those of b that are not among them, in one block, and how many there are; map: the
-   numbers of b's classes among them all. */
+/* The names of a's classes followed by those of b's that a does not have, in one block that the caller frees; *all is
+   their number. map gets the number of each of b's classes among them. */
 SSLH_I_FN const char **sslh_i_class_union(sslh_ctx *c, sslh_i_classes a, sslh_i_classes b, int32_t *map, int *all) {
     size_t bytes = 0;
     *all = a.n;
@@ -42545,15 +42552,16 @@ SSLH_I_FN const char **sslh_i_class_union(sslh_ctx *c, sslh_i_classes a, sslh_i_
     return name;
 }
 
-/* n labels through a map. */
+/* n labels renumbered by a map; the caller frees them. */
 SSLH_I_FN int32_t *sslh_i_map_labels(sslh_ctx *c, const int32_t *label, int64_t n, const int32_t *map) {
     int32_t *out = (int32_t *)sslh_i_alloc(c, (size_t)n * sizeof *out);
     for (int64_t i = 0; out && i < n; i++) out[i] = map[label[i]];
     return out;
 }
 
-/* The new labels belong to c, which may be another context than that of the data. Samples outside of a subset may be
-   of a class that like does not have: the field knows it by a number behind those of like. */
+/* Numbers the classes of d by their names as `like` does, if both have names. The new labels are memory of c, which may
+   be another context than that of d. Samples outside of a subset may have a class that `like` lacks: in the field such
+   classes are numbered after those of `like`. */
 SSLH_I_FN sslh_data sslh_i_match_classes(sslh_ctx *c, const char *fn, sslh_data d, sslh_data like) {
     sslh_i_classes own = sslh_i_classes_of(&d, d.label_field), wanted;
     wanted.name = like.class_names;
@@ -42588,8 +42596,8 @@ SSLH_I_FN sslh_data sslh_i_match_classes(sslh_ctx *c, const char *fn, sslh_data 
     return d;
 }
 
-/* FNV-1a of the bytes of each sample of d. */
-typedef struct sslh_i_print { uint64_t hash; int32_t at, set; } sslh_i_print; /* a fingerprint; set: 0 of a, 1 of b */
+/* The fingerprint of sample number at of the data set a (set is 0) or b (1). */
+typedef struct sslh_i_print { uint64_t hash; int32_t at, set; } sslh_i_print;
 SSLH_I_FN int sslh_i_print_order(const void *x, const void *y) {
     const sslh_i_print *a = (const sslh_i_print *)x, *b = (const sslh_i_print *)y;
     if (a->hash != b->hash) return a->hash < b->hash ? -1 : 1;
@@ -42600,6 +42608,7 @@ SSLH_I_FN int sslh_i_twins_place(const void *x, const void *y) {
     const sslh_twins *a = (const sslh_twins *)x, *b = (const sslh_twins *)y;
     return a->a != b->a ? (a->a < b->a ? -1 : 1) : a->b < b->b ? -1 : a->b > b->b;
 }
+/* Hashes the bytes of each sample of d (FNV-1a). */
 SSLH_I_FN void sslh_i_prints(sslh_ctx *c, const sslh_data *d, int set, size_t bytes, uint8_t *sample,
                              sslh_i_print *out) {
     for (int64_t i = 0; i < d->count && !SSLH_I_BAD(c); i++) {
@@ -42612,8 +42621,9 @@ SSLH_I_FN void sslh_i_prints(sslh_ctx *c, const sslh_data *d, int set, size_t by
     }
 }
 
-/* Equal hashes stand side by side, those of a first; what looks equal is compared byte by byte with the first of the
-   run that it is equal to. */
+/* After sorting, equal hashes are neighbours, with those of a first; each is compared byte by byte with the first
+   of them, which may be the only one of its bytes: then two different samples with the same hash hide the copies of
+   the second. */
 SSLH_DEF int64_t sslh_data_twins(sslh_data a, sslh_data b, sslh_twins *out, int most) {
     sslh_ctx *c = a.ctx;
     const int within = b.count < 1;
@@ -42657,8 +42667,8 @@ SSLH_DEF sslh_data sslh_data_match_classes(sslh_data d, sslh_data like) {
     return sslh_i_match_classes(d.ctx, "sslh_data_match_classes", d, like);
 }
 
-/* Classes of the label field i of two sets, whose labels lie behind each other: those of b are numbered as in a when
-   both have names. The block of all names, if there is one, is the last of made. */
+/* Sets the classes of the joined label field i of a and b. labels has those of a and then those of b; if both have
+   names, b's labels are renumbered after a's names. The block of all names, if there is one, is appended to made. */
 SSLH_I_FN int sslh_i_join_classes(sslh_ctx *c, const sslh_data *a, const sslh_data *b, int i, sslh_field *joined,
                                   int32_t *labels, void **made, int *nmade) {
     sslh_i_classes p = sslh_i_classes_of(a, i), q = sslh_i_classes_of(b, i), all = p.n >= q.n ? p : q;
@@ -42694,7 +42704,7 @@ SSLH_DEF sslh_data sslh_data_join(sslh_data a, sslh_data b) {
         return sslh_i_no_data(c);
     }
     size_t n = (size_t)(a.count + b.count), bytes;
-    void *made[3 * SSLH_FIELDS]; /* values, lengths and names of each field */
+    void *made[3 * SSLH_FIELDS]; /* values, lengths and names of each field, to be freed on failure */
     int nmade = 0, ok = 1;
     for (int i = 0; ok && i < a.fields; i++) {
         size_t one = sslh_i_field_bytes(&a.field[i]);
@@ -42709,7 +42719,7 @@ SSLH_DEF sslh_data sslh_data_join(sslh_data a, sslh_data b) {
         joined[i] = a.field[i];
         joined[i].values = values;
         joined[i].lengths = lengths;
-        joined[i].stream = 0; /* the windows are copies, side by side */
+        joined[i].stream = 0; /* windows of a stream have been copied, one after the other */
         joined[i].fetch = NULL;
         joined[i].user = NULL;
         if (ok && joined[i].kind == SSLH_FIELD_LABEL)
@@ -42723,7 +42733,7 @@ SSLH_DEF sslh_data sslh_data_join(sslh_data a, sslh_data b) {
 
 /* --- several label fields ----------------------------------------------------------------------------------------- */
 
-/* The number of the label field of this name; -1, and an error that lists those there are, when there is none. */
+/* The number of the label field of this name; -1 and an error that lists the existing ones when there is none. */
 SSLH_I_FN int sslh_i_label_field(const char *fn, const sslh_data *d, const char *name) {
     char names[128] = "";
     size_t used = 0;
@@ -42739,8 +42749,8 @@ SSLH_I_FN int sslh_i_label_field(const char *fn, const sslh_data *d, const char 
     return -1;
 }
 
-/* Which part each sample is in: 0 train, 1 validation, 2 test. Inside a class, or among all, a permutation deals them
-   out. */
+/* Assigns each sample to a part: 0 training, 1 validation, 2 test, by a permutation of each class or, without classes,
+   of all samples. */
 SSLH_I_FN void sslh_i_split_samples(const sslh_data *d, const sslh_split_desc *desc, const double share[3],
                                     uint8_t *part, int32_t *members, int32_t *permutation) {
     const int by_class = d->labels && !desc->any_class, classes = by_class ? d->classes : 1;
@@ -42755,8 +42765,8 @@ SSLH_I_FN void sslh_i_split_samples(const sslh_data *d, const sslh_split_desc *d
                 part[members[permutation[at++]]] = (uint8_t)side;
     }
 }
-/* The same by whole groups, in an order by chance: each goes to the test until that is as large as wanted, then to the
-   validation. size (groups) is work. */
+/* The same for whole groups, in random order: each goes to the test part until that is as large as wanted, then to the
+   validation part. size (groups) is scratch and must be zeros; it becomes -side for groups that are held out. */
 SSLH_I_FN void sslh_i_split_groups(const sslh_data *d, const sslh_split_desc *desc, const double share[3], int field,
                                    uint8_t *part, int32_t *size, int32_t *permutation) {
     const int32_t *group = (const int32_t *)d->field[field].values;
@@ -42833,7 +42843,7 @@ SSLH_DEF sslh_data sslh_data_labelled(sslh_data d, const char *field) {
     return d;
 }
 
-/* Marks in wanted (classes) those that the text names; 0 and an error at a name that no class has. */
+/* Sets wanted (classes) to 1 for those that the text names; 0 and an error at a name that no class has. */
 SSLH_I_FN int sslh_i_mark_classes(const sslh_data *d, const sslh_field *f, const char *text, char *wanted) {
     for (;;) {
         size_t n = strcspn(text, ",");
@@ -42879,8 +42889,8 @@ SSLH_DEF sslh_data sslh_data_where(sslh_data d, const char *field, const char *v
     return d;
 }
 
-/* Samples that are laid end to end before windows are cut: those with label k, or sample k alone when labels is NULL.
-   Returns their moments (T,..) together; appends them at out unless that is NULL. */
+/* Joins the samples that windows are cut from: those with label k, or sample k alone when labels is NULL. Returns the
+   number of their time steps (T,..) together, and writes them to out unless that is NULL. sample is scratch for one. */
 SSLH_I_FN int64_t sslh_i_windows_stream(const sslh_data *d, const sslh_field *f, const int32_t *labels, int64_t k,
                                         char *sample, char *out) {
     size_t moment = sslh_i_field_bytes(f) / (size_t)f->shape.size[0];
@@ -42964,7 +42974,8 @@ SSLH_DEF sslh_data sslh_data_windows(sslh_data d, const char *field, int length,
     return SSLH_I_BAD(c) ? sslh_i_no_data(c) : out;
 }
 
-/* Eight-bit sums are integers and therefore exact: mean = S1 / n, std^2 = S2 / n - mean^2 (the biased estimate). */
+/* The sums of 8-bit pixels are integers and therefore exact: mean = S1 / n, std^2 = S2 / n - mean^2 (the
+   biased estimate). */
 SSLH_DEF void sslh_data_mean_std(sslh_data d, float mean[4], float std[4]) {
     sslh_ctx *c = d.ctx;
     uint64_t s1[4] = {0, 0, 0, 0}, s2[4] = {0, 0, 0, 0};
@@ -43078,11 +43089,12 @@ SSLH_DEF sslh_loader *sslh_loader_new(sslh_ctx *c, sslh_data data, sslh_loader_d
     return l;
 }
 
-/* The batch that comes next: its sample numbers, labels (may be NULL) and epoch. Returns its size, 0 at the end. */
+/* The next batch, without moving on: its sample numbers, labels (may be NULL) and epoch. Returns its size, 0 at
+   the end. */
 SSLH_I_FN int sslh_i_loader_peek(sslh_loader *l, int32_t *index, int32_t *labels, int *epoch) {
     int64_t e = l->step / l->per_epoch, first = l->step % l->per_epoch * l->desc.batch;
     if (l->desc.epochs != SSLH_OFF && e >= l->desc.epochs) return 0;
-    if (l->order && l->epoch != e) { /* a function of (seed, epoch): seeking costs one permutation */
+    if (l->order && l->epoch != e) { /* depends only on seed and epoch: seeking costs one permutation */
         sslh_random_permutation(l->c->desc.seed, SSLH_I_STREAM_SHUFFLE + (uint64_t)e, l->order, (int32_t)l->data.count);
         l->epoch = e;
     }
@@ -43120,7 +43132,7 @@ SSLH_DEF void sslh_loader_seek(sslh_loader *l, int64_t step) {
     else l->step = step;
 }
 
-/* A batch has samples, and each of them exists. Checked here because a batch may be filled in by hand. */
+/* Whether a batch has samples and each of them exists. Checked because a batch may have been filled in by hand. */
 SSLH_I_FN int sslh_i_batch_ok(sslh_ctx *c, const char *fn, const sslh_batch *b) {
     if (SSLH_I_BAD(c)) return 0;
     if (b->count < 1 || !b->index) {
@@ -43136,16 +43148,16 @@ SSLH_I_FN int sslh_i_batch_ok(sslh_ctx *c, const char *fn, const sslh_batch *b) 
     return 1;
 }
 
-/* Samples of a batch on their way into a real tensor. */
+/* A field of the samples of a batch, to be converted to real numbers. */
 typedef struct sslh_i_batch_job {
     const sslh_batch *b;
     const sslh_field *f;
-    const char       *fetched; /* all samples, when the source is a callback */
+    const char       *fetched; /* (N,bytes) when the source is a callback, otherwise NULL */
     size_t            bytes, values;
-    sslh_real        *out; /* (N, values) */
+    sslh_real        *out; /* (N,values) */
 } sslh_i_batch_job;
 
-/* One sample: 8-bit values over 255, 16-bit over 32768, float as it is. */
+/* Converts one sample: 8-bit values are divided by 255, 16-bit values by 32768, floats stay as they are. */
 SSLH_I_FN void sslh_i_batch_task(void *arg, int task, int worker) {
     const sslh_i_batch_job *j = (const sslh_i_batch_job *)arg;
     const char *p = j->fetched
@@ -43170,7 +43182,7 @@ SSLH_I_FN void sslh_i_batch_task(void *arg, int task, int worker) {
     }
 }
 
-/* A field of all samples of a batch: tokens and labels as 32-bit integers, all else as real numbers. */
+/* A field of all samples of a batch: tokens and labels as 32-bit integers, all others as real numbers. */
 SSLH_I_FN sslh_tensor *sslh_i_batch_tensor(sslh_ctx *c, const char *fn, const sslh_batch *b, const sslh_field *f) {
     sslh_shape shape = sslh_dim1(b->count);
     size_t bytes = sslh_i_field_bytes(f), n;
@@ -43183,7 +43195,7 @@ SSLH_I_FN sslh_tensor *sslh_i_batch_tensor(sslh_ctx *c, const char *fn, const ss
     for (int i = 0; i < f->shape.ndim; i++) shape.size[shape.ndim++] = f->shape.size[i];
     sslh_tensor *t = sslh_i_new(c, fn, tokens ? SSLH_I32 : SSLH_F32, shape);
     if (!t) return sslh_i_dummy(c);
-    if (!f->values || tokens) { /* in this thread: callbacks, and copies that are too small to share out */
+    if (!f->values || tokens) { /* in this thread: callbacks, and copies too small to be shared out */
         if (!tokens) fetched = sslh_i_mul((size_t)b->count, bytes, &n) ? (char *)sslh_i_scratch(c, n) : NULL;
         char *out = tokens ? (char *)t->ints : fetched;
         if (!out) return sslh_i_dummy(c);
@@ -43238,13 +43250,13 @@ SSLH_DEF sslh_tensor *sslh_batch_clips(sslh_ctx *c, sslh_batch b) {
     return sslh_i_dummy(c);
 }
 
-/* Valid length of sample number index of the whole set: at most T, whatever the caller's array says. */
+/* The valid length of sample number `index` of the whole set: from 0 to T, whatever the caller's array says. */
 SSLH_I_FN int sslh_i_length(const sslh_field *f, int64_t index) {
     int full = f->shape.size[0];
     return f->lengths ? SSLH_I_MAX(SSLH_I_MIN((int)f->lengths[index], full), 0) : full;
 }
 
-/* A field of a batch whose samples have a length; NULL and an error when it is none. */
+/* Field number `field` of a batch, whose samples must have a first axis; NULL and an error when they do not. */
 SSLH_I_FN const sslh_field *sslh_i_long_field(sslh_ctx *c, const char *fn, const sslh_batch *b, int field) {
     if (!sslh_i_batch_ok(c, fn, b)) return NULL;
     if (field >= 0 && field < b->data.fields && b->data.field[field].shape.ndim > 0) return &b->data.field[field];
