@@ -41841,9 +41841,8 @@ SSLH_DEF void sslh_save_wav(sslh_ctx *c, const char *path, const float *samples,
 
 /* The writer comes first, then the reader, whose two functions the table of >>readers names. */
 
-/* Writes the header byte for byte as NumPy does, because small parsers rely on it: the text is padded so that the
-   data begin at a multiple of 64. Returns the size of a file of `count` values of 4 bytes; out may be NULL to ask
-   for that. */
+/* Writes the header byte for byte as NumPy does, because small parsers rely on it: the text is padded so that the data
+   begin at a multiple of 64. Returns the size of a file of `count` 4-byte values; with out NULL that is all it does. */
 SSLH_I_FN size_t sslh_i_npy_header(sslh_shape shape, size_t count, uint8_t *out) {
     char text[192];
     int n = snprintf(text, sizeof text, "{'descr': '<f4', 'fortran_order': False, 'shape': (");
@@ -42499,8 +42498,7 @@ SSLH_DEF sslh_data sslh_data_fraction(sslh_data d, double fraction, uint64_t see
     return d;
 }
 
-/* Copies a field of all samples of d one after the other to values, and their lengths to lengths unless that
-   is NULL. */
+/* Copies a field of all samples of d into values, and their lengths into lengths unless that is NULL. */
 SSLH_I_FN int sslh_i_copy_field(sslh_ctx *c, const sslh_data *d, int field, char *values, int32_t *lengths) {
     const sslh_field *f = &d->field[field];
     size_t n = sslh_i_field_bytes(f);
@@ -42621,9 +42619,9 @@ SSLH_I_FN void sslh_i_prints(sslh_ctx *c, const sslh_data *d, int set, size_t by
     }
 }
 
-/* After sorting, equal hashes are neighbours, with those of a first; each is compared byte by byte with the first
-   of them, which may be the only one of its bytes: then two different samples with the same hash hide the copies of
-   the second. */
+/* After sorting, equal hashes are neighbours, with those of a first. Each sample is compared byte by byte, but
+   only with the first sample of its hash: if two different samples had the same hash, copies of the second would
+   not be found. */
 SSLH_DEF int64_t sslh_data_twins(sslh_data a, sslh_data b, sslh_twins *out, int most) {
     sslh_ctx *c = a.ctx;
     const int within = b.count < 1;
@@ -42974,8 +42972,7 @@ SSLH_DEF sslh_data sslh_data_windows(sslh_data d, const char *field, int length,
     return SSLH_I_BAD(c) ? sslh_i_no_data(c) : out;
 }
 
-/* The sums of 8-bit pixels are integers and therefore exact: mean = S1 / n, std^2 = S2 / n - mean^2 (the
-   biased estimate). */
+/* Sums of 8-bit pixels are integers, hence exact. mean = S1 / n, std^2 = S2 / n - mean^2 (the biased estimate). */
 SSLH_DEF void sslh_data_mean_std(sslh_data d, float mean[4], float std[4]) {
     sslh_ctx *c = d.ctx;
     uint64_t s1[4] = {0, 0, 0, 0}, s2[4] = {0, 0, 0, 0};
@@ -43089,8 +43086,8 @@ SSLH_DEF sslh_loader *sslh_loader_new(sslh_ctx *c, sslh_data data, sslh_loader_d
     return l;
 }
 
-/* The next batch, without moving on: its sample numbers, labels (may be NULL) and epoch. Returns its size, 0 at
-   the end. */
+/* The next batch, without moving on to it: its sample numbers, labels (labels may be NULL) and epoch. Returns its size,
+   or 0 at the end. */
 SSLH_I_FN int sslh_i_loader_peek(sslh_loader *l, int32_t *index, int32_t *labels, int *epoch) {
     int64_t e = l->step / l->per_epoch, first = l->step % l->per_epoch * l->desc.batch;
     if (l->desc.epochs != SSLH_OFF && e >= l->desc.epochs) return 0;
@@ -43296,24 +43293,24 @@ SSLH_DEF sslh_tensor *sslh_batch_labels(sslh_ctx *c, sslh_batch b) {
 /*  >>readers       the table of formats; sslh_load_image, sslh_load_npy, sslh_load_wav                               */
 /* ================================================================================================================== */
 
-/* Which reader takes a file is decided by the table and nowhere else; then the functions that load one file, and the
-   parts from which >>sheets and >>folders put a data set together. */
+/* The table alone decides which reader a file goes to. After it come the functions that load one file, and the parts
+   from which >>sheets and >>folders put a data set together. */
 
-/* one image, many, an array, sound */
+/* what a file holds: one image, many images, an array, sound */
 enum { SSLH_I_GIVES_IMAGE = 1, SSLH_I_GIVES_IMAGES = 2, SSLH_I_GIVES_ARRAY = 4, SSLH_I_GIVES_SOUND = 8 };
 
-/* A format of files, and all that anyone has to know of it. */
+/* A file format, with all that the rest of part IV has to know about it. */
 typedef struct sslh_i_reader {
-    const char *name;    /* as a person calls it; messages are made of these */
+    const char *name;    /* for messages */
     int         gives;   /* one of the four above */
-    const char *file[4]; /* what files of it are called in a folder, as far as there are words: one that begins with a
-                            point is an ending, in small or capital letters; another may stand anywhere in the name */
+    const char *file[4]; /* words by which such files are found in a folder: one that begins with a dot is an
+                            ending, in small or capital letters; others may be anywhere in the name */
     int (*is)(const sslh_i_source *s);
     int (*read)(sslh_i_source *s, sslh_i_found *out);
 } sslh_i_reader;
 
-/* The first row whose is() says yes reads the file. Weights have a format of their own that needs a net to go to: see
-   >>weights. */
+/* A file is read by the first row whose is() accepts it. Weights have a format of their own, which needs a net to load
+   into: see >>weights. */
 static const sslh_i_reader sslh_i_readers[] = {
     {"PNG", SSLH_I_GIVES_IMAGE, {".png"}, sslh_i_is_png, sslh_i_png_read},
     {"JPEG", SSLH_I_GIVES_IMAGE, {".jpg", ".jpeg", ".jpe", ".jfif"}, sslh_i_is_jpeg, sslh_i_jpeg_read},
@@ -43328,14 +43325,14 @@ static const sslh_i_reader sslh_i_readers[] = {
     {"WAV", SSLH_I_GIVES_SOUND, {".wav"}, sslh_i_is_wav, sslh_i_wav_read}};
 #define SSLH_I_READERS ((int)(sizeof sslh_i_readers / sizeof sslh_i_readers[0]))
 
-/* The row of a file among those that give one of the wanted things; NULL: none. */
+/* The row that accepts a file, among those that give one of the wanted things; NULL if there is none. */
 SSLH_I_FN const sslh_i_reader *sslh_i_reader_of(const sslh_i_source *s, int wanted) {
     for (int i = 0; i < SSLH_I_READERS; i++)
         if ((sslh_i_readers[i].gives & wanted) && sslh_i_readers[i].is(s)) return &sslh_i_readers[i];
     return NULL;
 }
 
-/* Whether a file in a folder is called as one that gives a wanted thing. */
+/* Whether a file in a folder has the name of a format that gives a wanted thing. */
 SSLH_I_FN int sslh_i_reader_named(const char *name, int wanted) {
     for (int i = 0; i < SSLH_I_READERS; i++)
         for (int k = 0; (sslh_i_readers[i].gives & wanted) && k < 4 && sslh_i_readers[i].file[k]; k++) {
@@ -43345,7 +43342,7 @@ SSLH_I_FN int sslh_i_reader_named(const char *name, int wanted) {
     return 0;
 }
 
-/* "PNG, PNM or IDX": the formats that give a wanted thing. */
+/* Lists the formats that give a wanted thing, as in "PNG, PNM or IDX". */
 SSLH_I_FN void sslh_i_reader_names(int wanted, char *out, size_t size) {
     size_t used = 0;
     int i, n = 0, k = 0;
@@ -43357,7 +43354,7 @@ SSLH_I_FN void sslh_i_reader_names(int wanted, char *out, size_t size) {
         }
 }
 
-/* Files that people have and that are not read, by their first bytes, and what to do with them. */
+/* Common formats that are not read, recognised by the bytes at offset `at`, and what to do with such files. */
 typedef struct sslh_i_stranger { size_t at; const char *bytes, *name, *help; } sslh_i_stranger;
 
 SSLH_I_FN const sslh_i_stranger *sslh_i_stranger_of(const sslh_i_source *s) {
@@ -43387,7 +43384,7 @@ SSLH_I_FN const sslh_i_stranger *sslh_i_stranger_of(const sslh_i_source *s) {
     return NULL;
 }
 
-/* Reads a file of any format that gives a wanted thing. 0 and an error when it is of none, or broken. */
+/* Reads a file of any format that gives a wanted thing. 0 and an error when it has no such format or is damaged. */
 SSLH_I_FN int sslh_i_read(sslh_i_source *s, int wanted, sslh_i_found *out) {
     memset(out, 0, sizeof *out);
     if (SSLH_I_BAD(s->c) || !s->p) return 0;
@@ -43474,14 +43471,14 @@ SSLH_DEF float *sslh_load_wav_memory(sslh_ctx *c, const void *bytes, size_t size
 
 /* --- several files as one data set -------------------------------------------------------------------------------- */
 
-/* What each file gives is a part; all parts are joined at the end. */
+/* Each file becomes a part; all parts are joined at the end. */
 
 typedef struct sslh_i_parts {
     sslh_ctx    *c;
     const char  *fn;
     sslh_i_found *part;
     int          n, cap;
-    const char **names;   /* of the classes, one block; NULL: none */
+    const char **names;   /* of the classes, in one block; NULL: none */
     int          classes; /* number of names */
     sslh_images_desc desc;
 } sslh_i_parts;
@@ -43494,14 +43491,14 @@ SSLH_I_FN void sslh_i_parts_free(sslh_i_parts *s) {
     s->names = NULL;
 }
 
-/* Resizes all images so that their shorter side is size, and cuts out the middle of the longer one: with whole pixels
-   of the resized image, as torchvision's Resize and CenterCrop. */
+/* Resizes all images so that their shorter side is d.size, and crops the middle of the longer one at whole pixels of
+   the resized image, as torchvision's Resize and CenterCrop do. */
 SSLH_I_FN void sslh_i_found_fit(sslh_ctx *c, sslh_i_found *f, sslh_images_desc d) {
     int h = f->height, w = f->width, low = SSLH_I_MIN(h, w), high = SSLH_I_MAX(h, w), size = d.size;
     if (!size || (h == size && w == size) || SSLH_I_BAD(c)) return;
     int resized = (int)SSLH_I_MIN((int64_t)size * high / low, (int64_t)INT_MAX), over = resized - size;
     float step = (float)high / (float)resized, box[4] = {0, 0, (float)h, (float)w};
-    int cut = h < w; /* the axis that is cut */
+    int cut = h < w; /* the axis that is cropped: 0 y, 1 x */
     box[cut] = (float)(over / 2 + (over % 2 && over / 2 % 2)) * step; /* halves are rounded to even */
     box[2 + cut] = SSLH_I_MIN((float)size * step, (float)high - box[cut]);
     size_t channels = (size_t)f->channels, n = (size_t)h * (size_t)w, m = (size_t)size * (size_t)size, bytes;
@@ -43514,7 +43511,7 @@ SSLH_I_FN void sslh_i_found_fit(sslh_ctx *c, sslh_i_found *f, sslh_images_desc d
             uint8_t *to = pixels + i * m * channels + k;
             for (size_t x = 0; x < n; x++) in[x] = (float)from[x * channels];
             sslh_resize(c, in, h, w, 1, box, out, size, size, d.bilinear, 0);
-            for (size_t x = 0; x < m; x++) { /* the cubic overshoots */
+            for (size_t x = 0; x < m; x++) { /* cubic interpolation overshoots */
                 float v = out[x] + 0.5f;
                 to[x * channels] = (uint8_t)(v < 0 ? 0 : v > 255 ? 255 : v);
             }
@@ -43530,7 +43527,8 @@ SSLH_I_FN void sslh_i_found_fit(sslh_ctx *c, sslh_i_found *f, sslh_images_desc d
     f->height = f->width = size;
 }
 
-/* Takes the part over, and frees it on failure. All parts have images of one size; grey and colour may be mixed. */
+/* Adds a part, which then belongs to s; on failure it is freed. All parts must have images of one size; grey and colour
+   may be mixed. */
 SSLH_I_FN int sslh_i_parts_add(sslh_i_parts *s, const char *path, sslh_i_found p) {
     sslh_i_found_fit(s->c, &p, s->desc);
     if (SSLH_I_BAD(s->c)) { /* freed below */
@@ -43559,7 +43557,7 @@ SSLH_I_FN int sslh_i_parts_add(sslh_i_parts *s, const char *path, sslh_i_found p
     return 1;
 }
 
-/* Copies n names, each of the given length, into one block; NULL without memory. */
+/* Copies n names of the given lengths into one block, which the caller frees; NULL when memory runs out. */
 SSLH_I_FN const char **sslh_i_names_copy(sslh_ctx *c, const char *const *name, const size_t *length, int n) {
     size_t bytes = (size_t)n * sizeof(char *);
     for (int i = 0; i < n; i++) bytes += length[i] + 1;
@@ -43574,7 +43572,7 @@ SSLH_I_FN const char **sslh_i_names_copy(sslh_ctx *c, const char *const *name, c
     return names;
 }
 
-/* The paths of all samples when each is a file of its own, else NULL. */
+/* The paths of all samples when each of them is a file of its own; otherwise NULL. */
 SSLH_I_FN const char **sslh_i_parts_files(const sslh_i_parts *s) {
     const char **name, **files = NULL;
     size_t *length;
@@ -43591,7 +43589,7 @@ SSLH_I_FN const char **sslh_i_parts_files(const sslh_i_parts *s) {
     return files;
 }
 
-/* Joins all parts. A single one is used as it is; grey images become colour when there are some in colour. */
+/* Joins all parts. A single part is used as it is; grey images are converted to colour when others are in colour. */
 SSLH_I_FN int sslh_i_parts_join(sslh_i_parts *s, sslh_i_found *all) {
     *all = s->part[0];
     if (s->n == 1) {
@@ -43632,14 +43630,14 @@ SSLH_I_FN int sslh_i_parts_join(sslh_i_parts *s, sslh_i_found *all) {
     return 1;
 }
 
-/* The data set of all parts, which are freed; an empty one after an error. */
+/* Makes the data set of all parts, and frees these; after an error it is empty. */
 SSLH_I_FN sslh_data sslh_i_parts_finish(sslh_i_parts *s) {
     sslh_i_found all;
     sslh_data d = sslh_i_no_data(s->c);
     memset(&all, 0, sizeof all);
     const char **files = SSLH_I_BAD(s->c) || !s->n ? NULL : sslh_i_parts_files(s);
     if (!SSLH_I_BAD(s->c) && s->n && sslh_i_parts_join(s, &all)) {
-        sslh_i_free(s->c, all.file); /* of a single part; it is among the files */
+        sslh_i_free(s->c, all.file); /* that of a single part; files has a copy */
         all.file = NULL;
         d = sslh_data_from_images(s->c, all.pixels, all.count, all.height, all.width, all.channels, all.labels);
         if (s->names && d.classes > s->classes)
@@ -43661,7 +43659,7 @@ SSLH_I_FN sslh_data sslh_i_parts_finish(sslh_i_parts *s) {
     return d;
 }
 
-/* Encoders see colour: alpha is left out. */
+/* Drops alpha, which encoders do not use. */
 SSLH_I_FN void sslh_i_found_opaque(sslh_i_found *f) {
     size_t from = (size_t)f->channels, to = from == 2 ? 1 : from == 4 ? 3 : from;
     size_t n = (size_t)f->count * (size_t)f->height * (size_t)f->width;
@@ -43669,7 +43667,7 @@ SSLH_I_FN void sslh_i_found_opaque(sslh_i_found *f) {
     f->channels = (int)to;
 }
 
-/* Fails with "function: path ", what is wrong with it, and the formats and folders that make a data set of images. */
+/* Fails with "function: path ", what is wrong with it, and the formats and folders that can be a data set of images. */
 SSLH_I_FN int sslh_i_no_images(sslh_i_parts *set, const char *path, const char *what) {
     char image[128], images[128];
     sslh_i_reader_names(SSLH_I_GIVES_IMAGE, image, sizeof image);
@@ -43681,7 +43679,8 @@ SSLH_I_FN int sslh_i_no_images(sslh_i_parts *set, const char *path, const char *
     return 0;
 }
 
-/* Adds the images of a file that gives a wanted thing to a sslh_i_parts. label (-1: none) is that of a single image. */
+/* Adds the images of a file that gives a wanted thing to an sslh_i_parts. label (-1: none) is that of a
+   single image. */
 SSLH_I_FN int sslh_i_load_file(void *to, const char *path, int wanted, int label) {
     sslh_i_parts *set = (sslh_i_parts *)to;
     sslh_ctx *c = set->c;
@@ -43703,8 +43702,8 @@ SSLH_I_FN int sslh_i_load_file(void *to, const char *path, int wanted, int label
     return ok;
 }
 
-/* Unpacks a gzipped source in its place. A byte of deflate gives 1,032 at most, and a gigabyte is where patience
-   ends. */
+/* Replaces a gzipped source by what it unpacks to, which is limited to the 1032 bytes per byte that deflate can reach
+   and to 2^30 bytes in all. */
 SSLH_I_FN int sslh_i_source_unzip(sslh_i_source *s) {
     size_t most = (size_t)1 << 30, at;
     sslh_i_sink o;
@@ -43742,17 +43741,17 @@ SSLH_DEF char *sslh_load_file(sslh_ctx *c, const char *path, size_t *size) {
 /*  >>sheets        index.txt: many images cut out of one picture                                                     */
 /* ================================================================================================================== */
 
-/* A sheet holds many small images in one picture that a person can look at. The index.txt beside it is plain text with
-   a statement per line and blanks between words; # begins a comment that ends with the line:
+/* A sheet holds many small images in one picture that a person can look at. The index.txt in its folder is plain text
+   with one statement per line and blanks between words; # begins a comment that ends with the line:
 
        cell 28 28                              height and width of one image; before the first sheet
-       class T-shirt/top                       name of class 0, the next line of class 1, .. (may be left out)
+       class T-shirt/top                       name of class 0; the next such line names class 1, .. (may be left out)
        sheet train_0.png columns 50 count 2500 images row by row, 50 in each row; the rest of the sheet is not read
        labels labels.txt                       whole numbers separated by white space, one per image of all sheets
                                                (may be left out)
-   Files are in the same folder. Sheets may be grey or colour; alpha is left out. */
+   Files are in the same folder. Sheets may be grey or colour; alpha is dropped. */
 
-/* The next word of the line; 0 at its end. */
+/* Finds the next word of the line; 0 at the end of the line. */
 SSLH_I_FN int sslh_i_word(const sslh_i_source *s, size_t *at, size_t *word, size_t *n) {
     while (*at < s->size && (s->p[*at] == ' ' || s->p[*at] == '\t' || s->p[*at] == '\r')) (*at)++;
     *word = *at;
@@ -43765,7 +43764,7 @@ SSLH_I_FN int sslh_i_word_is(const sslh_i_source *s, size_t word, size_t n, cons
     return n == strlen(text) && !memcmp(s->p + word, text, n);
 }
 
-/* A word that is a number from 1 to most. */
+/* Reads a word that must be a number from 1 to most. */
 SSLH_I_FN int sslh_i_word_number(const sslh_i_source *s, size_t *at, uint32_t most, int *out) {
     size_t word, n, end;
     uint32_t v;
@@ -43777,7 +43776,8 @@ SSLH_I_FN int sslh_i_word_number(const sslh_i_source *s, size_t *at, uint32_t mo
     return 1;
 }
 
-/* A word that is the name of a file in the same folder: path/name in *out, to be given back with sslh_i_free. */
+/* Reads a word that must be the name of a file in the same folder. *out gets path/name, to be freed with
+   sslh_i_free. */
 SSLH_I_FN int sslh_i_word_file(const sslh_i_source *s, size_t *at, const char *path, char **out) {
     size_t word, n;
     *out = NULL;
@@ -43789,7 +43789,7 @@ SSLH_I_FN int sslh_i_word_file(const sslh_i_source *s, size_t *at, const char *p
     return *out != NULL;
 }
 
-/* Cuts count cells out of a sheet. */
+/* Cuts `count` images of height x width pixels out of a sheet and adds them as a part. */
 SSLH_I_FN int sslh_i_load_sheet(sslh_i_parts *set, const char *path, int height, int width, int columns, int count) {
     sslh_i_found sheet, part;
     sslh_i_source s = sslh_i_source_open(set->c, set->fn, path);
@@ -43819,7 +43819,7 @@ SSLH_I_FN int sslh_i_load_sheet(sslh_i_parts *set, const char *path, int height,
     return part.pixels && sslh_i_parts_add(set, path, part);
 }
 
-/* The file of labels, spread over the parts. */
+/* Reads the file of labels and distributes them over the parts. */
 SSLH_I_FN int sslh_i_load_labels(sslh_i_parts *set, const char *path) {
     size_t at = 0;
     sslh_i_source s = sslh_i_source_open(set->c, set->fn, path);
@@ -43845,14 +43845,14 @@ SSLH_I_FN int sslh_i_load_labels(sslh_i_parts *set, const char *path) {
 
 /* What the lines of an index.txt have said so far. */
 typedef struct sslh_i_index {
-    int          height, width; /* of a cell; 0: not yet */
-    const char **name;          /* of the classes: text in the file, not ended by zeros */
+    int          height, width; /* of a cell; 0: not said yet */
+    const char **name;          /* of the classes: pointers into the file, without zeros at the end */
     size_t      *length;
     int          classes;
     char        *labels;        /* path, or NULL */
 } sslh_i_index;
 
-/* "FILE columns N count N" after the word sheet. */
+/* Reads "FILE columns N count N", which follows the word sheet, and that sheet. */
 SSLH_I_FN void sslh_i_index_sheet(sslh_i_parts *set, const sslh_i_source *s, size_t *at, const char *path,
                                   const sslh_i_index *x) {
     size_t word, n;
@@ -43870,13 +43870,13 @@ SSLH_I_FN void sslh_i_index_sheet(sslh_i_parts *set, const sslh_i_source *s, siz
     sslh_i_free(s->c, file);
 }
 
-/* One line whose first word is given; at is behind that word. */
+/* Reads one line. Its first word is given, and *at is just after it. */
 SSLH_I_FN void sslh_i_index_line(sslh_i_parts *set, const sslh_i_source *s, size_t *at, size_t word, size_t n,
                                  const char *path, sslh_i_index *x) {
     if (sslh_i_word_is(s, word, n, "cell")) {
         if (set->n) sslh_i_bad(s, word, "cell comes after a sheet");
         else if (sslh_i_word_number(s, at, 32768, &x->height)) sslh_i_word_number(s, at, 32768, &x->width);
-    } else if (sslh_i_word_is(s, word, n, "class")) { /* the rest of the line, blanks at both ends left out */
+    } else if (sslh_i_word_is(s, word, n, "class")) { /* the rest of the line, without blanks at its ends */
         while (*at < s->size && (s->p[*at] == ' ' || s->p[*at] == '\t')) ++*at;
         word = *at;
         while (*at < s->size && s->p[*at] != '\n' && s->p[*at] != '#') ++*at;
@@ -43893,7 +43893,7 @@ SSLH_I_FN void sslh_i_index_line(sslh_i_parts *set, const sslh_i_source *s, size
         sslh_i_bad(s, word, "unexpected words at the end of the line");
 }
 
-/* The text of an index.txt in the folder path. */
+/* Reads the text of an index.txt in the folder `path`. */
 SSLH_I_FN int sslh_i_load_index(sslh_i_parts *set, const sslh_i_source *s, const char *path) {
     sslh_ctx *c = set->c;
     size_t at = 0, word, n, lines = 1;
@@ -43920,7 +43920,7 @@ SSLH_I_FN int sslh_i_load_index(sslh_i_parts *set, const sslh_i_source *s, const
     return !SSLH_I_BAD(c);
 }
 
-/* All images of the folder path, which has an index.txt. */
+/* Reads all images of the folder `path`, which has an index.txt. */
 SSLH_I_FN int sslh_i_load_sheets(sslh_i_parts *set, const char *path) {
     char *index = sslh_i_join_path(set->c, path, "index.txt", 9);
     if (index) {
@@ -43936,37 +43936,37 @@ SSLH_I_FN int sslh_i_load_sheets(sslh_i_parts *set, const char *path) {
 /*  >>folders       sslh_load_images: a file, a folder of files, a folder of class folders                            */
 /* ================================================================================================================== */
 
-/* What a path may be, tried in this order: a file; a folder with an index.txt (>>sheets), which names what belongs to
-   it; a folder with files of many images; one with class folders; one with files of one image each.
+/* What a path may be, tried in this order: a file; a folder with an index.txt (>>sheets), which names its files; a
+   folder with files of many images; one with class folders; one with files of one image each.
 
-   In a folder without index.txt nothing is passed over in silence: where half of the files cannot be read, a class may
-   be gone and the numbers of the others shifted. What is not read is harmless by its name (hidden files, text, what
-   systems leave behind), or it is counted, and an error names the first of it. */
+   In a folder without index.txt nothing is skipped silently: if half of the files could not be read, a class might be
+   missing and the numbers of the others shifted. What is not read is either harmless by its name (hidden files, text,
+   what systems leave behind), or it is counted, and an error names the first of it. */
 
 typedef enum sslh_i_content {
     SSLH_I_CONTENT_HARMLESS = 0,
     SSLH_I_CONTENT_FOLDER,
-    SSLH_I_CONTENT_MANY,         /* a file that by its name has many images */
-    SSLH_I_CONTENT_ONE,          /* one image */
+    SSLH_I_CONTENT_MANY,         /* by its name, a file of many images */
+    SSLH_I_CONTENT_ONE,          /* by its name, a file of one image */
     SSLH_I_CONTENT_OTHER,
     SSLH_I_CONTENT_KINDS
 } sslh_i_content;
 
-/* What was met and is not read. */
+/* What was found and not read. */
 typedef struct sslh_i_left {
     int         n;
     char        first[164]; /* path of the first */
-    const char *why;        /* .. and what to do */
+    const char *why;        /* .. why not, and what to do */
 } sslh_i_left;
 
-/* A way through a folder or class folders: images and recordings go the same. */
+/* How to walk through a folder or class folders, which is the same for images and recordings. */
 typedef struct sslh_i_walk {
     sslh_ctx   *c;
     const char *fn;
-    int         one, many; /* SSLH_I_GIVES_.. of files that hold one sample, and of those that hold many (0: none do) */
-    int       (*add)(void *set, const char *path, int wanted, int label); /* reads a file; label -1: without */
+    int         one, many; /* SSLH_I_GIVES_.. of files with one sample, and of those with many (0: none have) */
+    int       (*add)(void *set, const char *path, int wanted, int label); /* reads a file; label -1: no label */
     void       *set;
-    const char *other;     /* what to do with files of other kinds */
+    const char *other;     /* for the error: what to do with files of other kinds */
     sslh_i_left left;
 } sslh_i_walk;
 
@@ -43979,10 +43979,10 @@ SSLH_I_FN int sslh_i_harmless(const char *name) {
         if (sslh_i_has_ending(name, ending[i])) return 1;
     for (size_t i = 0; i < sizeof whole / sizeof *whole; i++)
         if (!strcmp(name, whole[i])) return 1;
-    return strstr(name, "idx1") != NULL; /* labels: read with the images beside them */
+    return strstr(name, "idx1") != NULL; /* labels, which are read with their images */
 }
 
-/* What path/name is; the last kind of error is the system's. */
+/* What path/name is, judged by its name and by whether it is a folder; an error when the system cannot say that. */
 SSLH_I_FN sslh_i_content sslh_i_content_of(const sslh_i_walk *w, const char *path, const char *name) {
     if (sslh_i_harmless(name)) return SSLH_I_CONTENT_HARMLESS;
     if (sslh_i_kind_in(w->c, w->fn, path, name) == SSLH_I_PATH_FOLDER) return SSLH_I_CONTENT_FOLDER;
@@ -43998,7 +43998,7 @@ SSLH_I_FN void sslh_i_leave(sslh_i_walk *w, const char *path, const char *name, 
     left->why = why;
 }
 
-/* Whether a folder holds anything but what is harmless. */
+/* Whether the folder path/name has anything in it that is not harmless. */
 SSLH_I_FN int sslh_i_holds_more(const sslh_i_walk *w, const char *path, const char *name) {
     sslh_i_dir dir;
     char *full = sslh_i_join_path(w->c, path, name, strlen(name));
@@ -44011,7 +44011,7 @@ SSLH_I_FN int sslh_i_holds_more(const sslh_i_walk *w, const char *path, const ch
     return found;
 }
 
-/* Reads path/name. 1 when its samples were added. */
+/* Reads path/name. Returns 1 when its samples were added. */
 SSLH_I_FN int sslh_i_walk_file(const sslh_i_walk *w, const char *path, const char *name, int wanted, int label) {
     char *full = sslh_i_join_path(w->c, path, name, strlen(name));
     int added = full && w->add(w->set, full, wanted, label);
@@ -44019,8 +44019,8 @@ SSLH_I_FN int sslh_i_walk_file(const sslh_i_walk *w, const char *path, const cha
     return added;
 }
 
-/* A test file, by the words of its name: test_batch.bin, t10k-images-idx3-ubyte, emnist-letters-test-images-idx3-ubyte,
-   test2.bin; latest.bin is none. */
+/* Whether a file is a test set by the words of its name: test_batch.bin, t10k-images-idx3-ubyte, test2.bin and
+   emnist-letters-test-images-idx3-ubyte are, latest.bin is not. */
 SSLH_I_FN int sslh_i_test_name(const char *name) {
     while (*name) {
         size_t n = 0, digits;
@@ -44035,7 +44035,8 @@ SSLH_I_FN int sslh_i_test_name(const char *name) {
     return 0;
 }
 
-/* Files of one set have names that differ in numbers only: data_batch_1.bin, data_batch_2.bin. */
+/* Whether two files are of one set: then their names differ in numbers only, as data_batch_1.bin and data_batch_2.bin,
+   or in ".gz". */
 SSLH_I_FN int sslh_i_same_set(const char *a, const char *b) {
     for (;; a++, b++) {
         while (*a >= '0' && *a <= '9') a++;
@@ -44045,9 +44046,9 @@ SSLH_I_FN int sslh_i_same_set(const char *a, const char *b) {
     }
 }
 
-/* Files of many images in a folder. When it holds training and test files, the training files are taken; the path of
-   the test file itself gives the test set. A .gz beside the unpacked file is left out, and so is a folder that is
-   called as such a file: some archives unpack to both. */
+/* Reads the files of many images in a folder. If there are training and test files, the training files are read; the
+   path of a test file itself gives the test set. A .gz beside the unpacked file is skipped, and so is a folder with the
+   name of such a file: some archives unpack to both. */
 SSLH_I_FN void sslh_i_walk_many(sslh_i_walk *w, const char *path, const sslh_i_dir *dir, const sslh_i_content *entry) {
     const char *first = NULL;
     int train = 0;
@@ -44079,7 +44080,8 @@ SSLH_I_FN void sslh_i_walk_many(sslh_i_walk *w, const char *path, const sslh_i_d
     }
 }
 
-/* Files of one sample in the folder itself, each with this label (-1: without labels). Returns their number. */
+/* Reads the files of one sample in the folder itself. label is that of each of them (-1: none). Returns
+   their number. */
 SSLH_I_FN int sslh_i_walk_folder(sslh_i_walk *w, const char *path, const sslh_i_dir *dir, const sslh_i_content *entry,
                                  int label) {
     int added = 0;
@@ -44095,7 +44097,7 @@ SSLH_I_FN int sslh_i_walk_folder(sslh_i_walk *w, const char *path, const sslh_i_
     return added;
 }
 
-/* The kinds of all entries, to be given back with sslh_i_free, and how many there are of each. */
+/* The kinds of all entries, which the caller frees with sslh_i_free, and how many there are of each kind. */
 SSLH_I_FN sslh_i_content *sslh_i_entries(const sslh_i_walk *w, const char *path, const sslh_i_dir *dir,
                                          int count[SSLH_I_CONTENT_KINDS]) {
     sslh_i_content *entry = (sslh_i_content *)sslh_i_alloc(w->c, ((size_t)dir->n + 1) * sizeof *entry);
@@ -44105,8 +44107,8 @@ SSLH_I_FN sslh_i_content *sslh_i_entries(const sslh_i_walk *w, const char *path,
     return entry;
 }
 
-/* Sub-folders with files of one sample are the classes, numbered in the order of their names, which *names gets (NULL:
-   there are none). Returns the number of classes. */
+/* Reads class folders: the sub-folders with files of one sample, numbered in the order of their names, which *names
+   gets (NULL: there are none) and the caller frees. Returns the number of classes. */
 SSLH_I_FN int sslh_i_walk_classes(sslh_i_walk *w, const char *path, const sslh_i_dir *dir, const sslh_i_content *entry,
                                   const char ***names) {
     sslh_ctx *c = w->c;
@@ -44138,7 +44140,7 @@ SSLH_I_FN int sslh_i_walk_classes(sslh_i_walk *w, const char *path, const sslh_i
     return classes;
 }
 
-/* A folder without index.txt. Returns the number of classes, whose names *names gets. */
+/* Reads a folder without index.txt. Returns the number of classes, whose names *names gets. */
 SSLH_I_FN int sslh_i_walk_path(sslh_i_walk *w, const char *path, const char ***names) {
     sslh_ctx *c = w->c;
     sslh_i_dir dir;
@@ -44162,7 +44164,7 @@ SSLH_I_FN int sslh_i_walk_path(sslh_i_walk *w, const char *path, const char ***n
     return classes;
 }
 
-/* A folder of images without index.txt. */
+/* Reads a folder of images without index.txt. */
 SSLH_I_FN void sslh_i_load_image_folder(sslh_i_parts *set, const char *path) {
     sslh_i_walk w;
     memset(&w, 0, sizeof w);
