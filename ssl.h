@@ -44204,17 +44204,17 @@ SSLH_DEF sslh_data sslh_load_images(sslh_ctx *c, const char *path) {
 /*  >>recordings    sslh_load_audio: clips of one length, labels from folders and names                               */
 /* ================================================================================================================== */
 
-/* Every file is read and made one channel; when all are there, they are cut or filled up to one length and scaled to
-   one loudness, and the values of every label field are collected, sorted and numbered. */
+/* Every file is read and its channels are averaged into one. When all files are there, the recordings are cut or padded
+   to one length and scaled to one loudness, and the values of every label field are collected, sorted and numbered. */
 
-/* A part of the names of files, by .labels of sslh_audio_desc. */
+/* A part of the files' names, as .labels of sslh_audio_desc describes them. */
 typedef struct sslh_i_name_part {
-    const char *word;  /* what the part is called, n letters; "*": it is not wanted */
+    const char *word;  /* (n) the name of the part; "*": the part is ignored */
     size_t      n;
-    char        after; /* the character behind it; 0 at the end */
+    char        after; /* the character after it; 0 at the end */
 } sslh_i_name_part;
 
-/* A recording: samples (length), folder number or -1, and the name of its file without folder and ending. */
+/* A recording: samples (length), number of its folder or -1, and the name of its file without folder and ending. */
 typedef struct sslh_i_clip { float *sound; int64_t length; int folder; char *name; size_t name_length; } sslh_i_clip;
 
 typedef struct sslh_i_clips {
@@ -44225,13 +44225,14 @@ typedef struct sslh_i_clips {
     int              parts;
     sslh_i_clip     *clip;
     int              n, cap, rate;
-    const char     **folders; /* names, or NULL */
+    const char     **folders; /* names of the class folders, or NULL */
     int              classes; /* their number */
-    void            *made[9]; /* blocks of the data set, freed on failure */
+    void            *made[9]; /* blocks that the data set keeps, freed on failure */
     int              nmade;
 } sslh_i_clips;
 
-/* Reads .labels: words of letters and digits or *, each with one other character behind it but for the last. */
+/* Reads .labels: words of letters and digits, or *, with one other character after each but the last. 0 when it is not
+   of this form or has more than three words. */
 SSLH_I_FN int sslh_i_clips_pattern(sslh_i_clips *s) {
     const char *p = s->d.labels;
     int wanted = 0;
@@ -44249,7 +44250,7 @@ SSLH_I_FN int sslh_i_clips_pattern(sslh_i_clips *s) {
     return !p;
 }
 
-/* Part number k of a clip's name in *at and *n; 0 and an error when the name has no such part. */
+/* Finds part k of a clip's name: *n bytes from *at on. Returns 0 and an error when the name has no such part. */
 SSLH_I_FN int sslh_i_clips_cut(const sslh_i_clips *s, const sslh_i_clip *clip, int k, const char **at, size_t *n) {
     const char *p = clip->name, *end = clip->name + clip->name_length;
     for (int i = 0; i <= k; i++) {
@@ -44267,7 +44268,7 @@ SSLH_I_FN int sslh_i_clips_cut(const sslh_i_clips *s, const sslh_i_clip *clip, i
     return 1;
 }
 
-/* Channels averaged into one, in place. */
+/* Averages the channels into one, in place. */
 SSLH_I_FN void sslh_i_found_mono(sslh_i_found *f) {
     size_t channels = (size_t)f->channels;
     for (int64_t i = 0; channels > 1 && i < f->count; i++) {
@@ -44279,7 +44280,7 @@ SSLH_I_FN void sslh_i_found_mono(sslh_i_found *f) {
     f->channels = 1;
 }
 
-/* Adds the recording of a file to a sslh_i_clips; label is the number of its folder, -1: none. */
+/* Adds the recording of a file to an sslh_i_clips; label is the number of its folder (-1: none). */
 SSLH_I_FN int sslh_i_add_clip(void *to, const char *path, int wanted, int label) {
     sslh_i_clips *s = (sslh_i_clips *)to;
     sslh_ctx *c = s->c;
@@ -44322,7 +44323,7 @@ SSLH_I_FN int sslh_i_add_clip(void *to, const char *path, int wanted, int label)
     return 1;
 }
 
-/* Order of the values of a label field: whole numbers by their size, other names bytewise. */
+/* The order of the values of a label field whose values are all digits: by size, and bytewise if equal. */
 SSLH_I_FN int sslh_i_compare_numbers(const void *a, const void *b) {
     const char *x = *(const char *const *)a, *y = *(const char *const *)b;
     while (*x == '0' && x[1]) x++;
@@ -44332,14 +44333,14 @@ SSLH_I_FN int sslh_i_compare_numbers(const void *a, const void *b) {
     return order ? order : sslh_i_compare_names(a, b);
 }
 
-/* A block that becomes a part of the data set. */
+/* Allocates a block that will belong to the data set. */
 SSLH_I_FN void *sslh_i_clips_make(sslh_i_clips *s, size_t bytes) {
     void *p = sslh_i_alloc(s->c, bytes);
     if (p) s->made[s->nmade++] = p;
     return p;
 }
 
-/* A label field from part number k of the names. */
+/* Makes a label field from part k of the names. */
 SSLH_I_FN int sslh_i_clips_field(sslh_i_clips *s, int k, sslh_field *f) {
     sslh_ctx *c = s->c;
     size_t count = (size_t)s->n, bytes = 0, n;
@@ -44352,7 +44353,7 @@ SSLH_I_FN int sslh_i_clips_field(sslh_i_clips *s, int k, sslh_field *f) {
         bytes += n + 1;
     }
     compare = numbers ? sslh_i_compare_numbers : sslh_i_compare_names;
-    /* one block: the field's own name, then the sorted names of its classes, then the text of all values */
+    /* one block: pointers to the sorted names of the classes, the name of the field, the text of all values */
     const char **names = (const char **)sslh_i_clips_make(s, count * sizeof *names + bytes + s->part[k].n + 1);
     int32_t *labels = (int32_t *)sslh_i_clips_make(s, count * sizeof *labels);
     const char **value = (const char **)sslh_i_alloc(c, count * sizeof *value);
@@ -44384,8 +44385,8 @@ SSLH_I_FN int sslh_i_clips_field(sslh_i_clips *s, int k, sslh_field *f) {
     return !SSLH_I_BAD(c);
 }
 
-/* The samples of all clips (N,T,1), zeros behind the shorter ones. The sum of squares is taken in double, one sample
-   after another. */
+/* Makes the field of all clips (N,T,1), with zeros after the shorter ones. A clip's sum of squares is computed in
+   double in the order of its samples, so that it is the same everywhere. */
 SSLH_I_FN int sslh_i_clips_sound(sslh_i_clips *s, sslh_field *f) {
     int64_t length = s->d.length;
     size_t n;
@@ -44419,7 +44420,7 @@ SSLH_I_FN int sslh_i_clips_sound(sslh_i_clips *s, sslh_field *f) {
     return !SSLH_I_BAD(s->c);
 }
 
-/* The data set of all clips, which are freed; an empty one after an error. */
+/* Makes the data set of all clips, and frees these; after an error it is empty. */
 SSLH_I_FN sslh_data sslh_i_clips_finish(sslh_i_clips *s) {
     sslh_ctx *c = s->c;
     sslh_data d = sslh_i_no_data(c);
@@ -44500,10 +44501,10 @@ SSLH_DEF sslh_data sslh_load_audio(sslh_ctx *c, const char *path, sslh_audio_des
 
 /* --- folders of numbered frames ----------------------------------------------------------------------------------- */
 
-/* A folder is looked through twice: first the names of all files are checked, so that the memory of all frames can be
-   asked for at once when the first of them is read, then they are read into their places. */
+/* A folder is searched twice: first the names of all files are checked, so that memory for all frames can be allocated
+   at once when the first of them is read; then the frames are read into their places. */
 
-/* A clip: its folder, the number of its frames and of its class, -1: none. */
+/* A clip: its folder, the number of its frames, and the number of its class (-1: none). */
 typedef struct sslh_i_reel { char *path; int frames, label; } sslh_i_reel;
 
 typedef struct sslh_i_reels {
@@ -44514,13 +44515,13 @@ typedef struct sslh_i_reels {
     int              n, cap, T;
     char           **classes; /* names, in the order of the labels */
     int              nclasses, class_cap;
-    int              height, width, channels; /* of a frame, from the first one on */
+    int              height, width, channels; /* of a frame; known once the first is read */
     uint8_t         *pixels; /* (n,T,H,W,C) */
 } sslh_i_reels;
 
 SSLH_I_FN int sslh_i_is_digit(char x) { return x >= '0' && x <= '9'; }
 
-/* The order in which people count: numbers within names by their size. */
+/* Natural order: numbers within names are compared by their value. */
 SSLH_I_FN int sslh_i_compare_natural(const void *p, const void *q) {
     const char *a = *(const char *const *)p, *b = *(const char *const *)q;
     while (*a && *b) {
@@ -44539,11 +44540,12 @@ SSLH_I_FN int sslh_i_compare_natural(const void *p, const void *q) {
         if (order) return order;
         a += n, b += m;
     }
-    return *a ? 1 : *b ? -1 : sslh_i_compare_names(p, q); /* alike but for zeros in front of a number */
+    return *a ? 1 : *b ? -1 : sslh_i_compare_names(p, q); /* equal except for leading zeros */
 }
 
-/* The frames of a folder in their order: the names of its images come first in dir. Returns how many there are; 0 and
-   an error when anything else but harmless files is among them. folders: how many sub-folders stand behind them. */
+/* Sorts the frames of a folder: afterwards the names of its images come first in dir. Returns their number; 0 and an
+   error when there are other files than frames and harmless ones, or folders beside frames. If there are no frames, the
+   names of the sub-folders come first, and *folders is their number. */
 SSLH_I_FN int sslh_i_reel_names(sslh_i_reels *s, const char *path, sslh_i_dir *dir, int *folders) {
     int count[SSLH_I_CONTENT_KINDS], frames = 0, i;
     const char *stranger = NULL;
@@ -44553,7 +44555,7 @@ SSLH_I_FN int sslh_i_reel_names(sslh_i_reels *s, const char *path, sslh_i_dir *d
         if (entry[i] == SSLH_I_CONTENT_ONE) dir->name[frames++] = dir->name[i];
         else if (entry[i] != SSLH_I_CONTENT_HARMLESS && entry[i] != SSLH_I_CONTENT_FOLDER) stranger = dir->name[i];
         else if (entry[i] == SSLH_I_CONTENT_FOLDER && count[SSLH_I_CONTENT_ONE]) stranger = dir->name[i];
-        else if (entry[i] == SSLH_I_CONTENT_FOLDER) dir->name[(*folders)++] = dir->name[i]; /* there are no frames */
+        else if (entry[i] == SSLH_I_CONTENT_FOLDER) dir->name[(*folders)++] = dir->name[i]; /* no frames here */
     sslh_i_free(s->c, entry);
     if (stranger && !SSLH_I_BAD(s->c))
         sslh_fail(s->c, SSLH_E_FORMAT, "sslh_load_clips: %s holds %.80s, which is %s: move it elsewhere",
@@ -44563,7 +44565,7 @@ SSLH_I_FN int sslh_i_reel_names(sslh_i_reels *s, const char *path, sslh_i_dir *d
     return frames;
 }
 
-/* The number that the digits from p on are, without its zeros in front; *end: behind it. 0 when it has more than 18. */
+/* Reads the number at p; *end is just after its digits. 0 when there are no digits or it is above 10^18. */
 SSLH_I_FN int sslh_i_frame_number(const char *p, const char **end, uint64_t *number) {
     const uint8_t *at = (const uint8_t *)p;
     size_t n = 0;
@@ -44573,7 +44575,7 @@ SSLH_I_FN int sslh_i_frame_number(const char *p, const char **end, uint64_t *num
            at == (const uint8_t *)*end;
 }
 
-/* Names are alike but for one number, the same for all, which grows by one. */
+/* Whether the names differ in only one number, at the same place in each, which grows by one from name to name. */
 SSLH_I_FN int sslh_i_reel_in_order(sslh_i_reels *s, const char *path, const char *const *name, int n) {
     size_t place = 0;
     int i;
@@ -44604,7 +44606,7 @@ SSLH_I_FN int sslh_i_reel_in_order(sslh_i_reels *s, const char *path, const char
     return 1;
 }
 
-/* A copy of path/name (name NULL: of path), or NULL. */
+/* A copy of path/name (of path when name is NULL), which the caller frees; NULL when memory runs out. */
 SSLH_I_FN char *sslh_i_reel_path(sslh_ctx *c, const char *path, const char *name) {
     size_t n = strlen(path) + 1;
     char *copy;
@@ -44614,7 +44616,7 @@ SSLH_I_FN char *sslh_i_reel_path(sslh_ctx *c, const char *path, const char *name
     return copy;
 }
 
-/* Room for one more of n elements of an array; 1 on success. */
+/* Makes room in an array for one more element than its n; 1 on success. */
 SSLH_I_FN int sslh_i_reel_room(sslh_ctx *c, void **array, int n, int *cap, size_t element) {
     int larger = *cap ? *cap > INT_MAX / 2 ? INT_MAX : 2 * *cap : 16;
     void *p = *array;
@@ -44626,15 +44628,15 @@ SSLH_I_FN int sslh_i_reel_room(sslh_ctx *c, void **array, int n, int *cap, size_
     return 1;
 }
 
-/* Finds the clips in a folder: itself, when it holds frames, else its sub-folders (depth 0), or theirs (depth 1), which
-   makes it a class. */
+/* Finds the clips in a folder. A folder with frames is a clip. The given folder (depth 0) may have sub-folders (depth
+   1); one of these without frames is a class, whose own sub-folders (depth 2) are its clips. */
 SSLH_I_FN void sslh_i_reels_find(sslh_i_reels *s, const char *path, const char *name, int depth, int label) {
     sslh_ctx *c = s->c;
     sslh_i_dir dir;
     int folders, frames, i;
     if (!sslh_i_list_dir(c, "sslh_load_clips", path, &dir)) return;
     frames = sslh_i_reel_names(s, path, &dir, &folders);
-    if (SSLH_I_BAD(c)) { /* said already */
+    if (SSLH_I_BAD(c)) { /* an error has been reported */
     } else if (frames) {
         if (sslh_i_reel_in_order(s, path, dir.name, frames) &&
             sslh_i_reel_room(c, (void **)&s->reel, s->n, &s->cap, sizeof *s->reel)) {
@@ -44661,7 +44663,7 @@ SSLH_I_FN void sslh_i_reels_find(sslh_i_reels *s, const char *path, const char *
     sslh_i_dir_free(c, &dir);
 }
 
-/* Grey frames until now, n of them; from here on there is colour. */
+/* Converts the n frames read so far, which are grey, to colour, because the next one has colour. */
 SSLH_I_FN void sslh_i_reels_colour(sslh_i_reels *s, size_t n) {
     size_t area = (size_t)s->height * (size_t)s->width, all = (size_t)s->n * (size_t)s->T, bytes, i;
     uint8_t *larger = sslh_i_mul(area * 3, all, &bytes) ? (uint8_t *)sslh_i_larger(s->c, s->pixels, n * area, bytes)
@@ -44676,7 +44678,7 @@ SSLH_I_FN void sslh_i_reels_colour(sslh_i_reels *s, size_t n) {
     s->channels = 3;
 }
 
-/* Reads an image to frame number at of all. */
+/* Reads an image into frame `at`, counted through all clips. */
 SSLH_I_FN void sslh_i_reels_read(sslh_i_reels *s, const char *path, size_t at) {
     sslh_ctx *c = s->c;
     sslh_images_desc fit;
@@ -44713,7 +44715,7 @@ SSLH_I_FN void sslh_i_reels_read(sslh_i_reels *s, const char *path, size_t at) {
     sslh_i_found_free(c, &f);
 }
 
-/* Reads all frames of clip number k that are kept. */
+/* Reads the frames of clip k that are kept, the first T. */
 SSLH_I_FN void sslh_i_reels_fill(sslh_i_reels *s, int k) {
     const sslh_i_reel *reel = &s->reel[k];
     sslh_i_dir dir;
@@ -44729,7 +44731,7 @@ SSLH_I_FN void sslh_i_reels_fill(sslh_i_reels *s, int k) {
     sslh_i_dir_free(s->c, &dir);
 }
 
-/* n texts as one block that the data set keeps. */
+/* Copies the n paths of the clips, or the n names of the classes, into one block that the data set keeps. */
 SSLH_I_FN const char **sslh_i_reels_texts(sslh_i_reels *s, int n, int paths) {
     const char **name = (const char **)sslh_i_alloc(s->c, (size_t)n * sizeof *name), **out = NULL;
     size_t *length = (size_t *)sslh_i_alloc(s->c, (size_t)n * sizeof *length);
@@ -44743,7 +44745,7 @@ SSLH_I_FN const char **sslh_i_reels_texts(sslh_i_reels *s, int n, int paths) {
     return out;
 }
 
-/* The data set of all clips; an empty one after an error. */
+/* Makes the data set of all clips; after an error it is empty. */
 SSLH_I_FN sslh_data sslh_i_reels_finish(sslh_i_reels *s) {
     sslh_ctx *c = s->c;
     sslh_data d = sslh_i_no_data(c);
@@ -44869,15 +44871,16 @@ SSLH_DEF sslh_data sslh_data_frames(sslh_data d) {
 
 /* --- clips that are made ------------------------------------------------------------------------------------------ */
 
-/* Places and speeds are whole numbers of 65536ths of a pixel, so that every machine makes the same clips. */
+/* Positions and speeds are integers in 65536ths of a pixel, so that every machine makes the same clips. */
 #define SSLH_I_STREAM_MOVING ((uint64_t)3 << 60) /* + 8 clip + object */
 enum { SSLH_I_PIXEL = 65536 };
 
-/* What moves: where it is, what it moves by, and how far it can go, downwards and to the right. */
+/* A moving image or window: its position, its step per frame, and the largest position, each down [0] and to the
+   right [1]. */
 typedef struct sslh_i_mover { int64_t at[2], by[2], room[2]; } sslh_i_mover;
 
-/* It starts anywhere, in any direction: a point of the ring between half of the speed and all of it, drawn in the
-   square around the ring until it is in there (draws 8, 9 and on; one of 1.7 is, on average). */
+/* Draws a start and a step in any direction. The step is a point in the ring between half the speed and the full speed,
+   drawn from the square around the ring until it lies in the ring (from draw 8 on; on average 1.7 pairs). */
 SSLH_I_FN void sslh_i_mover_begin(sslh_i_mover *m, uint64_t seed, uint64_t stream, int64_t speed) {
     uint64_t draw;
     int i;
@@ -44895,7 +44898,7 @@ SSLH_I_FN void sslh_i_mover_begin(sslh_i_mover *m, uint64_t seed, uint64_t strea
     }
 }
 
-/* One frame later: it is reflected where its room ends, and slower by the drag; keep is what is left of 65536. */
+/* Moves on by one frame: at the ends of its room it is reflected, and drag slows it to keep / 65536 of its speed. */
 SSLH_I_FN void sslh_i_mover_step(sslh_i_mover *m, int64_t keep) {
     int i;
     for (i = 0; i < 2; i++) {
@@ -44909,7 +44912,8 @@ SSLH_I_FN void sslh_i_mover_step(sslh_i_mover *m, int64_t keep) {
     }
 }
 
-/* The image (h,w,C) into the frame (H,W,C) at whole pixels; the larger value shows. */
+/* Draws the image (h,w,C) into the frame (H,W,C), rounded to whole pixels. Where images overlap, the larger value
+   is kept. */
 SSLH_I_FN void sslh_i_mover_show(const sslh_i_mover *m, const uint8_t *image, int h, int w, int C, uint8_t *frame,
                                  int W) {
     size_t top = (size_t)((m->at[0] + SSLH_I_PIXEL / 2) / SSLH_I_PIXEL);
@@ -44920,8 +44924,9 @@ SSLH_I_FN void sslh_i_mover_show(const sslh_i_mover *m, const uint8_t *image, in
     }
 }
 
-/* Source of output number i of n along an axis of the image, whose window begins at start and has size 65536ths: the
-   pixel before it and the weight of the one behind it, of 65536. */
+/* The linear interpolation for pixel i of n along an axis of the image, of which a window is shown that begins at start
+   and is `size` long (65536ths of a pixel). Returns the pixel before the sampled position, and in *weight (of 65536)
+   how much the pixel after it counts. */
 SSLH_I_FN int sslh_i_window_tap(int64_t start, int64_t size, int i, int n, int side, uint64_t *weight) {
     int64_t at = start + (2 * i + 1) * size / (2 * n) - SSLH_I_PIXEL / 2;
     at = SSLH_I_MAX(at, (int64_t)0);
@@ -44930,8 +44935,8 @@ SSLH_I_FN int sslh_i_window_tap(int64_t start, int64_t size, int i, int n, int s
     return (int)(at / SSLH_I_PIXEL);
 }
 
-/* The window of the image (h,w,C) at m, made smaller to size (of 65536) of the frame's sides around its middle, shown
-   in the frame (H,W,C). */
+/* Fills the frame (H,W,C) with the window of the image (h,w,C) at m: as large as the frame, and then shrunk about its
+   middle to size / 65536 of that. */
 SSLH_I_FN void sslh_i_window_show(const sslh_i_mover *m, const uint8_t *image, int h, int w, int C, uint8_t *frame,
                                   int H, int W, int64_t size) {
     int64_t high = H * size, wide = W * size;
@@ -44956,7 +44961,7 @@ SSLH_I_FN void sslh_i_window_show(const sslh_i_mover *m, const uint8_t *image, i
     }
 }
 
-/* Clip number n at out (T,H,W,C); image has room for one of the images. */
+/* Makes clip n at out (T,H,W,C), which must be zeros; image is scratch for one of the images. */
 SSLH_I_FN void sslh_i_moving_clip(sslh_data images, const sslh_moving_desc *d, int n, uint8_t *image, uint8_t *out) {
     const uint64_t seed = d->seed, stream = SSLH_I_STREAM_MOVING + 8 * (uint64_t)(uint32_t)n;
     const int h = images.height, w = images.width, C = images.channels, T = d->frames;
