@@ -39170,8 +39170,8 @@ SSLH_I_FN int sslh_i_open_to_write(const char *path, const char *like, int direc
 }
 #endif
 
-/* Writes bytes to a file and returns when they are on the disk; like and direct as above. Returns 0, or 1 with errno
-   set, as on every failure here. */
+/* Writes bytes to a file and returns when they are on the disk; like and direct are as above. Returns 0 on success, and
+   1, except on Windows with errno set, on failure. */
 SSLH_I_FN int sslh_i_write_plain(const char *path, const char *like, int direct, const uint8_t *p, size_t size) {
 #if !SSLH_I_POSIX
     (void)like;
@@ -39219,7 +39219,7 @@ SSLH_I_FN int sslh_i_write_plain(const char *path, const char *like, int direct,
 #endif
 }
 
-/* Replaces a file by another of the same folder in one step and makes the new name durable. Returns 0; 1: it failed. */
+/* Replaces a file by another of the same folder in one step and makes the new name durable. Returns 0 on success. */
 SSLH_I_FN int sslh_i_replace(const char *from, const char *to, char *folder) {
 #if defined(_WIN32)
     (void)folder;
@@ -39291,8 +39291,8 @@ SSLH_I_FN void sslh_i_aside_name(const sslh_i_aside *a, unsigned long process, u
     snprintf(a->name, a->room, "%.*s.%lx-%lx-%lx.tmp", (int)(a->folder + a->kept), a->path, process, a->key, context);
 }
 
-/* 1 when a name in the folder is that of a temporary file of this path whose process has ended. a->name then has the
-   path of that temporary file. */
+/* 1 when `name`, found in the folder, belongs to a temporary file for this path whose process has ended. a->name is
+   then the path of that file. */
 SSLH_I_FN int sslh_i_aside_left(const sslh_i_aside *a, const char *name) {
     unsigned long number[3] = {0, 0, 0};
     const char *at = name + a->kept;
@@ -39692,8 +39692,8 @@ typedef struct sslh_i_bits {
 typedef struct sslh_i_sink {
     sslh_ctx *c;
     uint8_t  *p;
-    size_t    n, cap, limit;
-    int       partial, full;
+    size_t    n, cap, limit; /* bytes written, allocated, allowed */
+    int       partial, full; /* full: limit was too small */
 } sslh_i_sink;
 
 /* A canonical Huffman code. Short codes are looked up in a table, long ones found by counting through the lengths. */
@@ -40034,7 +40034,7 @@ typedef struct sslh_i_deflater {
     uint32_t token[SSLH_I_BLOCK];    /* of the block: a literal, or length << 16 | distance (length >= 3) */
     int      tokens;
     uint32_t head[SSLH_I_WINDOW];    /* by hash of three bytes: 1 + their last position; 0: none */
-    uint32_t prev[SSLH_I_WINDOW];    /* by position % window: 1 + the last position with the same hash */
+    uint32_t prev[SSLH_I_WINDOW];    /* by position % window: 1 + the previous one with the same hash */
     uint32_t frequency[320];         /* 286 symbols, 30 distances */
     uint8_t  length[320];            /* code lengths of both */
     uint16_t code[320];              /* bit-reversed codes */
@@ -40265,6 +40265,7 @@ SSLH_I_FN void sslh_i_flush_block(sslh_i_deflater *d, const uint8_t *in, size_t 
     sslh_i_put_tokens(d);
 }
 
+/* A multiplicative hash of three bytes: 15 bits, because head has 2^15 entries. */
 SSLH_I_FN uint32_t sslh_i_hash3(const uint8_t *p) {
     return (((uint32_t)p[0] << 16 | (uint32_t)p[1] << 8 | p[2]) * 2654435761u) >> 17;
 }
@@ -40378,7 +40379,7 @@ SSLH_I_FN int sslh_i_is_png(const sslh_i_source *s) { return s->size >= 8 && !me
 /* What the chunks of a PNG file say about its pixels. */
 typedef struct sslh_i_png {
     uint32_t       width, height;
-    int            depth, type, interlaced;
+    int            depth, type, interlaced; /* bits per sample; 0 grey, 2 RGB, 3 palette, 4 grey + alpha, 6 RGBA */
     int            samples;      /* per pixel, in the file */
     const uint8_t *palette;      /* (colours,3) */
     int            colours;
@@ -40410,9 +40411,9 @@ SSLH_I_FN int sslh_i_png_header(const sslh_i_source *s, size_t at, size_t n, ssl
     return 1;
 }
 
-/* Reads all chunks up to IEND and checks their order, lengths and, for those that are used, checksums. Small
-   faults that many programs write and all readers tolerate are tolerated here too: as in libpng, a tRNS chunk that
-   is out of place or has the wrong length is ignored, and so are colours of the palette beyond those that the
+/* Reads all chunks up to IEND and checks their order, their lengths and, for those that are used, their checksums.
+   Small faults that many programs write and all readers tolerate are tolerated here too: as in libpng, a tRNS chunk
+   that is out of place or has the wrong length is ignored, and so are colours of the palette beyond those that the
    depth can address. */
 SSLH_I_FN int sslh_i_png_chunks(const sslh_i_source *s, sslh_i_png *h) {
     size_t at = 8, previous_end = 0;
@@ -40515,7 +40516,8 @@ SSLH_I_FN void sslh_i_png_expand(const sslh_i_png *h, const uint8_t *row, size_t
     }
 }
 
-/* The pixels of a pass of Adam7: from (row0, col0) on, every row_step-th row and every col_step-th column. */
+/* The pixels of a pass: from (row0, col0) on, every row_step-th row and every col_step-th column. Interlaced images
+   have the seven passes of Adam7, others a single one with all pixels. */
 typedef struct sslh_i_pass { uint32_t row0, col0, row_step, col_step; } sslh_i_pass;
 
 SSLH_I_FN sslh_i_pass sslh_i_png_pass(const sslh_i_png *h, int pass) {
@@ -40790,6 +40792,7 @@ SSLH_I_FN int sslh_i_is_bmp(const sslh_i_source *s) {
     return n == 12 || n == 40 || n == 52 || n == 56 || n == 64 || n == 108 || n == 124;
 }
 
+/* Reads the head, and checks that masks, palette and pixels are inside the file. */
 SSLH_I_FN int sslh_i_bmp_head(const sslh_i_source *s, sslh_i_bmp *h) {
     static const uint32_t usual[2][3] = {{31u << 10, 31u << 5, 31}, {255u << 16, 255u << 8, 255}};
     const uint8_t *p = s->p;
@@ -40847,8 +40850,8 @@ SSLH_I_FN uint8_t sslh_i_bmp_field(uint32_t v, uint32_t mask) {
     return (uint8_t)((uint64_t)(v & mask) * 255 / mask);
 }
 
-/* Grey images (the whole palette is grey) get 1 channel, colour 3, colour and alpha 4. Numbers beyond the palette are
-   set to black. */
+/* Grey images (the whole palette is grey) get 1 channel, colour 3, colour and alpha 4. Numbers past the palette
+   are black. */
 SSLH_I_FN int sslh_i_bmp_read(sslh_i_source *s, sslh_i_found *image) {
     sslh_i_bmp h;
     size_t n, channels, bytes;
@@ -40885,10 +40888,10 @@ SSLH_I_FN int sslh_i_bmp_read(sslh_i_source *s, sslh_i_found *image) {
 
 /* --- CIFAR-10 and CIFAR-100, binary versions ---------------------------------------------------------------------- */
 
-/* A record is one label, or a coarse and a fine one, and then 32 x 32 bytes each of red, green and blue. The
-   format has no magic number: a file is taken for CIFAR when its size is a multiple of the record's and all labels
-   are in range. */
+/* A record is one label, or a coarse and a fine one, and then 32 x 32 bytes each of red, green and blue. The format has
+   no magic number: a file is taken for CIFAR if its size is a multiple of the record's and all labels are in range. */
 
+/* labels: 1 or 2, the labels of a record. */
 SSLH_I_FN int sslh_i_is_cifar(const sslh_i_source *s, size_t labels) {
     size_t record = labels + 3072, i = 0;
     if (!s->size || s->size % record) return 0;
@@ -40925,8 +40928,8 @@ SSLH_I_FN int sslh_i_cifar100_read(sslh_i_source *s, sslh_i_found *out) { return
 
 typedef struct sslh_i_idx { int type, ndim; uint32_t size[4]; size_t data, total; } sslh_i_idx;
 
-/* Whether bytes begin as an IDX file does, and what its head says. h->total is the size that the whole file must have,
-   or 0 when the sizes in the head overflow. */
+/* Whether bytes begin as an IDX file does, and what its head says. h->data is where the values begin, h->total the size
+   that the whole file must have, or 0 when the sizes in the head overflow. */
 SSLH_I_FN int sslh_i_idx_head(const uint8_t *p, size_t size, sslh_i_idx *h) {
     static const uint8_t bytes[7] = {1, 1, 0, 2, 4, 4, 8};
     if (size < 8 || p[0] || p[1] || p[2] < 8 || p[2] > 14 || p[2] == 10 || p[3] < 1 || p[3] > 4) return 0;
@@ -41008,9 +41011,8 @@ SSLH_I_FN int32_t *sslh_i_idx_labels(sslh_ctx *c, const char *fn, const char *pa
     return labels;
 }
 
-/* The path of the labels that belong to a file of images in the same folder: "images" becomes "labels",
-   "idx3" (or "idx4") "idx1", with or without ".gz". NULL when there is no such file; the caller frees the
-   path with sslh_i_free. */
+/* The path of the labels of a file of images in the same folder: "images" becomes "labels", "idx3" (or "idx4") becomes
+   "idx1", with or without ".gz". NULL when there is no such file; the caller frees the path with sslh_i_free. */
 SSLH_I_FN char *sslh_i_labels_path(sslh_ctx *c, const char *fn, const char *path) {
     size_t n = strlen(path);
     int changed = 0;
@@ -41339,8 +41341,8 @@ SSLH_I_FN int sslh_i_jpeg_marker(const sslh_i_source *s, size_t *at, int *marker
     return sslh_i_bad(s, s->size, "the JPEG file ends early, before its end mark");
 }
 
-/* Quantisation tables: for each a byte with precision (high half) and number, then 64 divisors of 1 or 2 bytes in
-   zigzag order. */
+/* Quantisation tables: for each, a byte with precision (high half) and number, and 64 divisors in zigzag order, of one
+   or two bytes each. */
 SSLH_I_FN int sslh_i_jpeg_divisors(const sslh_i_source *s, size_t at, size_t end, sslh_i_jpeg *j) {
     while (at < end) {
         size_t two = s->p[at] >> 4, t = s->p[at] & 15;
@@ -41953,8 +41955,8 @@ SSLH_I_FN int sslh_i_npy_shape(const sslh_i_source *s, size_t *at, size_t end, s
 
 SSLH_I_FN int sslh_i_is_npy(const sslh_i_source *s) { return s->size >= 12 && !memcmp(s->p, "\x93NUMPY", 6); }
 
-/* Reads the head of the file: "\x93NUMPY", version, header length, and a Python dictionary with exactly three keys, in
-   any order of theirs. */
+/* Reads the head of the file: "\x93NUMPY", version, header length, a Python dictionary with exactly three keys in any
+   order. It must not be longer than 10000 bytes. */
 SSLH_I_FN int sslh_i_npy_parse(const sslh_i_source *s, sslh_i_npy *h) {
     memset(h, 0, sizeof *h);
     if (s->p[6] < 1 || s->p[6] > 3) return sslh_i_bad(s, 6, "npy version %d is unknown", s->p[6]);
@@ -42044,7 +42046,7 @@ SSLH_I_FN size_t sslh_i_npy_count(const sslh_i_source *s, const sslh_i_npy *h) {
     return 0;
 }
 
-/* Floats become SSLH_F32, unsigned bytes and bools SSLH_U8, other integers SSLH_I32, where a value that does not fit is
+/* Floats become SSLH_F32, unsigned bytes and bools SSLH_U8, other integers SSLH_I32; values beyond that are
    an error. */
 SSLH_I_FN int sslh_i_npy_read(sslh_i_source *s, sslh_i_found *out) {
     sslh_ctx *c = s->c;
@@ -42276,7 +42278,7 @@ SSLH_I_FN uint32_t sslh_i_data_crc(const sslh_data *d) {
     return crc;
 }
 
-/* What a checkpoint says about the data of its training, as lines of settings. */
+/* What a checkpoint says about its training data, as lines of settings. */
 SSLH_I_FN void sslh_i_data_print(const sslh_data *d, char *out, size_t size, size_t *used) {
     sslh_i_append(out, size, used, "samples=%.0f\nshape=", (double)d->count);
     for (int f = 0; f < d->fields; f++) {
@@ -42557,9 +42559,9 @@ SSLH_I_FN int32_t *sslh_i_map_labels(sslh_ctx *c, const int32_t *label, int64_t 
     return out;
 }
 
-/* Numbers the classes of d by their names as `like` does, if both have names. The new labels are memory of c, which may
-   be another context than that of d. Samples outside of a subset may have a class that `like` lacks: in the field such
-   classes are numbered after those of `like`. */
+/* Renumbers the labels of d so that its classes have the numbers of the classes of the same names in `like`, if both
+   have names. The new labels are memory of c, which may be another context than that of d. Samples outside of a subset
+   may have a class that `like` lacks: in the field such classes are numbered after those of `like`. */
 SSLH_I_FN sslh_data sslh_i_match_classes(sslh_ctx *c, const char *fn, sslh_data d, sslh_data like) {
     sslh_i_classes own = sslh_i_classes_of(&d, d.label_field), wanted;
     wanted.name = like.class_names;
@@ -42619,9 +42621,8 @@ SSLH_I_FN void sslh_i_prints(sslh_ctx *c, const sslh_data *d, int set, size_t by
     }
 }
 
-/* After sorting, equal hashes are neighbours, with those of a first. Each sample is compared byte by byte, but
-   only with the first sample of its hash: if two different samples had the same hash, copies of the second would
-   not be found. */
+/* After sorting, equal hashes are neighbours, with those of a first. A sample is compared byte by byte, but only with
+   the first sample of its hash: if two different samples had the same hash, copies of the second would be missed. */
 SSLH_DEF int64_t sslh_data_twins(sslh_data a, sslh_data b, sslh_twins *out, int most) {
     sslh_ctx *c = a.ctx;
     const int within = b.count < 1;
@@ -43150,7 +43151,7 @@ typedef struct sslh_i_batch_job {
     const sslh_batch *b;
     const sslh_field *f;
     const char       *fetched; /* (N,bytes) when the source is a callback, otherwise NULL */
-    size_t            bytes, values;
+    size_t            bytes, values; /* of one sample */
     sslh_real        *out; /* (N,values) */
 } sslh_i_batch_job;
 
@@ -43679,8 +43680,7 @@ SSLH_I_FN int sslh_i_no_images(sslh_i_parts *set, const char *path, const char *
     return 0;
 }
 
-/* Adds the images of a file that gives a wanted thing to an sslh_i_parts. label (-1: none) is that of a
-   single image. */
+/* Adds the images of a file that gives a wanted thing to an sslh_i_parts. label is the class of an image (-1: none). */
 SSLH_I_FN int sslh_i_load_file(void *to, const char *path, int wanted, int label) {
     sslh_i_parts *set = (sslh_i_parts *)to;
     sslh_ctx *c = set->c;
@@ -43776,8 +43776,7 @@ SSLH_I_FN int sslh_i_word_number(const sslh_i_source *s, size_t *at, uint32_t mo
     return 1;
 }
 
-/* Reads a word that must be the name of a file in the same folder. *out gets path/name, to be freed with
-   sslh_i_free. */
+/* Reads a word that must be the name of a file in the same folder. *out gets path/name, which the caller frees. */
 SSLH_I_FN int sslh_i_word_file(const sslh_i_source *s, size_t *at, const char *path, char **out) {
     size_t word, n;
     *out = NULL;
@@ -43970,6 +43969,7 @@ typedef struct sslh_i_walk {
     sslh_i_left left;
 } sslh_i_walk;
 
+/* Whether the name is that of a file or folder which is in many folders and never has samples. */
 SSLH_I_FN int sslh_i_harmless(const char *name) {
     static const char *const ending[] = {".txt", ".md",   ".rst", ".csv", ".tsv", ".json", ".xml", ".yaml",
                                          ".yml", ".html", ".htm", ".pdf", ".log", ".ini",  ".db",  ".py", ".sh"};
@@ -43990,6 +43990,7 @@ SSLH_I_FN sslh_i_content sslh_i_content_of(const sslh_i_walk *w, const char *pat
     return sslh_i_reader_named(name, w->one) ? SSLH_I_CONTENT_ONE : SSLH_I_CONTENT_OTHER;
 }
 
+/* Counts path/name as not read, and keeps the path of the first. */
 SSLH_I_FN void sslh_i_leave(sslh_i_walk *w, const char *path, const char *name, const char *why) {
     sslh_i_left *left = &w->left;
     if (left->n++) return;
@@ -44047,8 +44048,8 @@ SSLH_I_FN int sslh_i_same_set(const char *a, const char *b) {
 }
 
 /* Reads the files of many images in a folder. If there are training and test files, the training files are read; the
-   path of a test file itself gives the test set. A .gz beside the unpacked file is skipped, and so is a folder with the
-   name of such a file: some archives unpack to both. */
+   path of a test file itself gives the test set. Some archives unpack to several copies: a .gz beside the unpacked file
+   is skipped, and so is a folder with the name of such a file or with nothing but harmless files. */
 SSLH_I_FN void sslh_i_walk_many(sslh_i_walk *w, const char *path, const sslh_i_dir *dir, const sslh_i_content *entry) {
     const char *first = NULL;
     int train = 0;
@@ -44080,8 +44081,7 @@ SSLH_I_FN void sslh_i_walk_many(sslh_i_walk *w, const char *path, const sslh_i_d
     }
 }
 
-/* Reads the files of one sample in the folder itself. label is that of each of them (-1: none). Returns
-   their number. */
+/* Reads the files of one sample in the folder itself, all with this label (-1: none). Returns how many it has read. */
 SSLH_I_FN int sslh_i_walk_folder(sslh_i_walk *w, const char *path, const sslh_i_dir *dir, const sslh_i_content *entry,
                                  int label) {
     int added = 0;
@@ -44512,7 +44512,7 @@ typedef struct sslh_i_reels {
     sslh_clips_desc  d;
     sslh_i_walk      walk;
     sslh_i_reel     *reel;
-    int              n, cap, T;
+    int              n, cap, T; /* T: frames kept of a clip, at most */
     char           **classes; /* names, in the order of the labels */
     int              nclasses, class_cap;
     int              height, width, channels; /* of a frame; known once the first is read */
@@ -44875,8 +44875,7 @@ SSLH_DEF sslh_data sslh_data_frames(sslh_data d) {
 #define SSLH_I_STREAM_MOVING ((uint64_t)3 << 60) /* + 8 clip + object */
 enum { SSLH_I_PIXEL = 65536 };
 
-/* A moving image or window: its position, its step per frame, and the largest position, each down [0] and to the
-   right [1]. */
+/* A moving image or window: its position, its step per frame, its largest position; [0] is down, [1] to the right. */
 typedef struct sslh_i_mover { int64_t at[2], by[2], room[2]; } sslh_i_mover;
 
 /* Draws a start and a step in any direction. The step is a point in the ring between half the speed and the full speed,
@@ -44912,8 +44911,7 @@ SSLH_I_FN void sslh_i_mover_step(sslh_i_mover *m, int64_t keep) {
     }
 }
 
-/* Draws the image (h,w,C) into the frame (H,W,C), rounded to whole pixels. Where images overlap, the larger value
-   is kept. */
+/* Draws the image (h,w,C) into the frame (H,W,C) at whole pixels. Where images overlap, the larger value is kept. */
 SSLH_I_FN void sslh_i_mover_show(const sslh_i_mover *m, const uint8_t *image, int h, int w, int C, uint8_t *frame,
                                  int W) {
     size_t top = (size_t)((m->at[0] + SSLH_I_PIXEL / 2) / SSLH_I_PIXEL);
