@@ -38621,7 +38621,7 @@ SSLH_I_FN void sslh_i_found_free(sslh_ctx *c, sslh_i_found *f) {
     memset(f, 0, sizeof *f);
 }
 
-/* The last 160 bytes of a path, so that the reason after it still fits into the message. */
+/* A path, or the last 160 bytes of a long one, so that the reason after it still fits into the message. */
 SSLH_I_FN const char *sslh_i_tail(const char *path) {
     size_t n = strlen(path);
     return n > 160 ? path + (n - 160) : path;
@@ -40781,7 +40781,7 @@ typedef struct sslh_i_bmp {
     uint32_t       width, height;
     int            bits, upward;     /* per pixel; upward: the bottom row comes first */
     uint32_t       mask[4];          /* of red, green, blue and alpha */
-    const uint8_t *palette;          /* (colours,entry) */
+    const uint8_t *palette;          /* (colours,entry): blue, green, red */
     size_t         colours, entry;
     size_t         pixels, pitch;    /* offset of the pixels; bytes from one row to the next */
 } sslh_i_bmp;
@@ -40850,8 +40850,7 @@ SSLH_I_FN uint8_t sslh_i_bmp_field(uint32_t v, uint32_t mask) {
     return (uint8_t)((uint64_t)(v & mask) * 255 / mask);
 }
 
-/* Grey images (the whole palette is grey) get 1 channel, colour 3, colour and alpha 4. Numbers past the palette
-   are black. */
+/* Images with a grey palette get 1 channel, colour 3, colour and alpha 4. Numbers beyond the palette give black. */
 SSLH_I_FN int sslh_i_bmp_read(sslh_i_source *s, sslh_i_found *image) {
     sslh_i_bmp h;
     size_t n, channels, bytes;
@@ -41087,7 +41086,7 @@ SSLH_I_FN int sslh_i_idx_gzip_read(sslh_i_source *s, sslh_i_found *out) {
    many zeros precede it (high four bits of the symbol) and its number of bits (low four). The n bits v of a weight mean
    v when the first of them is 1, and v - 2^n + 1 otherwise. A progressive file has several scans, each with the weights
    first .. last of one component, or the DC of several. A first scan leaves out the `low` lowest bits of its weights;
-   each later one (high = low + 1) refines them by one bit. Restarts make the decoder begin afresh every so many units.
+   each later one (high = low + 1) refines them by one bit. A restart, at a fixed interval of units, resets the decoder.
 
    Pixels. The sample at (x,y) of a block with the weights F(u,v) is, with C(0) = 1/sqrt(2) and C(u) = 1 otherwise,
 
@@ -42046,8 +42045,7 @@ SSLH_I_FN size_t sslh_i_npy_count(const sslh_i_source *s, const sslh_i_npy *h) {
     return 0;
 }
 
-/* Floats become SSLH_F32, unsigned bytes and bools SSLH_U8, other integers SSLH_I32; values beyond that are
-   an error. */
+/* Makes floats SSLH_F32, unsigned bytes and bools SSLH_U8, other integers SSLH_I32; larger values are an error. */
 SSLH_I_FN int sslh_i_npy_read(sslh_i_source *s, sslh_i_found *out) {
     sslh_ctx *c = s->c;
     sslh_i_npy h;
