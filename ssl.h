@@ -38531,7 +38531,7 @@ SSLH_DEF int sslh_bits_ok(sslh_ctx *c) {
 /*  PART IV  FILES                                                                                                    */
 /* ################################################################################################################## */
 
-/* What is in it, from bytes to pictures:
+/* Its sections, from bytes to pictures:
 
      >>files      whole files, written so that a crash leaves the old one or the new one; paths and folders; numbers in
                   bytes and in text; checksums
@@ -38544,38 +38544,39 @@ SSLH_DEF int sslh_bits_ok(sslh_ctx *c) {
      >>readers    the table of all formats, and the functions that load one file of any of them
      >>sheets     index.txt: many images cut out of one picture
      >>folders    sslh_load_images: a file, a folder of files, a folder of class folders
-     >>recordings sslh_load_audio: the same for sound, with labels from names of files
+     >>recordings sslh_load_audio: the same for sound, with labels from the names of the files
      >>clips      sslh_load_clips: folders of numbered frames; clips that are made of images
      >>weights    safetensors: nets, checkpoints; features of 8-bit images
      >>words      words counted and found by name; files of word vectors
      >>tokenizers text as numbers, and back
      >>pictures   grids, scatter plots, curves; principal components and t-SNE, which the scatter plots show
 
-   How it is read: a section uses only what stands above it. A reader is given a sslh_i_source (all bytes of a file, and
-   what messages call it) and fills in a sslh_i_found (images of one size with or without labels, an array, or sound).
-   Part IV calls the front of the file and part II (memory, errors, tensors, random numbers, work shared out among
-   threads), and of part I what it stores or feeds (nets, optimisers, methods). It knows nothing of the engine, whose
-   kernels, plans and packing it never meets.
+   How to read it: a section uses only what is defined above it. A reader is given an sslh_i_source (all bytes of a
+   file, and the name that messages give it) and fills in an sslh_i_found (images of one size with or without labels, an
+   array, or sound). Part IV calls what the front of the file declares and part II (memory, errors, tensors, random
+   numbers, work shared out among threads), and uses from part I only what it stores or feeds (nets, optimisers,
+   methods). It knows nothing of the kernels, plans and packing of the engine.
 
-   How a format is added: write its two functions beside those of >>images, >>wav or >>arrays or in a section like
-   >>jpeg, give it a row in the table of >>readers, name it in section 18 of the manual, and put a small file of it,
-   which tests/golden/make_files.py makes, into tests/golden/files, named in expected.txt (or make it in
-   tests/samples.h, if a few lines can). Recognition, the search through folders, the lists of formats in messages, the
-   tests of truncated and damaged files and the fuzzer follow from the row.
+   How to add a format: write its two functions, next to those of >>images, >>wav or >>arrays or in a section of its own
+   like >>jpeg; give it a row in the table of >>readers; name it in section 18 of the manual; and put a small file in
+   the format, which tests/golden/make_files.py makes, into tests/golden/files, with a line in expected.txt (or make it
+   in tests/samples.h, if a few lines of C can). Recognition, the search through folders, the lists of formats in
+   messages, the tests of truncated and damaged files and the fuzzer follow from the row.
 
-   Every file is hostile. A size found in a file is compared with the bytes that are there before anything is allocated
-   or read by it; products of sizes go through sslh_i_mul; what compressed data promise is held against the most that
-   deflate can do, so that a small file cannot ask for much memory. Integers are put together by shifts. Numbers in text
-   are read and printed by functions of our own, because those of libc follow the locale. A refusal is one sentence with
-   function, file, byte and reason, and everything is freed. A file is written under a temporary name in its folder,
-   synced and renamed, and then the folder is synced: a crash leaves the old file or the new one, never half of one. */
+   Every file is treated as hostile. A size found in a file is compared with the number of bytes that are there before
+   anything is allocated or read by it; products of sizes go through sslh_i_mul; the size that compressed data claim to
+   have is checked against the highest ratio that deflate can reach, so that a small file cannot demand much memory.
+   Integers are put together by shifts. Numbers in text are read and printed by functions of our own, because those of
+   libc follow the locale. A refusal is one sentence with function, file, byte and reason, and everything is freed. A
+   file is written under a temporary name in its own folder, synced and renamed, and then the folder is synced: a crash
+   leaves the old file or the new one, never half of one. */
 
 /* ================================================================================================================== */
 /*  >>files         whole files, paths, folders, numbers, checksums                                                   */
 /* ================================================================================================================== */
 
 #ifndef SSLH_MAX_PIXELS
-#define SSLH_MAX_PIXELS 268435456u /* width x height of an image that is read; 2^28 */
+#define SSLH_MAX_PIXELS 268435456u /* the largest width x height that is read; 2^28 */
 #endif
 
 #if SSLH_WITH_STDIO
@@ -38595,18 +38596,19 @@ extern ssize_t (readlink)(const char *path, char *out, size_t size); /* not decl
 #endif
 #endif
 
-/* The bytes of one file while they are read, and what messages call it. */
+/* The bytes of one file while it is read, and the name that messages give it. */
 typedef struct sslh_i_source {
     sslh_ctx      *c;
-    const char    *fn;   /* public function, for messages */
+    const char    *fn;   /* the public function, for messages */
     const char    *name; /* path, or "memory" */
-    const uint8_t *p;    /* size bytes; NULL: the file could not be read */
+    const uint8_t *p;    /* (size); NULL: the file could not be read */
     size_t         size;
-    uint8_t       *own;  /* the block that begins at p when it is ours to free, NULL when it is the caller's */
-    const char    *part; /* which array of an archive is wanted; NULL: the only one */
+    uint8_t       *own;  /* the block at p if the source has to free it, NULL if p is the caller's */
+    const char    *part; /* name of the array to read from an archive; NULL: its only one */
 } sslh_i_source;
 
-/* What a reader finds in a file. Its function begins with all zeros; what it leaves is freed when it fails. */
+/* What a reader finds in a file. The reader's function gets it filled with zeros; when the function fails, the caller
+   frees what it has set. */
 typedef struct sslh_i_found {
     uint8_t     *pixels; /* (N,H,W,C), or NULL */
     int32_t     *labels; /* (N), or NULL */
@@ -38614,8 +38616,8 @@ typedef struct sslh_i_found {
     int          height, width, channels;
     sslh_tensor *array;  /* persistent, or NULL */
     float       *sound;  /* (T,C) with T in count and C in channels, or NULL */
-    char        *file;   /* path of a file of one image, or NULL; set by sslh_i_load_file */
-    int          rate;   /* of the sound: samples a second */
+    char        *file;   /* path of the file if it holds one image, or NULL; set by sslh_i_load_file */
+    int          rate;   /* of the sound: samples per second */
 } sslh_i_found;
 
 SSLH_I_FN void sslh_i_found_free(sslh_ctx *c, sslh_i_found *f) {
@@ -38628,7 +38630,7 @@ SSLH_I_FN void sslh_i_found_free(sslh_ctx *c, sslh_i_found *f) {
     memset(f, 0, sizeof *f);
 }
 
-/* The end of a path that may be long, so that the reason after it still fits into the message. */
+/* A path, or the last 160 bytes of a long one, so that the reason after it still fits into the message. */
 SSLH_I_FN const char *sslh_i_tail(const char *path) {
     size_t n = strlen(path);
     return n > 160 ? path + (n - 160) : path;
@@ -38646,8 +38648,8 @@ SSLH_I_FN int sslh_i_bad(const sslh_i_source *s, size_t offset, const char *form
     return 0;
 }
 
-/* A larger block whose first used bytes are those of old, which is freed. NULL and an error without memory; old then
-   stays. */
+/* A new block of the given size that begins with the `used` first bytes of old, which is freed. NULL and an error when
+   memory runs out; old is then kept. */
 SSLH_I_FN void *sslh_i_larger(sslh_ctx *c, void *old, size_t used, size_t bytes) {
     void *p = sslh_i_alloc(c, bytes);
     if (!p) return NULL;
@@ -38701,7 +38703,7 @@ SSLH_I_FN uint64_t sslh_i_double_bits(double v) {
     memcpy(&bits, &v, 8);
     return bits;
 }
-/* Half precision to double: exact. */
+/* Half precision to double, which is exact. */
 SSLH_I_FN double sslh_i_half(uint32_t h) {
     uint32_t e = h >> 10 & 31, m = h & 1023;
     double v;
@@ -38713,7 +38715,7 @@ SSLH_I_FN double sslh_i_half(uint32_t h) {
 
 /* --- numbers in text, whatever the locale ------------------------------------------------------------------------- */
 
-/* Appends at most what fits, counts all, as snprintf. */
+/* Appends to out what fits and, like snprintf, counts in *used what would have been written. out may be NULL. */
 SSLH_I_FN void sslh_i_append(char *out, size_t size, size_t *used, const char *format, ...) {
     va_list args;
     int n;
@@ -38723,9 +38725,9 @@ SSLH_I_FN void sslh_i_append(char *out, size_t size, size_t *used, const char *f
     if (n > 0) *used += (size_t)n;
 }
 
-/* The number at p, decimal, in no locale: its end, or p when there is none. Digits after the 18th are dropped. A value
-   of at most 15 digits with an exponent of at most 22 is the double that a compiler makes of it, because powers of ten
-   up to 10^22 are exact and one division or product rounds once. */
+/* Reads the decimal number at p, with a point in every locale. Returns where it ends, or p when there is none. Digits
+   after the 18th are dropped. A value of at most 15 digits with an exponent of at most 22 is the double that a compiler
+   makes of it, because powers of ten up to 10^22 are exact and one division or product rounds once. */
 SSLH_I_FN const char *sslh_i_scan_real(const char *p, double *out) {
     const char *at = p, *first;
     uint64_t digits = 0;
@@ -38746,7 +38748,7 @@ SSLH_I_FN const char *sslh_i_scan_real(const char *p, double *out) {
     if (*at == 'e' || *at == 'E') {
         first = at++;
         if (*at == '-' || *at == '+') down = *at++ == '-';
-        if (*at < '0' || *at > '9') at = first; /* the letter belongs to something else */
+        if (*at < '0' || *at > '9') at = first; /* no digits: the letter is not part of the number */
         else for (; *at >= '0' && *at <= '9'; at++) if (e < 10000) e = e * 10 + (*at - '0');
     }
     exponent += down ? -e : e;
@@ -38760,7 +38762,7 @@ SSLH_I_FN const char *sslh_i_scan_real(const char *p, double *out) {
     return at;
 }
 
-/* x with as few digits as read back to the same float, with a point in every locale: 0.5, 256, 1e-8. */
+/* x with the fewest digits that read back to the same float, with a point in every locale: 0.5, 256, 1e-8. */
 SSLH_I_FN const char *sslh_i_real_text(char out[32], float x) {
     char text[32], digits[12];
     double back = 0;
@@ -38772,7 +38774,7 @@ SSLH_I_FN const char *sslh_i_real_text(char out[32], float x) {
     }
     for (p = 1; p <= 9; p++) {
         const char *at = text;
-        snprintf(text, sizeof text, "%.*e", p - 1, (double)x); /* d.ddde-dd, the point as the locale has it */
+        snprintf(text, sizeof text, "%.*e", p - 1, (double)x); /* d.ddde-dd; the point is the locale's */
         for (n = 0; *at && *at != 'e'; at++) if (*at >= '0' && *at <= '9' && n < 9) digits[n++] = *at;
         e = *at ? atoi(at + 1) : 0;
         digits[n] = 0;
@@ -38799,8 +38801,8 @@ SSLH_I_FN void sslh_i_skip_space(const sslh_i_source *s, size_t *at, size_t end)
     while (*at < end && sslh_i_is_space(s->p[*at])) (*at)++;
 }
 
-/* The value of the decimal digits at *at, which moves behind them. 0 when it is larger than
-   most. */
+/* The value of the decimal digits at *at, which moves past them; without digits the value is 0. Returns 0 when the
+   value is larger than most. */
 SSLH_I_FN int sslh_i_digits(const uint8_t **at, const uint8_t *end, uint64_t most, uint64_t *out) {
     uint64_t v = 0;
     for (; *at < end && **at >= '0' && **at <= '9'; ++*at) {
@@ -38812,7 +38814,7 @@ SSLH_I_FN int sslh_i_digits(const uint8_t **at, const uint8_t *end, uint64_t mos
     return 1;
 }
 
-/* A decimal number at *at, not above most; 0 when there is none or it is larger. */
+/* Reads a decimal number at *at, which moves past it. Returns 0 when there is none or it is larger than most. */
 SSLH_I_FN int sslh_i_read_number(const sslh_i_source *s, size_t *at, uint32_t most, uint32_t *out) {
     const uint8_t *first = s->p + *at, *p = first;
     uint64_t v;
@@ -38823,7 +38825,8 @@ SSLH_I_FN int sslh_i_read_number(const sslh_i_source *s, size_t *at, uint32_t mo
     return 1;
 }
 
-/* The numbers after "key=" in a text of our own, separated by commas; returns how many. */
+/* The numbers after "key=" in a text that this library wrote, separated by commas. Returns how many it has read, at
+   most as many as out has room for: `most`. */
 SSLH_I_FN int sslh_i_text_numbers(const char *text, const char *key, double *out, int most) {
     size_t n = strlen(key);
     const char *p = text;
@@ -38842,14 +38845,14 @@ SSLH_I_FN int sslh_i_text_numbers(const char *text, const char *key, double *out
     return count;
 }
 
-/* The whole number after "key="; 0 when there is none or it is absurd. */
+/* The integer after "key="; 0 when there is none or it is beyond 2e9. */
 SSLH_I_FN int sslh_i_text_int(const char *text, const char *key) {
     double v = 0;
     sslh_i_text_numbers(text, key, &v, 1);
     return v > -2e9 && v < 2e9 ? (int)v : 0;
 }
 
-/* Appends a value with so many digits after the point (at most 15), rounded to the nearest. */
+/* Appends a value with the given number of digits after the point (at most 15), rounded to the nearest. */
 SSLH_I_FN void sslh_i_append_fixed(char *out, size_t size, size_t *used, double value, int digits) {
     double v = fabs(value), whole = floor(v), scale = 1, part;
     int k;
@@ -38864,9 +38867,9 @@ SSLH_I_FN void sslh_i_append_fixed(char *out, size_t size, size_t *used, double 
 
 #define SSLH_I_NO_CODE 0xffffffffu
 
-/* The character that begins a text of left > 0 bytes, and the bytes that it has. Where none begins, *code becomes
-   SSLH_I_NO_CODE, and the length is that of the longest piece that could have begun one, at least 1 (what Unicode calls
-   a maximal subpart). */
+/* Decodes the character at the start of a text of left > 0 bytes and returns its length in bytes. If there is no valid
+   one, *code becomes SSLH_I_NO_CODE, and the length is that of the longest piece that could have begun one, at least 1
+   (what Unicode calls a maximal subpart). */
 SSLH_I_FN size_t sslh_i_utf8_next(const char *text, size_t left, uint32_t *code) {
     const uint8_t *p = (const uint8_t *)text;
     uint32_t first = p[0], low = 0x80, high = 0xbf, value;
@@ -38888,7 +38891,7 @@ SSLH_I_FN size_t sslh_i_utf8_next(const char *text, size_t left, uint32_t *code)
     return n;
 }
 
-/* The first of n bytes that is no UTF-8; n when all are. */
+/* The position of the first of n bytes that is not UTF-8; n when all are. */
 SSLH_I_FN size_t sslh_i_utf8_bad(const uint8_t *p, size_t n) {
     size_t at = 0;
     uint32_t code;
@@ -38900,7 +38903,7 @@ SSLH_I_FN size_t sslh_i_utf8_bad(const uint8_t *p, size_t n) {
     return n;
 }
 
-/* A character as 1 to 4 bytes; returns how many. */
+/* Writes a character as 1 to 4 bytes; returns how many. */
 SSLH_I_FN size_t sslh_i_utf8_put(char *out, uint32_t code) {
     size_t i, n = code < 0x80 ? 1 : code < 0x800 ? 2 : code < 0x10000 ? 3 : 4;
     static const uint8_t mark[5] = {0, 0, 0xc0, 0xe0, 0xf0};
@@ -38916,7 +38919,7 @@ SSLH_I_FN int sslh_i_has_suffix(const char *text, const char *end) {
     return n >= m && strcmp(text + n - m, end) == 0;
 }
 
-/* The same for the ending of a file's name, in small or capital letters; end is in small ones. */
+/* Whether a file's name ends with `end`, in small or capital letters; `end` itself is in small ones. */
 SSLH_I_FN int sslh_i_has_ending(const char *name, const char *end) {
     size_t n = strlen(name), m = strlen(end);
     for (size_t i = 0; n >= m && i < m; i++) {
@@ -38926,14 +38929,14 @@ SSLH_I_FN int sslh_i_has_ending(const char *name, const char *end) {
     return n >= m;
 }
 
-/* Where the last name of a path begins: the length of the folder before it, the slash included. */
+/* The position of the last name in a path, which is also the length of the folder before it, slash included. */
 SSLH_I_FN size_t sslh_i_base(const char *path) {
     size_t n = strlen(path);
     while (n && path[n - 1] != '/' && path[n - 1] != '\\') n--;
     return n;
 }
 
-/* path/name, to be given back with sslh_i_free. */
+/* path/name, where name has `length` bytes. The caller frees it with sslh_i_free. */
 SSLH_I_FN char *sslh_i_join_path(sslh_ctx *c, const char *path, const char *name, size_t length) {
     size_t n = strlen(path);
     char *out = (char *)sslh_i_alloc(c, n + length + 2);
@@ -38951,8 +38954,9 @@ SSLH_I_FN int sslh_i_compare_names(const void *a, const void *b) {
 
 /* --- checksums ---------------------------------------------------------------------------------------------------- */
 
-/* CRC-32 (polynomial 0xEDB88320, as in PNG, gzip, zip): start with 0 and pass the result on to continue. Large inputs
-   go four bytes at a time through tables made on the stack, since a table in the program would be a writable global. */
+/* CRC-32 (polynomial 0xEDB88320, as in PNG, gzip, zip): start with 0, and pass the result on to continue. Large inputs
+   are processed four bytes at a time through tables that are built on the stack, because a table in the program would
+   be a writable global. */
 SSLH_I_FN uint32_t sslh_i_crc32(uint32_t crc, const void *bytes, size_t size) {
     static const uint32_t nibble[16] = {0x00000000u, 0x1db71064u, 0x3b6e20c8u, 0x26d930acu, 0x76dc4190u, 0x6b6b51f4u,
                                         0x4db26158u, 0x5005713cu, 0xedb88320u, 0xf00f9344u, 0xd6d6a3e8u, 0xcb61b38cu,
@@ -38961,7 +38965,7 @@ SSLH_I_FN uint32_t sslh_i_crc32(uint32_t crc, const void *bytes, size_t size) {
     size_t i = 0;
     crc = ~crc;
     if (size >= 8192) {
-        uint32_t t[4][256]; /* t[k][b]: b followed by k zero bytes */
+        uint32_t t[4][256]; /* t[k][b]: the CRC of b followed by k zero bytes */
         for (uint32_t b = 0; b < 256; b++) {
             uint32_t v = b;
             v = nibble[v & 15] ^ v >> 4;
@@ -38982,7 +38986,7 @@ SSLH_I_FN uint32_t sslh_i_crc32(uint32_t crc, const void *bytes, size_t size) {
     return ~crc;
 }
 
-/* Adler-32 of zlib streams: start with 1. 5552 is the longest run that cannot overflow 32 bits. */
+/* The Adler-32 of zlib streams: start with 1. 5552 bytes are the longest run without an overflow of 32 bits. */
 SSLH_I_FN uint32_t sslh_i_adler32(uint32_t adler, const uint8_t *p, size_t size) {
     uint32_t a = adler & 0xffff, b = adler >> 16;
     while (size) {
@@ -39005,12 +39009,12 @@ typedef enum sslh_i_path_kind {
     SSLH_I_PATH_FILE,
     SSLH_I_PATH_FOLDER,
     SSLH_I_PATH_OTHER,
-    SSLH_I_PATH_UNKNOWN /* the system could not tell; errno says why */
+    SSLH_I_PATH_UNKNOWN /* the system could not say; errno has the reason */
 } sslh_i_path_kind;
 
-/* Names in a folder, sorted bytewise, hidden ones left out. */
+/* The names in a folder in bytewise order, without those that begin with a dot. */
 typedef struct sslh_i_dir {
-    char       *text; /* all names with their zeros */
+    char       *text; /* all names, each with its terminating zero */
     const char **name;
     int          n;
 } sslh_i_dir;
@@ -39025,9 +39029,9 @@ SSLH_I_FN void sslh_i_dir_free(sslh_ctx *c, sslh_i_dir *d) {
 
 #if SSLH_WITH_STDIO
 
-/* What is at a path, links followed. Nothing is there only when the system says just that: after any other error (a
-   network folder that does not answer, a folder that may not be searched) there may well be a file, and a caller that
-   took it for absent would begin anew and overwrite it. */
+/* What is at a path, links followed. Only the system's own word that nothing is there counts as absence: after any
+   other error (a network folder that does not answer, a folder that may not be searched) there may well be a file, and
+   a caller that believed it absent would start afresh and overwrite it. EOVERFLOW is a file too large for off_t. */
 SSLH_I_FN sslh_i_path_kind sslh_i_path(const char *path) {
 #if defined(_WIN32)
     DWORD a = GetFileAttributesA(path);
@@ -39055,7 +39059,7 @@ SSLH_I_FN sslh_i_path_kind sslh_i_path(const char *path) {
 #endif
 }
 
-/* The same, and an error of fn when the system cannot tell. */
+/* The same, with an error in the name of fn when the system cannot say. */
 SSLH_I_FN sslh_i_path_kind sslh_i_path_known(sslh_ctx *c, const char *fn, const char *path) {
     sslh_i_path_kind kind = sslh_i_path(path);
     if (kind == SSLH_I_PATH_UNKNOWN && !SSLH_I_BAD(c))
@@ -39063,8 +39067,8 @@ SSLH_I_FN sslh_i_path_kind sslh_i_path_known(sslh_ctx *c, const char *fn, const 
     return kind;
 }
 
-/* All bytes of a file and a zero after them, to be given back with sslh_i_free; NULL and an error when it cannot be
-   read. The size the system tells is a hint only: files may grow. */
+/* All bytes of a file with a zero after them, which *size does not count; the caller frees them with sslh_i_free. NULL
+   and an error when the file cannot be read. The size that the system reports is only a hint: files may grow. */
 SSLH_I_FN uint8_t *sslh_i_read_whole(sslh_ctx *c, const char *fn, const char *path, size_t *size) {
     *size = 0;
     if (SSLH_I_BAD(c)) return NULL;
@@ -39082,7 +39086,7 @@ SSLH_I_FN uint8_t *sslh_i_read_whole(sslh_ctx *c, const char *fn, const char *pa
     do {
         errno = 0;
         f = fopen(path, "rb");
-    } while (!f && errno == EINTR); /* a signal came; here and below the call is made again */
+    } while (!f && errno == EINTR); /* interrupted by a signal: call again, here and below */
     if (!f) {
         sslh_fail(c, SSLH_E_FILE, "%s: cannot open %s: %s", fn, sslh_i_tail(path), strerror(errno));
         return NULL;
@@ -39090,7 +39094,7 @@ SSLH_I_FN uint8_t *sslh_i_read_whole(sslh_ctx *c, const char *fn, const char *pa
     long hint = 0;
     if (fseek(f, 0, SEEK_END) == 0) {
         int lost;
-        hint = ftell(f); /* -1 when the system cannot tell */
+        hint = ftell(f); /* -1 when the system cannot say */
         do lost = fseek(f, 0, SEEK_SET);
         while (lost && errno == EINTR);
         if (lost) {
@@ -39109,7 +39113,7 @@ SSLH_I_FN uint8_t *sslh_i_read_whole(sslh_ctx *c, const char *fn, const char *pa
             clearerr(f);
             continue;
         }
-        if (n < cap) break; /* the last byte of the block stays free for the zero */
+        if (n < cap) break; /* end of the file; at least one byte is left for the zero */
         uint8_t *larger = cap > (size_t)-1 / 2 ? NULL : (uint8_t *)sslh_i_larger(c, p, n, cap * 2);
         if (!larger) sslh_i_free(c, p);
         p = larger;
@@ -39129,8 +39133,9 @@ SSLH_I_FN uint8_t *sslh_i_read_whole(sslh_ctx *c, const char *fn, const char *pa
 }
 
 #if SSLH_I_POSIX && !defined(__wasm__)
-/* A new file gets owner and rights of the one that it will replace: who made a file private means to keep it so. The
-   system may refuse another owner; a group that it refuses gets no more rights than everybody. Returns 0 or 1. */
+/* Gives a new file the owner and permissions of the file that it will replace: whoever made a file private means it to
+   stay so. The system may refuse to change the owner; if it refuses the group too, the file's group gets no more rights
+   than everybody has. Returns 0, or 1 with errno set. */
 SSLH_I_FN int sslh_i_take_rights(const char *path, const struct stat *of) {
     mode_t rights = of->st_mode & 07777;
     int bad;
@@ -39144,12 +39149,13 @@ SSLH_I_FN int sslh_i_take_rights(const char *path, const struct stat *of) {
     }
     do bad = chmod(path, rights);
     while (bad && errno == EINTR);
-    return bad && errno != EPERM && errno != ENOTSUP && errno != ENOSYS; /* there are file systems without rights */
+    return bad && errno != EPERM && errno != ENOTSUP && errno != ENOSYS; /* some file systems have no permissions */
 }
 #endif
 
-/* Opens a file to write to: as a new one, with owner and rights of the file `like` unless that is NULL or not there;
-   with direct one that is there, behind what it holds, because /dev/stdout may be a log. -1 with errno set. */
+/* Opens a file for writing. Without direct it is a new one, with owner and permissions of the file `like`, unless that
+   is NULL or does not exist. With direct it is an existing one and is appended to, because /dev/stdout may be a log
+   file. -1 with errno set on failure. */
 #if SSLH_I_POSIX
 SSLH_I_FN int sslh_i_open_to_write(const char *path, const char *like, int direct) {
     int f, bad = 1;
@@ -39173,7 +39179,8 @@ SSLH_I_FN int sslh_i_open_to_write(const char *path, const char *like, int direc
 }
 #endif
 
-/* The bytes of a file on their way to the disk; like and direct as above. Returns 0, or 1 with errno set. */
+/* Writes bytes to a file and returns when they are on the disk; like and direct are as above. Returns 0 on success, and
+   1, except on Windows with errno set, on failure. */
 SSLH_I_FN int sslh_i_write_plain(const char *path, const char *like, int direct, const uint8_t *p, size_t size) {
 #if !SSLH_I_POSIX
     (void)like;
@@ -39208,8 +39215,8 @@ SSLH_I_FN int sslh_i_write_plain(const char *path, const char *like, int direct,
         bad = 1;
     }
     int why = errno;
-    /* close is not made again: after EINTR POSIX leaves open whether the number is still ours, and on Linux another
-       thread may have it already. The bytes are on the disk. */
+    /* close is not called again: after EINTR POSIX leaves open whether the descriptor is still ours, and on Linux
+       another thread may have been given the same number already. The bytes are on the disk. */
     if (close(f) && !bad && errno != EINTR) return 1;
     errno = why;
     return bad;
@@ -39221,7 +39228,7 @@ SSLH_I_FN int sslh_i_write_plain(const char *path, const char *like, int direct,
 #endif
 }
 
-/* Replaces a file by another of the same folder in one step and makes the new name durable. Returns 0 or 1. */
+/* Replaces a file by another of the same folder in one step and makes the new name durable. Returns 0 on success. */
 SSLH_I_FN int sslh_i_replace(const char *from, const char *to, char *folder) {
 #if defined(_WIN32)
     (void)folder;
@@ -39229,7 +39236,7 @@ SSLH_I_FN int sslh_i_replace(const char *from, const char *to, char *folder) {
 #else
     if (rename(from, to)) return 1;
 #if SSLH_I_POSIX
-    int f; /* the name lives in the folder: flush that too. Not every file system can. */
+    int f; /* the name is stored in the folder: sync that too, though not every file system can */
     do f = open(folder, O_RDONLY);
     while (f < 0 && errno == EINTR);
     if (f >= 0) {
@@ -39243,13 +39250,13 @@ SSLH_I_FN int sslh_i_replace(const char *from, const char *to, char *folder) {
 #endif
 }
 
-/* The system would not let us write to a file, or put one into a folder. */
+/* Whether the system would refuse writing to this file, or creating one in this folder. */
 SSLH_I_FN int sslh_i_refused(const char *path) {
 #if SSLH_I_POSIX
     int bad;
     do bad = access(path, W_OK);
     while (bad && errno == EINTR);
-    /* any other failure is no answer: writing will meet its cause and name it */
+    /* any other failure does not answer the question: if it persists, writing will report it */
     return bad && (errno == EACCES || errno == EPERM || errno == EROFS);
 #else
     (void)path;
@@ -39257,8 +39264,8 @@ SSLH_I_FN int sslh_i_refused(const char *path) {
 #endif
 }
 
-/* Nobody may write to the file, or we may not. The system would let us replace it, as that only changes the folder, but
-   who takes the right to write from a file means to keep it. */
+/* Whether nobody may write to the file, or we may not. The system would let us replace it, because that changes only
+   the folder, but whoever makes a file read-only means to keep it. */
 SSLH_I_FN int sslh_i_read_only(const char *path) {
 #if defined(_WIN32)
     return (GetFileAttributesA(path) & FILE_ATTRIBUTE_READONLY) != 0;
@@ -39268,24 +39275,24 @@ SSLH_I_FN int sslh_i_read_only(const char *path) {
     do bad = stat(path, &s);
     while (bad && errno == EINTR);
     if (bad) return 0;
-    return !(s.st_mode & 0222) || sslh_i_refused(path); /* root may write anyway: hence the mode */
+    return !(s.st_mode & 0222) || sslh_i_refused(path); /* access() allows root everything: hence the mode */
 #else
     (void)path;
     return 0;
 #endif
 }
 
-/* A temporary file lies beside the one that it becomes. Its name begins with at most 100 bytes of that one's, so that a
-   name that the system just allows can be saved to, and then has process, a checksum and context in hexadecimal digits:
-   two writers of one path never share a temporary file, and what a killed process left can be told. The checksum is
-   that of the whole name and of the machine, because on another machine of a network the number of a process that is
-   alive there means nothing here. */
+/* A temporary file is in the same folder as the file that it will become. Its name begins with at most 100 bytes of
+   that file's name, so that it is not too long for the system where the file's own name just fits. Then follow, in
+   hexadecimal digits, the process, a checksum and the context: two writers of one path never share a temporary file,
+   and one that a killed process left behind can be recognised. The checksum covers the whole name of the file and the
+   name of the machine, because in a folder shared over a network the process may be alive on another machine. */
 typedef struct sslh_i_aside {
     const char   *path;
-    size_t        folder, kept; /* bytes of path that are the folder, and of the name behind it that are kept */
+    size_t        folder, kept; /* bytes of path that are the folder, and bytes of the name after it that are kept */
     unsigned long process, key;
-    char         *folder_name;  /* "." or the folder with its slash */
-    char         *name;         /* room for the folder and 160 bytes more */
+    char         *folder_name;  /* "." or the folder with its slash; part of the block of name */
+    char         *name;         /* (room): the folder and 160 bytes more */
     size_t        room;
 } sslh_i_aside;
 
@@ -39293,8 +39300,8 @@ SSLH_I_FN void sslh_i_aside_name(const sslh_i_aside *a, unsigned long process, u
     snprintf(a->name, a->room, "%.*s.%lx-%lx-%lx.tmp", (int)(a->folder + a->kept), a->path, process, a->key, context);
 }
 
-/* 1 when the name without its folder is that of a temporary file of this path whose process is gone; a->name is then
-   the file. */
+/* 1 when `name`, found in the folder, belongs to a temporary file for this path whose process has ended. a->name is
+   then the path of that file. */
 SSLH_I_FN int sslh_i_aside_left(const sslh_i_aside *a, const char *name) {
     unsigned long number[3] = {0, 0, 0};
     const char *at = name + a->kept;
@@ -39317,14 +39324,15 @@ SSLH_I_FN int sslh_i_aside_left(const sslh_i_aside *a, const char *name) {
     CloseHandle(h);
     return gone;
 #elif SSLH_I_POSIX && !defined(__wasm__)
-    errno = 0; /* what kill(process, 0) would tell, without the feature macros that kill needs */
+    errno = 0; /* what kill(process, 0) would find out, without the feature macros that kill needs */
     return getpriority(PRIO_PROCESS, (id_t)number[0]) == -1 && errno == ESRCH;
 #else
     return 0;
 #endif
 }
 
-/* Removes what killed processes left of earlier saves to this path. Nothing depends on its success. */
+/* Removes the temporary files that killed processes left behind when they saved to this path. Nothing depends on the
+   success of this. */
 SSLH_I_FN void sslh_i_aside_tidy(const sslh_i_aside *a) {
 #if defined(_WIN32)
     WIN32_FIND_DATAA entry;
@@ -39343,14 +39351,14 @@ SSLH_I_FN void sslh_i_aside_tidy(const sslh_i_aside *a) {
 #endif
 }
 
-/* Memory for the names; 0 without it. a->name is given back. */
+/* Sets up the names; 0 and an error when memory runs out. The caller frees a->name. */
 SSLH_I_FN int sslh_i_aside_begin(sslh_ctx *c, sslh_i_aside *a, const char *path) {
     size_t n = strlen(path);
     memset(a, 0, sizeof *a);
     a->path = path;
     a->folder = sslh_i_base(path);
     a->kept = n - a->folder;
-    if (a->kept > 100) { /* whole characters of UTF-8: some file systems take no others */
+    if (a->kept > 100) { /* cut between characters of UTF-8: some file systems refuse broken ones */
         a->kept = 100;
         while (a->kept > 90 && ((unsigned char)path[a->folder + a->kept] & 0xc0) == 0x80) a->kept--;
     }
@@ -39375,9 +39383,10 @@ SSLH_I_FN int sslh_i_aside_begin(sslh_ctx *c, sslh_i_aside *a, const char *path)
     return 1;
 }
 
-#define SSLH_I_LINK 4096 /* bytes that a link holds at most */
+#define SSLH_I_LINK 4096 /* more bytes than the target of a symbolic link may have */
 
-/* Where the link at a path leads, and how long that is; 0: there is no link; -1: errno says what went wrong. */
+/* Writes the target of the symbolic link at a path to to[SSLH_I_LINK], without a zero, and returns its length; 0 when
+   there is no link; -1 with errno set on failure. */
 SSLH_I_FN int sslh_i_read_link(const char *path, char *to) {
 #if SSLH_I_POSIX && !defined(__wasm__)
     ssize_t n;
@@ -39394,9 +39403,9 @@ SSLH_I_FN int sslh_i_read_link(const char *path, char *to) {
 #endif
 }
 
-/* The file that saving to a path replaces or makes: links at its end are followed, so that they stay. *direct becomes 1
-   when the way leads through a file that is open already, as that of /dev/stdout does: it is not replaced but written
-   to. To be given back; NULL and an error when there is no way. */
+/* The path of the file that saving to a path replaces or creates: links at the end of the path are followed, so that
+   they remain links. *direct becomes 1 when they lead to a file that is open already, as those of /dev/stdout do: it is
+   then written to and not replaced. The caller frees the path; NULL and an error when the links cannot be followed. */
 SSLH_I_FN char *sslh_i_follow(sslh_ctx *c, const char *fn, const char *path, int *direct) {
     size_t n = strlen(path);
     char *at = (char *)sslh_i_alloc(c, n + 1), *to = (char *)sslh_i_alloc(c, SSLH_I_LINK);
@@ -39426,8 +39435,8 @@ SSLH_I_FN char *sslh_i_follow(sslh_ctx *c, const char *fn, const char *path, int
     return NULL;
 }
 
-/* A file that is there, or not yet, is replaced in one step: temporary file in the same folder, write, fsync, rename,
-   fsync of the folder. Returns 0; 1 with errno, or with an error that is told already. */
+/* Creates a file, or replaces it, in one step: a temporary file in the same folder, write, fsync, rename, fsync of the
+   folder. Returns 0, or 1 with either errno or the context's error set. */
 SSLH_I_FN int sslh_i_write_aside(sslh_ctx *c, const char *path, const void *bytes, size_t size) {
     sslh_i_aside a;
     if (!sslh_i_aside_begin(c, &a, path)) return 1;
@@ -39445,8 +39454,8 @@ SSLH_I_FN int sslh_i_write_aside(sslh_ctx *c, const char *path, const void *byte
     return failed;
 }
 
-/* 1 when a file can be written at a path, as far as can be told before: a run of days must not find out at its end that
-   a folder is not there. 0 and an error that says why. */
+/* 1 when a file can be written at a path, as far as this can be known in advance: a run of days must not find out at
+   its end that its folder does not exist. Otherwise 0 and an error with the reason. */
 SSLH_I_FN int sslh_i_can_write(sslh_ctx *c, const char *fn, const char *path) {
     sslh_i_path_kind kind = sslh_i_path_known(c, fn, path);
     int direct;
@@ -39474,7 +39483,7 @@ SSLH_I_FN int sslh_i_can_write(sslh_ctx *c, const char *fn, const char *path) {
 }
 
 /* Writes a file so that a crash at any moment leaves the old one or the new one. Devices, pipes and files that are open
-   already are written to directly. 1 on success. */
+   already are written to directly. Returns 1 on success. */
 SSLH_I_FN int sslh_i_write_whole(sslh_ctx *c, const char *fn, const char *path, const void *bytes, size_t size) {
     if (SSLH_I_BAD(c)) return 0;
     if (!path) {
@@ -39505,7 +39514,7 @@ SSLH_I_FN int sslh_i_write_whole(sslh_ctx *c, const char *fn, const char *path, 
     return !failed;
 }
 
-/* Adds a name to the text of a listing, which doubles when full. */
+/* Appends a name to the text of a listing, whose memory doubles when it is full. Hidden names are skipped. */
 SSLH_I_FN int sslh_i_dir_add(sslh_ctx *c, sslh_i_dir *d, size_t *used, size_t *cap, const char *name) {
     size_t n = strlen(name) + 1;
     if (name[0] == '.' || d->n == INT_MAX) return 1;
@@ -39521,7 +39530,7 @@ SSLH_I_FN int sslh_i_dir_add(sslh_ctx *c, sslh_i_dir *d, size_t *used, size_t *c
     return 1;
 }
 
-/* Lists a folder; 1 on success. Give the result back with sslh_i_dir_free. */
+/* Lists a folder; returns 1 on success. The caller frees the result with sslh_i_dir_free. */
 SSLH_I_FN int sslh_i_list_dir(sslh_ctx *c, const char *fn, const char *path, sslh_i_dir *d) {
     size_t used = 0, cap = 4096;
     int ok = 1;
@@ -39561,7 +39570,7 @@ SSLH_I_FN int sslh_i_list_dir(sslh_ctx *c, const char *fn, const char *path, ssl
     } else {
         while (ok) {
             struct dirent *e;
-            errno = 0; /* NULL is the end of the list or an error, which errno tells apart */
+            errno = 0; /* NULL means the end of the list or an error: errno tells which */
             e = readdir(h);
             if (!e) break;
             ok = sslh_i_dir_add(c, d, &used, &cap, e->d_name);
@@ -39591,7 +39600,7 @@ SSLH_I_FN int sslh_i_list_dir(sslh_ctx *c, const char *fn, const char *path, ssl
     return 1;
 }
 
-#else /* without files: the path functions exist and say so */
+#else /* without files: the functions exist, and fail with a message that says so */
 
 SSLH_I_FN int sslh_i_no_files(sslh_ctx *c, const char *fn, const char *path) {
     if (!SSLH_I_BAD(c))
@@ -39622,7 +39631,7 @@ SSLH_I_FN int sslh_i_list_dir(sslh_ctx *c, const char *fn, const char *path, ssl
 }
 #endif
 
-/* What is at path/name; an error of fn when the system cannot tell. */
+/* What is at path/name, with an error in the name of fn when the system cannot say. */
 SSLH_I_FN sslh_i_path_kind sslh_i_kind_in(sslh_ctx *c, const char *fn, const char *path, const char *name) {
     char *full = sslh_i_join_path(c, path, name, strlen(name));
     sslh_i_path_kind kind = full ? sslh_i_path_known(c, fn, full) : SSLH_I_PATH_UNKNOWN;
@@ -39630,7 +39639,7 @@ SSLH_I_FN sslh_i_path_kind sslh_i_kind_in(sslh_ctx *c, const char *fn, const cha
     return kind;
 }
 
-/* Bytes that are the caller's, as a source. */
+/* A source of bytes that the caller owns. */
 SSLH_I_FN sslh_i_source sslh_i_source_of(sslh_ctx *c, const char *fn, const char *name, const void *p, size_t size) {
     sslh_i_source s;
     s.c = c;
@@ -39643,7 +39652,7 @@ SSLH_I_FN sslh_i_source sslh_i_source_of(sslh_ctx *c, const char *fn, const char
     return s;
 }
 
-/* A whole file as a source; .p is NULL, and an error says why, when it cannot be read. */
+/* A source of a whole file. When the file cannot be read, .p is NULL and there is an error. */
 SSLH_I_FN sslh_i_source sslh_i_source_open(sslh_ctx *c, const char *fn, const char *path) {
     size_t size;
     uint8_t *p = sslh_i_read_whole(c, fn, path, &size);
@@ -39659,7 +39668,7 @@ SSLH_I_FN void sslh_i_source_close(sslh_i_source *s) {
     s->size = 0;
 }
 
-/* The bytes from offset on as a block of the caller's own: the source's, when it has one, else a copy. */
+/* The bytes from offset on as a block that the caller frees: the source's own block if it has one, otherwise a copy. */
 SSLH_I_FN uint8_t *sslh_i_source_take(sslh_i_source *s, size_t offset) {
     size_t n = s->size - offset;
     uint8_t *p = s->own ? s->own : (uint8_t *)sslh_i_alloc(s->c, n);
@@ -39672,38 +39681,38 @@ SSLH_I_FN uint8_t *sslh_i_source_take(sslh_i_source *s, size_t offset) {
 /*  >>inflate       inflate and deflate: RFC 1951, zlib (1950), gzip (1952)                                           */
 /* ================================================================================================================== */
 
-/* Both directions of the compression inside PNG (zlib) and .gz: inflate for what is read, deflate for what is
-   written. */
+/* Both directions of the compression inside PNG (zlib) and .gz files: inflate for reading, deflate for writing. */
 
 /* --- inflate ------------------------------------------------------------------------------------------------------ */
 
 #define SSLH_I_FAST_BITS 10
 
-/* Bits are taken from the low end. Beyond the input zeros are read, and count tells when too many were used. */
+/* A reader of bits, lowest first. Past the end of the input hold has zeros, and count shows that they are not input. */
 typedef struct sslh_i_bits {
     const uint8_t *p;
-    size_t         size, at; /* at: next byte to fetch */
+    size_t         size, at; /* at: the next byte to fetch */
     uint64_t       hold;
     int            count;    /* valid bits in hold */
 } sslh_i_bits;
 
-/* Where inflated bytes go: grows by doubling up to limit. With partial (a look at a header, a picture of known size) it
-   is no error that the data have more than limit, or that their end is missing when limit is reached. */
+/* Where inflated bytes go: a block that grows by doubling up to limit. With partial (to read only a header, or a
+   picture of known size) it is no error that the data have more than limit, or that they end early, once limit is
+   reached, without their checksum. */
 typedef struct sslh_i_sink {
     sslh_ctx *c;
     uint8_t  *p;
-    size_t    n, cap, limit;
-    int       partial, full;
+    size_t    n, cap, limit; /* bytes written, allocated, allowed */
+    int       partial, full; /* full: limit was too small */
 } sslh_i_sink;
 
-/* A canonical Huffman code: short codes by table, long ones by counting through the lengths. */
+/* A canonical Huffman code. Short codes are looked up in a table, long ones found by counting through the lengths. */
 typedef struct sslh_i_huffman {
-    uint16_t fast[1 << SSLH_I_FAST_BITS]; /* symbol << 4 | length; 0: longer than the table */
-    uint16_t count[16];                   /* codes of each length */
-    uint16_t symbol[288];                 /* in the order of their codes */
+    uint16_t fast[1 << SSLH_I_FAST_BITS]; /* by the next bits: symbol << 4 | length; 0: a longer code */
+    uint16_t count[16];                   /* number of codes of each length */
+    uint16_t symbol[288];                 /* the symbols in the order of their codes */
 } sslh_i_huffman;
 
-/* Fetches whole bytes while there is room for them. */
+/* Fetches whole bytes while hold has room for them. */
 SSLH_I_FN void sslh_i_refill(sslh_i_bits *b) {
     while (b->count <= 56 && b->at < b->size) {
         b->hold |= (uint64_t)b->p[b->at++] << b->count;
@@ -39724,7 +39733,8 @@ SSLH_I_FN uint32_t sslh_i_take(sslh_i_bits *b, int n, int *ok) {
     return v;
 }
 
-/* Builds the tables from n code lengths. 0: complete; positive: incomplete; negative: over-subscribed. */
+/* Builds the tables from n code lengths. Returns 0 for a complete code, a positive number for an incomplete one and a
+   negative number for an over-subscribed one. */
 SSLH_I_FN int sslh_i_huffman_build(sslh_i_huffman *h, const uint8_t *length, int n) {
     uint16_t next[16], first[16];
     int left = 1;
@@ -39769,7 +39779,7 @@ SSLH_I_FN int sslh_i_decode(sslh_i_bits *b, const sslh_i_huffman *h) {
             first = (first + count) << 1;
             code <<= 1;
         }
-        if (bits > b->count) return -1; /* also when no code matched zeros after the end */
+        if (bits > b->count) return -1; /* also when only the zeros past the end matched no code */
         if (bits == 16) return -2;
         symbol = h->symbol[index + code - first];
     }
@@ -39779,7 +39789,7 @@ SSLH_I_FN int sslh_i_decode(sslh_i_bits *b, const sslh_i_huffman *h) {
     return symbol;
 }
 
-/* Room for n more bytes. NULL, or why not. */
+/* Makes room for n more bytes. Returns NULL, or the reason why there is none. */
 SSLH_I_FN const char *sslh_i_sink_room(sslh_i_sink *o, size_t n) {
     if (o->cap - o->n >= n) return NULL;
     if (o->limit - o->n < n) {
@@ -39803,7 +39813,7 @@ SSLH_I_FN int sslh_i_distance_extra(int s) { return s < 4 ? 0 : s / 2 - 1; }
 
 static const char sslh_i_ended[] = "the compressed data ends early";
 
-/* Symbols of one block up to its end mark. NULL, or what is wrong. */
+/* Decodes the symbols of one block up to its end-of-block symbol. Returns NULL, or what is wrong. */
 SSLH_I_FN const char *sslh_i_inflate_codes(sslh_i_bits *b, sslh_i_sink *o, const sslh_i_huffman *symbols,
                                            const sslh_i_huffman *distances) {
     for (;;) {
@@ -39826,7 +39836,7 @@ SSLH_I_FN const char *sslh_i_inflate_codes(sslh_i_bits *b, sslh_i_sink *o, const
         if (distance > o->n) return "a distance reaches before the first byte";
         if ((why = sslh_i_sink_room(o, length)) != NULL) {
             if (!o->full || !o->partial) return why;
-            length = o->limit - o->n; /* a look at the header: fill up to the limit and stop */
+            length = o->limit - o->n; /* only a part is wanted: fill up to the limit and stop */
             const char *memory = sslh_i_sink_room(o, length);
             if (memory) return memory;
         }
@@ -39836,7 +39846,7 @@ SSLH_I_FN const char *sslh_i_inflate_codes(sslh_i_bits *b, sslh_i_sink *o, const
     }
 }
 
-/* The code lengths at the head of a dynamic block. NULL, or what is wrong. */
+/* Reads the code lengths at the head of a dynamic block and builds both codes. Returns NULL, or what is wrong. */
 SSLH_I_FN const char *sslh_i_inflate_lengths(sslh_i_bits *b, sslh_i_huffman *symbols, sslh_i_huffman *distances) {
     static const uint8_t order[19] = {16, 17, 18, 0, 8, 7, 9, 6, 10, 5, 11, 4, 12, 3, 13, 2, 14, 1, 15};
     uint8_t length[320];
@@ -39875,7 +39885,7 @@ SSLH_I_FN const char *sslh_i_inflate_lengths(sslh_i_bits *b, sslh_i_huffman *sym
     return NULL;
 }
 
-/* Blocks until the last one; b is then at the first byte after it. NULL, or what is wrong. */
+/* Inflates blocks up to the last one; b is then at the first byte after it. Returns NULL, or what is wrong. */
 SSLH_I_FN const char *sslh_i_inflate_blocks(sslh_i_bits *b, sslh_i_sink *o) {
     sslh_i_huffman symbols, distances;
     const char *why = NULL;
@@ -39888,7 +39898,7 @@ SSLH_I_FN const char *sslh_i_inflate_blocks(sslh_i_bits *b, sslh_i_sink *o) {
         if (type == 3) return "invalid block type";
         if (type == 0) {
             (void)sslh_i_take(b, b->count & 7, &ok);
-            b->at -= (size_t)(b->count >> 3); /* give whole bytes back */
+            b->at -= (size_t)(b->count >> 3); /* unread the whole bytes in hold */
             b->hold = 0;
             b->count = 0;
             if (b->size - b->at < 4) return sslh_i_ended;
@@ -39920,7 +39930,7 @@ SSLH_I_FN const char *sslh_i_inflate_blocks(sslh_i_bits *b, sslh_i_sink *o) {
     return why;
 }
 
-/* The header of a gzip member at b->at (RFC 1952, 2.3). NULL, or what is wrong. */
+/* Skips the header of a gzip member at b->at (RFC 1952, 2.3). Returns NULL, or what is wrong. */
 SSLH_I_FN const char *sslh_i_gzip_header(sslh_i_bits *b) {
     const uint8_t *p = b->p + b->at;
     size_t left = b->size - b->at, n = 10;
@@ -39933,7 +39943,7 @@ SSLH_I_FN const char *sslh_i_gzip_header(sslh_i_bits *b) {
         if (extra > left - n) return "the gzip header ends early";
         n += extra;
     }
-    for (int flag = 8; flag <= 16; flag += 8) { /* original name, comment: text up to a zero */
+    for (int flag = 8; flag <= 16; flag += 8) { /* original name, comment: texts that end with a zero */
         if (!(p[3] & flag)) continue;
         while (n < left && p[n]) n++;
         if (n++ == left) return "the gzip header ends early";
@@ -39944,8 +39954,9 @@ SSLH_I_FN const char *sslh_i_gzip_header(sslh_i_bits *b) {
     return NULL;
 }
 
-/* Inflates a whole stream of the given format into o. NULL, or what is wrong at byte *at. The sink's memory is the
-   caller's to free in both cases. A partial sink that is full is success. */
+/* Inflates a whole stream into o; format is that of sslh_inflate: 0 raw deflate, 1 zlib, 2 gzip, whose members follow
+   one another. Returns NULL, or what is wrong at byte *at. The caller frees the sink's memory in both cases. A partial
+   sink that is full is a success. */
 SSLH_I_FN const char *sslh_i_inflate(const uint8_t *p, size_t size, int format, sslh_i_sink *o, size_t *at) {
     sslh_i_bits b;
     const char *why = NULL;
@@ -39977,14 +39988,14 @@ SSLH_I_FN const char *sslh_i_inflate(const uint8_t *p, size_t size, int format, 
             else if (sslh_i_le32(tail + 4) != (uint32_t)((o->n - begin) & 0xffffffffu))
                 why = "the length does not match";
             b.at += 8;
-            while (b.at < size && !p[b.at] && p[size - 1] == 0) b.at++; /* tapes pad with zeros */
+            while (b.at < size && !p[b.at] && p[size - 1] == 0) b.at++; /* tapes are padded with zeros */
         }
         if (!why) *at = b.at;
     } while (!why && format == 2 && b.at < size);
     return why;
 }
 
-/* A sink that begins with room for first bytes and takes at most limit; .p is NULL without memory. */
+/* A sink that begins with room for `first` bytes and takes at most limit; .p is NULL when memory runs out. */
 SSLH_I_FN sslh_i_sink sslh_i_sink_of(sslh_ctx *c, size_t first, size_t limit) {
     sslh_i_sink o;
     memset(&o, 0, sizeof o);
@@ -40021,22 +40032,22 @@ SSLH_DEF uint8_t *sslh_inflate(sslh_ctx *c, const void *bytes, size_t size, int 
 
 /* --- deflate: LZ77 with hash chains, then the cheapest of stored, fixed and dynamic Huffman per block ------------- */
 
-#define SSLH_I_BLOCK 16384   /* symbols of a block */
-#define SSLH_I_WINDOW 32768u /* distances that deflate can express */
+#define SSLH_I_BLOCK 16384   /* symbols of a block, at most */
+#define SSLH_I_WINDOW 32768u /* the longest distance that deflate can express */
 
 typedef struct sslh_i_deflater {
-    uint8_t *out;                    /* the stream, of which at bytes are written */
+    uint8_t *out;                    /* the stream, of which `at` bytes are written */
     size_t   at;
-    uint64_t hold;                   /* count bits that do not make a byte yet */
+    uint64_t hold;                   /* count bits that do not fill a byte yet */
     int      count;
     uint32_t token[SSLH_I_BLOCK];    /* of the block: a literal, or length << 16 | distance (length >= 3) */
     int      tokens;
-    uint32_t head[SSLH_I_WINDOW];    /* by hash: 1 + the last position of three such bytes; 0: none */
-    uint32_t prev[SSLH_I_WINDOW];    /* by position % window: 1 + the position before it with the same hash */
+    uint32_t head[SSLH_I_WINDOW];    /* by hash of three bytes: 1 + their last position; 0: none */
+    uint32_t prev[SSLH_I_WINDOW];    /* by position % window: 1 + the previous one with the same hash */
     uint32_t frequency[320];         /* 286 symbols, 30 distances */
     uint8_t  length[320];            /* code lengths of both */
     uint16_t code[320];              /* bit-reversed codes */
-    size_t   shortest;               /* length of a match that is used */
+    size_t   shortest;               /* shorter matches are not used */
 } sslh_i_deflater;
 
 /* Appends the n low bits of value, lowest first. */
@@ -40050,8 +40061,9 @@ SSLH_I_FN void sslh_i_put_bits(sslh_i_deflater *d, uint32_t value, int n) {
     }
 }
 
-/* Huffman code lengths of at most limit bits for n <= 288 symbols (two-queue method on sorted frequencies; when a code
-   gets too long the frequencies are flattened and it starts again). At least two symbols get a code. */
+/* Huffman code lengths of at most limit bits for n <= 288 symbols, by the two-queue method on sorted frequencies. When
+   a code gets too long, the frequencies are halved once more, which evens them out, and the code is made again. At
+   least two symbols get a code. */
 SSLH_I_FN void sslh_i_huffman_lengths(const uint32_t *frequency, int n, int limit, uint8_t *length) {
     uint32_t weight[576];
     int16_t parent[576], order[288];
@@ -40066,14 +40078,14 @@ SSLH_I_FN void sslh_i_huffman_lengths(const uint32_t *frequency, int n, int limi
             weight[k] = f;
             order[k] = (int16_t)i;
         }
-        for (int i = 0; leaves < 2; i++) { /* symbols of frequency 0 in front */
+        for (int i = 0; leaves < 2; i++) { /* put symbols of frequency 0 in front */
             if (leaves && order[0] == i) continue;
             if (leaves) weight[1] = weight[0], order[1] = order[0];
             weight[0] = 0;
             order[0] = (int16_t)i;
             leaves++;
         }
-        /* leaves 0 .. leaves-1 and inner nodes leaves .. are two sorted queues: join the two lightest each time */
+        /* leaves and, from index `leaves` on, inner nodes are two sorted queues: join the two lightest each time */
         int leaf = 0, inner = leaves, top = leaves;
         for (; top < 2 * leaves - 1; top++) {
             weight[top] = 0;
@@ -40085,7 +40097,7 @@ SSLH_I_FN void sslh_i_huffman_lengths(const uint32_t *frequency, int n, int limi
         }
         longest = 0;
         memset(length, 0, (size_t)n);
-        weight[top - 1] = 0; /* from here on: depth */
+        weight[top - 1] = 0; /* from here on weight is the depth */
         for (int i = top - 2; i >= 0; i--) {
             weight[i] = weight[parent[i]] + 1;
             if (i < leaves) {
@@ -40097,7 +40109,7 @@ SSLH_I_FN void sslh_i_huffman_lengths(const uint32_t *frequency, int n, int limi
     } while (longest > limit);
 }
 
-/* Canonical codes from lengths, with their bits reversed as deflate sends them. */
+/* Canonical codes from their lengths, with the bits reversed because deflate sends a code from its highest bit on. */
 SSLH_I_FN void sslh_i_huffman_codes(const uint8_t *length, int n, uint16_t *code) {
     uint32_t next[17], count[16];
     memset(count, 0, sizeof count);
@@ -40112,7 +40124,7 @@ SSLH_I_FN void sslh_i_huffman_codes(const uint8_t *length, int n, uint16_t *code
     }
 }
 
-/* Symbol of a match length (0 = symbol 257) and of a distance: the last one whose base does not exceed the value. */
+/* Symbol of a match length (0 is symbol 257) and of a distance: the last one whose base does not exceed the value. */
 SSLH_I_FN int sslh_i_length_symbol(int length) {
     int s = 0;
     if (length == 258) return 28;
@@ -40127,8 +40139,8 @@ SSLH_I_FN int sslh_i_distance_symbol(int distance) {
     return 2 * s + 2 + (((distance - 1) >> s) & 1);
 }
 
-/* The lengths of both codes as run-length symbols: low 5 bits the symbol, above them the extra bits. Returns their
-   number. */
+/* Run-length encodes the code lengths of both codes: the low 5 bits of a run are its symbol, those above are the extra
+   bits. Returns the number of runs. */
 SSLH_I_FN int sslh_i_length_runs(const uint8_t *length, int n, uint16_t *run) {
     int runs = 0;
     for (int i = 0; i < n;) {
@@ -40155,7 +40167,7 @@ SSLH_I_FN int sslh_i_length_runs(const uint8_t *length, int n, uint16_t *run) {
     return runs;
 }
 
-/* Bits of the block's symbols under the code lengths given (286 symbols, then distances). */
+/* Size in bits of the block's symbols under the given code lengths (of 286 symbols, then of 30 distances). */
 SSLH_I_FN size_t sslh_i_block_bits(const sslh_i_deflater *d, const uint8_t *length) {
     size_t bits = 0;
     for (int i = 0; i < 286; i++)
@@ -40165,7 +40177,7 @@ SSLH_I_FN size_t sslh_i_block_bits(const sslh_i_deflater *d, const uint8_t *leng
     return bits;
 }
 
-/* The bytes as they are, in pieces that their 16-bit lengths allow. */
+/* Sends the bytes as they are, in stored blocks of at most 65535 bytes, because their length has 16 bits. */
 SSLH_I_FN void sslh_i_put_stored(sslh_i_deflater *d, const uint8_t *in, size_t size, int last) {
     do {
         size_t n = SSLH_I_MIN(size, (size_t)65535);
@@ -40179,7 +40191,7 @@ SSLH_I_FN void sslh_i_put_stored(sslh_i_deflater *d, const uint8_t *in, size_t s
         size -= n;
     } while (size);
 }
-/* The block's tokens and its end in the codes of d. */
+/* Sends the block's tokens and the end-of-block symbol in the codes of d. */
 SSLH_I_FN void sslh_i_put_tokens(sslh_i_deflater *d) {
     for (int i = 0; i < d->tokens; i++) {
         uint32_t t = d->token[i];
@@ -40197,7 +40209,7 @@ SSLH_I_FN void sslh_i_put_tokens(sslh_i_deflater *d) {
     }
     sslh_i_put_bits(d, d->code[256], d->length[256]);
 }
-/* Sends the collected symbols, which stand for the size bytes at in, in the cheapest of the three ways. */
+/* Sends the collected tokens, which encode the `size` bytes at in, in the cheapest of the three ways. */
 SSLH_I_FN void sslh_i_flush_block(sslh_i_deflater *d, const uint8_t *in, size_t size, int last) {
     static const uint8_t order[19] = {16, 17, 18, 0, 8, 7, 9, 6, 10, 5, 11, 4, 12, 3, 13, 2, 14, 1, 15};
     uint8_t fixed[320], joined[320], run_length[19];
@@ -40238,7 +40250,7 @@ SSLH_I_FN void sslh_i_flush_block(sslh_i_deflater *d, const uint8_t *in, size_t 
     }
     if (plain <= dynamic) {
         memcpy(d->length, fixed, sizeof fixed);
-        uint8_t all[288]; /* the fixed code counts two symbols that never occur */
+        uint8_t all[288]; /* the fixed code has two more symbols, which never occur */
         uint16_t code[288];
         for (int i = 0; i < 288; i++) all[i] = i < 286 ? fixed[i] : 8;
         sslh_i_huffman_codes(all, 288, code);
@@ -40262,11 +40274,13 @@ SSLH_I_FN void sslh_i_flush_block(sslh_i_deflater *d, const uint8_t *in, size_t 
     sslh_i_put_tokens(d);
 }
 
+/* A multiplicative hash of three bytes: 15 bits, because head has 2^15 entries. */
 SSLH_I_FN uint32_t sslh_i_hash3(const uint8_t *p) {
     return (((uint32_t)p[0] << 16 | (uint32_t)p[1] << 8 | p[2]) * 2654435761u) >> 17;
 }
 
-/* The longest earlier match of in[i..]; at most 128 candidates are tried. 0 when there is none of 3 bytes or more. */
+/* The length of the longest earlier match of in[i..] among at most 128 candidates; 0 when no match is worth its bits,
+   in which case *distance has no meaning. */
 SSLH_I_FN size_t sslh_i_longest_match(const sslh_i_deflater *d, const uint8_t *in, size_t n, size_t i,
                                       size_t *distance) {
     size_t best = 2, most = SSLH_I_MIN(n - i, (size_t)258);
@@ -40284,15 +40298,15 @@ SSLH_I_FN size_t sslh_i_longest_match(const sslh_i_deflater *d, const uint8_t *i
             }
         }
         uint32_t before = d->prev[at % SSLH_I_WINDOW];
-        if (before >= candidate) break; /* that place now belongs to a later position */
+        if (before >= candidate) break; /* a later position has overwritten this entry */
         candidate = before;
     }
     if (best < d->shortest || (best == 3 && *distance > 4096))
-        return 0; /* literals are shorter than so far a distance */
+        return 0; /* three literals take fewer bits than so long a distance */
     return best;
 }
 
-/* Enters the three bytes at position i into the chains, so that later matches find them. */
+/* Enters the three bytes at position i into the hash chains, so that later matches find them. */
 SSLH_I_FN void sslh_i_remember(sslh_i_deflater *d, const uint8_t *in, size_t n, size_t i) {
     if (n - i < 3) return;
     uint32_t h = sslh_i_hash3(in + i);
@@ -40300,13 +40314,13 @@ SSLH_I_FN void sslh_i_remember(sslh_i_deflater *d, const uint8_t *in, size_t n, 
     d->head[h] = (uint32_t)i + 1;
 }
 
-/* A zlib stream of n < 2^31 bytes, to be given back with sslh_i_free; NULL when memory is out. Matches shorter than
-   shortest (3 or more) are not used: noise, like the differences that filters leave, has many that only cost code
-   space. */
+/* Compresses n < 2^31 bytes to a zlib stream, which the caller frees with sslh_i_free; NULL when memory runs out.
+   Matches shorter than `shortest` (3 or more) are not used: noise, like the differences that PNG's filters leave, has
+   many short matches whose symbols make the Huffman code worse. */
 SSLH_I_FN uint8_t *sslh_i_deflate(sslh_ctx *c, const uint8_t *in, size_t n, size_t shortest, size_t *size) {
     *size = 0;
     sslh_i_deflater *d = (sslh_i_deflater *)sslh_i_alloc(c, sizeof *d);
-    /* no block is sent in more than its stored form: 5 bytes per 65535 and 6 per block of at least 16384 bytes */
+    /* no block is longer than stored: 5 bytes more per 65535, and 6 per block, which covers at least 16384 */
     uint8_t *out = d ? (uint8_t *)sslh_i_alloc(c, n + (n >> 11) + 128) : NULL;
     if (!out) {
         sslh_i_free(c, d);
@@ -40317,14 +40331,14 @@ SSLH_I_FN uint8_t *sslh_i_deflate(sslh_ctx *c, const uint8_t *in, size_t n, size
     d->out[d->at++] = 0x78;
     d->out[d->at++] = 0x9c;
     size_t i = 0, begin = 0, length = 0, distance = 0;
-    int have = 0; /* the match at i is known from the look ahead */
+    int have = 0; /* the match at i is known from looking ahead */
     while (i < n) {
         size_t next = 0, next_distance = 0;
         if (!have) length = sslh_i_longest_match(d, in, n, i, &distance);
         have = 0;
         sslh_i_remember(d, in, n, i);
         if (length && length < 64 && i + 1 < n) next = sslh_i_longest_match(d, in, n, i + 1, &next_distance);
-        if (!length || next > length) { /* lazy: a literal now, for the longer match that starts one later */
+        if (!length || next > length) { /* lazy: send a literal, as a longer match starts one byte later */
             d->token[d->tokens++] = in[i++];
             have = next > 0;
             length = next;
@@ -40353,9 +40367,9 @@ SSLH_I_FN uint8_t *sslh_i_deflate(sslh_ctx *c, const uint8_t *in, size_t n, size
 /* ================================================================================================================== */
 
 /* Every format has two functions that the table of >>readers names: sslh_i_is_FORMAT tells from path, size and bytes
-   whether a file is of it, and sslh_i_FORMAT_read reads it into a sslh_i_found that is all zeros. */
+   whether a file has that format, and sslh_i_FORMAT_read reads it into an sslh_i_found that is filled with zeros. */
 
-/* Width and height as a file gives them: whether such an image is read at all. */
+/* Whether an image of the width and height that a file claims is read at all; they are at byte `offset` of the file. */
 SSLH_I_FN int sslh_i_size_ok(const sslh_i_source *s, size_t offset, uint32_t width, uint32_t height) {
     if (!width || !height || width > 0x7fffffffu || height > 0x7fffffffu)
         return sslh_i_bad(s, offset, "an image of %lu x %lu pixels", (unsigned long)width, (unsigned long)height);
@@ -40371,21 +40385,21 @@ static const uint8_t sslh_i_png_magic[8] = {0x89, 'P', 'N', 'G', 13, 10, 26, 10}
 
 SSLH_I_FN int sslh_i_is_png(const sslh_i_source *s) { return s->size >= 8 && !memcmp(s->p, sslh_i_png_magic, 8); }
 
-/* What the chunks before the pixels say. */
+/* What the chunks of a PNG file say about its pixels. */
 typedef struct sslh_i_png {
     uint32_t       width, height;
-    int            depth, type, interlaced;
-    int            samples;      /* per pixel in the file */
+    int            depth, type, interlaced; /* bits per sample; 0 grey, 2 RGB, 3 palette, 4 grey + alpha, 6 RGBA */
+    int            samples;      /* per pixel, in the file */
     const uint8_t *palette;      /* (colours,3) */
     int            colours;
-    const uint8_t *transparent;  /* tRNS: transparents bytes */
+    const uint8_t *transparent;  /* the tRNS chunk: (transparents) bytes */
     int            transparents;
-    size_t         data_size;    /* of all IDAT chunks */
-    size_t         data_at;      /* of the first IDAT chunk */
+    size_t         data_size;    /* bytes in all IDAT chunks together */
+    size_t         data_at;      /* where the first IDAT chunk begins */
     int            data_chunks;
 } sslh_i_png;
 
-/* The chunk IHDR of n bytes at offset at: sizes, depth, colour type, of which only some pairs exist. */
+/* Reads the n bytes of the IHDR chunk at `at`: size, depth and colour type, of which only some pairs are allowed. */
 SSLH_I_FN int sslh_i_png_header(const sslh_i_source *s, size_t at, size_t n, sslh_i_png *h) {
     static const uint8_t samples[7] = {1, 0, 3, 1, 2, 0, 4};
     const uint8_t *p = s->p + at;
@@ -40406,9 +40420,10 @@ SSLH_I_FN int sslh_i_png_header(const sslh_i_source *s, size_t at, size_t n, ssl
     return 1;
 }
 
-/* Reads all chunks up to IEND and checks their order, lengths and, for those that are used, checksums. Many programs
-   write small faults that all readers pass over: a tRNS chunk that is out of place or has no right length is left out,
-   as libpng does it, and so are colours of the palette beyond those that the depth can name. */
+/* Reads all chunks up to IEND and checks their order, their lengths and, for those that are used, their checksums.
+   Small faults that many programs write and all readers tolerate are tolerated here too: as in libpng, a tRNS chunk
+   that is out of place or has the wrong length is ignored, and so are colours of the palette beyond those that the
+   depth can address. */
 SSLH_I_FN int sslh_i_png_chunks(const sslh_i_source *s, sslh_i_png *h) {
     size_t at = 8, previous_end = 0;
     memset(h, 0, sizeof *h);
@@ -40426,7 +40441,7 @@ SSLH_I_FN int sslh_i_png_chunks(const sslh_i_source *s, sslh_i_png *h) {
         if ((ihdr || plte || trns || idat || iend) && sslh_i_be32(p + 8 + n) != sslh_i_crc32(0, p + 4, n + 4))
             return sslh_i_bad(s, at + 8 + n, "the checksum of a chunk does not match");
         if (ihdr && !sslh_i_png_header(s, at + 8, n, h)) return 0;
-        if (plte && h->type == 3) { /* elsewhere it is a suggestion */
+        if (plte && h->type == 3) { /* with other colour types a palette is only a suggestion */
             if (h->palette || h->data_chunks || n % 3 || !n || n > 768)
                 return sslh_i_bad(s, at, "a PLTE chunk of %.0f bytes is not possible here", (double)n);
             h->palette = p + 8;
@@ -40452,7 +40467,7 @@ SSLH_I_FN int sslh_i_png_chunks(const sslh_i_source *s, sslh_i_png *h) {
     return 1;
 }
 
-/* What a filter expects of a byte from its neighbours: a to the left, b above, c above to the left. */
+/* A filter's prediction of a byte from its neighbours: a to the left, b above, c above a. */
 SSLH_I_FN int sslh_i_png_guess(int filter, int a, int b, int c) {
     if (filter == 1) return a;
     if (filter == 2) return b;
@@ -40464,8 +40479,8 @@ SSLH_I_FN int sslh_i_png_guess(int filter, int a, int b, int c) {
     return 0;
 }
 
-/* Undoes the filter of one row in place: p has n bytes, up is the row above or NULL, step the bytes of a whole
-   pixel. 0 when there is no such filter. */
+/* Undoes the filter of one row in place: p has n bytes, up is the row above or NULL, a pixel has `step` bytes. Returns
+   0 when there is no such filter. */
 SSLH_I_FN int sslh_i_png_unfilter(int filter, uint8_t *p, const uint8_t *up, size_t n, size_t step) {
     if (filter > 4) return 0;
     for (size_t i = 0; filter && i < n; i++) {
@@ -40475,7 +40490,7 @@ SSLH_I_FN int sslh_i_png_unfilter(int filter, uint8_t *p, const uint8_t *up, siz
     return 1;
 }
 
-/* Sample number i of a row, 1 to 16 bits as in the file; those of less than 8 bits begin at the high end of a byte. */
+/* Sample i of a row, 1 to 16 bits as in the file; samples below 8 bits are packed from the high end of a byte. */
 SSLH_I_FN uint32_t sslh_i_png_sample(const uint8_t *row, size_t i, int depth) {
     if (depth == 8) return row[i];
     if (depth == 16) return sslh_i_be16(row + 2 * i);
@@ -40483,13 +40498,14 @@ SSLH_I_FN uint32_t sslh_i_png_sample(const uint8_t *row, size_t i, int depth) {
     return (uint32_t)row[bit >> 3] >> (8 - depth - (int)(bit & 7)) & ((1u << depth) - 1);
 }
 
-/* A sample of so many bits scaled to 0 .. 255. */
+/* A sample of `depth` bits scaled to 0 .. 255. */
 SSLH_I_FN uint8_t sslh_i_png_to8(uint32_t v, int depth) {
     static const uint8_t scale[9] = {0, 255, 85, 0, 17, 0, 0, 0, 1};
     return (uint8_t)(depth == 16 ? (v * 255u + 32767u) / 65535u : v * scale[depth]);
 }
 
-/* One row of width pixels to 8 bits; the pixels of a pass lie step apart. A number beyond the palette is black. */
+/* Converts one row of `width` pixels to 8 bits; in out the pixels are `step` bytes apart. A pixel whose number is
+   beyond the palette is black. */
 SSLH_I_FN void sslh_i_png_expand(const sslh_i_png *h, const uint8_t *row, size_t width, uint8_t *out, size_t step) {
     for (size_t x = 0; x < width; x++, out += step) {
         if (h->type == 3) {
@@ -40509,7 +40525,8 @@ SSLH_I_FN void sslh_i_png_expand(const sslh_i_png *h, const uint8_t *row, size_t
     }
 }
 
-/* Pixels of the pass: Adam7 starts at (row0, col0) and takes every row_step-th row and col_step-th column. */
+/* The pixels of a pass: from (row0, col0) on, every row_step-th row and every col_step-th column. Interlaced images
+   have the seven passes of Adam7, others a single one with all pixels. */
 typedef struct sslh_i_pass { uint32_t row0, col0, row_step, col_step; } sslh_i_pass;
 
 SSLH_I_FN sslh_i_pass sslh_i_png_pass(const sslh_i_png *h, int pass) {
@@ -40525,14 +40542,15 @@ SSLH_I_FN sslh_i_pass sslh_i_png_pass(const sslh_i_png *h, int pass) {
     return p;
 }
 
-/* Rows, columns and bytes of a row without its filter byte; 0 rows when the image is too small for the pass. */
+/* Returns the rows of a pass, and its columns and the bytes of a row without its filter byte; 0 rows when the image is
+   too small for the pass. */
 SSLH_I_FN uint32_t sslh_i_png_pass_size(const sslh_i_png *h, sslh_i_pass p, uint32_t *columns, size_t *row_bytes) {
     *columns = h->width > p.col0 ? (h->width - p.col0 + p.col_step - 1) / p.col_step : 0;
     *row_bytes = (size_t)(((uint64_t)*columns * (uint64_t)(h->samples * h->depth) + 7) / 8);
     return *columns && h->height > p.row0 ? (h->height - p.row0 + p.row_step - 1) / p.row_step : 0;
 }
 
-/* Undoes the filters of all rows of raw, pass by pass, and spreads them over the image. */
+/* Undoes the filters of all rows of raw, pass by pass, and distributes their pixels over the image. */
 SSLH_I_FN int sslh_i_png_pixels(const sslh_i_source *s, const sslh_i_png *h, uint8_t *raw, sslh_i_found *image) {
     size_t step = (size_t)((h->samples * h->depth + 7) / 8), channels = (size_t)image->channels;
     for (int pass = 0; pass < (h->interlaced ? 7 : 1); pass++) {
@@ -40554,8 +40572,8 @@ SSLH_I_FN int sslh_i_png_pixels(const sslh_i_source *s, const sslh_i_png *h, uin
     return 1;
 }
 
-/* All colour types and depths to 8 bits: grey 1, grey and alpha 2, colour 3, colour and alpha 4 channels; 16-bit
-   samples are scaled by 255/65535 and rounded. */
+/* Reads all colour types and depths as 8 bits: grey has 1 channel, grey and alpha 2, colour 3, colour and alpha 4;
+   16-bit samples are scaled by 255/65535 and rounded. */
 SSLH_I_FN int sslh_i_png_read(sslh_i_source *s, sslh_i_found *image) {
     sslh_i_png h;
     size_t raw_size = 0, at = 0;
@@ -40568,7 +40586,7 @@ SSLH_I_FN int sslh_i_png_read(sslh_i_source *s, sslh_i_found *image) {
             return sslh_i_bad(s, 16, "the image is too large for this machine");
         raw_size += more;
     }
-    if (raw_size / 1032 > h.data_size) /* deflate cannot do better than 1032 to 1: refused before any memory is taken */
+    if (raw_size / 1032 > h.data_size) /* deflate's limit is 1032 to 1: refused before memory is allocated */
         return sslh_i_bad(s, h.data_at, "%.0f bytes of pixel data cannot hold %lu x %lu pixels", (double)h.data_size,
                           (unsigned long)h.width, (unsigned long)h.height);
     image->count = 1;
@@ -40579,7 +40597,7 @@ SSLH_I_FN int sslh_i_png_read(sslh_i_source *s, sslh_i_found *image) {
     if (!sslh_i_mul((size_t)h.width * h.height, (size_t)image->channels, &pixels))
         return sslh_i_bad(s, 16, "the image is too large for this machine");
 
-    /* one zlib stream runs through all IDAT chunks; a single chunk is read in place */
+    /* one zlib stream runs through all IDAT chunks; that of a single chunk is read in place */
     uint8_t *joined = NULL;
     const uint8_t *data = s->p + h.data_at + 8;
     if (h.data_chunks > 1) {
@@ -40595,7 +40613,7 @@ SSLH_I_FN int sslh_i_png_read(sslh_i_source *s, sslh_i_found *image) {
         data = joined;
     }
     sslh_i_sink o = sslh_i_sink_of(s->c, raw_size, raw_size);
-    o.partial = 1; /* when all rows are there, more rows or a missing checksum do no harm */
+    o.partial = 1; /* once all rows are there, more rows or a missing checksum do no harm */
     const char *why = o.p ? sslh_i_inflate(data, h.data_size, 1, &o, &at) : "out of memory";
     if (!why && o.n != raw_size) why = "it inflates to less than the image needs";
     sslh_i_free(s->c, joined);
@@ -40609,15 +40627,16 @@ SSLH_I_FN int sslh_i_png_read(sslh_i_source *s, sslh_i_found *image) {
     return ok;
 }
 
-/* Filters all rows of (H, W C) bytes into raw (H, 1 + W C). adaptive: per row the filter with the smallest sum of
-   absolute values (the heuristic of the PNG specification, 12.8); otherwise none. */
+/* Filters the rows of pixels (rows,n) into raw (rows,1+n), where each row begins with the number of its filter.
+   adaptive: each row gets the filter with the smallest sum of absolute values (the heuristic of the PNG specification,
+   12.8); otherwise rows are not filtered. */
 SSLH_I_FN void sslh_i_png_filter(const uint8_t *pixels, size_t rows, size_t n, size_t step, int adaptive,
                                  uint8_t *raw) {
     for (size_t y = 0; y < rows; y++, raw += n + 1) {
         const uint8_t *p = pixels + y * n, *up = y ? p - n : NULL;
         int best = 0;
         uint64_t least = (uint64_t)-1;
-        for (int pass = 0; pass < 6; pass++) { /* 0..4 measure, 5 writes the best */
+        for (int pass = 0; pass < 6; pass++) { /* passes 0 to 4 measure the filters, pass 5 writes the best */
             int filter = pass < 5 ? pass : best;
             uint64_t sum = 0;
             if (!adaptive && pass < 5) continue;
@@ -40633,7 +40652,7 @@ SSLH_I_FN void sslh_i_png_filter(const uint8_t *pixels, size_t rows, size_t n, s
     }
 }
 
-/* A chunk at p; its n bytes are already in place behind the 8 of its head. Returns its end. */
+/* Completes a chunk at p, whose n bytes of data are already in place after the 8 bytes of its head. Returns its end. */
 SSLH_I_FN uint8_t *sslh_i_png_chunk(uint8_t *p, const char *tag, size_t n) {
     sslh_i_put_be32(p, (uint32_t)n);
     memcpy(p + 4, tag, 4);
@@ -40641,8 +40660,8 @@ SSLH_I_FN uint8_t *sslh_i_png_chunk(uint8_t *p, const char *tag, size_t n) {
     return p + 12 + n;
 }
 
-/* A PNG file in memory, to be given back with sslh_i_free. Three ways are tried and the smallest file is kept: drawings
-   do best without filters, photographs with filters and long matches only. */
+/* A PNG file in memory, which the caller frees with sslh_i_free. Three ways are tried and the smallest file is kept:
+   drawings do best without filters, photographs with filters and long matches only. */
 SSLH_I_FN uint8_t *sslh_i_png_encode(sslh_ctx *c, const char *fn, const uint8_t *pixels, int height, int width,
                                      int channels, size_t *size) {
     static const uint8_t type[5] = {0, 0, 4, 2, 6};
@@ -40706,7 +40725,7 @@ SSLH_I_FN int sslh_i_is_pnm(const sslh_i_source *s) {
            (sslh_i_is_space(p[2]) || p[2] == '#');
 }
 
-/* The next number of a PNM file, after white space and comments from # to the end of the line. */
+/* Reads the next number of a PNM file, after white space and comments from # to the end of the line. */
 SSLH_I_FN int sslh_i_pnm_number(const sslh_i_source *s, size_t *at, uint32_t most, const char *what, uint32_t *out) {
     while (*at < s->size && (sslh_i_is_space(s->p[*at]) || s->p[*at] == '#'))
         if (s->p[(*at)++] == '#')
@@ -40718,7 +40737,7 @@ SSLH_I_FN int sslh_i_pnm_number(const sslh_i_source *s, size_t *at, uint32_t mos
     return 1;
 }
 
-/* The head is numbers in text, the pixels are bytes (big-endian pairs when the largest value is over 255) or text. */
+/* The head is numbers in text; the pixels are text, or bytes (big-endian pairs if the largest value is over 255). */
 SSLH_I_FN int sslh_i_pnm_read(sslh_i_source *s, sslh_i_found *image) {
     int kind = s->p[1] - '0', text = kind < 4;
     uint32_t width, height, top, v = 0;
@@ -40729,7 +40748,7 @@ SSLH_I_FN int sslh_i_pnm_read(sslh_i_source *s, sslh_i_found *image) {
     if (!sslh_i_size_ok(s, 2, width, height)) return 0;
     if (!top) return sslh_i_bad(s, at, "the largest value is 0");
     if (at == s->size || !sslh_i_is_space(s->p[at])) return sslh_i_bad(s, at, "no white space before the pixels");
-    at++; /* exactly one byte: the next one may be a pixel that looks like white space */
+    at++; /* exactly one byte: the next may be a pixel that looks like white space */
     int channels = kind == 3 || kind == 6 ? 3 : 1;
     size_t bytes = top > 255 ? 2 : 1;
     if (!sslh_i_mul((size_t)width * height, (size_t)channels, &n))
@@ -40761,18 +40780,19 @@ SSLH_I_FN int sslh_i_pnm_read(sslh_i_source *s, sslh_i_found *image) {
 
 /* --- BMP, the format of Windows ----------------------------------------------------------------------------------- */
 
-/* "BM", the place of the pixels (byte 10), then a head of one of several lengths (byte 14): sizes, bits of a pixel, how
-   they are packed, and perhaps a palette of blue, green, red (and a fourth byte in heads longer than 12). Rows are
-   filled up to whole 32-bit words and go from the bottom to the top, unless the height is negative. Pixels are numbers
-   of 1, 4 or 8 bits in the palette, or little-endian numbers of 16, 24 or 32 bits in which masks show the colours. */
+/* "BM", the offset of the pixels (byte 10), then a head of one of several lengths (byte 14): width and height, bits per
+   pixel, the kind of compression, and perhaps a palette of blue, green and red (and a fourth byte when the head is
+   longer than 12). Rows are padded to whole 32-bit words and go from the bottom to the top, unless the height is
+   negative. Pixels are numbers of 1, 4 or 8 bits that index the palette, or little-endian numbers of 16, 24 or 32 bits
+   whose colours are selected by masks. */
 
 typedef struct sslh_i_bmp {
     uint32_t       width, height;
-    int            bits, upward;     /* of a pixel; 1: the bottom row comes first */
-    uint32_t       mask[4];          /* red, green, blue, alpha in a pixel */
-    const uint8_t *palette;          /* (colours, entry) */
+    int            bits, upward;     /* per pixel; upward: the bottom row comes first */
+    uint32_t       mask[4];          /* of red, green, blue and alpha */
+    const uint8_t *palette;          /* (colours,entry): blue, green, red */
     size_t         colours, entry;
-    size_t         pixels, pitch;    /* where they begin; from a row to the next */
+    size_t         pixels, pitch;    /* offset of the pixels; bytes from one row to the next */
 } sslh_i_bmp;
 
 SSLH_I_FN int sslh_i_is_bmp(const sslh_i_source *s) {
@@ -40781,6 +40801,7 @@ SSLH_I_FN int sslh_i_is_bmp(const sslh_i_source *s) {
     return n == 12 || n == 40 || n == 52 || n == 56 || n == 64 || n == 108 || n == 124;
 }
 
+/* Reads the head, and checks that masks, palette and pixels are inside the file. */
 SSLH_I_FN int sslh_i_bmp_head(const sslh_i_source *s, sslh_i_bmp *h) {
     static const uint32_t usual[2][3] = {{31u << 10, 31u << 5, 31}, {255u << 16, 255u << 8, 255}};
     const uint8_t *p = s->p;
@@ -40809,7 +40830,7 @@ SSLH_I_FN int sslh_i_bmp_head(const sslh_i_source *s, sslh_i_bmp *h) {
         (masks && h->bits != 16 && h->bits != 32))
         return sslh_i_bad(s, 28, "a BMP of %d bits a pixel, packed in way %lu, is not read", h->bits,
                           (unsigned long)packed);
-    if (masks) { /* behind a head of 40 bytes, inside longer ones; the fourth is not always there */
+    if (masks) { /* after a head of 40 bytes, inside a longer one; not all have the fourth */
         size_t count = packed == 6 || n >= 56 ? 4 : 3;
         if (n == 40) end += 4 * count;
         if (s->size < end) return sslh_i_bad(s, s->size, "the BMP file ends early, in its masks");
@@ -40838,8 +40859,7 @@ SSLH_I_FN uint8_t sslh_i_bmp_field(uint32_t v, uint32_t mask) {
     return (uint8_t)((uint64_t)(v & mask) * 255 / mask);
 }
 
-/* Grey (when the whole palette is grey) 1, colour 3, colour and alpha 4 channels. Numbers beyond the palette are
-   black. */
+/* Images with a grey palette get 1 channel, colour 3, colour and alpha 4. Numbers beyond the palette give black. */
 SSLH_I_FN int sslh_i_bmp_read(sslh_i_source *s, sslh_i_found *image) {
     sslh_i_bmp h;
     size_t n, channels, bytes;
@@ -40877,8 +40897,9 @@ SSLH_I_FN int sslh_i_bmp_read(sslh_i_source *s, sslh_i_found *image) {
 /* --- CIFAR-10 and CIFAR-100, binary versions ---------------------------------------------------------------------- */
 
 /* A record is one label, or a coarse and a fine one, and then 32 x 32 bytes each of red, green and blue. The format has
-   no mark of its own: a file is of it when its size is a multiple of the record's and all labels are in range. */
+   no magic number: a file is taken for CIFAR if its size is a multiple of the record's and all labels are in range. */
 
+/* labels: 1 or 2, the labels of a record. */
 SSLH_I_FN int sslh_i_is_cifar(const sslh_i_source *s, size_t labels) {
     size_t record = labels + 3072, i = 0;
     if (!s->size || s->size % record) return 0;
@@ -40888,7 +40909,7 @@ SSLH_I_FN int sslh_i_is_cifar(const sslh_i_source *s, size_t labels) {
 SSLH_I_FN int sslh_i_is_cifar10(const sslh_i_source *s) { return sslh_i_is_cifar(s, 1); }
 SSLH_I_FN int sslh_i_is_cifar100(const sslh_i_source *s) { return sslh_i_is_cifar(s, 2); }
 
-/* Planar to interleaved; the last label of a record is taken, which is the fine one of CIFAR-100. */
+/* Converts planes to interleaved channels. Keeps the last label of a record, which is the fine one of CIFAR-100. */
 SSLH_I_FN int sslh_i_cifar_read(const sslh_i_source *s, size_t labels, sslh_i_found *out) {
     size_t n = s->size / (labels + 3072);
     out->pixels = (uint8_t *)sslh_i_alloc(s->c, n * 3072);
@@ -40915,8 +40936,8 @@ SSLH_I_FN int sslh_i_cifar100_read(sslh_i_source *s, sslh_i_found *out) { return
 
 typedef struct sslh_i_idx { int type, ndim; uint32_t size[4]; size_t data, total; } sslh_i_idx;
 
-/* Whether bytes begin as an IDX file does, and what its head says. total is the size that the whole file must have, 0
-   when the sizes in the head overflow. */
+/* Whether bytes begin as an IDX file does, and what its head says. h->data is where the values begin, h->total the size
+   that the whole file must have, or 0 when the sizes in the head overflow. */
 SSLH_I_FN int sslh_i_idx_head(const uint8_t *p, size_t size, sslh_i_idx *h) {
     static const uint8_t bytes[7] = {1, 1, 0, 2, 4, 4, 8};
     if (size < 8 || p[0] || p[1] || p[2] < 8 || p[2] > 14 || p[2] == 10 || p[3] < 1 || p[3] > 4) return 0;
@@ -40934,7 +40955,7 @@ SSLH_I_FN int sslh_i_idx_head(const uint8_t *p, size_t size, sslh_i_idx *h) {
     return 1;
 }
 
-/* A file whose size does not fit its head is still called IDX, so that the message can say what is wrong with it,
+/* A file whose size does not fit its head still counts as IDX, so that the message can say what is wrong with it,
    unless it is a CIFAR file, which may begin with the same bytes. */
 SSLH_I_FN int sslh_i_is_idx(const sslh_i_source *s) {
     sslh_i_idx h;
@@ -40944,8 +40965,8 @@ SSLH_I_FN int sslh_i_is_idx(const sslh_i_source *s) {
 
 SSLH_I_FN int sslh_i_is_gzip(const sslh_i_source *s) { return s->size >= 18 && s->p[0] == 0x1f && s->p[1] == 0x8b; }
 
-/* Puts the bytes of an IDX file in the place of its gzipped ones. A look at the first of them tells how much it unpacks
-   to, so that a small file cannot ask for much memory. */
+/* Replaces the bytes of a gzipped IDX file by those of the IDX file. Its first 20 bytes, inflated alone, say how long
+   the whole will be, so that a small file cannot demand much memory. */
 SSLH_I_FN int sslh_i_idx_unpack(sslh_i_source *s) {
     sslh_i_idx h;
     size_t at;
@@ -40978,7 +40999,7 @@ SSLH_I_FN int sslh_i_idx_unpack(sslh_i_source *s) {
     return 1;
 }
 
-/* count labels of an IDX file, gzipped or not: bytes or 32-bit numbers. */
+/* Reads the labels of an IDX file, gzipped or not: `count` bytes or 32-bit numbers. */
 SSLH_I_FN int32_t *sslh_i_idx_labels(sslh_ctx *c, const char *fn, const char *path, int64_t count) {
     sslh_i_idx h;
     int32_t *labels = NULL;
@@ -40991,15 +41012,15 @@ SSLH_I_FN int32_t *sslh_i_idx_labels(sslh_ctx *c, const char *fn, const char *pa
         else labels = (int32_t *)sslh_i_alloc(c, (size_t)count * sizeof *labels);
         for (size_t i = 0; labels && i < (size_t)count; i++) {
             uint32_t v = h.type == 8 ? s.p[h.data + i] : sslh_i_be32(s.p + h.data + 4 * i);
-            labels[i] = (int32_t)SSLH_I_MIN(v, 0x7fffffffu); /* 2^31 - 1 is refused with all labels out of range */
+            labels[i] = (int32_t)SSLH_I_MIN(v, 0x7fffffffu); /* out of range stays so as 2^31 - 1 */
         }
     }
     sslh_i_source_close(&s);
     return labels;
 }
 
-/* The name of the labels beside a file of images: "images" becomes "labels", "idx3" (4) "idx1", with and without ".gz".
-   NULL when there is no such file; to be given back with sslh_i_free. */
+/* The path of the labels of a file of images in the same folder: "images" becomes "labels", "idx3" (or "idx4") becomes
+   "idx1", with or without ".gz". NULL when there is no such file; the caller frees the path with sslh_i_free. */
 SSLH_I_FN char *sslh_i_labels_path(sslh_ctx *c, const char *fn, const char *path) {
     size_t n = strlen(path);
     int changed = 0;
@@ -41020,7 +41041,7 @@ SSLH_I_FN char *sslh_i_labels_path(sslh_ctx *c, const char *fn, const char *path
     return NULL;
 }
 
-/* Images (N,H,W) or (N,H,W,C), and the labels of the file beside it. */
+/* Reads images (N,H,W) or (N,H,W,C), and their labels when the file of the labels is in the same folder. */
 SSLH_I_FN int sslh_i_idx_read(sslh_i_source *s, sslh_i_found *out) {
     sslh_i_idx h;
     if (!sslh_i_idx_head(s->p, s->size, &h) || h.total != s->size)
@@ -41051,44 +41072,48 @@ SSLH_I_FN int sslh_i_idx_gzip_read(sslh_i_source *s, sslh_i_found *out) {
 /* ================================================================================================================== */
 
 /* JPEG (ITU-T T.81) cuts each component of an image (grey; or the brightness Y and the colour differences Cb and Cr)
-   into blocks of 8 x 8 samples and stores a block as the weights of 64 cosine patterns, coarsely rounded.
+   into blocks of 8 x 8 samples and stores a block as the 64 coefficients of its discrete cosine transform, divided by
+   the divisors q of a quantisation table and rounded. In the code, coefficients are called weights.
 
-   The file is a row of segments. Each begins with a marker, which is FF and a byte that is neither 00 nor FF; most have
-   a length (two bytes, big-endian, itself included) and content:
+   The file is a sequence of segments. Each begins with a marker, which is FF and a byte that is neither 00 nor FF; most
+   have a length (two bytes, big-endian, which count themselves) and content:
 
-     D8           the image begins              DD           restart interval: data begin afresh every so many units
-     DB           tables of divisors q          E0, EE       marks of JFIF and of Adobe: which colours the samples are
-     C4           tables of Huffman codes       DA           a scan: which components and weights, then compressed data
-     C0, C1, C2   the frame: sizes, components; D0 .. D7     in the data of a scan: they begin afresh here
+     D8           the image begins              DD           restart interval, in units (see below)
+     DB           quantisation tables           E0, EE       marks of JFIF and of Adobe: which colours the samples are
+     C4           Huffman tables                DA           a scan: which components and weights, then compressed data
+     C0, C1, C2   the frame: sizes, components; D0 .. D7     restart, within the data of a scan
                   C2 is progressive             D9           the image ends
 
-   Sampling. A component has h x v blocks in each unit of the image, where the largest H and V among the components make
-   the unit 8 H x 8 V pixels. Y has 2 x 2 and the others 1 x 1 in most photographs: their resolution is halved.
+   Sampling. The image is divided into units (the standard's MCU, minimum coded unit), in which a component has h x v
+   blocks. With H and V, the largest h and v among the components, a unit is 8 H x 8 V pixels. In most photographs Y has
+   2 x 2 blocks and Cb and Cr 1 x 1: their resolution is halved.
 
-   Data. Bits are taken from the high end of each byte; a byte FF of the data is followed by a 00 that does not count.
-   The 64 weights of a block come in zigzag order, from coarse patterns to fine ones. A baseline scan has whole blocks:
-   a Huffman code gives the number of bits of the first weight (the mean, called DC), which is stored as the difference
-   to that of the block before; further codes give for each weight that is not 0 how many zeros precede it (high four
-   bits) and its number of bits (low four). The n bits v of a weight stand for v when the first of them is 1, and for
-   v - 2^n + 1 otherwise. A progressive file has several scans, each with the weights first .. last of one component, or
-   the means of several, without their lowest low bits (the first time) or one bit more of them (high = low + 1).
+   Data. Bits are taken from the high end of each byte; after a byte FF in the data follows a 00 that is skipped. The 64
+   weights of a block are in zigzag order, from low frequencies to high ones. A baseline scan has whole blocks: a
+   Huffman code gives the number of bits of the first weight (DC, which carries the block's mean), which is stored as
+   the difference to that of the component's previous block; further codes (AC) give for each weight that is not 0 how
+   many zeros precede it (high four bits of the symbol) and its number of bits (low four). The n bits v of a weight mean
+   v when the first of them is 1, and v - 2^n + 1 otherwise. A progressive file has several scans, each with the weights
+   first .. last of one component, or the DC of several. A first scan leaves out the `low` lowest bits of its weights;
+   each later one (high = low + 1) refines them by one bit. A restart, at a fixed interval of units, resets the decoder.
 
-   Pixels. The sample at (x,y) of a block with the weights F(u,v) q(u,v), C(0) = 1/sqrt(2) and C(u) = 1 otherwise, is
+   Pixels. The sample at (x,y) of a block with the weights F(u,v) is, with C(0) = 1/sqrt(2) and C(u) = 1 otherwise,
 
      s(x,y) = 128 + 1/4 sum_u sum_v C(u) C(v) F(u,v) q(u,v) cos((2x+1) u pi/16) cos((2y+1) v pi/16)               (1)
 
-   Halved components are doubled by linear interpolation, with weights 3/4 and 1/4 in each direction, others of lower
-   resolution by repetition. Then
+   Halved components are upsampled by linear interpolation with weights 3/4 and 1/4 in each direction, other components
+   of lower resolution by repetition. Then
 
      R = Y + 1.402 (Cr - 128)    G = Y - 0.34414 (Cb - 128) - 0.71414 (Cr - 128)    B = Y + 1.772 (Cb - 128)      (2)
 
-   All is computed in integers, with the rounding that the Independent JPEG Group's library has by default, so that
-   pixels are those that Pillow and torchvision see, on every machine. Like them, this reader leaves aside the
-   orientation that a camera notes in EXIF data, and colour profiles.
+   Everything is computed in integers, with the rounding that libjpeg, the library of the Independent JPEG Group, has by
+   default, so that on every machine the pixels are those that Pillow and torchvision get. Like them, this reader
+   ignores colour profiles and the orientation that cameras note in EXIF data.
 
    A file is refused when it ends before its end mark, when its data do not fit the image, or when it is of a kind that
-   photographs are not: arithmetic codes, lossless, hierarchical, 12 bits, CMYK. Memory is taken for as many blocks as
-   the file can have bits for, and scans are counted, so that a small file cannot ask for much of either. */
+   photographs are not: arithmetic coding, lossless, hierarchical, 12 bits, CMYK. Memory is allocated only for as many
+   blocks as the file can have bits for, and scans are counted, so that a small file can demand neither much memory nor
+   much time. */
 
 enum { SSLH_I_JPEG_FAST = 9, SSLH_I_JPEG_SCANS = 100 };
 
@@ -41096,53 +41121,53 @@ SSLH_I_FN int sslh_i_is_jpeg(const sslh_i_source *s) {
     return s->size >= 3 && s->p[0] == 0xff && s->p[1] == 0xd8 && s->p[2] == 0xff;
 }
 
-/* A Huffman code: within a length, codes are numbers in a row. Short ones are found in a table. */
+/* A canonical Huffman code: codes of the same length are consecutive numbers. Short ones are looked up in a table. */
 typedef struct sslh_i_jpeg_code {
     int      given;
-    uint16_t fast[1 << SSLH_I_JPEG_FAST]; /* by the next 9 bits: symbol << 4 | length; 0: the code is longer */
-    uint32_t end[17];                     /* by length: the first 16 bits that are beyond its codes */
-    int      offset[17];                  /* by length: what to add to a code to get the place of its symbol */
-    uint8_t  symbol[256];                 /* in the order of the codes */
+    uint16_t fast[1 << SSLH_I_JPEG_FAST]; /* by the next 9 bits: symbol << 4 | length; 0: a longer code */
+    uint32_t end[17];                     /* by length: its last code + 1, shifted to the top of 16 bits */
+    int      offset[17];                  /* by length: code + offset is the place of the symbol */
+    uint8_t  symbol[256];                 /* in the order of their codes */
 } sslh_i_jpeg_code;
 
-/* Where the data of a scan are read. */
+/* The reader of the bits of a scan. */
 typedef struct sslh_i_jpeg_bits {
     const uint8_t *p;
-    size_t         size, at; /* at: next byte to fetch */
-    uint64_t       hold;     /* the low count bits are still to be used, the highest first */
-    int            count, ended; /* ended: more bits were asked for than there are */
+    size_t         size, at; /* at: the next byte to fetch */
+    uint64_t       hold;     /* its low count bits are still unused; the highest comes first */
+    int            count, ended; /* ended: more bits were used than there are */
 } sslh_i_jpeg_bits;
 
 typedef struct sslh_i_jpeg_component {
-    int      id, h, v;       /* blocks in a unit */
-    int      table;          /* of divisors */
-    int      width, height;  /* in samples */
-    int      across, down;   /* in blocks, up to whole units */
-    int      seen;           /* its means have come */
-    int      dc, ac;         /* its codes in this scan */
-    int      mean;           /* of the block before */
-    uint16_t q[64];          /* divisors, in the order of rows */
-    int16_t *weight;         /* (down, across, 64), in the order of rows */
+    int      id, h, v;       /* blocks per unit, across and down */
+    int      table;          /* number of its quantisation table */
+    int      width, height;  /* in samples, without padding */
+    int      across, down;   /* in blocks, padded to whole units */
+    int      seen;           /* a scan with its DC has come */
+    int      dc, ac;         /* numbers of its Huffman tables in this scan */
+    int      mean;           /* DC of the previous block */
+    uint16_t q[64];          /* quantisation table, row by row */
+    int16_t *weight;         /* (down,across,64), the 64 row by row; divided by q */
     uint8_t *sample;         /* (8 down, 8 across) */
 } sslh_i_jpeg_component;
 
 typedef struct sslh_i_jpeg {
     int                    width, height, components, progressive;
     int                    h, v;                        /* the largest among the components */
-    int                    jfif, adobe;                 /* adobe: its number for the colours, -1 without one */
-    int                    interval;                    /* units between restarts; 0: there are none */
-    int                    tables;                      /* bit t: q[t] is given */
+    int                    jfif, adobe;                 /* Adobe's number for the colours, -1 without one */
+    int                    interval;                    /* units between restarts; 0: no restarts */
+    int                    tables;                      /* bit t: the file has given q[t] */
     int                    scans;
     sslh_i_jpeg_component  component[3];
     uint16_t               q[4][64];
-    sslh_i_jpeg_code       code[2][4];                  /* for means, for the other weights */
+    sslh_i_jpeg_code       code[2][4];                  /* Huffman tables of DC, of AC */
     sslh_i_jpeg_bits       bits;
-    sslh_i_jpeg_component *in[3];                       /* of the scan */
-    int                    ins, first, last, high, low; /* weights first .. last, bits from low on */
-    int                    empty;                       /* so many blocks to come have no new weights */
+    sslh_i_jpeg_component *in[3];                       /* the components of the scan */
+    int                    ins, first, last, high, low; /* of the scan: weights first .. last, bits from low on */
+    int                    empty;                       /* blocks to come without new weights (EOBRUN) */
 } sslh_i_jpeg;
 
-/* Row by row, where the weights of the zigzag stand. */
+/* Place in the block, counted row by row, of each weight in zigzag order. */
 static const uint8_t sslh_i_zigzag[64] = {0,  1,  8,  16, 9,  2,  3,  10, 17, 24, 32, 25, 18, 11, 4,  5,
                                           12, 19, 26, 33, 40, 48, 41, 34, 27, 20, 13, 6,  7,  14, 21, 28,
                                           35, 42, 49, 56, 57, 50, 43, 36, 29, 22, 15, 23, 30, 37, 44, 51,
@@ -41150,7 +41175,7 @@ static const uint8_t sslh_i_zigzag[64] = {0,  1,  8,  16, 9,  2,  3,  10, 17, 24
 
 /* --- bits and codes ----------------------------------------------------------------------------------------------- */
 
-/* Fetches bytes up to the next marker while there is room for them. */
+/* Fetches bytes up to the next marker while hold has room for them. */
 SSLH_I_FN void sslh_i_jpeg_fill(sslh_i_jpeg_bits *b) {
     while (b->count <= 48 && b->at < b->size) {
         size_t next = b->at + 1;
@@ -41164,7 +41189,7 @@ SSLH_I_FN void sslh_i_jpeg_fill(sslh_i_jpeg_bits *b) {
     }
 }
 
-/* The next n <= 16 bits, zeros beyond the end, without using them up. */
+/* The next n <= 16 bits, with zeros past the end, without using them up. */
 SSLH_I_FN uint32_t sslh_i_jpeg_look(sslh_i_jpeg_bits *b, int n) {
     if (b->count < n) sslh_i_jpeg_fill(b);
     uint64_t v = b->count < n ? b->hold << (n - b->count) : b->hold >> (b->count - n);
@@ -41182,13 +41207,13 @@ SSLH_I_FN int sslh_i_jpeg_take(sslh_i_jpeg_bits *b, int n) {
     return (int)v;
 }
 
-/* A weight of n bits. */
+/* Reads a weight of n bits. */
 SSLH_I_FN int sslh_i_jpeg_signed(sslh_i_jpeg_bits *b, int n) {
     int v = sslh_i_jpeg_take(b, n);
     return n && v < 1 << (n - 1) ? v - (1 << n) + 1 : v;
 }
 
-/* Builds a code of count[n-1] symbols of n bits, for n from 1 to 16. 0 when there are not so many codes of a length. */
+/* Builds a code of count[n-1] symbols of n bits, for n from 1 to 16. Returns 0 when a length has fewer codes left. */
 SSLH_I_FN int sslh_i_jpeg_code_build(sslh_i_jpeg_code *h, const uint8_t *count, const uint8_t *symbol) {
     int code = 0, index = 0;
     memset(h, 0, sizeof *h);
@@ -41228,10 +41253,10 @@ SSLH_I_FN int sslh_i_jpeg_symbol(sslh_i_jpeg_bits *b, const sslh_i_jpeg_code *h)
 static const char sslh_i_jpeg_no_code[] = "the compressed data hold a code that is not in the table";
 static const char sslh_i_jpeg_beyond[] = "the compressed data hold a weight beyond the end of its block";
 
-/* Weights are kept in 16 bits, whatever a damaged file adds up to. */
+/* Wraps v to 16 bits, because the sums in a damaged file may exceed them. */
 SSLH_I_FN int16_t sslh_i_jpeg_16(int v) { return (int16_t)(((v + 32768) & 65535) - 32768); }
 
-/* The mean of a block, the first time. NULL, or what is wrong, as below. */
+/* Decodes the DC of a block in its first scan. NULL, or what is wrong, as in the functions below. */
 SSLH_I_FN const char *sslh_i_jpeg_mean(sslh_i_jpeg *j, sslh_i_jpeg_component *p, int16_t *weight) {
     int bits = sslh_i_jpeg_symbol(&j->bits, &j->code[0][p->dc]);
     if (bits < 0 || bits > 15) return sslh_i_jpeg_no_code;
@@ -41240,8 +41265,8 @@ SSLH_I_FN const char *sslh_i_jpeg_mean(sslh_i_jpeg *j, sslh_i_jpeg_component *p,
     return NULL;
 }
 
-/* The weights k .. last, the first time. Where there are none left, a symbol says so for this block (run 0) or, in
-   progressive files, for 2^run and more blocks. */
+/* Decodes the weights k .. last in their first scan. When the rest of them are 0, a symbol without bits says so (EOB):
+   run is 0 for this block alone and, in progressive files, larger for 2^run or more blocks. */
 SSLH_I_FN const char *sslh_i_jpeg_weights(sslh_i_jpeg *j, sslh_i_jpeg_component *p, int16_t *weight, int k) {
     if (j->empty) {
         j->empty--;
@@ -41262,8 +41287,8 @@ SSLH_I_FN const char *sslh_i_jpeg_weights(sslh_i_jpeg *j, sslh_i_jpeg_component 
     return NULL;
 }
 
-/* One more bit for each of the weights that are not 0, from *k on, until so many zeros were passed and one more is
-   found, or the end. */
+/* Reads one more bit of each weight that is not 0, from *k on, until it comes to a 0 after `zeros` others, or to the
+   end of the band, where *k is j->last + 1. */
 SSLH_I_FN void sslh_i_jpeg_correct(sslh_i_jpeg *j, int16_t *weight, int *k, int zeros) {
     for (; *k <= j->last; ++*k) {
         int16_t *w = &weight[sslh_i_zigzag[*k]];
@@ -41274,8 +41299,8 @@ SSLH_I_FN void sslh_i_jpeg_correct(sslh_i_jpeg *j, int16_t *weight, int *k, int 
     }
 }
 
-/* One more bit of the weights first .. last: symbols tell which weights are no longer 0, and how many zeros are passed
-   before them; the weights that were not 0 get their bits on the way. */
+/* Refines the weights first .. last by one bit: symbols say which weights are no longer 0, and how many zeros are
+   passed before them; the weights passed that are not 0 get their next bit on the way. */
 SSLH_I_FN const char *sslh_i_jpeg_refine(sslh_i_jpeg *j, sslh_i_jpeg_component *p, int16_t *weight) {
     int k = j->first;
     while (!j->empty && k <= j->last) {
@@ -41298,7 +41323,7 @@ SSLH_I_FN const char *sslh_i_jpeg_refine(sslh_i_jpeg *j, sslh_i_jpeg_component *
     return NULL;
 }
 
-/* What the scan has of one block. */
+/* Decodes what the scan has of one block. */
 SSLH_I_FN const char *sslh_i_jpeg_block(sslh_i_jpeg *j, sslh_i_jpeg_component *p, int16_t *weight) {
     const char *why = NULL;
     if (!j->progressive) {
@@ -41313,7 +41338,7 @@ SSLH_I_FN const char *sslh_i_jpeg_block(sslh_i_jpeg *j, sslh_i_jpeg_component *p
 
 /* --- segments ----------------------------------------------------------------------------------------------------- */
 
-/* The place behind the next marker at or after *at, and the marker; bytes between segments are passed over. */
+/* Finds the next marker at or after *at, which moves past it; bytes between segments are skipped. */
 SSLH_I_FN int sslh_i_jpeg_marker(const sslh_i_source *s, size_t *at, int *marker) {
     for (; s->size - *at >= 2; ++*at)
         if (s->p[*at] == 0xff && s->p[*at + 1] != 0xff && s->p[*at + 1]) {
@@ -41324,7 +41349,8 @@ SSLH_I_FN int sslh_i_jpeg_marker(const sslh_i_source *s, size_t *at, int *marker
     return sslh_i_bad(s, s->size, "the JPEG file ends early, before its end mark");
 }
 
-/* Tables of divisors: a byte with precision (high half) and number, then 64 of one or two bytes, in zigzag order. */
+/* Quantisation tables: for each, a byte with precision (high half) and number, and 64 divisors in zigzag order, of one
+   or two bytes each. */
 SSLH_I_FN int sslh_i_jpeg_divisors(const sslh_i_source *s, size_t at, size_t end, sslh_i_jpeg *j) {
     while (at < end) {
         size_t two = s->p[at] >> 4, t = s->p[at] & 15;
@@ -41338,7 +41364,7 @@ SSLH_I_FN int sslh_i_jpeg_divisors(const sslh_i_source *s, size_t at, size_t end
     return 1;
 }
 
-/* Huffman codes: a byte with class (high half) and number, 16 counts by length, the symbols. */
+/* Huffman tables: a byte with class (high half; 0: DC, 1: AC) and number, 16 counts by length, the symbols. */
 SSLH_I_FN int sslh_i_jpeg_codes(const sslh_i_source *s, size_t at, size_t end, sslh_i_jpeg *j) {
     while (at < end) {
         int kind = s->p[at] >> 4, t = s->p[at] & 15;
@@ -41352,7 +41378,7 @@ SSLH_I_FN int sslh_i_jpeg_codes(const sslh_i_source *s, size_t at, size_t end, s
     return 1;
 }
 
-/* The frame: bits, height, width, and of each component its name, sampling and table of divisors. */
+/* The frame: bits per sample, height, width, and for each component its name, sampling and quantisation table. */
 SSLH_I_FN int sslh_i_jpeg_frame(const sslh_i_source *s, size_t at, size_t n, int marker, sslh_i_jpeg *j) {
     const uint8_t *p = s->p + at;
     uint64_t blocks = 0;
@@ -41383,7 +41409,7 @@ SSLH_I_FN int sslh_i_jpeg_frame(const sslh_i_source *s, size_t at, size_t n, int
         if (k->h < 1 || k->h > 4 || k->v < 1 || k->v > 4 || k->table > 3)
             return sslh_i_bad(s, at + 6 + 3 * (size_t)i, "component %d has the sampling %d x %d and the table %d", i,
                               k->h, k->v, k->table);
-        if (j->components == 1) k->h = k->v = 1; /* nothing to be sampled against */
+        if (j->components == 1) k->h = k->v = 1; /* a single component is not subsampled */
         j->h = SSLH_I_MAX(j->h, k->h);
         j->v = SSLH_I_MAX(j->v, k->v);
     }
@@ -41398,7 +41424,7 @@ SSLH_I_FN int sslh_i_jpeg_frame(const sslh_i_source *s, size_t at, size_t n, int
         k->down = (j->height + 8 * j->v - 1) / (8 * j->v) * k->v;
         blocks += (uint64_t)((k->width + 7) / 8) * (uint64_t)((k->height + 7) / 8);
     }
-    if (blocks / 8 > s->size) /* the mean of a block takes a bit at least: refused before any memory is taken */
+    if (blocks / 8 > s->size) /* the DC of a block takes at least one bit: refused before memory is allocated */
         return sslh_i_bad(s, at, "%.0f bytes cannot hold %d x %d pixels", (double)s->size, j->width, j->height);
     for (int i = 0; i < j->components; i++) {
         sslh_i_jpeg_component *k = &j->component[i];
@@ -41411,7 +41437,7 @@ SSLH_I_FN int sslh_i_jpeg_frame(const sslh_i_source *s, size_t at, size_t n, int
     return 1;
 }
 
-/* The head of a scan: its components with their codes; which weights, and which of their bits. */
+/* The head of a scan: its components with their Huffman tables, which weights, and which of their bits. */
 SSLH_I_FN int sslh_i_jpeg_scan_head(const sslh_i_source *s, size_t at, size_t n, sslh_i_jpeg *j) {
     const uint8_t *p = s->p + at;
     if (!j->components) return sslh_i_bad(s, at, "a scan before the frame");
@@ -41448,14 +41474,15 @@ SSLH_I_FN int sslh_i_jpeg_scan_head(const sslh_i_source *s, size_t at, size_t n,
     return 1;
 }
 
-/* The data begin afresh, at the start of a scan and at restarts. */
+/* Resets the decoder, at the start of a scan and at restarts. */
 SSLH_I_FN void sslh_i_jpeg_afresh(sslh_i_jpeg *j) {
     j->bits.hold = 0;
     j->bits.count = j->empty = 0;
     for (int i = 0; i < j->ins; i++) j->in[i]->mean = 0;
 }
 
-/* The data of a scan from *at on: units of the blocks of all its components, or the blocks of a single one. */
+/* Reads the data of a scan from *at on: units with the blocks of all its components, or the blocks of a single
+   component, without those that only fill up units. */
 SSLH_I_FN int sslh_i_jpeg_scan(const sslh_i_source *s, size_t *at, sslh_i_jpeg *j) {
     const sslh_i_jpeg_component *one = j->ins == 1 ? j->in[0] : NULL;
     int across = one ? (one->width + 7) / 8 : (j->width + 8 * j->h - 1) / (8 * j->h);
@@ -41489,7 +41516,7 @@ SSLH_I_FN int sslh_i_jpeg_scan(const sslh_i_source *s, size_t *at, sslh_i_jpeg *
     return 1;
 }
 
-/* All segments up to the end mark. */
+/* Reads all segments up to the end mark. */
 SSLH_I_FN int sslh_i_jpeg_segments(const sslh_i_source *s, sslh_i_jpeg *j) {
     size_t at = 2;
     for (;;) {
@@ -41520,7 +41547,7 @@ SSLH_I_FN int sslh_i_jpeg_segments(const sslh_i_source *s, sslh_i_jpeg *j) {
 
 /* --- pixels ------------------------------------------------------------------------------------------------------- */
 
-/* v / 2^n, rounded to the nearest and halves up, for negative v too. */
+/* v / 2^n, rounded to the nearest, halves up, for negative v too. */
 SSLH_I_FN int64_t sslh_i_down(int64_t v, int n) {
     const int64_t big = (int64_t)1 << 60;
     return (int64_t)((uint64_t)(v + big + ((int64_t)1 << (n - 1))) >> n) - (big >> n);
@@ -41528,10 +41555,10 @@ SSLH_I_FN int64_t sslh_i_down(int64_t v, int n) {
 
 SSLH_I_FN uint8_t sslh_i_to_byte(int64_t v) { return (uint8_t)(v < 0 ? 0 : v > 255 ? 255 : v); }
 
-/* (1) along a row or a column: 8 weights in[u step] to 8 sums over u of C(u)/2 in[u] cos((2x+1) u pi/16), each times
-   2^13 sqrt(8). The table is 2^13 sqrt(2) cos(..), where some last digits are those of the sums of rounded factors by
-   which the common library computes it (Loeffler, Ligtenberg & Moschytz 1989). Even u give the same at x and at 7 - x,
-   odd u the opposite. */
+/* (1) along a row or a column: from 8 weights in[u step], the 8 sums over u of C(u)/2 in[u step] cos((2x+1) u pi/16),
+   each times 2^13 sqrt(8). The table has 2^13 sqrt(2) cos(..); some of its last digits differ by one, because libjpeg
+   sums rounded factors (Loeffler, Ligtenberg & Moschytz 1989). The terms of even u are equal at x and at 7 - x, those
+   of odd u opposite. */
 SSLH_I_FN void sslh_i_jpeg_cosines(const int32_t *in, int step, int64_t sum[8]) {
     static const int32_t odd[4][4] = {{11363, 9633, 6437, 2260},
                                       {9633, -2259, -11362, -6436},
@@ -41550,25 +41577,25 @@ SSLH_I_FN void sslh_i_jpeg_cosines(const int32_t *in, int step, int64_t sum[8]) 
     }
 }
 
-/* (1): the weights of a block to its samples, whose rows lie pitch apart. */
+/* (1): computes the samples of a block, whose rows are `pitch` bytes apart, from its weights. */
 SSLH_I_FN void sslh_i_jpeg_samples(const int16_t *weight, const uint16_t *q, uint8_t *out, size_t pitch) {
     const int32_t limit = 1 << 17;
     int32_t value[64], columns[64];
     int64_t sum[8];
     int rest = 0;
-    for (int i = 0; i < 64; i++) { /* the limit, far beyond what a picture needs, keeps the sums in their integers */
+    for (int i = 0; i < 64; i++) { /* the limit, far beyond any picture's values, keeps the sums from overflowing */
         int32_t v = (int32_t)weight[i] * (int32_t)q[i];
         value[i] = v < -limit ? -limit : v > limit ? limit : v;
         if (i) rest |= value[i];
     }
-    if (!rest) { /* the mean alone */
+    if (!rest) { /* only DC */
         uint8_t v = sslh_i_to_byte(128 + sslh_i_down(value[0], 3));
         for (int y = 0; y < 8; y++) memset(out + (size_t)y * pitch, v, 8);
         return;
     }
     for (int x = 0; x < 8; x++) {
         sslh_i_jpeg_cosines(value + x, 8, sum);
-        for (int y = 0; y < 8; y++) columns[8 * y + x] = (int32_t)sslh_i_down(sum[y], 11); /* 2 bits are kept */
+        for (int y = 0; y < 8; y++) columns[8 * y + x] = (int32_t)sslh_i_down(sum[y], 11); /* 2 extra bits are kept */
     }
     for (int y = 0; y < 8; y++) {
         sslh_i_jpeg_cosines(columns + 8 * y, 1, sum);
@@ -41576,9 +41603,9 @@ SSLH_I_FN void sslh_i_jpeg_samples(const int16_t *weight, const uint16_t *q, uin
     }
 }
 
-/* Row y of the image from the samples of a component of lower resolution: out has room for width + 1 bytes. Halved
-   ones are interpolated: of the two nearest samples in each direction the nearer counts 3/4. Halves are rounded up and
-   down by turns. Two columns or less are repeated, as the common library does. */
+/* Computes row y of the image from the samples of a component; out has room for width + 1 bytes. Halved components are
+   interpolated: of the two nearest samples in each direction the nearer counts 3/4. Halves are rounded up and down
+   alternately. If there are no more than two columns, they are repeated, as libjpeg does. */
 SSLH_I_FN void sslh_i_jpeg_row(const sslh_i_jpeg *j, const sslh_i_jpeg_component *k, int y, uint8_t *out) {
     int h = j->h / k->h, v = j->v / k->v, n = k->width, row = y / v;
     int other = v != 2 ? row : y & 1 ? SSLH_I_MIN(row + 1, k->height - 1) : SSLH_I_MAX(row - 1, 0);
@@ -41601,7 +41628,7 @@ SSLH_I_FN void sslh_i_jpeg_row(const sslh_i_jpeg *j, const sslh_i_jpeg_component
         for (int x = 0; x < j->width; x++) out[x] = a[x / h];
 }
 
-/* (2), with the factors times 2^16. */
+/* (2), with its factors multiplied by 2^16. */
 SSLH_I_FN void sslh_i_jpeg_rgb(const uint8_t *y, const uint8_t *cb, const uint8_t *cr, int n, uint8_t *out) {
     for (int x = 0; x < n; x++, out += 3) {
         int b = cb[x] - 128, r = cr[x] - 128;
@@ -41611,7 +41638,8 @@ SSLH_I_FN void sslh_i_jpeg_rgb(const uint8_t *y, const uint8_t *cb, const uint8_
     }
 }
 
-/* Which colours three components are: JFIF has Y, Cb, Cr; Adobe's mark says it; else their names may. */
+/* Whether three components are RGB: with a JFIF mark they are Y, Cb, Cr; Adobe's mark says which; otherwise their names
+   may say RGB. */
 SSLH_I_FN int sslh_i_jpeg_is_rgb(const sslh_i_jpeg *j) {
     if (j->jfif || j->adobe > 0) return 0;
     return !j->adobe || (j->component[0].id == 'R' && j->component[1].id == 'G' && j->component[2].id == 'B');
@@ -41649,7 +41677,7 @@ SSLH_I_FN int sslh_i_jpeg_pixels(const sslh_i_source *s, sslh_i_jpeg *j, sslh_i_
     return !SSLH_I_BAD(s->c);
 }
 
-/* Grey 1 channel, colour 3. */
+/* Grey images get 1 channel, colour 3. */
 SSLH_I_FN int sslh_i_jpeg_read(sslh_i_source *s, sslh_i_found *image) {
     sslh_i_jpeg *j = (sslh_i_jpeg *)sslh_i_alloc(s->c, sizeof *j);
     if (!j) return 0;
@@ -41667,26 +41695,26 @@ SSLH_I_FN int sslh_i_jpeg_read(sslh_i_source *s, sslh_i_found *image) {
 /*  >>wav           WAV files: sound                                                                                  */
 /* ================================================================================================================== */
 
-/* A WAV file is "RIFF", the number of bytes that follow, "WAVE", and then chunks, each with a name of four letters, the
-   number of its bytes, these bytes, and one byte more when their number is odd. The chunk "fmt " says what a sample
-   is, "data" holds the samples, those of all channels for the first moment, then for the second. All numbers are
-   little-endian. Chunks may come in any order, and those of other names (titles, marks) are skipped. */
+/* A WAV file is "RIFF", the number of bytes that follow, "WAVE", and then chunks, each with a name of four letters, its
+   length in bytes, that many bytes, and a padding byte when the length is odd. The chunk "fmt " gives the format of the
+   samples; "data" holds the samples, those of all channels for the first moment, then for the second, and so on. All
+   numbers are little-endian. Chunks may come in any order, and those with other names (titles, marks) are skipped. */
 
-/* Files over 4 GB (RF64) and big-endian ones (RIFX) are recognised too, so that the message can say what they are. */
+/* Files over 4 GB (RF64) and big-endian ones (RIFX) are recognised too, so that the message can name them. */
 SSLH_I_FN int sslh_i_is_wav(const sslh_i_source *s) {
     return s->size >= 12 && !memcmp(s->p + 8, "WAVE", 4) &&
            (!memcmp(s->p, "RIFF", 4) || !memcmp(s->p, "RF64", 4) || !memcmp(s->p, "RIFX", 4));
 }
 
-/* What the chunk "fmt " says, and where the samples lie. */
+/* What the chunk "fmt " says, and where the samples are. */
 typedef struct sslh_i_wav {
-    int    real;       /* 1: IEEE numbers, 0: integers */
-    int    bytes;      /* of a sample */
+    int    real;       /* 1: IEEE floating point, 0: integers */
+    int    bytes;      /* per sample */
     int    channels, rate;
-    size_t data, size; /* first byte of the samples, number of their bytes */
+    size_t data, size; /* offset of the samples, number of their bytes */
 } sslh_i_wav;
 
-/* The chunk "fmt " of n bytes at offset at. */
+/* Reads the n bytes at `at` that the chunk "fmt " holds. */
 SSLH_I_FN int sslh_i_wav_format(const sslh_i_source *s, size_t at, size_t n, sslh_i_wav *h) {
     /* the rest of the identifier of WAVE_FORMAT_EXTENSIBLE, whose first two bytes are the format */
     static const uint8_t rest[14] = {0, 0, 0, 0, 0x10, 0, 0x80, 0, 0, 0xaa, 0, 0x38, 0x9b, 0x71};
@@ -41719,9 +41747,9 @@ SSLH_I_FN int sslh_i_wav_format(const sslh_i_source *s, size_t at, size_t n, ssl
     return 1;
 }
 
-/* Finds the chunks "fmt " and "data". A program that cannot go back in what it writes does not know the size of the
-   data: it then stands as 2^32 - 1 or 2^31 - 4096, or as 0 in a file whose whole size was not filled in either, and the
-   samples go on to the end of the file. Any other size that reaches beyond the end is an error. */
+/* Finds the chunks "fmt " and "data". A program that writes to a pipe cannot fill in the size of the data afterwards:
+   the size is then 2^32 - 1 or 2^31 - 4096, or 0 in a file whose size in the head was not filled in either, and the
+   samples extend to the end of the file. Any other size that reaches beyond the end is an error. */
 SSLH_I_FN int sslh_i_wav_chunks(const sslh_i_source *s, sslh_i_wav *h) {
     uint32_t whole = sslh_i_le32(s->p + 4);
     memset(h, 0, sizeof *h);
@@ -41755,14 +41783,15 @@ SSLH_I_FN int sslh_i_wav_chunks(const sslh_i_source *s, sslh_i_wav *h) {
     return 1;
 }
 
-/* The sample at p as a number in [-1,1): integers over 2^(bits - 1), those of 8 bits after taking away 128. */
+/* The sample at p: an integer is divided by 2^(bits - 1), which gives a number in [-1,1), after 128 is subtracted if it
+   has 8 bits; a floating-point sample stays as it is. */
 SSLH_I_FN float sslh_i_wav_sample(const uint8_t *p, const sslh_i_wav *h) {
     if (h->real) return h->bytes == 4 ? sslh_i_float_of(sslh_i_le32(p)) : (float)sslh_i_double_of(sslh_i_le64(p));
     uint32_t bits = h->bytes == 1   ? (uint32_t)(p[0] ^ 0x80) << 24
                     : h->bytes == 2 ? sslh_i_le16(p) << 16
                     : h->bytes == 3 ? sslh_i_le16(p) << 8 | (uint32_t)p[2] << 24
                                     : sslh_i_le32(p);
-    double v = (double)bits; /* the sample is in the high bits: -2^31 .. 2^31 - 1 */
+    double v = (double)bits; /* the sample is in the high bits, as two's complement */
     return (float)((bits >> 31 ? v - 4294967296.0 : v) / 2147483648.0);
 }
 
@@ -41799,14 +41828,14 @@ SSLH_DEF void sslh_save_wav(sslh_ctx *c, const char *path, const float *samples,
     if (!file) return;
     memcpy(p, "RIFF....WAVEfmt \x10\0\0\0\1\0", 22);
     sslh_i_put_le32(p + 4, (uint32_t)(size + 36));
-    sslh_i_put_le32(p + 22, (uint32_t)channels); /* two bytes; the two behind them come next */
+    sslh_i_put_le32(p + 22, (uint32_t)channels); /* two bytes; the next line overwrites the two after them */
     sslh_i_put_le32(p + 24, (uint32_t)rate);
     sslh_i_put_le32(p + 28, (uint32_t)((uint64_t)rate * (uint64_t)channels * 2));
-    sslh_i_put_le32(p + 32, (uint32_t)channels * 2 | 16u << 16); /* bytes of all channels, bits of a sample */
+    sslh_i_put_le32(p + 32, (uint32_t)channels * 2 | 16u << 16); /* bytes of all channels, bits per sample */
     memcpy(p + 36, "data", 4);
     sslh_i_put_le32(p + 40, (uint32_t)size);
     n = size / 2;
-    for (size_t i = 0; i < n; i++) { /* to the nearest; what is beyond the range is cut to it; NaN becomes 0 */
+    for (size_t i = 0; i < n; i++) { /* rounded to the nearest; clipped to the range; NaN becomes 0 */
         float v = samples[i] * 32768.0f;
         int k = v != v ? 0 : v <= -32768.0f ? -32768 : v >= 32767.0f ? 32767 : (int)(v < 0 ? v - 0.5f : v + 0.5f);
         p[44 + 2 * i] = (uint8_t)((uint32_t)k & 255);
@@ -41820,10 +41849,10 @@ SSLH_DEF void sslh_save_wav(sslh_ctx *c, const char *path, const float *samples,
 /*  >>arrays        NumPy arrays (.npy) and archives of them (.npz)                                                   */
 /* ================================================================================================================== */
 
-/* The writer, then the reader, whose two functions the table of >>readers names. */
+/* The writer comes first, then the reader, whose two functions the table of >>readers names. */
 
-/* Writes the header byte for byte as numpy does, because small parsers rely on it: the text is padded so that the data
-   begin at a multiple of 64. Returns the file's size with count values of 4 bytes; out may be NULL to ask for it. */
+/* Writes the header byte for byte as NumPy does, because small parsers rely on it: the text is padded so that the data
+   begin at a multiple of 64. Returns the size of a file of `count` 4-byte values; with out NULL that is all it does. */
 SSLH_I_FN size_t sslh_i_npy_header(sslh_shape shape, size_t count, uint8_t *out) {
     char text[192];
     int n = snprintf(text, sizeof text, "{'descr': '<f4', 'fortran_order': False, 'shape': (");
@@ -41860,17 +41889,17 @@ SSLH_DEF void sslh_save_npy(sslh_ctx *c, const char *path, sslh_shape shape, con
     sslh_i_free(c, file);
 }
 
-/* What the header of an array file says. */
+/* What the header of an .npy file says. */
 typedef struct sslh_i_npy {
     char       kind;    /* 'f' float, 'i' signed, 'u' unsigned, 'b' bool */
-    int        bytes;   /* of one value */
+    int        bytes;   /* per value */
     int        big;     /* big-endian */
-    int        fortran; /* first index runs fastest */
+    int        fortran; /* the first index varies fastest */
     sslh_shape shape;
     size_t     data;    /* offset of the values */
 } sslh_i_npy;
 
-/* A Python string '..' or ".." at *at without escapes; its text is at *text with *n bytes. */
+/* Reads a Python string '..' or ".." without escapes at *at; its content is the *n bytes at *text. */
 SSLH_I_FN int sslh_i_npy_string(const sslh_i_source *s, size_t *at, size_t end, size_t *text, size_t *n) {
     sslh_i_skip_space(s, at, end);
     if (*at >= end || (s->p[*at] != '\'' && s->p[*at] != '"'))
@@ -41884,7 +41913,7 @@ SSLH_I_FN int sslh_i_npy_string(const sslh_i_source *s, size_t *at, size_t end, 
     return 1;
 }
 
-/* The next character that is no white space has to be c. */
+/* Skips white space and then the character c, which must follow. */
 SSLH_I_FN int sslh_i_npy_expect(const sslh_i_source *s, size_t *at, size_t end, char c) {
     sslh_i_skip_space(s, at, end);
     if (*at >= end || s->p[*at] != (uint8_t)c) return sslh_i_bad(s, *at, "'%c' is expected in the npy header", c);
@@ -41892,7 +41921,7 @@ SSLH_I_FN int sslh_i_npy_expect(const sslh_i_source *s, size_t *at, size_t end, 
     return 1;
 }
 
-/* The type of the values: byte order, kind, bytes. */
+/* Reads the type of the values: byte order, kind, bytes per value. */
 SSLH_I_FN int sslh_i_npy_descr(const sslh_i_source *s, size_t *at, size_t end, sslh_i_npy *h) {
     size_t text, n;
     sslh_i_skip_space(s, at, end);
@@ -41912,7 +41941,7 @@ SSLH_I_FN int sslh_i_npy_descr(const sslh_i_source *s, size_t *at, size_t end, s
                       (int)SSLH_I_MIN(n, (size_t)16), (const char *)p);
 }
 
-/* A tuple of sizes: (), (3,), (3, 5). */
+/* Reads a tuple of sizes: (), (3,), (3, 5). */
 SSLH_I_FN int sslh_i_npy_shape(const sslh_i_source *s, size_t *at, size_t end, sslh_i_npy *h) {
     if (!sslh_i_npy_expect(s, at, end, '(')) return 0;
     for (h->shape.ndim = 0;; h->shape.ndim++) {
@@ -41922,7 +41951,7 @@ SSLH_I_FN int sslh_i_npy_shape(const sslh_i_source *s, size_t *at, size_t end, s
         if (h->shape.ndim == SSLH_MAX_DIMS) return sslh_i_bad(s, *at, "more than %d dimensions", SSLH_MAX_DIMS);
         if (*at >= end || !sslh_i_read_number(s, at, 0x7fffffffu, &v) || !v)
             return sslh_i_bad(s, *at, "a size in the shape is not a number of 1 to 2^31 - 1");
-        if (*at < end && s->p[*at] == 'L') ++*at; /* Python 2 */
+        if (*at < end && s->p[*at] == 'L') ++*at; /* Python 2 writes 3L */
         h->shape.size[h->shape.ndim] = (int)v;
         sslh_i_skip_space(s, at, end);
         if (*at < end && s->p[*at] == ',') ++*at;
@@ -41934,7 +41963,8 @@ SSLH_I_FN int sslh_i_npy_shape(const sslh_i_source *s, size_t *at, size_t end, s
 
 SSLH_I_FN int sslh_i_is_npy(const sslh_i_source *s) { return s->size >= 12 && !memcmp(s->p, "\x93NUMPY", 6); }
 
-/* "\x93NUMPY", version, header length, a Python dictionary with exactly three keys in any order. */
+/* Reads the head of the file: "\x93NUMPY", version, header length, a Python dictionary with exactly three keys in any
+   order. It must not be longer than 10000 bytes. */
 SSLH_I_FN int sslh_i_npy_parse(const sslh_i_source *s, sslh_i_npy *h) {
     memset(h, 0, sizeof *h);
     if (s->p[6] < 1 || s->p[6] > 3) return sslh_i_bad(s, 6, "npy version %d is unknown", s->p[6]);
@@ -41976,7 +42006,7 @@ SSLH_I_FN int sslh_i_npy_parse(const sslh_i_source *s, sslh_i_npy *h) {
     return 1;
 }
 
-/* The value at p as a double (exact for everything but large 64-bit integers). */
+/* The value at p as a double, which is exact except for large 64-bit integers. */
 SSLH_I_FN double sslh_i_npy_value(const uint8_t *p, const sslh_i_npy *h) {
     uint64_t bits = 0;
     for (int k = 0; k < h->bytes; k++) bits |= (uint64_t)p[h->big ? h->bytes - 1 - k : k] << (8 * k);
@@ -41990,7 +42020,8 @@ SSLH_I_FN double sslh_i_npy_value(const uint8_t *p, const sslh_i_npy *h) {
     return (double)bits;
 }
 
-/* A walk over the values of an array in the order of C: the next one is number from in the file. */
+/* An iteration over the values of an array in C order: the next value is number `from` of those in the file, counted
+   from 0; at is its index. */
 typedef struct sslh_i_npy_walk { size_t from, stride[SSLH_MAX_DIMS]; int at[SSLH_MAX_DIMS]; } sslh_i_npy_walk;
 
 SSLH_I_FN void sslh_i_npy_begin(sslh_i_npy_walk *w, const sslh_i_npy *h) {
@@ -42011,7 +42042,7 @@ SSLH_I_FN void sslh_i_npy_next(sslh_i_npy_walk *w, const sslh_i_npy *h) {
     }
 }
 
-/* How many values the array has, which must be all that is in the file. 0 and an error when it is not so. */
+/* The number of values of the array, which must fill the rest of the file exactly; otherwise 0 and an error. */
 SSLH_I_FN size_t sslh_i_npy_count(const sslh_i_source *s, const sslh_i_npy *h) {
     size_t count = sslh_i_count(s->c, s->fn, h->shape), left = s->size - h->data, each = (size_t)h->bytes;
     if (!count || (count <= left / each && count * each == left)) return count;
@@ -42023,7 +42054,7 @@ SSLH_I_FN size_t sslh_i_npy_count(const sslh_i_source *s, const sslh_i_npy *h) {
     return 0;
 }
 
-/* Floats become SSLH_F32, bytes and bools SSLH_U8, other integers SSLH_I32 (a value that does not fit is an error). */
+/* Makes floats SSLH_F32, unsigned bytes and bools SSLH_U8, other integers SSLH_I32; larger values are an error. */
 SSLH_I_FN int sslh_i_npy_read(sslh_i_source *s, sslh_i_found *out) {
     sslh_ctx *c = s->c;
     sslh_i_npy h;
@@ -42050,17 +42081,17 @@ SSLH_I_FN int sslh_i_npy_read(sslh_i_source *s, sslh_i_found *out) {
 /* --- archives of arrays: .npz ------------------------------------------------------------------------------------- */
 
 /* A zip file whose members are .npy files, stored or deflated. It is read from its end, where the list of its members
-   lies: per member 46 bytes and three texts of which the first is the name. */
+   (the central directory) is: 46 bytes for each member and then three texts, the first of which is its name. */
 typedef struct sslh_i_zip {
     const sslh_i_source *s;
-    size_t at, end; /* of the list, what is left */
-    int    left;    /* members in it */
+    size_t at, end; /* the rest of the list, from `at` to `end` */
+    int    left;    /* members in that rest */
 } sslh_i_zip;
 
 typedef struct sslh_i_member {
     char           name[256]; /* without .npy */
-    int            array;     /* the name had that ending */
-    const uint8_t *p;         /* packed bytes */
+    int            array;     /* the name ended with .npy */
+    const uint8_t *p;         /* (packed); packed and size: bytes before and after unpacking */
     size_t         packed, size;
     uint32_t       crc;
     int            method;    /* 0 stored, 8 deflated */
@@ -42068,9 +42099,9 @@ typedef struct sslh_i_member {
 
 SSLH_I_FN int sslh_i_is_npz(const sslh_i_source *s) { return s->size >= 22 && !memcmp(s->p, "PK\3\4", 4); }
 
-/* Finds the list. 0 and an error without one. */
+/* Finds the list of members; 0 and an error when there is none. */
 SSLH_I_FN int sslh_i_zip_open(sslh_i_zip *z, const sslh_i_source *s) {
-    size_t at = s->size - 22, least = at > 65535 ? at - 65535 : 0; /* a comment may follow */
+    size_t at = s->size - 22, least = at > 65535 ? at - 65535 : 0; /* a long comment may follow */
     while (at > least && memcmp(s->p + at, "PK\5\6", 4) != 0) at--;
     if (memcmp(s->p + at, "PK\5\6", 4) != 0) return sslh_i_bad(s, s->size, "the archive ends early");
     z->s = s;
@@ -42082,7 +42113,7 @@ SSLH_I_FN int sslh_i_zip_open(sslh_i_zip *z, const sslh_i_source *s) {
     return 1;
 }
 
-/* The next member. 0 at the end of the list, or with an error. */
+/* Reads the next member. Returns 0 at the end of the list, or with an error. */
 SSLH_I_FN int sslh_i_zip_next(sslh_i_zip *z, sslh_i_member *m) {
     const sslh_i_source *s = z->s;
     const uint8_t *e = s->p + z->at;
@@ -42118,8 +42149,8 @@ SSLH_I_FN int sslh_i_zip_next(sslh_i_zip *z, sslh_i_member *m) {
     return 1;
 }
 
-/* Unpacks a member into a source, which the caller closes; .p is NULL after an error. A byte of deflate gives at most
-   1032, so that a small file cannot ask for much memory. */
+/* Unpacks a member into a source, which the caller closes; .p is NULL after an error. Sizes that deflate cannot reach
+   (1032 bytes from one) are refused, so that a small file cannot demand much memory. */
 SSLH_I_FN sslh_i_source sslh_i_zip_unpack(const sslh_i_zip *z, const sslh_i_member *m) {
     sslh_i_source out = sslh_i_source_of(z->s->c, z->s->fn, z->s->name, NULL, 0);
     const char *why = m->method ? NULL : m->packed == m->size ? NULL : "a stored array has two sizes";
@@ -42142,7 +42173,7 @@ SSLH_I_FN sslh_i_source sslh_i_zip_unpack(const sslh_i_zip *z, const sslh_i_memb
     return out;
 }
 
-/* What a member that is to be an array is, when it is none. */
+/* Fails with a message that says what a member without the ending .npy is. */
 SSLH_I_FN int sslh_i_no_array(const sslh_i_zip *z, const sslh_i_member *m) {
     if (sslh_i_has_suffix(m->name, "data.pkl"))
         return sslh_i_bad(z->s, 0, "a file of PyTorch, which only Python reads; there: from safetensors.torch import "
@@ -42150,7 +42181,7 @@ SSLH_I_FN int sslh_i_no_array(const sslh_i_zip *z, const sslh_i_member *m) {
     return sslh_i_bad(z->s, 0, "a zip archive with '%.100s' in it, which is no NumPy array; unpack it", m->name);
 }
 
-/* The array that is wanted, or the only one. */
+/* Reads the array named s->part, or the only one. */
 SSLH_I_FN int sslh_i_npz_read(sslh_i_source *s, sslh_i_found *out) {
     sslh_i_zip z;
     sslh_i_member m, taken;
@@ -42185,17 +42216,17 @@ SSLH_I_LEAN_BEGIN
 /*  >>data          data sets, subsets, loaders, batches                                                              */
 /* ================================================================================================================== */
 
-/* A subset (sslh_data_range, _pick, _fraction) has no samples of its own: .order holds the numbers of its samples in
-   the whole data set, .labels their labels in the order of the subset. A batch counts in the whole set again (.data is
-   the whole set, .index are numbers in it), so that what is drawn for a sample does not depend on the subset it came
-   by. */
+/* A subset (sslh_data_range, _pick, _fraction) has no samples of its own: .order has the numbers of its samples in the
+   whole data set, .labels their labels in the order of the subset. A batch refers to the whole set again (.data is the
+   whole set, .index has numbers in it), so that what is drawn at random for a sample does not depend on the subset
+   through which it came. */
 
-/* Streams of random numbers, far from those that sslh_next_stream counts up. */
-#define SSLH_I_STREAM_SHUFFLE ((uint64_t)1 << 60)  /* + epoch: order of the samples */
-#define SSLH_I_STREAM_FRACTION ((uint64_t)2 << 60) /* + class: which samples a fraction takes */
+/* Streams of random numbers, far from those that sslh_next_stream counts through. */
+#define SSLH_I_STREAM_SHUFFLE ((uint64_t)1 << 60)  /* + epoch: the order of the samples */
+#define SSLH_I_STREAM_FRACTION ((uint64_t)2 << 60) /* + class: which samples a fraction has */
 #define SSLH_I_STREAM_SPLIT ((uint64_t)5 << 60)    /* + class: which samples go to which part */
 
-/* What functions return after an error: no samples, but a context that knows the error. */
+/* What functions return after an error: no samples, but a context that has the error. */
 SSLH_I_FN sslh_data sslh_i_no_data(sslh_ctx *c) {
     sslh_data d;
     memset(&d, 0, sizeof d);
@@ -42219,11 +42250,11 @@ SSLH_I_FN const sslh_field *sslh_i_field_of(const sslh_data *d, sslh_field_kind 
     return NULL;
 }
 
-/* Number in the whole set of a data set's i-th sample. */
+/* The number in the whole set of a data set's sample i. */
 SSLH_I_FN int64_t sslh_i_sample(const sslh_data *d, int64_t i) { return d->order ? d->order[i] : i; }
 
-/* A CRC-32 of the numbers of the samples and of the values of up to 64 of them, as far as they are in memory. It tells
-   data sets apart that have the same sizes. Labels do not count, since nothing is trained on them. */
+/* A CRC-32 of the samples' numbers and of the values of up to 64 of them, as far as they are in memory. It
+   distinguishes data sets of the same sizes. Labels are left out, because nothing is trained on them. */
 SSLH_I_FN uint32_t sslh_i_data_crc(const sslh_data *d) {
     const int64_t most = SSLH_I_MIN(d->count, (int64_t)64);
     uint32_t crc = 0;
@@ -42243,7 +42274,7 @@ SSLH_I_FN uint32_t sslh_i_data_crc(const sslh_data *d) {
                 crc = sslh_i_crc32(crc, (const uint8_t *)field->values + first, count);
                 continue;
             }
-            for (size_t k = first; k < first + count; k++) { /* the same on machines of either byte order */
+            for (size_t k = first; k < first + count; k++) { /* the same on machines of either endianness */
                 sslh_i_put_le32(number, field->type == SSLH_F32 ? sslh_i_float_bits(((const float *)field->values)[k])
                                 : field->int16 ? (uint32_t)((const int16_t *)field->values)[k]
                                 : (uint32_t)((const int32_t *)field->values)[k]);
@@ -42254,7 +42285,7 @@ SSLH_I_FN uint32_t sslh_i_data_crc(const sslh_data *d) {
     return crc;
 }
 
-/* What a checkpoint tells of the data it was trained on, as lines of settings. */
+/* What a checkpoint says about its training data, as lines of settings. */
 SSLH_I_FN void sslh_i_data_print(const sslh_data *d, char *out, size_t size, size_t *used) {
     sslh_i_append(out, size, used, "samples=%.0f\nshape=", (double)d->count);
     for (int f = 0; f < d->fields; f++) {
@@ -42275,7 +42306,8 @@ SSLH_I_FN sslh_data sslh_i_whole(sslh_data d) {
     return d;
 }
 
-/* Copies sample number index of the whole set; 1 on success. For sources by callback from one thread only. */
+/* Copies a field of sample number `index` of the whole set to out; 1 on success. Fields with a callback may be read by
+   one thread only. */
 SSLH_I_FN int sslh_i_field_get(sslh_ctx *c, const char *fn, const sslh_field *f, int64_t index, void *out) {
     size_t n = sslh_i_field_bytes(f);
     if (f->values) {
@@ -42287,7 +42319,7 @@ SSLH_I_FN int sslh_i_field_get(sslh_ctx *c, const char *fn, const sslh_field *f,
     return 0;
 }
 
-/* Whether a field is one of the kinds that batches can be made of; an error names the field when it is not. */
+/* Whether batches can be made of a field; an error with the field's number when they cannot. */
 SSLH_I_FN int sslh_i_field_ok(sslh_ctx *c, const char *fn, const sslh_field *f, int number, int64_t count) {
     int clip = f->kind == SSLH_FIELD_CLIP, image = clip || f->kind == SSLH_FIELD_IMAGE;
     int audio = f->kind == SSLH_FIELD_AUDIO, label = f->kind == SSLH_FIELD_LABEL;
@@ -42313,7 +42345,8 @@ SSLH_I_FN int sslh_i_field_ok(sslh_ctx *c, const char *fn, const sslh_field *f, 
     return !why;
 }
 
-/* Checks the labels of a field and counts their classes; 0 and an error when one cannot be the number of a class. */
+/* Checks the labels of a field and raises its number of classes to what they need; 0 and an error when one cannot be
+   the number of a class. */
 SSLH_I_FN int sslh_i_count_classes(sslh_ctx *c, const char *fn, sslh_field *f, int64_t count) {
     const int32_t *labels = (const int32_t *)f->values;
     for (int64_t i = 0; i < count; i++) {
@@ -42327,7 +42360,7 @@ SSLH_I_FN int sslh_i_count_classes(sslh_ctx *c, const char *fn, sslh_field *f, i
     return 1;
 }
 
-/* The labels of the whole set, its number of classes and their names from a label field. */
+/* Sets the labels of the whole set, the number of classes and their names from a label field. */
 SSLH_I_FN void sslh_i_label_by(sslh_data *d, int field) {
     d->label_field = field;
     d->labels = (const int32_t *)d->field[field].values;
@@ -42335,7 +42368,7 @@ SSLH_I_FN void sslh_i_label_by(sslh_data *d, int field) {
     d->class_names = d->field[field].names;
 }
 
-/* fn: the function that the caller has called. */
+/* sslh_data_from_fields, with fn as the public function that messages name. */
 SSLH_I_FN sslh_data sslh_i_data_from_fields(sslh_ctx *c, const char *fn, const sslh_field *fields, int n,
                                             int64_t count) {
     sslh_data d = sslh_i_no_data(c);
@@ -42408,7 +42441,7 @@ SSLH_DEF const char *sslh_data_file(sslh_data d, int64_t index) {
     return d.files[sslh_i_sample(&d, index)];
 }
 
-/* n samples of d: those in index, or from begin on when index is NULL. */
+/* A subset of n samples of d: those in index, or those from begin on when index is NULL. */
 SSLH_I_FN sslh_data sslh_i_subset(const char *fn, sslh_data d, const int32_t *index, int64_t begin, int64_t n) {
     sslh_ctx *c = d.ctx;
     if (SSLH_I_BAD(c)) return sslh_i_no_data(c);
@@ -42453,8 +42486,8 @@ SSLH_DEF sslh_data sslh_data_fraction(sslh_data d, double fraction, uint64_t see
     }
     size_t n = (size_t)d.count;
     int classes = d.labels ? d.classes : 1;
-    /* samples sorted by class | a permutation of one class | chosen samples | where each class begins, and one past
-       it */
+    /* one block: samples sorted by class (n) | permutation of one class (n) | 1 where a sample is chosen (n) | the
+       place where each class begins, and an end (classes + 2) */
     int32_t *members = (int32_t *)sslh_i_alloc(c, (3 * n + (size_t)classes + 2) * sizeof *members);
     if (!members) return sslh_i_no_data(c);
     int32_t *permutation = members + n, *chosen = permutation + n, *first = chosen + n;
@@ -42474,7 +42507,7 @@ SSLH_DEF sslh_data sslh_data_fraction(sslh_data d, double fraction, uint64_t see
     return d;
 }
 
-/* All samples of d, copied behind each other; lengths (NULL: none) likewise. */
+/* Copies a field of all samples of d into values, and their lengths into lengths unless that is NULL. */
 SSLH_I_FN int sslh_i_copy_field(sslh_ctx *c, const sslh_data *d, int field, char *values, int32_t *lengths) {
     const sslh_field *f = &d->field[field];
     size_t n = sslh_i_field_bytes(f);
@@ -42487,8 +42520,8 @@ SSLH_I_FN int sslh_i_copy_field(sslh_ctx *c, const sslh_data *d, int field, char
     return 1;
 }
 
-/* The classes of a label field, enough for all of its labels. Those of the field that .labels come from are the data's
-   own, which the caller may have named, unless the field has more: sslh_i_match_classes leaves such fields. */
+/* The classes of a label field, enough for all of its labels. For the field that .labels come from, they are the data
+   set's own, which the caller may have named, unless the field has more classes, as after sslh_i_match_classes. */
 typedef struct sslh_i_classes { const char *const *name; int n; } sslh_i_classes;
 
 SSLH_I_FN sslh_i_classes sslh_i_classes_of(const sslh_data *d, int field) {
@@ -42500,8 +42533,8 @@ SSLH_I_FN sslh_i_classes sslh_i_classes_of(const sslh_data *d, int field) {
     return k;
 }
 
-/* The names of a, and behind them those of b that are not among them, in one block, and how many there are; map: the
-   numbers of b's classes among them all. */
+/* The names of a's classes followed by those of b's that a does not have, in one block that the caller frees; *all is
+   their number. map gets the number of each of b's classes among them. */
 SSLH_I_FN const char **sslh_i_class_union(sslh_ctx *c, sslh_i_classes a, sslh_i_classes b, int32_t *map, int *all) {
     size_t bytes = 0;
     *all = a.n;
@@ -42526,15 +42559,16 @@ SSLH_I_FN const char **sslh_i_class_union(sslh_ctx *c, sslh_i_classes a, sslh_i_
     return name;
 }
 
-/* n labels through a map. */
+/* n labels renumbered by a map; the caller frees them. */
 SSLH_I_FN int32_t *sslh_i_map_labels(sslh_ctx *c, const int32_t *label, int64_t n, const int32_t *map) {
     int32_t *out = (int32_t *)sslh_i_alloc(c, (size_t)n * sizeof *out);
     for (int64_t i = 0; out && i < n; i++) out[i] = map[label[i]];
     return out;
 }
 
-/* The new labels belong to c, which may be another context than that of the data. Samples outside of a subset may be
-   of a class that like does not have: the field knows it by a number behind those of like. */
+/* Renumbers the labels of d so that its classes have the numbers of the classes of the same names in `like`, if both
+   have names. The new labels are memory of c, which may be another context than that of d. Samples outside of a subset
+   may have a class that `like` lacks: in the field such classes are numbered after those of `like`. */
 SSLH_I_FN sslh_data sslh_i_match_classes(sslh_ctx *c, const char *fn, sslh_data d, sslh_data like) {
     sslh_i_classes own = sslh_i_classes_of(&d, d.label_field), wanted;
     wanted.name = like.class_names;
@@ -42569,8 +42603,8 @@ SSLH_I_FN sslh_data sslh_i_match_classes(sslh_ctx *c, const char *fn, sslh_data 
     return d;
 }
 
-/* FNV-1a of the bytes of each sample of d. */
-typedef struct sslh_i_print { uint64_t hash; int32_t at, set; } sslh_i_print; /* a fingerprint; set: 0 of a, 1 of b */
+/* The fingerprint of sample number at of the data set a (set is 0) or b (1). */
+typedef struct sslh_i_print { uint64_t hash; int32_t at, set; } sslh_i_print;
 SSLH_I_FN int sslh_i_print_order(const void *x, const void *y) {
     const sslh_i_print *a = (const sslh_i_print *)x, *b = (const sslh_i_print *)y;
     if (a->hash != b->hash) return a->hash < b->hash ? -1 : 1;
@@ -42581,6 +42615,7 @@ SSLH_I_FN int sslh_i_twins_place(const void *x, const void *y) {
     const sslh_twins *a = (const sslh_twins *)x, *b = (const sslh_twins *)y;
     return a->a != b->a ? (a->a < b->a ? -1 : 1) : a->b < b->b ? -1 : a->b > b->b;
 }
+/* Hashes the bytes of each sample of d (FNV-1a). */
 SSLH_I_FN void sslh_i_prints(sslh_ctx *c, const sslh_data *d, int set, size_t bytes, uint8_t *sample,
                              sslh_i_print *out) {
     for (int64_t i = 0; i < d->count && !SSLH_I_BAD(c); i++) {
@@ -42593,8 +42628,8 @@ SSLH_I_FN void sslh_i_prints(sslh_ctx *c, const sslh_data *d, int set, size_t by
     }
 }
 
-/* Equal hashes stand side by side, those of a first; what looks equal is compared byte by byte with the first of the
-   run that it is equal to. */
+/* After sorting, equal hashes are neighbours, with those of a first. A sample is compared byte by byte, but only with
+   the first sample of its hash: if two different samples had the same hash, copies of the second would be missed. */
 SSLH_DEF int64_t sslh_data_twins(sslh_data a, sslh_data b, sslh_twins *out, int most) {
     sslh_ctx *c = a.ctx;
     const int within = b.count < 1;
@@ -42638,8 +42673,8 @@ SSLH_DEF sslh_data sslh_data_match_classes(sslh_data d, sslh_data like) {
     return sslh_i_match_classes(d.ctx, "sslh_data_match_classes", d, like);
 }
 
-/* Classes of the label field i of two sets, whose labels lie behind each other: those of b are numbered as in a when
-   both have names. The block of all names, if there is one, is the last of made. */
+/* Sets the classes of the joined label field i of a and b. labels has those of a and then those of b; if both have
+   names, b's labels are renumbered after a's names. The block of all names, if there is one, is appended to made. */
 SSLH_I_FN int sslh_i_join_classes(sslh_ctx *c, const sslh_data *a, const sslh_data *b, int i, sslh_field *joined,
                                   int32_t *labels, void **made, int *nmade) {
     sslh_i_classes p = sslh_i_classes_of(a, i), q = sslh_i_classes_of(b, i), all = p.n >= q.n ? p : q;
@@ -42675,7 +42710,7 @@ SSLH_DEF sslh_data sslh_data_join(sslh_data a, sslh_data b) {
         return sslh_i_no_data(c);
     }
     size_t n = (size_t)(a.count + b.count), bytes;
-    void *made[3 * SSLH_FIELDS]; /* values, lengths and names of each field */
+    void *made[3 * SSLH_FIELDS]; /* values, lengths and names of each field, to be freed on failure */
     int nmade = 0, ok = 1;
     for (int i = 0; ok && i < a.fields; i++) {
         size_t one = sslh_i_field_bytes(&a.field[i]);
@@ -42690,7 +42725,7 @@ SSLH_DEF sslh_data sslh_data_join(sslh_data a, sslh_data b) {
         joined[i] = a.field[i];
         joined[i].values = values;
         joined[i].lengths = lengths;
-        joined[i].stream = 0; /* the windows are copies, side by side */
+        joined[i].stream = 0; /* windows of a stream have been copied, one after the other */
         joined[i].fetch = NULL;
         joined[i].user = NULL;
         if (ok && joined[i].kind == SSLH_FIELD_LABEL)
@@ -42704,7 +42739,7 @@ SSLH_DEF sslh_data sslh_data_join(sslh_data a, sslh_data b) {
 
 /* --- several label fields ----------------------------------------------------------------------------------------- */
 
-/* The number of the label field of this name; -1, and an error that lists those there are, when there is none. */
+/* The number of the label field of this name; -1 and an error that lists the existing ones when there is none. */
 SSLH_I_FN int sslh_i_label_field(const char *fn, const sslh_data *d, const char *name) {
     char names[128] = "";
     size_t used = 0;
@@ -42720,8 +42755,8 @@ SSLH_I_FN int sslh_i_label_field(const char *fn, const sslh_data *d, const char 
     return -1;
 }
 
-/* Which part each sample is in: 0 train, 1 validation, 2 test. Inside a class, or among all, a permutation deals them
-   out. */
+/* Assigns each sample to a part: 0 training, 1 validation, 2 test, by a permutation of each class or, without classes,
+   of all samples. */
 SSLH_I_FN void sslh_i_split_samples(const sslh_data *d, const sslh_split_desc *desc, const double share[3],
                                     uint8_t *part, int32_t *members, int32_t *permutation) {
     const int by_class = d->labels && !desc->any_class, classes = by_class ? d->classes : 1;
@@ -42736,8 +42771,8 @@ SSLH_I_FN void sslh_i_split_samples(const sslh_data *d, const sslh_split_desc *d
                 part[members[permutation[at++]]] = (uint8_t)side;
     }
 }
-/* The same by whole groups, in an order by chance: each goes to the test until that is as large as wanted, then to the
-   validation. size (groups) is work. */
+/* The same for whole groups, in random order: each goes to the test part until that is as large as wanted, then to the
+   validation part. size (groups) is scratch and must be zeros; it becomes -side for groups that are held out. */
 SSLH_I_FN void sslh_i_split_groups(const sslh_data *d, const sslh_split_desc *desc, const double share[3], int field,
                                    uint8_t *part, int32_t *size, int32_t *permutation) {
     const int32_t *group = (const int32_t *)d->field[field].values;
@@ -42814,7 +42849,7 @@ SSLH_DEF sslh_data sslh_data_labelled(sslh_data d, const char *field) {
     return d;
 }
 
-/* Marks in wanted (classes) those that the text names; 0 and an error at a name that no class has. */
+/* Sets wanted (classes) to 1 for those that the text names; 0 and an error at a name that no class has. */
 SSLH_I_FN int sslh_i_mark_classes(const sslh_data *d, const sslh_field *f, const char *text, char *wanted) {
     for (;;) {
         size_t n = strcspn(text, ",");
@@ -42860,8 +42895,8 @@ SSLH_DEF sslh_data sslh_data_where(sslh_data d, const char *field, const char *v
     return d;
 }
 
-/* Samples that are laid end to end before windows are cut: those with label k, or sample k alone when labels is NULL.
-   Returns their moments (T,..) together; appends them at out unless that is NULL. */
+/* Joins the samples that windows are cut from: those with label k, or sample k alone when labels is NULL. Returns the
+   number of their time steps (T,..) together, and writes them to out unless that is NULL. sample is scratch for one. */
 SSLH_I_FN int64_t sslh_i_windows_stream(const sslh_data *d, const sslh_field *f, const int32_t *labels, int64_t k,
                                         char *sample, char *out) {
     size_t moment = sslh_i_field_bytes(f) / (size_t)f->shape.size[0];
@@ -42945,7 +42980,7 @@ SSLH_DEF sslh_data sslh_data_windows(sslh_data d, const char *field, int length,
     return SSLH_I_BAD(c) ? sslh_i_no_data(c) : out;
 }
 
-/* Eight-bit sums are integers and therefore exact: mean = S1 / n, std^2 = S2 / n - mean^2 (the biased estimate). */
+/* Sums of 8-bit pixels are integers, hence exact. mean = S1 / n, std^2 = S2 / n - mean^2 (the biased estimate). */
 SSLH_DEF void sslh_data_mean_std(sslh_data d, float mean[4], float std[4]) {
     sslh_ctx *c = d.ctx;
     uint64_t s1[4] = {0, 0, 0, 0}, s2[4] = {0, 0, 0, 0};
@@ -43059,11 +43094,12 @@ SSLH_DEF sslh_loader *sslh_loader_new(sslh_ctx *c, sslh_data data, sslh_loader_d
     return l;
 }
 
-/* The batch that comes next: its sample numbers, labels (may be NULL) and epoch. Returns its size, 0 at the end. */
+/* The next batch, without moving on to it: its sample numbers, labels (labels may be NULL) and epoch. Returns its size,
+   or 0 at the end. */
 SSLH_I_FN int sslh_i_loader_peek(sslh_loader *l, int32_t *index, int32_t *labels, int *epoch) {
     int64_t e = l->step / l->per_epoch, first = l->step % l->per_epoch * l->desc.batch;
     if (l->desc.epochs != SSLH_OFF && e >= l->desc.epochs) return 0;
-    if (l->order && l->epoch != e) { /* a function of (seed, epoch): seeking costs one permutation */
+    if (l->order && l->epoch != e) { /* depends only on seed and epoch: seeking costs one permutation */
         sslh_random_permutation(l->c->desc.seed, SSLH_I_STREAM_SHUFFLE + (uint64_t)e, l->order, (int32_t)l->data.count);
         l->epoch = e;
     }
@@ -43101,7 +43137,7 @@ SSLH_DEF void sslh_loader_seek(sslh_loader *l, int64_t step) {
     else l->step = step;
 }
 
-/* A batch has samples, and each of them exists. Checked here because a batch may be filled in by hand. */
+/* Whether a batch has samples and each of them exists. Checked because a batch may have been filled in by hand. */
 SSLH_I_FN int sslh_i_batch_ok(sslh_ctx *c, const char *fn, const sslh_batch *b) {
     if (SSLH_I_BAD(c)) return 0;
     if (b->count < 1 || !b->index) {
@@ -43117,16 +43153,16 @@ SSLH_I_FN int sslh_i_batch_ok(sslh_ctx *c, const char *fn, const sslh_batch *b) 
     return 1;
 }
 
-/* Samples of a batch on their way into a real tensor. */
+/* A field of the samples of a batch, to be converted to real numbers. */
 typedef struct sslh_i_batch_job {
     const sslh_batch *b;
     const sslh_field *f;
-    const char       *fetched; /* all samples, when the source is a callback */
-    size_t            bytes, values;
-    sslh_real        *out; /* (N, values) */
+    const char       *fetched; /* (N,bytes) when the source is a callback, otherwise NULL */
+    size_t            bytes, values; /* of one sample */
+    sslh_real        *out; /* (N,values) */
 } sslh_i_batch_job;
 
-/* One sample: 8-bit values over 255, 16-bit over 32768, float as it is. */
+/* Converts one sample: 8-bit values are divided by 255, 16-bit values by 32768, floats stay as they are. */
 SSLH_I_FN void sslh_i_batch_task(void *arg, int task, int worker) {
     const sslh_i_batch_job *j = (const sslh_i_batch_job *)arg;
     const char *p = j->fetched
@@ -43151,7 +43187,7 @@ SSLH_I_FN void sslh_i_batch_task(void *arg, int task, int worker) {
     }
 }
 
-/* A field of all samples of a batch: tokens and labels as 32-bit integers, all else as real numbers. */
+/* A field of all samples of a batch: tokens and labels as 32-bit integers, all others as real numbers. */
 SSLH_I_FN sslh_tensor *sslh_i_batch_tensor(sslh_ctx *c, const char *fn, const sslh_batch *b, const sslh_field *f) {
     sslh_shape shape = sslh_dim1(b->count);
     size_t bytes = sslh_i_field_bytes(f), n;
@@ -43164,7 +43200,7 @@ SSLH_I_FN sslh_tensor *sslh_i_batch_tensor(sslh_ctx *c, const char *fn, const ss
     for (int i = 0; i < f->shape.ndim; i++) shape.size[shape.ndim++] = f->shape.size[i];
     sslh_tensor *t = sslh_i_new(c, fn, tokens ? SSLH_I32 : SSLH_F32, shape);
     if (!t) return sslh_i_dummy(c);
-    if (!f->values || tokens) { /* in this thread: callbacks, and copies that are too small to share out */
+    if (!f->values || tokens) { /* in this thread: callbacks, and copies too small to be shared out */
         if (!tokens) fetched = sslh_i_mul((size_t)b->count, bytes, &n) ? (char *)sslh_i_scratch(c, n) : NULL;
         char *out = tokens ? (char *)t->ints : fetched;
         if (!out) return sslh_i_dummy(c);
@@ -43219,13 +43255,13 @@ SSLH_DEF sslh_tensor *sslh_batch_clips(sslh_ctx *c, sslh_batch b) {
     return sslh_i_dummy(c);
 }
 
-/* Valid length of sample number index of the whole set: at most T, whatever the caller's array says. */
+/* The valid length of sample number `index` of the whole set: from 0 to T, whatever the caller's array says. */
 SSLH_I_FN int sslh_i_length(const sslh_field *f, int64_t index) {
     int full = f->shape.size[0];
     return f->lengths ? SSLH_I_MAX(SSLH_I_MIN((int)f->lengths[index], full), 0) : full;
 }
 
-/* A field of a batch whose samples have a length; NULL and an error when it is none. */
+/* Field number `field` of a batch, whose samples must have a first axis; NULL and an error when they do not. */
 SSLH_I_FN const sslh_field *sslh_i_long_field(sslh_ctx *c, const char *fn, const sslh_batch *b, int field) {
     if (!sslh_i_batch_ok(c, fn, b)) return NULL;
     if (field >= 0 && field < b->data.fields && b->data.field[field].shape.ndim > 0) return &b->data.field[field];
@@ -43265,24 +43301,24 @@ SSLH_DEF sslh_tensor *sslh_batch_labels(sslh_ctx *c, sslh_batch b) {
 /*  >>readers       the table of formats; sslh_load_image, sslh_load_npy, sslh_load_wav                               */
 /* ================================================================================================================== */
 
-/* Which reader takes a file is decided by the table and nowhere else; then the functions that load one file, and the
-   parts from which >>sheets and >>folders put a data set together. */
+/* The table alone decides which reader a file goes to. After it come the functions that load one file, and the parts
+   from which >>sheets and >>folders put a data set together. */
 
-/* one image, many, an array, sound */
+/* what a file holds: one image, many images, an array, sound */
 enum { SSLH_I_GIVES_IMAGE = 1, SSLH_I_GIVES_IMAGES = 2, SSLH_I_GIVES_ARRAY = 4, SSLH_I_GIVES_SOUND = 8 };
 
-/* A format of files, and all that anyone has to know of it. */
+/* A file format, with all that the rest of part IV has to know about it. */
 typedef struct sslh_i_reader {
-    const char *name;    /* as a person calls it; messages are made of these */
+    const char *name;    /* for messages */
     int         gives;   /* one of the four above */
-    const char *file[4]; /* what files of it are called in a folder, as far as there are words: one that begins with a
-                            point is an ending, in small or capital letters; another may stand anywhere in the name */
+    const char *file[4]; /* words by which such files are found in a folder: one that begins with a dot is an
+                            ending, in small or capital letters; others may be anywhere in the name */
     int (*is)(const sslh_i_source *s);
     int (*read)(sslh_i_source *s, sslh_i_found *out);
 } sslh_i_reader;
 
-/* The first row whose is() says yes reads the file. Weights have a format of their own that needs a net to go to: see
-   >>weights. */
+/* A file is read by the first row whose is() accepts it. Weights have a format of their own, which needs a net to load
+   into: see >>weights. */
 static const sslh_i_reader sslh_i_readers[] = {
     {"PNG", SSLH_I_GIVES_IMAGE, {".png"}, sslh_i_is_png, sslh_i_png_read},
     {"JPEG", SSLH_I_GIVES_IMAGE, {".jpg", ".jpeg", ".jpe", ".jfif"}, sslh_i_is_jpeg, sslh_i_jpeg_read},
@@ -43297,14 +43333,14 @@ static const sslh_i_reader sslh_i_readers[] = {
     {"WAV", SSLH_I_GIVES_SOUND, {".wav"}, sslh_i_is_wav, sslh_i_wav_read}};
 #define SSLH_I_READERS ((int)(sizeof sslh_i_readers / sizeof sslh_i_readers[0]))
 
-/* The row of a file among those that give one of the wanted things; NULL: none. */
+/* The row that accepts a file, among those that give one of the wanted things; NULL if there is none. */
 SSLH_I_FN const sslh_i_reader *sslh_i_reader_of(const sslh_i_source *s, int wanted) {
     for (int i = 0; i < SSLH_I_READERS; i++)
         if ((sslh_i_readers[i].gives & wanted) && sslh_i_readers[i].is(s)) return &sslh_i_readers[i];
     return NULL;
 }
 
-/* Whether a file in a folder is called as one that gives a wanted thing. */
+/* Whether a file in a folder has the name of a format that gives a wanted thing. */
 SSLH_I_FN int sslh_i_reader_named(const char *name, int wanted) {
     for (int i = 0; i < SSLH_I_READERS; i++)
         for (int k = 0; (sslh_i_readers[i].gives & wanted) && k < 4 && sslh_i_readers[i].file[k]; k++) {
@@ -43314,7 +43350,7 @@ SSLH_I_FN int sslh_i_reader_named(const char *name, int wanted) {
     return 0;
 }
 
-/* "PNG, PNM or IDX": the formats that give a wanted thing. */
+/* Lists the formats that give a wanted thing, as in "PNG, PNM or IDX". */
 SSLH_I_FN void sslh_i_reader_names(int wanted, char *out, size_t size) {
     size_t used = 0;
     int i, n = 0, k = 0;
@@ -43326,7 +43362,7 @@ SSLH_I_FN void sslh_i_reader_names(int wanted, char *out, size_t size) {
         }
 }
 
-/* Files that people have and that are not read, by their first bytes, and what to do with them. */
+/* Common formats that are not read, recognised by the bytes at offset `at`, and what to do with such files. */
 typedef struct sslh_i_stranger { size_t at; const char *bytes, *name, *help; } sslh_i_stranger;
 
 SSLH_I_FN const sslh_i_stranger *sslh_i_stranger_of(const sslh_i_source *s) {
@@ -43356,7 +43392,7 @@ SSLH_I_FN const sslh_i_stranger *sslh_i_stranger_of(const sslh_i_source *s) {
     return NULL;
 }
 
-/* Reads a file of any format that gives a wanted thing. 0 and an error when it is of none, or broken. */
+/* Reads a file of any format that gives a wanted thing. 0 and an error when it has no such format or is damaged. */
 SSLH_I_FN int sslh_i_read(sslh_i_source *s, int wanted, sslh_i_found *out) {
     memset(out, 0, sizeof *out);
     if (SSLH_I_BAD(s->c) || !s->p) return 0;
@@ -43443,14 +43479,14 @@ SSLH_DEF float *sslh_load_wav_memory(sslh_ctx *c, const void *bytes, size_t size
 
 /* --- several files as one data set -------------------------------------------------------------------------------- */
 
-/* What each file gives is a part; all parts are joined at the end. */
+/* Each file becomes a part; all parts are joined at the end. */
 
 typedef struct sslh_i_parts {
     sslh_ctx    *c;
     const char  *fn;
     sslh_i_found *part;
     int          n, cap;
-    const char **names;   /* of the classes, one block; NULL: none */
+    const char **names;   /* of the classes, in one block; NULL: none */
     int          classes; /* number of names */
     sslh_images_desc desc;
 } sslh_i_parts;
@@ -43463,14 +43499,14 @@ SSLH_I_FN void sslh_i_parts_free(sslh_i_parts *s) {
     s->names = NULL;
 }
 
-/* Resizes all images so that their shorter side is size, and cuts out the middle of the longer one: with whole pixels
-   of the resized image, as torchvision's Resize and CenterCrop. */
+/* Resizes all images so that their shorter side is d.size, and crops the middle of the longer one at whole pixels of
+   the resized image, as torchvision's Resize and CenterCrop do. */
 SSLH_I_FN void sslh_i_found_fit(sslh_ctx *c, sslh_i_found *f, sslh_images_desc d) {
     int h = f->height, w = f->width, low = SSLH_I_MIN(h, w), high = SSLH_I_MAX(h, w), size = d.size;
     if (!size || (h == size && w == size) || SSLH_I_BAD(c)) return;
     int resized = (int)SSLH_I_MIN((int64_t)size * high / low, (int64_t)INT_MAX), over = resized - size;
     float step = (float)high / (float)resized, box[4] = {0, 0, (float)h, (float)w};
-    int cut = h < w; /* the axis that is cut */
+    int cut = h < w; /* the axis that is cropped: 0 y, 1 x */
     box[cut] = (float)(over / 2 + (over % 2 && over / 2 % 2)) * step; /* halves are rounded to even */
     box[2 + cut] = SSLH_I_MIN((float)size * step, (float)high - box[cut]);
     size_t channels = (size_t)f->channels, n = (size_t)h * (size_t)w, m = (size_t)size * (size_t)size, bytes;
@@ -43483,7 +43519,7 @@ SSLH_I_FN void sslh_i_found_fit(sslh_ctx *c, sslh_i_found *f, sslh_images_desc d
             uint8_t *to = pixels + i * m * channels + k;
             for (size_t x = 0; x < n; x++) in[x] = (float)from[x * channels];
             sslh_resize(c, in, h, w, 1, box, out, size, size, d.bilinear, 0);
-            for (size_t x = 0; x < m; x++) { /* the cubic overshoots */
+            for (size_t x = 0; x < m; x++) { /* cubic interpolation overshoots */
                 float v = out[x] + 0.5f;
                 to[x * channels] = (uint8_t)(v < 0 ? 0 : v > 255 ? 255 : v);
             }
@@ -43499,7 +43535,8 @@ SSLH_I_FN void sslh_i_found_fit(sslh_ctx *c, sslh_i_found *f, sslh_images_desc d
     f->height = f->width = size;
 }
 
-/* Takes the part over, and frees it on failure. All parts have images of one size; grey and colour may be mixed. */
+/* Adds a part, which then belongs to s; on failure it is freed. All parts must have images of one size; grey and colour
+   may be mixed. */
 SSLH_I_FN int sslh_i_parts_add(sslh_i_parts *s, const char *path, sslh_i_found p) {
     sslh_i_found_fit(s->c, &p, s->desc);
     if (SSLH_I_BAD(s->c)) { /* freed below */
@@ -43528,7 +43565,7 @@ SSLH_I_FN int sslh_i_parts_add(sslh_i_parts *s, const char *path, sslh_i_found p
     return 1;
 }
 
-/* Copies n names, each of the given length, into one block; NULL without memory. */
+/* Copies n names of the given lengths into one block, which the caller frees; NULL when memory runs out. */
 SSLH_I_FN const char **sslh_i_names_copy(sslh_ctx *c, const char *const *name, const size_t *length, int n) {
     size_t bytes = (size_t)n * sizeof(char *);
     for (int i = 0; i < n; i++) bytes += length[i] + 1;
@@ -43543,7 +43580,7 @@ SSLH_I_FN const char **sslh_i_names_copy(sslh_ctx *c, const char *const *name, c
     return names;
 }
 
-/* The paths of all samples when each is a file of its own, else NULL. */
+/* The paths of all samples when each of them is a file of its own; otherwise NULL. */
 SSLH_I_FN const char **sslh_i_parts_files(const sslh_i_parts *s) {
     const char **name, **files = NULL;
     size_t *length;
@@ -43560,7 +43597,7 @@ SSLH_I_FN const char **sslh_i_parts_files(const sslh_i_parts *s) {
     return files;
 }
 
-/* Joins all parts. A single one is used as it is; grey images become colour when there are some in colour. */
+/* Joins all parts. A single part is used as it is; grey images are converted to colour when others are in colour. */
 SSLH_I_FN int sslh_i_parts_join(sslh_i_parts *s, sslh_i_found *all) {
     *all = s->part[0];
     if (s->n == 1) {
@@ -43601,14 +43638,14 @@ SSLH_I_FN int sslh_i_parts_join(sslh_i_parts *s, sslh_i_found *all) {
     return 1;
 }
 
-/* The data set of all parts, which are freed; an empty one after an error. */
+/* Makes the data set of all parts, and frees these; after an error it is empty. */
 SSLH_I_FN sslh_data sslh_i_parts_finish(sslh_i_parts *s) {
     sslh_i_found all;
     sslh_data d = sslh_i_no_data(s->c);
     memset(&all, 0, sizeof all);
     const char **files = SSLH_I_BAD(s->c) || !s->n ? NULL : sslh_i_parts_files(s);
     if (!SSLH_I_BAD(s->c) && s->n && sslh_i_parts_join(s, &all)) {
-        sslh_i_free(s->c, all.file); /* of a single part; it is among the files */
+        sslh_i_free(s->c, all.file); /* that of a single part; files has a copy */
         all.file = NULL;
         d = sslh_data_from_images(s->c, all.pixels, all.count, all.height, all.width, all.channels, all.labels);
         if (s->names && d.classes > s->classes)
@@ -43630,7 +43667,7 @@ SSLH_I_FN sslh_data sslh_i_parts_finish(sslh_i_parts *s) {
     return d;
 }
 
-/* Encoders see colour: alpha is left out. */
+/* Drops alpha, which encoders do not use. */
 SSLH_I_FN void sslh_i_found_opaque(sslh_i_found *f) {
     size_t from = (size_t)f->channels, to = from == 2 ? 1 : from == 4 ? 3 : from;
     size_t n = (size_t)f->count * (size_t)f->height * (size_t)f->width;
@@ -43638,7 +43675,7 @@ SSLH_I_FN void sslh_i_found_opaque(sslh_i_found *f) {
     f->channels = (int)to;
 }
 
-/* Fails with "function: path ", what is wrong with it, and the formats and folders that make a data set of images. */
+/* Fails with "function: path ", what is wrong with it, and the formats and folders that can be a data set of images. */
 SSLH_I_FN int sslh_i_no_images(sslh_i_parts *set, const char *path, const char *what) {
     char image[128], images[128];
     sslh_i_reader_names(SSLH_I_GIVES_IMAGE, image, sizeof image);
@@ -43650,7 +43687,7 @@ SSLH_I_FN int sslh_i_no_images(sslh_i_parts *set, const char *path, const char *
     return 0;
 }
 
-/* Adds the images of a file that gives a wanted thing to a sslh_i_parts. label (-1: none) is that of a single image. */
+/* Adds the images of a file that gives a wanted thing to an sslh_i_parts. label is the class of an image (-1: none). */
 SSLH_I_FN int sslh_i_load_file(void *to, const char *path, int wanted, int label) {
     sslh_i_parts *set = (sslh_i_parts *)to;
     sslh_ctx *c = set->c;
@@ -43672,8 +43709,8 @@ SSLH_I_FN int sslh_i_load_file(void *to, const char *path, int wanted, int label
     return ok;
 }
 
-/* Unpacks a gzipped source in its place. A byte of deflate gives 1,032 at most, and a gigabyte is where patience
-   ends. */
+/* Replaces a gzipped source by what it unpacks to, which is limited to the 1032 bytes per byte that deflate can reach
+   and to 2^30 bytes in all. */
 SSLH_I_FN int sslh_i_source_unzip(sslh_i_source *s) {
     size_t most = (size_t)1 << 30, at;
     sslh_i_sink o;
@@ -43711,17 +43748,17 @@ SSLH_DEF char *sslh_load_file(sslh_ctx *c, const char *path, size_t *size) {
 /*  >>sheets        index.txt: many images cut out of one picture                                                     */
 /* ================================================================================================================== */
 
-/* A sheet holds many small images in one picture that a person can look at. The index.txt beside it is plain text with
-   a statement per line and blanks between words; # begins a comment that ends with the line:
+/* A sheet holds many small images in one picture that a person can look at. The index.txt in its folder is plain text
+   with one statement per line and blanks between words; # begins a comment that ends with the line:
 
        cell 28 28                              height and width of one image; before the first sheet
-       class T-shirt/top                       name of class 0, the next line of class 1, .. (may be left out)
+       class T-shirt/top                       name of class 0; the next such line names class 1, .. (may be left out)
        sheet train_0.png columns 50 count 2500 images row by row, 50 in each row; the rest of the sheet is not read
        labels labels.txt                       whole numbers separated by white space, one per image of all sheets
                                                (may be left out)
-   Files are in the same folder. Sheets may be grey or colour; alpha is left out. */
+   Files are in the same folder. Sheets may be grey or colour; alpha is dropped. */
 
-/* The next word of the line; 0 at its end. */
+/* Finds the next word of the line; 0 at the end of the line. */
 SSLH_I_FN int sslh_i_word(const sslh_i_source *s, size_t *at, size_t *word, size_t *n) {
     while (*at < s->size && (s->p[*at] == ' ' || s->p[*at] == '\t' || s->p[*at] == '\r')) (*at)++;
     *word = *at;
@@ -43734,7 +43771,7 @@ SSLH_I_FN int sslh_i_word_is(const sslh_i_source *s, size_t word, size_t n, cons
     return n == strlen(text) && !memcmp(s->p + word, text, n);
 }
 
-/* A word that is a number from 1 to most. */
+/* Reads a word that must be a number from 1 to most. */
 SSLH_I_FN int sslh_i_word_number(const sslh_i_source *s, size_t *at, uint32_t most, int *out) {
     size_t word, n, end;
     uint32_t v;
@@ -43746,7 +43783,7 @@ SSLH_I_FN int sslh_i_word_number(const sslh_i_source *s, size_t *at, uint32_t mo
     return 1;
 }
 
-/* A word that is the name of a file in the same folder: path/name in *out, to be given back with sslh_i_free. */
+/* Reads a word that must be the name of a file in the same folder. *out gets path/name, which the caller frees. */
 SSLH_I_FN int sslh_i_word_file(const sslh_i_source *s, size_t *at, const char *path, char **out) {
     size_t word, n;
     *out = NULL;
@@ -43758,7 +43795,7 @@ SSLH_I_FN int sslh_i_word_file(const sslh_i_source *s, size_t *at, const char *p
     return *out != NULL;
 }
 
-/* Cuts count cells out of a sheet. */
+/* Cuts `count` images of height x width pixels out of a sheet and adds them as a part. */
 SSLH_I_FN int sslh_i_load_sheet(sslh_i_parts *set, const char *path, int height, int width, int columns, int count) {
     sslh_i_found sheet, part;
     sslh_i_source s = sslh_i_source_open(set->c, set->fn, path);
@@ -43788,7 +43825,7 @@ SSLH_I_FN int sslh_i_load_sheet(sslh_i_parts *set, const char *path, int height,
     return part.pixels && sslh_i_parts_add(set, path, part);
 }
 
-/* The file of labels, spread over the parts. */
+/* Reads the file of labels and distributes them over the parts. */
 SSLH_I_FN int sslh_i_load_labels(sslh_i_parts *set, const char *path) {
     size_t at = 0;
     sslh_i_source s = sslh_i_source_open(set->c, set->fn, path);
@@ -43814,14 +43851,14 @@ SSLH_I_FN int sslh_i_load_labels(sslh_i_parts *set, const char *path) {
 
 /* What the lines of an index.txt have said so far. */
 typedef struct sslh_i_index {
-    int          height, width; /* of a cell; 0: not yet */
-    const char **name;          /* of the classes: text in the file, not ended by zeros */
+    int          height, width; /* of a cell; 0: not said yet */
+    const char **name;          /* of the classes: pointers into the file, without zeros at the end */
     size_t      *length;
     int          classes;
     char        *labels;        /* path, or NULL */
 } sslh_i_index;
 
-/* "FILE columns N count N" after the word sheet. */
+/* Reads "FILE columns N count N", which follows the word sheet, and that sheet. */
 SSLH_I_FN void sslh_i_index_sheet(sslh_i_parts *set, const sslh_i_source *s, size_t *at, const char *path,
                                   const sslh_i_index *x) {
     size_t word, n;
@@ -43839,13 +43876,13 @@ SSLH_I_FN void sslh_i_index_sheet(sslh_i_parts *set, const sslh_i_source *s, siz
     sslh_i_free(s->c, file);
 }
 
-/* One line whose first word is given; at is behind that word. */
+/* Reads one line. Its first word is given, and *at is just after it. */
 SSLH_I_FN void sslh_i_index_line(sslh_i_parts *set, const sslh_i_source *s, size_t *at, size_t word, size_t n,
                                  const char *path, sslh_i_index *x) {
     if (sslh_i_word_is(s, word, n, "cell")) {
         if (set->n) sslh_i_bad(s, word, "cell comes after a sheet");
         else if (sslh_i_word_number(s, at, 32768, &x->height)) sslh_i_word_number(s, at, 32768, &x->width);
-    } else if (sslh_i_word_is(s, word, n, "class")) { /* the rest of the line, blanks at both ends left out */
+    } else if (sslh_i_word_is(s, word, n, "class")) { /* the rest of the line, without blanks at its ends */
         while (*at < s->size && (s->p[*at] == ' ' || s->p[*at] == '\t')) ++*at;
         word = *at;
         while (*at < s->size && s->p[*at] != '\n' && s->p[*at] != '#') ++*at;
@@ -43862,7 +43899,7 @@ SSLH_I_FN void sslh_i_index_line(sslh_i_parts *set, const sslh_i_source *s, size
         sslh_i_bad(s, word, "unexpected words at the end of the line");
 }
 
-/* The text of an index.txt in the folder path. */
+/* Reads the text of an index.txt in the folder `path`. */
 SSLH_I_FN int sslh_i_load_index(sslh_i_parts *set, const sslh_i_source *s, const char *path) {
     sslh_ctx *c = set->c;
     size_t at = 0, word, n, lines = 1;
@@ -43889,7 +43926,7 @@ SSLH_I_FN int sslh_i_load_index(sslh_i_parts *set, const sslh_i_source *s, const
     return !SSLH_I_BAD(c);
 }
 
-/* All images of the folder path, which has an index.txt. */
+/* Reads all images of the folder `path`, which has an index.txt. */
 SSLH_I_FN int sslh_i_load_sheets(sslh_i_parts *set, const char *path) {
     char *index = sslh_i_join_path(set->c, path, "index.txt", 9);
     if (index) {
@@ -43905,40 +43942,41 @@ SSLH_I_FN int sslh_i_load_sheets(sslh_i_parts *set, const char *path) {
 /*  >>folders       sslh_load_images: a file, a folder of files, a folder of class folders                            */
 /* ================================================================================================================== */
 
-/* What a path may be, tried in this order: a file; a folder with an index.txt (>>sheets), which names what belongs to
-   it; a folder with files of many images; one with class folders; one with files of one image each.
+/* What a path may be, tried in this order: a file; a folder with an index.txt (>>sheets), which names its files; a
+   folder with files of many images; one with class folders; one with files of one image each.
 
-   In a folder without index.txt nothing is passed over in silence: where half of the files cannot be read, a class may
-   be gone and the numbers of the others shifted. What is not read is harmless by its name (hidden files, text, what
-   systems leave behind), or it is counted, and an error names the first of it. */
+   In a folder without index.txt nothing is skipped silently: if half of the files could not be read, a class might be
+   missing and the numbers of the others shifted. What is not read is either harmless by its name (hidden files, text,
+   what systems leave behind), or it is counted, and an error names the first of it. */
 
 typedef enum sslh_i_content {
     SSLH_I_CONTENT_HARMLESS = 0,
     SSLH_I_CONTENT_FOLDER,
-    SSLH_I_CONTENT_MANY,         /* a file that by its name has many images */
-    SSLH_I_CONTENT_ONE,          /* one image */
+    SSLH_I_CONTENT_MANY,         /* by its name, a file of many images */
+    SSLH_I_CONTENT_ONE,          /* by its name, a file of one image */
     SSLH_I_CONTENT_OTHER,
     SSLH_I_CONTENT_KINDS
 } sslh_i_content;
 
-/* What was met and is not read. */
+/* What was found and not read. */
 typedef struct sslh_i_left {
     int         n;
     char        first[164]; /* path of the first */
-    const char *why;        /* .. and what to do */
+    const char *why;        /* .. why not, and what to do */
 } sslh_i_left;
 
-/* A way through a folder or class folders: images and recordings go the same. */
+/* How to walk through a folder or class folders, which is the same for images and recordings. */
 typedef struct sslh_i_walk {
     sslh_ctx   *c;
     const char *fn;
-    int         one, many; /* SSLH_I_GIVES_.. of files that hold one sample, and of those that hold many (0: none do) */
-    int       (*add)(void *set, const char *path, int wanted, int label); /* reads a file; label -1: without */
+    int         one, many; /* SSLH_I_GIVES_.. of files with one sample, and of those with many (0: none have) */
+    int       (*add)(void *set, const char *path, int wanted, int label); /* reads a file; label -1: no label */
     void       *set;
-    const char *other;     /* what to do with files of other kinds */
+    const char *other;     /* for the error: what to do with files of other kinds */
     sslh_i_left left;
 } sslh_i_walk;
 
+/* Whether the name is that of a file or folder which is in many folders and never has samples. */
 SSLH_I_FN int sslh_i_harmless(const char *name) {
     static const char *const ending[] = {".txt", ".md",   ".rst", ".csv", ".tsv", ".json", ".xml", ".yaml",
                                          ".yml", ".html", ".htm", ".pdf", ".log", ".ini",  ".db",  ".py", ".sh"};
@@ -43948,10 +43986,10 @@ SSLH_I_FN int sslh_i_harmless(const char *name) {
         if (sslh_i_has_ending(name, ending[i])) return 1;
     for (size_t i = 0; i < sizeof whole / sizeof *whole; i++)
         if (!strcmp(name, whole[i])) return 1;
-    return strstr(name, "idx1") != NULL; /* labels: read with the images beside them */
+    return strstr(name, "idx1") != NULL; /* labels, which are read with their images */
 }
 
-/* What path/name is; the last kind of error is the system's. */
+/* What path/name is, judged by its name and by whether it is a folder; an error when the system cannot say that. */
 SSLH_I_FN sslh_i_content sslh_i_content_of(const sslh_i_walk *w, const char *path, const char *name) {
     if (sslh_i_harmless(name)) return SSLH_I_CONTENT_HARMLESS;
     if (sslh_i_kind_in(w->c, w->fn, path, name) == SSLH_I_PATH_FOLDER) return SSLH_I_CONTENT_FOLDER;
@@ -43959,6 +43997,7 @@ SSLH_I_FN sslh_i_content sslh_i_content_of(const sslh_i_walk *w, const char *pat
     return sslh_i_reader_named(name, w->one) ? SSLH_I_CONTENT_ONE : SSLH_I_CONTENT_OTHER;
 }
 
+/* Counts path/name as not read, and keeps the path of the first. */
 SSLH_I_FN void sslh_i_leave(sslh_i_walk *w, const char *path, const char *name, const char *why) {
     sslh_i_left *left = &w->left;
     if (left->n++) return;
@@ -43967,7 +44006,7 @@ SSLH_I_FN void sslh_i_leave(sslh_i_walk *w, const char *path, const char *name, 
     left->why = why;
 }
 
-/* Whether a folder holds anything but what is harmless. */
+/* Whether the folder path/name has anything in it that is not harmless. */
 SSLH_I_FN int sslh_i_holds_more(const sslh_i_walk *w, const char *path, const char *name) {
     sslh_i_dir dir;
     char *full = sslh_i_join_path(w->c, path, name, strlen(name));
@@ -43980,7 +44019,7 @@ SSLH_I_FN int sslh_i_holds_more(const sslh_i_walk *w, const char *path, const ch
     return found;
 }
 
-/* Reads path/name. 1 when its samples were added. */
+/* Reads path/name. Returns 1 when its samples were added. */
 SSLH_I_FN int sslh_i_walk_file(const sslh_i_walk *w, const char *path, const char *name, int wanted, int label) {
     char *full = sslh_i_join_path(w->c, path, name, strlen(name));
     int added = full && w->add(w->set, full, wanted, label);
@@ -43988,8 +44027,8 @@ SSLH_I_FN int sslh_i_walk_file(const sslh_i_walk *w, const char *path, const cha
     return added;
 }
 
-/* A test file, by the words of its name: test_batch.bin, t10k-images-idx3-ubyte, emnist-letters-test-images-idx3-ubyte,
-   test2.bin; latest.bin is none. */
+/* Whether a file is a test set by the words of its name: test_batch.bin, t10k-images-idx3-ubyte, test2.bin and
+   emnist-letters-test-images-idx3-ubyte are, latest.bin is not. */
 SSLH_I_FN int sslh_i_test_name(const char *name) {
     while (*name) {
         size_t n = 0, digits;
@@ -44004,7 +44043,8 @@ SSLH_I_FN int sslh_i_test_name(const char *name) {
     return 0;
 }
 
-/* Files of one set have names that differ in numbers only: data_batch_1.bin, data_batch_2.bin. */
+/* Whether two files are of one set: then their names differ in numbers only, as data_batch_1.bin and data_batch_2.bin,
+   or in ".gz". */
 SSLH_I_FN int sslh_i_same_set(const char *a, const char *b) {
     for (;; a++, b++) {
         while (*a >= '0' && *a <= '9') a++;
@@ -44014,9 +44054,9 @@ SSLH_I_FN int sslh_i_same_set(const char *a, const char *b) {
     }
 }
 
-/* Files of many images in a folder. When it holds training and test files, the training files are taken; the path of
-   the test file itself gives the test set. A .gz beside the unpacked file is left out, and so is a folder that is
-   called as such a file: some archives unpack to both. */
+/* Reads the files of many images in a folder. If there are training and test files, the training files are read; the
+   path of a test file itself gives the test set. Some archives unpack to several copies: a .gz beside the unpacked file
+   is skipped, and so is a folder with the name of such a file or with nothing but harmless files. */
 SSLH_I_FN void sslh_i_walk_many(sslh_i_walk *w, const char *path, const sslh_i_dir *dir, const sslh_i_content *entry) {
     const char *first = NULL;
     int train = 0;
@@ -44048,7 +44088,7 @@ SSLH_I_FN void sslh_i_walk_many(sslh_i_walk *w, const char *path, const sslh_i_d
     }
 }
 
-/* Files of one sample in the folder itself, each with this label (-1: without labels). Returns their number. */
+/* Reads the files of one sample in the folder itself, all with this label (-1: none). Returns how many it has read. */
 SSLH_I_FN int sslh_i_walk_folder(sslh_i_walk *w, const char *path, const sslh_i_dir *dir, const sslh_i_content *entry,
                                  int label) {
     int added = 0;
@@ -44064,7 +44104,7 @@ SSLH_I_FN int sslh_i_walk_folder(sslh_i_walk *w, const char *path, const sslh_i_
     return added;
 }
 
-/* The kinds of all entries, to be given back with sslh_i_free, and how many there are of each. */
+/* The kinds of all entries, which the caller frees with sslh_i_free, and how many there are of each kind. */
 SSLH_I_FN sslh_i_content *sslh_i_entries(const sslh_i_walk *w, const char *path, const sslh_i_dir *dir,
                                          int count[SSLH_I_CONTENT_KINDS]) {
     sslh_i_content *entry = (sslh_i_content *)sslh_i_alloc(w->c, ((size_t)dir->n + 1) * sizeof *entry);
@@ -44074,8 +44114,8 @@ SSLH_I_FN sslh_i_content *sslh_i_entries(const sslh_i_walk *w, const char *path,
     return entry;
 }
 
-/* Sub-folders with files of one sample are the classes, numbered in the order of their names, which *names gets (NULL:
-   there are none). Returns the number of classes. */
+/* Reads class folders: the sub-folders with files of one sample, numbered in the order of their names, which *names
+   gets (NULL: there are none) and the caller frees. Returns the number of classes. */
 SSLH_I_FN int sslh_i_walk_classes(sslh_i_walk *w, const char *path, const sslh_i_dir *dir, const sslh_i_content *entry,
                                   const char ***names) {
     sslh_ctx *c = w->c;
@@ -44107,7 +44147,7 @@ SSLH_I_FN int sslh_i_walk_classes(sslh_i_walk *w, const char *path, const sslh_i
     return classes;
 }
 
-/* A folder without index.txt. Returns the number of classes, whose names *names gets. */
+/* Reads a folder without index.txt. Returns the number of classes, whose names *names gets. */
 SSLH_I_FN int sslh_i_walk_path(sslh_i_walk *w, const char *path, const char ***names) {
     sslh_ctx *c = w->c;
     sslh_i_dir dir;
@@ -44131,7 +44171,7 @@ SSLH_I_FN int sslh_i_walk_path(sslh_i_walk *w, const char *path, const char ***n
     return classes;
 }
 
-/* A folder of images without index.txt. */
+/* Reads a folder of images without index.txt. */
 SSLH_I_FN void sslh_i_load_image_folder(sslh_i_parts *set, const char *path) {
     sslh_i_walk w;
     memset(&w, 0, sizeof w);
@@ -44171,17 +44211,17 @@ SSLH_DEF sslh_data sslh_load_images(sslh_ctx *c, const char *path) {
 /*  >>recordings    sslh_load_audio: clips of one length, labels from folders and names                               */
 /* ================================================================================================================== */
 
-/* Every file is read and made one channel; when all are there, they are cut or filled up to one length and scaled to
-   one loudness, and the values of every label field are collected, sorted and numbered. */
+/* Every file is read and its channels are averaged into one. When all files are there, the recordings are cut or padded
+   to one length and scaled to one loudness, and the values of every label field are collected, sorted and numbered. */
 
-/* A part of the names of files, by .labels of sslh_audio_desc. */
+/* A part of the files' names, as .labels of sslh_audio_desc describes them. */
 typedef struct sslh_i_name_part {
-    const char *word;  /* what the part is called, n letters; "*": it is not wanted */
+    const char *word;  /* (n) the name of the part; "*": the part is ignored */
     size_t      n;
-    char        after; /* the character behind it; 0 at the end */
+    char        after; /* the character after it; 0 at the end */
 } sslh_i_name_part;
 
-/* A recording: samples (length), folder number or -1, and the name of its file without folder and ending. */
+/* A recording: samples (length), number of its folder or -1, and the name of its file without folder and ending. */
 typedef struct sslh_i_clip { float *sound; int64_t length; int folder; char *name; size_t name_length; } sslh_i_clip;
 
 typedef struct sslh_i_clips {
@@ -44192,13 +44232,14 @@ typedef struct sslh_i_clips {
     int              parts;
     sslh_i_clip     *clip;
     int              n, cap, rate;
-    const char     **folders; /* names, or NULL */
+    const char     **folders; /* names of the class folders, or NULL */
     int              classes; /* their number */
-    void            *made[9]; /* blocks of the data set, freed on failure */
+    void            *made[9]; /* blocks that the data set keeps, freed on failure */
     int              nmade;
 } sslh_i_clips;
 
-/* Reads .labels: words of letters and digits or *, each with one other character behind it but for the last. */
+/* Reads .labels: words of letters and digits, or *, with one other character after each but the last. 0 when it is not
+   of this form or has more than three words. */
 SSLH_I_FN int sslh_i_clips_pattern(sslh_i_clips *s) {
     const char *p = s->d.labels;
     int wanted = 0;
@@ -44216,7 +44257,7 @@ SSLH_I_FN int sslh_i_clips_pattern(sslh_i_clips *s) {
     return !p;
 }
 
-/* Part number k of a clip's name in *at and *n; 0 and an error when the name has no such part. */
+/* Finds part k of a clip's name: *n bytes from *at on. Returns 0 and an error when the name has no such part. */
 SSLH_I_FN int sslh_i_clips_cut(const sslh_i_clips *s, const sslh_i_clip *clip, int k, const char **at, size_t *n) {
     const char *p = clip->name, *end = clip->name + clip->name_length;
     for (int i = 0; i <= k; i++) {
@@ -44234,7 +44275,7 @@ SSLH_I_FN int sslh_i_clips_cut(const sslh_i_clips *s, const sslh_i_clip *clip, i
     return 1;
 }
 
-/* Channels averaged into one, in place. */
+/* Averages the channels into one, in place. */
 SSLH_I_FN void sslh_i_found_mono(sslh_i_found *f) {
     size_t channels = (size_t)f->channels;
     for (int64_t i = 0; channels > 1 && i < f->count; i++) {
@@ -44246,7 +44287,7 @@ SSLH_I_FN void sslh_i_found_mono(sslh_i_found *f) {
     f->channels = 1;
 }
 
-/* Adds the recording of a file to a sslh_i_clips; label is the number of its folder, -1: none. */
+/* Adds the recording of a file to an sslh_i_clips; label is the number of its folder (-1: none). */
 SSLH_I_FN int sslh_i_add_clip(void *to, const char *path, int wanted, int label) {
     sslh_i_clips *s = (sslh_i_clips *)to;
     sslh_ctx *c = s->c;
@@ -44289,7 +44330,7 @@ SSLH_I_FN int sslh_i_add_clip(void *to, const char *path, int wanted, int label)
     return 1;
 }
 
-/* Order of the values of a label field: whole numbers by their size, other names bytewise. */
+/* The order of the values of a label field whose values are all digits: by size, and bytewise if equal. */
 SSLH_I_FN int sslh_i_compare_numbers(const void *a, const void *b) {
     const char *x = *(const char *const *)a, *y = *(const char *const *)b;
     while (*x == '0' && x[1]) x++;
@@ -44299,14 +44340,14 @@ SSLH_I_FN int sslh_i_compare_numbers(const void *a, const void *b) {
     return order ? order : sslh_i_compare_names(a, b);
 }
 
-/* A block that becomes a part of the data set. */
+/* Allocates a block that will belong to the data set. */
 SSLH_I_FN void *sslh_i_clips_make(sslh_i_clips *s, size_t bytes) {
     void *p = sslh_i_alloc(s->c, bytes);
     if (p) s->made[s->nmade++] = p;
     return p;
 }
 
-/* A label field from part number k of the names. */
+/* Makes a label field from part k of the names. */
 SSLH_I_FN int sslh_i_clips_field(sslh_i_clips *s, int k, sslh_field *f) {
     sslh_ctx *c = s->c;
     size_t count = (size_t)s->n, bytes = 0, n;
@@ -44319,7 +44360,7 @@ SSLH_I_FN int sslh_i_clips_field(sslh_i_clips *s, int k, sslh_field *f) {
         bytes += n + 1;
     }
     compare = numbers ? sslh_i_compare_numbers : sslh_i_compare_names;
-    /* one block: the field's own name, then the sorted names of its classes, then the text of all values */
+    /* one block: pointers to the sorted names of the classes, the name of the field, the text of all values */
     const char **names = (const char **)sslh_i_clips_make(s, count * sizeof *names + bytes + s->part[k].n + 1);
     int32_t *labels = (int32_t *)sslh_i_clips_make(s, count * sizeof *labels);
     const char **value = (const char **)sslh_i_alloc(c, count * sizeof *value);
@@ -44351,8 +44392,8 @@ SSLH_I_FN int sslh_i_clips_field(sslh_i_clips *s, int k, sslh_field *f) {
     return !SSLH_I_BAD(c);
 }
 
-/* The samples of all clips (N,T,1), zeros behind the shorter ones. The sum of squares is taken in double, one sample
-   after another. */
+/* Makes the field of all clips (N,T,1), with zeros after the shorter ones. A clip's sum of squares is computed in
+   double in the order of its samples, so that it is the same everywhere. */
 SSLH_I_FN int sslh_i_clips_sound(sslh_i_clips *s, sslh_field *f) {
     int64_t length = s->d.length;
     size_t n;
@@ -44386,7 +44427,7 @@ SSLH_I_FN int sslh_i_clips_sound(sslh_i_clips *s, sslh_field *f) {
     return !SSLH_I_BAD(s->c);
 }
 
-/* The data set of all clips, which are freed; an empty one after an error. */
+/* Makes the data set of all clips, and frees these; after an error it is empty. */
 SSLH_I_FN sslh_data sslh_i_clips_finish(sslh_i_clips *s) {
     sslh_ctx *c = s->c;
     sslh_data d = sslh_i_no_data(c);
@@ -44467,10 +44508,10 @@ SSLH_DEF sslh_data sslh_load_audio(sslh_ctx *c, const char *path, sslh_audio_des
 
 /* --- folders of numbered frames ----------------------------------------------------------------------------------- */
 
-/* A folder is looked through twice: first the names of all files are checked, so that the memory of all frames can be
-   asked for at once when the first of them is read, then they are read into their places. */
+/* A folder is searched twice: first the names of all files are checked, so that memory for all frames can be allocated
+   at once when the first of them is read; then the frames are read into their places. */
 
-/* A clip: its folder, the number of its frames and of its class, -1: none. */
+/* A clip: its folder, the number of its frames, and the number of its class (-1: none). */
 typedef struct sslh_i_reel { char *path; int frames, label; } sslh_i_reel;
 
 typedef struct sslh_i_reels {
@@ -44478,16 +44519,16 @@ typedef struct sslh_i_reels {
     sslh_clips_desc  d;
     sslh_i_walk      walk;
     sslh_i_reel     *reel;
-    int              n, cap, T;
+    int              n, cap, T; /* T: frames kept of a clip, at most */
     char           **classes; /* names, in the order of the labels */
     int              nclasses, class_cap;
-    int              height, width, channels; /* of a frame, from the first one on */
+    int              height, width, channels; /* of a frame; known once the first is read */
     uint8_t         *pixels; /* (n,T,H,W,C) */
 } sslh_i_reels;
 
 SSLH_I_FN int sslh_i_is_digit(char x) { return x >= '0' && x <= '9'; }
 
-/* The order in which people count: numbers within names by their size. */
+/* Natural order: numbers within names are compared by their value. */
 SSLH_I_FN int sslh_i_compare_natural(const void *p, const void *q) {
     const char *a = *(const char *const *)p, *b = *(const char *const *)q;
     while (*a && *b) {
@@ -44506,11 +44547,12 @@ SSLH_I_FN int sslh_i_compare_natural(const void *p, const void *q) {
         if (order) return order;
         a += n, b += m;
     }
-    return *a ? 1 : *b ? -1 : sslh_i_compare_names(p, q); /* alike but for zeros in front of a number */
+    return *a ? 1 : *b ? -1 : sslh_i_compare_names(p, q); /* equal except for leading zeros */
 }
 
-/* The frames of a folder in their order: the names of its images come first in dir. Returns how many there are; 0 and
-   an error when anything else but harmless files is among them. folders: how many sub-folders stand behind them. */
+/* Sorts the frames of a folder: afterwards the names of its images come first in dir. Returns their number; 0 and an
+   error when there are other files than frames and harmless ones, or folders beside frames. If there are no frames, the
+   names of the sub-folders come first, and *folders is their number. */
 SSLH_I_FN int sslh_i_reel_names(sslh_i_reels *s, const char *path, sslh_i_dir *dir, int *folders) {
     int count[SSLH_I_CONTENT_KINDS], frames = 0, i;
     const char *stranger = NULL;
@@ -44520,7 +44562,7 @@ SSLH_I_FN int sslh_i_reel_names(sslh_i_reels *s, const char *path, sslh_i_dir *d
         if (entry[i] == SSLH_I_CONTENT_ONE) dir->name[frames++] = dir->name[i];
         else if (entry[i] != SSLH_I_CONTENT_HARMLESS && entry[i] != SSLH_I_CONTENT_FOLDER) stranger = dir->name[i];
         else if (entry[i] == SSLH_I_CONTENT_FOLDER && count[SSLH_I_CONTENT_ONE]) stranger = dir->name[i];
-        else if (entry[i] == SSLH_I_CONTENT_FOLDER) dir->name[(*folders)++] = dir->name[i]; /* there are no frames */
+        else if (entry[i] == SSLH_I_CONTENT_FOLDER) dir->name[(*folders)++] = dir->name[i]; /* no frames here */
     sslh_i_free(s->c, entry);
     if (stranger && !SSLH_I_BAD(s->c))
         sslh_fail(s->c, SSLH_E_FORMAT, "sslh_load_clips: %s holds %.80s, which is %s: move it elsewhere",
@@ -44530,7 +44572,7 @@ SSLH_I_FN int sslh_i_reel_names(sslh_i_reels *s, const char *path, sslh_i_dir *d
     return frames;
 }
 
-/* The number that the digits from p on are, without its zeros in front; *end: behind it. 0 when it has more than 18. */
+/* Reads the number at p; *end is just after its digits. 0 when there are no digits or it is above 10^18. */
 SSLH_I_FN int sslh_i_frame_number(const char *p, const char **end, uint64_t *number) {
     const uint8_t *at = (const uint8_t *)p;
     size_t n = 0;
@@ -44540,7 +44582,7 @@ SSLH_I_FN int sslh_i_frame_number(const char *p, const char **end, uint64_t *num
            at == (const uint8_t *)*end;
 }
 
-/* Names are alike but for one number, the same for all, which grows by one. */
+/* Whether the names differ in only one number, at the same place in each, which grows by one from name to name. */
 SSLH_I_FN int sslh_i_reel_in_order(sslh_i_reels *s, const char *path, const char *const *name, int n) {
     size_t place = 0;
     int i;
@@ -44571,7 +44613,7 @@ SSLH_I_FN int sslh_i_reel_in_order(sslh_i_reels *s, const char *path, const char
     return 1;
 }
 
-/* A copy of path/name (name NULL: of path), or NULL. */
+/* A copy of path/name (of path when name is NULL), which the caller frees; NULL when memory runs out. */
 SSLH_I_FN char *sslh_i_reel_path(sslh_ctx *c, const char *path, const char *name) {
     size_t n = strlen(path) + 1;
     char *copy;
@@ -44581,7 +44623,7 @@ SSLH_I_FN char *sslh_i_reel_path(sslh_ctx *c, const char *path, const char *name
     return copy;
 }
 
-/* Room for one more of n elements of an array; 1 on success. */
+/* Makes room in an array for one more element than its n; 1 on success. */
 SSLH_I_FN int sslh_i_reel_room(sslh_ctx *c, void **array, int n, int *cap, size_t element) {
     int larger = *cap ? *cap > INT_MAX / 2 ? INT_MAX : 2 * *cap : 16;
     void *p = *array;
@@ -44593,15 +44635,15 @@ SSLH_I_FN int sslh_i_reel_room(sslh_ctx *c, void **array, int n, int *cap, size_
     return 1;
 }
 
-/* Finds the clips in a folder: itself, when it holds frames, else its sub-folders (depth 0), or theirs (depth 1), which
-   makes it a class. */
+/* Finds the clips in a folder. A folder with frames is a clip. The given folder (depth 0) may have sub-folders (depth
+   1); one of these without frames is a class, whose own sub-folders (depth 2) are its clips. */
 SSLH_I_FN void sslh_i_reels_find(sslh_i_reels *s, const char *path, const char *name, int depth, int label) {
     sslh_ctx *c = s->c;
     sslh_i_dir dir;
     int folders, frames, i;
     if (!sslh_i_list_dir(c, "sslh_load_clips", path, &dir)) return;
     frames = sslh_i_reel_names(s, path, &dir, &folders);
-    if (SSLH_I_BAD(c)) { /* said already */
+    if (SSLH_I_BAD(c)) { /* an error has been reported */
     } else if (frames) {
         if (sslh_i_reel_in_order(s, path, dir.name, frames) &&
             sslh_i_reel_room(c, (void **)&s->reel, s->n, &s->cap, sizeof *s->reel)) {
@@ -44628,7 +44670,7 @@ SSLH_I_FN void sslh_i_reels_find(sslh_i_reels *s, const char *path, const char *
     sslh_i_dir_free(c, &dir);
 }
 
-/* Grey frames until now, n of them; from here on there is colour. */
+/* Converts the n frames read so far, which are grey, to colour, because the next one has colour. */
 SSLH_I_FN void sslh_i_reels_colour(sslh_i_reels *s, size_t n) {
     size_t area = (size_t)s->height * (size_t)s->width, all = (size_t)s->n * (size_t)s->T, bytes, i;
     uint8_t *larger = sslh_i_mul(area * 3, all, &bytes) ? (uint8_t *)sslh_i_larger(s->c, s->pixels, n * area, bytes)
@@ -44643,7 +44685,7 @@ SSLH_I_FN void sslh_i_reels_colour(sslh_i_reels *s, size_t n) {
     s->channels = 3;
 }
 
-/* Reads an image to frame number at of all. */
+/* Reads an image into frame `at`, counted through all clips. */
 SSLH_I_FN void sslh_i_reels_read(sslh_i_reels *s, const char *path, size_t at) {
     sslh_ctx *c = s->c;
     sslh_images_desc fit;
@@ -44680,7 +44722,7 @@ SSLH_I_FN void sslh_i_reels_read(sslh_i_reels *s, const char *path, size_t at) {
     sslh_i_found_free(c, &f);
 }
 
-/* Reads all frames of clip number k that are kept. */
+/* Reads the frames of clip k that are kept, the first T. */
 SSLH_I_FN void sslh_i_reels_fill(sslh_i_reels *s, int k) {
     const sslh_i_reel *reel = &s->reel[k];
     sslh_i_dir dir;
@@ -44696,7 +44738,7 @@ SSLH_I_FN void sslh_i_reels_fill(sslh_i_reels *s, int k) {
     sslh_i_dir_free(s->c, &dir);
 }
 
-/* n texts as one block that the data set keeps. */
+/* Copies the n paths of the clips, or the n names of the classes, into one block that the data set keeps. */
 SSLH_I_FN const char **sslh_i_reels_texts(sslh_i_reels *s, int n, int paths) {
     const char **name = (const char **)sslh_i_alloc(s->c, (size_t)n * sizeof *name), **out = NULL;
     size_t *length = (size_t *)sslh_i_alloc(s->c, (size_t)n * sizeof *length);
@@ -44710,7 +44752,7 @@ SSLH_I_FN const char **sslh_i_reels_texts(sslh_i_reels *s, int n, int paths) {
     return out;
 }
 
-/* The data set of all clips; an empty one after an error. */
+/* Makes the data set of all clips; after an error it is empty. */
 SSLH_I_FN sslh_data sslh_i_reels_finish(sslh_i_reels *s) {
     sslh_ctx *c = s->c;
     sslh_data d = sslh_i_no_data(c);
@@ -44836,15 +44878,15 @@ SSLH_DEF sslh_data sslh_data_frames(sslh_data d) {
 
 /* --- clips that are made ------------------------------------------------------------------------------------------ */
 
-/* Places and speeds are whole numbers of 65536ths of a pixel, so that every machine makes the same clips. */
+/* Positions and speeds are integers in 65536ths of a pixel, so that every machine makes the same clips. */
 #define SSLH_I_STREAM_MOVING ((uint64_t)3 << 60) /* + 8 clip + object */
 enum { SSLH_I_PIXEL = 65536 };
 
-/* What moves: where it is, what it moves by, and how far it can go, downwards and to the right. */
+/* A moving image or window: its position, its step per frame, its largest position; [0] is down, [1] to the right. */
 typedef struct sslh_i_mover { int64_t at[2], by[2], room[2]; } sslh_i_mover;
 
-/* It starts anywhere, in any direction: a point of the ring between half of the speed and all of it, drawn in the
-   square around the ring until it is in there (draws 8, 9 and on; one of 1.7 is, on average). */
+/* Draws a start and a step in any direction. The step is a point in the ring between half the speed and the full speed,
+   drawn from the square around the ring until it lies in the ring (from draw 8 on; on average 1.7 pairs). */
 SSLH_I_FN void sslh_i_mover_begin(sslh_i_mover *m, uint64_t seed, uint64_t stream, int64_t speed) {
     uint64_t draw;
     int i;
@@ -44862,7 +44904,7 @@ SSLH_I_FN void sslh_i_mover_begin(sslh_i_mover *m, uint64_t seed, uint64_t strea
     }
 }
 
-/* One frame later: it is reflected where its room ends, and slower by the drag; keep is what is left of 65536. */
+/* Moves on by one frame: at the ends of its room it is reflected, and drag slows it to keep / 65536 of its speed. */
 SSLH_I_FN void sslh_i_mover_step(sslh_i_mover *m, int64_t keep) {
     int i;
     for (i = 0; i < 2; i++) {
@@ -44876,7 +44918,7 @@ SSLH_I_FN void sslh_i_mover_step(sslh_i_mover *m, int64_t keep) {
     }
 }
 
-/* The image (h,w,C) into the frame (H,W,C) at whole pixels; the larger value shows. */
+/* Draws the image (h,w,C) into the frame (H,W,C) at whole pixels. Where images overlap, the larger value is kept. */
 SSLH_I_FN void sslh_i_mover_show(const sslh_i_mover *m, const uint8_t *image, int h, int w, int C, uint8_t *frame,
                                  int W) {
     size_t top = (size_t)((m->at[0] + SSLH_I_PIXEL / 2) / SSLH_I_PIXEL);
@@ -44887,8 +44929,9 @@ SSLH_I_FN void sslh_i_mover_show(const sslh_i_mover *m, const uint8_t *image, in
     }
 }
 
-/* Source of output number i of n along an axis of the image, whose window begins at start and has size 65536ths: the
-   pixel before it and the weight of the one behind it, of 65536. */
+/* The linear interpolation for pixel i of n along an axis of the image, of which a window is shown that begins at start
+   and is `size` long (65536ths of a pixel). Returns the pixel before the sampled position, and in *weight (of 65536)
+   how much the pixel after it counts. */
 SSLH_I_FN int sslh_i_window_tap(int64_t start, int64_t size, int i, int n, int side, uint64_t *weight) {
     int64_t at = start + (2 * i + 1) * size / (2 * n) - SSLH_I_PIXEL / 2;
     at = SSLH_I_MAX(at, (int64_t)0);
@@ -44897,8 +44940,8 @@ SSLH_I_FN int sslh_i_window_tap(int64_t start, int64_t size, int i, int n, int s
     return (int)(at / SSLH_I_PIXEL);
 }
 
-/* The window of the image (h,w,C) at m, made smaller to size (of 65536) of the frame's sides around its middle, shown
-   in the frame (H,W,C). */
+/* Fills the frame (H,W,C) with the window of the image (h,w,C) at m: as large as the frame, and then shrunk about its
+   middle to size / 65536 of that. */
 SSLH_I_FN void sslh_i_window_show(const sslh_i_mover *m, const uint8_t *image, int h, int w, int C, uint8_t *frame,
                                   int H, int W, int64_t size) {
     int64_t high = H * size, wide = W * size;
@@ -44923,7 +44966,7 @@ SSLH_I_FN void sslh_i_window_show(const sslh_i_mover *m, const uint8_t *image, i
     }
 }
 
-/* Clip number n at out (T,H,W,C); image has room for one of the images. */
+/* Makes clip n at out (T,H,W,C), which must be zeros; image is scratch for one of the images. */
 SSLH_I_FN void sslh_i_moving_clip(sslh_data images, const sslh_moving_desc *d, int n, uint8_t *image, uint8_t *out) {
     const uint64_t seed = d->seed, stream = SSLH_I_STREAM_MOVING + 8 * (uint64_t)(uint32_t)n;
     const int h = images.height, w = images.width, C = images.channels, T = d->frames;
