@@ -45002,20 +45002,21 @@ SSLH_DEF sslh_data sslh_data_moving(sslh_data images, sslh_moving_desc d) {
 /*  >>weights       safetensors: nets, checkpoints; features of 8-bit images                                          */
 /* ================================================================================================================== */
 
-/* safetensors: 8 bytes little-endian length N | N bytes of JSON | data. Names and axis order are PyTorch's; in memory a
-   convolution's weight is (O,Kh,Kw,I), in the file (O,I,Kh,Kw). A parameter of three or more sizes whose name ends with
-   "weight" is such a convolution. num_batches_tracked is a 64-bit scalar in the file.
+/* A safetensors file consists of 8 bytes with the length of the header, little-endian, the header in JSON, and the data
+   of all tensors. Names and the order of axes are PyTorch's: the weight of a convolution is (O,Kh,Kw,I) in memory and
+   (O,I,Kh,Kw) in the file. A parameter of three or more dimensions whose name ends with "weight" is such a weight.
+   num_batches_tracked is a 64-bit scalar in the file.
 
-   Beyond the format: __metadata__ holds "sslh.crc32", the CRC-32 of the whole file, from its first byte to its last,
-   with the 8 hexadecimal digits of the CRC itself taken as zeros; "crc32.NAME", that of each tensor's bytes, which
-   tells where a damaged file is damaged; "sslh.arch" and "sslh.preprocess"; and in checkpoints the counters and
-   settings of the run. Every other reader ignores them. A file without a key that begins with "sslh." is another
-   program's and is read without a checksum; one with such a key must have the right one.
+   Beyond the format, __metadata__ holds "sslh.crc32", the CRC-32 of the whole file, from its first byte to its last,
+   computed with the 8 hexadecimal digits of the CRC itself as zeros; "crc32.NAME", the CRC-32 of each tensor's bytes,
+   which shows where a file is damaged; "sslh.arch" and "sslh.preprocess"; and in checkpoints the counters and settings
+   of the run. Other readers ignore these keys. A file without a key that begins with "sslh." was written by another
+   program and is read without a checksum; in a file with such a key the checksum must be there and be right.
 
-   Every load has three passes: all that can be wrong with the file is looked for, then the memory that is missing is
-   made, and only then the first value is copied. So a load that fails has changed nothing. */
+   Every load has three passes: it checks all that can be wrong with the file, then allocates the memory that is
+   missing, and only then copies the first value. So a load that fails has changed nothing. */
 
-/* dtypes of the format; the order is the order in which the reference writes tensors. */
+/* The dtypes of the format, in the order in which its reference implementation writes tensors. */
 typedef struct sslh_i_st_type { const char *name; int bits; } sslh_i_st_type;
 enum { SSLH_I_ST_U64 = 0, SSLH_I_ST_I64 = 1, SSLH_I_ST_F64 = 2, SSLH_I_ST_F32 = 4, SSLH_I_ST_U32 = 5,
     SSLH_I_ST_I32 = 6, SSLH_I_ST_BF16 = 7, SSLH_I_ST_F16 = 8, SSLH_I_ST_U16 = 9, SSLH_I_ST_I16 = 10, SSLH_I_ST_U8 = 16,
@@ -45027,7 +45028,7 @@ static const sslh_i_st_type sslh_i_st_types[] = {
 #define SSLH_I_ST_TYPES ((int)(sizeof sslh_i_st_types / sizeof sslh_i_st_types[0]))
 #define SSLH_I_ST_DIMS 8
 #define SSLH_I_ST_HEADER ((size_t)100000000) /* the format's own limit */
-#define SSLH_I_ST_OURS "sslh." /* with this begin the keys of metadata by which a file says that it is ours */
+#define SSLH_I_ST_OURS "sslh." /* prefix of our keys in the metadata: a file with such a key is one of ours */
 #define SSLH_I_ST_CRC SSLH_I_ST_OURS "crc32"
 #define SSLH_I_ST_ZEROS "00000000"
 
@@ -45035,19 +45036,19 @@ static const sslh_i_st_type sslh_i_st_types[] = {
 
 typedef struct sslh_i_st_item {
     char         name[272];
-    sslh_tensor *t;       /* gives type and shape in memory */
+    sslh_tensor *t;       /* its type and shape are those of the item in memory */
     sslh_real   *moment;  /* values of this shape instead of t's own (optimiser state); NULL: t's own */
-    int          part, net; /* of the optimiser's state: which, from 1 (sslh_i_st_parts), and of its net number .. */
-    size_t       offset;  /* and where in that */
-    int          permute, dtype; /* permute: 1 a convolution, 2 a transposed matrix */
-    size_t       begin, end; /* in the data of the file */
-    int          found;   /* reading: number of the file's tensor, -1 */
+    int          part, net; /* optimiser state: which of sslh_i_st_parts, from 1, and the index of its net .. */
+    size_t       offset;  /* .. and the element of that net's values at which it begins */
+    int          permute, dtype; /* permute: 1 a convolution's weight, 2 a transposed matrix */
+    size_t       begin, end; /* byte range in the data of the file */
+    int          found;   /* reading: index of the file's tensor; -1 none; -2 - index: one that does not fit */
 } sslh_i_st_item;
 
 typedef struct sslh_i_st_list { sslh_i_st_item *item; int n, cap; } sslh_i_st_list;
 typedef struct sslh_i_st_meta { const char *key, *value; } sslh_i_st_meta;
 
-/* Appends a parameter or buffer of the net number net of a tree, called prefix and its full name. NULL: no room. */
+/* Appends entry e (a parameter or buffer) of net number net of a tree, called prefix + full name. NULL: no room. */
 SSLH_I_FN sslh_i_st_item *sslh_i_st_add(sslh_i_st_list *l, const sslh_i_tree *tree, int net, const char *prefix,
                                         sslh_i_entry *e) {
     sslh_i_st_item *it;
@@ -45083,36 +45084,36 @@ SSLH_I_FN void sslh_i_st_add_net(sslh_i_st_list *l, sslh_net *net, const char *p
         for (j = 0; j < t.net[i]->entries; j++) sslh_i_st_add(l, &t, i, prefix, t.net[i]->entry[j]);
 }
 
-/* Size i of the shape in the file: (O,K..,I) in memory is (O,I,K..) there, a transposed (O,I) is (I,O). */
+/* Dimension i of the shape in the file. (O,K..,I) in memory is (O,I,K..) in the file, a transposed (O,I) is (I,O). */
 SSLH_I_FN int sslh_i_st_size(const sslh_i_st_item *it, int i) {
     if (it->permute == 2) return it->t->shape[1 - i];
     if (!it->permute || i == 0) return it->t->shape[i];
     return i == 1 ? it->t->shape[it->t->ndim - 1] : it->t->shape[i - 1];
 }
 
-/* Element number at in the file is element number .. in memory. area = product of the K sizes, last = I. */
+/* The index in memory of the element with index at in the file. area is the product of the K sizes, last is I. */
 SSLH_I_FN size_t sslh_i_st_place(size_t at, size_t area, size_t last) {
     size_t k = at % area, i = at / area % last, o = at / (area * last);
     return (o * area + k) * last + i;
 }
 
-/* What sslh_i_st_place needs to know of a shape; 1 and 1 when nothing is permuted. */
+/* The area and last that sslh_i_st_place needs; both are 1 if nothing is permuted. */
 SSLH_I_FN void sslh_i_st_area(const sslh_i_st_item *it, size_t *area, size_t *last) {
     int i;
     *area = *last = 1;
     if (!it->permute) return;
     *last = (size_t)it->t->shape[it->t->ndim - 1];
-    if (it->permute == 2) *area = (size_t)it->t->shape[0]; /* (I,O) as one filter of O places and I channels */
+    if (it->permute == 2) *area = (size_t)it->t->shape[0]; /* a matrix is one filter with O taps and I channels */
     for (i = 1; i < it->t->ndim - 1; i++) *area *= (size_t)it->t->shape[i];
 }
 
-/* A number as the file holds it: F64 in builds with SSLH_REAL double, else F32. */
+/* Stores v as the file holds it: as F64 in builds with SSLH_REAL double, otherwise as F32. */
 SSLH_I_FN void sslh_i_put_real(uint8_t *p, sslh_real v) {
     if (SSLH_I_DOUBLE) sslh_i_put_le64(p, sslh_i_double_bits((double)v));
     else sslh_i_put_le32(p, sslh_i_float_bits((float)v));
 }
 
-/* The values of an item, in the order of the file, into out. */
+/* Writes the values of an item to out, in the order of the file. */
 SSLH_I_FN void sslh_i_st_put(const sslh_i_st_item *it, uint8_t *out) {
     const sslh_tensor *t = it->t;
     const sslh_real *values = it->moment ? it->moment : t->data;
@@ -45135,7 +45136,7 @@ SSLH_I_FN int sslh_i_st_order(const void *a, const void *b) {
     return x->dtype != y->dtype ? x->dtype - y->dtype : strcmp(x->name, y->name);
 }
 
-/* "text" with JSON's escapes. */
+/* Appends text in quotes, with JSON's escapes. */
 SSLH_I_FN void sslh_i_append_json(char *out, size_t size, size_t *used, const char *text) {
     sslh_i_append(out, size, used, "\"");
     for (; *text; text++) {
@@ -45147,7 +45148,7 @@ SSLH_I_FN void sslh_i_append_json(char *out, size_t size, size_t *used, const ch
     sslh_i_append(out, size, used, "\"");
 }
 
-/* The CRC-32 of a file whose digits of that CRC begin at byte number at, as these digits. */
+/* The digits of the CRC-32 of a file, computed with zeros in place of the 8 digits at byte at. */
 SSLH_I_FN void sslh_i_st_whole_crc(char out[12], const uint8_t *file, size_t size, size_t at) {
     uint32_t crc = sslh_i_crc32(0, file, at);
     crc = sslh_i_crc32(crc, SSLH_I_ST_ZEROS, 8);
@@ -45155,8 +45156,8 @@ SSLH_I_FN void sslh_i_st_whole_crc(char out[12], const uint8_t *file, size_t siz
     snprintf(out, 12, "%08lx", (unsigned long)crc);
 }
 
-/* The JSON header, padded to a multiple of 8, with zeros for the CRC of the file, which begin at *digits; data NULL: a
-   dry run that gives the length. */
+/* Prints the JSON header, padded to a multiple of 8 bytes, and returns its length. The CRC of the file is printed as
+   zeros, which begin at *digits. With data NULL it is a dry run that only finds the length. */
 SSLH_I_FN size_t sslh_i_st_header(const sslh_i_st_list *l, const sslh_i_st_meta *meta, int nmeta, const uint8_t *data,
                                   char *out, size_t size, size_t *digits) {
     size_t used = 0;
@@ -45217,7 +45218,7 @@ SSLH_I_FN void sslh_i_st_write(sslh_ctx *c, const char *fn, const char *path, ss
     for (i = 0; i < l->n; i++) sslh_i_st_put(&l->item[i], file + 8 + head + l->item[i].begin);
     sslh_i_put_le64(file, (uint64_t)head);
     {
-        /* the header is printed with a zero at its end, which falls on the first byte of the data */
+        /* snprintf ends the header with a zero, which overwrites the first byte of the data */
         uint8_t first = file[8 + head];
         sslh_i_st_header(l, meta, nmeta, file + 8 + head, (char *)file + 8, head + 1, &digits);
         file[8 + head] = first;
@@ -45241,13 +45242,13 @@ typedef struct sslh_i_st {
     sslh_ctx         *c;
     const char       *fn, *file;   /* for messages */
     const char       *what;        /* NULL: the header of a safetensors file, which begins at byte 8 */
-    const char       *at, *end;    /* what is left of the JSON */
-    const char       *start, *crc; /* crc: the digits of the whole file's CRC; NULL: there are none */
-    char             *text, *pool; /* unescaped strings, each with its zero */
+    const char       *at, *end;    /* the part of the JSON that is not parsed yet */
+    const char       *start, *crc; /* crc: the digits of the file's CRC, or NULL */
+    char             *text, *pool; /* unescaped strings, each with a final zero */
     sslh_i_st_tensor *tensor;
     sslh_i_st_meta   *meta;
     int               n, cap, nmeta, meta_cap, meta_seen;
-    uint8_t          *own;         /* the data, when they are ours to free: those of an archive */
+    uint8_t          *own;         /* the data of an archive, which sslh_i_st_close frees */
     const uint8_t    *data;
     size_t            data_size;
 } sslh_i_st;
@@ -45262,7 +45263,7 @@ SSLH_I_FN void sslh_i_json_space(sslh_i_st *s) {
     while (s->at < s->end && (*s->at == ' ' || *s->at == '\t' || *s->at == '\n' || *s->at == '\r')) s->at++;
 }
 
-/* The next character that is no space, taken when it is ch. */
+/* Skips white space and, if it follows, the character ch; returns whether it did. */
 SSLH_I_FN int sslh_i_json_is(sslh_i_st *s, char ch) {
     sslh_i_json_space(s);
     if (s->at == s->end || *s->at != ch) return 0;
@@ -45283,7 +45284,8 @@ SSLH_I_FN int sslh_i_json_hex4(sslh_i_st *s, uint32_t *out) {
     return 1;
 }
 
-/* \u and four digits, a surrogate pair included, as UTF-8; never longer than its escape. */
+/* Appends the UTF-8 of a \u escape, or of a pair of them that is a surrogate pair, to the pool, where it takes no more
+   bytes than in the JSON. s->at is after the "\u". */
 SSLH_I_FN int sslh_i_json_unicode(sslh_i_st *s) {
     uint32_t u, low;
     if (!sslh_i_json_hex4(s, &u)) return 0;
@@ -45299,7 +45301,7 @@ SSLH_I_FN int sslh_i_json_unicode(sslh_i_st *s) {
     return 1;
 }
 
-/* A string, unescaped into the pool; NULL and an error when it is none. */
+/* Unescapes a string into the pool. NULL and an error when there is none. */
 SSLH_I_FN const char *sslh_i_json_string(sslh_i_st *s) {
     static const char escapes[] = "\"\\/bfnrt", values[] = "\"\\/\b\f\n\r\t";
     const char *out = s->pool;
@@ -45341,7 +45343,8 @@ SSLH_I_FN int sslh_i_json_uint(sslh_i_st *s, uint64_t *out) {
     return 1;
 }
 
-/* Jumps over a value of an unknown key without recursion; the kinds of the open brackets are bits. */
+/* Skips the value of an unknown key. It does not recurse: bit i of kinds is the kind of the bracket that is open i
+   levels further out. */
 SSLH_I_FN int sslh_i_json_skip(sslh_i_st *s) {
     uint64_t kinds = 0;
     int depth = 0;
@@ -45371,7 +45374,7 @@ SSLH_I_FN int sslh_i_json_skip(sslh_i_st *s) {
     return 1;
 }
 
-/* [1,2,..] of not more than most numbers. */
+/* A list [1,2,..] of at most most numbers; *n is their number. */
 SSLH_I_FN int sslh_i_json_uints(sslh_i_st *s, uint64_t *out, int most, int *n) {
     *n = 0;
     if (!sslh_i_json_is(s, '[')) return sslh_i_st_bad(s, "a list is missing");
@@ -45383,7 +45386,7 @@ SSLH_I_FN int sslh_i_json_uints(sslh_i_st *s, uint64_t *out, int most, int *n) {
     return sslh_i_json_is(s, ']') || sslh_i_st_bad(s, "a list does not end");
 }
 
-/* The object __metadata__: pairs of strings. */
+/* The object __metadata__, whose keys and values are strings. */
 SSLH_I_FN int sslh_i_st_read_meta(sslh_i_st *s) {
     if (s->meta_seen++) return sslh_i_st_bad(s, "__metadata__ twice");
     sslh_i_json_space(s);
@@ -45403,14 +45406,14 @@ SSLH_I_FN int sslh_i_st_read_meta(sslh_i_st *s) {
         if (!m->value) return 0;
         if (strcmp(m->key, SSLH_I_ST_CRC) == 0) {
             if (s->crc || strlen(m->value) != 8) return sslh_i_st_bad(s, "the checksum of the file is broken");
-            s->crc = s->at - 9; /* eight digits and the quote, where no escape stands for a digit */
+            s->crc = s->at - 9; /* 8 digits and the quote; an escape in place of a digit fails the check */
         }
         s->nmeta++;
     } while (sslh_i_json_is(s, ','));
     return sslh_i_json_is(s, '}') || sslh_i_st_bad(s, "__metadata__ does not end");
 }
 
-/* {"dtype":"F32","shape":[..],"data_offsets":[begin,end]} in any order; unknown keys are skipped. */
+/* {"dtype":"F32","shape":[..],"data_offsets":[begin,end]}, its keys in any order; unknown ones are skipped. */
 SSLH_I_FN int sslh_i_st_read_tensor(sslh_i_st *s, const char *name) {
     sslh_i_st_tensor *t = &s->tensor[s->n];
     uint64_t offsets[2] = {0, 0};
@@ -45460,7 +45463,8 @@ SSLH_I_FN int sslh_i_st_by_name(const void *a, const void *b) {
     return strcmp(((const sslh_i_st_tensor *)a)->name, ((const sslh_i_st_tensor *)b)->name);
 }
 
-/* The tensors fill the data without hole or overlap, and each has the size of its shape. */
+/* Checks that the tensors fill the data without gap or overlap, that the size of each is that of its shape, and that no
+   name is there twice. Leaves the tensors sorted by name. */
 SSLH_I_FN int sslh_i_st_check(sslh_i_st *s) {
     size_t at = 0;
     int i, j;
@@ -45504,14 +45508,15 @@ SSLH_I_FN void sslh_i_st_close(sslh_i_st *s) {
     s->meta = NULL;
 }
 
-/* The metadata's value of a key, or NULL. */
+/* The value of a key of the metadata, or NULL. */
 SSLH_I_FN const char *sslh_i_st_meta_of(const sslh_i_st *s, const char *key) {
     int i;
     for (i = 0; i < s->nmeta; i++) if (strcmp(s->meta[i].key, key) == 0) return s->meta[i].value;
     return NULL;
 }
 
-/* The file is another program's, or it is whole. Where it is damaged, the CRC of a tensor may tell. */
+/* Checks the CRC of the whole file, unless another program wrote it. If that CRC is wrong, those of the tensors may
+   show which of them is damaged. */
 SSLH_I_FN int sslh_i_st_whole(const sslh_i_st *s, const uint8_t *bytes, size_t size) {
     char crc[12], key[320];
     int i, ours = 0;
@@ -45537,7 +45542,7 @@ SSLH_I_FN int sslh_i_st_whole(const sslh_i_st *s, const uint8_t *bytes, size_t s
     return 0;
 }
 
-/* The type of an array of NumPy's, which has its values in the same bits. */
+/* The dtype of a NumPy array's values, whose bits are the same in safetensors. */
 SSLH_I_FN int sslh_i_st_of_npy(const sslh_i_npy *h) {
     static const int f[4] = {-1, SSLH_I_ST_F16, SSLH_I_ST_F32, SSLH_I_ST_F64},
                      i[4] = {SSLH_I_ST_I8, SSLH_I_ST_I16, SSLH_I_ST_I32, SSLH_I_ST_I64},
@@ -45546,7 +45551,8 @@ SSLH_I_FN int sslh_i_st_of_npy(const sslh_i_npy *h) {
     return h->kind == 'f' ? f[k] : h->kind == 'i' ? i[k] : h->kind == 'u' ? u[k] : SSLH_I_ST_BOOL;
 }
 
-/* One array of an archive becomes the next tensor, little-endian and in the order of C. 0 and an error. */
+/* Appends an array of an archive as a tensor, with its bytes little-endian and in row-major order. room is the size of
+   s->own. 0 and an error when the array cannot be read. */
 SSLH_I_FN int sslh_i_st_add_array(sslh_i_st *s, const sslh_i_zip *z, const sslh_i_member *m, size_t room) {
     sslh_i_source one = sslh_i_zip_unpack(z, m);
     sslh_i_st_tensor *t = &s->tensor[s->n];
@@ -45577,7 +45583,7 @@ SSLH_I_FN int sslh_i_st_add_array(sslh_i_st *s, const sslh_i_zip *z, const sslh_
     return count > 0;
 }
 
-/* The arrays of an archive of NumPy's (.npz) as tensors. 0 and an error when it is none. */
+/* Reads the arrays of NumPy's archive (.npz) as tensors. 0 and an error when it is none. */
 SSLH_I_FN int sslh_i_st_open_npz(sslh_i_st *s, const uint8_t *bytes, size_t size) {
     sslh_i_source all = sslh_i_source_of(s->c, s->fn, s->file, bytes, size);
     sslh_i_zip z;
@@ -45602,8 +45608,9 @@ SSLH_I_FN int sslh_i_st_open_npz(sslh_i_st *s, const uint8_t *bytes, size_t size
     return !SSLH_I_BAD(s->c) && sslh_i_st_check(s);
 }
 
-/* What other programs call weights too, by the first bytes; NULL: it may be a safetensors file, whose length may begin
-   with any bytes, but whose ninth is a brace. */
+/* The name of a format that other programs use for weights, recognised by its first bytes, as the end of an error
+   message. NULL if it may be a safetensors file, whose first bytes can be anything (a length), but whose ninth is a
+   brace. */
 SSLH_I_FN const char *sslh_i_st_stranger(const uint8_t *p, size_t size) {
     if (size > 8 && p[8] == '{') return NULL;
     if (size >= 4 && p[0] == 0x80 && p[1] >= 2 && p[1] <= 5)
@@ -45615,7 +45622,7 @@ SSLH_I_FN const char *sslh_i_st_stranger(const uint8_t *p, size_t size) {
     return NULL;
 }
 
-/* Parses size bytes, which stay the caller's. 0 and an error when they are bad; sslh_i_st_close in both cases. */
+/* Parses size bytes, which stay the caller's. 0 and an error when they are malformed; sslh_i_st_close in both cases. */
 SSLH_I_FN int sslh_i_st_open(sslh_i_st *s, sslh_ctx *c, const char *fn, const char *file, const uint8_t *bytes,
                              size_t size) {
     size_t head, i, braces = 0, colons = 0;
@@ -45641,7 +45648,7 @@ SSLH_I_FN int sslh_i_st_open(sslh_i_st *s, sslh_ctx *c, const char *fn, const ch
         braces += s->start[i] == '{';
         colons += s->start[i] == ':';
     }
-    /* bounds: a tensor takes 40 bytes or more and a brace, a pair of strings 5 bytes and a colon */
+    /* upper bounds: a tensor takes at least 40 bytes and a brace, a pair of strings at least 5 bytes and a colon */
     s->cap = (int)SSLH_I_MIN(braces, head / 40 + 1);
     s->meta_cap = (int)SSLH_I_MIN(colons, head / 5 + 1);
     s->text = s->pool = (char *)sslh_i_alloc(c, head + 1);
@@ -45664,7 +45671,7 @@ SSLH_I_FN int sslh_i_st_open(sslh_i_st *s, sslh_ctx *c, const char *fn, const ch
     return sslh_i_st_check(s) && sslh_i_st_whole(s, bytes, size);
 }
 
-/* Number of the tensor called prefix and name, by bisection of the sorted names; -1: there is none. */
+/* Index of the tensor that is called prefix + name, found by bisection of the sorted names, or -1. */
 SSLH_I_FN int sslh_i_st_find(const sslh_i_st *s, const char *prefix, const char *name) {
     int lo = 0, hi = s->n;
     size_t n = strlen(prefix);
@@ -45680,14 +45687,16 @@ SSLH_I_FN int sslh_i_st_find(const sslh_i_st *s, const char *prefix, const char 
     return -1;
 }
 
-/* Number of the tensor whose last word is another: BERT's norms once had gamma and beta. */
+/* The same for name with word in place of what follows its last dot, as in old files of BERT, whose norms have gamma
+   and beta. name begins with the prefix. */
 SSLH_I_FN int sslh_i_st_old(const sslh_i_st *s, const char *prefix, const char *name, const char *word) {
     const char *dot = strrchr(name, '.');
     char old[288];
     snprintf(old, sizeof old, "%.*s.%s", (int)(dot - name), name, word);
     return sslh_i_st_find(s, prefix, old);
 }
-/* What files of transformers hold beside weights: masks of causal attention, the numbers of positions. */
+/* Marks as used what files of transformers hold beside weights, so that it does not count as unexpected: the masks of
+   causal attention and the numbers of the positions. */
 SSLH_I_FN void sslh_i_st_pass_over(const sslh_i_st *s) {
     int i;
     for (i = 0; i < s->n; i++) {
@@ -45706,7 +45715,7 @@ SSLH_I_FN int sslh_i_st_int(int dtype) {
            dtype == SSLH_I_ST_BOOL;
 }
 
-/* Value of an element as a double; exact but for 64-bit integers above 2^53. */
+/* The value of an element as a double, exact except for 64-bit integers above 2^53. */
 SSLH_I_FN double sslh_i_st_value(int dtype, const uint8_t *p) {
     switch (dtype) {
     case SSLH_I_ST_U64: return (double)sslh_i_le64(p);
@@ -45724,8 +45733,8 @@ SSLH_I_FN double sslh_i_st_value(int dtype, const uint8_t *p) {
     }
 }
 
-/* Why file tensor f cannot fill it; NULL when it can. num_batches_tracked is one number, which other programs write in
-   any type, as a scalar or as an array of one. */
+/* Why the file's tensor f cannot fill the item, "dtype" or "shape"; NULL if it can. num_batches_tracked is one number,
+   which other programs write in any type, as a scalar or as an array of one element. */
 SSLH_I_FN const char *sslh_i_st_misfit(const sslh_i_st_item *it, const sslh_i_st_tensor *f) {
     int i;
     if (sslh_i_has_suffix(it->name, "num_batches_tracked") && it->t->count == 1) {
@@ -45740,7 +45749,7 @@ SSLH_I_FN const char *sslh_i_st_misfit(const sslh_i_st_item *it, const sslh_i_st
     return NULL;
 }
 
-/* 1 when an item can hold every value of the file's tensor that was found for it: integers go into fewer bits. */
+/* Checks that an item of integers, which has 8 or 32 bits per value, can hold every value of its tensor in the file. */
 SSLH_I_FN int sslh_i_st_holds(const sslh_i_st *s, const sslh_i_st_item *it) {
     const sslh_i_st_tensor *f = &s->tensor[it->found];
     double least = it->t->type == SSLH_I32 ? -2147483648.0 : 0, most = it->t->type == SSLH_I32 ? 2147483647.0 : 255;
@@ -45756,7 +45765,7 @@ SSLH_I_FN int sslh_i_st_holds(const sslh_i_st *s, const sslh_i_st_item *it) {
     return 1;
 }
 
-/* Fills an item with the values of the file's tensor that was found for it. */
+/* Fills an item with the values of its tensor in the file. */
 SSLH_I_FN void sslh_i_st_get(const sslh_i_st *s, const sslh_i_st_item *it) {
     const sslh_i_st_tensor *f = &s->tensor[it->found];
     const uint8_t *data = s->data + f->begin;
@@ -45775,7 +45784,8 @@ SSLH_I_FN void sslh_i_st_get(const sslh_i_st *s, const sslh_i_st_item *it) {
 
 /* --- filling a list from a file ---------------------------------------------------------------------------------- */
 
-/* "missing 2: a, b"; lists all when the text is long enough. which: 0 missing, 1 unexpected, 2 wrong. */
+/* Appends a line like "missing 2: a, b", as far as there is room in out, and returns the number of tensors that it
+   concerns. which: 0 missing, 1 unexpected, 2 wrong shape or type. */
 SSLH_I_FN int sslh_i_st_report(const sslh_i_st *s, const sslh_i_st_list *l, const char *prefix, int which, char *out,
                                size_t size, size_t *used) {
     static const char *const titles[3] = {"missing", "unexpected", "wrong shape or type"};
@@ -45814,8 +45824,8 @@ SSLH_I_FN int sslh_i_st_report(const sslh_i_st *s, const sslh_i_st_list *l, cons
     return count;
 }
 
-/* The first pass: matches names, checks shapes and values. Returns the number of tensors that will be read; *missing
-   counts those that the file does not have. 0 and an error when the file does not fit. */
+/* The first pass: matches names, checks shapes and values. Returns the number of tensors that will be read; *missing is
+   the number of those that the file does not have. 0 and an error when the file does not fit. */
 SSLH_I_FN int sslh_i_st_match(const sslh_i_st *s, sslh_i_st_list *l, sslh_load_desc d, int *missing) {
     const char *prefix = d.strip_prefix ? d.strip_prefix : "";
     char text[300];
@@ -45828,7 +45838,7 @@ SSLH_I_FN int sslh_i_st_match(const sslh_i_st *s, sslh_i_st_list *l, sslh_load_d
         if (at < 0 && sslh_i_has_suffix(it->name, "LayerNorm.weight")) at = sslh_i_st_old(s, prefix, it->name, "gamma");
         if (at < 0 && sslh_i_has_suffix(it->name, "LayerNorm.bias")) at = sslh_i_st_old(s, prefix, it->name, "beta");
         if (at < 0) {
-            /* files of old PyTorch versions have none */
+            /* files of old versions of PyTorch lack this counter */
             *missing += !sslh_i_has_suffix(it->name, "num_batches_tracked");
             continue;
         }
@@ -45842,7 +45852,7 @@ SSLH_I_FN int sslh_i_st_match(const sslh_i_st *s, sslh_i_st_list *l, sslh_load_d
     unexpected = sslh_i_st_report(s, l, prefix, 1, d.report, d.report_size, &report);
     wrong = sslh_i_st_report(s, l, prefix, 2, d.report, d.report_size, &report);
     text[0] = 0;
-    if (!wrong && !matched && l->n && d.partial) { /* a partial load that loads nothing is a wrong name, never a wish */
+    if (!wrong && !matched && l->n && d.partial) { /* nobody wants to load nothing: the prefix is wrong */
         sslh_fail(s->c, SSLH_E_FORMAT, "%s: no tensor of %s is of this net%s%.60s%s: the file has '%.80s' .., the net "
                   "'%.80s' .. (.strip_prefix, .report)", s->fn, s->file, prefix[0] ? " behind the prefix '" : "",
                   prefix, prefix[0] ? "'" : "", s->n ? s->tensor[0].name : "", l->item[0].name);
@@ -45860,8 +45870,8 @@ SSLH_I_FN int sslh_i_st_match(const sslh_i_st *s, sslh_i_st_list *l, sslh_load_d
     return matched;
 }
 
-/* The second pass for nets that were not used yet: memory, with initial values where the file leaves some of them. When
-   it does not suffice, every net is as it was. */
+/* The second pass, for nets that have not been used yet: allocates their parameters and, if fill is set because the
+   file lacks some of them, draws initial values. After a failed allocation every net is as it was. */
 SSLH_I_FN int sslh_i_st_seal(sslh_net *net, int fill) {
     sslh_i_tree t;
     int i, j, before[SSLH_I_MAX_NETS];
@@ -45888,7 +45898,7 @@ SSLH_I_FN void sslh_i_st_copy(const sslh_i_st *s, const sslh_i_st_list *l) {
 
 /* --- preprocessing as text ---------------------------------------------------------------------------------------- */
 
-/* ",v,v,v,v" without the first comma, 12 digits each: exact for all values that means and deviations take. */
+/* Appends "v,v,v,v" with 12 decimals each, which is exact for floats from 1e-4 to 1e6; larger ones become 0. */
 SSLH_I_FN void sslh_i_append_four(char *out, size_t size, size_t *used, const float *v) {
     for (int i = 0; i < 4; i++) {
         if (i) sslh_i_append(out, size, used, ",");
@@ -45905,7 +45915,7 @@ SSLH_I_FN void sslh_i_preprocess_text(const sslh_preprocess *p, char *out, size_
     if (p->colour) sslh_i_append(out, size, &used, " colour=%d", p->colour);
 }
 
-/* The opposite; a text that makes no sense leaves sizes of 0. */
+/* The reverse. All sizes become 0 if one of them is negative. */
 SSLH_I_FN void sslh_i_preprocess_read(sslh_preprocess *p, const char *text) {
     double mean[4] = {0, 0, 0, 0}, std[4] = {0, 0, 0, 0};
     int i;
@@ -45924,14 +45934,15 @@ SSLH_I_FN void sslh_i_preprocess_read(sslh_preprocess *p, const char *text) {
     }
 }
 
-/* Nothing is known of it, as in a container of a method: a file of it says nothing, and takes nothing from a net. */
+/* Is nothing known of the preprocessing, as in the container of a method? Then it is not written to files, and reading
+   such a text changes no net. */
 SSLH_I_FN int sslh_i_preprocess_none(const sslh_preprocess *p) {
     const sslh_preprocess none = SSLH_I_ZERO;
     return memcmp(p, &none, sizeof none) == 0;
 }
 
-/* The metadata in which a file keeps it for net number i of a tree: "sslh.preprocess" for the net that was saved,
-   "sslh.preprocess.encoder" for one inside. prefix: of its names in the file. */
+/* The key of the metadata for the preprocessing of net number i of a tree: "sslh.preprocess" for the net that was
+   saved, "sslh.preprocess.encoder" for one inside it. prefix is that of the tensors' names in the file. */
 SSLH_I_FN void sslh_i_preprocess_key(const sslh_i_tree *t, int i, const char *prefix, char *out, size_t size) {
     char name[272];
     size_t used = 0;
@@ -45942,7 +45953,7 @@ SSLH_I_FN void sslh_i_preprocess_key(const sslh_i_tree *t, int i, const char *pr
     if (out[used - 1] == '.') out[used - 1] = 0;
 }
 
-/* From a file into a net and those inside; what the file does not tell stays. */
+/* Reads the preprocessing of a net and of those inside it; where the file has none, the net keeps its own. */
 SSLH_I_FN void sslh_i_preprocess_load(const sslh_i_st *s, sslh_net *net, const char *prefix) {
     sslh_i_tree t;
     sslh_preprocess p;
@@ -45960,10 +45971,11 @@ SSLH_I_FN void sslh_i_preprocess_load(const sslh_i_st *s, sslh_net *net, const c
 
 /* --- nets -------------------------------------------------------------------------------------------------------- */
 
-/* Metadata of a net and of those inside. */
+/* A key of the metadata and its value: the preprocessing of one net. */
 typedef struct sslh_i_preprocess_line { char key[512], value[256]; } sslh_i_preprocess_line;
 
-/* Appends the preprocessing of the nets of a tree to n keys of metadata; what is returned holds their text. */
+/* Appends the preprocessing of the nets of a tree to the *n pairs in meta. The array that is returned holds their text;
+   the caller frees it. */
 SSLH_I_FN sslh_i_preprocess_line *sslh_i_preprocess_lines(sslh_ctx *c, const sslh_i_tree *t, const char *prefix,
                                                           sslh_i_st_meta *meta, int *n) {
     sslh_i_preprocess_line *line = (sslh_i_preprocess_line *)sslh_i_alloc(c, (size_t)t->n * sizeof *line);
@@ -45998,7 +46010,7 @@ SSLH_DEF void sslh_save_net(sslh_net *net, const char *path) {
     sslh_i_free(c, l.item);
 }
 
-/* From an open file into a net; all or nothing. Returns the number of tensors read. */
+/* Fills a net from an open file, after an error with nothing. Returns the number of tensors that were read. */
 SSLH_I_FN int sslh_i_st_fill(const sslh_i_st *s, sslh_net *net, sslh_load_desc d) {
     sslh_ctx *c = net->ctx;
     sslh_i_st_list l;
@@ -46007,7 +46019,7 @@ SSLH_I_FN int sslh_i_st_fill(const sslh_i_st *s, sslh_net *net, sslh_load_desc d
     sslh_i_st_add_net(&l, net, "");
     if (sslh_i_takes_tokens(net)) sslh_i_st_pass_over(s);
     read = sslh_i_st_match(s, &l, d, &missing);
-    if (!SSLH_I_BAD(c) && sslh_i_st_seal(net, missing > 0)) { /* no draws that the file overwrites */
+    if (!SSLH_I_BAD(c) && sslh_i_st_seal(net, missing > 0)) { /* no initial values that the file overwrites */
         sslh_i_st_copy(s, &l);
         sslh_i_preprocess_load(s, net, d.strip_prefix ? d.strip_prefix : "");
     }
@@ -46023,7 +46035,7 @@ SSLH_DEF int sslh_load_weights(sslh_net *net, const char *path, sslh_load_desc d
     if (desc.report && desc.report_size) desc.report[0] = 0;
     if (sslh_i_net_bad(net)) return 0;
     if (desc.optional && path && sslh_i_path(path) == SSLH_I_PATH_NONE) return 0;
-    sslh_i_settle(net->ctx); /* what the net holds now is what stays when the file is refused */
+    sslh_i_settle(net->ctx); /* should the file be refused, the net keeps its present values */
     bytes = sslh_i_read_whole(net->ctx, "sslh_load_weights", path, &size);
     if (!bytes) return 0;
     if (sslh_i_st_open(&s, net->ctx, "sslh_load_weights", sslh_i_tail(path), bytes, size))
@@ -46033,7 +46045,7 @@ SSLH_DEF int sslh_load_weights(sslh_net *net, const char *path, sslh_load_desc d
     return read;
 }
 
-/* The settings of an architecture text into a description that is all zeros; what the text does not name stays 0. */
+/* Reads the settings in an architecture text into a descriptor of zeros; what the text does not name stays 0. */
 SSLH_I_FN void sslh_i_arch_read(const char *arch, const sslh_i_setting *s, void *desc) {
     for (; s->name; s++) {
         char *at = (char *)desc + s->at;
@@ -46051,8 +46063,8 @@ SSLH_I_FN void sslh_i_arch_read(const char *arch, const sslh_i_setting *s, void 
     }
 }
 
-/* Nothing is allocated for values before the file's shapes have been compared, so a lying text costs nothing. NULL when
-   the text names no encoder of ours. */
+/* The encoder that an architecture text describes; NULL when the text names none of the library's. Parameters are not
+   allocated before the file's shapes have been compared, so that a text with false sizes costs no memory. */
 SSLH_I_FN sslh_net *sslh_i_net_from_arch(sslh_ctx *c, const char *a) {
 #define SSLH_I_FROM_ARCH(kind, type, make) \
     if (strncmp(a, #kind " ", sizeof #kind) == 0) { \
@@ -46079,8 +46091,8 @@ SSLH_I_FN sslh_net *sslh_i_net_from_arch(sslh_ctx *c, const char *a) {
     return NULL;
 }
 
-/* Builds the net that the file's "sslh.arch" describes and fills it. After an error there is no net, and the streams
-   that its initial values took are given back. */
+/* Builds the net that the file's "sslh.arch" describes and fills it. After an error there is no net, and the random
+   streams that its initial values took are given back. */
 SSLH_I_FN sslh_net *sslh_i_load_net_bytes(sslh_ctx *c, const char *fn, const char *file, const uint8_t *bytes,
                                           size_t size) {
     sslh_load_desc d;
@@ -46096,7 +46108,7 @@ SSLH_I_FN sslh_net *sslh_i_load_net_bytes(sslh_ctx *c, const char *fn, const cha
             sslh_fail(c, SSLH_E_FORMAT, "%s: %s names no architecture that this program has: build the net and use "
                       "sslh_load_weights", fn, file);
         if (!SSLH_I_BAD(c)) sslh_i_st_fill(&s, net, d);
-        if (!SSLH_I_BAD(c)) sslh_train_mode(net, 0); /* it is there to be used; sslh_train switches it back */
+        if (!SSLH_I_BAD(c)) sslh_train_mode(net, 0); /* it is loaded to be used; sslh_train switches it back */
     }
     sslh_i_st_close(&s);
     if (!SSLH_I_BAD(c)) return net;
@@ -46129,7 +46141,7 @@ SSLH_DEF sslh_net *sslh_load_net_memory(sslh_ctx *c, const void *bytes, size_t s
 /* --- classifiers -------------------------------------------------------------------------------------------------- */
 
 #if SSLH_WITH_CLASSIFIERS
-/* What a classifier consists of in a file, and in memory while it is written or read. */
+/* The arrays of a classifier, which are tensors in its file. */
 enum { SSLH_I_PART_MEAN, SSLH_I_PART_SCALE, SSLH_I_PART_WEIGHT, SSLH_I_PART_BIAS, SSLH_I_PART_FEATURE,
     SSLH_I_PART_THRESHOLD, SSLH_I_PART_NEXT, SSLH_I_PART_ROOT, SSLH_I_PART_SHARE, SSLH_I_PARTS };
 static const char *const sslh_i_part_names[] = {"mean", "scale", "weight", "bias", "feature", "threshold", "next",
@@ -46140,7 +46152,6 @@ static const char *const sslh_i_part_names[] = {"mean", "scale", "weight", "bias
 SSLH_I_FN int sslh_i_part_first(int kind) { return kind == SSLH_I_FOREST ? SSLH_I_PART_FEATURE : SSLH_I_PART_MEAN; }
 SSLH_I_FN int sslh_i_part_end(int kind) { return kind == SSLH_I_FOREST ? SSLH_I_PARTS : SSLH_I_PART_FEATURE; }
 
-/* The shape of a part. */
 SSLH_I_FN sslh_shape sslh_i_part_shape(const sslh_classifier *k, int part) {
     const int K = k->info.classes, D = k->info.width;
     switch (part) {
@@ -46148,15 +46159,15 @@ SSLH_I_FN sslh_shape sslh_i_part_shape(const sslh_classifier *k, int part) {
     case SSLH_I_PART_WEIGHT: return sslh_dim2(K, D);
     case SSLH_I_PART_BIAS: return sslh_dim1(K);
     case SSLH_I_PART_ROOT: return sslh_dim1(k->info.trees + 1);
-    case SSLH_I_PART_SHARE: return sslh_dim2((int)SSLH_I_MAX(k->shares, (int64_t)1), K); /* one of zeros when none */
+    case SSLH_I_PART_SHARE: return sslh_dim2((int)SSLH_I_MAX(k->shares, (int64_t)1), K); /* at least a row of zeros */
     default: return sslh_dim1((int)k->info.nodes);
     }
 }
-SSLH_I_FN int sslh_i_part_whole(int part) { /* of whole numbers */
+SSLH_I_FN int sslh_i_part_whole(int part) { /* integers */
     return part == SSLH_I_PART_FEATURE || part == SSLH_I_PART_NEXT || part == SSLH_I_PART_ROOT;
 }
 
-/* Between the classifier and the tensor of one of its parts: into t, or out of it. */
+/* Copies one part of a classifier into the tensor t (in = 1) or out of it (in = 0). */
 SSLH_I_FN void sslh_i_part_move(sslh_classifier *k, int part, sslh_tensor *t, int in) {
     const size_t D = (size_t)k->info.width;
     size_t i;
@@ -46179,7 +46190,7 @@ SSLH_I_FN void sslh_i_part_move(sslh_classifier *k, int part, sslh_tensor *t, in
     }
 }
 
-/* A row of the list of tensors for each part, with a tensor to hold it. */
+/* Appends each part to the list, with a persistent tensor that holds it. */
 SSLH_I_FN void sslh_i_st_add_parts_of(sslh_i_st_list *l, sslh_classifier *k) {
     int part;
     for (part = sslh_i_part_first(k->kind); part < sslh_i_part_end(k->kind) && l->n < l->cap; part++) {
@@ -46190,13 +46201,13 @@ SSLH_I_FN void sslh_i_st_add_parts_of(sslh_i_st_list *l, sslh_classifier *k) {
         if (!it->t) return;
         snprintf(it->name, sizeof it->name, "%s%s", SSLH_I_CLASSIFIER_PREFIX, sslh_i_part_names[part]);
         it->dtype = whole ? SSLH_I_ST_I32 : SSLH_I_DOUBLE ? SSLH_I_ST_F64 : SSLH_I_ST_F32;
-        it->part = part; /* whoever reads it sets found */
+        it->part = part; /* found is set by sslh_i_classifier_fill */
         it->found = -1;
         l->n++;
     }
 }
 
-/* Names of the classes, a line each, in memory of the context; NULL: there are none. */
+/* The names of the classes, one on each line, in memory of the context; NULL without memory. */
 SSLH_I_FN char *sslh_i_class_lines(sslh_ctx *c, const char *const *names, int n) {
     size_t size = 1, used = 0;
     char *text;
@@ -46208,11 +46219,11 @@ SSLH_I_FN char *sslh_i_class_lines(sslh_ctx *c, const char *const *names, int n)
         for (; *name; name++) text[used++] = *name == '\n' ? ' ' : *name;
         text[used++] = '\n';
     }
-    /* names of folders may be in another encoding, which the format does not allow */
+    /* names of folders may not be UTF-8, which JSON must be */
     for (size = 0; text && (size = sslh_i_utf8_bad((const uint8_t *)text, used)) < used;) text[size] = '?';
     return text;
 }
-/* Back: n names out of the lines. */
+/* The reverse: n names out of the lines. */
 SSLH_I_FN const char *const *sslh_i_class_names(sslh_ctx *c, const char *lines, int n) {
     const size_t size = strlen(lines);
     char **names = (char **)sslh_i_alloc(c, (size_t)n * sizeof *names + size + 1), *text;
@@ -46220,7 +46231,7 @@ SSLH_I_FN const char *const *sslh_i_class_names(sslh_ctx *c, const char *lines, 
     if (!names) return NULL;
     text = (char *)(names + n);
     memcpy(text, lines, size + 1);
-    for (i = 0; i < n; i++) { /* of too few lines the last names are empty */
+    for (i = 0; i < n; i++) { /* with too few lines the last names are empty */
         char *end = strchr(text, '\n');
         names[i] = text;
         if (!end) text += strlen(text);
@@ -46280,12 +46291,12 @@ SSLH_DEF void sslh_save_classifier(sslh_classifier *k, sslh_net *encoder, const 
         }
         if (!SSLH_I_BAD(c)) sslh_i_st_write(c, fn, path, &l, meta, n);
     }
-    (void)line; /* freed with the rest */
+    (void)line; /* sslh_i_free_blocks frees it */
     sslh_i_free_blocks(c, mark);
 }
 
-/* What is wrong with a forest that was read: every node must lead further down in its own tree, to a leaf that is
-   there; NULL when nothing is. */
+/* What is wrong with a forest that was read, or NULL. Every node must lead to nodes that follow it in its own tree, so
+   that there are no cycles, and every leaf to a class or to shares that exist. */
 SSLH_I_FN const char *sslh_i_forest_bad(const sslh_classifier *k) {
     int64_t i, end;
     int tree;
@@ -46310,13 +46321,13 @@ SSLH_I_FN const char *sslh_i_forest_bad(const sslh_classifier *k) {
     return NULL;
 }
 
-/* The first size of a part of the file, from 0 to INT_MAX; -1 when it is not there. */
+/* The first dimension of a part in the file; -1 when the part is not there or the dimension exceeds INT_MAX. */
 SSLH_I_FN int64_t sslh_i_st_rows(const sslh_i_st *s, int part) {
     int at = sslh_i_st_find(s, SSLH_I_CLASSIFIER_PREFIX, sslh_i_part_names[part]);
     return at < 0 || s->tensor[at].ndim < 1 || s->tensor[at].shape[0] > INT_MAX ? -1 : (int64_t)s->tensor[at].shape[0];
 }
 
-/* Fills the parts of k from the file; room for them is made when the file has tensors of their shapes. */
+/* Fills the parts of k from the file; their memory is allocated after the file's shapes have been checked. */
 SSLH_I_FN int sslh_i_classifier_fill(const sslh_i_st *s, sslh_classifier *k) {
     sslh_ctx *c = k->c;
     sslh_i_st_list l;
@@ -46361,11 +46372,11 @@ SSLH_I_FN int sslh_i_classifier_fill(const sslh_i_st *s, sslh_classifier *k) {
     }
     if (!bad && !SSLH_I_BAD(c) && k->kind == SSLH_I_FOREST) bad = sslh_i_forest_bad(k);
     if (bad) sslh_fail(c, SSLH_E_FORMAT, "%s: %s holds no classifier that works: %s", s->fn, s->file, bad);
-    if (!SSLH_I_BAD(c)) sslh_i_free_blocks(c, mark); /* the tensors between file and classifier */
+    if (!SSLH_I_BAD(c)) sslh_i_free_blocks(c, mark); /* the list with its tensors */
     return !SSLH_I_BAD(c);
 }
 
-/* The classifier that "sslh.classifier" names, without its numbers; NULL and an error when it names none. */
+/* The classifier that "sslh.classifier" describes, with its sizes but without its values; NULL and an error if none. */
 SSLH_I_FN sslh_classifier *sslh_i_classifier_named(const sslh_i_st *s) {
     const char *about = sslh_i_st_meta_of(s, "sslh.classifier");
     const size_t word = about ? strcspn(about, " ") : 0;
@@ -46449,7 +46460,7 @@ SSLH_DEF sslh_classifier *sslh_load_classifier_memory(sslh_ctx *c, const void *b
 }
 #endif
 
-/* FNV-1a over the little-endian bytes of all values. */
+/* FNV-1a over the little-endian bytes of all parameters and buffers. */
 SSLH_DEF uint64_t sslh_hash(sslh_net *net) {
     uint64_t h = 14695981039346656037ull;
     sslh_i_tree t;
@@ -46473,17 +46484,17 @@ SSLH_DEF uint64_t sslh_hash(sslh_net *net) {
 }
 
 /* --- checkpoints ------------------------------------------------------------------------------------------------- */
-/* "model.NAME" for everything in the method's container, "optim.m.NAME" and "optim.v.NAME" for the optimiser's moments,
-   "optim.g.NAME" for gradients that wait for their update (.accumulate); the counters and settings are metadata. The
-   position in the data follows from the step. */
+/* A checkpoint has the tensors "model.NAME" for everything in the method's container, "optim.m.NAME" and "optim.v.NAME"
+   for the optimiser's moments, and "optim.g.NAME" for gradients that wait for their update (.accumulate). The counters
+   and settings are metadata. The position in the data set follows from the step. */
 
-/* Hexadecimal, 16 digits. */
+/* Prints v as 16 hexadecimal digits. */
 SSLH_I_FN void sslh_i_hex64(char out[20], uint64_t v) {
     snprintf(out, 20, "%08lx%08lx", (unsigned long)(v >> 32), (unsigned long)(v & 0xffffffffu));
 }
 
-/* The numbers of a key, 16 hexadecimal digits each and not more than most; returns how many there are, 0 when it has
-   others. */
+/* Reads the value of a key as numbers of 16 hexadecimal digits, at most most of them. Returns their number, 0 when the
+   value is anything else. */
 SSLH_I_FN int sslh_i_meta_hex64(const sslh_i_st *s, const char *key, uint64_t *out, int most) {
     const char *p = sslh_i_st_meta_of(s, key);
     int i;
@@ -46495,7 +46506,8 @@ SSLH_I_FN int sslh_i_meta_hex64(const sslh_i_st *s, const char *key, uint64_t *o
     return i % 16 ? 0 : i / 16;
 }
 
-/* State of an optimiser that has the layout of its nets' parameters. Part 0 is the parameter itself. */
+/* The optimiser's state, each part in the layout of a net's parameters: first and second moments (.m, .v) and
+   gradients. Part 0 is the parameters themselves. */
 enum { SSLH_I_ST_M = 1, SSLH_I_ST_V, SSLH_I_ST_G, SSLH_I_ST_PARTS };
 static const char *const sslh_i_st_parts[SSLH_I_ST_PARTS] = {"model.", "optim.m.", "optim.v.", "optim.g."};
 SSLH_I_FN sslh_real *sslh_i_st_part(const sslh_optimizer *o, int k, int part) {
@@ -46503,7 +46515,7 @@ SSLH_I_FN sslh_real *sslh_i_st_part(const sslh_optimizer *o, int k, int part) {
     return part == SSLH_I_ST_M ? n->m : part == SSLH_I_ST_V ? n->v : n->net->grads;
 }
 
-/* Is this part of net number k written? Gradients are when they are not all zero, as they are after an update. */
+/* Is this part of net number k written? Gradients are written only if some are not zero; an update leaves all zero. */
 SSLH_I_FN int sslh_i_st_has(const sslh_optimizer *o, int k, int part) {
     const sslh_real *x = sslh_i_st_part(o, k, part);
     size_t i;
@@ -46512,16 +46524,16 @@ SSLH_I_FN int sslh_i_st_has(const sslh_optimizer *o, int k, int part) {
     return i < o->net[k].net->nvalues;
 }
 
-/* Is it in a file? name: that of the net's first parameter. A net that has made no step has no moments, one that has
-   made some has all that its optimiser needs. */
+/* Must the file hold this part of a net? name is that of the net's first parameter. A net that has made no step has no
+   moments, and one that has made a step has all that its optimiser needs, so the first in the file decides. */
 SSLH_I_FN int sslh_i_st_needs(const sslh_i_st *s, const sslh_optimizer *o, int part, const char *name) {
     int adam = o->desc.kind == SSLH_ADAM || o->desc.kind == SSLH_ADAMW;
     if (part == SSLH_I_ST_V ? !adam : part == SSLH_I_ST_M && !adam && !(o->desc.momentum > 0.0f)) return 0;
     return sslh_i_st_find(s, sslh_i_st_parts[part == SSLH_I_ST_V ? SSLH_I_ST_M : part], name) >= 0;
 }
 
-/* The state of the optimiser's nets. With a file the state that it has; where it goes is told by sslh_i_st_place_parts,
-   when the file has been found to fit. */
+/* Appends the state of the optimiser's nets: all of it for writing (s NULL), otherwise what the file s must have. While
+   reading, sslh_i_st_place_parts sets .moment, after the whole file has been checked. */
 SSLH_I_FN void sslh_i_st_add_parts(sslh_i_st_list *l, sslh_method *m, sslh_optimizer *o, const sslh_i_st *s) {
     sslh_i_tree t;
     char name[272];
@@ -46551,7 +46563,8 @@ SSLH_I_FN void sslh_i_st_add_parts(sslh_i_st_list *l, sslh_method *m, sslh_optim
     }
 }
 
-/* Memory for the state that a file has: the second pass of its load. Zeros, which nothing can tell from none. */
+/* The second pass of a load: allocates the state that the file has. New state is zero, which has the same effect as no
+   state, so that a failure changes nothing. */
 SSLH_I_FN int sslh_i_st_place_parts(sslh_i_st_list *l, sslh_optimizer *o) {
     int i;
     for (i = 0; i < l->n; i++) {
@@ -46564,7 +46577,7 @@ SSLH_I_FN int sslh_i_st_place_parts(sslh_i_st_list *l, sslh_optimizer *o) {
     return 1;
 }
 
-/* State that a file does not have is zero. */
+/* Zeroes the state, because the file may lack parts of it. */
 SSLH_I_FN void sslh_i_st_clear_parts(sslh_optimizer *o) {
     int k, part;
     for (k = 0; k < o->nets; k++)
@@ -46574,7 +46587,7 @@ SSLH_I_FN void sslh_i_st_clear_parts(sslh_optimizer *o) {
         }
 }
 
-/* What both directions check. */
+/* The checks that saving and loading share. */
 SSLH_I_FN int sslh_i_checkpoint_ok(const sslh_method *m, const sslh_optimizer *o, sslh_i_tree *t) {
     if (!m || SSLH_I_BAD(m->ctx)) return 0;
     if (sslh_i_net_dead(m->net) || !o || !o->ctx || m->net->ctx != o->ctx) {
@@ -46585,15 +46598,15 @@ SSLH_I_FN int sslh_i_checkpoint_ok(const sslh_method *m, const sslh_optimizer *o
     return sslh_i_tree_ready(t, m->net);
 }
 
-/* Those from SSLH_I_BY_GROUP on hold a number for each parameter group. */
+/* The counters of a checkpoint; those from SSLH_I_BY_GROUP on have a number for each parameter group. */
 #define SSLH_I_COUNTERS 9
 #define SSLH_I_BY_GROUP 6
 static const char *const sslh_i_counter_names[SSLH_I_COUNTERS] = {"sslh.step", "sslh.seed", "sslh.stream", "sslh.steps",
     "sslh.optimizer", "sslh.optimizer.peak", "sslh.optimizer.steps", "sslh.optimizer.power1", "sslh.optimizer.power2"};
-#define SSLH_I_CHECKPOINT "checkpoint "    /* the kind of a file and .. */
-#define SSLH_I_CHECKPOINT_FORMAT "3"       /* .. what follows it: a new number when older files are not read any more */
+#define SSLH_I_CHECKPOINT "checkpoint "    /* the value of "sslh.kind" begins with this .. */
+#define SSLH_I_CHECKPOINT_FORMAT "3"       /* .. and this follows; it changes when older files can no longer be read */
 
-/* n numbers as 16 digits each, in memory of the context. */
+/* n numbers as 16 hexadecimal digits each, in memory of the context. */
 SSLH_I_FN char *sslh_i_hex64_text(sslh_ctx *c, const uint64_t *v, int n) {
     char *text = (char *)sslh_i_alloc(c, 16 * (size_t)n + 4);
     int i;
@@ -46670,7 +46683,7 @@ SSLH_DEF void sslh_save_checkpoint(sslh_method *m, sslh_optimizer *o, int64_t st
     sslh_i_free(o->ctx, run.config);
 }
 
-/* The meters of a run out of a file; the losses become memory of the optimiser. 0 when the file has none. */
+/* Reads the meters of a run; .losses is allocated as memory of the optimiser. 0 when the file has none. */
 SSLH_I_FN int sslh_i_run_read(const sslh_i_st *s, const sslh_optimizer *o, sslh_i_training *run) {
     const char *done = sslh_i_st_meta_of(s, "sslh.losses");
     uint64_t meter[2 + SSLH_I_NUMBERS], *losses;
@@ -46690,9 +46703,9 @@ SSLH_I_FN int sslh_i_run_read(const sslh_i_st *s, const sslh_optimizer *o, sslh_
     return run->epochs == (int)n && (done[0] == 0) == (n == 0);
 }
 
-/* The step lies inside the run, and what else the file has counted agrees with it: epochs and batches of the meters,
-   and the updates, of which every step with one has at least one in some group and at most one for each phase in any.
- */
+/* Checks that the step lies inside the run and that the file's other counters agree with it: epochs and batches of the
+   meters, and updates. least is the number of updates up to this step: one after every .accumulate steps and one at the
+   end of an epoch. Each of them updates at least one group, and no group more than once per phase. */
 SSLH_I_FN int sslh_i_run_agrees(const sslh_i_st *s, const sslh_method *m, const sslh_i_training *run, int64_t step,
                                 const uint64_t *updates, int epochs) {
     const int64_t e = step / run->per_epoch, r = step % run->per_epoch;
@@ -46714,7 +46727,7 @@ SSLH_I_FN int sslh_i_run_agrees(const sslh_i_st *s, const sslh_method *m, const 
     return !SSLH_I_BAD(s->c);
 }
 
-/* Everything in the metadata that can be wrong, and value. */
+/* Checks everything in the metadata that can be wrong, and reads the counters into value. */
 SSLH_I_FN int sslh_i_checkpoint_check(const sslh_i_st *s, const sslh_method *m, const sslh_optimizer *o,
                                       sslh_i_training *run, uint64_t value[SSLH_I_COUNTERS][SSLH_I_GROUPS]) {
     const char *kind = sslh_i_st_meta_of(s, "sslh.kind"), *name = sslh_i_st_meta_of(s, "sslh.method"),
@@ -46753,7 +46766,7 @@ SSLH_I_FN int sslh_i_checkpoint_check(const sslh_i_st *s, const sslh_method *m, 
     return !SSLH_I_BAD(c);
 }
 
-/* All or nothing, as every load. Returns the step. */
+/* Loads all or, after an error, nothing. Returns the step, or -1. */
 SSLH_I_FN int64_t sslh_i_checkpoint_read(const sslh_i_st *s, sslh_method *m, sslh_optimizer *o, sslh_i_training *run) {
     sslh_ctx *c = s->c;
     sslh_i_st_list l;
@@ -46807,7 +46820,7 @@ SSLH_DEF int64_t sslh_load_checkpoint(sslh_method *m, sslh_optimizer *o, const c
     int64_t step = -1;
     memset(&run, 0, sizeof run);
     if (!sslh_i_checkpoint_ok(m, o, &t)) return -1;
-    sslh_i_settle(o->ctx); /* what the net holds now is what stays when the file is refused */
+    sslh_i_settle(o->ctx); /* should the file be refused, the net keeps its present values */
     run.config = sslh_i_config(m, o, NULL, NULL);
     if (run.config) step = sslh_i_checkpoint_load(m, o, path, &run);
     sslh_i_free(o->ctx, run.config);
@@ -46816,7 +46829,7 @@ SSLH_DEF int64_t sslh_load_checkpoint(sslh_method *m, sslh_optimizer *o, const c
 
 /* --- features of 8-bit images ------------------------------------------------------------------------------------ */
 
-/* Also after an error, where it puts back what was there. */
+/* Works after an error too, because callers restore a net's earlier preprocessing with it. */
 SSLH_I_FN void sslh_i_preprocess_put(sslh_net *net, sslh_preprocess p) {
     if (!sslh_i_net_dead(net)) net->preprocess = p;
 }
@@ -46830,7 +46843,8 @@ SSLH_DEF sslh_preprocess sslh_get_preprocess(sslh_net *net) {
     return sslh_i_net_dead(net) ? sslh_i_dead_net.preprocess : net->preprocess;
 }
 
-/* Images begin .. begin + n - 1 as a tensor (n,h,w,C) of (value / 255 - mean) / std. */
+/* n images, resized to h x w if they are not of that size, as a tensor (n,h,w,C) of (value / 255 - mean) / std. With
+   .colour the colours are converted before mean and std apply. */
 SSLH_I_FN sslh_tensor *sslh_i_embed_input(sslh_net *net, const uint8_t *pixels, int n, int height, int width,
                                           int channels, int h, int w) {
     sslh_ctx *c = net->ctx;
@@ -46865,7 +46879,7 @@ SSLH_I_FN sslh_tensor *sslh_i_embed_input(sslh_net *net, const uint8_t *pixels, 
     return net->preprocess.colour ? sslh_i_normalised(c, x, &net->preprocess) : x;
 }
 
-#define SSLH_I_EMBED_BATCH 64 /* images at a time: bounds the memory; an image's features do not depend on it */
+#define SSLH_I_EMBED_BATCH 64 /* images per forward pass, which bounds the memory; features do not depend on it */
 
 SSLH_DEF void sslh_embed(sslh_net *net, const uint8_t *pixels, int n, int height, int width, int channels, float *out) {
     sslh_ctx *c = sslh_net_ctx(net);
@@ -46902,7 +46916,7 @@ SSLH_DEF void sslh_embed(sslh_net *net, const uint8_t *pixels, int n, int height
         y = sslh_i_embed_input(net, pixels + (size_t)begin * (size_t)height * (size_t)width * (size_t)channels, count,
                                height, width, channels, h, w);
         y = sslh_forward(net, y);
-        if (y->ndim > 2) y = sslh_global_avg_pool(c, y); /* maps and tokens: the average */
+        if (y->ndim > 2) y = sslh_global_avg_pool(c, y); /* the mean over a map or over tokens */
         if (!SSLH_I_BAD(c) && y->count != (size_t)count * (size_t)net->width)
             sslh_fail(c, SSLH_E_SHAPE, "sslh_embed: the net '%s' promised %d values per image and gave %.0f", net->name,
                       net->width, (double)y->count / count);
@@ -46911,7 +46925,7 @@ SSLH_DEF void sslh_embed(sslh_net *net, const uint8_t *pixels, int n, int height
         sslh_pop(c);
     }
     for (i = 0; i < t.n; i++) t.net[i]->training = mode[i];
-    /* the next call finds one piece of memory */
+    /* joins the chunks of the step heap, so that the next call allocates nothing */
     if (c->depth == 0 && c->ntensors == 0 && !SSLH_I_BAD(c)) sslh_i_heap_join(c);
 }
 
@@ -46919,17 +46933,17 @@ SSLH_DEF void sslh_embed(sslh_net *net, const uint8_t *pixels, int n, int height
 /*  >>words         words counted and found by name; files of word vectors                                            */
 /* ================================================================================================================== */
 
-/* A table of words by their bytes serves word2vec, its files and the tokenizers. Files of word vectors:
+/* The hash table of words serves word2vec, its files and the tokenizers. Files of word vectors:
 
-     word2vec, binary   "<words> <D>\n", and for each the word, a space, D floats (little-endian), most writers a "\n"
-     word2vec, text     the same line, and a line for each: the word and D numbers (fastText's .vec: likewise)
-     GloVe              the lines without the first
+     word2vec, binary   "<words> <D>\n", and for each word its bytes, a space, D little-endian floats and mostly a "\n"
+     word2vec, text     the same first line, and for each word a line with the word and D numbers (fastText's .vec too)
+     GloVe              the same lines without the first
 
-   A first line of exactly two whole numbers is one of sizes. Words of GloVe may have spaces in them, so numbers are
-   counted from the right end of a line. A file is binary when what follows its first word are no characters that
-   numbers are written with. */
+   A first line of exactly two integers is one of sizes. A word of GloVe may contain spaces, so the numbers of a line
+   are counted from its right end. A file is binary if what follows the first word are not characters of numbers. */
 
-/* A larger array when there is no room for need elements; 0 and an error without memory. */
+/* Makes room for need elements in an array, and for half as many more if it has to grow. 0 and an error without
+   memory. */
 SSLH_I_FN int sslh_i_room(sslh_ctx *c, void **array, size_t *cap, size_t need, size_t element) {
     size_t wanted = need + need / 2 + 64, bytes;
     void *fresh;
@@ -46945,7 +46959,7 @@ SSLH_I_FN int sslh_i_room(sslh_ctx *c, void **array, size_t *cap, size_t need, s
     return 1;
 }
 
-/* FNV-1a; of a text in two parts by handing on the hash of the first. */
+/* FNV-1a of n bytes. h is SSLH_I_HASH or, to hash a text in several parts, the hash of the parts before. */
 #define SSLH_I_HASH 2166136261u
 SSLH_I_FN uint32_t sslh_i_text_hash(uint32_t h, const char *p, size_t n) {
     size_t i;
@@ -46974,7 +46988,7 @@ SSLH_I_FN size_t sslh_i_tally_slot(const sslh_i_tally *a, const char *p, size_t 
     return k;
 }
 
-/* Twice as many slots. */
+/* Doubles the slots and enters all words anew. */
 SSLH_I_FN int sslh_i_tally_widen(sslh_i_tally *a) {
     size_t i, slots = a->slots ? 2 * a->slots : 4096;
     uint32_t *fresh = (uint32_t *)sslh_i_alloc(a->c, slots * sizeof *fresh);
@@ -46991,18 +47005,18 @@ SSLH_I_FN int sslh_i_tally_widen(sslh_i_tally *a) {
     return 1;
 }
 
-/* The number of a word; -1: it is not there. */
+/* The index of a word, or -1. */
 SSLH_I_FN int sslh_i_tally_find(const sslh_i_tally *a, const char *p, size_t n) {
     return a->slots ? (int)a->slot[sslh_i_tally_slot(a, p, n)] - 1 : -1;
 }
 
-/* Counts a word. One with a zero in it is passed over. */
+/* Counts a word; .longest cuts a longer one into several. A word with a zero byte is ignored. */
 SSLH_I_FN void sslh_i_tally_add(sslh_i_tally *a, const char *p, size_t n) {
     size_t k;
     if (a->longest && n > a->longest) {
         for (; n > a->longest; p += a->longest, n -= a->longest) sslh_i_tally_add(a, p, a->longest);
     }
-    if (memchr(p, 0, n)) return; /* names have none */
+    if (memchr(p, 0, n)) return; /* names end with a zero */
     if (2 * (a->n + 1) > a->slots && !sslh_i_tally_widen(a)) return;
     k = sslh_i_tally_slot(a, p, n);
     if (a->slot[k]) {
@@ -47025,7 +47039,7 @@ SSLH_I_FN void sslh_i_tally_add(sslh_i_tally *a, const char *p, size_t n) {
     a->slot[k] = (uint32_t)++a->n;
 }
 
-/* The more frequent first; of equals the one that comes first as bytes. */
+/* For qsort: the most frequent word first, equally frequent ones in the order of their bytes. */
 typedef struct sslh_i_ranked { int64_t count; const char *p; size_t n; } sslh_i_ranked;
 SSLH_I_FN int sslh_i_ranked_order(const void *a, const void *b) {
     const sslh_i_ranked *x = (const sslh_i_ranked *)a, *y = (const sslh_i_ranked *)b;
@@ -47035,7 +47049,7 @@ SSLH_I_FN int sslh_i_ranked_order(const void *a, const void *b) {
     return order ? order : x->n < y->n ? -1 : x->n > y->n;
 }
 
-/* The words of a that are frequent enough into to, the most frequent first, of equals in the order of their bytes. */
+/* Adds the words of a with a count of at least least to the tally to, at most most of them, in the order above. */
 SSLH_I_FN int sslh_i_tally_sorted(const sslh_i_tally *a, int64_t least, size_t most, sslh_i_tally *to) {
     sslh_i_ranked *r = (sslh_i_ranked *)sslh_i_alloc(a->c, (a->n + 1) * sizeof *r);
     size_t i, n = 0;
@@ -47074,7 +47088,8 @@ SSLH_I_FN sslh_vectors *sslh_i_vectors_new(sslh_ctx *c) {
     return v;
 }
 
-/* The next word of a text, n bytes at *at; 0 at the end. *line becomes 1 when a line ended before it. */
+/* Moves *at to the next word of a text and returns its length, 0 at the end. *line becomes 1 when a line ended before
+   it. */
 SSLH_I_FN size_t sslh_i_text_word(const char *text, size_t size, size_t *at, int *line) {
     size_t n = 0;
     for (*line = 0; *at < size && (sslh_i_is_space((uint8_t)text[*at]) || !text[*at]); ++*at)
@@ -47083,8 +47098,9 @@ SSLH_I_FN size_t sslh_i_text_word(const char *text, size_t size, size_t *at, int
     return n;
 }
 
-/* Vectors of the words that a text has at least least times, not filled in yet, and the text as their numbers, -1 at
-   the end of each line. NULL and an error when there is no such word. */
+/* Vectors, not filled in yet, of the words that occur at least least times in a text. *places, which the caller frees,
+   becomes the text as indices of these words, *n in all, with -1 between lines. NULL and an error when there are fewer
+   than two such words. */
 SSLH_I_FN sslh_vectors *sslh_i_vectors_begin(sslh_ctx *c, const char *fn, const char *text, size_t size, int least,
                                              int dim, int32_t **places, size_t *n) {
     sslh_vectors *v = sslh_i_vectors_new(c);
@@ -47129,10 +47145,10 @@ typedef struct sslh_i_phrases {
     sslh_i_tally words, pairs; /* pairs: "a b" */
     char        *key;          /* (key_room) */
     size_t       key_room;
-    int64_t      total;        /* words of the text */
+    int64_t      total;        /* number of words in the text */
 } sslh_i_phrases;
 
-/* "a b" into .key; its length, 0 and an error without memory. */
+/* Makes .key "a b" and returns its length, 0 and an error without memory. */
 SSLH_I_FN size_t sslh_i_phrases_key(sslh_i_phrases *s, const char *a, size_t n, const char *b, size_t m) {
     if (!sslh_i_room(s->words.c, (void **)(void *)&s->key, &s->key_room, n + m + 1, 1)) return 0;
     memcpy(s->key, a, n);
@@ -47141,7 +47157,7 @@ SSLH_I_FN size_t sslh_i_phrases_key(sslh_i_phrases *s, const char *a, size_t n, 
     return n + m + 1;
 }
 
-/* By how much a and b stand together more often than by chance. */
+/* How much more often b follows a than by chance: (count(a b) - least) total / (count(a) count(b)). */
 SSLH_I_FN double sslh_i_phrases_score(sslh_i_phrases *s, const char *a, size_t n, const char *b, size_t m, int least) {
     int first = sslh_i_tally_find(&s->words, a, n), second = sslh_i_tally_find(&s->words, b, m);
     size_t length = sslh_i_phrases_key(s, a, n, b, m);
@@ -47171,7 +47187,7 @@ SSLH_DEF char *sslh_phrases(sslh_ctx *c, const char *text, size_t size, int min_
     memset(&s, 0, sizeof s);
     s.words.c = s.pairs.c = c;
     for (pass = 0; pass < 2 && !SSLH_I_BAD(c); pass++) {
-        const char *last = NULL; /* the word before, on this line */
+        const char *last = NULL; /* the word before it on this line */
         if (pass) out = (char *)sslh_i_alloc(c, size + 1);
         for (at = 0; !SSLH_I_BAD(c) && (n = sslh_i_text_word(text, size, &at, &line)) != 0; at += n) {
             if (line) last = NULL;
@@ -47202,13 +47218,13 @@ SSLH_DEF char *sslh_phrases(sslh_ctx *c, const char *text, size_t size, int min_
 
 /* --- reading ------------------------------------------------------------------------------------------------------ */
 
-/* The bytes of the line at at, without its end. */
+/* The length of the line that begins at byte at, without the newline. */
 SSLH_I_FN size_t sslh_i_line_size(const sslh_i_source *s, size_t at) {
     const uint8_t *end = at < s->size ? (const uint8_t *)memchr(s->p + at, '\n', s->size - at) : NULL;
     return end ? (size_t)(end - s->p) - at : s->size - at;
 }
 
-/* Two whole numbers and nothing else: the line of sizes. */
+/* Is the first line one of sizes, exactly two integers? */
 SSLH_I_FN int sslh_i_vectors_head(const sslh_i_source *s, uint64_t *words, uint64_t *dim) {
     const uint8_t *p = s->p, *end = s->p + sslh_i_line_size(s, 0), *first = p;
     if (!sslh_i_digits(&p, end, INT32_MAX, words) || p == first || p == end || *p != ' ') return 0;
@@ -47218,7 +47234,8 @@ SSLH_I_FN int sslh_i_vectors_head(const sslh_i_source *s, uint64_t *words, uint6
     return p == end && end < s->p + s->size;
 }
 
-/* Numbers at the right end of a line, most of them at most; how many there are, and where the word before them ends. */
+/* Counts the numbers at the right end of a line of n bytes, up to most of them; *word is the end of the word before
+   them. */
 SSLH_I_FN size_t sslh_i_line_numbers(const uint8_t *p, size_t n, size_t most, size_t *word) {
     size_t count = 0;
     *word = n;
@@ -47236,7 +47253,8 @@ SSLH_I_FN size_t sslh_i_line_numbers(const uint8_t *p, size_t n, size_t most, si
     return count;
 }
 
-/* Is the row at at a text? Then its line has D numbers, or it goes on with what numbers are written with. */
+/* Is the row at byte at text? Then it ends with D numbers or, if it is malformed, goes on after the word with 32
+   characters that numbers are written with. */
 SSLH_I_FN int sslh_i_vectors_text(const sslh_i_source *s, size_t at, size_t D) {
     size_t word, last;
     if (sslh_i_line_numbers(s->p + at, sslh_i_line_size(s, at), D, &word) == D && word) return 1;
@@ -47246,7 +47264,7 @@ SSLH_I_FN int sslh_i_vectors_text(const sslh_i_source *s, size_t at, size_t D) {
     return 1;
 }
 
-/* One row: the word, then D numbers as text. */
+/* Reads a row of text, n bytes at byte at: the word and D numbers. */
 SSLH_I_FN int sslh_i_vectors_line(sslh_vectors *v, const sslh_i_source *s, size_t at, size_t n, size_t D,
                                   sslh_real *row) {
     size_t word, i, k, before = v->words.n;
@@ -47269,7 +47287,7 @@ SSLH_I_FN int sslh_i_vectors_line(sslh_vectors *v, const sslh_i_source *s, size_
     return v->words.n > before || sslh_i_bad(s, at, "a word is there already or has a zero byte in it");
 }
 
-/* All rows of a text; those behind the words that the line of sizes tells (0: it has none) are an error. */
+/* Reads all rows of a text. If it has a line of sizes (words > 0), there must be exactly as many rows. */
 SSLH_I_FN int sslh_i_vectors_lines(sslh_vectors *v, const sslh_i_source *s, size_t at, size_t words, size_t D) {
     size_t n, rows = 0, begin = at;
     if (!D) D = sslh_i_line_numbers(s->p + at, sslh_i_line_size(s, at), 65536, &rows);
@@ -47280,7 +47298,7 @@ SSLH_I_FN int sslh_i_vectors_lines(sslh_vectors *v, const sslh_i_source *s, size
     if (!rows || !D || (words && rows != words))
         return sslh_i_bad(s, begin, words ? "%.0f rows, but the first line says %.0f" : "no words with numbers",
                           (double)rows, (double)words);
-    if (rows > INT32_MAX / 2 || rows > s->size / (2 * D)) /* a number takes two bytes or more */
+    if (rows > INT32_MAX / 2 || rows > s->size / (2 * D)) /* a number and a space take two bytes or more */
         return sslh_i_bad(s, begin, "%.0f rows of %d numbers do not fit into the file", (double)rows, (int)D);
     v->x = sslh_i_persistent(s->c, s->fn, SSLH_F32, sslh_dim2((int)rows, (int)D));
     if (SSLH_I_BAD(s->c)) return 0;
@@ -47291,7 +47309,7 @@ SSLH_I_FN int sslh_i_vectors_lines(sslh_vectors *v, const sslh_i_source *s, size
     return 1;
 }
 
-/* Rows of a binary file. */
+/* Reads the rows of a binary file. */
 SSLH_I_FN int sslh_i_vectors_binary(sslh_vectors *v, const sslh_i_source *s, size_t at, size_t words, size_t D) {
     size_t i, k;
     if (!words || !D || words > (s->size - at) / (4 * D + 2))
@@ -47358,16 +47376,16 @@ SSLH_DEF sslh_vectors *sslh_load_vectors_memory(sslh_ctx *c, const void *bytes, 
     return v;
 }
 
-#define SSLH_I_NUMBER 17 /* characters of a number in a file, at most */
+#define SSLH_I_NUMBER 17 /* the most characters of a printed number */
 
-/* A number with nine digits, which read back to the same float, and the exponent of the first; returns the
-   characters. */
+/* Prints a number with nine digits, from which the same float is read back, and an exponent if that is not 0. Returns
+   the number of characters. */
 SSLH_I_FN size_t sslh_i_float_put(char out[SSLH_I_NUMBER], float x) {
     double a = x < 0 ? -(double)x : (double)x;
     uint32_t digits;
     size_t n = 0, k;
     int e = 0;
-    if (!(x - x == 0) || x == 0) { /* what is no number became one behind our back */
+    if (!(x - x == 0) || x == 0) { /* Inf and NaN, which no reader takes, are printed as 0 */
         out[0] = '0';
         return 1;
     }
@@ -47390,7 +47408,7 @@ SSLH_I_FN size_t sslh_i_float_put(char out[SSLH_I_NUMBER], float x) {
     return n;
 }
 
-/* All of a file into out, which has room; returns the bytes. */
+/* Prints a whole file into out, which has room for it. Returns the number of bytes. */
 SSLH_I_FN size_t sslh_i_vectors_print(const sslh_vectors *v, sslh_vectors_format format, char *out, size_t size) {
     const size_t D = (size_t)v->info.dim;
     size_t used = 0, k;
