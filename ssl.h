@@ -45609,8 +45609,7 @@ SSLH_I_FN int sslh_i_st_open_npz(sslh_i_st *s, const uint8_t *bytes, size_t size
 }
 
 /* The name of a format that other programs use for weights, recognised by its first bytes, as the end of an error
-   message. NULL if it may be a safetensors file, whose first bytes can be anything (a length), but whose ninth is a
-   brace. */
+   message. NULL if it may be a safetensors file, which begins with 8 bytes of any value (a length) and a brace. */
 SSLH_I_FN const char *sslh_i_st_stranger(const uint8_t *p, size_t size) {
     if (size > 8 && p[8] == '{') return NULL;
     if (size >= 4 && p[0] == 0x80 && p[1] >= 2 && p[1] <= 5)
@@ -46942,8 +46941,7 @@ SSLH_DEF void sslh_embed(sslh_net *net, const uint8_t *pixels, int n, int height
    A first line of exactly two integers is one of sizes. A word of GloVe may contain spaces, so the numbers of a line
    are counted from its right end. A file is binary if what follows the first word are not characters of numbers. */
 
-/* Makes room for need elements in an array, and for half as many more if it has to grow. 0 and an error without
-   memory. */
+/* Makes room for need elements in an array, and for half as many more if it grows. 0 and an error without memory. */
 SSLH_I_FN int sslh_i_room(sslh_ctx *c, void **array, size_t *cap, size_t need, size_t element) {
     size_t wanted = need + need / 2 + 64, bytes;
     void *fresh;
@@ -47088,8 +47086,8 @@ SSLH_I_FN sslh_vectors *sslh_i_vectors_new(sslh_ctx *c) {
     return v;
 }
 
-/* Moves *at to the next word of a text and returns its length, 0 at the end. *line becomes 1 when a line ended before
-   it. */
+/* Moves *at to the next word of a text and returns its length, or 0. *line becomes 1 if a line ended before the
+   word. */
 SSLH_I_FN size_t sslh_i_text_word(const char *text, size_t size, size_t *at, int *line) {
     size_t n = 0;
     for (*line = 0; *at < size && (sslh_i_is_space((uint8_t)text[*at]) || !text[*at]); ++*at)
@@ -47234,8 +47232,8 @@ SSLH_I_FN int sslh_i_vectors_head(const sslh_i_source *s, uint64_t *words, uint6
     return p == end && end < s->p + s->size;
 }
 
-/* Counts the numbers at the right end of a line of n bytes, up to most of them; *word is the end of the word before
-   them. */
+/* Counts the numbers at the right end of a line of n bytes, up to most of them; the word before them has *word
+   bytes. */
 SSLH_I_FN size_t sslh_i_line_numbers(const uint8_t *p, size_t n, size_t most, size_t *word) {
     size_t count = 0;
     *word = n;
@@ -47456,49 +47454,49 @@ SSLH_DEF void sslh_save_vectors(const sslh_vectors *v, const char *path, sslh_ve
 /*  >>tokenizers    text as numbers, and back                                                                         */
 /* ================================================================================================================== */
 
-/* From text to tokens, in five steps:
+/* Text becomes tokens in five steps:
 
-     1  bytes that are no UTF-8 are replaced, refused or kept
+     1  bytes that are not valid UTF-8 are replaced, refused or kept
      2  special tokens are cut out by their names, unless .literal is set
-     3  the text between them is made normal
-          words, WordPiece   control characters go; with .cased 0 capitals become small, letters and their accents are
-                             taken apart (Unicode's form D) and the accents go
-          CLIP               letters and accents are put together (form C), capitals become small
+     3  the text between them is normalised
+          words, WordPiece   control characters are removed; with .cased 0 capitals become lower case, characters are
+                             decomposed (Unicode's normalisation form NFD), and accents are removed
+          CLIP               characters are composed (NFC), capitals become lower case
           BPE, characters    nothing
-     4  it is cut into words
-          words, WordPiece   at white space (.spaces: nowhere else); each punctuation mark and each Chinese character
-                             is a word
+     4  it is split into words
+          words, WordPiece   at white space (with .spaces nowhere else); each punctuation mark and each Chinese
+                             character is a word
           BPE                's 't 're 've 'm 'll 'd |  ?letters |  ?numbers |  ?others | white space that more white
                              space or the end follows | white space
           CLIP               's 't 're 've 'm 'll 'd | letters | number | others
-     5  and each word into tokens
-          words       the whole word or the unknown one
+     5  each word becomes tokens
+          words       the whole word or the unknown token
           WordPiece   the longest token that begins the word, then the longest that begins the rest with ## before it;
-                      where none does, or the word has more than 100 characters, the whole word is unknown
+                      where none does, or the word has more than 100 characters, the whole word is the unknown token
           BPE, CLIP   its bytes, as tokens; of all pairs of neighbours the one that was learnt first is merged, the
                       leftmost of several, until no pair was learnt. CLIP marks the last byte of a word: "a</w>"
 
-   BPE is trained by merging the most frequent pair of neighbours in all words, of several the one with the smallest
-   numbers, and again, until there are as many tokens as wanted or no pair is frequent enough. Pairs lie in a heap; an
-   entry whose count has changed meanwhile is put back with the right one when it comes up.
+   BPE is trained by merging the most frequent pair of neighbours in all words, among equals the one with the smallest
+   token numbers, until there are as many tokens as wanted or no pair is frequent enough. Pairs lie in a heap; an entry
+   whose count is out of date is put back with its present count when it comes to the top.
 
-   Traps. Lower case is not a matter of single letters: a Greek sigma at the end of a word has a form of its own, and
-   the small form of a Turkish I with a dot is two characters. GPT-2's files spell each byte as a printable character,
-   so that " the" is "\u0120the". A word as long as the text must not take the square of its length: hence the heap,
-   the hashes of all beginnings that WordPiece looks up, and sorting by counting in form D.
+   Traps. Conversion to lower case does not go letter by letter: a Greek sigma at the end of a word has a form of its
+   own, and the lower case of a Turkish I with a dot is two characters. GPT-2's files spell each byte as a printable
+   character, so that " the" is "\u0120the". A word can be as long as the text and must not take quadratic time: hence
+   the heap, the hashes of all prefixes that WordPiece looks up, and the counting sort of accents in NFD.
 
-   Most words occur again and again. A table of 32,768 entries of 64 bytes keeps the tokens of short words; a new word
-   replaces the one that had its entry before. 0.9 of the words of an encyclopedia are found in this table. */
+   Most words occur again and again. A direct-mapped cache of 32,768 entries of 64 bytes keeps the tokens of short
+   words; it knows 90 % of the words of an encyclopedia. */
 
 #if SSLH_WITH_TOKENIZERS
 /* --- Unicode ------------------------------------------------------------------------------------------------------ */
 
-/* What is known of a character: one of eight kinds, and five bits. */
+/* The properties of a character: one of eight kinds, and five bits. */
 enum { SSLH_I_UNI_OTHER, SSLH_I_UNI_LETTER, SSLH_I_UNI_NUMBER, SSLH_I_UNI_ACCENT, SSLH_I_UNI_PUNCTUATION,
     SSLH_I_UNI_SPACE, SSLH_I_UNI_CONTROL, SSLH_I_UNI_SPACE_CONTROL, /* the last: white space that BERT drops */
     SSLH_I_UNI_KIND = 7, SSLH_I_UNI_CAPITAL = 8, SSLH_I_UNI_SPLITS = 16, SSLH_I_UNI_ORDERED = 32,
     SSLH_I_UNI_CASED = 64, SSLH_I_UNI_IGNORABLE = 128 };
-#define SSLH_I_UNI_END 0x32400u /* behind it there are no letters */
+#define SSLH_I_UNI_END 0x32400u /* no character from here on is a letter */
 
 /* made by tests/tools/make_unicode.py from Unicode 15.0: what it says, deflated, in words of four bytes */
 #define SSLH_I_UNI_PACKED 9361u
@@ -47768,20 +47766,21 @@ static const uint32_t sslh_i_uni_packed[] = {
 };
 /* end of what was made */
 
-/* The same unpacked. Arrays of codes are ascending. */
+/* The unpacked tables. Arrays of codes that are searched are ascending. */
 typedef struct sslh_i_unicode {
-    uint8_t  *kinds;                 /* (SSLH_I_UNI_END) */
-    uint32_t *capital, *small_form;  /* (capitals): a capital letter and its small one */
-    uint32_t *whole, *first, *then;  /* (splits): a character, and the one or two that it consists of; 0: one */
-    uint8_t  *apart;                 /* (splits): 1: form C does not put it together again */
-    uint32_t *ordered;               /* (orders): accents that stand in a fixed order .. */
-    uint8_t  *order;                 /* (orders): .. by this number */
-    uint64_t *pair;                  /* (pairs): first << 32 | then, ascending .. */
-    uint32_t *joined;                /* (pairs): .. and the character that they make */
+    uint8_t  *kinds;                 /* (SSLH_I_UNI_END) kind and bits of each character */
+    uint32_t *capital, *small_form;  /* (capitals) capital letters and their lower case */
+    uint32_t *whole, *first, *then;  /* (splits) characters, and the one (.then is 0) or two of their decomposition */
+    uint8_t  *apart;                 /* (splits) 1: excluded from composition */
+    uint32_t *ordered;               /* (orders) characters with a canonical combining class .. */
+    uint8_t  *order;                 /* (orders) .. and that class, 1 to 255 */
+    uint64_t *pair;                  /* (pairs) first << 32 | then, ascending .. */
+    uint32_t *joined;                /* (pairs) .. and the character that the two compose */
     uint32_t  capitals, splits, orders, pairs;
 } sslh_i_unicode;
 
-/* n numbers of 24 bits, each the difference to the one before it; their low, middle, high bytes lie apart. */
+/* Reads n numbers of 24 bits: all low bytes, then all middle bytes, then all high ones. With steps each is the
+   difference from the number before it. Returns the end. */
 SSLH_I_FN const uint8_t *sslh_i_uni_column(const uint8_t *p, uint32_t n, int steps, uint32_t *out) {
     uint32_t i, v = 0;
     for (i = 0; i < n; i++) {
@@ -47796,7 +47795,8 @@ SSLH_I_FN int sslh_i_uni_pair_order(const void *a, const void *b) {
     return x[0] < y[0] ? -1 : x[0] > y[0];
 }
 
-/* Pairs that form C joins: in the table of splits by what they consist of. work: (2 splits). */
+/* Fills the table of pairs: the characters that decompose into two and are not excluded from composition. work has room
+   for 2 splits. */
 SSLH_I_FN void sslh_i_uni_pairs(sslh_i_unicode *u, uint64_t *work) {
     uint32_t i;
     for (i = 0; i < u->splits; i++) {
@@ -47811,7 +47811,7 @@ SSLH_I_FN void sslh_i_uni_pairs(sslh_i_unicode *u, uint64_t *work) {
     }
 }
 
-/* Unpacks the tables into one block, .pair; 0 and an error without memory. */
+/* Unpacks the tables into one block, which begins with .pair. 0 and an error without memory. */
 SSLH_I_FN int sslh_i_uni_load(sslh_ctx *c, sslh_i_unicode *u) {
     size_t i, n = sizeof sslh_i_uni_packed, size = 0;
     uint8_t *packed = (uint8_t *)sslh_i_alloc(c, n), *raw = NULL;
@@ -47872,7 +47872,6 @@ SSLH_I_FN const sslh_i_unicode *sslh_i_unicode_of(sslh_ctx *c) {
     return NULL;
 }
 
-/* Kind and bits of a character. */
 SSLH_I_FN int sslh_i_uni_bits(const sslh_i_unicode *u, uint32_t code) {
     if (code < SSLH_I_UNI_END) return u->kinds[code];
     if (code == 0xe0001u || (code >= 0xe0020u && code < 0xe0080u)) return SSLH_I_UNI_CONTROL;
@@ -47880,7 +47879,7 @@ SSLH_I_FN int sslh_i_uni_bits(const sslh_i_unicode *u, uint32_t code) {
     return code >= 0xf0000u && code <= 0x10fffdu && (code & 0xffffu) < 0xfffeu ? SSLH_I_UNI_CONTROL : SSLH_I_UNI_OTHER;
 }
 
-/* Where a code stands in an ascending array that has it. */
+/* The index of a code in an ascending array that contains it. */
 SSLH_I_FN uint32_t sslh_i_uni_find(const uint32_t *array, uint32_t n, uint32_t code) {
     uint32_t lo = 0, hi = n;
     while (hi - lo > 1) {
@@ -47891,14 +47890,14 @@ SSLH_I_FN uint32_t sslh_i_uni_find(const uint32_t *array, uint32_t n, uint32_t c
     return lo;
 }
 
-/* The number by which an accent is put in order; 0: it is none that is. */
+/* The canonical combining class of a character. */
 SSLH_I_FN int sslh_i_uni_order(const sslh_i_unicode *u, uint32_t code) {
     if (!(sslh_i_uni_bits(u, code) & SSLH_I_UNI_ORDERED)) return 0;
     return u->order[sslh_i_uni_find(u->ordered, u->orders, code)];
 }
 
-/* A capital sigma at i becomes the final one when a letter is before it and none after it, apart from what does not
-   count (Unicode 3.13, Final_Sigma). */
+/* Does the capital sigma at i become a final one? It does if a letter is before it and none after it, disregarding what
+   Unicode calls case-ignorable (Unicode 3.13, Final_Sigma). */
 SSLH_I_FN int sslh_i_uni_final(const sslh_i_unicode *u, const uint32_t *code, size_t n, size_t i) {
     size_t before = i, after = i + 1;
     while (before && sslh_i_uni_bits(u, code[before - 1]) & SSLH_I_UNI_IGNORABLE) before--;
@@ -47907,7 +47906,7 @@ SSLH_I_FN int sslh_i_uni_final(const sslh_i_unicode *u, const uint32_t *code, si
     return after == n || !(sslh_i_uni_bits(u, code[after]) & SSLH_I_UNI_CASED);
 }
 
-/* Small letters of n characters into out, which has room for 2 n; returns how many. */
+/* Writes n characters in lower case to out, which has room for 2 n. Returns their number. */
 SSLH_I_FN size_t sslh_i_uni_lower(const sslh_i_unicode *u, const uint32_t *code, size_t n, uint32_t *out) {
     size_t i, m = 0;
     for (i = 0; i < n; i++) {
@@ -47921,7 +47920,7 @@ SSLH_I_FN size_t sslh_i_uni_lower(const sslh_i_unicode *u, const uint32_t *code,
     return m;
 }
 
-/* The characters that one consists of, at most 4. */
+/* The canonical decomposition of a character. Returns the number of characters, at most 4. */
 SSLH_I_FN size_t sslh_i_uni_split(const sslh_i_unicode *u, uint32_t code, uint32_t out[4]) {
     uint32_t behind[4];
     size_t n = 0, waits = 0;
@@ -47942,8 +47941,8 @@ SSLH_I_FN size_t sslh_i_uni_split(const sslh_i_unicode *u, uint32_t code, uint32
     return n;
 }
 
-/* Form D of n characters into out; work has as much room, and may be where code is. Accents of a run are sorted by
-   counting: a run may be as long as the text. */
+/* Writes the NFD of n characters to out and returns their number; work has as much room as out and may be code itself.
+   Runs of accents are sorted by counting, because a run may be as long as the text. */
 SSLH_I_FN size_t sslh_i_uni_apart(const sslh_i_unicode *u, const uint32_t *code, size_t n, uint32_t *out,
                                   uint32_t *work) {
     size_t i, m = 0, from, to;
@@ -47969,7 +47968,7 @@ SSLH_I_FN size_t sslh_i_uni_apart(const sslh_i_unicode *u, const uint32_t *code,
     return m;
 }
 
-/* The character that two make, or 0. */
+/* The character that a and b compose, or 0. */
 SSLH_I_FN uint32_t sslh_i_uni_join(const sslh_i_unicode *u, uint32_t a, uint32_t b) {
     uint64_t key = (uint64_t)a << 32 | b;
     uint32_t lo = 0, hi = u->pairs;
@@ -47985,8 +47984,8 @@ SSLH_I_FN uint32_t sslh_i_uni_join(const sslh_i_unicode *u, uint32_t a, uint32_t
     return 0;
 }
 
-/* Form C in place of form D: each character joins the last one that takes accents, unless one of at least its own
-   number stands between. */
+/* Turns NFD into NFC in place: each character is composed with the last one of class 0 before it, unless a character of
+   at least its own class lies between. */
 SSLH_I_FN size_t sslh_i_uni_together(const sslh_i_unicode *u, uint32_t *code, size_t n) {
     size_t i, m = 0, base = (size_t)-1;
     int before = 0;
@@ -48006,13 +48005,13 @@ SSLH_I_FN size_t sslh_i_uni_together(const sslh_i_unicode *u, uint32_t *code, si
     return m;
 }
 
-/* The characters that BERT sets apart as Chinese: the blocks of unified and compatible ideographs of its time. */
+/* Does BERT treat a character as Chinese? It knows the blocks of unified and compatibility ideographs of its time. */
 SSLH_I_FN int sslh_i_uni_chinese(uint32_t x) {
     return (x >= 0x4e00u && x < 0xa000u) || (x >= 0x3400u && x < 0x4dc0u) || (x >= 0x20000u && x < 0x2a6e0u) ||
            (x >= 0x2a700u && x < 0x2ceb0u) || (x >= 0xf900u && x < 0xfb00u) || (x >= 0x2f800u && x < 0x2fa20u);
 }
 
-/* Punctuation as BERT has it: Unicode's, and all of ASCII that is no letter, number or space. */
+/* Is it punctuation for BERT, that is, for Unicode, or in ASCII anything visible but a letter or digit? */
 SSLH_I_FN int sslh_i_uni_mark(const sslh_i_unicode *u, uint32_t x) {
     if (x < 128) return x > 32 && x < 127 && !(x >= '0' && x <= '9') && !((x | 32) >= 'a' && (x | 32) <= 'z');
     return (sslh_i_uni_bits(u, x) & SSLH_I_UNI_KIND) == SSLH_I_UNI_PUNCTUATION;
@@ -48020,21 +48019,22 @@ SSLH_I_FN int sslh_i_uni_mark(const sslh_i_unicode *u, uint32_t x) {
 
 /* --- the vocabulary ----------------------------------------------------------------------------------------------- */
 
-#define SSLH_I_TOKENS_MOST (1 << 24)     /* tokens of a vocabulary */
-#define SSLH_I_TOKEN_LINES 32768u        /* of the table of words; a power of 2 */
-#define SSLH_I_TOKEN_KEY 30              /* bytes of a word in it */
-#define SSLH_I_TOKEN_IDS 8               /* tokens of a word in it */
-#define SSLH_I_PIECE_CHARACTERS 100      /* of a word that WordPiece takes, as in the reference */
-#define SSLH_I_TRAINED_BYTES 1000u       /* of a word that BPE is trained on; what is longer is cut */
+#define SSLH_I_TOKENS_MOST (1 << 24)     /* the most tokens of a vocabulary */
+#define SSLH_I_TOKEN_LINES 32768u        /* entries of the cache of words; a power of 2 */
+#define SSLH_I_TOKEN_KEY 30              /* the most bytes of a word in it */
+#define SSLH_I_TOKEN_IDS 8               /* the most tokens of a word in it */
+#define SSLH_I_PIECE_CHARACTERS 100      /* the most characters of a word that WordPiece splits, as in the reference */
+#define SSLH_I_TRAINED_BYTES 1000u       /* the most bytes of a word in BPE's training; longer words are cut */
 
-/* What a short word became. */
+/* An entry of the cache: a short word and its tokens. */
 typedef struct sslh_i_token_line {
-    uint8_t size, n; /* 0 bytes: empty */
+    uint8_t size, n; /* size 0: an empty entry */
     uint8_t key[SSLH_I_TOKEN_KEY];
     int32_t id[SSLH_I_TOKEN_IDS];
 } sslh_i_token_line;
 
-/* A pair of neighbours that was learnt; id -1: empty. */
+/* A pair of neighbours that was learnt: key is left << 32 | right, rank the place in the order of learning, id the
+   token that it makes; -1: an empty slot. */
 typedef struct sslh_i_token_pair { uint64_t key; int32_t rank, id; } sslh_i_token_pair;
 
 struct sslh_tokenizer {
@@ -48042,28 +48042,28 @@ struct sslh_tokenizer {
     sslh_tokens kind;
     int         cased, spaces, literal;
     sslh_utf8   utf8;
-    int         n, cap, unknown, longest; /* tokens and room for them; of the unknown one, or -1; bytes of a name */
-    char       *names;    /* (names_room) one after the other, each with its zero */
+    int         n, cap, unknown, longest; /* tokens, room for them, the unknown one or -1, bytes of the longest name */
+    char       *names;    /* (names_room) names of the tokens, one after the other, each with a zero at its end */
     size_t      names_used, names_room;
-    size_t     *at;       /* (cap) where each begins */
-    uint8_t    *is_special; /* (cap) */
-    int64_t    *count;    /* (cap) */
-    int32_t    *slot;     /* (slots) by the hash of its name: 1 + token; 0: empty */
+    size_t     *at;       /* (cap) where each name begins */
+    uint8_t    *is_special; /* (cap) 1: a special token */
+    int64_t    *count;    /* (cap) occurrences in the text that it was made from */
+    int32_t    *slot;     /* (slots) hash table of the names: 1 + token; 0: empty */
     size_t      slots;    /* a power of 2, at least twice cap */
-    int32_t    *special;  /* (specials) the long names first */
+    int32_t    *special;  /* (specials) the special tokens, those with long names first */
     int         specials;
     uint8_t     begins[256];  /* 1: a special token begins with this byte */
-    int32_t     byte_id[2][256]; /* BPE: of each byte; [1]: at the end of a word (CLIP) */
-    sslh_i_token_pair *pair;  /* (pairs) by the hash of the key */
+    int32_t     byte_id[2][256]; /* BPE: the token of each byte; [1]: at the end of a word (CLIP) */
+    sslh_i_token_pair *pair;  /* (pairs) hash table of the pairs that were learnt */
     size_t      pairs;        /* a power of 2, at least twice the merges; 0: none */
     int32_t    *merge;        /* (2 merges) left and right token, in the order in which they were learnt */
     int         merges;
     size_t      merges_room;
-    const sslh_i_unicode *u;  /* the context's; of words only */
-    sslh_i_token_line *line;  /* (SSLH_I_TOKEN_LINES) */
+    const sslh_i_unicode *u;  /* the tables of the context; NULL for bytes and characters */
+    sslh_i_token_line *line;  /* (SSLH_I_TOKEN_LINES) the cache */
 };
 
-/* The token whose name is prefix ("" or "##") and n bytes with the hash h of both; -1: there is none. */
+/* The token whose name is prefix ("" or "##") followed by n bytes, or -1. h is the hash of the whole name. */
 SSLH_I_FN int sslh_i_token_find(const sslh_tokenizer *t, uint32_t h, const char *prefix, const char *p, size_t n) {
     size_t k, m = strlen(prefix);
     for (k = sslh_i_hash_slot(h, t->slots); t->slot[k]; k = (k + 1) & (t->slots - 1)) {
@@ -48076,7 +48076,8 @@ SSLH_I_FN int sslh_i_token_named(const sslh_tokenizer *t, const char *p, size_t 
     return memchr(p, 0, n) ? -1 : sslh_i_token_find(t, sslh_i_text_hash(SSLH_I_HASH, p, n), "", p, n);
 }
 
-/* Room for n tokens. All blocks of a tokenizer are made in one call, and so belong to the same mark. */
+/* Allocates room for n tokens. All blocks of a tokenizer are allocated during one public call, so that sslh_rewind
+   frees all of them or none. */
 SSLH_I_FN int sslh_i_tokens_room(sslh_tokenizer *t, size_t n) {
     sslh_ctx *c = t->c;
     if (n > SSLH_I_TOKENS_MOST) {
@@ -48092,8 +48093,8 @@ SSLH_I_FN int sslh_i_tokens_room(sslh_tokenizer *t, size_t n) {
     return t->at && t->is_special && t->count && t->slot;
 }
 
-/* Appends a token, for which there is room; of two with one name the first is found. p is not in .names. -1 and an
-   error without memory. */
+/* Appends a token, for which sslh_i_tokens_room has made room; of two with the same name the first is found. p must not
+   point into .names, which may move. -1 and an error without memory. */
 SSLH_I_FN int sslh_i_token_add(sslh_tokenizer *t, const char *p, size_t n) {
     size_t k = sslh_i_hash_slot(sslh_i_text_hash(SSLH_I_HASH, p, n), t->slots);
     if (!sslh_i_room(t->c, (void **)(void *)&t->names, &t->names_room, t->names_used + n + 1, 1)) return -1;
@@ -48111,7 +48112,7 @@ SSLH_I_FN int sslh_i_token_add(sslh_tokenizer *t, const char *p, size_t n) {
 
 SSLH_I_FN int sslh_i_byte_prints(uint32_t b) { return (b > 32 && b < 127) || (b > 160 && b < 256 && b != 173); }
 
-/* code[b] spells byte b; order[i] is the i-th byte in the order of the vocabulary. */
+/* code[b] is the character that spells byte b, order[i] the byte of token i of GPT-2. */
 SSLH_I_FN void sslh_i_byte_codes(uint32_t code[256], uint8_t order[256]) {
     uint32_t b, n = 0, others = 0;
     for (b = 0; b < 256; b++) {
@@ -48121,17 +48122,17 @@ SSLH_I_FN void sslh_i_byte_codes(uint32_t code[256], uint8_t order[256]) {
     for (b = 0; b < 256; b++) if (!sslh_i_byte_prints(b)) order[n++] = (uint8_t)b;
 }
 
-/* The byte that a code spells; -1: none. */
+/* The byte that a character spells, or -1. */
 SSLH_I_FN int sslh_i_byte_of(uint32_t x) {
     static const uint8_t rest[3] = {127, 160, 173};
     if (x < 256) return sslh_i_byte_prints(x) ? (int)x : -1;
-    x -= 256; /* 0 .. 32, 127 .. 160, 173 */
+    x -= 256; /* the bytes 0 .. 32, 127 .. 160, 173 in this order */
     if (x <= 32) return (int)x;
     if (x <= 32 + 34) return (int)x - 33 + rest[0];
     return x == 67 ? rest[2] : -1;
 }
 
-/* The 256 bytes as tokens: in their own order, or in that of GPT-2; then again as the ends of words, for CLIP. */
+/* Appends the 256 bytes as tokens, in numerical order or in GPT-2's, and with ends again as CLIP's ends of words. */
 SSLH_I_FN void sslh_i_tokens_of_bytes(sslh_tokenizer *t, int own_order, int ends) {
     uint32_t code[256];
     uint8_t order[256];
@@ -48146,7 +48147,7 @@ SSLH_I_FN void sslh_i_tokens_of_bytes(sslh_tokenizer *t, int own_order, int ends
         }
 }
 
-/* Finds the tokens of all bytes; an error names one that is missing. */
+/* Fills .byte_id; an error names the first byte without a token. */
 SSLH_I_FN int sslh_i_tokens_find_bytes(sslh_tokenizer *t, const char *fn, const char *file) {
     uint32_t code[256];
     uint8_t order[256];
@@ -48178,7 +48179,7 @@ SSLH_I_FN int sslh_i_pairs_room(sslh_tokenizer *t, size_t merges) {
     return t->pair && t->merge;
 }
 
-/* The pair of two tokens, or the empty place where it would stand. */
+/* The slot of a pair, or the empty one where it belongs. */
 SSLH_I_FN sslh_i_token_pair *sslh_i_pair_at(const sslh_tokenizer *t, int32_t a, int32_t b) {
     uint64_t key = (uint64_t)(uint32_t)a << 32 | (uint32_t)b;
     size_t k = sslh_i_hash_slot(key, t->pairs);
@@ -48186,7 +48187,7 @@ SSLH_I_FN sslh_i_token_pair *sslh_i_pair_at(const sslh_tokenizer *t, int32_t a, 
     return &t->pair[k];
 }
 
-/* The next pair that is learnt. One that stands twice keeps its later place, as in the reference. */
+/* Appends a pair that was learnt. One that is there twice has the rank of the second time, as in the reference. */
 SSLH_I_FN void sslh_i_pair_add(sslh_tokenizer *t, int32_t a, int32_t b, int32_t id) {
     sslh_i_token_pair *p = sslh_i_pair_at(t, a, b);
     p->key = (uint64_t)(uint32_t)a << 32 | (uint32_t)b;
@@ -48216,7 +48217,7 @@ SSLH_I_FN int sslh_i_least_put(sslh_ctx *c, sslh_i_least *h, uint64_t order, uin
     return 1;
 }
 
-/* Takes the least; there must be one. */
+/* Removes the first entry; there must be one. */
 SSLH_I_FN sslh_i_least_entry sslh_i_least_take(sslh_i_least *h) {
     sslh_i_least_entry least = h->e[0], x = h->e[--h->n];
     size_t i = 0, child;
@@ -48232,24 +48233,24 @@ SSLH_I_FN sslh_i_least_entry sslh_i_least_take(sslh_i_least *h) {
 
 /* --- from text to words, from words to tokens --------------------------------------------------------------------- */
 
-/* What a call of sslh_tokenize needs while it runs. */
+/* The state of one call of sslh_tokenize. */
 typedef struct sslh_i_speller {
     sslh_tokenizer *t;
     sslh_ctx   *c;
-    int32_t    *out;     /* (room) */
-    size_t      room, n; /* tokens so far */
-    sslh_i_tally *tally; /* not NULL: words are counted instead */
-    int32_t     recent[SSLH_I_TOKEN_IDS]; /* the first tokens of the word that is being cut */
-    size_t      fresh;   /* .. and how many it has */
-    uint32_t   *code[3]; /* (codes) characters of a word, while it is made normal */
+    int32_t    *out;     /* (room) the caller's array */
+    size_t      room, n; /* tokens so far, also those beyond room */
+    sslh_i_tally *tally; /* not NULL: counts the words instead */
+    int32_t     recent[SSLH_I_TOKEN_IDS]; /* the first tokens of the present word, for the cache .. */
+    size_t      fresh;   /* .. and how many tokens it has in all */
+    uint32_t   *code[3]; /* (codes) the characters of a word, during normalisation */
     size_t      codes[3];
     char       *bytes;   /* (bytes_room) a word in UTF-8 */
     size_t      bytes_room;
-    uint32_t   *end;     /* (ends) WordPiece: where its characters end .. */
-    uint32_t   *hash;    /* (hashes) .. and the hashes of what ends there */
+    uint32_t   *end;     /* (ends) WordPiece: where each character of a word ends .. */
+    uint32_t   *hash;    /* (hashes) .. and the hash of the prefix that ends there */
     size_t      ends, hashes;
-    int32_t    *symbol;  /* (symbols) BPE: tokens of a word; -1: merged into the one before */
-    int32_t    *next;    /* (nexts) the place of the neighbours, -1: none */
+    int32_t    *symbol;  /* (symbols) BPE: tokens of a word; -1: merged into an earlier one */
+    int32_t    *next;    /* (nexts) a linked list of those that are left, by index; -1: its end */
     int32_t    *previous;
     size_t      symbols, nexts, previouses;
     sslh_i_least heap;
@@ -48274,7 +48275,7 @@ SSLH_I_FN void sslh_i_spell(sslh_i_speller *s, int32_t id) {
     s->n++;
 }
 
-/* The token for what the vocabulary lacks; an error when it lacks that too. */
+/* Appends the token for what the vocabulary lacks; an error when it has no such token. */
 SSLH_I_FN void sslh_i_spell_unknown(sslh_i_speller *s, const char *p, size_t n) {
     if (s->t->unknown < 0)
         sslh_fail(s->c, SSLH_E_USAGE, "sslh_tokenize: the vocabulary has neither \"%.*s\" nor a token for what is "
@@ -48282,7 +48283,7 @@ SSLH_I_FN void sslh_i_spell_unknown(sslh_i_speller *s, const char *p, size_t n) 
     else sslh_i_spell(s, s->t->unknown);
 }
 
-/* Puts the pair of the symbols at i and behind it into the heap, when it was learnt. */
+/* Puts the pair of symbol i and the next one into the heap, if it was learnt: ordered by rank, then by place. */
 SSLH_I_FN int sslh_i_bpe_offer(sslh_i_speller *s, int32_t i) {
     const sslh_i_token_pair *p;
     if (i < 0 || s->next[i] < 0 || !s->t->pairs) return 1;
@@ -48290,7 +48291,7 @@ SSLH_I_FN int sslh_i_bpe_offer(sslh_i_speller *s, int32_t i) {
     return p->id < 0 || sslh_i_least_put(s->c, &s->heap, (uint64_t)(uint32_t)p->rank << 32 | (uint32_t)i, p->key);
 }
 
-/* The tokens of a word of n bytes, n > 0. */
+/* Appends the tokens of a word of n > 0 bytes. */
 SSLH_I_FN void sslh_i_bpe_word(sslh_i_speller *s, const char *p, size_t n) {
     const sslh_tokenizer *t = s->t;
     size_t i;
@@ -48314,7 +48315,7 @@ SSLH_I_FN void sslh_i_bpe_word(sslh_i_speller *s, const char *p, size_t n) {
         int32_t at = (int32_t)(e.order & 0xffffffffu), other = s->next[at];
         uint64_t key = other < 0 || s->symbol[at] < 0 ? 0 : (uint64_t)(uint32_t)s->symbol[at] << 32 |
                        (uint32_t)s->symbol[other];
-        if (other < 0 || s->symbol[at] < 0 || key != e.key) continue; /* merged otherwise meanwhile */
+        if (other < 0 || s->symbol[at] < 0 || key != e.key) continue; /* out of date: one of the two has changed */
         s->symbol[at] = sslh_i_pair_at(t, s->symbol[at], s->symbol[other])->id;
         s->symbol[other] = -1;
         s->next[at] = s->next[other];
@@ -48324,7 +48325,7 @@ SSLH_I_FN void sslh_i_bpe_word(sslh_i_speller *s, const char *p, size_t n) {
     for (i = 0; i < n; i++) if (s->symbol[i] >= 0) sslh_i_spell(s, s->symbol[i]);
 }
 
-/* A word as WordPiece cuts it: the hashes of all beginnings of what is left are made in one go. */
+/* Appends the tokens of a word with WordPiece. The hashes of all prefixes of the rest are computed in one pass. */
 SSLH_I_FN void sslh_i_wordpiece_word(sslh_i_speller *s, const char *p, size_t n, size_t characters) {
     const sslh_tokenizer *t = s->t;
     size_t i, from = 0, at = 0, was = s->n, fresh = s->fresh;
@@ -48360,7 +48361,7 @@ SSLH_I_FN void sslh_i_wordpiece_word(sslh_i_speller *s, const char *p, size_t n,
     }
 }
 
-/* A word that is cut no further by what stands between words. */
+/* Counts a word that is not split any further or appends its tokens. */
 SSLH_I_FN void sslh_i_spell_word(sslh_i_speller *s, const char *p, size_t n, size_t characters) {
     int id;
     if (s->tally) sslh_i_tally_add(s->tally, p, n);
@@ -48370,7 +48371,7 @@ SSLH_I_FN void sslh_i_spell_word(sslh_i_speller *s, const char *p, size_t n, siz
     else sslh_i_spell_unknown(s, p, n);
 }
 
-/* The same from characters. */
+/* The same for a word of n characters. */
 SSLH_I_FN void sslh_i_word_of_codes(sslh_i_speller *s, const uint32_t *code, size_t n) {
     size_t i, used = 0;
     if (!sslh_i_room(s->c, (void **)(void *)&s->bytes, &s->bytes_room, 4 * n, 1)) return;
@@ -48378,20 +48379,20 @@ SSLH_I_FN void sslh_i_word_of_codes(sslh_i_speller *s, const uint32_t *code, siz
     sslh_i_spell_word(s, s->bytes, used, n);
 }
 
-/* The length of 's 't 're 've 'm 'll 'd, of which apostrophe is followed by a and b; 0: it is none. */
+/* The length of 's 't 're 've 'm 'll 'd, given the two characters after the apostrophe; 0: it is none of these. */
 SSLH_I_FN size_t sslh_i_gpt_suffix(uint32_t a, uint32_t b) {
     if (a == 's' || a == 't' || a == 'm' || a == 'd') return 2;
     return (a == 'r' && b == 'e') || (a == 'v' && b == 'e') || (a == 'l' && b == 'l') ? 3 : 0;
 }
 
-/* Letters, numbers, white space or others: what a word of BPE consists of. */
+/* The class of a character for BPE: letter, number, white space or other. A word has characters of one class. */
 SSLH_I_FN int sslh_i_gpt_kind(const sslh_i_unicode *u, uint32_t code) {
     int kind = code == SSLH_I_NO_CODE ? SSLH_I_UNI_OTHER : sslh_i_uni_bits(u, code) & SSLH_I_UNI_KIND;
     if (kind == SSLH_I_UNI_SPACE_CONTROL) return SSLH_I_UNI_SPACE;
     return kind == SSLH_I_UNI_LETTER || kind == SSLH_I_UNI_NUMBER || kind == SSLH_I_UNI_SPACE ? kind : SSLH_I_UNI_OTHER;
 }
 
-/* The bytes of the word of GPT-2 that begins a text of n > 0 bytes. */
+/* The length of the first word, by GPT-2's rules, of a text of n > 0 bytes. */
 SSLH_I_FN size_t sslh_i_gpt_word(const sslh_i_unicode *u, const char *p, size_t n) {
     uint32_t code;
     size_t at = 0, step, last = 0;
@@ -48402,7 +48403,7 @@ SSLH_I_FN size_t sslh_i_gpt_word(const sslh_i_unicode *u, const char *p, size_t 
     }
     step = sslh_i_utf8_next(p, n, &code);
     kind = sslh_i_gpt_kind(u, code);
-    if (p[0] == ' ' && n > 1) { /* a space goes to the word behind it */
+    if (p[0] == ' ' && n > 1) { /* a space belongs to the word after it */
         at = 1;
         step = sslh_i_utf8_next(p + 1, n - 1, &code);
         kind = sslh_i_gpt_kind(u, code);
@@ -48414,10 +48415,10 @@ SSLH_I_FN size_t sslh_i_gpt_word(const sslh_i_unicode *u, const char *p, size_t 
         step = sslh_i_utf8_next(p + at, n - at, &code);
         if (sslh_i_gpt_kind(u, code) != kind) break;
     }
-    return kind == SSLH_I_UNI_SPACE && last ? last : at; /* the last white space goes to the word behind it */
+    return kind == SSLH_I_UNI_SPACE && last ? last : at; /* the last white space belongs to the word after it */
 }
 
-/* Words of CLIP among n characters without white space. */
+/* Splits n characters without white space into CLIP's words. */
 SSLH_I_FN void sslh_i_clip_words(sslh_i_speller *s, const uint32_t *code, size_t n) {
     const sslh_i_unicode *u = s->t->u;
     size_t i = 0;
@@ -48433,8 +48434,8 @@ SSLH_I_FN void sslh_i_clip_words(sslh_i_speller *s, const uint32_t *code, size_t
     }
 }
 
-/* Words of BERT among n characters without white space, none or all of which are Chinese: in small letters and without
-   accents unless .cased, cut at each punctuation mark. */
+/* Splits n characters into BERT's words. There is no white space among them, and Chinese characters come alone (unless
+   .spaces). The words are in lower case and without accents unless .cased, and split at punctuation unless .spaces. */
 SSLH_I_FN void sslh_i_bert_words(sslh_i_speller *s, uint32_t *code, size_t n) {
     const sslh_tokenizer *t = s->t;
     size_t i, m, from;
@@ -48454,11 +48455,11 @@ SSLH_I_FN void sslh_i_bert_words(sslh_i_speller *s, uint32_t *code, size_t n) {
     }
 }
 
-/* What stands between two white spaces, n > 0 bytes. */
+/* Handles the n > 0 bytes between two white spaces. */
 SSLH_I_FN void sslh_i_chunk(sslh_i_speller *s, const char *p, size_t n) {
     const sslh_tokenizer *t = s->t;
     size_t at = 0, m = 0, i, from;
-    for (i = 0; i < 3; i++) /* no character of b bytes becomes more than 2 b, also not one that is taken apart */
+    for (i = 0; i < 3; i++) /* a character of b bytes becomes at most 2 b characters, also when decomposed */
         if (!sslh_i_room(s->c, (void **)(void *)&s->code[i], &s->codes[i], 2 * n + 4, sizeof **s->code)) return;
     while (at < n) {
         uint32_t code;
@@ -48486,7 +48487,7 @@ SSLH_I_FN void sslh_i_chunk(sslh_i_speller *s, const char *p, size_t n) {
     }
 }
 
-/* A word or chunk by the table of words, when it is short. */
+/* Appends the tokens of a word or chunk, by way of the cache if it is short. */
 SSLH_I_FN void sslh_i_remembered(sslh_i_speller *s, const char *p, size_t n) {
     sslh_tokenizer *t = s->t;
     sslh_i_token_line *line = NULL;
@@ -48508,7 +48509,7 @@ SSLH_I_FN void sslh_i_remembered(sslh_i_speller *s, const char *p, size_t n) {
     memcpy(line->id, s->recent, s->fresh * sizeof *line->id);
 }
 
-/* Text without special tokens, of n bytes. */
+/* Appends the tokens of n bytes of text without special tokens. */
 SSLH_I_FN void sslh_i_spell_text(sslh_i_speller *s, const char *p, size_t n) {
     const sslh_tokenizer *t = s->t;
     size_t at = 0, from = 0, step;
@@ -48538,7 +48539,7 @@ SSLH_I_FN void sslh_i_spell_text(sslh_i_speller *s, const char *p, size_t n) {
     }
 }
 
-/* The special token that begins a text of n bytes; -1: none. */
+/* The special token with which a text of n bytes begins, and the length of its name; -1: none. */
 SSLH_I_FN int sslh_i_special_at(const sslh_tokenizer *t, const char *p, size_t n, size_t *length) {
     int i;
     for (i = 0; i < t->specials; i++) {
@@ -48549,7 +48550,7 @@ SSLH_I_FN int sslh_i_special_at(const sslh_tokenizer *t, const char *p, size_t n
     return -1;
 }
 
-/* The text with U+FFFD in the place of what is no UTF-8, to be given back; *size becomes its length. */
+/* A copy of a text with U+FFFD in place of invalid UTF-8, which the caller frees; *size becomes its length. */
 SSLH_I_FN char *sslh_i_utf8_mend(sslh_ctx *c, const char *p, size_t *size) {
     size_t at = 0, n = 0, step, bytes;
     uint32_t code;
@@ -48570,13 +48571,13 @@ SSLH_I_FN char *sslh_i_utf8_mend(sslh_ctx *c, const char *p, size_t *size) {
     return out;
 }
 
-/* The whole way: what is no UTF-8, special tokens, the text between them. 0 and an error when it failed. */
+/* All steps: invalid UTF-8, special tokens, the text between them. 0 after an error. */
 SSLH_I_FN int sslh_i_spell_all(sslh_i_speller *s, const char *fn, const char *text, size_t size) {
     const sslh_tokenizer *t = s->t;
     size_t at, from = 0, length = 0, bad;
     char *mended = NULL;
     int keeps = t->kind == SSLH_TOKENS_BYTES || (t->kind == SSLH_TOKENS_BPE && t->utf8 == SSLH_UTF8_KEEP);
-    if (!text) text = ""; /* of no bytes */
+    if (!text) text = ""; /* then size is 0 */
     if (!keeps && (bad = sslh_i_utf8_bad((const uint8_t *)text, size)) < size) {
         if (t->utf8 == SSLH_UTF8_STRICT) {
             sslh_fail(s->c, SSLH_E_FORMAT, "%s: byte %.0f of the text, %d, begins no character of UTF-8", fn,
@@ -48620,7 +48621,7 @@ SSLH_DEF size_t sslh_tokenize(sslh_tokenizer *t, const char *text, size_t size, 
 
 /* --- and back ----------------------------------------------------------------------------------------------------- */
 
-/* Bytes of a name as BPE spells them, into out when there is room; returns how many. */
+/* Decodes a name of BPE and appends it to the used bytes of out, as far as there is room. Returns the new used. */
 SSLH_I_FN size_t sslh_i_unspell(const char *name, int clip, char *out, size_t room, size_t used) {
     size_t n = strlen(name), at = 0, step, k;
     uint32_t code;
@@ -48696,7 +48697,7 @@ SSLH_DEF int64_t sslh_token_count(const sslh_tokenizer *t, int token) {
     return t && token >= 0 && token < t->n ? t->count[token] : 0;
 }
 
-/* Counts the words (characters, words of BPE) of a text. */
+/* Counts the words of a text, or its characters if they are the tokens. */
 SSLH_I_FN int sslh_i_tally_text(sslh_tokenizer *t, sslh_i_tally *a, const char *text, size_t size) {
     sslh_i_speller s;
     int ok;
@@ -48711,7 +48712,7 @@ SSLH_I_FN int sslh_i_tally_text(sslh_tokenizer *t, sslh_i_tally *a, const char *
 
 /* --- making a tokenizer ------------------------------------------------------------------------------------------- */
 
-/* The words of a text with spaces between them: calls for each; 0 at the end. */
+/* Moves *at to the next word of a list with spaces between words and returns its length, 0 at the end. */
 SSLH_I_FN size_t sslh_i_next_word(const char **at) {
     size_t n = 0;
     while (sslh_i_is_space((uint8_t)**at)) (*at)++;
@@ -48719,7 +48720,7 @@ SSLH_I_FN size_t sslh_i_next_word(const char **at) {
     return n;
 }
 
-/* The special tokens of a descriptor: those that it names, else those of the kind. */
+/* The special tokens of a descriptor: those that it names, otherwise those of the kind. */
 SSLH_I_FN const char *sslh_i_special_names(const sslh_tokenizer_desc *d) {
     if (d->special) return d->special;
     return d->kind == SSLH_TOKENS_BPE ? "<|endoftext|>" : d->kind == SSLH_TOKENS_CLIP ?
@@ -48730,7 +48731,7 @@ SSLH_I_FN int sslh_i_has_unknown(sslh_tokens kind) {
     return kind == SSLH_TOKENS_CHARACTERS || kind == SSLH_TOKENS_WORDS || kind == SSLH_TOKENS_WORDPIECE;
 }
 
-/* How many tokens the special ones and the one for what is unknown may be. */
+/* The most tokens that the special ones, with the unknown one, can add. */
 SSLH_I_FN size_t sslh_i_special_most(const sslh_tokenizer_desc *d) {
     const char *at = sslh_i_special_names(d);
     size_t n = (size_t)sslh_i_has_unknown(d->kind), m;
@@ -48738,7 +48739,7 @@ SSLH_I_FN size_t sslh_i_special_most(const sslh_tokenizer_desc *d) {
     return n;
 }
 
-/* Marks a token as special; one that is not there is appended when it may be. */
+/* Marks a token as special; with append one that is not there is added. */
 SSLH_I_FN void sslh_i_special_add(sslh_tokenizer *t, const char *p, size_t n, int append) {
     int id = sslh_i_token_named(t, p, n), i;
     if (!n || (id < 0 && !append)) return;
@@ -48751,7 +48752,7 @@ SSLH_I_FN void sslh_i_special_add(sslh_tokenizer *t, const char *p, size_t n, in
     t->special[i] = id;
 }
 
-/* What comes last: special tokens, which are appended when the vocabulary is our own or the caller names them. */
+/* Completes a tokenizer: special tokens, which are added if the vocabulary was made here or the caller names them. */
 SSLH_I_FN int sslh_i_tokenizer_finish(sslh_tokenizer *t, const sslh_tokenizer_desc *d, int own) {
     const char *at = sslh_i_special_names(d), *unknown = sslh_i_unknown_name(d);
     size_t m;
@@ -48767,7 +48768,7 @@ SSLH_I_FN int sslh_i_tokenizer_finish(sslh_tokenizer *t, const sslh_tokenizer_de
     return !SSLH_I_BAD(t->c);
 }
 
-/* Frees a tokenizer that is being made. */
+/* Frees a tokenizer that could not be completed. */
 SSLH_I_FN void sslh_i_tokenizer_free(sslh_tokenizer *t) {
     sslh_ctx *c;
     if (!t) return;
@@ -48818,7 +48819,7 @@ SSLH_I_FN sslh_tokenizer *sslh_i_tokenizer_begin(sslh_ctx *c, const char *fn, co
     return t;
 }
 
-/* Characters or words that were counted become tokens. */
+/* Turns the characters or words of a tally into tokens, the most frequent first. */
 SSLH_I_FN int sslh_i_tokens_of_tally(sslh_tokenizer *t, const sslh_i_tally *a, const sslh_tokenizer_desc *d) {
     size_t i, extra = sslh_i_special_most(d), most = !d->vocabulary ? a->n : 0;
     sslh_i_tally sorted;
@@ -48837,25 +48838,25 @@ SSLH_I_FN int sslh_i_tokens_of_tally(sslh_tokenizer *t, const sslh_i_tally *a, c
 
 /* --- training of byte pairs --------------------------------------------------------------------------------------- */
 
-/* A pair of neighbours: how often it stands in the text, now and before this merge, and the words in which it stands;
-   touched: the last merge that changed it. */
+/* A pair of neighbours: its count in the text, now and before this merge; words, the first element of a list of the
+   words that contain it; touched, the last merge that changed it. */
 typedef struct sslh_i_bpe_pair { uint64_t key; int64_t count, before; uint32_t words, touched; } sslh_i_bpe_pair;
-typedef struct sslh_i_bpe_word_of { uint32_t word, next; } sslh_i_bpe_word_of; /* a list; 0 ends it */
+typedef struct sslh_i_bpe_word_of { uint32_t word, next; } sslh_i_bpe_word_of; /* an element of a list; 0 ends it */
 
 typedef struct sslh_i_bpe {
     sslh_tokenizer *t;
     sslh_ctx  *c;
     const sslh_i_tally *a;
-    int32_t   *symbol;       /* tokens of all words */
-    size_t    *at;           /* (words) where each begins */
-    uint32_t  *length;       /* (words) */
-    sslh_i_bpe_pair *pair;   /* (n) */
+    int32_t   *symbol;       /* tokens of all words, one after the other */
+    size_t    *at;           /* (words) where each word begins */
+    uint32_t  *length;       /* (words) and how many tokens it has */
+    sslh_i_bpe_pair *pair;   /* (n) all pairs */
     size_t     n, cap;
-    uint32_t  *slot;         /* (slots) by hash: 1 + pair */
+    uint32_t  *slot;         /* (slots) hash table of the pairs: 1 + pair */
     size_t     slots;
     sslh_i_bpe_word_of *list;
     size_t     listed, list_room;
-    uint32_t  *grown;        /* pairs that this merge has changed */
+    uint32_t  *grown;        /* (ngrown) pairs that this merge has changed */
     size_t     ngrown, grown_room;
     sslh_i_least heap;
     uint32_t   merge;        /* number of the merge, from 1 */
@@ -48872,7 +48873,7 @@ SSLH_I_FN void sslh_i_bpe_free(sslh_i_bpe *b) {
     sslh_i_free(b->c, b->heap.e);
 }
 
-/* The pair's number, or that of a new one with no count; UINT32_MAX without memory. */
+/* The index of a pair, which is appended with a count of 0 if it is new; UINT32_MAX without memory. */
 SSLH_I_FN uint32_t sslh_i_bpe_find(sslh_i_bpe *b, uint64_t key) {
     size_t k, i;
     if (2 * (b->n + 1) > b->slots) {
@@ -48898,8 +48899,8 @@ SSLH_I_FN uint32_t sslh_i_bpe_find(sslh_i_bpe *b, uint64_t key) {
     return (uint32_t)b->n - 1;
 }
 
-/* The pairs of a word become more frequent by count or, below 0, rarer. The list of words in which a pair stands may
-   name one twice, or one in which it stands no more. */
+/* Adds count, which may be negative, to the counts of the pairs in a word. A pair's list of words may contain a word
+   twice, or one in which the pair no longer occurs. */
 SSLH_I_FN int sslh_i_bpe_pairs(sslh_i_bpe *b, uint32_t word, int64_t count) {
     const int32_t *s = b->symbol + b->at[word];
     uint32_t i, k;
@@ -48929,7 +48930,7 @@ SSLH_I_FN int sslh_i_bpe_pairs(sslh_i_bpe *b, uint32_t word, int64_t count) {
     return 1;
 }
 
-/* Offers the pairs that have become more frequent to the heap, in which the most frequent stands first. */
+/* Puts the pairs that this merge has made more frequent into the heap, whose first entry is the most frequent pair. */
 SSLH_I_FN int sslh_i_bpe_offers(sslh_i_bpe *b) {
     size_t i;
     for (i = 0; i < b->ngrown; i++) {
@@ -48940,7 +48941,7 @@ SSLH_I_FN int sslh_i_bpe_offers(sslh_i_bpe *b) {
     return 1;
 }
 
-/* Merges pair number k into the token id wherever it stands. */
+/* Merges pair number k into the token id wherever it occurs. */
 SSLH_I_FN int sslh_i_bpe_merge(sslh_i_bpe *b, uint32_t k, int32_t id) {
     int32_t left = (int32_t)(b->pair[k].key >> 32), right = (int32_t)(b->pair[k].key & 0xffffffffu);
     uint32_t at;
@@ -48963,7 +48964,7 @@ SSLH_I_FN int sslh_i_bpe_merge(sslh_i_bpe *b, uint32_t k, int32_t id) {
     return sslh_i_bpe_offers(b);
 }
 
-/* The name of the token that a pair becomes, to be given back. */
+/* The name of the token that a pair becomes, which the caller frees. */
 SSLH_I_FN char *sslh_i_merged_name(const sslh_tokenizer *t, int32_t left, int32_t right) {
     const char *p = t->names + t->at[left], *q = t->names + t->at[right];
     size_t n = strlen(p), m = strlen(q);
@@ -48974,7 +48975,7 @@ SSLH_I_FN char *sslh_i_merged_name(const sslh_tokenizer *t, int32_t left, int32_
     return name;
 }
 
-/* The words as bytes, and their pairs counted. */
+/* Splits the words into the tokens of their bytes and counts the pairs. */
 SSLH_I_FN int sslh_i_bpe_begin(sslh_i_bpe *b) {
     const sslh_i_tally *a = b->a;
     size_t i, k;
@@ -48993,7 +48994,7 @@ SSLH_I_FN int sslh_i_bpe_begin(sslh_i_bpe *b) {
     return sslh_i_bpe_offers(b);
 }
 
-/* Learns merges until there are most tokens or no pair stands in the text at least least times. */
+/* Learns merges until there are most tokens or no pair occurs at least least times. */
 SSLH_I_FN void sslh_i_bpe_learn(sslh_i_bpe *b, int most, int64_t least) {
     sslh_tokenizer *t = b->t;
     while (t->n < most && b->heap.n && (size_t)t->merges < t->merges_room && !SSLH_I_BAD(b->c)) {
@@ -49003,7 +49004,7 @@ SSLH_I_FN void sslh_i_bpe_learn(sslh_i_bpe *b, int most, int64_t least) {
         char *name;
         if (k == UINT32_MAX) return;
         if (b->pair[k].count != (int64_t)~e.order) {
-            /* rarer than when it was put in; when it is more frequent, a later entry says so */
+            /* the count is out of date; one that is higher now has a later entry */
             if (b->pair[k].count > 0 && b->pair[k].count < (int64_t)~e.order)
                 sslh_i_least_put(b->c, &b->heap, ~(uint64_t)b->pair[k].count, e.key);
             continue;
@@ -49021,7 +49022,7 @@ SSLH_I_FN void sslh_i_bpe_learn(sslh_i_bpe *b, int most, int64_t least) {
     }
 }
 
-/* A vocabulary of byte pairs from words that were counted. */
+/* Trains byte pairs on the words of a tally. */
 SSLH_I_FN int sslh_i_bpe_train(sslh_tokenizer *t, const sslh_i_tally *a, const sslh_tokenizer_desc *d) {
     sslh_i_bpe b;
     size_t extra = sslh_i_special_most(d), wanted = d->vocabulary ? (size_t)d->vocabulary : 8192u;
@@ -49034,7 +49035,7 @@ SSLH_I_FN int sslh_i_bpe_train(sslh_tokenizer *t, const sslh_i_tally *a, const s
     b.t = t;
     b.c = t->c;
     b.a = a;
-    /* merges may be more than tokens: two of them may make the same one */
+    /* there may be more merges than tokens, because two merges can make the same token */
     if (sslh_i_tokens_room(t, wanted) && sslh_i_pairs_room(t, 2 * wanted)) {
         sslh_i_tokens_of_bytes(t, 0, 0);
         if (sslh_i_tokens_find_bytes(t, "sslh_tokenizer_new", "the bytes") && sslh_i_bpe_begin(&b))
@@ -49071,7 +49072,7 @@ SSLH_DEF sslh_tokenizer *sslh_tokenizer_new(sslh_ctx *c, const char *text, size_
 
 /* --- reading ------------------------------------------------------------------------------------------------------ */
 
-/* The line at *at, which moves behind it: where it begins, and its bytes without \r and \n. 0 at the end. */
+/* The line that begins at byte *at, without \r and \n; *at moves to the next line. 0 at the end. */
 SSLH_I_FN int sslh_i_line(const sslh_i_source *s, size_t *at, const char **line, size_t *n) {
     size_t end;
     if (*at >= s->size) return 0;
@@ -49083,7 +49084,7 @@ SSLH_I_FN int sslh_i_line(const sslh_i_source *s, size_t *at, const char **line,
     return 1;
 }
 
-/* What texts of tokens must be: UTF-8 without zeros. */
+/* Checks that a file of tokens is UTF-8 without zero bytes. */
 SSLH_I_FN int sslh_i_tokens_text(const sslh_i_source *s) {
     size_t bad = sslh_i_utf8_bad(s->p, s->size);
     const uint8_t *zero = s->size ? (const uint8_t *)memchr(s->p, 0, s->size) : NULL;
@@ -49091,7 +49092,7 @@ SSLH_I_FN int sslh_i_tokens_text(const sslh_i_source *s) {
     return !zero || sslh_i_bad(s, (size_t)(zero - s->p), "a zero byte in a file of tokens");
 }
 
-/* vocab.txt of BERT: token i is line i. */
+/* Reads vocab.txt of BERT, whose line i is token i. */
 SSLH_I_FN int sslh_i_read_lines(sslh_tokenizer *t, const sslh_i_source *s, size_t extra) {
     size_t at = 0, n, lines = 0;
     const char *line;
@@ -49109,7 +49110,7 @@ SSLH_I_FN int sslh_i_read_lines(sslh_tokenizer *t, const sslh_i_source *s, size_
     return 1;
 }
 
-/* {"token": number, ..} into names, in the order of the numbers, which must be 0 .. n-1. */
+/* Reads {"token": number, ..}; name[number] becomes the token. The numbers must be 0 .. n - 1. */
 SSLH_I_FN int sslh_i_read_json_tokens(sslh_i_st *j, const char **name, size_t most, size_t *count) {
     size_t n = 0, i;
     if (!sslh_i_json_is(j, '{')) return sslh_i_st_bad(j, "it does not begin with {");
@@ -49133,7 +49134,7 @@ SSLH_I_FN int sslh_i_read_json_tokens(sslh_i_st *j, const char **name, size_t mo
     return n ? 1 : sslh_i_st_bad(j, "no token is in it");
 }
 
-/* vocab.json. */
+/* Reads vocab.json. */
 SSLH_I_FN int sslh_i_read_json(sslh_tokenizer *t, const sslh_i_source *s, size_t extra) {
     sslh_i_st j;
     const char **name;
@@ -49162,13 +49163,13 @@ SSLH_I_FN int sslh_i_read_json(sslh_tokenizer *t, const sslh_i_source *s, size_t
     return ok;
 }
 
-/* Both halves of a line of merges.txt; 0: it is none. */
+/* Splits a line of merges.txt into two tokens, the first of *left bytes. 0: it is no such line. */
 SSLH_I_FN int sslh_i_merge_line(const char *line, size_t n, size_t *left) {
     for (*left = 0; *left < n && line[*left] != ' ';) ++*left;
     return *left && *left + 1 < n && !memchr(line + *left + 1, ' ', n - *left - 1);
 }
 
-/* 1 for the line that gives the version, which is the first. */
+/* Does the line, which is the first, name a version? */
 SSLH_I_FN int sslh_i_merge_head(const char *line, size_t n) {
     static const char mark[] = "#version:";
     size_t i, m = sizeof mark - 1;
@@ -49176,7 +49177,7 @@ SSLH_I_FN int sslh_i_merge_head(const char *line, size_t n) {
     return 0;
 }
 
-/* The token that the two of a line make; with grow it is made when it is not there. -1 and an error: none. */
+/* The token that the two of a line make, which with grow is appended if it is new. -1 and an error without one. */
 SSLH_I_FN int sslh_i_merge_read(sslh_tokenizer *t, const sslh_i_source *s, const char *line, size_t n, int number,
                                 int grow) {
     size_t begin = (size_t)((const uint8_t *)line - s->p), left;
@@ -49202,8 +49203,8 @@ SSLH_I_FN int sslh_i_merge_read(sslh_tokenizer *t, const sslh_i_source *s, const
     return id;
 }
 
-/* merges.txt: a pair of tokens a line, in the order in which they were learnt. With grow each makes a token, until
-   there are most. */
+/* Reads merges.txt, which has one pair of tokens per line, in the order in which they were learnt. With grow each makes
+   a token, until there are most. */
 SSLH_I_FN int sslh_i_read_merges(sslh_tokenizer *t, const sslh_i_source *s, int grow, size_t most) {
     size_t at = 0, n;
     int number = 0;
@@ -49217,7 +49218,7 @@ SSLH_I_FN int sslh_i_read_merges(sslh_tokenizer *t, const sslh_i_source *s, int 
     return 1;
 }
 
-/* Vocabulary and merges of byte pairs; v.p NULL: the tokens follow from the merges. */
+/* Reads the vocabulary v and the merges m of byte pairs. With v->p NULL the tokens follow from the merges alone. */
 SSLH_I_FN int sslh_i_read_pairs(sslh_tokenizer *t, const sslh_i_source *v, const sslh_i_source *m,
                                 const sslh_tokenizer_desc *d) {
     int clip = t->kind == SSLH_TOKENS_CLIP;
@@ -49241,7 +49242,7 @@ SSLH_I_FN int sslh_i_read_pairs(sslh_tokenizer *t, const sslh_i_source *v, const
            sslh_i_tokens_find_bytes(t, m->fn, v->p ? v->name : m->name) && sslh_i_read_merges(t, m, !v->p, most);
 }
 
-/* The files are open; .p is NULL of one that was not given. */
+/* Reads a tokenizer from open files; .p is NULL if one was not given. */
 SSLH_I_FN sslh_tokenizer *sslh_i_tokenizer_read(sslh_ctx *c, const char *fn, sslh_i_source *v, sslh_i_source *m,
                                                 sslh_tokenizer_desc d) {
     int pairs = d.kind == SSLH_TOKENS_BPE || d.kind == SSLH_TOKENS_CLIP, ok = 0;
@@ -49290,7 +49291,7 @@ SSLH_DEF sslh_tokenizer *sslh_load_tokenizer_memory(sslh_ctx *c, const void *voc
 
 /* --- writing ------------------------------------------------------------------------------------------------------ */
 
-/* The vocabulary, as lines or as JSON; out NULL: a dry run that gives the length. */
+/* Prints the vocabulary, as lines or as JSON, and returns the length; with out NULL it is a dry run. */
 SSLH_I_FN size_t sslh_i_print_tokens(const sslh_tokenizer *t, int lines, char *out, size_t size) {
     size_t used = 0;
     int i;
