@@ -47086,8 +47086,7 @@ SSLH_I_FN sslh_vectors *sslh_i_vectors_new(sslh_ctx *c) {
     return v;
 }
 
-/* Moves *at to the next word of a text and returns its length, or 0. *line becomes 1 if a line ended before the
-   word. */
+/* Moves *at to the next word of a text and returns its length or 0. *line becomes 1 if a line ended before the word. */
 SSLH_I_FN size_t sslh_i_text_word(const char *text, size_t size, size_t *at, int *line) {
     size_t n = 0;
     for (*line = 0; *at < size && (sslh_i_is_space((uint8_t)text[*at]) || !text[*at]); ++*at)
@@ -47232,8 +47231,8 @@ SSLH_I_FN int sslh_i_vectors_head(const sslh_i_source *s, uint64_t *words, uint6
     return p == end && end < s->p + s->size;
 }
 
-/* Counts the numbers at the right end of a line of n bytes, up to most of them; the word before them has *word
-   bytes. */
+/* Counts the numbers at the right end of a line of n bytes, up to most of them; *word is the length of what is before
+   them without the white space at its end. */
 SSLH_I_FN size_t sslh_i_line_numbers(const uint8_t *p, size_t n, size_t most, size_t *word) {
     size_t count = 0;
     *word = n;
@@ -49347,15 +49346,15 @@ SSLH_DEF void sslh_save_tokenizer(const sslh_tokenizer *t, const char *vocabular
 /*  >>pictures      pictures, PCA, t-SNE                                                                              */
 /* ================================================================================================================== */
 
-/* A picture is drawn on a canvas of 8-bit RGB and written as PNG. No floating-point library function is used, so the
-   same numbers give the same file everywhere. */
+/* A picture is drawn on a canvas of 8-bit RGB and written as PNG. The only functions of libm are fabs, floor, ceil and
+   sqrt, whose results are exactly defined, so that the same numbers give the same file everywhere. */
 
 /* --- canvas ------------------------------------------------------------------------------------------------------- */
 
 typedef struct sslh_i_canvas { uint8_t *rgb; int width, height; } sslh_i_canvas; /* rgb: (height,width,3) */
 
 #define SSLH_I_PICTURE_SIDE 30000
-#define SSLH_I_PICTURE_WIDTH 800 /* about, when the zoom is chosen */
+#define SSLH_I_PICTURE_WIDTH 800 /* approximate, of a sheet without a .zoom */
 #define SSLH_I_INK 0x333333
 #define SSLH_I_FAINT 0xe4e4e4
 
@@ -49380,7 +49379,7 @@ SSLH_I_FN void sslh_i_canvas_save(sslh_ctx *c, const char *path, sslh_i_canvas *
     sslh_i_free(c, v->rgb);
 }
 
-/* Mixes colour 0xRRGGBB into a pixel; alpha 0 .. 255. */
+/* Blends the colour 0xRRGGBB into a pixel; alpha is 0 to 255. */
 SSLH_I_FN void sslh_i_ink(sslh_i_canvas *v, int x, int y, int colour, int alpha) {
     uint8_t *p;
     int k;
@@ -49398,7 +49397,8 @@ SSLH_I_FN void sslh_i_ink_bar(sslh_i_canvas *v, int x, int y, int width, int hei
         for (i = 0; i < width; i++) sslh_i_ink(v, x + i, y + j, colour, 255);
 }
 
-/* Share of a pixel at distance d from the middle of something with this half width: the edge is one pixel soft. */
+/* The coverage, 0 to 255, of a pixel at distance d from the centre of a shape with this half width. Edges are
+   antialiased over one pixel. */
 SSLH_I_FN int sslh_i_cover(double d, double half) {
     double a = half + 0.5 - d;
     return a <= 0 ? 0 : a >= 1 ? 255 : (int)(a * 255.0 + 0.5);
@@ -49416,8 +49416,8 @@ SSLH_I_FN void sslh_i_ink_dot(sslh_i_canvas *v, double x, double y, double radiu
         }
 }
 
-/* The line from a to b into a mask of the canvas's size: the larger share wins, so that joints of a polyline do not
-   show. */
+/* Draws the line from a to b into a mask (height,width). A pixel keeps its largest coverage, so that the joints of a
+   polyline do not show. */
 SSLH_I_FN void sslh_i_ink_line(uint8_t *mask, int width, int height, double ax, double ay, double bx, double by,
                                double half) {
     double ux = bx - ax, uy = by - ay, length2 = ux * ux + uy * uy;
@@ -49437,7 +49437,8 @@ SSLH_I_FN void sslh_i_ink_line(uint8_t *mask, int width, int height, double ax, 
         }
 }
 
-/* Characters 32 .. 126, drawn for this file: 5 columns, 7 rows and 2 below the line, row by row from bit 44 down. */
+/* The characters 32 to 126, drawn for this file: 5 columns, 7 rows above the baseline and 2 below it. Each bit is a
+   dot, row by row from bit 44 down. */
 static const uint64_t sslh_i_font[95] = {
     0x000000000000ull, 0x042108401000ull, 0x0a5280000000ull, 0x0a57d5f52800ull, 0x047d1c5f1000ull, 0x19c88889cc00ull,
     0x0c9511593400ull, 0x042100000000ull, 0x022210820800ull, 0x082084222000ull, 0x00255d520000ull, 0x00213e420000ull,
@@ -49456,17 +49457,17 @@ static const uint64_t sslh_i_font[95] = {
     0x084790841800ull, 0x00046318bc00ull, 0x000462a51000ull, 0x00056b5aa800ull, 0x000454454400ull, 0x00046318bc2eull,
     0x0007c4447c00ull, 0x032110420c00ull, 0x042108421000ull, 0x182104426000ull, 0x00022a200000ull
 };
-#define SSLH_I_GLYPH_WIDTH 6 /* with the space behind it */
+#define SSLH_I_GLYPH_WIDTH 6 /* with the space after it */
 #define SSLH_I_GLYPH_HEIGHT 7
 
-/* Characters of a text, where a UTF-8 sequence counts as one. */
+/* The number of characters (not bytes) of a text in UTF-8, at most 200. */
 SSLH_I_FN int sslh_i_text_length(const char *s) {
     int n = 0;
     for (; s && *s && n < 200; s++) n += ((unsigned char)*s & 0xc0) != 0x80;
     return n;
 }
 
-/* Writes s with its upper left corner at (x,y), each dot scale pixels wide; bold: every dot one pixel wider. */
+/* Writes s with its upper left corner at (x,y). Each dot is scale pixels wide, with bold one more. */
 SSLH_I_FN void sslh_i_write_text(sslh_i_canvas *v, int x, int y, int scale, int bold, int colour, const char *s) {
     int row, col, n = 0;
     for (; s && *s && n < 200; s++) {
@@ -49483,7 +49484,7 @@ SSLH_I_FN void sslh_i_write_text(sslh_i_canvas *v, int x, int y, int scale, int 
     }
 }
 
-/* Twenty colours that stay apart: ten strong ones, then their light relatives. */
+/* Twenty colours that are easy to tell apart: ten strong ones, then a lighter or darker one of each hue. */
 SSLH_I_FN int sslh_i_colour(int i) {
     static const int colour[20] = {0x1f77b4, 0xff7f0e, 0x2ca02c, 0xd62728, 0x9467bd, 0x8c564b, 0xe377c2, 0x7f7f7f,
         0xbcbd22, 0x17becf, 0x0b3d66, 0xffc48a, 0x9be08f, 0xff9d9a, 0xcdb9e8, 0xd2a994, 0x8f1d78, 0x000000, 0x5c5f00,
@@ -49493,7 +49494,7 @@ SSLH_I_FN int sslh_i_colour(int i) {
 
 /* --- pictures of images ------------------------------------------------------------------------------------------- */
 
-/* 1 when a tensor can be read: of this context, with memory and real values. */
+/* Can the tensor be read? It must belong to this context, have memory and real values. 0 and an error otherwise. */
 SSLH_I_FN int sslh_i_readable(sslh_ctx *c, const char *op, const sslh_tensor *t) {
     if (SSLH_I_BAD(c)) return 0;
     if (!t || t->ctx != c) sslh_fail(c, SSLH_E_USAGE, "%s: the tensor is %s", op, t ? "of another context" : "NULL");
@@ -49502,15 +49503,15 @@ SSLH_I_FN int sslh_i_readable(sslh_ctx *c, const char *op, const sslh_tensor *t)
     return !SSLH_I_BAD(c);
 }
 
-/* [0,1] to a byte; NaN is black. */
+/* A value of [0,1] as a byte; smaller ones and NaN become 0, larger ones 255. */
 SSLH_I_FN uint8_t sslh_i_byte(double v) { return (uint8_t)(v >= 1 ? 255 : v > 0 ? (int)(v * 255.0 + 0.5) : 0); }
 
-/* A sheet of n tiles (H,W,3) of bytes: where they stand, and what is written beside them. All in pixels. */
+/* The layout of n tiles (H,W,3) on a sheet, in pixels, and the texts beside them. */
 typedef struct sslh_i_sheet {
     const sslh_grid_desc *d;
     int n, h, w, columns, rows, zoom, frame; /* frame: colour of a line around every tile, 0: none */
-    int gap, left, top, apart;               /* apart: between the originals and the other columns */
-    const char *const *scale;                /* NULL, or what stands below a bar from black to white: 3 texts */
+    int gap, left, top, apart;               /* apart: more gap after the originals */
+    const char *const *scale;                /* NULL, or 3 texts below a bar from black to white */
 } sslh_i_sheet;
 
 #define SSLH_I_LINE 24 /* from one line of text to the next, at scale 2 */
@@ -49523,7 +49524,7 @@ SSLH_I_FN int sslh_i_tile_y(const sslh_i_sheet *s, int row) { return s->top + ro
 /* Width of a text at scale 2. */
 SSLH_I_FN int sslh_i_text_width(const char *text) { return 2 * SSLH_I_GLYPH_WIDTH * sslh_i_text_length(text); }
 
-/* A frame of this thickness around a tile, outside of it. */
+/* Draws a frame of this thickness around tile number i. */
 SSLH_I_FN void sslh_i_tile_frame(const sslh_i_sheet *s, sslh_i_canvas *v, int i, int thick, int colour) {
     int x = sslh_i_tile_x(s, i % s->columns) - thick, y = sslh_i_tile_y(s, i / s->columns) - thick;
     int w = s->w * s->zoom + 2 * thick, h = s->h * s->zoom + 2 * thick;
@@ -49533,8 +49534,8 @@ SSLH_I_FN void sslh_i_tile_frame(const sslh_i_sheet *s, sslh_i_canvas *v, int i,
     sslh_i_ink_bar(v, x + w - thick, y, thick, h, colour);
 }
 
-/* Title, heads, names of the rows, the scale. A head that is wider than its column, and than those without a head that
-   follow, is written small. */
+/* Writes the title, the heads of the columns, the names of the rows, and the scale. A head that does not fit above its
+   column and the columns without a head that follow is written small. */
 SSLH_I_FN void sslh_i_sheet_texts(const sslh_i_sheet *s, sslh_i_canvas *v) {
     const sslh_grid_desc *d = s->d;
     int i, end, scale, below = sslh_i_tile_y(s, s->rows) + s->gap;
@@ -49559,14 +49560,14 @@ SSLH_I_FN void sslh_i_sheet_texts(const sslh_i_sheet *s, sslh_i_canvas *v) {
     }
 }
 
-/* n tiles (H,W,3) of bytes as a sheet. */
+/* Draws tile (n,H,W,3) as a sheet and saves it. */
 SSLH_I_FN void sslh_i_tiles(sslh_ctx *c, const char *op, const char *path, const uint8_t *tile, sslh_i_sheet s) {
     sslh_i_canvas v;
     const sslh_grid_desc *d = s.d;
     int64_t width, height;
     int i, x, y, names = 0;
     s.columns = d->columns;
-    if (s.columns <= 0) /* about as wide as high, a little wider */
+    if (s.columns <= 0) /* the sheet becomes a little wider than high */
         for (s.columns = 1; s.columns < s.n &&
              (double)s.columns * (double)s.columns * (double)s.w < 1.3 * (double)s.n * (double)s.h;) s.columns++;
     if (s.columns > s.n) s.columns = s.n;
@@ -49599,7 +49600,7 @@ SSLH_I_FN void sslh_i_tiles(sslh_ctx *c, const char *op, const char *path, const
     sslh_i_canvas_save(c, path, &v);
 }
 
-/* Memory for n tiles, each side within the largest picture. */
+/* Allocates n tiles, whose sides must fit into the largest picture. */
 SSLH_I_FN uint8_t *sslh_i_tiles_new(sslh_ctx *c, const char *op, int n, int h, int w) {
     size_t bytes;
     if (h > SSLH_I_PICTURE_SIDE || w > SSLH_I_PICTURE_SIDE ||
@@ -49610,7 +49611,7 @@ SSLH_I_FN uint8_t *sslh_i_tiles_new(sslh_ctx *c, const char *op, int n, int h, i
     return (uint8_t *)sslh_i_alloc(c, bytes);
 }
 
-/* The grid under the name of the function that was called. */
+/* Draws a grid; op is the function that was called, for messages. */
 SSLH_I_FN void sslh_i_grid(sslh_ctx *c, const char *op, const char *path, const sslh_tensor *images,
                            const sslh_grid_desc *d) {
     sslh_i_sheet s;
@@ -49674,7 +49675,7 @@ SSLH_DEF void sslh_picture_filters(sslh_ctx *c, const char *path, const sslh_ten
         h = weight->shape[1];
         w = weight->shape[2];
         channels = weight->shape[3];
-    } else if (weight->ndim == 2) { /* rows of an MLP: grey if D is a square, else colour if D/3 is one */
+    } else if (weight->ndim == 2) { /* rows of an MLP: grey if D is a square, colour if D/3 is one */
         for (channels = 1; channels <= 3; channels += 2) {
             for (h = 1; (int64_t)h * h * channels < weight->shape[1];) h++;
             if ((int64_t)h * h * channels == weight->shape[1]) break;
@@ -49690,7 +49691,7 @@ SSLH_DEF void sslh_picture_filters(sslh_ctx *c, const char *path, const sslh_ten
     tile = sslh_i_tiles_new(c, "sslh_picture_filters", n, h, w);
     if (!tile) return;
     pixels = (size_t)n * (size_t)h * (size_t)w;
-    for (i = 0; i < weight->count; i++) { /* NaN and Inf have no place on a scale */
+    for (i = 0; i < weight->count; i++) { /* the scale disregards NaN and Inf */
         double a = fabs((double)weight->data[i]);
         if (a - a == 0 && a > most) most = a;
     }
@@ -49727,7 +49728,8 @@ SSLH_DEF void sslh_picture_filters(sslh_ctx *c, const char *path, const sslh_ten
 /* --- confusion matrix --------------------------------------------------------------------------------------------- */
 
 #if SSLH_WITH_CLASSIFIERS
-/* Cells of one size, wide enough for the largest count and for the names above, which are cut to eight letters. */
+/* All cells have the same size, wide enough for the largest count and for eight letters of the names above, which are
+   cut to that width. */
 SSLH_DEF void sslh_picture_confusion(sslh_ctx *c, const char *path, const sslh_tensor *confusion,
                                      const char *const *names, const char *title) {
     const int HEIGHT = 30, MARGIN = 16;
@@ -49768,7 +49770,7 @@ SSLH_DEF void sslh_picture_confusion(sslh_ctx *c, const char *path, const sslh_t
         for (j = 0; j < K; j++) row += (double)confusion->ints[i * K + j];
         for (j = 0; j < K; j++) {
             double share = row > 0 ? (double)confusion->ints[i * K + j] / row : 0;
-            int shade[3], k; /* from white to a blue for what is right, to a red for what is not */
+            int shade[3], k; /* from white to blue on the diagonal, to red elsewhere */
             for (k = 0; k < 3; k++) {
                 int full = sslh_i_colour(i == j ? 0 : 3) >> (16 - 8 * k) & 255;
                 shade[k] = 255 - (int)(share * (255 - full) + 0.5);
@@ -49786,7 +49788,7 @@ SSLH_DEF void sslh_picture_confusion(sslh_ctx *c, const char *path, const sslh_t
 
 /* --- scatter ------------------------------------------------------------------------------------------------------ */
 
-/* Width in pixels of a legend column with a marker, at text scale 2. */
+/* The width in pixels of a legend with markers, at text scale 2. */
 SSLH_I_FN int sslh_i_legend_width(const char *const *names, int n) {
     int i, longest = 2;
     for (i = 0; i < n; i++) longest = SSLH_I_MAX(longest, sslh_i_text_length(names ? names[i] : NULL));
@@ -49797,8 +49799,8 @@ SSLH_I_FN int sslh_i_finite2(const sslh_real *p) {
     return (double)p[0] - (double)p[0] == 0 && (double)p[1] - (double)p[1] == 0;
 }
 
-/* Title on the first line, the name of the upward axis on the next, over its upper end; the other below, at the end of
-   its axis. */
+/* Writes the title on the first line, the name of the y axis on the next, above the axis, and that of the x axis below
+   its right end. */
 SSLH_I_FN void sslh_i_plot_texts(sslh_i_canvas *v, const sslh_plot_desc *d, int left, int top, int right, int bottom) {
     sslh_i_write_text(v, left, top - (d->y ? 2 : 1) * SSLH_I_LINE - 6, 2, 1, SSLH_I_INK, d->title);
     sslh_i_write_text(v, left, top - SSLH_I_LINE, 2, 0, SSLH_I_INK, d->y);
@@ -49833,7 +49835,7 @@ SSLH_I_FN void sslh_i_scatter(sslh_ctx *c, const char *op, const char *path, con
         }
         any = 1;
     }
-    /* one scale for both axes: distances are what such a map shows */
+    /* one scale for both axes, because such a map shows distances */
     range = SSLH_I_MAX(hi[0] - lo[0], hi[1] - lo[1]);
     if (!(range > 0)) range = 1;
     for (k = 0; k < 2; k++) middle[k] = lo[k] + (hi[k] - lo[k]) / 2;
@@ -49881,7 +49883,7 @@ SSLH_DEF void sslh_picture_scatter(sslh_ctx *c, const char *path, const sslh_ten
 
 /* --- curves ------------------------------------------------------------------------------------------------------- */
 
-/* The next of 1, 2, 5 times a power of ten at or above x > 0. */
+/* The smallest of 1, 2 and 5 times a power of ten that is at least x > 0. */
 SSLH_I_FN double sslh_i_nice(double x) {
     double p = 1;
     int k;
@@ -49890,7 +49892,7 @@ SSLH_I_FN double sslh_i_nice(double x) {
     return x <= p ? p : x <= 2 * p ? 2 * p : x <= 5 * p ? 5 * p : 10 * p;
 }
 
-/* A multiple of step as text: 0.25, 1500, 2e6. */
+/* Prints a multiple of step: 0.25, 1500, 2e6. */
 SSLH_I_FN void sslh_i_tick(char *out, size_t size, double v, double step) {
     double a = v < 0 ? -v : v;
     int digits = 0, power = 0;
@@ -49905,7 +49907,7 @@ SSLH_I_FN void sslh_i_tick(char *out, size_t size, double v, double step) {
     if (power) sslh_i_append(out, size, &used, "e%d", power);
 }
 
-/* The least and the largest of the values that are numbers, with some room where they are as good as one. */
+/* The range of the finite values, widened if they are all (nearly) equal. */
 SSLH_I_FN void sslh_i_curves_range(const float *values, size_t count, double *least, double *most) {
     double lo = 0, hi = 1;
     int any = 0;
@@ -49924,9 +49926,11 @@ SSLH_I_FN void sslh_i_curves_range(const float *values, size_t count, double *le
     *least = lo;
     *most = hi;
 }
-/* Where numbers stand in a picture: x from x0 to x1 and y from y0 to y1 fill width x height pixels from left, top. */
+/* The area of a plot: x from x0 to x1 and y from y0 to y1 fill width x height pixels. Its upper left corner is at
+   (left,top) of the canvas. */
 typedef struct sslh_i_plane { double x0, x1, y0, y1; int left, top, width, height; } sslh_i_plane;
-/* One curve of n values into a mask of the canvas's size, few with dots, gaps where a value is no number. */
+/* Draws a curve of n values into a mask of the canvas's size, with dots if there are at most 40, with gaps where a
+   value is not finite. */
 SSLH_I_FN void sslh_i_curve_ink(uint8_t *mask, const sslh_i_canvas *v, const float *y, int n, const sslh_i_plane *a) {
     double px = 0, py = 0;
     int pen = 0, i;
@@ -49977,7 +49981,7 @@ SSLH_I_FN void sslh_i_curves(sslh_ctx *c, const char *op, const char *path, cons
         sslh_i_free(c, v.rgb);
         return;
     }
-    /* axes: faint lines across, numbers outside */
+    /* y axis: faint horizontal lines, numbers left of them */
     for (i = 0; i <= (int)((hi - lo) / step + 0.5); i++) {
         int y = top + HEIGHT - (int)(i * step / (hi - lo) * HEIGHT + 0.5);
         sslh_i_ink_bar(&v, left, y, WIDTH, 1, SSLH_I_FAINT);
@@ -49986,10 +49990,10 @@ SSLH_I_FN void sslh_i_curves(sslh_ctx *c, const char *op, const char *path, cons
                           text);
     }
     tick = SSLH_I_MAX(1.0, sslh_i_nice((xhi - xlo) / 8));
-    for (i = 0; i < 12; i++) { /* 1, then multiples of the tick */
+    for (i = 0; i < 12; i++) { /* x axis: 1, then multiples of the tick */
         double x = i == 0 ? 1 : i * tick;
         int at = left + (int)((x - xlo) / (xhi - xlo) * WIDTH + 0.5);
-        /* behind the last, too near the first */
+        /* beyond the last value, or too close to the 1 */
         if (x > (double)n || (i > 0 && (x - 1) / (xhi - xlo) * WIDTH < 50)) continue;
         sslh_i_ink_bar(&v, at, top + HEIGHT, 1, 6, SSLH_I_INK);
         sslh_i_tick(text, sizeof text, x, 1);
@@ -50029,9 +50033,10 @@ SSLH_DEF void sslh_picture_curves(sslh_ctx *c, const char *path, const float *va
 }
 
 /* --- principal components ----------------------------------------------------------------------------------------- */
-/* Subspace iteration on the covariance C = X'X / (n-1) of the centred rows, never formed: W = X'(X Q), Rayleigh-Ritz in
-   the subspace, orthonormalise, repeat. The block is wider than the components asked for, which speeds it up: component
-   k converges like (lambda_block / lambda_k)^iterations. In double, summed in the order of the rows. */
+/* Subspace iteration with the covariance C = X'X / (n-1) of the centred rows, which is never formed: W = C Q = X'(X Q)
+   / (n-1), Rayleigh-Ritz in the subspace, orthonormalise, repeat. The basis Q has b columns, more than the components
+   that are wanted, which speeds it up: component k converges like (lambda_(b+1) / lambda_k)^iterations. Sums are in
+   double, in the order of the rows. */
 
 typedef struct sslh_i_pca {
     const sslh_real *x; /* (n,d) */
@@ -50041,7 +50046,7 @@ typedef struct sslh_i_pca {
     int n, d, b;        /* b is a multiple of SSLH_I_LANES */
 } sslh_i_pca;
 
-/* Z = X Q, 32 rows a task */
+/* Z = X Q, 32 rows of Z per task. */
 SSLH_I_FN void sslh_i_pca_project(void *arg, int task, int worker) {
     const sslh_i_pca *p = (const sslh_i_pca *)arg;
     int i, k, j, j0, end = SSLH_I_MIN(p->n, task * 32 + 32);
@@ -50062,7 +50067,7 @@ SSLH_I_FN void sslh_i_pca_project(void *arg, int task, int worker) {
         }
 }
 
-/* W = X'Z / (n-1), 16 rows of W a task */
+/* W = X'Z / (n-1), 16 rows of W per task. */
 SSLH_I_FN void sslh_i_pca_back(void *arg, int task, int worker) {
     const sslh_i_pca *p = (const sslh_i_pca *)arg;
     int i, k, j, j0, end = SSLH_I_MIN(p->d, task * 16 + 16);
@@ -50118,7 +50123,8 @@ SSLH_I_FN void sslh_i_jacobi(double *a, double *v, int n) {
     }
 }
 
-/* Orthonormal columns of q (d x b) from left to right, by Gram-Schmidt done twice; dependent ones become 0. */
+/* Orthonormalises the columns of q (d,b) from left to right by Gram-Schmidt, done twice against rounding errors.
+   Dependent columns become 0. */
 SSLH_I_FN void sslh_i_orthonormal(double *q, int d, int b) {
     int j, k, i, pass;
     for (j = 0; j < b; j++) {
@@ -50138,7 +50144,7 @@ SSLH_I_FN void sslh_i_orthonormal(double *q, int d, int b) {
     }
 }
 
-/* out (n x dims) = centred rows on the first dims components. 1 on success. */
+/* Projects the centred rows on the first dims components: out (n,dims). 0 without memory. */
 SSLH_I_FN int sslh_i_pca_run(sslh_ctx *c, const sslh_real *x, int n, int d, int dims, sslh_real *out) {
     sslh_i_pca p;
     int b = SSLH_I_ROUND_UP(dims + 8), i, j, k, round, *order;
@@ -50163,7 +50169,7 @@ SSLH_I_FN int sslh_i_pca_run(sslh_ctx *c, const sslh_real *x, int n, int d, int 
     for (i = 0; i < n; i++)
         for (k = 0; k < d; k++) p.mean[k] += (double)x[(size_t)i * (size_t)d + (size_t)k];
     for (k = 0; k < d; k++) p.mean[k] /= (double)n;
-    for (k = 0; k < d; k++) /* a fixed start that is orthogonal to nothing in particular */
+    for (k = 0; k < d; k++) /* a fixed random start, which contains a part of every component */
         for (j = 0; j < SSLH_I_MIN(b, d); j++)
             p.q[(size_t)k * (size_t)b + (size_t)j] = (double)sslh_random_uniform(0, (uint64_t)j, (uint64_t)k) - 0.5;
     sslh_i_orthonormal(p.q, d, b);
@@ -50197,7 +50203,7 @@ SSLH_I_FN int sslh_i_pca_run(sslh_ctx *c, const sslh_real *x, int n, int d, int 
         }
         if (round > 1 && moved < 1e-13) break;
     }
-    for (j = 0; j < dims; j++) { /* the largest weight of a component is positive */
+    for (j = 0; j < dims; j++) { /* the sign: the largest weight of a component is positive */
         double top = 0;
         for (k = 0; k < d; k++)
             if (fabs(p.q[(size_t)k * (size_t)b + (size_t)j]) > fabs(top)) top = p.q[(size_t)k * (size_t)b + (size_t)j];
@@ -50212,7 +50218,7 @@ SSLH_I_FN int sslh_i_pca_run(sslh_ctx *c, const sslh_real *x, int n, int d, int 
     return 1;
 }
 
-/* Rows and width of a tensor (n,..), finite; 0 and an error otherwise. */
+/* The number and width of the rows of a tensor (n,..), whose values must be finite; 0 and an error otherwise. */
 SSLH_I_FN int sslh_i_feature_rows(sslh_ctx *c, const char *op, const sslh_tensor *x, int *n, int *d) {
     char text[96];
     size_t bad;
@@ -50249,24 +50255,24 @@ SSLH_DEF sslh_tensor *sslh_pca(sslh_ctx *c, const sslh_tensor *x, int dims) {
      p_ij  = (p_j|i + p_i|j) / 2n                                                                             (2)
      q_ij  = w_ij / sum of all w,  w_ij = 1 / (1 + |y_i-y_j|^2)                                               (4)
      dC/dy_i = 4 sum over j (p_ij - q_ij) (y_i - y_j) w_ij                                                    (5)
-   Gradient descent with momentum 0.5, then 0.8, and a gain per coordinate (+0.2 when the sign stays, x0.8 when it
-   turns); p is exaggerated 12 times for the first quarter; learning rate n/48, at least 50; start: PCA with std
-   1e-4. */
+   Gradient descent with momentum 0.5 for the first quarter of the run, in which p is multiplied by 12 (early
+   exaggeration), then 0.8. Each coordinate has a gain, + 0.2 when a step keeps its direction and x 0.8 when it turns.
+   The learning rate is n/48, at least 50. The start is the PCA, its first component scaled to a deviation of 1e-4. */
 
 typedef struct sslh_i_tsne {
-    int n, np, d, dp;     /* points, rounded up; width, rounded up */
-    const float *x;       /* n x dp, zeros behind d */
-    float *p;             /* n x np: squared distances, then p_j|i, then p_ij */
-    float *y;             /* 2 x np: coordinates; far away behind n */
-    float *attract;       /* n x 2: sum of p w (y_i - y_j) */
-    float *repel;         /* n x 2: sum of w^2 (y_i - y_j) */
-    float *z;             /* n: sum of w */
+    int n, np, d, dp;     /* points, width; np and dp: rounded up to whole vectors */
+    const float *x;       /* (n,dp) zeros from column d on */
+    float *p;             /* (n,np) squared distances, then p_j|i, then p_ij */
+    float *y;             /* (2,np) coordinates; far away from column n on */
+    float *attract;       /* (n,2) sum of p w (y_i - y_j) */
+    float *repel;         /* (n,2) sum of w^2 (y_i - y_j) */
+    float *z;             /* (n) sum of w */
     float log_perplexity;
 } sslh_i_tsne;
 
-#define SSLH_I_TSNE_ROWS 16 /* a task */
+#define SSLH_I_TSNE_ROWS 16 /* rows per task */
 
-/* Squared distances of rows i to all later rows, into both halves. */
+/* Squared distances of the task's rows to all later rows, for (i,j) and (j,i). */
 SSLH_I_FN void sslh_i_tsne_distances(void *arg, int task, int worker) {
     sslh_i_tsne *s = (sslh_i_tsne *)arg;
     int i, j, k, l, half, end = SSLH_I_MIN(s->n, (task + 1) * SSLH_I_TSNE_ROWS);
@@ -50289,7 +50295,8 @@ SSLH_I_FN void sslh_i_tsne_distances(void *arg, int task, int worker) {
         }
 }
 
-/* Equation (1) in place, b_i by bisection. The smallest distance is subtracted: it cancels, and nothing underflows. */
+/* Equation (1) in place, with b_i by bisection. The smallest distance is subtracted, which cancels out and keeps the
+   sum from underflowing. */
 SSLH_I_FN void sslh_i_tsne_conditional(void *arg, int task, int worker) {
     sslh_i_tsne *s = (sslh_i_tsne *)arg;
     int i, j, attempt, end = SSLH_I_MIN(s->n, (task + 1) * SSLH_I_TSNE_ROWS);
@@ -50360,7 +50367,7 @@ SSLH_I_FN void sslh_i_tsne_symmetric(void *arg, int task, int worker) {
         }
 }
 
-/* The sums of equation (5) for some rows. */
+/* The sums of equation (5) for the rows of a task. */
 SSLH_I_FN void sslh_i_tsne_forces(void *arg, int task, int worker) {
     sslh_i_tsne *s = (sslh_i_tsne *)arg;
     int i, j, l, half, end = SSLH_I_MIN(s->n, (task + 1) * SSLH_I_TSNE_ROWS);
@@ -50405,7 +50412,7 @@ SSLH_I_FN void sslh_i_tsne_forces(void *arg, int task, int worker) {
     }
 }
 
-/* One step of the descent; velocity and gain are 2 x np like y. */
+/* One step of the descent; velocity and gain are (2,np) like y. */
 SSLH_I_FN void sslh_i_tsne_step(sslh_i_tsne *s, float *velocity, float *gain, float exaggeration, float momentum,
                                 float rate) {
     double z = 0;
@@ -50472,7 +50479,7 @@ SSLH_DEF sslh_tensor *sslh_tsne(sslh_ctx *c, const sslh_tensor *x, sslh_tsne_des
         s.x = copy;
     }
     tasks = (s.n - 1) / SSLH_I_TSNE_ROWS + 1;
-    if (perplexity > (float)(s.n - 1) / 3.0f) perplexity = (float)(s.n - 1) / 3.0f; /* more neighbours than there are */
+    if (perplexity > (float)(s.n - 1) / 3.0f) perplexity = (float)(s.n - 1) / 3.0f; /* otherwise not enough points */
     s.log_perplexity = (float)sslh_i_log((sslh_real)perplexity);
     sslh_i_parallel(c, tasks, sslh_i_tsne_distances, &s);
     sslh_i_parallel(c, tasks, sslh_i_tsne_conditional, &s);
@@ -50482,8 +50489,8 @@ SSLH_DEF sslh_tensor *sslh_tsne(sslh_ctx *c, const sslh_tensor *x, sslh_tsne_des
     for (k = 0; k < 2; k++)
         for (i = 0; i < s.np; i++) {
             double v = i < s.n && spread > 0 ? (double)out->data[2 * i + k] / spread * 1e-4 : 0;
-            /* equal points get a hair's breadth, or they could never part; what is behind n is so far away that it does
-               nothing */
+            /* equal points get a small random distance, without which they could never part; the padding is so far away
+               that it has no effect */
             if (i < s.n) v = v + 1e-6 * ((double)sslh_random_uniform(0, (uint64_t)k, (uint64_t)i) - 0.5);
             s.y[(size_t)k * np + (size_t)i] = i < s.n ? (float)v : 1e15f;
             gain[(size_t)k * np + (size_t)i] = 1.0f;
@@ -50538,26 +50545,27 @@ SSLH_I_LEAN_END
 /*  0.2.0  jigsaw puzzles, context prediction, inpainting, colorization, MoCo, CPC, CPC v2, BYOL, SimSiam, Barlow Twins,
            VICReg, SupCon, NNCLR, SwAV, DINO, I-JEPA, GAN, plain autoencoders; a Frechet distance of features; the VAE
            convolutional, on any encoder, importance weighted, with a learned deviation of pixels, on pixels drawn anew,
-           and its bound by many codes (the loss of .gaussian now has the constants of the density); named settings: the
-           defaults are those of short runs on small images, .settings = "paper" takes the authors'; L*a*b* colours, and
-           encoders that are given parts of them; methods tell several numbers beside the loss (.numbers, which was
-           .second); warnings (.warn); sound: WAV files, mel spectrograms, MFCC, views; JPEG and BMP files, photographs
-           of several sizes, classes matched by name; InfoNCE with negatives of each row's own, Sinkhorn's assignment,
-           accuracy, embeddings with rows of any rank; pools, pads, slices, resizing, attention and losses with all the
-           options of PyTorch's; LSTM; one checker for the ranges of all descriptors; a step that fails puts its states
-           back; 8-bit images are resized with PIL's rounding; other bits of cross-entropy and of sums over rows, which
-           are more exact; files carry a checksum of all bytes, and those of 0.1.0, which do not, are refused; a file
-           that tells no preprocessing leaves that of the net as it is; checkpoints hold past losses, meters and
-           settings, are written at every end of a run and refused where settings differ; .max_steps leaves an update
-           that .accumulate has begun for later; a load that fails changes nothing; the encoder of a VAE can be loaded;
-           loaded nets are in evaluation mode; archives of arrays and weights in them; saving keeps links, rights and
-           owner; ResNet-50, -101 and -152, ConvNeXt, vision transformers for images of any size; plain versions of
-           operations, losses and optimisers, which .plain runs; several intermediate results from one run (.taps);
-           tokenizers: bytes, characters, words, byte pairs (trained, GPT-2, CLIP), WordPiece; word2vec, phrases, files
-           of word vectors; random forest, linear SVM, logistic regression, k-means, their measures and files; parts of
-           a data set, copies in it, neighbours, whitening; clips (a kind of field, folders of numbered frames, clips
-           made of images), the next frame, the order of frames, the arrow of time; transformers of text with the names
-           of GPT-2, BERT and CLIP, GPT, BERT, features of texts, cross-entropy of many classes a few rows at a time
+           and its bound from many codes (the loss of .gaussian now has the constants of the density); named settings:
+           the defaults are for short runs on small images, .settings = "paper" takes those of the authors; L*a*b*
+           colours, and encoders that take some of their channels; methods report several numbers beside the loss
+           (.numbers, which was .second); warnings (.warn); sound: WAV files, mel spectrograms, MFCC, views; JPEG and
+           BMP files, photographs of several sizes, classes matched by name; InfoNCE with negatives of each row's own,
+           Sinkhorn's assignment, accuracy, embeddings with rows of any rank; pools, pads, slices, resizing, attention
+           and losses with all the options of PyTorch's; LSTM; one check of the ranges of all descriptors; a step that
+           fails restores its states; 8-bit images are resized with PIL's rounding; cross-entropy and sums over rows
+           have other bits, which are more accurate; files carry a checksum of all bytes, and those of 0.1.0, which do
+           not, are refused; a file without preprocessing leaves that of the net as it is; checkpoints hold past losses,
+           meters and settings, are written whenever a run ends and refused if settings differ; an update that
+           .accumulate has begun when .max_steps ends the run is finished after resuming; a load that fails changes
+           nothing; the encoder of a VAE can be loaded; loaded nets are in evaluation mode; archives of arrays and
+           weights in them; saving keeps links, rights and owner; ResNet-50, -101 and -152, ConvNeXt, vision
+           transformers for images of any size; plain versions of operations, losses and optimisers, which .plain runs;
+           several intermediate results from one run (.taps); tokenizers: bytes, characters, words, byte pairs (trained,
+           GPT-2, CLIP), WordPiece; word2vec, phrases, files of word vectors; random forest, linear SVM, logistic
+           regression, k-means, their measures and files; parts of a data set, duplicates in it, neighbours, whitening;
+           clips (a kind of field, folders of numbered frames, clips made of images), the next frame, the order of
+           frames, the arrow of time; transformers of text with the names of GPT-2, BERT and CLIP, GPT, BERT, features
+           of texts, cross-entropy of many classes a few rows at a time
     0.1.0  first version: core, kernels, encoders; rotation, SimCLR, VAE, MAE; probes, pictures */
 
 /* ================================================================================================================== */
