@@ -45068,6 +45068,7 @@ SSLH_I_FN sslh_i_st_item *sslh_i_st_add(sslh_i_st_list *l, const sslh_i_tree *tr
     return it;
 }
 
+/* Makes an empty list with room for cap items; the caller frees l->item. */
 SSLH_I_FN int sslh_i_st_list_new(sslh_ctx *c, sslh_i_st_list *l, int cap) {
     memset(l, 0, sizeof *l);
     l->item = (sslh_i_st_item *)sslh_i_alloc(c, (size_t)cap * sizeof *l->item + 1);
@@ -45131,6 +45132,7 @@ SSLH_I_FN void sslh_i_st_put(const sslh_i_st_item *it, uint8_t *out) {
 
 /* --- writing ----------------------------------------------------------------------------------------------------- */
 
+/* For qsort: the order of the tensors in a file. */
 SSLH_I_FN int sslh_i_st_order(const void *a, const void *b) {
     const sslh_i_st_item *x = (const sslh_i_st_item *)a, *y = (const sslh_i_st_item *)b;
     return x->dtype != y->dtype ? x->dtype - y->dtype : strcmp(x->name, y->name);
@@ -45229,11 +45231,11 @@ SSLH_I_FN void sslh_i_st_write(sslh_ctx *c, const char *fn, const char *path, ss
     sslh_i_free(c, file);
 }
 
-/* --- reading: a hostile file ------------------------------------------------------------------------------------- */
+/* --- reading a file that may be hostile -------------------------------------------------------------------------- */
 
 typedef struct sslh_i_st_tensor {
     const char *name;
-    int         dtype, ndim, used;
+    int         dtype, ndim, used; /* used: the net has a tensor of this name */
     uint64_t    shape[SSLH_I_ST_DIMS];
     size_t      begin, end;
 } sslh_i_st_tensor;
@@ -45253,6 +45255,7 @@ typedef struct sslh_i_st {
     size_t            data_size;
 } sslh_i_st;
 
+/* An error that names the file and the byte. Returns 0. */
 SSLH_I_FN int sslh_i_st_bad(const sslh_i_st *s, const char *why) {
     sslh_fail(s->c, SSLH_E_FORMAT, "%s: %s is not a good %s: %s (byte %.0f)", s->fn, s->file,
               s->what ? s->what : "safetensors file", why, (double)(s->at - s->start) + (s->what ? 0 : 8));
@@ -45284,8 +45287,8 @@ SSLH_I_FN int sslh_i_json_hex4(sslh_i_st *s, uint32_t *out) {
     return 1;
 }
 
-/* Appends the UTF-8 of a \u escape, or of a pair of them that is a surrogate pair, to the pool, where it takes no more
-   bytes than in the JSON. s->at is after the "\u". */
+/* Appends the UTF-8 of a \u escape (s->at is after the u), or of two that are a surrogate pair, to the pool. It has no
+   more bytes than the JSON. */
 SSLH_I_FN int sslh_i_json_unicode(sslh_i_st *s) {
     uint32_t u, low;
     if (!sslh_i_json_hex4(s, &u)) return 0;
@@ -45402,7 +45405,7 @@ SSLH_I_FN int sslh_i_st_read_meta(sslh_i_st *s) {
         m->key = sslh_i_json_string(s);
         if (!m->key) return 0;
         if (!sslh_i_json_is(s, ':')) return sslh_i_st_bad(s, "a colon is missing");
-        m->value = sslh_i_json_string(s); /* strings only */
+        m->value = sslh_i_json_string(s);
         if (!m->value) return 0;
         if (strcmp(m->key, SSLH_I_ST_CRC) == 0) {
             if (s->crc || strlen(m->value) != 8) return sslh_i_st_bad(s, "the checksum of the file is broken");
@@ -45593,7 +45596,7 @@ SSLH_I_FN int sslh_i_st_open_npz(sslh_i_st *s, const uint8_t *bytes, size_t size
     if (!sslh_i_zip_open(&z, &all)) return 0;
     for (; sslh_i_zip_next(&z, &m); n++) {
         if (!m.array) return sslh_i_no_array(&z, &m);
-        if (m.size / 1032 > m.packed || m.size > (size_t)-1 / 2 - room)
+        if (m.size / 1032 > m.packed || m.size > (size_t)-1 / 2 - room) /* deflate packs at most 1,032 bytes into one */
             return sslh_i_bad(&all, 0, "'%.100s' is too short for its size", m.name);
         names += strlen(m.name) + 1;
         room += m.size;
@@ -46091,7 +46094,7 @@ SSLH_I_FN sslh_net *sslh_i_net_from_arch(sslh_ctx *c, const char *a) {
 }
 
 /* Builds the net that the file's "sslh.arch" describes and fills it. After an error there is no net, and the random
-   streams that its initial values took are given back. */
+   streams that its initial values took are free again. */
 SSLH_I_FN sslh_net *sslh_i_load_net_bytes(sslh_ctx *c, const char *fn, const char *file, const uint8_t *bytes,
                                           size_t size) {
     sslh_load_desc d;
@@ -46148,6 +46151,7 @@ static const char *const sslh_i_part_names[] = {"mean", "scale", "weight", "bias
 #define SSLH_I_CLASSIFIER_PREFIX "classifier."
 #define SSLH_I_ENCODER_PREFIX "encoder."
 
+/* A kind of classifier has the parts from sslh_i_part_first to before sslh_i_part_end. */
 SSLH_I_FN int sslh_i_part_first(int kind) { return kind == SSLH_I_FOREST ? SSLH_I_PART_FEATURE : SSLH_I_PART_MEAN; }
 SSLH_I_FN int sslh_i_part_end(int kind) { return kind == SSLH_I_FOREST ? SSLH_I_PARTS : SSLH_I_PART_FEATURE; }
 
@@ -46964,6 +46968,7 @@ SSLH_I_FN uint32_t sslh_i_text_hash(uint32_t h, const char *p, size_t n) {
     for (i = 0; i < n; i++) h = (h ^ (uint8_t)p[i]) * 16777619u;
     return h;
 }
+/* The first slot to look at for a key, by multiplicative hashing; slots is a power of 2. */
 SSLH_I_FN size_t sslh_i_hash_slot(uint64_t key, size_t slots) {
     key = (key ^ key >> 32) * 0x9e3779b97f4a7c15u;
     return (size_t)(key >> 32) & (slots - 1);
@@ -46977,6 +46982,7 @@ SSLH_I_FN void sslh_i_tally_free(sslh_i_tally *a) {
     sslh_i_free(a->c, a->slot);
 }
 
+/* The slot of a word, or the empty one where it belongs (linear probing). */
 SSLH_I_FN size_t sslh_i_tally_slot(const sslh_i_tally *a, const char *p, size_t n) {
     size_t k = sslh_i_hash_slot(sslh_i_text_hash(SSLH_I_HASH, p, n), a->slots);
     for (; a->slot[k]; k = (k + 1) & (a->slots - 1)) {
@@ -47136,11 +47142,11 @@ SSLH_I_FN sslh_vectors *sslh_i_vectors_begin(sslh_ctx *c, const char *fn, const 
     return NULL;
 }
 
-/* --- phrases (word2phrase.c, which belongs to Mikolov et al. 2013) ------------------------------------------------ */
+/* --- phrases (word2phrase.c of Mikolov et al. 2013) --------------------------------------------------------------- */
 
 typedef struct sslh_i_phrases {
-    sslh_i_tally words, pairs; /* pairs: "a b" */
-    char        *key;          /* (key_room) */
+    sslh_i_tally words, pairs; /* counts of words, and of pairs "a b" */
+    char        *key;          /* (key_room) a pair that is looked up */
     size_t       key_room;
     int64_t      total;        /* number of words in the text */
 } sslh_i_phrases;
@@ -47250,8 +47256,8 @@ SSLH_I_FN size_t sslh_i_line_numbers(const uint8_t *p, size_t n, size_t most, si
     return count;
 }
 
-/* Is the row at byte at text? Then it ends with D numbers or, if it is malformed, goes on after the word with 32
-   characters that numbers are written with. */
+/* Is the row that begins at byte at a row of text? Then it ends with D numbers or, if it is malformed, has after the
+   word 32 characters that numbers are written with. */
 SSLH_I_FN int sslh_i_vectors_text(const sslh_i_source *s, size_t at, size_t D) {
     size_t word, last;
     if (sslh_i_line_numbers(s->p + at, sslh_i_line_size(s, at), D, &word) == D && word) return 1;
@@ -47490,9 +47496,9 @@ SSLH_DEF void sslh_save_vectors(const sslh_vectors *v, const char *path, sslh_ve
 #if SSLH_WITH_TOKENIZERS
 /* --- Unicode ------------------------------------------------------------------------------------------------------ */
 
-/* The properties of a character: one of eight kinds, and five bits. */
+/* The properties of a character: one of eight kinds (the first eight names), and five bits. */
 enum { SSLH_I_UNI_OTHER, SSLH_I_UNI_LETTER, SSLH_I_UNI_NUMBER, SSLH_I_UNI_ACCENT, SSLH_I_UNI_PUNCTUATION,
-    SSLH_I_UNI_SPACE, SSLH_I_UNI_CONTROL, SSLH_I_UNI_SPACE_CONTROL, /* the last: white space that BERT drops */
+    SSLH_I_UNI_SPACE, SSLH_I_UNI_CONTROL, SSLH_I_UNI_SPACE_CONTROL, /* the last: white space that BERT removes */
     SSLH_I_UNI_KIND = 7, SSLH_I_UNI_CAPITAL = 8, SSLH_I_UNI_SPLITS = 16, SSLH_I_UNI_ORDERED = 32,
     SSLH_I_UNI_CASED = 64, SSLH_I_UNI_IGNORABLE = 128 };
 #define SSLH_I_UNI_END 0x32400u /* no character from here on is a letter */
@@ -48168,6 +48174,7 @@ SSLH_I_FN int sslh_i_tokens_find_bytes(sslh_tokenizer *t, const char *fn, const 
 
 /* --- pairs -------------------------------------------------------------------------------------------------------- */
 
+/* Allocates room for this number of merges. */
 SSLH_I_FN int sslh_i_pairs_room(sslh_tokenizer *t, size_t merges) {
     size_t i;
     for (t->pairs = 64; t->pairs < 2 * merges; t->pairs *= 2) {}
@@ -48196,7 +48203,7 @@ SSLH_I_FN void sslh_i_pair_add(sslh_tokenizer *t, int32_t a, int32_t b, int32_t 
     t->merge[2 * (size_t)t->merges++ + 1] = b;
 }
 
-/* --- a heap whose first entry is the least, by order and then by key ---------------------------------------------- */
+/* --- a binary heap whose first entry is the least, by .order and then by .key ------------------------------------- */
 
 typedef struct sslh_i_least_entry { uint64_t order, key; } sslh_i_least_entry;
 typedef struct sslh_i_least { sslh_i_least_entry *e; size_t n, cap; } sslh_i_least;
@@ -49404,6 +49411,7 @@ SSLH_I_FN int sslh_i_cover(double d, double half) {
     return a <= 0 ? 0 : a >= 1 ? 255 : (int)(a * 255.0 + 0.5);
 }
 
+/* An antialiased disc with its centre at (x,y). */
 SSLH_I_FN void sslh_i_ink_dot(sslh_i_canvas *v, double x, double y, double radius, int colour, int alpha) {
     int i, j, x0, y0, n = (int)ceil(2 * radius) + 2;
     if (!(x > -1e6 && x < 1e6 && y > -1e6 && y < 1e6)) return;
@@ -49516,12 +49524,13 @@ typedef struct sslh_i_sheet {
 
 #define SSLH_I_LINE 24 /* from one line of text to the next, at scale 2 */
 
+/* The left edge of a column and the upper edge of a row, in pixels. */
 SSLH_I_FN int sslh_i_tile_x(const sslh_i_sheet *s, int column) {
     return s->left + column * (s->w * s->zoom + s->gap) + (s->d->originals && column >= s->d->originals ? s->apart : 0);
 }
 SSLH_I_FN int sslh_i_tile_y(const sslh_i_sheet *s, int row) { return s->top + row * (s->h * s->zoom + s->gap); }
 
-/* Width of a text at scale 2. */
+/* The width of a text at scale 2, in pixels. */
 SSLH_I_FN int sslh_i_text_width(const char *text) { return 2 * SSLH_I_GLYPH_WIDTH * sslh_i_text_length(text); }
 
 /* Draws a frame of this thickness around tile number i. */
@@ -50039,10 +50048,10 @@ SSLH_DEF void sslh_picture_curves(sslh_ctx *c, const char *path, const float *va
    double, in the order of the rows. */
 
 typedef struct sslh_i_pca {
-    const sslh_real *x; /* (n,d) */
-    double *mean;       /* (d) */
-    double *q, *w;      /* (d,b) */
-    double *z;          /* (n,b) */
+    const sslh_real *x; /* (n,d) rows */
+    double *mean;       /* (d) of the rows */
+    double *q, *w;      /* (d,b) basis Q, W = C Q */
+    double *z;          /* (n,b) X Q */
     int n, d, b;        /* b is a multiple of SSLH_I_LANES */
 } sslh_i_pca;
 
@@ -50185,7 +50194,7 @@ SSLH_I_FN int sslh_i_pca_run(sslh_ctx *c, const sslh_real *x, int n, int d, int 
         for (i = 0; i < b; i++)
             for (j = 0; j < i; j++) t[i * b + j] = t[j * b + i] = (t[i * b + j] + t[j * b + i]) / 2;
         sslh_i_jacobi(t, v, b);
-        for (i = 0; i < b; i++) { /* eigenvalues in falling order */
+        for (i = 0; i < b; i++) { /* order: by descending eigenvalue */
             for (j = i; j > 0 && t[order[j - 1] * (b + 1)] < t[i * (b + 1)]; j--) order[j] = order[j - 1];
             order[j] = i;
         }
@@ -50342,7 +50351,7 @@ SSLH_I_FN void sslh_i_tsne_conditional(void *arg, int task, int worker) {
             }
             if (!(beta < 1e30f)) break;
         }
-        sum = 0; /* for the last beta */
+        sum = 0; /* with the last beta */
         for (j = 0; j < s->n; j++) {
             float e = p[j] * beta;
             p[j] = j == i || e > 80.0f ? 0.0f : (float)sslh_i_exp((sslh_real)-e);
@@ -50460,7 +50469,7 @@ SSLH_DEF sslh_tensor *sslh_tsne(sslh_ctx *c, const sslh_tensor *x, sslh_tsne_des
     if (!out) return sslh_i_dummy(c);
     if (s.d == 1) for (i = 0; i < s.n; i++) out->data[2 * i] = x->data[i];
     else if (!sslh_i_pca_run(c, x->data, s.n, s.d, 2, out->data)) return sslh_i_dummy(c);
-    if (s.n < 4) return out; /* nothing to arrange */
+    if (s.n < 4) return out; /* too few points to arrange */
     floats = cells + 6 * np + 5 * (size_t)s.n;
     memory = (float *)sslh_i_alloc(c, floats * sizeof(float));
     if (!memory) return sslh_i_dummy(c);
