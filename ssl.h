@@ -45092,7 +45092,7 @@ SSLH_I_FN int sslh_i_st_size(const sslh_i_st_item *it, int i) {
     return i == 1 ? it->t->shape[it->t->ndim - 1] : it->t->shape[i - 1];
 }
 
-/* The index in memory of the element with index at in the file. area is the product of the K sizes, last is I. */
+/* The index in memory of element number at of the file. area is the product of the K sizes, last is I. */
 SSLH_I_FN size_t sslh_i_st_place(size_t at, size_t area, size_t last) {
     size_t k = at % area, i = at / area % last, o = at / (area * last);
     return (o * area + k) * last + i;
@@ -45104,7 +45104,7 @@ SSLH_I_FN void sslh_i_st_area(const sslh_i_st_item *it, size_t *area, size_t *la
     *area = *last = 1;
     if (!it->permute) return;
     *last = (size_t)it->t->shape[it->t->ndim - 1];
-    if (it->permute == 2) *area = (size_t)it->t->shape[0]; /* a matrix is one filter with O taps and I channels */
+    if (it->permute == 2) *area = (size_t)it->t->shape[0]; /* the matrix is one filter with O taps and I channels */
     for (i = 1; i < it->t->ndim - 1; i++) *area *= (size_t)it->t->shape[i];
 }
 
@@ -45346,8 +45346,8 @@ SSLH_I_FN int sslh_i_json_uint(sslh_i_st *s, uint64_t *out) {
     return 1;
 }
 
-/* Skips the value of an unknown key. It does not recurse: bit i of kinds is the kind of the bracket that is open i
-   levels further out. */
+/* Skips the value of an unknown key. It does not recurse: bit i of kinds is the kind (1: a brace) of the bracket that
+   is open i levels further out. */
 SSLH_I_FN int sslh_i_json_skip(sslh_i_st *s) {
     uint64_t kinds = 0;
     int depth = 0;
@@ -45936,8 +45936,8 @@ SSLH_I_FN void sslh_i_preprocess_read(sslh_preprocess *p, const char *text) {
     }
 }
 
-/* Is nothing known of the preprocessing, as in the container of a method? Then it is not written to files, and reading
-   such a text changes no net. */
+/* Is nothing known of the preprocessing, as in the container of a method? Then it is not written to files, and a file
+   that holds such a text changes no net. */
 SSLH_I_FN int sslh_i_preprocess_none(const sslh_preprocess *p) {
     const sslh_preprocess none = SSLH_I_ZERO;
     return memcmp(p, &none, sizeof none) == 0;
@@ -46012,7 +46012,7 @@ SSLH_DEF void sslh_save_net(sslh_net *net, const char *path) {
     sslh_i_free(c, l.item);
 }
 
-/* Fills a net from an open file, after an error with nothing. Returns the number of tensors that were read. */
+/* Fills a net from an open file; an error leaves the net unchanged. Returns the number of tensors that were read. */
 SSLH_I_FN int sslh_i_st_fill(const sslh_i_st *s, sslh_net *net, sslh_load_desc d) {
     sslh_ctx *c = net->ctx;
     sslh_i_st_list l;
@@ -46037,7 +46037,7 @@ SSLH_DEF int sslh_load_weights(sslh_net *net, const char *path, sslh_load_desc d
     if (desc.report && desc.report_size) desc.report[0] = 0;
     if (sslh_i_net_bad(net)) return 0;
     if (desc.optional && path && sslh_i_path(path) == SSLH_I_PATH_NONE) return 0;
-    sslh_i_settle(net->ctx); /* should the file be refused, the net keeps its present values */
+    sslh_i_settle(net->ctx); /* an error of the load shall not undo the present step */
     bytes = sslh_i_read_whole(net->ctx, "sslh_load_weights", path, &size);
     if (!bytes) return 0;
     if (sslh_i_st_open(&s, net->ctx, "sslh_load_weights", sslh_i_tail(path), bytes, size))
@@ -46222,7 +46222,7 @@ SSLH_I_FN char *sslh_i_class_lines(sslh_ctx *c, const char *const *names, int n)
         for (; *name; name++) text[used++] = *name == '\n' ? ' ' : *name;
         text[used++] = '\n';
     }
-    /* names of folders may not be UTF-8, which JSON must be */
+    /* names of folders may be in another encoding, but JSON is UTF-8 */
     for (size = 0; text && (size = sslh_i_utf8_bad((const uint8_t *)text, used)) < used;) text[size] = '?';
     return text;
 }
@@ -46823,7 +46823,7 @@ SSLH_DEF int64_t sslh_load_checkpoint(sslh_method *m, sslh_optimizer *o, const c
     int64_t step = -1;
     memset(&run, 0, sizeof run);
     if (!sslh_i_checkpoint_ok(m, o, &t)) return -1;
-    sslh_i_settle(o->ctx); /* should the file be refused, the net keeps its present values */
+    sslh_i_settle(o->ctx); /* an error of the load shall not undo the present step */
     run.config = sslh_i_config(m, o, NULL, NULL);
     if (run.config) step = sslh_i_checkpoint_load(m, o, path, &run);
     sslh_i_free(o->ctx, run.config);
@@ -46938,12 +46938,12 @@ SSLH_DEF void sslh_embed(sslh_net *net, const uint8_t *pixels, int n, int height
 
 /* The hash table of words serves word2vec, its files and the tokenizers. Files of word vectors:
 
-     word2vec, binary   "<words> <D>\n", and for each word its bytes, a space, D little-endian floats and mostly a "\n"
+     word2vec, binary   "<words> <D>\n", and for each word: the word, a space, D little-endian floats, often a "\n"
      word2vec, text     the same first line, and for each word a line with the word and D numbers (fastText's .vec too)
      GloVe              the same lines without the first
 
    A first line of exactly two integers is one of sizes. A word of GloVe may contain spaces, so the numbers of a line
-   are counted from its right end. A file is binary if what follows the first word are not characters of numbers. */
+   are counted from its right end. A file is binary if the characters after its first word are not those of numbers. */
 
 /* Makes room for need elements in an array, and for half as many more if it grows. 0 and an error without memory. */
 SSLH_I_FN int sslh_i_room(sslh_ctx *c, void **array, size_t *cap, size_t need, size_t element) {
@@ -48016,7 +48016,7 @@ SSLH_I_FN int sslh_i_uni_chinese(uint32_t x) {
            (x >= 0x2a700u && x < 0x2ceb0u) || (x >= 0xf900u && x < 0xfb00u) || (x >= 0x2f800u && x < 0x2fa20u);
 }
 
-/* Is it punctuation for BERT, that is, for Unicode, or in ASCII anything visible but a letter or digit? */
+/* Is x punctuation by BERT's rules: Unicode's, and all visible ASCII but letters and digits? */
 SSLH_I_FN int sslh_i_uni_mark(const sslh_i_unicode *u, uint32_t x) {
     if (x < 128) return x > 32 && x < 127 && !(x >= '0' && x <= '9') && !((x | 32) >= 'a' && (x | 32) <= 'z');
     return (sslh_i_uni_bits(u, x) & SSLH_I_UNI_KIND) == SSLH_I_UNI_PUNCTUATION;
@@ -48223,7 +48223,7 @@ SSLH_I_FN int sslh_i_least_put(sslh_ctx *c, sslh_i_least *h, uint64_t order, uin
     return 1;
 }
 
-/* Removes the first entry; there must be one. */
+/* Removes and returns the first entry; there must be one. */
 SSLH_I_FN sslh_i_least_entry sslh_i_least_take(sslh_i_least *h) {
     sslh_i_least_entry least = h->e[0], x = h->e[--h->n];
     size_t i = 0, child;
@@ -48331,7 +48331,7 @@ SSLH_I_FN void sslh_i_bpe_word(sslh_i_speller *s, const char *p, size_t n) {
     for (i = 0; i < n; i++) if (s->symbol[i] >= 0) sslh_i_spell(s, s->symbol[i]);
 }
 
-/* Appends the tokens of a word with WordPiece. The hashes of all prefixes of the rest are computed in one pass. */
+/* Appends WordPiece's tokens of a word. The hashes of all prefixes of the rest are computed in one pass. */
 SSLH_I_FN void sslh_i_wordpiece_word(sslh_i_speller *s, const char *p, size_t n, size_t characters) {
     const sslh_tokenizer *t = s->t;
     size_t i, from = 0, at = 0, was = s->n, fresh = s->fresh;
@@ -48367,7 +48367,7 @@ SSLH_I_FN void sslh_i_wordpiece_word(sslh_i_speller *s, const char *p, size_t n,
     }
 }
 
-/* Counts a word that is not split any further or appends its tokens. */
+/* Appends the tokens of a word that is not split any further, or counts the word. */
 SSLH_I_FN void sslh_i_spell_word(sslh_i_speller *s, const char *p, size_t n, size_t characters) {
     int id;
     if (s->tally) sslh_i_tally_add(s->tally, p, n);
@@ -48737,7 +48737,7 @@ SSLH_I_FN int sslh_i_has_unknown(sslh_tokens kind) {
     return kind == SSLH_TOKENS_CHARACTERS || kind == SSLH_TOKENS_WORDS || kind == SSLH_TOKENS_WORDPIECE;
 }
 
-/* The most tokens that the special ones, with the unknown one, can add. */
+/* The most tokens that the special ones, including the unknown one, can add. */
 SSLH_I_FN size_t sslh_i_special_most(const sslh_tokenizer_desc *d) {
     const char *at = sslh_i_special_names(d);
     size_t n = (size_t)sslh_i_has_unknown(d->kind), m;
@@ -49098,7 +49098,7 @@ SSLH_I_FN int sslh_i_tokens_text(const sslh_i_source *s) {
     return !zero || sslh_i_bad(s, (size_t)(zero - s->p), "a zero byte in a file of tokens");
 }
 
-/* Reads vocab.txt of BERT, whose line i is token i. */
+/* Reads vocab.txt of BERT, whose line i (from 0) is token i. */
 SSLH_I_FN int sslh_i_read_lines(sslh_tokenizer *t, const sslh_i_source *s, size_t extra) {
     size_t at = 0, n, lines = 0;
     const char *line;
@@ -49183,7 +49183,7 @@ SSLH_I_FN int sslh_i_merge_head(const char *line, size_t n) {
     return 0;
 }
 
-/* The token that the two of a line make, which with grow is appended if it is new. -1 and an error without one. */
+/* The token that the two tokens of a line make, with grow appended if it is new. -1 and an error when there is none. */
 SSLH_I_FN int sslh_i_merge_read(sslh_tokenizer *t, const sslh_i_source *s, const char *line, size_t n, int number,
                                 int grow) {
     size_t begin = (size_t)((const uint8_t *)line - s->p), left;
