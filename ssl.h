@@ -45054,20 +45054,21 @@ SSLH_DEF sslh_data sslh_data_moving(sslh_data images, sslh_moving_desc d) {
 /*  >>weights       safetensors: nets, checkpoints; features of 8-bit images                                          */
 /* ================================================================================================================== */
 
-/* safetensors: 8 bytes little-endian length N | N bytes of JSON | data. Names and axis order are PyTorch's; in memory a
-   convolution's weight is (O,Kh,Kw,I), in the file (O,I,Kh,Kw). A parameter of three or more sizes whose name ends with
-   "weight" is such a convolution. num_batches_tracked is a 64-bit scalar in the file.
+/* A safetensors file consists of 8 bytes with the length of the header, little-endian, the header in JSON, and the data
+   of all tensors. Names and the order of axes are PyTorch's: the weight of a convolution is (O,Kh,Kw,I) in memory and
+   (O,I,Kh,Kw) in the file. A parameter of three or more dimensions whose name ends with "weight" is such a weight.
+   num_batches_tracked is a 64-bit scalar in the file.
 
-   Beyond the format: __metadata__ holds "sslh.crc32", the CRC-32 of the whole file, from its first byte to its last,
-   with the 8 hexadecimal digits of the CRC itself taken as zeros; "crc32.NAME", that of each tensor's bytes, which
-   tells where a damaged file is damaged; "sslh.arch" and "sslh.preprocess"; and in checkpoints the counters and
-   settings of the run. Every other reader ignores them. A file without a key that begins with "sslh." is another
-   program's and is read without a checksum; one with such a key must have the right one.
+   Beyond the format, __metadata__ holds "sslh.crc32", the CRC-32 of the whole file, from its first byte to its last,
+   computed with the 8 hexadecimal digits of the CRC itself as zeros; "crc32.NAME", the CRC-32 of each tensor's bytes,
+   which shows where a file is damaged; "sslh.arch" and "sslh.preprocess"; and in checkpoints the counters and settings
+   of the run. Other readers ignore these keys. A file without a key that begins with "sslh." was written by another
+   program and is read without a checksum; in a file with such a key the checksum must be there and be right.
 
-   Every load has three passes: all that can be wrong with the file is looked for, then the memory that is missing is
-   made, and only then the first value is copied. So a load that fails has changed nothing. */
+   Every load has three passes: it checks all that can be wrong with the file, then allocates the memory that is
+   missing, and only then copies the first value. So a load that fails has changed nothing. */
 
-/* dtypes of the format; the order is the order in which the reference writes tensors. */
+/* The dtypes of the format, in the order in which its reference implementation writes tensors. */
 typedef struct sslh_i_st_type { const char *name; int bits; } sslh_i_st_type;
 enum { SSLH_I_ST_U64 = 0, SSLH_I_ST_I64 = 1, SSLH_I_ST_F64 = 2, SSLH_I_ST_F32 = 4, SSLH_I_ST_U32 = 5,
     SSLH_I_ST_I32 = 6, SSLH_I_ST_BF16 = 7, SSLH_I_ST_F16 = 8, SSLH_I_ST_U16 = 9, SSLH_I_ST_I16 = 10, SSLH_I_ST_U8 = 16,
@@ -45079,7 +45080,7 @@ static const sslh_i_st_type sslh_i_st_types[] = {
 #define SSLH_I_ST_TYPES ((int)(sizeof sslh_i_st_types / sizeof sslh_i_st_types[0]))
 #define SSLH_I_ST_DIMS 8
 #define SSLH_I_ST_HEADER ((size_t)100000000) /* the format's own limit */
-#define SSLH_I_ST_OURS "sslh." /* with this begin the keys of metadata by which a file says that it is ours */
+#define SSLH_I_ST_OURS "sslh." /* prefix of our keys in the metadata: a file with such a key is one of ours */
 #define SSLH_I_ST_CRC SSLH_I_ST_OURS "crc32"
 #define SSLH_I_ST_ZEROS "00000000"
 
@@ -45087,19 +45088,19 @@ static const sslh_i_st_type sslh_i_st_types[] = {
 
 typedef struct sslh_i_st_item {
     char         name[272];
-    sslh_tensor *t;       /* gives type and shape in memory */
+    sslh_tensor *t;       /* its type and shape are those of the item in memory */
     sslh_real   *moment;  /* values of this shape instead of t's own (optimiser state); NULL: t's own */
-    int          part, net; /* of the optimiser's state: which, from 1 (sslh_i_st_parts), and of its net number .. */
-    size_t       offset;  /* and where in that */
-    int          permute, dtype; /* permute: 1 a convolution, 2 a transposed matrix */
-    size_t       begin, end; /* in the data of the file */
-    int          found;   /* reading: number of the file's tensor, -1 */
+    int          part, net; /* optimiser state: which of sslh_i_st_parts, from 1, and the index of its net .. */
+    size_t       offset;  /* .. and the element of that net's values at which it begins */
+    int          permute, dtype; /* permute: 1 a convolution's weight, 2 a transposed matrix */
+    size_t       begin, end; /* byte range in the data of the file */
+    int          found;   /* reading: index of the file's tensor; -1 none; -2 - index: one that does not fit */
 } sslh_i_st_item;
 
 typedef struct sslh_i_st_list { sslh_i_st_item *item; int n, cap; } sslh_i_st_list;
 typedef struct sslh_i_st_meta { const char *key, *value; } sslh_i_st_meta;
 
-/* Appends a parameter or buffer of the net number net of a tree, called prefix and its full name. NULL: no room. */
+/* Appends entry e (a parameter or buffer) of net number net of a tree, called prefix + full name. NULL: no room. */
 SSLH_I_FN sslh_i_st_item *sslh_i_st_add(sslh_i_st_list *l, const sslh_i_tree *tree, int net, const char *prefix,
                                         sslh_i_entry *e) {
     sslh_i_st_item *it;
@@ -45119,6 +45120,7 @@ SSLH_I_FN sslh_i_st_item *sslh_i_st_add(sslh_i_st_list *l, const sslh_i_tree *tr
     return it;
 }
 
+/* Makes an empty list with room for cap items; the caller frees l->item. */
 SSLH_I_FN int sslh_i_st_list_new(sslh_ctx *c, sslh_i_st_list *l, int cap) {
     memset(l, 0, sizeof *l);
     l->item = (sslh_i_st_item *)sslh_i_alloc(c, (size_t)cap * sizeof *l->item + 1);
@@ -45135,36 +45137,36 @@ SSLH_I_FN void sslh_i_st_add_net(sslh_i_st_list *l, sslh_net *net, const char *p
         for (j = 0; j < t.net[i]->entries; j++) sslh_i_st_add(l, &t, i, prefix, t.net[i]->entry[j]);
 }
 
-/* Size i of the shape in the file: (O,K..,I) in memory is (O,I,K..) there, a transposed (O,I) is (I,O). */
+/* Dimension i of the shape in the file. (O,K..,I) in memory is (O,I,K..) in the file, a transposed (O,I) is (I,O). */
 SSLH_I_FN int sslh_i_st_size(const sslh_i_st_item *it, int i) {
     if (it->permute == 2) return it->t->shape[1 - i];
     if (!it->permute || i == 0) return it->t->shape[i];
     return i == 1 ? it->t->shape[it->t->ndim - 1] : it->t->shape[i - 1];
 }
 
-/* Element number at in the file is element number .. in memory. area = product of the K sizes, last = I. */
+/* The index in memory of element number at of the file. area is the product of the K sizes, last is I. */
 SSLH_I_FN size_t sslh_i_st_place(size_t at, size_t area, size_t last) {
     size_t k = at % area, i = at / area % last, o = at / (area * last);
     return (o * area + k) * last + i;
 }
 
-/* What sslh_i_st_place needs to know of a shape; 1 and 1 when nothing is permuted. */
+/* The area and last that sslh_i_st_place needs; both are 1 if nothing is permuted. */
 SSLH_I_FN void sslh_i_st_area(const sslh_i_st_item *it, size_t *area, size_t *last) {
     int i;
     *area = *last = 1;
     if (!it->permute) return;
     *last = (size_t)it->t->shape[it->t->ndim - 1];
-    if (it->permute == 2) *area = (size_t)it->t->shape[0]; /* (I,O) as one filter of O places and I channels */
+    if (it->permute == 2) *area = (size_t)it->t->shape[0]; /* the matrix is one filter with O taps and I channels */
     for (i = 1; i < it->t->ndim - 1; i++) *area *= (size_t)it->t->shape[i];
 }
 
-/* A number as the file holds it: F64 in builds with SSLH_REAL double, else F32. */
+/* Stores v as the file holds it: as F64 in builds with SSLH_REAL double, otherwise as F32. */
 SSLH_I_FN void sslh_i_put_real(uint8_t *p, sslh_real v) {
     if (SSLH_I_DOUBLE) sslh_i_put_le64(p, sslh_i_double_bits((double)v));
     else sslh_i_put_le32(p, sslh_i_float_bits((float)v));
 }
 
-/* The values of an item, in the order of the file, into out. */
+/* Writes the values of an item to out, in the order of the file. */
 SSLH_I_FN void sslh_i_st_put(const sslh_i_st_item *it, uint8_t *out) {
     const sslh_tensor *t = it->t;
     const sslh_real *values = it->moment ? it->moment : t->data;
@@ -45182,12 +45184,13 @@ SSLH_I_FN void sslh_i_st_put(const sslh_i_st_item *it, uint8_t *out) {
 
 /* --- writing ----------------------------------------------------------------------------------------------------- */
 
+/* For qsort: the order of the tensors in a file. */
 SSLH_I_FN int sslh_i_st_order(const void *a, const void *b) {
     const sslh_i_st_item *x = (const sslh_i_st_item *)a, *y = (const sslh_i_st_item *)b;
     return x->dtype != y->dtype ? x->dtype - y->dtype : strcmp(x->name, y->name);
 }
 
-/* "text" with JSON's escapes. */
+/* Appends text in quotes, with JSON's escapes. */
 SSLH_I_FN void sslh_i_append_json(char *out, size_t size, size_t *used, const char *text) {
     sslh_i_append(out, size, used, "\"");
     for (; *text; text++) {
@@ -45199,7 +45202,7 @@ SSLH_I_FN void sslh_i_append_json(char *out, size_t size, size_t *used, const ch
     sslh_i_append(out, size, used, "\"");
 }
 
-/* The CRC-32 of a file whose digits of that CRC begin at byte number at, as these digits. */
+/* The digits of the CRC-32 of a file, computed with zeros in place of the 8 digits at byte at. */
 SSLH_I_FN void sslh_i_st_whole_crc(char out[12], const uint8_t *file, size_t size, size_t at) {
     uint32_t crc = sslh_i_crc32(0, file, at);
     crc = sslh_i_crc32(crc, SSLH_I_ST_ZEROS, 8);
@@ -45207,8 +45210,8 @@ SSLH_I_FN void sslh_i_st_whole_crc(char out[12], const uint8_t *file, size_t siz
     snprintf(out, 12, "%08lx", (unsigned long)crc);
 }
 
-/* The JSON header, padded to a multiple of 8, with zeros for the CRC of the file, which begin at *digits; data NULL: a
-   dry run that gives the length. */
+/* Prints the JSON header, padded to a multiple of 8 bytes, and returns its length. The CRC of the file is printed as
+   zeros, which begin at *digits. With data NULL it is a dry run that only finds the length. */
 SSLH_I_FN size_t sslh_i_st_header(const sslh_i_st_list *l, const sslh_i_st_meta *meta, int nmeta, const uint8_t *data,
                                   char *out, size_t size, size_t *digits) {
     size_t used = 0;
@@ -45269,7 +45272,7 @@ SSLH_I_FN void sslh_i_st_write(sslh_ctx *c, const char *fn, const char *path, ss
     for (i = 0; i < l->n; i++) sslh_i_st_put(&l->item[i], file + 8 + head + l->item[i].begin);
     sslh_i_put_le64(file, (uint64_t)head);
     {
-        /* the header is printed with a zero at its end, which falls on the first byte of the data */
+        /* snprintf ends the header with a zero, which overwrites the first byte of the data */
         uint8_t first = file[8 + head];
         sslh_i_st_header(l, meta, nmeta, file + 8 + head, (char *)file + 8, head + 1, &digits);
         file[8 + head] = first;
@@ -45280,11 +45283,11 @@ SSLH_I_FN void sslh_i_st_write(sslh_ctx *c, const char *fn, const char *path, ss
     sslh_i_free(c, file);
 }
 
-/* --- reading: a hostile file ------------------------------------------------------------------------------------- */
+/* --- reading a file that may be hostile -------------------------------------------------------------------------- */
 
 typedef struct sslh_i_st_tensor {
     const char *name;
-    int         dtype, ndim, used;
+    int         dtype, ndim, used; /* used: the net has a tensor of this name */
     uint64_t    shape[SSLH_I_ST_DIMS];
     size_t      begin, end;
 } sslh_i_st_tensor;
@@ -45293,17 +45296,18 @@ typedef struct sslh_i_st {
     sslh_ctx         *c;
     const char       *fn, *file;   /* for messages */
     const char       *what;        /* NULL: the header of a safetensors file, which begins at byte 8 */
-    const char       *at, *end;    /* what is left of the JSON */
-    const char       *start, *crc; /* crc: the digits of the whole file's CRC; NULL: there are none */
-    char             *text, *pool; /* unescaped strings, each with its zero */
+    const char       *at, *end;    /* the part of the JSON that is not parsed yet */
+    const char       *start, *crc; /* crc: the digits of the file's CRC, or NULL */
+    char             *text, *pool; /* unescaped strings, each with a final zero */
     sslh_i_st_tensor *tensor;
     sslh_i_st_meta   *meta;
     int               n, cap, nmeta, meta_cap, meta_seen;
-    uint8_t          *own;         /* the data, when they are ours to free: those of an archive */
+    uint8_t          *own;         /* the data of an archive, which sslh_i_st_close frees */
     const uint8_t    *data;
     size_t            data_size;
 } sslh_i_st;
 
+/* An error that names the file and the byte. Returns 0. */
 SSLH_I_FN int sslh_i_st_bad(const sslh_i_st *s, const char *why) {
     sslh_fail(s->c, SSLH_E_FORMAT, "%s: %s is not a good %s: %s (byte %.0f)", s->fn, s->file,
               s->what ? s->what : "safetensors file", why, (double)(s->at - s->start) + (s->what ? 0 : 8));
@@ -45314,7 +45318,7 @@ SSLH_I_FN void sslh_i_json_space(sslh_i_st *s) {
     while (s->at < s->end && (*s->at == ' ' || *s->at == '\t' || *s->at == '\n' || *s->at == '\r')) s->at++;
 }
 
-/* The next character that is no space, taken when it is ch. */
+/* Skips white space and, if it follows, the character ch; returns whether it did. */
 SSLH_I_FN int sslh_i_json_is(sslh_i_st *s, char ch) {
     sslh_i_json_space(s);
     if (s->at == s->end || *s->at != ch) return 0;
@@ -45335,7 +45339,8 @@ SSLH_I_FN int sslh_i_json_hex4(sslh_i_st *s, uint32_t *out) {
     return 1;
 }
 
-/* \u and four digits, a surrogate pair included, as UTF-8; never longer than its escape. */
+/* Appends the UTF-8 of a \u escape (s->at is after the u), or of two that are a surrogate pair, to the pool. It has no
+   more bytes than the JSON. */
 SSLH_I_FN int sslh_i_json_unicode(sslh_i_st *s) {
     uint32_t u, low;
     if (!sslh_i_json_hex4(s, &u)) return 0;
@@ -45351,7 +45356,7 @@ SSLH_I_FN int sslh_i_json_unicode(sslh_i_st *s) {
     return 1;
 }
 
-/* A string, unescaped into the pool; NULL and an error when it is none. */
+/* Unescapes a string into the pool. NULL and an error when there is none. */
 SSLH_I_FN const char *sslh_i_json_string(sslh_i_st *s) {
     static const char escapes[] = "\"\\/bfnrt", values[] = "\"\\/\b\f\n\r\t";
     const char *out = s->pool;
@@ -45393,7 +45398,8 @@ SSLH_I_FN int sslh_i_json_uint(sslh_i_st *s, uint64_t *out) {
     return 1;
 }
 
-/* Jumps over a value of an unknown key without recursion; the kinds of the open brackets are bits. */
+/* Skips the value of an unknown key. It does not recurse: bit i of kinds is the kind (1: a brace) of the bracket that
+   is open i levels further out. */
 SSLH_I_FN int sslh_i_json_skip(sslh_i_st *s) {
     uint64_t kinds = 0;
     int depth = 0;
@@ -45423,7 +45429,7 @@ SSLH_I_FN int sslh_i_json_skip(sslh_i_st *s) {
     return 1;
 }
 
-/* [1,2,..] of not more than most numbers. */
+/* A list [1,2,..] of at most most numbers; *n is their number. */
 SSLH_I_FN int sslh_i_json_uints(sslh_i_st *s, uint64_t *out, int most, int *n) {
     *n = 0;
     if (!sslh_i_json_is(s, '[')) return sslh_i_st_bad(s, "a list is missing");
@@ -45435,7 +45441,7 @@ SSLH_I_FN int sslh_i_json_uints(sslh_i_st *s, uint64_t *out, int most, int *n) {
     return sslh_i_json_is(s, ']') || sslh_i_st_bad(s, "a list does not end");
 }
 
-/* The object __metadata__: pairs of strings. */
+/* The object __metadata__, whose keys and values are strings. */
 SSLH_I_FN int sslh_i_st_read_meta(sslh_i_st *s) {
     if (s->meta_seen++) return sslh_i_st_bad(s, "__metadata__ twice");
     sslh_i_json_space(s);
@@ -45451,18 +45457,18 @@ SSLH_I_FN int sslh_i_st_read_meta(sslh_i_st *s) {
         m->key = sslh_i_json_string(s);
         if (!m->key) return 0;
         if (!sslh_i_json_is(s, ':')) return sslh_i_st_bad(s, "a colon is missing");
-        m->value = sslh_i_json_string(s); /* strings only */
+        m->value = sslh_i_json_string(s);
         if (!m->value) return 0;
         if (strcmp(m->key, SSLH_I_ST_CRC) == 0) {
             if (s->crc || strlen(m->value) != 8) return sslh_i_st_bad(s, "the checksum of the file is broken");
-            s->crc = s->at - 9; /* eight digits and the quote, where no escape stands for a digit */
+            s->crc = s->at - 9; /* 8 digits and the quote; an escape in place of a digit fails the check */
         }
         s->nmeta++;
     } while (sslh_i_json_is(s, ','));
     return sslh_i_json_is(s, '}') || sslh_i_st_bad(s, "__metadata__ does not end");
 }
 
-/* {"dtype":"F32","shape":[..],"data_offsets":[begin,end]} in any order; unknown keys are skipped. */
+/* {"dtype":"F32","shape":[..],"data_offsets":[begin,end]}, its keys in any order; unknown ones are skipped. */
 SSLH_I_FN int sslh_i_st_read_tensor(sslh_i_st *s, const char *name) {
     sslh_i_st_tensor *t = &s->tensor[s->n];
     uint64_t offsets[2] = {0, 0};
@@ -45512,7 +45518,8 @@ SSLH_I_FN int sslh_i_st_by_name(const void *a, const void *b) {
     return strcmp(((const sslh_i_st_tensor *)a)->name, ((const sslh_i_st_tensor *)b)->name);
 }
 
-/* The tensors fill the data without hole or overlap, and each has the size of its shape. */
+/* Checks that the tensors fill the data without gap or overlap, that the size of each is that of its shape, and that no
+   name is there twice. Leaves the tensors sorted by name. */
 SSLH_I_FN int sslh_i_st_check(sslh_i_st *s) {
     size_t at = 0;
     int i, j;
@@ -45556,14 +45563,15 @@ SSLH_I_FN void sslh_i_st_close(sslh_i_st *s) {
     s->meta = NULL;
 }
 
-/* The metadata's value of a key, or NULL. */
+/* The value of a key of the metadata, or NULL. */
 SSLH_I_FN const char *sslh_i_st_meta_of(const sslh_i_st *s, const char *key) {
     int i;
     for (i = 0; i < s->nmeta; i++) if (strcmp(s->meta[i].key, key) == 0) return s->meta[i].value;
     return NULL;
 }
 
-/* The file is another program's, or it is whole. Where it is damaged, the CRC of a tensor may tell. */
+/* Checks the CRC of the whole file, unless another program wrote it. If that CRC is wrong, those of the tensors may
+   show which of them is damaged. */
 SSLH_I_FN int sslh_i_st_whole(const sslh_i_st *s, const uint8_t *bytes, size_t size) {
     char crc[12], key[320];
     int i, ours = 0;
@@ -45589,7 +45597,7 @@ SSLH_I_FN int sslh_i_st_whole(const sslh_i_st *s, const uint8_t *bytes, size_t s
     return 0;
 }
 
-/* The type of an array of NumPy's, which has its values in the same bits. */
+/* The dtype of a NumPy array's values, whose bits are the same in safetensors. */
 SSLH_I_FN int sslh_i_st_of_npy(const sslh_i_npy *h) {
     static const int f[4] = {-1, SSLH_I_ST_F16, SSLH_I_ST_F32, SSLH_I_ST_F64},
                      i[4] = {SSLH_I_ST_I8, SSLH_I_ST_I16, SSLH_I_ST_I32, SSLH_I_ST_I64},
@@ -45598,7 +45606,8 @@ SSLH_I_FN int sslh_i_st_of_npy(const sslh_i_npy *h) {
     return h->kind == 'f' ? f[k] : h->kind == 'i' ? i[k] : h->kind == 'u' ? u[k] : SSLH_I_ST_BOOL;
 }
 
-/* One array of an archive becomes the next tensor, little-endian and in the order of C. 0 and an error. */
+/* Appends an array of an archive as a tensor, with its bytes little-endian and in row-major order. room is the size of
+   s->own. 0 and an error when the array cannot be read. */
 SSLH_I_FN int sslh_i_st_add_array(sslh_i_st *s, const sslh_i_zip *z, const sslh_i_member *m, size_t room) {
     sslh_i_source one = sslh_i_zip_unpack(z, m);
     sslh_i_st_tensor *t = &s->tensor[s->n];
@@ -45629,7 +45638,7 @@ SSLH_I_FN int sslh_i_st_add_array(sslh_i_st *s, const sslh_i_zip *z, const sslh_
     return count > 0;
 }
 
-/* The arrays of an archive of NumPy's (.npz) as tensors. 0 and an error when it is none. */
+/* Reads the arrays of NumPy's archive (.npz) as tensors. 0 and an error when it is none. */
 SSLH_I_FN int sslh_i_st_open_npz(sslh_i_st *s, const uint8_t *bytes, size_t size) {
     sslh_i_source all = sslh_i_source_of(s->c, s->fn, s->file, bytes, size);
     sslh_i_zip z;
@@ -45639,7 +45648,7 @@ SSLH_I_FN int sslh_i_st_open_npz(sslh_i_st *s, const uint8_t *bytes, size_t size
     if (!sslh_i_zip_open(&z, &all)) return 0;
     for (; sslh_i_zip_next(&z, &m); n++) {
         if (!m.array) return sslh_i_no_array(&z, &m);
-        if (m.size / 1032 > m.packed || m.size > (size_t)-1 / 2 - room)
+        if (m.size / 1032 > m.packed || m.size > (size_t)-1 / 2 - room) /* deflate packs at most 1,032 bytes into one */
             return sslh_i_bad(&all, 0, "'%.100s' is too short for its size", m.name);
         names += strlen(m.name) + 1;
         room += m.size;
@@ -45654,8 +45663,8 @@ SSLH_I_FN int sslh_i_st_open_npz(sslh_i_st *s, const uint8_t *bytes, size_t size
     return !SSLH_I_BAD(s->c) && sslh_i_st_check(s);
 }
 
-/* What other programs call weights too, by the first bytes; NULL: it may be a safetensors file, whose length may begin
-   with any bytes, but whose ninth is a brace. */
+/* The name of a format that other programs use for weights, recognised by its first bytes, as the end of an error
+   message. NULL if it may be a safetensors file, which begins with 8 bytes of any value (a length) and a brace. */
 SSLH_I_FN const char *sslh_i_st_stranger(const uint8_t *p, size_t size) {
     if (size > 8 && p[8] == '{') return NULL;
     if (size >= 4 && p[0] == 0x80 && p[1] >= 2 && p[1] <= 5)
@@ -45667,7 +45676,7 @@ SSLH_I_FN const char *sslh_i_st_stranger(const uint8_t *p, size_t size) {
     return NULL;
 }
 
-/* Parses size bytes, which stay the caller's. 0 and an error when they are bad; sslh_i_st_close in both cases. */
+/* Parses size bytes, which stay the caller's. 0 and an error when they are malformed; sslh_i_st_close in both cases. */
 SSLH_I_FN int sslh_i_st_open(sslh_i_st *s, sslh_ctx *c, const char *fn, const char *file, const uint8_t *bytes,
                              size_t size) {
     size_t head, i, braces = 0, colons = 0;
@@ -45693,7 +45702,7 @@ SSLH_I_FN int sslh_i_st_open(sslh_i_st *s, sslh_ctx *c, const char *fn, const ch
         braces += s->start[i] == '{';
         colons += s->start[i] == ':';
     }
-    /* bounds: a tensor takes 40 bytes or more and a brace, a pair of strings 5 bytes and a colon */
+    /* upper bounds: a tensor takes at least 40 bytes and a brace, a pair of strings at least 5 bytes and a colon */
     s->cap = (int)SSLH_I_MIN(braces, head / 40 + 1);
     s->meta_cap = (int)SSLH_I_MIN(colons, head / 5 + 1);
     s->text = s->pool = (char *)sslh_i_alloc(c, head + 1);
@@ -45716,7 +45725,7 @@ SSLH_I_FN int sslh_i_st_open(sslh_i_st *s, sslh_ctx *c, const char *fn, const ch
     return sslh_i_st_check(s) && sslh_i_st_whole(s, bytes, size);
 }
 
-/* Number of the tensor called prefix and name, by bisection of the sorted names; -1: there is none. */
+/* Index of the tensor that is called prefix + name, found by bisection of the sorted names, or -1. */
 SSLH_I_FN int sslh_i_st_find(const sslh_i_st *s, const char *prefix, const char *name) {
     int lo = 0, hi = s->n;
     size_t n = strlen(prefix);
@@ -45732,14 +45741,16 @@ SSLH_I_FN int sslh_i_st_find(const sslh_i_st *s, const char *prefix, const char 
     return -1;
 }
 
-/* Number of the tensor whose last word is another: BERT's norms once had gamma and beta. */
+/* The same for name with word in place of what follows its last dot, as in old files of BERT, whose norms have gamma
+   and beta. name begins with the prefix. */
 SSLH_I_FN int sslh_i_st_old(const sslh_i_st *s, const char *prefix, const char *name, const char *word) {
     const char *dot = strrchr(name, '.');
     char old[288];
     snprintf(old, sizeof old, "%.*s.%s", (int)(dot - name), name, word);
     return sslh_i_st_find(s, prefix, old);
 }
-/* What files of transformers hold beside weights: masks of causal attention, the numbers of positions. */
+/* Marks as used what files of transformers hold beside weights, so that it does not count as unexpected: the masks of
+   causal attention and the numbers of the positions. */
 SSLH_I_FN void sslh_i_st_pass_over(const sslh_i_st *s) {
     int i;
     for (i = 0; i < s->n; i++) {
@@ -45758,7 +45769,7 @@ SSLH_I_FN int sslh_i_st_int(int dtype) {
            dtype == SSLH_I_ST_BOOL;
 }
 
-/* Value of an element as a double; exact but for 64-bit integers above 2^53. */
+/* The value of an element as a double, exact except for 64-bit integers above 2^53. */
 SSLH_I_FN double sslh_i_st_value(int dtype, const uint8_t *p) {
     switch (dtype) {
     case SSLH_I_ST_U64: return (double)sslh_i_le64(p);
@@ -45776,8 +45787,8 @@ SSLH_I_FN double sslh_i_st_value(int dtype, const uint8_t *p) {
     }
 }
 
-/* Why file tensor f cannot fill it; NULL when it can. num_batches_tracked is one number, which other programs write in
-   any type, as a scalar or as an array of one. */
+/* Why the file's tensor f cannot fill the item, "dtype" or "shape"; NULL if it can. num_batches_tracked is one number,
+   which other programs write in any type, as a scalar or as an array of one element. */
 SSLH_I_FN const char *sslh_i_st_misfit(const sslh_i_st_item *it, const sslh_i_st_tensor *f) {
     int i;
     if (sslh_i_has_suffix(it->name, "num_batches_tracked") && it->t->count == 1) {
@@ -45792,7 +45803,7 @@ SSLH_I_FN const char *sslh_i_st_misfit(const sslh_i_st_item *it, const sslh_i_st
     return NULL;
 }
 
-/* 1 when an item can hold every value of the file's tensor that was found for it: integers go into fewer bits. */
+/* Checks that an item of integers, which has 8 or 32 bits per value, can hold every value of its tensor in the file. */
 SSLH_I_FN int sslh_i_st_holds(const sslh_i_st *s, const sslh_i_st_item *it) {
     const sslh_i_st_tensor *f = &s->tensor[it->found];
     double least = it->t->type == SSLH_I32 ? -2147483648.0 : 0, most = it->t->type == SSLH_I32 ? 2147483647.0 : 255;
@@ -45808,7 +45819,7 @@ SSLH_I_FN int sslh_i_st_holds(const sslh_i_st *s, const sslh_i_st_item *it) {
     return 1;
 }
 
-/* Fills an item with the values of the file's tensor that was found for it. */
+/* Fills an item with the values of its tensor in the file. */
 SSLH_I_FN void sslh_i_st_get(const sslh_i_st *s, const sslh_i_st_item *it) {
     const sslh_i_st_tensor *f = &s->tensor[it->found];
     const uint8_t *data = s->data + f->begin;
@@ -45827,7 +45838,8 @@ SSLH_I_FN void sslh_i_st_get(const sslh_i_st *s, const sslh_i_st_item *it) {
 
 /* --- filling a list from a file ---------------------------------------------------------------------------------- */
 
-/* "missing 2: a, b"; lists all when the text is long enough. which: 0 missing, 1 unexpected, 2 wrong. */
+/* Appends a line like "missing 2: a, b", as far as there is room in out, and returns the number of tensors that it
+   concerns. which: 0 missing, 1 unexpected, 2 wrong shape or type. */
 SSLH_I_FN int sslh_i_st_report(const sslh_i_st *s, const sslh_i_st_list *l, const char *prefix, int which, char *out,
                                size_t size, size_t *used) {
     static const char *const titles[3] = {"missing", "unexpected", "wrong shape or type"};
@@ -45866,8 +45878,8 @@ SSLH_I_FN int sslh_i_st_report(const sslh_i_st *s, const sslh_i_st_list *l, cons
     return count;
 }
 
-/* The first pass: matches names, checks shapes and values. Returns the number of tensors that will be read; *missing
-   counts those that the file does not have. 0 and an error when the file does not fit. */
+/* The first pass: matches names, checks shapes and values. Returns the number of tensors that will be read; *missing is
+   the number of those that the file does not have. 0 and an error when the file does not fit. */
 SSLH_I_FN int sslh_i_st_match(const sslh_i_st *s, sslh_i_st_list *l, sslh_load_desc d, int *missing) {
     const char *prefix = d.strip_prefix ? d.strip_prefix : "";
     char text[300];
@@ -45880,7 +45892,7 @@ SSLH_I_FN int sslh_i_st_match(const sslh_i_st *s, sslh_i_st_list *l, sslh_load_d
         if (at < 0 && sslh_i_has_suffix(it->name, "LayerNorm.weight")) at = sslh_i_st_old(s, prefix, it->name, "gamma");
         if (at < 0 && sslh_i_has_suffix(it->name, "LayerNorm.bias")) at = sslh_i_st_old(s, prefix, it->name, "beta");
         if (at < 0) {
-            /* files of old PyTorch versions have none */
+            /* files of old versions of PyTorch lack this counter */
             *missing += !sslh_i_has_suffix(it->name, "num_batches_tracked");
             continue;
         }
@@ -45894,7 +45906,7 @@ SSLH_I_FN int sslh_i_st_match(const sslh_i_st *s, sslh_i_st_list *l, sslh_load_d
     unexpected = sslh_i_st_report(s, l, prefix, 1, d.report, d.report_size, &report);
     wrong = sslh_i_st_report(s, l, prefix, 2, d.report, d.report_size, &report);
     text[0] = 0;
-    if (!wrong && !matched && l->n && d.partial) { /* a partial load that loads nothing is a wrong name, never a wish */
+    if (!wrong && !matched && l->n && d.partial) { /* nobody wants to load nothing: the prefix is wrong */
         sslh_fail(s->c, SSLH_E_FORMAT, "%s: no tensor of %s is of this net%s%.60s%s: the file has '%.80s' .., the net "
                   "'%.80s' .. (.strip_prefix, .report)", s->fn, s->file, prefix[0] ? " behind the prefix '" : "",
                   prefix, prefix[0] ? "'" : "", s->n ? s->tensor[0].name : "", l->item[0].name);
@@ -45912,8 +45924,8 @@ SSLH_I_FN int sslh_i_st_match(const sslh_i_st *s, sslh_i_st_list *l, sslh_load_d
     return matched;
 }
 
-/* The second pass for nets that were not used yet: memory, with initial values where the file leaves some of them. When
-   it does not suffice, every net is as it was. */
+/* The second pass, for nets that have not been used yet: allocates their parameters and, if fill is set because the
+   file lacks some of them, draws initial values. After a failed allocation every net is as it was. */
 SSLH_I_FN int sslh_i_st_seal(sslh_net *net, int fill) {
     sslh_i_tree t;
     int i, j, before[SSLH_I_MAX_NETS];
@@ -45940,7 +45952,7 @@ SSLH_I_FN void sslh_i_st_copy(const sslh_i_st *s, const sslh_i_st_list *l) {
 
 /* --- preprocessing as text ---------------------------------------------------------------------------------------- */
 
-/* ",v,v,v,v" without the first comma, 12 digits each: exact for all values that means and deviations take. */
+/* Appends "v,v,v,v" with 12 decimals each, which is exact for floats from 1e-4 to 1e6; larger ones become 0. */
 SSLH_I_FN void sslh_i_append_four(char *out, size_t size, size_t *used, const float *v) {
     for (int i = 0; i < 4; i++) {
         if (i) sslh_i_append(out, size, used, ",");
@@ -45957,7 +45969,7 @@ SSLH_I_FN void sslh_i_preprocess_text(const sslh_preprocess *p, char *out, size_
     if (p->colour) sslh_i_append(out, size, &used, " colour=%d", p->colour);
 }
 
-/* The opposite; a text that makes no sense leaves sizes of 0. */
+/* The reverse. All sizes become 0 if one of them is negative. */
 SSLH_I_FN void sslh_i_preprocess_read(sslh_preprocess *p, const char *text) {
     double mean[4] = {0, 0, 0, 0}, std[4] = {0, 0, 0, 0};
     int i;
@@ -45976,14 +45988,15 @@ SSLH_I_FN void sslh_i_preprocess_read(sslh_preprocess *p, const char *text) {
     }
 }
 
-/* Nothing is known of it, as in a container of a method: a file of it says nothing, and takes nothing from a net. */
+/* Is nothing known of the preprocessing, as in the container of a method? Then it is not written to files, and a file
+   that holds such a text changes no net. */
 SSLH_I_FN int sslh_i_preprocess_none(const sslh_preprocess *p) {
     const sslh_preprocess none = SSLH_I_ZERO;
     return memcmp(p, &none, sizeof none) == 0;
 }
 
-/* The metadata in which a file keeps it for net number i of a tree: "sslh.preprocess" for the net that was saved,
-   "sslh.preprocess.encoder" for one inside. prefix: of its names in the file. */
+/* The key of the metadata for the preprocessing of net number i of a tree: "sslh.preprocess" for the net that was
+   saved, "sslh.preprocess.encoder" for one inside it. prefix is that of the tensors' names in the file. */
 SSLH_I_FN void sslh_i_preprocess_key(const sslh_i_tree *t, int i, const char *prefix, char *out, size_t size) {
     char name[272];
     size_t used = 0;
@@ -45994,7 +46007,7 @@ SSLH_I_FN void sslh_i_preprocess_key(const sslh_i_tree *t, int i, const char *pr
     if (out[used - 1] == '.') out[used - 1] = 0;
 }
 
-/* From a file into a net and those inside; what the file does not tell stays. */
+/* Reads the preprocessing of a net and of those inside it; where the file has none, the net keeps its own. */
 SSLH_I_FN void sslh_i_preprocess_load(const sslh_i_st *s, sslh_net *net, const char *prefix) {
     sslh_i_tree t;
     sslh_preprocess p;
@@ -46012,10 +46025,11 @@ SSLH_I_FN void sslh_i_preprocess_load(const sslh_i_st *s, sslh_net *net, const c
 
 /* --- nets -------------------------------------------------------------------------------------------------------- */
 
-/* Metadata of a net and of those inside. */
+/* A key of the metadata and its value: the preprocessing of one net. */
 typedef struct sslh_i_preprocess_line { char key[512], value[256]; } sslh_i_preprocess_line;
 
-/* Appends the preprocessing of the nets of a tree to n keys of metadata; what is returned holds their text. */
+/* Appends the preprocessing of the nets of a tree to the *n pairs in meta. The array that is returned holds their text;
+   the caller frees it. */
 SSLH_I_FN sslh_i_preprocess_line *sslh_i_preprocess_lines(sslh_ctx *c, const sslh_i_tree *t, const char *prefix,
                                                           sslh_i_st_meta *meta, int *n) {
     sslh_i_preprocess_line *line = (sslh_i_preprocess_line *)sslh_i_alloc(c, (size_t)t->n * sizeof *line);
@@ -46050,7 +46064,7 @@ SSLH_DEF void sslh_save_net(sslh_net *net, const char *path) {
     sslh_i_free(c, l.item);
 }
 
-/* From an open file into a net; all or nothing. Returns the number of tensors read. */
+/* Fills a net from an open file; an error leaves the net unchanged. Returns the number of tensors that were read. */
 SSLH_I_FN int sslh_i_st_fill(const sslh_i_st *s, sslh_net *net, sslh_load_desc d) {
     sslh_ctx *c = net->ctx;
     sslh_i_st_list l;
@@ -46059,7 +46073,7 @@ SSLH_I_FN int sslh_i_st_fill(const sslh_i_st *s, sslh_net *net, sslh_load_desc d
     sslh_i_st_add_net(&l, net, "");
     if (sslh_i_takes_tokens(net)) sslh_i_st_pass_over(s);
     read = sslh_i_st_match(s, &l, d, &missing);
-    if (!SSLH_I_BAD(c) && sslh_i_st_seal(net, missing > 0)) { /* no draws that the file overwrites */
+    if (!SSLH_I_BAD(c) && sslh_i_st_seal(net, missing > 0)) { /* no initial values that the file overwrites */
         sslh_i_st_copy(s, &l);
         sslh_i_preprocess_load(s, net, d.strip_prefix ? d.strip_prefix : "");
     }
@@ -46075,7 +46089,7 @@ SSLH_DEF int sslh_load_weights(sslh_net *net, const char *path, sslh_load_desc d
     if (desc.report && desc.report_size) desc.report[0] = 0;
     if (sslh_i_net_bad(net)) return 0;
     if (desc.optional && path && sslh_i_path(path) == SSLH_I_PATH_NONE) return 0;
-    sslh_i_settle(net->ctx); /* what the net holds now is what stays when the file is refused */
+    sslh_i_settle(net->ctx); /* an error of the load shall not undo the present step */
     bytes = sslh_i_read_whole(net->ctx, "sslh_load_weights", path, &size);
     if (!bytes) return 0;
     if (sslh_i_st_open(&s, net->ctx, "sslh_load_weights", sslh_i_tail(path), bytes, size))
@@ -46085,7 +46099,7 @@ SSLH_DEF int sslh_load_weights(sslh_net *net, const char *path, sslh_load_desc d
     return read;
 }
 
-/* The settings of an architecture text into a description that is all zeros; what the text does not name stays 0. */
+/* Reads the settings in an architecture text into a descriptor of zeros; what the text does not name stays 0. */
 SSLH_I_FN void sslh_i_arch_read(const char *arch, const sslh_i_setting *s, void *desc) {
     for (; s->name; s++) {
         char *at = (char *)desc + s->at;
@@ -46103,8 +46117,8 @@ SSLH_I_FN void sslh_i_arch_read(const char *arch, const sslh_i_setting *s, void 
     }
 }
 
-/* Nothing is allocated for values before the file's shapes have been compared, so a lying text costs nothing. NULL when
-   the text names no encoder of ours. */
+/* The encoder that an architecture text describes; NULL when the text names none of the library's. Parameters are not
+   allocated before the file's shapes have been compared, so that a text with false sizes costs no memory. */
 SSLH_I_FN sslh_net *sslh_i_net_from_arch(sslh_ctx *c, const char *a) {
 #define SSLH_I_FROM_ARCH(kind, type, make) \
     if (strncmp(a, #kind " ", sizeof #kind) == 0) { \
@@ -46131,8 +46145,8 @@ SSLH_I_FN sslh_net *sslh_i_net_from_arch(sslh_ctx *c, const char *a) {
     return NULL;
 }
 
-/* Builds the net that the file's "sslh.arch" describes and fills it. After an error there is no net, and the streams
-   that its initial values took are given back. */
+/* Builds the net that the file's "sslh.arch" describes and fills it. After an error there is no net, and the random
+   streams that its initial values took are free again. */
 SSLH_I_FN sslh_net *sslh_i_load_net_bytes(sslh_ctx *c, const char *fn, const char *file, const uint8_t *bytes,
                                           size_t size) {
     sslh_load_desc d;
@@ -46148,7 +46162,7 @@ SSLH_I_FN sslh_net *sslh_i_load_net_bytes(sslh_ctx *c, const char *fn, const cha
             sslh_fail(c, SSLH_E_FORMAT, "%s: %s names no architecture that this program has: build the net and use "
                       "sslh_load_weights", fn, file);
         if (!SSLH_I_BAD(c)) sslh_i_st_fill(&s, net, d);
-        if (!SSLH_I_BAD(c)) sslh_train_mode(net, 0); /* it is there to be used; sslh_train switches it back */
+        if (!SSLH_I_BAD(c)) sslh_train_mode(net, 0); /* it is loaded to be used; sslh_train switches it back */
     }
     sslh_i_st_close(&s);
     if (!SSLH_I_BAD(c)) return net;
@@ -46181,7 +46195,7 @@ SSLH_DEF sslh_net *sslh_load_net_memory(sslh_ctx *c, const void *bytes, size_t s
 /* --- classifiers -------------------------------------------------------------------------------------------------- */
 
 #if SSLH_WITH_CLASSIFIERS
-/* What a classifier consists of in a file, and in memory while it is written or read. */
+/* The arrays of a classifier, which are tensors in its file. */
 enum { SSLH_I_PART_MEAN, SSLH_I_PART_SCALE, SSLH_I_PART_WEIGHT, SSLH_I_PART_BIAS, SSLH_I_PART_FEATURE,
     SSLH_I_PART_THRESHOLD, SSLH_I_PART_NEXT, SSLH_I_PART_ROOT, SSLH_I_PART_SHARE, SSLH_I_PARTS };
 static const char *const sslh_i_part_names[] = {"mean", "scale", "weight", "bias", "feature", "threshold", "next",
@@ -46189,10 +46203,10 @@ static const char *const sslh_i_part_names[] = {"mean", "scale", "weight", "bias
 #define SSLH_I_CLASSIFIER_PREFIX "classifier."
 #define SSLH_I_ENCODER_PREFIX "encoder."
 
+/* A kind of classifier has the parts from sslh_i_part_first to before sslh_i_part_end. */
 SSLH_I_FN int sslh_i_part_first(int kind) { return kind == SSLH_I_FOREST ? SSLH_I_PART_FEATURE : SSLH_I_PART_MEAN; }
 SSLH_I_FN int sslh_i_part_end(int kind) { return kind == SSLH_I_FOREST ? SSLH_I_PARTS : SSLH_I_PART_FEATURE; }
 
-/* The shape of a part. */
 SSLH_I_FN sslh_shape sslh_i_part_shape(const sslh_classifier *k, int part) {
     const int K = k->info.classes, D = k->info.width;
     switch (part) {
@@ -46200,15 +46214,15 @@ SSLH_I_FN sslh_shape sslh_i_part_shape(const sslh_classifier *k, int part) {
     case SSLH_I_PART_WEIGHT: return sslh_dim2(K, D);
     case SSLH_I_PART_BIAS: return sslh_dim1(K);
     case SSLH_I_PART_ROOT: return sslh_dim1(k->info.trees + 1);
-    case SSLH_I_PART_SHARE: return sslh_dim2((int)SSLH_I_MAX(k->shares, (int64_t)1), K); /* one of zeros when none */
+    case SSLH_I_PART_SHARE: return sslh_dim2((int)SSLH_I_MAX(k->shares, (int64_t)1), K); /* at least a row of zeros */
     default: return sslh_dim1((int)k->info.nodes);
     }
 }
-SSLH_I_FN int sslh_i_part_whole(int part) { /* of whole numbers */
+SSLH_I_FN int sslh_i_part_whole(int part) { /* integers */
     return part == SSLH_I_PART_FEATURE || part == SSLH_I_PART_NEXT || part == SSLH_I_PART_ROOT;
 }
 
-/* Between the classifier and the tensor of one of its parts: into t, or out of it. */
+/* Copies one part of a classifier into the tensor t (in = 1) or out of it (in = 0). */
 SSLH_I_FN void sslh_i_part_move(sslh_classifier *k, int part, sslh_tensor *t, int in) {
     const size_t D = (size_t)k->info.width;
     size_t i;
@@ -46231,7 +46245,7 @@ SSLH_I_FN void sslh_i_part_move(sslh_classifier *k, int part, sslh_tensor *t, in
     }
 }
 
-/* A row of the list of tensors for each part, with a tensor to hold it. */
+/* Appends each part to the list, with a persistent tensor that holds it. */
 SSLH_I_FN void sslh_i_st_add_parts_of(sslh_i_st_list *l, sslh_classifier *k) {
     int part;
     for (part = sslh_i_part_first(k->kind); part < sslh_i_part_end(k->kind) && l->n < l->cap; part++) {
@@ -46242,13 +46256,13 @@ SSLH_I_FN void sslh_i_st_add_parts_of(sslh_i_st_list *l, sslh_classifier *k) {
         if (!it->t) return;
         snprintf(it->name, sizeof it->name, "%s%s", SSLH_I_CLASSIFIER_PREFIX, sslh_i_part_names[part]);
         it->dtype = whole ? SSLH_I_ST_I32 : SSLH_I_DOUBLE ? SSLH_I_ST_F64 : SSLH_I_ST_F32;
-        it->part = part; /* whoever reads it sets found */
+        it->part = part; /* found is set by sslh_i_classifier_fill */
         it->found = -1;
         l->n++;
     }
 }
 
-/* Names of the classes, a line each, in memory of the context; NULL: there are none. */
+/* The names of the classes, one on each line, in memory of the context; NULL without memory. */
 SSLH_I_FN char *sslh_i_class_lines(sslh_ctx *c, const char *const *names, int n) {
     size_t size = 1, used = 0;
     char *text;
@@ -46260,11 +46274,11 @@ SSLH_I_FN char *sslh_i_class_lines(sslh_ctx *c, const char *const *names, int n)
         for (; *name; name++) text[used++] = *name == '\n' ? ' ' : *name;
         text[used++] = '\n';
     }
-    /* names of folders may be in another encoding, which the format does not allow */
+    /* names of folders may be in another encoding, but JSON is UTF-8 */
     for (size = 0; text && (size = sslh_i_utf8_bad((const uint8_t *)text, used)) < used;) text[size] = '?';
     return text;
 }
-/* Back: n names out of the lines. */
+/* The reverse: n names out of the lines. */
 SSLH_I_FN const char *const *sslh_i_class_names(sslh_ctx *c, const char *lines, int n) {
     const size_t size = strlen(lines);
     char **names = (char **)sslh_i_alloc(c, (size_t)n * sizeof *names + size + 1), *text;
@@ -46272,7 +46286,7 @@ SSLH_I_FN const char *const *sslh_i_class_names(sslh_ctx *c, const char *lines, 
     if (!names) return NULL;
     text = (char *)(names + n);
     memcpy(text, lines, size + 1);
-    for (i = 0; i < n; i++) { /* of too few lines the last names are empty */
+    for (i = 0; i < n; i++) { /* with too few lines the last names are empty */
         char *end = strchr(text, '\n');
         names[i] = text;
         if (!end) text += strlen(text);
@@ -46332,12 +46346,12 @@ SSLH_DEF void sslh_save_classifier(sslh_classifier *k, sslh_net *encoder, const 
         }
         if (!SSLH_I_BAD(c)) sslh_i_st_write(c, fn, path, &l, meta, n);
     }
-    (void)line; /* freed with the rest */
+    (void)line; /* sslh_i_free_blocks frees it */
     sslh_i_free_blocks(c, mark);
 }
 
-/* What is wrong with a forest that was read: every node must lead further down in its own tree, to a leaf that is
-   there; NULL when nothing is. */
+/* What is wrong with a forest that was read, or NULL. Every node must lead to nodes that follow it in its own tree, so
+   that there are no cycles, and every leaf to a class or to shares that exist. */
 SSLH_I_FN const char *sslh_i_forest_bad(const sslh_classifier *k) {
     int64_t i, end;
     int tree;
@@ -46362,13 +46376,13 @@ SSLH_I_FN const char *sslh_i_forest_bad(const sslh_classifier *k) {
     return NULL;
 }
 
-/* The first size of a part of the file, from 0 to INT_MAX; -1 when it is not there. */
+/* The first dimension of a part in the file; -1 when the part is not there or the dimension exceeds INT_MAX. */
 SSLH_I_FN int64_t sslh_i_st_rows(const sslh_i_st *s, int part) {
     int at = sslh_i_st_find(s, SSLH_I_CLASSIFIER_PREFIX, sslh_i_part_names[part]);
     return at < 0 || s->tensor[at].ndim < 1 || s->tensor[at].shape[0] > INT_MAX ? -1 : (int64_t)s->tensor[at].shape[0];
 }
 
-/* Fills the parts of k from the file; room for them is made when the file has tensors of their shapes. */
+/* Fills the parts of k from the file; their memory is allocated after the file's shapes have been checked. */
 SSLH_I_FN int sslh_i_classifier_fill(const sslh_i_st *s, sslh_classifier *k) {
     sslh_ctx *c = k->c;
     sslh_i_st_list l;
@@ -46413,11 +46427,11 @@ SSLH_I_FN int sslh_i_classifier_fill(const sslh_i_st *s, sslh_classifier *k) {
     }
     if (!bad && !SSLH_I_BAD(c) && k->kind == SSLH_I_FOREST) bad = sslh_i_forest_bad(k);
     if (bad) sslh_fail(c, SSLH_E_FORMAT, "%s: %s holds no classifier that works: %s", s->fn, s->file, bad);
-    if (!SSLH_I_BAD(c)) sslh_i_free_blocks(c, mark); /* the tensors between file and classifier */
+    if (!SSLH_I_BAD(c)) sslh_i_free_blocks(c, mark); /* the list with its tensors */
     return !SSLH_I_BAD(c);
 }
 
-/* The classifier that "sslh.classifier" names, without its numbers; NULL and an error when it names none. */
+/* The classifier that "sslh.classifier" describes, with its sizes but without its values; NULL and an error if none. */
 SSLH_I_FN sslh_classifier *sslh_i_classifier_named(const sslh_i_st *s) {
     const char *about = sslh_i_st_meta_of(s, "sslh.classifier");
     const size_t word = about ? strcspn(about, " ") : 0;
@@ -46501,7 +46515,7 @@ SSLH_DEF sslh_classifier *sslh_load_classifier_memory(sslh_ctx *c, const void *b
 }
 #endif
 
-/* FNV-1a over the little-endian bytes of all values. */
+/* FNV-1a over the little-endian bytes of all parameters and buffers. */
 SSLH_DEF uint64_t sslh_hash(sslh_net *net) {
     uint64_t h = 14695981039346656037ull;
     sslh_i_tree t;
@@ -46525,17 +46539,17 @@ SSLH_DEF uint64_t sslh_hash(sslh_net *net) {
 }
 
 /* --- checkpoints ------------------------------------------------------------------------------------------------- */
-/* "model.NAME" for everything in the method's container, "optim.m.NAME" and "optim.v.NAME" for the optimiser's moments,
-   "optim.g.NAME" for gradients that wait for their update (.accumulate); the counters and settings are metadata. The
-   position in the data follows from the step. */
+/* A checkpoint has the tensors "model.NAME" for everything in the method's container, "optim.m.NAME" and "optim.v.NAME"
+   for the optimiser's moments, and "optim.g.NAME" for gradients that wait for their update (.accumulate). The counters
+   and settings are metadata. The position in the data set follows from the step. */
 
-/* Hexadecimal, 16 digits. */
+/* Prints v as 16 hexadecimal digits. */
 SSLH_I_FN void sslh_i_hex64(char out[20], uint64_t v) {
     snprintf(out, 20, "%08lx%08lx", (unsigned long)(v >> 32), (unsigned long)(v & 0xffffffffu));
 }
 
-/* The numbers of a key, 16 hexadecimal digits each and not more than most; returns how many there are, 0 when it has
-   others. */
+/* Reads the value of a key as numbers of 16 hexadecimal digits, at most most of them. Returns their number, 0 when the
+   value is anything else. */
 SSLH_I_FN int sslh_i_meta_hex64(const sslh_i_st *s, const char *key, uint64_t *out, int most) {
     const char *p = sslh_i_st_meta_of(s, key);
     int i;
@@ -46547,7 +46561,8 @@ SSLH_I_FN int sslh_i_meta_hex64(const sslh_i_st *s, const char *key, uint64_t *o
     return i % 16 ? 0 : i / 16;
 }
 
-/* State of an optimiser that has the layout of its nets' parameters. Part 0 is the parameter itself. */
+/* The optimiser's state, each part in the layout of a net's parameters: first and second moments (.m, .v) and
+   gradients. Part 0 is the parameters themselves. */
 enum { SSLH_I_ST_M = 1, SSLH_I_ST_V, SSLH_I_ST_G, SSLH_I_ST_PARTS };
 static const char *const sslh_i_st_parts[SSLH_I_ST_PARTS] = {"model.", "optim.m.", "optim.v.", "optim.g."};
 SSLH_I_FN sslh_real *sslh_i_st_part(const sslh_optimizer *o, int k, int part) {
@@ -46555,7 +46570,7 @@ SSLH_I_FN sslh_real *sslh_i_st_part(const sslh_optimizer *o, int k, int part) {
     return part == SSLH_I_ST_M ? n->m : part == SSLH_I_ST_V ? n->v : n->net->grads;
 }
 
-/* Is this part of net number k written? Gradients are when they are not all zero, as they are after an update. */
+/* Is this part of net number k written? Gradients are written only if some are not zero; an update leaves all zero. */
 SSLH_I_FN int sslh_i_st_has(const sslh_optimizer *o, int k, int part) {
     const sslh_real *x = sslh_i_st_part(o, k, part);
     size_t i;
@@ -46564,16 +46579,16 @@ SSLH_I_FN int sslh_i_st_has(const sslh_optimizer *o, int k, int part) {
     return i < o->net[k].net->nvalues;
 }
 
-/* Is it in a file? name: that of the net's first parameter. A net that has made no step has no moments, one that has
-   made some has all that its optimiser needs. */
+/* Must the file hold this part of a net? name is that of the net's first parameter. A net that has made no step has no
+   moments, and one that has made a step has all that its optimiser needs, so the first in the file decides. */
 SSLH_I_FN int sslh_i_st_needs(const sslh_i_st *s, const sslh_optimizer *o, int part, const char *name) {
     int adam = o->desc.kind == SSLH_ADAM || o->desc.kind == SSLH_ADAMW;
     if (part == SSLH_I_ST_V ? !adam : part == SSLH_I_ST_M && !adam && !(o->desc.momentum > 0.0f)) return 0;
     return sslh_i_st_find(s, sslh_i_st_parts[part == SSLH_I_ST_V ? SSLH_I_ST_M : part], name) >= 0;
 }
 
-/* The state of the optimiser's nets. With a file the state that it has; where it goes is told by sslh_i_st_place_parts,
-   when the file has been found to fit. */
+/* Appends the state of the optimiser's nets: all of it for writing (s NULL), otherwise what the file s must have. While
+   reading, sslh_i_st_place_parts sets .moment, after the whole file has been checked. */
 SSLH_I_FN void sslh_i_st_add_parts(sslh_i_st_list *l, sslh_method *m, sslh_optimizer *o, const sslh_i_st *s) {
     sslh_i_tree t;
     char name[272];
@@ -46603,7 +46618,8 @@ SSLH_I_FN void sslh_i_st_add_parts(sslh_i_st_list *l, sslh_method *m, sslh_optim
     }
 }
 
-/* Memory for the state that a file has: the second pass of its load. Zeros, which nothing can tell from none. */
+/* The second pass of a load: allocates the state that the file has. New state is zero, which has the same effect as no
+   state, so that a failure changes nothing. */
 SSLH_I_FN int sslh_i_st_place_parts(sslh_i_st_list *l, sslh_optimizer *o) {
     int i;
     for (i = 0; i < l->n; i++) {
@@ -46616,7 +46632,7 @@ SSLH_I_FN int sslh_i_st_place_parts(sslh_i_st_list *l, sslh_optimizer *o) {
     return 1;
 }
 
-/* State that a file does not have is zero. */
+/* Zeroes the state, because the file may lack parts of it. */
 SSLH_I_FN void sslh_i_st_clear_parts(sslh_optimizer *o) {
     int k, part;
     for (k = 0; k < o->nets; k++)
@@ -46626,7 +46642,7 @@ SSLH_I_FN void sslh_i_st_clear_parts(sslh_optimizer *o) {
         }
 }
 
-/* What both directions check. */
+/* The checks that saving and loading share. */
 SSLH_I_FN int sslh_i_checkpoint_ok(const sslh_method *m, const sslh_optimizer *o, sslh_i_tree *t) {
     if (!m || SSLH_I_BAD(m->ctx)) return 0;
     if (sslh_i_net_dead(m->net) || !o || !o->ctx || m->net->ctx != o->ctx) {
@@ -46637,15 +46653,15 @@ SSLH_I_FN int sslh_i_checkpoint_ok(const sslh_method *m, const sslh_optimizer *o
     return sslh_i_tree_ready(t, m->net);
 }
 
-/* Those from SSLH_I_BY_GROUP on hold a number for each parameter group. */
+/* The counters of a checkpoint; those from SSLH_I_BY_GROUP on have a number for each parameter group. */
 #define SSLH_I_COUNTERS 9
 #define SSLH_I_BY_GROUP 6
 static const char *const sslh_i_counter_names[SSLH_I_COUNTERS] = {"sslh.step", "sslh.seed", "sslh.stream", "sslh.steps",
     "sslh.optimizer", "sslh.optimizer.peak", "sslh.optimizer.steps", "sslh.optimizer.power1", "sslh.optimizer.power2"};
-#define SSLH_I_CHECKPOINT "checkpoint "    /* the kind of a file and .. */
-#define SSLH_I_CHECKPOINT_FORMAT "3"       /* .. what follows it: a new number when older files are not read any more */
+#define SSLH_I_CHECKPOINT "checkpoint "    /* the value of "sslh.kind" begins with this .. */
+#define SSLH_I_CHECKPOINT_FORMAT "3"       /* .. and this follows; it changes when older files can no longer be read */
 
-/* n numbers as 16 digits each, in memory of the context. */
+/* n numbers as 16 hexadecimal digits each, in memory of the context. */
 SSLH_I_FN char *sslh_i_hex64_text(sslh_ctx *c, const uint64_t *v, int n) {
     char *text = (char *)sslh_i_alloc(c, 16 * (size_t)n + 4);
     int i;
@@ -46722,7 +46738,7 @@ SSLH_DEF void sslh_save_checkpoint(sslh_method *m, sslh_optimizer *o, int64_t st
     sslh_i_free(o->ctx, run.config);
 }
 
-/* The meters of a run out of a file; the losses become memory of the optimiser. 0 when the file has none. */
+/* Reads the meters of a run; .losses is allocated as memory of the optimiser. 0 when the file has none. */
 SSLH_I_FN int sslh_i_run_read(const sslh_i_st *s, const sslh_optimizer *o, sslh_i_training *run) {
     const char *done = sslh_i_st_meta_of(s, "sslh.losses");
     uint64_t meter[2 + SSLH_I_NUMBERS], *losses;
@@ -46742,9 +46758,9 @@ SSLH_I_FN int sslh_i_run_read(const sslh_i_st *s, const sslh_optimizer *o, sslh_
     return run->epochs == (int)n && (done[0] == 0) == (n == 0);
 }
 
-/* The step lies inside the run, and what else the file has counted agrees with it: epochs and batches of the meters,
-   and the updates, of which every step with one has at least one in some group and at most one for each phase in any.
- */
+/* Checks that the step lies inside the run and that the file's other counters agree with it: epochs and batches of the
+   meters, and updates. least is the number of updates up to this step: one after every .accumulate steps and one at the
+   end of an epoch. Each of them updates at least one group, and no group more than once per phase. */
 SSLH_I_FN int sslh_i_run_agrees(const sslh_i_st *s, const sslh_method *m, const sslh_i_training *run, int64_t step,
                                 const uint64_t *updates, int epochs) {
     const int64_t e = step / run->per_epoch, r = step % run->per_epoch;
@@ -46766,7 +46782,7 @@ SSLH_I_FN int sslh_i_run_agrees(const sslh_i_st *s, const sslh_method *m, const 
     return !SSLH_I_BAD(s->c);
 }
 
-/* Everything in the metadata that can be wrong, and value. */
+/* Checks everything in the metadata that can be wrong, and reads the counters into value. */
 SSLH_I_FN int sslh_i_checkpoint_check(const sslh_i_st *s, const sslh_method *m, const sslh_optimizer *o,
                                       sslh_i_training *run, uint64_t value[SSLH_I_COUNTERS][SSLH_I_GROUPS]) {
     const char *kind = sslh_i_st_meta_of(s, "sslh.kind"), *name = sslh_i_st_meta_of(s, "sslh.method"),
@@ -46805,7 +46821,7 @@ SSLH_I_FN int sslh_i_checkpoint_check(const sslh_i_st *s, const sslh_method *m, 
     return !SSLH_I_BAD(c);
 }
 
-/* All or nothing, as every load. Returns the step. */
+/* Loads all or, after an error, nothing. Returns the step, or -1. */
 SSLH_I_FN int64_t sslh_i_checkpoint_read(const sslh_i_st *s, sslh_method *m, sslh_optimizer *o, sslh_i_training *run) {
     sslh_ctx *c = s->c;
     sslh_i_st_list l;
@@ -46859,7 +46875,7 @@ SSLH_DEF int64_t sslh_load_checkpoint(sslh_method *m, sslh_optimizer *o, const c
     int64_t step = -1;
     memset(&run, 0, sizeof run);
     if (!sslh_i_checkpoint_ok(m, o, &t)) return -1;
-    sslh_i_settle(o->ctx); /* what the net holds now is what stays when the file is refused */
+    sslh_i_settle(o->ctx); /* an error of the load shall not undo the present step */
     run.config = sslh_i_config(m, o, NULL, NULL);
     if (run.config) step = sslh_i_checkpoint_load(m, o, path, &run);
     sslh_i_free(o->ctx, run.config);
@@ -46868,7 +46884,7 @@ SSLH_DEF int64_t sslh_load_checkpoint(sslh_method *m, sslh_optimizer *o, const c
 
 /* --- features of 8-bit images ------------------------------------------------------------------------------------ */
 
-/* Also after an error, where it puts back what was there. */
+/* Works after an error too, because callers restore a net's earlier preprocessing with it. */
 SSLH_I_FN void sslh_i_preprocess_put(sslh_net *net, sslh_preprocess p) {
     if (!sslh_i_net_dead(net)) net->preprocess = p;
 }
@@ -46882,7 +46898,8 @@ SSLH_DEF sslh_preprocess sslh_get_preprocess(sslh_net *net) {
     return sslh_i_net_dead(net) ? sslh_i_dead_net.preprocess : net->preprocess;
 }
 
-/* Images begin .. begin + n - 1 as a tensor (n,h,w,C) of (value / 255 - mean) / std. */
+/* n images, resized to h x w if they are not of that size, as a tensor (n,h,w,C) of (value / 255 - mean) / std. With
+   .colour the colours are converted before mean and std apply. */
 SSLH_I_FN sslh_tensor *sslh_i_embed_input(sslh_net *net, const uint8_t *pixels, int n, int height, int width,
                                           int channels, int h, int w) {
     sslh_ctx *c = net->ctx;
@@ -46917,7 +46934,7 @@ SSLH_I_FN sslh_tensor *sslh_i_embed_input(sslh_net *net, const uint8_t *pixels, 
     return net->preprocess.colour ? sslh_i_normalised(c, x, &net->preprocess) : x;
 }
 
-#define SSLH_I_EMBED_BATCH 64 /* images at a time: bounds the memory; an image's features do not depend on it */
+#define SSLH_I_EMBED_BATCH 64 /* images per forward pass, which bounds the memory; features do not depend on it */
 
 SSLH_DEF void sslh_embed(sslh_net *net, const uint8_t *pixels, int n, int height, int width, int channels, float *out) {
     sslh_ctx *c = sslh_net_ctx(net);
@@ -46954,7 +46971,7 @@ SSLH_DEF void sslh_embed(sslh_net *net, const uint8_t *pixels, int n, int height
         y = sslh_i_embed_input(net, pixels + (size_t)begin * (size_t)height * (size_t)width * (size_t)channels, count,
                                height, width, channels, h, w);
         y = sslh_forward(net, y);
-        if (y->ndim > 2) y = sslh_global_avg_pool(c, y); /* maps and tokens: the average */
+        if (y->ndim > 2) y = sslh_global_avg_pool(c, y); /* the mean over a map or over tokens */
         if (!SSLH_I_BAD(c) && y->count != (size_t)count * (size_t)net->width)
             sslh_fail(c, SSLH_E_SHAPE, "sslh_embed: the net '%s' promised %d values per image and gave %.0f", net->name,
                       net->width, (double)y->count / count);
@@ -46963,7 +46980,7 @@ SSLH_DEF void sslh_embed(sslh_net *net, const uint8_t *pixels, int n, int height
         sslh_pop(c);
     }
     for (i = 0; i < t.n; i++) t.net[i]->training = mode[i];
-    /* the next call finds one piece of memory */
+    /* joins the chunks of the step heap, so that the next call allocates nothing */
     if (c->depth == 0 && c->ntensors == 0 && !SSLH_I_BAD(c)) sslh_i_heap_join(c);
 }
 
@@ -46971,17 +46988,16 @@ SSLH_DEF void sslh_embed(sslh_net *net, const uint8_t *pixels, int n, int height
 /*  >>words         words counted and found by name; files of word vectors                                            */
 /* ================================================================================================================== */
 
-/* A table of words by their bytes serves word2vec, its files and the tokenizers. Files of word vectors:
+/* The hash table of words serves word2vec, its files and the tokenizers. Files of word vectors:
 
-     word2vec, binary   "<words> <D>\n", and for each the word, a space, D floats (little-endian), most writers a "\n"
-     word2vec, text     the same line, and a line for each: the word and D numbers (fastText's .vec: likewise)
-     GloVe              the lines without the first
+     word2vec, binary   "<words> <D>\n", and for each word: the word, a space, D little-endian floats, often a "\n"
+     word2vec, text     the same first line, and for each word a line with the word and D numbers (fastText's .vec too)
+     GloVe              the same lines without the first
 
-   A first line of exactly two whole numbers is one of sizes. Words of GloVe may have spaces in them, so numbers are
-   counted from the right end of a line. A file is binary when what follows its first word are no characters that
-   numbers are written with. */
+   A first line of exactly two integers is one of sizes. A word of GloVe may contain spaces, so the numbers of a line
+   are counted from its right end. A file is binary if the characters after its first word are not those of numbers. */
 
-/* A larger array when there is no room for need elements; 0 and an error without memory. */
+/* Makes room for need elements in an array, and for half as many more if it grows. 0 and an error without memory. */
 SSLH_I_FN int sslh_i_room(sslh_ctx *c, void **array, size_t *cap, size_t need, size_t element) {
     size_t wanted = need + need / 2 + 64, bytes;
     void *fresh;
@@ -46997,13 +47013,14 @@ SSLH_I_FN int sslh_i_room(sslh_ctx *c, void **array, size_t *cap, size_t need, s
     return 1;
 }
 
-/* FNV-1a; of a text in two parts by handing on the hash of the first. */
+/* FNV-1a of n bytes. h is SSLH_I_HASH or, to hash a text in several parts, the hash of the parts before. */
 #define SSLH_I_HASH 2166136261u
 SSLH_I_FN uint32_t sslh_i_text_hash(uint32_t h, const char *p, size_t n) {
     size_t i;
     for (i = 0; i < n; i++) h = (h ^ (uint8_t)p[i]) * 16777619u;
     return h;
 }
+/* The first slot to look at for a key, by multiplicative hashing; slots is a power of 2. */
 SSLH_I_FN size_t sslh_i_hash_slot(uint64_t key, size_t slots) {
     key = (key ^ key >> 32) * 0x9e3779b97f4a7c15u;
     return (size_t)(key >> 32) & (slots - 1);
@@ -47017,6 +47034,7 @@ SSLH_I_FN void sslh_i_tally_free(sslh_i_tally *a) {
     sslh_i_free(a->c, a->slot);
 }
 
+/* The slot of a word, or the empty one where it belongs (linear probing). */
 SSLH_I_FN size_t sslh_i_tally_slot(const sslh_i_tally *a, const char *p, size_t n) {
     size_t k = sslh_i_hash_slot(sslh_i_text_hash(SSLH_I_HASH, p, n), a->slots);
     for (; a->slot[k]; k = (k + 1) & (a->slots - 1)) {
@@ -47026,7 +47044,7 @@ SSLH_I_FN size_t sslh_i_tally_slot(const sslh_i_tally *a, const char *p, size_t 
     return k;
 }
 
-/* Twice as many slots. */
+/* Doubles the slots and enters all words anew. */
 SSLH_I_FN int sslh_i_tally_widen(sslh_i_tally *a) {
     size_t i, slots = a->slots ? 2 * a->slots : 4096;
     uint32_t *fresh = (uint32_t *)sslh_i_alloc(a->c, slots * sizeof *fresh);
@@ -47043,18 +47061,18 @@ SSLH_I_FN int sslh_i_tally_widen(sslh_i_tally *a) {
     return 1;
 }
 
-/* The number of a word; -1: it is not there. */
+/* The index of a word, or -1. */
 SSLH_I_FN int sslh_i_tally_find(const sslh_i_tally *a, const char *p, size_t n) {
     return a->slots ? (int)a->slot[sslh_i_tally_slot(a, p, n)] - 1 : -1;
 }
 
-/* Counts a word. One with a zero in it is passed over. */
+/* Counts a word; .longest cuts a longer one into several. A word with a zero byte is ignored. */
 SSLH_I_FN void sslh_i_tally_add(sslh_i_tally *a, const char *p, size_t n) {
     size_t k;
     if (a->longest && n > a->longest) {
         for (; n > a->longest; p += a->longest, n -= a->longest) sslh_i_tally_add(a, p, a->longest);
     }
-    if (memchr(p, 0, n)) return; /* names have none */
+    if (memchr(p, 0, n)) return; /* names end with a zero */
     if (2 * (a->n + 1) > a->slots && !sslh_i_tally_widen(a)) return;
     k = sslh_i_tally_slot(a, p, n);
     if (a->slot[k]) {
@@ -47077,7 +47095,7 @@ SSLH_I_FN void sslh_i_tally_add(sslh_i_tally *a, const char *p, size_t n) {
     a->slot[k] = (uint32_t)++a->n;
 }
 
-/* The more frequent first; of equals the one that comes first as bytes. */
+/* For qsort: the most frequent word first, equally frequent ones in the order of their bytes. */
 typedef struct sslh_i_ranked { int64_t count; const char *p; size_t n; } sslh_i_ranked;
 SSLH_I_FN int sslh_i_ranked_order(const void *a, const void *b) {
     const sslh_i_ranked *x = (const sslh_i_ranked *)a, *y = (const sslh_i_ranked *)b;
@@ -47087,7 +47105,7 @@ SSLH_I_FN int sslh_i_ranked_order(const void *a, const void *b) {
     return order ? order : x->n < y->n ? -1 : x->n > y->n;
 }
 
-/* The words of a that are frequent enough into to, the most frequent first, of equals in the order of their bytes. */
+/* Adds the words of a with a count of at least least to the tally to, at most most of them, in the order above. */
 SSLH_I_FN int sslh_i_tally_sorted(const sslh_i_tally *a, int64_t least, size_t most, sslh_i_tally *to) {
     sslh_i_ranked *r = (sslh_i_ranked *)sslh_i_alloc(a->c, (a->n + 1) * sizeof *r);
     size_t i, n = 0;
@@ -47126,7 +47144,7 @@ SSLH_I_FN sslh_vectors *sslh_i_vectors_new(sslh_ctx *c) {
     return v;
 }
 
-/* The next word of a text, n bytes at *at; 0 at the end. *line becomes 1 when a line ended before it. */
+/* Moves *at to the next word of a text and returns its length or 0. *line becomes 1 if a line ended before the word. */
 SSLH_I_FN size_t sslh_i_text_word(const char *text, size_t size, size_t *at, int *line) {
     size_t n = 0;
     for (*line = 0; *at < size && (sslh_i_is_space((uint8_t)text[*at]) || !text[*at]); ++*at)
@@ -47135,8 +47153,9 @@ SSLH_I_FN size_t sslh_i_text_word(const char *text, size_t size, size_t *at, int
     return n;
 }
 
-/* Vectors of the words that a text has at least least times, not filled in yet, and the text as their numbers, -1 at
-   the end of each line. NULL and an error when there is no such word. */
+/* Vectors, not filled in yet, of the words that occur at least least times in a text. *places, which the caller frees,
+   becomes the text as indices of these words, *n in all, with -1 between lines. NULL and an error when there are fewer
+   than two such words. */
 SSLH_I_FN sslh_vectors *sslh_i_vectors_begin(sslh_ctx *c, const char *fn, const char *text, size_t size, int least,
                                              int dim, int32_t **places, size_t *n) {
     sslh_vectors *v = sslh_i_vectors_new(c);
@@ -47175,16 +47194,16 @@ SSLH_I_FN sslh_vectors *sslh_i_vectors_begin(sslh_ctx *c, const char *fn, const 
     return NULL;
 }
 
-/* --- phrases (word2phrase.c, which belongs to Mikolov et al. 2013) ------------------------------------------------ */
+/* --- phrases (word2phrase.c of Mikolov et al. 2013) --------------------------------------------------------------- */
 
 typedef struct sslh_i_phrases {
-    sslh_i_tally words, pairs; /* pairs: "a b" */
-    char        *key;          /* (key_room) */
+    sslh_i_tally words, pairs; /* counts of words, and of pairs "a b" */
+    char        *key;          /* (key_room) a pair that is looked up */
     size_t       key_room;
-    int64_t      total;        /* words of the text */
+    int64_t      total;        /* number of words in the text */
 } sslh_i_phrases;
 
-/* "a b" into .key; its length, 0 and an error without memory. */
+/* Makes .key "a b" and returns its length, 0 and an error without memory. */
 SSLH_I_FN size_t sslh_i_phrases_key(sslh_i_phrases *s, const char *a, size_t n, const char *b, size_t m) {
     if (!sslh_i_room(s->words.c, (void **)(void *)&s->key, &s->key_room, n + m + 1, 1)) return 0;
     memcpy(s->key, a, n);
@@ -47193,7 +47212,7 @@ SSLH_I_FN size_t sslh_i_phrases_key(sslh_i_phrases *s, const char *a, size_t n, 
     return n + m + 1;
 }
 
-/* By how much a and b stand together more often than by chance. */
+/* How much more often b follows a than by chance: (count(a b) - least) total / (count(a) count(b)). */
 SSLH_I_FN double sslh_i_phrases_score(sslh_i_phrases *s, const char *a, size_t n, const char *b, size_t m, int least) {
     int first = sslh_i_tally_find(&s->words, a, n), second = sslh_i_tally_find(&s->words, b, m);
     size_t length = sslh_i_phrases_key(s, a, n, b, m);
@@ -47223,7 +47242,7 @@ SSLH_DEF char *sslh_phrases(sslh_ctx *c, const char *text, size_t size, int min_
     memset(&s, 0, sizeof s);
     s.words.c = s.pairs.c = c;
     for (pass = 0; pass < 2 && !SSLH_I_BAD(c); pass++) {
-        const char *last = NULL; /* the word before, on this line */
+        const char *last = NULL; /* the word before it on this line */
         if (pass) out = (char *)sslh_i_alloc(c, size + 1);
         for (at = 0; !SSLH_I_BAD(c) && (n = sslh_i_text_word(text, size, &at, &line)) != 0; at += n) {
             if (line) last = NULL;
@@ -47254,13 +47273,13 @@ SSLH_DEF char *sslh_phrases(sslh_ctx *c, const char *text, size_t size, int min_
 
 /* --- reading ------------------------------------------------------------------------------------------------------ */
 
-/* The bytes of the line at at, without its end. */
+/* The length of the line that begins at byte at, without the newline. */
 SSLH_I_FN size_t sslh_i_line_size(const sslh_i_source *s, size_t at) {
     const uint8_t *end = at < s->size ? (const uint8_t *)memchr(s->p + at, '\n', s->size - at) : NULL;
     return end ? (size_t)(end - s->p) - at : s->size - at;
 }
 
-/* Two whole numbers and nothing else: the line of sizes. */
+/* Is the first line one of sizes, exactly two integers? */
 SSLH_I_FN int sslh_i_vectors_head(const sslh_i_source *s, uint64_t *words, uint64_t *dim) {
     const uint8_t *p = s->p, *end = s->p + sslh_i_line_size(s, 0), *first = p;
     if (!sslh_i_digits(&p, end, INT32_MAX, words) || p == first || p == end || *p != ' ') return 0;
@@ -47270,7 +47289,8 @@ SSLH_I_FN int sslh_i_vectors_head(const sslh_i_source *s, uint64_t *words, uint6
     return p == end && end < s->p + s->size;
 }
 
-/* Numbers at the right end of a line, most of them at most; how many there are, and where the word before them ends. */
+/* Counts the numbers at the right end of a line of n bytes, up to most of them; *word is the length of what is before
+   them without the white space at its end. */
 SSLH_I_FN size_t sslh_i_line_numbers(const uint8_t *p, size_t n, size_t most, size_t *word) {
     size_t count = 0;
     *word = n;
@@ -47288,7 +47308,8 @@ SSLH_I_FN size_t sslh_i_line_numbers(const uint8_t *p, size_t n, size_t most, si
     return count;
 }
 
-/* Is the row at at a text? Then its line has D numbers, or it goes on with what numbers are written with. */
+/* Is the row that begins at byte at a row of text? Then it ends with D numbers or, if it is malformed, has after the
+   word 32 characters that numbers are written with. */
 SSLH_I_FN int sslh_i_vectors_text(const sslh_i_source *s, size_t at, size_t D) {
     size_t word, last;
     if (sslh_i_line_numbers(s->p + at, sslh_i_line_size(s, at), D, &word) == D && word) return 1;
@@ -47298,7 +47319,7 @@ SSLH_I_FN int sslh_i_vectors_text(const sslh_i_source *s, size_t at, size_t D) {
     return 1;
 }
 
-/* One row: the word, then D numbers as text. */
+/* Reads a row of text, n bytes at byte at: the word and D numbers. */
 SSLH_I_FN int sslh_i_vectors_line(sslh_vectors *v, const sslh_i_source *s, size_t at, size_t n, size_t D,
                                   sslh_real *row) {
     size_t word, i, k, before = v->words.n;
@@ -47321,7 +47342,7 @@ SSLH_I_FN int sslh_i_vectors_line(sslh_vectors *v, const sslh_i_source *s, size_
     return v->words.n > before || sslh_i_bad(s, at, "a word is there already or has a zero byte in it");
 }
 
-/* All rows of a text; those behind the words that the line of sizes tells (0: it has none) are an error. */
+/* Reads all rows of a text. If it has a line of sizes (words > 0), there must be exactly as many rows. */
 SSLH_I_FN int sslh_i_vectors_lines(sslh_vectors *v, const sslh_i_source *s, size_t at, size_t words, size_t D) {
     size_t n, rows = 0, begin = at;
     if (!D) D = sslh_i_line_numbers(s->p + at, sslh_i_line_size(s, at), 65536, &rows);
@@ -47332,7 +47353,7 @@ SSLH_I_FN int sslh_i_vectors_lines(sslh_vectors *v, const sslh_i_source *s, size
     if (!rows || !D || (words && rows != words))
         return sslh_i_bad(s, begin, words ? "%.0f rows, but the first line says %.0f" : "no words with numbers",
                           (double)rows, (double)words);
-    if (rows > INT32_MAX / 2 || rows > s->size / (2 * D)) /* a number takes two bytes or more */
+    if (rows > INT32_MAX / 2 || rows > s->size / (2 * D)) /* a number and a space take two bytes or more */
         return sslh_i_bad(s, begin, "%.0f rows of %d numbers do not fit into the file", (double)rows, (int)D);
     v->x = sslh_i_persistent(s->c, s->fn, SSLH_F32, sslh_dim2((int)rows, (int)D));
     if (SSLH_I_BAD(s->c)) return 0;
@@ -47343,7 +47364,7 @@ SSLH_I_FN int sslh_i_vectors_lines(sslh_vectors *v, const sslh_i_source *s, size
     return 1;
 }
 
-/* Rows of a binary file. */
+/* Reads the rows of a binary file. */
 SSLH_I_FN int sslh_i_vectors_binary(sslh_vectors *v, const sslh_i_source *s, size_t at, size_t words, size_t D) {
     size_t i, k;
     if (!words || !D || words > (s->size - at) / (4 * D + 2))
@@ -47410,16 +47431,16 @@ SSLH_DEF sslh_vectors *sslh_load_vectors_memory(sslh_ctx *c, const void *bytes, 
     return v;
 }
 
-#define SSLH_I_NUMBER 17 /* characters of a number in a file, at most */
+#define SSLH_I_NUMBER 17 /* the most characters of a printed number */
 
-/* A number with nine digits, which read back to the same float, and the exponent of the first; returns the
-   characters. */
+/* Prints a number with nine digits, from which the same float is read back, and an exponent if that is not 0. Returns
+   the number of characters. */
 SSLH_I_FN size_t sslh_i_float_put(char out[SSLH_I_NUMBER], float x) {
     double a = x < 0 ? -(double)x : (double)x;
     uint32_t digits;
     size_t n = 0, k;
     int e = 0;
-    if (!(x - x == 0) || x == 0) { /* what is no number became one behind our back */
+    if (!(x - x == 0) || x == 0) { /* Inf and NaN, which no reader takes, are printed as 0 */
         out[0] = '0';
         return 1;
     }
@@ -47442,7 +47463,7 @@ SSLH_I_FN size_t sslh_i_float_put(char out[SSLH_I_NUMBER], float x) {
     return n;
 }
 
-/* All of a file into out, which has room; returns the bytes. */
+/* Prints a whole file into out, which has room for it. Returns the number of bytes. */
 SSLH_I_FN size_t sslh_i_vectors_print(const sslh_vectors *v, sslh_vectors_format format, char *out, size_t size) {
     const size_t D = (size_t)v->info.dim;
     size_t used = 0, k;
@@ -47490,49 +47511,49 @@ SSLH_DEF void sslh_save_vectors(const sslh_vectors *v, const char *path, sslh_ve
 /*  >>tokenizers    text as numbers, and back                                                                         */
 /* ================================================================================================================== */
 
-/* From text to tokens, in five steps:
+/* Text becomes tokens in five steps:
 
-     1  bytes that are no UTF-8 are replaced, refused or kept
+     1  bytes that are not valid UTF-8 are replaced, refused or kept
      2  special tokens are cut out by their names, unless .literal is set
-     3  the text between them is made normal
-          words, WordPiece   control characters go; with .cased 0 capitals become small, letters and their accents are
-                             taken apart (Unicode's form D) and the accents go
-          CLIP               letters and accents are put together (form C), capitals become small
+     3  the text between them is normalised
+          words, WordPiece   control characters are removed; with .cased 0 capitals become lower case, characters are
+                             decomposed (Unicode's normalisation form NFD), and accents are removed
+          CLIP               characters are composed (NFC), capitals become lower case
           BPE, characters    nothing
-     4  it is cut into words
-          words, WordPiece   at white space (.spaces: nowhere else); each punctuation mark and each Chinese character
-                             is a word
+     4  it is split into words
+          words, WordPiece   at white space (with .spaces nowhere else); each punctuation mark and each Chinese
+                             character is a word
           BPE                's 't 're 've 'm 'll 'd |  ?letters |  ?numbers |  ?others | white space that more white
                              space or the end follows | white space
           CLIP               's 't 're 've 'm 'll 'd | letters | number | others
-     5  and each word into tokens
-          words       the whole word or the unknown one
+     5  each word becomes tokens
+          words       the whole word or the unknown token
           WordPiece   the longest token that begins the word, then the longest that begins the rest with ## before it;
-                      where none does, or the word has more than 100 characters, the whole word is unknown
+                      where none does, or the word has more than 100 characters, the whole word is the unknown token
           BPE, CLIP   its bytes, as tokens; of all pairs of neighbours the one that was learnt first is merged, the
                       leftmost of several, until no pair was learnt. CLIP marks the last byte of a word: "a</w>"
 
-   BPE is trained by merging the most frequent pair of neighbours in all words, of several the one with the smallest
-   numbers, and again, until there are as many tokens as wanted or no pair is frequent enough. Pairs lie in a heap; an
-   entry whose count has changed meanwhile is put back with the right one when it comes up.
+   BPE is trained by merging the most frequent pair of neighbours in all words, among equals the one with the smallest
+   token numbers, until there are as many tokens as wanted or no pair is frequent enough. Pairs lie in a heap; an entry
+   whose count is out of date is put back with its present count when it comes to the top.
 
-   Traps. Lower case is not a matter of single letters: a Greek sigma at the end of a word has a form of its own, and
-   the small form of a Turkish I with a dot is two characters. GPT-2's files spell each byte as a printable character,
-   so that " the" is "\u0120the". A word as long as the text must not take the square of its length: hence the heap,
-   the hashes of all beginnings that WordPiece looks up, and sorting by counting in form D.
+   Traps. Conversion to lower case does not go letter by letter: a Greek sigma at the end of a word has a form of its
+   own, and the lower case of a Turkish I with a dot is two characters. GPT-2's files spell each byte as a printable
+   character, so that " the" is "\u0120the". A word can be as long as the text and must not take quadratic time: hence
+   the heap, the hashes of all prefixes that WordPiece looks up, and the counting sort of accents in NFD.
 
-   Most words occur again and again. A table of 32,768 entries of 64 bytes keeps the tokens of short words; a new word
-   replaces the one that had its entry before. 0.9 of the words of an encyclopedia are found in this table. */
+   Most words occur again and again. A direct-mapped cache of 32,768 entries of 64 bytes keeps the tokens of short
+   words; it knows 90 % of the words of an encyclopedia. */
 
 #if SSLH_WITH_TOKENIZERS
 /* --- Unicode ------------------------------------------------------------------------------------------------------ */
 
-/* What is known of a character: one of eight kinds, and five bits. */
+/* The properties of a character: one of eight kinds (the first eight names), and five bits. */
 enum { SSLH_I_UNI_OTHER, SSLH_I_UNI_LETTER, SSLH_I_UNI_NUMBER, SSLH_I_UNI_ACCENT, SSLH_I_UNI_PUNCTUATION,
-    SSLH_I_UNI_SPACE, SSLH_I_UNI_CONTROL, SSLH_I_UNI_SPACE_CONTROL, /* the last: white space that BERT drops */
+    SSLH_I_UNI_SPACE, SSLH_I_UNI_CONTROL, SSLH_I_UNI_SPACE_CONTROL, /* the last: white space that BERT removes */
     SSLH_I_UNI_KIND = 7, SSLH_I_UNI_CAPITAL = 8, SSLH_I_UNI_SPLITS = 16, SSLH_I_UNI_ORDERED = 32,
     SSLH_I_UNI_CASED = 64, SSLH_I_UNI_IGNORABLE = 128 };
-#define SSLH_I_UNI_END 0x32400u /* behind it there are no letters */
+#define SSLH_I_UNI_END 0x32400u /* no character from here on is a letter */
 
 /* made by tests/tools/make_unicode.py from Unicode 15.0: what it says, deflated, in words of four bytes */
 #define SSLH_I_UNI_PACKED 9361u
@@ -47802,20 +47823,21 @@ static const uint32_t sslh_i_uni_packed[] = {
 };
 /* end of what was made */
 
-/* The same unpacked. Arrays of codes are ascending. */
+/* The unpacked tables. Arrays of codes that are searched are ascending. */
 typedef struct sslh_i_unicode {
-    uint8_t  *kinds;                 /* (SSLH_I_UNI_END) */
-    uint32_t *capital, *small_form;  /* (capitals): a capital letter and its small one */
-    uint32_t *whole, *first, *then;  /* (splits): a character, and the one or two that it consists of; 0: one */
-    uint8_t  *apart;                 /* (splits): 1: form C does not put it together again */
-    uint32_t *ordered;               /* (orders): accents that stand in a fixed order .. */
-    uint8_t  *order;                 /* (orders): .. by this number */
-    uint64_t *pair;                  /* (pairs): first << 32 | then, ascending .. */
-    uint32_t *joined;                /* (pairs): .. and the character that they make */
+    uint8_t  *kinds;                 /* (SSLH_I_UNI_END) kind and bits of each character */
+    uint32_t *capital, *small_form;  /* (capitals) capital letters and their lower case */
+    uint32_t *whole, *first, *then;  /* (splits) characters, and the one (.then is 0) or two of their decomposition */
+    uint8_t  *apart;                 /* (splits) 1: excluded from composition */
+    uint32_t *ordered;               /* (orders) characters with a canonical combining class .. */
+    uint8_t  *order;                 /* (orders) .. and that class, 1 to 255 */
+    uint64_t *pair;                  /* (pairs) first << 32 | then, ascending .. */
+    uint32_t *joined;                /* (pairs) .. and the character that the two compose */
     uint32_t  capitals, splits, orders, pairs;
 } sslh_i_unicode;
 
-/* n numbers of 24 bits, each the difference to the one before it; their low, middle, high bytes lie apart. */
+/* Reads n numbers of 24 bits: all low bytes, then all middle bytes, then all high ones. With steps each is the
+   difference from the number before it. Returns the end. */
 SSLH_I_FN const uint8_t *sslh_i_uni_column(const uint8_t *p, uint32_t n, int steps, uint32_t *out) {
     uint32_t i, v = 0;
     for (i = 0; i < n; i++) {
@@ -47830,7 +47852,8 @@ SSLH_I_FN int sslh_i_uni_pair_order(const void *a, const void *b) {
     return x[0] < y[0] ? -1 : x[0] > y[0];
 }
 
-/* Pairs that form C joins: in the table of splits by what they consist of. work: (2 splits). */
+/* Fills the table of pairs: the characters that decompose into two and are not excluded from composition. work has room
+   for 2 splits. */
 SSLH_I_FN void sslh_i_uni_pairs(sslh_i_unicode *u, uint64_t *work) {
     uint32_t i;
     for (i = 0; i < u->splits; i++) {
@@ -47845,7 +47868,7 @@ SSLH_I_FN void sslh_i_uni_pairs(sslh_i_unicode *u, uint64_t *work) {
     }
 }
 
-/* Unpacks the tables into one block, .pair; 0 and an error without memory. */
+/* Unpacks the tables into one block, which begins with .pair. 0 and an error without memory. */
 SSLH_I_FN int sslh_i_uni_load(sslh_ctx *c, sslh_i_unicode *u) {
     size_t i, n = sizeof sslh_i_uni_packed, size = 0;
     uint8_t *packed = (uint8_t *)sslh_i_alloc(c, n), *raw = NULL;
@@ -47906,7 +47929,6 @@ SSLH_I_FN const sslh_i_unicode *sslh_i_unicode_of(sslh_ctx *c) {
     return NULL;
 }
 
-/* Kind and bits of a character. */
 SSLH_I_FN int sslh_i_uni_bits(const sslh_i_unicode *u, uint32_t code) {
     if (code < SSLH_I_UNI_END) return u->kinds[code];
     if (code == 0xe0001u || (code >= 0xe0020u && code < 0xe0080u)) return SSLH_I_UNI_CONTROL;
@@ -47914,7 +47936,7 @@ SSLH_I_FN int sslh_i_uni_bits(const sslh_i_unicode *u, uint32_t code) {
     return code >= 0xf0000u && code <= 0x10fffdu && (code & 0xffffu) < 0xfffeu ? SSLH_I_UNI_CONTROL : SSLH_I_UNI_OTHER;
 }
 
-/* Where a code stands in an ascending array that has it. */
+/* The index of a code in an ascending array that contains it. */
 SSLH_I_FN uint32_t sslh_i_uni_find(const uint32_t *array, uint32_t n, uint32_t code) {
     uint32_t lo = 0, hi = n;
     while (hi - lo > 1) {
@@ -47925,14 +47947,14 @@ SSLH_I_FN uint32_t sslh_i_uni_find(const uint32_t *array, uint32_t n, uint32_t c
     return lo;
 }
 
-/* The number by which an accent is put in order; 0: it is none that is. */
+/* The canonical combining class of a character. */
 SSLH_I_FN int sslh_i_uni_order(const sslh_i_unicode *u, uint32_t code) {
     if (!(sslh_i_uni_bits(u, code) & SSLH_I_UNI_ORDERED)) return 0;
     return u->order[sslh_i_uni_find(u->ordered, u->orders, code)];
 }
 
-/* A capital sigma at i becomes the final one when a letter is before it and none after it, apart from what does not
-   count (Unicode 3.13, Final_Sigma). */
+/* Does the capital sigma at i become a final one? It does if a letter is before it and none after it, disregarding what
+   Unicode calls case-ignorable (Unicode 3.13, Final_Sigma). */
 SSLH_I_FN int sslh_i_uni_final(const sslh_i_unicode *u, const uint32_t *code, size_t n, size_t i) {
     size_t before = i, after = i + 1;
     while (before && sslh_i_uni_bits(u, code[before - 1]) & SSLH_I_UNI_IGNORABLE) before--;
@@ -47941,7 +47963,7 @@ SSLH_I_FN int sslh_i_uni_final(const sslh_i_unicode *u, const uint32_t *code, si
     return after == n || !(sslh_i_uni_bits(u, code[after]) & SSLH_I_UNI_CASED);
 }
 
-/* Small letters of n characters into out, which has room for 2 n; returns how many. */
+/* Writes n characters in lower case to out, which has room for 2 n. Returns their number. */
 SSLH_I_FN size_t sslh_i_uni_lower(const sslh_i_unicode *u, const uint32_t *code, size_t n, uint32_t *out) {
     size_t i, m = 0;
     for (i = 0; i < n; i++) {
@@ -47955,7 +47977,7 @@ SSLH_I_FN size_t sslh_i_uni_lower(const sslh_i_unicode *u, const uint32_t *code,
     return m;
 }
 
-/* The characters that one consists of, at most 4. */
+/* The canonical decomposition of a character. Returns the number of characters, at most 4. */
 SSLH_I_FN size_t sslh_i_uni_split(const sslh_i_unicode *u, uint32_t code, uint32_t out[4]) {
     uint32_t behind[4];
     size_t n = 0, waits = 0;
@@ -47976,8 +47998,8 @@ SSLH_I_FN size_t sslh_i_uni_split(const sslh_i_unicode *u, uint32_t code, uint32
     return n;
 }
 
-/* Form D of n characters into out; work has as much room, and may be where code is. Accents of a run are sorted by
-   counting: a run may be as long as the text. */
+/* Writes the NFD of n characters to out and returns their number; work has as much room as out and may be code itself.
+   Runs of accents are sorted by counting, because a run may be as long as the text. */
 SSLH_I_FN size_t sslh_i_uni_apart(const sslh_i_unicode *u, const uint32_t *code, size_t n, uint32_t *out,
                                   uint32_t *work) {
     size_t i, m = 0, from, to;
@@ -48003,7 +48025,7 @@ SSLH_I_FN size_t sslh_i_uni_apart(const sslh_i_unicode *u, const uint32_t *code,
     return m;
 }
 
-/* The character that two make, or 0. */
+/* The character that a and b compose, or 0. */
 SSLH_I_FN uint32_t sslh_i_uni_join(const sslh_i_unicode *u, uint32_t a, uint32_t b) {
     uint64_t key = (uint64_t)a << 32 | b;
     uint32_t lo = 0, hi = u->pairs;
@@ -48019,8 +48041,8 @@ SSLH_I_FN uint32_t sslh_i_uni_join(const sslh_i_unicode *u, uint32_t a, uint32_t
     return 0;
 }
 
-/* Form C in place of form D: each character joins the last one that takes accents, unless one of at least its own
-   number stands between. */
+/* Turns NFD into NFC in place: each character is composed with the last one of class 0 before it, unless a character of
+   at least its own class lies between. */
 SSLH_I_FN size_t sslh_i_uni_together(const sslh_i_unicode *u, uint32_t *code, size_t n) {
     size_t i, m = 0, base = (size_t)-1;
     int before = 0;
@@ -48040,13 +48062,13 @@ SSLH_I_FN size_t sslh_i_uni_together(const sslh_i_unicode *u, uint32_t *code, si
     return m;
 }
 
-/* The characters that BERT sets apart as Chinese: the blocks of unified and compatible ideographs of its time. */
+/* Does BERT treat a character as Chinese? It knows the blocks of unified and compatibility ideographs of its time. */
 SSLH_I_FN int sslh_i_uni_chinese(uint32_t x) {
     return (x >= 0x4e00u && x < 0xa000u) || (x >= 0x3400u && x < 0x4dc0u) || (x >= 0x20000u && x < 0x2a6e0u) ||
            (x >= 0x2a700u && x < 0x2ceb0u) || (x >= 0xf900u && x < 0xfb00u) || (x >= 0x2f800u && x < 0x2fa20u);
 }
 
-/* Punctuation as BERT has it: Unicode's, and all of ASCII that is no letter, number or space. */
+/* Is x punctuation by BERT's rules: Unicode's, and all visible ASCII but letters and digits? */
 SSLH_I_FN int sslh_i_uni_mark(const sslh_i_unicode *u, uint32_t x) {
     if (x < 128) return x > 32 && x < 127 && !(x >= '0' && x <= '9') && !((x | 32) >= 'a' && (x | 32) <= 'z');
     return (sslh_i_uni_bits(u, x) & SSLH_I_UNI_KIND) == SSLH_I_UNI_PUNCTUATION;
@@ -48054,21 +48076,22 @@ SSLH_I_FN int sslh_i_uni_mark(const sslh_i_unicode *u, uint32_t x) {
 
 /* --- the vocabulary ----------------------------------------------------------------------------------------------- */
 
-#define SSLH_I_TOKENS_MOST (1 << 24)     /* tokens of a vocabulary */
-#define SSLH_I_TOKEN_LINES 32768u        /* of the table of words; a power of 2 */
-#define SSLH_I_TOKEN_KEY 30              /* bytes of a word in it */
-#define SSLH_I_TOKEN_IDS 8               /* tokens of a word in it */
-#define SSLH_I_PIECE_CHARACTERS 100      /* of a word that WordPiece takes, as in the reference */
-#define SSLH_I_TRAINED_BYTES 1000u       /* of a word that BPE is trained on; what is longer is cut */
+#define SSLH_I_TOKENS_MOST (1 << 24)     /* the most tokens of a vocabulary */
+#define SSLH_I_TOKEN_LINES 32768u        /* entries of the cache of words; a power of 2 */
+#define SSLH_I_TOKEN_KEY 30              /* the most bytes of a word in it */
+#define SSLH_I_TOKEN_IDS 8               /* the most tokens of a word in it */
+#define SSLH_I_PIECE_CHARACTERS 100      /* the most characters of a word that WordPiece splits, as in the reference */
+#define SSLH_I_TRAINED_BYTES 1000u       /* the most bytes of a word in BPE's training; longer words are cut */
 
-/* What a short word became. */
+/* An entry of the cache: a short word and its tokens. */
 typedef struct sslh_i_token_line {
-    uint8_t size, n; /* 0 bytes: empty */
+    uint8_t size, n; /* size 0: an empty entry */
     uint8_t key[SSLH_I_TOKEN_KEY];
     int32_t id[SSLH_I_TOKEN_IDS];
 } sslh_i_token_line;
 
-/* A pair of neighbours that was learnt; id -1: empty. */
+/* A pair of neighbours that was learnt: key is left << 32 | right, rank the place in the order of learning, id the
+   token that it makes; -1: an empty slot. */
 typedef struct sslh_i_token_pair { uint64_t key; int32_t rank, id; } sslh_i_token_pair;
 
 struct sslh_tokenizer {
@@ -48076,28 +48099,28 @@ struct sslh_tokenizer {
     sslh_tokens kind;
     int         cased, spaces, literal;
     sslh_utf8   utf8;
-    int         n, cap, unknown, longest; /* tokens and room for them; of the unknown one, or -1; bytes of a name */
-    char       *names;    /* (names_room) one after the other, each with its zero */
+    int         n, cap, unknown, longest; /* tokens, room for them, the unknown one or -1, bytes of the longest name */
+    char       *names;    /* (names_room) names of the tokens, one after the other, each with a zero at its end */
     size_t      names_used, names_room;
-    size_t     *at;       /* (cap) where each begins */
-    uint8_t    *is_special; /* (cap) */
-    int64_t    *count;    /* (cap) */
-    int32_t    *slot;     /* (slots) by the hash of its name: 1 + token; 0: empty */
+    size_t     *at;       /* (cap) where each name begins */
+    uint8_t    *is_special; /* (cap) 1: a special token */
+    int64_t    *count;    /* (cap) occurrences in the text that it was made from */
+    int32_t    *slot;     /* (slots) hash table of the names: 1 + token; 0: empty */
     size_t      slots;    /* a power of 2, at least twice cap */
-    int32_t    *special;  /* (specials) the long names first */
+    int32_t    *special;  /* (specials) the special tokens, those with long names first */
     int         specials;
     uint8_t     begins[256];  /* 1: a special token begins with this byte */
-    int32_t     byte_id[2][256]; /* BPE: of each byte; [1]: at the end of a word (CLIP) */
-    sslh_i_token_pair *pair;  /* (pairs) by the hash of the key */
+    int32_t     byte_id[2][256]; /* BPE: the token of each byte; [1]: at the end of a word (CLIP) */
+    sslh_i_token_pair *pair;  /* (pairs) hash table of the pairs that were learnt */
     size_t      pairs;        /* a power of 2, at least twice the merges; 0: none */
     int32_t    *merge;        /* (2 merges) left and right token, in the order in which they were learnt */
     int         merges;
     size_t      merges_room;
-    const sslh_i_unicode *u;  /* the context's; of words only */
-    sslh_i_token_line *line;  /* (SSLH_I_TOKEN_LINES) */
+    const sslh_i_unicode *u;  /* the tables of the context; NULL for bytes and characters */
+    sslh_i_token_line *line;  /* (SSLH_I_TOKEN_LINES) the cache */
 };
 
-/* The token whose name is prefix ("" or "##") and n bytes with the hash h of both; -1: there is none. */
+/* The token whose name is prefix ("" or "##") followed by n bytes, or -1. h is the hash of the whole name. */
 SSLH_I_FN int sslh_i_token_find(const sslh_tokenizer *t, uint32_t h, const char *prefix, const char *p, size_t n) {
     size_t k, m = strlen(prefix);
     for (k = sslh_i_hash_slot(h, t->slots); t->slot[k]; k = (k + 1) & (t->slots - 1)) {
@@ -48110,7 +48133,8 @@ SSLH_I_FN int sslh_i_token_named(const sslh_tokenizer *t, const char *p, size_t 
     return memchr(p, 0, n) ? -1 : sslh_i_token_find(t, sslh_i_text_hash(SSLH_I_HASH, p, n), "", p, n);
 }
 
-/* Room for n tokens. All blocks of a tokenizer are made in one call, and so belong to the same mark. */
+/* Allocates room for n tokens. All blocks of a tokenizer are allocated during one public call, so that sslh_rewind
+   frees all of them or none. */
 SSLH_I_FN int sslh_i_tokens_room(sslh_tokenizer *t, size_t n) {
     sslh_ctx *c = t->c;
     if (n > SSLH_I_TOKENS_MOST) {
@@ -48126,8 +48150,8 @@ SSLH_I_FN int sslh_i_tokens_room(sslh_tokenizer *t, size_t n) {
     return t->at && t->is_special && t->count && t->slot;
 }
 
-/* Appends a token, for which there is room; of two with one name the first is found. p is not in .names. -1 and an
-   error without memory. */
+/* Appends a token, for which sslh_i_tokens_room has made room; of two with the same name the first is found. p must not
+   point into .names, which may move. -1 and an error without memory. */
 SSLH_I_FN int sslh_i_token_add(sslh_tokenizer *t, const char *p, size_t n) {
     size_t k = sslh_i_hash_slot(sslh_i_text_hash(SSLH_I_HASH, p, n), t->slots);
     if (!sslh_i_room(t->c, (void **)(void *)&t->names, &t->names_room, t->names_used + n + 1, 1)) return -1;
@@ -48145,7 +48169,7 @@ SSLH_I_FN int sslh_i_token_add(sslh_tokenizer *t, const char *p, size_t n) {
 
 SSLH_I_FN int sslh_i_byte_prints(uint32_t b) { return (b > 32 && b < 127) || (b > 160 && b < 256 && b != 173); }
 
-/* code[b] spells byte b; order[i] is the i-th byte in the order of the vocabulary. */
+/* code[b] is the character that spells byte b, order[i] the byte of token i of GPT-2. */
 SSLH_I_FN void sslh_i_byte_codes(uint32_t code[256], uint8_t order[256]) {
     uint32_t b, n = 0, others = 0;
     for (b = 0; b < 256; b++) {
@@ -48155,17 +48179,17 @@ SSLH_I_FN void sslh_i_byte_codes(uint32_t code[256], uint8_t order[256]) {
     for (b = 0; b < 256; b++) if (!sslh_i_byte_prints(b)) order[n++] = (uint8_t)b;
 }
 
-/* The byte that a code spells; -1: none. */
+/* The byte that a character spells, or -1. */
 SSLH_I_FN int sslh_i_byte_of(uint32_t x) {
     static const uint8_t rest[3] = {127, 160, 173};
     if (x < 256) return sslh_i_byte_prints(x) ? (int)x : -1;
-    x -= 256; /* 0 .. 32, 127 .. 160, 173 */
+    x -= 256; /* the bytes 0 .. 32, 127 .. 160, 173 in this order */
     if (x <= 32) return (int)x;
     if (x <= 32 + 34) return (int)x - 33 + rest[0];
     return x == 67 ? rest[2] : -1;
 }
 
-/* The 256 bytes as tokens: in their own order, or in that of GPT-2; then again as the ends of words, for CLIP. */
+/* Appends the 256 bytes as tokens, in numerical order or in GPT-2's, and with ends again as CLIP's ends of words. */
 SSLH_I_FN void sslh_i_tokens_of_bytes(sslh_tokenizer *t, int own_order, int ends) {
     uint32_t code[256];
     uint8_t order[256];
@@ -48180,7 +48204,7 @@ SSLH_I_FN void sslh_i_tokens_of_bytes(sslh_tokenizer *t, int own_order, int ends
         }
 }
 
-/* Finds the tokens of all bytes; an error names one that is missing. */
+/* Fills .byte_id; an error names the first byte without a token. */
 SSLH_I_FN int sslh_i_tokens_find_bytes(sslh_tokenizer *t, const char *fn, const char *file) {
     uint32_t code[256];
     uint8_t order[256];
@@ -48202,6 +48226,7 @@ SSLH_I_FN int sslh_i_tokens_find_bytes(sslh_tokenizer *t, const char *fn, const 
 
 /* --- pairs -------------------------------------------------------------------------------------------------------- */
 
+/* Allocates room for this number of merges. */
 SSLH_I_FN int sslh_i_pairs_room(sslh_tokenizer *t, size_t merges) {
     size_t i;
     for (t->pairs = 64; t->pairs < 2 * merges; t->pairs *= 2) {}
@@ -48212,7 +48237,7 @@ SSLH_I_FN int sslh_i_pairs_room(sslh_tokenizer *t, size_t merges) {
     return t->pair && t->merge;
 }
 
-/* The pair of two tokens, or the empty place where it would stand. */
+/* The slot of a pair, or the empty one where it belongs. */
 SSLH_I_FN sslh_i_token_pair *sslh_i_pair_at(const sslh_tokenizer *t, int32_t a, int32_t b) {
     uint64_t key = (uint64_t)(uint32_t)a << 32 | (uint32_t)b;
     size_t k = sslh_i_hash_slot(key, t->pairs);
@@ -48220,7 +48245,7 @@ SSLH_I_FN sslh_i_token_pair *sslh_i_pair_at(const sslh_tokenizer *t, int32_t a, 
     return &t->pair[k];
 }
 
-/* The next pair that is learnt. One that stands twice keeps its later place, as in the reference. */
+/* Appends a pair that was learnt. One that is there twice has the rank of the second time, as in the reference. */
 SSLH_I_FN void sslh_i_pair_add(sslh_tokenizer *t, int32_t a, int32_t b, int32_t id) {
     sslh_i_token_pair *p = sslh_i_pair_at(t, a, b);
     p->key = (uint64_t)(uint32_t)a << 32 | (uint32_t)b;
@@ -48230,7 +48255,7 @@ SSLH_I_FN void sslh_i_pair_add(sslh_tokenizer *t, int32_t a, int32_t b, int32_t 
     t->merge[2 * (size_t)t->merges++ + 1] = b;
 }
 
-/* --- a heap whose first entry is the least, by order and then by key ---------------------------------------------- */
+/* --- a binary heap whose first entry is the least, by .order and then by .key ------------------------------------- */
 
 typedef struct sslh_i_least_entry { uint64_t order, key; } sslh_i_least_entry;
 typedef struct sslh_i_least { sslh_i_least_entry *e; size_t n, cap; } sslh_i_least;
@@ -48250,7 +48275,7 @@ SSLH_I_FN int sslh_i_least_put(sslh_ctx *c, sslh_i_least *h, uint64_t order, uin
     return 1;
 }
 
-/* Takes the least; there must be one. */
+/* Removes and returns the first entry; there must be one. */
 SSLH_I_FN sslh_i_least_entry sslh_i_least_take(sslh_i_least *h) {
     sslh_i_least_entry least = h->e[0], x = h->e[--h->n];
     size_t i = 0, child;
@@ -48266,24 +48291,24 @@ SSLH_I_FN sslh_i_least_entry sslh_i_least_take(sslh_i_least *h) {
 
 /* --- from text to words, from words to tokens --------------------------------------------------------------------- */
 
-/* What a call of sslh_tokenize needs while it runs. */
+/* The state of one call of sslh_tokenize. */
 typedef struct sslh_i_speller {
     sslh_tokenizer *t;
     sslh_ctx   *c;
-    int32_t    *out;     /* (room) */
-    size_t      room, n; /* tokens so far */
-    sslh_i_tally *tally; /* not NULL: words are counted instead */
-    int32_t     recent[SSLH_I_TOKEN_IDS]; /* the first tokens of the word that is being cut */
-    size_t      fresh;   /* .. and how many it has */
-    uint32_t   *code[3]; /* (codes) characters of a word, while it is made normal */
+    int32_t    *out;     /* (room) the caller's array */
+    size_t      room, n; /* tokens so far, also those beyond room */
+    sslh_i_tally *tally; /* not NULL: counts the words instead */
+    int32_t     recent[SSLH_I_TOKEN_IDS]; /* the first tokens of the present word, for the cache .. */
+    size_t      fresh;   /* .. and how many tokens it has in all */
+    uint32_t   *code[3]; /* (codes) the characters of a word, during normalisation */
     size_t      codes[3];
     char       *bytes;   /* (bytes_room) a word in UTF-8 */
     size_t      bytes_room;
-    uint32_t   *end;     /* (ends) WordPiece: where its characters end .. */
-    uint32_t   *hash;    /* (hashes) .. and the hashes of what ends there */
+    uint32_t   *end;     /* (ends) WordPiece: where each character of a word ends .. */
+    uint32_t   *hash;    /* (hashes) .. and the hash of the prefix that ends there */
     size_t      ends, hashes;
-    int32_t    *symbol;  /* (symbols) BPE: tokens of a word; -1: merged into the one before */
-    int32_t    *next;    /* (nexts) the place of the neighbours, -1: none */
+    int32_t    *symbol;  /* (symbols) BPE: tokens of a word; -1: merged into an earlier one */
+    int32_t    *next;    /* (nexts) a linked list of those that are left, by index; -1: its end */
     int32_t    *previous;
     size_t      symbols, nexts, previouses;
     sslh_i_least heap;
@@ -48308,7 +48333,7 @@ SSLH_I_FN void sslh_i_spell(sslh_i_speller *s, int32_t id) {
     s->n++;
 }
 
-/* The token for what the vocabulary lacks; an error when it lacks that too. */
+/* Appends the token for what the vocabulary lacks; an error when it has no such token. */
 SSLH_I_FN void sslh_i_spell_unknown(sslh_i_speller *s, const char *p, size_t n) {
     if (s->t->unknown < 0)
         sslh_fail(s->c, SSLH_E_USAGE, "sslh_tokenize: the vocabulary has neither \"%.*s\" nor a token for what is "
@@ -48316,7 +48341,7 @@ SSLH_I_FN void sslh_i_spell_unknown(sslh_i_speller *s, const char *p, size_t n) 
     else sslh_i_spell(s, s->t->unknown);
 }
 
-/* Puts the pair of the symbols at i and behind it into the heap, when it was learnt. */
+/* Puts the pair of symbol i and the next one into the heap, if it was learnt: ordered by rank, then by place. */
 SSLH_I_FN int sslh_i_bpe_offer(sslh_i_speller *s, int32_t i) {
     const sslh_i_token_pair *p;
     if (i < 0 || s->next[i] < 0 || !s->t->pairs) return 1;
@@ -48324,7 +48349,7 @@ SSLH_I_FN int sslh_i_bpe_offer(sslh_i_speller *s, int32_t i) {
     return p->id < 0 || sslh_i_least_put(s->c, &s->heap, (uint64_t)(uint32_t)p->rank << 32 | (uint32_t)i, p->key);
 }
 
-/* The tokens of a word of n bytes, n > 0. */
+/* Appends the tokens of a word of n > 0 bytes. */
 SSLH_I_FN void sslh_i_bpe_word(sslh_i_speller *s, const char *p, size_t n) {
     const sslh_tokenizer *t = s->t;
     size_t i;
@@ -48348,7 +48373,7 @@ SSLH_I_FN void sslh_i_bpe_word(sslh_i_speller *s, const char *p, size_t n) {
         int32_t at = (int32_t)(e.order & 0xffffffffu), other = s->next[at];
         uint64_t key = other < 0 || s->symbol[at] < 0 ? 0 : (uint64_t)(uint32_t)s->symbol[at] << 32 |
                        (uint32_t)s->symbol[other];
-        if (other < 0 || s->symbol[at] < 0 || key != e.key) continue; /* merged otherwise meanwhile */
+        if (other < 0 || s->symbol[at] < 0 || key != e.key) continue; /* out of date: one of the two has changed */
         s->symbol[at] = sslh_i_pair_at(t, s->symbol[at], s->symbol[other])->id;
         s->symbol[other] = -1;
         s->next[at] = s->next[other];
@@ -48358,7 +48383,7 @@ SSLH_I_FN void sslh_i_bpe_word(sslh_i_speller *s, const char *p, size_t n) {
     for (i = 0; i < n; i++) if (s->symbol[i] >= 0) sslh_i_spell(s, s->symbol[i]);
 }
 
-/* A word as WordPiece cuts it: the hashes of all beginnings of what is left are made in one go. */
+/* Appends WordPiece's tokens of a word. The hashes of all prefixes of the rest are computed in one pass. */
 SSLH_I_FN void sslh_i_wordpiece_word(sslh_i_speller *s, const char *p, size_t n, size_t characters) {
     const sslh_tokenizer *t = s->t;
     size_t i, from = 0, at = 0, was = s->n, fresh = s->fresh;
@@ -48394,7 +48419,7 @@ SSLH_I_FN void sslh_i_wordpiece_word(sslh_i_speller *s, const char *p, size_t n,
     }
 }
 
-/* A word that is cut no further by what stands between words. */
+/* Appends the tokens of a word that is not split any further, or counts the word. */
 SSLH_I_FN void sslh_i_spell_word(sslh_i_speller *s, const char *p, size_t n, size_t characters) {
     int id;
     if (s->tally) sslh_i_tally_add(s->tally, p, n);
@@ -48404,7 +48429,7 @@ SSLH_I_FN void sslh_i_spell_word(sslh_i_speller *s, const char *p, size_t n, siz
     else sslh_i_spell_unknown(s, p, n);
 }
 
-/* The same from characters. */
+/* The same for a word of n characters. */
 SSLH_I_FN void sslh_i_word_of_codes(sslh_i_speller *s, const uint32_t *code, size_t n) {
     size_t i, used = 0;
     if (!sslh_i_room(s->c, (void **)(void *)&s->bytes, &s->bytes_room, 4 * n, 1)) return;
@@ -48412,20 +48437,20 @@ SSLH_I_FN void sslh_i_word_of_codes(sslh_i_speller *s, const uint32_t *code, siz
     sslh_i_spell_word(s, s->bytes, used, n);
 }
 
-/* The length of 's 't 're 've 'm 'll 'd, of which apostrophe is followed by a and b; 0: it is none. */
+/* The length of 's 't 're 've 'm 'll 'd, given the two characters after the apostrophe; 0: it is none of these. */
 SSLH_I_FN size_t sslh_i_gpt_suffix(uint32_t a, uint32_t b) {
     if (a == 's' || a == 't' || a == 'm' || a == 'd') return 2;
     return (a == 'r' && b == 'e') || (a == 'v' && b == 'e') || (a == 'l' && b == 'l') ? 3 : 0;
 }
 
-/* Letters, numbers, white space or others: what a word of BPE consists of. */
+/* The class of a character for BPE: letter, number, white space or other. A word has characters of one class. */
 SSLH_I_FN int sslh_i_gpt_kind(const sslh_i_unicode *u, uint32_t code) {
     int kind = code == SSLH_I_NO_CODE ? SSLH_I_UNI_OTHER : sslh_i_uni_bits(u, code) & SSLH_I_UNI_KIND;
     if (kind == SSLH_I_UNI_SPACE_CONTROL) return SSLH_I_UNI_SPACE;
     return kind == SSLH_I_UNI_LETTER || kind == SSLH_I_UNI_NUMBER || kind == SSLH_I_UNI_SPACE ? kind : SSLH_I_UNI_OTHER;
 }
 
-/* The bytes of the word of GPT-2 that begins a text of n > 0 bytes. */
+/* The length of the first word, by GPT-2's rules, of a text of n > 0 bytes. */
 SSLH_I_FN size_t sslh_i_gpt_word(const sslh_i_unicode *u, const char *p, size_t n) {
     uint32_t code;
     size_t at = 0, step, last = 0;
@@ -48436,7 +48461,7 @@ SSLH_I_FN size_t sslh_i_gpt_word(const sslh_i_unicode *u, const char *p, size_t 
     }
     step = sslh_i_utf8_next(p, n, &code);
     kind = sslh_i_gpt_kind(u, code);
-    if (p[0] == ' ' && n > 1) { /* a space goes to the word behind it */
+    if (p[0] == ' ' && n > 1) { /* a space belongs to the word after it */
         at = 1;
         step = sslh_i_utf8_next(p + 1, n - 1, &code);
         kind = sslh_i_gpt_kind(u, code);
@@ -48448,10 +48473,10 @@ SSLH_I_FN size_t sslh_i_gpt_word(const sslh_i_unicode *u, const char *p, size_t 
         step = sslh_i_utf8_next(p + at, n - at, &code);
         if (sslh_i_gpt_kind(u, code) != kind) break;
     }
-    return kind == SSLH_I_UNI_SPACE && last ? last : at; /* the last white space goes to the word behind it */
+    return kind == SSLH_I_UNI_SPACE && last ? last : at; /* the last white space belongs to the word after it */
 }
 
-/* Words of CLIP among n characters without white space. */
+/* Splits n characters without white space into CLIP's words. */
 SSLH_I_FN void sslh_i_clip_words(sslh_i_speller *s, const uint32_t *code, size_t n) {
     const sslh_i_unicode *u = s->t->u;
     size_t i = 0;
@@ -48467,8 +48492,8 @@ SSLH_I_FN void sslh_i_clip_words(sslh_i_speller *s, const uint32_t *code, size_t
     }
 }
 
-/* Words of BERT among n characters without white space, none or all of which are Chinese: in small letters and without
-   accents unless .cased, cut at each punctuation mark. */
+/* Splits n characters into BERT's words. There is no white space among them, and Chinese characters come alone (unless
+   .spaces). The words are in lower case and without accents unless .cased, and split at punctuation unless .spaces. */
 SSLH_I_FN void sslh_i_bert_words(sslh_i_speller *s, uint32_t *code, size_t n) {
     const sslh_tokenizer *t = s->t;
     size_t i, m, from;
@@ -48488,11 +48513,11 @@ SSLH_I_FN void sslh_i_bert_words(sslh_i_speller *s, uint32_t *code, size_t n) {
     }
 }
 
-/* What stands between two white spaces, n > 0 bytes. */
+/* Handles the n > 0 bytes between two white spaces. */
 SSLH_I_FN void sslh_i_chunk(sslh_i_speller *s, const char *p, size_t n) {
     const sslh_tokenizer *t = s->t;
     size_t at = 0, m = 0, i, from;
-    for (i = 0; i < 3; i++) /* no character of b bytes becomes more than 2 b, also not one that is taken apart */
+    for (i = 0; i < 3; i++) /* a character of b bytes becomes at most 2 b characters, also when decomposed */
         if (!sslh_i_room(s->c, (void **)(void *)&s->code[i], &s->codes[i], 2 * n + 4, sizeof **s->code)) return;
     while (at < n) {
         uint32_t code;
@@ -48520,7 +48545,7 @@ SSLH_I_FN void sslh_i_chunk(sslh_i_speller *s, const char *p, size_t n) {
     }
 }
 
-/* A word or chunk by the table of words, when it is short. */
+/* Appends the tokens of a word or chunk, by way of the cache if it is short. */
 SSLH_I_FN void sslh_i_remembered(sslh_i_speller *s, const char *p, size_t n) {
     sslh_tokenizer *t = s->t;
     sslh_i_token_line *line = NULL;
@@ -48542,7 +48567,7 @@ SSLH_I_FN void sslh_i_remembered(sslh_i_speller *s, const char *p, size_t n) {
     memcpy(line->id, s->recent, s->fresh * sizeof *line->id);
 }
 
-/* Text without special tokens, of n bytes. */
+/* Appends the tokens of n bytes of text without special tokens. */
 SSLH_I_FN void sslh_i_spell_text(sslh_i_speller *s, const char *p, size_t n) {
     const sslh_tokenizer *t = s->t;
     size_t at = 0, from = 0, step;
@@ -48572,7 +48597,7 @@ SSLH_I_FN void sslh_i_spell_text(sslh_i_speller *s, const char *p, size_t n) {
     }
 }
 
-/* The special token that begins a text of n bytes; -1: none. */
+/* The special token with which a text of n bytes begins, and the length of its name; -1: none. */
 SSLH_I_FN int sslh_i_special_at(const sslh_tokenizer *t, const char *p, size_t n, size_t *length) {
     int i;
     for (i = 0; i < t->specials; i++) {
@@ -48583,7 +48608,7 @@ SSLH_I_FN int sslh_i_special_at(const sslh_tokenizer *t, const char *p, size_t n
     return -1;
 }
 
-/* The text with U+FFFD in the place of what is no UTF-8, to be given back; *size becomes its length. */
+/* A copy of a text with U+FFFD in place of invalid UTF-8, which the caller frees; *size becomes its length. */
 SSLH_I_FN char *sslh_i_utf8_mend(sslh_ctx *c, const char *p, size_t *size) {
     size_t at = 0, n = 0, step, bytes;
     uint32_t code;
@@ -48604,13 +48629,13 @@ SSLH_I_FN char *sslh_i_utf8_mend(sslh_ctx *c, const char *p, size_t *size) {
     return out;
 }
 
-/* The whole way: what is no UTF-8, special tokens, the text between them. 0 and an error when it failed. */
+/* All steps: invalid UTF-8, special tokens, the text between them. 0 after an error. */
 SSLH_I_FN int sslh_i_spell_all(sslh_i_speller *s, const char *fn, const char *text, size_t size) {
     const sslh_tokenizer *t = s->t;
     size_t at, from = 0, length = 0, bad;
     char *mended = NULL;
     int keeps = t->kind == SSLH_TOKENS_BYTES || (t->kind == SSLH_TOKENS_BPE && t->utf8 == SSLH_UTF8_KEEP);
-    if (!text) text = ""; /* of no bytes */
+    if (!text) text = ""; /* then size is 0 */
     if (!keeps && (bad = sslh_i_utf8_bad((const uint8_t *)text, size)) < size) {
         if (t->utf8 == SSLH_UTF8_STRICT) {
             sslh_fail(s->c, SSLH_E_FORMAT, "%s: byte %.0f of the text, %d, begins no character of UTF-8", fn,
@@ -48654,7 +48679,7 @@ SSLH_DEF size_t sslh_tokenize(sslh_tokenizer *t, const char *text, size_t size, 
 
 /* --- and back ----------------------------------------------------------------------------------------------------- */
 
-/* Bytes of a name as BPE spells them, into out when there is room; returns how many. */
+/* Decodes a name of BPE and appends it to the used bytes of out, as far as there is room. Returns the new used. */
 SSLH_I_FN size_t sslh_i_unspell(const char *name, int clip, char *out, size_t room, size_t used) {
     size_t n = strlen(name), at = 0, step, k;
     uint32_t code;
@@ -48730,7 +48755,7 @@ SSLH_DEF int64_t sslh_token_count(const sslh_tokenizer *t, int token) {
     return t && token >= 0 && token < t->n ? t->count[token] : 0;
 }
 
-/* Counts the words (characters, words of BPE) of a text. */
+/* Counts the words of a text, or its characters if they are the tokens. */
 SSLH_I_FN int sslh_i_tally_text(sslh_tokenizer *t, sslh_i_tally *a, const char *text, size_t size) {
     sslh_i_speller s;
     int ok;
@@ -48745,7 +48770,7 @@ SSLH_I_FN int sslh_i_tally_text(sslh_tokenizer *t, sslh_i_tally *a, const char *
 
 /* --- making a tokenizer ------------------------------------------------------------------------------------------- */
 
-/* The words of a text with spaces between them: calls for each; 0 at the end. */
+/* Moves *at to the next word of a list with spaces between words and returns its length, 0 at the end. */
 SSLH_I_FN size_t sslh_i_next_word(const char **at) {
     size_t n = 0;
     while (sslh_i_is_space((uint8_t)**at)) (*at)++;
@@ -48753,7 +48778,7 @@ SSLH_I_FN size_t sslh_i_next_word(const char **at) {
     return n;
 }
 
-/* The special tokens of a descriptor: those that it names, else those of the kind. */
+/* The special tokens of a descriptor: those that it names, otherwise those of the kind. */
 SSLH_I_FN const char *sslh_i_special_names(const sslh_tokenizer_desc *d) {
     if (d->special) return d->special;
     return d->kind == SSLH_TOKENS_BPE ? "<|endoftext|>" : d->kind == SSLH_TOKENS_CLIP ?
@@ -48764,7 +48789,7 @@ SSLH_I_FN int sslh_i_has_unknown(sslh_tokens kind) {
     return kind == SSLH_TOKENS_CHARACTERS || kind == SSLH_TOKENS_WORDS || kind == SSLH_TOKENS_WORDPIECE;
 }
 
-/* How many tokens the special ones and the one for what is unknown may be. */
+/* The most tokens that the special ones, including the unknown one, can add. */
 SSLH_I_FN size_t sslh_i_special_most(const sslh_tokenizer_desc *d) {
     const char *at = sslh_i_special_names(d);
     size_t n = (size_t)sslh_i_has_unknown(d->kind), m;
@@ -48772,7 +48797,7 @@ SSLH_I_FN size_t sslh_i_special_most(const sslh_tokenizer_desc *d) {
     return n;
 }
 
-/* Marks a token as special; one that is not there is appended when it may be. */
+/* Marks a token as special; with append one that is not there is added. */
 SSLH_I_FN void sslh_i_special_add(sslh_tokenizer *t, const char *p, size_t n, int append) {
     int id = sslh_i_token_named(t, p, n), i;
     if (!n || (id < 0 && !append)) return;
@@ -48785,7 +48810,7 @@ SSLH_I_FN void sslh_i_special_add(sslh_tokenizer *t, const char *p, size_t n, in
     t->special[i] = id;
 }
 
-/* What comes last: special tokens, which are appended when the vocabulary is our own or the caller names them. */
+/* Completes a tokenizer: special tokens, which are added if the vocabulary was made here or the caller names them. */
 SSLH_I_FN int sslh_i_tokenizer_finish(sslh_tokenizer *t, const sslh_tokenizer_desc *d, int own) {
     const char *at = sslh_i_special_names(d), *unknown = sslh_i_unknown_name(d);
     size_t m;
@@ -48801,7 +48826,7 @@ SSLH_I_FN int sslh_i_tokenizer_finish(sslh_tokenizer *t, const sslh_tokenizer_de
     return !SSLH_I_BAD(t->c);
 }
 
-/* Frees a tokenizer that is being made. */
+/* Frees a tokenizer that could not be completed. */
 SSLH_I_FN void sslh_i_tokenizer_free(sslh_tokenizer *t) {
     sslh_ctx *c;
     if (!t) return;
@@ -48852,7 +48877,7 @@ SSLH_I_FN sslh_tokenizer *sslh_i_tokenizer_begin(sslh_ctx *c, const char *fn, co
     return t;
 }
 
-/* Characters or words that were counted become tokens. */
+/* Turns the characters or words of a tally into tokens, the most frequent first. */
 SSLH_I_FN int sslh_i_tokens_of_tally(sslh_tokenizer *t, const sslh_i_tally *a, const sslh_tokenizer_desc *d) {
     size_t i, extra = sslh_i_special_most(d), most = !d->vocabulary ? a->n : 0;
     sslh_i_tally sorted;
@@ -48871,25 +48896,25 @@ SSLH_I_FN int sslh_i_tokens_of_tally(sslh_tokenizer *t, const sslh_i_tally *a, c
 
 /* --- training of byte pairs --------------------------------------------------------------------------------------- */
 
-/* A pair of neighbours: how often it stands in the text, now and before this merge, and the words in which it stands;
-   touched: the last merge that changed it. */
+/* A pair of neighbours: its count in the text, now and before this merge; words, the first element of a list of the
+   words that contain it; touched, the last merge that changed it. */
 typedef struct sslh_i_bpe_pair { uint64_t key; int64_t count, before; uint32_t words, touched; } sslh_i_bpe_pair;
-typedef struct sslh_i_bpe_word_of { uint32_t word, next; } sslh_i_bpe_word_of; /* a list; 0 ends it */
+typedef struct sslh_i_bpe_word_of { uint32_t word, next; } sslh_i_bpe_word_of; /* an element of a list; 0 ends it */
 
 typedef struct sslh_i_bpe {
     sslh_tokenizer *t;
     sslh_ctx  *c;
     const sslh_i_tally *a;
-    int32_t   *symbol;       /* tokens of all words */
-    size_t    *at;           /* (words) where each begins */
-    uint32_t  *length;       /* (words) */
-    sslh_i_bpe_pair *pair;   /* (n) */
+    int32_t   *symbol;       /* tokens of all words, one after the other */
+    size_t    *at;           /* (words) where each word begins */
+    uint32_t  *length;       /* (words) and how many tokens it has */
+    sslh_i_bpe_pair *pair;   /* (n) all pairs */
     size_t     n, cap;
-    uint32_t  *slot;         /* (slots) by hash: 1 + pair */
+    uint32_t  *slot;         /* (slots) hash table of the pairs: 1 + pair */
     size_t     slots;
     sslh_i_bpe_word_of *list;
     size_t     listed, list_room;
-    uint32_t  *grown;        /* pairs that this merge has changed */
+    uint32_t  *grown;        /* (ngrown) pairs that this merge has changed */
     size_t     ngrown, grown_room;
     sslh_i_least heap;
     uint32_t   merge;        /* number of the merge, from 1 */
@@ -48906,7 +48931,7 @@ SSLH_I_FN void sslh_i_bpe_free(sslh_i_bpe *b) {
     sslh_i_free(b->c, b->heap.e);
 }
 
-/* The pair's number, or that of a new one with no count; UINT32_MAX without memory. */
+/* The index of a pair, which is appended with a count of 0 if it is new; UINT32_MAX without memory. */
 SSLH_I_FN uint32_t sslh_i_bpe_find(sslh_i_bpe *b, uint64_t key) {
     size_t k, i;
     if (2 * (b->n + 1) > b->slots) {
@@ -48932,8 +48957,8 @@ SSLH_I_FN uint32_t sslh_i_bpe_find(sslh_i_bpe *b, uint64_t key) {
     return (uint32_t)b->n - 1;
 }
 
-/* The pairs of a word become more frequent by count or, below 0, rarer. The list of words in which a pair stands may
-   name one twice, or one in which it stands no more. */
+/* Adds count, which may be negative, to the counts of the pairs in a word. A pair's list of words may contain a word
+   twice, or one in which the pair no longer occurs. */
 SSLH_I_FN int sslh_i_bpe_pairs(sslh_i_bpe *b, uint32_t word, int64_t count) {
     const int32_t *s = b->symbol + b->at[word];
     uint32_t i, k;
@@ -48963,7 +48988,7 @@ SSLH_I_FN int sslh_i_bpe_pairs(sslh_i_bpe *b, uint32_t word, int64_t count) {
     return 1;
 }
 
-/* Offers the pairs that have become more frequent to the heap, in which the most frequent stands first. */
+/* Puts the pairs that this merge has made more frequent into the heap, whose first entry is the most frequent pair. */
 SSLH_I_FN int sslh_i_bpe_offers(sslh_i_bpe *b) {
     size_t i;
     for (i = 0; i < b->ngrown; i++) {
@@ -48974,7 +48999,7 @@ SSLH_I_FN int sslh_i_bpe_offers(sslh_i_bpe *b) {
     return 1;
 }
 
-/* Merges pair number k into the token id wherever it stands. */
+/* Merges pair number k into the token id wherever it occurs. */
 SSLH_I_FN int sslh_i_bpe_merge(sslh_i_bpe *b, uint32_t k, int32_t id) {
     int32_t left = (int32_t)(b->pair[k].key >> 32), right = (int32_t)(b->pair[k].key & 0xffffffffu);
     uint32_t at;
@@ -48997,7 +49022,7 @@ SSLH_I_FN int sslh_i_bpe_merge(sslh_i_bpe *b, uint32_t k, int32_t id) {
     return sslh_i_bpe_offers(b);
 }
 
-/* The name of the token that a pair becomes, to be given back. */
+/* The name of the token that a pair becomes, which the caller frees. */
 SSLH_I_FN char *sslh_i_merged_name(const sslh_tokenizer *t, int32_t left, int32_t right) {
     const char *p = t->names + t->at[left], *q = t->names + t->at[right];
     size_t n = strlen(p), m = strlen(q);
@@ -49008,7 +49033,7 @@ SSLH_I_FN char *sslh_i_merged_name(const sslh_tokenizer *t, int32_t left, int32_
     return name;
 }
 
-/* The words as bytes, and their pairs counted. */
+/* Splits the words into the tokens of their bytes and counts the pairs. */
 SSLH_I_FN int sslh_i_bpe_begin(sslh_i_bpe *b) {
     const sslh_i_tally *a = b->a;
     size_t i, k;
@@ -49027,7 +49052,7 @@ SSLH_I_FN int sslh_i_bpe_begin(sslh_i_bpe *b) {
     return sslh_i_bpe_offers(b);
 }
 
-/* Learns merges until there are most tokens or no pair stands in the text at least least times. */
+/* Learns merges until there are most tokens or no pair occurs at least least times. */
 SSLH_I_FN void sslh_i_bpe_learn(sslh_i_bpe *b, int most, int64_t least) {
     sslh_tokenizer *t = b->t;
     while (t->n < most && b->heap.n && (size_t)t->merges < t->merges_room && !SSLH_I_BAD(b->c)) {
@@ -49037,7 +49062,7 @@ SSLH_I_FN void sslh_i_bpe_learn(sslh_i_bpe *b, int most, int64_t least) {
         char *name;
         if (k == UINT32_MAX) return;
         if (b->pair[k].count != (int64_t)~e.order) {
-            /* rarer than when it was put in; when it is more frequent, a later entry says so */
+            /* the count is out of date; one that is higher now has a later entry */
             if (b->pair[k].count > 0 && b->pair[k].count < (int64_t)~e.order)
                 sslh_i_least_put(b->c, &b->heap, ~(uint64_t)b->pair[k].count, e.key);
             continue;
@@ -49055,7 +49080,7 @@ SSLH_I_FN void sslh_i_bpe_learn(sslh_i_bpe *b, int most, int64_t least) {
     }
 }
 
-/* A vocabulary of byte pairs from words that were counted. */
+/* Trains byte pairs on the words of a tally. */
 SSLH_I_FN int sslh_i_bpe_train(sslh_tokenizer *t, const sslh_i_tally *a, const sslh_tokenizer_desc *d) {
     sslh_i_bpe b;
     size_t extra = sslh_i_special_most(d), wanted = d->vocabulary ? (size_t)d->vocabulary : 8192u;
@@ -49068,7 +49093,7 @@ SSLH_I_FN int sslh_i_bpe_train(sslh_tokenizer *t, const sslh_i_tally *a, const s
     b.t = t;
     b.c = t->c;
     b.a = a;
-    /* merges may be more than tokens: two of them may make the same one */
+    /* there may be more merges than tokens, because two merges can make the same token */
     if (sslh_i_tokens_room(t, wanted) && sslh_i_pairs_room(t, 2 * wanted)) {
         sslh_i_tokens_of_bytes(t, 0, 0);
         if (sslh_i_tokens_find_bytes(t, "sslh_tokenizer_new", "the bytes") && sslh_i_bpe_begin(&b))
@@ -49105,7 +49130,7 @@ SSLH_DEF sslh_tokenizer *sslh_tokenizer_new(sslh_ctx *c, const char *text, size_
 
 /* --- reading ------------------------------------------------------------------------------------------------------ */
 
-/* The line at *at, which moves behind it: where it begins, and its bytes without \r and \n. 0 at the end. */
+/* The line that begins at byte *at, without \r and \n; *at moves to the next line. 0 at the end. */
 SSLH_I_FN int sslh_i_line(const sslh_i_source *s, size_t *at, const char **line, size_t *n) {
     size_t end;
     if (*at >= s->size) return 0;
@@ -49117,7 +49142,7 @@ SSLH_I_FN int sslh_i_line(const sslh_i_source *s, size_t *at, const char **line,
     return 1;
 }
 
-/* What texts of tokens must be: UTF-8 without zeros. */
+/* Checks that a file of tokens is UTF-8 without zero bytes. */
 SSLH_I_FN int sslh_i_tokens_text(const sslh_i_source *s) {
     size_t bad = sslh_i_utf8_bad(s->p, s->size);
     const uint8_t *zero = s->size ? (const uint8_t *)memchr(s->p, 0, s->size) : NULL;
@@ -49125,7 +49150,7 @@ SSLH_I_FN int sslh_i_tokens_text(const sslh_i_source *s) {
     return !zero || sslh_i_bad(s, (size_t)(zero - s->p), "a zero byte in a file of tokens");
 }
 
-/* vocab.txt of BERT: token i is line i. */
+/* Reads vocab.txt of BERT, whose line i (from 0) is token i. */
 SSLH_I_FN int sslh_i_read_lines(sslh_tokenizer *t, const sslh_i_source *s, size_t extra) {
     size_t at = 0, n, lines = 0;
     const char *line;
@@ -49143,7 +49168,7 @@ SSLH_I_FN int sslh_i_read_lines(sslh_tokenizer *t, const sslh_i_source *s, size_
     return 1;
 }
 
-/* {"token": number, ..} into names, in the order of the numbers, which must be 0 .. n-1. */
+/* Reads {"token": number, ..}; name[number] becomes the token. The numbers must be 0 .. n - 1. */
 SSLH_I_FN int sslh_i_read_json_tokens(sslh_i_st *j, const char **name, size_t most, size_t *count) {
     size_t n = 0, i;
     if (!sslh_i_json_is(j, '{')) return sslh_i_st_bad(j, "it does not begin with {");
@@ -49167,7 +49192,7 @@ SSLH_I_FN int sslh_i_read_json_tokens(sslh_i_st *j, const char **name, size_t mo
     return n ? 1 : sslh_i_st_bad(j, "no token is in it");
 }
 
-/* vocab.json. */
+/* Reads vocab.json. */
 SSLH_I_FN int sslh_i_read_json(sslh_tokenizer *t, const sslh_i_source *s, size_t extra) {
     sslh_i_st j;
     const char **name;
@@ -49196,13 +49221,13 @@ SSLH_I_FN int sslh_i_read_json(sslh_tokenizer *t, const sslh_i_source *s, size_t
     return ok;
 }
 
-/* Both halves of a line of merges.txt; 0: it is none. */
+/* Splits a line of merges.txt into two tokens, the first of *left bytes. 0: it is no such line. */
 SSLH_I_FN int sslh_i_merge_line(const char *line, size_t n, size_t *left) {
     for (*left = 0; *left < n && line[*left] != ' ';) ++*left;
     return *left && *left + 1 < n && !memchr(line + *left + 1, ' ', n - *left - 1);
 }
 
-/* 1 for the line that gives the version, which is the first. */
+/* Does the line, which is the first, name a version? */
 SSLH_I_FN int sslh_i_merge_head(const char *line, size_t n) {
     static const char mark[] = "#version:";
     size_t i, m = sizeof mark - 1;
@@ -49210,7 +49235,7 @@ SSLH_I_FN int sslh_i_merge_head(const char *line, size_t n) {
     return 0;
 }
 
-/* The token that the two of a line make; with grow it is made when it is not there. -1 and an error: none. */
+/* The token that the two tokens of a line make, with grow appended if it is new. -1 and an error when there is none. */
 SSLH_I_FN int sslh_i_merge_read(sslh_tokenizer *t, const sslh_i_source *s, const char *line, size_t n, int number,
                                 int grow) {
     size_t begin = (size_t)((const uint8_t *)line - s->p), left;
@@ -49236,8 +49261,8 @@ SSLH_I_FN int sslh_i_merge_read(sslh_tokenizer *t, const sslh_i_source *s, const
     return id;
 }
 
-/* merges.txt: a pair of tokens a line, in the order in which they were learnt. With grow each makes a token, until
-   there are most. */
+/* Reads merges.txt, which has one pair of tokens per line, in the order in which they were learnt. With grow each makes
+   a token, until there are most. */
 SSLH_I_FN int sslh_i_read_merges(sslh_tokenizer *t, const sslh_i_source *s, int grow, size_t most) {
     size_t at = 0, n;
     int number = 0;
@@ -49251,7 +49276,7 @@ SSLH_I_FN int sslh_i_read_merges(sslh_tokenizer *t, const sslh_i_source *s, int 
     return 1;
 }
 
-/* Vocabulary and merges of byte pairs; v.p NULL: the tokens follow from the merges. */
+/* Reads the vocabulary v and the merges m of byte pairs. With v->p NULL the tokens follow from the merges alone. */
 SSLH_I_FN int sslh_i_read_pairs(sslh_tokenizer *t, const sslh_i_source *v, const sslh_i_source *m,
                                 const sslh_tokenizer_desc *d) {
     int clip = t->kind == SSLH_TOKENS_CLIP;
@@ -49275,7 +49300,7 @@ SSLH_I_FN int sslh_i_read_pairs(sslh_tokenizer *t, const sslh_i_source *v, const
            sslh_i_tokens_find_bytes(t, m->fn, v->p ? v->name : m->name) && sslh_i_read_merges(t, m, !v->p, most);
 }
 
-/* The files are open; .p is NULL of one that was not given. */
+/* Reads a tokenizer from open files; .p is NULL if one was not given. */
 SSLH_I_FN sslh_tokenizer *sslh_i_tokenizer_read(sslh_ctx *c, const char *fn, sslh_i_source *v, sslh_i_source *m,
                                                 sslh_tokenizer_desc d) {
     int pairs = d.kind == SSLH_TOKENS_BPE || d.kind == SSLH_TOKENS_CLIP, ok = 0;
@@ -49324,7 +49349,7 @@ SSLH_DEF sslh_tokenizer *sslh_load_tokenizer_memory(sslh_ctx *c, const void *voc
 
 /* --- writing ------------------------------------------------------------------------------------------------------ */
 
-/* The vocabulary, as lines or as JSON; out NULL: a dry run that gives the length. */
+/* Prints the vocabulary, as lines or as JSON, and returns the length; with out NULL it is a dry run. */
 SSLH_I_FN size_t sslh_i_print_tokens(const sslh_tokenizer *t, int lines, char *out, size_t size) {
     size_t used = 0;
     int i;
@@ -49380,15 +49405,15 @@ SSLH_DEF void sslh_save_tokenizer(const sslh_tokenizer *t, const char *vocabular
 /*  >>pictures      pictures, PCA, t-SNE                                                                              */
 /* ================================================================================================================== */
 
-/* A picture is drawn on a canvas of 8-bit RGB and written as PNG. No floating-point library function is used, so the
-   same numbers give the same file everywhere. */
+/* A picture is drawn on a canvas of 8-bit RGB and written as PNG. The only functions of libm are fabs, floor, ceil and
+   sqrt, whose results are exactly defined, so that the same numbers give the same file everywhere. */
 
 /* --- canvas ------------------------------------------------------------------------------------------------------- */
 
 typedef struct sslh_i_canvas { uint8_t *rgb; int width, height; } sslh_i_canvas; /* rgb: (height,width,3) */
 
 #define SSLH_I_PICTURE_SIDE 30000
-#define SSLH_I_PICTURE_WIDTH 800 /* about, when the zoom is chosen */
+#define SSLH_I_PICTURE_WIDTH 800 /* approximate, of a sheet without a .zoom */
 #define SSLH_I_INK 0x333333
 #define SSLH_I_FAINT 0xe4e4e4
 
@@ -49413,7 +49438,7 @@ SSLH_I_FN void sslh_i_canvas_save(sslh_ctx *c, const char *path, sslh_i_canvas *
     sslh_i_free(c, v->rgb);
 }
 
-/* Mixes colour 0xRRGGBB into a pixel; alpha 0 .. 255. */
+/* Blends the colour 0xRRGGBB into a pixel; alpha is 0 to 255. */
 SSLH_I_FN void sslh_i_ink(sslh_i_canvas *v, int x, int y, int colour, int alpha) {
     uint8_t *p;
     int k;
@@ -49431,12 +49456,14 @@ SSLH_I_FN void sslh_i_ink_bar(sslh_i_canvas *v, int x, int y, int width, int hei
         for (i = 0; i < width; i++) sslh_i_ink(v, x + i, y + j, colour, 255);
 }
 
-/* Share of a pixel at distance d from the middle of something with this half width: the edge is one pixel soft. */
+/* The coverage, 0 to 255, of a pixel at distance d from the centre of a shape with this half width. Edges are
+   antialiased over one pixel. */
 SSLH_I_FN int sslh_i_cover(double d, double half) {
     double a = half + 0.5 - d;
     return a <= 0 ? 0 : a >= 1 ? 255 : (int)(a * 255.0 + 0.5);
 }
 
+/* An antialiased disc with its centre at (x,y). */
 SSLH_I_FN void sslh_i_ink_dot(sslh_i_canvas *v, double x, double y, double radius, int colour, int alpha) {
     int i, j, x0, y0, n = (int)ceil(2 * radius) + 2;
     if (!(x > -1e6 && x < 1e6 && y > -1e6 && y < 1e6)) return;
@@ -49449,8 +49476,8 @@ SSLH_I_FN void sslh_i_ink_dot(sslh_i_canvas *v, double x, double y, double radiu
         }
 }
 
-/* The line from a to b into a mask of the canvas's size: the larger share wins, so that joints of a polyline do not
-   show. */
+/* Draws the line from a to b into a mask (height,width). A pixel keeps its largest coverage, so that the joints of a
+   polyline do not show. */
 SSLH_I_FN void sslh_i_ink_line(uint8_t *mask, int width, int height, double ax, double ay, double bx, double by,
                                double half) {
     double ux = bx - ax, uy = by - ay, length2 = ux * ux + uy * uy;
@@ -49470,7 +49497,8 @@ SSLH_I_FN void sslh_i_ink_line(uint8_t *mask, int width, int height, double ax, 
         }
 }
 
-/* Characters 32 .. 126, drawn for this file: 5 columns, 7 rows and 2 below the line, row by row from bit 44 down. */
+/* The characters 32 to 126, drawn for this file: 5 columns, 7 rows above the baseline and 2 below it. Each bit is a
+   dot, row by row from bit 44 down. */
 static const uint64_t sslh_i_font[95] = {
     0x000000000000ull, 0x042108401000ull, 0x0a5280000000ull, 0x0a57d5f52800ull, 0x047d1c5f1000ull, 0x19c88889cc00ull,
     0x0c9511593400ull, 0x042100000000ull, 0x022210820800ull, 0x082084222000ull, 0x00255d520000ull, 0x00213e420000ull,
@@ -49489,17 +49517,17 @@ static const uint64_t sslh_i_font[95] = {
     0x084790841800ull, 0x00046318bc00ull, 0x000462a51000ull, 0x00056b5aa800ull, 0x000454454400ull, 0x00046318bc2eull,
     0x0007c4447c00ull, 0x032110420c00ull, 0x042108421000ull, 0x182104426000ull, 0x00022a200000ull
 };
-#define SSLH_I_GLYPH_WIDTH 6 /* with the space behind it */
+#define SSLH_I_GLYPH_WIDTH 6 /* with the space after it */
 #define SSLH_I_GLYPH_HEIGHT 7
 
-/* Characters of a text, where a UTF-8 sequence counts as one. */
+/* The number of characters (not bytes) of a text in UTF-8, at most 200. */
 SSLH_I_FN int sslh_i_text_length(const char *s) {
     int n = 0;
     for (; s && *s && n < 200; s++) n += ((unsigned char)*s & 0xc0) != 0x80;
     return n;
 }
 
-/* Writes s with its upper left corner at (x,y), each dot scale pixels wide; bold: every dot one pixel wider. */
+/* Writes s with its upper left corner at (x,y). Each dot is scale pixels wide, with bold one more. */
 SSLH_I_FN void sslh_i_write_text(sslh_i_canvas *v, int x, int y, int scale, int bold, int colour, const char *s) {
     int row, col, n = 0;
     for (; s && *s && n < 200; s++) {
@@ -49516,7 +49544,7 @@ SSLH_I_FN void sslh_i_write_text(sslh_i_canvas *v, int x, int y, int scale, int 
     }
 }
 
-/* Twenty colours that stay apart: ten strong ones, then their light relatives. */
+/* Twenty colours that are easy to tell apart: ten strong ones, then a lighter or darker one of each hue. */
 SSLH_I_FN int sslh_i_colour(int i) {
     static const int colour[20] = {0x1f77b4, 0xff7f0e, 0x2ca02c, 0xd62728, 0x9467bd, 0x8c564b, 0xe377c2, 0x7f7f7f,
         0xbcbd22, 0x17becf, 0x0b3d66, 0xffc48a, 0x9be08f, 0xff9d9a, 0xcdb9e8, 0xd2a994, 0x8f1d78, 0x000000, 0x5c5f00,
@@ -49526,7 +49554,7 @@ SSLH_I_FN int sslh_i_colour(int i) {
 
 /* --- pictures of images ------------------------------------------------------------------------------------------- */
 
-/* 1 when a tensor can be read: of this context, with memory and real values. */
+/* Can the tensor be read? It must belong to this context, have memory and real values. 0 and an error otherwise. */
 SSLH_I_FN int sslh_i_readable(sslh_ctx *c, const char *op, const sslh_tensor *t) {
     if (SSLH_I_BAD(c)) return 0;
     if (!t || t->ctx != c) sslh_fail(c, SSLH_E_USAGE, "%s: the tensor is %s", op, t ? "of another context" : "NULL");
@@ -49535,28 +49563,29 @@ SSLH_I_FN int sslh_i_readable(sslh_ctx *c, const char *op, const sslh_tensor *t)
     return !SSLH_I_BAD(c);
 }
 
-/* [0,1] to a byte; NaN is black. */
+/* A value of [0,1] as a byte; smaller ones and NaN become 0, larger ones 255. */
 SSLH_I_FN uint8_t sslh_i_byte(double v) { return (uint8_t)(v >= 1 ? 255 : v > 0 ? (int)(v * 255.0 + 0.5) : 0); }
 
-/* A sheet of n tiles (H,W,3) of bytes: where they stand, and what is written beside them. All in pixels. */
+/* The layout of n tiles (H,W,3) on a sheet, in pixels, and the texts beside them. */
 typedef struct sslh_i_sheet {
     const sslh_grid_desc *d;
     int n, h, w, columns, rows, zoom, frame; /* frame: colour of a line around every tile, 0: none */
-    int gap, left, top, apart;               /* apart: between the originals and the other columns */
-    const char *const *scale;                /* NULL, or what stands below a bar from black to white: 3 texts */
+    int gap, left, top, apart;               /* apart: more gap after the originals */
+    const char *const *scale;                /* NULL, or 3 texts below a bar from black to white */
 } sslh_i_sheet;
 
 #define SSLH_I_LINE 24 /* from one line of text to the next, at scale 2 */
 
+/* The left edge of a column and the upper edge of a row, in pixels. */
 SSLH_I_FN int sslh_i_tile_x(const sslh_i_sheet *s, int column) {
     return s->left + column * (s->w * s->zoom + s->gap) + (s->d->originals && column >= s->d->originals ? s->apart : 0);
 }
 SSLH_I_FN int sslh_i_tile_y(const sslh_i_sheet *s, int row) { return s->top + row * (s->h * s->zoom + s->gap); }
 
-/* Width of a text at scale 2. */
+/* The width of a text at scale 2, in pixels. */
 SSLH_I_FN int sslh_i_text_width(const char *text) { return 2 * SSLH_I_GLYPH_WIDTH * sslh_i_text_length(text); }
 
-/* A frame of this thickness around a tile, outside of it. */
+/* Draws a frame of this thickness around tile number i. */
 SSLH_I_FN void sslh_i_tile_frame(const sslh_i_sheet *s, sslh_i_canvas *v, int i, int thick, int colour) {
     int x = sslh_i_tile_x(s, i % s->columns) - thick, y = sslh_i_tile_y(s, i / s->columns) - thick;
     int w = s->w * s->zoom + 2 * thick, h = s->h * s->zoom + 2 * thick;
@@ -49566,8 +49595,8 @@ SSLH_I_FN void sslh_i_tile_frame(const sslh_i_sheet *s, sslh_i_canvas *v, int i,
     sslh_i_ink_bar(v, x + w - thick, y, thick, h, colour);
 }
 
-/* Title, heads, names of the rows, the scale. A head that is wider than its column, and than those without a head that
-   follow, is written small. */
+/* Writes the title, the heads of the columns, the names of the rows, and the scale. A head that does not fit above its
+   column and the columns without a head that follow is written small. */
 SSLH_I_FN void sslh_i_sheet_texts(const sslh_i_sheet *s, sslh_i_canvas *v) {
     const sslh_grid_desc *d = s->d;
     int i, end, scale, below = sslh_i_tile_y(s, s->rows) + s->gap;
@@ -49592,14 +49621,14 @@ SSLH_I_FN void sslh_i_sheet_texts(const sslh_i_sheet *s, sslh_i_canvas *v) {
     }
 }
 
-/* n tiles (H,W,3) of bytes as a sheet. */
+/* Draws tile (n,H,W,3) as a sheet and saves it. */
 SSLH_I_FN void sslh_i_tiles(sslh_ctx *c, const char *op, const char *path, const uint8_t *tile, sslh_i_sheet s) {
     sslh_i_canvas v;
     const sslh_grid_desc *d = s.d;
     int64_t width, height;
     int i, x, y, names = 0;
     s.columns = d->columns;
-    if (s.columns <= 0) /* about as wide as high, a little wider */
+    if (s.columns <= 0) /* the sheet becomes a little wider than high */
         for (s.columns = 1; s.columns < s.n &&
              (double)s.columns * (double)s.columns * (double)s.w < 1.3 * (double)s.n * (double)s.h;) s.columns++;
     if (s.columns > s.n) s.columns = s.n;
@@ -49632,7 +49661,7 @@ SSLH_I_FN void sslh_i_tiles(sslh_ctx *c, const char *op, const char *path, const
     sslh_i_canvas_save(c, path, &v);
 }
 
-/* Memory for n tiles, each side within the largest picture. */
+/* Allocates n tiles, whose sides must fit into the largest picture. */
 SSLH_I_FN uint8_t *sslh_i_tiles_new(sslh_ctx *c, const char *op, int n, int h, int w) {
     size_t bytes;
     if (h > SSLH_I_PICTURE_SIDE || w > SSLH_I_PICTURE_SIDE ||
@@ -49643,7 +49672,7 @@ SSLH_I_FN uint8_t *sslh_i_tiles_new(sslh_ctx *c, const char *op, int n, int h, i
     return (uint8_t *)sslh_i_alloc(c, bytes);
 }
 
-/* The grid under the name of the function that was called. */
+/* Draws a grid; op is the function that was called, for messages. */
 SSLH_I_FN void sslh_i_grid(sslh_ctx *c, const char *op, const char *path, const sslh_tensor *images,
                            const sslh_grid_desc *d) {
     sslh_i_sheet s;
@@ -49707,7 +49736,7 @@ SSLH_DEF void sslh_picture_filters(sslh_ctx *c, const char *path, const sslh_ten
         h = weight->shape[1];
         w = weight->shape[2];
         channels = weight->shape[3];
-    } else if (weight->ndim == 2) { /* rows of an MLP: grey if D is a square, else colour if D/3 is one */
+    } else if (weight->ndim == 2) { /* rows of an MLP: grey if D is a square, colour if D/3 is one */
         for (channels = 1; channels <= 3; channels += 2) {
             for (h = 1; (int64_t)h * h * channels < weight->shape[1];) h++;
             if ((int64_t)h * h * channels == weight->shape[1]) break;
@@ -49723,7 +49752,7 @@ SSLH_DEF void sslh_picture_filters(sslh_ctx *c, const char *path, const sslh_ten
     tile = sslh_i_tiles_new(c, "sslh_picture_filters", n, h, w);
     if (!tile) return;
     pixels = (size_t)n * (size_t)h * (size_t)w;
-    for (i = 0; i < weight->count; i++) { /* NaN and Inf have no place on a scale */
+    for (i = 0; i < weight->count; i++) { /* the scale disregards NaN and Inf */
         double a = fabs((double)weight->data[i]);
         if (a - a == 0 && a > most) most = a;
     }
@@ -49760,7 +49789,8 @@ SSLH_DEF void sslh_picture_filters(sslh_ctx *c, const char *path, const sslh_ten
 /* --- confusion matrix --------------------------------------------------------------------------------------------- */
 
 #if SSLH_WITH_CLASSIFIERS
-/* Cells of one size, wide enough for the largest count and for the names above, which are cut to eight letters. */
+/* All cells have the same size, wide enough for the largest count and for eight letters of the names above, which are
+   cut to that width. */
 SSLH_DEF void sslh_picture_confusion(sslh_ctx *c, const char *path, const sslh_tensor *confusion,
                                      const char *const *names, const char *title) {
     const int HEIGHT = 30, MARGIN = 16;
@@ -49801,7 +49831,7 @@ SSLH_DEF void sslh_picture_confusion(sslh_ctx *c, const char *path, const sslh_t
         for (j = 0; j < K; j++) row += (double)confusion->ints[i * K + j];
         for (j = 0; j < K; j++) {
             double share = row > 0 ? (double)confusion->ints[i * K + j] / row : 0;
-            int shade[3], k; /* from white to a blue for what is right, to a red for what is not */
+            int shade[3], k; /* from white to blue on the diagonal, to red elsewhere */
             for (k = 0; k < 3; k++) {
                 int full = sslh_i_colour(i == j ? 0 : 3) >> (16 - 8 * k) & 255;
                 shade[k] = 255 - (int)(share * (255 - full) + 0.5);
@@ -49819,7 +49849,7 @@ SSLH_DEF void sslh_picture_confusion(sslh_ctx *c, const char *path, const sslh_t
 
 /* --- scatter ------------------------------------------------------------------------------------------------------ */
 
-/* Width in pixels of a legend column with a marker, at text scale 2. */
+/* The width in pixels of a legend with markers, at text scale 2. */
 SSLH_I_FN int sslh_i_legend_width(const char *const *names, int n) {
     int i, longest = 2;
     for (i = 0; i < n; i++) longest = SSLH_I_MAX(longest, sslh_i_text_length(names ? names[i] : NULL));
@@ -49830,8 +49860,8 @@ SSLH_I_FN int sslh_i_finite2(const sslh_real *p) {
     return (double)p[0] - (double)p[0] == 0 && (double)p[1] - (double)p[1] == 0;
 }
 
-/* Title on the first line, the name of the upward axis on the next, over its upper end; the other below, at the end of
-   its axis. */
+/* Writes the title on the first line, the name of the y axis on the next, above the axis, and that of the x axis below
+   its right end. */
 SSLH_I_FN void sslh_i_plot_texts(sslh_i_canvas *v, const sslh_plot_desc *d, int left, int top, int right, int bottom) {
     sslh_i_write_text(v, left, top - (d->y ? 2 : 1) * SSLH_I_LINE - 6, 2, 1, SSLH_I_INK, d->title);
     sslh_i_write_text(v, left, top - SSLH_I_LINE, 2, 0, SSLH_I_INK, d->y);
@@ -49866,7 +49896,7 @@ SSLH_I_FN void sslh_i_scatter(sslh_ctx *c, const char *op, const char *path, con
         }
         any = 1;
     }
-    /* one scale for both axes: distances are what such a map shows */
+    /* one scale for both axes, because such a map shows distances */
     range = SSLH_I_MAX(hi[0] - lo[0], hi[1] - lo[1]);
     if (!(range > 0)) range = 1;
     for (k = 0; k < 2; k++) middle[k] = lo[k] + (hi[k] - lo[k]) / 2;
@@ -49914,7 +49944,7 @@ SSLH_DEF void sslh_picture_scatter(sslh_ctx *c, const char *path, const sslh_ten
 
 /* --- curves ------------------------------------------------------------------------------------------------------- */
 
-/* The next of 1, 2, 5 times a power of ten at or above x > 0. */
+/* The smallest of 1, 2 and 5 times a power of ten that is at least x > 0. */
 SSLH_I_FN double sslh_i_nice(double x) {
     double p = 1;
     int k;
@@ -49923,7 +49953,7 @@ SSLH_I_FN double sslh_i_nice(double x) {
     return x <= p ? p : x <= 2 * p ? 2 * p : x <= 5 * p ? 5 * p : 10 * p;
 }
 
-/* A multiple of step as text: 0.25, 1500, 2e6. */
+/* Prints a multiple of step: 0.25, 1500, 2e6. */
 SSLH_I_FN void sslh_i_tick(char *out, size_t size, double v, double step) {
     double a = v < 0 ? -v : v;
     int digits = 0, power = 0;
@@ -49938,7 +49968,7 @@ SSLH_I_FN void sslh_i_tick(char *out, size_t size, double v, double step) {
     if (power) sslh_i_append(out, size, &used, "e%d", power);
 }
 
-/* The least and the largest of the values that are numbers, with some room where they are as good as one. */
+/* The range of the finite values, widened if they are all (nearly) equal. */
 SSLH_I_FN void sslh_i_curves_range(const float *values, size_t count, double *least, double *most) {
     double lo = 0, hi = 1;
     int any = 0;
@@ -49957,9 +49987,11 @@ SSLH_I_FN void sslh_i_curves_range(const float *values, size_t count, double *le
     *least = lo;
     *most = hi;
 }
-/* Where numbers stand in a picture: x from x0 to x1 and y from y0 to y1 fill width x height pixels from left, top. */
+/* The area of a plot: x from x0 to x1 and y from y0 to y1 fill width x height pixels. Its upper left corner is at
+   (left,top) of the canvas. */
 typedef struct sslh_i_plane { double x0, x1, y0, y1; int left, top, width, height; } sslh_i_plane;
-/* One curve of n values into a mask of the canvas's size, few with dots, gaps where a value is no number. */
+/* Draws a curve of n values into a mask of the canvas's size, with dots if there are at most 40, with gaps where a
+   value is not finite. */
 SSLH_I_FN void sslh_i_curve_ink(uint8_t *mask, const sslh_i_canvas *v, const float *y, int n, const sslh_i_plane *a) {
     double px = 0, py = 0;
     int pen = 0, i;
@@ -50010,7 +50042,7 @@ SSLH_I_FN void sslh_i_curves(sslh_ctx *c, const char *op, const char *path, cons
         sslh_i_free(c, v.rgb);
         return;
     }
-    /* axes: faint lines across, numbers outside */
+    /* y axis: faint horizontal lines, numbers left of them */
     for (i = 0; i <= (int)((hi - lo) / step + 0.5); i++) {
         int y = top + HEIGHT - (int)(i * step / (hi - lo) * HEIGHT + 0.5);
         sslh_i_ink_bar(&v, left, y, WIDTH, 1, SSLH_I_FAINT);
@@ -50019,10 +50051,10 @@ SSLH_I_FN void sslh_i_curves(sslh_ctx *c, const char *op, const char *path, cons
                           text);
     }
     tick = SSLH_I_MAX(1.0, sslh_i_nice((xhi - xlo) / 8));
-    for (i = 0; i < 12; i++) { /* 1, then multiples of the tick */
+    for (i = 0; i < 12; i++) { /* x axis: 1, then multiples of the tick */
         double x = i == 0 ? 1 : i * tick;
         int at = left + (int)((x - xlo) / (xhi - xlo) * WIDTH + 0.5);
-        /* behind the last, too near the first */
+        /* beyond the last value, or too close to the 1 */
         if (x > (double)n || (i > 0 && (x - 1) / (xhi - xlo) * WIDTH < 50)) continue;
         sslh_i_ink_bar(&v, at, top + HEIGHT, 1, 6, SSLH_I_INK);
         sslh_i_tick(text, sizeof text, x, 1);
@@ -50062,19 +50094,20 @@ SSLH_DEF void sslh_picture_curves(sslh_ctx *c, const char *path, const float *va
 }
 
 /* --- principal components ----------------------------------------------------------------------------------------- */
-/* Subspace iteration on the covariance C = X'X / (n-1) of the centred rows, never formed: W = X'(X Q), Rayleigh-Ritz in
-   the subspace, orthonormalise, repeat. The block is wider than the components asked for, which speeds it up: component
-   k converges like (lambda_block / lambda_k)^iterations. In double, summed in the order of the rows. */
+/* Subspace iteration with the covariance C = X'X / (n-1) of the centred rows, which is never formed: W = C Q = X'(X Q)
+   / (n-1), Rayleigh-Ritz in the subspace, orthonormalise, repeat. The basis Q has b columns, more than the components
+   that are wanted, which speeds it up: component k converges like (lambda_(b+1) / lambda_k)^iterations. Sums are in
+   double, in the order of the rows. */
 
 typedef struct sslh_i_pca {
-    const sslh_real *x; /* (n,d) */
-    double *mean;       /* (d) */
-    double *q, *w;      /* (d,b) */
-    double *z;          /* (n,b) */
+    const sslh_real *x; /* (n,d) rows */
+    double *mean;       /* (d) of the rows */
+    double *q, *w;      /* (d,b) basis Q, W = C Q */
+    double *z;          /* (n,b) X Q */
     int n, d, b;        /* b is a multiple of SSLH_I_LANES */
 } sslh_i_pca;
 
-/* Z = X Q, 32 rows a task */
+/* Z = X Q, 32 rows of Z per task. */
 SSLH_I_FN void sslh_i_pca_project(void *arg, int task, int worker) {
     const sslh_i_pca *p = (const sslh_i_pca *)arg;
     int i, k, j, j0, end = SSLH_I_MIN(p->n, task * 32 + 32);
@@ -50095,7 +50128,7 @@ SSLH_I_FN void sslh_i_pca_project(void *arg, int task, int worker) {
         }
 }
 
-/* W = X'Z / (n-1), 16 rows of W a task */
+/* W = X'Z / (n-1), 16 rows of W per task. */
 SSLH_I_FN void sslh_i_pca_back(void *arg, int task, int worker) {
     const sslh_i_pca *p = (const sslh_i_pca *)arg;
     int i, k, j, j0, end = SSLH_I_MIN(p->d, task * 16 + 16);
@@ -50151,7 +50184,8 @@ SSLH_I_FN void sslh_i_jacobi(double *a, double *v, int n) {
     }
 }
 
-/* Orthonormal columns of q (d x b) from left to right, by Gram-Schmidt done twice; dependent ones become 0. */
+/* Orthonormalises the columns of q (d,b) from left to right by Gram-Schmidt, done twice against rounding errors.
+   Dependent columns become 0. */
 SSLH_I_FN void sslh_i_orthonormal(double *q, int d, int b) {
     int j, k, i, pass;
     for (j = 0; j < b; j++) {
@@ -50171,7 +50205,7 @@ SSLH_I_FN void sslh_i_orthonormal(double *q, int d, int b) {
     }
 }
 
-/* out (n x dims) = centred rows on the first dims components. 1 on success. */
+/* Projects the centred rows on the first dims components: out (n,dims). 0 without memory. */
 SSLH_I_FN int sslh_i_pca_run(sslh_ctx *c, const sslh_real *x, int n, int d, int dims, sslh_real *out) {
     sslh_i_pca p;
     int b = SSLH_I_ROUND_UP(dims + 8), i, j, k, round, *order;
@@ -50196,7 +50230,7 @@ SSLH_I_FN int sslh_i_pca_run(sslh_ctx *c, const sslh_real *x, int n, int d, int 
     for (i = 0; i < n; i++)
         for (k = 0; k < d; k++) p.mean[k] += (double)x[(size_t)i * (size_t)d + (size_t)k];
     for (k = 0; k < d; k++) p.mean[k] /= (double)n;
-    for (k = 0; k < d; k++) /* a fixed start that is orthogonal to nothing in particular */
+    for (k = 0; k < d; k++) /* a fixed random start, which contains a part of every component */
         for (j = 0; j < SSLH_I_MIN(b, d); j++)
             p.q[(size_t)k * (size_t)b + (size_t)j] = (double)sslh_random_uniform(0, (uint64_t)j, (uint64_t)k) - 0.5;
     sslh_i_orthonormal(p.q, d, b);
@@ -50212,7 +50246,7 @@ SSLH_I_FN int sslh_i_pca_run(sslh_ctx *c, const sslh_real *x, int n, int d, int 
         for (i = 0; i < b; i++)
             for (j = 0; j < i; j++) t[i * b + j] = t[j * b + i] = (t[i * b + j] + t[j * b + i]) / 2;
         sslh_i_jacobi(t, v, b);
-        for (i = 0; i < b; i++) { /* eigenvalues in falling order */
+        for (i = 0; i < b; i++) { /* order: by descending eigenvalue */
             for (j = i; j > 0 && t[order[j - 1] * (b + 1)] < t[i * (b + 1)]; j--) order[j] = order[j - 1];
             order[j] = i;
         }
@@ -50230,7 +50264,7 @@ SSLH_I_FN int sslh_i_pca_run(sslh_ctx *c, const sslh_real *x, int n, int d, int 
         }
         if (round > 1 && moved < 1e-13) break;
     }
-    for (j = 0; j < dims; j++) { /* the largest weight of a component is positive */
+    for (j = 0; j < dims; j++) { /* the sign: the largest weight of a component is positive */
         double top = 0;
         for (k = 0; k < d; k++)
             if (fabs(p.q[(size_t)k * (size_t)b + (size_t)j]) > fabs(top)) top = p.q[(size_t)k * (size_t)b + (size_t)j];
@@ -50245,7 +50279,7 @@ SSLH_I_FN int sslh_i_pca_run(sslh_ctx *c, const sslh_real *x, int n, int d, int 
     return 1;
 }
 
-/* Rows and width of a tensor (n,..), finite; 0 and an error otherwise. */
+/* The number and width of the rows of a tensor (n,..), whose values must be finite; 0 and an error otherwise. */
 SSLH_I_FN int sslh_i_feature_rows(sslh_ctx *c, const char *op, const sslh_tensor *x, int *n, int *d) {
     char text[96];
     size_t bad;
@@ -50282,24 +50316,24 @@ SSLH_DEF sslh_tensor *sslh_pca(sslh_ctx *c, const sslh_tensor *x, int dims) {
      p_ij  = (p_j|i + p_i|j) / 2n                                                                             (2)
      q_ij  = w_ij / sum of all w,  w_ij = 1 / (1 + |y_i-y_j|^2)                                               (4)
      dC/dy_i = 4 sum over j (p_ij - q_ij) (y_i - y_j) w_ij                                                    (5)
-   Gradient descent with momentum 0.5, then 0.8, and a gain per coordinate (+0.2 when the sign stays, x0.8 when it
-   turns); p is exaggerated 12 times for the first quarter; learning rate n/48, at least 50; start: PCA with std
-   1e-4. */
+   Gradient descent with momentum 0.5 for the first quarter of the run, in which p is multiplied by 12 (early
+   exaggeration), then 0.8. Each coordinate has a gain, + 0.2 when a step keeps its direction and x 0.8 when it turns.
+   The learning rate is n/48, at least 50. The start is the PCA, its first component scaled to a deviation of 1e-4. */
 
 typedef struct sslh_i_tsne {
-    int n, np, d, dp;     /* points, rounded up; width, rounded up */
-    const float *x;       /* n x dp, zeros behind d */
-    float *p;             /* n x np: squared distances, then p_j|i, then p_ij */
-    float *y;             /* 2 x np: coordinates; far away behind n */
-    float *attract;       /* n x 2: sum of p w (y_i - y_j) */
-    float *repel;         /* n x 2: sum of w^2 (y_i - y_j) */
-    float *z;             /* n: sum of w */
+    int n, np, d, dp;     /* points, width; np and dp: rounded up to whole vectors */
+    const float *x;       /* (n,dp) zeros from column d on */
+    float *p;             /* (n,np) squared distances, then p_j|i, then p_ij */
+    float *y;             /* (2,np) coordinates; far away from column n on */
+    float *attract;       /* (n,2) sum of p w (y_i - y_j) */
+    float *repel;         /* (n,2) sum of w^2 (y_i - y_j) */
+    float *z;             /* (n) sum of w */
     float log_perplexity;
 } sslh_i_tsne;
 
-#define SSLH_I_TSNE_ROWS 16 /* a task */
+#define SSLH_I_TSNE_ROWS 16 /* rows per task */
 
-/* Squared distances of rows i to all later rows, into both halves. */
+/* Squared distances of the task's rows to all later rows, for (i,j) and (j,i). */
 SSLH_I_FN void sslh_i_tsne_distances(void *arg, int task, int worker) {
     sslh_i_tsne *s = (sslh_i_tsne *)arg;
     int i, j, k, l, half, end = SSLH_I_MIN(s->n, (task + 1) * SSLH_I_TSNE_ROWS);
@@ -50322,7 +50356,8 @@ SSLH_I_FN void sslh_i_tsne_distances(void *arg, int task, int worker) {
         }
 }
 
-/* Equation (1) in place, b_i by bisection. The smallest distance is subtracted: it cancels, and nothing underflows. */
+/* Equation (1) in place, with b_i by bisection. The smallest distance is subtracted, which cancels out and keeps the
+   sum from underflowing. */
 SSLH_I_FN void sslh_i_tsne_conditional(void *arg, int task, int worker) {
     sslh_i_tsne *s = (sslh_i_tsne *)arg;
     int i, j, attempt, end = SSLH_I_MIN(s->n, (task + 1) * SSLH_I_TSNE_ROWS);
@@ -50368,7 +50403,7 @@ SSLH_I_FN void sslh_i_tsne_conditional(void *arg, int task, int worker) {
             }
             if (!(beta < 1e30f)) break;
         }
-        sum = 0; /* for the last beta */
+        sum = 0; /* with the last beta */
         for (j = 0; j < s->n; j++) {
             float e = p[j] * beta;
             p[j] = j == i || e > 80.0f ? 0.0f : (float)sslh_i_exp((sslh_real)-e);
@@ -50393,7 +50428,7 @@ SSLH_I_FN void sslh_i_tsne_symmetric(void *arg, int task, int worker) {
         }
 }
 
-/* The sums of equation (5) for some rows. */
+/* The sums of equation (5) for the rows of a task. */
 SSLH_I_FN void sslh_i_tsne_forces(void *arg, int task, int worker) {
     sslh_i_tsne *s = (sslh_i_tsne *)arg;
     int i, j, l, half, end = SSLH_I_MIN(s->n, (task + 1) * SSLH_I_TSNE_ROWS);
@@ -50438,7 +50473,7 @@ SSLH_I_FN void sslh_i_tsne_forces(void *arg, int task, int worker) {
     }
 }
 
-/* One step of the descent; velocity and gain are 2 x np like y. */
+/* One step of the descent; velocity and gain are (2,np) like y. */
 SSLH_I_FN void sslh_i_tsne_step(sslh_i_tsne *s, float *velocity, float *gain, float exaggeration, float momentum,
                                 float rate) {
     double z = 0;
@@ -50486,7 +50521,7 @@ SSLH_DEF sslh_tensor *sslh_tsne(sslh_ctx *c, const sslh_tensor *x, sslh_tsne_des
     if (!out) return sslh_i_dummy(c);
     if (s.d == 1) for (i = 0; i < s.n; i++) out->data[2 * i] = x->data[i];
     else if (!sslh_i_pca_run(c, x->data, s.n, s.d, 2, out->data)) return sslh_i_dummy(c);
-    if (s.n < 4) return out; /* nothing to arrange */
+    if (s.n < 4) return out; /* too few points to arrange */
     floats = cells + 6 * np + 5 * (size_t)s.n;
     memory = (float *)sslh_i_alloc(c, floats * sizeof(float));
     if (!memory) return sslh_i_dummy(c);
@@ -50505,7 +50540,7 @@ SSLH_DEF sslh_tensor *sslh_tsne(sslh_ctx *c, const sslh_tensor *x, sslh_tsne_des
         s.x = copy;
     }
     tasks = (s.n - 1) / SSLH_I_TSNE_ROWS + 1;
-    if (perplexity > (float)(s.n - 1) / 3.0f) perplexity = (float)(s.n - 1) / 3.0f; /* more neighbours than there are */
+    if (perplexity > (float)(s.n - 1) / 3.0f) perplexity = (float)(s.n - 1) / 3.0f; /* otherwise not enough points */
     s.log_perplexity = (float)sslh_i_log((sslh_real)perplexity);
     sslh_i_parallel(c, tasks, sslh_i_tsne_distances, &s);
     sslh_i_parallel(c, tasks, sslh_i_tsne_conditional, &s);
@@ -50515,8 +50550,8 @@ SSLH_DEF sslh_tensor *sslh_tsne(sslh_ctx *c, const sslh_tensor *x, sslh_tsne_des
     for (k = 0; k < 2; k++)
         for (i = 0; i < s.np; i++) {
             double v = i < s.n && spread > 0 ? (double)out->data[2 * i + k] / spread * 1e-4 : 0;
-            /* equal points get a hair's breadth, or they could never part; what is behind n is so far away that it does
-               nothing */
+            /* equal points get a small random distance, without which they could never part; the padding is so far away
+               that it has no effect */
             if (i < s.n) v = v + 1e-6 * ((double)sslh_random_uniform(0, (uint64_t)k, (uint64_t)i) - 0.5);
             s.y[(size_t)k * np + (size_t)i] = i < s.n ? (float)v : 1e15f;
             gain[(size_t)k * np + (size_t)i] = 1.0f;
@@ -50571,26 +50606,27 @@ SSLH_I_LEAN_END
 /*  0.2.0  jigsaw puzzles, context prediction, inpainting, colorization, MoCo, CPC, CPC v2, BYOL, SimSiam, Barlow Twins,
            VICReg, SupCon, NNCLR, SwAV, DINO, I-JEPA, GAN, plain autoencoders; a Frechet distance of features; the VAE
            convolutional, on any encoder, importance weighted, with a learned deviation of pixels, on pixels drawn anew,
-           and its bound by many codes (the loss of .gaussian now has the constants of the density); named settings: the
-           defaults are those of short runs on small images, .settings = "paper" takes the authors'; L*a*b* colours, and
-           encoders that are given parts of them; methods tell several numbers beside the loss (.numbers, which was
-           .second); warnings (.warn); sound: WAV files, mel spectrograms, MFCC, views; JPEG and BMP files, photographs
-           of several sizes, classes matched by name; InfoNCE with negatives of each row's own, Sinkhorn's assignment,
-           accuracy, embeddings with rows of any rank; pools, pads, slices, resizing, attention and losses with all the
-           options of PyTorch's; LSTM; one checker for the ranges of all descriptors; a step that fails puts its states
-           back; 8-bit images are resized with PIL's rounding; other bits of cross-entropy and of sums over rows, which
-           are more exact; files carry a checksum of all bytes, and those of 0.1.0, which do not, are refused; a file
-           that tells no preprocessing leaves that of the net as it is; checkpoints hold past losses, meters and
-           settings, are written at every end of a run and refused where settings differ; .max_steps leaves an update
-           that .accumulate has begun for later; a load that fails changes nothing; the encoder of a VAE can be loaded;
-           loaded nets are in evaluation mode; archives of arrays and weights in them; saving keeps links, rights and
-           owner; ResNet-50, -101 and -152, ConvNeXt, vision transformers for images of any size; plain versions of
-           operations, losses and optimisers, which .plain runs; several intermediate results from one run (.taps);
-           tokenizers: bytes, characters, words, byte pairs (trained, GPT-2, CLIP), WordPiece; word2vec, phrases, files
-           of word vectors; random forest, linear SVM, logistic regression, k-means, their measures and files; parts of
-           a data set, copies in it, neighbours, whitening; clips (a kind of field, folders of numbered frames, clips
-           made of images), the next frame, the order of frames, the arrow of time; transformers of text with the names
-           of GPT-2, BERT and CLIP, GPT, BERT, features of texts, cross-entropy of many classes a few rows at a time
+           and its bound from many codes (the loss of .gaussian now has the constants of the density); named settings:
+           the defaults are for short runs on small images, .settings = "paper" takes those of the authors; L*a*b*
+           colours, and encoders that take some of their channels; methods report several numbers beside the loss
+           (.numbers, which was .second); warnings (.warn); sound: WAV files, mel spectrograms, MFCC, views; JPEG and
+           BMP files, photographs of several sizes, classes matched by name; InfoNCE with negatives of each row's own,
+           Sinkhorn's assignment, accuracy, embeddings with rows of any rank; pools, pads, slices, resizing, attention
+           and losses with all the options of PyTorch's; LSTM; one check of the ranges of all descriptors; a step that
+           fails restores its states; 8-bit images are resized with PIL's rounding; cross-entropy and sums over rows
+           have other bits, which are more accurate; files carry a checksum of all bytes, and those of 0.1.0, which do
+           not, are refused; a file without preprocessing leaves that of the net as it is; checkpoints hold past losses,
+           meters and settings, are written whenever a run ends and refused if settings differ; an update that
+           .accumulate has begun when .max_steps ends the run is finished after resuming; a load that fails changes
+           nothing; the encoder of a VAE can be loaded; loaded nets are in evaluation mode; archives of arrays and
+           weights in them; saving keeps links, rights and owner; ResNet-50, -101 and -152, ConvNeXt, vision
+           transformers for images of any size; plain versions of operations, losses and optimisers, which .plain runs;
+           several intermediate results from one run (.taps); tokenizers: bytes, characters, words, byte pairs (trained,
+           GPT-2, CLIP), WordPiece; word2vec, phrases, files of word vectors; random forest, linear SVM, logistic
+           regression, k-means, their measures and files; parts of a data set, duplicates in it, neighbours, whitening;
+           clips (a kind of field, folders of numbered frames, clips made of images), the next frame, the order of
+           frames, the arrow of time; transformers of text with the names of GPT-2, BERT and CLIP, GPT, BERT, features
+           of texts, cross-entropy of many classes a few rows at a time
     0.1.0  first version: core, kernels, encoders; rotation, SimCLR, VAE, MAE; probes, pictures */
 
 /* ================================================================================================================== */
