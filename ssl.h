@@ -5312,13 +5312,13 @@ SSLH_I_FN void sslh_i_vectors_free(sslh_vectors *v);
                  teachers and queues of many, the settings of a run
      >>rotation >>jigsaw >>context >>inpainting >>colorization >>next-frame >>frame-order >>autoencoder >>vae >>gan
      >>simclr >>moco >>supcon >>nnclr >>cpc >>cpc2 >>byol >>simsiam >>dino >>barlow >>vicreg >>swav >>mae >>jepa
-     >>word2vec  one section for each method
+     >>word2vec >>gpt >>bert    one section for each method
      >>methods   their list, one row each
      >>train     one step, the loop over epochs, progress
      >>eval      what a representation is worth: linear probe, nearest neighbours, fine-tuning, collapse meters
      >>classifiers  what is put behind an encoder: forest, linear SVM, logistic regression; k-means
      >>losses    the losses with their equations, each as one operation with its derivative
-     >>nets >>encoders    named parameters and layers; MLP, conv nets, ResNet, transformer on patches
+     >>nets >>encoders    named parameters and layers; MLP, conv nets, ResNet, transformers on patches and on text, GRU
      >>optim     update rules and schedules
      >>views     augmentation as the caller sees it
      >>settings  how a field takes its default, and a method is made from its name and a line of text
@@ -5397,10 +5397,10 @@ SSLH_DEF sslh_tensor *sslh_view_get(const sslh_view_set *v, const char *name) {
     return NULL;
 }
 
-/* The random stream of one sample for one purpose; tag names the purpose, so that two purposes never share numbers. A
-   checkpoint need not store what was drawn, because it is a function of these arguments, which follow from the step.
-   Layout of the 64 bits: 1 | tag (7) | view (4) | epoch (20) | sample (32). The highest bit separates these streams
-   from those that sslh_next_stream hands out. */
+/* The random stream of one sample for one purpose; tag, a letter ('R' in >>rotation), names the purpose, so that two
+   purposes of a method never share numbers. A checkpoint need not store what was drawn, because it is a function of
+   these arguments, which follow from the step. Layout of the 64 bits: 1 | tag (7) | view (4) | epoch (20) | sample
+   (32). The highest bit separates these streams from those that sslh_next_stream hands out. */
 SSLH_I_FN uint64_t sslh_i_sample_stream(int tag, int view, int epoch, int32_t sample) {
     return ((uint64_t)(0x80 | (tag & 0x7f)) << 56) | ((uint64_t)(view & 0xf) << 52) |
            ((uint64_t)(epoch & 0xfffff) << 32) | (uint32_t)sample;
@@ -5527,8 +5527,7 @@ SSLH_I_FN int sslh_i_numbers(const sslh_number *number) {
     return n;
 }
 
-/* Share of rows of logits (N,K) whose largest entry is the label.
-   Ties go to the lower class, as in sslh_argmax. */
+/* Share of rows of logits (N,K) whose largest entry is the label. Ties go to the lower class, as in sslh_argmax. */
 SSLH_I_FN float sslh_i_accuracy(const sslh_tensor *logits, const int32_t *labels) {
     if (!logits || SSLH_I_BAD(logits->ctx) || logits->ndim != 2) return 0.0f;
     return (float)sslh_i_right_rows(logits->data, labels, (size_t)logits->shape[0], (size_t)logits->shape[1], 1) /
@@ -5601,7 +5600,8 @@ SSLH_I_FN int sslh_i_doubling_width(const sslh_i_doublings *s, int i) {
     int left = s->times - 2 - i; /* halvings until the last hidden map */
     return left < 0 ? s->channels : s->width << SSLH_I_MIN(left, 3);
 }
-/* x (N,h,w,in) -> (N,2^k h,2^k w,channels), k = times; at is the number of the first of its parameters. */
+/* x (N,h,w,in) -> (N,2^k h,2^k w,channels), k = times. at is the index of its first parameter; a doubling has 6
+   entries, the kernel and the 5 of a batch norm (gamma, beta, two running statistics, a counter). */
 SSLH_I_FN sslh_tensor *sslh_i_doublings_run(sslh_net *net, int at, sslh_tensor *x, const sslh_i_doublings *s) {
     sslh_ctx *c = sslh_net_ctx(net);
     int i;
@@ -5642,7 +5642,8 @@ SSLH_I_FN void sslh_i_doublings_measure(sslh_ctx *c, const char *op, sslh_net *e
     up->in = shape.size[3];
     while (shape.size[1] << up->times < side) up->times++;
 }
-/* What the decoder has made, y, of maps h, cut to H x W: it is larger where a side was halved to a half on the way. */
+/* The image y that the decoder made of the maps h, cut to H x W. It is larger than that where the encoder rounded up
+   when it halved an odd side. */
 SSLH_I_FN sslh_tensor *sslh_i_doublings_cut(sslh_ctx *c, const char *op, sslh_tensor *y, const sslh_tensor *h, int H,
                                             int W) {
     if (SSLH_I_BAD(c)) return sslh_i_dummy(c);
@@ -5653,7 +5654,7 @@ SSLH_I_FN sslh_tensor *sslh_i_doublings_cut(sslh_ctx *c, const char *op, sslh_te
     }
     return sslh_slice(c, sslh_slice(c, y, 1, 0, H), 2, 0, W);
 }
-/* x (N,..,C) in [0,1] by mean and deviation of the encoder's data, as a new tensor. */
+/* (x - mean) / std for x (N,..,C) in [0,1], with the mean and deviation of the encoder's data, as a new tensor. */
 SSLH_I_FN sslh_tensor *sslh_i_by_preprocess(sslh_ctx *c, sslh_tensor *x, sslh_net *encoder) {
     const sslh_preprocess p = sslh_get_preprocess(encoder);
     sslh_tensor *mean, *std;
@@ -5668,7 +5669,8 @@ SSLH_I_FN sslh_tensor *sslh_i_by_preprocess(sslh_ctx *c, sslh_tensor *x, sslh_ne
     }
     return sslh_div(c, sslh_sub(c, x, mean), std);
 }
-/* 10 log10(1 / error) in dB, of a mean squared error of values in [0,1]; 100 dB at most. */
+/* The peak signal-to-noise ratio 10 log10(1 / error) in dB for a mean squared error of values in [0,1]; 100 dB at most.
+   It is computed as -10 / ln 10 times ln error. */
 SSLH_I_FN float sslh_i_psnr(sslh_ctx *c, sslh_tensor *error) {
     return -4.34294482f * sslh_item(sslh_log(c, sslh_clamp(c, error, SSLH_I_R(1e-10), 4)));
 }
@@ -5729,7 +5731,8 @@ SSLH_I_FN float sslh_i_teacher_momentum(float m_0, int64_t step, int64_t steps) 
     return steps ? 1 - sslh_cosine(step, steps, 0, 1 - m_0) : m_0;
 }
 
-/* Raises the weight decay along half a cosine, to `factor` times its value at the end of the run. */
+/* Lets the weight decay rise along half a cosine, from its value at the start of the run to `factor` times that at
+   the end. */
 SSLH_I_FN void sslh_i_decay_rises(const sslh_method *m, float factor) {
     if (!m->steps) return;
     sslh_i_optimizer_decay_by(m->optimizer, factor - sslh_cosine(m->step, m->steps, 0, factor - 1));
@@ -5807,7 +5810,7 @@ SSLH_I_FN void sslh_i_multi_crop_add(sslh_ctx *c, const sslh_i_multi_crop *p, co
     int i;
     for (i = 0; i < 2; i++) x[i] = sslh_views(c, *batch, p->large.recipe[i], i); /* (N,H,W,C) */
     if (SSLH_I_BAD(c)) return;
-    if (!local.height) {
+    if (!local.height) { /* 3/7 of the large ones, rounded */
         local.height = SSLH_I_MAX((3 * x[0]->shape[1] + 3) / 7, 1);
         local.width = SSLH_I_MAX((3 * x[0]->shape[2] + 3) / 7, 1);
     }
@@ -5835,7 +5838,7 @@ SSLH_I_FN sslh_tensor *sslh_i_multi_crop_features(sslh_ctx *c, sslh_net *encoder
    This is linear in the target, so each view needs only one cross-entropy, with the sum of its targets. *top1, when not
    NULL, receives the share of large views whose largest logit is where their target is largest. */
 SSLH_I_FN sslh_tensor *sslh_i_multi_crop_loss(sslh_ctx *c, sslh_tensor *logits, sslh_tensor *target[2], float *top1) {
-    sslh_tensor *asked[16], *all, *best;
+    sslh_tensor *asked[16], *all, *best; /* asked[v] (N,K): the sum of the targets that view v predicts */
     int i, N, views;
     if (SSLH_I_BAD(c)) return sslh_i_dummy(c);
     N = target[0]->shape[0];
@@ -5949,8 +5952,9 @@ SSLH_I_FN void sslh_i_decoder_check(sslh_ctx *c, const char *op, const char *par
 
 /* --- methods that learn from text --------------------------------------------------------------------------------- */
 
-/* Tokens (N,W) of the batch's first field of tokens, and their lengths (N). Windows of a stream have more tokens behind
-   them; tag: what the place where they begin is drawn for, 0: they begin where the data say. */
+/* Tokens (N,T) of the batch's first field of tokens, and their lengths (N). A window of a stream gets `more` of the
+   tokens that follow it, (N,T + more), and begins at a random place up to T-1 tokens later, drawn for the purpose tag;
+   with tag 0 it begins where the data set says. */
 SSLH_I_FN sslh_tensor *sslh_i_text_rows(sslh_ctx *c, const char *op, const sslh_batch *b, int more, int tag,
                                         sslh_tensor **lengths) {
     const sslh_field *f = sslh_i_field_of(&b->data, SSLH_FIELD_TOKENS);
@@ -5970,7 +5974,7 @@ SSLH_I_FN sslh_tensor *sslh_i_text_rows(sslh_ctx *c, const char *op, const sslh_
     x = sslh_i_new(c, op, SSLH_I32, sslh_dim2(b->count, T + more));
     for (n = 0; x && n < b->count && !SSLH_I_BAD(c); n++) {
         const int64_t sample = sslh_i_sample(&b->data, b->index[n]), at = sample * T;
-        const int64_t places = SSLH_I_MIN((int64_t)T, f->stream - T - more - at + 1); /* where it can begin */
+        const int64_t places = SSLH_I_MIN((int64_t)T, f->stream - T - more - at + 1); /* how many it may begin at */
         const uint64_t stream = sslh_i_sample_stream(tag, 0, b->epoch, (int32_t)sample);
         const uint32_t by = tag ? sslh_random_below(b->seed, stream, 0, (uint32_t)places) : 0;
         memcpy(x->ints + (size_t)n * (size_t)(T + more), (const int32_t *)f->values + at + (int64_t)by,
@@ -5980,7 +5984,8 @@ SSLH_I_FN sslh_tensor *sslh_i_text_rows(sslh_ctx *c, const char *op, const sslh_
     return x ? x : sslh_i_dummy(c);
 }
 
-/* Before training: texts, with more tokens that the method adds, are no longer than the encoder can read. */
+/* Before training: checks that texts, with the `more` tokens that the method adds, are no longer than the encoder
+   can read. */
 SSLH_I_FN void sslh_i_text_fits(sslh_method *m, sslh_data data, int more) {
     const sslh_transformer_desc *t = sslh_i_transformer_of(m->ctx, m->name, m->encoder);
     const sslh_field *f = sslh_i_field_of(&data, SSLH_FIELD_TOKENS);
@@ -6010,10 +6015,10 @@ SSLH_I_FN float sslh_i_spread(sslh_ctx *c, sslh_tensor *z) {
 /* What sslh_i_recolour does to an image. */
 enum { SSLH_I_COLOUR = 0, SSLH_I_GREY, SSLH_I_PROJECT, SSLH_I_CHANNEL }; /* SSLH_I_CHANNEL + k: only channel k stays */
 
-/* Changes image n of x (N,H,W,C), C 3 or 4, as how[n] says: not at all; to grey by luma; by removing the component
-   along a = (-1,2,-1), green against magenta, x (1 - a a' / a'a), because lenses separate colours along this axis
-   (Doersch et al. 2015); or by setting all channels but one to 0. Each of these multiplies the pixels by a matrix. A
-   fourth channel stays; images of 1 or 2 channels have no colour to change. */
+/* Changes image n of x (N,H,W,C), C 3 or 4, as how[n] says: not at all; to grey by luma (BT.601); by removing the
+   component along a = (-1,2,-1), green against magenta, x (1 - a a' / a'a) with a'a = 6, because lenses separate
+   colours along this axis (Doersch et al. 2015); or by setting all channels but one to 0. Each of these multiplies the
+   pixels by a matrix. A fourth channel stays; images of 1 or 2 channels have no colour to change. */
 SSLH_I_FN sslh_tensor *sslh_i_recolour(sslh_ctx *c, sslh_tensor *x, const int *how) {
     static const float luma[3] = {0.299f, 0.587f, 0.114f}, a[3] = {-1.0f, 2.0f, -1.0f};
     sslh_tensor *mix;
@@ -6163,8 +6168,8 @@ SSLH_I_FN void sslh_i_normalise_by_clips(const char *op, sslh_recipe *r, sslh_ne
     sslh_i_normalise_by_data(r, encoder, data);
 }
 
-/* The number of the first of span frames of each clip of the batch, drawn (draw 0) from the clip's stream of the epoch,
-   into first (N); 0 and an error when a clip is too short. */
+/* Draws where each clip of the batch is to be read: first (N) receives the number of the first of `span` frames in a
+   row, draw number 0 of the clip's stream of the epoch. Returns 0, with an error, when a clip is too short. */
 SSLH_I_FN int sslh_i_clip_starts(sslh_ctx *c, const char *op, const sslh_batch *batch, int tag, int span,
                                  int32_t *first) {
     const sslh_field *f = sslh_i_field_of(&batch->data, SSLH_FIELD_CLIP);
@@ -6309,7 +6314,7 @@ SSLH_I_FN void sslh_i_rotation_prepare(sslh_method *m, sslh_data data) {
 SSLH_I_FN void sslh_i_rotation_views(sslh_method *m, const sslh_batch *batch, sslh_view_set *out) {
     sslh_ctx *c = m->ctx;
     const sslh_i_rotation *s = (const sslh_i_rotation *)m->self;
-    int k = s->d.one_per_image ? 1 : s->d.rotations, n = batch->count, i, r;
+    int k = s->d.one_per_image ? 1 : s->d.rotations, n = batch->count, i, r; /* k copies of each of n images */
     sslh_tensor *x = sslh_views(c, *batch, s->views, 0); /* (N,H,W,C) */
     sslh_tensor *copies[4], *label;
     if (SSLH_I_BAD(c)) return;
@@ -7873,26 +7878,27 @@ SSLH_I_FN sslh_method sslh_i_colorization_make(sslh_ctx *c, sslh_net *encoder, s
 #if SSLH_WITH_NEXT_FRAME
 /* Mathieu, Couprie, LeCun: "Deep multi-scale video prediction beyond mean square error", ICLR 2016.
 
-   Learns from: k frames of a clip and the one that comes after them. To paint it the encoder has to find the things in
-   a frame and their places, and the decoder to continue what they do.
+   Learns from: k frames of a clip and the one that follows them. To paint that one, the encoder has to find the objects
+   in a frame and where they are, and the decoder has to continue their motion.
 
        u_j   = (x_j - mean) / std, j = 1..k    frames of a clip, .step apart                              (1)
        z     = [f(u_1), .., f(u_k)]            one encoder f for all frames, their maps side by side      (2)
        y     = g(z), in [-1,1]                 .residual: y = 2 x_k - 1 + g(z)                            (3)
-       t     = 2 x_k+1 - 1                     what should come out                                       (4)
+       t     = 2 x_k+1 - 1                     the target, in [-1,1] too                                  (4)
        L_p   = mean |y - t|^p                  p = .norm                                                  (5)
-       L_gdl = mean | |y_i,j - y_i-1,j| - |t_i,j - t_i-1,j| | + the same along j                          (6)
+       L_gdl = mean | |y_i,j - y_i-1,j| - |t_i,j - t_i-1,j| | + the same along j    rows i, columns j     (6)
        L     = L_p + l L_gdl                   l = .gradient                                              (7)
        PSNR  = 10 log10( 1 / mean ((y - t) / 2)^2 )     of values in [0,1]                                (8)
 
-   (6) is the paper's gradient difference loss with its exponent 1. The paper predicts at four scales, and adds the loss
-   of a discriminator; here there is one scale and none. Its encoder sees all frames at once, as channels; ours sees one
-   at a time, so that it stays an encoder of images, and what moved is found by the decoder, whose first convolution
-   sees the maps of all frames.
-   Defaults: k = 4, p = 2. For sharper frames p = 1 and l = 1.
-   Traps: where most of the picture rests, copying the last frame is hard to beat: its PSNR stands beside the other. L2
-   paints the mean of all that could come, which is blurred, and blur has a good PSNR; (6) asks for edges. A cut within
-   the frames cannot be foreseen. Frames predicted from predicted ones grow worse with every step. */
+   (6) is the paper's gradient difference loss with its exponent (alpha) 1. The paper predicts at four scales and adds
+   the loss of a discriminator; here there is one scale and no discriminator. The paper's net sees all frames at once,
+   as channels; our encoder sees one at a time, so that it remains an encoder of images, and the decoder, whose first
+   convolution sees the maps of all frames, has to find what moved.
+   Defaults: k = 4, p = 2. For sharper frames take p = 1 and l = 1.
+   Traps: where most of the picture is at rest, copying the last frame is hard to beat; the PSNR of the copy is
+   therefore the second of the numbers reported. L2 paints the mean of all possible futures, which is blurred, and blur
+   has a good PSNR; (6) demands edges. A cut within the frames cannot be foreseen. Frames predicted from predicted ones
+   get worse with every step. */
 
 static const sslh_setting sslh_i_next_frame_settings[] = {
     {SSLH_I_FIELD(sslh_next_frame_desc, frames), SSLH_SETTING_INT, "4", "1 to 16"},
@@ -7918,7 +7924,7 @@ SSLH_I_FN sslh_tensor *sslh_i_next_frame_decoder(sslh_net *net, sslh_tensor *x, 
     same.pad = 1;
     x = sslh_layer_conv(net, 0, x, 1, same);
     x = sslh_layer_batch_norm(net, 1, x, NULL, 0, SSLH_RELU);
-    return sslh_i_doublings_run(net, 6, x, (const sslh_i_doublings *)self);
+    return sslh_i_doublings_run(net, 6, x, (const sslh_i_doublings *)self); /* after mix and the 5 entries of its norm */
 }
 SSLH_I_FN sslh_net *sslh_i_next_frame_decoder_new(sslh_ctx *c, const sslh_i_doublings *up, int frames) {
     sslh_net_desc d;
@@ -7937,13 +7943,14 @@ SSLH_I_FN sslh_net *sslh_i_next_frame_decoder_new(sslh_ctx *c, const sslh_i_doub
     return net;
 }
 
-/* Mean and deviation of the frames into the encoder, from where (1) takes them. */
+/* Stores mean and deviation of the frames in the encoder, where (1) reads them. The recipe must not normalise, because
+   the targets are made from the same views. */
 SSLH_I_FN void sslh_i_next_frame_prepare(sslh_method *m, sslh_data data) {
     sslh_recipe unused = sslh_recipe_none();
     sslh_i_normalise_by_clips("sslh_next_frame", &unused, m->encoder, data);
 }
 
-/* "frames" (N,k+1,H,W,C) in [0,1]: x_1 .. x_k+1, from a place of the clip that is drawn. */
+/* "frames" (N,k+1,H,W,C) in [0,1]: x_1 .. x_k+1 of each clip, from a random frame on. */
 SSLH_I_FN void sslh_i_next_frame_views(sslh_method *m, const sslh_batch *batch, sslh_view_set *out) {
     sslh_ctx *c = m->ctx;
     const sslh_i_next_frame *s = (const sslh_i_next_frame *)m->self;
@@ -7980,14 +7987,15 @@ SSLH_I_FN sslh_tensor *sslh_i_next_frame_paint(sslh_method *m, sslh_tensor *x) {
     h = sslh_permute(c, sslh_reshape(c, h, sslh_dim5(N, k, height, width, -1)), beside);
     h = sslh_reshape(c, h, sslh_dim4(N, height, width, -1));                                 /* (2): (N,h,w,k m) */
     y = sslh_forward(s->decoder, h);
-    y = sslh_i_doublings_cut(c, "sslh_next_frame", y, h, H, W);                              /* (3) */
+    y = sslh_i_doublings_cut(c, "sslh_next_frame", y, h, H, W);                              /* (3): g(z) */
     if (!s->d.residual || SSLH_I_BAD(c)) return y;
     last = sslh_reshape(c, sslh_slice(c, x, 1, k - 1, k), frame);
     return sslh_add(c, y, sslh_shift(c, sslh_scale(c, last, 2), -1));
 }
 
-/* Absolute differences of neighbours along an axis of length n. A line for each slice: compilers evaluate arguments in
-   either order, and the gradients of both go into x in the order of the tape. */
+/* Absolute differences of neighbours along an axis of length n. The two slices are separate statements because a
+   compiler may evaluate arguments in either order, while the gradients of both are added to x in the order of
+   the tape. */
 SSLH_I_FN sslh_tensor *sslh_i_next_frame_edges(sslh_ctx *c, sslh_tensor *x, int axis, int n) {
     sslh_tensor *behind = sslh_slice(c, x, axis, 1, n);
     sslh_tensor *before = sslh_slice(c, x, axis, 0, n - 1);
@@ -8091,27 +8099,27 @@ SSLH_I_FN sslh_method sslh_i_next_frame_make(sslh_ctx *c, sslh_net *encoder, ssl
 #if SSLH_WITH_FRAME_ORDER
 /* Misra, Zitnick, Hebert: "Shuffle and learn: unsupervised learning using temporal order verification", ECCV 2016.
 
-   Learns from: frames of a clip in their order and shuffled. To tell them apart the encoder has to see where things
-   are and how they move.
+   Learns from: frames of a clip, in their order and shuffled. To tell the two apart, the encoder has to see where
+   things are and how they move.
 
-       a, b, c, d, e            five frames of a clip, .gap apart; tasks 2 and 3: three, b, c, d               (1)
+       a, b, c, d, e            five frames of a clip, .gap apart; tasks 2 and 3: only b, c, d                 (1)
        task 1, order:           yes (b,c,d) (d,c,b)   no (b,a,d) (d,e,b) or, by a coin for each clip,
-                                (d,a,b) (b,e,d): was the second between the others, or outside?               (2)
+                                (d,a,b) (b,e,d): was the second between the others in time, or outside?       (2)
        task 2, arrow of time:   forwards (b,c,d)   backwards (d,c,b)                                           (3)
        task 3, sorting:         all six orders of b, c, d; y is the place where c stands, 0, 1 or 2            (4)
        F(q,r,s) = softmax( h( f(q), f(r), f(s) ) )        one encoder f for all frames, h on three of them     (5)
        L = mean over the tuples of all clips of -log F_y                                                       (6)
 
-   Every clip gives all tuples of its task, as many of one class as of the other, and each frame passes f once: neither
-   the classes nor the batch's statistics can give an answer away. In order and backwards are one class of task 1, as in
-   the paper. Of .tries places drawn that one is taken where the third frame differs most from the first of b, c, d: the
-   paper weights places by optical flow. A uniform guess has the loss ln 2, in task 3 ln 3, and clips in which nothing
-   moves leave no other.
-   Defaults: our own, for clips of some 20 small frames. The head has a hidden layer, for a linear map of three features
-   side by side is a sum of three judgements, one of each frame, and cannot compare frames.
-   Traps: motion that looks the same backwards (things that bounce without losing speed) has no arrow; a cut, a camera
-   that always moves in one direction, and the artefacts of compression tell the order without a look at the things.
-   An average over all places has forgotten where things were (hence .cells). */
+   Every clip contributes all tuples of its task, equally many of each class, and each frame passes through f once, so
+   that neither the frequencies of the classes nor the statistics of batch norm can give an answer away. In task 1 the
+   order and its reverse are one class, as in the paper. Of .tries random places in a clip the one is used at which b
+   and d differ most; the paper instead draws places by their optical flow. A uniform guess has the loss ln 2, in task 3
+   ln 3, and where nothing moves no method can do better.
+   Defaults: our own, for clips of some 20 small frames. The head has a hidden layer, because a linear map of three
+   features side by side is a sum of three judgements, one for each frame, and cannot compare frames.
+   Traps: motion that looks the same backwards (things that bounce without losing speed) has no arrow; cuts, a camera
+   that always moves in one direction, and compression artefacts reveal the order without a look at the objects. An
+   average over all places of a map no longer knows where things were (hence .cells). */
 
 static const sslh_setting sslh_i_frame_order_settings[] = {
     {SSLH_I_FIELD(sslh_frame_order_desc, task), SSLH_SETTING_INT, "1", "1 to 3"},
@@ -8130,7 +8138,8 @@ static const char sslh_i_frame_order_paper[] = "";
 typedef struct sslh_i_frame_order { sslh_frame_order_desc d; sslh_recipe views; sslh_net *head; int given;
     } sslh_i_frame_order;
 
-/* A task: frames that are taken, and tuples (numbers of three of them, class), two sets by turns. */
+/* A task: how many frames it uses, and its tuples, each the numbers of three of these frames and the class. There are
+   two sets of tuples, and the coin of the clip chooses one. */
 typedef struct sslh_i_order_task { int frames, classes, tuples; int8_t tuple[2][6][4]; } sslh_i_order_task;
 static const sslh_i_order_task sslh_i_order_tasks[3] = {
     {5, 2, 4, {{{1, 2, 3, 1}, {3, 2, 1, 1}, {1, 0, 3, 0}, {3, 4, 1, 0}},
@@ -8145,8 +8154,8 @@ SSLH_I_FN void sslh_i_frame_order_prepare(sslh_method *m, sslh_data data) {
     sslh_i_normalise_by_clips("sslh_frame_order", s->given ? &unused : &s->views, m->encoder, data);
 }
 
-/* How much two frames of a clip in memory differ: the sum over their values, in whole numbers, of which any order of
-   adding gives the same. */
+/* How much frames p and q of a clip in memory differ: the sum of the absolute differences of their values, in integers
+   (floats in units of 2^-16), whose sum does not depend on the order. */
 SSLH_I_FN int64_t sslh_i_frame_order_motion(const sslh_field *f, int64_t clip, int p, int q) {
     size_t n = (size_t)f->shape.size[1] * (size_t)f->shape.size[2] * (size_t)f->shape.size[3], i;
     size_t first = ((size_t)clip * (size_t)f->shape.size[0] + (size_t)p) * n, apart = (size_t)(q - p) * n;
@@ -8164,15 +8173,16 @@ SSLH_I_FN int64_t sslh_i_frame_order_motion(const sslh_field *f, int64_t clip, i
     return sum;
 }
 
-/* (1): numbers of the frames of each clip, frame (N,frames). Clips of a callback are not looked at before they are
-   taken. */
+/* (1): frame (N,frames) receives the numbers of the frames to use of each clip; first (N) is scratch memory. The .tries
+   places are draws 0 .. tries-1 of the clip's stream. Clips that come from a callback are not in memory, so they get
+   draw 0. */
 SSLH_I_FN int sslh_i_frame_order_places(sslh_method *m, const sslh_batch *batch, const sslh_i_order_task *task,
                                         int32_t *first, int32_t *frame) {
     sslh_ctx *c = m->ctx;
     const sslh_i_frame_order *s = (const sslh_i_frame_order *)m->self;
     const sslh_field *f = sslh_i_field_of(&batch->data, SSLH_FIELD_CLIP);
-    int n = task->frames, b = n == 5, i, j, gap = s->d.gap;
-    if (!f) return 1; /* sslh_clip_views says it */
+    int n = task->frames, b = n == 5, i, j, gap = s->d.gap; /* b: the number of frame b, 1 of a .. e, 0 of b .. d */
+    if (!f) return 1; /* sslh_clip_views reports it */
     if (!gap) gap = SSLH_I_MAX((f->shape.size[0] - 1) / (n - 1) / 2, 1);
     if (gap > INT_MAX / n || !sslh_i_clip_starts(c, "sslh_frame_order", batch, 'T', (n - 1) * gap + 1, first)) return 0;
     for (i = 0; i < batch->count; i++) {
@@ -8180,7 +8190,7 @@ SSLH_I_FN int sslh_i_frame_order_places(sslh_method *m, const sslh_batch *batch,
         uint64_t stream = sslh_i_sample_stream('T', 0, batch->epoch, batch->index[i]);
         uint32_t places = (uint32_t)(sslh_i_length(f, at) - (n - 1) * gap);
         int32_t best = first[i];
-        for (j = 0; j < s->d.tries && f->values && s->d.tries > 1; j++) { /* draw 0 is first[i] */
+        for (j = 0; j < s->d.tries && f->values && s->d.tries > 1; j++) { /* draw 0 is that of first[i] */
             int32_t start = (int32_t)sslh_random_below(c->desc.seed, stream, (uint64_t)j, places);
             motion = sslh_i_frame_order_motion(f, at, start + b * gap, start + (b + 2) * gap);
             if (motion > most) most = motion, best = start;
@@ -8190,7 +8200,8 @@ SSLH_I_FN int sslh_i_frame_order_places(sslh_method *m, const sslh_batch *batch,
     return 1;
 }
 
-/* "frames" (N,n,H,W,C), "tuples" (N,3 K): the numbers among them of the frames of K tuples, "labels" (N K). */
+/* "frames" (N,n,H,W,C); "tuples" (N,3 K): which of the n frames the K tuples of each clip consist of; "labels" (N K).
+   The coin is draw 64, after the places. */
 SSLH_I_FN void sslh_i_frame_order_views(sslh_method *m, const sslh_batch *batch, sslh_view_set *out) {
     sslh_ctx *c = m->ctx;
     const sslh_i_frame_order *s = (const sslh_i_frame_order *)m->self;
@@ -8676,8 +8687,9 @@ SSLH_I_FN sslh_method sslh_i_autoencoder_make(sslh_ctx *c, sslh_net *encoder, ss
               = -R + beta/2 sum over j of (noise_j^2 + logvar_j - z_j^2)                              (7)
        L_k    = -mean over images of log(1/k sum of w over k codes)             (Burda et al., IWAE)  (8)
 
-   In expectation (8) lies between (6) and the mean of -log p(x), and approaches the latter as k grows. Its gradient is
-   that of -log w (7), with each code weighted by its share of the sum of w.
+   In (2) noise is the paper's epsilon, and in (7) the constants of the two log densities of z cancel. With beta 1, (8)
+   lies in expectation between (6) and the mean of -log p(x), and approaches the latter as k grows. Its gradient is that
+   of -log w (7), with each code weighted by its share of the sum of w.
    Defaults: pytorch/examples, which has these widths for MNIST, ReLU and PyTorch's Adam. Grey values serve as Bernoulli
    targets unless .binarize draws from them. A decoder that makes every pixel 1/2 has R = 784 ln 2 = 543 nats on MNIST.
    The IWAE paper: .layers 2, .hidden 200, .latent 50, tanh, .binarize, batches of 20.
@@ -8756,8 +8768,8 @@ SSLH_I_FN sslh_tensor *sslh_i_vae_posterior(sslh_net *net, int index, sslh_tenso
     return sslh_tap(net, "posterior", both) ? both : p[0];
 }
 SSLH_I_FN void sslh_i_vae_posterior_new(sslh_net *net, int in, int latent) {
-    sslh_layer_linear_new(net, "fc21", in, latent, 0);
-    sslh_layer_linear_new(net, "fc22", in, latent, 0);
+    sslh_layer_linear_new(net, "fc21", in, latent, 0); /* mu */
+    sslh_layer_linear_new(net, "fc22", in, latent, 0); /* log sigma^2 */
 }
 
 /* conv1 .., fc1 .., fc21, fc22: (N,H,W,C) -> posterior mean (N,latent). Names as in pytorch/examples. */
@@ -8913,7 +8925,7 @@ SSLH_DEF sslh_tensor *sslh_vae_interpolate(sslh_method *m, sslh_tensor *a, sslh_
     latent = s->d.latent;
     sslh_vae_encode(m, a, &from, NULL); /* (N,latent) */
     sslh_vae_encode(m, b, &to, NULL);
-    t = sslh_zeros(c, sslh_dim2(steps, 1));
+    t = sslh_zeros(c, sslh_dim2(steps, 1)); /* 0 .. 1; code i of a pair is from + t_i (to - from) */
     for (i = 0; i < steps && !SSLH_I_BAD(c); i++) t->data[i] = (sslh_real)i / (sslh_real)(steps - 1);
     to = sslh_reshape(c, sslh_sub(c, to, from), sslh_dim3(-1, 1, latent));
     from = sslh_add(c, sslh_reshape(c, from, sslh_dim3(-1, 1, latent)), sslh_mul(c, to, t)); /* (N,steps,latent) */
@@ -8943,9 +8955,11 @@ SSLH_DEF sslh_tensor *sslh_gaussian_kl(sslh_ctx *c, sslh_tensor *mu, sslh_tensor
 /* The log of the deviation of a Gaussian pixel, one number: the parameter or the setting. */
 SSLH_I_FN sslh_tensor *sslh_i_vae_log_sigma(sslh_ctx *c, const sslh_i_vae *s) {
     if (!s->d.learn_sigma) return sslh_scalar(c, sslh_i_log((sslh_real)s->d.sigma));
+    /* the decoder's last parameter, after weight and bias of each layer */
     return sslh_reshape(c, sslh_param(s->decoder, 2 * (s->d.layers + 1 + s->d.convolutions)), sslh_dim0());
 }
-/* (4) from half the squared errors, each summed over an image; error may have any shape. */
+/* (4) from half the squared errors, each summed over an image; error may have any shape. 0.9189.. is
+   1/2 log(2 pi). */
 SSLH_I_FN sslh_tensor *sslh_i_vae_gaussian(sslh_ctx *c, const sslh_i_vae *s, sslh_tensor *error) {
     sslh_tensor *log_sigma = sslh_i_vae_log_sigma(c, s);
     sslh_real values = (sslh_real)(s->d.height * s->d.width * s->d.channels);
@@ -8964,7 +8978,7 @@ SSLH_I_FN void sslh_i_vae_terms(sslh_method *m, sslh_tensor *x, sslh_tensor **re
     noise = sslh_normal(c, sslh_shape_of(mu), 0.0f, 1.0f); /* (N,latent) */
     z = sslh_add(c, mu, sslh_mul(c, sslh_exp(c, sslh_scale(c, logvar, 0.5f)), noise)); /* (2): (N,latent) */
     y = sslh_forward(s->decoder, z); /* (N,H W C), before the sigmoid of (3) */
-    *reconstruction = sslh_i_rebuilt_error(c, y, x, !s->d.gaussian); /* (3) */
+    *reconstruction = sslh_i_rebuilt_error(c, y, x, !s->d.gaussian); /* (3), or half the squared errors for (4) */
     if (s->d.gaussian) *reconstruction = sslh_i_vae_gaussian(c, s, *reconstruction); /* (4) */
     *kl = sslh_gaussian_kl(c, mu, logvar); /* (5) */
 }
@@ -9784,7 +9798,7 @@ typedef struct sslh_i_simclr { sslh_simclr_desc d; sslh_recipe views; sslh_net *
 SSLH_I_FN void sslh_i_simclr_prepare(sslh_method *m, sslh_data data) {
     const sslh_i_simclr *s = (const sslh_i_simclr *)m->self;
     sslh_preprocess p;
-    sslh_i_note_size(m->encoder, data);
+    sslh_i_note_size(m->encoder, data); /* this clears mean and deviation, of which the recipe has a copy */
     if (s->d.views || s->views.std[0] == 0) return;
     p = sslh_get_preprocess(m->encoder);
     memcpy(p.mean, s->views.mean, sizeof p.mean);
@@ -9807,8 +9821,8 @@ SSLH_I_FN sslh_tensor *sslh_i_simclr_loss(sslh_method *m, const sslh_view_set *v
     sslh_tensor *z, *z0, *z1;
     int n;
     (void)phase;
-    /* Both views pass through together, so that batch norm sees one batch of 2N ("global" batch norm). */
-    /* (1): h (2N,D) -> z (2N,head_out) */
+    /* (1): views (2N,H,W,C) -> h (2N,D) -> z (2N,head_out). Both views pass through together, so that batch norm sees
+       one batch of 2N ("global" batch norm). */
     z = sslh_i_project(c, m->encoder, s->head, sslh_view_get(v, "views"));
     if (SSLH_I_BAD(c)) return z;
     n = z->shape[0] / 2;
@@ -10804,6 +10818,8 @@ SSLH_I_FN sslh_method sslh_i_cpc2_make(sslh_ctx *c, sslh_net *encoder, sslh_data
        theta' <- m theta' + (1-m) theta,           all parameters of f' and g', after the update       (4)
        m  = 1 - (1-m_0) (1 + cos(pi T)) / 2        T: share of the run that is done                    (5)
 
+   In the paper's letters theta' is xi, the predictor p is q, the target's projection t is z', and m is tau.
+
    If every image had the same embedding, L would be 0, so a small loss says nothing; the spread of the projections
    (shown as its number) tells learning from collapse. What keeps BYOL from collapsing is not in (3) but in what is
    updated: only the online side follows the gradient, towards a target that changes slowly. With .no_stop_gradient both
@@ -10855,6 +10871,7 @@ SSLH_I_FN sslh_tensor *sslh_i_byol_loss(sslh_method *m, const sslh_view_set *v, 
     for (i = 0; i < 2 && !s->d.no_stop_gradient; i++)
         target[i] = sslh_i_project(c, s->target_encoder, s->target_head, x[i]); /* (2): (N,D) */
     sslh_no_grad(c, 0);
+    /* loss[i] = -cos(p(z_i), t_1-i); p(z_i) is (N,D) */
     for (i = 0; i < 2; i++) loss[i] = sslh_negative_cosine(c, sslh_forward(s->predictor, z[i]), target[1 - i]);
     m->numbers[0].value = sslh_i_spread(c, z[0]);
     return sslh_shift(c, sslh_scale(c, sslh_add(c, loss[0], loss[1]), 2), 4); /* (3) */
@@ -12271,10 +12288,11 @@ SSLH_I_FN sslh_method sslh_i_jepa_make(sslh_ctx *c, sslh_net *encoder, sslh_data
    compositionality", NeurIPS 2013; where the papers leave details open, the program word2vec.c decides. Words that
    occur in the same surroundings get similar vectors.
 
-   Every word w has two vectors: u_w, which is kept, and v_w, by which it is predicted. With skip-gram each of the words
-   within b places of a word w predicts it, and h is that word's u; with CBOW all of them together do, and h is the mean
-   of theirs. b is drawn anew for each w, from 1 to the window, so that near words count more. The prediction has to
-   tell w (y = 1) from K words drawn in proportion to count^(3/4) (y = 0), which is called negative sampling:
+   Every word w has two vectors: u_w, which is kept, and v_w, by which it is predicted (the paper's v_w and v'_w). With
+   skip-gram each of the words within b places of a word w predicts it, and h is that word's u; with CBOW all of them
+   together do, and h is the mean of their u. b is drawn anew for each w, from 1 to the window, so that near words count
+   more. The prediction has to tell w (y = 1) from K words drawn in proportion to count^(3/4) (y = 0), which is called
+   negative sampling:
 
      p_j = 1 / (1 + e^-(h . v_j))                                                                            (1)
      L   = -sum over j of (y_j log p_j + (1 - y_j) log(1 - p_j))                                             (2)
@@ -12283,15 +12301,16 @@ SSLH_I_FN sslh_method sslh_i_jepa_make(sslh_ctx *c, sslh_net *encoder, sslh_data
 
    or it has to tell, at each fork on the way to w in a Huffman tree of all words, whether the way goes left (y = 1) or
    right, where v is the vector of the fork (hierarchical softmax). A draw that is w itself is left out. The learning
-   rate r falls linearly with the number of words read, to a ten thousandth. A word whose share f of the text is above t
-   is read only with probability (sqrt(f / t) + 1) t / f (5); words that are left out make room for others in the
-   window. u starts uniform in -1/2 .. 1/2 divided by D, v at 0.
+   rate r falls linearly with the number of words read, to a ten thousandth of its first value. A word whose share of
+   the text is f is read only with the probability (sqrt(f / t) + 1) t / f (5), if that is below 1, t = .sample;
+   words that are left out make room for others in the window. u starts uniform between -1/2 and 1/2, divided by D,
+   and v at 0.
 
    The trainer. word2vec.c updates the vectors after each prediction, in several threads at the same time and without
    locks, so that no two runs give the same result. Here the predictions of a batch, 1,024 by default, use the vectors
    as they were before the batch (each prediction by itself, on any thread). The updates are then added row by row, each
-   row by one task and in the order of the text, which gives the same bits for any number of threads. Only rows that
-   occur in a batch cost anything. Random draws for a word depend on (seed, epoch, its place).
+   row by one task and in the order of the text, which gives the same bits for any number of threads. Rows that do not
+   occur in a batch cost nothing. Random draws for a word depend on (seed, epoch, its place).
 
    Traps. Averaging over a batch, as losses elsewhere do, without a higher learning rate costs 10 to 20 points of the
    analogies: (3) and (4) are sums. In CBOW each input gets the whole e of (4), although h is a mean. Scores of
@@ -12320,24 +12339,25 @@ typedef struct sslh_i_word2vec {
     size_t          V, n;    /* words; places of the text */
     const int32_t  *text;    /* (n) words in their order; -1: the end of a line */
     int64_t         total;   /* words among them */
-    uint32_t       *keep;    /* (V) a draw below it keeps the word (5) */
-    uint32_t       *cut;     /* (V) drawing words by count^(3/4): of a draw in 0 .. V the whole part i is the word when
-                                the rest is below cut[i], .. */
-    int32_t        *other;   /* (V) .. else other[i] (alias method, Walker 1977) */
-    int32_t        *fork;    /* hierarchical softmax: the forks on the way to word w begin at way[w], .. */
-    uint8_t        *left;    /* .. and 1 where the way goes left */
+    uint32_t       *keep;    /* (V) (5) times 2^32: a 32-bit draw below it keeps the word */
+    uint32_t       *cut;     /* (V) drawing words by count^(3/4): the whole part i of a draw in 0 .. V is the word when
+                                the fraction, times 2^32, is below cut[i], .. */
+    int32_t        *other;   /* (V) .. otherwise other[i] is (alias method, Walker 1977) */
+    int32_t        *fork;    /* hierarchical softmax: the forks on the way to word w are fork[way[w]] .., as rows of
+                                the table of v; .. */
+    uint8_t        *left;    /* .. 1 where the way goes left */
     size_t         *way;     /* (V+1) */
     size_t          longest; /* forks on the longest way */
     sslh_i_word_batch b;
     size_t          inputs, targets; /* of the batch so far */
-    uint64_t        stream, drawn;   /* of the epoch; words of it that were drawn as negatives .. */
-    uint32_t        draw[4];         /* .. and the numbers of the last four */
+    uint64_t        stream, drawn;   /* of the epoch; negatives drawn in it, .. */
+    uint32_t        draw[4];         /* .. of which one block of Philox gives four */
     int64_t         read;    /* words so far, all epochs */
     int64_t         predictions; /* of the epoch */
-    double          loss;    /* their sum */
+    double          loss;    /* the sum of their losses */
 } sslh_i_word2vec;
 
-/* (5) for all words: the share is count / total. */
+/* (5) for all words; f is count / total. */
 SSLH_I_FN void sslh_i_w2v_keeps(sslh_i_word2vec *s, const sslh_i_tally *words) {
     size_t w;
     for (w = 0; w < s->V; w++) {
@@ -12348,7 +12368,8 @@ SSLH_I_FN void sslh_i_w2v_keeps(sslh_i_word2vec *s, const sslh_i_tally *words) {
 }
 
 /* Tables for drawing words in proportion to count^(3/4), computed from square roots so that they are the same on every
-   machine. share, place: (V), work. */
+   machine. Each word whose share, V times its probability, is below 1 is paired with one whose share is above 1, which
+   fills the rest of its cell. share, place: (V), scratch. */
 SSLH_I_FN void sslh_i_w2v_aliases(sslh_i_word2vec *s, const sslh_i_tally *words, double *share, int32_t *place) {
     double sum = 0;
     size_t w, low = 0, high = s->V; /* shares below 1 are listed from the front, the others from the back */
@@ -12375,8 +12396,9 @@ SSLH_I_FN void sslh_i_w2v_aliases(sslh_i_word2vec *s, const sslh_i_tally *words,
     }
 }
 
-/* Huffman's tree: the two rarest entries become one, again and again. parent: (2V) with 2 parent + (0: left),
-   count: (2V). */
+/* Huffman's tree: the two rarest entries are joined by a fork, again and again. Entries 0 .. V-1 are the words, V ..
+   2V-2 the forks. parent, count: (2V), scratch; parent[x] is 2 f + side, where V + f is the fork above x and side is 0
+   when x is on its left. The two passes over the ways count the forks on them and then store them. */
 SSLH_I_FN int sslh_i_w2v_tree(sslh_i_word2vec *s, const sslh_i_tally *words, int64_t *parent, int64_t *count) {
     const size_t V = s->V;
     size_t w, leaf = V, inner = V, top, forks = 0, pass, k;
@@ -12429,7 +12451,7 @@ SSLH_I_FN int sslh_i_w2v_tables(sslh_i_word2vec *s, const sslh_i_tally *words) {
     return ok;
 }
 
-/* Copies the rows of the tensor to those of the table, or back. */
+/* Copies the rows of the tensor x (V,D) to the padded rows of the table of u, or back. */
 SSLH_I_FN void sslh_i_w2v_copy(sslh_i_word2vec *s, sslh_tensor *x, int back) {
     const size_t D = (size_t)s->d.dim;
     size_t w;
@@ -12439,8 +12461,8 @@ SSLH_I_FN void sslh_i_w2v_copy(sslh_i_word2vec *s, sslh_tensor *x, int back) {
     }
 }
 
-/* The initial vectors, and memory for a batch. During training rows are padded with zeros to whole SIMD vectors, which
-   changes no sum. */
+/* The initial vectors, and memory for a batch. During training rows are padded with zeros to a multiple of 16, which
+   changes no sum. One allocation holds both tables, another h and e, and so on. */
 SSLH_I_FN int sslh_i_w2v_begin(sslh_i_word2vec *s, sslh_tensor *x) {
     sslh_i_word_batch *b = &s->b;
     const size_t D = SSLH_I_ROUND_UP((size_t)s->d.dim), batch = (size_t)s->d.batch;
@@ -12490,7 +12512,8 @@ SSLH_I_FN void sslh_i_w2v_target(sslh_i_word2vec *s, int32_t row, int label) {
     s->b.label[s->targets++] = (uint8_t)label;
 }
 
-/* Word w is predicted by the inputs that were added since the last prediction. */
+/* Word w is predicted from the inputs that were added since the last prediction. Negatives come from the stream after
+   that of the epoch; a 32-bit draw times V has the word in its upper 32 bits and the fraction in its lower ones. */
 SSLH_I_FN void sslh_i_w2v_predict(sslh_i_word2vec *s, int32_t w) {
     sslh_i_word_batch *b = &s->b;
     const uint32_t key[2] = {(uint32_t)s->c->desc.seed, (uint32_t)(s->c->desc.seed >> 32)};
@@ -12517,7 +12540,7 @@ SSLH_I_FN void sslh_i_w2v_predict(sslh_i_word2vec *s, int32_t w) {
     if (b->items == (size_t)s->d.batch) sslh_i_w2v_run(s);
 }
 
-/* The words of a sentence that were kept, and for each how far its window reaches. */
+/* Predictions of a sentence: the n words of it that were kept, and for each how far its window reaches. */
 SSLH_I_FN void sslh_i_w2v_sentence(sslh_i_word2vec *s, const int32_t *word, const int32_t *reach, int n) {
     int i, k;
     for (i = 0; i < n; i++) {
@@ -12624,7 +12647,8 @@ SSLH_DEF int sslh_vectors_find(const sslh_vectors *v, const char *word) {
     return v && word ? sslh_i_tally_find(&v->words, word, strlen(word)) : -1;
 }
 
-/* The word as it is, or else in lower case (ASCII); words of more than 200 bytes are never found. */
+/* The number of a word as it is written or, if that is unknown, in lower case (ASCII, up to 200 bytes); -1 when neither
+   is known. */
 SSLH_I_FN int sslh_i_vectors_match(const sslh_vectors *v, const char *word, size_t n) {
     char low[200];
     size_t i;
@@ -12634,11 +12658,12 @@ SSLH_I_FN int sslh_i_vectors_match(const sslh_vectors *v, const char *word, size
     return sslh_i_tally_find(&v->words, low, n);
 }
 
+/* The Euclidean norm of a row. */
 SSLH_I_FN sslh_real sslh_i_length_of(sslh_ctx *c, const sslh_real *x, size_t n) {
     return (sslh_real)sqrt((double)sslh_i_row_dot(c, x, x, n));
 }
 
-/* The rows with length 1, made once; NULL and an error without memory. */
+/* The vectors (V,D) divided by their lengths, computed once; NULL and an error when memory runs out. */
 SSLH_I_FN const sslh_real *sslh_i_vectors_unit(sslh_vectors *v) {
     const size_t D = (size_t)v->info.dim, V = (size_t)v->info.words;
     size_t i;
@@ -12652,8 +12677,8 @@ SSLH_I_FN const sslh_real *sslh_i_vectors_unit(sslh_vectors *v) {
     return v->unit;
 }
 
-/* The sum that an expression stands for, and the words in it (at most 32); returns their number, 0 and an error
-   on failure. */
+/* sum (D): the unit vectors of the words in an expression, added or subtracted; used: the numbers of these words, at
+   most 32. Returns how many there are, or 0 with an error. */
 SSLH_I_FN int sslh_i_vectors_sum(sslh_vectors *v, const sslh_real *unit, const char *at, sslh_real *sum, int used[32]) {
     const size_t D = (size_t)v->info.dim;
     sslh_real sign = 1;
@@ -12721,7 +12746,8 @@ SSLH_DEF int sslh_nearest_words(sslh_vectors *v, const char *expression, int k, 
     return found;
 }
 
-/* The next line of a text of lines: its words, at most 4 and how many there are; -1 at the end. */
+/* The words of the next line of a text, at most 4 of them; returns how many the line has, 5 for more than 4, or -1 at
+   the end of the text. */
 SSLH_I_FN int sslh_i_words_of_line(const char *text, size_t size, size_t *at, const char *word[4], size_t length[4]) {
     int n = 0;
     if (*at >= size) return -1;
@@ -12742,8 +12768,8 @@ SSLH_I_FN int sslh_i_words_of_line(const char *text, size_t size, size_t *at, co
 
 #define SSLH_I_QUESTIONS 64 /* answered at a time */
 
-/* The number of right answers among n questions, each of words a, b, c, d. sums: (questions,D),
-   cosines: (questions,V). */
+/* The number of right answers to n questions, each of the words a, b, c, d: d has to be the word nearest to b - a + c.
+   The lengths of these sums do not matter to the comparison. sums (n,D) and cosines (n,V): scratch. */
 SSLH_I_FN int sslh_i_answer(const sslh_vectors *v, int (*q)[4], int n, int V, sslh_real *sums, sslh_real *cosines) {
     const size_t D = (size_t)v->info.dim;
     int i, w, right = 0;
@@ -12879,22 +12905,23 @@ SSLH_DEF sslh_pair_score sslh_word_pairs(sslh_vectors *v, const char *text, size
 /* Radford, Narasimhan, Salimans, Sutskever: "Improving language understanding by generative pre-training", OpenAI 2018;
    Radford, Wu, Child, Luan, Amodei, Sutskever: "Language models are unsupervised multitask learners", OpenAI 2019.
 
-   Learns from: text, in which each token is the answer to all before it. To predict it well takes spelling, grammar
-   and, in the end, facts.
+   Learns from: text, in which each token is the answer to the question what follows those before it. Predicting it well
+   takes spelling, grammar and, in the end, facts.
 
        p(x_1 .. x_T) = product over t of p(x_t | x_1 .. x_t-1)                                                (1)
-       h = f(x)                     causal transformer: h_t knows x_1 .. x_t only                             (2)
-       p(. | x_1 .. x_t) = softmax( W h_t ),   W the table of the embeddings of f                             (3)
+       h = f(x)                     causal transformer: h_t depends on x_1 .. x_t only                        (2)
+       p(. | x_1 .. x_t) = softmax( W h_t ),   W (V,D): the table of token embeddings of f                    (3)
        L = mean over t of -log p(x_t+1 | x_1 .. x_t)                                                          (4)
 
-   Windows of a stream begin at a random place in each epoch: sample i of length T at i T + u, u uniform in 0 .. T-1.
-   L is ln V at first, since small weights make all scores nearly equal. It falls quickly to the entropy of single
-   tokens, then to that of pairs; a model that is no better than counted pairs has learnt nothing yet.
-   Drawing a text (5): from the scores s = W h_t of the last token, p = softmax(s / temperature), cut to the k most
-   likely tokens or to the fewest that have probability top_p together; one is drawn and becomes the next input. The
-   keys and values of all earlier tokens are kept, for no later token changes them.
-   Traps: windows across the ends of documents (put a token there); texts in the validation part that the training part
-   has too; perplexities of different tokenizers cannot be compared, nats for each byte can. */
+   Windows of a stream begin at another random place in each epoch: sample i, a window of T tokens, begins at i T + u
+   with u uniform in 0 .. T-1. L starts at ln V, because small weights make all V scores nearly equal. It falls quickly
+   to the entropy of single tokens, then to that of pairs; a model that is no better than counted pairs has learnt
+   nothing yet.
+   Drawing a text (5): the scores s = W h_t of the last token give p = softmax(s / temperature), cut to the k most
+   likely tokens or to the fewest that together have the probability top_p; one token is drawn and becomes the next
+   input. The keys and values of all earlier tokens are kept, because no later token changes them.
+   Traps: windows that run across the ends of documents (put a token there); texts that are in both the training and the
+   validation part. Perplexities of different tokenizers cannot be compared, but nats per byte can. */
 
 static const sslh_setting sslh_i_gpt_settings[] = {
     {SSLH_I_FIELD(sslh_gpt_desc, dropout), SSLH_SETTING_REAL, "0", "at least 0, below 1"},
@@ -12907,8 +12934,8 @@ static const char sslh_i_gpt_paper[] =
 
 typedef struct sslh_i_gpt { sslh_gpt_desc d; } sslh_i_gpt;
 
-/* Inputs (N,T) and, one place further, what is to be predicted (N,T), -1 where there is nothing. moved: windows of a
-   stream by a random part of their length. */
+/* The inputs (N,T) and the targets (N,T), which are the same tokens one place further on, -1 where nothing is to be
+   predicted. moved: 1 begins the windows of a stream at random places, for training. */
 SSLH_I_FN void sslh_i_gpt_rows(sslh_ctx *c, const sslh_batch *batch, int moved, sslh_tensor **inputs,
                                sslh_tensor **targets) {
     sslh_tensor *lengths, *x = sslh_i_text_rows(c, "sslh_gpt", batch, 1, moved ? 'L' : 0, &lengths); /* (N,T+1) */
@@ -12928,7 +12955,7 @@ SSLH_I_FN void sslh_i_gpt_rows(sslh_ctx *c, const sslh_batch *batch, int moved, 
 
 SSLH_I_FN void sslh_i_gpt_prepare(sslh_method *m, sslh_data data) {
     const sslh_field *f = sslh_i_field_of(&data, SSLH_FIELD_TOKENS);
-    sslh_i_text_fits(m, data, f && f->stream ? 0 : -1);
+    sslh_i_text_fits(m, data, f && f->stream ? 0 : -1); /* T inputs, but T-1 of a text, whose last is a target only */
 }
 SSLH_I_FN void sslh_i_gpt_views(sslh_method *m, const sslh_batch *batch, sslh_view_set *out) {
     sslh_tensor *inputs, *targets;
@@ -12937,8 +12964,8 @@ SSLH_I_FN void sslh_i_gpt_views(sslh_method *m, const sslh_batch *batch, sslh_vi
     sslh_view_add(out, "targets", targets); /* (N,T) */
 }
 
-/* (2) to (4): tokens (N,T) -> h (N,T,D) -> the mean over targets (N,T) that are not -1; W (V,D). The scores W h
-   (N,T,V) are made a piece at a time. */
+/* (2) to (4): tokens (N,T) -> h (N,T,D) -> the mean of (4) over the targets (N,T) that are not -1. W (V,D) is the
+   transformer's first parameter. The scores W h (N,T,V) are computed some rows at a time. */
 SSLH_I_FN sslh_tensor *sslh_i_gpt_nats(sslh_net *net, sslh_tensor *tokens, sslh_tensor *targets, float dropout) {
     sslh_forward_desc f;
     memset(&f, 0, sizeof f);
@@ -12956,7 +12983,7 @@ SSLH_I_FN sslh_tensor *sslh_i_gpt_loss(sslh_method *m, const sslh_view_set *v, i
     return loss;
 }
 
-/* The description of a net that predicts the next token, or NULL and an error. */
+/* The settings of a causal transformer; NULL and an error for any other net. */
 SSLH_I_FN const sslh_transformer_desc *sslh_i_gpt_of(sslh_ctx *c, const char *op, sslh_net *net) {
     const sslh_transformer_desc *t = sslh_i_transformer_of(c, op, net);
     if (!t || t->causal == 1) return t;
@@ -13001,8 +13028,9 @@ SSLH_DEF float sslh_gpt_evaluate(sslh_net *net, sslh_data data) {
     return SSLH_I_BAD(c) ? 0 : (float)(sum / count);
 }
 
-/* (5): scores (V) -> a token; u uniform in [0,1). Sums grow in the order of the tokens, from the most likely when some
-   are cut off. */
+/* (5): scores (V) -> a token, drawn by u, which is uniform in [0,1): the first token at which the running sum of the
+   probabilities exceeds u times their total. The sum runs in the order of the vocabulary or, when some tokens are cut
+   off, from the most likely one down. */
 SSLH_I_FN int32_t sslh_i_gpt_pick(sslh_ctx *c, sslh_tensor *scores, const sslh_generate_desc *d, float u) {
     sslh_tensor *index = NULL, *best = sslh_argmax(c, scores, 0), *sum;
     const int V = SSLH_I_BAD(c) ? 1 : scores->shape[0], k = d->top_k ? SSLH_I_MIN(d->top_k, V) : V;
@@ -13017,16 +13045,16 @@ SSLH_I_FN int32_t sslh_i_gpt_pick(sslh_ctx *c, sslh_tensor *scores, const sslh_g
     if (d->temperature < 0) return best->ints[0];
     if (k < V || d->top_p < 1) scores = sslh_topk(c, scores, k, 0, &index);
     scores = sslh_scale(c, sslh_shift(c, scores, -most), 1 / (sslh_real)d->temperature);
-    sum = sslh_cumsum(c, sslh_exp(c, scores), 0); /* (k) */
+    sum = sslh_cumsum(c, sslh_exp(c, scores), 0); /* (k), not divided by the total */
     if (SSLH_I_BAD(c)) return 0;
-    limit = (sslh_real)d->top_p * sum->data[k - 1];
+    limit = (sslh_real)d->top_p * sum->data[k - 1]; /* n: the fewest tokens that reach it */
     for (n = 1; n < k && sum->data[n - 1] < limit;) n++;
     limit = (sslh_real)u * sum->data[n - 1];
     for (i = 0; i < n - 1 && !(sum->data[i] > limit);) i++;
     return index ? index->ints[i] : i;
 }
 
-/* What can be wrong with the numbers; fills in defaults. */
+/* Fills in the defaults and checks the ranges. */
 SSLH_I_FN int sslh_i_generate_ok(sslh_ctx *c, sslh_generate_desc *d) {
     const char *op = "sslh_gpt_generate";
     if (d->temperature == 0) d->temperature = 1;
@@ -13049,7 +13077,7 @@ SSLH_DEF int sslh_gpt_generate(sslh_net *net, const int32_t *prompt, int count, 
     sslh_i_cache cache;
     uint64_t stream;
     int32_t *text;
-    int n, first = 0;
+    int n, first = 0; /* tokens made; the first token of text that the net still sees */
     size_t values;
     if (!t || !sslh_i_generate_ok(c, &desc)) return 0;
     if (!prompt || count < 1 || room < 0 || (room && !out) || count > INT_MAX - room) {
@@ -13076,11 +13104,11 @@ SSLH_DEF int sslh_gpt_generate(sslh_net *net, const int32_t *prompt, int count, 
         const int all = count + n;
         sslh_tensor *x;
         int from;
-        if (all - first > t->length) { /* full: go on from the last half */
+        if (all - first > t->length) { /* full: read the last half of it again, at new positions */
             first = all - SSLH_I_MAX(t->length / 2, 1);
             cache.used = 0;
         }
-        from = first + cache.used;
+        from = first + cache.used; /* with the cache only what is new is read, without it everything */
         sslh_push(c);
         sslh_no_grad(c, 1);
         x = sslh_forward_ex(net, sslh_from_ints(c, sslh_dim2(1, all - from), text + from), f); /* (1,..,D) */
@@ -13132,20 +13160,22 @@ SSLH_I_FN sslh_method sslh_i_gpt_make(sslh_ctx *c, sslh_net *encoder, sslh_data 
    NAACL 2019. Dynamic masks: Liu et al.: "RoBERTa: a robustly optimized BERT pretraining approach", 2019. Order of
    sentences: Lan et al.: "ALBERT: a lite BERT for self-supervised learning of language representations", ICLR 2020.
 
-   Learns from: a text with gaps. Unlike GPT, the transformer sees what stands before and behind a gap, and so its
-   features of each word, and that of [CLS] for the whole, are made of all of the text.
+   Learns from: a text with gaps. Unlike GPT, the transformer sees what comes before and after a gap. So the features of
+   each word, and those of [CLS], which stands for the whole, depend on all of the text.
 
        x = [CLS] a [SEP]   or   [CLS] a [SEP] b [SEP], b in segment 1                                         (1)
        S = 15 % of the places of a and b, at least one, drawn anew in each epoch                              (2)
        x'_t = [MASK] (80 %), any token (10 %) or x_t (10 %) for t in S;  x'_t = x_t elsewhere                 (3)
-       h = f(x'),   u_t = norm( gelu( W h_t + b ) )                                                           (4)
-       L = mean over t in S of -log softmax( E u_t + e )[x_t],   E the table of the embeddings of f           (5)
+       h = f(x'),   u_t = norm( gelu( W h_t + c ) )                                                           (4)
+       L = mean over t in S of -log softmax( E u_t + e )[x_t],   E: the table of token embeddings of f        (5)
        L += -log softmax( V tanh( P h_[CLS] ) )[y],   y = 0: b follows a;  1: it does not (.next)             (6)
 
-   If all of S were [MASK], f would have no reason to describe the words that it sees. With .next = 1 a wrong b is that
-   of another text of the batch; topics give it away. With 2 a and b have changed places, which only their order does.
+   (4) and (5) are the head that predicts words, P is the pooler of f, V has two rows; P and V have biases too. If all
+   of S became [MASK], f would have no reason to describe the words that it sees. With .next = 1 a wrong b is that of
+   another sample of the batch; its topic gives it away. With .next = 2 a wrong pair is b and a in exchanged places,
+   which only their order shows.
    Traps: L stays near the entropy of single words for a while and then falls; padding has to be hidden from attention;
-   the mean is that of the gaps and not of all places; post-norm wants a warm-up. */
+   the mean is over the gaps and not over all places; a transformer with post-norm needs a warm-up. */
 
 static const sslh_setting sslh_i_bert_settings[] = {
     {SSLH_I_FIELD(sslh_bert_desc, mask), SSLH_SETTING_REAL, "0.15", "above 0, below 1"},
@@ -13166,11 +13196,11 @@ static const char sslh_i_bert_paper[] = "batch=256 optimizer=adamw no_bias_corre
 
 typedef struct sslh_i_bert {
     sslh_bert_desc d;
-    sslh_net *head; /* W, b (2), norm (2), e, and with .next V and its bias (2) */
+    sslh_net *head; /* its parameters: 0 W, 1 c, 2 and 3 the norm, 4 e, and with .next 5 V and 6 its bias */
     int vocabulary;
 } sslh_i_bert;
 
-/* The fields of tokens of a data set, at most two of them; how many there are. */
+/* The numbers of the first two fields of tokens of a data set; returns how many there are, at most 2. */
 SSLH_I_FN int sslh_i_bert_fields(const sslh_data *data, int field[2]) {
     int i, n = 0;
     for (i = 0; i < data->fields && n < 2; i++)
@@ -13181,7 +13211,7 @@ SSLH_I_FN void sslh_i_bert_prepare(sslh_method *m, sslh_data data) {
     const sslh_i_bert *s = (const sslh_i_bert *)m->self;
     int field[2];
     if (SSLH_I_BAD(m->ctx)) return;
-    if (!s->d.next) sslh_i_text_fits(m, data, 2);
+    if (!s->d.next) sslh_i_text_fits(m, data, 2); /* [CLS], [SEP] */
     else if (sslh_i_bert_fields(&data, field) < 2 || data.field[field[0]].stream)
         sslh_fail(m->ctx, SSLH_E_USAGE, "sslh_bert: .next needs two texts a sample: two fields of tokens (T), and no "
                   "stream");
@@ -13194,14 +13224,16 @@ SSLH_I_FN int sslh_i_bert_count(float share, int n) {
     many = many + 0.5f;
     return SSLH_I_MAX(1, (int)many);
 }
-/* What is made of a batch. */
+/* What is made of a batch. M = N K, where K is the largest number of tokens that a sample can lose. */
 typedef struct sslh_i_bert_rows {
     sslh_tensor *tokens, *segments, *padding; /* (N,T), (N,T), (N,T) U8 */
-    sslh_tensor *places, *targets;            /* (M): in the (N T) tokens; what stood there, -1: nothing was hidden */
+    sslh_tensor *places, *targets;            /* (M): S among the N T tokens; what was there, or -1: entry not used */
     sslh_tensor *answers;                     /* (N): y of (6) */
 } sslh_i_bert_rows;
 
-/* (2), (3) for one text: place[0 .. all-1] are the places of its tokens, of which the first k are drawn here. */
+/* (2), (3) for one sample: place[0 .. all-1] are the places of its tokens without [CLS] and [SEP]. The first k steps of
+   a shuffle draw S into place[0 .. k-1]; targets (k) receives the tokens there, and tokens is changed. Step j has three
+   draws: the place, what becomes of it, and the token that replaces it. */
 SSLH_I_FN void sslh_i_bert_hide(const sslh_i_bert *s, uint64_t seed, uint64_t stream, int32_t *place, int all, int k,
                                 int32_t *tokens, int32_t *targets) {
     int j;
@@ -13220,14 +13252,14 @@ SSLH_I_FN void sslh_i_bert_hide(const sslh_i_bert *s, uint64_t seed, uint64_t st
     }
 }
 
-/* (1) to (3). tag: what is drawn for, training or evaluation. */
+/* (1) to (3). tag separates the draws of training ('T') from those of evaluation ('W'). */
 SSLH_I_FN int sslh_i_bert_draw(sslh_method *m, const sslh_batch *b, int tag, sslh_i_bert_rows *r) {
     sslh_ctx *c = m->ctx;
     const sslh_i_bert *s = (const sslh_i_bert *)m->self;
     const int N = b->count, parts = s->d.next ? 2 : 1;
-    sslh_tensor *x[2], *length[2];
+    sslh_tensor *x[2], *length[2]; /* a and b: (N,width), (N) */
     int field[2], width[2] = {0, 0}, T, K, n, i;
-    int32_t *place;
+    int32_t *place; /* (T) */
     x[0] = x[1] = length[0] = length[1] = NULL;
     if (parts == 2 && sslh_i_bert_fields(&b->data, field) < 2) {
         sslh_fail(c, SSLH_E_USAGE, "sslh_bert: .next needs two texts a sample: two fields of tokens (T)");
@@ -13261,7 +13293,8 @@ SSLH_I_FN int sslh_i_bert_draw(sslh_method *m, const sslh_batch *b, int tag, ssl
         tokens[at] = s->d.cls_token;
         segments[at++] = 0;
         for (p = 0; p < parts; p++) {
-            const int from = wrong && s->d.next == 2 ? 1 - p : p; /* which of the two stands here */
+            const int from = wrong && s->d.next == 2 ? 1 - p : p; /* which of the two comes here */
+            /* the sample that it is taken from */
             const int row = wrong && s->d.next == 1 && p == 1
                 ? (n + 1 + (int)sslh_random_below(b->seed, pair, 1, (uint32_t)SSLH_I_MAX(N - 1, 1))) % N : n;
             for (j = 0; j < length[from]->ints[row]; j++) {
@@ -13298,7 +13331,7 @@ SSLH_I_FN void sslh_i_bert_views(sslh_method *m, const sslh_batch *batch, sslh_v
     sslh_view_add(out, "answers", r.answers);   /* (N) */
 }
 
-/* (4): u (M,D) at places in the (N T) tokens; pooled (N,D), or NULL when that is not wanted. */
+/* (4): u (M,D) at these places among the N T tokens; *pooled, when not NULL, receives tanh(P h_[CLS]) of (6), (N,D). */
 SSLH_I_FN sslh_tensor *sslh_i_bert_features(sslh_method *m, sslh_tensor *tokens, sslh_tensor *segments,
                                             sslh_tensor *padding, sslh_tensor *places, sslh_tensor **pooled) {
     sslh_ctx *c = m->ctx;
@@ -13321,12 +13354,12 @@ SSLH_I_FN sslh_tensor *sslh_i_bert_features(sslh_method *m, sslh_tensor *tokens,
     return sslh_layer_layer_norm(s->head, 2, h, 1e-12f);
 }
 
-/* (5) */
+/* (5): E is the first parameter of the transformer, e is number 4 of the head. */
 SSLH_I_FN sslh_tensor *sslh_i_bert_nats(sslh_method *m, sslh_tensor *u, sslh_tensor *targets) {
     const sslh_i_bert *s = (const sslh_i_bert *)m->self;
     return sslh_linear_cross_entropy(m->ctx, u, sslh_param(m->encoder, 0), sslh_param(s->head, 4), targets, -1);
 }
-/* Segments where the encoder has them. */
+/* The segments, or NULL for an encoder without them. */
 SSLH_I_FN sslh_tensor *sslh_i_bert_segments(sslh_method *m, sslh_tensor *segments) {
     const sslh_transformer_desc *t = sslh_i_transformer_of(m->ctx, "sslh_bert", m->encoder);
     return t && t->segments > 0 ? segments : NULL;
@@ -13395,8 +13428,9 @@ SSLH_DEF float sslh_bert_evaluate(sslh_method *m, sslh_data data) {
     return SSLH_I_BAD(c) || count < 1 ? 0 : (float)(sum / count);
 }
 
-/* The decoder's weight and bias in the files are those of the table and of predictions.bias again, and not all files
-   have the heads of both tasks, so what the file has more is no error; what it lacks is one. */
+/* In the files the decoder's weight and bias repeat the table and predictions.bias, and some files have the head of
+   one task only. So it is no error when the file contains more than the method needs, but it is one when something
+   is missing. */
 SSLH_DEF void sslh_bert_load(sslh_method *m, const char *path) {
     const sslh_i_bert *s = (const sslh_i_bert *)sslh_i_self("sslh_bert_load", m, "sslh_bert");
     char report[400];
@@ -13442,7 +13476,7 @@ SSLH_DEF int sslh_fill_mask(sslh_method *m, const int32_t *text, int count, int 
                   s->d.mask_token);
         return -1;
     }
-    place = 1 + at;
+    place = 1 + at; /* after [CLS] */
     was_training = sslh_is_training(m->net);
     sslh_train_mode(m->net, 0);
     sslh_push(c);
@@ -13466,7 +13500,7 @@ SSLH_DEF int sslh_fill_mask(sslh_method *m, const int32_t *text, int count, int 
     return SSLH_I_BAD(c) ? -1 : at;
 }
 
-/* The heads, by the names of the files without "cls.". */
+/* The heads, with the names that they have in the files, without "cls.". */
 SSLH_I_FN sslh_net *sslh_i_bert_head(sslh_ctx *c, int width, int vocabulary, int next) {
     sslh_net_desc n;
     sslh_net *net;
@@ -20771,8 +20805,8 @@ SSLH_I_FN sslh_real sslh_i_optim_norm(sslh_optimizer *o, unsigned groups) {
 }
 
 /* LARS (You, Gitman, Ginsburg 2017): eta |p| / |g + wd p|, or 1 when either norm is 0; norms holds the squares of both.
-   The layer moves by eta times its own length, whatever the size of its gradient. With .lars_clip the factor lr x ratio
-   is at most lr (solo-learn's LARC). */
+   The denominator is that of SimCLR's code; the paper has |g| + wd |p|. The layer moves by lr eta times its own length,
+   whatever the size of its gradient. With .lars_clip the factor lr x ratio is at most lr (solo-learn's LARC). */
 SSLH_I_FN sslh_real sslh_i_lars_ratio(const sslh_optimizer *o, const sslh_real *norms, sslh_real lr) {
     sslh_real g = norms[0], p = norms[1], ratio;
     if (!(p > 0) || !(g > 0)) return 1; /* otherwise a layer of zeros could never move */
@@ -20805,8 +20839,8 @@ SSLH_I_FN void sslh_i_plain_sgd(sslh_real *p, sslh_real *g, sslh_real *mu, size_
      p = p - lr decoupled p                                                                                         (4)
      m = beta1 m + (1 - beta1) d,  v = beta2 v + (1 - beta2) d^2                                                    (5)
      p = p - lr (m / bias1) / (sqrt(v / bias2) + eps)                                                               (6)
-   In Adam the weight decay is part of the gradient (3), Kingma & Ba 2015, alg. 1; in AdamW it acts on p directly (4),
-   Loshchilov & Hutter 2019, alg. 2. */
+   In Adam the weight decay is part of the gradient, `decay` in (3), Kingma & Ba 2015, alg. 1; in AdamW it acts on p
+   directly, `decoupled` in (4), Loshchilov & Hutter 2019, alg. 2. The other of the two is 0. */
 SSLH_I_FN void sslh_i_plain_adam(sslh_real *p, sslh_real *g, sslh_real *m, sslh_real *v, size_t n,
                                  const sslh_i_adam *s) {
     for (size_t i = 0; i < n; i++) {
@@ -20929,7 +20963,7 @@ SSLH_DEF void sslh_optimizer_step_groups(sslh_optimizer *o, float lr, unsigned g
     if (SSLH_I_BAD(o->ctx)) return;
     if (groups & ~o->looked) sslh_i_optim_unreached(o, groups);
     if (o->desc.clip > 0.0f && norm > (sslh_real)o->desc.clip) {
-        norm = norm + SSLH_I_R(1e-6);
+        norm = norm + SSLH_I_R(1e-6); /* as in PyTorch's clip_grad_norm_ */
         scale = (sslh_real)o->desc.clip / norm;
     }
     for (g = 0; g < SSLH_I_GROUPS; g++) {
@@ -26948,6 +26982,7 @@ SSLH_I_FN sslh_real sslh_i_row_dot(sslh_ctx *c, const sslh_real *x, const sslh_r
                    of  dy[n,i,j,o] w[o,a,b,g]                                                                       (2)
      dw[o,a,b,g] = sum over n, i, j of  dy[n,i,j,o] x[n, i s - p + a d, j s - p + b d, g]                           (3)
      dbias[o]    = sum over n, i, j of  dy[n,i,j,o]                                                                 (4)
+   n is an image; i, j are the row and column of a place in y, r, q of one in x; o is an output and g an input channel.
    Places outside x count as 0 and get no gradient. Height and width have their own s, p and d. With groups, only the
    channels g of o's group are summed. With a ReLU, dy is first set to 0 where y is not above 0. The output of a
    transposed convolution is (2): its input stands for dy, its output for dx. Its gradients are then (1), without the
@@ -26955,7 +26990,8 @@ SSLH_I_FN sslh_real sslh_i_row_dot(sslh_ctx *c, const sslh_real *x, const sslh_r
    Winograd's, is in >>conv-plan. Pooling uses the same windows; resizing is here as the other operation that changes
    the size of a map. */
 
-/* Shape of a convolution: x (N,H,W,I) * weight (O,Kh,Kw,I/groups) -> y (N,OH,OW,O); output row i reads input rows
+/* Shape of a convolution: x (N,H,W,I) * weight (O,Kh,Kw,I/groups) -> y (N,OH,OW,O), with I = ci and O = co. sh, ph and
+   dh are the stride, padding and dilation of rows, sw, pw and dw those of columns: output row i reads the input rows
    i sh - ph + a dh, a < Kh. */
 typedef struct sslh_i_conv {
     int n, h, w, ci, co, kh, kw, oh, ow, sh, sw, ph, pw, dh, dw, groups;
@@ -27040,8 +27076,8 @@ SSLH_I_FN void sslh_i_conv_near(sslh_i_conv *s) {
 
 /* --- convolution as operations: 2-D, 1-D (height 1), and transposed --- */
 
-/* One axis of a descriptor: its own value, or the other's where its own is 0; a negative value means a true
-   0 (padding). */
+/* The value of one axis in a descriptor: its own, or, where that is 0, the other axis's; at least `least`, which turns
+   SSLH_OFF, a negative number, into no padding. */
 SSLH_I_FN int sslh_i_axis(int own, int other, int least) {
     int v = own ? own : other;
     return v < least ? least : v;
@@ -27852,7 +27888,7 @@ SSLH_DEF sslh_tensor *sslh_resize_bilinear(sslh_ctx *c, sslh_tensor *x, int heig
    blocks by shape, and the partial results of the blocks are combined in their order. */
 
 /* The plain versions of the kernels of the same names: (1), (2), (3) and (4) for rows of C values; (5) is
-   sslh_i_norm_slopes. Vectors are (C); dx may be the same array as dy. */
+   sslh_i_norm_slopes. Vectors are (C); m2 is the sum of (x - mean)^2; dx may be the same array as dy. */
 SSLH_I_FN void sslh_i_plain_col_moments(const sslh_real *x, size_t rows, size_t C, sslh_real *mean, sslh_real *m2) {
     sslh_i_plain_col_sum(x, C, rows, C, mean);
     for (size_t j = 0; j < C; j++) {
@@ -27900,6 +27936,7 @@ SSLH_I_FN void sslh_i_plain_norm_back(const sslh_real *x, const sslh_real *dy, s
     }
 }
 
+/* The vectors (C) of one part, in the order of .table and of .pqr; the passes. */
 enum { SSLH_I_N_MEAN = 0, SSLH_I_N_SCALE, SSLH_I_N_SHIFT, SSLH_I_N_INV, SSLH_I_N_P = 0, SSLH_I_N_Q, SSLH_I_N_R };
 enum { SSLH_I_N_MOMENTS = 0, SSLH_I_N_APPLY, SSLH_I_N_SUMS, SSLH_I_N_BACK };
 /* One struct for the four passes over x: moments, normalisation, the two sums of the backward pass, dx. */
@@ -28040,7 +28077,8 @@ SSLH_I_FN void sslh_i_give(sslh_ctx *c, sslh_tensor *t, const sslh_real *src) {
 }
 
 /* (3) and (5), also the plain version: from the sums (2,C) of one part computes p, q, r (3,C), and adds to dgamma and
-   dbeta (C). count: values in one statistic; span: channels in one statistic. */
+   dbeta (C). count: values in one statistic; span: channels in one statistic; statistics: 1 if mean and var were those
+   of x, otherwise q = r = 0. */
 SSLH_I_FN void sslh_i_norm_slopes(const sslh_real *table, const sslh_real *gamma, const sslh_real *sums, size_t C,
                                   size_t span, sslh_real count, int statistics, sslh_real *pqr, sslh_real *dgamma,
                                   sslh_real *dbeta) {
@@ -29395,7 +29433,8 @@ SSLH_DEF sslh_tensor *sslh_to_real(sslh_ctx *c, sslh_tensor *x, float scale) {
      S = scale q k' + B      (Tq,Tk), masked places at minus infinity                                                (1)
      P = exp(S - lse)        lse = log sum exp of each row                                                           (2)
      o = P v                                                                                                         (3)
-   Backward, with P computed again from the saved lse (Dao et al. 2022):
+   Backward, with P computed again from the saved lse (Dao et al. 2022); * multiplies element by element, and delta is
+   subtracted from each row of dP:
      dP = do v',  delta = row sums of do * o,  dS = P * (dP - delta)                                                (4)
      dq = scale dS k,  dk = scale dS' q,  dv = P' do,  dB = dS                                                       (5)
    The engine takes one head at a time, in blocks of queries (>>sequences-plan): no Tq x Tk matrix is ever stored except
