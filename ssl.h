@@ -7924,7 +7924,7 @@ SSLH_I_FN sslh_tensor *sslh_i_next_frame_decoder(sslh_net *net, sslh_tensor *x, 
     same.pad = 1;
     x = sslh_layer_conv(net, 0, x, 1, same);
     x = sslh_layer_batch_norm(net, 1, x, NULL, 0, SSLH_RELU);
-    return sslh_i_doublings_run(net, 6, x, (const sslh_i_doublings *)self); /* after mix and the 5 entries of its norm */
+    return sslh_i_doublings_run(net, 6, x, (const sslh_i_doublings *)self); /* mix, then the 5 entries of its norm */
 }
 SSLH_I_FN sslh_net *sslh_i_next_frame_decoder_new(sslh_ctx *c, const sslh_i_doublings *up, int frames) {
     sslh_net_desc d;
