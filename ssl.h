@@ -7389,7 +7389,8 @@ SSLH_I_FN sslh_method sslh_i_inpainting_make(sslh_ctx *c, sslh_net *encoder, ssl
    prediction", CVPR 2017.
 
    Learns from: the lightness of an image, from which its colours are predicted. To know the colours of grass, sky and
-   skin the encoder has to recognise them; where nothing tells (is the car red or blue?) the answer is a distribution.
+   skin the encoder has to recognise them; where nothing in the image decides (is the car red or blue?) the answer is a
+   distribution.
 
        (L, a, b)                each pixel in CIE L*a*b*; the encoder f sees L, the colour (a,b) is the target    (1)
        y                        mean (a,b) over each cell of s x s pixels                                         (2)
@@ -7411,7 +7412,7 @@ SSLH_I_FN sslh_method sslh_i_inpainting_make(sslh_ctx *c, sslh_net *encoder, ssl
    A uniform guess has the loss ln 261 = 5.56. The second number compares y^ with grey: mean |y^ - y| over mean |y|.
    Traps: the weights (5) make colours vivid and thereby the error larger, because a wrong vivid colour is farther off
    than grey; to compare errors set .lambda 1, which weights all bins alike. L2 on (a,b) instead of (7) predicts
-   grey-brown means. Images without colour (no |a|, |b| above 5) are left out of the loss; a data set that has no others
+   grey-brown means. Images without colour (no |a|, |b| above 5) add nothing to the loss; a data set that has no others
    is an error. An encoder trained on L must always be given L: the method writes this into the encoder's preprocessing,
    which probes, sslh_embed and files follow (.colour of sslh_preprocess). */
 
@@ -7464,10 +7465,10 @@ SSLH_I_FN void sslh_i_colour_bins(sslh_i_colour_way *w, float sigma) {
             w->bin[w->bins][1] = 10.0f * (float)b;
         }
     for (a = 0; a < 21 && w->channels == 1; a++) w->bin[w->bins++][0] = 5.0f * (float)a; /* of L */
-    w->sigma = w->channels == 2 ? sigma : sigma / 2; /* of the default 5, for half the step */
+    w->sigma = w->channels == 2 ? sigma : sigma / 2; /* the bins of L are half as far apart */
 }
 
-/* The bins nearest to y, the nearest first, and their squared distances. */
+/* The n bins nearest to y, the nearest first, into at (n), and their squared distances. */
 SSLH_I_FN void sslh_i_colour_nearest(const sslh_i_colour_way *w, const sslh_real *y, int n, int *at, float *distance) {
     int q, i, found = 0;
     for (q = 0; q < w->bins; q++) {
@@ -7508,7 +7509,7 @@ SSLH_I_FN sslh_tensor *sslh_i_colour_targets(sslh_ctx *c, const sslh_i_colorizat
             sslh_real *row = z->data + ((size_t)n * (size_t)cells + (size_t)i) * (size_t)w->bins;
             float sum = 0;
             sslh_i_colour_nearest(w, image + i * w->channels, count, at, distance);
-            for (k = 0; k < count; k++) { /* the factor e^(distance of the nearest) cancels, and nothing underflows */
+            for (k = 0; k < count; k++) { /* relative to the nearest, whose factor cancels in (4): no underflow */
                 float x = distance[k] - distance[0]; /* one operation at a time: the same bits everywhere */
                 x = x * scale;
                 soft[k] = (float)sslh_i_exp((sslh_real)x);
@@ -7521,8 +7522,9 @@ SSLH_I_FN sslh_tensor *sslh_i_colour_targets(sslh_ctx *c, const sslh_i_colorizat
     return z;
 }
 
-/* p_q before smoothing: how many cells of the data have bin q as their nearest, counts (Q). About four million pixels
-   are looked at, from images spread evenly over the data. Returns 0 when none of them has colour. */
+/* p_q before smoothing: count (Q) receives how many cells of the data have bin q as their nearest. Images spread
+   evenly over the data are used, with about four million pixels but at least 256 of them. Returns 0 when none of them
+   has colour. */
 SSLH_I_FN int sslh_i_colour_count(sslh_ctx *c, const sslh_i_colorization *s, const sslh_i_colour_way *w,
                                      sslh_data data, double *count) {
     int64_t pixels = (int64_t)data.height * data.width, use = SSLH_I_MAX(4194304 / SSLH_I_MAX(pixels, 1), 256), i;
@@ -9373,7 +9375,7 @@ SSLH_I_FN sslh_tensor *sslh_i_gan_generator(sslh_net *net, sslh_tensor *z, const
     z = sslh_layer_linear(net, 0, z, 1, SSLH_LINEAR);
     z = sslh_reshape(c, z, sslh_dim4(-1, s->height, s->width, s->up.in)); /* (N,h,w,in) */
     if (s->up.times) z = sslh_layer_batch_norm(net, 1, z, NULL, 0, SSLH_RELU);
-    return sslh_i_doublings_run(net, 6, z, &s->up);
+    return sslh_i_doublings_run(net, 6, z, &s->up); /* after fc.weight and the 5 entries of bn0 */
 }
 
 /* Convolutional: the generator starts from the size at which halving the image's sides stops, when one of them is odd
@@ -9510,7 +9512,7 @@ SSLH_I_FN void sslh_i_gan_restrain(sslh_method *m) {
     sslh_no_grad(c, 0);
 }
 
-/* (11) */
+/* (11), in the phase that updates D. */
 SSLH_I_FN void sslh_i_gan_grads(sslh_method *m, int phase) {
     const sslh_i_gan *s = (const sslh_i_gan *)m->self;
     const sslh_real *u, *v;
@@ -11040,8 +11042,8 @@ SSLH_I_FN sslh_method sslh_i_simsiam_make(sslh_ctx *c, sslh_net *encoder, sslh_d
 
    Learns from: several views of each image, two large ones and several small ones that show less of it. A teacher, the
    moving average of the student, looks at the large views and says to which of K classes they belong, classes that
-   nobody has named. The student has to give the same answer from every other view, so it must tell from a small piece
-   what the whole image shows.
+   nobody has named. The student has to give the same answer from every other view, so it must recognise from a small
+   piece what the whole image shows.
 
        h  = W u( g(f(view)) )                      encoder f, head g, u(x) = x / |x|, unit rows W      (1)
        p  = softmax(h / t)                         student                                             (2)
@@ -11050,6 +11052,8 @@ SSLH_I_FN sslh_method sslh_i_simsiam_make(sslh_ctx *c, sslh_net *encoder, sslh_d
        L  = mean of l(v, w) over the images, the two large views w and all views v but w               (5)
        c  <- a c + (1-a) mean of h' over the batch                                                     (6)
        theta' <- m theta' + (1-m) theta,  m = 1 - (1-m_0) (1 + cos(pi T)) / 2,  T: share of run done   (7)
+
+   In the paper's letters t and t' are tau_s and tau_t, a is m, and m is lambda.
 
    There are no wrong answers and no predictor; two things in (3) keep each other in balance. Centring alone would make
    all classes equally likely, a low t' alone would make one class win. So there are two ways to collapse: the teacher's
@@ -11477,6 +11481,7 @@ SSLH_I_FN sslh_tensor *sslh_i_swav_code(sslh_method *m, sslh_tensor *scores, int
     all[1] = code = sslh_slice(c, scores, 0, i * N, (i + 1) * N); /* (N,K) */
     if (full) {
         sslh_tensor *queue = sslh_state(m->net, s->queue.rows); /* (Q,2D) */
+        /* their scores (Q,K) */
         all[0] = sslh_forward(s->prototypes, sslh_slice(c, queue, 1, i * s->d.head_out, (i + 1) * s->d.head_out));
         code = sslh_concat(c, all, 2, 0); /* (Q+N,K) */
     }
@@ -11966,9 +11971,9 @@ SSLH_I_FN int sslh_i_jepa_patches(const sslh_i_rectangle *b, int side, int32_t *
     return n;
 }
 
-/* (1), (2) for one image: targets (M T), T patches in each block, and the rest of the context (at most P). Returns
-   the size of this rest, at least an eighth of all patches: places that leave less are drawn again; 0 when that does
-   not help. */
+/* (1), (2) for one image: targets (M T), T patches in each block, and the rest of the context (at most P). Returns the
+   size of this rest, at least an eighth of all patches: places that leave less are drawn again; 0 when that does not
+   help. An attempt has 64 draws: 2 i and 2 i + 1 place block i, 32 and 33 the context. */
 SSLH_I_FN int sslh_i_jepa_draw(const sslh_i_jepa *s, uint64_t seed, uint64_t stream, sslh_i_rectangle target,
                                sslh_i_rectangle context, int32_t *targets, int32_t *rest) {
     int side = s->side, M = s->d.targets, T = target.height * target.width, attempt, i, j, n, left;
@@ -11996,6 +12001,7 @@ SSLH_I_FN void sslh_i_jepa_mask(sslh_method *m, int N, uint64_t shared, const ui
     sslh_ctx *c = m->ctx;
     const sslh_i_jepa *s = (const sslh_i_jepa *)m->self;
     const uint64_t seed = c->desc.seed;
+    /* the aspect ratios of targets are 2/3 to 3/2 (0.75 to 1.5 in the paper), the context is square */
     const sslh_i_rectangle target = sslh_i_jepa_size(seed, shared, 0, s->side, s->d.target_min, s->d.target_max, 1.5f);
     const sslh_i_rectangle part = sslh_i_jepa_size(seed, shared, 2, s->side, s->d.context_min, 1, 1);
     const int patches = s->side * s->side, MT = s->d.targets * target.height * target.width;
@@ -12019,7 +12025,7 @@ SSLH_I_FN void sslh_i_jepa_mask(sslh_method *m, int N, uint64_t shared, const ui
                   "fewer or smaller targets (.target_max) are needed", s->d.targets, target.height, target.width,
                   part.height, part.width);
     for (n = 0; n < N && *context; n++)
-        for (j = 0; j < J; j++) { /* J of them in random order */
+        for (j = 0; j < J; j++) { /* J of them in random order, by draws beyond those of the places */
             int32_t *row = rest + n * patches;
             int other = j + (int)sslh_random_below(seed, streams[n], (uint64_t)(100000 + j), (uint32_t)(count[n] - j));
             int32_t taken = row[other];
@@ -13819,7 +13825,7 @@ SSLH_I_FN void sslh_i_progress(const sslh_train_info *t, int terminal, int colum
     /* parts in their order: 0 method, 1 bar, 2 epoch, 3 step, 4 loss, 5 the first number, 6 the others, 7 rate, 8
        memory, 9 images/s, 10 time */
     enum { PARTS = 11 };
-    static const int least[PARTS - 1] = {8, 9, 7, 1, 6, 5, 0, 2, 10, 3};
+    static const int least[PARTS - 1] = {8, 9, 7, 1, 6, 5, 0, 2, 10, 3}; /* in the order in which they are left out */
     const char *word[PARTS];
     char left[16], text[PARTS][256];
     size_t others = 0;
@@ -14131,13 +14137,13 @@ SSLH_I_FN sslh_tensor *sslh_i_pool_grid(sslh_ctx *c, const char *op, sslh_tensor
     return maximum ? sslh_max_pool2d(c, x, k, k, 0) : sslh_avg_pool2d(c, x, k, k, 0);
 }
 
-/* The same as .pool_grid of the caller's. */
+/* The same for .pool_grid of the caller. */
 SSLH_I_FN sslh_tensor *sslh_i_feature_grid(sslh_ctx *c, sslh_tensor *x, const sslh_feature_desc *d) {
     return sslh_i_pool_grid(c, "sslh_features: .pool_grid", x, d->pool_grid, d->max_pool);
 }
 
-/* Clips (n,T,H,W,C): the encoder sees each frame as an image, and what it makes of the frames of a clip is averaged, as
-   far as its length goes: (n,D). */
+/* Clips (n,T,H,W,C) -> (n,D): the encoder sees each frame as an image, and the features of a clip are the mean of those
+   of its frames, up to its length. */
 SSLH_I_FN sslh_tensor *sslh_i_clip_features(sslh_ctx *c, sslh_net *encoder, const sslh_batch *b,
                                             const sslh_feature_desc *d, const sslh_preprocess *p) {
     const sslh_field *clips = sslh_i_field_of(&b->data, SSLH_FIELD_CLIP);
@@ -14162,7 +14168,7 @@ SSLH_I_FN sslh_tensor *sslh_i_clip_features(sslh_ctx *c, sslh_net *encoder, cons
 /* The encoder's output or tap for a batch, one row for each sample: (n,D). p NULL: no encoder. */
 SSLH_I_FN sslh_tensor *sslh_i_batch_features(sslh_ctx *c, sslh_net *encoder, const sslh_batch *b,
                                              const sslh_feature_desc *d, const sslh_preprocess *p) {
-    const sslh_field *audio = sslh_i_field_of(&b->data, SSLH_FIELD_AUDIO);
+    const sslh_field *audio = sslh_i_field_of(&b->data, SSLH_FIELD_AUDIO); /* or, below, the field of tokens */
     const int tokens = encoder && b->data.height < 1 && !audio && !d->input;
     sslh_forward_desc f;
     sslh_tensor *x;
@@ -14551,7 +14557,7 @@ SSLH_I_FN int sslh_i_probe_choose(sslh_ctx *c, sslh_i_probe *p, sslh_i_lbfgs *b,
     const int n = x->shape[0], parts = n >= 2000 ? 10 : 5, folds = n >= 2000 ? 1 : 5;
     double right[5] = {0, 0, 0, 0, 0};
     int fold, i, best = 0;
-    sslh_random_permutation(d->seed, 0x70726f6265u, order, n);
+    sslh_random_permutation(d->seed, 0x70726f6265u, order, n); /* a stream of its own: "probe" in ASCII */
     for (fold = 0; fold < folds && n >= 10 && !SSLH_I_BAD(c); fold++) {
         int from = (int)((int64_t)n * fold / parts), to = (int)((int64_t)n * (fold + 1) / parts), kept = 0,
             held = to - from;
@@ -14806,7 +14812,7 @@ typedef struct sslh_i_nearest_job {
     int n, k, first, same;       /* same: asked is known */
 } sslh_i_nearest_job;
 
-/* Sorts a row of pairs by falling cosine, then by number. */
+/* Sorts a row of pairs by falling cosine, then by number (Shell sort). */
 SSLH_I_FN void sslh_i_sort_pairs(sslh_real *cosine, int32_t *index, int n) {
     int i, gap;
     for (gap = n / 2; gap > 0; gap = gap == 2 ? 1 : gap * 5 / 11)
@@ -14887,7 +14893,7 @@ SSLH_DEF sslh_retrieval_score sslh_retrieval(sslh_ctx *c, sslh_tensor *known, co
     mark = sslh_mark(c);
     found = sslh_nearest(c, known, asked, k);
     for (i = 0; !SSLH_I_BAD(c) && i < asked->shape[0]; i++) {
-        double right = 0, sum = 0, most = 0;
+        double right = 0, sum = 0, most = 0; /* most: the hits that were possible, at most k */
         for (r = 0; r < known->shape[0] && most < k; r++)
             most += known_labels[r] == asked_labels[i] && !(known == asked && r == i);
         for (r = 0; r < k; r++) {
@@ -14910,6 +14916,7 @@ SSLH_DEF sslh_retrieval_score sslh_retrieval(sslh_ctx *c, sslh_tensor *known, co
 /* The most similar pairs so far, as a heap whose root is the one to give up first. */
 typedef struct sslh_i_twins_job { sslh_twins *out; int used, most, n, same; int64_t count; float threshold;
     } sslh_i_twins_job;
+/* 1 when x is listed before y: it is more similar, or as similar with lower numbers. */
 SSLH_I_FN int sslh_i_twins_before(const sslh_twins *x, const sslh_twins *y) {
     if (x->cosine != y->cosine) return x->cosine > y->cosine;
     return x->a != y->a ? x->a < y->a : x->b < y->b;
@@ -14918,6 +14925,7 @@ SSLH_I_FN int sslh_i_twins_order(const void *x, const void *y) {
     return sslh_i_twins_before((const sslh_twins *)y, (const sslh_twins *)x) -
            sslh_i_twins_before((const sslh_twins *)x, (const sslh_twins *)y);
 }
+/* Adds a pair while there is room; afterwards it replaces the root if it is listed before that. */
 SSLH_I_FN void sslh_i_twins_put(sslh_i_twins_job *j, sslh_twins pair) {
     int at;
     if (j->used < j->most) {
@@ -14938,6 +14946,7 @@ SSLH_I_FN void sslh_i_twins_put(sslh_i_twins_job *j, sslh_twins pair) {
     }
     j->out[at] = pair;
 }
+/* The pairs of a block of rows of a; where b is a, each pair once. */
 SSLH_I_FN void sslh_i_twins_block(sslh_ctx *c, void *arg, const sslh_real *similarity, int first, int rows) {
     sslh_i_twins_job *j = (sslh_i_twins_job *)arg;
     int i, k;
