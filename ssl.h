@@ -15528,16 +15528,16 @@ SSLH_DEF float sslh_frechet(sslh_ctx *c, const sslh_tensor *a, const sslh_tensor
 /*  >>classifiers   forest, linear SVM, logistic regression, k-means                                                  */
 /* ================================================================================================================== */
 
-/* What people put behind an encoder when they do not train it further. N rows x (N,D), K classes.
+/* What is commonly put behind an encoder that is not trained further. N rows x (N,D), K classes.
 
-   Random forest (Breiman, Machine Learning 2001). Every tree sees N samples drawn with repeats. A node with n of them,
-   n_k of class k, is split at that feature and threshold, among m features drawn for it, for which
+   Random forest (Breiman, Machine Learning 2001). Every tree sees N samples drawn with replacement. A node with n of
+   them, n_k of class k, is split at that feature and threshold, among m features drawn for it, for which
 
      S = sum l_k^2 / l + sum r_k^2 / r      l, r: samples to the left and right of it                            (1)
 
-   is largest: n - S is Gini's impurity of both sides. It goes on until a node holds one class. The shares of classes in
-   the leaves that a row comes to are averaged over the trees. Out-of-bag accuracy asks of each sample only the trees
-   that did not draw it, and needs no test set.
+   is largest: n - S is the sum of the Gini impurities of the two sides, each times its samples. Splitting goes on until
+   a node holds one class. The shares of classes in the leaves that a row reaches are averaged over the trees. The
+   out-of-bag accuracy uses for each sample only the trees that did not draw it, and needs no test set.
 
    Linear SVM, one against the rest, with s_k = 1 for the own class and -1 for others:
 
@@ -15547,19 +15547,20 @@ SSLH_DEF float sslh_frechet(sslh_ctx *c, const sslh_tensor *a, const sslh_tensor
 
      f(W, b) = mean over n of -log p_n,y + l2 / 2 |W|^2                                                          (3)
 
-   Both are convex and are solved by Newton's method: a direction d with H d = -g by conjugate gradients, which need H
-   only as products H d = d + X' A X d, then the best length along it. The classes of an SVM do not depend on one
-   another, so each has directions and lengths of its own, although one product of matrices serves all; (2) consists of
-   pieces of parabolas, and the exact minimum along the line makes an end after a few steps (Keerthi & DeCoste, JMLR
-   2005). For (3) the length is halved until f has fallen enough.
+   In (2) each w_k includes the bias, the weight of a last column of x that is always 1, and so the penalty includes it
+   too; in (3) b is free. Both are convex and are solved by Newton's method: conjugate gradients find a direction d with
+   H d = -g, for which they need H only in products with a vector, X' A X d plus the penalty times d (A: the curvature
+   by the scores of each row); then a step length along d is chosen. The classes of an SVM do not depend on one another,
+   so each has directions and lengths of its own, although one matrix product serves all. Along a line (2) consists of
+   pieces of parabolas; its minimum there is computed exactly, with which a few steps are enough (Keerthi & DeCoste,
+   JMLR 2005). For (3) the length is halved until f has fallen enough.
 
-   k-means minimises the sum of squared distances to the nearest of K centres by turns: each row to its nearest centre,
-   each centre to the mean of its rows.
+   k-means minimises the sum of squared distances to the nearest of K centres by alternating two steps: each row is
+   given to its nearest centre, and each centre becomes the mean of its rows.
 
-   Traps. The data decide little in a tree with no more than two classes and one feature, but ties decide much: among
-   equal S the one drawn first is taken, as elsewhere. An SVM's C is not scale-free: features are standardised unless
-   you say otherwise. K-means finds round clusters of like size, so compare on unit rows where cosines mean something
-   (sslh_l2_normalize). */
+   Traps. Where features have few values, many splits have the same S; the one that was tried first is used. An SVM's C
+   depends on the scale of the features, which are therefore standardised unless you say otherwise. k-means prefers
+   round clusters of similar size; where cosines are what matters, give it unit rows (sslh_l2_normalize). */
 
 #if SSLH_WITH_CLASSIFIERS
 
@@ -15601,7 +15602,7 @@ SSLH_DEF sslh_classifier_info sslh_classifier_query(const sslh_classifier *k) {
     return k ? k->info : none;
 }
 
-/* a b values of so many bytes; NULL and an error when they are more than memory can have. */
+/* Memory for a b values of `bytes` bytes each; NULL and an error when the size overflows. */
 SSLH_I_FN void *sslh_i_alloc_table(sslh_ctx *c, size_t a, size_t b, size_t bytes) {
     size_t n;
     if (sslh_i_mul(a, b, &n) && sslh_i_mul(n, bytes, &n)) return sslh_i_alloc(c, n);
@@ -15626,13 +15627,13 @@ typedef struct sslh_i_newton {
     sslh_real *curve;     /* (N,K) SVM: second derivative; logistic: p */
     sslh_real *line;      /* (N,K) scores of a direction */
     double *part;         /* the loss of each task */
-    double *rest, *enough, *length; /* (groups) |rest|^2, when that is small enough, lengths of the step */
-    size_t groups;        /* that do not depend on one another: K; logistic: 1 */
-    const sslh_real *w, *step; /* (K,D) where the line begins and leads to */
-    double cost, ridge;   /* cost of a row; strength of |W|^2 / 2 */
+    double *rest, *enough, *length; /* (groups) |residual|^2, its value at which to stop, length of the step */
+    size_t groups;        /* of weights that do not depend on one another: K; logistic: 1 */
+    const sslh_real *w, *step; /* (K,D) where the line begins, and its direction */
+    double cost, ridge;   /* cost of a row: C, or 1/N; strength of |W|^2 / 2: 1, or l2 */
 } sslh_i_newton;
 
-/* Loss, slope and curve of some rows from their scores z. */
+/* Loss, slope and curve of some rows from their scores z: (2) or (3) without the penalty. */
 SSLH_I_FN void sslh_i_newton_rows(void *arg, int task, int worker) {
     const sslh_i_newton *s = (const sslh_i_newton *)arg;
     const sslh_real cost = (sslh_real)s->cost, twice = (sslh_real)(2 * s->cost);
@@ -15671,7 +15672,8 @@ SSLH_I_FN void sslh_i_newton_rows(void *arg, int task, int worker) {
     s->part[task] = total * s->cost;
 }
 
-/* line becomes A line: the middle of X' A X d. */
+/* line becomes A line, the middle of X' A X d. For logistic regression A is the Jacobian of softmax, diag(p) - p p',
+   times cost. */
 SSLH_I_FN void sslh_i_newton_curve(void *arg, int task, int worker) {
     const sslh_i_newton *s = (const sslh_i_newton *)arg;
     const sslh_real cost = (sslh_real)s->cost;
@@ -15692,7 +15694,7 @@ SSLH_I_FN void sslh_i_newton_curve(void *arg, int task, int worker) {
     }
 }
 
-/* out += strength w, but for the free bias of logistic regression. */
+/* out += ridge w, except for the bias of logistic regression, which is free. */
 SSLH_I_FN void sslh_i_newton_ridge(const sslh_i_newton *s, const sslh_real *w, sslh_real *out) {
     size_t k, d, columns = s->D - (size_t)s->logistic;
     for (k = 0; k < s->K; k++)
@@ -15702,7 +15704,7 @@ SSLH_I_FN void sslh_i_newton_ridge(const sslh_i_newton *s, const sslh_real *w, s
         }
 }
 
-/* f(w); slope and curve are left for gradient and curvature at w. */
+/* Returns f(w), and sets slope and curve for the gradient and the curvature at w. */
 SSLH_I_FN double sslh_i_newton_value(sslh_i_newton *s, const sslh_real *w) {
     const int tasks = sslh_i_row_tasks(s->N);
     double f = 0, squares = 0;
@@ -15734,8 +15736,9 @@ SSLH_I_FN void sslh_i_add_scaled(sslh_real *y, const sslh_real *x, double a, siz
     for (i = 0; i < n; i++) y[i] = (sslh_real)((double)y[i] + a * (double)x[i]);
 }
 
-/* Conjugate gradients on H step = -g, for each group until what is left is the part of g that accuracy says. v has room
-   for rest, direction and H direction (3,n). Returns the fall of f that a step of length 1 promises. */
+/* Conjugate gradients on H step = -g, for each group until its residual, rest = -g - H step, is at most accuracy |g|. v
+   has room for rest, direction d and H d (3,n). Returns by how much f would fall over the whole step if it were
+   quadratic, (step . rest - g . step) / 2. */
 SSLH_I_FN double sslh_i_newton_step(sslh_i_newton *s, const sslh_real *g, double accuracy, sslh_real *step,
                                     sslh_real *v) {
     const size_t n = s->K * s->D, m = n / s->groups;
@@ -15770,7 +15773,7 @@ SSLH_I_FN double sslh_i_newton_step(sslh_i_newton *s, const sslh_real *g, double
     return 0.5 * (sslh_i_dot(step, rest, n) - sslh_i_dot(g, step, n));
 }
 
-/* The slope of (2) for class k at w + a step, by the scores of both. */
+/* The derivative of (2) for class k by a, at w + a step, from the scores of both; ws = w . step, ss = step . step. */
 SSLH_I_FN double sslh_i_line_slope(const sslh_i_newton *s, size_t k, double a, double ws, double ss) {
     double sum = 0;
     size_t n;
@@ -15781,7 +15784,7 @@ SSLH_I_FN double sslh_i_line_slope(const sslh_i_newton *s, size_t k, double a, d
     }
     return 2 * s->cost * sum + s->ridge * (ws + a * ss);
 }
-/* The length at which that is 0: it rises with a, so halving finds it. */
+/* The length at which that is 0: it rises with a, so bisection finds it. */
 SSLH_I_FN void sslh_i_line_task(void *arg, int task, int worker) {
     const sslh_i_newton *s = (const sslh_i_newton *)arg;
     const size_t k = (size_t)task;
@@ -15803,8 +15806,8 @@ SSLH_I_FN void sslh_i_line_task(void *arg, int task, int worker) {
     s->length[k] = 0.5 * (low + high);
 }
 
-/* w moves along step; returns f there, with slope and curve of that place. f (at w) when nothing is gained. next has
-   room for (n). */
+/* Moves w along step and returns f there, with slope and curve set; w stays where it is when no length lowers f. next
+   has room for (n). */
 SSLH_I_FN double sslh_i_newton_move(sslh_i_newton *s, sslh_real *w, const sslh_real *step, sslh_real *next, double f,
                                     double promised) {
     const size_t n = s->K * s->D;
@@ -15830,8 +15833,9 @@ SSLH_I_FN double sslh_i_newton_move(sslh_i_newton *s, sslh_real *w, const sslh_r
     return reached;
 }
 
-/* From w = 0 to the minimum. It ends when |g| is below tolerance times |g| at 0, or when the fall that a step promises
-   is below the rounding error of f. v has room for (6,n). */
+/* From w = 0 to the minimum. It ends when |g| is at most tolerance times |g| at 0, or when the expected fall of f is
+   below its rounding error. v has room for (6,n). The linear systems are solved only roughly at first, and more exactly
+   near the minimum. */
 SSLH_I_FN void sslh_i_newton_run(sslh_i_newton *s, sslh_real *w, sslh_real *v, double tolerance, int iterations,
                                  sslh_classifier_info *info) {
     const size_t n = s->K * s->D;
@@ -15898,7 +15902,7 @@ SSLH_I_FN sslh_classifier *sslh_i_linear_new(sslh_ctx *c, int kind, int classes,
     return k;
 }
 
-/* (2) or (3): s says which. Sums are float whatever .bfloat16 says, as an optimum wants them exact. */
+/* Fits (2) or (3): s says which. Products are in float even with .bfloat16, because an optimum needs exact sums. */
 SSLH_I_FN sslh_classifier *sslh_i_linear_fit(sslh_ctx *c, sslh_i_newton s, const sslh_tensor *x, const int32_t *labels,
                                              int classes, float tolerance, int iterations, int as_is) {
     const size_t N = (size_t)x->shape[0], K = (size_t)classes, D = (size_t)x->shape[1] + 1;
@@ -15964,15 +15968,16 @@ SSLH_DEF sslh_classifier *sslh_logistic(sslh_ctx *c, sslh_tensor *x, const int32
 
 #define SSLH_I_STREAM_FOREST ((uint64_t)3 << 60) /* + tree: its samples, then its features */
 
-/* Trees that are grown at the same time; each has memory of its own until it is put behind the others. */
+/* A tree while it grows. Several grow at the same time, each in memory of its own, and are then appended to the
+   classifier. */
 typedef struct sslh_i_growing {
     sslh_i_tree_node *node; /* room for 2N */
-    int32_t *begin, *end, *depth; /* (2N) samples and depth of each node */
+    int32_t *begin, *end, *depth; /* (2N) each node has the samples order[begin .. end-1]; its depth */
     int32_t *order;         /* (N) samples, those of a node side by side */
     int32_t *times;         /* (N) how often each was drawn */
-    uint64_t *key, *spare;  /* (N) feature's value and place of the samples of a node */
+    uint64_t *key, *spare;  /* (N) of a node's samples: the feature's value (upper half) and the place in order */
     int32_t *pick;          /* (D) a permutation of the features */
-    int32_t *left, *right;  /* (K) samples of each class */
+    int32_t *left, *right;  /* (K) l_k and r_k of (1) */
     double *importance;     /* (D) */
     int32_t nodes;
     uint64_t drawn;         /* numbers of the tree's stream that are used */
@@ -15993,14 +15998,15 @@ typedef struct sslh_i_forest_job {
     size_t n;
 } sslh_i_forest_job;
 
-/* Numbers that are ordered as the float is. */
+/* An unsigned integer that has the same order as the floats. */
 SSLH_I_FN uint32_t sslh_i_float_order(float v) {
     uint32_t u;
     memcpy(&u, &v, sizeof u);
     return u & 0x80000000u ? ~u : u | 0x80000000u;
 }
 
-/* Sorts by the upper half: by insertion when there are few, else byte by byte. Returns where the sorted keys are. */
+/* Sorts keys by their upper half: by insertion when there are few, otherwise byte by byte (radix sort). Returns the
+   array, key or spare, in which the sorted keys are. */
 SSLH_I_FN uint64_t *sslh_i_sort_keys(uint64_t *key, uint64_t *spare, size_t n) {
     size_t i, j, count[256];
     int shift;
@@ -16033,9 +16039,10 @@ SSLH_I_FN uint64_t *sslh_i_sort_keys(uint64_t *key, uint64_t *spare, size_t n) {
 /* The best split of a node so far. */
 typedef struct sslh_i_split { float score, threshold; int32_t feature; double gain; } sslh_i_split;
 
-/* Tries all thresholds of a feature on the samples of a node; 0 when they all have one value. A sample that moves from
-   right to left changes the sums of squares in (1) by w (2 l_k + w) and w (w - 2 r_k): whole numbers, so nothing is
-   lost however long the walk. The score is rounded to float, so that sides which mirror one another are equal. */
+/* Tries all thresholds of a feature on the samples of a node, which has classes (K) of each class, all in all; returns
+   0 when all samples have the same value. A sample of class k that was drawn w times and moves from right to left
+   changes the sums of squares in (1), ll and rr, by w (2 l_k + w) and w (w - 2 r_k): integers, so that no rounding
+   errors add up. The score is rounded to float, so that splits which are mirror images of one another are equal. */
 SSLH_I_FN int sslh_i_try_feature(const sslh_i_forest_job *j, sslh_i_growing *t, int node, int32_t feature,
                                  const int32_t *classes, int64_t all, sslh_i_split *best) {
     const float *x = j->x + (size_t)feature * j->N;
@@ -16080,7 +16087,7 @@ SSLH_I_FN int sslh_i_try_feature(const sslh_i_forest_job *j, sslh_i_growing *t, 
     return 1;
 }
 
-/* Draws features until the wanted number was tried, one of them at least with more than one value. */
+/* Draws features until .features of them have been tried, at least one of which has more than one value here. */
 SSLH_I_FN sslh_i_split sslh_i_find_split(const sslh_i_forest_job *j, sslh_i_growing *t, int tree, int node,
                                          const int32_t *classes, int64_t all) {
     sslh_i_split best;
@@ -16115,7 +16122,7 @@ SSLH_I_FN void sslh_i_draw_samples(const sslh_i_forest_job *j, sslh_i_growing *t
     t->nodes = 1;
 }
 
-/* Moves the samples of a node that go to the left before the others; returns how many. */
+/* Moves the samples of a node that go to the left side in front of the others; returns how many these are. */
 SSLH_I_FN int32_t sslh_i_divide(const float *x, float threshold, int32_t *order, int32_t n) {
     int32_t i, left = 0;
     for (i = 0; i < n; i++) {
@@ -16127,7 +16134,8 @@ SSLH_I_FN int32_t sslh_i_divide(const float *x, float threshold, int32_t *order,
     return left;
 }
 
-/* One tree, node by node; the two sides of a node are put at the end of the list. */
+/* Grows one tree, node by node; the two sides of a node are appended to the list of nodes. The importance of a feature
+   grows by S of (1) less S of the unsplit node, the fall in impurity. */
 SSLH_I_FN void sslh_i_grow_tree(void *arg, int task, int worker) {
     const sslh_i_forest_job *j = (const sslh_i_forest_job *)arg;
     sslh_i_growing *t = &j->tree[task];
@@ -16175,7 +16183,7 @@ SSLH_I_FN void sslh_i_grow_tree(void *arg, int task, int worker) {
     }
 }
 
-/* Puts a grown tree behind the others: its nodes, and a row of shares for every leaf with several classes. */
+/* Appends a grown tree to the classifier: its nodes, and a row of shares for every leaf of several classes. */
 SSLH_I_FN int sslh_i_plant_tree(sslh_classifier *k, const sslh_i_forest_job *j, const sslh_i_growing *t, int tree) {
     const size_t K = j->K;
     int32_t i, node, mixed = 0;
@@ -16205,7 +16213,7 @@ SSLH_I_FN int sslh_i_plant_tree(sslh_classifier *k, const sslh_i_forest_job *j, 
     return 1;
 }
 
-/* The leaf of a tree that a row comes to; its features lie stride apart. */
+/* The leaf of a tree that a row (D) reaches. */
 SSLH_I_FN const sslh_i_tree_node *sslh_i_tree_leaf(const sslh_classifier *k, int tree, const sslh_real *row) {
     const sslh_i_tree_node *base = k->node + k->root[tree], *at = base;
     while (at->feature >= 0) at = base + at->next + !((float)row[at->feature] <= at->threshold);
@@ -16259,7 +16267,7 @@ SSLH_I_FN float sslh_i_out_of_bag(sslh_ctx *c, sslh_i_forest_job *j, const sslh_
     return asked ? (float)right / (float)asked : 0.0f;
 }
 
-/* Memory of the trees of a round. Two nodes a sample less one is what a tree has at the most. */
+/* Memory for one growing tree, which has at most 2 N - 1 nodes. */
 SSLH_I_FN int sslh_i_growing_new(sslh_ctx *c, sslh_i_growing *t, size_t N, size_t K, size_t D) {
     t->node = (sslh_i_tree_node *)sslh_i_alloc(c, 2 * N * sizeof *t->node);
     t->begin = (int32_t *)sslh_i_alloc(c, (8 * N + D + 3 * K) * sizeof *t->begin);
@@ -16277,7 +16285,7 @@ SSLH_I_FN int sslh_i_growing_new(sslh_ctx *c, sslh_i_growing *t, size_t N, size_
     return 1;
 }
 
-/* Grows the trees in rounds, which bound the memory and change nothing. */
+/* Grows the trees in rounds of twice the number of threads, which limits the memory and does not affect the result. */
 SSLH_I_FN void sslh_i_forest_grow(sslh_ctx *c, sslh_classifier *k, sslh_i_forest_job *j, float *importance) {
     int at, i, round = SSLH_I_MIN(2 * c->threads, j->d.trees);
     double *sum = (double *)sslh_i_alloc(c, j->D * sizeof *sum), whole = 0;
@@ -16366,7 +16374,7 @@ SSLH_I_FN void sslh_i_node_print(const sslh_classifier *k, const sslh_i_tree_nod
     const sslh_i_tree_node *at = base + node;
     char number[32];
     int i;
-    if (depth > 500) { /* a tree that somebody made up: no deeper, for the sake of the stack */
+    if (depth > 500) { /* a file may hold a tree of any depth; the stack is limited */
         sslh_i_append(out, size, used, "..\n");
         return;
     }
@@ -16490,7 +16498,7 @@ SSLH_DEF float sslh_classifier_accuracy(sslh_classifier *k, sslh_tensor *x, cons
     return (float)right / (float)x->shape[0];
 }
 
-/* The head's numbers become those of logistic regression on features as they are. */
+/* The weights of the head become those of a logistic regression on features that are not standardised. */
 SSLH_DEF sslh_classifier *sslh_finetune_keep(sslh_ctx *c, sslh_net *encoder, sslh_data train, sslh_finetune_desc d) {
     const char *const fn = "sslh_finetune_keep";
     sslh_classifier *k;
@@ -16521,7 +16529,8 @@ SSLH_DEF sslh_classifier *sslh_finetune_keep(sslh_ctx *c, sslh_net *encoder, ssl
     return k;
 }
 
-/* Features of n images into x (n,D): of the encoder, or the pixels themselves. wide (n,D) is work. */
+/* Features of n images into x (n,D): those of the encoder, or the pixels themselves in [0,1]. wide (n,D) is
+   scratch memory. */
 SSLH_I_FN void sslh_i_classify_features(sslh_classifier *k, const uint8_t *pixels, int n, int height, int width,
                                         int channels, float *wide, sslh_tensor *x) {
     size_t i;
@@ -16600,7 +16609,7 @@ typedef struct sslh_i_kmeans {
 
 enum { SSLH_I_BLOCK_ROWS = 4096 };
 
-/* The nearest centre of the rows of a block, whose products with the centres stand in z: half of |x - c|^2 - |x|^2 is
+/* The nearest centre of the rows of a block, whose products with the centres are in z: half of |x - c|^2 - |x|^2 is
    |c|^2 / 2 - x c. */
 SSLH_I_FN void sslh_i_kmeans_nearest(void *arg, int task, int worker) {
     const sslh_i_kmeans *s = (const sslh_i_kmeans *)arg;
@@ -16621,7 +16630,7 @@ SSLH_I_FN void sslh_i_kmeans_nearest(void *arg, int task, int worker) {
     }
 }
 
-/* Every row to its nearest centre; 1 when one has changed. */
+/* Gives every row to its nearest centre; returns 1 when a row has changed its cluster. */
 SSLH_I_FN int sslh_i_kmeans_assign(sslh_i_kmeans *s) {
     int moved = 0, i;
     size_t k;
@@ -16681,8 +16690,8 @@ SSLH_I_FN void sslh_i_kmeans_sums(void *arg, int task, int worker) {
     }
 }
 
-/* Every centre to the mean of its rows. A cluster without rows is given the row that lies farthest from its centre,
-   taken from a cluster that has others. */
+/* Moves every centre to the mean of its rows. A cluster without rows is given the row that is farthest from its centre,
+   out of a cluster that has other rows. */
 SSLH_I_FN void sslh_i_kmeans_centres(sslh_i_kmeans *s) {
     size_t i, k, d;
     int measured = 0;
@@ -16708,7 +16717,8 @@ SSLH_I_FN void sslh_i_kmeans_centres(sslh_i_kmeans *s) {
             s->centre[k * s->D + d] = (sslh_real)(s->sum[k * s->D + d] / (double)s->count[k]);
 }
 
-/* near_by of each candidate for some rows. */
+/* For each candidate: the squared distances of some rows from the nearest centre if the candidate became one
+   (near_by). */
 SSLH_I_FN void sslh_i_kmeans_near(void *arg, int task, int worker) {
     const sslh_i_kmeans *s = (const sslh_i_kmeans *)arg;
     size_t begin = (size_t)task * SSLH_I_ROWS, end = SSLH_I_MIN(s->N, begin + SSLH_I_ROWS), i;
@@ -16721,8 +16731,8 @@ SSLH_I_FN void sslh_i_kmeans_near(void *arg, int task, int worker) {
         }
 }
 
-/* Draws the first centres: each by a row in proportion to its squared distance from the nearest centre so far, the best
-   of a few such rows. */
+/* Draws the first centres (greedy k-means++): a row is drawn with a probability proportional to its squared distance
+   from the nearest centre so far, and the best of 2 + ln K such rows becomes the next centre. */
 SSLH_I_FN void sslh_i_kmeans_begin(sslh_i_kmeans *s, uint64_t seed, int start) {
     const uint64_t stream = SSLH_I_STREAM_KMEANS + (uint64_t)start;
     uint64_t drawn = 0;
@@ -16878,9 +16888,9 @@ SSLH_DEF sslh_tensor *sslh_nearest_centres(sslh_ctx *c, sslh_tensor *x, sslh_ten
     return out;
 }
 
-/* The pairing of n rows with n columns that makes the sum of gain (n,n) largest: Kuhn's Hungarian method with
-   potentials, a row at a time along the cheapest chain of exchanges (Jonker & Volgenant 1987). to (n) is the column of
-   each row. u, v, least (n+1), by, way (n+1), seen (n+1): work. */
+/* The pairing of n rows with n columns for which the sum of gain (n,n) is largest: Kuhn's Hungarian method with
+   potentials u and v, which adds one row at a time along the cheapest chain of exchanges (Jonker & Volgenant 1987).
+   Rows and columns are counted from 1; by[j] is the row of column j. All arrays have n+1 entries. */
 typedef struct sslh_i_pairing { double *u, *v, *least; int *by, *way; char *seen; } sslh_i_pairing;
 SSLH_I_FN void sslh_i_pair_best(const int64_t *gain, int n, sslh_i_pairing *p) {
     int row, j;
@@ -16925,7 +16935,7 @@ SSLH_I_FN void sslh_i_pair_best(const int64_t *gain, int n, sslh_i_pairing *p) {
 
 /* n (n - 1) / 2 */
 SSLH_I_FN double sslh_i_pairs_of(int64_t n) { return 0.5 * (double)n * (double)(n - 1); }
-/* Entropy of counts that sum to n, in nats. */
+/* Entropy, in nats, of k counts whose sum is n. */
 SSLH_I_FN double sslh_i_entropy(const int64_t *count, int k, int64_t n) {
     double h = 0;
     int i;
@@ -16934,7 +16944,9 @@ SSLH_I_FN double sslh_i_entropy(const int64_t *count, int k, int64_t n) {
     return h;
 }
 
-/* table (size,size): how many rows have cluster i and label j; a, b (size) its sums. */
+/* table (size,size): how many of the n rows have cluster i and label j; a and b (size): its sums along rows and
+   columns. With C2(m) = m (m - 1) / 2, ari = (sum C2(table) - e) / ((sum C2(a) + sum C2(b)) / 2 - e), e = sum C2(a) sum
+   C2(b) / C2(n); nmi = 2 I / (H(a) + H(b)). */
 SSLH_I_FN sslh_agreement sslh_i_agreement(const int64_t *table, const int64_t *a, const int64_t *b, int size, int64_t n,
                                           sslh_i_pairing *p) {
     sslh_agreement out;
