@@ -17585,7 +17585,7 @@ SSLH_I_FN int sslh_i_contrast_ok(sslh_ctx *c, const char *op, const sslh_tensor 
 }
 
 /* NT-Xent, the loss of SimCLR (Chen et al. 2020). The 2N rows z are the N of view 0, then the N of view 1; p(i) is the
-   row of the other view of i's image.
+   row of the other view of i's image. Unlike in >>simclr, s contains the temperature tau, which is t there.
      u_i  = z_i / |z_i|,   s_ij = u_i . u_j / tau                                                                   (1)
      l_i  = -log( exp(s_ip(i)) / sum over j != i of exp(s_ij) ) = lse_i - s_ip(i) = (most_i - s_ip(i)) + lsum_i     (2)
      L    = mean of l over the 2N rows                                                                              (3)
@@ -17596,7 +17596,7 @@ SSLH_I_FN int sslh_i_contrast_ok(sslh_ctx *c, const char *op, const sslh_tensor 
    out j = p(i), and so do the two exponentials in (4). The similarities are computed in blocks of rows; nothing of size
    2N x 2N is kept. */
 
-/* The plain version. The three functions before it are p(i), s_ij of (1), and whether j is in the sum of (2). */
+/* The plain version, after three small functions: p(i), s_ij of (1), and whether j is in the sum of (2). */
 SSLH_I_FN size_t sslh_i_ntx_other(const sslh_i_ntx *p, size_t i) { return i < p->N ? i + p->N : i - p->N; }
 SSLH_I_FN sslh_real sslh_i_plain_ntx_s(const sslh_i_ntx *p, size_t i, size_t j) {
     return sslh_i_plain_row_dot(p->u + i * p->D, p->u + j * p->D, p->D, p->rounded) * p->tau_inverse;
@@ -17769,8 +17769,8 @@ SSLH_DEF sslh_tensor *sslh_nt_xent(sslh_ctx *c, sslh_tensor *z0, sslh_tensor *z1
    With negatives of each row's own, n_1 .. n_K in (1) are n_i1 .. n_iK; each row is a small product by itself, computed
    as one of a batch: dq_i = G_i [k_i; n_i], dn_i = G_i' q_i. */
 
-/* The plain version. Before it: where candidate j of query i begins, in k (of_n 0) or in n, and x_ij of (1). With
-   negatives, the score of the positive is never rounded to bfloat16. */
+/* The plain version, after two small functions: where candidate j of query i begins, in k (of_n 0) or in n, and x_ij of
+   (1). With negatives, the score of the positive is never rounded to bfloat16. */
 SSLH_I_FN size_t sslh_i_plain_nce_row(const sslh_i_nce *p, size_t i, size_t j, int *of_n) {
     *of_n = p->n && j > 0;
     if (!p->n) return j * p->D;
@@ -18085,7 +18085,8 @@ SSLH_I_FN sslh_tensor *sslh_i_places_draw(sslh_ctx *c, const char *op, const ssl
     return draws;
 }
 
-/* The places (1,J) or (N,J) of the draws; if there are no more places than draws, every place once. */
+/* The places (1,J) or (N,J) of the draws, each of which, divided by 2^31, is a share of the places to choose from; if
+   there are no more places than draws, every place once. */
 SSLH_I_FN sslh_tensor *sslh_i_places_of(sslh_ctx *c, const char *op, const sslh_tensor *draws, int N, int T, int from) {
     int rows, J, among = from == 1 ? T : N * T, all, i, j;
     sslh_tensor *places;
@@ -18886,8 +18887,8 @@ SSLH_DEF void sslh_train_mode(sslh_net *net, int training) {
 
 SSLH_DEF int sslh_is_training(const sslh_net *net) { return net ? net->training : 0; }
 
-/* Clears the flag of every parameter that operations look at (sslh_i_needs), so that what is recorded from now on leads
-   no gradient to them. */
+/* Clears in every parameter the flag that operations look at (sslh_i_needs), so that what is recorded from now on leads
+   no gradient to it. */
 SSLH_DEF void sslh_freeze(sslh_net *net, int frozen) {
     sslh_i_tree t;
     int i, j;
@@ -19170,8 +19171,8 @@ SSLH_I_FN int sslh_i_tree_pair(const char *op, sslh_net *a, sslh_net *b, sslh_i_
     return !SSLH_I_BAD(c);
 }
 
-/* One loop over each block of parameters, including the gaps, which are zero in both. Grill et al. 2020; He et al.
-   2020, eq. 2. */
+/* target = m target + (1 - m) source (He et al. 2020, eq. 2; Grill et al. 2020): one loop over each block of
+   parameters, including the gaps, which are zero in both. */
 SSLH_DEF void sslh_ema_update(sslh_net *target, sslh_net *source, float m) {
     sslh_i_tree a, b;
     int i;
@@ -19254,7 +19255,7 @@ SSLH_I_FN double sslh_i_macs(const sslh_trace_event *e) {
         int m = e->output->shape[e->output->ndim - 2];
         return out * (double)(a->shape[a->ndim - 2] == m ? a->shape[a->ndim - 1] : a->shape[a->ndim - 2]);
     }
-    if (strstr(e->name, "self_attention")) return 2 * out * (double)a->shape[1];
+    if (strstr(e->name, "self_attention")) return 2 * out * (double)a->shape[1]; /* q k' and P v */
     if (b && strstr(e->name, "attention")) return ((double)a->count + out) * (double)b->shape[1];
     if (b && e->inputs > 2 && e->input[2] && a->ndim > 0 && (strstr(e->name, "gru") || strstr(e->name, "lstm")))
         return (double)a->count / a->shape[a->ndim - 1] * ((double)b->count + (double)e->input[2]->count);
@@ -19384,7 +19385,8 @@ SSLH_DEF sslh_tensor *sslh_layer_conv(sslh_net *net, int index, sslh_tensor *x, 
                        no_bias ? NULL : sslh_param(net, sslh_i_behind(index, 1)), desc);
 }
 
-/* Names as in PyTorch; num_batches_tracked is there only because files have it. */
+/* Names as in PyTorch; num_batches_tracked is there only because files have it. no_affine 0: with gamma and beta; 1:
+   with neither; 2: with gamma only. The entries are those of these two that exist, then the three states. */
 SSLH_DEF int sslh_layer_batch_norm_new(sslh_net *net, const char *name, int width, int no_affine) {
     sslh_shape s = sslh_dim1(width);
     int first = sslh_i_net_dead(net) ? -1 : net->entries;
@@ -19487,7 +19489,8 @@ SSLH_I_FN sslh_tensor *sslh_i_recurrent_start(sslh_ctx *c, sslh_tensor *t, int i
     return t ? sslh_reshape(c, sslh_slice(c, t, 0, i, i + 1), sslh_dim2(t->shape[1], t->shape[2])) : NULL;
 }
 
-/* Layer by layer; the states of a layer's directions stand side by side. */
+/* Layer by layer, each on the states of the one before, in which both directions are side by side. h_last and c_last
+   collect the last states of each layer and direction. */
 SSLH_I_FN sslh_tensor *sslh_i_recurrent_layer(sslh_net *net, const char *op, int index, sslh_tensor *x, int lstm,
                                               sslh_recurrent_desc desc) {
     sslh_ctx *c = sslh_net_ctx(net);
