@@ -19688,7 +19688,7 @@ SSLH_I_FN sslh_tensor *sslh_i_mlp_forward(sslh_net *net, sslh_tensor *x, const v
             int fused = act == SSLH_RELU || act == SSLH_LINEAR;
             x = sslh_layer_batch_norm(net, at, x, NULL, norm, fused ? act : SSLH_LINEAR);
             if (!fused) x = sslh_activate(c, x, act);
-            at += norm == 0 ? 5 : norm == 2 ? 4 : 3;
+            at += norm == 0 ? 5 : norm == 2 ? 4 : 3; /* entries of this norm */
         }
         snprintf(tap, sizeof tap, "layer%d", i + 1);
         if (sslh_tap(net, tap, x)) return x;
@@ -19781,7 +19781,7 @@ SSLH_DEF sslh_net *sslh_convnet(sslh_ctx *c, sslh_convnet_desc desc) {
                         desc.dcgan ? SSLH_INIT_TRUNC_NORMAL : SSLH_INIT_KAIMING);
         snprintf(name, sizeof name, norm ? "norm%d" : "bn%d", i + 1);
         if (norm == 0) sslh_layer_batch_norm_new(net, name, desc.widths[i], 0);
-        if (norm > 0) sslh_layer_layer_norm_new(net, name, desc.widths[i]);
+        if (norm > 0) sslh_layer_layer_norm_new(net, name, desc.widths[i]); /* gamma, beta of the group norm */
     }
     if (sslh_i_net_bad(net)) return sslh_i_dummy_net(c);
     sslh_i_arch_write(net, sslh_i_convnet_settings, &desc);
@@ -20119,7 +20119,7 @@ typedef struct sslh_i_block_desc {
     sslh_i_cache *cache;                 /* NULL: none */
 } sslh_i_block_desc;
 
-/* All keys or values so far (1,used+T,D): those in the cache, and x (1,T,D), which is put there. */
+/* All keys or values of a layer so far (1,used+T,D): those in the cache `all`, and x (1,T,D), which is added to it. */
 SSLH_I_FN sslh_tensor *sslh_i_cache_add(sslh_ctx *c, const sslh_i_cache *cache, sslh_real *all, int layer,
                                         const sslh_tensor *x) {
     sslh_tensor *out;
@@ -20153,7 +20153,7 @@ SSLH_I_FN sslh_tensor *sslh_i_block_attention(sslh_net *net, int at, sslh_tensor
     }
     if (SSLH_I_BAD(c)) return sslh_i_dummy(c);
     if (b->cache) {
-        if (b->cache->used) a.causal = 0; /* a single token, behind all others */
+        if (b->cache->used) a.causal = 0; /* a single new token, which sees all others */
         part[1] = sslh_i_cache_add(c, b->cache, b->cache->k, b->layer, part[1]);
         part[2] = sslh_i_cache_add(c, b->cache, b->cache->v, b->layer, part[2]);
     }
@@ -20171,12 +20171,12 @@ SSLH_I_FN sslh_tensor *sslh_i_block_add(sslh_net *net, sslh_tensor *x, sslh_tens
 }
 
 /* A block has 12 parameters: norm1 (2), qkv (2), proj (2), norm2 (2), fc1 (2), fc2 (2), and 16 when q, k and v are
-   apart. Also used by decoders: at is the index of norm1.weight. Norms before,
+   apart. Also used by decoders: at is the index of norm1.weight, x is (N,T,D). With norms in front (pre-norm),
      x = x + drop(proj(attention(norm1(x))));   x = x + drop(fc2(gelu(fc1(norm2(x)))))
-   or behind,
+   or after each sum (post-norm),
      x = norm1(x + drop(proj(attention(x))));   x = norm2(x + drop(fc2(gelu(fc1(x))))).
-   Before: the residual stream x is never normalised itself, which keeps deep stacks trainable without warm-up
-   tricks. */
+   With pre-norm the residual stream x is never normalised itself, which keeps deep stacks trainable without a
+   warm-up. */
 SSLH_I_FN sslh_tensor *sslh_i_block_run(sslh_net *net, int at, sslh_tensor *x, const sslh_i_block_desc *b) {
     const int proj = at + (b->apart ? 8 : 4);
     sslh_tensor *y = b->post_norm ? x : sslh_layer_layer_norm(net, at, x, b->eps);
@@ -20196,7 +20196,7 @@ SSLH_I_FN sslh_tensor *sslh_i_block_run(sslh_net *net, int at, sslh_tensor *x, c
     }
     return x;
 }
-/* That of a vision transformer. */
+/* The block of a vision transformer: pre-norm and exact GELU. */
 SSLH_I_FN sslh_tensor *sslh_i_vit_block(sslh_net *net, int at, sslh_tensor *x, int heads, float drop,
                                         sslh_tensor *key_mask) {
     sslh_i_block_desc b;
@@ -20323,7 +20323,7 @@ SSLH_DEF sslh_net *sslh_vit(sslh_ctx *c, sslh_vit_desc desc) {
                        (float)(desc.image / desc.patch));
     else
         sslh_param_new(net, "pos_embed", sslh_dim3(1, 1 + patches, desc.width), SSLH_INIT_TRUNC_NORMAL, 0.02f);
-    /* Xavier, with the projection taken as the matrix (D,p p C) that it is: +-sqrt(6 / (D + p p C)) */
+    /* Xavier for the projection as a matrix (D,p p C): +-sqrt(6 / (D + p p C)) */
     flat = desc.patch * desc.patch * desc.channels;
     sslh_param_new(net, "patch_embed.proj.weight", sslh_dim4(desc.width, desc.patch, desc.patch, desc.channels),
                    SSLH_INIT_UNIFORM, sslh_i_sqrtf(6.0f / ((float)flat + (float)desc.width)));
@@ -20345,8 +20345,8 @@ SSLH_DEF sslh_net *sslh_vit(sslh_ctx *c, sslh_vit_desc desc) {
 
 /* --- transformer of text: GPT-2, BERT, CLIP's text encoder -------------------------------------------------------- */
 
-/* The names of one of them; %d is the number of the block. The input of attention is one matrix or, when qkv[1] is not
-   NULL, three. */
+/* The parameter names of one kind of transformer; %d is the number of the block. The projections to q, k and v are one
+   matrix or, when qkv[1] is not NULL, three. */
 typedef struct sslh_i_text_names {
     const char *table, *positions, *segments, *block, *norm1, *qkv[3], *proj, *norm2, *fc1, *fc2, *norm;
 } sslh_i_text_names;
@@ -20360,11 +20360,12 @@ static const sslh_i_text_names sslh_i_text_names_of[3] = {
     {"token_embedding.weight", "positional_embedding", "segment_embedding", "transformer.resblocks.%d", "ln_1",
      {"attn.in_proj_", NULL, NULL}, "attn.out_proj", "ln_2", "mlp.c_fc", "mlp.c_proj", "ln_final"}};
 
-/* 1 for a net whose input are tokens. */
+/* 1 for a net whose inputs are tokens. */
 SSLH_I_FN int sslh_i_takes_tokens(const sslh_net *net) { return strncmp(net->arch, "transformer ", 12) == 0; }
 
-/* Entries: 0 the table of tokens, 1 positions, 2 segments if there are any, then norm (2), blocks (12 or 16 each) and
-   the pooler (2). BERT's norm is that of the embedded tokens, the others' that of the output. */
+/* Entries: 0 the table of token embeddings, 1 those of positions, 2 those of segments if there are any, then norm
+   (2), blocks (12 or 16 each) and the pooler (2). The norm is applied to the embedded tokens in BERT, to the output
+   in the others. */
 SSLH_I_FN sslh_tensor *sslh_i_transformer_forward(sslh_net *net, sslh_tensor *x, const void *self) {
     const sslh_transformer_desc *d = (const sslh_transformer_desc *)self;
     const sslh_forward_desc *call = sslh_call(net);
@@ -20433,8 +20434,8 @@ SSLH_I_FN void sslh_i_text_linear_new(sslh_net *net, const char *block, const ch
     snprintf(text, sizeof text, "%s%s%s%sbias", block, block[0] ? "." : "", name, joined ? "" : ".");
     sslh_param_new(net, text, sslh_dim1(out), SSLH_INIT_ZERO, 0);
 }
-/* A block's parameters, in the order of sslh_i_block_run. rest: the deviation of the layers whose results are added to
-   the stream. */
+/* A block's parameters, in the order of sslh_i_block_run. rest: the deviation of the initial weights of proj and fc2,
+   whose results are added to the residual stream. */
 SSLH_I_FN void sslh_i_text_block_new(sslh_net *net, const sslh_transformer_desc *d, int number, float rest) {
     const sslh_i_text_names *n = &sslh_i_text_names_of[d->kind];
     const int T = d->kind == (int)SSLH_GPT2, D = d->width;
@@ -20492,7 +20493,7 @@ SSLH_DEF sslh_net *sslh_transformer(sslh_ctx *c, sslh_transformer_desc desc) {
     if (desc.segments > 0)
         sslh_param_new(net, names->segments, sslh_dim2(desc.segments, desc.width), SSLH_INIT_NORMAL, 0.02f);
     sslh_layer_layer_norm_new(net, names->norm, desc.width);
-    /* 2 depth results are added up: GPT-2 keeps the variance of their sum */
+    /* 2 x depth results are added to the residual stream: GPT-2 keeps the variance of their sum */
     if (desc.kind != (int)SSLH_BERT) rest = 0.02f / sslh_i_sqrtf(2.0f * (float)desc.depth);
     for (i = 0; i < desc.depth; i++) sslh_i_text_block_new(net, &desc, i, rest);
     if (desc.pooler) sslh_i_text_linear_new(net, "", "pooler.dense", desc.width, desc.width, 0.02f, 0);
@@ -20501,7 +20502,7 @@ SSLH_DEF sslh_net *sslh_transformer(sslh_ctx *c, sslh_transformer_desc desc) {
     return net;
 }
 
-/* The description of a net that sslh_transformer made; NULL and an error for another. */
+/* The settings of a net that sslh_transformer made; NULL and an error for any other net. */
 SSLH_I_FN const sslh_transformer_desc *sslh_i_transformer_of(sslh_ctx *c, const char *op, const sslh_net *net) {
     if (!sslh_i_net_ok(c, op, net)) return NULL;
     if (net->ctx == c && sslh_i_takes_tokens(net)) return (const sslh_transformer_desc *)net->self;
