@@ -7035,7 +7035,7 @@ SSLH_I_FN sslh_tensor *sslh_i_inpainting_decoder(sslh_net *net, sslh_tensor *x, 
         x = sslh_layer_conv(net, 1, x, 1, mix);
         x = sslh_layer_batch_norm(net, 2, x, NULL, 0, SSLH_RELU);
     }
-    return sslh_i_doublings_run(net, s->side ? 7 : 0, x, &s->up);
+    return sslh_i_doublings_run(net, s->side ? 7 : 0, x, &s->up); /* 7: channelwise, mix, the 5 entries of its norm */
 }
 
 /* Its convolutions have no biases and weights from N(0, 0.02), as in the released code; the matrices of (8) start at
@@ -7062,7 +7062,7 @@ SSLH_I_FN sslh_net *sslh_i_inpainting_decoder_new(sslh_ctx *c, const sslh_i_inpa
 }
 
 /* D: (N,H,W,C) -> logits (N,1). Three convolutions halve the sides; then a linear layer takes the average over the
-   places, so that holes of every size fit. */
+   places, so that holes of every size fit. Entries: conv1 0, conv2 1, bn2 2 to 6, conv3 7, bn3 8 to 12, fc 13. */
 SSLH_I_FN sslh_tensor *sslh_i_inpainting_discriminator(sslh_net *net, sslh_tensor *x, const void *self) {
     sslh_ctx *c = sslh_net_ctx(net);
     const sslh_conv_desc conv = sslh_i_halving();
@@ -8543,7 +8543,7 @@ SSLH_I_FN sslh_tensor *sslh_i_autoencoder_kl(sslh_ctx *c, sslh_tensor *h, float 
     sslh_tensor *mean = sslh_clamp(c, sslh_mean(c, h, SSLH_AXIS(0), 0), tiny, 1 - tiny), *on, *off; /* r_j: (D) */
     on = sslh_scale(c, sslh_shift(c, sslh_log(c, mean), -sslh_i_log(r)), -r); /* r log(r / r_j): (D) */
     mean = sslh_shift(c, sslh_neg(c, mean), 1);
-    off = sslh_scale(c, sslh_shift(c, sslh_log(c, mean), -sslh_i_log(1 - r)), r - 1);
+    off = sslh_scale(c, sslh_shift(c, sslh_log(c, mean), -sslh_i_log(1 - r)), r - 1); /* the other term */
     return sslh_sum(c, sslh_add(c, on, off), SSLH_ALL, 0);
 }
 
@@ -9898,7 +9898,8 @@ SSLH_I_FN sslh_method sslh_i_simclr_make(sslh_ctx *c, sslh_net *encoder, sslh_da
        L   = 2t [ mean of l(q_0; k_1) + mean of l(q_1; k_0) ],   m = 1 - (1-m_0) (1 + cos(pi T)) / 2   (7)
                                                      T: share of the run that is done
 
-   The papers apply (5) before the keys of the next batch are made; because f' starts as a copy of f, this is the same
+   With .symmetric each view is a query for the other in versions 1 and 2 as well, and L is the sum of both losses. The
+   papers apply (5) before the keys of the next batch are made; because f' starts as a copy of f, this is the same
    sequence. Running statistics of batch norm are not averaged: each encoder has those of its own batches.
    Defaults: the released code, for small images its CIFAR-10 recipe (queue of 4096, m = 0.99, split batch norm).
    ln(K+1) is the loss of guessing among a query's own key and K keys of the queue. The loss of the first steps climbs
@@ -10555,7 +10556,7 @@ static const sslh_setting sslh_i_cpc2_settings[] = {
 static const char sslh_i_cpc2_training[] = "batch=32 optimizer=adam lr=1e-3 schedule=cosine warmup=1";
 static const char sslh_i_cpc2_paper[] = "batch=32 optimizer=adam lr=2e-4 schedule=constant";
 
-/* target: V. direction: g and all W_k of each direction. */
+/* target: V, whose output has the width E = .target. direction: g and all W_k of each direction. */
 typedef struct sslh_i_cpc2 { sslh_cpc2_desc d; sslh_recipe views, patch_views; sslh_net *target, *direction[4];
     } sslh_i_cpc2;
 
