@@ -23286,7 +23286,8 @@ SSLH_I_FN float sslh_i_poly(const float *a, int n, float x) {
     return y;
 }
 
-/* e^x = 2^n e^r, n = round(x / ln 2), |r| <= ln 2 / 2; ln 2 is subtracted in two parts. */
+/* e^x = 2^n e^r, n = round(x / ln 2), |r| <= ln 2 / 2. c: 1 / ln 2; ln 2 in two parts, the first of which has so few
+   digits that n times it is exact; the x above which the result is infinite, and below which it is 0. */
 SSLH_I_FN float sslh_i_exp(float x) {
     static const float p[6] = { 1.9875691500e-4f, 1.3981999507e-3f, 8.3334519073e-3f, 4.1665795894e-2f,
                                 1.6666665459e-1f, 5.0000001201e-1f };
@@ -23312,7 +23313,7 @@ SSLH_I_FN float sslh_i_exp(float x) {
     return y;
 }
 
-/* log x = e ln 2 + log m, sqrt(1/2) <= m < sqrt 2. */
+/* log x = e ln 2 + log m, sqrt(1/2) <= m < sqrt 2. c: ln 2 in two parts, sqrt(1/2). */
 SSLH_I_FN float sslh_i_log(float x) {
     static const float p[9] = {7.0376836292e-2f,  -1.1514610310e-1f, 1.1676998740e-1f,
                                -1.2420140846e-1f, 1.4249322787e-1f,  -1.6668057665e-1f,
@@ -23432,7 +23433,8 @@ SSLH_I_FN float sslh_i_sin_exact(float x) { /* the sign as a bit: sin(-0) = -0 *
 }
 SSLH_I_FN float sslh_i_cos_exact(float x) { return sslh_i_sin_turned(fabsf(x), 1); }
 
-/* Octant of |x| and the rest within +-pi/4: with pi/4 in three float parts up to 8192, beyond that by quarter turns. */
+/* Octant of a = |x| and the rest within +-pi/4: with pi/4 in three float parts up to 8192, beyond that by quarter
+   turns. c: 4 / pi, and these parts. */
 SSLH_I_FN float sslh_i_octant(float a, int *octant) {
     static const float c[4] = { 1.27323954473516f, 0.78515625f, 2.4187564849853515625e-4f, 3.77489497744594108e-8f };
     if (a <= 8192.0f) {
@@ -23583,10 +23585,12 @@ SSLH_DEF float sslh_random_normal(uint64_t seed, uint64_t stream, uint64_t index
     return sslh_i_box_muller(x[at], x[at + 1]);
 }
 
+/* The upper half of draw x n: uniform but for a bias of at most n / 2^32. */
 SSLH_DEF uint32_t sslh_random_below(uint64_t seed, uint64_t stream, uint64_t index, uint32_t n) {
     return (uint32_t)(((uint64_t)sslh_random_u32(seed, stream, index) * n) >> 32);
 }
 
+/* Fisher and Yates: from the end, each place is exchanged with a random one up to it. */
 SSLH_DEF void sslh_random_permutation(uint64_t seed, uint64_t stream, int32_t *out, int32_t n) {
     int32_t i;
     for (i = 0; i < n; i++) out[i] = i;
@@ -24047,6 +24051,8 @@ SSLH_I_FN void sslh_i_gradcheck_clear(sslh_ctx *c, sslh_tensor *t) {
     else sslh_i_release_grad(c, t);
 }
 
+/* Compares the recorded gradient with (f(x + step) - f(x - step)) / (2 step), at up to max_checks elements of each
+   input, evenly spaced. */
 SSLH_DEF double sslh_gradcheck(sslh_ctx *c, sslh_function f, sslh_tensor **in, int n, void *user,
                                sslh_gradcheck_desc d) {
     double step = d.step > 0 ? (double)d.step : SSLH_I_DOUBLE ? 1e-5 : 1e-2, worst = 0;
@@ -24132,7 +24138,7 @@ SSLH_I_FN sslh_real sslh_i_plain_value(int op, sslh_real x, sslh_real p, sslh_re
     case SSLH_I_U_SCALE: return p * x;
     case SSLH_I_U_SHIFT: return x + p;
     case SSLH_I_U_GELU: return x * sslh_i_plain_normal(x);
-    case SSLH_I_U_GELU_TANH:
+    case SSLH_I_U_GELU_TANH: /* 0.7978.. is sqrt(2/pi) */
         return x * half * (1 + sslh_i_tanh(SSLH_I_R(0.79788456080286535588) * (x + SSLH_I_R(0.044715) * x * x * x)));
     case SSLH_I_U_SILU: return x / (1 + sslh_i_exp(-x));
     case SSLH_I_U_SOFTPLUS: return (x > 0 ? x : 0) + sslh_i_log(1 + sslh_i_exp(x > 0 ? -x : x)); /* no overflow */
