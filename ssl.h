@@ -26363,13 +26363,14 @@ SSLH_DEF sslh_tensor *sslh_linear(sslh_ctx *c, sslh_tensor *x, sslh_tensor *weig
     return sslh_linear_ex(c, x, weight, bias, SSLH_LINEAR);
 }
 
-/* --- cross-entropy behind a linear layer ------------------------------------------------------------------------- */
+/* --- cross-entropy after a linear layer -------------------------------------------------------------------------- */
 /* z = x w' + bias (rows,V), l = mean of -log softmax(z)[label]; dz = (softmax(z) - onehot(label)) / divisor, and from
-   it dx = dz w, dw = dz' x as in sslh_linear. What is kept of z are most and lsum of each row (>>losses), so that dz of
-   some rows is made from z of these rows, computed once more, in its place. */
-enum { SSLH_I_SCORES = 1 << 23, SSLH_I_SCORES_AT_ONCE = 1 << 22 }; /* logits that are kept; that are made together */
+   it dx = dz w, dw = dz' x as in sslh_linear. z itself, large when V is a vocabulary, is kept only while it has at most
+   SSLH_I_SCORES logits. Otherwise only the maximum and the log-sum of each row are kept (most and lsum, >>losses), and
+   the backward pass computes z once more, some rows at a time, and overwrites it with dz. */
+enum { SSLH_I_SCORES = 1 << 23, SSLH_I_SCORES_AT_ONCE = 1 << 22 }; /* logits kept at most; logits computed at a time */
 
-/* So many rows together: at least 128, below which the products are slow. */
+/* The number of rows whose logits are computed at a time. The products are slow with fewer than 128 rows. */
 SSLH_I_FN size_t sslh_i_scores_rows(size_t rows, size_t V) {
     return SSLH_I_MIN(rows, SSLH_I_MAX((size_t)128, (size_t)SSLH_I_SCORES_AT_ONCE / V));
 }
@@ -28206,7 +28207,7 @@ SSLH_I_FN void sslh_i_norm_op_back(sslh_ctx *c, sslh_i_node *n) {
     sslh_i_unscratch(c, copy);
 }
 
-/* inv and scale of a table row, from its variance, which stands in the place of inv. */
+/* Completes the table (4,C) of a group: inv, which holds the variance so far, then scale and shift. */
 SSLH_I_FN void sslh_i_norm_table(sslh_real *table, size_t C, const sslh_real *gamma, const sslh_real *beta,
                                  sslh_real eps) {
     size_t j;
@@ -29795,6 +29796,7 @@ SSLH_DEF sslh_tensor *sslh_self_attention(sslh_ctx *c, sslh_tensor *qkv, sslh_at
    then one product for each weight. Samples of different lengths are packed for the products, so that what x holds
    after a sample's length is never read. */
 
+/* The inputs of a node. B and C are the biases b and c of (1), each may be NULL; C0 is s_0. */
 enum { SSLH_I_RE_X, SSLH_I_RE_W, SSLH_I_RE_U, SSLH_I_RE_B, SSLH_I_RE_C, SSLH_I_RE_H0, SSLH_I_RE_C0, SSLH_I_RE_LENGTHS,
        SSLH_I_RE_INPUTS };
 
@@ -29880,7 +29882,7 @@ SSLH_I_FN void sslh_i_plain_recurrent(void *job, int task, int worker) {
                 u[g] = sslh_i_plain_row_dot(p->panels + g * D, before, D, 0) + (p->hidden_bias ? p->hidden_bias[g] : 0);
             if (p->lstm) sslh_i_plain_lstm(p->a + at * GD, u, sslh_i_cell_before(p, n, s), h, gates, D);
             else sslh_i_plain_gru(p->a + at * GD, u, before, h, gates, D);
-            if (p->ldh > D) memcpy(h + D, gates + 4 * D, D * sizeof *h);
+            if (p->ldh > D) memcpy(h + D, gates + 4 * D, D * sizeof *h); /* s_t, when .c_last wants it */
         }
         memset(p->h + (n * p->T + steps) * p->ldh, 0, (p->T - steps) * p->ldh * sizeof *p->h);
     }
@@ -30185,7 +30187,7 @@ typedef struct sslh_i_mel {
     double *window;        /* (n), zeros around a shorter one */
     double *turn;          /* (n,2): cos and sin of 2 pi k / n */
     double *weight;        /* W (M,bins) */
-    size_t *first, *last;  /* (M): bins whose weight is not 0 */
+    size_t *first, *last;  /* (M): the weights of bins first to last - 1 are not 0 */
     char   *work;          /* of each worker: a frame (n), its spectrum (n,2), a column of it (n,2) */
     size_t  each, per_task;
 } sslh_i_mel;
@@ -30260,7 +30262,7 @@ SSLH_I_FN void sslh_i_mel_task(void *arg, int task, int worker) {
     }
 }
 
-/* (3) and its inverse. */
+/* (3) and its inverse. 2.30.. is log 10, 1.85.. is log 6.4. */
 SSLH_I_FN double sslh_i_mel_of(double hertz, int slaney) {
     if (!slaney) return 2595.0 * (sslh_i_log_wide(1.0 + hertz / 700.0) / 2.30258509299404568402);
     if (hertz < 1000.0) return hertz * 3.0 / 200.0;
@@ -30390,6 +30392,7 @@ SSLH_DEF sslh_tensor *sslh_mel_spectrogram(sslh_ctx *c, sslh_tensor *x, sslh_mel
     return sslh_i_mel_power(c, "sslh_mel_spectrogram", x, desc);
 }
 
+/* log(S + 1e-6): silence becomes -13.8 rather than -infinity. */
 SSLH_I_FN sslh_tensor *sslh_i_log_mel(sslh_ctx *c, const char *op, sslh_tensor *x, sslh_mel_desc desc) {
     sslh_tensor *mel = sslh_i_mel_power(c, op, x, desc);
     size_t i;
@@ -30519,7 +30522,9 @@ SSLH_I_FN int sslh_i_audio_recipe_ok(sslh_ctx *c, const char *op, sslh_audio_rec
     return 0;
 }
 
-/* x (T,C), of which `length` samples are valid, becomes out (L,C). */
+/* x (T,C), of which `length` samples are valid, becomes out (L,C): a random crop, moved by at most .shift, with zeros
+   where nothing is left; a gain within +- .gain dB; white noise with probability .noise, whose standard deviation is
+   the RMS of the sound times 10^(-SNR / 20). */
 SSLH_I_FN void sslh_i_audio_view(const sslh_audio_recipe *r, const sslh_i_dice *k, const sslh_real *x, int length,
                                  int C, sslh_real *out, int L) {
     size_t ch = (size_t)C, n = (size_t)L * ch, i;
