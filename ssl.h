@@ -6160,7 +6160,7 @@ SSLH_I_FN void sslh_i_normalise_by_clips(const char *op, sslh_recipe *r, sslh_ne
                   "frames, sslh_data_moving makes them of images", op);
         return;
     }
-    data.height = f->shape.size[1]; /* images may stand beside the clips */
+    data.height = f->shape.size[1]; /* the data may have a field of images too */
     data.width = f->shape.size[2];
     data.channels = f->shape.size[3];
     data.field[0] = *f;
@@ -6188,7 +6188,7 @@ SSLH_I_FN int sslh_i_clip_starts(sslh_ctx *c, const char *op, const sslh_batch *
 
 /* --- where the defaults of a method are --------------------------------------------------------------------------- */
 
-/* The defaults of a method stand at the head of its section, in a table and two lines of text: the fields of its
+/* The defaults of a method are at the head of its section, in a table and two lines of text: the fields of its
    descriptor (sslh_setting: name, default, what is allowed); its training defaults; and what .settings = "paper"
    changes in these, fields of the descriptor included, "" when nothing differs. sslh_i_resolve fills in and checks a
    descriptor by the table, sslh_i_method_begin reads the lines of text (>>settings). */
@@ -6980,7 +6980,7 @@ SSLH_I_FN sslh_method sslh_i_context_make(sslh_ctx *c, sslh_net *encoder, sslh_d
        z_c  <- A_c z_c                         m channels: m n^4 weights where a full layer has m^2 n^4   (8)
 
    Defaults: those of the paper for features, which are regions of any shape and no discriminator; its decoder, half as
-   wide, and the optimiser of the released code. For the paper's pictures take a rectangle in the middle and a = 0.001.
+   wide, and the optimiser of the released code. For the paper's pictures use a rectangle in the middle and a = 0.001.
    L2 alone paints the mean of everything that could be in the hole, which is blurred, and the discriminator recognises
    blur. When it cannot tell painted from real, (5) is 2 ln 2 = 1.386.
    Traps: a rectangle always in the middle teaches the encoder to continue the lines at its border but little about
@@ -7896,7 +7896,7 @@ SSLH_I_FN sslh_method sslh_i_colorization_make(sslh_ctx *c, sslh_net *encoder, s
    the loss of a discriminator; here there is one scale and no discriminator. The paper's net sees all frames at once,
    as channels; our encoder sees one at a time, so that it remains an encoder of images, and the decoder, whose first
    convolution sees the maps of all frames, has to find what moved.
-   Defaults: k = 4, p = 2. For sharper frames take p = 1 and l = 1.
+   Defaults: k = 4, p = 2. For sharper frames use p = 1 and l = 1.
    Traps: where most of the picture is at rest, copying the last frame is hard to beat; the PSNR of the copy is
    therefore the second of the numbers reported. L2 paints the mean of all possible futures, which is blurred, and blur
    has a good PSNR; (6) demands edges. A cut within the frames cannot be foreseen. Frames predicted from predicted ones
@@ -8108,7 +8108,7 @@ SSLH_I_FN sslh_method sslh_i_next_frame_make(sslh_ctx *c, sslh_net *encoder, ssl
        task 1, order:           yes (b,c,d) (d,c,b)   no (b,a,d) (d,e,b) or, by a coin for each clip,
                                 (d,a,b) (b,e,d): was the second between the others in time, or outside?       (2)
        task 2, arrow of time:   forwards (b,c,d)   backwards (d,c,b)                                           (3)
-       task 3, sorting:         all six orders of b, c, d; y is the place where c stands, 0, 1 or 2            (4)
+       task 3, sorting:         all six orders of b, c, d; y is the place at which c is, 0, 1 or 2             (4)
        F(q,r,s) = softmax( h( f(q), f(r), f(s) ) )        one encoder f for all frames, h on three of them     (5)
        L = mean over the tuples of all clips of -log F_y                                                       (6)
 
@@ -9323,7 +9323,7 @@ SSLH_I_FN sslh_method sslh_i_vae_make(sslh_ctx *c, sslh_net *encoder, sslh_data 
    the running statistics that batch norm keeps are those of real images alone. With minimax, learning stalls when D
    wins early, because (6) is flat there. The losses say which player is ahead, not how good the images are: look at
    samples, or measure sslh_frechet. Samples that look alike for different z (mode collapse) mean that G has found one
-   answer that works. Batch norm undoes (10) and makes D's output depend on the rest of the batch: with .loss 4 take an
+   answer that works. Batch norm undoes (10) and makes D's output depend on the rest of the batch: with .loss 4 use an
    encoder without it. */
 
 static const sslh_setting sslh_i_gan_settings[] = {
@@ -10393,7 +10393,7 @@ SSLH_I_FN sslh_method sslh_i_nnclr_make(sslh_ctx *c, sslh_net *encoder, sslh_dat
    Traps: batch norm mixes information between places, so that the loss falls while the features do not improve (hence
    layer norm in sslh_conv_gru). Random biases in the first layer drown quiet sound, and the loss stays at log(J + 1)
    for thousands of steps (hence biases of 0 there). Where negatives come from decides what is learnt: when all come
-   from the same speaker (.from 1, or recordings of one speaker in a batch), the features need not tell who speaks.
+   from the same speaker (.from 1, or recordings of one speaker in a batch), the features need not say who speaks.
    Evaluate on speakers that were not heard in training. */
 
 static const sslh_setting sslh_i_cpc_settings[] = {
@@ -10749,7 +10749,7 @@ SSLH_I_FN void sslh_i_cpc2_check_norm(sslh_ctx *c, sslh_net *encoder) {
     }
 }
 
-/* Augmentation of each patch where the caller gives none: colours must not tell which patches belong together. */
+/* Augmentation of each patch where the caller gives none: colours must not show which patches belong together. */
 SSLH_I_FN sslh_recipe sslh_i_cpc2_recipe(void) {
     sslh_recipe r = sslh_recipe_none();
     r.flip = 0.5f;
@@ -11911,7 +11911,7 @@ SSLH_I_FN sslh_method sslh_i_mae_make(sslh_ctx *c, sslh_net *encoder, sslh_data 
    as the smallest.
    Traps: targets that are small or lie inside the context make the task a local one, and the features stay as shallow
    as those of colours and edges. A run of minutes needs a target that follows more quickly (m_0 of 0.99 or less). Only
-   the predictor sees the class token, so take features by .mean_pool. */
+   the predictor sees the class token, so features should be read with .mean_pool. */
 
 static const sslh_setting sslh_i_jepa_settings[] = {
     {SSLH_I_FIELD(sslh_jepa_desc, targets), SSLH_SETTING_INT, "4", "1 to 16"},
@@ -12306,12 +12306,12 @@ SSLH_I_FN sslh_method sslh_i_jepa_make(sslh_ctx *c, sslh_net *encoder, sslh_data
      v_j += r (y_j - p_j) h                                                                                  (3)
      u_c += e for each input c,  e = sum over j of r (y_j - p_j) v_j                                         (4)
 
-   or it has to tell, at each fork on the way to w in a Huffman tree of all words, whether the way goes left (y = 1) or
-   right, where v is the vector of the fork (hierarchical softmax). A draw that is w itself is left out. The learning
-   rate r falls linearly with the number of words read, to a ten thousandth of its first value. A word whose share of
-   the text is f is read only with the probability (sqrt(f / t) + 1) t / f (5), if that is below 1, t = .sample;
-   words that are left out make room for others in the window. u starts uniform between -1/2 and 1/2, divided by D,
-   and v at 0.
+   or it has to tell, at each inner node on the path to w in a Huffman tree of all words, whether the path goes left
+   (y = 1) or right, where v is the vector of the node (hierarchical softmax). A draw that is w itself is left out. The
+   learning rate r falls linearly with the number of words read, to a ten thousandth of its first value. A word whose
+   share of the text is f is read only with the probability (sqrt(f / t) + 1) t / f (5), if that is below 1, where t is
+   .sample; words that are left out make room for others in the window. u starts uniform between -1/2 and 1/2, divided
+   by D, and v at 0.
 
    The trainer. word2vec.c updates the vectors after each prediction, in several threads at the same time and without
    locks, so that no two runs give the same result. Here the predictions of a batch, 1,024 by default, use the vectors
@@ -12350,11 +12350,11 @@ typedef struct sslh_i_word2vec {
     uint32_t       *cut;     /* (V) drawing words by count^(3/4): the whole part i of a draw in 0 .. V is the word when
                                 the fraction, times 2^32, is below cut[i], .. */
     int32_t        *other;   /* (V) .. otherwise other[i] is (alias method, Walker 1977) */
-    int32_t        *fork;    /* hierarchical softmax: the forks on the way to word w are fork[way[w]] .., as rows of
-                                the table of v; .. */
-    uint8_t        *left;    /* .. 1 where the way goes left */
+    int32_t        *fork;    /* hierarchical softmax: the inner nodes (forks) on the path (way) from word w up to the
+                                root are fork[way[w]] .., as rows of the table of v; .. */
+    uint8_t        *left;    /* .. 1 where the path goes left */
     size_t         *way;     /* (V+1) */
-    size_t          longest; /* forks on the longest way */
+    size_t          longest; /* inner nodes on the longest path */
     sslh_i_word_batch b;
     size_t          inputs, targets; /* of the batch so far */
     uint64_t        stream, drawn;   /* of the epoch; negatives drawn in it, .. */
@@ -12403,16 +12403,17 @@ SSLH_I_FN void sslh_i_w2v_aliases(sslh_i_word2vec *s, const sslh_i_tally *words,
     }
 }
 
-/* Huffman's tree: the two rarest entries are joined by a fork, again and again. Entries 0 .. V-1 are the words, V ..
-   2V-2 the forks. parent, count: (2V), scratch; parent[x] is 2 f + side, where V + f is the fork above x and side is 0
-   when x is on its left. The two passes over the ways count the forks on them and then store them. */
+/* Huffman's tree: the two rarest entries are joined under a new inner node, a fork, until one entry is left. Entries 0
+   .. V-1 are the words, V .. 2V-2 the forks. parent, count: (2V), scratch; parent[x] is 2 f + side, where V + f is the
+   parent of x and side is 0 when x is its left child. The first of the two passes over all paths counts their nodes,
+   the second stores them. */
 SSLH_I_FN int sslh_i_w2v_tree(sslh_i_word2vec *s, const sslh_i_tally *words, int64_t *parent, int64_t *count) {
     const size_t V = s->V;
     size_t w, leaf = V, inner = V, top, forks = 0, pass, k;
     for (w = 0; w < V; w++) count[w] = words->word[w].count;
     for (top = V; top < 2 * V - 1; top++) {
         count[top] = 0;
-        for (k = 0; k < 2; k++) { /* words from the rarest on, and forks in the order in which they were made */
+        for (k = 0; k < 2; k++) { /* two queues, each by rising count: words from the rarest on, and forks */
             size_t least = leaf && (inner == top || count[leaf - 1] < count[inner]) ? --leaf : inner++;
             count[top] += count[least];
             parent[least] = 2 * (int64_t)(top - V) + (int64_t)k;
@@ -16282,7 +16283,7 @@ SSLH_I_FN int sslh_i_growing_new(sslh_ctx *c, sslh_i_growing *t, size_t N, size_
     t->times = t->begin + 7 * N;
     t->pick = t->begin + 8 * N;
     t->left = t->pick + D;
-    t->right = t->left + K; /* and behind it the classes of the node */
+    t->right = t->left + K; /* followed by the classes (K) of the node */
     return 1;
 }
 
@@ -16443,7 +16444,7 @@ SSLH_I_FN void sslh_i_classifier_run(sslh_classifier *k, const sslh_tensor *x, s
     }
 }
 
-/* 1 when k can be asked about the rows of x. */
+/* 1 when x (n,width) has the width that k was fitted to; 0 and an error otherwise. */
 SSLH_I_FN int sslh_i_askable(const char *op, sslh_classifier *k, sslh_tensor *x) {
     if (!k) {
         if (x && !SSLH_I_BAD(x->ctx)) sslh_fail(x->ctx, SSLH_E_USAGE, "%s: the classifier is NULL", op);
@@ -19857,7 +19858,7 @@ SSLH_I_FN int sslh_i_resnet_projects(const sslh_i_resnet_plan *plan, int stage, 
     return block == 0 && (stage > 0 || plan->expansion > 1);
 }
 
-/* stem -> 4 stages of blocks, of which each but the first halves the side and doubles the width -> average. */
+/* stem -> 4 stages of blocks, all but the first of which halve the side and double the width -> average. */
 SSLH_I_FN sslh_tensor *sslh_i_resnet_forward(sslh_net *net, sslh_tensor *x, const void *self) {
     const sslh_resnet_desc *d = (const sslh_resnet_desc *)self;
     const sslh_i_resnet_plan *plan = sslh_i_resnet_plan_of(d->depth);
@@ -21094,7 +21095,7 @@ SSLH_I_LEAN_END
      3. colour  jitter in the drawn order, grey, blur, solarise, cutout
      4. store   normalise and interleave to (H,W,C)
    Every draw has a fixed place in the Philox counter, so switching one step on or off does not change the draws of the
-   others, and no view depends on the other images of the batch. This section says what can be asked for and what it
+   others, and no view depends on the other images of the batch. This section says what a recipe can hold and what it
    means; the views are computed in >>views-make, in the engine. */
 
 /* --- recipes ----------------------------------------------------------------------------------------------------- */
