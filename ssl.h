@@ -8032,6 +8032,7 @@ SSLH_I_FN sslh_tensor *sslh_i_next_frame_loss(sslh_method *m, const sslh_view_se
     return loss;
 }
 
+/* Each predicted frame is appended to the clip, so that it is an input of the next one. */
 SSLH_DEF sslh_tensor *sslh_next_frames(sslh_method *m, sslh_tensor *x, int count) {
     sslh_ctx *c = m ? m->ctx : NULL;
     const sslh_i_next_frame *s = (const sslh_i_next_frame *)sslh_i_self("sslh_next_frames", m, "sslh_next_frame");
@@ -8050,7 +8051,7 @@ SSLH_DEF sslh_tensor *sslh_next_frames(sslh_method *m, sslh_tensor *x, int count
     sslh_no_grad(c, 1);
     for (made = 0; made < count && !SSLH_I_BAD(c); made++) {
         int T = x->shape[1];
-        y = sslh_i_next_frame_paint(m, sslh_slice(c, x, 1, T - k, T));
+        y = sslh_i_next_frame_paint(m, sslh_slice(c, x, 1, T - k, T)); /* (N,H,W,C), about -1 to 1 */
         y = sslh_clamp(c, sslh_scale(c, sslh_shift(c, y, 1), SSLH_I_R(0.5)), 0, 1);
         both[0] = x;
         both[1] = SSLH_I_BAD(c) ? y : sslh_reshape(c, y, sslh_dim5(x->shape[0], 1, x->shape[2], x->shape[3],
@@ -9676,7 +9677,7 @@ SSLH_DEF sslh_method sslh_gan(sslh_ctx *c, sslh_net *encoder, sslh_gan_desc d) {
         sslh_shape shape = sslh_dim1(sslh_net_query(encoder).width);
         s.flat = sslh_net_query(encoder).kind == SSLH_MAP;
         if (s.flat) shape = sslh_i_tap_shape(c, "sslh_gan", encoder, NULL, d.height, d.width);
-        for (in = shape.size[--shape.ndim]; shape.ndim > 1;) in *= shape.size[--shape.ndim];
+        for (in = shape.size[--shape.ndim]; shape.ndim > 1;) in *= shape.size[--shape.ndim]; /* values of one image */
         s.generator = sslh_i_gan_generator_new(c, &d);
         s.average = sslh_i_teacher(s.generator);
         s.head = sslh_i_gan_head_new(c, in);
@@ -9700,7 +9701,7 @@ SSLH_DEF sslh_method sslh_gan(sslh_ctx *c, sslh_net *encoder, sslh_gan_desc d) {
     if (d.loss == SSLH_WASSERSTEIN) m.numbers[2].name = NULL; /* 0 is no threshold here */
     m.phases = 2;
     m.groups[0] = ~(1u << 1); /* D, whatever the groups of its encoder are */
-    m.groups[1] = 1u << 1;
+    m.groups[1] = 1u << 1;    /* G */
     m.prepare = sslh_i_gan_prepare;
     m.views = sslh_i_gan_views;
     m.loss = sslh_i_gan_loss;
@@ -11191,7 +11192,7 @@ SSLH_DEF sslh_method sslh_dino(sslh_ctx *c, sslh_net *encoder, sslh_dino_desc d)
     head.activation = SSLH_GELU;
     last.in = d.bottleneck;
     last.last_no_bias = 1;
-    r[0] = r[2] = sslh_recipe_byol0();
+    r[0] = r[2] = sslh_recipe_byol0(); /* two large views, and 2 for the small ones */
     r[1] = sslh_recipe_byol1();
     for (i = 0; i < 2; i++) r[i].crop_min = 0.4f;
     r[2].blur = 0.5f;
@@ -12243,7 +12244,7 @@ SSLH_DEF sslh_method sslh_jepa(sslh_ctx *c, sslh_net *encoder, sslh_jepa_desc d)
     sslh_i_decoder_check(c, "sslh_jepa", "predictor", d.predictor_width, d.predictor_heads);
     if (!SSLH_I_BAD(c)) {
         do snprintf(name, sizeof name, "blocks.%d.norm1.weight", depth);
-        while (sslh_find(encoder, name) && ++depth);
+        while (sslh_find(encoder, name) && ++depth); /* depth: the number of the encoder's blocks */
         if (grid.side < 4)
             sslh_fail(c, SSLH_E_SHAPE, "sslh_jepa: images of %d x %d patches; at least 4 x 4 are needed to cut blocks "
                       "out of them (smaller patches?)", grid.side, grid.side);
@@ -12719,6 +12720,8 @@ SSLH_I_FN int sslh_i_vectors_sum(sslh_vectors *v, const sslh_real *unit, const c
     return n;
 }
 
+/* The k best so far are kept in falling order. The sum is not of unit length; dividing the products by its norm makes
+   them cosines without changing their order. */
 SSLH_DEF int sslh_nearest_words(sslh_vectors *v, const char *expression, int k, int *word, float *cosine) {
     const sslh_real *unit;
     sslh_real *sum, *best, norm;
@@ -13394,6 +13397,7 @@ SSLH_I_FN sslh_tensor *sslh_i_bert_loss(sslh_method *m, const sslh_view_set *v, 
     return loss;
 }
 
+/* The mean of (5) over all gaps of the data set, each of which counts the same in whatever batch it is. */
 SSLH_DEF float sslh_bert_evaluate(sslh_method *m, sslh_data data) {
     const sslh_i_bert *s = (const sslh_i_bert *)sslh_i_self("sslh_bert_evaluate", m, "sslh_bert");
     double sum = 0, count = 0;
@@ -14780,7 +14784,7 @@ SSLH_DEF float sslh_knn_features(sslh_ctx *c, sslh_tensor *train, const int32_t 
     j.best = (sslh_real *)sslh_i_alloc(c, (size_t)c->threads * (size_t)j.k * sizeof *j.best);
     j.who = (int32_t *)sslh_i_alloc(c, (size_t)c->threads * (size_t)j.k * sizeof *j.who);
     j.votes = (double *)sslh_i_alloc(c, (size_t)c->threads * (size_t)classes * sizeof *j.votes);
-    j.answer = (int32_t *)sslh_i_alloc(c, 256 * sizeof *j.answer);
+    j.answer = (int32_t *)sslh_i_alloc(c, 256 * sizeof *j.answer); /* the rows of a block are 256 at most */
     j.test_labels = test_labels;
     if (!SSLH_I_BAD(c)) sslh_i_similar_blocks(c, train, test, sslh_i_knn_block, &j);
     if (SSLH_I_BAD(c)) return 0.0f;
@@ -17054,6 +17058,8 @@ SSLH_I_FN int sslh_i_counts_ok(const char *op, const sslh_tensor *t) {
     return 1;
 }
 
+/* Row i counts the samples of class i, column i those that were said to be of class i. Classes that occur in neither do
+   not count in the means over classes. */
 SSLH_DEF sslh_class_measures sslh_confusion_measures(const sslh_tensor *confusion, float *precision, float *recall,
                                                      float *f1) {
     sslh_class_measures out;
@@ -17071,9 +17077,9 @@ SSLH_DEF sslh_class_measures sslh_confusion_measures(const sslh_tensor *confusio
         }
         all += row;
         right += own;
-        of[0] = column > 0 ? own / column : 0;
-        of[1] = row > 0 ? own / row : 0;
-        of[2] = row + column > 0 ? 2 * own / (row + column) : 0;
+        of[0] = column > 0 ? own / column : 0; /* precision */
+        of[1] = row > 0 ? own / row : 0;       /* recall */
+        of[2] = row + column > 0 ? 2 * own / (row + column) : 0; /* F1, their harmonic mean */
         if (precision) precision[i] = (float)of[0];
         if (recall) recall[i] = (float)of[1];
         if (f1) f1[i] = (float)of[2];
@@ -23872,6 +23878,7 @@ SSLH_I_FN void sslh_i_save(sslh_ctx *c, sslh_i_node *n, sslh_tensor *t) {
     else sslh_i_release(c, t);
 }
 
+/* .ms is counted from the end of the last event, so that the time of statistics and callbacks is not part of it. */
 SSLH_I_FN void sslh_i_trace_event(sslh_ctx *c, const char *op, sslh_tensor **in, int n, sslh_tensor *out) {
     sslh_trace_event e;
     size_t i;
@@ -23968,11 +23975,11 @@ SSLH_I_FN void sslh_i_backward(sslh_ctx *c, sslh_tensor *loss, int keep) {
     if (!g) return;
     if (fresh) g[0] = 0;
     g[0] += 1;
-    base = c->depth ? c->scopes[c->depth - 1].nodes : 0;
+    base = c->depth ? c->scopes[c->depth - 1].nodes : 0; /* no further back than the last sslh_push */
     for (i = c->nnodes; i-- > base;) {
         sslh_i_node *n = c->nodes[i];
         int s;
-        if (n->out->grad) n->backward(c, n);
+        if (n->out->grad) n->backward(c, n); /* otherwise the loss does not depend on out */
         if (SSLH_I_BAD(c)) return;
         if (n->out->grad && (keep || !(n->out->flags & SSLH_I_KEPT))) sslh_i_release_grad(c, n->out);
         if (keep) continue;
