@@ -7010,6 +7010,7 @@ enum { SSLH_I_HOLE_MIDDLE = 1, SSLH_I_HOLE_REGION, SSLH_I_HOLE_BLOCKS, SSLH_I_HO
 
 /* The decoder's settings: side n of the maps for (8), or 0, and the layers from the encoder's map to the image. */
 typedef struct sslh_i_inpainting_net { int side; sslh_i_doublings up; } sslh_i_inpainting_net;
+/* discriminator: NULL without the adversarial loss. */
 typedef struct sslh_i_inpainting { sslh_inpainting_desc d; sslh_recipe views; sslh_net *decoder, *discriminator;
     } sslh_i_inpainting;
 
@@ -8138,6 +8139,7 @@ static const sslh_setting sslh_i_frame_order_settings[] = {
 static const char sslh_i_frame_order_training[] = "batch=64 optimizer=adam lr=1e-3 weight_decay=1e-4 schedule=cosine";
 static const char sslh_i_frame_order_paper[] = "";
 
+/* head: h of (5); given: the caller's recipe is used as it is. */
 typedef struct sslh_i_frame_order { sslh_frame_order_desc d; sslh_recipe views; sslh_net *head; int given;
     } sslh_i_frame_order;
 
@@ -10039,7 +10041,7 @@ SSLH_I_FN sslh_tensor *sslh_i_moco_loss(sslh_method *m, const sslh_view_set *v, 
         loss[i] = sslh_i_info_nce(c, sslh_i_moco_query(m, x[i]), keys[i], queue, s->d.temperature, &top1[i]);
     m->numbers[0].value = both ? 0.5f * (top1[0] + top1[1]) : top1[0];
     if (queue) m->guessing = (both ? 2.0f : 1.0f) * sslh_i_ln(s->d.queue + 1);
-    else m->guessing = 4 * s->d.temperature * sslh_i_ln(n);
+    else m->guessing = 4 * s->d.temperature * sslh_i_ln(n); /* (7) when both means are ln N */
     s->keys = both && queue ? sslh_concat(c, keys, 2, 0) : keys[0];
     if (!both) return loss[0];
     loss[0] = sslh_add(c, loss[0], loss[1]);
@@ -13208,7 +13210,7 @@ static const char sslh_i_bert_paper[] = "batch=256 optimizer=adamw no_bias_corre
 typedef struct sslh_i_bert {
     sslh_bert_desc d;
     sslh_net *head; /* its parameters: 0 W, 1 c, 2 and 3 the norm, 4 e, and with .next 5 V and 6 its bias */
-    int vocabulary;
+    int vocabulary; /* tokens that f knows */
 } sslh_i_bert;
 
 /* The numbers of the first two fields of tokens of a data set; returns how many there are, at most 2. */
@@ -15991,13 +15993,13 @@ typedef struct sslh_i_growing {
 
 typedef struct sslh_i_forest_job {
     const float *x;         /* (D,N): a feature's values lie side by side */
-    const int32_t *y;
+    const int32_t *y;       /* (N) classes */
     size_t N, K, D;
     sslh_forest_desc d;     /* resolved */
     int first;              /* number of the first tree of this round */
-    sslh_i_growing *tree;
+    sslh_i_growing *tree;   /* the trees of this round */
     uint8_t *drawn;         /* (trees, bytes) a bit for each sample that the tree saw; NULL: none wanted */
-    size_t bytes;
+    size_t bytes;           /* N bits, rounded up to bytes */
     const sslh_classifier *k;
     const sslh_real *rows;  /* (n,D) to predict; NULL: the training samples, by the trees that did not see them */
     sslh_real *scores;      /* (n,K) */
@@ -16343,7 +16345,7 @@ SSLH_DEF sslh_classifier *sslh_forest(sslh_ctx *c, sslh_tensor *x, const int32_t
     j.D = (size_t)x->shape[1];
     if (!d.trees) d.trees = 100;
     if (!d.min_leaf) d.min_leaf = 1;
-    if (!d.features)
+    if (!d.features) /* the square root of D, rounded down */
         for (d.features = 1; (int64_t)(d.features + 1) * (d.features + 1) <= x->shape[1];) d.features++;
     j.d = d;
     j.y = labels;
@@ -16601,13 +16603,13 @@ typedef struct sslh_i_kmeans {
     const sslh_real *x;   /* (N,D) less the mean of all rows: cosines and squares then keep their digits */
     sslh_real *centre;    /* (K,D) */
     sslh_real *square;    /* (K) half of |centre|^2 */
-    int32_t *member;      /* (N) */
+    int32_t *member;      /* (N) the cluster of each row, at first -1 */
     sslh_real *z;         /* (rows of a block, K) */
-    double *sum;          /* (K,D) */
+    double *sum;          /* (K,D) of the rows of a cluster */
     double *distance;     /* (N) squared, to the own centre */
-    int64_t *count;       /* (K) */
+    int64_t *count;       /* (K) rows of a cluster */
     double *near_by;      /* (candidates,N) squared distance with this candidate among the centres */
-    const sslh_real *candidate[64];
+    const sslh_real *candidate[64]; /* rows (D) that may become the next centre */
     int candidates;
     size_t first;         /* row of the block */
     uint8_t *moved;       /* of each task: a row changed its cluster */
@@ -18302,12 +18304,12 @@ SSLH_I_LEAN_BEGIN
 typedef struct sslh_i_entry {
     sslh_tensor t;
     char        name[112];
-    int         is_param;
+    int         is_param;   /* 0: a state */
     sslh_init   init;
-    float       scale;
+    float       scale;      /* its meaning depends on init, see sslh_init */
     uint64_t    stream;     /* of the initial values, taken when declared: value j is a function of (seed, stream, j) */
-    float       lr_scale, decay_scale;
-    size_t      offset;     /* parameters: elements from the start of the block */
+    float       lr_scale, decay_scale; /* factors of the learning rate and the weight decay */
+    size_t      offset;     /* from the start of the block, in elements; of states in bytes */
     int         transposed; /* 1: a matrix (O,I) that files have as (I,O) */
 } sslh_i_entry;
 
@@ -18332,11 +18334,11 @@ struct sslh_net {
     char            name[64];
     char            arch[256]; /* "resnet channels=3 depth=18 ..": how sslh_load_net builds it again; empty: cannot */
     sslh_forward_fn forward;
-    void           *self;
+    void           *self;   /* the net's own copy of the descriptor's .self, self_size bytes */
     size_t          self_size;
     sslh_kind       kind;
-    int             width, channels, image;
-    int             training, frozen, sealed;
+    int             width, channels, image; /* image: the only side that it takes, or 0 */
+    int             training, frozen, sealed; /* sealed: the blocks exist, nothing more can be declared */
     int             norm_groups; /* set by sslh_split_batch_norm; 0: never called */
     sslh_i_entry  **entry;
     int             entries, entry_cap;
@@ -18345,7 +18347,7 @@ struct sslh_net {
     sslh_real      *values; /* parameters, then states */
     sslh_real      *grads;  /* NULL until needed */
     size_t          nvalues; /* elements of the parameters, gaps included */
-    sslh_i_call    *call;
+    sslh_i_call    *call;   /* NULL outside of sslh_forward_ex */
     sslh_preprocess preprocess;
 };
 
@@ -18684,7 +18686,7 @@ SSLH_I_FN int sslh_i_net_ready(sslh_net *net) {
 typedef struct sslh_i_tree {
     int         n;
     sslh_net   *net[SSLH_I_MAX_NETS];
-    int         parent[SSLH_I_MAX_NETS];
+    int         parent[SSLH_I_MAX_NETS]; /* its index in net; -1 for the root */
     const char *name[SSLH_I_MAX_NETS]; /* under its parent */
 } sslh_i_tree;
 
@@ -19244,7 +19246,7 @@ SSLH_DEF float sslh_clip_grad(sslh_net *net, float max_norm) {
 typedef struct sslh_i_summary {
     char  *out;
     size_t size, used;
-    double macs;
+    double macs; /* multiply-adds so far */
     const sslh_tensor *seen[512]; /* parameters counted so far: a shared one is counted once */
     int    nseen;
 } sslh_i_summary;
@@ -20695,7 +20697,7 @@ struct sslh_optimizer {
     int                 nets, cap;
     int64_t             steps[SSLH_I_GROUPS];
     double              power1[SSLH_I_GROUPS], power2[SSLH_I_GROUPS]; /* beta1^steps, beta2^steps */
-    float               peak;
+    float               peak;     /* the rate of the groups in .constant_lr, as sslh_optimizer_peak sets it */
     float               decay_by; /* factor of the weight decay in this step, set by a method; else 1 */
     unsigned            looked; /* groups that sslh_i_optim_unreached has checked */
     int                 told;   /* sslh_i_strangers has warned */
@@ -24254,7 +24256,7 @@ typedef struct sslh_i_flat { /* arguments of a flat pass; each pass uses some of
     const sslh_real *x, *y, *g; /* read */
     sslh_real       *p, *w, *m, *v, *out; /* written */
     size_t           n;
-    sslh_real        a, b;
+    sslh_real        a, b; /* constants of op */
     int              op, fresh;
     uint64_t         seed, stream;
     sslh_i_sgd       sgd;
@@ -24686,7 +24688,7 @@ typedef struct sslh_i_pair {
     const struct sslh_i_kernels *k;
     const sslh_i_plan *plan;
     int op, side, fresh;
-    const sslh_real *a, *b, *y, *g;
+    const sslh_real *a, *b, *y, *g; /* operands; in the backward pass also the result and its gradient */
     sslh_real *out;
 } sslh_i_pair;
 
@@ -25854,7 +25856,7 @@ SSLH_DEF sslh_tensor *sslh_topk(sslh_ctx *c, sslh_tensor *x, int k, int axis, ss
 typedef struct sslh_i_cumsum_job {
     const sslh_real *x;   /* forward: x; backward: dy, summed from the last to the first */
     sslh_real       *y;
-    size_t           size, inner, slices, units, per_task;
+    size_t           size, inner, slices, units, per_task; /* units: slices of SSLH_I_COLUMNS columns, all in all */
     int              back, fresh;
 } sslh_i_cumsum_job;
 
