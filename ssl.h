@@ -5312,13 +5312,13 @@ SSLH_I_FN void sslh_i_vectors_free(sslh_vectors *v);
                  teachers and queues of many, the settings of a run
      >>rotation >>jigsaw >>context >>inpainting >>colorization >>next-frame >>frame-order >>autoencoder >>vae >>gan
      >>simclr >>moco >>supcon >>nnclr >>cpc >>cpc2 >>byol >>simsiam >>dino >>barlow >>vicreg >>swav >>mae >>jepa
-     >>word2vec  one section for each method
+     >>word2vec >>gpt >>bert    one section for each method
      >>methods   their list, one row each
      >>train     one step, the loop over epochs, progress
      >>eval      what a representation is worth: linear probe, nearest neighbours, fine-tuning, collapse meters
      >>classifiers  what is put behind an encoder: forest, linear SVM, logistic regression; k-means
      >>losses    the losses with their equations, each as one operation with its derivative
-     >>nets >>encoders    named parameters and layers; MLP, conv nets, ResNet, transformer on patches
+     >>nets >>encoders    named parameters and layers; MLP, conv nets, ResNet, transformers on patches and on text, GRU
      >>optim     update rules and schedules
      >>views     augmentation as the caller sees it
      >>settings  how a field takes its default, and a method is made from its name and a line of text
@@ -5397,10 +5397,10 @@ SSLH_DEF sslh_tensor *sslh_view_get(const sslh_view_set *v, const char *name) {
     return NULL;
 }
 
-/* The random stream of one sample for one purpose; tag names the purpose, so that two purposes never share numbers. A
-   checkpoint need not store what was drawn, because it is a function of these arguments, which follow from the step.
-   Layout of the 64 bits: 1 | tag (7) | view (4) | epoch (20) | sample (32). The highest bit separates these streams
-   from those that sslh_next_stream hands out. */
+/* The random stream of one sample for one purpose; tag, a letter ('R' in >>rotation), names the purpose, so that two
+   purposes of a method never share numbers. A checkpoint need not store what was drawn, because it is a function of
+   these arguments, which follow from the step. Layout of the 64 bits: 1 | tag (7) | view (4) | epoch (20) | sample
+   (32). The highest bit separates these streams from those that sslh_next_stream hands out. */
 SSLH_I_FN uint64_t sslh_i_sample_stream(int tag, int view, int epoch, int32_t sample) {
     return ((uint64_t)(0x80 | (tag & 0x7f)) << 56) | ((uint64_t)(view & 0xf) << 52) |
            ((uint64_t)(epoch & 0xfffff) << 32) | (uint32_t)sample;
@@ -5527,8 +5527,7 @@ SSLH_I_FN int sslh_i_numbers(const sslh_number *number) {
     return n;
 }
 
-/* Share of rows of logits (N,K) whose largest entry is the label.
-   Ties go to the lower class, as in sslh_argmax. */
+/* Share of rows of logits (N,K) whose largest entry is the label. Ties go to the lower class, as in sslh_argmax. */
 SSLH_I_FN float sslh_i_accuracy(const sslh_tensor *logits, const int32_t *labels) {
     if (!logits || SSLH_I_BAD(logits->ctx) || logits->ndim != 2) return 0.0f;
     return (float)sslh_i_right_rows(logits->data, labels, (size_t)logits->shape[0], (size_t)logits->shape[1], 1) /
@@ -5601,7 +5600,8 @@ SSLH_I_FN int sslh_i_doubling_width(const sslh_i_doublings *s, int i) {
     int left = s->times - 2 - i; /* halvings until the last hidden map */
     return left < 0 ? s->channels : s->width << SSLH_I_MIN(left, 3);
 }
-/* x (N,h,w,in) -> (N,2^k h,2^k w,channels), k = times; at is the number of the first of its parameters. */
+/* x (N,h,w,in) -> (N,2^k h,2^k w,channels), k = times. at is the index of its first parameter; a doubling has 6
+   entries, the kernel and the 5 of a batch norm (gamma, beta, two running statistics, a counter). */
 SSLH_I_FN sslh_tensor *sslh_i_doublings_run(sslh_net *net, int at, sslh_tensor *x, const sslh_i_doublings *s) {
     sslh_ctx *c = sslh_net_ctx(net);
     int i;
@@ -5642,7 +5642,8 @@ SSLH_I_FN void sslh_i_doublings_measure(sslh_ctx *c, const char *op, sslh_net *e
     up->in = shape.size[3];
     while (shape.size[1] << up->times < side) up->times++;
 }
-/* What the decoder has made, y, of maps h, cut to H x W: it is larger where a side was halved to a half on the way. */
+/* The image y that the decoder made of the maps h, cut to H x W. It is larger than that where the encoder rounded up
+   when it halved an odd side. */
 SSLH_I_FN sslh_tensor *sslh_i_doublings_cut(sslh_ctx *c, const char *op, sslh_tensor *y, const sslh_tensor *h, int H,
                                             int W) {
     if (SSLH_I_BAD(c)) return sslh_i_dummy(c);
@@ -5653,7 +5654,7 @@ SSLH_I_FN sslh_tensor *sslh_i_doublings_cut(sslh_ctx *c, const char *op, sslh_te
     }
     return sslh_slice(c, sslh_slice(c, y, 1, 0, H), 2, 0, W);
 }
-/* x (N,..,C) in [0,1] by mean and deviation of the encoder's data, as a new tensor. */
+/* (x - mean) / std for x (N,..,C) in [0,1], with the mean and deviation of the encoder's data, as a new tensor. */
 SSLH_I_FN sslh_tensor *sslh_i_by_preprocess(sslh_ctx *c, sslh_tensor *x, sslh_net *encoder) {
     const sslh_preprocess p = sslh_get_preprocess(encoder);
     sslh_tensor *mean, *std;
@@ -5668,7 +5669,8 @@ SSLH_I_FN sslh_tensor *sslh_i_by_preprocess(sslh_ctx *c, sslh_tensor *x, sslh_ne
     }
     return sslh_div(c, sslh_sub(c, x, mean), std);
 }
-/* 10 log10(1 / error) in dB, of a mean squared error of values in [0,1]; 100 dB at most. */
+/* The peak signal-to-noise ratio 10 log10(1 / error) in dB for a mean squared error of values in [0,1]; 100 dB at most.
+   It is computed as -10 / ln 10 times ln error. */
 SSLH_I_FN float sslh_i_psnr(sslh_ctx *c, sslh_tensor *error) {
     return -4.34294482f * sslh_item(sslh_log(c, sslh_clamp(c, error, SSLH_I_R(1e-10), 4)));
 }
@@ -5729,7 +5731,8 @@ SSLH_I_FN float sslh_i_teacher_momentum(float m_0, int64_t step, int64_t steps) 
     return steps ? 1 - sslh_cosine(step, steps, 0, 1 - m_0) : m_0;
 }
 
-/* Raises the weight decay along half a cosine, to `factor` times its value at the end of the run. */
+/* Lets the weight decay rise along half a cosine, from its value at the start of the run to `factor` times that at
+   the end. */
 SSLH_I_FN void sslh_i_decay_rises(const sslh_method *m, float factor) {
     if (!m->steps) return;
     sslh_i_optimizer_decay_by(m->optimizer, factor - sslh_cosine(m->step, m->steps, 0, factor - 1));
@@ -5807,7 +5810,7 @@ SSLH_I_FN void sslh_i_multi_crop_add(sslh_ctx *c, const sslh_i_multi_crop *p, co
     int i;
     for (i = 0; i < 2; i++) x[i] = sslh_views(c, *batch, p->large.recipe[i], i); /* (N,H,W,C) */
     if (SSLH_I_BAD(c)) return;
-    if (!local.height) {
+    if (!local.height) { /* 3/7 of the large ones, rounded */
         local.height = SSLH_I_MAX((3 * x[0]->shape[1] + 3) / 7, 1);
         local.width = SSLH_I_MAX((3 * x[0]->shape[2] + 3) / 7, 1);
     }
@@ -5835,7 +5838,7 @@ SSLH_I_FN sslh_tensor *sslh_i_multi_crop_features(sslh_ctx *c, sslh_net *encoder
    This is linear in the target, so each view needs only one cross-entropy, with the sum of its targets. *top1, when not
    NULL, receives the share of large views whose largest logit is where their target is largest. */
 SSLH_I_FN sslh_tensor *sslh_i_multi_crop_loss(sslh_ctx *c, sslh_tensor *logits, sslh_tensor *target[2], float *top1) {
-    sslh_tensor *asked[16], *all, *best;
+    sslh_tensor *asked[16], *all, *best; /* asked[v] (N,K): the sum of the targets that view v predicts */
     int i, N, views;
     if (SSLH_I_BAD(c)) return sslh_i_dummy(c);
     N = target[0]->shape[0];
@@ -5949,8 +5952,9 @@ SSLH_I_FN void sslh_i_decoder_check(sslh_ctx *c, const char *op, const char *par
 
 /* --- methods that learn from text --------------------------------------------------------------------------------- */
 
-/* Tokens (N,W) of the batch's first field of tokens, and their lengths (N). Windows of a stream have more tokens behind
-   them; tag: what the place where they begin is drawn for, 0: they begin where the data say. */
+/* Tokens (N,T) of the batch's first field of tokens, and their lengths (N). A window of a stream gets `more` of the
+   tokens that follow it, (N,T + more), and begins at a random place up to T-1 tokens later, drawn for the purpose tag;
+   with tag 0 it begins where the data set says. */
 SSLH_I_FN sslh_tensor *sslh_i_text_rows(sslh_ctx *c, const char *op, const sslh_batch *b, int more, int tag,
                                         sslh_tensor **lengths) {
     const sslh_field *f = sslh_i_field_of(&b->data, SSLH_FIELD_TOKENS);
@@ -5970,7 +5974,7 @@ SSLH_I_FN sslh_tensor *sslh_i_text_rows(sslh_ctx *c, const char *op, const sslh_
     x = sslh_i_new(c, op, SSLH_I32, sslh_dim2(b->count, T + more));
     for (n = 0; x && n < b->count && !SSLH_I_BAD(c); n++) {
         const int64_t sample = sslh_i_sample(&b->data, b->index[n]), at = sample * T;
-        const int64_t places = SSLH_I_MIN((int64_t)T, f->stream - T - more - at + 1); /* where it can begin */
+        const int64_t places = SSLH_I_MIN((int64_t)T, f->stream - T - more - at + 1); /* how many it may begin at */
         const uint64_t stream = sslh_i_sample_stream(tag, 0, b->epoch, (int32_t)sample);
         const uint32_t by = tag ? sslh_random_below(b->seed, stream, 0, (uint32_t)places) : 0;
         memcpy(x->ints + (size_t)n * (size_t)(T + more), (const int32_t *)f->values + at + (int64_t)by,
@@ -5980,7 +5984,8 @@ SSLH_I_FN sslh_tensor *sslh_i_text_rows(sslh_ctx *c, const char *op, const sslh_
     return x ? x : sslh_i_dummy(c);
 }
 
-/* Before training: texts, with more tokens that the method adds, are no longer than the encoder can read. */
+/* Before training: checks that texts, with the `more` tokens that the method adds, are no longer than the encoder
+   can read. */
 SSLH_I_FN void sslh_i_text_fits(sslh_method *m, sslh_data data, int more) {
     const sslh_transformer_desc *t = sslh_i_transformer_of(m->ctx, m->name, m->encoder);
     const sslh_field *f = sslh_i_field_of(&data, SSLH_FIELD_TOKENS);
@@ -6010,10 +6015,10 @@ SSLH_I_FN float sslh_i_spread(sslh_ctx *c, sslh_tensor *z) {
 /* What sslh_i_recolour does to an image. */
 enum { SSLH_I_COLOUR = 0, SSLH_I_GREY, SSLH_I_PROJECT, SSLH_I_CHANNEL }; /* SSLH_I_CHANNEL + k: only channel k stays */
 
-/* Changes image n of x (N,H,W,C), C 3 or 4, as how[n] says: not at all; to grey by luma; by removing the component
-   along a = (-1,2,-1), green against magenta, x (1 - a a' / a'a), because lenses separate colours along this axis
-   (Doersch et al. 2015); or by setting all channels but one to 0. Each of these multiplies the pixels by a matrix. A
-   fourth channel stays; images of 1 or 2 channels have no colour to change. */
+/* Changes image n of x (N,H,W,C), C 3 or 4, as how[n] says: not at all; to grey by luma (BT.601); by removing the
+   component along a = (-1,2,-1), green against magenta, x (1 - a a' / a'a) with a'a = 6, because lenses separate
+   colours along this axis (Doersch et al. 2015); or by setting all channels but one to 0. Each of these multiplies the
+   pixels by a matrix. A fourth channel stays; images of 1 or 2 channels have no colour to change. */
 SSLH_I_FN sslh_tensor *sslh_i_recolour(sslh_ctx *c, sslh_tensor *x, const int *how) {
     static const float luma[3] = {0.299f, 0.587f, 0.114f}, a[3] = {-1.0f, 2.0f, -1.0f};
     sslh_tensor *mix;
@@ -6155,7 +6160,7 @@ SSLH_I_FN void sslh_i_normalise_by_clips(const char *op, sslh_recipe *r, sslh_ne
                   "frames, sslh_data_moving makes them of images", op);
         return;
     }
-    data.height = f->shape.size[1]; /* images may stand beside the clips */
+    data.height = f->shape.size[1]; /* the data may have a field of images too */
     data.width = f->shape.size[2];
     data.channels = f->shape.size[3];
     data.field[0] = *f;
@@ -6163,8 +6168,8 @@ SSLH_I_FN void sslh_i_normalise_by_clips(const char *op, sslh_recipe *r, sslh_ne
     sslh_i_normalise_by_data(r, encoder, data);
 }
 
-/* The number of the first of span frames of each clip of the batch, drawn (draw 0) from the clip's stream of the epoch,
-   into first (N); 0 and an error when a clip is too short. */
+/* Draws where each clip of the batch is to be read: first (N) receives the number of the first of `span` frames in a
+   row, draw number 0 of the clip's stream of the epoch. Returns 0, with an error, when a clip is too short. */
 SSLH_I_FN int sslh_i_clip_starts(sslh_ctx *c, const char *op, const sslh_batch *batch, int tag, int span,
                                  int32_t *first) {
     const sslh_field *f = sslh_i_field_of(&batch->data, SSLH_FIELD_CLIP);
@@ -6183,7 +6188,7 @@ SSLH_I_FN int sslh_i_clip_starts(sslh_ctx *c, const char *op, const sslh_batch *
 
 /* --- where the defaults of a method are --------------------------------------------------------------------------- */
 
-/* The defaults of a method stand at the head of its section, in a table and two lines of text: the fields of its
+/* The defaults of a method are at the head of its section, in a table and two lines of text: the fields of its
    descriptor (sslh_setting: name, default, what is allowed); its training defaults; and what .settings = "paper"
    changes in these, fields of the descriptor included, "" when nothing differs. sslh_i_resolve fills in and checks a
    descriptor by the table, sslh_i_method_begin reads the lines of text (>>settings). */
@@ -6309,7 +6314,7 @@ SSLH_I_FN void sslh_i_rotation_prepare(sslh_method *m, sslh_data data) {
 SSLH_I_FN void sslh_i_rotation_views(sslh_method *m, const sslh_batch *batch, sslh_view_set *out) {
     sslh_ctx *c = m->ctx;
     const sslh_i_rotation *s = (const sslh_i_rotation *)m->self;
-    int k = s->d.one_per_image ? 1 : s->d.rotations, n = batch->count, i, r;
+    int k = s->d.one_per_image ? 1 : s->d.rotations, n = batch->count, i, r; /* k copies of each of n images */
     sslh_tensor *x = sslh_views(c, *batch, s->views, 0); /* (N,H,W,C) */
     sslh_tensor *copies[4], *label;
     if (SSLH_I_BAD(c)) return;
@@ -6975,7 +6980,7 @@ SSLH_I_FN sslh_method sslh_i_context_make(sslh_ctx *c, sslh_net *encoder, sslh_d
        z_c  <- A_c z_c                         m channels: m n^4 weights where a full layer has m^2 n^4   (8)
 
    Defaults: those of the paper for features, which are regions of any shape and no discriminator; its decoder, half as
-   wide, and the optimiser of the released code. For the paper's pictures take a rectangle in the middle and a = 0.001.
+   wide, and the optimiser of the released code. For the paper's pictures use a rectangle in the middle and a = 0.001.
    L2 alone paints the mean of everything that could be in the hole, which is blurred, and the discriminator recognises
    blur. When it cannot tell painted from real, (5) is 2 ln 2 = 1.386.
    Traps: a rectangle always in the middle teaches the encoder to continue the lines at its border but little about
@@ -7005,6 +7010,7 @@ enum { SSLH_I_HOLE_MIDDLE = 1, SSLH_I_HOLE_REGION, SSLH_I_HOLE_BLOCKS, SSLH_I_HO
 
 /* The decoder's settings: side n of the maps for (8), or 0, and the layers from the encoder's map to the image. */
 typedef struct sslh_i_inpainting_net { int side; sslh_i_doublings up; } sslh_i_inpainting_net;
+/* discriminator: NULL without the adversarial loss. */
 typedef struct sslh_i_inpainting { sslh_inpainting_desc d; sslh_recipe views; sslh_net *decoder, *discriminator;
     } sslh_i_inpainting;
 
@@ -7030,7 +7036,7 @@ SSLH_I_FN sslh_tensor *sslh_i_inpainting_decoder(sslh_net *net, sslh_tensor *x, 
         x = sslh_layer_conv(net, 1, x, 1, mix);
         x = sslh_layer_batch_norm(net, 2, x, NULL, 0, SSLH_RELU);
     }
-    return sslh_i_doublings_run(net, s->side ? 7 : 0, x, &s->up);
+    return sslh_i_doublings_run(net, s->side ? 7 : 0, x, &s->up); /* 7: channelwise, mix, the 5 entries of its norm */
 }
 
 /* Its convolutions have no biases and weights from N(0, 0.02), as in the released code; the matrices of (8) start at
@@ -7057,7 +7063,7 @@ SSLH_I_FN sslh_net *sslh_i_inpainting_decoder_new(sslh_ctx *c, const sslh_i_inpa
 }
 
 /* D: (N,H,W,C) -> logits (N,1). Three convolutions halve the sides; then a linear layer takes the average over the
-   places, so that holes of every size fit. */
+   places, so that holes of every size fit. Entries: conv1 0, conv2 1, bn2 2 to 6, conv3 7, bn3 8 to 12, fc 13. */
 SSLH_I_FN sslh_tensor *sslh_i_inpainting_discriminator(sslh_net *net, sslh_tensor *x, const void *self) {
     sslh_ctx *c = sslh_net_ctx(net);
     const sslh_conv_desc conv = sslh_i_halving();
@@ -7384,7 +7390,8 @@ SSLH_I_FN sslh_method sslh_i_inpainting_make(sslh_ctx *c, sslh_net *encoder, ssl
    prediction", CVPR 2017.
 
    Learns from: the lightness of an image, from which its colours are predicted. To know the colours of grass, sky and
-   skin the encoder has to recognise them; where nothing tells (is the car red or blue?) the answer is a distribution.
+   skin the encoder has to recognise them; where nothing in the image decides (is the car red or blue?) the answer is a
+   distribution.
 
        (L, a, b)                each pixel in CIE L*a*b*; the encoder f sees L, the colour (a,b) is the target    (1)
        y                        mean (a,b) over each cell of s x s pixels                                         (2)
@@ -7406,7 +7413,7 @@ SSLH_I_FN sslh_method sslh_i_inpainting_make(sslh_ctx *c, sslh_net *encoder, ssl
    A uniform guess has the loss ln 261 = 5.56. The second number compares y^ with grey: mean |y^ - y| over mean |y|.
    Traps: the weights (5) make colours vivid and thereby the error larger, because a wrong vivid colour is farther off
    than grey; to compare errors set .lambda 1, which weights all bins alike. L2 on (a,b) instead of (7) predicts
-   grey-brown means. Images without colour (no |a|, |b| above 5) are left out of the loss; a data set that has no others
+   grey-brown means. Images without colour (no |a|, |b| above 5) add nothing to the loss; a data set that has no others
    is an error. An encoder trained on L must always be given L: the method writes this into the encoder's preprocessing,
    which probes, sslh_embed and files follow (.colour of sslh_preprocess). */
 
@@ -7459,10 +7466,10 @@ SSLH_I_FN void sslh_i_colour_bins(sslh_i_colour_way *w, float sigma) {
             w->bin[w->bins][1] = 10.0f * (float)b;
         }
     for (a = 0; a < 21 && w->channels == 1; a++) w->bin[w->bins++][0] = 5.0f * (float)a; /* of L */
-    w->sigma = w->channels == 2 ? sigma : sigma / 2; /* of the default 5, for half the step */
+    w->sigma = w->channels == 2 ? sigma : sigma / 2; /* the bins of L are half as far apart */
 }
 
-/* The bins nearest to y, the nearest first, and their squared distances. */
+/* The n bins nearest to y, the nearest first, into at (n), and their squared distances. */
 SSLH_I_FN void sslh_i_colour_nearest(const sslh_i_colour_way *w, const sslh_real *y, int n, int *at, float *distance) {
     int q, i, found = 0;
     for (q = 0; q < w->bins; q++) {
@@ -7503,7 +7510,7 @@ SSLH_I_FN sslh_tensor *sslh_i_colour_targets(sslh_ctx *c, const sslh_i_colorizat
             sslh_real *row = z->data + ((size_t)n * (size_t)cells + (size_t)i) * (size_t)w->bins;
             float sum = 0;
             sslh_i_colour_nearest(w, image + i * w->channels, count, at, distance);
-            for (k = 0; k < count; k++) { /* the factor e^(distance of the nearest) cancels, and nothing underflows */
+            for (k = 0; k < count; k++) { /* relative to the nearest, whose factor cancels in (4): no underflow */
                 float x = distance[k] - distance[0]; /* one operation at a time: the same bits everywhere */
                 x = x * scale;
                 soft[k] = (float)sslh_i_exp((sslh_real)x);
@@ -7516,8 +7523,9 @@ SSLH_I_FN sslh_tensor *sslh_i_colour_targets(sslh_ctx *c, const sslh_i_colorizat
     return z;
 }
 
-/* p_q before smoothing: how many cells of the data have bin q as their nearest, counts (Q). About four million pixels
-   are looked at, from images spread evenly over the data. Returns 0 when none of them has colour. */
+/* p_q before smoothing: count (Q) receives how many cells of the data have bin q as their nearest. Images spread
+   evenly over the data are used, with about four million pixels but at least 256 of them. Returns 0 when none of them
+   has colour. */
 SSLH_I_FN int sslh_i_colour_count(sslh_ctx *c, const sslh_i_colorization *s, const sslh_i_colour_way *w,
                                      sslh_data data, double *count) {
     int64_t pixels = (int64_t)data.height * data.width, use = SSLH_I_MAX(4194304 / SSLH_I_MAX(pixels, 1), 256), i;
@@ -7873,26 +7881,27 @@ SSLH_I_FN sslh_method sslh_i_colorization_make(sslh_ctx *c, sslh_net *encoder, s
 #if SSLH_WITH_NEXT_FRAME
 /* Mathieu, Couprie, LeCun: "Deep multi-scale video prediction beyond mean square error", ICLR 2016.
 
-   Learns from: k frames of a clip and the one that comes after them. To paint it the encoder has to find the things in
-   a frame and their places, and the decoder to continue what they do.
+   Learns from: k frames of a clip and the one that follows them. To paint that one, the encoder has to find the objects
+   in a frame and where they are, and the decoder has to continue their motion.
 
        u_j   = (x_j - mean) / std, j = 1..k    frames of a clip, .step apart                              (1)
        z     = [f(u_1), .., f(u_k)]            one encoder f for all frames, their maps side by side      (2)
        y     = g(z), in [-1,1]                 .residual: y = 2 x_k - 1 + g(z)                            (3)
-       t     = 2 x_k+1 - 1                     what should come out                                       (4)
+       t     = 2 x_k+1 - 1                     the target, in [-1,1] too                                  (4)
        L_p   = mean |y - t|^p                  p = .norm                                                  (5)
-       L_gdl = mean | |y_i,j - y_i-1,j| - |t_i,j - t_i-1,j| | + the same along j                          (6)
+       L_gdl = mean | |y_i,j - y_i-1,j| - |t_i,j - t_i-1,j| | + the same along j    rows i, columns j     (6)
        L     = L_p + l L_gdl                   l = .gradient                                              (7)
        PSNR  = 10 log10( 1 / mean ((y - t) / 2)^2 )     of values in [0,1]                                (8)
 
-   (6) is the paper's gradient difference loss with its exponent 1. The paper predicts at four scales, and adds the loss
-   of a discriminator; here there is one scale and none. Its encoder sees all frames at once, as channels; ours sees one
-   at a time, so that it stays an encoder of images, and what moved is found by the decoder, whose first convolution
-   sees the maps of all frames.
-   Defaults: k = 4, p = 2. For sharper frames p = 1 and l = 1.
-   Traps: where most of the picture rests, copying the last frame is hard to beat: its PSNR stands beside the other. L2
-   paints the mean of all that could come, which is blurred, and blur has a good PSNR; (6) asks for edges. A cut within
-   the frames cannot be foreseen. Frames predicted from predicted ones grow worse with every step. */
+   (6) is the paper's gradient difference loss with its exponent (alpha) 1. The paper predicts at four scales and adds
+   the loss of a discriminator; here there is one scale and no discriminator. The paper's net sees all frames at once,
+   as channels; our encoder sees one at a time, so that it remains an encoder of images, and the decoder, whose first
+   convolution sees the maps of all frames, has to find what moved.
+   Defaults: k = 4, p = 2. For sharper frames use p = 1 and l = 1.
+   Traps: where most of the picture is at rest, copying the last frame is hard to beat; the PSNR of the copy is
+   therefore the second of the numbers reported. L2 paints the mean of all possible futures, which is blurred, and blur
+   has a good PSNR; (6) demands edges. A cut within the frames cannot be foreseen. Frames predicted from predicted ones
+   get worse with every step. */
 
 static const sslh_setting sslh_i_next_frame_settings[] = {
     {SSLH_I_FIELD(sslh_next_frame_desc, frames), SSLH_SETTING_INT, "4", "1 to 16"},
@@ -7918,7 +7927,7 @@ SSLH_I_FN sslh_tensor *sslh_i_next_frame_decoder(sslh_net *net, sslh_tensor *x, 
     same.pad = 1;
     x = sslh_layer_conv(net, 0, x, 1, same);
     x = sslh_layer_batch_norm(net, 1, x, NULL, 0, SSLH_RELU);
-    return sslh_i_doublings_run(net, 6, x, (const sslh_i_doublings *)self);
+    return sslh_i_doublings_run(net, 6, x, (const sslh_i_doublings *)self); /* mix, then the 5 entries of its norm */
 }
 SSLH_I_FN sslh_net *sslh_i_next_frame_decoder_new(sslh_ctx *c, const sslh_i_doublings *up, int frames) {
     sslh_net_desc d;
@@ -7937,13 +7946,14 @@ SSLH_I_FN sslh_net *sslh_i_next_frame_decoder_new(sslh_ctx *c, const sslh_i_doub
     return net;
 }
 
-/* Mean and deviation of the frames into the encoder, from where (1) takes them. */
+/* Stores mean and deviation of the frames in the encoder, where (1) reads them. The recipe must not normalise, because
+   the targets are made from the same views. */
 SSLH_I_FN void sslh_i_next_frame_prepare(sslh_method *m, sslh_data data) {
     sslh_recipe unused = sslh_recipe_none();
     sslh_i_normalise_by_clips("sslh_next_frame", &unused, m->encoder, data);
 }
 
-/* "frames" (N,k+1,H,W,C) in [0,1]: x_1 .. x_k+1, from a place of the clip that is drawn. */
+/* "frames" (N,k+1,H,W,C) in [0,1]: x_1 .. x_k+1 of each clip, from a random frame on. */
 SSLH_I_FN void sslh_i_next_frame_views(sslh_method *m, const sslh_batch *batch, sslh_view_set *out) {
     sslh_ctx *c = m->ctx;
     const sslh_i_next_frame *s = (const sslh_i_next_frame *)m->self;
@@ -7980,14 +7990,15 @@ SSLH_I_FN sslh_tensor *sslh_i_next_frame_paint(sslh_method *m, sslh_tensor *x) {
     h = sslh_permute(c, sslh_reshape(c, h, sslh_dim5(N, k, height, width, -1)), beside);
     h = sslh_reshape(c, h, sslh_dim4(N, height, width, -1));                                 /* (2): (N,h,w,k m) */
     y = sslh_forward(s->decoder, h);
-    y = sslh_i_doublings_cut(c, "sslh_next_frame", y, h, H, W);                              /* (3) */
+    y = sslh_i_doublings_cut(c, "sslh_next_frame", y, h, H, W);                              /* (3): g(z) */
     if (!s->d.residual || SSLH_I_BAD(c)) return y;
     last = sslh_reshape(c, sslh_slice(c, x, 1, k - 1, k), frame);
     return sslh_add(c, y, sslh_shift(c, sslh_scale(c, last, 2), -1));
 }
 
-/* Absolute differences of neighbours along an axis of length n. A line for each slice: compilers evaluate arguments in
-   either order, and the gradients of both go into x in the order of the tape. */
+/* Absolute differences of neighbours along an axis of length n. The two slices are separate statements because a
+   compiler may evaluate arguments in either order, while the gradients of both are added to x in the order of
+   the tape. */
 SSLH_I_FN sslh_tensor *sslh_i_next_frame_edges(sslh_ctx *c, sslh_tensor *x, int axis, int n) {
     sslh_tensor *behind = sslh_slice(c, x, axis, 1, n);
     sslh_tensor *before = sslh_slice(c, x, axis, 0, n - 1);
@@ -8022,6 +8033,7 @@ SSLH_I_FN sslh_tensor *sslh_i_next_frame_loss(sslh_method *m, const sslh_view_se
     return loss;
 }
 
+/* Each predicted frame is appended to the clip, so that it is an input of the next one. */
 SSLH_DEF sslh_tensor *sslh_next_frames(sslh_method *m, sslh_tensor *x, int count) {
     sslh_ctx *c = m ? m->ctx : NULL;
     const sslh_i_next_frame *s = (const sslh_i_next_frame *)sslh_i_self("sslh_next_frames", m, "sslh_next_frame");
@@ -8040,7 +8052,7 @@ SSLH_DEF sslh_tensor *sslh_next_frames(sslh_method *m, sslh_tensor *x, int count
     sslh_no_grad(c, 1);
     for (made = 0; made < count && !SSLH_I_BAD(c); made++) {
         int T = x->shape[1];
-        y = sslh_i_next_frame_paint(m, sslh_slice(c, x, 1, T - k, T));
+        y = sslh_i_next_frame_paint(m, sslh_slice(c, x, 1, T - k, T)); /* (N,H,W,C), about -1 to 1 */
         y = sslh_clamp(c, sslh_scale(c, sslh_shift(c, y, 1), SSLH_I_R(0.5)), 0, 1);
         both[0] = x;
         both[1] = SSLH_I_BAD(c) ? y : sslh_reshape(c, y, sslh_dim5(x->shape[0], 1, x->shape[2], x->shape[3],
@@ -8091,27 +8103,27 @@ SSLH_I_FN sslh_method sslh_i_next_frame_make(sslh_ctx *c, sslh_net *encoder, ssl
 #if SSLH_WITH_FRAME_ORDER
 /* Misra, Zitnick, Hebert: "Shuffle and learn: unsupervised learning using temporal order verification", ECCV 2016.
 
-   Learns from: frames of a clip in their order and shuffled. To tell them apart the encoder has to see where things
-   are and how they move.
+   Learns from: frames of a clip, in their order and shuffled. To tell the two apart, the encoder has to see where
+   things are and how they move.
 
-       a, b, c, d, e            five frames of a clip, .gap apart; tasks 2 and 3: three, b, c, d               (1)
+       a, b, c, d, e            five frames of a clip, .gap apart; tasks 2 and 3: only b, c, d                 (1)
        task 1, order:           yes (b,c,d) (d,c,b)   no (b,a,d) (d,e,b) or, by a coin for each clip,
-                                (d,a,b) (b,e,d): was the second between the others, or outside?               (2)
+                                (d,a,b) (b,e,d): was the second between the others in time, or outside?       (2)
        task 2, arrow of time:   forwards (b,c,d)   backwards (d,c,b)                                           (3)
-       task 3, sorting:         all six orders of b, c, d; y is the place where c stands, 0, 1 or 2            (4)
+       task 3, sorting:         all six orders of b, c, d; y is the place at which c is, 0, 1 or 2             (4)
        F(q,r,s) = softmax( h( f(q), f(r), f(s) ) )        one encoder f for all frames, h on three of them     (5)
        L = mean over the tuples of all clips of -log F_y                                                       (6)
 
-   Every clip gives all tuples of its task, as many of one class as of the other, and each frame passes f once: neither
-   the classes nor the batch's statistics can give an answer away. In order and backwards are one class of task 1, as in
-   the paper. Of .tries places drawn that one is taken where the third frame differs most from the first of b, c, d: the
-   paper weights places by optical flow. A uniform guess has the loss ln 2, in task 3 ln 3, and clips in which nothing
-   moves leave no other.
-   Defaults: our own, for clips of some 20 small frames. The head has a hidden layer, for a linear map of three features
-   side by side is a sum of three judgements, one of each frame, and cannot compare frames.
-   Traps: motion that looks the same backwards (things that bounce without losing speed) has no arrow; a cut, a camera
-   that always moves in one direction, and the artefacts of compression tell the order without a look at the things.
-   An average over all places has forgotten where things were (hence .cells). */
+   Every clip contributes all tuples of its task, equally many of each class, and each frame passes through f once, so
+   that neither the frequencies of the classes nor the statistics of batch norm can give an answer away. In task 1 the
+   order and its reverse are one class, as in the paper. Of .tries random places in a clip the one is used at which b
+   and d differ most; the paper instead draws places by their optical flow. A uniform guess has the loss ln 2, in task 3
+   ln 3, and where nothing moves no method can do better.
+   Defaults: our own, for clips of some 20 small frames. The head has a hidden layer, because a linear map of three
+   features side by side is a sum of three judgements, one for each frame, and cannot compare frames.
+   Traps: motion that looks the same backwards (things that bounce without losing speed) has no arrow; cuts, a camera
+   that always moves in one direction, and compression artefacts reveal the order without a look at the objects. An
+   average over all places of a map no longer knows where things were (hence .cells). */
 
 static const sslh_setting sslh_i_frame_order_settings[] = {
     {SSLH_I_FIELD(sslh_frame_order_desc, task), SSLH_SETTING_INT, "1", "1 to 3"},
@@ -8127,10 +8139,12 @@ static const sslh_setting sslh_i_frame_order_settings[] = {
 static const char sslh_i_frame_order_training[] = "batch=64 optimizer=adam lr=1e-3 weight_decay=1e-4 schedule=cosine";
 static const char sslh_i_frame_order_paper[] = "";
 
+/* head: h of (5); given: the caller's recipe is used as it is. */
 typedef struct sslh_i_frame_order { sslh_frame_order_desc d; sslh_recipe views; sslh_net *head; int given;
     } sslh_i_frame_order;
 
-/* A task: frames that are taken, and tuples (numbers of three of them, class), two sets by turns. */
+/* A task: how many frames it uses, and its tuples, each the numbers of three of these frames and the class. There are
+   two sets of tuples, and the coin of the clip chooses one. */
 typedef struct sslh_i_order_task { int frames, classes, tuples; int8_t tuple[2][6][4]; } sslh_i_order_task;
 static const sslh_i_order_task sslh_i_order_tasks[3] = {
     {5, 2, 4, {{{1, 2, 3, 1}, {3, 2, 1, 1}, {1, 0, 3, 0}, {3, 4, 1, 0}},
@@ -8145,8 +8159,8 @@ SSLH_I_FN void sslh_i_frame_order_prepare(sslh_method *m, sslh_data data) {
     sslh_i_normalise_by_clips("sslh_frame_order", s->given ? &unused : &s->views, m->encoder, data);
 }
 
-/* How much two frames of a clip in memory differ: the sum over their values, in whole numbers, of which any order of
-   adding gives the same. */
+/* How much frames p and q of a clip in memory differ: the sum of the absolute differences of their values, in integers
+   (floats in units of 2^-16), whose sum does not depend on the order. */
 SSLH_I_FN int64_t sslh_i_frame_order_motion(const sslh_field *f, int64_t clip, int p, int q) {
     size_t n = (size_t)f->shape.size[1] * (size_t)f->shape.size[2] * (size_t)f->shape.size[3], i;
     size_t first = ((size_t)clip * (size_t)f->shape.size[0] + (size_t)p) * n, apart = (size_t)(q - p) * n;
@@ -8164,15 +8178,16 @@ SSLH_I_FN int64_t sslh_i_frame_order_motion(const sslh_field *f, int64_t clip, i
     return sum;
 }
 
-/* (1): numbers of the frames of each clip, frame (N,frames). Clips of a callback are not looked at before they are
-   taken. */
+/* (1): frame (N,frames) receives the numbers of the frames to use of each clip; first (N) is scratch memory. The .tries
+   places are draws 0 .. tries-1 of the clip's stream. Clips that come from a callback are not in memory, so they get
+   draw 0. */
 SSLH_I_FN int sslh_i_frame_order_places(sslh_method *m, const sslh_batch *batch, const sslh_i_order_task *task,
                                         int32_t *first, int32_t *frame) {
     sslh_ctx *c = m->ctx;
     const sslh_i_frame_order *s = (const sslh_i_frame_order *)m->self;
     const sslh_field *f = sslh_i_field_of(&batch->data, SSLH_FIELD_CLIP);
-    int n = task->frames, b = n == 5, i, j, gap = s->d.gap;
-    if (!f) return 1; /* sslh_clip_views says it */
+    int n = task->frames, b = n == 5, i, j, gap = s->d.gap; /* b: the number of frame b, 1 of a .. e, 0 of b .. d */
+    if (!f) return 1; /* sslh_clip_views reports it */
     if (!gap) gap = SSLH_I_MAX((f->shape.size[0] - 1) / (n - 1) / 2, 1);
     if (gap > INT_MAX / n || !sslh_i_clip_starts(c, "sslh_frame_order", batch, 'T', (n - 1) * gap + 1, first)) return 0;
     for (i = 0; i < batch->count; i++) {
@@ -8180,7 +8195,7 @@ SSLH_I_FN int sslh_i_frame_order_places(sslh_method *m, const sslh_batch *batch,
         uint64_t stream = sslh_i_sample_stream('T', 0, batch->epoch, batch->index[i]);
         uint32_t places = (uint32_t)(sslh_i_length(f, at) - (n - 1) * gap);
         int32_t best = first[i];
-        for (j = 0; j < s->d.tries && f->values && s->d.tries > 1; j++) { /* draw 0 is first[i] */
+        for (j = 0; j < s->d.tries && f->values && s->d.tries > 1; j++) { /* draw 0 is that of first[i] */
             int32_t start = (int32_t)sslh_random_below(c->desc.seed, stream, (uint64_t)j, places);
             motion = sslh_i_frame_order_motion(f, at, start + b * gap, start + (b + 2) * gap);
             if (motion > most) most = motion, best = start;
@@ -8190,7 +8205,8 @@ SSLH_I_FN int sslh_i_frame_order_places(sslh_method *m, const sslh_batch *batch,
     return 1;
 }
 
-/* "frames" (N,n,H,W,C), "tuples" (N,3 K): the numbers among them of the frames of K tuples, "labels" (N K). */
+/* "frames" (N,n,H,W,C); "tuples" (N,3 K): which of the n frames the K tuples of each clip consist of; "labels" (N K).
+   The coin is draw 64, after the places. */
 SSLH_I_FN void sslh_i_frame_order_views(sslh_method *m, const sslh_batch *batch, sslh_view_set *out) {
     sslh_ctx *c = m->ctx;
     const sslh_i_frame_order *s = (const sslh_i_frame_order *)m->self;
@@ -8530,7 +8546,7 @@ SSLH_I_FN sslh_tensor *sslh_i_autoencoder_kl(sslh_ctx *c, sslh_tensor *h, float 
     sslh_tensor *mean = sslh_clamp(c, sslh_mean(c, h, SSLH_AXIS(0), 0), tiny, 1 - tiny), *on, *off; /* r_j: (D) */
     on = sslh_scale(c, sslh_shift(c, sslh_log(c, mean), -sslh_i_log(r)), -r); /* r log(r / r_j): (D) */
     mean = sslh_shift(c, sslh_neg(c, mean), 1);
-    off = sslh_scale(c, sslh_shift(c, sslh_log(c, mean), -sslh_i_log(1 - r)), r - 1);
+    off = sslh_scale(c, sslh_shift(c, sslh_log(c, mean), -sslh_i_log(1 - r)), r - 1); /* the other term */
     return sslh_sum(c, sslh_add(c, on, off), SSLH_ALL, 0);
 }
 
@@ -8676,8 +8692,9 @@ SSLH_I_FN sslh_method sslh_i_autoencoder_make(sslh_ctx *c, sslh_net *encoder, ss
               = -R + beta/2 sum over j of (noise_j^2 + logvar_j - z_j^2)                              (7)
        L_k    = -mean over images of log(1/k sum of w over k codes)             (Burda et al., IWAE)  (8)
 
-   In expectation (8) lies between (6) and the mean of -log p(x), and approaches the latter as k grows. Its gradient is
-   that of -log w (7), with each code weighted by its share of the sum of w.
+   In (2) noise is the paper's epsilon, and in (7) the constants of the two log densities of z cancel. With beta 1, (8)
+   lies in expectation between (6) and the mean of -log p(x), and approaches the latter as k grows. Its gradient is that
+   of -log w (7), with each code weighted by its share of the sum of w.
    Defaults: pytorch/examples, which has these widths for MNIST, ReLU and PyTorch's Adam. Grey values serve as Bernoulli
    targets unless .binarize draws from them. A decoder that makes every pixel 1/2 has R = 784 ln 2 = 543 nats on MNIST.
    The IWAE paper: .layers 2, .hidden 200, .latent 50, tanh, .binarize, batches of 20.
@@ -8756,8 +8773,8 @@ SSLH_I_FN sslh_tensor *sslh_i_vae_posterior(sslh_net *net, int index, sslh_tenso
     return sslh_tap(net, "posterior", both) ? both : p[0];
 }
 SSLH_I_FN void sslh_i_vae_posterior_new(sslh_net *net, int in, int latent) {
-    sslh_layer_linear_new(net, "fc21", in, latent, 0);
-    sslh_layer_linear_new(net, "fc22", in, latent, 0);
+    sslh_layer_linear_new(net, "fc21", in, latent, 0); /* mu */
+    sslh_layer_linear_new(net, "fc22", in, latent, 0); /* log sigma^2 */
 }
 
 /* conv1 .., fc1 .., fc21, fc22: (N,H,W,C) -> posterior mean (N,latent). Names as in pytorch/examples. */
@@ -8913,7 +8930,7 @@ SSLH_DEF sslh_tensor *sslh_vae_interpolate(sslh_method *m, sslh_tensor *a, sslh_
     latent = s->d.latent;
     sslh_vae_encode(m, a, &from, NULL); /* (N,latent) */
     sslh_vae_encode(m, b, &to, NULL);
-    t = sslh_zeros(c, sslh_dim2(steps, 1));
+    t = sslh_zeros(c, sslh_dim2(steps, 1)); /* 0 .. 1; code i of a pair is from + t_i (to - from) */
     for (i = 0; i < steps && !SSLH_I_BAD(c); i++) t->data[i] = (sslh_real)i / (sslh_real)(steps - 1);
     to = sslh_reshape(c, sslh_sub(c, to, from), sslh_dim3(-1, 1, latent));
     from = sslh_add(c, sslh_reshape(c, from, sslh_dim3(-1, 1, latent)), sslh_mul(c, to, t)); /* (N,steps,latent) */
@@ -8943,9 +8960,11 @@ SSLH_DEF sslh_tensor *sslh_gaussian_kl(sslh_ctx *c, sslh_tensor *mu, sslh_tensor
 /* The log of the deviation of a Gaussian pixel, one number: the parameter or the setting. */
 SSLH_I_FN sslh_tensor *sslh_i_vae_log_sigma(sslh_ctx *c, const sslh_i_vae *s) {
     if (!s->d.learn_sigma) return sslh_scalar(c, sslh_i_log((sslh_real)s->d.sigma));
+    /* the decoder's last parameter, after weight and bias of each layer */
     return sslh_reshape(c, sslh_param(s->decoder, 2 * (s->d.layers + 1 + s->d.convolutions)), sslh_dim0());
 }
-/* (4) from half the squared errors, each summed over an image; error may have any shape. */
+/* (4) from half the squared errors, each summed over an image; error may have any shape. 0.9189.. is
+   1/2 log(2 pi). */
 SSLH_I_FN sslh_tensor *sslh_i_vae_gaussian(sslh_ctx *c, const sslh_i_vae *s, sslh_tensor *error) {
     sslh_tensor *log_sigma = sslh_i_vae_log_sigma(c, s);
     sslh_real values = (sslh_real)(s->d.height * s->d.width * s->d.channels);
@@ -8964,7 +8983,7 @@ SSLH_I_FN void sslh_i_vae_terms(sslh_method *m, sslh_tensor *x, sslh_tensor **re
     noise = sslh_normal(c, sslh_shape_of(mu), 0.0f, 1.0f); /* (N,latent) */
     z = sslh_add(c, mu, sslh_mul(c, sslh_exp(c, sslh_scale(c, logvar, 0.5f)), noise)); /* (2): (N,latent) */
     y = sslh_forward(s->decoder, z); /* (N,H W C), before the sigmoid of (3) */
-    *reconstruction = sslh_i_rebuilt_error(c, y, x, !s->d.gaussian); /* (3) */
+    *reconstruction = sslh_i_rebuilt_error(c, y, x, !s->d.gaussian); /* (3), or half the squared errors for (4) */
     if (s->d.gaussian) *reconstruction = sslh_i_vae_gaussian(c, s, *reconstruction); /* (4) */
     *kl = sslh_gaussian_kl(c, mu, logvar); /* (5) */
 }
@@ -9307,7 +9326,7 @@ SSLH_I_FN sslh_method sslh_i_vae_make(sslh_ctx *c, sslh_net *encoder, sslh_data 
    the running statistics that batch norm keeps are those of real images alone. With minimax, learning stalls when D
    wins early, because (6) is flat there. The losses say which player is ahead, not how good the images are: look at
    samples, or measure sslh_frechet. Samples that look alike for different z (mode collapse) mean that G has found one
-   answer that works. Batch norm undoes (10) and makes D's output depend on the rest of the batch: with .loss 4 take an
+   answer that works. Batch norm undoes (10) and makes D's output depend on the rest of the batch: with .loss 4 use an
    encoder without it. */
 
 static const sslh_setting sslh_i_gan_settings[] = {
@@ -9359,7 +9378,7 @@ SSLH_I_FN sslh_tensor *sslh_i_gan_generator(sslh_net *net, sslh_tensor *z, const
     z = sslh_layer_linear(net, 0, z, 1, SSLH_LINEAR);
     z = sslh_reshape(c, z, sslh_dim4(-1, s->height, s->width, s->up.in)); /* (N,h,w,in) */
     if (s->up.times) z = sslh_layer_batch_norm(net, 1, z, NULL, 0, SSLH_RELU);
-    return sslh_i_doublings_run(net, 6, z, &s->up);
+    return sslh_i_doublings_run(net, 6, z, &s->up); /* after fc.weight and the 5 entries of bn0 */
 }
 
 /* Convolutional: the generator starts from the size at which halving the image's sides stops, when one of them is odd
@@ -9496,7 +9515,7 @@ SSLH_I_FN void sslh_i_gan_restrain(sslh_method *m) {
     sslh_no_grad(c, 0);
 }
 
-/* (11) */
+/* (11), in the phase that updates D. */
 SSLH_I_FN void sslh_i_gan_grads(sslh_method *m, int phase) {
     const sslh_i_gan *s = (const sslh_i_gan *)m->self;
     const sslh_real *u, *v;
@@ -9660,7 +9679,7 @@ SSLH_DEF sslh_method sslh_gan(sslh_ctx *c, sslh_net *encoder, sslh_gan_desc d) {
         sslh_shape shape = sslh_dim1(sslh_net_query(encoder).width);
         s.flat = sslh_net_query(encoder).kind == SSLH_MAP;
         if (s.flat) shape = sslh_i_tap_shape(c, "sslh_gan", encoder, NULL, d.height, d.width);
-        for (in = shape.size[--shape.ndim]; shape.ndim > 1;) in *= shape.size[--shape.ndim];
+        for (in = shape.size[--shape.ndim]; shape.ndim > 1;) in *= shape.size[--shape.ndim]; /* values of one image */
         s.generator = sslh_i_gan_generator_new(c, &d);
         s.average = sslh_i_teacher(s.generator);
         s.head = sslh_i_gan_head_new(c, in);
@@ -9684,7 +9703,7 @@ SSLH_DEF sslh_method sslh_gan(sslh_ctx *c, sslh_net *encoder, sslh_gan_desc d) {
     if (d.loss == SSLH_WASSERSTEIN) m.numbers[2].name = NULL; /* 0 is no threshold here */
     m.phases = 2;
     m.groups[0] = ~(1u << 1); /* D, whatever the groups of its encoder are */
-    m.groups[1] = 1u << 1;
+    m.groups[1] = 1u << 1;    /* G */
     m.prepare = sslh_i_gan_prepare;
     m.views = sslh_i_gan_views;
     m.loss = sslh_i_gan_loss;
@@ -9784,7 +9803,7 @@ typedef struct sslh_i_simclr { sslh_simclr_desc d; sslh_recipe views; sslh_net *
 SSLH_I_FN void sslh_i_simclr_prepare(sslh_method *m, sslh_data data) {
     const sslh_i_simclr *s = (const sslh_i_simclr *)m->self;
     sslh_preprocess p;
-    sslh_i_note_size(m->encoder, data);
+    sslh_i_note_size(m->encoder, data); /* this clears mean and deviation, of which the recipe has a copy */
     if (s->d.views || s->views.std[0] == 0) return;
     p = sslh_get_preprocess(m->encoder);
     memcpy(p.mean, s->views.mean, sizeof p.mean);
@@ -9807,8 +9826,8 @@ SSLH_I_FN sslh_tensor *sslh_i_simclr_loss(sslh_method *m, const sslh_view_set *v
     sslh_tensor *z, *z0, *z1;
     int n;
     (void)phase;
-    /* Both views pass through together, so that batch norm sees one batch of 2N ("global" batch norm). */
-    /* (1): h (2N,D) -> z (2N,head_out) */
+    /* (1): views (2N,H,W,C) -> h (2N,D) -> z (2N,head_out). Both views pass through together, so that batch norm sees
+       one batch of 2N ("global" batch norm). */
     z = sslh_i_project(c, m->encoder, s->head, sslh_view_get(v, "views"));
     if (SSLH_I_BAD(c)) return z;
     n = z->shape[0] / 2;
@@ -9882,7 +9901,8 @@ SSLH_I_FN sslh_method sslh_i_simclr_make(sslh_ctx *c, sslh_net *encoder, sslh_da
        L   = 2t [ mean of l(q_0; k_1) + mean of l(q_1; k_0) ],   m = 1 - (1-m_0) (1 + cos(pi T)) / 2   (7)
                                                      T: share of the run that is done
 
-   The papers apply (5) before the keys of the next batch are made; because f' starts as a copy of f, this is the same
+   With .symmetric each view is a query for the other in versions 1 and 2 as well, and L is the sum of both losses. The
+   papers apply (5) before the keys of the next batch are made; because f' starts as a copy of f, this is the same
    sequence. Running statistics of batch norm are not averaged: each encoder has those of its own batches.
    Defaults: the released code, for small images its CIFAR-10 recipe (queue of 4096, m = 0.99, split batch norm).
    ln(K+1) is the loss of guessing among a query's own key and K keys of the queue. The loss of the first steps climbs
@@ -10021,7 +10041,7 @@ SSLH_I_FN sslh_tensor *sslh_i_moco_loss(sslh_method *m, const sslh_view_set *v, 
         loss[i] = sslh_i_info_nce(c, sslh_i_moco_query(m, x[i]), keys[i], queue, s->d.temperature, &top1[i]);
     m->numbers[0].value = both ? 0.5f * (top1[0] + top1[1]) : top1[0];
     if (queue) m->guessing = (both ? 2.0f : 1.0f) * sslh_i_ln(s->d.queue + 1);
-    else m->guessing = 4 * s->d.temperature * sslh_i_ln(n);
+    else m->guessing = 4 * s->d.temperature * sslh_i_ln(n); /* (7) when both means are ln N */
     s->keys = both && queue ? sslh_concat(c, keys, 2, 0) : keys[0];
     if (!both) return loss[0];
     loss[0] = sslh_add(c, loss[0], loss[1]);
@@ -10376,7 +10396,7 @@ SSLH_I_FN sslh_method sslh_i_nnclr_make(sslh_ctx *c, sslh_net *encoder, sslh_dat
    Traps: batch norm mixes information between places, so that the loss falls while the features do not improve (hence
    layer norm in sslh_conv_gru). Random biases in the first layer drown quiet sound, and the loss stays at log(J + 1)
    for thousands of steps (hence biases of 0 there). Where negatives come from decides what is learnt: when all come
-   from the same speaker (.from 1, or recordings of one speaker in a batch), the features need not tell who speaks.
+   from the same speaker (.from 1, or recordings of one speaker in a batch), the features need not say who speaks.
    Evaluate on speakers that were not heard in training. */
 
 static const sslh_setting sslh_i_cpc_settings[] = {
@@ -10539,7 +10559,7 @@ static const sslh_setting sslh_i_cpc2_settings[] = {
 static const char sslh_i_cpc2_training[] = "batch=32 optimizer=adam lr=1e-3 schedule=cosine warmup=1";
 static const char sslh_i_cpc2_paper[] = "batch=32 optimizer=adam lr=2e-4 schedule=constant";
 
-/* target: V. direction: g and all W_k of each direction. */
+/* target: V, whose output has the width E = .target. direction: g and all W_k of each direction. */
 typedef struct sslh_i_cpc2 { sslh_cpc2_desc d; sslh_recipe views, patch_views; sslh_net *target, *direction[4];
     } sslh_i_cpc2;
 
@@ -10732,7 +10752,7 @@ SSLH_I_FN void sslh_i_cpc2_check_norm(sslh_ctx *c, sslh_net *encoder) {
     }
 }
 
-/* Augmentation of each patch where the caller gives none: colours must not tell which patches belong together. */
+/* Augmentation of each patch where the caller gives none: colours must not show which patches belong together. */
 SSLH_I_FN sslh_recipe sslh_i_cpc2_recipe(void) {
     sslh_recipe r = sslh_recipe_none();
     r.flip = 0.5f;
@@ -10804,6 +10824,8 @@ SSLH_I_FN sslh_method sslh_i_cpc2_make(sslh_ctx *c, sslh_net *encoder, sslh_data
        theta' <- m theta' + (1-m) theta,           all parameters of f' and g', after the update       (4)
        m  = 1 - (1-m_0) (1 + cos(pi T)) / 2        T: share of the run that is done                    (5)
 
+   In the paper's letters theta' is xi, the predictor p is q, the target's projection t is z', and m is tau.
+
    If every image had the same embedding, L would be 0, so a small loss says nothing; the spread of the projections
    (shown as its number) tells learning from collapse. What keeps BYOL from collapsing is not in (3) but in what is
    updated: only the online side follows the gradient, towards a target that changes slowly. With .no_stop_gradient both
@@ -10855,6 +10877,7 @@ SSLH_I_FN sslh_tensor *sslh_i_byol_loss(sslh_method *m, const sslh_view_set *v, 
     for (i = 0; i < 2 && !s->d.no_stop_gradient; i++)
         target[i] = sslh_i_project(c, s->target_encoder, s->target_head, x[i]); /* (2): (N,D) */
     sslh_no_grad(c, 0);
+    /* loss[i] = -cos(p(z_i), t_1-i); p(z_i) is (N,D) */
     for (i = 0; i < 2; i++) loss[i] = sslh_negative_cosine(c, sslh_forward(s->predictor, z[i]), target[1 - i]);
     m->numbers[0].value = sslh_i_spread(c, z[0]);
     return sslh_shift(c, sslh_scale(c, sslh_add(c, loss[0], loss[1]), 2), 4); /* (3) */
@@ -11023,8 +11046,8 @@ SSLH_I_FN sslh_method sslh_i_simsiam_make(sslh_ctx *c, sslh_net *encoder, sslh_d
 
    Learns from: several views of each image, two large ones and several small ones that show less of it. A teacher, the
    moving average of the student, looks at the large views and says to which of K classes they belong, classes that
-   nobody has named. The student has to give the same answer from every other view, so it must tell from a small piece
-   what the whole image shows.
+   nobody has named. The student has to give the same answer from every other view, so it must recognise from a small
+   piece what the whole image shows.
 
        h  = W u( g(f(view)) )                      encoder f, head g, u(x) = x / |x|, unit rows W      (1)
        p  = softmax(h / t)                         student                                             (2)
@@ -11033,6 +11056,8 @@ SSLH_I_FN sslh_method sslh_i_simsiam_make(sslh_ctx *c, sslh_net *encoder, sslh_d
        L  = mean of l(v, w) over the images, the two large views w and all views v but w               (5)
        c  <- a c + (1-a) mean of h' over the batch                                                     (6)
        theta' <- m theta' + (1-m) theta,  m = 1 - (1-m_0) (1 + cos(pi T)) / 2,  T: share of run done   (7)
+
+   In the paper's letters t and t' are tau_s and tau_t, a is m, and m is lambda.
 
    There are no wrong answers and no predictor; two things in (3) keep each other in balance. Centring alone would make
    all classes equally likely, a low t' alone would make one class win. So there are two ways to collapse: the teacher's
@@ -11169,7 +11194,7 @@ SSLH_DEF sslh_method sslh_dino(sslh_ctx *c, sslh_net *encoder, sslh_dino_desc d)
     head.activation = SSLH_GELU;
     last.in = d.bottleneck;
     last.last_no_bias = 1;
-    r[0] = r[2] = sslh_recipe_byol0();
+    r[0] = r[2] = sslh_recipe_byol0(); /* two large views, and 2 for the small ones */
     r[1] = sslh_recipe_byol1();
     for (i = 0; i < 2; i++) r[i].crop_min = 0.4f;
     r[2].blur = 0.5f;
@@ -11460,6 +11485,7 @@ SSLH_I_FN sslh_tensor *sslh_i_swav_code(sslh_method *m, sslh_tensor *scores, int
     all[1] = code = sslh_slice(c, scores, 0, i * N, (i + 1) * N); /* (N,K) */
     if (full) {
         sslh_tensor *queue = sslh_state(m->net, s->queue.rows); /* (Q,2D) */
+        /* their scores (Q,K) */
         all[0] = sslh_forward(s->prototypes, sslh_slice(c, queue, 1, i * s->d.head_out, (i + 1) * s->d.head_out));
         code = sslh_concat(c, all, 2, 0); /* (Q+N,K) */
     }
@@ -11888,7 +11914,7 @@ SSLH_I_FN sslh_method sslh_i_mae_make(sslh_ctx *c, sslh_net *encoder, sslh_data 
    as the smallest.
    Traps: targets that are small or lie inside the context make the task a local one, and the features stay as shallow
    as those of colours and edges. A run of minutes needs a target that follows more quickly (m_0 of 0.99 or less). Only
-   the predictor sees the class token, so take features by .mean_pool. */
+   the predictor sees the class token, so features should be read with .mean_pool. */
 
 static const sslh_setting sslh_i_jepa_settings[] = {
     {SSLH_I_FIELD(sslh_jepa_desc, targets), SSLH_SETTING_INT, "4", "1 to 16"},
@@ -11949,9 +11975,9 @@ SSLH_I_FN int sslh_i_jepa_patches(const sslh_i_rectangle *b, int side, int32_t *
     return n;
 }
 
-/* (1), (2) for one image: targets (M T), T patches in each block, and the rest of the context (at most P). Returns
-   the size of this rest, at least an eighth of all patches: places that leave less are drawn again; 0 when that does
-   not help. */
+/* (1), (2) for one image: targets (M T), T patches in each block, and the rest of the context (at most P). Returns the
+   size of this rest, at least an eighth of all patches: places that leave less are drawn again; 0 when that does not
+   help. An attempt has 64 draws: 2 i and 2 i + 1 place block i, 32 and 33 the context. */
 SSLH_I_FN int sslh_i_jepa_draw(const sslh_i_jepa *s, uint64_t seed, uint64_t stream, sslh_i_rectangle target,
                                sslh_i_rectangle context, int32_t *targets, int32_t *rest) {
     int side = s->side, M = s->d.targets, T = target.height * target.width, attempt, i, j, n, left;
@@ -11979,6 +12005,7 @@ SSLH_I_FN void sslh_i_jepa_mask(sslh_method *m, int N, uint64_t shared, const ui
     sslh_ctx *c = m->ctx;
     const sslh_i_jepa *s = (const sslh_i_jepa *)m->self;
     const uint64_t seed = c->desc.seed;
+    /* the aspect ratios of targets are 2/3 to 3/2 (0.75 to 1.5 in the paper), the context is square */
     const sslh_i_rectangle target = sslh_i_jepa_size(seed, shared, 0, s->side, s->d.target_min, s->d.target_max, 1.5f);
     const sslh_i_rectangle part = sslh_i_jepa_size(seed, shared, 2, s->side, s->d.context_min, 1, 1);
     const int patches = s->side * s->side, MT = s->d.targets * target.height * target.width;
@@ -12002,7 +12029,7 @@ SSLH_I_FN void sslh_i_jepa_mask(sslh_method *m, int N, uint64_t shared, const ui
                   "fewer or smaller targets (.target_max) are needed", s->d.targets, target.height, target.width,
                   part.height, part.width);
     for (n = 0; n < N && *context; n++)
-        for (j = 0; j < J; j++) { /* J of them in random order */
+        for (j = 0; j < J; j++) { /* J of them in random order, by draws beyond those of the places */
             int32_t *row = rest + n * patches;
             int other = j + (int)sslh_random_below(seed, streams[n], (uint64_t)(100000 + j), (uint32_t)(count[n] - j));
             int32_t taken = row[other];
@@ -12219,7 +12246,7 @@ SSLH_DEF sslh_method sslh_jepa(sslh_ctx *c, sslh_net *encoder, sslh_jepa_desc d)
     sslh_i_decoder_check(c, "sslh_jepa", "predictor", d.predictor_width, d.predictor_heads);
     if (!SSLH_I_BAD(c)) {
         do snprintf(name, sizeof name, "blocks.%d.norm1.weight", depth);
-        while (sslh_find(encoder, name) && ++depth);
+        while (sslh_find(encoder, name) && ++depth); /* depth: the number of the encoder's blocks */
         if (grid.side < 4)
             sslh_fail(c, SSLH_E_SHAPE, "sslh_jepa: images of %d x %d patches; at least 4 x 4 are needed to cut blocks "
                       "out of them (smaller patches?)", grid.side, grid.side);
@@ -12271,27 +12298,29 @@ SSLH_I_FN sslh_method sslh_i_jepa_make(sslh_ctx *c, sslh_net *encoder, sslh_data
    compositionality", NeurIPS 2013; where the papers leave details open, the program word2vec.c decides. Words that
    occur in the same surroundings get similar vectors.
 
-   Every word w has two vectors: u_w, which is kept, and v_w, by which it is predicted. With skip-gram each of the words
-   within b places of a word w predicts it, and h is that word's u; with CBOW all of them together do, and h is the mean
-   of theirs. b is drawn anew for each w, from 1 to the window, so that near words count more. The prediction has to
-   tell w (y = 1) from K words drawn in proportion to count^(3/4) (y = 0), which is called negative sampling:
+   Every word w has two vectors: u_w, which is kept, and v_w, by which it is predicted (the paper's v_w and v'_w). With
+   skip-gram each of the words within b places of a word w predicts it, and h is that word's u; with CBOW all of them
+   together do, and h is the mean of their u. b is drawn anew for each w, from 1 to the window, so that near words count
+   more. The prediction has to tell w (y = 1) from K words drawn in proportion to count^(3/4) (y = 0), which is called
+   negative sampling:
 
      p_j = 1 / (1 + e^-(h . v_j))                                                                            (1)
      L   = -sum over j of (y_j log p_j + (1 - y_j) log(1 - p_j))                                             (2)
      v_j += r (y_j - p_j) h                                                                                  (3)
      u_c += e for each input c,  e = sum over j of r (y_j - p_j) v_j                                         (4)
 
-   or it has to tell, at each fork on the way to w in a Huffman tree of all words, whether the way goes left (y = 1) or
-   right, where v is the vector of the fork (hierarchical softmax). A draw that is w itself is left out. The learning
-   rate r falls linearly with the number of words read, to a ten thousandth. A word whose share f of the text is above t
-   is read only with probability (sqrt(f / t) + 1) t / f (5); words that are left out make room for others in the
-   window. u starts uniform in -1/2 .. 1/2 divided by D, v at 0.
+   or it has to tell, at each inner node on the path to w in a Huffman tree of all words, whether the path goes left
+   (y = 1) or right, where v is the vector of the node (hierarchical softmax). A draw that is w itself is left out. The
+   learning rate r falls linearly with the number of words read, to a ten thousandth of its first value. A word whose
+   share of the text is f is read only with the probability (sqrt(f / t) + 1) t / f (5), if that is below 1, where t is
+   .sample; words that are left out make room for others in the window. u starts uniform between -1/2 and 1/2, divided
+   by D, and v at 0.
 
    The trainer. word2vec.c updates the vectors after each prediction, in several threads at the same time and without
    locks, so that no two runs give the same result. Here the predictions of a batch, 1,024 by default, use the vectors
    as they were before the batch (each prediction by itself, on any thread). The updates are then added row by row, each
-   row by one task and in the order of the text, which gives the same bits for any number of threads. Only rows that
-   occur in a batch cost anything. Random draws for a word depend on (seed, epoch, its place).
+   row by one task and in the order of the text, which gives the same bits for any number of threads. Rows that do not
+   occur in a batch cost nothing. Random draws for a word depend on (seed, epoch, its place).
 
    Traps. Averaging over a batch, as losses elsewhere do, without a higher learning rate costs 10 to 20 points of the
    analogies: (3) and (4) are sums. In CBOW each input gets the whole e of (4), although h is a mean. Scores of
@@ -12320,24 +12349,25 @@ typedef struct sslh_i_word2vec {
     size_t          V, n;    /* words; places of the text */
     const int32_t  *text;    /* (n) words in their order; -1: the end of a line */
     int64_t         total;   /* words among them */
-    uint32_t       *keep;    /* (V) a draw below it keeps the word (5) */
-    uint32_t       *cut;     /* (V) drawing words by count^(3/4): of a draw in 0 .. V the whole part i is the word when
-                                the rest is below cut[i], .. */
-    int32_t        *other;   /* (V) .. else other[i] (alias method, Walker 1977) */
-    int32_t        *fork;    /* hierarchical softmax: the forks on the way to word w begin at way[w], .. */
-    uint8_t        *left;    /* .. and 1 where the way goes left */
+    uint32_t       *keep;    /* (V) (5) times 2^32: a 32-bit draw below it keeps the word */
+    uint32_t       *cut;     /* (V) drawing words by count^(3/4): the whole part i of a draw in 0 .. V is the word when
+                                the fraction, times 2^32, is below cut[i], .. */
+    int32_t        *other;   /* (V) .. otherwise other[i] is (alias method, Walker 1977) */
+    int32_t        *fork;    /* hierarchical softmax: the inner nodes (forks) on the path (way) from word w up to the
+                                root are fork[way[w]] .., as rows of the table of v; .. */
+    uint8_t        *left;    /* .. 1 where the path goes left */
     size_t         *way;     /* (V+1) */
-    size_t          longest; /* forks on the longest way */
+    size_t          longest; /* inner nodes on the longest path */
     sslh_i_word_batch b;
     size_t          inputs, targets; /* of the batch so far */
-    uint64_t        stream, drawn;   /* of the epoch; words of it that were drawn as negatives .. */
-    uint32_t        draw[4];         /* .. and the numbers of the last four */
+    uint64_t        stream, drawn;   /* of the epoch; negatives drawn in it, .. */
+    uint32_t        draw[4];         /* .. of which one block of Philox gives four */
     int64_t         read;    /* words so far, all epochs */
     int64_t         predictions; /* of the epoch */
-    double          loss;    /* their sum */
+    double          loss;    /* the sum of their losses */
 } sslh_i_word2vec;
 
-/* (5) for all words: the share is count / total. */
+/* (5) for all words; f is count / total. */
 SSLH_I_FN void sslh_i_w2v_keeps(sslh_i_word2vec *s, const sslh_i_tally *words) {
     size_t w;
     for (w = 0; w < s->V; w++) {
@@ -12348,7 +12378,8 @@ SSLH_I_FN void sslh_i_w2v_keeps(sslh_i_word2vec *s, const sslh_i_tally *words) {
 }
 
 /* Tables for drawing words in proportion to count^(3/4), computed from square roots so that they are the same on every
-   machine. share, place: (V), work. */
+   machine. Each word whose share, V times its probability, is below 1 is paired with one whose share is above 1, which
+   fills the rest of its cell. share, place: (V), scratch. */
 SSLH_I_FN void sslh_i_w2v_aliases(sslh_i_word2vec *s, const sslh_i_tally *words, double *share, int32_t *place) {
     double sum = 0;
     size_t w, low = 0, high = s->V; /* shares below 1 are listed from the front, the others from the back */
@@ -12375,15 +12406,17 @@ SSLH_I_FN void sslh_i_w2v_aliases(sslh_i_word2vec *s, const sslh_i_tally *words,
     }
 }
 
-/* Huffman's tree: the two rarest entries become one, again and again. parent: (2V) with 2 parent + (0: left),
-   count: (2V). */
+/* Huffman's tree: the two rarest entries are joined under a new inner node, a fork, until one entry is left. Entries 0
+   .. V-1 are the words, V .. 2V-2 the forks. parent, count: (2V), scratch; parent[x] is 2 f + side, where V + f is the
+   parent of x and side is 0 when x is its left child. The first of the two passes over all paths counts their nodes,
+   the second stores them. */
 SSLH_I_FN int sslh_i_w2v_tree(sslh_i_word2vec *s, const sslh_i_tally *words, int64_t *parent, int64_t *count) {
     const size_t V = s->V;
     size_t w, leaf = V, inner = V, top, forks = 0, pass, k;
     for (w = 0; w < V; w++) count[w] = words->word[w].count;
     for (top = V; top < 2 * V - 1; top++) {
         count[top] = 0;
-        for (k = 0; k < 2; k++) { /* words from the rarest on, and forks in the order in which they were made */
+        for (k = 0; k < 2; k++) { /* two queues, each by rising count: words from the rarest on, and forks */
             size_t least = leaf && (inner == top || count[leaf - 1] < count[inner]) ? --leaf : inner++;
             count[top] += count[least];
             parent[least] = 2 * (int64_t)(top - V) + (int64_t)k;
@@ -12429,7 +12462,7 @@ SSLH_I_FN int sslh_i_w2v_tables(sslh_i_word2vec *s, const sslh_i_tally *words) {
     return ok;
 }
 
-/* Copies the rows of the tensor to those of the table, or back. */
+/* Copies the rows of the tensor x (V,D) to the padded rows of the table of u, or back. */
 SSLH_I_FN void sslh_i_w2v_copy(sslh_i_word2vec *s, sslh_tensor *x, int back) {
     const size_t D = (size_t)s->d.dim;
     size_t w;
@@ -12439,8 +12472,8 @@ SSLH_I_FN void sslh_i_w2v_copy(sslh_i_word2vec *s, sslh_tensor *x, int back) {
     }
 }
 
-/* The initial vectors, and memory for a batch. During training rows are padded with zeros to whole SIMD vectors, which
-   changes no sum. */
+/* The initial vectors, and memory for a batch. During training rows are padded with zeros to a multiple of 16, which
+   changes no sum. One allocation holds both tables, another h and e, and so on. */
 SSLH_I_FN int sslh_i_w2v_begin(sslh_i_word2vec *s, sslh_tensor *x) {
     sslh_i_word_batch *b = &s->b;
     const size_t D = SSLH_I_ROUND_UP((size_t)s->d.dim), batch = (size_t)s->d.batch;
@@ -12490,7 +12523,8 @@ SSLH_I_FN void sslh_i_w2v_target(sslh_i_word2vec *s, int32_t row, int label) {
     s->b.label[s->targets++] = (uint8_t)label;
 }
 
-/* Word w is predicted by the inputs that were added since the last prediction. */
+/* Word w is predicted from the inputs that were added since the last prediction. Negatives come from the stream after
+   that of the epoch; a 32-bit draw times V has the word in its upper 32 bits and the fraction in its lower ones. */
 SSLH_I_FN void sslh_i_w2v_predict(sslh_i_word2vec *s, int32_t w) {
     sslh_i_word_batch *b = &s->b;
     const uint32_t key[2] = {(uint32_t)s->c->desc.seed, (uint32_t)(s->c->desc.seed >> 32)};
@@ -12517,7 +12551,7 @@ SSLH_I_FN void sslh_i_w2v_predict(sslh_i_word2vec *s, int32_t w) {
     if (b->items == (size_t)s->d.batch) sslh_i_w2v_run(s);
 }
 
-/* The words of a sentence that were kept, and for each how far its window reaches. */
+/* Predictions of a sentence: the n words of it that were kept, and for each how far its window reaches. */
 SSLH_I_FN void sslh_i_w2v_sentence(sslh_i_word2vec *s, const int32_t *word, const int32_t *reach, int n) {
     int i, k;
     for (i = 0; i < n; i++) {
@@ -12624,7 +12658,8 @@ SSLH_DEF int sslh_vectors_find(const sslh_vectors *v, const char *word) {
     return v && word ? sslh_i_tally_find(&v->words, word, strlen(word)) : -1;
 }
 
-/* The word as it is, or else in lower case (ASCII); words of more than 200 bytes are never found. */
+/* The number of a word as it is written or, if that is unknown, in lower case (ASCII, up to 200 bytes); -1 when neither
+   is known. */
 SSLH_I_FN int sslh_i_vectors_match(const sslh_vectors *v, const char *word, size_t n) {
     char low[200];
     size_t i;
@@ -12634,11 +12669,12 @@ SSLH_I_FN int sslh_i_vectors_match(const sslh_vectors *v, const char *word, size
     return sslh_i_tally_find(&v->words, low, n);
 }
 
+/* The Euclidean norm of a row. */
 SSLH_I_FN sslh_real sslh_i_length_of(sslh_ctx *c, const sslh_real *x, size_t n) {
     return (sslh_real)sqrt((double)sslh_i_row_dot(c, x, x, n));
 }
 
-/* The rows with length 1, made once; NULL and an error without memory. */
+/* The vectors (V,D) divided by their lengths, computed once; NULL and an error when memory runs out. */
 SSLH_I_FN const sslh_real *sslh_i_vectors_unit(sslh_vectors *v) {
     const size_t D = (size_t)v->info.dim, V = (size_t)v->info.words;
     size_t i;
@@ -12652,8 +12688,8 @@ SSLH_I_FN const sslh_real *sslh_i_vectors_unit(sslh_vectors *v) {
     return v->unit;
 }
 
-/* The sum that an expression stands for, and the words in it (at most 32); returns their number, 0 and an error
-   on failure. */
+/* sum (D): the unit vectors of the words in an expression, added or subtracted; used: the numbers of these words, at
+   most 32. Returns how many there are, or 0 with an error. */
 SSLH_I_FN int sslh_i_vectors_sum(sslh_vectors *v, const sslh_real *unit, const char *at, sslh_real *sum, int used[32]) {
     const size_t D = (size_t)v->info.dim;
     sslh_real sign = 1;
@@ -12686,6 +12722,8 @@ SSLH_I_FN int sslh_i_vectors_sum(sslh_vectors *v, const sslh_real *unit, const c
     return n;
 }
 
+/* The k best so far are kept in falling order. The sum is not of unit length; dividing the products by its norm makes
+   them cosines without changing their order. */
 SSLH_DEF int sslh_nearest_words(sslh_vectors *v, const char *expression, int k, int *word, float *cosine) {
     const sslh_real *unit;
     sslh_real *sum, *best, norm;
@@ -12721,7 +12759,8 @@ SSLH_DEF int sslh_nearest_words(sslh_vectors *v, const char *expression, int k, 
     return found;
 }
 
-/* The next line of a text of lines: its words, at most 4 and how many there are; -1 at the end. */
+/* The words of the next line of a text, at most 4 of them; returns how many the line has, 5 for more than 4, or -1 at
+   the end of the text. */
 SSLH_I_FN int sslh_i_words_of_line(const char *text, size_t size, size_t *at, const char *word[4], size_t length[4]) {
     int n = 0;
     if (*at >= size) return -1;
@@ -12742,8 +12781,8 @@ SSLH_I_FN int sslh_i_words_of_line(const char *text, size_t size, size_t *at, co
 
 #define SSLH_I_QUESTIONS 64 /* answered at a time */
 
-/* The number of right answers among n questions, each of words a, b, c, d. sums: (questions,D),
-   cosines: (questions,V). */
+/* The number of right answers to n questions, each of the words a, b, c, d: d has to be the word nearest to b - a + c.
+   The lengths of these sums do not matter to the comparison. sums (n,D) and cosines (n,V): scratch. */
 SSLH_I_FN int sslh_i_answer(const sslh_vectors *v, int (*q)[4], int n, int V, sslh_real *sums, sslh_real *cosines) {
     const size_t D = (size_t)v->info.dim;
     int i, w, right = 0;
@@ -12879,22 +12918,23 @@ SSLH_DEF sslh_pair_score sslh_word_pairs(sslh_vectors *v, const char *text, size
 /* Radford, Narasimhan, Salimans, Sutskever: "Improving language understanding by generative pre-training", OpenAI 2018;
    Radford, Wu, Child, Luan, Amodei, Sutskever: "Language models are unsupervised multitask learners", OpenAI 2019.
 
-   Learns from: text, in which each token is the answer to all before it. To predict it well takes spelling, grammar
-   and, in the end, facts.
+   Learns from: text, in which each token is the answer to the question what follows those before it. Predicting it well
+   takes spelling, grammar and, in the end, facts.
 
        p(x_1 .. x_T) = product over t of p(x_t | x_1 .. x_t-1)                                                (1)
-       h = f(x)                     causal transformer: h_t knows x_1 .. x_t only                             (2)
-       p(. | x_1 .. x_t) = softmax( W h_t ),   W the table of the embeddings of f                             (3)
+       h = f(x)                     causal transformer: h_t depends on x_1 .. x_t only                        (2)
+       p(. | x_1 .. x_t) = softmax( W h_t ),   W (V,D): the table of token embeddings of f                    (3)
        L = mean over t of -log p(x_t+1 | x_1 .. x_t)                                                          (4)
 
-   Windows of a stream begin at a random place in each epoch: sample i of length T at i T + u, u uniform in 0 .. T-1.
-   L is ln V at first, since small weights make all scores nearly equal. It falls quickly to the entropy of single
-   tokens, then to that of pairs; a model that is no better than counted pairs has learnt nothing yet.
-   Drawing a text (5): from the scores s = W h_t of the last token, p = softmax(s / temperature), cut to the k most
-   likely tokens or to the fewest that have probability top_p together; one is drawn and becomes the next input. The
-   keys and values of all earlier tokens are kept, for no later token changes them.
-   Traps: windows across the ends of documents (put a token there); texts in the validation part that the training part
-   has too; perplexities of different tokenizers cannot be compared, nats for each byte can. */
+   Windows of a stream begin at another random place in each epoch: sample i, a window of T tokens, begins at i T + u
+   with u uniform in 0 .. T-1. L starts at ln V, because small weights make all V scores nearly equal. It falls quickly
+   to the entropy of single tokens, then to that of pairs; a model that is no better than counted pairs has learnt
+   nothing yet.
+   Drawing a text (5): the scores s = W h_t of the last token give p = softmax(s / temperature), cut to the k most
+   likely tokens or to the fewest that together have the probability top_p; one token is drawn and becomes the next
+   input. The keys and values of all earlier tokens are kept, because no later token changes them.
+   Traps: windows that run across the ends of documents (put a token there); texts that are in both the training and the
+   validation part. Perplexities of different tokenizers cannot be compared, but nats per byte can. */
 
 static const sslh_setting sslh_i_gpt_settings[] = {
     {SSLH_I_FIELD(sslh_gpt_desc, dropout), SSLH_SETTING_REAL, "0", "at least 0, below 1"},
@@ -12907,8 +12947,8 @@ static const char sslh_i_gpt_paper[] =
 
 typedef struct sslh_i_gpt { sslh_gpt_desc d; } sslh_i_gpt;
 
-/* Inputs (N,T) and, one place further, what is to be predicted (N,T), -1 where there is nothing. moved: windows of a
-   stream by a random part of their length. */
+/* The inputs (N,T) and the targets (N,T), which are the same tokens one place further on, -1 where nothing is to be
+   predicted. moved: 1 begins the windows of a stream at random places, for training. */
 SSLH_I_FN void sslh_i_gpt_rows(sslh_ctx *c, const sslh_batch *batch, int moved, sslh_tensor **inputs,
                                sslh_tensor **targets) {
     sslh_tensor *lengths, *x = sslh_i_text_rows(c, "sslh_gpt", batch, 1, moved ? 'L' : 0, &lengths); /* (N,T+1) */
@@ -12928,7 +12968,7 @@ SSLH_I_FN void sslh_i_gpt_rows(sslh_ctx *c, const sslh_batch *batch, int moved, 
 
 SSLH_I_FN void sslh_i_gpt_prepare(sslh_method *m, sslh_data data) {
     const sslh_field *f = sslh_i_field_of(&data, SSLH_FIELD_TOKENS);
-    sslh_i_text_fits(m, data, f && f->stream ? 0 : -1);
+    sslh_i_text_fits(m, data, f && f->stream ? 0 : -1); /* T inputs, but T-1 of a text, whose last is a target only */
 }
 SSLH_I_FN void sslh_i_gpt_views(sslh_method *m, const sslh_batch *batch, sslh_view_set *out) {
     sslh_tensor *inputs, *targets;
@@ -12937,8 +12977,8 @@ SSLH_I_FN void sslh_i_gpt_views(sslh_method *m, const sslh_batch *batch, sslh_vi
     sslh_view_add(out, "targets", targets); /* (N,T) */
 }
 
-/* (2) to (4): tokens (N,T) -> h (N,T,D) -> the mean over targets (N,T) that are not -1; W (V,D). The scores W h
-   (N,T,V) are made a piece at a time. */
+/* (2) to (4): tokens (N,T) -> h (N,T,D) -> the mean of (4) over the targets (N,T) that are not -1. W (V,D) is the
+   transformer's first parameter. The scores W h (N,T,V) are computed some rows at a time. */
 SSLH_I_FN sslh_tensor *sslh_i_gpt_nats(sslh_net *net, sslh_tensor *tokens, sslh_tensor *targets, float dropout) {
     sslh_forward_desc f;
     memset(&f, 0, sizeof f);
@@ -12956,7 +12996,7 @@ SSLH_I_FN sslh_tensor *sslh_i_gpt_loss(sslh_method *m, const sslh_view_set *v, i
     return loss;
 }
 
-/* The description of a net that predicts the next token, or NULL and an error. */
+/* The settings of a causal transformer; NULL and an error for any other net. */
 SSLH_I_FN const sslh_transformer_desc *sslh_i_gpt_of(sslh_ctx *c, const char *op, sslh_net *net) {
     const sslh_transformer_desc *t = sslh_i_transformer_of(c, op, net);
     if (!t || t->causal == 1) return t;
@@ -13001,8 +13041,9 @@ SSLH_DEF float sslh_gpt_evaluate(sslh_net *net, sslh_data data) {
     return SSLH_I_BAD(c) ? 0 : (float)(sum / count);
 }
 
-/* (5): scores (V) -> a token; u uniform in [0,1). Sums grow in the order of the tokens, from the most likely when some
-   are cut off. */
+/* (5): scores (V) -> a token, drawn by u, which is uniform in [0,1): the first token at which the running sum of the
+   probabilities exceeds u times their total. The sum runs in the order of the vocabulary or, when some tokens are cut
+   off, from the most likely one down. */
 SSLH_I_FN int32_t sslh_i_gpt_pick(sslh_ctx *c, sslh_tensor *scores, const sslh_generate_desc *d, float u) {
     sslh_tensor *index = NULL, *best = sslh_argmax(c, scores, 0), *sum;
     const int V = SSLH_I_BAD(c) ? 1 : scores->shape[0], k = d->top_k ? SSLH_I_MIN(d->top_k, V) : V;
@@ -13017,16 +13058,16 @@ SSLH_I_FN int32_t sslh_i_gpt_pick(sslh_ctx *c, sslh_tensor *scores, const sslh_g
     if (d->temperature < 0) return best->ints[0];
     if (k < V || d->top_p < 1) scores = sslh_topk(c, scores, k, 0, &index);
     scores = sslh_scale(c, sslh_shift(c, scores, -most), 1 / (sslh_real)d->temperature);
-    sum = sslh_cumsum(c, sslh_exp(c, scores), 0); /* (k) */
+    sum = sslh_cumsum(c, sslh_exp(c, scores), 0); /* (k), not divided by the total */
     if (SSLH_I_BAD(c)) return 0;
-    limit = (sslh_real)d->top_p * sum->data[k - 1];
+    limit = (sslh_real)d->top_p * sum->data[k - 1]; /* n: the fewest tokens that reach it */
     for (n = 1; n < k && sum->data[n - 1] < limit;) n++;
     limit = (sslh_real)u * sum->data[n - 1];
     for (i = 0; i < n - 1 && !(sum->data[i] > limit);) i++;
     return index ? index->ints[i] : i;
 }
 
-/* What can be wrong with the numbers; fills in defaults. */
+/* Fills in the defaults and checks the ranges. */
 SSLH_I_FN int sslh_i_generate_ok(sslh_ctx *c, sslh_generate_desc *d) {
     const char *op = "sslh_gpt_generate";
     if (d->temperature == 0) d->temperature = 1;
@@ -13049,7 +13090,7 @@ SSLH_DEF int sslh_gpt_generate(sslh_net *net, const int32_t *prompt, int count, 
     sslh_i_cache cache;
     uint64_t stream;
     int32_t *text;
-    int n, first = 0;
+    int n, first = 0; /* tokens made; the first token of text that the net still sees */
     size_t values;
     if (!t || !sslh_i_generate_ok(c, &desc)) return 0;
     if (!prompt || count < 1 || room < 0 || (room && !out) || count > INT_MAX - room) {
@@ -13076,11 +13117,11 @@ SSLH_DEF int sslh_gpt_generate(sslh_net *net, const int32_t *prompt, int count, 
         const int all = count + n;
         sslh_tensor *x;
         int from;
-        if (all - first > t->length) { /* full: go on from the last half */
+        if (all - first > t->length) { /* full: read the last half of it again, at new positions */
             first = all - SSLH_I_MAX(t->length / 2, 1);
             cache.used = 0;
         }
-        from = first + cache.used;
+        from = first + cache.used; /* with the cache only what is new is read, without it everything */
         sslh_push(c);
         sslh_no_grad(c, 1);
         x = sslh_forward_ex(net, sslh_from_ints(c, sslh_dim2(1, all - from), text + from), f); /* (1,..,D) */
@@ -13132,20 +13173,22 @@ SSLH_I_FN sslh_method sslh_i_gpt_make(sslh_ctx *c, sslh_net *encoder, sslh_data 
    NAACL 2019. Dynamic masks: Liu et al.: "RoBERTa: a robustly optimized BERT pretraining approach", 2019. Order of
    sentences: Lan et al.: "ALBERT: a lite BERT for self-supervised learning of language representations", ICLR 2020.
 
-   Learns from: a text with gaps. Unlike GPT, the transformer sees what stands before and behind a gap, and so its
-   features of each word, and that of [CLS] for the whole, are made of all of the text.
+   Learns from: a text with gaps. Unlike GPT, the transformer sees what comes before and after a gap. So the features of
+   each word, and those of [CLS], which stands for the whole, depend on all of the text.
 
        x = [CLS] a [SEP]   or   [CLS] a [SEP] b [SEP], b in segment 1                                         (1)
        S = 15 % of the places of a and b, at least one, drawn anew in each epoch                              (2)
        x'_t = [MASK] (80 %), any token (10 %) or x_t (10 %) for t in S;  x'_t = x_t elsewhere                 (3)
-       h = f(x'),   u_t = norm( gelu( W h_t + b ) )                                                           (4)
-       L = mean over t in S of -log softmax( E u_t + e )[x_t],   E the table of the embeddings of f           (5)
+       h = f(x'),   u_t = norm( gelu( W h_t + c ) )                                                           (4)
+       L = mean over t in S of -log softmax( E u_t + e )[x_t],   E: the table of token embeddings of f        (5)
        L += -log softmax( V tanh( P h_[CLS] ) )[y],   y = 0: b follows a;  1: it does not (.next)             (6)
 
-   If all of S were [MASK], f would have no reason to describe the words that it sees. With .next = 1 a wrong b is that
-   of another text of the batch; topics give it away. With 2 a and b have changed places, which only their order does.
+   (4) and (5) are the head that predicts words, P is the pooler of f, V has two rows; P and V have biases too. If all
+   of S became [MASK], f would have no reason to describe the words that it sees. With .next = 1 a wrong b is that of
+   another sample of the batch; its topic gives it away. With .next = 2 a wrong pair is b and a in exchanged places,
+   which only their order shows.
    Traps: L stays near the entropy of single words for a while and then falls; padding has to be hidden from attention;
-   the mean is that of the gaps and not of all places; post-norm wants a warm-up. */
+   the mean is over the gaps and not over all places; a transformer with post-norm needs a warm-up. */
 
 static const sslh_setting sslh_i_bert_settings[] = {
     {SSLH_I_FIELD(sslh_bert_desc, mask), SSLH_SETTING_REAL, "0.15", "above 0, below 1"},
@@ -13166,11 +13209,11 @@ static const char sslh_i_bert_paper[] = "batch=256 optimizer=adamw no_bias_corre
 
 typedef struct sslh_i_bert {
     sslh_bert_desc d;
-    sslh_net *head; /* W, b (2), norm (2), e, and with .next V and its bias (2) */
-    int vocabulary;
+    sslh_net *head; /* its parameters: 0 W, 1 c, 2 and 3 the norm, 4 e, and with .next 5 V and 6 its bias */
+    int vocabulary; /* tokens that f knows */
 } sslh_i_bert;
 
-/* The fields of tokens of a data set, at most two of them; how many there are. */
+/* The numbers of the first two fields of tokens of a data set; returns how many there are, at most 2. */
 SSLH_I_FN int sslh_i_bert_fields(const sslh_data *data, int field[2]) {
     int i, n = 0;
     for (i = 0; i < data->fields && n < 2; i++)
@@ -13181,7 +13224,7 @@ SSLH_I_FN void sslh_i_bert_prepare(sslh_method *m, sslh_data data) {
     const sslh_i_bert *s = (const sslh_i_bert *)m->self;
     int field[2];
     if (SSLH_I_BAD(m->ctx)) return;
-    if (!s->d.next) sslh_i_text_fits(m, data, 2);
+    if (!s->d.next) sslh_i_text_fits(m, data, 2); /* [CLS], [SEP] */
     else if (sslh_i_bert_fields(&data, field) < 2 || data.field[field[0]].stream)
         sslh_fail(m->ctx, SSLH_E_USAGE, "sslh_bert: .next needs two texts a sample: two fields of tokens (T), and no "
                   "stream");
@@ -13194,14 +13237,16 @@ SSLH_I_FN int sslh_i_bert_count(float share, int n) {
     many = many + 0.5f;
     return SSLH_I_MAX(1, (int)many);
 }
-/* What is made of a batch. */
+/* What is made of a batch. M = N K, where K is the largest number of tokens that a sample can lose. */
 typedef struct sslh_i_bert_rows {
     sslh_tensor *tokens, *segments, *padding; /* (N,T), (N,T), (N,T) U8 */
-    sslh_tensor *places, *targets;            /* (M): in the (N T) tokens; what stood there, -1: nothing was hidden */
+    sslh_tensor *places, *targets;            /* (M): S among the N T tokens; what was there, or -1: entry not used */
     sslh_tensor *answers;                     /* (N): y of (6) */
 } sslh_i_bert_rows;
 
-/* (2), (3) for one text: place[0 .. all-1] are the places of its tokens, of which the first k are drawn here. */
+/* (2), (3) for one sample: place[0 .. all-1] are the places of its tokens without [CLS] and [SEP]. The first k steps of
+   a shuffle draw S into place[0 .. k-1]; targets (k) receives the tokens there, and tokens is changed. Step j has three
+   draws: the place, what becomes of it, and the token that replaces it. */
 SSLH_I_FN void sslh_i_bert_hide(const sslh_i_bert *s, uint64_t seed, uint64_t stream, int32_t *place, int all, int k,
                                 int32_t *tokens, int32_t *targets) {
     int j;
@@ -13220,14 +13265,14 @@ SSLH_I_FN void sslh_i_bert_hide(const sslh_i_bert *s, uint64_t seed, uint64_t st
     }
 }
 
-/* (1) to (3). tag: what is drawn for, training or evaluation. */
+/* (1) to (3). tag separates the draws of training ('T') from those of evaluation ('W'). */
 SSLH_I_FN int sslh_i_bert_draw(sslh_method *m, const sslh_batch *b, int tag, sslh_i_bert_rows *r) {
     sslh_ctx *c = m->ctx;
     const sslh_i_bert *s = (const sslh_i_bert *)m->self;
     const int N = b->count, parts = s->d.next ? 2 : 1;
-    sslh_tensor *x[2], *length[2];
+    sslh_tensor *x[2], *length[2]; /* a and b: (N,width), (N) */
     int field[2], width[2] = {0, 0}, T, K, n, i;
-    int32_t *place;
+    int32_t *place; /* (T) */
     x[0] = x[1] = length[0] = length[1] = NULL;
     if (parts == 2 && sslh_i_bert_fields(&b->data, field) < 2) {
         sslh_fail(c, SSLH_E_USAGE, "sslh_bert: .next needs two texts a sample: two fields of tokens (T)");
@@ -13261,7 +13306,8 @@ SSLH_I_FN int sslh_i_bert_draw(sslh_method *m, const sslh_batch *b, int tag, ssl
         tokens[at] = s->d.cls_token;
         segments[at++] = 0;
         for (p = 0; p < parts; p++) {
-            const int from = wrong && s->d.next == 2 ? 1 - p : p; /* which of the two stands here */
+            const int from = wrong && s->d.next == 2 ? 1 - p : p; /* which of the two comes here */
+            /* the sample that it is taken from */
             const int row = wrong && s->d.next == 1 && p == 1
                 ? (n + 1 + (int)sslh_random_below(b->seed, pair, 1, (uint32_t)SSLH_I_MAX(N - 1, 1))) % N : n;
             for (j = 0; j < length[from]->ints[row]; j++) {
@@ -13298,7 +13344,7 @@ SSLH_I_FN void sslh_i_bert_views(sslh_method *m, const sslh_batch *batch, sslh_v
     sslh_view_add(out, "answers", r.answers);   /* (N) */
 }
 
-/* (4): u (M,D) at places in the (N T) tokens; pooled (N,D), or NULL when that is not wanted. */
+/* (4): u (M,D) at these places among the N T tokens; *pooled, when not NULL, receives tanh(P h_[CLS]) of (6), (N,D). */
 SSLH_I_FN sslh_tensor *sslh_i_bert_features(sslh_method *m, sslh_tensor *tokens, sslh_tensor *segments,
                                             sslh_tensor *padding, sslh_tensor *places, sslh_tensor **pooled) {
     sslh_ctx *c = m->ctx;
@@ -13321,12 +13367,12 @@ SSLH_I_FN sslh_tensor *sslh_i_bert_features(sslh_method *m, sslh_tensor *tokens,
     return sslh_layer_layer_norm(s->head, 2, h, 1e-12f);
 }
 
-/* (5) */
+/* (5): E is the first parameter of the transformer, e is number 4 of the head. */
 SSLH_I_FN sslh_tensor *sslh_i_bert_nats(sslh_method *m, sslh_tensor *u, sslh_tensor *targets) {
     const sslh_i_bert *s = (const sslh_i_bert *)m->self;
     return sslh_linear_cross_entropy(m->ctx, u, sslh_param(m->encoder, 0), sslh_param(s->head, 4), targets, -1);
 }
-/* Segments where the encoder has them. */
+/* The segments, or NULL for an encoder without them. */
 SSLH_I_FN sslh_tensor *sslh_i_bert_segments(sslh_method *m, sslh_tensor *segments) {
     const sslh_transformer_desc *t = sslh_i_transformer_of(m->ctx, "sslh_bert", m->encoder);
     return t && t->segments > 0 ? segments : NULL;
@@ -13353,6 +13399,7 @@ SSLH_I_FN sslh_tensor *sslh_i_bert_loss(sslh_method *m, const sslh_view_set *v, 
     return loss;
 }
 
+/* The mean of (5) over all gaps of the data set, each of which counts the same in whatever batch it is. */
 SSLH_DEF float sslh_bert_evaluate(sslh_method *m, sslh_data data) {
     const sslh_i_bert *s = (const sslh_i_bert *)sslh_i_self("sslh_bert_evaluate", m, "sslh_bert");
     double sum = 0, count = 0;
@@ -13395,8 +13442,9 @@ SSLH_DEF float sslh_bert_evaluate(sslh_method *m, sslh_data data) {
     return SSLH_I_BAD(c) || count < 1 ? 0 : (float)(sum / count);
 }
 
-/* The decoder's weight and bias in the files are those of the table and of predictions.bias again, and not all files
-   have the heads of both tasks, so what the file has more is no error; what it lacks is one. */
+/* In the files the decoder's weight and bias repeat the table and predictions.bias, and some files have the head of
+   one task only. So it is no error when the file contains more than the method needs, but it is one when something
+   is missing. */
 SSLH_DEF void sslh_bert_load(sslh_method *m, const char *path) {
     const sslh_i_bert *s = (const sslh_i_bert *)sslh_i_self("sslh_bert_load", m, "sslh_bert");
     char report[400];
@@ -13442,7 +13490,7 @@ SSLH_DEF int sslh_fill_mask(sslh_method *m, const int32_t *text, int count, int 
                   s->d.mask_token);
         return -1;
     }
-    place = 1 + at;
+    place = 1 + at; /* after [CLS] */
     was_training = sslh_is_training(m->net);
     sslh_train_mode(m->net, 0);
     sslh_push(c);
@@ -13466,7 +13514,7 @@ SSLH_DEF int sslh_fill_mask(sslh_method *m, const int32_t *text, int count, int 
     return SSLH_I_BAD(c) ? -1 : at;
 }
 
-/* The heads, by the names of the files without "cls.". */
+/* The heads, with the names that they have in the files, without "cls.". */
 SSLH_I_FN sslh_net *sslh_i_bert_head(sslh_ctx *c, int width, int vocabulary, int next) {
     sslh_net_desc n;
     sslh_net *net;
@@ -13785,7 +13833,7 @@ SSLH_I_FN void sslh_i_progress(const sslh_train_info *t, int terminal, int colum
     /* parts in their order: 0 method, 1 bar, 2 epoch, 3 step, 4 loss, 5 the first number, 6 the others, 7 rate, 8
        memory, 9 images/s, 10 time */
     enum { PARTS = 11 };
-    static const int least[PARTS - 1] = {8, 9, 7, 1, 6, 5, 0, 2, 10, 3};
+    static const int least[PARTS - 1] = {8, 9, 7, 1, 6, 5, 0, 2, 10, 3}; /* in the order in which they are left out */
     const char *word[PARTS];
     char left[16], text[PARTS][256];
     size_t others = 0;
@@ -14097,13 +14145,13 @@ SSLH_I_FN sslh_tensor *sslh_i_pool_grid(sslh_ctx *c, const char *op, sslh_tensor
     return maximum ? sslh_max_pool2d(c, x, k, k, 0) : sslh_avg_pool2d(c, x, k, k, 0);
 }
 
-/* The same as .pool_grid of the caller's. */
+/* The same for .pool_grid of the caller. */
 SSLH_I_FN sslh_tensor *sslh_i_feature_grid(sslh_ctx *c, sslh_tensor *x, const sslh_feature_desc *d) {
     return sslh_i_pool_grid(c, "sslh_features: .pool_grid", x, d->pool_grid, d->max_pool);
 }
 
-/* Clips (n,T,H,W,C): the encoder sees each frame as an image, and what it makes of the frames of a clip is averaged, as
-   far as its length goes: (n,D). */
+/* Clips (n,T,H,W,C) -> (n,D): the encoder sees each frame as an image, and the features of a clip are the mean of those
+   of its frames, up to its length. */
 SSLH_I_FN sslh_tensor *sslh_i_clip_features(sslh_ctx *c, sslh_net *encoder, const sslh_batch *b,
                                             const sslh_feature_desc *d, const sslh_preprocess *p) {
     const sslh_field *clips = sslh_i_field_of(&b->data, SSLH_FIELD_CLIP);
@@ -14128,7 +14176,7 @@ SSLH_I_FN sslh_tensor *sslh_i_clip_features(sslh_ctx *c, sslh_net *encoder, cons
 /* The encoder's output or tap for a batch, one row for each sample: (n,D). p NULL: no encoder. */
 SSLH_I_FN sslh_tensor *sslh_i_batch_features(sslh_ctx *c, sslh_net *encoder, const sslh_batch *b,
                                              const sslh_feature_desc *d, const sslh_preprocess *p) {
-    const sslh_field *audio = sslh_i_field_of(&b->data, SSLH_FIELD_AUDIO);
+    const sslh_field *audio = sslh_i_field_of(&b->data, SSLH_FIELD_AUDIO); /* or, below, the field of tokens */
     const int tokens = encoder && b->data.height < 1 && !audio && !d->input;
     sslh_forward_desc f;
     sslh_tensor *x;
@@ -14517,7 +14565,7 @@ SSLH_I_FN int sslh_i_probe_choose(sslh_ctx *c, sslh_i_probe *p, sslh_i_lbfgs *b,
     const int n = x->shape[0], parts = n >= 2000 ? 10 : 5, folds = n >= 2000 ? 1 : 5;
     double right[5] = {0, 0, 0, 0, 0};
     int fold, i, best = 0;
-    sslh_random_permutation(d->seed, 0x70726f6265u, order, n);
+    sslh_random_permutation(d->seed, 0x70726f6265u, order, n); /* a stream of its own: "probe" in ASCII */
     for (fold = 0; fold < folds && n >= 10 && !SSLH_I_BAD(c); fold++) {
         int from = (int)((int64_t)n * fold / parts), to = (int)((int64_t)n * (fold + 1) / parts), kept = 0,
             held = to - from;
@@ -14738,7 +14786,7 @@ SSLH_DEF float sslh_knn_features(sslh_ctx *c, sslh_tensor *train, const int32_t 
     j.best = (sslh_real *)sslh_i_alloc(c, (size_t)c->threads * (size_t)j.k * sizeof *j.best);
     j.who = (int32_t *)sslh_i_alloc(c, (size_t)c->threads * (size_t)j.k * sizeof *j.who);
     j.votes = (double *)sslh_i_alloc(c, (size_t)c->threads * (size_t)classes * sizeof *j.votes);
-    j.answer = (int32_t *)sslh_i_alloc(c, 256 * sizeof *j.answer);
+    j.answer = (int32_t *)sslh_i_alloc(c, 256 * sizeof *j.answer); /* the rows of a block are 256 at most */
     j.test_labels = test_labels;
     if (!SSLH_I_BAD(c)) sslh_i_similar_blocks(c, train, test, sslh_i_knn_block, &j);
     if (SSLH_I_BAD(c)) return 0.0f;
@@ -14772,7 +14820,7 @@ typedef struct sslh_i_nearest_job {
     int n, k, first, same;       /* same: asked is known */
 } sslh_i_nearest_job;
 
-/* Sorts a row of pairs by falling cosine, then by number. */
+/* Sorts a row of pairs by falling cosine, then by number (Shell sort). */
 SSLH_I_FN void sslh_i_sort_pairs(sslh_real *cosine, int32_t *index, int n) {
     int i, gap;
     for (gap = n / 2; gap > 0; gap = gap == 2 ? 1 : gap * 5 / 11)
@@ -14853,7 +14901,7 @@ SSLH_DEF sslh_retrieval_score sslh_retrieval(sslh_ctx *c, sslh_tensor *known, co
     mark = sslh_mark(c);
     found = sslh_nearest(c, known, asked, k);
     for (i = 0; !SSLH_I_BAD(c) && i < asked->shape[0]; i++) {
-        double right = 0, sum = 0, most = 0;
+        double right = 0, sum = 0, most = 0; /* most: the hits that were possible, at most k */
         for (r = 0; r < known->shape[0] && most < k; r++)
             most += known_labels[r] == asked_labels[i] && !(known == asked && r == i);
         for (r = 0; r < k; r++) {
@@ -14876,6 +14924,7 @@ SSLH_DEF sslh_retrieval_score sslh_retrieval(sslh_ctx *c, sslh_tensor *known, co
 /* The most similar pairs so far, as a heap whose root is the one to give up first. */
 typedef struct sslh_i_twins_job { sslh_twins *out; int used, most, n, same; int64_t count; float threshold;
     } sslh_i_twins_job;
+/* 1 when x is listed before y: it is more similar, or as similar with lower numbers. */
 SSLH_I_FN int sslh_i_twins_before(const sslh_twins *x, const sslh_twins *y) {
     if (x->cosine != y->cosine) return x->cosine > y->cosine;
     return x->a != y->a ? x->a < y->a : x->b < y->b;
@@ -14884,6 +14933,7 @@ SSLH_I_FN int sslh_i_twins_order(const void *x, const void *y) {
     return sslh_i_twins_before((const sslh_twins *)y, (const sslh_twins *)x) -
            sslh_i_twins_before((const sslh_twins *)x, (const sslh_twins *)y);
 }
+/* Adds a pair while there is room; afterwards it replaces the root if it is listed before that. */
 SSLH_I_FN void sslh_i_twins_put(sslh_i_twins_job *j, sslh_twins pair) {
     int at;
     if (j->used < j->most) {
@@ -14904,6 +14954,7 @@ SSLH_I_FN void sslh_i_twins_put(sslh_i_twins_job *j, sslh_twins pair) {
     }
     j->out[at] = pair;
 }
+/* The pairs of a block of rows of a; where b is a, each pair once. */
 SSLH_I_FN void sslh_i_twins_block(sslh_ctx *c, void *arg, const sslh_real *similarity, int first, int rows) {
     sslh_i_twins_job *j = (sslh_i_twins_job *)arg;
     int i, k;
@@ -15485,16 +15536,16 @@ SSLH_DEF float sslh_frechet(sslh_ctx *c, const sslh_tensor *a, const sslh_tensor
 /*  >>classifiers   forest, linear SVM, logistic regression, k-means                                                  */
 /* ================================================================================================================== */
 
-/* What people put behind an encoder when they do not train it further. N rows x (N,D), K classes.
+/* What is commonly put behind an encoder that is not trained further. N rows x (N,D), K classes.
 
-   Random forest (Breiman, Machine Learning 2001). Every tree sees N samples drawn with repeats. A node with n of them,
-   n_k of class k, is split at that feature and threshold, among m features drawn for it, for which
+   Random forest (Breiman, Machine Learning 2001). Every tree sees N samples drawn with replacement. A node with n of
+   them, n_k of class k, is split at that feature and threshold, among m features drawn for it, for which
 
      S = sum l_k^2 / l + sum r_k^2 / r      l, r: samples to the left and right of it                            (1)
 
-   is largest: n - S is Gini's impurity of both sides. It goes on until a node holds one class. The shares of classes in
-   the leaves that a row comes to are averaged over the trees. Out-of-bag accuracy asks of each sample only the trees
-   that did not draw it, and needs no test set.
+   is largest: n - S is the sum of the Gini impurities of the two sides, each times its samples. Splitting goes on until
+   a node holds one class. The shares of classes in the leaves that a row reaches are averaged over the trees. The
+   out-of-bag accuracy uses for each sample only the trees that did not draw it, and needs no test set.
 
    Linear SVM, one against the rest, with s_k = 1 for the own class and -1 for others:
 
@@ -15504,19 +15555,20 @@ SSLH_DEF float sslh_frechet(sslh_ctx *c, const sslh_tensor *a, const sslh_tensor
 
      f(W, b) = mean over n of -log p_n,y + l2 / 2 |W|^2                                                          (3)
 
-   Both are convex and are solved by Newton's method: a direction d with H d = -g by conjugate gradients, which need H
-   only as products H d = d + X' A X d, then the best length along it. The classes of an SVM do not depend on one
-   another, so each has directions and lengths of its own, although one product of matrices serves all; (2) consists of
-   pieces of parabolas, and the exact minimum along the line makes an end after a few steps (Keerthi & DeCoste, JMLR
-   2005). For (3) the length is halved until f has fallen enough.
+   In (2) each w_k includes the bias, the weight of a last column of x that is always 1, and so the penalty includes it
+   too; in (3) b is free. Both are convex and are solved by Newton's method: conjugate gradients find a direction d with
+   H d = -g, for which they need H only in products with a vector, X' A X d plus the penalty times d (A: the curvature
+   by the scores of each row); then a step length along d is chosen. The classes of an SVM do not depend on one another,
+   so each has directions and lengths of its own, although one matrix product serves all. Along a line (2) consists of
+   pieces of parabolas; its minimum there is computed exactly, with which a few steps are enough (Keerthi & DeCoste,
+   JMLR 2005). For (3) the length is halved until f has fallen enough.
 
-   k-means minimises the sum of squared distances to the nearest of K centres by turns: each row to its nearest centre,
-   each centre to the mean of its rows.
+   k-means minimises the sum of squared distances to the nearest of K centres by alternating two steps: each row is
+   given to its nearest centre, and each centre becomes the mean of its rows.
 
-   Traps. The data decide little in a tree with no more than two classes and one feature, but ties decide much: among
-   equal S the one drawn first is taken, as elsewhere. An SVM's C is not scale-free: features are standardised unless
-   you say otherwise. K-means finds round clusters of like size, so compare on unit rows where cosines mean something
-   (sslh_l2_normalize). */
+   Traps. Where features have few values, many splits have the same S; the one that was tried first is used. An SVM's C
+   depends on the scale of the features, which are therefore standardised unless you say otherwise. k-means prefers
+   round clusters of similar size; where cosines are what matters, give it unit rows (sslh_l2_normalize). */
 
 #if SSLH_WITH_CLASSIFIERS
 
@@ -15558,7 +15610,7 @@ SSLH_DEF sslh_classifier_info sslh_classifier_query(const sslh_classifier *k) {
     return k ? k->info : none;
 }
 
-/* a b values of so many bytes; NULL and an error when they are more than memory can have. */
+/* Memory for a b values of `bytes` bytes each; NULL and an error when the size overflows. */
 SSLH_I_FN void *sslh_i_alloc_table(sslh_ctx *c, size_t a, size_t b, size_t bytes) {
     size_t n;
     if (sslh_i_mul(a, b, &n) && sslh_i_mul(n, bytes, &n)) return sslh_i_alloc(c, n);
@@ -15583,13 +15635,13 @@ typedef struct sslh_i_newton {
     sslh_real *curve;     /* (N,K) SVM: second derivative; logistic: p */
     sslh_real *line;      /* (N,K) scores of a direction */
     double *part;         /* the loss of each task */
-    double *rest, *enough, *length; /* (groups) |rest|^2, when that is small enough, lengths of the step */
-    size_t groups;        /* that do not depend on one another: K; logistic: 1 */
-    const sslh_real *w, *step; /* (K,D) where the line begins and leads to */
-    double cost, ridge;   /* cost of a row; strength of |W|^2 / 2 */
+    double *rest, *enough, *length; /* (groups) |residual|^2, its value at which to stop, length of the step */
+    size_t groups;        /* of weights that do not depend on one another: K; logistic: 1 */
+    const sslh_real *w, *step; /* (K,D) where the line begins, and its direction */
+    double cost, ridge;   /* cost of a row: C, or 1/N; strength of |W|^2 / 2: 1, or l2 */
 } sslh_i_newton;
 
-/* Loss, slope and curve of some rows from their scores z. */
+/* Loss, slope and curve of some rows from their scores z: (2) or (3) without the penalty. */
 SSLH_I_FN void sslh_i_newton_rows(void *arg, int task, int worker) {
     const sslh_i_newton *s = (const sslh_i_newton *)arg;
     const sslh_real cost = (sslh_real)s->cost, twice = (sslh_real)(2 * s->cost);
@@ -15628,7 +15680,8 @@ SSLH_I_FN void sslh_i_newton_rows(void *arg, int task, int worker) {
     s->part[task] = total * s->cost;
 }
 
-/* line becomes A line: the middle of X' A X d. */
+/* line becomes A line, the middle of X' A X d. For logistic regression A is the Jacobian of softmax, diag(p) - p p',
+   times cost. */
 SSLH_I_FN void sslh_i_newton_curve(void *arg, int task, int worker) {
     const sslh_i_newton *s = (const sslh_i_newton *)arg;
     const sslh_real cost = (sslh_real)s->cost;
@@ -15649,7 +15702,7 @@ SSLH_I_FN void sslh_i_newton_curve(void *arg, int task, int worker) {
     }
 }
 
-/* out += strength w, but for the free bias of logistic regression. */
+/* out += ridge w, except for the bias of logistic regression, which is free. */
 SSLH_I_FN void sslh_i_newton_ridge(const sslh_i_newton *s, const sslh_real *w, sslh_real *out) {
     size_t k, d, columns = s->D - (size_t)s->logistic;
     for (k = 0; k < s->K; k++)
@@ -15659,7 +15712,7 @@ SSLH_I_FN void sslh_i_newton_ridge(const sslh_i_newton *s, const sslh_real *w, s
         }
 }
 
-/* f(w); slope and curve are left for gradient and curvature at w. */
+/* Returns f(w), and sets slope and curve for the gradient and the curvature at w. */
 SSLH_I_FN double sslh_i_newton_value(sslh_i_newton *s, const sslh_real *w) {
     const int tasks = sslh_i_row_tasks(s->N);
     double f = 0, squares = 0;
@@ -15691,8 +15744,9 @@ SSLH_I_FN void sslh_i_add_scaled(sslh_real *y, const sslh_real *x, double a, siz
     for (i = 0; i < n; i++) y[i] = (sslh_real)((double)y[i] + a * (double)x[i]);
 }
 
-/* Conjugate gradients on H step = -g, for each group until what is left is the part of g that accuracy says. v has room
-   for rest, direction and H direction (3,n). Returns the fall of f that a step of length 1 promises. */
+/* Conjugate gradients on H step = -g, for each group until its residual, rest = -g - H step, is at most accuracy |g|. v
+   has room for rest, direction d and H d (3,n). Returns by how much f would fall over the whole step if it were
+   quadratic, (step . rest - g . step) / 2. */
 SSLH_I_FN double sslh_i_newton_step(sslh_i_newton *s, const sslh_real *g, double accuracy, sslh_real *step,
                                     sslh_real *v) {
     const size_t n = s->K * s->D, m = n / s->groups;
@@ -15727,7 +15781,7 @@ SSLH_I_FN double sslh_i_newton_step(sslh_i_newton *s, const sslh_real *g, double
     return 0.5 * (sslh_i_dot(step, rest, n) - sslh_i_dot(g, step, n));
 }
 
-/* The slope of (2) for class k at w + a step, by the scores of both. */
+/* The derivative of (2) for class k by a, at w + a step, from the scores of both; ws = w . step, ss = step . step. */
 SSLH_I_FN double sslh_i_line_slope(const sslh_i_newton *s, size_t k, double a, double ws, double ss) {
     double sum = 0;
     size_t n;
@@ -15738,7 +15792,7 @@ SSLH_I_FN double sslh_i_line_slope(const sslh_i_newton *s, size_t k, double a, d
     }
     return 2 * s->cost * sum + s->ridge * (ws + a * ss);
 }
-/* The length at which that is 0: it rises with a, so halving finds it. */
+/* The length at which that is 0: it rises with a, so bisection finds it. */
 SSLH_I_FN void sslh_i_line_task(void *arg, int task, int worker) {
     const sslh_i_newton *s = (const sslh_i_newton *)arg;
     const size_t k = (size_t)task;
@@ -15760,8 +15814,8 @@ SSLH_I_FN void sslh_i_line_task(void *arg, int task, int worker) {
     s->length[k] = 0.5 * (low + high);
 }
 
-/* w moves along step; returns f there, with slope and curve of that place. f (at w) when nothing is gained. next has
-   room for (n). */
+/* Moves w along step and returns f there, with slope and curve set; w stays where it is when no length lowers f. next
+   has room for (n). */
 SSLH_I_FN double sslh_i_newton_move(sslh_i_newton *s, sslh_real *w, const sslh_real *step, sslh_real *next, double f,
                                     double promised) {
     const size_t n = s->K * s->D;
@@ -15787,8 +15841,9 @@ SSLH_I_FN double sslh_i_newton_move(sslh_i_newton *s, sslh_real *w, const sslh_r
     return reached;
 }
 
-/* From w = 0 to the minimum. It ends when |g| is below tolerance times |g| at 0, or when the fall that a step promises
-   is below the rounding error of f. v has room for (6,n). */
+/* From w = 0 to the minimum. It ends when |g| is at most tolerance times |g| at 0, or when the expected fall of f is
+   below its rounding error. v has room for (6,n). The linear systems are solved only roughly at first, and more exactly
+   near the minimum. */
 SSLH_I_FN void sslh_i_newton_run(sslh_i_newton *s, sslh_real *w, sslh_real *v, double tolerance, int iterations,
                                  sslh_classifier_info *info) {
     const size_t n = s->K * s->D;
@@ -15855,7 +15910,7 @@ SSLH_I_FN sslh_classifier *sslh_i_linear_new(sslh_ctx *c, int kind, int classes,
     return k;
 }
 
-/* (2) or (3): s says which. Sums are float whatever .bfloat16 says, as an optimum wants them exact. */
+/* Fits (2) or (3): s says which. Products are in float even with .bfloat16, because an optimum needs exact sums. */
 SSLH_I_FN sslh_classifier *sslh_i_linear_fit(sslh_ctx *c, sslh_i_newton s, const sslh_tensor *x, const int32_t *labels,
                                              int classes, float tolerance, int iterations, int as_is) {
     const size_t N = (size_t)x->shape[0], K = (size_t)classes, D = (size_t)x->shape[1] + 1;
@@ -15921,15 +15976,16 @@ SSLH_DEF sslh_classifier *sslh_logistic(sslh_ctx *c, sslh_tensor *x, const int32
 
 #define SSLH_I_STREAM_FOREST ((uint64_t)3 << 60) /* + tree: its samples, then its features */
 
-/* Trees that are grown at the same time; each has memory of its own until it is put behind the others. */
+/* A tree while it grows. Several grow at the same time, each in memory of its own, and are then appended to the
+   classifier. */
 typedef struct sslh_i_growing {
     sslh_i_tree_node *node; /* room for 2N */
-    int32_t *begin, *end, *depth; /* (2N) samples and depth of each node */
+    int32_t *begin, *end, *depth; /* (2N) each node has the samples order[begin .. end-1]; its depth */
     int32_t *order;         /* (N) samples, those of a node side by side */
     int32_t *times;         /* (N) how often each was drawn */
-    uint64_t *key, *spare;  /* (N) feature's value and place of the samples of a node */
+    uint64_t *key, *spare;  /* (N) of a node's samples: the feature's value (upper half) and the place in order */
     int32_t *pick;          /* (D) a permutation of the features */
-    int32_t *left, *right;  /* (K) samples of each class */
+    int32_t *left, *right;  /* (K) l_k and r_k of (1) */
     double *importance;     /* (D) */
     int32_t nodes;
     uint64_t drawn;         /* numbers of the tree's stream that are used */
@@ -15937,27 +15993,28 @@ typedef struct sslh_i_growing {
 
 typedef struct sslh_i_forest_job {
     const float *x;         /* (D,N): a feature's values lie side by side */
-    const int32_t *y;
+    const int32_t *y;       /* (N) classes */
     size_t N, K, D;
     sslh_forest_desc d;     /* resolved */
     int first;              /* number of the first tree of this round */
-    sslh_i_growing *tree;
+    sslh_i_growing *tree;   /* the trees of this round */
     uint8_t *drawn;         /* (trees, bytes) a bit for each sample that the tree saw; NULL: none wanted */
-    size_t bytes;
+    size_t bytes;           /* N bits, rounded up to bytes */
     const sslh_classifier *k;
     const sslh_real *rows;  /* (n,D) to predict; NULL: the training samples, by the trees that did not see them */
     sslh_real *scores;      /* (n,K) */
     size_t n;
 } sslh_i_forest_job;
 
-/* Numbers that are ordered as the float is. */
+/* An unsigned integer that has the same order as the floats. */
 SSLH_I_FN uint32_t sslh_i_float_order(float v) {
     uint32_t u;
     memcpy(&u, &v, sizeof u);
     return u & 0x80000000u ? ~u : u | 0x80000000u;
 }
 
-/* Sorts by the upper half: by insertion when there are few, else byte by byte. Returns where the sorted keys are. */
+/* Sorts keys by their upper half: by insertion when there are few, otherwise byte by byte (radix sort). Returns the
+   array, key or spare, in which the sorted keys are. */
 SSLH_I_FN uint64_t *sslh_i_sort_keys(uint64_t *key, uint64_t *spare, size_t n) {
     size_t i, j, count[256];
     int shift;
@@ -15990,9 +16047,10 @@ SSLH_I_FN uint64_t *sslh_i_sort_keys(uint64_t *key, uint64_t *spare, size_t n) {
 /* The best split of a node so far. */
 typedef struct sslh_i_split { float score, threshold; int32_t feature; double gain; } sslh_i_split;
 
-/* Tries all thresholds of a feature on the samples of a node; 0 when they all have one value. A sample that moves from
-   right to left changes the sums of squares in (1) by w (2 l_k + w) and w (w - 2 r_k): whole numbers, so nothing is
-   lost however long the walk. The score is rounded to float, so that sides which mirror one another are equal. */
+/* Tries all thresholds of a feature on the samples of a node, which has classes (K) of each class, all in all; returns
+   0 when all samples have the same value. A sample of class k that was drawn w times and moves from right to left
+   changes the sums of squares in (1), ll and rr, by w (2 l_k + w) and w (w - 2 r_k): integers, so that no rounding
+   errors add up. The score is rounded to float, so that splits which are mirror images of one another are equal. */
 SSLH_I_FN int sslh_i_try_feature(const sslh_i_forest_job *j, sslh_i_growing *t, int node, int32_t feature,
                                  const int32_t *classes, int64_t all, sslh_i_split *best) {
     const float *x = j->x + (size_t)feature * j->N;
@@ -16037,7 +16095,7 @@ SSLH_I_FN int sslh_i_try_feature(const sslh_i_forest_job *j, sslh_i_growing *t, 
     return 1;
 }
 
-/* Draws features until the wanted number was tried, one of them at least with more than one value. */
+/* Draws features until .features of them have been tried, at least one of which has more than one value here. */
 SSLH_I_FN sslh_i_split sslh_i_find_split(const sslh_i_forest_job *j, sslh_i_growing *t, int tree, int node,
                                          const int32_t *classes, int64_t all) {
     sslh_i_split best;
@@ -16072,7 +16130,7 @@ SSLH_I_FN void sslh_i_draw_samples(const sslh_i_forest_job *j, sslh_i_growing *t
     t->nodes = 1;
 }
 
-/* Moves the samples of a node that go to the left before the others; returns how many. */
+/* Moves the samples of a node that go to the left side in front of the others; returns how many these are. */
 SSLH_I_FN int32_t sslh_i_divide(const float *x, float threshold, int32_t *order, int32_t n) {
     int32_t i, left = 0;
     for (i = 0; i < n; i++) {
@@ -16084,7 +16142,8 @@ SSLH_I_FN int32_t sslh_i_divide(const float *x, float threshold, int32_t *order,
     return left;
 }
 
-/* One tree, node by node; the two sides of a node are put at the end of the list. */
+/* Grows one tree, node by node; the two sides of a node are appended to the list of nodes. The importance of a feature
+   grows by S of (1) less S of the unsplit node, the fall in impurity. */
 SSLH_I_FN void sslh_i_grow_tree(void *arg, int task, int worker) {
     const sslh_i_forest_job *j = (const sslh_i_forest_job *)arg;
     sslh_i_growing *t = &j->tree[task];
@@ -16132,7 +16191,7 @@ SSLH_I_FN void sslh_i_grow_tree(void *arg, int task, int worker) {
     }
 }
 
-/* Puts a grown tree behind the others: its nodes, and a row of shares for every leaf with several classes. */
+/* Appends a grown tree to the classifier: its nodes, and a row of shares for every leaf of several classes. */
 SSLH_I_FN int sslh_i_plant_tree(sslh_classifier *k, const sslh_i_forest_job *j, const sslh_i_growing *t, int tree) {
     const size_t K = j->K;
     int32_t i, node, mixed = 0;
@@ -16162,7 +16221,7 @@ SSLH_I_FN int sslh_i_plant_tree(sslh_classifier *k, const sslh_i_forest_job *j, 
     return 1;
 }
 
-/* The leaf of a tree that a row comes to; its features lie stride apart. */
+/* The leaf of a tree that a row (D) reaches. */
 SSLH_I_FN const sslh_i_tree_node *sslh_i_tree_leaf(const sslh_classifier *k, int tree, const sslh_real *row) {
     const sslh_i_tree_node *base = k->node + k->root[tree], *at = base;
     while (at->feature >= 0) at = base + at->next + !((float)row[at->feature] <= at->threshold);
@@ -16216,7 +16275,7 @@ SSLH_I_FN float sslh_i_out_of_bag(sslh_ctx *c, sslh_i_forest_job *j, const sslh_
     return asked ? (float)right / (float)asked : 0.0f;
 }
 
-/* Memory of the trees of a round. Two nodes a sample less one is what a tree has at the most. */
+/* Memory for one growing tree, which has at most 2 N - 1 nodes. */
 SSLH_I_FN int sslh_i_growing_new(sslh_ctx *c, sslh_i_growing *t, size_t N, size_t K, size_t D) {
     t->node = (sslh_i_tree_node *)sslh_i_alloc(c, 2 * N * sizeof *t->node);
     t->begin = (int32_t *)sslh_i_alloc(c, (8 * N + D + 3 * K) * sizeof *t->begin);
@@ -16230,11 +16289,11 @@ SSLH_I_FN int sslh_i_growing_new(sslh_ctx *c, sslh_i_growing *t, size_t N, size_
     t->times = t->begin + 7 * N;
     t->pick = t->begin + 8 * N;
     t->left = t->pick + D;
-    t->right = t->left + K; /* and behind it the classes of the node */
+    t->right = t->left + K; /* followed by the classes (K) of the node */
     return 1;
 }
 
-/* Grows the trees in rounds, which bound the memory and change nothing. */
+/* Grows the trees in rounds of twice the number of threads, which limits the memory and does not affect the result. */
 SSLH_I_FN void sslh_i_forest_grow(sslh_ctx *c, sslh_classifier *k, sslh_i_forest_job *j, float *importance) {
     int at, i, round = SSLH_I_MIN(2 * c->threads, j->d.trees);
     double *sum = (double *)sslh_i_alloc(c, j->D * sizeof *sum), whole = 0;
@@ -16286,7 +16345,7 @@ SSLH_DEF sslh_classifier *sslh_forest(sslh_ctx *c, sslh_tensor *x, const int32_t
     j.D = (size_t)x->shape[1];
     if (!d.trees) d.trees = 100;
     if (!d.min_leaf) d.min_leaf = 1;
-    if (!d.features)
+    if (!d.features) /* the square root of D, rounded down */
         for (d.features = 1; (int64_t)(d.features + 1) * (d.features + 1) <= x->shape[1];) d.features++;
     j.d = d;
     j.y = labels;
@@ -16323,7 +16382,7 @@ SSLH_I_FN void sslh_i_node_print(const sslh_classifier *k, const sslh_i_tree_nod
     const sslh_i_tree_node *at = base + node;
     char number[32];
     int i;
-    if (depth > 500) { /* a tree that somebody made up: no deeper, for the sake of the stack */
+    if (depth > 500) { /* a file may hold a tree of any depth; the stack is limited */
         sslh_i_append(out, size, used, "..\n");
         return;
     }
@@ -16391,7 +16450,7 @@ SSLH_I_FN void sslh_i_classifier_run(sslh_classifier *k, const sslh_tensor *x, s
     }
 }
 
-/* 1 when k can be asked about the rows of x. */
+/* 1 when x (n,width) has the width that k was fitted to; 0 and an error otherwise. */
 SSLH_I_FN int sslh_i_askable(const char *op, sslh_classifier *k, sslh_tensor *x) {
     if (!k) {
         if (x && !SSLH_I_BAD(x->ctx)) sslh_fail(x->ctx, SSLH_E_USAGE, "%s: the classifier is NULL", op);
@@ -16447,7 +16506,7 @@ SSLH_DEF float sslh_classifier_accuracy(sslh_classifier *k, sslh_tensor *x, cons
     return (float)right / (float)x->shape[0];
 }
 
-/* The head's numbers become those of logistic regression on features as they are. */
+/* The weights of the head become those of a logistic regression on features that are not standardised. */
 SSLH_DEF sslh_classifier *sslh_finetune_keep(sslh_ctx *c, sslh_net *encoder, sslh_data train, sslh_finetune_desc d) {
     const char *const fn = "sslh_finetune_keep";
     sslh_classifier *k;
@@ -16478,7 +16537,8 @@ SSLH_DEF sslh_classifier *sslh_finetune_keep(sslh_ctx *c, sslh_net *encoder, ssl
     return k;
 }
 
-/* Features of n images into x (n,D): of the encoder, or the pixels themselves. wide (n,D) is work. */
+/* Features of n images into x (n,D): those of the encoder, or the pixels themselves in [0,1]. wide (n,D) is
+   scratch memory. */
 SSLH_I_FN void sslh_i_classify_features(sslh_classifier *k, const uint8_t *pixels, int n, int height, int width,
                                         int channels, float *wide, sslh_tensor *x) {
     size_t i;
@@ -16543,13 +16603,13 @@ typedef struct sslh_i_kmeans {
     const sslh_real *x;   /* (N,D) less the mean of all rows: cosines and squares then keep their digits */
     sslh_real *centre;    /* (K,D) */
     sslh_real *square;    /* (K) half of |centre|^2 */
-    int32_t *member;      /* (N) */
+    int32_t *member;      /* (N) the cluster of each row, at first -1 */
     sslh_real *z;         /* (rows of a block, K) */
-    double *sum;          /* (K,D) */
+    double *sum;          /* (K,D) of the rows of a cluster */
     double *distance;     /* (N) squared, to the own centre */
-    int64_t *count;       /* (K) */
+    int64_t *count;       /* (K) rows of a cluster */
     double *near_by;      /* (candidates,N) squared distance with this candidate among the centres */
-    const sslh_real *candidate[64];
+    const sslh_real *candidate[64]; /* rows (D) that may become the next centre */
     int candidates;
     size_t first;         /* row of the block */
     uint8_t *moved;       /* of each task: a row changed its cluster */
@@ -16557,7 +16617,7 @@ typedef struct sslh_i_kmeans {
 
 enum { SSLH_I_BLOCK_ROWS = 4096 };
 
-/* The nearest centre of the rows of a block, whose products with the centres stand in z: half of |x - c|^2 - |x|^2 is
+/* The nearest centre of the rows of a block, whose products with the centres are in z: half of |x - c|^2 - |x|^2 is
    |c|^2 / 2 - x c. */
 SSLH_I_FN void sslh_i_kmeans_nearest(void *arg, int task, int worker) {
     const sslh_i_kmeans *s = (const sslh_i_kmeans *)arg;
@@ -16578,7 +16638,7 @@ SSLH_I_FN void sslh_i_kmeans_nearest(void *arg, int task, int worker) {
     }
 }
 
-/* Every row to its nearest centre; 1 when one has changed. */
+/* Gives every row to its nearest centre; returns 1 when a row has changed its cluster. */
 SSLH_I_FN int sslh_i_kmeans_assign(sslh_i_kmeans *s) {
     int moved = 0, i;
     size_t k;
@@ -16638,8 +16698,8 @@ SSLH_I_FN void sslh_i_kmeans_sums(void *arg, int task, int worker) {
     }
 }
 
-/* Every centre to the mean of its rows. A cluster without rows is given the row that lies farthest from its centre,
-   taken from a cluster that has others. */
+/* Moves every centre to the mean of its rows. A cluster without rows is given the row that is farthest from its centre,
+   out of a cluster that has other rows. */
 SSLH_I_FN void sslh_i_kmeans_centres(sslh_i_kmeans *s) {
     size_t i, k, d;
     int measured = 0;
@@ -16665,7 +16725,8 @@ SSLH_I_FN void sslh_i_kmeans_centres(sslh_i_kmeans *s) {
             s->centre[k * s->D + d] = (sslh_real)(s->sum[k * s->D + d] / (double)s->count[k]);
 }
 
-/* near_by of each candidate for some rows. */
+/* For each candidate: the squared distances of some rows from the nearest centre if the candidate became one
+   (near_by). */
 SSLH_I_FN void sslh_i_kmeans_near(void *arg, int task, int worker) {
     const sslh_i_kmeans *s = (const sslh_i_kmeans *)arg;
     size_t begin = (size_t)task * SSLH_I_ROWS, end = SSLH_I_MIN(s->N, begin + SSLH_I_ROWS), i;
@@ -16678,8 +16739,8 @@ SSLH_I_FN void sslh_i_kmeans_near(void *arg, int task, int worker) {
         }
 }
 
-/* Draws the first centres: each by a row in proportion to its squared distance from the nearest centre so far, the best
-   of a few such rows. */
+/* Draws the first centres (greedy k-means++): a row is drawn with a probability proportional to its squared distance
+   from the nearest centre so far, and the best of 2 + ln K such rows becomes the next centre. */
 SSLH_I_FN void sslh_i_kmeans_begin(sslh_i_kmeans *s, uint64_t seed, int start) {
     const uint64_t stream = SSLH_I_STREAM_KMEANS + (uint64_t)start;
     uint64_t drawn = 0;
@@ -16835,9 +16896,9 @@ SSLH_DEF sslh_tensor *sslh_nearest_centres(sslh_ctx *c, sslh_tensor *x, sslh_ten
     return out;
 }
 
-/* The pairing of n rows with n columns that makes the sum of gain (n,n) largest: Kuhn's Hungarian method with
-   potentials, a row at a time along the cheapest chain of exchanges (Jonker & Volgenant 1987). to (n) is the column of
-   each row. u, v, least (n+1), by, way (n+1), seen (n+1): work. */
+/* The pairing of n rows with n columns for which the sum of gain (n,n) is largest: Kuhn's Hungarian method with
+   potentials u and v, which adds one row at a time along the cheapest chain of exchanges (Jonker & Volgenant 1987).
+   Rows and columns are counted from 1; by[j] is the row of column j. All arrays have n+1 entries. */
 typedef struct sslh_i_pairing { double *u, *v, *least; int *by, *way; char *seen; } sslh_i_pairing;
 SSLH_I_FN void sslh_i_pair_best(const int64_t *gain, int n, sslh_i_pairing *p) {
     int row, j;
@@ -16882,7 +16943,7 @@ SSLH_I_FN void sslh_i_pair_best(const int64_t *gain, int n, sslh_i_pairing *p) {
 
 /* n (n - 1) / 2 */
 SSLH_I_FN double sslh_i_pairs_of(int64_t n) { return 0.5 * (double)n * (double)(n - 1); }
-/* Entropy of counts that sum to n, in nats. */
+/* Entropy, in nats, of k counts whose sum is n. */
 SSLH_I_FN double sslh_i_entropy(const int64_t *count, int k, int64_t n) {
     double h = 0;
     int i;
@@ -16891,7 +16952,9 @@ SSLH_I_FN double sslh_i_entropy(const int64_t *count, int k, int64_t n) {
     return h;
 }
 
-/* table (size,size): how many rows have cluster i and label j; a, b (size) its sums. */
+/* table (size,size): how many of the n rows have cluster i and label j; a and b (size): its sums along rows and
+   columns. With C2(m) = m (m - 1) / 2, ari = (sum C2(table) - e) / ((sum C2(a) + sum C2(b)) / 2 - e), e = sum C2(a) sum
+   C2(b) / C2(n); nmi = 2 I / (H(a) + H(b)). */
 SSLH_I_FN sslh_agreement sslh_i_agreement(const int64_t *table, const int64_t *a, const int64_t *b, int size, int64_t n,
                                           sslh_i_pairing *p) {
     sslh_agreement out;
@@ -16997,6 +17060,8 @@ SSLH_I_FN int sslh_i_counts_ok(const char *op, const sslh_tensor *t) {
     return 1;
 }
 
+/* Row i counts the samples of class i, column i those that were said to be of class i. Classes that occur in neither do
+   not count in the means over classes. */
 SSLH_DEF sslh_class_measures sslh_confusion_measures(const sslh_tensor *confusion, float *precision, float *recall,
                                                      float *f1) {
     sslh_class_measures out;
@@ -17014,9 +17079,9 @@ SSLH_DEF sslh_class_measures sslh_confusion_measures(const sslh_tensor *confusio
         }
         all += row;
         right += own;
-        of[0] = column > 0 ? own / column : 0;
-        of[1] = row > 0 ? own / row : 0;
-        of[2] = row + column > 0 ? 2 * own / (row + column) : 0;
+        of[0] = column > 0 ? own / column : 0; /* precision */
+        of[1] = row > 0 ? own / row : 0;       /* recall */
+        of[2] = row + column > 0 ? 2 * own / (row + column) : 0; /* F1, their harmonic mean */
         if (precision) precision[i] = (float)of[0];
         if (recall) recall[i] = (float)of[1];
         if (f1) f1[i] = (float)of[2];
@@ -17530,7 +17595,7 @@ SSLH_I_FN int sslh_i_contrast_ok(sslh_ctx *c, const char *op, const sslh_tensor 
 }
 
 /* NT-Xent, the loss of SimCLR (Chen et al. 2020). The 2N rows z are the N of view 0, then the N of view 1; p(i) is the
-   row of the other view of i's image.
+   row of the other view of i's image. Unlike in >>simclr, s contains the temperature tau, which is t there.
      u_i  = z_i / |z_i|,   s_ij = u_i . u_j / tau                                                                   (1)
      l_i  = -log( exp(s_ip(i)) / sum over j != i of exp(s_ij) ) = lse_i - s_ip(i) = (most_i - s_ip(i)) + lsum_i     (2)
      L    = mean of l over the 2N rows                                                                              (3)
@@ -17541,7 +17606,7 @@ SSLH_I_FN int sslh_i_contrast_ok(sslh_ctx *c, const char *op, const sslh_tensor 
    out j = p(i), and so do the two exponentials in (4). The similarities are computed in blocks of rows; nothing of size
    2N x 2N is kept. */
 
-/* The plain version. The three functions before it are p(i), s_ij of (1), and whether j is in the sum of (2). */
+/* The plain version, after three small functions: p(i), s_ij of (1), and whether j is in the sum of (2). */
 SSLH_I_FN size_t sslh_i_ntx_other(const sslh_i_ntx *p, size_t i) { return i < p->N ? i + p->N : i - p->N; }
 SSLH_I_FN sslh_real sslh_i_plain_ntx_s(const sslh_i_ntx *p, size_t i, size_t j) {
     return sslh_i_plain_row_dot(p->u + i * p->D, p->u + j * p->D, p->D, p->rounded) * p->tau_inverse;
@@ -17714,8 +17779,8 @@ SSLH_DEF sslh_tensor *sslh_nt_xent(sslh_ctx *c, sslh_tensor *z0, sslh_tensor *z1
    With negatives of each row's own, n_1 .. n_K in (1) are n_i1 .. n_iK; each row is a small product by itself, computed
    as one of a batch: dq_i = G_i [k_i; n_i], dn_i = G_i' q_i. */
 
-/* The plain version. Before it: where candidate j of query i begins, in k (of_n 0) or in n, and x_ij of (1). With
-   negatives, the score of the positive is never rounded to bfloat16. */
+/* The plain version, after two small functions: where candidate j of query i begins, in k (of_n 0) or in n, and x_ij of
+   (1). With negatives, the score of the positive is never rounded to bfloat16. */
 SSLH_I_FN size_t sslh_i_plain_nce_row(const sslh_i_nce *p, size_t i, size_t j, int *of_n) {
     *of_n = p->n && j > 0;
     if (!p->n) return j * p->D;
@@ -18030,7 +18095,8 @@ SSLH_I_FN sslh_tensor *sslh_i_places_draw(sslh_ctx *c, const char *op, const ssl
     return draws;
 }
 
-/* The places (1,J) or (N,J) of the draws; if there are no more places than draws, every place once. */
+/* The places (1,J) or (N,J) of the draws, each of which, divided by 2^31, is a share of the places to choose from; if
+   there are no more places than draws, every place once. */
 SSLH_I_FN sslh_tensor *sslh_i_places_of(sslh_ctx *c, const char *op, const sslh_tensor *draws, int N, int T, int from) {
     int rows, J, among = from == 1 ? T : N * T, all, i, j;
     sslh_tensor *places;
@@ -18238,12 +18304,12 @@ SSLH_I_LEAN_BEGIN
 typedef struct sslh_i_entry {
     sslh_tensor t;
     char        name[112];
-    int         is_param;
+    int         is_param;   /* 0: a state */
     sslh_init   init;
-    float       scale;
+    float       scale;      /* its meaning depends on init, see sslh_init */
     uint64_t    stream;     /* of the initial values, taken when declared: value j is a function of (seed, stream, j) */
-    float       lr_scale, decay_scale;
-    size_t      offset;     /* parameters: elements from the start of the block */
+    float       lr_scale, decay_scale; /* factors of the learning rate and the weight decay */
+    size_t      offset;     /* from the start of the block, in elements; of states in bytes */
     int         transposed; /* 1: a matrix (O,I) that files have as (I,O) */
 } sslh_i_entry;
 
@@ -18268,11 +18334,11 @@ struct sslh_net {
     char            name[64];
     char            arch[256]; /* "resnet channels=3 depth=18 ..": how sslh_load_net builds it again; empty: cannot */
     sslh_forward_fn forward;
-    void           *self;
+    void           *self;   /* the net's own copy of the descriptor's .self, self_size bytes */
     size_t          self_size;
     sslh_kind       kind;
-    int             width, channels, image;
-    int             training, frozen, sealed;
+    int             width, channels, image; /* image: the only side that it takes, or 0 */
+    int             training, frozen, sealed; /* sealed: the blocks exist, nothing more can be declared */
     int             norm_groups; /* set by sslh_split_batch_norm; 0: never called */
     sslh_i_entry  **entry;
     int             entries, entry_cap;
@@ -18281,7 +18347,7 @@ struct sslh_net {
     sslh_real      *values; /* parameters, then states */
     sslh_real      *grads;  /* NULL until needed */
     size_t          nvalues; /* elements of the parameters, gaps included */
-    sslh_i_call    *call;
+    sslh_i_call    *call;   /* NULL outside of sslh_forward_ex */
     sslh_preprocess preprocess;
 };
 
@@ -18620,7 +18686,7 @@ SSLH_I_FN int sslh_i_net_ready(sslh_net *net) {
 typedef struct sslh_i_tree {
     int         n;
     sslh_net   *net[SSLH_I_MAX_NETS];
-    int         parent[SSLH_I_MAX_NETS];
+    int         parent[SSLH_I_MAX_NETS]; /* its index in net; -1 for the root */
     const char *name[SSLH_I_MAX_NETS]; /* under its parent */
 } sslh_i_tree;
 
@@ -18831,8 +18897,8 @@ SSLH_DEF void sslh_train_mode(sslh_net *net, int training) {
 
 SSLH_DEF int sslh_is_training(const sslh_net *net) { return net ? net->training : 0; }
 
-/* Clears the flag of every parameter that operations look at (sslh_i_needs), so that what is recorded from now on leads
-   no gradient to them. */
+/* Clears in every parameter the flag that operations look at (sslh_i_needs), so that what is recorded from now on leads
+   no gradient to it. */
 SSLH_DEF void sslh_freeze(sslh_net *net, int frozen) {
     sslh_i_tree t;
     int i, j;
@@ -19115,8 +19181,8 @@ SSLH_I_FN int sslh_i_tree_pair(const char *op, sslh_net *a, sslh_net *b, sslh_i_
     return !SSLH_I_BAD(c);
 }
 
-/* One loop over each block of parameters, including the gaps, which are zero in both. Grill et al. 2020; He et al.
-   2020, eq. 2. */
+/* target = m target + (1 - m) source (He et al. 2020, eq. 2; Grill et al. 2020): one loop over each block of
+   parameters, including the gaps, which are zero in both. */
 SSLH_DEF void sslh_ema_update(sslh_net *target, sslh_net *source, float m) {
     sslh_i_tree a, b;
     int i;
@@ -19180,7 +19246,7 @@ SSLH_DEF float sslh_clip_grad(sslh_net *net, float max_norm) {
 typedef struct sslh_i_summary {
     char  *out;
     size_t size, used;
-    double macs;
+    double macs; /* multiply-adds so far */
     const sslh_tensor *seen[512]; /* parameters counted so far: a shared one is counted once */
     int    nseen;
 } sslh_i_summary;
@@ -19199,7 +19265,7 @@ SSLH_I_FN double sslh_i_macs(const sslh_trace_event *e) {
         int m = e->output->shape[e->output->ndim - 2];
         return out * (double)(a->shape[a->ndim - 2] == m ? a->shape[a->ndim - 1] : a->shape[a->ndim - 2]);
     }
-    if (strstr(e->name, "self_attention")) return 2 * out * (double)a->shape[1];
+    if (strstr(e->name, "self_attention")) return 2 * out * (double)a->shape[1]; /* q k' and P v */
     if (b && strstr(e->name, "attention")) return ((double)a->count + out) * (double)b->shape[1];
     if (b && e->inputs > 2 && e->input[2] && a->ndim > 0 && (strstr(e->name, "gru") || strstr(e->name, "lstm")))
         return (double)a->count / a->shape[a->ndim - 1] * ((double)b->count + (double)e->input[2]->count);
@@ -19329,7 +19395,8 @@ SSLH_DEF sslh_tensor *sslh_layer_conv(sslh_net *net, int index, sslh_tensor *x, 
                        no_bias ? NULL : sslh_param(net, sslh_i_behind(index, 1)), desc);
 }
 
-/* Names as in PyTorch; num_batches_tracked is there only because files have it. */
+/* Names as in PyTorch; num_batches_tracked is there only because files have it. no_affine 0: with gamma and beta; 1:
+   with neither; 2: with gamma only. The entries are those of these two that exist, then the three states. */
 SSLH_DEF int sslh_layer_batch_norm_new(sslh_net *net, const char *name, int width, int no_affine) {
     sslh_shape s = sslh_dim1(width);
     int first = sslh_i_net_dead(net) ? -1 : net->entries;
@@ -19432,7 +19499,8 @@ SSLH_I_FN sslh_tensor *sslh_i_recurrent_start(sslh_ctx *c, sslh_tensor *t, int i
     return t ? sslh_reshape(c, sslh_slice(c, t, 0, i, i + 1), sslh_dim2(t->shape[1], t->shape[2])) : NULL;
 }
 
-/* Layer by layer; the states of a layer's directions stand side by side. */
+/* Layer by layer, each on the states of the one before, in which both directions are side by side. h_last and c_last
+   collect the last states of each layer and direction. */
 SSLH_I_FN sslh_tensor *sslh_i_recurrent_layer(sslh_net *net, const char *op, int index, sslh_tensor *x, int lstm,
                                               sslh_recurrent_desc desc) {
     sslh_ctx *c = sslh_net_ctx(net);
@@ -19630,7 +19698,7 @@ SSLH_I_FN sslh_tensor *sslh_i_mlp_forward(sslh_net *net, sslh_tensor *x, const v
             int fused = act == SSLH_RELU || act == SSLH_LINEAR;
             x = sslh_layer_batch_norm(net, at, x, NULL, norm, fused ? act : SSLH_LINEAR);
             if (!fused) x = sslh_activate(c, x, act);
-            at += norm == 0 ? 5 : norm == 2 ? 4 : 3;
+            at += norm == 0 ? 5 : norm == 2 ? 4 : 3; /* entries of this norm */
         }
         snprintf(tap, sizeof tap, "layer%d", i + 1);
         if (sslh_tap(net, tap, x)) return x;
@@ -19723,7 +19791,7 @@ SSLH_DEF sslh_net *sslh_convnet(sslh_ctx *c, sslh_convnet_desc desc) {
                         desc.dcgan ? SSLH_INIT_TRUNC_NORMAL : SSLH_INIT_KAIMING);
         snprintf(name, sizeof name, norm ? "norm%d" : "bn%d", i + 1);
         if (norm == 0) sslh_layer_batch_norm_new(net, name, desc.widths[i], 0);
-        if (norm > 0) sslh_layer_layer_norm_new(net, name, desc.widths[i]);
+        if (norm > 0) sslh_layer_layer_norm_new(net, name, desc.widths[i]); /* gamma, beta of the group norm */
     }
     if (sslh_i_net_bad(net)) return sslh_i_dummy_net(c);
     sslh_i_arch_write(net, sslh_i_convnet_settings, &desc);
@@ -19798,7 +19866,7 @@ SSLH_I_FN int sslh_i_resnet_projects(const sslh_i_resnet_plan *plan, int stage, 
     return block == 0 && (stage > 0 || plan->expansion > 1);
 }
 
-/* stem -> 4 stages of blocks, of which each but the first halves the side and doubles the width -> average. */
+/* stem -> 4 stages of blocks, all but the first of which halve the side and double the width -> average. */
 SSLH_I_FN sslh_tensor *sslh_i_resnet_forward(sslh_net *net, sslh_tensor *x, const void *self) {
     const sslh_resnet_desc *d = (const sslh_resnet_desc *)self;
     const sslh_i_resnet_plan *plan = sslh_i_resnet_plan_of(d->depth);
@@ -20061,7 +20129,7 @@ typedef struct sslh_i_block_desc {
     sslh_i_cache *cache;                 /* NULL: none */
 } sslh_i_block_desc;
 
-/* All keys or values so far (1,used+T,D): those in the cache, and x (1,T,D), which is put there. */
+/* All keys or values of a layer so far (1,used+T,D): those in the cache `all`, and x (1,T,D), which is added to it. */
 SSLH_I_FN sslh_tensor *sslh_i_cache_add(sslh_ctx *c, const sslh_i_cache *cache, sslh_real *all, int layer,
                                         const sslh_tensor *x) {
     sslh_tensor *out;
@@ -20095,7 +20163,7 @@ SSLH_I_FN sslh_tensor *sslh_i_block_attention(sslh_net *net, int at, sslh_tensor
     }
     if (SSLH_I_BAD(c)) return sslh_i_dummy(c);
     if (b->cache) {
-        if (b->cache->used) a.causal = 0; /* a single token, behind all others */
+        if (b->cache->used) a.causal = 0; /* a single new token, which sees all others */
         part[1] = sslh_i_cache_add(c, b->cache, b->cache->k, b->layer, part[1]);
         part[2] = sslh_i_cache_add(c, b->cache, b->cache->v, b->layer, part[2]);
     }
@@ -20113,12 +20181,12 @@ SSLH_I_FN sslh_tensor *sslh_i_block_add(sslh_net *net, sslh_tensor *x, sslh_tens
 }
 
 /* A block has 12 parameters: norm1 (2), qkv (2), proj (2), norm2 (2), fc1 (2), fc2 (2), and 16 when q, k and v are
-   apart. Also used by decoders: at is the index of norm1.weight. Norms before,
+   apart. Also used by decoders: at is the index of norm1.weight, x is (N,T,D). With norms in front (pre-norm),
      x = x + drop(proj(attention(norm1(x))));   x = x + drop(fc2(gelu(fc1(norm2(x)))))
-   or behind,
+   or after each sum (post-norm),
      x = norm1(x + drop(proj(attention(x))));   x = norm2(x + drop(fc2(gelu(fc1(x))))).
-   Before: the residual stream x is never normalised itself, which keeps deep stacks trainable without warm-up
-   tricks. */
+   With pre-norm the residual stream x is never normalised itself, which keeps deep stacks trainable without a
+   warm-up. */
 SSLH_I_FN sslh_tensor *sslh_i_block_run(sslh_net *net, int at, sslh_tensor *x, const sslh_i_block_desc *b) {
     const int proj = at + (b->apart ? 8 : 4);
     sslh_tensor *y = b->post_norm ? x : sslh_layer_layer_norm(net, at, x, b->eps);
@@ -20138,7 +20206,7 @@ SSLH_I_FN sslh_tensor *sslh_i_block_run(sslh_net *net, int at, sslh_tensor *x, c
     }
     return x;
 }
-/* That of a vision transformer. */
+/* The block of a vision transformer: pre-norm and exact GELU. */
 SSLH_I_FN sslh_tensor *sslh_i_vit_block(sslh_net *net, int at, sslh_tensor *x, int heads, float drop,
                                         sslh_tensor *key_mask) {
     sslh_i_block_desc b;
@@ -20265,7 +20333,7 @@ SSLH_DEF sslh_net *sslh_vit(sslh_ctx *c, sslh_vit_desc desc) {
                        (float)(desc.image / desc.patch));
     else
         sslh_param_new(net, "pos_embed", sslh_dim3(1, 1 + patches, desc.width), SSLH_INIT_TRUNC_NORMAL, 0.02f);
-    /* Xavier, with the projection taken as the matrix (D,p p C) that it is: +-sqrt(6 / (D + p p C)) */
+    /* Xavier for the projection as a matrix (D,p p C): +-sqrt(6 / (D + p p C)) */
     flat = desc.patch * desc.patch * desc.channels;
     sslh_param_new(net, "patch_embed.proj.weight", sslh_dim4(desc.width, desc.patch, desc.patch, desc.channels),
                    SSLH_INIT_UNIFORM, sslh_i_sqrtf(6.0f / ((float)flat + (float)desc.width)));
@@ -20287,8 +20355,8 @@ SSLH_DEF sslh_net *sslh_vit(sslh_ctx *c, sslh_vit_desc desc) {
 
 /* --- transformer of text: GPT-2, BERT, CLIP's text encoder -------------------------------------------------------- */
 
-/* The names of one of them; %d is the number of the block. The input of attention is one matrix or, when qkv[1] is not
-   NULL, three. */
+/* The parameter names of one kind of transformer; %d is the number of the block. The projections to q, k and v are one
+   matrix or, when qkv[1] is not NULL, three. */
 typedef struct sslh_i_text_names {
     const char *table, *positions, *segments, *block, *norm1, *qkv[3], *proj, *norm2, *fc1, *fc2, *norm;
 } sslh_i_text_names;
@@ -20302,11 +20370,12 @@ static const sslh_i_text_names sslh_i_text_names_of[3] = {
     {"token_embedding.weight", "positional_embedding", "segment_embedding", "transformer.resblocks.%d", "ln_1",
      {"attn.in_proj_", NULL, NULL}, "attn.out_proj", "ln_2", "mlp.c_fc", "mlp.c_proj", "ln_final"}};
 
-/* 1 for a net whose input are tokens. */
+/* 1 for a net whose inputs are tokens. */
 SSLH_I_FN int sslh_i_takes_tokens(const sslh_net *net) { return strncmp(net->arch, "transformer ", 12) == 0; }
 
-/* Entries: 0 the table of tokens, 1 positions, 2 segments if there are any, then norm (2), blocks (12 or 16 each) and
-   the pooler (2). BERT's norm is that of the embedded tokens, the others' that of the output. */
+/* Entries: 0 the table of token embeddings, 1 those of positions, 2 those of segments if there are any, then norm
+   (2), blocks (12 or 16 each) and the pooler (2). The norm is applied to the embedded tokens in BERT, to the output
+   in the others. */
 SSLH_I_FN sslh_tensor *sslh_i_transformer_forward(sslh_net *net, sslh_tensor *x, const void *self) {
     const sslh_transformer_desc *d = (const sslh_transformer_desc *)self;
     const sslh_forward_desc *call = sslh_call(net);
@@ -20375,8 +20444,8 @@ SSLH_I_FN void sslh_i_text_linear_new(sslh_net *net, const char *block, const ch
     snprintf(text, sizeof text, "%s%s%s%sbias", block, block[0] ? "." : "", name, joined ? "" : ".");
     sslh_param_new(net, text, sslh_dim1(out), SSLH_INIT_ZERO, 0);
 }
-/* A block's parameters, in the order of sslh_i_block_run. rest: the deviation of the layers whose results are added to
-   the stream. */
+/* A block's parameters, in the order of sslh_i_block_run. rest: the deviation of the initial weights of proj and fc2,
+   whose results are added to the residual stream. */
 SSLH_I_FN void sslh_i_text_block_new(sslh_net *net, const sslh_transformer_desc *d, int number, float rest) {
     const sslh_i_text_names *n = &sslh_i_text_names_of[d->kind];
     const int T = d->kind == (int)SSLH_GPT2, D = d->width;
@@ -20434,7 +20503,7 @@ SSLH_DEF sslh_net *sslh_transformer(sslh_ctx *c, sslh_transformer_desc desc) {
     if (desc.segments > 0)
         sslh_param_new(net, names->segments, sslh_dim2(desc.segments, desc.width), SSLH_INIT_NORMAL, 0.02f);
     sslh_layer_layer_norm_new(net, names->norm, desc.width);
-    /* 2 depth results are added up: GPT-2 keeps the variance of their sum */
+    /* 2 x depth results are added to the residual stream: GPT-2 keeps the variance of their sum */
     if (desc.kind != (int)SSLH_BERT) rest = 0.02f / sslh_i_sqrtf(2.0f * (float)desc.depth);
     for (i = 0; i < desc.depth; i++) sslh_i_text_block_new(net, &desc, i, rest);
     if (desc.pooler) sslh_i_text_linear_new(net, "", "pooler.dense", desc.width, desc.width, 0.02f, 0);
@@ -20443,7 +20512,7 @@ SSLH_DEF sslh_net *sslh_transformer(sslh_ctx *c, sslh_transformer_desc desc) {
     return net;
 }
 
-/* The description of a net that sslh_transformer made; NULL and an error for another. */
+/* The settings of a net that sslh_transformer made; NULL and an error for any other net. */
 SSLH_I_FN const sslh_transformer_desc *sslh_i_transformer_of(sslh_ctx *c, const char *op, const sslh_net *net) {
     if (!sslh_i_net_ok(c, op, net)) return NULL;
     if (net->ctx == c && sslh_i_takes_tokens(net)) return (const sslh_transformer_desc *)net->self;
@@ -20628,7 +20697,7 @@ struct sslh_optimizer {
     int                 nets, cap;
     int64_t             steps[SSLH_I_GROUPS];
     double              power1[SSLH_I_GROUPS], power2[SSLH_I_GROUPS]; /* beta1^steps, beta2^steps */
-    float               peak;
+    float               peak;     /* the rate of the groups in .constant_lr, as sslh_optimizer_peak sets it */
     float               decay_by; /* factor of the weight decay in this step, set by a method; else 1 */
     unsigned            looked; /* groups that sslh_i_optim_unreached has checked */
     int                 told;   /* sslh_i_strangers has warned */
@@ -20771,8 +20840,8 @@ SSLH_I_FN sslh_real sslh_i_optim_norm(sslh_optimizer *o, unsigned groups) {
 }
 
 /* LARS (You, Gitman, Ginsburg 2017): eta |p| / |g + wd p|, or 1 when either norm is 0; norms holds the squares of both.
-   The layer moves by eta times its own length, whatever the size of its gradient. With .lars_clip the factor lr x ratio
-   is at most lr (solo-learn's LARC). */
+   The denominator is that of SimCLR's code; the paper has |g| + wd |p|. The layer moves by lr eta times its own length,
+   whatever the size of its gradient. With .lars_clip the factor lr x ratio is at most lr (solo-learn's LARC). */
 SSLH_I_FN sslh_real sslh_i_lars_ratio(const sslh_optimizer *o, const sslh_real *norms, sslh_real lr) {
     sslh_real g = norms[0], p = norms[1], ratio;
     if (!(p > 0) || !(g > 0)) return 1; /* otherwise a layer of zeros could never move */
@@ -20805,8 +20874,8 @@ SSLH_I_FN void sslh_i_plain_sgd(sslh_real *p, sslh_real *g, sslh_real *mu, size_
      p = p - lr decoupled p                                                                                         (4)
      m = beta1 m + (1 - beta1) d,  v = beta2 v + (1 - beta2) d^2                                                    (5)
      p = p - lr (m / bias1) / (sqrt(v / bias2) + eps)                                                               (6)
-   In Adam the weight decay is part of the gradient (3), Kingma & Ba 2015, alg. 1; in AdamW it acts on p directly (4),
-   Loshchilov & Hutter 2019, alg. 2. */
+   In Adam the weight decay is part of the gradient, `decay` in (3), Kingma & Ba 2015, alg. 1; in AdamW it acts on p
+   directly, `decoupled` in (4), Loshchilov & Hutter 2019, alg. 2. The other of the two is 0. */
 SSLH_I_FN void sslh_i_plain_adam(sslh_real *p, sslh_real *g, sslh_real *m, sslh_real *v, size_t n,
                                  const sslh_i_adam *s) {
     for (size_t i = 0; i < n; i++) {
@@ -20929,7 +20998,7 @@ SSLH_DEF void sslh_optimizer_step_groups(sslh_optimizer *o, float lr, unsigned g
     if (SSLH_I_BAD(o->ctx)) return;
     if (groups & ~o->looked) sslh_i_optim_unreached(o, groups);
     if (o->desc.clip > 0.0f && norm > (sslh_real)o->desc.clip) {
-        norm = norm + SSLH_I_R(1e-6);
+        norm = norm + SSLH_I_R(1e-6); /* as in PyTorch's clip_grad_norm_ */
         scale = (sslh_real)o->desc.clip / norm;
     }
     for (g = 0; g < SSLH_I_GROUPS; g++) {
@@ -21034,7 +21103,7 @@ SSLH_I_LEAN_END
      3. colour  jitter in the drawn order, grey, blur, solarise, cutout
      4. store   normalise and interleave to (H,W,C)
    Every draw has a fixed place in the Philox counter, so switching one step on or off does not change the draws of the
-   others, and no view depends on the other images of the batch. This section says what can be asked for and what it
+   others, and no view depends on the other images of the batch. This section says what a recipe can hold and what it
    means; the views are computed in >>views-make, in the engine. */
 
 /* --- recipes ----------------------------------------------------------------------------------------------------- */
@@ -23226,7 +23295,8 @@ SSLH_I_FN float sslh_i_poly(const float *a, int n, float x) {
     return y;
 }
 
-/* e^x = 2^n e^r, n = round(x / ln 2), |r| <= ln 2 / 2; ln 2 is subtracted in two parts. */
+/* e^x = 2^n e^r, n = round(x / ln 2), |r| <= ln 2 / 2. c: 1 / ln 2; ln 2 in two parts, the first of which has so few
+   digits that n times it is exact; the x above which the result is infinite, and below which it is 0. */
 SSLH_I_FN float sslh_i_exp(float x) {
     static const float p[6] = { 1.9875691500e-4f, 1.3981999507e-3f, 8.3334519073e-3f, 4.1665795894e-2f,
                                 1.6666665459e-1f, 5.0000001201e-1f };
@@ -23252,7 +23322,7 @@ SSLH_I_FN float sslh_i_exp(float x) {
     return y;
 }
 
-/* log x = e ln 2 + log m, sqrt(1/2) <= m < sqrt 2. */
+/* log x = e ln 2 + log m, sqrt(1/2) <= m < sqrt 2. c: ln 2 in two parts, sqrt(1/2). */
 SSLH_I_FN float sslh_i_log(float x) {
     static const float p[9] = {7.0376836292e-2f,  -1.1514610310e-1f, 1.1676998740e-1f,
                                -1.2420140846e-1f, 1.4249322787e-1f,  -1.6668057665e-1f,
@@ -23372,7 +23442,8 @@ SSLH_I_FN float sslh_i_sin_exact(float x) { /* the sign as a bit: sin(-0) = -0 *
 }
 SSLH_I_FN float sslh_i_cos_exact(float x) { return sslh_i_sin_turned(fabsf(x), 1); }
 
-/* Octant of |x| and the rest within +-pi/4: with pi/4 in three float parts up to 8192, beyond that by quarter turns. */
+/* Octant of a = |x| and the rest within +-pi/4: with pi/4 in three float parts up to 8192, beyond that by quarter
+   turns. c: 4 / pi, and these parts. */
 SSLH_I_FN float sslh_i_octant(float a, int *octant) {
     static const float c[4] = { 1.27323954473516f, 0.78515625f, 2.4187564849853515625e-4f, 3.77489497744594108e-8f };
     if (a <= 8192.0f) {
@@ -23523,10 +23594,12 @@ SSLH_DEF float sslh_random_normal(uint64_t seed, uint64_t stream, uint64_t index
     return sslh_i_box_muller(x[at], x[at + 1]);
 }
 
+/* The upper half of draw x n: uniform but for a bias of at most n / 2^32. */
 SSLH_DEF uint32_t sslh_random_below(uint64_t seed, uint64_t stream, uint64_t index, uint32_t n) {
     return (uint32_t)(((uint64_t)sslh_random_u32(seed, stream, index) * n) >> 32);
 }
 
+/* Fisher and Yates: from the end, each place is exchanged with a random one up to it. */
 SSLH_DEF void sslh_random_permutation(uint64_t seed, uint64_t stream, int32_t *out, int32_t n) {
     int32_t i;
     for (i = 0; i < n; i++) out[i] = i;
@@ -23807,6 +23880,7 @@ SSLH_I_FN void sslh_i_save(sslh_ctx *c, sslh_i_node *n, sslh_tensor *t) {
     else sslh_i_release(c, t);
 }
 
+/* .ms is counted from the end of the last event, so that the time of statistics and callbacks is not part of it. */
 SSLH_I_FN void sslh_i_trace_event(sslh_ctx *c, const char *op, sslh_tensor **in, int n, sslh_tensor *out) {
     sslh_trace_event e;
     size_t i;
@@ -23903,11 +23977,11 @@ SSLH_I_FN void sslh_i_backward(sslh_ctx *c, sslh_tensor *loss, int keep) {
     if (!g) return;
     if (fresh) g[0] = 0;
     g[0] += 1;
-    base = c->depth ? c->scopes[c->depth - 1].nodes : 0;
+    base = c->depth ? c->scopes[c->depth - 1].nodes : 0; /* no further back than the last sslh_push */
     for (i = c->nnodes; i-- > base;) {
         sslh_i_node *n = c->nodes[i];
         int s;
-        if (n->out->grad) n->backward(c, n);
+        if (n->out->grad) n->backward(c, n); /* otherwise the loss does not depend on out */
         if (SSLH_I_BAD(c)) return;
         if (n->out->grad && (keep || !(n->out->flags & SSLH_I_KEPT))) sslh_i_release_grad(c, n->out);
         if (keep) continue;
@@ -23987,6 +24061,8 @@ SSLH_I_FN void sslh_i_gradcheck_clear(sslh_ctx *c, sslh_tensor *t) {
     else sslh_i_release_grad(c, t);
 }
 
+/* Compares the recorded gradient with (f(x + step) - f(x - step)) / (2 step), at up to max_checks elements of each
+   input, evenly spaced. */
 SSLH_DEF double sslh_gradcheck(sslh_ctx *c, sslh_function f, sslh_tensor **in, int n, void *user,
                                sslh_gradcheck_desc d) {
     double step = d.step > 0 ? (double)d.step : SSLH_I_DOUBLE ? 1e-5 : 1e-2, worst = 0;
@@ -24072,7 +24148,7 @@ SSLH_I_FN sslh_real sslh_i_plain_value(int op, sslh_real x, sslh_real p, sslh_re
     case SSLH_I_U_SCALE: return p * x;
     case SSLH_I_U_SHIFT: return x + p;
     case SSLH_I_U_GELU: return x * sslh_i_plain_normal(x);
-    case SSLH_I_U_GELU_TANH:
+    case SSLH_I_U_GELU_TANH: /* 0.7978.. is sqrt(2/pi) */
         return x * half * (1 + sslh_i_tanh(SSLH_I_R(0.79788456080286535588) * (x + SSLH_I_R(0.044715) * x * x * x)));
     case SSLH_I_U_SILU: return x / (1 + sslh_i_exp(-x));
     case SSLH_I_U_SOFTPLUS: return (x > 0 ? x : 0) + sslh_i_log(1 + sslh_i_exp(x > 0 ? -x : x)); /* no overflow */
@@ -24180,7 +24256,7 @@ typedef struct sslh_i_flat { /* arguments of a flat pass; each pass uses some of
     const sslh_real *x, *y, *g; /* read */
     sslh_real       *p, *w, *m, *v, *out; /* written */
     size_t           n;
-    sslh_real        a, b;
+    sslh_real        a, b; /* constants of op */
     int              op, fresh;
     uint64_t         seed, stream;
     sslh_i_sgd       sgd;
@@ -24612,7 +24688,7 @@ typedef struct sslh_i_pair {
     const struct sslh_i_kernels *k;
     const sslh_i_plan *plan;
     int op, side, fresh;
-    const sslh_real *a, *b, *y, *g;
+    const sslh_real *a, *b, *y, *g; /* operands; in the backward pass also the result and its gradient */
     sslh_real *out;
 } sslh_i_pair;
 
@@ -25780,7 +25856,7 @@ SSLH_DEF sslh_tensor *sslh_topk(sslh_ctx *c, sslh_tensor *x, int k, int axis, ss
 typedef struct sslh_i_cumsum_job {
     const sslh_real *x;   /* forward: x; backward: dy, summed from the last to the first */
     sslh_real       *y;
-    size_t           size, inner, slices, units, per_task;
+    size_t           size, inner, slices, units, per_task; /* units: slices of SSLH_I_COLUMNS columns, all in all */
     int              back, fresh;
 } sslh_i_cumsum_job;
 
@@ -26297,13 +26373,14 @@ SSLH_DEF sslh_tensor *sslh_linear(sslh_ctx *c, sslh_tensor *x, sslh_tensor *weig
     return sslh_linear_ex(c, x, weight, bias, SSLH_LINEAR);
 }
 
-/* --- cross-entropy behind a linear layer ------------------------------------------------------------------------- */
+/* --- cross-entropy after a linear layer -------------------------------------------------------------------------- */
 /* z = x w' + bias (rows,V), l = mean of -log softmax(z)[label]; dz = (softmax(z) - onehot(label)) / divisor, and from
-   it dx = dz w, dw = dz' x as in sslh_linear. What is kept of z are most and lsum of each row (>>losses), so that dz of
-   some rows is made from z of these rows, computed once more, in its place. */
-enum { SSLH_I_SCORES = 1 << 23, SSLH_I_SCORES_AT_ONCE = 1 << 22 }; /* logits that are kept; that are made together */
+   it dx = dz w, dw = dz' x as in sslh_linear. z itself, large when V is a vocabulary, is kept only while it has at most
+   SSLH_I_SCORES logits. Otherwise only the maximum and the log-sum of each row are kept (most and lsum, >>losses), and
+   the backward pass computes z once more, some rows at a time, and overwrites it with dz. */
+enum { SSLH_I_SCORES = 1 << 23, SSLH_I_SCORES_AT_ONCE = 1 << 22 }; /* logits kept at most; logits computed at a time */
 
-/* So many rows together: at least 128, below which the products are slow. */
+/* The number of rows whose logits are computed at a time. The products are slow with fewer than 128 rows. */
 SSLH_I_FN size_t sslh_i_scores_rows(size_t rows, size_t V) {
     return SSLH_I_MIN(rows, SSLH_I_MAX((size_t)128, (size_t)SSLH_I_SCORES_AT_ONCE / V));
 }
@@ -26948,6 +27025,7 @@ SSLH_I_FN sslh_real sslh_i_row_dot(sslh_ctx *c, const sslh_real *x, const sslh_r
                    of  dy[n,i,j,o] w[o,a,b,g]                                                                       (2)
      dw[o,a,b,g] = sum over n, i, j of  dy[n,i,j,o] x[n, i s - p + a d, j s - p + b d, g]                           (3)
      dbias[o]    = sum over n, i, j of  dy[n,i,j,o]                                                                 (4)
+   n is an image; i, j are the row and column of a place in y, r, q of one in x; o is an output and g an input channel.
    Places outside x count as 0 and get no gradient. Height and width have their own s, p and d. With groups, only the
    channels g of o's group are summed. With a ReLU, dy is first set to 0 where y is not above 0. The output of a
    transposed convolution is (2): its input stands for dy, its output for dx. Its gradients are then (1), without the
@@ -26955,7 +27033,8 @@ SSLH_I_FN sslh_real sslh_i_row_dot(sslh_ctx *c, const sslh_real *x, const sslh_r
    Winograd's, is in >>conv-plan. Pooling uses the same windows; resizing is here as the other operation that changes
    the size of a map. */
 
-/* Shape of a convolution: x (N,H,W,I) * weight (O,Kh,Kw,I/groups) -> y (N,OH,OW,O); output row i reads input rows
+/* Shape of a convolution: x (N,H,W,I) * weight (O,Kh,Kw,I/groups) -> y (N,OH,OW,O), with I = ci and O = co. sh, ph and
+   dh are the stride, padding and dilation of rows, sw, pw and dw those of columns: output row i reads the input rows
    i sh - ph + a dh, a < Kh. */
 typedef struct sslh_i_conv {
     int n, h, w, ci, co, kh, kw, oh, ow, sh, sw, ph, pw, dh, dw, groups;
@@ -27040,8 +27119,8 @@ SSLH_I_FN void sslh_i_conv_near(sslh_i_conv *s) {
 
 /* --- convolution as operations: 2-D, 1-D (height 1), and transposed --- */
 
-/* One axis of a descriptor: its own value, or the other's where its own is 0; a negative value means a true
-   0 (padding). */
+/* The value of one axis in a descriptor: its own, or, where that is 0, the other axis's; at least `least`, which turns
+   SSLH_OFF, a negative number, into no padding. */
 SSLH_I_FN int sslh_i_axis(int own, int other, int least) {
     int v = own ? own : other;
     return v < least ? least : v;
@@ -27852,7 +27931,7 @@ SSLH_DEF sslh_tensor *sslh_resize_bilinear(sslh_ctx *c, sslh_tensor *x, int heig
    blocks by shape, and the partial results of the blocks are combined in their order. */
 
 /* The plain versions of the kernels of the same names: (1), (2), (3) and (4) for rows of C values; (5) is
-   sslh_i_norm_slopes. Vectors are (C); dx may be the same array as dy. */
+   sslh_i_norm_slopes. Vectors are (C); m2 is the sum of (x - mean)^2; dx may be the same array as dy. */
 SSLH_I_FN void sslh_i_plain_col_moments(const sslh_real *x, size_t rows, size_t C, sslh_real *mean, sslh_real *m2) {
     sslh_i_plain_col_sum(x, C, rows, C, mean);
     for (size_t j = 0; j < C; j++) {
@@ -27900,6 +27979,7 @@ SSLH_I_FN void sslh_i_plain_norm_back(const sslh_real *x, const sslh_real *dy, s
     }
 }
 
+/* The vectors (C) of one part, in the order of .table and of .pqr; the passes. */
 enum { SSLH_I_N_MEAN = 0, SSLH_I_N_SCALE, SSLH_I_N_SHIFT, SSLH_I_N_INV, SSLH_I_N_P = 0, SSLH_I_N_Q, SSLH_I_N_R };
 enum { SSLH_I_N_MOMENTS = 0, SSLH_I_N_APPLY, SSLH_I_N_SUMS, SSLH_I_N_BACK };
 /* One struct for the four passes over x: moments, normalisation, the two sums of the backward pass, dx. */
@@ -28040,7 +28120,8 @@ SSLH_I_FN void sslh_i_give(sslh_ctx *c, sslh_tensor *t, const sslh_real *src) {
 }
 
 /* (3) and (5), also the plain version: from the sums (2,C) of one part computes p, q, r (3,C), and adds to dgamma and
-   dbeta (C). count: values in one statistic; span: channels in one statistic. */
+   dbeta (C). count: values in one statistic; span: channels in one statistic; statistics: 1 if mean and var were those
+   of x, otherwise q = r = 0. */
 SSLH_I_FN void sslh_i_norm_slopes(const sslh_real *table, const sslh_real *gamma, const sslh_real *sums, size_t C,
                                   size_t span, sslh_real count, int statistics, sslh_real *pqr, sslh_real *dgamma,
                                   sslh_real *dbeta) {
@@ -28136,7 +28217,7 @@ SSLH_I_FN void sslh_i_norm_op_back(sslh_ctx *c, sslh_i_node *n) {
     sslh_i_unscratch(c, copy);
 }
 
-/* inv and scale of a table row, from its variance, which stands in the place of inv. */
+/* Completes the table (4,C) of a group: inv, which holds the variance so far, then scale and shift. */
 SSLH_I_FN void sslh_i_norm_table(sslh_real *table, size_t C, const sslh_real *gamma, const sslh_real *beta,
                                  sslh_real eps) {
     size_t j;
@@ -29395,7 +29476,8 @@ SSLH_DEF sslh_tensor *sslh_to_real(sslh_ctx *c, sslh_tensor *x, float scale) {
      S = scale q k' + B      (Tq,Tk), masked places at minus infinity                                                (1)
      P = exp(S - lse)        lse = log sum exp of each row                                                           (2)
      o = P v                                                                                                         (3)
-   Backward, with P computed again from the saved lse (Dao et al. 2022):
+   Backward, with P computed again from the saved lse (Dao et al. 2022); * multiplies element by element, and delta is
+   subtracted from each row of dP:
      dP = do v',  delta = row sums of do * o,  dS = P * (dP - delta)                                                (4)
      dq = scale dS k,  dk = scale dS' q,  dv = P' do,  dB = dS                                                       (5)
    The engine takes one head at a time, in blocks of queries (>>sequences-plan): no Tq x Tk matrix is ever stored except
@@ -29724,6 +29806,7 @@ SSLH_DEF sslh_tensor *sslh_self_attention(sslh_ctx *c, sslh_tensor *qkv, sslh_at
    then one product for each weight. Samples of different lengths are packed for the products, so that what x holds
    after a sample's length is never read. */
 
+/* The inputs of a node. B and C are the biases b and c of (1), each may be NULL; C0 is s_0. */
 enum { SSLH_I_RE_X, SSLH_I_RE_W, SSLH_I_RE_U, SSLH_I_RE_B, SSLH_I_RE_C, SSLH_I_RE_H0, SSLH_I_RE_C0, SSLH_I_RE_LENGTHS,
        SSLH_I_RE_INPUTS };
 
@@ -29809,7 +29892,7 @@ SSLH_I_FN void sslh_i_plain_recurrent(void *job, int task, int worker) {
                 u[g] = sslh_i_plain_row_dot(p->panels + g * D, before, D, 0) + (p->hidden_bias ? p->hidden_bias[g] : 0);
             if (p->lstm) sslh_i_plain_lstm(p->a + at * GD, u, sslh_i_cell_before(p, n, s), h, gates, D);
             else sslh_i_plain_gru(p->a + at * GD, u, before, h, gates, D);
-            if (p->ldh > D) memcpy(h + D, gates + 4 * D, D * sizeof *h);
+            if (p->ldh > D) memcpy(h + D, gates + 4 * D, D * sizeof *h); /* s_t, when .c_last wants it */
         }
         memset(p->h + (n * p->T + steps) * p->ldh, 0, (p->T - steps) * p->ldh * sizeof *p->h);
     }
@@ -30114,7 +30197,7 @@ typedef struct sslh_i_mel {
     double *window;        /* (n), zeros around a shorter one */
     double *turn;          /* (n,2): cos and sin of 2 pi k / n */
     double *weight;        /* W (M,bins) */
-    size_t *first, *last;  /* (M): bins whose weight is not 0 */
+    size_t *first, *last;  /* (M): the weights of bins first to last - 1 are not 0 */
     char   *work;          /* of each worker: a frame (n), its spectrum (n,2), a column of it (n,2) */
     size_t  each, per_task;
 } sslh_i_mel;
@@ -30189,7 +30272,7 @@ SSLH_I_FN void sslh_i_mel_task(void *arg, int task, int worker) {
     }
 }
 
-/* (3) and its inverse. */
+/* (3) and its inverse. 2.30.. is log 10, 1.85.. is log 6.4. */
 SSLH_I_FN double sslh_i_mel_of(double hertz, int slaney) {
     if (!slaney) return 2595.0 * (sslh_i_log_wide(1.0 + hertz / 700.0) / 2.30258509299404568402);
     if (hertz < 1000.0) return hertz * 3.0 / 200.0;
@@ -30319,6 +30402,7 @@ SSLH_DEF sslh_tensor *sslh_mel_spectrogram(sslh_ctx *c, sslh_tensor *x, sslh_mel
     return sslh_i_mel_power(c, "sslh_mel_spectrogram", x, desc);
 }
 
+/* log(S + 1e-6): silence becomes -13.8 rather than -infinity. */
 SSLH_I_FN sslh_tensor *sslh_i_log_mel(sslh_ctx *c, const char *op, sslh_tensor *x, sslh_mel_desc desc) {
     sslh_tensor *mel = sslh_i_mel_power(c, op, x, desc);
     size_t i;
@@ -30448,7 +30532,9 @@ SSLH_I_FN int sslh_i_audio_recipe_ok(sslh_ctx *c, const char *op, sslh_audio_rec
     return 0;
 }
 
-/* x (T,C), of which `length` samples are valid, becomes out (L,C). */
+/* x (T,C), of which `length` samples are valid, becomes out (L,C): a random crop, moved by at most .shift, with zeros
+   where nothing is left; a gain within +- .gain dB; white noise with probability .noise, whose standard deviation is
+   the RMS of the sound times 10^(-SNR / 20). */
 SSLH_I_FN void sslh_i_audio_view(const sslh_audio_recipe *r, const sslh_i_dice *k, const sslh_real *x, int length,
                                  int C, sslh_real *out, int L) {
     size_t ch = (size_t)C, n = (size_t)L * ch, i;
