@@ -3756,27 +3756,27 @@ SSLH_API sslh_tensor *sslh_tsne(sslh_ctx *c, const sslh_tensor *x, sslh_tsne_des
 /* What every part needs to know. Four parts follow, from the method down to the instruction, and before them five short
    sections without which none of them compiles:
 
-     >>platform     systems, compilers, processors: what differs, under one name
+     >>platform     what differs between systems, compilers and processors, under one name each
      >>core         the context, its memory, tensors, recorded operations; how an operation begins and ends
      >>table        what the engine offers to operations: kernels, the matrix product, the sizes of tasks
      >>shared       jobs that one part gives to another; functions of three lines
      >>prototypes   functions that are called above their bodies
 
-     part             is read by someone who       may call, beside >>platform, >>core and >>shared
+     part             is read by someone who       may call, besides >>platform, >>core and >>shared
      I   The book     wants to learn a method      public functions; of later parts what >>prototypes lists
      II  Tensors      adds an operation            public functions; III through >>table and >>prototypes
-     III The engine   makes it faster              the system; >>scalar and >>random of II; the loader, in >>views-ahead
+     III The engine   makes operations faster      the system; >>scalar and >>random of II; the loader, in >>views-ahead
      IV  Files        adds a file format           public functions; II; nets and optimisers of I, in >>weights
 
    To learn, go straight to part I and come back to look up a name: sslh_i_.. and SSLH_I_.. are private, the rest is
-   public and explained at its declaration. Functions in all parts keep these rules.
-     - What can fail asks SSLH_I_BAD(c) first, reports with sslh_fail, and returns something that later calls accept
-       (sslh_i_dummy(c), NULL, 0). Nothing aborts, and all checks come before the first write.
+   public and explained at its declaration. Functions in all parts follow these rules.
+     - A function that can fail first tests SSLH_I_BAD(c), reports an error with sslh_fail, and then returns something
+       that later calls accept (sslh_i_dummy(c), NULL, 0). Nothing aborts, and all checks come before the first write.
      - No variable with static storage is written: contexts share nothing.
-     - Work is cut by the sizes of the problem, never by the number of threads; tasks write to places of their own, and
-       partial results are combined in one order. So a result has the same bits on any number of threads.
-     - One rounding per statement where bits matter: t = a * b; t = t + c. A fused product and sum is written as such.
-     - The text is both C99 and C++11: every allocation is cast, and initialisers are plain.
+     - Work is cut by the sizes of the problem, never by the number of threads; each task writes only to memory of its
+       own, and partial results are combined in a fixed order. So a result has the same bits on any number of threads.
+     - Where bits matter, a statement rounds once: t = a * b; t = t + c. A fused multiply-add is written as such.
+     - The text is both C99 and C++11: every allocation is cast, and no initialiser is designated.
    The comment of every buffer gives its shape in the letters that the manual explains at its end: tokens (N,T,D),
    images (N,H,W,C). */
 
@@ -3789,7 +3789,7 @@ SSLH_API sslh_tensor *sslh_tsne(sslh_ctx *c, const sslh_tensor *x, sslh_tsne_des
 #endif
 
 /* Contraction of a*b+c into a fused operation would make the bits depend on the compiler. It is off here; fused
-   operations are written where they are meant. */
+   operations are written out where they are meant. */
 #if defined(__clang__)
 #pragma STDC FP_CONTRACT OFF
 #elif defined(_MSC_VER)
@@ -3797,8 +3797,8 @@ SSLH_API sslh_tensor *sslh_tsne(sslh_ctx *c, const sslh_tensor *x, sslh_tsne_des
 #elif defined(__GNUC__) && !defined(__TINYC__)
 #pragma GCC push_options
 #if defined(__OPTIMIZE__) && !defined(__OPTIMIZE_SIZE__)
-/* The time is spent in the kernels, which have their own setting. A higher level than this would cost a fifth of the
-   compile time for nothing. */
+/* Run time is spent in the kernels, which have a setting of their own. A higher level for the rest would cost a fifth
+   of the compile time and gain nothing. */
 #pragma GCC optimize("O1", "inline-small-functions", "fp-contract=off", "no-fast-math")
 #else
 #pragma GCC optimize("fp-contract=off", "no-fast-math")
@@ -3809,9 +3809,9 @@ SSLH_API sslh_tensor *sslh_tsne(sslh_ctx *c, const sslh_tensor *x, sslh_tsne_des
 /*  >>platform      system headers, clock, processors, threads                                                        */
 /* ================================================================================================================== */
 
-/* All that differs between systems, compilers and processors: what is included, how a function is made part of its
-   callers or kept apart, what the compiler can be told about the cache, which instruction sets it can produce, the
-   clock, the number of processors, the floating-point environment. Nothing here knows of tensors. */
+/* All that differs between systems, compilers and processors: headers, how a function is inlined or kept out of line,
+   prefetching, which instruction sets the compiler can produce, the clock, the number of processors, the floating-point
+   environment. Nothing here knows of tensors. */
 
 #include <limits.h>
 #include <math.h>
@@ -3872,7 +3872,7 @@ extern "C" {
 #else
 #define SSLH_I_ZERO {0}
 #endif
-/* Sanitizers blow inlined vector code up until it compiles for minutes: there it stays in functions of its own. */
+/* Sanitizers inflate inlined vector code until compiling takes minutes, so there it stays in functions of its own. */
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__) || defined(SSLH_I_COVERAGE)
 #define SSLH_I_KEEP_CALLS 1
 #elif defined(__has_feature)
@@ -3900,8 +3900,8 @@ extern "C" {
 #else
 #define SSLH_I_APART static
 #endif
-/* Before a loop of few and constant turns, which is to be written out: an array that it indexes ends in registers then,
-   and else in memory. */
+/* Placed before a loop with a small constant trip count that has to be unrolled completely: only then does a local
+   array that the loop indexes live in registers rather than in memory. */
 #if defined(SSLH_I_KEEP_CALLS) || !defined(__GNUC__)
 #define SSLH_I_UNROLL
 #elif defined(__clang__) && defined(__OPTIMIZE__)
@@ -3911,9 +3911,8 @@ extern "C" {
 #else
 #define SSLH_I_UNROLL
 #endif
-/* Text that does little work itself (nets, files of weights, methods, pictures): clang keeps its functions apart and
-   short, for a fifth of the time that it compiles. (gcc compiles all text around the kernels so, by the pragma before
-   >>platform.) */
+/* Around code that does little work itself (nets, files of weights, methods, pictures): clang optimises it for size,
+   which saves a fifth of its compile time. (For gcc the pragma before >>platform has a similar effect.) */
 #if defined(__clang__) && defined(__OPTIMIZE__)
 #define SSLH_I_LEAN_BEGIN _Pragma("clang attribute push(__attribute__((minsize)), apply_to = function)")
 #define SSLH_I_LEAN_END _Pragma("clang attribute pop")
@@ -3921,18 +3920,18 @@ extern "C" {
 #define SSLH_I_LEAN_BEGIN
 #define SSLH_I_LEAN_END
 #endif
-/* The line at p into the second-level cache, to be read (0) or written (1); p may be any address. _AHEAD: for kernels
-   that walk through memory, what comes so many bytes behind p into the first level (_OWN: to be written). One or two
-   lines a step flow beside the sums; a burst of prefetches before them does not, as the processor holds some fifty
-   misses and then stalls. */
+/* SSLH_I_PREFETCH brings the cache line at p, which may be any address, into the second-level cache, to be read (write
+   0) or written (1). SSLH_I_AHEAD, for kernels that walk through memory, brings the line `by` bytes after p into the
+   first level (SSLH_I_OWN: to be written). One or two prefetches per step overlap with the arithmetic; a burst of them
+   before it does not, because the processor tracks only some fifty outstanding misses and then stalls. */
 #if defined(__GNUC__) || defined(__clang__)
-/* Without the empty asm gcc leaves out calls of functions that do nothing else. */
+/* Without the empty asm gcc drops calls of functions that do nothing but prefetch. */
 #define SSLH_I_PREFETCH(p, write) do { __builtin_prefetch(p, write, 2); __asm__ volatile(""); } while (0)
 /* into the first level */
 #define SSLH_I_PREFETCH1(p) do { __builtin_prefetch(p, 0, 3); __asm__ volatile(""); } while (0)
 #define SSLH_I_AHEAD(p, by) __builtin_prefetch((const void *)((uintptr_t)(p) + (by)), 0, 3)
 #define SSLH_I_OWN(p, by) __builtin_prefetch((const void *)((uintptr_t)(p) + (by)), 1, 3)
-#define SSLH_I_OPAQUE(x) __asm__("" : "+r"(x)) /* from here on the compiler cannot tell what x is */
+#define SSLH_I_OPAQUE(x) __asm__("" : "+r"(x)) /* hides the value of x from the optimiser */
 #else
 #define SSLH_I_PREFETCH(p, write) ((void)(p))
 #define SSLH_I_PREFETCH1(p) ((void)(p))
@@ -3941,8 +3940,8 @@ extern "C" {
 #define SSLH_I_OPAQUE(x) ((void)(x))
 #endif
 
-/* Instruction sets that this compiler can produce for this processor family; which one runs is chosen at start
-   (>>kernels). SSLH_I_SIMD 0: the portable C kernels only, and the file never includes itself. */
+/* Instruction sets that this compiler can produce for this processor family; which one runs is chosen when a context is
+   created (>>kernels). With SSLH_I_SIMD 0 there are only the portable C kernels, and the file never includes itself. */
 #define SSLH_I_X86 0
 #define SSLH_I_ARM 0
 #if SSLH_WITH_SIMD && !SSLH_I_DOUBLE && !defined(__TINYC__) && \
@@ -3950,7 +3949,7 @@ extern "C" {
 #if defined(__x86_64__) || defined(__i386__) || defined(_M_X64) || defined(_M_IX86)
 #undef SSLH_I_X86
 #define SSLH_I_X86 1
-/* gcc 12 warns in its own header (bug 105593) where the caller has -Wextra */
+/* With -Wextra gcc 12 warns about its own header (bug 105593). */
 #if defined(__GNUC__) && !defined(__clang__)
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wuninitialized"
@@ -3970,14 +3969,14 @@ extern "C" {
 #endif
 #endif
 #define SSLH_I_SIMD (SSLH_I_X86 || SSLH_I_ARM)
-/* Every 64-bit x86 has SSE2, and its results are those of portable C bit for bit: there the compiler is spared a set of
-   kernels that nobody would run (a fifth of gcc's time). */
+/* Every 64-bit x86 has SSE2, whose kernels give the bits of portable C. Leaving out the portable kernels, which would
+   never run there, saves a fifth of gcc's time. */
 #if SSLH_I_X86 && (defined(__x86_64__) || defined(_M_X64))
 #define SSLH_I_PORTABLE 0
 #else
 #define SSLH_I_PORTABLE 1
 #endif
-/* This compiler knows the bfloat16 instructions of AVX-512; whether the processor has them is asked at start. */
+/* 1: this compiler knows the bfloat16 instructions of AVX-512; whether the processor has them is tested at run time. */
 #if SSLH_I_X86 && !defined(_MSC_VER) && \
     ((defined(__clang__) && __clang_major__ >= 11) || (!defined(__clang__) && defined(__GNUC__) && __GNUC__ >= 10))
 #define SSLH_I_BF16 1
@@ -3987,8 +3986,8 @@ extern "C" {
 #if SSLH_USE_CBLAS && !SSLH_I_DOUBLE
 #include <cblas.h>
 #endif
-/* Programs and system headers make macros of single letters: <complex.h>, which OpenBLAS's header includes, of I,
-   others of N or T. Below they are the letters for shapes, so the macros are put aside here and put back at the end. */
+/* Programs and system headers define single letters as macros: <complex.h>, which OpenBLAS's header includes, defines
+   I, others N or T. Below, these letters name shapes, so the macros are saved here and restored at the end. */
 #pragma push_macro("C")
 #pragma push_macro("D")
 #pragma push_macro("E")
@@ -4036,7 +4035,7 @@ extern "C" {
 #define SSLH_I_MAX(a, b) ((a) > (b) ? (a) : (b))
 #define SSLH_I_R(x) ((sslh_real)(x)) /* a constant in the working precision */
 
-/* The square root is correctly rounded everywhere, hence safe to take from libm. */
+/* The square root is correctly rounded everywhere, so libm's can be used. */
 SSLH_I_FN float sslh_i_sqrtf(float x) {
 #if defined(__i386__) && !defined(__SSE2_MATH__)
     volatile float y = sqrtf(x); /* gcc leaves the x87 root unrounded in a register */
@@ -4046,7 +4045,7 @@ SSLH_I_FN float sslh_i_sqrtf(float x) {
 #endif
 }
 
-/* Seconds on the system's clock, for progress lines and tracing only: nothing computed depends on them. */
+/* Seconds on the system's clock, for progress lines and tracing only: no result depends on them. */
 SSLH_I_FN double sslh_i_now(void) {
 #if defined(_WIN32)
     LARGE_INTEGER f, t;
@@ -4063,7 +4062,7 @@ SSLH_I_FN double sslh_i_now(void) {
 }
 
 #if SSLH_WITH_STDIO
-/* Is the progress line drawn over, or are lines collected in a file? */
+/* Whether stderr is a terminal, where the progress line is overwritten, or a file, which collects lines. */
 SSLH_I_FN int sslh_i_is_terminal(void) {
 #if defined(_WIN32)
     DWORD mode;
@@ -4075,9 +4074,9 @@ SSLH_I_FN int sslh_i_is_terminal(void) {
 #endif
 }
 
-/* Columns of the terminal that stderr is; 80 when the system cannot tell. Asked for every line, because windows change
-   their size. The variable COLUMNS is left to the program, which hands it on as .columns: the header reads no
-   environment. */
+/* Columns of the terminal at stderr; 80 when the system cannot tell. Queried for every line, because windows are
+   resized. The environment variable COLUMNS is left to the program, which may pass it on as .columns: this file reads
+   no environment. */
 SSLH_I_FN int sslh_i_terminal_columns(void) {
     int columns = 0;
 #if defined(_WIN32)
@@ -4093,7 +4092,8 @@ SSLH_I_FN int sslh_i_terminal_columns(void) {
 #endif
 
 #if defined(__linux__) && SSLH_WITH_STDIO
-/* The file `name` of folder `root`path; the first `size` - 1 bytes of it as text, and 0 when there is no such file. */
+/* Reads the first `size` - 1 bytes of file `name` in the folder `root`path into `text`, ended by a zero. Returns 0 when
+   there is no such file or it is empty. root is "" except in tests. */
 SSLH_I_FN int sslh_i_system_text(const char *root, const char *path, const char *name, char *text, size_t size) {
     char full[1024];
     FILE *f;
@@ -4107,8 +4107,9 @@ SSLH_I_FN int sslh_i_system_text(const char *root, const char *path, const char 
     return n > 0;
 }
 
-/* Processors that the calling thread may run on, which taskset and job schedulers narrow: the bits of the hexadecimal
-   mask in its status. sched_getaffinity says the same, but needs _GNU_SOURCE before the caller's first include. */
+/* Number of processors that the calling thread may run on, which taskset and job schedulers restrict: the bits that are
+   set in the hexadecimal mask in its status; INT_MAX if there is none. sched_getaffinity reports the same, but needs
+   _GNU_SOURCE before the caller's first include. */
 SSLH_I_FN int sslh_i_processors_allowed(const char *root) {
     char text[8192];
     const char *mask;
@@ -4125,8 +4126,9 @@ SSLH_I_FN int sslh_i_processors_allowed(const char *root) {
     return n > 0 ? n : INT_MAX;
 }
 
-/* Processors that one control group grants: its quota of time over its period, rounded up. Version 2 has both numbers
-   in cpu.max, "max 100000" being no limit; version 1 has a file for each, and -1 is no limit. */
+/* Number of processors that one control group grants: its time quota divided by its period, rounded up; INT_MAX without
+   a limit. Version 2 has both numbers in cpu.max, "max 100000" being no limit; version 1 has a file for each, and a
+   quota of -1 is no limit. */
 SSLH_I_FN int sslh_i_group_grants(const char *root, const char *path, int version) {
     char folder[640], text[64];
     double quota = -1, period = 0;
@@ -4147,10 +4149,10 @@ SSLH_I_FN int sslh_i_group_grants(const char *root, const char *path, int versio
     return whole < quota / period ? whole + 1 : whole;
 }
 
-/* The least that the groups of this process grant, which is how containers are held to a number of processors. A line
-   of /proc/self/cgroup is "0::PATH" in version 2 and "N:CONTROLLERS:PATH" in version 1, where "cpu" is the controller
-   that counts. The groups above limit as well. Inside a container PATH may lead nowhere; its own group is then what is
-   mounted at the top. */
+/* The smallest number of processors that a control group of this process grants; this is how containers are limited. A
+   line of /proc/self/cgroup is "0::PATH" in version 2 and "N:CONTROLLERS:PATH" in version 1, where "cpu" is the
+   controller that counts. Parent groups limit as well, so PATH is shortened from its end until it is empty. Inside a
+   container PATH may not exist; the container's own group is then mounted at the top. */
 SSLH_I_FN int sslh_i_processors_granted(const char *root) {
     char lines[4096], path[512];
     int least = INT_MAX;
@@ -4161,7 +4163,7 @@ SSLH_I_FN int sslh_i_processors_granted(const char *root) {
         int version = group == name + 1 ? 2 : 1, counts = version == 2;
         end = line + strcspn(line, "\n");
         if (!group || group >= end || (size_t)(end - group) > sizeof path) continue;
-        while (!counts && name < group) { /* behind name, a ':' or ',', stands the name of a controller */
+        while (!counts && name < group) { /* name is at the ':' or ',' before the name of a controller */
             counts = strncmp(name + 1, "cpu", 3) == 0 && (name[4] == ',' || name[4] == ':');
             name += 1 + strcspn(name + 1, ",:");
         }
@@ -4183,7 +4185,7 @@ SSLH_I_FN int sslh_i_processors_granted(const char *root) {
 }
 #endif
 
-/* Processors that this thread and its children can use at one time, at least 1. */
+/* Number of processors that this thread and the threads it starts can use at the same time, at least 1. */
 SSLH_I_FN int sslh_i_processors(void) {
 #if defined(_WIN32)
     SYSTEM_INFO s;
@@ -4202,7 +4204,7 @@ SSLH_I_FN int sslh_i_processors(void) {
 #endif
 }
 
-/* Size arithmetic: 0 on overflow of size_t, else 1 and the product in *out. */
+/* The product a b in *out; returns 0 when it overflows size_t, otherwise 1. */
 SSLH_I_FN int sslh_i_mul(size_t a, size_t b, size_t *out) {
     if (a && b > (size_t)-1 / a) return 0;
     *out = a * b;
@@ -4210,8 +4212,8 @@ SSLH_I_FN int sslh_i_mul(size_t a, size_t b, size_t *out) {
 }
 
 /* --- the floating-point environment --- */
-/* Denormal flushing and rounding modes that some other library has set would change our bits: every task runs under the
-   default environment, and the caller's is put back. */
+/* Flushing of subnormal numbers and rounding modes that another library has set would change results. So every task
+   runs under the default environment, and the caller's is restored afterwards. */
 #if (defined(__x86_64__) || defined(_M_X64) || (defined(__i386__) && defined(__SSE__))) && !defined(__TINYC__)
 typedef unsigned sslh_i_fpenv;
 SSLH_I_INLINE sslh_i_fpenv sslh_i_fp_enter(void) {
@@ -4238,7 +4240,7 @@ typedef int sslh_i_fpenv;
 SSLH_I_INLINE sslh_i_fpenv sslh_i_fp_enter(void) { return 0; }
 SSLH_I_INLINE void sslh_i_fp_leave(sslh_i_fpenv old) { (void)old; }
 #endif
-/* a b + c with two roundings, also where the compiler would keep extra bits. */
+/* a b + c with two roundings, even where the compiler would keep extra bits. */
 SSLH_I_INLINE sslh_real sslh_i_muladd(sslh_real a, sslh_real b, sslh_real c) {
     sslh_real t = a * b;
     t = t + c;
@@ -4249,23 +4251,24 @@ SSLH_I_INLINE sslh_real sslh_i_muladd(sslh_real a, sslh_real b, sslh_real c) {
 /*  >>core          the context: memory, errors, scopes, pool                                                         */
 /* ================================================================================================================== */
 
-/* The structs of the context, and the functions by which every operation lives: memory of three lifetimes (of the
-   context, of the step, of one call), tensors of the step, the beginning, recording and end of an operation. Bodies:
-   >>core-impl, >>tape; those of threads: >>pool. */
+/* The structs of the context, and the functions that every operation is built on: memory with three lifetimes (the
+   context, the step, one call), tensors of the step, and how an operation begins, is recorded and ends. Their bodies
+   are in >>core-impl and >>tape, those of threads in >>pool. */
 
 #define SSLH_I_ALIGN 64u /* bytes; a cache line and an AVX-512 register */
 
 enum { /* sslh_tensor.flags */
-    SSLH_I_NEEDS = 1,   /* wants a gradient */
+    SSLH_I_NEEDS = 1,   /* requires a gradient */
     SSLH_I_KEPT = 2,    /* readable after backward */
-    SSLH_I_PARAM = 4,   /* parameter of a net: gradient in the net's block */
+    SSLH_I_PARAM = 4,   /* parameter of a net: its gradient is in the net's block */
     SSLH_I_STATE = 8,   /* buffer of a net */
     SSLH_I_LONG = 16,   /* persistent: memory of the context, not of the step */
     SSLH_I_PAST = 32,   /* of a step or scope that has ended: its memory is gone */
-    SSLH_I_REACHED = 64 /* a parameter that has met a gradient, see sslh_i_optim_unreached */
+    SSLH_I_REACHED = 64 /* a parameter that a gradient has reached, see sslh_i_optim_unreached */
 };
 
-/* A stretch of the step heap. Tensors that share memory (reshape, detach) share one. */
+/* A range of the step heap, free again when no tensor refers to it. Tensors that share memory (reshape, detach) share
+   one. */
 typedef struct sslh_i_buf {
     char  *start;
     size_t size;
@@ -4283,22 +4286,22 @@ struct sslh_i_node {
     sslh_tensor      **in;       /* nin inputs; entries may be NULL */
     int                nin;
     int                nsaved;
-    sslh_tensor       *saved[6]; /* extra tensors that backward reads; given back after it */
+    sslh_tensor       *saved[6]; /* nsaved extra tensors that backward reads; released after it */
     int                i[16];    /* integers, reals and pointers that backward reads */
     sslh_real          f[8];
     const void        *p[2];
 };
 
-/* A block of persistent memory; the payload follows, aligned. */
+/* Header of a block of persistent memory; the payload follows it, aligned. */
 typedef struct sslh_i_block {
     struct sslh_i_block *prev, *next;
-    int64_t              serial; /* sslh_mark compares these */
-    size_t               bytes;
-    void                *raw;
+    int64_t              serial; /* order of allocation; sslh_rewind compares it with a mark */
+    size_t               bytes;  /* with header and alignment */
+    void                *raw;    /* what .alloc returned */
 } sslh_i_block;
 
 typedef struct sslh_i_range { char *start; size_t size; } sslh_i_range;
-typedef struct sslh_i_before { sslh_tensor *t; size_t at; } sslh_i_before; /* values at `at` in before_bytes */
+typedef struct sslh_i_before { sslh_tensor *t; size_t at; } sslh_i_before; /* its old values: before_bytes + at */
 typedef struct sslh_i_scope { size_t tensors, nodes; size_t record_chunk, record_used; uint64_t stream;
     int no_grad, dirty, forwards; } sslh_i_scope;
 
@@ -4311,23 +4314,23 @@ struct sslh_ctx {
     char      message[512];
     sslh_desc desc;
     const struct sslh_i_kernels *k;
-    struct sslh_i_kernels       *pairs; /* .bfloat16: k with tiles that multiply pairs, else NULL; >>products-plan */
+    struct sslh_i_kernels       *pairs; /* with .bfloat16: k with tiles of pairs; otherwise NULL; >>products-plan */
     struct sslh_i_pool          *pool;
-    struct sslh_i_unicode       *unicode; /* tables of all tokenizers, or NULL; >>tokenizers */
+    struct sslh_i_unicode       *unicode; /* tables that all tokenizers share, or NULL; >>tokenizers */
     uint64_t  stream;      /* next stream number */
     int64_t   serial;      /* next block number */
     /* accounting */
     size_t    bytes, peak;
     int64_t   allocs, steps;
-    int64_t   run_step;    /* of sslh_train, 1 for its first, while it computes one; 0 else */
+    int64_t   run_step;    /* the step that sslh_train is computing, from 1; otherwise 0 */
     sslh_i_block *first, *last; /* persistent blocks, oldest first */
-    char     *own;         /* sslh_i_work: own_each bytes for each thread; an operation has them now */
+    char     *own;         /* sslh_i_work: own_each bytes for each thread; own_taken: an operation is using them */
     size_t    own_each;
     int       own_taken;
     /* step heap: free ranges in ascending address order; activations from the low end, gradients from the high end */
     sslh_i_range *chunks; /* as allocated */
     size_t    nchunks, chunks_cap;
-    size_t    heap_used, heap_high; /* bytes taken now; most that one step took */
+    size_t    heap_used, heap_high; /* bytes in use now, and at most so far */
     sslh_i_range *ranges;
     size_t    nranges, ranges_cap;
     /* records: tensor headers, nodes and buffer headers of the step, in chunks that are reused */
@@ -4339,7 +4342,7 @@ struct sslh_ctx {
     sslh_i_node **nodes;   /* the tape */
     size_t    nnodes, nodes_cap;
     sslh_i_scope scopes[16];
-    int          lost; /* scopes for which there was no room: so many sslh_pop close none */
+    int          lost; /* pushes beyond the last scope; as many calls of sslh_pop close none */
     int       depth;
     int       no_grad;
     int       dirty;       /* an operation ran since the step began */
@@ -4347,13 +4350,13 @@ struct sslh_ctx {
     /* states as they were before this step changed them, see sslh_i_note_state */
     sslh_i_before *before;
     char     *before_bytes;
-    size_t    nbefore, before_size, before_used, before_bytes_size; /* used of size, each in bytes */
+    size_t    nbefore, before_size, before_used, before_bytes_size; /* elements, bytes; bytes used, bytes */
     int       open;        /* a step has begun and no optimiser has ended it */
     void    (*trace)(const sslh_trace_event *event, void *user);
     void     *trace_user;
     double    trace_time;
-    /* for warnings: calls of sslh_forward since the step or scope began, those that are running, whether it was given;
-       what sslh_view_get did not find in this step, for the message about a NULL input */
+    /* for a warning: calls of sslh_forward since the step or scope began, calls now running, whether the warning was
+       given; no_view: what sslh_view_get did not find in this step, for the message about a NULL input */
     int       forwards, running, forwards_told;
     char      no_view[256];
     sslh_tensor dummy;     /* what operations return after an error */
@@ -4362,35 +4365,36 @@ struct sslh_ctx {
     sslh_net  *dummy_net;
 };
 
-/* What sslh_create returns without memory: constant, so every function must ask SSLH_I_BAD before it writes. */
+/* What sslh_create returns when memory runs out. It is constant, so every function must test SSLH_I_BAD before it
+   writes. */
 static const sslh_ctx sslh_i_dead = SSLH_I_ZERO;
-#define SSLH_I_GROUPS 16 /* parameter groups; a parameter's stands in it as a bit */
+#define SSLH_I_GROUPS 16 /* parameter groups; t->group has the bit of the parameter's */
 #define SSLH_I_BAD(c) ((c) == NULL || (c) == &sslh_i_dead || (c)->code != SSLH_OK)
 
-/* --- what is allowed but hardly meant, in one sentence: to .warn of sslh_desc, else a line on stderr. Once a call of a
-   public function, never once a step. */
+/* --- a warning, in one sentence, about what is allowed but hardly intended: to .warn of sslh_desc or, without it, as a
+   line on stderr. At most once in a call of a public function, never in every step */
 SSLH_I_FN void sslh_i_warn(sslh_ctx *c, const char *format, ...) SSLH_I_PRINTF(2, 3);
 /* --- persistent memory: zeroed, 64-byte aligned, freed by sslh_rewind or sslh_destroy; NULL and an error on failure */
 SSLH_I_FN void *sslh_i_alloc(sslh_ctx *c, size_t bytes);
 SSLH_I_FN void *sslh_i_alloc_with(sslh_ctx *c, size_t bytes, const void *owner); /* lives as long as that other block */
 SSLH_I_FN void  sslh_i_free(sslh_ctx *c, void *p);
-/* --- before a state is changed in a step: what it holds is put back should the step fail */
+/* --- to be called before a step changes a state, whose values are restored should the step fail */
 SSLH_I_FN void  sslh_i_note_state(sslh_ctx *c, sslh_tensor *state);
-SSLH_I_FN void  sslh_i_settle(sslh_ctx *c); /* the step has passed: what was changed stays */
+SSLH_I_FN void  sslh_i_settle(sslh_ctx *c); /* the step has succeeded: the changes stay */
 /* --- scratch of the step heap, for the duration of one operation */
 SSLH_I_FN void *sslh_i_scratch(sslh_ctx *c, size_t bytes);
 SSLH_I_FN void  sslh_i_unscratch(sslh_ctx *c, void *p);
-/* --- the same for each thread by itself: thread t has *each bytes (made more) at t * *each */
+/* --- scratch for each worker: worker t has *each bytes, which may be raised, at t * *each */
 SSLH_I_FN char *sslh_i_work(sslh_ctx *c, size_t *each);
 SSLH_I_FN void  sslh_i_unwork(sslh_ctx *c, void *p);
 /* --- tensors of the step: uninitialised values; NULL (and an error) on failure */
 SSLH_I_FN sslh_tensor *sslh_i_new(sslh_ctx *c, const char *op, sslh_type type, sslh_shape shape);
 /* Gives back a tensor's memory before the step ends (extra results that nobody will read). */
 SSLH_I_FN void sslh_i_release(sslh_ctx *c, sslh_tensor *t);
-/* A tensor with another shape on x's memory. */
+/* A tensor of another shape that shares x's memory. */
 SSLH_I_FN sslh_tensor *sslh_i_alias(sslh_ctx *c, sslh_tensor *x, sslh_shape shape);
 SSLH_I_FN sslh_tensor *sslh_i_dummy(sslh_ctx *c);
-/* product of sizes; 0 and an error if bad */
+/* Number of elements; 0 and an error when a size is below 1 or there are too many. */
 SSLH_I_FN size_t       sslh_i_count(sslh_ctx *c, const char *op, sslh_shape s);
 /* "(4,8)" into one of the caller's buffers, for messages. */
 SSLH_I_FN const char *sslh_i_str(char *buffer, size_t size, sslh_shape s);
@@ -4399,7 +4403,7 @@ SSLH_I_FN const char *sslh_i_str(char *buffer, size_t size, sslh_shape s);
      in[] = {..}; if (!sslh_i_begin(c, "sslh_relu", in, 1, 1)) return sslh_i_dummy(c);   all real, one context, no error
      out = sslh_i_new(c, "sslh_relu", SSLH_F32, shape); if (!out) return sslh_i_dummy(c);
      ... compute ...
-     node = sslh_i_record(c, "sslh_relu", sslh_i_relu_back, out, in, 1);    NULL when no gradient is wanted
+     node = sslh_i_record(c, "sslh_relu", sslh_i_relu_back, out, in, 1);    NULL when no input requires a gradient
      if (node) { node->f[0] = slope; sslh_i_save(c, node, extra); } else sslh_i_release(c, extra);
      return sslh_i_end(c, "sslh_relu", in, 1, out);                                                                   */
 SSLH_I_FN int          sslh_i_begin(sslh_ctx *c, const char *op, sslh_tensor **in, int n, int all_real);
@@ -4407,20 +4411,20 @@ SSLH_I_FN sslh_i_node *sslh_i_record(sslh_ctx *c, const char *op, sslh_i_backwar
                                      sslh_tensor **in, int n);
 SSLH_I_FN void         sslh_i_save(sslh_ctx *c, sslh_i_node *n, sslh_tensor *t);
 SSLH_I_FN sslh_tensor *sslh_i_end(sslh_ctx *c, const char *op, sslh_tensor **in, int n, sslh_tensor *out);
-/* 1 when t wants a gradient in the pass that is being recorded or run. */
+/* 1 when t requires a gradient in the pass that is being recorded or run. */
 SSLH_I_FN int sslh_i_needs(sslh_ctx *c, const sslh_tensor *t);
-/* Where to put the gradient of t: NULL when it wants none (or memory is out). *fresh = 1: uninitialised, overwrite it;
-   0: add to it. The caller must write or add ALL of it. */
+/* Where to put the gradient of t: NULL when it requires none (or memory is out). *fresh = 1: uninitialised, overwrite
+   it; 0: add to it. The caller must write or add ALL of it. */
 SSLH_I_FN sslh_real *sslh_i_grad(sslh_ctx *c, sslh_tensor *t, int *fresh);
 
-/* out's gradient goes on to in unchanged: moved when last (nobody reads out->grad after this) and possible, else
-   added */
+/* Passes out's gradient on to in unchanged: its memory is handed over when possible and last is set (nobody reads
+   out->grad after this), otherwise it is added. */
 SSLH_I_FN void sslh_i_grad_pass(sslh_ctx *c, sslh_tensor *out, sslh_tensor *in, int last);
 
 /* --- threads: every computation runs inside sslh_i_parallel, which sets the default floating-point environment */
 SSLH_I_FN void sslh_i_parallel(sslh_ctx *c, int tasks, sslh_task_fn fn, void *arg);
 
-/* --- a loader: its parts are known to whoever makes views ahead of the step (>>views-ahead) */
+/* --- a loader; here because >>views-ahead, which makes views ahead of the step, reads it as well */
 struct sslh_loader {
     sslh_ctx        *c;
     sslh_data        data;
@@ -4428,7 +4432,7 @@ struct sslh_loader {
     int64_t          per_epoch; /* batches */
     int64_t          step;      /* of the next batch */
     int64_t          epoch;     /* that order belongs to; -1: none yet */
-    int32_t         *order;     /* data.count positions; NULL in order */
+    int32_t         *order;     /* (data.count) permutation of the samples; NULL with .in_order */
     int32_t         *index;     /* of the batch */
     int32_t         *labels;    /* of the batch, or NULL */
     struct sslh_i_ahead *ahead; /* views of the next batch, see >>views-ahead; NULL until there are some */
@@ -4438,54 +4442,56 @@ struct sslh_loader {
 /*  >>table         what the engine offers: the function table of one instruction set                                 */
 /* ================================================================================================================== */
 
-/* All that an operation of part II gets from the engine beside the functions of >>prototypes: the kernels of one
-   instruction set behind pointers (c->k), with the structs that they read, the matrix product, and the numbers by
-   which work is cut. */
+/* All that an operation of part II gets from the engine besides the functions of >>prototypes: the kernels of one
+   instruction set behind pointers (c->k), with the structs that they read, the matrix product, and the sizes by which
+   work is cut. */
 
-/* What a tile fetches into the cache while its sums run: with each k a line, at, at + ld .., after every 16 also by
-   `back`; all of that `next` further for the next MR rows of the tile, in its first `rows` rows. at NULL: nothing. */
+/* What a tile prefetches while its sums run: at each k one cache line, at, at + ld, .., and after every 16 lines the
+   address moves by `back` as well. For the next MR rows of the tile all of it lies `next` further on. Beyond row
+   `rows`, or when at is NULL, the tile prefetches its own place in c. */
 typedef struct sslh_i_fetch {
     const sslh_real *at;
     ptrdiff_t        ld, back;
     size_t           next;
     int              rows;
 } sslh_i_fetch;
-/* One tile of a product, see "kernels: products" in >>kernels:
-   c[r][j] = relu(c[r][j] (if accumulate) + sum + bias[j]). */
+/* One tile of a product, which is computed in one of two forms, rows and runs (see "kernels: products and convolutions"
+   in >>kernels); fields that only one form reads are marked with its name:
+     c[r][j] = relu(c[r][j] (if accumulate) + sum over k of a[r][k] b[k][j] + bias[j]) */
 typedef struct sslh_i_tile {
     /* any number of rows; at most NR columns (runs of one segment: any number) */
     int                     rows, cols;
-    int                     segs, len;     /* rows: segments of len */
+    int                     segs, len;     /* segments of the sum; rows: len terms in each */
     const sslh_real *const *a;             /* rows: [segs][MR] pointers (rows <= MR when segs > 1); runs: [segs] */
     size_t                  shift;         /* rows: added to every pointer */
-    const sslh_real        *b;             /* rows: b[k bstep + j], k over all segments; */
-    const ptrdiff_t        *skip;          /* or NULL: [segs] numbers of b to leave out before a segment */
-    const sslh_real *const *bs;            /* runs: [segs] */
-    const int              *lens;          /* runs: [segs] */
-    size_t                  astep, bstep;
-    size_t                  rstep;         /* runs: from a row of a to the next, 0 for 1; */
-    /* one segment: from MR rows of a to the next, 0 for MR rstep; from NR columns of b */
+    const sslh_real        *b;             /* rows: b[k bstep + j], with k running through all segments; */
+    const ptrdiff_t        *skip;          /* or NULL: [segs] numbers of b to skip before a segment */
+    const sslh_real *const *bs;            /* runs: [segs] where b begins */
+    const int              *lens;          /* runs: [segs] numbers of terms */
+    size_t                  astep, bstep;  /* from one k to the next: in a (runs), in b */
+    size_t                  rstep;         /* runs: from one row of a to the next, 0 for 1; */
+    /* one segment: from MR rows of a to the next, 0 for MR rstep; from NR columns of b to the next */
     size_t                  anext, bnext;
-    /* runs in place: while the first NR columns are worked on, the second and, so far as they reach, the others, each
-       of which fetches 256 columns more; nothing: the tile's place in c */
+    /* runs with place: what to prefetch during the first NR columns, during the second, and during each later NR
+       columns, 256 numbers further on each time, up to fetch_cols; NULL: the tile's place in c */
     const sslh_i_fetch     *fetch;         /* [3], or NULL */
     int                     fetch_cols;
     size_t                  kstep;         /* rows: from one k to the next in a, 0 for 1 */
-    int                     place;         /* matrices in place: what lies 32 KB further is not what comes next */
-    /* rows: there are MR pointers, though fewer may be wanted; runs: MR numbers side by side */
+    int                     place;         /* 1: what lies 32 KB further in a and b is not read next: not prefetched */
+    /* rows: a has MR valid pointers, though fewer rows may be wanted; runs: MR readable numbers side by side */
     int                     spare;
     sslh_real              *c;             /* row r is c + r ldc, */
     size_t                  ldc;
-    sslh_real *const       *cs;            /* or cs[r] + col */
+    sslh_real *const       *cs;            /* or, when not NULL, cs[r] + col */
     size_t                  col;
     const sslh_real        *bias;
     int                     accumulate, relu;
 } sslh_i_tile;
 
-#define SSLH_I_MASKED SSLH_I_R(1e30) /* minus this stands for minus infinity in attention scores */
+#define SSLH_I_MASKED SSLH_I_R(1e30) /* its negative serves as minus infinity in attention scores */
 
-/* --- what the element-wise and row kernels are told --- */
-typedef enum sslh_i_unary_op { /* y(x; p, q). Derivatives of the first group need y only, of the second x */
+/* --- parameters of the element-wise and row kernels --- */
+typedef enum sslh_i_unary_op { /* y(x; p, q). Derivatives of those up to SHIFT need only y, of the others only x */
     SSLH_I_U_LINEAR = 0, SSLH_I_U_RELU, SSLH_I_U_SIGMOID, SSLH_I_U_TANH, SSLH_I_U_EXP, SSLH_I_U_SQRT,
     SSLH_I_U_SCALE /* p x */, SSLH_I_U_SHIFT /* x + p */,
     SSLH_I_U_GELU, SSLH_I_U_GELU_TANH, SSLH_I_U_SILU, SSLH_I_U_SOFTPLUS, SSLH_I_U_LEAKY /* slope p */,
@@ -4497,7 +4503,7 @@ typedef enum sslh_i_binary_op { SSLH_I_B_ADD = 0, SSLH_I_B_SUB, SSLH_I_B_MUL, SS
 
 typedef struct sslh_i_sgd { /* one SGD or LARS step, see the kernel */
     sslh_real lr, momentum, decay;
-    sslh_real grad_scale; /* multiplies g first (clipping); 1 for none */
+    sslh_real grad_scale; /* multiplies g first (gradient clipping); 1 for none */
     sslh_real ratio;      /* multiplies g + decay p (LARS's trust ratio); 1 for SGD */
     int       nesterov, zero_grad;
 } sslh_i_sgd;
@@ -4506,64 +4512,67 @@ typedef struct sslh_i_adam {
     sslh_real lr;             /* of this step, without bias correction */
     sslh_real beta1, beta2, eps;
     sslh_real decay;          /* Adam: added to the gradient as decay p */
-    sslh_real decoupled;      /* AdamW: p is first multiplied by 1 - lr decoupled; one of the two is 0 */
+    sslh_real decoupled;      /* AdamW: p is first multiplied by 1 - lr decoupled; decay or decoupled is 0 */
     sslh_real bias1, bias2;   /* 1 - beta1^t, 1 - beta2^t; both 1 without bias correction */
-    sslh_real grad_scale;
+    sslh_real grad_scale;     /* as for SGD */
     int       zero_grad;
 } sslh_i_adam;
 
-/* Kernels that sum columns of two arrays take the rows of about 8 KB at a time (the first level holds them and the
-   next): strips of columns through all rows would read two lines here and two there, half as fast from memory. */
+/* Kernels that sum the columns of two arrays process about 8 KB of rows at a time, so that the first-level cache holds
+   these and the next ones. Strips of columns through all rows would read only two cache lines of each row, which is
+   half as fast from memory. */
 #define SSLH_I_NEAR_ROWS(C) ((C) < 32 ? 64 : (C) < 256 ? 2048 / (C) : 8)
-/* Sums over more rows than this are cut: what adds row after row into one number loses the last digits. */
+/* Sums over more rows than this are split: adding row after row to one number loses the last digits. */
 #define SSLH_I_LONG_SUM 1024
 
 /* Per-channel vectors (C) of a normalisation, y = (x - mean) scale + shift. */
 typedef struct sslh_i_affine { const sslh_real *mean, *scale, *shift; } sslh_i_affine;
 
+/* Kernels of products in bfloat16, whose operands are pairs, see "bfloat16" in >>kernels. */
 typedef struct sslh_i_pair_kernels {
     void (*rows)(const sslh_i_tile *t); /* in place of tile_rows and tile_runs */
     void (*runs)(const sslh_i_tile *t);
-    void (*along)(const sslh_real *x, size_t n, sslh_real *to);
-    void (*down)(const sslh_real *x, const sslh_real *z, size_t n, sslh_real *to);
+    void (*along)(const sslh_real *x, size_t n, sslh_real *to); /* n neighbours -> (n + 1) / 2 pairs */
+    void (*down)(const sslh_real *x, const sslh_real *z, size_t n, sslh_real *to); /* two rows of n -> n pairs */
 } sslh_i_pair_kernels;
 
 /* --- depthwise convolutions --- */
 
-/* Up to 8 neighbouring outputs of a row, n channels each. Their inputs are columns of x counted from tap 0 of output 0
-   on: tap b of output r is column r step + b dil. Row a of the filter begins `at[a]` numbers behind x, columns q0 .. q1
-   - 1 exist. */
+/* Up to 8 neighbouring outputs of a row, n channels each. Columns of x are counted from tap 0 of output 0 on: tap b of
+   output r reads column r step + b dil. For row a of the filter, column 0 is at x + at[a]; columns q0 .. q1 - 1 lie
+   inside the image. */
 typedef struct sslh_i_depth {
     const sslh_real        *x;
     const ptrdiff_t        *at;         /* [rows] */
     const sslh_real *const *w;          /* [rows] (cols,n) */
     int                     rows, cols; /* of the filter, without rows outside the image */
-    int                     step, dil, q0, q1, count;
+    int                     step, dil, q0, q1, count; /* count: outputs */
     size_t                  n, ystep;
     sslh_real              *y;          /* outputs, ystep apart */
     const sslh_real        *bias;
     int                     relu, accumulate;
-    int                     fresh;      /* rows of x, the last ones, that the outputs above did not need; */
-    uintptr_t               ahead;      /* so many bytes behind them is what the outputs below will need */
+    int                     fresh;      /* how many of the last rows of x the outputs above did not need; */
+    uintptr_t               ahead;      /* this many bytes after them lies what the outputs below will need */
 } sslh_i_depth;
-/* Gradient of the weights, a row of outputs: those filter rows whose row of x exists, `row` numbers apart. */
+/* Gradient of the weights from one row of outputs: the filter rows whose row of x is inside the image; these rows of x
+   are `row` numbers apart. */
 typedef struct sslh_i_depth_grad {
     const sslh_real  *x, *dy; /* column 0 of the first row of x; dy (count,n) */
     ptrdiff_t         row;
     int               rows, cols, step, dil, pad, width, count; /* width: columns of x */
-    int               in0, in1; /* for outputs in0 .. in1 - 1 all columns of the filter are inside */
+    int               in0, in1; /* for outputs in0 .. in1 - 1 all columns of the filter are inside the image */
     size_t            n;
     sslh_real        *sums;    /* (rows,cols,n) */
 } sslh_i_depth_grad;
 
 /* --- the function table of one instruction set ---
-   The list of its kernels, KERNEL(result, name, arguments): the struct below and the initialiser of each pass are made
+   The list of its kernels, KERNEL(result, name, arguments). The struct below and the initialiser of each pass are made
    from it (pass avx2: sslh_i_softmax_avx2 ..), so that a new kernel is a row here and a body in >>kernels. */
 #define SSLH_I_KERNELS(KERNEL)                                                                                        \
-    /* products and convolutions: a tile of each form (sslh_i_tile); panels packed for them, to[k][step] */           \
+    /* products and convolutions: a tile of each form (sslh_i_tile); packing of their panels, to[k][step] */          \
     KERNEL(void, tile_rows, (const sslh_i_tile *t))                                                                   \
     KERNEL(void, tile_runs, (const sslh_i_tile *t))                                                                   \
-    /* panel[k][j] = from[k ld + j]; the same for many panels side by side; panel[k][j] = from[j ld + k] */           \
+    /* panel[k][j] = from[k ld + j]; the same for many adjacent panels; panel[k][j] = from[j ld + k] */               \
     KERNEL(void, pack_n, (sslh_real *to, int step, const sslh_real *from, size_t ld, int cols, int k))                \
     KERNEL(void, pack_lines, (sslh_real *to, int step, size_t panel, const sslh_real *from, size_t ld, int cols,      \
                               int k))                                                                                 \
@@ -4575,11 +4584,11 @@ typedef struct sslh_i_depth_grad {
     KERNEL(void, depth_sums, (const sslh_i_depth_grad *d))                                                            \
     /* y += a b, or f a where b is NULL */                                                                            \
     KERNEL(void, madd_row, (sslh_real *y, const sslh_real *a, const sslh_real *b, sslh_real f, size_t n))             \
-    /* y[c] = max over t of p[t][c]; the first t that is it receives dy[c] in d[t][c] */                              \
+    /* y[c] = max over t of p[t][c]; the first t that attains it receives dy[c] in d[t][c] */                         \
     KERNEL(void, max_pixel, (int taps, const sslh_real *const *p, size_t n, sslh_real *y))                            \
     KERNEL(void, max_back, (int taps, const sslh_real *const *p, size_t n, const sslh_real *y, const sslh_real *dy,   \
                             sslh_real *const *d))                                                                     \
-    /* a row of n pixels, each the sum of its shares in the lines */                                                  \
+    /* col2im: a row of n pixels, each the sum of its contributions in the lines */                                   \
     KERNEL(void, fold, (const sslh_real *const *lines, int count, const int *start, const int *off, int n, size_t c,  \
                         sslh_real *y))                                                                                \
     /* Winograd: v = B' d B, e = A dY A', y = relu([y +] A' m A + bias), u = G g G', dg = [dg +] G' u G */            \
@@ -4591,7 +4600,7 @@ typedef struct sslh_i_depth_grad {
     KERNEL(void, wino_dweight, (const sslh_real *u, size_t plane, size_t n, sslh_real *g, size_t step,                \
                                 int accumulate))                                                                      \
     /* n elements: y = op(x; p, q); y = op(a, b), sa and sb are 1 for an array, 0 for one number; y = a y + b x. */   \
-    /* Here and below, fresh: the gradient is written, not added. */                                                  \
+    /* Here and below, fresh: the gradient is overwritten, not added to. */                                           \
     KERNEL(void, unary, (int op, const sslh_real *x, sslh_real *y, size_t n, sslh_real p, sslh_real q))               \
     KERNEL(void, unary_back, (int op, const sslh_real *x, const sslh_real *y, const sslh_real *dy, sslh_real *dx,     \
                               size_t n, sslh_real p, sslh_real q, int fresh))                                         \
@@ -4602,14 +4611,14 @@ typedef struct sslh_i_depth_grad {
     /* optimisers: parameters, gradients, momentum (mu; m and v) */                                                   \
     KERNEL(void, sgd, (sslh_real *p, sslh_real *g, sslh_real *mu, size_t n, const sslh_i_sgd *s))                     \
     KERNEL(void, adam, (sslh_real *p, sslh_real *g, sslh_real *m, sslh_real *v, size_t n, const sslh_i_adam *s))      \
-    /* one number: sum of x; of (a x + b y)^2, or (a x)^2 where y is NULL */                                          \
+    /* one number: the sum of x; of (a x + b y)^2, or of (a x)^2 when y is NULL */                                    \
     KERNEL(sslh_real, sum, (const sslh_real *x, size_t n))                                                            \
     KERNEL(sslh_real, squares, (const sslh_real *x, const sslh_real *y, size_t n, sslh_real a, sslh_real b))          \
-    /* rows of D: mean, m2 = sum (x - mean)^2; dx = factor (x - mean) dy, s as sa above */                            \
+    /* rows of D: mean and m2 = sum (x - mean)^2; dx = factor (x - mean) dy, s as sa above */                         \
     KERNEL(void, variance_rows, (const sslh_real *x, sslh_real *mean, sslh_real *m2, size_t rows, size_t D))          \
     KERNEL(void, variance_back, (const sslh_real *x, const sslh_real *mean, const sslh_real *dy, int s,               \
                                  sslh_real *dx, size_t n, sslh_real factor, int fresh))                               \
-    /* maximum and its place; log sum exp as the maximum and the log of the sum around it (rows, rows); */            \
+    /* maximum and its index; log sum exp in two parts, the maximum and the rest (rows, rows); */                     \
     /* dx = dy exp(x - most - lsum); sum of w (x - origin), w NULL: ones; softmax or its logarithm */                 \
     KERNEL(void, max_rows, (const sslh_real *x, sslh_real *y, int32_t *index, size_t rows, size_t D))                 \
     KERNEL(void, lse_rows, (const sslh_real *x, sslh_real *most, sslh_real *lsum, size_t rows, size_t D))             \
@@ -4629,7 +4638,7 @@ typedef struct sslh_i_depth_grad {
     KERNEL(void, l2, (const sslh_real *x, sslh_real *y, sslh_real *norm, size_t rows, size_t D, sslh_real eps))       \
     KERNEL(void, l2_back, (const sslh_real *y, const sslh_real *norm, const sslh_real *dy, sslh_real *dx,             \
                            size_t rows, size_t D, sslh_real eps, int fresh))                                          \
-    /* columns, over rows of C that lie ld apart: sum; mean and m2 */                                                 \
+    /* columns of rows of C numbers: sums, rows ld apart; means and m2 */                                             \
     KERNEL(void, col_sum, (const sslh_real *x, size_t ld, size_t rows, size_t C, sslh_real *out))                     \
     KERNEL(void, col_moments, (const sslh_real *x, size_t rows, size_t C, sslh_real *mean, sslh_real *m2))            \
     /* batch norm: y = relu([residual +] a(x)); s1 = sum dz, s2 = sum dz (x - mean); dx from p, q, r (C) */           \
@@ -4640,7 +4649,7 @@ typedef struct sslh_i_depth_grad {
     KERNEL(void, norm_back, (const sslh_real *x, const sslh_real *dy, sslh_i_affine a, const sslh_real *p,            \
                              const sslh_real *q, const sslh_real *r, sslh_real *dx, size_t rows, size_t C, int relu,  \
                              int fresh))                                                                              \
-    /* y = x factor where the draw of element first + i is at least p, else 0 */                                      \
+    /* y = x factor where the random number of element first + i is at least p, otherwise 0 */                        \
     KERNEL(void, dropout, (uint64_t seed, uint64_t stream, size_t first, const sslh_real *x, sslh_real *y, size_t n,  \
                            float p, sslh_real factor, int fresh))                                                     \
     /* attention, n a multiple of 16: s = exp(scale s + bias - max), lse = log sum exp, inverse = 1 / sum; */         \
@@ -4649,21 +4658,21 @@ typedef struct sslh_i_depth_grad {
                           sslh_real *inverse))                                                                        \
     KERNEL(void, attend_back, (sslh_real *s, sslh_real scale, sslh_real *dp, const sslh_real *bias, size_t n,         \
                                sslh_real lse, sslh_real delta))                                                       \
-    /* a row of a GRU step: a, u (3D), state before and h (D), gates (4D) */                                          \
+    /* one row of a GRU step: a, u (3D), the state before and after, h (D), gates (4D) */                             \
     KERNEL(void, gru, (const sslh_real *a, const sslh_real *u, const sslh_real *before, sslh_real *h,                 \
                        sslh_real *gates, size_t D))                                                                   \
     KERNEL(void, gru_back, (sslh_real *dh, const sslh_real *gates, const sslh_real *before, sslh_real *da,            \
                             sslh_real *du, size_t D))                                                                 \
-    /* of an LSTM step: a, u (4D), cell before and h (D), gates (5D) */                                               \
+    /* one row of an LSTM step: a, u (4D), the cell before and h (D), gates (5D) */                                   \
     KERNEL(void, lstm, (const sslh_real *a, const sslh_real *u, const sslh_real *before, sslh_real *h,                \
                         sslh_real *gates, size_t D))                                                                  \
     KERNEL(void, lstm_back, (const sslh_real *dh, sslh_real *dc, const sslh_real *gates, const sslh_real *before,     \
                              sslh_real *da, size_t D))                                                                \
-    /* one number: sum of x y; the maximum of x */                                                                    \
+    /* one number: the sum of x y; the maximum of x */                                                                \
     KERNEL(sslh_real, dot, (const sslh_real *x, const sslh_real *y, size_t n))                                        \
     KERNEL(sslh_real, largest, (const sslh_real *x, size_t n))                                                        \
     /* views, n a multiple of 16: out = sum over k of w[k] in[k stride ..]; p = clip(f p + rest [grey]); the grey */  \
-    /* of r, g, b; their hue turned by so much of a circle; 1 - p where p >= threshold */                             \
+    /* of r, g, b; their hue rotated by `turn` sixths of a circle; 1 - p where p >= threshold */                      \
     KERNEL(void, mix_rows, (const sslh_real *in, size_t stride, const sslh_real *w, int count, sslh_real *out,        \
                             size_t n, int bytes))                                                                     \
     KERNEL(void, scale_clip, (sslh_real *p, size_t n, sslh_real f, sslh_real rest))                                   \
@@ -4674,15 +4683,16 @@ typedef struct sslh_i_depth_grad {
 #define SSLH_I_MEMBER(result, name, arguments) result(*name) arguments;
 struct sslh_i_kernels {
     const char *name;
-    int         fma; /* products and sums are fused: all tables with 1 give the same bits, and all with 0 */
-    int mr, nr, w; /* rows and columns of a tile; columns that it reads at a time (lanes of a register; in C all) */
+    int         fma; /* 1: multiply-adds are fused. All tables with 1 give the same bits, and so do all with 0 */
+    int mr, nr, w; /* rows and columns of a tile; columns that it reads at a time (lanes of a register; in C, nr) */
     SSLH_I_KERNELS(SSLH_I_MEMBER)
-    sslh_i_pair_kernels emulated, native; /* bfloat16: everywhere; by the processor's own instruction, or NULL */
+    sslh_i_pair_kernels emulated, native; /* bfloat16: on any processor; by its own instruction, or NULLs */
 };
 
 /* A batch of products c = [c +] op(a) op(b) [+ bias per column] [relu], row-major: op(a) is M x K (stored K x M when
-   ta), op(b) is K x N (stored N x K when tb). Fill with zeros first; batch 0 means 1. split: long sums may be cut into
-   parts by (M, N, K), for gradients of weights; never for results that must not depend on the batch size. */
+   ta), op(b) is K x N (stored N x K when tb). Fill with zeros first; batch 0 means 1. split: a long sum may be cut into
+   parts, depending on M, N and K. This is for gradients of weights, never for results that must not depend on the batch
+   size. */
 typedef struct sslh_i_gemm_args {
     int              ta, tb, m, n, k;
     const sslh_real *a;
@@ -4696,7 +4706,7 @@ typedef struct sslh_i_gemm_args {
     int              relu, split, batch;
     size_t           stride_a, stride_b, stride_c;
 } sslh_i_gemm_args;
-/* One product of matrices whose rows lie without gaps; what else is wanted is set in the result. */
+/* One product of matrices without gaps between their rows; further options are set in the result. */
 SSLH_I_FN sslh_i_gemm_args sslh_i_gemm_of(int ta, int tb, int m, int n, int k, const sslh_real *a, const sslh_real *b,
                                           sslh_real *c) {
     sslh_i_gemm_args g = SSLH_I_ZERO;
@@ -4710,21 +4720,21 @@ SSLH_I_FN sslh_i_gemm_args sslh_i_gemm_of(int ta, int tb, int m, int n, int k, c
 SSLH_I_FN void sslh_i_gemm(sslh_ctx *c, const sslh_i_gemm_args *g);
 
 /* --- plain versions ---
-   sslh_i_plain_NAME is NAME as its equations say it, in loops and nothing else: what a reader reads, what a debugger
-   walks through, and what tests compare the fast way with. It stands beside the operation, in part II (of losses and
-   optimisers in part I). Where a kernel is an equation for n numbers or for rows (SSLH_I_KERNELS), its plain version
-   has the kernel's arguments, and .plain of sslh_desc puts it into the table c->k in the kernel's place. Where the
-   engine plans the work, as that of a convolution, the plain version takes the whole job in its place:
+   sslh_i_plain_NAME computes NAME as its equations say, with loops and nothing else: for readers, for stepping through
+   it in a debugger, and for tests that compare the fast version with it. It is beside the operation in part II, that of
+   a loss or optimiser in part I. Where a kernel computes an equation for n numbers or for rows (SSLH_I_KERNELS), its
+   plain version has the kernel's arguments, and .plain of sslh_desc puts it into the table c->k in the kernel's place.
+   Where the engine plans the work, as for a convolution, the plain version does the whole job in place of the engine:
      if (sslh_i_plainly(c, sslh_i_plain_attention, p)) return;
-   A sum that becomes one number is kept in double, so that the plain version errs less than what it judges. The matrix
-   product alone keeps its sums in float, and in the order of the kernels. */
+   A sum that yields one number is kept in double, so that the plain version is more accurate than what is compared with
+   it. Only the matrix product keeps its sums in float, in the order of the kernels. */
 SSLH_I_FN int sslh_i_plainly(sslh_ctx *c, sslh_task_fn fn, void *job) {
     if (!c->desc.plain) return 0;
     sslh_i_parallel(c, 1, fn, job);
     return 1;
 }
 
-/* What becomes of a sum before it is stored: y = relu([y +] sum + bias). */
+/* The epilogue of a product, applied to a sum before it is stored: y = relu([y +] sum + bias). */
 typedef struct sslh_i_finish { const sslh_real *bias; int relu, accumulate; } sslh_i_finish;
 SSLH_I_FN sslh_i_finish sslh_i_finish_of(const sslh_real *bias, int relu, int accumulate) {
     sslh_i_finish e;
@@ -4733,20 +4743,22 @@ SSLH_I_FN sslh_i_finish sslh_i_finish_of(const sslh_real *bias, int relu, int ac
 }
 
 /* --- how work is cut --- */
-/* Values a task: 64 KB an array, some 5 us of work; a multiple of 64 for the dropout kernel. */
+/* Numbers per task of an element-wise operation: 64 KB of each array, about 5 us of work; a multiple of 64, which the
+   dropout kernel needs. */
 #define SSLH_I_FLAT 16384u
-#define SSLH_I_COPY_TASK 32768 /* elements moved by one task: some 10 us */
-#define SSLH_I_COLUMNS 64      /* neighbours in a row that one task takes through all rows: four lines */
-/* Number of tasks when each takes `each` of n things: a function of the size only, never of the number of threads. */
+#define SSLH_I_COPY_TASK 32768 /* elements moved by one task, about 10 us */
+#define SSLH_I_COLUMNS 64      /* adjacent columns that one task processes in all rows: four cache lines */
+/* Number of tasks when each takes `each` of n items: a function of the size only, never of the number of threads. */
 SSLH_I_FN int sslh_i_tasks(size_t n, size_t each) {
     size_t tasks = n / each + (n % each != 0);
     return tasks > (size_t)INT_MAX ? INT_MAX : (int)tasks;
 }
-/* Sums have 16 lanes and one tree everywhere, whatever a register holds, and buffers of kernels that take whole vectors
-   are padded to a multiple of that. */
+/* Sums have 16 lanes and one reduction tree everywhere, however wide a register is. Buffers for kernels that process
+   only whole vectors are padded to a multiple of 16. */
 #define SSLH_I_LANES 16
 #define SSLH_I_ROUND_UP(n) (((n) + (SSLH_I_LANES - 1)) / SSLH_I_LANES * SSLH_I_LANES)
-/* Sum of n values in 16 lanes and a fixed tree; long ones in halves, so that the error grows with log n. */
+/* Sum of n values in 16 lanes and a fixed tree; a long array is halved repeatedly, so that the error grows with log
+   n. */
 SSLH_I_FN sslh_real sslh_i_lane_sum(const sslh_real *x, size_t n) {
     sslh_real a[16];
     size_t i, j, w;
@@ -4770,48 +4782,49 @@ SSLH_I_FN sslh_real sslh_i_lane_sum(const sslh_real *x, size_t n) {
 /*  >>shared        jobs that one part gives to another, and small functions                                          */
 /* ================================================================================================================== */
 
-/* A job is what a function of one part fills in and a function of another part reads: the sizes, arrays and switches of
-   one pass. Fields that are marked "engine" are set by whoever runs the job; who fills it in leaves them 0. Forward
-   passes leave the gradients NULL. */
+/* A job is a struct that a function of one part fills in and a function of another part reads: the sizes, arrays and
+   options of one pass. Fields marked "engine" are set by the function that runs the job; the caller leaves them 0.
+   Forward passes leave the gradients NULL. */
 
 /* --- encoders (>>encoders, >>autoencoder, >>vae) to their files (>>weights) --------------------------------------- */
 
-/* The settings of an encoder, a table that ends with a row without a name. By these .arch names it: written when it is
-   made (sslh_i_arch_write), read when sslh_load_net makes it again (sslh_i_arch_read), so the two cannot disagree.
-   SSLH_I_SET_LATER is an int that is not written when it is 0: a setting that was added when there were files without
-   it, which stay what they were. The others: one int; eight, ended by 0; an sslh_activation. */
+/* The settings of an encoder that the text .arch of a net lists: a table that ends with a row without a name. The same
+   table serves sslh_i_arch_write, when an encoder is made, and sslh_i_arch_read, when sslh_load_net makes it again, so
+   that the two cannot disagree. The kinds are an int; an int that is not written when it is 0 (SSLH_I_SET_LATER), for
+   settings added when there were already files without them; a list of up to eight ints, ended by 0; an
+   sslh_activation. */
 enum { SSLH_I_SET_INT, SSLH_I_SET_LATER, SSLH_I_SET_LIST, SSLH_I_SET_ACTIVATION };
-typedef struct sslh_i_setting { const char *name; size_t at; int kind; } sslh_i_setting;
+typedef struct sslh_i_setting { const char *name; size_t at; int kind; } sslh_i_setting; /* at: offset in the desc */
 
 /* --- a run (>>train) to its checkpoints (>>weights) --------------------------------------------------------------- */
 
-/* As many as .numbers of sslh_method has room for. */
+/* Length of .numbers of sslh_method. */
 #define SSLH_I_NUMBERS 8
 
-/* Sums over the batches of an epoch that are done, for its means. */
+/* Sums over the finished batches of an epoch, for its means. */
 typedef struct sslh_i_meter { double loss, numbers[SSLH_I_NUMBERS]; int64_t steps; } sslh_i_meter;
 
-/* What a checkpoint of sslh_train holds beside weights, optimiser and random stream. */
+/* What a checkpoint of sslh_train holds besides weights, optimiser and random stream. */
 typedef struct sslh_i_training {
-    char   *config;            /* what was asked for, a line for each setting (sslh_i_config) */
-    int64_t per_epoch, steps;  /* steps of an epoch and of the run; 0 in a loop of the caller's, which has no more */
+    char   *config;            /* the settings, one per line (sslh_i_config) */
+    int64_t per_epoch, steps;  /* steps of an epoch and of the run; 0 in a caller's own loop, as are the fields below */
     int     accumulate, epochs, cap;
-    float  *losses;            /* (epochs) mean losses of the epochs that are done; room for cap */
-    sslh_i_meter meter;        /* of the epoch that is not */
+    float  *losses;            /* (epochs) mean losses of the finished epochs; room for cap */
+    sslh_i_meter meter;        /* of the epoch that is running */
 } sslh_i_training;
 
 /* --- words (>>word2vec, >>tokenizers) to the table that counts them (>>words) ------------------------------------- */
 
-typedef struct sslh_i_tallied { size_t at, size; int64_t count; } sslh_i_tallied; /* a word at this place of .text */
+typedef struct sslh_i_tallied { size_t at, size; int64_t count; } sslh_i_tallied; /* a word: size bytes at .text + at */
 typedef struct sslh_i_tally {
     sslh_ctx       *c;
-    char           *text;  /* all words, one after the other, each with a zero behind it */
-    size_t          used, text_room;
-    sslh_i_tallied *word;  /* (n) in the order in which they came */
+    char           *text;  /* all words, one after the other, each ended by a zero */
+    size_t          used, text_room; /* bytes of text */
+    sslh_i_tallied *word;  /* (n) in the order of their first occurrence */
     size_t          n, cap;
-    uint32_t       *slot;  /* (slots) by hash: 1 + word */
+    uint32_t       *slot;  /* (slots) hash table: 1 + number of the word, 0 where empty */
     size_t          slots;
-    size_t          longest; /* words are cut behind so many bytes; 0: not */
+    size_t          longest; /* longer words are counted in pieces of this many bytes; 0: no limit */
 } sslh_i_tally;
 
 #if SSLH_WITH_WORD2VEC
@@ -4819,7 +4832,7 @@ struct sslh_vectors {
     sslh_ctx         *c;
     sslh_i_tally      words;
     sslh_tensor      *x;    /* (words,D) persistent */
-    sslh_real        *unit; /* (words,D) the same with length 1; NULL until they are asked for */
+    sslh_real        *unit; /* (words,D) the same rows scaled to length 1; NULL until they are first needed */
     sslh_vectors_info info;
 };
 #endif
@@ -4829,8 +4842,9 @@ struct sslh_vectors {
 #if SSLH_WITH_CLASSIFIERS
 enum { SSLH_I_FOREST, SSLH_I_SVM, SSLH_I_LOGISTIC, SSLH_I_CLASSIFIERS };
 static const char *const sslh_i_classifier_kinds[] = {"forest", "svm", "logistic"};
-/* Left, to node next of the tree, when x[feature] <= threshold, else to node next + 1. A leaf of one class has that in
-   next, one of several the number of its row of shares. */
+/* A node sends a sample to node `next` of its tree when x[feature] <= threshold, otherwise to next + 1. In a leaf,
+   feature is SSLH_I_LEAF and next its class, or it is SSLH_I_LEAF_MIXED, with several classes, and next is its row of
+   share. */
 enum { SSLH_I_LEAF = -1, SSLH_I_LEAF_MIXED = -2 };
 typedef struct sslh_i_tree_node { int32_t feature; float threshold; int32_t next; } sslh_i_tree_node;
 struct sslh_classifier {
@@ -4838,9 +4852,9 @@ struct sslh_classifier {
     int kind;
     sslh_classifier_info info;
     sslh_real *mean, *scale, *weight; /* linear: (D) (D) (K,D+1), the last of each row the bias */
-    sslh_i_tree_node *node;           /* forest: all trees, one behind the other */
-    int64_t *root;                    /* (trees+1) where each begins */
-    float *share;                     /* (shares,K) of leaves of several classes */
+    sslh_i_tree_node *node;           /* forest: all trees, one after the other */
+    int64_t *root;                    /* (trees+1) where each begins in node */
+    float *share;                     /* (shares,K) shares of the classes in a leaf of several */
     int64_t shares;
     size_t node_room, share_room;
 };
@@ -4854,8 +4868,8 @@ typedef struct sslh_i_word_batch {
     int32_t       *input, *target;  /* rows of in and out */
     uint8_t       *label;           /* of each target */
     int32_t       *input_at, *target_at; /* (items+1) */
-    sslh_real     *h, *e;           /* (items,D) the mean of the inputs; what is added to each of them */
-    sslh_real     *g;               /* of each target: what times h is added to it */
+    sslh_real     *h, *e;           /* (items,D) the mean of the inputs; what is added to each input row */
+    sslh_real     *g;               /* of each target: g h is added to its row */
     sslh_real     *loss;            /* (items) */
     size_t         items, D;
     sslh_real      lr;
@@ -4863,8 +4877,8 @@ typedef struct sslh_i_word_batch {
 
 /* --- losses (>>losses) to their rows (>>loss-rows) --------------------------------------------------------------- */
 
-/* t or labels, never both; weight only with labels. Ignored rows have loss 0, gradient 0 and do not count in the
-   mean. */
+/* Cross-entropy: t or labels, never both; weight only with labels. Ignored rows have loss 0 and gradient 0, and do not
+   count in the mean. */
 typedef struct sslh_i_xent {
     const struct sslh_i_kernels *k; /* engine, as per_task */
     const sslh_real *x, *t;   /* logits (rows,K); targets (rows,K) or NULL */
@@ -4872,17 +4886,17 @@ typedef struct sslh_i_xent {
     sslh_real *most, *lsum, *loss; /* (rows): the largest logit; lse(x) - most; the loss */
     sslh_real *dx, *dt;       /* gradients or NULL */
     const sslh_real *weight;  /* (K) or NULL */
-    const sslh_real *dloss;   /* (rows): the gradient of each loss, or NULL: all have that of scale */
+    const sslh_real *dloss;   /* (rows): the gradient of each row's loss; NULL: it is scale for all rows */
     sslh_real smoothing, scale; /* scale: gradient of the loss / what the sum was divided by */
     sslh_real weights;        /* sum of weight */
     size_t rows, K, per_task;
     int ignore, has_ignore, fresh_x, fresh_t;
 } sslh_i_xent;
 
-/* Keys and values of the tokens that a transformer has read already: k, v (depth,length,D). */
+/* The key-value cache of a transformer: k, v (depth,length,D) of the `used` tokens that it has read already. */
 typedef struct sslh_i_cache { sslh_real *k, *v; int used, length; } sslh_i_cache;
 
-/* Only sslh_cross_entropy_ex and _full ignore a label; any value may be the one. */
+/* Whether row r has the label to be ignored, which may be any value; only sslh_cross_entropy_ex and _full have one. */
 SSLH_I_FN int sslh_i_xent_skips(const sslh_i_xent *p, size_t r) { return p->has_ignore && p->labels[r] == p->ignore; }
 
 typedef enum sslh_i_pointwise_kind { SSLH_I_POINTWISE_MSE, SSLH_I_POINTWISE_L1, SSLH_I_POINTWISE_HUBER,
@@ -4892,7 +4906,7 @@ typedef struct sslh_i_pointwise {
     const struct sslh_i_kernels *k; /* engine, as part */
     int kind, fresh_x, fresh_t;
     const sslh_real *x, *t;
-    sslh_real *dx, *dt, *part; /* part: a sum per chunk */
+    sslh_real *dx, *dt, *part; /* part: the sum of each chunk */
     size_t n;
     sslh_real delta, scale;
 } sslh_i_pointwise;
@@ -4902,10 +4916,10 @@ typedef struct sslh_i_ntx {
     const struct sslh_i_kernels *k; /* engine, as per_task */
     const sslh_real *z[2];  /* (N,D) */
     sslh_real *dz[2];       /* gradients or NULL */
-    sslh_real *u, *norm, *most, *lsum; /* (2N,D) (2N) (2N) (2N); log sum exp is most + lsum */
+    sslh_real *u, *norm, *most, *lsum; /* (2N,D) (2N) (2N) (2N): z / |z|, |z|; log sum exp is most + lsum */
     sslh_real *s;           /* (rows of the block, 2N) */
     sslh_real *du;          /* (rows of the block, D) */
-    sslh_real *loss, *hit;  /* (2N) (2N) */
+    sslh_real *loss, *hit;  /* (2N) (2N); hit: 1 where the positive has the highest score */
     sslh_real tau_inverse, scale;
     size_t N, D, first, rows, per_task;
     int decoupled, rounded; /* rounded: .bfloat16, for the plain version */
@@ -4914,19 +4928,19 @@ typedef struct sslh_i_ntx {
 /* InfoNCE, likewise. */
 typedef struct sslh_i_nce {
     const struct sslh_i_kernels *kern; /* engine, as per_task */
-    const sslh_real *q, *k, *n;   /* (N,D) (N,D) (K,D), (N,K,D) or NULL */
-    int own_n;                    /* 1: n is (N,K,D), negatives of each row's own */
+    const sslh_real *q, *k, *n;   /* (N,D); (N,D); (K,D), (N,K,D) or NULL */
+    int own_n;                    /* 1: n is (N,K,D), each row has negatives of its own */
     sslh_real *dq, *dk;
     sslh_real *x, *most, *lsum; /* (rows of the block, columns) (N) (N); log sum exp is most + lsum */
     sslh_real *loss, *hit;      /* (N) (N) */
     sslh_real tau_inverse, scale;
     size_t N, D, columns, first, rows, per_task;
-    /* for the plain version: where the gradient of the columns goes; .bfloat16 rounds scores and dq, and dn */
+    /* for the plain version: the gradient of n; whether .bfloat16 rounds the factors of scores and dq, and of dk, dn */
     sslh_real *dn;
     int rounded, rounded_n;
 } sslh_i_nce;
 
-/* A matrix whose diagonal shall be .target and whose other entries shall be 0. */
+/* The loss of a matrix whose diagonal should be .target and whose other entries should be 0. */
 typedef struct sslh_i_decorrelation {
     const struct sslh_i_kernels *k; /* engine, as per_task */
     const sslh_real *x;           /* (D,D) */
@@ -4942,37 +4956,37 @@ typedef struct sslh_i_decorrelation {
 /* Attention; forward when dout is NULL. q, k and v may be thirds of one tensor, hence strides of their own. */
 typedef struct sslh_i_attention {
     const struct sslh_i_kernels *kern; /* engine, as width, per_task, pairs and work */
-    const sslh_real *q, *k, *v, *out, *dout; /* row t of sample n, head h: x + (n T + t) ld + h d, or h value */
+    const sslh_real *q, *k, *v, *out, *dout; /* row t of sample n, head h: x + (n T + t) ld + h d; v, out: h value */
     sslh_real *o, *dq, *dk, *dv;
     sslh_real *lse, *weights;                /* (N,heads,Tq), (N,heads,Tq,Tk) or NULL */
     const uint8_t *mask;                     /* (N,Tk) or NULL */
     const uint8_t *pair_mask;                /* broadcast to (N,heads,Tq,Tk), or NULL */
     const sslh_real *bias;                   /* likewise */
-    size_t mask_step[4], bias_step[4];       /* their steps along n, h, query, key; 0 where they are repeated */
-    sslh_real *dbias;                        /* (groups,heads,Tq,Tk): that of each group of samples; or NULL */
+    size_t mask_step[4], bias_step[4];       /* their strides along n, h, query, key; 0 where they are broadcast */
+    sslh_real *dbias;                        /* (groups,heads,Tq,Tk): gradient from each group of samples; or NULL */
     size_t groups;                           /* group g has the samples from N g / groups on */
     size_t ldq, ldk, ldv, ldo;
-    size_t N, heads, Tq, Tk, d, value, width, per_task; /* width: Tk in whole vectors */
+    size_t N, heads, Tq, Tk, d, value, width, per_task; /* width: Tk rounded up to whole vectors */
     int causal, fresh_q, fresh_k, fresh_v;
-    int pairs;                               /* products of pairs: .bfloat16, >>products-plan */
+    int pairs;                               /* 1: products of bfloat16 pairs, see >>products-plan */
     sslh_real scale;
-    char  *work;                             /* per worker */
+    char  *work;                             /* scratch: work_bytes for each worker */
     size_t work_bytes;
 } sslh_i_attention;
 
-/* The recurrence of GRU or LSTM, forward and backward. What has a row for each step of each sample is packed: sample n
-   has the rows start[n] .. start[n+1] - 1, M in all. gates holds what the backward pass needs: r, z, n and U h + c of
-   n; or i, f, g, o and the cell. */
+/* The recurrence of GRU or LSTM, forward and backward. Arrays of M rows, one for each step of each sample, are packed:
+   sample n has the rows start[n] .. start[n+1] - 1. gates holds what the backward pass needs: of a GRU the gates r, z,
+   n and that part of U h + c which belongs to n, of an LSTM the gates i, f, g, o and the cell. */
 typedef struct sslh_i_recurrent {
     const struct sslh_i_kernels *kern; /* engine, as panels, zeros, work and tasks */
-    const sslh_real *panels;       /* forward: U' (D,GD); backward: U (GD,D); packed. Plainly: U as it is */
+    const sslh_real *panels;       /* forward: U' (D,GD); backward: U (GD,D); packed. Plain version: U itself */
     const sslh_real *hidden_bias;  /* (GD) or NULL */
     const sslh_real *h0, *c0;      /* (N,D) or NULL */
     const sslh_real *zeros;        /* (D) */
     const size_t *start;           /* (N+1) */
-    sslh_real *a, *h, *gates;      /* (M,GD) (N,T,ldh) (M,kept D); with ldh 2D the cell stands behind h */
+    sslh_real *a, *h, *gates;      /* (M,GD) (N,T,ldh) (M,kept D); with ldh = 2D the cell follows h */
     const sslh_real *dh;           /* (N,T,ldh) */
-    sslh_real *da, *du;            /* (M,GD); one for LSTM */
+    sslh_real *da, *du;            /* (M,GD); for an LSTM both are one array */
     sslh_real *dh0, *dc0;          /* (N,D) or NULL */
     sslh_real *work;               /* per worker: u of a step (12,GD); or dh (12,D) and dc (12,D) */
     size_t work_reals, N, T, D, ldh, G, kept; /* G: 3 or 4; kept: 4 or 5 */
@@ -4981,25 +4995,27 @@ typedef struct sslh_i_recurrent {
 
 /* --- picked rows and values (>>shapes) to the engine (>>copies) -------------------------------------------------- */
 
-/* samples groups of count rows of width elements: dst row (n, j) = src row (n, index[n][j]); embedding is one group,
-   cut over its rows. Backward: src row += dst row in the order of j. */
+/* `samples` groups of `count` rows of `width` elements: dst row (n, j) = src row (n, index[n][j]); embedding is one
+   group. Backward, src is the gradient of the picked rows and dst that of their source: dst row (n, index[n][j]) += src
+   row (n, j), in the order of j. */
 typedef struct sslh_i_pick {
-    const char *src; /* rows source rows a group */
+    const char *src; /* `rows` rows in a group; backward count */
     char *dst;
     const int32_t *index;
     size_t samples, rows, count, width, size, per_task; /* per_task: engine */
     int fresh;
 } sslh_i_pick;
 
-/* Along an axis: x (outer,size,inner) and picked (outer,J,inner), index (outer,J,inner), or (J) when shared. With at =
-   index[o][j][d], x[o][at][d] and picked[o][j][d] belong together: which of them is set or added to is the kind. */
+/* Gather and scatter along an axis of x (outer,size,inner); picked is (outer,J,inner), and index (outer,J,inner), or
+   (J) when shared. With at = index[o][j][d], x[o][at][d] and picked[o][j][d] belong together; the kind says which of
+   the two is set or added to. */
 typedef enum sslh_i_along_kind { SSLH_I_ALONG_TAKE /* picked = x */, SSLH_I_ALONG_TAKE_ADD /* picked += x */,
     SSLH_I_ALONG_PUT /* x = picked */, SSLH_I_ALONG_PUT_ADD /* x += picked */ } sslh_i_along_kind;
 typedef struct sslh_i_along {
     sslh_i_along_kind kind;
     char *x, *picked;              /* the kinds that add: real */
     const int32_t *index;
-    int32_t *last;                 /* or NULL: (outer,size,inner), the last j that PUT there; TAKE_ADD: for it only */
+    int32_t *last;                 /* or NULL: (outer,size,inner), the last j that PUT there; TAKE_ADD: only to it */
     size_t outer, size, J, inner;
     size_t bytes;                  /* of a value: 1, 4 or 8 */
     int shared;
@@ -5019,10 +5035,10 @@ typedef struct sslh_i_taps {
     int       *count;  /* n */
     sslh_real *weight; /* n x taps */
 } sslh_i_taps;
-/* Pixels (H,W,C): one of the three. */
+/* Pixels (H,W,C): one of the three pointers is set. */
 typedef struct sslh_i_pixels { const uint8_t *bytes; const sslh_real *reals; const float *floats; int height, width,
     channels; } sslh_i_pixels;
-/* Sizes of a worker's buffers in values. */
+/* Sizes of a worker's buffers, in numbers; see sslh_i_view_work. */
 typedef struct sslh_i_view_sizes { size_t a, b, planes, plane, row, taps, total; } sslh_i_view_sizes;
 /* A view of a batch. */
 typedef struct sslh_i_view_job {
@@ -5040,28 +5056,28 @@ typedef struct sslh_i_view_job {
     const int32_t    *index;       /* n sample numbers, or NULL: sslh_augment */
     const sslh_data  *data;
     const char       *values;      /* of the image or clip field */
-    int               frames, each_clip; /* clips of so many frames, so many of them seen; images: 1 and 1 */
+    int               frames, each_clip; /* frames of a clip, and of a view of it; images: 1 and 1 */
     const int32_t    *frame;       /* n frame numbers, or NULL: 0 .. frames-1 of each clip */
     int               source;      /* values are 0 bytes, 1 floats (fields), 2 reals (tensors) */
-    int               in_order;    /* values holds the images, or clips, of the batch themselves */
+    int               in_order;    /* 1: values holds only the images or clips of the batch, in its order */
     sslh_real        *out;         /* n x height x width x channels of the view */
 } sslh_i_view_job;
 
 /* --- small functions --------------------------------------------------------------------------------------------- */
 
-/* A setting with a default: 0 means it, SSLH_OFF means zero. In a double build a default that takes part in the
-   arithmetic of an operation is a double. */
+/* The value of a setting with a default: 0 stands for the default, SSLH_OFF for zero. The first version is for settings
+   that enter the arithmetic of an operation, whose defaults are doubles in a double build. */
 SSLH_I_FN sslh_real sslh_i_default_real(float value, sslh_real fallback) {
     return value == 0.0f ? fallback : value < 0.0f ? 0 : (sslh_real)value;
 }
 SSLH_I_FN float sslh_i_default(float value, float fallback) {
     return value == 0.0f ? fallback : value < 0.0f ? 0.0f : value;
 }
-/* Of one shape, number by number; nothing is broadcast. */
+/* Whether the two shapes are equal, without broadcasting. */
 SSLH_I_FN int sslh_i_same_shape(const sslh_tensor *a, const sslh_tensor *b) {
     return a->ndim == b->ndim && memcmp(a->shape, b->shape, (size_t)a->ndim * sizeof a->shape[0]) == 0;
 }
-/* Bytes of an element; a tensor's values, whatever their type. */
+/* Bytes of an element; then setting and getting the pointer to a tensor's values, whatever their type. */
 SSLH_I_FN size_t sslh_i_type_size(sslh_type type) {
     return type == SSLH_F32 ? sizeof(sslh_real) : type == SSLH_I32 ? 4 : 1;
 }
@@ -5080,20 +5096,20 @@ SSLH_I_FN int sslh_i_finite(const sslh_real *x, size_t n) {
     for (i = 0; i < n; i++) sum += x[i] * 0;
     return sum == 0;
 }
-/* Number of the first row of x (n,width) that holds NaN or Inf; n when none does. */
+/* Index of the first row of x (n,width) that holds NaN or Inf; n when none does. */
 SSLH_I_FN size_t sslh_i_bad_row(const sslh_real *x, size_t n, size_t width) {
     size_t i;
     for (i = 0; i < n && sslh_i_finite(x + i * width, width); i++) {}
     return i;
 }
-/* " in step 7", or nothing inside sslh_train, which names the step of the run itself: two counts in one message would
-   leave the reader to guess. */
+/* " in step 7", or nothing inside sslh_train, which adds the step of the run itself: two counts in one message would
+   confuse its reader. */
 SSLH_I_FN const char *sslh_i_in_step(const sslh_ctx *c, char out[40]) {
     out[0] = 0;
     if (!c->run_step) snprintf(out, 40, " in step %.0f", (double)c->steps);
     return out;
 }
-/* A count of steps from a product of floats: the part before the point, from 0 to 2^62. */
+/* A count of steps from a product of floats: its integer part, limited to 0 .. 2^62. */
 SSLH_I_FN int64_t sslh_i_step_count(float v) {
     return !(v > 0.0f) ? 0 : v >= 4611686018427387904.0f ? (int64_t)1 << 62 : (int64_t)v;
 }
@@ -5104,9 +5120,9 @@ SSLH_I_FN int sslh_i_side_ok(int n) { return n >= 1 && n <= SSLH_I_VIEW_SIDE; }
 /*  >>prototypes    functions that are called above their bodies                                                      */
 /* ================================================================================================================== */
 
-/* The parts are read from the method down to the instruction, and C wants to know a function before it is called. So
-   here stands what is called from an earlier place than that of its body, by the part and section of the body; with
-   the public functions it is all that one part may use of a later one. */
+/* The parts are in the order of reading, from the method down to the instruction, but C needs the declaration of a
+   function before its first call. So functions that are called above their bodies are declared here, sorted by the part
+   and section of the body. With the public functions they are all that one part may use of a later one. */
 
 struct sslh_i_plan; /* >>elementwise */
 struct sslh_i_conv; /* >>conv */
@@ -5194,8 +5210,8 @@ SSLH_I_FN sslh_real sslh_i_sum_squares(sslh_ctx *c, const sslh_real *x, size_t n
 SSLH_I_FN sslh_real sslh_i_sum_squares2(sslh_ctx *c, const sslh_real *x, const sslh_real *y, size_t n, sslh_real a,
                                         sslh_real b, sslh_real *y2);
 
-/* --- part II: sums, products, what the losses consist of (>>reductions, >>norms, >>products, >>loss-rows) --- */
-/* dst (+)= scale * the sum of x over the axes that operand k of the plan repeats */
+/* --- part II: sums, products, parts of the losses (>>reductions, >>norms, >>products, >>loss-rows) --- */
+/* dst (+)= scale * the sum of x over the axes along which operand k of the plan is broadcast */
 SSLH_I_FN void sslh_i_sum_repeated(sslh_ctx *c, const sslh_real *x, const struct sslh_i_plan *p, int k, sslh_real *dst,
                                    sslh_real scale, int fresh);
 SSLH_I_FN int sslh_i_column_variance(sslh_ctx *c, const sslh_real *x, size_t G, size_t M, size_t C, sslh_real *mean,
@@ -5222,7 +5238,7 @@ SSLH_I_FN int sslh_i_shape_axis(sslh_ctx *c, const char *op, int axis, int ndim)
 SSLH_I_FN size_t sslh_i_shape_span(const sslh_tensor *t, int first, int last);
 SSLH_I_FN sslh_tensor *sslh_i_along_op(sslh_ctx *c, const char *op, sslh_tensor *x, sslh_tensor *index, int axis,
                                        int given);
-/* --- part II: GRU and LSTM under the name of the layer that asks (>>sequences) --- */
+/* --- part II: GRU and LSTM; op is the name of the calling layer (>>sequences) --- */
 SSLH_I_FN sslh_tensor *sslh_i_recurrent_op(sslh_ctx *c, const char *op, int lstm, sslh_tensor *x, sslh_tensor *w_ih,
                                            sslh_tensor *w_hh, sslh_tensor *b_ih, sslh_tensor *b_hh,
                                            sslh_recurrent_desc desc);
