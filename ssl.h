@@ -4349,7 +4349,7 @@ struct sslh_ctx {
     /* states as they were before this step changed them, see sslh_i_note_state */
     sslh_i_before *before;
     char     *before_bytes;
-    size_t    nbefore, before_size, before_used, before_bytes_size; /* elements, bytes; bytes used, bytes */
+    size_t    nbefore, before_size, before_used, before_bytes_size; /* entries, room; bytes, room; room in bytes */
     int       open;        /* a step has begun and no optimiser has ended it */
     void    (*trace)(const sslh_trace_event *event, void *user);
     void     *trace_user;
@@ -4366,7 +4366,7 @@ struct sslh_ctx {
 
 /* What sslh_create returns when memory runs out: constant, so every function must test SSLH_I_BAD before it writes. */
 static const sslh_ctx sslh_i_dead = SSLH_I_ZERO;
-#define SSLH_I_GROUPS 16 /* parameter groups; t->group has the bit of the parameter's */
+#define SSLH_I_GROUPS 16 /* parameter groups; .group of a parameter has one of 16 bits set */
 #define SSLH_I_BAD(c) ((c) == NULL || (c) == &sslh_i_dead || (c)->code != SSLH_OK)
 
 /* --- a warning, in one sentence, about what is allowed but hardly intended: to .warn of sslh_desc or, without it, as a
@@ -4387,7 +4387,7 @@ SSLH_I_FN char *sslh_i_work(sslh_ctx *c, size_t *each);
 SSLH_I_FN void  sslh_i_unwork(sslh_ctx *c, void *p);
 /* --- tensors of the step: uninitialised values; NULL (and an error) on failure */
 SSLH_I_FN sslh_tensor *sslh_i_new(sslh_ctx *c, const char *op, sslh_type type, sslh_shape shape);
-/* Gives back a tensor's memory before the step ends (extra results that nobody will read). */
+/* Frees a tensor's memory before the step ends (extra results that nobody will read). */
 SSLH_I_FN void sslh_i_release(sslh_ctx *c, sslh_tensor *t);
 /* A tensor of another shape that shares x's memory. */
 SSLH_I_FN sslh_tensor *sslh_i_alias(sslh_ctx *c, sslh_tensor *x, sslh_shape shape);
@@ -5045,7 +5045,7 @@ typedef struct sslh_i_view_job {
     int               length;
     int               height, width, channels, n, per_task;
     uint64_t          seed;
-    const uint64_t   *streams;     /* of sslh_augment: one for every each images */
+    const uint64_t   *streams;     /* of sslh_augment: one for every `each` images */
     int               each;
     int               epoch, view; /* of sslh_views */
     const int32_t    *index;       /* n sample numbers, or NULL: sslh_augment */
@@ -5249,7 +5249,7 @@ SSLH_I_FN void sslh_i_plain_l2_back(const sslh_real *y, const sslh_real *norm, c
 SSLH_I_FN uint32_t sslh_i_bfloat16(float x); /* part III */
 #endif
 
-/* --- part III, beside sslh_i_parallel, sslh_i_work, sslh_i_gemm and the table: all that II and >>views may call --- */
+/* --- part III, besides sslh_i_parallel, sslh_i_work, sslh_i_gemm and the table: what II and >>views may call --- */
 SSLH_I_FN void sslh_i_kernels_choose(sslh_ctx *c); /* sets c->k */
 SSLH_I_FN void sslh_i_plain_choose(sslh_ctx *c);   /* puts the plain versions into c->k */
 SSLH_I_FN void sslh_i_pairs_choose(sslh_ctx *c);   /* sets c->pairs */
@@ -30641,8 +30641,8 @@ SSLH_DEF sslh_tensor *sslh_mel_views(sslh_ctx *c, sslh_batch batch, sslh_audio_r
      sslh_linear_ex           part II: shapes; y (M,O) = x (M,I) w' (I,O) + bias
        sslh_i_gemm            plan: is w' packed? what rows and columns of y are a task, how much of I is a block?
          sslh_i_parallel      pool: each thread takes tasks, with its own scratch
-           pack_t, pack_n     the columns of w' that a tile reads, NR wide, side by side: a panel
-           tile_rows          kernel: MR x NR sums of y in registers, k along the panel; at the end bias and ReLU
+           pack_t, pack_lines kernels: the columns of w' that a tile reads, NR wide, side by side: a panel
+           tile_runs          kernel: MR x NR sums of y in registers, k along the panel; at the end bias and ReLU
 
                k ->                     NR
              +-----------+            +----+----+----+            +----+----+----+
@@ -30656,7 +30656,7 @@ SSLH_DEF sslh_tensor *sslh_mel_views(sslh_ctx *c, sslh_batch batch, sslh_audio_r
 
    A kernel receives arrays and sizes. It allocates nothing, knows no context, and calls only functions that are
    compiled in its own pass, those of >>scalar and, in portable C, those of >>random. It may prefetch any address, but
-   reads past the end of an array only where the struct of its arguments allows that. To keep the bits the same
+   reads past the end of an array only where its comment or its struct says so. To keep the bits the same
      - a sum has 16 lanes and one tree, in registers of any width; the sum of a product is one chain over k in each
        block, and the blocks are added in their order;
      - multiply-adds are fused where vfma is written, in passes that have the instruction, and nowhere else: there are
@@ -30685,7 +30685,7 @@ SSLH_DEF sslh_tensor *sslh_mel_views(sslh_ctx *c, sslh_batch batch, sslh_audio_r
 #define SSLH_I_NONE (-SSLH_I_INF)
 #endif
 
-/* 1 when 2 p is a small integer, so that x^p takes only products and a square root. */
+/* 1 when 2 p is an integer from -32 to 32, so that x^p takes only products and a square root. */
 SSLH_I_FN int sslh_i_twice(sslh_real p) { return p + p == sslh_i_floor(p + p) && p >= -16 && p <= 16; }
 
 /* A term of a product is made of floats, or of bfloat16 pairs: by emulation, or by the processor's own instruction. */
@@ -31388,7 +31388,7 @@ SSLH_I_INLINE SSLH_I_N SSLH_I_P(sslh_i_term_)(SSLH_I_N x, SSLH_I_N b, SSLH_I_N s
 /* Stores the sums in y, whose rows are ystep apart; with `more` they are added to it. This goes row after row: there
    are too few general registers for the addresses of all rows at once, and gcc would keep the surplus in vector
    registers that the sums need. (With two registers per row that order is not enforced: where y comes from memory, it
-   costs a third of the speed.) */
+   would cost a third of the speed.) */
 SSLH_I_INLINE void SSLH_I_P(sslh_i_sums_out_)(SSLH_I_N (*sum)[4], float *y, ptrdiff_t ystep, int more, int R, int V) {
     float *z = y;
     if (more) {
@@ -31590,8 +31590,8 @@ SSLH_I_FN void SSLH_I_P(sslh_i_runs_)(const sslh_i_tile *t, const sslh_real *a, 
 #endif
 
 /* The epilogue stores a finished tile y (rows,NR): c = relu([c +] y + bias). Without a bias -0 is added, and without
-   relu the lower bound is -inf; neither changes a bit, and the loop needs no branches. max(0, x), which is 0 > x ? 0 :
-   x, keeps a NaN. */
+   relu the lower bound is -inf; neither changes a bit, and the loop needs no branches. The maximum of 0 and x keeps a
+   NaN, as it is 0 > x ? 0 : x. */
 SSLH_I_INLINE sslh_real *SSLH_I_P(sslh_i_row_)(const sslh_i_tile *t, int r) {
     return t->cs ? t->cs[r] + t->col : t->c + (size_t)r * t->ldc;
 }
@@ -31829,7 +31829,7 @@ SSLH_I_FN void SSLH_I_P(sslh_i_pair_tile_runs_)(const sslh_i_tile *t, int kind) 
             u.c = t->c + (size_t)first * t->ldc + (size_t)col;
             u.bias = t->bias ? t->bias + col : NULL;
             u.b = b;
-            SSLH_I_P(sslh_i_pair_rows_)(&u, rstep <= 1, kind); /* 0: a matrix in place */
+            SSLH_I_P(sslh_i_pair_rows_)(&u, rstep <= 1, kind); /* packed, or a matrix in place */
         }
     }
 }
@@ -31889,8 +31889,8 @@ SSLH_I_FN void SSLH_I_P(sslh_i_relu_bias_)(const sslh_real *y, const sslh_real *
     }
 }
 
-/* Packing of a panel to[k][step] of cols <= step columns, filled up with zeros. In pack_n its number (k,j) is from[k ld
-   + j]; in pack_t it is from[j ld + k], and blocks of W rows x 4 columns are transposed in registers. */
+/* Packing of a panel to[k][step] of cols <= step columns, filled up with zeros. Number (k,j) is from[k ld + j] in
+   pack_n and from[j ld + k] in pack_t, where blocks of W rows x 4 columns are transposed in registers. */
 SSLH_I_INLINE void SSLH_I_P(sslh_i_pack_row_)(sslh_real *to, int step, const sslh_real *from, int cols) {
     int j = 0;
     for (; j + SSLH_I_W <= cols; j += SSLH_I_W) SSLH_I_NSTORE(to + j, SSLH_I_NLOAD(from + j));
@@ -31993,10 +31993,10 @@ SSLH_I_FN void SSLH_I_P(sslh_i_pack_t_)(sslh_real *to, int step, const sslh_real
         for (int k = 0; k < kn; k++) to[(size_t)k * (size_t)step + (size_t)j] = SSLH_I_R(0);
 }
 
-/* Up to eight adjacent outputs of a depthwise convolution. Every output is one chain of additions, filter row after
-   filter row and, within a row, column after column; columns outside the image are left out. What the outputs below
-   will read is prefetched pixel by pixel. There are two ways through a filter row; sum[r] is the accumulator of output
-   r. For three adjacent taps and stride 1, each pixel of x is loaded once for all the sums that need it ... */
+/* Up to eight adjacent outputs of a depthwise convolution; sum[r] accumulates output r. Every output is one chain of
+   additions, filter row after filter row and, within a row, column after column; columns outside the image are left
+   out. What the outputs below will read is prefetched pixel by pixel. There are two ways through a filter row: for
+   three adjacent taps and stride 1, each pixel of x is loaded once for all the sums that need it ... */
 SSLH_I_INLINE void SSLH_I_P(sslh_i_depth_three_)(const sslh_i_depth *d, ptrdiff_t at, const sslh_real *w, int q1,
                                                  uintptr_t ahead, int whole, SSLH_I_N *sum) {
     const SSLH_I_N ws[3] = {SSLH_I_NLOAD(w), SSLH_I_NLOAD(w + d->n), SSLH_I_NLOAD(w + 2 * d->n)};
@@ -32199,9 +32199,9 @@ SSLH_I_FN void SSLH_I_P(sslh_i_fold_)(const sslh_real *const *lines, int count, 
        Y = A' [ (G g G') . (B' d B) ] A                                                                              (1)
    and, because (1) is bilinear, the filter's gradient from the tile's gradient dY by as many products:
        dg = G' [ (A dY A') . (B' d B) ] G                                                                            (2)
-   In one dimension (1) multiplies polynomials through their values at six points: 0, a, -a, b, -b and infinity. With a
-   = 5/8 and b = 3/2 all products of a and b below are exact in float, and the rounding error is half that of the usual
-   points 1 and 2. With m(x) = x (x^2-a^2) (x^2-b^2) and N_p = m'(p):
+   In one dimension (1) multiplies polynomials through their values at six points, 0, a, -a, b, -b and infinity, where a
+   = 5/8 and b = 3/2: all products of a and b below are exact in float, and the rounding error is half that of the usual
+   1 and 2. With m(x) = x (x^2-a^2) (x^2-b^2) and N_p = m'(p):
             [ 1  1   1   1   1  0 ]        [ 1/N0     0     0   ]
        A' = [ 0  a  -a   b  -b  0 ]   G  = [ 1/Na  +-a/Na a2/Na ]   two rows, + and -
             [ 0  a2  a2  b2  b2 0 ]        [ 1/Nb  +-b/Nb b2/Nb ]   two rows
@@ -32665,8 +32665,7 @@ SSLH_I_FN void SSLH_I_P(sslh_i_unary_)(int op, const sslh_real *x, sslh_real *y,
 #undef SSLH_I_TAKE
 #undef SSLH_I_GIVE
 
-/* dx = (fresh ? 0 : dx) + dy y'(x), where dx may be dy. E is this product, of the vectors v of x, w of y and g of
-   dy. */
+/* dx = (fresh ? 0 : dx) + dy y'(x); dx may be dy. E is that product, of the vectors v of x, w of y and g of dy. */
 #define SSLH_I_TAKE \
     SSLH_I_AHEAD(other + i, SSLH_I_STREAM); \
     sslh_i_v v = sslh_i_vget(x + i, n - i), w = sslh_i_vget(y + i, n - i), g = sslh_i_vin(dy + i, n - i); \
@@ -33051,8 +33050,8 @@ SSLH_I_FN void sslh_i_small_stats(const sslh_real *x, size_t n, int rms, sslh_re
     *var = *var + SSLH_I_R(1e-30);
 }
 /* y = (f x - mean) / sqrt(var + eps) gamma + beta; stats (rows,3): mean and 1 / sqrt(var + eps) of f x, and the factor
-   f, which is 1 except for rows with very large numbers. Ba et al. 2016, eq. 4. rms: mean is 0 and var the mean of (f
-   x)^2; Zhang & Sennrich 2019, eq. 4. */
+   f, which is 1 except for rows with very large numbers. Ba et al. 2016, eq. 4. With rms mean is 0, and var is the mean
+   of (f x)^2; Zhang & Sennrich 2019, eq. 4. */
 SSLH_I_FN void SSLH_I_P(sslh_i_layer_norm_)(const sslh_real *xs, const sslh_real *gamma, const sslh_real *beta,
                                             sslh_real *ys, sslh_real *stats, size_t rows, size_t D, sslh_real eps,
                                             int rms) {
@@ -33216,7 +33215,7 @@ SSLH_I_FN void SSLH_I_P(sslh_i_col_sum_)(const sslh_real *x, size_t ld, size_t r
     for (size_t j = 0; j < C; j += 64) sslh_i_col_tree(x + j, ld, rows, C - j < 64 ? C - j : 64, NULL, out + j);
 }
 
-/* The means of columns and the sums of squared differences from them, in two passes over a block of rows that fits into
+/* The means of columns and the sums of squared differences from them: two passes over a block of rows that fits into
    the cache. */
 SSLH_I_FN void SSLH_I_P(sslh_i_col_moments_)(const sslh_real *x, size_t rows, size_t C, sslh_real *mean,
                                              sslh_real *m2) {
@@ -33239,7 +33238,7 @@ SSLH_I_INLINE void sslh_i_norm_at(const sslh_real *x, const sslh_real *residual,
     if (relu) t = sslh_i_vmax(sslh_i_vzero(), t);
     sslh_i_vout(y + j, t, m);
 }
-/* y = (x - mean) scale + shift (+ residual); relu applies a ReLU to that */
+/* y = (x - mean) scale + shift (+ residual), with relu followed by a ReLU */
 SSLH_I_FN void SSLH_I_P(sslh_i_norm_)(const sslh_real *x, const sslh_real *residual, sslh_i_affine a, sslh_real *y,
                                       size_t rows, size_t C, int relu) {
     for (size_t r = 0; r < rows; r++) {
@@ -33524,8 +33523,8 @@ SSLH_I_INLINE sslh_i_v sslh_i_vclip(sslh_i_v x) { /* to [0,1]; NaN stays: vmin a
 }
 
 /* out = sum over k of w[k] times the row in + k stride, in the order of k, with rounded products: the same bits without
-   FMA. For resampling and blur, down the columns (stride a row) and along a row (stride 1). bytes: 1 rounds to 0 ..
-   255, 2 also divides by 255. */
+   FMA. For resampling and blur, down the columns (stride a row) and along a row (stride 1). bytes 1 rounds to an
+   integer from 0 to 255, bytes 2 also divides by 255. */
 SSLH_I_FN void SSLH_I_P(sslh_i_mix_rows_)(const sslh_real *in, size_t stride, const sslh_real *w, int count,
                                           sslh_real *out, size_t n, int bytes) {
     const sslh_i_v zero = sslh_i_vzero(), most = SSLH_I_K(255), half = SSLH_I_K(0.5), one = SSLH_I_K(1);
@@ -33884,10 +33883,10 @@ typedef struct sslh_i_gemm_job {
     int        k0;               /* where in its part the round starts */
     int        b_mode, copy_a, nr; /* copy_a: a is copied or packed; nr: columns of a panel of b */
     int        near_k, near_n;     /* rows and columns of b that stay in the second-level cache, */
-    int        near_m;             /* and rows of a transposed a, packed */
+    int        near_m;             /* and rows of a transposed a that are packed at a time */
     sslh_real *packed;           /* SSLH_I_B_SHARED: [part][panel][step_k][NR] */
     sslh_real *sums;             /* parts > 1: [part][M][N] */
-    char      *work;             /* scratch: for each worker work_bytes, a_reals numbers of a, then a block of b */
+    char      *work;             /* scratch, work_bytes for each worker: a_reals numbers of a, then a block of b */
     size_t     work_bytes, a_reals;
 } sslh_i_gemm_job;
 
@@ -33995,7 +33994,7 @@ SSLH_I_FN void sslh_i_gemm_group(const sslh_i_gemm_job *p, const sslh_i_gemm_arg
     for (int i = r->i0; i < r->i1; i += rows) {
         t.rows = SSLH_I_MIN(rows, r->i1 - i);
         t.c = g->c + (size_t)i * g->ldc + (size_t)r->j0;
-        for (int row = 0; jit && row < t.rows; row++) /* just in time: rows are copied out of their one cache set */
+        for (int row = 0; jit && row < t.rows; row++) /* just in time: rows that share a cache set are copied */
             memcpy(s->work_a + row * SSLH_I_KROW, g->a + (size_t)(i + row) * g->lda + (size_t)r->k0,
                    (size_t)(r->k1 - r->k0) * sizeof *g->a);
         for (int k = r->k0; k < r->k1; k += SSLH_I_KC) {
@@ -34070,8 +34069,7 @@ SSLH_I_FN void sslh_i_gemm_pack_task(void *arg, int task, int worker) {
     sslh_i_gemm_pack_b(p, g, to + (size_t)(j0 / nr) * panel, panel, j0, j1, k, kn);
 }
 
-/* Task number -> part of K, block of rows, block of columns; columns fastest, so that adjacent tasks share rows of
-   a. */
+/* Task number -> part of K, block of rows, block of columns; columns first, so that adjacent tasks share rows of a. */
 SSLH_I_FN void sslh_i_gemm_task(void *arg, int task, int worker) {
     const sslh_i_gemm_job *p = (const sslh_i_gemm_job *)arg;
     const int tasks = p->row_tasks * p->col_tasks, part = task / tasks;
@@ -34097,8 +34095,8 @@ SSLH_I_FN void sslh_i_gemm_task(void *arg, int task, int worker) {
     if (s.k0 < s.k1) sslh_i_gemm_block(p, &g, &s);
 }
 
-/* Whether a whole product can be one call of the kernel: with one block of k, and both matrices in place or a
-   transposed b packed, SSLH_I_SMALL numbers that stay in the first-level cache. */
+/* Whether a whole product can be one call of the kernel: with one block of k, and with both matrices in place, or with
+   a transposed b packed, of at most SSLH_I_SMALL numbers, which stay in the first-level cache. */
 enum { SSLH_I_SMALL = 8192 };
 SSLH_I_FN int sslh_i_gemm_direct_fits(const struct sslh_i_kernels *kern, const sslh_i_gemm_args *g) {
     if (g->k > SSLH_I_KC) return 0;
@@ -34407,8 +34405,8 @@ SSLH_I_FN sslh_real *sslh_i_pairs(sslh_ctx *c, const sslh_real *x, size_t ld, si
     return p.to;
 }
 
-/* Which products are computed in bfloat16 depends on sizes of the layer only, so that a result does not depend on the
-   batch size. */
+/* Which products are computed in bfloat16 depends on sizes of the layer alone, so that the size of the batch does not
+   change a result. */
 SSLH_I_FN int sslh_i_rounds(const sslh_ctx *c, size_t n, size_t k) {
     return c->pairs && n >= 32 && k >= 32 && n * k >= 2048;
 }
@@ -34440,9 +34438,9 @@ SSLH_I_FN int sslh_i_gemm_pairs(sslh_ctx *c, const sslh_i_gemm_args *args) {
 
 /* --- the product that part II calls: which of these ways it takes ------------------------------------------------- */
 
-/* With too little work to split among threads, whole products go to one task each; otherwise one product after the
-   other is split among all threads. The order of every sum depends on sizes alone. kern: c->k, or c->pairs when a and b
-   are already pairs. */
+/* With too little work to split among threads, a task computes whole products; otherwise one product after the other is
+   split among all threads. The order of every sum depends on sizes alone. kern: c->k, or c->pairs when a and b are
+   pairs already. */
 SSLH_I_FN void sslh_i_gemm_by(sslh_ctx *c, const struct sslh_i_kernels *kern, const sslh_i_gemm_args *args) {
     if (SSLH_I_BAD(c) || args->m <= 0 || args->n <= 0 || args->batch < 0) return;
     if (args->k <= 0 || c->desc.plain) {
