@@ -3861,6 +3861,8 @@ SSLH_API sslh_tensor *sslh_tsne(sslh_ctx *c, const sslh_tensor *x, sslh_tsne_des
 extern "C" {
 #endif
 
+/* SSLH_I_FN begins a private function and SSLH_DEF a public one; below, SSLH_I_INLINE one that is always inlined, and
+   SSLH_I_APART one that never is. SSLH_I_ZERO fills a struct with zeros, in C and in C++. */
 #define SSLH_I_FN static SSLH_I_UNUSED
 #ifdef SSLH_STATIC
 #define SSLH_DEF static SSLH_I_UNUSED
@@ -4213,7 +4215,8 @@ SSLH_I_FN int sslh_i_mul(size_t a, size_t b, size_t *out) {
 
 /* --- the floating-point environment --- */
 /* Flushing of subnormal numbers and rounding modes that another library has set would change results. So every task
-   runs under the default environment, and the caller's is restored afterwards. */
+   runs under the default environment, and the caller's is restored afterwards. On x86 the default is 0x1f80: rounding
+   to nearest, no flushing, exceptions masked; the low 6 bits of the register only note exceptions. */
 #if (defined(__x86_64__) || defined(_M_X64) || (defined(__i386__) && defined(__SSE__))) && !defined(__TINYC__)
 typedef unsigned sslh_i_fpenv;
 SSLH_I_INLINE sslh_i_fpenv sslh_i_fp_enter(void) {
@@ -4301,6 +4304,7 @@ typedef struct sslh_i_block {
 
 typedef struct sslh_i_range { char *start; size_t size; } sslh_i_range;
 typedef struct sslh_i_before { sslh_tensor *t; size_t at; } sslh_i_before; /* its old values: before_bytes + at */
+/* What sslh_push saves and sslh_pop restores. */
 typedef struct sslh_i_scope { size_t tensors, nodes; size_t record_chunk, record_used; uint64_t stream;
     int no_grad, dirty, forwards; } sslh_i_scope;
 
@@ -4575,7 +4579,7 @@ typedef struct sslh_i_depth_grad {
     KERNEL(void, pack_lines, (sslh_real *to, int step, size_t panel, const sslh_real *from, size_t ld, int cols,      \
                               int k))                                                                                 \
     KERNEL(void, pack_t, (sslh_real *to, int step, const sslh_real *from, size_t ld, int cols, int k))                \
-    /* dz = dy where y > 0, else 0; sum[j] = sum over rows of dz[.][j] */                                             \
+    /* dz = dy where y > 0, otherwise 0; sum[j] = sum over rows of dz[.][j] */                                        \
     KERNEL(void, relu_bias, (const sslh_real *y, const sslh_real *dy, sslh_real *dz, sslh_real *sum, size_t rows,     \
                              size_t n, size_t ld))                                                                    \
     KERNEL(void, depthwise, (const sslh_i_depth *d))                                                                  \
@@ -4718,8 +4722,8 @@ SSLH_I_FN void sslh_i_gemm(sslh_ctx *c, const sslh_i_gemm_args *g);
 
 /* --- plain versions ---
    sslh_i_plain_NAME computes NAME as its equations say, with loops and nothing else: for readers, for stepping through
-   it in a debugger, and for tests that compare the fast version with it. It is beside the operation in part II, that of
-   a loss or optimiser in part I. Where a kernel computes an equation for n numbers or for rows (SSLH_I_KERNELS), its
+   it in a debugger, and for tests that compare the fast version with it. It is next to its operation in part II, or to
+   its loss or optimiser in part I. Where a kernel computes an equation for n numbers or for rows (SSLH_I_KERNELS), its
    plain version has the kernel's arguments, and .plain of sslh_desc puts it into the table c->k in the kernel's place.
    Where the engine plans the work, as for a convolution, the plain version does the whole job in place of the engine:
      if (sslh_i_plainly(c, sslh_i_plain_attention, p)) return;
@@ -31127,6 +31131,7 @@ SSLH_I_INLINE SSLH_I_NI sslh_i_nimul(SSLH_I_NI a, SSLH_I_NI b, SSLH_I_NI *high) 
 #define SSLH_I_NISHL16(a) SSLH_I_OP(slli_epi32)(a, 16)
 #define SSLH_I_NISHR23(a) SSLH_I_OP(srli_epi32)(a, 23)
 #define SSLH_I_NISHR8(a) SSLH_I_OP(srli_epi32)(a, 8)
+/* 0x8040: subnormal results and operands become 0 */
 #define SSLH_I_X86_FLUSHED(call)              \
     {                                         \
         const unsigned csr = _mm_getcsr();    \
@@ -31371,6 +31376,7 @@ SSLH_I_INLINE void sslh_i_vput(sslh_real *p, sslh_i_v x, size_t m) {
 #if SSLH_I_W > 1
 #define SSLH_I_NR (2 * SSLH_I_W)
 
+/* the first and the second number of each pair, as floats */
 #define SSLH_I_LOW(x) SSLH_I_NOFBITS(SSLH_I_NISHL16(SSLH_I_NBITS(x)))
 #define SSLH_I_HIGH(x) SSLH_I_NOFBITS(SSLH_I_NIAND(SSLH_I_NBITS(x), SSLH_I_NISET(-65536)))
 /* s + x b; for pairs, equation (B1) below. */
@@ -31513,7 +31519,7 @@ SSLH_I_INLINE void SSLH_I_P(sslh_i_runs_core_)(const sslh_i_tile *t, const float
     case R: \
         (wide ? SSLH_I_P(sslh_i_runs2x##R##_) : SSLH_I_P(sslh_i_runs1x##R##_))(t, a, b, fetch, y, ystep, more); \
         break;
-#if SSLH_I_MR == 6
+#if SSLH_I_MR == 6 /* the numbers of rows for which there are cores */
 #define SSLH_I_SIZES(X) X(1) X(2) X(4) X(6)
 #else
 #define SSLH_I_SIZES(X) X(1) X(2) X(4) X(8) X(12)
@@ -31794,6 +31800,7 @@ SSLH_I_FN void SSLH_I_P(sslh_i_pair_core_)(const sslh_i_tile *t, int row, int n,
         SSLH_I_FLUSHED(SSLH_I_P(sslh_i_emulated_runs_)(t, t->a[0] + row, t->bs[0], &fetch, y, ystep, more))
     else SSLH_I_FLUSHED(SSLH_I_P(sslh_i_emulated_rows_)(t, t->a + row, n, y, ystep, more))
 }
+/* All rows of a tile of at most NR columns. */
 SSLH_I_FN void SSLH_I_P(sslh_i_pair_rows_)(const sslh_i_tile *t, int packed, int kind) {
     float y[SSLH_I_MR * SSLH_I_NR];
     /* whole tiles go straight into c; not in emulation, where adding to c would flush its subnormal numbers as well */
@@ -31809,6 +31816,7 @@ SSLH_I_FN void SSLH_I_P(sslh_i_pair_rows_)(const sslh_i_tile *t, int packed, int
         SSLH_I_P(sslh_i_put_)(t, row, n, y);
     }
 }
+/* The form runs. With one segment a tile may have any size, and is cut into tiles of MR x NR. */
 SSLH_I_FN void SSLH_I_P(sslh_i_pair_tile_runs_)(const sslh_i_tile *t, int kind) {
     const size_t rstep = t->rstep ? t->rstep : 1, anext = t->anext ? t->anext : SSLH_I_MR * rstep;
     const float *rows[SSLH_I_MR], *a = t->a[0], *b;
@@ -32407,7 +32415,7 @@ SSLH_I_VLIBM(sslh_i_vlog, sslh_i_log)
 SSLH_I_VLIBM(sslh_i_vtanh, sslh_i_tanh)
 SSLH_I_VLIBM(sslh_i_verf, sslh_i_erf)
 #else
-/* e^r, r = x - n ln 2 */
+/* e^r, r = x - n ln 2; ln 2 is subtracted in two parts, of which n times the first is exact */
 #define sslh_i_vexp_rest SSLH_I_P(sslh_i_vexp_rest_)
 SSLH_I_INLINE sslh_i_v sslh_i_vexp_rest(sslh_i_v x, sslh_i_v n) {
     sslh_i_v r = sslh_i_vfma(n, SSLH_I_K(-0.693359375f), x), y = SSLH_I_K(1.9875691500e-4f);
@@ -33348,6 +33356,7 @@ SSLH_I_FN void SSLH_I_P(sslh_i_dropout_)(uint64_t seed, uint64_t stream, size_t 
         OP.b.q = t; \
         OP.d.q = s; \
     }
+/* The upper 24 bits of each word, to be compared with 2^24 p. */
 #define SSLH_I_DRAW(OP, q) r.q = SSLH_I_NTOREAL(SSLH_I_NISHR8(OP.q));
 SSLH_I_FN void SSLH_I_P(sslh_i_dropout_)(uint64_t seed, uint64_t stream, size_t first, const sslh_real *x, sslh_real *y,
                                          size_t n, float p, sslh_real factor, int fresh) {
@@ -33697,7 +33706,7 @@ static const struct sslh_i_kernels SSLH_I_P(sslh_i_table_) = {
 
 /* --- dispatch --- */
 
-/* Whether the running processor has a feature and the system saves its registers on a task switch. */
+/* Whether the running processor has a feature and the system saves its registers (bits of XCR0) on a task switch. */
 #if SSLH_I_X86 && defined(_MSC_VER)
 SSLH_I_FN int sslh_i_x86_has(const char *feature) {
     static const struct { const char *name; int leaf, word, bit, saved; } known[] = { /* words: eax, ebx, ecx, edx */
@@ -34076,6 +34085,7 @@ SSLH_I_FN void sslh_i_gemm_task(void *arg, int task, int worker) {
     const int row = task % tasks / p->col_tasks, col = task % p->col_tasks;
     sslh_i_gemm_args g = p->g;
     sslh_i_gemm_part s;
+    /* 12 rows and 32 columns are multiples of MR and NR in every instruction set */
     s.i0 = sslh_i_cut_at(g.m, row, p->row_tasks, 12);
     s.i1 = sslh_i_cut_at(g.m, row + 1, p->row_tasks, 12);
     s.j0 = sslh_i_cut_at(g.n, col, p->col_tasks, 32);
@@ -34166,7 +34176,7 @@ SSLH_I_FN void sslh_i_gemm_items_task(void *arg, int task, int worker) { /* some
     }
 }
 
-enum { SSLH_I_SUM_ROWS = 16 };
+enum { SSLH_I_SUM_ROWS = 16 }; /* of a task below */
 SSLH_I_FN void sslh_i_gemm_sum_task(void *arg, int task, int worker) { /* some rows: the sum of the parts -> c */
     const sslh_i_gemm_job *p = (const sslh_i_gemm_job *)arg;
     const sslh_i_gemm_args *g = &p->g;
@@ -34439,8 +34449,8 @@ SSLH_I_FN int sslh_i_gemm_pairs(sslh_ctx *c, const sslh_i_gemm_args *args) {
 /* --- the product that part II calls: which of these ways it takes ------------------------------------------------- */
 
 /* With too little work to split among threads, a task computes whole products; otherwise one product after the other is
-   split among all threads. The order of every sum depends on sizes alone. kern: c->k, or c->pairs when a and b are
-   pairs already. */
+   split among all threads. The order of every sum depends on sizes alone. kern: c->k or, when a and b already are
+   pairs, c->pairs. */
 SSLH_I_FN void sslh_i_gemm_by(sslh_ctx *c, const struct sslh_i_kernels *kern, const sslh_i_gemm_args *args) {
     if (SSLH_I_BAD(c) || args->m <= 0 || args->n <= 0 || args->batch < 0) return;
     if (args->k <= 0 || c->desc.plain) {
