@@ -3756,27 +3756,27 @@ SSLH_API sslh_tensor *sslh_tsne(sslh_ctx *c, const sslh_tensor *x, sslh_tsne_des
 /* What every part needs to know. Four parts follow, from the method down to the instruction, and before them five short
    sections without which none of them compiles:
 
-     >>platform     systems, compilers, processors: what differs, under one name
+     >>platform     what differs between systems, compilers and processors, under one name each
      >>core         the context, its memory, tensors, recorded operations; how an operation begins and ends
      >>table        what the engine offers to operations: kernels, the matrix product, the sizes of tasks
      >>shared       jobs that one part gives to another; functions of three lines
      >>prototypes   functions that are called above their bodies
 
-     part             is read by someone who       may call, beside >>platform, >>core and >>shared
+     part             is read by someone who       may call, besides >>platform, >>core and >>shared
      I   The book     wants to learn a method      public functions; of later parts what >>prototypes lists
      II  Tensors      adds an operation            public functions; III through >>table and >>prototypes
-     III The engine   makes it faster              the system; >>scalar and >>random of II; the loader, in >>views-ahead
+     III The engine   makes operations faster      the system; >>scalar and >>random of II; the loader, in >>views-ahead
      IV  Files        adds a file format           public functions; II; nets and optimisers of I, in >>weights
 
    To learn, go straight to part I and come back to look up a name: sslh_i_.. and SSLH_I_.. are private, the rest is
-   public and explained at its declaration. Functions in all parts keep these rules.
-     - What can fail asks SSLH_I_BAD(c) first, reports with sslh_fail, and returns something that later calls accept
-       (sslh_i_dummy(c), NULL, 0). Nothing aborts, and all checks come before the first write.
+   public and explained at its declaration. Functions in all parts follow these rules.
+     - A function that can fail first tests SSLH_I_BAD(c), reports an error with sslh_fail, and then returns something
+       that later calls accept (sslh_i_dummy(c), NULL, 0). Nothing aborts, and all checks come before the first write.
      - No variable with static storage is written: contexts share nothing.
-     - Work is cut by the sizes of the problem, never by the number of threads; tasks write to places of their own, and
-       partial results are combined in one order. So a result has the same bits on any number of threads.
-     - One rounding per statement where bits matter: t = a * b; t = t + c. A fused product and sum is written as such.
-     - The text is both C99 and C++11: every allocation is cast, and initialisers are plain.
+     - Work is cut by the sizes of the problem, never by the number of threads; each task writes only to memory of its
+       own, and partial results are combined in a fixed order. So a result has the same bits on any number of threads.
+     - Where bits matter, a statement rounds once: t = a * b; t = t + c. A fused multiply-add is written as such.
+     - The text is both C99 and C++11: every allocation is cast, and no initialiser is designated.
    The comment of every buffer gives its shape in the letters that the manual explains at its end: tokens (N,T,D),
    images (N,H,W,C). */
 
@@ -3789,7 +3789,7 @@ SSLH_API sslh_tensor *sslh_tsne(sslh_ctx *c, const sslh_tensor *x, sslh_tsne_des
 #endif
 
 /* Contraction of a*b+c into a fused operation would make the bits depend on the compiler. It is off here; fused
-   operations are written where they are meant. */
+   operations are written out where they are meant. */
 #if defined(__clang__)
 #pragma STDC FP_CONTRACT OFF
 #elif defined(_MSC_VER)
@@ -3797,8 +3797,8 @@ SSLH_API sslh_tensor *sslh_tsne(sslh_ctx *c, const sslh_tensor *x, sslh_tsne_des
 #elif defined(__GNUC__) && !defined(__TINYC__)
 #pragma GCC push_options
 #if defined(__OPTIMIZE__) && !defined(__OPTIMIZE_SIZE__)
-/* The time is spent in the kernels, which have their own setting. A higher level than this would cost a fifth of the
-   compile time for nothing. */
+/* Run time is spent in the kernels, which have a setting of their own. A higher level for the rest would cost a fifth
+   of the compile time and gain nothing. */
 #pragma GCC optimize("O1", "inline-small-functions", "fp-contract=off", "no-fast-math")
 #else
 #pragma GCC optimize("fp-contract=off", "no-fast-math")
@@ -3809,9 +3809,9 @@ SSLH_API sslh_tensor *sslh_tsne(sslh_ctx *c, const sslh_tensor *x, sslh_tsne_des
 /*  >>platform      system headers, clock, processors, threads                                                        */
 /* ================================================================================================================== */
 
-/* All that differs between systems, compilers and processors: what is included, how a function is made part of its
-   callers or kept apart, what the compiler can be told about the cache, which instruction sets it can produce, the
-   clock, the number of processors, the floating-point environment. Nothing here knows of tensors. */
+/* All that differs between systems, compilers and processors: headers, how a function is inlined or kept out of line,
+   prefetching, which instruction sets the compiler can produce, the clock, the number of processors, the floating-point
+   environment. Nothing here knows of tensors. */
 
 #include <limits.h>
 #include <math.h>
@@ -3861,6 +3861,8 @@ SSLH_API sslh_tensor *sslh_tsne(sslh_ctx *c, const sslh_tensor *x, sslh_tsne_des
 extern "C" {
 #endif
 
+/* SSLH_I_FN begins a private function and SSLH_DEF a public one; below, SSLH_I_INLINE one that is always inlined, and
+   SSLH_I_APART one that never is. SSLH_I_ZERO fills a struct with zeros, in C and in C++. */
 #define SSLH_I_FN static SSLH_I_UNUSED
 #ifdef SSLH_STATIC
 #define SSLH_DEF static SSLH_I_UNUSED
@@ -3872,7 +3874,7 @@ extern "C" {
 #else
 #define SSLH_I_ZERO {0}
 #endif
-/* Sanitizers blow inlined vector code up until it compiles for minutes: there it stays in functions of its own. */
+/* Sanitizers inflate inlined vector code until compiling takes minutes, so there it stays in functions of its own. */
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__) || defined(SSLH_I_COVERAGE)
 #define SSLH_I_KEEP_CALLS 1
 #elif defined(__has_feature)
@@ -3900,8 +3902,8 @@ extern "C" {
 #else
 #define SSLH_I_APART static
 #endif
-/* Before a loop of few and constant turns, which is to be written out: an array that it indexes ends in registers then,
-   and else in memory. */
+/* Placed before a loop with a small constant trip count that has to be unrolled completely: only then does a local
+   array that the loop indexes live in registers rather than in memory. */
 #if defined(SSLH_I_KEEP_CALLS) || !defined(__GNUC__)
 #define SSLH_I_UNROLL
 #elif defined(__clang__) && defined(__OPTIMIZE__)
@@ -3911,9 +3913,8 @@ extern "C" {
 #else
 #define SSLH_I_UNROLL
 #endif
-/* Text that does little work itself (nets, files of weights, methods, pictures): clang keeps its functions apart and
-   short, for a fifth of the time that it compiles. (gcc compiles all text around the kernels so, by the pragma before
-   >>platform.) */
+/* Around code that does little work itself (nets, files of weights, methods, pictures): clang optimises it for size,
+   which saves a fifth of its compile time. (For gcc the pragma before >>platform has a similar effect.) */
 #if defined(__clang__) && defined(__OPTIMIZE__)
 #define SSLH_I_LEAN_BEGIN _Pragma("clang attribute push(__attribute__((minsize)), apply_to = function)")
 #define SSLH_I_LEAN_END _Pragma("clang attribute pop")
@@ -3921,18 +3922,18 @@ extern "C" {
 #define SSLH_I_LEAN_BEGIN
 #define SSLH_I_LEAN_END
 #endif
-/* The line at p into the second-level cache, to be read (0) or written (1); p may be any address. _AHEAD: for kernels
-   that walk through memory, what comes so many bytes behind p into the first level (_OWN: to be written). One or two
-   lines a step flow beside the sums; a burst of prefetches before them does not, as the processor holds some fifty
-   misses and then stalls. */
+/* SSLH_I_PREFETCH brings the cache line at p, which may be any address, into the second-level cache, to be read (write
+   0) or written (1). SSLH_I_AHEAD, for kernels that walk through memory, brings the line `by` bytes after p into the
+   first level (SSLH_I_OWN: to be written). One or two prefetches per step overlap with the arithmetic; a burst of them
+   before it does not, because the processor tracks only some fifty outstanding misses and then stalls. */
 #if defined(__GNUC__) || defined(__clang__)
-/* Without the empty asm gcc leaves out calls of functions that do nothing else. */
+/* Without the empty asm gcc drops calls of functions that do nothing but prefetch. */
 #define SSLH_I_PREFETCH(p, write) do { __builtin_prefetch(p, write, 2); __asm__ volatile(""); } while (0)
 /* into the first level */
 #define SSLH_I_PREFETCH1(p) do { __builtin_prefetch(p, 0, 3); __asm__ volatile(""); } while (0)
 #define SSLH_I_AHEAD(p, by) __builtin_prefetch((const void *)((uintptr_t)(p) + (by)), 0, 3)
 #define SSLH_I_OWN(p, by) __builtin_prefetch((const void *)((uintptr_t)(p) + (by)), 1, 3)
-#define SSLH_I_OPAQUE(x) __asm__("" : "+r"(x)) /* from here on the compiler cannot tell what x is */
+#define SSLH_I_OPAQUE(x) __asm__("" : "+r"(x)) /* hides the value of x from the optimiser */
 #else
 #define SSLH_I_PREFETCH(p, write) ((void)(p))
 #define SSLH_I_PREFETCH1(p) ((void)(p))
@@ -3941,8 +3942,8 @@ extern "C" {
 #define SSLH_I_OPAQUE(x) ((void)(x))
 #endif
 
-/* Instruction sets that this compiler can produce for this processor family; which one runs is chosen at start
-   (>>kernels). SSLH_I_SIMD 0: the portable C kernels only, and the file never includes itself. */
+/* Instruction sets that this compiler can produce for this processor family; which one runs is chosen when a context is
+   created (>>kernels). With SSLH_I_SIMD 0 there are only the portable C kernels, and the file never includes itself. */
 #define SSLH_I_X86 0
 #define SSLH_I_ARM 0
 #if SSLH_WITH_SIMD && !SSLH_I_DOUBLE && !defined(__TINYC__) && \
@@ -3950,7 +3951,7 @@ extern "C" {
 #if defined(__x86_64__) || defined(__i386__) || defined(_M_X64) || defined(_M_IX86)
 #undef SSLH_I_X86
 #define SSLH_I_X86 1
-/* gcc 12 warns in its own header (bug 105593) where the caller has -Wextra */
+/* With -Wextra gcc 12 warns about its own header (bug 105593). */
 #if defined(__GNUC__) && !defined(__clang__)
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wuninitialized"
@@ -3970,14 +3971,14 @@ extern "C" {
 #endif
 #endif
 #define SSLH_I_SIMD (SSLH_I_X86 || SSLH_I_ARM)
-/* Every 64-bit x86 has SSE2, and its results are those of portable C bit for bit: there the compiler is spared a set of
-   kernels that nobody would run (a fifth of gcc's time). */
+/* Every 64-bit x86 has SSE2, whose kernels give the bits of portable C. Leaving out the portable kernels, which would
+   never run there, saves a fifth of gcc's time. */
 #if SSLH_I_X86 && (defined(__x86_64__) || defined(_M_X64))
 #define SSLH_I_PORTABLE 0
 #else
 #define SSLH_I_PORTABLE 1
 #endif
-/* This compiler knows the bfloat16 instructions of AVX-512; whether the processor has them is asked at start. */
+/* 1: this compiler knows the bfloat16 instructions of AVX-512; whether the processor has them is tested at run time. */
 #if SSLH_I_X86 && !defined(_MSC_VER) && \
     ((defined(__clang__) && __clang_major__ >= 11) || (!defined(__clang__) && defined(__GNUC__) && __GNUC__ >= 10))
 #define SSLH_I_BF16 1
@@ -3987,8 +3988,8 @@ extern "C" {
 #if SSLH_USE_CBLAS && !SSLH_I_DOUBLE
 #include <cblas.h>
 #endif
-/* Programs and system headers make macros of single letters: <complex.h>, which OpenBLAS's header includes, of I,
-   others of N or T. Below they are the letters for shapes, so the macros are put aside here and put back at the end. */
+/* Programs and system headers define single letters as macros: <complex.h>, which OpenBLAS's header includes, defines
+   I, others N or T. Below, these letters name shapes, so the macros are saved here and restored at the end. */
 #pragma push_macro("C")
 #pragma push_macro("D")
 #pragma push_macro("E")
@@ -4036,7 +4037,7 @@ extern "C" {
 #define SSLH_I_MAX(a, b) ((a) > (b) ? (a) : (b))
 #define SSLH_I_R(x) ((sslh_real)(x)) /* a constant in the working precision */
 
-/* The square root is correctly rounded everywhere, hence safe to take from libm. */
+/* The square root is correctly rounded everywhere, so libm's can be used. */
 SSLH_I_FN float sslh_i_sqrtf(float x) {
 #if defined(__i386__) && !defined(__SSE2_MATH__)
     volatile float y = sqrtf(x); /* gcc leaves the x87 root unrounded in a register */
@@ -4046,7 +4047,7 @@ SSLH_I_FN float sslh_i_sqrtf(float x) {
 #endif
 }
 
-/* Seconds on the system's clock, for progress lines and tracing only: nothing computed depends on them. */
+/* Seconds on the system's clock, for progress lines and tracing only: no result depends on them. */
 SSLH_I_FN double sslh_i_now(void) {
 #if defined(_WIN32)
     LARGE_INTEGER f, t;
@@ -4063,7 +4064,7 @@ SSLH_I_FN double sslh_i_now(void) {
 }
 
 #if SSLH_WITH_STDIO
-/* Is the progress line drawn over, or are lines collected in a file? */
+/* Whether stderr is a terminal, where the progress line is overwritten, or a file, which collects lines. */
 SSLH_I_FN int sslh_i_is_terminal(void) {
 #if defined(_WIN32)
     DWORD mode;
@@ -4075,9 +4076,9 @@ SSLH_I_FN int sslh_i_is_terminal(void) {
 #endif
 }
 
-/* Columns of the terminal that stderr is; 80 when the system cannot tell. Asked for every line, because windows change
-   their size. The variable COLUMNS is left to the program, which hands it on as .columns: the header reads no
-   environment. */
+/* Columns of the terminal at stderr; 80 when the system cannot tell. Queried for every line, because windows are
+   resized. The environment variable COLUMNS is left to the program, which may pass it on as .columns: nothing here
+   reads the environment. */
 SSLH_I_FN int sslh_i_terminal_columns(void) {
     int columns = 0;
 #if defined(_WIN32)
@@ -4093,7 +4094,8 @@ SSLH_I_FN int sslh_i_terminal_columns(void) {
 #endif
 
 #if defined(__linux__) && SSLH_WITH_STDIO
-/* The file `name` of folder `root`path; the first `size` - 1 bytes of it as text, and 0 when there is no such file. */
+/* Reads the first `size` - 1 bytes of file `name` in the folder `root`path into `text`, ended by a zero. Returns 0 when
+   there is no such file or it is empty. root is "" except in tests. */
 SSLH_I_FN int sslh_i_system_text(const char *root, const char *path, const char *name, char *text, size_t size) {
     char full[1024];
     FILE *f;
@@ -4107,8 +4109,9 @@ SSLH_I_FN int sslh_i_system_text(const char *root, const char *path, const char 
     return n > 0;
 }
 
-/* Processors that the calling thread may run on, which taskset and job schedulers narrow: the bits of the hexadecimal
-   mask in its status. sched_getaffinity says the same, but needs _GNU_SOURCE before the caller's first include. */
+/* Number of processors that the calling thread may run on, which taskset and job schedulers restrict: the bits that are
+   set in the hexadecimal mask in its status; INT_MAX if there is none. sched_getaffinity reports the same, but needs
+   _GNU_SOURCE before the caller's first include. */
 SSLH_I_FN int sslh_i_processors_allowed(const char *root) {
     char text[8192];
     const char *mask;
@@ -4125,8 +4128,9 @@ SSLH_I_FN int sslh_i_processors_allowed(const char *root) {
     return n > 0 ? n : INT_MAX;
 }
 
-/* Processors that one control group grants: its quota of time over its period, rounded up. Version 2 has both numbers
-   in cpu.max, "max 100000" being no limit; version 1 has a file for each, and -1 is no limit. */
+/* Number of processors that one control group grants: its time quota divided by its period, rounded up; INT_MAX without
+   a limit. Version 2 has both numbers in cpu.max, "max 100000" being no limit; version 1 has a file for each, and a
+   quota of -1 is no limit. */
 SSLH_I_FN int sslh_i_group_grants(const char *root, const char *path, int version) {
     char folder[640], text[64];
     double quota = -1, period = 0;
@@ -4147,10 +4151,10 @@ SSLH_I_FN int sslh_i_group_grants(const char *root, const char *path, int versio
     return whole < quota / period ? whole + 1 : whole;
 }
 
-/* The least that the groups of this process grant, which is how containers are held to a number of processors. A line
-   of /proc/self/cgroup is "0::PATH" in version 2 and "N:CONTROLLERS:PATH" in version 1, where "cpu" is the controller
-   that counts. The groups above limit as well. Inside a container PATH may lead nowhere; its own group is then what is
-   mounted at the top. */
+/* The smallest number of processors that a control group of this process grants; this is how containers are limited. A
+   line of /proc/self/cgroup is "0::PATH" in version 2 and "N:CONTROLLERS:PATH" in version 1, where "cpu" is the
+   controller that counts. Parent groups limit as well, so PATH is shortened from its end until it is empty. Inside a
+   container PATH may not exist; the container's own group is then mounted at the top. */
 SSLH_I_FN int sslh_i_processors_granted(const char *root) {
     char lines[4096], path[512];
     int least = INT_MAX;
@@ -4161,7 +4165,7 @@ SSLH_I_FN int sslh_i_processors_granted(const char *root) {
         int version = group == name + 1 ? 2 : 1, counts = version == 2;
         end = line + strcspn(line, "\n");
         if (!group || group >= end || (size_t)(end - group) > sizeof path) continue;
-        while (!counts && name < group) { /* behind name, a ':' or ',', stands the name of a controller */
+        while (!counts && name < group) { /* name is at the ':' or ',' before the name of a controller */
             counts = strncmp(name + 1, "cpu", 3) == 0 && (name[4] == ',' || name[4] == ':');
             name += 1 + strcspn(name + 1, ",:");
         }
@@ -4183,7 +4187,7 @@ SSLH_I_FN int sslh_i_processors_granted(const char *root) {
 }
 #endif
 
-/* Processors that this thread and its children can use at one time, at least 1. */
+/* Number of processors that this thread and the threads it starts can use at the same time, at least 1. */
 SSLH_I_FN int sslh_i_processors(void) {
 #if defined(_WIN32)
     SYSTEM_INFO s;
@@ -4202,7 +4206,7 @@ SSLH_I_FN int sslh_i_processors(void) {
 #endif
 }
 
-/* Size arithmetic: 0 on overflow of size_t, else 1 and the product in *out. */
+/* The product a b in *out; returns 0 when it overflows size_t, otherwise 1. */
 SSLH_I_FN int sslh_i_mul(size_t a, size_t b, size_t *out) {
     if (a && b > (size_t)-1 / a) return 0;
     *out = a * b;
@@ -4210,8 +4214,9 @@ SSLH_I_FN int sslh_i_mul(size_t a, size_t b, size_t *out) {
 }
 
 /* --- the floating-point environment --- */
-/* Denormal flushing and rounding modes that some other library has set would change our bits: every task runs under the
-   default environment, and the caller's is put back. */
+/* Flushing of subnormal numbers and rounding modes that another library has set would change results. So every task
+   runs under the default environment, and the caller's is restored afterwards. On x86 the default is 0x1f80: rounding
+   to nearest, no flushing, exceptions masked; the low 6 bits of the register only note exceptions. */
 #if (defined(__x86_64__) || defined(_M_X64) || (defined(__i386__) && defined(__SSE__))) && !defined(__TINYC__)
 typedef unsigned sslh_i_fpenv;
 SSLH_I_INLINE sslh_i_fpenv sslh_i_fp_enter(void) {
@@ -4238,7 +4243,7 @@ typedef int sslh_i_fpenv;
 SSLH_I_INLINE sslh_i_fpenv sslh_i_fp_enter(void) { return 0; }
 SSLH_I_INLINE void sslh_i_fp_leave(sslh_i_fpenv old) { (void)old; }
 #endif
-/* a b + c with two roundings, also where the compiler would keep extra bits. */
+/* a b + c with two roundings, even where the compiler would keep extra bits. */
 SSLH_I_INLINE sslh_real sslh_i_muladd(sslh_real a, sslh_real b, sslh_real c) {
     sslh_real t = a * b;
     t = t + c;
@@ -4249,23 +4254,23 @@ SSLH_I_INLINE sslh_real sslh_i_muladd(sslh_real a, sslh_real b, sslh_real c) {
 /*  >>core          the context: memory, errors, scopes, pool                                                         */
 /* ================================================================================================================== */
 
-/* The structs of the context, and the functions by which every operation lives: memory of three lifetimes (of the
-   context, of the step, of one call), tensors of the step, the beginning, recording and end of an operation. Bodies:
-   >>core-impl, >>tape; those of threads: >>pool. */
+/* The structs of the context, and the functions that every operation is built on: memory with three lifetimes (the
+   context, the step, one call), tensors of the step, and how an operation begins, is recorded and ends. Their bodies
+   are in >>core-impl and >>tape, those of threads in >>pool. */
 
 #define SSLH_I_ALIGN 64u /* bytes; a cache line and an AVX-512 register */
 
 enum { /* sslh_tensor.flags */
-    SSLH_I_NEEDS = 1,   /* wants a gradient */
+    SSLH_I_NEEDS = 1,   /* requires a gradient */
     SSLH_I_KEPT = 2,    /* readable after backward */
-    SSLH_I_PARAM = 4,   /* parameter of a net: gradient in the net's block */
+    SSLH_I_PARAM = 4,   /* parameter of a net: its gradient is in the net's block */
     SSLH_I_STATE = 8,   /* buffer of a net */
     SSLH_I_LONG = 16,   /* persistent: memory of the context, not of the step */
     SSLH_I_PAST = 32,   /* of a step or scope that has ended: its memory is gone */
-    SSLH_I_REACHED = 64 /* a parameter that has met a gradient, see sslh_i_optim_unreached */
+    SSLH_I_REACHED = 64 /* a parameter that a gradient has reached, see sslh_i_optim_unreached */
 };
 
-/* A stretch of the step heap. Tensors that share memory (reshape, detach) share one. */
+/* A range of the step heap. Tensors that share memory (reshape, detach) share one; it is free again when refs is 0. */
 typedef struct sslh_i_buf {
     char  *start;
     size_t size;
@@ -4283,22 +4288,23 @@ struct sslh_i_node {
     sslh_tensor      **in;       /* nin inputs; entries may be NULL */
     int                nin;
     int                nsaved;
-    sslh_tensor       *saved[6]; /* extra tensors that backward reads; given back after it */
+    sslh_tensor       *saved[6]; /* nsaved extra tensors that backward reads; released after it */
     int                i[16];    /* integers, reals and pointers that backward reads */
     sslh_real          f[8];
     const void        *p[2];
 };
 
-/* A block of persistent memory; the payload follows, aligned. */
+/* Header of a block of persistent memory; the payload follows it, aligned. */
 typedef struct sslh_i_block {
     struct sslh_i_block *prev, *next;
-    int64_t              serial; /* sslh_mark compares these */
-    size_t               bytes;
-    void                *raw;
+    int64_t              serial; /* order of allocation; sslh_rewind compares it with a mark */
+    size_t               bytes;  /* with header and alignment */
+    void                *raw;    /* what .alloc returned */
 } sslh_i_block;
 
 typedef struct sslh_i_range { char *start; size_t size; } sslh_i_range;
-typedef struct sslh_i_before { sslh_tensor *t; size_t at; } sslh_i_before; /* values at `at` in before_bytes */
+typedef struct sslh_i_before { sslh_tensor *t; size_t at; } sslh_i_before; /* its old values: before_bytes + at */
+/* What sslh_push saves and sslh_pop restores. */
 typedef struct sslh_i_scope { size_t tensors, nodes; size_t record_chunk, record_used; uint64_t stream;
     int no_grad, dirty, forwards; } sslh_i_scope;
 
@@ -4311,23 +4317,23 @@ struct sslh_ctx {
     char      message[512];
     sslh_desc desc;
     const struct sslh_i_kernels *k;
-    struct sslh_i_kernels       *pairs; /* .bfloat16: k with tiles that multiply pairs, else NULL; >>products-plan */
+    struct sslh_i_kernels       *pairs; /* with .bfloat16: k with tiles of pairs; otherwise NULL; >>products-plan */
     struct sslh_i_pool          *pool;
-    struct sslh_i_unicode       *unicode; /* tables of all tokenizers, or NULL; >>tokenizers */
+    struct sslh_i_unicode       *unicode; /* tables that all tokenizers share, or NULL; >>tokenizers */
     uint64_t  stream;      /* next stream number */
     int64_t   serial;      /* next block number */
     /* accounting */
     size_t    bytes, peak;
     int64_t   allocs, steps;
-    int64_t   run_step;    /* of sslh_train, 1 for its first, while it computes one; 0 else */
+    int64_t   run_step;    /* the step that sslh_train is computing, from 1; otherwise 0 */
     sslh_i_block *first, *last; /* persistent blocks, oldest first */
-    char     *own;         /* sslh_i_work: own_each bytes for each thread; an operation has them now */
+    char     *own;         /* sslh_i_work: own_each bytes for each thread; own_taken: an operation is using them */
     size_t    own_each;
     int       own_taken;
     /* step heap: free ranges in ascending address order; activations from the low end, gradients from the high end */
     sslh_i_range *chunks; /* as allocated */
     size_t    nchunks, chunks_cap;
-    size_t    heap_used, heap_high; /* bytes taken now; most that one step took */
+    size_t    heap_used, heap_high; /* bytes in use now, and at most so far */
     sslh_i_range *ranges;
     size_t    nranges, ranges_cap;
     /* records: tensor headers, nodes and buffer headers of the step, in chunks that are reused */
@@ -4339,7 +4345,7 @@ struct sslh_ctx {
     sslh_i_node **nodes;   /* the tape */
     size_t    nnodes, nodes_cap;
     sslh_i_scope scopes[16];
-    int          lost; /* scopes for which there was no room: so many sslh_pop close none */
+    int          lost; /* pushes beyond the last scope; as many calls of sslh_pop close none */
     int       depth;
     int       no_grad;
     int       dirty;       /* an operation ran since the step began */
@@ -4347,13 +4353,13 @@ struct sslh_ctx {
     /* states as they were before this step changed them, see sslh_i_note_state */
     sslh_i_before *before;
     char     *before_bytes;
-    size_t    nbefore, before_size, before_used, before_bytes_size; /* used of size, each in bytes */
+    size_t    nbefore, before_size, before_used, before_bytes_size; /* entries, room; bytes, room; room in bytes */
     int       open;        /* a step has begun and no optimiser has ended it */
     void    (*trace)(const sslh_trace_event *event, void *user);
     void     *trace_user;
     double    trace_time;
-    /* for warnings: calls of sslh_forward since the step or scope began, those that are running, whether it was given;
-       what sslh_view_get did not find in this step, for the message about a NULL input */
+    /* for a warning: calls of sslh_forward since the step or scope began, calls now running, whether the warning was
+       given; no_view: what sslh_view_get did not find in this step, for the message about a NULL input */
     int       forwards, running, forwards_told;
     char      no_view[256];
     sslh_tensor dummy;     /* what operations return after an error */
@@ -4362,35 +4368,35 @@ struct sslh_ctx {
     sslh_net  *dummy_net;
 };
 
-/* What sslh_create returns without memory: constant, so every function must ask SSLH_I_BAD before it writes. */
+/* What sslh_create returns when memory runs out: constant, so every function must test SSLH_I_BAD before it writes. */
 static const sslh_ctx sslh_i_dead = SSLH_I_ZERO;
-#define SSLH_I_GROUPS 16 /* parameter groups; a parameter's stands in it as a bit */
+#define SSLH_I_GROUPS 16 /* parameter groups; .group of a parameter has one of 16 bits set */
 #define SSLH_I_BAD(c) ((c) == NULL || (c) == &sslh_i_dead || (c)->code != SSLH_OK)
 
-/* --- what is allowed but hardly meant, in one sentence: to .warn of sslh_desc, else a line on stderr. Once a call of a
-   public function, never once a step. */
+/* --- a warning, in one sentence, about what is allowed but hardly intended: to .warn of sslh_desc or, without it, as a
+   line on stderr. At most once in a call of a public function, never in every step */
 SSLH_I_FN void sslh_i_warn(sslh_ctx *c, const char *format, ...) SSLH_I_PRINTF(2, 3);
 /* --- persistent memory: zeroed, 64-byte aligned, freed by sslh_rewind or sslh_destroy; NULL and an error on failure */
 SSLH_I_FN void *sslh_i_alloc(sslh_ctx *c, size_t bytes);
 SSLH_I_FN void *sslh_i_alloc_with(sslh_ctx *c, size_t bytes, const void *owner); /* lives as long as that other block */
 SSLH_I_FN void  sslh_i_free(sslh_ctx *c, void *p);
-/* --- before a state is changed in a step: what it holds is put back should the step fail */
+/* --- to be called before a step changes a state, whose values are restored should the step fail */
 SSLH_I_FN void  sslh_i_note_state(sslh_ctx *c, sslh_tensor *state);
-SSLH_I_FN void  sslh_i_settle(sslh_ctx *c); /* the step has passed: what was changed stays */
+SSLH_I_FN void  sslh_i_settle(sslh_ctx *c); /* the step has succeeded: the changes stay */
 /* --- scratch of the step heap, for the duration of one operation */
 SSLH_I_FN void *sslh_i_scratch(sslh_ctx *c, size_t bytes);
 SSLH_I_FN void  sslh_i_unscratch(sslh_ctx *c, void *p);
-/* --- the same for each thread by itself: thread t has *each bytes (made more) at t * *each */
+/* --- scratch for each worker: worker t has *each bytes, which may be raised, at t * *each */
 SSLH_I_FN char *sslh_i_work(sslh_ctx *c, size_t *each);
 SSLH_I_FN void  sslh_i_unwork(sslh_ctx *c, void *p);
 /* --- tensors of the step: uninitialised values; NULL (and an error) on failure */
 SSLH_I_FN sslh_tensor *sslh_i_new(sslh_ctx *c, const char *op, sslh_type type, sslh_shape shape);
-/* Gives back a tensor's memory before the step ends (extra results that nobody will read). */
+/* Frees a tensor's memory before the step ends (extra results that nobody will read). */
 SSLH_I_FN void sslh_i_release(sslh_ctx *c, sslh_tensor *t);
-/* A tensor with another shape on x's memory. */
+/* A tensor of another shape that shares x's memory. */
 SSLH_I_FN sslh_tensor *sslh_i_alias(sslh_ctx *c, sslh_tensor *x, sslh_shape shape);
 SSLH_I_FN sslh_tensor *sslh_i_dummy(sslh_ctx *c);
-/* product of sizes; 0 and an error if bad */
+/* Number of elements; 0 and an error when a size is below 1 or there are too many. */
 SSLH_I_FN size_t       sslh_i_count(sslh_ctx *c, const char *op, sslh_shape s);
 /* "(4,8)" into one of the caller's buffers, for messages. */
 SSLH_I_FN const char *sslh_i_str(char *buffer, size_t size, sslh_shape s);
@@ -4399,7 +4405,7 @@ SSLH_I_FN const char *sslh_i_str(char *buffer, size_t size, sslh_shape s);
      in[] = {..}; if (!sslh_i_begin(c, "sslh_relu", in, 1, 1)) return sslh_i_dummy(c);   all real, one context, no error
      out = sslh_i_new(c, "sslh_relu", SSLH_F32, shape); if (!out) return sslh_i_dummy(c);
      ... compute ...
-     node = sslh_i_record(c, "sslh_relu", sslh_i_relu_back, out, in, 1);    NULL when no gradient is wanted
+     node = sslh_i_record(c, "sslh_relu", sslh_i_relu_back, out, in, 1);    NULL when no input requires a gradient
      if (node) { node->f[0] = slope; sslh_i_save(c, node, extra); } else sslh_i_release(c, extra);
      return sslh_i_end(c, "sslh_relu", in, 1, out);                                                                   */
 SSLH_I_FN int          sslh_i_begin(sslh_ctx *c, const char *op, sslh_tensor **in, int n, int all_real);
@@ -4407,20 +4413,20 @@ SSLH_I_FN sslh_i_node *sslh_i_record(sslh_ctx *c, const char *op, sslh_i_backwar
                                      sslh_tensor **in, int n);
 SSLH_I_FN void         sslh_i_save(sslh_ctx *c, sslh_i_node *n, sslh_tensor *t);
 SSLH_I_FN sslh_tensor *sslh_i_end(sslh_ctx *c, const char *op, sslh_tensor **in, int n, sslh_tensor *out);
-/* 1 when t wants a gradient in the pass that is being recorded or run. */
+/* 1 when t requires a gradient in the pass that is being recorded or run. */
 SSLH_I_FN int sslh_i_needs(sslh_ctx *c, const sslh_tensor *t);
-/* Where to put the gradient of t: NULL when it wants none (or memory is out). *fresh = 1: uninitialised, overwrite it;
-   0: add to it. The caller must write or add ALL of it. */
+/* Where to put the gradient of t: NULL when it requires none (or memory is out). *fresh = 1: uninitialised, overwrite
+   it; 0: add to it. The caller must write or add ALL of it. */
 SSLH_I_FN sslh_real *sslh_i_grad(sslh_ctx *c, sslh_tensor *t, int *fresh);
 
-/* out's gradient goes on to in unchanged: moved when last (nobody reads out->grad after this) and possible, else
-   added */
+/* Passes out's gradient on to in unchanged: its memory is handed over when possible and last is set (nobody reads
+   out->grad after this), otherwise it is added. */
 SSLH_I_FN void sslh_i_grad_pass(sslh_ctx *c, sslh_tensor *out, sslh_tensor *in, int last);
 
 /* --- threads: every computation runs inside sslh_i_parallel, which sets the default floating-point environment */
 SSLH_I_FN void sslh_i_parallel(sslh_ctx *c, int tasks, sslh_task_fn fn, void *arg);
 
-/* --- a loader: its parts are known to whoever makes views ahead of the step (>>views-ahead) */
+/* --- a loader; here because >>views-ahead, which makes views ahead of the step, reads it as well */
 struct sslh_loader {
     sslh_ctx        *c;
     sslh_data        data;
@@ -4428,7 +4434,7 @@ struct sslh_loader {
     int64_t          per_epoch; /* batches */
     int64_t          step;      /* of the next batch */
     int64_t          epoch;     /* that order belongs to; -1: none yet */
-    int32_t         *order;     /* data.count positions; NULL in order */
+    int32_t         *order;     /* (data.count) permutation of the samples; NULL with .in_order */
     int32_t         *index;     /* of the batch */
     int32_t         *labels;    /* of the batch, or NULL */
     struct sslh_i_ahead *ahead; /* views of the next batch, see >>views-ahead; NULL until there are some */
@@ -4438,54 +4444,56 @@ struct sslh_loader {
 /*  >>table         what the engine offers: the function table of one instruction set                                 */
 /* ================================================================================================================== */
 
-/* All that an operation of part II gets from the engine beside the functions of >>prototypes: the kernels of one
-   instruction set behind pointers (c->k), with the structs that they read, the matrix product, and the numbers by
-   which work is cut. */
+/* All that an operation of part II gets from the engine besides the functions of >>prototypes: the kernels of one
+   instruction set behind pointers (c->k), with the structs that they read, the matrix product, and the sizes by which
+   work is cut. */
 
-/* What a tile fetches into the cache while its sums run: with each k a line, at, at + ld .., after every 16 also by
-   `back`; all of that `next` further for the next MR rows of the tile, in its first `rows` rows. at NULL: nothing. */
+/* What a tile prefetches while its sums run: at each k one cache line, at, at + ld, .., and after every 16 lines the
+   address moves by `back` as well. For the next MR rows of the tile all of it lies `next` further on. Beyond row
+   `rows`, or when at is NULL, the tile prefetches its own place in c. */
 typedef struct sslh_i_fetch {
     const sslh_real *at;
     ptrdiff_t        ld, back;
     size_t           next;
     int              rows;
 } sslh_i_fetch;
-/* One tile of a product, see "kernels: products" in >>kernels:
-   c[r][j] = relu(c[r][j] (if accumulate) + sum + bias[j]). */
+/* One tile of a product, which is computed in one of two forms, rows and runs (see "kernels: products and convolutions"
+   in >>kernels); fields that only one form reads are marked with its name:
+     c[r][j] = relu(c[r][j] (if accumulate) + sum over k of a[r][k] b[k][j] + bias[j]) */
 typedef struct sslh_i_tile {
     /* any number of rows; at most NR columns (runs of one segment: any number) */
     int                     rows, cols;
-    int                     segs, len;     /* rows: segments of len */
+    int                     segs, len;     /* segments of the sum; rows: len terms in each */
     const sslh_real *const *a;             /* rows: [segs][MR] pointers (rows <= MR when segs > 1); runs: [segs] */
     size_t                  shift;         /* rows: added to every pointer */
-    const sslh_real        *b;             /* rows: b[k bstep + j], k over all segments; */
-    const ptrdiff_t        *skip;          /* or NULL: [segs] numbers of b to leave out before a segment */
-    const sslh_real *const *bs;            /* runs: [segs] */
-    const int              *lens;          /* runs: [segs] */
-    size_t                  astep, bstep;
-    size_t                  rstep;         /* runs: from a row of a to the next, 0 for 1; */
-    /* one segment: from MR rows of a to the next, 0 for MR rstep; from NR columns of b */
+    const sslh_real        *b;             /* rows: b[k bstep + j], with k running through all segments; */
+    const ptrdiff_t        *skip;          /* or NULL: [segs] numbers of b to skip before a segment */
+    const sslh_real *const *bs;            /* runs: [segs] where b begins */
+    const int              *lens;          /* runs: [segs] numbers of terms */
+    size_t                  astep, bstep;  /* from one k to the next: in a (runs), in b */
+    size_t                  rstep;         /* runs: from one row of a to the next, 0 for 1; */
+    /* one segment: from MR rows of a to the next, 0 for MR rstep; from NR columns of b to the next */
     size_t                  anext, bnext;
-    /* runs in place: while the first NR columns are worked on, the second and, so far as they reach, the others, each
-       of which fetches 256 columns more; nothing: the tile's place in c */
+    /* runs with place: what to prefetch during the first NR columns, during the second, and during each later NR
+       columns, 256 numbers further on each time, up to fetch_cols; NULL: the tile's place in c */
     const sslh_i_fetch     *fetch;         /* [3], or NULL */
     int                     fetch_cols;
     size_t                  kstep;         /* rows: from one k to the next in a, 0 for 1 */
-    int                     place;         /* matrices in place: what lies 32 KB further is not what comes next */
-    /* rows: there are MR pointers, though fewer may be wanted; runs: MR numbers side by side */
+    int                     place;         /* 1: what lies 32 KB further in a and b is not read next: not prefetched */
+    /* rows: a has MR valid pointers, though fewer rows may be wanted; runs: MR readable numbers side by side */
     int                     spare;
     sslh_real              *c;             /* row r is c + r ldc, */
     size_t                  ldc;
-    sslh_real *const       *cs;            /* or cs[r] + col */
+    sslh_real *const       *cs;            /* or, when not NULL, cs[r] + col */
     size_t                  col;
     const sslh_real        *bias;
     int                     accumulate, relu;
 } sslh_i_tile;
 
-#define SSLH_I_MASKED SSLH_I_R(1e30) /* minus this stands for minus infinity in attention scores */
+#define SSLH_I_MASKED SSLH_I_R(1e30) /* its negative serves as minus infinity in attention scores */
 
-/* --- what the element-wise and row kernels are told --- */
-typedef enum sslh_i_unary_op { /* y(x; p, q). Derivatives of the first group need y only, of the second x */
+/* --- parameters of the element-wise and row kernels --- */
+typedef enum sslh_i_unary_op { /* y(x; p, q). Derivatives of those up to SHIFT need only y, of the others only x */
     SSLH_I_U_LINEAR = 0, SSLH_I_U_RELU, SSLH_I_U_SIGMOID, SSLH_I_U_TANH, SSLH_I_U_EXP, SSLH_I_U_SQRT,
     SSLH_I_U_SCALE /* p x */, SSLH_I_U_SHIFT /* x + p */,
     SSLH_I_U_GELU, SSLH_I_U_GELU_TANH, SSLH_I_U_SILU, SSLH_I_U_SOFTPLUS, SSLH_I_U_LEAKY /* slope p */,
@@ -4497,7 +4505,7 @@ typedef enum sslh_i_binary_op { SSLH_I_B_ADD = 0, SSLH_I_B_SUB, SSLH_I_B_MUL, SS
 
 typedef struct sslh_i_sgd { /* one SGD or LARS step, see the kernel */
     sslh_real lr, momentum, decay;
-    sslh_real grad_scale; /* multiplies g first (clipping); 1 for none */
+    sslh_real grad_scale; /* multiplies g first (gradient clipping); 1 for none */
     sslh_real ratio;      /* multiplies g + decay p (LARS's trust ratio); 1 for SGD */
     int       nesterov, zero_grad;
 } sslh_i_sgd;
@@ -4506,80 +4514,83 @@ typedef struct sslh_i_adam {
     sslh_real lr;             /* of this step, without bias correction */
     sslh_real beta1, beta2, eps;
     sslh_real decay;          /* Adam: added to the gradient as decay p */
-    sslh_real decoupled;      /* AdamW: p is first multiplied by 1 - lr decoupled; one of the two is 0 */
+    sslh_real decoupled;      /* AdamW: p is first multiplied by 1 - lr decoupled; decay or decoupled is 0 */
     sslh_real bias1, bias2;   /* 1 - beta1^t, 1 - beta2^t; both 1 without bias correction */
-    sslh_real grad_scale;
+    sslh_real grad_scale;     /* as for SGD */
     int       zero_grad;
 } sslh_i_adam;
 
-/* Kernels that sum columns of two arrays take the rows of about 8 KB at a time (the first level holds them and the
-   next): strips of columns through all rows would read two lines here and two there, half as fast from memory. */
+/* Kernels that sum the columns of two arrays process about 8 KB of rows at a time, so that the first-level cache holds
+   these and the next ones. Strips of columns through all rows would read only two cache lines of each row, which is
+   half as fast from memory. */
 #define SSLH_I_NEAR_ROWS(C) ((C) < 32 ? 64 : (C) < 256 ? 2048 / (C) : 8)
-/* Sums over more rows than this are cut: what adds row after row into one number loses the last digits. */
+/* Sums over more rows than this are split: adding row after row to one number loses the last digits. */
 #define SSLH_I_LONG_SUM 1024
 
 /* Per-channel vectors (C) of a normalisation, y = (x - mean) scale + shift. */
 typedef struct sslh_i_affine { const sslh_real *mean, *scale, *shift; } sslh_i_affine;
 
+/* Kernels of products in bfloat16, whose operands are pairs, see "bfloat16" in >>kernels. */
 typedef struct sslh_i_pair_kernels {
     void (*rows)(const sslh_i_tile *t); /* in place of tile_rows and tile_runs */
     void (*runs)(const sslh_i_tile *t);
-    void (*along)(const sslh_real *x, size_t n, sslh_real *to);
-    void (*down)(const sslh_real *x, const sslh_real *z, size_t n, sslh_real *to);
+    void (*along)(const sslh_real *x, size_t n, sslh_real *to); /* n neighbours -> (n + 1) / 2 pairs */
+    void (*down)(const sslh_real *x, const sslh_real *z, size_t n, sslh_real *to); /* two rows of n -> n pairs */
 } sslh_i_pair_kernels;
 
 /* --- depthwise convolutions --- */
 
-/* Up to 8 neighbouring outputs of a row, n channels each. Their inputs are columns of x counted from tap 0 of output 0
-   on: tap b of output r is column r step + b dil. Row a of the filter begins `at[a]` numbers behind x, columns q0 .. q1
-   - 1 exist. */
+/* Up to 8 neighbouring outputs of a row, n channels each. Columns of x are counted from tap 0 of output 0 on: tap b of
+   output r reads column r step + b dil. For row a of the filter, column 0 is at x + at[a]; columns q0 .. q1 - 1 lie
+   inside the image. */
 typedef struct sslh_i_depth {
     const sslh_real        *x;
     const ptrdiff_t        *at;         /* [rows] */
     const sslh_real *const *w;          /* [rows] (cols,n) */
     int                     rows, cols; /* of the filter, without rows outside the image */
-    int                     step, dil, q0, q1, count;
+    int                     step, dil, q0, q1, count; /* count: outputs */
     size_t                  n, ystep;
     sslh_real              *y;          /* outputs, ystep apart */
     const sslh_real        *bias;
     int                     relu, accumulate;
-    int                     fresh;      /* rows of x, the last ones, that the outputs above did not need; */
-    uintptr_t               ahead;      /* so many bytes behind them is what the outputs below will need */
+    int                     fresh;      /* how many of the last rows of x the outputs above did not need; */
+    uintptr_t               ahead;      /* this many bytes after them lies what the outputs below will need */
 } sslh_i_depth;
-/* Gradient of the weights, a row of outputs: those filter rows whose row of x exists, `row` numbers apart. */
+/* Gradient of the weights from one row of outputs: the filter rows whose row of x is inside the image; these rows of x
+   are `row` numbers apart. */
 typedef struct sslh_i_depth_grad {
     const sslh_real  *x, *dy; /* column 0 of the first row of x; dy (count,n) */
     ptrdiff_t         row;
     int               rows, cols, step, dil, pad, width, count; /* width: columns of x */
-    int               in0, in1; /* for outputs in0 .. in1 - 1 all columns of the filter are inside */
+    int               in0, in1; /* for outputs in0 .. in1 - 1 all columns of the filter are inside the image */
     size_t            n;
     sslh_real        *sums;    /* (rows,cols,n) */
 } sslh_i_depth_grad;
 
 /* --- the function table of one instruction set ---
-   The list of its kernels, KERNEL(result, name, arguments): the struct below and the initialiser of each pass are made
+   The list of its kernels, KERNEL(result, name, arguments). The struct below and the initialiser of each pass are made
    from it (pass avx2: sslh_i_softmax_avx2 ..), so that a new kernel is a row here and a body in >>kernels. */
 #define SSLH_I_KERNELS(KERNEL)                                                                                        \
-    /* products and convolutions: a tile of each form (sslh_i_tile); panels packed for them, to[k][step] */           \
+    /* products and convolutions: a tile of each form (sslh_i_tile); packing of their panels, to[k][step] */          \
     KERNEL(void, tile_rows, (const sslh_i_tile *t))                                                                   \
     KERNEL(void, tile_runs, (const sslh_i_tile *t))                                                                   \
-    /* panel[k][j] = from[k ld + j]; the same for many panels side by side; panel[k][j] = from[j ld + k] */           \
+    /* panel[k][j] = from[k ld + j]; the same for many adjacent panels; panel[k][j] = from[j ld + k] */               \
     KERNEL(void, pack_n, (sslh_real *to, int step, const sslh_real *from, size_t ld, int cols, int k))                \
     KERNEL(void, pack_lines, (sslh_real *to, int step, size_t panel, const sslh_real *from, size_t ld, int cols,      \
                               int k))                                                                                 \
     KERNEL(void, pack_t, (sslh_real *to, int step, const sslh_real *from, size_t ld, int cols, int k))                \
-    /* dz = dy where y > 0, else 0; sum[j] = sum over rows of dz[.][j] */                                             \
+    /* dz = dy where y > 0, otherwise 0; sum[j] = sum over rows of dz[.][j] */                                        \
     KERNEL(void, relu_bias, (const sslh_real *y, const sslh_real *dy, sslh_real *dz, sslh_real *sum, size_t rows,     \
                              size_t n, size_t ld))                                                                    \
     KERNEL(void, depthwise, (const sslh_i_depth *d))                                                                  \
     KERNEL(void, depth_sums, (const sslh_i_depth_grad *d))                                                            \
     /* y += a b, or f a where b is NULL */                                                                            \
     KERNEL(void, madd_row, (sslh_real *y, const sslh_real *a, const sslh_real *b, sslh_real f, size_t n))             \
-    /* y[c] = max over t of p[t][c]; the first t that is it receives dy[c] in d[t][c] */                              \
+    /* y[c] = max over t of p[t][c]; the first t that attains it receives dy[c] in d[t][c] */                         \
     KERNEL(void, max_pixel, (int taps, const sslh_real *const *p, size_t n, sslh_real *y))                            \
     KERNEL(void, max_back, (int taps, const sslh_real *const *p, size_t n, const sslh_real *y, const sslh_real *dy,   \
                             sslh_real *const *d))                                                                     \
-    /* a row of n pixels, each the sum of its shares in the lines */                                                  \
+    /* col2im: a row of n pixels, each the sum of its contributions in the lines */                                   \
     KERNEL(void, fold, (const sslh_real *const *lines, int count, const int *start, const int *off, int n, size_t c,  \
                         sslh_real *y))                                                                                \
     /* Winograd: v = B' d B, e = A dY A', y = relu([y +] A' m A + bias), u = G g G', dg = [dg +] G' u G */            \
@@ -4591,7 +4602,7 @@ typedef struct sslh_i_depth_grad {
     KERNEL(void, wino_dweight, (const sslh_real *u, size_t plane, size_t n, sslh_real *g, size_t step,                \
                                 int accumulate))                                                                      \
     /* n elements: y = op(x; p, q); y = op(a, b), sa and sb are 1 for an array, 0 for one number; y = a y + b x. */   \
-    /* Here and below, fresh: the gradient is written, not added. */                                                  \
+    /* Here and below, fresh: the gradient is overwritten, not added to. */                                           \
     KERNEL(void, unary, (int op, const sslh_real *x, sslh_real *y, size_t n, sslh_real p, sslh_real q))               \
     KERNEL(void, unary_back, (int op, const sslh_real *x, const sslh_real *y, const sslh_real *dy, sslh_real *dx,     \
                               size_t n, sslh_real p, sslh_real q, int fresh))                                         \
@@ -4602,14 +4613,14 @@ typedef struct sslh_i_depth_grad {
     /* optimisers: parameters, gradients, momentum (mu; m and v) */                                                   \
     KERNEL(void, sgd, (sslh_real *p, sslh_real *g, sslh_real *mu, size_t n, const sslh_i_sgd *s))                     \
     KERNEL(void, adam, (sslh_real *p, sslh_real *g, sslh_real *m, sslh_real *v, size_t n, const sslh_i_adam *s))      \
-    /* one number: sum of x; of (a x + b y)^2, or (a x)^2 where y is NULL */                                          \
+    /* one number: the sum of x; of (a x + b y)^2, or of (a x)^2 when y is NULL */                                    \
     KERNEL(sslh_real, sum, (const sslh_real *x, size_t n))                                                            \
     KERNEL(sslh_real, squares, (const sslh_real *x, const sslh_real *y, size_t n, sslh_real a, sslh_real b))          \
-    /* rows of D: mean, m2 = sum (x - mean)^2; dx = factor (x - mean) dy, s as sa above */                            \
+    /* rows of D: mean and m2 = sum (x - mean)^2; dx = factor (x - mean) dy, s as sa above */                         \
     KERNEL(void, variance_rows, (const sslh_real *x, sslh_real *mean, sslh_real *m2, size_t rows, size_t D))          \
     KERNEL(void, variance_back, (const sslh_real *x, const sslh_real *mean, const sslh_real *dy, int s,               \
                                  sslh_real *dx, size_t n, sslh_real factor, int fresh))                               \
-    /* maximum and its place; log sum exp as the maximum and the log of the sum around it (rows, rows); */            \
+    /* maximum and its index; log sum exp in two parts, the maximum and the rest (rows, rows); */                     \
     /* dx = dy exp(x - most - lsum); sum of w (x - origin), w NULL: ones; softmax or its logarithm */                 \
     KERNEL(void, max_rows, (const sslh_real *x, sslh_real *y, int32_t *index, size_t rows, size_t D))                 \
     KERNEL(void, lse_rows, (const sslh_real *x, sslh_real *most, sslh_real *lsum, size_t rows, size_t D))             \
@@ -4629,7 +4640,7 @@ typedef struct sslh_i_depth_grad {
     KERNEL(void, l2, (const sslh_real *x, sslh_real *y, sslh_real *norm, size_t rows, size_t D, sslh_real eps))       \
     KERNEL(void, l2_back, (const sslh_real *y, const sslh_real *norm, const sslh_real *dy, sslh_real *dx,             \
                            size_t rows, size_t D, sslh_real eps, int fresh))                                          \
-    /* columns, over rows of C that lie ld apart: sum; mean and m2 */                                                 \
+    /* columns of rows of C numbers: sums, rows ld apart; means and m2 */                                             \
     KERNEL(void, col_sum, (const sslh_real *x, size_t ld, size_t rows, size_t C, sslh_real *out))                     \
     KERNEL(void, col_moments, (const sslh_real *x, size_t rows, size_t C, sslh_real *mean, sslh_real *m2))            \
     /* batch norm: y = relu([residual +] a(x)); s1 = sum dz, s2 = sum dz (x - mean); dx from p, q, r (C) */           \
@@ -4640,7 +4651,7 @@ typedef struct sslh_i_depth_grad {
     KERNEL(void, norm_back, (const sslh_real *x, const sslh_real *dy, sslh_i_affine a, const sslh_real *p,            \
                              const sslh_real *q, const sslh_real *r, sslh_real *dx, size_t rows, size_t C, int relu,  \
                              int fresh))                                                                              \
-    /* y = x factor where the draw of element first + i is at least p, else 0 */                                      \
+    /* y = x factor where the random number of element first + i is at least p, otherwise 0 */                        \
     KERNEL(void, dropout, (uint64_t seed, uint64_t stream, size_t first, const sslh_real *x, sslh_real *y, size_t n,  \
                            float p, sslh_real factor, int fresh))                                                     \
     /* attention, n a multiple of 16: s = exp(scale s + bias - max), lse = log sum exp, inverse = 1 / sum; */         \
@@ -4649,21 +4660,21 @@ typedef struct sslh_i_depth_grad {
                           sslh_real *inverse))                                                                        \
     KERNEL(void, attend_back, (sslh_real *s, sslh_real scale, sslh_real *dp, const sslh_real *bias, size_t n,         \
                                sslh_real lse, sslh_real delta))                                                       \
-    /* a row of a GRU step: a, u (3D), state before and h (D), gates (4D) */                                          \
+    /* one row of a GRU step: a, u (3D), the state before and after, h (D), gates (4D) */                             \
     KERNEL(void, gru, (const sslh_real *a, const sslh_real *u, const sslh_real *before, sslh_real *h,                 \
                        sslh_real *gates, size_t D))                                                                   \
     KERNEL(void, gru_back, (sslh_real *dh, const sslh_real *gates, const sslh_real *before, sslh_real *da,            \
                             sslh_real *du, size_t D))                                                                 \
-    /* of an LSTM step: a, u (4D), cell before and h (D), gates (5D) */                                               \
+    /* one row of an LSTM step: a, u (4D), the cell before and h (D), gates (5D) */                                   \
     KERNEL(void, lstm, (const sslh_real *a, const sslh_real *u, const sslh_real *before, sslh_real *h,                \
                         sslh_real *gates, size_t D))                                                                  \
     KERNEL(void, lstm_back, (const sslh_real *dh, sslh_real *dc, const sslh_real *gates, const sslh_real *before,     \
                              sslh_real *da, size_t D))                                                                \
-    /* one number: sum of x y; the maximum of x */                                                                    \
+    /* one number: the sum of x y; the maximum of x */                                                                \
     KERNEL(sslh_real, dot, (const sslh_real *x, const sslh_real *y, size_t n))                                        \
     KERNEL(sslh_real, largest, (const sslh_real *x, size_t n))                                                        \
     /* views, n a multiple of 16: out = sum over k of w[k] in[k stride ..]; p = clip(f p + rest [grey]); the grey */  \
-    /* of r, g, b; their hue turned by so much of a circle; 1 - p where p >= threshold */                             \
+    /* of r, g, b; their hue rotated by `turn` sixths of a circle; 1 - p where p >= threshold */                      \
     KERNEL(void, mix_rows, (const sslh_real *in, size_t stride, const sslh_real *w, int count, sslh_real *out,        \
                             size_t n, int bytes))                                                                     \
     KERNEL(void, scale_clip, (sslh_real *p, size_t n, sslh_real f, sslh_real rest))                                   \
@@ -4674,15 +4685,15 @@ typedef struct sslh_i_depth_grad {
 #define SSLH_I_MEMBER(result, name, arguments) result(*name) arguments;
 struct sslh_i_kernels {
     const char *name;
-    int         fma; /* products and sums are fused: all tables with 1 give the same bits, and all with 0 */
-    int mr, nr, w; /* rows and columns of a tile; columns that it reads at a time (lanes of a register; in C all) */
+    int         fma; /* 1: multiply-adds are fused. All tables with 1 give the same bits, and so do all with 0 */
+    int mr, nr, w; /* rows and columns of a tile; columns that it reads at a time (lanes of a register; in C, nr) */
     SSLH_I_KERNELS(SSLH_I_MEMBER)
-    sslh_i_pair_kernels emulated, native; /* bfloat16: everywhere; by the processor's own instruction, or NULL */
+    sslh_i_pair_kernels emulated, native; /* bfloat16: on any processor; by its own instruction, or NULLs */
 };
 
 /* A batch of products c = [c +] op(a) op(b) [+ bias per column] [relu], row-major: op(a) is M x K (stored K x M when
-   ta), op(b) is K x N (stored N x K when tb). Fill with zeros first; batch 0 means 1. split: long sums may be cut into
-   parts by (M, N, K), for gradients of weights; never for results that must not depend on the batch size. */
+   ta), op(b) is K x N (stored N x K when tb). Fill with zeros first; batch 0 means 1. split: a long sum may be cut into
+   parts by M, N and K. It is for gradients of weights, never for results that have to be independent of the batch. */
 typedef struct sslh_i_gemm_args {
     int              ta, tb, m, n, k;
     const sslh_real *a;
@@ -4696,7 +4707,7 @@ typedef struct sslh_i_gemm_args {
     int              relu, split, batch;
     size_t           stride_a, stride_b, stride_c;
 } sslh_i_gemm_args;
-/* One product of matrices whose rows lie without gaps; what else is wanted is set in the result. */
+/* One product of matrices without gaps between their rows; further options are set in the result. */
 SSLH_I_FN sslh_i_gemm_args sslh_i_gemm_of(int ta, int tb, int m, int n, int k, const sslh_real *a, const sslh_real *b,
                                           sslh_real *c) {
     sslh_i_gemm_args g = SSLH_I_ZERO;
@@ -4710,21 +4721,21 @@ SSLH_I_FN sslh_i_gemm_args sslh_i_gemm_of(int ta, int tb, int m, int n, int k, c
 SSLH_I_FN void sslh_i_gemm(sslh_ctx *c, const sslh_i_gemm_args *g);
 
 /* --- plain versions ---
-   sslh_i_plain_NAME is NAME as its equations say it, in loops and nothing else: what a reader reads, what a debugger
-   walks through, and what tests compare the fast way with. It stands beside the operation, in part II (of losses and
-   optimisers in part I). Where a kernel is an equation for n numbers or for rows (SSLH_I_KERNELS), its plain version
-   has the kernel's arguments, and .plain of sslh_desc puts it into the table c->k in the kernel's place. Where the
-   engine plans the work, as that of a convolution, the plain version takes the whole job in its place:
+   sslh_i_plain_NAME computes NAME as its equations say, with loops and nothing else: for readers, for stepping through
+   it in a debugger, and for tests that compare the fast version with it. It is next to its operation in part II, or to
+   its loss or optimiser in part I. Where a kernel computes an equation for n numbers or for rows (SSLH_I_KERNELS), its
+   plain version has the kernel's arguments, and .plain of sslh_desc puts it into the table c->k in the kernel's place.
+   Where the engine plans the work, as for a convolution, the plain version does the whole job in place of the engine:
      if (sslh_i_plainly(c, sslh_i_plain_attention, p)) return;
-   A sum that becomes one number is kept in double, so that the plain version errs less than what it judges. The matrix
-   product alone keeps its sums in float, and in the order of the kernels. */
+   A sum that yields one number is kept in double, so that the plain version is more accurate than what is compared with
+   it. Only the matrix product keeps its sums in float, in the order of the kernels. */
 SSLH_I_FN int sslh_i_plainly(sslh_ctx *c, sslh_task_fn fn, void *job) {
     if (!c->desc.plain) return 0;
     sslh_i_parallel(c, 1, fn, job);
     return 1;
 }
 
-/* What becomes of a sum before it is stored: y = relu([y +] sum + bias). */
+/* The epilogue of a product, applied to a sum before it is stored: y = relu([y +] sum + bias). */
 typedef struct sslh_i_finish { const sslh_real *bias; int relu, accumulate; } sslh_i_finish;
 SSLH_I_FN sslh_i_finish sslh_i_finish_of(const sslh_real *bias, int relu, int accumulate) {
     sslh_i_finish e;
@@ -4733,20 +4744,21 @@ SSLH_I_FN sslh_i_finish sslh_i_finish_of(const sslh_real *bias, int relu, int ac
 }
 
 /* --- how work is cut --- */
-/* Values a task: 64 KB an array, some 5 us of work; a multiple of 64 for the dropout kernel. */
+/* Numbers per task of an element-wise operation: 64 KB of each array, about 5 us of work; a multiple of 64, which the
+   dropout kernel needs. */
 #define SSLH_I_FLAT 16384u
-#define SSLH_I_COPY_TASK 32768 /* elements moved by one task: some 10 us */
-#define SSLH_I_COLUMNS 64      /* neighbours in a row that one task takes through all rows: four lines */
-/* Number of tasks when each takes `each` of n things: a function of the size only, never of the number of threads. */
+#define SSLH_I_COPY_TASK 32768 /* elements moved by one task, about 10 us */
+#define SSLH_I_COLUMNS 64      /* adjacent columns that one task processes in all rows: four cache lines */
+/* Number of tasks when each takes `each` of n items: a function of the size only, never of the number of threads. */
 SSLH_I_FN int sslh_i_tasks(size_t n, size_t each) {
     size_t tasks = n / each + (n % each != 0);
     return tasks > (size_t)INT_MAX ? INT_MAX : (int)tasks;
 }
-/* Sums have 16 lanes and one tree everywhere, whatever a register holds, and buffers of kernels that take whole vectors
-   are padded to a multiple of that. */
+/* Sums have 16 lanes and one reduction tree everywhere, however wide a register is. Buffers for kernels that process
+   only whole vectors are padded to a multiple of 16. */
 #define SSLH_I_LANES 16
 #define SSLH_I_ROUND_UP(n) (((n) + (SSLH_I_LANES - 1)) / SSLH_I_LANES * SSLH_I_LANES)
-/* Sum of n values in 16 lanes and a fixed tree; long ones in halves, so that the error grows with log n. */
+/* Sum of n values in 16 lanes and a fixed tree. Long arrays are halved repeatedly: the error grows with log n. */
 SSLH_I_FN sslh_real sslh_i_lane_sum(const sslh_real *x, size_t n) {
     sslh_real a[16];
     size_t i, j, w;
@@ -4770,48 +4782,48 @@ SSLH_I_FN sslh_real sslh_i_lane_sum(const sslh_real *x, size_t n) {
 /*  >>shared        jobs that one part gives to another, and small functions                                          */
 /* ================================================================================================================== */
 
-/* A job is what a function of one part fills in and a function of another part reads: the sizes, arrays and switches of
-   one pass. Fields that are marked "engine" are set by whoever runs the job; who fills it in leaves them 0. Forward
-   passes leave the gradients NULL. */
+/* A job is a struct that a function of one part fills in and a function of another part reads: the sizes, arrays and
+   options of one pass. Fields marked "engine" are set by the function that runs the job; the caller leaves them 0.
+   Forward passes leave the gradients NULL. */
 
 /* --- encoders (>>encoders, >>autoencoder, >>vae) to their files (>>weights) --------------------------------------- */
 
-/* The settings of an encoder, a table that ends with a row without a name. By these .arch names it: written when it is
-   made (sslh_i_arch_write), read when sslh_load_net makes it again (sslh_i_arch_read), so the two cannot disagree.
-   SSLH_I_SET_LATER is an int that is not written when it is 0: a setting that was added when there were files without
-   it, which stay what they were. The others: one int; eight, ended by 0; an sslh_activation. */
+/* The settings of an encoder that the text .arch of a net lists: a table that ends with a row without a name. The same
+   table serves sslh_i_arch_write, when an encoder is made, and sslh_i_arch_read, when sslh_load_net makes it again, so
+   that the two cannot disagree. The kinds are an int; an int that is not written when it is 0 (SSLH_I_SET_LATER: added
+   when there were already files without it); a list of up to eight ints, ended by 0; an sslh_activation. */
 enum { SSLH_I_SET_INT, SSLH_I_SET_LATER, SSLH_I_SET_LIST, SSLH_I_SET_ACTIVATION };
-typedef struct sslh_i_setting { const char *name; size_t at; int kind; } sslh_i_setting;
+typedef struct sslh_i_setting { const char *name; size_t at; int kind; } sslh_i_setting; /* at: offset in the desc */
 
 /* --- a run (>>train) to its checkpoints (>>weights) --------------------------------------------------------------- */
 
-/* As many as .numbers of sslh_method has room for. */
+/* Length of .numbers of sslh_method. */
 #define SSLH_I_NUMBERS 8
 
-/* Sums over the batches of an epoch that are done, for its means. */
+/* Sums over the finished batches of an epoch, for its means. */
 typedef struct sslh_i_meter { double loss, numbers[SSLH_I_NUMBERS]; int64_t steps; } sslh_i_meter;
 
-/* What a checkpoint of sslh_train holds beside weights, optimiser and random stream. */
+/* What a checkpoint of sslh_train holds besides weights, optimiser and random stream. */
 typedef struct sslh_i_training {
-    char   *config;            /* what was asked for, a line for each setting (sslh_i_config) */
-    int64_t per_epoch, steps;  /* steps of an epoch and of the run; 0 in a loop of the caller's, which has no more */
+    char   *config;            /* the settings, one per line (sslh_i_config) */
+    int64_t per_epoch, steps;  /* steps of an epoch and of the run; 0 in a caller's own loop, as are the fields below */
     int     accumulate, epochs, cap;
-    float  *losses;            /* (epochs) mean losses of the epochs that are done; room for cap */
-    sslh_i_meter meter;        /* of the epoch that is not */
+    float  *losses;            /* (epochs) mean losses of the finished epochs; room for cap */
+    sslh_i_meter meter;        /* of the epoch that is running */
 } sslh_i_training;
 
 /* --- words (>>word2vec, >>tokenizers) to the table that counts them (>>words) ------------------------------------- */
 
-typedef struct sslh_i_tallied { size_t at, size; int64_t count; } sslh_i_tallied; /* a word at this place of .text */
+typedef struct sslh_i_tallied { size_t at, size; int64_t count; } sslh_i_tallied; /* a word: size bytes at .text + at */
 typedef struct sslh_i_tally {
     sslh_ctx       *c;
-    char           *text;  /* all words, one after the other, each with a zero behind it */
-    size_t          used, text_room;
-    sslh_i_tallied *word;  /* (n) in the order in which they came */
+    char           *text;  /* all words, one after the other, each ended by a zero */
+    size_t          used, text_room; /* bytes of text */
+    sslh_i_tallied *word;  /* (n) in the order of their first occurrence */
     size_t          n, cap;
-    uint32_t       *slot;  /* (slots) by hash: 1 + word */
+    uint32_t       *slot;  /* (slots) hash table: 1 + number of the word, 0 where empty */
     size_t          slots;
-    size_t          longest; /* words are cut behind so many bytes; 0: not */
+    size_t          longest; /* longer words are counted in pieces of this many bytes; 0: no limit */
 } sslh_i_tally;
 
 #if SSLH_WITH_WORD2VEC
@@ -4819,7 +4831,7 @@ struct sslh_vectors {
     sslh_ctx         *c;
     sslh_i_tally      words;
     sslh_tensor      *x;    /* (words,D) persistent */
-    sslh_real        *unit; /* (words,D) the same with length 1; NULL until they are asked for */
+    sslh_real        *unit; /* (words,D) the same rows scaled to length 1; NULL until they are first needed */
     sslh_vectors_info info;
 };
 #endif
@@ -4829,8 +4841,9 @@ struct sslh_vectors {
 #if SSLH_WITH_CLASSIFIERS
 enum { SSLH_I_FOREST, SSLH_I_SVM, SSLH_I_LOGISTIC, SSLH_I_CLASSIFIERS };
 static const char *const sslh_i_classifier_kinds[] = {"forest", "svm", "logistic"};
-/* Left, to node next of the tree, when x[feature] <= threshold, else to node next + 1. A leaf of one class has that in
-   next, one of several the number of its row of shares. */
+/* A node sends a sample to node `next` of its tree when x[feature] <= threshold, otherwise to next + 1. In a leaf of
+   one class, feature is SSLH_I_LEAF and next the class; in a leaf of several, feature is SSLH_I_LEAF_MIXED and next a
+   row of .share. */
 enum { SSLH_I_LEAF = -1, SSLH_I_LEAF_MIXED = -2 };
 typedef struct sslh_i_tree_node { int32_t feature; float threshold; int32_t next; } sslh_i_tree_node;
 struct sslh_classifier {
@@ -4838,9 +4851,9 @@ struct sslh_classifier {
     int kind;
     sslh_classifier_info info;
     sslh_real *mean, *scale, *weight; /* linear: (D) (D) (K,D+1), the last of each row the bias */
-    sslh_i_tree_node *node;           /* forest: all trees, one behind the other */
-    int64_t *root;                    /* (trees+1) where each begins */
-    float *share;                     /* (shares,K) of leaves of several classes */
+    sslh_i_tree_node *node;           /* forest: all trees, one after the other */
+    int64_t *root;                    /* (trees+1) where each begins in node */
+    float *share;                     /* (shares,K) shares of the classes in a leaf of several */
     int64_t shares;
     size_t node_room, share_room;
 };
@@ -4854,8 +4867,8 @@ typedef struct sslh_i_word_batch {
     int32_t       *input, *target;  /* rows of in and out */
     uint8_t       *label;           /* of each target */
     int32_t       *input_at, *target_at; /* (items+1) */
-    sslh_real     *h, *e;           /* (items,D) the mean of the inputs; what is added to each of them */
-    sslh_real     *g;               /* of each target: what times h is added to it */
+    sslh_real     *h, *e;           /* (items,D) the mean of the inputs; what is added to each input row */
+    sslh_real     *g;               /* of each target: g h is added to its row */
     sslh_real     *loss;            /* (items) */
     size_t         items, D;
     sslh_real      lr;
@@ -4863,8 +4876,8 @@ typedef struct sslh_i_word_batch {
 
 /* --- losses (>>losses) to their rows (>>loss-rows) --------------------------------------------------------------- */
 
-/* t or labels, never both; weight only with labels. Ignored rows have loss 0, gradient 0 and do not count in the
-   mean. */
+/* Cross-entropy: t or labels, never both; weight only with labels. Ignored rows have loss 0 and gradient 0, and do not
+   count in the mean. */
 typedef struct sslh_i_xent {
     const struct sslh_i_kernels *k; /* engine, as per_task */
     const sslh_real *x, *t;   /* logits (rows,K); targets (rows,K) or NULL */
@@ -4872,17 +4885,17 @@ typedef struct sslh_i_xent {
     sslh_real *most, *lsum, *loss; /* (rows): the largest logit; lse(x) - most; the loss */
     sslh_real *dx, *dt;       /* gradients or NULL */
     const sslh_real *weight;  /* (K) or NULL */
-    const sslh_real *dloss;   /* (rows): the gradient of each loss, or NULL: all have that of scale */
+    const sslh_real *dloss;   /* (rows): the gradient of each row's loss; NULL: it is scale for all rows */
     sslh_real smoothing, scale; /* scale: gradient of the loss / what the sum was divided by */
     sslh_real weights;        /* sum of weight */
     size_t rows, K, per_task;
     int ignore, has_ignore, fresh_x, fresh_t;
 } sslh_i_xent;
 
-/* Keys and values of the tokens that a transformer has read already: k, v (depth,length,D). */
+/* The key-value cache of a transformer: k, v (depth,length,D) of the `used` tokens that it has read already. */
 typedef struct sslh_i_cache { sslh_real *k, *v; int used, length; } sslh_i_cache;
 
-/* Only sslh_cross_entropy_ex and _full ignore a label; any value may be the one. */
+/* Whether row r has the label to be ignored, which may be any value; only sslh_cross_entropy_ex and _full have one. */
 SSLH_I_FN int sslh_i_xent_skips(const sslh_i_xent *p, size_t r) { return p->has_ignore && p->labels[r] == p->ignore; }
 
 typedef enum sslh_i_pointwise_kind { SSLH_I_POINTWISE_MSE, SSLH_I_POINTWISE_L1, SSLH_I_POINTWISE_HUBER,
@@ -4892,7 +4905,7 @@ typedef struct sslh_i_pointwise {
     const struct sslh_i_kernels *k; /* engine, as part */
     int kind, fresh_x, fresh_t;
     const sslh_real *x, *t;
-    sslh_real *dx, *dt, *part; /* part: a sum per chunk */
+    sslh_real *dx, *dt, *part; /* part: the sum of each chunk */
     size_t n;
     sslh_real delta, scale;
 } sslh_i_pointwise;
@@ -4902,10 +4915,10 @@ typedef struct sslh_i_ntx {
     const struct sslh_i_kernels *k; /* engine, as per_task */
     const sslh_real *z[2];  /* (N,D) */
     sslh_real *dz[2];       /* gradients or NULL */
-    sslh_real *u, *norm, *most, *lsum; /* (2N,D) (2N) (2N) (2N); log sum exp is most + lsum */
+    sslh_real *u, *norm, *most, *lsum; /* (2N,D) (2N) (2N) (2N): z / |z|, |z|; log sum exp is most + lsum */
     sslh_real *s;           /* (rows of the block, 2N) */
     sslh_real *du;          /* (rows of the block, D) */
-    sslh_real *loss, *hit;  /* (2N) (2N) */
+    sslh_real *loss, *hit;  /* (2N) (2N); hit: 1 where the positive has the highest score */
     sslh_real tau_inverse, scale;
     size_t N, D, first, rows, per_task;
     int decoupled, rounded; /* rounded: .bfloat16, for the plain version */
@@ -4914,19 +4927,19 @@ typedef struct sslh_i_ntx {
 /* InfoNCE, likewise. */
 typedef struct sslh_i_nce {
     const struct sslh_i_kernels *kern; /* engine, as per_task */
-    const sslh_real *q, *k, *n;   /* (N,D) (N,D) (K,D), (N,K,D) or NULL */
-    int own_n;                    /* 1: n is (N,K,D), negatives of each row's own */
+    const sslh_real *q, *k, *n;   /* (N,D); (N,D); (K,D), (N,K,D) or NULL */
+    int own_n;                    /* 1: n is (N,K,D), each row has negatives of its own */
     sslh_real *dq, *dk;
     sslh_real *x, *most, *lsum; /* (rows of the block, columns) (N) (N); log sum exp is most + lsum */
     sslh_real *loss, *hit;      /* (N) (N) */
     sslh_real tau_inverse, scale;
     size_t N, D, columns, first, rows, per_task;
-    /* for the plain version: where the gradient of the columns goes; .bfloat16 rounds scores and dq, and dn */
+    /* for the plain version: the gradient of n; whether .bfloat16 rounds the factors of scores and dq, and of dk, dn */
     sslh_real *dn;
     int rounded, rounded_n;
 } sslh_i_nce;
 
-/* A matrix whose diagonal shall be .target and whose other entries shall be 0. */
+/* The loss of a matrix whose diagonal should be .target and whose other entries should be 0. */
 typedef struct sslh_i_decorrelation {
     const struct sslh_i_kernels *k; /* engine, as per_task */
     const sslh_real *x;           /* (D,D) */
@@ -4942,37 +4955,37 @@ typedef struct sslh_i_decorrelation {
 /* Attention; forward when dout is NULL. q, k and v may be thirds of one tensor, hence strides of their own. */
 typedef struct sslh_i_attention {
     const struct sslh_i_kernels *kern; /* engine, as width, per_task, pairs and work */
-    const sslh_real *q, *k, *v, *out, *dout; /* row t of sample n, head h: x + (n T + t) ld + h d, or h value */
+    const sslh_real *q, *k, *v, *out, *dout; /* row t of sample n, head h: x + (n T + t) ld + h d; v, out: h value */
     sslh_real *o, *dq, *dk, *dv;
     sslh_real *lse, *weights;                /* (N,heads,Tq), (N,heads,Tq,Tk) or NULL */
     const uint8_t *mask;                     /* (N,Tk) or NULL */
     const uint8_t *pair_mask;                /* broadcast to (N,heads,Tq,Tk), or NULL */
     const sslh_real *bias;                   /* likewise */
-    size_t mask_step[4], bias_step[4];       /* their steps along n, h, query, key; 0 where they are repeated */
-    sslh_real *dbias;                        /* (groups,heads,Tq,Tk): that of each group of samples; or NULL */
+    size_t mask_step[4], bias_step[4];       /* their strides along n, h, query, key; 0 where they are broadcast */
+    sslh_real *dbias;                        /* (groups,heads,Tq,Tk): gradient from each group of samples; or NULL */
     size_t groups;                           /* group g has the samples from N g / groups on */
     size_t ldq, ldk, ldv, ldo;
-    size_t N, heads, Tq, Tk, d, value, width, per_task; /* width: Tk in whole vectors */
+    size_t N, heads, Tq, Tk, d, value, width, per_task; /* width: Tk rounded up to whole vectors */
     int causal, fresh_q, fresh_k, fresh_v;
-    int pairs;                               /* products of pairs: .bfloat16, >>products-plan */
+    int pairs;                               /* 1: products of bfloat16 pairs, see >>products-plan */
     sslh_real scale;
-    char  *work;                             /* per worker */
+    char  *work;                             /* scratch: work_bytes for each worker */
     size_t work_bytes;
 } sslh_i_attention;
 
-/* The recurrence of GRU or LSTM, forward and backward. What has a row for each step of each sample is packed: sample n
-   has the rows start[n] .. start[n+1] - 1, M in all. gates holds what the backward pass needs: r, z, n and U h + c of
-   n; or i, f, g, o and the cell. */
+/* The recurrence of GRU or LSTM, forward and backward. Arrays of M rows, one for each step of each sample, are packed:
+   sample n has the rows start[n] .. start[n+1] - 1. gates holds what the backward pass needs: of a GRU the gates r, z,
+   n and that part of U h + c which belongs to n, of an LSTM the gates i, f, g, o and the cell. */
 typedef struct sslh_i_recurrent {
     const struct sslh_i_kernels *kern; /* engine, as panels, zeros, work and tasks */
-    const sslh_real *panels;       /* forward: U' (D,GD); backward: U (GD,D); packed. Plainly: U as it is */
+    const sslh_real *panels;       /* forward: U' (D,GD); backward: U (GD,D); packed. Plain version: U itself */
     const sslh_real *hidden_bias;  /* (GD) or NULL */
     const sslh_real *h0, *c0;      /* (N,D) or NULL */
     const sslh_real *zeros;        /* (D) */
     const size_t *start;           /* (N+1) */
-    sslh_real *a, *h, *gates;      /* (M,GD) (N,T,ldh) (M,kept D); with ldh 2D the cell stands behind h */
+    sslh_real *a, *h, *gates;      /* (M,GD) (N,T,ldh) (M,kept D); with ldh = 2D the cell follows h */
     const sslh_real *dh;           /* (N,T,ldh) */
-    sslh_real *da, *du;            /* (M,GD); one for LSTM */
+    sslh_real *da, *du;            /* (M,GD); for an LSTM both are one array */
     sslh_real *dh0, *dc0;          /* (N,D) or NULL */
     sslh_real *work;               /* per worker: u of a step (12,GD); or dh (12,D) and dc (12,D) */
     size_t work_reals, N, T, D, ldh, G, kept; /* G: 3 or 4; kept: 4 or 5 */
@@ -4981,25 +4994,27 @@ typedef struct sslh_i_recurrent {
 
 /* --- picked rows and values (>>shapes) to the engine (>>copies) -------------------------------------------------- */
 
-/* samples groups of count rows of width elements: dst row (n, j) = src row (n, index[n][j]); embedding is one group,
-   cut over its rows. Backward: src row += dst row in the order of j. */
+/* `samples` groups of `count` rows of `width` elements: dst row (n, j) = src row (n, index[n][j]); embedding is one
+   group. Backward, src is the gradient of the picked rows and dst that of their source: dst row (n, index[n][j]) += src
+   row (n, j), in the order of j. */
 typedef struct sslh_i_pick {
-    const char *src; /* rows source rows a group */
+    const char *src; /* `rows` rows in a group; backward count */
     char *dst;
     const int32_t *index;
     size_t samples, rows, count, width, size, per_task; /* per_task: engine */
     int fresh;
 } sslh_i_pick;
 
-/* Along an axis: x (outer,size,inner) and picked (outer,J,inner), index (outer,J,inner), or (J) when shared. With at =
-   index[o][j][d], x[o][at][d] and picked[o][j][d] belong together: which of them is set or added to is the kind. */
+/* Gather and scatter along an axis of x (outer,size,inner); picked is (outer,J,inner), and index (outer,J,inner), or
+   (J) when shared. With at = index[o][j][d], x[o][at][d] and picked[o][j][d] belong together; the kind says which of
+   the two is set or added to. */
 typedef enum sslh_i_along_kind { SSLH_I_ALONG_TAKE /* picked = x */, SSLH_I_ALONG_TAKE_ADD /* picked += x */,
     SSLH_I_ALONG_PUT /* x = picked */, SSLH_I_ALONG_PUT_ADD /* x += picked */ } sslh_i_along_kind;
 typedef struct sslh_i_along {
     sslh_i_along_kind kind;
     char *x, *picked;              /* the kinds that add: real */
     const int32_t *index;
-    int32_t *last;                 /* or NULL: (outer,size,inner), the last j that PUT there; TAKE_ADD: for it only */
+    int32_t *last;                 /* or NULL: (outer,size,inner), the last j that PUT there; TAKE_ADD: only to it */
     size_t outer, size, J, inner;
     size_t bytes;                  /* of a value: 1, 4 or 8 */
     int shared;
@@ -5019,10 +5034,10 @@ typedef struct sslh_i_taps {
     int       *count;  /* n */
     sslh_real *weight; /* n x taps */
 } sslh_i_taps;
-/* Pixels (H,W,C): one of the three. */
+/* Pixels (H,W,C): one of the three pointers is set. */
 typedef struct sslh_i_pixels { const uint8_t *bytes; const sslh_real *reals; const float *floats; int height, width,
     channels; } sslh_i_pixels;
-/* Sizes of a worker's buffers in values. */
+/* Sizes of a worker's buffers, in numbers; see sslh_i_view_work. */
 typedef struct sslh_i_view_sizes { size_t a, b, planes, plane, row, taps, total; } sslh_i_view_sizes;
 /* A view of a batch. */
 typedef struct sslh_i_view_job {
@@ -5034,34 +5049,34 @@ typedef struct sslh_i_view_job {
     int               length;
     int               height, width, channels, n, per_task;
     uint64_t          seed;
-    const uint64_t   *streams;     /* of sslh_augment: one for every each images */
+    const uint64_t   *streams;     /* of sslh_augment: one for every `each` images */
     int               each;
     int               epoch, view; /* of sslh_views */
     const int32_t    *index;       /* n sample numbers, or NULL: sslh_augment */
     const sslh_data  *data;
     const char       *values;      /* of the image or clip field */
-    int               frames, each_clip; /* clips of so many frames, so many of them seen; images: 1 and 1 */
+    int               frames, each_clip; /* frames of a clip, and of a view of it; images: 1 and 1 */
     const int32_t    *frame;       /* n frame numbers, or NULL: 0 .. frames-1 of each clip */
     int               source;      /* values are 0 bytes, 1 floats (fields), 2 reals (tensors) */
-    int               in_order;    /* values holds the images, or clips, of the batch themselves */
+    int               in_order;    /* 1: values holds only the images or clips of the batch, in its order */
     sslh_real        *out;         /* n x height x width x channels of the view */
 } sslh_i_view_job;
 
 /* --- small functions --------------------------------------------------------------------------------------------- */
 
-/* A setting with a default: 0 means it, SSLH_OFF means zero. In a double build a default that takes part in the
-   arithmetic of an operation is a double. */
+/* The value of a setting with a default: 0 stands for the default, SSLH_OFF for zero. The first version is for settings
+   that enter the arithmetic of an operation, whose defaults are doubles in a double build. */
 SSLH_I_FN sslh_real sslh_i_default_real(float value, sslh_real fallback) {
     return value == 0.0f ? fallback : value < 0.0f ? 0 : (sslh_real)value;
 }
 SSLH_I_FN float sslh_i_default(float value, float fallback) {
     return value == 0.0f ? fallback : value < 0.0f ? 0.0f : value;
 }
-/* Of one shape, number by number; nothing is broadcast. */
+/* Whether the two shapes are equal, without broadcasting. */
 SSLH_I_FN int sslh_i_same_shape(const sslh_tensor *a, const sslh_tensor *b) {
     return a->ndim == b->ndim && memcmp(a->shape, b->shape, (size_t)a->ndim * sizeof a->shape[0]) == 0;
 }
-/* Bytes of an element; a tensor's values, whatever their type. */
+/* Bytes of an element; then setting and getting the pointer to a tensor's values, whatever their type. */
 SSLH_I_FN size_t sslh_i_type_size(sslh_type type) {
     return type == SSLH_F32 ? sizeof(sslh_real) : type == SSLH_I32 ? 4 : 1;
 }
@@ -5080,20 +5095,20 @@ SSLH_I_FN int sslh_i_finite(const sslh_real *x, size_t n) {
     for (i = 0; i < n; i++) sum += x[i] * 0;
     return sum == 0;
 }
-/* Number of the first row of x (n,width) that holds NaN or Inf; n when none does. */
+/* Index of the first row of x (n,width) that holds NaN or Inf; n when none does. */
 SSLH_I_FN size_t sslh_i_bad_row(const sslh_real *x, size_t n, size_t width) {
     size_t i;
     for (i = 0; i < n && sslh_i_finite(x + i * width, width); i++) {}
     return i;
 }
-/* " in step 7", or nothing inside sslh_train, which names the step of the run itself: two counts in one message would
-   leave the reader to guess. */
+/* " in step 7", or nothing inside sslh_train, which adds the step of the run itself: two counts in one message would
+   confuse its reader. */
 SSLH_I_FN const char *sslh_i_in_step(const sslh_ctx *c, char out[40]) {
     out[0] = 0;
     if (!c->run_step) snprintf(out, 40, " in step %.0f", (double)c->steps);
     return out;
 }
-/* A count of steps from a product of floats: the part before the point, from 0 to 2^62. */
+/* A count of steps from a product of floats: its integer part, limited to 0 .. 2^62. */
 SSLH_I_FN int64_t sslh_i_step_count(float v) {
     return !(v > 0.0f) ? 0 : v >= 4611686018427387904.0f ? (int64_t)1 << 62 : (int64_t)v;
 }
@@ -5104,9 +5119,9 @@ SSLH_I_FN int sslh_i_side_ok(int n) { return n >= 1 && n <= SSLH_I_VIEW_SIDE; }
 /*  >>prototypes    functions that are called above their bodies                                                      */
 /* ================================================================================================================== */
 
-/* The parts are read from the method down to the instruction, and C wants to know a function before it is called. So
-   here stands what is called from an earlier place than that of its body, by the part and section of the body; with
-   the public functions it is all that one part may use of a later one. */
+/* The parts are in the order of reading, from the method down to the instruction, but C needs the declaration of a
+   function before its first call. So functions that are called above their bodies are declared here, sorted by the part
+   and section of the body. With the public functions they are all that one part may use of a later one. */
 
 struct sslh_i_plan; /* >>elementwise */
 struct sslh_i_conv; /* >>conv */
@@ -5194,8 +5209,8 @@ SSLH_I_FN sslh_real sslh_i_sum_squares(sslh_ctx *c, const sslh_real *x, size_t n
 SSLH_I_FN sslh_real sslh_i_sum_squares2(sslh_ctx *c, const sslh_real *x, const sslh_real *y, size_t n, sslh_real a,
                                         sslh_real b, sslh_real *y2);
 
-/* --- part II: sums, products, what the losses consist of (>>reductions, >>norms, >>products, >>loss-rows) --- */
-/* dst (+)= scale * the sum of x over the axes that operand k of the plan repeats */
+/* --- part II: sums, products, parts of the losses (>>reductions, >>norms, >>products, >>loss-rows) --- */
+/* dst (+)= scale * the sum of x over the axes along which operand k of the plan is broadcast */
 SSLH_I_FN void sslh_i_sum_repeated(sslh_ctx *c, const sslh_real *x, const struct sslh_i_plan *p, int k, sslh_real *dst,
                                    sslh_real scale, int fresh);
 SSLH_I_FN int sslh_i_column_variance(sslh_ctx *c, const sslh_real *x, size_t G, size_t M, size_t C, sslh_real *mean,
@@ -5222,7 +5237,7 @@ SSLH_I_FN int sslh_i_shape_axis(sslh_ctx *c, const char *op, int axis, int ndim)
 SSLH_I_FN size_t sslh_i_shape_span(const sslh_tensor *t, int first, int last);
 SSLH_I_FN sslh_tensor *sslh_i_along_op(sslh_ctx *c, const char *op, sslh_tensor *x, sslh_tensor *index, int axis,
                                        int given);
-/* --- part II: GRU and LSTM under the name of the layer that asks (>>sequences) --- */
+/* --- part II: GRU and LSTM; op is the name of the calling layer (>>sequences) --- */
 SSLH_I_FN sslh_tensor *sslh_i_recurrent_op(sslh_ctx *c, const char *op, int lstm, sslh_tensor *x, sslh_tensor *w_ih,
                                            sslh_tensor *w_hh, sslh_tensor *b_ih, sslh_tensor *b_hh,
                                            sslh_recurrent_desc desc);
@@ -5238,7 +5253,7 @@ SSLH_I_FN void sslh_i_plain_l2_back(const sslh_real *y, const sslh_real *norm, c
 SSLH_I_FN uint32_t sslh_i_bfloat16(float x); /* part III */
 #endif
 
-/* --- part III, beside sslh_i_parallel, sslh_i_work, sslh_i_gemm and the table: all that II and >>views may call --- */
+/* --- part III, besides sslh_i_parallel, sslh_i_work, sslh_i_gemm and the table: what II and >>views may call --- */
 SSLH_I_FN void sslh_i_kernels_choose(sslh_ctx *c); /* sets c->k */
 SSLH_I_FN void sslh_i_plain_choose(sslh_ctx *c);   /* puts the plain versions into c->k */
 SSLH_I_FN void sslh_i_pairs_choose(sslh_ctx *c);   /* sets c->pairs */
@@ -30697,27 +30712,27 @@ SSLH_DEF sslh_tensor *sslh_mel_views(sslh_ctx *c, sslh_batch batch, sslh_audio_r
 /*  PART III  THE ENGINE                                                                                              */
 /* ################################################################################################################## */
 
-/* Everything that is there for speed only. A program with plain loops in place of this part would learn the same, but
-   slowly. What the engine must not touch are the bits of a result; for them it has the rules below.
+/* Everything in this part is there only for speed: a program with plain loops in its place would learn the same, but
+   slowly. The engine must not change the bits of a result, which the rules below ensure.
 
-     >>kernels        vectors of 16 lanes, the kernels on them, compiled once per instruction set; which set is taken
-     >>products-plan  matrix products: tasks, blocks of the sum, packing; pairs of bfloat16; a BLAS of the user's
+     >>kernels        vectors of 16 lanes, the kernels on them, compiled once per instruction set; which set is used
+     >>products-plan  matrix products: tasks, blocks of the sum, packing; pairs of bfloat16; the user's own BLAS
      >>conv-plan      convolutions: products of tiles, Winograd's algorithm, depthwise, bands; their gradients
      >>sequences-plan attention by heads and blocks of queries; the recurrences of GRU and LSTM
      >>loops          sums of rows and columns that several tasks share
-     >>copies         runs, strides, picked rows
+     >>copies         contiguous runs, strided copies, picked rows
      >>pool           threads, their memory, tasks that wait for idle threads
      >>views-make     augmentation of images
      >>views-ahead    views of the next batch, made while the step is computed
-     >>state          what was chosen; the test that the compiler kept the bits
+     >>state          what was chosen; the test that the compiler has kept the bits
 
-   The path of a layer, from its operation to registers:
+   The path of a layer, from its operation to the registers:
 
      sslh_linear_ex           part II: shapes; y (M,O) = x (M,I) w' (I,O) + bias
        sslh_i_gemm            plan: is w' packed? what rows and columns of y are a task, how much of I is a block?
          sslh_i_parallel      pool: each thread takes tasks, with its own scratch
-           pack_t, pack_n     the columns of w' that a tile reads, NR wide, side by side: a panel
-           tile_rows          kernel: MR x NR sums of y in registers, k along the panel; at the end bias and ReLU
+           pack_t, pack_lines kernels: the columns of w' that a tile reads, NR wide, side by side: a panel
+           tile_runs          kernel: MR x NR sums of y in registers, k along the panel; at the end bias and ReLU
 
                k ->                     NR
              +-----------+            +----+----+----+            +----+----+----+
@@ -30726,51 +30741,51 @@ SSLH_DEF sslh_tensor *sslh_mel_views(sslh_ctx *c, sslh_batch batch, sslh_audio_r
              |           |          v +----+----+----+            |    |    |    |   a block of SSLH_I_KC
              +-----------+                                        +----+----+----+
 
-   A convolution goes the same way with another plan: rows of x are then pixels under a tap of the kernel, found through
-   a table of pointers. Element-wise operations have no plan: a task is a stretch of SSLH_I_FLAT numbers.
+   A convolution takes the same path with another plan: the rows of x are then pixels under a tap of the filter, found
+   through a table of pointers. Element-wise operations have no plan: a task is a block of SSLH_I_FLAT numbers.
 
-   What a kernel gets is arrays and sizes; it takes no memory, knows no context, calls only what is compiled in its own
-   pass, functions of >>scalar and, in portable C, of >>random, and reads behind its arrays only where its struct says
-   so. It may prefetch any address. For the sake of the bits
+   A kernel receives arrays and sizes. It allocates nothing, knows no context, and calls only functions that are
+   compiled in its own pass, those of >>scalar and, in portable C, those of >>random. It may prefetch any address, but
+   reads past the end of an array only where its comment or its struct says so. To keep the bits the same
      - a sum has 16 lanes and one tree, in registers of any width; the sum of a product is one chain over k in each
        block, and the blocks are added in their order;
-     - products and sums are fused where vfma is written, in passes with fused multiply-add, and nowhere else: there
-       are two results, one with and one without it, and each is the same on all processors;
+     - multiply-adds are fused where vfma is written, in passes that have the instruction, and nowhere else: there are
+       two results, one with and one without it, and each is the same on all processors;
      - elementary functions are those of >>scalar, on vectors, and never libm's;
      - algorithms, and how a sum is cut into blocks, depend on the layer's shape and options, never on the instruction
        set or the number of threads, and on the size of the batch only in gradients of weights, which are sums over it.
        Tiles and panels, which change no bit, may depend on the instruction set.
    Kernels of products and convolutions are compared with their plain versions in tests/kernels.c, where exp, log, tanh,
-   gelu, sin and cos are measured as well; the other kernels are tested through what calls them: operations in
-   tests/ops.c and tests/shapes.c, optimisers in tests/optim.c, whole steps of all methods in tests/methods.c, all of
-   them beside the plain versions, and views in tests/views.c. Each instruction set is compared with the
-   others in tests/kernels.c, tests/ops.c, tests/shapes.c and tests/views.c, and by whole trainings in tests/bits.c. */
+   gelu, sin and cos are measured as well. The other kernels are tested through their callers: operations in tests/ops.c
+   and tests/shapes.c, optimisers in tests/optim.c, whole steps of all methods in tests/methods.c, all of them against
+   the plain versions, and views in tests/views.c. Instruction sets are compared with each other in tests/kernels.c,
+   tests/ops.c, tests/shapes.c and tests/views.c, and by whole trainings in tests/bits.c. */
 
 /* ================================================================================================================== */
 /*  >>kernels       vector layer, kernels, a pass for each instruction set, dispatch                                  */
 /* ================================================================================================================== */
 
 /* In this order: numbers in bfloat16; the passes, which compile the text from "[kernel text]" on once for each
-   instruction set; the vector layer; the kernels, by what they serve; the table of the pass; and, compiled once, the
-   choice among the tables when a context is made. */
+   instruction set; the vector layer; the kernels, sorted by purpose; the table of the pass; and, compiled only once,
+   the choice among the tables when a context is created. */
 
 #if SSLH_I_DOUBLE
-#define SSLH_I_NONE (-1.0 / 0.0) /* a lower bound that is none */
+#define SSLH_I_NONE (-1.0 / 0.0) /* minus infinity: a lower bound without effect */
 #else
 #define SSLH_I_NONE (-SSLH_I_INF)
 #endif
 
-/* 1 when 2 p is a small integer, so that x^p is products and a square root */
+/* 1 when 2 p is an integer from -32 to 32, so that x^p takes only products and a square root. */
 SSLH_I_FN int sslh_i_twice(sslh_real p) { return p + p == sslh_i_floor(p + p) && p >= -16 && p <= 16; }
 
-/* What a term of a product is, see "kernels: products and convolutions". */
+/* A term of a product is made of floats, or of bfloat16 pairs: by emulation, or by the processor's own instruction. */
 enum { SSLH_I_FLOATS, SSLH_I_EMULATED, SSLH_I_NATIVE };
 
 static const sslh_real sslh_i_iota[16] = { 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15 };
 
 /* --- bfloat16: the high half of a float, rounded to nearest even; subnormal numbers become 0 ---
-   A pair is two of them in the 4 bytes of a float, the first in the low half. Arrays of pairs go through the same
-   tables, panels and cuts as arrays of numbers; only the tiles of "kernels: products of pairs" look inside. */
+   A pair is two such numbers in the 4 bytes of a float, the first in the low half. Arrays of pairs are cut and packed
+   like arrays of floats; only the tiles of "kernels: products of pairs" look inside. */
 #if !SSLH_I_DOUBLE
 SSLH_I_FN uint32_t sslh_i_bfloat16(float x) {
     const uint32_t u = sslh_i_bits_of(x);
@@ -30778,10 +30793,11 @@ SSLH_I_FN uint32_t sslh_i_bfloat16(float x) {
     if ((u & 0x7fffffffu) > 0x7f800000u) return u >> 16 | 0x40u; /* a NaN stays one */
     return (u + 0x7fffu + (u >> 16 & 1u)) >> 16;
 }
-/* s + a b as the processor's vdpbf16ps does it: one rounding, results below the smallest normal number are 0. The
-   product of two bfloat16 is exact in double, and rounding a sum of such numbers to double first changes nothing. */
+/* s + a b as the instruction vdpbf16ps computes it: with one rounding, and 0 for results below the smallest normal
+   number. The product of two bfloat16 numbers is exact in double; rounding its sum with a float to double first does
+   not change the final result. */
 SSLH_I_FN float sslh_i_bfloat16_madd(float a, float b, float s) {
-    static const double least = 1.1754943157898259e-38; /* 2^-126 - 2^-151: what rounds below 2^-126 */
+    static const double least = 1.1754943157898259e-38; /* 2^-126 - 2^-151: what is smaller rounds below 2^-126 */
     double t = (double)a * (double)b;
     t = t + (double)s;
     if (t < least && t > -least && (t > 0 || t < 0)) return t < 0 ? -0.0f : 0.0f;
@@ -30790,7 +30806,7 @@ SSLH_I_FN float sslh_i_bfloat16_madd(float a, float b, float s) {
 SSLH_I_FN float sslh_i_pair_of(float x, float z) {
     return sslh_i_of_bits(sslh_i_bfloat16(x) | sslh_i_bfloat16(z) << 16);
 }
-/* n numbers that follow each other -> (n + 1) / 2 pairs; and two rows of n, z NULL for zeros -> n pairs */
+/* n consecutive numbers -> (n + 1) / 2 pairs; and two rows x, z of n numbers, z NULL for zeros -> n pairs. */
 SSLH_I_FN void sslh_i_pairs_along(const float *x, size_t n, float *to) {
     for (; n > 1; n -= 2, x += 2) *to++ = sslh_i_pair_of(x[0], x[1]);
     if (n) *to = sslh_i_pair_of(x[0], 0.0f);
@@ -30800,26 +30816,27 @@ SSLH_I_FN void sslh_i_pairs_down(const float *x, const float *z, size_t n, float
 }
 #endif
 /* --- instruction sets: the kernel text is compiled once for each ---
-   How an instruction set is added, in this order:
+   To add an instruction set, in this order:
      1. >>platform, for a new family of processors: its macro beside SSLH_I_X86 and SSLH_I_ARM and in SSLH_I_SIMD, the
         compilers that can produce its instructions, the header with the intrinsics;
      2. here: a pass, which gives the kernels a suffix and the compiler its target;
-     3. "the vector layer": a block that says what a register is, what can be done with it, and which tiles fit; a macro
-        that no other block has also gets its #undef, in the list behind "the table of this pass";
+     3. "the vector layer": a block that defines what a register is, its operations, and the size of tiles; a macro that
+        no other block defines also needs an #undef, in the list after "the table of this pass";
      4. "dispatch", at the end of this section: a row in sslh_i_sets that says whether the running processor has it (for
         x86 with Microsoft's compiler its feature in sslh_i_x86_has as well);
      5. tests/bits.sh: a line, with an emulator, so that any machine compares its bits with those of the others;
-     6. tests/bench/bench.h: the loop that measures the peak of the machine, by which speeds are judged;
+     6. tests/bench/bench.h: the loop that measures the machine's peak, with which speeds are compared;
      7. its name where users read which sets there are: README.md, docs/performance.md.
-   Kernels ask for what a block defines, never for a name; dispatch, messages, sslh_cpu_name and tests read the rows.
+   Kernels test what a block defines, never which set it is; dispatch, messages, sslh_cpu_name and tests read the rows.
 
    A pass defines SSLH_I_PASS_name, which selects the block, SSLH_I_SUFFIX, which is appended to every name (see
-   SSLH_I_P), and SSLH_I_TARGET, what has to be switched on in the compiler; then it includes this very file again. The
+   SSLH_I_P), and SSLH_I_TARGET, the instructions that the compiler may use; then it includes this very file again. The
    portable C pass needs no target and is compiled in place. Functions that inline each other are in the same pass
-   (always_inline does not work across targets); constants they share are macros. */
+   (always_inline does not work across targets); constants that passes share are macros. */
 
-/* gcc for 64-bit Windows keeps wide registers on a stack that is aligned to 16 bytes only, and crashes (gcc bug 54412,
-   open since 2012): there AVX2 runs in narrow registers. Patched compilers may define SSLH_WIDE_STACK 1. */
+/* gcc for 64-bit Windows spills wide registers to a stack that is aligned to only 16 bytes, which crashes (gcc bug
+   54412, open since 2012). There AVX2's kernels use registers of 128 bits, and AVX-512 is left out. For a patched
+   compiler define SSLH_WIDE_STACK 1. */
 #if defined(_WIN64) && defined(__GNUC__) && !defined(__clang__) && !defined(SSLH_WIDE_STACK)
 #define SSLH_I_NARROW 1
 #elif !defined(SSLH_I_NARROW)
@@ -30869,7 +30886,7 @@ SSLH_I_FN void sslh_i_pairs_down(const float *x, const float *z, size_t n, float
 
 #define SSLH_I_PASS_AVX512
 #define SSLH_I_SUFFIX avx512
-#if SSLH_I_BF16 /* adds intrinsics only: no compiler makes bfloat16 of floats by itself */
+#if SSLH_I_BF16 /* adds only intrinsics: no compiler converts floats to bfloat16 on its own */
 #define SSLH_I_TARGET "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma,avx512bf16"
 #else
 #define SSLH_I_TARGET "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma"
@@ -30905,9 +30922,9 @@ SSLH_I_PRAGMA(clang attribute push(__attribute__((target(SSLH_I_TARGET))), apply
 #pragma GCC push_options
 SSLH_I_PRAGMA(GCC target(SSLH_I_TARGET))
 #endif
-/* Kernels are optimised in debug builds too: without it they run at a twentieth of their speed. (clang has no such
-   pragma.) In portable C gcc would take every V of 16 numbers apart, which costs 4 s of compiling for 10 to 20 % of the
-   speed. */
+/* Kernels are optimised in debug builds too; otherwise they would run at a twentieth of their speed. (clang has no such
+   pragma.) In portable C gcc's tree-sra would split every V into 16 scalars, which costs 4 s of compile time for a gain
+   of 10 to 20 %. */
 #if defined(__GNUC__) && !defined(__clang__) && !defined(__TINYC__) && !defined(SSLH_I_KEEP_CALLS)
 #pragma GCC push_options
 #ifdef SSLH_I_INNER
@@ -30918,10 +30935,10 @@ SSLH_I_PRAGMA(GCC target(SSLH_I_TARGET))
 #endif
 
 /* --- the vector layer ---
-   Two levels. N is the register of the instruction set, SSLH_I_W lanes of it: a block of SSLH_I_N.. macros is all that
-   an instruction set has to provide. V is the virtual vector of 16 lanes (1, 2 or 4 registers, or an array in C) on
-   which kernels are written: sslh_i_vadd and so on. Reductions over V have one tree, so they give the same bits
-   everywhere.
+   There are two levels. N is a register of the instruction set, with SSLH_I_W lanes: a block of SSLH_I_N.. macros is
+   all that an instruction set has to provide. V is a virtual vector of 16 lanes (1, 2 or 4 registers, or an array in
+   C), in terms of which kernels are written: sslh_i_vadd and so on. Reductions over V have one tree, so they give the
+   same bits everywhere.
 
      sslh_i_v    vload(p) vloadn(p,n) vset(x) vzero()   vstore(p,v) vstoren(p,v,n)   n of 16 values, n < 16; rest is 0
                  vadd vsub vmul vdiv vmax vmin (a > b ? a : b: the second if one is NaN)  vsqrt vneg vabs
@@ -30933,19 +30950,20 @@ SSLH_I_PRAGMA(GCC target(SSLH_I_TARGET))
 
    A block defines
      W           lanes of N: 16, 8 or 4 (1, portable C: V is an array, and kernels have loops instead of registers)
-     FMA         1: NFMA rounds once, and the bits are those of all such sets; 0: twice, and they are those of C
+     FMA         1: NFMA rounds once, with the bits of all such sets; 0: it rounds twice, with the bits of C
      MR          rows of a product's tile, which is two N wide: 12 with 32 registers, 6 with 16
-     N NM NI     the types of lanes, of masks and of 32-bit integers; N..(), their operations
-     QUAD(i)     numbers 0 .. 3 of the rows i, 4 + i .. of p, ld apart: a register
+     N NM NI     the types of registers of numbers, masks and 32-bit integers; N..() are their operations
+     QUAD(i)     a register with numbers 0 .. 3 of rows i, 4 + i, .. of p, which are ld apart
      ZIP PAIR(a, b, high)   of each four lanes: a0 b0 a1 b1, high: a2 b2 a3 b3; a0 a1 b0 b1, high: a2 a3 b2 b3
-     nimul       a function: low half and *high half of the 64-bit products of 32-bit lanes
-   and, for what is faster than what the kernels do otherwise, or not at all:
-     SMALL       V is many of few registers: what is large is called, not inlined
-     NLOADN NSTOREN   the first n lanes of a register of 8 or 16 (n may be more)
-     FOLD        x86: the halves of V (x) and theirs, down to four lanes (t)
-     RUNS4       tiles of 6 rows and four N, 24 sums, beside those of 12 and two
-     PANEL(i)    as QUAD, of the MR rows of a tile, which fill no register
-     FLUSHED(call) NISHL16   bfloat16 emulated in registers, which needs FMA: a call while subnormal numbers are 0
+     nimul       a function: the low halves of the 64-bit products of unsigned 32-bit lanes, and in *high the high ones
+   and some of these, where they are faster than what the kernels do without them:
+     SMALL       V takes up many of the few registers: large functions are called, not inlined
+     NLOADN NSTOREN   the first n lanes of a register of 8 or 16 (n may be larger)
+     FOLD        x86: combines the halves of V (x), then the halves of the result, down to four lanes (t)
+     RUNS4       tiles of 6 rows and four N, 24 sums, besides those of 12 rows and two N
+     PANEL(i)    like QUAD, for the MR rows of a tile, which do not fill a register
+     FLUSHED(call) NISHL16   bfloat16 emulated in registers, which needs FMA: a call with subnormal numbers flushed to
+                 0; a shift by 16 bits
      NDOT(x, b, s) NALONG NHALF   bfloat16 by instructions: s + products of pairs; two registers of numbers as one of
                  pairs; a register of numbers, rounded, as integers                                                   */
 #define sslh_i_nimul SSLH_I_P(sslh_i_nimul_)
@@ -30954,7 +30972,7 @@ SSLH_I_PRAGMA(GCC target(SSLH_I_TARGET))
 #define SSLH_I_W 16
 #define SSLH_I_FMA 1
 #define SSLH_I_MR 12
-#define SSLH_I_RUNS4 /* 24 sums and 4 registers of b */
+#define SSLH_I_RUNS4 /* 24 registers of sums and 4 of b */
 #define SSLH_I_N __m512
 #define SSLH_I_NM __mmask16
 #define SSLH_I_NI __m512i
@@ -31170,7 +31188,7 @@ SSLH_I_INLINE SSLH_I_NI sslh_i_nimul(SSLH_I_NI a, SSLH_I_NI b, SSLH_I_NI *high) 
 #define SSLH_I_NISHR23(a) ((int32_t)((uint32_t)(a) >> 23))
 
 #endif
-/* What every set has under the same name, after a prefix of its own: _mm512_add_ps, sslh_i_c_add_ps .. */
+/* Operations that every set names alike but for a prefix: _mm512_add_ps, sslh_i_c_add_ps .. */
 #define SSLH_I_NLOAD(p) SSLH_I_OP(loadu_ps)(p)
 #define SSLH_I_NSTORE(p, x) SSLH_I_OP(storeu_ps)(p, x)
 #define SSLH_I_NSET(x) SSLH_I_OP(set1_ps)(x)
@@ -31186,7 +31204,7 @@ SSLH_I_INLINE SSLH_I_NI sslh_i_nimul(SSLH_I_NI a, SSLH_I_NI b, SSLH_I_NI *high) 
 #define SSLH_I_NISET(x) SSLH_I_OP(set1_epi32)(x)
 #define SSLH_I_NIADD(a, b) SSLH_I_OP(add_epi32)(a, b)
 #define SSLH_I_NISUB(a, b) SSLH_I_OP(sub_epi32)(a, b)
-#if defined(SSLH_I_BITS) /* and those of x86 */
+#if defined(SSLH_I_BITS) /* and those that the sets of x86 share */
 #define SSLH_I_SI(name) SSLH_I_CAT(SSLH_I_OP(name), SSLH_I_BITS)
 #define SSLH_I_NNEG(a) SSLH_I_OP(xor_ps)(a, SSLH_I_NSET(-0.0f))
 #define SSLH_I_NABS(a) SSLH_I_OP(andnot_ps)(SSLH_I_NSET(-0.0f), a)
@@ -31199,6 +31217,7 @@ SSLH_I_INLINE SSLH_I_NI sslh_i_nimul(SSLH_I_NI a, SSLH_I_NI b, SSLH_I_NI *high) 
 #define SSLH_I_NISHL16(a) SSLH_I_OP(slli_epi32)(a, 16)
 #define SSLH_I_NISHR23(a) SSLH_I_OP(srli_epi32)(a, 23)
 #define SSLH_I_NISHR8(a) SSLH_I_OP(srli_epi32)(a, 8)
+/* 0x8040: subnormal results and operands become 0 */
 #define SSLH_I_X86_FLUSHED(call)              \
     {                                         \
         const unsigned csr = _mm_getcsr();    \
@@ -31250,8 +31269,8 @@ SSLH_I_INLINE SSLH_I_NI sslh_i_nimul(SSLH_I_NI a, SSLH_I_NI b, SSLH_I_NI *high) 
 #define sslh_i_vsum SSLH_I_P(sslh_i_vsum_)
 #define sslh_i_vhmax SSLH_I_P(sslh_i_vhmax_)
 
-/* V as named registers (they stay in registers in every compiler; an array inside a struct does not). SSLH_I_EACH(S,
-   OP) writes S(OP, field) for every field. */
+/* V has one named field per register, because not every compiler keeps an array inside a struct in registers.
+   SSLH_I_EACH(S, OP) writes S(OP, field) for every field. */
 #if SSLH_I_W == 16
 typedef struct { SSLH_I_N a; } sslh_i_v;
 typedef struct { SSLH_I_NM a; } sslh_i_m;
@@ -31369,8 +31388,8 @@ SSLH_I_INLINE void sslh_i_vstoren(float *p, sslh_i_v x, int n) {
 #endif
 }
 #else
-/* Where code is to be small (SSE2), functions of their own: in the many loops that may end with one they are code for
-   nothing, as memcpy is a call anyway. (In portable C that costs layer norm a quarter of its speed.) */
+/* Not inlined where code has to be small (SSE2): in the many loops that end with such a call they would only add code,
+   as memcpy is a call anyway. (In portable C this would cost layer norm a quarter of its speed.) */
 #ifdef SSLH_I_SMALL
 #define SSLH_I_PART SSLH_I_APART
 #else
@@ -31388,7 +31407,7 @@ SSLH_I_PART void sslh_i_vstoren(sslh_real *p, sslh_i_v x, int n) {
 }
 #endif
 
-/* One tree: lanes i and i+8, then i and i+4, i+2, i+1. */
+/* The one reduction tree: lanes i and i+8, then i and i+4, i+2, i+1. */
 #ifdef SSLH_I_FOLD
 SSLH_I_INLINE float sslh_i_vsum(sslh_i_v x) {
     SSLH_I_FOLD(_mm256_add_ps, _mm_add_ps)
@@ -31419,7 +31438,8 @@ SSLH_I_INLINE sslh_real sslh_i_vhmax(sslh_i_v x) {
 }
 #endif
 
-/* The last part of an array: m >= 16 values left give a full vector, fewer a partial one (the other lanes are 0). */
+/* Load and store where m values of an array are left: a full vector for m >= 16, otherwise a partial one, whose other
+   lanes are 0. */
 #define sslh_i_vget SSLH_I_P(sslh_i_vget_)
 #define sslh_i_vput SSLH_I_P(sslh_i_vput_)
 #define sslh_i_vfirst SSLH_I_P(sslh_i_vfirst_)
@@ -31432,19 +31452,20 @@ SSLH_I_INLINE void sslh_i_vput(sslh_real *p, sslh_i_v x, size_t m) {
 }
 
 /* --- kernels: products and convolutions ---
-   Every product is made of tiles of the output held in registers while k runs: up to MR rows of two N registers (NR
-   columns). The two forms read b as rows of NR columns and differ in how they find a:
+   Every product is computed in tiles of the output that stay in registers while k runs: up to MR rows of two N
+   registers (NR columns). The two forms read b as rows of NR columns and differ in how they find a:
      rows   a[s MR + r][k]: a pointer per row and segment, k contiguous (matrices as they are, pixels of a convolution)
-     runs   a[s][k astep + r rstep]: packed rows, side by side, and matrices as they are; each run with its own b
-   Each form has one core, an inline function with R rows and V registers across. Both are constants where it is called,
-   so that compilers write its loops over them out and keep the sums, sum[R][V], in registers. kind: what a term of the
-   sum is, two numbers or, in bfloat16, two pairs. */
+     runs   a[s][k astep + r rstep]: packed rows, side by side, and matrices as they are; each segment has its own b
+   Each form has one core (micro-kernel), an inline function for R rows and V registers across. R and V are constants
+   where it is called, so that compilers unroll its loops over them and keep the accumulators, sum[R][V], in registers.
+   kind says what the factors of a term are: two numbers or, in bfloat16, two pairs. */
 #if SSLH_I_W > 1
 #define SSLH_I_NR (2 * SSLH_I_W)
 
+/* the first and the second number of each pair, as floats */
 #define SSLH_I_LOW(x) SSLH_I_NOFBITS(SSLH_I_NISHL16(SSLH_I_NBITS(x)))
 #define SSLH_I_HIGH(x) SSLH_I_NOFBITS(SSLH_I_NIAND(SSLH_I_NBITS(x), SSLH_I_NISET(-65536)))
-/* s + x b; of pairs equation (B1), below */
+/* s + x b; for pairs, equation (B1) below. */
 SSLH_I_INLINE SSLH_I_N SSLH_I_P(sslh_i_term_)(SSLH_I_N x, SSLH_I_N b, SSLH_I_N s, int kind) {
 #ifdef SSLH_I_NDOT
     if (kind == SSLH_I_NATIVE) return SSLH_I_NDOT(x, b, s);
@@ -31456,10 +31477,10 @@ SSLH_I_INLINE SSLH_I_N SSLH_I_P(sslh_i_term_)(SSLH_I_N x, SSLH_I_N b, SSLH_I_N s
     (void)kind;
     return SSLH_I_NFMA(x, b, s);
 }
-/* y receives the sums, its rows ystep apart; more: they are added to it. Row after row: all addresses of y at once are
-   more than there are registers for them, and gcc keeps what is too much in vector registers, which take part in the
-   sums. (Two registers a row must not be held back: where y comes from memory, stores kept in the order of rows cost a
-   third.) */
+/* Stores the sums in y, whose rows are ystep apart; with `more` they are added to it. This goes row after row: there
+   are too few general registers for the addresses of all rows at once, and gcc would keep the surplus in vector
+   registers that the sums need. (With two registers per row that order is not enforced: where y comes from memory, it
+   would cost a third of the speed.) */
 SSLH_I_INLINE void SSLH_I_P(sslh_i_sums_out_)(SSLH_I_N (*sum)[4], float *y, ptrdiff_t ystep, int more, int R, int V) {
     float *z = y;
     if (more) {
@@ -31485,13 +31506,13 @@ SSLH_I_INLINE void SSLH_I_P(sslh_i_sums_zero_)(SSLH_I_N (*sum)[4], int R, int V)
         for (int v = 0; v < V; v++) sum[r][v] = SSLH_I_NSET(0.0f);
     }
 }
-/* x times the registers b of a row of the tile */
+/* Adds number times the registers b to one row of the tile. */
 SSLH_I_INLINE void SSLH_I_P(sslh_i_terms_)(SSLH_I_N *sum, float number, const SSLH_I_N *b, int V, int kind) {
     const SSLH_I_N x = SSLH_I_NSET(number);
     SSLH_I_UNROLL
     for (int v = 0; v < V; v++) sum[v] = SSLH_I_P(sslh_i_term_)(x, b[v], sum[v], kind);
 }
-/* Rows; there are n of them, and the others, up to R, repeat the first. */
+/* The core of the form rows. Of its R rows there are n; the others repeat the first. */
 SSLH_I_INLINE void SSLH_I_P(sslh_i_rows_core_)(const sslh_i_tile *t, const float *const *a, int n, float *y,
                                                ptrdiff_t ystep, int more, int R, int V, int kind) {
     SSLH_I_N sum[SSLH_I_MR][4], bs[4];
@@ -31516,8 +31537,8 @@ SSLH_I_INLINE void SSLH_I_P(sslh_i_rows_core_)(const sslh_i_tile *t, const float
     }
     SSLH_I_P(sslh_i_sums_out_)(sum, y, ystep, more, R, V);
 }
-/* One k of runs. They have a pointer for three rows: with their distance, once and twice, it fits the addresses of x86,
-   and 12 rows take 6 registers. */
+/* One k of the form runs. There is one pointer for three rows: x86 can address p, p + rstep and p + 2 rstep directly,
+   so that 12 rows take only 6 registers. */
 SSLH_I_INLINE void SSLH_I_P(sslh_i_runs_step_)(SSLH_I_N (*sum)[4], const float *const *q, ptrdiff_t rstep,
                                                const float *b, ptrdiff_t bnext, int R, int V, int kind) {
     SSLH_I_N bs[4];
@@ -31526,8 +31547,8 @@ SSLH_I_INLINE void SSLH_I_P(sslh_i_runs_step_)(SSLH_I_N (*sum)[4], const float *
     SSLH_I_UNROLL
     for (int r = 0; r < R; r++) SSLH_I_P(sslh_i_terms_)(sum[r], q[r / 3][r % 3 * rstep], bs, V, kind);
 }
-/* Runs, V registers across: 1, 2 or, with what lies bnext further, 4. Matrices in place: with each k a line of what is
-   wanted next moves nearer, see sslh_i_fetch. Otherwise: what lies 32 KB behind a and b. */
+/* The core of the form runs, V registers across: 1, 2 or, with those that lie bnext further on, 4. With t->place each k
+   prefetches a line of what is needed next, see sslh_i_fetch; otherwise it prefetches what lies 32 KB after a and b. */
 SSLH_I_INLINE void SSLH_I_P(sslh_i_runs_core_)(const sslh_i_tile *t, const float *a, const float *b,
                                                const sslh_i_fetch *fetch, float *y, ptrdiff_t ystep, int more, int R,
                                                int V, int kind) {
@@ -31546,7 +31567,7 @@ SSLH_I_INLINE void SSLH_I_P(sslh_i_runs_core_)(const sslh_i_tile *t, const float
             q[0] += astep, q[1] += astep, q[2] += astep, q[3] += astep, b += bstep;
         }
     } else {
-        SSLH_I_OPAQUE(t); /* or gcc keeps t->lens for both loops, in a vector register, where it waits for the sums */
+        SSLH_I_OPAQUE(t); /* or gcc keeps t->lens for both loops in a vector register, where it waits for the sums */
         for (int s = 0;; b = t->bs[s]) {
             for (int k = t->lens[s]; k > 0; k--) {
                 SSLH_I_AHEAD(q[0], 32768);
@@ -31565,7 +31586,7 @@ SSLH_I_INLINE void SSLH_I_P(sslh_i_runs_core_)(const sslh_i_tile *t, const float
     SSLH_I_P(sslh_i_sums_out_)(sum, y, ystep, more, R, V);
 }
 
-/* The cores that there are: each with one and with two registers across. */
+/* The instances of the cores, each with one and with two registers across. */
 #define SSLH_I_ROWS_ARGS const sslh_i_tile *t, const float *const *a, float *y, ptrdiff_t ystep, int more
 #define SSLH_I_RUNS_ARGS \
     const sslh_i_tile *t, const float *a, const float *b, const sslh_i_fetch *fetch, float *y, ptrdiff_t ystep, int more
@@ -31584,7 +31605,7 @@ SSLH_I_INLINE void SSLH_I_P(sslh_i_runs_core_)(const sslh_i_tile *t, const float
     case R: \
         (wide ? SSLH_I_P(sslh_i_runs2x##R##_) : SSLH_I_P(sslh_i_runs1x##R##_))(t, a, b, fetch, y, ystep, more); \
         break;
-#if SSLH_I_MR == 6
+#if SSLH_I_MR == 6 /* the numbers of rows for which there are cores */
 #define SSLH_I_SIZES(X) X(1) X(2) X(4) X(6)
 #else
 #define SSLH_I_SIZES(X) X(1) X(2) X(4) X(8) X(12)
@@ -31593,8 +31614,8 @@ SSLH_I_SIZES(SSLH_I_CORES)
 #ifdef SSLH_I_RUNS4
 SSLH_I_RUNS_CORE(6, 4)
 #endif
-/* The rows that one core takes of n that are left; with `spare` pointers rather some too many than too few for the
-   pipeline. */
+/* How many rows the next core computes when n are left: with t->spare possibly some more than n, because few rows do
+   not fill the pipeline. */
 SSLH_I_INLINE int SSLH_I_P(sslh_i_core_)(int n, int spare) {
     if (spare && n < SSLH_I_MR) n = (n + 3) / 4 * 4;
     return n >= SSLH_I_MR ? SSLH_I_MR : SSLH_I_MR > 8 && n >= 8 ? 8 : n >= 4 ? 4 : n >= 2 ? 2 : 1;
@@ -31609,7 +31630,7 @@ SSLH_I_FN void SSLH_I_P(sslh_i_runs_)(const sslh_i_tile *t, const float *a, cons
     switch (n) { SSLH_I_SIZES(SSLH_I_RUNS_CASE) }
 }
 
-#else /* portable C: loops of fixed length that compilers turn into vectors of whatever the target has */
+#else /* portable C: loops of fixed length that compilers vectorise for whatever the target has */
 
 #define SSLH_I_NR 8
 SSLH_I_INLINE int SSLH_I_P(sslh_i_core_)(int n, int spare) { return spare || n >= 4 ? 4 : 1; }
@@ -31621,7 +31642,7 @@ SSLH_I_INLINE void SSLH_I_P(sslh_i_madd_)(sslh_real *SSLH_I_RESTRICT y, const ss
     }
 }
 SSLH_I_FN void SSLH_I_P(sslh_i_rows_)(const sslh_i_tile *t, int row, int n, sslh_real *y, ptrdiff_t ystep, int more) {
-    (void)more; /* never set here, see plain below */
+    (void)more; /* never set here, see sslh_i_bare_ */
     const sslh_real *const *a = t->a + row, *b = t->b;
     const size_t kstep = t->kstep ? t->kstep : 1;
     const int four = n == 4;
@@ -31641,7 +31662,7 @@ SSLH_I_FN void SSLH_I_P(sslh_i_rows_)(const sslh_i_tile *t, int row, int n, sslh
 SSLH_I_FN void SSLH_I_P(sslh_i_runs_)(const sslh_i_tile *t, const sslh_real *a, const sslh_real *b,
                                       const sslh_i_fetch *fetch, int n, int wide, sslh_real *y, ptrdiff_t ystep,
                                       int more) {
-    (void)more; /* never set here, see plain below */
+    (void)more; /* never set here, see sslh_i_bare_ */
     (void)wide, (void)fetch;
     const int four = n == 4;
     const size_t rstep = t->rstep ? t->rstep : 1;
@@ -31660,9 +31681,9 @@ SSLH_I_FN void SSLH_I_P(sslh_i_runs_)(const sslh_i_tile *t, const sslh_real *a, 
 }
 #endif
 
-/* A finished tile y (rows,NR) into memory, row r to c[r]: c = relu(c + y + bias). Without a bias -0 is added and
-   without relu the bound is -inf: neither changes a bit, and the loop needs no branches. max(0, x) = 0 > x ? 0 : x
-   keeps NaN. */
+/* The epilogue stores a finished tile y (rows,NR): c = relu([c +] y + bias). Without a bias -0 is added, and without
+   relu the lower bound is -inf; neither changes a bit, and the loop needs no branches. The maximum of 0 and x keeps a
+   NaN, as it is 0 > x ? 0 : x. */
 SSLH_I_INLINE sslh_real *SSLH_I_P(sslh_i_row_)(const sslh_i_tile *t, int r) {
     return t->cs ? t->cs[r] + t->col : t->c + (size_t)r * t->ldc;
 }
@@ -31690,7 +31711,7 @@ SSLH_I_INLINE void SSLH_I_P(sslh_i_put_)(const sslh_i_tile *t, int row, int rows
     }
 #endif
     const sslh_i_v low = sslh_i_vset(t->relu ? SSLH_I_R(0) : none);
-    for (int j = 0; j < t->cols; j += 16) { /* columns that fill no register */
+    for (int j = 0; j < t->cols; j += 16) { /* columns that do not fill whole registers */
         const size_t m = (size_t)(t->cols - j);
         const sslh_i_v b = t->bias ? sslh_i_vget(t->bias + j, m) : sslh_i_vset(SSLH_I_R(-0.0));
         for (int r = 0; r < rows; r++) {
@@ -31702,7 +31723,7 @@ SSLH_I_INLINE void SSLH_I_P(sslh_i_put_)(const sslh_i_tile *t, int row, int rows
     }
 }
 
-/* The sums are the result, in whole registers: they need not be collected first. */
+/* Whether the sums, in whole registers, already are the result, so that the core stores them in c by itself. */
 SSLH_I_INLINE int SSLH_I_P(sslh_i_bare_)(const sslh_i_tile *t, int cols) {
     const int whole = cols == SSLH_I_NR || (SSLH_I_W > 1 && cols == SSLH_I_W);
     return whole && !t->cs && !(SSLH_I_W == 1 && t->accumulate) && !t->bias && !t->relu;
@@ -31721,7 +31742,7 @@ SSLH_I_FN void SSLH_I_P(sslh_i_tile_rows_)(const sslh_i_tile *t) {
         SSLH_I_P(sslh_i_put_)(t, row, SSLH_I_MIN(n, left), y);
     }
 }
-/* Some rows of one tile. */
+/* At most MR rows and NR columns of a tile, in as many cores as that takes. */
 SSLH_I_FN void SSLH_I_P(sslh_i_runs_part_)(const sslh_i_tile *t, const sslh_real *a, const sslh_real *b,
                                            const sslh_i_fetch *fetch, int rows, int col, int cols, sslh_real *c,
                                            int plain) {
@@ -31743,8 +31764,9 @@ SSLH_I_FN void SSLH_I_P(sslh_i_runs_part_)(const sslh_i_tile *t, const sslh_real
         SSLH_I_P(sslh_i_put_)(&u, row, SSLH_I_MIN(n, left), y);
     }
 }
-/* What a tile's rows from `first` on and its columns from col on fetch: what the tile says, or their own place in c,
-   12 or 16 rows 16 times, each time 4 columns further: also those of the next tile. */
+/* What to prefetch while a tile's rows from `first` on and columns from col on are computed: what the tile says or, by
+   default, their place in c: 16 rows, then the same rows 4 columns further on, and so on. That reaches into the next
+   tile as well. */
 SSLH_I_INLINE sslh_i_fetch SSLH_I_P(sslh_i_fetch_)(const sslh_i_tile *t, int first, int col, const sslh_real *c) {
     const int panel = col / SSLH_I_NR, further = panel < 2 ? 0 : (panel - 2) * 256;
     const sslh_i_fetch own = {c, (ptrdiff_t)t->ldc, 4 - 16 * (ptrdiff_t)t->ldc, 0, 0};
@@ -31766,7 +31788,8 @@ SSLH_I_FN void SSLH_I_P(sslh_i_tile_runs_)(const sslh_i_tile *t) {
             const int cols = SSLH_I_MIN(SSLH_I_NR, t->cols - col), plain = SSLH_I_P(sslh_i_bare_)(t, cols);
             sslh_i_fetch fetch = SSLH_I_P(sslh_i_fetch_)(t, first, col, c);
 #ifdef SSLH_I_RUNS4
-            if (plain && rows == SSLH_I_MR && t->cols - col >= 2 * SSLH_I_NR) { /* 6 x 64 twice: 10 loads a k, not 14 */
+            /* 6 x 64 twice: at each k 10 loads for 24 registers of sums, not 14 */
+            if (plain && rows == SSLH_I_MR && t->cols - col >= 2 * SSLH_I_NR) {
                 SSLH_I_P(sslh_i_runs4x6_)(t, a, b, &fetch, c, (ptrdiff_t)t->ldc, t->accumulate);
                 col += SSLH_I_NR;
                 fetch = SSLH_I_P(sslh_i_fetch_)(t, first, col, c + SSLH_I_NR);
@@ -31790,11 +31813,12 @@ SSLH_I_FN void SSLH_I_P(sslh_i_tile_runs_)(const sslh_i_tile *t) {
 }
 
 /* --- kernels: products of pairs, bfloat16 x bfloat16 -> float ---
-   The same two forms, one core each of MR rows; rows that are missing repeat the first (rows) or are whatever follows
-   in memory (runs: arrays of pairs end in some more bytes), and are not stored. For x, b pairs and s a float, in this
-   order:
+   The same two forms, with one core each, of MR rows. Missing rows repeat the first (rows) or are whatever follows in
+   memory (runs: arrays of pairs are followed by readable padding); they are not stored. With pairs x, b and a float s a
+   term is added in this order:
        s = fma(x.high, b.high, s);  s = fma(x.low, b.low, s)                                                       (B1)
-   each rounded to nearest even, subnormal results 0: what vdpbf16ps does on Zen 5, bit for bit (tests/kernels.c). */
+   each rounded to nearest even, with subnormal results set to 0. The instruction vdpbf16ps does the same on Zen 5, bit
+   for bit (tests/kernels.c). */
 #if !SSLH_I_DOUBLE
 #ifdef SSLH_I_FLUSHED
 #define SSLH_I_PAIR_CORES(name, kind) \
@@ -31809,7 +31833,7 @@ SSLH_I_PAIR_CORES(sslh_i_emulated, SSLH_I_EMULATED)
 #ifdef SSLH_I_NDOT
 SSLH_I_PAIR_CORES(sslh_i_native, SSLH_I_NATIVE)
 #endif
-#else /* numbers one by one */
+#else /* one number after the other */
 #define SSLH_I_FLUSHED(call) { call; }
 SSLH_I_FN void SSLH_I_P(sslh_i_pair_madd_)(float *y, const float *b, float pair) {
     const uint32_t x = sslh_i_bits_of(pair);
@@ -31822,7 +31846,7 @@ SSLH_I_FN void SSLH_I_P(sslh_i_pair_madd_)(float *y, const float *b, float pair)
 }
 SSLH_I_FN void SSLH_I_P(sslh_i_emulated_rows_)(const sslh_i_tile *t, const float *const *a, int n, float *y,
                                                ptrdiff_t ystep, int more) {
-    (void)ystep, (void)more; /* NR, 0 */
+    (void)ystep, (void)more; /* always NR and 0 */
     const float *b = t->b;
     const size_t kstep = t->kstep ? t->kstep : 1;
     memset(y, 0, SSLH_I_MR * SSLH_I_NR * sizeof *y);
@@ -31845,8 +31869,8 @@ SSLH_I_FN void SSLH_I_P(sslh_i_emulated_runs_)(const sslh_i_tile *t, const float
     }
 }
 #endif
-/* The tile's rows, of which n are there: in one piece, packed (runs), or each with a pointer (rows). While they are
-   emulated subnormal numbers are 0; vdpbf16ps does so by itself. */
+/* MR rows of a tile, of which there are n: packed (runs), or with a pointer each (rows). During emulation subnormal
+   numbers are flushed to 0, which vdpbf16ps does by itself. */
 SSLH_I_FN void SSLH_I_P(sslh_i_pair_core_)(const sslh_i_tile *t, int row, int n, int packed, float *y, ptrdiff_t ystep,
                                            int more, int kind) {
     const sslh_i_fetch fetch = {y, ystep, 4 - 16 * ystep, 0, 0};
@@ -31862,9 +31886,10 @@ SSLH_I_FN void SSLH_I_P(sslh_i_pair_core_)(const sslh_i_tile *t, int row, int n,
         SSLH_I_FLUSHED(SSLH_I_P(sslh_i_emulated_runs_)(t, t->a[0] + row, t->bs[0], &fetch, y, ystep, more))
     else SSLH_I_FLUSHED(SSLH_I_P(sslh_i_emulated_rows_)(t, t->a + row, n, y, ystep, more))
 }
+/* All rows of a tile of at most NR columns. */
 SSLH_I_FN void SSLH_I_P(sslh_i_pair_rows_)(const sslh_i_tile *t, int packed, int kind) {
     float y[SSLH_I_MR * SSLH_I_NR];
-    /* whole tiles of two registers go straight into c; not while sums are flushed, which c is not */
+    /* whole tiles go straight into c; not in emulation, where adding to c would flush its subnormal numbers as well */
     const int straight = kind == SSLH_I_NATIVE && t->cols == SSLH_I_NR && SSLH_I_P(sslh_i_bare_)(t, t->cols);
     for (int row = 0, n; row < t->rows; row += n) {
         n = SSLH_I_MIN(SSLH_I_MR, t->rows - row);
@@ -31877,6 +31902,7 @@ SSLH_I_FN void SSLH_I_P(sslh_i_pair_rows_)(const sslh_i_tile *t, int packed, int
         SSLH_I_P(sslh_i_put_)(t, row, n, y);
     }
 }
+/* The form runs. With one segment a tile may have any size, and is cut into tiles of MR x NR. */
 SSLH_I_FN void SSLH_I_P(sslh_i_pair_tile_runs_)(const sslh_i_tile *t, int kind) {
     const size_t rstep = t->rstep ? t->rstep : 1, anext = t->anext ? t->anext : SSLH_I_MR * rstep;
     const float *rows[SSLH_I_MR], *a = t->a[0], *b;
@@ -31897,7 +31923,7 @@ SSLH_I_FN void SSLH_I_P(sslh_i_pair_tile_runs_)(const sslh_i_tile *t, int kind) 
             u.c = t->c + (size_t)first * t->ldc + (size_t)col;
             u.bias = t->bias ? t->bias + col : NULL;
             u.b = b;
-            SSLH_I_P(sslh_i_pair_rows_)(&u, rstep <= 1, kind); /* 0: a matrix in place */
+            SSLH_I_P(sslh_i_pair_rows_)(&u, rstep <= 1, kind); /* packed, or a matrix in place */
         }
     }
 }
@@ -31933,8 +31959,8 @@ SSLH_I_FN void SSLH_I_P(sslh_i_pairs_down_)(const float *x, const float *z, size
 
 /* --- kernels: around products: bias, packing, few rows, depthwise, pooling, resizing ------------------------------ */
 
-/* dz = dy where y > 0, else 0;  sum[j] = sum over rows of dz[.][j], sum NULL: not wanted. y, dy, dz (rows,n), rows ld
-   apart; dz may be dy. Some rows at a time, there 16 columns after the other, so that sums stay in a register. */
+/* dz = dy where y > 0, otherwise 0;  sum[j] = sum over rows of dz[.][j], unless sum is NULL. y, dy, dz (rows,n), rows
+   ld apart; dz may be dy. A strip of rows at a time, in it 16 columns at a time, so that sums stay in registers. */
 SSLH_I_FN void SSLH_I_P(sslh_i_relu_bias_)(const sslh_real *y, const sslh_real *dy, sslh_real *dz, sslh_real *sum,
                                            size_t rows, size_t n, size_t ld) {
     const size_t strip = SSLH_I_NEAR_ROWS(n), ahead = strip * ld * sizeof *dy;
@@ -31957,20 +31983,20 @@ SSLH_I_FN void SSLH_I_P(sslh_i_relu_bias_)(const sslh_real *y, const sslh_real *
     }
 }
 
-/* Packs a panel of cols <= step columns, zeros behind them: to[k][step].
-   _n: column j of row k is from[k ld + j].  _t: it is from[j ld + k]: W rows x 4 columns are transposed in
-   registers. */
+/* Packing of a panel to[k][step] of cols <= step columns, filled up with zeros. Number (k,j) is from[k ld + j] in
+   pack_n and from[j ld + k] in pack_t, where blocks of W rows x 4 columns are transposed in registers. */
 SSLH_I_INLINE void SSLH_I_P(sslh_i_pack_row_)(sslh_real *to, int step, const sslh_real *from, int cols) {
     int j = 0;
     for (; j + SSLH_I_W <= cols; j += SSLH_I_W) SSLH_I_NSTORE(to + j, SSLH_I_NLOAD(from + j));
-    for (; j + 4 <= cols; j += 4) memcpy(to + j, from + j, 4 * sizeof *to); /* rows of a tile are 12 or 6 */
+    for (; j + 4 <= cols; j += 4) memcpy(to + j, from + j, 4 * sizeof *to); /* a tile has 12 or 6 rows */
     for (; j < cols; j++) to[j] = from[j];
     for (; j < step; j++) to[j] = SSLH_I_R(0);
 }
 SSLH_I_FN void SSLH_I_P(sslh_i_pack_n_)(sslh_real *to, int step, const sslh_real *from, size_t ld, int cols, int k) {
     for (; k > 0; k--, to += step, from += ld) SSLH_I_P(sslh_i_pack_row_)(to, step, from, cols);
 }
-/* Many panels side by side, `panel` apart: from is read line after line, four at a time, so that memory is. */
+/* Packs many panels, `panel` numbers apart, in one pass: four rows of from at a time are read from end to end, so that
+   memory is read sequentially. */
 SSLH_I_FN void SSLH_I_P(sslh_i_pack_lines_)(sslh_real *to, int step, size_t panel, const sslh_real *from, size_t ld,
                                             int cols, int k) {
     for (int lines; k > 0; k -= lines, to += 4 * step, from += 4 * ld) {
@@ -32006,7 +32032,7 @@ SSLH_I_FN void SSLH_I_P(sslh_i_pack_lines_)(sslh_real *to, int step, size_t pane
                 for (int l = 0; l < step; l += SSLH_I_W)
                     SSLH_I_NSTORE(q + r * step + l, SSLH_I_NLOAD(p + (size_t)r * ld + l));
             for (; wide == 8 && step == 8 && r < lines; r++) memcpy(q + r * 8, p + (size_t)r * ld, 8 * sizeof *q);
-#if SSLH_I_W > 1 /* what a register carries too many is of the next line, in memory and in the panel */
+#if SSLH_I_W > 1 /* what a register stores beyond the row is overwritten by the next row of the panel */
             for (; wide == step && step % SSLH_I_W != 0 && r < (k > 4 ? 4 : lines - 1); r++)
                 for (int l = 0; l < step; l += SSLH_I_W)
                     SSLH_I_NSTORE(q + r * step + l, SSLH_I_NLOAD(p + (size_t)r * ld + l));
@@ -32017,7 +32043,8 @@ SSLH_I_FN void SSLH_I_P(sslh_i_pack_lines_)(sslh_real *to, int step, size_t pane
 }
 #undef SSLH_I_NEXT_LINES
 #if SSLH_I_W > 1
-/* `width` rows of p, ld apart, as columns of q: ROW(i) is a register with four numbers of each fourth row from i on. */
+/* Transposes `width` rows of p, ld apart, into columns of q. ROW(i) is a register with four numbers of every fourth row
+   from row i on. */
 #define SSLH_I_TRANSPOSE(ROW, width) \
     for (; k + 4 <= kn; k += 4, p += 4, q += 4 * step) { \
         const SSLH_I_N r0 = ROW(0), r1 = ROW(1), r2 = ROW(2), r3 = ROW(3); \
@@ -32034,7 +32061,7 @@ SSLH_I_FN void SSLH_I_P(sslh_i_pack_lines_)(sslh_real *to, int step, size_t pane
 SSLH_I_FN void SSLH_I_P(sslh_i_pack_t_)(sslh_real *to, int step, const sslh_real *from, size_t ld, int cols, int kn) {
     int j = 0;
 #ifdef SSLH_I_PANEL
-    if (cols == SSLH_I_MR && step == cols) { /* narrower than a register: the next line overwrites what is too much */
+    if (cols == SSLH_I_MR && step == cols) { /* narrower than registers, whose surplus the next row overwrites */
         const float *p = from;
         float *q = to;
         int k = 0;
@@ -32060,10 +32087,10 @@ SSLH_I_FN void SSLH_I_P(sslh_i_pack_t_)(sslh_real *to, int step, const sslh_real
         for (int k = 0; k < kn; k++) to[(size_t)k * (size_t)step + (size_t)j] = SSLH_I_R(0);
 }
 
-/* Up to eight pixels of a row of a depthwise convolution. Filter row by filter row, in it column by column, so that
-   every output is one chain in that order; columns outside the image are left out. What the outputs below will read is
-   fetched pixel by pixel. Two ways through a filter row, sum[r] being output r: for three neighbouring taps and
-   neighbouring outputs each pixel of x is loaded once for all the sums that it belongs to ... */
+/* Up to eight adjacent outputs of a depthwise convolution; sum[r] accumulates output r. Every output is one chain of
+   additions, filter row after filter row and, within a row, column after column; columns outside the image are left
+   out. What the outputs below will read is prefetched pixel by pixel. There are two ways through a filter row: for
+   three adjacent taps and stride 1, each pixel of x is loaded once for all the sums that need it ... */
 SSLH_I_INLINE void SSLH_I_P(sslh_i_depth_three_)(const sslh_i_depth *d, ptrdiff_t at, const sslh_real *w, int q1,
                                                  uintptr_t ahead, int whole, SSLH_I_N *sum) {
     const SSLH_I_N ws[3] = {SSLH_I_NLOAD(w), SSLH_I_NLOAD(w + d->n), SSLH_I_NLOAD(w + 2 * d->n)};
@@ -32079,7 +32106,7 @@ SSLH_I_INLINE void SSLH_I_P(sslh_i_depth_three_)(const sslh_i_depth *d, ptrdiff_
         }
     }
 }
-/* ... and a tap at a time, for any stride and dilation. */
+/* ... and otherwise, for any stride and dilation, one tap at a time. */
 SSLH_I_INLINE void SSLH_I_P(sslh_i_depth_taps_)(const sslh_i_depth *d, ptrdiff_t at, const sslh_real *w, int q1,
                                                 uintptr_t ahead, SSLH_I_N *sum) {
     const ptrdiff_t pixel = (ptrdiff_t)d->n, step = d->step * pixel;
@@ -32100,7 +32127,7 @@ SSLH_I_INLINE void SSLH_I_P(sslh_i_depth_taps_)(const sslh_i_depth *d, ptrdiff_t
         }
     }
 }
-/* All channels that fill registers; returns how many. */
+/* All channels that fill whole registers; returns their number. */
 SSLH_I_INLINE size_t SSLH_I_P(sslh_i_depth_)(const sslh_i_depth *d, int q1, int three) {
     const SSLH_I_N low = SSLH_I_NSET(d->relu ? SSLH_I_R(0) : SSLH_I_NONE);
     const int whole = d->q0 <= 1 && q1 >= 9;
@@ -32129,11 +32156,11 @@ SSLH_I_INLINE size_t SSLH_I_P(sslh_i_depth_)(const sslh_i_depth *d, int q1, int 
     return c;
 }
 SSLH_I_FN void SSLH_I_P(sslh_i_depthwise_)(const sslh_i_depth *d) {
-    /* columns that some output wants */
+    /* end of the columns that some output reads */
     const int q1 = SSLH_I_MIN(d->q1, (d->count - 1) * d->step + (d->cols - 1) * d->dil + 1);
     const int three = d->step == 1 && d->dil == 1 && d->cols == 3;
     const size_t c = three ? SSLH_I_P(sslh_i_depth_)(d, q1, 1) : SSLH_I_P(sslh_i_depth_)(d, q1, 0);
-    for (int r = 0; c < d->n && r < d->count; r++) { /* channels that fill no register */
+    for (int r = 0; c < d->n && r < d->count; r++) { /* channels that do not fill a register */
         const int part = (int)(d->n - c);
         sslh_i_v v = sslh_i_vzero();
         sslh_real *y = d->y + ((size_t)r * d->ystep + c);
@@ -32151,10 +32178,10 @@ SSLH_I_FN void SSLH_I_P(sslh_i_depthwise_)(const sslh_i_depth *d) {
         sslh_i_vstoren(y, v, part);
     }
 }
-/* Its gradient of the weights: sums[a][b][c] += sum over j of x[a][j step - pad + b dil][c] dy[j][c], in the order of
-   j, over the columns of x that exist; all of them do for outputs in0 .. in1 - 1. R (3, or 1) rows and three columns of
-   the filter at a time; of fewer columns a missing one is the first once more: it loads and stores the same sums,
-   before these. */
+/* The gradient of the weights of a depthwise convolution: sums[a][b][c] += sum over j of x[a][j step - pad + b dil][c]
+   dy[j][c], in the order of j, over the columns that lie inside x, as all do for outputs in0 .. in1 - 1. R (3 or 1)
+   rows and three columns of the filter at a time; where fewer columns are left, a missing one repeats the first and
+   stores the same sums. */
 SSLH_I_INLINE void SSLH_I_P(sslh_i_depth_part_)(const sslh_i_depth_grad *d, int a, int b, size_t c, int R) {
     const size_t n = d->n, across = (size_t)d->cols * n;
     const ptrdiff_t pixel = (ptrdiff_t)n, step = d->step * pixel;
@@ -32198,7 +32225,7 @@ SSLH_I_FN void SSLH_I_P(sslh_i_depth_sums_)(const sslh_i_depth_grad *d) {
                 if (rows == 3) SSLH_I_P(sslh_i_depth_part_)(d, a, b, c, 3);
                 else SSLH_I_P(sslh_i_depth_part_)(d, a, b, c, 1);
             }
-            for (int r = 0; c < n && r < rows * cols; r++) { /* channels that fill no register */
+            for (int r = 0; c < n && r < rows * cols; r++) { /* channels that do not fill a register */
                 const int part = (int)(n - c), k = r % cols, col0 = (b + k) * d->dil - d->pad;
                 const sslh_real *x = d->x + ((a + r / cols) * d->row + (ptrdiff_t)c);
                 sslh_real *to = d->sums + ((size_t)(a + r / cols) * across + (size_t)(b + k) * n + c);
@@ -32220,7 +32247,7 @@ SSLH_I_FN void SSLH_I_P(sslh_i_madd_row_)(sslh_real *y, const sslh_real *a, cons
         sslh_i_vput(y + i, sslh_i_vfma(sslh_i_vget(a + i, n - i), v, sslh_i_vget(y + i, n - i)), n - i);
     }
 }
-/* One pixel of a maximum: y[c] = max over t of p[t][c]; NaN wins. */
+/* One output pixel of max pooling: y[c] = max over t of p[t][c]; a NaN wins. */
 SSLH_I_FN void SSLH_I_P(sslh_i_max_pixel_)(int taps, const sslh_real *const *p, size_t n, sslh_real *y) {
     for (size_t j = 0; j < n; j += 16) {
         sslh_i_v s = sslh_i_vget(p[0] + j, n - j);
@@ -32231,7 +32258,7 @@ SSLH_I_FN void SSLH_I_P(sslh_i_max_pixel_)(int taps, const sslh_real *const *p, 
         sslh_i_vput(y + j, s, n - j);
     }
 }
-/* Its gradient: the first t with p[t][c] = y[c] receives dy[c] in d[t][c]. */
+/* The gradient of max pooling: the first t with p[t][c] = y[c] receives dy[c], which is added to d[t][c]. */
 SSLH_I_FN void SSLH_I_P(sslh_i_max_back_)(int taps, const sslh_real *const *p, size_t n, const sslh_real *y,
                                           const sslh_real *dy, sslh_real *const *d) {
     for (size_t j = 0; j < n; j += 16) {
@@ -32245,8 +32272,9 @@ SSLH_I_FN void SSLH_I_P(sslh_i_max_back_)(int taps, const sslh_real *const *p, s
     }
 }
 
-/* Shares of pixels, added up: a row of n pixels of c channels, y[j] = sum over the lines r and e = start[j] ..
-   start[j+1] - 1 of lines[r][off[e]]; numbers behind the last pixel are written, and read behind each sum's parts. */
+/* col2im for a row of n pixels of c channels: y[j] = sum over the lines r, and over e = start[j] .. start[j+1] - 1, of
+   lines[r][off[e] ..]. Whole registers are used: up to W - 1 numbers after the last pixel are overwritten, and as many
+   are read after each term. */
 SSLH_I_FN void SSLH_I_P(sslh_i_fold_)(const sslh_real *const *lines, int count, const int *start, const int *off, int n,
                                       size_t c, sslh_real *y) {
     for (int j = 0; j < n; j++, y += c)
@@ -32263,11 +32291,11 @@ SSLH_I_FN void SSLH_I_P(sslh_i_fold_)(const sslh_real *const *lines, int count, 
    Winograd 1980; Lavin & Gray, "Fast Algorithms for Convolutional Neural Networks", 2015. A 4 x 4 tile Y of outputs is
    computed from a 6 x 6 window d of inputs and a 3 x 3 filter g by 36 products instead of 144:
        Y = A' [ (G g G') . (B' d B) ] A                                                                              (1)
-   and, being bilinear, the filter's gradient from the tile's gradient dY by as many:
+   and, because (1) is bilinear, the filter's gradient from the tile's gradient dY by as many products:
        dg = G' [ (A dY A') . (B' d B) ] G                                                                            (2)
-   In one dimension (1) multiplies polynomials by their values at six points: 0, a, -a, b, -b and infinity. a = 5/8 and
-   b = 3/2 are exact in float with all products below and have half the error of the usual 1 and 2. With
-   m(x) = x (x^2-a^2) (x^2-b^2) and N_p = m'(p):
+   In one dimension (1) multiplies polynomials through their values at six points, 0, a, -a, b, -b and infinity, where a
+   = 5/8 and b = 3/2: all products of a and b below are exact in float, and the rounding error is half that of the usual
+   1 and 2. With m(x) = x (x^2-a^2) (x^2-b^2) and N_p = m'(p):
             [ 1  1   1   1   1  0 ]        [ 1/N0     0     0   ]
        A' = [ 0  a  -a   b  -b  0 ]   G  = [ 1/Na  +-a/Na a2/Na ]   two rows, + and -
             [ 0  a2  a2  b2  b2 0 ]        [ 1/Nb  +-b/Nb b2/Nb ]   two rows
@@ -32278,8 +32306,8 @@ SSLH_I_FN void SSLH_I_P(sslh_i_fold_)(const sslh_real *const *lines, int count, 
             [  0  -+ba2   -a2   +-b    1  0 ]   two rows: m(x) / (x -+ b)
             [  0   a2b2    0   -a2-b2  0  1 ]   m(x)
        N0 = a2b2 = 225/256,   Na = 2 a2 (a2-b2) = -2975/2048,   Nb = 2 b2 (b2-a2) = 1071/128     (a2 = a^2, a3 = a^3 ..)
-   The pairs of points +-p share their even and odd halves. A transform of one dimension applies a matrix to registers
-   and writes the results s numbers apart; in two dimensions it is applied to rows, then to columns. */
+   The points p and -p share their even and odd parts. A transform in one dimension applies a matrix to registers and
+   stores the results s numbers apart; in two dimensions it is applied to rows, then to columns. */
 #define SSLH_I_WA SSLH_I_R(0.625)
 #define SSLH_I_WB SSLH_I_R(1.5)
 #define SSLH_I_WA2 SSLH_I_R(0.390625)
@@ -32346,9 +32374,8 @@ SSLH_I_INLINE void SSLH_I_P(sslh_i_wino_gt_)(const SSLH_I_N *u, sslh_real *g, si
     SSLH_I_NSTORE(g + 2 * s, SSLH_I_NFMA(SSLH_I_WN(SSLH_I_R(32.0 / 119.0)), z, u[5]));
 }
 
-/* The transforms in two dimensions, of n channels at a time (a multiple of W): in x in values, value number i at
-   FROM(i), become out x out in `to`, (i,j) at i row + j column. Results that belong to one of the 36 points lie `plane`
-   apart. */
+/* The transforms in two dimensions, of n channels (a multiple of W): in x in values, value i at FROM(i), become out x
+   out values, (i,j) at to + i row + j column. The values for the 36 points are `plane` numbers apart. */
 #define SSLH_I_WINO(in, out, matrix, FROM, to, column, row) \
     { \
         sslh_real t[in * out * SSLH_I_W]; \
@@ -32392,7 +32419,7 @@ SSLH_I_FN void SSLH_I_P(sslh_i_wino_output_)(const sslh_real *m, size_t plane, s
         }
     }
 }
-/* u = G g G'; the taps of m = g lie `plane` apart */
+/* u = G g G'; m is g, whose taps lie `plane` apart */
 SSLH_I_FN void SSLH_I_P(sslh_i_wino_weight_)(const sslh_real *m, size_t plane, size_t n, sslh_real *u, size_t u_plane) {
     for (size_t c = 0; c < n; c += SSLH_I_W) SSLH_I_WINO(3, 6, g, SSLH_I_POINT, u + c, u_plane, 6 * u_plane)
 }
@@ -32413,9 +32440,10 @@ SSLH_I_FN void SSLH_I_P(sslh_i_wino_dweight_)(const sslh_real *m, size_t plane, 
 
 /* --- kernels: element-wise, optimisers, reductions, softmax, norms, dropout --- */
 
-/* The same for arrays that are read or written once, from one end to the other: what comes 4 KB later is asked for. A
-   processor's own prefetchers follow one such array well, two and three side by side less so: from memory the backward
-   kernels are 1.1 to 1.8 times as fast with it; from the second level 10 to 40 % slower, which takes little time. */
+/* vget and vput for arrays that are read or written once from end to end: vin and vout also prefetch what lies 4 KB
+   further on. A processor's own prefetcher follows one such array well, two or three at a time less so: from memory the
+   backward kernels are 1.1 to 1.8 times as fast with this; from the second-level cache they are 10 to 40 % slower, but
+   then they take little time. */
 #define SSLH_I_STREAM 4096u
 #define sslh_i_vin SSLH_I_P(sslh_i_vin_)
 #define sslh_i_vout SSLH_I_P(sslh_i_vout_)
@@ -32427,14 +32455,14 @@ SSLH_I_INLINE void sslh_i_vout(sslh_real *p, sslh_i_v x, size_t m) {
     SSLH_I_OWN(p, SSLH_I_STREAM);
     sslh_i_vput(p, x, m);
 }
-/* x in the first m lanes, other in the rest. */
+/* x in the first m lanes, `other` in the rest. */
 SSLH_I_INLINE sslh_i_v sslh_i_vfirst(sslh_i_v x, sslh_i_v other, size_t m) {
     if (m >= 16) return x;
     return sslh_i_vselect(sslh_i_vgt(sslh_i_vset((sslh_real)(int)m), sslh_i_vload(sslh_i_iota)), x, other);
 }
 
 /* Elementary functions on V: the algorithms and coefficients of those in >>scalar, with vfma. Over all floats (test
-   all_floats): exp within 0.75 ulp, log 0.68, tanh 1.19; gelu, which holds our erf, within 2.2e-7 |x|. */
+   all_floats): exp within 0.75 ulp, log 0.68, tanh 1.19; gelu, which contains our erf, within 2.2e-7 |x|. */
 #define sslh_i_vexp SSLH_I_P(sslh_i_vexp_)
 #define sslh_i_vexp_neg SSLH_I_P(sslh_i_vexp_neg_)
 #define sslh_i_vlog SSLH_I_P(sslh_i_vlog_)
@@ -32446,8 +32474,8 @@ SSLH_I_INLINE sslh_i_v sslh_i_vfirst(sslh_i_v x, sslh_i_v other, size_t m) {
 #define sslh_i_vgelu_slope SSLH_I_P(sslh_i_vgelu_slope_)
 #define sslh_i_vgelu_inner SSLH_I_P(sslh_i_vgelu_inner_)
 #define sslh_i_vpow SSLH_I_P(sslh_i_vpow_)
-/* Inlined where V is one or two registers; arrays of 16, and four registers of 16 that SSE2 has, would only make the
-   code large and the compiler slow: there these are functions, and so is the loop below (ONE_LOOP). */
+/* These functions are inlined, except where V is an array of 16 or takes four of SSE2's 16 registers. There inlining
+   would only make the code large and the compiler slow, and for the same reason the loops below are one (ONE_LOOP). */
 #if SSLH_I_W == 1 || defined(SSLH_I_SMALL)
 #define SSLH_I_ONE_LOOP 1
 #define SSLH_I_BIG SSLH_I_APART
@@ -32455,7 +32483,7 @@ SSLH_I_INLINE sslh_i_v sslh_i_vfirst(sslh_i_v x, sslh_i_v other, size_t m) {
 #define SSLH_I_ONE_LOOP 0
 #define SSLH_I_BIG SSLH_I_INLINE
 #endif
-#if SSLH_I_W == 1 /* for what softmax and GELU call, which are a tenth slower so with SSE2 */
+#if SSLH_I_W == 1 /* for what softmax and GELU call: a call makes them a tenth slower with SSE2 */
 #define SSLH_I_BUSY SSLH_I_APART
 #else
 #define SSLH_I_BUSY SSLH_I_INLINE
@@ -32473,7 +32501,7 @@ SSLH_I_VLIBM(sslh_i_vlog, sslh_i_log)
 SSLH_I_VLIBM(sslh_i_vtanh, sslh_i_tanh)
 SSLH_I_VLIBM(sslh_i_verf, sslh_i_erf)
 #else
-/* e^r, r = x - n ln 2 */
+/* e^r, r = x - n ln 2; ln 2 is subtracted in two parts, of which n times the first is exact */
 #define sslh_i_vexp_rest SSLH_I_P(sslh_i_vexp_rest_)
 SSLH_I_INLINE sslh_i_v sslh_i_vexp_rest(sslh_i_v x, sslh_i_v n) {
     sslh_i_v r = sslh_i_vfma(n, SSLH_I_K(-0.693359375f), x), y = SSLH_I_K(1.9875691500e-4f);
@@ -32499,8 +32527,8 @@ SSLH_I_BIG sslh_i_v sslh_i_vexp(sslh_i_v x) {
     return sslh_i_vmul(y, sslh_i_vofbits(sslh_i_vishl23(sslh_i_viadd(sslh_i_vtoint(sslh_i_vsub(n, h)), one))));
 }
 /* e^x for x <= 0 (and a little above), as in softmax: 17 operations instead of 28. The low bits of x / ln 2 + 1.5 2^23
-   are n; added to the exponent of e^r they are the factor 2^n. Below -87, where that would leave the range, the result
-   is 0 (e^-87 = 1.6e-38). NaN stays NaN. */
+   are n; added to the exponent of e^r they multiply it by 2^n. Below -87, where the exponent would leave its range, the
+   result is 0 (e^-87 = 1.6e-38). NaN stays NaN. */
 SSLH_I_BUSY sslh_i_v sslh_i_vexp_neg(sslh_i_v x) {
     sslh_i_v t = sslh_i_vfma(x, SSLH_I_K(1.44269504088896341f), SSLH_I_K(12582912.0f));
     sslh_i_v n = sslh_i_vsub(t, SSLH_I_K(12582912.0f));
@@ -32537,7 +32565,7 @@ SSLH_I_BIG sslh_i_v sslh_i_vlog(sslh_i_v x) {
     y = sslh_i_vselect(sslh_i_veq(x, sslh_i_vzero()), SSLH_I_K(-SSLH_I_INF), y);
     return sslh_i_vselect(sslh_i_vge(x, sslh_i_vzero()), y, SSLH_I_K(SSLH_I_NAN)); /* x < 0 or NaN */
 }
-/* x + x^3 P(x^2) near 0, else 1 - 2 / (e^2a + 1), a = |x| */
+/* x + x^3 P(x^2) near 0, otherwise +-(1 - 2 / (e^2a + 1)), a = |x| */
 SSLH_I_BIG sslh_i_v sslh_i_vtanh(sslh_i_v x) {
     sslh_i_v a = sslh_i_vabs(x), z = sslh_i_vmul(x, x), y = SSLH_I_K(-5.70498872745e-3f);
     y = sslh_i_vfma(y, z, SSLH_I_K(2.06390887954e-2f));
@@ -32577,8 +32605,8 @@ SSLH_I_BIG sslh_i_v sslh_i_vgelu_slope(sslh_i_v x) {
     return sslh_i_vfma(e, SSLH_I_K(0.5), sslh_i_vadd(d, SSLH_I_K(0.5)));
 }
 #else
-/* x Phi(x) = x/2 + |x| E/2, E = erf(|x| / sqrt 2). |x| E/2 = x^2 P(x^2) / Q(x^2), a minimax fit of 7e-9 (times |x|) up
-   to 5.5; from there it is |x|/2 in float. Together within 2.2e-7 |x|, 2.5 ulp where x > 0. */
+/* x Phi(x) = x/2 + |x| E/2, E = erf(|x| / sqrt 2). |x| E/2 = x^2 P(x^2) / Q(x^2), a minimax fit with an error of 7e-9
+   |x| up to |x| = 5.5; above, it is |x|/2 in float. The whole is within 2.2e-7 |x|, and within 2.5 ulp where x > 0. */
 SSLH_I_BUSY sslh_i_v sslh_i_vgelu(sslh_i_v x) {
     sslh_i_v half = sslh_i_vmul(x, SSLH_I_K(0.5)), a = sslh_i_vabs(x), z = sslh_i_vmul(x, x);
     sslh_i_v p = SSLH_I_K(2.27493775e-08f);
@@ -32596,7 +32624,8 @@ SSLH_I_BUSY sslh_i_v sslh_i_vgelu(sslh_i_v x) {
     p = sslh_i_vdiv(sslh_i_vmul(z, p), q);
     return sslh_i_vadd(half, sslh_i_vselect(sslh_i_vgt(a, SSLH_I_K(5.5f)), sslh_i_vabs(half), p));
 }
-/* Phi(x) + x phi(x) = 1/2 + x P(x^2) / Q(x^2), a fit of 4e-9 up to |x| = 6, from there 0 or 1. Within 2.5e-7. */
+/* Phi(x) + x phi(x) = 1/2 + x P(x^2) / Q(x^2), a fit with an error of 4e-9 up to |x| = 6; above, it is 0 or 1. Within
+   2.5e-7 in all. */
 SSLH_I_BUSY sslh_i_v sslh_i_vgelu_slope(sslh_i_v x) {
     sslh_i_v half = SSLH_I_K(0.5), end = sslh_i_vmax(sslh_i_vneg(half), sslh_i_vmin(half, x)), z = sslh_i_vmul(x, x);
     sslh_i_v p = SSLH_I_K(1.70462968e-08f);
@@ -32624,7 +32653,7 @@ SSLH_I_BIG sslh_i_v sslh_i_vgelu_inner(sslh_i_v x) {
     return sslh_i_vtanh(sslh_i_vmul(sslh_i_vmul(t, x), SSLH_I_K(0.79788456080286535588)));
 }
 
-/* x^(k/2) for small k: products and one square root. Where there is one, -0 and -Inf count as 0 and Inf, as in C. */
+/* x^(k/2) for small k, by products and one square root. For odd k -0 and -Inf count as 0 and Inf, as in C's pow. */
 SSLH_I_BIG sslh_i_v sslh_i_vpow(sslh_i_v x, int k) {
     sslh_i_v y = SSLH_I_K(1), b;
     int left = k < 0 ? -k : k, half = left & 1;
@@ -32648,7 +32677,7 @@ SSLH_I_BIG sslh_i_v sslh_i_vpow(sslh_i_v x, int k) {
 SSLH_I_INLINE sslh_i_v sslh_i_vgelu_tanh(sslh_i_v x) {
     return sslh_i_vmul(sslh_i_vmul(x, SSLH_I_K(0.5)), sslh_i_vadd(sslh_i_vgelu_inner(x), sslh_i_vone));
 }
-/* (1+t)/2 + x (1-t^2)/2 u', u' = sqrt(2/pi) (1 + 3 0.044715 x^2) */
+/* (1+t)/2 + x (1-t^2)/2 u', t = tanh u, u' = sqrt(2/pi) (1 + 3 0.044715 x^2) */
 SSLH_I_INLINE sslh_i_v sslh_i_vgelu_tanh_slope(sslh_i_v x) {
     sslh_i_v t = sslh_i_vgelu_inner(x), u = sslh_i_vfma(sslh_i_vmul(x, x), SSLH_I_K(0.134145), sslh_i_vone);
     u = sslh_i_vmul(sslh_i_vmul(u, x), SSLH_I_K(0.79788456080286535588));
@@ -32656,7 +32685,7 @@ SSLH_I_INLINE sslh_i_v sslh_i_vgelu_tanh_slope(sslh_i_v x) {
     u = sslh_i_vadd(u, sslh_i_vadd(t, sslh_i_vone));
     return sslh_i_vmul(u, SSLH_I_K(0.5));
 }
-/* s (1 + x (1-s)) */
+/* s (1 + x (1-s)), s = sigmoid(x) */
 SSLH_I_INLINE sslh_i_v sslh_i_vsilu_slope(sslh_i_v x) {
     sslh_i_v s = sslh_i_vsigmoid(x);
     return sslh_i_vmul(s, sslh_i_vfma(x, sslh_i_vsub(sslh_i_vone, s), sslh_i_vone));
@@ -32668,15 +32697,15 @@ SSLH_I_INLINE sslh_i_v sslh_i_velu(sslh_i_v x, sslh_i_v p) {
     return sslh_i_vselect(sslh_i_vgt(x, sslh_i_vzero()), x, sslh_i_vmul(t, p));
 }
 
-/* y[i] = E(x), with v the vector of x at i: one loop each, 16 values a turn. Functions that choose E by a switch have a
-   loop in every case (CASE) between LOOP and LOOP_END, which are empty; with ONE_LOOP these two hold the one loop, and
-   the switch is asked for every vector. */
+/* y = E for n values, 16 at a time, where v in E is the vector of x at i. Functions that select E by a switch have a
+   loop in every case (CASE) between LOOP and LOOP_END, which are then empty; with ONE_LOOP these two form the only
+   loop, and the switch is evaluated for every vector. */
 #define SSLH_I_MAP(E) \
     for (size_t i = 0; i < n; i += 16) { \
         sslh_i_v v = sslh_i_vget(x + i, n - i); \
         sslh_i_vput(y + i, E, n - i); \
     }
-/* TAKE and GIVE, set before each function, load the vectors at i and store g. */
+/* TAKE and GIVE, defined before each function, load the vectors at i and store g. */
 #define SSLH_I_EVERY(E) for (size_t i = 0; i < n; i += 16) { SSLH_I_TAKE g = E; SSLH_I_GIVE }
 #if SSLH_I_ONE_LOOP
 #define SSLH_I_LOOP for (size_t i = 0; i < n; i += 16) { SSLH_I_TAKE
@@ -32696,7 +32725,7 @@ SSLH_I_FN void SSLH_I_P(sslh_i_unary_)(int op, const sslh_real *x, sslh_real *y,
         for (size_t i = 0; i < n; i++) y[i] = sslh_i_pow(x[i], p);
         return;
     }
-    if (op == SSLH_I_U_SIN || op == SSLH_I_U_COS) { /* integers and double inside: the same in every set */
+    if (op == SSLH_I_U_SIN || op == SSLH_I_U_COS) { /* computed by integers and double, the same in every set */
         for (size_t i = 0; i < n; i++) y[i] = op == SSLH_I_U_SIN ? sslh_i_sin_exact(x[i]) : sslh_i_cos_exact(x[i]);
         return;
     }
@@ -32730,7 +32759,7 @@ SSLH_I_FN void SSLH_I_P(sslh_i_unary_)(int op, const sslh_real *x, sslh_real *y,
 #undef SSLH_I_TAKE
 #undef SSLH_I_GIVE
 
-/* dx = (fresh ? 0 : dx) + dy y'(x), the slope given by E from x and y: the vectors v and w; g is dy. dx may be dy. */
+/* dx = (fresh ? 0 : dx) + dy y'(x); dx may be dy. E is that product, of the vectors v of x, w of y and g of dy. */
 #define SSLH_I_TAKE \
     SSLH_I_AHEAD(other + i, SSLH_I_STREAM); \
     sslh_i_v v = sslh_i_vget(x + i, n - i), w = sslh_i_vget(y + i, n - i), g = sslh_i_vin(dy + i, n - i); \
@@ -32824,7 +32853,7 @@ SSLH_I_FN void SSLH_I_P(sslh_i_binary_)(int op, const sslh_real *a, int sa, cons
 SSLH_I_FN void SSLH_I_P(sslh_i_binary_back_)(int op, int side, const sslh_real *a, int sa, const sslh_real *b, int sb,
                                              const sslh_real *y, const sslh_real *dy, sslh_real *dx, size_t n,
                                              int fresh) {
-    /* Taken is what is less: a < b is b > a. */
+    /* swapped so that in all four cases the operand receives the gradient where v > w */
     if ((op == SSLH_I_B_MIN && side == 0) || (op == SSLH_I_B_MAX && side == 1)) {
         const sslh_real *t = a;
         const int st = sa;
@@ -32880,7 +32909,8 @@ SSLH_I_FN void SSLH_I_P(sslh_i_sgd_)(sslh_real *p, sslh_real *g, sslh_real *mu, 
     }
 }
 
-/* m = beta1 m + (1-beta1) g,  v = beta2 v + (1-beta2) g^2,  p -= lr/bias1 m / (sqrt(v) / sqrt(bias2) + eps)
+/* d = scale g + decay p,  m = beta1 m + (1-beta1) d,  v = beta2 v + (1-beta2) d^2,
+   p = (1 - lr decoupled) p - lr/bias1 m / (sqrt(v) / sqrt(bias2) + eps)
    Kingma & Ba 2015, alg. 1; Loshchilov & Hutter 2019, alg. 2 for the decoupled decay. */
 SSLH_I_FN void SSLH_I_P(sslh_i_adam_)(sslh_real *p, sslh_real *g, sslh_real *m, sslh_real *v, size_t n,
                                       const sslh_i_adam *s) {
@@ -32922,8 +32952,8 @@ SSLH_I_FN void SSLH_I_P(sslh_i_adam_)(sslh_real *p, sslh_real *g, sslh_real *m, 
 #define sslh_i_sum_row SSLH_I_P(sslh_i_sum_)
 #define sslh_i_spread_row SSLH_I_P(sslh_i_spread_row_)
 #define sslh_i_max_row SSLH_I_P(sslh_i_largest_)
-/* Long sums are made of two halves, these of halves again: the error grows with the logarithm of n. TOTAL is F of the
-   first half of n plus F of the second, and the function ends. */
+/* Long sums are halved recursively, so that the error grows with the logarithm of n. TOTAL is FIRST, the sum of the
+   first HALF numbers, plus SECOND, that of the others, and the function returns it. */
 #define SSLH_I_BY_HALVES(TOTAL, HALF, FIRST, SECOND) \
     if (n > 4096) { \
         const size_t HALF = n / 32 * 16; \
@@ -32968,7 +32998,7 @@ SSLH_I_FN sslh_real SSLH_I_P(sslh_i_squares_)(const sslh_real *x, const sslh_rea
     return sum;
 }
 
-/* Of each row: the mean and the sum of squared distances from it. */
+/* The mean of each row, and the sum of squared differences from it. */
 SSLH_I_FN void SSLH_I_P(sslh_i_variance_rows_)(const sslh_real *x, sslh_real *mean, sslh_real *m2, size_t rows,
                                                size_t D) {
     for (size_t r = 0; r < rows; r++) {
@@ -32988,7 +33018,7 @@ SSLH_I_FN void SSLH_I_P(sslh_i_variance_back_)(const sslh_real *x, const sslh_re
     }
 }
 
-/* First maximum of each row and its place; a NaN counts as the maximum. y or index may be NULL. */
+/* The first maximum of each row and its index; a NaN counts as the maximum. y or index may be NULL. */
 SSLH_I_FN void SSLH_I_P(sslh_i_max_rows_)(const sslh_real *x, sslh_real *y, int32_t *index, size_t rows, size_t D) {
     for (size_t r = 0; r < rows; r++, x += D) {
         sslh_i_v one = SSLH_I_K(1), nan = sslh_i_vzero();
@@ -33001,8 +33031,8 @@ SSLH_I_FN void SSLH_I_P(sslh_i_max_rows_)(const sslh_real *x, sslh_real *y, int3
         if (index) index[r] = (int32_t)at;
     }
 }
-/* log sum exp of each row around its maximum, in two parts: lse = most + lsum. Near a large maximum the sum of the two
-   would keep few digits of lsum, or none: with logits 10000 and 10008 it would be 10008, and the loss 0. */
+/* log sum exp of each row relative to its maximum, in two parts: lse = most + lsum. With a large maximum their sum
+   would keep few digits of lsum or none: with logits 10000 and 10008 it would be 10008, and the loss 0. */
 SSLH_I_FN void SSLH_I_P(sslh_i_lse_rows_)(const sslh_real *xs, sslh_real *top, sslh_real *lsum, size_t rows, size_t D) {
     for (size_t r = 0; r < rows; r++) {
         const sslh_real *x = xs + r * D;
@@ -33017,7 +33047,8 @@ SSLH_I_FN void SSLH_I_P(sslh_i_lse_rows_)(const sslh_real *xs, sslh_real *top, s
         lsum[r] = sslh_i_log(sum);
     }
 }
-/* dx (+)= dy exp((x - most) - lsum): the gradient of log sum exp and, with those of a row, of cross-entropy */
+/* dx (+)= dy exp((x - most) - lsum), the gradient of log sum exp; s = 0: one most, lsum and dy for all n, as for a row
+   of cross-entropy, 1: arrays. */
 SSLH_I_FN void SSLH_I_P(sslh_i_lse_back_)(const sslh_real *x, const sslh_real *most, const sslh_real *lsum,
                                           const sslh_real *dy, int s, sslh_real *dx, size_t n, int fresh) {
     sslh_i_v m0 = sslh_i_vset(most[0]), l0 = sslh_i_vset(lsum[0]), g0 = sslh_i_vset(dy[0]);
@@ -33030,7 +33061,7 @@ SSLH_I_FN void SSLH_I_P(sslh_i_lse_back_)(const sslh_real *x, const sslh_real *m
     }
 }
 
-/* sum of w (x - origin), where w is NULL of x - origin */
+/* sum of w (x - origin), or of x - origin when w is NULL */
 SSLH_I_FN sslh_real SSLH_I_P(sslh_i_dot_from_)(const sslh_real *w, const sslh_real *x, size_t n, sslh_real origin) {
     sslh_i_v from = sslh_i_vset(origin), zero = sslh_i_vzero();
     sslh_real sum;
@@ -33045,13 +33076,13 @@ SSLH_I_FN sslh_real SSLH_I_P(sslh_i_dot_from_)(const sslh_real *w, const sslh_re
     return sum;
 }
 
-/* x[0 ..] as sslh_i_vget, and next is asked for */
+/* sslh_i_vget, which also prefetches next. */
 #define sslh_i_vget_ask SSLH_I_P(sslh_i_vget_ask_)
 SSLH_I_INLINE sslh_i_v sslh_i_vget_ask(const sslh_real *x, size_t n, const sslh_real *next) {
     SSLH_I_PREFETCH1(next);
     return sslh_i_vget(x, n);
 }
-/* y = exp(x - max) / sum exp(x - max), or with log: x - max - log sum. y may be x. The next row comes nearer while the
+/* y = exp(x - max) / sum exp(x - max), or with log: x - max - log sum. y may be x. The next row is prefetched while the
    exponentials of this one are computed. */
 SSLH_I_FN void SSLH_I_P(sslh_i_softmax_)(const sslh_real *xs, sslh_real *ys, size_t rows, size_t D, int log) {
     for (size_t r = 0; r < rows; r++) {
@@ -33092,15 +33123,15 @@ SSLH_I_FN void SSLH_I_P(sslh_i_softmax_back_)(const sslh_real *ys, const sslh_re
     }
 }
 
-/* Squares of numbers from 1.8e19 on are infinite in float. A row that holds such numbers is seen smaller by this
-   factor, a power of two with which the squared differences of any 2^31 finite numbers have a finite sum. */
+/* Squares of numbers from 1.8e19 on are infinite in float. A row that holds such numbers is scaled by this factor, a
+   power of two with which the squared differences of any 2^31 finite numbers have a finite sum. */
 #if SSLH_I_DOUBLE
 #define SSLH_I_SMALLER 5.6902623986817984e-160 /* 2^-529 */
 #else
 #define SSLH_I_SMALLER 4.1359030627651384e-25f /* 2^-81 */
 #endif
-/* The mean of a row, with rms 0, and its variance + eps, of the row seen smaller; eps is then as good as 0, but not
-   0. */
+/* The mean (0 with rms) and the variance + eps of a scaled row. At that scale eps is negligible; 1e-30 in its place
+   keeps the variance above 0. */
 #define sslh_i_small_stats SSLH_I_P(sslh_i_small_stats_)
 SSLH_I_FN void sslh_i_small_stats(const sslh_real *x, size_t n, int rms, sslh_real *mean, sslh_real *var) {
     sslh_i_v smaller = sslh_i_vset(SSLH_I_SMALLER), vm, zero = sslh_i_vzero();
@@ -33113,8 +33144,8 @@ SSLH_I_FN void sslh_i_small_stats(const sslh_real *x, size_t n, int rms, sslh_re
     *var = *var + SSLH_I_R(1e-30);
 }
 /* y = (f x - mean) / sqrt(var + eps) gamma + beta; stats (rows,3): mean and 1 / sqrt(var + eps) of f x, and the factor
-   f, which is 1 but for rows of very large numbers. Ba et al. 2016, eq. 4. rms: mean is 0 and var the mean of (f x)^2;
-   Zhang & Sennrich 2019, eq. 4. */
+   f, which is 1 except for rows with very large numbers. Ba et al. 2016, eq. 4. With rms mean is 0, and var is the mean
+   of (f x)^2; Zhang & Sennrich 2019, eq. 4. */
 SSLH_I_FN void SSLH_I_P(sslh_i_layer_norm_)(const sslh_real *xs, const sslh_real *gamma, const sslh_real *beta,
                                             sslh_real *ys, sslh_real *stats, size_t rows, size_t D, sslh_real eps,
                                             int rms) {
@@ -33217,9 +33248,9 @@ SSLH_I_FN void SSLH_I_P(sslh_i_l2_back_)(const sslh_real *ys, const sslh_real *n
 }
 
 /* out (C), C at most 64: sums over rows that lie ld apart, of x or, with a mean (C), of (x - mean)^2. Up to 32 rows are
-   added one after the other; more are made of two halves, so that millions of rows lose no more digits than twenty
-   additions do. 64 columns have four sums, since one alone waits four cycles for its last addition; fewer columns have
-   four for the rows in turn. */
+   added one after the other; more are halved recursively, so that millions of rows lose no more digits than twenty
+   additions do. 64 columns have four accumulators, since a single one would wait four cycles for its last addition; for
+   fewer columns, four accumulators take the rows in turn. */
 #define sslh_i_col_tree SSLH_I_P(sslh_i_col_tree_)
 SSLH_I_FN void sslh_i_col_tree(const sslh_real *x, size_t ld, size_t rows, size_t C, const sslh_real *mean,
                                sslh_real *out) {
@@ -33273,12 +33304,13 @@ SSLH_I_FN void sslh_i_col_tree(const sslh_real *x, size_t ld, size_t rows, size_
         sslh_i_vput(out + j, sslh_i_vadd(sslh_i_vadd(a, b), sslh_i_vadd(c, d)), m);
     }
 }
-/* Sums over rows, 64 columns after the other. */
+/* Sums over rows, 64 columns at a time. */
 SSLH_I_FN void SSLH_I_P(sslh_i_col_sum_)(const sslh_real *x, size_t ld, size_t rows, size_t C, sslh_real *out) {
     for (size_t j = 0; j < C; j += 64) sslh_i_col_tree(x + j, ld, rows, C - j < 64 ? C - j : 64, NULL, out + j);
 }
 
-/* Column means and sums of squared distances from them, of one block of rows that fits the cache: two passes. */
+/* The means of columns and the sums of squared differences from them: two passes over a block of rows that fits into
+   the cache. */
 SSLH_I_FN void SSLH_I_P(sslh_i_col_moments_)(const sslh_real *x, size_t rows, size_t C, sslh_real *mean,
                                              sslh_real *m2) {
     sslh_i_v count = sslh_i_vset((sslh_real)rows);
@@ -33288,8 +33320,8 @@ SSLH_I_FN void SSLH_I_P(sslh_i_col_moments_)(const sslh_real *x, size_t rows, si
     for (j = 0; j < C; j += 64) sslh_i_col_tree(x + j, C, rows, C - j < 64 ? C - j : 64, mean + j, m2 + j);
 }
 
-/* 16 columns, or the m < 16 that are left, of one row. The value before residual and ReLU is one expression, so that
-   the backward pass finds the same sign. */
+/* 16 columns, or the m < 16 that are left, of one row. The backward pass computes the value before residual and ReLU by
+   the same expression, and so finds the same sign. */
 #define sslh_i_norm_at SSLH_I_P(sslh_i_norm_at_)
 #define sslh_i_norm_back_at SSLH_I_P(sslh_i_norm_back_at_)
 SSLH_I_INLINE void sslh_i_norm_at(const sslh_real *x, const sslh_real *residual, sslh_i_affine a, sslh_real *y,
@@ -33300,7 +33332,7 @@ SSLH_I_INLINE void sslh_i_norm_at(const sslh_real *x, const sslh_real *residual,
     if (relu) t = sslh_i_vmax(sslh_i_vzero(), t);
     sslh_i_vout(y + j, t, m);
 }
-/* y = (x - mean) scale + shift (+ residual), cut at 0 with relu */
+/* y = (x - mean) scale + shift (+ residual), with relu followed by a ReLU */
 SSLH_I_FN void SSLH_I_P(sslh_i_norm_)(const sslh_real *x, const sslh_real *residual, sslh_i_affine a, sslh_real *y,
                                       size_t rows, size_t C, int relu) {
     for (size_t r = 0; r < rows; r++) {
@@ -33312,9 +33344,10 @@ SSLH_I_FN void SSLH_I_P(sslh_i_norm_)(const sslh_real *x, const sslh_real *resid
         if (residual) residual += C;
     }
 }
-/* s1 = sum dz, s2 = sum dz (x - mean) over the rows; dz = dy, with relu dy where the output was above 0. A few rows at
-   a time, there V vectors of columns, of which the last has m; with each row of them V lines of either array are asked
-   for, in the order in which they lie: those `next` bytes from the first row on. Returns where `next` has come to. */
+/* s1 += sum of dz, s2 += sum of dz (x - mean) over a strip of rows; dz = dy or, with relu, dy where the output was
+   above 0 and otherwise 0. V vectors of columns from j on, each of 16 or m < 16 numbers. With every row, V cache lines
+   of each array are prefetched in the order of addresses, beginning `next` bytes after its first row. Returns `next`
+   for the columns that follow. */
 SSLH_I_INLINE size_t SSLH_I_P(sslh_i_norm_strip_)(const sslh_real *x, const sslh_real *dy, sslh_i_affine a, size_t rows,
                                                   size_t C, int relu, sslh_real *s1, sslh_real *s2, size_t j, size_t m,
                                                   int V, size_t next) {
@@ -33351,7 +33384,7 @@ SSLH_I_FN void SSLH_I_P(sslh_i_norm_sums_)(const sslh_real *x, const sslh_real *
     memset(s2, 0, C * sizeof *s2);
     for (size_t first = 0; first < rows; first += strip, x += strip * C, dy += strip * C) {
         const size_t count = first + strip < rows ? strip : rows - first;
-        size_t j = 0, next = count * C * sizeof *x; /* bytes from x to what comes next */
+        size_t j = 0, next = count * C * sizeof *x; /* bytes from x to the next strip */
         for (; j + 32 <= C; j += 32)
             next = SSLH_I_P(sslh_i_norm_strip_)(x, dy, a, count, C, relu, s1, s2, j, 16, 2, next);
         for (; j < C; j += 16)
@@ -33384,9 +33417,9 @@ SSLH_I_FN void SSLH_I_P(sslh_i_norm_back_)(const sslh_real *x, const sslh_real *
     }
 }
 
-/* y (+)= x factor where the draw of element first + i is at least p, else 0; first is a multiple of 64. Element i takes
-   word i / 16 mod 4 of Philox block 16 (i / 64) + i mod 16, so that 16 counters in a vector give 64 elements in order.
-   */
+/* y (+)= x factor where the uniform random number of element first + i is at least p, otherwise 0; first is a multiple
+   of 64. Element i takes word (i / 16) mod 4 of Philox block 16 (i / 64) + i mod 16, so that a vector of 16 counters
+   gives 64 elements in order. */
 #if SSLH_I_W == 1
 SSLH_I_FN void SSLH_I_P(sslh_i_dropout_)(uint64_t seed, uint64_t stream, size_t first, const sslh_real *x, sslh_real *y,
                                          size_t n, float p, sslh_real factor, int fresh) {
@@ -33409,6 +33442,7 @@ SSLH_I_FN void SSLH_I_P(sslh_i_dropout_)(uint64_t seed, uint64_t stream, size_t 
         OP.b.q = t; \
         OP.d.q = s; \
     }
+/* The upper 24 bits of each word, to be compared with 2^24 p. */
 #define SSLH_I_DRAW(OP, q) r.q = SSLH_I_NTOREAL(SSLH_I_NISHR8(OP.q));
 SSLH_I_FN void SSLH_I_P(sslh_i_dropout_)(uint64_t seed, uint64_t stream, size_t first, const sslh_real *x, sslh_real *y,
                                          size_t n, float p, sslh_real factor, int fresh) {
@@ -33449,8 +33483,8 @@ SSLH_I_FN sslh_real SSLH_I_P(sslh_i_dot_)(const sslh_real *x, const sslh_real *y
     return sum;
 }
 
-/* One row of attention: s = exp(scale s + bias - max), with log sum exp and 1 / sum; n is a multiple of 16. Where
-   everything is masked the row becomes 0 and the log a number so large that the backward pass finds 0 as well. */
+/* One row of attention: s = exp(scale s + bias - max), with log sum exp and 1 / sum; n is a multiple of 16. When every
+   key is masked, the row becomes 0, and lse so large that the backward pass finds 0 as well. */
 SSLH_I_FN void SSLH_I_P(sslh_i_attend_)(sslh_real *s, sslh_real scale, const sslh_real *bias, size_t n, sslh_real *lse,
                                         sslh_real *inverse) {
     sslh_i_v m = sslh_i_vset(-4 * SSLH_I_MASKED), sum = sslh_i_vzero(), k = sslh_i_vset(scale);
@@ -33507,8 +33541,8 @@ SSLH_I_FN void SSLH_I_P(sslh_i_gru_)(const sslh_real *a, const sslh_real *u, con
     }
 }
 
-/* Its derivative: from dh (D) the gradients of a and u (3D each); dh becomes z dh, what goes to the state before
-   directly. */
+/* The gradient of a GRU step: from dh (D) those of a and u (3D each); dh becomes z dh, what flows directly to the state
+   before the step. */
 SSLH_I_FN void SSLH_I_P(sslh_i_gru_back_)(sslh_real *dh, const sslh_real *gates, const sslh_real *before, sslh_real *da,
                                           sslh_real *du, size_t D) {
     sslh_i_v one = sslh_i_vset(1);
@@ -33553,8 +33587,8 @@ SSLH_I_FN void SSLH_I_P(sslh_i_lstm_)(const sslh_real *a, const sslh_real *u, co
     }
 }
 
-/* Its derivative: from dh and dc (D), the gradients of h' and cell', that of a and u (4D); dc becomes the gradient of
-   the cell before. */
+/* The gradient of an LSTM step: from dh and dc (D), those of h' and cell', the gradient da (4D) of a and of u; dc
+   becomes the gradient of the cell before the step. */
 SSLH_I_FN void SSLH_I_P(sslh_i_lstm_back_)(const sslh_real *dh, sslh_real *dc, const sslh_real *gates,
                                            const sslh_real *before, sslh_real *da, size_t D) {
     sslh_i_v one = sslh_i_vset(1);
@@ -33579,12 +33613,13 @@ SSLH_I_FN void SSLH_I_P(sslh_i_lstm_back_)(const sslh_real *dh, sslh_real *dc, c
 /* --- kernels: views --- */
 
 #define sslh_i_vclip SSLH_I_P(sslh_i_vclip_)
-SSLH_I_INLINE sslh_i_v sslh_i_vclip(sslh_i_v x) { /* to [0,1]; NaN stays: both give the second if one is NaN */
+SSLH_I_INLINE sslh_i_v sslh_i_vclip(sslh_i_v x) { /* to [0,1]; NaN stays: vmin and vmax give the second if one is NaN */
     return sslh_i_vmin(sslh_i_vset(SSLH_I_R(1)), sslh_i_vmax(sslh_i_vzero(), x));
 }
 
-/* out = sum over k of w[k] times the row in + k stride, in the order of k, products rounded: the same bits without FMA.
-   Resampling and blur, down the columns (stride a row) and along a row (stride 1). */
+/* out = sum over k of w[k] times the row in + k stride, in the order of k, with rounded products: the same bits without
+   FMA. For resampling and blur, down the columns (stride a row) and along a row (stride 1). bytes 1 rounds to an
+   integer from 0 to 255, bytes 2 also divides by 255. */
 SSLH_I_FN void SSLH_I_P(sslh_i_mix_rows_)(const sslh_real *in, size_t stride, const sslh_real *w, int count,
                                           sslh_real *out, size_t n, int bytes) {
     const sslh_i_v zero = sslh_i_vzero(), most = SSLH_I_K(255), half = SSLH_I_K(0.5), one = SSLH_I_K(1);
@@ -33592,7 +33627,7 @@ SSLH_I_FN void SSLH_I_P(sslh_i_mix_rows_)(const sslh_real *in, size_t stride, co
         sslh_i_v s = sslh_i_vmul(sslh_i_vset(w[0]), sslh_i_vload(in + i));
         for (int k = 1; k < count; k++)
             s = sslh_i_vadd(s, sslh_i_vmul(sslh_i_vset(w[k]), sslh_i_vload(in + (size_t)k * stride + i)));
-        if (bytes) { /* floor(s + 1/2), cut to 0 .. 255 */
+        if (bytes) { /* floor(s + 1/2), clipped to 0 .. 255 */
             s = sslh_i_vadd(s, half);
             sslh_i_v t = sslh_i_vround(s);
             t = sslh_i_vselect(sslh_i_vgt(t, s), sslh_i_vsub(t, one), t);
@@ -33637,7 +33672,7 @@ SSLH_I_INLINE sslh_i_v sslh_i_hue_channel(sslh_i_v h, sslh_i_v top, sslh_i_v chr
     return sslh_i_vclip(sslh_i_vsub(top, sslh_i_vmul(chroma, k)));
 }
 
-/* Turns the hue by turn sixths, 0 .. 6. Value top = max, chroma = max - min, and the hue in sixths:
+/* Rotates the hue by `turn` sixths of a circle, 0 .. 6. Value top = max, chroma = max - min, and the hue in sixths:
    max = r: (g-b)/chroma;  max = g: 2 + (b-r)/chroma;  max = b: 4 + (r-g)/chroma. */
 SSLH_I_FN void SSLH_I_P(sslh_i_hue_)(sslh_real *r, sslh_real *g, sslh_real *b, size_t n, sslh_real turn) {
     sslh_i_v zero = sslh_i_vzero(), one = sslh_i_vset(SSLH_I_R(1)), two = sslh_i_vset(SSLH_I_R(2)),
@@ -33692,7 +33727,7 @@ static const struct sslh_i_kernels SSLH_I_P(sslh_i_table_) = {
 };
 #endif
 
-/* What differs from pass to pass; all other macros are the same text again. */
+/* Macros that differ from pass to pass; all others are defined again by the same text. */
 #undef SSLH_I_BIG
 #undef SSLH_I_BITS
 #undef SSLH_I_BUSY
@@ -33753,11 +33788,11 @@ static const struct sslh_i_kernels SSLH_I_P(sslh_i_table_) = {
 #undef SSLH_I_SUFFIX
 #undef SSLH_I_TARGET
 
-#ifndef SSLH_I_INNER /* the outer text goes on */
+#ifndef SSLH_I_INNER /* the outer text continues */
 
 /* --- dispatch --- */
 
-/* Whether the running processor has a feature whose registers the system also saves on a task switch. */
+/* Whether the running processor has a feature and the system saves its registers (bits of XCR0) on a task switch. */
 #if SSLH_I_X86 && defined(_MSC_VER)
 SSLH_I_FN int sslh_i_x86_has(const char *feature) {
     static const struct { const char *name; int leaf, word, bit, saved; } known[] = { /* words: eax, ebx, ecx, edx */
@@ -33782,8 +33817,8 @@ SSLH_I_FN int sslh_i_x86_has(const char *feature) {
 #elif SSLH_I_X86
 #define sslh_i_x86_has(feature) (__builtin_cpu_supports(feature) != 0)
 #endif
-/* AMD's processors that have the instruction (Zen 4 and later; measured on a Zen 5) start it as often as a fused
-   multiply-add, Intel's Emerald Rapids a quarter as often. */
+/* 2: faster than float. AMD's processors that have the instruction (Zen 4 and later; measured on a Zen 5) issue it as
+   often as a fused multiply-add, Intel's Emerald Rapids a quarter as often. */
 #if SSLH_I_BF16
 #define SSLH_I_X86_BFLOAT16 (!sslh_i_x86_has("avx512bf16") ? 0 : __builtin_cpu_is("amd") ? 2 : 1)
 #else
@@ -33792,7 +33827,7 @@ SSLH_I_FN int sslh_i_x86_has(const char *feature) {
 
 enum { SSLH_I_MOST_SETS = 8 }; /* in one build */
 /* A row for each instruction set of this build, the best last: its table, whether the processor has it, and what
-   .bfloat16 of sslh_info tells of it: 0 where it has no instruction for bfloat16, 2 where that is faster than float. */
+   .bfloat16 of sslh_info reports: 0 without an instruction for bfloat16, 1 with one, 2 with one faster than float. */
 typedef struct sslh_i_set { const struct sslh_i_kernels *table; int here, bfloat16; } sslh_i_set;
 SSLH_I_FN int sslh_i_sets(sslh_i_set set[SSLH_I_MOST_SETS]) {
     int n = 0;
@@ -33826,7 +33861,7 @@ SSLH_DEF const char *sslh_cpu_name(int i) {
 SSLH_I_FN const char *sslh_i_kernels_name(const sslh_ctx *c) { return c->k ? c->k->name : "none"; }
 
 /* Chooses the table of c->desc.cpu, or the best one; without FMA under portable_bits. An unknown name, or one that this
-   processor or build lacks, is an error (and the first table, so that nothing crashes). */
+   processor or build lacks, is an error (c->k is then the first table, so that nothing crashes). */
 SSLH_I_FN void sslh_i_kernels_choose(sslh_ctx *c) {
     sslh_i_set set[SSLH_I_MOST_SETS];
     const int n = sslh_i_sets(set);
@@ -33862,8 +33897,8 @@ SSLH_I_FN int sslh_i_bfloat16_gain(const sslh_ctx *c) {
     return 0;
 }
 
-/* .plain: the table c->k with the plain versions of parts I and II in their places. What is left are kernels that only
-   the engine calls: tiles, which nobody asks for then, and those of views. */
+/* With .plain, c->k becomes a copy with the plain versions of parts I and II. The kernels that remain are called only
+   by the engine: those of tiles and the like, which are then unused, and those of views. */
 SSLH_I_FN void sslh_i_plain_choose(sslh_ctx *c) {
     struct sslh_i_kernels *k = SSLH_I_BAD(c) ? NULL : (struct sslh_i_kernels *)sslh_i_alloc(c, sizeof *k);
     if (!k) return;
@@ -33881,7 +33916,7 @@ SSLH_I_FN void sslh_i_plain_choose(sslh_ctx *c) {
     c->k = k;
 }
 
-/* The table for products of pairs: that of c->k with other tiles. */
+/* The table for products of pairs: c->k with other tiles. */
 SSLH_I_FN void sslh_i_pairs_choose(sslh_ctx *c) {
 #if SSLH_I_DOUBLE
     sslh_fail(c, SSLH_E_USAGE, "sslh_create: bfloat16: a double build has no products of less than double precision");
@@ -33894,7 +33929,7 @@ SSLH_I_FN void sslh_i_pairs_choose(sslh_ctx *c) {
     const sslh_i_pair_kernels *p = native ? &c->k->native : &c->k->emulated;
     c->pairs->tile_rows = p->rows;
     c->pairs->tile_runs = p->runs;
-    c->pairs->native = *p; /* its conversions */
+    c->pairs->native = *p; /* for its conversions, see sslh_i_pairs */
 #endif
 }
 
@@ -33904,19 +33939,19 @@ SSLH_I_FN void sslh_i_pairs_choose(sslh_ctx *c) {
 /* ================================================================================================================== */
 
 /* c = op(a) op(b): which rows and columns of c a task computes, how much of the sum at a time, whether b is read in
-   place or packed into panels, by all threads before or by each task for itself. Every choice is a function of (M,
-   N, K) and the layout. The tiles themselves are kernels: "kernels: products and convolutions" in >>kernels. */
+   place or packed into panels, by all threads beforehand or by each task for itself. What the bits depend on is chosen
+   by M, N, K and the layout alone. The tiles are kernels, see "kernels: products and convolutions" in >>kernels. */
 
-/* Why SSLH_I_KC is 256: a panel of b, 256 x 32 floats, stays in the first-level cache. */
+/* SSLH_I_KC is 256 so that a panel of b, 256 x 32 floats, stays in the first-level cache. */
 enum {
-    /* rows of a task in convolutions, where 96 x 256 floats of a stay in the second level; MR divides it */
+    /* rows of a task in convolutions, where 96 x 256 floats of a stay in the second-level cache; MR divides it */
     SSLH_I_MC = 96,
-    SSLH_I_NEAR = 1 << 17, /* numbers of b that stay in the second level, half a megabyte */
-    SSLH_I_KPAD = 16, /* between panels, so that they do not share a cache set */
-    SSLH_I_KROW = SSLH_I_KC + SSLH_I_KPAD /* from row to row of a that is copied as it is */
+    SSLH_I_NEAR = 1 << 17, /* numbers of b that stay in the second-level cache, half a megabyte */
+    SSLH_I_KPAD = 16, /* padding between panels, so that they do not share a cache set */
+    SSLH_I_KROW = SSLH_I_KC + SSLH_I_KPAD /* from row to row of a that is copied without transposing */
 };
 
-/* Tiles of both forms, see sslh_i_tile; what is not named is 0. */
+/* Tiles of both forms, see sslh_i_tile; the other fields are 0. */
 SSLH_I_FN sslh_i_tile sslh_i_tile_of_rows(int segs, int len, const sslh_real *const *a, size_t bstep, size_t ldc) {
     sslh_i_tile t = SSLH_I_ZERO;
     t.segs = segs, t.len = len, t.a = a, t.bstep = bstep, t.ldc = ldc;
@@ -33929,29 +33964,28 @@ SSLH_I_FN sslh_i_tile sslh_i_tile_of_runs(int segs, const int *lens, const sslh_
     return t;
 }
 
-/* How b is read: rows of b as they are; all of it packed before by everybody; or, when there is one block of rows,
-   packed by each task for itself. */
+/* How b is read: in place; packed beforehand, all of it, by all threads together; or, when there is only one block of
+   rows, packed by each task for itself. */
 enum { SSLH_I_B_PLACE, SSLH_I_B_SHARED, SSLH_I_B_LOCAL };
 
-/* c (M,N) is cut into row_tasks x col_tasks blocks of rows x cols; a long sum with few outputs is cut along K as
-   well. */
+/* c (M,N) is cut into row_tasks x col_tasks blocks of rows x cols; a long sum with few outputs is also cut along K. */
 typedef struct sslh_i_gemm_job {
     const struct sslh_i_kernels *k;
     sslh_i_gemm_args g;          /* of one matrix of the batch; the strides lead to the others */
     int        rows, cols;       /* of a task */
-    int        row_tasks, col_tasks, parts, items;
-    int        part_k, step_k;   /* k of a part; of a round, which is what is packed at a time */
+    int        row_tasks, col_tasks, parts, items; /* parts of K; items: matrices of a batch in a task */
+    int        part_k, step_k;   /* terms in a part, and in a round, which is what is packed at a time */
     int        k0;               /* where in its part the round starts */
-    int        b_mode, copy_a, nr; /* nr: columns of a panel of b */
-    int        near_k, near_n;     /* k and columns of b that stay in the second-level cache, */
-    int        near_m;             /* and rows of a transposed, packed */
+    int        b_mode, copy_a, nr; /* copy_a: a is copied or packed; nr: columns of a panel of b */
+    int        near_k, near_n;     /* rows and columns of b that stay in the second-level cache, */
+    int        near_m;             /* and rows of a transposed a that are packed at a time */
     sslh_real *packed;           /* SSLH_I_B_SHARED: [part][panel][step_k][NR] */
     sslh_real *sums;             /* parts > 1: [part][M][N] */
-    char      *work;             /* per worker: block of a, then block of b */
+    char      *work;             /* scratch, work_bytes for each worker: a_reals numbers of a, then a block of b */
     size_t     work_bytes, a_reals;
 } sslh_i_gemm_job;
 
-/* Reals from a shared panel of b to the next: not a multiple of a page, or they would share a cache set. */
+/* Numbers from a shared panel of b to the next: not a multiple of a page, or they would share a cache set. */
 SSLH_I_FN size_t sslh_i_gemm_panel(const sslh_i_gemm_job *p) {
     return (size_t)p->step_k * (size_t)p->k->nr + SSLH_I_KPAD;
 }
@@ -33966,19 +34000,19 @@ SSLH_I_FN void sslh_i_gemm_pack_b(const sslh_i_gemm_job *p, const sslh_i_gemm_ar
             p->k->pack_t(to, nr, g->b + (size_t)j * g->ldb + (size_t)k, g->ldb, SSLH_I_MIN(nr, g->n - j), kn);
 }
 
-/* A task: rows i0..i1, columns j0..j1 of c, summed over k0..k1 (k0 a multiple of KC). accumulate: c holds a sum
-   already; last: bias and relu follow. packed: SSLH_I_B_SHARED, [panel][step_k][NR] from k0 on. */
+/* A task: rows i0 .. i1 - 1 and columns j0 .. j1 - 1 of c, summed over k0 .. k1 - 1 (k0 a multiple of KC). accumulate:
+   c already holds a sum; last: bias and relu follow. packed: SSLH_I_B_SHARED, [panel][step_k][NR] from k0 on. */
 typedef struct sslh_i_gemm_part {
     int i0, i1, j0, j1, k0, k1, accumulate, last;
     const sslh_real *packed;
     sslh_real *work_a, *work_b;
 } sslh_i_gemm_part;
 
-/* Rows i0..i1, columns j0..j1, k0..k1 of a part, for which b is in the second-level cache. */
+/* A part of these ranges, for which b stays in the second-level cache. */
 typedef struct sslh_i_gemm_range { int i0, i1, j0, j1, k0, k1; } sslh_i_gemm_range;
 
-/* What the kernel fetches while it works on NR columns of each MR rows, `rows` of them: with every k a line, at,
-   at + ld .., 16 times, then the same `along` further; for the next rows `next` further. */
+/* What the kernel prefetches while it computes NR columns of MR rows at a time, up to row `rows`: at every k one line,
+   at, at + ld, .., 16 times, then again from at + along on; for the next MR rows all of it `next` further on. */
 SSLH_I_FN void sslh_i_gemm_fetch(sslh_i_fetch *fetch, const sslh_real *at, size_t ld, size_t along, size_t next,
                                  int rows) {
     fetch->at = at;
@@ -33988,20 +34022,21 @@ SSLH_I_FN void sslh_i_gemm_fetch(sslh_i_fetch *fetch, const sslh_real *at, size_
     fetch->rows = rows;
 }
 
-/* It is what comes after this call, rows i .. of a (where they are in place) and columns r->j0 .. from k on. */
+/* Chooses what to prefetch during the call of the kernel for rows i .. of a, columns r->j0 .. and terms k ..: what will
+   be needed after it. a, b: where these begin, a in place. */
 SSLH_I_FN void sslh_i_gemm_next(const sslh_i_gemm_job *p, const sslh_i_gemm_args *g, const sslh_i_gemm_part *s,
                                 const sslh_i_gemm_range *r, sslh_i_tile *t, sslh_i_fetch *fetch, const sslh_real *a,
                                 const sslh_real *b, int i, int k) {
     const int mr = p->k->mr, one = p->near_n <= p->nr, kn = t->lens[0], some = SSLH_I_MIN(t->rows, p->nr / 16 * mr);
     const size_t next = (size_t)mr * (g->ta ? 1 : g->lda);
     fetch[0].at = fetch[1].at = fetch[2].at = NULL;
-    if (g->batch > 1) { /* the next matrices */
+    if (g->batch > 1) { /* the next matrices of the batch */
         const size_t most = (size_t)kn * 16, skip = (size_t)(i / mr) * most;
         if (r->j0 == s->j0) sslh_i_gemm_fetch(&fetch[0], g->a + g->stride_a + skip, 16, 256, most, t->rows);
         else if (r->j0 == s->j0 + p->nr)
             sslh_i_gemm_fetch(&fetch[0], g->b + g->stride_b + skip, 16, 256, most, t->rows);
         if (!one) sslh_i_gemm_fetch(&fetch[1], g->b + g->stride_b + skip, 16, 256, most, t->rows);
-    } else if (p->copy_a && g->ta && r->j0 == s->j0) { /* what is next: of a 256 columns, of b all */
+    } else if (p->copy_a && g->ta && r->j0 == s->j0) { /* the next block: 256 columns of a, all columns of b */
         const sslh_real *at = r->i1 < s->i1 ? g->a + (size_t)r->k0 * g->lda + (size_t)r->i1
                                             : g->a + (size_t)r->k1 * g->lda + (size_t)s->i0;
         if (r->i1 < s->i1 || r->k1 < s->k1) sslh_i_gemm_fetch(&fetch[0], at, 16, g->lda, 16 * g->lda, t->rows);
@@ -34011,9 +34046,9 @@ SSLH_I_FN void sslh_i_gemm_next(const sslh_i_gemm_job *p, const sslh_i_gemm_args
         t->fetch_cols = s->j1 - s->j0 - 1;
     } else if (one && r->j1 < s->j1 && s->packed) { /* the next panel of b */
         sslh_i_gemm_fetch(&fetch[0], b + sslh_i_gemm_panel(p), 16, 256, 16 * SSLH_I_KC, some);
-    } else if (!one && !(p->copy_a && g->ta)) { /* the next rows of a, where they are whole */
+    } else if (!one && !(p->copy_a && g->ta)) { /* the next rows of a, where there are MR of them */
         const int whole = s->i1 - i - 2 * mr + 1, more = t->cols <= p->nr && k + SSLH_I_KC < r->k1;
-        /* where one panel is all there is, what comes at once: more k, then those rows */
+        /* with a single panel, what follows at once: further k, then those rows */
         const sslh_real *at = a + next;
         if (more) at = a + SSLH_I_KC * (g->ta ? g->lda : 1);
         else if (t->cols <= p->nr) at -= (size_t)(k - r->k0) * (g->ta ? g->lda : 1);
@@ -34022,15 +34057,16 @@ SSLH_I_FN void sslh_i_gemm_next(const sslh_i_gemm_job *p, const sslh_i_gemm_args
     }
 }
 
-/* An empty tile to begin with: copied in a quarter of the time that memset takes for it. (The compiler shall not know
-   that it is zero, or it makes memset of the copy.) */
+/* An empty tile to begin with: copying it takes a quarter of the time of a memset. (SSLH_I_OPAQUE hides from the
+   compiler that it is zero; otherwise it would turn the copy into a memset.) */
 static const sslh_i_tile sslh_i_tile_none = SSLH_I_ZERO;
 
+/* Computes the range r of a task: one call of the kernel for every block of rows and SSLH_I_KC terms. */
 SSLH_I_FN void sslh_i_gemm_group(const sslh_i_gemm_job *p, const sslh_i_gemm_args *g, const sslh_i_gemm_part *s,
                                  const sslh_i_gemm_range *r) {
     const struct sslh_i_kernels *kern = p->k;
     const int mr = kern->mr, jit = p->copy_a && !g->ta;
-    const int rows = jit || r->k1 - r->k0 > SSLH_I_KC ? mr : r->i1 - r->i0; /* of a call */
+    const int rows = jit || r->k1 - r->k0 > SSLH_I_KC ? mr : r->i1 - r->i0; /* of one call */
     const size_t nr = (size_t)p->nr, panel = s->packed ? sslh_i_gemm_panel(p) : (size_t)p->near_k * nr + SSLH_I_KPAD;
     const size_t astep = g->ta ? g->lda : 1, arow = g->ta ? 1 : g->lda; /* of a in place */
     const sslh_real *a, *b;
@@ -34053,7 +34089,7 @@ SSLH_I_FN void sslh_i_gemm_group(const sslh_i_gemm_job *p, const sslh_i_gemm_arg
     for (int i = r->i0; i < r->i1; i += rows) {
         t.rows = SSLH_I_MIN(rows, r->i1 - i);
         t.c = g->c + (size_t)i * g->ldc + (size_t)r->j0;
-        for (int row = 0; jit && row < t.rows; row++) /* just in time: rows as they are, but not in one cache set */
+        for (int row = 0; jit && row < t.rows; row++) /* just in time: rows that share a cache set are copied */
             memcpy(s->work_a + row * SSLH_I_KROW, g->a + (size_t)(i + row) * g->lda + (size_t)r->k0,
                    (size_t)(r->k1 - r->k0) * sizeof *g->a);
         for (int k = r->k0; k < r->k1; k += SSLH_I_KC) {
@@ -34074,10 +34110,10 @@ SSLH_I_FN void sslh_i_gemm_group(const sslh_i_gemm_job *p, const sslh_i_gemm_arg
     }
 }
 
-/* b is taken in groups (near_k x near_n) that stay in the second-level cache. For every group all rows of a go by, MR
-   at a time: these MR x near_k numbers are in the first level while they meet the panels of the group, and while they
-   meet the first one, the next are asked for. Blocks of k that follow each other are added to a tile of c while it is
-   near. */
+/* A task. b is processed in groups (near_k x near_n) that stay in the second-level cache. For every group all rows of a
+   pass by, MR at a time: these MR x near_k numbers stay in the first-level cache while they are multiplied by the
+   panels of the group, and during the first panel the next rows are prefetched. Consecutive blocks of k are added to a
+   tile of c while it is still in the cache. */
 SSLH_I_FN void sslh_i_gemm_block(const sslh_i_gemm_job *p, const sslh_i_gemm_args *g, const sslh_i_gemm_part *s) {
     const struct sslh_i_kernels *kern = p->k;
     const int local = p->b_mode == SSLH_I_B_LOCAL;
@@ -34101,16 +34137,16 @@ SSLH_I_FN void sslh_i_gemm_block(const sslh_i_gemm_job *p, const sslh_i_gemm_arg
     }
 }
 
-/* The longest of n's pieces in whole units, and where a piece begins: no two differ by more than a unit, so that
-   threads finish together. */
+/* n cut into pieces of whole units: the length of the longest piece, and where a piece begins. No two pieces differ by
+   more than a unit, so that threads finish together. */
 SSLH_I_FN int sslh_i_cut(int n, int pieces, int unit) { return ((n + unit - 1) / unit + pieces - 1) / pieces * unit; }
 SSLH_I_FN int sslh_i_cut_at(int n, int piece, int pieces, int unit) {
     return (int)SSLH_I_MIN((int64_t)n, (int64_t)((n + unit - 1) / unit) * piece / pieces * unit);
 }
 
-enum { SSLH_I_PACK = 8 }; /* panels of b packed by a task, side by side, so that its lines are read far along */
+enum { SSLH_I_PACK = 8 }; /* adjacent panels of b that a task packs, so that it reads long stretches of each row of b */
 
-/* b for all: a part of K, KC of the round, some panels. */
+/* Packs b for all tasks: KC terms of the round in one part of K, and SSLH_I_PACK panels. */
 SSLH_I_FN void sslh_i_gemm_pack_task(void *arg, int task, int worker) {
     const sslh_i_gemm_job *p = (const sslh_i_gemm_job *)arg;
     const sslh_i_gemm_args *g = &p->g;
@@ -34128,14 +34164,14 @@ SSLH_I_FN void sslh_i_gemm_pack_task(void *arg, int task, int worker) {
     sslh_i_gemm_pack_b(p, g, to + (size_t)(j0 / nr) * panel, panel, j0, j1, k, kn);
 }
 
-/* Task number -> part of K, block of rows, block of columns; columns fastest, so that neighbours share the rows of
-   a. */
+/* Task number -> part of K, block of rows, block of columns; columns first, so that adjacent tasks share rows of a. */
 SSLH_I_FN void sslh_i_gemm_task(void *arg, int task, int worker) {
     const sslh_i_gemm_job *p = (const sslh_i_gemm_job *)arg;
     const int tasks = p->row_tasks * p->col_tasks, part = task / tasks;
     const int row = task % tasks / p->col_tasks, col = task % p->col_tasks;
     sslh_i_gemm_args g = p->g;
     sslh_i_gemm_part s;
+    /* 12 rows and 32 columns are multiples of MR and NR in every instruction set */
     s.i0 = sslh_i_cut_at(g.m, row, p->row_tasks, 12);
     s.i1 = sslh_i_cut_at(g.m, row + 1, p->row_tasks, 12);
     s.j0 = sslh_i_cut_at(g.n, col, p->col_tasks, 32);
@@ -34148,14 +34184,15 @@ SSLH_I_FN void sslh_i_gemm_task(void *arg, int task, int worker) {
     s.packed = p->packed ? p->packed + (size_t)part * panels * sslh_i_gemm_panel(p) : NULL;
     s.work_a = p->work ? (sslh_real *)(void *)(p->work + (size_t)worker * p->work_bytes) : NULL;
     s.work_b = p->work ? s.work_a + p->a_reals : NULL;
-    if (p->parts > 1) { /* a part has its own sums; they are added up in order afterwards */
+    if (p->parts > 1) { /* a part has sums of its own, which are added up in order afterwards */
         g.c = p->sums + (size_t)part * (size_t)g.m * (size_t)g.n;
         g.ldc = (size_t)g.n;
     }
     if (s.k0 < s.k1) sslh_i_gemm_block(p, &g, &s);
 }
 
-/* Whether whole matrices go to the kernel: one block of k, both in place, or b transposed into the first level. */
+/* Whether a whole product can be one call of the kernel: with one block of k, and with both matrices in place, or with
+   a transposed b packed, of at most SSLH_I_SMALL numbers, which stay in the first-level cache. */
 enum { SSLH_I_SMALL = 8192 };
 SSLH_I_FN int sslh_i_gemm_direct_fits(const struct sslh_i_kernels *kern, const sslh_i_gemm_args *g) {
     if (g->k > SSLH_I_KC) return 0;
@@ -34163,8 +34200,8 @@ SSLH_I_FN int sslh_i_gemm_direct_fits(const struct sslh_i_kernels *kern, const s
     const int copy_a = g->ta ? g->n > kern->nr && g->k > 128 : g->n >= 128 && g->m > 8 && g->lda % 1024 == 0;
     return g->n % kern->w == 0 && !copy_a;
 }
-/* So many of them, of a small batch: one call of the kernel for each. What it costs to get there counts: 32 x 32 x 32
-   is 1024 cycles of multiply-adds. work: for transposed b, [panel][k][NR]. */
+/* `items` such products of a batch, one call of the kernel for each. The overhead counts: 32 x 32 x 32 takes 1024
+   cycles of multiply-adds. work: for transposed b, [panel][k][NR]. */
 SSLH_I_FN void sslh_i_gemm_direct(const struct sslh_i_kernels *kern, const sslh_i_gemm_args *g, int items,
                                   sslh_real *work) {
     const sslh_real *a = g->a, *b = g->b, *packed = work;
@@ -34185,7 +34222,7 @@ SSLH_I_FN void sslh_i_gemm_direct(const struct sslh_i_kernels *kern, const sslh_
     t.bstep = g->tb ? (size_t)kern->nr : g->ldb;
     t.bnext = g->tb ? panel : (size_t)kern->nr;
     t.accumulate = g->accumulate, t.bias = g->bias, t.relu = g->relu;
-    if (g->batch > 1) { /* the next matrices come nearer */
+    if (g->batch > 1) { /* prefetch the next matrices */
         sslh_i_gemm_fetch(&fetch[0], a, 16, 256, (size_t)g->k * 16, g->m);
         sslh_i_gemm_fetch(&fetch[1], b, 16, 256, (size_t)g->k * 16, g->m);
         fetch[2].at = NULL;
@@ -34201,7 +34238,7 @@ SSLH_I_FN void sslh_i_gemm_direct(const struct sslh_i_kernels *kern, const sslh_
     }
 }
 
-SSLH_I_FN void sslh_i_gemm_items_task(void *arg, int task, int worker) { /* some whole small matrices of a batch */
+SSLH_I_FN void sslh_i_gemm_items_task(void *arg, int task, int worker) { /* some whole small products of a batch */
     const sslh_i_gemm_job *p = (const sslh_i_gemm_job *)arg;
     sslh_i_gemm_part s;
     memset(&s, 0, sizeof s);
@@ -34225,14 +34262,14 @@ SSLH_I_FN void sslh_i_gemm_items_task(void *arg, int task, int worker) { /* some
     }
 }
 
-enum { SSLH_I_SUM_ROWS = 16 };
-SSLH_I_FN void sslh_i_gemm_sum_task(void *arg, int task, int worker) { /* parts -> c, some rows */
+enum { SSLH_I_SUM_ROWS = 16 }; /* of a task below */
+SSLH_I_FN void sslh_i_gemm_sum_task(void *arg, int task, int worker) { /* some rows: the sum of the parts -> c */
     const sslh_i_gemm_job *p = (const sslh_i_gemm_job *)arg;
     const sslh_i_gemm_args *g = &p->g;
     const size_t n = (size_t)g->n, mn = (size_t)g->m * n;
     (void)worker;
     const int end = SSLH_I_MIN(g->m, (task + 1) * SSLH_I_SUM_ROWS), some = g->ldc == n ? SSLH_I_SUM_ROWS : 1;
-    for (int r = task * SSLH_I_SUM_ROWS; r < end; r += some) { /* rows that follow each other are one */
+    for (int r = task * SSLH_I_SUM_ROWS; r < end; r += some) { /* rows without gaps are treated as one */
         sslh_real *c = g->c + (size_t)r * g->ldc;
         const sslh_real *s = p->sums + (size_t)r * n;
         for (int q = g->accumulate ? 0 : 1; q < p->parts; q++)
@@ -34246,15 +34283,15 @@ SSLH_I_FN void sslh_i_gemm_sum_task(void *arg, int task, int worker) { /* parts 
     }
 }
 
-/* Sizes of what is near, and of a worker's memory. */
+/* Sets the sizes of what is to stay in the cache, and of a worker's scratch. */
 SSLH_I_FN void sslh_i_gemm_work(sslh_i_gemm_job *p) {
-    /* one panel at a time, from the first level: just packed, or when the second holds a block of a */
+    /* one panel at a time, from the first-level cache: just packed, or when the second level holds a block of a */
     const int panel = p->b_mode == SSLH_I_B_LOCAL ? p->g.tb && p->g.m <= 256
                                                   : p->b_mode == SSLH_I_B_SHARED && p->copy_a && p->g.ta;
     const int blocks = (p->g.k + SSLH_I_KC - 1) / SSLH_I_KC;
-    /* 16 columns: rows of a are read to their end, unless a short last block leaves no time to ask for the next ones */
+    /* 16 columns: rows of a are read to their end, unless a short last block leaves no time to prefetch more */
     const int whole = blocks * SSLH_I_KC * (int64_t)p->cols <= SSLH_I_NEAR || (p->g.n <= 16 && p->g.k % SSLH_I_KC == 0);
-    const int slow = p->b_mode == SSLH_I_B_PLACE && p->g.ldb > (size_t)p->nr; /* lines far apart share few sets */
+    const int slow = p->b_mode == SSLH_I_B_PLACE && p->g.ldb > (size_t)p->nr; /* distant lines use few cache sets */
     p->near_k = (p->copy_a || panel || slow ? 1 : whole ? blocks : SSLH_I_MIN(blocks, 2)) * SSLH_I_KC;
     p->near_n = !panel ? SSLH_I_NEAR / p->near_k / 32 * 32
               : p->b_mode == SSLH_I_B_SHARED ? p->nr : p->copy_a ? p->cols : 2 * p->nr;
@@ -34267,7 +34304,7 @@ SSLH_I_FN void sslh_i_gemm_work(sslh_i_gemm_job *p) {
     p->work_bytes = (p->work_bytes * sizeof(sslh_real) + 63) / 64 * 64;
 }
 
-/* One matrix product over all threads. */
+/* One matrix product, split among all threads. */
 SSLH_I_FN void sslh_i_gemm_one(sslh_ctx *c, const struct sslh_i_kernels *k, const sslh_i_gemm_args *g) {
     sslh_i_gemm_job p;
     const int nr = k->nr, panels = (g->n + nr - 1) / nr;
@@ -34277,10 +34314,10 @@ SSLH_I_FN void sslh_i_gemm_one(sslh_ctx *c, const struct sslh_i_kernels *k, cons
     p.part_k = p.step_k = g->k;
     p.parts = 1;
     p.nr = nr;
-    /* Cut c by its size only: blocks of rows for which a panel of b stays near, one block when there are few of them;
+    /* Cut c by its size alone: blocks of rows through which a panel of b stays in the cache, or one block of few rows;
        then columns, and rows again, so that several threads have work. a is packed once for each block of columns. */
     int blocks = g->m <= 256 ? 1 : SSLH_I_MAX(4, (g->m + 575) / 576 * 2), long_sums = g->split && g->k >= 8 * SSLH_I_KC;
-    if (long_sums && g->ta) blocks = (g->m + 767) / 768; /* lines of a as a whole, several parts of k */
+    if (long_sums && g->ta) blocks = (g->m + 767) / 768; /* whole lines of a, several parts of k */
     p.rows = sslh_i_cut(g->m, blocks, 12);
     p.cols = sslh_i_cut(g->n, 1, 32);
     const int aliased = !g->ta && g->m > 8 && g->lda % 1024 == 0; /* rows of a share a cache set: copied by each task */
@@ -34291,13 +34328,13 @@ SSLH_I_FN void sslh_i_gemm_one(sslh_ctx *c, const struct sslh_i_kernels *k, cons
     p.row_tasks = SSLH_I_MIN(blocks, (g->m + 11) / 12);
     for (; p.rows > 48 && !long_sums && p.row_tasks * p.col_tasks < 4; p.rows = sslh_i_cut(g->m, p.row_tasks, 12))
         p.row_tasks *= 2;
-    if (long_sums && p.row_tasks * p.col_tasks < 8) { /* into few outputs */
+    if (long_sums && p.row_tasks * p.col_tasks < 8) { /* few outputs: cut K as well */
         blocks = (g->k + SSLH_I_KC - 1) / SSLH_I_KC;
         int parts = SSLH_I_MIN(blocks / 2, (7 + p.row_tasks * p.col_tasks) / (p.row_tasks * p.col_tasks));
         p.part_k = (blocks + parts - 1) / parts * SSLH_I_KC;
         p.parts = (g->k + p.part_k - 1) / p.part_k;
     }
-    /* b in place pays for few rows; not where each line lies on a page of its own, half used */
+    /* reading b in place pays for few rows of c, but not where rows of b are multiples of half a page apart */
     const size_t kn = (size_t)g->k * (size_t)g->n;
     const int middling = g->m <= 1024 && kn <= 2 * SSLH_I_NEAR && g->ldb % 1024 != 0;
     const int low = (g->m <= 256 || middling) && (p.k->w == 16 || g->ldb % 512 != 0);
@@ -34305,8 +34342,8 @@ SSLH_I_FN void sslh_i_gemm_one(sslh_ctx *c, const struct sslh_i_kernels *k, cons
         p.b_mode = SSLH_I_B_PLACE;
     else if (p.row_tasks == 1) p.b_mode = SSLH_I_B_LOCAL;
     else p.b_mode = SSLH_I_B_SHARED;
-    /* Columns instead of rows for each task, where there are enough: it packs its own b. What all read then is a, which
-       nobody writes; a line of b that another thread has packed comes from that one's cache, slowly. */
+    /* Where there are enough columns, a task takes columns instead of rows and packs its own b. All tasks then share a,
+       which nobody writes, whereas a line of b that another thread has packed comes slowly from that one's cache. */
     if (p.b_mode == SSLH_I_B_SHARED && p.parts == 1 && g->m <= 1152 && g->n >= (g->ta && g->k > 128 ? 1024 : 512)) {
         p.b_mode = SSLH_I_B_LOCAL;
         p.row_tasks = 1;
@@ -34342,7 +34379,7 @@ SSLH_I_FN void sslh_i_gemm_one(sslh_ctx *c, const struct sslh_i_kernels *k, cons
     if (p.work) sslh_i_unwork(c, p.work);
 }
 
-/* A batch of matrices that are each too small to share: whole ones per task. */
+/* A batch of products that are each too small to be split among threads: a task computes whole products. */
 SSLH_I_FN void sslh_i_gemm_items(sslh_ctx *c, const struct sslh_i_kernels *k, const sslh_i_gemm_args *g) {
     sslh_i_gemm_job p;
     size_t work = (size_t)g->m * (size_t)g->n * (size_t)g->k;
@@ -34383,7 +34420,7 @@ SSLH_I_FN void sslh_i_gemm_blas(const sslh_i_gemm_args *g) {
 }
 #endif
 
-/* .plain, and k = 0: an empty sum */
+/* With .plain, and for k = 0, when the sum is empty. */
 SSLH_I_FN void sslh_i_gemm_plain_task(void *arg, int task, int worker) {
     sslh_i_plain_product((const sslh_i_gemm_args *)arg, 0);
     (void)task;
@@ -34395,7 +34432,7 @@ SSLH_I_FN void sslh_i_gemm_rounded_task(void *arg, int task, int worker) { /* .p
     (void)worker;
 }
 
-/* Scratch for a b + more numbers; NULL and an error when that is too much. */
+/* Scratch for a b + more numbers; NULL and an error when there is not so much memory. */
 SSLH_I_FN sslh_real *sslh_i_scratch_reals(sslh_ctx *c, size_t a, size_t b, size_t more) {
     size_t n;
     if (!sslh_i_mul(a, b, &n) || n > (size_t)-1 / sizeof(sslh_real) - more) {
@@ -34406,17 +34443,18 @@ SSLH_I_FN sslh_real *sslh_i_scratch_reals(sslh_ctx *c, size_t a, size_t b, size_
 }
 
 /* --- bfloat16 products (.bfloat16 in sslh_desc) ---
-   Both operands are rounded and laid in pairs along k (see >>kernels); then the product of pairs is an ordinary product
-   with half as many terms, by the table c->pairs in place of c->k. Sums, bias, activation and results are float. */
+   Both operands are rounded and packed in pairs along k (see >>kernels). Then the product of pairs is an ordinary
+   product with half as many terms, computed with the table c->pairs in place of c->k. Sums, bias, activation and
+   results are float. */
 
-/* An operand: batch matrices (rows,cols), `stride` apart. Pairs are neighbours in a row: (rows,(cols+1)/2); or down: a
-   row and the next, ((rows+1)/2,cols). */
+/* The conversion of an operand, a batch of matrices (rows,cols), `stride` apart. A pair consists of neighbours in a
+   row, which gives (rows,(cols+1)/2), or with `down` of neighbours in a column, which gives ((rows+1)/2,cols). */
 typedef struct sslh_i_pairs_job {
     const sslh_i_pair_kernels *k;
     const sslh_real *x;
     sslh_real *to;
     size_t ld, rows, cols, stride;
-    size_t lines, width, all, per; /* of the result: rows of a matrix, pairs in a row, rows in all; rows of a task */
+    size_t lines, width, all, per; /* of the result: rows of a matrix, pairs in a row, all rows; rows of a task */
     size_t last;                   /* cols of the very last row */
     int    down;
 } sslh_i_pairs_job;
@@ -34434,7 +34472,7 @@ SSLH_I_FN void sslh_i_pairs_task(void *arg, int task, int worker) {
     }
 }
 
-/* The operand as pairs, in scratch, with some bytes behind it that may be read; NULL on failure. */
+/* The operand as pairs, in scratch, followed by 64 zeros that tiles may read; NULL on failure. */
 SSLH_I_FN sslh_real *sslh_i_pairs(sslh_ctx *c, const sslh_real *x, size_t ld, size_t rows, size_t cols, int down,
                                   size_t batch, size_t stride) {
     enum { PIECE = 8192 };
@@ -34442,7 +34480,7 @@ SSLH_I_FN sslh_real *sslh_i_pairs(sslh_ctx *c, const sslh_real *x, size_t ld, si
     memset(&p, 0, sizeof p);
     if (stride == 0) batch = 1;
     p.last = cols;
-    if (!down && cols % 2 == 0 && ld == cols && (batch == 1 || stride == rows * cols)) { /* one long row, in pieces */
+    if (!down && cols % 2 == 0 && ld == cols && (batch == 1 || stride == rows * cols)) { /* one long row, cut */
         const size_t n = batch * rows * cols;
         batch = 1;
         cols = ld = PIECE;
@@ -34463,7 +34501,8 @@ SSLH_I_FN sslh_real *sslh_i_pairs(sslh_ctx *c, const sslh_real *x, size_t ld, si
     return p.to;
 }
 
-/* Which products: by the sizes that belong to layers, so that a result does not depend on the batch size. */
+/* Which products are computed in bfloat16 depends on sizes of the layer alone, so that the size of the batch does not
+   change a result. */
 SSLH_I_FN int sslh_i_rounds(const sslh_ctx *c, size_t n, size_t k) {
     return c->pairs && n >= 32 && k >= 32 && n * k >= 2048;
 }
@@ -34472,7 +34511,7 @@ SSLH_I_FN int sslh_i_gemm_fits_pairs(const sslh_ctx *c, const sslh_i_gemm_args *
 }
 
 SSLH_I_FN void sslh_i_gemm_by(sslh_ctx *c, const struct sslh_i_kernels *kern, const sslh_i_gemm_args *args);
-/* The product by pairs; 0 when it is to be done in float. */
+/* The product in bfloat16; returns 0 when it has to be computed in float. */
 SSLH_I_FN int sslh_i_gemm_pairs(sslh_ctx *c, const sslh_i_gemm_args *args) {
     sslh_i_gemm_args g = *args;
     if (!sslh_i_gemm_fits_pairs(c, args)) return 0;
@@ -34493,11 +34532,11 @@ SSLH_I_FN int sslh_i_gemm_pairs(sslh_ctx *c, const sslh_i_gemm_args *args) {
     return 1;
 }
 
-/* --- the product of part II: which way it goes -------------------------------------------------------------------- */
+/* --- the product that part II calls: which of these ways it takes ------------------------------------------------- */
 
-/* Small: too little work to share among threads, whole matrices to one task each. Otherwise one matrix after the
-   other, each over all threads. The order of every sum depends on sizes alone. kern: c->k or, when a and b are pairs
-   already, c->pairs. */
+/* With too little work to split among threads, a task computes whole products; otherwise one product after the other is
+   split among all threads. The order of every sum depends on sizes alone. kern: c->k or, when a and b already are
+   pairs, c->pairs. */
 SSLH_I_FN void sslh_i_gemm_by(sslh_ctx *c, const struct sslh_i_kernels *kern, const sslh_i_gemm_args *args) {
     if (SSLH_I_BAD(c) || args->m <= 0 || args->n <= 0 || args->batch < 0) return;
     if (args->k <= 0 || c->desc.plain) {
@@ -34509,7 +34548,7 @@ SSLH_I_FN void sslh_i_gemm_by(sslh_ctx *c, const struct sslh_i_kernels *kern, co
     if (c->pairs && kern != c->pairs && sslh_i_gemm_pairs(c, args)) return;
     const size_t work = (size_t)args->m * (size_t)args->n * (size_t)args->k;
     int quick = args->n <= 512 && work <= (args->batch > 1 ? (size_t)1 << 22 : (size_t)1 << 18);
-    int alone = c->threads == 1 && !c->desc.parallel_for && work <= (size_t)1 << 21; /* nobody to share with */
+    int alone = c->threads == 1 && !c->desc.parallel_for && work <= (size_t)1 << 21; /* no other thread to share with */
 #if SSLH_USE_CBLAS && !SSLH_I_DOUBLE
     const int blas = kern != c->pairs;
     quick = quick && !blas;
