@@ -207,7 +207,8 @@ typedef struct step {
     sslh_method m;
     sslh_optimizer *o;
     float lr;
-    sslh_tensor *x, *y, *labels; /* y: second views */
+    sslh_view_set views;    /* what a method's loss is given, where that stays the same */
+    sslh_tensor *x, *labels;
     int layer[16]; /* CPC's parameters */
     uint64_t draws;
 } step;
@@ -219,6 +220,11 @@ static void step_labels(step *s, int n, int of, int repeat) {
     int32_t label[1024];
     for (int i = 0; i < n; i++) label[i] = i / repeat % of;
     s->labels = sslh_persist(sslh_from_ints(s->c, sslh_dim1(n), label));
+}
+static sslh_tensor *step_tokens(step *s, int n, int t, int of) { /* (n,t), or (n) when t is 0; kept for ever */
+    int32_t token[2048];
+    for (int i = 0; i < n * (t ? t : 1); i++) token[i] = (int32_t)sslh_random_below(7, 7, s->draws++, (uint32_t)of);
+    return sslh_persist(sslh_from_ints(s->c, t ? sslh_dim2(n, t) : sslh_dim1(n), token));
 }
 static sslh_net *step_mlp(step *s, int in, int hidden, int out) {
     sslh_mlp_desc d;
@@ -238,6 +244,17 @@ static void step_optimizer(step *s, sslh_optim_kind kind, float lr, float beta2,
     s->o = sslh_optimizer_new(s->c, d);
     for (int i = 0; i < 2; i++)
         if (s->net[i]) sslh_optimizer_add(s->o, s->net[i]);
+}
+
+/* The loss of a method whose views stay the same. */
+static sslh_tensor *method_loss(step *s) { return s->m.loss(&s->m, &s->views, 0); }
+/* A method with the optimiser and the rate that it has by default. */
+static void step_method(step *s, sslh_method m) {
+    s->m = m;
+    s->net[0] = m.net;
+    s->lr = m.defaults.lr;
+    s->o = sslh_optimizer_new(s->c, m.defaults.optimizer);
+    sslh_optimizer_add(s->o, m.net);
 }
 
 static void simclr_small_new(step *s) {
@@ -314,14 +331,8 @@ static void vae_new(step *s) {
     d.channels = 1;
     s->m = sslh_vae(s->c, d);
     s->net[0] = s->m.net;
-    s->x = step_images(s, sslh_dim4(128, 28, 28, 1), 1);
+    sslh_view_add(&s->views, "images", step_images(s, sslh_dim4(128, 28, 28, 1), 1));
     step_optimizer(s, SSLH_ADAM, 1e-3f, 0, 0);
-}
-static sslh_tensor *vae_loss(step *s) {
-    sslh_view_set v;
-    memset(&v, 0, sizeof v);
-    sslh_view_add(&v, "images", s->x);
-    return s->m.loss(&s->m, &v, 0);
 }
 
 /* CPC on audio (van den Oord et al. 2018): strided 1-D convolutions (x 160) with batch norm and ReLU, a GRU over the
@@ -387,19 +398,11 @@ static void moco_new(step *s) {
     memset(&d, 0, sizeof d);
     s->m = sslh_moco(s->c, sslh_convnet(s->c, e), d);
     s->net[0] = s->m.net;
-    s->x = step_images(s, sslh_dim4(128, 32, 32, 3), 0);
-    s->y = step_images(s, sslh_dim4(128, 32, 32, 3), 0);
     sslh_random_permutation(7, 7, order, 128);
-    s->labels = sslh_persist(sslh_from_ints(s->c, sslh_dim1(128), order));
+    sslh_view_add(&s->views, "view0", step_images(s, sslh_dim4(128, 32, 32, 3), 0));
+    sslh_view_add(&s->views, "view1", step_images(s, sslh_dim4(128, 32, 32, 3), 0));
+    sslh_view_add(&s->views, "order", sslh_persist(sslh_from_ints(s->c, sslh_dim1(128), order)));
     step_optimizer(s, SSLH_SGD, 0.03f, 0, 1e-4f);
-}
-static sslh_tensor *moco_loss(step *s) {
-    sslh_view_set v;
-    memset(&v, 0, sizeof v);
-    sslh_view_add(&v, "view0", s->x);
-    sslh_view_add(&v, "view1", s->y);
-    sslh_view_add(&v, "order", s->labels);
-    return s->m.loss(&s->m, &v, 0);
 }
 
 /* 128 puzzles of nine tiles, 100 permutations. */
@@ -410,16 +413,10 @@ static void jigsaw_new(step *s) {
     memset(&d, 0, sizeof d);
     s->m = sslh_jigsaw(s->c, sslh_convnet(s->c, e), d);
     s->net[0] = s->m.net;
-    s->x = step_images(s, sslh_dim5(128, 9, 8, 8, 3), 0);
     step_labels(s, 128, 100, 1);
+    sslh_view_add(&s->views, "tiles", step_images(s, sslh_dim5(128, 9, 8, 8, 3), 0));
+    sslh_view_add(&s->views, "labels", s->labels);
     step_optimizer(s, SSLH_SGD, 0.01f, 0, 5e-4f);
-}
-static sslh_tensor *jigsaw_loss(step *s) {
-    sslh_view_set v;
-    memset(&v, 0, sizeof v);
-    sslh_view_add(&v, "tiles", s->x);
-    sslh_view_add(&v, "labels", s->labels);
-    return s->m.loss(&s->m, &v, 0);
 }
 
 /* sslh_cpc as it is, with narrower nets: every place predicts 12 ahead, 128 negatives for all. */
@@ -444,6 +441,56 @@ static sslh_tensor *cpc_method_loss(step *s) {
     return s->m.loss(&s->m, &v, 0);
 }
 
+/* Colours from lightness; the conversion to Lab belongs to the views, as augmentation does. All bins weigh the same. */
+static void colorization_new(step *s) {
+    sslh_convnet_desc e;
+    sslh_colorization_desc d;
+    memset(&e, 0, sizeof e);
+    memset(&d, 0, sizeof d);
+    e.channels = 1;
+    step_method(s, sslh_colorization(s->c, sslh_convnet(s->c, e), d));
+    sslh_tensor *weight = sslh_find(s->m.net, "bin_weight");
+    for (size_t i = 0; weight && i < weight->count; i++) weight->data[i] = 1;
+    sslh_tensor *x = step_images(s, sslh_dim4(128, 32, 32, 3), 1);
+    sslh_view_add(&s->views, "lab", sslh_persist(sslh_rgb_to_lab(s->c, x)));
+}
+
+/* nanoGPT's setting for a laptop: 12 windows of 64 characters out of 65. */
+static void gpt_new(step *s) {
+    sslh_transformer_desc e;
+    sslh_gpt_desc d;
+    memset(&e, 0, sizeof e);
+    memset(&d, 0, sizeof d);
+    e.vocabulary = 65, e.length = 64, e.width = 128, e.depth = 4, e.heads = 4;
+    step_method(s, sslh_gpt(s->c, sslh_transformer(s->c, e), d));
+    sslh_view_add(&s->views, "tokens", step_tokens(s, 12, 64, 65));
+    sslh_view_add(&s->views, "targets", step_tokens(s, 12, 64, 65));
+}
+
+/* 32 texts of 62 words out of 8000 between [CLS] and [SEP], of which 9 are hidden; no dropout, as in
+   examples/text/fill_mask.c. */
+static void bert_new(step *s) {
+    enum { N = 32, T = 64, K = 9 };
+    static const uint8_t none[N * T];
+    static const int32_t first[N * T];
+    sslh_transformer_desc e;
+    sslh_bert_desc d;
+    int32_t place[N * K];
+    memset(&e, 0, sizeof e);
+    memset(&d, 0, sizeof d);
+    e.kind = SSLH_BERT;
+    e.vocabulary = 8000, e.length = T, e.width = 128, e.depth = 4, e.heads = 4;
+    d.dropout = SSLH_OFF;
+    step_method(s, sslh_bert(s->c, sslh_transformer(s->c, e), d));
+    for (int i = 0; i < N * K; i++) place[i] = i / K * T + 1 + 7 * (i % K);
+    sslh_view_add(&s->views, "tokens", step_tokens(s, N, T, 8000));
+    sslh_view_add(&s->views, "segments", sslh_persist(sslh_from_ints(s->c, sslh_dim2(N, T), first)));
+    sslh_view_add(&s->views, "padding", sslh_persist(sslh_from_bytes(s->c, sslh_dim2(N, T), none)));
+    sslh_view_add(&s->views, "places", sslh_persist(sslh_from_ints(s->c, sslh_dim1(N * K), place)));
+    sslh_view_add(&s->views, "targets", step_tokens(s, N * K, 0, 8000));
+    sslh_view_add(&s->views, "answers", sslh_persist(sslh_from_ints(s->c, sslh_dim1(N), first)));
+}
+
 static void mlp_new(step *s) {
     s->net[0] = step_mlp(s, 784, 500, 10);
     s->x = step_images(s, sslh_dim2(100, 784), 1);
@@ -452,9 +499,9 @@ static void mlp_new(step *s) {
 }
 static sslh_tensor *mlp_loss(step *s) { return sslh_cross_entropy(s->c, sslh_forward(s->net[0], s->x), s->labels); }
 
-/* images: of one step (a SimCLR image is two views, a RotNet image four). flop of one image: two for each multiply-add
-   of convolutions, linear layers, recurrences and attention, forward and both gradients, less the gradient of the
-   input. */
+/* images: of one step (a SimCLR image is two views, a RotNet image four; a sound or a text counts as one). flop of one
+   image: two for each multiply-add of convolutions, linear layers, recurrences and attention, forward and both
+   gradients, less the gradient of the input. */
 static const struct {
     const char *name;
     void (*make)(step *);
@@ -465,15 +512,18 @@ static const struct {
 } steps[] = {
     {"step/simclr_small", simclr_small_new, simclr_loss, 128, 45.416448e6, 1},
     {"step/rotnet_small", rotnet_new, rotnet_loss, 128, 88.498176e6, 0},
-    {"step/moco_small", moco_new, moco_loss, 128, 32.52224e6, 1},
-    {"step/jigsaw_small", jigsaw_new, jigsaw_loss, 128, 31.770624e6, 1},
-    /* here the pretext methods that come later: a row, its two functions above, its step in torch_steps.py and its
-       title in docs/bench_table.awk */
+    {"step/moco_small", moco_new, method_loss, 128, 32.52224e6, 1},
+    {"step/jigsaw_small", jigsaw_new, method_loss, 128, 31.770624e6, 1},
+    {"step/colorization", colorization_new, method_loss, 128, 98.05824e6, 0},
+    /* here the pretext methods that come later: a row, its function or two above, its step in torch_steps.py
+       and its title in docs/bench_table.awk */
     {"step/mae_vit_tiny", mae_new, mae_loss, 64, 747.477504e6, 1},
-    {"step/vae_mlp", vae_new, vae_loss, 128, 3.28e6, 1},
+    {"step/vae_mlp", vae_new, method_loss, 128, 3.28e6, 1},
     {"step/cpc_audio", cpc_new, cpc_loss, 16, 1226.227712e6, 0}, /* the mean over t */
     {"step/cpc_method", cpc_method_new, cpc_method_loss, 8, 1549.538816e6, 1},
     {"step/simclr_resnet18", simclr_resnet_new, simclr_loss, 64, 6661.865472e6, 0},
+    {"step/gpt_small", gpt_new, method_loss, 12, 317.964288e6, 0}, /* a token attends to half of the others */
+    {"step/bert_small", bert_new, method_loss, 32, 383.336448e6, 0},
     {"step/mlp_784_500_10", mlp_new, mlp_loss, 100, 1.598e6, 0},
 };
 #define STEPS ((int)(sizeof steps / sizeof *steps))
