@@ -1,4 +1,4 @@
-"""PyTorch's side of tests/bench/bench.c: training steps, memory-bound operations and torchvision's augmentation.
+"""PyTorch's side of tests/bench/bench.c: training steps, losses, memory-bound operations and torchvision's augmentation.
 
 Usage: python3 torch_steps.py THREADS [plain]
 reads lines "NAME N" on standard input, runs N repetitions, answers "wall-seconds CPU-seconds peak-resident-kB", or "skipped"
@@ -373,11 +373,18 @@ def mlp():
     return trained(m, lambda m: F.cross_entropy(m(x), y), torch.optim.AdamW(m.parameters(), lr=1e-3))
 
 
+def words(rows):  # without an update
+    x, w, y = torch.randn(rows, 128).requires_grad_(), torch.randn(16000, 128).requires_grad_(), torch.randint(16000, (rows,))
+    return lambda: torch.autograd.grad(F.cross_entropy(F.linear(x, w), y), (x, w))
+
+
 steps = {
     'step/simclr_small': lambda: simclr(SmallConv(), 256, 128),
     'step/simclr_resnet18': lambda: simclr(ResNet18(), 512, 64),
     'step/moco_small': moco, 'step/jigsaw_small': jigsaw, 'step/cpc_method': cpc_method,
     'step/colorization': colorization, 'step/gpt_small': gpt, 'step/bert_small': bert,
+    'loss/linear_cross_entropy/512x128x16000': lambda: words(512),
+    'loss/linear_cross_entropy/2048x128x16000': lambda: words(2048),
     'step/rotnet_small': rotnet, 'step/mae_vit_tiny': mae, 'step/vae_mlp': vae, 'step/cpc_audio': cpc, 'step/mlp_784_500_10': mlp,
 }
 
