@@ -6,12 +6,13 @@
 
        bench NAME/tTHREADS ours=.. peer=.. ratio=.. peak=..% unit=.. [by=PEER PEER=.. ..]
 
-   and geometric means of the ratios. NAME begins with its family: matmul/ conv/ memory/ step/ augment/. PREFIX chooses
-   cases: "conv/3x3", or a pattern in quotes: "matmul*NT*". peak is the share of the machine's multiply-adds (matmul,
-   conv, step; a convolution's work is counted as it is defined, so that Winograd's may pass 100 %) or of its memory
-   bandwidth (memory). --bfloat16: our side rounds operands to bfloat16, in matmul/, conv/ and step/; peers stay in
-   float. matmul/bfloat16/ has some of these cases beside our own in float. Both thread counts, 1 and 2, are measured
-   unless one is given; with one thread times are CPU times. Nothing fails on a time. */
+   and geometric means of the ratios. NAME begins with its family: matmul/ conv/ memory/ step/ loss/ augment/ text/.
+   PREFIX chooses cases: "conv/3x3", or a pattern in quotes: "matmul*NT*". peak is the share of the machine's
+   multiply-adds (matmul, conv, step, loss; a convolution's work is counted as it is defined, so that Winograd's may
+   pass 100 %) or of its memory bandwidth (memory). --bfloat16: our side rounds operands to bfloat16, in matmul/,
+   conv/, step/ and loss/; peers stay in float. matmul/bfloat16/ has some of these cases beside our own in float. Both
+   thread counts, 1 and 2, are measured unless one is given; with one thread times are CPU times. Nothing fails on a
+   time. */
 #define _GNU_SOURCE 1
 #define SSLH_IMPLEMENTATION
 #include "ssl.h"
@@ -382,7 +383,7 @@ int main(int argc, char **argv) {
 #else
     printf("skipped: oneDNN 2 (not installed)\n");
 #endif
-    if (bench_family("step/")) step_cases();
+    if (bench_family("step/") || bench_family("loss/")) step_cases();
     if (bench_family("augment/")) augment_cases();
     for (int t = 0; t < 2 && bench.threads[t] && !bench.quick; t++)
         if (bench_wanted("augment/in_simclr_step")) fed_case(bench.threads[t]);

@@ -1,5 +1,5 @@
-/* The cases beside PyTorch: memory-bound operations, whole training steps, augmentation. Models, batches, losses and
-   optimisers are those of torch_steps.py; data are random and stay the same. Included by bench.c. */
+/* The cases beside PyTorch: memory-bound operations, whole training steps, losses, augmentation. Models, batches,
+   losses and optimisers are those of torch_steps.py; data are random and stay the same. Included by bench.c. */
 
 /* ================================================================================================================== */
 /*  memory/                                                                                                           */
@@ -199,15 +199,16 @@ static void memory_cases(void) {
 }
 
 /* ================================================================================================================== */
-/*  step/                                                                                                             */
+/*  step/ loss/                                                                                                       */
 /* ================================================================================================================== */
 typedef struct step {
     sslh_ctx *c;
     sslh_net *net[2];
     sslh_method m;
-    sslh_optimizer *o;
+    sslh_optimizer *o;      /* NULL: nothing is updated */
     float lr;
-    sslh_tensor *x, *y, *labels; /* y: second views */
+    sslh_view_set views;    /* what a method's loss is given, where that stays the same */
+    sslh_tensor *x, *labels;
     int layer[16]; /* CPC's parameters */
     uint64_t draws;
 } step;
@@ -219,6 +220,11 @@ static void step_labels(step *s, int n, int of, int repeat) {
     int32_t label[1024];
     for (int i = 0; i < n; i++) label[i] = i / repeat % of;
     s->labels = sslh_persist(sslh_from_ints(s->c, sslh_dim1(n), label));
+}
+static sslh_tensor *step_tokens(step *s, int n, int t, int of) { /* (n,t), or (n) when t is 0; kept for ever */
+    int32_t token[2048];
+    for (int i = 0; i < n * (t ? t : 1); i++) token[i] = (int32_t)sslh_random_below(7, 7, s->draws++, (uint32_t)of);
+    return sslh_persist(sslh_from_ints(s->c, t ? sslh_dim2(n, t) : sslh_dim1(n), token));
 }
 static sslh_net *step_mlp(step *s, int in, int hidden, int out) {
     sslh_mlp_desc d;
@@ -238,6 +244,17 @@ static void step_optimizer(step *s, sslh_optim_kind kind, float lr, float beta2,
     s->o = sslh_optimizer_new(s->c, d);
     for (int i = 0; i < 2; i++)
         if (s->net[i]) sslh_optimizer_add(s->o, s->net[i]);
+}
+
+/* The loss of a method whose views stay the same. */
+static sslh_tensor *method_loss(step *s) { return s->m.loss(&s->m, &s->views, 0); }
+/* A method with the optimiser and the rate that it has by default. */
+static void step_method(step *s, sslh_method m) {
+    s->m = m;
+    s->net[0] = m.net;
+    s->lr = m.defaults.lr;
+    s->o = sslh_optimizer_new(s->c, m.defaults.optimizer);
+    sslh_optimizer_add(s->o, m.net);
 }
 
 static void simclr_small_new(step *s) {
@@ -314,14 +331,8 @@ static void vae_new(step *s) {
     d.channels = 1;
     s->m = sslh_vae(s->c, d);
     s->net[0] = s->m.net;
-    s->x = step_images(s, sslh_dim4(128, 28, 28, 1), 1);
+    sslh_view_add(&s->views, "images", step_images(s, sslh_dim4(128, 28, 28, 1), 1));
     step_optimizer(s, SSLH_ADAM, 1e-3f, 0, 0);
-}
-static sslh_tensor *vae_loss(step *s) {
-    sslh_view_set v;
-    memset(&v, 0, sizeof v);
-    sslh_view_add(&v, "images", s->x);
-    return s->m.loss(&s->m, &v, 0);
 }
 
 /* CPC on audio (van den Oord et al. 2018): strided 1-D convolutions (x 160) with batch norm and ReLU, a GRU over the
@@ -387,19 +398,11 @@ static void moco_new(step *s) {
     memset(&d, 0, sizeof d);
     s->m = sslh_moco(s->c, sslh_convnet(s->c, e), d);
     s->net[0] = s->m.net;
-    s->x = step_images(s, sslh_dim4(128, 32, 32, 3), 0);
-    s->y = step_images(s, sslh_dim4(128, 32, 32, 3), 0);
     sslh_random_permutation(7, 7, order, 128);
-    s->labels = sslh_persist(sslh_from_ints(s->c, sslh_dim1(128), order));
+    sslh_view_add(&s->views, "view0", step_images(s, sslh_dim4(128, 32, 32, 3), 0));
+    sslh_view_add(&s->views, "view1", step_images(s, sslh_dim4(128, 32, 32, 3), 0));
+    sslh_view_add(&s->views, "order", sslh_persist(sslh_from_ints(s->c, sslh_dim1(128), order)));
     step_optimizer(s, SSLH_SGD, 0.03f, 0, 1e-4f);
-}
-static sslh_tensor *moco_loss(step *s) {
-    sslh_view_set v;
-    memset(&v, 0, sizeof v);
-    sslh_view_add(&v, "view0", s->x);
-    sslh_view_add(&v, "view1", s->y);
-    sslh_view_add(&v, "order", s->labels);
-    return s->m.loss(&s->m, &v, 0);
 }
 
 /* 128 puzzles of nine tiles, 100 permutations. */
@@ -410,16 +413,10 @@ static void jigsaw_new(step *s) {
     memset(&d, 0, sizeof d);
     s->m = sslh_jigsaw(s->c, sslh_convnet(s->c, e), d);
     s->net[0] = s->m.net;
-    s->x = step_images(s, sslh_dim5(128, 9, 8, 8, 3), 0);
     step_labels(s, 128, 100, 1);
+    sslh_view_add(&s->views, "tiles", step_images(s, sslh_dim5(128, 9, 8, 8, 3), 0));
+    sslh_view_add(&s->views, "labels", s->labels);
     step_optimizer(s, SSLH_SGD, 0.01f, 0, 5e-4f);
-}
-static sslh_tensor *jigsaw_loss(step *s) {
-    sslh_view_set v;
-    memset(&v, 0, sizeof v);
-    sslh_view_add(&v, "tiles", s->x);
-    sslh_view_add(&v, "labels", s->labels);
-    return s->m.loss(&s->m, &v, 0);
 }
 
 /* sslh_cpc as it is, with narrower nets: every place predicts 12 ahead, 128 negatives for all. */
@@ -444,6 +441,56 @@ static sslh_tensor *cpc_method_loss(step *s) {
     return s->m.loss(&s->m, &v, 0);
 }
 
+/* Colours from lightness; the conversion to Lab belongs to the views, as augmentation does. All bins weigh the same. */
+static void colorization_new(step *s) {
+    sslh_convnet_desc e;
+    sslh_colorization_desc d;
+    memset(&e, 0, sizeof e);
+    memset(&d, 0, sizeof d);
+    e.channels = 1;
+    step_method(s, sslh_colorization(s->c, sslh_convnet(s->c, e), d));
+    sslh_tensor *weight = sslh_find(s->m.net, "bin_weight");
+    for (size_t i = 0; weight && i < weight->count; i++) weight->data[i] = 1;
+    sslh_tensor *x = step_images(s, sslh_dim4(128, 32, 32, 3), 1);
+    sslh_view_add(&s->views, "lab", sslh_persist(sslh_rgb_to_lab(s->c, x)));
+}
+
+/* nanoGPT's setting for a laptop: 12 windows of 64 characters out of 65. */
+static void gpt_new(step *s) {
+    sslh_transformer_desc e;
+    sslh_gpt_desc d;
+    memset(&e, 0, sizeof e);
+    memset(&d, 0, sizeof d);
+    e.vocabulary = 65, e.length = 64, e.width = 128, e.depth = 4, e.heads = 4;
+    step_method(s, sslh_gpt(s->c, sslh_transformer(s->c, e), d));
+    sslh_view_add(&s->views, "tokens", step_tokens(s, 12, 64, 65));
+    sslh_view_add(&s->views, "targets", step_tokens(s, 12, 64, 65));
+}
+
+/* 32 texts of 62 words out of 8000 between [CLS] and [SEP], of which 9 are hidden; no dropout, as in
+   examples/text/fill_mask.c. */
+static void bert_new(step *s) {
+    enum { N = 32, T = 64, K = 9 };
+    static const uint8_t none[N * T] = {0};
+    static const int32_t first[N * T] = {0};
+    sslh_transformer_desc e;
+    sslh_bert_desc d;
+    int32_t place[N * K];
+    memset(&e, 0, sizeof e);
+    memset(&d, 0, sizeof d);
+    e.kind = SSLH_BERT;
+    e.vocabulary = 8000, e.length = T, e.width = 128, e.depth = 4, e.heads = 4;
+    d.dropout = SSLH_OFF;
+    step_method(s, sslh_bert(s->c, sslh_transformer(s->c, e), d));
+    for (int i = 0; i < N * K; i++) place[i] = i / K * T + 1 + 7 * (i % K);
+    sslh_view_add(&s->views, "tokens", step_tokens(s, N, T, 8000));
+    sslh_view_add(&s->views, "segments", sslh_persist(sslh_from_ints(s->c, sslh_dim2(N, T), first)));
+    sslh_view_add(&s->views, "padding", sslh_persist(sslh_from_bytes(s->c, sslh_dim2(N, T), none)));
+    sslh_view_add(&s->views, "places", sslh_persist(sslh_from_ints(s->c, sslh_dim1(N * K), place)));
+    sslh_view_add(&s->views, "targets", step_tokens(s, N * K, 0, 8000));
+    sslh_view_add(&s->views, "answers", sslh_persist(sslh_from_ints(s->c, sslh_dim1(N), first)));
+}
+
 static void mlp_new(step *s) {
     s->net[0] = step_mlp(s, 784, 500, 10);
     s->x = step_images(s, sslh_dim2(100, 784), 1);
@@ -452,29 +499,52 @@ static void mlp_new(step *s) {
 }
 static sslh_tensor *mlp_loss(step *s) { return sslh_cross_entropy(s->c, sslh_forward(s->net[0], s->x), s->labels); }
 
-/* images: of one step (a SimCLR image is two views, a RotNet image four). flop of one image: two for each multiply-add
-   of convolutions, linear layers, recurrences and attention, forward and both gradients, less the gradient of the
-   input. */
+/* Scores of 16,000 words from rows of 128 features, and the loss of the right one, with the gradients of features and
+   table but without an update: what a language model does last. */
+static void words_new(step *s, int rows) {
+    sslh_net_desc d;
+    memset(&d, 0, sizeof d);
+    s->net[0] = sslh_net_new(s->c, d);
+    sslh_param_new(s->net[0], "features", sslh_dim2(rows, 128), SSLH_INIT_NORMAL, 1);
+    sslh_param_new(s->net[0], "table", sslh_dim2(16000, 128), SSLH_INIT_NORMAL, 1);
+    s->labels = step_tokens(s, rows, 0, 16000);
+}
+static void words_512_new(step *s) { words_new(s, 512); }
+static void words_2048_new(step *s) { words_new(s, 2048); } /* too many scores to be kept for the backward pass */
+static sslh_tensor *words_loss(step *s) {
+    sslh_zero_grad(s->net[0]); /* no update does it */
+    return sslh_linear_cross_entropy(s->c, sslh_param(s->net[0], 0), sslh_param(s->net[0], 1), NULL, s->labels, -1);
+}
+
+/* count: samples of one step (a SimCLR image is two views, a RotNet image four). flop of one sample: two for each
+   multiply-add of convolutions, linear layers, recurrences and attention, forward and both gradients, less the gradient
+   of the input. A row whose name begins with loss/ is a loss and its gradients, without an update. */
 static const struct {
     const char *name;
     void (*make)(step *);
     sslh_tensor *(*loss)(step *);
-    int    images;
-    double flop;
-    int    quick;
+    int         count;
+    const char *unit;
+    double      flop;
+    int         quick;
 } steps[] = {
-    {"step/simclr_small", simclr_small_new, simclr_loss, 128, 45.416448e6, 1},
-    {"step/rotnet_small", rotnet_new, rotnet_loss, 128, 88.498176e6, 0},
-    {"step/moco_small", moco_new, moco_loss, 128, 32.52224e6, 1},
-    {"step/jigsaw_small", jigsaw_new, jigsaw_loss, 128, 31.770624e6, 1},
-    /* here the pretext methods that come later: a row, its two functions above, its step in torch_steps.py and its
-       title in docs/bench_table.awk */
-    {"step/mae_vit_tiny", mae_new, mae_loss, 64, 747.477504e6, 1},
-    {"step/vae_mlp", vae_new, vae_loss, 128, 3.28e6, 1},
-    {"step/cpc_audio", cpc_new, cpc_loss, 16, 1226.227712e6, 0}, /* the mean over t */
-    {"step/cpc_method", cpc_method_new, cpc_method_loss, 8, 1549.538816e6, 1},
-    {"step/simclr_resnet18", simclr_resnet_new, simclr_loss, 64, 6661.865472e6, 0},
-    {"step/mlp_784_500_10", mlp_new, mlp_loss, 100, 1.598e6, 0},
+    {"step/simclr_small", simclr_small_new, simclr_loss, 128, "images/s", 45.416448e6, 1},
+    {"step/rotnet_small", rotnet_new, rotnet_loss, 128, "images/s", 88.498176e6, 0},
+    {"step/moco_small", moco_new, method_loss, 128, "images/s", 32.52224e6, 1},
+    {"step/jigsaw_small", jigsaw_new, method_loss, 128, "images/s", 31.770624e6, 1},
+    {"step/colorization", colorization_new, method_loss, 128, "images/s", 98.05824e6, 0},
+    /* here the pretext methods that come later: a row, its function or two above, its step in torch_steps.py
+       and its title in docs/bench_table.awk */
+    {"step/mae_vit_tiny", mae_new, mae_loss, 64, "images/s", 747.477504e6, 1},
+    {"step/vae_mlp", vae_new, method_loss, 128, "images/s", 3.28e6, 1},
+    {"step/cpc_audio", cpc_new, cpc_loss, 16, "sounds/s", 1226.227712e6, 0}, /* the mean over t */
+    {"step/cpc_method", cpc_method_new, cpc_method_loss, 8, "sounds/s", 1549.538816e6, 1},
+    {"step/simclr_resnet18", simclr_resnet_new, simclr_loss, 64, "images/s", 6661.865472e6, 0},
+    {"step/gpt_small", gpt_new, method_loss, 12, "texts/s", 317.964288e6, 0}, /* causal: half of the pairs */
+    {"step/bert_small", bert_new, method_loss, 32, "texts/s", 383.336448e6, 0},
+    {"step/mlp_784_500_10", mlp_new, mlp_loss, 100, "images/s", 1.598e6, 0},
+    {"loss/linear_cross_entropy/512x128x16000", words_512_new, words_loss, 512, "rows/s", 12.288e6, 0},
+    {"loss/linear_cross_entropy/2048x128x16000", words_2048_new, words_loss, 2048, "rows/s", 12.288e6, 0},
 };
 #define STEPS ((int)(sizeof steps / sizeof *steps))
 
@@ -504,7 +574,7 @@ static int serve_steps(int threads) {
             sslh_begin_step(s.c);
             sslh_backward(s.c, steps[which].loss(&s));
             if (s.m.grads) s.m.grads(&s.m, 0); /* as sslh_method_step: MoCo's queue */
-            sslh_optimizer_step(s.o, s.lr);
+            if (s.o) sslh_optimizer_step(s.o, s.lr);
             if (s.m.after) s.m.after(&s.m); /* MoCo's key encoder */
         }
         made = which;
@@ -570,8 +640,9 @@ static void step_cases(void) {
             snprintf(more + strlen(more), sizeof more - strlen(more), " peer_rss=%.0fMB", torch.rss / 1024);
         if (plain.rss > 0)
             snprintf(more + strlen(more), sizeof more - strlen(more), " untuned_rss=%.0fMB", plain.rss / 1024);
-        bench_line(steps[which].name, "step", threads, side, sides, steps[which].images, 1,
-                   bench_limit[threads].gflops * 1e9 / steps[which].flop, "images/s", more);
+        bench_line(steps[which].name, steps[which].name[0] == 's' ? "step" : "loss", threads, side, sides,
+                   steps[which].count, 1, bench_limit[threads].gflops * 1e9 / steps[which].flop, steps[which].unit,
+                   more);
         bench_stop(&ours), bench_stop(&torch), bench_stop(&plain);
     }
     /* Two threads, one thread, two processes of one thread side by side, in turn, by wall-clock: what the second thread
@@ -582,7 +653,7 @@ static void step_cases(void) {
         bench_side side[BENCH_SIDES];
         char name[128], more[96];
         snprintf(name, sizeof name, "step/scaling/%s", steps[which].name + strlen("step/"));
-        if (!bench_wanted(name)) continue;
+        if (strncmp(steps[which].name, "step/", 5) || !bench_wanted(name)) continue;
         memset(ours, 0, sizeof ours);
         memset(side, 0, sizeof side);
         for (int i = 0; i < 4; i++) {
@@ -597,10 +668,10 @@ static void step_cases(void) {
         const double line = bench_pass_ns(bench_ctx[1]);
         bench_measure(side, 3, bench.threads[1], 0.3, 9, 2.0);
         snprintf(more, sizeof more, "two_processes=%.0f limit=%.2f line=%.0fns",
-                 side[2].median > 0 ? steps[which].images / side[2].median : 0,
+                 side[2].median > 0 ? steps[which].count / side[2].median : 0,
                  side[2].median > 0 ? side[1].median / side[2].median : 0, line);
-        bench_line(name, "step/scaling", bench.threads[1], side, 2, steps[which].images, 1,
-                   side[2].median > 0 ? steps[which].images / side[2].median : 0, "images/s", more);
+        bench_line(name, "step/scaling", bench.threads[1], side, 2, steps[which].count, 1,
+                   side[2].median > 0 ? steps[which].count / side[2].median : 0, steps[which].unit, more);
         if (side[2].median > 0 && side[0].median > 0)
             bench_ratio("step/scaling_of_two_processes", bench.threads[1], name, side[2].median / side[0].median);
         for (int i = 0; i < 4; i++) bench_stop(&ours[i]);

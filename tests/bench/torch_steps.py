@@ -1,4 +1,4 @@
-"""PyTorch's side of tests/bench/bench.c: training steps, memory-bound operations and torchvision's augmentation.
+"""PyTorch's side of tests/bench/bench.c: training steps, losses, memory-bound operations and torchvision's augmentation.
 
 Usage: python3 torch_steps.py THREADS [plain]
 reads lines "NAME N" on standard input, runs N repetitions, answers "wall-seconds CPU-seconds peak-resident-kB", or "skipped"
@@ -48,9 +48,9 @@ class ResNet18(nn.Module):  # 3x3 stem without stride, 32x32x3 -> 512
 
 
 class SmallConv(nn.Module):  # four blocks of 3x3 stride 2, batch norm, ReLU; 32x32x3 -> 256
-    def __init__(s):
+    def __init__(s, ci=3):
         super().__init__()
-        layers, ci = [], 3
+        layers = []
         for co in (32, 64, 128, 256):
             layers += [nn.Conv2d(ci, co, 3, 2, 1, bias=False), nn.BatchNorm2d(co), nn.ReLU(inplace=True)]
             ci = co
@@ -60,22 +60,84 @@ class SmallConv(nn.Module):  # four blocks of 3x3 stride 2, batch norm, ReLU; 32
         return s.f(x).mean((2, 3))
 
 
-def attention(q, k, v):
-    return ((q @ k.transpose(-2, -1)) * q.shape[-1] ** -0.5).softmax(-1) @ v
+def attention(q, k, v, mask=None):  # mask: -inf at what is not attended to, else 0
+    w = (q @ k.transpose(-2, -1)) * q.shape[-1] ** -0.5
+    return (w if mask is None else w + mask).softmax(-1) @ v
 
 
 class TransformerBlock(nn.Module):
-    def __init__(s, d, heads):
+    def __init__(s, d, heads, mask=None, gelu='none', eps=1e-5):
         super().__init__()
-        s.heads = heads
-        s.n1, s.qkv, s.o = nn.LayerNorm(d), nn.Linear(d, 3 * d), nn.Linear(d, d)
-        s.n2, s.f1, s.f2 = nn.LayerNorm(d), nn.Linear(d, 4 * d), nn.Linear(4 * d, d)
+        s.heads, s.mask, s.gelu = heads, mask, gelu
+        s.n1, s.qkv, s.o = nn.LayerNorm(d, eps), nn.Linear(d, 3 * d), nn.Linear(d, d)
+        s.n2, s.f1, s.f2 = nn.LayerNorm(d, eps), nn.Linear(d, 4 * d), nn.Linear(4 * d, d)
+
+    def attend(s, x):
+        n, t, d = x.shape
+        q, k, v = s.qkv(x).view(n, t, 3, s.heads, d // s.heads).permute(2, 0, 3, 1, 4)
+        return s.o(attention(q, k, v, s.mask).transpose(1, 2).reshape(n, t, d))
+
+    def mlp(s, x):
+        return s.f2(F.gelu(s.f1(x), approximate=s.gelu))
 
     def forward(s, x):
-        n, t, d = x.shape
-        q, k, v = s.qkv(s.n1(x)).view(n, t, 3, s.heads, d // s.heads).permute(2, 0, 3, 1, 4)
-        x = x + s.o(attention(q, k, v).transpose(1, 2).reshape(n, t, d))
-        return x + s.f2(F.gelu(s.f1(s.n2(x))))
+        x = x + s.attend(s.n1(x))
+        return x + s.mlp(s.n2(x))
+
+
+class NormAfter(TransformerBlock):  # BERT's
+    def forward(s, x):
+        x = s.n1(x + s.attend(x))
+        return s.n2(x + s.mlp(x))
+
+
+class GPT(nn.Module):  # GPT-2 on windows of 64 characters
+    def __init__(s, vocabulary=65, length=64, d=128, depth=4, heads=4):
+        super().__init__()
+        s.table, s.place, s.norm = nn.Embedding(vocabulary, d), nn.Parameter(torch.randn(length, d) * .02), nn.LayerNorm(d)
+        mask = torch.full((length, length), float('-inf')).triu(1)
+        s.blocks = nn.Sequential(*[TransformerBlock(d, heads, mask, 'tanh') for _ in range(depth)])
+        nn.init.normal_(s.table.weight, std=.02)
+
+    def forward(s, x, y):
+        h = s.norm(s.blocks(s.table(x) + s.place))
+        return F.cross_entropy(F.linear(h, s.table.weight).view(-1, s.table.num_embeddings), y.view(-1), ignore_index=-1)
+
+
+class BERT(nn.Module):  # 32 texts of 64 words, 9 of them hidden
+    def __init__(s, vocabulary=8000, length=64, d=128, depth=4, heads=4):
+        super().__init__()
+        s.table, s.place, s.part = nn.Embedding(vocabulary, d), nn.Parameter(torch.randn(length, d) * .02), nn.Embedding(2, d)
+        s.norm, s.dense, s.last = nn.LayerNorm(d, 1e-12), nn.Linear(d, d), nn.LayerNorm(d, 1e-12)
+        s.bias, padding = nn.Parameter(torch.zeros(vocabulary)), torch.zeros(32, 1, 1, length)
+        s.blocks = nn.Sequential(*[NormAfter(d, heads, padding, eps=1e-12) for _ in range(depth)])
+        for table in (s.table, s.part):
+            nn.init.normal_(table.weight, std=.02)
+
+    def forward(s, x, part, places, y):
+        h = s.blocks(s.norm(s.table(x) + s.place + s.part(part)))
+        u = s.last(F.gelu(s.dense(h.view(-1, h.shape[2])[places])))
+        return F.cross_entropy(F.linear(u, s.table.weight, s.bias), y, ignore_index=-1)
+
+
+class Colorization(nn.Module):  # lightness -> 261 bins of colour for each cell of 4x4 pixels
+    def __init__(s, hidden=128):
+        super().__init__()
+        s.f = SmallConv(1).f
+        s.c1, s.b1 = nn.Conv2d(256, hidden, 3, 1, 1, bias=False), nn.BatchNorm2d(hidden)
+        s.c2, s.b2 = nn.Conv2d(hidden, hidden, 3, 1, 1, bias=False), nn.BatchNorm2d(hidden)
+        s.out, s.weight = nn.Linear(hidden, 261), torch.ones(261)
+        grid = torch.cartesian_prod(torch.arange(-90., 101, 10), torch.arange(-110., 91, 10))
+        s.bins = grid[grid.norm(dim=1).argsort()[:261]]
+
+    def forward(s, lab):
+        y = F.avg_pool2d(lab[:, 1:], 4).permute(0, 2, 3, 1).reshape(-1, 2)
+        distance, near = torch.cdist(y, s.bins).topk(5, largest=False)
+        soft = (distance ** 2 / -50).softmax(1) * s.weight[near[:, :1]]
+        x = F.relu(s.b1(s.c1(s.f((lab[:, :1] - 50) / 25))), inplace=True)
+        x = F.interpolate(x, size=(8, 8), mode='bilinear', align_corners=False)
+        x = F.relu(s.b2(s.c2(x)), inplace=True).permute(0, 2, 3, 1).reshape(-1, s.out.in_features)
+        return -(s.out(x).log_softmax(1).gather(1, near) * soft).sum() / len(x)
 
 
 class MAE(nn.Module):  # ViT-tiny on 64 patches of 4x4x3, 16 of them visible; narrow decoder on all
@@ -223,10 +285,12 @@ def nt_xent(z, temperature=0.5):  # rows i and i + n/2 are one image
 
 
 # --- steps: a function without arguments ------------------------------------------------------------------------------
-def trained(model, loss, optimizer):
+def trained(model, loss, optimizer, clip=0):
     def step():
         optimizer.zero_grad()
         loss(model).backward()
+        if clip:
+            nn.utils.clip_grad_norm_(model.parameters(), clip)
         optimizer.step()
     return step
 
@@ -287,15 +351,40 @@ def cpc():
     return trained(m, lambda m: m(x), torch.optim.Adam(m.parameters(), lr=2e-4))
 
 
+def colorization():
+    m, = last(Colorization())
+    x = torch.rand(128, 3, 32, 32) * torch.tensor([100., 60, 60]).view(3, 1, 1) - torch.tensor([0., 30, 30]).view(3, 1, 1)
+    return trained(m, lambda m: m(x), torch.optim.AdamW(m.parameters(), lr=3e-3, weight_decay=1e-3))
+
+
+def gpt():
+    m, x, y = GPT(), torch.randint(65, (12, 64)), torch.randint(65, (12, 64))
+    return trained(m, lambda m: m(x, y), torch.optim.AdamW(m.parameters(), lr=1e-3, betas=(.9, .99), weight_decay=.1), 1)
+
+
+def bert():
+    m, x, part, y = BERT(), torch.randint(8000, (32, 64)), torch.zeros(32, 64, dtype=torch.long), torch.randint(8000, (288,))
+    places = torch.arange(32).repeat_interleave(9) * 64 + 1 + 7 * torch.arange(9).repeat(32)
+    return trained(m, lambda m: m(x, part, places, y), torch.optim.AdamW(m.parameters(), lr=1e-3, weight_decay=.01), 1)
+
+
 def mlp():
     m, x, y = nn.Sequential(nn.Linear(784, 500), nn.ReLU(), nn.Linear(500, 10)), torch.rand(100, 784), torch.randint(10, (100,))
     return trained(m, lambda m: F.cross_entropy(m(x), y), torch.optim.AdamW(m.parameters(), lr=1e-3))
+
+
+def words(rows):  # without an update
+    x, w, y = torch.randn(rows, 128).requires_grad_(), torch.randn(16000, 128).requires_grad_(), torch.randint(16000, (rows,))
+    return lambda: torch.autograd.grad(F.cross_entropy(F.linear(x, w), y), (x, w))
 
 
 steps = {
     'step/simclr_small': lambda: simclr(SmallConv(), 256, 128),
     'step/simclr_resnet18': lambda: simclr(ResNet18(), 512, 64),
     'step/moco_small': moco, 'step/jigsaw_small': jigsaw, 'step/cpc_method': cpc_method,
+    'step/colorization': colorization, 'step/gpt_small': gpt, 'step/bert_small': bert,
+    'loss/linear_cross_entropy/512x128x16000': lambda: words(512),
+    'loss/linear_cross_entropy/2048x128x16000': lambda: words(2048),
     'step/rotnet_small': rotnet, 'step/mae_vit_tiny': mae, 'step/vae_mlp': vae, 'step/cpc_audio': cpc, 'step/mlp_784_500_10': mlp,
 }
 

@@ -2,31 +2,37 @@
 
        method_run train METHOD DATA SEED EPOCHS FOLDER [steps [threads]]
            trains by sslh_train; writes FOLDER/init.safetensors and FOLDER/ours.safetensors, the method's nets before
-           the first step and after the last; prints "step lr loss" for every step.
+           the first step and after the last; prints "step of-steps epoch lr loss" for every step.
        method_run views METHOD DATA SEED EPOCHS FOLDER [steps [threads]]
            streams what that training sees, batch by batch, with its bits: a line "batch N" and N tensors, each a line
            "NAME TYPE SIZE .." (f32 or i32) and its values in the machine's byte order.
        method_run probe METHOD DATA FILE
            loads the encoder of such a file, whoever trained it, and prints what it is worth: "linear X knn Y ..".
 
-   METHOD moco: DATA is the folder of CIFAR-10, of which the first 10,000 images are learnt from; sslh_convnet. METHOD
-   cpc: DATA is the folder of recordings of the Free Spoken Digit Dataset, divided as in examples/audio/cpc.c;
-   sslh_conv_gru. METHOD autoencoder: DATA is the folder of MNIST, all 60,000 and 10,000 images; its probe tells 1000
-   times the squared error of a test image's value too. */
+   METHOD moco, byol, barlow, dino: DATA is the folder of CIFAR-10, of which the first 10,000 images are learnt from;
+   sslh_convnet. METHOD cpc: DATA is the folder of recordings of the Free Spoken Digit Dataset, divided as in
+   examples/audio/cpc.c; sslh_conv_gru. METHOD autoencoder: DATA is the folder of MNIST, all 60,000 and 10,000 images;
+   its probe tells 1000 times the squared error of a test image's value too. */
 #define SSLH_IMPLEMENTATION
 #include "../../ssl.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-static const char *const moco_settings = "version=2 queue=4096 lr=0.1"; /* all else is the default */
+/* All else is the default. */
+static const struct { const char *method, *settings; } with_convnet[] = {
+    {"moco", "version=2 queue=4096 lr=0.1"},
+    {"byol", "target_momentum=0.95 lr=0.1"},
+    {"barlow", "lr=1e-3"},
+    {"dino", "outputs=256 small_views=4 target_momentum=0.98 lr=1e-3"}, /* as examples/images/dino.c */
+};
 static const char *const cpc_settings = "steps=6 batch=16 lr=1e-3";
 
 typedef struct run {
     sslh_method m;
     sslh_data train;  /* what is learnt from */
-    /* moco, autoencoder: training and test images; cpc: clips of heard speakers to fit a probe on, to test it on, of
-       unheard ones, and the first two with the speaker as label */
+    /* training and test images; cpc: clips of heard speakers to fit a probe on, to test it on, of unheard ones, and the
+       first two with the speaker as label */
     sslh_data set[5];
 } run;
 
@@ -64,14 +70,17 @@ static void sounds(sslh_ctx *c, run *r, const char *folder) {
 }
 
 static run run_new(sslh_ctx *c, const char *method, const char *folder) {
+    const int known = (int)(sizeof with_convnet / sizeof *with_convnet);
+    int which = 0;
     run r;
     memset(&r, 0, sizeof r);
-    if (!strcmp(method, "moco")) {
+    while (which < known && strcmp(with_convnet[which].method, method)) which++;
+    if (which < known) {
         sslh_convnet_desc e;
         memset(&e, 0, sizeof e);
         r.train = r.set[0] = images(c, folder, "data_batch_1.bin");
         r.set[1] = images(c, folder, "test_5000.bin");
-        r.m = sslh_method_make(c, "moco", sslh_convnet(c, e), r.train, moco_settings);
+        r.m = sslh_method_make(c, method, sslh_convnet(c, e), r.train, with_convnet[which].settings);
     } else if (!strcmp(method, "cpc")) {
         static const int kernels[4] = {10, 8, 4, 4}, strides[4] = {5, 4, 2, 2};
         sslh_conv_gru_desc e;
@@ -85,7 +94,9 @@ static run run_new(sslh_ctx *c, const char *method, const char *folder) {
         r.train = r.set[0] = images(c, folder, "train-images-idx3-ubyte.gz");
         r.set[1] = images(c, folder, "t10k-images-idx3-ubyte.gz");
         r.m = sslh_method_make(c, "autoencoder", NULL, r.train, NULL);
-    } else sslh_fail(c, SSLH_E_USAGE, "method_run: there are moco, cpc and autoencoder, not %s", method);
+    } else
+        sslh_fail(c, SSLH_E_USAGE, "method_run: there are moco, byol, barlow, dino, cpc and autoencoder, not %s",
+                  method);
     return r;
 }
 
@@ -97,7 +108,9 @@ static void save(const run *r, const char *folder, const char *file) {
 
 static int tell(const sslh_train_info *t, void *user) {
     (void)user;
-    if (!t->epoch_end) printf("%ld %.9g %.9g\n", (long)t->step, (double)t->lr, (double)t->loss);
+    if (!t->epoch_end) /* of all epochs, which .max_steps does not shorten */
+        printf("%ld %ld %d %.9g %.9g\n", (long)t->step, (long)t->method->steps, t->epoch, (double)t->lr,
+               (double)t->loss);
     return 0;
 }
 

@@ -13,22 +13,13 @@ args = compare.options('mnist', 50)
 import torch, torch.nn.functional as F
 
 
-class Autoencoder:
-    def __init__(s, tensors):
-        s.t = tensors
-        s.o = compare.trained([v.requires_grad_() for v in s.t.values()], 1e-3, 0.0, lambda g, lr: torch.optim.Adam(g, lr=lr))
-
-    def step(s, batch, lr):
+class Autoencoder(compare.Method):
+    def step(s, batch):
         x = h = batch['images'].flatten(1)
         for i, name in enumerate(('encoder.fc1', 'encoder.fc2', 'encoder.fc3', 'decoder.fc3', 'decoder.fc2', 'decoder.fc1')):
             h = F.linear(h, s.t[name + '.weight'], s.t[name + '.bias'])
             if i not in (2, 5): h = F.relu(h)
-        loss = 0.5 * ((torch.sigmoid(h) - x) ** 2).sum(1).mean()
-        for g in s.o.param_groups: g['lr'] = lr
-        s.o.zero_grad()
-        loss.backward()
-        s.o.step()
-        return loss.item()
+        return s.update(0.5 * ((torch.sigmoid(h) - x) ** 2).sum(1).mean())
 
     def state(s):
         return s.t

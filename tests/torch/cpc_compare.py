@@ -14,17 +14,15 @@ import torch, torch.nn as nn, torch.nn.functional as F
 STRIDES, KERNELS, K = (5, 4, 2, 2), (10, 8, 4, 4), 6
 
 
-class CPC:
+class CPC(compare.Method):
     def __init__(s, tensors):
-        s.t = tensors
-        h, d = s.t['encoder.context.weight_hh_l0'].shape[1], s.t['encoder.context.weight_ih_l0'].shape[1]
-        s.gru = nn.GRU(d, h, batch_first=True)
+        g = 'encoder.context.'
+        s.gru = nn.GRU(tensors[g + 'weight_ih_l0'].shape[1], tensors[g + 'weight_hh_l0'].shape[1], batch_first=True)
         with torch.no_grad():
-            for name, p in s.gru.named_parameters(): p.copy_(s.t['encoder.context.' + name])
-        for name, p in s.gru.named_parameters(): s.t['encoder.context.' + name] = p
-        s.o = compare.trained([v.requires_grad_() for v in s.t.values()], 1e-3, 0.0, lambda g, lr: torch.optim.Adam(g, lr=lr))
+            for name, p in s.gru.named_parameters(): p.copy_(tensors[g + name])
+        super().__init__({**tensors, **{g + name: p for name, p in s.gru.named_parameters()}})
 
-    def step(s, batch, lr):
+    def step(s, batch):
         x, e = batch['sound'].transpose(1, 2), 'encoder.local.'
         for i, (kernel, stride) in enumerate(zip(KERNELS, STRIDES), 1):
             x = F.conv1d(x, s.t[e + 'conv%d.weight' % i], s.t[e + 'conv%d.bias' % i], stride, (kernel - stride + 1) // 2)
@@ -42,14 +40,7 @@ class CPC:
             wrong = wrong.masked_fill(own[:, k:, None] == place, -1e30)
             logits = torch.cat([(q * p).sum(2, keepdim=True), wrong], 2).view(n * (t - k), -1)
             loss = loss + F.cross_entropy(logits, torch.zeros(len(logits), dtype=torch.long)) / K
-        for g in s.o.param_groups: g['lr'] = lr
-        s.o.zero_grad()
-        loss.backward()
-        s.o.step()
-        return loss.item()
-
-    def state(s):
-        return {k: v for k, v in s.t.items() if k.startswith('encoder.')}
+        return s.update(loss)
 
 
 compare.main('cpc', CPC, args)
