@@ -1766,7 +1766,8 @@ typedef struct sslh_field {
     int                classes; /* labels: number of classes, as many as .names; default 1 + the largest label */
     int                rate;    /* audio: samples per second; 0: unknown */
     int64_t            stream;  /* tokens: .values are one text of so many, of which sample i is a window
-                                   (sslh_data_stream); 0: samples by themselves */
+                                   (sslh_data_stream); 0: samples by themselves; below 0, in subsets with gaps: as above
+                                   0, but windows do not move */
 } sslh_field;
 
 /* A data set: passed by value, owned by its context. Labels, if any, are used only by probes, never for pretraining. */
@@ -1868,7 +1869,10 @@ SSLH_API sslh_data sslh_data_from_images(sslh_ctx *c, const uint8_t *pixels, int
 SSLH_API sslh_data sslh_data_from_fields(sslh_ctx *c, const sslh_field *fields, int n, int64_t count);
 /* A text of count tokens in the caller's memory, which must stay, as windows of length: sample i begins at token
    i length, and there are (count - 1) / length, so that behind each window stands a token to be predicted. GPT and BERT
-   move each window by a random part of length when they train. */
+   move each window by a random part of length when they train, but not beyond the token behind the last window of a
+   sslh_data_range; windows of other subsets (sslh_data_split) stay where they are. So no part reads text of another;
+   for training, the best part is a range, or a stream of its own. Only those of sslh_data_fraction, which holds nothing
+   out, move over the text between them. */
 SSLH_API sslh_data sslh_data_stream(sslh_ctx *c, const int32_t *tokens, int64_t count, int length);
 /* Subsets, which copy no samples: the samples begin .. end-1, or those with the numbers index[0..n-1] (the numbers are
    copied; repeats are allowed). .labels are in the order of the subset, which belongs to the context of the data. */
@@ -5950,7 +5954,8 @@ SSLH_I_FN void sslh_i_decoder_check(sslh_ctx *c, const char *op, const char *par
 /* --- methods that learn from text --------------------------------------------------------------------------------- */
 
 /* Tokens (N,W) of the batch's first field of tokens, and their lengths (N). Windows of a stream have more tokens behind
-   them; tag: what the place where they begin is drawn for, 0: they begin where the data say. */
+   them; tag: what the place where they begin is drawn for. With 0, or if they must not move, they begin where the data
+   say. */
 SSLH_I_FN sslh_tensor *sslh_i_text_rows(sslh_ctx *c, const char *op, const sslh_batch *b, int more, int tag,
                                         sslh_tensor **lengths) {
     const sslh_field *f = sslh_i_field_of(&b->data, SSLH_FIELD_TOKENS);
@@ -5970,7 +5975,8 @@ SSLH_I_FN sslh_tensor *sslh_i_text_rows(sslh_ctx *c, const char *op, const sslh_
     x = sslh_i_new(c, op, SSLH_I32, sslh_dim2(b->count, T + more));
     for (n = 0; x && n < b->count && !SSLH_I_BAD(c); n++) {
         const int64_t sample = sslh_i_sample(&b->data, b->index[n]), at = sample * T;
-        const int64_t places = SSLH_I_MIN((int64_t)T, f->stream - T - more - at + 1); /* where it can begin */
+        const int64_t room = SSLH_I_MIN((int64_t)T, f->stream - T - more - at + 1);
+        const int64_t places = f->stream < 0 ? 1 : room; /* where it can begin */
         const uint64_t stream = sslh_i_sample_stream(tag, 0, b->epoch, (int32_t)sample);
         const uint32_t by = tag ? sslh_random_below(b->seed, stream, 0, (uint32_t)places) : 0;
         memcpy(x->ints + (size_t)n * (size_t)(T + more), (const int32_t *)f->values + at + (int64_t)by,
@@ -42450,6 +42456,7 @@ SSLH_I_FN sslh_data sslh_i_subset(const char *fn, sslh_data d, const int32_t *in
         return sslh_i_no_data(c);
     }
     int32_t *order = (int32_t *)sslh_i_alloc(c, (size_t)n * (d.labels ? 2 : 1) * sizeof *order);
+    int gaps = 0;
     if (!order) return sslh_i_no_data(c);
     for (int64_t i = 0; i < n; i++) {
         int64_t at = index ? index[i] : begin + i;
@@ -42460,6 +42467,14 @@ SSLH_I_FN sslh_data sslh_i_subset(const char *fn, sslh_data d, const int32_t *in
         }
         order[i] = (int32_t)sslh_i_sample(&d, at);
         if (d.labels) order[n + i] = d.labels[at];
+        gaps |= i && order[i] != order[i - 1] + 1;
+    }
+    /* Windows of a stream must not move into windows that are not of the subset, but held out for a test. */
+    for (int k = 0; k < d.fields; k++) {
+        sslh_field *f = &d.field[k];
+        int64_t end = f->stream < 0 ? -f->stream : f->stream;
+        if (end) end = SSLH_I_MIN(end, ((int64_t)order[n - 1] + 1) * f->shape.size[0] + 1);
+        f->stream = gaps ? -end : end;
     }
     if (d.labels) d.labels = order + n;
     d.order = order;
@@ -42502,7 +42517,9 @@ SSLH_DEF sslh_data sslh_data_fraction(sslh_data d, double fraction, uint64_t see
     }
     for (size_t i = 0; i < n; i++)
         if (chosen[i]) members[taken++] = (int32_t)i;
+    const sslh_data all = d;
     d = sslh_i_subset("sslh_data_fraction", d, members, 0, taken);
+    memcpy(d.field, all.field, sizeof d.field); /* windows move as before: no part is held out */
     sslh_i_free(c, members);
     return d;
 }

@@ -233,6 +233,55 @@ static void windows(void) {
     sslh_destroy(c);
 }
 
+/* Parts of a stream: the letter 7 stands in the windows of the test alone, where it is to be predicted, and no training
+   batch reads or predicts it. Windows of a range move, those of a part with gaps do not. */
+static void parts_of_a_stream(void) {
+    enum { ALL = 40 };
+    for (int how = 0; how < 3; how++) {
+        static int32_t text[ALL * T + 1];
+        sslh_ctx *c = context(1);
+        sslh_method m = gpt(c, small(c, SSLH_GPT2));
+        sslh_data all = sslh_data_stream(c, text, ALL * T + 1, T);
+        sslh_loader_desc l;
+        sslh_loader *loader;
+        sslh_batch b;
+        sslh_split s;
+        sslh_split_desc d;
+        char held[ALL] = {0};
+        int moved = 0, seven = 0;
+        memset(&l, 0, sizeof l), memset(&d, 0, sizeof d), memset(&s, 0, sizeof s);
+        l.batch = 5, l.epochs = 5, d.test = 0.25f;
+        if (how == 0) s = sslh_data_split(all, d);
+        else if (how == 1) s.train = sslh_data_range(all, 0, 30), s.test = sslh_data_range(all, 30, ALL);
+        else { /* a part of a part, and of the whole again */
+            sslh_data odd = sslh_data_split(all, d).train;
+            s.train = sslh_data_range(sslh_data_range(all, 0, 35), 5, 25);
+            CHECK(sslh_data_range(odd, 0, 1).field[0].stream > 0 && odd.field[0].stream < 0, "gaps");
+            CHECK(sslh_data_fraction(all, 0.3, 1).field[0].stream == all.field[0].stream, "nothing is held out");
+        }
+        CHECK_OK(c);
+        memset(held, how == 2, sizeof held);
+        for (int i = 0; i < s.test.count; i++) held[s.test.order[i]] = 1;
+        for (int i = 0; how == 2 && i < s.train.count; i++) held[s.train.order[i]] = 0;
+        for (int i = 0; i <= ALL * T; i++) text[i] = i < ALL * T && held[i / T] && i % T ? 7 : 1 + i % 5;
+        loader = sslh_loader_new(c, s.train, l);
+        while (sslh_next_batch(loader, &b)) {
+            sslh_view_set v;
+            const int32_t *x, *y;
+            memset(&v, 0, sizeof v);
+            m.views(&m, &b, &v);
+            x = sslh_view_get(&v, "tokens")->ints, y = sslh_view_get(&v, "targets")->ints;
+            for (int i = 0; i < b.count * T && !sslh_error(c); i++) seven += x[i] == 7 || y[i] == 7;
+            for (int n = 0; n < b.count && !sslh_error(c); n++)
+                moved += memcmp(x + n * T, text + b.index[n] * T, T * sizeof *x) != 0;
+        }
+        CHECK_OK(c);
+        CHECK(seven == 0, "way %d: %d tokens of the test", how, seven);
+        CHECK((moved > 20) == (how > 0), "way %d: %d windows moved", how, moved);
+        sslh_destroy(c);
+    }
+}
+
 /* ln V at first; texts with lengths: what stands behind their end changes nothing. */
 static void gpt_loss(void) {
     sslh_ctx *c = context(2);
@@ -542,6 +591,7 @@ TESTS_BEGIN
     TEST(features)
 #if SSLH_WITH_GPT
     TEST(windows)
+    TEST(parts_of_a_stream)
     TEST(gpt_loss)
     TEST_LEARNS(gpt_learns)
 #endif
