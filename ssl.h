@@ -5986,10 +5986,23 @@ SSLH_I_FN sslh_tensor *sslh_i_text_rows(sslh_ctx *c, const char *op, const sslh_
     return x ? x : sslh_i_dummy(c);
 }
 
-/* Before training: texts, with more tokens that the method adds, are no longer than the encoder can read. */
-SSLH_I_FN void sslh_i_text_fits(sslh_method *m, sslh_data data, int more) {
+/* The mean over the targets that are not -1 of -log softmax(W h + bias)[target]; rows h (..,D), W (V,D). A batch
+   without such a target, of texts too short to predict anything, has the loss 0 and gradients of 0. */
+SSLH_I_FN sslh_tensor *sslh_i_text_nats(sslh_ctx *c, sslh_tensor *h, sslh_tensor *W, sslh_tensor *bias,
+                                        sslh_tensor *targets) {
+    size_t i;
+    if (SSLH_I_BAD(c)) return sslh_i_dummy(c);
+    for (i = 0; i < targets->count && targets->ints[i] == -1;) i++;
+    if (i == targets->count) return sslh_scale(c, sslh_mean(c, h, SSLH_ALL, 0), 0);
+    return sslh_linear_cross_entropy(c, h, W, bias, targets, -1);
+}
+
+/* Before training: texts, with more tokens that the method adds, are no longer than the encoder can read, and one of
+   them has the tokens that a prediction needs. */
+SSLH_I_FN void sslh_i_text_fits(sslh_method *m, sslh_data data, int more, int needs) {
     const sslh_transformer_desc *t = sslh_i_transformer_of(m->ctx, m->name, m->encoder);
     const sslh_field *f = sslh_i_field_of(&data, SSLH_FIELD_TOKENS);
+    int64_t i;
     if (!t) return;
     if (!f || f->shape.ndim != 1)
         sslh_fail(m->ctx, SSLH_E_USAGE, "%s: the data have no field of tokens (T) (sslh_data_stream, "
@@ -5997,6 +6010,10 @@ SSLH_I_FN void sslh_i_text_fits(sslh_method *m, sslh_data data, int more) {
     else if (f->shape.size[0] + more > t->length)
         sslh_fail(m->ctx, SSLH_E_SHAPE, "%s: texts of %d tokens, but the encoder reads %d (.length of "
                   "sslh_transformer)", m->name, f->shape.size[0] + more, t->length);
+    for (i = 0; !SSLH_I_BAD(m->ctx) && i < data.count && sslh_i_length(f, sslh_i_sample(&data, i)) < needs;) i++;
+    if (i == data.count)
+        sslh_fail(m->ctx, SSLH_E_USAGE, "%s: no text has %s, so nothing is predicted", m->name,
+                  needs > 1 ? "two tokens" : "a token");
 }
 
 /* The collapse meter of embeddings z (N,D): rows scaled to length 1, standard deviation of each column, mean over the
@@ -12934,7 +12951,7 @@ SSLH_I_FN void sslh_i_gpt_rows(sslh_ctx *c, const sslh_batch *batch, int moved, 
 
 SSLH_I_FN void sslh_i_gpt_prepare(sslh_method *m, sslh_data data) {
     const sslh_field *f = sslh_i_field_of(&data, SSLH_FIELD_TOKENS);
-    sslh_i_text_fits(m, data, f && f->stream ? 0 : -1);
+    sslh_i_text_fits(m, data, f && f->stream ? 0 : -1, f && f->stream ? 1 : 2);
 }
 SSLH_I_FN void sslh_i_gpt_views(sslh_method *m, const sslh_batch *batch, sslh_view_set *out) {
     sslh_tensor *inputs, *targets;
@@ -12949,8 +12966,7 @@ SSLH_I_FN sslh_tensor *sslh_i_gpt_nats(sslh_net *net, sslh_tensor *tokens, sslh_
     sslh_forward_desc f;
     memset(&f, 0, sizeof f);
     f.dropout = dropout;
-    return sslh_linear_cross_entropy(sslh_net_ctx(net), sslh_forward_ex(net, tokens, f), sslh_param(net, 0), NULL,
-                                     targets, -1);
+    return sslh_i_text_nats(sslh_net_ctx(net), sslh_forward_ex(net, tokens, f), sslh_param(net, 0), NULL, targets);
 }
 SSLH_I_FN sslh_tensor *sslh_i_gpt_loss(sslh_method *m, const sslh_view_set *v, int phase) {
     const sslh_i_gpt *s = (const sslh_i_gpt *)m->self;
@@ -13187,11 +13203,11 @@ SSLH_I_FN void sslh_i_bert_prepare(sslh_method *m, sslh_data data) {
     const sslh_i_bert *s = (const sslh_i_bert *)m->self;
     int field[2];
     if (SSLH_I_BAD(m->ctx)) return;
-    if (!s->d.next) sslh_i_text_fits(m, data, 2);
+    if (!s->d.next) sslh_i_text_fits(m, data, 2, 1);
     else if (sslh_i_bert_fields(&data, field) < 2 || data.field[field[0]].stream)
         sslh_fail(m->ctx, SSLH_E_USAGE, "sslh_bert: .next needs two texts a sample: two fields of tokens (T), and no "
                   "stream");
-    else sslh_i_text_fits(m, data, data.field[field[1]].shape.size[0] + 3);
+    else sslh_i_text_fits(m, data, data.field[field[1]].shape.size[0] + 3, 0);
 }
 
 /* How many of n tokens are hidden: the share, rounded, and at least one. */
@@ -13330,7 +13346,7 @@ SSLH_I_FN sslh_tensor *sslh_i_bert_features(sslh_method *m, sslh_tensor *tokens,
 /* (5) */
 SSLH_I_FN sslh_tensor *sslh_i_bert_nats(sslh_method *m, sslh_tensor *u, sslh_tensor *targets) {
     const sslh_i_bert *s = (const sslh_i_bert *)m->self;
-    return sslh_linear_cross_entropy(m->ctx, u, sslh_param(m->encoder, 0), sslh_param(s->head, 4), targets, -1);
+    return sslh_i_text_nats(m->ctx, u, sslh_param(m->encoder, 0), sslh_param(s->head, 4), targets);
 }
 /* Segments where the encoder has them. */
 SSLH_I_FN sslh_tensor *sslh_i_bert_segments(sslh_method *m, sslh_tensor *segments) {
@@ -13398,7 +13414,9 @@ SSLH_DEF float sslh_bert_evaluate(sslh_method *m, sslh_data data) {
         sslh_pop(c);
     }
     sslh_train_mode(m->net, was_training);
-    return SSLH_I_BAD(c) || count < 1 ? 0 : (float)(sum / count);
+    if (!SSLH_I_BAD(c) && count < 1)
+        sslh_fail(c, SSLH_E_USAGE, "sslh_bert_evaluate: all texts are empty, so nothing is predicted");
+    return SSLH_I_BAD(c) ? 0 : (float)(sum / count);
 }
 
 /* The decoder's weight and bias in the files are those of the table and of predictions.bias again, and not all files

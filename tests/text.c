@@ -282,6 +282,44 @@ static void parts_of_a_stream(void) {
     }
 }
 
+/* A batch of texts that predict nothing is passed over, also by BERT; a data set of such texts is an error. */
+static void short_texts(void) {
+    enum { N = 6 };
+    static int32_t x[N * T];
+    static const int32_t some[N] = {5, 1, 4, 1, 1, 6}, none[N] = {1, 0, 1, 1, 0, 1}, empty[N] = {0};
+    sslh_ctx *c = context(1);
+    sslh_field f;
+    sslh_train_desc d;
+    sslh_net *net = small(c, SSLH_GPT2);
+    memset(&f, 0, sizeof f), memset(&d, 0, sizeof d);
+    for (int i = 0; i < N * T; i++) x[i] = (int32_t)sslh_random_below(4, 4, (uint64_t)i, V);
+    f.kind = SSLH_FIELD_TOKENS, f.type = SSLH_I32, f.shape = sslh_dim1(T), f.values = x, f.lengths = some;
+    d.epochs = 3, d.batch = 1, d.quiet = 1;
+    CHECK(sslh_train(c, gpt(c, net), sslh_data_from_fields(c, &f, 1, N), d) > 0.5f, "half of the texts have a loss");
+    CHECK(sslh_gpt_evaluate(net, sslh_data_from_fields(c, &f, 1, N)) > 0.5f, "and all predictions");
+    CHECK_OK(c);
+    f.lengths = none;
+    sslh_train(c, gpt(c, net), sslh_data_from_fields(c, &f, 1, N), d);
+    CHECK_ERROR(c, "gpt: no text has two tokens, so nothing is predicted");
+#if SSLH_WITH_BERT
+    sslh_bert_desc bd;
+    sslh_transformer_desc td;
+    sslh_method m;
+    memset(&bd, 0, sizeof bd), memset(&td, 0, sizeof td);
+    bd.cls_token = 7, bd.sep_token = 8, bd.mask_token = 9, bd.pad_token = 10;
+    td.kind = SSLH_BERT, td.vocabulary = V, td.length = T + 2, td.width = D, td.depth = 1, td.heads = 3;
+    m = sslh_bert(c, sslh_transformer(c, td), bd);
+    CHECK(sslh_train(c, m, sslh_data_from_fields(c, &f, 1, N), d) > 0.5f, "two of six are empty");
+    CHECK_OK(c);
+    f.lengths = empty;
+    CHECK(sslh_bert_evaluate(&m, sslh_data_from_fields(c, &f, 1, N)) == 0, "no loss");
+    CHECK_ERROR(c, "sslh_bert_evaluate: all texts are empty, so nothing is predicted");
+    sslh_train(c, m, sslh_data_from_fields(c, &f, 1, N), d);
+    CHECK_ERROR(c, "bert: no text has a token, so nothing is predicted");
+#endif
+    sslh_destroy(c);
+}
+
 /* ln V at first; texts with lengths: what stands behind their end changes nothing. */
 static void gpt_loss(void) {
     sslh_ctx *c = context(2);
@@ -592,6 +630,7 @@ TESTS_BEGIN
 #if SSLH_WITH_GPT
     TEST(windows)
     TEST(parts_of_a_stream)
+    TEST(short_texts)
     TEST(gpt_loss)
     TEST_LEARNS(gpt_learns)
 #endif
