@@ -3369,13 +3369,14 @@ typedef struct sslh_generate_desc {
     float top_p;              /* only the most likely tokens that together have this probability (Holtzman et al. 2020),
                                  above 0, at most 1; default 1 */
     int   stops, stop;        /* .stops 1: token .stop is the last one */
-    uint64_t stream;          /* number of the draws: the same gives the same text; default the context's next */
+    uint64_t stream;          /* number of the draws, modulo 2^32: the same gives the same text; default the context's
+                                 next */
     int   no_cache;           /* 1: keys and values of earlier tokens are computed anew for each token: slow, the same
                                  text, for tests */
 } sslh_generate_desc;
 /* Goes on from prompt (count tokens, at least one) with up to room tokens into out, by any causal sslh_transformer;
-   returns how many, 0 after an error. What the net sees is at most its .length: when that is full, the last half of it
-   is read again and the rest is forgotten. */
+   returns how many, 0 after an error. What the net sees is at most its .length, of a longer prompt the end: when that
+   is full, the last half of it is read again and the rest is forgotten. */
 SSLH_API int sslh_gpt_generate(sslh_net *net, const int32_t *prompt, int count, int32_t *out, int room,
                                sslh_generate_desc desc);
 #endif
@@ -13099,7 +13100,7 @@ SSLH_DEF int sslh_gpt_generate(sslh_net *net, const int32_t *prompt, int count, 
         sslh_tensor *x;
         int from;
         if (all - first > t->length) { /* full: go on from the last half */
-            first = all - SSLH_I_MAX(t->length / 2, 1);
+            first = all - (n ? SSLH_I_MAX(t->length / 2, 1) : t->length);
             cache.used = 0;
         }
         from = first + cache.used;

@@ -320,6 +320,24 @@ static void short_texts(void) {
     sslh_destroy(c);
 }
 
+/* Of a prompt that is too long the net sees the end, as much as it can read. */
+static void long_prompts(void) {
+    sslh_ctx *c = context(1);
+    sslh_net *net = small(c, SSLH_GPT2);
+    sslh_generate_desc g;
+    int32_t text[3 * T], one[2], two[2];
+    memset(&g, 0, sizeof g);
+    for (int k = 0; k < 20; k++) {
+        const int n = T + 1 + k % (2 * T);
+        for (int i = 0; i < n; i++) text[i] = (int32_t)sslh_random_below(6, (uint64_t)k, (uint64_t)i, V);
+        g.stream = (uint64_t)k + 1, g.no_cache = k % 2;
+        CHECK(sslh_gpt_generate(net, text, n, one, 1, g) == 1, "a token");
+        CHECK(sslh_gpt_generate(net, text + n - T, T, two, 1, g) == 1 && one[0] == two[0], "prompt of %d tokens", n);
+    }
+    CHECK_OK(c);
+    sslh_destroy(c);
+}
+
 /* ln V at first; texts with lengths: what stands behind their end changes nothing. */
 static void gpt_loss(void) {
     sslh_ctx *c = context(2);
@@ -631,6 +649,7 @@ TESTS_BEGIN
     TEST(windows)
     TEST(parts_of_a_stream)
     TEST(short_texts)
+    TEST(long_prompts)
     TEST(gpt_loss)
     TEST_LEARNS(gpt_learns)
 #endif
