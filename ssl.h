@@ -3393,7 +3393,8 @@ SSLH_API int sslh_gpt_generate(sslh_net *net, const int32_t *prompt, int count, 
 typedef struct sslh_bert_desc {
     float mask;               /* share of the tokens of a text that is predicted, above 0, below 1; default 0.15 */
     float hidden;             /* part of those that becomes [MASK], 0 to 1; default 0.8; SSLH_OFF: none */
-    float replaced;           /* part that becomes any token, 0 to 1; default 0.1; SSLH_OFF: none; the rest stays */
+    float replaced;           /* part that becomes any token, 0 to 1; default 0.1, or what .hidden leaves; SSLH_OFF:
+                                 none; the rest stays */
     int   next;               /* default 0; 1: is the second text of a sample the one behind the first, or another's; 2:
                                  are the two in order, or exchanged (Lan et al. 2020); 0 to 2 */
     int   cls_token;          /* number of [CLS], 0 to 16777215; default 101; SSLH_OFF: 0. As the following, default as
@@ -3411,8 +3412,8 @@ typedef struct sslh_bert_desc {
    Paper: batch=256 optimizer=adamw no_bias_correction=1 lr=1e-4 weight_decay=0.01 clip=1 schedule=linear_decay
    warmup=0.4. */
 SSLH_API sslh_method sslh_bert(sslh_ctx *c, sslh_net *encoder, sslh_bert_desc desc);
-/* Mean loss in nats of each predicted token, in evaluation mode; what is hidden depends on the seed and the sample. 0
-   after an error. */
+/* Mean loss in nats of each predicted token, in evaluation mode; what is hidden depends on the seed and the sample.
+   Windows of a stream stay where they are, and of two texts the second is always the right one. 0 after an error. */
 SSLH_API float sslh_bert_evaluate(sslh_method *m, sslh_data data);
 /* Weights of Hugging Face's files, encoder ("bert.") and heads ("cls."); what of it the method has must be there. */
 SSLH_API void sslh_bert_load(sslh_method *m, const char *path);
@@ -13243,11 +13244,11 @@ SSLH_I_FN void sslh_i_bert_hide(const sslh_i_bert *s, uint64_t seed, uint64_t st
     }
 }
 
-/* (1) to (3). tag: what is drawn for, training or evaluation. */
+/* (1) to (3). tag: what is drawn for, training ('T') or evaluation, where windows and pairs are those of the data. */
 SSLH_I_FN int sslh_i_bert_draw(sslh_method *m, const sslh_batch *b, int tag, sslh_i_bert_rows *r) {
     sslh_ctx *c = m->ctx;
     const sslh_i_bert *s = (const sslh_i_bert *)m->self;
-    const int N = b->count, parts = s->d.next ? 2 : 1;
+    const int N = b->count, parts = s->d.next ? 2 : 1, train = tag == 'T';
     sslh_tensor *x[2], *length[2];
     int field[2], width[2] = {0, 0}, T, K, n, i;
     int32_t *place;
@@ -13256,7 +13257,7 @@ SSLH_I_FN int sslh_i_bert_draw(sslh_method *m, const sslh_batch *b, int tag, ssl
         sslh_fail(c, SSLH_E_USAGE, "sslh_bert: .next needs two texts a sample: two fields of tokens (T)");
         return 0;
     }
-    if (parts == 1) x[0] = sslh_i_text_rows(c, "sslh_bert", b, 0, tag, &length[0]);
+    if (parts == 1) x[0] = sslh_i_text_rows(c, "sslh_bert", b, 0, train ? tag : 0, &length[0]);
     for (i = 0; i < 2 && parts == 2; i++) {
         x[i] = sslh_batch_field(c, *b, field[i]);
         length[i] = sslh_batch_lengths(c, *b, field[i]);
@@ -13277,7 +13278,7 @@ SSLH_I_FN int sslh_i_bert_draw(sslh_method *m, const sslh_batch *b, int tag, ssl
     for (n = 0; n < N; n++) {
         const uint64_t stream = sslh_i_sample_stream(tag, 1, b->epoch, b->index[n]);
         const uint64_t pair = sslh_i_sample_stream(tag, 2, b->epoch, b->index[n]);
-        const int wrong = parts == 2 && sslh_random_below(b->seed, pair, 0, 2) == 1;
+        const int wrong = train && parts == 2 && sslh_random_below(b->seed, pair, 0, 2) == 1;
         int32_t *tokens = r->tokens->ints + (size_t)n * (size_t)T;
         int32_t *segments = r->segments->ints + (size_t)n * (size_t)T;
         int at = 0, all = 0, j, k, p;
@@ -13511,10 +13512,17 @@ SSLH_I_FN sslh_net *sslh_i_bert_head(sslh_ctx *c, int width, int vocabulary, int
 
 SSLH_DEF sslh_method sslh_bert(sslh_ctx *c, sslh_net *encoder, sslh_bert_desc d) {
     const sslh_transformer_desc *t = NULL;
+    const int given = d.replaced != 0;
     sslh_i_bert s;
     sslh_method m;
+    float both;
     memset(&s, 0, sizeof s);
     sslh_i_resolve(c, "sslh_bert", sslh_i_bert_settings, SSLH_I_LENGTH(sslh_i_bert_settings), &d);
+    both = d.hidden + d.replaced;
+    if (!given) d.replaced = SSLH_I_MIN(d.replaced, 1 - d.hidden);
+    else if (!SSLH_I_BAD(c) && both > 1.000001f)
+        sslh_fail(c, SSLH_E_USAGE, "sslh_bert: .hidden is %g and .replaced %g: together they are parts of 1",
+                  (double)d.hidden, (double)d.replaced);
     if (sslh_i_check_encoder(c, "sslh_bert", encoder, -1)) t = sslh_i_transformer_of(c, "sslh_bert", encoder);
     if (t) {
         const int most = SSLH_I_MAX(SSLH_I_MAX(d.cls_token, d.sep_token), SSLH_I_MAX(d.mask_token, d.pad_token));

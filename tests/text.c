@@ -557,6 +557,33 @@ static void two_texts(void) {
     }
 }
 
+/* Evaluation: windows of a stream are those of the data, and the second text of a sample is its own. */
+static void bert_evaluates(void) {
+    enum { N = 5, W = 6 };
+    static int32_t x[N * W + 1], y[N * W];
+    sslh_ctx *c = context(1);
+    sslh_bert_desc d = bert_settings();
+    sslh_method m = sslh_bert(c, reader(c, W + 2, 0), d);
+    sslh_field f[2];
+    sslh_data both;
+    double all, sum = 0;
+    for (int i = 0; i < N * W; i++) x[i] = i % 97, y[i] = 50 + i % 41;
+    f[0] = texts(x, W, NULL);
+    all = (double)sslh_bert_evaluate(&m, sslh_data_from_fields(c, f, 1, N));
+    CHECK_NEAR(sslh_bert_evaluate(&m, sslh_data_stream(c, x, N * W + 1, W)), all, 0);
+    f[1] = texts(y, W, NULL);
+    for (int next = 1; next <= 2; next++, sum = 0) {
+        d.next = next, d.mask = 0.5f;
+        m = sslh_bert(c, reader(c, 2 * W + 3, 1), d);
+        both = sslh_data_from_fields(c, f, 2, N);
+        all = (double)sslh_bert_evaluate(&m, both);
+        for (int i = 0; i < N; i++) sum += (double)sslh_bert_evaluate(&m, sslh_data_range(both, i, i + 1));
+        CHECK_NEAR(sum / N, all, 1e-5);
+    }
+    CHECK_OK(c);
+    sslh_destroy(c);
+}
+
 /* It learns a language that counts to ten in a circle, and fills a gap. */
 static void bert_learns(void) {
     enum { N = 400, W = 8 };
@@ -597,7 +624,13 @@ static void bert_learns(void) {
         t.epochs = 1;
         sslh_train(c, m, data, t);
         CHECK_ERROR(c, "sslh_bert: .next needs two texts a sample");
-        d.next = 0;
+        d.next = 0, d.hidden = 0.8f, d.replaced = 0.5f;
+        sslh_bert(c, reader(c, 10, 0), d);
+        CHECK_ERROR(c, "sslh_bert: .hidden is 0.8 and .replaced 0.5: together they are parts of 1");
+        d.hidden = 1, d.replaced = 0; /* the default is what is left */
+        sslh_bert(c, reader(c, 10, 0), d);
+        CHECK_OK(c);
+        d.hidden = 0;
         m = sslh_bert(c, reader(c, 9, 0), d);
         sslh_train(c, m, data, t);
         CHECK_ERROR(c, "bert: texts of 10 tokens, but the encoder reads 9 (.length of sslh_transformer)");
@@ -656,6 +689,7 @@ TESTS_BEGIN
 #if SSLH_WITH_BERT
     TEST(hidden)
     TEST(two_texts)
+    TEST(bert_evaluates)
     TEST_LEARNS(bert_learns)
     TEST(bert_files)
 #endif
