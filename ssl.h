@@ -3318,8 +3318,9 @@ SSLH_API const char *sslh_vectors_word(const sslh_vectors *v, int i);
 SSLH_API int sslh_vectors_find(const sslh_vectors *v, const char *word);
 SSLH_API int64_t sslh_vectors_count(const sslh_vectors *v, int i);
 /* The k words whose vectors have the largest cosine with the sum of those in expression, each of length 1: "paris",
-   "king - man + woman" (with spaces around signs); these words themselves are left out. word and cosine receive k
-   entries each (cosine may be NULL); returns how many, or 0 and an error for an unknown word. */
+   "king - man + woman" (with spaces around signs, which are words only when they stand alone or behind a sign); these
+   words themselves are left out. word and cosine receive k entries each (cosine may be NULL); returns how many, or 0
+   and an error for an unknown word. */
 SSLH_API int sslh_nearest_words(sslh_vectors *v, const char *expression, int k, int *word, float *cosine);
 /* One question "a b c d" in each line: a is to b as c is to d; lines that begin with a colon name a section. A question
    is right when d is the word nearest to b - a + c, apart from these three, among the `most` most frequent words (0:
@@ -12678,19 +12679,20 @@ SSLH_I_FN const sslh_real *sslh_i_vectors_unit(sslh_vectors *v) {
 }
 
 /* The sum that an expression stands for, and the words in it (at most 32); returns their number, 0 and an error
-   on failure. */
+   on failure. A sign is a sign even where the vocabulary has such a word, unless it stands alone or behind a sign. */
 SSLH_I_FN int sslh_i_vectors_sum(sslh_vectors *v, const sslh_real *unit, const char *at, sslh_real *sum, int used[32]) {
+    static const char blank[] = " \t\n\v\f\r";
     const size_t D = (size_t)v->info.dim;
-    sslh_real sign = 1;
+    const char *waits = NULL; /* a sign that has no word yet */
     int n = 0;
     size_t m, k;
     for (k = 0; k < D; k++) sum[k] = 0;
     for (;; at += m) {
-        while (*at == ' ' || (*at >= 9 && *at <= 13)) at++;
-        for (m = 0; at[m] && at[m] != ' ' && !(at[m] >= 9 && at[m] <= 13);) m++;
+        at += strspn(at, blank);
+        m = strcspn(at, blank);
         if (!m) break;
-        if (m == 1 && (*at == '+' || *at == '-') && sslh_i_vectors_match(v, at, 1) < 0) {
-            sign = *at == '+' ? 1 : -1;
+        if (m == 1 && (*at == '+' || *at == '-') && !waits && (n || at[1 + strspn(at + 1, blank)])) {
+            waits = at;
             continue;
         }
         if (n == 32) {
@@ -12703,12 +12705,16 @@ SSLH_I_FN int sslh_i_vectors_sum(sslh_vectors *v, const sslh_real *unit, const c
                       (int)SSLH_I_MIN(m, (size_t)60), at);
             return 0;
         }
-        for (k = 0; k < D; k++) sum[k] = sum[k] + sign * unit[(size_t)used[n] * D + k];
+        for (k = 0; k < D; k++) {
+            sslh_real x = unit[(size_t)used[n] * D + k];
+            sum[k] = waits && *waits == '-' ? sum[k] - x : sum[k] + x;
+        }
         n++;
-        sign = 1;
+        waits = NULL;
     }
-    if (!n) sslh_fail(v->c, SSLH_E_USAGE, "sslh_nearest_words: no word is given");
-    return n;
+    if (waits) sslh_fail(v->c, SSLH_E_USAGE, "sslh_nearest_words: no word follows the last %c", *waits);
+    else if (!n) sslh_fail(v->c, SSLH_E_USAGE, "sslh_nearest_words: no word is given");
+    return waits ? 0 : n;
 }
 
 SSLH_DEF int sslh_nearest_words(sslh_vectors *v, const char *expression, int k, int *word, float *cosine) {

@@ -303,6 +303,36 @@ static void refused(void) {
     sslh_destroy(c);
 }
 
+/* A sign in an expression is a sign even if the vocabulary has it as a word. */
+static void signs(void) {
+    static const char plain[] = "a 1 2 0\nb 2 1 1\nc 0 1 3\nd 3 1 -1\n";
+    static const char with[] = "a 1 2 0\nb 2 1 1\nc 0 1 3\nd 3 1 -1\n- 5 -4 2\n+ 1 1 1\n";
+    static const char *const expression[] = {"a - b", "a - b + c", "- a", " a +\tb "};
+    sslh_ctx *c = context(1);
+    sslh_vectors *v = sslh_load_vectors_memory(c, plain, sizeof plain - 1);
+    sslh_vectors *w = sslh_load_vectors_memory(c, with, sizeof with - 1);
+    int one[4], two[6];
+    float x[4], y[6];
+    CHECK_OK(c);
+    for (int i = 0; i < 4; i++) {
+        int n = sslh_nearest_words(v, expression[i], 4, one, x), m = sslh_nearest_words(w, expression[i], 6, two, y);
+        CHECK(n > 0 && m == n + 2, "%s: %d and %d", expression[i], n, m);
+        for (int k = 0, at = 0; k < m; k++) {
+            if (two[k] > 3) continue; /* the signs themselves are words that may be near */
+            CHECK(at < n && one[at] == two[k] && x[at] == y[k], "%s: place %d", expression[i], k);
+            at++;
+        }
+    }
+    CHECK(sslh_nearest_words(w, " - ", 6, two, NULL) == 5, "the word alone");
+    CHECK(sslh_nearest_words(w, "a - -", 6, two, NULL) == 4, "a less the word");
+    CHECK_OK(c);
+    CHECK(sslh_nearest_words(w, "a -", 6, two, NULL) == 0, "nothing follows");
+    CHECK_ERROR(c, "sslh_nearest_words: no word follows the last -");
+    sslh_nearest_words(v, "a + +", 4, one, NULL);
+    CHECK_ERROR(c, "\"+\" is not in the vocabulary");
+    sslh_destroy(c);
+}
+
 static void failing_memory(void) {
     size_t size;
     char *text = language(&size);
@@ -348,6 +378,7 @@ TESTS_BEGIN
     TEST(same_bits)
     TEST(files)
     TEST(scores)
+    TEST(signs)
     TEST(phrases)
     TEST(refused)
     TEST(failing_memory)
