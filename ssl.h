@@ -12622,6 +12622,9 @@ SSLH_DEF sslh_vectors *sslh_word2vec(sslh_ctx *c, const char *text, size_t size,
         if (!SSLH_I_BAD(c)) sslh_i_w2v_copy(&s, v->x, 1);
         v->info.predictions = s.predictions;
         v->info.loss = s.predictions ? (float)(s.loss / (double)s.predictions) : 0;
+        if (!s.predictions && !SSLH_I_BAD(c))
+            sslh_fail(c, SSLH_E_USAGE, "%s: no line has two words that are read, so nothing is predicted (.min_count, "
+                      ".sample)", fn);
         if (!(v->info.loss - v->info.loss == 0))
             sslh_fail(c, SSLH_E_NAN, "%s: the loss is NaN or Inf: the rate is too high (.lr is %g)", fn, (double)d.lr);
     }

@@ -276,6 +276,9 @@ static void refused(void) {
     d.negatives = SSLH_OFF;
     CHECK(!sslh_word2vec(c, "a b c", 5, d), "nothing to predict with");
     CHECK_ERROR(c, "one of them must be on");
+    d = settings(), d.min_count = 1;
+    CHECK(!sslh_word2vec(c, "a\nb\na\nb\nc\n", 10, d), "a word a line");
+    CHECK_ERROR(c, "sslh_word2vec: no line has two words that are read, so nothing is predicted (.min_count, .sample)");
     d = settings(), d.dim = -3;
     CHECK(!sslh_word2vec(c, "a b c", 5, d), "negative dim");
     CHECK_ERROR(c, "1 to 4096");
