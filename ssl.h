@@ -102,7 +102,7 @@
    Settings are plain structs that are passed by value. The comment at each field, in the declarations below, is the one
    place that states its default, its range and its meaning. A field that is 0 takes the default, with which a method
    learns in minutes on small images (.settings = "paper" takes the authors' numbers instead). SSLH_OFF (-1) stands for
-   an actual zero. For a value that a program computes, sslh_or_off(x) is x, or SSLH_OFF where x is 0:
+   an actual zero; switches are off at 0. For a number that a program computes, sslh_or_off(x) is x, or SSLH_OFF for 0:
 
        sslh_simclr_desc d = { 0 };
        d.temperature = 0.5f;
@@ -20700,6 +20700,9 @@ SSLH_DEF sslh_optimizer *sslh_optimizer_new(sslh_ctx *c, sslh_optimizer_desc d) 
     d.weight_decay = sslh_i_default(d.weight_decay, 0.0f);
     d.lars_eta = sslh_i_default(d.lars_eta, 0.001f);
     d.clip = sslh_i_default(d.clip, 0.0f);
+    if (d.nesterov == SSLH_OFF) d.nesterov = 0;
+    if (d.no_bias_correction == SSLH_OFF) d.no_bias_correction = 0;
+    if (d.lars_clip == SSLH_OFF) d.lars_clip = 0;
     for (g = 0; g < SSLH_I_GROUPS; g++) d.group_lr[g] = sslh_i_default(d.group_lr[g], 1.0f);
     o = (sslh_optimizer *)sslh_i_alloc(c, sizeof *o);
     if (!o) return sslh_i_dummy_optimizer();
@@ -22016,7 +22019,8 @@ SSLH_I_FN void sslh_i_paper_fill(sslh_ctx *c, const char *op, const sslh_setting
 }
 
 /* Makes the descriptor of a method ready for use: every field is in its range, 0 has become the default, or the paper's
-   value where .settings says so, and SSLH_OFF has become 0 where the range contains 0. op names the public function. */
+   value where .settings says so, and SSLH_OFF has become 0 where the range contains 0, and in flags. op names the
+   public function. */
 SSLH_I_FN void sslh_i_resolve(sslh_ctx *c, const char *op, const sslh_setting *s, int n, void *desc) {
     int i;
     for (i = 0; i < n; i++) {
@@ -22032,7 +22036,7 @@ SSLH_I_FN void sslh_i_resolve(sslh_ctx *c, const char *op, const sslh_setting *s
     }
     for (i = 0; i < n; i++) {
         double v;
-        if (s[i].kind != SSLH_SETTING_INT && s[i].kind != SSLH_SETTING_REAL) continue;
+        if (s[i].kind != SSLH_SETTING_INT && s[i].kind != SSLH_SETTING_REAL && s[i].kind != SSLH_SETTING_FLAG) continue;
         v = sslh_i_setting_get(&s[i], desc);
         if (v == 0 && strcmp(s[i].standard, "data") == 0)
             sslh_fail(c, SSLH_E_USAGE, "%s: .%s must be given (%s)", op, s[i].name, s[i].range);

@@ -78,6 +78,24 @@ static void learns(void) {
     free(text);
 }
 
+/* SSLH_OFF in a switch is 0. */
+static void switches_are_off(void) {
+    size_t size;
+    char *text = language(&size);
+    uint64_t hash[2] = {0, 0};
+    for (int off = 0; off < 2; off++) {
+        sslh_ctx *c = context(1);
+        sslh_word2vec_desc d = settings();
+        d.dim = 4, d.epochs = 1, d.cbow = d.hierarchical = off ? SSLH_OFF : 0;
+        sslh_tensor *x = sslh_vectors_tensor(sslh_word2vec(c, text, size, d));
+        CHECK_OK(c);
+        for (size_t i = 0; i < x->count; i++) hash[off] = test_hash(&x->data[i], sizeof x->data[i], hash[off]);
+        sslh_destroy(c);
+    }
+    CHECK(hash[0] == hash[1], "other vectors");
+    free(text);
+}
+
 /* The same bits with one, two and five threads; others with another seed or another batch. */
 static void same_bits(void) {
     size_t size;
@@ -378,6 +396,7 @@ TESTS_BEGIN
 #if SSLH_WITH_WORD2VEC
     TEST(one_step)
     TEST(learns)
+    TEST(switches_are_off)
     TEST(same_bits)
     TEST(files)
     TEST(scores)
