@@ -2776,8 +2776,8 @@ typedef struct sslh_gan_desc {
     int   bound;              /* what bounds the discriminator's slope, 1 to 3: 1 nothing, 2 spectral normalisation, 3
                                  clipping of all its parameters; default auto: 1, with .loss 4 2 */
     float clip_at;            /* limit of clipping, above 0; default 0.01 */
-    int   critic;             /* steps of the discriminator for each of the generator, 1 to 1000; default auto: 1, with
-                                 clipping 5 */
+    int   critic;             /* updates of the discriminator for each of the generator, 1 to 1000; default auto: 1,
+                                 with clipping 5 */
     int   latent;             /* numbers of noise for an image, 1 to 1048576; default 100 */
     int   generator;          /* 1 or 2: convolutional, or two hidden layers without convolutions; default 1 */
     int   generator_width;    /* of its last hidden map, doubled with every halving of the side up to 8 times, or of its
@@ -5143,6 +5143,7 @@ SSLH_I_FN void sslh_i_last_places(sslh_net *net, char name[32]);
 SSLH_I_FN void sslh_i_arch_write(sslh_net *net, const sslh_i_setting *s, const void *desc);
 SSLH_I_FN int sslh_i_children(const sslh_net *net);
 SSLH_I_FN int sslh_i_optimizer_ok(const sslh_optimizer *o);
+SSLH_I_FN int64_t sslh_i_optimizer_steps(const sslh_optimizer *o, int group);
 SSLH_I_FN void sslh_i_optimizer_decay_by(sslh_optimizer *o, float factor);
 SSLH_I_FN void sslh_i_forget_grads(sslh_net *net);
 SSLH_I_FN double sslh_i_dot(const sslh_real *a, const sslh_real *b, size_t n);
@@ -9581,11 +9582,15 @@ SSLH_I_FN void sslh_i_gan_prepare(sslh_method *m, sslh_data data) {
     sslh_set_preprocess(m->encoder, p);
 }
 
+/* The updates of D so far: as many as batches, unless .accumulate gathers several of them for each. */
+SSLH_I_FN int64_t sslh_i_gan_updates(const sslh_method *m) {
+    return m->optimizer ? sslh_i_optimizer_steps(m->optimizer, 0) : m->step;
+}
 /* (1), from the context's stream, and t of (2). */
 SSLH_I_FN void sslh_i_gan_views(sslh_method *m, const sslh_batch *batch, sslh_view_set *out) {
     sslh_ctx *c = m->ctx;
     const sslh_i_gan *s = (const sslh_i_gan *)m->self;
-    m->phases = (m->step + 1) % s->d.critic == 0 ? 2 : 1;
+    m->phases = (sslh_i_gan_updates(m) + 1) % s->d.critic == 0 ? 2 : 1;
     sslh_view_add(out, "images", sslh_shift(c, sslh_scale(c, sslh_batch_images(c, *batch), 2), -1)); /* (N,H,W,C) */
     sslh_view_add(out, "noise", sslh_normal(c, sslh_dim2(batch->count, s->d.latent), 0, 1)); /* (N,latent) */
 }
@@ -9627,7 +9632,7 @@ SSLH_I_FN sslh_tensor *sslh_i_gan_loss(sslh_method *m, const sslh_view_set *v, i
 /* (9), for the running statistics too, so that they fit the averaged weights. */
 SSLH_I_FN void sslh_i_gan_after(sslh_method *m) {
     const sslh_i_gan *s = (const sslh_i_gan *)m->self;
-    float k = (float)(m->step / s->d.critic), a = SSLH_I_MIN(s->d.average, (1 + k) / (10 + k));
+    float k = (float)((sslh_i_gan_updates(m) - 1) / s->d.critic), a = SSLH_I_MIN(s->d.average, (1 + k) / (10 + k));
     int i;
     if (m->phases < 2) { /* D was updated last, and this may be the last step */
         sslh_i_gan_restrain(m);
@@ -20715,6 +20720,8 @@ SSLH_DEF sslh_optimizer *sslh_optimizer_new(sslh_ctx *c, sslh_optimizer_desc d) 
 
 /* 1 when the optimiser can be used. */
 SSLH_I_FN int sslh_i_optimizer_ok(const sslh_optimizer *o) { return o && o->ctx && !SSLH_I_BAD(o->ctx); }
+/* The updates of a parameter group so far. */
+SSLH_I_FN int64_t sslh_i_optimizer_steps(const sslh_optimizer *o, int group) { return o->steps[group]; }
 
 /* Adds the net and all nets below it, each once; a container without parameters of its own needs no moments. */
 SSLH_DEF void sslh_optimizer_add(sslh_optimizer *o, sslh_net *net) {

@@ -3748,6 +3748,43 @@ static void gan_losses(void) {
     }
 }
 
+/* .critic counts updates, not batches: with 2 batches an update the generator moves in every second update. */
+static int gan_moves(const sslh_train_info *t, void *user) {
+    static const char *const names[2] = {"encoder.conv1.weight", "generator.fc.weight"};
+    float *state = (float *)user; /* of both: the sum, and how often it has changed */
+    int k;
+    for (k = 0; k < 2 && !t->epoch_end; k++) {
+        float now = gan_sum(t->method, names[k]);
+        if (now != state[k]) state[2 + k] += 1;
+        state[k] = now;
+    }
+    return 0;
+}
+static void gan_accumulates(void) {
+    static const struct { int accumulate, critic, d, g; } want[5] = {
+        {1, 1, 16, 16}, {1, 2, 16, 8}, {2, 1, 8, 8}, {2, 2, 8, 4}, {4, 2, 4, 2}};
+    int i, k;
+    for (i = 0; i < 5; i++) {
+        sslh_ctx *c = create(1);
+        sslh_gan_desc d;
+        sslh_train_desc t;
+        sslh_method m;
+        float state[4] = {0};
+        memset(&d, 0, sizeof d), memset(&t, 0, sizeof t);
+        d.critic = want[i].critic;
+        m = gan_of(c, dcgan(c, 0), d);
+        state[0] = gan_sum(&m, "encoder.conv1.weight"), state[1] = gan_sum(&m, "generator.fc.weight");
+        t.batch = 8, t.epochs = 2, t.quiet = 1, t.accumulate = want[i].accumulate; /* 16 batches */
+        t.callback = gan_moves, t.user = state;
+        sslh_train(c, m, one_colour(c), t);
+        CHECK_OK(c);
+        for (k = 0; k < 2; k++)
+            CHECK((int)state[2 + k] == (k ? want[i].g : want[i].d), "accumulate %d, critic %d: %s moved %d times",
+                  want[i].accumulate, want[i].critic, k ? "G" : "D", (int)state[2 + k]);
+        sslh_destroy(c);
+    }
+}
+
 /* The largest singular value of a weight (O,..) as (O,K), by 3,000 steps of the power iteration in double. */
 static double spectral_norm(const sslh_tensor *w) {
     size_t O = (size_t)w->shape[0], K = w->count / O, o, k;
@@ -4880,6 +4917,7 @@ int main(int argc, char **argv) {
 #endif
 #if SSLH_WITH_GAN
     TEST(gan_losses)
+    TEST(gan_accumulates)
     TEST(gan_spectral)
     TEST(gan_clips)
     TEST(gan_averages)
