@@ -5955,6 +5955,25 @@ SSLH_I_FN void sslh_i_decoder_check(sslh_ctx *c, const char *op, const char *par
                   "heads", op, part, width, heads);
 }
 
+/* An error when parameters of the encoder are in group 1, which belongs to another net of the method. */
+SSLH_I_FN void sslh_i_group_one(sslh_ctx *c, const char *op, sslh_net *encoder, const char *whose) {
+    char name[256];
+    int i, is_param;
+    for (i = 0; !SSLH_I_BAD(c) && i < sslh_count_tensors(encoder); i++) {
+        const sslh_tensor *t = sslh_tensor_at(encoder, i, name, sizeof name, &is_param);
+        if (is_param && t->group == 1u << 1)
+            sslh_fail(c, SSLH_E_USAGE, "%s: the encoder's parameter '%s' is in group 1, which is the %s's: give it "
+                      "another one (sslh_param_set)", op, name, whose);
+    }
+}
+/* a b; an error when that is more than a layer can have. */
+SSLH_I_FN int sslh_i_values(sslh_ctx *c, const char *op, const char *part, int a, int b) {
+    if (a <= INT_MAX / b) return a * b;
+    sslh_fail(c, SSLH_E_SHAPE, "%s: the %s would have more than %d values: smaller images or a smaller width are "
+              "needed", op, part, INT_MAX);
+    return 1;
+}
+
 /* --- methods that learn from text --------------------------------------------------------------------------------- */
 
 /* Tokens (N,W) of the batch's first field of tokens, and their lengths (N). Windows of a stream have more tokens behind
@@ -7377,6 +7396,7 @@ SSLH_DEF sslh_method sslh_inpainting(sslh_ctx *c, sslh_net *encoder, sslh_inpain
     n.side = d.channelwise;
     n.up.width = d.decoder_width;
     if (!SSLH_I_BAD(c)) s.decoder = sslh_i_inpainting_decoder_new(c, &n);
+    if (d.adversarial > 0) sslh_i_group_one(c, "sslh_inpainting", encoder, "discriminator");
     if (!SSLH_I_BAD(c) && d.adversarial > 0)
         s.discriminator = sslh_i_inpainting_discriminator_new(c, n.up.channels, d.discriminator_width);
     s.d = d;
@@ -7386,7 +7406,7 @@ SSLH_DEF sslh_method sslh_inpainting(sslh_ctx *c, sslh_net *encoder, sslh_inpain
         sslh_child(m.net, "discriminator", s.discriminator);
         m.phases = 2;
         m.groups[0] = 1u << 1; /* (5) */
-        m.groups[1] = 1u << 0; /* (6) */
+        m.groups[1] = ~(1u << 1); /* (6) */
         m.defaults.optimizer.group_lr[1] = 0.1f; /* as released: the decoder's learning rate is ten times D's */
     } else m.numbers[1].name = NULL; /* PSNR alone */
     m.prepare = sslh_i_inpainting_prepare;
@@ -9420,7 +9440,8 @@ SSLH_I_FN sslh_net *sslh_i_gan_generator_new(sslh_ctx *c, const sslh_gan_desc *d
         sslh_layer_linear_new(net, "fc2", s.hidden, s.hidden, 0);
         sslh_layer_linear_new(net, "fc3", s.hidden, s.height * s.width * s.up.channels, 0);
     } else {
-        sslh_param_new(net, "fc.weight", sslh_dim2(s.height * s.width * s.up.in, s.latent), SSLH_INIT_NORMAL, 0.02f);
+        const int first = sslh_i_values(c, "sslh_gan", "generator's first map", s.height * s.width, s.up.in);
+        sslh_param_new(net, "fc.weight", sslh_dim2(first, s.latent), SSLH_INIT_NORMAL, 0.02f);
         if (s.up.times) sslh_layer_batch_norm_new(net, "bn0", s.up.in, 0);
         sslh_i_doublings_new(net, &s.up);
     }
@@ -9687,11 +9708,13 @@ SSLH_DEF sslh_method sslh_gan(sslh_ctx *c, sslh_net *encoder, sslh_gan_desc d) {
     int in = 1;
     memset(&s, 0, sizeof s);
     sslh_i_gan_resolve(c, encoder, &d);
+    sslh_i_group_one(c, "sslh_gan", encoder, "generator");
     if (!SSLH_I_BAD(c)) {
         sslh_shape shape = sslh_dim1(sslh_net_query(encoder).width);
         s.flat = sslh_net_query(encoder).kind == SSLH_MAP;
         if (s.flat) shape = sslh_i_tap_shape(c, "sslh_gan", encoder, NULL, d.height, d.width);
-        for (in = shape.size[--shape.ndim]; shape.ndim > 1;) in *= shape.size[--shape.ndim];
+        for (in = shape.size[--shape.ndim]; shape.ndim > 1;)
+            in = sslh_i_values(c, "sslh_gan", "encoder's map", in, shape.size[--shape.ndim]);
         s.generator = sslh_i_gan_generator_new(c, &d);
         s.average = sslh_i_teacher(s.generator);
         s.head = sslh_i_gan_head_new(c, in);
@@ -9714,7 +9737,7 @@ SSLH_DEF sslh_method sslh_gan(sslh_ctx *c, sslh_net *encoder, sslh_gan_desc d) {
     }
     if (d.loss == SSLH_WASSERSTEIN) m.numbers[2].name = NULL; /* 0 is no threshold here */
     m.phases = 2;
-    m.groups[0] = ~(1u << 1); /* D, whatever the groups of its encoder are */
+    m.groups[0] = ~(1u << 1); /* D, whatever the other groups of its encoder are */
     m.groups[1] = 1u << 1;
     m.prepare = sslh_i_gan_prepare;
     m.views = sslh_i_gan_views;

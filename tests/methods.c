@@ -4038,6 +4038,8 @@ static void gan_errors(void) {
     sslh_gan_desc d;
     sslh_method m;
     sslh_net *encoder = convnet(c, 4, 8);
+    sslh_param_opts group;
+    memset(&group, 0, sizeof group);
     memset(&d, 0, sizeof d);
     sslh_gan(c, encoder, d);
     CHECK_ERROR(c, "sslh_gan: .height must be given (1 to 4096)");
@@ -4071,6 +4073,14 @@ static void gan_errors(void) {
     CHECK_ERROR(c, "sslh_adversarial_loss: there is no kind 5 (1 to 4)");
     sslh_adversarial_loss(c, sslh_zeros(c, sslh_dim1(3)), NULL, SSLH_HINGE);
     CHECK_ERROR(c, "sslh_adversarial_loss: input 1 is NULL");
+    d.height = d.width = 4094, d.generator_width = 65536;
+    sslh_gan(c, encoder, d);
+    CHECK_ERROR(c, "sslh_gan: the generator's first map would have more than 2147483647 values");
+    d.height = d.width = 8, d.generator_width = 0;
+    group.group = 1;
+    sslh_param_set(encoder, 0, group);
+    sslh_gan(c, encoder, d);
+    CHECK_ERROR(c, "sslh_gan: the encoder's parameter 'conv1.weight' is in group 1, which is the generator's");
     d.height = d.width = 0; /* a transformer has one size */
     m = sslh_gan(c, vit(c, 0), d);
     CHECK(sslh_gan_sample(&m, 1, 1)->shape[1] == 8, "its size");
