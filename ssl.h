@@ -2590,8 +2590,8 @@ typedef struct sslh_next_frame_desc {
     int   frames;             /* k, how many are seen, 1 to 16; default 4 */
     int   step;               /* from each frame to the next, and to the one that is predicted, 1 to 1000; default 1 */
     int   norm;               /* p of the error |y - t|^p, 1 or 2; default 2 */
-    float gradient;           /* weight of the gradient difference loss, at least 0; default 0 (with .norm 1: 1, the
-                                 sharper pair) */
+    float gradient;           /* weight of the gradient difference loss, at least 0; default 0 (1 together with .norm 1
+                                 is sharper) */
     int   residual;           /* 1: what the decoder makes is added to the last frame; default 0 */
     int   decoder_width;      /* width of the decoder's last hidden map, 1 to 512, doubled with every halving of the
                                  side up to 8 times; default 32 */
@@ -2624,7 +2624,7 @@ typedef struct sslh_frame_order_desc {
                                  time, forwards or backwards; 3 which of three shuffled frames is the middle one;
                                  default 1 */
     int   gap;                /* frames from one to the next of those that are taken, 1 to 100000; default auto: half of
-                                 what fits into a clip */
+                                 what fits into the shortest clip */
     int   tries;              /* places drawn in a clip, of which that with the most motion is taken, 1 to 64; default
                                  4 */
     int   cells;              /* maps are averaged in so many cells along a side, so that the head knows where things
@@ -6210,16 +6210,16 @@ SSLH_I_FN void sslh_i_normalise_by_clips(const char *op, sslh_recipe *r, sslh_ne
 }
 
 /* The number of the first of span frames of each clip of the batch, drawn (draw 0) from the clip's stream of the epoch,
-   into first (N); 0 and an error when a clip is too short. */
-SSLH_I_FN int sslh_i_clip_starts(sslh_ctx *c, const char *op, const sslh_batch *batch, int tag, int span,
-                                 int32_t *first) {
+   into first (N); 0 and an error, which names the fields that span comes from, when a clip is too short. */
+SSLH_I_FN int sslh_i_clip_starts(sslh_ctx *c, const char *op, const char *fields, const sslh_batch *batch, int tag,
+                                 int span, int32_t *first) {
     const sslh_field *f = sslh_i_field_of(&batch->data, SSLH_FIELD_CLIP);
     int i;
     for (i = 0; f && i < batch->count && !SSLH_I_BAD(c); i++) {
         int length = sslh_i_length(f, sslh_i_sample(&batch->data, batch->index[i]));
         if (length < span)
             sslh_fail(c, SSLH_E_SHAPE, "%s: clip %d has %d frames, and %d are needed from the first that is seen to "
-                      "the last", op, (int)batch->index[i], length, span);
+                      "the last (%s)", op, (int)batch->index[i], length, span, fields);
         else
             first[i] = (int32_t)sslh_random_below(c->desc.seed, sslh_i_sample_stream(tag, 0, batch->epoch,
                                                   batch->index[i]), 0, (uint32_t)(length - span + 1));
@@ -7999,7 +7999,7 @@ SSLH_I_FN void sslh_i_next_frame_views(sslh_method *m, const sslh_batch *batch, 
     int32_t *first = (int32_t *)sslh_i_scratch(c, (n + n * (size_t)seen) * sizeof *first); /* (N) */
     int32_t *frame = first ? first + n : NULL; /* (N,k+1) */
     if (!first) return;
-    if (sslh_i_clip_starts(c, "sslh_next_frame", batch, 'F', s->d.frames * s->d.step + 1, first))
+    if (sslh_i_clip_starts(c, "sslh_next_frame", ".frames, .step", batch, 'F', s->d.frames * s->d.step + 1, first))
         for (i = 0; i < batch->count; i++)
             for (j = 0; j < seen; j++) frame[i * seen + j] = first[i] + j * s->d.step;
     sslh_view_add(out, "frames", sslh_clip_views(c, *batch, s->views, 0, frame, seen));
@@ -8174,7 +8174,8 @@ static const sslh_setting sslh_i_frame_order_settings[] = {
 static const char sslh_i_frame_order_training[] = "batch=64 optimizer=adam lr=1e-3 weight_decay=1e-4 schedule=cosine";
 static const char sslh_i_frame_order_paper[] = "";
 
-typedef struct sslh_i_frame_order { sslh_frame_order_desc d; sslh_recipe views; sslh_net *head; int given;
+/* shortest: length of the shortest clip of the data; 0 before sslh_i_frame_order_prepare */
+typedef struct sslh_i_frame_order { sslh_frame_order_desc d; sslh_recipe views; sslh_net *head; int given, shortest;
     } sslh_i_frame_order;
 
 /* A task: frames that are taken, and tuples (numbers of three of them, class), two sets by turns. */
@@ -8188,7 +8189,14 @@ static const sslh_i_order_task sslh_i_order_tasks[3] = {
 
 SSLH_I_FN void sslh_i_frame_order_prepare(sslh_method *m, sslh_data data) {
     sslh_i_frame_order *s = (sslh_i_frame_order *)m->self;
+    const sslh_field *f = sslh_i_field_of(&data, SSLH_FIELD_CLIP);
     sslh_recipe unused = sslh_recipe_none();
+    int64_t i;
+    s->shortest = f ? f->shape.size[0] : 0;
+    for (i = 0; f && i < data.count; i++) {
+        const int length = sslh_i_length(f, sslh_i_sample(&data, i));
+        s->shortest = SSLH_I_MIN(s->shortest, length);
+    }
     sslh_i_normalise_by_clips("sslh_frame_order", s->given ? &unused : &s->views, m->encoder, data);
 }
 
@@ -8220,8 +8228,9 @@ SSLH_I_FN int sslh_i_frame_order_places(sslh_method *m, const sslh_batch *batch,
     const sslh_field *f = sslh_i_field_of(&batch->data, SSLH_FIELD_CLIP);
     int n = task->frames, b = n == 5, i, j, gap = s->d.gap;
     if (!f) return 1; /* sslh_clip_views says it */
-    if (!gap) gap = SSLH_I_MAX((f->shape.size[0] - 1) / (n - 1) / 2, 1);
-    if (gap > INT_MAX / n || !sslh_i_clip_starts(c, "sslh_frame_order", batch, 'T', (n - 1) * gap + 1, first)) return 0;
+    if (!gap) gap = SSLH_I_MAX(((s->shortest ? s->shortest : f->shape.size[0]) - 1) / (n - 1) / 2, 1);
+    if (gap > INT_MAX / n || !sslh_i_clip_starts(c, "sslh_frame_order", ".gap", batch, 'T', (n - 1) * gap + 1, first))
+        return 0;
     for (i = 0; i < batch->count; i++) {
         int64_t at = sslh_i_sample(&batch->data, batch->index[i]), most = -1, motion;
         uint64_t stream = sslh_i_sample_stream('T', 0, batch->epoch, batch->index[i]);

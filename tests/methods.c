@@ -1943,6 +1943,35 @@ static void frame_order_learns(void) {
     }
 }
 
+/* The default of .gap is half of what fits into the shortest clip. */
+static void frame_order_lengths(void) {
+    static uint8_t values[4 * 20 * 192];
+    static const int32_t lengths[4] = {20, 20, 9, 20};
+    int shortest;
+    for (shortest = 0; shortest < 2; shortest++) {
+        sslh_ctx *c = create(1);
+        sslh_method m = frame_order_of(c, 1, 0, 1);
+        sslh_data data = clips_of(c, values, 4, 20, 8, lengths);
+        sslh_batch b;
+        sslh_view_set v;
+        int i;
+        for (i = 0; i < (int)sizeof values; i++) values[i] = (uint8_t)(i / 192 % 20); /* the number of its frame */
+        if (!shortest) data = sslh_data_range(data, 0, 2);
+        m.prepare(&m, data);
+        sslh_next_batch(loader_for(c, data, (int)data.count), &b);
+        memset(&v, 0, sizeof v);
+        m.views(&m, &b, &v);
+        CHECK_OK(c);
+        if (!sslh_error(c)) {
+            const sslh_tensor *x = sslh_view_get(&v, "frames"); /* (N,5,8,8,3), normalised */
+            const sslh_preprocess p = sslh_get_preprocess(m.encoder);
+            double step = (double)(x->data[192] - x->data[0]) * (double)p.std[0] * 255;
+            CHECK_NEAR(step, shortest ? 1 : 2, 0.01);
+        }
+        sslh_destroy(c);
+    }
+}
+
 static void frame_order_errors(void) {
     static uint8_t values[4 * 9 * 192];
     static const int32_t lengths[4] = {9, 9, 4, 9};
@@ -1964,7 +1993,8 @@ static void frame_order_errors(void) {
     sslh_train(c, m, sslh_data_from_images(c, values, 36, 8, 8, 3, NULL), two_steps());
     CHECK_ERROR(c, "sslh_frame_order: the data has no clips");
     sslh_train(c, m, clips_of(c, values, 4, 9, 8, lengths), two_steps());
-    CHECK_ERROR(c, "sslh_frame_order: clip 2 has 4 frames, and 5 are needed");
+    CHECK_ERROR(c, "sslh_frame_order: clip 2 has 4 frames, and 5 are needed from the first that is seen to the last "
+                   "(.gap)");
     d.gap = 100000;
     m = sslh_frame_order(c, convnet(c, 4, 8), d);
     sslh_train(c, m, clips_of(c, values, 4, 9, 8, NULL), two_steps());
@@ -4907,6 +4937,7 @@ int main(int argc, char **argv) {
     TEST(frame_order_still)
     TEST(frame_order_motion)
     TEST_LEARNS(frame_order_learns)
+    TEST(frame_order_lengths)
     TEST(frame_order_errors)
 #endif
 #endif
