@@ -3520,7 +3520,7 @@ SSLH_API float sslh_finetune(sslh_ctx *c, sslh_net *encoder, sslh_data train, ss
 
 /* The k rows of known (n,D) that are most similar, by cosine, to each row of asked (m,D), the most similar first, ties
    by number: index (m,k) SSLH_I32 and cosine (m,k), persistent. Where asked is known, the same tensor, no row is its
-   own neighbour. k at most n (n - 1). Rows of zeros are near to one another only. */
+   own neighbour. k at most n (n - 1). A row of zeros has the cosine 1 with another one and 0 with all other rows. */
 typedef struct sslh_neighbours { sslh_tensor *index, *cosine; } sslh_neighbours;
 SSLH_API sslh_neighbours sslh_nearest(sslh_ctx *c, sslh_tensor *known, sslh_tensor *asked, int k);
 /* What a search among known finds: precision, the mean share of the k nearest that have the label of what was asked;
@@ -3529,8 +3529,9 @@ SSLH_API sslh_neighbours sslh_nearest(sslh_ctx *c, sslh_tensor *known, sslh_tens
 typedef struct sslh_retrieval_score { float precision, first, map; } sslh_retrieval_score;
 SSLH_API sslh_retrieval_score sslh_retrieval(sslh_ctx *c, sslh_tensor *known, const int32_t *known_labels,
                                              sslh_tensor *asked, const int32_t *asked_labels, int k);
-/* Rows of a (n,D) and b (m,D), or, b NULL, of a and a, whose cosine is at least threshold (0 to 1): into out, at most
-   most of them, the most similar first. Returns how many there are. */
+/* Rows of a (n,D) and b (m,D), or, b NULL, of a and a, whose cosine is at least threshold (above 0, at most 1): into
+   out, at most most of them, the most similar first. Cosines above 1 - 1e-6 count as 1, for equal rows have no less.
+   Returns how many there are. */
 SSLH_API int64_t sslh_near_twins(sslh_ctx *c, sslh_tensor *a, sslh_tensor *b, float threshold, sslh_twins *out,
                                  int most);
 /* Grey pictures of side x side (2 to 256) of all images, less their mean: (n, side side), persistent. By them
@@ -14694,8 +14695,8 @@ typedef struct sslh_i_knn_job {
     float temperature;
 } sslh_i_knn_job;
 
-/* The k most similar of n in a heap whose root is the least of them; ties go to the earlier one; own (-1: none) is left
-   out. Returns how many there are. */
+/* The k most similar of n in a heap whose root is the one to give up first: the least, and of equal ones the last; own
+   (-1: none) is left out. Returns how many there are. */
 SSLH_I_FN int sslh_i_most_similar(const sslh_real *s, int n, int own, int k, sslh_real *best, int32_t *who) {
     int used = 0, i;
     for (i = 0; i < n; i++) {
@@ -14703,7 +14704,7 @@ SSLH_I_FN int sslh_i_most_similar(const sslh_real *s, int n, int own, int k, ssl
         if ((used == k && !(s[i] > best[0])) || i == own) continue;
         if (used < k) {
             at = used++;
-            while (at > 0 && best[(at - 1) / 2] > s[i]) { /* sift up */
+            while (at > 0 && !(best[(at - 1) / 2] < s[i])) { /* sift up: i is behind all that are here */
                 best[at] = best[(at - 1) / 2];
                 who[at] = who[(at - 1) / 2];
                 at = (at - 1) / 2;
@@ -14713,7 +14714,8 @@ SSLH_I_FN int sslh_i_most_similar(const sslh_real *s, int n, int own, int k, ssl
             for (;;) { /* sift down from the root */
                 int child = 2 * at + 1;
                 if (child >= used) break;
-                if (child + 1 < used && best[child + 1] < best[child]) child++;
+                if (child + 1 < used && (best[child + 1] < best[child] ||
+                                         (best[child + 1] == best[child] && who[child + 1] > who[child]))) child++;
                 if (!(best[child] < s[i])) break;
                 best[at] = best[child];
                 who[at] = who[child];
@@ -14752,14 +14754,16 @@ SSLH_I_FN void sslh_i_knn_block(sslh_ctx *c, void *arg, const sslh_real *similar
 }
 
 /* Cosines of rows of asked (m,D), 256 at a time, with all of known (n,D): similarity (rows,n) for each block, one
-   matrix product of unit rows. Rows of zeros have the cosine 1 with one another. */
+   matrix product of unit rows, in float whatever .bfloat16 says. Rows of zeros have the cosine 1 with one another. */
 typedef void (*sslh_i_similar_fn)(sslh_ctx *c, void *arg, const sslh_real *similarity, int first, int rows);
 SSLH_I_FN void sslh_i_similar_blocks(sslh_ctx *c, sslh_tensor *known, sslh_tensor *asked, sslh_i_similar_fn fn,
                                      void *arg) {
     char *zero_known = sslh_i_zero_rows(c, known), *zero_asked = sslh_i_zero_rows(c, asked);
+    struct sslh_i_kernels *pairs = c->pairs;
     const int n = known->shape[0];
     sslh_tensor *unit;
     int at, i;
+    c->pairs = NULL;
     sslh_push(c);
     sslh_no_grad(c, 1);
     unit = sslh_i_unit_rows(c, known); /* (n,D) */
@@ -14779,6 +14783,7 @@ SSLH_I_FN void sslh_i_similar_blocks(sslh_ctx *c, sslh_tensor *known, sslh_tenso
     }
     sslh_no_grad(c, 0);
     sslh_pop(c);
+    c->pairs = pairs;
     sslh_i_free(c, zero_known);
     sslh_i_free(c, zero_asked);
 }
@@ -14991,6 +14996,7 @@ SSLH_I_FN void sslh_i_twins_block(sslh_ctx *c, void *arg, const sslh_real *simil
         for (k = j->same ? first + i + 1 : 0; k < j->n; k++) {
             sslh_twins pair;
             pair.cosine = (float)similarity[(size_t)i * (size_t)j->n + (size_t)k];
+            if (pair.cosine > 1 - 1e-6f) pair.cosine = 1; /* what is missing has been rounded away */
             if (!(pair.cosine >= j->threshold)) continue;
             pair.a = first + i;
             pair.b = k;
@@ -16657,10 +16663,12 @@ SSLH_I_FN void sslh_i_kmeans_nearest(void *arg, int task, int worker) {
     }
 }
 
-/* Every row to its nearest centre; 1 when one has changed. */
+/* Every row to its nearest centre, by products in float whatever .bfloat16 says; 1 when one has changed. */
 SSLH_I_FN int sslh_i_kmeans_assign(sslh_i_kmeans *s) {
+    struct sslh_i_kernels *pairs = s->c->pairs;
     int moved = 0, i;
     size_t k;
+    s->c->pairs = NULL;
     for (k = 0; k < s->K; k++) {
         double square = sslh_i_dot(s->centre + k * s->D, s->centre + k * s->D, s->D);
         s->square[k] = (sslh_real)(0.5 * square);
@@ -16674,6 +16682,7 @@ SSLH_I_FN int sslh_i_kmeans_assign(sslh_i_kmeans *s) {
             s->moved[i] = 0;
         }
     }
+    s->c->pairs = pairs;
     return moved;
 }
 

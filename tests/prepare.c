@@ -165,7 +165,7 @@ static void copies(void) {
     CHECK(sslh_near_twins(c, x, y, 0.98f, t, 8) == 3, "near twins");
     CHECK(t[0].a == 7 && t[0].b == 3 && t[1].a == 7 && t[1].b == 5 && t[2].a == 2 && t[2].b == 9, "%d %d %d %d %d %d",
           t[0].a, t[0].b, t[1].a, t[1].b, t[2].a, t[2].b);
-    CHECK_NEAR(t[0].cosine, 1, 1e-5);
+    CHECK(t[0].cosine == 1, "%g", (double)t[0].cosine);
     CHECK(sslh_near_twins(c, x, y, 0.98f, t, 1) == 3 && t[0].a == 7 && t[0].b == 3, "the best one");
     CHECK(sslh_near_twins(c, y, NULL, 0.999f, t, 8) == 1 && t[0].a == 3 && t[0].b == 5, "within b");
     CHECK_OK(c);
@@ -178,6 +178,22 @@ static void copies(void) {
     sslh_thumbnails(c, clips(c), 8);
     CHECK(sslh_error(c) != NULL, "sound");
     sslh_clear_error(c);
+    sslh_destroy(c);
+}
+
+/* Equal rows have the cosine 1, however wide they are, and a threshold of 1 finds them. */
+static void equal_rows(void) {
+    enum { N = 40 };
+    sslh_ctx *c = context(1);
+    for (int width = 3; width < 1000; width *= 3) {
+        sslh_tensor *x = sslh_persist(sslh_normal(c, sslh_dim2(N, width), 0.3f, 1));
+        sslh_twins t[2 * N];
+        for (int i = 0; i < N / 2; i++) /* twice as large has the same direction */
+            for (int d = 0; d < width; d++) x->data[(2 * i + 1) * width + d] = x->data[2 * i * width + d] * 2;
+        CHECK(sslh_near_twins(c, x, NULL, 1, t, 2 * N) == N / 2, "width %d", width);
+        for (int i = 0; i < N / 2; i++) CHECK(t[i].a == 2 * i && t[i].b == 2 * i + 1 && t[i].cosine == 1, "pair %d", i);
+    }
+    CHECK_OK(c);
     sslh_destroy(c);
 }
 
@@ -222,6 +238,54 @@ static void neighbours(void) {
     CHECK_OK(c);
     sslh_destroy(one);
     sslh_destroy(c);
+}
+
+/* Equal cosines go by number: of those that are kept, and in the order of what is found. */
+static void ties(void) {
+    enum { N = 60 };
+    sslh_ctx *c = context(1);
+    for (int turn = 0; turn < 200; turn++) {
+        sslh_tensor *x = sslh_persist(sslh_zeros(c, sslh_dim2(N, 2)));
+        sslh_tensor *q = sslh_persist(sslh_zeros(c, sslh_dim2(1, 2)));
+        int level[N], k = 1 + turn % 20;
+        sslh_neighbours found;
+        q->data[0] = 1;
+        for (int i = 0; i < N; i++) { /* four cosines; a power of two as length changes no bit */
+            level[i] = (int)sslh_random_below(2, (uint64_t)turn, (uint64_t)i, 4);
+            x->data[2 * i] = (sslh_real)(1 + level[i]), x->data[2 * i + 1] = (sslh_real)(4 - level[i]);
+        }
+        found = sslh_nearest(c, x, q, k);
+        CHECK_OK(c);
+        for (int place = 0, want = 3, at = 0; place < k && !sslh_error(c); place++, at++) {
+            for (; want >= 0 && level[at] != want; at++)
+                if (at == N - 1) want--, at = -1;
+            CHECK(found.index->ints[place] == at, "turn %d, place %d: %d instead of %d", turn, place,
+                  (int)found.index->ints[place], at);
+            if (at == N - 1) want--, at = -1;
+        }
+    }
+    sslh_destroy(c);
+}
+
+/* Cosines are computed in float, whatever .bfloat16 says. */
+static void in_float(void) {
+    enum { N = 100, D = 64 };
+    float cosine[2][N];
+    for (int pairs = 0; pairs < 2; pairs++) {
+        NONE(sslh_desc, cd);
+        cd.threads = 1, cd.seed = 7, cd.bfloat16 = pairs;
+        sslh_ctx *c = sslh_create(cd);
+        if (sslh_error(c)) { /* a build in double has none */
+            sslh_destroy(c);
+            return;
+        }
+        sslh_tensor *x = sslh_persist(sslh_normal(c, sslh_dim2(N, D), 0, 1));
+        sslh_neighbours found = sslh_nearest(c, x, x, 1);
+        CHECK_OK(c);
+        for (int i = 0; i < N; i++) cosine[pairs][i] = (float)found.cosine->data[i];
+        sslh_destroy(c);
+    }
+    CHECK(!memcmp(cosine[0], cosine[1], sizeof cosine[0]), "other cosines");
 }
 
 /* On a circle: 0 and 12 degrees are of class 0, 20, 180 and 188 of class 1. */
@@ -330,7 +394,10 @@ TESTS_BEGIN
     TEST(split_by_class)
     TEST(split_by_group)
     TEST(copies)
+    TEST(equal_rows)
     TEST(neighbours)
+    TEST(ties)
+    TEST(in_float)
     TEST(retrieval)
     TEST(whitening)
     TEST(failing_memory)
