@@ -1884,7 +1884,8 @@ SSLH_API sslh_data sslh_data_fraction(sslh_data d, double fraction, uint64_t see
 typedef struct sslh_split_desc {
     float test;         /* share of the samples; default 0.2; SSLH_OFF: none */
     float validation;   /* share of the samples; default: none */
-    int   any_class;    /* 1: drawn from all samples; 0: where there are labels, the same share of every class */
+    int   any_class;    /* 1: drawn from all samples; 0: where there are labels, the same share of every class, which
+                           always keeps a sample for training; what is rounded in one is made up for in the next */
     const char *group;  /* name of a label field (speaker, patient, article): no group has samples on two sides, and the
                            shares are met as whole groups allow; classes are not looked at; default: none */
     uint64_t seed;      /* of the draw */
@@ -5185,6 +5186,7 @@ SSLH_I_FN const sslh_transformer_desc *sslh_i_transformer_of(sslh_ctx *c, const 
 SSLH_I_FN void *sslh_i_record_alloc(sslh_ctx *c, size_t bytes);
 SSLH_I_FN void sslh_i_outlive(void *block);
 SSLH_I_FN void sslh_i_free_blocks(sslh_ctx *c, int64_t mark);
+SSLH_I_FN sslh_tensor *sslh_i_undo(sslh_ctx *c, int64_t mark);
 SSLH_I_FN sslh_real sslh_i_exp(sslh_real x);
 SSLH_I_FN sslh_real sslh_i_log(sslh_real x);
 SSLH_I_FN sslh_real sslh_i_sin(sslh_real x);
@@ -23171,6 +23173,14 @@ SSLH_I_FN void sslh_i_free_blocks(sslh_ctx *c, int64_t mark) {
         if (b->serial > mark) sslh_i_free(c, (char *)b + SSLH_I_BLOCK_HEAD);
         b = prev;
     }
+}
+
+/* Frees what a function that fails has made since mark, also a loader whose next views are being made. Returns the
+   tensor that functions return after an error. */
+SSLH_I_FN sslh_tensor *sslh_i_undo(sslh_ctx *c, int64_t mark) {
+    sslh_i_ahead_cancel(c);
+    sslh_i_free_blocks(c, mark);
+    return sslh_i_dummy(c);
 }
 
 SSLH_DEF void sslh_rewind(sslh_ctx *c, int64_t mark) {
@@ -42579,6 +42589,17 @@ SSLH_DEF sslh_data sslh_data_pick(sslh_data d, const int32_t *index, int64_t n) 
     return sslh_i_subset("sslh_data_pick", d, index, 0, index ? n : -1);
 }
 
+/* The samples of d in the order of their classes, members (n); class k begins at first[k], and first[K] is n. Without
+   labels, or with any_class, all are of one class. first (K + 2) must be zeros. Returns K. */
+SSLH_I_FN int sslh_i_by_class(const sslh_data *d, int any_class, int32_t *members, int32_t *first) {
+    const int32_t *labels = any_class ? NULL : d->labels;
+    const int classes = labels ? d->classes : 1;
+    for (int64_t i = 0; i < d->count; i++) first[(labels ? labels[i] : 0) + 2]++;
+    for (int k = 0; k < classes; k++) first[k + 2] += first[k + 1];
+    for (int64_t i = 0; i < d->count; i++) members[first[(labels ? labels[i] : 0) + 1]++] = (int32_t)i;
+    return classes;
+}
+
 SSLH_DEF sslh_data sslh_data_fraction(sslh_data d, double fraction, uint64_t seed) {
     sslh_ctx *c = d.ctx;
     if (SSLH_I_BAD(c)) return sslh_i_no_data(c);
@@ -42588,15 +42609,12 @@ SSLH_DEF sslh_data sslh_data_fraction(sslh_data d, double fraction, uint64_t see
         return sslh_i_no_data(c);
     }
     size_t n = (size_t)d.count;
-    int classes = d.labels ? d.classes : 1;
     /* one block: samples sorted by class (n) | permutation of one class (n) | 1 where a sample is chosen (n) | the
-       place where each class begins, and an end (classes + 2) */
-    int32_t *members = (int32_t *)sslh_i_alloc(c, (3 * n + (size_t)classes + 2) * sizeof *members);
+       place where each class begins (classes + 3) */
+    int32_t *members = (int32_t *)sslh_i_alloc(c, (3 * n + (size_t)d.classes + 3) * sizeof *members);
     if (!members) return sslh_i_no_data(c);
     int32_t *permutation = members + n, *chosen = permutation + n, *first = chosen + n;
-    for (size_t i = 0; i < n; i++) first[(d.labels ? d.labels[i] : 0) + 2]++;
-    for (int k = 0; k < classes; k++) first[k + 2] += first[k + 1];
-    for (size_t i = 0; i < n; i++) members[first[(d.labels ? d.labels[i] : 0) + 1]++] = (int32_t)i;
+    const int classes = sslh_i_by_class(&d, 0, members, first);
     int64_t taken = 0;
     for (int k = 0; k < classes; k++) {
         int32_t size = first[k + 1] - first[k], wanted = (int32_t)(fraction * (double)size + 0.5);
@@ -42861,38 +42879,47 @@ SSLH_I_FN int sslh_i_label_field(const char *fn, const sslh_data *d, const char 
 }
 
 /* Assigns each sample to a part: 0 training, 1 validation, 2 test, by a permutation of each class or, without classes,
-   of all samples. */
+   of all samples. What rounding adds or leaves out in a class is made up for in the next; every class keeps a sample
+   for training. members (n), permutation (n) and first (classes + 3), which must be zeros, are work. */
 SSLH_I_FN void sslh_i_split_samples(const sslh_data *d, const sslh_split_desc *desc, const double share[3],
-                                    uint8_t *part, int32_t *members, int32_t *permutation) {
-    const int by_class = d->labels && !desc->any_class, classes = by_class ? d->classes : 1;
+                                    uint8_t *part, int32_t *members, int32_t *permutation, int32_t *first) {
+    const int classes = sslh_i_by_class(d, desc->any_class, members, first);
+    double owed[3] = {0, 0, 0};
     for (int k = 0; k < classes; k++) {
-        int32_t n = 0, at = 0;
-        for (int64_t i = 0; i < d->count; i++)
-            if (!by_class || d->labels[i] == k) members[n++] = (int32_t)i;
+        const int32_t n = first[k + 1] - first[k];
+        int32_t at = 0;
         if (!n) continue;
         sslh_random_permutation(desc->seed, SSLH_I_STREAM_SPLIT + (uint64_t)k, permutation, n);
-        for (int side = 2; side > 0; side--)
-            for (int32_t wanted = (int32_t)(share[side] * (double)n + 0.5); wanted > 0 && at < n; wanted--)
-                part[members[permutation[at++]]] = (uint8_t)side;
+        for (int side = 2; side > 0; side--) {
+            owed[side] += share[side] * (double)n;
+            for (; owed[side] >= 0.5 && at < n - 1; owed[side] -= 1)
+                part[members[first[k] + permutation[at++]]] = (uint8_t)side;
+        }
     }
 }
-/* The same for whole groups, in random order: each goes to the test part until that is as large as wanted, then to the
-   validation part. size (groups) is scratch and must be zeros; it becomes -side for groups that are held out. */
+/* The same for whole groups, in random order: each goes to the test part, until that is as large as wanted, and then to
+   the validation part, unless the part would then be farther above what is wanted than it is below. A part that no
+   group suits is given the smallest. size (groups) is work and must be zeros; it becomes -side for groups that are held
+   out. */
 SSLH_I_FN void sslh_i_split_groups(const sslh_data *d, const sslh_split_desc *desc, const double share[3], int field,
                                    uint8_t *part, int32_t *size, int32_t *permutation) {
     const int32_t *group = (const int32_t *)d->field[field].values;
     const int groups = d->field[field].classes;
-    int32_t at = 0;
     for (int64_t i = 0; i < d->count; i++) size[group[sslh_i_sample(d, i)]]++;
     sslh_random_permutation(desc->seed, SSLH_I_STREAM_SPLIT, permutation, groups);
     for (int side = 2; side > 0; side--) {
-        double held = 0, wanted = share[side] * (double)d->count;
-        for (; held < wanted - 0.5 && at < groups; at++) {
+        double lacks = share[side] * (double)d->count;
+        int32_t smallest = -1, held = 0;
+        for (int32_t at = 0; at < groups && lacks >= 0.5; at++) {
             int32_t g = permutation[at];
-            if (!size[g]) continue;
-            held += size[g];
+            if (size[g] < 1) continue; /* empty, or taken */
+            if (smallest < 0 || size[g] < size[smallest]) smallest = g;
+            if ((double)size[g] - lacks > lacks) continue;
+            lacks -= size[g];
             size[g] = -side;
+            held++;
         }
+        if (!held && smallest >= 0) size[smallest] = -side;
     }
     for (int64_t i = 0; i < d->count; i++) {
         int32_t s = size[group[sslh_i_sample(d, i)]];
@@ -42906,6 +42933,7 @@ SSLH_DEF sslh_split sslh_data_split(sslh_data d, sslh_split_desc desc) {
     sslh_split out;
     sslh_data *to[3];
     double share[3];
+    int64_t mark;
     int field = -1;
     memset(&out, 0, sizeof out);
     out.train = out.validation = out.test = sslh_i_no_data(c);
@@ -42919,12 +42947,13 @@ SSLH_DEF sslh_split sslh_data_split(sslh_data d, sslh_split_desc desc) {
         return out;
     }
     if (desc.group && (field = sslh_i_label_field("sslh_data_split", &d, desc.group)) < 0) return out;
+    mark = sslh_mark(c);
     size_t n = (size_t)d.count, room = SSLH_I_MAX(n, field < 0 ? 0 : (size_t)d.field[field].classes);
-    int32_t *members = (int32_t *)sslh_i_alloc(c, 2 * room * sizeof *members);
+    int32_t *members = (int32_t *)sslh_i_alloc(c, (2 * room + (size_t)d.classes + 3) * sizeof *members);
     uint8_t *part = (uint8_t *)sslh_i_alloc(c, n);
     to[0] = &out.train, to[1] = &out.validation, to[2] = &out.test;
     if (!SSLH_I_BAD(c)) {
-        if (field < 0) sslh_i_split_samples(&d, &desc, share, part, members, members + room);
+        if (field < 0) sslh_i_split_samples(&d, &desc, share, part, members, members + room, members + 2 * room);
         else sslh_i_split_groups(&d, &desc, share, field, part, members, members + room);
     }
     for (int side = 0; side < 3 && !SSLH_I_BAD(c); side++) {
@@ -42933,12 +42962,15 @@ SSLH_DEF sslh_split sslh_data_split(sslh_data d, sslh_split_desc desc) {
             if (part[i] == side) members[count++] = (int32_t)i;
         if (count) *to[side] = sslh_i_subset("sslh_data_split", d, members, 0, count);
         else if (share[side] > 0)
-            sslh_fail(c, SSLH_E_USAGE, "sslh_data_split: the %s part of %.0f samples%s is empty", names[side],
-                      (double)n, field < 0 ? "" : ", in whole groups,");
+            sslh_fail(c, SSLH_E_USAGE, "sslh_data_split: the %s part of %.0f samples%s is empty%s", names[side],
+                      (double)n, field < 0 ? "" : ", in whole groups,", field < 0 && share[side] * (double)n >= 0.5 ?
+                      ": each class has too few (.any_class)" : "");
     }
     sslh_i_free(c, part);
     sslh_i_free(c, members);
-    if (SSLH_I_BAD(c)) out.train = out.validation = out.test = sslh_i_no_data(c);
+    if (!SSLH_I_BAD(c)) return out;
+    sslh_i_undo(c, mark);
+    out.train = out.validation = out.test = sslh_i_no_data(c);
     return out;
 }
 

@@ -89,6 +89,75 @@ static void split_by_class(void) {
     sslh_destroy(c);
 }
 
+/* Small classes: what is rounded in one is made up for in the next, and each keeps a sample for training. */
+static void split_small_classes(void) {
+    enum { N = 1000 };
+    static const struct { int each; float test, validation; int in_test, in_validation; } want[] = {
+        {10, 0.14f, 0, 140, 0}, {2, 0.2f, 0, 200, 0}, {2, 0.3f, 0.2f, 300, 200}, {5, 0.15f, 0.15f, 150, 150},
+        {2, 0.6f, 0.3f, 500, 0}, {1000, 0.2f, 0.1f, 200, 100}};
+    static int32_t label[N];
+    static float value[N];
+    for (size_t row = 0; row < sizeof want / sizeof want[0]; row++) {
+        sslh_ctx *c = context(1);
+        NONE(sslh_split_desc, d);
+        sslh_field field[2];
+        char kept[N] = {0};
+        memset(field, 0, sizeof field);
+        for (int i = 0; i < N; i++) label[i] = (i * 7 % N) / want[row].each;
+        field[0].kind = SSLH_FIELD_AUDIO, field[0].type = SSLH_F32, field[0].shape = sslh_dim1(1);
+        field[0].values = value, field[1].kind = SSLH_FIELD_LABEL, field[1].type = SSLH_I32, field[1].values = label;
+        sslh_data all = sslh_data_from_fields(c, field, 2, N);
+        d.test = want[row].test, d.validation = want[row].validation;
+        if (!want[row].in_validation) d.validation = 0;
+        sslh_split s = sslh_data_split(all, d);
+        CHECK_OK(c);
+        CHECK(s.test.count == want[row].in_test && s.validation.count == want[row].in_validation,
+              "row %d: %d in the test, %d in the validation", (int)row, (int)s.test.count, (int)s.validation.count);
+        for (int64_t i = 0; i < s.train.count; i++) kept[s.train.labels[i]] = 1;
+        for (int k = 0; k < N / want[row].each; k++) CHECK(kept[k], "row %d: class %d has no training", (int)row, k);
+        sslh_destroy(c);
+    }
+    sslh_ctx *c = context(1);
+    NONE(sslh_split_desc, d);
+    static uint8_t pixel[6];
+    static const int32_t own[6] = {0, 1, 2, 3, 4, 5};
+    sslh_data alone = sslh_data_from_images(c, pixel, 6, 1, 1, 1, own);
+    d.test = 0.5f;
+    sslh_data_split(alone, d);
+    CHECK_ERROR(c, "sslh_data_split: the test part of 6 samples is empty: each class has too few (.any_class)");
+    d.any_class = 1;
+    CHECK(sslh_data_split(alone, d).test.count == 3, "half of them");
+    CHECK_OK(c);
+    sslh_destroy(c);
+}
+
+/* Groups of very different size: a part is as near to its share as whole groups taken in turn can make it. */
+static void split_large_groups(void) {
+    static uint8_t pixel[100];
+    static int32_t group[100];
+    for (int seed = 0; seed < 20; seed++) {
+        for (int i = 0; i < 100; i++) group[i] = i < 80 ? 0 : i - 79; /* 80 of one, 20 of one each */
+        sslh_ctx *c = context(1);
+        NONE(sslh_split_desc, d);
+        sslh_field field[2];
+        memset(field, 0, sizeof field);
+        field[0].kind = SSLH_FIELD_IMAGE, field[0].type = SSLH_U8, field[0].shape = sslh_dim3(1, 1, 1);
+        field[0].values = pixel, field[1].kind = SSLH_FIELD_LABEL, field[1].type = SSLH_I32, field[1].values = group;
+        field[1].name = "patient";
+        sslh_data all = sslh_data_from_fields(c, field, 2, 100);
+        d.test = 0.1f, d.validation = 0.1f, d.group = "patient", d.seed = (uint64_t)seed;
+        sslh_split s = sslh_data_split(all, d);
+        CHECK(s.test.count == 10 && s.validation.count == 10, "seed %d: %d and %d", seed, (int)s.test.count,
+              (int)s.validation.count);
+        for (int i = 0; i < 100; i++) group[i] = i < 6; /* both groups are too large, and the smaller one is taken */
+        all = sslh_data_range(sslh_data_from_fields(c, field, 2, 100), 0, 14);
+        d.test = 0.15f, d.validation = 0;
+        CHECK(sslh_data_split(all, d).test.count == 6, "a part has a group");
+        CHECK_OK(c);
+        sslh_destroy(c);
+    }
+}
+
 static void split_by_group(void) {
     sslh_ctx *c = context(1);
     sslh_data all = clips(c);
@@ -109,7 +178,12 @@ static void split_by_group(void) {
                 CHECK(side_of[g] < 0 || side_of[g] == side, "speaker %d on two sides", g);
                 side_of[g] = side;
             }
-        CHECK(s.test.count >= 60 && s.test.count < 60 + 60, "%d in the test", (int)s.test.count);
+        int size[GROUPS] = {0}, largest = 0;
+        for (int i = 0; i < COUNT; i++) size[speakers[i]]++;
+        for (int g = 0; g < GROUPS; g++) largest = size[g] > largest ? size[g] : largest;
+        CHECK(fabs((double)s.test.count - 0.3 * COUNT) <= largest / 2.0 + 1e-3, "%d in the test", (int)s.test.count);
+        CHECK(fabs((double)s.validation.count - 0.2 * COUNT) <= largest / 2.0 + 1e-3, "%d in the validation",
+              (int)s.validation.count);
     }
     NONE(sslh_split_desc, d);
     d.group = "dialect";
@@ -392,7 +466,9 @@ static void failing_memory(void) {
 
 TESTS_BEGIN
     TEST(split_by_class)
+    TEST(split_small_classes)
     TEST(split_by_group)
+    TEST(split_large_groups)
     TEST(copies)
     TEST(equal_rows)
     TEST(neighbours)
