@@ -12090,7 +12090,7 @@ SSLH_I_FN void sslh_i_jepa_views(sslh_method *m, const sslh_batch *batch, sslh_v
     sslh_tensor *context, *targets, *x = sslh_views(c, *batch, s->views, 0); /* (N,H,W,C) */
     uint64_t *streams = (uint64_t *)sslh_i_scratch(c, (size_t)batch->count * sizeof *streams); /* (N) */
     int i;
-    if (!streams || SSLH_I_BAD(c)) return;
+    if (!streams) return;
     for (i = 0; i < batch->count; i++) streams[i] = sslh_i_sample_stream('E', 0, batch->epoch, batch->index[i]);
     sslh_i_jepa_mask(m, batch->count, sslh_i_sample_stream('E', 1, batch->epoch, batch->index[0]), streams, &context,
                      &targets);
@@ -12232,7 +12232,10 @@ SSLH_DEF void sslh_jepa_show(sslh_method *m, sslh_tensor *x, uint64_t stream, ss
     patches = s->side * s->side;
     streams = (uint64_t *)sslh_i_scratch(c, (size_t)N * sizeof *streams); /* (N) */
     all = sslh_i_new(c, "sslh_jepa_show", SSLH_I32, sslh_dim2(N, patches));
-    if (!streams || !all) return;
+    if (!streams || !all) {
+        sslh_i_unscratch(c, streams);
+        return;
+    }
     for (i = 0; i < N; i++) streams[i] = sslh_i_sample_stream('E', 2, (int)(stream & 0xfffff), i);
     for (i = 0; i < N * patches; i++) all->ints[i] = i % patches;
     sslh_i_jepa_mask(m, N, sslh_i_sample_stream('E', 3, (int)(stream & 0xfffff), 0), streams, &context, &targets);
@@ -14252,7 +14255,7 @@ SSLH_DEF sslh_tensor *sslh_features(sslh_ctx *c, sslh_net *encoder, sslh_data da
     sslh_tensor *all = NULL;
     sslh_preprocess p;
     int32_t *index;
-    int64_t at;
+    int64_t at, mark;
     int training = 0;
     if (SSLH_I_BAD(c)) return sslh_i_dummy(c);
     if (data.ctx == NULL || data.count < 1 || data.count > INT_MAX ||
@@ -14264,6 +14267,7 @@ SSLH_DEF sslh_tensor *sslh_features(sslh_ctx *c, sslh_net *encoder, sslh_data da
     if (!sslh_i_desc_ok(c, "sslh_features", SSLH_I_D_FEATURES, &d)) return sslh_i_dummy(c);
     if (!d.batch) d.batch = 256;
     if (!d.pool_grid) d.pool_grid = 1;
+    mark = sslh_mark(c);
     memset(&p, 0, sizeof p);
     if (encoder) {
         p = sslh_get_preprocess(encoder);
@@ -14291,7 +14295,7 @@ SSLH_DEF sslh_tensor *sslh_features(sslh_ctx *c, sslh_net *encoder, sslh_data da
         sslh_pop(c);
     }
     if (encoder) sslh_train_mode(encoder, training);
-    return all && !SSLH_I_BAD(c) ? all : sslh_i_dummy(c);
+    return all && !SSLH_I_BAD(c) ? all : sslh_i_undo(c, mark);
 }
 
 /* 1 when the features x (n,D), called name in the message, are all finite: a meter computed from NaN could look like
@@ -14651,7 +14655,10 @@ SSLH_DEF float sslh_linear_probe_features(sslh_ctx *c, sslh_tensor *train, const
     order = (int32_t *)sslh_i_alloc(c, (size_t)n * sizeof *order);
     x = sslh_persist(train);
     t = sslh_persist(test);
-    if (SSLH_I_BAD(c)) return 0.0f;
+    if (SSLH_I_BAD(c)) {
+        sslh_i_undo(c, mark);
+        return 0.0f;
+    }
     sslh_i_standardise(x, t);
     if (d.l2 == 0.0f) best = sslh_i_probe_choose(c, &p, &b, x, train_labels, order, &d);
     for (i = 0; i < n; i++) order[i] = i;
@@ -14676,7 +14683,7 @@ SSLH_DEF float sslh_linear_probe(sslh_ctx *c, sslh_net *encoder, sslh_data train
     a = sslh_features(c, encoder, train, d.features);
     b = sslh_features(c, encoder, test, d.features);
     result = sslh_linear_probe_features(c, a, train.labels, b, test.labels, SSLH_I_MAX(train.classes, test.classes), d);
-    if (!SSLH_I_BAD(c)) sslh_i_free_blocks(c, mark);
+    sslh_i_free_blocks(c, mark);
     return result;
 }
 
@@ -14827,9 +14834,8 @@ SSLH_DEF float sslh_knn_features(sslh_ctx *c, sslh_tensor *train, const int32_t 
     j.answer = (int32_t *)sslh_i_alloc(c, 256 * sizeof *j.answer);
     j.test_labels = test_labels;
     if (!SSLH_I_BAD(c)) sslh_i_similar_blocks(c, train, test, sslh_i_knn_block, &j);
-    if (SSLH_I_BAD(c)) return 0.0f;
     sslh_i_free_blocks(c, mark);
-    return (float)j.right / (float)test->shape[0];
+    return SSLH_I_BAD(c) ? 0.0f : (float)j.right / (float)test->shape[0];
 }
 
 /* As in the linear probe: features of both sets, then the vote. */
@@ -14845,7 +14851,7 @@ SSLH_DEF float sslh_knn(sslh_ctx *c, sslh_net *encoder, sslh_data train, sslh_da
     a = sslh_features(c, encoder, train, d.features);
     b = sslh_features(c, encoder, test, d.features);
     result = sslh_knn_features(c, a, train.labels, b, test.labels, SSLH_I_MAX(train.classes, test.classes), d);
-    if (!SSLH_I_BAD(c)) sslh_i_free_blocks(c, mark);
+    sslh_i_free_blocks(c, mark);
     return result;
 }
 
@@ -14905,6 +14911,7 @@ SSLH_I_FN int sslh_i_check_pair(sslh_ctx *c, const char *op, sslh_tensor *a, ssl
 SSLH_DEF sslh_neighbours sslh_nearest(sslh_ctx *c, sslh_tensor *known, sslh_tensor *asked, int k) {
     sslh_neighbours out;
     sslh_i_nearest_job j;
+    int64_t mark;
     out.index = out.cosine = sslh_i_dummy(c);
     if (!sslh_i_check_pair(c, "sslh_nearest", known, asked)) return out;
     memset(&j, 0, sizeof j);
@@ -14912,6 +14919,7 @@ SSLH_DEF sslh_neighbours sslh_nearest(sslh_ctx *c, sslh_tensor *known, sslh_tens
     j.n = known->shape[0];
     j.k = k;
     if (!sslh_i_within(c, "sslh_nearest", "k", k, 1, j.n - j.same)) return out;
+    mark = sslh_mark(c);
     out.index = sslh_i_persistent(c, "sslh_nearest", SSLH_I32, sslh_dim2(asked->shape[0], k));
     out.cosine = sslh_i_persistent(c, "sslh_nearest", SSLH_F32, sslh_dim2(asked->shape[0], k));
     if (!SSLH_I_BAD(c)) {
@@ -14919,7 +14927,7 @@ SSLH_DEF sslh_neighbours sslh_nearest(sslh_ctx *c, sslh_tensor *known, sslh_tens
         j.cosine = out.cosine->data;
         sslh_i_similar_blocks(c, known, asked, sslh_i_nearest_block, &j);
     }
-    if (SSLH_I_BAD(c)) out.index = out.cosine = sslh_i_dummy(c);
+    if (SSLH_I_BAD(c)) out.index = out.cosine = sslh_i_undo(c, mark);
     return out;
 }
 
@@ -14951,8 +14959,8 @@ SSLH_DEF sslh_retrieval_score sslh_retrieval(sslh_ctx *c, sslh_tensor *known, co
         hits += right;
         average += most > 0 ? sum / most : 0;
     }
-    if (SSLH_I_BAD(c)) return out;
     sslh_i_free_blocks(c, mark);
+    if (SSLH_I_BAD(c)) return out;
     out.precision = (float)(hits / k / asked->shape[0]);
     out.first = (float)(first / asked->shape[0]);
     out.map = (float)(average / asked->shape[0]);
@@ -15210,16 +15218,16 @@ SSLH_DEF float sslh_finetune(sslh_ctx *c, sslh_net *encoder, sslh_data train, ss
         !sslh_i_desc_ok(c, "sslh_finetune", SSLH_I_D_FINETUNE, &d)) return 0.0f;
     mark = sslh_mark(c);
     test = sslh_i_match_classes(c, "sslh_finetune", test, train);
-    if (SSLH_I_BAD(c)) return 0.0f;
+    if (SSLH_I_BAD(c)) {
+        sslh_i_undo(c, mark);
+        return 0.0f;
+    }
     net = sslh_i_finetune_copy(c, encoder, train, d, SSLH_I_MAX(train.classes, test.classes), &head);
     p = sslh_get_preprocess(encoder);
     result = sslh_i_finetune_accuracy(c, net, head, test, &p);
-    if (SSLH_I_BAD(c)) {
-        sslh_i_context(c, "sslh_finetune");
-        return 0.0f;
-    }
-    sslh_i_free_blocks(c, mark);
-    return result;
+    if (SSLH_I_BAD(c)) sslh_i_context(c, "sslh_finetune");
+    sslh_i_undo(c, mark);
+    return SSLH_I_BAD(c) ? 0.0f : result;
 }
 
 /* --- collapse meters ---------------------------------------------------------------------------------------------- */
@@ -15477,6 +15485,7 @@ SSLH_I_FN void sslh_i_symmetric_root(double *a, double *vectors, double *values,
 SSLH_DEF sslh_whitening sslh_zca_fit(sslh_ctx *c, sslh_tensor *train, float eps) {
     sslh_whitening w;
     double *memory, *vectors, *values, *mean;
+    int64_t mark;
     size_t D, i, j, k;
     w.mean = w.matrix = sslh_i_dummy(c);
     if (!sslh_i_begin(c, "sslh_zca_fit", &train, 1, 1) || !sslh_i_check_features("sslh_zca_fit", train, 2)) return w;
@@ -15485,11 +15494,12 @@ SSLH_DEF sslh_whitening sslh_zca_fit(sslh_ctx *c, sslh_tensor *train, float eps)
         return w;
     }
     D = (size_t)train->shape[1];
+    mark = sslh_mark(c);
     memory = (double *)sslh_i_alloc(c, (2 * D * D + 2 * D) * sizeof *memory);
     w.mean = sslh_i_persistent(c, "sslh_zca_fit", SSLH_F32, sslh_dim1(train->shape[1]));
     w.matrix = sslh_i_persistent(c, "sslh_zca_fit", SSLH_F32, sslh_dim2(train->shape[1], train->shape[1]));
     if (SSLH_I_BAD(c)) {
-        w.mean = w.matrix = sslh_i_dummy(c);
+        w.mean = w.matrix = sslh_i_undo(c, mark);
         return w;
     }
     vectors = memory + D * D;
@@ -16495,18 +16505,22 @@ SSLH_I_FN int sslh_i_askable(const char *op, sslh_classifier *k, sslh_tensor *x)
 
 SSLH_DEF sslh_tensor *sslh_classifier_scores(sslh_classifier *k, sslh_tensor *x) {
     sslh_tensor *out;
+    int64_t mark;
     if (!sslh_i_askable("sslh_classifier_scores", k, x)) return sslh_i_dummy(k ? k->c : x ? x->ctx : NULL);
+    mark = sslh_mark(k->c);
     out = sslh_i_persistent(k->c, "sslh_classifier_scores", SSLH_F32, sslh_dim2(x->shape[0], k->info.classes));
     if (out) sslh_i_classifier_run(k, x, out->data);
-    return out && !SSLH_I_BAD(k->c) ? out : sslh_i_dummy(k->c);
+    return SSLH_I_BAD(k->c) ? sslh_i_undo(k->c, mark) : out;
 }
 
 SSLH_DEF sslh_tensor *sslh_classifier_predict(sslh_classifier *k, sslh_tensor *x) {
     sslh_tensor *out;
     sslh_real *scores;
+    int64_t mark;
     size_t i, kind, K;
     if (!sslh_i_askable("sslh_classifier_predict", k, x)) return sslh_i_dummy(k ? k->c : x ? x->ctx : NULL);
     K = (size_t)k->info.classes;
+    mark = sslh_mark(k->c);
     out = sslh_i_persistent(k->c, "sslh_classifier_predict", SSLH_I32, sslh_dim1(x->shape[0]));
     scores = out ? (sslh_real *)sslh_i_alloc_table(k->c, (size_t)x->shape[0], K, sizeof *scores) : NULL;
     if (scores) sslh_i_classifier_run(k, x, scores);
@@ -16514,7 +16528,7 @@ SSLH_DEF sslh_tensor *sslh_classifier_predict(sslh_classifier *k, sslh_tensor *x
         for (kind = 1; kind < K; kind++)
             if (scores[i * K + kind] > scores[i * K + (size_t)out->ints[i]]) out->ints[i] = (int32_t)kind;
     sslh_i_free(k->c, scores);
-    return SSLH_I_BAD(k->c) ? sslh_i_dummy(k->c) : out;
+    return SSLH_I_BAD(k->c) ? sslh_i_undo(k->c, mark) : out;
 }
 
 SSLH_DEF float sslh_classifier_accuracy(sslh_classifier *k, sslh_tensor *x, const int32_t *labels) {
@@ -16527,7 +16541,7 @@ SSLH_DEF float sslh_classifier_accuracy(sslh_classifier *k, sslh_tensor *x, cons
         return 0.0f;
     }
     mark = sslh_mark(k->c);
-    said = sslh_classifier_predict(k, x);
+    said = sslh_classifier_predict(k, x); /* freed here, or after an error there */
     if (SSLH_I_BAD(k->c)) return 0.0f;
     for (i = 0; i < x->shape[0]; i++) right += said->ints[i] == labels[i];
     sslh_i_free_blocks(k->c, mark);
@@ -16551,7 +16565,7 @@ SSLH_DEF sslh_classifier *sslh_finetune_keep(sslh_ctx *c, sslh_net *encoder, ssl
     k = weight && bias ? sslh_i_linear_new(c, SSLH_I_LOGISTIC, train.classes, weight->shape[1]) : NULL;
     if (!k) {
         sslh_i_context(c, fn);
-        sslh_i_free_blocks(c, mark);
+        sslh_i_undo(c, mark);
         return NULL;
     }
     D = (size_t)k->info.width;
@@ -16872,7 +16886,7 @@ SSLH_DEF sslh_clusters sslh_kmeans(sslh_ctx *c, sslh_tensor *x, sslh_kmeans_desc
     sslh_i_kmeans s;
     sslh_clusters out;
     double *mean;
-    int64_t mark;
+    int64_t before, mark;
     size_t i;
     memset(&out, 0, sizeof out);
     out.centres = out.member = sslh_i_dummy(c);
@@ -16882,6 +16896,7 @@ SSLH_DEF sslh_clusters sslh_kmeans(sslh_ctx *c, sslh_tensor *x, sslh_kmeans_desc
                   x->shape[0]);
         return out;
     }
+    before = sslh_mark(c);
     out.centres = sslh_i_persistent(c, "sslh_kmeans", SSLH_F32, sslh_dim2(d.clusters, x->shape[1]));
     out.member = sslh_i_persistent(c, "sslh_kmeans", SSLH_I32, sslh_dim1(x->shape[0]));
     mark = sslh_mark(c);
@@ -16894,7 +16909,7 @@ SSLH_DEF sslh_clusters sslh_kmeans(sslh_ctx *c, sslh_tensor *x, sslh_kmeans_desc
     }
     if (SSLH_I_BAD(c)) {
         memset(&out, 0, sizeof out);
-        out.centres = out.member = sslh_i_dummy(c);
+        out.centres = out.member = sslh_i_undo(c, before);
     } else sslh_i_free_blocks(c, mark);
     return out;
 }
@@ -16903,7 +16918,7 @@ SSLH_DEF sslh_tensor *sslh_nearest_centres(sslh_ctx *c, sslh_tensor *x, sslh_ten
     sslh_i_kmeans s;
     sslh_tensor *out;
     double *mean;
-    int64_t mark;
+    int64_t before, mark;
     size_t i;
     if (!sslh_i_clusterable(c, "sslh_nearest_centres", x) || !sslh_i_clusterable(c, "sslh_nearest_centres", centres))
         return sslh_i_dummy(c);
@@ -16912,6 +16927,7 @@ SSLH_DEF sslh_tensor *sslh_nearest_centres(sslh_ctx *c, sslh_tensor *x, sslh_ten
                   centres->shape[1]);
         return sslh_i_dummy(c);
     }
+    before = sslh_mark(c);
     out = sslh_i_persistent(c, "sslh_nearest_centres", SSLH_I32, sslh_dim1(x->shape[0]));
     mark = sslh_mark(c);
     mean = (double *)sslh_i_alloc(c, (size_t)x->shape[1] * sizeof *mean);
@@ -16920,7 +16936,7 @@ SSLH_DEF sslh_tensor *sslh_nearest_centres(sslh_ctx *c, sslh_tensor *x, sslh_ten
         sslh_i_kmeans_assign(&s);
         memcpy(out->ints, s.member, s.N * sizeof *s.member);
     }
-    if (SSLH_I_BAD(c)) return sslh_i_dummy(c);
+    if (SSLH_I_BAD(c)) return sslh_i_undo(c, before);
     sslh_i_free_blocks(c, mark);
     return out;
 }
@@ -50436,14 +50452,16 @@ SSLH_I_FN int sslh_i_feature_rows(sslh_ctx *c, const char *op, const sslh_tensor
 
 SSLH_DEF sslh_tensor *sslh_pca(sslh_ctx *c, const sslh_tensor *x, int dims) {
     sslh_tensor *out;
+    int64_t mark;
     int n, d;
     if (!sslh_i_feature_rows(c, "sslh_pca", x, &n, &d)) return sslh_i_dummy(c);
     if (dims < 1 || dims > d || dims > 1000) {
         sslh_fail(c, SSLH_E_USAGE, "sslh_pca: %d components of features of width %d (at most 1000)", dims, d);
         return sslh_i_dummy(c);
     }
+    mark = sslh_mark(c);
     out = sslh_i_persistent(c, "sslh_pca", SSLH_F32, sslh_dim2(n, dims));
-    if (!out || !sslh_i_pca_run(c, x->data, n, d, dims, out->data)) return sslh_i_dummy(c);
+    if (!out || !sslh_i_pca_run(c, x->data, n, d, dims, out->data)) return sslh_i_undo(c, mark);
     return out;
 }
 
@@ -50643,6 +50661,7 @@ SSLH_DEF sslh_tensor *sslh_tsne(sslh_ctx *c, const sslh_tensor *x, sslh_tsne_des
     float *memory, *velocity, *gain, perplexity = desc.perplexity == 0 ? 30.0f : desc.perplexity, rate;
     int iterations = desc.iterations == 0 ? 500 : desc.iterations, i, k, tasks;
     size_t np, floats, cells;
+    int64_t mark;
     double spread = 0;
     memset(&s, 0, sizeof s);
     if (!sslh_i_feature_rows(c, "sslh_tsne", x, &s.n, &s.d)) return sslh_i_dummy(c);
@@ -50654,14 +50673,15 @@ SSLH_DEF sslh_tensor *sslh_tsne(sslh_ctx *c, const sslh_tensor *x, sslh_tsne_des
         return sslh_i_dummy(c);
     }
     s.np = (int)np;
+    mark = sslh_mark(c);
     out = sslh_i_persistent(c, "sslh_tsne", SSLH_F32, sslh_dim2(s.n, 2));
-    if (!out) return sslh_i_dummy(c);
+    if (!out) return sslh_i_undo(c, mark);
     if (s.d == 1) for (i = 0; i < s.n; i++) out->data[2 * i] = x->data[i];
-    else if (!sslh_i_pca_run(c, x->data, s.n, s.d, 2, out->data)) return sslh_i_dummy(c);
+    else if (!sslh_i_pca_run(c, x->data, s.n, s.d, 2, out->data)) return sslh_i_undo(c, mark);
     if (s.n < 4) return out; /* too few points to arrange */
     floats = cells + 6 * np + 5 * (size_t)s.n;
     memory = (float *)sslh_i_alloc(c, floats * sizeof(float));
-    if (!memory) return sslh_i_dummy(c);
+    if (!memory) return sslh_i_undo(c, mark);
     s.p = memory;
     s.y = s.p + (size_t)s.n * np;
     velocity = s.y + 2 * np;

@@ -427,6 +427,79 @@ static void whitening(void) {
     sslh_destroy(c);
 }
 
+/* What a function has made before it fails is freed, without sslh_rewind. The first run lets the heap of steps grow. */
+static void errors_keep_nothing(void) {
+    enum { WAYS = 13 };
+    draw(pixels[0], 0);
+    for (int way = 0; way < WAYS; way++) {
+        NONE(test_memory, m);
+        NONE(sslh_desc, cd);
+        NONE(sslh_split_desc, split);
+        NONE(sslh_feature_desc, features);
+        NONE(sslh_probe_desc, probe);
+        NONE(sslh_knn_desc, knn);
+        NONE(sslh_finetune_desc, finetune);
+        NONE(sslh_tsne_desc, tsne);
+        NONE(sslh_convnet_desc, net);
+        static int32_t label[12] = {0, 1, 0, 1, 0, 1, 0, 1, 0, 1, 0, 1};
+        sslh_twins t[4];
+        cd.threads = 1, cd.alloc = test_alloc, cd.release = test_release, cd.user = &m;
+        net.channels = 3, net.widths[0] = 4;
+        probe.l2 = 0.1f, probe.iterations = 2, finetune.epochs = 1, finetune.batch = 6, tsne.iterations = 2;
+        split.any_class = way == 8, split.validation = 0.1f;
+        sslh_ctx *c = sslh_create(cd);
+        sslh_net *encoder = sslh_convnet(c, net);
+        sslh_data images = sslh_data_from_images(c, pixels[0], 12, 16, 16, 3, label);
+        sslh_tensor *x = sslh_persist(sslh_normal(c, sslh_dim2(12, 4), 0, 1)), *w = sslh_persist(x);
+        CHECK_OK(c);
+        const int64_t mark = sslh_mark(c);
+        long live = 0, at;
+        for (at = -1; at < 1000; at++) { /* -1, 0: no failure */
+            m.fail_at = at > 0 ? m.calls + at : 0;
+            if (way == 0) sslh_features(c, encoder, images, features);
+            if (way == 1) sslh_linear_probe(c, encoder, images, images, probe);
+            if (way == 2) sslh_knn(c, encoder, images, images, knn);
+            if (way == 3) sslh_finetune(c, encoder, images, images, finetune);
+            if (way == 4) sslh_nearest(c, x, w, 3);
+            if (way == 5) sslh_retrieval(c, x, label, w, label, 3);
+            if (way == 6) sslh_zca_fit(c, x, 0);
+            if (way == 7) sslh_near_twins(c, x, w, 0.5f, t, 4);
+            if (way == 8) sslh_data_split(images, split);
+            if (way == 9) sslh_pca(c, x, 2);
+            if (way == 10) sslh_tsne(c, x, tsne);
+#if SSLH_WITH_CLASSIFIERS
+            NONE(sslh_kmeans_desc, kmeans);
+            kmeans.clusters = 3;
+            if (way == 11) sslh_kmeans(c, x, kmeans);
+            if (way == 12) sslh_nearest_centres(c, x, w);
+#endif
+            if (at <= 0 || !sslh_error(c)) { /* all of it, or no allocation is left to fail */
+                CHECK_OK(c);
+                sslh_rewind(c, mark);
+                live = m.live;
+                if (at > 0) break;
+                continue;
+            }
+            CHECK_ERROR(c, "out of memory");
+            CHECK(m.live <= live, "way %d, allocation %ld: %ld blocks are left", way, at, m.live - live);
+            sslh_rewind(c, mark);
+        }
+        CHECK(at > 1 || way > 10, "way %d: nothing failed", way);
+        sslh_destroy(c);
+        CHECK(m.live == 0, "way %d: %ld blocks leak", way, m.live);
+    }
+    /* other errors: a part of a split that is empty */
+    sslh_ctx *c = context(1);
+    sslh_data d = clips(c);
+    NONE(sslh_split_desc, split);
+    split.validation = 0.3f, split.test = 0.001f;
+    const double bytes = (double)sslh_query(c).bytes;
+    sslh_data_split(d, split);
+    CHECK_ERROR(c, "the test part of 203 samples is empty");
+    CHECK((double)sslh_query(c).bytes == bytes, "%g bytes are left", (double)sslh_query(c).bytes - bytes);
+    sslh_destroy(c);
+}
+
 /* Every allocation fails in turn. */
 static void failing_memory(void) {
     long calls = 1;
@@ -476,5 +549,6 @@ TESTS_BEGIN
     TEST(in_float)
     TEST(retrieval)
     TEST(whitening)
+    TEST(errors_keep_nothing)
     TEST(failing_memory)
 TESTS_END
