@@ -2183,7 +2183,8 @@ typedef struct sslh_tokenizer_desc {
     const char *unknown;    /* the token for a character or word that the vocabulary lacks; default [UNK]. Bytes and BPE
                                know every text */
     int literal;            /* 1: the name of a special token is text like any other, as it should be in text from
-                               strangers; 0: it becomes the token */
+                               strangers; 0: it becomes the token, and a text that a tokenizer is made from is read
+                               without it */
     sslh_utf8 utf8;         /* what is done about bytes that are no UTF-8 (bytes keep them in any case) */
 } sslh_tokenizer_desc;
 /* From a text of size bytes: BPE is trained on it, characters and words are counted, for bytes the text is not used and
@@ -48450,7 +48451,8 @@ typedef struct sslh_i_speller {
     sslh_ctx   *c;
     int32_t    *out;     /* (room) the caller's array */
     size_t      room, n; /* tokens so far, also those beyond room */
-    sslh_i_tally *tally; /* not NULL: counts the words instead */
+    sslh_i_tally *tally; /* not NULL: counts the words instead, those between special tokens of desc */
+    const sslh_tokenizer_desc *desc;
     int32_t     recent[SSLH_I_TOKEN_IDS]; /* the first tokens of the present word, for the cache .. */
     size_t      fresh;   /* .. and how many tokens it has in all */
     uint32_t   *code[3]; /* (codes) the characters of a word, during normalisation */
@@ -48750,6 +48752,35 @@ SSLH_I_FN void sslh_i_spell_text(sslh_i_speller *s, const char *p, size_t n) {
     }
 }
 
+/* Moves *at to the next word of a list with spaces between words and returns its length, 0 at the end. */
+SSLH_I_FN size_t sslh_i_next_word(const char **at) {
+    size_t n = 0;
+    while (sslh_i_is_space((uint8_t)**at)) (*at)++;
+    while ((*at)[n] && !sslh_i_is_space((uint8_t)(*at)[n])) n++;
+    return n;
+}
+
+/* The special tokens of a descriptor: those that it names, otherwise those of the kind. */
+SSLH_I_FN const char *sslh_i_special_names(const sslh_tokenizer_desc *d) {
+    if (d->special) return d->special;
+    return d->kind == SSLH_TOKENS_BPE ? "<|endoftext|>" : d->kind == SSLH_TOKENS_CLIP ?
+        "<|startoftext|> <|endoftext|>" : d->kind == SSLH_TOKENS_WORDPIECE ? "[PAD] [UNK] [CLS] [SEP] [MASK]" : "";
+}
+SSLH_I_FN const char *sslh_i_unknown_name(const sslh_tokenizer_desc *d) { return d->unknown ? d->unknown : "[UNK]"; }
+SSLH_I_FN int sslh_i_has_unknown(sslh_tokens kind) {
+    return kind == SSLH_TOKENS_CHARACTERS || kind == SSLH_TOKENS_WORDS || kind == SSLH_TOKENS_WORDPIECE;
+}
+
+/* The length of the longest name of a special token of d with which a text of n bytes begins; 0: none. For a text that
+   a tokenizer is made from, when its tokens have no numbers yet. */
+SSLH_I_FN size_t sslh_i_special_named(const sslh_tokenizer_desc *d, const char *p, size_t n) {
+    const char *at = sslh_i_special_names(d), *unknown = sslh_i_has_unknown(d->kind) ? sslh_i_unknown_name(d) : "";
+    size_t m = strlen(unknown), most = m <= n && memcmp(p, unknown, m) == 0 ? m : 0;
+    for (; (m = sslh_i_next_word(&at)) != 0; at += m)
+        if (m > most && m <= n && memcmp(p, at, m) == 0) most = m;
+    return most;
+}
+
 /* The special token with which a text of n bytes begins, and the length of its name; -1: none. */
 SSLH_I_FN int sslh_i_special_at(const sslh_tokenizer *t, const char *p, size_t n, size_t *length) {
     int i;
@@ -48799,11 +48830,14 @@ SSLH_I_FN int sslh_i_spell_all(sslh_i_speller *s, const char *fn, const char *te
         if (!mended) return 0;
         text = mended;
     }
-    for (at = 0; at < size && t->specials && !t->literal && !s->tally; at++) {
-        int id = t->begins[(uint8_t)text[at]] ? sslh_i_special_at(t, text + at, size - at, &length) : -1;
-        if (id < 0) continue;
+    for (at = 0; at < size && (t->specials || s->tally) && !t->literal; at++) {
+        int id = -1;
+        if (!t->begins[(uint8_t)text[at]]) continue;
+        if (s->tally) length = sslh_i_special_named(s->desc, text + at, size - at);
+        else id = sslh_i_special_at(t, text + at, size - at, &length);
+        if (s->tally ? !length : id < 0) continue;
         sslh_i_spell_text(s, text + from, at - from);
-        sslh_i_spell(s, id);
+        if (!s->tally) sslh_i_spell(s, id);
         from = at + length;
         at = from - 1;
     }
@@ -48909,38 +48943,25 @@ SSLH_DEF int64_t sslh_token_count(const sslh_tokenizer *t, int token) {
 }
 
 /* Counts the words of a text, or its characters if they are the tokens. */
-SSLH_I_FN int sslh_i_tally_text(sslh_tokenizer *t, sslh_i_tally *a, const char *text, size_t size) {
+SSLH_I_FN int sslh_i_tally_text(sslh_tokenizer *t, sslh_i_tally *a, const sslh_tokenizer_desc *d, const char *text,
+                                size_t size) {
+    const char *at = sslh_i_special_names(d);
     sslh_i_speller s;
+    size_t m;
     int ok;
     memset(&s, 0, sizeof s);
     s.t = t;
     s.c = a->c = t->c;
     s.tally = a;
+    s.desc = d;
+    for (; (m = sslh_i_next_word(&at)) != 0; at += m) t->begins[(uint8_t)*at] = 1;
+    if (sslh_i_has_unknown(d->kind)) t->begins[(uint8_t)*sslh_i_unknown_name(d)] = 1;
     ok = sslh_i_spell_all(&s, "sslh_tokenizer_new", text, size);
     sslh_i_speller_free(&s);
     return ok;
 }
 
 /* --- making a tokenizer ------------------------------------------------------------------------------------------- */
-
-/* Moves *at to the next word of a list with spaces between words and returns its length, 0 at the end. */
-SSLH_I_FN size_t sslh_i_next_word(const char **at) {
-    size_t n = 0;
-    while (sslh_i_is_space((uint8_t)**at)) (*at)++;
-    while ((*at)[n] && !sslh_i_is_space((uint8_t)(*at)[n])) n++;
-    return n;
-}
-
-/* The special tokens of a descriptor: those that it names, otherwise those of the kind. */
-SSLH_I_FN const char *sslh_i_special_names(const sslh_tokenizer_desc *d) {
-    if (d->special) return d->special;
-    return d->kind == SSLH_TOKENS_BPE ? "<|endoftext|>" : d->kind == SSLH_TOKENS_CLIP ?
-        "<|startoftext|> <|endoftext|>" : d->kind == SSLH_TOKENS_WORDPIECE ? "[PAD] [UNK] [CLS] [SEP] [MASK]" : "";
-}
-SSLH_I_FN const char *sslh_i_unknown_name(const sslh_tokenizer_desc *d) { return d->unknown ? d->unknown : "[UNK]"; }
-SSLH_I_FN int sslh_i_has_unknown(sslh_tokens kind) {
-    return kind == SSLH_TOKENS_CHARACTERS || kind == SSLH_TOKENS_WORDS || kind == SSLH_TOKENS_WORDPIECE;
-}
 
 /* The most tokens that the special ones, including the unknown one, can add. */
 SSLH_I_FN size_t sslh_i_special_most(const sslh_tokenizer_desc *d) {
@@ -49272,8 +49293,8 @@ SSLH_DEF sslh_tokenizer *sslh_tokenizer_new(sslh_ctx *c, const char *text, size_
     } else if (!text) sslh_fail(c, SSLH_E_USAGE, "sslh_tokenizer_new: the text is NULL");
     else {
         a.longest = desc.kind == SSLH_TOKENS_BPE ? SSLH_I_TRAINED_BYTES : 0;
-        ok = sslh_i_tally_text(t, &a, text, size) && (desc.kind == SSLH_TOKENS_BPE ? sslh_i_bpe_train(t, &a, &desc)
-                                                      : sslh_i_tokens_of_tally(t, &a, &desc));
+        ok = sslh_i_tally_text(t, &a, &desc, text, size) &&
+             (desc.kind == SSLH_TOKENS_BPE ? sslh_i_bpe_train(t, &a, &desc) : sslh_i_tokens_of_tally(t, &a, &desc));
     }
     sslh_i_tally_free(&a);
     if (ok && sslh_i_tokenizer_finish(t, &desc, 1)) return t;
