@@ -12018,22 +12018,22 @@ SSLH_I_FN int sslh_i_jepa_patches(const sslh_i_rectangle *b, int side, int32_t *
 
 /* (1), (2) for one image: targets (M T), T patches in each block, and the rest of the context (at most P). Returns
    the size of this rest, at least an eighth of all patches: places that leave less are drawn again; 0 when that does
-   not help. */
+   not help. taken (P) is work. */
 SSLH_I_FN int sslh_i_jepa_draw(const sslh_i_jepa *s, uint64_t seed, uint64_t stream, sslh_i_rectangle target,
-                               sslh_i_rectangle context, int32_t *targets, int32_t *rest) {
-    int side = s->side, M = s->d.targets, T = target.height * target.width, attempt, i, j, n, left;
+                               sslh_i_rectangle context, int32_t *targets, int32_t *rest, uint8_t *taken) {
+    int side = s->side, M = s->d.targets, T = target.height * target.width, attempt, i, n, left;
     for (attempt = 0; attempt < 100; attempt++) {
         uint64_t draw = (uint64_t)(64 * attempt);
+        memset(taken, 0, (size_t)(side * side));
         for (i = 0; i < M; i++) {
             sslh_i_jepa_place(&target, seed, stream, draw + (uint64_t)(2 * i), side);
             sslh_i_jepa_patches(&target, side, targets + i * T);
         }
+        for (i = 0; i < M * T; i++) taken[targets[i]] = 1;
         sslh_i_jepa_place(&context, seed, stream, draw + 32, side);
         n = sslh_i_jepa_patches(&context, side, rest);
-        for (i = left = 0; i < n; i++) {
-            for (j = 0; j < M * T && targets[j] != rest[i]; j++) {}
-            if (j == M * T) rest[left++] = rest[i]; /* in no target */
-        }
+        for (i = left = 0; i < n; i++)
+            if (!taken[rest[i]]) rest[left++] = rest[i]; /* in no target */
         if (left >= SSLH_I_MAX(1, side * side / 8)) return left;
     }
     return 0;
@@ -12049,18 +12049,20 @@ SSLH_I_FN void sslh_i_jepa_mask(sslh_method *m, int N, uint64_t shared, const ui
     const sslh_i_rectangle target = sslh_i_jepa_size(seed, shared, 0, s->side, s->d.target_min, s->d.target_max, 1.5f);
     const sslh_i_rectangle part = sslh_i_jepa_size(seed, shared, 2, s->side, s->d.context_min, 1, 1);
     const int patches = s->side * s->side, MT = s->d.targets * target.height * target.width;
-    int32_t *rest, *count; /* rest (N,P), then count (N): how many of each row are used */
+    const size_t places = (size_t)N * (size_t)patches;
+    int32_t *rest, *count; /* rest (N,P), then count (N): how many of each row are used, and P bytes of work */
     int J = patches, n, j;
     *context = sslh_i_dummy(c);
     *targets = sslh_i_new(c, "sslh_jepa", SSLH_I32, sslh_dim2(N, MT)); /* (N,M T) */
-    rest = *targets ? (int32_t *)sslh_i_scratch(c, (size_t)N * (size_t)(patches + 1) * sizeof *rest) : NULL;
+    rest = *targets ? (int32_t *)sslh_i_scratch(c, (places + (size_t)N) * sizeof *rest + (size_t)patches) : NULL;
     if (!rest) {
         *targets = sslh_i_dummy(c);
         return;
     }
-    count = rest + (size_t)N * (size_t)patches;
+    count = rest + places;
     for (n = 0; n < N; n++) {
-        count[n] = sslh_i_jepa_draw(s, seed, streams[n], target, part, (*targets)->ints + n * MT, rest + n * patches);
+        count[n] = sslh_i_jepa_draw(s, seed, streams[n], target, part, (*targets)->ints + n * MT, rest + n * patches,
+                                    (uint8_t *)(count + N));
         J = SSLH_I_MIN(J, count[n]);
     }
     *context = J ? sslh_i_new(c, "sslh_jepa", SSLH_I32, sslh_dim2(N, J)) : NULL; /* (N,J) */
