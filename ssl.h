@@ -1614,10 +1614,11 @@ typedef struct sslh_transformer_desc {
 } sslh_transformer_desc;
 /* Tokens (N,T) I32, T up to .length -> (N,T,D): embeddings of tokens and positions, blocks of attention and MLP
    (Vaswani et al. 2017). Names are those of GPT-2 and BERT by Hugging Face, without "transformer." or "bert." in front
-   (.strip_prefix of sslh_load_desc), or those of OpenAI's CLIP; initial values are normal, 0.02. Padding is hidden from
+   (.strip_prefix of sslh_load_desc), or those of OpenAI's CLIP. Initial values: normal, 0.02, in GPT2 and CLIP_TEXT
+   0.02 / sqrt(2 depth) for the layers whose results are added to the tokens; biases 0, norms 1. Padding is hidden from
    the other tokens by .mask of sslh_forward_desc; what a causal net says of a token does not depend on what follows.
-   Taps: block1 .., tokens (the output), pooled. Errors: heads that do not divide the width, a token outside 0..V-1,
-   a text that is too long. */
+   Taps: block1 .., tokens (the output), pooled. Errors: heads that do not divide the width, a token outside 0..V-1, a
+   text that is too long. */
 SSLH_API sslh_net *sslh_transformer(sslh_ctx *c, sslh_transformer_desc desc);
 /* Scores of all tokens by the table of the net's own embeddings: x (..,D), its output -> x table' (..,V). */
 SSLH_API sslh_tensor *sslh_transformer_scores(sslh_net *net, sslh_tensor *x);
@@ -3090,9 +3091,9 @@ typedef struct sslh_dino_desc {
                                  half the time, normalised by the data's mean and deviation */
     const char *settings;     /* short, for runs of minutes, or paper, for hundreds of epochs; default short */
 } sslh_dino_desc;
-/* encoder: any output; maps and tokens are averaged; it must take two sizes of images. Teacher and centre are saved in
-   checkpoints. Other numbers: the entropy of the teacher's output, between 0 and ln K, both of which are collapses;
-   KL, by how much the loss exceeds it. Training: batch=256 optimizer=adamw lr=1e-3 weight_decay=0.04 clip=3
+/* encoder: any output; maps and tokens are averaged; it must take images of .small_side too. Teacher and centre are
+   saved in checkpoints. Other numbers: the entropy of the teacher's output, between 0 and ln K, both of which are
+   collapses; KL, by how much the loss exceeds it. Training: batch=256 optimizer=adamw lr=1e-3 weight_decay=0.04 clip=3
    schedule=cosine warmup=10. Paper: batch=256 optimizer=adamw lr=5e-4 lr_scales=1 weight_decay=0.04 clip=3
    schedule=cosine warmup=10. */
 SSLH_API sslh_method sslh_dino(sslh_ctx *c, sslh_net *encoder, sslh_dino_desc desc);
@@ -3182,10 +3183,10 @@ typedef struct sslh_swav_desc {
                                  data's mean and deviation */
     const char *settings;     /* short, for runs of minutes, or paper, for hundreds of epochs; default short */
 } sslh_swav_desc;
-/* encoder: any output; maps and tokens are averaged; it must take two sizes of images. Queue and prototypes are saved
-   in checkpoints. Errors: a batch of one image. Second number: top-1, the share of large views whose best prototype is
-   that of the other view's code, 1/K when guessing. Training: batch=256 optimizer=adam lr=1e-3 schedule=cosine. Paper:
-   batch=256 optimizer=lars lr=0.6 lr_scales=1 weight_decay=1e-6 schedule=cosine. */
+/* encoder: any output; maps and tokens are averaged; it must take images of .small_side too. Queue and prototypes are
+   saved in checkpoints. Errors: a batch of one image. Second number: top-1, the share of large views whose best
+   prototype is that of the other view's code, 1/K when guessing. Training: batch=256 optimizer=adam lr=1e-3
+   schedule=cosine. Paper: batch=256 optimizer=lars lr=0.6 lr_scales=1 weight_decay=1e-6 schedule=cosine. */
 SSLH_API sslh_method sslh_swav(sslh_ctx *c, sslh_net *encoder, sslh_swav_desc desc);
 #endif
 
@@ -3632,7 +3633,7 @@ typedef struct sslh_classifier_info {
 } sslh_classifier_info;
 SSLH_API sslh_classifier_info sslh_classifier_query(const sslh_classifier *k);
 /* Scores (n,K) of features x (n,D), persistent: a forest's and logistic regression's are probabilities, those of an SVM
-   the distances to its planes. */
+   w x + b of each class, above 0 on its side of the plane and 1 where the margin ends. */
 SSLH_API sslh_tensor *sslh_classifier_scores(sslh_classifier *k, sslh_tensor *x);
 /* The class with the largest score (the first of equal ones) of each row, (n) SSLH_I32, persistent. */
 SSLH_API sslh_tensor *sslh_classifier_predict(sslh_classifier *k, sslh_tensor *x);
@@ -11109,9 +11110,9 @@ SSLH_I_FN sslh_method sslh_i_simsiam_make(sslh_ctx *c, sslh_net *encoder, sslh_d
    and no batch norm; the last layer W has no bias and rows of length 1, and is frozen in the first epoch. The weight
    decay rises with (1 - cos(pi T)) / 2. For small images there are 4096 outputs.
    Traps: with t' above 0.07 the teacher soon becomes uniform. Gradients are clipped by their total norm (the authors'
-   code clips each parameter by itself). A transformer here takes images of one size, so that small views are enlarged
-   to it and cost as much as large ones. A short run needs a teacher that follows its student more quickly (m_0 of 0.99
-   or less) and few outputs. */
+   code clips each parameter by itself). For a transformer of one size of images small views are enlarged to it and cost
+   as much as large ones; one with .any_size takes small ones. A short run needs a teacher that follows its student more
+   quickly (m_0 of 0.99 or less) and few outputs. */
 
 static const sslh_setting sslh_i_dino_settings[] = {
     {SSLH_I_FIELD(sslh_dino_desc, temperature), SSLH_SETTING_REAL, "0.1", "above 0"},
@@ -11949,10 +11950,10 @@ SSLH_I_FN sslh_method sslh_i_mae_make(sslh_ctx *c, sslh_net *encoder, sslh_data 
    If all tokens had the same features, L would be 0. As in BYOL, this is prevented because only f and g follow the
    gradient, while f' follows f slowly. The second number, the deviation of t over places and images, shows a collapse:
    with .no_stop_gradient it falls to 0 within a few hundred steps.
-   Defaults: the authors' code (the paper writes a squared error in (6)), with a predictor for small images. All
-   images of a batch have blocks of the same size, drawn for the batch, so that their tokens form one tensor. What
-   remains of the context differs from image to image, so patches are dropped at random until all images have as many
-   as the smallest.
+   Defaults: the authors' code (the paper writes a squared error in (6)), with a predictor for small images; the sides
+   of a target have a ratio of 2/3 to 3/2, uniform in its logarithm (there 3/4 to 3/2, uniform). All images of a batch
+   have blocks of the same size, drawn for the batch, so that their tokens form one tensor. What remains of the context
+   differs from image to image, so patches are dropped at random until all images have as many as the smallest.
    Traps: targets that are small or lie inside the context make the task a local one, and the features stay as shallow
    as those of colours and edges. A run of minutes needs a target that follows more quickly (m_0 of 0.99 or less). Only
    the predictor sees the class token, so take features by .mean_pool. */
