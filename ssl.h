@@ -102,7 +102,7 @@
    Settings are plain structs that are passed by value. The comment at each field, in the declarations below, is the one
    place that states its default, its range and its meaning. A field that is 0 takes the default, with which a method
    learns in minutes on small images (.settings = "paper" takes the authors' numbers instead). SSLH_OFF (-1) stands for
-   an actual zero. For a value that a program computes, sslh_or_off(x) is x, or SSLH_OFF where x is 0:
+   an actual zero; switches are off at 0. For a number that a program computes, sslh_or_off(x) is x, or SSLH_OFF for 0:
 
        sslh_simclr_desc d = { 0 };
        d.temperature = 0.5f;
@@ -1614,10 +1614,11 @@ typedef struct sslh_transformer_desc {
 } sslh_transformer_desc;
 /* Tokens (N,T) I32, T up to .length -> (N,T,D): embeddings of tokens and positions, blocks of attention and MLP
    (Vaswani et al. 2017). Names are those of GPT-2 and BERT by Hugging Face, without "transformer." or "bert." in front
-   (.strip_prefix of sslh_load_desc), or those of OpenAI's CLIP; initial values are normal, 0.02. Padding is hidden from
+   (.strip_prefix of sslh_load_desc), or those of OpenAI's CLIP. Initial values: normal, 0.02, in GPT2 and CLIP_TEXT
+   0.02 / sqrt(2 depth) for the layers whose results are added to the tokens; biases 0, norms 1. Padding is hidden from
    the other tokens by .mask of sslh_forward_desc; what a causal net says of a token does not depend on what follows.
-   Taps: block1 .., tokens (the output), pooled. Errors: heads that do not divide the width, a token outside 0..V-1,
-   a text that is too long. */
+   Taps: block1 .., tokens (the output), pooled. Errors: heads that do not divide the width, a token outside 0..V-1, a
+   text that is too long. */
 SSLH_API sslh_net *sslh_transformer(sslh_ctx *c, sslh_transformer_desc desc);
 /* Scores of all tokens by the table of the net's own embeddings: x (..,D), its output -> x table' (..,V). */
 SSLH_API sslh_tensor *sslh_transformer_scores(sslh_net *net, sslh_tensor *x);
@@ -1766,7 +1767,8 @@ typedef struct sslh_field {
     int                classes; /* labels: number of classes, as many as .names; default 1 + the largest label */
     int                rate;    /* audio: samples per second; 0: unknown */
     int64_t            stream;  /* tokens: .values are one text of so many, of which sample i is a window
-                                   (sslh_data_stream); 0: samples by themselves */
+                                   (sslh_data_stream); 0: samples by themselves; below 0, in subsets with gaps: as above
+                                   0, but windows do not move */
 } sslh_field;
 
 /* A data set: passed by value, owned by its context. Labels, if any, are used only by probes, never for pretraining. */
@@ -1868,7 +1870,10 @@ SSLH_API sslh_data sslh_data_from_images(sslh_ctx *c, const uint8_t *pixels, int
 SSLH_API sslh_data sslh_data_from_fields(sslh_ctx *c, const sslh_field *fields, int n, int64_t count);
 /* A text of count tokens in the caller's memory, which must stay, as windows of length: sample i begins at token
    i length, and there are (count - 1) / length, so that behind each window stands a token to be predicted. GPT and BERT
-   move each window by a random part of length when they train. */
+   move each window by a random part of length when they train, but not beyond the token behind the last window of a
+   sslh_data_range; windows of other subsets (sslh_data_split) stay where they are. So no part reads text of another;
+   for training, the best part is a range, or a stream of its own. Only those of sslh_data_fraction, which holds nothing
+   out, move over the text between them. */
 SSLH_API sslh_data sslh_data_stream(sslh_ctx *c, const int32_t *tokens, int64_t count, int length);
 /* Subsets, which copy no samples: the samples begin .. end-1, or those with the numbers index[0..n-1] (the numbers are
    copied; repeats are allowed). .labels are in the order of the subset, which belongs to the context of the data. */
@@ -1880,7 +1885,8 @@ SSLH_API sslh_data sslh_data_fraction(sslh_data d, double fraction, uint64_t see
 typedef struct sslh_split_desc {
     float test;         /* share of the samples; default 0.2; SSLH_OFF: none */
     float validation;   /* share of the samples; default: none */
-    int   any_class;    /* 1: drawn from all samples; 0: where there are labels, the same share of every class */
+    int   any_class;    /* 1: drawn from all samples; 0: where there are labels, the same share of every class, which
+                           always keeps a sample for training; what is rounded in one is made up for in the next */
     const char *group;  /* name of a label field (speaker, patient, article): no group has samples on two sides, and the
                            shares are met as whole groups allow; classes are not looked at; default: none */
     uint64_t seed;      /* of the draw */
@@ -2178,7 +2184,8 @@ typedef struct sslh_tokenizer_desc {
     const char *unknown;    /* the token for a character or word that the vocabulary lacks; default [UNK]. Bytes and BPE
                                know every text */
     int literal;            /* 1: the name of a special token is text like any other, as it should be in text from
-                               strangers; 0: it becomes the token */
+                               strangers; 0: it becomes the token, and a text that a tokenizer is made from is read
+                               without it */
     sslh_utf8 utf8;         /* what is done about bytes that are no UTF-8 (bytes keep them in any case) */
 } sslh_tokenizer_desc;
 /* From a text of size bytes: BPE is trained on it, characters and words are counted, for bytes the text is not used and
@@ -2586,8 +2593,8 @@ typedef struct sslh_next_frame_desc {
     int   frames;             /* k, how many are seen, 1 to 16; default 4 */
     int   step;               /* from each frame to the next, and to the one that is predicted, 1 to 1000; default 1 */
     int   norm;               /* p of the error |y - t|^p, 1 or 2; default 2 */
-    float gradient;           /* weight of the gradient difference loss, at least 0; default 0 (with .norm 1: 1, the
-                                 sharper pair) */
+    float gradient;           /* weight of the gradient difference loss, at least 0; default 0 (1 together with .norm 1
+                                 is sharper) */
     int   residual;           /* 1: what the decoder makes is added to the last frame; default 0 */
     int   decoder_width;      /* width of the decoder's last hidden map, 1 to 512, doubled with every halving of the
                                  side up to 8 times; default 32 */
@@ -2620,7 +2627,7 @@ typedef struct sslh_frame_order_desc {
                                  time, forwards or backwards; 3 which of three shuffled frames is the middle one;
                                  default 1 */
     int   gap;                /* frames from one to the next of those that are taken, 1 to 100000; default auto: half of
-                                 what fits into a clip */
+                                 what fits into the shortest clip */
     int   tries;              /* places drawn in a clip, of which that with the most motion is taken, 1 to 64; default
                                  4 */
     int   cells;              /* maps are averaged in so many cells along a side, so that the head knows where things
@@ -2772,8 +2779,8 @@ typedef struct sslh_gan_desc {
     int   bound;              /* what bounds the discriminator's slope, 1 to 3: 1 nothing, 2 spectral normalisation, 3
                                  clipping of all its parameters; default auto: 1, with .loss 4 2 */
     float clip_at;            /* limit of clipping, above 0; default 0.01 */
-    int   critic;             /* steps of the discriminator for each of the generator, 1 to 1000; default auto: 1, with
-                                 clipping 5 */
+    int   critic;             /* updates of the discriminator for each of the generator, 1 to 1000; default auto: 1,
+                                 with clipping 5 */
     int   latent;             /* numbers of noise for an image, 1 to 1048576; default 100 */
     int   generator;          /* 1 or 2: convolutional, or two hidden layers without convolutions; default 1 */
     int   generator_width;    /* of its last hidden map, doubled with every halving of the side up to 8 times, or of its
@@ -3084,9 +3091,9 @@ typedef struct sslh_dino_desc {
                                  half the time, normalised by the data's mean and deviation */
     const char *settings;     /* short, for runs of minutes, or paper, for hundreds of epochs; default short */
 } sslh_dino_desc;
-/* encoder: any output; maps and tokens are averaged; it must take two sizes of images. Teacher and centre are saved in
-   checkpoints. Other numbers: the entropy of the teacher's output, between 0 and ln K, both of which are collapses;
-   KL, by how much the loss exceeds it. Training: batch=256 optimizer=adamw lr=1e-3 weight_decay=0.04 clip=3
+/* encoder: any output; maps and tokens are averaged; it must take images of .small_side too. Teacher and centre are
+   saved in checkpoints. Other numbers: the entropy of the teacher's output, between 0 and ln K, both of which are
+   collapses; KL, by how much the loss exceeds it. Training: batch=256 optimizer=adamw lr=1e-3 weight_decay=0.04 clip=3
    schedule=cosine warmup=10. Paper: batch=256 optimizer=adamw lr=5e-4 lr_scales=1 weight_decay=0.04 clip=3
    schedule=cosine warmup=10. */
 SSLH_API sslh_method sslh_dino(sslh_ctx *c, sslh_net *encoder, sslh_dino_desc desc);
@@ -3176,10 +3183,10 @@ typedef struct sslh_swav_desc {
                                  data's mean and deviation */
     const char *settings;     /* short, for runs of minutes, or paper, for hundreds of epochs; default short */
 } sslh_swav_desc;
-/* encoder: any output; maps and tokens are averaged; it must take two sizes of images. Queue and prototypes are saved
-   in checkpoints. Errors: a batch of one image. Second number: top-1, the share of large views whose best prototype is
-   that of the other view's code, 1/K when guessing. Training: batch=256 optimizer=adam lr=1e-3 schedule=cosine. Paper:
-   batch=256 optimizer=lars lr=0.6 lr_scales=1 weight_decay=1e-6 schedule=cosine. */
+/* encoder: any output; maps and tokens are averaged; it must take images of .small_side too. Queue and prototypes are
+   saved in checkpoints. Errors: a batch of one image. Second number: top-1, the share of large views whose best
+   prototype is that of the other view's code, 1/K when guessing. Training: batch=256 optimizer=adam lr=1e-3
+   schedule=cosine. Paper: batch=256 optimizer=lars lr=0.6 lr_scales=1 weight_decay=1e-6 schedule=cosine. */
 SSLH_API sslh_method sslh_swav(sslh_ctx *c, sslh_net *encoder, sslh_swav_desc desc);
 #endif
 
@@ -3314,8 +3321,9 @@ SSLH_API const char *sslh_vectors_word(const sslh_vectors *v, int i);
 SSLH_API int sslh_vectors_find(const sslh_vectors *v, const char *word);
 SSLH_API int64_t sslh_vectors_count(const sslh_vectors *v, int i);
 /* The k words whose vectors have the largest cosine with the sum of those in expression, each of length 1: "paris",
-   "king - man + woman" (with spaces around signs); these words themselves are left out. word and cosine receive k
-   entries each (cosine may be NULL); returns how many, or 0 and an error for an unknown word. */
+   "king - man + woman" (with spaces around signs, which are words only when they stand alone or behind a sign); these
+   words themselves are left out. word and cosine receive k entries each (cosine may be NULL); returns how many, or 0
+   and an error for an unknown word. */
 SSLH_API int sslh_nearest_words(sslh_vectors *v, const char *expression, int k, int *word, float *cosine);
 /* One question "a b c d" in each line: a is to b as c is to d; lines that begin with a colon name a section. A question
    is right when d is the word nearest to b - a + c, apart from these three, among the `most` most frequent words (0:
@@ -3365,13 +3373,14 @@ typedef struct sslh_generate_desc {
     float top_p;              /* only the most likely tokens that together have this probability (Holtzman et al. 2020),
                                  above 0, at most 1; default 1 */
     int   stops, stop;        /* .stops 1: token .stop is the last one */
-    uint64_t stream;          /* number of the draws: the same gives the same text; default the context's next */
+    uint64_t stream;          /* number of the draws, modulo 2^32: the same gives the same text; default the context's
+                                 next */
     int   no_cache;           /* 1: keys and values of earlier tokens are computed anew for each token: slow, the same
                                  text, for tests */
 } sslh_generate_desc;
 /* Goes on from prompt (count tokens, at least one) with up to room tokens into out, by any causal sslh_transformer;
-   returns how many, 0 after an error. What the net sees is at most its .length: when that is full, the last half of it
-   is read again and the rest is forgotten. */
+   returns how many, 0 after an error. What the net sees is at most its .length, of a longer prompt the end: when that
+   is full, the last half of it is read again and the rest is forgotten. */
 SSLH_API int sslh_gpt_generate(sslh_net *net, const int32_t *prompt, int count, int32_t *out, int room,
                                sslh_generate_desc desc);
 #endif
@@ -3388,7 +3397,8 @@ SSLH_API int sslh_gpt_generate(sslh_net *net, const int32_t *prompt, int count, 
 typedef struct sslh_bert_desc {
     float mask;               /* share of the tokens of a text that is predicted, above 0, below 1; default 0.15 */
     float hidden;             /* part of those that becomes [MASK], 0 to 1; default 0.8; SSLH_OFF: none */
-    float replaced;           /* part that becomes any token, 0 to 1; default 0.1; SSLH_OFF: none; the rest stays */
+    float replaced;           /* part that becomes any token, 0 to 1; default 0.1, or what .hidden leaves; SSLH_OFF:
+                                 none; the rest stays */
     int   next;               /* default 0; 1: is the second text of a sample the one behind the first, or another's; 2:
                                  are the two in order, or exchanged (Lan et al. 2020); 0 to 2 */
     int   cls_token;          /* number of [CLS], 0 to 16777215; default 101; SSLH_OFF: 0. As the following, default as
@@ -3406,8 +3416,8 @@ typedef struct sslh_bert_desc {
    Paper: batch=256 optimizer=adamw no_bias_correction=1 lr=1e-4 weight_decay=0.01 clip=1 schedule=linear_decay
    warmup=0.4. */
 SSLH_API sslh_method sslh_bert(sslh_ctx *c, sslh_net *encoder, sslh_bert_desc desc);
-/* Mean loss in nats of each predicted token, in evaluation mode; what is hidden depends on the seed and the sample. 0
-   after an error. */
+/* Mean loss in nats of each predicted token, in evaluation mode; what is hidden depends on the seed and the sample.
+   Windows of a stream stay where they are, and of two texts the second is always the right one. 0 after an error. */
 SSLH_API float sslh_bert_evaluate(sslh_method *m, sslh_data data);
 /* Weights of Hugging Face's files, encoder ("bert.") and heads ("cls."); what of it the method has must be there. */
 SSLH_API void sslh_bert_load(sslh_method *m, const char *path);
@@ -3513,7 +3523,7 @@ SSLH_API float sslh_finetune(sslh_ctx *c, sslh_net *encoder, sslh_data train, ss
 
 /* The k rows of known (n,D) that are most similar, by cosine, to each row of asked (m,D), the most similar first, ties
    by number: index (m,k) SSLH_I32 and cosine (m,k), persistent. Where asked is known, the same tensor, no row is its
-   own neighbour. k at most n (n - 1). Rows of zeros are near to one another only. */
+   own neighbour. k at most n (n - 1). A row of zeros has the cosine 1 with another one and 0 with all other rows. */
 typedef struct sslh_neighbours { sslh_tensor *index, *cosine; } sslh_neighbours;
 SSLH_API sslh_neighbours sslh_nearest(sslh_ctx *c, sslh_tensor *known, sslh_tensor *asked, int k);
 /* What a search among known finds: precision, the mean share of the k nearest that have the label of what was asked;
@@ -3522,8 +3532,9 @@ SSLH_API sslh_neighbours sslh_nearest(sslh_ctx *c, sslh_tensor *known, sslh_tens
 typedef struct sslh_retrieval_score { float precision, first, map; } sslh_retrieval_score;
 SSLH_API sslh_retrieval_score sslh_retrieval(sslh_ctx *c, sslh_tensor *known, const int32_t *known_labels,
                                              sslh_tensor *asked, const int32_t *asked_labels, int k);
-/* Rows of a (n,D) and b (m,D), or, b NULL, of a and a, whose cosine is at least threshold (0 to 1): into out, at most
-   most of them, the most similar first. Returns how many there are. */
+/* Rows of a (n,D) and b (m,D), or, b NULL, of a and a, whose cosine is at least threshold (above 0, at most 1): into
+   out, at most most of them, the most similar first. Cosines above 1 - 1e-6 count as 1, for equal rows have no less.
+   Returns how many there are. */
 SSLH_API int64_t sslh_near_twins(sslh_ctx *c, sslh_tensor *a, sslh_tensor *b, float threshold, sslh_twins *out,
                                  int most);
 /* Grey pictures of side x side (2 to 256) of all images, less their mean: (n, side side), persistent. By them
@@ -3622,7 +3633,7 @@ typedef struct sslh_classifier_info {
 } sslh_classifier_info;
 SSLH_API sslh_classifier_info sslh_classifier_query(const sslh_classifier *k);
 /* Scores (n,K) of features x (n,D), persistent: a forest's and logistic regression's are probabilities, those of an SVM
-   the distances to its planes. */
+   w x + b of each class, above 0 on its side of the plane and 1 where the margin ends. */
 SSLH_API sslh_tensor *sslh_classifier_scores(sslh_classifier *k, sslh_tensor *x);
 /* The class with the largest score (the first of equal ones) of each row, (n) SSLH_I32, persistent. */
 SSLH_API sslh_tensor *sslh_classifier_predict(sslh_classifier *k, sslh_tensor *x);
@@ -5151,6 +5162,7 @@ SSLH_I_FN void sslh_i_last_places(sslh_net *net, char name[32]);
 SSLH_I_FN void sslh_i_arch_write(sslh_net *net, const sslh_i_setting *s, const void *desc);
 SSLH_I_FN int sslh_i_children(const sslh_net *net);
 SSLH_I_FN int sslh_i_optimizer_ok(const sslh_optimizer *o);
+SSLH_I_FN int64_t sslh_i_optimizer_steps(const sslh_optimizer *o, int group);
 SSLH_I_FN void sslh_i_optimizer_decay_by(sslh_optimizer *o, float factor);
 SSLH_I_FN void sslh_i_forget_grads(sslh_net *net);
 SSLH_I_FN double sslh_i_dot(const sslh_real *a, const sslh_real *b, size_t n);
@@ -5191,6 +5203,7 @@ SSLH_I_FN const sslh_transformer_desc *sslh_i_transformer_of(sslh_ctx *c, const 
 SSLH_I_FN void *sslh_i_record_alloc(sslh_ctx *c, size_t bytes);
 SSLH_I_FN void sslh_i_outlive(void *block);
 SSLH_I_FN void sslh_i_free_blocks(sslh_ctx *c, int64_t mark);
+SSLH_I_FN sslh_tensor *sslh_i_undo(sslh_ctx *c, int64_t mark);
 SSLH_I_FN sslh_real sslh_i_exp(sslh_real x);
 SSLH_I_FN sslh_real sslh_i_log(sslh_real x);
 SSLH_I_FN sslh_real sslh_i_sin(sslh_real x);
@@ -5965,11 +5978,30 @@ SSLH_I_FN void sslh_i_decoder_check(sslh_ctx *c, const char *op, const char *par
                   "heads", op, part, width, heads);
 }
 
+/* An error when parameters of the encoder are in group 1, which belongs to another net of the method. */
+SSLH_I_FN void sslh_i_group_one(sslh_ctx *c, const char *op, sslh_net *encoder, const char *whose) {
+    char name[256];
+    int i, is_param;
+    for (i = 0; !SSLH_I_BAD(c) && i < sslh_count_tensors(encoder); i++) {
+        const sslh_tensor *t = sslh_tensor_at(encoder, i, name, sizeof name, &is_param);
+        if (is_param && t->group == 1u << 1)
+            sslh_fail(c, SSLH_E_USAGE, "%s: the encoder's parameter '%s' is in group 1, which is the %s's: give it "
+                      "another one (sslh_param_set)", op, name, whose);
+    }
+}
+/* a b; an error when that is more than a layer can have. */
+SSLH_I_FN int sslh_i_values(sslh_ctx *c, const char *op, const char *part, int a, int b) {
+    if (a <= INT_MAX / b) return a * b;
+    sslh_fail(c, SSLH_E_SHAPE, "%s: the %s would have more than %d values: smaller images or a smaller width are "
+              "needed", op, part, INT_MAX);
+    return 1;
+}
+
 /* --- methods that learn from text --------------------------------------------------------------------------------- */
 
 /* Tokens (N,T) of the batch's first field of tokens, and their lengths (N). A window of a stream gets `more` of the
    tokens that follow it, (N,T + more), and begins at a random place up to T-1 tokens later, drawn for the purpose tag;
-   with tag 0 it begins where the data set says. */
+   with tag 0, or if its windows must not move, it begins where the data set says. */
 SSLH_I_FN sslh_tensor *sslh_i_text_rows(sslh_ctx *c, const char *op, const sslh_batch *b, int more, int tag,
                                         sslh_tensor **lengths) {
     const sslh_field *f = sslh_i_field_of(&b->data, SSLH_FIELD_TOKENS);
@@ -5989,7 +6021,8 @@ SSLH_I_FN sslh_tensor *sslh_i_text_rows(sslh_ctx *c, const char *op, const sslh_
     x = sslh_i_new(c, op, SSLH_I32, sslh_dim2(b->count, T + more));
     for (n = 0; x && n < b->count && !SSLH_I_BAD(c); n++) {
         const int64_t sample = sslh_i_sample(&b->data, b->index[n]), at = sample * T;
-        const int64_t places = SSLH_I_MIN((int64_t)T, f->stream - T - more - at + 1); /* how many it may begin at */
+        const int64_t room = SSLH_I_MIN((int64_t)T, f->stream - T - more - at + 1);
+        const int64_t places = f->stream < 0 ? 1 : room; /* how many it may begin at */
         const uint64_t stream = sslh_i_sample_stream(tag, 0, b->epoch, (int32_t)sample);
         const uint32_t by = tag ? sslh_random_below(b->seed, stream, 0, (uint32_t)places) : 0;
         memcpy(x->ints + (size_t)n * (size_t)(T + more), (const int32_t *)f->values + at + (int64_t)by,
@@ -5999,11 +6032,23 @@ SSLH_I_FN sslh_tensor *sslh_i_text_rows(sslh_ctx *c, const char *op, const sslh_
     return x ? x : sslh_i_dummy(c);
 }
 
-/* Before training: checks that texts, with the `more` tokens that the method adds, are no longer than the encoder
-   can read. */
-SSLH_I_FN void sslh_i_text_fits(sslh_method *m, sslh_data data, int more) {
+/* The mean over the targets that are not -1 of -log softmax(W h + bias)[target]; rows h (..,D), W (V,D). A batch
+   without such a target, of texts too short to predict anything, has the loss 0 and gradients of 0. */
+SSLH_I_FN sslh_tensor *sslh_i_text_nats(sslh_ctx *c, sslh_tensor *h, sslh_tensor *W, sslh_tensor *bias,
+                                        sslh_tensor *targets) {
+    size_t i;
+    if (SSLH_I_BAD(c)) return sslh_i_dummy(c);
+    for (i = 0; i < targets->count && targets->ints[i] == -1;) i++;
+    if (i == targets->count) return sslh_scale(c, sslh_mean(c, h, SSLH_ALL, 0), 0);
+    return sslh_linear_cross_entropy(c, h, W, bias, targets, -1);
+}
+
+/* Before training: checks that texts, with the `more` tokens that the method adds, are no longer than the encoder can
+   read, and that one of them has the number of tokens that a prediction needs. */
+SSLH_I_FN void sslh_i_text_fits(sslh_method *m, sslh_data data, int more, int needs) {
     const sslh_transformer_desc *t = sslh_i_transformer_of(m->ctx, m->name, m->encoder);
     const sslh_field *f = sslh_i_field_of(&data, SSLH_FIELD_TOKENS);
+    int64_t i;
     if (!t) return;
     if (!f || f->shape.ndim != 1)
         sslh_fail(m->ctx, SSLH_E_USAGE, "%s: the data have no field of tokens (T) (sslh_data_stream, "
@@ -6011,6 +6056,10 @@ SSLH_I_FN void sslh_i_text_fits(sslh_method *m, sslh_data data, int more) {
     else if (f->shape.size[0] + more > t->length)
         sslh_fail(m->ctx, SSLH_E_SHAPE, "%s: texts of %d tokens, but the encoder reads %d (.length of "
                   "sslh_transformer)", m->name, f->shape.size[0] + more, t->length);
+    for (i = 0; !SSLH_I_BAD(m->ctx) && i < data.count && sslh_i_length(f, sslh_i_sample(&data, i)) < needs;) i++;
+    if (i == data.count)
+        sslh_fail(m->ctx, SSLH_E_USAGE, "%s: no text has %s, so nothing is predicted", m->name,
+                  needs > 1 ? "two tokens" : "a token");
 }
 
 /* The collapse meter of embeddings z (N,D): rows scaled to length 1, standard deviation of each column, mean over the
@@ -6184,16 +6233,17 @@ SSLH_I_FN void sslh_i_normalise_by_clips(const char *op, sslh_recipe *r, sslh_ne
 }
 
 /* Draws where each clip of the batch is to be read: first (N) receives the number of the first of `span` frames in a
-   row, draw number 0 of the clip's stream of the epoch. Returns 0, with an error, when a clip is too short. */
-SSLH_I_FN int sslh_i_clip_starts(sslh_ctx *c, const char *op, const sslh_batch *batch, int tag, int span,
-                                 int32_t *first) {
+   row, draw number 0 of the clip's stream of the epoch. Returns 0, with an error that names the fields from which span
+   comes, when a clip is too short. */
+SSLH_I_FN int sslh_i_clip_starts(sslh_ctx *c, const char *op, const char *fields, const sslh_batch *batch, int tag,
+                                 int span, int32_t *first) {
     const sslh_field *f = sslh_i_field_of(&batch->data, SSLH_FIELD_CLIP);
     int i;
     for (i = 0; f && i < batch->count && !SSLH_I_BAD(c); i++) {
         int length = sslh_i_length(f, sslh_i_sample(&batch->data, batch->index[i]));
         if (length < span)
             sslh_fail(c, SSLH_E_SHAPE, "%s: clip %d has %d frames, and %d are needed from the first that is seen to "
-                      "the last", op, (int)batch->index[i], length, span);
+                      "the last (%s)", op, (int)batch->index[i], length, span, fields);
         else
             first[i] = (int32_t)sslh_random_below(c->desc.seed, sslh_i_sample_stream(tag, 0, batch->epoch,
                                                   batch->index[i]), 0, (uint32_t)(length - span + 1));
@@ -7371,6 +7421,7 @@ SSLH_DEF sslh_method sslh_inpainting(sslh_ctx *c, sslh_net *encoder, sslh_inpain
     n.side = d.channelwise;
     n.up.width = d.decoder_width;
     if (!SSLH_I_BAD(c)) s.decoder = sslh_i_inpainting_decoder_new(c, &n);
+    if (d.adversarial > 0) sslh_i_group_one(c, "sslh_inpainting", encoder, "discriminator");
     if (!SSLH_I_BAD(c) && d.adversarial > 0)
         s.discriminator = sslh_i_inpainting_discriminator_new(c, n.up.channels, d.discriminator_width);
     s.d = d;
@@ -7380,7 +7431,7 @@ SSLH_DEF sslh_method sslh_inpainting(sslh_ctx *c, sslh_net *encoder, sslh_inpain
         sslh_child(m.net, "discriminator", s.discriminator);
         m.phases = 2;
         m.groups[0] = 1u << 1; /* (5) */
-        m.groups[1] = 1u << 0; /* (6) */
+        m.groups[1] = ~(1u << 1); /* (6) */
         m.defaults.optimizer.group_lr[1] = 0.1f; /* as released: the decoder's learning rate is ten times D's */
     } else m.numbers[1].name = NULL; /* PSNR alone */
     m.prepare = sslh_i_inpainting_prepare;
@@ -7977,7 +8028,7 @@ SSLH_I_FN void sslh_i_next_frame_views(sslh_method *m, const sslh_batch *batch, 
     int32_t *first = (int32_t *)sslh_i_scratch(c, (n + n * (size_t)seen) * sizeof *first); /* (N) */
     int32_t *frame = first ? first + n : NULL; /* (N,k+1) */
     if (!first) return;
-    if (sslh_i_clip_starts(c, "sslh_next_frame", batch, 'F', s->d.frames * s->d.step + 1, first))
+    if (sslh_i_clip_starts(c, "sslh_next_frame", ".frames, .step", batch, 'F', s->d.frames * s->d.step + 1, first))
         for (i = 0; i < batch->count; i++)
             for (j = 0; j < seen; j++) frame[i * seen + j] = first[i] + j * s->d.step;
     sslh_view_add(out, "frames", sslh_clip_views(c, *batch, s->views, 0, frame, seen));
@@ -8154,8 +8205,9 @@ static const sslh_setting sslh_i_frame_order_settings[] = {
 static const char sslh_i_frame_order_training[] = "batch=64 optimizer=adam lr=1e-3 weight_decay=1e-4 schedule=cosine";
 static const char sslh_i_frame_order_paper[] = "";
 
-/* head: h of (5); given: the caller's recipe is used as it is. */
-typedef struct sslh_i_frame_order { sslh_frame_order_desc d; sslh_recipe views; sslh_net *head; int given;
+/* head: h of (5); given: the caller's recipe is used as it is; shortest: length of the shortest clip of the data, 0
+   before sslh_i_frame_order_prepare. */
+typedef struct sslh_i_frame_order { sslh_frame_order_desc d; sslh_recipe views; sslh_net *head; int given, shortest;
     } sslh_i_frame_order;
 
 /* A task: how many frames it uses, and its tuples, each the numbers of three of these frames and the class. There are
@@ -8170,7 +8222,14 @@ static const sslh_i_order_task sslh_i_order_tasks[3] = {
 
 SSLH_I_FN void sslh_i_frame_order_prepare(sslh_method *m, sslh_data data) {
     sslh_i_frame_order *s = (sslh_i_frame_order *)m->self;
+    const sslh_field *f = sslh_i_field_of(&data, SSLH_FIELD_CLIP);
     sslh_recipe unused = sslh_recipe_none();
+    int64_t i;
+    s->shortest = f ? f->shape.size[0] : 0;
+    for (i = 0; f && i < data.count; i++) {
+        const int length = sslh_i_length(f, sslh_i_sample(&data, i));
+        s->shortest = SSLH_I_MIN(s->shortest, length);
+    }
     sslh_i_normalise_by_clips("sslh_frame_order", s->given ? &unused : &s->views, m->encoder, data);
 }
 
@@ -8203,8 +8262,9 @@ SSLH_I_FN int sslh_i_frame_order_places(sslh_method *m, const sslh_batch *batch,
     const sslh_field *f = sslh_i_field_of(&batch->data, SSLH_FIELD_CLIP);
     int n = task->frames, b = n == 5, i, j, gap = s->d.gap; /* b: the number of frame b, 1 of a .. e, 0 of b .. d */
     if (!f) return 1; /* sslh_clip_views reports it */
-    if (!gap) gap = SSLH_I_MAX((f->shape.size[0] - 1) / (n - 1) / 2, 1);
-    if (gap > INT_MAX / n || !sslh_i_clip_starts(c, "sslh_frame_order", batch, 'T', (n - 1) * gap + 1, first)) return 0;
+    if (!gap) gap = SSLH_I_MAX(((s->shortest ? s->shortest : f->shape.size[0]) - 1) / (n - 1) / 2, 1);
+    if (gap > INT_MAX / n || !sslh_i_clip_starts(c, "sslh_frame_order", ".gap", batch, 'T', (n - 1) * gap + 1, first))
+        return 0;
     for (i = 0; i < batch->count; i++) {
         int64_t at = sslh_i_sample(&batch->data, batch->index[i]), most = -1, motion;
         uint64_t stream = sslh_i_sample_stream('T', 0, batch->epoch, batch->index[i]);
@@ -9427,7 +9487,8 @@ SSLH_I_FN sslh_net *sslh_i_gan_generator_new(sslh_ctx *c, const sslh_gan_desc *d
         sslh_layer_linear_new(net, "fc2", s.hidden, s.hidden, 0);
         sslh_layer_linear_new(net, "fc3", s.hidden, s.height * s.width * s.up.channels, 0);
     } else {
-        sslh_param_new(net, "fc.weight", sslh_dim2(s.height * s.width * s.up.in, s.latent), SSLH_INIT_NORMAL, 0.02f);
+        const int first = sslh_i_values(c, "sslh_gan", "generator's first map", s.height * s.width, s.up.in);
+        sslh_param_new(net, "fc.weight", sslh_dim2(first, s.latent), SSLH_INIT_NORMAL, 0.02f);
         if (s.up.times) sslh_layer_batch_norm_new(net, "bn0", s.up.in, 0);
         sslh_i_doublings_new(net, &s.up);
     }
@@ -9589,11 +9650,15 @@ SSLH_I_FN void sslh_i_gan_prepare(sslh_method *m, sslh_data data) {
     sslh_set_preprocess(m->encoder, p);
 }
 
+/* The updates of D so far: as many as batches, unless .accumulate gathers several of them for each. */
+SSLH_I_FN int64_t sslh_i_gan_updates(const sslh_method *m) {
+    return m->optimizer ? sslh_i_optimizer_steps(m->optimizer, 0) : m->step;
+}
 /* (1), from the context's stream, and t of (2). */
 SSLH_I_FN void sslh_i_gan_views(sslh_method *m, const sslh_batch *batch, sslh_view_set *out) {
     sslh_ctx *c = m->ctx;
     const sslh_i_gan *s = (const sslh_i_gan *)m->self;
-    m->phases = (m->step + 1) % s->d.critic == 0 ? 2 : 1;
+    m->phases = (sslh_i_gan_updates(m) + 1) % s->d.critic == 0 ? 2 : 1;
     sslh_view_add(out, "images", sslh_shift(c, sslh_scale(c, sslh_batch_images(c, *batch), 2), -1)); /* (N,H,W,C) */
     sslh_view_add(out, "noise", sslh_normal(c, sslh_dim2(batch->count, s->d.latent), 0, 1)); /* (N,latent) */
 }
@@ -9635,7 +9700,7 @@ SSLH_I_FN sslh_tensor *sslh_i_gan_loss(sslh_method *m, const sslh_view_set *v, i
 /* (9), for the running statistics too, so that they fit the averaged weights. */
 SSLH_I_FN void sslh_i_gan_after(sslh_method *m) {
     const sslh_i_gan *s = (const sslh_i_gan *)m->self;
-    float k = (float)(m->step / s->d.critic), a = SSLH_I_MIN(s->d.average, (1 + k) / (10 + k));
+    float k = (float)((sslh_i_gan_updates(m) - 1) / s->d.critic), a = SSLH_I_MIN(s->d.average, (1 + k) / (10 + k));
     int i;
     if (m->phases < 2) { /* D was updated last, and this may be the last step */
         sslh_i_gan_restrain(m);
@@ -9690,11 +9755,13 @@ SSLH_DEF sslh_method sslh_gan(sslh_ctx *c, sslh_net *encoder, sslh_gan_desc d) {
     int in = 1;
     memset(&s, 0, sizeof s);
     sslh_i_gan_resolve(c, encoder, &d);
+    sslh_i_group_one(c, "sslh_gan", encoder, "generator");
     if (!SSLH_I_BAD(c)) {
         sslh_shape shape = sslh_dim1(sslh_net_query(encoder).width);
         s.flat = sslh_net_query(encoder).kind == SSLH_MAP;
         if (s.flat) shape = sslh_i_tap_shape(c, "sslh_gan", encoder, NULL, d.height, d.width);
-        for (in = shape.size[--shape.ndim]; shape.ndim > 1;) in *= shape.size[--shape.ndim]; /* values of one image */
+        for (in = shape.size[--shape.ndim]; shape.ndim > 1;) /* values of one image */
+            in = sslh_i_values(c, "sslh_gan", "encoder's map", in, shape.size[--shape.ndim]);
         s.generator = sslh_i_gan_generator_new(c, &d);
         s.average = sslh_i_teacher(s.generator);
         s.head = sslh_i_gan_head_new(c, in);
@@ -9717,7 +9784,7 @@ SSLH_DEF sslh_method sslh_gan(sslh_ctx *c, sslh_net *encoder, sslh_gan_desc d) {
     }
     if (d.loss == SSLH_WASSERSTEIN) m.numbers[2].name = NULL; /* 0 is no threshold here */
     m.phases = 2;
-    m.groups[0] = ~(1u << 1); /* D, whatever the groups of its encoder are */
+    m.groups[0] = ~(1u << 1); /* D, whatever the other groups of its encoder are */
     m.groups[1] = 1u << 1;    /* G */
     m.prepare = sslh_i_gan_prepare;
     m.views = sslh_i_gan_views;
@@ -11082,9 +11149,9 @@ SSLH_I_FN sslh_method sslh_i_simsiam_make(sslh_ctx *c, sslh_net *encoder, sslh_d
    and no batch norm; the last layer W has no bias and rows of length 1, and is frozen in the first epoch. The weight
    decay rises with (1 - cos(pi T)) / 2. For small images there are 4096 outputs.
    Traps: with t' above 0.07 the teacher soon becomes uniform. Gradients are clipped by their total norm (the authors'
-   code clips each parameter by itself). A transformer here takes images of one size, so that small views are enlarged
-   to it and cost as much as large ones. A short run needs a teacher that follows its student more quickly (m_0 of 0.99
-   or less) and few outputs. */
+   code clips each parameter by itself). For a transformer of one size of images small views are enlarged to it and cost
+   as much as large ones; one with .any_size takes small ones. A short run needs a teacher that follows its student more
+   quickly (m_0 of 0.99 or less) and few outputs. */
 
 static const sslh_setting sslh_i_dino_settings[] = {
     {SSLH_I_FIELD(sslh_dino_desc, temperature), SSLH_SETTING_REAL, "0.1", "above 0"},
@@ -11923,10 +11990,10 @@ SSLH_I_FN sslh_method sslh_i_mae_make(sslh_ctx *c, sslh_net *encoder, sslh_data 
    If all tokens had the same features, L would be 0. As in BYOL, this is prevented because only f and g follow the
    gradient, while f' follows f slowly. The second number, the deviation of t over places and images, shows a collapse:
    with .no_stop_gradient it falls to 0 within a few hundred steps.
-   Defaults: the authors' code (the paper writes a squared error in (6)), with a predictor for small images. All
-   images of a batch have blocks of the same size, drawn for the batch, so that their tokens form one tensor. What
-   remains of the context differs from image to image, so patches are dropped at random until all images have as many
-   as the smallest.
+   Defaults: the authors' code (the paper writes a squared error in (6)), with a predictor for small images; the sides
+   of a target have a ratio of 2/3 to 3/2, uniform in its logarithm (there 3/4 to 3/2, uniform). All images of a batch
+   have blocks of the same size, drawn for the batch, so that their tokens form one tensor. What remains of the context
+   differs from image to image, so patches are dropped at random until all images have as many as the smallest.
    Traps: targets that are small or lie inside the context make the task a local one, and the features stay as shallow
    as those of colours and edges. A run of minutes needs a target that follows more quickly (m_0 of 0.99 or less). Only
    the predictor sees the class token, so features should be read with .mean_pool. */
@@ -11992,22 +12059,22 @@ SSLH_I_FN int sslh_i_jepa_patches(const sslh_i_rectangle *b, int side, int32_t *
 
 /* (1), (2) for one image: targets (M T), T patches in each block, and the rest of the context (at most P). Returns the
    size of this rest, at least an eighth of all patches: places that leave less are drawn again; 0 when that does not
-   help. An attempt has 64 draws: 2 i and 2 i + 1 place block i, 32 and 33 the context. */
+   help. An attempt has 64 draws: 2 i and 2 i + 1 place block i, 32 and 33 the context. taken (P) is scratch. */
 SSLH_I_FN int sslh_i_jepa_draw(const sslh_i_jepa *s, uint64_t seed, uint64_t stream, sslh_i_rectangle target,
-                               sslh_i_rectangle context, int32_t *targets, int32_t *rest) {
-    int side = s->side, M = s->d.targets, T = target.height * target.width, attempt, i, j, n, left;
+                               sslh_i_rectangle context, int32_t *targets, int32_t *rest, uint8_t *taken) {
+    int side = s->side, M = s->d.targets, T = target.height * target.width, attempt, i, n, left;
     for (attempt = 0; attempt < 100; attempt++) {
         uint64_t draw = (uint64_t)(64 * attempt);
+        memset(taken, 0, (size_t)(side * side));
         for (i = 0; i < M; i++) {
             sslh_i_jepa_place(&target, seed, stream, draw + (uint64_t)(2 * i), side);
             sslh_i_jepa_patches(&target, side, targets + i * T);
         }
+        for (i = 0; i < M * T; i++) taken[targets[i]] = 1;
         sslh_i_jepa_place(&context, seed, stream, draw + 32, side);
         n = sslh_i_jepa_patches(&context, side, rest);
-        for (i = left = 0; i < n; i++) {
-            for (j = 0; j < M * T && targets[j] != rest[i]; j++) {}
-            if (j == M * T) rest[left++] = rest[i]; /* in no target */
-        }
+        for (i = left = 0; i < n; i++)
+            if (!taken[rest[i]]) rest[left++] = rest[i]; /* in no target */
         if (left >= SSLH_I_MAX(1, side * side / 8)) return left;
     }
     return 0;
@@ -12024,18 +12091,20 @@ SSLH_I_FN void sslh_i_jepa_mask(sslh_method *m, int N, uint64_t shared, const ui
     const sslh_i_rectangle target = sslh_i_jepa_size(seed, shared, 0, s->side, s->d.target_min, s->d.target_max, 1.5f);
     const sslh_i_rectangle part = sslh_i_jepa_size(seed, shared, 2, s->side, s->d.context_min, 1, 1);
     const int patches = s->side * s->side, MT = s->d.targets * target.height * target.width;
-    int32_t *rest, *count; /* rest (N,P), then count (N): how many of each row are used */
+    const size_t places = (size_t)N * (size_t)patches;
+    int32_t *rest, *count; /* rest (N,P), then count (N): how many of each row are used, and P bytes of work */
     int J = patches, n, j;
     *context = sslh_i_dummy(c);
     *targets = sslh_i_new(c, "sslh_jepa", SSLH_I32, sslh_dim2(N, MT)); /* (N,M T) */
-    rest = *targets ? (int32_t *)sslh_i_scratch(c, (size_t)N * (size_t)(patches + 1) * sizeof *rest) : NULL;
+    rest = *targets ? (int32_t *)sslh_i_scratch(c, (places + (size_t)N) * sizeof *rest + (size_t)patches) : NULL;
     if (!rest) {
         *targets = sslh_i_dummy(c);
         return;
     }
-    count = rest + (size_t)N * (size_t)patches;
+    count = rest + places;
     for (n = 0; n < N; n++) {
-        count[n] = sslh_i_jepa_draw(s, seed, streams[n], target, part, (*targets)->ints + n * MT, rest + n * patches);
+        count[n] = sslh_i_jepa_draw(s, seed, streams[n], target, part, (*targets)->ints + n * MT, rest + n * patches,
+                                    (uint8_t *)(count + N));
         J = SSLH_I_MIN(J, count[n]);
     }
     *context = J ? sslh_i_new(c, "sslh_jepa", SSLH_I32, sslh_dim2(N, J)) : NULL; /* (N,J) */
@@ -12066,7 +12135,7 @@ SSLH_I_FN void sslh_i_jepa_views(sslh_method *m, const sslh_batch *batch, sslh_v
     sslh_tensor *context, *targets, *x = sslh_views(c, *batch, s->views, 0); /* (N,H,W,C) */
     uint64_t *streams = (uint64_t *)sslh_i_scratch(c, (size_t)batch->count * sizeof *streams); /* (N) */
     int i;
-    if (!streams || SSLH_I_BAD(c)) return;
+    if (!streams) return;
     for (i = 0; i < batch->count; i++) streams[i] = sslh_i_sample_stream('E', 0, batch->epoch, batch->index[i]);
     sslh_i_jepa_mask(m, batch->count, sslh_i_sample_stream('E', 1, batch->epoch, batch->index[0]), streams, &context,
                      &targets);
@@ -12208,7 +12277,10 @@ SSLH_DEF void sslh_jepa_show(sslh_method *m, sslh_tensor *x, uint64_t stream, ss
     patches = s->side * s->side;
     streams = (uint64_t *)sslh_i_scratch(c, (size_t)N * sizeof *streams); /* (N) */
     all = sslh_i_new(c, "sslh_jepa_show", SSLH_I32, sslh_dim2(N, patches));
-    if (!streams || !all) return;
+    if (!streams || !all) {
+        sslh_i_unscratch(c, streams);
+        return;
+    }
     for (i = 0; i < N; i++) streams[i] = sslh_i_sample_stream('E', 2, (int)(stream & 0xfffff), i);
     for (i = 0; i < N * patches; i++) all->ints[i] = i % patches;
     sslh_i_jepa_mask(m, N, sslh_i_sample_stream('E', 3, (int)(stream & 0xfffff), 0), streams, &context, &targets);
@@ -12645,6 +12717,9 @@ SSLH_DEF sslh_vectors *sslh_word2vec(sslh_ctx *c, const char *text, size_t size,
         if (!SSLH_I_BAD(c)) sslh_i_w2v_copy(&s, v->x, 1);
         v->info.predictions = s.predictions;
         v->info.loss = s.predictions ? (float)(s.loss / (double)s.predictions) : 0;
+        if (!s.predictions && !SSLH_I_BAD(c))
+            sslh_fail(c, SSLH_E_USAGE, "%s: no line has two words that are read, so nothing is predicted (.min_count, "
+                      ".sample)", fn);
         if (!(v->info.loss - v->info.loss == 0))
             sslh_fail(c, SSLH_E_NAN, "%s: the loss is NaN or Inf: the rate is too high (.lr is %g)", fn, (double)d.lr);
     }
@@ -12704,19 +12779,21 @@ SSLH_I_FN const sslh_real *sslh_i_vectors_unit(sslh_vectors *v) {
 }
 
 /* sum (D): the unit vectors of the words in an expression, added or subtracted; used: the numbers of these words, at
-   most 32. Returns how many there are, or 0 with an error. */
+   most 32. Returns how many there are, or 0 with an error. A sign is a sign even where the vocabulary has such a word,
+   unless it stands alone or behind a sign. */
 SSLH_I_FN int sslh_i_vectors_sum(sslh_vectors *v, const sslh_real *unit, const char *at, sslh_real *sum, int used[32]) {
+    static const char blank[] = " \t\n\v\f\r";
     const size_t D = (size_t)v->info.dim;
-    sslh_real sign = 1;
+    const char *waits = NULL; /* a sign that has no word yet */
     int n = 0;
     size_t m, k;
     for (k = 0; k < D; k++) sum[k] = 0;
     for (;; at += m) {
-        while (*at == ' ' || (*at >= 9 && *at <= 13)) at++;
-        for (m = 0; at[m] && at[m] != ' ' && !(at[m] >= 9 && at[m] <= 13);) m++;
+        at += strspn(at, blank);
+        m = strcspn(at, blank);
         if (!m) break;
-        if (m == 1 && (*at == '+' || *at == '-') && sslh_i_vectors_match(v, at, 1) < 0) {
-            sign = *at == '+' ? 1 : -1;
+        if (m == 1 && (*at == '+' || *at == '-') && !waits && (n || at[1 + strspn(at + 1, blank)])) {
+            waits = at;
             continue;
         }
         if (n == 32) {
@@ -12729,12 +12806,16 @@ SSLH_I_FN int sslh_i_vectors_sum(sslh_vectors *v, const sslh_real *unit, const c
                       (int)SSLH_I_MIN(m, (size_t)60), at);
             return 0;
         }
-        for (k = 0; k < D; k++) sum[k] = sum[k] + sign * unit[(size_t)used[n] * D + k];
+        for (k = 0; k < D; k++) {
+            sslh_real x = unit[(size_t)used[n] * D + k];
+            sum[k] = waits && *waits == '-' ? sum[k] - x : sum[k] + x;
+        }
         n++;
-        sign = 1;
+        waits = NULL;
     }
-    if (!n) sslh_fail(v->c, SSLH_E_USAGE, "sslh_nearest_words: no word is given");
-    return n;
+    if (waits) sslh_fail(v->c, SSLH_E_USAGE, "sslh_nearest_words: no word follows the last %c", *waits);
+    else if (!n) sslh_fail(v->c, SSLH_E_USAGE, "sslh_nearest_words: no word is given");
+    return waits ? 0 : n;
 }
 
 /* The k best so far are kept in falling order. The sum is not of unit length; dividing the products by its norm makes
@@ -12983,7 +13064,8 @@ SSLH_I_FN void sslh_i_gpt_rows(sslh_ctx *c, const sslh_batch *batch, int moved, 
 
 SSLH_I_FN void sslh_i_gpt_prepare(sslh_method *m, sslh_data data) {
     const sslh_field *f = sslh_i_field_of(&data, SSLH_FIELD_TOKENS);
-    sslh_i_text_fits(m, data, f && f->stream ? 0 : -1); /* T inputs, but T-1 of a text, whose last is a target only */
+    /* T inputs, but T-1 of a text, whose last is a target only */
+    sslh_i_text_fits(m, data, f && f->stream ? 0 : -1, f && f->stream ? 1 : 2);
 }
 SSLH_I_FN void sslh_i_gpt_views(sslh_method *m, const sslh_batch *batch, sslh_view_set *out) {
     sslh_tensor *inputs, *targets;
@@ -12998,8 +13080,7 @@ SSLH_I_FN sslh_tensor *sslh_i_gpt_nats(sslh_net *net, sslh_tensor *tokens, sslh_
     sslh_forward_desc f;
     memset(&f, 0, sizeof f);
     f.dropout = dropout;
-    return sslh_linear_cross_entropy(sslh_net_ctx(net), sslh_forward_ex(net, tokens, f), sslh_param(net, 0), NULL,
-                                     targets, -1);
+    return sslh_i_text_nats(sslh_net_ctx(net), sslh_forward_ex(net, tokens, f), sslh_param(net, 0), NULL, targets);
 }
 SSLH_I_FN sslh_tensor *sslh_i_gpt_loss(sslh_method *m, const sslh_view_set *v, int phase) {
     const sslh_i_gpt *s = (const sslh_i_gpt *)m->self;
@@ -13133,7 +13214,7 @@ SSLH_DEF int sslh_gpt_generate(sslh_net *net, const int32_t *prompt, int count, 
         sslh_tensor *x;
         int from;
         if (all - first > t->length) { /* full: read the last half of it again, at new positions */
-            first = all - SSLH_I_MAX(t->length / 2, 1);
+            first = all - (n ? SSLH_I_MAX(t->length / 2, 1) : t->length);
             cache.used = 0;
         }
         from = first + cache.used; /* with the cache only what is new is read, without it everything */
@@ -13239,11 +13320,11 @@ SSLH_I_FN void sslh_i_bert_prepare(sslh_method *m, sslh_data data) {
     const sslh_i_bert *s = (const sslh_i_bert *)m->self;
     int field[2];
     if (SSLH_I_BAD(m->ctx)) return;
-    if (!s->d.next) sslh_i_text_fits(m, data, 2); /* [CLS], [SEP] */
+    if (!s->d.next) sslh_i_text_fits(m, data, 2, 1); /* [CLS], [SEP] */
     else if (sslh_i_bert_fields(&data, field) < 2 || data.field[field[0]].stream)
         sslh_fail(m->ctx, SSLH_E_USAGE, "sslh_bert: .next needs two texts a sample: two fields of tokens (T), and no "
                   "stream");
-    else sslh_i_text_fits(m, data, data.field[field[1]].shape.size[0] + 3);
+    else sslh_i_text_fits(m, data, data.field[field[1]].shape.size[0] + 3, 0);
 }
 
 /* How many of n tokens are hidden: the share, rounded, and at least one. */
@@ -13280,11 +13361,12 @@ SSLH_I_FN void sslh_i_bert_hide(const sslh_i_bert *s, uint64_t seed, uint64_t st
     }
 }
 
-/* (1) to (3). tag separates the draws of training ('T') from those of evaluation ('W'). */
+/* (1) to (3). tag separates the draws of training ('T') from those of evaluation ('W'), where windows and pairs are
+   those of the data. */
 SSLH_I_FN int sslh_i_bert_draw(sslh_method *m, const sslh_batch *b, int tag, sslh_i_bert_rows *r) {
     sslh_ctx *c = m->ctx;
     const sslh_i_bert *s = (const sslh_i_bert *)m->self;
-    const int N = b->count, parts = s->d.next ? 2 : 1;
+    const int N = b->count, parts = s->d.next ? 2 : 1, train = tag == 'T';
     sslh_tensor *x[2], *length[2]; /* a and b: (N,width), (N) */
     int field[2], width[2] = {0, 0}, T, K, n, i;
     int32_t *place; /* (T) */
@@ -13293,7 +13375,7 @@ SSLH_I_FN int sslh_i_bert_draw(sslh_method *m, const sslh_batch *b, int tag, ssl
         sslh_fail(c, SSLH_E_USAGE, "sslh_bert: .next needs two texts a sample: two fields of tokens (T)");
         return 0;
     }
-    if (parts == 1) x[0] = sslh_i_text_rows(c, "sslh_bert", b, 0, tag, &length[0]);
+    if (parts == 1) x[0] = sslh_i_text_rows(c, "sslh_bert", b, 0, train ? tag : 0, &length[0]);
     for (i = 0; i < 2 && parts == 2; i++) {
         x[i] = sslh_batch_field(c, *b, field[i]);
         length[i] = sslh_batch_lengths(c, *b, field[i]);
@@ -13314,7 +13396,7 @@ SSLH_I_FN int sslh_i_bert_draw(sslh_method *m, const sslh_batch *b, int tag, ssl
     for (n = 0; n < N; n++) {
         const uint64_t stream = sslh_i_sample_stream(tag, 1, b->epoch, b->index[n]);
         const uint64_t pair = sslh_i_sample_stream(tag, 2, b->epoch, b->index[n]);
-        const int wrong = parts == 2 && sslh_random_below(b->seed, pair, 0, 2) == 1;
+        const int wrong = train && parts == 2 && sslh_random_below(b->seed, pair, 0, 2) == 1;
         int32_t *tokens = r->tokens->ints + (size_t)n * (size_t)T;
         int32_t *segments = r->segments->ints + (size_t)n * (size_t)T;
         int at = 0, all = 0, j, k, p;
@@ -13385,7 +13467,7 @@ SSLH_I_FN sslh_tensor *sslh_i_bert_features(sslh_method *m, sslh_tensor *tokens,
 /* (5): E is the first parameter of the transformer, e is number 4 of the head. */
 SSLH_I_FN sslh_tensor *sslh_i_bert_nats(sslh_method *m, sslh_tensor *u, sslh_tensor *targets) {
     const sslh_i_bert *s = (const sslh_i_bert *)m->self;
-    return sslh_linear_cross_entropy(m->ctx, u, sslh_param(m->encoder, 0), sslh_param(s->head, 4), targets, -1);
+    return sslh_i_text_nats(m->ctx, u, sslh_param(m->encoder, 0), sslh_param(s->head, 4), targets);
 }
 /* The segments, or NULL for an encoder without them. */
 SSLH_I_FN sslh_tensor *sslh_i_bert_segments(sslh_method *m, sslh_tensor *segments) {
@@ -13454,7 +13536,9 @@ SSLH_DEF float sslh_bert_evaluate(sslh_method *m, sslh_data data) {
         sslh_pop(c);
     }
     sslh_train_mode(m->net, was_training);
-    return SSLH_I_BAD(c) || count < 1 ? 0 : (float)(sum / count);
+    if (!SSLH_I_BAD(c) && count < 1)
+        sslh_fail(c, SSLH_E_USAGE, "sslh_bert_evaluate: all texts are empty, so nothing is predicted");
+    return SSLH_I_BAD(c) ? 0 : (float)(sum / count);
 }
 
 /* In the files the decoder's weight and bias repeat the table and predictions.bias, and some files have the head of
@@ -13549,10 +13633,17 @@ SSLH_I_FN sslh_net *sslh_i_bert_head(sslh_ctx *c, int width, int vocabulary, int
 
 SSLH_DEF sslh_method sslh_bert(sslh_ctx *c, sslh_net *encoder, sslh_bert_desc d) {
     const sslh_transformer_desc *t = NULL;
+    const int given = d.replaced != 0;
     sslh_i_bert s;
     sslh_method m;
+    float both;
     memset(&s, 0, sizeof s);
     sslh_i_resolve(c, "sslh_bert", sslh_i_bert_settings, SSLH_I_LENGTH(sslh_i_bert_settings), &d);
+    both = d.hidden + d.replaced;
+    if (!given) d.replaced = SSLH_I_MIN(d.replaced, 1 - d.hidden);
+    else if (!SSLH_I_BAD(c) && both > 1.000001f)
+        sslh_fail(c, SSLH_E_USAGE, "sslh_bert: .hidden is %g and .replaced %g: together they are parts of 1",
+                  (double)d.hidden, (double)d.replaced);
     if (sslh_i_check_encoder(c, "sslh_bert", encoder, -1)) t = sslh_i_transformer_of(c, "sslh_bert", encoder);
     if (t) {
         const int most = SSLH_I_MAX(SSLH_I_MAX(d.cls_token, d.sep_token), SSLH_I_MAX(d.mask_token, d.pad_token));
@@ -14233,7 +14324,7 @@ SSLH_DEF sslh_tensor *sslh_features(sslh_ctx *c, sslh_net *encoder, sslh_data da
     sslh_tensor *all = NULL;
     sslh_preprocess p;
     int32_t *index;
-    int64_t at;
+    int64_t at, mark;
     int training = 0;
     if (SSLH_I_BAD(c)) return sslh_i_dummy(c);
     if (data.ctx == NULL || data.count < 1 || data.count > INT_MAX ||
@@ -14245,6 +14336,7 @@ SSLH_DEF sslh_tensor *sslh_features(sslh_ctx *c, sslh_net *encoder, sslh_data da
     if (!sslh_i_desc_ok(c, "sslh_features", SSLH_I_D_FEATURES, &d)) return sslh_i_dummy(c);
     if (!d.batch) d.batch = 256;
     if (!d.pool_grid) d.pool_grid = 1;
+    mark = sslh_mark(c);
     memset(&p, 0, sizeof p);
     if (encoder) {
         p = sslh_get_preprocess(encoder);
@@ -14272,7 +14364,7 @@ SSLH_DEF sslh_tensor *sslh_features(sslh_ctx *c, sslh_net *encoder, sslh_data da
         sslh_pop(c);
     }
     if (encoder) sslh_train_mode(encoder, training);
-    return all && !SSLH_I_BAD(c) ? all : sslh_i_dummy(c);
+    return all && !SSLH_I_BAD(c) ? all : sslh_i_undo(c, mark);
 }
 
 /* 1 when the features x (n,D), called name in the message, are all finite: a meter computed from NaN could look like
@@ -14632,7 +14724,10 @@ SSLH_DEF float sslh_linear_probe_features(sslh_ctx *c, sslh_tensor *train, const
     order = (int32_t *)sslh_i_alloc(c, (size_t)n * sizeof *order);
     x = sslh_persist(train);
     t = sslh_persist(test);
-    if (SSLH_I_BAD(c)) return 0.0f;
+    if (SSLH_I_BAD(c)) {
+        sslh_i_undo(c, mark);
+        return 0.0f;
+    }
     sslh_i_standardise(x, t);
     if (d.l2 == 0.0f) best = sslh_i_probe_choose(c, &p, &b, x, train_labels, order, &d);
     for (i = 0; i < n; i++) order[i] = i;
@@ -14657,7 +14752,7 @@ SSLH_DEF float sslh_linear_probe(sslh_ctx *c, sslh_net *encoder, sslh_data train
     a = sslh_features(c, encoder, train, d.features);
     b = sslh_features(c, encoder, test, d.features);
     result = sslh_linear_probe_features(c, a, train.labels, b, test.labels, SSLH_I_MAX(train.classes, test.classes), d);
-    if (!SSLH_I_BAD(c)) sslh_i_free_blocks(c, mark);
+    sslh_i_free_blocks(c, mark);
     return result;
 }
 
@@ -14678,8 +14773,8 @@ typedef struct sslh_i_knn_job {
     float temperature;
 } sslh_i_knn_job;
 
-/* The k most similar of n in a heap whose root is the least of them; ties go to the earlier one; own (-1: none) is left
-   out. Returns how many there are. */
+/* The k most similar of n in a heap whose root is the one to give up first: the least, and of equal ones the last; own
+   (-1: none) is left out. Returns how many there are. */
 SSLH_I_FN int sslh_i_most_similar(const sslh_real *s, int n, int own, int k, sslh_real *best, int32_t *who) {
     int used = 0, i;
     for (i = 0; i < n; i++) {
@@ -14687,7 +14782,7 @@ SSLH_I_FN int sslh_i_most_similar(const sslh_real *s, int n, int own, int k, ssl
         if ((used == k && !(s[i] > best[0])) || i == own) continue;
         if (used < k) {
             at = used++;
-            while (at > 0 && best[(at - 1) / 2] > s[i]) { /* sift up */
+            while (at > 0 && !(best[(at - 1) / 2] < s[i])) { /* sift up: i is behind all that are here */
                 best[at] = best[(at - 1) / 2];
                 who[at] = who[(at - 1) / 2];
                 at = (at - 1) / 2;
@@ -14697,7 +14792,8 @@ SSLH_I_FN int sslh_i_most_similar(const sslh_real *s, int n, int own, int k, ssl
             for (;;) { /* sift down from the root */
                 int child = 2 * at + 1;
                 if (child >= used) break;
-                if (child + 1 < used && best[child + 1] < best[child]) child++;
+                if (child + 1 < used && (best[child + 1] < best[child] ||
+                                         (best[child + 1] == best[child] && who[child + 1] > who[child]))) child++;
                 if (!(best[child] < s[i])) break;
                 best[at] = best[child];
                 who[at] = who[child];
@@ -14736,14 +14832,16 @@ SSLH_I_FN void sslh_i_knn_block(sslh_ctx *c, void *arg, const sslh_real *similar
 }
 
 /* Cosines of rows of asked (m,D), 256 at a time, with all of known (n,D): similarity (rows,n) for each block, one
-   matrix product of unit rows. Rows of zeros have the cosine 1 with one another. */
+   matrix product of unit rows, in float whatever .bfloat16 says. Rows of zeros have the cosine 1 with one another. */
 typedef void (*sslh_i_similar_fn)(sslh_ctx *c, void *arg, const sslh_real *similarity, int first, int rows);
 SSLH_I_FN void sslh_i_similar_blocks(sslh_ctx *c, sslh_tensor *known, sslh_tensor *asked, sslh_i_similar_fn fn,
                                      void *arg) {
     char *zero_known = sslh_i_zero_rows(c, known), *zero_asked = sslh_i_zero_rows(c, asked);
+    struct sslh_i_kernels *pairs = c->pairs;
     const int n = known->shape[0];
     sslh_tensor *unit;
     int at, i;
+    c->pairs = NULL;
     sslh_push(c);
     sslh_no_grad(c, 1);
     unit = sslh_i_unit_rows(c, known); /* (n,D) */
@@ -14763,6 +14861,7 @@ SSLH_I_FN void sslh_i_similar_blocks(sslh_ctx *c, sslh_tensor *known, sslh_tenso
     }
     sslh_no_grad(c, 0);
     sslh_pop(c);
+    c->pairs = pairs;
     sslh_i_free(c, zero_known);
     sslh_i_free(c, zero_asked);
 }
@@ -14804,9 +14903,8 @@ SSLH_DEF float sslh_knn_features(sslh_ctx *c, sslh_tensor *train, const int32_t 
     j.answer = (int32_t *)sslh_i_alloc(c, 256 * sizeof *j.answer); /* the rows of a block are 256 at most */
     j.test_labels = test_labels;
     if (!SSLH_I_BAD(c)) sslh_i_similar_blocks(c, train, test, sslh_i_knn_block, &j);
-    if (SSLH_I_BAD(c)) return 0.0f;
     sslh_i_free_blocks(c, mark);
-    return (float)j.right / (float)test->shape[0];
+    return SSLH_I_BAD(c) ? 0.0f : (float)j.right / (float)test->shape[0];
 }
 
 /* As in the linear probe: features of both sets, then the vote. */
@@ -14822,7 +14920,7 @@ SSLH_DEF float sslh_knn(sslh_ctx *c, sslh_net *encoder, sslh_data train, sslh_da
     a = sslh_features(c, encoder, train, d.features);
     b = sslh_features(c, encoder, test, d.features);
     result = sslh_knn_features(c, a, train.labels, b, test.labels, SSLH_I_MAX(train.classes, test.classes), d);
-    if (!SSLH_I_BAD(c)) sslh_i_free_blocks(c, mark);
+    sslh_i_free_blocks(c, mark);
     return result;
 }
 
@@ -14882,6 +14980,7 @@ SSLH_I_FN int sslh_i_check_pair(sslh_ctx *c, const char *op, sslh_tensor *a, ssl
 SSLH_DEF sslh_neighbours sslh_nearest(sslh_ctx *c, sslh_tensor *known, sslh_tensor *asked, int k) {
     sslh_neighbours out;
     sslh_i_nearest_job j;
+    int64_t mark;
     out.index = out.cosine = sslh_i_dummy(c);
     if (!sslh_i_check_pair(c, "sslh_nearest", known, asked)) return out;
     memset(&j, 0, sizeof j);
@@ -14889,6 +14988,7 @@ SSLH_DEF sslh_neighbours sslh_nearest(sslh_ctx *c, sslh_tensor *known, sslh_tens
     j.n = known->shape[0];
     j.k = k;
     if (!sslh_i_within(c, "sslh_nearest", "k", k, 1, j.n - j.same)) return out;
+    mark = sslh_mark(c);
     out.index = sslh_i_persistent(c, "sslh_nearest", SSLH_I32, sslh_dim2(asked->shape[0], k));
     out.cosine = sslh_i_persistent(c, "sslh_nearest", SSLH_F32, sslh_dim2(asked->shape[0], k));
     if (!SSLH_I_BAD(c)) {
@@ -14896,7 +14996,7 @@ SSLH_DEF sslh_neighbours sslh_nearest(sslh_ctx *c, sslh_tensor *known, sslh_tens
         j.cosine = out.cosine->data;
         sslh_i_similar_blocks(c, known, asked, sslh_i_nearest_block, &j);
     }
-    if (SSLH_I_BAD(c)) out.index = out.cosine = sslh_i_dummy(c);
+    if (SSLH_I_BAD(c)) out.index = out.cosine = sslh_i_undo(c, mark);
     return out;
 }
 
@@ -14928,8 +15028,8 @@ SSLH_DEF sslh_retrieval_score sslh_retrieval(sslh_ctx *c, sslh_tensor *known, co
         hits += right;
         average += most > 0 ? sum / most : 0;
     }
-    if (SSLH_I_BAD(c)) return out;
     sslh_i_free_blocks(c, mark);
+    if (SSLH_I_BAD(c)) return out;
     out.precision = (float)(hits / k / asked->shape[0]);
     out.first = (float)(first / asked->shape[0]);
     out.map = (float)(average / asked->shape[0]);
@@ -14978,6 +15078,7 @@ SSLH_I_FN void sslh_i_twins_block(sslh_ctx *c, void *arg, const sslh_real *simil
         for (k = j->same ? first + i + 1 : 0; k < j->n; k++) {
             sslh_twins pair;
             pair.cosine = (float)similarity[(size_t)i * (size_t)j->n + (size_t)k];
+            if (pair.cosine > 1 - 1e-6f) pair.cosine = 1; /* what is missing has been rounded away */
             if (!(pair.cosine >= j->threshold)) continue;
             pair.a = first + i;
             pair.b = k;
@@ -15189,16 +15290,16 @@ SSLH_DEF float sslh_finetune(sslh_ctx *c, sslh_net *encoder, sslh_data train, ss
         !sslh_i_desc_ok(c, "sslh_finetune", SSLH_I_D_FINETUNE, &d)) return 0.0f;
     mark = sslh_mark(c);
     test = sslh_i_match_classes(c, "sslh_finetune", test, train);
-    if (SSLH_I_BAD(c)) return 0.0f;
+    if (SSLH_I_BAD(c)) {
+        sslh_i_undo(c, mark);
+        return 0.0f;
+    }
     net = sslh_i_finetune_copy(c, encoder, train, d, SSLH_I_MAX(train.classes, test.classes), &head);
     p = sslh_get_preprocess(encoder);
     result = sslh_i_finetune_accuracy(c, net, head, test, &p);
-    if (SSLH_I_BAD(c)) {
-        sslh_i_context(c, "sslh_finetune");
-        return 0.0f;
-    }
-    sslh_i_free_blocks(c, mark);
-    return result;
+    if (SSLH_I_BAD(c)) sslh_i_context(c, "sslh_finetune");
+    sslh_i_undo(c, mark);
+    return SSLH_I_BAD(c) ? 0.0f : result;
 }
 
 /* --- collapse meters ---------------------------------------------------------------------------------------------- */
@@ -15456,6 +15557,7 @@ SSLH_I_FN void sslh_i_symmetric_root(double *a, double *vectors, double *values,
 SSLH_DEF sslh_whitening sslh_zca_fit(sslh_ctx *c, sslh_tensor *train, float eps) {
     sslh_whitening w;
     double *memory, *vectors, *values, *mean;
+    int64_t mark;
     size_t D, i, j, k;
     w.mean = w.matrix = sslh_i_dummy(c);
     if (!sslh_i_begin(c, "sslh_zca_fit", &train, 1, 1) || !sslh_i_check_features("sslh_zca_fit", train, 2)) return w;
@@ -15464,11 +15566,12 @@ SSLH_DEF sslh_whitening sslh_zca_fit(sslh_ctx *c, sslh_tensor *train, float eps)
         return w;
     }
     D = (size_t)train->shape[1];
+    mark = sslh_mark(c);
     memory = (double *)sslh_i_alloc(c, (2 * D * D + 2 * D) * sizeof *memory);
     w.mean = sslh_i_persistent(c, "sslh_zca_fit", SSLH_F32, sslh_dim1(train->shape[1]));
     w.matrix = sslh_i_persistent(c, "sslh_zca_fit", SSLH_F32, sslh_dim2(train->shape[1], train->shape[1]));
     if (SSLH_I_BAD(c)) {
-        w.mean = w.matrix = sslh_i_dummy(c);
+        w.mean = w.matrix = sslh_i_undo(c, mark);
         return w;
     }
     vectors = memory + D * D;
@@ -16482,18 +16585,22 @@ SSLH_I_FN int sslh_i_askable(const char *op, sslh_classifier *k, sslh_tensor *x)
 
 SSLH_DEF sslh_tensor *sslh_classifier_scores(sslh_classifier *k, sslh_tensor *x) {
     sslh_tensor *out;
+    int64_t mark;
     if (!sslh_i_askable("sslh_classifier_scores", k, x)) return sslh_i_dummy(k ? k->c : x ? x->ctx : NULL);
+    mark = sslh_mark(k->c);
     out = sslh_i_persistent(k->c, "sslh_classifier_scores", SSLH_F32, sslh_dim2(x->shape[0], k->info.classes));
     if (out) sslh_i_classifier_run(k, x, out->data);
-    return out && !SSLH_I_BAD(k->c) ? out : sslh_i_dummy(k->c);
+    return SSLH_I_BAD(k->c) ? sslh_i_undo(k->c, mark) : out;
 }
 
 SSLH_DEF sslh_tensor *sslh_classifier_predict(sslh_classifier *k, sslh_tensor *x) {
     sslh_tensor *out;
     sslh_real *scores;
+    int64_t mark;
     size_t i, kind, K;
     if (!sslh_i_askable("sslh_classifier_predict", k, x)) return sslh_i_dummy(k ? k->c : x ? x->ctx : NULL);
     K = (size_t)k->info.classes;
+    mark = sslh_mark(k->c);
     out = sslh_i_persistent(k->c, "sslh_classifier_predict", SSLH_I32, sslh_dim1(x->shape[0]));
     scores = out ? (sslh_real *)sslh_i_alloc_table(k->c, (size_t)x->shape[0], K, sizeof *scores) : NULL;
     if (scores) sslh_i_classifier_run(k, x, scores);
@@ -16501,7 +16608,7 @@ SSLH_DEF sslh_tensor *sslh_classifier_predict(sslh_classifier *k, sslh_tensor *x
         for (kind = 1; kind < K; kind++)
             if (scores[i * K + kind] > scores[i * K + (size_t)out->ints[i]]) out->ints[i] = (int32_t)kind;
     sslh_i_free(k->c, scores);
-    return SSLH_I_BAD(k->c) ? sslh_i_dummy(k->c) : out;
+    return SSLH_I_BAD(k->c) ? sslh_i_undo(k->c, mark) : out;
 }
 
 SSLH_DEF float sslh_classifier_accuracy(sslh_classifier *k, sslh_tensor *x, const int32_t *labels) {
@@ -16514,7 +16621,7 @@ SSLH_DEF float sslh_classifier_accuracy(sslh_classifier *k, sslh_tensor *x, cons
         return 0.0f;
     }
     mark = sslh_mark(k->c);
-    said = sslh_classifier_predict(k, x);
+    said = sslh_classifier_predict(k, x); /* freed here, or after an error there */
     if (SSLH_I_BAD(k->c)) return 0.0f;
     for (i = 0; i < x->shape[0]; i++) right += said->ints[i] == labels[i];
     sslh_i_free_blocks(k->c, mark);
@@ -16538,7 +16645,7 @@ SSLH_DEF sslh_classifier *sslh_finetune_keep(sslh_ctx *c, sslh_net *encoder, ssl
     k = weight && bias ? sslh_i_linear_new(c, SSLH_I_LOGISTIC, train.classes, weight->shape[1]) : NULL;
     if (!k) {
         sslh_i_context(c, fn);
-        sslh_i_free_blocks(c, mark);
+        sslh_i_undo(c, mark);
         return NULL;
     }
     D = (size_t)k->info.width;
@@ -16653,10 +16760,13 @@ SSLH_I_FN void sslh_i_kmeans_nearest(void *arg, int task, int worker) {
     }
 }
 
-/* Gives every row to its nearest centre; returns 1 when a row has changed its cluster. */
+/* Gives every row to its nearest centre, by products in float whatever .bfloat16 says; returns 1 when a row has changed
+   its cluster. */
 SSLH_I_FN int sslh_i_kmeans_assign(sslh_i_kmeans *s) {
+    struct sslh_i_kernels *pairs = s->c->pairs;
     int moved = 0, i;
     size_t k;
+    s->c->pairs = NULL;
     for (k = 0; k < s->K; k++) {
         double square = sslh_i_dot(s->centre + k * s->D, s->centre + k * s->D, s->D);
         s->square[k] = (sslh_real)(0.5 * square);
@@ -16670,6 +16780,7 @@ SSLH_I_FN int sslh_i_kmeans_assign(sslh_i_kmeans *s) {
             s->moved[i] = 0;
         }
     }
+    s->c->pairs = pairs;
     return moved;
 }
 
@@ -16858,7 +16969,7 @@ SSLH_DEF sslh_clusters sslh_kmeans(sslh_ctx *c, sslh_tensor *x, sslh_kmeans_desc
     sslh_i_kmeans s;
     sslh_clusters out;
     double *mean;
-    int64_t mark;
+    int64_t before, mark;
     size_t i;
     memset(&out, 0, sizeof out);
     out.centres = out.member = sslh_i_dummy(c);
@@ -16868,6 +16979,7 @@ SSLH_DEF sslh_clusters sslh_kmeans(sslh_ctx *c, sslh_tensor *x, sslh_kmeans_desc
                   x->shape[0]);
         return out;
     }
+    before = sslh_mark(c);
     out.centres = sslh_i_persistent(c, "sslh_kmeans", SSLH_F32, sslh_dim2(d.clusters, x->shape[1]));
     out.member = sslh_i_persistent(c, "sslh_kmeans", SSLH_I32, sslh_dim1(x->shape[0]));
     mark = sslh_mark(c);
@@ -16880,7 +16992,7 @@ SSLH_DEF sslh_clusters sslh_kmeans(sslh_ctx *c, sslh_tensor *x, sslh_kmeans_desc
     }
     if (SSLH_I_BAD(c)) {
         memset(&out, 0, sizeof out);
-        out.centres = out.member = sslh_i_dummy(c);
+        out.centres = out.member = sslh_i_undo(c, before);
     } else sslh_i_free_blocks(c, mark);
     return out;
 }
@@ -16889,7 +17001,7 @@ SSLH_DEF sslh_tensor *sslh_nearest_centres(sslh_ctx *c, sslh_tensor *x, sslh_ten
     sslh_i_kmeans s;
     sslh_tensor *out;
     double *mean;
-    int64_t mark;
+    int64_t before, mark;
     size_t i;
     if (!sslh_i_clusterable(c, "sslh_nearest_centres", x) || !sslh_i_clusterable(c, "sslh_nearest_centres", centres))
         return sslh_i_dummy(c);
@@ -16898,6 +17010,7 @@ SSLH_DEF sslh_tensor *sslh_nearest_centres(sslh_ctx *c, sslh_tensor *x, sslh_ten
                   centres->shape[1]);
         return sslh_i_dummy(c);
     }
+    before = sslh_mark(c);
     out = sslh_i_persistent(c, "sslh_nearest_centres", SSLH_I32, sslh_dim1(x->shape[0]));
     mark = sslh_mark(c);
     mean = (double *)sslh_i_alloc(c, (size_t)x->shape[1] * sizeof *mean);
@@ -16906,7 +17019,7 @@ SSLH_DEF sslh_tensor *sslh_nearest_centres(sslh_ctx *c, sslh_tensor *x, sslh_ten
         sslh_i_kmeans_assign(&s);
         memcpy(out->ints, s.member, s.N * sizeof *s.member);
     }
-    if (SSLH_I_BAD(c)) return sslh_i_dummy(c);
+    if (SSLH_I_BAD(c)) return sslh_i_undo(c, before);
     sslh_i_free_blocks(c, mark);
     return out;
 }
@@ -20742,6 +20855,9 @@ SSLH_DEF sslh_optimizer *sslh_optimizer_new(sslh_ctx *c, sslh_optimizer_desc d) 
     d.weight_decay = sslh_i_default(d.weight_decay, 0.0f);
     d.lars_eta = sslh_i_default(d.lars_eta, 0.001f);
     d.clip = sslh_i_default(d.clip, 0.0f);
+    if (d.nesterov == SSLH_OFF) d.nesterov = 0;
+    if (d.no_bias_correction == SSLH_OFF) d.no_bias_correction = 0;
+    if (d.lars_clip == SSLH_OFF) d.lars_clip = 0;
     for (g = 0; g < SSLH_I_GROUPS; g++) d.group_lr[g] = sslh_i_default(d.group_lr[g], 1.0f);
     o = (sslh_optimizer *)sslh_i_alloc(c, sizeof *o);
     if (!o) return sslh_i_dummy_optimizer();
@@ -20754,6 +20870,8 @@ SSLH_DEF sslh_optimizer *sslh_optimizer_new(sslh_ctx *c, sslh_optimizer_desc d) 
 
 /* 1 when the optimiser can be used. */
 SSLH_I_FN int sslh_i_optimizer_ok(const sslh_optimizer *o) { return o && o->ctx && !SSLH_I_BAD(o->ctx); }
+/* The updates of a parameter group so far. */
+SSLH_I_FN int64_t sslh_i_optimizer_steps(const sslh_optimizer *o, int group) { return o->steps[group]; }
 
 /* Adds the net and all nets below it, each once; a container without parameters of its own needs no moments. */
 SSLH_DEF void sslh_optimizer_add(sslh_optimizer *o, sslh_net *net) {
@@ -22058,7 +22176,8 @@ SSLH_I_FN void sslh_i_paper_fill(sslh_ctx *c, const char *op, const sslh_setting
 }
 
 /* Makes the descriptor of a method ready for use: every field is in its range, 0 has become the default, or the paper's
-   value where .settings says so, and SSLH_OFF has become 0 where the range contains 0. op names the public function. */
+   value where .settings says so, and SSLH_OFF has become 0 where the range contains 0, and in flags. op names the
+   public function. */
 SSLH_I_FN void sslh_i_resolve(sslh_ctx *c, const char *op, const sslh_setting *s, int n, void *desc) {
     int i;
     for (i = 0; i < n; i++) {
@@ -22074,7 +22193,7 @@ SSLH_I_FN void sslh_i_resolve(sslh_ctx *c, const char *op, const sslh_setting *s
     }
     for (i = 0; i < n; i++) {
         double v;
-        if (s[i].kind != SSLH_SETTING_INT && s[i].kind != SSLH_SETTING_REAL) continue;
+        if (s[i].kind != SSLH_SETTING_INT && s[i].kind != SSLH_SETTING_REAL && s[i].kind != SSLH_SETTING_FLAG) continue;
         v = sslh_i_setting_get(&s[i], desc);
         if (v == 0 && strcmp(s[i].standard, "data") == 0)
             sslh_fail(c, SSLH_E_USAGE, "%s: .%s must be given (%s)", op, s[i].name, s[i].range);
@@ -23161,6 +23280,14 @@ SSLH_I_FN void sslh_i_free_blocks(sslh_ctx *c, int64_t mark) {
         if (b->serial > mark) sslh_i_free(c, (char *)b + SSLH_I_BLOCK_HEAD);
         b = prev;
     }
+}
+
+/* Frees what a function that fails has made since mark, also a loader whose next views are being made. Returns the
+   tensor that functions return after an error. */
+SSLH_I_FN sslh_tensor *sslh_i_undo(sslh_ctx *c, int64_t mark) {
+    sslh_i_ahead_cancel(c);
+    sslh_i_free_blocks(c, mark);
+    return sslh_i_dummy(c);
 }
 
 SSLH_DEF void sslh_rewind(sslh_ctx *c, int64_t mark) {
@@ -42575,6 +42702,7 @@ SSLH_I_FN sslh_data sslh_i_subset(const char *fn, sslh_data d, const int32_t *in
         return sslh_i_no_data(c);
     }
     int32_t *order = (int32_t *)sslh_i_alloc(c, (size_t)n * (d.labels ? 2 : 1) * sizeof *order);
+    int gaps = 0;
     if (!order) return sslh_i_no_data(c);
     for (int64_t i = 0; i < n; i++) {
         int64_t at = index ? index[i] : begin + i;
@@ -42585,6 +42713,14 @@ SSLH_I_FN sslh_data sslh_i_subset(const char *fn, sslh_data d, const int32_t *in
         }
         order[i] = (int32_t)sslh_i_sample(&d, at);
         if (d.labels) order[n + i] = d.labels[at];
+        gaps |= i && order[i] != order[i - 1] + 1;
+    }
+    /* Windows of a stream must not move into windows that are not of the subset, but held out for a test. */
+    for (int k = 0; k < d.fields; k++) {
+        sslh_field *f = &d.field[k];
+        int64_t end = f->stream < 0 ? -f->stream : f->stream;
+        if (end) end = SSLH_I_MIN(end, ((int64_t)order[n - 1] + 1) * f->shape.size[0] + 1);
+        f->stream = gaps ? -end : end;
     }
     if (d.labels) d.labels = order + n;
     d.order = order;
@@ -42601,6 +42737,17 @@ SSLH_DEF sslh_data sslh_data_pick(sslh_data d, const int32_t *index, int64_t n) 
     return sslh_i_subset("sslh_data_pick", d, index, 0, index ? n : -1);
 }
 
+/* The samples of d in the order of their classes, members (n); class k begins at first[k], and first[K] is n. Without
+   labels, or with any_class, all are of one class. first (K + 2) must be zeros. Returns K. */
+SSLH_I_FN int sslh_i_by_class(const sslh_data *d, int any_class, int32_t *members, int32_t *first) {
+    const int32_t *labels = any_class ? NULL : d->labels;
+    const int classes = labels ? d->classes : 1;
+    for (int64_t i = 0; i < d->count; i++) first[(labels ? labels[i] : 0) + 2]++;
+    for (int k = 0; k < classes; k++) first[k + 2] += first[k + 1];
+    for (int64_t i = 0; i < d->count; i++) members[first[(labels ? labels[i] : 0) + 1]++] = (int32_t)i;
+    return classes;
+}
+
 SSLH_DEF sslh_data sslh_data_fraction(sslh_data d, double fraction, uint64_t seed) {
     sslh_ctx *c = d.ctx;
     if (SSLH_I_BAD(c)) return sslh_i_no_data(c);
@@ -42610,15 +42757,12 @@ SSLH_DEF sslh_data sslh_data_fraction(sslh_data d, double fraction, uint64_t see
         return sslh_i_no_data(c);
     }
     size_t n = (size_t)d.count;
-    int classes = d.labels ? d.classes : 1;
     /* one block: samples sorted by class (n) | permutation of one class (n) | 1 where a sample is chosen (n) | the
-       place where each class begins, and an end (classes + 2) */
-    int32_t *members = (int32_t *)sslh_i_alloc(c, (3 * n + (size_t)classes + 2) * sizeof *members);
+       place where each class begins (classes + 3) */
+    int32_t *members = (int32_t *)sslh_i_alloc(c, (3 * n + (size_t)d.classes + 3) * sizeof *members);
     if (!members) return sslh_i_no_data(c);
     int32_t *permutation = members + n, *chosen = permutation + n, *first = chosen + n;
-    for (size_t i = 0; i < n; i++) first[(d.labels ? d.labels[i] : 0) + 2]++;
-    for (int k = 0; k < classes; k++) first[k + 2] += first[k + 1];
-    for (size_t i = 0; i < n; i++) members[first[(d.labels ? d.labels[i] : 0) + 1]++] = (int32_t)i;
+    const int classes = sslh_i_by_class(&d, 0, members, first);
     int64_t taken = 0;
     for (int k = 0; k < classes; k++) {
         int32_t size = first[k + 1] - first[k], wanted = (int32_t)(fraction * (double)size + 0.5);
@@ -42627,7 +42771,9 @@ SSLH_DEF sslh_data sslh_data_fraction(sslh_data d, double fraction, uint64_t see
     }
     for (size_t i = 0; i < n; i++)
         if (chosen[i]) members[taken++] = (int32_t)i;
+    const sslh_data all = d;
     d = sslh_i_subset("sslh_data_fraction", d, members, 0, taken);
+    memcpy(d.field, all.field, sizeof d.field); /* windows move as before: no part is held out */
     sslh_i_free(c, members);
     return d;
 }
@@ -42881,38 +43027,47 @@ SSLH_I_FN int sslh_i_label_field(const char *fn, const sslh_data *d, const char 
 }
 
 /* Assigns each sample to a part: 0 training, 1 validation, 2 test, by a permutation of each class or, without classes,
-   of all samples. */
+   of all samples. What rounding adds or leaves out in a class is made up for in the next; every class keeps a sample
+   for training. members (n), permutation (n) and first (classes + 3), which must be zeros, are work. */
 SSLH_I_FN void sslh_i_split_samples(const sslh_data *d, const sslh_split_desc *desc, const double share[3],
-                                    uint8_t *part, int32_t *members, int32_t *permutation) {
-    const int by_class = d->labels && !desc->any_class, classes = by_class ? d->classes : 1;
+                                    uint8_t *part, int32_t *members, int32_t *permutation, int32_t *first) {
+    const int classes = sslh_i_by_class(d, desc->any_class, members, first);
+    double owed[3] = {0, 0, 0};
     for (int k = 0; k < classes; k++) {
-        int32_t n = 0, at = 0;
-        for (int64_t i = 0; i < d->count; i++)
-            if (!by_class || d->labels[i] == k) members[n++] = (int32_t)i;
+        const int32_t n = first[k + 1] - first[k];
+        int32_t at = 0;
         if (!n) continue;
         sslh_random_permutation(desc->seed, SSLH_I_STREAM_SPLIT + (uint64_t)k, permutation, n);
-        for (int side = 2; side > 0; side--)
-            for (int32_t wanted = (int32_t)(share[side] * (double)n + 0.5); wanted > 0 && at < n; wanted--)
-                part[members[permutation[at++]]] = (uint8_t)side;
+        for (int side = 2; side > 0; side--) {
+            owed[side] += share[side] * (double)n;
+            for (; owed[side] >= 0.5 && at < n - 1; owed[side] -= 1)
+                part[members[first[k] + permutation[at++]]] = (uint8_t)side;
+        }
     }
 }
-/* The same for whole groups, in random order: each goes to the test part until that is as large as wanted, then to the
-   validation part. size (groups) is scratch and must be zeros; it becomes -side for groups that are held out. */
+/* The same for whole groups, in random order: each goes to the test part, until that is as large as wanted, and then to
+   the validation part, unless the part would then be farther above what is wanted than it is below. A part that no
+   group suits is given the smallest. size (groups) is work and must be zeros; it becomes -side for groups that are held
+   out. */
 SSLH_I_FN void sslh_i_split_groups(const sslh_data *d, const sslh_split_desc *desc, const double share[3], int field,
                                    uint8_t *part, int32_t *size, int32_t *permutation) {
     const int32_t *group = (const int32_t *)d->field[field].values;
     const int groups = d->field[field].classes;
-    int32_t at = 0;
     for (int64_t i = 0; i < d->count; i++) size[group[sslh_i_sample(d, i)]]++;
     sslh_random_permutation(desc->seed, SSLH_I_STREAM_SPLIT, permutation, groups);
     for (int side = 2; side > 0; side--) {
-        double held = 0, wanted = share[side] * (double)d->count;
-        for (; held < wanted - 0.5 && at < groups; at++) {
+        double lacks = share[side] * (double)d->count;
+        int32_t smallest = -1, held = 0;
+        for (int32_t at = 0; at < groups && lacks >= 0.5; at++) {
             int32_t g = permutation[at];
-            if (!size[g]) continue;
-            held += size[g];
+            if (size[g] < 1) continue; /* empty, or taken */
+            if (smallest < 0 || size[g] < size[smallest]) smallest = g;
+            if ((double)size[g] - lacks > lacks) continue;
+            lacks -= size[g];
             size[g] = -side;
+            held++;
         }
+        if (!held && smallest >= 0) size[smallest] = -side;
     }
     for (int64_t i = 0; i < d->count; i++) {
         int32_t s = size[group[sslh_i_sample(d, i)]];
@@ -42926,6 +43081,7 @@ SSLH_DEF sslh_split sslh_data_split(sslh_data d, sslh_split_desc desc) {
     sslh_split out;
     sslh_data *to[3];
     double share[3];
+    int64_t mark;
     int field = -1;
     memset(&out, 0, sizeof out);
     out.train = out.validation = out.test = sslh_i_no_data(c);
@@ -42939,12 +43095,13 @@ SSLH_DEF sslh_split sslh_data_split(sslh_data d, sslh_split_desc desc) {
         return out;
     }
     if (desc.group && (field = sslh_i_label_field("sslh_data_split", &d, desc.group)) < 0) return out;
+    mark = sslh_mark(c);
     size_t n = (size_t)d.count, room = SSLH_I_MAX(n, field < 0 ? 0 : (size_t)d.field[field].classes);
-    int32_t *members = (int32_t *)sslh_i_alloc(c, 2 * room * sizeof *members);
+    int32_t *members = (int32_t *)sslh_i_alloc(c, (2 * room + (size_t)d.classes + 3) * sizeof *members);
     uint8_t *part = (uint8_t *)sslh_i_alloc(c, n);
     to[0] = &out.train, to[1] = &out.validation, to[2] = &out.test;
     if (!SSLH_I_BAD(c)) {
-        if (field < 0) sslh_i_split_samples(&d, &desc, share, part, members, members + room);
+        if (field < 0) sslh_i_split_samples(&d, &desc, share, part, members, members + room, members + 2 * room);
         else sslh_i_split_groups(&d, &desc, share, field, part, members, members + room);
     }
     for (int side = 0; side < 3 && !SSLH_I_BAD(c); side++) {
@@ -42953,12 +43110,15 @@ SSLH_DEF sslh_split sslh_data_split(sslh_data d, sslh_split_desc desc) {
             if (part[i] == side) members[count++] = (int32_t)i;
         if (count) *to[side] = sslh_i_subset("sslh_data_split", d, members, 0, count);
         else if (share[side] > 0)
-            sslh_fail(c, SSLH_E_USAGE, "sslh_data_split: the %s part of %.0f samples%s is empty", names[side],
-                      (double)n, field < 0 ? "" : ", in whole groups,");
+            sslh_fail(c, SSLH_E_USAGE, "sslh_data_split: the %s part of %.0f samples%s is empty%s", names[side],
+                      (double)n, field < 0 ? "" : ", in whole groups,", field < 0 && share[side] * (double)n >= 0.5 ?
+                      ": each class has too few (.any_class)" : "");
     }
     sslh_i_free(c, part);
     sslh_i_free(c, members);
-    if (SSLH_I_BAD(c)) out.train = out.validation = out.test = sslh_i_no_data(c);
+    if (!SSLH_I_BAD(c)) return out;
+    sslh_i_undo(c, mark);
+    out.train = out.validation = out.test = sslh_i_no_data(c);
     return out;
 }
 
@@ -48422,7 +48582,8 @@ typedef struct sslh_i_speller {
     sslh_ctx   *c;
     int32_t    *out;     /* (room) the caller's array */
     size_t      room, n; /* tokens so far, also those beyond room */
-    sslh_i_tally *tally; /* not NULL: counts the words instead */
+    sslh_i_tally *tally; /* not NULL: counts the words instead, those between special tokens of desc */
+    const sslh_tokenizer_desc *desc;
     int32_t     recent[SSLH_I_TOKEN_IDS]; /* the first tokens of the present word, for the cache .. */
     size_t      fresh;   /* .. and how many tokens it has in all */
     uint32_t   *code[3]; /* (codes) the characters of a word, during normalisation */
@@ -48722,6 +48883,35 @@ SSLH_I_FN void sslh_i_spell_text(sslh_i_speller *s, const char *p, size_t n) {
     }
 }
 
+/* Moves *at to the next word of a list with spaces between words and returns its length, 0 at the end. */
+SSLH_I_FN size_t sslh_i_next_word(const char **at) {
+    size_t n = 0;
+    while (sslh_i_is_space((uint8_t)**at)) (*at)++;
+    while ((*at)[n] && !sslh_i_is_space((uint8_t)(*at)[n])) n++;
+    return n;
+}
+
+/* The special tokens of a descriptor: those that it names, otherwise those of the kind. */
+SSLH_I_FN const char *sslh_i_special_names(const sslh_tokenizer_desc *d) {
+    if (d->special) return d->special;
+    return d->kind == SSLH_TOKENS_BPE ? "<|endoftext|>" : d->kind == SSLH_TOKENS_CLIP ?
+        "<|startoftext|> <|endoftext|>" : d->kind == SSLH_TOKENS_WORDPIECE ? "[PAD] [UNK] [CLS] [SEP] [MASK]" : "";
+}
+SSLH_I_FN const char *sslh_i_unknown_name(const sslh_tokenizer_desc *d) { return d->unknown ? d->unknown : "[UNK]"; }
+SSLH_I_FN int sslh_i_has_unknown(sslh_tokens kind) {
+    return kind == SSLH_TOKENS_CHARACTERS || kind == SSLH_TOKENS_WORDS || kind == SSLH_TOKENS_WORDPIECE;
+}
+
+/* The length of the longest name of a special token of d with which a text of n bytes begins; 0: none. For a text that
+   a tokenizer is made from, when its tokens have no numbers yet. */
+SSLH_I_FN size_t sslh_i_special_named(const sslh_tokenizer_desc *d, const char *p, size_t n) {
+    const char *at = sslh_i_special_names(d), *unknown = sslh_i_has_unknown(d->kind) ? sslh_i_unknown_name(d) : "";
+    size_t m = strlen(unknown), most = m <= n && memcmp(p, unknown, m) == 0 ? m : 0;
+    for (; (m = sslh_i_next_word(&at)) != 0; at += m)
+        if (m > most && m <= n && memcmp(p, at, m) == 0) most = m;
+    return most;
+}
+
 /* The special token with which a text of n bytes begins, and the length of its name; -1: none. */
 SSLH_I_FN int sslh_i_special_at(const sslh_tokenizer *t, const char *p, size_t n, size_t *length) {
     int i;
@@ -48771,11 +48961,14 @@ SSLH_I_FN int sslh_i_spell_all(sslh_i_speller *s, const char *fn, const char *te
         if (!mended) return 0;
         text = mended;
     }
-    for (at = 0; at < size && t->specials && !t->literal && !s->tally; at++) {
-        int id = t->begins[(uint8_t)text[at]] ? sslh_i_special_at(t, text + at, size - at, &length) : -1;
-        if (id < 0) continue;
+    for (at = 0; at < size && (t->specials || s->tally) && !t->literal; at++) {
+        int id = -1;
+        if (!t->begins[(uint8_t)text[at]]) continue;
+        if (s->tally) length = sslh_i_special_named(s->desc, text + at, size - at);
+        else id = sslh_i_special_at(t, text + at, size - at, &length);
+        if (s->tally ? !length : id < 0) continue;
         sslh_i_spell_text(s, text + from, at - from);
-        sslh_i_spell(s, id);
+        if (!s->tally) sslh_i_spell(s, id);
         from = at + length;
         at = from - 1;
     }
@@ -48881,38 +49074,25 @@ SSLH_DEF int64_t sslh_token_count(const sslh_tokenizer *t, int token) {
 }
 
 /* Counts the words of a text, or its characters if they are the tokens. */
-SSLH_I_FN int sslh_i_tally_text(sslh_tokenizer *t, sslh_i_tally *a, const char *text, size_t size) {
+SSLH_I_FN int sslh_i_tally_text(sslh_tokenizer *t, sslh_i_tally *a, const sslh_tokenizer_desc *d, const char *text,
+                                size_t size) {
+    const char *at = sslh_i_special_names(d);
     sslh_i_speller s;
+    size_t m;
     int ok;
     memset(&s, 0, sizeof s);
     s.t = t;
     s.c = a->c = t->c;
     s.tally = a;
+    s.desc = d;
+    for (; (m = sslh_i_next_word(&at)) != 0; at += m) t->begins[(uint8_t)*at] = 1;
+    if (sslh_i_has_unknown(d->kind)) t->begins[(uint8_t)*sslh_i_unknown_name(d)] = 1;
     ok = sslh_i_spell_all(&s, "sslh_tokenizer_new", text, size);
     sslh_i_speller_free(&s);
     return ok;
 }
 
 /* --- making a tokenizer ------------------------------------------------------------------------------------------- */
-
-/* Moves *at to the next word of a list with spaces between words and returns its length, 0 at the end. */
-SSLH_I_FN size_t sslh_i_next_word(const char **at) {
-    size_t n = 0;
-    while (sslh_i_is_space((uint8_t)**at)) (*at)++;
-    while ((*at)[n] && !sslh_i_is_space((uint8_t)(*at)[n])) n++;
-    return n;
-}
-
-/* The special tokens of a descriptor: those that it names, otherwise those of the kind. */
-SSLH_I_FN const char *sslh_i_special_names(const sslh_tokenizer_desc *d) {
-    if (d->special) return d->special;
-    return d->kind == SSLH_TOKENS_BPE ? "<|endoftext|>" : d->kind == SSLH_TOKENS_CLIP ?
-        "<|startoftext|> <|endoftext|>" : d->kind == SSLH_TOKENS_WORDPIECE ? "[PAD] [UNK] [CLS] [SEP] [MASK]" : "";
-}
-SSLH_I_FN const char *sslh_i_unknown_name(const sslh_tokenizer_desc *d) { return d->unknown ? d->unknown : "[UNK]"; }
-SSLH_I_FN int sslh_i_has_unknown(sslh_tokens kind) {
-    return kind == SSLH_TOKENS_CHARACTERS || kind == SSLH_TOKENS_WORDS || kind == SSLH_TOKENS_WORDPIECE;
-}
 
 /* The most tokens that the special ones, including the unknown one, can add. */
 SSLH_I_FN size_t sslh_i_special_most(const sslh_tokenizer_desc *d) {
@@ -49244,8 +49424,8 @@ SSLH_DEF sslh_tokenizer *sslh_tokenizer_new(sslh_ctx *c, const char *text, size_
     } else if (!text) sslh_fail(c, SSLH_E_USAGE, "sslh_tokenizer_new: the text is NULL");
     else {
         a.longest = desc.kind == SSLH_TOKENS_BPE ? SSLH_I_TRAINED_BYTES : 0;
-        ok = sslh_i_tally_text(t, &a, text, size) && (desc.kind == SSLH_TOKENS_BPE ? sslh_i_bpe_train(t, &a, &desc)
-                                                      : sslh_i_tokens_of_tally(t, &a, &desc));
+        ok = sslh_i_tally_text(t, &a, &desc, text, size) &&
+             (desc.kind == SSLH_TOKENS_BPE ? sslh_i_bpe_train(t, &a, &desc) : sslh_i_tokens_of_tally(t, &a, &desc));
     }
     sslh_i_tally_free(&a);
     if (ok && sslh_i_tokenizer_finish(t, &desc, 1)) return t;
@@ -50424,14 +50604,16 @@ SSLH_I_FN int sslh_i_feature_rows(sslh_ctx *c, const char *op, const sslh_tensor
 
 SSLH_DEF sslh_tensor *sslh_pca(sslh_ctx *c, const sslh_tensor *x, int dims) {
     sslh_tensor *out;
+    int64_t mark;
     int n, d;
     if (!sslh_i_feature_rows(c, "sslh_pca", x, &n, &d)) return sslh_i_dummy(c);
     if (dims < 1 || dims > d || dims > 1000) {
         sslh_fail(c, SSLH_E_USAGE, "sslh_pca: %d components of features of width %d (at most 1000)", dims, d);
         return sslh_i_dummy(c);
     }
+    mark = sslh_mark(c);
     out = sslh_i_persistent(c, "sslh_pca", SSLH_F32, sslh_dim2(n, dims));
-    if (!out || !sslh_i_pca_run(c, x->data, n, d, dims, out->data)) return sslh_i_dummy(c);
+    if (!out || !sslh_i_pca_run(c, x->data, n, d, dims, out->data)) return sslh_i_undo(c, mark);
     return out;
 }
 
@@ -50631,6 +50813,7 @@ SSLH_DEF sslh_tensor *sslh_tsne(sslh_ctx *c, const sslh_tensor *x, sslh_tsne_des
     float *memory, *velocity, *gain, perplexity = desc.perplexity == 0 ? 30.0f : desc.perplexity, rate;
     int iterations = desc.iterations == 0 ? 500 : desc.iterations, i, k, tasks;
     size_t np, floats, cells;
+    int64_t mark;
     double spread = 0;
     memset(&s, 0, sizeof s);
     if (!sslh_i_feature_rows(c, "sslh_tsne", x, &s.n, &s.d)) return sslh_i_dummy(c);
@@ -50642,14 +50825,15 @@ SSLH_DEF sslh_tensor *sslh_tsne(sslh_ctx *c, const sslh_tensor *x, sslh_tsne_des
         return sslh_i_dummy(c);
     }
     s.np = (int)np;
+    mark = sslh_mark(c);
     out = sslh_i_persistent(c, "sslh_tsne", SSLH_F32, sslh_dim2(s.n, 2));
-    if (!out) return sslh_i_dummy(c);
+    if (!out) return sslh_i_undo(c, mark);
     if (s.d == 1) for (i = 0; i < s.n; i++) out->data[2 * i] = x->data[i];
-    else if (!sslh_i_pca_run(c, x->data, s.n, s.d, 2, out->data)) return sslh_i_dummy(c);
+    else if (!sslh_i_pca_run(c, x->data, s.n, s.d, 2, out->data)) return sslh_i_undo(c, mark);
     if (s.n < 4) return out; /* too few points to arrange */
     floats = cells + 6 * np + 5 * (size_t)s.n;
     memory = (float *)sslh_i_alloc(c, floats * sizeof(float));
-    if (!memory) return sslh_i_dummy(c);
+    if (!memory) return sslh_i_undo(c, mark);
     s.p = memory;
     s.y = s.p + (size_t)s.n * np;
     velocity = s.y + 2 * np;

@@ -291,6 +291,36 @@ static void kmeans_exact(void) {
     sslh_destroy(c);
 }
 
+/* Every row goes to its nearest centre, on a context of .bfloat16 too. */
+static void kmeans_in_float(void) {
+    enum { N = 2000, D = 64, K = 40 };
+    NONE(sslh_desc, cd);
+    NONE(sslh_kmeans_desc, d);
+    cd.threads = 1, cd.seed = 7, cd.bfloat16 = 1;
+    sslh_ctx *c = sslh_create(cd);
+    if (!sslh_error(c)) { /* a build in double has no bfloat16 */
+        sslh_tensor *x = sslh_persist(sslh_normal(c, sslh_dim2(N, D), 0, 1)), *near_;
+        d.clusters = K, d.starts = d.iterations = 1; /* many rows still lie between two centres */
+        sslh_clusters s = sslh_kmeans(c, x, d);
+        near_ = sslh_nearest_centres(c, x, s.centres);
+        CHECK_OK(c);
+        for (int i = 0; i < N && !sslh_error(c); i++) {
+            double least = 1e30, of[K];
+            for (int k = 0; k < K; k++) {
+                of[k] = 0;
+                for (int j = 0; j < D; j++) {
+                    double e = (double)x->data[i * D + j] - (double)s.centres->data[k * D + j];
+                    of[k] += e * e;
+                }
+                least = of[k] < least ? of[k] : least;
+            }
+            CHECK(of[s.member->ints[i]] <= least + 1e-4, "row %d: %g, the nearest %g", i, of[s.member->ints[i]], least);
+            CHECK(of[near_->ints[i]] <= least + 1e-4, "row %d: %g, the nearest %g", i, of[near_->ints[i]], least);
+        }
+    }
+    sslh_destroy(c);
+}
+
 static void kmeans_of_scikit(void) {
     sslh_ctx *c = context(2);
     sslh_tensor *x = rows(c, 0, TRAIN);
@@ -711,6 +741,7 @@ TESTS_BEGIN
     TEST(forest_of_scikit)
     TEST(kmeans_exact)
     TEST(kmeans_of_scikit)
+    TEST(kmeans_in_float)
     TEST(agreement)
     TEST(confusion_of_scikit)
     TEST(measures_by_hand)

@@ -231,7 +231,7 @@ static void method_numbers(void) {
     id.adversarial = 0.001f;
     m = sslh_inpainting(c, small(c, 3), id);
     CHECK_NEAR(m.defaults.optimizer.group_lr[1] * m.defaults.lr, 2e-4, 1e-9); /* the discriminator's */
-    CHECK(m.phases == 2 && m.groups[0] == 2 && m.groups[1] == 1, "the discriminator first");
+    CHECK(m.phases == 2 && m.groups[0] == 2 && m.groups[1] == ~2u, "the discriminator first");
     CHECK(sslh_find(m.net, "discriminator.fc.weight")->shape[1] == 4 * 32, "as wide as it is");
     memset(&nd, 0, sizeof nd), memset(&od, 0, sizeof od);
     nd.tap = "block1";
@@ -551,15 +551,47 @@ static sslh_net *one_block(sslh_ctx *c) {
     d.image = 16, d.width = 24, d.depth = 1;
     return sslh_vit(c, d);
 }
-static sslh_method made(sslh_ctx *c, const char *name, const char *settings) {
+static sslh_net *encoder_of(sslh_ctx *c, const char *name) {
     sslh_conv_gru_desc g;
     memset(&g, 0, sizeof g);
     g.width = g.context = 8;
-    sslh_net *encoder = strcmp(name, "vae") == 0 || strcmp(name, "autoencoder") == 0 ? NULL
-                        : strcmp(name, "mae") == 0 || strcmp(name, "jepa") == 0 ? one_block(c)
-                        : strcmp(name, "cpc") == 0 ? sslh_conv_gru(c, g)
-                                                   : small(c, 3);
-    return sslh_method_make(c, name, encoder, noise(c, 8, 16, 16, 3), settings);
+    return strcmp(name, "vae") == 0 || strcmp(name, "autoencoder") == 0 ? NULL
+           : strcmp(name, "mae") == 0 || strcmp(name, "jepa") == 0 ? one_block(c)
+           : strcmp(name, "cpc") == 0 ? sslh_conv_gru(c, g)
+                                      : small(c, 3);
+}
+static sslh_method made(sslh_ctx *c, const char *name, const char *settings) {
+    return sslh_method_make(c, name, encoder_of(c, name), noise(c, 8, 16, 16, 3), settings);
+}
+
+/* SSLH_OFF in a switch of a method is 0: the method prints the same as without it. */
+static void switches_are_off(void) {
+    int n, i, k, j, turn, tried = 0;
+    const sslh_method_info *all = sslh_methods(&n);
+    for (i = 0; i < n; i++)
+        for (k = 0; k < all[i].settings_count; k++) {
+            const sslh_setting *s = all[i].settings;
+            char text[2][600];
+            if (s[k].kind != SSLH_SETTING_FLAG || !all[i].make || strcmp(all[i].name, "cpc2") == 0) continue;
+            for (turn = 0; turn < 2; turn++) {
+                union { double aligned; const char *text; char bytes[1024]; } desc;
+                sslh_ctx *c = create(1);
+                sslh_method m;
+                memset(&desc, 0, sizeof desc);
+                for (j = 0; j < all[i].settings_count; j++) /* of the encoder's maps the last is too small */
+                    if (strcmp(all[i].encoder, "map") == 0 && strcmp(s[j].name, "tap") == 0)
+                        *(const char **)(void *)(desc.bytes + s[j].offset) = "block1";
+                if (turn) *(int *)(void *)(desc.bytes + s[k].offset) = SSLH_OFF;
+                m = all[i].make(c, encoder_of(c, all[i].name), noise(c, 8, 16, 16, 3), desc.bytes);
+                sslh_method_print(&m, text[turn], sizeof text[turn]);
+                CHECK(all[i].desc_size <= sizeof desc, "a larger descriptor");
+                CHECK_OK(c);
+                sslh_destroy(c);
+            }
+            tried++;
+            CHECK(strcmp(text[0], text[1]) == 0, "%s, .%s:\n%s\n%s", all[i].name, s[k].name, text[0], text[1]);
+        }
+    CHECK(tried > 20, "%d switches", tried);
 }
 
 /* The printed line is text for the method: what is made of it prints the same line. */
@@ -1001,6 +1033,7 @@ TESTS_BEGIN
     TEST(settings_are_printed)
 #if SSLH_WITH_SIMCLR && SSLH_WITH_ROTATION && SSLH_WITH_VAE && SSLH_WITH_MAE
     TEST(a_line_is_read_back)
+    TEST(switches_are_off)
     TEST(named_settings)
     TEST(the_last_value_counts)
     TEST(sentences_about_text)

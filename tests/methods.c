@@ -1943,6 +1943,35 @@ static void frame_order_learns(void) {
     }
 }
 
+/* The default of .gap is half of what fits into the shortest clip. */
+static void frame_order_lengths(void) {
+    static uint8_t values[4 * 20 * 192];
+    static const int32_t lengths[4] = {20, 20, 9, 20};
+    int shortest;
+    for (shortest = 0; shortest < 2; shortest++) {
+        sslh_ctx *c = create(1);
+        sslh_method m = frame_order_of(c, 1, 0, 1);
+        sslh_data data = clips_of(c, values, 4, 20, 8, lengths);
+        sslh_batch b;
+        sslh_view_set v;
+        int i;
+        for (i = 0; i < (int)sizeof values; i++) values[i] = (uint8_t)(i / 192 % 20); /* the number of its frame */
+        if (!shortest) data = sslh_data_range(data, 0, 2);
+        m.prepare(&m, data);
+        sslh_next_batch(loader_for(c, data, (int)data.count), &b);
+        memset(&v, 0, sizeof v);
+        m.views(&m, &b, &v);
+        CHECK_OK(c);
+        if (!sslh_error(c)) {
+            const sslh_tensor *x = sslh_view_get(&v, "frames"); /* (N,5,8,8,3), normalised */
+            const sslh_preprocess p = sslh_get_preprocess(m.encoder);
+            double step = (double)(x->data[192] - x->data[0]) * (double)p.std[0] * 255;
+            CHECK_NEAR(step, shortest ? 1 : 2, 0.01);
+        }
+        sslh_destroy(c);
+    }
+}
+
 static void frame_order_errors(void) {
     static uint8_t values[4 * 9 * 192];
     static const int32_t lengths[4] = {9, 9, 4, 9};
@@ -1964,7 +1993,8 @@ static void frame_order_errors(void) {
     sslh_train(c, m, sslh_data_from_images(c, values, 36, 8, 8, 3, NULL), two_steps());
     CHECK_ERROR(c, "sslh_frame_order: the data has no clips");
     sslh_train(c, m, clips_of(c, values, 4, 9, 8, lengths), two_steps());
-    CHECK_ERROR(c, "sslh_frame_order: clip 2 has 4 frames, and 5 are needed");
+    CHECK_ERROR(c, "sslh_frame_order: clip 2 has 4 frames, and 5 are needed from the first that is seen to the last "
+                   "(.gap)");
     d.gap = 100000;
     m = sslh_frame_order(c, convnet(c, 4, 8), d);
     sslh_train(c, m, clips_of(c, values, 4, 9, 8, NULL), two_steps());
@@ -3748,6 +3778,43 @@ static void gan_losses(void) {
     }
 }
 
+/* .critic counts updates, not batches: with 2 batches an update the generator moves in every second update. */
+static int gan_moves(const sslh_train_info *t, void *user) {
+    static const char *const names[2] = {"encoder.conv1.weight", "generator.fc.weight"};
+    float *state = (float *)user; /* of both: the sum, and how often it has changed */
+    int k;
+    for (k = 0; k < 2 && !t->epoch_end; k++) {
+        float now = gan_sum(t->method, names[k]);
+        if (now != state[k]) state[2 + k] += 1;
+        state[k] = now;
+    }
+    return 0;
+}
+static void gan_accumulates(void) {
+    static const struct { int accumulate, critic, d, g; } want[5] = {
+        {1, 1, 16, 16}, {1, 2, 16, 8}, {2, 1, 8, 8}, {2, 2, 8, 4}, {4, 2, 4, 2}};
+    int i, k;
+    for (i = 0; i < 5; i++) {
+        sslh_ctx *c = create(1);
+        sslh_gan_desc d;
+        sslh_train_desc t;
+        sslh_method m;
+        float state[4] = {0};
+        memset(&d, 0, sizeof d), memset(&t, 0, sizeof t);
+        d.critic = want[i].critic;
+        m = gan_of(c, dcgan(c, 0), d);
+        state[0] = gan_sum(&m, "encoder.conv1.weight"), state[1] = gan_sum(&m, "generator.fc.weight");
+        t.batch = 8, t.epochs = 2, t.quiet = 1, t.accumulate = want[i].accumulate; /* 16 batches */
+        t.callback = gan_moves, t.user = state;
+        sslh_train(c, m, one_colour(c), t);
+        CHECK_OK(c);
+        for (k = 0; k < 2; k++)
+            CHECK((int)state[2 + k] == (k ? want[i].g : want[i].d), "accumulate %d, critic %d: %s moved %d times",
+                  want[i].accumulate, want[i].critic, k ? "G" : "D", (int)state[2 + k]);
+        sslh_destroy(c);
+    }
+}
+
 /* The largest singular value of a weight (O,..) as (O,K), by 3,000 steps of the power iteration in double. */
 static double spectral_norm(const sslh_tensor *w) {
     size_t O = (size_t)w->shape[0], K = w->count / O, o, k;
@@ -4001,6 +4068,8 @@ static void gan_errors(void) {
     sslh_gan_desc d;
     sslh_method m;
     sslh_net *encoder = convnet(c, 4, 8);
+    sslh_param_opts group;
+    memset(&group, 0, sizeof group);
     memset(&d, 0, sizeof d);
     sslh_gan(c, encoder, d);
     CHECK_ERROR(c, "sslh_gan: .height must be given (1 to 4096)");
@@ -4034,6 +4103,14 @@ static void gan_errors(void) {
     CHECK_ERROR(c, "sslh_adversarial_loss: there is no kind 5 (1 to 4)");
     sslh_adversarial_loss(c, sslh_zeros(c, sslh_dim1(3)), NULL, SSLH_HINGE);
     CHECK_ERROR(c, "sslh_adversarial_loss: input 1 is NULL");
+    d.height = d.width = 4094, d.generator_width = 65536;
+    sslh_gan(c, encoder, d);
+    CHECK_ERROR(c, "sslh_gan: the generator's first map would have more than 2147483647 values");
+    d.height = d.width = 8, d.generator_width = 0;
+    group.group = 1;
+    sslh_param_set(encoder, 0, group);
+    sslh_gan(c, encoder, d);
+    CHECK_ERROR(c, "sslh_gan: the encoder's parameter 'conv1.weight' is in group 1, which is the generator's");
     d.height = d.width = 0; /* a transformer has one size */
     m = sslh_gan(c, vit(c, 0), d);
     CHECK(sslh_gan_sample(&m, 1, 1)->shape[1] == 8, "its size");
@@ -4860,6 +4937,7 @@ int main(int argc, char **argv) {
     TEST(frame_order_still)
     TEST(frame_order_motion)
     TEST_LEARNS(frame_order_learns)
+    TEST(frame_order_lengths)
     TEST(frame_order_errors)
 #endif
 #endif
@@ -4880,6 +4958,7 @@ int main(int argc, char **argv) {
 #endif
 #if SSLH_WITH_GAN
     TEST(gan_losses)
+    TEST(gan_accumulates)
     TEST(gan_spectral)
     TEST(gan_clips)
     TEST(gan_averages)

@@ -89,6 +89,75 @@ static void split_by_class(void) {
     sslh_destroy(c);
 }
 
+/* Small classes: what is rounded in one is made up for in the next, and each keeps a sample for training. */
+static void split_small_classes(void) {
+    enum { N = 1000 };
+    static const struct { int each; float test, validation; int in_test, in_validation; } want[] = {
+        {10, 0.14f, 0, 140, 0}, {2, 0.2f, 0, 200, 0}, {2, 0.3f, 0.2f, 300, 200}, {5, 0.15f, 0.15f, 150, 150},
+        {2, 0.6f, 0.3f, 500, 0}, {1000, 0.2f, 0.1f, 200, 100}};
+    static int32_t label[N];
+    static float value[N];
+    for (size_t row = 0; row < sizeof want / sizeof want[0]; row++) {
+        sslh_ctx *c = context(1);
+        NONE(sslh_split_desc, d);
+        sslh_field field[2];
+        char kept[N] = {0};
+        memset(field, 0, sizeof field);
+        for (int i = 0; i < N; i++) label[i] = (i * 7 % N) / want[row].each;
+        field[0].kind = SSLH_FIELD_AUDIO, field[0].type = SSLH_F32, field[0].shape = sslh_dim1(1);
+        field[0].values = value, field[1].kind = SSLH_FIELD_LABEL, field[1].type = SSLH_I32, field[1].values = label;
+        sslh_data all = sslh_data_from_fields(c, field, 2, N);
+        d.test = want[row].test, d.validation = want[row].validation;
+        if (!want[row].in_validation) d.validation = 0;
+        sslh_split s = sslh_data_split(all, d);
+        CHECK_OK(c);
+        CHECK(s.test.count == want[row].in_test && s.validation.count == want[row].in_validation,
+              "row %d: %d in the test, %d in the validation", (int)row, (int)s.test.count, (int)s.validation.count);
+        for (int64_t i = 0; i < s.train.count; i++) kept[s.train.labels[i]] = 1;
+        for (int k = 0; k < N / want[row].each; k++) CHECK(kept[k], "row %d: class %d has no training", (int)row, k);
+        sslh_destroy(c);
+    }
+    sslh_ctx *c = context(1);
+    NONE(sslh_split_desc, d);
+    static uint8_t pixel[6];
+    static const int32_t own[6] = {0, 1, 2, 3, 4, 5};
+    sslh_data alone = sslh_data_from_images(c, pixel, 6, 1, 1, 1, own);
+    d.test = 0.5f;
+    sslh_data_split(alone, d);
+    CHECK_ERROR(c, "sslh_data_split: the test part of 6 samples is empty: each class has too few (.any_class)");
+    d.any_class = 1;
+    CHECK(sslh_data_split(alone, d).test.count == 3, "half of them");
+    CHECK_OK(c);
+    sslh_destroy(c);
+}
+
+/* Groups of very different size: a part is as near to its share as whole groups taken in turn can make it. */
+static void split_large_groups(void) {
+    static uint8_t pixel[100];
+    static int32_t group[100];
+    for (int seed = 0; seed < 20; seed++) {
+        for (int i = 0; i < 100; i++) group[i] = i < 80 ? 0 : i - 79; /* 80 of one, 20 of one each */
+        sslh_ctx *c = context(1);
+        NONE(sslh_split_desc, d);
+        sslh_field field[2];
+        memset(field, 0, sizeof field);
+        field[0].kind = SSLH_FIELD_IMAGE, field[0].type = SSLH_U8, field[0].shape = sslh_dim3(1, 1, 1);
+        field[0].values = pixel, field[1].kind = SSLH_FIELD_LABEL, field[1].type = SSLH_I32, field[1].values = group;
+        field[1].name = "patient";
+        sslh_data all = sslh_data_from_fields(c, field, 2, 100);
+        d.test = 0.1f, d.validation = 0.1f, d.group = "patient", d.seed = (uint64_t)seed;
+        sslh_split s = sslh_data_split(all, d);
+        CHECK(s.test.count == 10 && s.validation.count == 10, "seed %d: %d and %d", seed, (int)s.test.count,
+              (int)s.validation.count);
+        for (int i = 0; i < 100; i++) group[i] = i < 6; /* both groups are too large, and the smaller one is taken */
+        all = sslh_data_range(sslh_data_from_fields(c, field, 2, 100), 0, 14);
+        d.test = 0.15f, d.validation = 0;
+        CHECK(sslh_data_split(all, d).test.count == 6, "a part has a group");
+        CHECK_OK(c);
+        sslh_destroy(c);
+    }
+}
+
 static void split_by_group(void) {
     sslh_ctx *c = context(1);
     sslh_data all = clips(c);
@@ -109,7 +178,12 @@ static void split_by_group(void) {
                 CHECK(side_of[g] < 0 || side_of[g] == side, "speaker %d on two sides", g);
                 side_of[g] = side;
             }
-        CHECK(s.test.count >= 60 && s.test.count < 60 + 60, "%d in the test", (int)s.test.count);
+        int size[GROUPS] = {0}, largest = 0;
+        for (int i = 0; i < COUNT; i++) size[speakers[i]]++;
+        for (int g = 0; g < GROUPS; g++) largest = size[g] > largest ? size[g] : largest;
+        CHECK(fabs((double)s.test.count - 0.3 * COUNT) <= largest / 2.0 + 1e-3, "%d in the test", (int)s.test.count);
+        CHECK(fabs((double)s.validation.count - 0.2 * COUNT) <= largest / 2.0 + 1e-3, "%d in the validation",
+              (int)s.validation.count);
     }
     NONE(sslh_split_desc, d);
     d.group = "dialect";
@@ -165,7 +239,7 @@ static void copies(void) {
     CHECK(sslh_near_twins(c, x, y, 0.98f, t, 8) == 3, "near twins");
     CHECK(t[0].a == 7 && t[0].b == 3 && t[1].a == 7 && t[1].b == 5 && t[2].a == 2 && t[2].b == 9, "%d %d %d %d %d %d",
           t[0].a, t[0].b, t[1].a, t[1].b, t[2].a, t[2].b);
-    CHECK_NEAR(t[0].cosine, 1, 1e-5);
+    CHECK(t[0].cosine == 1, "%g", (double)t[0].cosine);
     CHECK(sslh_near_twins(c, x, y, 0.98f, t, 1) == 3 && t[0].a == 7 && t[0].b == 3, "the best one");
     CHECK(sslh_near_twins(c, y, NULL, 0.999f, t, 8) == 1 && t[0].a == 3 && t[0].b == 5, "within b");
     CHECK_OK(c);
@@ -178,6 +252,22 @@ static void copies(void) {
     sslh_thumbnails(c, clips(c), 8);
     CHECK(sslh_error(c) != NULL, "sound");
     sslh_clear_error(c);
+    sslh_destroy(c);
+}
+
+/* Equal rows have the cosine 1, however wide they are, and a threshold of 1 finds them. */
+static void equal_rows(void) {
+    enum { N = 40 };
+    sslh_ctx *c = context(1);
+    for (int width = 3; width < 1000; width *= 3) {
+        sslh_tensor *x = sslh_persist(sslh_normal(c, sslh_dim2(N, width), 0.3f, 1));
+        sslh_twins t[2 * N];
+        for (int i = 0; i < N / 2; i++) /* twice as large has the same direction */
+            for (int d = 0; d < width; d++) x->data[(2 * i + 1) * width + d] = x->data[2 * i * width + d] * 2;
+        CHECK(sslh_near_twins(c, x, NULL, 1, t, 2 * N) == N / 2, "width %d", width);
+        for (int i = 0; i < N / 2; i++) CHECK(t[i].a == 2 * i && t[i].b == 2 * i + 1 && t[i].cosine == 1, "pair %d", i);
+    }
+    CHECK_OK(c);
     sslh_destroy(c);
 }
 
@@ -222,6 +312,54 @@ static void neighbours(void) {
     CHECK_OK(c);
     sslh_destroy(one);
     sslh_destroy(c);
+}
+
+/* Equal cosines go by number: of those that are kept, and in the order of what is found. */
+static void ties(void) {
+    enum { N = 60 };
+    sslh_ctx *c = context(1);
+    for (int turn = 0; turn < 200; turn++) {
+        sslh_tensor *x = sslh_persist(sslh_zeros(c, sslh_dim2(N, 2)));
+        sslh_tensor *q = sslh_persist(sslh_zeros(c, sslh_dim2(1, 2)));
+        int level[N], k = 1 + turn % 20;
+        sslh_neighbours found;
+        q->data[0] = 1;
+        for (int i = 0; i < N; i++) { /* four cosines; a power of two as length changes no bit */
+            level[i] = (int)sslh_random_below(2, (uint64_t)turn, (uint64_t)i, 4);
+            x->data[2 * i] = (sslh_real)(1 + level[i]), x->data[2 * i + 1] = (sslh_real)(4 - level[i]);
+        }
+        found = sslh_nearest(c, x, q, k);
+        CHECK_OK(c);
+        for (int place = 0, want = 3, at = 0; place < k && !sslh_error(c); place++, at++) {
+            for (; want >= 0 && level[at] != want; at++)
+                if (at == N - 1) want--, at = -1;
+            CHECK(found.index->ints[place] == at, "turn %d, place %d: %d instead of %d", turn, place,
+                  (int)found.index->ints[place], at);
+            if (at == N - 1) want--, at = -1;
+        }
+    }
+    sslh_destroy(c);
+}
+
+/* Cosines are computed in float, whatever .bfloat16 says. */
+static void in_float(void) {
+    enum { N = 100, D = 64 };
+    float cosine[2][N];
+    for (int pairs = 0; pairs < 2; pairs++) {
+        NONE(sslh_desc, cd);
+        cd.threads = 1, cd.seed = 7, cd.bfloat16 = pairs;
+        sslh_ctx *c = sslh_create(cd);
+        if (sslh_error(c)) { /* a build in double has none */
+            sslh_destroy(c);
+            return;
+        }
+        sslh_tensor *x = sslh_persist(sslh_normal(c, sslh_dim2(N, D), 0, 1));
+        sslh_neighbours found = sslh_nearest(c, x, x, 1);
+        CHECK_OK(c);
+        for (int i = 0; i < N; i++) cosine[pairs][i] = (float)found.cosine->data[i];
+        sslh_destroy(c);
+    }
+    CHECK(!memcmp(cosine[0], cosine[1], sizeof cosine[0]), "other cosines");
 }
 
 /* On a circle: 0 and 12 degrees are of class 0, 20, 180 and 188 of class 1. */
@@ -289,6 +427,79 @@ static void whitening(void) {
     sslh_destroy(c);
 }
 
+/* What a function has made before it fails is freed, without sslh_rewind. The first run lets the heap of steps grow. */
+static void errors_keep_nothing(void) {
+    enum { WAYS = 13 };
+    draw(pixels[0], 0);
+    for (int way = 0; way < WAYS; way++) {
+        NONE(test_memory, m);
+        NONE(sslh_desc, cd);
+        NONE(sslh_split_desc, split);
+        NONE(sslh_feature_desc, features);
+        NONE(sslh_probe_desc, probe);
+        NONE(sslh_knn_desc, knn);
+        NONE(sslh_finetune_desc, finetune);
+        NONE(sslh_tsne_desc, tsne);
+        NONE(sslh_convnet_desc, net);
+        static int32_t label[12] = {0, 1, 0, 1, 0, 1, 0, 1, 0, 1, 0, 1};
+        sslh_twins t[4];
+        cd.threads = 1, cd.alloc = test_alloc, cd.release = test_release, cd.user = &m;
+        net.channels = 3, net.widths[0] = 4;
+        probe.l2 = 0.1f, probe.iterations = 2, finetune.epochs = 1, finetune.batch = 6, tsne.iterations = 2;
+        split.any_class = way == 8, split.validation = 0.1f;
+        sslh_ctx *c = sslh_create(cd);
+        sslh_net *encoder = sslh_convnet(c, net);
+        sslh_data images = sslh_data_from_images(c, pixels[0], 12, 16, 16, 3, label);
+        sslh_tensor *x = sslh_persist(sslh_normal(c, sslh_dim2(12, 4), 0, 1)), *w = sslh_persist(x);
+        CHECK_OK(c);
+        const int64_t mark = sslh_mark(c);
+        long live = 0, at;
+        for (at = -1; at < 1000; at++) { /* -1, 0: no failure */
+            m.fail_at = at > 0 ? m.calls + at : 0;
+            if (way == 0) sslh_features(c, encoder, images, features);
+            if (way == 1) sslh_linear_probe(c, encoder, images, images, probe);
+            if (way == 2) sslh_knn(c, encoder, images, images, knn);
+            if (way == 3) sslh_finetune(c, encoder, images, images, finetune);
+            if (way == 4) sslh_nearest(c, x, w, 3);
+            if (way == 5) sslh_retrieval(c, x, label, w, label, 3);
+            if (way == 6) sslh_zca_fit(c, x, 0);
+            if (way == 7) sslh_near_twins(c, x, w, 0.5f, t, 4);
+            if (way == 8) sslh_data_split(images, split);
+            if (way == 9) sslh_pca(c, x, 2);
+            if (way == 10) sslh_tsne(c, x, tsne);
+#if SSLH_WITH_CLASSIFIERS
+            NONE(sslh_kmeans_desc, kmeans);
+            kmeans.clusters = 3;
+            if (way == 11) sslh_kmeans(c, x, kmeans);
+            if (way == 12) sslh_nearest_centres(c, x, w);
+#endif
+            if (at <= 0 || !sslh_error(c)) { /* all of it, or no allocation is left to fail */
+                CHECK_OK(c);
+                sslh_rewind(c, mark);
+                live = m.live;
+                if (at > 0) break;
+                continue;
+            }
+            CHECK_ERROR(c, "out of memory");
+            CHECK(m.live <= live, "way %d, allocation %ld: %ld blocks are left", way, at, m.live - live);
+            sslh_rewind(c, mark);
+        }
+        CHECK(at > 1 || way > 10, "way %d: nothing failed", way);
+        sslh_destroy(c);
+        CHECK(m.live == 0, "way %d: %ld blocks leak", way, m.live);
+    }
+    /* other errors: a part of a split that is empty */
+    sslh_ctx *c = context(1);
+    sslh_data d = clips(c);
+    NONE(sslh_split_desc, split);
+    split.validation = 0.3f, split.test = 0.001f;
+    const double bytes = (double)sslh_query(c).bytes;
+    sslh_data_split(d, split);
+    CHECK_ERROR(c, "the test part of 203 samples is empty");
+    CHECK((double)sslh_query(c).bytes == bytes, "%g bytes are left", (double)sslh_query(c).bytes - bytes);
+    sslh_destroy(c);
+}
+
 /* Every allocation fails in turn. */
 static void failing_memory(void) {
     long calls = 1;
@@ -328,10 +539,16 @@ static void failing_memory(void) {
 
 TESTS_BEGIN
     TEST(split_by_class)
+    TEST(split_small_classes)
     TEST(split_by_group)
+    TEST(split_large_groups)
     TEST(copies)
+    TEST(equal_rows)
     TEST(neighbours)
+    TEST(ties)
+    TEST(in_float)
     TEST(retrieval)
     TEST(whitening)
+    TEST(errors_keep_nothing)
     TEST(failing_memory)
 TESTS_END

@@ -233,6 +233,111 @@ static void windows(void) {
     sslh_destroy(c);
 }
 
+/* Parts of a stream: the letter 7 stands in the windows of the test alone, where it is to be predicted, and no training
+   batch reads or predicts it. Windows of a range move, those of a part with gaps do not. */
+static void parts_of_a_stream(void) {
+    enum { ALL = 40 };
+    for (int how = 0; how < 3; how++) {
+        static int32_t text[ALL * T + 1];
+        sslh_ctx *c = context(1);
+        sslh_method m = gpt(c, small(c, SSLH_GPT2));
+        sslh_data all = sslh_data_stream(c, text, ALL * T + 1, T);
+        sslh_loader_desc l;
+        sslh_loader *loader;
+        sslh_batch b;
+        sslh_split s;
+        sslh_split_desc d;
+        char held[ALL] = {0};
+        int moved = 0, seven = 0;
+        memset(&l, 0, sizeof l), memset(&d, 0, sizeof d), memset(&s, 0, sizeof s);
+        l.batch = 5, l.epochs = 5, d.test = 0.25f;
+        if (how == 0) s = sslh_data_split(all, d);
+        else if (how == 1) s.train = sslh_data_range(all, 0, 30), s.test = sslh_data_range(all, 30, ALL);
+        else { /* a part of a part, and of the whole again */
+            sslh_data odd = sslh_data_split(all, d).train;
+            s.train = sslh_data_range(sslh_data_range(all, 0, 35), 5, 25);
+            CHECK(sslh_data_range(odd, 0, 1).field[0].stream > 0 && odd.field[0].stream < 0, "gaps");
+            CHECK(sslh_data_fraction(all, 0.3, 1).field[0].stream == all.field[0].stream, "nothing is held out");
+        }
+        CHECK_OK(c);
+        memset(held, how == 2, sizeof held);
+        for (int i = 0; i < s.test.count; i++) held[s.test.order[i]] = 1;
+        for (int i = 0; how == 2 && i < s.train.count; i++) held[s.train.order[i]] = 0;
+        for (int i = 0; i <= ALL * T; i++) text[i] = i < ALL * T && held[i / T] && i % T ? 7 : 1 + i % 5;
+        loader = sslh_loader_new(c, s.train, l);
+        while (sslh_next_batch(loader, &b)) {
+            sslh_view_set v;
+            const int32_t *x, *y;
+            memset(&v, 0, sizeof v);
+            m.views(&m, &b, &v);
+            x = sslh_view_get(&v, "tokens")->ints, y = sslh_view_get(&v, "targets")->ints;
+            for (int i = 0; i < b.count * T && !sslh_error(c); i++) seven += x[i] == 7 || y[i] == 7;
+            for (int n = 0; n < b.count && !sslh_error(c); n++)
+                moved += memcmp(x + n * T, text + b.index[n] * T, T * sizeof *x) != 0;
+        }
+        CHECK_OK(c);
+        CHECK(seven == 0, "way %d: %d tokens of the test", how, seven);
+        CHECK((moved > 20) == (how > 0), "way %d: %d windows moved", how, moved);
+        sslh_destroy(c);
+    }
+}
+
+/* A batch of texts that predict nothing is passed over, also by BERT; a data set of such texts is an error. */
+static void short_texts(void) {
+    enum { N = 6 };
+    static int32_t x[N * T];
+    static const int32_t some[N] = {5, 1, 4, 1, 1, 6}, none[N] = {1, 0, 1, 1, 0, 1}, empty[N] = {0};
+    sslh_ctx *c = context(1);
+    sslh_field f;
+    sslh_train_desc d;
+    sslh_net *net = small(c, SSLH_GPT2);
+    memset(&f, 0, sizeof f), memset(&d, 0, sizeof d);
+    for (int i = 0; i < N * T; i++) x[i] = (int32_t)sslh_random_below(4, 4, (uint64_t)i, V);
+    f.kind = SSLH_FIELD_TOKENS, f.type = SSLH_I32, f.shape = sslh_dim1(T), f.values = x, f.lengths = some;
+    d.epochs = 3, d.batch = 1, d.quiet = 1;
+    CHECK(sslh_train(c, gpt(c, net), sslh_data_from_fields(c, &f, 1, N), d) > 0.5f, "half of the texts have a loss");
+    CHECK(sslh_gpt_evaluate(net, sslh_data_from_fields(c, &f, 1, N)) > 0.5f, "and all predictions");
+    CHECK_OK(c);
+    f.lengths = none;
+    sslh_train(c, gpt(c, net), sslh_data_from_fields(c, &f, 1, N), d);
+    CHECK_ERROR(c, "gpt: no text has two tokens, so nothing is predicted");
+#if SSLH_WITH_BERT
+    sslh_bert_desc bd;
+    sslh_transformer_desc td;
+    sslh_method m;
+    memset(&bd, 0, sizeof bd), memset(&td, 0, sizeof td);
+    bd.cls_token = 7, bd.sep_token = 8, bd.mask_token = 9, bd.pad_token = 10;
+    td.kind = SSLH_BERT, td.vocabulary = V, td.length = T + 2, td.width = D, td.depth = 1, td.heads = 3;
+    m = sslh_bert(c, sslh_transformer(c, td), bd);
+    CHECK(sslh_train(c, m, sslh_data_from_fields(c, &f, 1, N), d) > 0.5f, "two of six are empty");
+    CHECK_OK(c);
+    f.lengths = empty;
+    CHECK(sslh_bert_evaluate(&m, sslh_data_from_fields(c, &f, 1, N)) == 0, "no loss");
+    CHECK_ERROR(c, "sslh_bert_evaluate: all texts are empty, so nothing is predicted");
+    sslh_train(c, m, sslh_data_from_fields(c, &f, 1, N), d);
+    CHECK_ERROR(c, "bert: no text has a token, so nothing is predicted");
+#endif
+    sslh_destroy(c);
+}
+
+/* Of a prompt that is too long the net sees the end, as much as it can read. */
+static void long_prompts(void) {
+    sslh_ctx *c = context(1);
+    sslh_net *net = small(c, SSLH_GPT2);
+    sslh_generate_desc g;
+    int32_t text[3 * T], one[2], two[2];
+    memset(&g, 0, sizeof g);
+    for (int k = 0; k < 20; k++) {
+        const int n = T + 1 + k % (2 * T);
+        for (int i = 0; i < n; i++) text[i] = (int32_t)sslh_random_below(6, (uint64_t)k, (uint64_t)i, V);
+        g.stream = (uint64_t)k + 1, g.no_cache = k % 2;
+        CHECK(sslh_gpt_generate(net, text, n, one, 1, g) == 1, "a token");
+        CHECK(sslh_gpt_generate(net, text + n - T, T, two, 1, g) == 1 && one[0] == two[0], "prompt of %d tokens", n);
+    }
+    CHECK_OK(c);
+    sslh_destroy(c);
+}
+
 /* ln V at first; texts with lengths: what stands behind their end changes nothing. */
 static void gpt_loss(void) {
     sslh_ctx *c = context(2);
@@ -452,6 +557,33 @@ static void two_texts(void) {
     }
 }
 
+/* Evaluation: windows of a stream are those of the data, and the second text of a sample is its own. */
+static void bert_evaluates(void) {
+    enum { N = 5, W = 6 };
+    static int32_t x[N * W + 1], y[N * W];
+    sslh_ctx *c = context(1);
+    sslh_bert_desc d = bert_settings();
+    sslh_method m = sslh_bert(c, reader(c, W + 2, 0), d);
+    sslh_field f[2];
+    sslh_data both;
+    double all, sum = 0;
+    for (int i = 0; i < N * W; i++) x[i] = i % 97, y[i] = 50 + i % 41;
+    f[0] = texts(x, W, NULL);
+    all = (double)sslh_bert_evaluate(&m, sslh_data_from_fields(c, f, 1, N));
+    CHECK_NEAR(sslh_bert_evaluate(&m, sslh_data_stream(c, x, N * W + 1, W)), all, 0);
+    f[1] = texts(y, W, NULL);
+    for (int next = 1; next <= 2; next++, sum = 0) {
+        d.next = next, d.mask = 0.5f;
+        m = sslh_bert(c, reader(c, 2 * W + 3, 1), d);
+        both = sslh_data_from_fields(c, f, 2, N);
+        all = (double)sslh_bert_evaluate(&m, both);
+        for (int i = 0; i < N; i++) sum += (double)sslh_bert_evaluate(&m, sslh_data_range(both, i, i + 1));
+        CHECK_NEAR(sum / N, all, 1e-5);
+    }
+    CHECK_OK(c);
+    sslh_destroy(c);
+}
+
 /* It learns a language that counts to ten in a circle, and fills a gap. */
 static void bert_learns(void) {
     enum { N = 400, W = 8 };
@@ -492,7 +624,13 @@ static void bert_learns(void) {
         t.epochs = 1;
         sslh_train(c, m, data, t);
         CHECK_ERROR(c, "sslh_bert: .next needs two texts a sample");
-        d.next = 0;
+        d.next = 0, d.hidden = 0.8f, d.replaced = 0.5f;
+        sslh_bert(c, reader(c, 10, 0), d);
+        CHECK_ERROR(c, "sslh_bert: .hidden is 0.8 and .replaced 0.5: together they are parts of 1");
+        d.hidden = 1, d.replaced = 0; /* the default is what is left */
+        sslh_bert(c, reader(c, 10, 0), d);
+        CHECK_OK(c);
+        d.hidden = 0;
         m = sslh_bert(c, reader(c, 9, 0), d);
         sslh_train(c, m, data, t);
         CHECK_ERROR(c, "bert: texts of 10 tokens, but the encoder reads 9 (.length of sslh_transformer)");
@@ -542,12 +680,16 @@ TESTS_BEGIN
     TEST(features)
 #if SSLH_WITH_GPT
     TEST(windows)
+    TEST(parts_of_a_stream)
+    TEST(short_texts)
+    TEST(long_prompts)
     TEST(gpt_loss)
     TEST_LEARNS(gpt_learns)
 #endif
 #if SSLH_WITH_BERT
     TEST(hidden)
     TEST(two_texts)
+    TEST(bert_evaluates)
     TEST_LEARNS(bert_learns)
     TEST(bert_files)
 #endif

@@ -149,6 +149,40 @@ static void training(void) {
     sslh_destroy(c);
 }
 
+/* Special tokens in the text that a tokenizer is made from are not text: it is as if each document stood alone. */
+static void specials_are_no_text(void) {
+    static const char end[] = "<|endoftext|>", document[] = "the cat sat on the mat";
+    static char with[40 * (sizeof end + sizeof document)], without[sizeof with];
+    sslh_ctx *c = context();
+    size_t n = 0, m = 0;
+    for (int i = 0; i < 40; i++) {
+        n += (size_t)snprintf(with + n, sizeof with - n, "%s%s", document, end);
+        m += (size_t)snprintf(without + m, sizeof without - m, "%s\n", document);
+    }
+    for (int literal = 0; literal < 2; literal++) {
+        sslh_tokenizer_desc d = of_kind(SSLH_TOKENS_BPE);
+        int marks = 0;
+        d.literal = literal;
+        sslh_tokenizer *t = sslh_tokenizer_new(c, with, n, d), *u = sslh_tokenizer_new(c, without, m, d);
+        CHECK_OK(c);
+        for (int i = 256; i < sslh_tokenizer_size(t) - 1; i++) marks += strpbrk(sslh_token_name(t, i), "<|>") != NULL;
+        CHECK((marks > 0) == literal, "%d tokens of pieces of the mark", marks);
+        CHECK((sslh_tokenizer_size(t) == sslh_tokenizer_size(u)) == !literal, "%d and %d tokens",
+              sslh_tokenizer_size(t), sslh_tokenizer_size(u));
+        for (int i = 0; !literal && i < sslh_tokenizer_size(t) && i < sslh_tokenizer_size(u); i++)
+            CHECK(!strcmp(sslh_token_name(t, i), sslh_token_name(u, i)), "token %d", i);
+    }
+    for (int kind = 0; kind < 2; kind++) {
+        sslh_tokenizer_desc d = of_kind(kind ? SSLH_TOKENS_WORDS : SSLH_TOKENS_CHARACTERS);
+        d.special = "<|end <|endoftext|>"; /* the longer name counts */
+        sslh_tokenizer *t = sslh_tokenizer_new(c, with, n, d);
+        CHECK_OK(c);
+        CHECK(sslh_token_id(t, "|") == -1 && sslh_token_id(t, "<") == -1, "kind %d: a piece of the mark", kind);
+        CHECK(sslh_token_count(t, sslh_token_id(t, kind ? "the" : "h")) == 80, "kind %d: counts", kind);
+    }
+    sslh_destroy(c);
+}
+
 static void words_and_characters(void) {
     static const char text[] = "The cat, the Cat and the d\xc3\xa9j\xc3\xa0 vu. The end";
     static const char other[] = "the dog, the end";
@@ -409,6 +443,7 @@ TESTS_BEGIN
     TEST(odd_texts)
     TEST(bytes_come_back)
     TEST(training)
+    TEST(specials_are_no_text)
     TEST(words_and_characters)
     TEST(hostile_text)
     TEST(refused)

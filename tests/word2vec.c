@@ -78,6 +78,24 @@ static void learns(void) {
     free(text);
 }
 
+/* SSLH_OFF in a switch is 0. */
+static void switches_are_off(void) {
+    size_t size;
+    char *text = language(&size);
+    uint64_t hash[2] = {0, 0};
+    for (int off = 0; off < 2; off++) {
+        sslh_ctx *c = context(1);
+        sslh_word2vec_desc d = settings();
+        d.dim = 4, d.epochs = 1, d.cbow = d.hierarchical = off ? SSLH_OFF : 0;
+        sslh_tensor *x = sslh_vectors_tensor(sslh_word2vec(c, text, size, d));
+        CHECK_OK(c);
+        for (size_t i = 0; i < x->count; i++) hash[off] = test_hash(&x->data[i], sizeof x->data[i], hash[off]);
+        sslh_destroy(c);
+    }
+    CHECK(hash[0] == hash[1], "other vectors");
+    free(text);
+}
+
 /* The same bits with one, two and five threads; others with another seed or another batch. */
 static void same_bits(void) {
     size_t size;
@@ -276,6 +294,9 @@ static void refused(void) {
     d.negatives = SSLH_OFF;
     CHECK(!sslh_word2vec(c, "a b c", 5, d), "nothing to predict with");
     CHECK_ERROR(c, "one of them must be on");
+    d = settings(), d.min_count = 1;
+    CHECK(!sslh_word2vec(c, "a\nb\na\nb\nc\n", 10, d), "a word a line");
+    CHECK_ERROR(c, "sslh_word2vec: no line has two words that are read, so nothing is predicted (.min_count, .sample)");
     d = settings(), d.dim = -3;
     CHECK(!sslh_word2vec(c, "a b c", 5, d), "negative dim");
     CHECK_ERROR(c, "1 to 4096");
@@ -300,6 +321,36 @@ static void refused(void) {
               !sslh_vectors_count(NULL, 0),
           "NULL is taken");
     CHECK_OK(c);
+    sslh_destroy(c);
+}
+
+/* A sign in an expression is a sign even if the vocabulary has it as a word. */
+static void signs(void) {
+    static const char plain[] = "a 1 2 0\nb 2 1 1\nc 0 1 3\nd 3 1 -1\n";
+    static const char with[] = "a 1 2 0\nb 2 1 1\nc 0 1 3\nd 3 1 -1\n- 5 -4 2\n+ 1 1 1\n";
+    static const char *const expression[] = {"a - b", "a - b + c", "- a", " a +\tb "};
+    sslh_ctx *c = context(1);
+    sslh_vectors *v = sslh_load_vectors_memory(c, plain, sizeof plain - 1);
+    sslh_vectors *w = sslh_load_vectors_memory(c, with, sizeof with - 1);
+    int one[4], two[6];
+    float x[4], y[6];
+    CHECK_OK(c);
+    for (int i = 0; i < 4; i++) {
+        int n = sslh_nearest_words(v, expression[i], 4, one, x), m = sslh_nearest_words(w, expression[i], 6, two, y);
+        CHECK(n > 0 && m == n + 2, "%s: %d and %d", expression[i], n, m);
+        for (int k = 0, at = 0; k < m; k++) {
+            if (two[k] > 3) continue; /* the signs themselves are words that may be near */
+            CHECK(at < n && one[at] == two[k] && x[at] == y[k], "%s: place %d", expression[i], k);
+            at++;
+        }
+    }
+    CHECK(sslh_nearest_words(w, " - ", 6, two, NULL) == 5, "the word alone");
+    CHECK(sslh_nearest_words(w, "a - -", 6, two, NULL) == 4, "a less the word");
+    CHECK_OK(c);
+    CHECK(sslh_nearest_words(w, "a -", 6, two, NULL) == 0, "nothing follows");
+    CHECK_ERROR(c, "sslh_nearest_words: no word follows the last -");
+    sslh_nearest_words(v, "a + +", 4, one, NULL);
+    CHECK_ERROR(c, "\"+\" is not in the vocabulary");
     sslh_destroy(c);
 }
 
@@ -345,9 +396,11 @@ TESTS_BEGIN
 #if SSLH_WITH_WORD2VEC
     TEST(one_step)
     TEST(learns)
+    TEST(switches_are_off)
     TEST(same_bits)
     TEST(files)
     TEST(scores)
+    TEST(signs)
     TEST(phrases)
     TEST(refused)
     TEST(failing_memory)
