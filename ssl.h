@@ -2237,7 +2237,7 @@ typedef enum sslh_schedule { SSLH_SCHEDULE_DEFAULT = 0, SSLH_COSINE, SSLH_CONSTA
 typedef struct sslh_train_info sslh_train_info;
 typedef struct sslh_train_desc {
     int   epochs;             /* passes over the data; default 10 */
-    int   batch;              /* images per step; default 256 */
+    int   batch;              /* images per step, at most as many as there are; default 256 */
     sslh_optimizer_desc optimizer; /* default sgd. With .kind 0 it is the method's, and your fields that are not 0
                                  replace its own; with your own .kind only .group_lr and .constant_lr of the
                                  method's apply */
@@ -2246,7 +2246,7 @@ typedef struct sslh_train_desc {
     sslh_schedule schedule;   /* default cosine */
     float warmup;             /* epochs of linear rise; default 0; the method's is shortened to a tenth of a short run;
                                  SSLH_OFF: none */
-    float milestones[8];      /* SSLH_STEPS: fractions of the run, ascending, ended by 0; default none */
+    float milestones[8];      /* SSLH_STEPS: fractions of the run, ascending, at most 7; default none */
     float gamma;              /* SSLH_STEPS: factor of the rate at each milestone; default 0.1 */
     int   accumulate;         /* batches per update, their gradients summed; default 1 */
     int64_t max_steps;        /* stops early, in the state that a run of all epochs would have then: the schedule is
@@ -6195,12 +6195,13 @@ SSLH_I_FN int sslh_i_clip_starts(sslh_ctx *c, const char *op, const sslh_batch *
 
 /* --- the settings of a run ---------------------------------------------------------------------------------------- */
 
-/* The settings of a run: zeros in the caller's are replaced by the method's defaults, and what is still open by the
-   general ones. */
-SSLH_I_FN sslh_train_desc sslh_i_train_resolve(const sslh_method *m, sslh_train_desc d) {
+/* The settings of a run on this many samples: zeros in the caller's are replaced by the method's defaults, and what is
+   still open by the general ones. */
+SSLH_I_FN sslh_train_desc sslh_i_train_resolve(const sslh_method *m, sslh_train_desc d, int64_t samples) {
     const sslh_train_desc general = sslh_i_train_general(), *b = &m->defaults, *last = &general;
     if (!d.epochs) d.epochs = b->epochs ? b->epochs : last->epochs;
     if (!d.batch) d.batch = b->batch ? b->batch : last->batch;
+    d.batch = (int)SSLH_I_MIN((int64_t)d.batch, samples); /* as the loader does; the rate below is for this batch */
     int g;
     /* The settings of the method's optimiser belong together (a weight decay for LARS does not suit AdamW), so they are
        used only when the caller names no optimiser; each value that the caller gives then replaces the method's. Which
@@ -13900,7 +13901,7 @@ SSLH_I_FN int sslh_i_train_ok(sslh_ctx *c, const sslh_method *m, const sslh_data
                   : "checkpoint_steps", (double)(d->max_steps < 0 ? d->max_steps : d->checkpoint_steps));
         return 0;
     }
-    *d = sslh_i_train_resolve(m, *d);
+    *d = sslh_i_train_resolve(m, *d, data->count);
     if (!sslh_i_desc_ok(c, "sslh_train: defaults of the method", SSLH_I_D_TRAIN, d)) return 0;
     return !d->checkpoint || sslh_i_can_write(c, "sslh_train: .checkpoint", d->checkpoint);
 }
@@ -21579,7 +21580,9 @@ SSLH_I_FN int sslh_i_setting_ok(sslh_ctx *c, const char *op, const sslh_setting 
                       (double)list[i], s->range);
             return 0;
         }
-        return 1;
+        if (i == 8) /* readers look for the 0 */
+            sslh_fail(c, SSLH_E_USAGE, "%s: .%s has 8 numbers: 7 are possible, because a 0 ends them", op, s->name);
+        return i < 8;
     }
     if (!sslh_i_setting_is_number(s) || s->kind == SSLH_SETTING_FLAG) return 1;
     v = sslh_i_setting_get(s, desc);
@@ -22197,7 +22200,7 @@ SSLH_DEF size_t sslh_method_print(const sslh_method *m, char *out, size_t size) 
     if (!m || SSLH_I_BAD(m->ctx)) return 0;
     shown = *m;
     memset(&d, 0, sizeof d); /* an empty description, so everything is the method's */
-    shown.defaults = sslh_i_train_resolve(m, d);
+    shown.defaults = sslh_i_train_resolve(m, d, INT64_MAX); /* whatever the data */
     sslh_i_append(out, size, &used, "%s: encoder %s, %.0f parameters; numbers:", m->name,
                   m->encoder ? sslh_net_query(m->encoder).name : "none", (double)sslh_net_query(m->net).params);
     for (i = 0; i < sslh_i_numbers(m->numbers); i++)
@@ -22239,7 +22242,6 @@ SSLH_I_FN size_t sslh_i_config_print(const sslh_method *m, const sslh_optimizer 
                   !m->encoder ? "none" : m->encoder->arch[0] ? m->encoder->arch : m->encoder->name);
     if (d) {
         shown.defaults = *d;
-        shown.defaults.batch = (int)SSLH_I_MIN((int64_t)d->batch, data->count); /* as the loader does */
         sslh_i_data_print(data, out, size, &used);
         sslh_i_append(out, size, &used, "accumulate=%d\n", d->accumulate);
     }
