@@ -1686,8 +1686,8 @@ typedef struct sslh_preprocess {
                                       std 1 */
     int   colour;                  /* an sslh_colour, 1 to 5; default 0: as they are */
 } sslh_preprocess;
-/* Methods set it when training begins: sizes always, mean and std when their views are normalised by those of
-   the data. */
+/* Methods set it when training begins: sizes always, mean and std as their views are normalised, by those of the data
+   or of your recipe. */
 SSLH_API void sslh_set_preprocess(sslh_net *net, sslh_preprocess p);
 SSLH_API sslh_preprocess sslh_get_preprocess(sslh_net *net);
 /* Features of n images of 8-bit pixels (n,height,width,channels) into out (n, width of the net): resizes (bilinear,
@@ -5510,14 +5510,29 @@ SSLH_I_FN void sslh_i_normalise_by_data(sslh_recipe *r, sslh_net *encoder, sslh_
     sslh_set_preprocess(encoder, p);
 }
 
-/* Stores the size of the images in the encoder for sslh_embed, without normalisation. */
-SSLH_I_FN void sslh_i_note_size(sslh_net *encoder, sslh_data data) {
+/* The normalisation of an encoder that is trained on views of recipe r. */
+SSLH_I_FN void sslh_i_normalise_as(sslh_preprocess *p, const sslh_recipe *r) {
+    int k;
+    for (k = 0; k < 4; k++) {
+        p->std[k] = r->std[k];
+        p->mean[k] = r->std[k] != 0.0f ? r->mean[k] : 0.0f; /* views leave a channel without a deviation as it is */
+    }
+}
+/* Stores in the encoder, for probes, sslh_embed and files, the size of the images and how views of recipe r (NULL: not)
+   are normalised. */
+SSLH_I_FN void sslh_i_note_views(sslh_net *encoder, const sslh_recipe *r, sslh_data data) {
     sslh_preprocess p;
     memset(&p, 0, sizeof p);
     p.height = data.height;
     p.width = data.width;
     p.channels = data.channels;
+    if (r) sslh_i_normalise_as(&p, r);
     sslh_set_preprocess(encoder, p);
+}
+/* Before training: recipe r is the caller's (given), used as it is, or it takes the data's mean and deviation. */
+SSLH_I_FN void sslh_i_views_prepare(sslh_recipe *r, int given, sslh_net *encoder, sslh_data data) {
+    if (given) sslh_i_note_views(encoder, r, data);
+    else sslh_i_normalise_by_data(r, encoder, data);
 }
 
 /* How many of .numbers have a name. */
@@ -5551,7 +5566,7 @@ SSLH_I_FN void sslh_i_own_size(sslh_method *m, const char *op, sslh_data data, i
     if (data.height != H || data.width != W || data.channels != C)
         sslh_fail(m->ctx, SSLH_E_SHAPE, "%s: made for images of %d x %d x %d, the data has %d x %d x %d", op, H, W, C,
                   data.height, data.width, data.channels);
-    sslh_i_note_size(m->encoder, data);
+    sslh_i_note_views(m->encoder, NULL, data);
 }
 /* The reconstruction error of y against the images x, which have the same number of values: summed over the values of
    an image, averaged over the images. It is the cross-entropy, with y as the logits, or half the squared error. */
@@ -5678,7 +5693,7 @@ SSLH_I_FN float sslh_i_psnr(sslh_ctx *c, sslh_tensor *error) {
 /* Two views of each image, each by its own recipe. */
 typedef struct sslh_i_two_views {
     sslh_recipe recipe[2];
-    int given; /* the caller's recipe, for both, is used as it is, not normalised by the data */
+    int given; /* both are the caller's recipe */
 } sslh_i_two_views;
 /* The caller's recipe (or NULL), else these two. */
 SSLH_I_FN sslh_i_two_views sslh_i_two_views_of(const sslh_recipe *views, sslh_recipe first, sslh_recipe second) {
@@ -5689,11 +5704,7 @@ SSLH_I_FN sslh_i_two_views sslh_i_two_views_of(const sslh_recipe *views, sslh_re
     return p;
 }
 SSLH_I_FN void sslh_i_two_views_prepare(sslh_i_two_views *p, sslh_net *encoder, sslh_data data) {
-    if (p->given) {
-        sslh_i_note_size(encoder, data);
-        return;
-    }
-    sslh_i_normalise_by_data(&p->recipe[0], encoder, data);
+    sslh_i_views_prepare(&p->recipe[0], p->given, encoder, data);
     memcpy(p->recipe[1].mean, p->recipe[0].mean, sizeof p->recipe[1].mean);
     memcpy(p->recipe[1].std, p->recipe[0].std, sizeof p->recipe[1].std);
 }
@@ -6146,8 +6157,8 @@ SSLH_I_FN sslh_tensor *sslh_i_data_tensor(sslh_ctx *c, sslh_data data, int64_t a
 
 /* --- methods of clips --------------------------------------------------------------------------------------------- */
 
-/* Mean and deviation of the frames into a recipe and into the encoder; an error when the data has no clips. */
-SSLH_I_FN void sslh_i_normalise_by_clips(const char *op, sslh_recipe *r, sslh_net *encoder, sslh_data data) {
+/* sslh_i_views_prepare with the frames of the clips as images; an error when the data has no clips. */
+SSLH_I_FN void sslh_i_clips_prepare(const char *op, sslh_recipe *r, int given, sslh_net *encoder, sslh_data data) {
     const sslh_field *f = sslh_i_field_of(&data, SSLH_FIELD_CLIP);
     if (SSLH_I_BAD(data.ctx)) return;
     if (!f) {
@@ -6160,7 +6171,7 @@ SSLH_I_FN void sslh_i_normalise_by_clips(const char *op, sslh_recipe *r, sslh_ne
     data.channels = f->shape.size[3];
     data.field[0] = *f;
     data.fields = 1;
-    sslh_i_normalise_by_data(r, encoder, data);
+    sslh_i_views_prepare(r, given, encoder, data);
 }
 
 /* The number of the first of span frames of each clip of the batch, drawn (draw 0) from the clip's stream of the epoch,
@@ -6293,7 +6304,7 @@ static const char sslh_i_rotation_training[] =
     "batch=128 optimizer=sgd nesterov=1 lr=0.1 weight_decay=5e-4 schedule=steps milestones=0.3:0.6:0.8 gamma=0.2";
 static const char sslh_i_rotation_paper[] = "";
 
-/* given: the caller's recipe is used as it is, without the mean and deviation of the data. */
+/* given: the recipe is the caller's. */
 typedef struct sslh_i_rotation { sslh_rotation_desc d; sslh_recipe views; sslh_net *classifier; int given;
     } sslh_i_rotation;
 
@@ -6304,7 +6315,7 @@ SSLH_I_FN void sslh_i_rotation_prepare(sslh_method *m, sslh_data data) {
         sslh_fail(m->ctx, SSLH_E_SHAPE,
                   "sslh_rotation: images of %d x %d; only square images can be turned without a trace (crop them)",
                   data.height, data.width);
-    if (!s->given) sslh_i_normalise_by_data(&s->views, m->encoder, data);
+    sslh_i_views_prepare(&s->views, s->given, m->encoder, data);
 }
 
 SSLH_I_FN void sslh_i_rotation_views(sslh_method *m, const sslh_batch *batch, sslh_view_set *out) {
@@ -7941,7 +7952,7 @@ SSLH_I_FN sslh_net *sslh_i_next_frame_decoder_new(sslh_ctx *c, const sslh_i_doub
 /* Mean and deviation of the frames into the encoder, from where (1) takes them. */
 SSLH_I_FN void sslh_i_next_frame_prepare(sslh_method *m, sslh_data data) {
     sslh_recipe unused = sslh_recipe_none();
-    sslh_i_normalise_by_clips("sslh_next_frame", &unused, m->encoder, data);
+    sslh_i_clips_prepare("sslh_next_frame", &unused, 0, m->encoder, data);
 }
 
 /* "frames" (N,k+1,H,W,C) in [0,1]: x_1 .. x_k+1, from a place of the clip that is drawn. */
@@ -8142,8 +8153,7 @@ static const sslh_i_order_task sslh_i_order_tasks[3] = {
 
 SSLH_I_FN void sslh_i_frame_order_prepare(sslh_method *m, sslh_data data) {
     sslh_i_frame_order *s = (sslh_i_frame_order *)m->self;
-    sslh_recipe unused = sslh_recipe_none();
-    sslh_i_normalise_by_clips("sslh_frame_order", s->given ? &unused : &s->views, m->encoder, data);
+    sslh_i_clips_prepare("sslh_frame_order", &s->views, s->given, m->encoder, data);
 }
 
 /* How much two frames of a clip in memory differ: the sum over their values, in whole numbers, of which any order of
@@ -9780,17 +9790,10 @@ static const char sslh_i_simclr_paper[] =
 
 typedef struct sslh_i_simclr { sslh_simclr_desc d; sslh_recipe views; sslh_net *head; } sslh_i_simclr;
 
-/* Pixels stay in [0,1], unless the encoder already has a mean and deviation: pretrained weights keep the normalisation
-   that they were trained with. */
+/* Unless the caller's recipe says otherwise, pixels stay in [0,1] or keep the mean and deviation that the encoder had:
+   those with which pretrained weights were trained. */
 SSLH_I_FN void sslh_i_simclr_prepare(sslh_method *m, sslh_data data) {
-    const sslh_i_simclr *s = (const sslh_i_simclr *)m->self;
-    sslh_preprocess p;
-    sslh_i_note_size(m->encoder, data);
-    if (s->d.views || s->views.std[0] == 0) return;
-    p = sslh_get_preprocess(m->encoder);
-    memcpy(p.mean, s->views.mean, sizeof p.mean);
-    memcpy(p.std, s->views.std, sizeof p.std);
-    sslh_set_preprocess(m->encoder, p);
+    sslh_i_note_views(m->encoder, &((const sslh_i_simclr *)m->self)->views, data);
 }
 
 SSLH_I_FN void sslh_i_simclr_views(sslh_method *m, const sslh_batch *batch, sslh_view_set *out) {
@@ -11594,8 +11597,7 @@ static const char sslh_i_mae_training[] =
 static const char sslh_i_mae_paper[] =
     "batch=256 optimizer=adamw beta2=0.95 lr=1.5e-4 lr_scales=1 weight_decay=0.05 schedule=cosine warmup=40";
 
-/* patches P, visible V = (1-r) P rounded down; given: the recipe is the caller's, used without the data's mean
-   and deviation. */
+/* patches P, visible V = (1-r) P rounded down; given: the recipe is the caller's. */
 typedef struct sslh_i_mae { sslh_mae_desc d; sslh_recipe views; sslh_net *decoder; int patch, patches, visible, given;
     } sslh_i_mae;
 
@@ -11688,7 +11690,7 @@ SSLH_I_FN sslh_tensor *sslh_i_mae_decoder(sslh_net *net, sslh_tensor *x, const v
    are made, unless the recipe is the caller's. */
 SSLH_I_FN void sslh_i_mae_prepare(sslh_method *m, sslh_data data) {
     sslh_i_mae *s = (sslh_i_mae *)m->self;
-    if (!s->given) sslh_i_normalise_by_data(&s->views, m->encoder, data);
+    sslh_i_views_prepare(&s->views, s->given, m->encoder, data);
 }
 
 /* The mask is drawn here and not in the loss: like the augmentation it is a function of (seed, epoch, sample). */
@@ -11915,7 +11917,7 @@ typedef struct sslh_i_jepa {
     sslh_jepa_desc d;
     sslh_recipe views;
     sslh_net *target, *predictor; /* f' and g */
-    int given, side;              /* 1: the recipe is the caller's, used as it is; patches along a side */
+    int given, side;              /* 1: the recipe is the caller's; patches along a side */
     char block[15][24];           /* names of the last .top_blocks blocks */
 } sslh_i_jepa;
 /* A rectangle of patches. */
@@ -12016,8 +12018,7 @@ SSLH_I_FN void sslh_i_jepa_mask(sslh_method *m, int N, uint64_t shared, const ui
 
 SSLH_I_FN void sslh_i_jepa_prepare(sslh_method *m, sslh_data data) {
     sslh_i_jepa *s = (sslh_i_jepa *)m->self;
-    if (!s->given) sslh_i_normalise_by_data(&s->views, m->encoder, data);
-    else sslh_i_note_size(m->encoder, data);
+    sslh_i_views_prepare(&s->views, s->given, m->encoder, data);
 }
 SSLH_I_FN void sslh_i_jepa_views(sslh_method *m, const sslh_batch *batch, sslh_view_set *out) {
     sslh_ctx *c = m->ctx;
@@ -15031,10 +15032,11 @@ SSLH_I_FN sslh_net *sslh_i_classifier(sslh_ctx *c, sslh_net *encoder, int classe
     return sslh_mlp(c, hd);
 }
 
-/* AdamW on cross-entropy with smoothed labels, for net and head. */
+/* AdamW on cross-entropy with smoothed labels, for net and head. The net's preprocessing becomes that of the views. */
 SSLH_I_FN void sslh_i_finetune_run(sslh_ctx *c, sslh_net *net, sslh_net *head, sslh_data train,
-                                   const sslh_finetune_desc *d, const sslh_preprocess *p) {
-    const sslh_recipe recipe = sslh_i_finetune_views(d, p);
+                                   const sslh_finetune_desc *d) {
+    sslh_preprocess p = sslh_get_preprocess(net);
+    const sslh_recipe recipe = sslh_i_finetune_views(d, &p);
     sslh_optimizer_desc od;
     sslh_optimizer *o;
     sslh_loader_desc ld;
@@ -15053,6 +15055,8 @@ SSLH_I_FN void sslh_i_finetune_run(sslh_ctx *c, sslh_net *net, sslh_net *head, s
     ld.epochs = d->epochs;
     loader = sslh_loader_new(c, train, ld);
     if (SSLH_I_BAD(c)) return;
+    if (!p.colour && d->views) sslh_i_normalise_as(&p, &recipe);
+    sslh_i_preprocess_put(net, p);
     steps = sslh_loader_steps(loader) * d->epochs;
     warmup = sslh_i_step_count(d->warmup * (float)sslh_loader_steps(loader));
     memset(&f, 0, sizeof f);
@@ -15062,7 +15066,7 @@ SSLH_I_FN void sslh_i_finetune_run(sslh_ctx *c, sslh_net *net, sslh_net *head, s
     sslh_push(c); /* a caller inside a training step keeps it */
     while (sslh_next_batch(loader, &batch)) {
         sslh_tensor *x = sslh_views(c, batch, recipe, 0), *logits;
-        if (p->colour) x = sslh_i_normalised(c, x, p);
+        if (p.colour) x = sslh_i_normalised(c, x, &p);
         logits = sslh_forward(head, sslh_i_pool_features(c, sslh_forward_ex(net, x, f)));
         sslh_backward(c, sslh_cross_entropy_ex(c, logits, sslh_batch_labels(c, batch), d->smoothing, -1));
         sslh_optimizer_step(o, sslh_cosine(step++, steps, warmup, d->lr));
@@ -15100,7 +15104,6 @@ SSLH_I_FN float sslh_i_finetune_accuracy(sslh_ctx *c, sslh_net *net, sslh_net *h
 /* A copy of the encoder, trained together with a linear classifier on its pooled output, which *head receives. */
 SSLH_I_FN sslh_net *sslh_i_finetune_copy(sslh_ctx *c, sslh_net *encoder, sslh_data train, sslh_finetune_desc d,
                                          int classes, sslh_net **head) {
-    sslh_preprocess p;
     sslh_net *net;
     train = sslh_i_label_share(train, d.fraction, d.seed);
     net = sslh_clone(encoder); /* the caller's encoder stays as it is */
@@ -15108,8 +15111,7 @@ SSLH_I_FN sslh_net *sslh_i_finetune_copy(sslh_ctx *c, sslh_net *encoder, sslh_da
     sslh_i_finetune_resolve(&d, train.count, sslh_find(net, "blocks.0.norm1.weight") != NULL);
     sslh_i_layer_decay(net, d.layer_decay);
     *head = sslh_i_classifier(c, encoder, classes);
-    p = sslh_get_preprocess(encoder);
-    sslh_i_finetune_run(c, net, *head, train, &d, &p);
+    sslh_i_finetune_run(c, net, *head, train, &d);
     return net;
 }
 
@@ -15126,7 +15128,7 @@ SSLH_DEF float sslh_finetune(sslh_ctx *c, sslh_net *encoder, sslh_data train, ss
     test = sslh_i_match_classes(c, "sslh_finetune", test, train);
     if (SSLH_I_BAD(c)) return 0.0f;
     net = sslh_i_finetune_copy(c, encoder, train, d, SSLH_I_MAX(train.classes, test.classes), &head);
-    p = sslh_get_preprocess(encoder);
+    p = sslh_get_preprocess(net);
     result = sslh_i_finetune_accuracy(c, net, head, test, &p);
     if (SSLH_I_BAD(c)) {
         sslh_i_context(c, "sslh_finetune");

@@ -1063,6 +1063,57 @@ static void every_method(void) {
           "%d methods, count says %d", rows, count);
 }
 
+/* The place of a field in a descriptor of 0; NULL when the method has no such field. */
+static const void **pointer_field(const sslh_method_info *info, void *desc, const char *name) {
+    int i;
+    for (i = 0; info->make && i < info->settings_count; i++)
+        if (strcmp(info->settings[i].name, name) == 0)
+            return (const void **)(void *)((char *)desc + info->settings[i].offset);
+    return NULL;
+}
+/* Probes see what training saw: the caller's mean and deviation are those of the encoder from then on, and where a
+   recipe has none, nothing else is left there. Methods that normalise by themselves do it by the data. */
+static void given_recipes(void) {
+    static const char *const themselves = " jigsaw context inpainting colorization next_frame cpc2 ";
+    static const float none[4] = {0, 0, 0, 0}, kept_mean[4] = {0.25f, 0, -3, 0};
+    const sslh_method_info *info;
+    int way, found = 0;
+    for (info = sslh_methods(NULL); info->name; info++)
+        for (way = 0; way < 2; way++) {
+            sslh_ctx *c = create(1);
+            sslh_data data = data_for(c, "any");
+            sslh_net *encoder = encoder_for(c, info->name);
+            void *desc = calloc(1, info->desc_size);
+            const void **views = pointer_field(info, desc, "views");
+            char word[64];
+            snprintf(word, sizeof word, " %s ", info->name);
+            if (views && !strstr(themselves, word)) {
+                sslh_recipe r = SSLH_VIEWS_NONE;
+                sslh_preprocess p = {0, 0, 0, {0, 0, 0, 0}, {0, 0, 0, 0}, 0};
+                sslh_method m;
+                p.mean[1] = 0.5f, p.std[1] = 0.5f;
+                sslh_set_preprocess(encoder, p);
+                /* the second channel has a mean and no deviation: views leave it as it is */
+                if (way) r.mean[0] = 0.25f, r.mean[1] = 9, r.mean[2] = -3, r.std[0] = 0.5f, r.std[2] = 2;
+                *views = &r;
+                m = info->make(c, encoder, data, desc);
+                m.prepare(&m, data);
+                CHECK_OK(c);
+                p = sslh_get_preprocess(encoder);
+                CHECK(p.height == 8 && p.width == 8 && p.channels == 3, "%s: %d x %d x %d", info->name, p.height,
+                      p.width, p.channels);
+                CHECK(!memcmp(p.mean, way ? kept_mean : none, sizeof none) && !memcmp(p.std, r.std, sizeof none),
+                      "%s: another normalisation", info->name);
+                found++;
+            }
+            free(desc);
+            sslh_destroy(c);
+        }
+    CHECK(found >= 2 * (SSLH_WITH_ROTATION + SSLH_WITH_FRAME_ORDER + SSLH_WITH_SIMCLR + SSLH_WITH_MOCO +
+                        SSLH_WITH_SUPCON + SSLH_WITH_NNCLR + SSLH_WITH_BYOL + SSLH_WITH_SIMSIAM + SSLH_WITH_DINO +
+                        SSLH_WITH_BARLOW + SSLH_WITH_VICREG + SSLH_WITH_SWAV + SSLH_WITH_MAE + SSLH_WITH_JEPA),
+          "%d methods have recipes", found / 2);
+}
 /* Every method that could not be made, in all that can be done with one: while the error stands nothing happens, and
    when it has been cleared each call is an error of its own. */
 static void methods_not_made(void) {
@@ -4802,6 +4853,7 @@ int main(int argc, char **argv) {
     TEST(plain_steps)
     TEST(printed)
     TEST(every_method)
+    TEST(given_recipes)
     TEST(methods_not_made)
     TEST(nan_test_image)
 #if SSLH_WITH_MOCO
