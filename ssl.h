@@ -22049,7 +22049,8 @@ SSLH_I_FN void sslh_i_training_read(sslh_ctx *c, const char *who, const char *te
 
 /* Every method's constructor calls this when the encoder has been checked and self, which begins with the descriptor,
    is filled in. It makes the container and gives the method its row of sslh_methods and its training defaults. Recipes
-   that the caller gave are in the caller's memory, so the descriptor in the method's self points to copies of them. */
+   and names that the caller gave are in the caller's memory, so the descriptor in the method's self points to copies of
+   them. */
 SSLH_I_FN sslh_method sslh_i_method_begin(sslh_ctx *c, const char *name, sslh_net *encoder, const void *self,
                                           size_t self_size) {
     sslh_method m = sslh_method_new(c, name, encoder, self, self_size);
@@ -22062,12 +22063,15 @@ SSLH_I_FN sslh_method sslh_i_method_begin(sslh_ctx *c, const char *name, sslh_ne
     for (i = 0; i < SSLH_I_NUMBERS; i++) m.numbers[i].name = info->numbers[i];
     m.info = info; /* after reading its own text, where every name is one of the training */
     for (i = 0; m.self && i < info->settings_count; i++) {
-        const sslh_recipe **recipe = (const sslh_recipe **)(void *)((char *)m.self + info->settings[i].offset);
-        sslh_recipe *own;
-        if (info->settings[i].kind != SSLH_SETTING_RECIPE || !*recipe) continue;
-        own = (sslh_recipe *)sslh_i_alloc(c, sizeof *own);
-        if (own) *own = **recipe;
-        *recipe = own;
+        const sslh_setting_kind kind = info->settings[i].kind;
+        const void **theirs = (const void **)(void *)((char *)m.self + info->settings[i].offset);
+        size_t size;
+        void *own;
+        if ((kind != SSLH_SETTING_RECIPE && kind != SSLH_SETTING_TEXT) || !*theirs) continue;
+        size = kind == SSLH_SETTING_TEXT ? strlen((const char *)*theirs) + 1 : sizeof(sslh_recipe);
+        own = sslh_i_alloc(c, size);
+        if (own) memcpy(own, *theirs, size);
+        *theirs = own;
     }
     return m;
 }
@@ -22106,7 +22110,7 @@ SSLH_DEF sslh_method sslh_method_make(sslh_ctx *c, const char *name, sslh_net *e
     const char *at = settings ? settings : "";
     void *desc = NULL;
     size_t used = 0;
-    int more;
+    int i, more;
     memset(&store, 0, sizeof store);
     if (!name) sslh_fail(c, SSLH_E_USAGE, "%s: the name is NULL", fn);
     if (!info) {
@@ -22145,6 +22149,9 @@ SSLH_DEF sslh_method sslh_method_make(sslh_ctx *c, const char *name, sslh_net *e
         m = info->make(c, encoder, data, desc);
         sslh_i_training_read(c, who, settings ? settings : "", &m);
     }
+    for (i = 0; i < info->settings_count; i++)
+        if (info->settings[i].kind == SSLH_SETTING_TEXT)
+            sslh_i_free(c, *(void **)(void *)((char *)desc + info->settings[i].offset)); /* the method has its own */
     sslh_i_free(c, desc);
     return sslh_i_method_end(m);
 }

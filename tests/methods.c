@@ -1114,6 +1114,35 @@ static void given_recipes(void) {
                         SSLH_WITH_BARLOW + SSLH_WITH_VICREG + SSLH_WITH_SWAV + SSLH_WITH_MAE + SSLH_WITH_JEPA),
           "%d methods have recipes", found / 2);
 }
+/* A descriptor's text is the caller's and may be gone when the method runs. */
+static void given_names(void) {
+    const sslh_method_info *info;
+    int found = 0;
+    for (info = sslh_methods(NULL); info->name; info++) {
+        sslh_ctx *c = create(1);
+        sslh_data data = data_for(c, "any");
+        void *desc = calloc(1, info->desc_size);
+        const void **tap = pointer_field(info, desc, "tap");
+        if (tap) {
+            char name[16] = "block1", text[2000];
+            sslh_method m;
+            *tap = name;
+            m = info->make(c, encoder_for(c, info->name), data, desc);
+            memset(name, 'x', sizeof name - 1);
+            sslh_train(c, m, data, two_steps());
+            CHECK(!sslh_error(c), "%s: %s", info->name, sslh_error(c));
+            sslh_method_print(&m, text, sizeof text);
+            CHECK(strstr(text, " tap=block1"), "%s", text);
+            found++;
+        }
+        free(desc);
+        sslh_destroy(c);
+    }
+    CHECK(found >= SSLH_WITH_ROTATION + SSLH_WITH_JIGSAW + SSLH_WITH_CONTEXT + SSLH_WITH_INPAINTING +
+                       SSLH_WITH_COLORIZATION + SSLH_WITH_NEXT_FRAME + SSLH_WITH_FRAME_ORDER,
+          "%d methods have a tap", found);
+}
+
 /* Every method that could not be made, in all that can be done with one: while the error stands nothing happens, and
    when it has been cleared each call is an error of its own. */
 static void methods_not_made(void) {
@@ -4854,6 +4883,7 @@ int main(int argc, char **argv) {
     TEST(printed)
     TEST(every_method)
     TEST(given_recipes)
+    TEST(given_names)
     TEST(methods_not_made)
     TEST(nan_test_image)
 #if SSLH_WITH_MOCO
