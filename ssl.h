@@ -280,7 +280,7 @@
 
    11  OPTIMISERS AND SCHEDULES
 
-   With the gradient g, the parameter p, its learning rate r, and d the weight decay times the parameter's decay_scale:
+   With the gradient g, the parameter p, its rate r, its t-th update, and d the weight decay times its decay_scale:
      SGD     g += d p;  u = momentum u + g;  p -= r u  (.nesterov: r (g + momentum u))
      Adam    g += d p;  m, v moments of g;   p -= r (m / (1 - beta1^t)) / (sqrt(v / (1 - beta2^t)) + eps)
      AdamW   p *= 1 - r d, then as Adam without d            (Loshchilov & Hutter 2019)
@@ -5872,13 +5872,17 @@ SSLH_I_FN sslh_tensor *sslh_i_multi_crop_loss(sslh_ctx *c, sslh_tensor *logits, 
 
 /* A part of the method that is not to be updated in this step. Its gradients are computed as always, so that steps with
    it and without it need the same memory, but the optimiser skips it. sslh_i_rest is called before the update,
-   sslh_i_rest_ends after it and, because a step may fail in between, before the loss too. */
-SSLH_I_FN void sslh_i_rest(sslh_net *part, int rests) {
-    if (rests) sslh_freeze(part, 1);
+   sslh_i_rest_ends after it and, because a step may fail in between, before the loss too. *rests, kept by the method,
+   says whether the part rests; what the caller has frozen stays frozen. */
+SSLH_I_FN void sslh_i_rest(sslh_net *part, int *rests) {
+    *rests = !sslh_net_query(part).frozen;
+    if (*rests) sslh_freeze(part, 1);
 }
-SSLH_I_FN void sslh_i_rest_ends(sslh_net *part, int rests) {
+SSLH_I_FN void sslh_i_rest_ends(sslh_net *part, int *rests) {
+    if (!*rests) return;
+    *rests = 0;
     sslh_freeze(part, 0);
-    if (rests) sslh_i_forget_grads(part);
+    sslh_i_forget_grads(part);
 }
 
 /* --- methods that hide patches from a transformer ----------------------------------------------------------------- */
@@ -11078,6 +11082,7 @@ typedef struct sslh_i_dino {
     sslh_i_multi_crop views;
     float drop_path;                                    /* 0 except for a transformer */
     sslh_net *head, *last;                              /* g; W is the weight of the one layer of a net */
+    int rests;                                          /* 1: W is not updated in this step */
     sslh_net *target_encoder, *target_head, *target_last; /* f', g', W' */
     int centre;                                         /* state of m.net: c (K) */
     sslh_tensor *mean;                                  /* (K): mean of h' in this step */
@@ -11114,7 +11119,7 @@ SSLH_I_FN sslh_tensor *sslh_i_dino_loss(sslh_method *m, const sslh_view_set *v, 
     int N, i;
     float entropy;
     (void)phase;
-    sslh_i_rest_ends(s->last, 0);
+    sslh_i_rest_ends(s->last, &s->rests);
     h = sslh_i_dino_logits(c, s->head, s->last, sslh_i_multi_crop_features(c, m->encoder, v, s->drop_path));
     sslh_no_grad(c, 1);
     teacher = sslh_i_pool_features(c, sslh_forward(s->target_encoder, sslh_view_get(v, "large"))); /* (2N,C) */
@@ -11138,18 +11143,18 @@ SSLH_I_FN sslh_tensor *sslh_i_dino_loss(sslh_method *m, const sslh_view_set *v, 
 
 /* Updates the centre and sets the weight decay of this step. */
 SSLH_I_FN void sslh_i_dino_grads(sslh_method *m, int phase) {
-    const sslh_i_dino *s = (const sslh_i_dino *)m->self;
+    sslh_i_dino *s = (sslh_i_dino *)m->self;
     (void)phase;
     sslh_i_ema(m->ctx, sslh_state(m->net, s->centre)->data, s->mean->data, (size_t)s->d.outputs,
                (sslh_real)s->d.centre_momentum); /* (6) */
-    sslh_i_rest(s->last, m->epoch < s->d.freeze);
+    if (m->epoch < s->d.freeze) sslh_i_rest(s->last, &s->rests);
     sslh_i_decay_rises(m, s->d.decay_rise);
 }
 
 SSLH_I_FN void sslh_i_dino_after(sslh_method *m) {
-    const sslh_i_dino *s = (const sslh_i_dino *)m->self;
+    sslh_i_dino *s = (sslh_i_dino *)m->self;
     float momentum = sslh_i_teacher_momentum(s->d.target_momentum, m->step, m->steps); /* (7) */
-    sslh_i_rest_ends(s->last, m->epoch < s->d.freeze);
+    sslh_i_rest_ends(s->last, &s->rests);
     sslh_ema_update(s->target_encoder, m->encoder, momentum);
     sslh_ema_update(s->target_head, s->head, momentum);
     sslh_ema_update(s->target_last, s->last, momentum);
@@ -11436,6 +11441,7 @@ typedef struct sslh_i_swav {
     sslh_i_queue queue;          /* (Q,2D): the embeddings of both large views side by side */
     int filled;                  /* state of m.net: how many rows of the queue are embeddings */
     sslh_tensor *rows;           /* (N,2D): rows of this step, for the queue; NULL: none */
+    int rests;                   /* 1: the prototypes are not updated in this step */
 } sslh_i_swav;
 
 SSLH_I_FN void sslh_i_swav_prepare(sslh_method *m, sslh_data data) {
@@ -11479,7 +11485,7 @@ SSLH_I_FN sslh_tensor *sslh_i_swav_loss(sslh_method *m, const sslh_view_set *v, 
     (void)phase;
     s->rows = NULL;
     sslh_i_swav_normalise(c, s->prototypes);
-    sslh_i_rest_ends(s->prototypes, 0);
+    sslh_i_rest_ends(s->prototypes, &s->rests);
     z = sslh_l2_normalize(c, sslh_forward(s->head, sslh_i_multi_crop_features(c, m->encoder, v, 0)), 0); /* (1) */
     scores = sslh_forward(s->prototypes, z); /* (2): ((2+S)N,K) */
     if (SSLH_I_BAD(c)) return sslh_i_dummy(c);
@@ -11499,18 +11505,18 @@ SSLH_I_FN sslh_tensor *sslh_i_swav_loss(sslh_method *m, const sslh_view_set *v, 
 
 /* The embeddings of the batch replace the oldest ones in the queue. */
 SSLH_I_FN void sslh_i_swav_grads(sslh_method *m, int phase) {
-    const sslh_i_swav *s = (const sslh_i_swav *)m->self;
+    sslh_i_swav *s = (sslh_i_swav *)m->self;
     int32_t *filled;
     (void)phase;
-    sslh_i_rest(s->prototypes, m->epoch < s->d.freeze);
+    if (m->epoch < s->d.freeze) sslh_i_rest(s->prototypes, &s->rests);
     if (!s->rows) return;
     sslh_i_queue_put(m->net, s->queue, s->rows);
     filled = sslh_state(m->net, s->filled)->ints;
     *filled = SSLH_I_MIN(*filled + s->rows->shape[0], s->d.queue);
 }
 SSLH_I_FN void sslh_i_swav_after(sslh_method *m) {
-    const sslh_i_swav *s = (const sslh_i_swav *)m->self;
-    sslh_i_rest_ends(s->prototypes, m->epoch < s->d.freeze);
+    sslh_i_swav *s = (sslh_i_swav *)m->self;
+    sslh_i_rest_ends(s->prototypes, &s->rests);
 }
 
 SSLH_DEF sslh_method sslh_swav(sslh_ctx *c, sslh_net *encoder, sslh_swav_desc d) {
@@ -20618,19 +20624,18 @@ SSLH_DEF sslh_net *sslh_patch_encoder(sslh_ctx *c, sslh_net *encoder, sslh_patch
    the first pass read last are still in the cache. */
 
 /* m, v (nvalues): momentum or first moment, and second moment; NULL while they are not needed. norms (entries,2), for
-   LARS: |g + wd p|^2 and |p|^2 of this step. */
-typedef struct sslh_i_optim_net { sslh_net *net; sslh_real *m, *v, *norms; int entries; } sslh_i_optim_net;
+   LARS: |g + wd p|^2 and |p|^2 of this step. power: beta1^t and beta2^t of Adam's bias correction for each parameter
+   group, t the number of updates that the net's tensors of this group have received: none in the phases of other groups
+   and none while the net was frozen. They are kept as products, because pow differs between platforms. */
+typedef struct sslh_i_optim_net { sslh_net *net; sslh_real *m, *v, *norms; int entries; double power[2][SSLH_I_GROUPS];
+    } sslh_i_optim_net;
 
-/* steps counts the updates of each parameter group for the bias correction: where phases take turns, a group that
-   was skipped has received no update. The powers of beta1 and beta2 are kept as products, because pow differs
-   between platforms. */
 struct sslh_optimizer {
     sslh_ctx           *ctx; /* NULL: the dead optimiser */
     sslh_optimizer_desc desc;
     sslh_i_optim_net   *net;
     int                 nets, cap;
-    int64_t             steps[SSLH_I_GROUPS];
-    double              power1[SSLH_I_GROUPS], power2[SSLH_I_GROUPS]; /* beta1^steps, beta2^steps */
+    int64_t             steps[SSLH_I_GROUPS]; /* in which the group was to be updated */
     float               peak;
     float               decay_by; /* factor of the weight decay in this step, set by a method; else 1 */
     unsigned            looked; /* groups that sslh_i_optim_unreached has checked */
@@ -20666,7 +20671,6 @@ SSLH_DEF sslh_optimizer *sslh_optimizer_new(sslh_ctx *c, sslh_optimizer_desc d) 
     if (!o) return sslh_i_dummy_optimizer();
     o->ctx = c;
     o->desc = d;
-    for (g = 0; g < SSLH_I_GROUPS; g++) o->power1[g] = o->power2[g] = 1;
     o->decay_by = 1;
     return o;
 }
@@ -20678,7 +20682,7 @@ SSLH_I_FN int sslh_i_optimizer_ok(const sslh_optimizer *o) { return o && o->ctx 
 SSLH_DEF void sslh_optimizer_add(sslh_optimizer *o, sslh_net *net) {
     sslh_i_tree t;
     sslh_i_optim_net *array;
-    int i, j;
+    int i, j, g;
     if (!sslh_i_optimizer_ok(o) || !sslh_i_net_ok(o->ctx, "sslh_optimizer_add", net)) return;
     if (net->ctx != o->ctx) {
         sslh_fail(o->ctx, SSLH_E_USAGE, "sslh_optimizer_add: the net '%s' belongs to another context", net->name);
@@ -20692,6 +20696,7 @@ SSLH_DEF void sslh_optimizer_add(sslh_optimizer *o, sslh_net *net) {
         if (!array) return;
         o->net = array;
         memset(&array[o->nets], 0, sizeof *array);
+        for (g = 0; g < SSLH_I_GROUPS; g++) array[o->nets].power[0][g] = array[o->nets].power[1][g] = 1;
         array[o->nets++].net = t.net[i];
     }
 }
@@ -20719,9 +20724,10 @@ SSLH_I_FN int sslh_i_optim_ready(sslh_optimizer *o, int i) {
     return 1;
 }
 
-/* 1 when the step updates this tensor. */
+/* 1 when the step updates parameters of this net; of this tensor. */
+SSLH_I_FN int sslh_i_optim_moves(const sslh_net *net) { return net->grads && !net->frozen; }
 SSLH_I_FN int sslh_i_optim_takes(const sslh_net *net, const sslh_i_entry *e, unsigned groups) {
-    return e->is_param && net->grads && !net->frozen && (e->t.group & groups) != 0;
+    return e->is_param && sslh_i_optim_moves(net) && (e->t.group & groups) != 0;
 }
 
 /* A tensor keeps its group as a bit; this is the group's number. */
@@ -20838,8 +20844,8 @@ SSLH_I_FN void sslh_i_optim_tensor(sslh_optimizer *o, const sslh_i_optim_net *n,
         a.eps = (sslh_real)d->eps;
         if (d->kind == SSLH_ADAM) a.decay = decay;
         else a.decoupled = decay;
-        a.bias1 = d->no_bias_correction ? (sslh_real)1 : (sslh_real)(1 - o->power1[g]);
-        a.bias2 = d->no_bias_correction ? (sslh_real)1 : (sslh_real)(1 - o->power2[g]);
+        a.bias1 = d->no_bias_correction ? (sslh_real)1 : (sslh_real)(1 - n->power[0][g]);
+        a.bias2 = d->no_bias_correction ? (sslh_real)1 : (sslh_real)(1 - n->power[1][g]);
         a.grad_scale = scale;
         a.zero_grad = 1;
         sslh_i_adam_update(o->ctx, e->t.data, e->t.grad, m, v, e->t.count, a);
@@ -20935,14 +20941,15 @@ SSLH_DEF void sslh_optimizer_step_groups(sslh_optimizer *o, float lr, unsigned g
         norm = norm + SSLH_I_R(1e-6);
         scale = (sslh_real)o->desc.clip / norm;
     }
-    for (g = 0; g < SSLH_I_GROUPS; g++) {
-        if (!(groups >> g & 1u)) continue;
-        o->steps[g]++; /* t of Adam's bias corrections 1 - beta^t */
-        o->power1[g] = o->power1[g] * (double)o->desc.beta1; /* beta1^t */
-        o->power2[g] = o->power2[g] * (double)o->desc.beta2; /* beta2^t */
-    }
+    for (g = 0; g < SSLH_I_GROUPS; g++) o->steps[g] += groups >> g & 1u;
     for (i = o->nets - 1; i >= 0; i--) {
         const sslh_net *net = o->net[i].net;
+        for (g = 0; g < SSLH_I_GROUPS && sslh_i_optim_moves(net); g++) {
+            double *power1 = &o->net[i].power[0][g], *power2 = &o->net[i].power[1][g];
+            if (!(groups >> g & 1u)) continue;
+            *power1 = *power1 * (double)o->desc.beta1;
+            *power2 = *power2 * (double)o->desc.beta2;
+        }
         for (j = net->entries - 1; j >= 0; j--) {
             const sslh_i_entry *e = net->entry[j];
             float rate;
@@ -46665,10 +46672,13 @@ SSLH_I_FN int sslh_i_checkpoint_ok(const sslh_method *m, const sslh_optimizer *o
 }
 
 /* The counters of a checkpoint; those from SSLH_I_BY_GROUP on have a number for each parameter group. */
-#define SSLH_I_COUNTERS 9
+#define SSLH_I_COUNTERS 7
 #define SSLH_I_BY_GROUP 6
 static const char *const sslh_i_counter_names[SSLH_I_COUNTERS] = {"sslh.step", "sslh.seed", "sslh.stream", "sslh.steps",
-    "sslh.optimizer", "sslh.optimizer.peak", "sslh.optimizer.steps", "sslh.optimizer.power1", "sslh.optimizer.power2"};
+    "sslh.optimizer", "sslh.optimizer.peak", "sslh.optimizer.steps"};
+/* The powers of beta1 and beta2: a number for each parameter group of each net in the method's tree. Files that were
+   written before a net had its own have one number for each group, which counts for all nets. */
+static const char *const sslh_i_power_names[2] = {"sslh.optimizer.power1", "sslh.optimizer.power2"};
 #define SSLH_I_CHECKPOINT "checkpoint "    /* the value of "sslh.kind" begins with this .. */
 #define SSLH_I_CHECKPOINT_FORMAT "3"       /* .. and this follows; it changes when older files can no longer be read */
 
@@ -46680,13 +46690,43 @@ SSLH_I_FN char *sslh_i_hex64_text(sslh_ctx *c, const uint64_t *v, int n) {
     return text;
 }
 
+/* What the optimiser holds for this net; NULL: nothing. */
+SSLH_I_FN sslh_i_optim_net *sslh_i_optim_of(const sslh_optimizer *o, const sslh_net *net) {
+    int k;
+    for (k = 0; k < o->nets && o->net[k].net != net; k++) {}
+    return k < o->nets ? &o->net[k] : NULL;
+}
+/* One of the powers as text, in memory of the context. */
+SSLH_I_FN char *sslh_i_powers_text(const sslh_optimizer *o, const sslh_i_tree *t, int which) {
+    uint64_t v[SSLH_I_MAX_NETS * SSLH_I_GROUPS];
+    int i, g;
+    for (i = 0; i < t->n; i++) {
+        const sslh_i_optim_net *n = sslh_i_optim_of(o, t->net[i]);
+        for (g = 0; g < SSLH_I_GROUPS; g++)
+            v[i * SSLH_I_GROUPS + g] = sslh_i_double_bits(n ? n->power[which][g] : 1.0);
+    }
+    return sslh_i_hex64_text(o->ctx, v, t->n * SSLH_I_GROUPS);
+}
+/* The powers of a file, of both the same number, which is returned; 0: they cannot be read, -1: one is out of range. */
+SSLH_I_FN int sslh_i_powers_read(const sslh_i_st *s, uint64_t v[2][SSLH_I_MAX_NETS * SSLH_I_GROUPS]) {
+    int which, n[2], i;
+    for (which = 0; which < 2; which++)
+        n[which] = sslh_i_meta_hex64(s, sslh_i_power_names[which], v[which], SSLH_I_MAX_NETS * SSLH_I_GROUPS);
+    if (n[0] != n[1] || n[0] % SSLH_I_GROUPS) return 0;
+    for (i = 0; i < 2 * n[0]; i++) {
+        const double power = sslh_i_double_of(v[i % 2][i / 2]);
+        if (!(power >= 0 && power <= 1)) return -1;
+    }
+    return n[0];
+}
+
 SSLH_I_FN void sslh_i_checkpoint_save(sslh_method *m, sslh_optimizer *o, int64_t step, const char *path,
                                       const sslh_i_training *run) {
     sslh_i_tree t;
     sslh_i_st_list l;
-    sslh_i_st_meta meta[SSLH_I_COUNTERS + 6];
+    sslh_i_st_meta meta[SSLH_I_COUNTERS + 8];
     uint64_t value[SSLH_I_COUNTERS][SSLH_I_GROUPS], *losses = NULL;
-    char text[SSLH_I_COUNTERS][16 * SSLH_I_GROUPS + 4], meter[(2 + SSLH_I_NUMBERS) * 16 + 4], *done = NULL;
+    char text[SSLH_I_COUNTERS][16 * SSLH_I_GROUPS + 4], meter[(2 + SSLH_I_NUMBERS) * 16 + 4], *done = NULL, *powers[2];
     int i, g;
     sslh_ctx *c;
     if (!sslh_i_checkpoint_ok(m, o, &t)) return;
@@ -46700,16 +46740,16 @@ SSLH_I_FN void sslh_i_checkpoint_save(sslh_method *m, sslh_optimizer *o, int64_t
     value[3][0] = (uint64_t)c->steps;
     value[4][0] = (uint64_t)o->desc.kind;
     value[5][0] = sslh_i_double_bits((double)o->peak);
-    for (g = 0; g < SSLH_I_GROUPS; g++) {
-        value[6][g] = (uint64_t)o->steps[g];
-        value[7][g] = sslh_i_double_bits(o->power1[g]);
-        value[8][g] = sslh_i_double_bits(o->power2[g]);
-    }
+    for (g = 0; g < SSLH_I_GROUPS; g++) value[6][g] = (uint64_t)o->steps[g];
     for (i = 0; i < SSLH_I_COUNTERS; i++) {
         int n = i < SSLH_I_BY_GROUP ? 1 : SSLH_I_GROUPS;
         for (g = 0; g < n; g++) sslh_i_hex64(text[i] + 16 * g, value[i][g]);
         meta[i].key = sslh_i_counter_names[i];
         meta[i].value = text[i];
+    }
+    for (g = 0; g < 2; g++) {
+        meta[i].key = sslh_i_power_names[g];
+        meta[i++].value = powers[g] = sslh_i_powers_text(o, &t, g);
     }
     meta[i].key = "sslh.kind";
     meta[i++].value = SSLH_I_CHECKPOINT SSLH_I_CHECKPOINT_FORMAT;
@@ -46733,6 +46773,7 @@ SSLH_I_FN void sslh_i_checkpoint_save(sslh_method *m, sslh_optimizer *o, int64_t
         meta[i++].value = done;
     }
     if (!SSLH_I_BAD(c)) sslh_i_st_write(c, "sslh_save_checkpoint", path, &l, meta, i);
+    for (g = 0; g < 2; g++) sslh_i_free(c, powers[g]);
     sslh_i_free(c, done);
     sslh_i_free(c, losses);
     sslh_i_free(c, l.item);
@@ -46793,9 +46834,11 @@ SSLH_I_FN int sslh_i_run_agrees(const sslh_i_st *s, const sslh_method *m, const 
     return !SSLH_I_BAD(s->c);
 }
 
-/* Checks everything in the metadata that can be wrong, and reads the counters into value. */
+/* Checks everything in the metadata that can be wrong, and reads the counters into value. powers: what
+   sslh_i_powers_read has returned. */
 SSLH_I_FN int sslh_i_checkpoint_check(const sslh_i_st *s, const sslh_method *m, const sslh_optimizer *o,
-                                      sslh_i_training *run, uint64_t value[SSLH_I_COUNTERS][SSLH_I_GROUPS]) {
+                                      sslh_i_training *run, uint64_t value[SSLH_I_COUNTERS][SSLH_I_GROUPS],
+                                      int powers) {
     const char *kind = sslh_i_st_meta_of(s, "sslh.kind"), *name = sslh_i_st_meta_of(s, "sslh.method"),
                *config = sslh_i_st_meta_of(s, "sslh.config"), *version = sslh_i_st_meta_of(s, "sslh.version");
     sslh_ctx *c = s->c;
@@ -46810,7 +46853,7 @@ SSLH_I_FN int sslh_i_checkpoint_check(const sslh_i_st *s, const sslh_method *m, 
         int want = i < SSLH_I_BY_GROUP ? 1 : SSLH_I_GROUPS;
         good = sslh_i_meta_hex64(s, sslh_i_counter_names[i], value[i], want) == want;
     }
-    if (!good) sslh_fail(c, SSLH_E_FORMAT, "%s: %s is not a checkpoint", s->fn, s->file);
+    if (!good || !powers) sslh_fail(c, SSLH_E_FORMAT, "%s: %s is not a checkpoint", s->fn, s->file);
     else if (name && m->name && strcmp(name, m->name) != 0)
         sslh_fail(c, SSLH_E_FORMAT, "%s: %s is a checkpoint of the method '%s', not of '%s'", s->fn, s->file, name,
                   m->name);
@@ -46818,11 +46861,9 @@ SSLH_I_FN int sslh_i_checkpoint_check(const sslh_i_st *s, const sslh_method *m, 
         sslh_fail(c, SSLH_E_FORMAT, "%s: %s was written with another optimiser", s->fn, s->file);
     if (SSLH_I_BAD(c)) return 0;
     peak = sslh_i_double_of(value[5][0]);
-    good = value[0][0] <= (uint64_t)INT64_MAX && value[3][0] <= (uint64_t)INT64_MAX && peak - peak == 0;
-    for (g = 0; g < SSLH_I_GROUPS; g++) {
-        double power1 = sslh_i_double_of(value[7][g]), power2 = sslh_i_double_of(value[8][g]);
-        good &= value[6][g] <= (uint64_t)INT64_MAX && power1 >= 0 && power1 <= 1 && power2 >= 0 && power2 <= 1;
-    }
+    good = value[0][0] <= (uint64_t)INT64_MAX && value[3][0] <= (uint64_t)INT64_MAX && peak >= 0 && peak <= 1e30 &&
+           powers > 0;
+    for (g = 0; g < SSLH_I_GROUPS; g++) good &= value[6][g] <= (uint64_t)INT64_MAX;
     if (!good) sslh_fail(c, SSLH_E_FORMAT, "%s: %s: a counter is out of range", s->fn, s->file);
     else if (!sslh_i_config_same(c, s->fn, s->file, config, run->config)) return 0;
     else if (run->per_epoch && !sslh_i_run_read(s, o, run))
@@ -46837,15 +46878,20 @@ SSLH_I_FN int64_t sslh_i_checkpoint_read(const sslh_i_st *s, sslh_method *m, ssl
     sslh_ctx *c = s->c;
     sslh_i_st_list l;
     sslh_load_desc d;
-    uint64_t value[SSLH_I_COUNTERS][SSLH_I_GROUPS];
-    int g, missing;
+    sslh_i_tree t;
+    uint64_t value[SSLH_I_COUNTERS][SSLH_I_GROUPS], power[2][SSLH_I_MAX_NETS * SSLH_I_GROUPS];
+    int g, i, missing, powers = sslh_i_powers_read(s, power);
     memset(&d, 0, sizeof d);
-    if (!sslh_i_checkpoint_check(s, m, o, run, value) ||
+    sslh_i_tree_of(&t, m->net);
+    if (!sslh_i_checkpoint_check(s, m, o, run, value, powers) ||
         !sslh_i_st_list_new(c, &l, SSLH_I_ST_PARTS * sslh_count_tensors(m->net)))
         return -1;
     sslh_i_st_add_net(&l, m->net, sslh_i_st_parts[0]);
     sslh_i_st_add_parts(&l, m, o, s);
     if (!SSLH_I_BAD(c)) sslh_i_st_match(s, &l, d, &missing);
+    if (!SSLH_I_BAD(c) && powers != SSLH_I_GROUPS && powers != t.n * SSLH_I_GROUPS)
+        sslh_fail(c, SSLH_E_FORMAT, "%s: %s has the counters of %d nets, and this method has %d", s->fn, s->file,
+                  powers / SSLH_I_GROUPS, t.n);
     if (!SSLH_I_BAD(c) && sslh_i_st_place_parts(&l, o)) {
         sslh_i_st_clear_parts(o);
         sslh_i_st_copy(s, &l);
@@ -46853,10 +46899,12 @@ SSLH_I_FN int64_t sslh_i_checkpoint_read(const sslh_i_st *s, sslh_method *m, ssl
         c->stream = value[2][0];
         c->steps = (int64_t)value[3][0];
         o->peak = (float)sslh_i_double_of(value[5][0]);
-        for (g = 0; g < SSLH_I_GROUPS; g++) {
-            o->steps[g] = (int64_t)value[6][g];
-            o->power1[g] = sslh_i_double_of(value[7][g]);
-            o->power2[g] = sslh_i_double_of(value[8][g]);
+        for (g = 0; g < SSLH_I_GROUPS; g++) o->steps[g] = (int64_t)value[6][g];
+        for (i = 0; i < t.n; i++) {
+            sslh_i_optim_net *n = sslh_i_optim_of(o, t.net[i]);
+            const int from = powers == SSLH_I_GROUPS ? 0 : i * SSLH_I_GROUPS;
+            for (g = 0; n && g < 2 * SSLH_I_GROUPS; g++)
+                n->power[g % 2][g / 2] = sslh_i_double_of(power[g % 2][from + g / 2]);
         }
     }
     sslh_i_free(c, l.item);

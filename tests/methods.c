@@ -2458,9 +2458,31 @@ static void swav(void) {
         sslh_read(p, now, 120);
         /* rounding: brought to length 1 again */
         for (i = 0; i < 120 && step < 5; i++) CHECK_NEAR(now[i], before[i], 1e-6);
+        if (step == 5) { /* the first update of Adam moves each number by the rate */
+            double most = 0;
+            for (i = 0; i < 120; i++) most = fmax(most, fabs((double)(now[i] - before[i])));
+            CHECK_NEAR(most, 1e-2, 1e-4);
+        }
     }
     CHECK_OK(c);
     CHECK(fabs((double)(now[7] - before[7])) > 1e-4, "no prototype moves");
+    sslh_freeze(sslh_child_at(m.net, 2), 1); /* what the caller freezes stays frozen */
+    sslh_read(p, before, 120);
+    for (step = 0; step < 2; step++) {
+        CHECK(sslh_next_batch(l, &b), "a batch");
+        b.epoch = step; /* one in which the method lets the prototypes rest, and one in which it does not */
+        sslh_method_step(&m, o, &b, 1e-2f);
+        sslh_read(p, now, 120);
+        for (i = 0; i < 24; i++) { /* they are brought to length 1 */
+            double n = 0;
+            int k;
+            for (k = 0; k < 5; k++) n += (double)before[5 * i + k] * (double)before[5 * i + k];
+            for (k = 0; k < 5; k++) CHECK_NEAR(now[5 * i + k], (double)before[5 * i + k] / sqrt(n), 1e-6);
+        }
+    }
+    CHECK(sslh_net_query(sslh_child_at(m.net, 2)).frozen, "the caller's freeze is gone");
+    sslh_freeze(sslh_child_at(m.net, 2), 0);
+    CHECK_OK(c);
     CHECK_CLOSE(m.guessing, log(24.0), 1e-6);
     for (i = 0; i < 120; i++) p->data[i] = sqrtf(0.2f);
     sslh_next_batch(l, &b);
@@ -2538,9 +2560,25 @@ static void dino(void) {
         sslh_read(last, now, 60);
         if (step < 5)
             CHECK(memcmp(now, before, sizeof now) == 0, "step %d: the last layer moved in the first epoch", step);
+        if (step == 5) { /* the first update of Adam moves each number by the rate */
+            double most = 0;
+            for (i = 0; i < 60; i++) most = fmax(most, fabs((double)(now[i] - before[i])));
+            CHECK_NEAR(most, 1e-2, 1e-4);
+        }
     }
     CHECK_OK(c);
     CHECK(memcmp(now, before, sizeof now) != 0, "the last layer does not move");
+    sslh_freeze(sslh_child_at(m.net, 2), 1); /* what the caller freezes stays frozen */
+    sslh_read(last, before, 60);
+    for (step = 0; step < 2; step++) {
+        CHECK(sslh_next_batch(l, &b), "a batch");
+        b.epoch = step; /* one in which the method lets the layer rest, and one in which it does not */
+        sslh_method_step(&m, o, &b, 1e-2f);
+        sslh_read(last, now, 60);
+        CHECK(memcmp(now, before, sizeof now) == 0, "the caller's freeze is gone");
+    }
+    sslh_freeze(sslh_child_at(m.net, 2), 0);
+    CHECK_OK(c);
     CHECK_CLOSE(m.guessing, log(12.0), 1e-6);
     /* all outputs equal */
     last = sslh_find(m.net, "target_last.fc1.weight");
