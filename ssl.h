@@ -1454,14 +1454,15 @@ SSLH_API int sslh_tap(sslh_net *net, const char *name, sslh_tensor *x);
    using at that moment. */
 SSLH_API sslh_net *sslh_clone(sslh_net *net);
 SSLH_API sslh_net *sslh_clone_into(sslh_ctx *c, sslh_net *net);
-/* target = m target + (1-m) source, parameters only; the target keeps its own buffers, as in MoCo and BYOL. Both nets
-   have the same architecture; children that they share do not change. */
+/* target = m target + (1-m) source, m from 0 to 1, parameters only; the target keeps its own buffers, as in MoCo and
+   BYOL. Both nets have the same architecture; children that they share do not change. */
 SSLH_API void sslh_ema_update(sslh_net *target, sslh_net *source, float m);
 /* Copies the parameters and states of source, which must have the same architecture. */
 SSLH_API void sslh_copy_values(sslh_net *target, sslh_net *source);
 /* Sets gradients to zero, children included (sslh_optimizer_step does it too). */
 SSLH_API void sslh_zero_grad(sslh_net *net);
-/* Scales all gradients so that their common Euclidean norm is at most max_norm; returns the norm before. */
+/* Scales all gradients so that their common Euclidean norm is at most max_norm (at least 0); returns the norm
+   before. */
 SSLH_API float sslh_clip_grad(sslh_net *net, float max_norm);
 /* A table of operations, output shapes, parameters and multiply-adds for one input of shape (1, ..), as text of at most
    size bytes; returns the length of the whole text, as snprintf does. Runs the net once, in evaluation mode, and
@@ -19130,6 +19131,11 @@ SSLH_DEF void sslh_ema_update(sslh_net *target, sslh_net *source, float m) {
     sslh_i_tree a, b;
     int i;
     if (!sslh_i_tree_pair("sslh_ema_update", target, source, &a, &b)) return;
+    if (!(m >= 0.0f && m <= 1.0f)) {
+        sslh_fail(target->ctx, SSLH_E_USAGE, "sslh_ema_update: the share of the target is %g: give one from 0 to 1",
+                  (double)m);
+        return;
+    }
     for (i = 0; i < a.n; i++) {
         if (a.net[i] == b.net[i]) continue; /* shared: nothing to average */
         sslh_i_ema(target->ctx, a.net[i]->values, b.net[i]->values, a.net[i]->nvalues, m);
@@ -19170,6 +19176,11 @@ SSLH_DEF float sslh_clip_grad(sslh_net *net, float max_norm) {
     sslh_real sum = 0, norm, factor;
     int i;
     if (sslh_i_net_bad(net)) return 0;
+    if (!(max_norm >= 0.0f)) { /* a negative factor would turn the gradients round, NaN would clip nothing */
+        sslh_fail(net->ctx, SSLH_E_USAGE, "sslh_clip_grad: the norm is to be at most %g: give a number of at least 0",
+                  (double)max_norm);
+        return 0;
+    }
     sslh_i_tree_of(&t, net);
     for (i = 0; i < t.n; i++) {
         sslh_real part = t.net[i]->grads ? sslh_i_sum_squares(net->ctx, t.net[i]->grads, t.net[i]->nvalues) : 0;
@@ -20922,16 +20933,18 @@ SSLH_I_FN void sslh_i_strangers(sslh_optimizer *o, const char *method) {
                     sslh_i_str(shape, sizeof shape, sslh_shape_of(found)));
 }
 
+SSLH_I_FN int sslh_i_rate_ok(sslh_optimizer *o, const char *op, float lr) {
+    if (lr >= 0.0f && lr <= 1e30f) return 1;
+    sslh_fail(o->ctx, SSLH_E_USAGE, "%s: the learning rate is %g (at least 0)", op, (double)lr);
+    return 0;
+}
+
 /* Allocates, checks and computes the norm, then updates. Before the update nothing has changed, so an error leaves
    everything as it was. */
 SSLH_DEF void sslh_optimizer_step_groups(sslh_optimizer *o, float lr, unsigned groups) {
     sslh_real norm, scale = 1;
     int i, j, g;
-    if (!sslh_i_optimizer_ok(o)) return;
-    if (!(lr >= 0.0f) || lr > 1e30f) {
-        sslh_fail(o->ctx, SSLH_E_USAGE, "sslh_optimizer_step: the learning rate is %g (at least 0)", (double)lr);
-        return;
-    }
+    if (!sslh_i_optimizer_ok(o) || !sslh_i_rate_ok(o, "sslh_optimizer_step", lr)) return;
     /* Nets that have no gradients so far get no moments. */
     for (i = 0; i < o->nets; i++) if (o->net[i].net->grads && !sslh_i_optim_ready(o, i)) return;
     norm = sslh_i_optim_norm(o, groups);
@@ -20969,7 +20982,7 @@ SSLH_DEF void sslh_optimizer_step(sslh_optimizer *o, float lr) { sslh_optimizer_
 
 /* A rate that is used only by the groups in .constant_lr (SimSiam's predictor keeps its learning rate). */
 SSLH_DEF void sslh_optimizer_peak(sslh_optimizer *o, float lr) {
-    if (sslh_i_optimizer_ok(o)) o->peak = lr;
+    if (sslh_i_optimizer_ok(o) && sslh_i_rate_ok(o, "sslh_optimizer_peak", lr)) o->peak = lr;
 }
 
 /* Sets the factor of the weight decay in this step, which has a schedule in DINO. */

@@ -386,6 +386,36 @@ static void frozen_steps(void) {
     test_remove(path);
 }
 
+/* Numbers that would turn an update round or poison it are errors, and nothing changes. */
+static void wrong_numbers(void) {
+    const float nan = (float)strtod("nan", NULL), bad[3] = {-1, nan, -INFINITY};
+    sslh_ctx *c = create(1);
+    sslh_net *net = make_net(c, NULL), *copy = sslh_clone(net);
+    sslh_optimizer *o = sslh_optimizer_new(c, table[0].d);
+    uint64_t before = sslh_hash(copy);
+    float slope;
+    int i;
+    sslh_begin_step(c);
+    sslh_backward(c, bowl(c, net));
+    slope = (float)sslh_param(net, 3)->grad[100];
+    for (i = 0; i < 3; i++) {
+        CHECK(sslh_clip_grad(net, bad[i]) == 0, "a norm after an error");
+        CHECK_ERROR(c, "sslh_clip_grad: the norm is to be at most");
+        sslh_ema_update(copy, net, bad[i]);
+        CHECK_ERROR(c, "sslh_ema_update: the share of the target is");
+        sslh_optimizer_peak(o, bad[i]);
+        CHECK_ERROR(c, "sslh_optimizer_peak: the learning rate is");
+    }
+    sslh_ema_update(copy, net, 1.5f);
+    CHECK_ERROR(c, "give one from 0 to 1");
+    CHECK(sslh_hash(copy) == before && (float)sslh_param(net, 3)->grad[100] == slope, "something has changed");
+    CHECK(sslh_clip_grad(net, INFINITY) > 1 && (float)sslh_param(net, 3)->grad[100] == slope, "only measured");
+    sslh_clip_grad(net, 0);
+    CHECK(sslh_param(net, 3)->grad[100] == 0, "a norm of 0");
+    CHECK_OK(c);
+    sslh_destroy(c);
+}
+
 static void schedules(void) {
     const float milestones[3] = {0.5f, 0.75f, 0};
     const double pi = 3.14159265358979;
@@ -427,6 +457,7 @@ int main(int argc, char **argv) {
     TEST(groups_and_freeze)
     TEST(accumulation)
     TEST(frozen_steps)
+    TEST(wrong_numbers)
     TEST(schedules)
     return test_end();
 }
