@@ -2847,7 +2847,7 @@ typedef struct sslh_moco_desc {
                                  the work */
     int   split;              /* groups of the split batch norm of versions 1 and 2, 1 to 1024, of which the batch must
                                  be a multiple; default auto: 8 (the authors' CIFAR recipe), or the largest number
-                                 below that divides the batch; 1: none */
+                                 below that divides the batch into groups of at least two; 1: none */
     int   head_hidden;        /* width of the hidden layers of the heads, 1 to 1048576; default auto: that of the
                                  features, in version 3 four times that, at most 4096 */
     int   head_out;           /* width of queries and keys, 1 to 1048576; default auto: 128, in version 3 256 */
@@ -5139,6 +5139,7 @@ SSLH_I_FN int sslh_i_children(const sslh_net *net);
 SSLH_I_FN int sslh_i_optimizer_ok(const sslh_optimizer *o);
 SSLH_I_FN void sslh_i_optimizer_decay_by(sslh_optimizer *o, float factor);
 SSLH_I_FN void sslh_i_forget_grads(sslh_net *net);
+SSLH_I_FN void sslh_i_split_for_now(sslh_net *net, int groups);
 SSLH_I_FN double sslh_i_dot(const sslh_real *a, const sslh_real *b, size_t n);
 SSLH_I_FN void sslh_i_strangers(sslh_optimizer *o, const char *method);
 SSLH_I_FN const char *sslh_i_quote(char out[48], const char *text, size_t n);
@@ -5390,12 +5391,17 @@ SSLH_I_FN void sslh_i_no_view(const sslh_view_set *v, const char *name) {
     sslh_i_append(c->no_view, sizeof c->no_view, &used, ")");
 }
 
-SSLH_DEF sslh_tensor *sslh_view_get(const sslh_view_set *v, const char *name) {
+/* For views that only some settings make: NULL when it is absent, and nothing is said about it later. */
+SSLH_I_FN sslh_tensor *sslh_i_view_if_any(const sslh_view_set *v, const char *name) {
     int i;
     for (i = 0; v && name && i < v->n; i++)
         if (strcmp(v->name[i], name) == 0) return v->x[i];
-    if (v && name && v->n > 0) sslh_i_no_view(v, name);
     return NULL;
+}
+SSLH_DEF sslh_tensor *sslh_view_get(const sslh_view_set *v, const char *name) {
+    sslh_tensor *x = sslh_i_view_if_any(v, name);
+    if (!x && v && name && v->n > 0) sslh_i_no_view(v, name);
+    return x;
 }
 
 /* The random stream of one sample for one purpose; tag names the purpose, so that two purposes never share numbers. A
@@ -5830,7 +5836,7 @@ SSLH_I_FN void sslh_i_multi_crop_add(sslh_ctx *c, const sslh_i_multi_crop *p, co
 /* Features ((2+S)N,C) of all views; those of one size form one batch. drop_path: stochastic depth of a transformer. */
 SSLH_I_FN sslh_tensor *sslh_i_multi_crop_features(sslh_ctx *c, sslh_net *encoder, const sslh_view_set *v,
                                                   float drop_path) {
-    sslh_tensor *f[2], *local = sslh_view_get(v, "small");
+    sslh_tensor *f[2], *local = sslh_i_view_if_any(v, "small");
     sslh_forward_desc d;
     memset(&d, 0, sizeof d);
     d.drop_path = drop_path;
@@ -9943,9 +9949,9 @@ SSLH_I_FN void sslh_i_moco_prepare(sslh_method *m, sslh_data data) {
     sslh_i_two_views_prepare(&((sslh_i_moco *)m->self)->views, m->encoder, data);
 }
 
-/* The number of groups into which batch norm splits n images. */
+/* The number of groups into which batch norm splits n images: by default up to 8, of at least two images each. */
 SSLH_I_FN int sslh_i_moco_groups(const sslh_i_moco *s, int n) {
-    int groups = s->d.version == 3 ? 1 : s->d.split ? s->d.split : 8;
+    int groups = s->d.version == 3 ? 1 : s->d.split ? s->d.split : SSLH_I_MAX(SSLH_I_MIN(8, n / 2), 1);
     while (!s->d.split && n % groups) groups--;
     return groups;
 }
@@ -9982,9 +9988,9 @@ SSLH_I_FN sslh_tensor *sslh_i_moco_query(sslh_method *m, sslh_tensor *x) {
     sslh_ctx *c = m->ctx;
     const sslh_i_moco *s = (const sslh_i_moco *)m->self;
     if (SSLH_I_BAD(c)) return x;
-    sslh_split_batch_norm(m->encoder, sslh_i_moco_groups(s, x->shape[0]));
+    sslh_i_split_for_now(m->encoder, sslh_i_moco_groups(s, x->shape[0]));
     x = sslh_i_project(c, m->encoder, s->head, x); /* (N,D) */
-    sslh_split_batch_norm(m->encoder, 1); /* the encoder is the caller's again */
+    sslh_i_split_for_now(m->encoder, 0); /* the encoder is the caller's again */
     if (s->predictor) x = sslh_forward(s->predictor, x); /* (N,D) */
     return sslh_l2_normalize(c, x, 0);
 }
@@ -10006,7 +10012,7 @@ SSLH_I_FN sslh_tensor *sslh_i_moco_key(sslh_method *m, sslh_tensor *x, sslh_tens
 SSLH_I_FN sslh_tensor *sslh_i_moco_loss(sslh_method *m, const sslh_view_set *v, int phase) {
     sslh_ctx *c = m->ctx;
     sslh_i_moco *s = (sslh_i_moco *)m->self;
-    sslh_tensor *x[2], *order = sslh_view_get(v, "order"), *queue = NULL, *loss[2], *keys[2];
+    sslh_tensor *x[2], *order = sslh_i_view_if_any(v, "order"), *queue = NULL, *loss[2], *keys[2];
     int i, both = s->d.version == 3 || s->d.symmetric, n, made;
     float top1[2] = {0, 0};
     (void)phase;
@@ -18284,6 +18290,7 @@ struct sslh_net {
     int             width, channels, image;
     int             training, frozen, sealed;
     int             norm_groups; /* set by sslh_split_batch_norm; 0: never called */
+    int             norm_now;    /* not 0: instead of norm_groups, while a method runs the net */
     sslh_i_entry  **entry;
     int             entries, entry_cap;
     sslh_i_link    *child;
@@ -18870,6 +18877,13 @@ SSLH_DEF void sslh_split_batch_norm(sslh_net *net, int groups) {
     sslh_i_tree_of(&t, net);
     for (i = 0; i < t.n; i++) t.net[i]->norm_groups = groups;
 }
+/* The same until it is called with 0 (after an error too): then the number that the caller has set counts again. */
+SSLH_I_FN void sslh_i_split_for_now(sslh_net *net, int groups) {
+    sslh_i_tree t;
+    int i;
+    sslh_i_tree_of(&t, net);
+    for (i = 0; i < t.n; i++) t.net[i]->norm_now = groups;
+}
 
 /* --- running a net ----------------------------------------------------------------------------------------------- */
 
@@ -19374,7 +19388,7 @@ SSLH_DEF sslh_tensor *sslh_layer_batch_norm(sslh_net *net, int index, sslh_tenso
     memset(&d, 0, sizeof d);
     if (SSLH_I_BAD(c)) return sslh_i_dummy(c);
     d.training = net->training;
-    d.virtual_groups = net->norm_groups;
+    d.virtual_groups = net->norm_now ? net->norm_now : net->norm_groups;
     d.activation = activation;
     if (d.training) sslh_i_note_state(c, batches);
     if (SSLH_I_BAD(c)) return sslh_i_dummy(c);
