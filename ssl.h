@@ -13743,8 +13743,12 @@ SSLH_I_FN float sslh_i_method_step(sslh_method *m, sslh_optimizer *o, const sslh
         return 0.0f;
     }
     if (batch->count < m->min_batch) {
-        sslh_fail(c, SSLH_E_USAGE, "%s: a batch of %d; at least %d are needed, because the other samples of the batch "
-                  "are the negatives", m->name, batch->count, m->min_batch);
+        const char *family = m->info ? m->info->family : "";
+        sslh_fail(c, SSLH_E_USAGE, "%s: a batch of %d; at least %d are needed%s", m->name, batch->count, m->min_batch,
+                  !m->info ? " (.min_batch)" : strcmp(family, "contrastive") == 0
+                  ? ", because the other samples of the batch are the negatives"
+                  : strcmp(family, "words and sequences") == 0 ? ", because a wrong text is that of another sample"
+                  : ", because a single sample has no statistics of a batch");
         return 0.0f;
     }
     if (m->phases > SSLH_I_PHASES) {
