@@ -1362,7 +1362,8 @@ typedef enum sslh_init {
 /* Declares a parameter and returns its index. shape (O,..,I): fan_in is the product of all sizes but the first, fan_out
    O times the product of the sizes between O and I (the kernel's area). scale multiplies (0 means 1, or the default
    above). Vectors get no weight decay unless sslh_param_set says so. Parameters and states share one numbering. Errors,
-   with the result -1: a name that is taken, empty or longer than 111 characters; a net that has already been used. */
+   with the result -1: a name that is taken, empty or longer than 111 characters; an init that there is not; a scale
+   that is not finite; a net that has already been used. */
 SSLH_API int sslh_param_new(sslh_net *net, const char *name, sslh_shape shape, sslh_init init, float scale);
 /* Declares a state and returns its index: saved in checkpoints and copied by clones, not trained, any type. Starts at
    zero (fill it after the declarations, through sslh_state). A training step that fails, for example by NaN in the
@@ -18422,7 +18423,19 @@ SSLH_I_FN sslh_i_entry *sslh_i_declare(sslh_net *net, const char *op, const char
 /* Each parameter gets its own random stream, taken now, so that initial values do not depend on which net is
    used first. */
 SSLH_DEF int sslh_param_new(sslh_net *net, const char *name, sslh_shape shape, sslh_init init, float scale) {
-    sslh_i_entry *e = sslh_i_net_bad(net) ? NULL : sslh_i_declare(net, "sslh_param_new", name, SSLH_F32, shape);
+    sslh_i_entry *e;
+    if (sslh_i_net_bad(net)) return -1;
+    if ((int)init < 0 || init > SSLH_INIT_POSITIONS) {
+        sslh_fail(net->ctx, SSLH_E_USAGE, "sslh_param_new: '%s' has the initial values number %d: there are 0 to %d",
+                  name ? name : "", (int)init, (int)SSLH_INIT_POSITIONS);
+        return -1;
+    }
+    if (scale - scale != 0 || (init == SSLH_INIT_POSITIONS && !(scale >= 0 && scale <= 32767))) {
+        sslh_fail(net->ctx, SSLH_E_USAGE, "sslh_param_new: '%s' has the scale %g: give %s", name ? name : "",
+                  (double)scale, init == SSLH_INIT_POSITIONS ? "G, at most 32767" : "a finite number");
+        return -1;
+    }
+    e = sslh_i_declare(net, "sslh_param_new", name, SSLH_F32, shape);
     if (!e) return -1;
     e->is_param = 1;
     e->init = init;
