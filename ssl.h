@@ -280,7 +280,7 @@
 
    11  OPTIMISERS AND SCHEDULES
 
-   With the gradient g, the parameter p, its learning rate r, and d the weight decay times the parameter's decay_scale:
+   With the gradient g, the parameter p, its rate r, its t-th update, and d the weight decay times its decay_scale:
      SGD     g += d p;  u = momentum u + g;  p -= r u  (.nesterov: r (g + momentum u))
      Adam    g += d p;  m, v moments of g;   p -= r (m / (1 - beta1^t)) / (sqrt(v / (1 - beta2^t)) + eps)
      AdamW   p *= 1 - r d, then as Adam without d            (Loshchilov & Hutter 2019)
@@ -1362,7 +1362,8 @@ typedef enum sslh_init {
 /* Declares a parameter and returns its index. shape (O,..,I): fan_in is the product of all sizes but the first, fan_out
    O times the product of the sizes between O and I (the kernel's area). scale multiplies (0 means 1, or the default
    above). Vectors get no weight decay unless sslh_param_set says so. Parameters and states share one numbering. Errors,
-   with the result -1: a name that is taken, empty or longer than 111 characters; a net that has already been used. */
+   with the result -1: a name that is taken, empty or longer than 111 characters; an init that there is not; a scale
+   that is not finite; a net that has already been used. */
 SSLH_API int sslh_param_new(sslh_net *net, const char *name, sslh_shape shape, sslh_init init, float scale);
 /* Declares a state and returns its index: saved in checkpoints and copied by clones, not trained, any type. Starts at
    zero (fill it after the declarations, through sslh_state). A training step that fails, for example by NaN in the
@@ -1454,14 +1455,15 @@ SSLH_API int sslh_tap(sslh_net *net, const char *name, sslh_tensor *x);
    using at that moment. */
 SSLH_API sslh_net *sslh_clone(sslh_net *net);
 SSLH_API sslh_net *sslh_clone_into(sslh_ctx *c, sslh_net *net);
-/* target = m target + (1-m) source, parameters only; the target keeps its own buffers, as in MoCo and BYOL. Both nets
-   have the same architecture; children that they share do not change. */
+/* target = m target + (1-m) source, m from 0 to 1, parameters only; the target keeps its own buffers, as in MoCo and
+   BYOL. Both nets have the same architecture; children that they share do not change. */
 SSLH_API void sslh_ema_update(sslh_net *target, sslh_net *source, float m);
 /* Copies the parameters and states of source, which must have the same architecture. */
 SSLH_API void sslh_copy_values(sslh_net *target, sslh_net *source);
 /* Sets gradients to zero, children included (sslh_optimizer_step does it too). */
 SSLH_API void sslh_zero_grad(sslh_net *net);
-/* Scales all gradients so that their common Euclidean norm is at most max_norm; returns the norm before. */
+/* Scales all gradients so that their common Euclidean norm is at most max_norm (at least 0); returns the norm
+   before. */
 SSLH_API float sslh_clip_grad(sslh_net *net, float max_norm);
 /* A table of operations, output shapes, parameters and multiply-adds for one input of shape (1, ..), as text of at most
    size bytes; returns the length of the whole text, as snprintf does. Runs the net once, in evaluation mode, and
@@ -1687,8 +1689,8 @@ typedef struct sslh_preprocess {
                                       std 1 */
     int   colour;                  /* an sslh_colour, 1 to 5; default 0: as they are */
 } sslh_preprocess;
-/* Methods set it when training begins: sizes always, mean and std when their views are normalised by those of
-   the data. */
+/* Methods set it when training begins: sizes always, mean and std as their views are normalised, by those of the data
+   or of your recipe. */
 SSLH_API void sslh_set_preprocess(sslh_net *net, sslh_preprocess p);
 SSLH_API sslh_preprocess sslh_get_preprocess(sslh_net *net);
 /* Features of n images of 8-bit pixels (n,height,width,channels) into out (n, width of the net): resizes (bilinear,
@@ -2244,7 +2246,7 @@ typedef enum sslh_schedule { SSLH_SCHEDULE_DEFAULT = 0, SSLH_COSINE, SSLH_CONSTA
 typedef struct sslh_train_info sslh_train_info;
 typedef struct sslh_train_desc {
     int   epochs;             /* passes over the data; default 10 */
-    int   batch;              /* images per step; default 256 */
+    int   batch;              /* images per step, at most as many as there are; default 256 */
     sslh_optimizer_desc optimizer; /* default sgd. With .kind 0 it is the method's, and your fields that are not 0
                                  replace its own; with your own .kind only .group_lr and .constant_lr of the
                                  method's apply */
@@ -2253,7 +2255,7 @@ typedef struct sslh_train_desc {
     sslh_schedule schedule;   /* default cosine */
     float warmup;             /* epochs of linear rise; default 0; the method's is shortened to a tenth of a short run;
                                  SSLH_OFF: none */
-    float milestones[8];      /* SSLH_STEPS: fractions of the run, ascending, ended by 0; default none */
+    float milestones[8];      /* SSLH_STEPS: fractions of the run, ascending, at most 7; default none */
     float gamma;              /* SSLH_STEPS: factor of the rate at each milestone; default 0.1 */
     int   accumulate;         /* batches per update, their gradients summed; default 1 */
     int64_t max_steps;        /* stops early, in the state that a run of all epochs would have then: the schedule is
@@ -2853,7 +2855,7 @@ typedef struct sslh_moco_desc {
                                  the work */
     int   split;              /* groups of the split batch norm of versions 1 and 2, 1 to 1024, of which the batch must
                                  be a multiple; default auto: 8 (the authors' CIFAR recipe), or the largest number
-                                 below that divides the batch; 1: none */
+                                 below that divides the batch into groups of at least two; 1: none */
     int   head_hidden;        /* width of the hidden layers of the heads, 1 to 1048576; default auto: that of the
                                  features, in version 3 four times that, at most 4096 */
     int   head_out;           /* width of queries and keys, 1 to 1048576; default auto: 128, in version 3 256 */
@@ -5165,6 +5167,7 @@ SSLH_I_FN int sslh_i_optimizer_ok(const sslh_optimizer *o);
 SSLH_I_FN int64_t sslh_i_optimizer_steps(const sslh_optimizer *o, int group);
 SSLH_I_FN void sslh_i_optimizer_decay_by(sslh_optimizer *o, float factor);
 SSLH_I_FN void sslh_i_forget_grads(sslh_net *net);
+SSLH_I_FN void sslh_i_split_for_now(sslh_net *net, int groups);
 SSLH_I_FN double sslh_i_dot(const sslh_real *a, const sslh_real *b, size_t n);
 SSLH_I_FN void sslh_i_strangers(sslh_optimizer *o, const char *method);
 SSLH_I_FN const char *sslh_i_quote(char out[48], const char *text, size_t n);
@@ -5417,12 +5420,17 @@ SSLH_I_FN void sslh_i_no_view(const sslh_view_set *v, const char *name) {
     sslh_i_append(c->no_view, sizeof c->no_view, &used, ")");
 }
 
-SSLH_DEF sslh_tensor *sslh_view_get(const sslh_view_set *v, const char *name) {
+/* For views that only some settings make: NULL when it is absent, and nothing is said about it later. */
+SSLH_I_FN sslh_tensor *sslh_i_view_if_any(const sslh_view_set *v, const char *name) {
     int i;
     for (i = 0; v && name && i < v->n; i++)
         if (strcmp(v->name[i], name) == 0) return v->x[i];
-    if (v && name && v->n > 0) sslh_i_no_view(v, name);
     return NULL;
+}
+SSLH_DEF sslh_tensor *sslh_view_get(const sslh_view_set *v, const char *name) {
+    sslh_tensor *x = sslh_i_view_if_any(v, name);
+    if (!x && v && name && v->n > 0) sslh_i_no_view(v, name);
+    return x;
 }
 
 /* The random stream of one sample for one purpose; tag, a letter ('R' in >>rotation), names the purpose, so that two
@@ -5538,14 +5546,29 @@ SSLH_I_FN void sslh_i_normalise_by_data(sslh_recipe *r, sslh_net *encoder, sslh_
     sslh_set_preprocess(encoder, p);
 }
 
-/* Stores the size of the images in the encoder for sslh_embed, without normalisation. */
-SSLH_I_FN void sslh_i_note_size(sslh_net *encoder, sslh_data data) {
+/* The normalisation of an encoder that is trained on views of recipe r. */
+SSLH_I_FN void sslh_i_normalise_as(sslh_preprocess *p, const sslh_recipe *r) {
+    int k;
+    for (k = 0; k < 4; k++) {
+        p->std[k] = r->std[k];
+        p->mean[k] = r->std[k] != 0.0f ? r->mean[k] : 0.0f; /* views leave a channel without a deviation as it is */
+    }
+}
+/* Stores in the encoder, for probes, sslh_embed and files, the size of the images and how views of recipe r (NULL: not)
+   are normalised. */
+SSLH_I_FN void sslh_i_note_views(sslh_net *encoder, const sslh_recipe *r, sslh_data data) {
     sslh_preprocess p;
     memset(&p, 0, sizeof p);
     p.height = data.height;
     p.width = data.width;
     p.channels = data.channels;
+    if (r) sslh_i_normalise_as(&p, r);
     sslh_set_preprocess(encoder, p);
+}
+/* Before training: recipe r is the caller's (given), used as it is, or it takes the data's mean and deviation. */
+SSLH_I_FN void sslh_i_views_prepare(sslh_recipe *r, int given, sslh_net *encoder, sslh_data data) {
+    if (given) sslh_i_note_views(encoder, r, data);
+    else sslh_i_normalise_by_data(r, encoder, data);
 }
 
 /* How many of .numbers have a name. */
@@ -5578,7 +5601,7 @@ SSLH_I_FN void sslh_i_own_size(sslh_method *m, const char *op, sslh_data data, i
     if (data.height != H || data.width != W || data.channels != C)
         sslh_fail(m->ctx, SSLH_E_SHAPE, "%s: made for images of %d x %d x %d, the data has %d x %d x %d", op, H, W, C,
                   data.height, data.width, data.channels);
-    sslh_i_note_size(m->encoder, data);
+    sslh_i_note_views(m->encoder, NULL, data);
 }
 /* The reconstruction error of y against the images x, which have the same number of values: summed over the values of
    an image, averaged over the images. It is the cross-entropy, with y as the logits, or half the squared error. */
@@ -5708,7 +5731,7 @@ SSLH_I_FN float sslh_i_psnr(sslh_ctx *c, sslh_tensor *error) {
 /* Two views of each image, each by its own recipe. */
 typedef struct sslh_i_two_views {
     sslh_recipe recipe[2];
-    int given; /* the caller's recipe, for both, is used as it is, not normalised by the data */
+    int given; /* both are the caller's recipe */
 } sslh_i_two_views;
 /* The caller's recipe (or NULL), else these two. */
 SSLH_I_FN sslh_i_two_views sslh_i_two_views_of(const sslh_recipe *views, sslh_recipe first, sslh_recipe second) {
@@ -5719,11 +5742,7 @@ SSLH_I_FN sslh_i_two_views sslh_i_two_views_of(const sslh_recipe *views, sslh_re
     return p;
 }
 SSLH_I_FN void sslh_i_two_views_prepare(sslh_i_two_views *p, sslh_net *encoder, sslh_data data) {
-    if (p->given) {
-        sslh_i_note_size(encoder, data);
-        return;
-    }
-    sslh_i_normalise_by_data(&p->recipe[0], encoder, data);
+    sslh_i_views_prepare(&p->recipe[0], p->given, encoder, data);
     memcpy(p->recipe[1].mean, p->recipe[0].mean, sizeof p->recipe[1].mean);
     memcpy(p->recipe[1].std, p->recipe[0].std, sizeof p->recipe[1].std);
 }
@@ -5849,7 +5868,7 @@ SSLH_I_FN void sslh_i_multi_crop_add(sslh_ctx *c, const sslh_i_multi_crop *p, co
 /* Features ((2+S)N,C) of all views; those of one size form one batch. drop_path: stochastic depth of a transformer. */
 SSLH_I_FN sslh_tensor *sslh_i_multi_crop_features(sslh_ctx *c, sslh_net *encoder, const sslh_view_set *v,
                                                   float drop_path) {
-    sslh_tensor *f[2], *local = sslh_view_get(v, "small");
+    sslh_tensor *f[2], *local = sslh_i_view_if_any(v, "small");
     sslh_forward_desc d;
     memset(&d, 0, sizeof d);
     d.drop_path = drop_path;
@@ -5892,13 +5911,17 @@ SSLH_I_FN sslh_tensor *sslh_i_multi_crop_loss(sslh_ctx *c, sslh_tensor *logits, 
 
 /* A part of the method that is not to be updated in this step. Its gradients are computed as always, so that steps with
    it and without it need the same memory, but the optimiser skips it. sslh_i_rest is called before the update,
-   sslh_i_rest_ends after it and, because a step may fail in between, before the loss too. */
-SSLH_I_FN void sslh_i_rest(sslh_net *part, int rests) {
-    if (rests) sslh_freeze(part, 1);
+   sslh_i_rest_ends after it and, because a step may fail in between, before the loss too. *rests, kept by the method,
+   says whether the part rests; what the caller has frozen stays frozen. */
+SSLH_I_FN void sslh_i_rest(sslh_net *part, int *rests) {
+    *rests = !sslh_net_query(part).frozen;
+    if (*rests) sslh_freeze(part, 1);
 }
-SSLH_I_FN void sslh_i_rest_ends(sslh_net *part, int rests) {
+SSLH_I_FN void sslh_i_rest_ends(sslh_net *part, int *rests) {
+    if (!*rests) return;
+    *rests = 0;
     sslh_freeze(part, 0);
-    if (rests) sslh_i_forget_grads(part);
+    sslh_i_forget_grads(part);
 }
 
 /* --- methods that hide patches from a transformer ----------------------------------------------------------------- */
@@ -6215,8 +6238,8 @@ SSLH_I_FN sslh_tensor *sslh_i_data_tensor(sslh_ctx *c, sslh_data data, int64_t a
 
 /* --- methods of clips --------------------------------------------------------------------------------------------- */
 
-/* Mean and deviation of the frames into a recipe and into the encoder; an error when the data has no clips. */
-SSLH_I_FN void sslh_i_normalise_by_clips(const char *op, sslh_recipe *r, sslh_net *encoder, sslh_data data) {
+/* sslh_i_views_prepare with the frames of the clips as images; an error when the data has no clips. */
+SSLH_I_FN void sslh_i_clips_prepare(const char *op, sslh_recipe *r, int given, sslh_net *encoder, sslh_data data) {
     const sslh_field *f = sslh_i_field_of(&data, SSLH_FIELD_CLIP);
     if (SSLH_I_BAD(data.ctx)) return;
     if (!f) {
@@ -6229,7 +6252,7 @@ SSLH_I_FN void sslh_i_normalise_by_clips(const char *op, sslh_recipe *r, sslh_ne
     data.channels = f->shape.size[3];
     data.field[0] = *f;
     data.fields = 1;
-    sslh_i_normalise_by_data(r, encoder, data);
+    sslh_i_views_prepare(r, given, encoder, data);
 }
 
 /* Draws where each clip of the batch is to be read: first (N) receives the number of the first of `span` frames in a
@@ -6265,12 +6288,13 @@ SSLH_I_FN int sslh_i_clip_starts(sslh_ctx *c, const char *op, const char *fields
 
 /* --- the settings of a run ---------------------------------------------------------------------------------------- */
 
-/* The settings of a run: zeros in the caller's are replaced by the method's defaults, and what is still open by the
-   general ones. */
-SSLH_I_FN sslh_train_desc sslh_i_train_resolve(const sslh_method *m, sslh_train_desc d) {
+/* The settings of a run on this many samples: zeros in the caller's are replaced by the method's defaults, and what is
+   still open by the general ones. */
+SSLH_I_FN sslh_train_desc sslh_i_train_resolve(const sslh_method *m, sslh_train_desc d, int64_t samples) {
     const sslh_train_desc general = sslh_i_train_general(), *b = &m->defaults, *last = &general;
     if (!d.epochs) d.epochs = b->epochs ? b->epochs : last->epochs;
     if (!d.batch) d.batch = b->batch ? b->batch : last->batch;
+    d.batch = (int)SSLH_I_MIN((int64_t)d.batch, samples); /* as the loader does; the rate below is for this batch */
     int g;
     /* The settings of the method's optimiser belong together (a weight decay for LARS does not suit AdamW), so they are
        used only when the caller names no optimiser; each value that the caller gives then replaces the method's. Which
@@ -6362,7 +6386,7 @@ static const char sslh_i_rotation_training[] =
     "batch=128 optimizer=sgd nesterov=1 lr=0.1 weight_decay=5e-4 schedule=steps milestones=0.3:0.6:0.8 gamma=0.2";
 static const char sslh_i_rotation_paper[] = "";
 
-/* given: the caller's recipe is used as it is, without the mean and deviation of the data. */
+/* given: the recipe is the caller's. */
 typedef struct sslh_i_rotation { sslh_rotation_desc d; sslh_recipe views; sslh_net *classifier; int given;
     } sslh_i_rotation;
 
@@ -6373,7 +6397,7 @@ SSLH_I_FN void sslh_i_rotation_prepare(sslh_method *m, sslh_data data) {
         sslh_fail(m->ctx, SSLH_E_SHAPE,
                   "sslh_rotation: images of %d x %d; only square images can be turned without a trace (crop them)",
                   data.height, data.width);
-    if (!s->given) sslh_i_normalise_by_data(&s->views, m->encoder, data);
+    sslh_i_views_prepare(&s->views, s->given, m->encoder, data);
 }
 
 SSLH_I_FN void sslh_i_rotation_views(sslh_method *m, const sslh_batch *batch, sslh_view_set *out) {
@@ -8016,7 +8040,7 @@ SSLH_I_FN sslh_net *sslh_i_next_frame_decoder_new(sslh_ctx *c, const sslh_i_doub
    the targets are made from the same views. */
 SSLH_I_FN void sslh_i_next_frame_prepare(sslh_method *m, sslh_data data) {
     sslh_recipe unused = sslh_recipe_none();
-    sslh_i_normalise_by_clips("sslh_next_frame", &unused, m->encoder, data);
+    sslh_i_clips_prepare("sslh_next_frame", &unused, 0, m->encoder, data);
 }
 
 /* "frames" (N,k+1,H,W,C) in [0,1]: x_1 .. x_k+1 of each clip, from a random frame on. */
@@ -8223,14 +8247,13 @@ static const sslh_i_order_task sslh_i_order_tasks[3] = {
 SSLH_I_FN void sslh_i_frame_order_prepare(sslh_method *m, sslh_data data) {
     sslh_i_frame_order *s = (sslh_i_frame_order *)m->self;
     const sslh_field *f = sslh_i_field_of(&data, SSLH_FIELD_CLIP);
-    sslh_recipe unused = sslh_recipe_none();
     int64_t i;
     s->shortest = f ? f->shape.size[0] : 0;
     for (i = 0; f && i < data.count; i++) {
         const int length = sslh_i_length(f, sslh_i_sample(&data, i));
         s->shortest = SSLH_I_MIN(s->shortest, length);
     }
-    sslh_i_normalise_by_clips("sslh_frame_order", s->given ? &unused : &s->views, m->encoder, data);
+    sslh_i_clips_prepare("sslh_frame_order", &s->views, s->given, m->encoder, data);
 }
 
 /* How much frames p and q of a clip in memory differ: the sum of the absolute differences of their values, in integers
@@ -9880,17 +9903,10 @@ static const char sslh_i_simclr_paper[] =
 
 typedef struct sslh_i_simclr { sslh_simclr_desc d; sslh_recipe views; sslh_net *head; } sslh_i_simclr;
 
-/* Pixels stay in [0,1], unless the encoder already has a mean and deviation: pretrained weights keep the normalisation
-   that they were trained with. */
+/* Unless the caller's recipe says otherwise, pixels stay in [0,1] or keep the mean and deviation that the encoder had:
+   those with which pretrained weights were trained. */
 SSLH_I_FN void sslh_i_simclr_prepare(sslh_method *m, sslh_data data) {
-    const sslh_i_simclr *s = (const sslh_i_simclr *)m->self;
-    sslh_preprocess p;
-    sslh_i_note_size(m->encoder, data); /* this clears mean and deviation, of which the recipe has a copy */
-    if (s->d.views || s->views.std[0] == 0) return;
-    p = sslh_get_preprocess(m->encoder);
-    memcpy(p.mean, s->views.mean, sizeof p.mean);
-    memcpy(p.std, s->views.std, sizeof p.std);
-    sslh_set_preprocess(m->encoder, p);
+    sslh_i_note_views(m->encoder, &((const sslh_i_simclr *)m->self)->views, data);
 }
 
 SSLH_I_FN void sslh_i_simclr_views(sslh_method *m, const sslh_batch *batch, sslh_view_set *out) {
@@ -10036,9 +10052,9 @@ SSLH_I_FN void sslh_i_moco_prepare(sslh_method *m, sslh_data data) {
     sslh_i_two_views_prepare(&((sslh_i_moco *)m->self)->views, m->encoder, data);
 }
 
-/* The number of groups into which batch norm splits n images. */
+/* The number of groups into which batch norm splits n images: by default up to 8, of at least two images each. */
 SSLH_I_FN int sslh_i_moco_groups(const sslh_i_moco *s, int n) {
-    int groups = s->d.version == 3 ? 1 : s->d.split ? s->d.split : 8;
+    int groups = s->d.version == 3 ? 1 : s->d.split ? s->d.split : SSLH_I_MAX(SSLH_I_MIN(8, n / 2), 1);
     while (!s->d.split && n % groups) groups--;
     return groups;
 }
@@ -10075,9 +10091,9 @@ SSLH_I_FN sslh_tensor *sslh_i_moco_query(sslh_method *m, sslh_tensor *x) {
     sslh_ctx *c = m->ctx;
     const sslh_i_moco *s = (const sslh_i_moco *)m->self;
     if (SSLH_I_BAD(c)) return x;
-    sslh_split_batch_norm(m->encoder, sslh_i_moco_groups(s, x->shape[0]));
+    sslh_i_split_for_now(m->encoder, sslh_i_moco_groups(s, x->shape[0]));
     x = sslh_i_project(c, m->encoder, s->head, x); /* (N,D) */
-    sslh_split_batch_norm(m->encoder, 1); /* the encoder is the caller's again */
+    sslh_i_split_for_now(m->encoder, 0); /* the encoder is the caller's again */
     if (s->predictor) x = sslh_forward(s->predictor, x); /* (N,D) */
     return sslh_l2_normalize(c, x, 0);
 }
@@ -10099,7 +10115,7 @@ SSLH_I_FN sslh_tensor *sslh_i_moco_key(sslh_method *m, sslh_tensor *x, sslh_tens
 SSLH_I_FN sslh_tensor *sslh_i_moco_loss(sslh_method *m, const sslh_view_set *v, int phase) {
     sslh_ctx *c = m->ctx;
     sslh_i_moco *s = (sslh_i_moco *)m->self;
-    sslh_tensor *x[2], *order = sslh_view_get(v, "order"), *queue = NULL, *loss[2], *keys[2];
+    sslh_tensor *x[2], *order = sslh_i_view_if_any(v, "order"), *queue = NULL, *loss[2], *keys[2];
     int i, both = s->d.version == 3 || s->d.symmetric, n, made;
     float top1[2] = {0, 0};
     (void)phase;
@@ -11181,6 +11197,7 @@ typedef struct sslh_i_dino {
     sslh_i_multi_crop views;
     float drop_path;                                    /* 0 except for a transformer */
     sslh_net *head, *last;                              /* g; W is the weight of the one layer of a net */
+    int rests;                                          /* 1: W is not updated in this step */
     sslh_net *target_encoder, *target_head, *target_last; /* f', g', W' */
     int centre;                                         /* state of m.net: c (K) */
     sslh_tensor *mean;                                  /* (K): mean of h' in this step */
@@ -11217,7 +11234,7 @@ SSLH_I_FN sslh_tensor *sslh_i_dino_loss(sslh_method *m, const sslh_view_set *v, 
     int N, i;
     float entropy;
     (void)phase;
-    sslh_i_rest_ends(s->last, 0);
+    sslh_i_rest_ends(s->last, &s->rests);
     h = sslh_i_dino_logits(c, s->head, s->last, sslh_i_multi_crop_features(c, m->encoder, v, s->drop_path));
     sslh_no_grad(c, 1);
     teacher = sslh_i_pool_features(c, sslh_forward(s->target_encoder, sslh_view_get(v, "large"))); /* (2N,C) */
@@ -11241,18 +11258,18 @@ SSLH_I_FN sslh_tensor *sslh_i_dino_loss(sslh_method *m, const sslh_view_set *v, 
 
 /* Updates the centre and sets the weight decay of this step. */
 SSLH_I_FN void sslh_i_dino_grads(sslh_method *m, int phase) {
-    const sslh_i_dino *s = (const sslh_i_dino *)m->self;
+    sslh_i_dino *s = (sslh_i_dino *)m->self;
     (void)phase;
     sslh_i_ema(m->ctx, sslh_state(m->net, s->centre)->data, s->mean->data, (size_t)s->d.outputs,
                (sslh_real)s->d.centre_momentum); /* (6) */
-    sslh_i_rest(s->last, m->epoch < s->d.freeze);
+    if (m->epoch < s->d.freeze) sslh_i_rest(s->last, &s->rests);
     sslh_i_decay_rises(m, s->d.decay_rise);
 }
 
 SSLH_I_FN void sslh_i_dino_after(sslh_method *m) {
-    const sslh_i_dino *s = (const sslh_i_dino *)m->self;
+    sslh_i_dino *s = (sslh_i_dino *)m->self;
     float momentum = sslh_i_teacher_momentum(s->d.target_momentum, m->step, m->steps); /* (7) */
-    sslh_i_rest_ends(s->last, m->epoch < s->d.freeze);
+    sslh_i_rest_ends(s->last, &s->rests);
     sslh_ema_update(s->target_encoder, m->encoder, momentum);
     sslh_ema_update(s->target_head, s->head, momentum);
     sslh_ema_update(s->target_last, s->last, momentum);
@@ -11539,6 +11556,7 @@ typedef struct sslh_i_swav {
     sslh_i_queue queue;          /* (Q,2D): the embeddings of both large views side by side */
     int filled;                  /* state of m.net: how many rows of the queue are embeddings */
     sslh_tensor *rows;           /* (N,2D): rows of this step, for the queue; NULL: none */
+    int rests;                   /* 1: the prototypes are not updated in this step */
 } sslh_i_swav;
 
 SSLH_I_FN void sslh_i_swav_prepare(sslh_method *m, sslh_data data) {
@@ -11583,7 +11601,7 @@ SSLH_I_FN sslh_tensor *sslh_i_swav_loss(sslh_method *m, const sslh_view_set *v, 
     (void)phase;
     s->rows = NULL;
     sslh_i_swav_normalise(c, s->prototypes);
-    sslh_i_rest_ends(s->prototypes, 0);
+    sslh_i_rest_ends(s->prototypes, &s->rests);
     z = sslh_l2_normalize(c, sslh_forward(s->head, sslh_i_multi_crop_features(c, m->encoder, v, 0)), 0); /* (1) */
     scores = sslh_forward(s->prototypes, z); /* (2): ((2+S)N,K) */
     if (SSLH_I_BAD(c)) return sslh_i_dummy(c);
@@ -11603,18 +11621,18 @@ SSLH_I_FN sslh_tensor *sslh_i_swav_loss(sslh_method *m, const sslh_view_set *v, 
 
 /* The embeddings of the batch replace the oldest ones in the queue. */
 SSLH_I_FN void sslh_i_swav_grads(sslh_method *m, int phase) {
-    const sslh_i_swav *s = (const sslh_i_swav *)m->self;
+    sslh_i_swav *s = (sslh_i_swav *)m->self;
     int32_t *filled;
     (void)phase;
-    sslh_i_rest(s->prototypes, m->epoch < s->d.freeze);
+    if (m->epoch < s->d.freeze) sslh_i_rest(s->prototypes, &s->rests);
     if (!s->rows) return;
     sslh_i_queue_put(m->net, s->queue, s->rows);
     filled = sslh_state(m->net, s->filled)->ints;
     *filled = SSLH_I_MIN(*filled + s->rows->shape[0], s->d.queue);
 }
 SSLH_I_FN void sslh_i_swav_after(sslh_method *m) {
-    const sslh_i_swav *s = (const sslh_i_swav *)m->self;
-    sslh_i_rest_ends(s->prototypes, m->epoch < s->d.freeze);
+    sslh_i_swav *s = (sslh_i_swav *)m->self;
+    sslh_i_rest_ends(s->prototypes, &s->rests);
 }
 
 SSLH_DEF sslh_method sslh_swav(sslh_ctx *c, sslh_net *encoder, sslh_swav_desc d) {
@@ -11701,8 +11719,7 @@ static const char sslh_i_mae_training[] =
 static const char sslh_i_mae_paper[] =
     "batch=256 optimizer=adamw beta2=0.95 lr=1.5e-4 lr_scales=1 weight_decay=0.05 schedule=cosine warmup=40";
 
-/* patches P, visible V = (1-r) P rounded down; given: the recipe is the caller's, used without the data's mean
-   and deviation. */
+/* patches P, visible V = (1-r) P rounded down; given: the recipe is the caller's. */
 typedef struct sslh_i_mae { sslh_mae_desc d; sslh_recipe views; sslh_net *decoder; int patch, patches, visible, given;
     } sslh_i_mae;
 
@@ -11795,7 +11812,7 @@ SSLH_I_FN sslh_tensor *sslh_i_mae_decoder(sslh_net *net, sslh_tensor *x, const v
    are made, unless the recipe is the caller's. */
 SSLH_I_FN void sslh_i_mae_prepare(sslh_method *m, sslh_data data) {
     sslh_i_mae *s = (sslh_i_mae *)m->self;
-    if (!s->given) sslh_i_normalise_by_data(&s->views, m->encoder, data);
+    sslh_i_views_prepare(&s->views, s->given, m->encoder, data);
 }
 
 /* The mask is drawn here and not in the loss: like the augmentation it is a function of (seed, epoch, sample). */
@@ -12022,7 +12039,7 @@ typedef struct sslh_i_jepa {
     sslh_jepa_desc d;
     sslh_recipe views;
     sslh_net *target, *predictor; /* f' and g */
-    int given, side;              /* 1: the recipe is the caller's, used as it is; patches along a side */
+    int given, side;              /* 1: the recipe is the caller's; patches along a side */
     char block[15][24];           /* names of the last .top_blocks blocks */
 } sslh_i_jepa;
 /* A rectangle of patches. */
@@ -12126,8 +12143,7 @@ SSLH_I_FN void sslh_i_jepa_mask(sslh_method *m, int N, uint64_t shared, const ui
 
 SSLH_I_FN void sslh_i_jepa_prepare(sslh_method *m, sslh_data data) {
     sslh_i_jepa *s = (sslh_i_jepa *)m->self;
-    if (!s->given) sslh_i_normalise_by_data(&s->views, m->encoder, data);
-    else sslh_i_note_size(m->encoder, data);
+    sslh_i_views_prepare(&s->views, s->given, m->encoder, data);
 }
 SSLH_I_FN void sslh_i_jepa_views(sslh_method *m, const sslh_batch *batch, sslh_view_set *out) {
     sslh_ctx *c = m->ctx;
@@ -13882,8 +13898,12 @@ SSLH_I_FN float sslh_i_method_step(sslh_method *m, sslh_optimizer *o, const sslh
         return 0.0f;
     }
     if (batch->count < m->min_batch) {
-        sslh_fail(c, SSLH_E_USAGE, "%s: a batch of %d; at least %d are needed, because the other samples of the batch "
-                  "are the negatives", m->name, batch->count, m->min_batch);
+        const char *family = m->info ? m->info->family : "";
+        sslh_fail(c, SSLH_E_USAGE, "%s: a batch of %d; at least %d are needed%s", m->name, batch->count, m->min_batch,
+                  !m->info ? " (.min_batch)" : strcmp(family, "contrastive") == 0
+                  ? ", because the other samples of the batch are the negatives"
+                  : strcmp(family, "words and sequences") == 0 ? ", because a wrong text is that of another sample"
+                  : ", because a single sample has no statistics of a batch");
         return 0.0f;
     }
     if (m->phases > SSLH_I_PHASES) {
@@ -14054,7 +14074,7 @@ SSLH_I_FN int sslh_i_train_ok(sslh_ctx *c, const sslh_method *m, const sslh_data
                   : "checkpoint_steps", (double)(d->max_steps < 0 ? d->max_steps : d->checkpoint_steps));
         return 0;
     }
-    *d = sslh_i_train_resolve(m, *d);
+    *d = sslh_i_train_resolve(m, *d, data->count);
     if (!sslh_i_desc_ok(c, "sslh_train: defaults of the method", SSLH_I_D_TRAIN, d)) return 0;
     return !d->checkpoint || sslh_i_can_write(c, "sslh_train: .checkpoint", d->checkpoint);
 }
@@ -15197,10 +15217,11 @@ SSLH_I_FN sslh_net *sslh_i_classifier(sslh_ctx *c, sslh_net *encoder, int classe
     return sslh_mlp(c, hd);
 }
 
-/* AdamW on cross-entropy with smoothed labels, for net and head. */
+/* AdamW on cross-entropy with smoothed labels, for net and head. The net's preprocessing becomes that of the views. */
 SSLH_I_FN void sslh_i_finetune_run(sslh_ctx *c, sslh_net *net, sslh_net *head, sslh_data train,
-                                   const sslh_finetune_desc *d, const sslh_preprocess *p) {
-    const sslh_recipe recipe = sslh_i_finetune_views(d, p);
+                                   const sslh_finetune_desc *d) {
+    sslh_preprocess p = sslh_get_preprocess(net);
+    const sslh_recipe recipe = sslh_i_finetune_views(d, &p);
     sslh_optimizer_desc od;
     sslh_optimizer *o;
     sslh_loader_desc ld;
@@ -15219,6 +15240,8 @@ SSLH_I_FN void sslh_i_finetune_run(sslh_ctx *c, sslh_net *net, sslh_net *head, s
     ld.epochs = d->epochs;
     loader = sslh_loader_new(c, train, ld);
     if (SSLH_I_BAD(c)) return;
+    if (!p.colour && d->views) sslh_i_normalise_as(&p, &recipe);
+    sslh_i_preprocess_put(net, p);
     steps = sslh_loader_steps(loader) * d->epochs;
     warmup = sslh_i_step_count(d->warmup * (float)sslh_loader_steps(loader));
     memset(&f, 0, sizeof f);
@@ -15228,7 +15251,7 @@ SSLH_I_FN void sslh_i_finetune_run(sslh_ctx *c, sslh_net *net, sslh_net *head, s
     sslh_push(c); /* a caller inside a training step keeps it */
     while (sslh_next_batch(loader, &batch)) {
         sslh_tensor *x = sslh_views(c, batch, recipe, 0), *logits;
-        if (p->colour) x = sslh_i_normalised(c, x, p);
+        if (p.colour) x = sslh_i_normalised(c, x, &p);
         logits = sslh_forward(head, sslh_i_pool_features(c, sslh_forward_ex(net, x, f)));
         sslh_backward(c, sslh_cross_entropy_ex(c, logits, sslh_batch_labels(c, batch), d->smoothing, -1));
         sslh_optimizer_step(o, sslh_cosine(step++, steps, warmup, d->lr));
@@ -15266,7 +15289,6 @@ SSLH_I_FN float sslh_i_finetune_accuracy(sslh_ctx *c, sslh_net *net, sslh_net *h
 /* A copy of the encoder, trained together with a linear classifier on its pooled output, which *head receives. */
 SSLH_I_FN sslh_net *sslh_i_finetune_copy(sslh_ctx *c, sslh_net *encoder, sslh_data train, sslh_finetune_desc d,
                                          int classes, sslh_net **head) {
-    sslh_preprocess p;
     sslh_net *net;
     train = sslh_i_label_share(train, d.fraction, d.seed);
     net = sslh_clone(encoder); /* the caller's encoder stays as it is */
@@ -15274,8 +15296,7 @@ SSLH_I_FN sslh_net *sslh_i_finetune_copy(sslh_ctx *c, sslh_net *encoder, sslh_da
     sslh_i_finetune_resolve(&d, train.count, sslh_find(net, "blocks.0.norm1.weight") != NULL);
     sslh_i_layer_decay(net, d.layer_decay);
     *head = sslh_i_classifier(c, encoder, classes);
-    p = sslh_get_preprocess(encoder);
-    sslh_i_finetune_run(c, net, *head, train, &d, &p);
+    sslh_i_finetune_run(c, net, *head, train, &d);
     return net;
 }
 
@@ -15295,7 +15316,7 @@ SSLH_DEF float sslh_finetune(sslh_ctx *c, sslh_net *encoder, sslh_data train, ss
         return 0.0f;
     }
     net = sslh_i_finetune_copy(c, encoder, train, d, SSLH_I_MAX(train.classes, test.classes), &head);
-    p = sslh_get_preprocess(encoder);
+    p = sslh_get_preprocess(net);
     result = sslh_i_finetune_accuracy(c, net, head, test, &p);
     if (SSLH_I_BAD(c)) sslh_i_context(c, "sslh_finetune");
     sslh_i_undo(c, mark);
@@ -18468,6 +18489,7 @@ struct sslh_net {
     int             width, channels, image; /* image: the only side that it takes, or 0 */
     int             training, frozen, sealed; /* sealed: the blocks exist, nothing more can be declared */
     int             norm_groups; /* set by sslh_split_batch_norm; 0: never called */
+    int             norm_now;    /* not 0: instead of norm_groups, while a method runs the net */
     sslh_i_entry  **entry;
     int             entries, entry_cap;
     sslh_i_link    *child;
@@ -18595,7 +18617,19 @@ SSLH_I_FN sslh_i_entry *sslh_i_declare(sslh_net *net, const char *op, const char
 /* Each parameter gets its own random stream, taken now, so that initial values do not depend on which net is
    used first. */
 SSLH_DEF int sslh_param_new(sslh_net *net, const char *name, sslh_shape shape, sslh_init init, float scale) {
-    sslh_i_entry *e = sslh_i_net_bad(net) ? NULL : sslh_i_declare(net, "sslh_param_new", name, SSLH_F32, shape);
+    sslh_i_entry *e;
+    if (sslh_i_net_bad(net)) return -1;
+    if ((int)init < 0 || init > SSLH_INIT_POSITIONS) {
+        sslh_fail(net->ctx, SSLH_E_USAGE, "sslh_param_new: '%s' has the initial values number %d: there are 0 to %d",
+                  name ? name : "", (int)init, (int)SSLH_INIT_POSITIONS);
+        return -1;
+    }
+    if (scale - scale != 0 || (init == SSLH_INIT_POSITIONS && !(scale >= 0 && scale <= 32767))) {
+        sslh_fail(net->ctx, SSLH_E_USAGE, "sslh_param_new: '%s' has the scale %g: give %s", name ? name : "",
+                  (double)scale, init == SSLH_INIT_POSITIONS ? "G, at most 32767" : "a finite number");
+        return -1;
+    }
+    e = sslh_i_declare(net, "sslh_param_new", name, SSLH_F32, shape);
     if (!e) return -1;
     e->is_param = 1;
     e->init = init;
@@ -19054,6 +19088,13 @@ SSLH_DEF void sslh_split_batch_norm(sslh_net *net, int groups) {
     sslh_i_tree_of(&t, net);
     for (i = 0; i < t.n; i++) t.net[i]->norm_groups = groups;
 }
+/* The same until it is called with 0 (after an error too): then the number that the caller has set counts again. */
+SSLH_I_FN void sslh_i_split_for_now(sslh_net *net, int groups) {
+    sslh_i_tree t;
+    int i;
+    sslh_i_tree_of(&t, net);
+    for (i = 0; i < t.n; i++) t.net[i]->norm_now = groups;
+}
 
 /* --- running a net ----------------------------------------------------------------------------------------------- */
 
@@ -19315,6 +19356,11 @@ SSLH_DEF void sslh_ema_update(sslh_net *target, sslh_net *source, float m) {
     sslh_i_tree a, b;
     int i;
     if (!sslh_i_tree_pair("sslh_ema_update", target, source, &a, &b)) return;
+    if (!(m >= 0.0f && m <= 1.0f)) {
+        sslh_fail(target->ctx, SSLH_E_USAGE, "sslh_ema_update: the share of the target is %g: give one from 0 to 1",
+                  (double)m);
+        return;
+    }
     for (i = 0; i < a.n; i++) {
         if (a.net[i] == b.net[i]) continue; /* shared: nothing to average */
         sslh_i_ema(target->ctx, a.net[i]->values, b.net[i]->values, a.net[i]->nvalues, m);
@@ -19355,6 +19401,11 @@ SSLH_DEF float sslh_clip_grad(sslh_net *net, float max_norm) {
     sslh_real sum = 0, norm, factor;
     int i;
     if (sslh_i_net_bad(net)) return 0;
+    if (!(max_norm >= 0.0f)) { /* a negative factor would turn the gradients round, NaN would clip nothing */
+        sslh_fail(net->ctx, SSLH_E_USAGE, "sslh_clip_grad: the norm is to be at most %g: give a number of at least 0",
+                  (double)max_norm);
+        return 0;
+    }
     sslh_i_tree_of(&t, net);
     for (i = 0; i < t.n; i++) {
         sslh_real part = t.net[i]->grads ? sslh_i_sum_squares(net->ctx, t.net[i]->grads, t.net[i]->nvalues) : 0;
@@ -19549,7 +19600,7 @@ SSLH_DEF sslh_tensor *sslh_layer_batch_norm(sslh_net *net, int index, sslh_tenso
     memset(&d, 0, sizeof d);
     if (SSLH_I_BAD(c)) return sslh_i_dummy(c);
     d.training = net->training;
-    d.virtual_groups = net->norm_groups;
+    d.virtual_groups = net->norm_now ? net->norm_now : net->norm_groups;
     d.activation = activation;
     if (d.training) sslh_i_note_state(c, batches);
     if (SSLH_I_BAD(c)) return sslh_i_dummy(c);
@@ -20812,20 +20863,19 @@ SSLH_DEF sslh_net *sslh_patch_encoder(sslh_ctx *c, sslh_net *encoder, sslh_patch
    the first pass read last are still in the cache. */
 
 /* m, v (nvalues): momentum or first moment, and second moment; NULL while they are not needed. norms (entries,2), for
-   LARS: |g + wd p|^2 and |p|^2 of this step. */
-typedef struct sslh_i_optim_net { sslh_net *net; sslh_real *m, *v, *norms; int entries; } sslh_i_optim_net;
+   LARS: |g + wd p|^2 and |p|^2 of this step. power: beta1^t and beta2^t of Adam's bias correction for each parameter
+   group, t the number of updates that the net's tensors of this group have received: none in the phases of other groups
+   and none while the net was frozen. They are kept as products, because pow differs between platforms. */
+typedef struct sslh_i_optim_net { sslh_net *net; sslh_real *m, *v, *norms; int entries; double power[2][SSLH_I_GROUPS];
+    } sslh_i_optim_net;
 
-/* steps counts the updates of each parameter group for the bias correction: where phases take turns, a group that
-   was skipped has received no update. The powers of beta1 and beta2 are kept as products, because pow differs
-   between platforms. */
 struct sslh_optimizer {
     sslh_ctx           *ctx; /* NULL: the dead optimiser */
     sslh_optimizer_desc desc;
     sslh_i_optim_net   *net;
     int                 nets, cap;
-    int64_t             steps[SSLH_I_GROUPS];
-    double              power1[SSLH_I_GROUPS], power2[SSLH_I_GROUPS]; /* beta1^steps, beta2^steps */
-    float               peak;     /* the rate of the groups in .constant_lr, as sslh_optimizer_peak sets it */
+    int64_t             steps[SSLH_I_GROUPS]; /* in which the group was to be updated */
+    float               peak; /* the rate of the groups in .constant_lr, as sslh_optimizer_peak sets it */
     float               decay_by; /* factor of the weight decay in this step, set by a method; else 1 */
     unsigned            looked; /* groups that sslh_i_optim_unreached has checked */
     int                 told;   /* sslh_i_strangers has warned */
@@ -20863,7 +20913,6 @@ SSLH_DEF sslh_optimizer *sslh_optimizer_new(sslh_ctx *c, sslh_optimizer_desc d) 
     if (!o) return sslh_i_dummy_optimizer();
     o->ctx = c;
     o->desc = d;
-    for (g = 0; g < SSLH_I_GROUPS; g++) o->power1[g] = o->power2[g] = 1;
     o->decay_by = 1;
     return o;
 }
@@ -20877,7 +20926,7 @@ SSLH_I_FN int64_t sslh_i_optimizer_steps(const sslh_optimizer *o, int group) { r
 SSLH_DEF void sslh_optimizer_add(sslh_optimizer *o, sslh_net *net) {
     sslh_i_tree t;
     sslh_i_optim_net *array;
-    int i, j;
+    int i, j, g;
     if (!sslh_i_optimizer_ok(o) || !sslh_i_net_ok(o->ctx, "sslh_optimizer_add", net)) return;
     if (net->ctx != o->ctx) {
         sslh_fail(o->ctx, SSLH_E_USAGE, "sslh_optimizer_add: the net '%s' belongs to another context", net->name);
@@ -20891,6 +20940,7 @@ SSLH_DEF void sslh_optimizer_add(sslh_optimizer *o, sslh_net *net) {
         if (!array) return;
         o->net = array;
         memset(&array[o->nets], 0, sizeof *array);
+        for (g = 0; g < SSLH_I_GROUPS; g++) array[o->nets].power[0][g] = array[o->nets].power[1][g] = 1;
         array[o->nets++].net = t.net[i];
     }
 }
@@ -20918,9 +20968,10 @@ SSLH_I_FN int sslh_i_optim_ready(sslh_optimizer *o, int i) {
     return 1;
 }
 
-/* 1 when the step updates this tensor. */
+/* 1 when the step updates parameters of this net; of this tensor. */
+SSLH_I_FN int sslh_i_optim_moves(const sslh_net *net) { return net->grads && !net->frozen; }
 SSLH_I_FN int sslh_i_optim_takes(const sslh_net *net, const sslh_i_entry *e, unsigned groups) {
-    return e->is_param && net->grads && !net->frozen && (e->t.group & groups) != 0;
+    return e->is_param && sslh_i_optim_moves(net) && (e->t.group & groups) != 0;
 }
 
 /* A tensor keeps its group as a bit; this is the group's number. */
@@ -21037,8 +21088,8 @@ SSLH_I_FN void sslh_i_optim_tensor(sslh_optimizer *o, const sslh_i_optim_net *n,
         a.eps = (sslh_real)d->eps;
         if (d->kind == SSLH_ADAM) a.decay = decay;
         else a.decoupled = decay;
-        a.bias1 = d->no_bias_correction ? (sslh_real)1 : (sslh_real)(1 - o->power1[g]);
-        a.bias2 = d->no_bias_correction ? (sslh_real)1 : (sslh_real)(1 - o->power2[g]);
+        a.bias1 = d->no_bias_correction ? (sslh_real)1 : (sslh_real)(1 - n->power[0][g]);
+        a.bias2 = d->no_bias_correction ? (sslh_real)1 : (sslh_real)(1 - n->power[1][g]);
         a.grad_scale = scale;
         a.zero_grad = 1;
         sslh_i_adam_update(o->ctx, e->t.data, e->t.grad, m, v, e->t.count, a);
@@ -21115,16 +21166,18 @@ SSLH_I_FN void sslh_i_strangers(sslh_optimizer *o, const char *method) {
                     sslh_i_str(shape, sizeof shape, sslh_shape_of(found)));
 }
 
+SSLH_I_FN int sslh_i_rate_ok(sslh_optimizer *o, const char *op, float lr) {
+    if (lr >= 0.0f && lr <= 1e30f) return 1;
+    sslh_fail(o->ctx, SSLH_E_USAGE, "%s: the learning rate is %g (at least 0)", op, (double)lr);
+    return 0;
+}
+
 /* Allocates, checks and computes the norm, then updates. Before the update nothing has changed, so an error leaves
    everything as it was. */
 SSLH_DEF void sslh_optimizer_step_groups(sslh_optimizer *o, float lr, unsigned groups) {
     sslh_real norm, scale = 1;
     int i, j, g;
-    if (!sslh_i_optimizer_ok(o)) return;
-    if (!(lr >= 0.0f) || lr > 1e30f) {
-        sslh_fail(o->ctx, SSLH_E_USAGE, "sslh_optimizer_step: the learning rate is %g (at least 0)", (double)lr);
-        return;
-    }
+    if (!sslh_i_optimizer_ok(o) || !sslh_i_rate_ok(o, "sslh_optimizer_step", lr)) return;
     /* Nets that have no gradients so far get no moments. */
     for (i = 0; i < o->nets; i++) if (o->net[i].net->grads && !sslh_i_optim_ready(o, i)) return;
     norm = sslh_i_optim_norm(o, groups);
@@ -21134,14 +21187,15 @@ SSLH_DEF void sslh_optimizer_step_groups(sslh_optimizer *o, float lr, unsigned g
         norm = norm + SSLH_I_R(1e-6); /* as in PyTorch's clip_grad_norm_ */
         scale = (sslh_real)o->desc.clip / norm;
     }
-    for (g = 0; g < SSLH_I_GROUPS; g++) {
-        if (!(groups >> g & 1u)) continue;
-        o->steps[g]++; /* t of Adam's bias corrections 1 - beta^t */
-        o->power1[g] = o->power1[g] * (double)o->desc.beta1; /* beta1^t */
-        o->power2[g] = o->power2[g] * (double)o->desc.beta2; /* beta2^t */
-    }
+    for (g = 0; g < SSLH_I_GROUPS; g++) o->steps[g] += groups >> g & 1u;
     for (i = o->nets - 1; i >= 0; i--) {
         const sslh_net *net = o->net[i].net;
+        for (g = 0; g < SSLH_I_GROUPS && sslh_i_optim_moves(net); g++) {
+            double *power1 = &o->net[i].power[0][g], *power2 = &o->net[i].power[1][g];
+            if (!(groups >> g & 1u)) continue;
+            *power1 = *power1 * (double)o->desc.beta1;
+            *power2 = *power2 * (double)o->desc.beta2;
+        }
         for (j = net->entries - 1; j >= 0; j--) {
             const sslh_i_entry *e = net->entry[j];
             float rate;
@@ -21161,7 +21215,7 @@ SSLH_DEF void sslh_optimizer_step(sslh_optimizer *o, float lr) { sslh_optimizer_
 
 /* A rate that is used only by the groups in .constant_lr (SimSiam's predictor keeps its learning rate). */
 SSLH_DEF void sslh_optimizer_peak(sslh_optimizer *o, float lr) {
-    if (sslh_i_optimizer_ok(o)) o->peak = lr;
+    if (sslh_i_optimizer_ok(o) && sslh_i_rate_ok(o, "sslh_optimizer_peak", lr)) o->peak = lr;
 }
 
 /* Sets the factor of the weight decay in this step, which has a schedule in DINO. */
@@ -21781,7 +21835,9 @@ SSLH_I_FN int sslh_i_setting_ok(sslh_ctx *c, const char *op, const sslh_setting 
                       (double)list[i], s->range);
             return 0;
         }
-        return 1;
+        if (i == 8) /* readers look for the 0 */
+            sslh_fail(c, SSLH_E_USAGE, "%s: .%s has 8 numbers: 7 are possible, because a 0 ends them", op, s->name);
+        return i < 8;
     }
     if (!sslh_i_setting_is_number(s) || s->kind == SSLH_SETTING_FLAG) return 1;
     v = sslh_i_setting_get(s, desc);
@@ -22247,7 +22303,8 @@ SSLH_I_FN void sslh_i_training_read(sslh_ctx *c, const char *who, const char *te
 
 /* Every method's constructor calls this when the encoder has been checked and self, which begins with the descriptor,
    is filled in. It makes the container and gives the method its row of sslh_methods and its training defaults. Recipes
-   that the caller gave are in the caller's memory, so the descriptor in the method's self points to copies of them. */
+   and names that the caller gave are in the caller's memory, so the descriptor in the method's self points to copies of
+   them. */
 SSLH_I_FN sslh_method sslh_i_method_begin(sslh_ctx *c, const char *name, sslh_net *encoder, const void *self,
                                           size_t self_size) {
     sslh_method m = sslh_method_new(c, name, encoder, self, self_size);
@@ -22260,12 +22317,15 @@ SSLH_I_FN sslh_method sslh_i_method_begin(sslh_ctx *c, const char *name, sslh_ne
     for (i = 0; i < SSLH_I_NUMBERS; i++) m.numbers[i].name = info->numbers[i];
     m.info = info; /* after reading its own text, where every name is one of the training */
     for (i = 0; m.self && i < info->settings_count; i++) {
-        const sslh_recipe **recipe = (const sslh_recipe **)(void *)((char *)m.self + info->settings[i].offset);
-        sslh_recipe *own;
-        if (info->settings[i].kind != SSLH_SETTING_RECIPE || !*recipe) continue;
-        own = (sslh_recipe *)sslh_i_alloc(c, sizeof *own);
-        if (own) *own = **recipe;
-        *recipe = own;
+        const sslh_setting_kind kind = info->settings[i].kind;
+        const void **theirs = (const void **)(void *)((char *)m.self + info->settings[i].offset);
+        size_t size;
+        void *own;
+        if ((kind != SSLH_SETTING_RECIPE && kind != SSLH_SETTING_TEXT) || !*theirs) continue;
+        size = kind == SSLH_SETTING_TEXT ? strlen((const char *)*theirs) + 1 : sizeof(sslh_recipe);
+        own = sslh_i_alloc(c, size);
+        if (own) memcpy(own, *theirs, size);
+        *theirs = own;
     }
     return m;
 }
@@ -22304,7 +22364,7 @@ SSLH_DEF sslh_method sslh_method_make(sslh_ctx *c, const char *name, sslh_net *e
     const char *at = settings ? settings : "";
     void *desc = NULL;
     size_t used = 0;
-    int more;
+    int i, more;
     memset(&store, 0, sizeof store);
     if (!name) sslh_fail(c, SSLH_E_USAGE, "%s: the name is NULL", fn);
     if (!info) {
@@ -22343,6 +22403,9 @@ SSLH_DEF sslh_method sslh_method_make(sslh_ctx *c, const char *name, sslh_net *e
         m = info->make(c, encoder, data, desc);
         sslh_i_training_read(c, who, settings ? settings : "", &m);
     }
+    for (i = 0; i < info->settings_count; i++)
+        if (info->settings[i].kind == SSLH_SETTING_TEXT)
+            sslh_i_free(c, *(void **)(void *)((char *)desc + info->settings[i].offset)); /* the method has its own */
     sslh_i_free(c, desc);
     return sslh_i_method_end(m);
 }
@@ -22400,7 +22463,7 @@ SSLH_DEF size_t sslh_method_print(const sslh_method *m, char *out, size_t size) 
     if (!m || SSLH_I_BAD(m->ctx)) return 0;
     shown = *m;
     memset(&d, 0, sizeof d); /* an empty description, so everything is the method's */
-    shown.defaults = sslh_i_train_resolve(m, d);
+    shown.defaults = sslh_i_train_resolve(m, d, INT64_MAX); /* whatever the data */
     sslh_i_append(out, size, &used, "%s: encoder %s, %.0f parameters; numbers:", m->name,
                   m->encoder ? sslh_net_query(m->encoder).name : "none", (double)sslh_net_query(m->net).params);
     for (i = 0; i < sslh_i_numbers(m->numbers); i++)
@@ -22442,7 +22505,6 @@ SSLH_I_FN size_t sslh_i_config_print(const sslh_method *m, const sslh_optimizer 
                   !m->encoder ? "none" : m->encoder->arch[0] ? m->encoder->arch : m->encoder->name);
     if (d) {
         shown.defaults = *d;
-        shown.defaults.batch = (int)SSLH_I_MIN((int64_t)d->batch, data->count); /* as the loader does */
         sslh_i_data_print(data, out, size, &used);
         sslh_i_append(out, size, &used, "accumulate=%d\n", d->accumulate);
     }
@@ -46939,10 +47001,13 @@ SSLH_I_FN int sslh_i_checkpoint_ok(const sslh_method *m, const sslh_optimizer *o
 }
 
 /* The counters of a checkpoint; those from SSLH_I_BY_GROUP on have a number for each parameter group. */
-#define SSLH_I_COUNTERS 9
+#define SSLH_I_COUNTERS 7
 #define SSLH_I_BY_GROUP 6
 static const char *const sslh_i_counter_names[SSLH_I_COUNTERS] = {"sslh.step", "sslh.seed", "sslh.stream", "sslh.steps",
-    "sslh.optimizer", "sslh.optimizer.peak", "sslh.optimizer.steps", "sslh.optimizer.power1", "sslh.optimizer.power2"};
+    "sslh.optimizer", "sslh.optimizer.peak", "sslh.optimizer.steps"};
+/* The powers of beta1 and beta2: a number for each parameter group of each net in the method's tree. Files that were
+   written before a net had its own have one number for each group, which counts for all nets. */
+static const char *const sslh_i_power_names[2] = {"sslh.optimizer.power1", "sslh.optimizer.power2"};
 #define SSLH_I_CHECKPOINT "checkpoint "    /* the value of "sslh.kind" begins with this .. */
 #define SSLH_I_CHECKPOINT_FORMAT "3"       /* .. and this follows; it changes when older files can no longer be read */
 
@@ -46954,13 +47019,43 @@ SSLH_I_FN char *sslh_i_hex64_text(sslh_ctx *c, const uint64_t *v, int n) {
     return text;
 }
 
+/* What the optimiser holds for this net; NULL: nothing. */
+SSLH_I_FN sslh_i_optim_net *sslh_i_optim_of(const sslh_optimizer *o, const sslh_net *net) {
+    int k;
+    for (k = 0; k < o->nets && o->net[k].net != net; k++) {}
+    return k < o->nets ? &o->net[k] : NULL;
+}
+/* One of the powers as text, in memory of the context. */
+SSLH_I_FN char *sslh_i_powers_text(const sslh_optimizer *o, const sslh_i_tree *t, int which) {
+    uint64_t v[SSLH_I_MAX_NETS * SSLH_I_GROUPS];
+    int i, g;
+    for (i = 0; i < t->n; i++) {
+        const sslh_i_optim_net *n = sslh_i_optim_of(o, t->net[i]);
+        for (g = 0; g < SSLH_I_GROUPS; g++)
+            v[i * SSLH_I_GROUPS + g] = sslh_i_double_bits(n ? n->power[which][g] : 1.0);
+    }
+    return sslh_i_hex64_text(o->ctx, v, t->n * SSLH_I_GROUPS);
+}
+/* The powers of a file, of both the same number, which is returned; 0: they cannot be read, -1: one is out of range. */
+SSLH_I_FN int sslh_i_powers_read(const sslh_i_st *s, uint64_t v[2][SSLH_I_MAX_NETS * SSLH_I_GROUPS]) {
+    int which, n[2], i;
+    for (which = 0; which < 2; which++)
+        n[which] = sslh_i_meta_hex64(s, sslh_i_power_names[which], v[which], SSLH_I_MAX_NETS * SSLH_I_GROUPS);
+    if (n[0] != n[1] || n[0] % SSLH_I_GROUPS) return 0;
+    for (i = 0; i < 2 * n[0]; i++) {
+        const double power = sslh_i_double_of(v[i % 2][i / 2]);
+        if (!(power >= 0 && power <= 1)) return -1;
+    }
+    return n[0];
+}
+
 SSLH_I_FN void sslh_i_checkpoint_save(sslh_method *m, sslh_optimizer *o, int64_t step, const char *path,
                                       const sslh_i_training *run) {
     sslh_i_tree t;
     sslh_i_st_list l;
-    sslh_i_st_meta meta[SSLH_I_COUNTERS + 6];
+    sslh_i_st_meta meta[SSLH_I_COUNTERS + 8];
     uint64_t value[SSLH_I_COUNTERS][SSLH_I_GROUPS], *losses = NULL;
-    char text[SSLH_I_COUNTERS][16 * SSLH_I_GROUPS + 4], meter[(2 + SSLH_I_NUMBERS) * 16 + 4], *done = NULL;
+    char text[SSLH_I_COUNTERS][16 * SSLH_I_GROUPS + 4], meter[(2 + SSLH_I_NUMBERS) * 16 + 4], *done = NULL, *powers[2];
     int i, g;
     sslh_ctx *c;
     if (!sslh_i_checkpoint_ok(m, o, &t)) return;
@@ -46974,16 +47069,16 @@ SSLH_I_FN void sslh_i_checkpoint_save(sslh_method *m, sslh_optimizer *o, int64_t
     value[3][0] = (uint64_t)c->steps;
     value[4][0] = (uint64_t)o->desc.kind;
     value[5][0] = sslh_i_double_bits((double)o->peak);
-    for (g = 0; g < SSLH_I_GROUPS; g++) {
-        value[6][g] = (uint64_t)o->steps[g];
-        value[7][g] = sslh_i_double_bits(o->power1[g]);
-        value[8][g] = sslh_i_double_bits(o->power2[g]);
-    }
+    for (g = 0; g < SSLH_I_GROUPS; g++) value[6][g] = (uint64_t)o->steps[g];
     for (i = 0; i < SSLH_I_COUNTERS; i++) {
         int n = i < SSLH_I_BY_GROUP ? 1 : SSLH_I_GROUPS;
         for (g = 0; g < n; g++) sslh_i_hex64(text[i] + 16 * g, value[i][g]);
         meta[i].key = sslh_i_counter_names[i];
         meta[i].value = text[i];
+    }
+    for (g = 0; g < 2; g++) {
+        meta[i].key = sslh_i_power_names[g];
+        meta[i++].value = powers[g] = sslh_i_powers_text(o, &t, g);
     }
     meta[i].key = "sslh.kind";
     meta[i++].value = SSLH_I_CHECKPOINT SSLH_I_CHECKPOINT_FORMAT;
@@ -47007,6 +47102,7 @@ SSLH_I_FN void sslh_i_checkpoint_save(sslh_method *m, sslh_optimizer *o, int64_t
         meta[i++].value = done;
     }
     if (!SSLH_I_BAD(c)) sslh_i_st_write(c, "sslh_save_checkpoint", path, &l, meta, i);
+    for (g = 0; g < 2; g++) sslh_i_free(c, powers[g]);
     sslh_i_free(c, done);
     sslh_i_free(c, losses);
     sslh_i_free(c, l.item);
@@ -47067,9 +47163,11 @@ SSLH_I_FN int sslh_i_run_agrees(const sslh_i_st *s, const sslh_method *m, const 
     return !SSLH_I_BAD(s->c);
 }
 
-/* Checks everything in the metadata that can be wrong, and reads the counters into value. */
+/* Checks everything in the metadata that can be wrong, and reads the counters into value. powers: what
+   sslh_i_powers_read has returned. */
 SSLH_I_FN int sslh_i_checkpoint_check(const sslh_i_st *s, const sslh_method *m, const sslh_optimizer *o,
-                                      sslh_i_training *run, uint64_t value[SSLH_I_COUNTERS][SSLH_I_GROUPS]) {
+                                      sslh_i_training *run, uint64_t value[SSLH_I_COUNTERS][SSLH_I_GROUPS],
+                                      int powers) {
     const char *kind = sslh_i_st_meta_of(s, "sslh.kind"), *name = sslh_i_st_meta_of(s, "sslh.method"),
                *config = sslh_i_st_meta_of(s, "sslh.config"), *version = sslh_i_st_meta_of(s, "sslh.version");
     sslh_ctx *c = s->c;
@@ -47084,7 +47182,7 @@ SSLH_I_FN int sslh_i_checkpoint_check(const sslh_i_st *s, const sslh_method *m, 
         int want = i < SSLH_I_BY_GROUP ? 1 : SSLH_I_GROUPS;
         good = sslh_i_meta_hex64(s, sslh_i_counter_names[i], value[i], want) == want;
     }
-    if (!good) sslh_fail(c, SSLH_E_FORMAT, "%s: %s is not a checkpoint", s->fn, s->file);
+    if (!good || !powers) sslh_fail(c, SSLH_E_FORMAT, "%s: %s is not a checkpoint", s->fn, s->file);
     else if (name && m->name && strcmp(name, m->name) != 0)
         sslh_fail(c, SSLH_E_FORMAT, "%s: %s is a checkpoint of the method '%s', not of '%s'", s->fn, s->file, name,
                   m->name);
@@ -47092,11 +47190,9 @@ SSLH_I_FN int sslh_i_checkpoint_check(const sslh_i_st *s, const sslh_method *m, 
         sslh_fail(c, SSLH_E_FORMAT, "%s: %s was written with another optimiser", s->fn, s->file);
     if (SSLH_I_BAD(c)) return 0;
     peak = sslh_i_double_of(value[5][0]);
-    good = value[0][0] <= (uint64_t)INT64_MAX && value[3][0] <= (uint64_t)INT64_MAX && peak - peak == 0;
-    for (g = 0; g < SSLH_I_GROUPS; g++) {
-        double power1 = sslh_i_double_of(value[7][g]), power2 = sslh_i_double_of(value[8][g]);
-        good &= value[6][g] <= (uint64_t)INT64_MAX && power1 >= 0 && power1 <= 1 && power2 >= 0 && power2 <= 1;
-    }
+    good = value[0][0] <= (uint64_t)INT64_MAX && value[3][0] <= (uint64_t)INT64_MAX && peak >= 0 && peak <= 1e30 &&
+           powers > 0;
+    for (g = 0; g < SSLH_I_GROUPS; g++) good &= value[6][g] <= (uint64_t)INT64_MAX;
     if (!good) sslh_fail(c, SSLH_E_FORMAT, "%s: %s: a counter is out of range", s->fn, s->file);
     else if (!sslh_i_config_same(c, s->fn, s->file, config, run->config)) return 0;
     else if (run->per_epoch && !sslh_i_run_read(s, o, run))
@@ -47111,15 +47207,20 @@ SSLH_I_FN int64_t sslh_i_checkpoint_read(const sslh_i_st *s, sslh_method *m, ssl
     sslh_ctx *c = s->c;
     sslh_i_st_list l;
     sslh_load_desc d;
-    uint64_t value[SSLH_I_COUNTERS][SSLH_I_GROUPS];
-    int g, missing;
+    sslh_i_tree t;
+    uint64_t value[SSLH_I_COUNTERS][SSLH_I_GROUPS], power[2][SSLH_I_MAX_NETS * SSLH_I_GROUPS];
+    int g, i, missing, powers = sslh_i_powers_read(s, power);
     memset(&d, 0, sizeof d);
-    if (!sslh_i_checkpoint_check(s, m, o, run, value) ||
+    sslh_i_tree_of(&t, m->net);
+    if (!sslh_i_checkpoint_check(s, m, o, run, value, powers) ||
         !sslh_i_st_list_new(c, &l, SSLH_I_ST_PARTS * sslh_count_tensors(m->net)))
         return -1;
     sslh_i_st_add_net(&l, m->net, sslh_i_st_parts[0]);
     sslh_i_st_add_parts(&l, m, o, s);
     if (!SSLH_I_BAD(c)) sslh_i_st_match(s, &l, d, &missing);
+    if (!SSLH_I_BAD(c) && powers != SSLH_I_GROUPS && powers != t.n * SSLH_I_GROUPS)
+        sslh_fail(c, SSLH_E_FORMAT, "%s: %s has the counters of %d nets, and this method has %d", s->fn, s->file,
+                  powers / SSLH_I_GROUPS, t.n);
     if (!SSLH_I_BAD(c) && sslh_i_st_place_parts(&l, o)) {
         sslh_i_st_clear_parts(o);
         sslh_i_st_copy(s, &l);
@@ -47127,10 +47228,12 @@ SSLH_I_FN int64_t sslh_i_checkpoint_read(const sslh_i_st *s, sslh_method *m, ssl
         c->stream = value[2][0];
         c->steps = (int64_t)value[3][0];
         o->peak = (float)sslh_i_double_of(value[5][0]);
-        for (g = 0; g < SSLH_I_GROUPS; g++) {
-            o->steps[g] = (int64_t)value[6][g];
-            o->power1[g] = sslh_i_double_of(value[7][g]);
-            o->power2[g] = sslh_i_double_of(value[8][g]);
+        for (g = 0; g < SSLH_I_GROUPS; g++) o->steps[g] = (int64_t)value[6][g];
+        for (i = 0; i < t.n; i++) {
+            sslh_i_optim_net *n = sslh_i_optim_of(o, t.net[i]);
+            const int from = powers == SSLH_I_GROUPS ? 0 : i * SSLH_I_GROUPS;
+            for (g = 0; n && g < 2 * SSLH_I_GROUPS; g++)
+                n->power[g % 2][g / 2] = sslh_i_double_of(power[g % 2][from + g / 2]);
         }
     }
     sslh_i_free(c, l.item);

@@ -589,6 +589,22 @@ static void finetuned(void) {
     sslh_classify(sslh_load_classifier(c, path), pixels, 40, 8, 8, 3, said[1], NULL);
     CHECK_OK(c);
     CHECK(!memcmp(said[0], said[1], sizeof said[0]), "read again");
+    { /* views of the caller's normalise the test images and what is classified later too */
+        sslh_recipe r = SSLH_VIEWS_NONE;
+        sslh_preprocess p, own = sslh_get_preprocess(net);
+        r.mean[0] = 0.5f, r.mean[2] = -2, r.std[0] = 0.01f, r.std[2] = 3;
+        fd.views = &r;
+        k = sslh_finetune_keep(c, net, d, fd);
+        p = sslh_get_preprocess(sslh_classifier_query(k).encoder);
+        CHECK(!memcmp(p.mean, r.mean, sizeof p.mean) && !memcmp(p.std, r.std, sizeof p.std), "its normalisation");
+        sslh_classify(k, pixels, 40, 8, 8, 3, said[0], NULL);
+        for (int i = right = 0; i < 40; i++) right += said[0][i] == classes[i];
+        CHECK_NEAR(right / 40.0, sslh_finetune(c, net, d, d, fd), 0.03);
+        CHECK(right > 30, "%d of 40", right);
+        p = sslh_get_preprocess(net);
+        CHECK(!memcmp(&p, &own, sizeof p) && sslh_hash(net) == before, "the encoder has changed");
+        CHECK_OK(c);
+    }
     sslh_finetune_keep(c, NULL, d, fd);
     CHECK(sslh_error(c) && strstr(sslh_error(c), "sslh_finetune_keep"), "no encoder");
     sslh_clear_error(c);

@@ -820,6 +820,20 @@ static void pitfalls_are_errors(void) {
 
     sslh_train(c, sslh_simclr(c, small(c, 3), sd), noise(c, 8, 16, 16, 3), quiet(1));
     CHECK_ERROR(c, "the other samples of the batch are the negatives");
+    {
+        sslh_method own = sslh_simclr(c, small(c, 3), sd);
+        own.info = NULL, own.min_batch = 3;
+        sslh_train(c, own, noise(c, 8, 16, 16, 3), quiet(2));
+        CHECK_ERROR(c, "a batch of 2; at least 3 are needed (.min_batch)");
+    }
+#if SSLH_WITH_BARLOW
+    {
+        sslh_barlow_desc bd;
+        memset(&bd, 0, sizeof bd);
+        sslh_train(c, sslh_barlow(c, small(c, 3), bd), noise(c, 8, 16, 16, 3), quiet(1));
+        CHECK_ERROR(c, "a batch of 1; at least 2 are needed, because a single sample has no statistics of a batch");
+    }
+#endif
     sd.temperature = -1.0f;
     sslh_simclr(c, small(c, 3), sd);
     CHECK_ERROR(c, "sslh_simclr: .temperature is -1 (above 0)");

@@ -1063,6 +1063,86 @@ static void every_method(void) {
           "%d methods, count says %d", rows, count);
 }
 
+/* The place of a field in a descriptor of 0; NULL when the method has no such field. */
+static const void **pointer_field(const sslh_method_info *info, void *desc, const char *name) {
+    int i;
+    for (i = 0; info->make && i < info->settings_count; i++)
+        if (strcmp(info->settings[i].name, name) == 0)
+            return (const void **)(void *)((char *)desc + info->settings[i].offset);
+    return NULL;
+}
+/* Probes see what training saw: the caller's mean and deviation are those of the encoder from then on, and where a
+   recipe has none, nothing else is left there. Methods that normalise by themselves do it by the data. */
+static void given_recipes(void) {
+    static const char *const themselves = " jigsaw context inpainting colorization next_frame cpc2 ";
+    static const float none[4] = {0, 0, 0, 0}, kept_mean[4] = {0.25f, 0, -3, 0};
+    const sslh_method_info *info;
+    int way, found = 0;
+    for (info = sslh_methods(NULL); info->name; info++)
+        for (way = 0; way < 2; way++) {
+            sslh_ctx *c = create(1);
+            sslh_data data = data_for(c, "any");
+            sslh_net *encoder = encoder_for(c, info->name);
+            void *desc = calloc(1, info->desc_size);
+            const void **views = pointer_field(info, desc, "views");
+            char word[64];
+            snprintf(word, sizeof word, " %s ", info->name);
+            if (views && !strstr(themselves, word)) {
+                sslh_recipe r = SSLH_VIEWS_NONE;
+                sslh_preprocess p = {0, 0, 0, {0, 0, 0, 0}, {0, 0, 0, 0}, 0};
+                sslh_method m;
+                p.mean[1] = 0.5f, p.std[1] = 0.5f;
+                sslh_set_preprocess(encoder, p);
+                /* the second channel has a mean and no deviation: views leave it as it is */
+                if (way) r.mean[0] = 0.25f, r.mean[1] = 9, r.mean[2] = -3, r.std[0] = 0.5f, r.std[2] = 2;
+                *views = &r;
+                m = info->make(c, encoder, data, desc);
+                m.prepare(&m, data);
+                CHECK_OK(c);
+                p = sslh_get_preprocess(encoder);
+                CHECK(p.height == 8 && p.width == 8 && p.channels == 3, "%s: %d x %d x %d", info->name, p.height,
+                      p.width, p.channels);
+                CHECK(!memcmp(p.mean, way ? kept_mean : none, sizeof none) && !memcmp(p.std, r.std, sizeof none),
+                      "%s: another normalisation", info->name);
+                found++;
+            }
+            free(desc);
+            sslh_destroy(c);
+        }
+    CHECK(found >= 2 * (SSLH_WITH_ROTATION + SSLH_WITH_FRAME_ORDER + SSLH_WITH_SIMCLR + SSLH_WITH_MOCO +
+                        SSLH_WITH_SUPCON + SSLH_WITH_NNCLR + SSLH_WITH_BYOL + SSLH_WITH_SIMSIAM + SSLH_WITH_DINO +
+                        SSLH_WITH_BARLOW + SSLH_WITH_VICREG + SSLH_WITH_SWAV + SSLH_WITH_MAE + SSLH_WITH_JEPA),
+          "%d methods have recipes", found / 2);
+}
+/* A descriptor's text is the caller's and may be gone when the method runs. */
+static void given_names(void) {
+    const sslh_method_info *info;
+    int found = 0;
+    for (info = sslh_methods(NULL); info->name; info++) {
+        sslh_ctx *c = create(1);
+        sslh_data data = data_for(c, "any");
+        void *desc = calloc(1, info->desc_size);
+        const void **tap = pointer_field(info, desc, "tap");
+        if (tap) {
+            char name[16] = "block1", text[2000];
+            sslh_method m;
+            *tap = name;
+            m = info->make(c, encoder_for(c, info->name), data, desc);
+            memset(name, 'x', sizeof name - 1);
+            sslh_train(c, m, data, two_steps());
+            CHECK(!sslh_error(c), "%s: %s", info->name, sslh_error(c));
+            sslh_method_print(&m, text, sizeof text);
+            CHECK(strstr(text, " tap=block1"), "%s", text);
+            found++;
+        }
+        free(desc);
+        sslh_destroy(c);
+    }
+    CHECK(found >= SSLH_WITH_ROTATION + SSLH_WITH_JIGSAW + SSLH_WITH_CONTEXT + SSLH_WITH_INPAINTING +
+                       SSLH_WITH_COLORIZATION + SSLH_WITH_NEXT_FRAME + SSLH_WITH_FRAME_ORDER,
+          "%d methods have a tap", found);
+}
+
 /* Every method that could not be made, in all that can be done with one: while the error stands nothing happens, and
    when it has been cleared each call is an error of its own. */
 static void methods_not_made(void) {
@@ -1302,6 +1382,70 @@ static void moco(void) {
     d.version = 4;
     sslh_moco(c, convnet(c, 4, 4), d);
     CHECK_ERROR(c, "sslh_moco: .version is 4 (1 to 3)");
+    sslh_destroy(c);
+}
+/* The encoder's own split of batch norm is as before after a step, a failed one too. By default no group has one image
+   alone, so that batch norm of vectors works with small batches. A view that only a split makes is not missed. */
+static void moco_split(void) {
+    static const int few[] = {8, 2, 3, 5, 6};
+    sslh_ctx *c = create(1);
+    sslh_data data = data_for(c, "moco");
+    sslh_net *encoder = convnet(c, 6, 10);
+    sslh_moco_desc d;
+    sslh_mlp_desc e;
+    sslh_optimizer_desc od;
+    sslh_optimizer *o;
+    sslh_loader *l = loader_for(c, data, 8);
+    sslh_batch b;
+    sslh_tensor *x, *whole, *half;
+    sslh_method m;
+    float rows[2][80];
+    int i, k;
+    memset(&d, 0, sizeof d), memset(&e, 0, sizeof e), memset(&od, 0, sizeof od);
+    d.queue = 120, d.head_out = 5;
+    sslh_split_batch_norm(encoder, 2);
+    m = sslh_moco(c, encoder, d);
+    o = sslh_optimizer_new(c, od);
+    sslh_optimizer_add(o, m.net);
+    for (k = 0; k < 2; k++) {
+        sslh_next_batch(l, &b);
+        if (k) sslh_param(m.encoder, 0)->data[0] = (sslh_real)strtod("inf", NULL);
+        sslh_method_step(&m, o, &b, 0.1f);
+        if (k) CHECK(sslh_error_code(c) == SSLH_E_NAN, "code %d", (int)sslh_error_code(c));
+        sslh_clear_error(c);
+        sslh_param(m.encoder, 0)->data[0] = 0;
+        sslh_next_batch(l, &b);
+        sslh_no_grad(c, 1);
+        x = sslh_batch_images(c, b);
+        whole = sslh_forward(encoder, x); /* groups of 4 */
+        sslh_read(whole, rows[0], 80);
+        sslh_split_batch_norm(encoder, 1);
+        half = sslh_forward(encoder, sslh_slice(c, x, 0, 0, 4));
+        sslh_read(half, rows[1], 40);
+        sslh_split_batch_norm(encoder, 2);
+        sslh_no_grad(c, 0);
+        CHECK_OK(c);
+        for (i = 0; i < 40; i++) CHECK_NEAR(rows[0][i], rows[1][i], 1e-5);
+    }
+    e.in = 192, e.widths[0] = 10, e.widths[1] = 8, e.batch_norm = 1;
+    for (i = 0; i < (int)(sizeof few / sizeof few[0]); i++) {
+        m = sslh_moco(c, sslh_mlp(c, e), d);
+        o = sslh_optimizer_new(c, od);
+        sslh_optimizer_add(o, m.net);
+        CHECK(sslh_next_batch(loader_for(c, data, few[i]), &b) && b.count == few[i], "a batch");
+        sslh_method_step(&m, o, &b, 0.1f);
+        CHECK(!sslh_error(c), "%d images: %s", few[i], sslh_error(c));
+        sslh_clear_error(c);
+    }
+    d.split = 1;
+    m = sslh_moco(c, convnet(c, 6, 10), d);
+    o = sslh_optimizer_new(c, od);
+    sslh_optimizer_add(o, m.net);
+    sslh_next_batch(l, &b);
+    sslh_method_step(&m, o, &b, 0.1f);
+    CHECK_OK(c);
+    sslh_add(c, NULL, NULL);
+    CHECK(sslh_error(c) && !strstr(sslh_error(c), "view"), "%s", sslh_error(c) ? sslh_error(c) : "no error");
     sslh_destroy(c);
 }
 /* Version 3 raises the momentum to 1: the key encoder stands still in the end. The patch projection never moves. */
@@ -2408,9 +2552,31 @@ static void swav(void) {
         sslh_read(p, now, 120);
         /* rounding: brought to length 1 again */
         for (i = 0; i < 120 && step < 5; i++) CHECK_NEAR(now[i], before[i], 1e-6);
+        if (step == 5) { /* the first update of Adam moves each number by the rate */
+            double most = 0;
+            for (i = 0; i < 120; i++) most = fmax(most, fabs((double)(now[i] - before[i])));
+            CHECK_NEAR(most, 1e-2, 1e-4);
+        }
     }
     CHECK_OK(c);
     CHECK(fabs((double)(now[7] - before[7])) > 1e-4, "no prototype moves");
+    sslh_freeze(sslh_child_at(m.net, 2), 1); /* what the caller freezes stays frozen */
+    sslh_read(p, before, 120);
+    for (step = 0; step < 2; step++) {
+        CHECK(sslh_next_batch(l, &b), "a batch");
+        b.epoch = step; /* one in which the method lets the prototypes rest, and one in which it does not */
+        sslh_method_step(&m, o, &b, 1e-2f);
+        sslh_read(p, now, 120);
+        for (i = 0; i < 24; i++) { /* they are brought to length 1 */
+            double n = 0;
+            int k;
+            for (k = 0; k < 5; k++) n += (double)before[5 * i + k] * (double)before[5 * i + k];
+            for (k = 0; k < 5; k++) CHECK_NEAR(now[5 * i + k], (double)before[5 * i + k] / sqrt(n), 1e-6);
+        }
+    }
+    CHECK(sslh_net_query(sslh_child_at(m.net, 2)).frozen, "the caller's freeze is gone");
+    sslh_freeze(sslh_child_at(m.net, 2), 0);
+    CHECK_OK(c);
     CHECK_CLOSE(m.guessing, log(24.0), 1e-6);
     for (i = 0; i < 120; i++) p->data[i] = sqrtf(0.2f);
     sslh_next_batch(l, &b);
@@ -2488,9 +2654,25 @@ static void dino(void) {
         sslh_read(last, now, 60);
         if (step < 5)
             CHECK(memcmp(now, before, sizeof now) == 0, "step %d: the last layer moved in the first epoch", step);
+        if (step == 5) { /* the first update of Adam moves each number by the rate */
+            double most = 0;
+            for (i = 0; i < 60; i++) most = fmax(most, fabs((double)(now[i] - before[i])));
+            CHECK_NEAR(most, 1e-2, 1e-4);
+        }
     }
     CHECK_OK(c);
     CHECK(memcmp(now, before, sizeof now) != 0, "the last layer does not move");
+    sslh_freeze(sslh_child_at(m.net, 2), 1); /* what the caller freezes stays frozen */
+    sslh_read(last, before, 60);
+    for (step = 0; step < 2; step++) {
+        CHECK(sslh_next_batch(l, &b), "a batch");
+        b.epoch = step; /* one in which the method lets the layer rest, and one in which it does not */
+        sslh_method_step(&m, o, &b, 1e-2f);
+        sslh_read(last, now, 60);
+        CHECK(memcmp(now, before, sizeof now) == 0, "the caller's freeze is gone");
+    }
+    sslh_freeze(sslh_child_at(m.net, 2), 0);
+    CHECK_OK(c);
     CHECK_CLOSE(m.guessing, log(12.0), 1e-6);
     /* all outputs equal */
     last = sslh_find(m.net, "target_last.fc1.weight");
@@ -4879,10 +5061,13 @@ int main(int argc, char **argv) {
     TEST(plain_steps)
     TEST(printed)
     TEST(every_method)
+    TEST(given_recipes)
+    TEST(given_names)
     TEST(methods_not_made)
     TEST(nan_test_image)
 #if SSLH_WITH_MOCO
     TEST(moco)
+    TEST(moco_split)
     TEST(moco_momentum)
     TEST(moco_warning)
 #endif

@@ -112,6 +112,15 @@ static void declaration(void) {
     sslh_param_new(box, "x", sslh_dim1(1), SSLH_INIT_ZERO, 0);
     sslh_param_new(box, "x", sslh_dim1(1), SSLH_INIT_ZERO, 0);
     CHECK_ERROR(c, "already has a tensor 'x'");
+    CHECK(sslh_param_new(box, "y", sslh_dim1(1), (sslh_init)11, 0) == -1, "a number for no initial values");
+    CHECK_ERROR(c, "sslh_param_new: 'y' has the initial values number 11: there are 0 to 10");
+    CHECK(sslh_param_new(box, "y", sslh_dim1(1), (sslh_init)-1, 0) == -1, "a number for no initial values");
+    CHECK_ERROR(c, "number -1");
+    CHECK(sslh_param_new(box, "y", sslh_dim1(1), SSLH_INIT_NORMAL, (float)strtod("nan", NULL)) == -1, "NaN");
+    CHECK_ERROR(c, "give a finite number");
+    CHECK(sslh_param_new(box, "y", sslh_dim3(1, 5, 4), SSLH_INIT_POSITIONS, 1e20f) == -1, "a grid beyond all sizes");
+    CHECK_ERROR(c, "give G, at most 32767");
+    CHECK(sslh_net_query(box).params == 11, "nothing was declared");
     sslh_forward(box, sslh_zeros(c, sslh_dim2(1, 5)));
     CHECK_ERROR(c, "container without a forward function");
     sslh_destroy(c);

@@ -302,6 +302,120 @@ static void accumulation(void) {
     sslh_destroy(c);
 }
 
+/* Two nets with a parameter each and a loss with a constant slope, for which every update of Adam is the rate, when the
+   bias correction counts right. In one: both parameters in the method's own net, with an empty net beside it. */
+typedef struct pair { sslh_ctx *c; sslh_method m; sslh_optimizer *o; sslh_net *net[2]; sslh_tensor *p[2]; } pair;
+static pair make_pair(sslh_optim_kind kind, int in_one, int empty) {
+    static const char *const names[2] = {"a", "b"};
+    sslh_net_desc nd;
+    sslh_optimizer_desc od;
+    pair k;
+    int i;
+    memset(&nd, 0, sizeof nd), memset(&od, 0, sizeof od);
+    od.kind = kind;
+    k.c = create(1);
+    k.m = sslh_method_new(k.c, "pair", NULL, NULL, 0);
+    for (i = 0; i < 2; i++) {
+        nd.name = names[i];
+        k.net[i] = in_one ? k.m.net : sslh_net_new(k.c, nd);
+        sslh_param_new(k.net[i], in_one ? names[i] : "x", sslh_dim1(1), SSLH_INIT_ZERO, 0);
+        if (!in_one) sslh_child(k.m.net, names[i], k.net[i]);
+    }
+    nd.name = "empty";
+    if (empty) sslh_child(k.m.net, "empty", sslh_net_new(k.c, nd));
+    for (i = 0; i < 2; i++) k.p[i] = sslh_param(k.net[i], in_one ? i : 0);
+    k.o = sslh_optimizer_new(k.c, od);
+    sslh_optimizer_add(k.o, k.m.net);
+    return k;
+}
+static void pair_steps(pair *k, int n, float rate_of_all) {
+    while (n-- > 0) {
+        sslh_begin_step(k->c);
+        sslh_backward(k->c, sslh_sum(k->c, sslh_add(k->c, sslh_scale(k->c, k->p[0], 1), sslh_scale(k->c, k->p[1], -2)),
+                                     SSLH_ALL, 0));
+        sslh_optimizer_step(k->o, rate_of_all);
+    }
+    CHECK_OK(k->c);
+}
+/* Steps in which a net is frozen are no updates of it, however many there are, before its first one and later. A file
+   keeps the count of each net; one row of counters in a file counts for all. */
+static void frozen_steps(void) {
+    static const sslh_optim_kind kind[2] = {SSLH_ADAM, SSLH_ADAMW};
+    const float lr = 1.0f / 64;
+    char path[512];
+    int i;
+    snprintf(path, sizeof path, "%s", test_temporary("pair.safetensors"));
+    for (i = 0; i < 2; i++) {
+        pair k = make_pair(kind[i], 0, 0), again = make_pair(kind[i], 0, 0);
+        pair one = make_pair(kind[i], 1, 0), wider = make_pair(kind[i], 1, 1);
+        sslh_freeze(k.net[0], 1);
+        pair_steps(&k, 1000, lr);
+        CHECK(k.p[0]->data[0] == 0, "frozen");
+        CHECK_CLOSE(k.p[1]->data[0], 1000 * lr, 1e-4);
+        sslh_freeze(k.net[0], 0);
+        pair_steps(&k, 1, lr);
+        CHECK_NEAR(k.p[0]->data[0], -lr, 1e-5 * lr);
+        pair_steps(&k, 2, lr);
+        CHECK_NEAR(k.p[0]->data[0], -3 * lr, 3e-5 * lr);
+        sslh_freeze(k.net[0], 1);
+        pair_steps(&k, 50, lr);
+        sslh_save_checkpoint(&k.m, k.o, 1053, path);
+        sslh_freeze(k.net[0], 0);
+        pair_steps(&again, 7, lr); /* into an optimiser that has made other steps */
+        CHECK(sslh_load_checkpoint(&again.m, again.o, path) == 1053, "the step");
+        pair_steps(&k, 1, lr);
+        CHECK_NEAR(k.p[0]->data[0], -4 * lr, 1e-4 * lr);
+        pair_steps(&k, 2, lr);
+        pair_steps(&again, 3, lr);
+        CHECK(sslh_hash(again.m.net) == sslh_hash(k.m.net), "other bits after a checkpoint");
+        pair_steps(&one, 3, lr);
+        sslh_save_checkpoint(&one.m, one.o, 3, path);
+        CHECK(sslh_load_checkpoint(&wider.m, wider.o, path) == 3, "one row of counters");
+        pair_steps(&one, 2, lr);
+        pair_steps(&wider, 2, lr);
+        CHECK_CLOSE(wider.p[1]->data[0], 5 * lr, 1e-6);
+        CHECK(wider.p[0]->data[0] == one.p[0]->data[0] && wider.p[1]->data[0] == one.p[1]->data[0], "other bits");
+        sslh_save_checkpoint(&wider.m, wider.o, 5, path);
+        sslh_load_checkpoint(&one.m, one.o, path);
+        CHECK_ERROR(one.c, "has the counters of 2 nets, and this method has 1");
+        sslh_destroy(k.c);
+        sslh_destroy(again.c);
+        sslh_destroy(one.c);
+        sslh_destroy(wider.c);
+    }
+    test_remove(path);
+}
+
+/* Numbers that would turn an update round or poison it are errors, and nothing changes. */
+static void wrong_numbers(void) {
+    const float nan = (float)strtod("nan", NULL), bad[3] = {-1, nan, -INFINITY};
+    sslh_ctx *c = create(1);
+    sslh_net *net = make_net(c, NULL), *copy = sslh_clone(net);
+    sslh_optimizer *o = sslh_optimizer_new(c, table[0].d);
+    uint64_t before = sslh_hash(copy);
+    float slope;
+    int i;
+    sslh_begin_step(c);
+    sslh_backward(c, bowl(c, net));
+    slope = (float)sslh_param(net, 3)->grad[100];
+    for (i = 0; i < 3; i++) {
+        CHECK(sslh_clip_grad(net, bad[i]) == 0, "a norm after an error");
+        CHECK_ERROR(c, "sslh_clip_grad: the norm is to be at most");
+        sslh_ema_update(copy, net, bad[i]);
+        CHECK_ERROR(c, "sslh_ema_update: the share of the target is");
+        sslh_optimizer_peak(o, bad[i]);
+        CHECK_ERROR(c, "sslh_optimizer_peak: the learning rate is");
+    }
+    sslh_ema_update(copy, net, 1.5f);
+    CHECK_ERROR(c, "give one from 0 to 1");
+    CHECK(sslh_hash(copy) == before && (float)sslh_param(net, 3)->grad[100] == slope, "something has changed");
+    CHECK(sslh_clip_grad(net, INFINITY) > 1 && (float)sslh_param(net, 3)->grad[100] == slope, "only measured");
+    sslh_clip_grad(net, 0);
+    CHECK(sslh_param(net, 3)->grad[100] == 0, "a norm of 0");
+    CHECK_OK(c);
+    sslh_destroy(c);
+}
+
 static void schedules(void) {
     const float milestones[3] = {0.5f, 0.75f, 0};
     const double pi = 3.14159265358979;
@@ -342,6 +456,8 @@ int main(int argc, char **argv) {
     TEST(nan_gradient)
     TEST(groups_and_freeze)
     TEST(accumulation)
+    TEST(frozen_steps)
+    TEST(wrong_numbers)
     TEST(schedules)
     return test_end();
 }

@@ -1016,6 +1016,41 @@ static void failed_steps_leave_no_trace(void) {
         }
 }
 
+/* The rate of the first and of the last step of a run. */
+static float first_rate, last_rate;
+static int note_rates(const sslh_train_info *t, void *user) {
+    (void)user;
+    if (t->step == 1) first_rate = t->lr;
+    last_rate = t->lr;
+    return 0;
+}
+/* A default rate belongs to the batch that is used; seven milestones are seven, and eight an error. */
+static void rates(void) {
+#if SSLH_WITH_SIMCLR
+    const char *const small = "head_hidden=8,head_out=6";
+    sslh_ctx *c = create(NULL, 1);
+    sslh_train_desc d = settings(1, 0);
+    int i;
+    d.lr = 0, d.schedule = SSLH_CONSTANT, d.warmup = SSLH_OFF, d.callback = note_rates;
+    for (i = 0; i < 3; i++) { /* 20 images: by default, with a batch of 200, and of 10 */
+        d.batch = i == 0 ? 0 : i == 1 ? 200 : 10;
+        sslh_train(c, method_with(c, small), make_data(c, 20), d);
+        CHECK_OK(c);
+        CHECK_NEAR(first_rate, 0.3 * (i < 2 ? 20 : 10) / 256, 1e-8);
+    }
+    d.schedule = SSLH_STEPS, d.epochs = 10, d.batch = 20, d.lr = 1, d.gamma = 0.5f;
+    for (i = 0; i < 8; i++) {
+        d.milestones[i] = 0.05f + 0.1f * (float)i;
+        sslh_train(c, method_with(c, small), make_data(c, 20), d);
+        if (i == 7) CHECK_ERROR(c, "sslh_train: .milestones has 8 numbers: 7 are possible");
+        CHECK_OK(c);
+        CHECK_NEAR(first_rate, 1, 0);
+        CHECK_NEAR(last_rate, pow(0.5, i < 7 ? i + 1 : 7), 0);
+    }
+    sslh_destroy(c);
+#endif
+}
+
 /* More steps of warm-up than a 64-bit integer counts: the rate rises, hardly. */
 static float steepest;
 static int note_rate(const sslh_train_info *t, void *user) {
@@ -1145,6 +1180,7 @@ TESTS_BEGIN
     TEST(structure_stays)
     TEST(nan_in_the_middle)
     TEST(failed_steps_leave_no_trace)
+    TEST(rates)
     TEST(endless_warmup)
     TEST(resnet_memory)
     TEST(fork_child)
