@@ -44062,25 +44062,28 @@ typedef struct sslh_i_walk {
     sslh_i_left left;
 } sslh_i_walk;
 
-/* Whether the name is that of a file or folder which is in many folders and never has samples. */
-SSLH_I_FN int sslh_i_harmless(const char *name) {
+/* Whether the name is that of a file, or of a folder, which is in many folders and never has samples. */
+SSLH_I_FN int sslh_i_harmless(const char *name, int folder) {
     static const char *const ending[] = {".txt", ".md",   ".rst", ".csv", ".tsv", ".json", ".xml", ".yaml",
                                          ".yml", ".html", ".htm", ".pdf", ".log", ".ini",  ".db",  ".py", ".sh"};
     static const char *const whole[] = {"README", "LICENSE", "LICENCE", "COPYING", "NOTICE", "AUTHORS", "MANIFEST",
-                                        "SHA256SUMS", "MD5SUMS", "Makefile", "__MACOSX", "lost+found"};
+                                        "SHA256SUMS", "MD5SUMS", "Makefile"};
+    if (folder) return !strcmp(name, "__MACOSX") || !strcmp(name, "lost+found");
     for (size_t i = 0; i < sizeof ending / sizeof *ending; i++)
         if (sslh_i_has_ending(name, ending[i])) return 1;
     for (size_t i = 0; i < sizeof whole / sizeof *whole; i++)
         if (!strcmp(name, whole[i])) return 1;
-    return strstr(name, "idx1") != NULL; /* labels, which are read with their images */
+    return 0;
 }
 
-/* What path/name is, judged by its name and by whether it is a folder; an error when the system cannot say that. */
+/* What path/name is, judged by its name and by whether it is a folder; an error when the system cannot say that. An
+   ending counts for more than a word inside the name: img_idx3.png is a picture. */
 SSLH_I_FN sslh_i_content sslh_i_content_of(const sslh_i_walk *w, const char *path, const char *name) {
-    if (sslh_i_harmless(name)) return SSLH_I_CONTENT_HARMLESS;
-    if (sslh_i_kind_in(w->c, w->fn, path, name) == SSLH_I_PATH_FOLDER) return SSLH_I_CONTENT_FOLDER;
-    if (sslh_i_reader_named(name, w->many)) return SSLH_I_CONTENT_MANY;
-    return sslh_i_reader_named(name, w->one) ? SSLH_I_CONTENT_ONE : SSLH_I_CONTENT_OTHER;
+    int folder = sslh_i_kind_in(w->c, w->fn, path, name) == SSLH_I_PATH_FOLDER;
+    if (sslh_i_harmless(name, folder)) return SSLH_I_CONTENT_HARMLESS;
+    if (folder) return SSLH_I_CONTENT_FOLDER;
+    if (sslh_i_reader_named(name, w->one)) return SSLH_I_CONTENT_ONE;
+    return sslh_i_reader_named(name, w->many) ? SSLH_I_CONTENT_MANY : SSLH_I_CONTENT_OTHER;
 }
 
 /* Counts path/name as not read, and keeps the path of the first. */
@@ -44098,7 +44101,8 @@ SSLH_I_FN int sslh_i_holds_more(const sslh_i_walk *w, const char *path, const ch
     char *full = sslh_i_join_path(w->c, path, name, strlen(name));
     int found = 0;
     if (full && sslh_i_list_dir(w->c, w->fn, full, &dir)) {
-        for (int i = 0; i < dir.n && !found; i++) found = !sslh_i_harmless(dir.name[i]);
+        for (int i = 0; i < dir.n && !found; i++)
+            found = sslh_i_content_of(w, full, dir.name[i]) != SSLH_I_CONTENT_HARMLESS;
         sslh_i_dir_free(w->c, &dir);
     }
     sslh_i_free(w->c, full);
@@ -44142,7 +44146,8 @@ SSLH_I_FN int sslh_i_same_set(const char *a, const char *b) {
 
 /* Reads the files of many images in a folder. If there are training and test files, the training files are read; the
    path of a test file itself gives the test set. Some archives unpack to several copies: a .gz beside the unpacked file
-   is skipped, and so is a folder with the name of such a file or with nothing but harmless files. */
+   is skipped, and so is a folder with the name of such a file or with nothing but harmless files. Labels ("idx1") are
+   read with their images. */
 SSLH_I_FN void sslh_i_walk_many(sslh_i_walk *w, const char *path, const sslh_i_dir *dir, const sslh_i_content *entry) {
     const char *first = NULL;
     int train = 0;
@@ -44151,9 +44156,11 @@ SSLH_I_FN void sslh_i_walk_many(sslh_i_walk *w, const char *path, const sslh_i_d
         const char *name = dir->name[i];
         size_t n = strlen(name);
         if (entry[i] != SSLH_I_CONTENT_MANY) {
+            int labels = entry[i] != SSLH_I_CONTENT_ONE && strstr(name, "idx1") != NULL;
             int copy = entry[i] == SSLH_I_CONTENT_FOLDER &&
                        (sslh_i_reader_named(name, w->many) || !sslh_i_holds_more(w, path, name));
-            if (entry[i] && !copy) sslh_i_leave(w, path, name, "beside files of many images: move them elsewhere");
+            if (entry[i] && !labels && !copy)
+                sslh_i_leave(w, path, name, "beside files of many images: move them elsewhere");
             continue;
         }
         if (train && sslh_i_test_name(name)) continue;
