@@ -1814,7 +1814,7 @@ typedef struct sslh_audio_desc {
 } sslh_audio_desc;
 /* Loads a WAV file, a folder of them, or a folder with a sub-folder of them per class; files in such a folder that
    cannot be read are an error, as for images. Field 0 of the result is the sound, (T,1) float, channels averaged, with
-   lengths and .rate. Then come label fields, at most three: "class" when there are sub-folders, and those of .labels.
+   lengths and .rate. Then come label fields: "class" when there are sub-folders, and those of .labels, at most three.
    The values of a field are numbered in the order of their names (whole numbers in their own order), so load once and
    split afterwards, or match the classes of the parts (sslh_data_match_classes). .labels are those of the first one;
    sslh_data_labelled chooses another. The samples belong to the context. */
@@ -43003,8 +43003,8 @@ SSLH_DEF sslh_data sslh_data_windows(sslh_data d, const char *field, int length,
     sslh_field made[SSLH_FIELDS];
     const sslh_field *f = NULL;
     const int32_t *labels = NULL;
-    void *block[4] = {NULL, NULL, NULL, NULL};
-    int n = 1, by = -1, i, kept[4];
+    void *block[SSLH_FIELDS] = SSLH_I_ZERO;
+    int n = 1, by = -1, i, kept[SSLH_FIELDS];
     int64_t groups, k, windows = 0, longest = 0, at = 0, w;
     size_t bytes;
     if (SSLH_I_BAD(c)) return sslh_i_no_data(c);
@@ -43031,7 +43031,7 @@ SSLH_DEF sslh_data sslh_data_windows(sslh_data d, const char *field, int length,
     made[0].stream = 0;
     made[0].fetch = NULL;
     for (i = 0; i < d.fields; i++)
-        if (d.field[i].kind == SSLH_FIELD_LABEL && (by < 0 || i == by) && n < 4) {
+        if (d.field[i].kind == SSLH_FIELD_LABEL && (by < 0 || i == by)) { /* at most all fields but f */
             kept[n] = i;
             made[n++] = d.field[i];
         }
@@ -44541,12 +44541,7 @@ SSLH_I_FN sslh_data sslh_i_clips_finish(sslh_i_clips *s) {
     }
     for (int k = 0; ok && k < s->parts; k++) {
         if (s->part[k].word[0] == '*') continue;
-        if (fields == SSLH_FIELDS) {
-            sslh_fail(c, SSLH_E_USAGE, "%s: .labels \"%s\" and the folders name more than %d label fields", s->fn,
-                      sslh_i_tail(s->d.labels), SSLH_FIELDS - 1);
-            break;
-        }
-        ok = sslh_i_clips_field(s, k, &field[fields++]);
+        ok = sslh_i_clips_field(s, k, &field[fields++]); /* with the folders at most four */
     }
     if (ok) d = sslh_data_from_fields(c, field, fields, s->n);
     if (SSLH_I_BAD(c)) {
