@@ -1890,9 +1890,9 @@ typedef struct sslh_split { sslh_data train, validation, test; } sslh_split; /* 
    deviation for all of them are those of the training part: sslh_data_mean_std(s.train, mean, std). An empty part is an
    error. */
 SSLH_API sslh_split sslh_data_split(sslh_data d, sslh_split_desc desc);
-/* Samples whose first field is equal byte by byte, in a and in b (of the same shape), or, when b.count is 0, twice in
-   a: pairs with .cosine 1 into out, at most most of them, in the order of a. Returns how many there are; several copies
-   of a sample are paired with the first of them. */
+/* Samples whose first field is equal byte by byte, in a and in b (of one kind, type and shape), or, when b.count is
+   0, twice in a: pairs with .cosine 1 into out, the first most of them in the order of a, then of b. Returns how many
+   there are; several copies of a sample are paired with the first of them. */
 typedef struct sslh_twins { int32_t a, b; float cosine; } sslh_twins; /* numbers of samples or rows */
 SSLH_API int64_t sslh_data_twins(sslh_data a, sslh_data b, sslh_twins *out, int most);
 /* d with .labels numbered as in like, by the names of the classes: two folders number their sub-folders independently.
@@ -42697,9 +42697,11 @@ SSLH_I_FN int sslh_i_print_order(const void *x, const void *y) {
     if (a->set != b->set) return a->set - b->set;
     return a->at < b->at ? -1 : a->at > b->at;
 }
-SSLH_I_FN int sslh_i_twins_place(const void *x, const void *y) {
-    const sslh_twins *a = (const sslh_twins *)x, *b = (const sslh_twins *)y;
-    return a->a != b->a ? (a->a < b->a ? -1 : 1) : a->b < b->b ? -1 : a->b > b->b;
+/* Why samples of two fields cannot be equal byte by byte: the name of what differs; NULL when they can. */
+SSLH_I_FN const char *sslh_i_field_differs(const sslh_field *a, const sslh_field *b) {
+    int same = a->shape.ndim == b->shape.ndim;
+    for (int i = 0; same && i < a->shape.ndim; i++) same = a->shape.size[i] == b->shape.size[i];
+    return a->kind != b->kind ? "kind" : a->type != b->type || a->int16 != b->int16 ? "type" : same ? NULL : "shape";
 }
 /* Hashes the bytes of each sample of d (FNV-1a). */
 SSLH_I_FN void sslh_i_prints(sslh_ctx *c, const sslh_data *d, int set, size_t bytes, uint8_t *sample,
@@ -42715,17 +42717,24 @@ SSLH_I_FN void sslh_i_prints(sslh_ctx *c, const sslh_data *d, int set, size_t by
 }
 
 /* After sorting, equal hashes are neighbours, with those of a first. A sample is compared byte by byte, but only with
-   the first sample of its hash: if two different samples had the same hash, copies of the second would be missed. */
+   the first sample of its hash: if two different samples had the same hash, copies of the second would be missed. The
+   pairs take the place of the fingerprints that have been compared, with the number in a as hash, because those that
+   out has room for are known only when all are there. */
 SSLH_DEF int64_t sslh_data_twins(sslh_data a, sslh_data b, sslh_twins *out, int most) {
     sslh_ctx *c = a.ctx;
     const int within = b.count < 1;
     if (SSLH_I_BAD(c)) return 0;
-    if (a.count < 1 || a.fields < 1 || most < 0 || (most && !out) ||
-        (!within && (SSLH_I_BAD(b.ctx) || b.fields < 1 || b.field[0].kind != a.field[0].kind ||
-                     sslh_i_field_bytes(&b.field[0]) != sslh_i_field_bytes(&a.field[0])))) {
-        sslh_fail(c, SSLH_E_USAGE, "sslh_data_twins: two sets of samples of one shape, and room for %d pairs", most);
-        return 0;
-    }
+    if (!within && SSLH_I_BAD(b.ctx))
+        sslh_fail(c, SSLH_E_USAGE, "sslh_data_twins: the context of the second set has an error: clear it first");
+    else if (a.count < 1 || a.fields < 1 || (!within && b.fields < 1))
+        sslh_fail(c, SSLH_E_USAGE, "sslh_data_twins: one set has %.0f samples of %d fields, the other %.0f of %d",
+                  (double)a.count, a.fields, (double)b.count, b.fields);
+    else if (most < 0 || (most && !out))
+        sslh_fail(c, SSLH_E_USAGE, "sslh_data_twins: room for %d pairs, and out is %s", most, out ? "given" : "NULL");
+    else if (!within && sslh_i_field_differs(&a.field[0], &b.field[0]))
+        sslh_fail(c, SSLH_E_SHAPE, "sslh_data_twins: the first fields of the two sets differ in their %s",
+                  sslh_i_field_differs(&a.field[0], &b.field[0]));
+    if (SSLH_I_BAD(c)) return 0;
     size_t bytes = sslh_i_field_bytes(&a.field[0]), n = (size_t)a.count + (within ? 0 : (size_t)b.count);
     sslh_i_print *all = (sslh_i_print *)sslh_i_alloc(c, n * sizeof *all);
     uint8_t *sample = (uint8_t *)sslh_i_alloc(c, 2 * bytes + 1), *other = sample ? sample + bytes : NULL;
@@ -42734,25 +42743,27 @@ SSLH_DEF int64_t sslh_data_twins(sslh_data a, sslh_data b, sslh_twins *out, int 
     if (!SSLH_I_BAD(c) && !within) sslh_i_prints(c, &b, 1, bytes, sample, all + a.count);
     if (!SSLH_I_BAD(c)) qsort(all, n, sizeof *all, sslh_i_print_order);
     for (size_t first = 0, i; first < n && !SSLH_I_BAD(c); first = i) {
-        for (i = first + 1; i < n && all[i].hash == all[first].hash; i++) {
+        const sslh_i_print head = all[first];
+        for (i = first + 1; i < n && all[i].hash == head.hash; i++) {
             const sslh_data *of = all[i].set ? &b : &a;
-            if (!within && (all[first].set || !all[i].set)) continue; /* a pair has one of each set */
-            if (!sslh_i_field_get(c, "sslh_data_twins", &a.field[0], sslh_i_sample(&a, all[first].at), sample) ||
+            if (!within && (head.set || !all[i].set)) continue; /* a pair has one of each set */
+            if (!sslh_i_field_get(c, "sslh_data_twins", &a.field[0], sslh_i_sample(&a, head.at), sample) ||
                 !sslh_i_field_get(c, "sslh_data_twins", &of->field[0], sslh_i_sample(of, all[i].at), other)) break;
             if (memcmp(sample, other, bytes)) continue;
-            if (count < most) {
-                out[count].a = all[first].at;
-                out[count].b = all[i].at;
-                out[count].cosine = 1;
-            }
-            count++;
+            all[count].at = all[i].at; /* count < i: the first of each hash makes no pair */
+            all[count].set = 0;
+            all[count++].hash = (uint64_t)head.at;
         }
+    }
+    if (!SSLH_I_BAD(c)) qsort(all, (size_t)count, sizeof *all, sslh_i_print_order);
+    for (int64_t i = 0; i < SSLH_I_MIN(count, (int64_t)most) && !SSLH_I_BAD(c); i++) {
+        out[i].a = (int32_t)all[i].hash;
+        out[i].b = all[i].at;
+        out[i].cosine = 1;
     }
     sslh_i_free(c, sample);
     sslh_i_free(c, all);
-    if (SSLH_I_BAD(c)) return 0;
-    if (count && most) qsort(out, (size_t)SSLH_I_MIN(count, (int64_t)most), sizeof *out, sslh_i_twins_place);
-    return count;
+    return SSLH_I_BAD(c) ? 0 : count;
 }
 
 SSLH_DEF sslh_data sslh_data_match_classes(sslh_data d, sslh_data like) {
