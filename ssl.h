@@ -46051,12 +46051,10 @@ SSLH_I_FN void sslh_i_st_copy(const sslh_i_st *s, const sslh_i_st_list *l) {
 
 /* --- preprocessing as text ---------------------------------------------------------------------------------------- */
 
-/* Appends "v,v,v,v" with 12 decimals each, which is exact for floats from 1e-4 to 1e6; larger ones become 0. */
+/* Appends "v,v,v,v", from which the same floats are read back. */
 SSLH_I_FN void sslh_i_append_four(char *out, size_t size, size_t *used, const float *v) {
-    for (int i = 0; i < 4; i++) {
-        if (i) sslh_i_append(out, size, used, ",");
-        sslh_i_append_fixed(out, size, used, fabs((double)v[i]) < 1e6 ? (double)v[i] : 0.0, 12);
-    }
+    char text[32];
+    for (int i = 0; i < 4; i++) sslh_i_append(out, size, used, i ? ",%s" : "%s", sslh_i_real_text(text, v[i]));
 }
 
 SSLH_I_FN void sslh_i_preprocess_text(const sslh_preprocess *p, char *out, size_t size) {
@@ -46068,7 +46066,7 @@ SSLH_I_FN void sslh_i_preprocess_text(const sslh_preprocess *p, char *out, size_
     if (p->colour) sslh_i_append(out, size, &used, " colour=%d", p->colour);
 }
 
-/* The reverse. All sizes become 0 if one of them is negative. */
+/* The reverse. All sizes become 0 if one of them is negative, and so does a mean or std that no float holds. */
 SSLH_I_FN void sslh_i_preprocess_read(sslh_preprocess *p, const char *text) {
     double mean[4] = {0, 0, 0, 0}, std[4] = {0, 0, 0, 0};
     int i;
@@ -46081,9 +46079,9 @@ SSLH_I_FN void sslh_i_preprocess_read(sslh_preprocess *p, const char *text) {
     if (p->colour < 0 || p->colour > SSLH_COLOUR_AB_OF_3) p->colour = SSLH_COLOUR_AS_IS;
     sslh_i_text_numbers(text, "mean", mean, 4);
     sslh_i_text_numbers(text, "std", std, 4);
-    for (i = 0; i < 4; i++) {
-        p->mean[i] = (float)mean[i];
-        p->std[i] = (float)std[i];
+    for (i = 0; i < 4; i++) { /* 3.40282356e38 is half a step above the largest float */
+        p->mean[i] = fabs(mean[i]) < 3.40282356e38 ? (float)mean[i] : 0.0f;
+        p->std[i] = fabs(std[i]) < 3.40282356e38 ? (float)std[i] : 0.0f;
     }
 }
 
@@ -46128,15 +46126,20 @@ SSLH_I_FN void sslh_i_preprocess_load(const sslh_i_st *s, sslh_net *net, const c
 typedef struct sslh_i_preprocess_line { char key[512], value[256]; } sslh_i_preprocess_line;
 
 /* Appends the preprocessing of the nets of a tree to the *n pairs in meta. The array that is returned holds their text;
-   the caller frees it. */
-SSLH_I_FN sslh_i_preprocess_line *sslh_i_preprocess_lines(sslh_ctx *c, const sslh_i_tree *t, const char *prefix,
-                                                          sslh_i_st_meta *meta, int *n) {
+   the caller frees it. A mean or std that is no number is an error, because a file could not hold it. */
+SSLH_I_FN sslh_i_preprocess_line *sslh_i_preprocess_lines(sslh_ctx *c, const char *fn, const sslh_i_tree *t,
+                                                          const char *prefix, sslh_i_st_meta *meta, int *n) {
     sslh_i_preprocess_line *line = (sslh_i_preprocess_line *)sslh_i_alloc(c, (size_t)t->n * sizeof *line);
-    int i;
+    int i, k;
     for (i = 0; line && i < t->n; i++) {
-        if (sslh_i_preprocess_none(&t->net[i]->preprocess)) continue;
+        const sslh_preprocess *p = &t->net[i]->preprocess;
+        if (sslh_i_preprocess_none(p)) continue;
+        for (k = 0; k < 4; k++)
+            if (!(p->mean[k] - p->mean[k] == 0) || !(p->std[k] - p->std[k] == 0))
+                sslh_fail(c, SSLH_E_USAGE, "%s: mean or std of channel %d in the preprocessing of '%s' is NaN or Inf: "
+                          "set it with sslh_set_preprocess", fn, k, t->net[i]->name);
         sslh_i_preprocess_key(t, i, prefix, line[i].key, sizeof line[i].key);
-        sslh_i_preprocess_text(&t->net[i]->preprocess, line[i].value, sizeof line[i].value);
+        sslh_i_preprocess_text(p, line[i].value, sizeof line[i].value);
         meta[*n].key = line[i].key;
         meta[(*n)++].value = line[i].value;
     }
@@ -46157,8 +46160,8 @@ SSLH_DEF void sslh_save_net(sslh_net *net, const char *path) {
         meta[n].key = "sslh.arch";
         meta[n++].value = net->arch;
     }
-    line = sslh_i_preprocess_lines(c, &t, "", meta, &n);
-    if (line) sslh_i_st_write(c, "sslh_save_net", path, &l, meta, n);
+    line = sslh_i_preprocess_lines(c, "sslh_save_net", &t, "", meta, &n);
+    if (!SSLH_I_BAD(c)) sslh_i_st_write(c, "sslh_save_net", path, &l, meta, n);
     sslh_i_free(c, line);
     sslh_i_free(c, l.item);
 }
@@ -46441,7 +46444,7 @@ SSLH_DEF void sslh_save_classifier(sslh_classifier *k, sslh_net *encoder, const 
             sslh_i_st_add_net(&l, encoder, SSLH_I_ENCODER_PREFIX);
             meta[n].key = "sslh.arch";
             meta[n++].value = encoder->arch;
-            line = sslh_i_preprocess_lines(c, &t, SSLH_I_ENCODER_PREFIX, meta, &n);
+            line = sslh_i_preprocess_lines(c, fn, &t, SSLH_I_ENCODER_PREFIX, meta, &n);
         }
         if (!SSLH_I_BAD(c)) sslh_i_st_write(c, fn, path, &l, meta, n);
     }

@@ -117,6 +117,40 @@ static void preprocessing_inside(void) {
     remove("weights_a.tmp");
 }
 
+/* Mean and std come back as the same floats, whatever they are; what is no number is not written. */
+static void preprocessing_exact(void) {
+    static const float edges[8] = {0, 1e6f, 1.5e7f, 3.40282347e38f, 1.17549435e-38f, 1.4e-45f, 9.9999e-5f, -123456.7f};
+    sslh_ctx *c = context();
+    sslh_net *net = small_mlp(c);
+    sslh_preprocess p, q;
+    char text[256];
+    int i, k, n = test_small() ? 200 : 3000;
+    for (i = 0; i < n; i++) {
+        memset(&p, 0, sizeof p);
+        p.height = p.width = 1999999999, p.channels = 4, p.colour = SSLH_COLOUR_AB_OF_3;
+        for (k = 0; k < 4; k++) {
+            p.mean[k] = i ? sslh_i_float_of(sslh_random_u32(3, 1, (uint64_t)(4 * i + k))) : edges[k];
+            p.std[k] = i ? sslh_i_float_of(sslh_random_u32(3, 2, (uint64_t)(4 * i + k))) : edges[k + 4];
+            if (!(p.mean[k] - p.mean[k] == 0)) p.mean[k] = 0.5f;
+            if (!(p.std[k] - p.std[k] == 0)) p.std[k] = 0.25f;
+        }
+        sslh_i_preprocess_text(&p, text, sizeof text);
+        sslh_i_preprocess_read(&q, text);
+        CHECK(strlen(text) < sizeof text - 1 && !memcmp(&p, &q, sizeof p), "%s", text);
+    }
+    sslh_i_preprocess_read(&q, "height=1 width=1 channels=1 mean=1e39,-1e300,1e400,2 std=3,3.4028236e38,1,1");
+    CHECK(q.mean[0] == 0 && q.mean[1] == 0 && q.mean[2] == 0 && q.mean[3] == 2 && q.std[0] == 3 && q.std[1] == 0 &&
+              q.std[3] == 1, "beyond floats: %g %g %g, %g", (double)q.mean[0], (double)q.mean[1], (double)q.mean[2],
+          (double)q.std[1]);
+    remove("weights_a.tmp");
+    net->preprocess = p;
+    net->preprocess.std[1] = (float)HUGE_VAL;
+    sslh_save_net(net, "weights_a.tmp");
+    CHECK_ERROR(c, "sslh_save_net: mean or std of channel 1 in the preprocessing of 'mlp' is NaN or Inf");
+    CHECK(sslh_i_path("weights_a.tmp") == SSLH_I_PATH_NONE, "a file was written");
+    sslh_destroy(c);
+}
+
 static void round_trips(void) {
     sslh_ctx *c = context();
     sslh_convnet_desc conv;
@@ -1165,6 +1199,7 @@ static void embedding(void) {
 TESTS_BEGIN
     TEST(round_trips)
     TEST(preprocessing_inside)
+    TEST(preprocessing_exact)
     TEST(reports)
     TEST(hostile_headers)
     TEST(damaged_files)
