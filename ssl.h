@@ -1663,7 +1663,8 @@ typedef struct sslh_load_desc {
 /* Writes a safetensors file (manual, 18): parameters and states with PyTorch's names and axis order, a CRC-32 of the
    whole file, the architecture and the preprocessing (that of nets inside too) as metadata. It is written to a
    temporary file, which is then renamed. A parameter of three or more sizes whose name ends with "weight" is a
-   convolution: (O,Kh,Kw,I) in memory, (O,I,Kh,Kw) in the file. */
+   convolution: (O,Kh,Kw,I) in memory, (O,I,Kh,Kw) in the file. Full names that are not UTF-8, longer than 262 bytes or
+   there twice ("a.b" and b inside a) are an error, in checkpoints too. */
 SSLH_API void sslh_save_net(sslh_net *net, const char *path);
 /* Reads into an existing net, all or nothing: after an error nothing has changed. F32, F16, BF16, F64 and integers are
    converted. Preprocessing that the file does not give is kept. Files of other programs are read too; one of ours (it
@@ -5289,6 +5290,7 @@ SSLH_I_FN sslh_data sslh_i_match_classes(sslh_ctx *c, const char *fn, sslh_data 
 SSLH_I_FN int sslh_i_loader_peek(sslh_loader *l, int32_t *index, int32_t *labels, int *epoch);
 SSLH_I_FN void sslh_i_data_print(const sslh_data *d, char *out, size_t size, size_t *used);
 SSLH_I_FN void sslh_i_preprocess_put(sslh_net *net, sslh_preprocess p);
+SSLH_I_FN void sslh_i_checkpoint_names(sslh_method *m, const char *config);
 SSLH_I_FN void sslh_i_checkpoint_save(sslh_method *m, sslh_optimizer *o, int64_t step, const char *path,
                                       const sslh_i_training *run);
 SSLH_I_FN int64_t sslh_i_checkpoint_load(sslh_method *m, sslh_optimizer *o, const char *path, sslh_i_training *run);
@@ -14000,6 +14002,7 @@ SSLH_I_FN void sslh_i_train_begin(sslh_i_train_run *r, sslh_method *m, sslh_data
     r->kept.steps = r->t.steps;
     r->kept.accumulate = d->accumulate;
     if (d->checkpoint) r->kept.config = sslh_i_config(m, r->o, d, &data);
+    if (r->kept.config) sslh_i_checkpoint_names(m, r->kept.config);
     if (d->checkpoint && d->resume) sslh_i_train_resume(r);
     r->first = r->step;
     r->warmup = sslh_i_step_count(d->warmup * (float)r->kept.per_epoch + 0.5f);
@@ -18722,20 +18725,13 @@ SSLH_I_FN int sslh_i_tree_ready(sslh_i_tree *t, sslh_net *net) {
 /* The full name of tensor leaf of net number i, "encoder.layer1.0.conv1.weight"; returns the length, as
    snprintf does. */
 SSLH_I_FN size_t sslh_i_full_name(const sslh_i_tree *t, int i, const char *leaf, char *out, size_t size) {
-    size_t used = 0, part;
+    size_t used = 0;
     if (t->parent[i] >= 0) {
         used = sslh_i_full_name(t, t->parent[i], "", out, size);
-        part = strlen(t->name[i]);
-        if (used + part + 1 < size) {
-            memcpy(out + used, t->name[i], part);
-            out[used + part] = '.';
-        }
-        used += part + 1;
+        sslh_i_append(out, size, &used, "%s.", t->name[i]);
     }
-    part = strlen(leaf);
-    if (used + part < size) memcpy(out + used, leaf, part + 1);
-    else if (size) out[size - 1] = 0;
-    return used + part;
+    sslh_i_append(out, size, &used, "%s", leaf);
+    return used;
 }
 
 /* Looks among the net's own tensors first, then in the child whose name the text begins with; *owner receives the net
@@ -18844,7 +18840,7 @@ SSLH_DEF void sslh_param_set(sslh_net *net, int index, sslh_param_opts opts) {
 /* A pattern is a substring of full names, not a regular expression: "norm", "blocks.11.", "bias". */
 SSLH_DEF void sslh_param_set_matching(sslh_net *net, const char *pattern, sslh_param_opts opts) {
     sslh_i_tree t;
-    char name[256];
+    char name[SSLH_I_MAX_NETS * 64 + 112]; /* any full name fits */
     int i, j;
     if (sslh_i_net_bad(net) || !pattern) return;
     sslh_i_tree_of(&t, net);
@@ -38989,6 +38985,11 @@ SSLH_I_FN size_t sslh_i_utf8_bad(const uint8_t *p, size_t n) {
     return n;
 }
 
+SSLH_I_FN int sslh_i_is_utf8(const char *text) {
+    const size_t n = strlen(text);
+    return sslh_i_utf8_bad((const uint8_t *)text, n) == n;
+}
+
 /* Writes a character as 1 to 4 bytes; returns how many. */
 SSLH_I_FN size_t sslh_i_utf8_put(char *out, uint32_t code) {
     size_t i, n = code < 0x80 ? 1 : code < 0x800 ? 2 : code < 0x10000 ? 3 : 4;
@@ -45289,6 +45290,38 @@ SSLH_I_FN int sslh_i_st_order(const void *a, const void *b) {
     return x->dtype != y->dtype ? x->dtype - y->dtype : strcmp(x->name, y->name);
 }
 
+/* For qsort: by name alone. */
+SSLH_I_FN int sslh_i_st_item_name(const void *a, const void *b) {
+    return strcmp(((const sslh_i_st_item *)a)->name, ((const sslh_i_st_item *)b)->name);
+}
+
+/* Could a file with these items and metadata be read back? If not, it must not be written: 0 and an error that says
+   which name is to blame. Leaves the items in the order of their names. */
+SSLH_I_FN int sslh_i_st_readable(sslh_ctx *c, const char *fn, sslh_i_st_list *l, const sslh_i_st_meta *meta,
+                                 int nmeta) {
+    const char *why = NULL, *name = "";
+    char shown[48];
+    int i, k;
+    qsort(l->item, (size_t)l->n, sizeof *l->item, sslh_i_st_item_name);
+    for (i = 0; i < l->n && !why; i++) {
+        name = l->item[i].name;
+        why = !sslh_i_is_utf8(name) ? "is not UTF-8" : strlen(name) + 1 == sizeof l->item[i].name ? "is too long"
+              : strcmp(name, "__metadata__") == 0 ? "belongs to the format" :
+              i && strcmp(name, l->item[i - 1].name) == 0 ? "is that of two tensors" : NULL;
+    }
+    if (why)
+        sslh_fail(c, SSLH_E_USAGE, "%s: the name '%s' %s: the file could not be read back; give the tensor, or a net "
+                  "around it, another name", fn, sslh_i_quote(shown, name, strlen(name)), why);
+    for (i = 0; i < nmeta && !why; i++) {
+        for (k = 0; k < i; k++) if (strcmp(meta[k].key, meta[i].key) == 0) why = "is there twice";
+        if (!sslh_i_is_utf8(meta[i].key) || !sslh_i_is_utf8(meta[i].value)) why = "has text that is not UTF-8";
+        if (why)
+            sslh_fail(c, SSLH_E_USAGE, "%s: '%s' %s: the file could not be read back; give the nets, and settings that "
+                      "are text, other names", fn, sslh_i_quote(shown, meta[i].key, strlen(meta[i].key)), why);
+    }
+    return !SSLH_I_BAD(c);
+}
+
 /* Appends text in quotes, with JSON's escapes. */
 SSLH_I_FN void sslh_i_append_json(char *out, size_t size, size_t *used, const char *text) {
     sslh_i_append(out, size, used, "\"");
@@ -45355,6 +45388,7 @@ SSLH_I_FN void sslh_i_st_write(sslh_ctx *c, const char *fn, const char *path, ss
     uint8_t *file;
     char crc[12];
     int i;
+    if (!sslh_i_st_readable(c, fn, l, meta, nmeta)) return;
     qsort(l->item, (size_t)l->n, sizeof *l->item, sslh_i_st_order);
     for (i = 0; i < l->n; i++) {
         sslh_i_st_item *it = &l->item[i];
@@ -46769,6 +46803,17 @@ SSLH_I_FN char *sslh_i_hex64_text(sslh_ctx *c, const uint64_t *v, int n) {
     int i;
     for (i = 0; text && i < n; i++) sslh_i_hex64(text + 16 * (size_t)i, v[i]);
     return text;
+}
+
+/* An error when the checkpoints of a run could not be read back, so that it is known before the first step. The names
+   of gradients are the longest. */
+SSLH_I_FN void sslh_i_checkpoint_names(sslh_method *m, const char *config) {
+    sslh_i_st_meta meta[2] = {{"sslh.method", m->name ? m->name : ""}, {"sslh.config", config}};
+    sslh_i_st_list l;
+    if (!sslh_i_st_list_new(m->ctx, &l, sslh_count_tensors(m->net))) return;
+    sslh_i_st_add_net(&l, m->net, sslh_i_st_parts[SSLH_I_ST_G]);
+    sslh_i_st_readable(m->ctx, "sslh_train: .checkpoint", &l, meta, 2);
+    sslh_i_free(m->ctx, l.item);
 }
 
 SSLH_I_FN void sslh_i_checkpoint_save(sslh_method *m, sslh_optimizer *o, int64_t step, const char *path,

@@ -151,6 +151,78 @@ static void preprocessing_exact(void) {
     sslh_destroy(c);
 }
 
+/* Names that a file could not give back are refused before anything is written; all others come back. */
+static sslh_net *named(sslh_ctx *c, const char *own, const char *child, const char *inner) {
+    sslh_net_desc nd;
+    sslh_net *net, *below;
+    memset(&nd, 0, sizeof nd);
+    net = sslh_net_new(c, nd);
+    sslh_param_new(net, own, sslh_dim1(2), SSLH_INIT_UNIFORM, 1);
+    if (!child) return net;
+    below = sslh_net_new(c, nd);
+    sslh_state_new(below, inner, SSLH_U8, sslh_dim1(3)); /* another type, so another place in the file */
+    sslh_child(net, child, below);
+    return net;
+}
+static void names_in_files(void) {
+    static const struct { const char *own, *child, *inner, *error; } rows[] = {
+        {"w\xff", NULL, NULL, "sslh_save_net: the name 'w?' is not UTF-8: the file could not be read back"},
+        {"w", "\xe2\x82", "b", "the name '??.b' is not UTF-8"},
+        {"__metadata__", NULL, NULL, "the name '__metadata__' belongs to the format"},
+        {"a.b", "a", "b", "the name 'a.b' is that of two tensors"},
+        {"w\xc3\xa9 \"\\\n", "a.b", "c", NULL}};
+    sslh_load_desc d;
+    sslh_net *net = NULL, *below = NULL, *again;
+    sslh_ctx *c = context();
+    char name[500], cut[100], leaf[28];
+    int i, depth, is_param;
+    memset(&d, 0, sizeof d);
+    remove("weights_n.tmp");
+    for (i = 0; i < (int)(sizeof rows / sizeof rows[0]); i++) {
+        sslh_save_net(named(c, rows[i].own, rows[i].child, rows[i].inner), "weights_n.tmp");
+        if (rows[i].error) {
+            CHECK_ERROR(c, rows[i].error);
+            CHECK(sslh_i_path("weights_n.tmp") == SSLH_I_PATH_NONE, "row %d: a file was written", i);
+        } else {
+            net = named(c, rows[i].own, rows[i].child, rows[i].inner);
+            CHECK(sslh_load_weights(net, "weights_n.tmp", d) == 2, "row %d", i);
+            CHECK_OK(c);
+        }
+        remove("weights_n.tmp");
+    }
+    /* nets in nets: a full name of 270 characters fits, one of 271 does not */
+    for (i = 26; i <= 27; i++) {
+        sslh_param_opts half;
+        memset(&half, 0, sizeof half);
+        half.lr_scale = 0.5f;
+        memset(leaf, 'l', sizeof leaf), leaf[i] = 0;
+        below = again = named(c, leaf, NULL, NULL);
+        for (depth = 0; depth < 4; depth++) {
+            char word[61];
+            memset(word, 'a' + depth, 60), word[60] = 0;
+            net = sslh_method_new(c, "box", NULL, NULL, 0).net;
+            sslh_child(net, word, again);
+            again = net;
+        }
+        CHECK(sslh_tensor_at(net, 0, name, sizeof name, &is_param)->count == 2 && (int)strlen(name) == 244 + i &&
+                  name[0] == 'd' && name[60] == '.' && !strcmp(name + 244, leaf), "%s", name);
+        sslh_tensor_at(net, 0, cut, sizeof cut, NULL);
+        CHECK(strlen(cut) == sizeof cut - 1 && !memcmp(cut, name, sizeof cut - 1), "%s", cut);
+        sslh_param_set_matching(net, leaf, half);
+        CHECK(below->entry[0]->lr_scale == 0.5f, "a pattern at the end of a long name");
+        sslh_save_net(net, "weights_n.tmp");
+        if (i == 26) {
+            uint64_t before = sslh_hash(net);
+            sslh_param(below, 0)->data[1] = 7;
+            CHECK(sslh_load_weights(net, "weights_n.tmp", d) == 1 && sslh_hash(net) == before, "a long name");
+            CHECK_OK(c);
+            remove("weights_n.tmp");
+        } else CHECK_ERROR(c, "is too long: the file could not be read back; give the tensor, or a net around it, ");
+    }
+    CHECK(sslh_i_path("weights_n.tmp") == SSLH_I_PATH_NONE, "a file was written");
+    sslh_destroy(c);
+}
+
 static void round_trips(void) {
     sslh_ctx *c = context();
     sslh_convnet_desc conv;
@@ -1160,6 +1232,32 @@ static void refused_runs(void) {
     remove("weights_m.tmp");
 }
 
+/* A run whose checkpoints could not be read back is refused before its first step. */
+static void unreadable_runs(void) {
+    static uint8_t pixels[32 * 16];
+    int i;
+    for (i = 0; i < 2; i++) {
+        kept k = make_kept(NULL, SSLH_ADAM, 0);
+        sslh_train_desc d;
+        uint64_t before;
+        memset(&d, 0, sizeof d);
+        d.epochs = 1, d.batch = 8, d.quiet = 1, d.checkpoint = "weights_m.tmp";
+        k.m.loss = pull_loss, k.m.views = pull_views;
+        if (i) sslh_child(k.m.net, "\xff", small_mlp(k.c));
+        else k.m.name = "te\xffst";
+        before = sslh_hash(k.m.net);
+        sslh_train(k.c, k.m, sslh_data_from_images(k.c, pixels, 32, 4, 4, 1, NULL), d);
+        CHECK_ERROR(k.c, i ? "sslh_train: .checkpoint: the name 'optim.g.?.bn1.bias' is not UTF-8"
+                           : "sslh_train: .checkpoint: 'sslh.method' has text that is not UTF-8");
+        CHECK(sslh_hash(k.m.net) == before, "a step was made");
+        sslh_save_checkpoint(&k.m, k.o, 1, "weights_m.tmp");
+        CHECK_ERROR(k.c, i ? "sslh_save_checkpoint: the name 'model.?.bn1.bias' is not UTF-8"
+                           : "sslh_save_checkpoint: 'sslh.method' has text that is not UTF-8");
+        CHECK(sslh_i_path("weights_m.tmp") == SSLH_I_PATH_NONE, "a file was written");
+        sslh_destroy(k.c);
+    }
+}
+
 /* --- embed -------------------------------------------------------------------------------------------------------- */
 
 static void embedding(void) {
@@ -1200,6 +1298,7 @@ TESTS_BEGIN
     TEST(round_trips)
     TEST(preprocessing_inside)
     TEST(preprocessing_exact)
+    TEST(names_in_files)
     TEST(reports)
     TEST(hostile_headers)
     TEST(damaged_files)
@@ -1216,5 +1315,6 @@ TESTS_BEGIN
     TEST(refused_checkpoints)
     TEST(checkpoint_memory)
     TEST(refused_runs)
+    TEST(unreadable_runs)
     TEST(embedding)
 TESTS_END
