@@ -3331,7 +3331,8 @@ SSLH_API sslh_pair_score sslh_word_pairs(sslh_vectors *v, const char *text, size
 
 typedef enum sslh_vectors_format { SSLH_VECTORS_TEXT = 0, SSLH_VECTORS_BINARY, SSLH_VECTORS_GLOVE } sslh_vectors_format;
 /* Word vectors as word2vec writes them, as text or binary (fastText's .vec is its text), and as GloVe does (text
-   without a line of sizes); sslh_load_vectors recognises which of them it is. Gzipped files are unpacked. */
+   without a line of sizes); sslh_load_vectors recognises which of them it is. Gzipped files are unpacked. What a format
+   could not give back is an error, such as words with spaces (GloVe's vectors have some) in a binary file. */
 SSLH_API sslh_vectors *sslh_load_vectors(sslh_ctx *c, const char *path);
 SSLH_API sslh_vectors *sslh_load_vectors_memory(sslh_ctx *c, const void *bytes, size_t size);
 SSLH_API void sslh_save_vectors(const sslh_vectors *v, const char *path, sslh_vectors_format format);
@@ -47580,14 +47581,14 @@ SSLH_DEF sslh_vectors *sslh_load_vectors_memory(sslh_ctx *c, const void *bytes, 
 
 #define SSLH_I_NUMBER 17 /* the most characters of a printed number */
 
-/* Prints a number with nine digits, from which the same float is read back, and an exponent if that is not 0. Returns
-   the number of characters. */
+/* Prints a finite number with nine digits, from which the same float is read back, and an exponent if that is not 0.
+   Returns the number of characters. */
 SSLH_I_FN size_t sslh_i_float_put(char out[SSLH_I_NUMBER], float x) {
     double a = x < 0 ? -(double)x : (double)x;
     uint32_t digits;
     size_t n = 0, k;
     int e = 0;
-    if (!(x - x == 0) || x == 0) { /* Inf and NaN, which no reader takes, are printed as 0 */
+    if (x == 0) {
         out[0] = '0';
         return 1;
     }
@@ -47636,13 +47637,42 @@ SSLH_I_FN size_t sslh_i_vectors_print(const sslh_vectors *v, sslh_vectors_format
     return used;
 }
 
+/* Why the word in this row, or its vector, would not be read back from a file of the format; NULL when it would. */
+SSLH_I_FN const char *sslh_i_vectors_lost(const sslh_vectors *v, int row, sslh_vectors_format format) {
+    const size_t n = v->words.word[row].size, D = (size_t)v->info.dim;
+    const uint8_t *p = (const uint8_t *)v->words.text + v->words.word[row].at;
+    size_t k;
+    for (k = 0; k < D; k++) {
+        float x = (float)v->x->data[(size_t)row * D + k];
+        if (!(x - x == 0)) return "has NaN or Inf in its vector";
+    }
+    if (format == SSLH_VECTORS_BINARY) {
+        if (memchr(p, ' ', n)) return "has a space, which ends a word in binary files: save as text";
+        return p[0] == '\n' ? "begins with a line break, which binary files do not keep" : NULL;
+    }
+    if (memchr(p, '\n', n)) return "has a line break, which ends a row of text: save as binary";
+    if (p[n - 1] == ' ' || p[n - 1] == '\t') return "ends with white space, which text does not keep";
+    if (format == SSLH_VECTORS_GLOVE && row == 0 &&
+        (sslh_i_line_numbers(p, n, 1, &k) || (D == 1 && p[0] >= '0' && p[0] <= '9')))
+        return "has a number in the first row, which tells the size of GloVe's vectors: save as SSLH_VECTORS_TEXT";
+    return NULL;
+}
+
 SSLH_DEF void sslh_save_vectors(const sslh_vectors *v, const char *path, sslh_vectors_format format) {
     static const char fn[] = "sslh_save_vectors";
+    const char *why = NULL;
     size_t n, rows, each;
-    char *text = NULL;
+    char *text = NULL, shown[48];
+    int i;
     if (!v || SSLH_I_BAD(v->c)) return;
     if ((int)format < 0 || format > SSLH_VECTORS_GLOVE) {
         sslh_fail(v->c, SSLH_E_USAGE, "%s: the format is %d, none of its constants", fn, (int)format);
+        return;
+    }
+    for (i = 0; i < v->info.words && (why = sslh_i_vectors_lost(v, i, format)) == NULL;) i++;
+    if (why) {
+        sslh_fail(v->c, SSLH_E_USAGE, "%s: the word '%s' %s", fn,
+                  sslh_i_quote(shown, v->words.text + v->words.word[i].at, v->words.word[i].size), why);
         return;
     }
     each = (size_t)v->info.dim * (format == SSLH_VECTORS_BINARY ? 4 : SSLH_I_NUMBER + 1) + 2;
