@@ -49556,8 +49556,10 @@ SSLH_I_FN size_t sslh_i_print_merges(const sslh_tokenizer *t, char *out, size_t 
 
 SSLH_DEF void sslh_save_tokenizer(const sslh_tokenizer *t, const char *vocabulary, const char *merges) {
     static const char fn[] = "sslh_save_tokenizer";
-    int pairs, file;
+    char shown[48];
+    int pairs, lines, file, i;
     if (!t || SSLH_I_BAD(t->c)) return;
+    lines = t->kind == SSLH_TOKENS_WORDPIECE;
     pairs = t->kind == SSLH_TOKENS_BPE || t->kind == SSLH_TOKENS_CLIP;
     if (t->kind == SSLH_TOKENS_BYTES || !vocabulary || pairs != (merges != NULL)) {
         sslh_fail(t->c, SSLH_E_USAGE, "%s: %s", fn, t->kind == SSLH_TOKENS_BYTES ? "bytes need no file" : !vocabulary ?
@@ -49565,8 +49567,13 @@ SSLH_DEF void sslh_save_tokenizer(const sslh_tokenizer *t, const char *vocabular
                   : "this kind has no merges: their path must be NULL");
         return;
     }
+    for (i = 0; i < t->n && !SSLH_I_BAD(t->c); i++) {
+        const char *name = t->names + t->at[i];
+        if (sslh_i_is_utf8(name) && !(lines && (strchr(name, '\n') || sslh_i_has_suffix(name, "\r")))) continue;
+        sslh_fail(t->c, SSLH_E_USAGE, "%s: the token %d, '%s', is %s: the file could not be read back", fn, i,
+                  sslh_i_quote(shown, name, strlen(name)), lines ? "not UTF-8, or more than a line" : "not UTF-8");
+    }
     for (file = 0; file <= pairs && !SSLH_I_BAD(t->c); file++) {
-        int lines = t->kind == SSLH_TOKENS_WORDPIECE;
         size_t n = file ? sslh_i_print_merges(t, NULL, 0) : sslh_i_print_tokens(t, lines, NULL, 0);
         char *text = (char *)sslh_i_alloc(t->c, n + 1);
         if (!text) return;

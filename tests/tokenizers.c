@@ -309,6 +309,17 @@ static void refused(void) {
     t = sslh_tokenizer_new(c, NULL, 0, of_kind(SSLH_TOKENS_BYTES));
     sslh_save_tokenizer(t, test_temporary("x"), NULL);
     CHECK_ERROR(c, "bytes need no file");
+    /* names that the files could not give back */
+    d = of_kind(SSLH_TOKENS_WORDS), d.special = "<\xff>";
+    sslh_save_tokenizer(sslh_tokenizer_new(c, "a b", 3, d), test_temporary("x"), NULL);
+    CHECK_ERROR(c, "sslh_save_tokenizer: the token 2, '<?>', is not UTF-8: the file could not be read back");
+    t = sslh_load_tokenizer_memory(c, "a\r\r\nb", 5, NULL, 0, of_kind(SSLH_TOKENS_WORDPIECE));
+    CHECK_OK(c);
+    sslh_save_tokenizer(t, test_temporary("x"), NULL);
+    CHECK_ERROR(c, "sslh_save_tokenizer: the token 0, 'a?', is not UTF-8, or more than a line");
+    FILE *f = fopen(test_temporary("x"), "rb");
+    CHECK(!f, "a file was written");
+    if (f) fclose(f);
     sslh_destroy(c);
 }
 
