@@ -21263,6 +21263,9 @@ SSLH_DEF size_t sslh_recipe_print(sslh_recipe r, char *out, size_t size) {
                     sslh_i_number(d, r.ratio_min > 0 ? r.ratio_min : 0.75f),
                     sslh_i_number(e, r.ratio_max > 0 ? r.ratio_max : 4.0f / 3.0f), r.crop_tries ? r.crop_tries : 10,
                     r.bilinear ? "bilinear" : "bicubic", r.no_antialias ? ", no antialiasing" : "");
+    } else if (r.bilinear || r.no_antialias) {
+        sslh_i_text(out, size, &used, "resizing: %s%s\n", r.bilinear ? "bilinear" : "bicubic",
+                    r.no_antialias ? ", no antialiasing" : "");
     }
     if (r.height || r.width) sslh_i_text(out, size, &used, "size: %d x %d (0: of the image)\n", r.height, r.width);
     if (r.pad_crop) sslh_i_text(out, size, &used, "pad and crop: %d pixels of zeros\n", r.pad_crop);
