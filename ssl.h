@@ -5029,11 +5029,10 @@ typedef struct sslh_i_view_sizes { size_t a, b, planes, plane, row, taps, total;
 /* A view of a batch. */
 typedef struct sslh_i_view_job {
     sslh_recipe       recipe;      /* resolved */
-    const struct sslh_i_kernels *k; /* engine, as size, memory, tables, length and per_task */
+    const struct sslh_i_kernels *k; /* engine, as size, memory, tables and per_task */
     sslh_i_view_sizes size;
     sslh_real        *memory;      /* threads x size.total: the workers' scratch */
-    sslh_i_taps      *tables;      /* taps of every crop length 1 .. length, or NULL: one table serves both axes */
-    int               length;
+    sslh_i_taps      *tables;      /* taps of every crop length from 1 on, or NULL: one table serves both axes */
     int               height, width, channels, n, per_task;
     uint64_t          seed;
     const uint64_t   *streams;     /* of sslh_augment: one for every each images */
@@ -34966,10 +34965,10 @@ SSLH_I_FN sslh_i_band sslh_i_bands_copy(const sslh_i_bands *b, int at, sslh_real
     to[b->reals - 1] = SSLH_I_R(0);
     if (s->groups == 1) { /* lines first .. last - 1 exist; pack_n also writes the zeros between one and the next */
         const int first = SSLH_I_MAX(0, SSLH_I_MIN(-top, b->lines)), last = SSLH_I_MIN(b->lines, s->h - top);
-        const size_t ld = (size_t)s->w * xg, row = (size_t)d.n * (size_t)s->h + (size_t)(top + first);
-        const sslh_real *x = b->x + (row * (size_t)s->w + (size_t)(left + from)) * xg;
-        sslh_real *start = to + (size_t)first * b->line + head;
         if (last > first && inside > 0) {
+            const size_t ld = (size_t)s->w * xg, row = (size_t)d.n * (size_t)s->h + (size_t)(top + first);
+            const sslh_real *x = b->x + (row * (size_t)s->w + (size_t)(left + from)) * xg;
+            sslh_real *start = to + (size_t)first * b->line + head;
             b->k->pack_n(start, (int)b->line, x, ld, (int)inside, last - first - 1);
             sslh_real *stop = start + (size_t)(last - first - 1) * b->line;
             memcpy(stop, x + (size_t)(last - first - 1) * ld, inside * sizeof *x);
@@ -34980,10 +34979,10 @@ SSLH_I_FN sslh_i_band sslh_i_bands_copy(const sslh_i_bands *b, int at, sslh_real
         return d;
     }
     for (int q = 0; q < b->lines; q++, to += b->line) {
-        const int h = top + q, there = h >= 0 && h < s->h;
-        const sslh_real *x = b->x + (((size_t)d.n * (size_t)s->h + (size_t)(there ? h : 0)) * (size_t)s->w +
-                                     (size_t)(left + from)) *
-                                        (size_t)s->ci;
+        const int h = top + q, there = inside > 0 && h >= 0 && h < s->h;
+        const sslh_real *x = b->x;
+        if (there)
+            x += (((size_t)d.n * (size_t)s->h + (size_t)h) * (size_t)s->w + (size_t)(left + from)) * (size_t)s->ci;
         if (there && xg >= 8) b->k->pack_lines(to + head, b->xg, b->group, x, (size_t)s->ci, s->ci, end - from);
         for (int g = 0; there && xg < 8 && g < s->groups; g++) /* not pack_lines, which writes whole registers */
             b->k->pack_n(to + (size_t)g * b->group + head, b->xg, x + (size_t)g * xg, (size_t)s->ci, b->xg, end - from);
@@ -35962,9 +35961,9 @@ typedef struct sslh_i_wgrad {
     /* sums in parts */
     sslh_i_bands       bands;
     int                piece, parts; /* piece: pixels at a time */
-    sslh_real         *sums; /* [parts][count] */
+    sslh_real         *sums; /* [parts][count], of which straight lacks the first; NULL without a part */
     size_t             count;
-    int                straight; /* the first part is dw itself */
+    int                straight; /* 1: the first part is dw itself */
 } sslh_i_wgrad;
 
 /* Packs pixels first .. last - 1 of all panels, counted in the packed order, for the images b0 .. of a block of from
@@ -36190,7 +36189,7 @@ SSLH_I_FN void sslh_i_wgrad_sum_task(void *arg, int task, int worker) {
     sslh_real *to = (p->straight ? p->dw : p->sums) + first;
     (void)worker;
     for (int q = 1; q < p->parts; q++)
-        p->k->binary(SSLH_I_B_ADD, to, 1, p->sums + ((size_t)q * p->count + first), 1, to, n);
+        p->k->binary(SSLH_I_B_ADD, to, 1, p->sums + ((size_t)(q - p->straight) * p->count + first), 1, to, n);
 }
 /* dw = [dw +] the sum of all parts, transposed from (groups,taps,channels) to (groups,channels,taps), where taps is
    the length of a filter. */
@@ -36251,7 +36250,7 @@ SSLH_I_FN void sslh_i_wgrad_place_task(void *arg, int task, int worker) {
     const sslh_real **a = (const sslh_real **)(void *)(p->work + (size_t)worker * p->work_bytes),
                     **b = a + p->images * s->oh;
     int *lens = (int *)(void *)(b + p->images * s->oh);
-    sslh_real *dw = task ? p->sums + (size_t)task * p->count : p->dw;
+    sslh_real *dw = task ? p->sums + (size_t)(task - 1) * p->count : p->dw;
     sslh_i_tile t = sslh_i_tile_of_runs(0, lens, a, (size_t)s->co, b, (size_t)(s->sw * s->ci), k);
     t.accumulate = !task && p->accumulate;
     for (int n = n0; n < n1; n += p->images, t.accumulate = 1)
@@ -36298,11 +36297,11 @@ SSLH_I_FN void sslh_i_wgrad_place(sslh_ctx *c, sslh_i_wgrad *p) {
     p->straight = 1;
     p->work_bytes = ((size_t)(p->images * s->oh) * (2 * sizeof(sslh_real *) + sizeof(int)) + 63) / 64 * 64;
     p->work = sslh_i_work(c, &p->work_bytes);
-    if (p->work) p->sums = (sslh_real *)sslh_i_scratch(c, (size_t)p->parts * p->count * sizeof(sslh_real));
+    if (p->work && p->parts > 1)
+        p->sums = (sslh_real *)sslh_i_scratch(c, (size_t)(p->parts - 1) * p->count * sizeof(sslh_real));
+    if (p->work && !SSLH_I_BAD(c)) sslh_i_parallel(c, p->parts, sslh_i_wgrad_place_task, p);
     if (p->sums) {
-        sslh_i_parallel(c, p->parts, sslh_i_wgrad_place_task, p);
-        if (p->parts > 1)
-            sslh_i_parallel(c, (int)((p->count + SSLH_I_WGRAD_SUM - 1) / SSLH_I_WGRAD_SUM), sslh_i_wgrad_sum_task, p);
+        sslh_i_parallel(c, (int)((p->count + SSLH_I_WGRAD_SUM - 1) / SSLH_I_WGRAD_SUM), sslh_i_wgrad_sum_task, p);
         sslh_i_unscratch(c, p->sums);
     }
     if (p->work) sslh_i_unwork(c, p->work);
@@ -36317,8 +36316,14 @@ SSLH_I_FN void sslh_i_wgrad_taps(sslh_ctx *c, sslh_i_wgrad *p) {
     p->y_panels = (s->co / s->groups + mr - 1) / mr;
     /* few panels do not divide well among threads */
     p->cuts = p->x_panels * p->y_panels * s->groups < 16 ? s->kw : 1;
-    const size_t bx = (size_t)(p->x_panels * s->groups) * (size_t)s->h * (size_t)s->w * (size_t)p->images * (size_t)nr;
-    const size_t by = (size_t)(p->y_panels * s->groups) * (size_t)pixels * (size_t)p->images * (size_t)mr;
+    size_t bx, by; /* numbers of a block: groups of few channels become whole panels */
+    if (!sslh_i_mul((size_t)(p->x_panels * s->groups) * (size_t)nr,
+                    (size_t)s->h * (size_t)s->w * (size_t)p->images, &bx) ||
+        !sslh_i_mul((size_t)(p->y_panels * s->groups) * (size_t)mr, (size_t)pixels * (size_t)p->images, &by) ||
+        by > (size_t)-1 - bx) {
+        sslh_fail(c, SSLH_E_MEMORY, "out of memory: a size overflows");
+        return;
+    }
     p->x_tasks = (int)SSLH_I_MIN((size_t)(s->h * s->w), bx / 32768 + 1); /* 128 KB per task */
     p->y_tasks = (int)SSLH_I_MIN((size_t)pixels, by / 32768 + 1);
     const int blocks = (s->n + p->images - 1) / p->images;
@@ -36326,16 +36331,7 @@ SSLH_I_FN void sslh_i_wgrad_taps(sslh_ctx *c, sslh_i_wgrad *p) {
     const int round = (int)SSLH_I_MIN((size_t)blocks, SSLH_I_MAX((size_t)1, ((size_t)1 << 20) / (bx + by)));
     p->work_bytes = ((size_t)s->oh * (2 * sizeof(sslh_real *) + sizeof(int)) + 63) / 64 * 64;
     p->work = sslh_i_work(c, &p->work_bytes);
-    if (s->groups > 1) { /* groups of few channels become whole panels, so bx may have overflowed */
-        size_t all;
-        if (!sslh_i_mul((size_t)(p->x_panels * s->groups) * (size_t)nr, (size_t)s->h * (size_t)s->w * (size_t)p->images,
-                        &all) ||
-            all != bx) {
-            sslh_fail(c, SSLH_E_MEMORY, "out of memory: a size overflows");
-            all = 0;
-        }
-    }
-    p->px = p->work && !SSLH_I_BAD(c) ? sslh_i_scratch_reals(c, (size_t)round, bx + by, 0) : NULL;
+    p->px = p->work ? sslh_i_scratch_reals(c, (size_t)round, bx + by, 0) : NULL;
     if (p->px) {
         p->py = p->px + (size_t)round * bx;
         for (p->block0 = 0; p->block0 < blocks; p->block0 += round) {
