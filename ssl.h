@@ -42222,7 +42222,8 @@ SSLH_I_FN int sslh_i_zip_next(sslh_i_zip *z, sslh_i_member *m) {
     if (sslh_i_le16(e + 8) & 1) return sslh_i_bad(s, z->at, "the archive is encrypted");
     if (m->method != 0 && m->method != 8)
         return sslh_i_bad(s, z->at, "packed by method %d (0 and 8 are read)", m->method);
-    if (n >= sizeof m->name || memchr(e + 46, 0, n)) return sslh_i_bad(s, z->at, "a name of more than 255 bytes");
+    if (n >= sizeof m->name) return sslh_i_bad(s, z->at, "a name of more than 255 bytes");
+    if (memchr(e + 46, 0, n)) return sslh_i_bad(s, z->at, "a name with a zero byte in it");
     memcpy(m->name, e + 46, n);
     m->array = sslh_i_has_suffix(m->name, ".npy");
     if (m->array) m->name[n - 4] = 0;
