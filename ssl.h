@@ -46383,13 +46383,12 @@ SSLH_I_FN void sslh_i_part_move(sslh_classifier *k, int part, sslh_tensor *t, in
 }
 
 /* Appends each part to the list, with a persistent tensor that holds it. */
-SSLH_I_FN void sslh_i_st_add_parts_of(sslh_i_st_list *l, sslh_classifier *k) {
+SSLH_I_FN void sslh_i_st_add_parts_of(sslh_i_st_list *l, const char *fn, sslh_classifier *k) {
     int part;
     for (part = sslh_i_part_first(k->kind); part < sslh_i_part_end(k->kind) && l->n < l->cap; part++) {
         sslh_i_st_item *it = &l->item[l->n];
         int whole = sslh_i_part_whole(part);
-        it->t = sslh_i_persistent(k->c, "sslh_save_classifier", whole ? SSLH_I32 : SSLH_F32,
-                                  sslh_i_part_shape(k, part));
+        it->t = sslh_i_persistent(k->c, fn, whole ? SSLH_I32 : SSLH_F32, sslh_i_part_shape(k, part));
         if (!it->t) return;
         snprintf(it->name, sizeof it->name, "%s%s", SSLH_I_CLASSIFIER_PREFIX, sslh_i_part_names[part]);
         it->dtype = whole ? SSLH_I_ST_I32 : SSLH_I_DOUBLE ? SSLH_I_ST_F64 : SSLH_I_ST_F32;
@@ -46465,7 +46464,7 @@ SSLH_DEF void sslh_save_classifier(sslh_classifier *k, sslh_net *encoder, const 
     }
     mark = sslh_mark(c);
     if (sslh_i_st_list_new(c, &l, SSLH_I_PARTS + (encoder ? sslh_count_tensors(encoder) : 0))) {
-        sslh_i_st_add_parts_of(&l, k);
+        sslh_i_st_add_parts_of(&l, fn, k);
         for (i = 0; i < l.n && !SSLH_I_BAD(c); i++) sslh_i_part_move(k, l.item[i].part, l.item[i].t, 1);
         snprintf(about, sizeof about, "%s classes=%d width=%d trees=%d", k->info.kind, k->info.classes, k->info.width,
                  k->info.trees);
@@ -46550,7 +46549,7 @@ SSLH_I_FN int sslh_i_classifier_fill(const sslh_i_st *s, sslh_classifier *k) {
     }
     mark = sslh_mark(c);
     if (!sslh_i_st_list_new(c, &l, SSLH_I_PARTS)) return 0;
-    sslh_i_st_add_parts_of(&l, k);
+    sslh_i_st_add_parts_of(&l, s->fn, k);
     for (i = 0; i < l.n && !SSLH_I_BAD(c); i++) {
         sslh_i_st_item *it = &l.item[i];
         it->found = sslh_i_st_find(s, "", it->name);
