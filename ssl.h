@@ -48357,12 +48357,11 @@ SSLH_I_FN void sslh_i_byte_codes(uint32_t code[256], uint8_t order[256]) {
 
 /* The byte that a character spells, or -1. */
 SSLH_I_FN int sslh_i_byte_of(uint32_t x) {
-    static const uint8_t rest[3] = {127, 160, 173};
     if (x < 256) return sslh_i_byte_prints(x) ? (int)x : -1;
     x -= 256; /* the bytes 0 .. 32, 127 .. 160, 173 in this order */
     if (x <= 32) return (int)x;
-    if (x <= 32 + 34) return (int)x - 33 + rest[0];
-    return x == 67 ? rest[2] : -1;
+    if (x <= 32 + 34) return (int)x - 33 + 127;
+    return x == 67 ? 173 : -1;
 }
 
 /* Appends the 256 bytes as tokens, in numerical order or in GPT-2's, and with ends again as CLIP's ends of words. */
