@@ -2170,7 +2170,7 @@ typedef struct sslh_tokenizer_desc {
                                default to all, BPE to 8192; of merges without a vocabulary as many are taken as fit:
                                default all, CLIP 49408 */
     int min_count;          /* characters, words and pairs that are rarer are left out; default 1, BPE 2 */
-    int cased;              /* 1: words and WordPiece keep capitals and accents; 0: "Émile" becomes "emile" */
+    int cased;              /* 1: words and WordPiece keep capitals and accents; 0: an E with an accent becomes e */
     int spaces;             /* 1: words end at white space only, so that "end." is a word */
     const char *special;    /* special tokens, with spaces between them. Those that the vocabulary lacks are
                                numbered after its last one. Default: BPE <|endoftext|>, CLIP <|startoftext|>
