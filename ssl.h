@@ -48784,12 +48784,12 @@ SSLH_I_FN int sslh_i_special_at(const sslh_tokenizer *t, const char *p, size_t n
 }
 
 /* A copy of a text with U+FFFD in place of invalid UTF-8, which the caller frees; *size becomes its length. */
-SSLH_I_FN char *sslh_i_utf8_mend(sslh_ctx *c, const char *p, size_t *size) {
+SSLH_I_FN char *sslh_i_utf8_mend(sslh_ctx *c, const char *fn, const char *p, size_t *size) {
     size_t at = 0, n = 0, step, bytes;
     uint32_t code;
     char *out = sslh_i_mul(*size, 3, &bytes) ? (char *)sslh_i_alloc(c, bytes + 1) : NULL;
     if (!out) {
-        sslh_fail(c, SSLH_E_MEMORY, "sslh_tokenize: out of memory for a text of %.0f bytes", (double)*size);
+        sslh_fail(c, SSLH_E_MEMORY, "%s: out of memory for a text of %.0f bytes", fn, (double)*size);
         return NULL;
     }
     for (; at < *size; at += step) {
@@ -48817,7 +48817,7 @@ SSLH_I_FN int sslh_i_spell_all(sslh_i_speller *s, const char *fn, const char *te
                       (double)bad, (uint8_t)text[bad]);
             return 0;
         }
-        mended = sslh_i_utf8_mend(s->c, text, &size);
+        mended = sslh_i_utf8_mend(s->c, fn, text, &size);
         if (!mended) return 0;
         text = mended;
     }
