@@ -1666,7 +1666,8 @@ typedef struct sslh_load_desc {
 /* Writes a safetensors file (manual, 18): parameters and states with PyTorch's names and axis order, a CRC-32 of the
    whole file, the architecture and the preprocessing (that of nets inside too) as metadata. It is written to a
    temporary file, which is then renamed. A parameter of three or more sizes whose name ends with "weight" is a
-   convolution: (O,Kh,Kw,I) in memory, (O,I,Kh,Kw) in the file. */
+   convolution: (O,Kh,Kw,I) in memory, (O,I,Kh,Kw) in the file. Full names that are not UTF-8, longer than 262 bytes or
+   there twice ("a.b" and b inside a) are an error, in checkpoints too. */
 SSLH_API void sslh_save_net(sslh_net *net, const char *path);
 /* Reads into an existing net, all or nothing: after an error nothing has changed. F32, F16, BF16, F64 and integers are
    converted. Preprocessing that the file does not give is kept. Files of other programs are read too; one of ours (it
@@ -1818,7 +1819,7 @@ typedef struct sslh_audio_desc {
 } sslh_audio_desc;
 /* Loads a WAV file, a folder of them, or a folder with a sub-folder of them per class; files in such a folder that
    cannot be read are an error, as for images. Field 0 of the result is the sound, (T,1) float, channels averaged, with
-   lengths and .rate. Then come label fields, at most three: "class" when there are sub-folders, and those of .labels.
+   lengths and .rate. Then come label fields: "class" when there are sub-folders, and those of .labels, at most three.
    The values of a field are numbered in the order of their names (whole numbers in their own order), so load once and
    split afterwards, or match the classes of the parts (sslh_data_match_classes). .labels are those of the first one;
    sslh_data_labelled chooses another. The samples belong to the context. */
@@ -1898,9 +1899,9 @@ typedef struct sslh_split { sslh_data train, validation, test; } sslh_split; /* 
    deviation for all of them are those of the training part: sslh_data_mean_std(s.train, mean, std). An empty part is an
    error. */
 SSLH_API sslh_split sslh_data_split(sslh_data d, sslh_split_desc desc);
-/* Samples whose first field is equal byte by byte, in a and in b (of the same shape), or, when b.count is 0, twice in
-   a: pairs with .cosine 1 into out, at most most of them, in the order of a. Returns how many there are; several copies
-   of a sample are paired with the first of them. */
+/* Samples whose first field is equal byte by byte, in a and in b (of one kind, type and shape), or, when b.count is
+   0, twice in a: pairs with .cosine 1 into out, the first most of them in the order of a, then of b. Returns how many
+   there are; several copies of a sample are paired with the first of them. */
 typedef struct sslh_twins { int32_t a, b; float cosine; } sslh_twins; /* numbers of samples or rows */
 SSLH_API int64_t sslh_data_twins(sslh_data a, sslh_data b, sslh_twins *out, int most);
 /* d with .labels numbered as in like, by the names of the classes: two folders number their sub-folders independently.
@@ -2177,7 +2178,7 @@ typedef struct sslh_tokenizer_desc {
                                default to all, BPE to 8192; of merges without a vocabulary as many are taken as fit:
                                default all, CLIP 49408 */
     int min_count;          /* characters, words and pairs that are rarer are left out; default 1, BPE 2 */
-    int cased;              /* 1: words and WordPiece keep capitals and accents; 0: "Émile" becomes "emile" */
+    int cased;              /* 1: words and WordPiece keep capitals and accents; 0: an E with an accent becomes e */
     int spaces;             /* 1: words end at white space only, so that "end." is a word */
     const char *special;    /* special tokens, with spaces between them. Those that the vocabulary lacks are
                                numbered after its last one. Default: BPE <|endoftext|>, CLIP <|startoftext|>
@@ -3340,7 +3341,8 @@ SSLH_API sslh_pair_score sslh_word_pairs(sslh_vectors *v, const char *text, size
 
 typedef enum sslh_vectors_format { SSLH_VECTORS_TEXT = 0, SSLH_VECTORS_BINARY, SSLH_VECTORS_GLOVE } sslh_vectors_format;
 /* Word vectors as word2vec writes them, as text or binary (fastText's .vec is its text), and as GloVe does (text
-   without a line of sizes); sslh_load_vectors recognises which of them it is. Gzipped files are unpacked. */
+   without a line of sizes); sslh_load_vectors recognises which of them it is. Gzipped files are unpacked. What a format
+   could not give back is an error, such as words with spaces (GloVe's vectors have some) in a binary file. */
 SSLH_API sslh_vectors *sslh_load_vectors(sslh_ctx *c, const char *path);
 SSLH_API sslh_vectors *sslh_load_vectors_memory(sslh_ctx *c, const void *bytes, size_t size);
 SSLH_API void sslh_save_vectors(const sslh_vectors *v, const char *path, sslh_vectors_format format);
@@ -5055,11 +5057,10 @@ typedef struct sslh_i_view_sizes { size_t a, b, planes, plane, row, taps, total;
 /* A view of a batch. */
 typedef struct sslh_i_view_job {
     sslh_recipe       recipe;      /* resolved */
-    const struct sslh_i_kernels *k; /* engine, as size, memory, tables, length and per_task */
+    const struct sslh_i_kernels *k; /* engine, as size, memory, tables and per_task */
     sslh_i_view_sizes size;
     sslh_real        *memory;      /* threads x size.total: the workers' scratch */
-    sslh_i_taps      *tables;      /* taps of every crop length 1 .. length, or NULL: one table serves both axes */
-    int               length;
+    sslh_i_taps      *tables;      /* taps of every crop length from 1 on, or NULL: one table serves both axes */
     int               height, width, channels, n, per_task;
     uint64_t          seed;
     const uint64_t   *streams;     /* of sslh_augment: one for every `each` images */
@@ -5320,6 +5321,7 @@ SSLH_I_FN sslh_data sslh_i_match_classes(sslh_ctx *c, const char *fn, sslh_data 
 SSLH_I_FN int sslh_i_loader_peek(sslh_loader *l, int32_t *index, int32_t *labels, int *epoch);
 SSLH_I_FN void sslh_i_data_print(const sslh_data *d, char *out, size_t size, size_t *used);
 SSLH_I_FN void sslh_i_preprocess_put(sslh_net *net, sslh_preprocess p);
+SSLH_I_FN void sslh_i_checkpoint_names(sslh_method *m, const char *config);
 SSLH_I_FN void sslh_i_checkpoint_save(sslh_method *m, sslh_optimizer *o, int64_t step, const char *path,
                                       const sslh_i_training *run);
 SSLH_I_FN int64_t sslh_i_checkpoint_load(sslh_method *m, sslh_optimizer *o, const char *path, sslh_i_training *run);
@@ -14126,6 +14128,7 @@ SSLH_I_FN void sslh_i_train_begin(sslh_i_train_run *r, sslh_method *m, sslh_data
     r->kept.steps = r->t.steps;
     r->kept.accumulate = d->accumulate;
     if (d->checkpoint) r->kept.config = sslh_i_config(m, r->o, d, &data);
+    if (r->kept.config) sslh_i_checkpoint_names(m, r->kept.config);
     if (d->checkpoint && d->resume) sslh_i_train_resume(r);
     r->first = r->step;
     r->warmup = sslh_i_step_count(d->warmup * (float)r->kept.per_epoch + 0.5f);
@@ -18884,20 +18887,13 @@ SSLH_I_FN int sslh_i_tree_ready(sslh_i_tree *t, sslh_net *net) {
 /* The full name of tensor leaf of net number i, "encoder.layer1.0.conv1.weight"; returns the length, as
    snprintf does. */
 SSLH_I_FN size_t sslh_i_full_name(const sslh_i_tree *t, int i, const char *leaf, char *out, size_t size) {
-    size_t used = 0, part;
+    size_t used = 0;
     if (t->parent[i] >= 0) {
         used = sslh_i_full_name(t, t->parent[i], "", out, size);
-        part = strlen(t->name[i]);
-        if (used + part + 1 < size) {
-            memcpy(out + used, t->name[i], part);
-            out[used + part] = '.';
-        }
-        used += part + 1;
+        sslh_i_append(out, size, &used, "%s.", t->name[i]);
     }
-    part = strlen(leaf);
-    if (used + part < size) memcpy(out + used, leaf, part + 1);
-    else if (size) out[size - 1] = 0;
-    return used + part;
+    sslh_i_append(out, size, &used, "%s", leaf);
+    return used;
 }
 
 /* Looks among the net's own tensors first, then in the child whose name the text begins with; *owner receives the net
@@ -19006,7 +19002,7 @@ SSLH_DEF void sslh_param_set(sslh_net *net, int index, sslh_param_opts opts) {
 /* A pattern is a substring of full names, not a regular expression: "norm", "blocks.11.", "bias". */
 SSLH_DEF void sslh_param_set_matching(sslh_net *net, const char *pattern, sslh_param_opts opts) {
     sslh_i_tree t;
-    char name[256];
+    char name[SSLH_I_MAX_NETS * 64 + 112]; /* any full name fits */
     int i, j;
     if (sslh_i_net_bad(net) || !pattern) return;
     sslh_i_tree_of(&t, net);
@@ -21453,6 +21449,9 @@ SSLH_DEF size_t sslh_recipe_print(sslh_recipe r, char *out, size_t size) {
                     sslh_i_number(d, r.ratio_min > 0 ? r.ratio_min : 0.75f),
                     sslh_i_number(e, r.ratio_max > 0 ? r.ratio_max : 4.0f / 3.0f), r.crop_tries ? r.crop_tries : 10,
                     r.bilinear ? "bilinear" : "bicubic", r.no_antialias ? ", no antialiasing" : "");
+    } else if (r.bilinear || r.no_antialias) {
+        sslh_i_text(out, size, &used, "resizing: %s%s\n", r.bilinear ? "bilinear" : "bicubic",
+                    r.no_antialias ? ", no antialiasing" : "");
     }
     if (r.height || r.width) sslh_i_text(out, size, &used, "size: %d x %d (0: of the image)\n", r.height, r.width);
     if (r.pad_crop) sslh_i_text(out, size, &used, "pad and crop: %d pixels of zeros\n", r.pad_crop);
@@ -35194,10 +35193,10 @@ SSLH_I_FN sslh_i_band sslh_i_bands_copy(const sslh_i_bands *b, int at, sslh_real
     to[b->reals - 1] = SSLH_I_R(0);
     if (s->groups == 1) { /* lines first .. last - 1 exist; pack_n also writes the zeros between one and the next */
         const int first = SSLH_I_MAX(0, SSLH_I_MIN(-top, b->lines)), last = SSLH_I_MIN(b->lines, s->h - top);
-        const size_t ld = (size_t)s->w * xg, row = (size_t)d.n * (size_t)s->h + (size_t)(top + first);
-        const sslh_real *x = b->x + (row * (size_t)s->w + (size_t)(left + from)) * xg;
-        sslh_real *start = to + (size_t)first * b->line + head;
         if (last > first && inside > 0) {
+            const size_t ld = (size_t)s->w * xg, row = (size_t)d.n * (size_t)s->h + (size_t)(top + first);
+            const sslh_real *x = b->x + (row * (size_t)s->w + (size_t)(left + from)) * xg;
+            sslh_real *start = to + (size_t)first * b->line + head;
             b->k->pack_n(start, (int)b->line, x, ld, (int)inside, last - first - 1);
             sslh_real *stop = start + (size_t)(last - first - 1) * b->line;
             memcpy(stop, x + (size_t)(last - first - 1) * ld, inside * sizeof *x);
@@ -35208,10 +35207,10 @@ SSLH_I_FN sslh_i_band sslh_i_bands_copy(const sslh_i_bands *b, int at, sslh_real
         return d;
     }
     for (int q = 0; q < b->lines; q++, to += b->line) {
-        const int h = top + q, there = h >= 0 && h < s->h;
-        const sslh_real *x = b->x + (((size_t)d.n * (size_t)s->h + (size_t)(there ? h : 0)) * (size_t)s->w +
-                                     (size_t)(left + from)) *
-                                        (size_t)s->ci;
+        const int h = top + q, there = inside > 0 && h >= 0 && h < s->h;
+        const sslh_real *x = b->x;
+        if (there)
+            x += (((size_t)d.n * (size_t)s->h + (size_t)h) * (size_t)s->w + (size_t)(left + from)) * (size_t)s->ci;
         if (there && xg >= 8) b->k->pack_lines(to + head, b->xg, b->group, x, (size_t)s->ci, s->ci, end - from);
         for (int g = 0; there && xg < 8 && g < s->groups; g++) /* not pack_lines, which writes whole registers */
             b->k->pack_n(to + (size_t)g * b->group + head, b->xg, x + (size_t)g * xg, (size_t)s->ci, b->xg, end - from);
@@ -36190,9 +36189,9 @@ typedef struct sslh_i_wgrad {
     /* sums in parts */
     sslh_i_bands       bands;
     int                piece, parts; /* piece: pixels at a time */
-    sslh_real         *sums; /* [parts][count] */
+    sslh_real         *sums; /* [parts][count], of which straight lacks the first; NULL without a part */
     size_t             count;
-    int                straight; /* the first part is dw itself */
+    int                straight; /* 1: the first part is dw itself */
 } sslh_i_wgrad;
 
 /* Packs pixels first .. last - 1 of all panels, counted in the packed order, for the images b0 .. of a block of from
@@ -36418,7 +36417,7 @@ SSLH_I_FN void sslh_i_wgrad_sum_task(void *arg, int task, int worker) {
     sslh_real *to = (p->straight ? p->dw : p->sums) + first;
     (void)worker;
     for (int q = 1; q < p->parts; q++)
-        p->k->binary(SSLH_I_B_ADD, to, 1, p->sums + ((size_t)q * p->count + first), 1, to, n);
+        p->k->binary(SSLH_I_B_ADD, to, 1, p->sums + ((size_t)(q - p->straight) * p->count + first), 1, to, n);
 }
 /* dw = [dw +] the sum of all parts, transposed from (groups,taps,channels) to (groups,channels,taps), where taps is
    the length of a filter. */
@@ -36479,7 +36478,7 @@ SSLH_I_FN void sslh_i_wgrad_place_task(void *arg, int task, int worker) {
     const sslh_real **a = (const sslh_real **)(void *)(p->work + (size_t)worker * p->work_bytes),
                     **b = a + p->images * s->oh;
     int *lens = (int *)(void *)(b + p->images * s->oh);
-    sslh_real *dw = task ? p->sums + (size_t)task * p->count : p->dw;
+    sslh_real *dw = task ? p->sums + (size_t)(task - 1) * p->count : p->dw;
     sslh_i_tile t = sslh_i_tile_of_runs(0, lens, a, (size_t)s->co, b, (size_t)(s->sw * s->ci), k);
     t.accumulate = !task && p->accumulate;
     for (int n = n0; n < n1; n += p->images, t.accumulate = 1)
@@ -36526,11 +36525,11 @@ SSLH_I_FN void sslh_i_wgrad_place(sslh_ctx *c, sslh_i_wgrad *p) {
     p->straight = 1;
     p->work_bytes = ((size_t)(p->images * s->oh) * (2 * sizeof(sslh_real *) + sizeof(int)) + 63) / 64 * 64;
     p->work = sslh_i_work(c, &p->work_bytes);
-    if (p->work) p->sums = (sslh_real *)sslh_i_scratch(c, (size_t)p->parts * p->count * sizeof(sslh_real));
+    if (p->work && p->parts > 1)
+        p->sums = (sslh_real *)sslh_i_scratch(c, (size_t)(p->parts - 1) * p->count * sizeof(sslh_real));
+    if (p->work && !SSLH_I_BAD(c)) sslh_i_parallel(c, p->parts, sslh_i_wgrad_place_task, p);
     if (p->sums) {
-        sslh_i_parallel(c, p->parts, sslh_i_wgrad_place_task, p);
-        if (p->parts > 1)
-            sslh_i_parallel(c, (int)((p->count + SSLH_I_WGRAD_SUM - 1) / SSLH_I_WGRAD_SUM), sslh_i_wgrad_sum_task, p);
+        sslh_i_parallel(c, (int)((p->count + SSLH_I_WGRAD_SUM - 1) / SSLH_I_WGRAD_SUM), sslh_i_wgrad_sum_task, p);
         sslh_i_unscratch(c, p->sums);
     }
     if (p->work) sslh_i_unwork(c, p->work);
@@ -36545,8 +36544,14 @@ SSLH_I_FN void sslh_i_wgrad_taps(sslh_ctx *c, sslh_i_wgrad *p) {
     p->y_panels = (s->co / s->groups + mr - 1) / mr;
     /* few panels do not divide well among threads */
     p->cuts = p->x_panels * p->y_panels * s->groups < 16 ? s->kw : 1;
-    const size_t bx = (size_t)(p->x_panels * s->groups) * (size_t)s->h * (size_t)s->w * (size_t)p->images * (size_t)nr;
-    const size_t by = (size_t)(p->y_panels * s->groups) * (size_t)pixels * (size_t)p->images * (size_t)mr;
+    size_t bx, by; /* numbers of a block: groups of few channels become whole panels */
+    if (!sslh_i_mul((size_t)(p->x_panels * s->groups) * (size_t)nr,
+                    (size_t)s->h * (size_t)s->w * (size_t)p->images, &bx) ||
+        !sslh_i_mul((size_t)(p->y_panels * s->groups) * (size_t)mr, (size_t)pixels * (size_t)p->images, &by) ||
+        by > (size_t)-1 - bx) {
+        sslh_fail(c, SSLH_E_MEMORY, "out of memory: a size overflows");
+        return;
+    }
     p->x_tasks = (int)SSLH_I_MIN((size_t)(s->h * s->w), bx / 32768 + 1); /* 128 KB per task */
     p->y_tasks = (int)SSLH_I_MIN((size_t)pixels, by / 32768 + 1);
     const int blocks = (s->n + p->images - 1) / p->images;
@@ -36554,16 +36559,7 @@ SSLH_I_FN void sslh_i_wgrad_taps(sslh_ctx *c, sslh_i_wgrad *p) {
     const int round = (int)SSLH_I_MIN((size_t)blocks, SSLH_I_MAX((size_t)1, ((size_t)1 << 20) / (bx + by)));
     p->work_bytes = ((size_t)s->oh * (2 * sizeof(sslh_real *) + sizeof(int)) + 63) / 64 * 64;
     p->work = sslh_i_work(c, &p->work_bytes);
-    if (s->groups > 1) { /* groups of few channels become whole panels, so bx may have overflowed */
-        size_t all;
-        if (!sslh_i_mul((size_t)(p->x_panels * s->groups) * (size_t)nr, (size_t)s->h * (size_t)s->w * (size_t)p->images,
-                        &all) ||
-            all != bx) {
-            sslh_fail(c, SSLH_E_MEMORY, "out of memory: a size overflows");
-            all = 0;
-        }
-    }
-    p->px = p->work && !SSLH_I_BAD(c) ? sslh_i_scratch_reals(c, (size_t)round, bx + by, 0) : NULL;
+    p->px = p->work ? sslh_i_scratch_reals(c, (size_t)round, bx + by, 0) : NULL;
     if (p->px) {
         p->py = p->px + (size_t)round * bx;
         for (p->block0 = 0; p->block0 < blocks; p->block0 += round) {
@@ -39215,6 +39211,11 @@ SSLH_I_FN size_t sslh_i_utf8_bad(const uint8_t *p, size_t n) {
         at += step;
     }
     return n;
+}
+
+SSLH_I_FN int sslh_i_is_utf8(const char *text) {
+    const size_t n = strlen(text);
+    return sslh_i_utf8_bad((const uint8_t *)text, n) == n;
 }
 
 /* Writes a character as 1 to 4 bytes; returns how many. */
@@ -42449,7 +42450,8 @@ SSLH_I_FN int sslh_i_zip_next(sslh_i_zip *z, sslh_i_member *m) {
     if (sslh_i_le16(e + 8) & 1) return sslh_i_bad(s, z->at, "the archive is encrypted");
     if (m->method != 0 && m->method != 8)
         return sslh_i_bad(s, z->at, "packed by method %d (0 and 8 are read)", m->method);
-    if (n >= sizeof m->name || memchr(e + 46, 0, n)) return sslh_i_bad(s, z->at, "a name of more than 255 bytes");
+    if (n >= sizeof m->name) return sslh_i_bad(s, z->at, "a name of more than 255 bytes");
+    if (memchr(e + 46, 0, n)) return sslh_i_bad(s, z->at, "a name with a zero byte in it");
     memcpy(m->name, e + 46, n);
     m->array = sslh_i_has_suffix(m->name, ".npy");
     if (m->array) m->name[n - 4] = 0;
@@ -42944,9 +42946,11 @@ SSLH_I_FN int sslh_i_print_order(const void *x, const void *y) {
     if (a->set != b->set) return a->set - b->set;
     return a->at < b->at ? -1 : a->at > b->at;
 }
-SSLH_I_FN int sslh_i_twins_place(const void *x, const void *y) {
-    const sslh_twins *a = (const sslh_twins *)x, *b = (const sslh_twins *)y;
-    return a->a != b->a ? (a->a < b->a ? -1 : 1) : a->b < b->b ? -1 : a->b > b->b;
+/* Why samples of two fields cannot be equal byte by byte: the name of what differs; NULL when they can. */
+SSLH_I_FN const char *sslh_i_field_differs(const sslh_field *a, const sslh_field *b) {
+    int same = a->shape.ndim == b->shape.ndim;
+    for (int i = 0; same && i < a->shape.ndim; i++) same = a->shape.size[i] == b->shape.size[i];
+    return a->kind != b->kind ? "kind" : a->type != b->type || a->int16 != b->int16 ? "type" : same ? NULL : "shape";
 }
 /* Hashes the bytes of each sample of d (FNV-1a). */
 SSLH_I_FN void sslh_i_prints(sslh_ctx *c, const sslh_data *d, int set, size_t bytes, uint8_t *sample,
@@ -42962,17 +42966,24 @@ SSLH_I_FN void sslh_i_prints(sslh_ctx *c, const sslh_data *d, int set, size_t by
 }
 
 /* After sorting, equal hashes are neighbours, with those of a first. A sample is compared byte by byte, but only with
-   the first sample of its hash: if two different samples had the same hash, copies of the second would be missed. */
+   the first sample of its hash: if two different samples had the same hash, copies of the second would be missed. The
+   pairs take the place of the fingerprints that have been compared, with the number in a as hash, because those that
+   out has room for are known only when all are there. */
 SSLH_DEF int64_t sslh_data_twins(sslh_data a, sslh_data b, sslh_twins *out, int most) {
     sslh_ctx *c = a.ctx;
     const int within = b.count < 1;
     if (SSLH_I_BAD(c)) return 0;
-    if (a.count < 1 || a.fields < 1 || most < 0 || (most && !out) ||
-        (!within && (SSLH_I_BAD(b.ctx) || b.fields < 1 || b.field[0].kind != a.field[0].kind ||
-                     sslh_i_field_bytes(&b.field[0]) != sslh_i_field_bytes(&a.field[0])))) {
-        sslh_fail(c, SSLH_E_USAGE, "sslh_data_twins: two sets of samples of one shape, and room for %d pairs", most);
-        return 0;
-    }
+    if (!within && SSLH_I_BAD(b.ctx))
+        sslh_fail(c, SSLH_E_USAGE, "sslh_data_twins: the context of the second set has an error: clear it first");
+    else if (a.count < 1 || a.fields < 1 || (!within && b.fields < 1))
+        sslh_fail(c, SSLH_E_USAGE, "sslh_data_twins: one set has %.0f samples of %d fields, the other %.0f of %d",
+                  (double)a.count, a.fields, (double)b.count, b.fields);
+    else if (most < 0 || (most && !out))
+        sslh_fail(c, SSLH_E_USAGE, "sslh_data_twins: room for %d pairs, and out is %s", most, out ? "given" : "NULL");
+    else if (!within && sslh_i_field_differs(&a.field[0], &b.field[0]))
+        sslh_fail(c, SSLH_E_SHAPE, "sslh_data_twins: the first fields of the two sets differ in their %s",
+                  sslh_i_field_differs(&a.field[0], &b.field[0]));
+    if (SSLH_I_BAD(c)) return 0;
     size_t bytes = sslh_i_field_bytes(&a.field[0]), n = (size_t)a.count + (within ? 0 : (size_t)b.count);
     sslh_i_print *all = (sslh_i_print *)sslh_i_alloc(c, n * sizeof *all);
     uint8_t *sample = (uint8_t *)sslh_i_alloc(c, 2 * bytes + 1), *other = sample ? sample + bytes : NULL;
@@ -42981,25 +42992,27 @@ SSLH_DEF int64_t sslh_data_twins(sslh_data a, sslh_data b, sslh_twins *out, int 
     if (!SSLH_I_BAD(c) && !within) sslh_i_prints(c, &b, 1, bytes, sample, all + a.count);
     if (!SSLH_I_BAD(c)) qsort(all, n, sizeof *all, sslh_i_print_order);
     for (size_t first = 0, i; first < n && !SSLH_I_BAD(c); first = i) {
-        for (i = first + 1; i < n && all[i].hash == all[first].hash; i++) {
+        const sslh_i_print head = all[first];
+        for (i = first + 1; i < n && all[i].hash == head.hash; i++) {
             const sslh_data *of = all[i].set ? &b : &a;
-            if (!within && (all[first].set || !all[i].set)) continue; /* a pair has one of each set */
-            if (!sslh_i_field_get(c, "sslh_data_twins", &a.field[0], sslh_i_sample(&a, all[first].at), sample) ||
+            if (!within && (head.set || !all[i].set)) continue; /* a pair has one of each set */
+            if (!sslh_i_field_get(c, "sslh_data_twins", &a.field[0], sslh_i_sample(&a, head.at), sample) ||
                 !sslh_i_field_get(c, "sslh_data_twins", &of->field[0], sslh_i_sample(of, all[i].at), other)) break;
             if (memcmp(sample, other, bytes)) continue;
-            if (count < most) {
-                out[count].a = all[first].at;
-                out[count].b = all[i].at;
-                out[count].cosine = 1;
-            }
-            count++;
+            all[count].at = all[i].at; /* count < i: the first of each hash makes no pair */
+            all[count].set = 0;
+            all[count++].hash = (uint64_t)head.at;
         }
+    }
+    if (!SSLH_I_BAD(c)) qsort(all, (size_t)count, sizeof *all, sslh_i_print_order);
+    for (int64_t i = 0; i < SSLH_I_MIN(count, (int64_t)most) && !SSLH_I_BAD(c); i++) {
+        out[i].a = (int32_t)all[i].hash;
+        out[i].b = all[i].at;
+        out[i].cosine = 1;
     }
     sslh_i_free(c, sample);
     sslh_i_free(c, all);
-    if (SSLH_I_BAD(c)) return 0;
-    if (count && most) qsort(out, (size_t)SSLH_I_MIN(count, (int64_t)most), sizeof *out, sslh_i_twins_place);
-    return count;
+    return SSLH_I_BAD(c) ? 0 : count;
 }
 
 SSLH_DEF sslh_data sslh_data_match_classes(sslh_data d, sslh_data like) {
@@ -43264,8 +43277,8 @@ SSLH_DEF sslh_data sslh_data_windows(sslh_data d, const char *field, int length,
     sslh_field made[SSLH_FIELDS];
     const sslh_field *f = NULL;
     const int32_t *labels = NULL;
-    void *block[4] = {NULL, NULL, NULL, NULL};
-    int n = 1, by = -1, i, kept[4];
+    void *block[SSLH_FIELDS] = SSLH_I_ZERO;
+    int n = 1, by = -1, i, kept[SSLH_FIELDS];
     int64_t groups, k, windows = 0, longest = 0, at = 0, w;
     size_t bytes;
     if (SSLH_I_BAD(c)) return sslh_i_no_data(c);
@@ -43292,7 +43305,7 @@ SSLH_DEF sslh_data sslh_data_windows(sslh_data d, const char *field, int length,
     made[0].stream = 0;
     made[0].fetch = NULL;
     for (i = 0; i < d.fields; i++)
-        if (d.field[i].kind == SSLH_FIELD_LABEL && (by < 0 || i == by) && n < 4) {
+        if (d.field[i].kind == SSLH_FIELD_LABEL && (by < 0 || i == by)) { /* at most all fields but f */
             kept[n] = i;
             made[n++] = d.field[i];
         }
@@ -44323,25 +44336,28 @@ typedef struct sslh_i_walk {
     sslh_i_left left;
 } sslh_i_walk;
 
-/* Whether the name is that of a file or folder which is in many folders and never has samples. */
-SSLH_I_FN int sslh_i_harmless(const char *name) {
+/* Whether the name is that of a file, or of a folder, which is in many folders and never has samples. */
+SSLH_I_FN int sslh_i_harmless(const char *name, int folder) {
     static const char *const ending[] = {".txt", ".md",   ".rst", ".csv", ".tsv", ".json", ".xml", ".yaml",
                                          ".yml", ".html", ".htm", ".pdf", ".log", ".ini",  ".db",  ".py", ".sh"};
     static const char *const whole[] = {"README", "LICENSE", "LICENCE", "COPYING", "NOTICE", "AUTHORS", "MANIFEST",
-                                        "SHA256SUMS", "MD5SUMS", "Makefile", "__MACOSX", "lost+found"};
+                                        "SHA256SUMS", "MD5SUMS", "Makefile"};
+    if (folder) return !strcmp(name, "__MACOSX") || !strcmp(name, "lost+found");
     for (size_t i = 0; i < sizeof ending / sizeof *ending; i++)
         if (sslh_i_has_ending(name, ending[i])) return 1;
     for (size_t i = 0; i < sizeof whole / sizeof *whole; i++)
         if (!strcmp(name, whole[i])) return 1;
-    return strstr(name, "idx1") != NULL; /* labels, which are read with their images */
+    return 0;
 }
 
-/* What path/name is, judged by its name and by whether it is a folder; an error when the system cannot say that. */
+/* What path/name is, judged by its name and by whether it is a folder; an error when the system cannot say that. An
+   ending counts for more than a word inside the name: img_idx3.png is a picture. */
 SSLH_I_FN sslh_i_content sslh_i_content_of(const sslh_i_walk *w, const char *path, const char *name) {
-    if (sslh_i_harmless(name)) return SSLH_I_CONTENT_HARMLESS;
-    if (sslh_i_kind_in(w->c, w->fn, path, name) == SSLH_I_PATH_FOLDER) return SSLH_I_CONTENT_FOLDER;
-    if (sslh_i_reader_named(name, w->many)) return SSLH_I_CONTENT_MANY;
-    return sslh_i_reader_named(name, w->one) ? SSLH_I_CONTENT_ONE : SSLH_I_CONTENT_OTHER;
+    int folder = sslh_i_kind_in(w->c, w->fn, path, name) == SSLH_I_PATH_FOLDER;
+    if (sslh_i_harmless(name, folder)) return SSLH_I_CONTENT_HARMLESS;
+    if (folder) return SSLH_I_CONTENT_FOLDER;
+    if (sslh_i_reader_named(name, w->one)) return SSLH_I_CONTENT_ONE;
+    return sslh_i_reader_named(name, w->many) ? SSLH_I_CONTENT_MANY : SSLH_I_CONTENT_OTHER;
 }
 
 /* Counts path/name as not read, and keeps the path of the first. */
@@ -44359,7 +44375,8 @@ SSLH_I_FN int sslh_i_holds_more(const sslh_i_walk *w, const char *path, const ch
     char *full = sslh_i_join_path(w->c, path, name, strlen(name));
     int found = 0;
     if (full && sslh_i_list_dir(w->c, w->fn, full, &dir)) {
-        for (int i = 0; i < dir.n && !found; i++) found = !sslh_i_harmless(dir.name[i]);
+        for (int i = 0; i < dir.n && !found; i++)
+            found = sslh_i_content_of(w, full, dir.name[i]) != SSLH_I_CONTENT_HARMLESS;
         sslh_i_dir_free(w->c, &dir);
     }
     sslh_i_free(w->c, full);
@@ -44403,7 +44420,8 @@ SSLH_I_FN int sslh_i_same_set(const char *a, const char *b) {
 
 /* Reads the files of many images in a folder. If there are training and test files, the training files are read; the
    path of a test file itself gives the test set. Some archives unpack to several copies: a .gz beside the unpacked file
-   is skipped, and so is a folder with the name of such a file or with nothing but harmless files. */
+   is skipped, and so is a folder with the name of such a file or with nothing but harmless files. Labels ("idx1") are
+   read with their images. */
 SSLH_I_FN void sslh_i_walk_many(sslh_i_walk *w, const char *path, const sslh_i_dir *dir, const sslh_i_content *entry) {
     const char *first = NULL;
     int train = 0;
@@ -44412,9 +44430,11 @@ SSLH_I_FN void sslh_i_walk_many(sslh_i_walk *w, const char *path, const sslh_i_d
         const char *name = dir->name[i];
         size_t n = strlen(name);
         if (entry[i] != SSLH_I_CONTENT_MANY) {
+            int labels = entry[i] != SSLH_I_CONTENT_ONE && strstr(name, "idx1") != NULL;
             int copy = entry[i] == SSLH_I_CONTENT_FOLDER &&
                        (sslh_i_reader_named(name, w->many) || !sslh_i_holds_more(w, path, name));
-            if (entry[i] && !copy) sslh_i_leave(w, path, name, "beside files of many images: move them elsewhere");
+            if (entry[i] && !labels && !copy)
+                sslh_i_leave(w, path, name, "beside files of many images: move them elsewhere");
             continue;
         }
         if (train && sslh_i_test_name(name)) continue;
@@ -44795,12 +44815,7 @@ SSLH_I_FN sslh_data sslh_i_clips_finish(sslh_i_clips *s) {
     }
     for (int k = 0; ok && k < s->parts; k++) {
         if (s->part[k].word[0] == '*') continue;
-        if (fields == SSLH_FIELDS) {
-            sslh_fail(c, SSLH_E_USAGE, "%s: .labels \"%s\" and the folders name more than %d label fields", s->fn,
-                      sslh_i_tail(s->d.labels), SSLH_FIELDS - 1);
-            break;
-        }
-        ok = sslh_i_clips_field(s, k, &field[fields++]);
+        ok = sslh_i_clips_field(s, k, &field[fields++]); /* with the folders at most four */
     }
     if (ok) d = sslh_data_from_fields(c, field, fields, s->n);
     if (SSLH_I_BAD(c)) {
@@ -45537,6 +45552,38 @@ SSLH_I_FN int sslh_i_st_order(const void *a, const void *b) {
     return x->dtype != y->dtype ? x->dtype - y->dtype : strcmp(x->name, y->name);
 }
 
+/* For qsort: by name alone. */
+SSLH_I_FN int sslh_i_st_item_name(const void *a, const void *b) {
+    return strcmp(((const sslh_i_st_item *)a)->name, ((const sslh_i_st_item *)b)->name);
+}
+
+/* Could a file with these items and metadata be read back? If not, it must not be written: 0 and an error that says
+   which name is to blame. Leaves the items in the order of their names. */
+SSLH_I_FN int sslh_i_st_readable(sslh_ctx *c, const char *fn, sslh_i_st_list *l, const sslh_i_st_meta *meta,
+                                 int nmeta) {
+    const char *why = NULL, *name = "";
+    char shown[48];
+    int i, k;
+    qsort(l->item, (size_t)l->n, sizeof *l->item, sslh_i_st_item_name);
+    for (i = 0; i < l->n && !why; i++) {
+        name = l->item[i].name;
+        why = !sslh_i_is_utf8(name) ? "is not UTF-8" : strlen(name) + 1 == sizeof l->item[i].name ? "is too long"
+              : strcmp(name, "__metadata__") == 0 ? "belongs to the format" :
+              i && strcmp(name, l->item[i - 1].name) == 0 ? "is that of two tensors" : NULL;
+    }
+    if (why)
+        sslh_fail(c, SSLH_E_USAGE, "%s: the name '%s' %s: the file could not be read back; give the tensor, or a net "
+                  "around it, another name", fn, sslh_i_quote(shown, name, strlen(name)), why);
+    for (i = 0; i < nmeta && !why; i++) {
+        for (k = 0; k < i; k++) if (strcmp(meta[k].key, meta[i].key) == 0) why = "is there twice";
+        if (!sslh_i_is_utf8(meta[i].key) || !sslh_i_is_utf8(meta[i].value)) why = "has text that is not UTF-8";
+        if (why)
+            sslh_fail(c, SSLH_E_USAGE, "%s: '%s' %s: the file could not be read back; give the nets, and settings that "
+                      "are text, other names", fn, sslh_i_quote(shown, meta[i].key, strlen(meta[i].key)), why);
+    }
+    return !SSLH_I_BAD(c);
+}
+
 /* Appends text in quotes, with JSON's escapes. */
 SSLH_I_FN void sslh_i_append_json(char *out, size_t size, size_t *used, const char *text) {
     sslh_i_append(out, size, used, "\"");
@@ -45603,6 +45650,7 @@ SSLH_I_FN void sslh_i_st_write(sslh_ctx *c, const char *fn, const char *path, ss
     uint8_t *file;
     char crc[12];
     int i;
+    if (!sslh_i_st_readable(c, fn, l, meta, nmeta)) return;
     qsort(l->item, (size_t)l->n, sizeof *l->item, sslh_i_st_order);
     for (i = 0; i < l->n; i++) {
         sslh_i_st_item *it = &l->item[i];
@@ -46299,12 +46347,10 @@ SSLH_I_FN void sslh_i_st_copy(const sslh_i_st *s, const sslh_i_st_list *l) {
 
 /* --- preprocessing as text ---------------------------------------------------------------------------------------- */
 
-/* Appends "v,v,v,v" with 12 decimals each, which is exact for floats from 1e-4 to 1e6; larger ones become 0. */
+/* Appends "v,v,v,v", from which the same floats are read back. */
 SSLH_I_FN void sslh_i_append_four(char *out, size_t size, size_t *used, const float *v) {
-    for (int i = 0; i < 4; i++) {
-        if (i) sslh_i_append(out, size, used, ",");
-        sslh_i_append_fixed(out, size, used, fabs((double)v[i]) < 1e6 ? (double)v[i] : 0.0, 12);
-    }
+    char text[32];
+    for (int i = 0; i < 4; i++) sslh_i_append(out, size, used, i ? ",%s" : "%s", sslh_i_real_text(text, v[i]));
 }
 
 SSLH_I_FN void sslh_i_preprocess_text(const sslh_preprocess *p, char *out, size_t size) {
@@ -46316,7 +46362,7 @@ SSLH_I_FN void sslh_i_preprocess_text(const sslh_preprocess *p, char *out, size_
     if (p->colour) sslh_i_append(out, size, &used, " colour=%d", p->colour);
 }
 
-/* The reverse. All sizes become 0 if one of them is negative. */
+/* The reverse. All sizes become 0 if one of them is negative, and so does a mean or std that no float holds. */
 SSLH_I_FN void sslh_i_preprocess_read(sslh_preprocess *p, const char *text) {
     double mean[4] = {0, 0, 0, 0}, std[4] = {0, 0, 0, 0};
     int i;
@@ -46329,9 +46375,9 @@ SSLH_I_FN void sslh_i_preprocess_read(sslh_preprocess *p, const char *text) {
     if (p->colour < 0 || p->colour > SSLH_COLOUR_AB_OF_3) p->colour = SSLH_COLOUR_AS_IS;
     sslh_i_text_numbers(text, "mean", mean, 4);
     sslh_i_text_numbers(text, "std", std, 4);
-    for (i = 0; i < 4; i++) {
-        p->mean[i] = (float)mean[i];
-        p->std[i] = (float)std[i];
+    for (i = 0; i < 4; i++) { /* 3.40282356e38 is half a step above the largest float */
+        p->mean[i] = fabs(mean[i]) < 3.40282356e38 ? (float)mean[i] : 0.0f;
+        p->std[i] = fabs(std[i]) < 3.40282356e38 ? (float)std[i] : 0.0f;
     }
 }
 
@@ -46376,15 +46422,20 @@ SSLH_I_FN void sslh_i_preprocess_load(const sslh_i_st *s, sslh_net *net, const c
 typedef struct sslh_i_preprocess_line { char key[512], value[256]; } sslh_i_preprocess_line;
 
 /* Appends the preprocessing of the nets of a tree to the *n pairs in meta. The array that is returned holds their text;
-   the caller frees it. */
-SSLH_I_FN sslh_i_preprocess_line *sslh_i_preprocess_lines(sslh_ctx *c, const sslh_i_tree *t, const char *prefix,
-                                                          sslh_i_st_meta *meta, int *n) {
+   the caller frees it. A mean or std that is no number is an error, because a file could not hold it. */
+SSLH_I_FN sslh_i_preprocess_line *sslh_i_preprocess_lines(sslh_ctx *c, const char *fn, const sslh_i_tree *t,
+                                                          const char *prefix, sslh_i_st_meta *meta, int *n) {
     sslh_i_preprocess_line *line = (sslh_i_preprocess_line *)sslh_i_alloc(c, (size_t)t->n * sizeof *line);
-    int i;
+    int i, k;
     for (i = 0; line && i < t->n; i++) {
-        if (sslh_i_preprocess_none(&t->net[i]->preprocess)) continue;
+        const sslh_preprocess *p = &t->net[i]->preprocess;
+        if (sslh_i_preprocess_none(p)) continue;
+        for (k = 0; k < 4; k++)
+            if (!(p->mean[k] - p->mean[k] == 0) || !(p->std[k] - p->std[k] == 0))
+                sslh_fail(c, SSLH_E_USAGE, "%s: mean or std of channel %d in the preprocessing of '%s' is NaN or Inf: "
+                          "set it with sslh_set_preprocess", fn, k, t->net[i]->name);
         sslh_i_preprocess_key(t, i, prefix, line[i].key, sizeof line[i].key);
-        sslh_i_preprocess_text(&t->net[i]->preprocess, line[i].value, sizeof line[i].value);
+        sslh_i_preprocess_text(p, line[i].value, sizeof line[i].value);
         meta[*n].key = line[i].key;
         meta[(*n)++].value = line[i].value;
     }
@@ -46405,8 +46456,8 @@ SSLH_DEF void sslh_save_net(sslh_net *net, const char *path) {
         meta[n].key = "sslh.arch";
         meta[n++].value = net->arch;
     }
-    line = sslh_i_preprocess_lines(c, &t, "", meta, &n);
-    if (line) sslh_i_st_write(c, "sslh_save_net", path, &l, meta, n);
+    line = sslh_i_preprocess_lines(c, "sslh_save_net", &t, "", meta, &n);
+    if (!SSLH_I_BAD(c)) sslh_i_st_write(c, "sslh_save_net", path, &l, meta, n);
     sslh_i_free(c, line);
     sslh_i_free(c, l.item);
 }
@@ -46593,13 +46644,12 @@ SSLH_I_FN void sslh_i_part_move(sslh_classifier *k, int part, sslh_tensor *t, in
 }
 
 /* Appends each part to the list, with a persistent tensor that holds it. */
-SSLH_I_FN void sslh_i_st_add_parts_of(sslh_i_st_list *l, sslh_classifier *k) {
+SSLH_I_FN void sslh_i_st_add_parts_of(sslh_i_st_list *l, const char *fn, sslh_classifier *k) {
     int part;
     for (part = sslh_i_part_first(k->kind); part < sslh_i_part_end(k->kind) && l->n < l->cap; part++) {
         sslh_i_st_item *it = &l->item[l->n];
         int whole = sslh_i_part_whole(part);
-        it->t = sslh_i_persistent(k->c, "sslh_save_classifier", whole ? SSLH_I32 : SSLH_F32,
-                                  sslh_i_part_shape(k, part));
+        it->t = sslh_i_persistent(k->c, fn, whole ? SSLH_I32 : SSLH_F32, sslh_i_part_shape(k, part));
         if (!it->t) return;
         snprintf(it->name, sizeof it->name, "%s%s", SSLH_I_CLASSIFIER_PREFIX, sslh_i_part_names[part]);
         it->dtype = whole ? SSLH_I_ST_I32 : SSLH_I_DOUBLE ? SSLH_I_ST_F64 : SSLH_I_ST_F32;
@@ -46675,7 +46725,7 @@ SSLH_DEF void sslh_save_classifier(sslh_classifier *k, sslh_net *encoder, const 
     }
     mark = sslh_mark(c);
     if (sslh_i_st_list_new(c, &l, SSLH_I_PARTS + (encoder ? sslh_count_tensors(encoder) : 0))) {
-        sslh_i_st_add_parts_of(&l, k);
+        sslh_i_st_add_parts_of(&l, fn, k);
         for (i = 0; i < l.n && !SSLH_I_BAD(c); i++) sslh_i_part_move(k, l.item[i].part, l.item[i].t, 1);
         snprintf(about, sizeof about, "%s classes=%d width=%d trees=%d", k->info.kind, k->info.classes, k->info.width,
                  k->info.trees);
@@ -46689,7 +46739,7 @@ SSLH_DEF void sslh_save_classifier(sslh_classifier *k, sslh_net *encoder, const 
             sslh_i_st_add_net(&l, encoder, SSLH_I_ENCODER_PREFIX);
             meta[n].key = "sslh.arch";
             meta[n++].value = encoder->arch;
-            line = sslh_i_preprocess_lines(c, &t, SSLH_I_ENCODER_PREFIX, meta, &n);
+            line = sslh_i_preprocess_lines(c, fn, &t, SSLH_I_ENCODER_PREFIX, meta, &n);
         }
         if (!SSLH_I_BAD(c)) sslh_i_st_write(c, fn, path, &l, meta, n);
     }
@@ -46760,7 +46810,7 @@ SSLH_I_FN int sslh_i_classifier_fill(const sslh_i_st *s, sslh_classifier *k) {
     }
     mark = sslh_mark(c);
     if (!sslh_i_st_list_new(c, &l, SSLH_I_PARTS)) return 0;
-    sslh_i_st_add_parts_of(&l, k);
+    sslh_i_st_add_parts_of(&l, s->fn, k);
     for (i = 0; i < l.n && !SSLH_I_BAD(c); i++) {
         sslh_i_st_item *it = &l.item[i];
         it->found = sslh_i_st_find(s, "", it->name);
@@ -47047,6 +47097,17 @@ SSLH_I_FN int sslh_i_powers_read(const sslh_i_st *s, uint64_t v[2][SSLH_I_MAX_NE
         if (!(power >= 0 && power <= 1)) return -1;
     }
     return n[0];
+}
+
+/* An error when the checkpoints of a run could not be read back, so that it is known before the first step. The names
+   of gradients are the longest. */
+SSLH_I_FN void sslh_i_checkpoint_names(sslh_method *m, const char *config) {
+    sslh_i_st_meta meta[2] = {{"sslh.method", m->name ? m->name : ""}, {"sslh.config", config}};
+    sslh_i_st_list l;
+    if (!sslh_i_st_list_new(m->ctx, &l, sslh_count_tensors(m->net))) return;
+    sslh_i_st_add_net(&l, m->net, sslh_i_st_parts[SSLH_I_ST_G]);
+    sslh_i_st_readable(m->ctx, "sslh_train: .checkpoint", &l, meta, 2);
+    sslh_i_free(m->ctx, l.item);
 }
 
 SSLH_I_FN void sslh_i_checkpoint_save(sslh_method *m, sslh_optimizer *o, int64_t step, const char *path,
@@ -47821,14 +47882,14 @@ SSLH_DEF sslh_vectors *sslh_load_vectors_memory(sslh_ctx *c, const void *bytes, 
 
 #define SSLH_I_NUMBER 17 /* the most characters of a printed number */
 
-/* Prints a number with nine digits, from which the same float is read back, and an exponent if that is not 0. Returns
-   the number of characters. */
+/* Prints a finite number with nine digits, from which the same float is read back, and an exponent if that is not 0.
+   Returns the number of characters. */
 SSLH_I_FN size_t sslh_i_float_put(char out[SSLH_I_NUMBER], float x) {
     double a = x < 0 ? -(double)x : (double)x;
     uint32_t digits;
     size_t n = 0, k;
     int e = 0;
-    if (!(x - x == 0) || x == 0) { /* Inf and NaN, which no reader takes, are printed as 0 */
+    if (x == 0) {
         out[0] = '0';
         return 1;
     }
@@ -47877,13 +47938,42 @@ SSLH_I_FN size_t sslh_i_vectors_print(const sslh_vectors *v, sslh_vectors_format
     return used;
 }
 
+/* Why the word in this row, or its vector, would not be read back from a file of the format; NULL when it would. */
+SSLH_I_FN const char *sslh_i_vectors_lost(const sslh_vectors *v, int row, sslh_vectors_format format) {
+    const size_t n = v->words.word[row].size, D = (size_t)v->info.dim;
+    const uint8_t *p = (const uint8_t *)v->words.text + v->words.word[row].at;
+    size_t k;
+    for (k = 0; k < D; k++) {
+        float x = (float)v->x->data[(size_t)row * D + k];
+        if (!(x - x == 0)) return "has NaN or Inf in its vector";
+    }
+    if (format == SSLH_VECTORS_BINARY) {
+        if (memchr(p, ' ', n)) return "has a space, which ends a word in binary files: save as text";
+        return p[0] == '\n' ? "begins with a line break, which binary files do not keep" : NULL;
+    }
+    if (memchr(p, '\n', n)) return "has a line break, which ends a row of text: save as binary";
+    if (p[n - 1] == ' ' || p[n - 1] == '\t') return "ends with white space, which text does not keep";
+    if (format == SSLH_VECTORS_GLOVE && row == 0 &&
+        (sslh_i_line_numbers(p, n, 1, &k) || (D == 1 && p[0] >= '0' && p[0] <= '9')))
+        return "has a number in the first row, which tells the size of GloVe's vectors: save as SSLH_VECTORS_TEXT";
+    return NULL;
+}
+
 SSLH_DEF void sslh_save_vectors(const sslh_vectors *v, const char *path, sslh_vectors_format format) {
     static const char fn[] = "sslh_save_vectors";
+    const char *why = NULL;
     size_t n, rows, each;
-    char *text = NULL;
+    char *text = NULL, shown[48];
+    int i;
     if (!v || SSLH_I_BAD(v->c)) return;
     if ((int)format < 0 || format > SSLH_VECTORS_GLOVE) {
         sslh_fail(v->c, SSLH_E_USAGE, "%s: the format is %d, none of its constants", fn, (int)format);
+        return;
+    }
+    for (i = 0; i < v->info.words && (why = sslh_i_vectors_lost(v, i, format)) == NULL;) i++;
+    if (why) {
+        sslh_fail(v->c, SSLH_E_USAGE, "%s: the word '%s' %s", fn,
+                  sslh_i_quote(shown, v->words.text + v->words.word[i].at, v->words.word[i].size), why);
         return;
     }
     each = (size_t)v->info.dim * (format == SSLH_VECTORS_BINARY ? 4 : SSLH_I_NUMBER + 1) + 2;
@@ -48569,12 +48659,11 @@ SSLH_I_FN void sslh_i_byte_codes(uint32_t code[256], uint8_t order[256]) {
 
 /* The byte that a character spells, or -1. */
 SSLH_I_FN int sslh_i_byte_of(uint32_t x) {
-    static const uint8_t rest[3] = {127, 160, 173};
     if (x < 256) return sslh_i_byte_prints(x) ? (int)x : -1;
     x -= 256; /* the bytes 0 .. 32, 127 .. 160, 173 in this order */
     if (x <= 32) return (int)x;
-    if (x <= 32 + 34) return (int)x - 33 + rest[0];
-    return x == 67 ? rest[2] : -1;
+    if (x <= 32 + 34) return (int)x - 33 + 127;
+    return x == 67 ? 173 : -1;
 }
 
 /* Appends the 256 bytes as tokens, in numerical order or in GPT-2's, and with ends again as CLIP's ends of words. */
@@ -49027,12 +49116,12 @@ SSLH_I_FN int sslh_i_special_at(const sslh_tokenizer *t, const char *p, size_t n
 }
 
 /* A copy of a text with U+FFFD in place of invalid UTF-8, which the caller frees; *size becomes its length. */
-SSLH_I_FN char *sslh_i_utf8_mend(sslh_ctx *c, const char *p, size_t *size) {
+SSLH_I_FN char *sslh_i_utf8_mend(sslh_ctx *c, const char *fn, const char *p, size_t *size) {
     size_t at = 0, n = 0, step, bytes;
     uint32_t code;
     char *out = sslh_i_mul(*size, 3, &bytes) ? (char *)sslh_i_alloc(c, bytes + 1) : NULL;
     if (!out) {
-        sslh_fail(c, SSLH_E_MEMORY, "sslh_tokenize: out of memory for a text of %.0f bytes", (double)*size);
+        sslh_fail(c, SSLH_E_MEMORY, "%s: out of memory for a text of %.0f bytes", fn, (double)*size);
         return NULL;
     }
     for (; at < *size; at += step) {
@@ -49060,7 +49149,7 @@ SSLH_I_FN int sslh_i_spell_all(sslh_i_speller *s, const char *fn, const char *te
                       (double)bad, (uint8_t)text[bad]);
             return 0;
         }
-        mended = sslh_i_utf8_mend(s->c, text, &size);
+        mended = sslh_i_utf8_mend(s->c, fn, text, &size);
         if (!mended) return 0;
         text = mended;
     }
@@ -49787,8 +49876,10 @@ SSLH_I_FN size_t sslh_i_print_merges(const sslh_tokenizer *t, char *out, size_t 
 
 SSLH_DEF void sslh_save_tokenizer(const sslh_tokenizer *t, const char *vocabulary, const char *merges) {
     static const char fn[] = "sslh_save_tokenizer";
-    int pairs, file;
+    char shown[48];
+    int pairs, lines, file, i;
     if (!t || SSLH_I_BAD(t->c)) return;
+    lines = t->kind == SSLH_TOKENS_WORDPIECE;
     pairs = t->kind == SSLH_TOKENS_BPE || t->kind == SSLH_TOKENS_CLIP;
     if (t->kind == SSLH_TOKENS_BYTES || !vocabulary || pairs != (merges != NULL)) {
         sslh_fail(t->c, SSLH_E_USAGE, "%s: %s", fn, t->kind == SSLH_TOKENS_BYTES ? "bytes need no file" : !vocabulary ?
@@ -49796,8 +49887,13 @@ SSLH_DEF void sslh_save_tokenizer(const sslh_tokenizer *t, const char *vocabular
                   : "this kind has no merges: their path must be NULL");
         return;
     }
+    for (i = 0; i < t->n && !SSLH_I_BAD(t->c); i++) {
+        const char *name = t->names + t->at[i];
+        if (sslh_i_is_utf8(name) && !(lines && (strchr(name, '\n') || sslh_i_has_suffix(name, "\r")))) continue;
+        sslh_fail(t->c, SSLH_E_USAGE, "%s: the token %d, '%s', is %s: the file could not be read back", fn, i,
+                  sslh_i_quote(shown, name, strlen(name)), lines ? "not UTF-8, or more than a line" : "not UTF-8");
+    }
     for (file = 0; file <= pairs && !SSLH_I_BAD(t->c); file++) {
-        int lines = t->kind == SSLH_TOKENS_WORDPIECE;
         size_t n = file ? sslh_i_print_merges(t, NULL, 0) : sslh_i_print_tokens(t, lines, NULL, 0);
         char *text = (char *)sslh_i_alloc(t->c, n + 1);
         if (!text) return;

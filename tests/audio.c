@@ -795,6 +795,25 @@ static void windows_of_sound(void) {
               "%g %g %g %g", (double)x[6], (double)x[7], (double)x[15], (double)x[24]);
         CHECK(w.labels[2] == 0 && w.labels[3] == 1, "speakers");
     }
+    /* as many label fields as there can be: each is kept, and so is the choice of the last */
+    static const char *const names[5] = {"a", "b", "c", "d", "e"};
+    int32_t label[5][6];
+    sslh_field more[6];
+    more[0] = f[0];
+    for (int k = 0; k < 5; k++) {
+        for (int i = 0; i < 6; i++) label[k][i] = (i + k) % (k + 2);
+        more[k + 1] = f[1], more[k + 1].values = label[k], more[k + 1].name = names[k];
+    }
+    w = sslh_data_windows(sslh_data_labelled(sslh_data_from_fields(c, more, 6, 6), "e"), NULL, 7, 7);
+    CHECK_OK(c);
+    CHECK(w.count == 4 && w.fields == 6 && w.classes == 6, "%d windows of %d fields", (int)w.count, w.fields);
+    for (int k = 0; k < 5 && w.fields == 6; k++) {
+        static const int32_t sample[4] = {0, 1, 3, 5};
+        CHECK(!strcmp(w.field[k + 1].name, names[k]), "field %d is %s", k + 1, w.field[k + 1].name);
+        for (int i = 0; i < 4; i++)
+            CHECK(((const int32_t *)w.field[k + 1].values)[i] == label[k][sample[i]], "window %d, field %d", i, k + 1);
+        for (int i = 0; k == 4 && i < 4; i++) CHECK(w.labels[i] == label[4][sample[i]], "label %d", i);
+    }
     sslh_data_windows(d, NULL, 11, 1);
     CHECK_ERROR(c, "sslh_data_windows: 0 windows of 11; the longest recording has 10");
     sslh_data_windows(d, NULL, 0, 1);

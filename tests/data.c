@@ -164,9 +164,9 @@ static void folders(void) {
 }
 
 /* Puts files of some names into a folder of its own, loads it and removes all again. A name that ends with / is a
-   folder; .pgm files have one pixel, -idx3- files and .bin files have two images. */
+   folder; .pgm files have one pixel, -idx3- files and .bin files have two images, -idx1- files two labels. */
 static sslh_data load_names(sslh_ctx *c, const char *const *name) {
-    static const char idx[] = "\0\0\10\3\0\0\0\2\0\0\0\1\0\0\0\1ab";
+    static const char idx[] = "\0\0\10\3\0\0\0\2\0\0\0\1\0\0\0\1ab", labels[] = "\0\0\10\1\0\0\0\2\0\1";
     static char records[2 * 3073];
     char path[64];
     int n = 0;
@@ -175,9 +175,11 @@ static sslh_data load_names(sslh_ctx *c, const char *const *name) {
         snprintf(path, sizeof path, "names/%s", name[n]);
         size_t length = strlen(path);
         if (path[length - 1] == '/') path[length - 1] = 0, test_temporary_folder(path);
+        else if (strstr(path, ".pgm")) put(c, path, "P2 1 1 255 7");
         else if (strstr(path, "idx3")) sslh_i_write_whole(c, "test", test_temporary(path), idx, sizeof idx - 1);
+        else if (strstr(path, "idx1")) sslh_i_write_whole(c, "test", test_temporary(path), labels, sizeof labels - 1);
         else if (strstr(path, ".bin")) sslh_i_write_whole(c, "test", test_temporary(path), records, sizeof records);
-        else put(c, path, strstr(path, ".pgm") ? "P2 1 1 255 7" : "any");
+        else put(c, path, "any");
     }
     CHECK_OK(c);
     sslh_data d = sslh_load_images(c, test_temporary("names"));
@@ -216,6 +218,14 @@ static void folder_contents(void) {
         {{"1.pgm", "2.pgm", "3.pgm", "empty/", NULL}, 3, 0, NULL},
         {{"data.mat", NULL}, 0, 0, "names/data.mat: make"},
         {{"notes.txt", NULL}, 0, 0, "holds no images; wanted"},
+        /* "idx1" and "idx3" are words of IDX files only; endings of text are those of files, not of folders */
+        {{"a_idx0.pgm", "a_idx1.pgm", "a_idx3.pgm", "a_idx10.pgm", NULL}, 4, 0, NULL},
+        {{"a/", "a/1.pgm", "idx1/", "idx1/idx1.pgm", "z/", "z/1.pgm", NULL}, 3, 3, NULL},
+        {{"a/", "a/1.pgm", "b.md/", "b.md/1.pgm", "c.db/", "c.db/notes.md", NULL}, 2, 2, NULL},
+        {{"a/", "a/1.pgm", "a/x.txt/", "a/x.txt/1.pgm", NULL}, 0, 0, "names/a/x.txt: a folder in a class"},
+        {{"train-idx3", "train-idx1", "train-idx1-copy/", "train-idx1-copy/train-idx1", NULL}, 2, 2, NULL},
+        {{"train-idx3", "a_idx1.pgm", NULL}, 0, 0, "names/a_idx1.pgm: beside files of many images"},
+        {{"1.pgm", "a_idx1.tif", NULL}, 0, 0, "names/a_idx1.tif: make PNG or JPEG files"},
     };
     sslh_ctx *c = create(0);
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {

@@ -131,9 +131,10 @@ check "title and first steps have at most 25 lines (${steps:-none})" [ "${steps:
 # lines: of ssl.h, tests, examples and scripts, but not of files that a script wrote, which their first line says
 { echo "$file"; grep -E '\.(c|h|sh)$' $work/files; } | sort -u | while read -r f; do
     awk -v f="$f" 'FNR == 1 && /^\/\* (Made|Written) by tests\/[^ ]*\.py/ { exit }
-        length($0) > 120 { print f ":" FNR ": " length($0) " columns" }' "$f"
+        length($0) > 120 { print f ":" FNR ": " length($0) " columns" }
+        f ~ /ssl\.h$/ && /[^ -~]/ { print f ":" FNR ": a character outside of ASCII, or a tab" }' "$f"
 done > $work/only
-holds "lines have at most 120 columns" $work/only
+holds "lines have at most 120 columns, and those of ssl.h are ASCII" $work/only
 check "files are looked at for long lines" [ "$(grep -c -E '\.(c|h|sh)$' $work/files)" -ge 60 ]
 if git rev-parse --is-inside-work-tree > /dev/null 2>&1; then git ls-files | cut -d/ -f1 | sort -u
 else for f in *; do [ "$f" = build ] || [ "$f" = out ] || echo "$f"; done; fi |

@@ -215,6 +215,53 @@ static void draw(uint8_t *p, int first) {
                 }
 }
 
+/* With room for fewer pairs than there are, those with the smallest numbers are kept; samples of the same bytes in
+   another shape or type are no copies. */
+static void first_copies(void) {
+    static const int32_t value[12] = {5, 9, 2, 9, 5, 7, 2, 9, 1, 7, 5, 5};
+    static const int32_t want[7][2] = {{0, 4}, {0, 10}, {0, 11}, {1, 3}, {1, 7}, {2, 6}, {5, 9}};
+    sslh_ctx *c = context(1);
+    NONE(sslh_field, f);
+    NONE(sslh_data, none);
+    f.kind = SSLH_FIELD_TOKENS, f.type = SSLH_I32, f.shape = sslh_dim1(1), f.values = value;
+    sslh_data d = sslh_data_from_fields(c, &f, 1, 12);
+    CHECK_OK(c);
+    for (int room = 0; room < 9; room++) {
+        sslh_twins t[9];
+        memset(t, 255, sizeof t);
+        CHECK(sslh_data_twins(d, none, t, room) == 7, "room %d", room);
+        for (int i = 0; i < room && i < 7; i++)
+            CHECK(t[i].a == want[i][0] && t[i].b == want[i][1], "room %d: pair %d is %d %d", room, i, t[i].a, t[i].b);
+        CHECK(t[room < 7 ? room : 7].a == -1, "room %d: a pair too many", room);
+    }
+    /* a in b: the copies of each sample of a, in the order of b */
+    sslh_twins t[3];
+    CHECK(sslh_data_twins(sslh_data_range(d, 1, 3), d, t, 3) == 5 && t[0].a == 0 && t[0].b == 1 && t[1].b == 3 &&
+              t[2].a == 0 && t[2].b == 7, "%d %d, %d, %d %d", t[0].a, t[0].b, t[1].b, t[2].a, t[2].b);
+    CHECK_OK(c);
+    sslh_data one[4];
+    f.kind = SSLH_FIELD_AUDIO;
+    f.type = SSLH_F32, f.shape = sslh_dim2(2, 3), one[0] = sslh_data_from_fields(c, &f, 1, 2);
+    f.shape = sslh_dim2(3, 2), one[1] = sslh_data_from_fields(c, &f, 1, 2);
+    f.shape = sslh_dim2(6, 1), one[2] = sslh_data_from_fields(c, &f, 1, 2);
+    f.kind = SSLH_FIELD_IMAGE, f.type = SSLH_U8, f.shape = sslh_dim3(1, 1, 4);
+    one[3] = sslh_data_from_fields(c, &f, 1, 3);
+    CHECK(sslh_data_twins(one[0], one[0], t, 3) == 2 && sslh_data_twins(one[3], one[3], t, 3) == 3, "the same shape");
+    CHECK_OK(c);
+    for (int i = 1; i < 3; i++) {
+        sslh_data_twins(one[0], one[i], t, 3);
+        CHECK_ERROR(c, "sslh_data_twins: the first fields of the two sets differ in their shape");
+    }
+    f.type = SSLH_F32, f.shape = sslh_dim3(1, 1, 1);
+    sslh_data_twins(one[3], sslh_data_from_fields(c, &f, 1, 3), t, 3);
+    CHECK_ERROR(c, "differ in their type");
+    sslh_data_twins(d, none, NULL, 3);
+    CHECK_ERROR(c, "room for 3 pairs, and out is NULL");
+    sslh_data_twins(d, none, t, -1);
+    CHECK_ERROR(c, "room for -1 pairs, and out is given");
+    sslh_destroy(c);
+}
+
 static void copies(void) {
     sslh_ctx *c = context(2);
     sslh_twins t[8];
@@ -246,7 +293,7 @@ static void copies(void) {
     sslh_near_twins(c, x, y, 2, t, 8);
     CHECK_ERROR(c, "sslh_near_twins: a threshold of 2");
     sslh_data_twins(a, clips(c), t, 8);
-    CHECK_ERROR(c, "sslh_data_twins: two sets of samples of one shape");
+    CHECK_ERROR(c, "sslh_data_twins: the first fields of the two sets differ in their kind");
     sslh_thumbnails(c, a, 1);
     CHECK_ERROR(c, "sslh_thumbnails: .side is 1");
     sslh_thumbnails(c, clips(c), 8);
@@ -542,6 +589,7 @@ TESTS_BEGIN
     TEST(split_small_classes)
     TEST(split_by_group)
     TEST(split_large_groups)
+    TEST(first_copies)
     TEST(copies)
     TEST(equal_rows)
     TEST(neighbours)

@@ -73,10 +73,16 @@ static void odd_texts(void) {
                 CHECK(same, "kind %d, text %d: %d tokens, %d expected; the first %d, %d", which, i, (int)n, row[0],
                       n ? ids[0] : -1, row[0] ? row[1] : -1);
                 CHECK(sslh_tokenize(t, golden_texts[i], bytes, NULL, 0) == n, "counting gives another number");
+                /* an output that is too short has the beginning of the whole text */
+                char whole[4000], part[4000];
+                size_t m = sslh_detokenize(t, ids, n, whole, sizeof whole);
+                for (size_t room = 1; room < m + 3 && room < sizeof part && !again; room += 1 + m / 16) {
+                    size_t fits = m < room ? m : room - 1;
+                    CHECK(sslh_detokenize(t, ids, n, part, room) == m && !part[fits] && !memcmp(part, whole, fits),
+                          "kind %d, text %d: room for %d of %d bytes", which, i, (int)room, (int)m);
+                }
                 if (which == SMALL_BPE) {
-                    char back[600];
-                    size_t m = sslh_detokenize(t, ids, n, back, sizeof back);
-                    CHECK(m == bytes && memcmp(back, golden_texts[i], m) == 0, "text %d does not come back", i);
+                    CHECK(m == bytes && memcmp(whole, golden_texts[i], m) == 0, "text %d does not come back", i);
                 }
             }
         CHECK_OK(c);
@@ -343,6 +349,17 @@ static void refused(void) {
     t = sslh_tokenizer_new(c, NULL, 0, of_kind(SSLH_TOKENS_BYTES));
     sslh_save_tokenizer(t, test_temporary("x"), NULL);
     CHECK_ERROR(c, "bytes need no file");
+    /* names that the files could not give back */
+    d = of_kind(SSLH_TOKENS_WORDS), d.special = "<\xff>";
+    sslh_save_tokenizer(sslh_tokenizer_new(c, "a b", 3, d), test_temporary("x"), NULL);
+    CHECK_ERROR(c, "sslh_save_tokenizer: the token 2, '<?>', is not UTF-8: the file could not be read back");
+    t = sslh_load_tokenizer_memory(c, "a\r\r\nb", 5, NULL, 0, of_kind(SSLH_TOKENS_WORDPIECE));
+    CHECK_OK(c);
+    sslh_save_tokenizer(t, test_temporary("x"), NULL);
+    CHECK_ERROR(c, "sslh_save_tokenizer: the token 0, 'a?', is not UTF-8, or more than a line");
+    FILE *f = fopen(test_temporary("x"), "rb");
+    CHECK(!f, "a file was written");
+    if (f) fclose(f);
     sslh_destroy(c);
 }
 

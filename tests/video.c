@@ -151,7 +151,7 @@ static void folders_of_frames(void) {
     memset(&five, 0, sizeof five);
     /* one folder: frame 9 before frame 10, without zeros in front, from any number on */
     test_temporary_folder("one");
-    for (i = 8; i < 12; i++) snprintf(name, sizeof name, "one/shot2_%d.png", i), put_frame(c, name, 10 * i, 3, 4, 1);
+    for (i = 8; i < 12; i++) snprintf(name, sizeof name, "one/shot2_idx%d.png", i), put_frame(c, name, 10 * i, 3, 4, 1);
     put_text("one/notes.txt", "no frame");
     sslh_data d = load(c, "one");
     CHECK_OK(c);

@@ -570,6 +570,18 @@ static void recipe_text(void) {
     CHECK(sslh_recipe_print(sslh_recipe_byol1(), NULL, 0) == n, "no buffer");
     sslh_recipe_print(sslh_recipe_none(), text, sizeof text);
     CHECK(!strcmp(text, "as it is\n"), "%s", text);
+    /* how it resizes is told with and without a crop: checkpoints compare this text */
+    for (int crop = 0; crop < 2; crop++) {
+        static const char *const want[4] = {"", "bilinear\n", "bicubic, no antialiasing\n",
+                                            "bilinear, no antialiasing\n"};
+        for (int how = 0; how < 4; how++) {
+            sslh_recipe r = sslh_recipe_none();
+            r.height = r.width = 16, r.crop_min = crop ? 0.5f : 0, r.bilinear = how & 1, r.no_antialias = how >> 1;
+            sslh_recipe_print(r, text, sizeof text);
+            CHECK(strstr(text, want[how]) && (how || crop || !strcmp(text, "size: 16 x 16 (0: of the image)\n")),
+                  "crop %d, %d: %s", crop, how, text);
+        }
+    }
 }
 
 /* From the third call on nothing is allocated; with memory failing anywhere nothing breaks or leaks. */

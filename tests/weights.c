@@ -117,6 +117,112 @@ static void preprocessing_inside(void) {
     remove("weights_a.tmp");
 }
 
+/* Mean and std come back as the same floats, whatever they are; what is no number is not written. */
+static void preprocessing_exact(void) {
+    static const float edges[8] = {0, 1e6f, 1.5e7f, 3.40282347e38f, 1.17549435e-38f, 1.4e-45f, 9.9999e-5f, -123456.7f};
+    sslh_ctx *c = context();
+    sslh_net *net = small_mlp(c);
+    sslh_preprocess p, q;
+    char text[256];
+    int i, k, n = test_small() ? 200 : 3000;
+    for (i = 0; i < n; i++) {
+        memset(&p, 0, sizeof p);
+        p.height = p.width = 1999999999, p.channels = 4, p.colour = SSLH_COLOUR_AB_OF_3;
+        for (k = 0; k < 4; k++) {
+            p.mean[k] = i ? sslh_i_float_of(sslh_random_u32(3, 1, (uint64_t)(4 * i + k))) : edges[k];
+            p.std[k] = i ? sslh_i_float_of(sslh_random_u32(3, 2, (uint64_t)(4 * i + k))) : edges[k + 4];
+            if (!(p.mean[k] - p.mean[k] == 0)) p.mean[k] = 0.5f;
+            if (!(p.std[k] - p.std[k] == 0)) p.std[k] = 0.25f;
+        }
+        sslh_i_preprocess_text(&p, text, sizeof text);
+        sslh_i_preprocess_read(&q, text);
+        CHECK(strlen(text) < sizeof text - 1 && !memcmp(&p, &q, sizeof p), "%s", text);
+    }
+    sslh_i_preprocess_read(&q, "height=1 width=1 channels=1 mean=1e39,-1e300,1e400,2 std=3,3.4028236e38,1,1");
+    CHECK(q.mean[0] == 0 && q.mean[1] == 0 && q.mean[2] == 0 && q.mean[3] == 2 && q.std[0] == 3 && q.std[1] == 0 &&
+              q.std[3] == 1, "beyond floats: %g %g %g, %g", (double)q.mean[0], (double)q.mean[1], (double)q.mean[2],
+          (double)q.std[1]);
+    remove("weights_a.tmp");
+    net->preprocess = p;
+    net->preprocess.std[1] = (float)HUGE_VAL;
+    sslh_save_net(net, "weights_a.tmp");
+    CHECK_ERROR(c, "sslh_save_net: mean or std of channel 1 in the preprocessing of 'mlp' is NaN or Inf");
+    CHECK(sslh_i_path("weights_a.tmp") == SSLH_I_PATH_NONE, "a file was written");
+    sslh_destroy(c);
+}
+
+/* Names that a file could not give back are refused before anything is written; all others come back. */
+static sslh_net *named(sslh_ctx *c, const char *own, const char *child, const char *inner) {
+    sslh_net_desc nd;
+    sslh_net *net, *below;
+    memset(&nd, 0, sizeof nd);
+    net = sslh_net_new(c, nd);
+    sslh_param_new(net, own, sslh_dim1(2), SSLH_INIT_UNIFORM, 1);
+    if (!child) return net;
+    below = sslh_net_new(c, nd);
+    sslh_state_new(below, inner, SSLH_U8, sslh_dim1(3)); /* another type, so another place in the file */
+    sslh_child(net, child, below);
+    return net;
+}
+static void names_in_files(void) {
+    static const struct { const char *own, *child, *inner, *error; } rows[] = {
+        {"w\xff", NULL, NULL, "sslh_save_net: the name 'w?' is not UTF-8: the file could not be read back"},
+        {"w", "\xe2\x82", "b", "the name '??.b' is not UTF-8"},
+        {"__metadata__", NULL, NULL, "the name '__metadata__' belongs to the format"},
+        {"a.b", "a", "b", "the name 'a.b' is that of two tensors"},
+        {"w\xc3\xa9 \"\\\n", "a.b", "c", NULL}};
+    sslh_load_desc d;
+    sslh_net *net = NULL, *below = NULL, *again;
+    sslh_ctx *c = context();
+    char name[500], cut[100], leaf[28];
+    int i, depth, is_param;
+    memset(&d, 0, sizeof d);
+    remove("weights_n.tmp");
+    for (i = 0; i < (int)(sizeof rows / sizeof rows[0]); i++) {
+        sslh_save_net(named(c, rows[i].own, rows[i].child, rows[i].inner), "weights_n.tmp");
+        if (rows[i].error) {
+            CHECK_ERROR(c, rows[i].error);
+            CHECK(sslh_i_path("weights_n.tmp") == SSLH_I_PATH_NONE, "row %d: a file was written", i);
+        } else {
+            net = named(c, rows[i].own, rows[i].child, rows[i].inner);
+            CHECK(sslh_load_weights(net, "weights_n.tmp", d) == 2, "row %d", i);
+            CHECK_OK(c);
+        }
+        remove("weights_n.tmp");
+    }
+    /* nets in nets: a full name of 270 characters fits, one of 271 does not */
+    for (i = 26; i <= 27; i++) {
+        sslh_param_opts half;
+        memset(&half, 0, sizeof half);
+        half.lr_scale = 0.5f;
+        memset(leaf, 'l', sizeof leaf), leaf[i] = 0;
+        below = again = named(c, leaf, NULL, NULL);
+        for (depth = 0; depth < 4; depth++) {
+            char word[61];
+            memset(word, 'a' + depth, 60), word[60] = 0;
+            net = sslh_method_new(c, "box", NULL, NULL, 0).net;
+            sslh_child(net, word, again);
+            again = net;
+        }
+        CHECK(sslh_tensor_at(net, 0, name, sizeof name, &is_param)->count == 2 && (int)strlen(name) == 244 + i &&
+                  name[0] == 'd' && name[60] == '.' && !strcmp(name + 244, leaf), "%s", name);
+        sslh_tensor_at(net, 0, cut, sizeof cut, NULL);
+        CHECK(strlen(cut) == sizeof cut - 1 && !memcmp(cut, name, sizeof cut - 1), "%s", cut);
+        sslh_param_set_matching(net, leaf, half);
+        CHECK(below->entry[0]->lr_scale == 0.5f, "a pattern at the end of a long name");
+        sslh_save_net(net, "weights_n.tmp");
+        if (i == 26) {
+            uint64_t before = sslh_hash(net);
+            sslh_param(below, 0)->data[1] = 7;
+            CHECK(sslh_load_weights(net, "weights_n.tmp", d) == 1 && sslh_hash(net) == before, "a long name");
+            CHECK_OK(c);
+            remove("weights_n.tmp");
+        } else CHECK_ERROR(c, "is too long: the file could not be read back; give the tensor, or a net around it, ");
+    }
+    CHECK(sslh_i_path("weights_n.tmp") == SSLH_I_PATH_NONE, "a file was written");
+    sslh_destroy(c);
+}
+
 static void round_trips(void) {
     sslh_ctx *c = context();
     sslh_convnet_desc conv;
@@ -719,7 +825,7 @@ static void strangers(void) {
     sslh_load_desc d;
     uint8_t bytes[300], *pt;
     size_t size;
-    int i;
+    int i, k;
     memset(&nd, 0, sizeof nd);
     memset(&d, 0, sizeof d);
     net = sslh_net_new(c, nd);
@@ -737,10 +843,14 @@ static void strangers(void) {
         CHECK(sslh_load_weights(net, "weights_l.tmp", d) == 0 && sslh_error(c), "cut to %d bytes", i);
         sslh_clear_error(c);
     }
-    for (i = 0; i + 10 <= (int)size; i++) if (!memcmp(pt + i, "labels.npy", 10)) memcpy(pt + i, "a/data.pkl", 10);
-    spill("weights_l.tmp", pt, size);
-    CHECK(sslh_load_weights(net, "weights_l.tmp", d) == 0, "a file of PyTorch");
-    CHECK_ERROR(c, "a file of PyTorch, which only Python reads; there: from safetensors.torch import save_file");
+    for (k = 1; k < 3; k++) {
+        static const char names[3][11] = {"labels.npy", "lab\0ls.npy", "a/data.pkl"};
+        for (i = 0; i + 10 <= (int)size; i++) if (!memcmp(pt + i, names[k - 1], 10)) memcpy(pt + i, names[k], 10);
+        spill("weights_l.tmp", pt, size);
+        CHECK(sslh_load_weights(net, "weights_l.tmp", d) == 0, "%s", names[k]);
+        CHECK_ERROR(c, k == 1 ? "a name with a zero byte in it" :
+                    "a file of PyTorch, which only Python reads; there: from safetensors.torch import save_file");
+    }
     free(pt);
     for (i = 0; i < (int)(sizeof files / sizeof files[0]); i++) {
         size = files[i].n;
@@ -1126,6 +1236,32 @@ static void refused_runs(void) {
     remove("weights_m.tmp");
 }
 
+/* A run whose checkpoints could not be read back is refused before its first step. */
+static void unreadable_runs(void) {
+    static uint8_t pixels[32 * 16];
+    int i;
+    for (i = 0; i < 2; i++) {
+        kept k = make_kept(NULL, SSLH_ADAM, 0);
+        sslh_train_desc d;
+        uint64_t before;
+        memset(&d, 0, sizeof d);
+        d.epochs = 1, d.batch = 8, d.quiet = 1, d.checkpoint = "weights_m.tmp";
+        k.m.loss = pull_loss, k.m.views = pull_views;
+        if (i) sslh_child(k.m.net, "\xff", small_mlp(k.c));
+        else k.m.name = "te\xffst";
+        before = sslh_hash(k.m.net);
+        sslh_train(k.c, k.m, sslh_data_from_images(k.c, pixels, 32, 4, 4, 1, NULL), d);
+        CHECK_ERROR(k.c, i ? "sslh_train: .checkpoint: the name 'optim.g.?.bn1.bias' is not UTF-8"
+                           : "sslh_train: .checkpoint: 'sslh.method' has text that is not UTF-8");
+        CHECK(sslh_hash(k.m.net) == before, "a step was made");
+        sslh_save_checkpoint(&k.m, k.o, 1, "weights_m.tmp");
+        CHECK_ERROR(k.c, i ? "sslh_save_checkpoint: the name 'model.?.bn1.bias' is not UTF-8"
+                           : "sslh_save_checkpoint: 'sslh.method' has text that is not UTF-8");
+        CHECK(sslh_i_path("weights_m.tmp") == SSLH_I_PATH_NONE, "a file was written");
+        sslh_destroy(k.c);
+    }
+}
+
 /* --- embed -------------------------------------------------------------------------------------------------------- */
 
 static void embedding(void) {
@@ -1165,6 +1301,8 @@ static void embedding(void) {
 TESTS_BEGIN
     TEST(round_trips)
     TEST(preprocessing_inside)
+    TEST(preprocessing_exact)
+    TEST(names_in_files)
     TEST(reports)
     TEST(hostile_headers)
     TEST(damaged_files)
@@ -1181,5 +1319,6 @@ TESTS_BEGIN
     TEST(refused_checkpoints)
     TEST(checkpoint_memory)
     TEST(refused_runs)
+    TEST(unreadable_runs)
     TEST(embedding)
 TESTS_END

@@ -214,6 +214,46 @@ static void files(void) {
     sslh_destroy(c);
 }
 
+/* A word or number that a format cannot give back is refused, and nothing is written; other formats take it. */
+static void words_in_files(void) {
+    static const struct { const char *bytes; size_t n; const char *error[3]; } rows[] = { /* of text, binary, GloVe */
+        {". . 1 2\nb 3 4\n", 14, {NULL, "the word '. .' has a space, which ends a word in binary files", NULL}},
+        {"2 2\nat 5 1 2\nb 3 4\n", 19, {NULL, "the word 'at 5' has a space", "has a number in the first row"}},
+        {"2 1\n5 0\nb 1\n", 12, {NULL, NULL, "the word '5' has a number in the first row"}},
+        {"2 1\nx\ny \0\0\x80?c \0\0\0@", 18, {"the word 'x?y' has a line break", NULL, "has a line break"}},
+        {"2 1\na \0\0\x80?c\t \0\0\0@", 17, {"the word 'c?' ends with white space", NULL, "with white space"}}};
+    static const sslh_vectors_format formats[] = {SSLH_VECTORS_TEXT, SSLH_VECTORS_BINARY, SSLH_VECTORS_GLOVE};
+    sslh_ctx *c = context(1);
+    const char *path = test_temporary("words");
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        sslh_vectors *v = sslh_load_vectors_memory(c, rows[i].bytes, rows[i].n), *again;
+        CHECK_OK(c);
+        for (int k = 0; k < 3 && v; k++) {
+            sslh_save_vectors(v, path, formats[k]);
+            FILE *f = fopen(path, "rb");
+            CHECK(!f == !!rows[i].error[k], "file %d, format %d", (int)i, k);
+            if (f) fclose(f);
+            if (rows[i].error[k]) CHECK_ERROR(c, rows[i].error[k]);
+            if (!f) continue;
+            again = sslh_load_vectors(c, path);
+            CHECK_OK(c);
+            CHECK(again && sslh_vectors_query(again).words == 2 &&
+                      !memcmp(sslh_vectors_tensor(again)->data, sslh_vectors_tensor(v)->data,
+                              sslh_vectors_tensor(v)->count * sizeof(sslh_real)), "file %d, format %d", (int)i, k);
+            for (int j = 0; j < 2; j++)
+                CHECK(!strcmp(sslh_vectors_word(again, j), sslh_vectors_word(v, j)), "file %d, format %d: '%s'", (int)i,
+                      k, sslh_vectors_word(again, j));
+            remove(path);
+        }
+        sslh_vectors_tensor(v)->data[0] = (sslh_real)HUGE_VAL;
+        for (int k = 0; k < 3; k++) {
+            sslh_save_vectors(v, path, formats[k]);
+            CHECK_ERROR(c, "has NaN or Inf in its vector");
+        }
+    }
+    sslh_destroy(c);
+}
+
 static void scores(void) {
     static const char vectors[] = "6 3\nman 1 0 0\nwoman 1 1 0\nking 1 0 1\nqueen 1 1 1\nfar 0 -1 -1\nNear 1 0.1 0\n";
     static const char questions[] = ": family\nman woman king queen\nMan Woman King Queen\nman king woman far\n"
@@ -399,6 +439,7 @@ TESTS_BEGIN
     TEST(switches_are_off)
     TEST(same_bits)
     TEST(files)
+    TEST(words_in_files)
     TEST(scores)
     TEST(signs)
     TEST(phrases)
