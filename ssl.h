@@ -1682,8 +1682,8 @@ typedef enum sslh_colour { SSLH_COLOUR_AS_IS = 0, SSLH_COLOUR_L, SSLH_COLOUR_AB,
 /* The preprocessing that sslh_embed, probes and fine-tuning apply; it is saved with the net. */
 typedef struct sslh_preprocess {
     int   height, width, channels; /* of the images that it was trained on; 0: as given */
-    float mean[4], std[4];         /* per channel, of values in [0,1], with .colour of L, a and b; default mean 0,
-                                      std 1 */
+    float mean[4], std[4];         /* (x - mean) / std per channel, x in [0,1], with .colour of L, a and b; std 0: the
+                                      channel stays as it is, as in sslh_recipe */
     int   colour;                  /* an sslh_colour, 1 to 5; default 0: as they are */
 } sslh_preprocess;
 /* Methods set it when training begins: sizes always, mean and std when their views are normalised by those of
@@ -5653,7 +5653,8 @@ SSLH_I_FN sslh_tensor *sslh_i_doublings_cut(sslh_ctx *c, const char *op, sslh_te
     }
     return sslh_slice(c, sslh_slice(c, y, 1, 0, H), 2, 0, W);
 }
-/* x (N,..,C) in [0,1] by mean and deviation of the encoder's data, as a new tensor. */
+/* x (N,..,C) in [0,1] by mean and deviation of the encoder's data, as a new tensor. A channel without a deviation stays
+   as it is, also in sslh_i_normalised and in views. */
 SSLH_I_FN sslh_tensor *sslh_i_by_preprocess(sslh_ctx *c, sslh_tensor *x, sslh_net *encoder) {
     const sslh_preprocess p = sslh_get_preprocess(encoder);
     sslh_tensor *mean, *std;
@@ -5663,8 +5664,9 @@ SSLH_I_FN sslh_tensor *sslh_i_by_preprocess(sslh_ctx *c, sslh_tensor *x, sslh_ne
     mean = sslh_zeros(c, sslh_dim1(C));
     std = sslh_full(c, sslh_dim1(C), 1);
     for (k = 0; k < C && k < 4 && !SSLH_I_BAD(c); k++) {
+        if (p.std[k] == 0.0f) continue;
         mean->data[k] = (sslh_real)p.mean[k];
-        std->data[k] = (sslh_real)(p.std[k] != 0.0f ? p.std[k] : 1.0f);
+        std->data[k] = (sslh_real)p.std[k];
     }
     return sslh_div(c, sslh_sub(c, x, mean), std);
 }
@@ -6117,7 +6119,7 @@ SSLH_I_FN sslh_tensor *sslh_i_normalised(sslh_ctx *c, sslh_tensor *x, const sslh
     for (k = 0; k < ch && k < 4; k++) {
         /* y = (x - mean) / std, channel by channel; channels that stay as they are cost nothing. */
         sslh_real mean = (sslh_real)p->mean[k], inverse = 1 / (sslh_real)(p->std[k] != 0.0f ? p->std[k] : 1.0f);
-        if (mean == 0 && inverse == 1) continue;
+        if (p->std[k] == 0.0f || (mean == 0 && inverse == 1)) continue;
         for (j = k; j < x->count; j += ch) {
             sslh_real v = x->data[j] - mean;
             x->data[j] = v * inverse;
@@ -6560,17 +6562,9 @@ SSLH_I_FN sslh_tensor *sslh_i_jigsaw_cut(sslh_method *m, sslh_tensor *x, const u
 
 /* (2), or with .no_tile_norm the mean and deviation of the data for every tile: (N,K,t,t,C) */
 SSLH_I_FN sslh_tensor *sslh_i_jigsaw_normalise(sslh_method *m, sslh_tensor *x) {
-    sslh_ctx *c = m->ctx;
     const sslh_i_jigsaw *s = (const sslh_i_jigsaw *)m->self;
-    sslh_preprocess p;
-    int ch, C;
-    if (SSLH_I_BAD(c)) return x;
-    if (!s->d.no_tile_norm) return sslh_standardize(c, x, SSLH_AXIS(2) | SSLH_AXIS(3), 0.0f);
-    p = sslh_get_preprocess(m->encoder);
-    C = x->shape[4];
-    for (ch = 0; ch < C; ch++)
-        if (p.std[ch] == 0.0f) p.std[ch] = 1.0f; /* a constant channel is not divided */
-    return sslh_div(c, sslh_sub(c, x, sslh_from(c, sslh_dim1(C), p.mean)), sslh_from(c, sslh_dim1(C), p.std));
+    if (s->d.no_tile_norm) return sslh_i_by_preprocess(m->ctx, x, m->encoder);
+    return sslh_standardize(m->ctx, x, SSLH_AXIS(2) | SSLH_AXIS(3), 0.0f);
 }
 
 /* (4): for each image the number y of a permutation (N), draw 0 of its stream, and the permutation itself (N,K). */
@@ -15014,7 +15008,8 @@ SSLH_I_FN sslh_recipe sslh_i_finetune_views(const sslh_finetune_desc *d, const s
     if (p->colour) { /* views are RGB, from which the encoder's colours are made */
         memset(recipe.mean, 0, sizeof recipe.mean);
         memset(recipe.std, 0, sizeof recipe.std);
-    } else if (recipe.std[0] == 0.0f) { /* normalised as in pretraining, unless the caller's views are */
+    } else if (!(recipe.std[0] + recipe.std[1] + recipe.std[2] + recipe.std[3] > 0.0f)) {
+        /* normalised as in pretraining, unless the caller's views are */
         memcpy(recipe.mean, p->mean, sizeof p->mean);
         memcpy(recipe.std, p->std, sizeof p->std);
     }
@@ -46920,7 +46915,8 @@ SSLH_I_FN sslh_tensor *sslh_i_embed_input(sslh_net *net, const uint8_t *pixels, 
         s.bytes = image;
         if (resize) sslh_i_resize_image(c, &s, NULL, out, h, w, 1, 0);
         for (ch = 0; ch < (size_t)channels; ch++) {
-            float mean = ch < 4 ? p->mean[ch] : 0.0f, std = ch < 4 && p->std[ch] > 0.0f ? p->std[ch] : 1.0f;
+            const int stays = ch >= 4 || !(p->std[ch] > 0.0f);
+            float mean = stays ? 0.0f : p->mean[ch], std = stays ? 1.0f : p->std[ch];
             for (i = ch; i < out_each; i += (size_t)channels) {
                 float v = resize ? out[i] : (float)image[i] * (1.0f / 255.0f);
                 v = v - mean;

@@ -326,7 +326,7 @@ static sslh_net *dcgan(sslh_ctx *c, int norm) {
     return sslh_convnet(c, d);
 }
 #endif
-#if SSLH_WITH_CONTEXT
+#if SSLH_WITH_CONTEXT || SSLH_WITH_JIGSAW
 static sslh_net *convnet_of(sslh_ctx *c, int channels) {
     sslh_convnet_desc d;
     memset(&d, 0, sizeof d);
@@ -2902,6 +2902,64 @@ static void jigsaw_all(void) {
     free(all), free(least), free(sum);
 }
 
+static sslh_tensor *as_it_is(sslh_net *net, sslh_tensor *x, const void *self) {
+    (void)net, (void)self;
+    return x;
+}
+/* A channel that never changes, such as alpha, stays as it is, for training, probes and sslh_embed alike. */
+static void constant_channel(void) {
+    static uint8_t pixels[16 * 24 * 24 * 4];
+    static float embedded[16 * 4];
+    sslh_ctx *c = create(1);
+    sslh_jigsaw_desc d;
+    sslh_net_desc n;
+    sslh_feature_desc fd;
+    sslh_loader_desc ld;
+    sslh_recipe r = SSLH_VIEWS_NONE;
+    sslh_view_set views;
+    sslh_batch batch;
+    sslh_preprocess p;
+    sslh_data data;
+    sslh_method m;
+    sslh_net *net;
+    sslh_tensor *x, *f;
+    size_t i;
+    memset(&d, 0, sizeof d), memset(&n, 0, sizeof n), memset(&fd, 0, sizeof fd), memset(&views, 0, sizeof views);
+    memset(&ld, 0, sizeof ld);
+    for (i = 0; i < sizeof pixels; i++)
+        pixels[i] = i % 4 == 3 ? 255 : i % 4 == 1 ? 51 : (uint8_t)sslh_random_below(7, 7, (uint64_t)i, 256);
+    data = sslh_data_from_images(c, pixels, 16, 24, 24, 4, NULL);
+    ld.in_order = 1;
+    sslh_next_batch(sslh_loader_new(c, data, ld), &batch);
+    d.no_tile_norm = 1, d.grey = d.channel_shift = SSLH_OFF;
+    m = sslh_jigsaw(c, convnet_of(c, 4), d);
+    m.prepare(&m, data);
+    m.views(&m, &batch, &views);
+    x = sslh_view_get(&views, "tiles");
+    for (i = 0; i < x->count; i += 4)
+        CHECK(fabs((double)x->data[i + 1] - 0.2) < 1e-6 && x->data[i + 3] == 1, "a tile has %g and %g",
+              (double)x->data[i + 1], (double)x->data[i + 3]);
+    p = sslh_get_preprocess(m.encoder);
+    CHECK(p.std[1] == 0 && p.std[3] == 0 && p.mean[3] == 1, "mean %g, deviation %g", (double)p.mean[3],
+          (double)p.std[3]);
+    n.name = "as_it_is", n.forward = as_it_is, n.kind = SSLH_MAP, n.width = 4;
+    net = sslh_net_new(c, n);
+    sslh_set_preprocess(net, p);
+    f = sslh_features(c, net, data, fd);
+    sslh_embed(net, pixels, 16, 24, 24, 4, embedded);
+    memcpy(r.mean, p.mean, sizeof r.mean), memcpy(r.std, p.std, sizeof r.std);
+    for (i = 0; i < 64; i++) {
+        CHECK_NEAR(f->data[i], embedded[i], 1e-5);
+        if (i % 4 == 1) CHECK_NEAR(f->data[i], 0.2, 1e-5);
+        if (i % 4 == 3) CHECK_NEAR(f->data[i], 1, 1e-5);
+    }
+    CHECK_OK(c);
+    x = sslh_global_avg_pool(c, sslh_views(c, batch, r, 0)); /* as methods see them */
+    for (i = 0; i < 64; i++) CHECK_NEAR(f->data[i], x->data[i], 1e-5);
+    CHECK_OK(c);
+    sslh_destroy(c);
+}
+
 /* What the views hold: each tile comes from the cell that the permutation of its label says, every place in the cell
    occurs, channels move apart but stay in the cell, grey puzzles are grey, tiles are normalised one by one. */
 static void jigsaw_views(void) {
@@ -4890,6 +4948,7 @@ int main(int argc, char **argv) {
 #if SSLH_WITH_JIGSAW
     TEST(jigsaw_set)
     if (getenv("SSLH_TEST_LONG") && getenv("SSLH_TEST_LONG")[0] == '1') TEST(jigsaw_all)
+    TEST(constant_channel)
     TEST(jigsaw_views)
     TEST_LEARNS(jigsaw_learns)
     TEST(jigsaw_errors)
