@@ -7434,7 +7434,8 @@ typedef struct sslh_i_colour_way {
     int weight;               /* state of m.net: w (Q), all 0 until the first batch; -1: all are 1 */
 } sslh_i_colour_way;
 typedef struct sslh_i_colorization { sslh_colorization_desc d; sslh_recipe views; int ways; sslh_i_colour_way way[2];
-    char tap[32]; /* the intermediate result that the heads read; "": the output */ } sslh_i_colorization;
+    char tap[32];    /* the intermediate result that the heads read; "": the output */
+    sslh_data data;  /* that training goes over; without .prepare none */ } sslh_i_colorization;
 
 /* Mean and scale by which L, a and b are normalised; the scale is about their deviation in photographs. */
 static const float sslh_i_lab_mean[3] = {50, 0, 0}, sslh_i_lab_std[3] = {25, 15, 15};
@@ -7537,9 +7538,8 @@ SSLH_I_FN int sslh_i_colour_count(sslh_ctx *c, const sslh_i_colorization *s, con
     return coloured;
 }
 
-/* Writes (5) into the state, once: a resumed run has it from its checkpoint. data is the whole set to which the batch
-   belongs, even where training uses only a part. */
-SSLH_I_FN void sslh_i_colour_weigh(sslh_method *m, sslh_i_colour_way *w, sslh_data data) {
+/* Writes (5) into the state, once: a resumed run has it from its checkpoint. */
+SSLH_I_FN void sslh_i_colour_weigh(sslh_method *m, const sslh_i_colour_way *w, sslh_data data) {
     sslh_ctx *c = m->ctx;
     const sslh_i_colorization *s = (const sslh_i_colorization *)m->self;
     sslh_tensor *weight;
@@ -7580,6 +7580,7 @@ SSLH_I_FN void sslh_i_colour_weigh(sslh_method *m, sslh_i_colour_way *w, sslh_da
 
 SSLH_I_FN void sslh_i_colorization_prepare(sslh_method *m, sslh_data data) {
     sslh_preprocess p = sslh_get_preprocess(m->encoder);
+    ((sslh_i_colorization *)m->self)->data = data;
     p.height = data.height;
     p.width = data.width;
     p.channels = p.colour == SSLH_COLOUR_L || p.colour == SSLH_COLOUR_L_OF_3 ? 0 : data.channels; /* L: any channels */
@@ -7588,8 +7589,9 @@ SSLH_I_FN void sslh_i_colorization_prepare(sslh_method *m, sslh_data data) {
 
 SSLH_I_FN void sslh_i_colorization_views(sslh_method *m, const sslh_batch *batch, sslh_view_set *out) {
     sslh_ctx *c = m->ctx;
-    sslh_i_colorization *s = (sslh_i_colorization *)m->self;
+    const sslh_i_colorization *s = (const sslh_i_colorization *)m->self;
     sslh_tensor *x = sslh_views(c, *batch, s->views, 0); /* (N,H,W,C) in [0,1] */
+    const sslh_data data = s->data.ctx ? s->data : batch->data; /* the batch's is the whole set, test images too */
     int i;
     if (SSLH_I_BAD(c)) return;
     if (x->shape[3] < 3)
@@ -7598,7 +7600,7 @@ SSLH_I_FN void sslh_i_colorization_views(sslh_method *m, const sslh_batch *batch
     else if (x->shape[1] % s->d.cell || x->shape[2] % s->d.cell)
         sslh_fail(c, SSLH_E_SHAPE, "sslh_colorization: images of %d x %d are no whole cells of %d pixels: take another "
                   ".cell, or images of another size", x->shape[1], x->shape[2], s->d.cell);
-    for (i = 0; i < s->ways; i++) sslh_i_colour_weigh(m, &s->way[i], batch->data); /* (5), in the first step */
+    for (i = 0; i < s->ways; i++) sslh_i_colour_weigh(m, &s->way[i], data); /* (5), in the first step */
     sslh_view_add(out, "lab", sslh_i_to_lab(c, x)); /* (1): (N,H,W,3) */
 }
 

@@ -3667,6 +3667,30 @@ static void colorization_input(void) {
     sslh_destroy(c);
 }
 
+/* The weights of colours are those of the data that training goes over: the other images of the set, of which it is a
+   part, change nothing. */
+static void colorization_subset(void) {
+    static uint8_t other[32 * 768];
+    uint64_t hash[3];
+    for (int i = 0; i < 3; i++) { /* a part of one set, of another, and by itself */
+        sslh_ctx *c = create(1);
+        sslh_data data = painted(c, 32);
+        sslh_colorization_desc d;
+        sslh_method m;
+        memset(&d, 0, sizeof d);
+        d.head_hidden = 4;
+        memcpy(other, data.field[0].values, sizeof other);
+        for (size_t k = sizeof other / 2; k < sizeof other; k++) other[k] = (uint8_t)(k % 3 * 100); /* blue */
+        if (i) data = sslh_data_from_images(c, other, i == 1 ? 32 : 16, 16, 16, 3, NULL);
+        m = sslh_colorization(c, net_of(c, 1), d);
+        sslh_train(c, m, sslh_data_range(data, 0, 16), two_steps());
+        CHECK_OK(c);
+        hash[i] = sslh_hash(m.net);
+        sslh_destroy(c);
+    }
+    CHECK(hash[0] == hash[2] && hash[1] == hash[2], "training depends on images that it was not given");
+}
+
 static void colorization_errors(void) {
     sslh_ctx *c = create(1);
     sslh_data data = data_for(c, "any"), grey;
@@ -4967,6 +4991,7 @@ int main(int argc, char **argv) {
     TEST(colorization_bins)
     TEST_LEARNS(colorization_learns)
     TEST(colorization_input)
+    TEST(colorization_subset)
     TEST(colorization_errors)
 #endif
     TEST(text_is_a_descriptor)
