@@ -14651,11 +14651,13 @@ SSLH_I_FN void sslh_i_knn_task(void *arg, int row, int worker) {
     double *votes = j->votes + (size_t)worker * (size_t)j->classes;
     int used = sslh_i_most_similar(j->similarity + (size_t)row * (size_t)j->n, j->n, -1, j->k, best, who);
     int i, k, top = 0;
+    sslh_real most = best[0];
     for (k = 0; k < j->classes; k++) votes[k] = 0;
+    for (i = 1; i < used; i++) most = SSLH_I_MAX(most, best[i]);
     for (i = 0; i < used; i++)
-        /* The exponent is at most 0, so that small temperatures do not overflow; the common factor does not change
-           the result. */
-        votes[j->labels[who[i]]] += (double)sslh_i_exp((best[i] - 1) / (sslh_real)j->temperature);
+        /* The exponent is at most 0, and 0 for the nearest, so that at small temperatures nothing overflows and the
+           nearest has a vote; the common factor does not change the result. */
+        votes[j->labels[who[i]]] += (double)sslh_i_exp((best[i] - most) / (sslh_real)j->temperature);
     for (k = 1; k < j->classes; k++)
         if (votes[k] > votes[top]) top = k;
     j->answer[row] = top;
