@@ -3456,7 +3456,7 @@ typedef struct sslh_feature_desc {
     int   batch;        /* images at a time, default 256; changes memory, not results */
     /* Makes the encoder's input from a batch; NULL: its images, normalised by the net's preprocessing, or, when there
        are none, all frames of its clips, likewise, or its sound. Without an encoder its result is used as the
-       features. */
+       features: float, of one width for all batches. */
     sslh_tensor *(*input)(sslh_ctx *c, const sslh_batch *batch, void *user);
     void *user;
 } sslh_feature_desc;
@@ -14141,9 +14141,9 @@ SSLH_I_FN sslh_tensor *sslh_i_batch_features(sslh_ctx *c, sslh_net *encoder, con
     } else x = b->data.height > 0 ? sslh_i_batch_normalised(c, b, p) : sslh_batch_audio(c, *b);
     if (encoder) x = sslh_forward_ex(encoder, x, f); /* (n,D), (n,H,W,C) or (n,T,D) */
     if (SSLH_I_BAD(c)) return x;
-    if (!x || x->ndim < 1 || x->shape[0] != b->count) {
-        sslh_fail(c, SSLH_E_SHAPE, "sslh_features: .input must give a row for each of the %d samples of the batch",
-                  b->count);
+    if (!x || x->type != SSLH_F32 || x->ndim < 1 || x->shape[0] != b->count) {
+        sslh_fail(c, SSLH_E_SHAPE, "sslh_features: .input must give a row of floats for each of the %d samples of the "
+                  "batch", b->count);
         return sslh_i_dummy(c);
     }
     if (encoder && x->ndim == 4 && d->pool_grid > 1) x = sslh_i_feature_grid(c, x, d);
@@ -14197,6 +14197,9 @@ SSLH_DEF sslh_tensor *sslh_features(sslh_ctx *c, sslh_net *encoder, sslh_data da
             x = sslh_i_batch_features(c, encoder, &b, &d, encoder ? &p : NULL); /* (n,D) */
             sslh_i_unscratch(c, index);
         }
+        if (all && !SSLH_I_BAD(c) && x->shape[1] != all->shape[1])
+            sslh_fail(c, SSLH_E_SHAPE, "sslh_features: sample %.0f has %d features, those before it have %d: .input "
+                      "must give equally many for every batch", (double)at, x->shape[1], all->shape[1]);
         if (!SSLH_I_BAD(c) && !all)
             all = sslh_i_persistent(c, "sslh_features", SSLH_F32, sslh_dim2((int)data.count, x->shape[1]));
         if (all && !SSLH_I_BAD(c))
