@@ -37520,12 +37520,24 @@ SSLH_I_FN void sslh_i_pool_stop(sslh_ctx *c) {
 }
 #endif
 
+/* A task of the user's parallel_for, whose threads have an environment of their own. */
+typedef struct sslh_i_foreign { sslh_task_fn fn; void *arg; } sslh_i_foreign;
+SSLH_I_FN void sslh_i_foreign_task(void *arg, int task, int worker) {
+    const sslh_i_foreign *job = (const sslh_i_foreign *)arg;
+    const sslh_i_fpenv env = sslh_i_fp_enter();
+    job->fn(job->arg, task, worker);
+    sslh_i_fp_leave(env);
+}
+
 SSLH_I_FN void sslh_i_parallel(sslh_ctx *c, int tasks, sslh_task_fn fn, void *arg) {
     sslh_i_fpenv env;
     int t;
     if (tasks <= 0) return;
     if (c->desc.parallel_for && tasks > 1) {
-        c->desc.parallel_for(c->desc.user, tasks, fn, arg);
+        sslh_i_foreign job;
+        job.fn = fn;
+        job.arg = arg;
+        c->desc.parallel_for(c->desc.user, tasks, sslh_i_foreign_task, &job);
         return;
     }
 #if SSLH_I_THREADS
