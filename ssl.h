@@ -9020,10 +9020,10 @@ SSLH_I_FN sslh_tensor *sslh_i_vae_binary(sslh_ctx *c, const sslh_tensor *x, cons
     }
     return y;
 }
-/* The images, made binary if the method does that. Image n has the index index[n] in its data, or first + n if index is
-   NULL. view 0 is for training, where each epoch draws anew, 1 for evaluation. */
+/* The images, made binary if the method does that. Image n is sample index[n] of the whole set, or, index NULL, sample
+   first + n of data. view 0 is for training, where each epoch draws anew, 1 for evaluation. */
 SSLH_I_FN sslh_tensor *sslh_i_vae_images(sslh_method *m, sslh_tensor *x, int view, int epoch, const int32_t *index,
-                                         int64_t first) {
+                                         const sslh_data *data, int64_t first) {
     sslh_ctx *c = m->ctx;
     const sslh_i_vae *s = (const sslh_i_vae *)m->self;
     uint64_t *streams;
@@ -9032,7 +9032,8 @@ SSLH_I_FN sslh_tensor *sslh_i_vae_images(sslh_method *m, sslh_tensor *x, int vie
     streams = (uint64_t *)sslh_i_scratch(c, (size_t)x->shape[0] * sizeof *streams); /* (N) */
     if (!streams) return sslh_i_dummy(c);
     for (n = 0; n < x->shape[0]; n++)
-        streams[n] = sslh_i_sample_stream('V', view, epoch, index ? index[n] : (int32_t)(first + n));
+        streams[n] = sslh_i_sample_stream('V', view, epoch,
+                                          index ? index[n] : (int32_t)sslh_i_sample(data, first + n));
     x = sslh_i_vae_binary(c, x, streams);
     sslh_i_unscratch(c, streams);
     return x;
@@ -9041,7 +9042,7 @@ SSLH_I_FN sslh_tensor *sslh_i_vae_images(sslh_method *m, sslh_tensor *x, int vie
 /* No augmentation: the target is the image itself. Pixels in [0,1] serve as Bernoulli means, or are drawn from them. */
 SSLH_I_FN void sslh_i_vae_views(sslh_method *m, const sslh_batch *batch, sslh_view_set *out) {
     sslh_tensor *x = sslh_batch_images(m->ctx, *batch); /* (N,H,W,C) in [0,1] */
-    sslh_view_add(out, "images", sslh_i_vae_images(m, x, 0, batch->epoch, batch->index, 0));
+    sslh_view_add(out, "images", sslh_i_vae_images(m, x, 0, batch->epoch, batch->index, NULL, 0));
 }
 
 /* (6) or (8). The noise of (2) comes from the context's stream, so that a repeated or resumed run draws the same. */
@@ -9115,7 +9116,7 @@ SSLH_DEF sslh_method sslh_vae_on(sslh_ctx *c, sslh_net *encoder, sslh_vae_desc d
 
 /* Images at .. at + n - 1 of the data as an evaluation uses them: (n,H,W,C) */
 SSLH_I_FN sslh_tensor *sslh_i_vae_test(sslh_method *m, sslh_data data, int64_t at, int n) {
-    return sslh_i_vae_images(m, sslh_i_data_tensor(m->ctx, data, at, n, NULL), 1, 0, NULL, at);
+    return sslh_i_vae_images(m, sslh_i_data_tensor(m->ctx, data, at, n, NULL), 1, 0, NULL, &data, at);
 }
 SSLH_I_FN int sslh_i_vae_data_ok(sslh_ctx *c, const char *op, const sslh_data *data) {
     if (data->ctx == c && data->count > 0) return 1;
