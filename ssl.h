@@ -5155,7 +5155,7 @@ SSLH_I_FN sslh_tensor *sslh_i_places_draw(sslh_ctx *c, const char *op, const ssl
 SSLH_I_FN sslh_tensor *sslh_i_places_of(sslh_ctx *c, const char *op, const sslh_tensor *draws, int N, int T, int from);
 SSLH_I_FN sslh_tensor *sslh_i_places_nce(sslh_ctx *c, sslh_tensor *q, sslh_tensor *z, sslh_tensor *positive,
                                          const sslh_tensor *places, sslh_tensor *negatives, int T, int from,
-                                         float *top1);
+                                         float *top1, float *guessing);
 SSLH_I_FN int sslh_i_patch_sides(sslh_ctx *c, const char *op, sslh_net *encoder, int H, int W, int *patch, int *stride);
 SSLH_I_FN sslh_tensor *sslh_i_augment(sslh_ctx *c, sslh_tensor *x, sslh_recipe recipe, const uint64_t *streams,
                                       int each);
@@ -10419,7 +10419,7 @@ SSLH_I_FN sslh_tensor *sslh_i_cpc_loss(sslh_method *m, const sslh_view_set *v, i
     sslh_ctx *c = m->ctx;
     const sslh_i_cpc *s = (const sslh_i_cpc *)m->self;
     sslh_tensor *x = sslh_view_get(v, "sound"), *loss = NULL, *z, *y, *places, *negatives;
-    float top1 = 0;
+    float top1 = 0, guessing = 0;
     int N, T, D, K = s->d.steps, k;
     (void)phase;
     z = sslh_forward(sslh_child_at(m->encoder, 0), x); /* (1): (N,T,D) */
@@ -10441,11 +10441,12 @@ SSLH_I_FN sslh_tensor *sslh_i_cpc_loss(sslh_method *m, const sslh_view_set *v, i
     for (k = 1; k <= K && !SSLH_I_BAD(c); k++) { /* (3) */
         sslh_tensor *q = sslh_slice(c, sslh_slice(c, y, 2, k - 1, k), 1, 0, T - k), *part; /* W_k c_t, t = 0 .. T-k-1 */
         q = sslh_reshape(c, q, sslh_dim2(N * (T - k), D));
-        part = sslh_i_places_nce(c, q, z, sslh_i_cpc_ahead(c, N, T, k), places, negatives, T, s->d.from, &top1);
+        part = sslh_i_places_nce(c, q, z, sslh_i_cpc_ahead(c, N, T, k), places, negatives, T, s->d.from, &top1,
+                                 &guessing);
         loss = loss ? sslh_add(c, loss, part) : part;
     }
     m->numbers[0].value = top1 / (float)K;
-    m->guessing = sslh_i_ln(s->d.negatives + 1);
+    m->guessing = guessing / (float)K;
     return SSLH_I_BAD(c) ? sslh_i_dummy(c) : sslh_scale(c, loss, 1.0f / (float)K);
 }
 
@@ -10658,7 +10659,7 @@ SSLH_I_FN sslh_net *sslh_i_cpc2_context_new(sslh_ctx *c, const sslh_cpc2_desc *d
 
 /* (4) and (5) of one direction, summed over k: z (N,R,S,D), targets V z (N,R,S,E), both turned. */
 SSLH_I_FN sslh_tensor *sslh_i_cpc2_predict(sslh_method *m, int direction, int first, sslh_tensor *z,
-                                           sslh_tensor *target, sslh_tensor *draws, float *top1) {
+                                           sslh_tensor *target, sslh_tensor *draws, float *top1, float *guessing) {
     sslh_ctx *c = m->ctx;
     const sslh_i_cpc2 *s = (const sslh_i_cpc2 *)m->self;
     int N = z->shape[0], R = z->shape[1], S = z->shape[2], E = s->d.target, K = s->d.steps, k, i;
@@ -10674,7 +10675,7 @@ SSLH_I_FN sslh_tensor *sslh_i_cpc2_predict(sslh_method *m, int direction, int fi
         if (!positive) break;
         for (i = 0; i < N * M; i++) positive->ints[i] = i / M * R * S + i % M + k * S;
         part = sslh_i_places_nce(c, sslh_reshape(c, q, sslh_dim2(N * M, E)), target, positive, places, negatives, R * S,
-                                 s->d.from, top1);
+                                 s->d.from, top1, guessing);
         loss = loss ? sslh_add(c, loss, part) : part;
     }
     return SSLH_I_BAD(c) ? sslh_i_dummy(c) : loss;
@@ -10684,7 +10685,7 @@ SSLH_I_FN sslh_tensor *sslh_i_cpc2_loss(sslh_method *m, const sslh_view_set *v, 
     sslh_ctx *c = m->ctx;
     const sslh_i_cpc2 *s = (const sslh_i_cpc2 *)m->self;
     sslh_tensor *x = sslh_view_get(v, "patches"), *z, *target, *loss = NULL;
-    float top1 = 0;
+    float top1 = 0, guessing = 0;
     int stride = s->d.stride, p, first = s->d.first, least, i;
     (void)phase;
     if (SSLH_I_BAD(c)) return sslh_i_dummy(c);
@@ -10704,12 +10705,13 @@ SSLH_I_FN sslh_tensor *sslh_i_cpc2_loss(sslh_method *m, const sslh_view_set *v, 
     target = sslh_reshape(c, target, sslh_dim4(z->shape[0], z->shape[1], z->shape[2], -1));
     for (i = 0; i < s->d.directions && !SSLH_I_BAD(c); i++) {
         sslh_tensor *part = sslh_i_cpc2_predict(m, i, first, sslh_i_cpc2_turn(c, z, i),
-                                                sslh_i_cpc2_turn(c, target, i), sslh_view_get(v, "draws"), &top1);
+                                                sslh_i_cpc2_turn(c, target, i), sslh_view_get(v, "draws"), &top1,
+                                                &guessing);
         loss = loss ? sslh_add(c, loss, part) : part;
     }
     if (SSLH_I_BAD(c)) return sslh_i_dummy(c);
     m->numbers[0].value = top1 / (float)(s->d.steps * s->d.directions);
-    m->guessing = sslh_i_ln(s->d.negatives + 1);
+    m->guessing = guessing / (float)(s->d.steps * s->d.directions);
     return sslh_scale(c, loss, 1.0f / (float)(s->d.steps * s->d.directions)); /* (5) */
 }
 
@@ -18049,26 +18051,33 @@ SSLH_I_FN sslh_tensor *sslh_i_places_of(sslh_ctx *c, const char *op, const sslh_
     return places;
 }
 
-/* The mask that is added to the scores (R,J): 0, or -1e30, whose softmax is 0, where a negative is left out. */
+/* The mask that is added to the scores (R,J): 0, or -1e30, whose softmax is 0, where a negative is left out. Adds the
+   loss of guessing to *guessing: the mean over the rows of ln(1 + the negatives that are left). */
 SSLH_I_FN sslh_tensor *sslh_i_places_mask(sslh_ctx *c, const sslh_tensor *positive, const sslh_tensor *places, int T,
-                                          int from) {
+                                          int from, float *guessing) {
     int R = positive->shape[0], J = places->shape[1], each = R / places->shape[0], r, j;
     sslh_tensor *mask = sslh_zeros(c, sslh_dim2(R, J));
+    double sum = 0;
     for (r = 0; r < R && !SSLH_I_BAD(c); r++) {
         const int32_t *place = places->ints + (size_t)(r / each) * (size_t)J;
-        int own = positive->ints[r], sample = own / T;
+        int own = positive->ints[r], sample = own / T, answers = J + 1;
         for (j = 0; j < J; j++)
-            if (place[j] == own || (from == 2 && place[j] / T == sample))
+            if (place[j] == own || (from == 2 && place[j] / T == sample)) {
                 mask->data[(size_t)r * (size_t)J + (size_t)j] = SSLH_I_R(-1e30);
+                answers--;
+            }
+        sum += (double)sslh_i_ln(answers);
     }
+    *guessing += (float)(sum / R);
     return mask;
 }
 
 /* (1): q (R,D), z (N T,D), positive (R), places (1,J) or (N,J), negatives: the rows of z at these places, (1,J,D) or
-   (N,J,D). Adds to *top1 the share of rows in which the positive has the best score; a tie is no hit. */
+   (N,J,D). Adds to *top1 the share of rows in which the positive has the best score, where a tie is no hit, and to
+   *guessing the loss of guessing. */
 SSLH_I_FN sslh_tensor *sslh_i_places_nce(sslh_ctx *c, sslh_tensor *q, sslh_tensor *z, sslh_tensor *positive,
                                          const sslh_tensor *places, sslh_tensor *negatives, int T, int from,
-                                         float *top1) {
+                                         float *top1, float *guessing) {
     sslh_tensor *score[2], *label;
     int R, J, i;
     if (SSLH_I_BAD(c)) return sslh_i_dummy(c);
@@ -18076,7 +18085,7 @@ SSLH_I_FN sslh_tensor *sslh_i_places_nce(sslh_ctx *c, sslh_tensor *q, sslh_tenso
     J = places->shape[1];
     score[0] = sslh_matmul_ex(c, sslh_reshape(c, q, sslh_dim3(places->shape[0], -1, q->shape[1])), negatives, 0, 1);
     score[0] = sslh_add(c, sslh_reshape(c, score[0], sslh_dim2(R, J)), /* (R,J) */
-                        sslh_i_places_mask(c, positive, places, T, from));
+                        sslh_i_places_mask(c, positive, places, T, from, guessing));
     score[1] = sslh_sum(c, sslh_mul(c, q, sslh_embedding(c, z, positive)), SSLH_AXIS(1), 1); /* (R,1) */
     score[0] = sslh_concat(c, score, 2, 1); /* x: (R,J+1), the positive is class J */
     label = SSLH_I_BAD(c) ? NULL : sslh_i_new(c, "sslh_info_nce", SSLH_I32, sslh_dim1(R));

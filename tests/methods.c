@@ -3235,6 +3235,32 @@ static void cpc2_collapse_and_learning(void) {
     sslh_destroy(c);
 }
 
+/* All patches equal: the loss is that of guessing among the answers that there are, fewer than .negatives says where a
+   negative is the positive, or of the same sample, and where there are no more places. */
+static void cpc2_guessing(void) {
+    static const struct { int from, draws; double answers; } ways[] = {{0, 999, 48}, {2, 999, 33}, {1, 999, 16},
+                                                                       {0, 9, 0}, {2, 9, 0}, {1, 9, 0}};
+    sslh_ctx *c = create(1);
+    sslh_method m;
+    for (int i = 0; i < 6; i++) {
+        sslh_view_set v;
+        const int rows = ways[i].from == 1 ? 3 : 1;
+        static int32_t drawn[3 * 999];
+        double loss;
+        memset(&v, 0, sizeof v);
+        m = cpc2(c, 1, 2, ways[i].draws, ways[i].from);
+        for (int k = 0; k < rows * ways[i].draws; k++) drawn[k] = (int32_t)(sslh_random_u32(3, 3, (uint64_t)k) >> 1);
+        sslh_view_add(&v, "patches", sslh_full(c, sslh_dim6(3, 4, 4, 6, 6, 3), 0.25f));
+        sslh_view_add(&v, "draws", sslh_from_ints(c, sslh_dim2(rows, ways[i].draws), drawn));
+        loss = (double)sslh_item(m.loss(&m, &v, 0));
+        CHECK_OK(c);
+        CHECK_CLOSE(m.guessing, loss, 1e-5);
+        if (ways[i].answers > 0) CHECK_CLOSE(m.guessing, log(ways[i].answers), 1e-6);
+        else CHECK((double)m.guessing < log(10.0) && (double)m.guessing > log(3.0), "guessing %g", (double)m.guessing);
+    }
+    sslh_destroy(c);
+}
+
 /* What is predicted cannot be seen: new pixels in all that row 2 covers leave the context of row 0 as it was, and those
    below the patches of row 1 that of rows 0 and 1. In every direction, on the turned grid. */
 static void cpc2_context_sees_no_target(void) {
@@ -4989,6 +5015,7 @@ int main(int argc, char **argv) {
 #endif
 #if SSLH_WITH_CPC2
     TEST_LEARNS(cpc2_collapse_and_learning)
+    TEST(cpc2_guessing)
     TEST(cpc2_context_sees_no_target)
     TEST(cpc2_errors)
 #endif
