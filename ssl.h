@@ -192,9 +192,9 @@
    .parallel_for hands the work to a scheduler of yours. It must call fn(arg, task, worker) once for every task, with
    worker below .threads, and must not give the same worker to two calls that run at the same time.
 
-   While a step is computed, idle workers already make views of the next batch, of the kinds that the step before asked
-   for. So pixels in your memory must not change while a loader goes over them, unless the loader has .no_ahead. With
-   data from a callback, with .parallel_for or with one thread, views are made when they are asked for.
+   While a step is computed, idle workers of the pool already make views of the next batch, unless the loader has
+   .no_ahead or the data come from a callback. So pixels in your memory must neither change nor be freed while a loader
+   goes over them; after a loop that is left early, not before sslh_rewind or sslh_destroy has freed the loader.
 
    9  WHAT IS DETERMINISTIC
 
@@ -4373,6 +4373,8 @@ SSLH_I_FN void sslh_i_warn(sslh_ctx *c, const char *format, ...) SSLH_I_PRINTF(2
 /* --- persistent memory: zeroed, 64-byte aligned, freed by sslh_rewind or sslh_destroy; NULL and an error on failure */
 SSLH_I_FN void *sslh_i_alloc(sslh_ctx *c, size_t bytes);
 SSLH_I_FN void *sslh_i_alloc_with(sslh_ctx *c, size_t bytes, const void *owner); /* lives as long as that other block */
+/* --- the same for what can be done without: no error on failure */
+SSLH_I_FN void *sslh_i_alloc_spare(sslh_ctx *c, size_t bytes, const void *owner);
 SSLH_I_FN void  sslh_i_free(sslh_ctx *c, void *p);
 /* --- before a state is changed in a step: what it holds is put back should the step fail */
 SSLH_I_FN void  sslh_i_note_state(sslh_ctx *c, sslh_tensor *state);
@@ -5275,7 +5277,8 @@ SSLH_I_FN void sslh_i_turn_images(sslh_ctx *c, const void *in, void *out, const 
 SSLH_I_FN int sslh_i_view_run(sslh_ctx *c, const char *op, sslh_i_view_job *job);
 SSLH_I_FN sslh_tensor *sslh_i_view_batch(sslh_ctx *c, sslh_i_view_job *job, const sslh_batch *b,
                                          const sslh_recipe *asked);
-SSLH_I_FN void sslh_i_ahead_cancel(sslh_ctx *c);
+SSLH_I_FN void sslh_i_ahead_cancel(sslh_ctx *c, int64_t mark);
+SSLH_I_FN int sslh_i_ahead_yield(sslh_ctx *c);
 
 /* --- part IV: >>files, >>data, >>weights --- */
 SSLH_I_FN void sslh_i_append(char *out, size_t size, size_t *used, const char *format, ...) SSLH_I_PRINTF(4, 5);
@@ -14072,6 +14075,7 @@ SSLH_DEF float sslh_train(sslh_ctx *c, sslh_method m, sslh_data data, sslh_train
     /* Inside a scope of the caller, the tensors of the caller's step must stay alive; there the caller's own rewind
        frees the memory. */
     if (c->depth == 0) sslh_rewind(c, mark);
+    else sslh_i_ahead_cancel(c, mark);
     return r.result;
 }
 
@@ -15045,6 +15049,7 @@ SSLH_I_FN void sslh_i_finetune_run(sslh_ctx *c, sslh_net *net, sslh_net *head, s
     sslh_loader *loader;
     sslh_forward_desc f;
     sslh_batch batch;
+    const int64_t mark = sslh_mark(c);
     int64_t step = 0, steps, warmup;
     memset(&od, 0, sizeof od);
     od.kind = SSLH_ADAMW;
@@ -15072,6 +15077,7 @@ SSLH_I_FN void sslh_i_finetune_run(sslh_ctx *c, sslh_net *net, sslh_net *head, s
         sslh_optimizer_step(o, sslh_cosine(step++, steps, warmup, d->lr));
     }
     sslh_pop(c);
+    sslh_i_ahead_cancel(c, mark); /* an error may have ended the loop */
     sslh_train_mode(net, 0);
     sslh_train_mode(head, 0);
 }
@@ -22470,23 +22476,31 @@ SSLH_I_FN void sslh_i_warn(sslh_ctx *c, const char *format, ...) {
 
 /* --- persistent memory ------------------------------------------------------------------------------------------- */
 
-SSLH_I_FN void *sslh_i_raw_alloc(sslh_ctx *c, size_t bytes) {
-    void *p;
-    if (c->desc.max_bytes && (bytes > c->desc.max_bytes || c->bytes > c->desc.max_bytes - bytes)) {
-        sslh_fail(c, SSLH_E_MEMORY, "out of memory: %.1f MB more than the limit of %.1f MB given as .max_bytes",
-                  ((double)c->bytes + (double)bytes - (double)c->desc.max_bytes) / 1e6,
-                  (double)c->desc.max_bytes / 1e6);
-        return NULL;
-    }
-    p = c->desc.alloc ? c->desc.alloc(c->desc.user, bytes) : malloc(bytes);
-    if (!p) {
-        sslh_fail(c, SSLH_E_MEMORY, "out of memory: %.3f MB asked for with %.1f MB in use", (double)bytes / 1e6,
-                  (double)c->bytes / 1e6);
-        return NULL;
-    }
+/* Would it exceed .max_bytes? */
+SSLH_I_FN int sslh_i_over(const sslh_ctx *c, size_t bytes) {
+    return c->desc.max_bytes && (bytes > c->desc.max_bytes || c->bytes > c->desc.max_bytes - bytes);
+}
+
+/* For memory that can be done without: NULL, without an error, when there is none. */
+SSLH_I_FN void *sslh_i_raw_spare(sslh_ctx *c, size_t bytes) {
+    void *p = sslh_i_over(c, bytes) ? NULL : c->desc.alloc ? c->desc.alloc(c->desc.user, bytes) : malloc(bytes);
+    if (!p) return NULL;
     c->bytes += bytes;
     c->allocs++;
     if (c->bytes > c->peak) c->peak = c->bytes;
+    return p;
+}
+
+SSLH_I_FN void *sslh_i_raw_alloc(sslh_ctx *c, size_t bytes) {
+    void *p = sslh_i_raw_spare(c, bytes);
+    if (!p && sslh_i_ahead_yield(c)) p = sslh_i_raw_spare(c, bytes);
+    if (!p && sslh_i_over(c, bytes))
+        sslh_fail(c, SSLH_E_MEMORY, "out of memory: %.1f MB more than the limit of %.1f MB given as .max_bytes",
+                  ((double)c->bytes + (double)bytes - (double)c->desc.max_bytes) / 1e6,
+                  (double)c->desc.max_bytes / 1e6);
+    else if (!p)
+        sslh_fail(c, SSLH_E_MEMORY, "out of memory: %.3f MB asked for with %.1f MB in use", (double)bytes / 1e6,
+                  (double)c->bytes / 1e6);
     return p;
 }
 
@@ -22505,7 +22519,11 @@ SSLH_I_FN char *sslh_i_align(void *p) {
 /* The header of a block is in front of its payload, padded to whole alignment units. */
 #define SSLH_I_BLOCK_HEAD ((sizeof(sslh_i_block) + SSLH_I_ALIGN - 1) / SSLH_I_ALIGN * SSLH_I_ALIGN)
 
-SSLH_I_FN void *sslh_i_alloc(sslh_ctx *c, size_t bytes) {
+SSLH_I_FN sslh_i_block *sslh_i_block_of(const void *payload) {
+    return (sslh_i_block *)(uintptr_t)((const char *)payload - SSLH_I_BLOCK_HEAD);
+}
+
+SSLH_I_FN void *sslh_i_block_new(sslh_ctx *c, size_t bytes, int spare) {
     size_t total = bytes + SSLH_I_BLOCK_HEAD + SSLH_I_ALIGN;
     void *raw;
     sslh_i_block *b;
@@ -22514,7 +22532,7 @@ SSLH_I_FN void *sslh_i_alloc(sslh_ctx *c, size_t bytes) {
         sslh_fail(c, SSLH_E_MEMORY, "out of memory: a size overflows");
         return NULL;
     }
-    raw = sslh_i_raw_alloc(c, total);
+    raw = spare ? sslh_i_raw_spare(c, total) : sslh_i_raw_alloc(c, total);
     if (!raw) return NULL;
     b = (sslh_i_block *)(void *)sslh_i_align(raw);
     memset(b, 0, SSLH_I_BLOCK_HEAD + bytes);
@@ -22528,20 +22546,25 @@ SSLH_I_FN void *sslh_i_alloc(sslh_ctx *c, size_t bytes) {
     return (char *)b + SSLH_I_BLOCK_HEAD;
 }
 
+SSLH_I_FN void *sslh_i_alloc(sslh_ctx *c, size_t bytes) { return sslh_i_block_new(c, bytes, 0); }
+
 /* Memory that belongs to an earlier block (a net's parameters, laid out at its first use) and is freed by the
    same rewind. */
 SSLH_I_FN void *sslh_i_alloc_with(sslh_ctx *c, size_t bytes, const void *owner) {
-    char *p = (char *)sslh_i_alloc(c, bytes);
-    if (p)
-        ((sslh_i_block *)(void *)(p - SSLH_I_BLOCK_HEAD))->serial =
-            ((const sslh_i_block *)(const void *)((const char *)owner - SSLH_I_BLOCK_HEAD))->serial;
+    void *p = sslh_i_block_new(c, bytes, 0);
+    if (p) sslh_i_block_of(p)->serial = sslh_i_block_of(owner)->serial;
+    return p;
+}
+SSLH_I_FN void *sslh_i_alloc_spare(sslh_ctx *c, size_t bytes, const void *owner) {
+    void *p = sslh_i_block_new(c, bytes, 1);
+    if (p) sslh_i_block_of(p)->serial = sslh_i_block_of(owner)->serial;
     return p;
 }
 
 SSLH_I_FN void sslh_i_free(sslh_ctx *c, void *p) {
     sslh_i_block *b;
     if (!p) return;
-    b = (sslh_i_block *)(void *)((char *)p - SSLH_I_BLOCK_HEAD);
+    b = sslh_i_block_of(p);
     if (b->prev) b->prev->next = b->next;
     else c->first = b->next;
     if (b->next) b->next->prev = b->prev;
@@ -23079,11 +23102,12 @@ SSLH_DEF sslh_ctx *sslh_create(sslh_desc desc) {
 
 /* No rewind frees this block: the context itself needs it. */
 SSLH_I_FN void sslh_i_outlive(void *block) {
-    ((sslh_i_block *)(void *)((char *)block - SSLH_I_BLOCK_HEAD))->serial = 0;
+    sslh_i_block_of(block)->serial = 0;
 }
 
 SSLH_I_FN void sslh_i_free_blocks(sslh_ctx *c, int64_t mark) {
     sslh_i_block *b = c->last;
+    sslh_i_ahead_cancel(c, mark);
     while (b) {
         sslh_i_block *prev = b->prev;
         if (b->serial > mark) sslh_i_free(c, (char *)b + SSLH_I_BLOCK_HEAD);
@@ -23097,7 +23121,6 @@ SSLH_DEF void sslh_rewind(sslh_ctx *c, int64_t mark) {
         sslh_fail(c, SSLH_E_USAGE, "sslh_rewind: this mark is not of this context");
         return;
     }
-    sslh_i_ahead_cancel(c);
     sslh_i_settle(c);
     /* tensors that are left of the step may refer to nets that are freed here */
     if (c->depth == 0) {
@@ -23111,7 +23134,7 @@ SSLH_DEF void sslh_destroy(sslh_ctx *c) {
     size_t i;
     sslh_desc desc;
     if (!c || c == &sslh_i_dead) return;
-    sslh_i_ahead_cancel(c);
+    sslh_i_ahead_cancel(c, -1);
     sslh_i_pool_end(c);
     sslh_i_free_blocks(c, -1);
     for (i = 0; i < c->nchunks; i++) sslh_i_raw_free(c, c->chunks[i].start, c->chunks[i].size);
@@ -37297,7 +37320,7 @@ struct sslh_i_pool {
     char  pad2[SSLH_I_ALIGN];
     int   active;       /* workers inside the job */
     char  pad3[SSLH_I_ALIGN];
-    /* Work ahead of the step, see sslh_i_ahead_add; changed under the mutex. ahead_active: tasks that run now. */
+    /* Work ahead of the step, see sslh_i_ahead_own; changed under the mutex. ahead_active: tasks that run now. */
     int ahead_next, ahead_tasks, ahead_active;
     sslh_task_fn ahead_fn;
     void *ahead_arg;
@@ -37575,22 +37598,33 @@ SSLH_I_FN void sslh_i_parallel(sslh_ctx *c, int tasks, sslh_task_fn fn, void *ar
    Tasks that idle workers take, one at a time, while the caller computes a step. There is one owner (arg) at a time,
    which adds tasks and later waits for all of them. */
 
-/* Adds tasks, numbered on from the last one that was added since sslh_i_ahead_finish. Returns 0, with nothing added,
-   for one thread, with the user's parallel_for, or when there is another owner. */
-SSLH_I_FN int sslh_i_ahead_add(sslh_ctx *c, int tasks, sslh_task_fn fn, void *arg) {
+/* Makes arg the owner. Returns 0 for one thread, with the user's parallel_for, or when there is another owner: then
+   nothing must be added, and no memory be taken for tasks, because only an owner gives it back. */
+SSLH_I_FN int sslh_i_ahead_own(sslh_ctx *c, void *arg) {
 #if SSLH_I_THREADS
     struct sslh_i_pool *p = c->pool;
-    if (!p || c->desc.parallel_for || !sslh_i_pool_ours(p) || p->started == 0) return 0;
-    if (p->ahead_arg && p->ahead_arg != arg) return 0;
+    if (!p || c->desc.parallel_for) return 0;
+    if (!sslh_i_pool_ours(p)) sslh_i_pool_start(c);
+    if (p->started == 0 || (p->ahead_arg && p->ahead_arg != arg)) return 0;
     SSLH_I_LOCK(&p->mutex);
-    p->ahead_fn = fn;
     p->ahead_arg = arg;
-    SSLH_I_STORE(&p->ahead_tasks, p->ahead_tasks + tasks);
     SSLH_I_UNLOCK(&p->mutex);
     return 1;
 #else
-    (void)c, (void)tasks, (void)fn, (void)arg;
+    (void)c, (void)arg;
     return 0;
+#endif
+}
+/* Adds tasks of the owner, numbered on from the last one that was added since sslh_i_ahead_finish. */
+SSLH_I_FN void sslh_i_ahead_add(sslh_ctx *c, int tasks, sslh_task_fn fn) {
+#if SSLH_I_THREADS
+    struct sslh_i_pool *p = c->pool;
+    SSLH_I_LOCK(&p->mutex);
+    p->ahead_fn = fn;
+    SSLH_I_STORE(&p->ahead_tasks, p->ahead_tasks + tasks);
+    SSLH_I_UNLOCK(&p->mutex);
+#else
+    (void)c, (void)tasks, (void)fn;
 #endif
 }
 #if SSLH_I_THREADS
@@ -37616,11 +37650,22 @@ SSLH_I_FN int sslh_i_ahead_finish(sslh_ctx *c, const void *arg) {
     return 0;
 #endif
 }
-/* Drops the work ahead and its owner, and waits for running tasks; called before memory that they use is freed. */
-SSLH_I_FN void sslh_i_ahead_cancel(sslh_ctx *c) {
+/* The owner; NULL: none. */
+SSLH_I_FN void *sslh_i_ahead_owner(const sslh_ctx *c) {
+#if SSLH_I_THREADS
+    return c->pool && sslh_i_pool_ours(c->pool) ? c->pool->ahead_arg : NULL;
+#else
+    (void)c;
+    return NULL;
+#endif
+}
+/* Drops the work ahead and its owner, if this was made after the mark, and waits for running tasks: before memory that
+   they use is freed, and when the loader has done its work, because afterwards the caller may free the pixels. */
+SSLH_I_FN void sslh_i_ahead_cancel(sslh_ctx *c, int64_t mark) {
 #if SSLH_I_THREADS
     struct sslh_i_pool *p = c->pool;
-    if (!p || !sslh_i_pool_ours(p) || !p->ahead_arg) return;
+    const void *owner = sslh_i_ahead_owner(c);
+    if (!owner || sslh_i_block_of(owner)->serial <= mark) return;
     SSLH_I_LOCK(&p->mutex);
     SSLH_I_STORE(&p->ahead_next, 0);
     SSLH_I_STORE(&p->ahead_tasks, 0);
@@ -37628,7 +37673,7 @@ SSLH_I_FN void sslh_i_ahead_cancel(sslh_ctx *c) {
     SSLH_I_UNLOCK(&p->mutex);
     sslh_i_pool_wait(&p->ahead_active);
 #else
-    (void)c;
+    (void)c, (void)mark;
 #endif
 }
 
@@ -38400,9 +38445,31 @@ SSLH_I_FN int sslh_i_ahead_room(sslh_loader *l, void **p, size_t *have, size_t b
     if (*have >= bytes) return 1;
     sslh_i_free(l->c, *p);
     *have = 0;
-    *p = sslh_i_alloc_with(l->c, bytes, l);
+    *p = sslh_i_alloc_spare(l->c, bytes, l);
     if (*p) *have = bytes;
     return *p != NULL;
+}
+
+/* For lack of memory: the loader gets no more views ahead, and all is freed but for the views that the step has taken,
+   whose memory is left to the loader. */
+SSLH_I_FN void sslh_i_ahead_end(struct sslh_i_ahead *a) {
+    sslh_ctx *c = a->loader->c;
+    sslh_i_ahead_cancel(c, -1); /* a is the owner */
+    a->loader->desc.no_ahead = 1;
+    a->loader->ahead = NULL;
+    for (int i = 0; i < 2 * SSLH_I_AHEAD_VIEWS; i++) {
+        sslh_i_ahead_slot *s = &a->slot[i / SSLH_I_AHEAD_VIEWS][i % SSLH_I_AHEAD_VIEWS];
+        sslh_i_free(c, s->tables);
+        if (s->ready) sslh_i_free(c, s->out);
+    }
+    sslh_i_free(c, a->memory);
+    sslh_i_free(c, a);
+}
+/* Gives memory back that something else needs more; 0 when there is none. */
+SSLH_I_FN int sslh_i_ahead_yield(sslh_ctx *c) {
+    struct sslh_i_ahead *a = (struct sslh_i_ahead *)sslh_i_ahead_owner(c);
+    if (a) sslh_i_ahead_end(a);
+    return a != NULL;
 }
 
 /* The work ahead of the loader of b; NULL where there is none, or if b is not its newest batch, unchanged. */
@@ -38411,8 +38478,8 @@ SSLH_I_FN struct sslh_i_ahead *sslh_i_ahead_of(sslh_ctx *c, const sslh_batch *b)
     if (!l || l->c != c || l->desc.no_ahead || b->index != l->index || b->step + 1 != l->step || c->threads < 2 ||
         c->desc.parallel_for) return NULL;
     if (l->ahead) return l->ahead;
-    l->ahead = (struct sslh_i_ahead *)sslh_i_alloc_with(c, sizeof *l->ahead + (size_t)l->desc.batch * sizeof(int32_t),
-                                                        l);
+    l->ahead = (struct sslh_i_ahead *)sslh_i_alloc_spare(c, sizeof *l->ahead + (size_t)l->desc.batch * sizeof(int32_t),
+                                                         l);
     if (!l->ahead) return NULL;
     l->ahead->loader = l;
     l->ahead->data = sslh_i_whole(l->data);
@@ -38446,16 +38513,20 @@ SSLH_I_FN sslh_tensor *sslh_i_ahead_take(sslh_ctx *c, struct sslh_i_ahead *a, co
 SSLH_I_FN void sslh_i_ahead_begin(sslh_ctx *c, struct sslh_i_ahead *a, const sslh_i_view_job *job,
                                   const sslh_recipe *asked) {
     sslh_loader *l = a->loader;
-    int bank = (int)(l->step & 1), tasks, longest;
+    int bank = (int)(l->step & 1), tasks, longest, tabled;
     size_t bytes, table_bytes, out_bytes;
     sslh_i_ahead_slot *s;
+    if (!sslh_i_ahead_own(c, a)) return;
     if (a->step[bank] != l->step) { /* the first view of this step; tasks that still run make views that nobody took */
         sslh_i_ahead_finish(c, a);
         a->slots[bank] = 0;
         a->step[bank] = -1;
         a->filling = bank;
         a->count = sslh_i_loader_peek(l, a->index, NULL, &a->epoch);
-        if (!a->count) return;
+        if (!a->count) { /* the last batch: another loader may have the workers */
+            sslh_i_ahead_cancel(c, -1);
+            return;
+        }
         a->step[bank] = l->step;
     }
     if (a->slots[bank] == SSLH_I_AHEAD_VIEWS) return;
@@ -38470,19 +38541,21 @@ SSLH_I_FN void sslh_i_ahead_begin(sslh_ctx *c, struct sslh_i_ahead *a, const ssl
     if (a->slots[bank] && s->job.size.total != a->slot[bank][0].job.size.total) return;
     out_bytes = (size_t)s->job.n * (size_t)job->recipe.height * (size_t)job->recipe.width * (size_t)job->channels *
                 sizeof(sslh_real);
+    s->ready = 1; /* nobody reads what it held two steps ago */
+    tabled = sslh_i_view_tabled(&s->job, &longest, &table_bytes);
     if (!sslh_i_ahead_room(l, (void **)&a->memory, &a->bytes, bytes) ||
-        !sslh_i_ahead_room(l, (void **)&s->out, &s->out_bytes, out_bytes)) return;
+        !sslh_i_ahead_room(l, (void **)&s->out, &s->out_bytes, out_bytes) ||
+        (tabled && !sslh_i_ahead_room(l, (void **)&s->tables, &s->table_bytes,
+                                      (size_t)longest * (table_bytes + sizeof(sslh_i_taps))))) {
+        sslh_i_ahead_end(a);
+        return;
+    }
     s->job.memory = a->memory;
     s->job.out = s->out;
-    if (sslh_i_view_tabled(&s->job, &longest, &table_bytes)) {
-        if (!sslh_i_ahead_room(l, (void **)&s->tables, &s->table_bytes,
-                               (size_t)longest * (table_bytes + sizeof(sslh_i_taps))))
-            return;
-        sslh_i_view_tables(&s->job, s->tables, longest, table_bytes);
-    }
+    if (tabled) sslh_i_view_tables(&s->job, s->tables, longest, table_bytes);
     s->end = (a->slots[bank] ? s[-1].end : 0) + tasks;
-    s->ready = 1;
-    if (sslh_i_ahead_add(c, tasks, sslh_i_ahead_task, a)) a->slots[bank]++;
+    sslh_i_ahead_add(c, tasks, sslh_i_ahead_task);
+    a->slots[bank]++;
 }
 
 /* A view of a batch whose values are in memory: taken if it was made ahead, otherwise made now. Then the same view of
@@ -38498,7 +38571,7 @@ SSLH_I_FN sslh_tensor *sslh_i_view_batch(sslh_ctx *c, sslh_i_view_job *job, cons
         job->out = out->data;
         if (!sslh_i_view_run(c, "sslh_views", job)) return NULL;
     }
-    if (ahead) sslh_i_ahead_begin(c, ahead, job, asked);
+    if (ahead && b->loader->ahead) sslh_i_ahead_begin(c, ahead, job, asked); /* unless making this view ended it */
     return out;
 }
 
