@@ -192,9 +192,9 @@
    .parallel_for hands the work to a scheduler of yours. It must call fn(arg, task, worker) once for every task, with
    worker below .threads, and must not give the same worker to two calls that run at the same time.
 
-   While a step is computed, idle workers already make views of the next batch, of the kinds that the step before asked
-   for. So pixels in your memory must not change while a loader goes over them, unless the loader has .no_ahead. With
-   data from a callback, with .parallel_for or with one thread, views are made when they are asked for.
+   While a step is computed, idle workers of the pool already make views of the next batch, unless the loader has
+   .no_ahead or the data come from a callback. So pixels in your memory must neither change nor be freed while a loader
+   goes over them; after a loop that is left early, not before sslh_rewind or sslh_destroy has freed the loader.
 
    9  WHAT IS DETERMINISTIC
 
@@ -1686,8 +1686,8 @@ typedef enum sslh_colour { SSLH_COLOUR_AS_IS = 0, SSLH_COLOUR_L, SSLH_COLOUR_AB,
 /* The preprocessing that sslh_embed, probes and fine-tuning apply; it is saved with the net. */
 typedef struct sslh_preprocess {
     int   height, width, channels; /* of the images that it was trained on; 0: as given */
-    float mean[4], std[4];         /* per channel, of values in [0,1], with .colour of L, a and b; default mean 0,
-                                      std 1 */
+    float mean[4], std[4];         /* (x - mean) / std per channel, x in [0,1], with .colour of L, a and b; std 0: the
+                                      channel stays as it is, as in sslh_recipe */
     int   colour;                  /* an sslh_colour, 1 to 5; default 0: as they are */
 } sslh_preprocess;
 /* Methods set it when training begins: sizes always, mean and std as their views are normalised, by those of the data
@@ -3470,7 +3470,7 @@ typedef struct sslh_feature_desc {
     int   batch;        /* images at a time, default 256; changes memory, not results */
     /* Makes the encoder's input from a batch; NULL: its images, normalised by the net's preprocessing, or, when there
        are none, all frames of its clips, likewise, or its sound. Without an encoder its result is used as the
-       features. */
+       features: float, of one width for all batches. */
     sslh_tensor *(*input)(sslh_ctx *c, const sslh_batch *batch, void *user);
     void *user;
 } sslh_feature_desc;
@@ -4394,6 +4394,8 @@ SSLH_I_FN void sslh_i_warn(sslh_ctx *c, const char *format, ...) SSLH_I_PRINTF(2
 /* --- persistent memory: zeroed, 64-byte aligned, freed by sslh_rewind or sslh_destroy; NULL and an error on failure */
 SSLH_I_FN void *sslh_i_alloc(sslh_ctx *c, size_t bytes);
 SSLH_I_FN void *sslh_i_alloc_with(sslh_ctx *c, size_t bytes, const void *owner); /* lives as long as that other block */
+/* --- the same for what can be done without: no error on failure */
+SSLH_I_FN void *sslh_i_alloc_spare(sslh_ctx *c, size_t bytes, const void *owner);
 SSLH_I_FN void  sslh_i_free(sslh_ctx *c, void *p);
 /* --- to be called before a step changes a state, whose values are restored should the step fail */
 SSLH_I_FN void  sslh_i_note_state(sslh_ctx *c, sslh_tensor *state);
@@ -5186,7 +5188,7 @@ SSLH_I_FN sslh_tensor *sslh_i_places_draw(sslh_ctx *c, const char *op, const ssl
 SSLH_I_FN sslh_tensor *sslh_i_places_of(sslh_ctx *c, const char *op, const sslh_tensor *draws, int N, int T, int from);
 SSLH_I_FN sslh_tensor *sslh_i_places_nce(sslh_ctx *c, sslh_tensor *q, sslh_tensor *z, sslh_tensor *positive,
                                          const sslh_tensor *places, sslh_tensor *negatives, int T, int from,
-                                         float *top1);
+                                         float *top1, float *guessing);
 SSLH_I_FN int sslh_i_patch_sides(sslh_ctx *c, const char *op, sslh_net *encoder, int H, int W, int *patch, int *stride);
 SSLH_I_FN sslh_tensor *sslh_i_augment(sslh_ctx *c, sslh_tensor *x, sslh_recipe recipe, const uint64_t *streams,
                                       int each);
@@ -5307,7 +5309,8 @@ SSLH_I_FN void sslh_i_turn_images(sslh_ctx *c, const void *in, void *out, const 
 SSLH_I_FN int sslh_i_view_run(sslh_ctx *c, const char *op, sslh_i_view_job *job);
 SSLH_I_FN sslh_tensor *sslh_i_view_batch(sslh_ctx *c, sslh_i_view_job *job, const sslh_batch *b,
                                          const sslh_recipe *asked);
-SSLH_I_FN void sslh_i_ahead_cancel(sslh_ctx *c);
+SSLH_I_FN void sslh_i_ahead_cancel(sslh_ctx *c, int64_t mark);
+SSLH_I_FN int sslh_i_ahead_yield(sslh_ctx *c);
 
 /* --- part IV: >>files, >>data, >>weights --- */
 SSLH_I_FN void sslh_i_append(char *out, size_t size, size_t *used, const char *format, ...) SSLH_I_PRINTF(4, 5);
@@ -5707,7 +5710,8 @@ SSLH_I_FN sslh_tensor *sslh_i_doublings_cut(sslh_ctx *c, const char *op, sslh_te
     }
     return sslh_slice(c, sslh_slice(c, y, 1, 0, H), 2, 0, W);
 }
-/* (x - mean) / std for x (N,..,C) in [0,1], with the mean and deviation of the encoder's data, as a new tensor. */
+/* (x - mean) / std for x (N,..,C) in [0,1], with the mean and deviation of the encoder's data, as a new tensor. A
+   channel without a deviation stays as it is, also in sslh_i_normalised and in views. */
 SSLH_I_FN sslh_tensor *sslh_i_by_preprocess(sslh_ctx *c, sslh_tensor *x, sslh_net *encoder) {
     const sslh_preprocess p = sslh_get_preprocess(encoder);
     sslh_tensor *mean, *std;
@@ -5717,8 +5721,9 @@ SSLH_I_FN sslh_tensor *sslh_i_by_preprocess(sslh_ctx *c, sslh_tensor *x, sslh_ne
     mean = sslh_zeros(c, sslh_dim1(C));
     std = sslh_full(c, sslh_dim1(C), 1);
     for (k = 0; k < C && k < 4 && !SSLH_I_BAD(c); k++) {
+        if (p.std[k] == 0.0f) continue;
         mean->data[k] = (sslh_real)p.mean[k];
-        std->data[k] = (sslh_real)(p.std[k] != 0.0f ? p.std[k] : 1.0f);
+        std->data[k] = (sslh_real)p.std[k];
     }
     return sslh_div(c, sslh_sub(c, x, mean), std);
 }
@@ -6211,7 +6216,7 @@ SSLH_I_FN sslh_tensor *sslh_i_normalised(sslh_ctx *c, sslh_tensor *x, const sslh
     for (k = 0; k < ch && k < 4; k++) {
         /* y = (x - mean) / std, channel by channel; channels that stay as they are cost nothing. */
         sslh_real mean = (sslh_real)p->mean[k], inverse = 1 / (sslh_real)(p->std[k] != 0.0f ? p->std[k] : 1.0f);
-        if (mean == 0 && inverse == 1) continue;
+        if (p->std[k] == 0.0f || (mean == 0 && inverse == 1)) continue;
         for (j = k; j < x->count; j += ch) {
             sslh_real v = x->data[j] - mean;
             x->data[j] = v * inverse;
@@ -6656,17 +6661,9 @@ SSLH_I_FN sslh_tensor *sslh_i_jigsaw_cut(sslh_method *m, sslh_tensor *x, const u
 
 /* (2), or with .no_tile_norm the mean and deviation of the data for every tile: (N,K,t,t,C) */
 SSLH_I_FN sslh_tensor *sslh_i_jigsaw_normalise(sslh_method *m, sslh_tensor *x) {
-    sslh_ctx *c = m->ctx;
     const sslh_i_jigsaw *s = (const sslh_i_jigsaw *)m->self;
-    sslh_preprocess p;
-    int ch, C;
-    if (SSLH_I_BAD(c)) return x;
-    if (!s->d.no_tile_norm) return sslh_standardize(c, x, SSLH_AXIS(2) | SSLH_AXIS(3), 0.0f);
-    p = sslh_get_preprocess(m->encoder);
-    C = x->shape[4];
-    for (ch = 0; ch < C; ch++)
-        if (p.std[ch] == 0.0f) p.std[ch] = 1.0f; /* a constant channel is not divided */
-    return sslh_div(c, sslh_sub(c, x, sslh_from(c, sslh_dim1(C), p.mean)), sslh_from(c, sslh_dim1(C), p.std));
+    if (s->d.no_tile_norm) return sslh_i_by_preprocess(m->ctx, x, m->encoder);
+    return sslh_standardize(m->ctx, x, SSLH_AXIS(2) | SSLH_AXIS(3), 0.0f);
 }
 
 /* (4): for each image the number y of a permutation (N), draw 0 of its stream, and the permutation itself (N,K). */
@@ -7539,7 +7536,8 @@ typedef struct sslh_i_colour_way {
     int weight;               /* state of m.net: w (Q), all 0 until the first batch; -1: all are 1 */
 } sslh_i_colour_way;
 typedef struct sslh_i_colorization { sslh_colorization_desc d; sslh_recipe views; int ways; sslh_i_colour_way way[2];
-    char tap[32]; /* the intermediate result that the heads read; "": the output */ } sslh_i_colorization;
+    char tap[32];    /* the intermediate result that the heads read; "": the output */
+    sslh_data data;  /* that training goes over; without .prepare none */ } sslh_i_colorization;
 
 /* Mean and scale by which L, a and b are normalised; the scale is about their deviation in photographs. */
 static const float sslh_i_lab_mean[3] = {50, 0, 0}, sslh_i_lab_std[3] = {25, 15, 15};
@@ -7643,9 +7641,8 @@ SSLH_I_FN int sslh_i_colour_count(sslh_ctx *c, const sslh_i_colorization *s, con
     return coloured;
 }
 
-/* Writes (5) into the state, once: a resumed run has it from its checkpoint. data is the whole set to which the batch
-   belongs, even where training uses only a part. */
-SSLH_I_FN void sslh_i_colour_weigh(sslh_method *m, sslh_i_colour_way *w, sslh_data data) {
+/* Writes (5) into the state, once: a resumed run has it from its checkpoint. */
+SSLH_I_FN void sslh_i_colour_weigh(sslh_method *m, const sslh_i_colour_way *w, sslh_data data) {
     sslh_ctx *c = m->ctx;
     const sslh_i_colorization *s = (const sslh_i_colorization *)m->self;
     sslh_tensor *weight;
@@ -7686,6 +7683,7 @@ SSLH_I_FN void sslh_i_colour_weigh(sslh_method *m, sslh_i_colour_way *w, sslh_da
 
 SSLH_I_FN void sslh_i_colorization_prepare(sslh_method *m, sslh_data data) {
     sslh_preprocess p = sslh_get_preprocess(m->encoder);
+    ((sslh_i_colorization *)m->self)->data = data;
     p.height = data.height;
     p.width = data.width;
     p.channels = p.colour == SSLH_COLOUR_L || p.colour == SSLH_COLOUR_L_OF_3 ? 0 : data.channels; /* L: any channels */
@@ -7694,8 +7692,9 @@ SSLH_I_FN void sslh_i_colorization_prepare(sslh_method *m, sslh_data data) {
 
 SSLH_I_FN void sslh_i_colorization_views(sslh_method *m, const sslh_batch *batch, sslh_view_set *out) {
     sslh_ctx *c = m->ctx;
-    sslh_i_colorization *s = (sslh_i_colorization *)m->self;
+    const sslh_i_colorization *s = (const sslh_i_colorization *)m->self;
     sslh_tensor *x = sslh_views(c, *batch, s->views, 0); /* (N,H,W,C) in [0,1] */
+    const sslh_data data = s->data.ctx ? s->data : batch->data; /* the batch's is the whole set, test images too */
     int i;
     if (SSLH_I_BAD(c)) return;
     if (x->shape[3] < 3)
@@ -7704,7 +7703,7 @@ SSLH_I_FN void sslh_i_colorization_views(sslh_method *m, const sslh_batch *batch
     else if (x->shape[1] % s->d.cell || x->shape[2] % s->d.cell)
         sslh_fail(c, SSLH_E_SHAPE, "sslh_colorization: images of %d x %d are no whole cells of %d pixels: take another "
                   ".cell, or images of another size", x->shape[1], x->shape[2], s->d.cell);
-    for (i = 0; i < s->ways; i++) sslh_i_colour_weigh(m, &s->way[i], batch->data); /* (5), in the first step */
+    for (i = 0; i < s->ways; i++) sslh_i_colour_weigh(m, &s->way[i], data); /* (5), in the first step */
     sslh_view_add(out, "lab", sslh_i_to_lab(c, x)); /* (1): (N,H,W,3) */
 }
 
@@ -9143,10 +9142,10 @@ SSLH_I_FN sslh_tensor *sslh_i_vae_binary(sslh_ctx *c, const sslh_tensor *x, cons
     }
     return y;
 }
-/* The images, made binary if the method does that. Image n has the index index[n] in its data, or first + n if index is
-   NULL. view 0 is for training, where each epoch draws anew, 1 for evaluation. */
+/* The images, made binary if the method does that. Image n is sample index[n] of the whole set, or, index NULL, sample
+   first + n of data. view 0 is for training, where each epoch draws anew, 1 for evaluation. */
 SSLH_I_FN sslh_tensor *sslh_i_vae_images(sslh_method *m, sslh_tensor *x, int view, int epoch, const int32_t *index,
-                                         int64_t first) {
+                                         const sslh_data *data, int64_t first) {
     sslh_ctx *c = m->ctx;
     const sslh_i_vae *s = (const sslh_i_vae *)m->self;
     uint64_t *streams;
@@ -9155,7 +9154,8 @@ SSLH_I_FN sslh_tensor *sslh_i_vae_images(sslh_method *m, sslh_tensor *x, int vie
     streams = (uint64_t *)sslh_i_scratch(c, (size_t)x->shape[0] * sizeof *streams); /* (N) */
     if (!streams) return sslh_i_dummy(c);
     for (n = 0; n < x->shape[0]; n++)
-        streams[n] = sslh_i_sample_stream('V', view, epoch, index ? index[n] : (int32_t)(first + n));
+        streams[n] = sslh_i_sample_stream('V', view, epoch,
+                                          index ? index[n] : (int32_t)sslh_i_sample(data, first + n));
     x = sslh_i_vae_binary(c, x, streams);
     sslh_i_unscratch(c, streams);
     return x;
@@ -9164,7 +9164,7 @@ SSLH_I_FN sslh_tensor *sslh_i_vae_images(sslh_method *m, sslh_tensor *x, int vie
 /* No augmentation: the target is the image itself. Pixels in [0,1] serve as Bernoulli means, or are drawn from them. */
 SSLH_I_FN void sslh_i_vae_views(sslh_method *m, const sslh_batch *batch, sslh_view_set *out) {
     sslh_tensor *x = sslh_batch_images(m->ctx, *batch); /* (N,H,W,C) in [0,1] */
-    sslh_view_add(out, "images", sslh_i_vae_images(m, x, 0, batch->epoch, batch->index, 0));
+    sslh_view_add(out, "images", sslh_i_vae_images(m, x, 0, batch->epoch, batch->index, NULL, 0));
 }
 
 /* (6) or (8). The noise of (2) comes from the context's stream, so that a repeated or resumed run draws the same. */
@@ -9238,7 +9238,7 @@ SSLH_DEF sslh_method sslh_vae_on(sslh_ctx *c, sslh_net *encoder, sslh_vae_desc d
 
 /* Images at .. at + n - 1 of the data as an evaluation uses them: (n,H,W,C) */
 SSLH_I_FN sslh_tensor *sslh_i_vae_test(sslh_method *m, sslh_data data, int64_t at, int n) {
-    return sslh_i_vae_images(m, sslh_i_data_tensor(m->ctx, data, at, n, NULL), 1, 0, NULL, at);
+    return sslh_i_vae_images(m, sslh_i_data_tensor(m->ctx, data, at, n, NULL), 1, 0, NULL, &data, at);
 }
 SSLH_I_FN int sslh_i_vae_data_ok(sslh_ctx *c, const char *op, const sslh_data *data) {
     if (data->ctx == c && data->count > 0) return 1;
@@ -10542,7 +10542,7 @@ SSLH_I_FN sslh_tensor *sslh_i_cpc_loss(sslh_method *m, const sslh_view_set *v, i
     sslh_ctx *c = m->ctx;
     const sslh_i_cpc *s = (const sslh_i_cpc *)m->self;
     sslh_tensor *x = sslh_view_get(v, "sound"), *loss = NULL, *z, *y, *places, *negatives;
-    float top1 = 0;
+    float top1 = 0, guessing = 0;
     int N, T, D, K = s->d.steps, k;
     (void)phase;
     z = sslh_forward(sslh_child_at(m->encoder, 0), x); /* (1): (N,T,D) */
@@ -10564,11 +10564,12 @@ SSLH_I_FN sslh_tensor *sslh_i_cpc_loss(sslh_method *m, const sslh_view_set *v, i
     for (k = 1; k <= K && !SSLH_I_BAD(c); k++) { /* (3) */
         sslh_tensor *q = sslh_slice(c, sslh_slice(c, y, 2, k - 1, k), 1, 0, T - k), *part; /* W_k c_t, t = 0 .. T-k-1 */
         q = sslh_reshape(c, q, sslh_dim2(N * (T - k), D));
-        part = sslh_i_places_nce(c, q, z, sslh_i_cpc_ahead(c, N, T, k), places, negatives, T, s->d.from, &top1);
+        part = sslh_i_places_nce(c, q, z, sslh_i_cpc_ahead(c, N, T, k), places, negatives, T, s->d.from, &top1,
+                                 &guessing);
         loss = loss ? sslh_add(c, loss, part) : part;
     }
     m->numbers[0].value = top1 / (float)K;
-    m->guessing = sslh_i_ln(s->d.negatives + 1);
+    m->guessing = guessing / (float)K;
     return SSLH_I_BAD(c) ? sslh_i_dummy(c) : sslh_scale(c, loss, 1.0f / (float)K);
 }
 
@@ -10781,7 +10782,7 @@ SSLH_I_FN sslh_net *sslh_i_cpc2_context_new(sslh_ctx *c, const sslh_cpc2_desc *d
 
 /* (4) and (5) of one direction, summed over k: z (N,R,S,D), targets V z (N,R,S,E), both turned. */
 SSLH_I_FN sslh_tensor *sslh_i_cpc2_predict(sslh_method *m, int direction, int first, sslh_tensor *z,
-                                           sslh_tensor *target, sslh_tensor *draws, float *top1) {
+                                           sslh_tensor *target, sslh_tensor *draws, float *top1, float *guessing) {
     sslh_ctx *c = m->ctx;
     const sslh_i_cpc2 *s = (const sslh_i_cpc2 *)m->self;
     int N = z->shape[0], R = z->shape[1], S = z->shape[2], E = s->d.target, K = s->d.steps, k, i;
@@ -10797,7 +10798,7 @@ SSLH_I_FN sslh_tensor *sslh_i_cpc2_predict(sslh_method *m, int direction, int fi
         if (!positive) break;
         for (i = 0; i < N * M; i++) positive->ints[i] = i / M * R * S + i % M + k * S;
         part = sslh_i_places_nce(c, sslh_reshape(c, q, sslh_dim2(N * M, E)), target, positive, places, negatives, R * S,
-                                 s->d.from, top1);
+                                 s->d.from, top1, guessing);
         loss = loss ? sslh_add(c, loss, part) : part;
     }
     return SSLH_I_BAD(c) ? sslh_i_dummy(c) : loss;
@@ -10807,7 +10808,7 @@ SSLH_I_FN sslh_tensor *sslh_i_cpc2_loss(sslh_method *m, const sslh_view_set *v, 
     sslh_ctx *c = m->ctx;
     const sslh_i_cpc2 *s = (const sslh_i_cpc2 *)m->self;
     sslh_tensor *x = sslh_view_get(v, "patches"), *z, *target, *loss = NULL;
-    float top1 = 0;
+    float top1 = 0, guessing = 0;
     int stride = s->d.stride, p, first = s->d.first, least, i;
     (void)phase;
     if (SSLH_I_BAD(c)) return sslh_i_dummy(c);
@@ -10827,12 +10828,13 @@ SSLH_I_FN sslh_tensor *sslh_i_cpc2_loss(sslh_method *m, const sslh_view_set *v, 
     target = sslh_reshape(c, target, sslh_dim4(z->shape[0], z->shape[1], z->shape[2], -1));
     for (i = 0; i < s->d.directions && !SSLH_I_BAD(c); i++) {
         sslh_tensor *part = sslh_i_cpc2_predict(m, i, first, sslh_i_cpc2_turn(c, z, i),
-                                                sslh_i_cpc2_turn(c, target, i), sslh_view_get(v, "draws"), &top1);
+                                                sslh_i_cpc2_turn(c, target, i), sslh_view_get(v, "draws"), &top1,
+                                                &guessing);
         loss = loss ? sslh_add(c, loss, part) : part;
     }
     if (SSLH_I_BAD(c)) return sslh_i_dummy(c);
     m->numbers[0].value = top1 / (float)(s->d.steps * s->d.directions);
-    m->guessing = sslh_i_ln(s->d.negatives + 1);
+    m->guessing = guessing / (float)(s->d.steps * s->d.directions);
     return sslh_scale(c, loss, 1.0f / (float)(s->d.steps * s->d.directions)); /* (5) */
 }
 
@@ -14250,6 +14252,7 @@ SSLH_DEF float sslh_train(sslh_ctx *c, sslh_method m, sslh_data data, sslh_train
     /* Inside a scope of the caller, the tensors of the caller's step must stay alive; there the caller's own rewind
        frees the memory. */
     if (c->depth == 0) sslh_rewind(c, mark);
+    else sslh_i_ahead_cancel(c, mark);
     return r.result;
 }
 
@@ -14322,9 +14325,9 @@ SSLH_I_FN sslh_tensor *sslh_i_batch_features(sslh_ctx *c, sslh_net *encoder, con
     } else x = b->data.height > 0 ? sslh_i_batch_normalised(c, b, p) : sslh_batch_audio(c, *b);
     if (encoder) x = sslh_forward_ex(encoder, x, f); /* (n,D), (n,H,W,C) or (n,T,D) */
     if (SSLH_I_BAD(c)) return x;
-    if (!x || x->ndim < 1 || x->shape[0] != b->count) {
-        sslh_fail(c, SSLH_E_SHAPE, "sslh_features: .input must give a row for each of the %d samples of the batch",
-                  b->count);
+    if (!x || x->type != SSLH_F32 || x->ndim < 1 || x->shape[0] != b->count) {
+        sslh_fail(c, SSLH_E_SHAPE, "sslh_features: .input must give a row of floats for each of the %d samples of the "
+                  "batch", b->count);
         return sslh_i_dummy(c);
     }
     if (encoder && x->ndim == 4 && d->pool_grid > 1) x = sslh_i_feature_grid(c, x, d);
@@ -14379,6 +14382,9 @@ SSLH_DEF sslh_tensor *sslh_features(sslh_ctx *c, sslh_net *encoder, sslh_data da
             x = sslh_i_batch_features(c, encoder, &b, &d, encoder ? &p : NULL); /* (n,D) */
             sslh_i_unscratch(c, index);
         }
+        if (all && !SSLH_I_BAD(c) && x->shape[1] != all->shape[1])
+            sslh_fail(c, SSLH_E_SHAPE, "sslh_features: sample %.0f has %d features, those before it have %d: .input "
+                      "must give equally many for every batch", (double)at, x->shape[1], all->shape[1]);
         if (!SSLH_I_BAD(c) && !all)
             all = sslh_i_persistent(c, "sslh_features", SSLH_F32, sslh_dim2((int)data.count, x->shape[1]));
         if (all && !SSLH_I_BAD(c))
@@ -14837,11 +14843,13 @@ SSLH_I_FN void sslh_i_knn_task(void *arg, int row, int worker) {
     double *votes = j->votes + (size_t)worker * (size_t)j->classes;
     int used = sslh_i_most_similar(j->similarity + (size_t)row * (size_t)j->n, j->n, -1, j->k, best, who);
     int i, k, top = 0;
+    sslh_real most = best[0];
     for (k = 0; k < j->classes; k++) votes[k] = 0;
+    for (i = 1; i < used; i++) most = SSLH_I_MAX(most, best[i]);
     for (i = 0; i < used; i++)
-        /* The exponent is at most 0, so that small temperatures do not overflow; the common factor does not change
-           the result. */
-        votes[j->labels[who[i]]] += (double)sslh_i_exp((best[i] - 1) / (sslh_real)j->temperature);
+        /* The exponent is at most 0, and 0 for the nearest, so that at small temperatures nothing overflows and the
+           nearest has a vote; the common factor does not change the result. */
+        votes[j->labels[who[i]]] += (double)sslh_i_exp((best[i] - most) / (sslh_real)j->temperature);
     for (k = 1; k < j->classes; k++)
         if (votes[k] > votes[top]) top = k;
     j->answer[row] = top;
@@ -15204,7 +15212,8 @@ SSLH_I_FN sslh_recipe sslh_i_finetune_views(const sslh_finetune_desc *d, const s
     if (p->colour) { /* views are RGB, from which the encoder's colours are made */
         memset(recipe.mean, 0, sizeof recipe.mean);
         memset(recipe.std, 0, sizeof recipe.std);
-    } else if (recipe.std[0] == 0.0f) { /* normalised as in pretraining, unless the caller's views are */
+    } else if (!(recipe.std[0] + recipe.std[1] + recipe.std[2] + recipe.std[3] > 0.0f)) {
+        /* normalised as in pretraining, unless the caller's views are */
         memcpy(recipe.mean, p->mean, sizeof p->mean);
         memcpy(recipe.std, p->std, sizeof p->std);
     }
@@ -15231,6 +15240,7 @@ SSLH_I_FN void sslh_i_finetune_run(sslh_ctx *c, sslh_net *net, sslh_net *head, s
     sslh_loader *loader;
     sslh_forward_desc f;
     sslh_batch batch;
+    const int64_t mark = sslh_mark(c);
     int64_t step = 0, steps, warmup;
     memset(&od, 0, sizeof od);
     od.kind = SSLH_ADAMW;
@@ -15260,6 +15270,7 @@ SSLH_I_FN void sslh_i_finetune_run(sslh_ctx *c, sslh_net *net, sslh_net *head, s
         sslh_optimizer_step(o, sslh_cosine(step++, steps, warmup, d->lr));
     }
     sslh_pop(c);
+    sslh_i_ahead_cancel(c, mark); /* an error may have ended the loop */
     sslh_train_mode(net, 0);
     sslh_train_mode(head, 0);
 }
@@ -18264,26 +18275,33 @@ SSLH_I_FN sslh_tensor *sslh_i_places_of(sslh_ctx *c, const char *op, const sslh_
     return places;
 }
 
-/* The mask that is added to the scores (R,J): 0, or -1e30, whose softmax is 0, where a negative is left out. */
+/* The mask that is added to the scores (R,J): 0, or -1e30, whose softmax is 0, where a negative is left out. Adds the
+   loss of guessing to *guessing: the mean over the rows of ln(1 + the negatives that are left). */
 SSLH_I_FN sslh_tensor *sslh_i_places_mask(sslh_ctx *c, const sslh_tensor *positive, const sslh_tensor *places, int T,
-                                          int from) {
+                                          int from, float *guessing) {
     int R = positive->shape[0], J = places->shape[1], each = R / places->shape[0], r, j;
     sslh_tensor *mask = sslh_zeros(c, sslh_dim2(R, J));
+    double sum = 0;
     for (r = 0; r < R && !SSLH_I_BAD(c); r++) {
         const int32_t *place = places->ints + (size_t)(r / each) * (size_t)J;
-        int own = positive->ints[r], sample = own / T;
+        int own = positive->ints[r], sample = own / T, answers = J + 1;
         for (j = 0; j < J; j++)
-            if (place[j] == own || (from == 2 && place[j] / T == sample))
+            if (place[j] == own || (from == 2 && place[j] / T == sample)) {
                 mask->data[(size_t)r * (size_t)J + (size_t)j] = SSLH_I_R(-1e30);
+                answers--;
+            }
+        sum += (double)sslh_i_ln(answers);
     }
+    *guessing += (float)(sum / R);
     return mask;
 }
 
 /* (1): q (R,D), z (N T,D), positive (R), places (1,J) or (N,J), negatives: the rows of z at these places, (1,J,D) or
-   (N,J,D). Adds to *top1 the share of rows in which the positive has the best score; a tie is no hit. */
+   (N,J,D). Adds to *top1 the share of rows in which the positive has the best score, where a tie is no hit, and to
+   *guessing the loss of guessing. */
 SSLH_I_FN sslh_tensor *sslh_i_places_nce(sslh_ctx *c, sslh_tensor *q, sslh_tensor *z, sslh_tensor *positive,
                                          const sslh_tensor *places, sslh_tensor *negatives, int T, int from,
-                                         float *top1) {
+                                         float *top1, float *guessing) {
     sslh_tensor *score[2], *label;
     int R, J, i;
     if (SSLH_I_BAD(c)) return sslh_i_dummy(c);
@@ -18291,7 +18309,7 @@ SSLH_I_FN sslh_tensor *sslh_i_places_nce(sslh_ctx *c, sslh_tensor *q, sslh_tenso
     J = places->shape[1];
     score[0] = sslh_matmul_ex(c, sslh_reshape(c, q, sslh_dim3(places->shape[0], -1, q->shape[1])), negatives, 0, 1);
     score[0] = sslh_add(c, sslh_reshape(c, score[0], sslh_dim2(R, J)), /* (R,J) */
-                        sslh_i_places_mask(c, positive, places, T, from));
+                        sslh_i_places_mask(c, positive, places, T, from, guessing));
     score[1] = sslh_sum(c, sslh_mul(c, q, sslh_embedding(c, z, positive)), SSLH_AXIS(1), 1); /* (R,1) */
     score[0] = sslh_concat(c, score, 2, 1); /* x: (R,J+1), the positive is class J */
     label = SSLH_I_BAD(c) ? NULL : sslh_i_new(c, "sslh_info_nce", SSLH_I32, sslh_dim1(R));
@@ -22722,23 +22740,31 @@ SSLH_I_FN void sslh_i_warn(sslh_ctx *c, const char *format, ...) {
 
 /* --- persistent memory ------------------------------------------------------------------------------------------- */
 
-SSLH_I_FN void *sslh_i_raw_alloc(sslh_ctx *c, size_t bytes) {
-    void *p;
-    if (c->desc.max_bytes && (bytes > c->desc.max_bytes || c->bytes > c->desc.max_bytes - bytes)) {
-        sslh_fail(c, SSLH_E_MEMORY, "out of memory: %.1f MB more than the limit of %.1f MB given as .max_bytes",
-                  ((double)c->bytes + (double)bytes - (double)c->desc.max_bytes) / 1e6,
-                  (double)c->desc.max_bytes / 1e6);
-        return NULL;
-    }
-    p = c->desc.alloc ? c->desc.alloc(c->desc.user, bytes) : malloc(bytes);
-    if (!p) {
-        sslh_fail(c, SSLH_E_MEMORY, "out of memory: %.3f MB asked for with %.1f MB in use", (double)bytes / 1e6,
-                  (double)c->bytes / 1e6);
-        return NULL;
-    }
+/* Would it exceed .max_bytes? */
+SSLH_I_FN int sslh_i_over(const sslh_ctx *c, size_t bytes) {
+    return c->desc.max_bytes && (bytes > c->desc.max_bytes || c->bytes > c->desc.max_bytes - bytes);
+}
+
+/* For memory that can be done without: NULL, without an error, when there is none. */
+SSLH_I_FN void *sslh_i_raw_spare(sslh_ctx *c, size_t bytes) {
+    void *p = sslh_i_over(c, bytes) ? NULL : c->desc.alloc ? c->desc.alloc(c->desc.user, bytes) : malloc(bytes);
+    if (!p) return NULL;
     c->bytes += bytes;
     c->allocs++;
     if (c->bytes > c->peak) c->peak = c->bytes;
+    return p;
+}
+
+SSLH_I_FN void *sslh_i_raw_alloc(sslh_ctx *c, size_t bytes) {
+    void *p = sslh_i_raw_spare(c, bytes);
+    if (!p && sslh_i_ahead_yield(c)) p = sslh_i_raw_spare(c, bytes);
+    if (!p && sslh_i_over(c, bytes))
+        sslh_fail(c, SSLH_E_MEMORY, "out of memory: %.1f MB more than the limit of %.1f MB given as .max_bytes",
+                  ((double)c->bytes + (double)bytes - (double)c->desc.max_bytes) / 1e6,
+                  (double)c->desc.max_bytes / 1e6);
+    else if (!p)
+        sslh_fail(c, SSLH_E_MEMORY, "out of memory: %.3f MB asked for with %.1f MB in use", (double)bytes / 1e6,
+                  (double)c->bytes / 1e6);
     return p;
 }
 
@@ -22757,7 +22783,11 @@ SSLH_I_FN char *sslh_i_align(void *p) {
 /* The header of a block is in front of its payload, padded to whole alignment units. */
 #define SSLH_I_BLOCK_HEAD ((sizeof(sslh_i_block) + SSLH_I_ALIGN - 1) / SSLH_I_ALIGN * SSLH_I_ALIGN)
 
-SSLH_I_FN void *sslh_i_alloc(sslh_ctx *c, size_t bytes) {
+SSLH_I_FN sslh_i_block *sslh_i_block_of(const void *payload) {
+    return (sslh_i_block *)(uintptr_t)((const char *)payload - SSLH_I_BLOCK_HEAD);
+}
+
+SSLH_I_FN void *sslh_i_block_new(sslh_ctx *c, size_t bytes, int spare) {
     size_t total = bytes + SSLH_I_BLOCK_HEAD + SSLH_I_ALIGN;
     void *raw;
     sslh_i_block *b;
@@ -22766,7 +22796,7 @@ SSLH_I_FN void *sslh_i_alloc(sslh_ctx *c, size_t bytes) {
         sslh_fail(c, SSLH_E_MEMORY, "out of memory: a size overflows");
         return NULL;
     }
-    raw = sslh_i_raw_alloc(c, total);
+    raw = spare ? sslh_i_raw_spare(c, total) : sslh_i_raw_alloc(c, total);
     if (!raw) return NULL;
     b = (sslh_i_block *)(void *)sslh_i_align(raw);
     memset(b, 0, SSLH_I_BLOCK_HEAD + bytes);
@@ -22780,20 +22810,25 @@ SSLH_I_FN void *sslh_i_alloc(sslh_ctx *c, size_t bytes) {
     return (char *)b + SSLH_I_BLOCK_HEAD;
 }
 
+SSLH_I_FN void *sslh_i_alloc(sslh_ctx *c, size_t bytes) { return sslh_i_block_new(c, bytes, 0); }
+
 /* Memory that belongs to an earlier block (a net's parameters, laid out at its first use) and is freed by the
    same rewind. */
 SSLH_I_FN void *sslh_i_alloc_with(sslh_ctx *c, size_t bytes, const void *owner) {
-    char *p = (char *)sslh_i_alloc(c, bytes);
-    if (p)
-        ((sslh_i_block *)(void *)(p - SSLH_I_BLOCK_HEAD))->serial =
-            ((const sslh_i_block *)(const void *)((const char *)owner - SSLH_I_BLOCK_HEAD))->serial;
+    void *p = sslh_i_block_new(c, bytes, 0);
+    if (p) sslh_i_block_of(p)->serial = sslh_i_block_of(owner)->serial;
+    return p;
+}
+SSLH_I_FN void *sslh_i_alloc_spare(sslh_ctx *c, size_t bytes, const void *owner) {
+    void *p = sslh_i_block_new(c, bytes, 1);
+    if (p) sslh_i_block_of(p)->serial = sslh_i_block_of(owner)->serial;
     return p;
 }
 
 SSLH_I_FN void sslh_i_free(sslh_ctx *c, void *p) {
     sslh_i_block *b;
     if (!p) return;
-    b = (sslh_i_block *)(void *)((char *)p - SSLH_I_BLOCK_HEAD);
+    b = sslh_i_block_of(p);
     if (b->prev) b->prev->next = b->next;
     else c->first = b->next;
     if (b->next) b->next->prev = b->prev;
@@ -23331,11 +23366,12 @@ SSLH_DEF sslh_ctx *sslh_create(sslh_desc desc) {
 
 /* No rewind frees this block: the context itself needs it. */
 SSLH_I_FN void sslh_i_outlive(void *block) {
-    ((sslh_i_block *)(void *)((char *)block - SSLH_I_BLOCK_HEAD))->serial = 0;
+    sslh_i_block_of(block)->serial = 0;
 }
 
 SSLH_I_FN void sslh_i_free_blocks(sslh_ctx *c, int64_t mark) {
     sslh_i_block *b = c->last;
+    sslh_i_ahead_cancel(c, mark);
     while (b) {
         sslh_i_block *prev = b->prev;
         if (b->serial > mark) sslh_i_free(c, (char *)b + SSLH_I_BLOCK_HEAD);
@@ -23346,7 +23382,6 @@ SSLH_I_FN void sslh_i_free_blocks(sslh_ctx *c, int64_t mark) {
 /* Frees what a function that fails has made since mark, also a loader whose next views are being made. Returns the
    tensor that functions return after an error. */
 SSLH_I_FN sslh_tensor *sslh_i_undo(sslh_ctx *c, int64_t mark) {
-    sslh_i_ahead_cancel(c);
     sslh_i_free_blocks(c, mark);
     return sslh_i_dummy(c);
 }
@@ -23357,7 +23392,6 @@ SSLH_DEF void sslh_rewind(sslh_ctx *c, int64_t mark) {
         sslh_fail(c, SSLH_E_USAGE, "sslh_rewind: this mark is not of this context");
         return;
     }
-    sslh_i_ahead_cancel(c);
     sslh_i_settle(c);
     /* tensors that are left of the step may refer to nets that are freed here */
     if (c->depth == 0) {
@@ -23371,7 +23405,7 @@ SSLH_DEF void sslh_destroy(sslh_ctx *c) {
     size_t i;
     sslh_desc desc;
     if (!c || c == &sslh_i_dead) return;
-    sslh_i_ahead_cancel(c);
+    sslh_i_ahead_cancel(c, -1);
     sslh_i_pool_end(c);
     sslh_i_free_blocks(c, -1);
     for (i = 0; i < c->nchunks; i++) sslh_i_raw_free(c, c->chunks[i].start, c->chunks[i].size);
@@ -37595,7 +37629,7 @@ struct sslh_i_pool {
     char  pad2[SSLH_I_ALIGN];
     int   active;       /* workers inside the job */
     char  pad3[SSLH_I_ALIGN];
-    /* Work ahead of the step, see sslh_i_ahead_add; changed under the mutex. ahead_active: tasks that run now. */
+    /* Work ahead of the step, see sslh_i_ahead_own; changed under the mutex. ahead_active: tasks that run now. */
     int ahead_next, ahead_tasks, ahead_active;
     sslh_task_fn ahead_fn;
     void *ahead_arg;
@@ -37828,12 +37862,24 @@ SSLH_I_FN void sslh_i_pool_stop(sslh_ctx *c) {
 }
 #endif
 
+/* A task of the user's parallel_for, whose threads have an environment of their own. */
+typedef struct sslh_i_foreign { sslh_task_fn fn; void *arg; } sslh_i_foreign;
+SSLH_I_FN void sslh_i_foreign_task(void *arg, int task, int worker) {
+    const sslh_i_foreign *job = (const sslh_i_foreign *)arg;
+    const sslh_i_fpenv env = sslh_i_fp_enter();
+    job->fn(job->arg, task, worker);
+    sslh_i_fp_leave(env);
+}
+
 SSLH_I_FN void sslh_i_parallel(sslh_ctx *c, int tasks, sslh_task_fn fn, void *arg) {
     sslh_i_fpenv env;
     int t;
     if (tasks <= 0) return;
     if (c->desc.parallel_for && tasks > 1) {
-        c->desc.parallel_for(c->desc.user, tasks, fn, arg);
+        sslh_i_foreign job;
+        job.fn = fn;
+        job.arg = arg;
+        c->desc.parallel_for(c->desc.user, tasks, sslh_i_foreign_task, &job);
         return;
     }
 #if SSLH_I_THREADS
@@ -37861,22 +37907,33 @@ SSLH_I_FN void sslh_i_parallel(sslh_ctx *c, int tasks, sslh_task_fn fn, void *ar
    Tasks that idle workers take, one at a time, while the caller computes a step. There is one owner (arg) at a time,
    which adds tasks and later waits for all of them. */
 
-/* Adds tasks, numbered on from the last one that was added since sslh_i_ahead_finish. Returns 0, with nothing added,
-   for one thread, with the user's parallel_for, or when there is another owner. */
-SSLH_I_FN int sslh_i_ahead_add(sslh_ctx *c, int tasks, sslh_task_fn fn, void *arg) {
+/* Makes arg the owner. Returns 0 for one thread, with the user's parallel_for, or when there is another owner: then
+   nothing must be added, and no memory be taken for tasks, because only an owner gives it back. */
+SSLH_I_FN int sslh_i_ahead_own(sslh_ctx *c, void *arg) {
 #if SSLH_I_THREADS
     struct sslh_i_pool *p = c->pool;
-    if (!p || c->desc.parallel_for || !sslh_i_pool_ours(p) || p->started == 0) return 0;
-    if (p->ahead_arg && p->ahead_arg != arg) return 0;
+    if (!p || c->desc.parallel_for) return 0;
+    if (!sslh_i_pool_ours(p)) sslh_i_pool_start(c);
+    if (p->started == 0 || (p->ahead_arg && p->ahead_arg != arg)) return 0;
     SSLH_I_LOCK(&p->mutex);
-    p->ahead_fn = fn;
     p->ahead_arg = arg;
-    SSLH_I_STORE(&p->ahead_tasks, p->ahead_tasks + tasks);
     SSLH_I_UNLOCK(&p->mutex);
     return 1;
 #else
-    (void)c, (void)tasks, (void)fn, (void)arg;
+    (void)c, (void)arg;
     return 0;
+#endif
+}
+/* Adds tasks of the owner, numbered on from the last one that was added since sslh_i_ahead_finish. */
+SSLH_I_FN void sslh_i_ahead_add(sslh_ctx *c, int tasks, sslh_task_fn fn) {
+#if SSLH_I_THREADS
+    struct sslh_i_pool *p = c->pool;
+    SSLH_I_LOCK(&p->mutex);
+    p->ahead_fn = fn;
+    SSLH_I_STORE(&p->ahead_tasks, p->ahead_tasks + tasks);
+    SSLH_I_UNLOCK(&p->mutex);
+#else
+    (void)c, (void)tasks, (void)fn;
 #endif
 }
 #if SSLH_I_THREADS
@@ -37902,11 +37959,22 @@ SSLH_I_FN int sslh_i_ahead_finish(sslh_ctx *c, const void *arg) {
     return 0;
 #endif
 }
-/* Drops the work ahead and its owner, and waits for running tasks; called before memory that they use is freed. */
-SSLH_I_FN void sslh_i_ahead_cancel(sslh_ctx *c) {
+/* The owner; NULL: none. */
+SSLH_I_FN void *sslh_i_ahead_owner(const sslh_ctx *c) {
+#if SSLH_I_THREADS
+    return c->pool && sslh_i_pool_ours(c->pool) ? c->pool->ahead_arg : NULL;
+#else
+    (void)c;
+    return NULL;
+#endif
+}
+/* Drops the work ahead and its owner, if this was made after the mark, and waits for running tasks: before memory that
+   they use is freed, and when the loader has done its work, because afterwards the caller may free the pixels. */
+SSLH_I_FN void sslh_i_ahead_cancel(sslh_ctx *c, int64_t mark) {
 #if SSLH_I_THREADS
     struct sslh_i_pool *p = c->pool;
-    if (!p || !sslh_i_pool_ours(p) || !p->ahead_arg) return;
+    const void *owner = sslh_i_ahead_owner(c);
+    if (!owner || sslh_i_block_of(owner)->serial <= mark) return;
     SSLH_I_LOCK(&p->mutex);
     SSLH_I_STORE(&p->ahead_next, 0);
     SSLH_I_STORE(&p->ahead_tasks, 0);
@@ -37914,7 +37982,7 @@ SSLH_I_FN void sslh_i_ahead_cancel(sslh_ctx *c) {
     SSLH_I_UNLOCK(&p->mutex);
     sslh_i_pool_wait(&p->ahead_active);
 #else
-    (void)c;
+    (void)c, (void)mark;
 #endif
 }
 
@@ -38686,9 +38754,31 @@ SSLH_I_FN int sslh_i_ahead_room(sslh_loader *l, void **p, size_t *have, size_t b
     if (*have >= bytes) return 1;
     sslh_i_free(l->c, *p);
     *have = 0;
-    *p = sslh_i_alloc_with(l->c, bytes, l);
+    *p = sslh_i_alloc_spare(l->c, bytes, l);
     if (*p) *have = bytes;
     return *p != NULL;
+}
+
+/* For lack of memory: the loader gets no more views ahead, and all is freed but for the views that the step has taken,
+   whose memory is left to the loader. */
+SSLH_I_FN void sslh_i_ahead_end(struct sslh_i_ahead *a) {
+    sslh_ctx *c = a->loader->c;
+    sslh_i_ahead_cancel(c, -1); /* a is the owner */
+    a->loader->desc.no_ahead = 1;
+    a->loader->ahead = NULL;
+    for (int i = 0; i < 2 * SSLH_I_AHEAD_VIEWS; i++) {
+        sslh_i_ahead_slot *s = &a->slot[i / SSLH_I_AHEAD_VIEWS][i % SSLH_I_AHEAD_VIEWS];
+        sslh_i_free(c, s->tables);
+        if (s->ready) sslh_i_free(c, s->out);
+    }
+    sslh_i_free(c, a->memory);
+    sslh_i_free(c, a);
+}
+/* Gives memory back that something else needs more; 0 when there is none. */
+SSLH_I_FN int sslh_i_ahead_yield(sslh_ctx *c) {
+    struct sslh_i_ahead *a = (struct sslh_i_ahead *)sslh_i_ahead_owner(c);
+    if (a) sslh_i_ahead_end(a);
+    return a != NULL;
 }
 
 /* The work ahead of the loader of b; NULL where there is none, or if b is not its newest batch, unchanged. */
@@ -38697,8 +38787,8 @@ SSLH_I_FN struct sslh_i_ahead *sslh_i_ahead_of(sslh_ctx *c, const sslh_batch *b)
     if (!l || l->c != c || l->desc.no_ahead || b->index != l->index || b->step + 1 != l->step || c->threads < 2 ||
         c->desc.parallel_for) return NULL;
     if (l->ahead) return l->ahead;
-    l->ahead = (struct sslh_i_ahead *)sslh_i_alloc_with(c, sizeof *l->ahead + (size_t)l->desc.batch * sizeof(int32_t),
-                                                        l);
+    l->ahead = (struct sslh_i_ahead *)sslh_i_alloc_spare(c, sizeof *l->ahead + (size_t)l->desc.batch * sizeof(int32_t),
+                                                         l);
     if (!l->ahead) return NULL;
     l->ahead->loader = l;
     l->ahead->data = sslh_i_whole(l->data);
@@ -38732,16 +38822,20 @@ SSLH_I_FN sslh_tensor *sslh_i_ahead_take(sslh_ctx *c, struct sslh_i_ahead *a, co
 SSLH_I_FN void sslh_i_ahead_begin(sslh_ctx *c, struct sslh_i_ahead *a, const sslh_i_view_job *job,
                                   const sslh_recipe *asked) {
     sslh_loader *l = a->loader;
-    int bank = (int)(l->step & 1), tasks, longest;
+    int bank = (int)(l->step & 1), tasks, longest, tabled;
     size_t bytes, table_bytes, out_bytes;
     sslh_i_ahead_slot *s;
+    if (!sslh_i_ahead_own(c, a)) return;
     if (a->step[bank] != l->step) { /* the first view of this step; tasks that still run make views that nobody took */
         sslh_i_ahead_finish(c, a);
         a->slots[bank] = 0;
         a->step[bank] = -1;
         a->filling = bank;
         a->count = sslh_i_loader_peek(l, a->index, NULL, &a->epoch);
-        if (!a->count) return;
+        if (!a->count) { /* the last batch: another loader may have the workers */
+            sslh_i_ahead_cancel(c, -1);
+            return;
+        }
         a->step[bank] = l->step;
     }
     if (a->slots[bank] == SSLH_I_AHEAD_VIEWS) return;
@@ -38756,19 +38850,21 @@ SSLH_I_FN void sslh_i_ahead_begin(sslh_ctx *c, struct sslh_i_ahead *a, const ssl
     if (a->slots[bank] && s->job.size.total != a->slot[bank][0].job.size.total) return;
     out_bytes = (size_t)s->job.n * (size_t)job->recipe.height * (size_t)job->recipe.width * (size_t)job->channels *
                 sizeof(sslh_real);
+    s->ready = 1; /* nobody reads what it held two steps ago */
+    tabled = sslh_i_view_tabled(&s->job, &longest, &table_bytes);
     if (!sslh_i_ahead_room(l, (void **)&a->memory, &a->bytes, bytes) ||
-        !sslh_i_ahead_room(l, (void **)&s->out, &s->out_bytes, out_bytes)) return;
+        !sslh_i_ahead_room(l, (void **)&s->out, &s->out_bytes, out_bytes) ||
+        (tabled && !sslh_i_ahead_room(l, (void **)&s->tables, &s->table_bytes,
+                                      (size_t)longest * (table_bytes + sizeof(sslh_i_taps))))) {
+        sslh_i_ahead_end(a);
+        return;
+    }
     s->job.memory = a->memory;
     s->job.out = s->out;
-    if (sslh_i_view_tabled(&s->job, &longest, &table_bytes)) {
-        if (!sslh_i_ahead_room(l, (void **)&s->tables, &s->table_bytes,
-                               (size_t)longest * (table_bytes + sizeof(sslh_i_taps))))
-            return;
-        sslh_i_view_tables(&s->job, s->tables, longest, table_bytes);
-    }
+    if (tabled) sslh_i_view_tables(&s->job, s->tables, longest, table_bytes);
     s->end = (a->slots[bank] ? s[-1].end : 0) + tasks;
-    s->ready = 1;
-    if (sslh_i_ahead_add(c, tasks, sslh_i_ahead_task, a)) a->slots[bank]++;
+    sslh_i_ahead_add(c, tasks, sslh_i_ahead_task);
+    a->slots[bank]++;
 }
 
 /* A view of a batch whose values are in memory: taken if it was made ahead, otherwise made now. Then the same view of
@@ -38784,7 +38880,7 @@ SSLH_I_FN sslh_tensor *sslh_i_view_batch(sslh_ctx *c, sslh_i_view_job *job, cons
         job->out = out->data;
         if (!sslh_i_view_run(c, "sslh_views", job)) return NULL;
     }
-    if (ahead) sslh_i_ahead_begin(c, ahead, job, asked);
+    if (ahead && b->loader->ahead) sslh_i_ahead_begin(c, ahead, job, asked); /* unless making this view ended it */
     return out;
 }
 
@@ -47369,7 +47465,8 @@ SSLH_I_FN sslh_tensor *sslh_i_embed_input(sslh_net *net, const uint8_t *pixels, 
         s.bytes = image;
         if (resize) sslh_i_resize_image(c, &s, NULL, out, h, w, 1, 0);
         for (ch = 0; ch < (size_t)channels; ch++) {
-            float mean = ch < 4 ? p->mean[ch] : 0.0f, std = ch < 4 && p->std[ch] > 0.0f ? p->std[ch] : 1.0f;
+            const int stays = ch >= 4 || !(p->std[ch] > 0.0f);
+            float mean = stays ? 0.0f : p->mean[ch], std = stays ? 1.0f : p->std[ch];
             for (i = ch; i < out_each; i += (size_t)channels) {
                 float v = resize ? out[i] : (float)image[i] * (1.0f / 255.0f);
                 v = v - mean;

@@ -920,6 +920,13 @@ static sslh_tensor *wrong(sslh_ctx *c, const sslh_batch *b, void *user) {
     (void)b, (void)user;
     return sslh_zeros(c, sslh_dim2(1, 3));
 }
+/* Of another width in the first batch of 5 than in the others, or integers. */
+static sslh_tensor *uneven(sslh_ctx *c, const sslh_batch *b, void *user) {
+    const int how = *(const int *)user, first = b->index[0] == 0;
+    static int32_t ints[5 * 3];
+    return how == 2 ? sslh_from_ints(c, sslh_dim2(b->count, 3), ints)
+                    : sslh_full(c, sslh_dim2(b->count, first == (how == 1) ? 9 : 4), 1);
+}
 
 static void features_of_sound(void) {
     static float values[12 * 60 * 2];
@@ -955,7 +962,15 @@ static void features_of_sound(void) {
     for (int i = 0; i < 24; i++) CHECK(twice->data[i] == 2 * mean->data[i], "value %d", i);
     f.input = wrong;
     sslh_features(c, net, d, f);
-    CHECK_ERROR(c, ".input must give a row for each of the 5 samples");
+    CHECK_ERROR(c, ".input must give a row of floats for each of the 5 samples");
+    for (int how = 0; how < 3; how++) { /* the second batch is wider, the second is narrower, integers */
+        f.input = uneven;
+        f.user = &how;
+        sslh_features(c, NULL, d, f);
+        CHECK_ERROR(c, how == 0 ? "sample 5 has 9 features, those before it have 4: .input must give equally many"
+                       : how == 1 ? "sample 5 has 4 features, those before it have 9"
+                       : "a row of floats for each of the 5 samples");
+    }
     sslh_destroy(c);
 }
 

@@ -700,6 +700,42 @@ static void user_for(void *user, int tasks, sslh_task_fn fn, void *arg) {
     for (i = tasks; i-- > 0;) fn(arg, i, i % 3);
 }
 
+/* Threads that flush subnormal numbers and round towards zero. */
+#if (defined(__x86_64__) || defined(_M_X64)) && !defined(__TINYC__)
+#include <xmmintrin.h>
+static int left_as_it_was;
+static void rough_for(void *user, int tasks, sslh_task_fn fn, void *arg) {
+    const unsigned old = _mm_getcsr();
+    unsigned rough;
+    (void)user;
+    _mm_setcsr(old | 0xe040u);
+    rough = _mm_getcsr(); /* valgrind has the rounding only */
+    for (int i = tasks; i-- > 0;) fn(arg, i, i % 3);
+    left_as_it_was = ((_mm_getcsr() ^ rough) & 0xffc0u) == 0;
+    _mm_setcsr(old);
+}
+static void rough_threads(void) {
+    sslh_desc d = desc_zero();
+    sslh_ctx *c[2];
+    sslh_tensor *x[2];
+    d.threads = 3;
+    for (int i = 0; i < 2; i++) {
+        d.parallel_for = i ? rough_for : NULL;
+        c[i] = sslh_create(d);
+        x[i] = sslh_normal(c[i], sslh_dim2(300, 300), 0, 1);
+        x[i] = sslh_tanh(c[i], sslh_scale(c[i], sslh_matmul(c[i], x[i], x[i]), 0.03f));
+        x[i] = sslh_mul(c[i], x[i], sslh_full(c[i], sslh_dim2(300, 300), 1.2e-38f)); /* subnormal */
+        CHECK_OK(c[i]);
+    }
+    CHECK(x[0]->data[7] != 0 && memcmp(x[0]->data, x[1]->data, x[0]->count * sizeof *x[0]->data) == 0,
+          "tasks round as the thread does that runs them");
+    CHECK(left_as_it_was, "the thread's own environment is put back");
+    for (int i = 0; i < 2; i++) sslh_destroy(c[i]);
+}
+#else
+static void rough_threads(void) {}
+#endif
+
 static void parallel(void) {
     int threads, i, r, rounds = test_small() ? 20 : 200;
     static int result[1000];
@@ -806,6 +842,7 @@ TESTS_BEGIN
     TEST(limit_of_bytes)
     TEST(every_allocation_fails)
     TEST(parallel)
+    TEST(rough_threads)
     TEST(affinity)
     TEST(same_bits_self_test)
 TESTS_END

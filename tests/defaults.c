@@ -1039,7 +1039,28 @@ static void features_far_from_one(void) {
     sslh_destroy(c);
 }
 
+/* The nearest neighbours decide, however small the temperature and however far off they all are. */
+static void knn_at_low_temperatures(void) {
+    static const float known[2][3][2] = {{{0.5f, 0.8660254f}, {0.8f, 0.6f}, {0.6f, 0.8f}},
+                                         {{-0.8f, 0.6f}, {-0.5f, 0.8660254f}, {-0.6f, -0.8f}}};
+    static const float asked[2] = {1, 0}, temperature[4] = {1, 0.01f, 1e-3f, 1e-6f};
+    static const int32_t label[3] = {0, 2, 1}, nearest = 2;
+    sslh_ctx *c = create(1);
+    sslh_knn_desc k;
+    memset(&k, 0, sizeof k);
+    for (int side = 0; side < 2; side++) /* cosines 0.5, 0.8, 0.6 and -0.8, -0.5, -0.6 */
+        for (int i = 0; i < 4; i++) {
+            k.k = 3, k.temperature = temperature[i];
+            CHECK(sslh_knn_features(c, sslh_from(c, sslh_dim2(3, 2), known[side][0]), label,
+                                    sslh_from(c, sslh_dim2(1, 2), asked), &nearest, 3, k) == 1,
+                  "side %d, temperature %g: another class than the nearest", side, (double)temperature[i]);
+        }
+    CHECK_OK(c);
+    sslh_destroy(c);
+}
+
 TESTS_BEGIN
+    TEST(knn_at_low_temperatures)
     TEST(recipe_numbers)
     TEST(method_numbers)
     TEST(training_bits)

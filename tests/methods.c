@@ -326,7 +326,7 @@ static sslh_net *dcgan(sslh_ctx *c, int norm) {
     return sslh_convnet(c, d);
 }
 #endif
-#if SSLH_WITH_CONTEXT
+#if SSLH_WITH_CONTEXT || SSLH_WITH_JIGSAW
 static sslh_net *convnet_of(sslh_ctx *c, int channels) {
     sslh_convnet_desc d;
     memset(&d, 0, sizeof d);
@@ -3114,6 +3114,64 @@ static void jigsaw_all(void) {
     free(all), free(least), free(sum);
 }
 
+static sslh_tensor *as_it_is(sslh_net *net, sslh_tensor *x, const void *self) {
+    (void)net, (void)self;
+    return x;
+}
+/* A channel that never changes, such as alpha, stays as it is, for training, probes and sslh_embed alike. */
+static void constant_channel(void) {
+    static uint8_t pixels[16 * 24 * 24 * 4];
+    static float embedded[16 * 4];
+    sslh_ctx *c = create(1);
+    sslh_jigsaw_desc d;
+    sslh_net_desc n;
+    sslh_feature_desc fd;
+    sslh_loader_desc ld;
+    sslh_recipe r = SSLH_VIEWS_NONE;
+    sslh_view_set views;
+    sslh_batch batch;
+    sslh_preprocess p;
+    sslh_data data;
+    sslh_method m;
+    sslh_net *net;
+    sslh_tensor *x, *f;
+    size_t i;
+    memset(&d, 0, sizeof d), memset(&n, 0, sizeof n), memset(&fd, 0, sizeof fd), memset(&views, 0, sizeof views);
+    memset(&ld, 0, sizeof ld);
+    for (i = 0; i < sizeof pixels; i++)
+        pixels[i] = i % 4 == 3 ? 255 : i % 4 == 1 ? 51 : (uint8_t)sslh_random_below(7, 7, (uint64_t)i, 256);
+    data = sslh_data_from_images(c, pixels, 16, 24, 24, 4, NULL);
+    ld.in_order = 1;
+    sslh_next_batch(sslh_loader_new(c, data, ld), &batch);
+    d.no_tile_norm = 1, d.grey = d.channel_shift = SSLH_OFF;
+    m = sslh_jigsaw(c, convnet_of(c, 4), d);
+    m.prepare(&m, data);
+    m.views(&m, &batch, &views);
+    x = sslh_view_get(&views, "tiles");
+    for (i = 0; i < x->count; i += 4)
+        CHECK(fabs((double)x->data[i + 1] - 0.2) < 1e-6 && x->data[i + 3] == 1, "a tile has %g and %g",
+              (double)x->data[i + 1], (double)x->data[i + 3]);
+    p = sslh_get_preprocess(m.encoder);
+    CHECK(p.std[1] == 0 && p.std[3] == 0 && p.mean[3] == 1, "mean %g, deviation %g", (double)p.mean[3],
+          (double)p.std[3]);
+    n.name = "as_it_is", n.forward = as_it_is, n.kind = SSLH_MAP, n.width = 4;
+    net = sslh_net_new(c, n);
+    sslh_set_preprocess(net, p);
+    f = sslh_features(c, net, data, fd);
+    sslh_embed(net, pixels, 16, 24, 24, 4, embedded);
+    memcpy(r.mean, p.mean, sizeof r.mean), memcpy(r.std, p.std, sizeof r.std);
+    for (i = 0; i < 64; i++) {
+        CHECK_NEAR(f->data[i], embedded[i], 1e-5);
+        if (i % 4 == 1) CHECK_NEAR(f->data[i], 0.2, 1e-5);
+        if (i % 4 == 3) CHECK_NEAR(f->data[i], 1, 1e-5);
+    }
+    CHECK_OK(c);
+    x = sslh_global_avg_pool(c, sslh_views(c, batch, r, 0)); /* as methods see them */
+    for (i = 0; i < 64; i++) CHECK_NEAR(f->data[i], x->data[i], 1e-5);
+    CHECK_OK(c);
+    sslh_destroy(c);
+}
+
 /* What the views hold: each tile comes from the cell that the permutation of its label says, every place in the cell
    occurs, channels move apart but stay in the cell, grey puzzles are grey, tiles are normalised one by one. */
 static void jigsaw_views(void) {
@@ -3386,6 +3444,32 @@ static void cpc2_collapse_and_learning(void) {
           "exchanging what is predicted does not raise the loss");
     CHECK_OK(c);
     free(v);
+    sslh_destroy(c);
+}
+
+/* All patches equal: the loss is that of guessing among the answers that there are, fewer than .negatives says where a
+   negative is the positive, or of the same sample, and where there are no more places. */
+static void cpc2_guessing(void) {
+    static const struct { int from, draws; double answers; } ways[] = {{0, 999, 48}, {2, 999, 33}, {1, 999, 16},
+                                                                       {0, 9, 0}, {2, 9, 0}, {1, 9, 0}};
+    sslh_ctx *c = create(1);
+    sslh_method m;
+    for (int i = 0; i < 6; i++) {
+        sslh_view_set v;
+        const int rows = ways[i].from == 1 ? 3 : 1;
+        static int32_t drawn[3 * 999];
+        double loss;
+        memset(&v, 0, sizeof v);
+        m = cpc2(c, 1, 2, ways[i].draws, ways[i].from);
+        for (int k = 0; k < rows * ways[i].draws; k++) drawn[k] = (int32_t)(sslh_random_u32(3, 3, (uint64_t)k) >> 1);
+        sslh_view_add(&v, "patches", sslh_full(c, sslh_dim6(3, 4, 4, 6, 6, 3), 0.25f));
+        sslh_view_add(&v, "draws", sslh_from_ints(c, sslh_dim2(rows, ways[i].draws), drawn));
+        loss = (double)sslh_item(m.loss(&m, &v, 0));
+        CHECK_OK(c);
+        CHECK_CLOSE(m.guessing, loss, 1e-5);
+        if (ways[i].answers > 0) CHECK_CLOSE(m.guessing, log(ways[i].answers), 1e-6);
+        else CHECK((double)m.guessing < log(10.0) && (double)m.guessing > log(3.0), "guessing %g", (double)m.guessing);
+    }
     sslh_destroy(c);
 }
 
@@ -3819,6 +3903,30 @@ static void colorization_input(void) {
         test_remove(path);
     }
     sslh_destroy(c);
+}
+
+/* The weights of colours are those of the data that training goes over: the other images of the set, of which it is a
+   part, change nothing. */
+static void colorization_subset(void) {
+    static uint8_t other[32 * 768];
+    uint64_t hash[3];
+    for (int i = 0; i < 3; i++) { /* a part of one set, of another, and by itself */
+        sslh_ctx *c = create(1);
+        sslh_data data = painted(c, 32);
+        sslh_colorization_desc d;
+        sslh_method m;
+        memset(&d, 0, sizeof d);
+        d.head_hidden = 4;
+        memcpy(other, data.field[0].values, sizeof other);
+        for (size_t k = sizeof other / 2; k < sizeof other; k++) other[k] = (uint8_t)(k % 3 * 100); /* blue */
+        if (i) data = sslh_data_from_images(c, other, i == 1 ? 32 : 16, 16, 16, 3, NULL);
+        m = sslh_colorization(c, net_of(c, 1), d);
+        sslh_train(c, m, sslh_data_range(data, 0, 16), two_steps());
+        CHECK_OK(c);
+        hash[i] = sslh_hash(m.net);
+        sslh_destroy(c);
+    }
+    CHECK(hash[0] == hash[2] && hash[1] == hash[2], "training depends on images that it was not given");
 }
 
 static void colorization_errors(void) {
@@ -4725,7 +4833,7 @@ static void vae_binarize(void) {
     sslh_ctx *c = create(1);
     sslh_data data;
     sslh_vae_desc d;
-    sslh_tensor *x[3];
+    sslh_tensor *x[3], *w;
     sslh_method m;
     double sum = 0, n = 40 * 784, first;
     size_t q;
@@ -4757,6 +4865,16 @@ static void vae_binarize(void) {
     first = (double)sslh_vae_evaluate(&m, data).loss;
     CHECK((double)sslh_vae_evaluate(&m, data).loss == first && first > 0, "another test set");
     CHECK(sslh_vae_bound(&m, data, 2).nll == sslh_vae_bound(&m, data, 2).nll, "another bound");
+    /* whatever subset an image is in: from a decoder that gives its biases, its error depends on its pixels alone */
+    w = sslh_find(m.net, "decoder.fc4.weight");
+    for (q = 0; q < w->count; q++) w->data[q] = 0;
+    w = sslh_find(m.net, "decoder.fc4.bias");
+    for (q = 0; q < w->count; q++) w->data[q] = (sslh_real)(q * 37 % 64) / 8 - 4;
+    first = (double)sslh_vae_evaluate(&m, data).reconstruction;
+    for (i = 0, sum = 0; i < 40; i++)
+        sum += (double)sslh_vae_evaluate(&m, sslh_data_range(sslh_data_range(data, i / 2, 40), i - i / 2,
+                                                             i - i / 2 + 1)).reconstruction / 40;
+    CHECK_CLOSE(sum, first, 1e-5);
     sslh_destroy(c);
 }
 
@@ -5154,12 +5272,14 @@ int main(int argc, char **argv) {
 #if SSLH_WITH_JIGSAW
     TEST(jigsaw_set)
     if (getenv("SSLH_TEST_LONG") && getenv("SSLH_TEST_LONG")[0] == '1') TEST(jigsaw_all)
+    TEST(constant_channel)
     TEST(jigsaw_views)
     TEST_LEARNS(jigsaw_learns)
     TEST(jigsaw_errors)
 #endif
 #if SSLH_WITH_CPC2
     TEST_LEARNS(cpc2_collapse_and_learning)
+    TEST(cpc2_guessing)
     TEST(cpc2_context_sees_no_target)
     TEST(cpc2_errors)
 #endif
@@ -5172,6 +5292,7 @@ int main(int argc, char **argv) {
     TEST(colorization_bins)
     TEST_LEARNS(colorization_learns)
     TEST(colorization_input)
+    TEST(colorization_subset)
     TEST(colorization_errors)
 #endif
     TEST(text_is_a_descriptor)

@@ -717,6 +717,121 @@ static void ahead_of_the_step(void) {
     }
 }
 
+/* Nothing is made ahead any more when training has ended, in a scope of the caller's too, whose data may be freed then,
+   nor by a fine-tuning that failed; the loop that follows has views ahead of its own. */
+static void ahead_ends_with_its_loader(void) {
+    enum { N = 40, SIDE = 12 };
+    static float pixels[N * SIDE * SIDE * 3];
+    static int32_t labels[N];
+    sslh_ctx *c = context(2);
+    sslh_field f[2];
+    sslh_convnet_desc e;
+    sslh_train_desc t;
+    sslh_finetune_desc fd;
+    sslh_loader_desc ld;
+    sslh_batch b;
+    for (int i = 0; i < N * SIDE * SIDE * 3; i++) pixels[i] = (float)(i * 7 % 64) / 64;
+    for (int i = 0; i < N; i++) labels[i] = i % 2;
+    memset(f, 0, sizeof f), memset(&e, 0, sizeof e), memset(&t, 0, sizeof t);
+    memset(&fd, 0, sizeof fd), memset(&ld, 0, sizeof ld);
+    f[0].kind = SSLH_FIELD_IMAGE, f[0].shape = sslh_dim3(SIDE, SIDE, 3), f[0].values = pixels;
+    f[1].kind = SSLH_FIELD_LABEL, f[1].type = SSLH_I32, f[1].values = labels;
+    sslh_data data = sslh_data_from_fields(c, f, 2, N);
+    e.channels = 3, e.widths[0] = 4, e.widths[1] = 6;
+    sslh_net *net = sslh_convnet(c, e);
+#if SSLH_WITH_SIMCLR
+    sslh_simclr_desc s;
+    memset(&s, 0, sizeof s);
+    t.quiet = 1, t.batch = 8, t.epochs = 2, t.max_steps = 3;
+    sslh_push(c);
+    sslh_train(c, sslh_simclr(c, net, s), data, t);
+    CHECK_OK(c);
+    CHECK(!sslh_i_ahead_owner(c), "training in a scope");
+    sslh_pop(c);
+#endif
+    fd.epochs = 1, fd.batch = 8;
+    sslh_finetune(c, net, data, data, fd);
+    CHECK_OK(c);
+    CHECK(!sslh_i_ahead_owner(c), "fine-tuning");
+    pixels[sizeof pixels / sizeof *pixels / 2] = (float)NAN;
+    fd.epochs = 3;
+    sslh_finetune(c, net, data, data, fd);
+    CHECK_ERROR(c, "sslh_finetune");
+    CHECK(!sslh_i_ahead_owner(c), "fine-tuning that failed");
+    ld.batch = 8;
+    sslh_loader *l = sslh_loader_new(c, data, ld);
+    for (int step = 0; step < 2; step++) {
+        CHECK(sslh_next_batch(l, &b), "a batch");
+        sslh_views(c, b, SSLH_VIEWS_ROTATION, 0);
+    }
+    CHECK_OK(c);
+    CHECK(!SSLH_I_THREADS || (l->ahead && sslh_i_ahead_owner(c) == l->ahead), "views ahead in a loop of one's own");
+    sslh_rewind(c, sslh_mark(c));
+    CHECK(sslh_i_ahead_owner(c) == l->ahead, "a rewind that leaves the loader leaves its views ahead");
+    while (sslh_next_batch(l, &b)) sslh_views(c, b, SSLH_VIEWS_ROTATION, 0);
+    CHECK(!sslh_i_ahead_owner(c), "nothing comes after the last batch");
+    l = sslh_loader_new(c, data, ld);
+    CHECK(sslh_next_batch(l, &b), "a batch");
+    sslh_views(c, b, SSLH_VIEWS_ROTATION, 0);
+    CHECK_OK(c);
+    CHECK(!SSLH_I_THREADS || (l->ahead && sslh_i_ahead_owner(c) == l->ahead), "views ahead of the next loader");
+    sslh_destroy(c);
+}
+
+/* Memory for views ahead is not needed: with as much as a run without them takes it passes too, with the same bits, and
+   where an allocation fails, the run fails or has the same bits. */
+static unsigned long long scarce_run(test_memory *m, size_t limit, int no_ahead, size_t *peak) {
+    enum { N = 40, SIDE = 24 };
+    static uint8_t pixels[N * SIDE * SIDE * 3];
+    unsigned long long h = 0;
+    sslh_desc d;
+    sslh_loader_desc ld;
+    sslh_batch b;
+    memset(&d, 0, sizeof d), memset(&ld, 0, sizeof ld);
+    for (size_t i = 0; i < sizeof pixels; i++) pixels[i] = (uint8_t)(i * 2654435761u >> 13);
+    d.threads = 2, d.seed = 11, d.max_bytes = limit;
+    d.alloc = test_alloc, d.release = test_release, d.user = m;
+    sslh_ctx *c = sslh_create(d);
+    ld.batch = 10, ld.no_ahead = no_ahead;
+    sslh_loader *l = sslh_loader_new(c, sslh_data_from_images(c, pixels, N, SIDE, SIDE, 3, NULL), ld);
+    while (sslh_next_batch(l, &b)) {
+        sslh_tensor *x[2], *w;
+        for (int i = 0; i < 2; i++) x[i] = sslh_views(c, b, everything(), i);
+        w = sslh_normal(c, sslh_dim2(100, 300), 0, 1);
+        for (int i = 0; i < 4; i++) w = sslh_tanh(c, w);
+        for (int i = 0; i < 2; i++) h = test_hash(x[i]->data, x[i]->count * sizeof *x[i]->data, h);
+    }
+    CHECK(!sslh_error(c) || sslh_error_code(c) == SSLH_E_MEMORY, "%s", sslh_error(c));
+    if (sslh_error(c)) h = 0;
+    *peak = sslh_query(c).peak;
+    sslh_destroy(c);
+    CHECK(m->live == 0, "%ld blocks leak", m->live);
+    return h;
+}
+static void ahead_needs_no_memory(void) {
+    test_memory m;
+    size_t peak, with, other, most, limit;
+    long calls, at, unnoticed = 0;
+    memset(&m, 0, sizeof m);
+    const unsigned long long right = scarce_run(&m, 0, 1, &peak);
+    memset(&m, 0, sizeof m);
+    CHECK(right && scarce_run(&m, 0, 0, &with) == right, "other bits with views ahead");
+    calls = m.calls;
+    CHECK(!SSLH_I_THREADS || with > peak, "views ahead take memory: %.0f, without %.0f", (double)with, (double)peak);
+    most = with + 65536;
+    for (limit = peak; limit < most; limit += (most - peak) / (test_small() ? 4 : 16))
+        CHECK(scarce_run(&m, limit, 0, &other) == right && other <= limit, "a limit of %.0f, %.0f above what is needed",
+              (double)limit, (double)(limit - peak));
+    for (at = 1; at <= calls; at += test_small() ? 7 : 1) {
+        memset(&m, 0, sizeof m);
+        m.fail_at = at;
+        const unsigned long long h = scarce_run(&m, 0, 0, &other);
+        CHECK(h == right || h == 0, "allocation %ld: other bits", at);
+        unnoticed += h == right;
+    }
+    CHECK(unnoticed > 0, "every failing allocation ends the run");
+}
+
 /* A NaN among the pixels of float images reaches the views, whatever is done to them, or is an error: nothing turns it
    into a colour. */
 static void nan_pixels(void) {
@@ -790,5 +905,7 @@ TESTS_BEGIN
     TEST(memory)
     TEST(known_bits)
     TEST(ahead_of_the_step)
+    TEST(ahead_ends_with_its_loader)
+    TEST(ahead_needs_no_memory)
     TEST(nan_pixels)
 TESTS_END

@@ -10,7 +10,7 @@ enum { IMAGES = 64, QUERIES = 6, PICKS = 5 };
 static sslh_tensor *normalised(sslh_ctx *c, sslh_net *encoder, sslh_tensor *x) {
     sslh_preprocess p = sslh_get_preprocess(encoder);
     int ch = sslh_error(c) ? 1 : x->shape[3], i;
-    for (i = 0; i < ch; i++) if (p.std[i] == 0) p.std[i] = 1; /* a channel that never changes */
+    for (i = 0; i < ch; i++) if (p.std[i] == 0) p.mean[i] = 0, p.std[i] = 1; /* a channel that never changes */
     x = sslh_sub(c, x, sslh_from(c, sslh_dim1(ch), p.mean));
     return sslh_div(c, x, sslh_from(c, sslh_dim1(ch), p.std));
 }

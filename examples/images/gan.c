@@ -60,7 +60,7 @@ static sslh_tensor *judged(sslh_ctx *c, sslh_net *judge, sslh_method *m, sslh_da
     sslh_train_mode(judge, 0);
     sslh_no_grad(c, 1);
     x = sslh_gan_sample(m, JUDGED, 2); /* (n,H,W,C) */
-    for (i = 0; i < 4; i++) if (p.std[i] == 0) p.std[i] = 1; /* it stands for 1 */
+    for (i = 0; i < 4; i++) if (p.std[i] == 0) p.mean[i] = 0, p.std[i] = 1; /* the channel stays as it is */
     mean = sslh_from(c, sslh_dim1(data.channels), p.mean);
     std = sslh_from(c, sslh_dim1(data.channels), p.std);
     x = sslh_div(c, sslh_sub(c, x, mean), std);
