@@ -517,17 +517,17 @@
    18  FILES
 
    The library reads IDX files (plain and .gz), CIFAR-10 and CIFAR-100 binaries, pictures (PNG of every kind; JPEG,
-   baseline and progressive, grey and colour, with the same pixels as libjpeg; BMP without run lengths; PGM and PPM as
-   text (P2, P3) and binary (P5, P6)), WAV (PCM and IEEE numbers), NumPy's .npy and .npz, safetensors; folders of class
-   folders; sheets with an index.txt (>>sheets describes it); tokens of GPT-2, CLIP and BERT. The orientation that
-   cameras note in a JPEG is ignored, as in torchvision. It writes PNG, WAV, .npy and safetensors. Weights and
-   checkpoints are safetensors files with PyTorch's names and axis order (torchvision for ResNets, timm for ViTs, those
-   of GPT-2, BERT and CLIP for sslh_transformer) and a CRC-32 of all bytes, so that a damaged file is refused; those of
-   version 0.1.0, which have none, are refused too. Weights from other programs are read from .npz too. A file is first
-   written under a temporary name in the same folder, then synced and renamed, so that a crash leaves either the old
-   file or the new one. The next save to the same path removes what a killed process left behind. A read-only file is
-   not replaced. A file keeps its permissions and owner, a symbolic link stays and its target is replaced; devices,
-   pipes and open files are written to directly.
+   baseline and progressive, grey and colour, with the same pixels as libjpeg; BMP without run lengths; PGM and PPM),
+   WAV (PCM and IEEE numbers), NumPy's .npy and .npz (weights too), safetensors; folders of class folders; sheets with
+   an index.txt (>>sheets describes it); texts and word vectors (word2vec, GloVe, fastText's .vec), plain and .gz;
+   tokens of GPT-2, CLIP and BERT. Gamma, colour profiles, frames of a PNG after the first and, as in torchvision, the
+   orientation that cameras note are ignored. It writes PNG, WAV, .npy, word vectors, tokenizers and safetensors:
+   weights (a classifier too) and checkpoints, with PyTorch's names and axis order (torchvision for ResNets, timm for
+   ViTs, those of GPT-2, BERT and CLIP for sslh_transformer) and a CRC-32 of all bytes, so that a damaged file is
+   refused; those of 0.1.0 have none and are refused. A file is first written under a temporary name in the same folder,
+   then synced and renamed, so that a crash leaves either the old file or the new one. The next save to the same path
+   removes what a killed process left behind. A read-only file is not replaced. A file keeps its permissions and owner,
+   a symbolic link stays and its target is replaced; devices, pipes and open files are written to directly.
 
        sslh_save_net(encoder, "encoder.safetensors");                           // weights, architecture, preprocessing
        sslh_net *again = sslh_load_net(c, "encoder.safetensors");               // builds the net, then reads it
