@@ -406,9 +406,9 @@
    15  EVALUATION: WHAT EACH NUMBER MEANS
 
    Features are the encoder's output (or a .tap) in evaluation mode, without augmentation, from images normalised as in
-   training. NULL in place of the encoder means raw pixels. Always report the same protocol for raw pixels and for the
-   untrained encoder, because a probe of random features does well on small images. NaN or Inf in features is an error
-   that names the row; rows of zeros coincide.
+   training (a copy made before it needs sslh_set_preprocess). NULL in place of the encoder means raw pixels. Always
+   report the same protocol for raw pixels and for the untrained encoder, because a probe of random features does well
+   on small images. NaN or Inf in features is an error that names the row; rows of zeros coincide.
 
      sslh_linear_probe   multinomial logistic regression with an L2 penalty on the weights, features standardised by the
                          training set, L-BFGS from 0, up to 200 iterations. Strength: the best of 0.1, 0.01 .. 1e-5 on a
@@ -1687,7 +1687,8 @@ typedef struct sslh_preprocess {
     int   colour;                  /* an sslh_colour, 1 to 5; default 0: as they are */
 } sslh_preprocess;
 /* Methods set it when training begins: sizes always, mean and std when their views are normalised by those of
-   the data. */
+   the data. A copy of the encoder from before the training, with which it is compared, needs the same:
+   sslh_set_preprocess(copy, sslh_get_preprocess(encoder)). */
 SSLH_API void sslh_set_preprocess(sslh_net *net, sslh_preprocess p);
 SSLH_API sslh_preprocess sslh_get_preprocess(sslh_net *net);
 /* Features of n images of 8-bit pixels (n,height,width,channels) into out (n, width of the net): resizes (bilinear,
