@@ -229,7 +229,10 @@ small_sets() {
     check "jepa with few test images" sh -c "
         build/examples/jepa --data $sets/three/test --smoke --out build/smoke > build/few.txt 2>&1 &&
         grep -q '^I-JEPA, no labels *[0-9]' build/few.txt"
-    check "vae with few test images" build/examples/vae --data $sets/three/test --smoke --out build/smoke
+    for e in autoencoder barlow byol classify context cpc2 custom_method dino gan inpainting jigsaw mae nnclr rotation \
+        simclr simsiam supcon swav vae vicreg; do
+        check "$e with few test images" build/examples/$e --data $sets/three/test --smoke --out build/smoke
+    done
     # 24 windows: the last four are the test; the four before them, which have frames in common with it, are left out
     i=0
     while [ $i -lt 110 ]; do
