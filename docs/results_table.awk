@@ -21,8 +21,8 @@ function with(text, more) { return text == "" ? "" : text more }
 $1 != "row" { next }
 {
     key = field("data") " " field("train") " " field("test") " " field("method") " " field("budget") " " \
-        field("size") " " field("settings") " " field("epochs") " " field("batch") " " field("bfloat16") " " \
-        field("plain")
+        field("size") " " field("settings") " " field("epochs") " " field("given") " " field("batch") " " \
+        field("bfloat16") " " field("plain")
     if (!(key in known)) {
         known[key] = ++rows; order[rows] = key
         name[key] = field("method"); settings[key] = field("settings") == "-" ? "" : field("settings")
