@@ -406,9 +406,9 @@
    15  EVALUATION: WHAT EACH NUMBER MEANS
 
    Features are the encoder's output (or a .tap) in evaluation mode, without augmentation, from images normalised as in
-   training. NULL in place of the encoder means raw pixels. Always report the same protocol for raw pixels and for the
-   untrained encoder, because a probe of random features does well on small images. NaN or Inf in features is an error
-   that names the row; rows of zeros coincide.
+   training (a copy made before it needs sslh_set_preprocess). NULL in place of the encoder means raw pixels. Always
+   report the same protocol for raw pixels and for the untrained encoder, because a probe of random features does well
+   on small images. NaN or Inf in features is an error that names the row; rows of zeros coincide.
 
      sslh_linear_probe   multinomial logistic regression with an L2 penalty on the weights, features standardised by the
                          training set, L-BFGS from 0, up to 200 iterations. Strength: the best of 0.1, 0.01 .. 1e-5 on a
@@ -517,17 +517,17 @@
    18  FILES
 
    The library reads IDX files (plain and .gz), CIFAR-10 and CIFAR-100 binaries, pictures (PNG of every kind; JPEG,
-   baseline and progressive, grey and colour, with the same pixels as libjpeg; BMP without run lengths; PGM and PPM as
-   text (P2, P3) and binary (P5, P6)), WAV (PCM and IEEE numbers), NumPy's .npy and .npz, safetensors; folders of class
-   folders; sheets with an index.txt (>>sheets describes it); tokens of GPT-2, CLIP and BERT. The orientation that
-   cameras note in a JPEG is ignored, as in torchvision. It writes PNG, WAV, .npy and safetensors. Weights and
-   checkpoints are safetensors files with PyTorch's names and axis order (torchvision for ResNets, timm for ViTs, those
-   of GPT-2, BERT and CLIP for sslh_transformer) and a CRC-32 of all bytes, so that a damaged file is refused; those of
-   version 0.1.0, which have none, are refused too. Weights from other programs are read from .npz too. A file is first
-   written under a temporary name in the same folder, then synced and renamed, so that a crash leaves either the old
-   file or the new one. The next save to the same path removes what a killed process left behind. A read-only file is
-   not replaced. A file keeps its permissions and owner, a symbolic link stays and its target is replaced; devices,
-   pipes and open files are written to directly.
+   baseline and progressive, grey and colour, with the same pixels as libjpeg; BMP without run lengths; PGM and PPM),
+   WAV (PCM and IEEE numbers), NumPy's .npy and .npz (weights too), safetensors; folders of class folders; sheets with
+   an index.txt (>>sheets describes it); texts and word vectors (word2vec, GloVe, fastText's .vec), plain and .gz;
+   tokens of GPT-2, CLIP and BERT. Gamma, colour profiles, frames of a PNG after the first and, as in torchvision, the
+   orientation that cameras note are ignored. It writes PNG, WAV, .npy, word vectors, tokenizers and safetensors:
+   weights (a classifier too) and checkpoints, with PyTorch's names and axis order (torchvision for ResNets, timm for
+   ViTs, those of GPT-2, BERT and CLIP for sslh_transformer) and a CRC-32 of all bytes, so that a damaged file is
+   refused; those of 0.1.0 have none and are refused. A file is first written under a temporary name in the same folder,
+   then synced and renamed, so that a crash leaves either the old file or the new one. The next save to the same path
+   removes what a killed process left behind. A read-only file is not replaced. A file keeps its permissions and owner,
+   a symbolic link stays and its target is replaced; devices, pipes and open files are written to directly.
 
        sslh_save_net(encoder, "encoder.safetensors");                           // weights, architecture, preprocessing
        sslh_net *again = sslh_load_net(c, "encoder.safetensors");               // builds the net, then reads it
@@ -1691,13 +1691,16 @@ typedef struct sslh_preprocess {
     int   colour;                  /* an sslh_colour, 1 to 5; default 0: as they are */
 } sslh_preprocess;
 /* Methods set it when training begins: sizes always, mean and std as their views are normalised, by those of the data
-   or of your recipe. */
+   or of your recipe. A copy of the encoder from before the training, with which it is compared, needs the same:
+   sslh_set_preprocess(copy, sslh_get_preprocess(encoder)). */
 SSLH_API void sslh_set_preprocess(sslh_net *net, sslh_preprocess p);
 SSLH_API sslh_preprocess sslh_get_preprocess(sslh_net *net);
 /* Features of n images of 8-bit pixels (n,height,width,channels) into out (n, width of the net): resizes (bilinear,
    antialiased), normalises, runs in evaluation mode without a tape and averages maps and tokens over their places. It
-   allocates nothing after the first call with the same n. An image's features do not depend on n. After an error out is
-   filled with zeros. */
+   allocates nothing after the first call with the same n. An image's features do not depend on n. As sslh_load_images
+   does with the pictures of a folder, it leaves out the alpha of grey (2 channels) and of colour (4) where the net was
+   trained without, and gives a net trained on colour a grey image as three equal channels; other numbers of channels
+   than those of the training are errors. After an error out is filled with zeros. */
 SSLH_API void sslh_embed(sslh_net *net, const uint8_t *pixels, int n, int height, int width, int channels, float *out);
 
 /* ================================================================================================================== */
@@ -1979,8 +1982,9 @@ SSLH_API sslh_tensor *sslh_batch_padding(sslh_ctx *c, sslh_batch b, int field);
 /* All bytes of a file (unpacked when it is gzipped, to at most 1 GB) followed by a zero, so that they may be used as
    text. Memory of the context; size may be NULL. Returns NULL on error. */
 SSLH_API char *sslh_load_file(sslh_ctx *c, const char *path, size_t *size);
-/* 8-bit pixels (height,width,channels) of a PNG, JPEG, BMP, PGM or PPM, 16 bits are reduced to 8; memory of the
-   context, freed by sslh_rewind or sslh_destroy. NULL on error. */
+/* 8-bit pixels (height,width,channels) of a PNG, JPEG, BMP, PGM or PPM, 16 bits are reduced to 8; 1 to 4 channels as
+   the file has them: grey, grey and alpha, RGB, RGBA. Memory of the context, freed by sslh_rewind or sslh_destroy. NULL
+   on error. */
 SSLH_API uint8_t *sslh_load_image(sslh_ctx *c, const char *path, int *height, int *width, int *channels);
 SSLH_API uint8_t *sslh_load_image_memory(sslh_ctx *c, const void *bytes, size_t size, int *height, int *width,
                                          int *channels);
@@ -47443,17 +47447,24 @@ SSLH_DEF sslh_preprocess sslh_get_preprocess(sslh_net *net) {
     return sslh_i_net_dead(net) ? sslh_i_dead_net.preprocess : net->preprocess;
 }
 
-/* n images, resized to h x w if they are not of that size, as a tensor (n,h,w,C) of (value / 255 - mean) / std. With
-   .colour the colours are converted before mean and std apply. */
+/* How many of the channels of an image a net is given that was trained on images of so many (0: not known): all, none
+   of the alpha of grey or colour, or grey three times. 0: the net cannot take it. */
+SSLH_I_FN int sslh_i_embed_channels(int trained, int channels) {
+    const int opaque = channels == 2 || channels == 4 ? channels - 1 : channels;
+    if (!trained || trained == channels) return channels;
+    return trained == opaque || (trained == 3 && opaque == 1) ? trained : 0;
+}
+
+/* n images, resized to h x w if they are not of that size, as a tensor (n,h,w,taken) of (value / 255 - mean) / std, all
+   or some of the channels (sslh_i_embed_channels). With .colour the colours are converted before mean and std apply. */
 SSLH_I_FN sslh_tensor *sslh_i_embed_input(sslh_net *net, const uint8_t *pixels, int n, int height, int width,
-                                          int channels, int h, int w) {
+                                          int channels, int taken, int h, int w) {
     sslh_ctx *c = net->ctx;
     const sslh_preprocess as_is = SSLH_I_ZERO, *p = net->preprocess.colour ? &as_is : &net->preprocess;
-    size_t each = (size_t)height * (size_t)width * (size_t)channels,
-        out_each = (size_t)h * (size_t)w * (size_t)channels, i, ch;
+    size_t each = (size_t)height * (size_t)width * (size_t)channels, places = (size_t)h * (size_t)w, i, ch;
     int resize = h != height || w != width, k;
-    float *out = resize ? (float *)sslh_i_scratch(c, out_each * sizeof *out) : NULL;
-    sslh_tensor *x = sslh_i_new(c, "sslh_embed", SSLH_F32, sslh_dim4(n, h, w, channels));
+    float *out = resize ? (float *)sslh_i_scratch(c, places * (size_t)channels * sizeof *out) : NULL;
+    sslh_tensor *x = sslh_i_new(c, "sslh_embed", SSLH_F32, sslh_dim4(n, h, w, taken));
     sslh_i_pixels s;
     memset(&s, 0, sizeof s);
     s.height = height;
@@ -47461,17 +47472,19 @@ SSLH_I_FN sslh_tensor *sslh_i_embed_input(sslh_net *net, const uint8_t *pixels, 
     s.channels = channels;
     for (k = 0; x && (out || !resize) && k < n; k++) {
         const uint8_t *image = pixels + (size_t)k * each;
-        sslh_real *to = x->data + (size_t)k * out_each;
+        sslh_real *to = x->data + (size_t)k * places * (size_t)taken;
         s.bytes = image;
         if (resize) sslh_i_resize_image(c, &s, NULL, out, h, w, 1, 0);
-        for (ch = 0; ch < (size_t)channels; ch++) {
+        for (ch = 0; ch < (size_t)taken; ch++) {
+            const size_t from = channels < taken ? 0 : ch; /* grey stands for all colours */
             const int stays = ch >= 4 || !(p->std[ch] > 0.0f);
             float mean = stays ? 0.0f : p->mean[ch], std = stays ? 1.0f : p->std[ch];
-            for (i = ch; i < out_each; i += (size_t)channels) {
-                float v = resize ? out[i] : (float)image[i] * (1.0f / 255.0f);
+            for (i = 0; i < places; i++) {
+                const size_t at = i * (size_t)channels + from;
+                float v = resize ? out[at] : (float)image[at] * (1.0f / 255.0f);
                 v = v - mean;
                 v = v / std;
-                to[i] = (sslh_real)v;
+                to[i * (size_t)taken + ch] = (sslh_real)v;
             }
         }
     }
@@ -47485,7 +47498,7 @@ SSLH_I_FN sslh_tensor *sslh_i_embed_input(sslh_net *net, const uint8_t *pixels, 
 SSLH_DEF void sslh_embed(sslh_net *net, const uint8_t *pixels, int n, int height, int width, int channels, float *out) {
     sslh_ctx *c = sslh_net_ctx(net);
     sslh_i_tree t;
-    int mode[SSLH_I_MAX_NETS], i, begin, h, w;
+    int mode[SSLH_I_MAX_NETS], i, begin, h, w, taken;
     if (out && n > 0 && !sslh_i_net_dead(net)) memset(out, 0, (size_t)n * (size_t)net->width * sizeof *out);
     if (sslh_i_net_bad(net)) return;
     if (!pixels || !out) {
@@ -47497,9 +47510,10 @@ SSLH_DEF void sslh_embed(sslh_net *net, const uint8_t *pixels, int n, int height
                   channels);
         return;
     }
-    if (net->preprocess.channels && net->preprocess.channels != channels) {
-        sslh_fail(c, SSLH_E_SHAPE, "sslh_embed: the net '%s' was trained on %d channels, the images have %d", net->name,
-                  net->preprocess.channels, channels);
+    taken = sslh_i_embed_channels(net->preprocess.channels, channels);
+    if (!taken) {
+        sslh_fail(c, SSLH_E_SHAPE, "sslh_embed: the net '%s' was trained on %d channels, the images have %d: convert "
+                  "them first", net->name, net->preprocess.channels, channels);
         return;
     }
     h = net->preprocess.height ? net->preprocess.height : net->image ? net->image : height;
@@ -47515,7 +47529,7 @@ SSLH_DEF void sslh_embed(sslh_net *net, const uint8_t *pixels, int n, int height
         sslh_push(c);
         sslh_no_grad(c, 1);
         y = sslh_i_embed_input(net, pixels + (size_t)begin * (size_t)height * (size_t)width * (size_t)channels, count,
-                               height, width, channels, h, w);
+                               height, width, channels, taken, h, w);
         y = sslh_forward(net, y);
         if (y->ndim > 2) y = sslh_global_avg_pool(c, y); /* the mean over a map or over tokens */
         if (!SSLH_I_BAD(c) && y->count != (size_t)count * (size_t)net->width)

@@ -21,10 +21,14 @@ function with(text, more) { return text == "" ? "" : text more }
 $1 != "row" { next }
 {
     key = field("data") " " field("train") " " field("test") " " field("method") " " field("budget") " " \
-        field("size") " " field("settings") " " field("epochs")
+        field("size") " " field("settings") " " field("epochs") " " field("given") " " field("batch") " " \
+        field("bfloat16") " " field("plain")
     if (!(key in known)) {
         known[key] = ++rows; order[rows] = key
-        name[key] = field("method"); settings[key] = field("settings"); images[key] = field("images")
+        name[key] = field("method"); settings[key] = field("settings") == "-" ? "" : field("settings")
+        if (field("batch") + 0) settings[key] = settings[key] (settings[key] == "" ? "" : ",") "batch=" field("batch")
+        if (field("bfloat16") + 0) settings[key] = settings[key] (settings[key] == "" ? "" : ",") "bfloat16"
+        images[key] = field("images")
         set = field("data") ", " field("train") " training and " field("test") " test images"
         if (index("; " all ";", "; " set ";") == 0) all = all (all == "" ? "" : "; ") set
     }
@@ -53,7 +57,7 @@ END {
             mean(k, "linear", 1) " | " mean(k, "knn", 1) " | " blocks[k] " | " \
             mean(k, "block_linear", 1) " | " mean(k, "block_knn", 1) " | " \
             with(mean(k, "second", 3), " " kind[k]) " | " mean(k, "std", 3) " | " mean(k, "rank", 0) " | " \
-            mean(k, "images_s", 0) " | " (settings[k] == "-" ? "" : "`" settings[k] "`") " |"
+            mean(k, "images_s", 0) " | " (settings[k] == "" ? "" : "`" settings[k] "`") " |"
     }
     print ""
     printf "%s. One row: `make results METHOD=moco SEED=1`%s.\n", all, commits == "" ? "" : "; noted at commit " commits

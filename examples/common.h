@@ -31,7 +31,7 @@ typedef struct options {
     const char *out;   /* --out: folder for pictures and files */
     unsigned long seed;
     int threads, epochs, batch;
-    int images;        /* --images: only so many training images; 0: all */
+    int images;        /* --images: only so many training images, of all classes; 0: all */
     int size;          /* --size: images are resized and cropped to size x size; 0: as they are, if all are alike */
     int smoke;         /* --smoke: a few seconds, to see that everything runs */
     int bfloat16;      /* --bfloat16: products and convolutions of operands rounded to bfloat16 */
@@ -48,7 +48,8 @@ static const char *const options_help =
     "                 default: images stay as they are, or are resized to 64 if they are of several sizes\n"
     "  --seed N       random seed (default 1)        --threads N   default: all processors\n"
     "  --epochs N     passes over the data           --batch N     images per step\n"
-    "  --images N     only the first N training images\n"
+    "  --images N     only the first N training images; of a set in the order of its classes, as class folders are,\n"
+    "                 that many of all classes\n"
     "  --out FOLDER   pictures go here (default out) --smoke       a run of a few seconds, to see that it works\n"
     "  --bfloat16     round the operands of products, which is faster on some processors (docs/bfloat16.md)\n"
     "  --plain        run every operation as plain loops: slow, to step through in a debugger (docs/core.md)\n";
@@ -72,6 +73,84 @@ static long option_number(const char *name, const char *text) {
         exit(2);
     }
     return v;
+}
+/* A number that is not 0, which would ask for the default. */
+static int option_count(const char *name, const char *text) {
+    long v = option_number(name, text);
+    if (!v) {
+        fprintf(stderr, "%s: at least 1 is needed\n", name);
+        exit(2);
+    }
+    return (int)v;
+}
+/* A number from 0 to most, 0 itself only if zero is set; all of the text is read. */
+static SOME_EXAMPLES float option_real(const char *name, const char *text, int zero, double most) {
+    char *end;
+    double v = strtod(text, &end);
+    if (*end || end == text || !(zero ? v >= 0 : v > 0) || v > most) {
+        fprintf(stderr, "%s: \"%s\" is no number %s 0", name, text, zero ? "from" : "above");
+        if (most < 1e30) fprintf(stderr, ", at most %g", most);
+        fprintf(stderr, "\n");
+        exit(2);
+    }
+    return (float)v;
+}
+
+/* The options of one program: a table of names, kinds, and places for the values, that ends with {0}. */
+typedef enum option_kind {
+    OPTION_FLAG,       /* int: 1 when it is given */
+    OPTION_TEXT,       /* const char * */
+    OPTION_COUNT,      /* int, at least 1 */
+    OPTION_NUMBER,     /* int, at least 0 */
+    OPTION_NUMBER_OFF, /* likewise, where 0 means none and not the default: it becomes SSLH_OFF */
+    OPTION_REAL,       /* float above 0 */
+    OPTION_REAL_OFF,   /* float, at least 0, which becomes SSLH_OFF */
+    OPTION_SHARE       /* float above 0, at most 1 */
+} option_kind;
+typedef struct own_option { const char *name; option_kind kind; void *to; } own_option;
+
+/* 1 when argv[*i] was one of the table. */
+static SOME_EXAMPLES int option_own(const own_option *own, int argc, char **argv, int *i) {
+    const char *v;
+    for (; own->name; own++) {
+        if (own->kind == OPTION_FLAG && !strcmp(argv[*i], own->name)) {
+            *(int *)own->to = 1;
+            return 1;
+        }
+        if (own->kind == OPTION_FLAG || (v = option_value(argc, argv, i, own->name)) == NULL) continue;
+        if (own->kind == OPTION_TEXT) *(const char **)own->to = v;
+        else if (own->kind == OPTION_COUNT) *(int *)own->to = option_count(own->name, v);
+        else if (own->kind == OPTION_NUMBER) *(int *)own->to = (int)option_number(own->name, v);
+        else if (own->kind == OPTION_NUMBER_OFF) *(int *)own->to = (int)sslh_or_off((float)option_number(own->name, v));
+        else if (own->kind == OPTION_REAL) *(float *)own->to = option_real(own->name, v, 0, 1e30);
+        else if (own->kind == OPTION_REAL_OFF) *(float *)own->to = sslh_or_off(option_real(own->name, v, 1, 1e30));
+        else *(float *)own->to = option_real(own->name, v, 0, 1);
+        return 1;
+    }
+    return 0;
+}
+static void option_unknown(const char *text) {
+    fprintf(stderr, "%s: unknown option (try --help)\n", text);
+    exit(2);
+}
+/* What options_parse has left has to be of the table. */
+static SOME_EXAMPLES void options_own(const own_option *own, int argc, char **argv) {
+    int i;
+    for (i = 1; i < argc; i++)
+        if (!option_own(own, argc, argv, &i)) option_unknown(argv[i]);
+}
+
+/* An option that a run has no use for is an error: one that was ignored would be believed. */
+static SOME_EXAMPLES void option_refused(int given, const char *name, const char *why) {
+    if (!given) return;
+    fprintf(stderr, "%s %s\n", name, why);
+    exit(2);
+}
+static SOME_EXAMPLES void options_without_images(const options *o) {
+    static const char why[] = "is an option for images, and there are none here";
+    option_refused(o->test != NULL, "--test", why);
+    option_refused(o->size, "--size", why);
+    option_refused(o->images, "--images", why);
 }
 
 /* Takes the options above out of argv; what is left is an error unless extra is not NULL (the caller's own options). */
@@ -97,19 +176,16 @@ static options options_parse(int *argc, char **argv, const char *about, const ch
             o.seed = (unsigned long)option_number("--seed", v);
         else if ((v = option_value(*argc, argv, &i, "--threads")) != NULL)
             o.threads = (int)option_number("--threads", v);
-        else if ((v = option_value(*argc, argv, &i, "--epochs")) != NULL) o.epochs = (int)option_number("--epochs", v);
-        else if ((v = option_value(*argc, argv, &i, "--batch")) != NULL) o.batch = (int)option_number("--batch", v);
+        else if ((v = option_value(*argc, argv, &i, "--epochs")) != NULL) o.epochs = option_count("--epochs", v);
+        else if ((v = option_value(*argc, argv, &i, "--batch")) != NULL) o.batch = option_count("--batch", v);
         else if ((v = option_value(*argc, argv, &i, "--images")) != NULL)
             o.images = (int)option_number("--images", v);
         else if ((v = option_value(*argc, argv, &i, "--size")) != NULL) o.size = (int)option_number("--size", v);
         else if (extra) argv[left++] = argv[i];
-        else {
-            fprintf(stderr, "%s: unknown option (try --help)\n", argv[i]);
-            exit(2);
-        }
+        else option_unknown(argv[i]);
     }
     *argc = left;
-    make_folder(o.out); /* it may be there already; if it cannot be made, writing the first picture says so */
+    make_folder(o.out); /* it may be there already; if it cannot be made, options_load says so */
     return o;
 }
 
@@ -178,6 +254,19 @@ static SOME_EXAMPLES float train_interruptible(sslh_ctx *c, sslh_method m, sslh_
     return loss;
 }
 
+/* .callback that prints a line for each epoch: the loss and the method's numbers. */
+static SOME_EXAMPLES int say_epoch(const sslh_train_info *t, void *user) {
+    int i;
+    (void)user;
+    if (!t->epoch_end) return 0;
+    printf("epoch %3d: loss %.3f", t->epoch + 1, (double)t->loss);
+    for (i = 0; i < 8 && t->numbers[i].name[0]; i++)
+        printf(", %s %.3f", t->numbers[i].name, (double)t->numbers[i].value);
+    printf("\n");
+    fflush(stdout);
+    return 0;
+}
+
 /* Settings of a run become the method's own, so that what sslh_method_print says is what sslh_train does with them. */
 static SOME_EXAMPLES void method_takes(sslh_method *m, const sslh_train_desc *t) {
     if (t->optimizer.kind) { /* of the method's numbers only those of parts of its net apply then */
@@ -201,6 +290,12 @@ static SOME_EXAMPLES void method_said(sslh_method *m, const sslh_train_desc *t, 
     sslh_method_print(m, text, sizeof text);
     printf("%s\n%d training and %d test images\n\n", text, (int)train.count, (int)test.count);
     fflush(stdout);
+}
+
+/* "out/name" in a buffer of the caller's. */
+static const char *out_path(const options *o, char *buffer, size_t size, const char *name) {
+    snprintf(buffer, size, "%s/%s", o->out, name);
+    return buffer;
 }
 
 static int file_exists(const char *path) {
@@ -291,8 +386,18 @@ static void split_tenth(sslh_ctx *c, unsigned long seed, sslh_data *train, sslh_
     free(index[1]);
 }
 
+/* At most some n samples of a set: the first n, or, where the set stands in the order of its classes, the same share of
+   each class, because the first ones would be of a few. */
+static SOME_EXAMPLES sslh_data some_of(sslh_data d, int64_t n, unsigned long seed) {
+    int64_t i, changes = 0;
+    if (d.count <= n) return d;
+    for (i = 1; d.labels && i < d.count; i++) changes += d.labels[i] != d.labels[i - 1];
+    if (!d.labels || d.classes < 2 || 4 * changes >= d.count) return sslh_data_range(d, 0, n);
+    return sslh_data_fraction(d, (double)n / (double)d.count, seed);
+}
+
 /* A file can be written there: asked before the training, not found out after it. */
-static SOME_EXAMPLES void check_output(sslh_ctx *c, const char *option, const char *path) {
+static void check_output(sslh_ctx *c, const char *option, const char *path) {
     int was = path && file_exists(path);
     FILE *f = path ? fopen(path, "ab") : NULL;
     if (f) {
@@ -314,20 +419,21 @@ static void data_said(sslh_data train, sslh_data test, int held_out) {
     fflush(stdout);
 }
 
-/* Loads training and test images as --data and --test say. */
+/* Loads training and test images as --data and --test say, their classes numbered alike; pictures can be written. */
 static SOME_EXAMPLES void options_load(sslh_ctx *c, const options *o, sslh_data *train, sslh_data *test) {
     char folder[1024], path[1200];
     const char *root = getenv("SSLH_DATA");
-    int i, n = 0, size = o->size, held_out = 0;
+    int size = o->size, held_out = 0;
     const char *data = o->data ? o->data : "examples/data";
     snprintf(folder, sizeof folder, "%s", data);
     if (o->data && !strpbrk(data, "/\\") && !folder_exists(data) && !file_exists(data)) { /* a set in SSLH_DATA */
-        snprintf(folder, sizeof folder, "%s/%s", root ? root : "../shared/data", data);
-        if (!folder_exists(folder) && !file_exists(folder))
+        if (root) snprintf(folder, sizeof folder, "%s/%s", root, data);
+        if (!root || (!folder_exists(folder) && !file_exists(folder)))
             sslh_fail(c, SSLH_E_FILE, "--data %s: there is no such folder or file here, and %s", data,
                       root ? "no set of this name in the folder that SSLH_DATA names"
                            : "the variable SSLH_DATA names no folder of sets");
     }
+    if (o->out) check_output(c, "--out: file", out_path(o, path, sizeof path, "written")); /* else nothing is written */
     stop_on_error(c);
     memset(test, 0, sizeof *test);
     snprintf(path, sizeof path, "%s/train", folder);
@@ -335,48 +441,95 @@ static SOME_EXAMPLES void options_load(sslh_ctx *c, const options *o, sslh_data 
         *train = load_at(c, path, &size);
         snprintf(path, sizeof path, "%s/test", folder);
         if (folder_exists(path)) *test = load_at(c, path, &size);
-        n = -1;
-    }
-    for (i = 1; i <= 5 && n >= 0; i++) { /* CIFAR-10 */
-        snprintf(path, sizeof path, "%s/data_batch_%d.bin", folder, i);
-        if (!file_exists(path)) continue;
-        *train = n++ ? sslh_data_join(*train, load_at(c, path, &size)) : load_at(c, path, &size);
-    }
-    if (n < 0) { /* have both */
-    } else if (n) {
-        if (file_find(path, sizeof path, folder, "test_batch.bin") ||
-            file_find(path, sizeof path, folder, "test_5000.bin"))
-            *test = load_at(c, path, &size);
     } else if (file_find(path, sizeof path, folder, "train-images-idx3-ubyte")) { /* MNIST and its relatives */
         *train = load_at(c, path, &size);
         if (file_find(path, sizeof path, folder, "t10k-images-idx3-ubyte")) *test = load_at(c, path, &size);
-    } else *train = load_at(c, folder, &size);
+    } else { /* of CIFAR-10 the five training files; the test file may be a copy of its first half */
+        *train = load_at(c, folder, &size);
+        if (file_find(path, sizeof path, folder, "test_batch.bin") ||
+            file_find(path, sizeof path, folder, "test_5000.bin"))
+            *test = load_at(c, path, &size);
+    }
     if (o->test) *test = load_at(c, o->test, &size);
     if (!test->count && !sslh_error(c)) { /* none given */
         held_out = 1;
         split_tenth(c, o->seed, train, test);
     }
-    if (o->smoke && !sslh_error(c)) {
-        if (train->count > 1024) *train = sslh_data_range(*train, 0, 1024);
-        if (test->count > 256) *test = sslh_data_range(*test, 0, 256);
+    stop_on_error(c);
+    *test = sslh_data_match_classes(*test, *train);
+    if (o->smoke) {
+        *train = some_of(*train, 1024, o->seed);
+        *test = some_of(*test, 256, o->seed);
     }
-    if (o->images && !sslh_error(c) && train->count > o->images) *train = sslh_data_range(*train, 0, o->images);
+    if (o->images) *train = some_of(*train, o->images, o->seed);
     stop_on_error(c);
     if (o->data) data_said(*train, *test, held_out);
+}
+
+/* --- evaluation ------------------------------------------------------------------------------------------------- */
+
+/* Images as an encoder takes them, and back. */
+static SOME_EXAMPLES sslh_tensor *normalised(sslh_ctx *c, sslh_net *encoder, sslh_tensor *x) {
+    sslh_preprocess p = sslh_get_preprocess(encoder);
+    int C = sslh_error(c) ? 1 : x->shape[3], i;
+    for (i = 0; i < 4; i++) if (p.std[i] == 0) p.mean[i] = 0, p.std[i] = 1; /* a channel that stays as it is */
+    x = sslh_sub(c, x, sslh_from(c, sslh_dim1(C), p.mean));
+    return sslh_div(c, x, sslh_from(c, sslh_dim1(C), p.std));
+}
+static SOME_EXAMPLES sslh_tensor *as_pixels(sslh_ctx *c, sslh_net *encoder, sslh_tensor *x) {
+    sslh_preprocess p = sslh_get_preprocess(encoder);
+    int C = sslh_error(c) ? 1 : x->shape[3], i;
+    for (i = 0; i < 4; i++) if (p.std[i] == 0) p.mean[i] = 0, p.std[i] = 1;
+    x = sslh_mul(c, x, sslh_from(c, sslh_dim1(C), p.std));
+    return sslh_clamp(c, sslh_add(c, x, sslh_from(c, sslh_dim1(C), p.mean)), 0.0f, 1.0f);
+}
+
+/* The untrained encoder is a copy that was made before the training, and most methods find out the mean and deviation
+   of their images when the training begins. Probes give both encoders the same images, so that only the training makes
+   a difference. */
+static SOME_EXAMPLES void same_images(sslh_net *untrained, sslh_net *trained) {
+    sslh_set_preprocess(untrained, sslh_get_preprocess(trained));
+}
+
+/* Mean of the method's first number over images that training has not seen, the nets in evaluation mode. batch 0: the
+   default; whole: only batches of this size count, if there is one, because contrast depends on it. */
+static SOME_EXAMPLES double test_number(sslh_ctx *c, sslh_method *m, sslh_data test, int batch, int whole) {
+    sslh_loader_desc ld = {0};
+    sslh_loader *loader;
+    sslh_batch b;
+    double sum = 0, n = 0;
+    int phase;
+    ld.batch = batch;
+    ld.in_order = 1;
+    loader = sslh_loader_new(c, test, ld);
+    sslh_train_mode(m->net, 0);
+    sslh_no_grad(c, 1);
+    while (sslh_next_batch(loader, &b)) {
+        sslh_view_set views = {0, {0}, {0}};
+        if (whole && b.count < batch && n > 0) break;
+        m->views(m, &b, &views);
+        for (phase = 0; phase < (m->phases > 1 ? m->phases : 1); phase++) m->loss(m, &views, phase); /* sets .numbers */
+        sum += b.count * (double)m->numbers[0].value;
+        n += b.count;
+    }
+    sslh_no_grad(c, 0);
+    return n > 0 ? sum / n : 0;
 }
 
 /* A row of the table that most examples end with: what an encoder (NULL: raw pixels) is worth. */
 static SOME_EXAMPLES void probe_row(sslh_ctx *c, const char *name, sslh_net *encoder, sslh_data train, sslh_data test) {
     sslh_probe_desc p = {{0}, 0, 0, 0, 0};
     sslh_knn_desc k = {{0}, 0, 0, 0, 0};
+    double linear = (double)sslh_linear_probe(c, encoder, train, test, p);
+    double knn = (double)sslh_knn(c, encoder, train, test, k);
+    stop_on_error(c); /* no numbers after an error */
     if (!encoder) printf("%-22s  linear probe   nearest neighbours\n", "");
-    printf("%-22s  %5.1f %%", name, 100 * (double)sslh_linear_probe(c, encoder, train, test, p));
-    printf("        %5.1f %%\n", 100 * (double)sslh_knn(c, encoder, train, test, k));
+    printf("%-22s  %5.1f %%        %5.1f %%\n", name, 100 * linear, 100 * knn);
     fflush(stdout);
 }
 
-/* Linear probe and nearest neighbours of n encoders (none: raw pixels), maps averaged in grid x grid cells; apart is
-   the room of a number that follows another. */
+/* Linear probe and nearest neighbours of n encoders (NULL: raw pixels, in the first of n columns), maps averaged in
+   grid x grid cells; apart is the room of a number that follows another. */
 static SOME_EXAMPLES void probe_rows(sslh_ctx *c, const char *name, sslh_net **encoder, int n, const char *tap,
                                      int grid, int apart, sslh_data train, sslh_data test) {
     sslh_probe_desc p = {{0}, 0, 0, 0, 0};
@@ -386,11 +539,13 @@ static SOME_EXAMPLES void probe_rows(sslh_ctx *c, const char *name, sslh_net **e
     p.features.pool_grid = k.features.pool_grid = grid;
     printf("%-18s", name);
     for (way = 0; way < 2; way++)
-        for (i = 0; i < (n ? n : 1); i++) {
-            sslh_net *net = n ? encoder[i] : NULL;
-            printf("  %*.1f %%", i ? apart : 7, 100 * (double)(way ? sslh_knn(c, net, train, test, k)
-                                                                  : sslh_linear_probe(c, net, train, test, p)));
-            if (!n && !way) printf("%*s", apart == 9 ? 26 : 9, "");
+        for (i = 0; i < (encoder ? n : 1); i++) {
+            sslh_net *net = encoder ? encoder[i] : NULL;
+            double share = (double)(way ? sslh_knn(c, net, train, test, k)
+                                        : sslh_linear_probe(c, net, train, test, p));
+            stop_on_error(c); /* no numbers after an error */
+            printf("  %*.1f %%", i ? apart : 7, 100 * share);
+            if (!encoder && !way) printf("%*s", (n - 1) * (apart + 4), "");
         }
     printf("\n");
     fflush(stdout);
@@ -534,6 +689,7 @@ static SOME_EXAMPLES void compare(sslh_ctx *c, const options *o, sslh_net *untra
                                   const char *label, sslh_data train, sslh_data test, const char *name,
                                   const char *title) {
     char path[1024];
+    same_images(untrained, encoder);
     printf("\n");
     probe_row(c, "raw pixels", NULL, train, test);
     probe_row(c, "untrained encoder", untrained, train, test);
@@ -552,12 +708,6 @@ static SOME_EXAMPLES void picture_rows(sslh_ctx *c, const char *path, sslh_tenso
     g.rows = names;
     g.title = title;
     sslh_picture_grid_ex(c, path, sslh_concat(c, row, rows, 0), g);
-}
-
-/* "out/name" in a buffer of the caller's. */
-static SOME_EXAMPLES const char *out_path(const options *o, char *buffer, size_t size, const char *name) {
-    snprintf(buffer, size, "%s/%s", o->out, name);
-    return buffer;
 }
 
 #endif

@@ -112,14 +112,23 @@ stage_examples() {
         --latent 2 --set "convolutions=2 maps=4 hidden=32 codes=3 binarize=1" --out build/smoke
     check "vae: the protocol of IWAE, a learned deviation" build/examples/vae --smoke --seed 2 --threads 2 --iwae 2 \
         --set "gaussian=1 learn_sigma=1" --out build/smoke
-    # a row of the results that is there is not made again; another seed is another row
+    # a row of the results that is there is not made again; another seed is another row, and so is whatever else changes
+    # the numbers
     check "results_cifar leaves out what is there" sh -c "
         build/examples/results_cifar --smoke --seed 2 --epochs 1 --out build/smoke \
         --data examples/data | grep -q 'has this row'"
     check "results_cifar adds a row" build/examples/results_cifar --smoke --method raw --out build/smoke \
         --data examples/data
-    check "results_cifar wrote two rows" \
-        [ "$(grep -c '^row data=examples/data .* linear=' build/smoke/results.rows)" = 2 ]
+    for option in "--epochs 2" "--batch 64" --bfloat16; do
+        # shellcheck disable=SC2086
+        check "results_cifar $option is another row" sh -c "build/examples/results_cifar --smoke --seed 2 \
+            --out build/smoke --data examples/data --method autoencoder $option | grep -q '^row '"
+    done
+    check "results_cifar: what trains nothing has no epochs" sh -c "
+        build/examples/results_cifar --smoke --epochs 2 --batch 64 --method raw --out build/smoke \
+        --data examples/data | grep -q 'has this row'"
+    check "results_cifar wrote five rows" \
+        [ "$(grep -c '^row data=examples/data .* linear=' build/smoke/results.rows)" = 5 ]
     check "the rows make a table" \
         sh -c "awk -f docs/results_table.awk build/smoke/results.rows | grep -q '^| simclr | 1 | '"
     check "pictures are there" [ "$(find build/smoke -name '*.png' | wc -l)" -ge 8 ]
@@ -168,7 +177,107 @@ stage_examples() {
     check "pretrain.sh" [ $pretrain = 0 ]
     check "the demo prints what it does" \
         sh -c "build/examples/simclr --smoke --epochs 1 --out build/smoke | grep -q 'lr=0.3 .*optimizer=sgd '"
+    same_protocol
+    small_sets
+    refusals
     own_pictures
+}
+
+# Probes give the untrained encoder the images that they give the trained one: after a training that changes nothing
+# both have the same numbers.
+same_protocol() {
+    check "a training that changes nothing: pretrain" sh -c "
+        build/examples/pretrain --smoke --method simsiam --encoder vit --lr 1e-30 --probe --knn --out build/smoke |
+        awk '/^untrained / { \$1 = \"\"; a = \$0 } /^simsiam / { \$1 = \"\"; b = \$0 }
+            END { exit a == \"\" || a != b }'"
+    check "a training that changes nothing: the table of the examples" sh -c "
+        build/examples/jepa --smoke --lr 1e-30 --out build/smoke |
+        awk '/^untrained encoder / { a = \$3 \" \" \$5 } /^I-JEPA, no labels / { b = \$4 \" \" \$6 }
+            END { exit a == \"\" || a != b }'"
+    check "results_cifar normalises for the untrained encoder" sh -c "
+        rm -f build/smoke/untrained.rows
+        for m in untrained untrained_normalised; do
+            build/examples/results_cifar --smoke --method \$m --results build/smoke/untrained.rows --out build/smoke \
+                --data examples/data
+        done
+        [ \$(sed 's/.* linear=//' build/smoke/untrained.rows | sort -u | wc -l) = 2 ]"
+}
+
+# A set of three classes in order, dark, grey and bright, whose test set lacks the first; one of few images; a film.
+small_sets() {
+    sets=build/smoke/sets; rm -rf $sets; mkdir -p $sets/film/one
+    for class in a b c; do
+        case $class in a) digits=0-9 ;; b) digits=P-Y ;; *) digits='\240-\251' ;; esac
+        for part in train test; do
+            [ $part$class = testa ] && continue
+            mkdir -p $sets/three/$part/$class
+            for i in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do
+                { printf 'P5 16 16 255\n'; printf '%0256d' $((i * i * i)) | tr 0-9 "$digits"; } \
+                    > $sets/three/$part/$class/$i.pgm
+            done
+        done
+    done
+    check "gan: classes of both sets by name" sh -c "
+        build/examples/gan --data $sets/three --smoke --epochs 1 --out build/smoke |
+        grep -q 'raw pixels 100.0 %, untrained discriminator 100.0 %'"
+    check "autoencoder: the test images stay what they are" sh -c "
+        build/examples/autoencoder --data $sets/three --smoke --out build/smoke |
+        grep -q '^54 training and 40 test images'"
+    check "--images of a set in the order of its classes" sh -c "
+        build/examples/pretrain --data $sets/three --images 21 --method vae --epochs 1 --probe --out build/smoke |
+        grep -q 'raw pixels *linear probe 100.0 %'"
+    check "jepa with few test images" sh -c "
+        build/examples/jepa --data $sets/three/test --smoke --out build/smoke > build/few.txt 2>&1 &&
+        grep -q '^I-JEPA, no labels *[0-9]' build/few.txt"
+    for e in autoencoder barlow byol classify context cpc2 custom_method dino gan inpainting jigsaw mae nnclr rotation \
+        simclr simsiam supcon swav vae vicreg; do
+        check "$e with few test images" build/examples/$e --data $sets/three/test --smoke --out build/smoke
+    done
+    # 24 windows: the last four are the test; the four before them, which have frames in common with it, are left out
+    i=0
+    while [ $i -lt 110 ]; do
+        { printf 'P5 16 16 255\n'; printf '%0256d' $((i * i * i)); } > "$sets/film/one/$(printf '%03d' $i).pgm"
+        i=$((i + 1))
+    done
+    check "video: no frame is in the training and in the test" sh -c "
+        build/examples/video --film $sets/film --smoke --no-order --out build/smoke |
+        grep -q '^16 clips of 18 frames, .*; 4 test clips'"
+    check "a tenth of each label is the test of sound" sh -c "
+        build/examples/pretrain --method cpc --dry-run --out build/smoke |
+        grep -q '^450 clips to learn from, 50 held out: a tenth of each label'"
+}
+
+# What is no number, what would be ignored, and what cannot be written is refused before the training.
+refusals() {
+    # refuses SENTENCE PROGRAM OPTIONS..
+    refuses() {
+        sentence=$1 program=$2; shift 2
+        check "$program $* is refused" sh -c '
+            program=$1 sentence=$2; shift 2
+            ! "$program" --smoke "$@" > build/refused.txt 2>&1 && grep -q -e "$sentence" build/refused.txt &&
+            ! grep -q "loss " build/refused.txt' - build/examples/$program "$sentence" "$@"
+    }
+    refuses '"0,1" is no number above 0' jigsaw --lr 0,1
+    refuses '"abc" is no number above 0' nnclr --temperature abc
+    refuses '"0" is no number above 0' mae --lr 0
+    refuses '"1e3" is not a whole number' supcon --few 1e3
+    refuses 'at least 1' mae --labels 0
+    refuses '1 to 100' mae --labels 101
+    refuses 'at least 1' byol --epochs 0
+    refuses '"2" is no number above 0, at most 1' gpt --top-p 2
+    refuses '--images is an option for images' gpt --images 3
+    refuses '--size is an option for images' fill_mask --size 3
+    refuses '--test is an option for images' pretrain --method cpc --test examples/data/speech
+    refuses '--crops is for clips' video --film build/smoke/sets/film --crops
+    refuses 'too few to keep some' video --film build/smoke/sets/three/train
+    for e in autoencoder barlow byol classify colorization context cpc2 dino gan inpainting jepa jigsaw mae moco nnclr \
+        pretrain results_cifar rotation simclr simsiam supcon swav vae vicreg video; do
+        refuses '--out: file build/smoke/nodir/x/.*: cannot be written' $e --data examples/data \
+            --out build/smoke/nodir/x
+    done
+    check "by_hand prints no numbers after an error" sh -c "
+        ! build/examples/by_hand --smoke --data build/smoke/sets/film/one > build/refused.txt 2>&1 &&
+        ! grep -q % build/refused.txt"
 }
 
 # pretrain on a folder of one's own: pictures of several sizes, class folders with odd names, eight images, a bare name.

@@ -1291,10 +1291,57 @@ static void embedding(void) {
     CHECK(memcmp(one, all + 66 * 32, sizeof one) == 0, "an image alone and in a batch");
     for (i = 0; i < 32; i++) sum += fabs((double)one[i]);
     CHECK(sum > 1e-3, "not all zero");
-    sslh_embed(net, pixels, 1, 20, 24, 1, one);
-    CHECK_ERROR(c, "trained on 3 channels, the images have 1");
     sslh_embed(net, NULL, 1, 20, 24, 3, one);
     CHECK_ERROR(c, "sslh_embed: the array of pixels is NULL");
+    sslh_destroy(c);
+}
+
+/* Alpha that the net was trained without is left out, grey stands for three equal colours: the same bits as of such an
+   image, resized and as it is. Other numbers of channels are errors. */
+static void embedding_channels(void) {
+    enum { SIDE = 12, PLACES = SIDE * SIDE, WIDTH = 16 };
+    static uint8_t image[5][PLACES * 4]; /* of 1, 2, 3 (colours), 4, 3 (equal) channels */
+    sslh_ctx *c = context();
+    sslh_net *net[2];
+    float one[WIDTH], other[WIDTH];
+    int i, k, size;
+    for (i = 0; i < PLACES; i++) {
+        uint8_t v[4];
+        for (k = 0; k < 4; k++) v[k] = (uint8_t)sslh_random_u32(1, 3, (uint64_t)(4 * i + k));
+        image[0][i] = image[1][2 * i] = v[0];
+        image[1][2 * i + 1] = v[3];
+        for (k = 0; k < 3; k++) image[2][3 * i + k] = image[3][4 * i + k] = v[k], image[4][3 * i + k] = v[0];
+        image[3][4 * i + 3] = v[3];
+    }
+    for (k = 0; k < 2; k++) {
+        sslh_convnet_desc d = {0};
+        d.channels = k ? 3 : 1;
+        d.widths[0] = WIDTH;
+        net[k] = sslh_convnet(c, d);
+    }
+    for (size = 8; size <= SIDE; size += SIDE - 8) {
+        sslh_preprocess p;
+        memset(&p, 0, sizeof p);
+        p.height = p.width = size;
+        for (k = 0; k < 3; k++) p.mean[k] = 0.1f * (float)(k + 1), p.std[k] = 0.2f + 0.1f * (float)k;
+        for (k = 0; k < 2; k++) p.channels = k ? 3 : 1, sslh_set_preprocess(net[k], p);
+        sslh_embed(net[0], image[0], 1, SIDE, SIDE, 1, one);
+        sslh_embed(net[0], image[1], 1, SIDE, SIDE, 2, other);
+        CHECK(memcmp(one, other, sizeof one) == 0, "%d: grey and alpha", size);
+        sslh_embed(net[1], image[2], 1, SIDE, SIDE, 3, one);
+        sslh_embed(net[1], image[3], 1, SIDE, SIDE, 4, other);
+        CHECK(memcmp(one, other, sizeof one) == 0, "%d: colour and alpha", size);
+        sslh_embed(net[1], image[4], 1, SIDE, SIDE, 3, one);
+        sslh_embed(net[1], image[0], 1, SIDE, SIDE, 1, other);
+        CHECK(memcmp(one, other, sizeof one) == 0, "%d: grey for a net trained on colour", size);
+        sslh_embed(net[1], image[1], 1, SIDE, SIDE, 2, other);
+        CHECK(memcmp(one, other, sizeof one) == 0, "%d: grey and alpha for a net trained on colour", size);
+        CHECK_OK(c);
+        for (k = 3; k <= 4; k++) {
+            sslh_embed(net[0], image[2], 1, SIDE, SIDE, k, one);
+            CHECK_ERROR(c, "trained on 1 channels, the images have");
+        }
+    }
     sslh_destroy(c);
 }
 
@@ -1321,4 +1368,5 @@ TESTS_BEGIN
     TEST(refused_runs)
     TEST(unreadable_runs)
     TEST(embedding)
+    TEST(embedding_channels)
 TESTS_END

@@ -51,7 +51,7 @@ static void row(sslh_ctx *c, const char *name, sslh_net *encoder, sslh_probe_des
 int main(int argc, char **argv) {
     options o = options_parse(&argc, argv, "Contrastive predictive coding (van den Oord et al. 2018) of speech.\n"
                               "--data: a folder of recordings DIGIT_SPEAKER_NUMBER.wav, default examples/data/speech; "
-                              "options for images have no effect.", NULL);
+                              "options for images are errors.", NULL);
     static const int kernels[4] = {10, 8, 4, 4}, strides[4] = {5, 4, 2, 2}; /* a place for 80 samples: 10 ms */
     sslh_ctx *c = options_create(&o);
     sslh_audio_desc a = {0};
@@ -63,6 +63,7 @@ int main(int argc, char **argv) {
     sslh_net *encoder, *untrained;
     sslh_method method;
     char text[4096];
+    options_without_images(&o);
     a.labels = "digit_speaker_number";
     all = sslh_load_audio(c, o.data ? o.data : "examples/data/speech", a);
     stop_on_error(c);

@@ -20,21 +20,6 @@ static const variant variants[] = {
 };
 enum { VARIANTS = sizeof variants / sizeof *variants, TEXTBOOK = 0, DENOISING = 1, TWO = 2 };
 
-/* Training, validation and test: 80, 10 and 10 of a hundred of all images, drawn by the seed. */
-static void split(sslh_ctx *c, unsigned long seed, sslh_data train, sslh_data test, sslh_data part[3]) {
-    sslh_data all = sslh_data_join(train, test);
-    int64_t n = all.count, a = n * 8 / 10, b = n * 9 / 10;
-    int32_t *order = (int32_t *)malloc(((size_t)n + 1) * sizeof *order);
-    if (!order) sslh_fail(c, SSLH_E_MEMORY, "out of memory: the split of the data");
-    else sslh_random_permutation(seed, 0x73706c6974u, order, (int32_t)n); /* a stream of its own: "split" */
-    if (order) {
-        part[0] = sslh_data_pick(all, order, a);
-        part[1] = sslh_data_pick(all, order + a, b - a);
-        part[2] = sslh_data_pick(all, order + b, n - b);
-    }
-    free(order);
-}
-
 /* PCA as an autoencoder of one linear layer, whose weights are the axes: the best that such a layer can learn. */
 static sslh_method pca(sslh_ctx *c, sslh_data train, int width) {
     char settings[64];
@@ -107,7 +92,8 @@ static void picture(sslh_ctx *c, const options *o, sslh_method *clean, sslh_meth
 
 int main(int argc, char **argv) {
     options o = options_parse(&argc, argv,
-                              "Autoencoder (Hinton & Salakhutdinov 2006), 784-64-32-16-32-64-784, and its variants.",
+                              "Autoencoder (Hinton & Salakhutdinov 2006), 784-64-32-16-32-64-784, and its variants.\n"
+                              "A tenth of the training images, drawn by --seed, is the validation set.",
                               "  --all          sparse, contractive, convolutional and other noisy variants, too\n");
     sslh_ctx *c = options_create(&o);
     sslh_data train, test, part[3], shown;
@@ -117,18 +103,20 @@ int main(int argc, char **argv) {
     sslh_method m[VARIANTS], linear, untrained;
     char path[1024];
     int i, all = 0;
-    for (i = 1; i < argc; i++) {
-        if (!strcmp(argv[i], "--all")) all = 1;
-        else {
-            fprintf(stderr, "%s: unknown option (try --help)\n", argv[i]);
-            return 2;
-        }
-    }
+    const own_option own[] = {{"--all", OPTION_FLAG, &all}, {0}};
+    sslh_split_desc sd = {0};
+    sslh_split parts;
+    options_own(own, argc, argv);
     options_load(c, &o, &train, &test);
-    memset(part, 0, sizeof part);
     memset(m, 0, sizeof m);
     memset(&untrained, 0, sizeof untrained);
-    split(c, o.seed, train, test, part);
+    sd.validation = 0.1f;
+    sd.test = SSLH_OFF;
+    sd.seed = o.seed;
+    parts = sslh_data_split(train, sd);
+    part[0] = parts.train;
+    part[1] = parts.validation;
+    part[2] = test;
     stop_on_error(c);
     t.epochs = o.epochs ? o.epochs : o.smoke ? 1 : 0; /* the method's 50 */
     t.batch = o.batch ? o.batch : o.smoke ? 64 : 0;
@@ -155,7 +143,7 @@ int main(int argc, char **argv) {
         if (!variants[i].all || all) row(c, variants[i].name, &m[i], 1, part);
     sslh_no_grad(c, 1);
     picture(c, &o, &m[TEXTBOOK], &m[DENOISING], &linear, part[2]);
-    shown = part[2].count > MAPPED ? sslh_data_range(part[2], 0, MAPPED) : part[2];
+    shown = some_of(test, MAPPED, o.seed);
     plot.title = "Autoencoder: codes of two numbers, test images";
     plot.names = shown.class_names;
     sslh_picture_scatter_ex(c, out_path(&o, path, sizeof path, "autoencoder_map.png"),

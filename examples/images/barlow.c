@@ -12,10 +12,10 @@ static sslh_tensor *correlations(sslh_ctx *c, sslh_method *m, sslh_data data) {
     sslh_tensor *z[2], *C;
     int i;
     unit.training = 1; /* columns of mean 0 and variance 1 */
-    embed_views(c, m, data, IMAGES, SSLH_VIEWS_BYOL_0, z);
+    embed_views(c, m, some_of(data, IMAGES, 1), IMAGES, SSLH_VIEWS_BYOL_0, z);
     for (i = 0; i < 2 && !sslh_error(c); i++)
         z[i] = sslh_batch_norm(c, sslh_slice(c, z[i], 1, 0, COLUMNS), NULL, NULL, NULL, NULL, NULL, unit);
-    C = sslh_abs(c, sslh_scale(c, sslh_matmul_ex(c, z[0], z[1], 1, 0), 1.0f / IMAGES));
+    C = sslh_abs(c, sslh_scale(c, sslh_matmul_ex(c, z[0], z[1], 1, 0), 1.0f / (float)z[0]->shape[0]));
     return sslh_persist(sslh_reshape(c, C, sslh_dim4(1, COLUMNS, COLUMNS, 1)));
 }
 
@@ -31,15 +31,8 @@ int main(int argc, char **argv) {
     sslh_method method;
     sslh_tensor *seen[2];
     char path[1024];
-    const char *v;
-    int i;
-    for (i = 1; i < argc; i++) {
-        if ((v = option_value(argc, argv, &i, "--lambda")) != NULL) b.lambda = sslh_or_off((float)atof(v));
-        else {
-            fprintf(stderr, "%s: unknown option (try --help)\n", argv[i]);
-            return 2;
-        }
-    }
+    const own_option own[] = {{"--lambda", OPTION_REAL_OFF, &b.lambda}, {0}};
+    options_own(own, argc, argv);
     options_load(c, &o, &train, &test);
     e.channels = train.channels;
     encoder = sslh_convnet(c, e);
@@ -48,16 +41,15 @@ int main(int argc, char **argv) {
     t.epochs = o.epochs ? o.epochs : o.smoke ? 1 : 30;
     t.batch = o.batch;
     method_said(&method, &t, train, test);
-    method.prepare(&method, train); /* so that the untrained encoder sees normalised images, too */
+    method.prepare(&method, train); /* the encoder sees normalised images before the training, too */
     seen[0] = correlations(c, &method, test);
     sslh_train(c, method, train, t);
     stop_on_error(c);
     seen[1] = correlations(c, &method, test);
+    compare(c, &o, untrained, encoder, "Barlow Twins, no labels", train, test, "barlow",
+            "Neighbours after Barlow Twins");
     sslh_picture_grid(c, out_path(&o, path, sizeof path, "barlow_correlations.png"),
                       sslh_resize_nearest(c, sslh_concat(c, seen, 2, 0), PIXELS * COLUMNS, PIXELS * COLUMNS), 2, 0);
-    probe_row(c, "raw pixels", NULL, train, test);
-    probe_row(c, "untrained encoder", untrained, train, test);
-    probe_row(c, "Barlow Twins, no labels", encoder, train, test);
-    if (!sslh_error(c)) printf("\npicture in %s: barlow_correlations\n", o.out);
+    if (!sslh_error(c)) printf("\npictures in %s: barlow_correlations, barlow_neighbours\n", o.out);
     return finish(c);
 }

@@ -51,7 +51,8 @@ int main(int argc, char **argv) {
     sslh_loader *loader;
     sslh_batch batch;
     int64_t step = 0, steps;
-    double before;
+    double before, after;
+    o.out = NULL; /* nothing is written */
     options_load(c, &o, &train, &test);
     encoder = my_net(c, train.channels, 48);
     before = (double)sslh_linear_probe(c, encoder, train, test, p);
@@ -78,7 +79,8 @@ int main(int argc, char **argv) {
         sslh_optimizer_step(optimizer, sslh_cosine(step, steps, 20, 2e-3f));
         if (step++ % 20 == 0) printf("step %4ld  loss %.4f\n", (long)step - 1, (double)sslh_item(loss));
     }
-    printf("linear probe %.1f %% -> %.1f %%\n", 100 * before,
-           100 * (double)sslh_linear_probe(c, encoder, train, test, p));
+    after = (double)sslh_linear_probe(c, encoder, train, test, p);
+    stop_on_error(c);
+    printf("linear probe %.1f %% -> %.1f %%\n", 100 * before, 100 * after);
     return finish(c);
 }

@@ -5,14 +5,6 @@
 #include "../../ssl.h"
 #include "../common.h"
 
-static int each(const sslh_train_info *t, void *user) {
-    (void)user;
-    if (t->epoch_end)
-        printf("epoch %3d: loss %.3f, spread %.3f\n", t->epoch + 1, (double)t->loss, (double)t->numbers[0].value);
-    fflush(stdout);
-    return 0;
-}
-
 int main(int argc, char **argv) {
     options o = options_parse(&argc, argv, "BYOL (Grill et al. 2020) with a small conv net.",
                               "  --momentum M   momentum of the target at the start (default 0.95)\n"
@@ -24,16 +16,9 @@ int main(int argc, char **argv) {
     sslh_byol_desc b = {0};
     sslh_train_desc t = {0};
     sslh_method method;
-    const char *v;
-    int i;
-    for (i = 1; i < argc; i++) {
-        if ((v = option_value(argc, argv, &i, "--momentum")) != NULL) b.target_momentum = sslh_or_off((float)atof(v));
-        else if (!strcmp(argv[i], "--collapse")) b.no_stop_gradient = 1;
-        else {
-            fprintf(stderr, "%s: unknown option (try --help)\n", argv[i]);
-            return 2;
-        }
-    }
+    const own_option own[] = {{"--momentum", OPTION_REAL_OFF, &b.target_momentum},
+                              {"--collapse", OPTION_FLAG, &b.no_stop_gradient}, {0}};
+    options_own(own, argc, argv);
     options_load(c, &o, &train, &test);
     e.channels = train.channels;
     encoder = sslh_convnet(c, e);
@@ -41,7 +26,7 @@ int main(int argc, char **argv) {
     method = sslh_byol(c, encoder, b);
     t.epochs = o.epochs ? o.epochs : o.smoke ? 1 : 30;
     t.batch = o.batch;
-    t.callback = each;
+    t.callback = say_epoch;
     method_said(&method, &t, train, test);
     sslh_train(c, method, train, t);
     stop_on_error(c);

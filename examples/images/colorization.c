@@ -95,22 +95,13 @@ int main(int argc, char **argv) {
     distances far[2];
     char path[1024];
     int way, block, i;
-    const char *v, *paint = NULL;
+    const char *paint = NULL;
+    const own_option own[] = {{"--lr", OPTION_REAL, &t.lr}, {"--tap", OPTION_TEXT, &d.tap},
+                              {"--hidden", OPTION_COUNT, &d.head_hidden}, {"--cell", OPTION_COUNT, &d.cell},
+                              {"--paint", OPTION_TEXT, &paint}, {"--split-brain", OPTION_FLAG, &d.split_brain}, {0}};
     if (!o.data) o.data = "examples/data/colour";
     d.head_hidden = 64;
-    for (i = 1; i < argc; i++) {
-        if ((v = option_value(argc, argv, &i, "--lr")) != NULL) t.lr = (float)atof(v);
-        else if ((v = option_value(argc, argv, &i, "--tap")) != NULL) d.tap = v;
-        else if ((v = option_value(argc, argv, &i, "--hidden")) != NULL)
-            d.head_hidden = (int)option_number("--hidden", v);
-        else if ((v = option_value(argc, argv, &i, "--cell")) != NULL) d.cell = (int)option_number("--cell", v);
-        else if ((v = option_value(argc, argv, &i, "--paint")) != NULL) paint = v;
-        else if (!strcmp(argv[i], "--split-brain")) d.split_brain = 1;
-        else {
-            fprintf(stderr, "%s: unknown option (try --help)\n", argv[i]);
-            return 2;
-        }
-    }
+    options_own(own, argc, argv);
     options_load(c, &o, &train, &test);
     e.channels = d.split_brain ? 3 : 1; /* L, a and b; L */
     for (i = 0; d.split_brain && i < 4; i++) e.widths[i] = 16 << i; /* halves: together as wide as the others */
@@ -126,13 +117,6 @@ int main(int argc, char **argv) {
         far[way] = measure(c, &method[way], test);
         stop_on_error(c);
     }
-    picture(c, method, test, out_path(&o, path, sizeof path, "colorization.png"));
-    if (paint) {
-        sslh_images_desc whole = {0, 0};
-        whole.size = 128;
-        picture(c, method, sslh_load_images_ex(c, paint, whole),
-                out_path(&o, path, sizeof path, "colorization_painted.png"));
-    }
     printf("%d training images, %d test images\n\n", (int)train.count, (int)test.count);
     printf("distance in (a,b)       from the truth   from grey\n");
     printf("all grey                     %6.2f       %6.2f\n", far[0].grey, 0.0);
@@ -142,14 +126,22 @@ int main(int argc, char **argv) {
     printf("the truth                    %6.2f       %6.2f\n\n", 0.0, far[0].grey);
     fflush(stdout);
     if (train.classes > 1) {
+        same_images(encoder[0], encoder[2]);
         printf("                    linear probe                          nearest neighbours\n");
         printf("                    untrained   plain       rebalanced    untrained   plain       rebalanced\n");
-        probe_rows(c, "raw pixels", NULL, 0, NULL, 1, 9, train, test);
+        probe_rows(c, "raw pixels", NULL, 3, NULL, 1, 9, train, test);
         for (block = 1; block <= 4; block++) {
             char tap[16];
             snprintf(tap, sizeof tap, "block%d", block);
             probe_rows(c, tap, encoder, 3, tap, 1, 9, train, test);
         }
+    }
+    picture(c, method, test, out_path(&o, path, sizeof path, "colorization.png"));
+    if (paint) {
+        sslh_images_desc whole = {0, 0};
+        whole.size = 128;
+        picture(c, method, sslh_load_images_ex(c, paint, whole),
+                out_path(&o, path, sizeof path, "colorization_painted.png"));
     }
     if (!sslh_error(c)) printf("\npictures in %s\n", o.out);
     return finish(c);

@@ -7,7 +7,7 @@
 enum { QUERIES = 6, NEAREST = 5, IMAGES = 400 };
 
 /* Patches (N,p,p,C) as (2) of >>context makes them, but in colour: no channel has a mean, the mean square is 1. */
-static sslh_tensor *normalised(sslh_ctx *c, sslh_tensor *x) {
+static sslh_tensor *patches_normalised(sslh_ctx *c, sslh_tensor *x) {
     const int places = SSLH_AXIS(1) | SSLH_AXIS(2);
     x = sslh_sub(c, x, sslh_mean(c, x, places, 1));
     return sslh_standardize(c, x, places | SSLH_AXIS(3), 0);
@@ -69,8 +69,8 @@ static void picture_nearest(sslh_ctx *c, sslh_net *encoder, sslh_data data, cons
         many = patches->shape[1];
         x = sslh_reshape(c, patches, sslh_dim4(-1, side, side, data.channels));
         sslh_train_mode(encoder, 0);
-        features[0] = sslh_forward(encoder, normalised(c, x));
-        features[1] = sslh_reshape(c, normalised(c, x), sslh_dim2(x->shape[0], -1));
+        features[0] = sslh_forward(encoder, patches_normalised(c, x));
+        features[1] = sslh_reshape(c, patches_normalised(c, x), sslh_dim2(x->shape[0], -1));
         for (way = 0; way < 2; way++) { /* cosine, with the mean of all taken away */
             features[way] = sslh_sub(c, features[way], sslh_mean(c, features[way], SSLH_AXIS(0), 1));
             features[way] = sslh_l2_normalize(c, features[way], 0);
@@ -101,26 +101,6 @@ static void picture_nearest(sslh_ctx *c, sslh_net *encoder, sslh_data data, cons
     }
 }
 
-/* Accuracy of the pretext task on images that training has not seen, the net in evaluation mode. */
-static double placed(sslh_ctx *c, sslh_method *m, sslh_data data) {
-    sslh_loader_desc ld = {0};
-    sslh_loader *loader;
-    sslh_batch batch;
-    double right = 0;
-    ld.in_order = 1;
-    loader = sslh_loader_new(c, data, ld);
-    sslh_train_mode(m->net, 0);
-    sslh_no_grad(c, 1);
-    while (sslh_next_batch(loader, &batch)) {
-        sslh_view_set views = {0, {0}, {0}};
-        m->views(m, &batch, &views);
-        m->loss(m, &views, 0); /* sets .numbers */
-        right += (double)m->numbers[0].value * batch.count;
-    }
-    sslh_no_grad(c, 0);
-    return right / (double)data.count;
-}
-
 int main(int argc, char **argv) {
     options o = options_parse(
         &argc, argv, "Context prediction (Doersch et al. 2015) with a small conv net; linear probe of every block.",
@@ -135,17 +115,10 @@ int main(int argc, char **argv) {
     sslh_method method;
     char path[1024];
     double right;
-    int block, i;
-    const char *v;
-    for (i = 1; i < argc; i++) {
-        if (!strcmp(argv[i], "--projection")) d.projection = 1;
-        else if (!strcmp(argv[i], "--keep-colour")) d.keep_colour = 1;
-        else if ((v = option_value(argc, argv, &i, "--lr")) != NULL) t.lr = (float)atof(v);
-        else {
-            fprintf(stderr, "%s: unknown option (try --help)\n", argv[i]);
-            return 2;
-        }
-    }
+    int block;
+    const own_option own[] = {{"--projection", OPTION_FLAG, &d.projection},
+                              {"--keep-colour", OPTION_FLAG, &d.keep_colour}, {"--lr", OPTION_REAL, &t.lr}, {0}};
+    options_own(own, argc, argv);
     options_load(c, &o, &train, &test);
     e.channels = train.channels;
     encoder[0] = sslh_convnet(c, e);
@@ -154,14 +127,14 @@ int main(int argc, char **argv) {
     t.batch = o.batch;
     method = sslh_context(c, encoder[1], d);
     sslh_train(c, method, train, t);
-    right = 100 * placed(c, &method, test);
+    right = 100 * test_number(c, &method, test, 0, 0);
     stop_on_error(c);
-    picture_nearest(c, encoder[1], test, out_path(&o, path, sizeof path, "context_nearest.png"));
+    same_images(encoder[0], encoder[1]);
     printf("%d training images, %d test images\n", (int)train.count, (int)test.count);
     printf("patches of test images placed %.1f %%\n", right);
     printf("                    linear probe        nearest neighbours\n");
     printf("                    untrained  context  untrained  context\n");
-    probe_rows(c, "raw pixels", NULL, 0, NULL, 1, 5, train, test);
+    probe_rows(c, "raw pixels", NULL, 2, NULL, 1, 5, train, test);
     for (block = 1; block <= 4; block++) {
         char tap[16];
         snprintf(tap, sizeof tap, "block%d", block);
@@ -169,5 +142,7 @@ int main(int argc, char **argv) {
     }
     if ((train.height + 7) / 8 % 2 == 0 && (train.width + 7) / 8 % 2 == 0) /* the map of block 3 can be halved */
         probe_rows(c, "block3, 2x2 cells", encoder, 2, "block3", 2, 5, train, test);
+    picture_nearest(c, encoder[1], some_of(test, IMAGES, o.seed),
+                    out_path(&o, path, sizeof path, "context_nearest.png"));
     return finish(c);
 }

@@ -6,15 +6,6 @@
 
 enum { IMAGES = 64, QUERIES = 6, PICKS = 5 };
 
-/* Images as the encoder was trained to see them. */
-static sslh_tensor *normalised(sslh_ctx *c, sslh_net *encoder, sslh_tensor *x) {
-    sslh_preprocess p = sslh_get_preprocess(encoder);
-    int ch = sslh_error(c) ? 1 : x->shape[3], i;
-    for (i = 0; i < ch; i++) if (p.std[i] == 0) p.mean[i] = 0, p.std[i] = 1; /* a channel that never changes */
-    x = sslh_sub(c, x, sslh_from(c, sslh_dim1(ch), p.mean));
-    return sslh_div(c, x, sslh_from(c, sslh_dim1(ch), p.std));
-}
-
 /* Tiles (1,side,side,C) of a row of the picture: image n down to the row of patches that the method sees, the patch
    that comes two rows further down in the middle column, a gap, and the patches with the best scores. */
 static void picture_row(sslh_ctx *c, sslh_tensor *x, sslh_tensor *patches, int n, int seen, int right,
@@ -94,22 +85,14 @@ int main(int argc, char **argv) {
     sslh_train_desc t = {0};
     sslh_method method;
     char path[1024];
-    const char *v;
-    int i;
+    int batch_norm = 0;
+    const own_option own[] = {{"--side", OPTION_COUNT, &p.side}, {"--directions", OPTION_COUNT, &d.directions},
+                              {"--lr", OPTION_REAL, &t.lr}, {"--batch-norm", OPTION_FLAG, &batch_norm}, {0}};
     p.side = 32;
-    e.norm = 1; /* of each patch by itself */
     d.directions = 2;
-    for (i = 1; i < argc; i++) {
-        if ((v = option_value(argc, argv, &i, "--side")) != NULL) p.side = (int)option_number("--side", v);
-        else if ((v = option_value(argc, argv, &i, "--directions")) != NULL)
-            d.directions = (int)option_number("--directions", v);
-        else if ((v = option_value(argc, argv, &i, "--lr")) != NULL) t.lr = (float)atof(v);
-        else if (!strcmp(argv[i], "--batch-norm")) e.norm = 0, d.allow_batch_norm = 1;
-        else {
-            fprintf(stderr, "%s: unknown option (try --help)\n", argv[i]);
-            return 2;
-        }
-    }
+    options_own(own, argc, argv);
+    d.allow_batch_norm = batch_norm;
+    e.norm = !batch_norm; /* of each patch by itself */
     options_load(c, &o, &train, &test);
     d.side = p.side;
     d.patch = p.patch = p.side / 4;
@@ -127,12 +110,13 @@ int main(int argc, char **argv) {
     method = sslh_cpc2(c, encoder, d);
     sslh_train(c, method, train, t);
     stop_on_error(c);
-    sslh_set_preprocess(untrained, sslh_get_preprocess(encoder)); /* the same images for both */
-    picture_picks(c, &method, encoder, p, d.target, test, out_path(&o, path, sizeof path, "cpc2_picks.png"));
+    same_images(untrained, encoder);
     printf("%d training images, %d test images\n", (int)train.count, (int)test.count);
     printf("%-38s %7s  %7s\n", "", "linear", "kNN");
     row(c, "raw pixels", NULL, train, test);
     row(c, "untrained encoder, mean of patches", sslh_patch_encoder(c, untrained, p), train, test);
     row(c, "CPC v2, mean of patches", sslh_patch_encoder(c, encoder, p), train, test);
+    picture_picks(c, &method, encoder, p, d.target, some_of(test, IMAGES, o.seed),
+                  out_path(&o, path, sizeof path, "cpc2_picks.png"));
     return finish(c);
 }

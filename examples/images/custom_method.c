@@ -67,7 +67,8 @@ int main(int argc, char **argv) {
     sslh_train_desc t = {0};
     sslh_probe_desc p = {{0}, 0, 0, 0, 0};
     sslh_net *encoder;
-    double before;
+    double before, after;
+    o.out = NULL; /* nothing is written */
     options_load(c, &o, &train, &test);
     e.channels = train.channels;
     encoder = sslh_convnet(c, e);
@@ -75,8 +76,8 @@ int main(int argc, char **argv) {
     t.epochs = o.epochs ? o.epochs : o.smoke ? 1 : 10;
     t.batch = o.batch;
     sslh_train(c, barlow_twins(c, encoder), train, t);
+    after = (double)sslh_linear_probe(c, encoder, train, test, p);
     stop_on_error(c);
-    printf("linear probe %.1f %% -> %.1f %%\n", 100 * before,
-           100 * (double)sslh_linear_probe(c, encoder, train, test, p));
+    printf("linear probe %.1f %% -> %.1f %%\n", 100 * before, 100 * after);
     return finish(c);
 }

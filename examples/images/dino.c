@@ -5,15 +5,6 @@
 #include "../../ssl.h"
 #include "../common.h"
 
-static int each(const sslh_train_info *t, void *user) {
-    (void)user;
-    if (t->epoch_end)
-        printf("epoch %3d: loss %.3f = entropy %.3f + KL %.3f\n", t->epoch + 1, (double)t->loss,
-               (double)t->numbers[0].value, (double)t->numbers[1].value);
-    fflush(stdout);
-    return 0;
-}
-
 enum { DEPTH = 4, HEADS = 3, WIDTH = 192, SHOWN = 8 }; /* of the transformer; test images in its picture */
 
 /* Where the class token of a transformer looks: its attention to the patches in the last block, a row for each head.
@@ -21,7 +12,6 @@ enum { DEPTH = 4, HEADS = 3, WIDTH = 192, SHOWN = 8 }; /* of the transformer; te
 static void picture_attention(sslh_ctx *c, sslh_net *vit, sslh_data test, const char *path) {
     static const char *const names[1 + HEADS] = {"original", "head 1", "head 2", "head 3"};
     sslh_tensor *row[1 + HEADS], *x, *t;
-    sslh_preprocess p = sslh_get_preprocess(vit);
     sslh_forward_desc f = {0};
     sslh_loader_desc ld = {0};
     sslh_batch b;
@@ -32,8 +22,7 @@ static void picture_attention(sslh_ctx *c, sslh_net *vit, sslh_data test, const 
     sslh_train_mode(vit, 0);
     sslh_no_grad(c, 1);
     row[0] = sslh_batch_images(c, b); /* (N,H,W,C) */
-    x = sslh_sub(c, row[0], sslh_from(c, sslh_dim1(C), p.mean));
-    x = sslh_div(c, x, sslh_from(c, sslh_dim1(C), p.std));
+    x = normalised(c, vit, row[0]);
     f.tap = "block3"; /* DEPTH - 1 */
     t = sslh_forward_ex(vit, x, f); /* (N,1+P,D) */
     t = sslh_layer_norm(c, t, sslh_find(vit, "blocks.3.norm1.weight"), sslh_find(vit, "blocks.3.norm1.bias"), 1e-6f);
@@ -70,23 +59,15 @@ int main(int argc, char **argv) {
     sslh_train_desc t = {0};
     sslh_method method;
     char path[1024];
-    const char *v;
-    int i, vit = 0;
+    int vit = 0;
+    const own_option own[] = {{"--vit", OPTION_FLAG, &vit}, {"--outputs", OPTION_COUNT, &d.outputs},
+                              {"--small", OPTION_NUMBER_OFF, &d.small_views},
+                              {"--momentum", OPTION_REAL_OFF, &d.target_momentum},
+                              {"--teacher", OPTION_REAL, &d.teacher_temperature}, {0}};
     d.outputs = 256;
     d.small_views = 4;
     d.target_momentum = 0.98f;
-    for (i = 1; i < argc; i++) {
-        if ((v = option_value(argc, argv, &i, "--outputs")) != NULL) d.outputs = atoi(v);
-        else if ((v = option_value(argc, argv, &i, "--small")) != NULL) d.small_views = atoi(v) ? atoi(v) : SSLH_OFF;
-        else if ((v = option_value(argc, argv, &i, "--momentum")) != NULL)
-            d.target_momentum = sslh_or_off((float)atof(v));
-        else if ((v = option_value(argc, argv, &i, "--teacher")) != NULL) d.teacher_temperature = (float)atof(v);
-        else if (!strcmp(argv[i], "--vit")) vit = 1;
-        else {
-            fprintf(stderr, "%s: unknown option (try --help)\n", argv[i]);
-            return 2;
-        }
-    }
+    options_own(own, argc, argv);
     options_load(c, &o, &train, &test);
     e.channels = w.channels = train.channels;
     w.image = train.height;
@@ -98,7 +79,7 @@ int main(int argc, char **argv) {
     method = sslh_dino(c, encoder, d);
     t.epochs = o.epochs ? o.epochs : o.smoke ? 1 : 30;
     t.batch = o.batch;
-    t.callback = each;
+    t.callback = say_epoch;
     method_said(&method, &t, train, test);
     sslh_train(c, method, train, t);
     stop_on_error(c);

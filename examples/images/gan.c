@@ -13,7 +13,7 @@ typedef struct progress {
     sslh_tensor *sheet; /* (SHOWN (1 + ROWS),H,W,C), made before the training, at whose end what it made goes */
     char name[ROWS + 1][16];
     int rows, epochs;
-    double minutes; /* stop then; 0: never */
+    float minutes; /* stop then; 0: never */
 } progress;
 static void row_put(progress *p, const sslh_tensor *x) {
     if (sslh_error(x->ctx)) return;
@@ -21,7 +21,7 @@ static void row_put(progress *p, const sslh_tensor *x) {
 }
 static int show(const sslh_train_info *info, void *user) {
     progress *p = (progress *)user;
-    int done = info->epoch + 1, late = p->minutes > 0 && info->seconds > 60 * p->minutes;
+    int done = info->epoch + 1, late = p->minutes > 0 && info->seconds > 60 * (double)p->minutes;
     int last = late || done == p->epochs;
     if (info->epoch_end && (last || (p->rows <= ROWS && (done & (done - 1)) == 0))) {
         if (p->rows > ROWS) p->rows = ROWS;
@@ -53,17 +53,13 @@ static void between(sslh_ctx *c, sslh_method *m, int latent, const char *path) {
 /* Features of so many samples of the generator, or of real images, by an encoder of our own. */
 static sslh_tensor *judged(sslh_ctx *c, sslh_net *judge, sslh_method *m, sslh_data data) {
     sslh_feature_desc f = {0};
-    sslh_preprocess p = sslh_get_preprocess(judge);
-    sslh_tensor *part[JUDGED / 100], *x, *mean, *std;
+    sslh_tensor *part[JUDGED / 100], *x;
     int i;
-    if (!m) return sslh_features(c, judge, sslh_data_range(data, 0, data.count < JUDGED ? data.count : JUDGED), f);
+    if (!m) return sslh_features(c, judge, some_of(data, JUDGED, 1), f);
     sslh_train_mode(judge, 0);
     sslh_no_grad(c, 1);
     x = sslh_gan_sample(m, JUDGED, 2); /* (n,H,W,C) */
-    for (i = 0; i < 4; i++) if (p.std[i] == 0) p.mean[i] = 0, p.std[i] = 1; /* the channel stays as it is */
-    mean = sslh_from(c, sslh_dim1(data.channels), p.mean);
-    std = sslh_from(c, sslh_dim1(data.channels), p.std);
-    x = sslh_div(c, sslh_sub(c, x, mean), std);
+    x = normalised(c, judge, x);
     for (i = 0; i < JUDGED / 100; i++)
         part[i] = sslh_global_avg_pool(c, sslh_forward(judge, sslh_slice(c, x, 0, 100 * i, 100 * i + 100)));
     x = sslh_persist(sslh_concat(c, part, JUDGED / 100, 0)); /* (n,D) */
@@ -90,8 +86,8 @@ static void probe(sslh_ctx *c, const char *name, sslh_net *net, int layers, int 
     sslh_probe_desc p = {{0}, 0, 0, 0, 0};
     sslh_tensor *x[2];
     float right;
-    if (train.count > PROBED) train = sslh_data_range(train, 0, PROBED);
-    if (test.count > PROBED) test = sslh_data_range(test, 0, PROBED);
+    train = some_of(train, PROBED, 1);
+    test = some_of(test, PROBED, 1);
     if (!net) {
         right = sslh_linear_probe(c, NULL, train, test, p);
         printf("linear probe, %d training images: raw pixels %.1f %%", (int)train.count, 100 * (double)right);
@@ -137,7 +133,7 @@ static sslh_net *make_judge(sslh_ctx *c, const char *file, int epochs, sslh_data
     net = sslh_convnet(c, e);
     t.epochs = epochs;
     sslh_train(c, sslh_method_make(c, "simclr", net, train, "head_hidden=64,head_out=64"),
-               sslh_data_range(train, 0, train.count < 10000 ? train.count : 10000), t);
+               some_of(train, 10000, 1), t);
     return net;
 }
 
@@ -161,26 +157,16 @@ int main(int argc, char **argv) {
     sslh_grid_desc g = {0};
     sslh_tensor *real, *other, *first;
     progress p = {NULL, {{0}}, 0, 0, 0};
-    const char *names[ROWS + 1], *file = NULL, *v;
+    const char *names[ROWS + 1], *file = NULL;
     char path[1024];
     float apart[3];
-    int i, layers, flat = 0, width = 0, judge_epochs = 2, probes = 1;
-    for (i = 1; i < argc; i++) {
-        if ((v = option_value(argc, argv, &i, "--loss")) != NULL) d.loss = (int)option_number("--loss", v);
-        else if ((v = option_value(argc, argv, &i, "--bound")) != NULL) d.bound = (int)option_number("--bound", v);
-        else if ((v = option_value(argc, argv, &i, "--width")) != NULL) width = (int)option_number("--width", v);
-        else if ((v = option_value(argc, argv, &i, "--lr")) != NULL) t.lr = (float)atof(v);
-        else if ((v = option_value(argc, argv, &i, "--minutes")) != NULL) p.minutes = atof(v);
-        else if ((v = option_value(argc, argv, &i, "--judge-epochs")) != NULL)
-            judge_epochs = (int)option_number("--judge-epochs", v);
-        else if ((v = option_value(argc, argv, &i, "--judge")) != NULL) file = v;
-        else if (!strcmp(argv[i], "--flat")) flat = 1;
-        else if (!strcmp(argv[i], "--no-probe")) probes = 0;
-        else {
-            fprintf(stderr, "%s: unknown option (try --help)\n", argv[i]);
-            return 2;
-        }
-    }
+    int i, layers, flat = 0, width = 0, judge_epochs = 2, no_probe = 0;
+    const own_option own[] = {{"--loss", OPTION_COUNT, &d.loss}, {"--bound", OPTION_COUNT, &d.bound},
+                              {"--width", OPTION_COUNT, &width}, {"--lr", OPTION_REAL, &t.lr},
+                              {"--minutes", OPTION_REAL, &p.minutes}, {"--judge-epochs", OPTION_COUNT, &judge_epochs},
+                              {"--judge", OPTION_TEXT, &file}, {"--flat", OPTION_FLAG, &flat},
+                              {"--no-probe", OPTION_FLAG, &no_probe}, {0}};
+    options_own(own, argc, argv);
     options_load(c, &o, &train, &test);
     encoder = discriminator(c, train, flat, width, d.bound == 2 || d.loss == 4 ? SSLH_OFF : 0, &layers);
     untrained = sslh_clone(encoder);
@@ -226,9 +212,9 @@ int main(int argc, char **argv) {
     sslh_picture_grid_ex(c, out_path(&o, path, sizeof path, "gan.png"), sslh_slice(c, p.sheet, 0, 0, p.rows * SHOWN),
                          g);
     between(c, &m, 100, out_path(&o, path, sizeof path, "gan_between.png"));
-    if (probes && train.labels && test.labels) {
+    if (!no_probe && train.labels && test.labels) {
         probe(c, NULL, NULL, 0, 0, train, test);
-        sslh_set_preprocess(untrained, sslh_get_preprocess(encoder));
+        same_images(untrained, encoder);
         probe(c, "untrained discriminator", untrained, layers, 2, train, test);
         probe(c, "discriminator", encoder, layers, 2, train, test);
         printf("\n");

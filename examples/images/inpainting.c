@@ -54,7 +54,7 @@ static void psnr(sslh_ctx *c, sslh_method *method, int nets, sslh_data test, dou
     int way;
     ld.batch = 200;
     ld.in_order = 1;
-    loader = sslh_loader_new(c, sslh_data_range(test, 0, test.count < JUDGED ? test.count : JUDGED), ld);
+    loader = sslh_loader_new(c, some_of(test, JUDGED, 1), ld);
     while (sslh_next_batch(loader, &batch)) {
         sslh_tensor *x, *mask, *filled[4];
         holes(&method[0], &batch, &x, &mask);
@@ -85,25 +85,6 @@ static void picture(sslh_ctx *c, sslh_method *method, int nets, sslh_data test, 
     picture_rows(c, path, row, nets + 2, names, "Inpainting: test images");
 }
 
-/* Linear probe and nearest neighbours of n encoders (none: raw pixels), maps averaged in grid x grid cells. */
-static void row(sslh_ctx *c, const char *name, sslh_net **encoder, int n, const char *tap, int grid, sslh_data train,
-                sslh_data test) {
-    sslh_probe_desc p = {{0}, 0, 0, 0, 0};
-    sslh_knn_desc k = {{0}, 0, 0, 0, 0};
-    int i, way;
-    p.features.tap = k.features.tap = tap;
-    p.features.pool_grid = k.features.pool_grid = grid;
-    printf("%-18s", name);
-    for (way = 0; way < 2; way++)
-        for (i = 0; i < (n ? n : 1); i++) {
-            sslh_net *net = n ? encoder[i] : NULL;
-            printf("  %7.1f %%", 100 * (double)(way ? sslh_knn(c, net, train, test, k)
-                                                     : sslh_linear_probe(c, net, train, test, p)));
-        }
-    printf("\n");
-    fflush(stdout);
-}
-
 int main(int argc, char **argv) {
     options o = options_parse(
         &argc, argv, "Inpainting by context encoders (Pathak et al. 2016); holes filled, linear probe of every block.",
@@ -120,19 +101,11 @@ int main(int argc, char **argv) {
     char path[1024], tap[16];
     double db[4];
     float adversarial = 0.001f;
-    int block, i, probe = 1, nets;
-    const char *v;
+    int block, i, no_probe = 0, nets;
+    const own_option own[] = {{"--hole", OPTION_COUNT, &d.hole}, {"--adversarial", OPTION_REAL_OFF, &adversarial},
+                              {"--lr", OPTION_REAL, &t.lr}, {"--no-probe", OPTION_FLAG, &no_probe}, {0}};
     d.hole = 1;
-    for (i = 1; i < argc; i++) {
-        if ((v = option_value(argc, argv, &i, "--hole")) != NULL) d.hole = (int)option_number("--hole", v);
-        else if ((v = option_value(argc, argv, &i, "--adversarial")) != NULL) adversarial = (float)atof(v);
-        else if ((v = option_value(argc, argv, &i, "--lr")) != NULL) t.lr = (float)atof(v);
-        else if (!strcmp(argv[i], "--no-probe")) probe = 0;
-        else {
-            fprintf(stderr, "%s: unknown option (try --help)\n", argv[i]);
-            return 2;
-        }
-    }
+    options_own(own, argc, argv);
     nets = adversarial > 0 ? 2 : 1;
     options_load(c, &o, &train, &test);
     e.channels = train.channels;
@@ -147,21 +120,22 @@ int main(int argc, char **argv) {
     }
     stop_on_error(c);
     psnr(c, method, nets, test, db);
-    picture(c, method, nets, test, out_path(&o, path, sizeof path, "inpainting.png"));
     stop_on_error(c);
     printf("%d training images, %d test images\n", (int)train.count, (int)test.count);
     printf("PSNR in the hole: mean colour %.2f dB, border %.2f dB, squared error %.2f dB", db[0], db[1], db[2]);
     if (nets > 1) printf(", adversarial %.2f dB", db[3]);
     printf("\n");
-    if (!probe) return finish(c);
+    picture(c, method, nets, test, out_path(&o, path, sizeof path, "inpainting.png"));
+    if (no_probe) return finish(c);
+    same_images(encoder[0], encoder[1]);
     printf("                    linear probe, then nearest neighbours, each: untrained, squared error%s\n",
            nets > 1 ? ", adversarial" : "");
-    row(c, "raw pixels", NULL, 0, NULL, 1, train, test);
+    probe_rows(c, "raw pixels", NULL, nets + 1, NULL, 1, 7, train, test);
     for (block = 1; block <= 4; block++) {
         snprintf(tap, sizeof tap, "block%d", block);
-        row(c, tap, encoder, nets + 1, tap, 1, train, test);
+        probe_rows(c, tap, encoder, nets + 1, tap, 1, 7, train, test);
     }
     if ((train.height + 7) / 8 % 2 == 0 && (train.width + 7) / 8 % 2 == 0) /* the map of block 3 can be halved */
-        row(c, "block3, 2x2 cells", encoder, nets + 1, "block3", 2, train, test);
+        probe_rows(c, "block3, 2x2 cells", encoder, nets + 1, "block3", 2, 7, train, test);
     return finish(c);
 }

@@ -9,26 +9,19 @@
 /* The images as the encoder sees them, and with every target replaced by the patch that comes nearest. */
 static void draw(sslh_ctx *c, sslh_method *m, sslh_data test, const options *o) {
     static const char *const names[3] = {"original", "seen", "nearest"};
-    sslh_preprocess p = sslh_get_preprocess(m->encoder);
-    sslh_recipe r = sslh_recipe_none();
-    sslh_tensor *rows[3], *mean, *std;
+    sslh_tensor *rows[3];
     sslh_loader_desc ld = {0};
     sslh_batch batch;
     char path[1024];
     int i;
-    ld.batch = test.count < BANK ? (int)test.count : BANK;
+    test = some_of(test, BANK, o->seed);
+    ld.batch = BANK;
     ld.in_order = 1;
     if (!sslh_next_batch(sslh_loader_new(c, test, ld), &batch)) return;
-    memcpy(r.mean, p.mean, sizeof r.mean);
-    memcpy(r.std, p.std, sizeof r.std);
-    rows[0] = sslh_views(c, batch, r, 0);
+    rows[0] = normalised(c, m->encoder, sslh_batch_images(c, batch));
     sslh_jepa_show(m, rows[0], 0, &rows[1], &rows[2]);
-    mean = sslh_from(c, sslh_dim1(test.channels), p.mean);
-    std = sslh_from(c, sslh_dim1(test.channels), p.std);
-    for (i = 0; i < 3; i++) {
-        rows[i] = sslh_slice(c, rows[i], 0, 0, COLUMNS);
-        rows[i] = sslh_clamp(c, sslh_add(c, sslh_mul(c, rows[i], std), mean), 0.0f, 1.0f);
-    }
+    for (i = 0; i < 3; i++)
+        rows[i] = as_pixels(c, m->encoder, sslh_slice(c, rows[i], 0, 0, batch.count < COLUMNS ? batch.count : COLUMNS));
     picture_rows(c, out_path(o, path, sizeof path, "jepa_nearest.png"), rows, 3, names, "I-JEPA: test images");
 }
 
@@ -46,21 +39,10 @@ int main(int argc, char **argv) {
     sslh_train_desc t = {0};
     sslh_net *encoder, *untrained;
     sslh_method m;
-    int i;
-    for (i = 1; i < argc; i++) {
-        const char *value;
-        if ((value = option_value(argc, argv, &i, "--top")) != NULL) d.top_blocks = (int)option_number("--top", value);
-        else if ((value = option_value(argc, argv, &i, "--momentum")) != NULL) d.target_momentum = (float)atof(value);
-        else if ((value = option_value(argc, argv, &i, "--lr")) != NULL) t.lr = (float)atof(value);
-        else if ((value = option_value(argc, argv, &i, "--width")) != NULL)
-            e.width = (int)option_number("--width", value);
-        else if ((value = option_value(argc, argv, &i, "--depth")) != NULL)
-            e.depth = (int)option_number("--depth", value);
-        else {
-            fprintf(stderr, "%s: unknown option (try --help)\n", argv[i]);
-            return 2;
-        }
-    }
+    const own_option own[] = {{"--top", OPTION_COUNT, &d.top_blocks}, {"--lr", OPTION_REAL, &t.lr},
+                              {"--momentum", OPTION_REAL_OFF, &d.target_momentum},
+                              {"--width", OPTION_COUNT, &e.width}, {"--depth", OPTION_COUNT, &e.depth}, {0}};
+    options_own(own, argc, argv);
     options_load(c, &o, &train, &test);
     e.image = train.height;
     e.channels = train.channels;
@@ -78,9 +60,8 @@ int main(int argc, char **argv) {
     method_said(&m, &t, train, test);
     sslh_train(c, m, train, t);
     stop_on_error(c);
-    sslh_set_preprocess(untrained, sslh_get_preprocess(encoder));
-    draw(c, &m, test, &o);
     compare(c, &o, untrained, encoder, "I-JEPA, no labels", train, test, "jepa", "Neighbours after I-JEPA");
+    draw(c, &m, test, &o);
     if (!sslh_error(c)) printf("\npictures in %s: jepa_nearest, jepa_neighbours\n", o.out);
     return finish(c);
 }

@@ -53,18 +53,10 @@ int main(int argc, char **argv) {
     sslh_train_desc t = {0};
     char path[1024];
     double right[2];
-    int block, way, i;
-    const char *v;
-    for (i = 1; i < argc; i++) {
-        if ((v = option_value(argc, argv, &i, "--grid")) != NULL) j.grid = (int)option_number("--grid", v);
-        else if ((v = option_value(argc, argv, &i, "--permutations")) != NULL)
-            j.permutations = (int)option_number("--permutations", v);
-        else if ((v = option_value(argc, argv, &i, "--lr")) != NULL) t.lr = (float)atof(v);
-        else {
-            fprintf(stderr, "%s: unknown option (try --help)\n", argv[i]);
-            return 2;
-        }
-    }
+    int block, way;
+    const own_option own[] = {{"--grid", OPTION_COUNT, &j.grid}, {"--permutations", OPTION_COUNT, &j.permutations},
+                              {"--lr", OPTION_REAL, &t.lr}, {0}};
+    options_own(own, argc, argv);
     options_load(c, &o, &train, &test);
     e.channels = train.channels;
     encoder[0] = sslh_convnet(c, e);
@@ -80,12 +72,13 @@ int main(int argc, char **argv) {
         stop_on_error(c);
         if (!way) picture_puzzles(c, &method, test, out_path(&o, path, sizeof path, "jigsaw_puzzles.png"));
     }
+    same_images(encoder[0], encoder[1]);
     printf("%d training images, %d test images\n", (int)train.count, (int)test.count);
     printf("tiles normalised               one by one  by the data\n");
     printf("puzzles of test images solved     %5.1f %%      %5.1f %%\n", right[0], right[1]);
     printf("                    linear probe                          nearest neighbours\n");
     printf("                    untrained   one by one  by the data   untrained   one by one  by the data\n");
-    probe_rows(c, "raw pixels", NULL, 0, NULL, 1, 9, train, test);
+    probe_rows(c, "raw pixels", NULL, 3, NULL, 1, 9, train, test);
     for (block = 1; block <= 4; block++) {
         char tap[16];
         snprintf(tap, sizeof tap, "block%d", block);

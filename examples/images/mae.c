@@ -24,29 +24,16 @@ int main(int argc, char **argv) {
     sslh_loader *loader;
     sslh_batch batch;
     char path[1024];
-    int i;
+    int i, labels = 10;
     double scratch, tuned;
-    f.fraction = 0.1f;
+    const own_option own[] = {{"--labels", OPTION_COUNT, &labels}, {"--tune", OPTION_COUNT, &f.epochs},
+                              {"--tune-lr", OPTION_REAL, &f.lr}, {"--lr", OPTION_REAL, &t.lr},
+                              {"--width", OPTION_COUNT, &e.width}, {"--depth", OPTION_COUNT, &e.depth},
+                              {"--decoder", OPTION_COUNT, &d.decoder_depth}, {0}};
     f.epochs = o.smoke ? 1 : 20;
-    for (i = 1; i < argc; i++) {
-        const char *value;
-        if ((value = option_value(argc, argv, &i, "--labels")) != NULL)
-            f.fraction = (float)option_number("--labels", value) / 100.0f;
-        else if ((value = option_value(argc, argv, &i, "--tune")) != NULL)
-            f.epochs = (int)option_number("--tune", value);
-        else if ((value = option_value(argc, argv, &i, "--tune-lr")) != NULL) f.lr = (float)atof(value);
-        else if ((value = option_value(argc, argv, &i, "--lr")) != NULL) t.lr = (float)atof(value);
-        else if ((value = option_value(argc, argv, &i, "--width")) != NULL)
-            e.width = (int)option_number("--width", value);
-        else if ((value = option_value(argc, argv, &i, "--depth")) != NULL)
-            e.depth = (int)option_number("--depth", value);
-        else if ((value = option_value(argc, argv, &i, "--decoder")) != NULL)
-            d.decoder_depth = (int)option_number("--decoder", value);
-        else {
-            fprintf(stderr, "%s: unknown option (try --help)\n", argv[i]);
-            return 2;
-        }
-    }
+    options_own(own, argc, argv);
+    option_refused(labels > 100, "--labels", "is a per cent: 1 to 100");
+    f.fraction = (float)labels / 100.0f;
     options_load(c, &o, &train, &test);
     e.image = train.height;
     e.channels = train.channels;
@@ -63,26 +50,7 @@ int main(int argc, char **argv) {
     t.batch = o.batch;
     sslh_train(c, mae, train, t);
     stop_on_error(c);
-    sslh_set_preprocess(untrained, sslh_get_preprocess(encoder));
-
-    ld.batch = 8;
-    ld.in_order = 1;
-    loader = sslh_loader_new(c, test, ld);
-    if (sslh_next_batch(loader, &batch)) {
-        static const char *const names[3] = {"original", "seen", "rebuilt"};
-        sslh_preprocess p = sslh_get_preprocess(encoder);
-        sslh_recipe r = sslh_recipe_none();
-        sslh_tensor *rows[3], *mean, *std;
-        memcpy(r.mean, p.mean, sizeof r.mean);
-        memcpy(r.std, p.std, sizeof r.std);
-        rows[0] = sslh_views(c, batch, r, 0);
-        sslh_mae_reconstruct(&mae, rows[0], 0, &rows[1], &rows[2]);
-        mean = sslh_from(c, sslh_dim1(train.channels), p.mean);
-        std = sslh_from(c, sslh_dim1(train.channels), p.std);
-        for (i = 0; i < 3; i++) rows[i] = sslh_clamp(c, sslh_add(c, sslh_mul(c, rows[i], std), mean), 0.0f, 1.0f);
-        picture_rows(c, out_path(&o, path, sizeof path, "mae_reconstructions.png"), rows, 3, names,
-                     "MAE: test images");
-    }
+    same_images(untrained, encoder);
     f.batch = 64;
     if (f.lr == 0.0f) f.lr = 1e-3f;
     f.seed = o.seed;
@@ -92,6 +60,19 @@ int main(int argc, char **argv) {
     tuned = 100 * (double)sslh_finetune(c, encoder, train, test, f);
     printf("%.0f %% of the labels, %d epochs:  from scratch %.2f %%   from MAE %.2f %%\n", 100 * (double)f.fraction,
            f.epochs, scratch, tuned);
+
+    ld.batch = 8;
+    ld.in_order = 1;
+    loader = sslh_loader_new(c, test, ld);
+    if (sslh_next_batch(loader, &batch)) {
+        static const char *const names[3] = {"original", "seen", "rebuilt"};
+        sslh_tensor *rows[3];
+        rows[0] = normalised(c, encoder, sslh_batch_images(c, batch));
+        sslh_mae_reconstruct(&mae, rows[0], 0, &rows[1], &rows[2]);
+        for (i = 0; i < 3; i++) rows[i] = as_pixels(c, encoder, rows[i]);
+        picture_rows(c, out_path(&o, path, sizeof path, "mae_reconstructions.png"), rows, 3, names,
+                     "MAE: test images");
+    }
     if (!sslh_error(c)) printf("picture: %s/mae_reconstructions.png (original, seen, rebuilt)\n", o.out);
     return finish(c);
 }

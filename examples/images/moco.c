@@ -16,16 +16,8 @@ int main(int argc, char **argv) {
     sslh_train_desc t = {0};
     sslh_method method;
     char path[1024];
-    const char *v;
-    int i;
-    for (i = 1; i < argc; i++) {
-        if ((v = option_value(argc, argv, &i, "--version")) != NULL) m.version = (int)option_number("--version", v);
-        else if (!strcmp(argv[i], "--symmetric")) m.symmetric = 1;
-        else {
-            fprintf(stderr, "%s: unknown option (try --help)\n", argv[i]);
-            return 2;
-        }
-    }
+    const own_option own[] = {{"--version", OPTION_COUNT, &m.version}, {"--symmetric", OPTION_FLAG, &m.symmetric}, {0}};
+    options_own(own, argc, argv);
     options_load(c, &o, &train, &test);
     e.channels = train.channels;
     encoder = sslh_convnet(c, e);
@@ -37,13 +29,9 @@ int main(int argc, char **argv) {
     method_said(&method, &t, train, test);
     sslh_train(c, method, train, t);
     stop_on_error(c);
-    probe_row(c, "raw pixels", NULL, train, test);
-    probe_row(c, "untrained encoder", untrained, train, test);
-    probe_row(c, "MoCo, no labels", encoder, train, test);
+    compare(c, &o, untrained, encoder, "MoCo, no labels", train, test, "moco", "Neighbours after MoCo");
     picture_neighbours(c, untrained, train, test, out_path(&o, path, sizeof path, "moco_untrained.png"),
                        "Neighbours before training");
-    picture_neighbours(c, encoder, train, test, out_path(&o, path, sizeof path, "moco_neighbours.png"),
-                       "Neighbours after MoCo");
     if (!sslh_error(c)) printf("\npictures in %s: moco_neighbours, moco_untrained\n", o.out);
     return finish(c);
 }

@@ -5,14 +5,6 @@
 #include "../../ssl.h"
 #include "../common.h"
 
-static int each(const sslh_train_info *t, void *user) {
-    (void)user;
-    if (t->epoch_end)
-        printf("epoch %3d: loss %.3f, top-1 %.3f\n", t->epoch + 1, (double)t->loss, (double)t->numbers[0].value);
-    fflush(stdout);
-    return 0;
-}
-
 int main(int argc, char **argv) {
     options o = options_parse(&argc, argv, "NNCLR (Dwibedi et al. 2021) with a small conv net.",
                               "  --queue K         number of embeddings to search for neighbours (default 1024)\n"
@@ -25,18 +17,10 @@ int main(int argc, char **argv) {
     sslh_nnclr_desc d = {0};
     sslh_train_desc t = {0};
     sslh_method method;
-    const char *v;
-    int i;
+    const own_option own[] = {{"--queue", OPTION_COUNT, &d.queue}, {"--temperature", OPTION_REAL, &d.temperature},
+                              {"--no-neighbours", OPTION_FLAG, &d.no_neighbours}, {0}};
     d.queue = 1024; /* short run: soon full of embeddings that mean something */
-    for (i = 1; i < argc; i++) {
-        if ((v = option_value(argc, argv, &i, "--queue")) != NULL) d.queue = atoi(v);
-        else if ((v = option_value(argc, argv, &i, "--temperature")) != NULL) d.temperature = (float)atof(v);
-        else if (!strcmp(argv[i], "--no-neighbours")) d.no_neighbours = 1;
-        else {
-            fprintf(stderr, "%s: unknown option (try --help)\n", argv[i]);
-            return 2;
-        }
-    }
+    options_own(own, argc, argv);
     options_load(c, &o, &train, &test);
     e.channels = train.channels;
     encoder = sslh_convnet(c, e);
@@ -44,7 +28,7 @@ int main(int argc, char **argv) {
     method = sslh_nnclr(c, encoder, d);
     t.epochs = o.epochs ? o.epochs : o.smoke ? 1 : 30;
     t.batch = o.batch;
-    t.callback = each;
+    t.callback = say_epoch;
     method_said(&method, &t, train, test);
     sslh_train(c, method, train, t);
     stop_on_error(c);

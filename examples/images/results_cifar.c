@@ -11,8 +11,9 @@
    None of this has to be declared: the program watches a forward pass of the method and prints what it saw. A million
    images are 10 epochs of SimCLR on 50,000 images.
 
-   A row is a line of name=value; the first values say which run it is. A row that exists is not made again, and a
-   training that was killed continues from its last checkpoint in the folder --out. Numbers are those of the last epoch:
+   A row is a line of name=value; the first values say which run it is, with all options that change its numbers. A row
+   that exists is not made again, and a training that was killed continues from its last checkpoint in the folder --out.
+   Numbers are those of the last epoch:
 
        linear, knn         of the encoder's output (maps and tokens averaged; of an encoder of patches the mean over
                            all patches of the image)
@@ -33,13 +34,19 @@
    training and for probes. */
 typedef struct entry { const char *name, *method, *settings; int size; } entry;
 static const entry entries[] = {
-    /* What is called untrained.. is a method's encoder with its first weights, given what the method gives it. */
+    /* What is called untrained.. is a method's encoder with its first weights, given what the method gives it: images
+       of the same size, with the same mean and deviation. "untrained" itself is given them as they are, as SimCLR and
+       the training with labels are. */
+    {"untrained_normalised", "rotation", "", 0}, /* by mean and deviation of the data, as most methods do */
     {"untrained_grey", "colorization", "", 0}, /* lightness alone */
     {"untrained_patches", "cpc2", "", 0},
-    {"untrained_vit", "mae", "", 0},
+    {"untrained_vit", "mae", "", 0}, /* normalised */
+    {"untrained_autoencoder", "autoencoder", "", 0},
+    {"untrained_vae", "vae", "", 0},
+    {"untrained_gan", "gan", "", 0}, /* from -1 to 1 */
     {"rotation", "rotation", "", 0},
     {"jigsaw", "jigsaw", "", 0},
-    {"untrained64", "untrained", "", 64}, /* what the two enlarged ones below are to be compared with */
+    {"untrained64", "jigsaw", "", 64}, /* normalised; what the two enlarged ones below are to be compared with */
     {"jigsaw64", "jigsaw", "", 64}, /* a tile of 8 pixels shows little of a thing */
     {"context", "context", "projection=1", 0},
     {"context64", "context", "projection=1", 64},
@@ -264,8 +271,9 @@ static int grid_of(sslh_ctx *c, sslh_net *encoder, const char *tap, sslh_data da
 
 /* The block that nearest neighbours prefer, among training images: a fifth of some asks, the others answer. */
 static void best_block(sslh_ctx *c, sslh_net *encoder, sslh_data train, numbers *out) {
-    int64_t some = train.count < 25000 ? train.count : 25000, asks = some / 5;
-    sslh_data known = sslh_data_range(train, 0, some - asks), asked = sslh_data_range(train, some - asks, some);
+    sslh_split_desc fifth = {0}; /* for the test, which is the default */
+    sslh_split parts = sslh_data_split(some_of(train, 25000, 1), fifth);
+    sslh_data known = parts.train, asked = parts.test;
     double best = -1, knn = 0;
     int i;
     for (i = 1; i <= 16 && !sslh_error(c); i++) {
@@ -285,31 +293,6 @@ static void best_block(sslh_ctx *c, sslh_net *encoder, sslh_data train, numbers 
         out->grid = grid;
         snprintf(out->block, sizeof out->block, "%s", tap);
     }
-}
-
-/* The mean of the method's second number over the test images. */
-static double second_number(sslh_ctx *c, sslh_method *m, sslh_data test) {
-    sslh_loader_desc ld = {0};
-    sslh_loader *loader;
-    sslh_batch batch;
-    double sum = 0, n = 0;
-    int phase, size = m->defaults.batch ? m->defaults.batch : 256;
-    ld.batch = size;
-    ld.in_order = 1;
-    loader = sslh_loader_new(c, test, ld);
-    sslh_train_mode(m->net, 0);
-    sslh_no_grad(c, 1);
-    while (sslh_next_batch(loader, &batch)) {
-        sslh_view_set v;
-        memset(&v, 0, sizeof v);
-        if (batch.count < size && n > 0) break; /* contrast wants batches of one size */
-        m->views(m, &batch, &v);
-        for (phase = 0; phase < (m->phases > 1 ? m->phases : 1); phase++) m->loss(m, &v, phase);
-        sum += (double)m->numbers[0].value;
-        n++;
-    }
-    sslh_no_grad(c, 0);
-    return n > 0 ? sum / n : 0;
 }
 
 /* output: the encoder whose output is probed; whole: the one whose intermediate results are, NULL: it has none. */
@@ -365,13 +348,17 @@ static int note_speed(const sslh_train_info *info, void *user) {
 
 typedef struct job { options o; const char *set, *results, *commit; double budget; } job;
 
+/* Epochs that were asked for in place of the budget; 0: none. */
+static int given_epochs(const options *o) { return o->epochs ? o->epochs : o->smoke ? 1 : 0; }
+
 /* Trains; returns the epochs, and samples a second. The checkpoint stays until the row is written. */
 static int train_row(sslh_ctx *c, const job *j, sslh_method m, sslh_data train, double per_sample,
                      const char *checkpoint, double *speed) {
     sslh_train_desc t = {0};
     double epochs = j->budget / per_sample / (double)train.count;
-    t.epochs = j->o.epochs ? j->o.epochs : m.defaults.epochs ? m.defaults.epochs : (int)(epochs + 0.5);
-    if (!t.epochs || (j->o.smoke && !j->o.epochs)) t.epochs = 1;
+    t.epochs = given_epochs(&j->o);
+    if (!t.epochs) t.epochs = m.defaults.epochs ? m.defaults.epochs : (int)(epochs + 0.5);
+    if (!t.epochs) t.epochs = 1;
     t.batch = j->o.batch;
     t.checkpoint = checkpoint;
     t.resume = 1;
@@ -406,11 +393,11 @@ static int make_row(const job *j, const entry *e) {
     for (p = settings; *p; p++) if (*p == ' ') *p = ',';
     c = options_create(&o);
     options_load(c, &o, &train, &test);
-    test = sslh_data_match_classes(test, train);
-    snprintf(key, sizeof key, "row data=%s train=%d test=%d size=%d method=%s seed=%lu budget=%.0f settings=%s ",
-             o.data, (int)train.count, (int)test.count, train.height, e->name, o.seed, trained ? j->budget : 0,
-             settings[0] ? settings : "-");
-    if (o.epochs) snprintf(key + strlen(key), sizeof key - strlen(key), "given=%d ", o.epochs);
+    n = snprintf(key, sizeof key, "row data=%s%s%s train=%d test=%d size=%d method=%s seed=%lu budget=%.0f "
+                 "settings=%s ", o.data, o.test ? "+" : "", o.test ? o.test : "", (int)train.count, (int)test.count,
+                 train.height, e->name, o.seed, trained ? j->budget : 0, settings[0] ? settings : "-");
+    snprintf(key + n, sizeof key - (size_t)n, "given=%d batch=%d bfloat16=%d plain=%d ",
+             trained ? given_epochs(&o) : 0, trained ? o.batch : 0, o.bfloat16, o.plain);
     if (row_exists(j->results, key)) {
         printf("%s has this row: %s\n", j->results, key);
         return finish(c);
@@ -437,7 +424,8 @@ static int make_row(const job *j, const entry *e) {
         } else if (m.prepare) m.prepare(&m, train);
         if (sslh_error(c)) return finish(c);
         r = evaluate(c, probed(&m), m.encoder, train, test);
-        if (trained && m.numbers[0].name) r.second = second_number(c, &m, test);
+        if (trained && m.numbers[0].name)
+            r.second = test_number(c, &m, test, m.defaults.batch ? m.defaults.batch : 256, 1);
     }
     if (sslh_error(c)) return finish(c);
     fprintf(stderr, "probes: %.0f s\n", difftime(time(NULL), begin));
@@ -508,10 +496,12 @@ int main(int argc, char **argv) {
     job j;
     entry e;
     char results[1100];
-    const char *name = "simclr", *v;
-    int i;
+    const char *name = "simclr";
+    int budget = 1000000;
+    const own_option own[] = {{"--method", OPTION_TEXT, &name}, {"--set", OPTION_TEXT, &j.set},
+                              {"--results", OPTION_TEXT, &j.results}, {"--budget", OPTION_COUNT, &budget},
+                              {"--commit", OPTION_TEXT, &j.commit}, {0}};
     memset(&j, 0, sizeof j);
-    j.budget = 1e6;
     j.o = options_parse(
         &argc, argv, "A table of methods on CIFAR-10, with one encoder and one budget for all.",
         "  --method M     a row of the table (jigsaw64 ..), a method of ssl.h, or what there is to compare with: raw,\n"
@@ -520,18 +510,8 @@ int main(int argc, char **argv) {
         "  --set F=V,..   settings of the method, after those of the table\n"
         "  --results FILE add rows to this file, and skip those that it has (default OUT/results.rows)\n"
         "  --commit TEXT  a note for the row\n");
-    for (i = 1; i < argc; i++) {
-        if ((v = option_value(argc, argv, &i, "--method")) != NULL) name = v;
-        else if ((v = option_value(argc, argv, &i, "--set")) != NULL) j.set = v;
-        else if ((v = option_value(argc, argv, &i, "--results")) != NULL) j.results = v;
-        else if ((v = option_value(argc, argv, &i, "--budget")) != NULL)
-            j.budget = (double)option_number("--budget", v);
-        else if ((v = option_value(argc, argv, &i, "--commit")) != NULL) j.commit = v;
-        else {
-            fprintf(stderr, "%s: unknown option (try --help)\n", argv[i]);
-            return 2;
-        }
-    }
+    options_own(own, argc, argv);
+    j.budget = budget;
     if (!j.o.data) j.o.data = "cifar10";
     if (!j.results) j.results = out_path(&j.o, results, sizeof results, "results.rows");
     if (!strcmp(name, "all")) return all_rows(&j);

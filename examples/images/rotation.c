@@ -47,6 +47,7 @@ int main(int argc, char **argv) {
     t.batch = o.batch;
     sslh_train(c, method, train, t);
     stop_on_error(c);
+    same_images(untrained, encoder);
     printf("linear probe, %d training images, %d test images\n", (int)train.count, (int)test.count);
     printf("  raw pixels        %5.1f %%\n", 100 * (double)sslh_linear_probe(c, NULL, train, test, p));
     printf("  block   untrained   rotation\n");

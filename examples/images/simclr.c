@@ -6,8 +6,6 @@
 #include "../common.h"
 
 enum { MAX_EPOCHS = 1000, MAP_POINTS = 1000 };
-static const char *const fashion[10] = {"T-shirt", "trouser", "pullover", "dress", "coat",
-                                        "sandal",  "shirt",   "sneaker",  "bag",   "boot"};
 
 /* A 2-D map of features, coloured by the labels that pretraining never saw. */
 static void picture_map(sslh_ctx *c, sslh_net *encoder, sslh_data data, const char *path, int tsne,
@@ -15,12 +13,12 @@ static void picture_map(sslh_ctx *c, sslh_net *encoder, sslh_data data, const ch
     sslh_plot_desc p = {0};
     sslh_feature_desc f = {0};
     sslh_tsne_desc t = {0};
-    sslh_data some = sslh_data_range(data, 0, data.count < MAP_POINTS ? data.count : MAP_POINTS);
+    sslh_data some = some_of(data, MAP_POINTS, 1);
     sslh_tensor *x = sslh_features(c, encoder, some, f);
     p.title = title;
     p.x = tsne ? "t-SNE, across" : "first principal component";
     p.y = tsne ? "t-SNE, upward" : "second principal component";
-    p.names = some.class_names ? some.class_names : some.classes == 10 && some.channels == 1 ? fashion : NULL;
+    p.names = some.class_names;
     sslh_picture_scatter_ex(c, path, tsne ? sslh_tsne(c, x, t) : sslh_pca(c, x, 2), some.labels, some.classes, p);
 }
 

@@ -64,10 +64,7 @@ int main(int argc, char **argv) {
                         "SimSiam with and without stop-gradient");
     sslh_train(c, method, train, t);
     stop_on_error(c);
-    printf("\n");
-    probe_row(c, "raw pixels", NULL, train, test);
-    probe_row(c, "untrained encoder", untrained, train, test);
-    probe_row(c, "SimSiam, no labels", encoder, train, test);
-    if (!sslh_error(c)) printf("\npicture in %s: simsiam_collapse\n", o.out);
+    compare(c, &o, untrained, encoder, "SimSiam, no labels", train, test, "simsiam", "Neighbours after SimSiam");
+    if (!sslh_error(c)) printf("\npictures in %s: simsiam_collapse, simsiam_neighbours\n", o.out);
     return finish(c);
 }

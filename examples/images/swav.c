@@ -5,14 +5,6 @@
 #include "../../ssl.h"
 #include "../common.h"
 
-static int each(const sslh_train_info *t, void *user) {
-    (void)user;
-    if (t->epoch_end)
-        printf("epoch %3d: loss %.3f, top-1 %.3f\n", t->epoch + 1, (double)t->loss, (double)t->numbers[0].value);
-    fflush(stdout);
-    return 0;
-}
-
 /* Each row shows the eight test images that score highest for one prototype, for the prototypes that most images are
    nearest to. */
 enum { ROWS = 6, SHOWN = 8 };
@@ -70,18 +62,11 @@ int main(int argc, char **argv) {
     sslh_train_desc t = {0};
     sslh_method method;
     char path[1024];
-    const char *v;
-    int i;
+    const own_option own[] = {{"--prototypes", OPTION_COUNT, &d.prototypes},
+                              {"--small", OPTION_NUMBER_OFF, &d.small_views}, {0}};
     d.prototypes = 128;
     d.small_views = 4;
-    for (i = 1; i < argc; i++) {
-        if ((v = option_value(argc, argv, &i, "--prototypes")) != NULL) d.prototypes = atoi(v);
-        else if ((v = option_value(argc, argv, &i, "--small")) != NULL) d.small_views = atoi(v) ? atoi(v) : SSLH_OFF;
-        else {
-            fprintf(stderr, "%s: unknown option (try --help)\n", argv[i]);
-            return 2;
-        }
-    }
+    options_own(own, argc, argv);
     options_load(c, &o, &train, &test);
     e.channels = train.channels;
     encoder = sslh_convnet(c, e);
@@ -89,7 +74,7 @@ int main(int argc, char **argv) {
     method = sslh_swav(c, encoder, d);
     t.epochs = o.epochs ? o.epochs : o.smoke ? 1 : 30;
     t.batch = o.batch;
-    t.callback = each;
+    t.callback = say_epoch;
     method_said(&method, &t, train, test);
     sslh_train(c, method, train, t);
     stop_on_error(c);

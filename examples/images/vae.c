@@ -40,29 +40,20 @@ static int protocol(settings *s) {
 }
 
 static void settings_parse(settings *s, int argc, char **argv) {
+    const own_option own[] = {{"--iwae", OPTION_COUNT, &s->stages}, {"--bound-images", OPTION_COUNT, &s->bound_images},
+                              {"--bound", OPTION_NUMBER, &s->bound}, {0}};
     int i;
     const char *value;
     memset(s, 0, sizeof *s);
     s->bound = 50;
     s->bound_images = 1000;
     for (i = 1; i < argc; i++)
-        if ((value = option_value(argc, argv, &i, "--iwae")) != NULL) {
-            s->stages = (int)option_number("--iwae", value);
-            if (s->stages < 1 || s->stages > 8) {
-                fprintf(stderr, "--iwae: there are 1 to 8 stages\n");
-                exit(2);
-            }
-        } else if ((value = option_value(argc, argv, &i, "--latent")) != NULL) more(s, "latent=", value);
+        if (option_own(own, argc, argv, &i)) continue;
+        else if ((value = option_value(argc, argv, &i, "--latent")) != NULL) more(s, "latent=", value);
         else if ((value = option_value(argc, argv, &i, "--hidden")) != NULL) more(s, "hidden=", value);
         else if ((value = option_value(argc, argv, &i, "--set")) != NULL) more(s, "", value);
-        else if ((value = option_value(argc, argv, &i, "--bound-images")) != NULL)
-            s->bound_images = (int)option_number("--bound-images", value);
-        else if ((value = option_value(argc, argv, &i, "--bound")) != NULL)
-            s->bound = (int)option_number("--bound", value);
-        else {
-            fprintf(stderr, "%s: unknown option (try --help)\n", argv[i]);
-            exit(2);
-        }
+        else option_unknown(argv[i]);
+    option_refused(s->stages > 8, "--iwae:", "there are 1 to 8 stages");
 }
 
 static void report(sslh_method *m, sslh_data test, const settings *s) {
@@ -70,7 +61,7 @@ static void report(sslh_method *m, sslh_data test, const settings *s) {
     printf("test: %.2f nats per image = reconstruction %.2f + KL %.2f; %d code units active\n", (double)score.loss,
            (double)score.reconstruction, (double)score.kl, score.active_units);
     if (s->bound && !sslh_error(m->ctx)) {
-        sslh_data some = test.count > s->bound_images ? sslh_data_range(test, 0, s->bound_images) : test;
+        sslh_data some = some_of(test, s->bound_images, 1);
         sslh_vae_estimate e = sslh_vae_bound(m, some, s->bound);
         printf("-log p of %.0f test images by %d codes each: at most %.2f nats, standard error %.2f\n",
                (double)some.count, s->bound, (double)e.nll, (double)e.error);
@@ -86,19 +77,21 @@ static void pictures(sslh_ctx *c, const options *o, sslh_method *m, sslh_data te
     sslh_tensor *x, *mu, *both[2];
     sslh_grid_desc g = {0};
     char path[1024];
-    int i, plane;
+    int i, plane, shown;
     ld.batch = 2 * SHOWN;
     ld.in_order = 1;
     if (!sslh_next_batch(sslh_loader_new(c, test, ld), &batch)) return;
     x = sslh_batch_images(c, batch);
-    both[0] = sslh_slice(c, x, 0, 0, SHOWN);
+    shown = batch.count / 2; /* there may be few test images */
+    if (!shown) return;
+    both[0] = sslh_slice(c, x, 0, 0, shown);
     sslh_vae_encode(m, both[0], &mu, NULL);
     both[1] = sslh_vae_decode(m, mu);
     picture_rows(c, out_path(o, path, sizeof path, "vae_reconstructions.png"), both, 2, names, "VAE: test images");
     g.columns = STEPS;
     g.title = "VAE: from one test image to another";
     sslh_picture_grid_ex(c, out_path(o, path, sizeof path, "vae_between.png"),
-                         sslh_vae_interpolate(m, both[0], sslh_slice(c, x, 0, SHOWN, 2 * SHOWN), STEPS), g);
+                         sslh_vae_interpolate(m, both[0], sslh_slice(c, x, 0, shown, 2 * shown), STEPS), g);
     plane = mu->shape[1] == 2;
     if (plane) {
         float codes[PLANE * PLANE][2];
@@ -112,7 +105,7 @@ static void pictures(sslh_ctx *c, const options *o, sslh_method *m, sslh_data te
         g.title = "VAE: the plane of codes";
         sslh_picture_grid_ex(c, out_path(o, path, sizeof path, "vae_manifold.png"),
                              sslh_vae_decode(m, sslh_from(c, sslh_dim2(PLANE * PLANE, 2), codes[0])), g);
-        if (test.count > MAPPED) test = sslh_data_range(test, 0, MAPPED);
+        test = some_of(test, MAPPED, 1);
         plot.title = "VAE: codes of two numbers, test images";
         plot.names = test.class_names;
         sslh_picture_scatter_ex(c, out_path(o, path, sizeof path, "vae_map.png"),

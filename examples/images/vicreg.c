@@ -10,7 +10,7 @@ enum { IMAGES = 256 };
 /* Each term by itself, with a weight of 1, on two views of test images. */
 static void terms(sslh_ctx *c, const char *name, sslh_method *m, sslh_data data) {
     sslh_tensor *z[2];
-    embed_views(c, m, data, IMAGES, SSLH_VIEWS_BYOL_0, z);
+    embed_views(c, m, some_of(data, IMAGES, 1), IMAGES, SSLH_VIEWS_BYOL_0, z);
     printf("%-22s  invariance %.4f", name, (double)sslh_item(sslh_vicreg_loss(c, z[0], z[1], 1, 0, 0)));
     printf("  variance %.4f", (double)sslh_item(sslh_vicreg_loss(c, z[0], z[1], 0, 1, 0)));
     printf("  covariance %.4f\n", (double)sslh_item(sslh_vicreg_loss(c, z[0], z[1], 0, 0, 1)));
@@ -27,17 +27,10 @@ int main(int argc, char **argv) {
     sslh_vicreg_desc d = {0};
     sslh_train_desc t = {0};
     sslh_method method;
-    const char *v;
-    int i;
-    for (i = 1; i < argc; i++) {
-        if ((v = option_value(argc, argv, &i, "--invariance")) != NULL) d.invariance = sslh_or_off((float)atof(v));
-        else if ((v = option_value(argc, argv, &i, "--variance")) != NULL) d.variance = sslh_or_off((float)atof(v));
-        else if ((v = option_value(argc, argv, &i, "--covariance")) != NULL) d.covariance = sslh_or_off((float)atof(v));
-        else {
-            fprintf(stderr, "%s: unknown option (try --help)\n", argv[i]);
-            return 2;
-        }
-    }
+    const own_option own[] = {{"--invariance", OPTION_REAL_OFF, &d.invariance},
+                              {"--variance", OPTION_REAL_OFF, &d.variance},
+                              {"--covariance", OPTION_REAL_OFF, &d.covariance}, {0}};
+    options_own(own, argc, argv);
     options_load(c, &o, &train, &test);
     e.channels = train.channels;
     encoder = sslh_convnet(c, e);
@@ -46,7 +39,7 @@ int main(int argc, char **argv) {
     t.epochs = o.epochs ? o.epochs : o.smoke ? 1 : 30;
     t.batch = o.batch;
     method_said(&method, &t, train, test);
-    method.prepare(&method, train); /* so that the untrained encoder sees normalised images, too */
+    method.prepare(&method, train); /* the encoder sees normalised images before the training, too */
     terms(c, "before", &method, test);
     sslh_train(c, method, train, t);
     stop_on_error(c);

@@ -6,9 +6,10 @@
 #include "../common.h"
 #include <math.h>
 
-enum { SEEN = 4, AHEAD = 5, SHOWN = 3 }; /* frames seen, predicted one from another; clips in the picture */
+/* Frames seen, predicted one from another; of a window of a film; clips in the picture. */
+enum { SEEN = 4, AHEAD = 5, WINDOW = 2 * (SEEN + AHEAD), SHOWN = 3 };
 
-typedef struct clip_options { int crops, objects, clips, side; const char *film; } clip_options;
+typedef struct clip_options { int crops, objects, clips, side; } clip_options;
 
 /* Clips of the images: made, each time, by this seed. */
 static sslh_data make_clips(sslh_data images, const clip_options *k, int clips, float drag, uint64_t seed) {
@@ -91,27 +92,6 @@ static void picture(sslh_ctx *c, sslh_method *method, int methods, sslh_data tes
     sslh_picture_grid_ex(c, path, sslh_reshape(c, all, sslh_dim4(-1, all->shape[2], all->shape[3], all->shape[4])), g);
 }
 
-/* Share of the tuples of test clips that are told right. */
-static double order_accuracy(sslh_ctx *c, sslh_method *m, sslh_data test) {
-    sslh_loader_desc ld = {0};
-    sslh_loader *loader;
-    sslh_batch b;
-    double right = 0, count = 0;
-    ld.batch = 50, ld.in_order = 1;
-    loader = sslh_loader_new(c, test, ld);
-    sslh_train_mode(m->net, 0);
-    sslh_no_grad(c, 1);
-    while (sslh_next_batch(loader, &b)) {
-        sslh_view_set views = {0, {0}, {0}};
-        m->views(m, &b, &views);
-        m->loss(m, &views, 0);
-        right += b.count * (double)m->numbers[0].value;
-        count += b.count;
-    }
-    sslh_no_grad(c, 0);
-    return right / count;
-}
-
 /* The first frame of each clip, as an image. */
 static sslh_data first_frames(sslh_data clips) {
     sslh_data frames = sslh_data_frames(clips), none = {0};
@@ -141,7 +121,7 @@ int main(int argc, char **argv) {
         "  --side N       sides of a frame (default 64)      --film PATH  clips from folders of numbered frames\n"
         "  --residual     predict what is added to the last frame       --no-order     next frames only\n");
     sslh_ctx *c = options_create(&o);
-    clip_options k = {0, 2, 1000, 64, NULL};
+    clip_options k = {0, 0, 0, 0};
     sslh_data train, test, images[2] = {{0}};
     sslh_net *encoder, *own[3];
     sslh_next_frame_desc nd = {0};
@@ -149,30 +129,41 @@ int main(int argc, char **argv) {
     sslh_train_desc t = {0};
     sslh_method next[2], order;
     char path[1024];
-    int i, with_order = 1;
-    const char *v;
-    for (i = 1; i < argc; i++) {
-        if ((v = option_value(argc, argv, &i, "--clips")) != NULL) k.clips = (int)option_number("--clips", v);
-        else if ((v = option_value(argc, argv, &i, "--side")) != NULL) k.side = (int)option_number("--side", v);
-        else if ((v = option_value(argc, argv, &i, "--objects")) != NULL)
-            k.objects = (int)option_number("--objects", v);
-        else if ((v = option_value(argc, argv, &i, "--film")) != NULL) k.film = v;
-        else if (!strcmp(argv[i], "--crops")) k.crops = 1;
-        else if (!strcmp(argv[i], "--residual")) nd.residual = 1;
-        else if (!strcmp(argv[i], "--no-order")) with_order = 0;
-        else {
-            fprintf(stderr, "%s: unknown option (try --help)\n", argv[i]);
-            return 2;
-        }
+    int i, no_order = 0;
+    const char *film = NULL;
+    const own_option mine[] = {{"--clips", OPTION_COUNT, &k.clips}, {"--side", OPTION_COUNT, &k.side},
+                               {"--objects", OPTION_COUNT, &k.objects}, {"--film", OPTION_TEXT, &film},
+                               {"--crops", OPTION_FLAG, &k.crops}, {"--residual", OPTION_FLAG, &nd.residual},
+                               {"--no-order", OPTION_FLAG, &no_order}, {0}};
+    options_own(mine, argc, argv);
+    if (film) {
+        static const char why[] = "is for clips that are made of images: leave it out beside --film";
+        option_refused(o.data != NULL, "--data", why);
+        option_refused(o.test != NULL, "--test", why);
+        option_refused(o.images, "--images", why);
+        option_refused(k.clips, "--clips", why);
+        option_refused(k.objects, "--objects", why);
+        option_refused(k.side, "--side", why);
+        option_refused(k.crops, "--crops", why);
     }
+    if (!k.objects) k.objects = 2;
+    if (!k.clips) k.clips = 1000;
+    if (!k.side) k.side = 64;
     if (o.smoke && k.clips > 64) k.clips = 64;
-    if (k.film) { /* windows of each clip; the last fifth of them is the test */
+    if (film) { /* windows of each clip; the last fifth of them is the test */
         sslh_clips_desc cd = {0};
+        int64_t begin, shared = (WINDOW - 1) / SEEN; /* windows before the test that have frames in common with it */
+        check_output(c, "--out: file", out_path(&o, path, sizeof path, "video.png"));
         cd.size = o.size;
-        train = sslh_data_windows(sslh_load_clips(c, k.film, cd), NULL, 2 * (SEEN + AHEAD), SEEN);
+        train = sslh_data_windows(sslh_load_clips(c, film, cd), NULL, WINDOW, SEEN);
         stop_on_error(c);
-        test = sslh_data_range(train, train.count - train.count / 5, train.count);
-        train = sslh_data_range(train, 0, train.count - train.count / 5);
+        begin = train.count - train.count / 5;
+        if (begin == train.count || begin <= shared)
+            sslh_fail(c, SSLH_E_USAGE, "--film %s: %d windows of %d frames, every %d frames, are too few to keep some "
+                      "of them for a test: give longer films", film, (int)train.count, WINDOW, SEEN);
+        stop_on_error(c);
+        test = sslh_data_range(train, begin, train.count);
+        train = sslh_data_range(train, 0, begin - shared);
     } else {
         options_load(c, &o, &images[0], &images[1]);
         train = make_clips(images[0], &k, k.clips, 0, 1);
@@ -196,27 +187,29 @@ int main(int argc, char **argv) {
     print_psnr(c, next, 2, test);
     picture(c, next, 2, test, out_path(&o, path, sizeof path, "video.png"));
     stop_on_error(c);
-    if (!with_order) return finish(c);
+    if (no_order) return finish(c);
     own[2] = sslh_clone(encoder);
     order = sslh_frame_order(c, own[2], od);
     sslh_train(c, order, train, t);
     printf("order of three frames: %.1f %% of the tuples of test clips (chance 50 %%)\n",
-           100 * order_accuracy(c, &order, test));
-    for (i = 0; i < 2 && !k.film; i++) { /* a motion that loses speed has an arrow, one that does not has none */
+           100 * test_number(c, &order, test, 50, 0));
+    for (i = 0; i < 2 && !film; i++) { /* a motion that loses speed has an arrow, one that does not has none */
         float drag = i ? 0.1f : 0;
         od.task = 2;
         order = sslh_frame_order(c, sslh_clone(encoder), od);
         sslh_train(c, order, make_clips(images[0], &k, k.clips, drag, 3), t);
-        printf("arrow of time, %s: %.1f %% (chance 50 %%)\n", i ? "a tenth of the speed lost from frame to frame"
-               : "no speed lost", 100 * order_accuracy(c, &order, make_clips(images[1], &k, k.clips / 5 + 1, drag, 4)));
+        printf("arrow of time, %s: %.1f %% (chance 50 %%)\n",
+               i ? "a tenth of the speed lost from frame to frame" : "no speed lost",
+               100 * test_number(c, &order, make_clips(images[1], &k, k.clips / 5 + 1, drag, 4), 50, 0));
     }
     stop_on_error(c);
-    if (!k.film && images[0].labels && !k.crops) { /* a single frame with one thing somewhere: what is it? */
+    if (!film && images[0].labels && !k.crops) { /* a single frame with one thing somewhere: what is it? */
         sslh_data one, other;
         k.objects = 1;
         one = first_frames(make_clips(images[0], &k, 2 * k.clips, 0, 0));
         other = first_frames(make_clips(images[1], &k, k.clips, 0, 5));
         printf("\nwhich of %d classes a single frame shows, anywhere in it\n", one.classes);
+        same_images(encoder, own[0]);
         probe_row(c, "raw pixels", NULL, one, other);
         probe_row(c, "untrained encoder", encoder, one, other);
         probe_row(c, "next frame, L2", own[0], one, other);

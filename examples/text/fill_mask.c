@@ -38,32 +38,18 @@ int main(int argc, char **argv) {
     sslh_train_desc d;
     sslh_tokenizer *t;
     sslh_method m;
-    const char *gap = NULL, *save = NULL, *load = NULL, *bert = NULL, *vocab = NULL, *value;
-    long bytes = 0;
-    int length = 62, words = 8000, k;
+    const char *gap = NULL, *save = NULL, *load = NULL, *bert = NULL, *vocab = NULL;
+    int bytes = 0, length = 62, words = 8000, k;
+    const own_option own[] = {{"--fill", OPTION_TEXT, &gap}, {"--bytes", OPTION_COUNT, &bytes},
+                              {"--words", OPTION_COUNT, &words}, {"--length", OPTION_COUNT, &length},
+                              {"--width", OPTION_COUNT, &n.width}, {"--depth", OPTION_COUNT, &n.depth},
+                              {"--save", OPTION_TEXT, &save}, {"--load", OPTION_TEXT, &load},
+                              {"--bert", OPTION_TEXT, &bert}, {"--vocab", OPTION_TEXT, &vocab}, {0}};
     memset(&n, 0, sizeof n), memset(&td, 0, sizeof td), memset(&b, 0, sizeof b), memset(&d, 0, sizeof d);
     n.kind = SSLH_BERT;
     n.depth = 2;
-    for (k = 1; k < argc; k++) {
-        if ((value = option_value(argc, argv, &k, "--fill")) != NULL) gap = value;
-        else if ((value = option_value(argc, argv, &k, "--bytes")) != NULL) bytes = option_number("--bytes", value);
-        else if ((value = option_value(argc, argv, &k, "--words")) != NULL)
-            words = (int)option_number("--words", value);
-        else if ((value = option_value(argc, argv, &k, "--length")) != NULL)
-            length = (int)option_number("--length", value);
-        else if ((value = option_value(argc, argv, &k, "--width")) != NULL)
-            n.width = (int)option_number("--width", value);
-        else if ((value = option_value(argc, argv, &k, "--depth")) != NULL)
-            n.depth = (int)option_number("--depth", value);
-        else if ((value = option_value(argc, argv, &k, "--save")) != NULL) save = value;
-        else if ((value = option_value(argc, argv, &k, "--load")) != NULL) load = value;
-        else if ((value = option_value(argc, argv, &k, "--bert")) != NULL) bert = value;
-        else if ((value = option_value(argc, argv, &k, "--vocab")) != NULL) vocab = value;
-        else {
-            fprintf(stderr, "%s: unknown option (try --help)\n", argv[k]);
-            return 2;
-        }
-    }
+    options_own(own, argc, argv);
+    options_without_images(&o);
     if (bert) {
         td.kind = SSLH_TOKENS_WORDPIECE;
         t = sslh_load_tokenizer(c, vocab, NULL, td);
@@ -88,10 +74,11 @@ int main(int argc, char **argv) {
         t = sslh_tokenizer_new(c, text, size / 10 * 9, td);
         room = size + 1;
         tokens = (int32_t *)malloc(room * sizeof *tokens);
+        if (!tokens) sslh_fail(c, SSLH_E_MEMORY, "out of memory: the tokens of the text");
+        stop_on_error(c);
         all = sslh_tokenize(t, text, size, tokens, room);
         if (all > room) all = room;
         train = all / 10 * 9;
-        stop_on_error(c);
         n.vocabulary = sslh_tokenizer_size(t);
         n.length = length + 2;
         b.cls_token = (int)sslh_or_off((float)sslh_token_id(t, "[CLS]"));

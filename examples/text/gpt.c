@@ -12,16 +12,6 @@
 #include "../common.h"
 #include "counts.h"
 
-static float real_number(const char *name, const char *text) {
-    char *end;
-    double v = strtod(text, &end);
-    if (end == text || *end) {
-        fprintf(stderr, "%s %s: a number is needed\n", name, text);
-        exit(2);
-    }
-    return (float)v;
-}
-
 static void write_on(sslh_ctx *c, sslh_net *net, sslh_tokenizer *t, const char *prompt, int count,
                      sslh_generate_desc how) {
     static int32_t start[4096], more[4096];
@@ -54,48 +44,21 @@ int main(int argc, char **argv) {
     sslh_train_desc d;
     sslh_tokenizer *t;
     sslh_net *net;
-    const char *prompt = NULL, *save = NULL, *load = NULL, *gpt2 = NULL, *vocab = NULL, *merges = NULL, *value;
-    int bpe = 0, write = 300, k;
-    double bytes = 0, steps = 0;
+    const char *prompt = NULL, *save = NULL, *load = NULL, *gpt2 = NULL, *vocab = NULL, *merges = NULL;
+    int bpe = 0, write = 300, bytes = 0, steps = 0;
+    const own_option own[] = {
+        {"--bpe", OPTION_COUNT, &bpe}, {"--bytes", OPTION_COUNT, &bytes}, {"--length", OPTION_COUNT, &n.length},
+        {"--width", OPTION_COUNT, &n.width}, {"--depth", OPTION_COUNT, &n.depth}, {"--heads", OPTION_COUNT, &n.heads},
+        {"--lr", OPTION_REAL, &d.lr}, {"--dropout", OPTION_REAL_OFF, &g.dropout}, {"--steps", OPTION_COUNT, &steps},
+        {"--temperature", OPTION_REAL_OFF, &how.temperature}, {"--top-k", OPTION_COUNT, &how.top_k},
+        {"--top-p", OPTION_SHARE, &how.top_p}, {"--tokens", OPTION_NUMBER, &write}, {"--prompt", OPTION_TEXT, &prompt},
+        {"--save", OPTION_TEXT, &save}, {"--load", OPTION_TEXT, &load}, {"--gpt2", OPTION_TEXT, &gpt2},
+        {"--vocab", OPTION_TEXT, &vocab}, {"--merges", OPTION_TEXT, &merges}, {0}};
     memset(&n, 0, sizeof n), memset(&g, 0, sizeof g), memset(&how, 0, sizeof how);
     memset(&td, 0, sizeof td), memset(&d, 0, sizeof d);
     n.length = 64;
-    for (k = 1; k < argc; k++) {
-        if ((value = option_value(argc, argv, &k, "--bpe")) != NULL) bpe = (int)option_number("--bpe", value);
-        else if ((value = option_value(argc, argv, &k, "--bytes")) != NULL)
-            bytes = (double)option_number("--bytes", value);
-        else if ((value = option_value(argc, argv, &k, "--length")) != NULL)
-            n.length = (int)option_number("--length", value);
-        else if ((value = option_value(argc, argv, &k, "--width")) != NULL)
-            n.width = (int)option_number("--width", value);
-        else if ((value = option_value(argc, argv, &k, "--depth")) != NULL)
-            n.depth = (int)option_number("--depth", value);
-        else if ((value = option_value(argc, argv, &k, "--heads")) != NULL)
-            n.heads = (int)option_number("--heads", value);
-        else if ((value = option_value(argc, argv, &k, "--lr")) != NULL) d.lr = real_number("--lr", value);
-        else if ((value = option_value(argc, argv, &k, "--dropout")) != NULL)
-            g.dropout = real_number("--dropout", value);
-        else if ((value = option_value(argc, argv, &k, "--steps")) != NULL)
-            steps = (double)option_number("--steps", value);
-        else if ((value = option_value(argc, argv, &k, "--temperature")) != NULL)
-            how.temperature = real_number("--temperature", value);
-        else if ((value = option_value(argc, argv, &k, "--top-k")) != NULL)
-            how.top_k = (int)option_number("--top-k", value);
-        else if ((value = option_value(argc, argv, &k, "--top-p")) != NULL)
-            how.top_p = real_number("--top-p", value);
-        else if ((value = option_value(argc, argv, &k, "--tokens")) != NULL)
-            write = (int)option_number("--tokens", value);
-        else if ((value = option_value(argc, argv, &k, "--prompt")) != NULL) prompt = value;
-        else if ((value = option_value(argc, argv, &k, "--save")) != NULL) save = value;
-        else if ((value = option_value(argc, argv, &k, "--load")) != NULL) load = value;
-        else if ((value = option_value(argc, argv, &k, "--gpt2")) != NULL) gpt2 = value;
-        else if ((value = option_value(argc, argv, &k, "--vocab")) != NULL) vocab = value;
-        else if ((value = option_value(argc, argv, &k, "--merges")) != NULL) merges = value;
-        else {
-            fprintf(stderr, "%s: unknown option (try --help)\n", argv[k]);
-            return 2;
-        }
-    }
+    options_own(own, argc, argv);
+    options_without_images(&o);
     if (gpt2) {
         sslh_load_desc l;
         memset(&l, 0, sizeof l);
@@ -115,17 +78,18 @@ int main(int argc, char **argv) {
         int32_t *tokens;
         sslh_data seen, unseen;
         stop_on_error(c);
-        if (bytes > 0 && (double)size > bytes) size = (size_t)bytes;
+        if (bytes > 0 && size > (size_t)bytes) size = (size_t)bytes;
         if (o.smoke && size > 100000) size = 100000;
         td.kind = bpe ? SSLH_TOKENS_BPE : SSLH_TOKENS_CHARACTERS;
         td.vocabulary = bpe;
         t = sslh_tokenizer_new(c, text, bpe ? size / 10 * 9 : size, td);
         room = size + 1;
         tokens = (int32_t *)malloc(room * sizeof *tokens);
+        if (!tokens) sslh_fail(c, SSLH_E_MEMORY, "out of memory: the tokens of the text");
+        stop_on_error(c);
         all = sslh_tokenize(t, text, size, tokens, room);
         if (all > room) all = room;
         train = all / 10 * 9;
-        stop_on_error(c);
         n.vocabulary = sslh_tokenizer_size(t);
         seen = sslh_data_stream(c, tokens, (int64_t)train, n.length);
         unseen = sslh_data_stream(c, tokens + train, (int64_t)(all - train), n.length);

@@ -25,29 +25,22 @@ static void row(sslh_ctx *c, const char *name, sslh_tokenizer *t, const char *se
 
 int main(int argc, char **argv) {
     options o = options_parse(&argc, argv, "A sentence cut into bytes, characters, words, byte pairs, WordPiece.\n"
-                              "--data: a file of text, default ssl.h; options for images have no effect.",
+                              "--data: a file of text, default ssl.h; options for images are errors.",
                               "  --text TEXT    the sentence that is cut\n"
                               "  --vocabulary N number of tokens for byte pairs (default 2000)\n"
                               "  --bert FILE    BERT's vocab.txt\n  --clip FILE    CLIP's merges\n");
     static const struct { const char *name; sslh_tokens kind; } kinds[] = {{"bytes", SSLH_TOKENS_BYTES},
         {"characters", SSLH_TOKENS_CHARACTERS}, {"words", SSLH_TOKENS_WORDS}, {"byte pairs", SSLH_TOKENS_BPE}};
-    const char *sentence = "Unlabelled data teach representations, don't they?", *bert = NULL, *clip = NULL, *v;
+    const char *sentence = "Unlabelled data teach representations, don't they?", *bert = NULL, *clip = NULL;
     sslh_ctx *c = options_create(&o);
     sslh_tokenizer_desc d = {(sslh_tokens)0, 0, 0, 0, 0, NULL, NULL, 0, (sslh_utf8)0};
     size_t size;
     char *text;
     int i, vocabulary = o.smoke ? 300 : 2000;
-    for (i = 1; i < argc; i++) {
-        if ((v = option_value(argc, argv, &i, "--text")) != NULL) sentence = v;
-        else if ((v = option_value(argc, argv, &i, "--bert")) != NULL) bert = v;
-        else if ((v = option_value(argc, argv, &i, "--clip")) != NULL) clip = v;
-        else if ((v = option_value(argc, argv, &i, "--vocabulary")) != NULL)
-            vocabulary = (int)option_number("--vocabulary", v);
-        else {
-            fprintf(stderr, "%s: unknown option (try --help)\n", argv[i]);
-            return 2;
-        }
-    }
+    const own_option own[] = {{"--text", OPTION_TEXT, &sentence}, {"--bert", OPTION_TEXT, &bert},
+                              {"--clip", OPTION_TEXT, &clip}, {"--vocabulary", OPTION_COUNT, &vocabulary}, {0}};
+    options_own(own, argc, argv);
+    options_without_images(&o);
     text = sslh_load_file(c, o.data ? o.data : "ssl.h", &size);
     stop_on_error(c);
     if (o.smoke && size > 100000) size = 100000;

@@ -55,7 +55,7 @@ static void score(sslh_ctx *c, sslh_vectors *v, const char *folder) {
 
 int main(int argc, char **argv) {
     options o = options_parse(&argc, argv, "Word vectors (Mikolov et al. 2013).\n"
-                              "--data: a file of text, default ssl.h; options for images have no effect.",
+                              "--data: a file of text, default ssl.h; options for images are errors.",
                               "  --vectors FILE load vectors instead of training them\n"
                               "  --scores FOLDER word pairs and analogies to test with (docs/word2vec.md)\n"
                               "  --near TEXT    print the words nearest to a sum: \"king - man + woman\"\n"
@@ -63,28 +63,24 @@ int main(int argc, char **argv) {
                               "  --dim N        numbers in a vector (default 100)\n"
                               "  --save FILE    save the vectors as text\n");
     static const char *const some[] = {"king", "music", "river", "war", "king - man + woman", "image", "loss"};
-    const char *vectors = NULL, *scores = NULL, *near_to = NULL, *save = NULL, *value;
+    const char *vectors = NULL, *scores = NULL, *near_to = NULL, *save = NULL;
     sslh_ctx *c = options_create(&o);
     sslh_word2vec_desc d = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0};
     sslh_vectors_info info;
     sslh_vectors *v;
     size_t size = 0, i;
-    int k;
+    int cbow = 0, hierarchical = 0;
+    const own_option own[] = {{"--vectors", OPTION_TEXT, &vectors}, {"--scores", OPTION_TEXT, &scores},
+                              {"--near", OPTION_TEXT, &near_to}, {"--save", OPTION_TEXT, &save},
+                              {"--dim", OPTION_COUNT, &d.dim}, {"--cbow", OPTION_FLAG, &cbow},
+                              {"--hierarchical", OPTION_FLAG, &hierarchical}, {0}};
     d.epochs = o.epochs;
     d.batch = o.batch;
-    for (k = 1; k < argc; k++) {
-        if ((value = option_value(argc, argv, &k, "--vectors")) != NULL) vectors = value;
-        else if ((value = option_value(argc, argv, &k, "--scores")) != NULL) scores = value;
-        else if ((value = option_value(argc, argv, &k, "--near")) != NULL) near_to = value;
-        else if ((value = option_value(argc, argv, &k, "--save")) != NULL) save = value;
-        else if ((value = option_value(argc, argv, &k, "--dim")) != NULL) d.dim = (int)option_number("--dim", value);
-        else if (!strcmp(argv[k], "--cbow")) d.cbow = 1;
-        else if (!strcmp(argv[k], "--hierarchical")) d.hierarchical = 1, d.negatives = SSLH_OFF;
-        else {
-            fprintf(stderr, "%s: unknown option (try --help)\n", argv[k]);
-            return 2;
-        }
-    }
+    options_own(own, argc, argv);
+    options_without_images(&o);
+    d.cbow = cbow;
+    d.hierarchical = hierarchical;
+    if (hierarchical) d.negatives = SSLH_OFF;
     if (vectors) v = sslh_load_vectors(c, vectors);
     else {
         char *text = sslh_load_file(c, o.data ? o.data : "ssl.h", &size);

@@ -23,23 +23,14 @@ typedef struct settings { const char *load, *save, *kind, *neighbours; int dupli
 
 static settings settings_parse(int argc, char **argv) {
     settings s;
-    int i;
+    const own_option own[] = {{"--load", OPTION_TEXT, &s.load}, {"--save", OPTION_TEXT, &s.save},
+                              {"--kind", OPTION_TEXT, &s.kind}, {"--neighbours", OPTION_TEXT, &s.neighbours},
+                              {"--threshold", OPTION_REAL, &s.threshold},
+                              {"--duplicates", OPTION_FLAG, &s.duplicates}, {0}};
     memset(&s, 0, sizeof s);
     s.kind = "svm";
     s.threshold = 0.98f;
-    for (i = 1; i < argc; i++) {
-        const char *v;
-        if ((v = option_value(argc, argv, &i, "--load")) != NULL) s.load = v;
-        else if ((v = option_value(argc, argv, &i, "--save")) != NULL) s.save = v;
-        else if ((v = option_value(argc, argv, &i, "--kind")) != NULL) s.kind = v;
-        else if ((v = option_value(argc, argv, &i, "--neighbours")) != NULL) s.neighbours = v;
-        else if ((v = option_value(argc, argv, &i, "--threshold")) != NULL) s.threshold = (float)atof(v);
-        else if (!strcmp(argv[i], "--duplicates")) s.duplicates = 1;
-        else {
-            fprintf(stderr, "%s: unknown option (try --help)\n", argv[i]);
-            exit(2);
-        }
-    }
+    options_own(own, argc, argv);
     if (strcmp(s.kind, "svm") && strcmp(s.kind, "logistic") && strcmp(s.kind, "forest")) {
         fprintf(stderr, "--kind %s: svm, logistic or forest\n", s.kind);
         exit(2);
@@ -229,6 +220,7 @@ static sslh_net *trained(sslh_ctx *c, const options *o, sslh_data train, sslh_ne
     s.views = &recipe;
     t.epochs = o->epochs ? o->epochs : o->smoke ? 1 : 5;
     sslh_train(c, sslh_simclr(c, net, s), train, t);
+    same_images(*before, net);
     return net;
 }
 
@@ -248,7 +240,6 @@ int main(int argc, char **argv) {
         duplicates(c, &o, &s, train, test);
         return finish(c);
     }
-    test = sslh_data_match_classes(test, train);
     if (!train.labels) sslh_fail(c, SSLH_E_USAGE, "--data: these images have no labels, which classifiers need");
     stop_on_error(c);
     check_output(c, "--save", s.save);

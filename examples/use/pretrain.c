@@ -136,30 +136,6 @@ static void check_sense(const settings *s, int trains) {
     exit(2);
 }
 
-/* A number above 0, at most 1. */
-static float option_share(const char *name, const char *text) {
-    char *end;
-    double v = strtod(text, &end);
-    if (*end || end == text || !(v > 0) || v > 1) {
-        fprintf(stderr, "%s: \"%s\" is no share above 0, at most 1\n", name, text);
-        exit(2);
-    }
-    return (float)v;
-}
-
-/* One more of the options: 1 when argv[*i] was one of these. */
-static int settings_more(settings *s, int argc, char **argv, int *i) {
-    const char *v;
-    if ((v = option_value(argc, argv, i, "--optimizer")) != NULL) set_more(s, "optimizer=", v);
-    else if ((v = option_value(argc, argv, i, "--weight-decay")) != NULL) set_more(s, "weight_decay=", v);
-    else if ((v = option_value(argc, argv, i, "--crop")) != NULL) s->crop = option_share("--crop", v);
-    else if ((v = option_value(argc, argv, i, "--fraction")) != NULL) s->fraction = option_share("--fraction", v);
-    else if ((v = option_value(argc, argv, i, "--predict")) != NULL) s->predict = v;
-    else if (!strcmp(argv[*i], "--finetune")) s->finetune = 1;
-    else return 0;
-    return 1;
-}
-
 /* --crop: the method's own recipe of views by its name, with another smallest crop. */
 static void settings_crop(settings *s, const sslh_method_info *m) {
     char text[64];
@@ -226,35 +202,27 @@ static settings settings_parse(int argc, char **argv, const options *o) {
     const sslh_method_info *m;
     const char *lr = NULL;
     int i;
+    const own_option own[] = {
+        {"--method", OPTION_TEXT, &s.method}, {"--encoder", OPTION_TEXT, &s.encoder},
+        {"--checkpoint", OPTION_TEXT, &s.checkpoint}, {"--load", OPTION_TEXT, &s.load},
+        {"--save", OPTION_TEXT, &s.save}, {"--features", OPTION_TEXT, &s.features}, {"--tap", OPTION_TEXT, &s.tap},
+        {"--lr", OPTION_TEXT, &lr}, {"--init", OPTION_TEXT, &s.init}, {"--predict", OPTION_TEXT, &s.predict},
+        {"--knn-every", OPTION_NUMBER, &s.knn_every}, {"--crop", OPTION_SHARE, &s.crop},
+        {"--fraction", OPTION_SHARE, &s.fraction}, {"--resume", OPTION_FLAG, &s.resume},
+        {"--force", OPTION_FLAG, &s.force}, {"--dry-run", OPTION_FLAG, &s.dry_run}, {"--probe", OPTION_FLAG, &s.probe},
+        {"--knn", OPTION_FLAG, &s.knn}, {"--finetune", OPTION_FLAG, &s.finetune}, {"--draw", OPTION_FLAG, &s.draw},
+        {"--summary", OPTION_FLAG, &s.summary}, {0}};
     memset(&s, 0, sizeof s);
     s.knn_every = -1;
     if (o->smoke) set_more(&s, "", "epochs=1,batch=64");
     for (i = 1; i < argc; i++) {
         const char *v;
-        if ((v = option_value(argc, argv, &i, "--method")) != NULL) s.method = v;
-        else if ((v = option_value(argc, argv, &i, "--encoder")) != NULL) s.encoder = v;
-        else if ((v = option_value(argc, argv, &i, "--checkpoint")) != NULL) s.checkpoint = v;
-        else if ((v = option_value(argc, argv, &i, "--load")) != NULL) s.load = v;
-        else if ((v = option_value(argc, argv, &i, "--save")) != NULL) s.save = v;
-        else if ((v = option_value(argc, argv, &i, "--features")) != NULL) s.features = v;
-        else if ((v = option_value(argc, argv, &i, "--tap")) != NULL) s.tap = v;
-        else if ((v = option_value(argc, argv, &i, "--lr")) != NULL) lr = v;
+        if (option_own(own, argc, argv, &i)) continue;
         else if ((v = option_value(argc, argv, &i, "--set")) != NULL) set_more(&s, "", v);
         else if ((v = option_value(argc, argv, &i, "--settings")) != NULL) set_more(&s, "settings=", v);
-        else if ((v = option_value(argc, argv, &i, "--init")) != NULL) s.init = v;
-        else if ((v = option_value(argc, argv, &i, "--knn-every")) != NULL)
-            s.knn_every = (int)option_number("--knn-every", v);
-        else if (!strcmp(argv[i], "--resume")) s.resume = 1;
-        else if (!strcmp(argv[i], "--force")) s.force = 1;
-        else if (!strcmp(argv[i], "--dry-run")) s.dry_run = 1;
-        else if (!strcmp(argv[i], "--probe")) s.probe = 1;
-        else if (!strcmp(argv[i], "--knn")) s.knn = 1;
-        else if (!strcmp(argv[i], "--draw")) s.draw = 1;
-        else if (!strcmp(argv[i], "--summary")) s.summary = 1;
-        else if (!settings_more(&s, argc, argv, &i)) {
-            fprintf(stderr, "%s: unknown option (try --help)\n", argv[i]);
-            exit(2);
-        }
+        else if ((v = option_value(argc, argv, &i, "--optimizer")) != NULL) set_more(&s, "optimizer=", v);
+        else if ((v = option_value(argc, argv, &i, "--weight-decay")) != NULL) set_more(&s, "weight_decay=", v);
+        else option_unknown(argv[i]);
     }
     if (o->epochs) set_number(&s, "epochs=", o->epochs);
     if (o->batch) set_number(&s, "batch=", o->batch);
@@ -272,25 +240,26 @@ static settings settings_parse(int argc, char **argv, const options *o) {
     return s;
 }
 
-/* For methods that listen: clips called LABEL_SPEAKER_NUMBER.wav, every tenth of them for the test. */
+/* For methods that listen: clips called LABEL_SPEAKER_NUMBER.wav, a tenth of each label for the test. */
 static void load_sound(sslh_ctx *c, const options *o, sslh_data *train, sslh_data *test) {
     sslh_audio_desc a = {0};
+    sslh_split_desc d = {0};
+    sslh_split parts;
     sslh_data all;
-    int32_t *index;
-    int part, n, i;
+    options_without_images(o);
     a.labels = "label_speaker_*";
     a.loudness = 1; /* about the size that the initial weights are made for */
     all = sslh_load_audio(c, o->data ? o->data : "examples/data/speech", a);
     stop_on_error(c);
-    index = (int32_t *)calloc((size_t)all.count, sizeof *index);
-    for (part = 0; part < 2 && index; part++) {
-        int step = o->smoke ? 3 : 1; /* of all labels and speakers */
-        for (i = n = 0; i < all.count; i += step)
-            if ((i / step % 10 == 9) == part) index[n++] = i;
-        *(part ? test : train) = sslh_data_pick(all, index, n);
-    }
-    free(index);
+    if (o->smoke) all = some_of(all, all.count / 3, o->seed);
+    d.test = 0.1f;
+    d.seed = o->seed;
+    parts = sslh_data_split(all, d);
+    *train = parts.train;
+    *test = parts.test;
     stop_on_error(c);
+    printf("%ld clips to learn from, %ld held out: a tenth of each label, drawn by --seed %lu\n", (long)train->count,
+           (long)test->count, o->seed);
 }
 
 /* Size number k of a tensor in an archive (.npz), or from the header of a safetensors file; 0: there is none. */
@@ -469,7 +438,6 @@ static void save_predictions(sslh_ctx *c, const settings *s, sslh_net *encoder, 
     asked = sslh_l2_normalize(c, sslh_features(c, encoder, test, d), 0);  /* (count,D) */
     if ((f = csv_open(c, s->predict)) == NULL) return;
     fprintf(f, "file,label,predicted,votes\n");
-    if (test.labels) test = sslh_data_match_classes(test, train);
     for (i = 0; i < test.count && !sslh_error(c); i++) {
         int top = 0;
         sslh_push(c);
@@ -502,7 +470,7 @@ static void draw(sslh_ctx *c, const options *o, sslh_net *encoder, sslh_data tra
                  int epochs) {
     char path[1024];
     sslh_feature_desc f = {0};
-    sslh_data some = sslh_data_range(test, 0, test.count < 1000 ? test.count : 1000);
+    sslh_data some = some_of(test, 1000, o->seed);
     sslh_tensor *first = sslh_tensor_at(encoder, 0, NULL, 0, NULL), *x = sslh_features(c, encoder, some, f);
     sslh_plot_desc map = {0}, curve = {0};
     if (train.height) {
@@ -693,11 +661,6 @@ static int watch_epoch(const sslh_train_info *t, void *user) {
     }
     return interrupts;
 }
-/* At most n samples of a set, of all classes. */
-static sslh_data some_of(sslh_data d, int n, unsigned long seed) {
-    return d.count <= n || !d.labels ? d : sslh_data_fraction(d, (double)n / (double)d.count, seed);
-}
-
 static void train_watched(sslh_ctx *c, const options *o, const settings *s, sslh_method m, sslh_data train,
                           sslh_data test, sslh_train_desc t) {
     watch w;
@@ -773,6 +736,7 @@ int main(int argc, char **argv) {
             t.resume = s.resume;
             t.losses = losses = (float *)calloc((size_t)t.epochs, sizeof *losses);
             train_watched(c, &o, &s, m, train, test, t);
+            same_images(untrained, encoder);
         }
     }
     stop_on_error(c);
