@@ -40204,7 +40204,7 @@ SSLH_I_FN const char *sslh_i_inflate_lengths(sslh_i_bits *b, sslh_i_huffman *sym
 SSLH_I_FN const char *sslh_i_inflate_blocks(sslh_i_bits *b, sslh_i_sink *o) {
     sslh_i_huffman symbols, distances;
     const char *why = NULL;
-    int last = 0;
+    int last = 0, fixed = 0; /* fixed: the codes are those of type 1, which are built once for a run of such blocks */
     while (!last && !why) {
         int ok = 1;
         last = (int)sslh_i_take(b, 1, &ok);
@@ -40230,13 +40230,14 @@ SSLH_I_FN const char *sslh_i_inflate_blocks(sslh_i_bits *b, sslh_i_sink *o) {
             if (cut) return "the data inflates to more than the expected size";
             continue;
         }
-        if (type == 1) {
+        if (type == 1 && !fixed) {
             uint8_t length[288];
             for (int i = 0; i < 288; i++) length[i] = i < 144 ? 8 : i < 256 ? 9 : i < 280 ? 7 : 8;
             (void)sslh_i_huffman_build(&symbols, length, 288);
             memset(length, 5, 30);
             (void)sslh_i_huffman_build(&distances, length, 30);
-        } else why = sslh_i_inflate_lengths(b, &symbols, &distances);
+        } else if (type == 2) why = sslh_i_inflate_lengths(b, &symbols, &distances);
+        fixed = type == 1;
         if (!why) why = sslh_i_inflate_codes(b, o, &symbols, &distances);
     }
     b->at -= (size_t)(b->count >> 3);
@@ -41427,10 +41428,11 @@ SSLH_I_FN int sslh_i_idx_gzip_read(sslh_i_source *s, sslh_i_found *out) {
 
    A file is refused when it ends before its end mark, when its data do not fit the image, or when it is of a kind that
    photographs are not: arithmetic coding, lossless, hierarchical, 12 bits, CMYK. Memory is allocated only for as many
-   blocks as the file can have bits for, and scans are counted, so that a small file can demand neither much memory nor
-   much time. */
+   blocks as the file can have bits for, and scans and their blocks are counted, so that a small file can demand neither
+   much memory nor much time. (libjpeg makes 10 scans of a photograph, and of one of SSLH_MAX_PIXELS with full colours
+   these have 60 million blocks.) */
 
-enum { SSLH_I_JPEG_FAST = 9, SSLH_I_JPEG_SCANS = 100 };
+enum { SSLH_I_JPEG_FAST = 9, SSLH_I_JPEG_SCANS = 100, SSLH_I_JPEG_BLOCKS = 1 << 27 };
 
 SSLH_I_FN int sslh_i_is_jpeg(const sslh_i_source *s) {
     return s->size >= 3 && s->p[0] == 0xff && s->p[1] == 0xd8 && s->p[2] == 0xff;
@@ -41473,6 +41475,7 @@ typedef struct sslh_i_jpeg {
     int                    interval;                    /* units between restarts; 0: no restarts */
     int                    tables;                      /* bit t: the file has given q[t] */
     int                    scans;
+    uint64_t               blocks;                      /* of all scans */
     sslh_i_jpeg_component  component[3];
     uint16_t               q[4][64];
     sslh_i_jpeg_code       code[2][4];                  /* Huffman tables of DC, of AC */
@@ -41631,8 +41634,9 @@ SSLH_I_FN const char *sslh_i_jpeg_refine(sslh_i_jpeg *j, sslh_i_jpeg_component *
         if (bits) weight[sslh_i_zigzag[k]] = (int16_t)fresh;
         k++;
     }
-    if (j->empty) {
-        sslh_i_jpeg_correct(j, weight, &k, 64);
+    if (j->empty) { /* a block without a weight but DC has nothing to refine */
+        if (weight[1] || memcmp(weight + 1, weight + 2, 62 * sizeof *weight) != 0)
+            sslh_i_jpeg_correct(j, weight, &k, 64);
         j->empty--;
     }
     return NULL;
@@ -41803,6 +41807,11 @@ SSLH_I_FN int sslh_i_jpeg_scan(const sslh_i_source *s, size_t *at, sslh_i_jpeg *
     int across = one ? (one->width + 7) / 8 : (j->width + 8 * j->h - 1) / (8 * j->h);
     int down = one ? (one->height + 7) / 8 : (j->height + 8 * j->v - 1) / (8 * j->v);
     int64_t unit = 0;
+    for (int i = 0; i < j->ins; i++)
+        j->blocks += (uint64_t)across * (uint64_t)down * (uint64_t)(one ? 1 : j->in[i]->h * j->in[i]->v);
+    if (j->blocks > SSLH_I_JPEG_BLOCKS)
+        return sslh_i_bad(s, *at, "%d scans of %.0f blocks, more than 2^27; save it as a baseline JPEG", j->scans,
+                          (double)j->blocks);
     memset(&j->bits, 0, sizeof j->bits);
     j->bits.p = s->p;
     j->bits.size = s->size;

@@ -103,6 +103,68 @@ static void inflate_refuses(void) {
     sslh_destroy(c);
 }
 
+/* A block of n letters a in the codes of the block itself, in which a has the code 0 and the end 1. */
+static void dynamic_block(sslh_i_deflater *d, int n, int last) {
+    sslh_i_put_bits(d, (uint32_t)last | 2 << 1, 3);
+    sslh_i_put_bits(d, 14 << 10, 14); /* 257 symbols, 1 distance, 18 lengths of the code that they are written in: */
+    for (int i = 0; i < 18; i++) sslh_i_put_bits(d, i == 2 ? 1 : i == 3 || i == 17 ? 2 : 0, 3); /* of 18; of 0 and 1 */
+    sslh_i_put_bits(d, 0 | (97 - 11) << 1, 8);  /* 18: 97 zeros; then the length 1 of a */
+    sslh_i_put_bits(d, 3, 2);
+    sslh_i_put_bits(d, 0 | (138 - 11) << 1, 8); /* 158 zeros; the length 1 of the end; no distance */
+    sslh_i_put_bits(d, 0 | (20 - 11) << 1, 8);
+    sslh_i_put_bits(d, 3, 2);
+    sslh_i_put_bits(d, 1, 2);
+    for (int i = 0; i < n; i++) sslh_i_put_bits(d, 0, 1);
+    sslh_i_put_bits(d, 1, 1);
+}
+/* One of the letters in the codes that need no table. */
+static void fixed_block(sslh_i_deflater *d, const char *letters, int last) {
+    sslh_i_put_bits(d, (uint32_t)last | 1 << 1, 3);
+    for (; *letters; letters++) {
+        uint32_t code = 0x30u + (uint32_t)*letters, reversed = 0;
+        for (int k = 0; k < 8; k++) reversed |= (code >> k & 1) << (7 - k);
+        sslh_i_put_bits(d, reversed, 8);
+    }
+    sslh_i_put_bits(d, 0, 7);
+}
+
+/* Blocks of all types in turn; many empty ones, whose 10 bits must not cost as much as tables of codes. */
+static void inflate_blocks(void) {
+    enum { EMPTY = 800000 };
+    sslh_ctx *c = create();
+    size_t size = 0;
+    sslh_i_deflater *d = (sslh_i_deflater *)calloc(1, sizeof *d);
+    d->out = (uint8_t *)malloc(EMPTY / 8 * 10 + 100);
+    fixed_block(d, "x", 0);
+    dynamic_block(d, 3, 0);
+    fixed_block(d, "y", 0);
+    fixed_block(d, "", 0);
+    fixed_block(d, "z", 0);
+    sslh_i_put_stored(d, (const uint8_t *)"stored", 6, 0);
+    fixed_block(d, "w", 0);
+    dynamic_block(d, 2, 0);
+    dynamic_block(d, 1, 1);
+    sslh_i_put_bits(d, 0, 7);
+    uint8_t *text = sslh_inflate(c, d->out, d->at, 0, 100, &size);
+    CHECK_OK(c);
+    CHECK(text && size == 16 && !memcmp(text, "xaaayzstoredwaaa", 16), "%d bytes: %.*s", (int)size, (int)size,
+          text ? (const char *)text : "");
+    sslh_i_free(c, text);
+    d->at = 0, d->hold = 0, d->count = 0;
+    for (int i = 0; i <= EMPTY; i++) fixed_block(d, "", i == EMPTY);
+    sslh_i_put_bits(d, 0, 7);
+    const clock_t start = clock();
+    text = sslh_inflate(c, d->out, d->at, 0, 100, &size);
+    const double seconds = (double)(clock() - start) / CLOCKS_PER_SEC;
+    CHECK(text && size == 0, "empty blocks make %d bytes", (int)size);
+    if (!test_small()) CHECK(seconds < 1, "a megabyte of empty blocks takes %.1f seconds", seconds);
+    sslh_i_free(c, text);
+    CHECK_OK(c);
+    free(d->out);
+    free(d);
+    sslh_destroy(c);
+}
+
 /* --- golden files ------------------------------------------------------------------------------------------------- */
 
 static uint32_t tensor_crc(const sslh_tensor *t) {
@@ -586,6 +648,41 @@ static void jpeg_tolerates(void) {
     sslh_destroy(c);
 }
 
+/* Every scan counts its blocks, and there is a limit to all of them: 2^27. */
+static void jpeg_work(void) {
+    static const struct { const char *file; int blocks; /* of each component, padded to units in scans of several */ }
+    rows[] = {{"pil_grey_progressive.jpg", 1}, {"pil_444_q95.jpg", 3}};
+    static test_sample sample[256];
+    int n = test_samples(sample, 256), met = 0;
+    sslh_ctx *c = create();
+    size_t before = sslh_query(c).bytes;
+    for (int i = 0; i < 2; i++)
+        for (int k = 0; k < n; k++) {
+            if (strcmp(sample[k].name, rows[i].file)) continue;
+            sslh_i_source s = sslh_i_source_of(c, "test", "memory", sample[k].bytes, sample[k].size);
+            uint64_t blocks = 0;
+            for (uint64_t spare = 2; spare-- > 0;) { /* more than enough the first time, then one block too few */
+                sslh_i_jpeg *j = (sslh_i_jpeg *)calloc(1, sizeof *j);
+                j->adobe = -1;
+                if (!spare) j->blocks = SSLH_I_JPEG_BLOCKS - blocks + 1;
+                CHECK(sslh_i_jpeg_segments(&s, j) == (int)spare, "%s", rows[i].file);
+                if (spare) {
+                    CHECK_OK(c);
+                    blocks = j->blocks;
+                    const int each = (j->width + 7) / 8 * ((j->height + 7) / 8) * rows[i].blocks;
+                    CHECK(blocks == (uint64_t)(each * j->scans), "%s: %d blocks in %d scans of %d", rows[i].file,
+                          (int)blocks, j->scans, each);
+                } else CHECK_ERROR(c, "blocks, more than 2^27");
+                for (int m = 0; m < 3; m++) sslh_i_free(c, j->component[m].weight);
+                free(j);
+            }
+            met++;
+        }
+    CHECK(met == 2 && sslh_query(c).bytes == before, "%d files", met);
+    while (n) free(sample[--n].bytes);
+    sslh_destroy(c);
+}
+
 static void bmp_refuses(void) {
     static const struct { int at, value; const char *text; } bad[] = {
         {18, 0, "0 x 20 pixels"},
@@ -800,6 +897,7 @@ TESTS_BEGIN
     TEST(checksums)
     TEST(deflate_round_trip)
     TEST(inflate_refuses)
+    TEST(inflate_blocks)
     TEST(golden_files)
     TEST(png_round_trip)
     TEST(archives)
@@ -809,6 +907,7 @@ TESTS_BEGIN
     TEST(png_refuses)
     TEST(jpeg_refuses)
     TEST(jpeg_tolerates)
+    TEST(jpeg_work)
     TEST(bmp_refuses)
     TEST(others_refuse)
     TEST(whole_files)
