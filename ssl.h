@@ -1767,7 +1767,7 @@ typedef struct sslh_field {
     void *user;
     const char        *name;    /* for sslh_data_labelled and sslh_data_where; NULL: it has none */
     const char *const *names;   /* labels: the name of each class; NULL: none */
-    int                classes; /* labels: number of classes, as many as .names; default 1 + the largest label */
+    int                classes; /* labels: classes, as many as .names; default 1 + the largest label (below 2^24) */
     int                rate;    /* audio: samples per second; 0: unknown */
     int64_t            stream;  /* tokens: .values are one text of so many, of which sample i is a window
                                    (sslh_data_stream); 0: samples by themselves; below 0, in subsets with gaps: as above
@@ -42670,14 +42670,17 @@ SSLH_I_FN int sslh_i_field_ok(sslh_ctx *c, const char *fn, const sslh_field *f, 
     return !why;
 }
 
+#define SSLH_I_CLASSES (1 << 24) /* more classes than a data set may have: memory is taken for each of them */
+
 /* Checks the labels of a field and raises its number of classes to what they need; 0 and an error when one cannot be
    the number of a class. */
 SSLH_I_FN int sslh_i_count_classes(sslh_ctx *c, const char *fn, sslh_field *f, int64_t count) {
     const int32_t *labels = (const int32_t *)f->values;
     for (int64_t i = 0; i < count; i++) {
-        if (labels[i] < 0 || labels[i] == INT32_MAX || (f->names && labels[i] >= f->classes)) {
-            sslh_fail(c, SSLH_E_USAGE, "%s: the label %d of sample %.0f is out of range", fn, (int)labels[i],
-                      (double)i);
+        const int32_t most = f->names ? f->classes - 1 : SSLH_I_CLASSES - 1;
+        if (labels[i] < 0 || labels[i] > most) {
+            sslh_fail(c, SSLH_E_USAGE, "%s: the label %d of sample %.0f is out of range (0 to %d)", fn, (int)labels[i],
+                      (double)i, (int)most);
             return 0;
         }
         f->classes = SSLH_I_MAX(f->classes, labels[i] + 1);
@@ -43979,6 +43982,12 @@ SSLH_I_FN int sslh_i_parts_join(sslh_i_parts *s, sslh_i_found *all) {
         all->count += s->part[i].count;
         all->channels = SSLH_I_MAX(all->channels, s->part[i].channels);
     }
+    for (int i = 0; i < s->n; i++)
+        if (s->part[i].channels != all->channels && s->part[i].channels != 1) {
+            sslh_fail(s->c, SSLH_E_SHAPE, "%s: images of %d and of %d channels cannot be one set; only grey ones, of 1 "
+                      "channel, can be mixed with others", s->fn, s->part[i].channels, all->channels);
+            return 0;
+        }
     size_t area = (size_t)all->height * (size_t)all->width, channels = (size_t)all->channels, n;
     if (all->count > INT32_MAX || !sslh_i_mul((size_t)all->count, area * channels, &n)) {
         sslh_fail(s->c, SSLH_E_FORMAT, "%s: %.0f images are too many", s->fn, (double)all->count);

@@ -421,6 +421,65 @@ static void sheets(void) {
     sslh_destroy(c);
 }
 
+/* Each class costs memory: the largest number of one is limited, in memory and in files. */
+static void largest_label(void) {
+    static const uint8_t pixels[2] = {1, 2};
+    static const char images[] = "\0\0\10\3\0\0\0\2\0\0\0\1\0\0\0\1ab";
+    static const char labels[] = "\0\0\14\1\0\0\0\2\0\0\0\0\x7f\xff\xff\xfe";
+    int32_t label[2] = {0, (1 << 24) - 1};
+    sslh_ctx *c = create(0);
+    sslh_data d = sslh_data_from_images(c, pixels, 2, 1, 1, 1, label);
+    CHECK_OK(c);
+    CHECK(d.classes == 1 << 24, "%d classes", d.classes);
+    label[1]++;
+    d = sslh_data_from_images(c, pixels, 2, 1, 1, 1, label);
+    CHECK_ERROR(c, "sslh_data_from_images: the label 16777216 of sample 1 is out of range (0 to 16777215)");
+    label[1] = -1;
+    d = sslh_data_from_images(c, pixels, 2, 1, 1, 1, label);
+    CHECK_ERROR(c, "the label -1 of sample 1");
+    sslh_i_write_whole(c, "test", test_temporary("y-images-idx3-ubyte"), images, sizeof images - 1);
+    sslh_i_write_whole(c, "test", test_temporary("y-labels-idx1-ubyte"), labels, sizeof labels - 1);
+    d = sslh_load_images(c, test_temporary("y-images-idx3-ubyte"));
+    CHECK_ERROR(c, "the label 2147483646 of sample 1 is out of range");
+    (void)test_remove(test_temporary("y-images-idx3-ubyte"));
+    (void)test_remove(test_temporary("y-labels-idx1-ubyte"));
+    sslh_destroy(c);
+}
+
+/* Only grey images can be made into others: two channels beside three are none of both. */
+static void mixed_channels(void) {
+    static const struct { int a, b, all; } rows[] = {{1, 3, 3}, {3, 1, 3}, {1, 2, 2}, {2, 2, 2}, {2, 3, 0}, {4, 2, 0},
+                                                     {3, 4, 0}};
+    sslh_ctx *c = create(0);
+    const size_t before = sslh_query(c).bytes;
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        const int64_t mark = sslh_mark(c);
+        sslh_i_parts set;
+        memset(&set, 0, sizeof set);
+        set.c = c;
+        set.fn = "test";
+        for (int k = 0; k < 2; k++) {
+            sslh_i_found part;
+            memset(&part, 0, sizeof part);
+            part.count = part.height = part.width = 1;
+            part.channels = k ? rows[i].b : rows[i].a;
+            part.pixels = (uint8_t *)sslh_i_alloc(c, (size_t)part.channels);
+            memset(part.pixels, 7 + k, (size_t)part.channels);
+            CHECK(sslh_i_parts_add(&set, "file", part), "added");
+        }
+        sslh_data d = sslh_i_parts_finish(&set);
+        CHECK(d.channels == rows[i].all, "%d and %d make %d channels", rows[i].a, rows[i].b, d.channels);
+        if (!rows[i].all) CHECK_ERROR(c, "channels cannot be one set");
+        else
+            for (int k = 0; k < 2 * rows[i].all; k++)
+                CHECK(((const uint8_t *)d.field[0].values)[k] == 7 + k / rows[i].all, "channel %d", k);
+        CHECK_OK(c);
+        sslh_rewind(c, mark);
+        CHECK(sslh_query(c).bytes == before, "memory is left");
+    }
+    sslh_destroy(c);
+}
+
 static void example_data(void) {
     sslh_ctx *c = create(0);
     const char *path = sslh_i_path("examples/data/train") == SSLH_I_PATH_FOLDER ? "examples/data/train"
@@ -851,6 +910,8 @@ TESTS_BEGIN
     TEST(several_sizes)
     TEST(classes_by_name)
     TEST(sheets)
+    TEST(largest_label)
+    TEST(mixed_channels)
     TEST(example_data)
     TEST(real_data)
     TEST(views_of_data)
