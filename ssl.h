@@ -45983,6 +45983,8 @@ SSLH_I_FN const char *sslh_i_st_meta_of(const sslh_i_st *s, const char *key) {
     return NULL;
 }
 
+#define SSLH_I_ST_PAIRS 1e8 /* the most comparisons of a tensor's name with metadata for the sake of a message */
+
 /* Checks the CRC of the whole file, unless another program wrote it. If that CRC is wrong, those of the tensors may
    show which of them is damaged. */
 SSLH_I_FN int sslh_i_st_whole(const sslh_i_st *s, const uint8_t *bytes, size_t size) {
@@ -45997,6 +45999,10 @@ SSLH_I_FN int sslh_i_st_whole(const sslh_i_st *s, const uint8_t *bytes, size_t s
     }
     sslh_i_st_whole_crc(crc, bytes, size, (size_t)((const uint8_t *)s->crc - bytes));
     if (memcmp(s->crc, crc, 8) == 0) return 1;
+    if ((double)s->n * (double)s->nmeta > SSLH_I_ST_PAIRS) {
+        sslh_fail(s->c, SSLH_E_FORMAT, "%s: %s: the CRC-32 of the file does not match: it is damaged", s->fn, s->file);
+        return 0;
+    }
     for (i = 0; i < s->n; i++) {
         const sslh_i_st_tensor *t = &s->tensor[i];
         const char *want;
@@ -46523,7 +46529,7 @@ SSLH_I_FN void sslh_i_arch_read(const char *arch, const sslh_i_setting *s, void 
         if (s->kind == SSLH_I_SET_LIST) {
             double w[8];
             int i, n = sslh_i_text_numbers(arch, s->name, w, 8);
-            for (i = 0; i < n; i++) ((int *)(void *)at)[i] = w[i] < 2e9 ? (int)w[i] : INT_MAX;
+            for (i = 0; i < n; i++) ((int *)(void *)at)[i] = w[i] > -2e9 && w[i] < 2e9 ? (int)w[i] : INT_MAX;
         } else if (s->kind != SSLH_I_SET_ACTIVATION) {
             *(int *)(void *)at = value;
         } else {
