@@ -4393,6 +4393,7 @@ static const sslh_ctx sslh_i_dead = SSLH_I_ZERO;
 SSLH_I_FN void sslh_i_warn(sslh_ctx *c, const char *format, ...) SSLH_I_PRINTF(2, 3);
 /* --- persistent memory: zeroed, 64-byte aligned, freed by sslh_rewind or sslh_destroy; NULL and an error on failure */
 SSLH_I_FN void *sslh_i_alloc(sslh_ctx *c, size_t bytes);
+SSLH_I_FN void *sslh_i_alloc_table(sslh_ctx *c, size_t a, size_t b, size_t bytes); /* a b values of so many bytes */
 SSLH_I_FN void *sslh_i_alloc_with(sslh_ctx *c, size_t bytes, const void *owner); /* lives as long as that other block */
 SSLH_I_FN void  sslh_i_free(sslh_ctx *c, void *p);
 /* --- to be called before a step changes a state, whose values are restored should the step fail */
@@ -12594,7 +12595,7 @@ SSLH_I_FN int sslh_i_w2v_begin(sslh_i_word2vec *s, sslh_tensor *x) {
         return 0;
     }
     b->in = (sslh_real *)sslh_i_alloc(s->c, bytes);
-    b->h = (sslh_real *)sslh_i_alloc(s->c, 2 * batch * D * sizeof *b->h);
+    b->h = (sslh_real *)sslh_i_alloc_table(s->c, 2 * batch, D, sizeof *b->h);
     b->g = (sslh_real *)sslh_i_alloc(s->c, (targets + batch) * sizeof *b->g);
     b->input = (int32_t *)sslh_i_alloc(s->c, (inputs + targets + 2 * batch + 2) * sizeof *b->input);
     b->label = (uint8_t *)sslh_i_alloc(s->c, targets + 1);
@@ -12931,7 +12932,7 @@ SSLH_DEF sslh_analogy_score sslh_analogies(sslh_vectors *v, const char *text, si
     }
     if (!text) text = ""; /* of no bytes */
     V = most && most < v->info.words ? most : v->info.words;
-    sums = (sslh_real *)sslh_i_alloc(v->c, SSLH_I_QUESTIONS * ((size_t)v->info.dim + (size_t)V) * sizeof *sums);
+    sums = (sslh_real *)sslh_i_alloc_table(v->c, SSLH_I_QUESTIONS, (size_t)v->info.dim + (size_t)V, sizeof *sums);
     while (sums && sslh_i_vectors_unit(v) && (words = sslh_i_words_of_line(text, size, &at, word, length)) >= 0) {
         if (words != 4 || word[0][0] == ':') continue;
         for (k = 0; k < 4; k++) {
@@ -13001,7 +13002,7 @@ SSLH_DEF sslh_pair_score sslh_word_pairs(sslh_vectors *v, const char *text, size
     if (!text) text = ""; /* of no bytes */
     D = (size_t)v->info.dim;
     for (i = 0; i < size; i++) lines += text[i] == '\n';
-    a = (double *)sslh_i_alloc(v->c, 5 * lines * sizeof *a); /* people's numbers, cosines, work */
+    a = (double *)sslh_i_alloc_table(v->c, lines, 5, sizeof *a); /* people's numbers, cosines, work */
     while (a && sslh_i_vectors_unit(v) && (words = sslh_i_words_of_line(text, size, &at, word, length)) >= 0) {
         char number[64];
         int first, second;
@@ -13218,7 +13219,9 @@ SSLH_DEF int sslh_gpt_generate(sslh_net *net, const int32_t *prompt, int count, 
     stream = desc.stream ? sslh_i_sample_stream('Y', 0, 0, (int32_t)(uint32_t)desc.stream) : sslh_next_stream(c);
     values = (size_t)t->depth * (size_t)t->length * (size_t)t->width;
     text = (int32_t *)sslh_i_alloc(c, ((size_t)count + (size_t)room) * sizeof *text);
-    cache.k = text && !desc.no_cache ? (sslh_real *)sslh_i_alloc(c, 2 * values * sizeof *cache.k) : NULL;
+    if (text && !desc.no_cache)
+        cache.k = (sslh_real *)sslh_i_alloc_table(c, 2 * (size_t)t->depth, (size_t)t->length * (size_t)t->width,
+                                                  sizeof *cache.k);
     if (SSLH_I_BAD(c)) {
         sslh_i_free(c, text);
         return 0;
@@ -14922,7 +14925,7 @@ SSLH_DEF float sslh_knn_features(sslh_ctx *c, sslh_tensor *train, const int32_t 
     mark = sslh_mark(c);
     j.best = (sslh_real *)sslh_i_alloc(c, (size_t)c->threads * (size_t)j.k * sizeof *j.best);
     j.who = (int32_t *)sslh_i_alloc(c, (size_t)c->threads * (size_t)j.k * sizeof *j.who);
-    j.votes = (double *)sslh_i_alloc(c, (size_t)c->threads * (size_t)classes * sizeof *j.votes);
+    j.votes = (double *)sslh_i_alloc_table(c, (size_t)c->threads, (size_t)classes, sizeof *j.votes);
     j.answer = (int32_t *)sslh_i_alloc(c, 256 * sizeof *j.answer); /* the rows of a block are 256 at most */
     j.test_labels = test_labels;
     if (!SSLH_I_BAD(c)) sslh_i_similar_blocks(c, train, test, sslh_i_knn_block, &j);
@@ -15516,7 +15519,7 @@ SSLH_DEF float sslh_effective_rank(sslh_ctx *c, const sslh_tensor *x) {
     float result;
     if (SSLH_I_BAD(c) || !sslh_i_check_features("sslh_effective_rank", x, 2)) return 0.0f;
     width = (size_t)x->shape[1];
-    gram = (double *)sslh_i_alloc(c, (width * width + width) * sizeof *gram);
+    gram = (double *)sslh_i_alloc_table(c, width, width + 1, sizeof *gram);
     if (!gram) return 0.0f;
     values = gram + width * width;
     sslh_i_gram(gram, x, NULL);
@@ -15591,7 +15594,7 @@ SSLH_DEF sslh_whitening sslh_zca_fit(sslh_ctx *c, sslh_tensor *train, float eps)
     }
     D = (size_t)train->shape[1];
     mark = sslh_mark(c);
-    memory = (double *)sslh_i_alloc(c, (2 * D * D + 2 * D) * sizeof *memory);
+    memory = (double *)sslh_i_alloc_table(c, 2 * D, D + 1, sizeof *memory);
     w.mean = sslh_i_persistent(c, "sslh_zca_fit", SSLH_F32, sslh_dim1(train->shape[1]));
     w.matrix = sslh_i_persistent(c, "sslh_zca_fit", SSLH_F32, sslh_dim2(train->shape[1], train->shape[1]));
     if (SSLH_I_BAD(c)) {
@@ -15649,7 +15652,7 @@ SSLH_DEF float sslh_frechet(sslh_ctx *c, const sslh_tensor *a, const sslh_tensor
         sslh_fail(c, SSLH_E_SHAPE, "sslh_frechet: features of width %d and %d", a->shape[1], b->shape[1]);
     if (SSLH_I_BAD(c)) return 0.0f;
     n = (size_t)a->shape[1];
-    memory = (char *)sslh_i_alloc(c, (4 * n * n + 3 * n) * sizeof(double));
+    memory = (char *)sslh_i_alloc_table(c, n, 4 * n + 3, sizeof(double));
     if (!memory) return 0.0f;
     root = (double *)(void *)memory;
     other = root + n * n;
@@ -15752,13 +15755,6 @@ SSLH_DEF sslh_classifier_info sslh_classifier_query(const sslh_classifier *k) {
     return k ? k->info : none;
 }
 
-/* Memory for a b values of `bytes` bytes each; NULL and an error when the size overflows. */
-SSLH_I_FN void *sslh_i_alloc_table(sslh_ctx *c, size_t a, size_t b, size_t bytes) {
-    size_t n;
-    if (sslh_i_mul(a, b, &n) && sslh_i_mul(n, bytes, &n)) return sslh_i_alloc(c, n);
-    sslh_fail(c, SSLH_E_MEMORY, "out of memory: a size overflows");
-    return NULL;
-}
 /* Rows of a task where a row is little work. */
 #define SSLH_I_ROWS 64
 SSLH_I_FN int sslh_i_row_tasks(size_t rows) { return (int)((rows + SSLH_I_ROWS - 1) / SSLH_I_ROWS); }
@@ -22778,6 +22774,13 @@ SSLH_I_FN void *sslh_i_alloc(sslh_ctx *c, size_t bytes) {
     else c->first = b;
     c->last = b;
     return (char *)b + SSLH_I_BLOCK_HEAD;
+}
+
+SSLH_I_FN void *sslh_i_alloc_table(sslh_ctx *c, size_t a, size_t b, size_t bytes) {
+    size_t n;
+    if (sslh_i_mul(a, b, &n) && sslh_i_mul(n, bytes, &n)) return sslh_i_alloc(c, n);
+    sslh_fail(c, SSLH_E_MEMORY, "out of memory: a size overflows");
+    return NULL;
 }
 
 /* Memory that belongs to an earlier block (a net's parameters, laid out at its first use) and is freed by the
@@ -42777,7 +42780,7 @@ SSLH_I_FN sslh_data sslh_i_subset(const char *fn, sslh_data d, const int32_t *in
         sslh_fail(c, SSLH_E_USAGE, "%s: %.0f samples of %.0f", fn, (double)n, (double)d.count);
         return sslh_i_no_data(c);
     }
-    int32_t *order = (int32_t *)sslh_i_alloc(c, (size_t)n * (d.labels ? 2 : 1) * sizeof *order);
+    int32_t *order = (int32_t *)sslh_i_alloc_table(c, (size_t)n, d.labels ? 2 : 1, sizeof *order);
     int gaps = 0;
     if (!order) return sslh_i_no_data(c);
     for (int64_t i = 0; i < n; i++) {
@@ -42835,7 +42838,7 @@ SSLH_DEF sslh_data sslh_data_fraction(sslh_data d, double fraction, uint64_t see
     size_t n = (size_t)d.count;
     /* one block: samples sorted by class (n) | permutation of one class (n) | 1 where a sample is chosen (n) | the
        place where each class begins (classes + 3) */
-    int32_t *members = (int32_t *)sslh_i_alloc(c, (3 * n + (size_t)d.classes + 3) * sizeof *members);
+    int32_t *members = (int32_t *)sslh_i_alloc_table(c, n + ((size_t)d.classes + 5) / 3, 3, sizeof *members);
     if (!members) return sslh_i_no_data(c);
     int32_t *permutation = members + n, *chosen = permutation + n, *first = chosen + n;
     const int classes = sslh_i_by_class(&d, 0, members, first);
@@ -43184,7 +43187,7 @@ SSLH_DEF sslh_split sslh_data_split(sslh_data d, sslh_split_desc desc) {
     if (desc.group && (field = sslh_i_label_field("sslh_data_split", &d, desc.group)) < 0) return out;
     mark = sslh_mark(c);
     size_t n = (size_t)d.count, room = SSLH_I_MAX(n, field < 0 ? 0 : (size_t)d.field[field].classes);
-    int32_t *members = (int32_t *)sslh_i_alloc(c, (2 * room + (size_t)d.classes + 3) * sizeof *members);
+    int32_t *members = (int32_t *)sslh_i_alloc_table(c, room + ((size_t)d.classes + 4) / 2, 2, sizeof *members);
     uint8_t *part = (uint8_t *)sslh_i_alloc(c, n);
     to[0] = &out.train, to[1] = &out.validation, to[2] = &out.test;
     if (!SSLH_I_BAD(c)) {
@@ -45244,7 +45247,7 @@ SSLH_DEF sslh_data sslh_data_frames(sslh_data d) {
         out.classes = d.classes, out.class_names = d.class_names;
     }
     if (!SSLH_I_BAD(c) && (d.order || f->lengths)) {
-        index = (int32_t *)sslh_i_alloc(c, (size_t)d.count * (size_t)T * sizeof *index);
+        index = (int32_t *)sslh_i_alloc_table(c, (size_t)d.count, (size_t)T, sizeof *index);
         for (k = 0; k < d.count && index; k++) {
             int64_t at = sslh_i_sample(&d, k);
             for (i = 0; i < sslh_i_length(f, at); i++) index[count++] = (int32_t)(at * T + i);
@@ -50737,10 +50740,11 @@ SSLH_I_FN void sslh_i_orthonormal(double *q, int d, int b) {
 SSLH_I_FN int sslh_i_pca_run(sslh_ctx *c, const sslh_real *x, int n, int d, int dims, sslh_real *out) {
     sslh_i_pca p;
     int b = SSLH_I_ROUND_UP(dims + 8), i, j, k, round, *order;
-    size_t bb = (size_t)b * (size_t)b, db = (size_t)d * (size_t)b, total = (size_t)d + 2 * db + (size_t)n * (size_t)b +
-        3 * bb + (size_t)b;
+    size_t bb = (size_t)b * (size_t)b, db = (size_t)d * (size_t)b, rows;
     double *memory, *t, *v, *line, *last;
-    memory = (double *)sslh_i_alloc(c, total * sizeof(double) + (size_t)b * sizeof(int));
+    /* of b values each: mean; q and w; z; t, v and line; last and order */
+    rows = (size_t)((d - 1) / b + 1) + 2 * (size_t)d + (size_t)n + 3 * (size_t)b + 2;
+    memory = (double *)sslh_i_alloc_table(c, rows, (size_t)b, sizeof(double));
     if (!memory) return 0;
     p.x = x;
     p.n = n;
