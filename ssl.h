@@ -523,11 +523,11 @@
    cameras note in a JPEG is ignored, as in torchvision. It writes PNG, WAV, .npy and safetensors. Weights and
    checkpoints are safetensors files with PyTorch's names and axis order (torchvision for ResNets, timm for ViTs, those
    of GPT-2, BERT and CLIP for sslh_transformer) and a CRC-32 of all bytes, so that a damaged file is refused; those of
-   version 0.1.0, which have none, are refused too. Weights from other programs are read from .npz too. A file is first
-   written under a temporary name in the same folder, then synced and renamed, so that a crash leaves either the old
-   file or the new one. The next save to the same path removes what a killed process left behind. A read-only file is
-   not replaced. A file keeps its permissions and owner, a symbolic link stays and its target is replaced; devices,
-   pipes and open files are written to directly.
+   version 0.1.0, which have none, are refused too. Weights from other programs are read from .npz too. A file is
+   written under a temporary name in the same folder, then synced and renamed, so that a crash leaves the old file or
+   the new one. The next save to the same path removes what a killed process left behind. A read-only file is not
+   replaced. A file keeps its permissions and owner; of a symbolic link the target is replaced; devices, pipes and open
+   files are written to directly. On Windows too names are UTF-8; others are taken in the code page of main's arguments.
 
        sslh_save_net(encoder, "encoder.safetensors");                           // weights, architecture, preprocessing
        sslh_net *again = sslh_load_net(c, "encoder.safetensors");               // builds the net, then reads it
@@ -39347,12 +39347,64 @@ SSLH_I_FN void sslh_i_dir_free(sslh_ctx *c, sslh_i_dir *d) {
 
 #if SSLH_WITH_STDIO
 
+#if defined(_WIN32)
+#define SSLH_I_WIDE 4096 /* room for a path; Windows' own functions stop at 260 or, behind \\?\, 32,767 characters */
+
+/* A path for the functions of Windows that take 16-bit characters: the others know only the letters of one code page.
+   Names are UTF-8, as those that sslh_i_list_dir finds. A name in a path that is not UTF-8 is taken in the code page of
+   the system, which the arguments of a program have there. A path that is too long becomes "". */
+SSLH_I_FN const wchar_t *sslh_i_wide(const char *path, wchar_t *out) {
+    int used = 0;
+    while (*path && used < SSLH_I_WIDE - 1) {
+        int n = 0, got, room = SSLH_I_WIDE - 1 - used;
+        while (path[n] && path[n++] != '/') {}
+        got = MultiByteToWideChar(CP_UTF8, MB_ERR_INVALID_CHARS, path, n, out + used, room);
+        if (!got) got = MultiByteToWideChar(CP_ACP, 0, path, n, out + used, room);
+        if (!got) break;
+        used += got;
+        path += n;
+    }
+    out[*path ? 0 : used] = 0;
+    return out;
+}
+
+/* A file's name that Windows has found, in UTF-8; 260 characters take at most 3 bytes each. */
+SSLH_I_FN const char *sslh_i_utf8_name(const wchar_t *name, char out[800]) {
+    if (!WideCharToMultiByte(CP_UTF8, 0, name, -1, out, 800, NULL, NULL)) out[0] = 0;
+    return out;
+}
+#endif
+
+SSLH_I_FN FILE *sslh_i_open_to_read(const char *path) {
+#if defined(_WIN32)
+    wchar_t wide[SSLH_I_WIDE];
+    return _wfopen(sslh_i_wide(path, wide), L"rb");
+#else
+    return fopen(path, "rb");
+#endif
+}
+
+/* Removes a file; nothing depends on the success of this. */
+SSLH_I_FN void sslh_i_remove(const char *path) {
+#if defined(_WIN32)
+    wchar_t wide[SSLH_I_WIDE];
+    (void)DeleteFileW(sslh_i_wide(path, wide));
+#else
+    (void)remove(path);
+#endif
+}
+
 /* What is at a path, links followed. Only the system's own word that nothing is there counts as absence: after any
    other error (a network folder that does not answer, a folder that may not be searched) there may well be a file, and
    a caller that believed it absent would start afresh and overwrite it. EOVERFLOW is a file too large for off_t. */
 SSLH_I_FN sslh_i_path_kind sslh_i_path(const char *path) {
 #if defined(_WIN32)
-    DWORD a = GetFileAttributesA(path);
+    wchar_t wide[SSLH_I_WIDE];
+    DWORD a = GetFileAttributesW(sslh_i_wide(path, wide));
+    if (path[0] && !wide[0]) {
+        errno = ENAMETOOLONG;
+        return SSLH_I_PATH_UNKNOWN;
+    }
     if (a == INVALID_FILE_ATTRIBUTES) {
         DWORD why = GetLastError();
         errno = why == ERROR_ACCESS_DENIED ? EACCES : EIO;
@@ -39370,7 +39422,7 @@ SSLH_I_FN sslh_i_path_kind sslh_i_path(const char *path) {
                : SSLH_I_PATH_UNKNOWN;
     return S_ISREG(s.st_mode) ? SSLH_I_PATH_FILE : S_ISDIR(s.st_mode) ? SSLH_I_PATH_FOLDER : SSLH_I_PATH_OTHER;
 #else
-    FILE *f = fopen(path, "rb");
+    FILE *f = sslh_i_open_to_read(path);
     if (!f) return SSLH_I_PATH_NONE;
     fclose(f);
     return SSLH_I_PATH_FILE;
@@ -39403,7 +39455,7 @@ SSLH_I_FN uint8_t *sslh_i_read_whole(sslh_ctx *c, const char *fn, const char *pa
     FILE *f;
     do {
         errno = 0;
-        f = fopen(path, "rb");
+        f = sslh_i_open_to_read(path);
     } while (!f && errno == EINTR); /* interrupted by a signal: call again, here and below */
     if (!f) {
         sslh_fail(c, SSLH_E_FILE, "%s: cannot open %s: %s", fn, sslh_i_tail(path), strerror(errno));
@@ -39472,7 +39524,8 @@ SSLH_I_FN int sslh_i_take_rights(const char *path, const struct stat *of) {
 #endif
 
 /* Opens a file for writing. Without direct it is a new one, with owner and permissions of the file `like`, unless that
-   is NULL or does not exist. With direct it is an existing one and is appended to, because /dev/stdout may be a log
+   is NULL or does not exist; a file that somebody else puts there under the same name, such as a link that leads
+   elsewhere, is not written to. With direct it is an existing one and is appended to, because /dev/stdout may be a log
    file. -1 with errno set on failure. */
 #if SSLH_I_POSIX
 SSLH_I_FN int sslh_i_open_to_write(const char *path, const char *like, int direct) {
@@ -39483,7 +39536,8 @@ SSLH_I_FN int sslh_i_open_to_write(const char *path, const char *like, int direc
         while (bad && errno == EINTR);
         if (bad && errno != ENOENT && errno != ENOTDIR) return -1;
     }
-    do f = open(path, direct ? O_WRONLY | O_APPEND : O_WRONLY | O_CREAT | O_TRUNC, bad ? 0666 : 0600);
+    if (!direct) sslh_i_remove(path); /* left behind by a save that was killed, or put there */
+    do f = open(path, direct ? O_WRONLY | O_APPEND : O_WRONLY | O_CREAT | O_EXCL, bad ? 0666 : 0600);
     while (f < 0 && errno == EINTR);
 #if !defined(__wasm__)
     if (f >= 0 && !bad && sslh_i_take_rights(path, &s)) {
@@ -39505,7 +39559,10 @@ SSLH_I_FN int sslh_i_write_plain(const char *path, const char *like, int direct,
     (void)direct;
 #endif
 #if defined(_WIN32)
-    HANDLE f = CreateFileA(path, GENERIC_WRITE, 0, NULL, CREATE_ALWAYS, FILE_ATTRIBUTE_NORMAL, NULL);
+    wchar_t wide[SSLH_I_WIDE];
+    if (!direct) sslh_i_remove(path);
+    HANDLE f = CreateFileW(sslh_i_wide(path, wide), GENERIC_WRITE, 0, NULL, direct ? CREATE_ALWAYS : CREATE_NEW,
+                           FILE_ATTRIBUTE_NORMAL, NULL);
     if (f == INVALID_HANDLE_VALUE) return 1;
     int bad = 0;
     while (size && !bad) {
@@ -39550,7 +39607,9 @@ SSLH_I_FN int sslh_i_write_plain(const char *path, const char *like, int direct,
 SSLH_I_FN int sslh_i_replace(const char *from, const char *to, char *folder) {
 #if defined(_WIN32)
     (void)folder;
-    return !MoveFileExA(from, to, MOVEFILE_REPLACE_EXISTING | MOVEFILE_WRITE_THROUGH);
+    wchar_t wide[2][SSLH_I_WIDE];
+    return !MoveFileExW(sslh_i_wide(from, wide[0]), sslh_i_wide(to, wide[1]),
+                        MOVEFILE_REPLACE_EXISTING | MOVEFILE_WRITE_THROUGH);
 #else
     if (rename(from, to)) return 1;
 #if SSLH_I_POSIX
@@ -39586,7 +39645,8 @@ SSLH_I_FN int sslh_i_refused(const char *path) {
    the folder, but whoever makes a file read-only means to keep it. */
 SSLH_I_FN int sslh_i_read_only(const char *path) {
 #if defined(_WIN32)
-    return (GetFileAttributesA(path) & FILE_ATTRIBUTE_READONLY) != 0;
+    wchar_t wide[SSLH_I_WIDE];
+    return (GetFileAttributesW(sslh_i_wide(path, wide)) & FILE_ATTRIBUTE_READONLY) != 0;
 #elif SSLH_I_POSIX
     struct stat s;
     int bad;
@@ -39653,18 +39713,20 @@ SSLH_I_FN int sslh_i_aside_left(const sslh_i_aside *a, const char *name) {
    success of this. */
 SSLH_I_FN void sslh_i_aside_tidy(const sslh_i_aside *a) {
 #if defined(_WIN32)
-    WIN32_FIND_DATAA entry;
+    WIN32_FIND_DATAW entry;
+    wchar_t wide[SSLH_I_WIDE];
+    char name[800];
     snprintf(a->name, a->room, "%.*s.*.tmp", (int)(a->folder + a->kept), a->path);
-    HANDLE h = FindFirstFileA(a->name, &entry);
+    HANDLE h = FindFirstFileW(sslh_i_wide(a->name, wide), &entry);
     if (h == INVALID_HANDLE_VALUE) return;
-    do if (sslh_i_aside_left(a, entry.cFileName)) (void)remove(a->name);
-    while (FindNextFileA(h, &entry));
+    do if (sslh_i_aside_left(a, sslh_i_utf8_name(entry.cFileName, name))) sslh_i_remove(a->name);
+    while (FindNextFileW(h, &entry));
     FindClose(h);
 #elif SSLH_I_POSIX && !defined(__wasm__)
     struct dirent *e;
     DIR *h = opendir(a->folder_name);
     while (h && (e = readdir(h)) != NULL)
-        if (sslh_i_aside_left(a, e->d_name)) (void)remove(a->name);
+        if (sslh_i_aside_left(a, e->d_name)) sslh_i_remove(a->name);
     if (h) closedir(h);
 #endif
 }
@@ -39765,7 +39827,7 @@ SSLH_I_FN int sslh_i_write_aside(sslh_ctx *c, const char *path, const void *byte
                  sslh_i_replace(a.name, path, a.folder_name);
     if (failed) {
         int why = errno;
-        (void)remove(a.name);
+        sslh_i_remove(a.name);
         errno = why;
     }
     sslh_i_free(c, a.name);
@@ -39858,16 +39920,18 @@ SSLH_I_FN int sslh_i_list_dir(sslh_ctx *c, const char *fn, const char *path, ssl
     char *pattern = sslh_i_join_path(c, path, "*", 1);
     if (!pattern) ok = 0;
     else {
-        WIN32_FIND_DATAA entry;
-        HANDLE h = FindFirstFileA(pattern, &entry);
+        WIN32_FIND_DATAW entry;
+        wchar_t wide[SSLH_I_WIDE];
+        char name[800];
+        HANDLE h = FindFirstFileW(sslh_i_wide(pattern, wide), &entry);
         sslh_i_free(c, pattern);
         if (h == INVALID_HANDLE_VALUE) {
             sslh_fail(c, SSLH_E_FILE, "%s: cannot list the folder %s: Windows error %lu", fn, sslh_i_tail(path),
                       (unsigned long)GetLastError());
             ok = 0;
         } else {
-            do ok = sslh_i_dir_add(c, d, &used, &cap, entry.cFileName);
-            while (ok && FindNextFileA(h, &entry));
+            do ok = sslh_i_dir_add(c, d, &used, &cap, sslh_i_utf8_name(entry.cFileName, name));
+            while (ok && FindNextFileW(h, &entry));
             if (ok && GetLastError() != ERROR_NO_MORE_FILES) {
                 sslh_fail(c, SSLH_E_FILE, "%s: the folder %s cannot be listed to its end: Windows error %lu", fn,
                           sslh_i_tail(path), (unsigned long)GetLastError());

@@ -840,6 +840,64 @@ static void whole_files(void) {
     sslh_destroy(c);
 }
 
+/* Names are UTF-8 on every system, in paths, in folders and on the disk. */
+static void names_in_utf8(void) {
+    static const char *const names[] = {"\xce\xb4\xce\xad\xce\xbb\xcf\x84\xce\xb1.bin", /* Greek */
+                                        "\xf0\x9f\xa6\x8a.bin"};                           /* a fox, beyond 16 bits */
+    sslh_ctx *c = create();
+    char folder[512], path[600];
+    sslh_i_dir dir;
+    size_t size;
+    snprintf(folder, sizeof folder, "%s", test_temporary("\xd0\xb6\xc3\xa9"));
+#if defined(_WIN32)
+    wchar_t wide[SSLH_I_WIDE];
+    CHECK(CreateDirectoryW(sslh_i_wide(folder, wide), NULL), "no folder");
+#else
+    CHECK(test_make_folder(folder) == 0, "no folder");
+#endif
+    CHECK(sslh_i_path(folder) == SSLH_I_PATH_FOLDER, "the folder is not found");
+    for (int round = 0; round < 2; round++) /* the second time over the files that are there */
+        for (int i = 0; i < 2; i++) {
+            snprintf(path, sizeof path, "%s/%s", folder, names[i]);
+            CHECK(sslh_i_can_write(c, "test", path) && sslh_i_write_whole(c, "test", path, path, 5), "written");
+            uint8_t *p = sslh_i_read_whole(c, "test", path, &size);
+            CHECK(p && size == 5 && !memcmp(p, path, 5), "read");
+            sslh_i_free(c, p);
+        }
+    CHECK(sslh_i_list_dir(c, "test", folder, &dir), "listed");
+    CHECK_OK(c);
+    CHECK(dir.n == 2, "%d files", dir.n);
+    for (int i = 0; i < dir.n && i < 2; i++)
+        CHECK(!strcmp(dir.name[i], names[i]), "%s instead of %s", dir.name[i], names[i]);
+    sslh_i_dir_free(c, &dir);
+#if defined(_WIN32)
+    /* an argument of main: the folder in the code page, if that has its letters, before a name in UTF-8 */
+    char page[64];
+    BOOL lost = 0;
+    snprintf(path, sizeof path, "%s", test_temporary("\xc3\xa9t\xc3\xa9"));
+    CHECK(CreateDirectoryW(sslh_i_wide(path, wide), NULL), "no folder");
+    if (WideCharToMultiByte(CP_ACP, 0, L"\x00e9t\x00e9", -1, page, 64, NULL, &lost) && !lost && strlen(page) == 3) {
+        snprintf(path, sizeof path, "%s/%s", test_temporary(page), names[0]);
+        CHECK(sslh_i_write_whole(c, "test", path, "page", 4), "written");
+        snprintf(path, sizeof path, "%s/%s", test_temporary("\xc3\xa9t\xc3\xa9"), names[0]);
+        CHECK(sslh_i_path(path) == SSLH_I_PATH_FILE, "the folder in the code page is another");
+        sslh_i_remove(path);
+    } else NOTE("a path in the code page", "a code page with accents");
+    CHECK(RemoveDirectoryW(sslh_i_wide(test_temporary("\xc3\xa9t\xc3\xa9"), wide)), "not empty");
+#endif
+    for (int i = 0; i < 2; i++) {
+        snprintf(path, sizeof path, "%s/%s", folder, names[i]);
+        sslh_i_remove(path);
+    }
+#if defined(_WIN32)
+    CHECK(RemoveDirectoryW(sslh_i_wide(folder, wide)), "not empty");
+#else
+    CHECK(test_remove(folder) == 0, "not empty");
+#endif
+    CHECK_OK(c);
+    sslh_destroy(c);
+}
+
 /* --- every allocation fails once ---------------------------------------------------------------------------------- */
 
 typedef struct { long left, live; } counter;
@@ -911,5 +969,6 @@ TESTS_BEGIN
     TEST(bmp_refuses)
     TEST(others_refuse)
     TEST(whole_files)
+    TEST(names_in_utf8)
     TEST(no_memory)
 TESTS_END
