@@ -3341,8 +3341,9 @@ SSLH_API sslh_pair_score sslh_word_pairs(sslh_vectors *v, const char *text, size
 
 typedef enum sslh_vectors_format { SSLH_VECTORS_TEXT = 0, SSLH_VECTORS_BINARY, SSLH_VECTORS_GLOVE } sslh_vectors_format;
 /* Word vectors as word2vec writes them, as text or binary (fastText's .vec is its text), and as GloVe does (text
-   without a line of sizes); sslh_load_vectors recognises which of them it is. Gzipped files are unpacked. What a format
-   could not give back is an error, such as words with spaces (GloVe's vectors have some) in a binary file. */
+   without a line of sizes); sslh_load_vectors recognises which of them it is. Gzipped files are unpacked. If a word is
+   there twice, its first row counts, and there is a warning. What a format could not give back is an error, such as
+   words with spaces (GloVe's vectors have some) in a binary file. */
 SSLH_API sslh_vectors *sslh_load_vectors(sslh_ctx *c, const char *path);
 SSLH_API sslh_vectors *sslh_load_vectors_memory(sslh_ctx *c, const void *bytes, size_t size);
 SSLH_API void sslh_save_vectors(const sslh_vectors *v, const char *path, sslh_vectors_format format);
@@ -40043,6 +40044,11 @@ SSLH_I_FN sslh_i_source sslh_i_source_open(sslh_ctx *c, const char *fn, const ch
     return s;
 }
 
+/* Where the text of a source begins: at byte 3 if an editor has put a byte order mark (EF BB BF) before it. */
+SSLH_I_FN size_t sslh_i_behind_mark(const sslh_i_source *s) {
+    return s->size >= 3 && !memcmp(s->p, "\xef\xbb\xbf", 3) ? 3 : 0;
+}
+
 SSLH_I_FN void sslh_i_source_close(sslh_i_source *s) {
     sslh_i_free(s->c, s->own);
     s->own = NULL;
@@ -44272,8 +44278,8 @@ SSLH_I_FN int sslh_i_load_sheet(sslh_i_parts *set, const char *path, int height,
 
 /* Reads the file of labels and distributes them over the parts. */
 SSLH_I_FN int sslh_i_load_labels(sslh_i_parts *set, const char *path) {
-    size_t at = 0;
     sslh_i_source s = sslh_i_source_open(set->c, set->fn, path);
+    size_t at = s.p ? sslh_i_behind_mark(&s) : 0;
     for (int i = 0; s.p && i < set->n && !SSLH_I_BAD(set->c); i++) {
         sslh_i_found *part = &set->part[i];
         part->labels = (int32_t *)sslh_i_alloc(set->c, (size_t)part->count * sizeof *part->labels);
@@ -47813,6 +47819,9 @@ SSLH_DEF char *sslh_phrases(sslh_ctx *c, const char *text, size_t size, int min_
 
 /* --- reading ------------------------------------------------------------------------------------------------------ */
 
+/* Of a word that is there twice only the first row counts, as in gensim: files that others publish have such words. The
+   row that belongs to the word after it then overwrites the second, so that v->words.n is the number of rows so far. */
+
 /* The length of the line that begins at byte at, without the newline. */
 SSLH_I_FN size_t sslh_i_line_size(const sslh_i_source *s, size_t at) {
     const uint8_t *end = at < s->size ? (const uint8_t *)memchr(s->p + at, '\n', s->size - at) : NULL;
@@ -47821,7 +47830,7 @@ SSLH_I_FN size_t sslh_i_line_size(const sslh_i_source *s, size_t at) {
 
 /* Is the first line one of sizes, exactly two integers? */
 SSLH_I_FN int sslh_i_vectors_head(const sslh_i_source *s, uint64_t *words, uint64_t *dim) {
-    const uint8_t *p = s->p, *end = s->p + sslh_i_line_size(s, 0), *first = p;
+    const uint8_t *first = s->p + sslh_i_behind_mark(s), *p = first, *end = p + sslh_i_line_size(s, (size_t)(p - s->p));
     if (!sslh_i_digits(&p, end, INT32_MAX, words) || p == first || p == end || *p != ' ') return 0;
     first = ++p;
     if (!sslh_i_digits(&p, end, 65536, dim) || p == first) return 0;
@@ -47859,10 +47868,17 @@ SSLH_I_FN int sslh_i_vectors_text(const sslh_i_source *s, size_t at, size_t D) {
     return 1;
 }
 
+/* Adds the word of n bytes at byte at, unless it is there already. */
+SSLH_I_FN int sslh_i_vectors_add(sslh_vectors *v, const sslh_i_source *s, size_t at, size_t n) {
+    if (memchr(s->p + at, 0, n)) return sslh_i_bad(s, at, "a word has a zero byte in it");
+    sslh_i_tally_add(&v->words, (const char *)s->p + at, n);
+    return !SSLH_I_BAD(v->c);
+}
+
 /* Reads a row of text, n bytes at byte at: the word and D numbers. */
 SSLH_I_FN int sslh_i_vectors_line(sslh_vectors *v, const sslh_i_source *s, size_t at, size_t n, size_t D,
                                   sslh_real *row) {
-    size_t word, i, k, before = v->words.n;
+    size_t word, i, k;
     if (sslh_i_line_numbers(s->p + at, n, D, &word) != D || !word)
         return sslh_i_bad(s, at, "word %.0f is not followed by %d numbers", (double)v->words.n + 1, (int)D);
     for (i = word, k = 0; k < D; k++) {
@@ -47877,9 +47893,7 @@ SSLH_I_FN int sslh_i_vectors_line(sslh_vectors *v, const sslh_i_source *s, size_
             return sslh_i_bad(s, at + i - length, "\"%.40s\" is no number", number);
         row[k] = (sslh_real)x;
     }
-    sslh_i_tally_add(&v->words, (const char *)s->p + at, word);
-    if (SSLH_I_BAD(v->c)) return 0;
-    return v->words.n > before || sslh_i_bad(s, at, "a word is there already or has a zero byte in it");
+    return sslh_i_vectors_add(v, s, at, word);
 }
 
 /* Reads all rows of a text. If it has a line of sizes (words > 0), there must be exactly as many rows. */
@@ -47907,6 +47921,7 @@ SSLH_I_FN int sslh_i_vectors_lines(sslh_vectors *v, const sslh_i_source *s, size
 /* Reads the rows of a binary file. */
 SSLH_I_FN int sslh_i_vectors_binary(sslh_vectors *v, const sslh_i_source *s, size_t at, size_t words, size_t D) {
     size_t i, k;
+    sslh_real *row;
     if (!words || !D || words > (s->size - at) / (4 * D + 2))
         return sslh_i_bad(s, 0, "%.0f words of %.0f numbers do not fit into %.0f bytes", (double)words, (double)D,
                           (double)s->size);
@@ -47916,14 +47931,13 @@ SSLH_I_FN int sslh_i_vectors_binary(sslh_vectors *v, const sslh_i_source *s, siz
         while (at < s->size && s->p[at] == '\n') at++;
         while (at + n < s->size && s->p[at + n] != ' ') n++;
         if (!n || s->size - at - n < 4 * D + 1) return sslh_i_bad(s, at, "word %.0f is cut off", (double)i + 1);
-        sslh_i_tally_add(&v->words, (const char *)s->p + at, n);
-        if (v->words.n == i && !SSLH_I_BAD(s->c))
-            return sslh_i_bad(s, at, "a word is there already or has a zero byte in it");
+        row = v->x->data + v->words.n * D;
+        if (!sslh_i_vectors_add(v, s, at, n)) return 0;
         at += n + 1;
-        for (k = 0; k < D && !SSLH_I_BAD(s->c); k++, at += 4) {
+        for (k = 0; k < D; k++, at += 4) {
             float x = sslh_i_float_of(sslh_i_le32(s->p + at));
             if (!(x - x == 0)) return sslh_i_bad(s, at, "NaN or Inf");
-            v->x->data[i * D + k] = (sslh_real)x;
+            row[k] = (sslh_real)x;
         }
     }
     return !SSLH_I_BAD(s->c);
@@ -47936,14 +47950,19 @@ SSLH_I_FN sslh_vectors *sslh_i_vectors_read(sslh_i_source *s) {
     size_t at;
     if (!s->p || !sslh_i_source_unzip(s) || !(v = sslh_i_vectors_new(s->c))) return NULL;
     head = sslh_i_vectors_head(s, &words, &dim);
-    at = head ? sslh_i_line_size(s, 0) + 1 : 0;
+    at = head ? sslh_i_line_size(s, 0) + 1 : sslh_i_behind_mark(s);
     if (head && (!words || !dim)) sslh_i_bad(s, 0, "no words or no numbers");
     else if (head && !sslh_i_vectors_text(s, at, (size_t)dim))
         ok = sslh_i_vectors_binary(v, s, at, (size_t)words, (size_t)dim);
     else ok = sslh_i_vectors_lines(v, s, at, (size_t)words, (size_t)dim);
     if (ok) {
-        v->info.words = v->x->shape[0];
+        v->info.words = (int)v->words.n;
         v->info.dim = v->x->shape[1];
+        if (v->x->shape[0] > v->info.words)
+            sslh_i_warn(s->c, "%s: %s: rows of a word that is there already: %d; the first row of each word counts",
+                        s->fn, sslh_i_tail(s->name), v->x->shape[0] - v->info.words);
+        v->x->shape[0] = v->info.words;
+        v->x->count = v->words.n * (size_t)v->info.dim;
         return v;
     }
     sslh_i_vectors_free(v);
@@ -48047,6 +48066,8 @@ SSLH_I_FN const char *sslh_i_vectors_lost(const sslh_vectors *v, int row, sslh_v
     if (format == SSLH_VECTORS_GLOVE && row == 0 &&
         (sslh_i_line_numbers(p, n, 1, &k) || (D == 1 && p[0] >= '0' && p[0] <= '9')))
         return "has a number in the first row, which tells the size of GloVe's vectors: save as SSLH_VECTORS_TEXT";
+    if (format == SSLH_VECTORS_GLOVE && row == 0 && n >= 3 && !memcmp(p, "\xef\xbb\xbf", 3))
+        return "begins with a byte order mark, which is skipped in the first row: save as SSLH_VECTORS_TEXT";
     return NULL;
 }
 
@@ -49740,12 +49761,12 @@ SSLH_I_FN int sslh_i_tokens_text(const sslh_i_source *s) {
 
 /* Reads vocab.txt of BERT, whose line i (from 0) is token i. */
 SSLH_I_FN int sslh_i_read_lines(sslh_tokenizer *t, const sslh_i_source *s, size_t extra) {
-    size_t at = 0, n, lines = 0;
+    size_t begins = sslh_i_behind_mark(s), at = begins, n, lines = 0;
     const char *line;
     while (sslh_i_line(s, &at, &line, &n)) lines++;
     if (!lines) return sslh_i_bad(s, 0, "a vocabulary without a token");
     if (!sslh_i_tokens_room(t, lines + extra)) return 0;
-    for (at = 0; sslh_i_line(s, &at, &line, &n);) {
+    for (at = begins; sslh_i_line(s, &at, &line, &n);) {
         size_t begin = (size_t)((const uint8_t *)line - s->p);
         if (!n) return sslh_i_bad(s, begin, "line %d is empty; each names a token", t->n + 1);
         if (sslh_i_token_named(t, line, n) >= 0)
@@ -49791,7 +49812,8 @@ SSLH_I_FN int sslh_i_read_json(sslh_tokenizer *t, const sslh_i_source *s, size_t
     j.fn = s->fn;
     j.file = s->name;
     j.what = "vocabulary in JSON";
-    j.at = j.start = (const char *)s->p;
+    j.start = (const char *)s->p;
+    j.at = j.start + sslh_i_behind_mark(s);
     j.end = j.start + s->size;
     for (i = 0; i < s->size; i++) colons += s->p[i] == ':';
     j.text = j.pool = (char *)sslh_i_alloc(s->c, s->size + 1);
@@ -49852,7 +49874,7 @@ SSLH_I_FN int sslh_i_merge_read(sslh_tokenizer *t, const sslh_i_source *s, const
 /* Reads merges.txt, which has one pair of tokens per line, in the order in which they were learnt. With grow each makes
    a token, until there are most. */
 SSLH_I_FN int sslh_i_read_merges(sslh_tokenizer *t, const sslh_i_source *s, int grow, size_t most) {
-    size_t at = 0, n;
+    size_t at = sslh_i_behind_mark(s), n;
     int number = 0;
     const char *line;
     while (sslh_i_line(s, &at, &line, &n)) {

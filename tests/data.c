@@ -385,7 +385,7 @@ static void sheets(void) {
     test_temporary_folder("sheets");
     put_png(c, "sheets/a.png", 0, 4, 5, 1); /* two columns of two pixels and one that is not used */
     put_png(c, "sheets/c.png", 100, 2, 2, 3);
-    put(c, "sheets/l.txt", "0 2\r\n1\t0\n");
+    put(c, "sheets/l.txt", "\xef\xbb\xbf" "0 2\r\n1\t0\n"); /* a byte order mark before either text */
     put(c, "sheets/m.txt", "0 2 x 0\n");
     put(c, "sheets/index.txt",
         "# cells\r\ncell 2 2 # height width\nclass  first class \r\nclass 2nd\n  class third # not this\n\nsheet a.png "
