@@ -42483,6 +42483,7 @@ typedef struct sslh_i_zip {
     const sslh_i_source *s;
     size_t at, end; /* the rest of the list, from `at` to `end` */
     int    left;    /* members in that rest */
+    size_t packed;  /* bytes of the members read so far */
 } sslh_i_zip;
 
 typedef struct sslh_i_member {
@@ -42505,12 +42506,14 @@ SSLH_I_FN int sslh_i_zip_open(sslh_i_zip *z, const sslh_i_source *s) {
     z->left = (int)sslh_i_le16(s->p + at + 10);
     z->at = sslh_i_le32(s->p + at + 16);
     z->end = at;
+    z->packed = 0;
     if (z->left == 0xffff || z->at == 0xffffffffu) return sslh_i_bad(s, at, "archives beyond 4 GB are not read");
     if (z->at > at) return sslh_i_bad(s, at, "the list of the archive lies outside of it");
     return 1;
 }
 
-/* Reads the next member. Returns 0 at the end of the list, or with an error. */
+/* Reads the next member. Returns 0 at the end of the list, or with an error. If members shared their bytes, a small
+   file could unpack to a very large one; in honest archives all of them together fit into the file. */
 SSLH_I_FN int sslh_i_zip_next(sslh_i_zip *z, sslh_i_member *m) {
     const sslh_i_source *s = z->s;
     const uint8_t *e = s->p + z->at;
@@ -42541,6 +42544,9 @@ SSLH_I_FN int sslh_i_zip_next(sslh_i_zip *z, sslh_i_member *m) {
         return sslh_i_bad(s, z->at, "'%.100s' is not where the list says", m->name);
     local += 30 + (size_t)sslh_i_le16(s->p + local + 26) + sslh_i_le16(s->p + local + 28);
     if (local > s->size || m->packed > s->size - local) return sslh_i_bad(s, z->at, "'%.100s' ends early", m->name);
+    if (m->packed > s->size - z->packed)
+        return sslh_i_bad(s, z->at, "'%.100s': the members of the archive overlap", m->name);
+    z->packed += m->packed;
     m->p = s->p + local;
     z->at += skip;
     z->left--;
@@ -44207,7 +44213,7 @@ SSLH_DEF char *sslh_load_file(sslh_ctx *c, const char *path, size_t *size) {
        sheet train_0.png columns 50 count 2500 images row by row, 50 in each row; the rest of the sheet is not read
        labels labels.txt                       whole numbers separated by white space, one per image of all sheets
                                                (may be left out)
-   Files are in the same folder. Sheets may be grey or colour; alpha is dropped. */
+   Files are in the same folder, and each sheet is named once. Sheets may be grey or colour; alpha is dropped. */
 
 /* Finds the next word of the line; 0 at the end of the line. */
 SSLH_I_FN int sslh_i_word(const sslh_i_source *s, size_t *at, size_t *word, size_t *n) {
@@ -44306,16 +44312,30 @@ typedef struct sslh_i_index {
     const char **name;          /* of the classes: pointers into the file, without zeros at the end */
     size_t      *length;
     int          classes;
+    const char **sheet;         /* likewise: the names of the sheets so far */
+    size_t      *sheet_length;
+    int          sheets;
     char        *labels;        /* path, or NULL */
 } sslh_i_index;
 
-/* Reads "FILE columns N count N", which follows the word sheet, and that sheet. */
+/* Reads "FILE columns N count N", which follows the word sheet, and that sheet. None is read twice: with each line a
+   small folder would take more memory. */
 SSLH_I_FN void sslh_i_index_sheet(sslh_i_parts *set, const sslh_i_source *s, size_t *at, const char *path,
-                                  const sslh_i_index *x) {
-    size_t word, n;
+                                  sslh_i_index *x) {
+    size_t word, n, name = *at;
     int columns = 0, count = 0;
     char *file;
     if (!sslh_i_word_file(s, at, path, &file)) return;
+    sslh_i_word(s, &name, &word, &n);
+    for (int i = 0; i < x->sheets; i++)
+        if (x->sheet_length[i] == n && !memcmp(x->sheet[i], s->p + word, n)) {
+            sslh_i_bad(s, word, "the sheet '%.*s' is named twice", (int)SSLH_I_MIN(n, (size_t)100),
+                       (const char *)s->p + word);
+            sslh_i_free(s->c, file);
+            return;
+        }
+    x->sheet[x->sheets] = (const char *)s->p + word;
+    x->sheet_length[x->sheets++] = n;
     if (!sslh_i_word(s, at, &word, &n) || !sslh_i_word_is(s, word, n, "columns"))
         sslh_i_bad(s, word, "columns N is expected");
     else if (sslh_i_word_number(s, at, 32768, &columns)) {
@@ -44353,12 +44373,15 @@ SSLH_I_FN void sslh_i_index_line(sslh_i_parts *set, const sslh_i_source *s, size
 /* Reads the text of an index.txt in the folder `path`. */
 SSLH_I_FN int sslh_i_load_index(sslh_i_parts *set, const sslh_i_source *s, const char *path) {
     sslh_ctx *c = set->c;
-    size_t at = 0, word, n, lines = 1;
+    size_t at = sslh_i_behind_mark(s), word, n, most = s->size / 6 + 1; /* such a line takes 6 bytes or more */
     sslh_i_index x;
     memset(&x, 0, sizeof x);
-    for (size_t i = 0; i < s->size; i++) lines += s->p[i] == '\n';
-    x.name = (const char **)sslh_i_alloc(c, lines * sizeof *x.name);
-    x.length = (size_t *)sslh_i_alloc(c, lines * sizeof *x.length);
+    x.name = (const char **)sslh_i_alloc(c, 2 * most * sizeof *x.name);
+    x.length = (size_t *)sslh_i_alloc(c, 2 * most * sizeof *x.length);
+    if (x.name && x.length) {
+        x.sheet = x.name + most;
+        x.sheet_length = x.length + most;
+    }
     while (at < s->size && !SSLH_I_BAD(c)) {
         if (sslh_i_word(s, &at, &word, &n)) sslh_i_index_line(set, s, &at, word, n, path, &x);
         else if (at < s->size && s->p[at] == '#')

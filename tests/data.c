@@ -376,7 +376,8 @@ static void sheets(void) {
         {"cell 2 2\nsheet b.png columns 2 count 4", "cannot open"},
         {"cell 2 2\nsheet a.png columns 2 count 4\ncell 2 2", "cell comes after"},
         {"cell 2 2\nsheet a.png columns 2 count 3\nlabels l.txt", "more labels"},
-        {"cell 2 2\nsheet a.png columns 2 count 4\nsheet a.png columns 1 count 1\nlabels l.txt", "fewer labels"},
+        {"cell 2 2\nsheet a.png columns 2 count 4\nsheet c.png columns 1 count 1\nlabels l.txt", "fewer labels"},
+        {"cell 2 2\nsheet a.png columns 2 count 4\nsheet a.png columns 1 count 1", "the sheet 'a.png' is named twice"},
         {"cell 2 2\nsheet a.png columns 2 count 4\nlabels m.txt", "not a number from 0"},
         {"labels l.txt\nlabels l.txt", "(once) labels"},
         {"cell 2 2\nclass one\nsheet a.png columns 2 count 4\nlabels l.txt", "only 1 classes are named"},
@@ -388,8 +389,8 @@ static void sheets(void) {
     put(c, "sheets/l.txt", "\xef\xbb\xbf" "0 2\r\n1\t0\n"); /* a byte order mark before either text */
     put(c, "sheets/m.txt", "0 2 x 0\n");
     put(c, "sheets/index.txt",
-        "# cells\r\ncell 2 2 # height width\nclass  first class \r\nclass 2nd\n  class third # not this\n\nsheet a.png "
-        "columns 2 count 4\r\nlabels l.txt");
+        "\xef\xbb\xbf# cells\r\ncell 2 2 # height width\nclass  first class \r\nclass 2nd\n  class third # not this\n\n"
+        "sheet a.png columns 2 count 4\r\nlabels l.txt");
     CHECK_OK(c);
     sslh_data d = sslh_load_images(c, test_temporary("sheets"));
     CHECK_OK(c);
@@ -847,9 +848,10 @@ static void no_memory(void) {
     put_png(w, "few/y/b.png", 2, 2, 2, 3);
     test_temporary_folder("sheet");
     put_png(w, "sheet/a.png", 1, 4, 4, 1);
+    put_png(w, "sheet/b.png", 1, 2, 2, 1);
     put(w, "sheet/l.txt", "0 1 0 1 1");
     put(w, "sheet/index.txt",
-        "class a\nclass b\ncell 2 2\nsheet a.png columns 2 count 4\nsheet a.png columns 1 count 1\nlabels l.txt\n");
+        "class a\nclass b\ncell 2 2\nsheet a.png columns 2 count 4\nsheet b.png columns 1 count 1\nlabels l.txt\n");
     CHECK_OK(w);
     sslh_destroy(w);
     for (int work = 0; work < 6; work++)
@@ -898,8 +900,8 @@ static void no_memory(void) {
             CHECK(k.live == 0, "%ld blocks are left", k.live);
         }
     static const char *const files[] = {"few/x/a.png", "few/y/b.png", "few/x",           "few/y", "few",
-                                        "sheet/a.png", "sheet/l.txt", "sheet/index.txt", "sheet"};
-    for (int i = 0; i < 9; i++) (void)test_remove(test_temporary(files[i]));
+                                        "sheet/a.png", "sheet/b.png", "sheet/l.txt", "sheet/index.txt", "sheet"};
+    for (int i = 0; i < 10; i++) (void)test_remove(test_temporary(files[i]));
 }
 
 TESTS_BEGIN

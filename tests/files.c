@@ -324,6 +324,68 @@ static void archives(void) {
     sslh_destroy(c);
 }
 
+/* An archive in which n members are the same packed bytes, at the beginning of the file. */
+static uint8_t *zip_of(int n, size_t count, size_t *size) {
+    sslh_ctx *c = create();
+    size_t bytes = sslh_i_npy_header(sslh_dim1((int)count), count, NULL), packed, at, list;
+    uint8_t *npy = (uint8_t *)calloc(bytes, 1), *zip;
+    sslh_i_npy_header(sslh_dim1((int)count), count, npy);
+    zip = sslh_i_deflate(c, npy, bytes, 3, &packed);
+    packed -= 6; /* without the head of zlib, 2 bytes, and its checksum */
+    uint8_t *out = (uint8_t *)calloc(packed + 100 + 60 * (size_t)n, 1);
+    memcpy(out, "PK\3\4", 4);
+    memcpy(out + 30, zip + 2, packed);
+    for (at = list = 30 + packed; n-- > 0; at += 51) {
+        memcpy(out + at, "PK\1\2", 4);
+        out[at + 10] = 8;
+        sslh_i_put_le32(out + at + 16, sslh_i_crc32(0, npy, bytes));
+        sslh_i_put_le32(out + at + 20, (uint32_t)packed);
+        sslh_i_put_le32(out + at + 24, (uint32_t)bytes);
+        out[at + 28] = 5; /* the name; that before the bytes has none */
+        memcpy(out + at + 46, "a.npy", 5);
+        out[at + 46] = (uint8_t)(out[at + 46] + n);
+    }
+    memcpy(out + at, "PK\5\6", 4);
+    out[at + 10] = (uint8_t)((at - list) / 51);
+    sslh_i_put_le32(out + at + 12, (uint32_t)(at - list));
+    sslh_i_put_le32(out + at + 16, (uint32_t)list);
+    *size = at + 22;
+    free(npy);
+    sslh_i_free(c, zip);
+    sslh_destroy(c);
+    return out;
+}
+
+/* Eight members of the same bytes would make eight times as much of a file as it can hold. */
+static void overlapping_members(void) {
+    const size_t count = 250000;
+    for (int n = 1; n <= 8; n += 7) {
+        sslh_ctx *c = create();
+        size_t before = sslh_query(c).bytes, size;
+        uint8_t *zip = zip_of(n, count, &size);
+        sslh_i_found found;
+        sslh_i_source s = sslh_i_source_of(c, "test", "memory", zip, size);
+        sslh_i_st weights;
+        s.part = "a";
+        int read = sslh_i_read(&s, SSLH_I_GIVES_ARRAY, &found);
+        CHECK(read == (n == 1), "%d members: read %d", n, read);
+        if (n > 1) CHECK_ERROR(c, "the members of the archive overlap");
+        else CHECK(found.array && found.array->count == count, "values");
+        if (read) sslh_i_found_free(c, &found);
+        read = sslh_i_st_open(&weights, c, "test", "memory", zip, size);
+        CHECK(read == (n == 1) && weights.n == (n == 1), "%d members: read %d as weights", n, read);
+        sslh_i_st_close(&weights);
+        if (n > 1) CHECK_ERROR(c, "the members of the archive overlap");
+        CHECK_OK(c);
+        CHECK(sslh_query(c).bytes == before, "memory is left");
+        if (n > 1)
+            CHECK(sslh_query(c).peak < before + 2 * count, "%d bytes made the reader take %.0f", (int)size,
+                  (double)sslh_query(c).peak);
+        free(zip);
+        sslh_destroy(c);
+    }
+}
+
 static void npy_round_trip(void) {
     static const float values[24] = {0, 1, -1, 0.5f, 1e-30f, 3e38f, 7};
     sslh_ctx *c = create();
@@ -959,6 +1021,7 @@ TESTS_BEGIN
     TEST(golden_files)
     TEST(png_round_trip)
     TEST(archives)
+    TEST(overlapping_members)
     TEST(npy_round_trip)
     TEST(every_format)
     TEST(truncation_and_flips)
