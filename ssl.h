@@ -42959,16 +42959,32 @@ SSLH_I_FN sslh_i_classes sslh_i_classes_of(const sslh_data *d, int field) {
     return k;
 }
 
+/* For qsort, of places in an array of names: the order of the names, equal ones in the order of their places. */
+SSLH_I_FN int sslh_i_compare_places(const void *a, const void *b) {
+    const char *const *x = *(const char *const *const *)a, *const *y = *(const char *const *const *)b;
+    int order = strcmp(*x, *y);
+    return order ? order : x < y ? -1 : x > y;
+}
+
 /* The names of a's classes followed by those of b's that a does not have, in one block that the caller frees; *all is
    their number. map gets the number of each of b's classes among them. */
 SSLH_I_FN const char **sslh_i_class_union(sslh_ctx *c, sslh_i_classes a, sslh_i_classes b, int32_t *map, int *all) {
     size_t bytes = 0;
+    const char *const **sorted = (const char *const **)sslh_i_alloc(c, ((size_t)a.n + 1) * sizeof *sorted);
     *all = a.n;
+    if (!sorted) return NULL;
+    for (int i = 0; i < a.n; i++) sorted[i] = &a.name[i];
+    qsort((void *)sorted, (size_t)a.n, sizeof *sorted, sslh_i_compare_places);
     for (int i = 0; i < b.n; i++) {
-        int k = 0;
-        while (k < a.n && strcmp(b.name[i], a.name[k]) != 0) k++;
-        map[i] = k < a.n ? k : (*all)++;
+        int low = 0, high = a.n; /* the first that is not before b's name, by bisection */
+        while (low < high) {
+            int middle = low + (high - low) / 2;
+            if (strcmp(*sorted[middle], b.name[i]) < 0) low = middle + 1;
+            else high = middle;
+        }
+        map[i] = low < a.n && !strcmp(*sorted[low], b.name[i]) ? (int32_t)(sorted[low] - a.name) : (*all)++;
     }
+    sslh_i_free(c, (void *)sorted);
     for (int i = 0; i < a.n; i++) bytes += strlen(a.name[i]) + 1;
     for (int i = 0; i < b.n; i++) bytes += strlen(b.name[i]) + 1;
     const char **name = (const char **)sslh_i_alloc(c, (size_t)*all * sizeof *name + bytes);

@@ -352,6 +352,36 @@ static void classes_by_name(void) {
     sslh_destroy(c);
 }
 
+/* Many names, in another order: each finds the first of its name, and new ones follow in their order. Time that grew
+   with the square of their number would be minutes here. */
+static void many_names(void) {
+    enum { N = 200000, EXTRA = 3 };
+    static const uint8_t pixels[2] = {1, 2};
+    int32_t label[2] = {0, 1};
+    sslh_ctx *c = create(0);
+    char *text = (char *)malloc(N * 8);
+    const char **one = (const char **)malloc(N * sizeof *one), **two = (const char **)malloc((N + EXTRA) * sizeof *two);
+    for (int i = 0; i < N; i++) {
+        snprintf(text + 8 * i, 8, "n%d", i % (N - 1)); /* the last has the name of the first */
+        one[i] = text + 8 * i;
+        two[N - 1 - i] = text + 8 * i;
+    }
+    two[N] = "x", two[N + 1] = "y", two[N + 2] = "x";
+    sslh_data a = sslh_data_from_images(c, pixels, 2, 1, 1, 1, label), b = a;
+    a.class_names = one, a.classes = N;
+    b.class_names = two, b.classes = N + EXTRA;
+    label[1] = 7;
+    b = sslh_data_match_classes(b, a);
+    CHECK_OK(c);
+    CHECK(b.labels[0] == 0 && b.labels[1] == N - 8, "%d and %d", (int)b.labels[0], (int)b.labels[1]);
+    CHECK(b.classes == N && b.field[1].classes == N + EXTRA && !strcmp(b.field[1].names[N + 1], "y") &&
+              !strcmp(b.field[1].names[N + 2], "x"), "%d classes", b.field[1].classes);
+    free(text);
+    free((void *)one);
+    free((void *)two);
+    sslh_destroy(c);
+}
+
 static void sheets(void) {
     static const struct { const char *text, *error;
     } bad[] = {
@@ -911,6 +941,7 @@ TESTS_BEGIN
     TEST(folder_contents)
     TEST(several_sizes)
     TEST(classes_by_name)
+    TEST(many_names)
     TEST(sheets)
     TEST(largest_label)
     TEST(mixed_channels)
