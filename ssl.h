@@ -526,8 +526,8 @@
    ViTs, those of GPT-2, BERT and CLIP for sslh_transformer) and a CRC-32 of all bytes, so that a damaged file is
    refused; those of 0.1.0 have none and are refused. A file is first written under a temporary name in the same folder,
    then synced and renamed, so that a crash leaves either the old file or the new one. The next save to the same path
-   removes what a killed process left behind. A read-only file is not replaced. A file keeps its permissions and owner,
-   a symbolic link stays and its target is replaced; devices, pipes and open files are written to directly.
+   removes what a killed process left behind. A read-only file is not replaced. A file keeps its permissions and owner;
+   a symbolic link's target is replaced; devices, pipes and open files are written to directly. Names are UTF-8.
 
        sslh_save_net(encoder, "encoder.safetensors");                           // weights, architecture, preprocessing
        sslh_net *again = sslh_load_net(c, "encoder.safetensors");               // builds the net, then reads it
@@ -1770,7 +1770,7 @@ typedef struct sslh_field {
     void *user;
     const char        *name;    /* for sslh_data_labelled and sslh_data_where; NULL: it has none */
     const char *const *names;   /* labels: the name of each class; NULL: none */
-    int                classes; /* labels: number of classes, as many as .names; default 1 + the largest label */
+    int                classes; /* labels: classes, as many as .names; default 1 + the largest label (below 2^24) */
     int                rate;    /* audio: samples per second; 0: unknown */
     int64_t            stream;  /* tokens: .values are one text of so many, of which sample i is a window
                                    (sslh_data_stream); 0: samples by themselves; below 0, in subsets with gaps: as above
@@ -3345,8 +3345,9 @@ SSLH_API sslh_pair_score sslh_word_pairs(sslh_vectors *v, const char *text, size
 
 typedef enum sslh_vectors_format { SSLH_VECTORS_TEXT = 0, SSLH_VECTORS_BINARY, SSLH_VECTORS_GLOVE } sslh_vectors_format;
 /* Word vectors as word2vec writes them, as text or binary (fastText's .vec is its text), and as GloVe does (text
-   without a line of sizes); sslh_load_vectors recognises which of them it is. Gzipped files are unpacked. What a format
-   could not give back is an error, such as words with spaces (GloVe's vectors have some) in a binary file. */
+   without a line of sizes); sslh_load_vectors recognises which of them it is. Gzipped files are unpacked. If a word is
+   there twice, its first row counts, and there is a warning. What a format could not give back is an error, such as
+   words with spaces (GloVe's vectors have some) in a binary file. */
 SSLH_API sslh_vectors *sslh_load_vectors(sslh_ctx *c, const char *path);
 SSLH_API sslh_vectors *sslh_load_vectors_memory(sslh_ctx *c, const void *bytes, size_t size);
 SSLH_API void sslh_save_vectors(const sslh_vectors *v, const char *path, sslh_vectors_format format);
@@ -4397,6 +4398,7 @@ static const sslh_ctx sslh_i_dead = SSLH_I_ZERO;
 SSLH_I_FN void sslh_i_warn(sslh_ctx *c, const char *format, ...) SSLH_I_PRINTF(2, 3);
 /* --- persistent memory: zeroed, 64-byte aligned, freed by sslh_rewind or sslh_destroy; NULL and an error on failure */
 SSLH_I_FN void *sslh_i_alloc(sslh_ctx *c, size_t bytes);
+SSLH_I_FN void *sslh_i_alloc_table(sslh_ctx *c, size_t a, size_t b, size_t bytes); /* a b values of so many bytes */
 SSLH_I_FN void *sslh_i_alloc_with(sslh_ctx *c, size_t bytes, const void *owner); /* lives as long as that other block */
 /* --- the same for what can be done without: no error on failure */
 SSLH_I_FN void *sslh_i_alloc_spare(sslh_ctx *c, size_t bytes, const void *owner);
@@ -12600,7 +12602,7 @@ SSLH_I_FN int sslh_i_w2v_begin(sslh_i_word2vec *s, sslh_tensor *x) {
         return 0;
     }
     b->in = (sslh_real *)sslh_i_alloc(s->c, bytes);
-    b->h = (sslh_real *)sslh_i_alloc(s->c, 2 * batch * D * sizeof *b->h);
+    b->h = (sslh_real *)sslh_i_alloc_table(s->c, 2 * batch, D, sizeof *b->h);
     b->g = (sslh_real *)sslh_i_alloc(s->c, (targets + batch) * sizeof *b->g);
     b->input = (int32_t *)sslh_i_alloc(s->c, (inputs + targets + 2 * batch + 2) * sizeof *b->input);
     b->label = (uint8_t *)sslh_i_alloc(s->c, targets + 1);
@@ -12937,7 +12939,7 @@ SSLH_DEF sslh_analogy_score sslh_analogies(sslh_vectors *v, const char *text, si
     }
     if (!text) text = ""; /* of no bytes */
     V = most && most < v->info.words ? most : v->info.words;
-    sums = (sslh_real *)sslh_i_alloc(v->c, SSLH_I_QUESTIONS * ((size_t)v->info.dim + (size_t)V) * sizeof *sums);
+    sums = (sslh_real *)sslh_i_alloc_table(v->c, SSLH_I_QUESTIONS, (size_t)v->info.dim + (size_t)V, sizeof *sums);
     while (sums && sslh_i_vectors_unit(v) && (words = sslh_i_words_of_line(text, size, &at, word, length)) >= 0) {
         if (words != 4 || word[0][0] == ':') continue;
         for (k = 0; k < 4; k++) {
@@ -13007,7 +13009,7 @@ SSLH_DEF sslh_pair_score sslh_word_pairs(sslh_vectors *v, const char *text, size
     if (!text) text = ""; /* of no bytes */
     D = (size_t)v->info.dim;
     for (i = 0; i < size; i++) lines += text[i] == '\n';
-    a = (double *)sslh_i_alloc(v->c, 5 * lines * sizeof *a); /* people's numbers, cosines, work */
+    a = (double *)sslh_i_alloc_table(v->c, lines, 5, sizeof *a); /* people's numbers, cosines, work */
     while (a && sslh_i_vectors_unit(v) && (words = sslh_i_words_of_line(text, size, &at, word, length)) >= 0) {
         char number[64];
         int first, second;
@@ -13224,7 +13226,9 @@ SSLH_DEF int sslh_gpt_generate(sslh_net *net, const int32_t *prompt, int count, 
     stream = desc.stream ? sslh_i_sample_stream('Y', 0, 0, (int32_t)(uint32_t)desc.stream) : sslh_next_stream(c);
     values = (size_t)t->depth * (size_t)t->length * (size_t)t->width;
     text = (int32_t *)sslh_i_alloc(c, ((size_t)count + (size_t)room) * sizeof *text);
-    cache.k = text && !desc.no_cache ? (sslh_real *)sslh_i_alloc(c, 2 * values * sizeof *cache.k) : NULL;
+    if (text && !desc.no_cache)
+        cache.k = (sslh_real *)sslh_i_alloc_table(c, 2 * (size_t)t->depth, (size_t)t->length * (size_t)t->width,
+                                                  sizeof *cache.k);
     if (SSLH_I_BAD(c)) {
         sslh_i_free(c, text);
         return 0;
@@ -14934,7 +14938,7 @@ SSLH_DEF float sslh_knn_features(sslh_ctx *c, sslh_tensor *train, const int32_t 
     mark = sslh_mark(c);
     j.best = (sslh_real *)sslh_i_alloc(c, (size_t)c->threads * (size_t)j.k * sizeof *j.best);
     j.who = (int32_t *)sslh_i_alloc(c, (size_t)c->threads * (size_t)j.k * sizeof *j.who);
-    j.votes = (double *)sslh_i_alloc(c, (size_t)c->threads * (size_t)classes * sizeof *j.votes);
+    j.votes = (double *)sslh_i_alloc_table(c, (size_t)c->threads, (size_t)classes, sizeof *j.votes);
     j.answer = (int32_t *)sslh_i_alloc(c, 256 * sizeof *j.answer); /* the rows of a block are 256 at most */
     j.test_labels = test_labels;
     if (!SSLH_I_BAD(c)) sslh_i_similar_blocks(c, train, test, sslh_i_knn_block, &j);
@@ -15531,7 +15535,7 @@ SSLH_DEF float sslh_effective_rank(sslh_ctx *c, const sslh_tensor *x) {
     float result;
     if (SSLH_I_BAD(c) || !sslh_i_check_features("sslh_effective_rank", x, 2)) return 0.0f;
     width = (size_t)x->shape[1];
-    gram = (double *)sslh_i_alloc(c, (width * width + width) * sizeof *gram);
+    gram = (double *)sslh_i_alloc_table(c, width, width + 1, sizeof *gram);
     if (!gram) return 0.0f;
     values = gram + width * width;
     sslh_i_gram(gram, x, NULL);
@@ -15606,7 +15610,7 @@ SSLH_DEF sslh_whitening sslh_zca_fit(sslh_ctx *c, sslh_tensor *train, float eps)
     }
     D = (size_t)train->shape[1];
     mark = sslh_mark(c);
-    memory = (double *)sslh_i_alloc(c, (2 * D * D + 2 * D) * sizeof *memory);
+    memory = (double *)sslh_i_alloc_table(c, 2 * D, D + 1, sizeof *memory);
     w.mean = sslh_i_persistent(c, "sslh_zca_fit", SSLH_F32, sslh_dim1(train->shape[1]));
     w.matrix = sslh_i_persistent(c, "sslh_zca_fit", SSLH_F32, sslh_dim2(train->shape[1], train->shape[1]));
     if (SSLH_I_BAD(c)) {
@@ -15664,7 +15668,7 @@ SSLH_DEF float sslh_frechet(sslh_ctx *c, const sslh_tensor *a, const sslh_tensor
         sslh_fail(c, SSLH_E_SHAPE, "sslh_frechet: features of width %d and %d", a->shape[1], b->shape[1]);
     if (SSLH_I_BAD(c)) return 0.0f;
     n = (size_t)a->shape[1];
-    memory = (char *)sslh_i_alloc(c, (4 * n * n + 3 * n) * sizeof(double));
+    memory = (char *)sslh_i_alloc_table(c, n, 4 * n + 3, sizeof(double));
     if (!memory) return 0.0f;
     root = (double *)(void *)memory;
     other = root + n * n;
@@ -15767,13 +15771,6 @@ SSLH_DEF sslh_classifier_info sslh_classifier_query(const sslh_classifier *k) {
     return k ? k->info : none;
 }
 
-/* Memory for a b values of `bytes` bytes each; NULL and an error when the size overflows. */
-SSLH_I_FN void *sslh_i_alloc_table(sslh_ctx *c, size_t a, size_t b, size_t bytes) {
-    size_t n;
-    if (sslh_i_mul(a, b, &n) && sslh_i_mul(n, bytes, &n)) return sslh_i_alloc(c, n);
-    sslh_fail(c, SSLH_E_MEMORY, "out of memory: a size overflows");
-    return NULL;
-}
 /* Rows of a task where a row is little work. */
 #define SSLH_I_ROWS 64
 SSLH_I_FN int sslh_i_row_tasks(size_t rows) { return (int)((rows + SSLH_I_ROWS - 1) / SSLH_I_ROWS); }
@@ -22815,7 +22812,12 @@ SSLH_I_FN void *sslh_i_block_new(sslh_ctx *c, size_t bytes, int spare) {
 }
 
 SSLH_I_FN void *sslh_i_alloc(sslh_ctx *c, size_t bytes) { return sslh_i_block_new(c, bytes, 0); }
-
+SSLH_I_FN void *sslh_i_alloc_table(sslh_ctx *c, size_t a, size_t b, size_t bytes) {
+    size_t n;
+    if (sslh_i_mul(a, b, &n) && sslh_i_mul(n, bytes, &n)) return sslh_i_alloc(c, n);
+    sslh_fail(c, SSLH_E_MEMORY, "out of memory: a size overflows");
+    return NULL;
+}
 /* Memory that belongs to an earlier block (a net's parameters, laid out at its first use) and is freed by the
    same rewind. */
 SSLH_I_FN void *sslh_i_alloc_with(sslh_ctx *c, size_t bytes, const void *owner) {
@@ -39444,12 +39446,64 @@ SSLH_I_FN void sslh_i_dir_free(sslh_ctx *c, sslh_i_dir *d) {
 
 #if SSLH_WITH_STDIO
 
+#if defined(_WIN32)
+#define SSLH_I_WIDE 4096 /* room for a path; Windows' own functions stop at 260 or, behind \\?\, 32,767 characters */
+
+/* A path for the functions of Windows that take 16-bit characters: the others know only the letters of one code page.
+   Names are UTF-8, as those that sslh_i_list_dir finds. A name in a path that is not UTF-8 is taken in the code page of
+   the system, which the arguments of a program have there. A path that is too long becomes "". */
+SSLH_I_FN const wchar_t *sslh_i_wide(const char *path, wchar_t *out) {
+    int used = 0;
+    while (*path && used < SSLH_I_WIDE - 1) {
+        int n = 0, got, room = SSLH_I_WIDE - 1 - used;
+        while (path[n] && path[n++] != '/') {}
+        got = MultiByteToWideChar(CP_UTF8, MB_ERR_INVALID_CHARS, path, n, out + used, room);
+        if (!got) got = MultiByteToWideChar(CP_ACP, 0, path, n, out + used, room);
+        if (!got) break;
+        used += got;
+        path += n;
+    }
+    out[*path ? 0 : used] = 0;
+    return out;
+}
+
+/* A file's name that Windows has found, in UTF-8; 260 characters take at most 3 bytes each. */
+SSLH_I_FN const char *sslh_i_utf8_name(const wchar_t *name, char out[800]) {
+    if (!WideCharToMultiByte(CP_UTF8, 0, name, -1, out, 800, NULL, NULL)) out[0] = 0;
+    return out;
+}
+#endif
+
+SSLH_I_FN FILE *sslh_i_open_to_read(const char *path) {
+#if defined(_WIN32)
+    wchar_t wide[SSLH_I_WIDE];
+    return _wfopen(sslh_i_wide(path, wide), L"rb");
+#else
+    return fopen(path, "rb");
+#endif
+}
+
+/* Removes a file; nothing depends on the success of this. */
+SSLH_I_FN void sslh_i_remove(const char *path) {
+#if defined(_WIN32)
+    wchar_t wide[SSLH_I_WIDE];
+    (void)DeleteFileW(sslh_i_wide(path, wide));
+#else
+    (void)remove(path);
+#endif
+}
+
 /* What is at a path, links followed. Only the system's own word that nothing is there counts as absence: after any
    other error (a network folder that does not answer, a folder that may not be searched) there may well be a file, and
    a caller that believed it absent would start afresh and overwrite it. EOVERFLOW is a file too large for off_t. */
 SSLH_I_FN sslh_i_path_kind sslh_i_path(const char *path) {
 #if defined(_WIN32)
-    DWORD a = GetFileAttributesA(path);
+    wchar_t wide[SSLH_I_WIDE];
+    DWORD a = GetFileAttributesW(sslh_i_wide(path, wide));
+    if (path[0] && !wide[0]) {
+        errno = ENAMETOOLONG;
+        return SSLH_I_PATH_UNKNOWN;
+    }
     if (a == INVALID_FILE_ATTRIBUTES) {
         DWORD why = GetLastError();
         errno = why == ERROR_ACCESS_DENIED ? EACCES : EIO;
@@ -39467,7 +39521,7 @@ SSLH_I_FN sslh_i_path_kind sslh_i_path(const char *path) {
                : SSLH_I_PATH_UNKNOWN;
     return S_ISREG(s.st_mode) ? SSLH_I_PATH_FILE : S_ISDIR(s.st_mode) ? SSLH_I_PATH_FOLDER : SSLH_I_PATH_OTHER;
 #else
-    FILE *f = fopen(path, "rb");
+    FILE *f = sslh_i_open_to_read(path);
     if (!f) return SSLH_I_PATH_NONE;
     fclose(f);
     return SSLH_I_PATH_FILE;
@@ -39500,7 +39554,7 @@ SSLH_I_FN uint8_t *sslh_i_read_whole(sslh_ctx *c, const char *fn, const char *pa
     FILE *f;
     do {
         errno = 0;
-        f = fopen(path, "rb");
+        f = sslh_i_open_to_read(path);
     } while (!f && errno == EINTR); /* interrupted by a signal: call again, here and below */
     if (!f) {
         sslh_fail(c, SSLH_E_FILE, "%s: cannot open %s: %s", fn, sslh_i_tail(path), strerror(errno));
@@ -39569,7 +39623,8 @@ SSLH_I_FN int sslh_i_take_rights(const char *path, const struct stat *of) {
 #endif
 
 /* Opens a file for writing. Without direct it is a new one, with owner and permissions of the file `like`, unless that
-   is NULL or does not exist. With direct it is an existing one and is appended to, because /dev/stdout may be a log
+   is NULL or does not exist; a file that somebody else puts there under the same name, such as a link that leads
+   elsewhere, is not written to. With direct it is an existing one and is appended to, because /dev/stdout may be a log
    file. -1 with errno set on failure. */
 #if SSLH_I_POSIX
 SSLH_I_FN int sslh_i_open_to_write(const char *path, const char *like, int direct) {
@@ -39580,7 +39635,8 @@ SSLH_I_FN int sslh_i_open_to_write(const char *path, const char *like, int direc
         while (bad && errno == EINTR);
         if (bad && errno != ENOENT && errno != ENOTDIR) return -1;
     }
-    do f = open(path, direct ? O_WRONLY | O_APPEND : O_WRONLY | O_CREAT | O_TRUNC, bad ? 0666 : 0600);
+    if (!direct) sslh_i_remove(path); /* left behind by a save that was killed, or put there */
+    do f = open(path, direct ? O_WRONLY | O_APPEND : O_WRONLY | O_CREAT | O_EXCL, bad ? 0666 : 0600);
     while (f < 0 && errno == EINTR);
 #if !defined(__wasm__)
     if (f >= 0 && !bad && sslh_i_take_rights(path, &s)) {
@@ -39602,7 +39658,10 @@ SSLH_I_FN int sslh_i_write_plain(const char *path, const char *like, int direct,
     (void)direct;
 #endif
 #if defined(_WIN32)
-    HANDLE f = CreateFileA(path, GENERIC_WRITE, 0, NULL, CREATE_ALWAYS, FILE_ATTRIBUTE_NORMAL, NULL);
+    wchar_t wide[SSLH_I_WIDE];
+    if (!direct) sslh_i_remove(path);
+    HANDLE f = CreateFileW(sslh_i_wide(path, wide), GENERIC_WRITE, 0, NULL, direct ? CREATE_ALWAYS : CREATE_NEW,
+                           FILE_ATTRIBUTE_NORMAL, NULL);
     if (f == INVALID_HANDLE_VALUE) return 1;
     int bad = 0;
     while (size && !bad) {
@@ -39647,7 +39706,9 @@ SSLH_I_FN int sslh_i_write_plain(const char *path, const char *like, int direct,
 SSLH_I_FN int sslh_i_replace(const char *from, const char *to, char *folder) {
 #if defined(_WIN32)
     (void)folder;
-    return !MoveFileExA(from, to, MOVEFILE_REPLACE_EXISTING | MOVEFILE_WRITE_THROUGH);
+    wchar_t wide[2][SSLH_I_WIDE];
+    return !MoveFileExW(sslh_i_wide(from, wide[0]), sslh_i_wide(to, wide[1]),
+                        MOVEFILE_REPLACE_EXISTING | MOVEFILE_WRITE_THROUGH);
 #else
     if (rename(from, to)) return 1;
 #if SSLH_I_POSIX
@@ -39683,7 +39744,8 @@ SSLH_I_FN int sslh_i_refused(const char *path) {
    the folder, but whoever makes a file read-only means to keep it. */
 SSLH_I_FN int sslh_i_read_only(const char *path) {
 #if defined(_WIN32)
-    return (GetFileAttributesA(path) & FILE_ATTRIBUTE_READONLY) != 0;
+    wchar_t wide[SSLH_I_WIDE];
+    return (GetFileAttributesW(sslh_i_wide(path, wide)) & FILE_ATTRIBUTE_READONLY) != 0;
 #elif SSLH_I_POSIX
     struct stat s;
     int bad;
@@ -39750,18 +39812,20 @@ SSLH_I_FN int sslh_i_aside_left(const sslh_i_aside *a, const char *name) {
    success of this. */
 SSLH_I_FN void sslh_i_aside_tidy(const sslh_i_aside *a) {
 #if defined(_WIN32)
-    WIN32_FIND_DATAA entry;
+    WIN32_FIND_DATAW entry;
+    wchar_t wide[SSLH_I_WIDE];
+    char name[800];
     snprintf(a->name, a->room, "%.*s.*.tmp", (int)(a->folder + a->kept), a->path);
-    HANDLE h = FindFirstFileA(a->name, &entry);
+    HANDLE h = FindFirstFileW(sslh_i_wide(a->name, wide), &entry);
     if (h == INVALID_HANDLE_VALUE) return;
-    do if (sslh_i_aside_left(a, entry.cFileName)) (void)remove(a->name);
-    while (FindNextFileA(h, &entry));
+    do if (sslh_i_aside_left(a, sslh_i_utf8_name(entry.cFileName, name))) sslh_i_remove(a->name);
+    while (FindNextFileW(h, &entry));
     FindClose(h);
 #elif SSLH_I_POSIX && !defined(__wasm__)
     struct dirent *e;
     DIR *h = opendir(a->folder_name);
     while (h && (e = readdir(h)) != NULL)
-        if (sslh_i_aside_left(a, e->d_name)) (void)remove(a->name);
+        if (sslh_i_aside_left(a, e->d_name)) sslh_i_remove(a->name);
     if (h) closedir(h);
 #endif
 }
@@ -39862,7 +39926,7 @@ SSLH_I_FN int sslh_i_write_aside(sslh_ctx *c, const char *path, const void *byte
                  sslh_i_replace(a.name, path, a.folder_name);
     if (failed) {
         int why = errno;
-        (void)remove(a.name);
+        sslh_i_remove(a.name);
         errno = why;
     }
     sslh_i_free(c, a.name);
@@ -39955,16 +40019,18 @@ SSLH_I_FN int sslh_i_list_dir(sslh_ctx *c, const char *fn, const char *path, ssl
     char *pattern = sslh_i_join_path(c, path, "*", 1);
     if (!pattern) ok = 0;
     else {
-        WIN32_FIND_DATAA entry;
-        HANDLE h = FindFirstFileA(pattern, &entry);
+        WIN32_FIND_DATAW entry;
+        wchar_t wide[SSLH_I_WIDE];
+        char name[800];
+        HANDLE h = FindFirstFileW(sslh_i_wide(pattern, wide), &entry);
         sslh_i_free(c, pattern);
         if (h == INVALID_HANDLE_VALUE) {
             sslh_fail(c, SSLH_E_FILE, "%s: cannot list the folder %s: Windows error %lu", fn, sslh_i_tail(path),
                       (unsigned long)GetLastError());
             ok = 0;
         } else {
-            do ok = sslh_i_dir_add(c, d, &used, &cap, entry.cFileName);
-            while (ok && FindNextFileA(h, &entry));
+            do ok = sslh_i_dir_add(c, d, &used, &cap, sslh_i_utf8_name(entry.cFileName, name));
+            while (ok && FindNextFileW(h, &entry));
             if (ok && GetLastError() != ERROR_NO_MORE_FILES) {
                 sslh_fail(c, SSLH_E_FILE, "%s: the folder %s cannot be listed to its end: Windows error %lu", fn,
                           sslh_i_tail(path), (unsigned long)GetLastError());
@@ -40074,6 +40140,11 @@ SSLH_I_FN sslh_i_source sslh_i_source_open(sslh_ctx *c, const char *fn, const ch
     sslh_i_source s = sslh_i_source_of(c, fn, path, p, size);
     s.own = p;
     return s;
+}
+
+/* Where the text of a source begins: at byte 3 if an editor has put a byte order mark (EF BB BF) before it. */
+SSLH_I_FN size_t sslh_i_behind_mark(const sslh_i_source *s) {
+    return s->size >= 3 && !memcmp(s->p, "\xef\xbb\xbf", 3) ? 3 : 0;
 }
 
 SSLH_I_FN void sslh_i_source_close(sslh_i_source *s) {
@@ -40304,7 +40375,7 @@ SSLH_I_FN const char *sslh_i_inflate_lengths(sslh_i_bits *b, sslh_i_huffman *sym
 SSLH_I_FN const char *sslh_i_inflate_blocks(sslh_i_bits *b, sslh_i_sink *o) {
     sslh_i_huffman symbols, distances;
     const char *why = NULL;
-    int last = 0;
+    int last = 0, fixed = 0; /* fixed: the codes are those of type 1, which are built once for a run of such blocks */
     while (!last && !why) {
         int ok = 1;
         last = (int)sslh_i_take(b, 1, &ok);
@@ -40330,13 +40401,14 @@ SSLH_I_FN const char *sslh_i_inflate_blocks(sslh_i_bits *b, sslh_i_sink *o) {
             if (cut) return "the data inflates to more than the expected size";
             continue;
         }
-        if (type == 1) {
+        if (type == 1 && !fixed) {
             uint8_t length[288];
             for (int i = 0; i < 288; i++) length[i] = i < 144 ? 8 : i < 256 ? 9 : i < 280 ? 7 : 8;
             (void)sslh_i_huffman_build(&symbols, length, 288);
             memset(length, 5, 30);
             (void)sslh_i_huffman_build(&distances, length, 30);
-        } else why = sslh_i_inflate_lengths(b, &symbols, &distances);
+        } else if (type == 2) why = sslh_i_inflate_lengths(b, &symbols, &distances);
+        fixed = type == 1;
         if (!why) why = sslh_i_inflate_codes(b, o, &symbols, &distances);
     }
     b->at -= (size_t)(b->count >> 3);
@@ -41527,10 +41599,11 @@ SSLH_I_FN int sslh_i_idx_gzip_read(sslh_i_source *s, sslh_i_found *out) {
 
    A file is refused when it ends before its end mark, when its data do not fit the image, or when it is of a kind that
    photographs are not: arithmetic coding, lossless, hierarchical, 12 bits, CMYK. Memory is allocated only for as many
-   blocks as the file can have bits for, and scans are counted, so that a small file can demand neither much memory nor
-   much time. */
+   blocks as the file can have bits for, and scans and their blocks are counted, so that a small file can demand neither
+   much memory nor much time. (libjpeg makes 10 scans of a photograph, and of one of SSLH_MAX_PIXELS with full colours
+   these have 60 million blocks.) */
 
-enum { SSLH_I_JPEG_FAST = 9, SSLH_I_JPEG_SCANS = 100 };
+enum { SSLH_I_JPEG_FAST = 9, SSLH_I_JPEG_SCANS = 100, SSLH_I_JPEG_BLOCKS = 1 << 27 };
 
 SSLH_I_FN int sslh_i_is_jpeg(const sslh_i_source *s) {
     return s->size >= 3 && s->p[0] == 0xff && s->p[1] == 0xd8 && s->p[2] == 0xff;
@@ -41573,6 +41646,7 @@ typedef struct sslh_i_jpeg {
     int                    interval;                    /* units between restarts; 0: no restarts */
     int                    tables;                      /* bit t: the file has given q[t] */
     int                    scans;
+    uint64_t               blocks;                      /* of all scans */
     sslh_i_jpeg_component  component[3];
     uint16_t               q[4][64];
     sslh_i_jpeg_code       code[2][4];                  /* Huffman tables of DC, of AC */
@@ -41731,8 +41805,9 @@ SSLH_I_FN const char *sslh_i_jpeg_refine(sslh_i_jpeg *j, sslh_i_jpeg_component *
         if (bits) weight[sslh_i_zigzag[k]] = (int16_t)fresh;
         k++;
     }
-    if (j->empty) {
-        sslh_i_jpeg_correct(j, weight, &k, 64);
+    if (j->empty) { /* a block without a weight but DC has nothing to refine */
+        if (weight[1] || memcmp(weight + 1, weight + 2, 62 * sizeof *weight) != 0)
+            sslh_i_jpeg_correct(j, weight, &k, 64);
         j->empty--;
     }
     return NULL;
@@ -41903,6 +41978,11 @@ SSLH_I_FN int sslh_i_jpeg_scan(const sslh_i_source *s, size_t *at, sslh_i_jpeg *
     int across = one ? (one->width + 7) / 8 : (j->width + 8 * j->h - 1) / (8 * j->h);
     int down = one ? (one->height + 7) / 8 : (j->height + 8 * j->v - 1) / (8 * j->v);
     int64_t unit = 0;
+    for (int i = 0; i < j->ins; i++)
+        j->blocks += (uint64_t)across * (uint64_t)down * (uint64_t)(one ? 1 : j->in[i]->h * j->in[i]->v);
+    if (j->blocks > SSLH_I_JPEG_BLOCKS)
+        return sslh_i_bad(s, *at, "%d scans of %.0f blocks, more than 2^27; save it as a baseline JPEG", j->scans,
+                          (double)j->blocks);
     memset(&j->bits, 0, sizeof j->bits);
     j->bits.p = s->p;
     j->bits.size = s->size;
@@ -42501,6 +42581,7 @@ typedef struct sslh_i_zip {
     const sslh_i_source *s;
     size_t at, end; /* the rest of the list, from `at` to `end` */
     int    left;    /* members in that rest */
+    size_t packed;  /* bytes of the members read so far */
 } sslh_i_zip;
 
 typedef struct sslh_i_member {
@@ -42523,12 +42604,14 @@ SSLH_I_FN int sslh_i_zip_open(sslh_i_zip *z, const sslh_i_source *s) {
     z->left = (int)sslh_i_le16(s->p + at + 10);
     z->at = sslh_i_le32(s->p + at + 16);
     z->end = at;
+    z->packed = 0;
     if (z->left == 0xffff || z->at == 0xffffffffu) return sslh_i_bad(s, at, "archives beyond 4 GB are not read");
     if (z->at > at) return sslh_i_bad(s, at, "the list of the archive lies outside of it");
     return 1;
 }
 
-/* Reads the next member. Returns 0 at the end of the list, or with an error. */
+/* Reads the next member. Returns 0 at the end of the list, or with an error. If members shared their bytes, a small
+   file could unpack to a very large one; in honest archives all of them together fit into the file. */
 SSLH_I_FN int sslh_i_zip_next(sslh_i_zip *z, sslh_i_member *m) {
     const sslh_i_source *s = z->s;
     const uint8_t *e = s->p + z->at;
@@ -42559,6 +42642,9 @@ SSLH_I_FN int sslh_i_zip_next(sslh_i_zip *z, sslh_i_member *m) {
         return sslh_i_bad(s, z->at, "'%.100s' is not where the list says", m->name);
     local += 30 + (size_t)sslh_i_le16(s->p + local + 26) + sslh_i_le16(s->p + local + 28);
     if (local > s->size || m->packed > s->size - local) return sslh_i_bad(s, z->at, "'%.100s' ends early", m->name);
+    if (m->packed > s->size - z->packed)
+        return sslh_i_bad(s, z->at, "'%.100s': the members of the archive overlap", m->name);
+    z->packed += m->packed;
     m->p = s->p + local;
     z->at += skip;
     z->left--;
@@ -42761,14 +42847,17 @@ SSLH_I_FN int sslh_i_field_ok(sslh_ctx *c, const char *fn, const sslh_field *f, 
     return !why;
 }
 
+#define SSLH_I_CLASSES (1 << 24) /* more classes than a data set may have: memory is taken for each of them */
+
 /* Checks the labels of a field and raises its number of classes to what they need; 0 and an error when one cannot be
    the number of a class. */
 SSLH_I_FN int sslh_i_count_classes(sslh_ctx *c, const char *fn, sslh_field *f, int64_t count) {
     const int32_t *labels = (const int32_t *)f->values;
     for (int64_t i = 0; i < count; i++) {
-        if (labels[i] < 0 || labels[i] == INT32_MAX || (f->names && labels[i] >= f->classes)) {
-            sslh_fail(c, SSLH_E_USAGE, "%s: the label %d of sample %.0f is out of range", fn, (int)labels[i],
-                      (double)i);
+        const int32_t most = f->names ? f->classes - 1 : SSLH_I_CLASSES - 1;
+        if (labels[i] < 0 || labels[i] > most) {
+            sslh_fail(c, SSLH_E_USAGE, "%s: the label %d of sample %.0f is out of range (0 to %d)", fn, (int)labels[i],
+                      (double)i, (int)most);
             return 0;
         }
         f->classes = SSLH_I_MAX(f->classes, labels[i] + 1);
@@ -42865,7 +42954,7 @@ SSLH_I_FN sslh_data sslh_i_subset(const char *fn, sslh_data d, const int32_t *in
         sslh_fail(c, SSLH_E_USAGE, "%s: %.0f samples of %.0f", fn, (double)n, (double)d.count);
         return sslh_i_no_data(c);
     }
-    int32_t *order = (int32_t *)sslh_i_alloc(c, (size_t)n * (d.labels ? 2 : 1) * sizeof *order);
+    int32_t *order = (int32_t *)sslh_i_alloc_table(c, (size_t)n, d.labels ? 2 : 1, sizeof *order);
     int gaps = 0;
     if (!order) return sslh_i_no_data(c);
     for (int64_t i = 0; i < n; i++) {
@@ -42923,7 +43012,7 @@ SSLH_DEF sslh_data sslh_data_fraction(sslh_data d, double fraction, uint64_t see
     size_t n = (size_t)d.count;
     /* one block: samples sorted by class (n) | permutation of one class (n) | 1 where a sample is chosen (n) | the
        place where each class begins (classes + 3) */
-    int32_t *members = (int32_t *)sslh_i_alloc(c, (3 * n + (size_t)d.classes + 3) * sizeof *members);
+    int32_t *members = (int32_t *)sslh_i_alloc_table(c, n + ((size_t)d.classes + 5) / 3, 3, sizeof *members);
     if (!members) return sslh_i_no_data(c);
     int32_t *permutation = members + n, *chosen = permutation + n, *first = chosen + n;
     const int classes = sslh_i_by_class(&d, 0, members, first);
@@ -42968,16 +43057,32 @@ SSLH_I_FN sslh_i_classes sslh_i_classes_of(const sslh_data *d, int field) {
     return k;
 }
 
+/* For qsort, of places in an array of names: the order of the names, equal ones in the order of their places. */
+SSLH_I_FN int sslh_i_compare_places(const void *a, const void *b) {
+    const char *const *x = *(const char *const *const *)a, *const *y = *(const char *const *const *)b;
+    int order = strcmp(*x, *y);
+    return order ? order : x < y ? -1 : x > y;
+}
+
 /* The names of a's classes followed by those of b's that a does not have, in one block that the caller frees; *all is
    their number. map gets the number of each of b's classes among them. */
 SSLH_I_FN const char **sslh_i_class_union(sslh_ctx *c, sslh_i_classes a, sslh_i_classes b, int32_t *map, int *all) {
     size_t bytes = 0;
+    const char *const **sorted = (const char *const **)sslh_i_alloc(c, ((size_t)a.n + 1) * sizeof *sorted);
     *all = a.n;
+    if (!sorted) return NULL;
+    for (int i = 0; i < a.n; i++) sorted[i] = &a.name[i];
+    qsort((void *)sorted, (size_t)a.n, sizeof *sorted, sslh_i_compare_places);
     for (int i = 0; i < b.n; i++) {
-        int k = 0;
-        while (k < a.n && strcmp(b.name[i], a.name[k]) != 0) k++;
-        map[i] = k < a.n ? k : (*all)++;
+        int low = 0, high = a.n; /* the first that is not before b's name, by bisection */
+        while (low < high) {
+            int middle = low + (high - low) / 2;
+            if (strcmp(*sorted[middle], b.name[i]) < 0) low = middle + 1;
+            else high = middle;
+        }
+        map[i] = low < a.n && !strcmp(*sorted[low], b.name[i]) ? (int32_t)(sorted[low] - a.name) : (*all)++;
     }
+    sslh_i_free(c, (void *)sorted);
     for (int i = 0; i < a.n; i++) bytes += strlen(a.name[i]) + 1;
     for (int i = 0; i < b.n; i++) bytes += strlen(b.name[i]) + 1;
     const char **name = (const char **)sslh_i_alloc(c, (size_t)*all * sizeof *name + bytes);
@@ -43272,7 +43377,7 @@ SSLH_DEF sslh_split sslh_data_split(sslh_data d, sslh_split_desc desc) {
     if (desc.group && (field = sslh_i_label_field("sslh_data_split", &d, desc.group)) < 0) return out;
     mark = sslh_mark(c);
     size_t n = (size_t)d.count, room = SSLH_I_MAX(n, field < 0 ? 0 : (size_t)d.field[field].classes);
-    int32_t *members = (int32_t *)sslh_i_alloc(c, (2 * room + (size_t)d.classes + 3) * sizeof *members);
+    int32_t *members = (int32_t *)sslh_i_alloc_table(c, room + ((size_t)d.classes + 4) / 2, 2, sizeof *members);
     uint8_t *part = (uint8_t *)sslh_i_alloc(c, n);
     to[0] = &out.train, to[1] = &out.validation, to[2] = &out.test;
     if (!SSLH_I_BAD(c)) {
@@ -44070,6 +44175,12 @@ SSLH_I_FN int sslh_i_parts_join(sslh_i_parts *s, sslh_i_found *all) {
         all->count += s->part[i].count;
         all->channels = SSLH_I_MAX(all->channels, s->part[i].channels);
     }
+    for (int i = 0; i < s->n; i++)
+        if (s->part[i].channels != all->channels && s->part[i].channels != 1) {
+            sslh_fail(s->c, SSLH_E_SHAPE, "%s: images of %d and of %d channels cannot be one set; only grey ones, of 1 "
+                      "channel, can be mixed with others", s->fn, s->part[i].channels, all->channels);
+            return 0;
+        }
     size_t area = (size_t)all->height * (size_t)all->width, channels = (size_t)all->channels, n;
     if (all->count > INT32_MAX || !sslh_i_mul((size_t)all->count, area * channels, &n)) {
         sslh_fail(s->c, SSLH_E_FORMAT, "%s: %.0f images are too many", s->fn, (double)all->count);
@@ -44216,7 +44327,7 @@ SSLH_DEF char *sslh_load_file(sslh_ctx *c, const char *path, size_t *size) {
        sheet train_0.png columns 50 count 2500 images row by row, 50 in each row; the rest of the sheet is not read
        labels labels.txt                       whole numbers separated by white space, one per image of all sheets
                                                (may be left out)
-   Files are in the same folder. Sheets may be grey or colour; alpha is dropped. */
+   Files are in the same folder, and each sheet is named once. Sheets may be grey or colour; alpha is dropped. */
 
 /* Finds the next word of the line; 0 at the end of the line. */
 SSLH_I_FN int sslh_i_word(const sslh_i_source *s, size_t *at, size_t *word, size_t *n) {
@@ -44287,8 +44398,8 @@ SSLH_I_FN int sslh_i_load_sheet(sslh_i_parts *set, const char *path, int height,
 
 /* Reads the file of labels and distributes them over the parts. */
 SSLH_I_FN int sslh_i_load_labels(sslh_i_parts *set, const char *path) {
-    size_t at = 0;
     sslh_i_source s = sslh_i_source_open(set->c, set->fn, path);
+    size_t at = s.p ? sslh_i_behind_mark(&s) : 0;
     for (int i = 0; s.p && i < set->n && !SSLH_I_BAD(set->c); i++) {
         sslh_i_found *part = &set->part[i];
         part->labels = (int32_t *)sslh_i_alloc(set->c, (size_t)part->count * sizeof *part->labels);
@@ -44315,16 +44426,30 @@ typedef struct sslh_i_index {
     const char **name;          /* of the classes: pointers into the file, without zeros at the end */
     size_t      *length;
     int          classes;
+    const char **sheet;         /* likewise: the names of the sheets so far */
+    size_t      *sheet_length;
+    int          sheets;
     char        *labels;        /* path, or NULL */
 } sslh_i_index;
 
-/* Reads "FILE columns N count N", which follows the word sheet, and that sheet. */
+/* Reads "FILE columns N count N", which follows the word sheet, and that sheet. None is read twice: with each line a
+   small folder would take more memory. */
 SSLH_I_FN void sslh_i_index_sheet(sslh_i_parts *set, const sslh_i_source *s, size_t *at, const char *path,
-                                  const sslh_i_index *x) {
-    size_t word, n;
+                                  sslh_i_index *x) {
+    size_t word, n, name = *at;
     int columns = 0, count = 0;
     char *file;
     if (!sslh_i_word_file(s, at, path, &file)) return;
+    sslh_i_word(s, &name, &word, &n);
+    for (int i = 0; i < x->sheets; i++)
+        if (x->sheet_length[i] == n && !memcmp(x->sheet[i], s->p + word, n)) {
+            sslh_i_bad(s, word, "the sheet '%.*s' is named twice", (int)SSLH_I_MIN(n, (size_t)100),
+                       (const char *)s->p + word);
+            sslh_i_free(s->c, file);
+            return;
+        }
+    x->sheet[x->sheets] = (const char *)s->p + word;
+    x->sheet_length[x->sheets++] = n;
     if (!sslh_i_word(s, at, &word, &n) || !sslh_i_word_is(s, word, n, "columns"))
         sslh_i_bad(s, word, "columns N is expected");
     else if (sslh_i_word_number(s, at, 32768, &columns)) {
@@ -44362,12 +44487,15 @@ SSLH_I_FN void sslh_i_index_line(sslh_i_parts *set, const sslh_i_source *s, size
 /* Reads the text of an index.txt in the folder `path`. */
 SSLH_I_FN int sslh_i_load_index(sslh_i_parts *set, const sslh_i_source *s, const char *path) {
     sslh_ctx *c = set->c;
-    size_t at = 0, word, n, lines = 1;
+    size_t at = sslh_i_behind_mark(s), word, n, most = s->size / 6 + 1; /* such a line takes 6 bytes or more */
     sslh_i_index x;
     memset(&x, 0, sizeof x);
-    for (size_t i = 0; i < s->size; i++) lines += s->p[i] == '\n';
-    x.name = (const char **)sslh_i_alloc(c, lines * sizeof *x.name);
-    x.length = (size_t *)sslh_i_alloc(c, lines * sizeof *x.length);
+    x.name = (const char **)sslh_i_alloc(c, 2 * most * sizeof *x.name);
+    x.length = (size_t *)sslh_i_alloc(c, 2 * most * sizeof *x.length);
+    if (x.name && x.length) {
+        x.sheet = x.name + most;
+        x.sheet_length = x.length + most;
+    }
     while (at < s->size && !SSLH_I_BAD(c)) {
         if (sslh_i_word(s, &at, &word, &n)) sslh_i_index_line(set, s, &at, word, n, path, &x);
         else if (at < s->size && s->p[at] == '#')
@@ -45326,7 +45454,7 @@ SSLH_DEF sslh_data sslh_data_frames(sslh_data d) {
         out.classes = d.classes, out.class_names = d.class_names;
     }
     if (!SSLH_I_BAD(c) && (d.order || f->lengths)) {
-        index = (int32_t *)sslh_i_alloc(c, (size_t)d.count * (size_t)T * sizeof *index);
+        index = (int32_t *)sslh_i_alloc_table(c, (size_t)d.count, (size_t)T, sizeof *index);
         for (k = 0; k < d.count && index; k++) {
             int64_t at = sslh_i_sample(&d, k);
             for (i = 0; i < sslh_i_length(f, at); i++) index[count++] = (int32_t)(at * T + i);
@@ -46065,6 +46193,8 @@ SSLH_I_FN const char *sslh_i_st_meta_of(const sslh_i_st *s, const char *key) {
     return NULL;
 }
 
+#define SSLH_I_ST_PAIRS 1e8 /* the most comparisons of a tensor's name with metadata for the sake of a message */
+
 /* Checks the CRC of the whole file, unless another program wrote it. If that CRC is wrong, those of the tensors may
    show which of them is damaged. */
 SSLH_I_FN int sslh_i_st_whole(const sslh_i_st *s, const uint8_t *bytes, size_t size) {
@@ -46079,6 +46209,10 @@ SSLH_I_FN int sslh_i_st_whole(const sslh_i_st *s, const uint8_t *bytes, size_t s
     }
     sslh_i_st_whole_crc(crc, bytes, size, (size_t)((const uint8_t *)s->crc - bytes));
     if (memcmp(s->crc, crc, 8) == 0) return 1;
+    if ((double)s->n * (double)s->nmeta > SSLH_I_ST_PAIRS) {
+        sslh_fail(s->c, SSLH_E_FORMAT, "%s: %s: the CRC-32 of the file does not match: it is damaged", s->fn, s->file);
+        return 0;
+    }
     for (i = 0; i < s->n; i++) {
         const sslh_i_st_tensor *t = &s->tensor[i];
         const char *want;
@@ -46605,7 +46739,7 @@ SSLH_I_FN void sslh_i_arch_read(const char *arch, const sslh_i_setting *s, void 
         if (s->kind == SSLH_I_SET_LIST) {
             double w[8];
             int i, n = sslh_i_text_numbers(arch, s->name, w, 8);
-            for (i = 0; i < n; i++) ((int *)(void *)at)[i] = w[i] < 2e9 ? (int)w[i] : INT_MAX;
+            for (i = 0; i < n; i++) ((int *)(void *)at)[i] = w[i] > -2e9 && w[i] < 2e9 ? (int)w[i] : INT_MAX;
         } else if (s->kind != SSLH_I_SET_ACTIVATION) {
             *(int *)(void *)at = value;
         } else {
@@ -47833,6 +47967,9 @@ SSLH_DEF char *sslh_phrases(sslh_ctx *c, const char *text, size_t size, int min_
 
 /* --- reading ------------------------------------------------------------------------------------------------------ */
 
+/* Of a word that is there twice only the first row counts, as in gensim: files that others publish have such words. The
+   row that belongs to the word after it then overwrites the second, so that v->words.n is the number of rows so far. */
+
 /* The length of the line that begins at byte at, without the newline. */
 SSLH_I_FN size_t sslh_i_line_size(const sslh_i_source *s, size_t at) {
     const uint8_t *end = at < s->size ? (const uint8_t *)memchr(s->p + at, '\n', s->size - at) : NULL;
@@ -47841,7 +47978,7 @@ SSLH_I_FN size_t sslh_i_line_size(const sslh_i_source *s, size_t at) {
 
 /* Is the first line one of sizes, exactly two integers? */
 SSLH_I_FN int sslh_i_vectors_head(const sslh_i_source *s, uint64_t *words, uint64_t *dim) {
-    const uint8_t *p = s->p, *end = s->p + sslh_i_line_size(s, 0), *first = p;
+    const uint8_t *first = s->p + sslh_i_behind_mark(s), *p = first, *end = p + sslh_i_line_size(s, (size_t)(p - s->p));
     if (!sslh_i_digits(&p, end, INT32_MAX, words) || p == first || p == end || *p != ' ') return 0;
     first = ++p;
     if (!sslh_i_digits(&p, end, 65536, dim) || p == first) return 0;
@@ -47879,10 +48016,17 @@ SSLH_I_FN int sslh_i_vectors_text(const sslh_i_source *s, size_t at, size_t D) {
     return 1;
 }
 
+/* Adds the word of n bytes at byte at, unless it is there already. */
+SSLH_I_FN int sslh_i_vectors_add(sslh_vectors *v, const sslh_i_source *s, size_t at, size_t n) {
+    if (memchr(s->p + at, 0, n)) return sslh_i_bad(s, at, "a word has a zero byte in it");
+    sslh_i_tally_add(&v->words, (const char *)s->p + at, n);
+    return !SSLH_I_BAD(v->c);
+}
+
 /* Reads a row of text, n bytes at byte at: the word and D numbers. */
 SSLH_I_FN int sslh_i_vectors_line(sslh_vectors *v, const sslh_i_source *s, size_t at, size_t n, size_t D,
                                   sslh_real *row) {
-    size_t word, i, k, before = v->words.n;
+    size_t word, i, k;
     if (sslh_i_line_numbers(s->p + at, n, D, &word) != D || !word)
         return sslh_i_bad(s, at, "word %.0f is not followed by %d numbers", (double)v->words.n + 1, (int)D);
     for (i = word, k = 0; k < D; k++) {
@@ -47897,9 +48041,7 @@ SSLH_I_FN int sslh_i_vectors_line(sslh_vectors *v, const sslh_i_source *s, size_
             return sslh_i_bad(s, at + i - length, "\"%.40s\" is no number", number);
         row[k] = (sslh_real)x;
     }
-    sslh_i_tally_add(&v->words, (const char *)s->p + at, word);
-    if (SSLH_I_BAD(v->c)) return 0;
-    return v->words.n > before || sslh_i_bad(s, at, "a word is there already or has a zero byte in it");
+    return sslh_i_vectors_add(v, s, at, word);
 }
 
 /* Reads all rows of a text. If it has a line of sizes (words > 0), there must be exactly as many rows. */
@@ -47927,6 +48069,7 @@ SSLH_I_FN int sslh_i_vectors_lines(sslh_vectors *v, const sslh_i_source *s, size
 /* Reads the rows of a binary file. */
 SSLH_I_FN int sslh_i_vectors_binary(sslh_vectors *v, const sslh_i_source *s, size_t at, size_t words, size_t D) {
     size_t i, k;
+    sslh_real *row;
     if (!words || !D || words > (s->size - at) / (4 * D + 2))
         return sslh_i_bad(s, 0, "%.0f words of %.0f numbers do not fit into %.0f bytes", (double)words, (double)D,
                           (double)s->size);
@@ -47936,14 +48079,13 @@ SSLH_I_FN int sslh_i_vectors_binary(sslh_vectors *v, const sslh_i_source *s, siz
         while (at < s->size && s->p[at] == '\n') at++;
         while (at + n < s->size && s->p[at + n] != ' ') n++;
         if (!n || s->size - at - n < 4 * D + 1) return sslh_i_bad(s, at, "word %.0f is cut off", (double)i + 1);
-        sslh_i_tally_add(&v->words, (const char *)s->p + at, n);
-        if (v->words.n == i && !SSLH_I_BAD(s->c))
-            return sslh_i_bad(s, at, "a word is there already or has a zero byte in it");
+        row = v->x->data + v->words.n * D;
+        if (!sslh_i_vectors_add(v, s, at, n)) return 0;
         at += n + 1;
-        for (k = 0; k < D && !SSLH_I_BAD(s->c); k++, at += 4) {
+        for (k = 0; k < D; k++, at += 4) {
             float x = sslh_i_float_of(sslh_i_le32(s->p + at));
             if (!(x - x == 0)) return sslh_i_bad(s, at, "NaN or Inf");
-            v->x->data[i * D + k] = (sslh_real)x;
+            row[k] = (sslh_real)x;
         }
     }
     return !SSLH_I_BAD(s->c);
@@ -47956,14 +48098,19 @@ SSLH_I_FN sslh_vectors *sslh_i_vectors_read(sslh_i_source *s) {
     size_t at;
     if (!s->p || !sslh_i_source_unzip(s) || !(v = sslh_i_vectors_new(s->c))) return NULL;
     head = sslh_i_vectors_head(s, &words, &dim);
-    at = head ? sslh_i_line_size(s, 0) + 1 : 0;
+    at = head ? sslh_i_line_size(s, 0) + 1 : sslh_i_behind_mark(s);
     if (head && (!words || !dim)) sslh_i_bad(s, 0, "no words or no numbers");
     else if (head && !sslh_i_vectors_text(s, at, (size_t)dim))
         ok = sslh_i_vectors_binary(v, s, at, (size_t)words, (size_t)dim);
     else ok = sslh_i_vectors_lines(v, s, at, (size_t)words, (size_t)dim);
     if (ok) {
-        v->info.words = v->x->shape[0];
+        v->info.words = (int)v->words.n;
         v->info.dim = v->x->shape[1];
+        if (v->x->shape[0] > v->info.words)
+            sslh_i_warn(s->c, "%s: %s: rows of a word that is there already: %d; the first row of each word counts",
+                        s->fn, sslh_i_tail(s->name), v->x->shape[0] - v->info.words);
+        v->x->shape[0] = v->info.words;
+        v->x->count = v->words.n * (size_t)v->info.dim;
         return v;
     }
     sslh_i_vectors_free(v);
@@ -48067,6 +48214,8 @@ SSLH_I_FN const char *sslh_i_vectors_lost(const sslh_vectors *v, int row, sslh_v
     if (format == SSLH_VECTORS_GLOVE && row == 0 &&
         (sslh_i_line_numbers(p, n, 1, &k) || (D == 1 && p[0] >= '0' && p[0] <= '9')))
         return "has a number in the first row, which tells the size of GloVe's vectors: save as SSLH_VECTORS_TEXT";
+    if (format == SSLH_VECTORS_GLOVE && row == 0 && n >= 3 && !memcmp(p, "\xef\xbb\xbf", 3))
+        return "begins with a byte order mark, which is skipped in the first row: save as SSLH_VECTORS_TEXT";
     return NULL;
 }
 
@@ -49760,12 +49909,12 @@ SSLH_I_FN int sslh_i_tokens_text(const sslh_i_source *s) {
 
 /* Reads vocab.txt of BERT, whose line i (from 0) is token i. */
 SSLH_I_FN int sslh_i_read_lines(sslh_tokenizer *t, const sslh_i_source *s, size_t extra) {
-    size_t at = 0, n, lines = 0;
+    size_t begins = sslh_i_behind_mark(s), at = begins, n, lines = 0;
     const char *line;
     while (sslh_i_line(s, &at, &line, &n)) lines++;
     if (!lines) return sslh_i_bad(s, 0, "a vocabulary without a token");
     if (!sslh_i_tokens_room(t, lines + extra)) return 0;
-    for (at = 0; sslh_i_line(s, &at, &line, &n);) {
+    for (at = begins; sslh_i_line(s, &at, &line, &n);) {
         size_t begin = (size_t)((const uint8_t *)line - s->p);
         if (!n) return sslh_i_bad(s, begin, "line %d is empty; each names a token", t->n + 1);
         if (sslh_i_token_named(t, line, n) >= 0)
@@ -49811,7 +49960,8 @@ SSLH_I_FN int sslh_i_read_json(sslh_tokenizer *t, const sslh_i_source *s, size_t
     j.fn = s->fn;
     j.file = s->name;
     j.what = "vocabulary in JSON";
-    j.at = j.start = (const char *)s->p;
+    j.start = (const char *)s->p;
+    j.at = j.start + sslh_i_behind_mark(s);
     j.end = j.start + s->size;
     for (i = 0; i < s->size; i++) colons += s->p[i] == ':';
     j.text = j.pool = (char *)sslh_i_alloc(s->c, s->size + 1);
@@ -49872,7 +50022,7 @@ SSLH_I_FN int sslh_i_merge_read(sslh_tokenizer *t, const sslh_i_source *s, const
 /* Reads merges.txt, which has one pair of tokens per line, in the order in which they were learnt. With grow each makes
    a token, until there are most. */
 SSLH_I_FN int sslh_i_read_merges(sslh_tokenizer *t, const sslh_i_source *s, int grow, size_t most) {
-    size_t at = 0, n;
+    size_t at = sslh_i_behind_mark(s), n;
     int number = 0;
     const char *line;
     while (sslh_i_line(s, &at, &line, &n)) {
@@ -50824,10 +50974,11 @@ SSLH_I_FN void sslh_i_orthonormal(double *q, int d, int b) {
 SSLH_I_FN int sslh_i_pca_run(sslh_ctx *c, const sslh_real *x, int n, int d, int dims, sslh_real *out) {
     sslh_i_pca p;
     int b = SSLH_I_ROUND_UP(dims + 8), i, j, k, round, *order;
-    size_t bb = (size_t)b * (size_t)b, db = (size_t)d * (size_t)b, total = (size_t)d + 2 * db + (size_t)n * (size_t)b +
-        3 * bb + (size_t)b;
+    size_t bb = (size_t)b * (size_t)b, db = (size_t)d * (size_t)b, rows;
     double *memory, *t, *v, *line, *last;
-    memory = (double *)sslh_i_alloc(c, total * sizeof(double) + (size_t)b * sizeof(int));
+    /* of b values each: mean; q and w; z; t, v and line; last and order */
+    rows = (size_t)((d - 1) / b + 1) + 2 * (size_t)d + (size_t)n + 3 * (size_t)b + 2;
+    memory = (double *)sslh_i_alloc_table(c, rows, (size_t)b, sizeof(double));
     if (!memory) return 0;
     p.x = x;
     p.n = n;

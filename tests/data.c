@@ -352,6 +352,36 @@ static void classes_by_name(void) {
     sslh_destroy(c);
 }
 
+/* Many names, in another order: each finds the first of its name, and new ones follow in their order. Time that grew
+   with the square of their number would be minutes here. */
+static void many_names(void) {
+    enum { N = 200000, EXTRA = 3 };
+    static const uint8_t pixels[2] = {1, 2};
+    int32_t label[2] = {0, 1};
+    sslh_ctx *c = create(0);
+    char *text = (char *)malloc(N * 8);
+    const char **one = (const char **)malloc(N * sizeof *one), **two = (const char **)malloc((N + EXTRA) * sizeof *two);
+    for (int i = 0; i < N; i++) {
+        snprintf(text + 8 * i, 8, "n%d", i % (N - 1)); /* the last has the name of the first */
+        one[i] = text + 8 * i;
+        two[N - 1 - i] = text + 8 * i;
+    }
+    two[N] = "x", two[N + 1] = "y", two[N + 2] = "x";
+    sslh_data a = sslh_data_from_images(c, pixels, 2, 1, 1, 1, label), b = a;
+    a.class_names = one, a.classes = N;
+    b.class_names = two, b.classes = N + EXTRA;
+    label[1] = 7;
+    b = sslh_data_match_classes(b, a);
+    CHECK_OK(c);
+    CHECK(b.labels[0] == 0 && b.labels[1] == N - 8, "%d and %d", (int)b.labels[0], (int)b.labels[1]);
+    CHECK(b.classes == N && b.field[1].classes == N + EXTRA && !strcmp(b.field[1].names[N + 1], "y") &&
+              !strcmp(b.field[1].names[N + 2], "x"), "%d classes", b.field[1].classes);
+    free(text);
+    free((void *)one);
+    free((void *)two);
+    sslh_destroy(c);
+}
+
 static void sheets(void) {
     static const struct { const char *text, *error;
     } bad[] = {
@@ -376,7 +406,8 @@ static void sheets(void) {
         {"cell 2 2\nsheet b.png columns 2 count 4", "cannot open"},
         {"cell 2 2\nsheet a.png columns 2 count 4\ncell 2 2", "cell comes after"},
         {"cell 2 2\nsheet a.png columns 2 count 3\nlabels l.txt", "more labels"},
-        {"cell 2 2\nsheet a.png columns 2 count 4\nsheet a.png columns 1 count 1\nlabels l.txt", "fewer labels"},
+        {"cell 2 2\nsheet a.png columns 2 count 4\nsheet c.png columns 1 count 1\nlabels l.txt", "fewer labels"},
+        {"cell 2 2\nsheet a.png columns 2 count 4\nsheet a.png columns 1 count 1", "the sheet 'a.png' is named twice"},
         {"cell 2 2\nsheet a.png columns 2 count 4\nlabels m.txt", "not a number from 0"},
         {"labels l.txt\nlabels l.txt", "(once) labels"},
         {"cell 2 2\nclass one\nsheet a.png columns 2 count 4\nlabels l.txt", "only 1 classes are named"},
@@ -385,11 +416,11 @@ static void sheets(void) {
     test_temporary_folder("sheets");
     put_png(c, "sheets/a.png", 0, 4, 5, 1); /* two columns of two pixels and one that is not used */
     put_png(c, "sheets/c.png", 100, 2, 2, 3);
-    put(c, "sheets/l.txt", "0 2\r\n1\t0\n");
+    put(c, "sheets/l.txt", "\xef\xbb\xbf" "0 2\r\n1\t0\n"); /* a byte order mark before either text */
     put(c, "sheets/m.txt", "0 2 x 0\n");
     put(c, "sheets/index.txt",
-        "# cells\r\ncell 2 2 # height width\nclass  first class \r\nclass 2nd\n  class third # not this\n\nsheet a.png "
-        "columns 2 count 4\r\nlabels l.txt");
+        "\xef\xbb\xbf# cells\r\ncell 2 2 # height width\nclass  first class \r\nclass 2nd\n  class third # not this\n\n"
+        "sheet a.png columns 2 count 4\r\nlabels l.txt");
     CHECK_OK(c);
     sslh_data d = sslh_load_images(c, test_temporary("sheets"));
     CHECK_OK(c);
@@ -418,6 +449,65 @@ static void sheets(void) {
     static const char *const files[] = {"sheets/a.png", "sheets/c.png",     "sheets/l.txt",
                                         "sheets/m.txt", "sheets/index.txt", "sheets"};
     for (int i = 0; i < 6; i++) (void)test_remove(test_temporary(files[i]));
+    sslh_destroy(c);
+}
+
+/* Each class costs memory: the largest number of one is limited, in memory and in files. */
+static void largest_label(void) {
+    static const uint8_t pixels[2] = {1, 2};
+    static const char images[] = "\0\0\10\3\0\0\0\2\0\0\0\1\0\0\0\1ab";
+    static const char labels[] = "\0\0\14\1\0\0\0\2\0\0\0\0\x7f\xff\xff\xfe";
+    int32_t label[2] = {0, (1 << 24) - 1};
+    sslh_ctx *c = create(0);
+    sslh_data d = sslh_data_from_images(c, pixels, 2, 1, 1, 1, label);
+    CHECK_OK(c);
+    CHECK(d.classes == 1 << 24, "%d classes", d.classes);
+    label[1]++;
+    d = sslh_data_from_images(c, pixels, 2, 1, 1, 1, label);
+    CHECK_ERROR(c, "sslh_data_from_images: the label 16777216 of sample 1 is out of range (0 to 16777215)");
+    label[1] = -1;
+    d = sslh_data_from_images(c, pixels, 2, 1, 1, 1, label);
+    CHECK_ERROR(c, "the label -1 of sample 1");
+    sslh_i_write_whole(c, "test", test_temporary("y-images-idx3-ubyte"), images, sizeof images - 1);
+    sslh_i_write_whole(c, "test", test_temporary("y-labels-idx1-ubyte"), labels, sizeof labels - 1);
+    d = sslh_load_images(c, test_temporary("y-images-idx3-ubyte"));
+    CHECK_ERROR(c, "the label 2147483646 of sample 1 is out of range");
+    (void)test_remove(test_temporary("y-images-idx3-ubyte"));
+    (void)test_remove(test_temporary("y-labels-idx1-ubyte"));
+    sslh_destroy(c);
+}
+
+/* Only grey images can be made into others: two channels beside three are none of both. */
+static void mixed_channels(void) {
+    static const struct { int a, b, all; } rows[] = {{1, 3, 3}, {3, 1, 3}, {1, 2, 2}, {2, 2, 2}, {2, 3, 0}, {4, 2, 0},
+                                                     {3, 4, 0}};
+    sslh_ctx *c = create(0);
+    const size_t before = sslh_query(c).bytes;
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        const int64_t mark = sslh_mark(c);
+        sslh_i_parts set;
+        memset(&set, 0, sizeof set);
+        set.c = c;
+        set.fn = "test";
+        for (int k = 0; k < 2; k++) {
+            sslh_i_found part;
+            memset(&part, 0, sizeof part);
+            part.count = part.height = part.width = 1;
+            part.channels = k ? rows[i].b : rows[i].a;
+            part.pixels = (uint8_t *)sslh_i_alloc(c, (size_t)part.channels);
+            memset(part.pixels, 7 + k, (size_t)part.channels);
+            CHECK(sslh_i_parts_add(&set, "file", part), "added");
+        }
+        sslh_data d = sslh_i_parts_finish(&set);
+        CHECK(d.channels == rows[i].all, "%d and %d make %d channels", rows[i].a, rows[i].b, d.channels);
+        if (!rows[i].all) CHECK_ERROR(c, "channels cannot be one set");
+        else
+            for (int k = 0; k < 2 * rows[i].all; k++)
+                CHECK(((const uint8_t *)d.field[0].values)[k] == 7 + k / rows[i].all, "channel %d", k);
+        CHECK_OK(c);
+        sslh_rewind(c, mark);
+        CHECK(sslh_query(c).bytes == before, "memory is left");
+    }
     sslh_destroy(c);
 }
 
@@ -788,9 +878,10 @@ static void no_memory(void) {
     put_png(w, "few/y/b.png", 2, 2, 2, 3);
     test_temporary_folder("sheet");
     put_png(w, "sheet/a.png", 1, 4, 4, 1);
+    put_png(w, "sheet/b.png", 1, 2, 2, 1);
     put(w, "sheet/l.txt", "0 1 0 1 1");
     put(w, "sheet/index.txt",
-        "class a\nclass b\ncell 2 2\nsheet a.png columns 2 count 4\nsheet a.png columns 1 count 1\nlabels l.txt\n");
+        "class a\nclass b\ncell 2 2\nsheet a.png columns 2 count 4\nsheet b.png columns 1 count 1\nlabels l.txt\n");
     CHECK_OK(w);
     sslh_destroy(w);
     for (int work = 0; work < 6; work++)
@@ -839,8 +930,8 @@ static void no_memory(void) {
             CHECK(k.live == 0, "%ld blocks are left", k.live);
         }
     static const char *const files[] = {"few/x/a.png", "few/y/b.png", "few/x",           "few/y", "few",
-                                        "sheet/a.png", "sheet/l.txt", "sheet/index.txt", "sheet"};
-    for (int i = 0; i < 9; i++) (void)test_remove(test_temporary(files[i]));
+                                        "sheet/a.png", "sheet/b.png", "sheet/l.txt", "sheet/index.txt", "sheet"};
+    for (int i = 0; i < 10; i++) (void)test_remove(test_temporary(files[i]));
 }
 
 TESTS_BEGIN
@@ -850,7 +941,10 @@ TESTS_BEGIN
     TEST(folder_contents)
     TEST(several_sizes)
     TEST(classes_by_name)
+    TEST(many_names)
     TEST(sheets)
+    TEST(largest_label)
+    TEST(mixed_channels)
     TEST(example_data)
     TEST(real_data)
     TEST(views_of_data)

@@ -103,6 +103,68 @@ static void inflate_refuses(void) {
     sslh_destroy(c);
 }
 
+/* A block of n letters a in the codes of the block itself, in which a has the code 0 and the end 1. */
+static void dynamic_block(sslh_i_deflater *d, int n, int last) {
+    sslh_i_put_bits(d, (uint32_t)last | 2 << 1, 3);
+    sslh_i_put_bits(d, 14 << 10, 14); /* 257 symbols, 1 distance, 18 lengths of the code that they are written in: */
+    for (int i = 0; i < 18; i++) sslh_i_put_bits(d, i == 2 ? 1 : i == 3 || i == 17 ? 2 : 0, 3); /* of 18; of 0 and 1 */
+    sslh_i_put_bits(d, 0 | (97 - 11) << 1, 8);  /* 18: 97 zeros; then the length 1 of a */
+    sslh_i_put_bits(d, 3, 2);
+    sslh_i_put_bits(d, 0 | (138 - 11) << 1, 8); /* 158 zeros; the length 1 of the end; no distance */
+    sslh_i_put_bits(d, 0 | (20 - 11) << 1, 8);
+    sslh_i_put_bits(d, 3, 2);
+    sslh_i_put_bits(d, 1, 2);
+    for (int i = 0; i < n; i++) sslh_i_put_bits(d, 0, 1);
+    sslh_i_put_bits(d, 1, 1);
+}
+/* One of the letters in the codes that need no table. */
+static void fixed_block(sslh_i_deflater *d, const char *letters, int last) {
+    sslh_i_put_bits(d, (uint32_t)last | 1 << 1, 3);
+    for (; *letters; letters++) {
+        uint32_t code = 0x30u + (uint32_t)*letters, reversed = 0;
+        for (int k = 0; k < 8; k++) reversed |= (code >> k & 1) << (7 - k);
+        sslh_i_put_bits(d, reversed, 8);
+    }
+    sslh_i_put_bits(d, 0, 7);
+}
+
+/* Blocks of all types in turn; many empty ones, whose 10 bits must not cost as much as tables of codes. */
+static void inflate_blocks(void) {
+    enum { EMPTY = 800000 };
+    sslh_ctx *c = create();
+    size_t size = 0;
+    sslh_i_deflater *d = (sslh_i_deflater *)calloc(1, sizeof *d);
+    d->out = (uint8_t *)malloc(EMPTY / 8 * 10 + 100);
+    fixed_block(d, "x", 0);
+    dynamic_block(d, 3, 0);
+    fixed_block(d, "y", 0);
+    fixed_block(d, "", 0);
+    fixed_block(d, "z", 0);
+    sslh_i_put_stored(d, (const uint8_t *)"stored", 6, 0);
+    fixed_block(d, "w", 0);
+    dynamic_block(d, 2, 0);
+    dynamic_block(d, 1, 1);
+    sslh_i_put_bits(d, 0, 7);
+    uint8_t *text = sslh_inflate(c, d->out, d->at, 0, 100, &size);
+    CHECK_OK(c);
+    CHECK(text && size == 16 && !memcmp(text, "xaaayzstoredwaaa", 16), "%d bytes: %.*s", (int)size, (int)size,
+          text ? (const char *)text : "");
+    sslh_i_free(c, text);
+    d->at = 0, d->hold = 0, d->count = 0;
+    for (int i = 0; i <= EMPTY; i++) fixed_block(d, "", i == EMPTY);
+    sslh_i_put_bits(d, 0, 7);
+    const clock_t start = clock();
+    text = sslh_inflate(c, d->out, d->at, 0, 100, &size);
+    const double seconds = (double)(clock() - start) / CLOCKS_PER_SEC;
+    CHECK(text && size == 0, "empty blocks make %d bytes", (int)size);
+    if (!test_small()) CHECK(seconds < 1, "a megabyte of empty blocks takes %.1f seconds", seconds);
+    sslh_i_free(c, text);
+    CHECK_OK(c);
+    free(d->out);
+    free(d);
+    sslh_destroy(c);
+}
+
 /* --- golden files ------------------------------------------------------------------------------------------------- */
 
 static uint32_t tensor_crc(const sslh_tensor *t) {
@@ -260,6 +322,68 @@ static void archives(void) {
     sslh_i_free(c, file);
     CHECK(sslh_query(c).bytes == before, "memory is left");
     sslh_destroy(c);
+}
+
+/* An archive in which n members are the same packed bytes, at the beginning of the file. */
+static uint8_t *zip_of(int n, size_t count, size_t *size) {
+    sslh_ctx *c = create();
+    size_t bytes = sslh_i_npy_header(sslh_dim1((int)count), count, NULL), packed, at, list;
+    uint8_t *npy = (uint8_t *)calloc(bytes, 1), *zip;
+    sslh_i_npy_header(sslh_dim1((int)count), count, npy);
+    zip = sslh_i_deflate(c, npy, bytes, 3, &packed);
+    packed -= 6; /* without the head of zlib, 2 bytes, and its checksum */
+    uint8_t *out = (uint8_t *)calloc(packed + 100 + 60 * (size_t)n, 1);
+    memcpy(out, "PK\3\4", 4);
+    memcpy(out + 30, zip + 2, packed);
+    for (at = list = 30 + packed; n-- > 0; at += 51) {
+        memcpy(out + at, "PK\1\2", 4);
+        out[at + 10] = 8;
+        sslh_i_put_le32(out + at + 16, sslh_i_crc32(0, npy, bytes));
+        sslh_i_put_le32(out + at + 20, (uint32_t)packed);
+        sslh_i_put_le32(out + at + 24, (uint32_t)bytes);
+        out[at + 28] = 5; /* the name; that before the bytes has none */
+        memcpy(out + at + 46, "a.npy", 5);
+        out[at + 46] = (uint8_t)(out[at + 46] + n);
+    }
+    memcpy(out + at, "PK\5\6", 4);
+    out[at + 10] = (uint8_t)((at - list) / 51);
+    sslh_i_put_le32(out + at + 12, (uint32_t)(at - list));
+    sslh_i_put_le32(out + at + 16, (uint32_t)list);
+    *size = at + 22;
+    free(npy);
+    sslh_i_free(c, zip);
+    sslh_destroy(c);
+    return out;
+}
+
+/* Eight members of the same bytes would make eight times as much of a file as it can hold. */
+static void overlapping_members(void) {
+    const size_t count = 250000;
+    for (int n = 1; n <= 8; n += 7) {
+        sslh_ctx *c = create();
+        size_t before = sslh_query(c).bytes, size;
+        uint8_t *zip = zip_of(n, count, &size);
+        sslh_i_found found;
+        sslh_i_source s = sslh_i_source_of(c, "test", "memory", zip, size);
+        sslh_i_st weights;
+        s.part = "a";
+        int read = sslh_i_read(&s, SSLH_I_GIVES_ARRAY, &found);
+        CHECK(read == (n == 1), "%d members: read %d", n, read);
+        if (n > 1) CHECK_ERROR(c, "the members of the archive overlap");
+        else CHECK(found.array && found.array->count == count, "values");
+        if (read) sslh_i_found_free(c, &found);
+        read = sslh_i_st_open(&weights, c, "test", "memory", zip, size);
+        CHECK(read == (n == 1) && weights.n == (n == 1), "%d members: read %d as weights", n, read);
+        sslh_i_st_close(&weights);
+        if (n > 1) CHECK_ERROR(c, "the members of the archive overlap");
+        CHECK_OK(c);
+        CHECK(sslh_query(c).bytes == before, "memory is left");
+        if (n > 1)
+            CHECK(sslh_query(c).peak < before + 2 * count, "%d bytes made the reader take %.0f", (int)size,
+                  (double)sslh_query(c).peak);
+        free(zip);
+        sslh_destroy(c);
+    }
 }
 
 static void npy_round_trip(void) {
@@ -586,6 +710,41 @@ static void jpeg_tolerates(void) {
     sslh_destroy(c);
 }
 
+/* Every scan counts its blocks, and there is a limit to all of them: 2^27. */
+static void jpeg_work(void) {
+    static const struct { const char *file; int blocks; /* of each component, padded to units in scans of several */ }
+    rows[] = {{"pil_grey_progressive.jpg", 1}, {"pil_444_q95.jpg", 3}};
+    static test_sample sample[256];
+    int n = test_samples(sample, 256), met = 0;
+    sslh_ctx *c = create();
+    size_t before = sslh_query(c).bytes;
+    for (int i = 0; i < 2; i++)
+        for (int k = 0; k < n; k++) {
+            if (strcmp(sample[k].name, rows[i].file)) continue;
+            sslh_i_source s = sslh_i_source_of(c, "test", "memory", sample[k].bytes, sample[k].size);
+            uint64_t blocks = 0;
+            for (uint64_t spare = 2; spare-- > 0;) { /* more than enough the first time, then one block too few */
+                sslh_i_jpeg *j = (sslh_i_jpeg *)calloc(1, sizeof *j);
+                j->adobe = -1;
+                if (!spare) j->blocks = SSLH_I_JPEG_BLOCKS - blocks + 1;
+                CHECK(sslh_i_jpeg_segments(&s, j) == (int)spare, "%s", rows[i].file);
+                if (spare) {
+                    CHECK_OK(c);
+                    blocks = j->blocks;
+                    const int each = (j->width + 7) / 8 * ((j->height + 7) / 8) * rows[i].blocks;
+                    CHECK(blocks == (uint64_t)(each * j->scans), "%s: %d blocks in %d scans of %d", rows[i].file,
+                          (int)blocks, j->scans, each);
+                } else CHECK_ERROR(c, "blocks, more than 2^27");
+                for (int m = 0; m < 3; m++) sslh_i_free(c, j->component[m].weight);
+                free(j);
+            }
+            met++;
+        }
+    CHECK(met == 2 && sslh_query(c).bytes == before, "%d files", met);
+    while (n) free(sample[--n].bytes);
+    sslh_destroy(c);
+}
+
 static void bmp_refuses(void) {
     static const struct { int at, value; const char *text; } bad[] = {
         {18, 0, "0 x 20 pixels"},
@@ -743,6 +902,64 @@ static void whole_files(void) {
     sslh_destroy(c);
 }
 
+/* Names are UTF-8 on every system, in paths, in folders and on the disk. */
+static void names_in_utf8(void) {
+    static const char *const names[] = {"\xce\xb4\xce\xad\xce\xbb\xcf\x84\xce\xb1.bin", /* Greek */
+                                        "\xf0\x9f\xa6\x8a.bin"};                           /* a fox, beyond 16 bits */
+    sslh_ctx *c = create();
+    char folder[512], path[600];
+    sslh_i_dir dir;
+    size_t size;
+    snprintf(folder, sizeof folder, "%s", test_temporary("\xd0\xb6\xc3\xa9"));
+#if defined(_WIN32)
+    wchar_t wide[SSLH_I_WIDE];
+    CHECK(CreateDirectoryW(sslh_i_wide(folder, wide), NULL), "no folder");
+#else
+    CHECK(test_make_folder(folder) == 0, "no folder");
+#endif
+    CHECK(sslh_i_path(folder) == SSLH_I_PATH_FOLDER, "the folder is not found");
+    for (int round = 0; round < 2; round++) /* the second time over the files that are there */
+        for (int i = 0; i < 2; i++) {
+            snprintf(path, sizeof path, "%s/%s", folder, names[i]);
+            CHECK(sslh_i_can_write(c, "test", path) && sslh_i_write_whole(c, "test", path, path, 5), "written");
+            uint8_t *p = sslh_i_read_whole(c, "test", path, &size);
+            CHECK(p && size == 5 && !memcmp(p, path, 5), "read");
+            sslh_i_free(c, p);
+        }
+    CHECK(sslh_i_list_dir(c, "test", folder, &dir), "listed");
+    CHECK_OK(c);
+    CHECK(dir.n == 2, "%d files", dir.n);
+    for (int i = 0; i < dir.n && i < 2; i++)
+        CHECK(!strcmp(dir.name[i], names[i]), "%s instead of %s", dir.name[i], names[i]);
+    sslh_i_dir_free(c, &dir);
+#if defined(_WIN32)
+    /* an argument of main: the folder in the code page, if that has its letters, before a name in UTF-8 */
+    char page[64];
+    BOOL lost = 0;
+    snprintf(path, sizeof path, "%s", test_temporary("\xc3\xa9t\xc3\xa9"));
+    CHECK(CreateDirectoryW(sslh_i_wide(path, wide), NULL), "no folder");
+    if (WideCharToMultiByte(CP_ACP, 0, L"\x00e9t\x00e9", -1, page, 64, NULL, &lost) && !lost && strlen(page) == 3) {
+        snprintf(path, sizeof path, "%s/%s", test_temporary(page), names[0]);
+        CHECK(sslh_i_write_whole(c, "test", path, "page", 4), "written");
+        snprintf(path, sizeof path, "%s/%s", test_temporary("\xc3\xa9t\xc3\xa9"), names[0]);
+        CHECK(sslh_i_path(path) == SSLH_I_PATH_FILE, "the folder in the code page is another");
+        sslh_i_remove(path);
+    } else NOTE("a path in the code page", "a code page with accents");
+    CHECK(RemoveDirectoryW(sslh_i_wide(test_temporary("\xc3\xa9t\xc3\xa9"), wide)), "not empty");
+#endif
+    for (int i = 0; i < 2; i++) {
+        snprintf(path, sizeof path, "%s/%s", folder, names[i]);
+        sslh_i_remove(path);
+    }
+#if defined(_WIN32)
+    CHECK(RemoveDirectoryW(sslh_i_wide(folder, wide)), "not empty");
+#else
+    CHECK(test_remove(folder) == 0, "not empty");
+#endif
+    CHECK_OK(c);
+    sslh_destroy(c);
+}
+
 /* --- every allocation fails once ---------------------------------------------------------------------------------- */
 
 typedef struct { long left, live; } counter;
@@ -800,17 +1017,21 @@ TESTS_BEGIN
     TEST(checksums)
     TEST(deflate_round_trip)
     TEST(inflate_refuses)
+    TEST(inflate_blocks)
     TEST(golden_files)
     TEST(png_round_trip)
     TEST(archives)
+    TEST(overlapping_members)
     TEST(npy_round_trip)
     TEST(every_format)
     TEST(truncation_and_flips)
     TEST(png_refuses)
     TEST(jpeg_refuses)
     TEST(jpeg_tolerates)
+    TEST(jpeg_work)
     TEST(bmp_refuses)
     TEST(others_refuse)
     TEST(whole_files)
+    TEST(names_in_utf8)
     TEST(no_memory)
 TESTS_END

@@ -88,7 +88,7 @@ static int read_deflate(const uint8_t *p, size_t size) {
     sslh_i_free(c, back);
     return 1;
 }
-/* An index.txt. The sheet a.png of 4 x 2 cells of 2 x 2 pixels and the labels l.txt lie in the folder. */
+/* An index.txt. The sheets a.png and b.png of 4 x 2 cells of 2 x 2 pixels and the labels l.txt lie in the folder. */
 static int read_index(const uint8_t *p, size_t size) {
     sslh_i_parts set;
     sslh_i_source s = sslh_i_source_of(c, "fuzz", "index.txt", p, size);
@@ -111,7 +111,7 @@ static const char *as_file(const uint8_t *p, size_t size) {
 }
 static int read_labels(const uint8_t *p, size_t size) {
     static const char index[] =
-        "cell 2 2\nsheet a.png columns 4 count 3\nsheet a.png columns 4 count 5\nlabels bytes\n";
+        "cell 2 2\nsheet a.png columns 4 count 3\nsheet b.png columns 4 count 5\nlabels bytes\n";
     as_file(p, size);
     return read_index((const uint8_t *)index, sizeof index - 1);
 }
@@ -297,6 +297,7 @@ static void begin(void) {
     sslh_hash(method.net);
     sslh_optimizer_step(optimizer, 0.01f);
     sslh_save_png(c, test_temporary("a.png"), sheet, 4, 8, 1);
+    sslh_save_png(c, test_temporary("b.png"), sheet, 4, 8, 1);
     FILE *f = fopen(test_temporary("l.txt"), "wb");
     if (f) fputs("0 1 2 0 1 2 0 1\n", f), fclose(f);
     if (!f || sslh_error(c)) stop("begin", "the samples cannot be made");
@@ -305,6 +306,7 @@ static void end(void) {
     sslh_destroy(c);
     c = NULL;
     remove(test_temporary("a.png"));
+    remove(test_temporary("b.png"));
     remove(test_temporary("l.txt"));
     remove(test_temporary("bytes"));
 }

@@ -16,7 +16,8 @@ FILE *__acrt_iob_func(unsigned);
 #define SEEK_CUR 1
 #define SEEK_END 2
 #define EOF (-1)
-FILE *fopen(const char*, const char*); int fclose(FILE*); size_t fread(void*, size_t, size_t, FILE*);
+FILE *fopen(const char*, const char*); FILE *_wfopen(const wchar_t*, const wchar_t*); int fclose(FILE*);
+size_t fread(void*, size_t, size_t, FILE*);
 size_t fwrite(const void*, size_t, size_t, FILE*);
 int fseek(FILE*, long, int); long ftell(FILE*); void rewind(FILE*); void clearerr(FILE*); int ferror(FILE*);
 int feof(FILE*); int fflush(FILE*);
@@ -66,6 +67,7 @@ int *_errno(void);
 #define EACCES 13
 #define EIO 5
 #define EINVAL 22
+#define ENAMETOOLONG 38
 #define ENOMEM 12
 #define EOVERFLOW 132
 #define ENOTSUP 129
@@ -104,15 +106,24 @@ BOOL CloseHandle(HANDLE); BOOL SwitchToThread(void); DWORD GetCurrentProcessId(v
 #define FILE_ATTRIBUTE_DEVICE 64
 #define FILE_ATTRIBUTE_NORMAL 128
 #define GENERIC_WRITE 0x40000000
+#define CREATE_NEW 1
 #define CREATE_ALWAYS 2
 #define INVALID_HANDLE_VALUE ((HANDLE)(long long)-1)
 #define MOVEFILE_REPLACE_EXISTING 1
 #define MOVEFILE_WRITE_THROUGH 8
-DWORD GetFileAttributesA(LPCSTR); HANDLE CreateFileA(LPCSTR, DWORD, DWORD, void*, DWORD, DWORD, HANDLE);
+typedef const wchar_t *LPCWSTR; typedef unsigned UINT;
+#define CP_ACP 0
+#define CP_UTF8 65001
+#define MB_ERR_INVALID_CHARS 8
+int MultiByteToWideChar(UINT, DWORD, LPCSTR, int, wchar_t*, int);
+int WideCharToMultiByte(UINT, DWORD, LPCWSTR, int, char*, int, LPCSTR, BOOL*);
+BOOL DeleteFileW(LPCWSTR);
+DWORD GetFileAttributesW(LPCWSTR); HANDLE CreateFileW(LPCWSTR, DWORD, DWORD, void*, DWORD, DWORD, HANDLE);
 BOOL WriteFile(HANDLE, const void*, DWORD, DWORD*, void*); BOOL FlushFileBuffers(HANDLE);
-BOOL MoveFileExA(LPCSTR, LPCSTR, DWORD);
-typedef struct { DWORD dwFileAttributes, x[8]; DWORD a,b; char cFileName[260]; char alt[14]; } WIN32_FIND_DATAA;
-HANDLE FindFirstFileA(LPCSTR, WIN32_FIND_DATAA*); BOOL FindNextFileA(HANDLE, WIN32_FIND_DATAA*); BOOL FindClose(HANDLE);
+BOOL MoveFileExW(LPCWSTR, LPCWSTR, DWORD);
+typedef struct { DWORD dwFileAttributes, x[8]; DWORD a,b; wchar_t cFileName[260]; wchar_t alt[14]; } WIN32_FIND_DATAW;
+HANDLE FindFirstFileW(LPCWSTR, WIN32_FIND_DATAW*); BOOL FindNextFileW(HANDLE, WIN32_FIND_DATAW*);
+BOOL FindClose(HANDLE);
 DWORD GetLastError(void);
 #define ERROR_NO_MORE_FILES 18
 #define ERROR_FILE_NOT_FOUND 2

@@ -447,6 +447,32 @@ static void links_and_rights(void) {
     sslh_destroy(c);
 }
 
+/* A link that somebody has put where the temporary file is going to be: its target is not touched, and the save goes
+   on. */
+static void planted_links(void) {
+    sslh_ctx *c = create();
+    char target[900], path[900], text[16] = "";
+    sslh_i_aside a;
+    FILE *f;
+    folder_begin();
+    snprintf(path, sizeof path, "%s", in_folder("file"));
+    snprintf(target, sizeof target, "%s", in_folder("precious"));
+    f = fopen(target, "wb");
+    if (f) fputs("precious", f), fclose(f);
+    CHECK(sslh_i_aside_begin(c, &a, path), "names");
+    sslh_i_aside_name(&a, a.process, (unsigned long)((uintptr_t)c >> 4 & 0xffffffffu));
+    CHECK(symlink(target, a.name) == 0, "symlink");
+    save_image(c, path);
+    CHECK_OK(c);
+    f = fopen(target, "rb");
+    CHECK(f && fread(text, 1, 15, f) == 8 && !strcmp(text, "precious"), "the target became \"%s\"", text);
+    if (f) fclose(f);
+    CHECK(files_in(folder, "") == 2 && sslh_i_path(path) == SSLH_I_PATH_FILE, "%d files", files_in(folder, ""));
+    sslh_i_free(c, a.name);
+    folder_end(folder);
+    sslh_destroy(c);
+}
+
 static void devices_written_to(void) {
     static const char before[] = "said before\n";
     sslh_ctx *c = create();
@@ -543,6 +569,7 @@ PATH_TEST(killed_saves)
 PATH_TEST(living_saves)
 PATH_TEST(names_and_modes)
 PATH_TEST(links_and_rights)
+PATH_TEST(planted_links)
 PATH_TEST(devices_written_to)
 PATH_TEST(checkpoint_refused_at_once)
 
@@ -555,6 +582,7 @@ TESTS_BEGIN
     TEST(living_saves)
     TEST(names_and_modes)
     TEST(links_and_rights)
+    TEST(planted_links)
     TEST(devices_written_to)
     TEST(checkpoint_refused_at_once)
 TESTS_END

@@ -325,6 +325,29 @@ static void pca_finds_the_axes(void) {
 }
 
 /* Four clusters in 20 dimensions stay clusters: the nearest neighbour on the map is of the same one. */
+/* Squares of wide features: gigabytes are an error, also where their number is beyond size_t (32 bits). */
+static void too_wide(void) {
+    static const int width[4] = {266300, 23200, 11600, 16400}; /* a little more than 2^32 bytes each */
+    sslh_desc cd;
+    memset(&cd, 0, sizeof cd);
+    cd.threads = 1;
+    cd.max_bytes = 64 << 20;
+    sslh_ctx *c = sslh_create(cd);
+    for (int k = 0; k < 4; k++) {
+        const int64_t mark = sslh_mark(c);
+        sslh_tensor *x = sslh_zeros(c, sslh_dim2(2, width[k]));
+        CHECK_OK(c);
+        if (k == 0) sslh_pca(c, x, 1000);
+        else if (k == 1) sslh_effective_rank(c, x);
+        else if (k == 2) sslh_frechet(c, x, x);
+        else sslh_zca_fit(c, x, 0.1f);
+        CHECK(sslh_error_code(c) == SSLH_E_MEMORY, "%d: %s", k, sslh_error(c) ? sslh_error(c) : "no error");
+        sslh_clear_error(c);
+        sslh_rewind(c, mark);
+    }
+    sslh_destroy(c);
+}
+
 static void tsne_keeps_clusters(void) {
     unsigned long long first = 0;
     int threads;
@@ -441,6 +464,7 @@ TESTS_BEGIN
     TEST(ticks)
     TEST(hostile)
     TEST(pca_finds_the_axes)
+    TEST(too_wide)
     TEST(tsne_keeps_clusters)
     TEST(tsne_small)
     TEST(memory)

@@ -296,6 +296,30 @@ static void hostile_text(void) {
     sslh_destroy(c);
 }
 
+/* The byte order mark that some editors put before a text is no part of its first token. */
+static void byte_order_marks(void) {
+#define MARK "\xef\xbb\xbf"
+    static const struct { sslh_tokens kind; const char *vocabulary, *merges; } rows[] = {
+        {SSLH_TOKENS_WORDPIECE, MARK "[PAD]\n[UNK]\nx\n", NULL},
+        {SSLH_TOKENS_WORDS, MARK "{\"<unk>\":0,\"x\":1}", NULL},
+        {SSLH_TOKENS_BPE, NULL, MARK "x y\nxy x\n"},
+        {SSLH_TOKENS_BPE, NULL, MARK "#version: 0.2\nx y\nxy x\n"}};
+    sslh_ctx *c = context();
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        const char *v = rows[i].vocabulary, *m = rows[i].merges, *bare[2] = {v ? v + 3 : NULL, m ? m + 3 : NULL};
+        sslh_tokenizer *t = sslh_load_tokenizer_memory(c, v, v ? strlen(v) : 0, m, m ? strlen(m) : 0,
+                                                       of_kind(rows[i].kind));
+        sslh_tokenizer *u = sslh_load_tokenizer_memory(c, bare[0], v ? strlen(bare[0]) : 0, bare[1],
+                                                       m ? strlen(bare[1]) : 0, of_kind(rows[i].kind));
+        CHECK_OK(c);
+        CHECK(sslh_tokenizer_size(t) == sslh_tokenizer_size(u), "row %d: %d tokens instead of %d", (int)i,
+              sslh_tokenizer_size(t), sslh_tokenizer_size(u));
+        for (int k = 0; k < sslh_tokenizer_size(u); k++)
+            CHECK(!strcmp(sslh_token_name(t, k), sslh_token_name(u, k)), "row %d: token %d", (int)i, k);
+    }
+    sslh_destroy(c);
+}
+
 /* Wrong files and settings: one error that says what is wrong, and nothing left. */
 static void refused(void) {
     static const struct { sslh_tokens kind; const char *vocabulary, *merges, *error; } rows[] = {
@@ -463,6 +487,7 @@ TESTS_BEGIN
     TEST(specials_are_no_text)
     TEST(words_and_characters)
     TEST(hostile_text)
+    TEST(byte_order_marks)
     TEST(refused)
     TEST(failing_memory)
     TEST(wikipedia)

@@ -478,6 +478,42 @@ static void hostile_headers(void) {
     sslh_destroy(c);
 }
 
+/* Which tensor a wrong checksum belongs to is only searched while that is quick: the names times the metadata. */
+static void wrong_checksum(void) {
+    sslh_ctx *c = context();
+    for (int n = 100; n <= 10001; n += 9901) {
+        size_t room = (size_t)n * 100 + 100, used = 0, size;
+        char *json = (char *)malloc(room);
+        uint8_t *bytes = (uint8_t *)malloc(room + 8);
+        sslh_i_append(json, room, &used, "{\"__metadata__\":{\"sslh.crc32\":\"00000000\"");
+        for (int i = 1; i < n; i++) sslh_i_append(json, room, &used, ",\"k%d\":\"\"", i);
+        sslh_i_append(json, room, &used, "}");
+        for (int i = 0; i < n; i++)
+            sslh_i_append(json, room, &used, ",\"%d\":{\"dtype\":\"U8\",\"shape\":[0],\"data_offsets\":[0,0]}", i);
+        sslh_i_append(json, room, &used, "}");
+        size = craft(bytes, json, 0);
+        CHECK(!parses(c, bytes, size), "%d tensors", n);
+        CHECK_ERROR(c, n == 100 ? "the CRC-32 of its header does not match: the file is damaged"
+                                : "the CRC-32 of the file does not match: it is damaged");
+        free(json);
+        free(bytes);
+    }
+    sslh_destroy(c);
+}
+
+/* Sizes in the text of a file that no int has. */
+static void absurd_sizes(void) {
+    sslh_ctx *c = context();
+    sslh_mlp_desc d;
+    memset(&d, 0, sizeof d);
+    sslh_i_arch_read("mlp in=-1e300 widths=-1e300,1e300,-7,64", sslh_i_mlp_settings, &d);
+    CHECK(d.in == 0 && d.widths[0] == INT_MAX && d.widths[1] == INT_MAX && d.widths[2] == -7 && d.widths[3] == 64,
+          "%d, %d %d %d %d", d.in, d.widths[0], d.widths[1], d.widths[2], d.widths[3]);
+    sslh_i_net_from_arch(c, "mlp in=4 widths=-1e300");
+    CHECK_ERROR(c, "sslh_mlp");
+    sslh_destroy(c);
+}
+
 /* A file cut at every byte, and with every byte changed: an error, never anything else. */
 static void damaged_files(void) {
     sslh_ctx *c = context();
@@ -1352,6 +1388,8 @@ TESTS_BEGIN
     TEST(names_in_files)
     TEST(reports)
     TEST(hostile_headers)
+    TEST(wrong_checksum)
+    TEST(absurd_sizes)
     TEST(damaged_files)
     TEST(no_memory)
     TEST(flipped_weights)

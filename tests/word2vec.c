@@ -220,6 +220,7 @@ static void words_in_files(void) {
         {". . 1 2\nb 3 4\n", 14, {NULL, "the word '. .' has a space, which ends a word in binary files", NULL}},
         {"2 2\nat 5 1 2\nb 3 4\n", 19, {NULL, "the word 'at 5' has a space", "has a number in the first row"}},
         {"2 1\n5 0\nb 1\n", 12, {NULL, NULL, "the word '5' has a number in the first row"}},
+        {"2 1\n\xef\xbb\xbfx 0\nb 1\n", 15, {NULL, NULL, "begins with a byte order mark"}},
         {"2 1\nx\ny \0\0\x80?c \0\0\0@", 18, {"the word 'x?y' has a line break", NULL, "has a line break"}},
         {"2 1\na \0\0\x80?c\t \0\0\0@", 17, {"the word 'c?' ends with white space", NULL, "with white space"}}};
     static const sslh_vectors_format formats[] = {SSLH_VECTORS_TEXT, SSLH_VECTORS_BINARY, SSLH_VECTORS_GLOVE};
@@ -252,6 +253,47 @@ static void words_in_files(void) {
         }
     }
     sslh_destroy(c);
+}
+
+static void say(void *user, const char *text) {
+    char *out = (char *)user;
+    snprintf(out, 200, "%s%s", out[0] ? "again: " : "", text);
+}
+
+/* Published files repeat words: the first row of each counts. */
+static void repeated_words(void) {
+    static const struct { const char *bytes; size_t size; const char *warning; } rows[] = {
+        {"a 1 2\nb 3 4\na 5 6\nc 7 8\n", 24, "already: 1; the first row"}, /* GloVe */
+        {"6 2\na 1 2\nb 3 4\na 5 6\nc 7 8\nb 9 9\na 9 9\n", 40, "already: 3; the first row"},
+        {"4 2\na \0\0\x80?\0\0\0@b \0\0\0@\0\0\0@a \0\0\0@\0\0\0@c \0\0\x80?\0\0\x80?", 44,
+         "already: 1; the first row"},
+        {"\xef\xbb\xbf" "a 1 2\nb 3 4\nc 7 8\n", 21, NULL}, /* after the byte order mark of an editor */
+        {"\xef\xbb\xbf" "3 2\na 1 2\nb 3 4\nc 7 8\n", 25, NULL}};
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        char said[200] = "";
+        sslh_desc cd;
+        memset(&cd, 0, sizeof cd);
+        cd.threads = 1;
+        cd.warn = say;
+        cd.user = said;
+        sslh_ctx *c = sslh_create(cd);
+        sslh_vectors *v = sslh_load_vectors_memory(c, rows[i].bytes, rows[i].size);
+        CHECK_OK(c);
+        const sslh_tensor *x = sslh_vectors_tensor(v);
+        CHECK(sslh_vectors_query(v).words == 3 && x->shape[0] == 3 && x->count == 6, "file %d: %d words", (int)i,
+              sslh_vectors_query(v).words);
+        for (int k = 0; k < 3; k++) {
+            const char name[2] = {(char)('a' + k), 0};
+            CHECK(sslh_vectors_find(v, name) == k && !strcmp(sslh_vectors_word(v, k), name), "file %d: word %d", (int)i,
+                  k);
+        }
+        CHECK(x->data[0] == 1 && x->data[1] == 2 && x->data[2] == (i == 2 ? 2 : 3) && x->data[4] == (i == 2 ? 1 : 7),
+              "file %d: %g %g %g %g", (int)i, (double)x->data[0], (double)x->data[1], (double)x->data[2],
+              (double)x->data[4]);
+        CHECK(rows[i].warning ? strstr(said, rows[i].warning) && !strstr(said, "again: ") : !said[0],
+              "file %d warns: %s", (int)i, said);
+        sslh_destroy(c);
+    }
 }
 
 static void scores(void) {
@@ -314,7 +356,7 @@ static void phrases(void) {
 static void refused(void) {
     static const struct { const char *bytes, *error; } rows[] = {
         {"", "no words"}, {"2 3\na 1 2 3\n", "1 rows, but the first line says 2"}, {"0 3\n", "no words"},
-        {"1 3\na 1 2\n", "do not fit"}, {"1 3\na 1 2 x\n", "do not fit"}, {"a 1 2\na 3 4\n", "there already"},
+        {"1 3\na 1 2\n", "do not fit"}, {"1 3\na 1 2 x\n", "do not fit"},
         {"a 1 2\nb 3\n", "is not followed by 2 numbers"}, {"a 1 2\nb 3 4e99\n", "is no number"},
         {"a b c\n", "no words"},
         {"1 2\na 1 2\nb 1 2\n", "2 rows, but the first line says 1"}, {"99999999 3\na \1\2\3\4", "do not fit"},
@@ -440,6 +482,7 @@ TESTS_BEGIN
     TEST(same_bits)
     TEST(files)
     TEST(words_in_files)
+    TEST(repeated_words)
     TEST(scores)
     TEST(signs)
     TEST(phrases)
