@@ -114,10 +114,9 @@
 
    4  CONTEXT, STEPS, TENSORS, THE TAPE
 
-   A context owns everything that is made with it; there are no globals. Each thread of your program needs its own.
-   Contexts know nothing of each other, and an operation on tensors of two contexts is an error. Data that one context
-   has loaded may be read by others as long as that context lives; sslh_clone_into(other, net) copies a net there, for
-   inference in several threads.
+   A context owns everything that is made with it; there are no globals. Each thread of your program needs its own. An
+   operation on tensors of two contexts is an error. Data that one context has loaded may be read by others as long as
+   that context lives; sslh_clone_into(other, net) copies a net there, for inference in several threads.
 
    Tensors are float, contiguous and row-major, with up to 6 dimensions and channels last: images N,H,W,C, tokens N,T,D,
    audio N,T,C. Labels and tokens are 32-bit integers; images and masks may be 8-bit. The struct is open: read
@@ -135,8 +134,9 @@
    (sslh_read, sslh_item, sslh_persist). sslh_push and sslh_pop nest a scope inside a step, for an evaluation in the
    middle of training; the trainer's callback runs in such a scope, so that a run has the same bits with it and without.
 
-   sslh_backward frees the intermediate results. The loss, the results of sslh_forward and tensors marked by sslh_keep
-   stay readable until the next step. sslh_backward_keep keeps the tape for a second pass.
+   sslh_backward frees the tape and the intermediate results. The loss, the results of sslh_forward and tensors marked
+   by sslh_keep stay readable until the next step, but the gradient of a second loss that reaches one of them is an
+   error: add up the losses, or call sslh_backward_keep, which keeps the tape, for all of them but the last.
 
    5  ERRORS
 
@@ -147,12 +147,12 @@
    From then on every call does nothing and returns a valid dummy (a tensor of one zero, an inert net; for loaders and
    pixels NULL, which every function accepts), so that one check at the end finds the first cause. sslh_clear_error
    forgets the failure; parameters, data and states (running statistics, queues) are as they were before the step that
-   failed. Nothing here aborts, exits, asserts or prints, except for two things on stderr, which SSLH_WITH_STDIO 0
-   switches off: the trainer's progress line, which .quiet switches off too, and warnings about what is allowed but
-   hardly intended, such as a MoCo queue with more keys than there are images. A warning is one line; .warn of sslh_desc
-   receives it instead of stderr. NaN or Inf in a loss or a gradient is an error that names the step; with .check_nan in
-   sslh_desc every operation's result is checked, and the error names the first operation that produced one. Files are
-   treated as hostile: every size is checked before it is believed.
+   failed (gradients: sslh_zero_grad). Nothing here aborts, exits, asserts or prints, except for two things on stderr,
+   which SSLH_WITH_STDIO 0 switches off: the trainer's progress line, which .quiet switches off too, and warnings about
+   what is allowed but hardly intended, such as a MoCo queue with more keys than there are images. A warning is one
+   line; .warn of sslh_desc receives it instead of stderr. NaN or Inf in a loss or a gradient is an error that names the
+   step; with .check_nan in sslh_desc every operation's result is checked, and the error names the first operation that
+   produced one. Files are treated as hostile: every size is checked before it is believed.
 
    6  MEMORY
 
@@ -756,7 +756,9 @@ typedef enum sslh_code {
 SSLH_API const char *sslh_error(const sslh_ctx *c);
 /* Its kind, for programs that react to it; SSLH_OK when there is none. */
 SSLH_API sslh_code   sslh_error_code(const sslh_ctx *c);
-/* Forgets the error and drops the tape and the step's tensors; parameters, data and optimisers stay as they are. */
+/* Forgets the error, drops the tape and the step's tensors, and ends sslh_no_grad (a 0 that was still to come is then
+   no error); parameters, data and optimisers stay as they are. A backward pass that failed may have left a part of the
+   gradients: sslh_zero_grad before the next one, as sslh_train and sslh_method_step do it. */
 SSLH_API void sslh_clear_error(sslh_ctx *c);
 /* Records a failure as printf would write it (only the first is kept, at most 511 characters): for the caller's own
    operations, methods and encoders. Not from tasks of sslh_parallel. */
@@ -767,11 +769,14 @@ SSLH_API void sslh_fail(sslh_ctx *c, sslh_code code, const char *format, ...) SS
 SSLH_API void sslh_begin_step(sslh_ctx *c);
 /* A nested scope: sslh_pop releases what was made since the matching sslh_push and restores the random stream, so that
    an evaluation in the middle of training leaves no trace. Inside, operations are recorded even if they were not
-   outside. At most 16 deep; every sslh_push needs its sslh_pop, after an error too. */
+   outside. A backward pass inside ends at what was made outside: the gradients of such results are released by
+   sslh_pop, those of parameters and marked tensors stay. At most 16 deep; every sslh_push needs its sslh_pop, after an
+   error too. */
 SSLH_API void sslh_push(sslh_ctx *c);
 SSLH_API void sslh_pop(sslh_ctx *c);
 
-/* sslh_no_grad(c, 1): operations record nothing until sslh_no_grad(c, 0). Calls nest; one 0 too many is an error. */
+/* sslh_no_grad(c, 1): operations record nothing until sslh_no_grad(c, 0). Calls nest; one 0 too many is an error,
+   unless sslh_clear_error has ended the section. */
 SSLH_API void sslh_no_grad(sslh_ctx *c, int on);
 
 typedef struct sslh_info {
@@ -890,7 +895,9 @@ SSLH_API sslh_tensor *sslh_from_bytes(sslh_ctx *c, sslh_shape shape, const uint8
 SSLH_API sslh_tensor *sslh_uniform(sslh_ctx *c, sslh_shape shape, float low, float high);
 SSLH_API sslh_tensor *sslh_normal(sslh_ctx *c, sslh_shape shape, float mean, float std);
 /* Marks a tensor that was not made by an operation, so that it gets a gradient; returns it. An integer tensor is an
-   error. Its .grad is NULL until a backward pass reaches it, and later passes of the step add to it. */
+   error. Its .grad is NULL until a backward pass reaches it, and later passes of the step add to it. That of a
+   persistent tensor is there from now on, zeros at first, and the passes of all steps add to it, as with parameters:
+   clear it by memset after each update. */
 SSLH_API sslh_tensor *sslh_requires_grad(sslh_tensor *t);
 /* Keeps a tensor's values and gradient readable after sslh_backward, until the next step; returns it. */
 SSLH_API sslh_tensor *sslh_keep(sslh_tensor *t);
@@ -907,11 +914,13 @@ SSLH_API void sslh_write(sslh_tensor *t, const float *values, size_t count);
 SSLH_API sslh_shape sslh_shape_of(const sslh_tensor *t);
 
 /* Goes backwards through the tape from a scalar loss, adds to the gradients of everything that needs one, and releases
-   what the operations had saved. NaN or Inf in the loss is an error (SSLH_E_NAN) and changes nothing; so is a loss that
-   has more than one element or depends on nothing that needs a gradient. Inside sslh_push it covers only what was
-   recorded there. */
+   the tape (also what is on it besides this loss) with all that the operations had saved. NaN or Inf in the loss is an
+   error (SSLH_E_NAN) and changes nothing; so is a loss that has more than one element or depends on nothing that needs
+   a gradient. It is an error, too, when a gradient reaches a result, kept or not, whose record an earlier pass has
+   released: nothing behind it would be trained. Inside sslh_push it covers only what was recorded there. */
 SSLH_API void sslh_backward(sslh_ctx *c, sslh_tensor *loss);
-/* The same, but it keeps the tape for a second backward pass. */
+/* The same, but it keeps the tape, so that another backward pass can follow. Gradients of parameters and of tensors
+   marked by sslh_requires_grad add up; those of results, kept ones too, are released at the end of the pass. */
 SSLH_API void sslh_backward_keep(sslh_ctx *c, sslh_tensor *loss);
 /* The same values without history: the stop-gradient of the papers. It shares the memory of x. */
 SSLH_API sslh_tensor *sslh_detach(sslh_ctx *c, sslh_tensor *x);
@@ -4267,7 +4276,8 @@ enum { /* sslh_tensor.flags */
     SSLH_I_STATE = 8,   /* buffer of a net */
     SSLH_I_LONG = 16,   /* persistent: memory of the context, not of the step */
     SSLH_I_PAST = 32,   /* of a step or scope that has ended: its memory is gone */
-    SSLH_I_REACHED = 64 /* a parameter that a gradient has reached, see sslh_i_optim_unreached */
+    SSLH_I_REACHED = 64, /* a parameter that a gradient has reached, see sslh_i_optim_unreached */
+    SSLH_I_SPENT = 128  /* its record was dropped by sslh_backward: no gradient may reach it any more */
 };
 
 /* A range of the step heap. Tensors that share memory (reshape, detach) share one; it is free again when refs is 0. */
@@ -4348,6 +4358,7 @@ struct sslh_ctx {
     int          lost; /* pushes beyond the last scope; as many calls of sslh_pop close none */
     int       depth;
     int       no_grad;
+    int       no_grad_ended; /* calls of sslh_no_grad(c, 1) that sslh_clear_error has ended and no 0 has closed yet */
     int       dirty;       /* an operation ran since the step began */
     unsigned  groups;      /* parameter groups that collect gradients; all bits by default */
     /* states as they were before this step changed them, see sslh_i_note_state */
@@ -23081,6 +23092,7 @@ SSLH_DEF void sslh_push(sslh_ctx *c) {
 
 SSLH_DEF void sslh_pop(sslh_ctx *c) {
     const sslh_i_scope *s;
+    size_t i;
     if (!c || c == &sslh_i_dead) return;
     if (c->lost) {
         c->lost--;
@@ -23093,6 +23105,10 @@ SSLH_DEF void sslh_pop(sslh_ctx *c) {
     s = &c->scopes[--c->depth];
     sslh_i_unwind(c, s->tensors, s->nodes);
     sslh_i_records_back(c, s->record_chunk, s->record_used);
+    /* between two passes no recorded result has a gradient, unless a pass inside has left one that a pass outside would
+       carry on */
+    for (i = c->depth ? c->scopes[c->depth - 1].nodes : 0; i < c->nnodes; i++)
+        sslh_i_release_grad(c, c->nodes[i]->out);
     c->stream = s->stream;
     c->no_grad = s->no_grad;
     c->dirty = s->dirty;
@@ -23101,6 +23117,10 @@ SSLH_DEF void sslh_pop(sslh_ctx *c) {
 
 SSLH_DEF void sslh_no_grad(sslh_ctx *c, int on) {
     if (SSLH_I_BAD(c)) return;
+    if (!on && !c->no_grad && c->no_grad_ended) {
+        c->no_grad_ended--;
+        return;
+    }
     c->no_grad += on ? 1 : -1;
     if (c->no_grad < 0) {
         c->no_grad = 0;
@@ -23112,6 +23132,7 @@ SSLH_DEF void sslh_clear_error(sslh_ctx *c) {
     if (!c || c == &sslh_i_dead) return;
     c->code = SSLH_OK;
     c->message[0] = 0;
+    c->no_grad_ended += c->no_grad;
     c->no_grad = 0;
     c->groups = ~0u;
     if (c->depth) sslh_i_unwind(c, c->scopes[c->depth - 1].tensors, c->scopes[c->depth - 1].nodes);
@@ -23934,6 +23955,13 @@ SSLH_I_FN sslh_tensor *sslh_i_end(sslh_ctx *c, const char *op, sslh_tensor **in,
 SSLH_I_FN sslh_real *sslh_i_grad(sslh_ctx *c, sslh_tensor *t, int *fresh) {
     *fresh = 0;
     if (SSLH_I_BAD(c) || !sslh_i_needs(c, t)) return NULL;
+    if (t->flags & SSLH_I_SPENT) {
+        char text[96];
+        sslh_fail(c, SSLH_E_USAGE, "sslh_backward: the gradient reaches a result of shape %s whose record an earlier "
+                  "sslh_backward has released: add up the losses, or call sslh_backward_keep for all but the last, or "
+                  "cut the gradient off by sslh_detach", sslh_i_str(text, sizeof text, sslh_shape_of(t)));
+        return NULL;
+    }
     t->flags |= SSLH_I_REACHED;
     if (!t->grad) {
         size_t bytes = (t->count * sizeof(sslh_real) + SSLH_I_GRAD_HEAD + SSLH_I_ALIGN -
@@ -23946,6 +23974,11 @@ SSLH_I_FN sslh_real *sslh_i_grad(sslh_ctx *c, sslh_tensor *t, int *fresh) {
     return t->grad;
 }
 
+/* Whether in, of the same size, can take over the memory of out's gradient. */
+SSLH_I_FN int sslh_i_grad_takes(const sslh_tensor *out, const sslh_tensor *in) {
+    return !in->grad && !(out->flags & SSLH_I_KEPT) && !(in->flags & (SSLH_I_PARAM | SSLH_I_LONG | SSLH_I_SPENT));
+}
+
 /* Passes the gradient of out on to in unchanged (reshape, the sides of an addition): its memory is handed over where
    possible, otherwise it is added. To hand it over, this must be the last reader of out->grad (last). */
 SSLH_I_FN void sslh_i_grad_pass(sslh_ctx *c, sslh_tensor *out, sslh_tensor *in, int last) {
@@ -23953,7 +23986,7 @@ SSLH_I_FN void sslh_i_grad_pass(sslh_ctx *c, sslh_tensor *out, sslh_tensor *in, 
     sslh_real *g;
     size_t i;
     if (!sslh_i_needs(c, in)) return;
-    if (last && !in->grad && !(out->flags & SSLH_I_KEPT) && !(in->flags & (SSLH_I_PARAM | SSLH_I_LONG))) {
+    if (last && sslh_i_grad_takes(out, in)) {
         in->grad = out->grad;
         out->grad = NULL;
         return;
@@ -24000,6 +24033,7 @@ SSLH_I_FN void sslh_i_backward(sslh_ctx *c, sslh_tensor *loss, int keep) {
         if (SSLH_I_BAD(c)) return;
         if (n->out->grad && (keep || !(n->out->flags & SSLH_I_KEPT))) sslh_i_release_grad(c, n->out);
         if (keep) continue;
+        n->out->flags |= SSLH_I_SPENT;
         for (s = 0; s < n->nsaved; s++) sslh_i_release(c, n->saved[s]);
         if (!(n->out->flags & SSLH_I_KEPT)) sslh_i_release(c, n->out);
     }
@@ -24450,8 +24484,7 @@ SSLH_I_FN int sslh_i_all_finite(sslh_ctx *c, const sslh_real *x, size_t n) {
 SSLH_I_FN sslh_real *sslh_i_grad_reuse(sslh_ctx *c, sslh_tensor *out, sslh_tensor *in, const sslh_real **dy,
                                        int *fresh) {
     *dy = out->grad;
-    if (sslh_i_needs(c, in) && !in->grad && in->count == out->count && !(out->flags & SSLH_I_KEPT) &&
-        !(in->flags & (SSLH_I_PARAM | SSLH_I_LONG))) {
+    if (sslh_i_needs(c, in) && in->count == out->count && sslh_i_grad_takes(out, in)) {
         in->grad = out->grad;
         out->grad = NULL;
         *fresh = 1;
