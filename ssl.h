@@ -29711,9 +29711,8 @@ SSLH_I_FN void sslh_i_attention_back(sslh_ctx *c, sslh_i_node *n) {
     p.dout = n->out->grad;
     if (!in[1]) {
         p.dq = sslh_i_grad(c, in[0], &p.fresh_q);
-        if (!p.dq) return;
-        p.dk = p.dq + p.ldo;
-        p.dv = p.dk + p.ldo;
+        p.dk = p.dq ? p.dq + p.ldo : NULL; /* the bias alone may need a gradient */
+        p.dv = p.dq ? p.dk + p.ldo : NULL;
         p.fresh_k = p.fresh_v = p.fresh_q;
     } else if (in[0] == in[1] || in[1] == in[2] || in[0] == in[2]) { /* one tensor given twice: gradients add up */
         p.dq = sslh_grad(c, in[0]);
