@@ -32076,9 +32076,9 @@ SSLH_I_FN void SSLH_I_P(sslh_i_pack_lines_)(sslh_real *to, int step, size_t pane
 #undef SSLH_I_NEXT_LINES
 #if SSLH_I_W > 1
 /* Transposes `width` rows of p, ld apart, into columns of q. ROW(i) is a register with four numbers of every fourth row
-   from row i on. */
-#define SSLH_I_TRANSPOSE(ROW, width) \
-    for (; k + 4 <= kn; k += 4, p += 4, q += 4 * step) { \
+   from row i on. Whole registers are stored up to row `end` of q, the rest one by one. */
+#define SSLH_I_TRANSPOSE(ROW, width, end) \
+    for (; k + 4 <= (end); k += 4, p += 4, q += 4 * step) { \
         const SSLH_I_N r0 = ROW(0), r1 = ROW(1), r2 = ROW(2), r3 = ROW(3); \
         const SSLH_I_N l0 = SSLH_I_ZIP(r0, r1, 0), l1 = SSLH_I_ZIP(r2, r3, 0); \
         const SSLH_I_N h0 = SSLH_I_ZIP(r0, r1, 1), h1 = SSLH_I_ZIP(r2, r3, 1); \
@@ -32093,11 +32093,11 @@ SSLH_I_FN void SSLH_I_P(sslh_i_pack_lines_)(sslh_real *to, int step, size_t pane
 SSLH_I_FN void SSLH_I_P(sslh_i_pack_t_)(sslh_real *to, int step, const sslh_real *from, size_t ld, int cols, int kn) {
     int j = 0;
 #ifdef SSLH_I_PANEL
-    if (cols == SSLH_I_MR && step == cols) { /* narrower than registers, whose surplus the next row overwrites */
+    if (cols == SSLH_I_MR && step == cols) { /* narrower than registers: the next row, if any, overwrites the surplus */
         const float *p = from;
         float *q = to;
         int k = 0;
-        SSLH_I_TRANSPOSE(SSLH_I_PANEL, step)
+        SSLH_I_TRANSPOSE(SSLH_I_PANEL, step, kn - 1)
         return;
     }
 #endif
@@ -32106,7 +32106,7 @@ SSLH_I_FN void SSLH_I_P(sslh_i_pack_t_)(sslh_real *to, int step, const sslh_real
         const float *p = from + (size_t)j * ld;
         float *q = to + j;
         int k = 0;
-        SSLH_I_TRANSPOSE(SSLH_I_QUAD, SSLH_I_W)
+        SSLH_I_TRANSPOSE(SSLH_I_QUAD, SSLH_I_W, kn)
     }
 #endif
     if (step % SSLH_I_W == 0) /* zeros first, in whole registers */
@@ -34411,10 +34411,15 @@ SSLH_I_FN void sslh_i_gemm_one(sslh_ctx *c, const struct sslh_i_kernels *k, cons
     if (p.work) sslh_i_unwork(c, p.work);
 }
 
+/* Multiply-adds of one product, in 64 bits: they can be too many for the size_t of a 32-bit machine. */
+SSLH_I_FN uint64_t sslh_i_gemm_terms(const sslh_i_gemm_args *g) {
+    return (uint64_t)g->m * (uint64_t)g->n * (uint64_t)g->k;
+}
+
 /* A batch of products that are each too small to be split among threads: a task computes whole products. */
 SSLH_I_FN void sslh_i_gemm_items(sslh_ctx *c, const struct sslh_i_kernels *k, const sslh_i_gemm_args *g) {
     sslh_i_gemm_job p;
-    size_t work = (size_t)g->m * (size_t)g->n * (size_t)g->k;
+    const uint64_t work = sslh_i_gemm_terms(g);
     memset(&p, 0, sizeof p);
     p.k = k;
     p.nr = k->nr;
@@ -34427,7 +34432,7 @@ SSLH_I_FN void sslh_i_gemm_items(sslh_ctx *c, const struct sslh_i_kernels *k, co
         const size_t panels = (size_t)((g->n + p.nr - 1) / p.nr), panel = (size_t)g->k * (size_t)p.nr + SSLH_I_KPAD;
         p.work_bytes = (panels * panel * sizeof(sslh_real) + 63) / 64 * 64;
     }
-    p.items = (int)SSLH_I_MIN((size_t)g->batch, SSLH_I_MAX((size_t)1, ((size_t)1 << 19) / work));
+    p.items = (int)SSLH_I_MIN((uint64_t)g->batch, SSLH_I_MAX((uint64_t)1, ((uint64_t)1 << 19) / work));
     if (p.work_bytes) {
         p.work = sslh_i_work(c, &p.work_bytes);
         if (!p.work) return;
@@ -34578,9 +34583,9 @@ SSLH_I_FN void sslh_i_gemm_by(sslh_ctx *c, const struct sslh_i_kernels *kern, co
         return;
     }
     if (c->pairs && kern != c->pairs && sslh_i_gemm_pairs(c, args)) return;
-    const size_t work = (size_t)args->m * (size_t)args->n * (size_t)args->k;
-    int quick = args->n <= 512 && work <= (args->batch > 1 ? (size_t)1 << 22 : (size_t)1 << 18);
-    int alone = c->threads == 1 && !c->desc.parallel_for && work <= (size_t)1 << 21; /* no other thread to share with */
+    const uint64_t work = sslh_i_gemm_terms(args);
+    int quick = args->n <= 512 && work <= (uint64_t)1 << (args->batch > 1 ? 22 : 18);
+    int alone = c->threads == 1 && !c->desc.parallel_for && work <= 1 << 21; /* no other thread to share with */
 #if SSLH_USE_CBLAS && !SSLH_I_DOUBLE
     const int blas = kern != c->pairs;
     quick = quick && !blas;
@@ -36814,7 +36819,7 @@ SSLH_I_FN void sslh_i_attention_run(sslh_ctx *c, sslh_i_attention *p) {
     if (sslh_i_plainly(c, sslh_i_plain_attention, p)) return;
     p->kern = p->pairs ? c->pairs : c->k;
     p->width = (p->Tk + 15) / 16 * 16;
-    p->per_task = ((size_t)1 << 18) / (p->Tq * p->Tk * SSLH_I_MAX(p->d, p->value)) + 1;
+    p->per_task = (size_t)(((uint64_t)1 << 18) / ((uint64_t)p->Tq * p->Tk * SSLH_I_MAX(p->d, p->value)) + 1);
     p->work_bytes = sslh_i_head_layout(p, NULL, &b) * sizeof(sslh_real);
     p->work = sslh_i_work(c, &p->work_bytes);
     if (!p->work) return;
