@@ -35127,14 +35127,15 @@ SSLH_I_FN void sslh_i_depth_task(void *arg, int task, int worker) { /* g->rows r
 /* weight (C,Kh,Kw); where it is NULL all weights are `constant`. */
 SSLH_I_FN void sslh_i_depth_run(sslh_ctx *c, sslh_i_gather_job *p, sslh_real constant) {
     const size_t channels = (size_t)p->s->ci, all = (size_t)p->s->kh * (size_t)p->s->kw;
-    sslh_real *packed = (sslh_real *)sslh_i_scratch(c, all * (size_t)p->n * channels * sizeof(sslh_real));
+    sslh_real *packed = sslh_i_scratch_reals(c, all, channels, 0), *next = packed; /* a tap is in one class */
     p->work_bytes = ((size_t)p->s->kh * (sizeof(sslh_real *) + sizeof(ptrdiff_t)) + 63) / 64 * 64;
     p->work = packed ? sslh_i_work(c, &p->work_bytes) : NULL;
     p->tasks = 0;
     if (p->work) {
         for (int i = 0; i < p->n; i++) {
             sslh_i_gather *g = &p->list[i];
-            g->packed = packed + (size_t)i * all * channels; /* (taps of the class, C) */
+            g->packed = next; /* (taps of the class, C) */
+            next += (size_t)g->taps * channels;
             for (size_t t = 0; t < (size_t)g->taps; t++)
                 for (size_t q = 0; q < channels; q++)
                     g->packed[t * channels + q] = p->weight ? p->weight[q * all + (size_t)g->tap[t]] : constant;
@@ -35919,25 +35920,30 @@ SSLH_I_FN void sslh_i_conv_forward(sslh_ctx *c, const sslh_i_conv *s, const sslh
 }
 
 /* Fills p->list with the classes of the gradient of the data: rows u, u + sh, .. and columns v, v + sw, .. of x have
-   the same taps. room: 3 taps ints for each class. p->s has merged groups, s those of the convolution. */
+   the same taps, and no tap is in two classes. room: 3 taps ints for all together. p->s has merged groups, s those of
+   the convolution. */
 SSLH_I_FN void sslh_i_conv_classes(sslh_i_gather_job *p, const sslh_i_conv *s, int depthwise, int *room,
                                    const sslh_real *dy, sslh_real *x) {
     const int taps = s->kh * s->kw, across = SSLH_I_MIN(s->sw, s->w);
-    for (p->n = 0; p->n < SSLH_I_MIN(s->sh, s->h) * across; p->n++, room += 3 * taps) {
+    for (p->n = 0; p->n < SSLH_I_MIN(s->sh, s->h) * across; p->n++) {
         const int u = p->n / across, v = p->n % across;
         sslh_i_gather *g = &p->list[p->n];
         int *tap = room + 2 * taps;
         g->off_h = room;
         g->off_w = room + taps;
         g->tap = tap;
-        for (int q = 0; q < taps; q++) { /* row r of the class reads row i of dy with i sh = u + r sh + ph - a dh */
-            const int t = depthwise ? taps - 1 - q : q; /* depthwise: rows and columns of dy must ascend */
-            const int h = u + s->ph - t / s->kw * s->dh, w = v + s->pw - t % s->kw * s->dw;
-            if (h % s->sh || w % s->sw) continue;
-            g->off_h[g->taps] = h / s->sh;
-            g->off_w[g->taps] = w / s->sw;
-            tap[g->taps++] = t;
+        for (int i = 0; i < s->kh; i++) { /* row r of the class reads row i of dy with i sh = u + r sh + ph - a dh */
+            const int a = depthwise ? s->kh - 1 - i : i; /* depthwise: rows and columns of dy must ascend */
+            const int h = u + s->ph - a * s->dh;
+            for (int j = 0; h % s->sh == 0 && j < s->kw; j++) {
+                const int b = depthwise ? s->kw - 1 - j : j, w = v + s->pw - b * s->dw;
+                if (w % s->sw) continue;
+                g->off_h[g->taps] = h / s->sh;
+                g->off_w[g->taps] = w / s->sw;
+                tap[g->taps++] = a * s->kw + b;
+            }
         }
+        room += g->taps;
         g->x = dy, g->xh = s->oh, g->xw = s->ow, g->xc = s->co, g->xg = p->s->co / p->s->groups;
         g->len = g->xg;
         g->step_h = g->step_w = 1;
@@ -35957,8 +35963,7 @@ SSLH_I_FN void sslh_i_conv_scatter(sslh_ctx *c, const struct sslh_i_kernels *k, 
     sslh_i_gather_job p;
     sslh_i_conv one = *s;
     memset(&p, 0, sizeof p);
-    /* each class has room for all taps: a dilation that shares a factor with the stride leaves some classes none */
-    p.list = (sslh_i_gather *)sslh_i_scratch(c, classes * sizeof *p.list + 3 * taps * classes * sizeof(int));
+    p.list = (sslh_i_gather *)sslh_i_scratch(c, classes * sizeof *p.list + 3 * taps * sizeof(int));
     if (!p.list) return;
     memset(p.list, 0, classes * sizeof *p.list);
     /* merges groups to 16 channels of x, even if they have 32 of dy: half as many tiles for the same sums */

@@ -677,6 +677,21 @@ static void special_values(void) {
     sslh_destroy(c);
 }
 
+/* Average pooling over the whole map, by a large window: the gradient needs little memory. */
+static void wide_windows(void) {
+    sslh_ctx *c = create(1, NULL, 0);
+    sslh_tensor *x = sslh_requires_grad(sslh_full(c, sslh_dim4(1, 64, 64, 2), 3));
+    size_t i, wrong = 0;
+    sslh_tensor *y = sslh_keep(sslh_avg_pool2d(c, x, 64, 64, 0));
+    CHECK_NEAR(y->data[1], 3, 1e-5);
+    sslh_backward(c, sslh_sum(c, y, SSLH_ALL, 0));
+    CHECK_OK(c);
+    for (i = 0; x->grad && i < x->count; i++) wrong += x->grad[i] != (sslh_real)1 / 4096;
+    CHECK(x->grad && wrong == 0, "%.0f gradients are not 1 / 4096", (double)wrong);
+    CHECK(sslh_query(c).peak < 8e6, "peak %.0f", (double)sslh_query(c).peak);
+    sslh_destroy(c);
+}
+
 /* Numbers that operations are given, or make, are as exact as the build: in double a third is a third. */
 static void working_precision(void) {
     const double eps = sizeof(sslh_real) == 8 ? 1e-15 : 1e-7, third = 1.0 / 3;
@@ -1064,6 +1079,7 @@ int main(int argc, char **argv) {
     TEST(elementary_functions)
     TEST(special_values)
     TEST(working_precision)
+    TEST(wide_windows)
     TEST(long_sums)
     TEST(dropout_statistics)
     TEST(error_sentences)
