@@ -22772,13 +22772,21 @@ SSLH_I_FN char *sslh_i_heap_take(sslh_ctx *c, size_t size, int high) {
 }
 
 /* Replaces the chunks by one that is as large as all chunks of the earlier steps together, and as the most that a step
-   used plus an eighth, because free memory is fragmented. Only when the heap is empty. */
+   used plus an eighth, because free memory is fragmented. Only when the heap is empty. Where .max_bytes leaves no room
+   for the eighth, the chunk takes what there is; where that is less than the step used, the chunks stay as they are. */
 SSLH_I_FN void sslh_i_heap_join(sslh_ctx *c) {
-    size_t i, total = 0;
+    size_t i, total = 0, size;
     for (i = 0; i < c->nchunks; i++) total += c->chunks[i].size - 2 * SSLH_I_ALIGN;
     if (c->nchunks < 2 && total >= c->heap_high) return;
+    size = SSLH_I_MAX(total, (c->heap_high + c->heap_high / 8) / SSLH_I_ALIGN * SSLH_I_ALIGN);
+    if (c->desc.max_bytes) {
+        const size_t others = c->bytes - total - c->nchunks * 2 * SSLH_I_ALIGN + 2 * SSLH_I_ALIGN;
+        const size_t room = others < c->desc.max_bytes ? c->desc.max_bytes - others : 0;
+        size = SSLH_I_MIN(size, room / SSLH_I_ALIGN * SSLH_I_ALIGN);
+        if (size < SSLH_I_MAX(total, c->heap_high)) return;
+    }
     sslh_i_chunks_trim(c);
-    sslh_i_chunk_add(c, SSLH_I_MAX(total, (c->heap_high + c->heap_high / 8) / SSLH_I_ALIGN * SSLH_I_ALIGN));
+    sslh_i_chunk_add(c, size);
 }
 
 /* --- records: small things that live as long as the step --------------------------------------------------------- */

@@ -780,6 +780,25 @@ static void limit_of_bytes(void) {
     CHECK(sslh_query(c).peak <= 4000000, "peak %.0f", (double)sslh_query(c).peak);
     sslh_destroy(c);
 }
+/* A step that fits once fits always, also where the limit leaves no room for a heap with a reserve. */
+static void every_step_fits(void) {
+    static const size_t limit[2] = {21000000, 23000000};
+    int k, step, i;
+    for (k = 0; k < 2; k++) {
+        sslh_desc d = desc_zero();
+        sslh_ctx *c;
+        d.max_bytes = limit[k];
+        d.threads = 1;
+        c = sslh_create(d);
+        for (step = 0; step < 4; step++) {
+            sslh_begin_step(c);
+            for (i = 0; i < 2; i++) sslh_zeros(c, sslh_dim1((int)(10000000 / sizeof(sslh_real))));
+            CHECK(sslh_error(c) == NULL, "case %d, step %d: %s", k, step, sslh_error(c) ? sslh_error(c) : "");
+        }
+        CHECK(sslh_query(c).peak <= limit[k], "peak %.0f", (double)sslh_query(c).peak);
+        sslh_destroy(c);
+    }
+}
 
 /* Every allocation of a run of the core fails in turn, alone and with all later ones. */
 static void every_allocation_fails(void) {
@@ -943,6 +962,7 @@ TESTS_BEGIN
     TEST(no_allocation_from_third_step)
     TEST(mark_rewind_flat)
     TEST(limit_of_bytes)
+    TEST(every_step_fits)
     TEST(every_allocation_fails)
     TEST(parallel)
     TEST(affinity)
