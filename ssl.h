@@ -891,7 +891,8 @@ SSLH_API sslh_tensor *sslh_scalar(sslh_ctx *c, sslh_real value);
 SSLH_API sslh_tensor *sslh_from(sslh_ctx *c, sslh_shape shape, const float *values);
 SSLH_API sslh_tensor *sslh_from_ints(sslh_ctx *c, sslh_shape shape, const int32_t *values);
 SSLH_API sslh_tensor *sslh_from_bytes(sslh_ctx *c, sslh_shape shape, const uint8_t *values);
-/* Random tensors from the context's next stream: uniform in [low, high), normal with mean and standard deviation. */
+/* Random tensors from the context's next stream: uniform in [low, high), or low when both are equal; normal with mean
+   and standard deviation. */
 SSLH_API sslh_tensor *sslh_uniform(sslh_ctx *c, sslh_shape shape, float low, float high);
 SSLH_API sslh_tensor *sslh_normal(sslh_ctx *c, sslh_shape shape, float mean, float std);
 /* Marks a tensor that was not made by an operation, so that it gets a gradient; returns it. An integer tensor is an
@@ -906,8 +907,8 @@ SSLH_API sslh_tensor *sslh_persist(sslh_tensor *t);
 
 /* Value of a tensor with one element (0 after an error). */
 SSLH_API float sslh_item(const sslh_tensor *t);
-/* Copy all values out or in, row by row; count must be the tensor's count. Integer tensors are converted. After an
-   error sslh_read writes zeros. */
+/* Copy all values out or in, row by row; count must be the tensor's count. Integer tensors are converted, towards 0; a
+   value that their type does not have is an error. After an error sslh_read writes zeros. */
 SSLH_API void sslh_read(const sslh_tensor *t, float *out, size_t count);
 SSLH_API void sslh_write(sslh_tensor *t, const float *values, size_t count);
 /* Its shape as a value; no dimensions for NULL. */
@@ -23765,13 +23766,24 @@ SSLH_DEF sslh_tensor *sslh_from_bytes(sslh_ctx *c, sslh_shape shape, const uint8
 }
 
 SSLH_I_FN sslh_tensor *sslh_i_drawn(sslh_ctx *c, const char *op, sslh_shape shape, int normal, float a, float b) {
-    sslh_tensor *t = SSLH_I_BAD(c) ? NULL : sslh_i_new(c, op, SSLH_F32, shape);
+    sslh_tensor *t;
+    size_t i;
+    if (SSLH_I_BAD(c)) return sslh_i_dummy(c);
+    if (!(normal ? b >= 0 : a <= b) || a - a != 0 || b - b != 0) {
+        sslh_fail(c, SSLH_E_USAGE, normal ? "%s: mean %g, standard deviation %g: both must be numbers, the second at "
+                  "least 0" : "%s: from %g to %g: both must be numbers, the second not below the first", op, (double)a,
+                  (double)b);
+        return sslh_i_dummy(c);
+    }
+    t = sslh_i_new(c, op, SSLH_F32, shape);
     if (!t) return sslh_i_dummy(c);
-    sslh_i_random_fill(c, sslh_next_stream(c), t->data, t->count, normal, a, b);
+    sslh_i_random_fill(c, sslh_next_stream(c), t->data, t->count, normal, a, normal ? b : b - a);
+    for (i = 0; i < t->count && !normal; i++)
+        if (t->data[i] >= (sslh_real)b) t->data[i] = (sslh_real)a; /* the sum was rounded up, once in some 2^24 draws */
     return t;
 }
 SSLH_DEF sslh_tensor *sslh_uniform(sslh_ctx *c, sslh_shape shape, float low, float high) {
-    return sslh_i_drawn(c, "sslh_uniform", shape, 0, low, high - low);
+    return sslh_i_drawn(c, "sslh_uniform", shape, 0, low, high);
 }
 SSLH_DEF sslh_tensor *sslh_normal(sslh_ctx *c, sslh_shape shape, float mean, float std) {
     return sslh_i_drawn(c, "sslh_normal", shape, 1, mean, std);
@@ -23825,47 +23837,6 @@ SSLH_DEF sslh_tensor *sslh_persist(sslh_tensor *x) {
     return t;
 }
 
-SSLH_DEF float sslh_item(const sslh_tensor *t) {
-    if (!t || SSLH_I_BAD(t->ctx)) return 0.0f;
-    if (t->count != 1 || !sslh_i_get_data(t)) {
-        sslh_fail(t->ctx, SSLH_E_SHAPE, "sslh_item: a tensor of one element is needed, this one has %.0f",
-                  (double)t->count);
-        return 0.0f;
-    }
-    return t->data ? (float)t->data[0] : t->ints ? (float)t->ints[0] : (float)t->bytes[0];
-}
-
-SSLH_DEF void sslh_read(const sslh_tensor *t, float *out, size_t count) {
-    size_t i;
-    if (!t || !out || SSLH_I_BAD(t->ctx)) {
-        if (out) memset(out, 0, count * sizeof *out); /* a dummy reads as zeros */
-        return;
-    }
-    if (count != t->count || !sslh_i_get_data(t)) {
-        sslh_fail(t->ctx, SSLH_E_SHAPE, "sslh_read: %.0f values asked for, the tensor has %.0f", (double)count,
-                  (double)t->count);
-        return;
-    }
-    for (i = 0; i < count; i++) out[i] = t->data ? (float)t->data[i] : t->ints ? (float)t->ints[i] : (float)t->bytes[i];
-}
-
-SSLH_DEF void sslh_write(sslh_tensor *t, const float *values, size_t count) {
-    size_t i;
-    if (!t || !values || SSLH_I_BAD(t->ctx)) return;
-    if (count != t->count || !sslh_i_get_data(t)) {
-        sslh_fail(t->ctx, SSLH_E_SHAPE, "sslh_write: %.0f values given, the tensor has %.0f", (double)count,
-                  (double)t->count);
-        return;
-    }
-    for (i = 0; i < count; i++) {
-        if (t->data) t->data[i] = (sslh_real)values[i];
-        else if (t->ints) t->ints[i] = (int32_t)values[i];
-        else t->bytes[i] = (uint8_t)values[i];
-    }
-}
-
-/* --- the life of an operation ------------------------------------------------------------------------------------ */
-
 /* The error about input number i (0: "the tensor") whose memory was released, with the call that would have kept it. */
 SSLH_I_FN void sslh_i_given_back(sslh_ctx *c, const char *op, const sslh_tensor *t, int i) {
     char input[24] = "the tensor";
@@ -23877,6 +23848,53 @@ SSLH_I_FN void sslh_i_given_back(sslh_ctx *c, const char *op, const sslh_tensor 
         sslh_fail(c, SSLH_E_USAGE, "%s: the memory of %s was given back by sslh_backward or, under sslh_no_grad, by "
                   "sslh_forward (sslh_keep, called before, keeps it to the end of the step)", op, input);
 }
+
+SSLH_DEF float sslh_item(const sslh_tensor *t) {
+    if (!t || SSLH_I_BAD(t->ctx)) return 0.0f;
+    if (!sslh_i_get_data(t)) sslh_i_given_back(t->ctx, "sslh_item", t, 0);
+    else if (t->count != 1)
+        sslh_fail(t->ctx, SSLH_E_SHAPE, "sslh_item: a tensor of one element is needed, this one has %.0f",
+                  (double)t->count);
+    if (SSLH_I_BAD(t->ctx)) return 0.0f;
+    return t->data ? (float)t->data[0] : t->ints ? (float)t->ints[0] : (float)t->bytes[0];
+}
+
+/* An error unless count is that of the tensor, whose memory must still be there. */
+SSLH_I_FN void sslh_i_all_of(const sslh_tensor *t, const char *op, const char *what, size_t count) {
+    if (!sslh_i_get_data(t)) sslh_i_given_back(t->ctx, op, t, 0);
+    else if (count != t->count)
+        sslh_fail(t->ctx, SSLH_E_SHAPE, "%s: %.0f values %s, the tensor has %.0f", op, (double)count, what,
+                  (double)t->count);
+}
+
+SSLH_DEF void sslh_read(const sslh_tensor *t, float *out, size_t count) {
+    size_t i;
+    if (!out) return;
+    if (t && !SSLH_I_BAD(t->ctx)) sslh_i_all_of(t, "sslh_read", "asked for", count);
+    if (!t || SSLH_I_BAD(t->ctx)) {
+        memset(out, 0, count * sizeof *out); /* a dummy reads as zeros */
+        return;
+    }
+    for (i = 0; i < count; i++) out[i] = t->data ? (float)t->data[i] : t->ints ? (float)t->ints[i] : (float)t->bytes[i];
+}
+
+SSLH_DEF void sslh_write(sslh_tensor *t, const float *values, size_t count) {
+    size_t i;
+    if (!t || !values || SSLH_I_BAD(t->ctx)) return;
+    sslh_i_all_of(t, "sslh_write", "given", count);
+    for (i = 0; i < count && !t->data && !SSLH_I_BAD(t->ctx); i++) /* both limits are the first beyond */
+        if (!(values[i] > (t->ints ? -2147483904.0f : -1.0f) && values[i] < (t->ints ? 2147483648.0f : 256.0f)))
+            sslh_fail(t->ctx, SSLH_E_USAGE, "sslh_write: value %.0f is %g, which the tensor's type, %s, does not have",
+                      (double)i, (double)values[i], t->ints ? "SSLH_I32" : "SSLH_U8");
+    if (SSLH_I_BAD(t->ctx)) return;
+    for (i = 0; i < count; i++) {
+        if (t->data) t->data[i] = (sslh_real)values[i];
+        else if (t->ints) t->ints[i] = (int32_t)values[i];
+        else t->bytes[i] = (uint8_t)values[i];
+    }
+}
+
+/* --- the life of an operation ------------------------------------------------------------------------------------ */
 
 SSLH_I_FN int sslh_i_begin(sslh_ctx *c, const char *op, sslh_tensor **in, int n, int all_real) {
     int i;

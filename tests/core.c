@@ -127,6 +127,21 @@ static void random_tensors(void) {
     x = sslh_uniform(a, sslh_dim2(3, 5), -2.0f, 4.0f);
     CHECK_NEAR(x->data[7], -2.0f + 6.0f * sslh_random_uniform(9, 2, 7), 1e-6);
     CHECK(sslh_next_stream(a) == 3, "streams are numbered one by one");
+    { /* between 1 and the second number above it a quarter of the draws would be rounded up to the end */
+        const float high = 1 + 2.384185791015625e-7f;
+        size_t i, beyond = 0;
+        x = sslh_uniform(a, sslh_dim1(1000), 1, high);
+        for (i = 0; i < x->count; i++) beyond += !(x->data[i] >= 1 && x->data[i] < (sslh_real)high);
+        CHECK(beyond == 0, "%d draws outside [low, high)", (int)beyond);
+        CHECK_NEAR(sslh_uniform(a, sslh_dim1(3), 5, 5)->data[2], 5, 0);
+        CHECK_OK(a);
+    }
+    sslh_uniform(a, sslh_dim1(3), 2, 1);
+    CHECK_ERROR(a, "sslh_uniform: from 2 to 1");
+    sslh_uniform(a, sslh_dim1(3), 0, (float)NAN);
+    CHECK_ERROR(a, "sslh_uniform: from 0 to ");
+    sslh_normal(a, sslh_dim1(3), 0, -1);
+    CHECK_ERROR(a, "sslh_normal: mean 0, standard deviation -1");
     sslh_destroy(a);
     sslh_destroy(b);
 }
@@ -333,12 +348,32 @@ static void values(void) {
     CHECK(i->ints[0] == 12, "ints written");
     sslh_write(b, v, 2);
     CHECK(b->bytes[0] == 12, "bytes written");
+    { /* what the type does not have is an error, and nothing is written */
+        const float wrong[5][3] = {{1, (float)NAN, 2}, {1, 2147483648.0f, 2}, {1, -2147483904.0f, 2}, {1, 256, 0},
+                                   {1, -1, 0}};
+        const float ends[3] = {-2147483648.0f, 2147483520.0f, -0.5f};
+        sslh_tensor *kept = sslh_persist(x);
+        int k;
+        i = sslh_persist(i), b = sslh_persist(b); /* an error ends the step */
+        for (k = 0; k < 5; k++) {
+            sslh_write(k < 3 ? i : b, wrong[k], k < 3 ? 3 : 2);
+            CHECK_ERROR(c, k < 3 ? "sslh_write: value 1 is " : "SSLH_U8");
+            CHECK(i->ints[0] == 12 && b->bytes[0] == 12, "case %d wrote a part", k);
+        }
+        sslh_write(i, ends, 3);
+        CHECK_OK(c);
+        CHECK(i->ints[0] == -2147483647 - 1 && i->ints[1] == 2147483520 && i->ints[2] == 0, "the ends of the type");
+        x = kept;
+    }
     p = sslh_persist(x);
     sslh_begin_step(c);
     CHECK_NEAR(p->data[5], 6, 0);
     CHECK_OK(c);
     sslh_item(p);
     CHECK_ERROR(c, "sslh_item");
+    sslh_read(p, r, 5);
+    CHECK_ERROR(c, "sslh_read: 5");
+    CHECK(r[0] == 0 && r[4] == 0, "zeros after an error");
     sslh_write(p, v, 5);
     CHECK_ERROR(c, "sslh_write: 5");
     sslh_requires_grad(sslh_from_ints(c, sslh_dim1(3), iv));
