@@ -22797,11 +22797,6 @@ SSLH_I_FN void sslh_i_heap_join(sslh_ctx *c) {
 SSLH_I_FN void *sslh_i_record_alloc(sslh_ctx *c, size_t bytes) {
     char *p;
     bytes = (bytes + 15) / 16 * 16;
-    if (bytes > SSLH_I_RECORD_CHUNK) {
-        sslh_fail(c, SSLH_E_USAGE, "an operation with more than %d inputs",
-                  (int)(SSLH_I_RECORD_CHUNK / sizeof(void *)));
-        return NULL;
-    }
     if (c->nrecords && c->record_used + bytes > SSLH_I_RECORD_CHUNK) {
         c->record_chunk++;
         c->record_used = 0;
@@ -22818,6 +22813,16 @@ SSLH_I_FN void *sslh_i_record_alloc(sslh_ctx *c, size_t bytes) {
     c->record_used += bytes;
     memset(p, 0, bytes);
     return p;
+}
+
+/* A copy of the list of an operation's inputs. */
+SSLH_I_FN sslh_tensor **sslh_i_record_list(sslh_ctx *c, const char *op, sslh_tensor *const *in, int n) {
+    const int most = (int)(SSLH_I_RECORD_CHUNK / sizeof *in);
+    sslh_tensor **list;
+    if (n > most) sslh_fail(c, SSLH_E_USAGE, "%s: %d inputs (at most %d)", op, n, most);
+    list = SSLH_I_BAD(c) ? NULL : (sslh_tensor **)sslh_i_record_alloc(c, (size_t)n * sizeof *list);
+    if (list && n) memcpy(list, in, (size_t)n * sizeof *list);
+    return list;
 }
 
 /* --- tensors of the step ----------------------------------------------------------------------------------------- */
@@ -23924,13 +23929,12 @@ SSLH_I_FN sslh_i_node *sslh_i_record(sslh_ctx *c, const char *op, sslh_i_backwar
     if (!sslh_i_grow(c, (void **)(void *)&c->nodes, &c->nodes_cap, c->nnodes + 1, sizeof *c->nodes)) return NULL;
     node = (sslh_i_node *)sslh_i_record_alloc(c, sizeof *node);
     if (!node) return NULL;
-    node->in = (sslh_tensor **)sslh_i_record_alloc(c, (size_t)n * sizeof *node->in);
+    node->in = sslh_i_record_list(c, op, in, n);
     if (!node->in) return NULL;
     node->name = op;
     node->backward = fn;
     node->out = out;
     node->nin = n;
-    memcpy(node->in, in, (size_t)n * sizeof *in);
     out->flags |= SSLH_I_NEEDS;
     c->nodes[c->nnodes++] = node;
     return node;
@@ -27242,9 +27246,12 @@ SSLH_I_FN int sslh_i_conv_sizes(sslh_ctx *c, const char *op, sslh_i_conv *s, int
                                 : (int64_t)in_h + 2 * (int64_t)s->ph >= eh && (int64_t)in_w + 2 * (int64_t)s->pw >= ew;
     if (!fits || oh > INT_MAX / 4 || ow > INT_MAX / 4 || (int64_t)in_w + 2 * (int64_t)s->pw > INT_MAX / 4 ||
         (int64_t)in_h + 2 * (int64_t)s->ph > INT_MAX / 4 || eh > INT_MAX / 4 || ew > INT_MAX / 4) {
+        const int two = (in_h > 1 || s->kh > 1) && (s->sh != s->sw || s->ph != s->pw || s->dh != s->dw);
+        char high[80] = "";
+        if (two) snprintf(high, sizeof high, " (rows: %d, %d, %d)", s->sh, s->ph, s->dh);
         sslh_fail(c, SSLH_E_SHAPE,
-                  "%s: x %s, weight %s, stride %d, pad %d, dilation %d: the output would have %.0f x %.0f pixels", op,
-                  sx, sw, s->sw, s->pw, s->dw, fits ? (double)oh : 0.0, fits ? (double)ow : 0.0);
+                  "%s: x %s, weight %s, stride %d, pad %d, dilation %d%s: the output would have %.0f x %.0f pixels", op,
+                  sx, sw, s->sw, s->pw, s->dw, high, fits ? (double)oh : 0.0, fits ? (double)ow : 0.0);
         return 0;
     }
     s->h = transposed ? (int)oh : in_h;
@@ -28170,6 +28177,12 @@ SSLH_I_FN int sslh_i_norm_vector(sslh_ctx *c, const char *op, const char *what, 
               sslh_i_str(a, sizeof a, sslh_shape_of(v)), sslh_i_str(b, sizeof b, sslh_shape_of(x)));
     return 0;
 }
+/* 1 when eps is a number of at least 0 or SSLH_OFF; otherwise 0 and an error. */
+SSLH_I_FN int sslh_i_eps_ok(sslh_ctx *c, const char *op, float eps) {
+    if (eps >= 0.0f || eps == (float)SSLH_OFF) return 1;
+    sslh_fail(c, SSLH_E_USAGE, "%s: eps is %g: it must be at least 0, or SSLH_OFF", op, (double)eps);
+    return 0;
+}
 /* Collects the inputs that are not NULL and checks them. */
 SSLH_I_FN int sslh_i_norm_begin(sslh_ctx *c, const char *op, sslh_tensor *x, sslh_tensor *gamma, sslh_tensor *beta,
                                 sslh_tensor **in, int *n) {
@@ -28359,6 +28372,8 @@ SSLH_DEF sslh_tensor *sslh_batch_norm(sslh_ctx *c, sslh_tensor *x, sslh_tensor *
         !sslh_i_norm_vector(c, op, "running_mean", running_mean, x) ||
         !sslh_i_norm_vector(c, op, "running_var", running_var, x) || !sslh_i_desc_ok(c, op, SSLH_I_D_BATCH_NORM, &d))
         return sslh_i_dummy(c);
+    if ((running_mean && !sslh_i_begin(c, op, &running_mean, 1, 1)) ||
+        (running_var && !sslh_i_begin(c, op, &running_var, 1, 1))) return sslh_i_dummy(c);
     if (residual) {
         present[n] = residual;
         if (!sslh_i_begin(c, op, present + n++, 1, 1)) return sslh_i_dummy(c);
@@ -28375,7 +28390,10 @@ SSLH_DEF sslh_tensor *sslh_batch_norm(sslh_ctx *c, sslh_tensor *x, sslh_tensor *
         sslh_i_out_of_range(c, op, "activation", (double)(int)d.activation, 0, "SSLH_LINEAR or SSLH_RELU");
     else if (!d.training && (!running_mean || !running_var))
         sslh_fail(c, SSLH_E_USAGE, "%s: without .training running_mean and running_var are needed", op);
-    else if (d.training && (x->ndim < 2 || (size_t)x->shape[0] % G != 0))
+    else if (d.training && x->ndim < 2)
+        sslh_fail(c, SSLH_E_SHAPE, "%s: x of shape %s: statistics are taken over all axes but the last, in training "
+                  "there must be at least two axes", op, sslh_i_str(a, sizeof a, sslh_shape_of(x)));
+    else if (d.training && (size_t)x->shape[0] % G != 0)
         sslh_fail(c, SSLH_E_SHAPE, "%s: %d virtual groups do not divide the batch of %s", op, (int)G,
                   sslh_i_str(a, sizeof a, sslh_shape_of(x)));
     else if (d.training && x->count / C / G < 2)
@@ -28425,6 +28443,7 @@ SSLH_DEF sslh_tensor *sslh_group_norm(sslh_ctx *c, sslh_tensor *x, sslh_tensor *
     int n;
     char a[96];
     if (!sslh_i_norm_begin(c, op, x, gamma, beta, present, &n)) return sslh_i_dummy(c);
+    if (!sslh_i_eps_ok(c, op, eps)) return sslh_i_dummy(c);
     if (x->ndim < 2 || groups < 1 || x->shape[x->ndim - 1] % groups != 0) {
         sslh_fail(c, SSLH_E_SHAPE, "%s: %d groups do not divide the channels of %s", op, groups,
                   sslh_i_str(a, sizeof a, sslh_shape_of(x)));
@@ -28561,13 +28580,13 @@ SSLH_I_FN void sslh_i_layer_norm_back(sslh_ctx *c, sslh_i_node *n) {
 }
 /* Normalises each row by its own mean and variance, or by its root mean square. */
 SSLH_I_FN sslh_tensor *sslh_i_row_norm(sslh_ctx *c, const char *op, sslh_tensor *x, sslh_tensor *gamma,
-                                       sslh_tensor *beta, sslh_real eps, int rms) {
+                                       sslh_tensor *beta, float eps, int rms) {
     sslh_tensor *present[3], *in[3], *out, *stats;
     sslh_i_node *node;
     sslh_i_row_job f;
     size_t D;
     int n;
-    if (!sslh_i_norm_begin(c, op, x, gamma, beta, present, &n)) return sslh_i_dummy(c);
+    if (!sslh_i_norm_begin(c, op, x, gamma, beta, present, &n) || !sslh_i_eps_ok(c, op, eps)) return sslh_i_dummy(c);
     D = (size_t)x->shape[x->ndim - 1];
     if (x->count / D > (size_t)INT_MAX) sslh_fail(c, SSLH_E_SHAPE, "%s: more than %d rows", op, INT_MAX);
     out = sslh_i_new(c, op, SSLH_F32, sslh_shape_of(x));
@@ -28580,7 +28599,7 @@ SSLH_I_FN sslh_tensor *sslh_i_row_norm(sslh_ctx *c, const char *op, sslh_tensor 
     f.beta = beta ? beta->data : NULL;
     f.y = out->data;
     f.stats = stats->data;
-    f.eps = eps;
+    f.eps = sslh_i_default_real(eps, rms ? SSLH_I_R(1) / 8388608 : SSLH_I_R(1e-5));
     f.rms = rms;
     sslh_i_row_run(c, &f);
     in[0] = x;
@@ -28593,11 +28612,11 @@ SSLH_I_FN sslh_tensor *sslh_i_row_norm(sslh_ctx *c, const char *op, sslh_tensor 
 }
 /* Ba et al. 2016, eq. 4. */
 SSLH_DEF sslh_tensor *sslh_layer_norm(sslh_ctx *c, sslh_tensor *x, sslh_tensor *gamma, sslh_tensor *beta, float eps) {
-    return sslh_i_row_norm(c, "sslh_layer_norm", x, gamma, beta, sslh_i_default_real(eps, SSLH_I_R(1e-5)), 0);
+    return sslh_i_row_norm(c, "sslh_layer_norm", x, gamma, beta, eps, 0);
 }
 /* Zhang & Sennrich 2019, eq. 4. */
 SSLH_DEF sslh_tensor *sslh_rms_norm(sslh_ctx *c, sslh_tensor *x, sslh_tensor *gamma, float eps) {
-    return sslh_i_row_norm(c, "sslh_rms_norm", x, gamma, NULL, sslh_i_default_real(eps, SSLH_I_R(1) / 8388608), 1);
+    return sslh_i_row_norm(c, "sslh_rms_norm", x, gamma, NULL, eps, 1);
 }
 
 /* --- standardise over any axes ------------------------------------------------------------------------------------ */
@@ -28654,7 +28673,7 @@ SSLH_DEF sslh_tensor *sslh_l2_normalize(sslh_ctx *c, sslh_tensor *x, float eps) 
     sslh_i_row_job f;
     size_t D;
     int n;
-    if (!sslh_i_norm_begin(c, op, x, NULL, NULL, in, &n)) return sslh_i_dummy(c);
+    if (!sslh_i_norm_begin(c, op, x, NULL, NULL, in, &n) || !sslh_i_eps_ok(c, op, eps)) return sslh_i_dummy(c);
     D = (size_t)x->shape[x->ndim - 1];
     if (x->count / D > (size_t)INT_MAX) sslh_fail(c, SSLH_E_SHAPE, "%s: more than %d rows", op, INT_MAX);
     out = sslh_i_new(c, op, SSLH_F32, sslh_shape_of(x));
@@ -28799,13 +28818,14 @@ SSLH_DEF sslh_tensor *sslh_reshape(sslh_ctx *c, sslh_tensor *x, sslh_shape shape
     if (!sslh_i_begin(c, op, &x, 1, 0)) return sslh_i_dummy(c);
     for (i = 0; i < shape.ndim && i < SSLH_MAX_DIMS; i++) {
         if (shape.size[i] == -1) bad |= open >= 0, open = i;
-        else if (shape.size[i] > 0) bad |= !sslh_i_mul(known, (size_t)shape.size[i], &known);
+        else if (shape.size[i] > 0 && !sslh_i_mul(known, (size_t)shape.size[i], &known)) bad |= 2;
     }
     if (open >= 0 && !bad && known && x->count % known == 0 && x->count / known <= INT_MAX)
         shape.size[open] = (int)(x->count / known);
     if (bad || (open >= 0 && shape.size[open] < 1)) {
         sslh_fail(c, SSLH_E_SHAPE, "%s: %s to %s: %s", op, sslh_i_str(a, sizeof a, sslh_shape_of(x)),
-                  sslh_i_str(b, sizeof b, given), bad ? "at most one size may be -1" : "no size fits in place of -1");
+                  sslh_i_str(b, sizeof b, given), bad & 1 ? "at most one size may be -1"
+                  : bad ? "the sizes are too large" : "no size fits in place of -1");
         return sslh_i_dummy(c);
     }
     count = sslh_i_count(c, op, shape);
@@ -28920,17 +28940,19 @@ SSLH_DEF sslh_tensor *sslh_concat(sslh_ctx *c, sslh_tensor *const *list, int n, 
         sslh_fail(c, SSLH_E_USAGE, "%s: a list of at least one tensor is needed", op);
         return sslh_i_dummy(c);
     }
-    in = (sslh_tensor **)sslh_i_record_alloc(c, (size_t)n * sizeof *in);
-    if (!in) return sslh_i_dummy(c);
-    memcpy(in, list, (size_t)n * sizeof *in);
-    if (!sslh_i_begin(c, op, in, n, 0)) return sslh_i_dummy(c);
+    in = sslh_i_record_list(c, op, list, n);
+    if (!in || !sslh_i_begin(c, op, in, n, 0)) return sslh_i_dummy(c);
     axis = sslh_i_shape_axis(c, op, axis, in[0]->ndim);
     if (axis < 0) return sslh_i_dummy(c);
     shape = sslh_shape_of(in[0]);
     for (i = 0; i < n; i++) {
         int bad = in[i]->ndim != shape.ndim || in[i]->type != in[0]->type;
         for (j = 0; j < shape.ndim && !bad; j++) bad = j != axis && in[i]->shape[j] != shape.size[j];
-        if (bad || in[i]->shape[axis] > INT_MAX - sum) {
+        if (!bad && in[i]->shape[axis] > INT_MAX - sum) {
+            sslh_fail(c, SSLH_E_SHAPE, "%s: the sizes of axis %d add up to more than %d", op, axis, INT_MAX);
+            return sslh_i_dummy(c);
+        }
+        if (bad) {
             sslh_fail(c, SSLH_E_SHAPE, "%s: input %d of shape %s beside %s: type and all sizes but that of axis %d "
                       "must be equal", op, i + 1, sslh_i_str(a, sizeof a, sslh_shape_of(in[i])),
                       sslh_i_str(b, sizeof b, sslh_shape_of(in[0])), axis);

@@ -692,6 +692,26 @@ static void wide_windows(void) {
     sslh_destroy(c);
 }
 
+/* Statistics whose memory is gone are an error, not a crash. */
+static void lost_statistics(void) {
+    sslh_ctx *c = create(1, NULL, 0);
+    sslh_tensor *x = sslh_full(c, sslh_dim2(4, 3), 1), *w = sslh_requires_grad(sslh_full(c, sslh_dim1(3), 1)), *var;
+    sslh_batch_norm_desc d;
+    memset(&d, 0, sizeof d);
+    for (d.training = 0; d.training < 2; d.training++) {
+        var = sslh_scale(c, w, 2);
+        sslh_backward(c, sslh_sum(c, sslh_scale(c, var, 2), SSLH_ALL, 0));
+        CHECK_OK(c);
+        sslh_batch_norm(c, x, NULL, NULL, sslh_zeros(c, sslh_dim1(3)), var, NULL, d);
+        CHECK(sslh_error(c) && strstr(sslh_error(c), "sslh_batch_norm: the memory of input 1 was given back"), "%s",
+              sslh_error(c) ? sslh_error(c) : "no error");
+        sslh_clear_error(c);
+        sslh_begin_step(c);
+        x = sslh_full(c, sslh_dim2(4, 3), 1), w = sslh_requires_grad(sslh_full(c, sslh_dim1(3), 1));
+    }
+    sslh_destroy(c);
+}
+
 /* Numbers that operations are given, or make, are as exact as the build: in double a third is a third. */
 static void working_precision(void) {
     const double eps = sizeof(sslh_real) == 8 ? 1e-15 : 1e-7, third = 1.0 / 3;
@@ -1069,6 +1089,42 @@ static void vae_gradients(void) {
 }
 #endif
 
+/* The sentence names the value that is at fault. */
+#define SAYS(text, call)                                                                                               \
+    do {                                                                                                               \
+        sslh_begin_step(bad);                                                                                          \
+        (void)(call);                                                                                                  \
+        CHECK_ERROR(bad, text);                                                                                        \
+    } while (0)
+static void error_causes(void) {
+    sslh_ctx *other = create(1, NULL, 0);
+    sslh_tensor *foreign = sslh_zeros(other, sslh_dim1(8));
+    sslh_conv_desc cd;
+    sslh_batch_norm_desc bn;
+    memset(&cd, 0, sizeof cd);
+    memset(&bn, 0, sizeof bn);
+    bad = create(1, NULL, 0);
+    SAYS("sslh_batch_norm: input 1 belongs to another context",
+         sslh_batch_norm(bad, T(2, 4, 8, 0, 0), NULL, NULL, foreign, T(1, 8, 0, 0, 0), NULL, bn));
+    SAYS("sslh_batch_norm: input 1 belongs to another context",
+         sslh_batch_norm(bad, T(2, 4, 8, 0, 0), NULL, NULL, T(1, 8, 0, 0, 0), foreign, NULL, bn));
+    bn.training = 1;
+    SAYS("sslh_batch_norm: x of shape (8): statistics are taken over all axes but the last",
+         sslh_batch_norm(bad, T(1, 8, 0, 0, 0), NULL, NULL, NULL, NULL, NULL, bn));
+    SAYS("sslh_layer_norm: eps is -2", sslh_layer_norm(bad, T(2, 4, 8, 0, 0), NULL, NULL, -2));
+    SAYS("sslh_layer_norm: eps is ", sslh_layer_norm(bad, T(2, 4, 8, 0, 0), NULL, NULL, (float)NAN));
+    SAYS("sslh_rms_norm: eps is -2", sslh_rms_norm(bad, T(2, 4, 8, 0, 0), NULL, -2));
+    SAYS("sslh_group_norm: eps is ", sslh_group_norm(bad, T(2, 4, 8, 0, 0), NULL, NULL, 2, (float)NAN));
+    SAYS("sslh_l2_normalize: eps is -0.5", sslh_l2_normalize(bad, T(2, 4, 8, 0, 0), -0.5f));
+    cd.dilation_w = 2;
+    SAYS("stride 1, pad 0, dilation 2 (rows: 1, 0, 1): the output would have 0 x 0 pixels",
+         sslh_conv2d(bad, T(4, 1, 2, 5, 3), T(4, 2, 3, 3, 3), NULL, cd));
+    SAYS("at most one size may be -1", sslh_reshape(bad, T(2, 3, 4, 0, 0), sslh_dim2(-1, -1)));
+    SAYS("the sizes are too large", sslh_reshape(bad, T(2, 3, 4, 0, 0), sslh_dim4(1 << 30, 1 << 30, 1 << 30, -1)));
+    sslh_destroy(bad);
+    sslh_destroy(other);
+}
+
 int main(int argc, char **argv) {
     if (listed(argc, argv)) return 0;
     TEST(gradients)
@@ -1080,9 +1136,11 @@ int main(int argc, char **argv) {
     TEST(special_values)
     TEST(working_precision)
     TEST(wide_windows)
+    TEST(lost_statistics)
     TEST(long_sums)
     TEST(dropout_statistics)
     TEST(error_sentences)
+    TEST(error_causes)
 #if SSLH_WITH_VAE
     TEST(vae_gradients)
 #endif
