@@ -28621,10 +28621,13 @@ SSLH_DEF sslh_tensor *sslh_rms_norm(sslh_ctx *c, sslh_tensor *x, sslh_tensor *ga
 
 /* --- standardise over any axes ------------------------------------------------------------------------------------ */
 
-/* Built from operations, which is fast enough for tiles, clips and patches; these mostly need no gradient. */
+/* Built from operations, which is fast enough for tiles, clips and patches; these mostly need no gradient. The mean of
+   equal values is rounded: subtracting it once would leave a difference, which is large beside eps when the values are.
+   That difference is the same everywhere, so that its own mean is exact when the sum is divided by the count. */
 SSLH_DEF sslh_tensor *sslh_standardize(sslh_ctx *c, sslh_tensor *x, int axes, float eps) {
-    sslh_tensor *std;
+    sslh_tensor *std, *count;
     sslh_i_axes a;
+    int i;
     if (!sslh_i_begin(c, "sslh_standardize", &x, 1, 1) || !sslh_i_axes_of(c, "sslh_standardize", x, axes, 1, &a))
         return sslh_i_dummy(c);
     if (!(eps >= 0)) {
@@ -28632,7 +28635,9 @@ SSLH_DEF sslh_tensor *sslh_standardize(sslh_ctx *c, sslh_tensor *x, int axes, fl
         return sslh_i_dummy(c);
     }
     std = sslh_sqrt(c, sslh_shift(c, sslh_variance(c, x, axes, 1, 0), eps != 0 ? eps : 1e-5f));
-    return sslh_div(c, sslh_sub(c, x, sslh_mean(c, x, axes, 1)), std);
+    count = sslh_scalar(c, (sslh_real)a.R);
+    for (i = 0; i < 2; i++) x = sslh_sub(c, x, sslh_div(c, sslh_sum(c, x, axes, 1), count));
+    return sslh_div(c, x, std);
 }
 
 /* --- unit rows; saved[0] (rows) holds |x| ------------------------------------------------------------------------- */

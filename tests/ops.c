@@ -677,6 +677,23 @@ static void special_values(void) {
     sslh_destroy(c);
 }
 
+/* Equal values become exactly 0, however their sum is rounded and however large they are beside eps. */
+static void equal_values(void) {
+    static const double value[5] = {1000, 1e6, 1234567.875, 0.1, -3e30};
+    sslh_ctx *c = create(1, NULL, 0);
+    int k, n, i;
+    for (k = 0; k < 5; k++)
+        for (n = 1; n < 100; n += 8) {
+            sslh_tensor *y = sslh_standardize(c, sslh_full(c, sslh_dim2(2, n), (sslh_real)value[k]), SSLH_AXIS(1), 0);
+            int wrong = 0;
+            for (i = 0; i < 2 * n; i++) wrong += y->data[i] != 0;
+            CHECK(wrong == 0, "%d values %g become %g", n, value[k], (double)y->data[0]);
+            sslh_begin_step(c);
+        }
+    CHECK_OK(c);
+    sslh_destroy(c);
+}
+
 /* Average pooling over the whole map, by a large window: the gradient needs little memory. */
 static void wide_windows(void) {
     sslh_ctx *c = create(1, NULL, 0);
@@ -1135,6 +1152,7 @@ int main(int argc, char **argv) {
     TEST(elementary_functions)
     TEST(special_values)
     TEST(working_precision)
+    TEST(equal_values)
     TEST(wide_windows)
     TEST(lost_statistics)
     TEST(long_sums)
