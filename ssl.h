@@ -1093,7 +1093,8 @@ SSLH_API sslh_tensor *sslh_max_pool1d(sslh_ctx *c, sslh_tensor *x, sslh_pool_des
 SSLH_API sslh_tensor *sslh_avg_pool1d(sslh_ctx *c, sslh_tensor *x, sslh_pool_desc desc);
 SSLH_API sslh_tensor *sslh_global_avg_pool(sslh_ctx *c, sslh_tensor *x); /* (N,..,C) -> (N,C): maps and tokens */
 SSLH_API sslh_tensor *sslh_global_max_pool(sslh_ctx *c, sslh_tensor *x); /* (N,..,C) -> (N,C) */
-/* x (N,T,D), lengths (N) I32, 1 to T -> (N,D): the mean over the first lengths[n] of T; no gradient to lengths. */
+/* x (N,T,D), lengths (N) I32, 1 to T -> (N,D): the mean over the first lengths[n] of T, whatever x has after them; no
+   gradient to lengths. */
 SSLH_API sslh_tensor *sslh_mean_valid(sslh_ctx *c, sslh_tensor *x, sslh_tensor *lengths);
 typedef enum sslh_resize_mode { SSLH_BILINEAR = 0, SSLH_NEAREST, SSLH_BICUBIC } sslh_resize_mode;
 typedef struct sslh_interpolate_desc {
@@ -1200,7 +1201,7 @@ SSLH_API sslh_tensor *sslh_unfold(sslh_ctx *c, sslh_tensor *x, int height, int w
    numbers are those of scikit-image's rgb2lab and lab2rgb; both have gradients. */
 SSLH_API sslh_tensor *sslh_rgb_to_lab(sslh_ctx *c, sslh_tensor *rgb);
 SSLH_API sslh_tensor *sslh_lab_to_rgb(sslh_ctx *c, sslh_tensor *lab);
-/* SSLH_U8 or SSLH_I32 to real, times scale; no gradient. */
+/* SSLH_U8 or SSLH_I32 to real, times scale; no gradient. For a real x this is sslh_scale. */
 SSLH_API sslh_tensor *sslh_to_real(sslh_ctx *c, sslh_tensor *x, float scale);
 
 /* --- sequences --- */
@@ -27740,7 +27741,8 @@ SSLH_DEF sslh_tensor *sslh_global_max_pool(sslh_ctx *c, sslh_tensor *x) {
     return sslh_i_max_pool(c, "sslh_global_max_pool", x, &s, sslh_dim2(s.n, s.ci));
 }
 
-/* x times a mask (N,T,1), which is 1 / lengths[n] at the valid places and 0 elsewhere, summed over T. */
+/* x times a mask (N,T,1), which is 1 / lengths[n] at the valid places and 0 elsewhere, summed over T. Where the mask is
+   0, x becomes 0 before, because NaN and Inf times 0 are NaN. */
 SSLH_DEF sslh_tensor *sslh_mean_valid(sslh_ctx *c, sslh_tensor *x, sslh_tensor *lengths) {
     sslh_tensor *in[2], *mask;
     int n, t, N, T;
@@ -27764,7 +27766,7 @@ SSLH_DEF sslh_tensor *sslh_mean_valid(sslh_ctx *c, sslh_tensor *x, sslh_tensor *
         else
             for (t = 0; t < length; t++) mask->data[(size_t)n * (size_t)T + (size_t)t] = 1 / (sslh_real)length;
     }
-    return sslh_sum(c, sslh_mul(c, x, mask), SSLH_AXIS(1), 0);
+    return sslh_sum(c, sslh_mul(c, sslh_where(c, mask, x, sslh_scalar(c, 0)), mask), SSLH_AXIS(1), 0);
 }
 
 /* --- resizing of N,H,W,C: a pixel is a sum over taps of both axes, the weight of the row times that of the column ---
@@ -29545,17 +29547,16 @@ SSLH_I_FN void sslh_i_to_real_task(void *arg, int task, int worker) {
     (void)worker;
     if (p->x->bytes)
         for (; i < end; i++) o[i] = (sslh_real)p->x->bytes[i] * k;
-    else if (p->x->ints)
-        for (; i < end; i++) o[i] = (sslh_real)p->x->ints[i] * k;
     else
-        for (; i < end; i++) o[i] = p->x->data[i] * k;
+        for (; i < end; i++) o[i] = (sslh_real)p->x->ints[i] * k;
 }
 
-/* y = scale x, x of any type: 8-bit pixels with scale 1/255. */
+/* y = scale x: 8-bit pixels with scale 1/255. */
 SSLH_DEF sslh_tensor *sslh_to_real(sslh_ctx *c, sslh_tensor *x, float scale) {
     const char *op = "sslh_to_real";
     sslh_i_real_arg p;
     if (!sslh_i_begin(c, op, &x, 1, 0)) return sslh_i_dummy(c);
+    if (x->type == SSLH_F32) return sslh_scale(c, x, (sslh_real)scale);
     p.x = x;
     p.scale = (sslh_real)scale;
     p.out = sslh_i_new(c, op, SSLH_F32, sslh_shape_of(x));
@@ -30524,7 +30525,7 @@ SSLH_I_FN void sslh_i_decibels(sslh_real *x, size_t N, size_t n, float top_db) {
     for (s = 0; s < N; s++, x += n) {
         sslh_real most = SSLH_I_R(-100);
         for (i = 0; i < n; i++) {
-            sslh_real v = x[i] > SSLH_I_R(1e-10) ? x[i] : SSLH_I_R(1e-10);
+            sslh_real v = x[i] <= SSLH_I_R(1e-10) ? SSLH_I_R(1e-10) : x[i]; /* a NaN stays one */
             v = sslh_i_log(v);
             x[i] = v * SSLH_I_R(4.342944819032518); /* 10 / log 10 */
             most = SSLH_I_MAX(most, x[i]);
@@ -32343,14 +32344,16 @@ SSLH_I_FN void SSLH_I_P(sslh_i_max_pixel_)(int taps, const sslh_real *const *p, 
         sslh_i_vput(y + j, s, n - j);
     }
 }
-/* The gradient of max pooling: the first t with p[t][c] = y[c] receives dy[c], which is added to d[t][c]. */
+/* The gradient of max pooling: the first t with p[t][c] = y[c] receives dy[c], which is added to d[t][c]. A NaN is the
+   maximum of its window, but equals nothing. */
 SSLH_I_FN void SSLH_I_P(sslh_i_max_back_)(int taps, const sslh_real *const *p, size_t n, const sslh_real *y,
                                           const sslh_real *dy, sslh_real *const *d) {
     for (size_t j = 0; j < n; j += 16) {
         const size_t m = n - j;
         sslh_i_v v = sslh_i_vget(y + j, m), zero = sslh_i_vzero(), g = sslh_i_vget(dy + j, m); /* g: not placed yet */
         for (int t = 0; t < taps; t++) {
-            sslh_i_m here = sslh_i_veq(sslh_i_vget(p[t] + j, m), v);
+            sslh_i_v x = sslh_i_vget(p[t] + j, m);
+            sslh_i_m here = sslh_i_mor(sslh_i_veq(x, v), sslh_i_vnan(x));
             sslh_i_vput(d[t] + j, sslh_i_vadd(sslh_i_vget(d[t] + j, m), sslh_i_vselect(here, g, zero)), m);
             g = sslh_i_vselect(here, zero, g);
         }
@@ -37340,11 +37343,7 @@ SSLH_I_FN void sslh_i_pick_rows(sslh_ctx *c, sslh_i_pick *p, int back) {
 
 /* --- values along an axis: slices with steps, padding by copies, gather, scatter ---------------------------------- */
 
-/* Moves one value of type T between x[at] and picked[to]. */
-#define SSLH_I_ALONG_MOVE(T, put) \
-    if (put) ((T *)(void *)p->x)[at] = ((const T *)(const void *)p->picked)[to]; \
-    else ((T *)(void *)p->picked)[to] = ((const T *)(const void *)p->x)[at]
-
+/* Moves a value between x[at] and picked[to], by its bytes whatever its type, or adds it. */
 SSLH_I_FN void sslh_i_along_value(const sslh_i_along *p, size_t at, size_t to, int32_t j) {
     sslh_real *x = (sslh_real *)(void *)p->x, *picked = (sslh_real *)(void *)p->picked;
     const int put = p->kind == SSLH_I_ALONG_PUT;
@@ -37352,12 +37351,12 @@ SSLH_I_FN void sslh_i_along_value(const sslh_i_along *p, size_t at, size_t to, i
         if (!p->last || p->last[at] == j) picked[to] += x[at];
     } else if (p->kind == SSLH_I_ALONG_PUT_ADD) {
         x[at] += picked[to];
-    } else if (p->bytes == sizeof(sslh_real)) {
-        SSLH_I_ALONG_MOVE(sslh_real, put);
-    } else if (p->bytes == sizeof(int32_t)) {
-        SSLH_I_ALONG_MOVE(int32_t, put);
     } else {
-        SSLH_I_ALONG_MOVE(uint8_t, put);
+        char *a = p->x + at * p->bytes, *b = p->picked + to * p->bytes, *into = put ? a : b;
+        const char *from = put ? b : a;
+        if (p->bytes == 4) memcpy(into, from, 4);
+        else if (p->bytes == 1) *into = *from;
+        else memcpy(into, from, p->bytes); /* double */
     }
     if (put && p->last) p->last[at] = j;
 }

@@ -694,6 +694,51 @@ static void equal_values(void) {
     sslh_destroy(c);
 }
 
+/* A real tensor is scaled, and its gradient too. */
+static void real_to_real(void) {
+    sslh_ctx *c = create(1, NULL, 0);
+    sslh_tensor *x = sslh_requires_grad(sslh_full(c, sslh_dim1(5), 3)), *y = sslh_to_real(c, x, 0.25f);
+    CHECK_NEAR(y->data[4], 0.75, 0);
+    sslh_backward(c, sslh_sum(c, y, SSLH_ALL, 0));
+    CHECK_OK(c);
+    CHECK(x->grad && x->grad[4] == (sslh_real)0.25, "gradient");
+    sslh_destroy(c);
+}
+
+/* The sum of x in the backward pass, and 0 in the forward pass, because a loss that is NaN is an error. */
+static void no_value(sslh_ctx *c, sslh_tensor **in, int n, sslh_tensor *out, void *user) {
+    (void)c, (void)in, (void)n, (void)user;
+    out->data[0] = 0;
+}
+static void slope_of_sum(sslh_ctx *c, sslh_tensor **in, int n, sslh_tensor *out, void *user) {
+    sslh_real *g = sslh_grad(c, in[0]);
+    (void)n, (void)user;
+    for (size_t i = 0; g && i < in[0]->count; i++) g[i] += out->grad[0];
+}
+static sslh_tensor *slope_of_one(sslh_ctx *c, sslh_tensor *x) {
+    sslh_op_desc d;
+    memset(&d, 0, sizeof d);
+    d.forward = no_value, d.backward = slope_of_sum;
+    return sslh_custom_op(c, d, &x, 1, sslh_dim0());
+}
+/* The NaN of a window is its maximum and receives the gradient; windows without one are as ever. */
+static void pooled_nan(void) {
+    sslh_ctx *c = create(1, NULL, 0);
+    sslh_tensor *x = sslh_zeros(c, sslh_dim4(1, 2, 4, 3)), *y;
+    int i;
+    for (i = 0; i < 24; i++) x->data[i] = (sslh_real)i;
+    x->data[3 + 1] = (sslh_real)NAN; /* row 0, column 1, channel 1 */
+    y = sslh_keep(sslh_max_pool2d(c, sslh_requires_grad(x), 2, 2, 0));
+    CHECK(y->data[1] != y->data[1] && y->data[0] == 15, "values");
+    sslh_backward(c, slope_of_one(c, y));
+    CHECK_OK(c);
+    for (i = 0; i < 24; i++) {
+        const int takes = i == 4 || (i >= 12 && i / 3 % 2 == 1 && i != 16); /* the NaN, and the last of each window */
+        CHECK(x->grad[i] == (sslh_real)takes, "gradient of value %d is %g", i, (double)x->grad[i]);
+    }
+    sslh_destroy(c);
+}
+
 /* Average pooling over the whole map, by a large window: the gradient needs little memory. */
 static void wide_windows(void) {
     sslh_ctx *c = create(1, NULL, 0);
@@ -726,6 +771,21 @@ static void lost_statistics(void) {
         sslh_begin_step(c);
         x = sslh_full(c, sslh_dim2(4, 3), 1), w = sslh_requires_grad(sslh_full(c, sslh_dim1(3), 1));
     }
+    sslh_destroy(c);
+}
+
+/* Integers are moved as they are, also those whose bits are a signalling NaN of float. */
+static void moved_integers(void) {
+    static const int32_t v[4] = {-8388607, 2139095041, -4194305, 2143289343}, column[4] = {1, 0, 0, 1};
+    sslh_ctx *c = create(1, NULL, 0);
+    sslh_tensor *x = sslh_from_ints(c, sslh_dim2(2, 2), v);
+    sslh_tensor *index = sslh_from_ints(c, sslh_dim2(2, 2), column);
+    sslh_tensor *y = sslh_gather_along(c, x, index, 1);
+    CHECK_OK(c);
+    CHECK(y->ints[0] == v[1] && y->ints[1] == v[0] && y->ints[2] == v[2] && y->ints[3] == v[3], "gather");
+    y = sslh_scatter(c, x, index, y, 1);
+    CHECK_OK(c);
+    CHECK(memcmp(y->ints, v, sizeof v) == 0, "scatter");
     sslh_destroy(c);
 }
 
@@ -1153,8 +1213,11 @@ int main(int argc, char **argv) {
     TEST(special_values)
     TEST(working_precision)
     TEST(equal_values)
+    TEST(real_to_real)
+    TEST(pooled_nan)
     TEST(wide_windows)
     TEST(lost_statistics)
+    TEST(moved_integers)
     TEST(long_sums)
     TEST(dropout_statistics)
     TEST(error_sentences)
