@@ -4226,7 +4226,8 @@ SSLH_I_FN int sslh_i_mul(size_t a, size_t b, size_t *out) {
 
 /* --- the floating-point environment --- */
 /* Flushing of subnormal numbers and rounding modes that another library has set would change results. So every task
-   runs under the default environment, and the caller's is restored afterwards. On x86 the default is 0x1f80: rounding
+   runs under the default environment, and so do nets, backward passes and optimisers as a whole and the sums that
+   operations compute outside of tasks; the caller's is restored afterwards. On x86 the default is 0x1f80: rounding
    to nearest, no flushing, exceptions masked; the low 6 bits of the register only note exceptions. */
 #if (defined(__x86_64__) || defined(_M_X64) || (defined(__i386__) && defined(__SSE__))) && !defined(__TINYC__)
 typedef unsigned sslh_i_fpenv;
@@ -4254,6 +4255,13 @@ typedef int sslh_i_fpenv;
 SSLH_I_INLINE sslh_i_fpenv sslh_i_fp_enter(void) { return 0; }
 SSLH_I_INLINE void sslh_i_fp_leave(sslh_i_fpenv old) { (void)old; }
 #endif
+/* For a statement that computes in the caller's thread, outside of tasks. It must not return. */
+#define SSLH_I_FP(statement)                              \
+    do {                                                  \
+        const sslh_i_fpenv fp_before = sslh_i_fp_enter(); \
+        statement;                                        \
+        sslh_i_fp_leave(fp_before);                       \
+    } while (0)
 /* a b + c with two roundings, even where the compiler would keep extra bits. */
 SSLH_I_INLINE sslh_real sslh_i_muladd(sslh_real a, sslh_real b, sslh_real c) {
     sslh_real t = a * b;
@@ -4436,7 +4444,7 @@ SSLH_I_FN sslh_real *sslh_i_grad(sslh_ctx *c, sslh_tensor *t, int *fresh);
    out->grad after this), otherwise it is added. */
 SSLH_I_FN void sslh_i_grad_pass(sslh_ctx *c, sslh_tensor *out, sslh_tensor *in, int last);
 
-/* --- threads: every computation runs inside sslh_i_parallel, which sets the default floating-point environment */
+/* --- threads: tasks run in the default floating-point environment; what is computed outside of them, in SSLH_I_FP */
 SSLH_I_FN void sslh_i_parallel(sslh_ctx *c, int tasks, sslh_task_fn fn, void *arg);
 
 /* --- a loader; here because >>views-ahead, which makes views ahead of the step, reads it as well */
@@ -13839,7 +13847,9 @@ SSLH_I_FN float sslh_i_method_step(sslh_method *m, sslh_optimizer *o, const sslh
 
 /* What sslh_train does inside its loop, for callers who write the loop. */
 SSLH_DEF float sslh_method_step(sslh_method *m, sslh_optimizer *o, const sslh_batch *batch, float lr) {
-    return sslh_i_method_step(m, o, batch, lr, 1);
+    float loss;
+    SSLH_I_FP(loss = sslh_i_method_step(m, o, batch, lr, 1));
+    return loss;
 }
 
 /* --- progress ----------------------------------------------------------------------------------------------------- */
@@ -14051,7 +14061,7 @@ SSLH_I_FN int sslh_i_train_batch(sslh_i_train_run *r, const sslh_batch *batch) {
        the whole run after as many steps, with gradients that still wait for their update. */
     t->lr = sslh_i_train_lr(&r->d, r->step, r->whole, r->warmup);
     c->run_step = r->step + 1; /* as progress and callback count */
-    t->loss = sslh_i_method_step(r->m, r->o, batch, t->lr, update);
+    SSLH_I_FP(t->loss = sslh_i_method_step(r->m, r->o, batch, t->lr, update));
     c->run_step = 0;
     if (SSLH_I_BAD(c)) {
         char where[160];
@@ -14540,12 +14550,12 @@ SSLH_I_FN void sslh_i_probe_fit(sslh_ctx *c, sslh_i_probe *p, sslh_i_lbfgs *b, i
     memset(b->x, 0, b->n * sizeof *b->x);
     if (fixed != 0.0f) {
         p->l2 = SSLH_I_MAX(0.0f, fixed);
-        sslh_i_lbfgs_run(c, b, p, iterations);
+        SSLH_I_FP(sslh_i_lbfgs_run(c, b, p, iterations));
         return;
     }
     for (i = 0; i <= last && !SSLH_I_BAD(c); i++) {
         p->l2 = sslh_i_probe_l2[i];
-        sslh_i_lbfgs_run(c, b, p, held_x || i < last ? SSLH_I_MIN(iterations, 50) : iterations);
+        SSLH_I_FP(sslh_i_lbfgs_run(c, b, p, held_x || i < last ? SSLH_I_MIN(iterations, 50) : iterations));
         if (held_x) right[i] += (double)sslh_i_probe_accuracy(c, p, held_x, held_y) * held_x->shape[0];
     }
 }
@@ -17300,7 +17310,7 @@ SSLH_I_FN int sslh_i_xent_divisor(sslh_ctx *c, const char *op, const sslh_i_xent
         weight = (sslh_real *)sslh_i_scratch(c, p->rows * sizeof *weight);
         if (!weight) return 0;
         for (r = 0; r < p->rows; r++) weight[r] = sslh_i_xent_skips(p, r) ? 0 : p->weight[p->labels[r]];
-        *divisor = sslh_i_lane_sum(weight, p->rows);
+        SSLH_I_FP(*divisor = sslh_i_lane_sum(weight, p->rows));
         sslh_i_unscratch(c, weight);
     }
     return 1;
@@ -17361,7 +17371,7 @@ SSLH_I_FN sslh_tensor *sslh_i_xent_op(sslh_ctx *c, const char *op, sslh_tensor *
     p.has_ignore = has_ignore;
     p.ignore = ignore;
     p.weight = d.weight ? d.weight->data : NULL;
-    p.weights = p.weight ? c->k->sum(p.weight, p.K) : 0;
+    SSLH_I_FP(p.weights = p.weight ? c->k->sum(p.weight, p.K) : 0);
     divisor = (sslh_real)p.rows;
     if (!p.t && !sslh_i_xent_divisor(c, op, &p, &divisor)) return sslh_i_dummy(c);
     if (d.reduction != SSLH_REDUCE_MEAN) {
@@ -17386,7 +17396,7 @@ SSLH_I_FN sslh_tensor *sslh_i_xent_op(sslh_ctx *c, const char *op, sslh_tensor *
     p.loss = loss->data;
     sslh_i_xent_rows(c, &p); /* (1) */
     if (out != loss) {
-        out->data[0] = sslh_i_lane_sum(p.loss, p.rows) / divisor;
+        SSLH_I_FP(out->data[0] = sslh_i_lane_sum(p.loss, p.rows) / divisor);
         sslh_i_release(c, loss);
     }
     node = sslh_i_record(c, op, sslh_i_xent_back, out, in, 2);
@@ -17528,7 +17538,7 @@ SSLH_I_FN sslh_tensor *sslh_i_pointwise_loss(sslh_ctx *c, const char *op, int ki
     sum = sslh_i_pointwise_sum(c, &p);
     if (SSLH_I_BAD(c)) return sslh_i_dummy(c);
     divisor = (sslh_real)(kind == SSLH_I_POINTWISE_KL ? p.n / (size_t)x->shape[x->ndim - 1] : p.n);
-    out->data[0] = sum / divisor;
+    SSLH_I_FP(out->data[0] = sum / divisor);
     node = sslh_i_record(c, op, sslh_i_pointwise_back, out, in, kind <= SSLH_I_POINTWISE_HUBER ? 2 : 1);
     if (node) {
         /* bce and kl read the targets without a gradient */
@@ -17779,7 +17789,7 @@ SSLH_I_FN sslh_tensor *sslh_i_nt_xent(sslh_ctx *c, sslh_tensor *z0, sslh_tensor 
             sslh_i_ntx_rows(c, &p); /* (2) */
         }
     }
-    out->data[0] = sslh_i_lane_sum(p.loss, 2 * p.N) / (sslh_real)(2 * p.N); /* (3) */
+    SSLH_I_FP(out->data[0] = sslh_i_lane_sum(p.loss, 2 * p.N) / (sslh_real)(2 * p.N)); /* (3) */
     if (top1) *top1 = (float)(sslh_i_lane_sum(p.hit, 2 * p.N) / (sslh_real)(2 * p.N));
     sslh_i_unscratch(c, p.loss);
     sslh_i_unscratch(c, p.s);
@@ -18002,7 +18012,7 @@ SSLH_I_FN sslh_tensor *sslh_i_info_nce(sslh_ctx *c, sslh_tensor *q, sslh_tensor 
         sslh_i_nce_products(c, &p);
         sslh_i_nce_rows(c, &p); /* (1), (2) */
     }
-    out->data[0] = sslh_i_lane_sum(p.loss, p.N) / (sslh_real)p.N; /* mean of (2) */
+    SSLH_I_FP(out->data[0] = sslh_i_lane_sum(p.loss, p.N) / (sslh_real)p.N); /* mean of (2) */
     if (top1) *top1 = (float)(sslh_i_lane_sum(p.hit, p.N) / (sslh_real)p.N);
     sslh_i_unscratch(c, p.loss);
     sslh_i_unscratch(c, p.x);
@@ -18222,7 +18232,7 @@ SSLH_I_FN sslh_tensor *sslh_i_decorrelate(sslh_ctx *c, const char *op, sslh_tens
     p.loss = out ? (sslh_real *)sslh_i_scratch(c, p.D * sizeof *p.loss) : NULL;
     if (!p.loss) return sslh_i_dummy(c);
     sslh_i_decorrelation_rows(c, &p); /* (2) */
-    out->data[0] = sslh_i_lane_sum(p.loss, p.D);
+    SSLH_I_FP(out->data[0] = sslh_i_lane_sum(p.loss, p.D));
     sslh_i_unscratch(c, p.loss);
     node = sslh_i_record(c, op, sslh_i_decorrelate_back, out, &x, 1);
     if (node) {
@@ -19054,7 +19064,7 @@ SSLH_DEF sslh_tensor *sslh_forward_ex(sslh_net *net, sslh_tensor *x, sslh_forwar
     call.first = c->ntensors;
     sslh_i_count_forward(c);
     c->running++;
-    y = net->forward(net, x, net->self);
+    SSLH_I_FP(y = net->forward(net, x, net->self));
     c->running--;
     net->call = outer;
     if (!y) sslh_fail(c, SSLH_E_USAGE, "sslh_forward: the forward function of the net '%s' returned NULL", net->name);
@@ -21012,7 +21022,7 @@ SSLH_I_FN void sslh_i_strangers(sslh_optimizer *o, const char *method) {
 
 /* Allocates, checks and computes the norm, then updates. Before the update nothing has changed, so an error leaves
    everything as it was. */
-SSLH_DEF void sslh_optimizer_step_groups(sslh_optimizer *o, float lr, unsigned groups) {
+SSLH_I_FN void sslh_i_optim_step(sslh_optimizer *o, float lr, unsigned groups) {
     sslh_real norm, scale = 1;
     int i, j, g;
     if (!sslh_i_optimizer_ok(o)) return;
@@ -21049,6 +21059,9 @@ SSLH_DEF void sslh_optimizer_step_groups(sslh_optimizer *o, float lr, unsigned g
         }
     }
     sslh_i_settle(o->ctx);
+}
+SSLH_DEF void sslh_optimizer_step_groups(sslh_optimizer *o, float lr, unsigned groups) {
+    SSLH_I_FP(sslh_i_optim_step(o, lr, groups));
 }
 
 /* Updates all groups. */
@@ -24060,7 +24073,7 @@ SSLH_I_FN void sslh_i_backward(sslh_ctx *c, sslh_tensor *loss, int keep) {
     for (i = c->nnodes; i-- > base;) {
         sslh_i_node *n = c->nodes[i];
         int s;
-        if (n->out->grad) n->backward(c, n); /* otherwise the loss does not depend on out */
+        if (n->out->grad) SSLH_I_FP(n->backward(c, n)); /* otherwise the loss does not depend on out */
         if (SSLH_I_BAD(c)) return;
         if (n->out->grad && (keep || !(n->out->flags & SSLH_I_KEPT))) sslh_i_release_grad(c, n->out);
         if (keep) continue;
@@ -24491,8 +24504,8 @@ SSLH_I_FN sslh_real sslh_i_sum_squares2(sslh_ctx *c, const sslh_real *x, const s
     if (!f.out) return 0;
     f.m = y2 ? f.out + tasks : NULL;
     sslh_i_flat_run(c, &f, sslh_i_squares_task);
-    sum = c->k->sum(f.out, tasks);
-    if (y2) *y2 = c->k->sum(f.m, tasks);
+    SSLH_I_FP(sum = c->k->sum(f.out, tasks));
+    if (y2) SSLH_I_FP(*y2 = c->k->sum(f.m, tasks));
     sslh_i_unscratch(c, f.out);
     return sum;
 }
@@ -25496,8 +25509,8 @@ SSLH_I_FN void sslh_i_variance_rows(sslh_ctx *c, const sslh_real *x, sslh_real *
             f.y = part;
             f.stats = part + pieces;
             sslh_i_row_run(c, &f);
-            if (rest) c->k->variance_rows(f.x + D - rest, part + whole, part + pieces + whole, 1, rest);
-            sslh_i_combine_blocks(part, part + pieces, 1, 1, pieces, SSLH_I_FLAT, D);
+            if (rest) SSLH_I_FP(c->k->variance_rows(f.x + D - rest, part + whole, part + pieces + whole, 1, rest));
+            SSLH_I_FP(sslh_i_combine_blocks(part, part + pieces, 1, 1, pieces, SSLH_I_FLAT, D));
             mean[r] = part[0];
             m2[r] = part[pieces];
         }
@@ -26581,7 +26594,7 @@ SSLH_DEF sslh_tensor *sslh_linear_cross_entropy(sslh_ctx *c, sslh_tensor *x, ssl
         sslh_i_xent_rows(c, &p);
     }
     if (z) sslh_i_unscratch(c, z);
-    out->data[0] = sslh_i_lane_sum(loss->data, rows) / divisor;
+    SSLH_I_FP(out->data[0] = sslh_i_lane_sum(loss->data, rows) / divisor);
     sslh_i_release(c, loss);
     if (node) {
         node->f[0] = divisor;
@@ -26807,7 +26820,7 @@ SSLH_I_FN sslh_real sslh_i_pointwise_sum(sslh_ctx *c, sslh_i_pointwise *p) {
     p->part = (sslh_real *)sslh_i_scratch(c, chunks * sizeof *p->part);
     if (!p->part) return 0;
     sslh_i_pointwise_run(c, p);
-    sum = sslh_i_lane_sum(p->part, chunks);
+    SSLH_I_FP(sum = sslh_i_lane_sum(p->part, chunks));
     sslh_i_unscratch(c, p->part);
     return sum;
 }
@@ -27090,7 +27103,9 @@ SSLH_I_FN void sslh_i_word_step(sslh_ctx *c, sslh_i_word_batch *b) {
 
 /* The sum of the products of two rows. */
 SSLH_I_FN sslh_real sslh_i_row_dot(sslh_ctx *c, const sslh_real *x, const sslh_real *y, size_t n) {
-    return c->k->dot(x, y, n);
+    sslh_real sum;
+    SSLH_I_FP(sum = c->k->dot(x, y, n));
+    return sum;
 }
 
 /* ================================================================================================================== */
@@ -28141,7 +28156,7 @@ SSLH_I_FN int sslh_i_norm_moments(sslh_ctx *c, sslh_i_norm_job *f, sslh_real *me
     sslh_i_norm_run(c, f);
     for (g = 0; g < f->G; g++) {
         sslh_real *part = f->partial + g * f->blocks * 2 * C;
-        sslh_i_combine_blocks(part, part + C, C, 2 * C, f->blocks, f->block, f->M);
+        SSLH_I_FP(sslh_i_combine_blocks(part, part + C, C, 2 * C, f->blocks, f->block, f->M));
         memcpy(mean + g * stride, part, C * sizeof *mean);
         memcpy(m2 + g * stride, part + C, C * sizeof *m2);
     }
@@ -28368,6 +28383,7 @@ SSLH_DEF sslh_tensor *sslh_batch_norm(sslh_ctx *c, sslh_tensor *x, sslh_tensor *
     sslh_real eps = sslh_i_default_real(d.eps, SSLH_I_R(1e-5));
     sslh_real momentum = (sslh_real)sslh_i_default(d.momentum, 0.1f);
     size_t G = d.virtual_groups > 0 ? (size_t)d.virtual_groups : 1, M, C, g, j;
+    sslh_i_fpenv before;
     int n;
     char a[96], b[96];
     if (!sslh_i_norm_begin(c, op, x, gamma, beta, present, &n) ||
@@ -28415,6 +28431,7 @@ SSLH_DEF sslh_tensor *sslh_batch_norm(sslh_ctx *c, sslh_tensor *x, sslh_tensor *
         sslh_i_note_state(c, running_mean);
         sslh_i_note_state(c, running_var);
         if (SSLH_I_BAD(c)) return sslh_i_dummy(c);
+        before = sslh_i_fp_enter();
         sslh_i_norm_running(running_mean, table->data, G, 4 * C, 1, momentum);
         sslh_i_norm_running(running_var, m2, G, 4 * C, SSLH_I_R(1) / (sslh_real)(M - 1), momentum); /* unbiased */
         for (g = 0; g < G; g++) for (j = 0; j < C; j++) m2[g * 4 * C + j] = m2[g * 4 * C + j] * biased;
@@ -28422,9 +28439,11 @@ SSLH_DEF sslh_tensor *sslh_batch_norm(sslh_ctx *c, sslh_tensor *x, sslh_tensor *
         /* Evaluation: one part, and the table comes from the running statistics. */
         memcpy(table->data, running_mean->data, C * sizeof(sslh_real));
         memcpy(table->data + SSLH_I_N_INV * C, running_var->data, C * sizeof(sslh_real));
+        before = sslh_i_fp_enter();
     }
     for (g = 0; g < G; g++)
         sslh_i_norm_table(table->data + g * 4 * C, C, gamma ? gamma->data : NULL, beta ? beta->data : NULL, eps);
+    sslh_i_fp_leave(before);
     in[0] = x;
     in[1] = gamma;
     in[2] = beta;
@@ -28442,6 +28461,7 @@ SSLH_DEF sslh_tensor *sslh_group_norm(sslh_ctx *c, sslh_tensor *x, sslh_tensor *
     sslh_tensor *present[3], *in[4], *out, *table;
     sslh_i_norm_job f;
     size_t G, M, C, span, g, j, i;
+    sslh_i_fpenv before;
     int n;
     char a[96];
     if (!sslh_i_norm_begin(c, op, x, gamma, beta, present, &n)) return sslh_i_dummy(c);
@@ -28461,6 +28481,7 @@ SSLH_DEF sslh_tensor *sslh_group_norm(sslh_ctx *c, sslh_tensor *x, sslh_tensor *
     table = out ? sslh_i_new(c, op, SSLH_F32, sslh_dim3((int)G, 4, (int)C)) : NULL;
     if (!table || !sslh_i_norm_moments(c, &f, table->data, table->data + SSLH_I_N_INV * C, 4 * C))
         return sslh_i_dummy(c);
+    before = sslh_i_fp_enter();
     for (g = 0; g < G; g++) {
         sslh_real *mean = table->data + g * 4 * C, *m2 = mean + SSLH_I_N_INV * C;
         for (j = 0; j < C; j += span) { /* each channel of a group has M values */
@@ -28472,6 +28493,7 @@ SSLH_DEF sslh_tensor *sslh_group_norm(sslh_ctx *c, sslh_tensor *x, sslh_tensor *
         sslh_i_norm_table(mean, C, gamma ? gamma->data : NULL, beta ? beta->data : NULL,
                           sslh_i_default_real(eps, SSLH_I_R(1e-5)));
     }
+    sslh_i_fp_leave(before);
     in[0] = x;
     in[1] = gamma;
     in[2] = beta;
@@ -30489,7 +30511,7 @@ SSLH_I_FN sslh_tensor *sslh_i_mel_power(sslh_ctx *c, const char *op, sslh_tensor
     p.work = block ? sslh_i_work(c, &p.each) : NULL;
     if (p.work) {
         size_t frames = p.N * p.F;
-        sslh_i_mel_tables(&p, &d);
+        SSLH_I_FP(sslh_i_mel_tables(&p, &d));
         p.per_task = SSLH_I_MAX((size_t)16384 / p.n, (size_t)1);
         while (frames / p.per_task > INT_MAX / 2) p.per_task *= 2;
         sslh_i_parallel(c, (int)((frames + p.per_task - 1) / p.per_task), sslh_i_mel_task, &p);
@@ -30506,12 +30528,15 @@ SSLH_DEF sslh_tensor *sslh_mel_spectrogram(sslh_ctx *c, sslh_tensor *x, sslh_mel
 /* log(S + 1e-6): silence becomes -13.8 rather than -infinity. */
 SSLH_I_FN sslh_tensor *sslh_i_log_mel(sslh_ctx *c, const char *op, sslh_tensor *x, sslh_mel_desc desc) {
     sslh_tensor *mel = sslh_i_mel_power(c, op, x, desc);
+    sslh_i_fpenv before;
     size_t i;
     if (SSLH_I_BAD(c)) return sslh_i_dummy(c);
+    before = sslh_i_fp_enter();
     for (i = 0; i < mel->count; i++) {
         sslh_real v = mel->data[i] + SSLH_I_R(1e-6);
         mel->data[i] = sslh_i_log(v);
     }
+    sslh_i_fp_leave(before);
     return mel;
 }
 
@@ -30545,7 +30570,7 @@ SSLH_DEF sslh_tensor *sslh_power_to_db(sslh_ctx *c, sslh_tensor *x, float top_db
     out = sslh_i_new(c, "sslh_power_to_db", SSLH_F32, sslh_shape_of(x));
     if (!out) return sslh_i_dummy(c);
     memcpy(out->data, x->data, x->count * sizeof *x->data);
-    sslh_i_decibels(out->data, (size_t)x->shape[0], x->count / (size_t)x->shape[0], top_db);
+    SSLH_I_FP(sslh_i_decibels(out->data, (size_t)x->shape[0], x->count / (size_t)x->shape[0], top_db));
     return sslh_i_end(c, "sslh_power_to_db", &x, 1, out);
 }
 
@@ -30553,6 +30578,7 @@ SSLH_DEF sslh_tensor *sslh_mfcc(sslh_ctx *c, sslh_tensor *x, sslh_mfcc_desc d) {
     sslh_tensor *mel, *out;
     double *table;
     size_t rows, M, K, r, j, b;
+    sslh_i_fpenv before;
     if (SSLH_I_BAD(c) || !sslh_i_desc_ok(c, "sslh_mfcc", SSLH_I_D_MEL, &d.mel) ||
         !sslh_i_desc_ok(c, "sslh_mfcc", SSLH_I_D_MFCC, &d)) return sslh_i_dummy(c);
     if (!d.coefficients) d.coefficients = 40;
@@ -30568,11 +30594,12 @@ SSLH_DEF sslh_tensor *sslh_mfcc(sslh_ctx *c, sslh_tensor *x, sslh_mfcc_desc d) {
     rows = mel->count / M;
     if (!d.log_mels) {
         size_t n = (size_t)mel->shape[0];
-        sslh_i_decibels(mel->data, n, mel->count / n, sslh_i_default(d.top_db, 80.0f));
+        SSLH_I_FP(sslh_i_decibels(mel->data, n, mel->count / n, sslh_i_default(d.top_db, 80.0f)));
     }
     out = sslh_i_new(c, "sslh_mfcc", SSLH_F32, sslh_dim3(mel->shape[0], mel->shape[1], d.coefficients));
     table = out ? (double *)sslh_i_scratch(c, K * M * sizeof *table) : NULL;
     if (!table) return sslh_i_dummy(c);
+    before = sslh_i_fp_enter();
     for (j = 0; j < K; j++) /* (6): j (b + 1/2) / (2 M) of a turn */
         for (b = 0; b < M; b++) {
             double scale = sqrt((j ? 2.0 : 1.0) / (double)M), sine;
@@ -30588,6 +30615,7 @@ SSLH_DEF sslh_tensor *sslh_mfcc(sslh_ctx *c, sslh_tensor *x, sslh_mfcc_desc d) {
             }
             out->data[r * K + j] = (sslh_real)sum;
         }
+    sslh_i_fp_leave(before);
     sslh_i_unscratch(c, table);
     return sslh_i_end(c, "sslh_mfcc", &mel, 1, out);
 }
