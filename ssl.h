@@ -962,7 +962,8 @@ SSLH_API double sslh_gradcheck(sslh_ctx *c, sslh_function function, sslh_tensor 
 /* ================================================================================================================== */
 
 /* All operations: inputs real unless said otherwise, of this context, never NULL unless the comment says "or NULL"; the
-   result is a new tensor of the step; shapes that do not fit are an error (SSLH_E_SHAPE) that names the sizes. */
+   result is a new tensor of the step (where the comment says so, x itself); shapes that do not fit are an error
+   (SSLH_E_SHAPE) that names the sizes. */
 
 /* --- element-wise; a and b broadcast as in NumPy: shapes are aligned at the last axis, sizes are equal or 1 --- */
 SSLH_API sslh_tensor *sslh_add(sslh_ctx *c, sslh_tensor *a, sslh_tensor *b);
@@ -1051,7 +1052,8 @@ typedef struct sslh_conv_desc {
     int pad, pad_w;           /* zeros on both sides; default 0; pad_w: as pad, SSLH_OFF: none */
     int dilation, dilation_w; /* default 1 */
     int groups;               /* default 1; I groups = depthwise */
-    int output_pad;           /* transposed only: rows and columns added at the end, 0 to stride - 1; default 0 */
+    int output_pad;           /* transposed: rows and columns added at the end, 0 to stride - 1; default 0; the ordinary
+                                 convolutions do not read it */
     sslh_activation activation; /* in the same pass; default SSLH_LINEAR */
 } sslh_conv_desc;
 /* x (N,H,W,I) weight (O,Kh,Kw,I/groups) bias (O) or NULL -> (N,H',W',O), H' = (H + 2 pad - dilation (Kh-1) - 1)/stride
@@ -1139,7 +1141,7 @@ SSLH_API sslh_tensor *sslh_standardize(sslh_ctx *c, sslh_tensor *x, int axes, fl
 /* x / max(|x|, eps) over the last axis; eps default 1e-12. */
 SSLH_API sslh_tensor *sslh_l2_normalize(sslh_ctx *c, sslh_tensor *x, float eps);
 /* Sets each value to 0 with probability p in [0,1) and divides the others by 1-p (Srivastava et al. 2014); draws from
-   the context's next stream. Always active: call it in training only. */
+   the context's next stream. Always active: call it in training only. With p = 0 the result is x itself. */
 SSLH_API sslh_tensor *sslh_dropout(sslh_ctx *c, sslh_tensor *x, float p);
 /* The same for whole samples (rows of the first axis): stochastic depth, Huang et al. 2016. */
 SSLH_API sslh_tensor *sslh_drop_path(sslh_ctx *c, sslh_tensor *x, float p);
@@ -2100,9 +2102,9 @@ typedef struct sslh_mel_desc {
     int   no_center; /* 1: frame f begins at f hop and none leaves the sound; 0: its middle is there, and the sound is
                         reflected at its ends */
 } sslh_mel_desc;
-/* Mel power spectrogram (N,F,M) of sound, F = T / hop + 1 (.no_center: (T - n_fft) / hop + 1): the squared spectrum of
-   each windowed frame, summed by triangles that are equally wide on the mel scale. Defaults and values are those of
-   torchaudio's MelSpectrogram (which puts bands before frames). */
+/* Mel power spectrogram (N,F,M) of sound, F = T / hop + 1 (odd n_fft: (T - 1) / hop + 1; .no_center: (T - n_fft) / hop
+   + 1): the squared spectrum of each windowed frame, summed by triangles that are equally wide on the mel scale.
+   Defaults and values are those of torchaudio's MelSpectrogram (which puts bands before frames). */
 SSLH_API sslh_tensor *sslh_mel_spectrogram(sslh_ctx *c, sslh_tensor *x, sslh_mel_desc desc);
 /* Its natural logarithm, log(mel + 1e-6). */
 SSLH_API sslh_tensor *sslh_log_mel(sslh_ctx *c, sslh_tensor *x, sslh_mel_desc desc);
@@ -27794,7 +27796,8 @@ SSLH_DEF sslh_tensor *sslh_mean_valid(sslh_ctx *c, sslh_tensor *x, sslh_tensor *
    Rows outside the source are replaced by those at its border. With antialiasing, let step be the difference of u from
    one i to the next and s = max(step, 1). Taken are all rows r of the source for which t = |r + 1/2 - step (i + 1/2)| /
    s is below 1 (bicubic: 2). Their weights are k(t), here with a = -1/2, or k(t) = 1 - t when bilinear, divided by
-   their sum. Places are computed in integers and weights in double, so they are the same on every machine. */
+   their sum. Places are computed in integers and weights in double, bilinear ones without antialiasing as a quotient of
+   integers in float, so they are the same on every machine. */
 
 /* Place i of the result is the sum over t of weight[i taps + t] times source row row[i taps + t]. */
 typedef struct sslh_i_resize_axis { int size, out, *row; size_t taps; sslh_real *weight; } sslh_i_resize_axis;
@@ -34782,7 +34785,8 @@ typedef struct sslh_i_gather_job {
     size_t             work_bytes;
 } sslh_i_gather_job;
 
-enum { SSLH_I_SEGMENT = 512 }; /* most terms that are summed in registers before they are added to y */
+/* Most terms that are summed in registers before they are added to y; more where len has no divisor up to 64. */
+enum { SSLH_I_SEGMENT = 512 };
 
 SSLH_I_FN void sslh_i_gather_reach(sslh_i_gather *g) {
     g->min_h = g->max_h = g->taps ? g->off_h[0] : 0;
@@ -37710,13 +37714,15 @@ SSLH_I_FN void sslh_i_pool_wait(int *count) {
     int spins = 0;
     while ((int)SSLH_I_LOAD(count) > 0) {
         SSLH_I_RELAX();
-        if (++spins > SSLH_I_SPINS) {
-#if defined(_WIN32)
-            SwitchToThread();
-#else
-            sched_yield();
-#endif
+        if (spins < SSLH_I_SPINS) {
+            spins++;
+            continue;
         }
+#if defined(_WIN32)
+        SwitchToThread();
+#else
+        sched_yield();
+#endif
     }
 }
 
