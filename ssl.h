@@ -1210,7 +1210,7 @@ SSLH_API sslh_tensor *sslh_to_real(sslh_ctx *c, sslh_tensor *x, float scale);
 typedef struct sslh_attention_desc {
     int          heads;    /* default 1; must divide D and the width of v */
     int          causal;   /* 1: token t sees itself and the tokens before it */
-    float        scale;    /* default 1/sqrt(D/heads) */
+    float        scale;    /* 1e-6 to 1e6; default 1/sqrt(D/heads) */
     sslh_tensor *key_mask; /* (N,Tk) SSLH_U8, 1 = padding, not attended to; NULL: none */
     sslh_tensor **weights; /* receives the softmax weights (N,heads,Tq,Tk), no gradient; NULL: not kept */
     sslh_tensor *mask;     /* SSLH_U8 that broadcasts to (N,heads,Tq,Tk), 1 = this query does not see this key; NULL:
@@ -29829,8 +29829,8 @@ SSLH_I_FN sslh_tensor *sslh_i_attention_op(sslh_ctx *c, const char *op, sslh_ten
         else sslh_fail(c, SSLH_E_SHAPE, "%s: %d heads do not divide the widths %d and %d", op, heads, D, Dv);
         return sslh_i_dummy(c);
     }
-    if (!(desc.scale >= 0) || desc.scale - desc.scale != 0) {
-        sslh_i_out_of_range(c, op, "scale", (double)desc.scale, 1, "above 0");
+    if (desc.scale != 0 && !(desc.scale >= 1e-6f && desc.scale <= 1e6f)) { /* it multiplies -SSLH_I_MASKED */
+        sslh_i_out_of_range(c, op, "scale", (double)desc.scale, 1, "1e-6 to 1e6");
         return sslh_i_dummy(c);
     }
     if (in[3] && (in[3]->type != SSLH_U8 || in[3]->ndim != 2 || in[3]->shape[0] != N || in[3]->shape[1] != Tk)) {

@@ -192,7 +192,9 @@ static void attention_errors(void) {
     WRONG(mask, sslh_zeros(c, sslh_dim2(3, 5)), "an 8-bit tensor");
     WRONG(key_mask, sslh_from_bytes(c, sslh_dim2(3, 5), bytes), "key_mask (3,5)");
     WRONG(bias, sslh_zeros(other, sslh_dim2(3, 5)), "another context");
-    WRONG(scale, -1, ".scale is -1 (above 0)");
+    WRONG(scale, -1, ".scale is -1 (1e-6 to 1e6)");
+    WRONG(scale, 1e-10f, ".scale is 1e-10 (1e-6 to 1e6)"); /* later keys would be seen in spite of .causal */
+    WRONG(scale, (float)INFINITY, ".scale is Inf");
     CHECK(sslh_attention(c, q, k, some(c, sslh_dim3(2, 4, 6), 3), attention())->count == 1, "a dummy");
     CHECK_ERROR(c, "(N,Tq,D), (N,Tk,D) and (N,Tk,Dv) are needed");
     CHECK_OK(other);
