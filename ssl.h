@@ -114,10 +114,9 @@
 
    4  CONTEXT, STEPS, TENSORS, THE TAPE
 
-   A context owns everything that is made with it; there are no globals. Each thread of your program needs its own.
-   Contexts know nothing of each other, and an operation on tensors of two contexts is an error. Data that one context
-   has loaded may be read by others as long as that context lives; sslh_clone_into(other, net) copies a net there, for
-   inference in several threads.
+   A context owns everything that is made with it; there are no globals. Each thread of your program needs its own. An
+   operation on tensors of two contexts is an error. Data that one context has loaded may be read by others as long as
+   that context lives; sslh_clone_into(other, net) copies a net there, for inference in several threads.
 
    Tensors are float, contiguous and row-major, with up to 6 dimensions and channels last: images N,H,W,C, tokens N,T,D,
    audio N,T,C. Labels and tokens are 32-bit integers; images and masks may be 8-bit. The struct is open: read
@@ -135,8 +134,9 @@
    (sslh_read, sslh_item, sslh_persist). sslh_push and sslh_pop nest a scope inside a step, for an evaluation in the
    middle of training; the trainer's callback runs in such a scope, so that a run has the same bits with it and without.
 
-   sslh_backward frees the intermediate results. The loss, the results of sslh_forward and tensors marked by sslh_keep
-   stay readable until the next step. sslh_backward_keep keeps the tape for a second pass.
+   sslh_backward frees the tape and the intermediate results. The loss, the results of sslh_forward and tensors marked
+   by sslh_keep stay readable until the next step, but the gradient of a second loss that reaches one of them is an
+   error: add up the losses, or call sslh_backward_keep, which keeps the tape, for all of them but the last.
 
    5  ERRORS
 
@@ -147,12 +147,12 @@
    From then on every call does nothing and returns a valid dummy (a tensor of one zero, an inert net; for loaders and
    pixels NULL, which every function accepts), so that one check at the end finds the first cause. sslh_clear_error
    forgets the failure; parameters, data and states (running statistics, queues) are as they were before the step that
-   failed. Nothing here aborts, exits, asserts or prints, except for two things on stderr, which SSLH_WITH_STDIO 0
-   switches off: the trainer's progress line, which .quiet switches off too, and warnings about what is allowed but
-   hardly intended, such as a MoCo queue with more keys than there are images. A warning is one line; .warn of sslh_desc
-   receives it instead of stderr. NaN or Inf in a loss or a gradient is an error that names the step; with .check_nan in
-   sslh_desc every operation's result is checked, and the error names the first operation that produced one. Files are
-   treated as hostile: every size is checked before it is believed.
+   failed (gradients: sslh_zero_grad). Nothing here aborts, exits, asserts or prints, except for two things on stderr,
+   which SSLH_WITH_STDIO 0 switches off: the trainer's progress line, which .quiet switches off too, and warnings about
+   what is allowed but hardly intended, such as a MoCo queue with more keys than there are images. A warning is one
+   line; .warn of sslh_desc receives it instead of stderr. NaN or Inf in a loss or a gradient is an error that names the
+   step; with .check_nan in sslh_desc every operation's result is checked, and the error names the first operation that
+   produced one. Files are treated as hostile: every size is checked before it is believed.
 
    6  MEMORY
 
@@ -756,7 +756,9 @@ typedef enum sslh_code {
 SSLH_API const char *sslh_error(const sslh_ctx *c);
 /* Its kind, for programs that react to it; SSLH_OK when there is none. */
 SSLH_API sslh_code   sslh_error_code(const sslh_ctx *c);
-/* Forgets the error and drops the tape and the step's tensors; parameters, data and optimisers stay as they are. */
+/* Forgets the error, drops the tape and the step's tensors, and ends sslh_no_grad (a 0 that was still to come is then
+   no error); parameters, data and optimisers stay as they are. A backward pass that failed may have left a part of the
+   gradients: sslh_zero_grad before the next one, as sslh_train and sslh_method_step do it. */
 SSLH_API void sslh_clear_error(sslh_ctx *c);
 /* Records a failure as printf would write it (only the first is kept, at most 511 characters): for the caller's own
    operations, methods and encoders. Not from tasks of sslh_parallel. */
@@ -767,11 +769,14 @@ SSLH_API void sslh_fail(sslh_ctx *c, sslh_code code, const char *format, ...) SS
 SSLH_API void sslh_begin_step(sslh_ctx *c);
 /* A nested scope: sslh_pop releases what was made since the matching sslh_push and restores the random stream, so that
    an evaluation in the middle of training leaves no trace. Inside, operations are recorded even if they were not
-   outside. At most 16 deep; every sslh_push needs its sslh_pop, after an error too. */
+   outside. A backward pass inside ends at what was made outside: the gradients of such results are released by
+   sslh_pop, those of parameters and marked tensors stay. At most 16 deep; every sslh_push needs its sslh_pop, after an
+   error too. */
 SSLH_API void sslh_push(sslh_ctx *c);
 SSLH_API void sslh_pop(sslh_ctx *c);
 
-/* sslh_no_grad(c, 1): operations record nothing until sslh_no_grad(c, 0). Calls nest; one 0 too many is an error. */
+/* sslh_no_grad(c, 1): operations record nothing until sslh_no_grad(c, 0). Calls nest; one 0 too many is an error,
+   unless sslh_clear_error has ended the section. */
 SSLH_API void sslh_no_grad(sslh_ctx *c, int on);
 
 typedef struct sslh_info {
@@ -886,11 +891,14 @@ SSLH_API sslh_tensor *sslh_scalar(sslh_ctx *c, sslh_real value);
 SSLH_API sslh_tensor *sslh_from(sslh_ctx *c, sslh_shape shape, const float *values);
 SSLH_API sslh_tensor *sslh_from_ints(sslh_ctx *c, sslh_shape shape, const int32_t *values);
 SSLH_API sslh_tensor *sslh_from_bytes(sslh_ctx *c, sslh_shape shape, const uint8_t *values);
-/* Random tensors from the context's next stream: uniform in [low, high), normal with mean and standard deviation. */
+/* Random tensors from the context's next stream: uniform in [low, high), or low when both are equal; normal with mean
+   and standard deviation. */
 SSLH_API sslh_tensor *sslh_uniform(sslh_ctx *c, sslh_shape shape, float low, float high);
 SSLH_API sslh_tensor *sslh_normal(sslh_ctx *c, sslh_shape shape, float mean, float std);
 /* Marks a tensor that was not made by an operation, so that it gets a gradient; returns it. An integer tensor is an
-   error. Its .grad is NULL until a backward pass reaches it, and later passes of the step add to it. */
+   error. Its .grad is NULL until a backward pass reaches it, and later passes of the step add to it. That of a
+   persistent tensor is there from now on, zeros at first, and the passes of all steps add to it, as with parameters:
+   clear it by memset after each update. */
 SSLH_API sslh_tensor *sslh_requires_grad(sslh_tensor *t);
 /* Keeps a tensor's values and gradient readable after sslh_backward, until the next step; returns it. */
 SSLH_API sslh_tensor *sslh_keep(sslh_tensor *t);
@@ -899,19 +907,21 @@ SSLH_API sslh_tensor *sslh_persist(sslh_tensor *t);
 
 /* Value of a tensor with one element (0 after an error). */
 SSLH_API float sslh_item(const sslh_tensor *t);
-/* Copy all values out or in, row by row; count must be the tensor's count. Integer tensors are converted. After an
-   error sslh_read writes zeros. */
+/* Copy all values out or in, row by row; count must be the tensor's count. Integer tensors are converted, towards 0; a
+   value that their type does not have is an error. After an error sslh_read writes zeros. */
 SSLH_API void sslh_read(const sslh_tensor *t, float *out, size_t count);
 SSLH_API void sslh_write(sslh_tensor *t, const float *values, size_t count);
 /* Its shape as a value; no dimensions for NULL. */
 SSLH_API sslh_shape sslh_shape_of(const sslh_tensor *t);
 
 /* Goes backwards through the tape from a scalar loss, adds to the gradients of everything that needs one, and releases
-   what the operations had saved. NaN or Inf in the loss is an error (SSLH_E_NAN) and changes nothing; so is a loss that
-   has more than one element or depends on nothing that needs a gradient. Inside sslh_push it covers only what was
-   recorded there. */
+   the tape (also what is on it besides this loss) with all that the operations had saved. NaN or Inf in the loss is an
+   error (SSLH_E_NAN) and changes nothing; so is a loss that has more than one element or depends on nothing that needs
+   a gradient. It is an error, too, when a gradient reaches a result, kept or not, whose record an earlier pass has
+   released: nothing behind it would be trained. Inside sslh_push it covers only what was recorded there. */
 SSLH_API void sslh_backward(sslh_ctx *c, sslh_tensor *loss);
-/* The same, but it keeps the tape for a second backward pass. */
+/* The same, but it keeps the tape, so that another backward pass can follow. Gradients of parameters and of tensors
+   marked by sslh_requires_grad add up; those of results, kept ones too, are released at the end of the pass. */
 SSLH_API void sslh_backward_keep(sslh_ctx *c, sslh_tensor *loss);
 /* The same values without history: the stop-gradient of the papers. It shares the memory of x. */
 SSLH_API sslh_tensor *sslh_detach(sslh_ctx *c, sslh_tensor *x);
@@ -952,7 +962,8 @@ SSLH_API double sslh_gradcheck(sslh_ctx *c, sslh_function function, sslh_tensor 
 /* ================================================================================================================== */
 
 /* All operations: inputs real unless said otherwise, of this context, never NULL unless the comment says "or NULL"; the
-   result is a new tensor of the step; shapes that do not fit are an error (SSLH_E_SHAPE) that names the sizes. */
+   result is a new tensor of the step (where the comment says so, x itself); shapes that do not fit are an error
+   (SSLH_E_SHAPE) that names the sizes. */
 
 /* --- element-wise; a and b broadcast as in NumPy: shapes are aligned at the last axis, sizes are equal or 1 --- */
 SSLH_API sslh_tensor *sslh_add(sslh_ctx *c, sslh_tensor *a, sslh_tensor *b);
@@ -1041,7 +1052,8 @@ typedef struct sslh_conv_desc {
     int pad, pad_w;           /* zeros on both sides; default 0; pad_w: as pad, SSLH_OFF: none */
     int dilation, dilation_w; /* default 1 */
     int groups;               /* default 1; I groups = depthwise */
-    int output_pad;           /* transposed only: rows and columns added at the end, 0 to stride - 1; default 0 */
+    int output_pad;           /* transposed: rows and columns added at the end, 0 to stride - 1; default 0; the ordinary
+                                 convolutions do not read it */
     sslh_activation activation; /* in the same pass; default SSLH_LINEAR */
 } sslh_conv_desc;
 /* x (N,H,W,I) weight (O,Kh,Kw,I/groups) bias (O) or NULL -> (N,H',W',O), H' = (H + 2 pad - dilation (Kh-1) - 1)/stride
@@ -1083,7 +1095,8 @@ SSLH_API sslh_tensor *sslh_max_pool1d(sslh_ctx *c, sslh_tensor *x, sslh_pool_des
 SSLH_API sslh_tensor *sslh_avg_pool1d(sslh_ctx *c, sslh_tensor *x, sslh_pool_desc desc);
 SSLH_API sslh_tensor *sslh_global_avg_pool(sslh_ctx *c, sslh_tensor *x); /* (N,..,C) -> (N,C): maps and tokens */
 SSLH_API sslh_tensor *sslh_global_max_pool(sslh_ctx *c, sslh_tensor *x); /* (N,..,C) -> (N,C) */
-/* x (N,T,D), lengths (N) I32, 1 to T -> (N,D): the mean over the first lengths[n] of T; no gradient to lengths. */
+/* x (N,T,D), lengths (N) I32, 1 to T -> (N,D): the mean over the first lengths[n] of T, whatever x has after them; no
+   gradient to lengths. */
 SSLH_API sslh_tensor *sslh_mean_valid(sslh_ctx *c, sslh_tensor *x, sslh_tensor *lengths);
 typedef enum sslh_resize_mode { SSLH_BILINEAR = 0, SSLH_NEAREST, SSLH_BICUBIC } sslh_resize_mode;
 typedef struct sslh_interpolate_desc {
@@ -1128,7 +1141,7 @@ SSLH_API sslh_tensor *sslh_standardize(sslh_ctx *c, sslh_tensor *x, int axes, fl
 /* x / max(|x|, eps) over the last axis; eps default 1e-12. */
 SSLH_API sslh_tensor *sslh_l2_normalize(sslh_ctx *c, sslh_tensor *x, float eps);
 /* Sets each value to 0 with probability p in [0,1) and divides the others by 1-p (Srivastava et al. 2014); draws from
-   the context's next stream. Always active: call it in training only. */
+   the context's next stream. Always active: call it in training only. With p = 0 the result is x itself. */
 SSLH_API sslh_tensor *sslh_dropout(sslh_ctx *c, sslh_tensor *x, float p);
 /* The same for whole samples (rows of the first axis): stochastic depth, Huang et al. 2016. */
 SSLH_API sslh_tensor *sslh_drop_path(sslh_ctx *c, sslh_tensor *x, float p);
@@ -1190,14 +1203,14 @@ SSLH_API sslh_tensor *sslh_unfold(sslh_ctx *c, sslh_tensor *x, int height, int w
    numbers are those of scikit-image's rgb2lab and lab2rgb; both have gradients. */
 SSLH_API sslh_tensor *sslh_rgb_to_lab(sslh_ctx *c, sslh_tensor *rgb);
 SSLH_API sslh_tensor *sslh_lab_to_rgb(sslh_ctx *c, sslh_tensor *lab);
-/* SSLH_U8 or SSLH_I32 to real, times scale; no gradient. */
+/* SSLH_U8 or SSLH_I32 to real, times scale; no gradient. For a real x this is sslh_scale. */
 SSLH_API sslh_tensor *sslh_to_real(sslh_ctx *c, sslh_tensor *x, float scale);
 
 /* --- sequences --- */
 typedef struct sslh_attention_desc {
     int          heads;    /* default 1; must divide D and the width of v */
     int          causal;   /* 1: token t sees itself and the tokens before it */
-    float        scale;    /* default 1/sqrt(D/heads) */
+    float        scale;    /* 1e-6 to 1e6; default 1/sqrt(D/heads) */
     sslh_tensor *key_mask; /* (N,Tk) SSLH_U8, 1 = padding, not attended to; NULL: none */
     sslh_tensor **weights; /* receives the softmax weights (N,heads,Tq,Tk), no gradient; NULL: not kept */
     sslh_tensor *mask;     /* SSLH_U8 that broadcasts to (N,heads,Tq,Tk), 1 = this query does not see this key; NULL:
@@ -2102,9 +2115,9 @@ typedef struct sslh_mel_desc {
     int   no_center; /* 1: frame f begins at f hop and none leaves the sound; 0: its middle is there, and the sound is
                         reflected at its ends */
 } sslh_mel_desc;
-/* Mel power spectrogram (N,F,M) of sound, F = T / hop + 1 (.no_center: (T - n_fft) / hop + 1): the squared spectrum of
-   each windowed frame, summed by triangles that are equally wide on the mel scale. Defaults and values are those of
-   torchaudio's MelSpectrogram (which puts bands before frames). */
+/* Mel power spectrogram (N,F,M) of sound, F = T / hop + 1 (odd n_fft: (T - 1) / hop + 1; .no_center: (T - n_fft) / hop
+   + 1): the squared spectrum of each windowed frame, summed by triangles that are equally wide on the mel scale.
+   Defaults and values are those of torchaudio's MelSpectrogram (which puts bands before frames). */
 SSLH_API sslh_tensor *sslh_mel_spectrogram(sslh_ctx *c, sslh_tensor *x, sslh_mel_desc desc);
 /* Its natural logarithm, log(mel + 1e-6). */
 SSLH_API sslh_tensor *sslh_log_mel(sslh_ctx *c, sslh_tensor *x, sslh_mel_desc desc);
@@ -4235,7 +4248,8 @@ SSLH_I_FN int sslh_i_mul(size_t a, size_t b, size_t *out) {
 
 /* --- the floating-point environment --- */
 /* Flushing of subnormal numbers and rounding modes that another library has set would change results. So every task
-   runs under the default environment, and the caller's is restored afterwards. On x86 the default is 0x1f80: rounding
+   runs under the default environment, and so do nets, backward passes and optimisers as a whole and the sums that
+   operations compute outside of tasks; the caller's is restored afterwards. On x86 the default is 0x1f80: rounding
    to nearest, no flushing, exceptions masked; the low 6 bits of the register only note exceptions. */
 #if (defined(__x86_64__) || defined(_M_X64) || (defined(__i386__) && defined(__SSE__))) && !defined(__TINYC__)
 typedef unsigned sslh_i_fpenv;
@@ -4263,6 +4277,13 @@ typedef int sslh_i_fpenv;
 SSLH_I_INLINE sslh_i_fpenv sslh_i_fp_enter(void) { return 0; }
 SSLH_I_INLINE void sslh_i_fp_leave(sslh_i_fpenv old) { (void)old; }
 #endif
+/* For a statement that computes in the caller's thread, outside of tasks. It must not return. */
+#define SSLH_I_FP(statement)                              \
+    do {                                                  \
+        const sslh_i_fpenv fp_before = sslh_i_fp_enter(); \
+        statement;                                        \
+        sslh_i_fp_leave(fp_before);                       \
+    } while (0)
 /* a b + c with two roundings, even where the compiler would keep extra bits. */
 SSLH_I_INLINE sslh_real sslh_i_muladd(sslh_real a, sslh_real b, sslh_real c) {
     sslh_real t = a * b;
@@ -4287,7 +4308,8 @@ enum { /* sslh_tensor.flags */
     SSLH_I_STATE = 8,   /* buffer of a net */
     SSLH_I_LONG = 16,   /* persistent: memory of the context, not of the step */
     SSLH_I_PAST = 32,   /* of a step or scope that has ended: its memory is gone */
-    SSLH_I_REACHED = 64 /* a parameter that a gradient has reached, see sslh_i_optim_unreached */
+    SSLH_I_REACHED = 64, /* a parameter that a gradient has reached, see sslh_i_optim_unreached */
+    SSLH_I_SPENT = 128  /* its record was dropped by sslh_backward: no gradient may reach it any more */
 };
 
 /* A range of the step heap. Tensors that share memory (reshape, detach) share one; it is free again when refs is 0. */
@@ -4368,6 +4390,7 @@ struct sslh_ctx {
     int          lost; /* pushes beyond the last scope; as many calls of sslh_pop close none */
     int       depth;
     int       no_grad;
+    int       no_grad_ended; /* calls of sslh_no_grad(c, 1) that sslh_clear_error has ended and no 0 has closed yet */
     int       dirty;       /* an operation ran since the step began */
     unsigned  groups;      /* parameter groups that collect gradients; all bits by default */
     /* states as they were before this step changed them, see sslh_i_note_state */
@@ -4446,7 +4469,7 @@ SSLH_I_FN sslh_real *sslh_i_grad(sslh_ctx *c, sslh_tensor *t, int *fresh);
    out->grad after this), otherwise it is added. */
 SSLH_I_FN void sslh_i_grad_pass(sslh_ctx *c, sslh_tensor *out, sslh_tensor *in, int last);
 
-/* --- threads: every computation runs inside sslh_i_parallel, which sets the default floating-point environment */
+/* --- threads: tasks run in the default floating-point environment; what is computed outside of them, in SSLH_I_FP */
 SSLH_I_FN void sslh_i_parallel(sslh_ctx *c, int tasks, sslh_task_fn fn, void *arg);
 
 /* --- a loader; here because >>views-ahead, which makes views ahead of the step, reads it as well */
@@ -13949,7 +13972,9 @@ SSLH_I_FN float sslh_i_method_step(sslh_method *m, sslh_optimizer *o, const sslh
 
 /* What sslh_train does inside its loop, for callers who write the loop. */
 SSLH_DEF float sslh_method_step(sslh_method *m, sslh_optimizer *o, const sslh_batch *batch, float lr) {
-    return sslh_i_method_step(m, o, batch, lr, 1);
+    float loss;
+    SSLH_I_FP(loss = sslh_i_method_step(m, o, batch, lr, 1));
+    return loss;
 }
 
 /* --- progress ----------------------------------------------------------------------------------------------------- */
@@ -14162,7 +14187,7 @@ SSLH_I_FN int sslh_i_train_batch(sslh_i_train_run *r, const sslh_batch *batch) {
        the whole run after as many steps, with gradients that still wait for their update. */
     t->lr = sslh_i_train_lr(&r->d, r->step, r->whole, r->warmup);
     c->run_step = r->step + 1; /* as progress and callback count */
-    t->loss = sslh_i_method_step(r->m, r->o, batch, t->lr, update);
+    SSLH_I_FP(t->loss = sslh_i_method_step(r->m, r->o, batch, t->lr, update));
     c->run_step = 0;
     if (SSLH_I_BAD(c)) {
         char where[160];
@@ -14656,12 +14681,12 @@ SSLH_I_FN void sslh_i_probe_fit(sslh_ctx *c, sslh_i_probe *p, sslh_i_lbfgs *b, i
     memset(b->x, 0, b->n * sizeof *b->x);
     if (fixed != 0.0f) {
         p->l2 = SSLH_I_MAX(0.0f, fixed);
-        sslh_i_lbfgs_run(c, b, p, iterations);
+        SSLH_I_FP(sslh_i_lbfgs_run(c, b, p, iterations));
         return;
     }
     for (i = 0; i <= last && !SSLH_I_BAD(c); i++) {
         p->l2 = sslh_i_probe_l2[i];
-        sslh_i_lbfgs_run(c, b, p, held_x || i < last ? SSLH_I_MIN(iterations, 50) : iterations);
+        SSLH_I_FP(sslh_i_lbfgs_run(c, b, p, held_x || i < last ? SSLH_I_MIN(iterations, 50) : iterations));
         if (held_x) right[i] += (double)sslh_i_probe_accuracy(c, p, held_x, held_y) * held_x->shape[0];
     }
 }
@@ -17436,7 +17461,7 @@ SSLH_I_FN int sslh_i_xent_divisor(sslh_ctx *c, const char *op, const sslh_i_xent
         weight = (sslh_real *)sslh_i_scratch(c, p->rows * sizeof *weight);
         if (!weight) return 0;
         for (r = 0; r < p->rows; r++) weight[r] = sslh_i_xent_skips(p, r) ? 0 : p->weight[p->labels[r]];
-        *divisor = sslh_i_lane_sum(weight, p->rows);
+        SSLH_I_FP(*divisor = sslh_i_lane_sum(weight, p->rows));
         sslh_i_unscratch(c, weight);
     }
     return 1;
@@ -17497,7 +17522,7 @@ SSLH_I_FN sslh_tensor *sslh_i_xent_op(sslh_ctx *c, const char *op, sslh_tensor *
     p.has_ignore = has_ignore;
     p.ignore = ignore;
     p.weight = d.weight ? d.weight->data : NULL;
-    p.weights = p.weight ? c->k->sum(p.weight, p.K) : 0;
+    SSLH_I_FP(p.weights = p.weight ? c->k->sum(p.weight, p.K) : 0);
     divisor = (sslh_real)p.rows;
     if (!p.t && !sslh_i_xent_divisor(c, op, &p, &divisor)) return sslh_i_dummy(c);
     if (d.reduction != SSLH_REDUCE_MEAN) {
@@ -17522,7 +17547,7 @@ SSLH_I_FN sslh_tensor *sslh_i_xent_op(sslh_ctx *c, const char *op, sslh_tensor *
     p.loss = loss->data;
     sslh_i_xent_rows(c, &p); /* (1) */
     if (out != loss) {
-        out->data[0] = sslh_i_lane_sum(p.loss, p.rows) / divisor;
+        SSLH_I_FP(out->data[0] = sslh_i_lane_sum(p.loss, p.rows) / divisor);
         sslh_i_release(c, loss);
     }
     node = sslh_i_record(c, op, sslh_i_xent_back, out, in, 2);
@@ -17664,7 +17689,7 @@ SSLH_I_FN sslh_tensor *sslh_i_pointwise_loss(sslh_ctx *c, const char *op, int ki
     sum = sslh_i_pointwise_sum(c, &p);
     if (SSLH_I_BAD(c)) return sslh_i_dummy(c);
     divisor = (sslh_real)(kind == SSLH_I_POINTWISE_KL ? p.n / (size_t)x->shape[x->ndim - 1] : p.n);
-    out->data[0] = sum / divisor;
+    SSLH_I_FP(out->data[0] = sum / divisor);
     node = sslh_i_record(c, op, sslh_i_pointwise_back, out, in, kind <= SSLH_I_POINTWISE_HUBER ? 2 : 1);
     if (node) {
         /* bce and kl read the targets without a gradient */
@@ -17915,7 +17940,7 @@ SSLH_I_FN sslh_tensor *sslh_i_nt_xent(sslh_ctx *c, sslh_tensor *z0, sslh_tensor 
             sslh_i_ntx_rows(c, &p); /* (2) */
         }
     }
-    out->data[0] = sslh_i_lane_sum(p.loss, 2 * p.N) / (sslh_real)(2 * p.N); /* (3) */
+    SSLH_I_FP(out->data[0] = sslh_i_lane_sum(p.loss, 2 * p.N) / (sslh_real)(2 * p.N)); /* (3) */
     if (top1) *top1 = (float)(sslh_i_lane_sum(p.hit, 2 * p.N) / (sslh_real)(2 * p.N));
     sslh_i_unscratch(c, p.loss);
     sslh_i_unscratch(c, p.s);
@@ -18138,7 +18163,7 @@ SSLH_I_FN sslh_tensor *sslh_i_info_nce(sslh_ctx *c, sslh_tensor *q, sslh_tensor 
         sslh_i_nce_products(c, &p);
         sslh_i_nce_rows(c, &p); /* (1), (2) */
     }
-    out->data[0] = sslh_i_lane_sum(p.loss, p.N) / (sslh_real)p.N; /* mean of (2) */
+    SSLH_I_FP(out->data[0] = sslh_i_lane_sum(p.loss, p.N) / (sslh_real)p.N); /* mean of (2) */
     if (top1) *top1 = (float)(sslh_i_lane_sum(p.hit, p.N) / (sslh_real)p.N);
     sslh_i_unscratch(c, p.loss);
     sslh_i_unscratch(c, p.x);
@@ -18365,7 +18390,7 @@ SSLH_I_FN sslh_tensor *sslh_i_decorrelate(sslh_ctx *c, const char *op, sslh_tens
     p.loss = out ? (sslh_real *)sslh_i_scratch(c, p.D * sizeof *p.loss) : NULL;
     if (!p.loss) return sslh_i_dummy(c);
     sslh_i_decorrelation_rows(c, &p); /* (2) */
-    out->data[0] = sslh_i_lane_sum(p.loss, p.D);
+    SSLH_I_FP(out->data[0] = sslh_i_lane_sum(p.loss, p.D));
     sslh_i_unscratch(c, p.loss);
     node = sslh_i_record(c, op, sslh_i_decorrelate_back, out, &x, 1);
     if (node) {
@@ -19210,7 +19235,7 @@ SSLH_DEF sslh_tensor *sslh_forward_ex(sslh_net *net, sslh_tensor *x, sslh_forwar
     call.first = c->ntensors;
     sslh_i_count_forward(c);
     c->running++;
-    y = net->forward(net, x, net->self);
+    SSLH_I_FP(y = net->forward(net, x, net->self));
     c->running--;
     net->call = outer;
     if (!y) sslh_fail(c, SSLH_E_USAGE, "sslh_forward: the forward function of the net '%s' returned NULL", net->name);
@@ -21189,7 +21214,7 @@ SSLH_I_FN int sslh_i_rate_ok(sslh_optimizer *o, const char *op, float lr) {
 
 /* Allocates, checks and computes the norm, then updates. Before the update nothing has changed, so an error leaves
    everything as it was. */
-SSLH_DEF void sslh_optimizer_step_groups(sslh_optimizer *o, float lr, unsigned groups) {
+SSLH_I_FN void sslh_i_optim_step(sslh_optimizer *o, float lr, unsigned groups) {
     sslh_real norm, scale = 1;
     int i, j, g;
     if (!sslh_i_optimizer_ok(o) || !sslh_i_rate_ok(o, "sslh_optimizer_step", lr)) return;
@@ -21223,6 +21248,9 @@ SSLH_DEF void sslh_optimizer_step_groups(sslh_optimizer *o, float lr, unsigned g
         }
     }
     sslh_i_settle(o->ctx);
+}
+SSLH_DEF void sslh_optimizer_step_groups(sslh_optimizer *o, float lr, unsigned groups) {
+    SSLH_I_FP(sslh_i_optim_step(o, lr, groups));
 }
 
 /* Updates all groups. */
@@ -22982,13 +23010,21 @@ SSLH_I_FN char *sslh_i_heap_take(sslh_ctx *c, size_t size, int high) {
 }
 
 /* Replaces the chunks by one that is as large as all chunks of the earlier steps together, and as the most that a step
-   used plus an eighth, because free memory is fragmented. Only when the heap is empty. */
+   used plus an eighth, because free memory is fragmented. Only when the heap is empty. Where .max_bytes leaves no room
+   for the eighth, the chunk takes what there is; where that is less than the step used, the chunks stay as they are. */
 SSLH_I_FN void sslh_i_heap_join(sslh_ctx *c) {
-    size_t i, total = 0;
+    size_t i, total = 0, size;
     for (i = 0; i < c->nchunks; i++) total += c->chunks[i].size - 2 * SSLH_I_ALIGN;
     if (c->nchunks < 2 && total >= c->heap_high) return;
+    size = SSLH_I_MAX(total, (c->heap_high + c->heap_high / 8) / SSLH_I_ALIGN * SSLH_I_ALIGN);
+    if (c->desc.max_bytes) {
+        const size_t others = c->bytes - total - c->nchunks * 2 * SSLH_I_ALIGN + 2 * SSLH_I_ALIGN;
+        const size_t room = others < c->desc.max_bytes ? c->desc.max_bytes - others : 0;
+        size = SSLH_I_MIN(size, room / SSLH_I_ALIGN * SSLH_I_ALIGN);
+        if (size < SSLH_I_MAX(total, c->heap_high)) return;
+    }
     sslh_i_chunks_trim(c);
-    sslh_i_chunk_add(c, SSLH_I_MAX(total, (c->heap_high + c->heap_high / 8) / SSLH_I_ALIGN * SSLH_I_ALIGN));
+    sslh_i_chunk_add(c, size);
 }
 
 /* --- records: small things that live as long as the step --------------------------------------------------------- */
@@ -22998,11 +23034,6 @@ SSLH_I_FN void sslh_i_heap_join(sslh_ctx *c) {
 SSLH_I_FN void *sslh_i_record_alloc(sslh_ctx *c, size_t bytes) {
     char *p;
     bytes = (bytes + 15) / 16 * 16;
-    if (bytes > SSLH_I_RECORD_CHUNK) {
-        sslh_fail(c, SSLH_E_USAGE, "an operation with more than %d inputs",
-                  (int)(SSLH_I_RECORD_CHUNK / sizeof(void *)));
-        return NULL;
-    }
     if (c->nrecords && c->record_used + bytes > SSLH_I_RECORD_CHUNK) {
         c->record_chunk++;
         c->record_used = 0;
@@ -23019,6 +23050,16 @@ SSLH_I_FN void *sslh_i_record_alloc(sslh_ctx *c, size_t bytes) {
     c->record_used += bytes;
     memset(p, 0, bytes);
     return p;
+}
+
+/* A copy of the list of an operation's inputs. */
+SSLH_I_FN sslh_tensor **sslh_i_record_list(sslh_ctx *c, const char *op, sslh_tensor *const *in, int n) {
+    const int most = (int)(SSLH_I_RECORD_CHUNK / sizeof *in);
+    sslh_tensor **list;
+    if (n > most) sslh_fail(c, SSLH_E_USAGE, "%s: %d inputs (at most %d)", op, n, most);
+    list = SSLH_I_BAD(c) ? NULL : (sslh_tensor **)sslh_i_record_alloc(c, (size_t)n * sizeof *list);
+    if (list && n) memcpy(list, in, (size_t)n * sizeof *list);
+    return list;
 }
 
 /* --- tensors of the step ----------------------------------------------------------------------------------------- */
@@ -23302,6 +23343,7 @@ SSLH_DEF void sslh_push(sslh_ctx *c) {
 
 SSLH_DEF void sslh_pop(sslh_ctx *c) {
     const sslh_i_scope *s;
+    size_t i;
     if (!c || c == &sslh_i_dead) return;
     if (c->lost) {
         c->lost--;
@@ -23314,6 +23356,10 @@ SSLH_DEF void sslh_pop(sslh_ctx *c) {
     s = &c->scopes[--c->depth];
     sslh_i_unwind(c, s->tensors, s->nodes);
     sslh_i_records_back(c, s->record_chunk, s->record_used);
+    /* between two passes no recorded result has a gradient, unless a pass inside has left one that a pass outside would
+       carry on */
+    for (i = c->depth ? c->scopes[c->depth - 1].nodes : 0; i < c->nnodes; i++)
+        sslh_i_release_grad(c, c->nodes[i]->out);
     c->stream = s->stream;
     c->no_grad = s->no_grad;
     c->dirty = s->dirty;
@@ -23322,6 +23368,10 @@ SSLH_DEF void sslh_pop(sslh_ctx *c) {
 
 SSLH_DEF void sslh_no_grad(sslh_ctx *c, int on) {
     if (SSLH_I_BAD(c)) return;
+    if (!on && !c->no_grad && c->no_grad_ended) {
+        c->no_grad_ended--;
+        return;
+    }
     c->no_grad += on ? 1 : -1;
     if (c->no_grad < 0) {
         c->no_grad = 0;
@@ -23333,6 +23383,7 @@ SSLH_DEF void sslh_clear_error(sslh_ctx *c) {
     if (!c || c == &sslh_i_dead) return;
     c->code = SSLH_OK;
     c->message[0] = 0;
+    c->no_grad_ended += c->no_grad;
     c->no_grad = 0;
     c->groups = ~0u;
     if (c->depth) sslh_i_unwind(c, c->scopes[c->depth - 1].tensors, c->scopes[c->depth - 1].nodes);
@@ -23964,13 +24015,24 @@ SSLH_DEF sslh_tensor *sslh_from_bytes(sslh_ctx *c, sslh_shape shape, const uint8
 }
 
 SSLH_I_FN sslh_tensor *sslh_i_drawn(sslh_ctx *c, const char *op, sslh_shape shape, int normal, float a, float b) {
-    sslh_tensor *t = SSLH_I_BAD(c) ? NULL : sslh_i_new(c, op, SSLH_F32, shape);
+    sslh_tensor *t;
+    size_t i;
+    if (SSLH_I_BAD(c)) return sslh_i_dummy(c);
+    if (!(normal ? b >= 0 : a <= b) || a - a != 0 || b - b != 0) {
+        sslh_fail(c, SSLH_E_USAGE, normal ? "%s: mean %g, standard deviation %g: both must be numbers, the second at "
+                  "least 0" : "%s: from %g to %g: both must be numbers, the second not below the first", op, (double)a,
+                  (double)b);
+        return sslh_i_dummy(c);
+    }
+    t = sslh_i_new(c, op, SSLH_F32, shape);
     if (!t) return sslh_i_dummy(c);
-    sslh_i_random_fill(c, sslh_next_stream(c), t->data, t->count, normal, a, b);
+    sslh_i_random_fill(c, sslh_next_stream(c), t->data, t->count, normal, a, normal ? b : b - a);
+    for (i = 0; i < t->count && !normal; i++)
+        if (t->data[i] >= (sslh_real)b) t->data[i] = (sslh_real)a; /* the sum was rounded up, once in some 2^24 draws */
     return t;
 }
 SSLH_DEF sslh_tensor *sslh_uniform(sslh_ctx *c, sslh_shape shape, float low, float high) {
-    return sslh_i_drawn(c, "sslh_uniform", shape, 0, low, high - low);
+    return sslh_i_drawn(c, "sslh_uniform", shape, 0, low, high);
 }
 SSLH_DEF sslh_tensor *sslh_normal(sslh_ctx *c, sslh_shape shape, float mean, float std) {
     return sslh_i_drawn(c, "sslh_normal", shape, 1, mean, std);
@@ -24024,47 +24086,6 @@ SSLH_DEF sslh_tensor *sslh_persist(sslh_tensor *x) {
     return t;
 }
 
-SSLH_DEF float sslh_item(const sslh_tensor *t) {
-    if (!t || SSLH_I_BAD(t->ctx)) return 0.0f;
-    if (t->count != 1 || !sslh_i_get_data(t)) {
-        sslh_fail(t->ctx, SSLH_E_SHAPE, "sslh_item: a tensor of one element is needed, this one has %.0f",
-                  (double)t->count);
-        return 0.0f;
-    }
-    return t->data ? (float)t->data[0] : t->ints ? (float)t->ints[0] : (float)t->bytes[0];
-}
-
-SSLH_DEF void sslh_read(const sslh_tensor *t, float *out, size_t count) {
-    size_t i;
-    if (!t || !out || SSLH_I_BAD(t->ctx)) {
-        if (out) memset(out, 0, count * sizeof *out); /* a dummy reads as zeros */
-        return;
-    }
-    if (count != t->count || !sslh_i_get_data(t)) {
-        sslh_fail(t->ctx, SSLH_E_SHAPE, "sslh_read: %.0f values asked for, the tensor has %.0f", (double)count,
-                  (double)t->count);
-        return;
-    }
-    for (i = 0; i < count; i++) out[i] = t->data ? (float)t->data[i] : t->ints ? (float)t->ints[i] : (float)t->bytes[i];
-}
-
-SSLH_DEF void sslh_write(sslh_tensor *t, const float *values, size_t count) {
-    size_t i;
-    if (!t || !values || SSLH_I_BAD(t->ctx)) return;
-    if (count != t->count || !sslh_i_get_data(t)) {
-        sslh_fail(t->ctx, SSLH_E_SHAPE, "sslh_write: %.0f values given, the tensor has %.0f", (double)count,
-                  (double)t->count);
-        return;
-    }
-    for (i = 0; i < count; i++) {
-        if (t->data) t->data[i] = (sslh_real)values[i];
-        else if (t->ints) t->ints[i] = (int32_t)values[i];
-        else t->bytes[i] = (uint8_t)values[i];
-    }
-}
-
-/* --- the life of an operation ------------------------------------------------------------------------------------ */
-
 /* The error about input number i (0: "the tensor") whose memory was released, with the call that would have kept it. */
 SSLH_I_FN void sslh_i_given_back(sslh_ctx *c, const char *op, const sslh_tensor *t, int i) {
     char input[24] = "the tensor";
@@ -24076,6 +24097,53 @@ SSLH_I_FN void sslh_i_given_back(sslh_ctx *c, const char *op, const sslh_tensor 
         sslh_fail(c, SSLH_E_USAGE, "%s: the memory of %s was given back by sslh_backward or, under sslh_no_grad, by "
                   "sslh_forward (sslh_keep, called before, keeps it to the end of the step)", op, input);
 }
+
+SSLH_DEF float sslh_item(const sslh_tensor *t) {
+    if (!t || SSLH_I_BAD(t->ctx)) return 0.0f;
+    if (!sslh_i_get_data(t)) sslh_i_given_back(t->ctx, "sslh_item", t, 0);
+    else if (t->count != 1)
+        sslh_fail(t->ctx, SSLH_E_SHAPE, "sslh_item: a tensor of one element is needed, this one has %.0f",
+                  (double)t->count);
+    if (SSLH_I_BAD(t->ctx)) return 0.0f;
+    return t->data ? (float)t->data[0] : t->ints ? (float)t->ints[0] : (float)t->bytes[0];
+}
+
+/* An error unless count is that of the tensor, whose memory must still be there. */
+SSLH_I_FN void sslh_i_all_of(const sslh_tensor *t, const char *op, const char *what, size_t count) {
+    if (!sslh_i_get_data(t)) sslh_i_given_back(t->ctx, op, t, 0);
+    else if (count != t->count)
+        sslh_fail(t->ctx, SSLH_E_SHAPE, "%s: %.0f values %s, the tensor has %.0f", op, (double)count, what,
+                  (double)t->count);
+}
+
+SSLH_DEF void sslh_read(const sslh_tensor *t, float *out, size_t count) {
+    size_t i;
+    if (!out) return;
+    if (t && !SSLH_I_BAD(t->ctx)) sslh_i_all_of(t, "sslh_read", "asked for", count);
+    if (!t || SSLH_I_BAD(t->ctx)) {
+        memset(out, 0, count * sizeof *out); /* a dummy reads as zeros */
+        return;
+    }
+    for (i = 0; i < count; i++) out[i] = t->data ? (float)t->data[i] : t->ints ? (float)t->ints[i] : (float)t->bytes[i];
+}
+
+SSLH_DEF void sslh_write(sslh_tensor *t, const float *values, size_t count) {
+    size_t i;
+    if (!t || !values || SSLH_I_BAD(t->ctx)) return;
+    sslh_i_all_of(t, "sslh_write", "given", count);
+    for (i = 0; i < count && !t->data && !SSLH_I_BAD(t->ctx); i++) /* both limits are the first beyond */
+        if (!(values[i] > (t->ints ? -2147483904.0f : -1.0f) && values[i] < (t->ints ? 2147483648.0f : 256.0f)))
+            sslh_fail(t->ctx, SSLH_E_USAGE, "sslh_write: value %.0f is %g, which the tensor's type, %s, does not have",
+                      (double)i, (double)values[i], t->ints ? "SSLH_I32" : "SSLH_U8");
+    if (SSLH_I_BAD(t->ctx)) return;
+    for (i = 0; i < count; i++) {
+        if (t->data) t->data[i] = (sslh_real)values[i];
+        else if (t->ints) t->ints[i] = (int32_t)values[i];
+        else t->bytes[i] = (uint8_t)values[i];
+    }
+}
+
+/* --- the life of an operation ------------------------------------------------------------------------------------ */
 
 SSLH_I_FN int sslh_i_begin(sslh_ctx *c, const char *op, sslh_tensor **in, int n, int all_real) {
     int i;
@@ -24105,13 +24173,12 @@ SSLH_I_FN sslh_i_node *sslh_i_record(sslh_ctx *c, const char *op, sslh_i_backwar
     if (!sslh_i_grow(c, (void **)(void *)&c->nodes, &c->nodes_cap, c->nnodes + 1, sizeof *c->nodes)) return NULL;
     node = (sslh_i_node *)sslh_i_record_alloc(c, sizeof *node);
     if (!node) return NULL;
-    node->in = (sslh_tensor **)sslh_i_record_alloc(c, (size_t)n * sizeof *node->in);
+    node->in = sslh_i_record_list(c, op, in, n);
     if (!node->in) return NULL;
     node->name = op;
     node->backward = fn;
     node->out = out;
     node->nin = n;
-    memcpy(node->in, in, (size_t)n * sizeof *in);
     out->flags |= SSLH_I_NEEDS;
     c->nodes[c->nnodes++] = node;
     return node;
@@ -24162,6 +24229,13 @@ SSLH_I_FN sslh_tensor *sslh_i_end(sslh_ctx *c, const char *op, sslh_tensor **in,
 SSLH_I_FN sslh_real *sslh_i_grad(sslh_ctx *c, sslh_tensor *t, int *fresh) {
     *fresh = 0;
     if (SSLH_I_BAD(c) || !sslh_i_needs(c, t)) return NULL;
+    if (t->flags & SSLH_I_SPENT) {
+        char text[96];
+        sslh_fail(c, SSLH_E_USAGE, "sslh_backward: the gradient reaches a result of shape %s whose record an earlier "
+                  "sslh_backward has released: add up the losses, or call sslh_backward_keep for all but the last, or "
+                  "cut the gradient off by sslh_detach", sslh_i_str(text, sizeof text, sslh_shape_of(t)));
+        return NULL;
+    }
     t->flags |= SSLH_I_REACHED;
     if (!t->grad) {
         size_t bytes = (t->count * sizeof(sslh_real) + SSLH_I_GRAD_HEAD + SSLH_I_ALIGN -
@@ -24174,6 +24248,11 @@ SSLH_I_FN sslh_real *sslh_i_grad(sslh_ctx *c, sslh_tensor *t, int *fresh) {
     return t->grad;
 }
 
+/* Whether in, of the same size, can take over the memory of out's gradient. */
+SSLH_I_FN int sslh_i_grad_takes(const sslh_tensor *out, const sslh_tensor *in) {
+    return !in->grad && !(out->flags & SSLH_I_KEPT) && !(in->flags & (SSLH_I_PARAM | SSLH_I_LONG | SSLH_I_SPENT));
+}
+
 /* Passes the gradient of out on to in unchanged (reshape, the sides of an addition): its memory is handed over where
    possible, otherwise it is added. To hand it over, this must be the last reader of out->grad (last). */
 SSLH_I_FN void sslh_i_grad_pass(sslh_ctx *c, sslh_tensor *out, sslh_tensor *in, int last) {
@@ -24181,7 +24260,7 @@ SSLH_I_FN void sslh_i_grad_pass(sslh_ctx *c, sslh_tensor *out, sslh_tensor *in, 
     sslh_real *g;
     size_t i;
     if (!sslh_i_needs(c, in)) return;
-    if (last && !in->grad && !(out->flags & SSLH_I_KEPT) && !(in->flags & (SSLH_I_PARAM | SSLH_I_LONG))) {
+    if (last && sslh_i_grad_takes(out, in)) {
         in->grad = out->grad;
         out->grad = NULL;
         return;
@@ -24224,10 +24303,11 @@ SSLH_I_FN void sslh_i_backward(sslh_ctx *c, sslh_tensor *loss, int keep) {
     for (i = c->nnodes; i-- > base;) {
         sslh_i_node *n = c->nodes[i];
         int s;
-        if (n->out->grad) n->backward(c, n); /* otherwise the loss does not depend on out */
+        if (n->out->grad) SSLH_I_FP(n->backward(c, n)); /* otherwise the loss does not depend on out */
         if (SSLH_I_BAD(c)) return;
         if (n->out->grad && (keep || !(n->out->flags & SSLH_I_KEPT))) sslh_i_release_grad(c, n->out);
         if (keep) continue;
+        n->out->flags |= SSLH_I_SPENT;
         for (s = 0; s < n->nsaved; s++) sslh_i_release(c, n->saved[s]);
         if (!(n->out->flags & SSLH_I_KEPT)) sslh_i_release(c, n->out);
     }
@@ -24654,8 +24734,8 @@ SSLH_I_FN sslh_real sslh_i_sum_squares2(sslh_ctx *c, const sslh_real *x, const s
     if (!f.out) return 0;
     f.m = y2 ? f.out + tasks : NULL;
     sslh_i_flat_run(c, &f, sslh_i_squares_task);
-    sum = c->k->sum(f.out, tasks);
-    if (y2) *y2 = c->k->sum(f.m, tasks);
+    SSLH_I_FP(sum = c->k->sum(f.out, tasks));
+    if (y2) SSLH_I_FP(*y2 = c->k->sum(f.m, tasks));
     sslh_i_unscratch(c, f.out);
     return sum;
 }
@@ -24678,8 +24758,7 @@ SSLH_I_FN int sslh_i_all_finite(sslh_ctx *c, const sslh_real *x, size_t n) {
 SSLH_I_FN sslh_real *sslh_i_grad_reuse(sslh_ctx *c, sslh_tensor *out, sslh_tensor *in, const sslh_real **dy,
                                        int *fresh) {
     *dy = out->grad;
-    if (sslh_i_needs(c, in) && !in->grad && in->count == out->count && !(out->flags & SSLH_I_KEPT) &&
-        !(in->flags & (SSLH_I_PARAM | SSLH_I_LONG))) {
+    if (sslh_i_needs(c, in) && in->count == out->count && sslh_i_grad_takes(out, in)) {
         in->grad = out->grad;
         out->grad = NULL;
         *fresh = 1;
@@ -25660,8 +25739,8 @@ SSLH_I_FN void sslh_i_variance_rows(sslh_ctx *c, const sslh_real *x, sslh_real *
             f.y = part;
             f.stats = part + pieces;
             sslh_i_row_run(c, &f);
-            if (rest) c->k->variance_rows(f.x + D - rest, part + whole, part + pieces + whole, 1, rest);
-            sslh_i_combine_blocks(part, part + pieces, 1, 1, pieces, SSLH_I_FLAT, D);
+            if (rest) SSLH_I_FP(c->k->variance_rows(f.x + D - rest, part + whole, part + pieces + whole, 1, rest));
+            SSLH_I_FP(sslh_i_combine_blocks(part, part + pieces, 1, 1, pieces, SSLH_I_FLAT, D));
             mean[r] = part[0];
             m2[r] = part[pieces];
         }
@@ -26745,7 +26824,7 @@ SSLH_DEF sslh_tensor *sslh_linear_cross_entropy(sslh_ctx *c, sslh_tensor *x, ssl
         sslh_i_xent_rows(c, &p);
     }
     if (z) sslh_i_unscratch(c, z);
-    out->data[0] = sslh_i_lane_sum(loss->data, rows) / divisor;
+    SSLH_I_FP(out->data[0] = sslh_i_lane_sum(loss->data, rows) / divisor);
     sslh_i_release(c, loss);
     if (node) {
         node->f[0] = divisor;
@@ -26971,7 +27050,7 @@ SSLH_I_FN sslh_real sslh_i_pointwise_sum(sslh_ctx *c, sslh_i_pointwise *p) {
     p->part = (sslh_real *)sslh_i_scratch(c, chunks * sizeof *p->part);
     if (!p->part) return 0;
     sslh_i_pointwise_run(c, p);
-    sum = sslh_i_lane_sum(p->part, chunks);
+    SSLH_I_FP(sum = sslh_i_lane_sum(p->part, chunks));
     sslh_i_unscratch(c, p->part);
     return sum;
 }
@@ -27254,7 +27333,9 @@ SSLH_I_FN void sslh_i_word_step(sslh_ctx *c, sslh_i_word_batch *b) {
 
 /* The sum of the products of two rows. */
 SSLH_I_FN sslh_real sslh_i_row_dot(sslh_ctx *c, const sslh_real *x, const sslh_real *y, size_t n) {
-    return c->k->dot(x, y, n);
+    sslh_real sum;
+    SSLH_I_FP(sum = c->k->dot(x, y, n));
+    return sum;
 }
 
 /* ================================================================================================================== */
@@ -27411,9 +27492,12 @@ SSLH_I_FN int sslh_i_conv_sizes(sslh_ctx *c, const char *op, sslh_i_conv *s, int
                                 : (int64_t)in_h + 2 * (int64_t)s->ph >= eh && (int64_t)in_w + 2 * (int64_t)s->pw >= ew;
     if (!fits || oh > INT_MAX / 4 || ow > INT_MAX / 4 || (int64_t)in_w + 2 * (int64_t)s->pw > INT_MAX / 4 ||
         (int64_t)in_h + 2 * (int64_t)s->ph > INT_MAX / 4 || eh > INT_MAX / 4 || ew > INT_MAX / 4) {
+        const int two = (in_h > 1 || s->kh > 1) && (s->sh != s->sw || s->ph != s->pw || s->dh != s->dw);
+        char high[80] = "";
+        if (two) snprintf(high, sizeof high, " (rows: %d, %d, %d)", s->sh, s->ph, s->dh);
         sslh_fail(c, SSLH_E_SHAPE,
-                  "%s: x %s, weight %s, stride %d, pad %d, dilation %d: the output would have %.0f x %.0f pixels", op,
-                  sx, sw, s->sw, s->pw, s->dw, fits ? (double)oh : 0.0, fits ? (double)ow : 0.0);
+                  "%s: x %s, weight %s, stride %d, pad %d, dilation %d%s: the output would have %.0f x %.0f pixels", op,
+                  sx, sw, s->sw, s->pw, s->dw, high, fits ? (double)oh : 0.0, fits ? (double)ow : 0.0);
         return 0;
     }
     s->h = transposed ? (int)oh : in_h;
@@ -27902,7 +27986,8 @@ SSLH_DEF sslh_tensor *sslh_global_max_pool(sslh_ctx *c, sslh_tensor *x) {
     return sslh_i_max_pool(c, "sslh_global_max_pool", x, &s, sslh_dim2(s.n, s.ci));
 }
 
-/* x times a mask (N,T,1), which is 1 / lengths[n] at the valid places and 0 elsewhere, summed over T. */
+/* x times a mask (N,T,1), which is 1 / lengths[n] at the valid places and 0 elsewhere, summed over T. Where the mask is
+   0, x becomes 0 before, because NaN and Inf times 0 are NaN. */
 SSLH_DEF sslh_tensor *sslh_mean_valid(sslh_ctx *c, sslh_tensor *x, sslh_tensor *lengths) {
     sslh_tensor *in[2], *mask;
     int n, t, N, T;
@@ -27926,7 +28011,7 @@ SSLH_DEF sslh_tensor *sslh_mean_valid(sslh_ctx *c, sslh_tensor *x, sslh_tensor *
         else
             for (t = 0; t < length; t++) mask->data[(size_t)n * (size_t)T + (size_t)t] = 1 / (sslh_real)length;
     }
-    return sslh_sum(c, sslh_mul(c, x, mask), SSLH_AXIS(1), 0);
+    return sslh_sum(c, sslh_mul(c, sslh_where(c, mask, x, sslh_scalar(c, 0)), mask), SSLH_AXIS(1), 0);
 }
 
 /* --- resizing of N,H,W,C: a pixel is a sum over taps of both axes, the weight of the row times that of the column ---
@@ -27939,7 +28024,8 @@ SSLH_DEF sslh_tensor *sslh_mean_valid(sslh_ctx *c, sslh_tensor *x, sslh_tensor *
    Rows outside the source are replaced by those at its border. With antialiasing, let step be the difference of u from
    one i to the next and s = max(step, 1). Taken are all rows r of the source for which t = |r + 1/2 - step (i + 1/2)| /
    s is below 1 (bicubic: 2). Their weights are k(t), here with a = -1/2, or k(t) = 1 - t when bilinear, divided by
-   their sum. Places are computed in integers and weights in double, so they are the same on every machine. */
+   their sum. Places are computed in integers and weights in double, bilinear ones without antialiasing as a quotient of
+   integers in float, so they are the same on every machine. */
 
 /* Place i of the result is the sum over t of weight[i taps + t] times source row row[i taps + t]. */
 typedef struct sslh_i_resize_axis { int size, out, *row; size_t taps; sslh_real *weight; } sslh_i_resize_axis;
@@ -28301,7 +28387,7 @@ SSLH_I_FN int sslh_i_norm_moments(sslh_ctx *c, sslh_i_norm_job *f, sslh_real *me
     sslh_i_norm_run(c, f);
     for (g = 0; g < f->G; g++) {
         sslh_real *part = f->partial + g * f->blocks * 2 * C;
-        sslh_i_combine_blocks(part, part + C, C, 2 * C, f->blocks, f->block, f->M);
+        SSLH_I_FP(sslh_i_combine_blocks(part, part + C, C, 2 * C, f->blocks, f->block, f->M));
         memcpy(mean + g * stride, part, C * sizeof *mean);
         memcpy(m2 + g * stride, part + C, C * sizeof *m2);
     }
@@ -28337,6 +28423,12 @@ SSLH_I_FN int sslh_i_norm_vector(sslh_ctx *c, const char *op, const char *what, 
     if (!v || (v->type == SSLH_F32 && v->ndim == 1 && v->shape[0] == x->shape[x->ndim - 1])) return 1;
     sslh_fail(c, SSLH_E_SHAPE, "%s: %s of shape %s for x of shape %s (the last axis counts)", op, what,
               sslh_i_str(a, sizeof a, sslh_shape_of(v)), sslh_i_str(b, sizeof b, sslh_shape_of(x)));
+    return 0;
+}
+/* 1 when eps is a number of at least 0 or SSLH_OFF; otherwise 0 and an error. */
+SSLH_I_FN int sslh_i_eps_ok(sslh_ctx *c, const char *op, float eps) {
+    if (eps >= 0.0f || eps == (float)SSLH_OFF) return 1;
+    sslh_fail(c, SSLH_E_USAGE, "%s: eps is %g: it must be at least 0, or SSLH_OFF", op, (double)eps);
     return 0;
 }
 /* Collects the inputs that are not NULL and checks them. */
@@ -28522,12 +28614,15 @@ SSLH_DEF sslh_tensor *sslh_batch_norm(sslh_ctx *c, sslh_tensor *x, sslh_tensor *
     sslh_real eps = sslh_i_default_real(d.eps, SSLH_I_R(1e-5));
     sslh_real momentum = (sslh_real)sslh_i_default(d.momentum, 0.1f);
     size_t G = d.virtual_groups > 0 ? (size_t)d.virtual_groups : 1, M, C, g, j;
+    sslh_i_fpenv before;
     int n;
     char a[96], b[96];
     if (!sslh_i_norm_begin(c, op, x, gamma, beta, present, &n) ||
         !sslh_i_norm_vector(c, op, "running_mean", running_mean, x) ||
         !sslh_i_norm_vector(c, op, "running_var", running_var, x) || !sslh_i_desc_ok(c, op, SSLH_I_D_BATCH_NORM, &d))
         return sslh_i_dummy(c);
+    if ((running_mean && !sslh_i_begin(c, op, &running_mean, 1, 1)) ||
+        (running_var && !sslh_i_begin(c, op, &running_var, 1, 1))) return sslh_i_dummy(c);
     if (residual) {
         present[n] = residual;
         if (!sslh_i_begin(c, op, present + n++, 1, 1)) return sslh_i_dummy(c);
@@ -28544,7 +28639,10 @@ SSLH_DEF sslh_tensor *sslh_batch_norm(sslh_ctx *c, sslh_tensor *x, sslh_tensor *
         sslh_i_out_of_range(c, op, "activation", (double)(int)d.activation, 0, "SSLH_LINEAR or SSLH_RELU");
     else if (!d.training && (!running_mean || !running_var))
         sslh_fail(c, SSLH_E_USAGE, "%s: without .training running_mean and running_var are needed", op);
-    else if (d.training && (x->ndim < 2 || (size_t)x->shape[0] % G != 0))
+    else if (d.training && x->ndim < 2)
+        sslh_fail(c, SSLH_E_SHAPE, "%s: x of shape %s: statistics are taken over all axes but the last, in training "
+                  "there must be at least two axes", op, sslh_i_str(a, sizeof a, sslh_shape_of(x)));
+    else if (d.training && (size_t)x->shape[0] % G != 0)
         sslh_fail(c, SSLH_E_SHAPE, "%s: %d virtual groups do not divide the batch of %s", op, (int)G,
                   sslh_i_str(a, sizeof a, sslh_shape_of(x)));
     else if (d.training && x->count / C / G < 2)
@@ -28564,6 +28662,7 @@ SSLH_DEF sslh_tensor *sslh_batch_norm(sslh_ctx *c, sslh_tensor *x, sslh_tensor *
         sslh_i_note_state(c, running_mean);
         sslh_i_note_state(c, running_var);
         if (SSLH_I_BAD(c)) return sslh_i_dummy(c);
+        before = sslh_i_fp_enter();
         sslh_i_norm_running(running_mean, table->data, G, 4 * C, 1, momentum);
         sslh_i_norm_running(running_var, m2, G, 4 * C, SSLH_I_R(1) / (sslh_real)(M - 1), momentum); /* unbiased */
         for (g = 0; g < G; g++) for (j = 0; j < C; j++) m2[g * 4 * C + j] = m2[g * 4 * C + j] * biased;
@@ -28571,9 +28670,11 @@ SSLH_DEF sslh_tensor *sslh_batch_norm(sslh_ctx *c, sslh_tensor *x, sslh_tensor *
         /* Evaluation: one part, and the table comes from the running statistics. */
         memcpy(table->data, running_mean->data, C * sizeof(sslh_real));
         memcpy(table->data + SSLH_I_N_INV * C, running_var->data, C * sizeof(sslh_real));
+        before = sslh_i_fp_enter();
     }
     for (g = 0; g < G; g++)
         sslh_i_norm_table(table->data + g * 4 * C, C, gamma ? gamma->data : NULL, beta ? beta->data : NULL, eps);
+    sslh_i_fp_leave(before);
     in[0] = x;
     in[1] = gamma;
     in[2] = beta;
@@ -28591,9 +28692,11 @@ SSLH_DEF sslh_tensor *sslh_group_norm(sslh_ctx *c, sslh_tensor *x, sslh_tensor *
     sslh_tensor *present[3], *in[4], *out, *table;
     sslh_i_norm_job f;
     size_t G, M, C, span, g, j, i;
+    sslh_i_fpenv before;
     int n;
     char a[96];
     if (!sslh_i_norm_begin(c, op, x, gamma, beta, present, &n)) return sslh_i_dummy(c);
+    if (!sslh_i_eps_ok(c, op, eps)) return sslh_i_dummy(c);
     if (x->ndim < 2 || groups < 1 || x->shape[x->ndim - 1] % groups != 0) {
         sslh_fail(c, SSLH_E_SHAPE, "%s: %d groups do not divide the channels of %s", op, groups,
                   sslh_i_str(a, sizeof a, sslh_shape_of(x)));
@@ -28609,6 +28712,7 @@ SSLH_DEF sslh_tensor *sslh_group_norm(sslh_ctx *c, sslh_tensor *x, sslh_tensor *
     table = out ? sslh_i_new(c, op, SSLH_F32, sslh_dim3((int)G, 4, (int)C)) : NULL;
     if (!table || !sslh_i_norm_moments(c, &f, table->data, table->data + SSLH_I_N_INV * C, 4 * C))
         return sslh_i_dummy(c);
+    before = sslh_i_fp_enter();
     for (g = 0; g < G; g++) {
         sslh_real *mean = table->data + g * 4 * C, *m2 = mean + SSLH_I_N_INV * C;
         for (j = 0; j < C; j += span) { /* each channel of a group has M values */
@@ -28620,6 +28724,7 @@ SSLH_DEF sslh_tensor *sslh_group_norm(sslh_ctx *c, sslh_tensor *x, sslh_tensor *
         sslh_i_norm_table(mean, C, gamma ? gamma->data : NULL, beta ? beta->data : NULL,
                           sslh_i_default_real(eps, SSLH_I_R(1e-5)));
     }
+    sslh_i_fp_leave(before);
     in[0] = x;
     in[1] = gamma;
     in[2] = beta;
@@ -28730,13 +28835,13 @@ SSLH_I_FN void sslh_i_layer_norm_back(sslh_ctx *c, sslh_i_node *n) {
 }
 /* Normalises each row by its own mean and variance, or by its root mean square. */
 SSLH_I_FN sslh_tensor *sslh_i_row_norm(sslh_ctx *c, const char *op, sslh_tensor *x, sslh_tensor *gamma,
-                                       sslh_tensor *beta, sslh_real eps, int rms) {
+                                       sslh_tensor *beta, float eps, int rms) {
     sslh_tensor *present[3], *in[3], *out, *stats;
     sslh_i_node *node;
     sslh_i_row_job f;
     size_t D;
     int n;
-    if (!sslh_i_norm_begin(c, op, x, gamma, beta, present, &n)) return sslh_i_dummy(c);
+    if (!sslh_i_norm_begin(c, op, x, gamma, beta, present, &n) || !sslh_i_eps_ok(c, op, eps)) return sslh_i_dummy(c);
     D = (size_t)x->shape[x->ndim - 1];
     if (x->count / D > (size_t)INT_MAX) sslh_fail(c, SSLH_E_SHAPE, "%s: more than %d rows", op, INT_MAX);
     out = sslh_i_new(c, op, SSLH_F32, sslh_shape_of(x));
@@ -28749,7 +28854,7 @@ SSLH_I_FN sslh_tensor *sslh_i_row_norm(sslh_ctx *c, const char *op, sslh_tensor 
     f.beta = beta ? beta->data : NULL;
     f.y = out->data;
     f.stats = stats->data;
-    f.eps = eps;
+    f.eps = sslh_i_default_real(eps, rms ? SSLH_I_R(1) / 8388608 : SSLH_I_R(1e-5));
     f.rms = rms;
     sslh_i_row_run(c, &f);
     in[0] = x;
@@ -28762,19 +28867,22 @@ SSLH_I_FN sslh_tensor *sslh_i_row_norm(sslh_ctx *c, const char *op, sslh_tensor 
 }
 /* Ba et al. 2016, eq. 4. */
 SSLH_DEF sslh_tensor *sslh_layer_norm(sslh_ctx *c, sslh_tensor *x, sslh_tensor *gamma, sslh_tensor *beta, float eps) {
-    return sslh_i_row_norm(c, "sslh_layer_norm", x, gamma, beta, sslh_i_default_real(eps, SSLH_I_R(1e-5)), 0);
+    return sslh_i_row_norm(c, "sslh_layer_norm", x, gamma, beta, eps, 0);
 }
 /* Zhang & Sennrich 2019, eq. 4. */
 SSLH_DEF sslh_tensor *sslh_rms_norm(sslh_ctx *c, sslh_tensor *x, sslh_tensor *gamma, float eps) {
-    return sslh_i_row_norm(c, "sslh_rms_norm", x, gamma, NULL, sslh_i_default_real(eps, SSLH_I_R(1) / 8388608), 1);
+    return sslh_i_row_norm(c, "sslh_rms_norm", x, gamma, NULL, eps, 1);
 }
 
 /* --- standardise over any axes ------------------------------------------------------------------------------------ */
 
-/* Built from operations, which is fast enough for tiles, clips and patches; these mostly need no gradient. */
+/* Built from operations, which is fast enough for tiles, clips and patches; these mostly need no gradient. The mean of
+   equal values is rounded: subtracting it once would leave a difference, which is large beside eps when the values are.
+   That difference is the same everywhere, so that its own mean is exact when the sum is divided by the count. */
 SSLH_DEF sslh_tensor *sslh_standardize(sslh_ctx *c, sslh_tensor *x, int axes, float eps) {
-    sslh_tensor *std;
+    sslh_tensor *std, *count;
     sslh_i_axes a;
+    int i;
     if (!sslh_i_begin(c, "sslh_standardize", &x, 1, 1) || !sslh_i_axes_of(c, "sslh_standardize", x, axes, 1, &a))
         return sslh_i_dummy(c);
     if (!(eps >= 0)) {
@@ -28782,7 +28890,9 @@ SSLH_DEF sslh_tensor *sslh_standardize(sslh_ctx *c, sslh_tensor *x, int axes, fl
         return sslh_i_dummy(c);
     }
     std = sslh_sqrt(c, sslh_shift(c, sslh_variance(c, x, axes, 1, 0), eps != 0 ? eps : 1e-5f));
-    return sslh_div(c, sslh_sub(c, x, sslh_mean(c, x, axes, 1)), std);
+    count = sslh_scalar(c, (sslh_real)a.R);
+    for (i = 0; i < 2; i++) x = sslh_sub(c, x, sslh_div(c, sslh_sum(c, x, axes, 1), count));
+    return sslh_div(c, x, std);
 }
 
 /* --- unit rows; saved[0] (rows) holds |x| ------------------------------------------------------------------------- */
@@ -28823,7 +28933,7 @@ SSLH_DEF sslh_tensor *sslh_l2_normalize(sslh_ctx *c, sslh_tensor *x, float eps) 
     sslh_i_row_job f;
     size_t D;
     int n;
-    if (!sslh_i_norm_begin(c, op, x, NULL, NULL, in, &n)) return sslh_i_dummy(c);
+    if (!sslh_i_norm_begin(c, op, x, NULL, NULL, in, &n) || !sslh_i_eps_ok(c, op, eps)) return sslh_i_dummy(c);
     D = (size_t)x->shape[x->ndim - 1];
     if (x->count / D > (size_t)INT_MAX) sslh_fail(c, SSLH_E_SHAPE, "%s: more than %d rows", op, INT_MAX);
     out = sslh_i_new(c, op, SSLH_F32, sslh_shape_of(x));
@@ -28968,13 +29078,14 @@ SSLH_DEF sslh_tensor *sslh_reshape(sslh_ctx *c, sslh_tensor *x, sslh_shape shape
     if (!sslh_i_begin(c, op, &x, 1, 0)) return sslh_i_dummy(c);
     for (i = 0; i < shape.ndim && i < SSLH_MAX_DIMS; i++) {
         if (shape.size[i] == -1) bad |= open >= 0, open = i;
-        else if (shape.size[i] > 0) bad |= !sslh_i_mul(known, (size_t)shape.size[i], &known);
+        else if (shape.size[i] > 0 && !sslh_i_mul(known, (size_t)shape.size[i], &known)) bad |= 2;
     }
     if (open >= 0 && !bad && known && x->count % known == 0 && x->count / known <= INT_MAX)
         shape.size[open] = (int)(x->count / known);
     if (bad || (open >= 0 && shape.size[open] < 1)) {
         sslh_fail(c, SSLH_E_SHAPE, "%s: %s to %s: %s", op, sslh_i_str(a, sizeof a, sslh_shape_of(x)),
-                  sslh_i_str(b, sizeof b, given), bad ? "at most one size may be -1" : "no size fits in place of -1");
+                  sslh_i_str(b, sizeof b, given), bad & 1 ? "at most one size may be -1"
+                  : bad ? "the sizes are too large" : "no size fits in place of -1");
         return sslh_i_dummy(c);
     }
     count = sslh_i_count(c, op, shape);
@@ -29089,17 +29200,19 @@ SSLH_DEF sslh_tensor *sslh_concat(sslh_ctx *c, sslh_tensor *const *list, int n, 
         sslh_fail(c, SSLH_E_USAGE, "%s: a list of at least one tensor is needed", op);
         return sslh_i_dummy(c);
     }
-    in = (sslh_tensor **)sslh_i_record_alloc(c, (size_t)n * sizeof *in);
-    if (!in) return sslh_i_dummy(c);
-    memcpy(in, list, (size_t)n * sizeof *in);
-    if (!sslh_i_begin(c, op, in, n, 0)) return sslh_i_dummy(c);
+    in = sslh_i_record_list(c, op, list, n);
+    if (!in || !sslh_i_begin(c, op, in, n, 0)) return sslh_i_dummy(c);
     axis = sslh_i_shape_axis(c, op, axis, in[0]->ndim);
     if (axis < 0) return sslh_i_dummy(c);
     shape = sslh_shape_of(in[0]);
     for (i = 0; i < n; i++) {
         int bad = in[i]->ndim != shape.ndim || in[i]->type != in[0]->type;
         for (j = 0; j < shape.ndim && !bad; j++) bad = j != axis && in[i]->shape[j] != shape.size[j];
-        if (bad || in[i]->shape[axis] > INT_MAX - sum) {
+        if (!bad && in[i]->shape[axis] > INT_MAX - sum) {
+            sslh_fail(c, SSLH_E_SHAPE, "%s: the sizes of axis %d add up to more than %d", op, axis, INT_MAX);
+            return sslh_i_dummy(c);
+        }
+        if (bad) {
             sslh_fail(c, SSLH_E_SHAPE, "%s: input %d of shape %s beside %s: type and all sizes but that of axis %d "
                       "must be equal", op, i + 1, sslh_i_str(a, sizeof a, sslh_shape_of(in[i])),
                       sslh_i_str(b, sizeof b, sslh_shape_of(in[0])), axis);
@@ -29687,17 +29800,16 @@ SSLH_I_FN void sslh_i_to_real_task(void *arg, int task, int worker) {
     (void)worker;
     if (p->x->bytes)
         for (; i < end; i++) o[i] = (sslh_real)p->x->bytes[i] * k;
-    else if (p->x->ints)
-        for (; i < end; i++) o[i] = (sslh_real)p->x->ints[i] * k;
     else
-        for (; i < end; i++) o[i] = p->x->data[i] * k;
+        for (; i < end; i++) o[i] = (sslh_real)p->x->ints[i] * k;
 }
 
-/* y = scale x, x of any type: 8-bit pixels with scale 1/255. */
+/* y = scale x: 8-bit pixels with scale 1/255. */
 SSLH_DEF sslh_tensor *sslh_to_real(sslh_ctx *c, sslh_tensor *x, float scale) {
     const char *op = "sslh_to_real";
     sslh_i_real_arg p;
     if (!sslh_i_begin(c, op, &x, 1, 0)) return sslh_i_dummy(c);
+    if (x->type == SSLH_F32) return sslh_scale(c, x, (sslh_real)scale);
     p.x = x;
     p.scale = (sslh_real)scale;
     p.out = sslh_i_new(c, op, SSLH_F32, sslh_shape_of(x));
@@ -29906,9 +30018,8 @@ SSLH_I_FN void sslh_i_attention_back(sslh_ctx *c, sslh_i_node *n) {
     p.dout = n->out->grad;
     if (!in[1]) {
         p.dq = sslh_i_grad(c, in[0], &p.fresh_q);
-        if (!p.dq) return;
-        p.dk = p.dq + p.ldo;
-        p.dv = p.dk + p.ldo;
+        p.dk = p.dq ? p.dq + p.ldo : NULL; /* the bias alone may need a gradient */
+        p.dv = p.dq ? p.dk + p.ldo : NULL;
         p.fresh_k = p.fresh_v = p.fresh_q;
     } else if (in[0] == in[1] || in[1] == in[2] || in[0] == in[2]) { /* one tensor given twice: gradients add up */
         p.dq = sslh_grad(c, in[0]);
@@ -29946,8 +30057,8 @@ SSLH_I_FN sslh_tensor *sslh_i_attention_op(sslh_ctx *c, const char *op, sslh_ten
         else sslh_fail(c, SSLH_E_SHAPE, "%s: %d heads do not divide the widths %d and %d", op, heads, D, Dv);
         return sslh_i_dummy(c);
     }
-    if (!(desc.scale >= 0) || desc.scale - desc.scale != 0) {
-        sslh_i_out_of_range(c, op, "scale", (double)desc.scale, 1, "above 0");
+    if (desc.scale != 0 && !(desc.scale >= 1e-6f && desc.scale <= 1e6f)) { /* it multiplies -SSLH_I_MASKED */
+        sslh_i_out_of_range(c, op, "scale", (double)desc.scale, 1, "1e-6 to 1e6");
         return sslh_i_dummy(c);
     }
     if (in[3] && (in[3]->type != SSLH_U8 || in[3]->ndim != 2 || in[3]->shape[0] != N || in[3]->shape[1] != Tk)) {
@@ -30631,7 +30742,7 @@ SSLH_I_FN sslh_tensor *sslh_i_mel_power(sslh_ctx *c, const char *op, sslh_tensor
     p.work = block ? sslh_i_work(c, &p.each) : NULL;
     if (p.work) {
         size_t frames = p.N * p.F;
-        sslh_i_mel_tables(&p, &d);
+        SSLH_I_FP(sslh_i_mel_tables(&p, &d));
         p.per_task = SSLH_I_MAX((size_t)16384 / p.n, (size_t)1);
         while (frames / p.per_task > INT_MAX / 2) p.per_task *= 2;
         sslh_i_parallel(c, (int)((frames + p.per_task - 1) / p.per_task), sslh_i_mel_task, &p);
@@ -30648,12 +30759,15 @@ SSLH_DEF sslh_tensor *sslh_mel_spectrogram(sslh_ctx *c, sslh_tensor *x, sslh_mel
 /* log(S + 1e-6): silence becomes -13.8 rather than -infinity. */
 SSLH_I_FN sslh_tensor *sslh_i_log_mel(sslh_ctx *c, const char *op, sslh_tensor *x, sslh_mel_desc desc) {
     sslh_tensor *mel = sslh_i_mel_power(c, op, x, desc);
+    sslh_i_fpenv before;
     size_t i;
     if (SSLH_I_BAD(c)) return sslh_i_dummy(c);
+    before = sslh_i_fp_enter();
     for (i = 0; i < mel->count; i++) {
         sslh_real v = mel->data[i] + SSLH_I_R(1e-6);
         mel->data[i] = sslh_i_log(v);
     }
+    sslh_i_fp_leave(before);
     return mel;
 }
 
@@ -30667,7 +30781,7 @@ SSLH_I_FN void sslh_i_decibels(sslh_real *x, size_t N, size_t n, float top_db) {
     for (s = 0; s < N; s++, x += n) {
         sslh_real most = SSLH_I_R(-100);
         for (i = 0; i < n; i++) {
-            sslh_real v = x[i] > SSLH_I_R(1e-10) ? x[i] : SSLH_I_R(1e-10);
+            sslh_real v = x[i] <= SSLH_I_R(1e-10) ? SSLH_I_R(1e-10) : x[i]; /* a NaN stays one */
             v = sslh_i_log(v);
             x[i] = v * SSLH_I_R(4.342944819032518); /* 10 / log 10 */
             most = SSLH_I_MAX(most, x[i]);
@@ -30687,7 +30801,7 @@ SSLH_DEF sslh_tensor *sslh_power_to_db(sslh_ctx *c, sslh_tensor *x, float top_db
     out = sslh_i_new(c, "sslh_power_to_db", SSLH_F32, sslh_shape_of(x));
     if (!out) return sslh_i_dummy(c);
     memcpy(out->data, x->data, x->count * sizeof *x->data);
-    sslh_i_decibels(out->data, (size_t)x->shape[0], x->count / (size_t)x->shape[0], top_db);
+    SSLH_I_FP(sslh_i_decibels(out->data, (size_t)x->shape[0], x->count / (size_t)x->shape[0], top_db));
     return sslh_i_end(c, "sslh_power_to_db", &x, 1, out);
 }
 
@@ -30695,6 +30809,7 @@ SSLH_DEF sslh_tensor *sslh_mfcc(sslh_ctx *c, sslh_tensor *x, sslh_mfcc_desc d) {
     sslh_tensor *mel, *out;
     double *table;
     size_t rows, M, K, r, j, b;
+    sslh_i_fpenv before;
     if (SSLH_I_BAD(c) || !sslh_i_desc_ok(c, "sslh_mfcc", SSLH_I_D_MEL, &d.mel) ||
         !sslh_i_desc_ok(c, "sslh_mfcc", SSLH_I_D_MFCC, &d)) return sslh_i_dummy(c);
     if (!d.coefficients) d.coefficients = 40;
@@ -30710,11 +30825,12 @@ SSLH_DEF sslh_tensor *sslh_mfcc(sslh_ctx *c, sslh_tensor *x, sslh_mfcc_desc d) {
     rows = mel->count / M;
     if (!d.log_mels) {
         size_t n = (size_t)mel->shape[0];
-        sslh_i_decibels(mel->data, n, mel->count / n, sslh_i_default(d.top_db, 80.0f));
+        SSLH_I_FP(sslh_i_decibels(mel->data, n, mel->count / n, sslh_i_default(d.top_db, 80.0f)));
     }
     out = sslh_i_new(c, "sslh_mfcc", SSLH_F32, sslh_dim3(mel->shape[0], mel->shape[1], d.coefficients));
     table = out ? (double *)sslh_i_scratch(c, K * M * sizeof *table) : NULL;
     if (!table) return sslh_i_dummy(c);
+    before = sslh_i_fp_enter();
     for (j = 0; j < K; j++) /* (6): j (b + 1/2) / (2 M) of a turn */
         for (b = 0; b < M; b++) {
             double scale = sqrt((j ? 2.0 : 1.0) / (double)M), sine;
@@ -30730,6 +30846,7 @@ SSLH_DEF sslh_tensor *sslh_mfcc(sslh_ctx *c, sslh_tensor *x, sslh_mfcc_desc d) {
             }
             out->data[r * K + j] = (sslh_real)sum;
         }
+    sslh_i_fp_leave(before);
     sslh_i_unscratch(c, table);
     return sslh_i_end(c, "sslh_mfcc", &mel, 1, out);
 }
@@ -32272,9 +32389,9 @@ SSLH_I_FN void SSLH_I_P(sslh_i_pack_lines_)(sslh_real *to, int step, size_t pane
 #undef SSLH_I_NEXT_LINES
 #if SSLH_I_W > 1
 /* Transposes `width` rows of p, ld apart, into columns of q. ROW(i) is a register with four numbers of every fourth row
-   from row i on. */
-#define SSLH_I_TRANSPOSE(ROW, width) \
-    for (; k + 4 <= kn; k += 4, p += 4, q += 4 * step) { \
+   from row i on. Whole registers are stored up to row `end` of q, the rest one by one. */
+#define SSLH_I_TRANSPOSE(ROW, width, end) \
+    for (; k + 4 <= (end); k += 4, p += 4, q += 4 * step) { \
         const SSLH_I_N r0 = ROW(0), r1 = ROW(1), r2 = ROW(2), r3 = ROW(3); \
         const SSLH_I_N l0 = SSLH_I_ZIP(r0, r1, 0), l1 = SSLH_I_ZIP(r2, r3, 0); \
         const SSLH_I_N h0 = SSLH_I_ZIP(r0, r1, 1), h1 = SSLH_I_ZIP(r2, r3, 1); \
@@ -32289,11 +32406,11 @@ SSLH_I_FN void SSLH_I_P(sslh_i_pack_lines_)(sslh_real *to, int step, size_t pane
 SSLH_I_FN void SSLH_I_P(sslh_i_pack_t_)(sslh_real *to, int step, const sslh_real *from, size_t ld, int cols, int kn) {
     int j = 0;
 #ifdef SSLH_I_PANEL
-    if (cols == SSLH_I_MR && step == cols) { /* narrower than registers, whose surplus the next row overwrites */
+    if (cols == SSLH_I_MR && step == cols) { /* narrower than registers: the next row, if any, overwrites the surplus */
         const float *p = from;
         float *q = to;
         int k = 0;
-        SSLH_I_TRANSPOSE(SSLH_I_PANEL, step)
+        SSLH_I_TRANSPOSE(SSLH_I_PANEL, step, kn - 1)
         return;
     }
 #endif
@@ -32302,7 +32419,7 @@ SSLH_I_FN void SSLH_I_P(sslh_i_pack_t_)(sslh_real *to, int step, const sslh_real
         const float *p = from + (size_t)j * ld;
         float *q = to + j;
         int k = 0;
-        SSLH_I_TRANSPOSE(SSLH_I_QUAD, SSLH_I_W)
+        SSLH_I_TRANSPOSE(SSLH_I_QUAD, SSLH_I_W, kn)
     }
 #endif
     if (step % SSLH_I_W == 0) /* zeros first, in whole registers */
@@ -32486,14 +32603,16 @@ SSLH_I_FN void SSLH_I_P(sslh_i_max_pixel_)(int taps, const sslh_real *const *p, 
         sslh_i_vput(y + j, s, n - j);
     }
 }
-/* The gradient of max pooling: the first t with p[t][c] = y[c] receives dy[c], which is added to d[t][c]. */
+/* The gradient of max pooling: the first t with p[t][c] = y[c] receives dy[c], which is added to d[t][c]. A NaN is the
+   maximum of its window, but equals nothing. */
 SSLH_I_FN void SSLH_I_P(sslh_i_max_back_)(int taps, const sslh_real *const *p, size_t n, const sslh_real *y,
                                           const sslh_real *dy, sslh_real *const *d) {
     for (size_t j = 0; j < n; j += 16) {
         const size_t m = n - j;
         sslh_i_v v = sslh_i_vget(y + j, m), zero = sslh_i_vzero(), g = sslh_i_vget(dy + j, m); /* g: not placed yet */
         for (int t = 0; t < taps; t++) {
-            sslh_i_m here = sslh_i_veq(sslh_i_vget(p[t] + j, m), v);
+            sslh_i_v x = sslh_i_vget(p[t] + j, m);
+            sslh_i_m here = sslh_i_mor(sslh_i_veq(x, v), sslh_i_vnan(x));
             sslh_i_vput(d[t] + j, sslh_i_vadd(sslh_i_vget(d[t] + j, m), sslh_i_vselect(here, g, zero)), m);
             g = sslh_i_vselect(here, zero, g);
         }
@@ -34607,10 +34726,15 @@ SSLH_I_FN void sslh_i_gemm_one(sslh_ctx *c, const struct sslh_i_kernels *k, cons
     if (p.work) sslh_i_unwork(c, p.work);
 }
 
+/* Multiply-adds of one product, in 64 bits: they can be too many for the size_t of a 32-bit machine. */
+SSLH_I_FN uint64_t sslh_i_gemm_terms(const sslh_i_gemm_args *g) {
+    return (uint64_t)g->m * (uint64_t)g->n * (uint64_t)g->k;
+}
+
 /* A batch of products that are each too small to be split among threads: a task computes whole products. */
 SSLH_I_FN void sslh_i_gemm_items(sslh_ctx *c, const struct sslh_i_kernels *k, const sslh_i_gemm_args *g) {
     sslh_i_gemm_job p;
-    size_t work = (size_t)g->m * (size_t)g->n * (size_t)g->k;
+    const uint64_t work = sslh_i_gemm_terms(g);
     memset(&p, 0, sizeof p);
     p.k = k;
     p.nr = k->nr;
@@ -34623,7 +34747,7 @@ SSLH_I_FN void sslh_i_gemm_items(sslh_ctx *c, const struct sslh_i_kernels *k, co
         const size_t panels = (size_t)((g->n + p.nr - 1) / p.nr), panel = (size_t)g->k * (size_t)p.nr + SSLH_I_KPAD;
         p.work_bytes = (panels * panel * sizeof(sslh_real) + 63) / 64 * 64;
     }
-    p.items = (int)SSLH_I_MIN((size_t)g->batch, SSLH_I_MAX((size_t)1, ((size_t)1 << 19) / work));
+    p.items = (int)SSLH_I_MIN((uint64_t)g->batch, SSLH_I_MAX((uint64_t)1, ((uint64_t)1 << 19) / work));
     if (p.work_bytes) {
         p.work = sslh_i_work(c, &p.work_bytes);
         if (!p.work) return;
@@ -34774,9 +34898,9 @@ SSLH_I_FN void sslh_i_gemm_by(sslh_ctx *c, const struct sslh_i_kernels *kern, co
         return;
     }
     if (c->pairs && kern != c->pairs && sslh_i_gemm_pairs(c, args)) return;
-    const size_t work = (size_t)args->m * (size_t)args->n * (size_t)args->k;
-    int quick = args->n <= 512 && work <= (args->batch > 1 ? (size_t)1 << 22 : (size_t)1 << 18);
-    int alone = c->threads == 1 && !c->desc.parallel_for && work <= (size_t)1 << 21; /* no other thread to share with */
+    const uint64_t work = sslh_i_gemm_terms(args);
+    int quick = args->n <= 512 && work <= (uint64_t)1 << (args->batch > 1 ? 22 : 18);
+    int alone = c->threads == 1 && !c->desc.parallel_for && work <= 1 << 21; /* no other thread to share with */
 #if SSLH_USE_CBLAS && !SSLH_I_DOUBLE
     const int blas = kern != c->pairs;
     quick = quick && !blas;
@@ -34889,7 +35013,8 @@ typedef struct sslh_i_gather_job {
     size_t             work_bytes;
 } sslh_i_gather_job;
 
-enum { SSLH_I_SEGMENT = 512 }; /* most terms that are summed in registers before they are added to y */
+/* Most terms that are summed in registers before they are added to y; more where len has no divisor up to 64. */
+enum { SSLH_I_SEGMENT = 512 };
 
 SSLH_I_FN void sslh_i_gather_reach(sslh_i_gather *g) {
     g->min_h = g->max_h = g->taps ? g->off_h[0] : 0;
@@ -35318,14 +35443,15 @@ SSLH_I_FN void sslh_i_depth_task(void *arg, int task, int worker) { /* g->rows r
 /* weight (C,Kh,Kw); where it is NULL all weights are `constant`. */
 SSLH_I_FN void sslh_i_depth_run(sslh_ctx *c, sslh_i_gather_job *p, sslh_real constant) {
     const size_t channels = (size_t)p->s->ci, all = (size_t)p->s->kh * (size_t)p->s->kw;
-    sslh_real *packed = (sslh_real *)sslh_i_scratch(c, all * (size_t)p->n * channels * sizeof(sslh_real));
+    sslh_real *packed = sslh_i_scratch_reals(c, all, channels, 0), *next = packed; /* a tap is in one class */
     p->work_bytes = ((size_t)p->s->kh * (sizeof(sslh_real *) + sizeof(ptrdiff_t)) + 63) / 64 * 64;
     p->work = packed ? sslh_i_work(c, &p->work_bytes) : NULL;
     p->tasks = 0;
     if (p->work) {
         for (int i = 0; i < p->n; i++) {
             sslh_i_gather *g = &p->list[i];
-            g->packed = packed + (size_t)i * all * channels; /* (taps of the class, C) */
+            g->packed = next; /* (taps of the class, C) */
+            next += (size_t)g->taps * channels;
             for (size_t t = 0; t < (size_t)g->taps; t++)
                 for (size_t q = 0; q < channels; q++)
                     g->packed[t * channels + q] = p->weight ? p->weight[q * all + (size_t)g->tap[t]] : constant;
@@ -36110,25 +36236,30 @@ SSLH_I_FN void sslh_i_conv_forward(sslh_ctx *c, const sslh_i_conv *s, const sslh
 }
 
 /* Fills p->list with the classes of the gradient of the data: rows u, u + sh, .. and columns v, v + sw, .. of x have
-   the same taps. room: 3 taps ints for each class. p->s has merged groups, s those of the convolution. */
+   the same taps, and no tap is in two classes. room: 3 taps ints for all together. p->s has merged groups, s those of
+   the convolution. */
 SSLH_I_FN void sslh_i_conv_classes(sslh_i_gather_job *p, const sslh_i_conv *s, int depthwise, int *room,
                                    const sslh_real *dy, sslh_real *x) {
     const int taps = s->kh * s->kw, across = SSLH_I_MIN(s->sw, s->w);
-    for (p->n = 0; p->n < SSLH_I_MIN(s->sh, s->h) * across; p->n++, room += 3 * taps) {
+    for (p->n = 0; p->n < SSLH_I_MIN(s->sh, s->h) * across; p->n++) {
         const int u = p->n / across, v = p->n % across;
         sslh_i_gather *g = &p->list[p->n];
         int *tap = room + 2 * taps;
         g->off_h = room;
         g->off_w = room + taps;
         g->tap = tap;
-        for (int q = 0; q < taps; q++) { /* row r of the class reads row i of dy with i sh = u + r sh + ph - a dh */
-            const int t = depthwise ? taps - 1 - q : q; /* depthwise: rows and columns of dy must ascend */
-            const int h = u + s->ph - t / s->kw * s->dh, w = v + s->pw - t % s->kw * s->dw;
-            if (h % s->sh || w % s->sw) continue;
-            g->off_h[g->taps] = h / s->sh;
-            g->off_w[g->taps] = w / s->sw;
-            tap[g->taps++] = t;
+        for (int i = 0; i < s->kh; i++) { /* row r of the class reads row i of dy with i sh = u + r sh + ph - a dh */
+            const int a = depthwise ? s->kh - 1 - i : i; /* depthwise: rows and columns of dy must ascend */
+            const int h = u + s->ph - a * s->dh;
+            for (int j = 0; h % s->sh == 0 && j < s->kw; j++) {
+                const int b = depthwise ? s->kw - 1 - j : j, w = v + s->pw - b * s->dw;
+                if (w % s->sw) continue;
+                g->off_h[g->taps] = h / s->sh;
+                g->off_w[g->taps] = w / s->sw;
+                tap[g->taps++] = a * s->kw + b;
+            }
         }
+        room += g->taps;
         g->x = dy, g->xh = s->oh, g->xw = s->ow, g->xc = s->co, g->xg = p->s->co / p->s->groups;
         g->len = g->xg;
         g->step_h = g->step_w = 1;
@@ -36148,8 +36279,7 @@ SSLH_I_FN void sslh_i_conv_scatter(sslh_ctx *c, const struct sslh_i_kernels *k, 
     sslh_i_gather_job p;
     sslh_i_conv one = *s;
     memset(&p, 0, sizeof p);
-    /* each class has room for all taps: a dilation that shares a factor with the stride leaves some classes none */
-    p.list = (sslh_i_gather *)sslh_i_scratch(c, classes * sizeof *p.list + 3 * taps * classes * sizeof(int));
+    p.list = (sslh_i_gather *)sslh_i_scratch(c, classes * sizeof *p.list + 3 * taps * sizeof(int));
     if (!p.list) return;
     memset(p.list, 0, classes * sizeof *p.list);
     /* merges groups to 16 channels of x, even if they have 32 of dy: half as many tiles for the same sums */
@@ -37007,7 +37137,7 @@ SSLH_I_FN void sslh_i_attention_run(sslh_ctx *c, sslh_i_attention *p) {
     if (sslh_i_plainly(c, sslh_i_plain_attention, p)) return;
     p->kern = p->pairs ? c->pairs : c->k;
     p->width = (p->Tk + 15) / 16 * 16;
-    p->per_task = ((size_t)1 << 18) / (p->Tq * p->Tk * SSLH_I_MAX(p->d, p->value)) + 1;
+    p->per_task = (size_t)(((uint64_t)1 << 18) / ((uint64_t)p->Tq * p->Tk * SSLH_I_MAX(p->d, p->value)) + 1);
     p->work_bytes = sslh_i_head_layout(p, NULL, &b) * sizeof(sslh_real);
     p->work = sslh_i_work(c, &p->work_bytes);
     if (!p->work) return;
@@ -37470,11 +37600,7 @@ SSLH_I_FN void sslh_i_pick_rows(sslh_ctx *c, sslh_i_pick *p, int back) {
 
 /* --- values along an axis: slices with steps, padding by copies, gather, scatter ---------------------------------- */
 
-/* Moves one value of type T between x[at] and picked[to]. */
-#define SSLH_I_ALONG_MOVE(T, put) \
-    if (put) ((T *)(void *)p->x)[at] = ((const T *)(const void *)p->picked)[to]; \
-    else ((T *)(void *)p->picked)[to] = ((const T *)(const void *)p->x)[at]
-
+/* Moves a value between x[at] and picked[to], by its bytes whatever its type, or adds it. */
 SSLH_I_FN void sslh_i_along_value(const sslh_i_along *p, size_t at, size_t to, int32_t j) {
     sslh_real *x = (sslh_real *)(void *)p->x, *picked = (sslh_real *)(void *)p->picked;
     const int put = p->kind == SSLH_I_ALONG_PUT;
@@ -37482,12 +37608,12 @@ SSLH_I_FN void sslh_i_along_value(const sslh_i_along *p, size_t at, size_t to, i
         if (!p->last || p->last[at] == j) picked[to] += x[at];
     } else if (p->kind == SSLH_I_ALONG_PUT_ADD) {
         x[at] += picked[to];
-    } else if (p->bytes == sizeof(sslh_real)) {
-        SSLH_I_ALONG_MOVE(sslh_real, put);
-    } else if (p->bytes == sizeof(int32_t)) {
-        SSLH_I_ALONG_MOVE(int32_t, put);
     } else {
-        SSLH_I_ALONG_MOVE(uint8_t, put);
+        char *a = p->x + at * p->bytes, *b = p->picked + to * p->bytes, *into = put ? a : b;
+        const char *from = put ? b : a;
+        if (p->bytes == 4) memcpy(into, from, 4);
+        else if (p->bytes == 1) *into = *from;
+        else memcpy(into, from, p->bytes); /* double */
     }
     if (put && p->last) p->last[at] = j;
 }
@@ -37813,13 +37939,15 @@ SSLH_I_FN void sslh_i_pool_wait(int *count) {
     int spins = 0;
     while ((int)SSLH_I_LOAD(count) > 0) {
         SSLH_I_RELAX();
-        if (++spins > SSLH_I_SPINS) {
-#if defined(_WIN32)
-            SwitchToThread();
-#else
-            sched_yield();
-#endif
+        if (spins < SSLH_I_SPINS) {
+            spins++;
+            continue;
         }
+#if defined(_WIN32)
+        SwitchToThread();
+#else
+        sched_yield();
+#endif
     }
 }
 

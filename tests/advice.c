@@ -199,6 +199,20 @@ static void kept_by_what(void) {
     sslh_backward(c, z);
     sslh_relu(c, y);
     CHECK_ERROR(c, "given back by sslh_backward or, under sslh_no_grad, by sslh_forward (sslh_keep");
+    { /* and so say those that only read or write */
+        float one = 5;
+        sslh_begin_step(c);
+        x = sslh_requires_grad(sslh_scalar(c, 3));
+        y = sslh_mul(c, x, x);
+        sslh_backward(c, sslh_mul(c, y, x));
+        sslh_read(y, &one, 1);
+        CHECK(one == 0, "%g instead of 0 after an error", (double)one);
+        CHECK_ERROR(c, "sslh_read: the memory of the tensor was given back by sslh_backward");
+        sslh_item(y);
+        CHECK_ERROR(c, "sslh_item: the memory of the tensor was given back");
+        sslh_write(y, &one, 1);
+        CHECK_ERROR(c, "sslh_write: the memory of the tensor was given back");
+    }
     sslh_begin_step(c);
     y = sslh_scalar(c, 2);
     sslh_begin_step(c);

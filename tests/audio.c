@@ -531,6 +531,13 @@ static void properties_of_features(void) {
     f.coefficients = 200;
     sslh_mfcc(c, sslh_zeros(c, sslh_dim2(1, 900)), f);
     CHECK_ERROR(c, "sslh_mfcc: 200 coefficients of 128 bands");
+    {
+        const float powers[3] = {(float)NAN, 0, 1};
+        sslh_tensor *all = sslh_power_to_db(c, sslh_from(c, sslh_dim2(1, 3), powers), 0);
+        CHECK(all->data[0] != all->data[0], "a NaN becomes %g dB", (double)all->data[0]);
+        CHECK_NEAR(all->data[1], -100, 1e-5);
+        CHECK_NEAR(all->data[2], 0, 0);
+    }
     sslh_power_to_db(c, sslh_zeros(c, sslh_dim2(1, 900)), -1);
     CHECK_ERROR(c, "sslh_power_to_db");
     sslh_destroy(c);
@@ -752,6 +759,14 @@ static void means_over_valid_places(void) {
         want += one * one + three * three;
     }
     CHECK_CLOSE(sslh_item(mean_of_two(c, in, 1, NULL)), want, 1e-5);
+    /* what is after the lengths is not read */
+    for (int d = 0; d < 3; d++) x->data[3 + d] = (sslh_real)NAN, x->data[21 + d] = (sslh_real)INFINITY;
+    sslh_tensor *mean = mean_of_two(c, in, 1, NULL);
+    CHECK_CLOSE(sslh_item(mean), want, 1e-5);
+    sslh_backward(c, mean);
+    CHECK_OK(c);
+    CHECK_CLOSE(x->grad[1], 2 * x->data[1], 1e-6);
+    CHECK(x->grad[4] == 0 && x->grad[22] == 0, "gradients %g, %g", (double)x->grad[4], (double)x->grad[22]);
     sslh_mean_valid(c, x, sslh_from_ints(c, sslh_dim1(2), bad));
     CHECK_ERROR(c, "sslh_mean_valid: the length 5 of sample 1");
     sslh_tensor *y = sslh_zeros(c, sslh_dim2(2, 3));

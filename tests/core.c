@@ -127,6 +127,21 @@ static void random_tensors(void) {
     x = sslh_uniform(a, sslh_dim2(3, 5), -2.0f, 4.0f);
     CHECK_NEAR(x->data[7], -2.0f + 6.0f * sslh_random_uniform(9, 2, 7), 1e-6);
     CHECK(sslh_next_stream(a) == 3, "streams are numbered one by one");
+    { /* between 1 and the second number above it a quarter of the draws would be rounded up to the end */
+        const float high = 1 + 2.384185791015625e-7f;
+        size_t i, beyond = 0;
+        x = sslh_uniform(a, sslh_dim1(1000), 1, high);
+        for (i = 0; i < x->count; i++) beyond += !(x->data[i] >= 1 && x->data[i] < (sslh_real)high);
+        CHECK(beyond == 0, "%d draws outside [low, high)", (int)beyond);
+        CHECK_NEAR(sslh_uniform(a, sslh_dim1(3), 5, 5)->data[2], 5, 0);
+        CHECK_OK(a);
+    }
+    sslh_uniform(a, sslh_dim1(3), 2, 1);
+    CHECK_ERROR(a, "sslh_uniform: from 2 to 1");
+    sslh_uniform(a, sslh_dim1(3), 0, (float)NAN);
+    CHECK_ERROR(a, "sslh_uniform: from 0 to ");
+    sslh_normal(a, sslh_dim1(3), 0, -1);
+    CHECK_ERROR(a, "sslh_normal: mean 0, standard deviation -1");
     sslh_destroy(a);
     sslh_destroy(b);
 }
@@ -333,12 +348,32 @@ static void values(void) {
     CHECK(i->ints[0] == 12, "ints written");
     sslh_write(b, v, 2);
     CHECK(b->bytes[0] == 12, "bytes written");
+    { /* what the type does not have is an error, and nothing is written */
+        const float wrong[5][3] = {{1, (float)NAN, 2}, {1, 2147483648.0f, 2}, {1, -2147483904.0f, 2}, {1, 256, 0},
+                                   {1, -1, 0}};
+        const float ends[3] = {-2147483648.0f, 2147483520.0f, -0.5f};
+        sslh_tensor *kept = sslh_persist(x);
+        int k;
+        i = sslh_persist(i), b = sslh_persist(b); /* an error ends the step */
+        for (k = 0; k < 5; k++) {
+            sslh_write(k < 3 ? i : b, wrong[k], k < 3 ? 3 : 2);
+            CHECK_ERROR(c, k < 3 ? "sslh_write: value 1 is " : "SSLH_U8");
+            CHECK(i->ints[0] == 12 && b->bytes[0] == 12, "case %d wrote a part", k);
+        }
+        sslh_write(i, ends, 3);
+        CHECK_OK(c);
+        CHECK(i->ints[0] == -2147483647 - 1 && i->ints[1] == 2147483520 && i->ints[2] == 0, "the ends of the type");
+        x = kept;
+    }
     p = sslh_persist(x);
     sslh_begin_step(c);
     CHECK_NEAR(p->data[5], 6, 0);
     CHECK_OK(c);
     sslh_item(p);
     CHECK_ERROR(c, "sslh_item");
+    sslh_read(p, r, 5);
+    CHECK_ERROR(c, "sslh_read: 5");
+    CHECK(r[0] == 0 && r[4] == 0, "zeros after an error");
     sslh_write(p, v, 5);
     CHECK_ERROR(c, "sslh_write: 5");
     sslh_requires_grad(sslh_from_ints(c, sslh_dim1(3), iv));
@@ -411,6 +446,141 @@ static void backward_by_hand(void) {
     sslh_no_grad(c, 0);
     sslh_backward(c, y);
     CHECK_ERROR(c, "does not depend");
+    sslh_no_grad(c, 0);
+    CHECK_ERROR(c, "sslh_no_grad");
+    sslh_destroy(c);
+}
+
+/* What reads h in the second loss, in each of the ways in which an operation passes a gradient on. */
+static sslh_tensor *reader(sslh_ctx *c, sslh_tensor *h, int way) {
+    sslh_tensor *in[2];
+    if (way == 0) return sslh_sum(c, h, SSLH_ALL, 0);
+    if (way == 1) return sslh_sum(c, sslh_reshape(c, h, sslh_dim2(3, 1)), SSLH_ALL, 0);
+    if (way == 2) return sslh_sum(c, sslh_tanh(c, h), SSLH_ALL, 0);
+    in[0] = h, in[1] = sslh_scalar(c, 1);
+    return sq(c, in, NULL);
+}
+/* A second loss on a kept result: an error where its gradient could not get past the result; with sslh_backward_keep,
+   or as a sum of both losses, the same gradient. */
+static void second_loss(void) {
+    sslh_ctx *c = create(1, 0);
+    float v[3] = {1, -2, 3}, sum[3];
+    int way, k, i;
+    for (way = 0; way < 4; way++) {
+        for (k = 0; k < 3; k++) {
+            sslh_tensor *w, *h, *first;
+            sslh_begin_step(c);
+            w = sslh_requires_grad(sslh_from(c, sslh_dim1(3), v));
+            h = sslh_keep(sslh_scale(c, w, 2));
+            first = sslh_sum(c, sslh_square(c, h), SSLH_ALL, 0);
+            if (k == 0) {
+                sslh_backward(c, sslh_add(c, first, reader(c, h, way)));
+                memcpy(sum, w->grad, sizeof sum);
+            } else if (k == 1) {
+                sslh_backward_keep(c, first);
+                CHECK(h->grad == NULL, "a pass that keeps the tape keeps no gradients of results");
+                sslh_backward(c, reader(c, h, way));
+                CHECK_NEAR(h->grad[1], way < 2 ? 1 : way == 2 ? 0.0013409 : -8, 1e-5); /* of the last pass alone */
+                for (i = 0; i < 3; i++) CHECK_CLOSE(w->grad[i], sum[i], 1e-6);
+            } else {
+                sslh_backward(c, first);
+                first = reader(c, h, way); /* the values are there */
+                CHECK_OK(c);
+                CHECK_CLOSE(w->grad[1], 8 * v[1], 1e-6);
+                sslh_backward(c, first);
+                CHECK_ERROR(c, "sslh_backward: the gradient reaches a result of shape (3) whose record");
+                continue;
+            }
+            CHECK_OK(c);
+        }
+    }
+    { /* a loss a second time; what hangs on a detached copy, and a scope's own tape, are no part of the spent one */
+        sslh_tensor *w, *h, *loss;
+        sslh_begin_step(c);
+        w = sslh_requires_grad(sslh_from(c, sslh_dim1(3), v));
+        h = sslh_keep(sslh_scale(c, w, 2));
+        loss = sslh_sum(c, h, SSLH_ALL, 0);
+        sslh_push(c);
+        sslh_backward(c, sslh_sum(c, sslh_square(c, h), SSLH_ALL, 0));
+        CHECK_CLOSE(h->grad[2], 4 * v[2], 1e-6);
+        CHECK(w->grad == NULL, "the scope's pass ends at its beginning");
+        sslh_pop(c);
+        CHECK(h->grad == NULL, "the scope leaves no gradient in what was made outside");
+        sslh_backward(c, loss);
+        CHECK_OK(c);
+        for (i = 0; i < 3; i++) CHECK_NEAR(w->grad[i], 2, 0);
+        loss = sslh_sum(c, sslh_mul(c, sslh_detach(c, h), w), SSLH_ALL, 0);
+        sslh_backward(c, loss);
+        CHECK_OK(c);
+        CHECK_CLOSE(w->grad[2], 2 + 2 * v[2], 1e-6);
+        sslh_backward(c, loss);
+        CHECK_ERROR(c, "sslh_backward: the gradient reaches a result of shape ()");
+    }
+    sslh_destroy(c);
+}
+/* The textbook's two losses of a GAN: the generator's pass comes after one that ends at a detached copy. The second
+   time all is preceded by a pass that fails half-way, whose gradients sslh_zero_grad clears. */
+static void second_net(void) {
+    float grads[2][24];
+    int k, i, n;
+    for (k = 0; k < 2; k++) {
+        sslh_ctx *c = create(1, 0);
+        sslh_mlp_desc d;
+        sslh_net *net[2]; /* generator, discriminator */
+        sslh_tensor *fake;
+        memset(&d, 0, sizeof d);
+        d.in = 3, d.widths[0] = 3;
+        net[0] = sslh_mlp(c, d);
+        net[1] = sslh_mlp(c, d);
+        fake = sslh_forward(net[0], sslh_full(c, sslh_dim2(4, 3), 1));
+        if (k) {
+            sslh_backward(c, sslh_sum(c, sslh_square(c, sslh_forward(net[1], sslh_detach(c, fake))), SSLH_ALL, 0));
+            CHECK_OK(c);
+            sslh_backward(c, sslh_sum(c, sslh_square(c, sslh_forward(net[1], fake)), SSLH_ALL, 0));
+            CHECK_ERROR(c, "sslh_backward_keep");
+            sslh_zero_grad(net[0]), sslh_zero_grad(net[1]);
+            fake = sslh_forward(net[0], sslh_full(c, sslh_dim2(4, 3), 1));
+        }
+        sslh_backward_keep(c, sslh_sum(c, sslh_square(c, sslh_forward(net[1], sslh_detach(c, fake))), SSLH_ALL, 0));
+        sslh_backward(c, sslh_sum(c, sslh_square(c, sslh_forward(net[1], fake)), SSLH_ALL, 0));
+        CHECK_OK(c);
+        for (n = i = 0; i < 4; i++) {
+            const sslh_tensor *t = sslh_param(net[i / 2], i % 2);
+            if (!CHECK(t->grad && n + (int)t->count <= 24, "parameter %d has no gradient", i)) continue;
+            memcpy(grads[k] + n, t->grad, t->count * sizeof *t->grad);
+            n += (int)t->count;
+        }
+        CHECK(n == 24 && fabs((double)grads[k][0]) > 0, "%d gradients, the first is %g", n, (double)grads[k][0]);
+        sslh_destroy(c);
+    }
+    CHECK(memcmp(grads[0], grads[1], sizeof grads[0]) == 0, "something of the failed pass is left");
+}
+/* The gradient of a persistent tensor is there at once and adds up over the steps, until it is cleared. */
+static void persistent_gradient(void) {
+    sslh_ctx *c = create(1, 0);
+    sslh_tensor *p = sslh_requires_grad(sslh_persist(sslh_full(c, sslh_dim1(3), 5)));
+    int step;
+    CHECK(p->grad && p->grad[2] == 0, "zeros at first");
+    for (step = 1; step <= 3; step++) {
+        sslh_begin_step(c);
+        sslh_backward(c, sslh_sum(c, sslh_square(c, p), SSLH_ALL, 0));
+        CHECK_NEAR(p->grad[2], 10 * (step < 3 ? step : 1), 0);
+        if (step == 2) memset(p->grad, 0, p->count * sizeof *p->grad);
+    }
+    CHECK_OK(c);
+    sslh_destroy(c);
+}
+/* sslh_clear_error ends sslh_no_grad; the 0 of the section that failed finds nothing to end, one more is an error. */
+static void no_grad_and_errors(void) {
+    sslh_ctx *c = create(1, 0);
+    sslh_no_grad(c, 1);
+    sslh_matmul(c, sslh_zeros(c, sslh_dim1(2)), sslh_zeros(c, sslh_dim1(2)));
+    CHECK(sslh_error(c) != NULL, "an error");
+    sslh_clear_error(c);
+    sslh_no_grad(c, 1); /* once more, and this time without an error */
+    sslh_no_grad(c, 0);
+    sslh_no_grad(c, 0);
+    CHECK_OK(c);
     sslh_no_grad(c, 0);
     CHECK_ERROR(c, "sslh_no_grad");
     sslh_destroy(c);
@@ -645,6 +815,25 @@ static void limit_of_bytes(void) {
     CHECK(sslh_query(c).peak <= 4000000, "peak %.0f", (double)sslh_query(c).peak);
     sslh_destroy(c);
 }
+/* A step that fits once fits always, also where the limit leaves no room for a heap with a reserve. */
+static void every_step_fits(void) {
+    static const size_t limit[2] = {21000000, 23000000};
+    int k, step, i;
+    for (k = 0; k < 2; k++) {
+        sslh_desc d = desc_zero();
+        sslh_ctx *c;
+        d.max_bytes = limit[k];
+        d.threads = 1;
+        c = sslh_create(d);
+        for (step = 0; step < 4; step++) {
+            sslh_begin_step(c);
+            for (i = 0; i < 2; i++) sslh_zeros(c, sslh_dim1((int)(10000000 / sizeof(sslh_real))));
+            CHECK(sslh_error(c) == NULL, "case %d, step %d: %s", k, step, sslh_error(c) ? sslh_error(c) : "");
+        }
+        CHECK(sslh_query(c).peak <= limit[k], "peak %.0f", (double)sslh_query(c).peak);
+        sslh_destroy(c);
+    }
+}
 
 /* Every allocation of a run of the core fails in turn, alone and with all later ones. */
 static void every_allocation_fails(void) {
@@ -832,6 +1021,10 @@ TESTS_BEGIN
     TEST(values)
     TEST(mixing_contexts)
     TEST(backward_by_hand)
+    TEST(second_loss)
+    TEST(second_net)
+    TEST(persistent_gradient)
+    TEST(no_grad_and_errors)
     TEST(nan_loss)
     TEST(gradcheck_finds_errors)
     TEST(trace)
@@ -840,6 +1033,7 @@ TESTS_BEGIN
     TEST(no_allocation_from_third_step)
     TEST(mark_rewind_flat)
     TEST(limit_of_bytes)
+    TEST(every_step_fits)
     TEST(every_allocation_fails)
     TEST(parallel)
     TEST(rough_threads)

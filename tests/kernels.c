@@ -75,6 +75,65 @@ static void compare_all(float *const *y, const float *ref, size_t n, double tole
     }
 }
 
+/* Transposed panels end where they end: what stands behind them is not touched, in panels of the widths MR and NR, with
+   any number of rows. */
+static void panels_end(void) {
+    enum { BEHIND = 32 };
+    int i, width, k, j, lines;
+    for (i = 0; i < nctx; i++)
+        for (width = 0; width < 2; width++)
+            for (lines = 1; lines <= 24; lines++) {
+                const struct sslh_i_kernels *kern = ctx[i]->k;
+                const int step = width ? kern->nr : kern->mr;
+                const size_t n = (size_t)(step * lines);
+                float *x = filled((size_t)(step * (lines + 4))), *y = (float *)malloc((n + BEHIND) * sizeof *y);
+                int wrong = 0, behind = 0;
+                for (k = 0; k < (int)n + BEHIND; k++) y[k] = 77;
+                kern->pack_t(y, step, x, (size_t)lines + 4, step, lines);
+                for (k = 0; k < lines; k++)
+                    for (j = 0; j < step; j++) wrong += y[k * step + j] != x[j * (lines + 4) + k];
+                for (k = 0; k < BEHIND; k++) behind += y[(int)n + k] != 77;
+                CHECK(!wrong && !behind, "%s, %d rows of %d: %d wrong, %d behind them overwritten", kern->name, lines,
+                      step, wrong, behind);
+                free(x), free(y);
+            }
+}
+/* The same where it is called: a gradient of filters of MR numbers each, a kept result with ReLU, whose backward pass
+   uses scratch memory. Whatever is free afterwards and what is in use make up the heap. */
+static void filters_end(void) {
+    static const int shape[4][2] = {{2, 6}, {3, 2}, {3, 4}, {2, 3}}; /* taps, channels */
+    int i, s;
+    for (i = 0; i < nctx; i++)
+        for (s = 0; s < 4; s++) {
+            sslh_ctx *c = ctx[i];
+            sslh_conv_desc d;
+            sslh_tensor *x, *w, *b, *y;
+            size_t j, all = 0, free_bytes = 0;
+            memset(&d, 0, sizeof d);
+            d.activation = SSLH_RELU;
+            sslh_begin_step(c);
+            x = sslh_full(c, sslh_dim3(8, 9, shape[s][1]), 1);
+            w = sslh_requires_grad(sslh_full(c, sslh_dim3(8, shape[s][0], shape[s][1]), 1));
+            b = sslh_requires_grad(sslh_full(c, sslh_dim1(8), 1));
+            y = sslh_keep(sslh_conv1d(c, x, w, b, d));
+            sslh_backward(c, sslh_sum(c, y, SSLH_ALL, 0));
+            CHECK_OK(c);
+            for (j = 0; j < w->count; j++) CHECK_NEAR(w->grad[j], 8 * (9 - shape[s][0] + 1), 0);
+            for (j = 0; j < c->nchunks; j++) all += c->chunks[j].size - 2 * SSLH_I_ALIGN;
+            for (j = 0; j < c->nranges; j++) free_bytes += c->ranges[j].size;
+            CHECK(free_bytes + c->heap_used == all, "%s, %d x %d: %.0f bytes free and %.0f in use of %.0f", c->k->name,
+                  shape[s][0], shape[s][1], (double)free_bytes, (double)c->heap_used, (double)all);
+            sslh_begin_step(c);
+        }
+}
+/* The number of multiply-adds does not wrap on machines of 32 bits, where it would be 0 here. */
+static void many_terms(void) {
+    sslh_i_gemm_args g;
+    memset(&g, 0, sizeof g);
+    g.m = 4096, g.n = 512, g.k = 2048;
+    CHECK(sslh_i_gemm_terms(&g) == (uint64_t)1 << 32, "%.0f multiply-adds", (double)sslh_i_gemm_terms(&g));
+}
+
 static void products(void) {
     static const int shapes[][4] = {{1, 1, 1, 1}, {3, 5, 7, 1}, {13, 33, 65, 1}, {12, 32, 256, 1}, {65, 65, 64, 5},
                                     {65, 64, 65, 5}, {100, 100, 300, 1}, {97, 129, 513, 1}, {120, 200, 520, 1},
@@ -825,6 +884,9 @@ static void end(void) {
 
 TESTS_BEGIN
     make_contexts();
+    TEST(panels_end)
+    TEST(filters_end)
+    TEST(many_terms)
     TEST(products)
     TEST(rows_alone)
     TEST(winograd_errors)

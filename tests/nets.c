@@ -1233,6 +1233,83 @@ static void layer_decay(void) {
     sslh_destroy(c);
 }
 
+/* --- the floating-point environment of the caller ----------------------------------------------------------------- */
+
+#if (defined(__x86_64__) || defined(_M_X64)) && !SSLH_I_DOUBLE
+/* Values whose squares are subnormal, and sums that need rounding: a hash of what operations, a backward pass and an
+   optimiser make of them. */
+static unsigned long long small_values(sslh_ctx *c, sslh_net *net, sslh_optimizer *o) {
+    unsigned long long h = 0;
+    sslh_batch_norm_desc bn;
+    sslh_tensor *x, *gamma, *beta, *mean, *var, *loss, *y[12];
+    int i, n = 0;
+    memset(&bn, 0, sizeof bn);
+    bn.training = 1, bn.eps = SSLH_OFF, bn.momentum = 0.7f;
+    sslh_begin_step(c);
+    x = sslh_scale(c, sslh_normal(c, sslh_dim2(3000, 4), 0, 1), 1e-20f);
+    gamma = sslh_requires_grad(sslh_full(c, sslh_dim1(4), 1e-20f));
+    beta = sslh_requires_grad(sslh_zeros(c, sslh_dim1(4)));
+    mean = sslh_zeros(c, sslh_dim1(4)), var = sslh_zeros(c, sslh_dim1(4));
+    y[n++] = sslh_batch_norm(c, x, gamma, beta, mean, var, NULL, bn);
+    y[n++] = sslh_group_norm(c, sslh_reshape(c, x, sslh_dim3(2, 1500, 4)), gamma, beta, 2, SSLH_OFF);
+    y[n++] = mean, y[n++] = var;
+    y[n++] = sslh_variance(c, sslh_reshape(c, x, sslh_dim2(1, 12000)), SSLH_AXIS(1), 0, 0);
+    y[n++] = sslh_mse(c, x, sslh_zeros(c, sslh_dim2(3000, 4)));
+    y[n] = sslh_reshape(c, x, sslh_dim2(60, 200));
+    y[n] = sslh_nt_xent(c, y[n], sslh_neg(c, y[n]), 0.5f), n++;
+    y[n++] = sslh_power_to_db(c, sslh_scale(c, x, 1e16f), 0);
+    y[n++] = sslh_forward(net, sslh_reshape(c, sslh_scale(c, x, 1e20f), sslh_dim2(1000, 12)));
+    for (i = 0; i < n; i++) h = test_hash_floats(sslh_keep(y[i])->data, y[i]->count, h);
+    loss = sslh_add(c, sslh_sum(c, sslh_mul(c, y[0], x), SSLH_ALL, 0),
+                    sslh_sum(c, sslh_square(c, y[n - 1]), SSLH_ALL, 0));
+    sslh_backward(c, loss);
+    CHECK_OK(c);
+    if (sslh_error(c)) return h;
+    h = test_hash_floats(gamma->grad, 4, h);
+    h = test_hash_floats(beta->grad, 4, h);
+    sslh_optimizer_step(o, 0.1f);
+    for (i = 0; i < sslh_count_tensors(net); i++) {
+        const sslh_tensor *t = sslh_tensor_at(net, i, NULL, 0, NULL);
+        if (t->data) h = test_hash_floats(t->data, t->count, h);
+    }
+    CHECK_OK(c);
+    return h;
+}
+/* Flushing of subnormal numbers, then rounding upwards, as another library may have left them: the same bits, and the
+   setting is there again afterwards. */
+static void environment(void) {
+    static const unsigned setting[3] = {0, 0x8040u, 0x4000u};
+    unsigned long long first = 0;
+    int i;
+    for (i = 0; i < 3; i++) {
+        const unsigned csr = _mm_getcsr();
+        unsigned after;
+        unsigned long long h;
+        sslh_ctx *c = context(1);
+        sslh_mlp_desc d;
+        sslh_optimizer_desc od;
+        sslh_optimizer *o;
+        sslh_net *net;
+        memset(&d, 0, sizeof d);
+        memset(&od, 0, sizeof od);
+        d.in = 12, d.widths[0] = 30, d.widths[1] = 7;
+        net = sslh_mlp(c, d);
+        od.kind = SSLH_LARS, od.clip = 0.5f, od.weight_decay = 0.1f;
+        o = sslh_optimizer_new(c, od);
+        sslh_optimizer_add(o, net);
+        sslh_forward(net, sslh_zeros(c, sslh_dim2(2, 12)));
+        _mm_setcsr(csr | setting[i]);
+        h = small_values(c, net, o);
+        after = _mm_getcsr();
+        _mm_setcsr(csr);
+        CHECK((after & 0xffc0u) == ((csr | setting[i]) & 0xffc0u), "%x after %x", after, csr | setting[i]);
+        if (!i) first = h;
+        CHECK(h == first, "other bits with the setting %x", setting[i]);
+        sslh_destroy(c);
+    }
+}
+#endif
+
 TESTS_BEGIN
     TEST(declaration)
     TEST(initial_values)
@@ -1253,4 +1330,7 @@ TESTS_BEGIN
     TEST(same_bits)
     TEST(ranges) TEST(ranges_by_hand)
     TEST(layer_decay)
+#if (defined(__x86_64__) || defined(_M_X64)) && !SSLH_I_DOUBLE
+    TEST(environment)
+#endif
 TESTS_END

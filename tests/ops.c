@@ -677,6 +677,118 @@ static void special_values(void) {
     sslh_destroy(c);
 }
 
+/* Equal values become exactly 0, however their sum is rounded and however large they are beside eps. */
+static void equal_values(void) {
+    static const double value[5] = {1000, 1e6, 1234567.875, 0.1, -3e30};
+    sslh_ctx *c = create(1, NULL, 0);
+    int k, n, i;
+    for (k = 0; k < 5; k++)
+        for (n = 1; n < 100; n += 8) {
+            sslh_tensor *y = sslh_standardize(c, sslh_full(c, sslh_dim2(2, n), (sslh_real)value[k]), SSLH_AXIS(1), 0);
+            int wrong = 0;
+            for (i = 0; i < 2 * n; i++) wrong += y->data[i] != 0;
+            CHECK(wrong == 0, "%d values %g become %g", n, value[k], (double)y->data[0]);
+            sslh_begin_step(c);
+        }
+    CHECK_OK(c);
+    sslh_destroy(c);
+}
+
+/* A real tensor is scaled, and its gradient too. */
+static void real_to_real(void) {
+    sslh_ctx *c = create(1, NULL, 0);
+    sslh_tensor *x = sslh_requires_grad(sslh_full(c, sslh_dim1(5), 3)), *y = sslh_to_real(c, x, 0.25f);
+    CHECK_NEAR(y->data[4], 0.75, 0);
+    sslh_backward(c, sslh_sum(c, y, SSLH_ALL, 0));
+    CHECK_OK(c);
+    CHECK(x->grad && x->grad[4] == (sslh_real)0.25, "gradient");
+    sslh_destroy(c);
+}
+
+/* The sum of x in the backward pass, and 0 in the forward pass, because a loss that is NaN is an error. */
+static void no_value(sslh_ctx *c, sslh_tensor **in, int n, sslh_tensor *out, void *user) {
+    (void)c, (void)in, (void)n, (void)user;
+    out->data[0] = 0;
+}
+static void slope_of_sum(sslh_ctx *c, sslh_tensor **in, int n, sslh_tensor *out, void *user) {
+    sslh_real *g = sslh_grad(c, in[0]);
+    (void)n, (void)user;
+    for (size_t i = 0; g && i < in[0]->count; i++) g[i] += out->grad[0];
+}
+static sslh_tensor *slope_of_one(sslh_ctx *c, sslh_tensor *x) {
+    sslh_op_desc d;
+    memset(&d, 0, sizeof d);
+    d.forward = no_value, d.backward = slope_of_sum;
+    return sslh_custom_op(c, d, &x, 1, sslh_dim0());
+}
+/* The NaN of a window is its maximum and receives the gradient; windows without one are as ever. */
+static void pooled_nan(void) {
+    sslh_ctx *c = create(1, NULL, 0);
+    sslh_tensor *x = sslh_zeros(c, sslh_dim4(1, 2, 4, 3)), *y;
+    int i;
+    for (i = 0; i < 24; i++) x->data[i] = (sslh_real)i;
+    x->data[3 + 1] = (sslh_real)NAN; /* row 0, column 1, channel 1 */
+    y = sslh_keep(sslh_max_pool2d(c, sslh_requires_grad(x), 2, 2, 0));
+    CHECK(y->data[1] != y->data[1] && y->data[0] == 15, "values");
+    sslh_backward(c, slope_of_one(c, y));
+    CHECK_OK(c);
+    for (i = 0; i < 24; i++) {
+        const int takes = i == 4 || (i >= 12 && i / 3 % 2 == 1 && i != 16); /* the NaN, and the last of each window */
+        CHECK(x->grad[i] == (sslh_real)takes, "gradient of value %d is %g", i, (double)x->grad[i]);
+    }
+    sslh_destroy(c);
+}
+
+/* Average pooling over the whole map, by a large window: the gradient needs little memory. */
+static void wide_windows(void) {
+    sslh_ctx *c = create(1, NULL, 0);
+    sslh_tensor *x = sslh_requires_grad(sslh_full(c, sslh_dim4(1, 64, 64, 2), 3));
+    size_t i, wrong = 0;
+    sslh_tensor *y = sslh_keep(sslh_avg_pool2d(c, x, 64, 64, 0));
+    CHECK_NEAR(y->data[1], 3, 1e-5);
+    sslh_backward(c, sslh_sum(c, y, SSLH_ALL, 0));
+    CHECK_OK(c);
+    for (i = 0; x->grad && i < x->count; i++) wrong += x->grad[i] != (sslh_real)1 / 4096;
+    CHECK(x->grad && wrong == 0, "%.0f gradients are not 1 / 4096", (double)wrong);
+    CHECK(sslh_query(c).peak < 8e6, "peak %.0f", (double)sslh_query(c).peak);
+    sslh_destroy(c);
+}
+
+/* Statistics whose memory is gone are an error, not a crash. */
+static void lost_statistics(void) {
+    sslh_ctx *c = create(1, NULL, 0);
+    sslh_tensor *x = sslh_full(c, sslh_dim2(4, 3), 1), *w = sslh_requires_grad(sslh_full(c, sslh_dim1(3), 1)), *var;
+    sslh_batch_norm_desc d;
+    memset(&d, 0, sizeof d);
+    for (d.training = 0; d.training < 2; d.training++) {
+        var = sslh_scale(c, w, 2);
+        sslh_backward(c, sslh_sum(c, sslh_scale(c, var, 2), SSLH_ALL, 0));
+        CHECK_OK(c);
+        sslh_batch_norm(c, x, NULL, NULL, sslh_zeros(c, sslh_dim1(3)), var, NULL, d);
+        CHECK(sslh_error(c) && strstr(sslh_error(c), "sslh_batch_norm: the memory of input 1 was given back"), "%s",
+              sslh_error(c) ? sslh_error(c) : "no error");
+        sslh_clear_error(c);
+        sslh_begin_step(c);
+        x = sslh_full(c, sslh_dim2(4, 3), 1), w = sslh_requires_grad(sslh_full(c, sslh_dim1(3), 1));
+    }
+    sslh_destroy(c);
+}
+
+/* Integers are moved as they are, also those whose bits are a signalling NaN of float. */
+static void moved_integers(void) {
+    static const int32_t v[4] = {-8388607, 2139095041, -4194305, 2143289343}, column[4] = {1, 0, 0, 1};
+    sslh_ctx *c = create(1, NULL, 0);
+    sslh_tensor *x = sslh_from_ints(c, sslh_dim2(2, 2), v);
+    sslh_tensor *index = sslh_from_ints(c, sslh_dim2(2, 2), column);
+    sslh_tensor *y = sslh_gather_along(c, x, index, 1);
+    CHECK_OK(c);
+    CHECK(y->ints[0] == v[1] && y->ints[1] == v[0] && y->ints[2] == v[2] && y->ints[3] == v[3], "gather");
+    y = sslh_scatter(c, x, index, y, 1);
+    CHECK_OK(c);
+    CHECK(memcmp(y->ints, v, sizeof v) == 0, "scatter");
+    sslh_destroy(c);
+}
+
 /* Numbers that operations are given, or make, are as exact as the build: in double a third is a third. */
 static void working_precision(void) {
     const double eps = sizeof(sslh_real) == 8 ? 1e-15 : 1e-7, third = 1.0 / 3;
@@ -1054,6 +1166,42 @@ static void vae_gradients(void) {
 }
 #endif
 
+/* The sentence names the value that is at fault. */
+#define SAYS(text, call)                                                                                               \
+    do {                                                                                                               \
+        sslh_begin_step(bad);                                                                                          \
+        (void)(call);                                                                                                  \
+        CHECK_ERROR(bad, text);                                                                                        \
+    } while (0)
+static void error_causes(void) {
+    sslh_ctx *other = create(1, NULL, 0);
+    sslh_tensor *foreign = sslh_zeros(other, sslh_dim1(8));
+    sslh_conv_desc cd;
+    sslh_batch_norm_desc bn;
+    memset(&cd, 0, sizeof cd);
+    memset(&bn, 0, sizeof bn);
+    bad = create(1, NULL, 0);
+    SAYS("sslh_batch_norm: input 1 belongs to another context",
+         sslh_batch_norm(bad, T(2, 4, 8, 0, 0), NULL, NULL, foreign, T(1, 8, 0, 0, 0), NULL, bn));
+    SAYS("sslh_batch_norm: input 1 belongs to another context",
+         sslh_batch_norm(bad, T(2, 4, 8, 0, 0), NULL, NULL, T(1, 8, 0, 0, 0), foreign, NULL, bn));
+    bn.training = 1;
+    SAYS("sslh_batch_norm: x of shape (8): statistics are taken over all axes but the last",
+         sslh_batch_norm(bad, T(1, 8, 0, 0, 0), NULL, NULL, NULL, NULL, NULL, bn));
+    SAYS("sslh_layer_norm: eps is -2", sslh_layer_norm(bad, T(2, 4, 8, 0, 0), NULL, NULL, -2));
+    SAYS("sslh_layer_norm: eps is ", sslh_layer_norm(bad, T(2, 4, 8, 0, 0), NULL, NULL, (float)NAN));
+    SAYS("sslh_rms_norm: eps is -2", sslh_rms_norm(bad, T(2, 4, 8, 0, 0), NULL, -2));
+    SAYS("sslh_group_norm: eps is ", sslh_group_norm(bad, T(2, 4, 8, 0, 0), NULL, NULL, 2, (float)NAN));
+    SAYS("sslh_l2_normalize: eps is -0.5", sslh_l2_normalize(bad, T(2, 4, 8, 0, 0), -0.5f));
+    cd.dilation_w = 2;
+    SAYS("stride 1, pad 0, dilation 2 (rows: 1, 0, 1): the output would have 0 x 0 pixels",
+         sslh_conv2d(bad, T(4, 1, 2, 5, 3), T(4, 2, 3, 3, 3), NULL, cd));
+    SAYS("at most one size may be -1", sslh_reshape(bad, T(2, 3, 4, 0, 0), sslh_dim2(-1, -1)));
+    SAYS("the sizes are too large", sslh_reshape(bad, T(2, 3, 4, 0, 0), sslh_dim4(1 << 30, 1 << 30, 1 << 30, -1)));
+    sslh_destroy(bad);
+    sslh_destroy(other);
+}
+
 int main(int argc, char **argv) {
     if (listed(argc, argv)) return 0;
     TEST(gradients)
@@ -1064,9 +1212,16 @@ int main(int argc, char **argv) {
     TEST(elementary_functions)
     TEST(special_values)
     TEST(working_precision)
+    TEST(equal_values)
+    TEST(real_to_real)
+    TEST(pooled_nan)
+    TEST(wide_windows)
+    TEST(lost_statistics)
+    TEST(moved_integers)
     TEST(long_sums)
     TEST(dropout_statistics)
     TEST(error_sentences)
+    TEST(error_causes)
 #if SSLH_WITH_VAE
     TEST(vae_gradients)
 #endif

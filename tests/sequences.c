@@ -59,6 +59,24 @@ static sslh_attention_desc attention(void) {
     memset(&d, 0, sizeof d);
     return d;
 }
+/* The bias alone needs a gradient (positions that are trained in front of a frozen net): of one tensor with q, k and v
+   it is the same as of three. */
+static void bias_alone(void) {
+    sslh_ctx *c = create(1);
+    sslh_tensor *qkv = sslh_detach(c, some(c, sslh_dim3(2, 7, 12), 5)), *bias[2];
+    int i;
+    for (i = 0; i < 2; i++) {
+        sslh_attention_desc d = attention();
+        d.heads = 2;
+        d.bias = bias[i] = some(c, sslh_dim3(2, 7, 7), 6);
+        back(c, i ? sslh_attention(c, sslh_slice(c, qkv, 2, 0, 4), sslh_slice(c, qkv, 2, 4, 8),
+                                   sslh_slice(c, qkv, 2, 8, 12), d) : sslh_self_attention(c, qkv, d));
+        CHECK_OK(c);
+    }
+    CHECK(same_grad(bias[0], bias[1]), "the gradient of the bias");
+    CHECK(qkv->grad == NULL, "no other gradient");
+    sslh_destroy(c);
+}
 
 /* One thing said in two ways has the same bits. */
 static void ways_to_mask(void) {
@@ -174,7 +192,9 @@ static void attention_errors(void) {
     WRONG(mask, sslh_zeros(c, sslh_dim2(3, 5)), "an 8-bit tensor");
     WRONG(key_mask, sslh_from_bytes(c, sslh_dim2(3, 5), bytes), "key_mask (3,5)");
     WRONG(bias, sslh_zeros(other, sslh_dim2(3, 5)), "another context");
-    WRONG(scale, -1, ".scale is -1 (above 0)");
+    WRONG(scale, -1, ".scale is -1 (1e-6 to 1e6)");
+    WRONG(scale, 1e-10f, ".scale is 1e-10 (1e-6 to 1e6)"); /* later keys would be seen in spite of .causal */
+    WRONG(scale, (float)INFINITY, ".scale is Inf");
     CHECK(sslh_attention(c, q, k, some(c, sslh_dim3(2, 4, 6), 3), attention())->count == 1, "a dummy");
     CHECK_ERROR(c, "(N,Tq,D), (N,Tk,D) and (N,Tk,Dv) are needed");
     CHECK_OK(other);
@@ -722,6 +742,7 @@ static void every_allocation_fails(void) {
 }
 
 TESTS_BEGIN
+    TEST(bias_alone)
     TEST(ways_to_mask)
     TEST(queries_that_see_nothing)
     TEST(one_tensor_as_everything)
