@@ -51524,7 +51524,10 @@ SSLH_I_LEAN_END
            regression, k-means, their measures and files; parts of a data set, duplicates in it, neighbours, whitening;
            clips (a kind of field, folders of numbered frames, clips made of images), the next frame, the order of
            frames, the arrow of time; transformers of text with the names of GPT-2, BERT and CLIP, GPT, BERT, features
-           of texts, cross-entropy of many classes a few rows at a time
+           of texts, cross-entropy of many classes a few rows at a time; a gradient that reaches a result whose record
+           an earlier backward pass has released is an error; Adam counts the steps of a part that was frozen from its
+           first update on; windows of a stream do not reach into its other parts; 0 as deviation of a channel leaves
+           the channel as it is, in training, probes and sslh_embed
     0.1.0  first version: core, kernels, encoders; rotation, SimCLR, VAE, MAE; probes, pictures */
 
 /* ================================================================================================================== */
