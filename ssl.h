@@ -325,8 +325,7 @@
    probes and SupCon look at labels. Each folder numbers its own classes. Probes match the classes of two sets by name;
    for a confusion matrix of your own, sslh_data_match_classes does the same.
 
-   A recipe of augmentations is a struct: what is 0 is not done. Constants (jitter: brightness, contrast, saturation,
-   hue):
+   A recipe of augmentations is a struct: what is 0 is not done (jitter: brightness, contrast, saturation, hue).
 
      SSLH_VIEWS_           crop of   flip  jitter (p 0.8)      grey  blur  other                source
      NONE                  -         -     -                   -     -     the image            -
