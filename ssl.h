@@ -358,7 +358,8 @@
      self-distillation        byol, simsiam, dino
      redundancy and clusters  barlow, vicreg, swav
      masked                   mae, jepa
-     words and sequences      word2vec, gpt, bert (text); sasrec, bert4rec (histories of items)
+     words and sequences      word2vec, gpt, bert (text)
+     items                    sasrec, bert4rec (histories: who chose what)
 
    Their functions are sslh_simclr and so on; most losses are operations that can be called alone (sslh_nt_xent). Each
    has a switch (SSLH_WITH_SIMCLR), a section below that opens with authors, title, equations and known traps (>>simclr;
@@ -539,10 +540,9 @@
    19  WHEN SOMETHING GOES WRONG
 
    "the loss is NaN or Inf", "the gradient of '..' holds NaN or Inf": nothing was changed. Make the context with
-   .check_nan = 1 (slow), and the error will name the first operation that produced one. Usual causes are the rate (one
-   for LARS, as in the papers of SimCLR and BYOL, given to SGD or Adam), no warm-up, the log or sqrt of 0 or a division
-   by 0 in a loss of your own (add an eps first: sslh_shift(c, x, 1e-6f)), and values outside [0,1] where a method needs
-   them there.
+   .check_nan = 1 (slow), and the error names the first operation that produced one. Causes are the rate (one for LARS,
+   as in the papers of SimCLR and BYOL, given to SGD or Adam), no warm-up, the log or sqrt of 0 or a division by 0 in
+   your own loss (add an eps first: sslh_shift(c, x, 1e-6f)), and values outside [0,1] where a method needs them there.
 
    The loss falls, but the features are bad. If the pretext accuracy is near 1 within an epoch, the encoder has found a
    shortcut (SimCLR: no colour jitter, or crops too much alike; rotation: borders): look at the views with
@@ -2441,14 +2441,14 @@ struct sslh_method_info {
     const char *name;       /* for sslh_method_make and in checkpoints: "simclr" */
     const char *title;      /* "SimCLR" */
     const char *family;     /* "pretext task", "generative", "contrastive", "self-distillation", "redundancy and
-                               clusters", "masked", "words and sequences" */
+                               clusters", "masked", "words and sequences", "items" */
     const char *authors;    /* "Chen et al." */
     const char *paper;      /* the whole title */
     const char *venue;      /* "ICML 2020" */
     int         year;       /* of the venue */
     const char *learns_by;  /* "finding the other view of the same image" */
     const char *input;      /* "images", "square images", "colour images", "labelled images", "clips", "sound",
-                                "text" */
+                                "text", "histories" */
     const char *encoder;    /* "any"; "map": one whose output is a map; "no_batch_norm": any without it; "vit": a
                                transformer on patches; "conv_gru": sslh_conv_gru or two nets in one like it;
                                "transformer": sslh_transformer; "own": the method makes it, NULL is passed */
@@ -13847,7 +13847,7 @@ static const sslh_setting sslh_i_sasrec_settings[] = {
     {SSLH_I_FIELD(sslh_sasrec_desc, settings), SSLH_SETTING_WORD, "short", SSLH_I_SETTINGS_NAMES},
 };
 static const char sslh_i_sasrec_training[] = "batch=128 optimizer=adam beta2=0.98 lr=1e-3 schedule=constant";
-static const char sslh_i_sasrec_paper[] = "batch=128 optimizer=adam beta2=0.98 lr=1e-3 schedule=constant";
+static const char sslh_i_sasrec_paper[] = ""; /* nothing differs */
 
 typedef struct sslh_i_sasrec {
     sslh_sasrec_desc d;
@@ -14323,14 +14323,14 @@ static const sslh_method_info sslh_i_methods[] = {
      "sslh_linear_cross_entropy", {"perplexity", "next"}, SSLH_I_MADE(bert)},
 #endif
 #if SSLH_WITH_SASREC
-    {"sasrec", "SASRec", "words and sequences", "Kang & McAuley", "Self-attentive sequential recommendation",
-     "ICDM 2018", 2018, "telling the next item from random ones", "histories of items", "transformer",
+    {"sasrec", "SASRec", "items", "Kang & McAuley", "Self-attentive sequential recommendation",
+     "ICDM 2018", 2018, "telling the next item from random ones", "histories", "transformer",
      "SSLH_WITH_SASREC", "sslh_sasrec", "sslh_bce_with_logits", {"AUC"}, SSLH_I_MADE(sasrec)},
 #endif
 #if SSLH_WITH_BERT4REC
-    {"bert4rec", "BERT4Rec", "words and sequences", "Sun et al.",
+    {"bert4rec", "BERT4Rec", "items", "Sun et al.",
      "BERT4Rec: sequential recommendation with bidirectional encoder representations from transformer", "CIKM 2019",
-     2019, "predicting hidden items from both sides", "histories of items", "transformer", "SSLH_WITH_BERT4REC",
+     2019, "predicting hidden items from both sides", "histories", "transformer", "SSLH_WITH_BERT4REC",
      "sslh_bert4rec", "sslh_linear_cross_entropy", {"perplexity"}, SSLH_I_MADE(bert4rec)},
 #endif
     {NULL, NULL, NULL, NULL, NULL, NULL, 0, NULL, NULL, NULL, NULL, NULL, NULL, {NULL}, NULL, 0, 0, NULL, NULL, NULL},
