@@ -13871,13 +13871,15 @@ SSLH_I_FN int32_t sslh_i_sasrec_other(uint64_t seed, uint64_t stream, uint64_t a
     return item;
 }
 
-/* Rows are as long as the longest history of the batch. M: the places that have a next item, of all rows together. */
+/* The rows are in the order of their lengths, and as long as the longest. M: the places that have a next item, of all
+   rows together, row by row. */
 SSLH_I_FN void sslh_i_sasrec_views(sslh_method *m, const sslh_batch *batch, sslh_view_set *out) {
     sslh_ctx *c = m->ctx;
     const sslh_i_sasrec *s = (const sslh_i_sasrec *)m->self;
     const int K = SSLH_I_MAX(s->d.negatives, 1), N = batch->count; /* without negatives: one, for the AUC */
     sslh_tensor *lengths, *x = sslh_i_text_rows(c, "sslh_sasrec", batch, 1, 'S', &lengths); /* (N,longest + 1) */
-    sslh_tensor *tokens, *positions, *places, *items;
+    sslh_tensor *tokens, *positions, *inputs, *items;
+    int32_t *order;
     int n, t, k, T = 0, M = 0, at = 0;
     if (SSLH_I_BAD(c)) return;
     for (n = 0; n < N; n++) {
@@ -13890,45 +13892,79 @@ SSLH_I_FN void sslh_i_sasrec_views(sslh_method *m, const sslh_batch *batch, sslh
         return;
     }
     tokens = sslh_i_new(c, "sslh_sasrec", SSLH_I32, sslh_dim2(N, T));
-    places = tokens ? sslh_i_new(c, "sslh_sasrec", SSLH_I32, sslh_dim1(M)) : NULL;
-    items = places ? sslh_i_new(c, "sslh_sasrec", SSLH_I32, sslh_dim2(M, 1 + K)) : NULL;
-    positions = items ? sslh_i_last_positions(m, lengths, 1, T) : NULL;
-    if (!positions || SSLH_I_BAD(c)) return;
+    inputs = tokens ? sslh_i_new(c, "sslh_sasrec", SSLH_I32, sslh_dim1(N)) : NULL;
+    items = inputs ? sslh_i_new(c, "sslh_sasrec", SSLH_I32, sslh_dim2(M, 1 + K)) : NULL;
+    order = items ? (int32_t *)sslh_i_scratch(c, (size_t)N * sizeof *order) : NULL;
+    if (!order) return;
+    for (t = k = 0; t <= T; t++)
+        for (n = 0; n < N; n++) if (SSLH_I_MAX(lengths->ints[n] - 1, 0) == t) order[k++] = n;
     for (n = 0; n < N; n++) {
-        const int32_t *row = x->ints + (size_t)n * (size_t)x->shape[1];
-        const int length = lengths->ints[n];
-        const uint64_t stream = sslh_i_sample_stream('S', 1, batch->epoch, batch->index[n]);
+        const int32_t *row = x->ints + (size_t)order[n] * (size_t)x->shape[1];
+        const int length = lengths->ints[order[n]];
+        const uint64_t stream = sslh_i_sample_stream('S', 1, batch->epoch, batch->index[order[n]]);
+        inputs->ints[n] = SSLH_I_MAX(length - 1, 0);
         for (t = 0; t < T; t++) tokens->ints[n * T + t] = t < length - 1 ? row[t] : 0;
         for (t = 0; t < length - 1; t++, at++) {
             int32_t *item = items->ints + (size_t)at * (size_t)(1 + K);
-            places->ints[at] = n * T + t;
             item[0] = row[t + 1];
             for (k = 0; k < K; k++)
                 item[1 + k] = sslh_i_sasrec_other(batch->seed, stream, (uint64_t)t * (uint64_t)K + (uint64_t)k, row,
                                                   length, s->vocabulary);
         }
     }
+    sslh_i_unscratch(c, order);
+    positions = sslh_i_last_positions(m, inputs, 0, T);
+    if (!positions) return;
     sslh_view_add(out, "tokens", tokens);       /* (N,T): x */
     sslh_view_add(out, "positions", positions); /* (N,T): L - n + t */
-    sslh_view_add(out, "places", places);       /* (M) of the N T */
+    sslh_view_add(out, "lengths", inputs);      /* (N): n */
     sslh_view_add(out, "items", items);         /* (M,1+K): j, and the k */
+}
+
+/* norm(e_t) of (5) at all places that have a next item: (M,D). Rows of similar length run together, so that short
+   histories, which are most, need not be as long as the longest. */
+SSLH_I_FN sslh_tensor *sslh_i_sasrec_features(sslh_method *m, const sslh_view_set *v, float dropout) {
+    enum { GROUPS = 4, LEAST = 16 }; /* of so many rows */
+    sslh_ctx *c = m->ctx;
+    sslh_tensor *x = sslh_view_get(v, "tokens"), *positions = sslh_view_get(v, "positions"); /* (N,T) */
+    sslh_tensor *lengths = sslh_view_get(v, "lengths"), *part[GROUPS], *places;
+    sslh_forward_desc f;
+    int N, D, groups, g, n, t, parts = 0, M = 0, at = 0, before = 0;
+    if (SSLH_I_BAD(c)) return sslh_i_dummy(c);
+    memset(&f, 0, sizeof f);
+    f.dropout = dropout;
+    N = x->shape[0], D = sslh_param(m->encoder, 0)->shape[1];
+    groups = SSLH_I_MIN(SSLH_I_MAX(N / LEAST, 1), GROUPS);
+    for (n = 0; n < N; n++) M += lengths->ints[n];
+    places = sslh_i_new(c, "sslh_sasrec", SSLH_I32, sslh_dim1(M));
+    for (g = 0; places && g < groups; g++) {
+        const int from = N * g / groups, to = N * (g + 1) / groups;
+        sslh_tensor *rows;
+        int T = 0;
+        for (n = from; n < to; n++) T = SSLH_I_MAX(T, lengths->ints[n]);
+        if (!T) continue;
+        for (n = from; n < to; n++)
+            for (t = 0; t < lengths->ints[n]; t++) places->ints[at++] = before + (n - from) * T + t;
+        before += (to - from) * T;
+        rows = sslh_slice(c, sslh_slice(c, x, 0, from, to), 1, 0, T);
+        f.positions = sslh_slice(c, sslh_slice(c, positions, 0, from, to), 1, 0, T);
+        part[parts++] = sslh_reshape(c, sslh_forward_ex(m->encoder, rows, f), sslh_dim2(-1, D)); /* (.. T,D) */
+        if (SSLH_I_BAD(c)) break;
+    }
+    if (!places || !parts || SSLH_I_BAD(c)) return sslh_i_dummy(c);
+    return sslh_embedding(c, parts > 1 ? sslh_concat(c, part, parts, 0) : part[0], places);
 }
 
 SSLH_I_FN sslh_tensor *sslh_i_sasrec_loss(sslh_method *m, const sslh_view_set *v, int phase) {
     sslh_ctx *c = m->ctx;
     const sslh_i_sasrec *s = (const sslh_i_sasrec *)m->self;
     sslh_tensor *items = sslh_view_get(v, "items"), *table = sslh_param(m->encoder, 0), *h, *r, *y, *loss;
-    sslh_forward_desc f;
     size_t right = 0, ties = 0, i;
     int M, K, D, k;
     (void)phase;
     if (SSLH_I_BAD(c)) return sslh_i_dummy(c);
-    memset(&f, 0, sizeof f);
-    f.positions = sslh_view_get(v, "positions");
-    f.dropout = s->d.dropout;
     M = items->shape[0], K = items->shape[1] - 1, D = table->shape[1];
-    h = sslh_forward_ex(m->encoder, sslh_view_get(v, "tokens"), f);                      /* (N,T,D) */
-    h = sslh_embedding(c, sslh_reshape(c, h, sslh_dim2(-1, D)), sslh_view_get(v, "places")); /* (M,D) */
+    h = sslh_i_sasrec_features(m, v, s->d.dropout); /* (M,D) */
     if (!s->d.negatives) sslh_no_grad(c, 1);
     r = sslh_mul(c, sslh_embedding(c, table, items), sslh_reshape(c, h, sslh_dim3(M, 1, D)));
     r = sslh_sum(c, r, SSLH_AXIS(2), 0); /* (5): (M,1+K) */
@@ -52033,7 +52069,8 @@ SSLH_I_LEAN_END
            regression, k-means, their measures and files; parts of a data set, duplicates in it, neighbours, whitening;
            clips (a kind of field, folders of numbered frames, clips made of images), the next frame, the order of
            frames, the arrow of time; transformers of text with the names of GPT-2, BERT and CLIP, GPT, BERT, features
-           of texts, cross-entropy of many classes a few rows at a time
+           of texts, cross-entropy of many classes a few rows at a time; histories of items: SASRec, BERT4Rec, item2vec,
+           recommendations and their rank; positions of the caller's own in sslh_transformer
     0.1.0  first version: core, kernels, encoders; rotation, SimCLR, VAE, MAE; probes, pictures */
 
 /* ================================================================================================================== */

@@ -1144,7 +1144,8 @@ static int call_row(world *w, int row, const char **names) {
     ROW(sslh_item_cosine, sslh_item_cosine(any_items(c), dice(3) ? dice(3) : i[0]))
     ROW(sslh_item_vectors, sslh_item_vectors(c, T(0)))
     ROW(sslh_item2vec, EMPTY(sslh_word2vec_desc, e); e.dim = dice(3) ? 3 : i[0]; e.epochs = 1;
-        e.window = zeros_mostly(); e.min_count = zeros_mostly(); e.cbow = dice(2); K(sslh_item2vec(any_items(c), dice(3), e)))
+        e.window = zeros_mostly(); e.min_count = zeros_mostly(); e.cbow = dice(2);
+        K(sslh_item2vec(any_items(c), dice(3), e)))
     ROW(sslh_recommend, int32_t best[3]; float likely[3]; sslh_recommender r = any_recommender(c, any_items(c), T(0));
         sslh_recommend(r, dice(6) ? words : NULL, dice(3) ? 1 + dice(WORDS) : not_above_0(i[0]),
                        dice(4) ? 1 + dice(3) : not_above_0(i[1]), dice(6) ? best : NULL, dice(2) ? likely : NULL))

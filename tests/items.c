@@ -352,36 +352,47 @@ static sslh_method sasrec(sslh_ctx *c, sslh_net *net, int negatives, float dropo
     return sslh_sasrec(c, net, d);
 }
 
+/* The samples of a batch in the order of their lengths, equal ones as they come. */
+static void in_order(const sslh_batch *b, const int32_t *lengths, int *order) {
+    for (int n = 0; n < b->count; n++) {
+        int at = n;
+        for (; at > 0 && lengths[order[at - 1]] > lengths[b->index[n]]; at--) order[at] = order[at - 1];
+        order[at] = b->index[n];
+    }
+}
+
 /* Inputs, answers and positions are those of the histories; no drawn item is in one; another epoch draws others. */
 static void sasrec_draws(void) {
     enum { N = 50, K = 3 };
     sslh_ctx *c = context(1);
     sslh_items *set = wheel(c);
     sslh_data data = sslh_items_data(set, LONGEST, 2);
-    sslh_method m = sasrec(c, small(c, WHEEL, 0), K, 0);
+    sslh_method m = sasrec(c, small(c, WHEEL, 0), K, (float)SSLH_OFF);
     sslh_batch b = first_batch(c, data, N);
     static int32_t before[N * LONGEST * (1 + K)];
     int again = 0, all = 0;
     for (int epoch = 0; epoch < 2; epoch++) {
         sslh_view_set v;
-        sslh_tensor *x, *p, *at, *items;
-        int longest = 0, row = 0;
+        sslh_tensor *x, *p, *lengths, *items;
+        int longest = 0, row = 0, order[N];
         memset(&v, 0, sizeof v);
         b.epoch = epoch;
         m.views(&m, &b, &v);
         CHECK_OK(c);
         if (sslh_error(c)) break;
-        x = sslh_view_get(&v, "tokens"), p = sslh_view_get(&v, "positions"), at = sslh_view_get(&v, "places");
+        x = sslh_view_get(&v, "tokens"), p = sslh_view_get(&v, "positions"), lengths = sslh_view_get(&v, "lengths");
         items = sslh_view_get(&v, "items");
+        in_order(&b, data.field[0].lengths, order);
         for (int n = 0; n < N; n++) {
-            const int32_t *h = (const int32_t *)data.field[0].values + (size_t)b.index[n] * LONGEST;
-            const int length = data.field[0].lengths[b.index[n]];
+            const int32_t *h = (const int32_t *)data.field[0].values + (size_t)order[n] * LONGEST;
+            const int length = data.field[0].lengths[order[n]];
             longest = length > longest ? length : longest;
+            CHECK(lengths->ints[n] == length - 1, "its length");
             for (int t = 0; t < length - 1; t++, row++) {
                 const int32_t *item = items->ints + row * (1 + K);
                 CHECK(x->ints[n * x->shape[1] + t] == h[t], "an item");
                 CHECK(p->ints[n * x->shape[1] + t] == LONGEST - (length - 1) + t, "its position");
-                CHECK(at->ints[row] == n * x->shape[1] + t && item[0] == h[t + 1], "the next one");
+                CHECK(item[0] == h[t + 1], "the next one");
                 for (int k = 1; k <= K; k++) {
                     for (int i = 0; i < length; i++) CHECK(item[k] != h[i], "a drawn item was chosen");
                     CHECK(item[k] >= 0 && item[k] < WHEEL, "an item");
@@ -389,10 +400,27 @@ static void sasrec_draws(void) {
                 }
             }
         }
-        CHECK(row == at->shape[0] && row == items->shape[0] && x->shape[1] == longest - 1, "sizes");
+        CHECK(row == items->shape[0] && x->shape[1] == longest - 1, "sizes");
         memcpy(before, items->ints, items->count * sizeof *before);
     }
     CHECK(again < all / 8, "%d of %d are the same in the next epoch", again, all);
+    { /* rows that run in several groups give what small batches of one group do */
+        double whole = 0, parts = 0, answers = 0;
+        for (int part = -1; part < 5; part++) {
+            sslh_batch some = b;
+            sslh_view_set v;
+            memset(&v, 0, sizeof v);
+            if (part >= 0) some.index = b.index + 10 * part, some.count = 10;
+            m.views(&m, &some, &v);
+            if (part < 0) whole = sslh_item(m.loss(&m, &v, 0));
+            else {
+                const double M = sslh_view_get(&v, "items")->shape[0];
+                parts += M * (double)sslh_item(m.loss(&m, &v, 0)), answers += M;
+            }
+            CHECK_OK(c);
+        }
+        CHECK_NEAR(whole, parts / answers, 1e-5);
+    }
     sslh_destroy(c);
 }
 
@@ -411,7 +439,7 @@ static void sasrec_loss(void) {
         sslh_view_set v;
         double want = 0, right = 0;
         float first, second;
-        int row = 0;
+        int row = 0, order[4];
         memset(&f, 0, sizeof f), memset(&v, 0, sizeof v);
         f.kind = SSLH_FIELD_TOKENS, f.type = SSLH_I32, f.shape = sslh_dim1(7), f.values = x, f.lengths = lengths;
         data = sslh_data_from_fields(c, &f, 1, 4);
@@ -419,9 +447,10 @@ static void sasrec_loss(void) {
         m.views(&m, &b, &v);
         first = sslh_item(m.loss(&m, &v, 0));
         CHECK_OK(c);
+        in_order(&b, lengths, order);
         for (int n = 0; n < 4 && !sslh_error(c); n++) {
-            const int32_t *h = x + 7 * b.index[n];
-            const int length = lengths[b.index[n]] - 1;
+            const int32_t *h = x + 7 * order[n];
+            const int length = lengths[order[n]] - 1;
             for (int t = 0; t < length; t++, row++) { /* the history up to t alone, at the last positions */
                 const int32_t *item = sslh_view_get(&v, "items")->ints + row * (negatives == 2 ? 3 : 2);
                 int32_t p[7];

@@ -271,18 +271,17 @@ static void given_views(sslh_method *m, const sslh_batch *batch, sslh_view_set *
         sslh_view_add(out, "answers", sslh_from_ints(c, sslh_dim1(6), answers));
     } else if (strncmp(current->name, "sasrec", 6) == 0) { /* 3 histories with 6, 3, 5 answers, 2 items drawn */
         static const int32_t length[3] = {6, 3, 5};
-        int32_t tokens[18], positions[18], places[14], items[42];
+        int32_t tokens[18], positions[18], items[42];
         uint32_t s = seed_of("tokens ", current->name);
-        int i, m = 0;
+        int i;
         for (i = 0; i < 18; i++) {
             tokens[i] = (int32_t)(draw20(&s) % 11);
             positions[i] = i % 6 < length[i / 6] ? 12 - length[i / 6] + i % 6 : 11;
-            if (i % 6 < length[i / 6]) places[m++] = i;
         }
         for (i = 0; i < 42; i++) items[i] = (int32_t)(draw20(&s) % 11);
         sslh_view_add(out, "tokens", sslh_from_ints(c, sslh_dim2(3, 6), tokens));
         sslh_view_add(out, "positions", sslh_from_ints(c, sslh_dim2(3, 6), positions));
-        sslh_view_add(out, "places", sslh_from_ints(c, sslh_dim1(14), places));
+        sslh_view_add(out, "lengths", sslh_from_ints(c, sslh_dim1(3), length));
         sslh_view_add(out, "items", sslh_from_ints(c, sslh_dim2(14, 3), items));
     } else if (strncmp(current->name, "gpt", 3) == 0) { /* 3 texts of 7 tokens, one of which ends early */
         int32_t tokens[18], targets[18];

@@ -152,6 +152,20 @@ static void sasrec_net(void) {
     moved = sslh_forward_ex(net, x, f);
     CHECK(!same(y, moved, 0, 0), "other positions");
     CHECK_OK(c);
+#if SSLH_WITH_GPT
+    {
+        sslh_generate_desc g;
+        int32_t text[2][20], first[2] = {3, 5};
+        memset(&g, 0, sizeof g);
+        g.stream = 4;
+        for (int k = 0; k < 2; k++) {
+            g.no_cache = k;
+            CHECK(sslh_gpt_generate(net, first, 2, text[k], 20, g) == 20, "20 tokens");
+        }
+        CHECK(memcmp(text[0], text[1], sizeof text[0]) == 0, "the cache changes the text");
+    }
+    CHECK_OK(c);
+#endif
     places[3] = T;
     f.positions = sslh_from_ints(c, sslh_dim2(2, T), places);
     sslh_forward_ex(net, x, f);
