@@ -2283,8 +2283,8 @@ SSLH_API int sslh_recommend(sslh_recommender r, const int32_t *history, int coun
 
 typedef struct sslh_ranking_desc {
     int k;          /* the length of the list that is looked at, at least 1; default 10 */
-    int negatives;  /* random items that the user never chose, among which the true one is ranked, 1 to 1000000; default
-                       100; SSLH_OFF: all items that the user never chose */
+    int negatives;  /* random items that the user never chose (some may be drawn twice), among which the true one is
+                       ranked, 1 to 1000000; default 100; SSLH_OFF: all items that the user never chose */
     int users;      /* at least 1: when there are more, so many of them are drawn; default 10000; SSLH_OFF: all */
     int validation; /* 1: the item before the last is asked for, after those before it; 0: the last, after all others */
     uint64_t seed;  /* of both draws */
@@ -16288,7 +16288,15 @@ SSLH_I_FN sslh_i_chosen *sslh_i_chosen_new(const char *op, sslh_items *set, int 
     p->by = (int64_t *)sslh_i_alloc(c, ((size_t)p->items + 2) * sizeof *p->by);
     p->shared = (int32_t *)sslh_i_alloc(c, 2 * (size_t)p->items * sizeof *p->shared);
     last = (int32_t *)sslh_i_alloc(c, (size_t)p->items * sizeof *last);
-    if (SSLH_I_BAD(c)) return NULL;
+    if (SSLH_I_BAD(c)) {
+        sslh_i_free(c, p->item);
+        sslh_i_free(c, p->user);
+        sslh_i_free(c, p->of);
+        sslh_i_free(c, p->by);
+        sslh_i_free(c, p->shared);
+        sslh_i_free(c, p);
+        return NULL;
+    }
     p->touched = p->shared + p->items;
     for (u = 0; u < set->info.users; u++) {
         const int32_t *h = set->item + set->begin[u];
@@ -50760,14 +50768,15 @@ SSLH_I_FN void sslh_i_actions_thin(sslh_i_actions *a) {
     sslh_i_free(a->c, count);
 }
 
-/* Numbers anew what is left, by the first line of each, and puts the lines of each user together. */
+/* Numbers anew what is left, by the first line of each, and puts the lines of each user together. After an error the
+   result is NULL or unfinished. */
 SSLH_I_FN sslh_items *sslh_i_actions_sort(sslh_i_actions *a) {
     sslh_ctx *c = a->c;
     sslh_items *set = (sslh_items *)sslh_i_alloc(c, sizeof *set);
     int32_t *user = (int32_t *)sslh_i_alloc(c, (a->users.n + a->items.n + 1) * sizeof *user), *item;
     size_t i;
-    if (!set || !user) return NULL;
-    set->c = set->names.c = c;
+    if (set) set->c = set->names.c = c;
+    if (!set || !user) return set;
     item = user + a->users.n; /* 1 + the new numbers */
     for (i = 0; i < a->n && !SSLH_I_BAD(c); i++) {
         sslh_i_action *x = a->action + i;
@@ -50784,7 +50793,7 @@ SSLH_I_FN sslh_items *sslh_i_actions_sort(sslh_i_actions *a) {
     if (!SSLH_I_BAD(c)) qsort(a->action, a->n, sizeof *a->action, sslh_i_action_order);
     set->item = (int32_t *)sslh_i_alloc(c, (a->n + 1) * sizeof *set->item);
     set->begin = (int64_t *)sslh_i_alloc(c, ((size_t)set->info.users + 1) * sizeof *set->begin);
-    if (SSLH_I_BAD(c)) return NULL;
+    if (SSLH_I_BAD(c)) return set;
     for (i = 0; i < a->n; i++) {
         set->item[i] = a->action[i].item;
         set->begin[a->action[i].user + 1] = (int64_t)i + 1;
@@ -50827,7 +50836,14 @@ SSLH_I_FN sslh_items *sslh_i_items_read(sslh_ctx *c, const char *op, const char 
     sslh_i_tally_free(&a.users);
     sslh_i_tally_free(&a.items);
     sslh_i_free(c, a.action);
-    return SSLH_I_BAD(c) ? NULL : set;
+    if (!SSLH_I_BAD(c)) return set;
+    if (set) {
+        sslh_i_tally_free(&set->names);
+        sslh_i_free(c, set->item);
+        sslh_i_free(c, set->begin);
+        sslh_i_free(c, set);
+    }
+    return NULL;
 }
 
 SSLH_DEF sslh_items *sslh_items_from_text(sslh_ctx *c, const char *text, size_t size, sslh_items_desc desc) {

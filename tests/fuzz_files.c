@@ -345,7 +345,7 @@ static void run_target(int t, const uint8_t *data, size_t size) {
         /* what was made goes with the mark; readers and writers free what they took */
         if (k < OTHERS && (targets[k].read == read_net || targets[k].read == read_settings ||
                            !strcmp(targets[k].name, "tokens") || !strcmp(targets[k].name, "vectors") ||
-                           !strcmp(targets[k].name, "classifier")))
+                           !strcmp(targets[k].name, "classifier") || !strcmp(targets[k].name, "items")))
             sslh_rewind(c, mark);
         if (left_since(mark)) stop(target_name(k), "memory is left");
         accepted[k] += ok;

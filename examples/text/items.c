@@ -1,5 +1,6 @@
 /* What to recommend next: SASRec, BERT4Rec and item2vec learn from histories of users, in order of time. Beside their
-   hit rates stand those of popularity and of neighbours, among 100 drawn items as published and among all of them.
+   hit rates stand those of popularity and of neighbours, among 100 drawn items as published (20 where there are few)
+   and among all of them.
 
        build/examples/items --data recsys/amazon_video_games.txt --epochs 201 --every 20
        build/examples/items --data movielens --like "Toy Story, Alien"        (a folder with ratings.csv, movies.csv)
@@ -86,6 +87,7 @@ static void row(sslh_ctx *c, const char *name, sslh_recommender r, const sslh_it
     sslh_ranking some, all;
     memset(&d, 0, sizeof d);
     d.users = users;
+    if (sslh_items_query(set).items < 200) d.negatives = 20;
     some = sslh_rank_items(r, set, d);
     d.negatives = SSLH_OFF;
     all = sslh_rank_items(r, set, d);
@@ -109,6 +111,7 @@ static int each_epoch(const sslh_train_info *info, void *user) {
     if (!info->epoch_end || !w->every || (info->epoch + 1) % w->every) return 0;
     memset(&d, 0, sizeof d);
     d.validation = 1, d.users = w->users;
+    if (sslh_items_query(w->set).items < 200) d.negatives = 20;
     v = sslh_rank_items(w->r, w->set, d);
     printf("  epoch %d: loss %.4f, validation HR@10 %.3f, NDCG@10 %.3f\n", info->epoch + 1, (double)info->loss,
            (double)v.hit, (double)v.ndcg);
