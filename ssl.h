@@ -13826,7 +13826,7 @@ SSLH_I_FN sslh_method sslh_i_bert_make(sslh_ctx *c, sslh_net *encoder, sslh_data
    Learns from: what each user chose, in order of time. As in GPT each item is the answer to the question what follows
    those before it, but there are many items, and most of them occur a few times only.
 
-       e_t = sqrt(D) E[x_t] + P[L - n + t]      the last of n items has the last of L positions               (1)
+       e_t = drop( sqrt(D) E[x_t] + P[L - n + t] )    the last of n items has the last of L positions         (1)
        n_t = norm(e_t)                                                                                        (2)
        y_t = n_t + sum over s <= t of drop(a_ts) V e_s,   a_ts = softmax over s of (Q n_t . K e_s / sqrt(D))  (3)
        m_t = norm(y_t),   e_t = m_t + drop( W' drop( relu( W m_t ) ) )                                        (4)
