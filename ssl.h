@@ -6169,16 +6169,64 @@ SSLH_I_FN void sslh_i_text_fits(sslh_method *m, sslh_data data, int more) {
 
 /* --- methods that learn from histories of items ------------------------------------------------------------------- */
 
-/* Positions (N,T) that count from the end: of n items, n the length less `less`, the last one has the last position of
-   the encoder. */
-SSLH_I_FN sslh_tensor *sslh_i_last_positions(const sslh_method *m, const sslh_tensor *lengths, int less, int T) {
+/* Positions (N,T) that count from the end: of n items, the length of the row, the last one has the last position of the
+   encoder. */
+SSLH_I_FN sslh_tensor *sslh_i_last_positions(const sslh_method *m, const sslh_tensor *lengths, int T) {
     const sslh_transformer_desc *d = sslh_i_transformer_of(m->ctx, m->name, m->encoder);
     sslh_tensor *x = d ? sslh_i_new(m->ctx, m->name, SSLH_I32, sslh_dim2(lengths->shape[0], T)) : NULL;
     int n, t;
     for (n = 0; x && n < lengths->shape[0]; n++)
         for (t = 0; t < T; t++)
-            x->ints[n * T + t] = SSLH_I_MIN(d->length - SSLH_I_MAX(lengths->ints[n] - less, 0) + t, d->length - 1);
-    return x;
+            x->ints[n * T + t] = SSLH_I_MIN(d->length - lengths->ints[n] + t, d->length - 1);
+    return x ? x : sslh_i_dummy(m->ctx);
+}
+
+/* The order of rows by length, which is at most T: (N) in scratch, equal ones as they come. NULL after an error. */
+SSLH_I_FN int32_t *sslh_i_by_length(sslh_ctx *c, const int32_t *length, int N, int T) {
+    int32_t *order = (int32_t *)sslh_i_scratch(c, (size_t)N * sizeof *order);
+    int n, t, k = 0;
+    for (t = 0; order && t <= T; t++)
+        for (n = 0; n < N; n++) if (length[n] == t) order[k++] = n;
+    return order;
+}
+
+/* h = f(x) at M places: tokens and positions (N,T), lengths (N), places (M) of the N T -> (M,D). Rows run in several
+   groups, each as long as its longest row: when they are sorted, most are short. hide: 1: what is behind the end of a
+   row is hidden from it, for an encoder that is not causal. */
+SSLH_I_FN sslh_tensor *sslh_i_history_features(sslh_method *m, sslh_tensor *tokens, sslh_tensor *positions,
+                                               const sslh_tensor *lengths, const sslh_tensor *places, int hide,
+                                               float dropout) {
+    enum { GROUPS = 4, LEAST = 16 }; /* of at least so many rows */
+    sslh_ctx *c = m->ctx;
+    sslh_tensor *part[GROUPS], *there;
+    sslh_forward_desc f;
+    int N, T, D, groups, g, n, t, i, parts = 0, before = 0;
+    if (SSLH_I_BAD(c)) return sslh_i_dummy(c);
+    memset(&f, 0, sizeof f);
+    f.dropout = dropout;
+    N = tokens->shape[0], T = tokens->shape[1], D = sslh_param(m->encoder, 0)->shape[1];
+    groups = SSLH_I_MIN(SSLH_I_MAX(N / LEAST, 1), GROUPS);
+    there = sslh_i_new(c, m->name, SSLH_I32, sslh_dim1(places->shape[0])); /* the places among all groups' rows */
+    for (g = 0; there && g < groups && !SSLH_I_BAD(c); g++) {
+        const int from = N * g / groups, to = N * (g + 1) / groups;
+        sslh_tensor *rows;
+        int longest = 0;
+        for (n = from; n < to; n++) longest = SSLH_I_MAX(longest, lengths->ints[n]);
+        if (!longest) continue;
+        for (i = 0; i < places->shape[0]; i++) {
+            n = places->ints[i] / T;
+            if (n >= from && n < to) there->ints[i] = before + (n - from) * longest + places->ints[i] % T;
+        }
+        before += (to - from) * longest;
+        rows = sslh_slice(c, sslh_slice(c, tokens, 0, from, to), 1, 0, longest); /* (to - from,longest) */
+        f.positions = sslh_slice(c, sslh_slice(c, positions, 0, from, to), 1, 0, longest);
+        f.mask = hide ? sslh_i_new(c, m->name, SSLH_U8, sslh_dim2(to - from, longest)) : NULL;
+        for (n = from; f.mask && n < to; n++)
+            for (t = 0; t < longest; t++) f.mask->bytes[(n - from) * longest + t] = t >= lengths->ints[n];
+        part[parts++] = sslh_reshape(c, sslh_forward_ex(m->encoder, rows, f), sslh_dim2(-1, D));
+    }
+    if (!there || !parts || SSLH_I_BAD(c)) return sslh_i_dummy(c);
+    return sslh_embedding(c, parts > 1 ? sslh_concat(c, part, parts, 0) : part[0], there);
 }
 
 /* Scores (n,items) of the items after n histories, of each of which the encoder reads as many as it can. mask: the
@@ -6189,37 +6237,29 @@ SSLH_I_FN void sslh_i_score_rows(sslh_method *m, const int32_t *const *history, 
     sslh_ctx *c = m->ctx;
     const sslh_transformer_desc *d = sslh_i_transformer_of(c, m->name, m->encoder);
     const int more = mask >= 0, was_training = sslh_is_training(m->net);
-    sslh_tensor *tokens, *lengths, *padding, *places, *h, *table;
-    sslh_forward_desc f;
+    sslh_tensor *tokens, *lengths, *places, *h, *table;
     int i, t, T = 0;
     if (!d) return;
     for (i = 0; i < n; i++) T = SSLH_I_MAX(T, SSLH_I_MIN(count[i], d->length - more) + more);
     for (i = 0; i < n; i++)
         if (count[i] < 1) sslh_fail(c, SSLH_E_USAGE, "%s: a history is empty, so there is nothing to go by", m->name);
     if (SSLH_I_BAD(c)) return;
-    memset(&f, 0, sizeof f);
     sslh_train_mode(m->net, 0);
     sslh_push(c);
     sslh_no_grad(c, 1);
     tokens = sslh_i_new(c, m->name, SSLH_I32, sslh_dim2(n, T));
     lengths = tokens ? sslh_i_new(c, m->name, SSLH_I32, sslh_dim1(n)) : NULL;
-    padding = lengths ? sslh_i_new(c, m->name, SSLH_U8, sslh_dim2(n, T)) : NULL;
-    places = padding ? sslh_i_new(c, m->name, SSLH_I32, sslh_dim1(n)) : NULL;
+    places = lengths ? sslh_i_new(c, m->name, SSLH_I32, sslh_dim1(n)) : NULL;
     for (i = 0; places && i < n; i++) {
         const int length = SSLH_I_MIN(count[i], d->length - more);
         const int32_t *from = history[i] + (count[i] - length);
-        for (t = 0; t < T; t++) {
-            tokens->ints[i * T + t] = t < length ? from[t] : SSLH_I_MAX(mask, 0);
-            padding->bytes[i * T + t] = t >= length + more;
-        }
+        for (t = 0; t < T; t++) tokens->ints[i * T + t] = t < length ? from[t] : SSLH_I_MAX(mask, 0);
         lengths->ints[i] = length + more;
         places->ints[i] = i * T + length + more - 1;
     }
     if (places) {
-        f.positions = sslh_i_last_positions(m, lengths, 0, T);
-        if (more) f.mask = padding; /* a causal net does not look at it */
-        h = sslh_forward_ex(m->encoder, tokens, f); /* (n,T,D) */
-        h = sslh_embedding(c, sslh_reshape(c, h, sslh_dim2(-1, d->width)), places); /* (n,D) */
+        h = sslh_i_last_positions(m, lengths, T);
+        h = sslh_i_history_features(m, tokens, h, lengths, places, more, 0); /* (n,D) */
         if (head) h = sslh_layer_linear(head, 0, h, 0, SSLH_GELU);
         table = sslh_slice(c, sslh_param(m->encoder, 0), 0, 0, items);
         h = sslh_linear(c, h, table, head ? sslh_param(head, 2) : NULL); /* (n,items) */
@@ -13878,13 +13918,14 @@ SSLH_I_FN void sslh_i_sasrec_views(sslh_method *m, const sslh_batch *batch, sslh
     const sslh_i_sasrec *s = (const sslh_i_sasrec *)m->self;
     const int K = SSLH_I_MAX(s->d.negatives, 1), N = batch->count; /* without negatives: one, for the AUC */
     sslh_tensor *lengths, *x = sslh_i_text_rows(c, "sslh_sasrec", batch, 1, 'S', &lengths); /* (N,longest + 1) */
-    sslh_tensor *tokens, *positions, *inputs, *items;
+    sslh_tensor *tokens, *inputs, *places, *items;
     int32_t *order;
     int n, t, k, T = 0, M = 0, at = 0;
     if (SSLH_I_BAD(c)) return;
     for (n = 0; n < N; n++) {
-        T = SSLH_I_MAX(T, lengths->ints[n] - 1);
-        M += SSLH_I_MAX(lengths->ints[n] - 1, 0);
+        lengths->ints[n] = SSLH_I_MAX(lengths->ints[n] - 1, 0); /* without the last item, which is an answer only */
+        T = SSLH_I_MAX(T, lengths->ints[n]);
+        M += lengths->ints[n];
     }
     if (!M) {
         sslh_fail(c, SSLH_E_USAGE, "sslh_sasrec: no history of this batch has two items: leave the others out "
@@ -13893,66 +13934,31 @@ SSLH_I_FN void sslh_i_sasrec_views(sslh_method *m, const sslh_batch *batch, sslh
     }
     tokens = sslh_i_new(c, "sslh_sasrec", SSLH_I32, sslh_dim2(N, T));
     inputs = tokens ? sslh_i_new(c, "sslh_sasrec", SSLH_I32, sslh_dim1(N)) : NULL;
-    items = inputs ? sslh_i_new(c, "sslh_sasrec", SSLH_I32, sslh_dim2(M, 1 + K)) : NULL;
-    order = items ? (int32_t *)sslh_i_scratch(c, (size_t)N * sizeof *order) : NULL;
+    places = inputs ? sslh_i_new(c, "sslh_sasrec", SSLH_I32, sslh_dim1(M)) : NULL;
+    items = places ? sslh_i_new(c, "sslh_sasrec", SSLH_I32, sslh_dim2(M, 1 + K)) : NULL;
+    order = items ? sslh_i_by_length(c, lengths->ints, N, T) : NULL;
     if (!order) return;
-    for (t = k = 0; t <= T; t++)
-        for (n = 0; n < N; n++) if (SSLH_I_MAX(lengths->ints[n] - 1, 0) == t) order[k++] = n;
     for (n = 0; n < N; n++) {
         const int32_t *row = x->ints + (size_t)order[n] * (size_t)x->shape[1];
         const int length = lengths->ints[order[n]];
         const uint64_t stream = sslh_i_sample_stream('S', 1, batch->epoch, batch->index[order[n]]);
-        inputs->ints[n] = SSLH_I_MAX(length - 1, 0);
-        for (t = 0; t < T; t++) tokens->ints[n * T + t] = t < length - 1 ? row[t] : 0;
-        for (t = 0; t < length - 1; t++, at++) {
+        inputs->ints[n] = length;
+        for (t = 0; t < T; t++) tokens->ints[n * T + t] = t < length ? row[t] : 0;
+        for (t = 0; t < length; t++, at++) {
             int32_t *item = items->ints + (size_t)at * (size_t)(1 + K);
+            places->ints[at] = n * T + t;
             item[0] = row[t + 1];
             for (k = 0; k < K; k++)
                 item[1 + k] = sslh_i_sasrec_other(batch->seed, stream, (uint64_t)t * (uint64_t)K + (uint64_t)k, row,
-                                                  length, s->vocabulary);
+                                                  length + 1, s->vocabulary);
         }
     }
     sslh_i_unscratch(c, order);
-    positions = sslh_i_last_positions(m, inputs, 0, T);
-    if (!positions) return;
-    sslh_view_add(out, "tokens", tokens);       /* (N,T): x */
-    sslh_view_add(out, "positions", positions); /* (N,T): L - n + t */
-    sslh_view_add(out, "lengths", inputs);      /* (N): n */
-    sslh_view_add(out, "items", items);         /* (M,1+K): j, and the k */
-}
-
-/* norm(e_t) of (5) at all places that have a next item: (M,D). Rows of similar length run together, so that short
-   histories, which are most, need not be as long as the longest. */
-SSLH_I_FN sslh_tensor *sslh_i_sasrec_features(sslh_method *m, const sslh_view_set *v, float dropout) {
-    enum { GROUPS = 4, LEAST = 16 }; /* of so many rows */
-    sslh_ctx *c = m->ctx;
-    sslh_tensor *x = sslh_view_get(v, "tokens"), *positions = sslh_view_get(v, "positions"); /* (N,T) */
-    sslh_tensor *lengths = sslh_view_get(v, "lengths"), *part[GROUPS], *places;
-    sslh_forward_desc f;
-    int N, D, groups, g, n, t, parts = 0, M = 0, at = 0, before = 0;
-    if (SSLH_I_BAD(c)) return sslh_i_dummy(c);
-    memset(&f, 0, sizeof f);
-    f.dropout = dropout;
-    N = x->shape[0], D = sslh_param(m->encoder, 0)->shape[1];
-    groups = SSLH_I_MIN(SSLH_I_MAX(N / LEAST, 1), GROUPS);
-    for (n = 0; n < N; n++) M += lengths->ints[n];
-    places = sslh_i_new(c, "sslh_sasrec", SSLH_I32, sslh_dim1(M));
-    for (g = 0; places && g < groups; g++) {
-        const int from = N * g / groups, to = N * (g + 1) / groups;
-        sslh_tensor *rows;
-        int T = 0;
-        for (n = from; n < to; n++) T = SSLH_I_MAX(T, lengths->ints[n]);
-        if (!T) continue;
-        for (n = from; n < to; n++)
-            for (t = 0; t < lengths->ints[n]; t++) places->ints[at++] = before + (n - from) * T + t;
-        before += (to - from) * T;
-        rows = sslh_slice(c, sslh_slice(c, x, 0, from, to), 1, 0, T);
-        f.positions = sslh_slice(c, sslh_slice(c, positions, 0, from, to), 1, 0, T);
-        part[parts++] = sslh_reshape(c, sslh_forward_ex(m->encoder, rows, f), sslh_dim2(-1, D)); /* (.. T,D) */
-        if (SSLH_I_BAD(c)) break;
-    }
-    if (!places || !parts || SSLH_I_BAD(c)) return sslh_i_dummy(c);
-    return sslh_embedding(c, parts > 1 ? sslh_concat(c, part, parts, 0) : part[0], places);
+    sslh_view_add(out, "tokens", tokens);                                  /* (N,T): x */
+    sslh_view_add(out, "positions", sslh_i_last_positions(m, inputs, T)); /* (N,T): L - n + t */
+    sslh_view_add(out, "lengths", inputs);                                 /* (N): n */
+    sslh_view_add(out, "places", places);                                  /* (M) of the N T */
+    sslh_view_add(out, "items", items);                                    /* (M,1+K): j, and the k */
 }
 
 SSLH_I_FN sslh_tensor *sslh_i_sasrec_loss(sslh_method *m, const sslh_view_set *v, int phase) {
@@ -13964,7 +13970,8 @@ SSLH_I_FN sslh_tensor *sslh_i_sasrec_loss(sslh_method *m, const sslh_view_set *v
     (void)phase;
     if (SSLH_I_BAD(c)) return sslh_i_dummy(c);
     M = items->shape[0], K = items->shape[1] - 1, D = table->shape[1];
-    h = sslh_i_sasrec_features(m, v, s->d.dropout); /* (M,D) */
+    h = sslh_i_history_features(m, sslh_view_get(v, "tokens"), sslh_view_get(v, "positions"),
+                                sslh_view_get(v, "lengths"), sslh_view_get(v, "places"), 0, s->d.dropout); /* (M,D) */
     if (!s->d.negatives) sslh_no_grad(c, 1);
     r = sslh_mul(c, sslh_embedding(c, table, items), sslh_reshape(c, h, sslh_dim3(M, 1, D)));
     r = sslh_sum(c, r, SSLH_AXIS(2), 0); /* (5): (M,1+K) */
@@ -14068,14 +14075,14 @@ typedef struct sslh_i_bert4rec {
 
 SSLH_I_FN void sslh_i_bert4rec_prepare(sslh_method *m, sslh_data data) { sslh_i_text_fits(m, data, 0); }
 
-/* M: the hidden places of all rows together. */
+/* The rows are in the order of their lengths. M: the hidden places of all rows together. */
 SSLH_I_FN void sslh_i_bert4rec_views(sslh_method *m, const sslh_batch *batch, sslh_view_set *out) {
     sslh_ctx *c = m->ctx;
     const sslh_i_bert4rec *s = (const sslh_i_bert4rec *)m->self;
     const int N = batch->count;
     sslh_tensor *lengths, *x = sslh_i_text_rows(c, "sslh_bert4rec", batch, 0, 'Z', &lengths); /* (N,longest) */
-    sslh_tensor *tokens, *padding, *positions, *places, *answers;
-    int32_t *hidden, *answer, *order; /* (N T), (N T), (T) */
+    sslh_tensor *tokens, *sorted, *places, *answers;
+    int32_t *order, *hidden, *answer, *mixed; /* (N), (N T), (N T), (T) */
     int n, t, T = 0, M = 0;
     if (SSLH_I_BAD(c)) return;
     for (n = 0; n < N; n++) T = SSLH_I_MAX(T, lengths->ints[n]);
@@ -14084,29 +14091,28 @@ SSLH_I_FN void sslh_i_bert4rec_views(sslh_method *m, const sslh_batch *batch, ss
         return;
     }
     tokens = sslh_i_new(c, "sslh_bert4rec", SSLH_I32, sslh_dim2(N, T));
-    padding = tokens ? sslh_i_new(c, "sslh_bert4rec", SSLH_U8, sslh_dim2(N, T)) : NULL;
-    positions = padding ? sslh_i_last_positions(m, lengths, 0, T) : NULL;
-    hidden = positions ? (int32_t *)sslh_i_scratch(c, (size_t)(2 * N + 1) * (size_t)T * sizeof *hidden) : NULL;
+    sorted = tokens ? sslh_i_new(c, "sslh_bert4rec", SSLH_I32, sslh_dim1(N)) : NULL;
+    order = sorted ? sslh_i_by_length(c, lengths->ints, N, T) : NULL;
+    hidden = order ? (int32_t *)sslh_i_scratch(c, (size_t)(2 * N + 1) * (size_t)T * sizeof *hidden) : NULL;
     if (!hidden) return;
     answer = hidden + (size_t)N * (size_t)T;
-    order = answer + (size_t)N * (size_t)T;
+    mixed = answer + (size_t)N * (size_t)T;
     for (n = 0; n < N; n++) {
-        const uint64_t stream = sslh_i_sample_stream('Z', 1, batch->epoch, batch->index[n]);
-        const uint64_t draw = sslh_i_sample_stream('Z', 2, batch->epoch, batch->index[n]);
-        const int length = lengths->ints[n];
+        const uint64_t stream = sslh_i_sample_stream('Z', 1, batch->epoch, batch->index[order[n]]);
+        const uint64_t draw = sslh_i_sample_stream('Z', 2, batch->epoch, batch->index[order[n]]);
+        const int32_t *row = x->ints + (size_t)order[n] * (size_t)x->shape[1];
+        const int length = lengths->ints[order[n]];
         float many = s->d.mask * (float)length;
         int k;
         many = many + 0.5f;
         k = SSLH_I_MIN(SSLH_I_MAX(1, (int)many), length); /* (1) */
-        for (t = 0; t < T; t++) {
-            tokens->ints[n * T + t] = t < length ? x->ints[(size_t)n * (size_t)x->shape[1] + (size_t)t] : s->items;
-            padding->bytes[n * T + t] = t >= length;
-        }
-        if (length) sslh_random_permutation(batch->seed, stream, order, length);
-        if (k && sslh_random_uniform(batch->seed, draw, 0) < s->d.last) k = 1, order[0] = length - 1;
+        sorted->ints[n] = length;
+        for (t = 0; t < T; t++) tokens->ints[n * T + t] = t < length ? row[t] : s->items;
+        if (length) sslh_random_permutation(batch->seed, stream, mixed, length);
+        if (k && sslh_random_uniform(batch->seed, draw, 0) < s->d.last) k = 1, mixed[0] = length - 1;
         for (t = 0; t < k; t++) {
-            int32_t *token = tokens->ints + n * T + order[t];
-            hidden[M] = n * T + order[t];
+            int32_t *token = tokens->ints + n * T + mixed[t];
+            hidden[M] = n * T + mixed[t];
             answer[M++] = *token;
             *token = s->items; /* (2) */
         }
@@ -14115,29 +14121,24 @@ SSLH_I_FN void sslh_i_bert4rec_views(sslh_method *m, const sslh_batch *batch, ss
     answers = places ? sslh_i_new(c, "sslh_bert4rec", SSLH_I32, sslh_dim1(M)) : NULL;
     for (t = 0; answers && t < M; t++) places->ints[t] = hidden[t], answers->ints[t] = answer[t];
     sslh_i_unscratch(c, hidden);
+    sslh_i_unscratch(c, order);
     if (!answers) return;
-    sslh_view_add(out, "tokens", tokens);       /* (N,T): x' */
-    sslh_view_add(out, "positions", positions); /* (N,T) */
-    sslh_view_add(out, "padding", padding);     /* (N,T) */
-    sslh_view_add(out, "places", places);       /* (M): S among the N T */
-    sslh_view_add(out, "answers", answers);     /* (M) */
+    sslh_view_add(out, "tokens", tokens);                                  /* (N,T): x' */
+    sslh_view_add(out, "positions", sslh_i_last_positions(m, sorted, T)); /* (N,T) */
+    sslh_view_add(out, "lengths", sorted);                                 /* (N) */
+    sslh_view_add(out, "places", places);                                  /* (M): S among the N T */
+    sslh_view_add(out, "answers", answers);                                /* (M) */
 }
 
 SSLH_I_FN sslh_tensor *sslh_i_bert4rec_loss(sslh_method *m, const sslh_view_set *v, int phase) {
     sslh_ctx *c = m->ctx;
     const sslh_i_bert4rec *s = (const sslh_i_bert4rec *)m->self;
     sslh_tensor *table = sslh_param(m->encoder, 0), *h, *loss;
-    sslh_forward_desc f;
     (void)phase;
     if (SSLH_I_BAD(c)) return sslh_i_dummy(c);
-    memset(&f, 0, sizeof f);
-    f.positions = sslh_view_get(v, "positions");
-    f.mask = sslh_view_get(v, "padding");
-    f.dropout = s->d.dropout;
-    h = sslh_forward_ex(m->encoder, sslh_view_get(v, "tokens"), f); /* (N,T,D) */
-    h = sslh_reshape(c, h, sslh_dim2(-1, table->shape[1]));
-    h = sslh_embedding(c, h, sslh_view_get(v, "places"));           /* (M,D) */
-    h = sslh_layer_linear(s->head, 0, h, 0, SSLH_GELU);             /* (3) */
+    h = sslh_i_history_features(m, sslh_view_get(v, "tokens"), sslh_view_get(v, "positions"),
+                                sslh_view_get(v, "lengths"), sslh_view_get(v, "places"), 1, s->d.dropout); /* (M,D) */
+    h = sslh_layer_linear(s->head, 0, h, 0, SSLH_GELU); /* (3) */
     loss = sslh_linear_cross_entropy(c, h, sslh_slice(c, table, 0, 0, s->items), sslh_param(s->head, 2),
                                      sslh_view_get(v, "answers"), -1); /* (4) */
     m->guessing = (float)sslh_i_log((sslh_real)s->items);

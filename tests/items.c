@@ -342,6 +342,14 @@ static sslh_batch first_batch(sslh_ctx *c, sslh_data data, int n) {
     sslh_next_batch(sslh_loader_new(c, data, l), &b);
     return b;
 }
+/* The samples of a batch in the order of their lengths, equal ones as they come. */
+static void in_order(const sslh_batch *b, const int32_t *lengths, int *order) {
+    for (int n = 0; n < b->count; n++) {
+        int at = n;
+        for (; at > 0 && lengths[order[at - 1]] > lengths[b->index[n]]; at--) order[at] = order[at - 1];
+        order[at] = b->index[n];
+    }
+}
 #endif
 
 #if SSLH_WITH_SASREC
@@ -350,15 +358,6 @@ static sslh_method sasrec(sslh_ctx *c, sslh_net *net, int negatives, float dropo
     memset(&d, 0, sizeof d);
     d.negatives = negatives, d.dropout = dropout;
     return sslh_sasrec(c, net, d);
-}
-
-/* The samples of a batch in the order of their lengths, equal ones as they come. */
-static void in_order(const sslh_batch *b, const int32_t *lengths, int *order) {
-    for (int n = 0; n < b->count; n++) {
-        int at = n;
-        for (; at > 0 && lengths[order[at - 1]] > lengths[b->index[n]]; at--) order[at] = order[at - 1];
-        order[at] = b->index[n];
-    }
 }
 
 /* Inputs, answers and positions are those of the histories; no drawn item is in one; another epoch draws others. */
@@ -392,7 +391,8 @@ static void sasrec_draws(void) {
                 const int32_t *item = items->ints + row * (1 + K);
                 CHECK(x->ints[n * x->shape[1] + t] == h[t], "an item");
                 CHECK(p->ints[n * x->shape[1] + t] == LONGEST - (length - 1) + t, "its position");
-                CHECK(item[0] == h[t + 1], "the next one");
+                CHECK(sslh_view_get(&v, "places")->ints[row] == n * x->shape[1] + t && item[0] == h[t + 1],
+                      "the next one");
                 for (int k = 1; k <= K; k++) {
                     for (int i = 0; i < length; i++) CHECK(item[k] != h[i], "a drawn item was chosen");
                     CHECK(item[k] >= 0 && item[k] < WHEEL, "an item");
@@ -569,20 +569,20 @@ static void bert4rec_hides(void) {
         sslh_method m = bert4rec(c, small(c, WHEEL + 1, SSLH_OFF), 0.4f, run == 0 ? 0 : run == 1 ? (float)SSLH_OFF : 1);
         sslh_view_set v;
         const int32_t *x, *at, *answer;
-        int T, row = 0, only_last = 0;
+        int T, row = 0, only_last = 0, order[N];
         memset(&v, 0, sizeof v);
         m.views(&m, &b, &v);
         CHECK_OK(c);
         if (sslh_error(c)) break;
         x = sslh_view_get(&v, "tokens")->ints, at = sslh_view_get(&v, "places")->ints;
         answer = sslh_view_get(&v, "answers")->ints, T = sslh_view_get(&v, "tokens")->shape[1];
+        in_order(&b, data.field[0].lengths, order);
         for (int n = 0; n < N; n++) {
-            const int32_t *h = (const int32_t *)data.field[0].values + (size_t)b.index[n] * LONGEST;
-            const int length = data.field[0].lengths[b.index[n]];
+            const int32_t *h = (const int32_t *)data.field[0].values + (size_t)order[n] * LONGEST;
+            const int length = data.field[0].lengths[order[n]];
             int hid = 0, last = x[n * T + length - 1] == WHEEL;
-            for (int t = 0; t < T; t++) {
-                CHECK(sslh_view_get(&v, "padding")->bytes[n * T + t] == (t >= length), "padding");
-                if (t >= length) continue;
+            CHECK(sslh_view_get(&v, "lengths")->ints[n] == length, "its length");
+            for (int t = 0; t < length; t++) {
                 CHECK(x[n * T + t] == h[t] || x[n * T + t] == WHEEL, "an item");
                 hid += x[n * T + t] == WHEEL;
                 CHECK(sslh_view_get(&v, "positions")->ints[n * T + t] == LONGEST - length + t, "its position");

@@ -251,13 +251,11 @@ static void given_views(sslh_method *m, const sslh_batch *batch, sslh_view_set *
     } else if (strcmp(current->name, "bert4rec") == 0) { /* 3 histories of 7, 4 and 6 items, two gaps in each */
         static const int32_t length[3] = {7, 4, 6};
         int32_t tokens[21], positions[21], places[6], answers[6];
-        uint8_t padding[21];
         uint32_t s = seed_of("tokens ", current->name);
         int i;
         for (i = 0; i < 21; i++) {
             tokens[i] = (int32_t)(draw20(&s) % 10);
-            padding[i] = i % 7 >= length[i / 7];
-            positions[i] = padding[i] ? 11 : 12 - length[i / 7] + i % 7;
+            positions[i] = i % 7 >= length[i / 7] ? 11 : 12 - length[i / 7] + i % 7;
         }
         for (i = 0; i < 6; i++) {
             places[i] = i / 2 * 7 + (i % 2 ? 3 : 1);
@@ -266,22 +264,24 @@ static void given_views(sslh_method *m, const sslh_batch *batch, sslh_view_set *
         }
         sslh_view_add(out, "tokens", sslh_from_ints(c, sslh_dim2(3, 7), tokens));
         sslh_view_add(out, "positions", sslh_from_ints(c, sslh_dim2(3, 7), positions));
-        sslh_view_add(out, "padding", sslh_from_bytes(c, sslh_dim2(3, 7), padding));
+        sslh_view_add(out, "lengths", sslh_from_ints(c, sslh_dim1(3), length));
         sslh_view_add(out, "places", sslh_from_ints(c, sslh_dim1(6), places));
         sslh_view_add(out, "answers", sslh_from_ints(c, sslh_dim1(6), answers));
     } else if (strncmp(current->name, "sasrec", 6) == 0) { /* 3 histories with 6, 3, 5 answers, 2 items drawn */
         static const int32_t length[3] = {6, 3, 5};
-        int32_t tokens[18], positions[18], items[42];
+        int32_t tokens[18], positions[18], places[14], items[42];
         uint32_t s = seed_of("tokens ", current->name);
-        int i;
+        int i, m = 0;
         for (i = 0; i < 18; i++) {
             tokens[i] = (int32_t)(draw20(&s) % 11);
             positions[i] = i % 6 < length[i / 6] ? 12 - length[i / 6] + i % 6 : 11;
+            if (i % 6 < length[i / 6]) places[m++] = i;
         }
         for (i = 0; i < 42; i++) items[i] = (int32_t)(draw20(&s) % 11);
         sslh_view_add(out, "tokens", sslh_from_ints(c, sslh_dim2(3, 6), tokens));
         sslh_view_add(out, "positions", sslh_from_ints(c, sslh_dim2(3, 6), positions));
         sslh_view_add(out, "lengths", sslh_from_ints(c, sslh_dim1(3), length));
+        sslh_view_add(out, "places", sslh_from_ints(c, sslh_dim1(14), places));
         sslh_view_add(out, "items", sslh_from_ints(c, sslh_dim2(14, 3), items));
     } else if (strncmp(current->name, "gpt", 3) == 0) { /* 3 texts of 7 tokens, one of which ends early */
         int32_t tokens[18], targets[18];

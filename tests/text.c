@@ -125,8 +125,9 @@ static void wishes(void) {
 static void sasrec_net(void) {
     sslh_ctx *c = context(2);
     sslh_net *net = small(c, SSLH_SASREC);
-    sslh_tensor *x = tokens(c, 2, 4), *y, *z, *moved;
+    sslh_tensor *x = tokens(c, 2, 4), *weight = sslh_normal(c, sslh_dim3(2, T, D), 0, 1), *y, *z, *moved;
     sslh_forward_desc f;
+    static sslh_real slopes[16][D * D + V * D];
     uint8_t mask[2 * T] = {0};
     int32_t places[2 * T];
     memset(&f, 0, sizeof f);
@@ -139,6 +140,16 @@ static void sasrec_net(void) {
     f.dropout = 1e-7f;
     z = sslh_forward_ex(net, x, f);
     for (int i = 0; i < 2 * T * D; i++) CHECK_NEAR(y->data[i], z->data[i], 1e-5);
+    for (int k = 0; k < 2; k++) { /* and so are the gradients */
+        f.dropout = k ? 1e-7f : 0;
+        sslh_zero_grad(net);
+        sslh_backward(c, sslh_sum(c, sslh_mul(c, sslh_forward_ex(net, x, f), weight), SSLH_ALL, 0));
+        for (int i = 0; i < 16 && !sslh_error(c); i++) {
+            const sslh_tensor *p = sslh_param(net, i);
+            if (!k) memcpy(slopes[i], p->grad, p->count * sizeof *p->grad);
+            for (size_t j = 0; k && j < p->count; j++) CHECK_CLOSE(p->grad[j], slopes[i][j], 1e-4);
+        }
+    }
     f.dropout = 0, f.mask = sslh_from_bytes(c, sslh_dim2(2, T), mask);
     y = sslh_forward_ex(net, x, f);
     f.dropout = 1e-7f;
