@@ -664,8 +664,53 @@ static void item2vec(void) {
 }
 #endif
 
+/* Each allocation fails in turn: an error, no leak, and what was read before is still good. */
+static void no_memory(void) {
+    static const char *const text = "1 a\n1 b\n1 c\n2 a\n2 c\n2 b\n2 d\n3 a\n3 d\n3 b\n";
+    long n, last = 100000;
+    for (n = 1; n <= last; n++) {
+        test_memory m;
+        sslh_desc d;
+        sslh_ctx *c;
+        sslh_items *set;
+        sslh_ranking_desc rd;
+        int32_t best[2], history[2] = {0, 1};
+        memset(&m, 0, sizeof m), memset(&d, 0, sizeof d), memset(&rd, 0, sizeof rd);
+        d.threads = 1, d.alloc = test_alloc, d.release = test_release, d.user = &m;
+        m.fail_at = n;
+        c = sslh_create(d);
+        set = read_text(c, text, plain());
+        sslh_items_data(set, 3, 1);
+        sslh_rank_items(sslh_item_cosine(set, 1), set, rd);
+        sslh_recommend(sslh_item_popularity(set, 0), history, 2, 2, best, NULL);
+#if SSLH_WITH_SASREC
+        if (!sslh_error(c)) {
+            sslh_method method = sasrec(c, small(c, 4, 0), 0, 0);
+            sslh_rank_items(sslh_sasrec_recommender(&method), set, rd);
+        }
+#endif
+        if (m.calls >= n) CHECK(sslh_error_code(c) == SSLH_E_MEMORY, "allocation %ld: %s", n,
+                                sslh_error(c) ? sslh_error(c) : "no error");
+        else {
+            CHECK_OK(c);
+            last = n;
+        }
+        if (set && m.calls >= n && n > 1) {
+            m.fail_at = 0;
+            sslh_clear_error(c);
+            says(set, 1, "a c b d");
+            sslh_rank_items(sslh_item_popularity(set, 1), set, rd);
+            CHECK_OK(c);
+        }
+        sslh_destroy(c);
+        CHECK(m.live == 0, "allocation %ld: %ld blocks leak", n, m.live);
+    }
+    CHECK(n > 20 && n < 1000, "%ld allocations", n);
+}
+
 TESTS_BEGIN
     TEST(files)
+    TEST(no_memory)
     TEST(wrong_files)
     TEST(data_of)
     TEST(ranks)
