@@ -3,9 +3,9 @@
    Learns representations from data without labels: rotation prediction, jigsaw puzzles, context prediction, inpainting,
    colorization, the next frame and the order of frames, plain, variational and masked autoencoders, GAN, SimCLR, MoCo,
    NNCLR, contrastive predictive coding of sound and images, BYOL, SimSiam, DINO, I-JEPA, Barlow Twins, VICReg, SwAV,
-   word2vec, GPT, BERT (and with labels SupCon), on tensors with reverse-mode differentiation, SIMD matrix products and
-   convolutions, augmentations, tokenizers, encoders, optimisers, probes and pictures. It needs only libc
-   and libm.
+   word2vec, GPT, BERT, SASRec, BERT4Rec (and with labels SupCon), on tensors with reverse-mode differentiation, SIMD
+   matrix products and convolutions, augmentations, tokenizers, encoders, optimisers, probes and pictures. It needs only
+   libc and libm.
 
    Do this in exactly one .c or .cpp file:
 
@@ -310,7 +310,7 @@
                  class each; with images: no labels. A file that cannot be read is an error, text aside
    sslh_load_images_ex resizes and crops, because photographs have many sizes and a data set has one. sslh_load_audio(c,
    path, desc) reads WAV files in the same kinds of folders, with labels from their names too. A tokenizer turns text
-   (sslh_load_file) into numbers (>>api-tokenizers, docs/tokenizers.md).
+   (sslh_load_file) into numbers (>>api-tokenizers, docs/tokenizers.md), sslh_load_items reads who chose what.
 
    sslh_load_clips(c, path, desc) reads clips from folders of numbered frames, and sslh_data_moving makes them of images
    (digits that bounce, windows that move over photographs). sslh_clip_views gives all frames of a clip the same view;
@@ -325,8 +325,7 @@
    probes and SupCon look at labels. Each folder numbers its own classes. Probes match the classes of two sets by name;
    for a confusion matrix of your own, sslh_data_match_classes does the same.
 
-   A recipe of augmentations is a struct: what is 0 is not done. Constants (jitter: brightness, contrast, saturation,
-   hue):
+   A recipe of augmentations is a struct: what is 0 is not done (jitter: brightness, contrast, saturation, hue).
 
      SSLH_VIEWS_           crop of   flip  jitter (p 0.8)      grey  blur  other                source
      NONE                  -         -     -                   -     -     the image            -
@@ -360,6 +359,7 @@
      redundancy and clusters  barlow, vicreg, swav
      masked                   mae, jepa
      words and sequences      word2vec, gpt, bert (text)
+     items                    sasrec, bert4rec (histories: who chose what)
 
    Their functions are sslh_simclr and so on; most losses are operations that can be called alone (sslh_nt_xent). Each
    has a switch (SSLH_WITH_SIMCLR), a section below that opens with authors, title, equations and known traps (>>simclr;
@@ -427,6 +427,7 @@
      sslh_svm, sslh_forest, sslh_logistic, sslh_kmeans: classifiers and clusters on features, confusion matrix, F1,
                          calibration, files of an encoder with its classifier (>>api-classifiers, docs/classifiers.md)
      sslh_retrieval      the share of the k most similar rows that have the label asked for, and mAP
+     sslh_rank_items     HR@k and NDCG@k of a recommender, the last item of each user left out (docs/items.md)
      sslh_vae_evaluate   test loss, its two terms in nats per image, active units; sslh_vae_bound: -log p by many codes
 
        float knn = sslh_knn(c, encoder, train, test, (sslh_knn_desc){ .k = 20, .temperature = 0.07f });
@@ -539,10 +540,9 @@
    19  WHEN SOMETHING GOES WRONG
 
    "the loss is NaN or Inf", "the gradient of '..' holds NaN or Inf": nothing was changed. Make the context with
-   .check_nan = 1 (slow), and the error will name the first operation that produced one. Usual causes are the rate (one
-   for LARS, as in the papers of SimCLR and BYOL, given to SGD or Adam), no warm-up, the log or sqrt of 0 or a division
-   by 0 in a loss of your own (add an eps first: sslh_shift(c, x, 1e-6f)), and values outside [0,1] where a method needs
-   them there.
+   .check_nan = 1 (slow), and the error names the first operation that produced one. Causes are the rate (one for LARS,
+   as in the papers of SimCLR and BYOL, given to SGD or Adam), no warm-up, the log or sqrt of 0 or a division by 0 in
+   your own loss (add an eps first: sslh_shift(c, x, 1e-6f)), and values outside [0,1] where a method needs them there.
 
    The loss falls, but the features are bad. If the pretext accuracy is near 1 within an epoch, the encoder has found a
    shortcut (SimCLR: no colour jitter, or crops too much alike; rotation: borders): look at the views with
@@ -575,19 +575,19 @@
    20  WHERE THINGS ARE (search for the tag)
 
      declarations     >>config >>api-context >>api-random >>api-tensor >>api-ops >>api-nets >>api-encoders >>api-weights
-                      >>api-optim >>api-data >>api-views >>api-audio >>api-tokenizers >>api-methods >>api-train
-                      >>api-eval >>api-classifiers >>api-pictures
+                      >>api-optim >>api-data >>api-views >>api-audio >>api-tokenizers >>api-items >>api-methods
+                      >>api-train >>api-eval >>api-classifiers >>api-pictures
      foundations      >>platform >>core >>table >>shared >>prototypes
      I    the book    >>method >>rotation >>jigsaw >>context >>inpainting >>colorization >>next-frame >>frame-order
                       >>autoencoder >>vae >>gan >>simclr >>moco >>supcon >>nnclr >>cpc >>cpc2 >>byol >>simsiam >>dino
-                      >>barlow >>vicreg >>swav >>mae >>jepa >>word2vec >>gpt >>bert >>methods >>train >>eval
-                      >>classifiers >>losses >>nets >>encoders >>optim >>views >>settings
+                      >>barlow >>vicreg >>swav >>mae >>jepa >>word2vec >>gpt >>bert >>sasrec >>bert4rec >>methods
+                      >>train >>eval >>items >>classifiers >>losses >>nets >>encoders >>optim >>views >>settings
      II   tensors     >>core-impl >>scalar >>random >>tape >>elementwise >>reductions >>products >>loss-rows >>conv
                       >>norms >>shapes >>sequences >>audio
      III  the engine  >>kernels >>products-plan >>conv-plan >>sequences-plan >>loops >>copies >>pool >>views-make
                       >>views-ahead >>state
      IV   files       >>files >>inflate >>images >>jpeg >>wav >>arrays >>data >>readers >>sheets >>folders >>recordings
-                      >>clips >>weights >>words >>tokenizers >>pictures
+                      >>clips >>weights >>words >>tokenizers >>histories >>pictures
      end              >>history >>licence
 
    Operations, losses and optimisers have plain versions, which are their equations in loops (sslh_i_plain_softmax ..).
@@ -1454,6 +1454,8 @@ typedef struct sslh_forward_desc {
                             training mode only; default 0 */
     sslh_tensor *segments; /* (N,T) I32, the segment of each token in sslh_transformer; NULL: all in segment 0 */
     void *cache;         /* private: keys and values of the tokens before these (sslh_gpt_generate) */
+    sslh_tensor *positions; /* (N,T) I32, from 0 to .length - 1: where each token stands in sslh_transformer, whose
+                               embeddings of positions are picked by it; NULL: 0, 1 .. in each text */
 } sslh_forward_desc;
 /* The same with options; a .tap that the net does not offer is an error that names those it has. */
 SSLH_API sslh_tensor *sslh_forward_ex(sslh_net *net, sslh_tensor *x, sslh_forward_desc desc);
@@ -1612,16 +1614,17 @@ SSLH_API sslh_net *sslh_vit(sslh_ctx *c, sslh_vit_desc desc);
 typedef enum sslh_transformer_kind {
     SSLH_GPT2 = 0,  /* Radford et al. 2019: norms before attention and MLP and a last one, causal, GELU by tanh */
     SSLH_BERT,      /* Devlin et al. 2019: norms behind the sums, both sides seen, exact GELU, two kinds of segments */
-    SSLH_CLIP_TEXT  /* Radford et al. 2021, OpenAI's text encoder: as GPT-2 with x sigmoid(1.702 x) */
+    SSLH_CLIP_TEXT, /* Radford et al. 2021, OpenAI's text encoder: as GPT-2 with x sigmoid(1.702 x) */
+    SSLH_SASREC     /* Kang & McAuley 2018, for items instead of words: see >>sasrec; causal, ReLU */
 } sslh_transformer_kind;
 typedef struct sslh_transformer_desc {
     int kind;        /* an sslh_transformer_kind; default SSLH_GPT2 */
     int vocabulary;  /* V, how many tokens there are (sslh_tokenizer_size); required */
-    int length;      /* tokens of the longest text; default 128 */
-    int width;       /* D; default 128 */
-    int depth;       /* blocks; default 4 */
-    int heads;       /* divides D; default 4 */
-    int mlp;         /* hidden width of the MLP; default 4 D */
+    int length;      /* tokens of the longest text; default 128, SASRec 50 */
+    int width;       /* D; default 128, SASRec 50 */
+    int depth;       /* blocks; default 4, SASRec 2 */
+    int heads;       /* divides D; default 4, SASRec 1 */
+    int mlp;         /* hidden width of the MLP; default 4 D, SASRec D */
     int causal;      /* 1: a token sees itself and those before it; SSLH_OFF: all; default by .kind */
     int segments;    /* kinds of segments, whose embeddings are added; default BERT 2, others none; SSLH_OFF: none */
     int pooler;      /* 1: BERT's dense layer with tanh on the first token, tap "pooled" (N,D); default 0 */
@@ -1630,10 +1633,10 @@ typedef struct sslh_transformer_desc {
 /* Tokens (N,T) I32, T up to .length -> (N,T,D): embeddings of tokens and positions, blocks of attention and MLP
    (Vaswani et al. 2017). Names are those of GPT-2 and BERT by Hugging Face, without "transformer." or "bert." in front
    (.strip_prefix of sslh_load_desc), or those of OpenAI's CLIP. Initial values: normal, 0.02, in GPT2 and CLIP_TEXT
-   0.02 / sqrt(2 depth) for the layers whose results are added to the tokens; biases 0, norms 1. Padding is hidden from
-   the other tokens by .mask of sslh_forward_desc; what a causal net says of a token does not depend on what follows.
-   Taps: block1 .., tokens (the output), pooled. Errors: heads that do not divide the width, a token outside 0..V-1, a
-   text that is too long. */
+   0.02 / sqrt(2 depth) for the layers whose results are added to the tokens; biases 0, norms 1 (SASRec: Xavier's, and
+   names of our own). Padding is hidden from the other tokens by .mask of sslh_forward_desc; what a causal net says of a
+   token does not depend on what follows. Taps: block1 .., tokens (the output), pooled. Errors: heads that do not divide
+   the width, a token outside 0..V-1, a text that is too long. */
 SSLH_API sslh_net *sslh_transformer(sslh_ctx *c, sslh_transformer_desc desc);
 /* Scores of all tokens by the table of the net's own embeddings: x (..,D), its output -> x table' (..,V). */
 SSLH_API sslh_tensor *sslh_transformer_scores(sslh_net *net, sslh_tensor *x);
@@ -2240,6 +2243,89 @@ SSLH_API int64_t sslh_token_count(const sslh_tokenizer *t, int token);
 #endif
 
 /* ================================================================================================================== */
+/*  >>api-items     histories of items: who chose what, in order of time; what to recommend next                      */
+/* ================================================================================================================== */
+
+typedef struct sslh_items_desc {
+    int   user;      /* number of the column that names the user, 1 to 64; default 1 */
+    int   item;      /* of the column that names the item, 1 to 64; default 2 */
+    int   time;      /* of the column with a time, a number that grows, 1 to 64; default: the lines are in order of
+                        time */
+    int   rating;    /* of the column with a rating, 1 to 64; default: none is read */
+    float least;     /* lines with a rating below this are left out; needs .rating; default: none is */
+    int   header;    /* lines at the beginning that are left out, at least 1; default: none */
+    int   min_count; /* users and items with fewer lines are left out, and again, until all that are left have as many;
+                        at least 1; default 1 */
+} sslh_items_desc;
+/* The histories of all users: for each the items in order of time, equal times in the order of the file. Users and
+   items have numbers from 0, in the order of their first line. It belongs to its context; NULL after an error, and
+   every function accepts NULL. */
+typedef struct sslh_items sslh_items;
+/* One action in each line, its columns separated by tabs, by "::", by commas or by white space, whichever of these, in
+   this order, the first line has. Empty lines are left out. Errors: a line with too few columns, a time or rating that
+   is no number, nothing left. */
+SSLH_API sslh_items *sslh_load_items(sslh_ctx *c, const char *path, sslh_items_desc desc);
+SSLH_API sslh_items *sslh_items_from_text(sslh_ctx *c, const char *text, size_t size, sslh_items_desc desc);
+typedef struct sslh_items_info {
+    int     users, items;
+    int64_t actions;  /* of all users */
+    int     longest;  /* actions of one user, at most */
+} sslh_items_info;
+SSLH_API sslh_items_info sslh_items_query(const sslh_items *set);
+/* The name of item number i in the file ("" for no item), and the number of a name, -1 for none. */
+SSLH_API const char *sslh_items_name(const sslh_items *set, int i);
+SSLH_API int sslh_items_find(const sslh_items *set, const char *name);
+/* The items of user number user in order of time, *count of them; NULL and 0 for no user. */
+SSLH_API const int32_t *sslh_items_history(const sslh_items *set, int user, int *count);
+/* Data for sslh_sasrec and sslh_bert4rec: a field of tokens (length) with lengths, for each user the last items, at
+   most length of them, of those that are left without the last `leave` ones (0 to 2). Nothing is taken from users with
+   fewer than 3 items, and users of whom fewer than 2 are left have no sample. With leave 2 the last item is for the
+   test and the one before it for validation. */
+SSLH_API sslh_data sslh_items_data(sslh_items *set, int length, int leave);
+
+/* What scores items: count[n] items history[n], in order of time, give row n of scores (n,items), larger for items that
+   are likelier next. For one of your own fill in the fields; .score may report an error by sslh_fail. */
+typedef struct sslh_recommender sslh_recommender;
+typedef void (*sslh_score_fn)(const sslh_recommender *r, const int32_t *const *history, const int *count, int n,
+                              float *scores);
+struct sslh_recommender {
+    sslh_ctx *ctx;
+    int items;           /* how many it scores, from item 0 on */
+    sslh_score_fn score;
+    void *self;          /* for .score */
+};
+/* The baselines. They look at the histories without the last `leave` items, as sslh_items_data does. popularity: how
+   often an item was chosen, whatever the history. cosine: the sum over the items j of the history of the cosine of the
+   users of i and those of j, |both| / sqrt(|i| |j|) (Sarwar et al. 2001). */
+SSLH_API sslh_recommender sslh_item_popularity(sslh_items *set, int leave);
+SSLH_API sslh_recommender sslh_item_cosine(sslh_items *set, int leave);
+/* By vectors of items (items,D), which are copied: the cosine with the sum of the vectors of the history, each of
+   length 1. */
+SSLH_API sslh_recommender sslh_item_vectors(sslh_ctx *c, sslh_tensor *vectors);
+/* The k items with the highest scores that are not in the history (count items in order of time, at least one), best
+   first, into item and score (k each, score may be NULL); of equal scores the lower number. Returns how many, fewer
+   than k when there are no more; 0 after an error. */
+SSLH_API int sslh_recommend(sslh_recommender r, const int32_t *history, int count, int k, int32_t *item, float *score);
+
+typedef struct sslh_ranking_desc {
+    int k;          /* the length of the list that is looked at, at least 1; default 10 */
+    int negatives;  /* random items that the user never chose (some may be drawn twice), among which the true one is
+                       ranked, 1 to 1000000; default 100; SSLH_OFF: all items that the user never chose */
+    int users;      /* at least 1: when there are more, so many of them are drawn; default 10000; SSLH_OFF: all */
+    int validation; /* 1: the item before the last is asked for, after those before it; 0: the last, after all others */
+    uint64_t seed;  /* of both draws */
+} sslh_ranking_desc;
+typedef struct sslh_ranking {
+    int   users;
+    float hit;      /* HR@k: share of users whose true item is among the first k */
+    float ndcg;     /* NDCG@k: mean of 1 / log2(1 + place), places from 1, 0 behind the first k */
+} sslh_ranking;
+/* Ranks the last item of each user with at least 3 (leave one out), by scores after the items before it. Items that the
+   user chose before are not ranked. Where several items have one score, their order counts as random. Numbers among 100
+   drawn items are high, and may order methods otherwise than those among all items do (Krichene & Rendle 2020). */
+SSLH_API sslh_ranking sslh_rank_items(sslh_recommender r, const sslh_items *set, sslh_ranking_desc desc);
+
+/* ================================================================================================================== */
 /*  >>api-methods   the methods                                                                                       */
 /* ================================================================================================================== */
 
@@ -2381,14 +2467,14 @@ struct sslh_method_info {
     const char *name;       /* for sslh_method_make and in checkpoints: "simclr" */
     const char *title;      /* "SimCLR" */
     const char *family;     /* "pretext task", "generative", "contrastive", "self-distillation", "redundancy and
-                               clusters", "masked", "words and sequences" */
+                               clusters", "masked", "words and sequences", "items" */
     const char *authors;    /* "Chen et al." */
     const char *paper;      /* the whole title */
     const char *venue;      /* "ICML 2020" */
     int         year;       /* of the venue */
     const char *learns_by;  /* "finding the other view of the same image" */
     const char *input;      /* "images", "square images", "colour images", "labelled images", "clips", "sound",
-                                "text" */
+                                "text", "histories" */
     const char *encoder;    /* "any"; "map": one whose output is a map; "no_batch_norm": any without it; "vit": a
                                transformer on patches; "conv_gru": sslh_conv_gru or two nets in one like it;
                                "transformer": sslh_transformer; "own": the method makes it, NULL is passed */
@@ -3325,6 +3411,10 @@ SSLH_API sslh_vectors *sslh_word2vec(sslh_ctx *c, const char *text, size_t size,
    to four words. Memory of the context; NULL on error. */
 SSLH_API char *sslh_phrases(sslh_ctx *c, const char *text, size_t size, int min_count, float threshold,
                             size_t *out_size);
+/* item2vec (Barkan & Koenigstein 2016): vectors (items,D), persistent, by sslh_word2vec with the histories of a set,
+   without their last `leave` items, as sentences; for sslh_item_vectors. Defaults that differ: .window 100, nearly all
+   of a history, and .min_count 1. Items that are left out have zeros. */
+SSLH_API sslh_tensor *sslh_item2vec(sslh_items *set, int leave, sslh_word2vec_desc desc);
 
 typedef struct sslh_vectors_info {
     int     words, dim;
@@ -3447,6 +3537,57 @@ SSLH_API void sslh_bert_load(sslh_method *m, const char *path);
    [CLS] and [SEP]: into token and probability (k each). Returns the place of that [MASK]; -1, and an error, when there
    is none. */
 SSLH_API int sslh_fill_mask(sslh_method *m, const int32_t *text, int count, int k, int32_t *token, float *probability);
+#endif
+
+#ifndef SSLH_WITH_SASREC
+#define SSLH_WITH_SASREC SSLH_WITH_ALL
+#elif SSLH_I_EMPTY(SSLH_WITH_SASREC)
+#undef SSLH_WITH_SASREC
+#define SSLH_WITH_SASREC 1
+#endif
+#if SSLH_WITH_SASREC
+/* SASRec (Kang, McAuley: "Self-attentive sequential recommendation", ICDM 2018): a causal transformer over the items
+   that a user chose tells the next one from items drawn at random. */
+typedef struct sslh_sasrec_desc {
+    int   negatives;          /* items drawn for each place, 0 to 4096; default 1, as published; SSLH_OFF:
+                                 cross-entropy over all items instead (Klenitskiy & Vasilev 2023) */
+    float dropout;            /* at least 0, below 1; default 0.5; SSLH_OFF: none. In SSLH_SASREC of the embedded items,
+                                 the weights of the attention and the net behind it, in others as for sslh_gpt */
+    const char *settings;     /* short, for runs of minutes, or paper, for hundreds of epochs; default short */
+} sslh_sasrec_desc;
+/* encoder: sslh_transformer that is causal, best of kind SSLH_SASREC, with a vocabulary of as many tokens as items; its
+   table of embeddings scores them. Data: the first field of tokens, histories with lengths (sslh_items_data); what is
+   behind their ends is not read. Items are not counted from the first but so that the last one has the last position.
+   Second number: AUC, the share of drawn items below the true one; at first 0.5. Training: batch=128 optimizer=adam
+   beta2=0.98 lr=1e-3 schedule=constant. Paper: the same. */
+SSLH_API sslh_method sslh_sasrec(sslh_ctx *c, sslh_net *encoder, sslh_sasrec_desc desc);
+/* For sslh_recommend and sslh_rank_items: the last .length items of a history are read. */
+SSLH_API sslh_recommender sslh_sasrec_recommender(const sslh_method *m);
+#endif
+
+#ifndef SSLH_WITH_BERT4REC
+#define SSLH_WITH_BERT4REC SSLH_WITH_ALL
+#elif SSLH_I_EMPTY(SSLH_WITH_BERT4REC)
+#undef SSLH_WITH_BERT4REC
+#define SSLH_WITH_BERT4REC 1
+#endif
+#if SSLH_WITH_BERT4REC
+/* BERT4Rec (Sun et al.: "BERT4Rec: sequential recommendation with bidirectional encoder representations from
+   transformer", CIKM 2019): a transformer that sees both sides predicts items that were hidden. */
+typedef struct sslh_bert4rec_desc {
+    float mask;               /* share of the items of a history that is hidden, above 0, below 1; default 0.2 */
+    float last;               /* share of the histories of which only the last item is hidden, 0 to 1; default 0.1;
+                                 SSLH_OFF: none */
+    float dropout;            /* as for sslh_gpt, at least 0, below 1; default 0.1; SSLH_OFF: none */
+    const char *settings;     /* short, for runs of minutes, or paper, for hundreds of epochs; default short */
+} sslh_bert4rec_desc;
+/* encoder: sslh_transformer that is not causal, with a vocabulary of one token more than there are items: the last one
+   is [MASK]. Data: as for sslh_sasrec. Second number: perplexity of the hidden items. Training: batch=128
+   optimizer=adamw lr=1e-3 weight_decay=0.01 clip=5 schedule=linear_decay warmup=1. Paper: batch=256 optimizer=adamw
+   lr=1e-4 weight_decay=0.01 clip=5 schedule=linear_decay warmup=1. */
+SSLH_API sslh_method sslh_bert4rec(sslh_ctx *c, sslh_net *encoder, sslh_bert4rec_desc desc);
+/* For sslh_recommend and sslh_rank_items: [MASK] behind the last .length - 1 items of a history. */
+SSLH_API sslh_recommender sslh_bert4rec_recommender(const sslh_method *m);
 #endif
 
 /* ================================================================================================================== */
@@ -4858,7 +4999,7 @@ typedef struct sslh_i_training {
     sslh_i_meter meter;        /* of the epoch that is running */
 } sslh_i_training;
 
-/* --- words (>>word2vec, >>tokenizers) to the table that counts them (>>words) ------------------------------------- */
+/* --- words (>>word2vec, >>tokenizers, >>histories) to the table that counts them (>>words) ------------------------ */
 
 typedef struct sslh_i_tallied { size_t at, size; int64_t count; } sslh_i_tallied; /* a word: size bytes at .text + at */
 typedef struct sslh_i_tally {
@@ -4871,6 +5012,16 @@ typedef struct sslh_i_tally {
     size_t          slots;
     size_t          longest; /* longer words are counted in pieces of this many bytes; 0: no limit */
 } sslh_i_tally;
+
+/* --- histories (>>histories) to what recommends (>>items) --------------------------------------------------------- */
+
+struct sslh_items {
+    sslh_ctx       *c;
+    sslh_i_tally    names; /* of the items, in the order of their numbers */
+    int32_t        *item;  /* (actions) all histories, one after the other */
+    int64_t        *begin; /* (users + 1) where that of each user begins */
+    sslh_items_info info;
+};
 
 #if SSLH_WITH_WORD2VEC
 struct sslh_vectors {
@@ -5178,7 +5329,8 @@ typedef enum sslh_i_desc_kind { SSLH_I_D_FEATURES, SSLH_I_D_PROBE, SSLH_I_D_KNN,
     SSLH_I_D_OPTIMIZER, SSLH_I_D_TRAIN, SSLH_I_D_RECIPE, SSLH_I_D_TSNE, SSLH_I_D_GRADCHECK, SSLH_I_D_PARAM,
     SSLH_I_D_BATCH_NORM, SSLH_I_D_FORWARD, SSLH_I_D_NET, SSLH_I_D_PREPROCESS, SSLH_I_D_IMAGES, SSLH_I_D_AUDIO,
     SSLH_I_D_AUDIO_RECIPE, SSLH_I_D_MEL, SSLH_I_D_MFCC, SSLH_I_D_SPLIT, SSLH_I_D_CLIPS, SSLH_I_D_MOVING,
-    SSLH_I_D_FOREST, SSLH_I_D_SVM, SSLH_I_D_LOGISTIC, SSLH_I_D_KMEANS } sslh_i_desc_kind;
+    SSLH_I_D_ITEMS, SSLH_I_D_RANKING, SSLH_I_D_FOREST, SSLH_I_D_SVM, SSLH_I_D_LOGISTIC,
+    SSLH_I_D_KMEANS } sslh_i_desc_kind;
 SSLH_I_FN void sslh_i_out_of_range(sslh_ctx *c, const char *op, const char *field, double v, int real,
                                    const char *range);
 SSLH_I_FN int sslh_i_within(sslh_ctx *c, const char *op, const char *field, int value, int low, int high);
@@ -5377,10 +5529,11 @@ SSLH_I_FN void sslh_i_vectors_free(sslh_vectors *v);
                  teachers and queues of many, the settings of a run
      >>rotation >>jigsaw >>context >>inpainting >>colorization >>next-frame >>frame-order >>autoencoder >>vae >>gan
      >>simclr >>moco >>supcon >>nnclr >>cpc >>cpc2 >>byol >>simsiam >>dino >>barlow >>vicreg >>swav >>mae >>jepa
-     >>word2vec >>gpt >>bert    one section for each method
+     >>word2vec >>gpt >>bert >>sasrec >>bert4rec    one section for each method
      >>methods   their list, one row each
      >>train     one step, the loop over epochs, progress
      >>eval      what a representation is worth: linear probe, nearest neighbours, fine-tuning, collapse meters
+     >>items     recommending: the rank of what a user chose next; popularity and neighbours as baselines
      >>classifiers  what is put behind an encoder: forest, linear SVM, logistic regression; k-means
      >>losses    the losses with their equations, each as one operation with its derivative
      >>nets >>encoders    named parameters and layers; MLP, conv nets, ResNet, transformers on patches and on text, GRU
@@ -6119,6 +6272,124 @@ SSLH_I_FN void sslh_i_text_fits(sslh_method *m, sslh_data data, int more, int ne
     if (i == data.count)
         sslh_fail(m->ctx, SSLH_E_USAGE, "%s: no text has %s, so nothing is predicted", m->name,
                   needs > 1 ? "two tokens" : "a token");
+}
+
+/* --- methods that learn from histories of items ------------------------------------------------------------------- */
+
+/* Positions (N,T) that count from the end: of n items, the length of the row, the last one has the last position of the
+   encoder. */
+SSLH_I_FN sslh_tensor *sslh_i_last_positions(const sslh_method *m, const sslh_tensor *lengths, int T) {
+    const sslh_transformer_desc *d = sslh_i_transformer_of(m->ctx, m->name, m->encoder);
+    sslh_tensor *x = d ? sslh_i_new(m->ctx, m->name, SSLH_I32, sslh_dim2(lengths->shape[0], T)) : NULL;
+    int n, t;
+    for (n = 0; x && n < lengths->shape[0]; n++)
+        for (t = 0; t < T; t++)
+            x->ints[n * T + t] = SSLH_I_MIN(d->length - lengths->ints[n] + t, d->length - 1);
+    return x ? x : sslh_i_dummy(m->ctx);
+}
+
+/* The order of rows by length, which is at most T: (N) in scratch, equal ones as they come. NULL after an error. */
+SSLH_I_FN int32_t *sslh_i_by_length(sslh_ctx *c, const int32_t *length, int N, int T) {
+    int32_t *order = (int32_t *)sslh_i_scratch(c, (size_t)N * sizeof *order);
+    int n, t, k = 0;
+    for (t = 0; order && t <= T; t++)
+        for (n = 0; n < N; n++) if (length[n] == t) order[k++] = n;
+    return order;
+}
+
+/* h = f(x) at M places: tokens and positions (N,T), lengths (N), places (M) of the N T -> (M,D). Rows run in several
+   groups, each as long as its longest row: when they are sorted, most are short. hide: 1: what is behind the end of a
+   row is hidden from it, for an encoder that is not causal. */
+SSLH_I_FN sslh_tensor *sslh_i_history_features(sslh_method *m, sslh_tensor *tokens, sslh_tensor *positions,
+                                               const sslh_tensor *lengths, const sslh_tensor *places, int hide,
+                                               float dropout) {
+    enum { GROUPS = 4, LEAST = 16 }; /* of at least so many rows */
+    sslh_ctx *c = m->ctx;
+    sslh_tensor *part[GROUPS], *there;
+    sslh_forward_desc f;
+    int N, T, D, groups, g, n, t, i, parts = 0, before = 0;
+    if (SSLH_I_BAD(c)) return sslh_i_dummy(c);
+    memset(&f, 0, sizeof f);
+    f.dropout = dropout;
+    N = tokens->shape[0], T = tokens->shape[1], D = sslh_param(m->encoder, 0)->shape[1];
+    groups = SSLH_I_MIN(SSLH_I_MAX(N / LEAST, 1), GROUPS);
+    there = sslh_i_new(c, m->name, SSLH_I32, sslh_dim1(places->shape[0])); /* the places among all groups' rows */
+    for (g = 0; there && g < groups && !SSLH_I_BAD(c); g++) {
+        const int from = N * g / groups, to = N * (g + 1) / groups;
+        sslh_tensor *rows;
+        int longest = 0;
+        for (n = from; n < to; n++) longest = SSLH_I_MAX(longest, lengths->ints[n]);
+        if (!longest) continue;
+        for (i = 0; i < places->shape[0]; i++) {
+            n = places->ints[i] / T;
+            if (n >= from && n < to) there->ints[i] = before + (n - from) * longest + places->ints[i] % T;
+        }
+        before += (to - from) * longest;
+        rows = sslh_slice(c, sslh_slice(c, tokens, 0, from, to), 1, 0, longest); /* (to - from,longest) */
+        f.positions = sslh_slice(c, sslh_slice(c, positions, 0, from, to), 1, 0, longest);
+        f.mask = hide ? sslh_i_new(c, m->name, SSLH_U8, sslh_dim2(to - from, longest)) : NULL;
+        for (n = from; f.mask && n < to; n++)
+            for (t = 0; t < longest; t++) f.mask->bytes[(n - from) * longest + t] = t >= lengths->ints[n];
+        part[parts++] = sslh_reshape(c, sslh_forward_ex(m->encoder, rows, f), sslh_dim2(-1, D));
+    }
+    if (!there || !parts || SSLH_I_BAD(c)) return sslh_i_dummy(c);
+    return sslh_embedding(c, parts > 1 ? sslh_concat(c, part, parts, 0) : part[0], there);
+}
+
+/* Scores (n,items) of the items after n histories, of each of which the encoder reads as many as it can. mask: the
+   token that is put behind them, whose place is looked at; -1: none, and the last item is looked at. head, which may be
+   NULL: a linear layer with GELU in front of the table of embeddings, and the biases of the items. */
+SSLH_I_FN void sslh_i_score_rows(sslh_method *m, const int32_t *const *history, const int *count, int n, int mask,
+                                 sslh_net *head, int items, float *scores) {
+    sslh_ctx *c = m->ctx;
+    const sslh_transformer_desc *d = sslh_i_transformer_of(c, m->name, m->encoder);
+    const int more = mask >= 0, was_training = sslh_is_training(m->net);
+    sslh_tensor *tokens, *lengths, *places, *h, *table;
+    int i, t, T = 0;
+    if (!d) return;
+    for (i = 0; i < n; i++) T = SSLH_I_MAX(T, SSLH_I_MIN(count[i], d->length - more) + more);
+    for (i = 0; i < n; i++)
+        if (count[i] < 1) sslh_fail(c, SSLH_E_USAGE, "%s: a history is empty, so there is nothing to go by", m->name);
+    if (SSLH_I_BAD(c)) return;
+    sslh_train_mode(m->net, 0);
+    sslh_push(c);
+    sslh_no_grad(c, 1);
+    tokens = sslh_i_new(c, m->name, SSLH_I32, sslh_dim2(n, T));
+    lengths = tokens ? sslh_i_new(c, m->name, SSLH_I32, sslh_dim1(n)) : NULL;
+    places = lengths ? sslh_i_new(c, m->name, SSLH_I32, sslh_dim1(n)) : NULL;
+    for (i = 0; places && i < n; i++) {
+        const int length = SSLH_I_MIN(count[i], d->length - more);
+        const int32_t *from = history[i] + (count[i] - length);
+        for (t = 0; t < T; t++) tokens->ints[i * T + t] = t < length ? from[t] : SSLH_I_MAX(mask, 0);
+        lengths->ints[i] = length + more;
+        places->ints[i] = i * T + length + more - 1;
+    }
+    if (places) {
+        h = sslh_i_last_positions(m, lengths, T);
+        h = sslh_i_history_features(m, tokens, h, lengths, places, more, 0); /* (n,D) */
+        if (head) h = sslh_layer_linear(head, 0, h, 0, SSLH_GELU);
+        table = sslh_slice(c, sslh_param(m->encoder, 0), 0, 0, items);
+        h = sslh_linear(c, h, table, head ? sslh_param(head, 2) : NULL); /* (n,items) */
+        if (!SSLH_I_BAD(c)) sslh_read(h, scores, (size_t)n * (size_t)items);
+    }
+    sslh_no_grad(c, 0);
+    sslh_pop(c);
+    sslh_train_mode(m->net, was_training);
+}
+/* A recommender with a copy of the method; without items one that says that it was not made. */
+SSLH_I_FN sslh_recommender sslh_i_recommender_of(const sslh_method *m, sslh_score_fn score, int items) {
+    sslh_recommender r;
+    sslh_method *own;
+    memset(&r, 0, sizeof r);
+    if (m) r.ctx = m->ctx;
+    if (!items || SSLH_I_BAD(r.ctx)) return r;
+    own = (sslh_method *)sslh_i_alloc(r.ctx, sizeof *own);
+    if (!own) return r;
+    *own = *m;
+    r.self = own;
+    r.items = items;
+    r.score = score;
+    return r;
 }
 
 /* The collapse meter of embeddings z (N,D): rows scaled to length 1, standard deviation of each column, mean over the
@@ -13725,6 +13996,348 @@ SSLH_I_FN sslh_method sslh_i_bert_make(sslh_ctx *c, sslh_net *encoder, sslh_data
 #endif /* SSLH_WITH_BERT */
 
 /* ================================================================================================================== */
+/*  >>sasrec        SASRec                                                                                            */
+/* ================================================================================================================== */
+
+#if SSLH_WITH_SASREC
+/* Kang, McAuley: "Self-attentive sequential recommendation", ICDM 2018; where the paper leaves details open, its
+   authors' program decides. Cross-entropy: Klenitskiy, Vasilev: "Turning dross into gold loss: is BERT4Rec really
+   better than SASRec?", RecSys 2023.
+
+   Learns from: what each user chose, in order of time. As in GPT each item is the answer to the question what follows
+   those before it, but there are many items, and most of them occur a few times only.
+
+       e_t = drop( sqrt(D) E[x_t] + P[L - n + t] )    the last of n items has the last of L positions         (1)
+       n_t = norm(e_t)                                                                                        (2)
+       y_t = n_t + sum over s <= t of drop(a_ts) V e_s,   a_ts = softmax over s of (Q n_t . K e_s / sqrt(D))  (3)
+       m_t = norm(y_t),   e_t = m_t + drop( W' drop( relu( W m_t ) ) )                                        (4)
+       r_t,i = E[i] . norm(e_t)                 after two blocks of (2) to (4): how likely item i is next     (5)
+       L = mean over t of  -log s(r_t,j) - sum over k of log(1 - s(r_t,k)),  s: sigmoid                       (6)
+
+   j is the item that follows, k are items drawn at random that the user has not chosen (one for each place). Without
+   them L is the cross-entropy of j among all items (7), which costs more and ranks better. (1) to (4) are
+   sslh_transformer of kind SSLH_SASREC; any causal one can take its place. Users with few items are the rule, and
+   positions counted from the end mean the same for all of them: "the last", "the one before". Here the items stand at
+   the front of a row, and behind them is padding, which no item before it sees; only the positions are shifted.
+   Traps: a random item that the user chose earlier or later is no negative; a user's last two items must not be in the
+   training set; with (6) the scores are not calibrated, only their order counts. */
+
+static const sslh_setting sslh_i_sasrec_settings[] = {
+    {SSLH_I_FIELD(sslh_sasrec_desc, negatives), SSLH_SETTING_INT, "1", "0 to 4096"},
+    {SSLH_I_FIELD(sslh_sasrec_desc, dropout), SSLH_SETTING_REAL, "0.5", "at least 0, below 1"},
+    {SSLH_I_FIELD(sslh_sasrec_desc, settings), SSLH_SETTING_WORD, "short", SSLH_I_SETTINGS_NAMES},
+};
+static const char sslh_i_sasrec_training[] = "batch=128 optimizer=adam beta2=0.98 lr=1e-3 schedule=constant";
+static const char sslh_i_sasrec_paper[] = ""; /* nothing differs */
+
+typedef struct sslh_i_sasrec {
+    sslh_sasrec_desc d;
+    int vocabulary; /* V items that f knows */
+} sslh_i_sasrec;
+
+SSLH_I_FN void sslh_i_sasrec_prepare(sslh_method *m, sslh_data data) {
+    const sslh_field *f = sslh_i_field_of(&data, SSLH_FIELD_TOKENS);
+    /* of a history the last item is an answer only */
+    sslh_i_text_fits(m, data, f && f->stream ? 0 : -1, f && f->stream ? 1 : 2);
+}
+
+/* An item of 0 .. V-1 that is not among the n of row, draw number `at` of a stream. After 64 tries it may be. */
+SSLH_I_FN int32_t sslh_i_sasrec_other(uint64_t seed, uint64_t stream, uint64_t at, const int32_t *row, int n, int V) {
+    int32_t item = 0;
+    int tries, i;
+    for (tries = 0; tries < 64; tries++) {
+        item = (int32_t)sslh_random_below(seed, stream, 64 * at + (uint64_t)tries, (uint32_t)V);
+        for (i = 0; i < n && row[i] != item;) i++;
+        if (i == n) break;
+    }
+    return item;
+}
+
+/* The rows are in the order of their lengths, and as long as the longest. M: the places that have a next item, of all
+   rows together, row by row. */
+SSLH_I_FN void sslh_i_sasrec_views(sslh_method *m, const sslh_batch *batch, sslh_view_set *out) {
+    sslh_ctx *c = m->ctx;
+    const sslh_i_sasrec *s = (const sslh_i_sasrec *)m->self;
+    const int K = SSLH_I_MAX(s->d.negatives, 1), N = batch->count; /* without negatives: one, for the AUC */
+    sslh_tensor *lengths, *x = sslh_i_text_rows(c, "sslh_sasrec", batch, 1, 'S', &lengths); /* (N,longest + 1) */
+    sslh_tensor *tokens, *inputs, *places, *items;
+    int32_t *order;
+    int n, t, k, T = 0, M = 0, at = 0;
+    if (SSLH_I_BAD(c)) return;
+    for (n = 0; n < N; n++) {
+        lengths->ints[n] = SSLH_I_MAX(lengths->ints[n] - 1, 0); /* without the last item, which is an answer only */
+        T = SSLH_I_MAX(T, lengths->ints[n]);
+        M += lengths->ints[n];
+    }
+    if (!M) {
+        sslh_fail(c, SSLH_E_USAGE, "sslh_sasrec: no history of this batch has two items: leave the others out "
+                  "(sslh_items_data does)");
+        return;
+    }
+    tokens = sslh_i_new(c, "sslh_sasrec", SSLH_I32, sslh_dim2(N, T));
+    inputs = tokens ? sslh_i_new(c, "sslh_sasrec", SSLH_I32, sslh_dim1(N)) : NULL;
+    places = inputs ? sslh_i_new(c, "sslh_sasrec", SSLH_I32, sslh_dim1(M)) : NULL;
+    items = places ? sslh_i_new(c, "sslh_sasrec", SSLH_I32, sslh_dim2(M, 1 + K)) : NULL;
+    order = items ? sslh_i_by_length(c, lengths->ints, N, T) : NULL;
+    if (!order) return;
+    for (n = 0; n < N; n++) {
+        const int32_t *row = x->ints + (size_t)order[n] * (size_t)x->shape[1];
+        const int length = lengths->ints[order[n]];
+        const uint64_t stream = sslh_i_sample_stream('S', 1, batch->epoch, batch->index[order[n]]);
+        inputs->ints[n] = length;
+        for (t = 0; t < T; t++) tokens->ints[n * T + t] = t < length ? row[t] : 0;
+        for (t = 0; t < length; t++, at++) {
+            int32_t *item = items->ints + (size_t)at * (size_t)(1 + K);
+            places->ints[at] = n * T + t;
+            item[0] = row[t + 1];
+            for (k = 0; k < K; k++)
+                item[1 + k] = sslh_i_sasrec_other(batch->seed, stream, (uint64_t)t * (uint64_t)K + (uint64_t)k, row,
+                                                  length + 1, s->vocabulary);
+        }
+    }
+    sslh_i_unscratch(c, order);
+    sslh_view_add(out, "tokens", tokens);                                  /* (N,T): x */
+    sslh_view_add(out, "positions", sslh_i_last_positions(m, inputs, T)); /* (N,T): L - n + t */
+    sslh_view_add(out, "lengths", inputs);                                 /* (N): n */
+    sslh_view_add(out, "places", places);                                  /* (M) of the N T */
+    sslh_view_add(out, "items", items);                                    /* (M,1+K): j, and the k */
+}
+
+SSLH_I_FN sslh_tensor *sslh_i_sasrec_loss(sslh_method *m, const sslh_view_set *v, int phase) {
+    sslh_ctx *c = m->ctx;
+    const sslh_i_sasrec *s = (const sslh_i_sasrec *)m->self;
+    sslh_tensor *items = sslh_view_get(v, "items"), *table = sslh_param(m->encoder, 0), *h, *r, *y, *loss;
+    size_t right = 0, ties = 0, i;
+    int M, K, D, k;
+    (void)phase;
+    if (SSLH_I_BAD(c)) return sslh_i_dummy(c);
+    M = items->shape[0], K = items->shape[1] - 1, D = table->shape[1];
+    h = sslh_i_history_features(m, sslh_view_get(v, "tokens"), sslh_view_get(v, "positions"),
+                                sslh_view_get(v, "lengths"), sslh_view_get(v, "places"), 0, s->d.dropout); /* (M,D) */
+    if (!s->d.negatives) sslh_no_grad(c, 1);
+    r = sslh_mul(c, sslh_embedding(c, table, items), sslh_reshape(c, h, sslh_dim3(M, 1, D)));
+    r = sslh_sum(c, r, SSLH_AXIS(2), 0); /* (5): (M,1+K) */
+    if (!s->d.negatives) sslh_no_grad(c, 0);
+    if (SSLH_I_BAD(c)) return sslh_i_dummy(c);
+    for (i = 0; i < (size_t)M; i++)
+        for (k = 1; k <= K; k++) {
+            const sslh_real *row = r->data + i * (size_t)(1 + K);
+            right += row[0] > row[k];
+            ties += row[0] == row[k];
+        }
+    m->numbers[0].value = (float)(((double)right + 0.5 * (double)ties) / ((double)M * K));
+    if (s->d.negatives) { /* (6): the mean over 1+K columns, times 1+K */
+        y = sslh_zeros(c, sslh_dim2(M, 1 + K));
+        for (i = 0; i < (size_t)M && !SSLH_I_BAD(c); i++) y->data[i * (size_t)(1 + K)] = 1;
+        loss = sslh_scale(c, sslh_bce_with_logits(c, r, y), (sslh_real)(1 + K));
+        m->guessing = (float)(1 + K) * (float)sslh_i_log(2);
+        return loss;
+    }
+    m->guessing = (float)sslh_i_log((sslh_real)s->vocabulary);
+    y = sslh_reshape(c, sslh_slice(c, items, 1, 0, 1), sslh_dim1(M));
+    return sslh_linear_cross_entropy(c, h, table, NULL, y, -1); /* (7) */
+}
+
+/* (5) after the last items of n histories, of up to .length each. */
+SSLH_I_FN void sslh_i_sasrec_score(const sslh_recommender *r, const int32_t *const *history, const int *count, int n,
+                                   float *scores) {
+    sslh_method *m = (sslh_method *)r->self;
+    sslh_i_score_rows(m, history, count, n, -1, NULL, r->items, scores);
+}
+SSLH_DEF sslh_recommender sslh_sasrec_recommender(const sslh_method *m) {
+    const sslh_i_sasrec *s = (const sslh_i_sasrec *)sslh_i_self("sslh_sasrec_recommender", m, "sslh_sasrec");
+    return sslh_i_recommender_of(m, sslh_i_sasrec_score, s ? s->vocabulary : 0);
+}
+
+SSLH_DEF sslh_method sslh_sasrec(sslh_ctx *c, sslh_net *encoder, sslh_sasrec_desc d) {
+    const sslh_transformer_desc *t = NULL;
+    sslh_i_sasrec s;
+    sslh_method m;
+    memset(&s, 0, sizeof s);
+    sslh_i_resolve(c, "sslh_sasrec", sslh_i_sasrec_settings, SSLH_I_LENGTH(sslh_i_sasrec_settings), &d);
+    if (sslh_i_check_encoder(c, "sslh_sasrec", encoder, -1)) t = sslh_i_transformer_of(c, "sslh_sasrec", encoder);
+    if (t && t->causal != 1)
+        sslh_fail(c, SSLH_E_USAGE, "sslh_sasrec: the encoder is not causal: it would see the answers (.causal of "
+                  "sslh_transformer)");
+    if (t && t->vocabulary < 2)
+        sslh_fail(c, SSLH_E_USAGE, "sslh_sasrec: the encoder knows one item; two are the least (.vocabulary)");
+    s.d = d;
+    s.vocabulary = t ? t->vocabulary : 0;
+    m = sslh_i_method_begin(c, "sasrec", encoder, &s, sizeof s);
+    m.prepare = sslh_i_sasrec_prepare;
+    m.views = sslh_i_sasrec_views;
+    m.loss = sslh_i_sasrec_loss;
+    return sslh_i_method_end(m);
+}
+/* For sslh_method_make. */
+SSLH_I_FN sslh_method sslh_i_sasrec_make(sslh_ctx *c, sslh_net *encoder, sslh_data data, const void *desc) {
+    (void)data;
+    return sslh_sasrec(c, encoder, *(const sslh_sasrec_desc *)desc);
+}
+#endif /* SSLH_WITH_SASREC */
+
+/* ================================================================================================================== */
+/*  >>bert4rec      BERT4Rec                                                                                          */
+/* ================================================================================================================== */
+
+#if SSLH_WITH_BERT4REC
+/* Sun, Liu, Wu, Pei, Lin, Ou, Jiang: "BERT4Rec: sequential recommendation with bidirectional encoder representations
+   from transformer", CIKM 2019.
+
+   Learns from: histories with gaps. Unlike SASRec, the transformer sees what was chosen before and after a gap, and
+   each epoch hides other items; to recommend, a gap is put behind the history.
+
+       S = a share of the n places, at least one, drawn anew in each epoch; of some histories the last one    (1)
+       x'_t = [MASK] for t in S;  x'_t = x_t elsewhere                                                        (2)
+       h = f(x'),   u_t = gelu( W h_t + c )                                                                   (3)
+       L = mean over t in S of -log softmax( E u_t + e )[x_t],   E: the table of item embeddings of f         (4)
+
+   Positions are counted from the end, as in SASRec, so that the gap behind a history has the position that the last
+   item has in training; (1) hides the last one by itself now and then, because that is what recommending asks. Short
+   histories want a larger share (0.6 for Amazon's in the paper, 0.2 for MovieLens').
+   Traps: it takes many more epochs than SASRec, and its lead over SASRec is that of its loss, (4) against two items a
+   place: compare with .negatives = SSLH_OFF there (Klenitskiy & Vasilev 2023). [MASK] is no item and has no score. */
+
+static const sslh_setting sslh_i_bert4rec_settings[] = {
+    {SSLH_I_FIELD(sslh_bert4rec_desc, mask), SSLH_SETTING_REAL, "0.2", "above 0, below 1"},
+    {SSLH_I_FIELD(sslh_bert4rec_desc, last), SSLH_SETTING_REAL, "0.1", "0 to 1"},
+    {SSLH_I_FIELD(sslh_bert4rec_desc, dropout), SSLH_SETTING_REAL, "0.1", "at least 0, below 1"},
+    {SSLH_I_FIELD(sslh_bert4rec_desc, settings), SSLH_SETTING_WORD, "short", SSLH_I_SETTINGS_NAMES},
+};
+static const char sslh_i_bert4rec_training[] =
+    "batch=128 optimizer=adamw lr=1e-3 weight_decay=0.01 clip=5 schedule=linear_decay warmup=1";
+static const char sslh_i_bert4rec_paper[] =
+    "batch=256 optimizer=adamw lr=1e-4 weight_decay=0.01 clip=5 schedule=linear_decay warmup=1";
+
+typedef struct sslh_i_bert4rec {
+    sslh_bert4rec_desc d;
+    sslh_net *head; /* its parameters: 0 W, 1 c, 2 e */
+    int items;      /* K, and the number of [MASK] */
+} sslh_i_bert4rec;
+
+SSLH_I_FN void sslh_i_bert4rec_prepare(sslh_method *m, sslh_data data) { sslh_i_text_fits(m, data, 0, 1); }
+
+/* The rows are in the order of their lengths. M: the hidden places of all rows together. */
+SSLH_I_FN void sslh_i_bert4rec_views(sslh_method *m, const sslh_batch *batch, sslh_view_set *out) {
+    sslh_ctx *c = m->ctx;
+    const sslh_i_bert4rec *s = (const sslh_i_bert4rec *)m->self;
+    const int N = batch->count;
+    sslh_tensor *lengths, *x = sslh_i_text_rows(c, "sslh_bert4rec", batch, 0, 'Z', &lengths); /* (N,longest) */
+    sslh_tensor *tokens, *sorted, *places, *answers;
+    int32_t *order, *hidden, *answer, *mixed; /* (N), (N T), (N T), (T) */
+    int n, t, T = 0, M = 0;
+    if (SSLH_I_BAD(c)) return;
+    for (n = 0; n < N; n++) T = SSLH_I_MAX(T, lengths->ints[n]);
+    if (!T) {
+        sslh_fail(c, SSLH_E_USAGE, "sslh_bert4rec: all histories of this batch are empty: leave them out");
+        return;
+    }
+    tokens = sslh_i_new(c, "sslh_bert4rec", SSLH_I32, sslh_dim2(N, T));
+    sorted = tokens ? sslh_i_new(c, "sslh_bert4rec", SSLH_I32, sslh_dim1(N)) : NULL;
+    order = sorted ? sslh_i_by_length(c, lengths->ints, N, T) : NULL;
+    hidden = order ? (int32_t *)sslh_i_scratch(c, (size_t)(2 * N + 1) * (size_t)T * sizeof *hidden) : NULL;
+    if (!hidden) return;
+    answer = hidden + (size_t)N * (size_t)T;
+    mixed = answer + (size_t)N * (size_t)T;
+    for (n = 0; n < N; n++) {
+        const uint64_t stream = sslh_i_sample_stream('Z', 1, batch->epoch, batch->index[order[n]]);
+        const uint64_t draw = sslh_i_sample_stream('Z', 2, batch->epoch, batch->index[order[n]]);
+        const int32_t *row = x->ints + (size_t)order[n] * (size_t)x->shape[1];
+        const int length = lengths->ints[order[n]];
+        float many = s->d.mask * (float)length;
+        int k;
+        many = many + 0.5f;
+        k = SSLH_I_MIN(SSLH_I_MAX(1, (int)many), length); /* (1) */
+        sorted->ints[n] = length;
+        for (t = 0; t < T; t++) tokens->ints[n * T + t] = t < length ? row[t] : s->items;
+        if (length) sslh_random_permutation(batch->seed, stream, mixed, length);
+        if (k && sslh_random_uniform(batch->seed, draw, 0) < s->d.last) k = 1, mixed[0] = length - 1;
+        for (t = 0; t < k; t++) {
+            int32_t *token = tokens->ints + n * T + mixed[t];
+            hidden[M] = n * T + mixed[t];
+            answer[M++] = *token;
+            *token = s->items; /* (2) */
+        }
+    }
+    places = sslh_i_new(c, "sslh_bert4rec", SSLH_I32, sslh_dim1(M));
+    answers = places ? sslh_i_new(c, "sslh_bert4rec", SSLH_I32, sslh_dim1(M)) : NULL;
+    for (t = 0; answers && t < M; t++) places->ints[t] = hidden[t], answers->ints[t] = answer[t];
+    sslh_i_unscratch(c, hidden);
+    sslh_i_unscratch(c, order);
+    if (!answers) return;
+    sslh_view_add(out, "tokens", tokens);                                  /* (N,T): x' */
+    sslh_view_add(out, "positions", sslh_i_last_positions(m, sorted, T)); /* (N,T) */
+    sslh_view_add(out, "lengths", sorted);                                 /* (N) */
+    sslh_view_add(out, "places", places);                                  /* (M): S among the N T */
+    sslh_view_add(out, "answers", answers);                                /* (M) */
+}
+
+SSLH_I_FN sslh_tensor *sslh_i_bert4rec_loss(sslh_method *m, const sslh_view_set *v, int phase) {
+    sslh_ctx *c = m->ctx;
+    const sslh_i_bert4rec *s = (const sslh_i_bert4rec *)m->self;
+    sslh_tensor *table = sslh_param(m->encoder, 0), *h, *loss;
+    (void)phase;
+    if (SSLH_I_BAD(c)) return sslh_i_dummy(c);
+    h = sslh_i_history_features(m, sslh_view_get(v, "tokens"), sslh_view_get(v, "positions"),
+                                sslh_view_get(v, "lengths"), sslh_view_get(v, "places"), 1, s->d.dropout); /* (M,D) */
+    h = sslh_layer_linear(s->head, 0, h, 0, SSLH_GELU); /* (3) */
+    loss = sslh_linear_cross_entropy(c, h, sslh_slice(c, table, 0, 0, s->items), sslh_param(s->head, 2),
+                                     sslh_view_get(v, "answers"), -1); /* (4) */
+    m->guessing = (float)sslh_i_log((sslh_real)s->items);
+    m->numbers[0].value = (float)sslh_i_exp((sslh_real)sslh_item(loss));
+    return loss;
+}
+
+SSLH_I_FN void sslh_i_bert4rec_score(const sslh_recommender *r, const int32_t *const *history, const int *count, int n,
+                                     float *scores) {
+    sslh_method *m = (sslh_method *)r->self;
+    const sslh_i_bert4rec *s = (const sslh_i_bert4rec *)m->self;
+    sslh_i_score_rows(m, history, count, n, s->items, s->head, r->items, scores);
+}
+SSLH_DEF sslh_recommender sslh_bert4rec_recommender(const sslh_method *m) {
+    const sslh_i_bert4rec *s = (const sslh_i_bert4rec *)sslh_i_self("sslh_bert4rec_recommender", m, "sslh_bert4rec");
+    return sslh_i_recommender_of(m, sslh_i_bert4rec_score, s ? s->items : 0);
+}
+
+SSLH_DEF sslh_method sslh_bert4rec(sslh_ctx *c, sslh_net *encoder, sslh_bert4rec_desc d) {
+    const sslh_transformer_desc *t = NULL;
+    sslh_i_bert4rec s;
+    sslh_method m;
+    memset(&s, 0, sizeof s);
+    sslh_i_resolve(c, "sslh_bert4rec", sslh_i_bert4rec_settings, SSLH_I_LENGTH(sslh_i_bert4rec_settings), &d);
+    if (sslh_i_check_encoder(c, "sslh_bert4rec", encoder, -1)) t = sslh_i_transformer_of(c, "sslh_bert4rec", encoder);
+    if (t && t->causal == 1)
+        sslh_fail(c, SSLH_E_USAGE, "sslh_bert4rec: the encoder is causal: it would not see what stands behind a gap "
+                  "(.causal = SSLH_OFF of sslh_transformer)");
+    if (t && t->vocabulary < 3)
+        sslh_fail(c, SSLH_E_USAGE, "sslh_bert4rec: the encoder knows %d tokens; two items and [MASK] are the least "
+                  "(.vocabulary)", t->vocabulary);
+    s.d = d;
+    if (t && !SSLH_I_BAD(c)) {
+        sslh_net_desc n;
+        memset(&n, 0, sizeof n);
+        n.name = "bert4rec_head";
+        s.items = t->vocabulary - 1;
+        s.head = sslh_net_new(c, n);
+        sslh_param_new(s.head, "dense.weight", sslh_dim2(t->width, t->width), SSLH_INIT_NORMAL, 0.02f);
+        sslh_param_new(s.head, "dense.bias", sslh_dim1(t->width), SSLH_INIT_ZERO, 0);
+        sslh_param_new(s.head, "bias", sslh_dim1(s.items), SSLH_INIT_ZERO, 0);
+    }
+    m = sslh_i_method_begin(c, "bert4rec", encoder, &s, sizeof s);
+    sslh_child(m.net, "head", s.head);
+    m.prepare = sslh_i_bert4rec_prepare;
+    m.views = sslh_i_bert4rec_views;
+    m.loss = sslh_i_bert4rec_loss;
+    return sslh_i_method_end(m);
+}
+/* For sslh_method_make. */
+SSLH_I_FN sslh_method sslh_i_bert4rec_make(sslh_ctx *c, sslh_net *encoder, sslh_data data, const void *desc) {
+    (void)data;
+    return sslh_bert4rec(c, encoder, *(const sslh_bert4rec_desc *)desc);
+}
+#endif /* SSLH_WITH_BERT4REC */
+
+/* ================================================================================================================== */
 /*  >>methods       the list of methods                                                                               */
 /* ================================================================================================================== */
 
@@ -13887,6 +14500,17 @@ static const sslh_method_info sslh_i_methods[] = {
      "BERT: pre-training of deep bidirectional transformers for language understanding", "NAACL 2019", 2019,
      "predicting hidden words from both sides", "text", "transformer", "SSLH_WITH_BERT", "sslh_bert",
      "sslh_linear_cross_entropy", {"perplexity", "next"}, SSLH_I_MADE(bert)},
+#endif
+#if SSLH_WITH_SASREC
+    {"sasrec", "SASRec", "items", "Kang & McAuley", "Self-attentive sequential recommendation",
+     "ICDM 2018", 2018, "telling the next item from random ones", "histories", "transformer",
+     "SSLH_WITH_SASREC", "sslh_sasrec", "sslh_bce_with_logits", {"AUC"}, SSLH_I_MADE(sasrec)},
+#endif
+#if SSLH_WITH_BERT4REC
+    {"bert4rec", "BERT4Rec", "items", "Sun et al.",
+     "BERT4Rec: sequential recommendation with bidirectional encoder representations from transformer", "CIKM 2019",
+     2019, "predicting hidden items from both sides", "histories", "transformer", "SSLH_WITH_BERT4REC",
+     "sslh_bert4rec", "sslh_linear_cross_entropy", {"perplexity"}, SSLH_I_MADE(bert4rec)},
 #endif
     {NULL, NULL, NULL, NULL, NULL, NULL, 0, NULL, NULL, NULL, NULL, NULL, NULL, {NULL}, NULL, 0, 0, NULL, NULL, NULL},
 };
@@ -15716,6 +16340,420 @@ SSLH_DEF float sslh_frechet(sslh_ctx *c, const sslh_tensor *a, const sslh_tensor
     for (d = 0; d < n; d++) distance -= 2 * sqrt(SSLH_I_MAX(values[d], 0.0));
     sslh_i_free(c, memory);
     return (float)SSLH_I_MAX(distance, 0.0);
+}
+
+/* ================================================================================================================== */
+/*  >>items         recommending: lists, ranking, popularity, neighbours                                              */
+/* ================================================================================================================== */
+
+/* How good recommendations are. Each user's last item is left out; a recommender scores items after the others; v is
+   how many of the candidates (the items that the user never chose, or some drawn from them) score higher than the true
+   item, so that its place is 1 + v:
+
+       HR@k   = mean over users of [1 + v <= k]                                                               (1)
+       NDCG@k = mean over users of [1 + v <= k] / log2(2 + v)                                                 (2)
+
+   w candidates with the same score as the true one make each place from 1 + v to 1 + v + w equally likely, and (1) and
+   (2) are then means over these places (3): a recommender that gives one score to everything gets what guessing gets.
+   Two baselines and vectors, where U_i is the set of users who chose i, H the history and u unit vectors:
+
+       popularity:   s_i = |U_i|                                                                              (4)
+       neighbours:   s_i = sum over j in H of |U_i and U_j| / sqrt(|U_i| |U_j|)                               (5)
+       item vectors: s_i = cos(u_i, sum over j in H of u_j)                                                   (6)
+
+   item2vec (Barkan, Koenigstein: "Item2vec: neural item embedding for collaborative filtering", MLSP 2016) makes the
+   vectors of (6): word2vec with histories as sentences, whose window is all of the history. */
+
+/* How many of a user's items are left without the last `leave` ones. */
+SSLH_I_FN int sslh_i_items_left(const sslh_items *set, int user, int leave) {
+    int n = (int)(set->begin[user + 1] - set->begin[user]);
+    return n < 3 ? n : n - leave;
+}
+/* 0 and an error for NULL and for a wrong leave. A set is NULL after an error, which c still has. */
+SSLH_I_FN int sslh_i_items_ok(const char *op, const sslh_items *set, int leave) {
+    if (!set || SSLH_I_BAD(set->c)) return 0;
+    if (leave >= 0 && leave <= 2) return 1;
+    sslh_fail(set->c, SSLH_E_USAGE, "%s: leave is %d (0 to 2)", op, leave);
+    return 0;
+}
+
+SSLH_DEF sslh_items_info sslh_items_query(const sslh_items *set) {
+    sslh_items_info none;
+    memset(&none, 0, sizeof none);
+    return set ? set->info : none;
+}
+SSLH_DEF const char *sslh_items_name(const sslh_items *set, int i) {
+    return set && i >= 0 && i < set->info.items ? set->names.text + set->names.word[i].at : "";
+}
+SSLH_DEF int sslh_items_find(const sslh_items *set, const char *name) {
+    return set && name ? sslh_i_tally_find(&set->names, name, strlen(name)) : -1;
+}
+SSLH_DEF const int32_t *sslh_items_history(const sslh_items *set, int user, int *count) {
+    const int there = set && user >= 0 && user < set->info.users;
+    if (count) *count = there ? (int)(set->begin[user + 1] - set->begin[user]) : 0;
+    return there ? set->item + set->begin[user] : NULL;
+}
+
+SSLH_DEF sslh_data sslh_items_data(sslh_items *set, int length, int leave) {
+    sslh_data none;
+    sslh_field f;
+    int32_t *values, *lengths;
+    int64_t samples = 0;
+    int u;
+    size_t bytes;
+    memset(&none, 0, sizeof none);
+    memset(&f, 0, sizeof f);
+    none.ctx = set ? set->c : NULL;
+    if (!sslh_i_items_ok("sslh_items_data", set, leave)) return none;
+    if (!sslh_i_within(set->c, "sslh_items_data", "length", length, 2, 1 << 20)) return none;
+    for (u = 0; u < set->info.users; u++) samples += sslh_i_items_left(set, u, leave) > 1;
+    if (!samples)
+        sslh_fail(set->c, SSLH_E_USAGE, "sslh_items_data: no user has two items%s", leave ? " without the last ones"
+                                                                                           : "");
+    else if (!sslh_i_mul((size_t)samples, (size_t)length * sizeof *values, &bytes))
+        sslh_fail(set->c, SSLH_E_MEMORY, "sslh_items_data: out of memory: a size overflows");
+    if (SSLH_I_BAD(set->c)) return none;
+    values = (int32_t *)sslh_i_alloc(set->c, bytes);
+    lengths = (int32_t *)sslh_i_alloc(set->c, (size_t)samples * sizeof *lengths);
+    if (!values || !lengths) return none;
+    f.kind = SSLH_FIELD_TOKENS;
+    f.type = SSLH_I32;
+    f.shape = sslh_dim1(length);
+    f.values = values;
+    f.lengths = lengths;
+    f.name = "items";
+    for (u = 0; u < set->info.users; u++) {
+        const int left = sslh_i_items_left(set, u, leave), n = SSLH_I_MIN(left, length);
+        if (left < 2) continue;
+        memcpy(values, set->item + set->begin[u] + (left - n), (size_t)n * sizeof *values);
+        values += length;
+        *lengths++ = n;
+    }
+    return sslh_data_from_fields(set->c, &f, 1, samples);
+}
+
+/* --- baselines ---------------------------------------------------------------------------------------------------- */
+
+/* Who chose what, each pair once: the items of user u are item[of[u] .. of[u+1]-1], the users of item i user[by[i] ..
+   by[i+1]-1]. */
+typedef struct sslh_i_chosen {
+    int32_t *item, *user;
+    int64_t *of, *by;
+    int32_t *shared, *touched; /* (items) for (5) */
+    int items;
+} sslh_i_chosen;
+
+SSLH_I_FN sslh_i_chosen *sslh_i_chosen_new(const char *op, sslh_items *set, int leave) {
+    sslh_ctx *c;
+    sslh_i_chosen *p;
+    int32_t *last; /* (items) 1 + the last user who was seen to choose it */
+    int64_t at = 0, k;
+    int u, i;
+    if (!sslh_i_items_ok(op, set, leave)) return NULL;
+    c = set->c;
+    p = (sslh_i_chosen *)sslh_i_alloc(c, sizeof *p);
+    if (!p) return NULL;
+    p->items = set->info.items;
+    p->item = (int32_t *)sslh_i_alloc(c, (size_t)set->info.actions * sizeof *p->item);
+    p->user = (int32_t *)sslh_i_alloc(c, (size_t)set->info.actions * sizeof *p->user);
+    p->of = (int64_t *)sslh_i_alloc(c, ((size_t)set->info.users + 1) * sizeof *p->of);
+    p->by = (int64_t *)sslh_i_alloc(c, ((size_t)p->items + 2) * sizeof *p->by);
+    p->shared = (int32_t *)sslh_i_alloc(c, 2 * (size_t)p->items * sizeof *p->shared);
+    last = (int32_t *)sslh_i_alloc(c, (size_t)p->items * sizeof *last);
+    if (SSLH_I_BAD(c)) {
+        sslh_i_free(c, p->item);
+        sslh_i_free(c, p->user);
+        sslh_i_free(c, p->of);
+        sslh_i_free(c, p->by);
+        sslh_i_free(c, p->shared);
+        sslh_i_free(c, p);
+        return NULL;
+    }
+    p->touched = p->shared + p->items;
+    for (u = 0; u < set->info.users; u++) {
+        const int32_t *h = set->item + set->begin[u];
+        const int n = sslh_i_items_left(set, u, leave);
+        for (i = 0; i < n; i++)
+            if (last[h[i]] != u + 1) {
+                last[h[i]] = u + 1;
+                p->item[at++] = h[i];
+                p->by[h[i] + 2]++;
+            }
+        p->of[u + 1] = at;
+    }
+    for (i = 1; i < p->items; i++) p->by[i + 1] += p->by[i]; /* by[i+1]: where the users of i begin, and soon end */
+    for (u = 0; u < set->info.users; u++)
+        for (k = p->of[u]; k < p->of[u + 1]; k++) p->user[p->by[p->item[k] + 1]++] = u;
+    sslh_i_free(c, last);
+    return p;
+}
+
+SSLH_I_FN sslh_recommender sslh_i_baseline(sslh_items *set, sslh_i_chosen *p, sslh_score_fn score) {
+    sslh_recommender r;
+    memset(&r, 0, sizeof r);
+    r.ctx = set ? set->c : NULL;
+    if (!p) return r;
+    r.items = p->items;
+    r.score = score;
+    r.self = p;
+    return r;
+}
+/* (4) */
+SSLH_I_FN void sslh_i_popularity_score(const sslh_recommender *r, const int32_t *const *history, const int *count,
+                                       int n, float *scores) {
+    const sslh_i_chosen *p = (const sslh_i_chosen *)r->self;
+    int row, i;
+    (void)history, (void)count;
+    for (row = 0; row < n; row++)
+        for (i = 0; i < p->items; i++) *scores++ = (float)(p->by[i + 1] - p->by[i]);
+}
+SSLH_DEF sslh_recommender sslh_item_popularity(sslh_items *set, int leave) {
+    return sslh_i_baseline(set, sslh_i_chosen_new("sslh_item_popularity", set, leave), sslh_i_popularity_score);
+}
+/* (5): over the users of each item of the history and all that these users chose. */
+SSLH_I_FN void sslh_i_neighbour_score(const sslh_recommender *r, const int32_t *const *history, const int *count, int n,
+                                      float *scores) {
+    sslh_i_chosen *p = (sslh_i_chosen *)r->self;
+    int row, t, i, touched;
+    int64_t a, b;
+    for (row = 0; row < n; row++, scores += p->items) {
+        memset(scores, 0, (size_t)p->items * sizeof *scores);
+        for (t = 0; t < count[row]; t++) {
+            const int32_t j = history[row][t];
+            const float users = (float)(p->by[j + 1] - p->by[j]);
+            for (touched = 0, a = p->by[j]; a < p->by[j + 1]; a++)
+                for (b = p->of[p->user[a]]; b < p->of[p->user[a] + 1]; b++)
+                    if (!p->shared[p->item[b]]++) p->touched[touched++] = p->item[b];
+            for (i = 0; i < touched; i++) {
+                const int32_t item = p->touched[i];
+                float v = users * (float)(p->by[item + 1] - p->by[item]);
+                v = sslh_i_sqrtf(v);
+                v = (float)p->shared[item] / v;
+                scores[item] += v;
+                p->shared[item] = 0;
+            }
+        }
+    }
+}
+SSLH_DEF sslh_recommender sslh_item_cosine(sslh_items *set, int leave) {
+    return sslh_i_baseline(set, sslh_i_chosen_new("sslh_item_cosine", set, leave), sslh_i_neighbour_score);
+}
+
+/* (6), by unit vectors (items,D) */
+SSLH_I_FN void sslh_i_vector_score(const sslh_recommender *r, const int32_t *const *history, const int *count, int n,
+                                   float *scores) {
+    sslh_ctx *c = r->ctx;
+    sslh_tensor *u = (sslh_tensor *)r->self, *sum, *s;
+    int row, t, j;
+    if (SSLH_I_BAD(c)) return;
+    sslh_push(c);
+    sslh_no_grad(c, 1);
+    sum = sslh_zeros(c, sslh_dim2(n, u->shape[1]));
+    for (row = 0; row < n && !SSLH_I_BAD(c); row++)
+        for (t = 0; t < count[row]; t++)
+            for (j = 0; j < u->shape[1]; j++)
+                sum->data[row * u->shape[1] + j] += u->data[(size_t)history[row][t] * (size_t)u->shape[1] + (size_t)j];
+    s = sslh_linear(c, sslh_l2_normalize(c, sum, 0), u, NULL); /* (n,items) */
+    if (!SSLH_I_BAD(c)) sslh_read(s, scores, (size_t)n * (size_t)r->items);
+    sslh_no_grad(c, 0);
+    sslh_pop(c);
+}
+SSLH_DEF sslh_recommender sslh_item_vectors(sslh_ctx *c, sslh_tensor *vectors) {
+    sslh_recommender r;
+    memset(&r, 0, sizeof r);
+    r.ctx = c;
+    if (SSLH_I_BAD(c)) return r;
+    if (!vectors || vectors->ctx != c || vectors->type != SSLH_F32 || vectors->ndim != 2) {
+        sslh_fail(c, SSLH_E_SHAPE, "sslh_item_vectors: vectors (items,D) of this context are needed");
+        return r;
+    }
+    sslh_no_grad(c, 1);
+    r.self = sslh_persist(sslh_l2_normalize(c, vectors, 0));
+    sslh_no_grad(c, 0);
+    r.items = vectors->shape[0];
+    r.score = sslh_i_vector_score;
+    return r;
+}
+
+#if SSLH_WITH_WORD2VEC
+/* Sentences of word2vec are lines; the words are the numbers of the items. */
+SSLH_DEF sslh_tensor *sslh_item2vec(sslh_items *set, int leave, sslh_word2vec_desc d) {
+    sslh_ctx *c = set ? set->c : NULL;
+    sslh_vectors *v;
+    sslh_tensor *out;
+    char *text;
+    size_t size = 0;
+    int u, i, D;
+    if (!sslh_i_items_ok("sslh_item2vec", set, leave)) return sslh_i_dummy(c);
+    text = (char *)sslh_i_alloc(c, (size_t)set->info.actions * 12 + (size_t)set->info.users + 1);
+    if (!text) return sslh_i_dummy(c);
+    for (u = 0; u < set->info.users; u++) {
+        const int32_t *h = set->item + set->begin[u];
+        const int n = sslh_i_items_left(set, u, leave);
+        for (i = 0; i < n; i++) size += (size_t)snprintf(text + size, 13, "%d ", (int)h[i]);
+        text[size++] = '\n';
+    }
+    if (!d.window) d.window = 100;
+    if (!d.min_count) d.min_count = 1;
+    v = sslh_word2vec(c, text, size, d);
+    sslh_i_free(c, text);
+    if (!v || SSLH_I_BAD(c)) return sslh_i_dummy(c);
+    D = v->x->shape[1];
+    out = sslh_i_persistent(c, "sslh_item2vec", SSLH_F32, sslh_dim2(set->info.items, D));
+    for (i = 0; i < v->x->shape[0] && !SSLH_I_BAD(c); i++) {
+        const char *word = sslh_vectors_word(v, i);
+        size_t item = 0;
+        while (*word) item = 10 * item + (size_t)(*word++ - '0');
+        memcpy(out->data + item * (size_t)D, v->x->data + (size_t)i * (size_t)D, (size_t)D * sizeof *out->data);
+    }
+    sslh_i_vectors_free(v);
+    return SSLH_I_BAD(c) ? sslh_i_dummy(c) : out;
+}
+#endif
+
+/* --- lists and their rank ----------------------------------------------------------------------------------------- */
+
+/* 0 and an error for a recommender that cannot be used. After an error that was cleared .score is NULL. */
+SSLH_I_FN int sslh_i_recommender_ok(const char *op, const sslh_recommender *r) {
+    if (SSLH_I_BAD(r->ctx)) return 0;
+    if (r->score && r->items >= 1) return 1;
+    sslh_fail(r->ctx, SSLH_E_USAGE, "%s: the recommender has no .score or no .items: make it again", op);
+    return 0;
+}
+SSLH_I_FN int sslh_i_score_ok(sslh_ctx *c, const char *op, float s) {
+    if (s - s == 0) return 1;
+    sslh_fail(c, SSLH_E_NAN, "%s: a score is NaN or Inf", op);
+    return 0;
+}
+
+SSLH_DEF int sslh_recommend(sslh_recommender r, const int32_t *history, int count, int k, int32_t *item, float *score) {
+    const char *op = "sslh_recommend";
+    sslh_ctx *c = r.ctx;
+    uint8_t *seen;
+    float *s;
+    int i, at, n = 0;
+    if (!sslh_i_recommender_ok(op, &r)) return 0;
+    if (!history || count < 1 || k < 1 || !item) {
+        sslh_fail(c, SSLH_E_USAGE, "%s: a history of %d items, %d to recommend: at least one of each, and an array, "
+                  "are needed", op, history ? count : 0, item ? k : 0);
+        return 0;
+    }
+    for (i = 0; i < count; i++)
+        if (history[i] < 0 || history[i] >= r.items) {
+            sslh_fail(c, SSLH_E_USAGE, "%s: item %d of the history is %d (0 to %d)", op, i, (int)history[i],
+                      r.items - 1);
+            return 0;
+        }
+    s = (float *)sslh_i_alloc(c, (size_t)r.items * sizeof *s);
+    seen = (uint8_t *)sslh_i_alloc(c, (size_t)r.items);
+    if (s && seen) r.score(&r, &history, &count, 1, s);
+    if (!SSLH_I_BAD(c)) for (i = 0; i < count; i++) seen[history[i]] = 1;
+    for (i = 0; i < r.items && !SSLH_I_BAD(c); i++) {
+        if (seen[i] || !sslh_i_score_ok(c, op, s[i])) continue;
+        if (n == k && s[i] <= s[item[n - 1]]) continue;
+        at = n < k ? n++ : n - 1;
+        for (; at > 0 && s[i] > s[item[at - 1]]; at--) item[at] = item[at - 1];
+        item[at] = i;
+    }
+    if (SSLH_I_BAD(c)) n = 0;
+    for (i = 0; i < n && score; i++) score[i] = s[item[i]];
+    sslh_i_free(c, s);
+    sslh_i_free(c, seen);
+    return n;
+}
+
+/* (1) to (3) of one user, added to hit and ndcg: v candidates score higher, w the same. */
+SSLH_I_FN void sslh_i_rank_add(int64_t v, int64_t w, int k, double *hit, double *ndcg) {
+    int64_t place;
+    for (place = v; place <= v + w && place < k; place++) {
+        *hit += 1 / (double)(w + 1);
+        *ndcg += (double)(sslh_i_log(2) / sslh_i_log((sslh_real)(place + 2))) / (double)(w + 1);
+    }
+}
+
+SSLH_DEF sslh_ranking sslh_rank_items(sslh_recommender r, const sslh_items *set, sslh_ranking_desc d) {
+    enum { BLOCK = 32 }; /* users that are scored together */
+    const char *op = "sslh_rank_items";
+    sslh_ctx *c = r.ctx;
+    sslh_ranking out;
+    double hit = 0, ndcg = 0;
+    int32_t *user, *order;
+    uint8_t *seen;
+    float *scores;
+    int users = 0, u, i, at;
+    memset(&out, 0, sizeof out);
+    if (!set || !sslh_i_recommender_ok(op, &r) || !sslh_i_desc_ok(c, op, SSLH_I_D_RANKING, &d)) return out;
+    if (!d.k) d.k = 10;
+    if (!d.negatives) d.negatives = 100;
+    if (!d.users) d.users = 10000;
+    for (u = 0; u < set->info.users; u++) users += set->begin[u + 1] - set->begin[u] > 2;
+    if (set->c != c || r.items < set->info.items || !users) {
+        if (set->c != c) sslh_fail(c, SSLH_E_USAGE, "%s: the histories are of another context", op);
+        else if (!users) sslh_fail(c, SSLH_E_USAGE, "%s: no user has three items", op);
+        else sslh_fail(c, SSLH_E_USAGE, "%s: the recommender scores %d items, the histories have %d", op, r.items,
+                       set->info.items);
+        return out;
+    }
+    user = (int32_t *)sslh_i_alloc(c, (size_t)users * sizeof *user);
+    order = (int32_t *)sslh_i_alloc(c, (size_t)users * sizeof *order);
+    seen = (uint8_t *)sslh_i_alloc(c, (size_t)set->info.items);
+    scores = (float *)sslh_i_alloc(c, (size_t)BLOCK * (size_t)r.items * sizeof *scores);
+    if (!SSLH_I_BAD(c)) {
+        for (u = at = 0; u < set->info.users; u++) if (set->begin[u + 1] - set->begin[u] > 2) user[at++] = u;
+        for (i = 0; i < users; i++) order[i] = i;
+        if (d.users > 0 && d.users < users) {
+            sslh_random_permutation(d.seed, sslh_i_sample_stream('H', 0, 0, 0), order, users);
+            users = d.users;
+        }
+    }
+    for (at = 0; at < users && !SSLH_I_BAD(c); at += BLOCK) {
+        const int32_t *history[BLOCK];
+        int count[BLOCK];
+        const int n = SSLH_I_MIN(BLOCK, users - at);
+        for (i = 0; i < n; i++) {
+            history[i] = sslh_items_history(set, user[order[at + i]], &count[i]);
+            count[i] -= d.validation ? 2 : 1;
+        }
+        r.score(&r, history, count, n, scores);
+        for (i = 0; i < n && !SSLH_I_BAD(c); i++) {
+            const float *s = scores + (size_t)i * (size_t)r.items;
+            const int all = count[i] + (d.validation ? 2 : 1); /* of the user's items */
+            const float truth = s[history[i][count[i]]];
+            const uint64_t stream = sslh_i_sample_stream('H', 1, 0, user[order[at + i]]);
+            int64_t higher = 0, same = 0, left = set->info.items;
+            uint64_t drawn = 0;
+            int32_t item;
+            int t, k;
+            for (t = 0; t < all; t++) {
+                left -= !seen[history[i][t]];
+                seen[history[i][t]] = 1;
+            }
+            if (sslh_i_score_ok(c, op, truth) && d.negatives == SSLH_OFF)
+                for (item = 0; item < set->info.items; item++) {
+                    if (seen[item] || !sslh_i_score_ok(c, op, s[item])) continue;
+                    higher += s[item] > truth;
+                    same += s[item] == truth;
+                }
+            for (k = 0; k < d.negatives && left > 0; k++) {
+                do item = (int32_t)sslh_random_below(d.seed, stream, drawn++, (uint32_t)set->info.items);
+                while (seen[item]);
+                if (!sslh_i_score_ok(c, op, s[item])) break;
+                higher += s[item] > truth;
+                same += s[item] == truth;
+            }
+            sslh_i_rank_add(higher, same, d.k, &hit, &ndcg);
+            for (t = 0; t < all; t++) seen[history[i][t]] = 0;
+        }
+    }
+    sslh_i_free(c, user);
+    sslh_i_free(c, order);
+    sslh_i_free(c, seen);
+    sslh_i_free(c, scores);
+    if (SSLH_I_BAD(c)) return out;
+    out.users = users;
+    out.hit = (float)(hit / users);
+    out.ndcg = (float)(ndcg / users);
+    return out;
 }
 
 /* ================================================================================================================== */
@@ -20343,6 +21381,7 @@ typedef struct sslh_i_block_desc {
     int heads, causal, post_norm, apart; /* apart: q, k and v have weights of their own */
     int layer;                           /* its number, for the cache */
     float eps, drop, dropout;            /* of the norms; rates of stochastic depth and of dropout, 0 in evaluation */
+    float weight_dropout;                /* of the weights of the attention, likewise */
     sslh_activation activation;
     sslh_tensor *key_mask;
     sslh_i_cache *cache;                 /* NULL: none */
@@ -20361,8 +21400,37 @@ SSLH_I_FN sslh_tensor *sslh_i_cache_add(sslh_ctx *c, const sslh_i_cache *cache, 
     return out ? out : sslh_i_dummy(c);
 }
 
-/* The attention of a block on y (N,T,D), from the entry at on: qkv (2), or q (2), k (2), v (2). */
-SSLH_I_FN sslh_tensor *sslh_i_block_attention(sslh_net *net, int at, sslh_tensor *y, const sslh_i_block_desc *b) {
+/* softmax(q k' / sqrt(D / heads)) v of q, k, v (N,T,D), as sslh_attention computes it, but with dropout of the weights
+   (N,heads,T,T), which are all kept: for short sequences. */
+SSLH_I_FN sslh_tensor *sslh_i_dropped_attention(sslh_ctx *c, sslh_tensor *q, sslh_tensor *k, sslh_tensor *v,
+                                                const sslh_attention_desc *a, float dropout) {
+    static const int heads_first[4] = {0, 2, 1, 3};
+    sslh_tensor *part[3], *hidden, *s;
+    int i, j, N, T, D;
+    if (SSLH_I_BAD(c)) return sslh_i_dummy(c);
+    N = q->shape[0], T = q->shape[1], D = q->shape[2];
+    part[0] = q, part[1] = k, part[2] = v;
+    for (i = 0; i < 3; i++) { /* (N,heads,T,D/heads) */
+        part[i] = sslh_reshape(c, part[i], sslh_dim4(N, T, a->heads, D / a->heads));
+        part[i] = sslh_permute(c, part[i], heads_first);
+    }
+    s = sslh_matmul_ex(c, part[0], part[1], 0, 1); /* (N,heads,T,T) */
+    s = sslh_scale(c, s, 1 / (sslh_real)sslh_i_sqrtf((float)(D / a->heads)));
+    hidden = sslh_i_new(c, "sslh_forward", SSLH_U8, sslh_dim2(T, T)); /* 1: a key behind the query */
+    if (!hidden || SSLH_I_BAD(c)) return sslh_i_dummy(c);
+    for (i = 0; i < T; i++) for (j = 0; j < T; j++) hidden->bytes[i * T + j] = a->causal && j > i;
+    s = sslh_where(c, hidden, sslh_scalar(c, (sslh_real)-1e30f), s);
+    if (a->key_mask)
+        s = sslh_where(c, sslh_reshape(c, a->key_mask, sslh_dim4(N, 1, 1, T)), sslh_scalar(c, (sslh_real)-1e30f), s);
+    s = sslh_dropout(c, sslh_softmax(c, s, -1), dropout);
+    s = sslh_permute(c, sslh_matmul(c, s, part[2]), heads_first); /* (N,T,heads,D/heads) */
+    return sslh_reshape(c, s, sslh_dim3(N, T, D));
+}
+
+/* The attention of a block on y (N,T,D), from the entry at on: qkv (2), or q (2), k (2), v (2). from: what keys and
+   values are made of, when q, k and v are apart; y itself but in SASRec. */
+SSLH_I_FN sslh_tensor *sslh_i_block_attention(sslh_net *net, int at, sslh_tensor *y, sslh_tensor *from,
+                                              const sslh_i_block_desc *b) {
     sslh_ctx *c = sslh_net_ctx(net);
     sslh_attention_desc a;
     sslh_tensor *part[3];
@@ -20377,7 +21445,7 @@ SSLH_I_FN sslh_tensor *sslh_i_block_attention(sslh_net *net, int at, sslh_tensor
     }
     for (i = 0; i < 3 && !SSLH_I_BAD(c); i++) { /* (N,T,D) each */
         const int D = y->shape[2] / 3;
-        part[i] = b->apart ? sslh_layer_linear(net, at + 2 * i, y, 0, SSLH_LINEAR)
+        part[i] = b->apart ? sslh_layer_linear(net, at + 2 * i, i ? from : y, 0, SSLH_LINEAR)
                            : sslh_slice(c, y, 2, i * D, (i + 1) * D);
     }
     if (SSLH_I_BAD(c)) return sslh_i_dummy(c);
@@ -20386,6 +21454,8 @@ SSLH_I_FN sslh_tensor *sslh_i_block_attention(sslh_net *net, int at, sslh_tensor
         part[1] = sslh_i_cache_add(c, b->cache, b->cache->k, b->layer, part[1]);
         part[2] = sslh_i_cache_add(c, b->cache, b->cache->v, b->layer, part[2]);
     }
+    if (b->weight_dropout > 0.0f)
+        return sslh_i_dropped_attention(c, part[0], part[1], part[2], &a, b->weight_dropout);
     return sslh_attention(c, part[0], part[1], part[2], a);
 }
 
@@ -20409,7 +21479,7 @@ SSLH_I_FN sslh_tensor *sslh_i_block_add(sslh_net *net, sslh_tensor *x, sslh_tens
 SSLH_I_FN sslh_tensor *sslh_i_block_run(sslh_net *net, int at, sslh_tensor *x, const sslh_i_block_desc *b) {
     const int proj = at + (b->apart ? 8 : 4);
     sslh_tensor *y = b->post_norm ? x : sslh_layer_layer_norm(net, at, x, b->eps);
-    y = sslh_i_block_attention(net, at + 2, y, b);
+    y = sslh_i_block_attention(net, at + 2, y, y, b);
     sslh_i_narrow(net, x, y);
     y = sslh_layer_linear(net, proj, y, 0, SSLH_LINEAR);
     x = sslh_i_block_add(net, x, y, b);
@@ -20424,6 +21494,20 @@ SSLH_I_FN sslh_tensor *sslh_i_block_run(sslh_net *net, int at, sslh_tensor *x, c
         sslh_i_narrow(net, x, NULL);
     }
     return x;
+}
+/* SASRec's block (Kang & McAuley 2018) as its authors' program has it: 14 parameters, norm1 (2), q (2), k (2), v (2),
+   norm2 (2), fc1 (2), fc2 (2). Only the queries are normalised, nothing follows the attention, and both sums start from
+   what was normalised:
+     n = norm1(x);   y = n + attention(q(n), k(x), v(x)), with dropout of its weights
+     m = norm2(y);   x = m + drop(fc2(drop(relu(fc1(m))))) */
+SSLH_I_FN sslh_tensor *sslh_i_sasrec_block(sslh_net *net, int at, sslh_tensor *x, const sslh_i_block_desc *b) {
+    sslh_ctx *c = sslh_net_ctx(net);
+    sslh_tensor *n = sslh_layer_layer_norm(net, at, x, b->eps), *y;
+    y = sslh_add(c, n, sslh_i_block_attention(net, at + 2, n, x, b));
+    n = sslh_layer_layer_norm(net, at + 8, y, b->eps);
+    y = sslh_layer_linear(net, at + 10, n, 0, b->activation); /* (N,T,mlp) */
+    if (b->dropout > 0.0f) y = sslh_dropout(c, y, b->dropout);
+    return sslh_i_block_add(net, n, sslh_layer_linear(net, at + 12, y, 0, SSLH_LINEAR), b);
 }
 /* The block of a vision transformer: pre-norm and exact GELU. */
 SSLH_I_FN sslh_tensor *sslh_i_vit_block(sslh_net *net, int at, sslh_tensor *x, int heads, float drop,
@@ -20575,11 +21659,11 @@ SSLH_DEF sslh_net *sslh_vit(sslh_ctx *c, sslh_vit_desc desc) {
 /* --- transformer of text: GPT-2, BERT, CLIP's text encoder -------------------------------------------------------- */
 
 /* The parameter names of one kind of transformer; %d is the number of the block. The projections to q, k and v are one
-   matrix or, when qkv[1] is not NULL, three. */
+   matrix or, when qkv[1] is not NULL, three; proj is NULL where nothing follows the attention. */
 typedef struct sslh_i_text_names {
     const char *table, *positions, *segments, *block, *norm1, *qkv[3], *proj, *norm2, *fc1, *fc2, *norm;
 } sslh_i_text_names;
-static const sslh_i_text_names sslh_i_text_names_of[3] = {
+static const sslh_i_text_names sslh_i_text_names_of[4] = {
     {"wte.weight", "wpe.weight", "wse.weight", "h.%d", "ln_1", {"attn.c_attn", NULL, NULL}, "attn.c_proj", "ln_2",
      "mlp.c_fc", "mlp.c_proj", "ln_f"},
     {"embeddings.word_embeddings.weight", "embeddings.position_embeddings.weight",
@@ -20587,21 +21671,25 @@ static const sslh_i_text_names sslh_i_text_names_of[3] = {
      {"attention.self.query", "attention.self.key", "attention.self.value"}, "attention.output.dense",
      "output.LayerNorm", "intermediate.dense", "output.dense", "embeddings.LayerNorm"},
     {"token_embedding.weight", "positional_embedding", "segment_embedding", "transformer.resblocks.%d", "ln_1",
-     {"attn.in_proj_", NULL, NULL}, "attn.out_proj", "ln_2", "mlp.c_fc", "mlp.c_proj", "ln_final"}};
+     {"attn.in_proj_", NULL, NULL}, "attn.out_proj", "ln_2", "mlp.c_fc", "mlp.c_proj", "ln_final"},
+    {"item_embeddings.weight", "position_embeddings.weight", "segment_embeddings.weight", "blocks.%d",
+     "attention.norm", {"attention.query", "attention.key", "attention.value"}, NULL, "forward.norm", "forward.fc1",
+     "forward.fc2", "norm"}};
 
 /* 1 for a net whose inputs are tokens. */
 SSLH_I_FN int sslh_i_takes_tokens(const sslh_net *net) { return strncmp(net->arch, "transformer ", 12) == 0; }
 
 /* Entries: 0 the table of token embeddings, 1 those of positions, 2 those of segments if there are any, then norm
-   (2), blocks (12 or 16 each) and the pooler (2). The norm is applied to the embedded tokens in BERT, to the output
-   in the others. */
+   (2), blocks (12, 14 or 16 each) and the pooler (2). The norm is applied to the embedded tokens in BERT, to the output
+   in the others. SASRec multiplies the embeddings of its tokens, but not those of positions, by sqrt(D). */
 SSLH_I_FN sslh_tensor *sslh_i_transformer_forward(sslh_net *net, sslh_tensor *x, const void *self) {
     const sslh_transformer_desc *d = (const sslh_transformer_desc *)self;
     const sslh_forward_desc *call = sslh_call(net);
     sslh_ctx *c = sslh_net_ctx(net);
     sslh_i_block_desc b;
     const int from = call->cache ? ((const sslh_i_cache *)call->cache)->used : 0;
-    const int norm = d->segments > 0 ? 3 : 2, bert = d->kind == (int)SSLH_BERT, each = bert ? 16 : 12;
+    const int norm = d->segments > 0 ? 3 : 2, bert = d->kind == (int)SSLH_BERT, sasrec = d->kind == (int)SSLH_SASREC;
+    const int each = bert ? 16 : sasrec ? 14 : 12;
     sslh_tensor *y;
     char tap[24], text[96];
     int i;
@@ -20619,14 +21707,18 @@ SSLH_I_FN sslh_tensor *sslh_i_transformer_forward(sslh_net *net, sslh_tensor *x,
     memset(&b, 0, sizeof b);
     b.heads = d->heads;
     b.causal = d->causal == 1;
-    b.post_norm = b.apart = bert;
-    b.eps = bert ? 1e-12f : 1e-5f;
+    b.post_norm = bert;
+    b.apart = bert || sasrec;
+    b.eps = bert ? 1e-12f : sasrec ? 1e-8f : 1e-5f;
     b.dropout = net->training ? call->dropout : 0.0f;
+    b.weight_dropout = sasrec ? b.dropout : 0.0f;
     b.activation = d->activation;
     b.key_mask = call->mask;
     b.cache = (sslh_i_cache *)call->cache;
     y = sslh_embedding(c, sslh_param(net, 0), x); /* (N,T,D) */
-    y = sslh_add(c, y, sslh_slice(c, sslh_param(net, 1), 0, from, from + x->shape[1]));
+    if (sasrec) y = sslh_scale(c, y, (sslh_real)sslh_i_sqrtf((float)d->width));
+    y = sslh_add(c, y, call->positions ? sslh_embedding(c, sslh_param(net, 1), call->positions)
+                                       : sslh_slice(c, sslh_param(net, 1), 0, from, from + x->shape[1]));
     if (d->segments > 0) {
         sslh_tensor *table = sslh_param(net, 2);
         y = sslh_add(c, y, call->segments ? sslh_embedding(c, table, call->segments) : sslh_slice(c, table, 0, 0, 1));
@@ -20637,7 +21729,8 @@ SSLH_I_FN sslh_tensor *sslh_i_transformer_forward(sslh_net *net, sslh_tensor *x,
     for (i = 0; i < d->depth; i++) {
         b.layer = i;
         b.drop = sslh_i_block_drop(net, call->drop_path, i, d->depth);
-        y = sslh_i_block_run(net, norm + 2 + each * i, y, &b);
+        y = sasrec ? sslh_i_sasrec_block(net, norm + 2 + each * i, y, &b)
+                   : sslh_i_block_run(net, norm + 2 + each * i, y, &b);
         snprintf(tap, sizeof tap, "block%d", i + 1);
         if (sslh_tap(net, tap, y)) return y;
     }
@@ -20651,21 +21744,23 @@ SSLH_I_FN sslh_tensor *sslh_i_transformer_forward(sslh_net *net, sslh_tensor *x,
     return y;
 }
 
-/* A weight (out,in), normal, and its bias. In GPT-2's files it is (in,out), as its layers called Conv1D have it. */
+/* A weight (out,in), normal (std 0: Xavier's), and its bias. In GPT-2's files it is (in,out), as its layers called
+   Conv1D have it. */
 SSLH_I_FN void sslh_i_text_linear_new(sslh_net *net, const char *block, const char *name, int in, int out, float std,
                                       int transposed) {
     char text[80];
     const int joined = name[strlen(name) - 1] == '_'; /* "in_proj_weight" */
     int at;
     snprintf(text, sizeof text, "%s%s%s%sweight", block, block[0] ? "." : "", name, joined ? "" : ".");
-    at = sslh_param_new(net, text, sslh_dim2(out, in), SSLH_INIT_NORMAL, std);
+    at = sslh_param_new(net, text, sslh_dim2(out, in), std > 0 ? SSLH_INIT_NORMAL : SSLH_INIT_XAVIER, std);
     if (at >= 0) net->entry[at]->transposed = transposed;
     snprintf(text, sizeof text, "%s%s%s%sbias", block, block[0] ? "." : "", name, joined ? "" : ".");
     sslh_param_new(net, text, sslh_dim1(out), SSLH_INIT_ZERO, 0);
 }
-/* A block's parameters, in the order of sslh_i_block_run. rest: the deviation of the initial weights of proj and fc2,
-   whose results are added to the residual stream. */
-SSLH_I_FN void sslh_i_text_block_new(sslh_net *net, const sslh_transformer_desc *d, int number, float rest) {
+/* A block's parameters, in the order of sslh_i_block_run and sslh_i_sasrec_block. std: the deviation of the initial
+   weights, rest: of those of proj and fc2, whose results are added to the residual stream; 0: Xavier's. */
+SSLH_I_FN void sslh_i_text_block_new(sslh_net *net, const sslh_transformer_desc *d, int number, float std,
+                                     float rest) {
     const sslh_i_text_names *n = &sslh_i_text_names_of[d->kind];
     const int T = d->kind == (int)SSLH_GPT2, D = d->width;
     char block[40], name[80];
@@ -20674,27 +21769,30 @@ SSLH_I_FN void sslh_i_text_block_new(sslh_net *net, const sslh_transformer_desc 
     snprintf(name, sizeof name, "%s.%s", block, n->norm1);
     sslh_layer_layer_norm_new(net, name, D);
     for (i = 0; i < 3 && n->qkv[i]; i++)
-        sslh_i_text_linear_new(net, block, n->qkv[i], D, n->qkv[1] ? D : 3 * D, 0.02f, T);
-    sslh_i_text_linear_new(net, block, n->proj, D, D, rest, T);
+        sslh_i_text_linear_new(net, block, n->qkv[i], D, n->qkv[1] ? D : 3 * D, std, T);
+    if (n->proj) sslh_i_text_linear_new(net, block, n->proj, D, D, rest, T);
     snprintf(name, sizeof name, "%s.%s", block, n->norm2);
     sslh_layer_layer_norm_new(net, name, D);
-    sslh_i_text_linear_new(net, block, n->fc1, D, d->mlp, 0.02f, T);
+    sslh_i_text_linear_new(net, block, n->fc1, D, d->mlp, std, T);
     sslh_i_text_linear_new(net, block, n->fc2, d->mlp, D, rest, T);
 }
 
 SSLH_DEF sslh_net *sslh_transformer(sslh_ctx *c, sslh_transformer_desc desc) {
-    static const sslh_activation by_kind[3] = {SSLH_GELU_TANH, SSLH_GELU, SSLH_GELU_QUICK};
+    static const sslh_activation by_kind[4] = {SSLH_GELU_TANH, SSLH_GELU, SSLH_GELU_QUICK, SSLH_RELU};
     const char *op = "sslh_transformer";
+    const int sasrec = desc.kind == (int)SSLH_SASREC;
+    const sslh_init init = sasrec ? SSLH_INIT_XAVIER : SSLH_INIT_NORMAL;
+    const float std = sasrec ? 0.0f : 0.02f;
     const sslh_i_text_names *names;
     sslh_net *net;
-    float rest = 0.02f;
+    float rest = std;
     int i;
     if (SSLH_I_BAD(c)) return sslh_i_dummy_net(c);
-    if (!desc.length) desc.length = 128;
-    if (!desc.width) desc.width = 128;
-    if (!desc.depth) desc.depth = 4;
-    if (!desc.heads) desc.heads = 4;
-    if (!sslh_i_within(c, op, "kind", desc.kind, 0, 2) ||
+    if (!desc.length) desc.length = sasrec ? 50 : 128;
+    if (!desc.width) desc.width = sasrec ? 50 : 128;
+    if (!desc.depth) desc.depth = sasrec ? 2 : 4;
+    if (!desc.heads) desc.heads = sasrec ? 1 : 4;
+    if (!sslh_i_within(c, op, "kind", desc.kind, 0, 3) ||
         !sslh_i_within(c, op, "vocabulary", desc.vocabulary, 1, 1 << 24) ||
         !sslh_i_within(c, op, "length", desc.length, 1, 1 << 20) ||
         !sslh_i_within(c, op, "width", desc.width, 1, 1 << 16) ||
@@ -20705,7 +21803,7 @@ SSLH_DEF sslh_net *sslh_transformer(sslh_ctx *c, sslh_transformer_desc desc) {
         !sslh_i_within(c, op, "pooler", desc.pooler, 0, 1) ||
         !sslh_i_within(c, op, "activation", (int)desc.activation, (int)SSLH_LINEAR, (int)SSLH_GELU_QUICK))
         return sslh_i_dummy_net(c);
-    if (!desc.mlp) desc.mlp = 4 * desc.width;
+    if (!desc.mlp) desc.mlp = sasrec ? desc.width : 4 * desc.width;
     if (!sslh_i_within(c, op, "mlp", desc.mlp, 1, 1 << 18)) return sslh_i_dummy_net(c);
     if (desc.width % desc.heads) {
         sslh_fail(c, SSLH_E_SHAPE, "sslh_transformer: %d heads do not divide the width %d", desc.heads, desc.width);
@@ -20717,15 +21815,15 @@ SSLH_DEF sslh_net *sslh_transformer(sslh_ctx *c, sslh_transformer_desc desc) {
     names = &sslh_i_text_names_of[desc.kind];
     net = sslh_i_encoder_new(c, "transformer", sslh_i_transformer_forward, &desc, sizeof desc, SSLH_TOKENS, desc.width,
                              0, 0);
-    sslh_param_new(net, names->table, sslh_dim2(desc.vocabulary, desc.width), SSLH_INIT_NORMAL, 0.02f);
-    sslh_param_new(net, names->positions, sslh_dim2(desc.length, desc.width), SSLH_INIT_NORMAL, 0.02f);
+    sslh_param_new(net, names->table, sslh_dim2(desc.vocabulary, desc.width), init, std);
+    sslh_param_new(net, names->positions, sslh_dim2(desc.length, desc.width), init, std);
     if (desc.segments > 0)
-        sslh_param_new(net, names->segments, sslh_dim2(desc.segments, desc.width), SSLH_INIT_NORMAL, 0.02f);
+        sslh_param_new(net, names->segments, sslh_dim2(desc.segments, desc.width), init, std);
     sslh_layer_layer_norm_new(net, names->norm, desc.width);
     /* 2 x depth results are added to the residual stream: GPT-2 keeps the variance of their sum */
-    if (desc.kind != (int)SSLH_BERT) rest = 0.02f / sslh_i_sqrtf(2.0f * (float)desc.depth);
-    for (i = 0; i < desc.depth; i++) sslh_i_text_block_new(net, &desc, i, rest);
-    if (desc.pooler) sslh_i_text_linear_new(net, "", "pooler.dense", desc.width, desc.width, 0.02f, 0);
+    if (desc.kind != (int)SSLH_BERT) rest = std / sslh_i_sqrtf(2.0f * (float)desc.depth);
+    for (i = 0; i < desc.depth; i++) sslh_i_text_block_new(net, &desc, i, std, rest);
+    if (desc.pooler) sslh_i_text_linear_new(net, "", "pooler.dense", desc.width, desc.width, std, 0);
     if (sslh_i_net_bad(net)) return sslh_i_dummy_net(c);
     sslh_i_arch_write(net, sslh_i_transformer_settings, &desc);
     return net;
@@ -22059,6 +23157,17 @@ static const sslh_setting sslh_i_mfcc_ranges[] = { /* .mel is checked by the tab
 static const sslh_setting sslh_i_split_ranges[] = {
     {"test", offsetof(sslh_split_desc, test), SSLH_SETTING_REAL, "off", "above 0, below 1"},
     {"validation", offsetof(sslh_split_desc, validation), SSLH_SETTING_REAL, "off", "above 0, below 1"}};
+static const sslh_setting sslh_i_items_ranges[] = {
+    SSLH_I_RANGE(sslh_items_desc, user, INT, "1 to 64"),
+    SSLH_I_RANGE(sslh_items_desc, item, INT, "1 to 64"),
+    SSLH_I_RANGE(sslh_items_desc, time, INT, "1 to 64"),
+    SSLH_I_RANGE(sslh_items_desc, rating, INT, "1 to 64"),
+    SSLH_I_RANGE(sslh_items_desc, header, INT, "at least 1"),
+    SSLH_I_RANGE(sslh_items_desc, min_count, INT, "at least 1")};
+static const sslh_setting sslh_i_ranking_ranges[] = {
+    SSLH_I_RANGE(sslh_ranking_desc, k, INT, "at least 1"),
+    {"negatives", offsetof(sslh_ranking_desc, negatives), SSLH_SETTING_INT, "off", "1 to 1000000"},
+    {"users", offsetof(sslh_ranking_desc, users), SSLH_SETTING_INT, "off", "at least 1"}};
 #if SSLH_WITH_CLASSIFIERS
 static const sslh_setting sslh_i_forest_ranges[] = {
     SSLH_I_RANGE(sslh_forest_desc, trees, INT, "1 to 100000"),
@@ -22104,6 +23213,8 @@ static const struct { const sslh_setting *row; int rows; } sslh_i_ranges[] = {
     {sslh_i_split_ranges, SSLH_I_LENGTH(sslh_i_split_ranges)},
     {sslh_i_clips_ranges, SSLH_I_LENGTH(sslh_i_clips_ranges)},
     {sslh_i_moving_ranges, SSLH_I_LENGTH(sslh_i_moving_ranges)},
+    {sslh_i_items_ranges, SSLH_I_LENGTH(sslh_i_items_ranges)},
+    {sslh_i_ranking_ranges, SSLH_I_LENGTH(sslh_i_ranking_ranges)},
 #if SSLH_WITH_CLASSIFIERS
     {sslh_i_forest_ranges, SSLH_I_LENGTH(sslh_i_forest_ranges)},
     {sslh_i_svm_ranges, SSLH_I_LENGTH(sslh_i_svm_ranges)},
@@ -39089,6 +40200,7 @@ SSLH_DEF int sslh_bits_ok(sslh_ctx *c) {
      >>weights    safetensors: nets, checkpoints; features of 8-bit images
      >>words      words counted and found by name; files of word vectors
      >>tokenizers text as numbers, and back
+     >>histories  sslh_load_items: lines of user, item and time
      >>pictures   grids, scatter plots, curves; principal components and t-SNE, which the scatter plots show
 
    How to read it: a section uses only what is defined above it. A reader is given an sslh_i_source (all bytes of a
@@ -50295,6 +51407,229 @@ SSLH_DEF void sslh_save_tokenizer(const sslh_tokenizer *t, const char *vocabular
 #endif /* SSLH_WITH_TOKENIZERS */
 
 /* ================================================================================================================== */
+/*  >>histories     sslh_load_items: lines of user, item and time                                                     */
+/* ================================================================================================================== */
+
+/* A line of the file. After the sort those of a user stand together, in order of time. */
+typedef struct sslh_i_action { int32_t user, item; double time; int64_t line; } sslh_i_action;
+SSLH_I_FN int sslh_i_action_order(const void *a, const void *b) {
+    const sslh_i_action *x = (const sslh_i_action *)a, *y = (const sslh_i_action *)b;
+    if (x->user != y->user) return x->user < y->user ? -1 : 1;
+    if (x->time < y->time || x->time > y->time) return x->time < y->time ? -1 : 1;
+    return x->line < y->line ? -1 : x->line > y->line;
+}
+
+typedef struct sslh_i_actions {
+    sslh_ctx *c;
+    const char *op;
+    sslh_items_desc d;
+    sslh_i_tally users, items;
+    sslh_i_action *action; /* (n) */
+    size_t n, room;
+    const char *column[64]; /* of the line that is read */
+    size_t width[64];
+    int columns;
+    char separator; /* tab, ':' for "::", comma, or space for white space; 0: not known yet */
+} sslh_i_actions;
+
+SSLH_I_FN int sslh_i_is_blank(char ch) { return ch == ' ' || ch == '\t' || ch == '\r' || ch == '\v' || ch == '\f'; }
+
+/* The bytes of a separator at p, 0 for none. */
+SSLH_I_FN size_t sslh_i_separated(char separator, const char *p, const char *end) {
+    if (separator == ' ') return sslh_i_is_blank(*p) ? 1 : 0;
+    if (separator == ':') return p + 1 < end && p[0] == ':' && p[1] == ':' ? 2 : 0;
+    return *p == separator;
+}
+SSLH_I_FN char sslh_i_separator_of(const char *p, const char *end) {
+    const char *q;
+    if (memchr(p, '\t', (size_t)(end - p))) return '\t';
+    for (q = p; q + 1 < end; q++) if (q[0] == ':' && q[1] == ':') return ':';
+    return memchr(p, ',', (size_t)(end - p)) ? ',' : ' ';
+}
+
+/* Cuts a line into columns, without the blanks at both ends of each. */
+SSLH_I_FN void sslh_i_columns_cut(sslh_i_actions *a, const char *p, const char *end) {
+    a->columns = 0;
+    while (a->columns < 64) {
+        const char *from, *to;
+        size_t by = 0;
+        while (p < end && sslh_i_is_blank(*p) && *p != a->separator) p++;
+        while (p < end && a->separator == ' ' && sslh_i_is_blank(*p)) p++;
+        if (p == end && a->separator == ' ') return;
+        for (from = p; p < end && (by = sslh_i_separated(a->separator, p, end)) == 0; p++) {}
+        for (to = p; to > from && sslh_i_is_blank(to[-1]); to--) {}
+        a->column[a->columns] = from;
+        a->width[a->columns++] = (size_t)(to - from);
+        if (p == end) return;
+        p += by;
+    }
+}
+
+/* The number in a column, 0 and an error when there is none. */
+SSLH_I_FN int sslh_i_column_number(sslh_i_actions *a, int column, const char *what, int64_t line, double *out) {
+    char text[64], quoted[48];
+    size_t n = SSLH_I_MIN(a->width[column - 1], sizeof text - 1);
+    memcpy(text, a->column[column - 1], n);
+    text[n] = 0;
+    if (n == a->width[column - 1] && n && sslh_i_scan_real(text, out) == text + n && *out - *out == 0) return 1;
+    sslh_fail(a->c, SSLH_E_FORMAT, "%s: line %.0f: the %s '%s' is no number (.header leaves out the first lines)",
+              a->op, (double)line, what, sslh_i_quote(quoted, text, n));
+    return 0;
+}
+
+/* The number of a name, which is counted. */
+SSLH_I_FN int32_t sslh_i_action_name(sslh_i_actions *a, sslh_i_tally *names, int column, const char *what,
+                                     int64_t line) {
+    const char *p = a->column[column - 1];
+    const size_t n = a->width[column - 1];
+    if (!n || memchr(p, 0, n) || names->n >= INT32_MAX - 1) {
+        sslh_fail(a->c, SSLH_E_FORMAT, "%s: line %.0f: the %s %s", a->op, (double)line, what,
+                  !n ? "is empty" : memchr(p, 0, n) ? "has a zero byte" : "is one too many");
+        return -1;
+    }
+    sslh_i_tally_add(names, p, n);
+    return SSLH_I_BAD(a->c) ? -1 : sslh_i_tally_find(names, p, n);
+}
+
+SSLH_I_FN void sslh_i_action_line(sslh_i_actions *a, const char *p, const char *end, int64_t line) {
+    const sslh_items_desc *d = &a->d;
+    const int most = SSLH_I_MAX(SSLH_I_MAX(d->user, d->item), SSLH_I_MAX(d->time, d->rating));
+    sslh_i_action *to;
+    double time = 0, rating = 0;
+    if (!a->separator) a->separator = sslh_i_separator_of(p, end);
+    sslh_i_columns_cut(a, p, end);
+    if (a->columns < most) {
+        sslh_fail(a->c, SSLH_E_FORMAT, "%s: line %.0f has %d columns, %d are needed (.user, .item, .time, .rating)",
+                  a->op, (double)line, a->columns, most);
+        return;
+    }
+    if (d->time && !sslh_i_column_number(a, d->time, "time", line, &time)) return;
+    if (d->rating && !sslh_i_column_number(a, d->rating, "rating", line, &rating)) return;
+    if (d->rating && d->least != 0 && rating < (double)d->least) return;
+    if (a->n >= INT32_MAX || !sslh_i_room(a->c, (void **)(void *)&a->action, &a->room, a->n + 1, sizeof *a->action)) {
+        if (!SSLH_I_BAD(a->c)) sslh_fail(a->c, SSLH_E_MEMORY, "%s: more than 2147483647 lines", a->op);
+        return;
+    }
+    to = a->action + a->n;
+    to->user = sslh_i_action_name(a, &a->users, d->user, "user", line);
+    to->item = to->user < 0 ? -1 : sslh_i_action_name(a, &a->items, d->item, "item", line);
+    to->time = time;
+    to->line = line;
+    if (!SSLH_I_BAD(a->c)) a->n++;
+}
+
+/* Leaves out users and items with fewer than .min_count lines until there are none. */
+SSLH_I_FN void sslh_i_actions_thin(sslh_i_actions *a) {
+    int64_t *count = (int64_t *)sslh_i_alloc(a->c, (a->users.n + a->items.n + 1) * sizeof *count);
+    size_t i, n, before = a->n + 1;
+    while (count && a->d.min_count > 1 && a->n < before) {
+        memset(count, 0, (a->users.n + a->items.n) * sizeof *count);
+        for (i = 0; i < a->n; i++) {
+            count[a->action[i].user]++;
+            count[a->users.n + (size_t)a->action[i].item]++;
+        }
+        for (i = n = 0; i < a->n; i++)
+            if (count[a->action[i].user] >= a->d.min_count &&
+                count[a->users.n + (size_t)a->action[i].item] >= a->d.min_count) a->action[n++] = a->action[i];
+        before = a->n;
+        a->n = n;
+    }
+    sslh_i_free(a->c, count);
+}
+
+/* Numbers anew what is left, by the first line of each, and puts the lines of each user together. After an error the
+   result is NULL or unfinished. */
+SSLH_I_FN sslh_items *sslh_i_actions_sort(sslh_i_actions *a) {
+    sslh_ctx *c = a->c;
+    sslh_items *set = (sslh_items *)sslh_i_alloc(c, sizeof *set);
+    int32_t *user = (int32_t *)sslh_i_alloc(c, (a->users.n + a->items.n + 1) * sizeof *user), *item;
+    size_t i;
+    if (set) set->c = set->names.c = c;
+    if (!set || !user) return set;
+    item = user + a->users.n; /* 1 + the new numbers */
+    for (i = 0; i < a->n && !SSLH_I_BAD(c); i++) {
+        sslh_i_action *x = a->action + i;
+        if (!user[x->user]) user[x->user] = ++set->info.users;
+        if (!item[x->item]) {
+            const sslh_i_tallied *w = &a->items.word[x->item];
+            sslh_i_tally_add(&set->names, a->items.text + w->at, w->size);
+            item[x->item] = ++set->info.items;
+        }
+        x->user = user[x->user] - 1;
+        x->item = item[x->item] - 1;
+    }
+    sslh_i_free(c, user);
+    if (!SSLH_I_BAD(c)) qsort(a->action, a->n, sizeof *a->action, sslh_i_action_order);
+    set->item = (int32_t *)sslh_i_alloc(c, (a->n + 1) * sizeof *set->item);
+    set->begin = (int64_t *)sslh_i_alloc(c, ((size_t)set->info.users + 1) * sizeof *set->begin);
+    if (SSLH_I_BAD(c)) return set;
+    for (i = 0; i < a->n; i++) {
+        set->item[i] = a->action[i].item;
+        set->begin[a->action[i].user + 1] = (int64_t)i + 1;
+    }
+    for (i = 0; i < (size_t)set->info.users; i++)
+        set->info.longest = SSLH_I_MAX(set->info.longest, (int)(set->begin[i + 1] - set->begin[i]));
+    set->info.actions = (int64_t)a->n;
+    return set;
+}
+
+SSLH_I_FN sslh_items *sslh_i_items_read(sslh_ctx *c, const char *op, const char *text, size_t size,
+                                        sslh_items_desc d) {
+    sslh_i_actions a;
+    sslh_items *set = NULL;
+    size_t at, n;
+    int64_t line = 0;
+    if (SSLH_I_BAD(c) || !sslh_i_desc_ok(c, op, SSLH_I_D_ITEMS, &d)) return NULL;
+    if (!text) {
+        sslh_fail(c, SSLH_E_USAGE, "%s: the text is NULL", op);
+        return NULL;
+    }
+    memset(&a, 0, sizeof a);
+    a.c = a.users.c = a.items.c = c;
+    a.op = op;
+    a.d = d;
+    if (!a.d.user) a.d.user = 1;
+    if (!a.d.item) a.d.item = 2;
+    if (d.least != 0 && !d.rating)
+        sslh_fail(c, SSLH_E_USAGE, "%s: .least is %g, but .rating names no column", op, (double)d.least);
+    for (at = 0; at < size && !SSLH_I_BAD(c); at += n + 1) {
+        const char *p = text + at, *newline = (const char *)memchr(p, '\n', size - at), *end, *q;
+        n = newline ? (size_t)(newline - p) : size - at;
+        end = p + n;
+        for (q = p; q < end && sslh_i_is_blank(*q); q++) {}
+        if (++line > a.d.header && q < end) sslh_i_action_line(&a, p, end, line);
+    }
+    if (!SSLH_I_BAD(c)) sslh_i_actions_thin(&a);
+    if (!SSLH_I_BAD(c) && !a.n) sslh_fail(c, SSLH_E_FORMAT, "%s: no line is left of %.0f", op, (double)line);
+    if (!SSLH_I_BAD(c)) set = sslh_i_actions_sort(&a);
+    sslh_i_tally_free(&a.users);
+    sslh_i_tally_free(&a.items);
+    sslh_i_free(c, a.action);
+    if (!SSLH_I_BAD(c)) return set;
+    if (set) {
+        sslh_i_tally_free(&set->names);
+        sslh_i_free(c, set->item);
+        sslh_i_free(c, set->begin);
+        sslh_i_free(c, set);
+    }
+    return NULL;
+}
+
+SSLH_DEF sslh_items *sslh_items_from_text(sslh_ctx *c, const char *text, size_t size, sslh_items_desc desc) {
+    return sslh_i_items_read(c, "sslh_items_from_text", text, size, desc);
+}
+SSLH_DEF sslh_items *sslh_load_items(sslh_ctx *c, const char *path, sslh_items_desc desc) {
+    sslh_items *set = NULL;
+    sslh_i_source s;
+    if (SSLH_I_BAD(c)) return NULL;
+    s = sslh_i_source_open(c, "sslh_load_items", path);
+    if (s.p && sslh_i_source_unzip(&s))
+        set = sslh_i_items_read(c, "sslh_load_items", (const char *)s.p, s.size, desc);
+    sslh_i_source_close(&s);
+    return set;
+}
+
+/* ================================================================================================================== */
 /*  >>pictures      pictures, PCA, t-SNE                                                                              */
 /* ================================================================================================================== */
 
@@ -51527,7 +52862,8 @@ SSLH_I_LEAN_END
            of texts, cross-entropy of many classes a few rows at a time; a gradient that reaches a result whose record
            an earlier backward pass has released is an error; Adam counts the steps of a part that was frozen from its
            first update on; windows of a stream do not reach into its other parts; 0 as deviation of a channel leaves
-           the channel as it is, in training, probes and sslh_embed
+           the channel as it is, in training, probes and sslh_embed; histories of items: SASRec, BERT4Rec, item2vec,
+           recommendations and their rank; positions of the caller's own in sslh_transformer
     0.1.0  first version: core, kernels, encoders; rotation, SimCLR, VAE, MAE; probes, pictures */
 
 /* ================================================================================================================== */
