@@ -3,9 +3,9 @@
    Learns representations from data without labels: rotation prediction, jigsaw puzzles, context prediction, inpainting,
    colorization, the next frame and the order of frames, plain, variational and masked autoencoders, GAN, SimCLR, MoCo,
    NNCLR, contrastive predictive coding of sound and images, BYOL, SimSiam, DINO, I-JEPA, Barlow Twins, VICReg, SwAV,
-   word2vec, GPT, BERT (and with labels SupCon), on tensors with reverse-mode differentiation, SIMD matrix products and
-   convolutions, augmentations, tokenizers, encoders, optimisers, probes and pictures. It needs only libc
-   and libm.
+   word2vec, GPT, BERT, SASRec, BERT4Rec (and with labels SupCon), on tensors with reverse-mode differentiation, SIMD
+   matrix products and convolutions, augmentations, tokenizers, encoders, optimisers, probes and pictures. It needs only
+   libc and libm.
 
    Do this in exactly one .c or .cpp file:
 
@@ -310,7 +310,7 @@
                  class each; with images: no labels. A file that cannot be read is an error, text aside
    sslh_load_images_ex resizes and crops, because photographs have many sizes and a data set has one. sslh_load_audio(c,
    path, desc) reads WAV files in the same kinds of folders, with labels from their names too. A tokenizer turns text
-   (sslh_load_file) into numbers (>>api-tokenizers, docs/tokenizers.md).
+   (sslh_load_file) into numbers (>>api-tokenizers, docs/tokenizers.md), sslh_load_items reads who chose what.
 
    sslh_load_clips(c, path, desc) reads clips from folders of numbered frames, and sslh_data_moving makes them of images
    (digits that bounce, windows that move over photographs). sslh_clip_views gives all frames of a clip the same view;
@@ -325,8 +325,7 @@
    probes and SupCon look at labels. Each folder numbers its own classes. Probes match the classes of two sets by name;
    for a confusion matrix of your own, sslh_data_match_classes does the same.
 
-   A recipe of augmentations is a struct: what is 0 is not done. Constants (jitter: brightness, contrast, saturation,
-   hue):
+   A recipe of augmentations is a struct: what is 0 is not done (jitter: brightness, contrast, saturation, hue).
 
      SSLH_VIEWS_           crop of   flip  jitter (p 0.8)      grey  blur  other                source
      NONE                  -         -     -                   -     -     the image            -
@@ -360,6 +359,7 @@
      redundancy and clusters  barlow, vicreg, swav
      masked                   mae, jepa
      words and sequences      word2vec, gpt, bert (text)
+     items                    sasrec, bert4rec (histories: who chose what)
 
    Their functions are sslh_simclr and so on; most losses are operations that can be called alone (sslh_nt_xent). Each
    has a switch (SSLH_WITH_SIMCLR), a section below that opens with authors, title, equations and known traps (>>simclr;
@@ -427,6 +427,7 @@
      sslh_svm, sslh_forest, sslh_logistic, sslh_kmeans: classifiers and clusters on features, confusion matrix, F1,
                          calibration, files of an encoder with its classifier (>>api-classifiers, docs/classifiers.md)
      sslh_retrieval      the share of the k most similar rows that have the label asked for, and mAP
+     sslh_rank_items     HR@k and NDCG@k of a recommender, the last item of each user left out (docs/items.md)
      sslh_vae_evaluate   test loss, its two terms in nats per image, active units; sslh_vae_bound: -log p by many codes
 
        float knn = sslh_knn(c, encoder, train, test, (sslh_knn_desc){ .k = 20, .temperature = 0.07f });
@@ -539,10 +540,9 @@
    19  WHEN SOMETHING GOES WRONG
 
    "the loss is NaN or Inf", "the gradient of '..' holds NaN or Inf": nothing was changed. Make the context with
-   .check_nan = 1 (slow), and the error will name the first operation that produced one. Usual causes are the rate (one
-   for LARS, as in the papers of SimCLR and BYOL, given to SGD or Adam), no warm-up, the log or sqrt of 0 or a division
-   by 0 in a loss of your own (add an eps first: sslh_shift(c, x, 1e-6f)), and values outside [0,1] where a method needs
-   them there.
+   .check_nan = 1 (slow), and the error names the first operation that produced one. Causes are the rate (one for LARS,
+   as in the papers of SimCLR and BYOL, given to SGD or Adam), no warm-up, the log or sqrt of 0 or a division by 0 in
+   your own loss (add an eps first: sslh_shift(c, x, 1e-6f)), and values outside [0,1] where a method needs them there.
 
    The loss falls, but the features are bad. If the pretext accuracy is near 1 within an epoch, the encoder has found a
    shortcut (SimCLR: no colour jitter, or crops too much alike; rotation: borders): look at the views with
@@ -575,19 +575,19 @@
    20  WHERE THINGS ARE (search for the tag)
 
      declarations     >>config >>api-context >>api-random >>api-tensor >>api-ops >>api-nets >>api-encoders >>api-weights
-                      >>api-optim >>api-data >>api-views >>api-audio >>api-tokenizers >>api-methods >>api-train
-                      >>api-eval >>api-classifiers >>api-pictures
+                      >>api-optim >>api-data >>api-views >>api-audio >>api-tokenizers >>api-items >>api-methods
+                      >>api-train >>api-eval >>api-classifiers >>api-pictures
      foundations      >>platform >>core >>table >>shared >>prototypes
      I    the book    >>method >>rotation >>jigsaw >>context >>inpainting >>colorization >>next-frame >>frame-order
                       >>autoencoder >>vae >>gan >>simclr >>moco >>supcon >>nnclr >>cpc >>cpc2 >>byol >>simsiam >>dino
-                      >>barlow >>vicreg >>swav >>mae >>jepa >>word2vec >>gpt >>bert >>methods >>train >>eval
-                      >>classifiers >>losses >>nets >>encoders >>optim >>views >>settings
+                      >>barlow >>vicreg >>swav >>mae >>jepa >>word2vec >>gpt >>bert >>sasrec >>bert4rec >>methods
+                      >>train >>eval >>items >>classifiers >>losses >>nets >>encoders >>optim >>views >>settings
      II   tensors     >>core-impl >>scalar >>random >>tape >>elementwise >>reductions >>products >>loss-rows >>conv
                       >>norms >>shapes >>sequences >>audio
      III  the engine  >>kernels >>products-plan >>conv-plan >>sequences-plan >>loops >>copies >>pool >>views-make
                       >>views-ahead >>state
      IV   files       >>files >>inflate >>images >>jpeg >>wav >>arrays >>data >>readers >>sheets >>folders >>recordings
-                      >>clips >>weights >>words >>tokenizers >>pictures
+                      >>clips >>weights >>words >>tokenizers >>histories >>pictures
      end              >>history >>licence
 
    Operations, losses and optimisers have plain versions, which are their equations in loops (sslh_i_plain_softmax ..).
@@ -1454,6 +1454,8 @@ typedef struct sslh_forward_desc {
                             training mode only; default 0 */
     sslh_tensor *segments; /* (N,T) I32, the segment of each token in sslh_transformer; NULL: all in segment 0 */
     void *cache;         /* private: keys and values of the tokens before these (sslh_gpt_generate) */
+    sslh_tensor *positions; /* (N,T) I32, from 0 to .length - 1: where each token stands in sslh_transformer, whose
+                               embeddings of positions are picked by it; NULL: 0, 1 .. in each text */
 } sslh_forward_desc;
 /* The same with options; a .tap that the net does not offer is an error that names those it has. */
 SSLH_API sslh_tensor *sslh_forward_ex(sslh_net *net, sslh_tensor *x, sslh_forward_desc desc);
@@ -1612,16 +1614,17 @@ SSLH_API sslh_net *sslh_vit(sslh_ctx *c, sslh_vit_desc desc);
 typedef enum sslh_transformer_kind {
     SSLH_GPT2 = 0,  /* Radford et al. 2019: norms before attention and MLP and a last one, causal, GELU by tanh */
     SSLH_BERT,      /* Devlin et al. 2019: norms behind the sums, both sides seen, exact GELU, two kinds of segments */
-    SSLH_CLIP_TEXT  /* Radford et al. 2021, OpenAI's text encoder: as GPT-2 with x sigmoid(1.702 x) */
+    SSLH_CLIP_TEXT, /* Radford et al. 2021, OpenAI's text encoder: as GPT-2 with x sigmoid(1.702 x) */
+    SSLH_SASREC     /* Kang & McAuley 2018, for items instead of words: see >>sasrec; causal, ReLU */
 } sslh_transformer_kind;
 typedef struct sslh_transformer_desc {
     int kind;        /* an sslh_transformer_kind; default SSLH_GPT2 */
     int vocabulary;  /* V, how many tokens there are (sslh_tokenizer_size); required */
-    int length;      /* tokens of the longest text; default 128 */
-    int width;       /* D; default 128 */
-    int depth;       /* blocks; default 4 */
-    int heads;       /* divides D; default 4 */
-    int mlp;         /* hidden width of the MLP; default 4 D */
+    int length;      /* tokens of the longest text; default 128, SASRec 50 */
+    int width;       /* D; default 128, SASRec 50 */
+    int depth;       /* blocks; default 4, SASRec 2 */
+    int heads;       /* divides D; default 4, SASRec 1 */
+    int mlp;         /* hidden width of the MLP; default 4 D, SASRec D */
     int causal;      /* 1: a token sees itself and those before it; SSLH_OFF: all; default by .kind */
     int segments;    /* kinds of segments, whose embeddings are added; default BERT 2, others none; SSLH_OFF: none */
     int pooler;      /* 1: BERT's dense layer with tanh on the first token, tap "pooled" (N,D); default 0 */
@@ -1630,10 +1633,10 @@ typedef struct sslh_transformer_desc {
 /* Tokens (N,T) I32, T up to .length -> (N,T,D): embeddings of tokens and positions, blocks of attention and MLP
    (Vaswani et al. 2017). Names are those of GPT-2 and BERT by Hugging Face, without "transformer." or "bert." in front
    (.strip_prefix of sslh_load_desc), or those of OpenAI's CLIP. Initial values: normal, 0.02, in GPT2 and CLIP_TEXT
-   0.02 / sqrt(2 depth) for the layers whose results are added to the tokens; biases 0, norms 1. Padding is hidden from
-   the other tokens by .mask of sslh_forward_desc; what a causal net says of a token does not depend on what follows.
-   Taps: block1 .., tokens (the output), pooled. Errors: heads that do not divide the width, a token outside 0..V-1, a
-   text that is too long. */
+   0.02 / sqrt(2 depth) for the layers whose results are added to the tokens; biases 0, norms 1 (SASRec: Xavier's, and
+   names of our own). Padding is hidden from the other tokens by .mask of sslh_forward_desc; what a causal net says of a
+   token does not depend on what follows. Taps: block1 .., tokens (the output), pooled. Errors: heads that do not divide
+   the width, a token outside 0..V-1, a text that is too long. */
 SSLH_API sslh_net *sslh_transformer(sslh_ctx *c, sslh_transformer_desc desc);
 /* Scores of all tokens by the table of the net's own embeddings: x (..,D), its output -> x table' (..,V). */
 SSLH_API sslh_tensor *sslh_transformer_scores(sslh_net *net, sslh_tensor *x);
@@ -2240,6 +2243,89 @@ SSLH_API int64_t sslh_token_count(const sslh_tokenizer *t, int token);
 #endif
 
 /* ================================================================================================================== */
+/*  >>api-items     histories of items: who chose what, in order of time; what to recommend next                      */
+/* ================================================================================================================== */
+
+typedef struct sslh_items_desc {
+    int   user;      /* number of the column that names the user, 1 to 64; default 1 */
+    int   item;      /* of the column that names the item, 1 to 64; default 2 */
+    int   time;      /* of the column with a time, a number that grows, 1 to 64; default: the lines are in order of
+                        time */
+    int   rating;    /* of the column with a rating, 1 to 64; default: none is read */
+    float least;     /* lines with a rating below this are left out; needs .rating; default: none is */
+    int   header;    /* lines at the beginning that are left out, at least 1; default: none */
+    int   min_count; /* users and items with fewer lines are left out, and again, until all that are left have as many;
+                        at least 1; default 1 */
+} sslh_items_desc;
+/* The histories of all users: for each the items in order of time, equal times in the order of the file. Users and
+   items have numbers from 0, in the order of their first line. It belongs to its context; NULL after an error, and
+   every function accepts NULL. */
+typedef struct sslh_items sslh_items;
+/* One action in each line, its columns separated by tabs, by "::", by commas or by white space, whichever of these, in
+   this order, the first line has. Empty lines are left out. Errors: a line with too few columns, a time or rating that
+   is no number, nothing left. */
+SSLH_API sslh_items *sslh_load_items(sslh_ctx *c, const char *path, sslh_items_desc desc);
+SSLH_API sslh_items *sslh_items_from_text(sslh_ctx *c, const char *text, size_t size, sslh_items_desc desc);
+typedef struct sslh_items_info {
+    int     users, items;
+    int64_t actions;  /* of all users */
+    int     longest;  /* actions of one user, at most */
+} sslh_items_info;
+SSLH_API sslh_items_info sslh_items_query(const sslh_items *set);
+/* The name of item number i in the file ("" for no item), and the number of a name, -1 for none. */
+SSLH_API const char *sslh_items_name(const sslh_items *set, int i);
+SSLH_API int sslh_items_find(const sslh_items *set, const char *name);
+/* The items of user number user in order of time, *count of them; NULL and 0 for no user. */
+SSLH_API const int32_t *sslh_items_history(const sslh_items *set, int user, int *count);
+/* Data for sslh_sasrec and sslh_bert4rec: a field of tokens (length) with lengths, for each user the last items, at
+   most length of them, of those that are left without the last `leave` ones (0 to 2). Nothing is taken from users with
+   fewer than 3 items, and users of whom fewer than 2 are left have no sample. With leave 2 the last item is for the
+   test and the one before it for validation. */
+SSLH_API sslh_data sslh_items_data(sslh_items *set, int length, int leave);
+
+/* What scores items: count[n] items history[n], in order of time, give row n of scores (n,items), larger for items that
+   are likelier next. For one of your own fill in the fields; .score may report an error by sslh_fail. */
+typedef struct sslh_recommender sslh_recommender;
+typedef void (*sslh_score_fn)(const sslh_recommender *r, const int32_t *const *history, const int *count, int n,
+                              float *scores);
+struct sslh_recommender {
+    sslh_ctx *ctx;
+    int items;           /* how many it scores, from item 0 on */
+    sslh_score_fn score;
+    void *self;          /* for .score */
+};
+/* The baselines. They look at the histories without the last `leave` items, as sslh_items_data does. popularity: how
+   often an item was chosen, whatever the history. cosine: the sum over the items j of the history of the cosine of the
+   users of i and those of j, |both| / sqrt(|i| |j|) (Sarwar et al. 2001). */
+SSLH_API sslh_recommender sslh_item_popularity(sslh_items *set, int leave);
+SSLH_API sslh_recommender sslh_item_cosine(sslh_items *set, int leave);
+/* By vectors of items (items,D), which are copied: the cosine with the sum of the vectors of the history, each of
+   length 1. */
+SSLH_API sslh_recommender sslh_item_vectors(sslh_ctx *c, sslh_tensor *vectors);
+/* The k items with the highest scores that are not in the history (count items in order of time, at least one), best
+   first, into item and score (k each, score may be NULL); of equal scores the lower number. Returns how many, fewer
+   than k when there are no more; 0 after an error. */
+SSLH_API int sslh_recommend(sslh_recommender r, const int32_t *history, int count, int k, int32_t *item, float *score);
+
+typedef struct sslh_ranking_desc {
+    int k;          /* the length of the list that is looked at, at least 1; default 10 */
+    int negatives;  /* random items that the user never chose (some may be drawn twice), among which the true one is
+                       ranked, 1 to 1000000; default 100; SSLH_OFF: all items that the user never chose */
+    int users;      /* at least 1: when there are more, so many of them are drawn; default 10000; SSLH_OFF: all */
+    int validation; /* 1: the item before the last is asked for, after those before it; 0: the last, after all others */
+    uint64_t seed;  /* of both draws */
+} sslh_ranking_desc;
+typedef struct sslh_ranking {
+    int   users;
+    float hit;      /* HR@k: share of users whose true item is among the first k */
+    float ndcg;     /* NDCG@k: mean of 1 / log2(1 + place), places from 1, 0 behind the first k */
+} sslh_ranking;
+/* Ranks the last item of each user with at least 3 (leave one out), by scores after the items before it. Items that the
+   user chose before are not ranked. Where several items have one score, their order counts as random. Numbers among 100
+   drawn items are high, and may order methods otherwise than those among all items do (Krichene & Rendle 2020). */
+SSLH_API sslh_ranking sslh_rank_items(sslh_recommender r, const sslh_items *set, sslh_ranking_desc desc);
+
+/* ================================================================================================================== */
 /*  >>api-methods   the methods                                                                                       */
 /* ================================================================================================================== */
 
@@ -2381,14 +2467,14 @@ struct sslh_method_info {
     const char *name;       /* for sslh_method_make and in checkpoints: "simclr" */
     const char *title;      /* "SimCLR" */
     const char *family;     /* "pretext task", "generative", "contrastive", "self-distillation", "redundancy and
-                               clusters", "masked", "words and sequences" */
+                               clusters", "masked", "words and sequences", "items" */
     const char *authors;    /* "Chen et al." */
     const char *paper;      /* the whole title */
     const char *venue;      /* "ICML 2020" */
     int         year;       /* of the venue */
     const char *learns_by;  /* "finding the other view of the same image" */
     const char *input;      /* "images", "square images", "colour images", "labelled images", "clips", "sound",
-                                "text" */
+                                "text", "histories" */
     const char *encoder;    /* "any"; "map": one whose output is a map; "no_batch_norm": any without it; "vit": a
                                transformer on patches; "conv_gru": sslh_conv_gru or two nets in one like it;
                                "transformer": sslh_transformer; "own": the method makes it, NULL is passed */
@@ -3325,6 +3411,10 @@ SSLH_API sslh_vectors *sslh_word2vec(sslh_ctx *c, const char *text, size_t size,
    to four words. Memory of the context; NULL on error. */
 SSLH_API char *sslh_phrases(sslh_ctx *c, const char *text, size_t size, int min_count, float threshold,
                             size_t *out_size);
+/* item2vec (Barkan & Koenigstein 2016): vectors (items,D), persistent, by sslh_word2vec with the histories of a set,
+   without their last `leave` items, as sentences; for sslh_item_vectors. Defaults that differ: .window 100, nearly all
+   of a history, and .min_count 1. Items that are left out have zeros. */
+SSLH_API sslh_tensor *sslh_item2vec(sslh_items *set, int leave, sslh_word2vec_desc desc);
 
 typedef struct sslh_vectors_info {
     int     words, dim;
@@ -3447,6 +3537,57 @@ SSLH_API void sslh_bert_load(sslh_method *m, const char *path);
    [CLS] and [SEP]: into token and probability (k each). Returns the place of that [MASK]; -1, and an error, when there
    is none. */
 SSLH_API int sslh_fill_mask(sslh_method *m, const int32_t *text, int count, int k, int32_t *token, float *probability);
+#endif
+
+#ifndef SSLH_WITH_SASREC
+#define SSLH_WITH_SASREC SSLH_WITH_ALL
+#elif SSLH_I_EMPTY(SSLH_WITH_SASREC)
+#undef SSLH_WITH_SASREC
+#define SSLH_WITH_SASREC 1
+#endif
+#if SSLH_WITH_SASREC
+/* SASRec (Kang, McAuley: "Self-attentive sequential recommendation", ICDM 2018): a causal transformer over the items
+   that a user chose tells the next one from items drawn at random. */
+typedef struct sslh_sasrec_desc {
+    int   negatives;          /* items drawn for each place, 0 to 4096; default 1, as published; SSLH_OFF:
+                                 cross-entropy over all items instead (Klenitskiy & Vasilev 2023) */
+    float dropout;            /* at least 0, below 1; default 0.5; SSLH_OFF: none. In SSLH_SASREC of the embedded items,
+                                 the weights of the attention and the net behind it, in others as for sslh_gpt */
+    const char *settings;     /* short, for runs of minutes, or paper, for hundreds of epochs; default short */
+} sslh_sasrec_desc;
+/* encoder: sslh_transformer that is causal, best of kind SSLH_SASREC, with a vocabulary of as many tokens as items; its
+   table of embeddings scores them. Data: the first field of tokens, histories with lengths (sslh_items_data); what is
+   behind their ends is not read. Items are not counted from the first but so that the last one has the last position.
+   Second number: AUC, the share of drawn items below the true one; at first 0.5. Training: batch=128 optimizer=adam
+   beta2=0.98 lr=1e-3 schedule=constant. Paper: the same. */
+SSLH_API sslh_method sslh_sasrec(sslh_ctx *c, sslh_net *encoder, sslh_sasrec_desc desc);
+/* For sslh_recommend and sslh_rank_items: the last .length items of a history are read. */
+SSLH_API sslh_recommender sslh_sasrec_recommender(const sslh_method *m);
+#endif
+
+#ifndef SSLH_WITH_BERT4REC
+#define SSLH_WITH_BERT4REC SSLH_WITH_ALL
+#elif SSLH_I_EMPTY(SSLH_WITH_BERT4REC)
+#undef SSLH_WITH_BERT4REC
+#define SSLH_WITH_BERT4REC 1
+#endif
+#if SSLH_WITH_BERT4REC
+/* BERT4Rec (Sun et al.: "BERT4Rec: sequential recommendation with bidirectional encoder representations from
+   transformer", CIKM 2019): a transformer that sees both sides predicts items that were hidden. */
+typedef struct sslh_bert4rec_desc {
+    float mask;               /* share of the items of a history that is hidden, above 0, below 1; default 0.2 */
+    float last;               /* share of the histories of which only the last item is hidden, 0 to 1; default 0.1;
+                                 SSLH_OFF: none */
+    float dropout;            /* as for sslh_gpt, at least 0, below 1; default 0.1; SSLH_OFF: none */
+    const char *settings;     /* short, for runs of minutes, or paper, for hundreds of epochs; default short */
+} sslh_bert4rec_desc;
+/* encoder: sslh_transformer that is not causal, with a vocabulary of one token more than there are items: the last one
+   is [MASK]. Data: as for sslh_sasrec. Second number: perplexity of the hidden items. Training: batch=128
+   optimizer=adamw lr=1e-3 weight_decay=0.01 clip=5 schedule=linear_decay warmup=1. Paper: batch=256 optimizer=adamw
+   lr=1e-4 weight_decay=0.01 clip=5 schedule=linear_decay warmup=1. */
+SSLH_API sslh_method sslh_bert4rec(sslh_ctx *c, sslh_net *encoder, sslh_bert4rec_desc desc);
+/* For sslh_recommend and sslh_rank_items: [MASK] behind the last .length - 1 items of a history. */
+SSLH_API sslh_recommender sslh_bert4rec_recommender(const sslh_method *m);
 #endif
 
 /* ================================================================================================================== */
@@ -3895,7 +4036,7 @@ extern "C" {
 #endif
 
 /* SSLH_I_FN begins a private function and SSLH_DEF a public one; below, SSLH_I_INLINE one that is always inlined, and
-   SSLH_I_APART one that never is. SSLH_I_ZERO fills a struct with zeros, in C and in C++. */
+   SSLH_I_NOINLINE one that never is. SSLH_I_ZERO fills a struct with zeros, in C and in C++. */
 #define SSLH_I_FN static SSLH_I_UNUSED
 #ifdef SSLH_STATIC
 #define SSLH_DEF static SSLH_I_UNUSED
@@ -3929,11 +4070,11 @@ extern "C" {
 #define SSLH_I_INLINE static
 #endif
 #if defined(__GNUC__) || defined(__clang__)
-#define SSLH_I_APART static SSLH_I_UNUSED __attribute__((noinline))
+#define SSLH_I_NOINLINE static SSLH_I_UNUSED __attribute__((noinline))
 #elif defined(_MSC_VER)
-#define SSLH_I_APART static __declspec(noinline)
+#define SSLH_I_NOINLINE static __declspec(noinline)
 #else
-#define SSLH_I_APART static
+#define SSLH_I_NOINLINE static
 #endif
 /* Placed before a loop with a small constant trip count that has to be unrolled completely: only then does a local
    array that the loop indexes live in registers rather than in memory. */
@@ -3957,21 +4098,21 @@ extern "C" {
 #endif
 /* SSLH_I_PREFETCH brings the cache line at p, which may be any address, into the second-level cache, to be read (write
    0) or written (1). SSLH_I_AHEAD, for kernels that walk through memory, brings the line `by` bytes after p into the
-   first level (SSLH_I_OWN: to be written). One or two prefetches per step overlap with the arithmetic; a burst of them
-   before it does not, because the processor tracks only some fifty outstanding misses and then stalls. */
+   first level (SSLH_I_AHEAD_WRITE: to be written). One or two prefetches per step overlap with the arithmetic; a burst
+   of them before it does not, because the processor tracks only some fifty outstanding misses and then stalls. */
 #if defined(__GNUC__) || defined(__clang__)
 /* Without the empty asm gcc drops calls of functions that do nothing but prefetch. */
 #define SSLH_I_PREFETCH(p, write) do { __builtin_prefetch(p, write, 2); __asm__ volatile(""); } while (0)
 /* into the first level */
 #define SSLH_I_PREFETCH1(p) do { __builtin_prefetch(p, 0, 3); __asm__ volatile(""); } while (0)
 #define SSLH_I_AHEAD(p, by) __builtin_prefetch((const void *)((uintptr_t)(p) + (by)), 0, 3)
-#define SSLH_I_OWN(p, by) __builtin_prefetch((const void *)((uintptr_t)(p) + (by)), 1, 3)
+#define SSLH_I_AHEAD_WRITE(p, by) __builtin_prefetch((const void *)((uintptr_t)(p) + (by)), 1, 3)
 #define SSLH_I_OPAQUE(x) __asm__("" : "+r"(x)) /* hides the value of x from the optimiser */
 #else
 #define SSLH_I_PREFETCH(p, write) ((void)(p))
 #define SSLH_I_PREFETCH1(p) ((void)(p))
 #define SSLH_I_AHEAD(p, by) ((void)(p))
-#define SSLH_I_OWN(p, by) ((void)(p))
+#define SSLH_I_AHEAD_WRITE(p, by) ((void)(p))
 #define SSLH_I_OPAQUE(x) ((void)(x))
 #endif
 
@@ -4129,7 +4270,7 @@ SSLH_I_FN int sslh_i_terminal_columns(void) {
 #if defined(__linux__) && SSLH_WITH_STDIO
 /* Reads the first `size` - 1 bytes of file `name` in the folder `root`path into `text`, ended by a zero. Returns 0 when
    there is no such file or it is empty. root is "" except in tests. */
-SSLH_I_FN int sslh_i_system_text(const char *root, const char *path, const char *name, char *text, size_t size) {
+SSLH_I_FN int sslh_i_read_system_file(const char *root, const char *path, const char *name, char *text, size_t size) {
     char full[1024];
     FILE *f;
     size_t n = 0;
@@ -4149,8 +4290,8 @@ SSLH_I_FN int sslh_i_processors_allowed(const char *root) {
     char text[8192];
     const char *mask;
     int n = 0;
-    if (!sslh_i_system_text(root, "/proc/thread-self", "status", text, sizeof text) &&
-        !sslh_i_system_text(root, "/proc/self", "status", text, sizeof text))
+    if (!sslh_i_read_system_file(root, "/proc/thread-self", "status", text, sizeof text) &&
+        !sslh_i_read_system_file(root, "/proc/self", "status", text, sizeof text))
         return INT_MAX;
     mask = strstr(text, "Cpus_allowed:");
     if (!mask) return INT_MAX;
@@ -4164,20 +4305,20 @@ SSLH_I_FN int sslh_i_processors_allowed(const char *root) {
 /* Number of processors that one control group grants: its time quota divided by its period, rounded up; INT_MAX without
    a limit. Version 2 has both numbers in cpu.max, "max 100000" being no limit; version 1 has a file for each, and a
    quota of -1 is no limit. */
-SSLH_I_FN int sslh_i_group_grants(const char *root, const char *path, int version) {
+SSLH_I_FN int sslh_i_cgroup_quota(const char *root, const char *path, int version) {
     char folder[640], text[64];
     double quota = -1, period = 0;
     int whole;
     snprintf(folder, sizeof folder, "/sys/fs/cgroup%s%s", version == 2 ? "" : "/cpu", path);
     if (version == 2) {
-        if (sslh_i_system_text(root, folder, "cpu.max", text, sizeof text) && text[0] != 'm') {
+        if (sslh_i_read_system_file(root, folder, "cpu.max", text, sizeof text) && text[0] != 'm') {
             char *rest;
             quota = strtod(text, &rest);
             period = strtod(rest, NULL);
         }
-    } else if (sslh_i_system_text(root, folder, "cpu.cfs_quota_us", text, sizeof text)) {
+    } else if (sslh_i_read_system_file(root, folder, "cpu.cfs_quota_us", text, sizeof text)) {
         quota = strtod(text, NULL);
-        if (sslh_i_system_text(root, folder, "cpu.cfs_period_us", text, sizeof text)) period = strtod(text, NULL);
+        if (sslh_i_read_system_file(root, folder, "cpu.cfs_period_us", text, sizeof text)) period = strtod(text, NULL);
     }
     if (!(quota > 0 && period > 0 && quota / period < 1024)) return INT_MAX;
     whole = (int)(quota / period);
@@ -4192,7 +4333,7 @@ SSLH_I_FN int sslh_i_processors_granted(const char *root) {
     char lines[4096], path[512];
     int least = INT_MAX;
     char *line, *end;
-    if (!sslh_i_system_text(root, "/proc/self", "cgroup", lines, sizeof lines)) return least;
+    if (!sslh_i_read_system_file(root, "/proc/self", "cgroup", lines, sizeof lines)) return least;
     for (line = lines; *line; line = *end ? end + 1 : end) {
         char *name = strchr(line, ':'), *group = name ? strchr(name + 1, ':') : NULL;
         int version = group == name + 1 ? 2 : 1, counts = version == 2;
@@ -4209,7 +4350,7 @@ SSLH_I_FN int sslh_i_processors_granted(const char *root) {
             int grants;
             char *last;
             if (strcmp(path, "/") == 0) path[0] = 0;
-            grants = sslh_i_group_grants(root, path, version);
+            grants = sslh_i_cgroup_quota(root, path, version);
             if (grants < least) least = grants;
             last = strrchr(path, '/');
             if (!last) break;
@@ -4302,14 +4443,14 @@ SSLH_I_INLINE sslh_real sslh_i_muladd(sslh_real a, sslh_real b, sslh_real c) {
 #define SSLH_I_ALIGN 64u /* bytes; a cache line and an AVX-512 register */
 
 enum { /* sslh_tensor.flags */
-    SSLH_I_NEEDS = 1,   /* requires a gradient */
-    SSLH_I_KEPT = 2,    /* readable after backward */
-    SSLH_I_PARAM = 4,   /* parameter of a net: its gradient is in the net's block */
-    SSLH_I_STATE = 8,   /* buffer of a net */
-    SSLH_I_LONG = 16,   /* persistent: memory of the context, not of the step */
-    SSLH_I_PAST = 32,   /* of a step or scope that has ended: its memory is gone */
-    SSLH_I_REACHED = 64, /* a parameter that a gradient has reached, see sslh_i_optim_unreached */
-    SSLH_I_SPENT = 128  /* its record was dropped by sslh_backward: no gradient may reach it any more */
+    SSLH_I_NEEDS_GRAD = 1,  /* requires a gradient */
+    SSLH_I_KEPT = 2,        /* readable after backward */
+    SSLH_I_PARAM = 4,       /* parameter of a net: its gradient is in the net's block */
+    SSLH_I_STATE = 8,       /* buffer of a net */
+    SSLH_I_PERSISTENT = 16, /* persistent: memory of the context, not of the step */
+    SSLH_I_EXPIRED = 32,    /* of a step or scope that has ended: its memory is gone */
+    SSLH_I_REACHED = 64,    /* a parameter that a gradient has reached, see sslh_i_optim_unreached */
+    SSLH_I_UNRECORDED = 128 /* its record was dropped by sslh_backward: no gradient may reach it any more */
 };
 
 /* A range of the step heap. Tensors that share memory (reshape, detach) share one; it is free again when refs is 0. */
@@ -4345,7 +4486,7 @@ typedef struct sslh_i_block {
 } sslh_i_block;
 
 typedef struct sslh_i_range { char *start; size_t size; } sslh_i_range;
-typedef struct sslh_i_before { sslh_tensor *t; size_t at; } sslh_i_before; /* its old values: before_bytes + at */
+typedef struct sslh_i_snapshot { sslh_tensor *t; size_t at; } sslh_i_snapshot; /* its old values: snapshot_bytes + at */
 /* What sslh_push saves and sslh_pop restores. */
 typedef struct sslh_i_scope { size_t tensors, nodes; size_t record_chunk, record_used; uint64_t stream;
     int no_grad, dirty, forwards; } sslh_i_scope;
@@ -4369,9 +4510,9 @@ struct sslh_ctx {
     int64_t   allocs, steps;
     int64_t   run_step;    /* the step that sslh_train is computing, from 1; otherwise 0 */
     sslh_i_block *first, *last; /* persistent blocks, oldest first */
-    char     *own;         /* sslh_i_work: own_each bytes for each thread; own_taken: an operation is using them */
-    size_t    own_each;
-    int       own_taken;
+    char     *work;        /* sslh_i_worker_scratch: work_each bytes for each thread */
+    size_t    work_each;
+    int       work_taken;  /* an operation is using it */
     /* step heap: free ranges in ascending address order; activations from the low end, gradients from the high end */
     sslh_i_range *chunks; /* as allocated */
     size_t    nchunks, chunks_cap;
@@ -4387,23 +4528,24 @@ struct sslh_ctx {
     sslh_i_node **nodes;   /* the tape */
     size_t    nnodes, nodes_cap;
     sslh_i_scope scopes[16];
-    int          lost; /* pushes beyond the last scope; as many calls of sslh_pop close none */
+    int          excess_pushes; /* pushes beyond the last scope; as many calls of sslh_pop close none */
     int       depth;
     int       no_grad;
     int       no_grad_ended; /* calls of sslh_no_grad(c, 1) that sslh_clear_error has ended and no 0 has closed yet */
     int       dirty;       /* an operation ran since the step began */
     unsigned  groups;      /* parameter groups that collect gradients; all bits by default */
     /* states as they were before this step changed them, see sslh_i_note_state */
-    sslh_i_before *before;
-    char     *before_bytes;
-    size_t    nbefore, before_size, before_used, before_bytes_size; /* entries, room; bytes, room; room in bytes */
-    int       open;        /* a step has begun and no optimiser has ended it */
+    sslh_i_snapshot *snapshots;
+    char     *snapshot_bytes;
+    size_t    nsnapshots, snapshots_size; /* entries; room for them, in bytes */
+    size_t    snapshot_used, snapshot_bytes_size; /* bytes of values; room for them */
+    int       step_open;   /* a step has begun and no optimiser has ended it */
     void    (*trace)(const sslh_trace_event *event, void *user);
     void     *trace_user;
     double    trace_time;
     /* for a warning: calls of sslh_forward since the step or scope began, calls now running, whether the warning was
        given; no_view: what sslh_view_get did not find in this step, for the message about a NULL input */
-    int       forwards, running, forwards_told;
+    int       forwards, running, forwards_warned;
     char      no_view[256];
     sslh_tensor dummy;     /* what operations return after an error */
     sslh_real  dummy_value[2];
@@ -4424,17 +4566,17 @@ SSLH_I_FN void *sslh_i_alloc(sslh_ctx *c, size_t bytes);
 SSLH_I_FN void *sslh_i_alloc_table(sslh_ctx *c, size_t a, size_t b, size_t bytes); /* a b values of so many bytes */
 SSLH_I_FN void *sslh_i_alloc_with(sslh_ctx *c, size_t bytes, const void *owner); /* lives as long as that other block */
 /* --- the same for what can be done without: no error on failure */
-SSLH_I_FN void *sslh_i_alloc_spare(sslh_ctx *c, size_t bytes, const void *owner);
+SSLH_I_FN void *sslh_i_try_alloc(sslh_ctx *c, size_t bytes, const void *owner);
 SSLH_I_FN void  sslh_i_free(sslh_ctx *c, void *p);
 /* --- to be called before a step changes a state, whose values are restored should the step fail */
 SSLH_I_FN void  sslh_i_note_state(sslh_ctx *c, sslh_tensor *state);
-SSLH_I_FN void  sslh_i_settle(sslh_ctx *c); /* the step has succeeded: the changes stay */
+SSLH_I_FN void  sslh_i_close_step(sslh_ctx *c); /* the step has succeeded: the changes stay */
 /* --- scratch of the step heap, for the duration of one operation */
 SSLH_I_FN void *sslh_i_scratch(sslh_ctx *c, size_t bytes);
-SSLH_I_FN void  sslh_i_unscratch(sslh_ctx *c, void *p);
+SSLH_I_FN void  sslh_i_scratch_end(sslh_ctx *c, void *p);
 /* --- scratch for each worker: worker t has *each bytes, which may be raised, at t * *each */
-SSLH_I_FN char *sslh_i_work(sslh_ctx *c, size_t *each);
-SSLH_I_FN void  sslh_i_unwork(sslh_ctx *c, void *p);
+SSLH_I_FN char *sslh_i_worker_scratch(sslh_ctx *c, size_t *each);
+SSLH_I_FN void  sslh_i_worker_scratch_end(sslh_ctx *c, void *p);
 /* --- tensors of the step: uninitialised values; NULL (and an error) on failure */
 SSLH_I_FN sslh_tensor *sslh_i_new(sslh_ctx *c, const char *op, sslh_type type, sslh_shape shape);
 /* Frees a tensor's memory before the step ends (extra results that nobody will read). */
@@ -4460,7 +4602,7 @@ SSLH_I_FN sslh_i_node *sslh_i_record(sslh_ctx *c, const char *op, sslh_i_backwar
 SSLH_I_FN void         sslh_i_save(sslh_ctx *c, sslh_i_node *n, sslh_tensor *t);
 SSLH_I_FN sslh_tensor *sslh_i_end(sslh_ctx *c, const char *op, sslh_tensor **in, int n, sslh_tensor *out);
 /* 1 when t requires a gradient in the pass that is being recorded or run. */
-SSLH_I_FN int sslh_i_needs(sslh_ctx *c, const sslh_tensor *t);
+SSLH_I_FN int sslh_i_needs_grad(sslh_ctx *c, const sslh_tensor *t);
 /* Where to put the gradient of t: NULL when it requires none (or memory is out). *fresh = 1: uninitialised, overwrite
    it; 0: add to it. The caller must write or add ALL of it. */
 SSLH_I_FN sslh_real *sslh_i_grad(sslh_ctx *c, sslh_tensor *t, int *fresh);
@@ -4569,7 +4711,7 @@ typedef struct sslh_i_adam {
 /* Kernels that sum the columns of two arrays process about 8 KB of rows at a time, so that the first-level cache holds
    these and the next ones. Strips of columns through all rows would read only two cache lines of each row, which is
    half as fast from memory. */
-#define SSLH_I_NEAR_ROWS(C) ((C) < 32 ? 64 : (C) < 256 ? 2048 / (C) : 8)
+#define SSLH_I_CACHED_ROWS(C) ((C) < 32 ? 64 : (C) < 256 ? 2048 / (C) : 8)
 /* Sums over more rows than this are split: adding row after row to one number loses the last digits. */
 #define SSLH_I_LONG_SUM 1024
 
@@ -4589,7 +4731,7 @@ typedef struct sslh_i_pair_kernels {
 /* Up to 8 neighbouring outputs of a row, n channels each. Columns of x are counted from tap 0 of output 0 on: tap b of
    output r reads column r step + b dil. For row a of the filter, column 0 is at x + at[a]; columns q0 .. q1 - 1 lie
    inside the image. */
-typedef struct sslh_i_depth {
+typedef struct sslh_i_depthwise {
     const sslh_real        *x;
     const ptrdiff_t        *at;         /* [rows] */
     const sslh_real *const *w;          /* [rows] (cols,n) */
@@ -4601,17 +4743,17 @@ typedef struct sslh_i_depth {
     int                     relu, accumulate;
     int                     fresh;      /* how many of the last rows of x the outputs above did not need; */
     uintptr_t               ahead;      /* this many bytes after them lies what the outputs below will need */
-} sslh_i_depth;
+} sslh_i_depthwise;
 /* Gradient of the weights from one row of outputs: the filter rows whose row of x is inside the image; these rows of x
    are `row` numbers apart. */
-typedef struct sslh_i_depth_grad {
+typedef struct sslh_i_depthwise_grad {
     const sslh_real  *x, *dy; /* column 0 of the first row of x; dy (count,n) */
     ptrdiff_t         row;
     int               rows, cols, step, dil, pad, width, count; /* width: columns of x */
     int               in0, in1; /* for outputs in0 .. in1 - 1 all columns of the filter are inside the image */
     size_t            n;
     sslh_real        *sums;    /* (rows,cols,n) */
-} sslh_i_depth_grad;
+} sslh_i_depthwise_grad;
 
 /* --- the function table of one instruction set ---
    The list of its kernels, KERNEL(result, name, arguments). The struct below and the initialiser of each pass are made
@@ -4628,8 +4770,8 @@ typedef struct sslh_i_depth_grad {
     /* dz = dy where y > 0, otherwise 0; sum[j] = sum over rows of dz[.][j] */                                        \
     KERNEL(void, relu_bias, (const sslh_real *y, const sslh_real *dy, sslh_real *dz, sslh_real *sum, size_t rows,     \
                              size_t n, size_t ld))                                                                    \
-    KERNEL(void, depthwise, (const sslh_i_depth *d))                                                                  \
-    KERNEL(void, depth_sums, (const sslh_i_depth_grad *d))                                                            \
+    KERNEL(void, depthwise, (const sslh_i_depthwise *d))                                                              \
+    KERNEL(void, depth_sums, (const sslh_i_depthwise_grad *d))                                                        \
     /* y += a b, or f a where b is NULL */                                                                            \
     KERNEL(void, madd_row, (sslh_real *y, const sslh_real *a, const sslh_real *b, sslh_real f, size_t n))             \
     /* y[c] = max over t of p[t][c]; the first t that attains it receives dy[c] in d[t][c] */                         \
@@ -4637,8 +4779,8 @@ typedef struct sslh_i_depth_grad {
     KERNEL(void, max_back, (int taps, const sslh_real *const *p, size_t n, const sslh_real *y, const sslh_real *dy,   \
                             sslh_real *const *d))                                                                     \
     /* col2im: a row of n pixels, each the sum of its contributions in the lines */                                   \
-    KERNEL(void, fold, (const sslh_real *const *lines, int count, const int *start, const int *off, int n, size_t c,  \
-                        sslh_real *y))                                                                                \
+    KERNEL(void, col2im, (const sslh_real *const *lines, int count, const int *start, const int *off, int n, size_t c, \
+                          sslh_real *y))                                                                              \
     /* Winograd: v = B' d B, e = A dY A', y = relu([y +] A' m A + bias), u = G g G', dg = [dg +] G' u G */            \
     KERNEL(void, wino_input, (const sslh_real *const *p, size_t n, sslh_real *v, size_t plane))                       \
     KERNEL(void, wino_grad, (const sslh_real *const *p, size_t n, sslh_real *e, size_t plane))                        \
@@ -4772,19 +4914,19 @@ SSLH_I_FN void sslh_i_gemm(sslh_ctx *c, const sslh_i_gemm_args *g);
    its loss or optimiser in part I. Where a kernel computes an equation for n numbers or for rows (SSLH_I_KERNELS), its
    plain version has the kernel's arguments, and .plain of sslh_desc puts it into the table c->k in the kernel's place.
    Where the engine plans the work, as for a convolution, the plain version does the whole job in place of the engine:
-     if (sslh_i_plainly(c, sslh_i_plain_attention, p)) return;
+     if (sslh_i_run_plain(c, sslh_i_plain_attention, p)) return;
    A sum that yields one number is kept in double, so that the plain version is more accurate than what is compared with
    it. Only the matrix product keeps its sums in float, in the order of the kernels. */
-SSLH_I_FN int sslh_i_plainly(sslh_ctx *c, sslh_task_fn fn, void *job) {
+SSLH_I_FN int sslh_i_run_plain(sslh_ctx *c, sslh_task_fn fn, void *job) {
     if (!c->desc.plain) return 0;
     sslh_i_parallel(c, 1, fn, job);
     return 1;
 }
 
 /* The epilogue of a product, applied to a sum before it is stored: y = relu([y +] sum + bias). */
-typedef struct sslh_i_finish { const sslh_real *bias; int relu, accumulate; } sslh_i_finish;
-SSLH_I_FN sslh_i_finish sslh_i_finish_of(const sslh_real *bias, int relu, int accumulate) {
-    sslh_i_finish e;
+typedef struct sslh_i_epilogue { const sslh_real *bias; int relu, accumulate; } sslh_i_epilogue;
+SSLH_I_FN sslh_i_epilogue sslh_i_epilogue_of(const sslh_real *bias, int relu, int accumulate) {
+    sslh_i_epilogue e;
     e.bias = bias, e.relu = relu, e.accumulate = accumulate;
     return e;
 }
@@ -4836,9 +4978,9 @@ SSLH_I_FN sslh_real sslh_i_lane_sum(const sslh_real *x, size_t n) {
 
 /* The settings of an encoder that the text .arch of a net lists: a table that ends with a row without a name. The same
    table serves sslh_i_arch_write, when an encoder is made, and sslh_i_arch_read, when sslh_load_net makes it again, so
-   that the two cannot disagree. The kinds are an int; an int that is not written when it is 0 (SSLH_I_SET_LATER: added
-   when there were already files without it); a list of up to eight ints, ended by 0; an sslh_activation. */
-enum { SSLH_I_SET_INT, SSLH_I_SET_LATER, SSLH_I_SET_LIST, SSLH_I_SET_ACTIVATION };
+   that the two cannot disagree. The kinds are an int; an int that is not written when it is 0 (SSLH_I_SET_OPTIONAL:
+   added when there were already files without it); a list of up to eight ints, ended by 0; an sslh_activation. */
+enum { SSLH_I_SET_INT, SSLH_I_SET_OPTIONAL, SSLH_I_SET_LIST, SSLH_I_SET_ACTIVATION };
 typedef struct sslh_i_setting { const char *name; size_t at; int kind; } sslh_i_setting; /* at: offset in the desc */
 
 /* --- a run (>>train) to its checkpoints (>>weights) --------------------------------------------------------------- */
@@ -4858,7 +5000,7 @@ typedef struct sslh_i_training {
     sslh_i_meter meter;        /* of the epoch that is running */
 } sslh_i_training;
 
-/* --- words (>>word2vec, >>tokenizers) to the table that counts them (>>words) ------------------------------------- */
+/* --- words (>>word2vec, >>tokenizers, >>histories) to the table that counts them (>>words) ------------------------ */
 
 typedef struct sslh_i_tallied { size_t at, size; int64_t count; } sslh_i_tallied; /* a word: size bytes at .text + at */
 typedef struct sslh_i_tally {
@@ -4871,6 +5013,16 @@ typedef struct sslh_i_tally {
     size_t          slots;
     size_t          longest; /* longer words are counted in pieces of this many bytes; 0: no limit */
 } sslh_i_tally;
+
+/* --- histories (>>histories) to what recommends (>>items) --------------------------------------------------------- */
+
+struct sslh_items {
+    sslh_ctx       *c;
+    sslh_i_tally    names; /* of the items, in the order of their numbers */
+    int32_t        *item;  /* (actions) all histories, one after the other */
+    int64_t        *begin; /* (users + 1) where that of each user begins */
+    sslh_items_info info;
+};
 
 #if SSLH_WITH_WORD2VEC
 struct sslh_vectors {
@@ -4899,16 +5051,16 @@ struct sslh_classifier {
     sslh_real *mean, *scale, *weight; /* linear: (D) (D) (K,D+1), the last of each row the bias */
     sslh_i_tree_node *node;           /* forest: all trees, one after the other */
     int64_t *root;                    /* (trees+1) where each begins in node */
-    float *share;                     /* (shares,K) shares of the classes in a leaf of several */
-    int64_t shares;
+    float *share;                     /* (mixed,K) shares of the classes in a leaf of several */
+    int64_t mixed;                    /* leaves of several classes */
     size_t node_room, share_room;
 };
 #endif
 
 /* A batch of predictions of word2vec: item p has inputs input_at[p] .. input_at[p+1] - 1 and targets likewise. */
 typedef struct sslh_i_word_batch {
-    const struct sslh_i_kernels *k; /* engine, as shares */
-    uint32_t       shares;          /* a power of 2 */
+    const struct sslh_i_kernels *k; /* engine, as partitions */
+    uint32_t       partitions;      /* of the rows among tasks: a power of 2 */
     sslh_real     *in, *out;        /* (V,D) (V or 2V,D) the tables */
     int32_t       *input, *target;  /* rows of in and out */
     uint8_t       *label;           /* of each target */
@@ -5178,7 +5330,8 @@ typedef enum sslh_i_desc_kind { SSLH_I_D_FEATURES, SSLH_I_D_PROBE, SSLH_I_D_KNN,
     SSLH_I_D_OPTIMIZER, SSLH_I_D_TRAIN, SSLH_I_D_RECIPE, SSLH_I_D_TSNE, SSLH_I_D_GRADCHECK, SSLH_I_D_PARAM,
     SSLH_I_D_BATCH_NORM, SSLH_I_D_FORWARD, SSLH_I_D_NET, SSLH_I_D_PREPROCESS, SSLH_I_D_IMAGES, SSLH_I_D_AUDIO,
     SSLH_I_D_AUDIO_RECIPE, SSLH_I_D_MEL, SSLH_I_D_MFCC, SSLH_I_D_SPLIT, SSLH_I_D_CLIPS, SSLH_I_D_MOVING,
-    SSLH_I_D_FOREST, SSLH_I_D_SVM, SSLH_I_D_LOGISTIC, SSLH_I_D_KMEANS } sslh_i_desc_kind;
+    SSLH_I_D_ITEMS, SSLH_I_D_RANKING, SSLH_I_D_FOREST, SSLH_I_D_SVM, SSLH_I_D_LOGISTIC,
+    SSLH_I_D_KMEANS } sslh_i_desc_kind;
 SSLH_I_FN void sslh_i_out_of_range(sslh_ctx *c, const char *op, const char *field, double v, int real,
                                    const char *range);
 SSLH_I_FN int sslh_i_within(sslh_ctx *c, const char *op, const char *field, int value, int low, int high);
@@ -5188,7 +5341,7 @@ SSLH_I_FN sslh_shape sslh_i_tap_shape(sslh_ctx *c, const char *op, sslh_net *enc
 SSLH_I_FN sslh_tensor *sslh_i_pool_grid(sslh_ctx *c, const char *op, sslh_tensor *x, int grid, int maximum);
 SSLH_I_FN sslh_method sslh_i_method_begin(sslh_ctx *c, const char *name, sslh_net *encoder, const void *self,
                                           size_t self_size);
-SSLH_I_FN void sslh_i_training_read(sslh_ctx *c, const char *who, const char *text, sslh_method *m);
+SSLH_I_FN void sslh_i_training_read(sslh_ctx *c, const char *op, const char *text, sslh_method *m);
 SSLH_I_FN sslh_train_desc sslh_i_train_general(void);
 SSLH_I_FN sslh_net *sslh_i_dummy_net(sslh_ctx *c);
 SSLH_I_FN int sslh_i_net_dead(const sslh_net *net);
@@ -5199,9 +5352,9 @@ SSLH_I_FN int sslh_i_optimizer_ok(const sslh_optimizer *o);
 SSLH_I_FN int64_t sslh_i_optimizer_steps(const sslh_optimizer *o, int group);
 SSLH_I_FN void sslh_i_optimizer_decay_by(sslh_optimizer *o, float factor);
 SSLH_I_FN void sslh_i_forget_grads(sslh_net *net);
-SSLH_I_FN void sslh_i_split_for_now(sslh_net *net, int groups);
+SSLH_I_FN void sslh_i_override_norm_groups(sslh_net *net, int groups);
 SSLH_I_FN double sslh_i_dot(const sslh_real *a, const sslh_real *b, size_t n);
-SSLH_I_FN void sslh_i_strangers(sslh_optimizer *o, const char *method);
+SSLH_I_FN void sslh_i_warn_not_updated(sslh_optimizer *o, const char *method);
 SSLH_I_FN const char *sslh_i_quote(char out[48], const char *text, size_t n);
 SSLH_I_FN char *sslh_i_config(const sslh_method *m, const sslh_optimizer *o, const sslh_train_desc *d,
                               const sslh_data *data);
@@ -5236,7 +5389,7 @@ SSLH_I_FN const sslh_transformer_desc *sslh_i_transformer_of(sslh_ctx *c, const 
 
 /* --- part II: the context, random numbers, the tape (>>core-impl, >>scalar, >>random, >>tape) --- */
 SSLH_I_FN void *sslh_i_record_alloc(sslh_ctx *c, size_t bytes);
-SSLH_I_FN void sslh_i_outlive(void *block);
+SSLH_I_FN void sslh_i_keep_on_rewind(void *block);
 SSLH_I_FN void sslh_i_free_blocks(sslh_ctx *c, int64_t mark);
 SSLH_I_FN sslh_tensor *sslh_i_undo(sslh_ctx *c, int64_t mark);
 SSLH_I_FN sslh_real sslh_i_exp(sslh_real x);
@@ -5301,11 +5454,11 @@ SSLH_I_FN void sslh_i_plain_l2_back(const sslh_real *y, const sslh_real *norm, c
 SSLH_I_FN uint32_t sslh_i_bfloat16(float x); /* part III */
 #endif
 
-/* --- part III, besides sslh_i_parallel, sslh_i_work, sslh_i_gemm and the table: what II and >>views may call --- */
+/* --- part III for II and >>views, besides sslh_i_parallel, sslh_i_worker_scratch, sslh_i_gemm and the table --- */
 SSLH_I_FN void sslh_i_kernels_choose(sslh_ctx *c); /* sets c->k */
 SSLH_I_FN void sslh_i_plain_choose(sslh_ctx *c);   /* puts the plain versions into c->k */
 SSLH_I_FN void sslh_i_pairs_choose(sslh_ctx *c);   /* sets c->pairs */
-SSLH_I_FN int sslh_i_rounds(const sslh_ctx *c, size_t n, size_t k);
+SSLH_I_FN int sslh_i_rounds_factors(const sslh_ctx *c, size_t n, size_t k);
 SSLH_I_FN void sslh_i_pool_new(sslh_ctx *c);
 SSLH_I_FN void sslh_i_pool_end(sslh_ctx *c);
 SSLH_I_FN void sslh_i_sum_axis(sslh_ctx *c, const sslh_real *x, size_t O, size_t R, size_t I, sslh_real *out);
@@ -5313,13 +5466,13 @@ SSLH_I_FN void sslh_i_column_sums(sslh_ctx *c, const sslh_real *x, size_t rows, 
 SSLH_I_FN int sslh_i_bias_sums(sslh_ctx *c, const sslh_real *y, const sslh_real *dy, sslh_real *dz, size_t rows,
                                size_t n, sslh_real *dbias, int fresh);
 SSLH_I_FN void sslh_i_conv_gather(sslh_ctx *c, const struct sslh_i_kernels *k, const struct sslh_i_conv *s,
-                                  const sslh_real *x, const sslh_real *weight, sslh_real constant, sslh_i_finish e,
+                                  const sslh_real *x, const sslh_real *weight, sslh_real constant, sslh_i_epilogue e,
                                   sslh_real *y);
 SSLH_I_FN int sslh_i_conv_fits_pairs(const sslh_ctx *c, const struct sslh_i_conv *s, int which);
 SSLH_I_FN void sslh_i_conv_forward(sslh_ctx *c, const struct sslh_i_conv *s, const sslh_real *x,
-                                   const sslh_real *weight, sslh_i_finish e, sslh_real *y);
+                                   const sslh_real *weight, sslh_i_epilogue e, sslh_real *y);
 SSLH_I_FN void sslh_i_conv_data(sslh_ctx *c, const struct sslh_i_kernels *k, const struct sslh_i_conv *s,
-                                const sslh_real *dy, const sslh_real *weight, sslh_real constant, sslh_i_finish e,
+                                const sslh_real *dy, const sslh_real *weight, sslh_real constant, sslh_i_epilogue e,
                                 sslh_real *x);
 SSLH_I_FN void sslh_i_conv_backward_data(sslh_ctx *c, const struct sslh_i_conv *s, const sslh_real *dy,
                                          const sslh_real *weight, sslh_real *dx, int accumulate);
@@ -5337,7 +5490,7 @@ SSLH_I_FN void sslh_i_turn_images(sslh_ctx *c, const void *in, void *out, const 
                                   size_t pixel);
 SSLH_I_FN int sslh_i_view_run(sslh_ctx *c, const char *op, sslh_i_view_job *job);
 SSLH_I_FN sslh_tensor *sslh_i_view_batch(sslh_ctx *c, sslh_i_view_job *job, const sslh_batch *b,
-                                         const sslh_recipe *asked);
+                                         const sslh_recipe *wanted);
 SSLH_I_FN void sslh_i_ahead_cancel(sslh_ctx *c, int64_t mark);
 SSLH_I_FN int sslh_i_ahead_yield(sslh_ctx *c);
 
@@ -5345,10 +5498,10 @@ SSLH_I_FN int sslh_i_ahead_yield(sslh_ctx *c);
 SSLH_I_FN void sslh_i_append(char *out, size_t size, size_t *used, const char *format, ...) SSLH_I_PRINTF(4, 5);
 SSLH_I_FN const char *sslh_i_scan_real(const char *p, double *out);
 SSLH_I_FN const char *sslh_i_real_text(char out[32], float x);
-SSLH_I_FN sslh_data sslh_i_whole(sslh_data d);
+SSLH_I_FN sslh_data sslh_i_whole_set(sslh_data d);
 SSLH_I_FN const sslh_field *sslh_i_field_of(const sslh_data *d, sslh_field_kind kind);
-SSLH_I_FN int64_t sslh_i_sample(const sslh_data *d, int64_t i);
-SSLH_I_FN int sslh_i_length(const sslh_field *f, int64_t index);
+SSLH_I_FN int64_t sslh_i_sample_id(const sslh_data *d, int64_t i);
+SSLH_I_FN int sslh_i_valid_length(const sslh_field *f, int64_t index);
 SSLH_I_FN sslh_data sslh_i_match_classes(sslh_ctx *c, const char *fn, sslh_data d, sslh_data like);
 SSLH_I_FN int sslh_i_loader_peek(sslh_loader *l, int32_t *index, int32_t *labels, int *epoch);
 SSLH_I_FN void sslh_i_data_print(const sslh_data *d, char *out, size_t size, size_t *used);
@@ -5359,7 +5512,7 @@ SSLH_I_FN void sslh_i_checkpoint_save(sslh_method *m, sslh_optimizer *o, int64_t
 SSLH_I_FN int64_t sslh_i_checkpoint_load(sslh_method *m, sslh_optimizer *o, const char *path, sslh_i_training *run);
 SSLH_I_FN int sslh_i_can_write(sslh_ctx *c, const char *fn, const char *path);
 SSLH_I_FN const char *sslh_i_tail(const char *path);
-SSLH_I_FN int sslh_i_room(sslh_ctx *c, void **array, size_t *cap, size_t need, size_t element);
+SSLH_I_FN int sslh_i_make_room(sslh_ctx *c, void **array, size_t *cap, size_t need, size_t element);
 SSLH_I_FN int sslh_i_tally_find(const sslh_i_tally *a, const char *p, size_t n);
 #if SSLH_WITH_WORD2VEC
 SSLH_I_FN sslh_vectors *sslh_i_vectors_begin(sslh_ctx *c, const char *fn, const char *text, size_t size, int least,
@@ -5377,10 +5530,11 @@ SSLH_I_FN void sslh_i_vectors_free(sslh_vectors *v);
                  teachers and queues of many, the settings of a run
      >>rotation >>jigsaw >>context >>inpainting >>colorization >>next-frame >>frame-order >>autoencoder >>vae >>gan
      >>simclr >>moco >>supcon >>nnclr >>cpc >>cpc2 >>byol >>simsiam >>dino >>barlow >>vicreg >>swav >>mae >>jepa
-     >>word2vec >>gpt >>bert    one section for each method
+     >>word2vec >>gpt >>bert >>sasrec >>bert4rec    one section for each method
      >>methods   their list, one row each
      >>train     one step, the loop over epochs, progress
      >>eval      what a representation is worth: linear probe, nearest neighbours, fine-tuning, collapse meters
+     >>items     recommending: the rank of what a user chose next; popularity and neighbours as baselines
      >>classifiers  what is put behind an encoder: forest, linear SVM, logistic regression; k-means
      >>losses    the losses with their equations, each as one operation with its derivative
      >>nets >>encoders    named parameters and layers; MLP, conv nets, ResNet, transformers on patches and on text, GRU
@@ -5401,8 +5555,8 @@ SSLH_I_FN void sslh_i_vectors_free(sslh_vectors *v);
    >>platform and >>shared. From >>core it uses the error test SSLH_I_BAD, sslh_i_dummy for what is returned after an
    error, sslh_i_new for a tensor of the step, sslh_i_alloc and sslh_i_scratch for memory. A loss is an operation: it
    follows "the life of an operation" there, sums by sslh_i_lane_sum and passes its job to its plain version by
-   sslh_i_plainly, both of >>table. From >>prototypes it uses the functions of part II, those of part IV that write and
-   read text, and, in >>views alone, those that make views. The vote of the nearest neighbours, the classifiers and
+   sslh_i_run_plain, both of >>table. From >>prototypes it uses the functions of part II, those of part IV that write
+   and read text, and, in >>views alone, those that make views. The vote of the nearest neighbours, the classifiers and
    k-means cut their work into tasks themselves. Apart from that nothing here knows of tasks, instruction sets, packing
    or work done ahead of time. Methods never call one another, so the file compiles with every set of switches.
 
@@ -5606,7 +5760,7 @@ SSLH_I_FN void sslh_i_views_prepare(sslh_recipe *r, int given, sslh_net *encoder
 }
 
 /* How many of .numbers have a name. */
-SSLH_I_FN int sslh_i_numbers(const sslh_number *number) {
+SSLH_I_FN int sslh_i_count_numbers(const sslh_number *number) {
     int n = 0;
     while (n < SSLH_I_NUMBERS && number[n].name && number[n].name[0]) n++;
     return n;
@@ -5631,7 +5785,7 @@ SSLH_I_FN sslh_tensor *sslh_i_pool_features(sslh_ctx *c, sslh_tensor *x) {
 /* --- methods that rebuild images by nets of their own ------------------------------------------------------------- */
 
 /* The first layer has as many inputs as an image has values, so images of another size cannot be used for training. */
-SSLH_I_FN void sslh_i_own_size(sslh_method *m, const char *op, sslh_data data, int H, int W, int C) {
+SSLH_I_FN void sslh_i_check_image_size(sslh_method *m, const char *op, sslh_data data, int H, int W, int C) {
     if (data.height != H || data.width != W || data.channels != C)
         sslh_fail(m->ctx, SSLH_E_SHAPE, "%s: made for images of %d x %d x %d, the data has %d x %d x %d", op, H, W, C,
                   data.height, data.width, data.channels);
@@ -5741,7 +5895,7 @@ SSLH_I_FN sslh_tensor *sslh_i_doublings_cut(sslh_ctx *c, const char *op, sslh_te
 }
 /* (x - mean) / std for x (N,..,C) in [0,1], with the mean and deviation of the encoder's data, as a new tensor. A
    channel without a deviation stays as it is, also in sslh_i_normalised and in views. */
-SSLH_I_FN sslh_tensor *sslh_i_by_preprocess(sslh_ctx *c, sslh_tensor *x, sslh_net *encoder) {
+SSLH_I_FN sslh_tensor *sslh_i_apply_preprocess(sslh_ctx *c, sslh_tensor *x, sslh_net *encoder) {
     const sslh_preprocess p = sslh_get_preprocess(encoder);
     sslh_tensor *mean, *std;
     int C, k;
@@ -5921,7 +6075,7 @@ SSLH_I_FN sslh_tensor *sslh_i_multi_crop_features(sslh_ctx *c, sslh_net *encoder
    This is linear in the target, so each view needs only one cross-entropy, with the sum of its targets. *top1, when not
    NULL, receives the share of large views whose largest logit is where their target is largest. */
 SSLH_I_FN sslh_tensor *sslh_i_multi_crop_loss(sslh_ctx *c, sslh_tensor *logits, sslh_tensor *target[2], float *top1) {
-    sslh_tensor *asked[16], *all, *best; /* asked[v] (N,K): the sum of the targets that view v predicts */
+    sslh_tensor *target_sum[16], *all, *best; /* target_sum[v] (N,K): the sum of the targets that view v predicts */
     int i, N, views;
     if (SSLH_I_BAD(c)) return sslh_i_dummy(c);
     N = target[0]->shape[0];
@@ -5932,10 +6086,10 @@ SSLH_I_FN sslh_tensor *sslh_i_multi_crop_loss(sslh_ctx *c, sslh_tensor *logits, 
         return sslh_i_dummy(c);
     }
     sslh_no_grad(c, 1);
-    asked[0] = target[1];
-    asked[1] = target[0];
-    for (i = 2; i < views; i++) asked[i] = sslh_add(c, target[0], target[1]);
-    all = sslh_concat(c, asked, views, 0); /* ((2+S)N,K) */
+    target_sum[0] = target[1];
+    target_sum[1] = target[0];
+    for (i = 2; i < views; i++) target_sum[i] = sslh_add(c, target[0], target[1]);
+    all = sslh_concat(c, target_sum, views, 0); /* ((2+S)N,K) */
     if (top1) {
         best = sslh_argmax(c, sslh_slice(c, all, 0, 0, 2 * N), 1); /* (2N) */
         if (!SSLH_I_BAD(c)) *top1 = sslh_i_accuracy(sslh_slice(c, logits, 0, 0, 2 * N), best->ints);
@@ -5946,16 +6100,16 @@ SSLH_I_FN sslh_tensor *sslh_i_multi_crop_loss(sslh_ctx *c, sslh_tensor *logits, 
 }
 
 /* A part of the method that is not to be updated in this step. Its gradients are computed as always, so that steps with
-   it and without it need the same memory, but the optimiser skips it. sslh_i_rest is called before the update,
-   sslh_i_rest_ends after it and, because a step may fail in between, before the loss too. *rests, kept by the method,
-   says whether the part rests; what the caller has frozen stays frozen. */
-SSLH_I_FN void sslh_i_rest(sslh_net *part, int *rests) {
-    *rests = !sslh_net_query(part).frozen;
-    if (*rests) sslh_freeze(part, 1);
+   it and without it need the same memory, but the optimiser skips it. sslh_i_skip_update is called before the update,
+   sslh_i_skip_update_end after it and, because a step may fail in between, before the loss too.
+   *skipped, kept by the method, says whether the part is skipped; what the caller has frozen stays frozen. */
+SSLH_I_FN void sslh_i_skip_update(sslh_net *part, int *skipped) {
+    *skipped = !sslh_net_query(part).frozen;
+    if (*skipped) sslh_freeze(part, 1);
 }
-SSLH_I_FN void sslh_i_rest_ends(sslh_net *part, int *rests) {
-    if (!*rests) return;
-    *rests = 0;
+SSLH_I_FN void sslh_i_skip_update_end(sslh_net *part, int *skipped) {
+    if (!*skipped) return;
+    *skipped = 0;
     sslh_freeze(part, 0);
     sslh_i_forget_grads(part);
 }
@@ -6038,7 +6192,7 @@ SSLH_I_FN void sslh_i_decoder_check(sslh_ctx *c, const char *op, const char *par
 }
 
 /* An error when parameters of the encoder are in group 1, which belongs to another net of the method. */
-SSLH_I_FN void sslh_i_group_one(sslh_ctx *c, const char *op, sslh_net *encoder, const char *whose) {
+SSLH_I_FN void sslh_i_check_group_one(sslh_ctx *c, const char *op, sslh_net *encoder, const char *whose) {
     char name[256];
     int i, is_param;
     for (i = 0; !SSLH_I_BAD(c) && i < sslh_count_tensors(encoder); i++) {
@@ -6049,7 +6203,7 @@ SSLH_I_FN void sslh_i_group_one(sslh_ctx *c, const char *op, sslh_net *encoder, 
     }
 }
 /* a b; an error when that is more than a layer can have. */
-SSLH_I_FN int sslh_i_values(sslh_ctx *c, const char *op, const char *part, int a, int b) {
+SSLH_I_FN int sslh_i_check_values(sslh_ctx *c, const char *op, const char *part, int a, int b) {
     if (a <= INT_MAX / b) return a * b;
     sslh_fail(c, SSLH_E_SHAPE, "%s: the %s would have more than %d values: smaller images or a smaller width are "
               "needed", op, part, INT_MAX);
@@ -6079,7 +6233,7 @@ SSLH_I_FN sslh_tensor *sslh_i_text_rows(sslh_ctx *c, const char *op, const sslh_
     if (!f->stream) return sslh_batch_field(c, *b, field);
     x = sslh_i_new(c, op, SSLH_I32, sslh_dim2(b->count, T + more));
     for (n = 0; x && n < b->count && !SSLH_I_BAD(c); n++) {
-        const int64_t sample = sslh_i_sample(&b->data, b->index[n]), at = sample * T;
+        const int64_t sample = sslh_i_sample_id(&b->data, b->index[n]), at = sample * T;
         const int64_t room = SSLH_I_MIN((int64_t)T, f->stream - T - more - at + 1);
         const int64_t places = f->stream < 0 ? 1 : room; /* how many it may begin at */
         const uint64_t stream = sslh_i_sample_stream(tag, 0, b->epoch, (int32_t)sample);
@@ -6104,7 +6258,7 @@ SSLH_I_FN sslh_tensor *sslh_i_text_nats(sslh_ctx *c, sslh_tensor *h, sslh_tensor
 
 /* Before training: checks that texts, with the `more` tokens that the method adds, are no longer than the encoder can
    read, and that one of them has the number of tokens that a prediction needs. */
-SSLH_I_FN void sslh_i_text_fits(sslh_method *m, sslh_data data, int more, int needs) {
+SSLH_I_FN void sslh_i_check_text_length(sslh_method *m, sslh_data data, int more, int needs) {
     const sslh_transformer_desc *t = sslh_i_transformer_of(m->ctx, m->name, m->encoder);
     const sslh_field *f = sslh_i_field_of(&data, SSLH_FIELD_TOKENS);
     int64_t i;
@@ -6115,10 +6269,129 @@ SSLH_I_FN void sslh_i_text_fits(sslh_method *m, sslh_data data, int more, int ne
     else if (f->shape.size[0] + more > t->length)
         sslh_fail(m->ctx, SSLH_E_SHAPE, "%s: texts of %d tokens, but the encoder reads %d (.length of "
                   "sslh_transformer)", m->name, f->shape.size[0] + more, t->length);
-    for (i = 0; !SSLH_I_BAD(m->ctx) && i < data.count && sslh_i_length(f, sslh_i_sample(&data, i)) < needs;) i++;
+    for (i = 0; !SSLH_I_BAD(m->ctx) && i < data.count && sslh_i_valid_length(f, sslh_i_sample_id(&data, i)) < needs;)
+        i++;
     if (i == data.count)
         sslh_fail(m->ctx, SSLH_E_USAGE, "%s: no text has %s, so nothing is predicted", m->name,
                   needs > 1 ? "two tokens" : "a token");
+}
+
+/* --- methods that learn from histories of items ------------------------------------------------------------------- */
+
+/* Positions (N,T) that count from the end: of n items, the length of the row, the last one has the last position of the
+   encoder. */
+SSLH_I_FN sslh_tensor *sslh_i_last_positions(const sslh_method *m, const sslh_tensor *lengths, int T) {
+    const sslh_transformer_desc *d = sslh_i_transformer_of(m->ctx, m->name, m->encoder);
+    sslh_tensor *x = d ? sslh_i_new(m->ctx, m->name, SSLH_I32, sslh_dim2(lengths->shape[0], T)) : NULL;
+    int n, t;
+    for (n = 0; x && n < lengths->shape[0]; n++)
+        for (t = 0; t < T; t++)
+            x->ints[n * T + t] = SSLH_I_MIN(d->length - lengths->ints[n] + t, d->length - 1);
+    return x ? x : sslh_i_dummy(m->ctx);
+}
+
+/* The order of rows by length, which is at most T: (N) in scratch, equal ones as they come. NULL after an error. */
+SSLH_I_FN int32_t *sslh_i_by_length(sslh_ctx *c, const int32_t *length, int N, int T) {
+    int32_t *order = (int32_t *)sslh_i_scratch(c, (size_t)N * sizeof *order);
+    int n, t, k = 0;
+    for (t = 0; order && t <= T; t++)
+        for (n = 0; n < N; n++) if (length[n] == t) order[k++] = n;
+    return order;
+}
+
+/* h = f(x) at M places: tokens and positions (N,T), lengths (N), places (M) of the N T -> (M,D). Rows run in several
+   groups, each as long as its longest row: when they are sorted, most are short. hide: 1: what is behind the end of a
+   row is hidden from it, for an encoder that is not causal. */
+SSLH_I_FN sslh_tensor *sslh_i_history_features(sslh_method *m, sslh_tensor *tokens, sslh_tensor *positions,
+                                               const sslh_tensor *lengths, const sslh_tensor *places, int hide,
+                                               float dropout) {
+    enum { GROUPS = 4, LEAST = 16 }; /* of at least so many rows */
+    sslh_ctx *c = m->ctx;
+    sslh_tensor *part[GROUPS], *there;
+    sslh_forward_desc f;
+    int N, T, D, groups, g, n, t, i, parts = 0, before = 0;
+    if (SSLH_I_BAD(c)) return sslh_i_dummy(c);
+    memset(&f, 0, sizeof f);
+    f.dropout = dropout;
+    N = tokens->shape[0], T = tokens->shape[1], D = sslh_param(m->encoder, 0)->shape[1];
+    groups = SSLH_I_MIN(SSLH_I_MAX(N / LEAST, 1), GROUPS);
+    there = sslh_i_new(c, m->name, SSLH_I32, sslh_dim1(places->shape[0])); /* the places among all groups' rows */
+    for (g = 0; there && g < groups && !SSLH_I_BAD(c); g++) {
+        const int from = N * g / groups, to = N * (g + 1) / groups;
+        sslh_tensor *rows;
+        int longest = 0;
+        for (n = from; n < to; n++) longest = SSLH_I_MAX(longest, lengths->ints[n]);
+        if (!longest) continue;
+        for (i = 0; i < places->shape[0]; i++) {
+            n = places->ints[i] / T;
+            if (n >= from && n < to) there->ints[i] = before + (n - from) * longest + places->ints[i] % T;
+        }
+        before += (to - from) * longest;
+        rows = sslh_slice(c, sslh_slice(c, tokens, 0, from, to), 1, 0, longest); /* (to - from,longest) */
+        f.positions = sslh_slice(c, sslh_slice(c, positions, 0, from, to), 1, 0, longest);
+        f.mask = hide ? sslh_i_new(c, m->name, SSLH_U8, sslh_dim2(to - from, longest)) : NULL;
+        for (n = from; f.mask && n < to; n++)
+            for (t = 0; t < longest; t++) f.mask->bytes[(n - from) * longest + t] = t >= lengths->ints[n];
+        part[parts++] = sslh_reshape(c, sslh_forward_ex(m->encoder, rows, f), sslh_dim2(-1, D));
+    }
+    if (!there || !parts || SSLH_I_BAD(c)) return sslh_i_dummy(c);
+    return sslh_embedding(c, parts > 1 ? sslh_concat(c, part, parts, 0) : part[0], there);
+}
+
+/* Scores (n,items) of the items after n histories, of each of which the encoder reads as many as it can. mask: the
+   token that is put behind them, whose place is looked at; -1: none, and the last item is looked at. head, which may be
+   NULL: a linear layer with GELU in front of the table of embeddings, and the biases of the items. */
+SSLH_I_FN void sslh_i_score_rows(sslh_method *m, const int32_t *const *history, const int *count, int n, int mask,
+                                 sslh_net *head, int items, float *scores) {
+    sslh_ctx *c = m->ctx;
+    const sslh_transformer_desc *d = sslh_i_transformer_of(c, m->name, m->encoder);
+    const int more = mask >= 0, was_training = sslh_is_training(m->net);
+    sslh_tensor *tokens, *lengths, *places, *h, *table;
+    int i, t, T = 0;
+    if (!d) return;
+    for (i = 0; i < n; i++) T = SSLH_I_MAX(T, SSLH_I_MIN(count[i], d->length - more) + more);
+    for (i = 0; i < n; i++)
+        if (count[i] < 1) sslh_fail(c, SSLH_E_USAGE, "%s: a history is empty, so there is nothing to go by", m->name);
+    if (SSLH_I_BAD(c)) return;
+    sslh_train_mode(m->net, 0);
+    sslh_push(c);
+    sslh_no_grad(c, 1);
+    tokens = sslh_i_new(c, m->name, SSLH_I32, sslh_dim2(n, T));
+    lengths = tokens ? sslh_i_new(c, m->name, SSLH_I32, sslh_dim1(n)) : NULL;
+    places = lengths ? sslh_i_new(c, m->name, SSLH_I32, sslh_dim1(n)) : NULL;
+    for (i = 0; places && i < n; i++) {
+        const int length = SSLH_I_MIN(count[i], d->length - more);
+        const int32_t *from = history[i] + (count[i] - length);
+        for (t = 0; t < T; t++) tokens->ints[i * T + t] = t < length ? from[t] : SSLH_I_MAX(mask, 0);
+        lengths->ints[i] = length + more;
+        places->ints[i] = i * T + length + more - 1;
+    }
+    if (places) {
+        h = sslh_i_last_positions(m, lengths, T);
+        h = sslh_i_history_features(m, tokens, h, lengths, places, more, 0); /* (n,D) */
+        if (head) h = sslh_layer_linear(head, 0, h, 0, SSLH_GELU);
+        table = sslh_slice(c, sslh_param(m->encoder, 0), 0, 0, items);
+        h = sslh_linear(c, h, table, head ? sslh_param(head, 2) : NULL); /* (n,items) */
+        if (!SSLH_I_BAD(c)) sslh_read(h, scores, (size_t)n * (size_t)items);
+    }
+    sslh_no_grad(c, 0);
+    sslh_pop(c);
+    sslh_train_mode(m->net, was_training);
+}
+/* A recommender with a copy of the method; without items one that says that it was not made. */
+SSLH_I_FN sslh_recommender sslh_i_recommender_of(const sslh_method *m, sslh_score_fn score, int items) {
+    sslh_recommender r;
+    sslh_method *own;
+    memset(&r, 0, sizeof r);
+    if (m) r.ctx = m->ctx;
+    if (!items || SSLH_I_BAD(r.ctx)) return r;
+    own = (sslh_method *)sslh_i_alloc(r.ctx, sizeof *own);
+    if (!own) return r;
+    *own = *m;
+    r.self = own;
+    r.items = items;
+    r.score = score;
+    return r;
 }
 
 /* The collapse meter of embeddings z (N,D): rows scaled to length 1, standard deviation of each column, mean over the
@@ -6162,7 +6435,7 @@ SSLH_I_FN sslh_tensor *sslh_i_recolour(sslh_ctx *c, sslh_tensor *x, const int *h
 }
 
 /* Puts the name of the public function in front of a message that came from inside it. */
-SSLH_I_FN void sslh_i_context(sslh_ctx *c, const char *op) {
+SSLH_I_FN void sslh_i_prefix_error(sslh_ctx *c, const char *op) {
     char old[sizeof c->message];
     if (!c || c == &sslh_i_dead || c->code == SSLH_OK || strncmp(c->message, op, strlen(op)) == 0) return;
     memcpy(old, c->message, sizeof old);
@@ -6184,7 +6457,7 @@ SSLH_I_FN sslh_shape sslh_i_tap_shape(sslh_ctx *c, const char *op, sslh_net *enc
     sslh_no_grad(c, 1);
     y = sslh_forward_ex(encoder, sslh_zeros(c, sslh_dim4(1, H, W, info.channels ? info.channels : 3)), f);
     if (!SSLH_I_BAD(c)) shape = sslh_shape_of(y);
-    else sslh_i_context(c, op);
+    else sslh_i_prefix_error(c, op);
     sslh_no_grad(c, 0);
     sslh_pop(c);
     sslh_train_mode(encoder, info.training); /* as it was found */
@@ -6255,7 +6528,7 @@ SSLH_I_FN sslh_tensor *sslh_i_normalised(sslh_ctx *c, sslh_tensor *x, const sslh
 }
 
 /* Images of a batch as (n,H,W,C) in [0,1], normalised as the encoder was trained (p NULL: not). */
-SSLH_I_FN sslh_tensor *sslh_i_batch_normalised(sslh_ctx *c, const sslh_batch *b, const sslh_preprocess *p) {
+SSLH_I_FN sslh_tensor *sslh_i_normalised_batch(sslh_ctx *c, const sslh_batch *b, const sslh_preprocess *p) {
     sslh_tensor *x = sslh_batch_images(c, *b);
     return SSLH_I_BAD(c) || !p ? x : sslh_i_normalised(c, x, p);
 }
@@ -6267,8 +6540,8 @@ SSLH_I_FN sslh_tensor *sslh_i_data_tensor(sslh_ctx *c, sslh_data data, int64_t a
     int32_t *index = SSLH_I_BAD(c) ? NULL : (int32_t *)sslh_i_scratch(c, (size_t)n * sizeof *index);
     if (!index) return sslh_i_dummy(c);
     b = sslh_i_data_batch(data, at, n, index);
-    x = sslh_i_batch_normalised(c, &b, p);
-    sslh_i_unscratch(c, index);
+    x = sslh_i_normalised_batch(c, &b, p);
+    sslh_i_scratch_end(c, index);
     return x;
 }
 
@@ -6299,7 +6572,7 @@ SSLH_I_FN int sslh_i_clip_starts(sslh_ctx *c, const char *op, const char *fields
     const sslh_field *f = sslh_i_field_of(&batch->data, SSLH_FIELD_CLIP);
     int i;
     for (i = 0; f && i < batch->count && !SSLH_I_BAD(c); i++) {
-        int length = sslh_i_length(f, sslh_i_sample(&batch->data, batch->index[i]));
+        int length = sslh_i_valid_length(f, sslh_i_sample_id(&batch->data, batch->index[i]));
         if (length < span)
             sslh_fail(c, SSLH_E_SHAPE, "%s: clip %d has %d frames, and %d are needed from the first that is seen to "
                       "the last (%s)", op, (int)batch->index[i], length, span, fields);
@@ -6456,7 +6729,7 @@ SSLH_I_FN void sslh_i_rotation_views(sslh_method *m, const sslh_batch *batch, ss
         /* .rotations = 2: the classes are 0 and 180 degrees */
         for (i = 0; i < n; i++) quarter[i] = label->ints[r * n + i] * (4 / s->d.rotations);
         copies[r] = sslh_rotate90(c, x, quarter); /* (1): (N,H,W,C) */
-        sslh_i_unscratch(c, quarter);
+        sslh_i_scratch_end(c, quarter);
     }
     sslh_view_add(out, "images", k == 1 ? copies[0] : sslh_concat(c, copies, k, 0)); /* (kN,H,W,C) */
     sslh_view_add(out, "labels", label);
@@ -6682,7 +6955,7 @@ SSLH_I_FN sslh_tensor *sslh_i_jigsaw_cut(sslh_method *m, sslh_tensor *x, const u
             }
     }
     x = sslh_i_recolour(c, x, how);
-    sslh_i_unscratch(c, how);
+    sslh_i_scratch_end(c, how);
     if (!apart) return sslh_crop(c, x, at[0], tile, tile);
     for (ch = 0; ch < C; ch++) part[ch] = sslh_crop(c, sslh_slice(c, x, 3, ch, ch + 1), at[ch], tile, tile);
     return sslh_concat(c, part, C, 4);
@@ -6691,7 +6964,7 @@ SSLH_I_FN sslh_tensor *sslh_i_jigsaw_cut(sslh_method *m, sslh_tensor *x, const u
 /* (2), or with .no_tile_norm the mean and deviation of the data for every tile: (N,K,t,t,C) */
 SSLH_I_FN sslh_tensor *sslh_i_jigsaw_normalise(sslh_method *m, sslh_tensor *x) {
     const sslh_i_jigsaw *s = (const sslh_i_jigsaw *)m->self;
-    if (s->d.no_tile_norm) return sslh_i_by_preprocess(m->ctx, x, m->encoder);
+    if (s->d.no_tile_norm) return sslh_i_apply_preprocess(m->ctx, x, m->encoder);
     return sslh_standardize(m->ctx, x, SSLH_AXIS(2) | SSLH_AXIS(3), 0.0f);
 }
 
@@ -6721,7 +6994,7 @@ SSLH_I_FN void sslh_i_jigsaw_views(sslh_method *m, const sslh_batch *batch, sslh
     for (i = 0; i < batch->count; i++) streams[i] = sslh_i_sample_stream('J', 0, batch->epoch, batch->index[i]);
     x = sslh_i_jigsaw_cut(m, x, streams, cell, tile);                        /* (1) */
     sslh_i_jigsaw_orders(m, streams, batch->count, &label, &order);
-    sslh_i_unscratch(c, streams);
+    sslh_i_scratch_end(c, streams);
     if (SSLH_I_BAD(c)) return;
     sslh_view_add(out, "tiles", sslh_gather(c, sslh_i_jigsaw_normalise(m, x), order)); /* (2), (4): (N,K,t,t,C) */
     sslh_view_add(out, "labels", label);                                     /* (N), classes 0 .. P-1 */
@@ -6788,7 +7061,7 @@ SSLH_DEF void sslh_jigsaw_solve(sslh_method *m, sslh_tensor *x, uint64_t stream,
     sslh_no_grad(c, 1);
     x = sslh_i_jigsaw_cut(m, x, streams, cell, tile);
     sslh_i_jigsaw_orders(m, streams, SSLH_I_BAD(c) ? 0 : x->shape[0], &label, &order);
-    sslh_i_unscratch(c, streams);
+    sslh_i_scratch_end(c, streams);
     logits = SSLH_I_BAD(c) ? x : sslh_i_jigsaw_logits(m, sslh_gather(c, sslh_i_jigsaw_normalise(m, x), order));
     if (!SSLH_I_BAD(c)) {
         const sslh_tensor *set = sslh_state(m->net, s->set), *guess = sslh_argmax(c, logits, 1); /* (P,K), (N) */
@@ -6961,7 +7234,7 @@ SSLH_I_FN sslh_tensor *sslh_i_context_cut(sslh_method *m, sslh_tensor *x, const 
         sslh_i_context_pixelate(c, x->data + (size_t)i * (size_t)(p * p * C), p, C,
                                 10 + (int)sslh_random_below(seed, stream, draw + 3, (uint32_t)(p - 10)), work);
     }
-    sslh_i_unscratch(c, work);
+    sslh_i_scratch_end(c, work);
     return x;
 }
 
@@ -6992,7 +7265,7 @@ SSLH_I_FN sslh_tensor *sslh_i_context_colour(sslh_method *m, sslh_tensor *x, con
                     (sslh_real)((sslh_random_uniform(c->desc.seed, streams[i / 9], draw) - 0.5f) / 255.0f);
             }
     }
-    sslh_i_unscratch(c, how);
+    sslh_i_scratch_end(c, how);
     return sslh_standardize(c, x, places | SSLH_AXIS(3), 0.0f); /* the mean is 0 already, apart from the noise's */
 }
 
@@ -7005,7 +7278,7 @@ SSLH_I_FN void sslh_i_context_views(sslh_method *m, const sslh_batch *batch, ssl
     if (!streams || SSLH_I_BAD(c)) return;
     for (i = 0; i < batch->count; i++) streams[i] = sslh_i_sample_stream('C', 0, batch->epoch, batch->index[i]);
     x = sslh_i_context_colour(m, sslh_i_context_cut(m, x, streams), streams); /* (1), (2) */
-    sslh_i_unscratch(c, streams);
+    sslh_i_scratch_end(c, streams);
     sslh_view_add(out, "patches", x); /* (9N,p,p,C): rows 9 n .. 9 n + 8 are image n */
 }
 
@@ -7194,7 +7467,7 @@ SSLH_I_FN sslh_tensor *sslh_i_inpainting_discriminator(sslh_net *net, sslh_tenso
 }
 
 SSLH_I_FN sslh_net *sslh_i_inpainting_discriminator_new(sslh_ctx *c, int channels, int width) {
-    const sslh_param_opts its = {1, 0, 0};
+    const sslh_param_opts group_1 = {1, 0, 0};
     sslh_net_desc d;
     sslh_net *net;
     memset(&d, 0, sizeof d);
@@ -7209,7 +7482,7 @@ SSLH_I_FN sslh_net *sslh_i_inpainting_discriminator_new(sslh_ctx *c, int channel
     sslh_param_new(net, "conv3.weight", sslh_dim4(4 * width, 4, 4, 2 * width), SSLH_INIT_NORMAL, 0.02f);
     sslh_layer_batch_norm_new(net, "bn3", 4 * width, 0);
     sslh_param_new(net, "fc.weight", sslh_dim2(1, 4 * width), SSLH_INIT_NORMAL, 0.02f);
-    sslh_param_set_matching(net, "", its); /* group 1: what phase 0 updates */
+    sslh_param_set_matching(net, "", group_1); /* group 1: what phase 0 updates */
     return net;
 }
 
@@ -7314,7 +7587,7 @@ SSLH_I_FN void sslh_i_inpainting_views(sslh_method *m, const sslh_batch *batch, 
     for (i = 0; i < batch->count; i++) streams[i] = sslh_i_sample_stream('I', 0, batch->epoch, batch->index[i]);
     sslh_view_add(out, "images", x);
     sslh_view_add(out, "mask", sslh_i_inpainting_masks(c, &s->d, streams, batch->count, x->shape[1], x->shape[2]));
-    sslh_i_unscratch(c, streams);
+    sslh_i_scratch_end(c, streams);
 }
 
 /* (2), (3): x (N,H,W,C) in [0,1], mask (N,H,W,1) -> y (N,H,W,C) in [-1,1] */
@@ -7326,7 +7599,7 @@ SSLH_I_FN sslh_tensor *sslh_i_inpainting_paint(sslh_method *m, sslh_tensor *x, s
     int H, W;
     if (SSLH_I_BAD(c)) return sslh_i_dummy(c);
     H = x->shape[1], W = x->shape[2];
-    u = sslh_where(c, mask, sslh_scalar(c, 0), sslh_i_by_preprocess(c, x, m->encoder)); /* (2) */
+    u = sslh_where(c, mask, sslh_scalar(c, 0), sslh_i_apply_preprocess(c, x, m->encoder)); /* (2) */
     memset(&f, 0, sizeof f);
     f.tap = s->d.tap;
     h = sslh_forward_ex(m->encoder, u, f); /* (N,h,w,m) */
@@ -7433,14 +7706,14 @@ SSLH_I_FN sslh_tensor *sslh_i_inpaint_mask(sslh_ctx *c, const sslh_tensor *x, ss
 SSLH_DEF sslh_tensor *sslh_inpaint(sslh_method *m, sslh_tensor *x, sslh_tensor *mask) {
     sslh_ctx *c = m ? m->ctx : NULL;
     sslh_tensor *in[2], *y;
-    int was_training, wanted;
+    int was_training, channels;
     in[0] = x;
     in[1] = mask;
     if (!sslh_i_self("sslh_inpaint", m, "sslh_inpainting") || !sslh_i_begin(c, "sslh_inpaint", in, 2, 0))
         return sslh_i_dummy(c);
-    wanted = sslh_net_query(m->encoder).channels;
-    if (x->ndim != 4 || x->type != SSLH_F32 || (wanted && x->shape[3] != wanted)) {
-        sslh_fail(c, SSLH_E_SHAPE, "sslh_inpaint: images (N,H,W,%d) of real numbers are needed", wanted);
+    channels = sslh_net_query(m->encoder).channels;
+    if (x->ndim != 4 || x->type != SSLH_F32 || (channels && x->shape[3] != channels)) {
+        sslh_fail(c, SSLH_E_SHAPE, "sslh_inpaint: images (N,H,W,%d) of real numbers are needed", channels);
         return sslh_i_dummy(c);
     }
     mask = sslh_i_inpaint_mask(c, x, mask);
@@ -7452,7 +7725,7 @@ SSLH_DEF sslh_tensor *sslh_inpaint(sslh_method *m, sslh_tensor *x, sslh_tensor *
     y = sslh_where(c, mask, sslh_scale(c, sslh_shift(c, y, 1), SSLH_I_R(0.5)), x); /* (7) */
     sslh_no_grad(c, 0);
     sslh_train_mode(m->net, was_training);
-    sslh_i_context(c, "sslh_inpaint");
+    sslh_i_prefix_error(c, "sslh_inpaint");
     return y;
 }
 
@@ -7473,7 +7746,7 @@ SSLH_DEF sslh_method sslh_inpainting(sslh_ctx *c, sslh_net *encoder, sslh_inpain
     n.side = d.channelwise;
     n.up.width = d.decoder_width;
     if (!SSLH_I_BAD(c)) s.decoder = sslh_i_inpainting_decoder_new(c, &n);
-    if (d.adversarial > 0) sslh_i_group_one(c, "sslh_inpainting", encoder, "discriminator");
+    if (d.adversarial > 0) sslh_i_check_group_one(c, "sslh_inpainting", encoder, "discriminator");
     if (!SSLH_I_BAD(c) && d.adversarial > 0)
         s.discriminator = sslh_i_inpainting_discriminator_new(c, n.up.channels, d.discriminator_width);
     s.d = d;
@@ -7554,7 +7827,7 @@ static const char sslh_i_colorization_paper[] =
     "batch=40 optimizer=adam beta2=0.99 lr=3e-5 weight_decay=1e-3 schedule=constant";
 
 /* One direction: from some channels of Lab to the others. */
-typedef struct sslh_i_colour_way {
+typedef struct sslh_i_colour_branch {
     sslh_net *encoder;
     int colour;               /* what the encoder is given, an sslh_colour */
     int first, channels;      /* of Lab, what is predicted; 1, 2: (a,b); 0, 1: L */
@@ -7563,8 +7836,10 @@ typedef struct sslh_i_colour_way {
     float sigma;
     int conv1, norm1, conv2, norm2, out; /* the head h: layers of m.net */
     int weight;               /* state of m.net: w (Q), all 0 until the first batch; -1: all are 1 */
-} sslh_i_colour_way;
-typedef struct sslh_i_colorization { sslh_colorization_desc d; sslh_recipe views; int ways; sslh_i_colour_way way[2];
+} sslh_i_colour_branch;
+typedef struct sslh_i_colorization { sslh_colorization_desc d; sslh_recipe views;
+    int branches;    /* 1, or 2 with .split_brain */
+    sslh_i_colour_branch branch[2];
     char tap[32];    /* the intermediate result that the heads read; "": the output */
     sslh_data data;  /* that training goes over; without .prepare none */ } sslh_i_colorization;
 
@@ -7573,7 +7848,7 @@ static const float sslh_i_lab_mean[3] = {50, 0, 0}, sslh_i_lab_std[3] = {25, 15,
 
 /* (3): for each a = -90, -80 .. 100, the smallest and largest b in units of 10. Both were found by counting all 16.7
    million colours; tests/methods.c counts them again. */
-SSLH_I_FN void sslh_i_colour_bins(sslh_i_colour_way *w, float sigma) {
+SSLH_I_FN void sslh_i_colour_bins(sslh_i_colour_branch *w, float sigma) {
     static const int8_t rows[20][2] = {{8, 8}, {4, 8}, {2, 9}, {0, 9}, {-2, 9}, {-3, 9}, {-4, 9}, {-4, 9}, {-5, 9},
                                        {-6, 9}, {-7, 8}, {-7, 8}, {-8, 8}, {-9, 8}, {-9, 7}, {-10, 7}, {-11, 7},
                                        {-11, 7}, {-9, 0}, {-7, -5}};
@@ -7589,7 +7864,8 @@ SSLH_I_FN void sslh_i_colour_bins(sslh_i_colour_way *w, float sigma) {
 }
 
 /* The n bins nearest to y, the nearest first, into at (n), and their squared distances. */
-SSLH_I_FN void sslh_i_colour_nearest(const sslh_i_colour_way *w, const sslh_real *y, int n, int *at, float *distance) {
+SSLH_I_FN void sslh_i_colour_nearest(const sslh_i_colour_branch *w, const sslh_real *y, int n, int *at,
+                                     float *distance) {
     int q, i, found = 0;
     for (q = 0; q < w->bins; q++) {
         float d = (float)y[0] - w->bin[q][0], square = d * d;
@@ -7605,12 +7881,12 @@ SSLH_I_FN void sslh_i_colour_nearest(const sslh_i_colour_way *w, const sslh_real
 }
 
 /* (2): lab (N,H,W,3) -> (N,H/s,W/s,1 or 2) */
-SSLH_I_FN sslh_tensor *sslh_i_colour_cells(sslh_ctx *c, const sslh_i_colour_way *w, sslh_tensor *lab, int cell) {
+SSLH_I_FN sslh_tensor *sslh_i_colour_cells(sslh_ctx *c, const sslh_i_colour_branch *w, sslh_tensor *lab, int cell) {
     return sslh_avg_pool2d(c, sslh_slice(c, lab, 3, w->first, w->first + w->channels), cell, cell, 0);
 }
 
 /* (4) times w_q* of (7): y (N,h,w,d) -> (N,h,w,Q). weight NULL: all are 1. */
-SSLH_I_FN sslh_tensor *sslh_i_colour_targets(sslh_ctx *c, const sslh_i_colorization *s, const sslh_i_colour_way *w,
+SSLH_I_FN sslh_tensor *sslh_i_colour_targets(sslh_ctx *c, const sslh_i_colorization *s, const sslh_i_colour_branch *w,
                                              const sslh_tensor *y, const sslh_tensor *weight) {
     int N, cells, n, i, k, at[16], count = SSLH_I_MIN(s->d.neighbours, w->bins);
     float distance[16], soft[16], scale = w->sigma * w->sigma;
@@ -7645,7 +7921,7 @@ SSLH_I_FN sslh_tensor *sslh_i_colour_targets(sslh_ctx *c, const sslh_i_colorizat
 /* p_q before smoothing: count (Q) receives how many cells of the data have bin q as their nearest. Images spread
    evenly over the data are used, with about four million pixels but at least 256 of them. Returns 0 when none of them
    has colour. */
-SSLH_I_FN int sslh_i_colour_count(sslh_ctx *c, const sslh_i_colorization *s, const sslh_i_colour_way *w,
+SSLH_I_FN int sslh_i_colour_count(sslh_ctx *c, const sslh_i_colorization *s, const sslh_i_colour_branch *w,
                                      sslh_data data, double *count) {
     int64_t pixels = (int64_t)data.height * data.width, use = SSLH_I_MAX(4194304 / SSLH_I_MAX(pixels, 1), 256), i;
     int coloured = 0;
@@ -7671,7 +7947,7 @@ SSLH_I_FN int sslh_i_colour_count(sslh_ctx *c, const sslh_i_colorization *s, con
 }
 
 /* Writes (5) into the state, once: a resumed run has it from its checkpoint. */
-SSLH_I_FN void sslh_i_colour_weigh(sslh_method *m, const sslh_i_colour_way *w, sslh_data data) {
+SSLH_I_FN void sslh_i_colour_set_weights(sslh_method *m, const sslh_i_colour_branch *w, sslh_data data) {
     sslh_ctx *c = m->ctx;
     const sslh_i_colorization *s = (const sslh_i_colorization *)m->self;
     sslh_tensor *weight;
@@ -7707,7 +7983,7 @@ SSLH_I_FN void sslh_i_colour_weigh(sslh_method *m, const sslh_i_colour_way *w, s
         mean = mean + p;
     }
     for (q = 0; q < w->bins && !SSLH_I_BAD(c); q++) weight->data[q] = (sslh_real)(smooth[q] / mean);
-    sslh_i_unscratch(c, count);
+    sslh_i_scratch_end(c, count);
 }
 
 SSLH_I_FN void sslh_i_colorization_prepare(sslh_method *m, sslh_data data) {
@@ -7732,7 +8008,7 @@ SSLH_I_FN void sslh_i_colorization_views(sslh_method *m, const sslh_batch *batch
     else if (x->shape[1] % s->d.cell || x->shape[2] % s->d.cell)
         sslh_fail(c, SSLH_E_SHAPE, "sslh_colorization: images of %d x %d are no whole cells of %d pixels: take another "
                   ".cell, or images of another size", x->shape[1], x->shape[2], s->d.cell);
-    for (i = 0; i < s->ways; i++) sslh_i_colour_weigh(m, &s->way[i], data); /* (5), in the first step */
+    for (i = 0; i < s->branches; i++) sslh_i_colour_set_weights(m, &s->branch[i], data); /* (5), in the first step */
     sslh_view_add(out, "lab", sslh_i_to_lab(c, x)); /* (1): (N,H,W,3) */
 }
 
@@ -7753,7 +8029,7 @@ SSLH_I_FN sslh_tensor *sslh_i_colour_map(sslh_ctx *c, sslh_tensor *x) {
 
 /* (6), before the softmax: lab (N,H,W,3) -> (N,H/s,W/s,Q). The map is convolved at its own size, resized to one place a
    cell, and convolved again. */
-SSLH_I_FN sslh_tensor *sslh_i_colour_logits(sslh_method *m, const sslh_i_colour_way *w, sslh_tensor *lab) {
+SSLH_I_FN sslh_tensor *sslh_i_colour_logits(sslh_method *m, const sslh_i_colour_branch *w, sslh_tensor *lab) {
     sslh_ctx *c = m->ctx;
     const sslh_i_colorization *s = (const sslh_i_colorization *)m->self;
     sslh_tensor *x;
@@ -7779,8 +8055,8 @@ SSLH_I_FN sslh_tensor *sslh_i_colour_logits(sslh_method *m, const sslh_i_colour_
 }
 
 /* (8): logits (N,h,w,Q) -> (N,h,w,1 or 2) */
-SSLH_I_FN sslh_tensor *sslh_i_colour_read(sslh_ctx *c, const sslh_i_colorization *s, const sslh_i_colour_way *w,
-                                          sslh_tensor *logits) {
+SSLH_I_FN sslh_tensor *sslh_i_colour_decode(sslh_ctx *c, const sslh_i_colorization *s, const sslh_i_colour_branch *w,
+                                            sslh_tensor *logits) {
     sslh_tensor *bin = sslh_zeros(c, sslh_dim2(w->channels, w->bins)); /* c_q as columns */
     int q, k;
     for (q = 0; q < w->bins && !SSLH_I_BAD(c); q++)
@@ -7789,9 +8065,9 @@ SSLH_I_FN sslh_tensor *sslh_i_colour_read(sslh_ctx *c, const sslh_i_colorization
 }
 
 /* Mean distance of y^ from y, divided by that of the best constant answer: grey, or the mean lightness. */
-SSLH_I_FN float sslh_i_colour_error(sslh_ctx *c, const sslh_i_colour_way *w, const sslh_tensor *guess,
+SSLH_I_FN float sslh_i_colour_error(sslh_ctx *c, const sslh_i_colour_branch *w, const sslh_tensor *guess,
                                     const sslh_tensor *y) {
-    double wrong = 0, dull = 0, mean = 0;
+    double error = 0, constant_error = 0, mean = 0;
     size_t i, d = (size_t)w->channels;
     if (SSLH_I_BAD(c)) return 0.0f;
     for (i = 0; i < y->count && d == 1; i++) mean += (double)y->data[i];
@@ -7808,10 +8084,10 @@ SSLH_I_FN float sslh_i_colour_error(sslh_ctx *c, const sslh_i_colour_way *w, con
             a = a + e;
             b = b + f;
         }
-        wrong = wrong + sqrt(a);
-        dull = dull + sqrt(b);
+        error = error + sqrt(a);
+        constant_error = constant_error + sqrt(b);
     }
-    return dull > 0 ? (float)(wrong / dull) : 0.0f;
+    return constant_error > 0 ? (float)(error / constant_error) : 0.0f;
 }
 
 SSLH_I_FN sslh_tensor *sslh_i_colorization_loss(sslh_method *m, const sslh_view_set *v, int phase) {
@@ -7821,25 +8097,25 @@ SSLH_I_FN sslh_tensor *sslh_i_colorization_loss(sslh_method *m, const sslh_view_
     float error = 0;
     int i;
     (void)phase;
-    for (i = 0; i < s->ways; i++) {
-        const sslh_i_colour_way *w = &s->way[i];
+    for (i = 0; i < s->branches; i++) {
+        const sslh_i_colour_branch *w = &s->branch[i];
         sslh_tensor *y = sslh_i_colour_cells(c, w, lab, s->d.cell); /* (2): (N,h,w,d) */
         sslh_tensor *weight = w->weight < 0 ? NULL : sslh_state(m->net, w->weight), *one; /* (5): (Q) */
         sslh_tensor *logits = sslh_i_colour_logits(m, w, lab);      /* (6): (N,h,w,Q) */
         one = sslh_cross_entropy_soft(c, logits, sslh_i_colour_targets(c, s, w, y, weight)); /* (7), (4) */
         loss = loss ? sslh_add(c, loss, one) : one;
         sslh_no_grad(c, 1);
-        error += sslh_i_colour_error(c, w, sslh_i_colour_read(c, s, w, logits), y);
+        error += sslh_i_colour_error(c, w, sslh_i_colour_decode(c, s, w, logits), y);
         sslh_no_grad(c, 0);
     }
-    m->numbers[0].value = error / (float)s->ways;
+    m->numbers[0].value = error / (float)s->branches;
     return loss;
 }
 
 SSLH_DEF sslh_tensor *sslh_colorize(sslh_method *m, sslh_tensor *x) {
     sslh_ctx *c = m ? m->ctx : NULL;
     const sslh_i_colorization *s = (const sslh_i_colorization *)sslh_i_self("sslh_colorize", m, "sslh_colorization");
-    const sslh_i_colour_way *w;
+    const sslh_i_colour_branch *w;
     sslh_tensor *lab, *y, *part[2];
     int H, W, h, width, was_training, cell;
     if (!s || !sslh_i_begin(c, "sslh_colorize", &x, 1, 1)) return sslh_i_dummy(c);
@@ -7847,7 +8123,7 @@ SSLH_DEF sslh_tensor *sslh_colorize(sslh_method *m, sslh_tensor *x) {
         sslh_fail(c, SSLH_E_SHAPE, "sslh_colorize: images (N,H,W,C) of 1 to 4 channels are needed");
         return sslh_i_dummy(c);
     }
-    w = &s->way[0];
+    w = &s->branch[0];
     cell = s->d.cell;
     H = x->shape[1], W = x->shape[2];
     h = width = sslh_net_query(w->encoder).image; /* the only size that it takes, or 0 */
@@ -7857,7 +8133,7 @@ SSLH_DEF sslh_tensor *sslh_colorize(sslh_method *m, sslh_tensor *x) {
     sslh_no_grad(c, 1);
     lab = sslh_i_to_lab(c, x);                                                        /* (1): (N,H,W,3) */
     y = h == H && width == W ? lab : sslh_resize_bilinear(c, lab, h, width);
-    y = sslh_i_colour_read(c, s, w, sslh_i_colour_logits(m, w, y));                   /* (6), (8): one value a cell */
+    y = sslh_i_colour_decode(c, s, w, sslh_i_colour_logits(m, w, y));                 /* (6), (8): one value a cell */
     y = sslh_resize_bilinear(c, y, H, W);                                             /* (N,H,W,2), or (N,H,W,1) */
     part[w->first == 0] = sslh_slice(c, lab, 3, w->first == 0, w->first == 0 ? 3 : 1); /* what the encoder saw */
     part[w->first != 0] = y;
@@ -7906,14 +8182,14 @@ SSLH_I_FN sslh_net *sslh_i_split_brain(sslh_ctx *c, sslh_net *encoder) {
 }
 
 /* Sets what the encoder sees and what it predicts, and makes its head: layers of m.net, name.conv1 to name.out. */
-SSLH_I_FN void sslh_i_colour_way_new(sslh_method *m, int i, int from_l, int colour, const char *name) {
+SSLH_I_FN void sslh_i_colour_branch_new(sslh_method *m, int i, int from_l, int colour, const char *name) {
     sslh_ctx *c = m->ctx;
     sslh_i_colorization *s = (sslh_i_colorization *)m->self;
-    sslh_i_colour_way *w;
+    sslh_i_colour_branch *w;
     int hidden, width;
     char layer[64];
     if (SSLH_I_BAD(c)) return;
-    w = &s->way[i];
+    w = &s->branch[i];
     hidden = s->d.head_hidden;
     w->encoder = s->d.split_brain ? sslh_child_at(m->encoder, i) : m->encoder;
     width = sslh_i_tap_width(c, "sslh_colorization", w->encoder, s->d.tap ? s->d.tap : s->tap[0] ? s->tap : NULL);
@@ -7945,18 +8221,18 @@ SSLH_DEF sslh_method sslh_colorization(sslh_ctx *c, sslh_net *encoder, sslh_colo
     sslh_i_resolve(c, "sslh_colorization", sslh_i_colorization_settings, SSLH_I_LENGTH(sslh_i_colorization_settings),
                    &d);
     if (sslh_i_check_encoder(c, "sslh_colorization", encoder, -1) && s) {
-        int wanted = d.split_brain ? 3 : d.reverse ? 2 : 1;
+        int channels = d.split_brain ? 3 : d.reverse ? 2 : 1;
         info = sslh_net_query(encoder);
         wide = info.channels == 3;
         if (d.split_brain && d.reverse)
             sslh_fail(c, SSLH_E_USAGE, "sslh_colorization: .split_brain trains both ways already: leave .reverse out");
-        else if (info.channels && !wide && info.channels != wanted)
+        else if (info.channels && !wide && info.channels != channels)
             sslh_fail(c, SSLH_E_SHAPE, "sslh_colorization: the encoder \"%s\" takes %d channels; %s3, of which those "
                       "that it may not see are 0, are needed", info.name, info.channels,
                       d.split_brain ? "" : d.reverse ? "2 (a and b) or " : "1 (L) or ");
         if (!d.tap && info.kind == SSLH_VECTOR) {
             sslh_i_last_places(encoder, s->tap);
-            if (SSLH_I_BAD(c)) sslh_i_context(c, "sslh_colorization");
+            if (SSLH_I_BAD(c)) sslh_i_prefix_error(c, "sslh_colorization");
             else if (!s->tap[0])
                 sslh_fail(c, SSLH_E_SHAPE, "sslh_colorization: the encoder \"%s\" gives a vector and has no "
                           "intermediate map, but colours need places", info.name);
@@ -7964,22 +8240,22 @@ SSLH_DEF sslh_method sslh_colorization(sslh_ctx *c, sslh_net *encoder, sslh_colo
         if (d.views) s->views = *d.views;
         memset(s->views.mean, 0, sizeof s->views.mean); /* the method normalises by itself */
         memset(s->views.std, 0, sizeof s->views.std);
-        s->ways = d.split_brain ? 2 : 1;
+        s->branches = d.split_brain ? 2 : 1;
         s->d = d;
         if (d.split_brain) encoder = sslh_i_split_brain(c, encoder);
     }
     m = sslh_i_method_begin(c, "colorization", encoder, s, s ? sizeof *s : 0);
-    sslh_i_unscratch(c, s);
+    sslh_i_scratch_end(c, s);
     if (d.split_brain) {
-        sslh_i_colour_way_new(&m, 0, 1, SSLH_COLOUR_L_OF_3, "head_ab");
-        sslh_i_colour_way_new(&m, 1, 0, SSLH_COLOUR_AB_OF_3, "head_l");
-    } else if (d.reverse) sslh_i_colour_way_new(&m, 0, 0, wide ? SSLH_COLOUR_AB_OF_3 : SSLH_COLOUR_AB, "head");
-    else sslh_i_colour_way_new(&m, 0, 1, wide ? SSLH_COLOUR_L_OF_3 : SSLH_COLOUR_L, "head");
+        sslh_i_colour_branch_new(&m, 0, 1, SSLH_COLOUR_L_OF_3, "head_ab");
+        sslh_i_colour_branch_new(&m, 1, 0, SSLH_COLOUR_AB_OF_3, "head_l");
+    } else if (d.reverse) sslh_i_colour_branch_new(&m, 0, 0, wide ? SSLH_COLOUR_AB_OF_3 : SSLH_COLOUR_AB, "head");
+    else sslh_i_colour_branch_new(&m, 0, 1, wide ? SSLH_COLOUR_L_OF_3 : SSLH_COLOUR_L, "head");
     if (!SSLH_I_BAD(c)) { /* already here, so that a copy of the untrained encoder has them too */
         sslh_preprocess p = sslh_get_preprocess(encoder);
         memcpy(p.mean, sslh_i_lab_mean, sizeof sslh_i_lab_mean);
         memcpy(p.std, sslh_i_lab_std, sizeof sslh_i_lab_std);
-        p.colour = d.split_brain ? SSLH_COLOUR_LAB : ((sslh_i_colorization *)m.self)->way[0].colour;
+        p.colour = d.split_brain ? SSLH_COLOUR_LAB : ((sslh_i_colorization *)m.self)->branch[0].colour;
         sslh_set_preprocess(encoder, p);
     }
     m.prepare = sslh_i_colorization_prepare;
@@ -8086,7 +8362,7 @@ SSLH_I_FN void sslh_i_next_frame_views(sslh_method *m, const sslh_batch *batch, 
         for (i = 0; i < batch->count; i++)
             for (j = 0; j < seen; j++) frame[i * seen + j] = first[i] + j * s->d.step;
     sslh_view_add(out, "frames", sslh_clip_views(c, *batch, s->views, 0, frame, seen));
-    sslh_i_unscratch(c, first);
+    sslh_i_scratch_end(c, first);
 }
 
 /* (1) to (3): x (N,k,H,W,C) in [0,1] -> y (N,H,W,C). All frames of the batch pass the encoder as one batch of N k. */
@@ -8103,8 +8379,8 @@ SSLH_I_FN sslh_tensor *sslh_i_next_frame_paint(sslh_method *m, sslh_tensor *x) {
     frame = sslh_dim4(N, H, W, C);
     memset(&f, 0, sizeof f);
     f.tap = s->d.tap;
-    h = sslh_i_by_preprocess(c, sslh_reshape(c, x, sslh_dim4(N * k, H, W, C)), m->encoder);  /* (1) */
-    h = sslh_forward_ex(m->encoder, h, f);                                                   /* (N k,h,w,m) */
+    h = sslh_i_apply_preprocess(c, sslh_reshape(c, x, sslh_dim4(N * k, H, W, C)), m->encoder); /* (1) */
+    h = sslh_forward_ex(m->encoder, h, f);                                                     /* (N k,h,w,m) */
     if (SSLH_I_BAD(c)) return sslh_i_dummy(c);
     height = h->shape[1], width = h->shape[2];
     h = sslh_permute(c, sslh_reshape(c, h, sslh_dim5(N, k, height, width, -1)), beside);
@@ -8182,7 +8458,7 @@ SSLH_DEF sslh_tensor *sslh_next_frames(sslh_method *m, sslh_tensor *x, int count
     if (!SSLH_I_BAD(c)) x = sslh_slice(c, x, 1, x->shape[1] - count, x->shape[1]);
     sslh_no_grad(c, 0);
     sslh_train_mode(m->net, was_training);
-    sslh_i_context(c, "sslh_next_frames");
+    sslh_i_prefix_error(c, "sslh_next_frames");
     return SSLH_I_BAD(c) ? sslh_i_dummy(c) : x;
 }
 
@@ -8280,7 +8556,7 @@ SSLH_I_FN void sslh_i_frame_order_prepare(sslh_method *m, sslh_data data) {
     int64_t i;
     s->shortest = f ? f->shape.size[0] : 0;
     for (i = 0; f && i < data.count; i++) {
-        const int length = sslh_i_length(f, sslh_i_sample(&data, i));
+        const int length = sslh_i_valid_length(f, sslh_i_sample_id(&data, i));
         s->shortest = SSLH_I_MIN(s->shortest, length);
     }
     sslh_i_clips_prepare("sslh_frame_order", &s->views, s->given, m->encoder, data);
@@ -8319,9 +8595,9 @@ SSLH_I_FN int sslh_i_frame_order_places(sslh_method *m, const sslh_batch *batch,
     if (gap > INT_MAX / n || !sslh_i_clip_starts(c, "sslh_frame_order", ".gap", batch, 'T', (n - 1) * gap + 1, first))
         return 0;
     for (i = 0; i < batch->count; i++) {
-        int64_t at = sslh_i_sample(&batch->data, batch->index[i]), most = -1, motion;
+        int64_t at = sslh_i_sample_id(&batch->data, batch->index[i]), most = -1, motion;
         uint64_t stream = sslh_i_sample_stream('T', 0, batch->epoch, batch->index[i]);
-        uint32_t places = (uint32_t)(sslh_i_length(f, at) - (n - 1) * gap);
+        uint32_t places = (uint32_t)(sslh_i_valid_length(f, at) - (n - 1) * gap);
         int32_t best = first[i];
         for (j = 0; j < s->d.tries && f->values && s->d.tries > 1; j++) { /* draw 0 is that of first[i] */
             int32_t start = (int32_t)sslh_random_below(c->desc.seed, stream, (uint64_t)j, places);
@@ -8347,7 +8623,7 @@ SSLH_I_FN void sslh_i_frame_order_views(sslh_method *m, const sslh_batch *batch,
     if (!first) return;
     if (sslh_i_frame_order_places(m, batch, task, first, frame))
         sslh_view_add(out, "frames", sslh_clip_views(c, *batch, s->views, 0, frame, n));
-    sslh_i_unscratch(c, first);
+    sslh_i_scratch_end(c, first);
     tuples = SSLH_I_BAD(c) ? NULL : sslh_i_new(c, "sslh_frame_order", SSLH_I32, sslh_dim2(batch->count, 3 * K));
     labels = tuples ? sslh_i_new(c, "sslh_frame_order", SSLH_I32, sslh_dim1(batch->count * K)) : NULL;
     if (!labels) return;
@@ -8651,7 +8927,7 @@ SSLH_I_FN sslh_tensor *sslh_i_autoencoder_noise(sslh_ctx *c, const sslh_autoenco
 
 SSLH_I_FN void sslh_i_autoencoder_prepare(sslh_method *m, sslh_data data) {
     const sslh_autoencoder_desc *d = &((const sslh_i_autoencoder *)m->self)->d;
-    sslh_i_own_size(m, "sslh_autoencoder", data, d->height, d->width, d->channels);
+    sslh_i_check_image_size(m, "sslh_autoencoder", data, d->height, d->width, d->channels);
 }
 
 /* No augmentation: the target is the image itself. */
@@ -8665,7 +8941,7 @@ SSLH_I_FN void sslh_i_autoencoder_views(sslh_method *m, const sslh_batch *batch,
     for (i = 0; i < batch->count; i++) streams[i] = sslh_i_sample_stream('A', 0, batch->epoch, batch->index[i]);
     sslh_view_add(out, "images", x);
     sslh_view_add(out, "noisy", s->d.noise ? sslh_i_autoencoder_noise(c, &s->d, x, streams) : x);
-    sslh_i_unscratch(c, streams);
+    sslh_i_scratch_end(c, streams);
 }
 
 /* (5) of codes h (N,D) in (0,1) */
@@ -8732,7 +9008,7 @@ SSLH_DEF sslh_tensor *sslh_autoencoder_decode(sslh_method *m, sslh_tensor *z) {
     if (!sslh_i_self("sslh_autoencoder_decode", m, "sslh_autoencoder") ||
         !sslh_i_begin(m->ctx, "sslh_autoencoder_decode", &z, 1, 1)) return sslh_i_dummy(m ? m->ctx : NULL);
     y = sslh_i_autoencoder_pixels(m, sslh_i_autoencoder_logits(m, z));
-    sslh_i_context(m->ctx, "sslh_autoencoder_decode");
+    sslh_i_prefix_error(m->ctx, "sslh_autoencoder_decode");
     return y;
 }
 
@@ -8757,7 +9033,7 @@ SSLH_DEF sslh_tensor *sslh_autoencoder_noisy(sslh_method *m, sslh_tensor *x, uin
     if (!streams) return sslh_i_dummy(c);
     for (n = 0; n < x->shape[0]; n++) streams[n] = sslh_i_sample_stream('A', 1, (int)(stream & 0xfffff), n);
     y = sslh_i_autoencoder_noise(c, &s->d, x, streams);
-    sslh_i_unscratch(c, streams);
+    sslh_i_scratch_end(c, streams);
     return y;
 }
 
@@ -9152,7 +9428,7 @@ SSLH_I_FN sslh_tensor *sslh_i_vae_weights(sslh_method *m, sslh_tensor *x, sslh_t
 
 SSLH_I_FN void sslh_i_vae_prepare(sslh_method *m, sslh_data data) {
     const sslh_i_vae *s = (const sslh_i_vae *)m->self;
-    sslh_i_own_size(m, "sslh_vae", data, s->d.height, s->d.width, s->d.channels);
+    sslh_i_check_image_size(m, "sslh_vae", data, s->d.height, s->d.width, s->d.channels);
 }
 
 /* Each value v of x (N,H,W,C) becomes 1 with probability v, else 0; the draws of image n come from streams[n] alone.
@@ -9184,9 +9460,9 @@ SSLH_I_FN sslh_tensor *sslh_i_vae_images(sslh_method *m, sslh_tensor *x, int vie
     if (!streams) return sslh_i_dummy(c);
     for (n = 0; n < x->shape[0]; n++)
         streams[n] = sslh_i_sample_stream('V', view, epoch,
-                                          index ? index[n] : (int32_t)sslh_i_sample(data, first + n));
+                                          index ? index[n] : (int32_t)sslh_i_sample_id(data, first + n));
     x = sslh_i_vae_binary(c, x, streams);
-    sslh_i_unscratch(c, streams);
+    sslh_i_scratch_end(c, streams);
     return x;
 }
 
@@ -9487,8 +9763,8 @@ typedef struct sslh_i_gan {
     sslh_net *generator, *average, *head; /* G, A; w and b */
     int flat;                             /* 1: the head reads all places of f's map, not their mean */
     sslh_i_gan_list bound;                /* what .bound restricts: the weights of D, or all its parameters */
-    sslh_i_gan_list kept;                 /* running statistics of f */
-    sslh_i_gan_list made, averaged;       /* running statistics of G and of A */
+    sslh_i_gan_list f_stats;              /* running statistics of f */
+    sslh_i_gan_list g_stats, a_stats;     /* running statistics of G and of A */
     int u, v;                             /* states of m.net: the vectors of (10), one after the other */
 } sslh_i_gan;
 
@@ -9513,7 +9789,7 @@ SSLH_I_FN sslh_tensor *sslh_i_gan_generator(sslh_net *net, sslh_tensor *z, const
 /* Convolutional: the generator starts from the size at which halving the image's sides stops, when one of them is odd
    or fewer than 4 pixels would be left. */
 SSLH_I_FN sslh_net *sslh_i_gan_generator_new(sslh_ctx *c, const sslh_gan_desc *d) {
-    const sslh_param_opts its = {1, 0, 0};
+    const sslh_param_opts group_1 = {1, 0, 0};
     sslh_i_gan_net s;
     sslh_net_desc n;
     sslh_net *net;
@@ -9541,12 +9817,12 @@ SSLH_I_FN sslh_net *sslh_i_gan_generator_new(sslh_ctx *c, const sslh_gan_desc *d
         sslh_layer_linear_new(net, "fc2", s.hidden, s.hidden, 0);
         sslh_layer_linear_new(net, "fc3", s.hidden, s.height * s.width * s.up.channels, 0);
     } else {
-        const int first = sslh_i_values(c, "sslh_gan", "generator's first map", s.height * s.width, s.up.in);
+        const int first = sslh_i_check_values(c, "sslh_gan", "generator's first map", s.height * s.width, s.up.in);
         sslh_param_new(net, "fc.weight", sslh_dim2(first, s.latent), SSLH_INIT_NORMAL, 0.02f);
         if (s.up.times) sslh_layer_batch_norm_new(net, "bn0", s.up.in, 0);
         sslh_i_doublings_new(net, &s.up);
     }
-    sslh_param_set_matching(net, "", its); /* group 1: what phase 1 updates */
+    sslh_param_set_matching(net, "", group_1); /* group 1: what phase 1 updates */
     return net;
 }
 
@@ -9618,7 +9894,7 @@ SSLH_I_FN void sslh_i_gan_power(sslh_ctx *c, sslh_tensor *weight, sslh_real *u, 
 }
 
 /* (10), or clipping. */
-SSLH_I_FN void sslh_i_gan_restrain(sslh_method *m) {
+SSLH_I_FN void sslh_i_gan_bound_weights(sslh_method *m) {
     sslh_ctx *c = m->ctx;
     const sslh_i_gan *s = (const sslh_i_gan *)m->self;
     sslh_real *u, *v, clip = (sslh_real)s->d.clip_at;
@@ -9673,20 +9949,20 @@ SSLH_I_FN void sslh_i_gan_grads(sslh_method *m, int phase) {
 }
 
 /* (3) for images (N,H,W,C) in [-1,1]: (N,1). Generated images leave no trace in the running statistics of f. */
-SSLH_I_FN sslh_tensor *sslh_i_gan_judge(sslh_method *m, sslh_tensor *x, int made_up) {
+SSLH_I_FN sslh_tensor *sslh_i_gan_discriminate(sslh_method *m, sslh_tensor *x, int generated) {
     sslh_ctx *c = m->ctx;
     const sslh_i_gan *s = (const sslh_i_gan *)m->self;
     sslh_tensor *before; /* all statistics, one after the other */
     size_t values = 1, at;
-    int i, n = made_up ? s->kept.n : 0;
-    for (i = 0; i < n; i++) values += s->kept.t[i]->count;
+    int i, n = generated ? s->f_stats.n : 0;
+    for (i = 0; i < n; i++) values += s->f_stats.t[i]->count;
     before = sslh_zeros(c, sslh_dim1((int)values));
     if (SSLH_I_BAD(c)) return sslh_i_dummy(c);
-    for (i = 0, at = 0; i < n; at += s->kept.t[i++]->count)
-        memcpy(before->data + at, s->kept.t[i]->data, s->kept.t[i]->count * sizeof *before->data);
+    for (i = 0, at = 0; i < n; at += s->f_stats.t[i++]->count)
+        memcpy(before->data + at, s->f_stats.t[i]->data, s->f_stats.t[i]->count * sizeof *before->data);
     x = sslh_forward(m->encoder, x); /* (N,width), (N,h,w,width) or (N,T,width) */
-    for (i = 0, at = 0; i < n; at += s->kept.t[i++]->count)
-        memcpy(s->kept.t[i]->data, before->data + at, s->kept.t[i]->count * sizeof *before->data);
+    for (i = 0, at = 0; i < n; at += s->f_stats.t[i++]->count)
+        memcpy(s->f_stats.t[i]->data, before->data + at, s->f_stats.t[i]->count * sizeof *before->data);
     if (SSLH_I_BAD(c)) return sslh_i_dummy(c);
     return sslh_forward(s->head, s->flat ? x : sslh_i_pool_features(c, x));
 }
@@ -9698,7 +9974,7 @@ SSLH_I_FN void sslh_i_gan_prepare(sslh_method *m, sslh_data data) {
     const sslh_gan_desc *d = &((const sslh_i_gan *)m->self)->d;
     sslh_preprocess p;
     int k;
-    sslh_i_own_size(m, "sslh_gan", data, d->height, d->width, d->channels);
+    sslh_i_check_image_size(m, "sslh_gan", data, d->height, d->width, d->channels);
     p = sslh_get_preprocess(m->encoder);
     for (k = 0; k < 4; k++) p.mean[k] = p.std[k] = 0.5f;
     sslh_set_preprocess(m->encoder, p);
@@ -9718,7 +9994,7 @@ SSLH_I_FN void sslh_i_gan_views(sslh_method *m, const sslh_batch *batch, sslh_vi
 }
 
 /* The share of logits, real and fake (N,1), that are on the right side of 0. */
-SSLH_I_FN float sslh_i_gan_right(const sslh_tensor *real, const sslh_tensor *fake) {
+SSLH_I_FN float sslh_i_gan_accuracy(const sslh_tensor *real, const sslh_tensor *fake) {
     size_t i, right = 0;
     for (i = 0; i < real->count; i++) right += (size_t)(real->data[i] > 0) + (size_t)(fake->data[i] < 0);
     return (float)right / (float)(2 * real->count);
@@ -9729,25 +10005,25 @@ SSLH_I_FN sslh_tensor *sslh_i_gan_loss(sslh_method *m, const sslh_view_set *v, i
     sslh_ctx *c = m->ctx;
     const sslh_i_gan *s = (const sslh_i_gan *)m->self;
     const sslh_adversary kind = (sslh_adversary)s->d.loss;
-    sslh_tensor *y, *real, *fake, *loss, *its;
-    sslh_i_gan_restrain(m);
+    sslh_tensor *y, *real, *fake, *loss, *g_loss;
+    sslh_i_gan_bound_weights(m);
     if (SSLH_I_BAD(c)) return sslh_i_dummy(c);
     if (phase == 0) sslh_no_grad(c, 1);
     y = sslh_forward(s->generator, sslh_view_get(v, "noise")); /* (2): (N,H,W,C) */
     if (phase == 0) sslh_no_grad(c, 0);
     if (phase) {
-        loss = sslh_adversarial_loss(c, NULL, sslh_i_gan_judge(m, y, 1), kind); /* (5), (6), (7), (8) */
+        loss = sslh_adversarial_loss(c, NULL, sslh_i_gan_discriminate(m, y, 1), kind); /* (5), (6), (7), (8) */
         m->numbers[1].value = sslh_item(loss);
         return loss;
     }
-    real = sslh_i_gan_judge(m, sslh_view_get(v, "images"), 0); /* (N,1) */
-    fake = sslh_i_gan_judge(m, y, 1); /* (N,1) */
+    real = sslh_i_gan_discriminate(m, sslh_view_get(v, "images"), 0); /* (N,1) */
+    fake = sslh_i_gan_discriminate(m, y, 1); /* (N,1) */
     loss = sslh_adversarial_loss(c, real, fake, kind); /* (4), (7), (8) */
-    its = sslh_adversarial_loss(c, NULL, sslh_detach(c, fake), kind); /* for steps without a second phase */
+    g_loss = sslh_adversarial_loss(c, NULL, sslh_detach(c, fake), kind); /* for steps without a second phase */
     if (SSLH_I_BAD(c)) return sslh_i_dummy(c);
     m->numbers[0].value = sslh_item(loss);
-    m->numbers[1].value = sslh_item(its);
-    m->numbers[2].value = sslh_i_gan_right(real, fake);
+    m->numbers[1].value = sslh_item(g_loss);
+    m->numbers[2].value = sslh_i_gan_accuracy(real, fake);
     return loss;
 }
 
@@ -9757,12 +10033,12 @@ SSLH_I_FN void sslh_i_gan_after(sslh_method *m) {
     float k = (float)((sslh_i_gan_updates(m) - 1) / s->d.critic), a = SSLH_I_MIN(s->d.average, (1 + k) / (10 + k));
     int i;
     if (m->phases < 2) { /* D was updated last, and this may be the last step */
-        sslh_i_gan_restrain(m);
+        sslh_i_gan_bound_weights(m);
         return;
     }
     sslh_ema_update(s->average, s->generator, a);
-    for (i = 0; i < s->made.n && !SSLH_I_BAD(m->ctx); i++)
-        sslh_i_ema(m->ctx, s->averaged.t[i]->data, s->made.t[i]->data, s->made.t[i]->count, (sslh_real)a);
+    for (i = 0; i < s->g_stats.n && !SSLH_I_BAD(m->ctx); i++)
+        sslh_i_ema(m->ctx, s->a_stats.t[i]->data, s->g_stats.t[i]->data, s->g_stats.t[i]->count, (sslh_real)a);
 }
 
 /* The vectors of (10); u starts at random. */
@@ -9809,13 +10085,13 @@ SSLH_DEF sslh_method sslh_gan(sslh_ctx *c, sslh_net *encoder, sslh_gan_desc d) {
     int in = 1;
     memset(&s, 0, sizeof s);
     sslh_i_gan_resolve(c, encoder, &d);
-    sslh_i_group_one(c, "sslh_gan", encoder, "generator");
+    sslh_i_check_group_one(c, "sslh_gan", encoder, "generator");
     if (!SSLH_I_BAD(c)) {
         sslh_shape shape = sslh_dim1(sslh_net_query(encoder).width);
         s.flat = sslh_net_query(encoder).kind == SSLH_MAP;
         if (s.flat) shape = sslh_i_tap_shape(c, "sslh_gan", encoder, NULL, d.height, d.width);
         for (in = shape.size[--shape.ndim]; shape.ndim > 1;) /* values of one image */
-            in = sslh_i_values(c, "sslh_gan", "encoder's map", in, shape.size[--shape.ndim]);
+            in = sslh_i_check_values(c, "sslh_gan", "encoder's map", in, shape.size[--shape.ndim]);
         s.generator = sslh_i_gan_generator_new(c, &d);
         s.average = sslh_i_teacher(s.generator);
         s.head = sslh_i_gan_head_new(c, in);
@@ -9826,9 +10102,9 @@ SSLH_DEF sslh_method sslh_gan(sslh_ctx *c, sslh_net *encoder, sslh_gan_desc d) {
         sslh_i_gan_collect(c, &s.bound, encoder, what);
         sslh_i_gan_collect(c, &s.bound, s.head, what);
     }
-    sslh_i_gan_collect(c, &s.kept, encoder, SSLH_I_GAN_STATISTICS);
-    sslh_i_gan_collect(c, &s.made, s.generator, SSLH_I_GAN_STATISTICS);
-    sslh_i_gan_collect(c, &s.averaged, s.average, SSLH_I_GAN_STATISTICS);
+    sslh_i_gan_collect(c, &s.f_stats, encoder, SSLH_I_GAN_STATISTICS);
+    sslh_i_gan_collect(c, &s.g_stats, s.generator, SSLH_I_GAN_STATISTICS);
+    sslh_i_gan_collect(c, &s.a_stats, s.average, SSLH_I_GAN_STATISTICS);
     m = sslh_i_method_begin(c, "gan", encoder, &s, sizeof s);
     if (!SSLH_I_BAD(c)) {
         sslh_child(m.net, "head", s.head);
@@ -9881,7 +10157,7 @@ SSLH_DEF sslh_tensor *sslh_gan_sample(sslh_method *m, int n, uint64_t seed) {
                 (sslh_real)sslh_random_normal(seed, sslh_i_sample_stream('G', 0, 0, i), (uint64_t)j);
     z = sslh_gan_generate(m, z);
     sslh_no_grad(c, 0);
-    sslh_i_context(c, "sslh_gan_sample");
+    sslh_i_prefix_error(c, "sslh_gan_sample");
     return z;
 }
 /* For sslh_method_make: sizes that the text leaves open are the data's. */
@@ -10122,9 +10398,9 @@ SSLH_I_FN sslh_tensor *sslh_i_moco_query(sslh_method *m, sslh_tensor *x) {
     sslh_ctx *c = m->ctx;
     const sslh_i_moco *s = (const sslh_i_moco *)m->self;
     if (SSLH_I_BAD(c)) return x;
-    sslh_i_split_for_now(m->encoder, sslh_i_moco_groups(s, x->shape[0]));
+    sslh_i_override_norm_groups(m->encoder, sslh_i_moco_groups(s, x->shape[0]));
     x = sslh_i_project(c, m->encoder, s->head, x); /* (N,D) */
-    sslh_i_split_for_now(m->encoder, 0); /* the encoder is the caller's again */
+    sslh_i_override_norm_groups(m->encoder, 0); /* the encoder is the caller's again */
     if (s->predictor) x = sslh_forward(s->predictor, x); /* (N,D) */
     return sslh_l2_normalize(c, x, 0);
 }
@@ -10251,8 +10527,8 @@ SSLH_DEF sslh_method sslh_moco(sslh_ctx *c, sslh_net *encoder, sslh_moco_desc d)
     if (d.version == 3) s.predictor = sslh_i_moco_head(c, &d, d.head_out, vit, 1);
     s.d = d;
     if (d.version == 3 && vit && !SSLH_I_BAD(c)) { /* before the clone, which has the same settings */
-        sslh_param_opts rests = {0, SSLH_OFF, SSLH_OFF};
-        sslh_param_set_matching(encoder, "patch_embed.proj", rests);
+        sslh_param_opts fixed = {0, SSLH_OFF, SSLH_OFF};
+        sslh_param_set_matching(encoder, "patch_embed.proj", fixed);
     }
     s.key_encoder = sslh_i_teacher(encoder); /* f' and g' */
     s.key_head = sslh_i_teacher(s.head);
@@ -10718,7 +10994,7 @@ SSLH_I_FN sslh_tensor *sslh_i_cpc2_cut(sslh_method *m, sslh_tensor *x, const uin
             ? SSLH_I_CHANNEL + (int)sslh_random_below(c->desc.seed, stream, draw + 1, 3) : SSLH_I_COLOUR;
     }
     if (how) x = sslh_i_recolour(c, x, how); /* normalised already: 0 is the mean of a dropped channel */
-    sslh_i_unscratch(c, how);
+    sslh_i_scratch_end(c, how);
     if (SSLH_I_BAD(c)) return x;
     return sslh_reshape(c, x, sslh_dim6(N, R, S, x->shape[1], x->shape[2], x->shape[3]));
 }
@@ -10736,7 +11012,7 @@ SSLH_I_FN void sslh_i_cpc2_views(sslh_method *m, const sslh_batch *batch, sslh_v
     if (!streams) return;
     for (i = 0; i < batch->count; i++) streams[i] = sslh_i_sample_stream('P', 0, batch->epoch, batch->index[i]);
     sslh_view_add(out, "patches", sslh_i_cpc2_cut(m, x, streams)); /* (N,R,S,p,p,C) */
-    sslh_i_unscratch(c, streams);
+    sslh_i_scratch_end(c, streams);
     if (!SSLH_I_BAD(c))
         sslh_view_add(out, "draws", sslh_i_places_draw(c, "sslh_cpc2", batch, s->d.negatives, s->d.from)); /* for (6) */
 }
@@ -11230,7 +11506,7 @@ typedef struct sslh_i_dino {
     sslh_i_multi_crop views;
     float drop_path;                                    /* 0 except for a transformer */
     sslh_net *head, *last;                              /* g; W is the weight of the one layer of a net */
-    int rests;                                          /* 1: W is not updated in this step */
+    int skipped;                                        /* 1: W is not updated in this step */
     sslh_net *target_encoder, *target_head, *target_last; /* f', g', W' */
     int centre;                                         /* state of m.net: c (K) */
     sslh_tensor *mean;                                  /* (K): mean of h' in this step */
@@ -11267,7 +11543,7 @@ SSLH_I_FN sslh_tensor *sslh_i_dino_loss(sslh_method *m, const sslh_view_set *v, 
     int N, i;
     float entropy;
     (void)phase;
-    sslh_i_rest_ends(s->last, &s->rests);
+    sslh_i_skip_update_end(s->last, &s->skipped);
     h = sslh_i_dino_logits(c, s->head, s->last, sslh_i_multi_crop_features(c, m->encoder, v, s->drop_path));
     sslh_no_grad(c, 1);
     teacher = sslh_i_pool_features(c, sslh_forward(s->target_encoder, sslh_view_get(v, "large"))); /* (2N,C) */
@@ -11295,14 +11571,14 @@ SSLH_I_FN void sslh_i_dino_grads(sslh_method *m, int phase) {
     (void)phase;
     sslh_i_ema(m->ctx, sslh_state(m->net, s->centre)->data, s->mean->data, (size_t)s->d.outputs,
                (sslh_real)s->d.centre_momentum); /* (6) */
-    if (m->epoch < s->d.freeze) sslh_i_rest(s->last, &s->rests);
+    if (m->epoch < s->d.freeze) sslh_i_skip_update(s->last, &s->skipped);
     sslh_i_decay_rises(m, s->d.decay_rise);
 }
 
 SSLH_I_FN void sslh_i_dino_after(sslh_method *m) {
     sslh_i_dino *s = (sslh_i_dino *)m->self;
     float momentum = sslh_i_teacher_momentum(s->d.target_momentum, m->step, m->steps); /* (7) */
-    sslh_i_rest_ends(s->last, &s->rests);
+    sslh_i_skip_update_end(s->last, &s->skipped);
     sslh_ema_update(s->target_encoder, m->encoder, momentum);
     sslh_ema_update(s->target_head, s->head, momentum);
     sslh_ema_update(s->target_last, s->last, momentum);
@@ -11589,7 +11865,7 @@ typedef struct sslh_i_swav {
     sslh_i_queue queue;          /* (Q,2D): the embeddings of both large views side by side */
     int filled;                  /* state of m.net: how many rows of the queue are embeddings */
     sslh_tensor *rows;           /* (N,2D): rows of this step, for the queue; NULL: none */
-    int rests;                   /* 1: the prototypes are not updated in this step */
+    int skipped;                 /* 1: the prototypes are not updated in this step */
 } sslh_i_swav;
 
 SSLH_I_FN void sslh_i_swav_prepare(sslh_method *m, sslh_data data) {
@@ -11634,7 +11910,7 @@ SSLH_I_FN sslh_tensor *sslh_i_swav_loss(sslh_method *m, const sslh_view_set *v, 
     (void)phase;
     s->rows = NULL;
     sslh_i_swav_normalise(c, s->prototypes);
-    sslh_i_rest_ends(s->prototypes, &s->rests);
+    sslh_i_skip_update_end(s->prototypes, &s->skipped);
     z = sslh_l2_normalize(c, sslh_forward(s->head, sslh_i_multi_crop_features(c, m->encoder, v, 0)), 0); /* (1) */
     scores = sslh_forward(s->prototypes, z); /* (2): ((2+S)N,K) */
     if (SSLH_I_BAD(c)) return sslh_i_dummy(c);
@@ -11657,7 +11933,7 @@ SSLH_I_FN void sslh_i_swav_grads(sslh_method *m, int phase) {
     sslh_i_swav *s = (sslh_i_swav *)m->self;
     int32_t *filled;
     (void)phase;
-    if (m->epoch < s->d.freeze) sslh_i_rest(s->prototypes, &s->rests);
+    if (m->epoch < s->d.freeze) sslh_i_skip_update(s->prototypes, &s->skipped);
     if (!s->rows) return;
     sslh_i_queue_put(m->net, s->queue, s->rows);
     filled = sslh_state(m->net, s->filled)->ints;
@@ -11665,7 +11941,7 @@ SSLH_I_FN void sslh_i_swav_grads(sslh_method *m, int phase) {
 }
 SSLH_I_FN void sslh_i_swav_after(sslh_method *m) {
     sslh_i_swav *s = (sslh_i_swav *)m->self;
-    sslh_i_rest_ends(s->prototypes, &s->rests);
+    sslh_i_skip_update_end(s->prototypes, &s->skipped);
 }
 
 SSLH_DEF sslh_method sslh_swav(sslh_ctx *c, sslh_net *encoder, sslh_swav_desc d) {
@@ -11805,7 +12081,7 @@ SSLH_I_FN void sslh_i_mae_mask(sslh_ctx *c, const sslh_i_mae *s, const uint64_t 
     order = (int32_t *)sslh_i_scratch(c, (size_t)s->patches * sizeof *order); /* (P) */
     if (!*keep || !*restore || !*hidden || !order) {
         *keep = *restore = *hidden = sslh_i_dummy(c);
-        sslh_i_unscratch(c, order);
+        sslh_i_scratch_end(c, order);
         return;
     }
     for (i = 0; i < n; i++) {
@@ -11816,7 +12092,7 @@ SSLH_I_FN void sslh_i_mae_mask(sslh_ctx *c, const sslh_i_mae *s, const uint64_t 
             (*hidden)->data[i * s->patches + order[p]] = p >= s->visible;
         }
     }
-    sslh_i_unscratch(c, order);
+    sslh_i_scratch_end(c, order);
 }
 
 /* (4): x (N,1+V,D) encoder tokens -> (N,P,p p C). The field keep of the call holds restore (N,P). */
@@ -11858,7 +12134,7 @@ SSLH_I_FN void sslh_i_mae_views(sslh_method *m, const sslh_batch *batch, sslh_vi
     if (!streams || SSLH_I_BAD(c)) return;
     for (i = 0; i < batch->count; i++) streams[i] = sslh_i_sample_stream('M', 0, batch->epoch, batch->index[i]);
     sslh_i_mae_mask(c, s, streams, batch->count, &keep, &restore, &hidden);
-    sslh_i_unscratch(c, streams);
+    sslh_i_scratch_end(c, streams);
     sslh_view_add(out, "images", x);
     sslh_view_add(out, "keep", keep);       /* (N,V) */
     sslh_view_add(out, "restore", restore); /* (N,P) */
@@ -11945,7 +12221,7 @@ SSLH_DEF void sslh_mae_reconstruct(sslh_method *m, sslh_tensor *x, uint64_t stre
     if (!streams) return;
     for (i = 0; i < x->shape[0]; i++) streams[i] = sslh_i_sample_stream('P', 0, (int)(stream & 0xfffff), i);
     sslh_i_mae_mask(c, s, streams, x->shape[0], &keep, &restore, &hidden);
-    sslh_i_unscratch(c, streams);
+    sslh_i_scratch_end(c, streams);
     was_training = sslh_is_training(m->net);
     sslh_train_mode(m->net, 0);
     sslh_no_grad(c, 1);
@@ -12170,7 +12446,7 @@ SSLH_I_FN void sslh_i_jepa_mask(sslh_method *m, int N, uint64_t shared, const ui
             row[other] = row[j];
             (*context)->ints[n * J + j] = row[j] = taken;
         }
-    sslh_i_unscratch(c, rest);
+    sslh_i_scratch_end(c, rest);
     if (!*context) *context = sslh_i_dummy(c);
 }
 
@@ -12188,7 +12464,7 @@ SSLH_I_FN void sslh_i_jepa_views(sslh_method *m, const sslh_batch *batch, sslh_v
     for (i = 0; i < batch->count; i++) streams[i] = sslh_i_sample_stream('E', 0, batch->epoch, batch->index[i]);
     sslh_i_jepa_mask(m, batch->count, sslh_i_sample_stream('E', 1, batch->epoch, batch->index[0]), streams, &context,
                      &targets);
-    sslh_i_unscratch(c, streams);
+    sslh_i_scratch_end(c, streams);
     sslh_view_add(out, "images", x);
     sslh_view_add(out, "context", context); /* (N,J) */
     sslh_view_add(out, "targets", targets); /* (N,M T) */
@@ -12327,13 +12603,13 @@ SSLH_DEF void sslh_jepa_show(sslh_method *m, sslh_tensor *x, uint64_t stream, ss
     streams = (uint64_t *)sslh_i_scratch(c, (size_t)N * sizeof *streams); /* (N) */
     all = sslh_i_new(c, "sslh_jepa_show", SSLH_I32, sslh_dim2(N, patches));
     if (!streams || !all) {
-        sslh_i_unscratch(c, streams);
+        sslh_i_scratch_end(c, streams);
         return;
     }
     for (i = 0; i < N; i++) streams[i] = sslh_i_sample_stream('E', 2, (int)(stream & 0xfffff), i);
     for (i = 0; i < N * patches; i++) all->ints[i] = i % patches;
     sslh_i_jepa_mask(m, N, sslh_i_sample_stream('E', 3, (int)(stream & 0xfffff), 0), streams, &context, &targets);
-    sslh_i_unscratch(c, streams);
+    sslh_i_scratch_end(c, streams);
     was_training = sslh_is_training(m->net);
     sslh_train_mode(m->net, 0);
     sslh_no_grad(c, 1);
@@ -12486,13 +12762,13 @@ typedef struct sslh_i_word2vec {
     const int32_t  *text;    /* (n) words in their order; -1: the end of a line */
     int64_t         total;   /* words among them */
     uint32_t       *keep;    /* (V) (5) times 2^32: a 32-bit draw below it keeps the word */
-    uint32_t       *cut;     /* (V) drawing words by count^(3/4): the whole part i of a draw in 0 .. V is the word when
-                                the fraction, times 2^32, is below cut[i], .. */
-    int32_t        *other;   /* (V) .. otherwise other[i] is (alias method, Walker 1977) */
-    int32_t        *fork;    /* hierarchical softmax: the inner nodes (forks) on the path (way) from word w up to the
-                                root are fork[way[w]] .., as rows of the table of v; .. */
-    uint8_t        *left;    /* .. 1 where the path goes left */
-    size_t         *way;     /* (V+1) */
+    uint32_t       *accept;  /* (V) drawing words by count^(3/4): the whole part i of a draw in 0 .. V is the word when
+                                the fraction, times 2^32, is below accept[i], .. */
+    int32_t        *alias;   /* (V) .. otherwise alias[i] is (alias method, Walker 1977) */
+    int32_t        *node;    /* hierarchical softmax: the inner nodes on the path from word w up to the root are
+                                node[path[w]] .. node[path[w + 1] - 1], as rows of the table of v; .. */
+    uint8_t        *is_left; /* .. 1 where the path goes left */
+    size_t         *path;    /* (V+1) */
     size_t          longest; /* inner nodes on the longest path */
     sslh_i_word_batch b;
     size_t          inputs, targets; /* of the batch so far */
@@ -12504,7 +12780,7 @@ typedef struct sslh_i_word2vec {
 } sslh_i_word2vec;
 
 /* (5) for all words; f is count / total. */
-SSLH_I_FN void sslh_i_w2v_keeps(sslh_i_word2vec *s, const sslh_i_tally *words) {
+SSLH_I_FN void sslh_i_w2v_keep_rates(sslh_i_word2vec *s, const sslh_i_tally *words) {
     size_t w;
     for (w = 0; w < s->V; w++) {
         double t = (double)s->d.sample * (double)s->total / (double)words->word[w].count; /* t / f */
@@ -12528,54 +12804,54 @@ SSLH_I_FN void sslh_i_w2v_aliases(sslh_i_word2vec *s, const sslh_i_tally *words,
         share[w] = share[w] * (double)s->V / sum;
         if (share[w] < 1) place[low++] = (int32_t)w;
         else place[--high] = (int32_t)w;
-        s->cut[w] = UINT32_MAX;
-        s->other[w] = (int32_t)w;
+        s->accept[w] = UINT32_MAX;
+        s->alias[w] = (int32_t)w;
     }
     while (low && high < s->V) {
-        int32_t small_one = place[--low], large = place[high];
-        s->cut[small_one] = (uint32_t)(share[small_one] * 4294967295.0);
-        s->other[small_one] = large;
-        share[large] = share[large] - (1 - share[small_one]);
-        if (share[large] >= 1) continue;
+        int32_t light = place[--low], heavy = place[high];
+        s->accept[light] = (uint32_t)(share[light] * 4294967295.0);
+        s->alias[light] = heavy;
+        share[heavy] = share[heavy] - (1 - share[light]);
+        if (share[heavy] >= 1) continue;
         high++;
-        place[low++] = large;
+        place[low++] = heavy;
     }
 }
 
-/* Huffman's tree: the two rarest entries are joined under a new inner node, a fork, until one entry is left. Entries 0
-   .. V-1 are the words, V .. 2V-2 the forks. parent, count: (2V), scratch; parent[x] is 2 f + side, where V + f is the
+/* Huffman's tree: the two rarest entries are joined under a new inner node until one entry is left. Entries 0 .. V-1
+   are the words, V .. 2V-2 the inner nodes. parent, count: (2V), scratch; parent[x] is 2 f + side, where V + f is the
    parent of x and side is 0 when x is its left child. The first of the two passes over all paths counts their nodes,
    the second stores them. */
 SSLH_I_FN int sslh_i_w2v_tree(sslh_i_word2vec *s, const sslh_i_tally *words, int64_t *parent, int64_t *count) {
     const size_t V = s->V;
-    size_t w, leaf = V, inner = V, top, forks = 0, pass, k;
+    size_t w, leaf = V, inner = V, top, nodes = 0, pass, k;
     for (w = 0; w < V; w++) count[w] = words->word[w].count;
     for (top = V; top < 2 * V - 1; top++) {
         count[top] = 0;
-        for (k = 0; k < 2; k++) { /* two queues, each by rising count: words from the rarest on, and forks */
+        for (k = 0; k < 2; k++) { /* two queues, each by rising count: words from the rarest on, and inner nodes */
             size_t least = leaf && (inner == top || count[leaf - 1] < count[inner]) ? --leaf : inner++;
             count[top] += count[least];
             parent[least] = 2 * (int64_t)(top - V) + (int64_t)k;
         }
     }
     for (pass = 0; pass < 2; pass++) {
-        for (forks = 0, w = 0; w < V; w++) {
-            size_t begin = forks, at = w;
-            if (pass) s->way[w] = forks;
-            for (; at != 2 * V - 2; at = V + (size_t)(parent[at] / 2), forks++) {
+        for (nodes = 0, w = 0; w < V; w++) {
+            size_t begin = nodes, at = w;
+            if (pass) s->path[w] = nodes;
+            for (; at != 2 * V - 2; at = V + (size_t)(parent[at] / 2), nodes++) {
                 if (!pass) continue;
-                s->fork[forks] = (int32_t)(V + (size_t)(parent[at] / 2));
-                s->left[forks] = (uint8_t)(parent[at] % 2 == 0);
+                s->node[nodes] = (int32_t)(V + (size_t)(parent[at] / 2));
+                s->is_left[nodes] = (uint8_t)(parent[at] % 2 == 0);
             }
-            if (forks - begin > s->longest) s->longest = forks - begin;
+            if (nodes - begin > s->longest) s->longest = nodes - begin;
         }
         if (pass) break;
-        s->fork = (int32_t *)sslh_i_alloc(s->c, (forks + 1) * sizeof *s->fork);
-        s->left = (uint8_t *)sslh_i_alloc(s->c, forks + 1);
-        s->way = (size_t *)sslh_i_alloc(s->c, (V + 1) * sizeof *s->way);
-        if (!s->fork || !s->left || !s->way) return 0;
+        s->node = (int32_t *)sslh_i_alloc(s->c, (nodes + 1) * sizeof *s->node);
+        s->is_left = (uint8_t *)sslh_i_alloc(s->c, nodes + 1);
+        s->path = (size_t *)sslh_i_alloc(s->c, (V + 1) * sizeof *s->path);
+        if (!s->node || !s->is_left || !s->path) return 0;
     }
-    s->way[V] = forks;
+    s->path[V] = nodes;
     return 1;
 }
 
@@ -12586,10 +12862,10 @@ SSLH_I_FN int sslh_i_w2v_tables(sslh_i_word2vec *s, const sslh_i_tally *words) {
     int64_t *place = (int64_t *)sslh_i_alloc(s->c, 2 * V * sizeof *place);
     int ok = 0;
     s->keep = (uint32_t *)sslh_i_alloc(s->c, V * sizeof *s->keep);
-    s->cut = (uint32_t *)sslh_i_alloc(s->c, V * sizeof *s->cut);
-    s->other = (int32_t *)sslh_i_alloc(s->c, V * sizeof *s->other);
-    if (share && place && s->keep && s->cut && s->other) {
-        sslh_i_w2v_keeps(s, words);
+    s->accept = (uint32_t *)sslh_i_alloc(s->c, V * sizeof *s->accept);
+    s->alias = (int32_t *)sslh_i_alloc(s->c, V * sizeof *s->alias);
+    if (share && place && s->keep && s->accept && s->alias) {
+        sslh_i_w2v_keep_rates(s, words);
         sslh_i_w2v_aliases(s, words, share, (int32_t *)(void *)share + 2 * V);
         ok = !s->d.hierarchical || sslh_i_w2v_tree(s, words, place, (int64_t *)(void *)share);
     }
@@ -12642,7 +12918,7 @@ SSLH_I_FN int sslh_i_w2v_begin(sslh_i_word2vec *s, sslh_tensor *x) {
 }
 
 /* Computes the predictions of the batch and applies their updates. */
-SSLH_I_FN void sslh_i_w2v_run(sslh_i_word2vec *s) {
+SSLH_I_FN void sslh_i_w2v_update(sslh_i_word2vec *s) {
     sslh_i_word_batch *b = &s->b;
     double left = 1 - (double)s->read / ((double)s->total * s->d.epochs + 1);
     size_t p;
@@ -12676,15 +12952,15 @@ SSLH_I_FN void sslh_i_w2v_predict(sslh_i_word2vec *s, int32_t w) {
         if (s->drawn % 4 == 0) sslh_philox(counter, key, s->draw);
         x = (uint64_t)s->draw[s->drawn % 4] * s->V;
         word = (int32_t)(x >> 32);
-        if ((uint32_t)x >= s->cut[word]) word = s->other[word];
+        if ((uint32_t)x >= s->accept[word]) word = s->alias[word];
         if (word != w) sslh_i_w2v_target(s, word, 0);
     }
-    for (i = s->d.hierarchical ? s->way[w] : 0; s->d.hierarchical && i < s->way[w + 1]; i++)
-        sslh_i_w2v_target(s, s->fork[i], s->left[i]);
+    for (i = s->d.hierarchical ? s->path[w] : 0; s->d.hierarchical && i < s->path[w + 1]; i++)
+        sslh_i_w2v_target(s, s->node[i], s->is_left[i]);
     b->items++;
     b->input_at[b->items] = (int32_t)s->inputs;
     b->target_at[b->items] = (int32_t)s->targets;
-    if (b->items == (size_t)s->d.batch) sslh_i_w2v_run(s);
+    if (b->items == (size_t)s->d.batch) sslh_i_w2v_update(s);
 }
 
 /* Predictions of a sentence: the n words of it that were kept, and for each how far its window reaches. */
@@ -12724,16 +13000,16 @@ SSLH_I_FN void sslh_i_w2v_epoch(sslh_i_word2vec *s) {
         word[n] = s->text[i];
         reach[n++] = 1 + (int32_t)sslh_random_below(seed, s->stream, 2 * i + 1, (uint32_t)s->d.window);
     }
-    sslh_i_w2v_run(s);
+    sslh_i_w2v_update(s);
 }
 
 SSLH_I_FN void sslh_i_w2v_free(sslh_i_word2vec *s) {
     sslh_i_free(s->c, s->keep);
-    sslh_i_free(s->c, s->cut);
-    sslh_i_free(s->c, s->other);
-    sslh_i_free(s->c, s->fork);
-    sslh_i_free(s->c, s->left);
-    sslh_i_free(s->c, s->way);
+    sslh_i_free(s->c, s->accept);
+    sslh_i_free(s->c, s->alias);
+    sslh_i_free(s->c, s->node);
+    sslh_i_free(s->c, s->is_left);
+    sslh_i_free(s->c, s->path);
     sslh_i_free(s->c, s->b.in);
     sslh_i_free(s->c, s->b.h);
     sslh_i_free(s->c, s->b.g);
@@ -12809,7 +13085,7 @@ SSLH_I_FN int sslh_i_vectors_match(const sslh_vectors *v, const char *word, size
 }
 
 /* The Euclidean norm of a row. */
-SSLH_I_FN sslh_real sslh_i_length_of(sslh_ctx *c, const sslh_real *x, size_t n) {
+SSLH_I_FN sslh_real sslh_i_euclidean_norm(sslh_ctx *c, const sslh_real *x, size_t n) {
     return (sslh_real)sqrt((double)sslh_i_row_dot(c, x, x, n));
 }
 
@@ -12820,7 +13096,7 @@ SSLH_I_FN const sslh_real *sslh_i_vectors_unit(sslh_vectors *v) {
     if (v->unit) return v->unit;
     v->unit = (sslh_real *)sslh_i_alloc_with(v->c, V * D * sizeof *v->unit, v);
     for (i = 0; v->unit && i < V; i++) {
-        sslh_real norm = sslh_i_length_of(v->c, v->x->data + i * D, D);
+        sslh_real norm = sslh_i_euclidean_norm(v->c, v->x->data + i * D, D);
         size_t k;
         for (k = 0; k < D; k++) v->unit[i * D + k] = norm > 0 ? v->x->data[i * D + k] / norm : 0;
     }
@@ -12885,7 +13161,7 @@ SSLH_DEF int sslh_nearest_words(sslh_vectors *v, const char *expression, int k, 
     sum = (sslh_real *)sslh_i_alloc(v->c, (D + (size_t)k) * sizeof *sum);
     n = unit && sum ? sslh_i_vectors_sum(v, unit, expression, sum, used) : 0;
     best = sum ? sum + D : NULL;
-    norm = n ? sslh_i_length_of(v->c, sum, D) : 0;
+    norm = n ? sslh_i_euclidean_norm(v->c, sum, D) : 0;
     for (w = 0; n && w < v->info.words; w++) {
         sslh_real s;
         for (i = 0; i < n && used[i] != w;) i++;
@@ -12928,7 +13204,8 @@ SSLH_I_FN int sslh_i_words_of_line(const char *text, size_t size, size_t *at, co
 
 /* The number of right answers to n questions, each of the words a, b, c, d: d has to be the word nearest to b - a + c.
    The lengths of these sums do not matter to the comparison. sums (n,D) and cosines (n,V): scratch. */
-SSLH_I_FN int sslh_i_answer(const sslh_vectors *v, int (*q)[4], int n, int V, sslh_real *sums, sslh_real *cosines) {
+SSLH_I_FN int sslh_i_count_right(const sslh_vectors *v, int (*q)[4], int n, int V, sslh_real *sums,
+                                 sslh_real *cosines) {
     const size_t D = (size_t)v->info.dim;
     int i, w, right = 0;
     size_t k;
@@ -12972,11 +13249,11 @@ SSLH_DEF sslh_analogy_score sslh_analogies(sslh_vectors *v, const char *text, si
         if (k < 4) score.skipped++;
         else score.questions++;
         if (k == 4 && ++n == SSLH_I_QUESTIONS) {
-            score.right += sslh_i_answer(v, q, n, V, sums, sums + SSLH_I_QUESTIONS * (size_t)v->info.dim);
+            score.right += sslh_i_count_right(v, q, n, V, sums, sums + SSLH_I_QUESTIONS * (size_t)v->info.dim);
             n = 0;
         }
     }
-    if (sums && n) score.right += sslh_i_answer(v, q, n, V, sums, sums + SSLH_I_QUESTIONS * (size_t)v->info.dim);
+    if (sums && n) score.right += sslh_i_count_right(v, q, n, V, sums, sums + SSLH_I_QUESTIONS * (size_t)v->info.dim);
     sslh_i_free(v->c, sums);
     score.accuracy = score.questions ? (float)score.right / (float)score.questions : 0;
     return score;
@@ -13114,7 +13391,7 @@ SSLH_I_FN void sslh_i_gpt_rows(sslh_ctx *c, const sslh_batch *batch, int moved, 
 SSLH_I_FN void sslh_i_gpt_prepare(sslh_method *m, sslh_data data) {
     const sslh_field *f = sslh_i_field_of(&data, SSLH_FIELD_TOKENS);
     /* T inputs, but T-1 of a text, whose last is a target only */
-    sslh_i_text_fits(m, data, f && f->stream ? 0 : -1, f && f->stream ? 1 : 2);
+    sslh_i_check_text_length(m, data, f && f->stream ? 0 : -1, f && f->stream ? 1 : 2);
 }
 SSLH_I_FN void sslh_i_gpt_views(sslh_method *m, const sslh_batch *batch, sslh_view_set *out) {
     sslh_tensor *inputs, *targets;
@@ -13161,22 +13438,22 @@ SSLH_DEF float sslh_gpt_evaluate(sslh_net *net, sslh_data data) {
         return 0;
     }
     memset(&b, 0, sizeof b);
-    b.data = sslh_i_whole(data);
+    b.data = sslh_i_whole_set(data);
     sslh_train_mode(net, 0);
     for (int64_t at = 0; at < data.count && !SSLH_I_BAD(c); at += 32) {
         int32_t index[32];
         sslh_tensor *inputs, *targets, *loss;
-        size_t i, some = 0;
+        size_t i, predicted = 0;
         b.count = (int)SSLH_I_MIN((int64_t)32, data.count - at);
-        for (int k = 0; k < b.count; k++) index[k] = (int32_t)sslh_i_sample(&data, at + k);
+        for (int k = 0; k < b.count; k++) index[k] = (int32_t)sslh_i_sample_id(&data, at + k);
         b.index = index;
         sslh_push(c); /* memory of one batch at a time */
         sslh_no_grad(c, 1);
         sslh_i_gpt_rows(c, &b, 0, &inputs, &targets);
-        for (i = 0; i < targets->count && !SSLH_I_BAD(c); i++) some += targets->ints[i] != -1;
-        loss = some ? sslh_i_gpt_nats(net, inputs, targets, 0) : NULL; /* texts of one token predict nothing */
-        if (loss) sum += (double)sslh_item(loss) * (double)some;
-        count += (double)some;
+        for (i = 0; i < targets->count && !SSLH_I_BAD(c); i++) predicted += targets->ints[i] != -1;
+        loss = predicted ? sslh_i_gpt_nats(net, inputs, targets, 0) : NULL; /* texts of one token predict nothing */
+        if (loss) sum += (double)sslh_item(loss) * (double)predicted;
+        count += (double)predicted;
         sslh_no_grad(c, 0);
         sslh_pop(c);
     }
@@ -13189,7 +13466,7 @@ SSLH_DEF float sslh_gpt_evaluate(sslh_net *net, sslh_data data) {
 /* (5): scores (V) -> a token, drawn by u, which is uniform in [0,1): the first token at which the running sum of the
    probabilities exceeds u times their total. The sum runs in the order of the vocabulary or, when some tokens are cut
    off, from the most likely one down. */
-SSLH_I_FN int32_t sslh_i_gpt_pick(sslh_ctx *c, sslh_tensor *scores, const sslh_generate_desc *d, float u) {
+SSLH_I_FN int32_t sslh_i_gpt_sample(sslh_ctx *c, sslh_tensor *scores, const sslh_generate_desc *d, float u) {
     sslh_tensor *index = NULL, *best = sslh_argmax(c, scores, 0), *sum;
     const int V = SSLH_I_BAD(c) ? 1 : scores->shape[0], k = d->top_k ? SSLH_I_MIN(d->top_k, V) : V;
     sslh_real most, limit;
@@ -13274,7 +13551,7 @@ SSLH_DEF int sslh_gpt_generate(sslh_net *net, const int32_t *prompt, int count, 
         x = sslh_forward_ex(net, sslh_from_ints(c, sslh_dim2(1, all - from), text + from), f); /* (1,..,D) */
         if (!SSLH_I_BAD(c)) x = sslh_slice(c, x, 1, all - from - 1, all - from);
         x = sslh_reshape(c, sslh_transformer_scores(net, x), sslh_dim1(t->vocabulary));
-        text[all] = sslh_i_gpt_pick(c, x, &desc, sslh_random_uniform(c->desc.seed, stream, (uint64_t)n));
+        text[all] = sslh_i_gpt_sample(c, x, &desc, sslh_random_uniform(c->desc.seed, stream, (uint64_t)n));
         sslh_no_grad(c, 0);
         sslh_pop(c);
         if (cache.k) cache.used = all - first;
@@ -13371,11 +13648,11 @@ SSLH_I_FN void sslh_i_bert_prepare(sslh_method *m, sslh_data data) {
     const sslh_i_bert *s = (const sslh_i_bert *)m->self;
     int field[2];
     if (SSLH_I_BAD(m->ctx)) return;
-    if (!s->d.next) sslh_i_text_fits(m, data, 2, 1); /* [CLS], [SEP] */
+    if (!s->d.next) sslh_i_check_text_length(m, data, 2, 1); /* [CLS], [SEP] */
     else if (sslh_i_bert_fields(&data, field) < 2 || data.field[field[0]].stream)
         sslh_fail(m->ctx, SSLH_E_USAGE, "sslh_bert: .next needs two texts a sample: two fields of tokens (T), and no "
                   "stream");
-    else sslh_i_text_fits(m, data, data.field[field[1]].shape.size[0] + 3, 0);
+    else sslh_i_check_text_length(m, data, data.field[field[1]].shape.size[0] + 3, 0);
 }
 
 /* How many of n tokens are hidden: the share, rounded, and at least one. */
@@ -13477,7 +13754,7 @@ SSLH_I_FN int sslh_i_bert_draw(sslh_method *m, const sslh_batch *b, int tag, ssl
         }
         r->answers->ints[n] = wrong;
     }
-    sslh_i_unscratch(c, place);
+    sslh_i_scratch_end(c, place);
     return 1;
 }
 
@@ -13561,27 +13838,27 @@ SSLH_DEF float sslh_bert_evaluate(sslh_method *m, sslh_data data) {
         return 0;
     }
     memset(&b, 0, sizeof b);
-    b.data = sslh_i_whole(data);
+    b.data = sslh_i_whole_set(data);
     b.seed = c->desc.seed;
     was_training = sslh_is_training(m->net);
     sslh_train_mode(m->net, 0);
     for (int64_t at = 0; at < data.count && !SSLH_I_BAD(c); at += 32) {
         int32_t index[32];
         sslh_i_bert_rows r;
-        size_t some = 0;
+        size_t predicted = 0;
         b.count = (int)SSLH_I_MIN((int64_t)32, data.count - at);
-        for (int k = 0; k < b.count; k++) index[k] = (int32_t)sslh_i_sample(&data, at + k);
+        for (int k = 0; k < b.count; k++) index[k] = (int32_t)sslh_i_sample_id(&data, at + k);
         b.index = index;
         sslh_push(c); /* memory of one batch at a time */
         sslh_no_grad(c, 1);
         if (sslh_i_bert_draw(m, &b, 'W', &r)) {
-            for (size_t i = 0; i < r.targets->count; i++) some += r.targets->ints[i] != -1;
-            if (some) {
+            for (size_t i = 0; i < r.targets->count; i++) predicted += r.targets->ints[i] != -1;
+            if (predicted) {
                 sslh_tensor *u = sslh_i_bert_features(m, r.tokens, sslh_i_bert_segments(m, r.segments), r.padding,
                                                       r.places, NULL);
-                sum += (double)sslh_item(sslh_i_bert_nats(m, u, r.targets)) * (double)some;
+                sum += (double)sslh_item(sslh_i_bert_nats(m, u, r.targets)) * (double)predicted;
             }
-            count += (double)some;
+            count += (double)predicted;
         }
         sslh_no_grad(c, 0);
         sslh_pop(c);
@@ -13723,6 +14000,348 @@ SSLH_I_FN sslh_method sslh_i_bert_make(sslh_ctx *c, sslh_net *encoder, sslh_data
     return sslh_bert(c, encoder, *(const sslh_bert_desc *)desc);
 }
 #endif /* SSLH_WITH_BERT */
+
+/* ================================================================================================================== */
+/*  >>sasrec        SASRec                                                                                            */
+/* ================================================================================================================== */
+
+#if SSLH_WITH_SASREC
+/* Kang, McAuley: "Self-attentive sequential recommendation", ICDM 2018; where the paper leaves details open, its
+   authors' program decides. Cross-entropy: Klenitskiy, Vasilev: "Turning dross into gold loss: is BERT4Rec really
+   better than SASRec?", RecSys 2023.
+
+   Learns from: what each user chose, in order of time. As in GPT each item is the answer to the question what follows
+   those before it, but there are many items, and most of them occur a few times only.
+
+       e_t = drop( sqrt(D) E[x_t] + P[L - n + t] )    the last of n items has the last of L positions         (1)
+       n_t = norm(e_t)                                                                                        (2)
+       y_t = n_t + sum over s <= t of drop(a_ts) V e_s,   a_ts = softmax over s of (Q n_t . K e_s / sqrt(D))  (3)
+       m_t = norm(y_t),   e_t = m_t + drop( W' drop( relu( W m_t ) ) )                                        (4)
+       r_t,i = E[i] . norm(e_t)                 after two blocks of (2) to (4): how likely item i is next     (5)
+       L = mean over t of  -log s(r_t,j) - sum over k of log(1 - s(r_t,k)),  s: sigmoid                       (6)
+
+   j is the item that follows, k are items drawn at random that the user has not chosen (one for each place). Without
+   them L is the cross-entropy of j among all items (7), which costs more and ranks better. (1) to (4) are
+   sslh_transformer of kind SSLH_SASREC; any causal one can take its place. Users with few items are the rule, and
+   positions counted from the end mean the same for all of them: "the last", "the one before". Here the items stand at
+   the front of a row, and behind them is padding, which no item before it sees; only the positions are shifted.
+   Traps: a random item that the user chose earlier or later is no negative; a user's last two items must not be in the
+   training set; with (6) the scores are not calibrated, only their order counts. */
+
+static const sslh_setting sslh_i_sasrec_settings[] = {
+    {SSLH_I_FIELD(sslh_sasrec_desc, negatives), SSLH_SETTING_INT, "1", "0 to 4096"},
+    {SSLH_I_FIELD(sslh_sasrec_desc, dropout), SSLH_SETTING_REAL, "0.5", "at least 0, below 1"},
+    {SSLH_I_FIELD(sslh_sasrec_desc, settings), SSLH_SETTING_WORD, "short", SSLH_I_SETTINGS_NAMES},
+};
+static const char sslh_i_sasrec_training[] = "batch=128 optimizer=adam beta2=0.98 lr=1e-3 schedule=constant";
+static const char sslh_i_sasrec_paper[] = ""; /* nothing differs */
+
+typedef struct sslh_i_sasrec {
+    sslh_sasrec_desc d;
+    int vocabulary; /* V items that f knows */
+} sslh_i_sasrec;
+
+SSLH_I_FN void sslh_i_sasrec_prepare(sslh_method *m, sslh_data data) {
+    const sslh_field *f = sslh_i_field_of(&data, SSLH_FIELD_TOKENS);
+    /* of a history the last item is an answer only */
+    sslh_i_check_text_length(m, data, f && f->stream ? 0 : -1, f && f->stream ? 1 : 2);
+}
+
+/* An item of 0 .. V-1 that is not among the n of row, draw number `at` of a stream. After 64 tries it may be. */
+SSLH_I_FN int32_t sslh_i_sasrec_other(uint64_t seed, uint64_t stream, uint64_t at, const int32_t *row, int n, int V) {
+    int32_t item = 0;
+    int tries, i;
+    for (tries = 0; tries < 64; tries++) {
+        item = (int32_t)sslh_random_below(seed, stream, 64 * at + (uint64_t)tries, (uint32_t)V);
+        for (i = 0; i < n && row[i] != item;) i++;
+        if (i == n) break;
+    }
+    return item;
+}
+
+/* The rows are in the order of their lengths, and as long as the longest. M: the places that have a next item, of all
+   rows together, row by row. */
+SSLH_I_FN void sslh_i_sasrec_views(sslh_method *m, const sslh_batch *batch, sslh_view_set *out) {
+    sslh_ctx *c = m->ctx;
+    const sslh_i_sasrec *s = (const sslh_i_sasrec *)m->self;
+    const int K = SSLH_I_MAX(s->d.negatives, 1), N = batch->count; /* without negatives: one, for the AUC */
+    sslh_tensor *lengths, *x = sslh_i_text_rows(c, "sslh_sasrec", batch, 1, 'S', &lengths); /* (N,longest + 1) */
+    sslh_tensor *tokens, *inputs, *places, *items;
+    int32_t *order;
+    int n, t, k, T = 0, M = 0, at = 0;
+    if (SSLH_I_BAD(c)) return;
+    for (n = 0; n < N; n++) {
+        lengths->ints[n] = SSLH_I_MAX(lengths->ints[n] - 1, 0); /* without the last item, which is an answer only */
+        T = SSLH_I_MAX(T, lengths->ints[n]);
+        M += lengths->ints[n];
+    }
+    if (!M) {
+        sslh_fail(c, SSLH_E_USAGE, "sslh_sasrec: no history of this batch has two items: leave the others out "
+                  "(sslh_items_data does)");
+        return;
+    }
+    tokens = sslh_i_new(c, "sslh_sasrec", SSLH_I32, sslh_dim2(N, T));
+    inputs = tokens ? sslh_i_new(c, "sslh_sasrec", SSLH_I32, sslh_dim1(N)) : NULL;
+    places = inputs ? sslh_i_new(c, "sslh_sasrec", SSLH_I32, sslh_dim1(M)) : NULL;
+    items = places ? sslh_i_new(c, "sslh_sasrec", SSLH_I32, sslh_dim2(M, 1 + K)) : NULL;
+    order = items ? sslh_i_by_length(c, lengths->ints, N, T) : NULL;
+    if (!order) return;
+    for (n = 0; n < N; n++) {
+        const int32_t *row = x->ints + (size_t)order[n] * (size_t)x->shape[1];
+        const int length = lengths->ints[order[n]];
+        const uint64_t stream = sslh_i_sample_stream('S', 1, batch->epoch, batch->index[order[n]]);
+        inputs->ints[n] = length;
+        for (t = 0; t < T; t++) tokens->ints[n * T + t] = t < length ? row[t] : 0;
+        for (t = 0; t < length; t++, at++) {
+            int32_t *item = items->ints + (size_t)at * (size_t)(1 + K);
+            places->ints[at] = n * T + t;
+            item[0] = row[t + 1];
+            for (k = 0; k < K; k++)
+                item[1 + k] = sslh_i_sasrec_other(batch->seed, stream, (uint64_t)t * (uint64_t)K + (uint64_t)k, row,
+                                                  length + 1, s->vocabulary);
+        }
+    }
+    sslh_i_scratch_end(c, order);
+    sslh_view_add(out, "tokens", tokens);                                  /* (N,T): x */
+    sslh_view_add(out, "positions", sslh_i_last_positions(m, inputs, T)); /* (N,T): L - n + t */
+    sslh_view_add(out, "lengths", inputs);                                 /* (N): n */
+    sslh_view_add(out, "places", places);                                  /* (M) of the N T */
+    sslh_view_add(out, "items", items);                                    /* (M,1+K): j, and the k */
+}
+
+SSLH_I_FN sslh_tensor *sslh_i_sasrec_loss(sslh_method *m, const sslh_view_set *v, int phase) {
+    sslh_ctx *c = m->ctx;
+    const sslh_i_sasrec *s = (const sslh_i_sasrec *)m->self;
+    sslh_tensor *items = sslh_view_get(v, "items"), *table = sslh_param(m->encoder, 0), *h, *r, *y, *loss;
+    size_t right = 0, ties = 0, i;
+    int M, K, D, k;
+    (void)phase;
+    if (SSLH_I_BAD(c)) return sslh_i_dummy(c);
+    M = items->shape[0], K = items->shape[1] - 1, D = table->shape[1];
+    h = sslh_i_history_features(m, sslh_view_get(v, "tokens"), sslh_view_get(v, "positions"),
+                                sslh_view_get(v, "lengths"), sslh_view_get(v, "places"), 0, s->d.dropout); /* (M,D) */
+    if (!s->d.negatives) sslh_no_grad(c, 1);
+    r = sslh_mul(c, sslh_embedding(c, table, items), sslh_reshape(c, h, sslh_dim3(M, 1, D)));
+    r = sslh_sum(c, r, SSLH_AXIS(2), 0); /* (5): (M,1+K) */
+    if (!s->d.negatives) sslh_no_grad(c, 0);
+    if (SSLH_I_BAD(c)) return sslh_i_dummy(c);
+    for (i = 0; i < (size_t)M; i++)
+        for (k = 1; k <= K; k++) {
+            const sslh_real *row = r->data + i * (size_t)(1 + K);
+            right += row[0] > row[k];
+            ties += row[0] == row[k];
+        }
+    m->numbers[0].value = (float)(((double)right + 0.5 * (double)ties) / ((double)M * K));
+    if (s->d.negatives) { /* (6): the mean over 1+K columns, times 1+K */
+        y = sslh_zeros(c, sslh_dim2(M, 1 + K));
+        for (i = 0; i < (size_t)M && !SSLH_I_BAD(c); i++) y->data[i * (size_t)(1 + K)] = 1;
+        loss = sslh_scale(c, sslh_bce_with_logits(c, r, y), (sslh_real)(1 + K));
+        m->guessing = (float)(1 + K) * (float)sslh_i_log(2);
+        return loss;
+    }
+    m->guessing = (float)sslh_i_log((sslh_real)s->vocabulary);
+    y = sslh_reshape(c, sslh_slice(c, items, 1, 0, 1), sslh_dim1(M));
+    return sslh_linear_cross_entropy(c, h, table, NULL, y, -1); /* (7) */
+}
+
+/* (5) after the last items of n histories, of up to .length each. */
+SSLH_I_FN void sslh_i_sasrec_score(const sslh_recommender *r, const int32_t *const *history, const int *count, int n,
+                                   float *scores) {
+    sslh_method *m = (sslh_method *)r->self;
+    sslh_i_score_rows(m, history, count, n, -1, NULL, r->items, scores);
+}
+SSLH_DEF sslh_recommender sslh_sasrec_recommender(const sslh_method *m) {
+    const sslh_i_sasrec *s = (const sslh_i_sasrec *)sslh_i_self("sslh_sasrec_recommender", m, "sslh_sasrec");
+    return sslh_i_recommender_of(m, sslh_i_sasrec_score, s ? s->vocabulary : 0);
+}
+
+SSLH_DEF sslh_method sslh_sasrec(sslh_ctx *c, sslh_net *encoder, sslh_sasrec_desc d) {
+    const sslh_transformer_desc *t = NULL;
+    sslh_i_sasrec s;
+    sslh_method m;
+    memset(&s, 0, sizeof s);
+    sslh_i_resolve(c, "sslh_sasrec", sslh_i_sasrec_settings, SSLH_I_LENGTH(sslh_i_sasrec_settings), &d);
+    if (sslh_i_check_encoder(c, "sslh_sasrec", encoder, -1)) t = sslh_i_transformer_of(c, "sslh_sasrec", encoder);
+    if (t && t->causal != 1)
+        sslh_fail(c, SSLH_E_USAGE, "sslh_sasrec: the encoder is not causal: it would see the answers (.causal of "
+                  "sslh_transformer)");
+    if (t && t->vocabulary < 2)
+        sslh_fail(c, SSLH_E_USAGE, "sslh_sasrec: the encoder knows one item; two are the least (.vocabulary)");
+    s.d = d;
+    s.vocabulary = t ? t->vocabulary : 0;
+    m = sslh_i_method_begin(c, "sasrec", encoder, &s, sizeof s);
+    m.prepare = sslh_i_sasrec_prepare;
+    m.views = sslh_i_sasrec_views;
+    m.loss = sslh_i_sasrec_loss;
+    return sslh_i_method_end(m);
+}
+/* For sslh_method_make. */
+SSLH_I_FN sslh_method sslh_i_sasrec_make(sslh_ctx *c, sslh_net *encoder, sslh_data data, const void *desc) {
+    (void)data;
+    return sslh_sasrec(c, encoder, *(const sslh_sasrec_desc *)desc);
+}
+#endif /* SSLH_WITH_SASREC */
+
+/* ================================================================================================================== */
+/*  >>bert4rec      BERT4Rec                                                                                          */
+/* ================================================================================================================== */
+
+#if SSLH_WITH_BERT4REC
+/* Sun, Liu, Wu, Pei, Lin, Ou, Jiang: "BERT4Rec: sequential recommendation with bidirectional encoder representations
+   from transformer", CIKM 2019.
+
+   Learns from: histories with gaps. Unlike SASRec, the transformer sees what was chosen before and after a gap, and
+   each epoch hides other items; to recommend, a gap is put behind the history.
+
+       S = a share of the n places, at least one, drawn anew in each epoch; of some histories the last one    (1)
+       x'_t = [MASK] for t in S;  x'_t = x_t elsewhere                                                        (2)
+       h = f(x'),   u_t = gelu( W h_t + c )                                                                   (3)
+       L = mean over t in S of -log softmax( E u_t + e )[x_t],   E: the table of item embeddings of f         (4)
+
+   Positions are counted from the end, as in SASRec, so that the gap behind a history has the position that the last
+   item has in training; (1) hides the last one by itself now and then, because that is what recommending asks. Short
+   histories want a larger share (0.6 for Amazon's in the paper, 0.2 for MovieLens').
+   Traps: it takes many more epochs than SASRec, and its lead over SASRec is that of its loss, (4) against two items a
+   place: compare with .negatives = SSLH_OFF there (Klenitskiy & Vasilev 2023). [MASK] is no item and has no score. */
+
+static const sslh_setting sslh_i_bert4rec_settings[] = {
+    {SSLH_I_FIELD(sslh_bert4rec_desc, mask), SSLH_SETTING_REAL, "0.2", "above 0, below 1"},
+    {SSLH_I_FIELD(sslh_bert4rec_desc, last), SSLH_SETTING_REAL, "0.1", "0 to 1"},
+    {SSLH_I_FIELD(sslh_bert4rec_desc, dropout), SSLH_SETTING_REAL, "0.1", "at least 0, below 1"},
+    {SSLH_I_FIELD(sslh_bert4rec_desc, settings), SSLH_SETTING_WORD, "short", SSLH_I_SETTINGS_NAMES},
+};
+static const char sslh_i_bert4rec_training[] =
+    "batch=128 optimizer=adamw lr=1e-3 weight_decay=0.01 clip=5 schedule=linear_decay warmup=1";
+static const char sslh_i_bert4rec_paper[] =
+    "batch=256 optimizer=adamw lr=1e-4 weight_decay=0.01 clip=5 schedule=linear_decay warmup=1";
+
+typedef struct sslh_i_bert4rec {
+    sslh_bert4rec_desc d;
+    sslh_net *head; /* its parameters: 0 W, 1 c, 2 e */
+    int items;      /* K, and the number of [MASK] */
+} sslh_i_bert4rec;
+
+SSLH_I_FN void sslh_i_bert4rec_prepare(sslh_method *m, sslh_data data) { sslh_i_check_text_length(m, data, 0, 1); }
+
+/* The rows are in the order of their lengths. M: the hidden places of all rows together. */
+SSLH_I_FN void sslh_i_bert4rec_views(sslh_method *m, const sslh_batch *batch, sslh_view_set *out) {
+    sslh_ctx *c = m->ctx;
+    const sslh_i_bert4rec *s = (const sslh_i_bert4rec *)m->self;
+    const int N = batch->count;
+    sslh_tensor *lengths, *x = sslh_i_text_rows(c, "sslh_bert4rec", batch, 0, 'Z', &lengths); /* (N,longest) */
+    sslh_tensor *tokens, *sorted, *places, *answers;
+    int32_t *order, *hidden, *answer, *mixed; /* (N), (N T), (N T), (T) */
+    int n, t, T = 0, M = 0;
+    if (SSLH_I_BAD(c)) return;
+    for (n = 0; n < N; n++) T = SSLH_I_MAX(T, lengths->ints[n]);
+    if (!T) {
+        sslh_fail(c, SSLH_E_USAGE, "sslh_bert4rec: all histories of this batch are empty: leave them out");
+        return;
+    }
+    tokens = sslh_i_new(c, "sslh_bert4rec", SSLH_I32, sslh_dim2(N, T));
+    sorted = tokens ? sslh_i_new(c, "sslh_bert4rec", SSLH_I32, sslh_dim1(N)) : NULL;
+    order = sorted ? sslh_i_by_length(c, lengths->ints, N, T) : NULL;
+    hidden = order ? (int32_t *)sslh_i_scratch(c, (size_t)(2 * N + 1) * (size_t)T * sizeof *hidden) : NULL;
+    if (!hidden) return;
+    answer = hidden + (size_t)N * (size_t)T;
+    mixed = answer + (size_t)N * (size_t)T;
+    for (n = 0; n < N; n++) {
+        const uint64_t stream = sslh_i_sample_stream('Z', 1, batch->epoch, batch->index[order[n]]);
+        const uint64_t draw = sslh_i_sample_stream('Z', 2, batch->epoch, batch->index[order[n]]);
+        const int32_t *row = x->ints + (size_t)order[n] * (size_t)x->shape[1];
+        const int length = lengths->ints[order[n]];
+        float many = s->d.mask * (float)length;
+        int k;
+        many = many + 0.5f;
+        k = SSLH_I_MIN(SSLH_I_MAX(1, (int)many), length); /* (1) */
+        sorted->ints[n] = length;
+        for (t = 0; t < T; t++) tokens->ints[n * T + t] = t < length ? row[t] : s->items;
+        if (length) sslh_random_permutation(batch->seed, stream, mixed, length);
+        if (k && sslh_random_uniform(batch->seed, draw, 0) < s->d.last) k = 1, mixed[0] = length - 1;
+        for (t = 0; t < k; t++) {
+            int32_t *token = tokens->ints + n * T + mixed[t];
+            hidden[M] = n * T + mixed[t];
+            answer[M++] = *token;
+            *token = s->items; /* (2) */
+        }
+    }
+    places = sslh_i_new(c, "sslh_bert4rec", SSLH_I32, sslh_dim1(M));
+    answers = places ? sslh_i_new(c, "sslh_bert4rec", SSLH_I32, sslh_dim1(M)) : NULL;
+    for (t = 0; answers && t < M; t++) places->ints[t] = hidden[t], answers->ints[t] = answer[t];
+    sslh_i_scratch_end(c, hidden);
+    sslh_i_scratch_end(c, order);
+    if (!answers) return;
+    sslh_view_add(out, "tokens", tokens);                                  /* (N,T): x' */
+    sslh_view_add(out, "positions", sslh_i_last_positions(m, sorted, T)); /* (N,T) */
+    sslh_view_add(out, "lengths", sorted);                                 /* (N) */
+    sslh_view_add(out, "places", places);                                  /* (M): S among the N T */
+    sslh_view_add(out, "answers", answers);                                /* (M) */
+}
+
+SSLH_I_FN sslh_tensor *sslh_i_bert4rec_loss(sslh_method *m, const sslh_view_set *v, int phase) {
+    sslh_ctx *c = m->ctx;
+    const sslh_i_bert4rec *s = (const sslh_i_bert4rec *)m->self;
+    sslh_tensor *table = sslh_param(m->encoder, 0), *h, *loss;
+    (void)phase;
+    if (SSLH_I_BAD(c)) return sslh_i_dummy(c);
+    h = sslh_i_history_features(m, sslh_view_get(v, "tokens"), sslh_view_get(v, "positions"),
+                                sslh_view_get(v, "lengths"), sslh_view_get(v, "places"), 1, s->d.dropout); /* (M,D) */
+    h = sslh_layer_linear(s->head, 0, h, 0, SSLH_GELU); /* (3) */
+    loss = sslh_linear_cross_entropy(c, h, sslh_slice(c, table, 0, 0, s->items), sslh_param(s->head, 2),
+                                     sslh_view_get(v, "answers"), -1); /* (4) */
+    m->guessing = (float)sslh_i_log((sslh_real)s->items);
+    m->numbers[0].value = (float)sslh_i_exp((sslh_real)sslh_item(loss));
+    return loss;
+}
+
+SSLH_I_FN void sslh_i_bert4rec_score(const sslh_recommender *r, const int32_t *const *history, const int *count, int n,
+                                     float *scores) {
+    sslh_method *m = (sslh_method *)r->self;
+    const sslh_i_bert4rec *s = (const sslh_i_bert4rec *)m->self;
+    sslh_i_score_rows(m, history, count, n, s->items, s->head, r->items, scores);
+}
+SSLH_DEF sslh_recommender sslh_bert4rec_recommender(const sslh_method *m) {
+    const sslh_i_bert4rec *s = (const sslh_i_bert4rec *)sslh_i_self("sslh_bert4rec_recommender", m, "sslh_bert4rec");
+    return sslh_i_recommender_of(m, sslh_i_bert4rec_score, s ? s->items : 0);
+}
+
+SSLH_DEF sslh_method sslh_bert4rec(sslh_ctx *c, sslh_net *encoder, sslh_bert4rec_desc d) {
+    const sslh_transformer_desc *t = NULL;
+    sslh_i_bert4rec s;
+    sslh_method m;
+    memset(&s, 0, sizeof s);
+    sslh_i_resolve(c, "sslh_bert4rec", sslh_i_bert4rec_settings, SSLH_I_LENGTH(sslh_i_bert4rec_settings), &d);
+    if (sslh_i_check_encoder(c, "sslh_bert4rec", encoder, -1)) t = sslh_i_transformer_of(c, "sslh_bert4rec", encoder);
+    if (t && t->causal == 1)
+        sslh_fail(c, SSLH_E_USAGE, "sslh_bert4rec: the encoder is causal: it would not see what stands behind a gap "
+                  "(.causal = SSLH_OFF of sslh_transformer)");
+    if (t && t->vocabulary < 3)
+        sslh_fail(c, SSLH_E_USAGE, "sslh_bert4rec: the encoder knows %d tokens; two items and [MASK] are the least "
+                  "(.vocabulary)", t->vocabulary);
+    s.d = d;
+    if (t && !SSLH_I_BAD(c)) {
+        sslh_net_desc n;
+        memset(&n, 0, sizeof n);
+        n.name = "bert4rec_head";
+        s.items = t->vocabulary - 1;
+        s.head = sslh_net_new(c, n);
+        sslh_param_new(s.head, "dense.weight", sslh_dim2(t->width, t->width), SSLH_INIT_NORMAL, 0.02f);
+        sslh_param_new(s.head, "dense.bias", sslh_dim1(t->width), SSLH_INIT_ZERO, 0);
+        sslh_param_new(s.head, "bias", sslh_dim1(s.items), SSLH_INIT_ZERO, 0);
+    }
+    m = sslh_i_method_begin(c, "bert4rec", encoder, &s, sizeof s);
+    sslh_child(m.net, "head", s.head);
+    m.prepare = sslh_i_bert4rec_prepare;
+    m.views = sslh_i_bert4rec_views;
+    m.loss = sslh_i_bert4rec_loss;
+    return sslh_i_method_end(m);
+}
+/* For sslh_method_make. */
+SSLH_I_FN sslh_method sslh_i_bert4rec_make(sslh_ctx *c, sslh_net *encoder, sslh_data data, const void *desc) {
+    (void)data;
+    return sslh_bert4rec(c, encoder, *(const sslh_bert4rec_desc *)desc);
+}
+#endif /* SSLH_WITH_BERT4REC */
 
 /* ================================================================================================================== */
 /*  >>methods       the list of methods                                                                               */
@@ -13888,6 +14507,17 @@ static const sslh_method_info sslh_i_methods[] = {
      "predicting hidden words from both sides", "text", "transformer", "SSLH_WITH_BERT", "sslh_bert",
      "sslh_linear_cross_entropy", {"perplexity", "next"}, SSLH_I_MADE(bert)},
 #endif
+#if SSLH_WITH_SASREC
+    {"sasrec", "SASRec", "items", "Kang & McAuley", "Self-attentive sequential recommendation",
+     "ICDM 2018", 2018, "telling the next item from random ones", "histories", "transformer",
+     "SSLH_WITH_SASREC", "sslh_sasrec", "sslh_bce_with_logits", {"AUC"}, SSLH_I_MADE(sasrec)},
+#endif
+#if SSLH_WITH_BERT4REC
+    {"bert4rec", "BERT4Rec", "items", "Sun et al.",
+     "BERT4Rec: sequential recommendation with bidirectional encoder representations from transformer", "CIKM 2019",
+     2019, "predicting hidden items from both sides", "histories", "transformer",
+     "SSLH_WITH_BERT4REC", "sslh_bert4rec", "sslh_linear_cross_entropy", {"perplexity"}, SSLH_I_MADE(bert4rec)},
+#endif
     {NULL, NULL, NULL, NULL, NULL, NULL, 0, NULL, NULL, NULL, NULL, NULL, NULL, {NULL}, NULL, 0, 0, NULL, NULL, NULL},
 };
 
@@ -13949,22 +14579,22 @@ SSLH_I_FN float sslh_i_method_step(sslh_method *m, sslh_optimizer *o, const sslh
     m->epoch = batch->epoch;
     m->lr = lr;
     m->optimizer = o;
-    c->open = 1; /* what views and loss change is restored if the step fails */
+    c->step_open = 1; /* what views and loss change is restored if the step fails */
     m->views(m, batch, &v);
     for (phase = 0; phase < SSLH_I_MAX(m->phases, 1) && !SSLH_I_BAD(c); phase++) {
         unsigned groups = m->groups[phase] ? m->groups[phase] : ~0u;
         sslh_tensor *loss;
-        c->open = 1;
+        c->step_open = 1;
         c->groups = groups; /* other parameters pass gradients on and collect none */
         loss = m->loss(m, &v, phase);
-        sslh_i_strangers(o, m->name);
+        sslh_i_warn_not_updated(o, m->name);
         sslh_backward(c, loss);
         total += sslh_item(loss);
         if (m->grads && !SSLH_I_BAD(c)) m->grads(m, phase);
         if (update) sslh_optimizer_step_groups(o, lr, groups);
         c->groups = ~0u;
     }
-    if (!SSLH_I_BAD(c)) sslh_i_settle(c);
+    if (!SSLH_I_BAD(c)) sslh_i_close_step(c);
     else sslh_i_forget_grads(m->net); /* a NaN that is added to would make every later step fail */
     if (update && m->after && !SSLH_I_BAD(c)) m->after(m);
     return total;
@@ -14012,7 +14642,7 @@ SSLH_I_FN void sslh_i_progress(const sslh_train_info *t, int terminal, int colum
         word[5] = t->numbers[0].name;
         snprintf(text[5], sizeof text[5], " %.3f", (double)t->numbers[0].value);
     }
-    for (i = 1; i < sslh_i_numbers(t->numbers); i++)
+    for (i = 1; i < sslh_i_count_numbers(t->numbers); i++)
         sslh_i_append(text[6], sizeof text[6], &others, i == 1 ? "%s %.3f" : "  %s %.3f", t->numbers[i].name,
                       (double)t->numbers[i].value);
     snprintf(text[7], sizeof text[7], "rate %.3g", (double)t->lr);
@@ -14052,7 +14682,7 @@ SSLH_I_FN void sslh_i_progress(const sslh_train_info *t, int terminal, int colum
 
 /* The callback can look at the run but does not change it: nested scope, own random stream, training mode restored.
    Tensors that it makes with operations are released; nets and persistent tensors that it makes stay. */
-SSLH_I_FN int sslh_i_train_call(const sslh_train_desc *d, const sslh_train_info *t) {
+SSLH_I_FN int sslh_i_train_callback(const sslh_train_desc *d, const sslh_train_info *t) {
     int stop, training;
     if (!d->callback || SSLH_I_BAD(t->ctx)) return 0;
     training = sslh_is_training(t->method->net);
@@ -14064,7 +14694,7 @@ SSLH_I_FN int sslh_i_train_call(const sslh_train_desc *d, const sslh_train_info 
 }
 
 /* A warning at the end of a run of some length if its loss is still that of guessing at random. */
-SSLH_I_FN void sslh_i_no_better(const sslh_method *m, float loss, int64_t steps) {
+SSLH_I_FN void sslh_i_warn_if_guessing(const sslh_method *m, float loss, int64_t steps) {
     if (steps < 20 || !(m->guessing > 0.0f) || loss < 0.995f * m->guessing) return;
     sslh_i_warn(m->ctx, "sslh_train: the loss of %s ended at %.3f, and guessing at random costs %.3f: try "
                 "another learning rate (.lr) or more epochs, or check the data", m->name,
@@ -14072,7 +14702,7 @@ SSLH_I_FN void sslh_i_no_better(const sslh_method *m, float loss, int64_t steps)
 }
 
 /* Stores the mean loss of a finished epoch for the next checkpoints. */
-SSLH_I_FN void sslh_i_run_epoch(sslh_ctx *c, const sslh_optimizer *o, sslh_i_training *run, float loss) {
+SSLH_I_FN void sslh_i_record_epoch_loss(sslh_ctx *c, const sslh_optimizer *o, sslh_i_training *run, float loss) {
     float *array = (float *)sslh_i_owned_grow(c, o, run->losses, run->epochs, &run->cap, sizeof *array);
     if (!array) return;
     run->losses = array;
@@ -14086,7 +14716,7 @@ typedef struct sslh_i_train_run {
     sslh_train_desc d;      /* resolved */
     sslh_loader *loader;
     sslh_optimizer *o;
-    sslh_i_training kept;
+    sslh_i_training saved;
     sslh_train_info t;      /* what the callback and the progress line receive */
     int64_t step, first;    /* steps done; steps done when this call began */
     int64_t whole, warmup;  /* steps of all epochs, even if .max_steps is fewer; steps of the warm-up */
@@ -14120,7 +14750,7 @@ SSLH_I_FN int sslh_i_train_ok(sslh_ctx *c, const sslh_method *m, const sslh_data
    same batch. */
 SSLH_I_FN void sslh_i_train_resume(sslh_i_train_run *r) {
     int i;
-    r->step = sslh_i_checkpoint_load(r->m, r->o, r->d.checkpoint, &r->kept);
+    r->step = sslh_i_checkpoint_load(r->m, r->o, r->d.checkpoint, &r->saved);
     if (r->step < 0) r->step = 0; /* no file yet */
     sslh_loader_seek(r->loader, r->step); /* the order of an epoch follows from its number */
 #if SSLH_WITH_STDIO
@@ -14130,15 +14760,15 @@ SSLH_I_FN void sslh_i_train_resume(sslh_i_train_run *r) {
                 (long)r->t.steps, sslh_i_tail(r->d.checkpoint));
 #endif
     if (SSLH_I_BAD(r->m->ctx)) return;
-    for (i = 0; r->d.losses && i < r->kept.epochs; i++) r->d.losses[i] = r->kept.losses[i];
-    if (r->kept.epochs) r->result = r->kept.losses[r->kept.epochs - 1];
+    for (i = 0; r->d.losses && i < r->saved.epochs; i++) r->d.losses[i] = r->saved.losses[i];
+    if (r->saved.epochs) r->result = r->saved.losses[r->saved.epochs - 1];
 }
 
 /* Makes loader and optimiser, sets the lengths of run and warm-up, and resumes from the checkpoint if that is
    asked for. */
 SSLH_I_FN void sslh_i_train_begin(sslh_i_train_run *r, sslh_method *m, sslh_data data, const sslh_train_desc *d) {
     sslh_loader_desc ld;
-    int i, numbers = sslh_i_numbers(m->numbers);
+    int i, numbers = sslh_i_count_numbers(m->numbers);
     memset(r, 0, sizeof *r);
     r->m = m;
     r->d = *d;
@@ -14150,8 +14780,8 @@ SSLH_I_FN void sslh_i_train_begin(sslh_i_train_run *r, sslh_method *m, sslh_data
     r->o = sslh_optimizer_new(m->ctx, d->optimizer);
     sslh_optimizer_add(r->o, m->net);
     sslh_optimizer_peak(r->o, d->lr);
-    r->kept.per_epoch = sslh_loader_steps(r->loader);
-    r->whole = r->kept.per_epoch * d->epochs;
+    r->saved.per_epoch = sslh_loader_steps(r->loader);
+    r->whole = r->saved.per_epoch * d->epochs;
     m->guessing = 0.0f; /* set by the loss, else unknown */
     r->t.ctx = m->ctx;
     r->t.method = m;
@@ -14160,13 +14790,13 @@ SSLH_I_FN void sslh_i_train_begin(sslh_i_train_run *r, sslh_method *m, sslh_data
     m->steps = r->whole; /* schedules of a method are those of all epochs too */
     m->epochs = d->epochs;
     for (i = 0; i < SSLH_I_NUMBERS; i++) r->t.numbers[i].name = i < numbers ? m->numbers[i].name : "";
-    r->kept.steps = r->t.steps;
-    r->kept.accumulate = d->accumulate;
-    if (d->checkpoint) r->kept.config = sslh_i_config(m, r->o, d, &data);
-    if (r->kept.config) sslh_i_checkpoint_names(m, r->kept.config);
+    r->saved.steps = r->t.steps;
+    r->saved.accumulate = d->accumulate;
+    if (d->checkpoint) r->saved.config = sslh_i_config(m, r->o, d, &data);
+    if (r->saved.config) sslh_i_checkpoint_names(m, r->saved.config);
     if (d->checkpoint && d->resume) sslh_i_train_resume(r);
     r->first = r->step;
-    r->warmup = sslh_i_step_count(d->warmup * (float)r->kept.per_epoch + 0.5f);
+    r->warmup = sslh_i_step_count(d->warmup * (float)r->saved.per_epoch + 0.5f);
     r->start = sslh_i_now(); /* the clock only feeds the progress line */
 #if SSLH_WITH_STDIO
     r->terminal = !d->quiet && sslh_i_is_terminal();
@@ -14177,11 +14807,11 @@ SSLH_I_FN void sslh_i_train_begin(sslh_i_train_run *r, sslh_method *m, sslh_data
 SSLH_I_FN int sslh_i_train_batch(sslh_i_train_run *r, const sslh_batch *batch) {
     sslh_ctx *c = r->m->ctx;
     sslh_train_info *t = &r->t;
-    sslh_i_meter *meter = &r->kept.meter;
+    sslh_i_meter *meter = &r->saved.meter;
     /* The last batches of an epoch are used even if they are fewer than .accumulate, because no update spans
        two epochs. */
-    const int64_t in_epoch = r->step % r->kept.per_epoch + 1;
-    const int update = in_epoch % r->d.accumulate == 0 || in_epoch == r->kept.per_epoch;
+    const int64_t in_epoch = r->step % r->saved.per_epoch + 1;
+    const int update = in_epoch % r->d.accumulate == 0 || in_epoch == r->saved.per_epoch;
     int i;
     /* The schedule is that of all epochs, also when .max_steps ends the run earlier: the run is then in the state of
        the whole run after as many steps, with gradients that still wait for their update. */
@@ -14194,13 +14824,13 @@ SSLH_I_FN int sslh_i_train_batch(sslh_i_train_run *r, const sslh_batch *batch) {
         int memory = sslh_error_code(c) == SSLH_E_MEMORY;
         snprintf(where, sizeof where, "sslh_train: %.40s, step %ld%s", r->m->name, (long)r->step + 1,
                  memory ? " (a smaller .batch, smaller images or a narrower encoder take less memory)" : "");
-        sslh_i_context(c, where);
+        sslh_i_prefix_error(c, where);
         return 0;
     }
     r->step++;
     r->images += batch->count; /* samples, however many views each has */
     meter->loss += (double)t->loss;
-    for (i = 0; i < sslh_i_numbers(r->t.numbers); i++)
+    for (i = 0; i < sslh_i_count_numbers(r->t.numbers); i++)
         meter->numbers[i] += (double)(t->numbers[i].value = r->m->numbers[i].value);
     meter->steps++; /* batches, also those without an update */
     r->result = (float)(meter->loss / (double)meter->steps);
@@ -14218,39 +14848,39 @@ SSLH_I_FN int sslh_i_train_batch(sslh_i_train_run *r, const sslh_batch *batch) {
 /* The end of an epoch, or of the run within one: replaces the last batch's numbers by the epoch's means, then progress
    line and callback. Returns 1 to stop. */
 SSLH_I_FN int sslh_i_train_epoch_end(sslh_i_train_run *r) {
-    const sslh_i_meter *meter = &r->kept.meter;
+    const sslh_i_meter *meter = &r->saved.meter;
     int i;
     r->t.loss = r->result;
-    for (i = 0; i < sslh_i_numbers(r->t.numbers); i++)
+    for (i = 0; i < sslh_i_count_numbers(r->t.numbers); i++)
         r->t.numbers[i].value = (float)(meter->numbers[i] / (double)meter->steps);
     r->t.epoch_end = 1;
     /* A run that ends within an epoch does not end the epoch, which continues when the run does. */
-    if (r->step % r->kept.per_epoch == 0) {
-        memset(&r->kept.meter, 0, sizeof r->kept.meter);
-        if (r->d.checkpoint) sslh_i_run_epoch(r->m->ctx, r->o, &r->kept, r->result);
+    if (r->step % r->saved.per_epoch == 0) {
+        memset(&r->saved.meter, 0, sizeof r->saved.meter);
+        if (r->d.checkpoint) sslh_i_record_epoch_loss(r->m->ctx, r->o, &r->saved, r->result);
     }
 #if SSLH_WITH_STDIO
     if (!r->d.quiet) sslh_i_progress(&r->t, r->terminal, r->d.columns);
 #endif
-    if (r->step == r->t.steps) sslh_i_no_better(r->m, r->result, r->step - r->first);
+    if (r->step == r->t.steps) sslh_i_warn_if_guessing(r->m, r->result, r->step - r->first);
     /* After the progress line, so that what the callback prints comes below it. */
-    return sslh_i_train_call(&r->d, &r->t);
+    return sslh_i_train_callback(&r->d, &r->t);
 }
 
 /* What follows a batch: callback, progress line, the end of an epoch, checkpoint. Returns 1 to stop. */
 SSLH_I_FN int sslh_i_train_after(sslh_i_train_run *r) {
-    const int64_t every = r->d.checkpoint_steps ? r->d.checkpoint_steps : r->kept.per_epoch * r->d.checkpoint_every;
+    const int64_t every = r->d.checkpoint_steps ? r->d.checkpoint_steps : r->saved.per_epoch * r->d.checkpoint_every;
     const int last = r->step == r->t.steps;
-    int stop = sslh_i_train_call(&r->d, &r->t);
+    int stop = sslh_i_train_callback(&r->d, &r->t);
 #if SSLH_WITH_STDIO
     if (r->terminal && r->t.seconds - r->shown > 0.1) {
         r->shown = r->t.seconds;
         sslh_i_progress(&r->t, 1, r->d.columns);
     }
 #endif
-    if (r->step % r->kept.per_epoch == 0 || last) stop |= sslh_i_train_epoch_end(r);
+    if (r->step % r->saved.per_epoch == 0 || last) stop |= sslh_i_train_epoch_end(r);
     if (r->d.checkpoint && !SSLH_I_BAD(r->m->ctx) && (stop || last || r->step % every == 0))
-        sslh_i_checkpoint_save(r->m, r->o, r->step, r->d.checkpoint, &r->kept);
+        sslh_i_checkpoint_save(r->m, r->o, r->step, r->d.checkpoint, &r->saved);
     return stop;
 }
 
@@ -14276,9 +14906,9 @@ SSLH_DEF float sslh_train(sslh_ctx *c, sslh_method m, sslh_data data, sslh_train
     sslh_train_mode(m.net, 1); /* heads and teachers too */
     while (r.step < r.t.steps && sslh_next_batch(r.loader, &batch))
         if (!sslh_i_train_batch(&r, &batch) || sslh_i_train_after(&r)) break;
-    if (r.first == r.t.steps && r.kept.meter.steps) { /* the run had already ended, within an epoch */
-        r.result = (float)(r.kept.meter.loss / (double)r.kept.meter.steps);
-        if (d.losses) d.losses[r.kept.epochs] = r.result;
+    if (r.first == r.t.steps && r.saved.meter.steps) { /* the run had already ended, within an epoch */
+        r.result = (float)(r.saved.meter.loss / (double)r.saved.meter.steps);
+        if (d.losses) d.losses[r.saved.epochs] = r.result;
     }
     if (d.accumulate > 1) sslh_zero_grad(m.net); /* in case it stopped before the update */
     sslh_train_mode(m.net, 0); /* ready for use */
@@ -14355,7 +14985,7 @@ SSLH_I_FN sslh_tensor *sslh_i_batch_features(sslh_ctx *c, sslh_net *encoder, con
         x = sslh_batch_field(c, *b, (int)(audio - b->data.field));
         if (audio->lengths && sslh_i_takes_tokens(encoder))
             f.mask = sslh_batch_padding(c, *b, (int)(audio - b->data.field));
-    } else x = b->data.height > 0 ? sslh_i_batch_normalised(c, b, p) : sslh_batch_audio(c, *b);
+    } else x = b->data.height > 0 ? sslh_i_normalised_batch(c, b, p) : sslh_batch_audio(c, *b);
     if (encoder) x = sslh_forward_ex(encoder, x, f); /* (n,D), (n,H,W,C) or (n,T,D) */
     if (SSLH_I_BAD(c)) return x;
     if (!x || x->type != SSLH_F32 || x->ndim < 1 || x->shape[0] != b->count) {
@@ -14413,7 +15043,7 @@ SSLH_DEF sslh_tensor *sslh_features(sslh_ctx *c, sslh_net *encoder, sslh_data da
             b = sslh_i_data_batch(data, at, n, index);
             b.seed = c->desc.seed;
             x = sslh_i_batch_features(c, encoder, &b, &d, encoder ? &p : NULL); /* (n,D) */
-            sslh_i_unscratch(c, index);
+            sslh_i_scratch_end(c, index);
         }
         if (all && !SSLH_I_BAD(c) && x->shape[1] != all->shape[1])
             sslh_fail(c, SSLH_E_SHAPE, "sslh_features: sample %.0f has %d features, those before it have %d: .input "
@@ -14623,7 +15253,7 @@ SSLH_I_FN float sslh_i_probe_accuracy(sslh_ctx *c, const sslh_i_probe *p, sslh_t
 }
 
 /* Rows index[0..n-1] of x, persistent. */
-SSLH_I_FN sslh_tensor *sslh_i_rows(sslh_ctx *c, const sslh_tensor *x, const int32_t *index, int n) {
+SSLH_I_FN sslh_tensor *sslh_i_select_rows(sslh_ctx *c, const sslh_tensor *x, const int32_t *index, int n) {
     sslh_tensor *t = sslh_i_persistent(c, "sslh_linear_probe", SSLH_F32, sslh_dim2(n, x->shape[1]));
     size_t width = (size_t)x->shape[1];
     int i;
@@ -14633,7 +15263,7 @@ SSLH_I_FN sslh_tensor *sslh_i_rows(sslh_ctx *c, const sslh_tensor *x, const int3
 }
 
 /* The labels of those rows. */
-SSLH_I_FN sslh_tensor *sslh_i_label_rows(sslh_ctx *c, const int32_t *labels, const int32_t *index, int n) {
+SSLH_I_FN sslh_tensor *sslh_i_select_labels(sslh_ctx *c, const int32_t *labels, const int32_t *index, int n) {
     sslh_tensor *t = sslh_i_persistent(c, "sslh_linear_probe", SSLH_I32, sslh_dim1(n));
     int i;
     for (i = 0; t && i < n; i++) t->ints[i] = labels[index[i]];
@@ -14720,7 +15350,7 @@ SSLH_I_FN void sslh_i_probe_begin(sslh_ctx *c, sslh_i_probe *p, sslh_i_lbfgs *b,
         w->count = i ? (size_t)classes : weights;
         w->data = b->x + (i ? weights : 0);
         w->grad = b->g + (i ? weights : 0);
-        w->flags = SSLH_I_LONG | SSLH_I_NEEDS | SSLH_I_KEPT;
+        w->flags = SSLH_I_PERSISTENT | SSLH_I_NEEDS_GRAD | SSLH_I_KEPT;
     }
     p->weight = &parameters[0];
     p->bias = &parameters[1];
@@ -14744,10 +15374,10 @@ SSLH_I_FN int sslh_i_probe_choose(sslh_ctx *c, sslh_i_probe *p, sslh_i_lbfgs *b,
         if (!ids) break;
         for (i = 0; i < n; i++)
             if (i < from || i >= to) ids[kept++] = order[i];
-        p->x = sslh_i_rows(c, x, ids, kept);
-        p->y = sslh_i_label_rows(c, labels, ids, kept);
-        hx = sslh_i_rows(c, x, order + from, held);
-        hy = sslh_i_label_rows(c, labels, order + from, held);
+        p->x = sslh_i_select_rows(c, x, ids, kept);
+        p->y = sslh_i_select_labels(c, labels, ids, kept);
+        hx = sslh_i_select_rows(c, x, order + from, held);
+        hy = sslh_i_select_labels(c, labels, order + from, held);
         if (!SSLH_I_BAD(c)) sslh_i_probe_fit(c, p, b, 4, d->iterations, 0.0f, hx, hy->ints, right);
         sslh_i_free_blocks(c, inner);
     }
@@ -14794,7 +15424,7 @@ SSLH_DEF float sslh_linear_probe_features(sslh_ctx *c, sslh_tensor *train, const
     if (d.l2 == 0.0f) best = sslh_i_probe_choose(c, &p, &b, x, train_labels, order, &d);
     for (i = 0; i < n; i++) order[i] = i;
     p.x = x;
-    p.y = sslh_i_label_rows(c, train_labels, order, n);
+    p.y = sslh_i_select_labels(c, train_labels, order, n);
     if (!SSLH_I_BAD(c)) sslh_i_probe_fit(c, &p, &b, best, d.iterations, d.l2, NULL, NULL, NULL);
     if (!SSLH_I_BAD(c)) result = sslh_i_probe_accuracy(c, &p, t, test_labels);
     sslh_i_free_blocks(c, mark);
@@ -14827,7 +15457,7 @@ typedef struct sslh_i_knn_job {
     const sslh_real *similarity; /* (rows, n) */
     const int32_t *labels;
     sslh_real *best;             /* (workers, k) similarities, a min-heap */
-    int32_t *who;                /* (workers, k) */
+    int32_t *index;              /* (workers, k) */
     double *votes;               /* (workers, K) */
     int32_t *answer;             /* (rows) */
     const int32_t *test_labels;
@@ -14837,7 +15467,7 @@ typedef struct sslh_i_knn_job {
 
 /* The k most similar of n in a heap whose root is the one to give up first: the least, and of equal ones the last; own
    (-1: none) is left out. Returns how many there are. */
-SSLH_I_FN int sslh_i_most_similar(const sslh_real *s, int n, int own, int k, sslh_real *best, int32_t *who) {
+SSLH_I_FN int sslh_i_most_similar(const sslh_real *s, int n, int own, int k, sslh_real *best, int32_t *index) {
     int used = 0, i;
     for (i = 0; i < n; i++) {
         int at;
@@ -14846,7 +15476,7 @@ SSLH_I_FN int sslh_i_most_similar(const sslh_real *s, int n, int own, int k, ssl
             at = used++;
             while (at > 0 && !(best[(at - 1) / 2] < s[i])) { /* sift up: i is behind all that are here */
                 best[at] = best[(at - 1) / 2];
-                who[at] = who[(at - 1) / 2];
+                index[at] = index[(at - 1) / 2];
                 at = (at - 1) / 2;
             }
         } else {
@@ -14855,15 +15485,15 @@ SSLH_I_FN int sslh_i_most_similar(const sslh_real *s, int n, int own, int k, ssl
                 int child = 2 * at + 1;
                 if (child >= used) break;
                 if (child + 1 < used && (best[child + 1] < best[child] ||
-                                         (best[child + 1] == best[child] && who[child + 1] > who[child]))) child++;
+                                         (best[child + 1] == best[child] && index[child + 1] > index[child]))) child++;
                 if (!(best[child] < s[i])) break;
                 best[at] = best[child];
-                who[at] = who[child];
+                index[at] = index[child];
                 at = child;
             }
         }
         best[at] = s[i];
-        who[at] = i;
+        index[at] = i;
     }
     return used;
 }
@@ -14872,9 +15502,9 @@ SSLH_I_FN int sslh_i_most_similar(const sslh_real *s, int n, int own, int k, ssl
 SSLH_I_FN void sslh_i_knn_task(void *arg, int row, int worker) {
     const sslh_i_knn_job *j = (const sslh_i_knn_job *)arg;
     sslh_real *best = j->best + (size_t)worker * (size_t)j->k;
-    int32_t *who = j->who + (size_t)worker * (size_t)j->k;
+    int32_t *index = j->index + (size_t)worker * (size_t)j->k;
     double *votes = j->votes + (size_t)worker * (size_t)j->classes;
-    int used = sslh_i_most_similar(j->similarity + (size_t)row * (size_t)j->n, j->n, -1, j->k, best, who);
+    int used = sslh_i_most_similar(j->similarity + (size_t)row * (size_t)j->n, j->n, -1, j->k, best, index);
     int i, k, top = 0;
     sslh_real most = best[0];
     for (k = 0; k < j->classes; k++) votes[k] = 0;
@@ -14882,7 +15512,7 @@ SSLH_I_FN void sslh_i_knn_task(void *arg, int row, int worker) {
     for (i = 0; i < used; i++)
         /* The exponent is at most 0, and 0 for the nearest, so that at small temperatures nothing overflows and the
            nearest has a vote; the common factor does not change the result. */
-        votes[j->labels[who[i]]] += (double)sslh_i_exp((best[i] - most) / (sslh_real)j->temperature);
+        votes[j->labels[index[i]]] += (double)sslh_i_exp((best[i] - most) / (sslh_real)j->temperature);
     for (k = 1; k < j->classes; k++)
         if (votes[k] > votes[top]) top = k;
     j->answer[row] = top;
@@ -14962,7 +15592,7 @@ SSLH_DEF float sslh_knn_features(sslh_ctx *c, sslh_tensor *train, const int32_t 
         }
     mark = sslh_mark(c);
     j.best = (sslh_real *)sslh_i_alloc(c, (size_t)c->threads * (size_t)j.k * sizeof *j.best);
-    j.who = (int32_t *)sslh_i_alloc(c, (size_t)c->threads * (size_t)j.k * sizeof *j.who);
+    j.index = (int32_t *)sslh_i_alloc(c, (size_t)c->threads * (size_t)j.k * sizeof *j.index);
     j.votes = (double *)sslh_i_alloc_table(c, (size_t)c->threads, (size_t)classes, sizeof *j.votes);
     j.answer = (int32_t *)sslh_i_alloc(c, 256 * sizeof *j.answer); /* the rows of a block are 256 at most */
     j.test_labels = test_labels;
@@ -15003,14 +15633,14 @@ SSLH_I_FN void sslh_i_sort_pairs(sslh_real *cosine, int32_t *index, int n) {
     for (gap = n / 2; gap > 0; gap = gap == 2 ? 1 : gap * 5 / 11)
         for (i = gap; i < n; i++) {
             sslh_real v = cosine[i];
-            int32_t who = index[i];
+            int32_t number = index[i];
             int j = i;
-            for (; j >= gap && (cosine[j - gap] < v || (cosine[j - gap] == v && index[j - gap] > who)); j -= gap) {
+            for (; j >= gap && (cosine[j - gap] < v || (cosine[j - gap] == v && index[j - gap] > number)); j -= gap) {
                 cosine[j] = cosine[j - gap];
                 index[j] = index[j - gap];
             }
             cosine[j] = v;
-            index[j] = who;
+            index[j] = number;
         }
 }
 SSLH_I_FN void sslh_i_nearest_task(void *arg, int row, int worker) {
@@ -15365,7 +15995,7 @@ SSLH_DEF float sslh_finetune(sslh_ctx *c, sslh_net *encoder, sslh_data train, ss
     net = sslh_i_finetune_copy(c, encoder, train, d, SSLH_I_MAX(train.classes, test.classes), &head);
     p = sslh_get_preprocess(net);
     result = sslh_i_finetune_accuracy(c, net, head, test, &p);
-    if (SSLH_I_BAD(c)) sslh_i_context(c, "sslh_finetune");
+    if (SSLH_I_BAD(c)) sslh_i_prefix_error(c, "sslh_finetune");
     sslh_i_undo(c, mark);
     return SSLH_I_BAD(c) ? 0.0f : result;
 }
@@ -15719,6 +16349,420 @@ SSLH_DEF float sslh_frechet(sslh_ctx *c, const sslh_tensor *a, const sslh_tensor
 }
 
 /* ================================================================================================================== */
+/*  >>items         recommending: lists, ranking, popularity, neighbours                                              */
+/* ================================================================================================================== */
+
+/* How good recommendations are. Each user's last item is left out; a recommender scores items after the others; v is
+   how many of the candidates (the items that the user never chose, or some drawn from them) score higher than the true
+   item, so that its place is 1 + v:
+
+       HR@k   = mean over users of [1 + v <= k]                                                               (1)
+       NDCG@k = mean over users of [1 + v <= k] / log2(2 + v)                                                 (2)
+
+   w candidates with the same score as the true one make each place from 1 + v to 1 + v + w equally likely, and (1) and
+   (2) are then means over these places (3): a recommender that gives one score to everything gets what guessing gets.
+   Two baselines and vectors, where U_i is the set of users who chose i, H the history and u unit vectors:
+
+       popularity:   s_i = |U_i|                                                                              (4)
+       neighbours:   s_i = sum over j in H of |U_i and U_j| / sqrt(|U_i| |U_j|)                               (5)
+       item vectors: s_i = cos(u_i, sum over j in H of u_j)                                                   (6)
+
+   item2vec (Barkan, Koenigstein: "Item2vec: neural item embedding for collaborative filtering", MLSP 2016) makes the
+   vectors of (6): word2vec with histories as sentences, whose window is all of the history. */
+
+/* How many of a user's items are left without the last `leave` ones. */
+SSLH_I_FN int sslh_i_items_left(const sslh_items *set, int user, int leave) {
+    int n = (int)(set->begin[user + 1] - set->begin[user]);
+    return n < 3 ? n : n - leave;
+}
+/* 0 and an error for NULL and for a wrong leave. A set is NULL after an error, which c still has. */
+SSLH_I_FN int sslh_i_items_ok(const char *op, const sslh_items *set, int leave) {
+    if (!set || SSLH_I_BAD(set->c)) return 0;
+    if (leave >= 0 && leave <= 2) return 1;
+    sslh_fail(set->c, SSLH_E_USAGE, "%s: leave is %d (0 to 2)", op, leave);
+    return 0;
+}
+
+SSLH_DEF sslh_items_info sslh_items_query(const sslh_items *set) {
+    sslh_items_info none;
+    memset(&none, 0, sizeof none);
+    return set ? set->info : none;
+}
+SSLH_DEF const char *sslh_items_name(const sslh_items *set, int i) {
+    return set && i >= 0 && i < set->info.items ? set->names.text + set->names.word[i].at : "";
+}
+SSLH_DEF int sslh_items_find(const sslh_items *set, const char *name) {
+    return set && name ? sslh_i_tally_find(&set->names, name, strlen(name)) : -1;
+}
+SSLH_DEF const int32_t *sslh_items_history(const sslh_items *set, int user, int *count) {
+    const int there = set && user >= 0 && user < set->info.users;
+    if (count) *count = there ? (int)(set->begin[user + 1] - set->begin[user]) : 0;
+    return there ? set->item + set->begin[user] : NULL;
+}
+
+SSLH_DEF sslh_data sslh_items_data(sslh_items *set, int length, int leave) {
+    sslh_data none;
+    sslh_field f;
+    int32_t *values, *lengths;
+    int64_t samples = 0;
+    int u;
+    size_t bytes = 0;
+    memset(&none, 0, sizeof none);
+    memset(&f, 0, sizeof f);
+    none.ctx = set ? set->c : NULL;
+    if (!sslh_i_items_ok("sslh_items_data", set, leave)) return none;
+    if (!sslh_i_within(set->c, "sslh_items_data", "length", length, 2, 1 << 20)) return none;
+    for (u = 0; u < set->info.users; u++) samples += sslh_i_items_left(set, u, leave) > 1;
+    if (!samples)
+        sslh_fail(set->c, SSLH_E_USAGE, "sslh_items_data: no user has two items%s", leave ? " without the last ones"
+                                                                                           : "");
+    else if (!sslh_i_mul((size_t)samples, (size_t)length * sizeof *values, &bytes))
+        sslh_fail(set->c, SSLH_E_MEMORY, "sslh_items_data: out of memory: a size overflows");
+    if (SSLH_I_BAD(set->c)) return none;
+    values = (int32_t *)sslh_i_alloc(set->c, bytes);
+    lengths = (int32_t *)sslh_i_alloc(set->c, (size_t)samples * sizeof *lengths);
+    if (!values || !lengths) return none;
+    f.kind = SSLH_FIELD_TOKENS;
+    f.type = SSLH_I32;
+    f.shape = sslh_dim1(length);
+    f.values = values;
+    f.lengths = lengths;
+    f.name = "items";
+    for (u = 0; u < set->info.users; u++) {
+        const int left = sslh_i_items_left(set, u, leave), n = SSLH_I_MIN(left, length);
+        if (left < 2) continue;
+        memcpy(values, set->item + set->begin[u] + (left - n), (size_t)n * sizeof *values);
+        values += length;
+        *lengths++ = n;
+    }
+    return sslh_data_from_fields(set->c, &f, 1, samples);
+}
+
+/* --- baselines ---------------------------------------------------------------------------------------------------- */
+
+/* Who chose what, each pair once: the items of user u are item[of[u] .. of[u+1]-1], the users of item i user[by[i] ..
+   by[i+1]-1]. */
+typedef struct sslh_i_chosen {
+    int32_t *item, *user;
+    int64_t *of, *by;
+    int32_t *shared, *touched; /* (items) for (5) */
+    int items;
+} sslh_i_chosen;
+
+SSLH_I_FN sslh_i_chosen *sslh_i_chosen_new(const char *op, sslh_items *set, int leave) {
+    sslh_ctx *c;
+    sslh_i_chosen *p;
+    int32_t *last; /* (items) 1 + the last user who was seen to choose it */
+    int64_t at = 0, k;
+    int u, i;
+    if (!sslh_i_items_ok(op, set, leave)) return NULL;
+    c = set->c;
+    p = (sslh_i_chosen *)sslh_i_alloc(c, sizeof *p);
+    if (!p) return NULL;
+    p->items = set->info.items;
+    p->item = (int32_t *)sslh_i_alloc(c, (size_t)set->info.actions * sizeof *p->item);
+    p->user = (int32_t *)sslh_i_alloc(c, (size_t)set->info.actions * sizeof *p->user);
+    p->of = (int64_t *)sslh_i_alloc(c, ((size_t)set->info.users + 1) * sizeof *p->of);
+    p->by = (int64_t *)sslh_i_alloc(c, ((size_t)p->items + 2) * sizeof *p->by);
+    p->shared = (int32_t *)sslh_i_alloc(c, 2 * (size_t)p->items * sizeof *p->shared);
+    last = (int32_t *)sslh_i_alloc(c, (size_t)p->items * sizeof *last);
+    if (SSLH_I_BAD(c)) {
+        sslh_i_free(c, p->item);
+        sslh_i_free(c, p->user);
+        sslh_i_free(c, p->of);
+        sslh_i_free(c, p->by);
+        sslh_i_free(c, p->shared);
+        sslh_i_free(c, p);
+        return NULL;
+    }
+    p->touched = p->shared + p->items;
+    for (u = 0; u < set->info.users; u++) {
+        const int32_t *h = set->item + set->begin[u];
+        const int n = sslh_i_items_left(set, u, leave);
+        for (i = 0; i < n; i++)
+            if (last[h[i]] != u + 1) {
+                last[h[i]] = u + 1;
+                p->item[at++] = h[i];
+                p->by[h[i] + 2]++;
+            }
+        p->of[u + 1] = at;
+    }
+    for (i = 1; i < p->items; i++) p->by[i + 1] += p->by[i]; /* by[i+1]: where the users of i begin, and soon end */
+    for (u = 0; u < set->info.users; u++)
+        for (k = p->of[u]; k < p->of[u + 1]; k++) p->user[p->by[p->item[k] + 1]++] = u;
+    sslh_i_free(c, last);
+    return p;
+}
+
+SSLH_I_FN sslh_recommender sslh_i_baseline(sslh_items *set, sslh_i_chosen *p, sslh_score_fn score) {
+    sslh_recommender r;
+    memset(&r, 0, sizeof r);
+    r.ctx = set ? set->c : NULL;
+    if (!p) return r;
+    r.items = p->items;
+    r.score = score;
+    r.self = p;
+    return r;
+}
+/* (4) */
+SSLH_I_FN void sslh_i_popularity_score(const sslh_recommender *r, const int32_t *const *history, const int *count,
+                                       int n, float *scores) {
+    const sslh_i_chosen *p = (const sslh_i_chosen *)r->self;
+    int row, i;
+    (void)history, (void)count;
+    for (row = 0; row < n; row++)
+        for (i = 0; i < p->items; i++) *scores++ = (float)(p->by[i + 1] - p->by[i]);
+}
+SSLH_DEF sslh_recommender sslh_item_popularity(sslh_items *set, int leave) {
+    return sslh_i_baseline(set, sslh_i_chosen_new("sslh_item_popularity", set, leave), sslh_i_popularity_score);
+}
+/* (5): over the users of each item of the history and all that these users chose. */
+SSLH_I_FN void sslh_i_neighbour_score(const sslh_recommender *r, const int32_t *const *history, const int *count, int n,
+                                      float *scores) {
+    sslh_i_chosen *p = (sslh_i_chosen *)r->self;
+    int row, t, i, touched;
+    int64_t a, b;
+    for (row = 0; row < n; row++, scores += p->items) {
+        memset(scores, 0, (size_t)p->items * sizeof *scores);
+        for (t = 0; t < count[row]; t++) {
+            const int32_t j = history[row][t];
+            const float users = (float)(p->by[j + 1] - p->by[j]);
+            for (touched = 0, a = p->by[j]; a < p->by[j + 1]; a++)
+                for (b = p->of[p->user[a]]; b < p->of[p->user[a] + 1]; b++)
+                    if (!p->shared[p->item[b]]++) p->touched[touched++] = p->item[b];
+            for (i = 0; i < touched; i++) {
+                const int32_t item = p->touched[i];
+                float v = users * (float)(p->by[item + 1] - p->by[item]);
+                v = sslh_i_sqrtf(v);
+                v = (float)p->shared[item] / v;
+                scores[item] += v;
+                p->shared[item] = 0;
+            }
+        }
+    }
+}
+SSLH_DEF sslh_recommender sslh_item_cosine(sslh_items *set, int leave) {
+    return sslh_i_baseline(set, sslh_i_chosen_new("sslh_item_cosine", set, leave), sslh_i_neighbour_score);
+}
+
+/* (6), by unit vectors (items,D) */
+SSLH_I_FN void sslh_i_vector_score(const sslh_recommender *r, const int32_t *const *history, const int *count, int n,
+                                   float *scores) {
+    sslh_ctx *c = r->ctx;
+    sslh_tensor *u = (sslh_tensor *)r->self, *sum, *s;
+    int row, t, j;
+    if (SSLH_I_BAD(c)) return;
+    sslh_push(c);
+    sslh_no_grad(c, 1);
+    sum = sslh_zeros(c, sslh_dim2(n, u->shape[1]));
+    for (row = 0; row < n && !SSLH_I_BAD(c); row++)
+        for (t = 0; t < count[row]; t++)
+            for (j = 0; j < u->shape[1]; j++)
+                sum->data[row * u->shape[1] + j] += u->data[(size_t)history[row][t] * (size_t)u->shape[1] + (size_t)j];
+    s = sslh_linear(c, sslh_l2_normalize(c, sum, 0), u, NULL); /* (n,items) */
+    if (!SSLH_I_BAD(c)) sslh_read(s, scores, (size_t)n * (size_t)r->items);
+    sslh_no_grad(c, 0);
+    sslh_pop(c);
+}
+SSLH_DEF sslh_recommender sslh_item_vectors(sslh_ctx *c, sslh_tensor *vectors) {
+    sslh_recommender r;
+    memset(&r, 0, sizeof r);
+    r.ctx = c;
+    if (SSLH_I_BAD(c)) return r;
+    if (!vectors || vectors->ctx != c || vectors->type != SSLH_F32 || vectors->ndim != 2) {
+        sslh_fail(c, SSLH_E_SHAPE, "sslh_item_vectors: vectors (items,D) of this context are needed");
+        return r;
+    }
+    sslh_no_grad(c, 1);
+    r.self = sslh_persist(sslh_l2_normalize(c, vectors, 0));
+    sslh_no_grad(c, 0);
+    r.items = vectors->shape[0];
+    r.score = sslh_i_vector_score;
+    return r;
+}
+
+#if SSLH_WITH_WORD2VEC
+/* Sentences of word2vec are lines; the words are the numbers of the items. */
+SSLH_DEF sslh_tensor *sslh_item2vec(sslh_items *set, int leave, sslh_word2vec_desc d) {
+    sslh_ctx *c = set ? set->c : NULL;
+    sslh_vectors *v;
+    sslh_tensor *out;
+    char *text;
+    size_t size = 0;
+    int u, i, D;
+    if (!sslh_i_items_ok("sslh_item2vec", set, leave)) return sslh_i_dummy(c);
+    text = (char *)sslh_i_alloc(c, (size_t)set->info.actions * 12 + (size_t)set->info.users + 1);
+    if (!text) return sslh_i_dummy(c);
+    for (u = 0; u < set->info.users; u++) {
+        const int32_t *h = set->item + set->begin[u];
+        const int n = sslh_i_items_left(set, u, leave);
+        for (i = 0; i < n; i++) size += (size_t)snprintf(text + size, 13, "%d ", (int)h[i]);
+        text[size++] = '\n';
+    }
+    if (!d.window) d.window = 100;
+    if (!d.min_count) d.min_count = 1;
+    v = sslh_word2vec(c, text, size, d);
+    sslh_i_free(c, text);
+    if (!v || SSLH_I_BAD(c)) return sslh_i_dummy(c);
+    D = v->x->shape[1];
+    out = sslh_i_persistent(c, "sslh_item2vec", SSLH_F32, sslh_dim2(set->info.items, D));
+    for (i = 0; i < v->x->shape[0] && !SSLH_I_BAD(c); i++) {
+        const char *word = sslh_vectors_word(v, i);
+        size_t item = 0;
+        while (*word) item = 10 * item + (size_t)(*word++ - '0');
+        memcpy(out->data + item * (size_t)D, v->x->data + (size_t)i * (size_t)D, (size_t)D * sizeof *out->data);
+    }
+    sslh_i_vectors_free(v);
+    return SSLH_I_BAD(c) ? sslh_i_dummy(c) : out;
+}
+#endif
+
+/* --- lists and their rank ----------------------------------------------------------------------------------------- */
+
+/* 0 and an error for a recommender that cannot be used. After an error that was cleared .score is NULL. */
+SSLH_I_FN int sslh_i_recommender_ok(const char *op, const sslh_recommender *r) {
+    if (SSLH_I_BAD(r->ctx)) return 0;
+    if (r->score && r->items >= 1) return 1;
+    sslh_fail(r->ctx, SSLH_E_USAGE, "%s: the recommender has no .score or no .items: make it again", op);
+    return 0;
+}
+SSLH_I_FN int sslh_i_score_ok(sslh_ctx *c, const char *op, float s) {
+    if (s - s == 0) return 1;
+    sslh_fail(c, SSLH_E_NAN, "%s: a score is NaN or Inf", op);
+    return 0;
+}
+
+SSLH_DEF int sslh_recommend(sslh_recommender r, const int32_t *history, int count, int k, int32_t *item, float *score) {
+    const char *op = "sslh_recommend";
+    sslh_ctx *c = r.ctx;
+    uint8_t *seen;
+    float *s;
+    int i, at, n = 0;
+    if (!sslh_i_recommender_ok(op, &r)) return 0;
+    if (!history || count < 1 || k < 1 || !item) {
+        sslh_fail(c, SSLH_E_USAGE, "%s: a history of %d items, %d to recommend: at least one of each, and an array, "
+                  "are needed", op, history ? count : 0, item ? k : 0);
+        return 0;
+    }
+    for (i = 0; i < count; i++)
+        if (history[i] < 0 || history[i] >= r.items) {
+            sslh_fail(c, SSLH_E_USAGE, "%s: item %d of the history is %d (0 to %d)", op, i, (int)history[i],
+                      r.items - 1);
+            return 0;
+        }
+    s = (float *)sslh_i_alloc(c, (size_t)r.items * sizeof *s);
+    seen = (uint8_t *)sslh_i_alloc(c, (size_t)r.items);
+    if (s && seen) r.score(&r, &history, &count, 1, s);
+    if (!SSLH_I_BAD(c)) for (i = 0; i < count; i++) seen[history[i]] = 1;
+    for (i = 0; i < r.items && !SSLH_I_BAD(c); i++) {
+        if (seen[i] || !sslh_i_score_ok(c, op, s[i])) continue;
+        if (n == k && s[i] <= s[item[n - 1]]) continue;
+        at = n < k ? n++ : n - 1;
+        for (; at > 0 && s[i] > s[item[at - 1]]; at--) item[at] = item[at - 1];
+        item[at] = i;
+    }
+    if (SSLH_I_BAD(c)) n = 0;
+    for (i = 0; i < n && score; i++) score[i] = s[item[i]];
+    sslh_i_free(c, s);
+    sslh_i_free(c, seen);
+    return n;
+}
+
+/* (1) to (3) of one user, added to hit and ndcg: v candidates score higher, w the same. */
+SSLH_I_FN void sslh_i_rank_add(int64_t v, int64_t w, int k, double *hit, double *ndcg) {
+    int64_t place;
+    for (place = v; place <= v + w && place < k; place++) {
+        *hit += 1 / (double)(w + 1);
+        *ndcg += (double)(sslh_i_log(2) / sslh_i_log((sslh_real)(place + 2))) / (double)(w + 1);
+    }
+}
+
+SSLH_DEF sslh_ranking sslh_rank_items(sslh_recommender r, const sslh_items *set, sslh_ranking_desc d) {
+    enum { BLOCK = 32 }; /* users that are scored together */
+    const char *op = "sslh_rank_items";
+    sslh_ctx *c = r.ctx;
+    sslh_ranking out;
+    double hit = 0, ndcg = 0;
+    int32_t *user, *order;
+    uint8_t *seen;
+    float *scores;
+    int users = 0, u, i, at;
+    memset(&out, 0, sizeof out);
+    if (!set || !sslh_i_recommender_ok(op, &r) || !sslh_i_desc_ok(c, op, SSLH_I_D_RANKING, &d)) return out;
+    if (!d.k) d.k = 10;
+    if (!d.negatives) d.negatives = 100;
+    if (!d.users) d.users = 10000;
+    for (u = 0; u < set->info.users; u++) users += set->begin[u + 1] - set->begin[u] > 2;
+    if (set->c != c || r.items < set->info.items || !users) {
+        if (set->c != c) sslh_fail(c, SSLH_E_USAGE, "%s: the histories are of another context", op);
+        else if (!users) sslh_fail(c, SSLH_E_USAGE, "%s: no user has three items", op);
+        else sslh_fail(c, SSLH_E_USAGE, "%s: the recommender scores %d items, the histories have %d", op, r.items,
+                       set->info.items);
+        return out;
+    }
+    user = (int32_t *)sslh_i_alloc(c, (size_t)users * sizeof *user);
+    order = (int32_t *)sslh_i_alloc(c, (size_t)users * sizeof *order);
+    seen = (uint8_t *)sslh_i_alloc(c, (size_t)set->info.items);
+    scores = (float *)sslh_i_alloc(c, (size_t)BLOCK * (size_t)r.items * sizeof *scores);
+    if (!SSLH_I_BAD(c)) {
+        for (u = at = 0; u < set->info.users; u++) if (set->begin[u + 1] - set->begin[u] > 2) user[at++] = u;
+        for (i = 0; i < users; i++) order[i] = i;
+        if (d.users > 0 && d.users < users) {
+            sslh_random_permutation(d.seed, sslh_i_sample_stream('H', 0, 0, 0), order, users);
+            users = d.users;
+        }
+    }
+    for (at = 0; at < users && !SSLH_I_BAD(c); at += BLOCK) {
+        const int32_t *history[BLOCK];
+        int count[BLOCK];
+        const int n = SSLH_I_MIN(BLOCK, users - at);
+        for (i = 0; i < n; i++) {
+            history[i] = sslh_items_history(set, user[order[at + i]], &count[i]);
+            count[i] -= d.validation ? 2 : 1;
+        }
+        r.score(&r, history, count, n, scores);
+        for (i = 0; i < n && !SSLH_I_BAD(c); i++) {
+            const float *s = scores + (size_t)i * (size_t)r.items;
+            const int all = count[i] + (d.validation ? 2 : 1); /* of the user's items */
+            const float truth = s[history[i][count[i]]];
+            const uint64_t stream = sslh_i_sample_stream('H', 1, 0, user[order[at + i]]);
+            int64_t higher = 0, same = 0, left = set->info.items;
+            uint64_t drawn = 0;
+            int32_t item;
+            int t, k;
+            for (t = 0; t < all; t++) {
+                left -= !seen[history[i][t]];
+                seen[history[i][t]] = 1;
+            }
+            if (sslh_i_score_ok(c, op, truth) && d.negatives == SSLH_OFF)
+                for (item = 0; item < set->info.items; item++) {
+                    if (seen[item] || !sslh_i_score_ok(c, op, s[item])) continue;
+                    higher += s[item] > truth;
+                    same += s[item] == truth;
+                }
+            for (k = 0; k < d.negatives && left > 0; k++) {
+                do item = (int32_t)sslh_random_below(d.seed, stream, drawn++, (uint32_t)set->info.items);
+                while (seen[item]);
+                if (!sslh_i_score_ok(c, op, s[item])) break;
+                higher += s[item] > truth;
+                same += s[item] == truth;
+            }
+            sslh_i_rank_add(higher, same, d.k, &hit, &ndcg);
+            for (t = 0; t < all; t++) seen[history[i][t]] = 0;
+        }
+    }
+    sslh_i_free(c, user);
+    sslh_i_free(c, order);
+    sslh_i_free(c, seen);
+    sslh_i_free(c, scores);
+    if (SSLH_I_BAD(c)) return out;
+    out.users = users;
+    out.hit = (float)(hit / users);
+    out.ndcg = (float)(ndcg / users);
+    return out;
+}
+
+/* ================================================================================================================== */
 /*  >>classifiers   forest, linear SVM, logistic regression, k-means                                                  */
 /* ================================================================================================================== */
 
@@ -15811,16 +16855,16 @@ typedef struct sslh_i_newton {
     const int32_t *y;
     sslh_real *z;         /* (N,K) scores of the rows */
     sslh_real *slope;     /* (N,K) of the loss by the scores */
-    sslh_real *curve;     /* (N,K) SVM: second derivative; logistic: p */
+    sslh_real *curvature; /* (N,K) SVM: second derivative; logistic: p */
     sslh_real *line;      /* (N,K) scores of a direction */
     double *part;         /* the loss of each task */
-    double *rest, *enough, *length; /* (groups) |residual|^2, its value at which to stop, length of the step */
+    double *residual, *limit, *length; /* (groups) |residual|^2, its value at which to stop, length of the step */
     size_t groups;        /* of weights that do not depend on one another: K; logistic: 1 */
     const sslh_real *w, *step; /* (K,D) where the line begins, and its direction */
     double cost, ridge;   /* cost of a row: C, or 1/N; strength of |W|^2 / 2: 1, or l2 */
 } sslh_i_newton;
 
-/* Loss, slope and curve of some rows from their scores z: (2) or (3) without the penalty. */
+/* Loss, slope and curvature of some rows from their scores z: (2) or (3) without the penalty. */
 SSLH_I_FN void sslh_i_newton_rows(void *arg, int task, int worker) {
     const sslh_i_newton *s = (const sslh_i_newton *)arg;
     const sslh_real cost = (sslh_real)s->cost, twice = (sslh_real)(2 * s->cost);
@@ -15829,27 +16873,27 @@ SSLH_I_FN void sslh_i_newton_rows(void *arg, int task, int worker) {
     (void)worker;
     for (; n < end; n++) {
         const sslh_real *z = s->z + n * s->K;
-        sslh_real *slope = s->slope + n * s->K, *curve = s->curve + n * s->K;
+        sslh_real *slope = s->slope + n * s->K, *curvature = s->curvature + n * s->K;
         const size_t own = (size_t)s->y[n];
         if (s->logistic) {
             sslh_real most = z[0], sum = 0;
             for (k = 1; k < s->K; k++) most = SSLH_I_MAX(most, z[k]);
             for (k = 0; k < s->K; k++) {
-                curve[k] = sslh_i_exp(z[k] - most);
-                sum += curve[k];
+                curvature[k] = sslh_i_exp(z[k] - most);
+                sum += curvature[k];
             }
             for (k = 0; k < s->K; k++) {
-                curve[k] = curve[k] / sum; /* p */
-                slope[k] = curve[k] * cost;
+                curvature[k] = curvature[k] / sum; /* p */
+                slope[k] = curvature[k] * cost;
             }
-            slope[own] = (curve[own] - 1) * cost;
+            slope[own] = (curvature[own] - 1) * cost;
             total += (double)(sslh_i_log(sum) - (z[own] - most));
             continue;
         }
         for (k = 0; k < s->K; k++) {
             sslh_real sign = k == own ? SSLH_I_R(1) : SSLH_I_R(-1), margin = 1 - sign * z[k];
             slope[k] = margin > 0 ? -sign * twice * margin : 0;
-            curve[k] = margin > 0 ? twice : 0;
+            curvature[k] = margin > 0 ? twice : 0;
             if (margin > 0) {
                 double square = (double)margin * (double)margin;
                 total += square;
@@ -15861,14 +16905,14 @@ SSLH_I_FN void sslh_i_newton_rows(void *arg, int task, int worker) {
 
 /* line becomes A line, the middle of X' A X d. For logistic regression A is the Jacobian of softmax, diag(p) - p p',
    times cost. */
-SSLH_I_FN void sslh_i_newton_curve(void *arg, int task, int worker) {
+SSLH_I_FN void sslh_i_newton_curvature(void *arg, int task, int worker) {
     const sslh_i_newton *s = (const sslh_i_newton *)arg;
     const sslh_real cost = (sslh_real)s->cost;
     size_t n = (size_t)task * SSLH_I_ROWS, end = SSLH_I_MIN(s->N, n + SSLH_I_ROWS), k;
     (void)worker;
     for (; n < end; n++) {
         sslh_real *z = s->line + n * s->K, mean = 0;
-        const sslh_real *curve = s->curve + n * s->K;
+        const sslh_real *curve = s->curvature + n * s->K;
         for (k = 0; s->logistic && k < s->K; k++) {
             sslh_real term = curve[k] * z[k];
             mean += term;
@@ -15891,7 +16935,7 @@ SSLH_I_FN void sslh_i_newton_ridge(const sslh_i_newton *s, const sslh_real *w, s
         }
 }
 
-/* Returns f(w), and sets slope and curve for the gradient and the curvature at w. */
+/* Returns f(w), and sets slope and curvature for the gradient and the Hessian at w. */
 SSLH_I_FN double sslh_i_newton_value(sslh_i_newton *s, const sslh_real *w) {
     const int tasks = sslh_i_row_tasks(s->N);
     double f = 0, squares = 0;
@@ -15910,9 +16954,9 @@ SSLH_I_FN void sslh_i_newton_gradient(sslh_i_newton *s, const sslh_real *w, sslh
     sslh_i_newton_ridge(s, w, g);
 }
 /* out = H d there. */
-SSLH_I_FN void sslh_i_newton_times(sslh_i_newton *s, const sslh_real *d, sslh_real *out) {
+SSLH_I_FN void sslh_i_newton_hessian_times(sslh_i_newton *s, const sslh_real *d, sslh_real *out) {
     sslh_i_product(s->c, 0, 1, s->N, s->K, s->D, s->x, s->D, d, s->D, s->line, s->K, 0);
-    sslh_i_parallel(s->c, sslh_i_row_tasks(s->N), sslh_i_newton_curve, s);
+    sslh_i_parallel(s->c, sslh_i_row_tasks(s->N), sslh_i_newton_curvature, s);
     sslh_i_product(s->c, 1, 0, s->K, s->D, s->N, s->line, s->K, s->x, s->D, out, s->D, 0);
     sslh_i_newton_ridge(s, d, out);
 }
@@ -15923,41 +16967,41 @@ SSLH_I_FN void sslh_i_add_scaled(sslh_real *y, const sslh_real *x, double a, siz
     for (i = 0; i < n; i++) y[i] = (sslh_real)((double)y[i] + a * (double)x[i]);
 }
 
-/* Conjugate gradients on H step = -g, for each group until its residual, rest = -g - H step, is at most accuracy |g|. v
-   has room for rest, direction d and H d (3,n). Returns by how much f would fall over the whole step if it were
-   quadratic, (step . rest - g . step) / 2. */
+/* Conjugate gradients on H step = -g, for each group until its residual r = -g - H step is at most accuracy |g|. v has
+   room for r, direction d and H d (3,n). Returns by how much f would fall over the whole step if it were quadratic,
+   (step . r - g . step) / 2. */
 SSLH_I_FN double sslh_i_newton_step(sslh_i_newton *s, const sslh_real *g, double accuracy, sslh_real *step,
                                     sslh_real *v) {
     const size_t n = s->K * s->D, m = n / s->groups;
-    sslh_real *rest = v, *d = v + n, *Hd = v + 2 * n;
-    size_t i, k, going = 0;
+    sslh_real *residual = v, *d = v + n, *Hd = v + 2 * n;
+    size_t i, k, active = 0;
     int it;
     for (i = 0; i < n; i++) {
         step[i] = 0;
-        rest[i] = d[i] = -g[i];
+        residual[i] = d[i] = -g[i];
     }
     for (k = 0; k < s->groups; k++) {
-        s->rest[k] = sslh_i_dot(g + k * m, g + k * m, m);
-        s->enough[k] = accuracy * accuracy * s->rest[k];
-        going += s->rest[k] > 0;
+        s->residual[k] = sslh_i_dot(g + k * m, g + k * m, m);
+        s->limit[k] = accuracy * accuracy * s->residual[k];
+        active += s->residual[k] > 0;
     }
-    for (it = 0; it < 500 && going && !SSLH_I_BAD(s->c); it++) {
-        sslh_i_newton_times(s, d, Hd);
-        going = 0;
+    for (it = 0; it < 500 && active && !SSLH_I_BAD(s->c); it++) {
+        sslh_i_newton_hessian_times(s, d, Hd);
+        active = 0;
         for (k = 0; k < s->groups; k++) {
             double dHd = sslh_i_dot(d + k * m, Hd + k * m, m), a, left;
             if (!(dHd > 0)) continue; /* a group that is done has d = 0 */
-            a = s->rest[k] / dHd;
+            a = s->residual[k] / dHd;
             sslh_i_add_scaled(step + k * m, d + k * m, a, m);
-            sslh_i_add_scaled(rest + k * m, Hd + k * m, -a, m);
-            left = sslh_i_dot(rest + k * m, rest + k * m, m);
+            sslh_i_add_scaled(residual + k * m, Hd + k * m, -a, m);
+            left = sslh_i_dot(residual + k * m, residual + k * m, m);
             for (i = k * m; i < (k + 1) * m; i++)
-                d[i] = left > s->enough[k] ? (sslh_real)((double)rest[i] + left / s->rest[k] * (double)d[i]) : 0;
-            s->rest[k] = left;
-            going += left > s->enough[k];
+                d[i] = left > s->limit[k] ? (sslh_real)((double)residual[i] + left / s->residual[k] * (double)d[i]) : 0;
+            s->residual[k] = left;
+            active += left > s->limit[k];
         }
     }
-    return 0.5 * (sslh_i_dot(step, rest, n) - sslh_i_dot(g, step, n));
+    return 0.5 * (sslh_i_dot(step, residual, n) - sslh_i_dot(g, step, n));
 }
 
 /* The derivative of (2) for class k by a, at w + a step, from the scores of both; ws = w . step, ss = step . step. */
@@ -15993,10 +17037,10 @@ SSLH_I_FN void sslh_i_line_task(void *arg, int task, int worker) {
     s->length[k] = 0.5 * (low + high);
 }
 
-/* Moves w along step and returns f there, with slope and curve set; w stays where it is when no length lowers f. next
-   has room for (n). */
-SSLH_I_FN double sslh_i_newton_move(sslh_i_newton *s, sslh_real *w, const sslh_real *step, sslh_real *next, double f,
-                                    double promised) {
+/* Moves w along step and returns f there, with slope and curvature set; w stays where it is when no length lowers f.
+   next has room for (n). */
+SSLH_I_FN double sslh_i_newton_line_search(sslh_i_newton *s, sslh_real *w, const sslh_real *step, sslh_real *next,
+                                           double f, double predicted) {
     const size_t n = s->K * s->D;
     double a = 1, reached = f;
     size_t k;
@@ -16013,7 +17057,7 @@ SSLH_I_FN double sslh_i_newton_move(sslh_i_newton *s, sslh_real *w, const sslh_r
         memcpy(next, w, n * sizeof *w);
         sslh_i_add_scaled(next, step, a, n);
         reached = sslh_i_newton_value(s, next);
-        if (reached <= f - 1e-4 * a * promised) break;
+        if (reached <= f - 1e-4 * a * predicted) break;
     }
     if (tries == 20) return sslh_i_newton_value(s, w);
     memcpy(w, next, n * sizeof *w);
@@ -16033,9 +17077,9 @@ SSLH_I_FN void sslh_i_newton_run(sslh_i_newton *s, sslh_real *w, sslh_real *v, d
     first = size = sqrt(sslh_i_dot(g, g, n));
     for (it = 0; it < iterations && size > tolerance * first && !SSLH_I_BAD(s->c); it++) {
         double accuracy = SSLH_I_MIN(0.1, sqrt(size / first)), before = f;
-        double promised = sslh_i_newton_step(s, g, accuracy, step, v + 3 * n);
-        if (!(promised > 1e-8 * fabs(f))) break;
-        f = sslh_i_newton_move(s, w, step, next, f, promised);
+        double predicted = sslh_i_newton_step(s, g, accuracy, step, v + 3 * n);
+        if (!(predicted > 1e-8 * fabs(f))) break;
+        f = sslh_i_newton_line_search(s, w, step, next, f, predicted);
         sslh_i_newton_gradient(s, w, g);
         size = sqrt(sslh_i_dot(g, g, n));
         if (!(before - f > 1e-8 * fabs(f))) {
@@ -16049,7 +17093,7 @@ SSLH_I_FN void sslh_i_newton_run(sslh_i_newton *s, sslh_real *w, sslh_real *v, d
 }
 
 /* Features standardised as the classifier says, and a last column of 1: (n,D+1). */
-SSLH_I_FN void sslh_i_with_one(const sslh_classifier *k, const sslh_tensor *x, sslh_real *out) {
+SSLH_I_FN void sslh_i_features_with_bias(const sslh_classifier *k, const sslh_tensor *x, sslh_real *out) {
     size_t n = (size_t)x->shape[0], width = (size_t)x->shape[1], i, d;
     for (i = 0; i < n; i++) {
         sslh_real *row = out + i * (width + 1);
@@ -16101,7 +17145,7 @@ SSLH_I_FN sslh_classifier *sslh_i_linear_fit(sslh_ctx *c, sslh_i_newton s, const
     if (s.part) {
         struct sslh_i_kernels *pairs = c->pairs;
         sslh_i_column_scales(x, as_is, k->mean, k->scale);
-        sslh_i_with_one(k, x, rows);
+        sslh_i_features_with_bias(k, x, rows);
         s.c = c;
         s.N = N;
         s.K = K;
@@ -16110,11 +17154,11 @@ SSLH_I_FN sslh_classifier *sslh_i_linear_fit(sslh_ctx *c, sslh_i_newton s, const
         s.y = labels;
         s.z = scores;
         s.slope = scores + N * K;
-        s.curve = scores + 2 * N * K;
+        s.curvature = scores + 2 * N * K;
         s.line = scores + 3 * N * K;
-        s.rest = s.part + sslh_i_row_tasks(N);
-        s.enough = s.rest + K;
-        s.length = s.enough + K;
+        s.residual = s.part + sslh_i_row_tasks(N);
+        s.limit = s.residual + K;
+        s.length = s.limit + K;
         s.groups = s.logistic ? 1 : K;
         c->pairs = NULL;
         sslh_i_newton_run(&s, k->weight, scores + 4 * N * K, tolerance > 0 ? (double)tolerance : 1e-4,
@@ -16310,7 +17354,7 @@ SSLH_I_FN void sslh_i_draw_samples(const sslh_i_forest_job *j, sslh_i_growing *t
 }
 
 /* Moves the samples of a node that go to the left side in front of the others; returns how many these are. */
-SSLH_I_FN int32_t sslh_i_divide(const float *x, float threshold, int32_t *order, int32_t n) {
+SSLH_I_FN int32_t sslh_i_partition_samples(const float *x, float threshold, int32_t *order, int32_t n) {
     int32_t i, left = 0;
     for (i = 0; i < n; i++) {
         int32_t at = order[i];
@@ -16356,8 +17400,8 @@ SSLH_I_FN void sslh_i_grow_tree(void *arg, int task, int worker) {
         if (kinds > 1 && (!j->d.max_depth || t->depth[node] < j->d.max_depth))
             split = sslh_i_find_split(j, t, tree, node, classes, all);
         if (split.feature < 0) continue;
-        left = sslh_i_divide(j->x + (size_t)split.feature * j->N, split.threshold, t->order + t->begin[node],
-                             t->end[node] - t->begin[node]);
+        left = sslh_i_partition_samples(j->x + (size_t)split.feature * j->N, split.threshold, t->order + t->begin[node],
+                                        t->end[node] - t->begin[node]);
         t->importance[split.feature] += split.gain - (double)squares / (double)all;
         here->feature = split.feature;
         here->threshold = split.threshold;
@@ -16371,20 +17415,20 @@ SSLH_I_FN void sslh_i_grow_tree(void *arg, int task, int worker) {
 }
 
 /* Appends a grown tree to the classifier: its nodes, and a row of shares for every leaf of several classes. */
-SSLH_I_FN int sslh_i_plant_tree(sslh_classifier *k, const sslh_i_forest_job *j, const sslh_i_growing *t, int tree) {
+SSLH_I_FN int sslh_i_append_tree(sslh_classifier *k, const sslh_i_forest_job *j, const sslh_i_growing *t, int tree) {
     const size_t K = j->K;
     int32_t i, node, mixed = 0;
     for (node = 0; node < t->nodes; node++) mixed += t->node[node].feature == SSLH_I_LEAF_MIXED;
-    if (!sslh_i_room(k->c, (void **)(void *)&k->node, &k->node_room, (size_t)k->info.nodes + (size_t)t->nodes,
-                     sizeof *k->node) ||
-        !sslh_i_room(k->c, (void **)(void *)&k->share, &k->share_room, ((size_t)k->shares + (size_t)mixed) * K,
-                     sizeof *k->share)) return 0;
+    if (!sslh_i_make_room(k->c, (void **)(void *)&k->node, &k->node_room, (size_t)k->info.nodes + (size_t)t->nodes,
+                          sizeof *k->node) ||
+        !sslh_i_make_room(k->c, (void **)(void *)&k->share, &k->share_room, ((size_t)k->mixed + (size_t)mixed) * K,
+                          sizeof *k->share)) return 0;
     k->root[tree] = k->info.nodes;
     for (node = 0; node < t->nodes; node++) {
         sslh_i_tree_node *to = &k->node[k->info.nodes + node];
         *to = t->node[node];
         if (to->feature == SSLH_I_LEAF_MIXED) {
-            float *share = k->share + (size_t)k->shares * K;
+            float *share = k->share + (size_t)k->mixed * K;
             int64_t all = 0;
             size_t kind;
             for (i = t->begin[node]; i < t->end[node]; i++) {
@@ -16392,7 +17436,7 @@ SSLH_I_FN int sslh_i_plant_tree(sslh_classifier *k, const sslh_i_forest_job *j, 
                 all += t->times[t->order[i]];
             }
             for (kind = 0; kind < K; kind++) share[kind] = share[kind] / (float)all;
-            to->next = (int32_t)k->shares++;
+            to->next = (int32_t)k->mixed++;
         }
     }
     k->info.nodes += t->nodes;
@@ -16434,7 +17478,7 @@ SSLH_I_FN void sslh_i_forest_rows(void *arg, int task, int worker) {
 
 /* Accuracy by the trees that did not see a sample, over the samples that have such trees. */
 SSLH_I_FN float sslh_i_out_of_bag(sslh_ctx *c, sslh_i_forest_job *j, const sslh_tensor *x) {
-    int64_t right = 0, asked = 0;
+    int64_t right = 0, counted = 0;
     size_t i, kind;
     j->rows = x->data;
     j->n = j->N;
@@ -16447,11 +17491,11 @@ SSLH_I_FN float sslh_i_out_of_bag(sslh_ctx *c, sslh_i_forest_job *j, const sslh_
         for (kind = 1; kind < j->K; kind++)
             if (score[kind] > score[best]) best = kind;
         if (score[best] < 0) continue;
-        asked++;
+        counted++;
         right += (int32_t)best == j->y[i];
     }
     sslh_i_free(c, j->scores);
-    return asked ? (float)right / (float)asked : 0.0f;
+    return counted ? (float)right / (float)counted : 0.0f;
 }
 
 /* Memory for one growing tree, which has at most 2 N - 1 nodes. */
@@ -16486,7 +17530,7 @@ SSLH_I_FN void sslh_i_forest_grow(sslh_ctx *c, sslh_classifier *k, sslh_i_forest
         sslh_i_parallel(c, n, sslh_i_grow_tree, j);
         for (i = 0; i < n; i++) {
             double all = 0;
-            if (!sslh_i_plant_tree(k, j, &j->tree[i], at + i)) break;
+            if (!sslh_i_append_tree(k, j, &j->tree[i], at + i)) break;
             for (f = 0; f < j->D; f++) all += j->tree[i].importance[f];
             for (f = 0; f < j->D && all > 0; f++) sum[f] += j->tree[i].importance[f] / all;
         }
@@ -16612,7 +17656,7 @@ SSLH_I_FN void sslh_i_classifier_run(sslh_classifier *k, const sslh_tensor *x, s
         struct sslh_i_kernels *pairs = c->pairs;
         sslh_real *rows = (sslh_real *)sslh_i_alloc_table(c, n, D, sizeof *rows);
         if (!rows) return;
-        sslh_i_with_one(k, x, rows);
+        sslh_i_features_with_bias(k, x, rows);
         c->pairs = NULL; /* float, as it was solved */
         sslh_i_product(c, 0, 1, n, K, D, rows, D, k->weight, D, out, K, 0);
         c->pairs = pairs;
@@ -16630,7 +17674,7 @@ SSLH_I_FN void sslh_i_classifier_run(sslh_classifier *k, const sslh_tensor *x, s
 }
 
 /* 1 when x (n,width) has the width that k was fitted to; 0 and an error otherwise. */
-SSLH_I_FN int sslh_i_askable(const char *op, sslh_classifier *k, sslh_tensor *x) {
+SSLH_I_FN int sslh_i_check_width(const char *op, sslh_classifier *k, sslh_tensor *x) {
     if (!k) {
         if (x && !SSLH_I_BAD(x->ctx)) sslh_fail(x->ctx, SSLH_E_USAGE, "%s: the classifier is NULL", op);
         return 0;
@@ -16647,7 +17691,7 @@ SSLH_I_FN int sslh_i_askable(const char *op, sslh_classifier *k, sslh_tensor *x)
 SSLH_DEF sslh_tensor *sslh_classifier_scores(sslh_classifier *k, sslh_tensor *x) {
     sslh_tensor *out;
     int64_t mark;
-    if (!sslh_i_askable("sslh_classifier_scores", k, x)) return sslh_i_dummy(k ? k->c : x ? x->ctx : NULL);
+    if (!sslh_i_check_width("sslh_classifier_scores", k, x)) return sslh_i_dummy(k ? k->c : x ? x->ctx : NULL);
     mark = sslh_mark(k->c);
     out = sslh_i_persistent(k->c, "sslh_classifier_scores", SSLH_F32, sslh_dim2(x->shape[0], k->info.classes));
     if (out) sslh_i_classifier_run(k, x, out->data);
@@ -16659,7 +17703,7 @@ SSLH_DEF sslh_tensor *sslh_classifier_predict(sslh_classifier *k, sslh_tensor *x
     sslh_real *scores;
     int64_t mark;
     size_t i, kind, K;
-    if (!sslh_i_askable("sslh_classifier_predict", k, x)) return sslh_i_dummy(k ? k->c : x ? x->ctx : NULL);
+    if (!sslh_i_check_width("sslh_classifier_predict", k, x)) return sslh_i_dummy(k ? k->c : x ? x->ctx : NULL);
     K = (size_t)k->info.classes;
     mark = sslh_mark(k->c);
     out = sslh_i_persistent(k->c, "sslh_classifier_predict", SSLH_I32, sslh_dim1(x->shape[0]));
@@ -16674,17 +17718,17 @@ SSLH_DEF sslh_tensor *sslh_classifier_predict(sslh_classifier *k, sslh_tensor *x
 
 SSLH_DEF float sslh_classifier_accuracy(sslh_classifier *k, sslh_tensor *x, const int32_t *labels) {
     int64_t mark, right = 0;
-    sslh_tensor *said;
+    sslh_tensor *predicted;
     int i;
-    if (!sslh_i_askable("sslh_classifier_accuracy", k, x)) return 0.0f;
+    if (!sslh_i_check_width("sslh_classifier_accuracy", k, x)) return 0.0f;
     if (!labels) {
         sslh_fail(k->c, SSLH_E_USAGE, "sslh_classifier_accuracy: labels are NULL");
         return 0.0f;
     }
     mark = sslh_mark(k->c);
-    said = sslh_classifier_predict(k, x); /* freed here, or after an error there */
+    predicted = sslh_classifier_predict(k, x); /* freed here, or after an error there */
     if (SSLH_I_BAD(k->c)) return 0.0f;
-    for (i = 0; i < x->shape[0]; i++) right += said->ints[i] == labels[i];
+    for (i = 0; i < x->shape[0]; i++) right += predicted->ints[i] == labels[i];
     sslh_i_free_blocks(k->c, mark);
     return (float)right / (float)x->shape[0];
 }
@@ -16705,7 +17749,7 @@ SSLH_DEF sslh_classifier *sslh_finetune_keep(sslh_ctx *c, sslh_net *encoder, ssl
     bias = SSLH_I_BAD(c) ? NULL : sslh_find(head, "fc1.bias");
     k = weight && bias ? sslh_i_linear_new(c, SSLH_I_LOGISTIC, train.classes, weight->shape[1]) : NULL;
     if (!k) {
-        sslh_i_context(c, fn);
+        sslh_i_prefix_error(c, fn);
         sslh_i_undo(c, mark);
         return NULL;
     }
@@ -16791,7 +17835,7 @@ typedef struct sslh_i_kmeans {
     double *sum;          /* (K,D) of the rows of a cluster */
     double *distance;     /* (N) squared, to the own centre */
     int64_t *count;       /* (K) rows of a cluster */
-    double *near_by;      /* (candidates,N) squared distance with this candidate among the centres */
+    double *potential;    /* (candidates,N) squared distance with this candidate among the centres */
     const sslh_real *candidate[64]; /* rows (D) that may become the next centre */
     int candidates;
     size_t first;         /* row of the block */
@@ -16913,8 +17957,8 @@ SSLH_I_FN void sslh_i_kmeans_centres(sslh_i_kmeans *s) {
 }
 
 /* For each candidate: the squared distances of some rows from the nearest centre if the candidate became one
-   (near_by). */
-SSLH_I_FN void sslh_i_kmeans_near(void *arg, int task, int worker) {
+   (potential). */
+SSLH_I_FN void sslh_i_kmeans_candidates(void *arg, int task, int worker) {
     const sslh_i_kmeans *s = (const sslh_i_kmeans *)arg;
     size_t begin = (size_t)task * SSLH_I_ROWS, end = SSLH_I_MIN(s->N, begin + SSLH_I_ROWS), i;
     int k;
@@ -16922,13 +17966,13 @@ SSLH_I_FN void sslh_i_kmeans_near(void *arg, int task, int worker) {
     for (k = 0; k < s->candidates; k++)
         for (i = begin; i < end; i++) {
             double d = sslh_i_distance(s->x + i * s->D, s->candidate[k], s->D);
-            s->near_by[(size_t)k * s->N + i] = SSLH_I_MIN(d, s->distance[i]);
+            s->potential[(size_t)k * s->N + i] = SSLH_I_MIN(d, s->distance[i]);
         }
 }
 
 /* Draws the first centres (greedy k-means++): a row is drawn with a probability proportional to its squared distance
    from the nearest centre so far, and the best of 2 + ln K such rows becomes the next centre. */
-SSLH_I_FN void sslh_i_kmeans_begin(sslh_i_kmeans *s, uint64_t seed, int start) {
+SSLH_I_FN void sslh_i_kmeans_plus_plus(sslh_i_kmeans *s, uint64_t seed, int start) {
     const uint64_t stream = SSLH_I_STREAM_KMEANS + (uint64_t)start;
     uint64_t drawn = 0;
     double sum = 0;
@@ -16954,16 +17998,16 @@ SSLH_I_FN void sslh_i_kmeans_begin(sslh_i_kmeans *s, uint64_t seed, int start) {
             drawn++;
             s->candidate[t] = s->x + row * s->D;
         }
-        sslh_i_parallel(s->c, sslh_i_row_tasks(s->N), sslh_i_kmeans_near, s);
+        sslh_i_parallel(s->c, sslh_i_row_tasks(s->N), sslh_i_kmeans_candidates, s);
         for (t = 0; t < s->candidates; t++) {
             double total = 0;
-            for (i = 0; i < s->N; i++) total += s->near_by[(size_t)t * s->N + i];
+            for (i = 0; i < s->N; i++) total += s->potential[(size_t)t * s->N + i];
             if (t && !(total < least)) continue;
             least = total;
             best = t;
         }
         sum = least;
-        memcpy(s->distance, s->near_by + (size_t)best * s->N, s->N * sizeof *s->distance);
+        memcpy(s->distance, s->potential + (size_t)best * s->N, s->N * sizeof *s->distance);
         memcpy(s->centre + k * s->D, s->candidate[best], s->D * sizeof *s->centre);
     }
 }
@@ -17013,7 +18057,7 @@ SSLH_I_FN void sslh_i_kmeans_runs(sslh_i_kmeans *s, const sslh_kmeans_desc *d, s
     int start, it;
     for (start = 0; start < starts && !SSLH_I_BAD(s->c); start++) {
         double inertia;
-        sslh_i_kmeans_begin(s, d->seed, start);
+        sslh_i_kmeans_plus_plus(s, d->seed, start);
         memset(s->member, 255, s->N * sizeof *s->member); /* of no cluster */
         for (it = 0; it < most && sslh_i_kmeans_assign(s); it++) sslh_i_kmeans_centres(s);
         if (it == most) sslh_i_kmeans_assign(s);
@@ -17046,8 +18090,8 @@ SSLH_DEF sslh_clusters sslh_kmeans(sslh_ctx *c, sslh_tensor *x, sslh_kmeans_desc
     mark = sslh_mark(c);
     mean = (double *)sslh_i_alloc(c, (size_t)x->shape[1] * sizeof *mean);
     if (!SSLH_I_BAD(c) && sslh_i_kmeans_new(c, &s, x, (size_t)d.clusters, mean)) {
-        s.near_by = (double *)sslh_i_alloc_table(c, s.N, 24, sizeof *s.near_by); /* 2 + ln of 2^31 */
-        if (s.near_by) sslh_i_kmeans_runs(&s, &d, out.centres->data, &out);
+        s.potential = (double *)sslh_i_alloc_table(c, s.N, 24, sizeof *s.potential); /* 2 + ln of 2^31 */
+        if (s.potential) sslh_i_kmeans_runs(&s, &d, out.centres->data, &out);
         for (i = 0; i < s.K * s.D && !SSLH_I_BAD(c); i++)
             out.centres->data[i] = (sslh_real)((double)out.centres->data[i] + mean[i % s.D]);
     }
@@ -17087,28 +18131,29 @@ SSLH_DEF sslh_tensor *sslh_nearest_centres(sslh_ctx *c, sslh_tensor *x, sslh_ten
 
 /* The pairing of n rows with n columns for which the sum of gain (n,n) is largest: Kuhn's Hungarian method with
    potentials u and v, which adds one row at a time along the cheapest chain of exchanges (Jonker & Volgenant 1987).
-   Rows and columns are counted from 1; by[j] is the row of column j. All arrays have n+1 entries. */
-typedef struct sslh_i_pairing { double *u, *v, *least; int *by, *way; char *seen; } sslh_i_pairing;
-SSLH_I_FN void sslh_i_pair_best(const int64_t *gain, int n, sslh_i_pairing *p) {
+   Rows and columns are counted from 1; row[j] is the row of column j, previous[j]
+   the column before j on the cheapest chain. All arrays have n+1 entries. */
+typedef struct sslh_i_matching { double *u, *v, *least; int *row, *previous; char *seen; } sslh_i_matching;
+SSLH_I_FN void sslh_i_best_matching(const int64_t *gain, int n, sslh_i_matching *p) {
     int row, j;
     for (row = 1; row <= n; row++) {
         int column = 0;
-        p->by[0] = row;
+        p->row[0] = row;
         for (j = 0; j <= n; j++) {
             p->least[j] = HUGE_VAL;
             p->seen[j] = 0;
         }
         do {
-            int here = p->by[column], next = 0;
+            int r = p->row[column], next = 0;
             double step = HUGE_VAL;
             p->seen[column] = 1;
             for (j = 1; j <= n; j++) {
                 double cost;
                 if (p->seen[j]) continue;
-                cost = -(double)gain[(size_t)(here - 1) * (size_t)n + (size_t)(j - 1)] - p->u[here] - p->v[j];
+                cost = -(double)gain[(size_t)(r - 1) * (size_t)n + (size_t)(j - 1)] - p->u[r] - p->v[j];
                 if (cost < p->least[j]) {
                     p->least[j] = cost;
-                    p->way[j] = column;
+                    p->previous[j] = column;
                 }
                 if (p->least[j] < step) {
                     step = p->least[j];
@@ -17117,21 +18162,21 @@ SSLH_I_FN void sslh_i_pair_best(const int64_t *gain, int n, sslh_i_pairing *p) {
             }
             for (j = 0; j <= n; j++) {
                 if (p->seen[j]) {
-                    p->u[p->by[j]] += step;
+                    p->u[p->row[j]] += step;
                     p->v[j] -= step;
                 } else p->least[j] -= step;
             }
             column = next;
-        } while (p->by[column]);
+        } while (p->row[column]);
         while (column) {
-            p->by[column] = p->by[p->way[column]];
-            column = p->way[column];
+            p->row[column] = p->row[p->previous[column]];
+            column = p->previous[column];
         }
     }
 }
 
 /* n (n - 1) / 2 */
-SSLH_I_FN double sslh_i_pairs_of(int64_t n) { return 0.5 * (double)n * (double)(n - 1); }
+SSLH_I_FN double sslh_i_pair_count(int64_t n) { return 0.5 * (double)n * (double)(n - 1); }
 /* Entropy, in nats, of k counts whose sum is n. */
 SSLH_I_FN double sslh_i_entropy(const int64_t *count, int k, int64_t n) {
     double h = 0;
@@ -17145,24 +18190,24 @@ SSLH_I_FN double sslh_i_entropy(const int64_t *count, int k, int64_t n) {
    columns. With C2(m) = m (m - 1) / 2, ari = (sum C2(table) - e) / ((sum C2(a) + sum C2(b)) / 2 - e), e = sum C2(a) sum
    C2(b) / C2(n); nmi = 2 I / (H(a) + H(b)). */
 SSLH_I_FN sslh_agreement sslh_i_agreement(const int64_t *table, const int64_t *a, const int64_t *b, int size, int64_t n,
-                                          sslh_i_pairing *p) {
+                                          sslh_i_matching *p) {
     sslh_agreement out;
     double both = 0, of_a = 0, of_b = 0, chance, mutual = 0, entropy = sslh_i_entropy(a, size, n) +
         sslh_i_entropy(b, size, n);
     int64_t paired = 0;
     int i, j;
-    sslh_i_pair_best(table, size, p);
-    for (j = 1; j <= size; j++) paired += table[(size_t)(p->by[j] - 1) * (size_t)size + (size_t)(j - 1)];
+    sslh_i_best_matching(table, size, p);
+    for (j = 1; j <= size; j++) paired += table[(size_t)(p->row[j] - 1) * (size_t)size + (size_t)(j - 1)];
     for (i = 0; i < size; i++) {
-        of_a += sslh_i_pairs_of(a[i]);
-        of_b += sslh_i_pairs_of(b[i]);
+        of_a += sslh_i_pair_count(a[i]);
+        of_b += sslh_i_pair_count(b[i]);
         for (j = 0; j < size; j++) {
             int64_t t = table[(size_t)i * (size_t)size + (size_t)j];
-            both += sslh_i_pairs_of(t);
+            both += sslh_i_pair_count(t);
             if (t) mutual += (double)t / (double)n * log((double)t * (double)n / ((double)a[i] * (double)b[j]));
         }
     }
-    chance = n > 1 ? of_a * of_b / sslh_i_pairs_of(n) : 0;
+    chance = n > 1 ? of_a * of_b / sslh_i_pair_count(n) : 0;
     out.accuracy = (float)paired / (float)n;
     out.nmi = (float)(entropy > 0 ? SSLH_I_MAX(0.0, 2 * mutual / entropy) : 1.0); /* both have one group: the same */
     out.ari = (float)(0.5 * (of_a + of_b) == chance ? 1.0 : (both - chance) / (0.5 * (of_a + of_b) - chance));
@@ -17171,7 +18216,7 @@ SSLH_I_FN sslh_agreement sslh_i_agreement(const int64_t *table, const int64_t *a
 
 SSLH_DEF sslh_agreement sslh_cluster_agreement(sslh_ctx *c, const int32_t *clusters, const int32_t *labels, int n) {
     sslh_agreement out;
-    sslh_i_pairing p;
+    sslh_i_matching p;
     int64_t *table;
     size_t size = 0, i;
     memset(&out, 0, sizeof out);
@@ -17191,7 +18236,7 @@ SSLH_DEF sslh_agreement sslh_cluster_agreement(sslh_ctx *c, const int32_t *clust
     }
     table = (int64_t *)sslh_i_alloc(c, (size * size + 2 * size) * sizeof *table);
     p.u = (double *)sslh_i_alloc(c, 3 * (size + 1) * sizeof *p.u);
-    p.by = (int *)sslh_i_alloc(c, 2 * (size + 1) * sizeof *p.by);
+    p.row = (int *)sslh_i_alloc(c, 2 * (size + 1) * sizeof *p.row);
     p.seen = (char *)sslh_i_alloc(c, size + 1);
     if (!SSLH_I_BAD(c)) {
         int64_t *a = table + size * size, *b = a + size;
@@ -17202,12 +18247,12 @@ SSLH_DEF sslh_agreement sslh_cluster_agreement(sslh_ctx *c, const int32_t *clust
         }
         p.v = p.u + size + 1;
         p.least = p.v + size + 1;
-        p.way = p.by + size + 1;
+        p.previous = p.row + size + 1;
         out = sslh_i_agreement(table, a, b, (int)size, n, &p);
     }
     sslh_i_free(c, table);
     sslh_i_free(c, p.u);
-    sslh_i_free(c, p.by);
+    sslh_i_free(c, p.row);
     sslh_i_free(c, p.seen);
     return out;
 }
@@ -17462,7 +18507,7 @@ SSLH_I_FN int sslh_i_xent_divisor(sslh_ctx *c, const char *op, const sslh_i_xent
         if (!weight) return 0;
         for (r = 0; r < p->rows; r++) weight[r] = sslh_i_xent_skips(p, r) ? 0 : p->weight[p->labels[r]];
         SSLH_I_FP(*divisor = sslh_i_lane_sum(weight, p->rows));
-        sslh_i_unscratch(c, weight);
+        sslh_i_scratch_end(c, weight);
     }
     return 1;
 }
@@ -17709,7 +18754,7 @@ SSLH_DEF sslh_tensor *sslh_bce_with_logits(sslh_ctx *c, sslh_tensor *logits, ssl
     return sslh_i_pointwise_loss(c, "sslh_bce_with_logits", SSLH_I_POINTWISE_BCE, logits, targets, 0.0f);
 }
 /* The loss of the logits x when all are called real (1), mean of -log s(x), or fake (0), mean of -log(1 - s(x)). */
-SSLH_I_FN sslh_tensor *sslh_i_verdict(sslh_ctx *c, sslh_tensor *x, float real) {
+SSLH_I_FN sslh_tensor *sslh_i_logistic_loss(sslh_ctx *c, sslh_tensor *x, float real) {
     return sslh_bce_with_logits(c, x, sslh_full(c, sslh_shape_of(x), real));
 }
 /* Mean of max(0, 1 + sign x). */
@@ -17726,14 +18771,14 @@ SSLH_DEF sslh_tensor *sslh_adversarial_loss(sslh_ctx *c, sslh_tensor *real, sslh
         return sslh_i_dummy(c);
     }
     if (!real) { /* the generator */
-        if (kind == SSLH_NON_SATURATING) return sslh_i_verdict(c, fake, 1);
-        if (kind == SSLH_MINIMAX) return sslh_neg(c, sslh_i_verdict(c, fake, 0));
+        if (kind == SSLH_NON_SATURATING) return sslh_i_logistic_loss(c, fake, 1);
+        if (kind == SSLH_MINIMAX) return sslh_neg(c, sslh_i_logistic_loss(c, fake, 0));
         return sslh_neg(c, sslh_mean(c, fake, SSLH_ALL, 0));
     }
     if (kind == SSLH_WASSERSTEIN)
         return sslh_sub(c, sslh_mean(c, fake, SSLH_ALL, 0), sslh_mean(c, real, SSLH_ALL, 0));
     if (kind == SSLH_HINGE) return sslh_add(c, sslh_i_hinge(c, real, -1), sslh_i_hinge(c, fake, 1));
-    return sslh_add(c, sslh_i_verdict(c, real, 1), sslh_i_verdict(c, fake, 0));
+    return sslh_add(c, sslh_i_logistic_loss(c, real, 1), sslh_i_logistic_loss(c, fake, 0));
 }
 SSLH_DEF sslh_tensor *sslh_mse(sslh_ctx *c, sslh_tensor *x, sslh_tensor *target) {
     return sslh_i_pointwise_loss(c, "sslh_mse", SSLH_I_POINTWISE_MSE, x, target, 0.0f);
@@ -17769,7 +18814,7 @@ SSLH_I_FN int sslh_i_temperature_ok(sslh_ctx *c, const char *op, float temperatu
 }
 
 /* The check that all losses of two embeddings share. */
-SSLH_I_FN int sslh_i_twins_ok(sslh_ctx *c, const char *op, const sslh_tensor *a, const sslh_tensor *b) {
+SSLH_I_FN int sslh_i_embeddings_ok(sslh_ctx *c, const char *op, const sslh_tensor *a, const sslh_tensor *b) {
     char s[96], t[96];
     if (a->ndim == 2 && sslh_i_same_shape(a, b) && a->shape[0] <= INT_MAX / 2) return 1;
     sslh_fail(c, SSLH_E_SHAPE, "%s: %s and %s: two matrices (N,D) of one shape are needed", op,
@@ -17779,7 +18824,7 @@ SSLH_I_FN int sslh_i_twins_ok(sslh_ctx *c, const char *op, const sslh_tensor *a,
 /* The check that NT-Xent and InfoNCE share, of the temperature too. */
 SSLH_I_FN int sslh_i_contrast_ok(sslh_ctx *c, const char *op, const sslh_tensor *a, const sslh_tensor *b,
                                  float temperature) {
-    if (!sslh_i_twins_ok(c, op, a, b)) return 0;
+    if (!sslh_i_embeddings_ok(c, op, a, b)) return 0;
     return sslh_i_temperature_ok(c, op, temperature);
 }
 
@@ -17875,8 +18920,8 @@ SSLH_I_FN void sslh_i_ntx_back(sslh_ctx *c, sslh_i_node *node) {
     block = (size_t)sslh_i_contrast_rows(2 * p.N, 2 * p.N);
     p.s = (sslh_real *)sslh_i_scratch(c, block * 2 * p.N * sizeof *p.s);
     p.du = (sslh_real *)sslh_i_scratch(c, block * p.D * sizeof *p.du);
-    p.rounded = sslh_i_rounds(c, 2 * p.N, p.D);
-    if (p.s && p.du && !sslh_i_plainly(c, sslh_i_plain_ntx_back, &p)) {
+    p.rounded = sslh_i_rounds_factors(c, 2 * p.N, p.D);
+    if (p.s && p.du && !sslh_i_run_plain(c, sslh_i_plain_ntx_back, &p)) {
         for (p.first = 0; p.first < 2 * p.N; p.first += block) {
             p.rows = SSLH_I_MIN(block, 2 * p.N - p.first);
             sslh_i_ntx_similarities(c, &p);
@@ -17885,8 +18930,8 @@ SSLH_I_FN void sslh_i_ntx_back(sslh_ctx *c, sslh_i_node *node) {
             sslh_i_ntx_units_back(c, &p);
         }
     }
-    sslh_i_unscratch(c, p.du);
-    sslh_i_unscratch(c, p.s);
+    sslh_i_scratch_end(c, p.du);
+    sslh_i_scratch_end(c, p.s);
 }
 
 /* The loss; decoupled: DCL. top1, when not NULL, receives the share of rows that are closer to their other view than to
@@ -17923,7 +18968,7 @@ SSLH_I_FN sslh_tensor *sslh_i_nt_xent(sslh_ctx *c, sslh_tensor *z0, sslh_tensor 
     p.s = lsum ? (sslh_real *)sslh_i_scratch(c, block * 2 * p.N * sizeof *p.s) : NULL;
     p.loss = p.s ? (sslh_real *)sslh_i_scratch(c, 4 * p.N * sizeof *p.loss) : NULL;
     if (!p.loss) {
-        sslh_i_unscratch(c, p.s);
+        sslh_i_scratch_end(c, p.s);
         return sslh_i_dummy(c);
     }
     p.hit = p.loss + 2 * p.N;
@@ -17931,8 +18976,8 @@ SSLH_I_FN sslh_tensor *sslh_i_nt_xent(sslh_ctx *c, sslh_tensor *z0, sslh_tensor 
     p.norm = norm->data;
     p.most = most->data;
     p.lsum = lsum->data;
-    p.rounded = sslh_i_rounds(c, 2 * p.N, p.D);
-    if (!sslh_i_plainly(c, sslh_i_plain_ntx, &p)) {
+    p.rounded = sslh_i_rounds_factors(c, 2 * p.N, p.D);
+    if (!sslh_i_run_plain(c, sslh_i_plain_ntx, &p)) {
         sslh_i_ntx_units(c, &p); /* (1) */
         for (p.first = 0; p.first < 2 * p.N; p.first += block) {
             p.rows = SSLH_I_MIN(block, 2 * p.N - p.first);
@@ -17942,8 +18987,8 @@ SSLH_I_FN sslh_tensor *sslh_i_nt_xent(sslh_ctx *c, sslh_tensor *z0, sslh_tensor 
     }
     SSLH_I_FP(out->data[0] = sslh_i_lane_sum(p.loss, 2 * p.N) / (sslh_real)(2 * p.N)); /* (3) */
     if (top1) *top1 = (float)(sslh_i_lane_sum(p.hit, 2 * p.N) / (sslh_real)(2 * p.N));
-    sslh_i_unscratch(c, p.loss);
-    sslh_i_unscratch(c, p.s);
+    sslh_i_scratch_end(c, p.loss);
+    sslh_i_scratch_end(c, p.s);
     node = sslh_i_record(c, op, sslh_i_ntx_back, out, in, 2);
     if (node) {
         node->f[0] = p.tau_inverse;
@@ -18094,9 +19139,9 @@ SSLH_I_FN void sslh_i_nce_back(sslh_ctx *c, sslh_i_node *node) {
     dn = neg ? sslh_i_loss_grad(c, neg) : p.dk; /* receives the columns' gradient */
     block = (size_t)sslh_i_contrast_rows(p.columns, p.N);
     p.dn = dn;
-    p.rounded = sslh_i_rounds(c, p.columns - (p.n != NULL), p.D);
-    p.rounded_n = !p.own_n && sslh_i_rounds(c, p.D, block);
-    if (sslh_i_plainly(c, sslh_i_plain_nce_back, &p)) return;
+    p.rounded = sslh_i_rounds_factors(c, p.columns - (p.n != NULL), p.D);
+    p.rounded_n = !p.own_n && sslh_i_rounds_factors(c, p.D, block);
+    if (sslh_i_run_plain(c, sslh_i_plain_nce_back, &p)) return;
     p.x = (sslh_real *)sslh_i_scratch(c, block * p.columns * sizeof *p.x);
     if (!p.x) return;
     for (p.first = 0; p.first < p.N; p.first += block) {
@@ -18105,7 +19150,7 @@ SSLH_I_FN void sslh_i_nce_back(sslh_ctx *c, sslh_i_node *node) {
         sslh_i_nce_slopes(c, &p); /* (3) */
         sslh_i_nce_products_back(c, &p, dn);
     }
-    sslh_i_unscratch(c, p.x);
+    sslh_i_scratch_end(c, p.x);
 }
 
 /* The loss. The log-sum-exp of each row, two numbers, is all that is kept for the backward pass. top1, when not NULL,
@@ -18150,14 +19195,14 @@ SSLH_I_FN sslh_tensor *sslh_i_info_nce(sslh_ctx *c, sslh_tensor *q, sslh_tensor 
     p.x = lsum ? (sslh_real *)sslh_i_scratch(c, block * p.columns * sizeof *p.x) : NULL;
     p.loss = p.x ? (sslh_real *)sslh_i_scratch(c, 2 * p.N * sizeof *p.loss) : NULL;
     if (!p.loss) {
-        sslh_i_unscratch(c, p.x);
+        sslh_i_scratch_end(c, p.x);
         return sslh_i_dummy(c);
     }
     p.hit = p.loss + p.N;
     p.most = most->data;
     p.lsum = lsum->data;
-    p.rounded = sslh_i_rounds(c, p.columns - (p.n != NULL), p.D);
-    p.first = sslh_i_plainly(c, sslh_i_plain_nce, &p) ? p.N : 0;
+    p.rounded = sslh_i_rounds_factors(c, p.columns - (p.n != NULL), p.D);
+    p.first = sslh_i_run_plain(c, sslh_i_plain_nce, &p) ? p.N : 0;
     for (; p.first < p.N; p.first += block) {
         p.rows = SSLH_I_MIN(block, p.N - p.first);
         sslh_i_nce_products(c, &p);
@@ -18165,8 +19210,8 @@ SSLH_I_FN sslh_tensor *sslh_i_info_nce(sslh_ctx *c, sslh_tensor *q, sslh_tensor 
     }
     SSLH_I_FP(out->data[0] = sslh_i_lane_sum(p.loss, p.N) / (sslh_real)p.N); /* mean of (2) */
     if (top1) *top1 = (float)(sslh_i_lane_sum(p.hit, p.N) / (sslh_real)p.N);
-    sslh_i_unscratch(c, p.loss);
-    sslh_i_unscratch(c, p.x);
+    sslh_i_scratch_end(c, p.loss);
+    sslh_i_scratch_end(c, p.x);
     node = sslh_i_record(c, op, sslh_i_nce_back, out, in, nin);
     if (node) node->f[0] = p.tau_inverse;
     sslh_i_save(c, node, most);
@@ -18354,7 +19399,7 @@ SSLH_DEF sslh_tensor *sslh_negative_cosine(sslh_ctx *c, sslh_tensor *p, sslh_ten
     sslh_tensor *in[2], *products, *cosines;
     in[0] = p;
     in[1] = z;
-    if (!sslh_i_begin(c, op, in, 2, 1) || !sslh_i_twins_ok(c, op, p, z)) return sslh_i_dummy(c);
+    if (!sslh_i_begin(c, op, in, 2, 1) || !sslh_i_embeddings_ok(c, op, p, z)) return sslh_i_dummy(c);
     products = sslh_mul(c, sslh_l2_normalize(c, p, 0), sslh_l2_normalize(c, z, 0)); /* (N,D) */
     cosines = sslh_sum(c, products, SSLH_AXIS(1), 0); /* (N) */
     return sslh_scale(c, sslh_mean(c, cosines, SSLH_ALL, 0), -1); /* (1) */
@@ -18391,7 +19436,7 @@ SSLH_I_FN sslh_tensor *sslh_i_decorrelate(sslh_ctx *c, const char *op, sslh_tens
     if (!p.loss) return sslh_i_dummy(c);
     sslh_i_decorrelation_rows(c, &p); /* (2) */
     SSLH_I_FP(out->data[0] = sslh_i_lane_sum(p.loss, p.D));
-    sslh_i_unscratch(c, p.loss);
+    sslh_i_scratch_end(c, p.loss);
     node = sslh_i_record(c, op, sslh_i_decorrelate_back, out, &x, 1);
     if (node) {
         node->f[0] = target;
@@ -18401,11 +19446,11 @@ SSLH_I_FN sslh_tensor *sslh_i_decorrelate(sslh_ctx *c, const char *op, sslh_tens
     return sslh_i_end(c, op, &x, 1, out);
 }
 /* Checks two embeddings whose statistics are taken over the rows. */
-SSLH_I_FN int sslh_i_twins_begin(sslh_ctx *c, const char *op, sslh_tensor *z0, sslh_tensor *z1) {
+SSLH_I_FN int sslh_i_embeddings_begin(sslh_ctx *c, const char *op, sslh_tensor *z0, sslh_tensor *z1) {
     sslh_tensor *in[2];
     in[0] = z0;
     in[1] = z1;
-    if (!sslh_i_begin(c, op, in, 2, 1) || !sslh_i_twins_ok(c, op, z0, z1)) return 0;
+    if (!sslh_i_begin(c, op, in, 2, 1) || !sslh_i_embeddings_ok(c, op, z0, z1)) return 0;
     if (z0->shape[0] < 2)
         sslh_fail(c, SSLH_E_USAGE, "%s: a batch of 1 has no variance: at least 2 rows are needed, better hundreds", op);
     return !SSLH_I_BAD(c);
@@ -18428,7 +19473,7 @@ SSLH_I_FN sslh_tensor *sslh_i_barlow_twins(sslh_ctx *c, sslh_tensor *z0, sslh_te
     sslh_tensor *a, *b, *corr;
     int i, D;
     if (diagonal) *diagonal = 0;
-    if (!sslh_i_twins_begin(c, op, z0, z1) || !sslh_i_weight_ok(c, op, "lambda", lambda)) return sslh_i_dummy(c);
+    if (!sslh_i_embeddings_begin(c, op, z0, z1) || !sslh_i_weight_ok(c, op, "lambda", lambda)) return sslh_i_dummy(c);
     memset(&unit, 0, sizeof unit);
     unit.training = 1;
     a = sslh_batch_norm(c, z0, NULL, NULL, NULL, NULL, NULL, unit); /* (4): (N,D) */
@@ -18456,7 +19501,7 @@ SSLH_I_FN sslh_tensor *sslh_i_vicreg_terms(sslh_ctx *c, sslh_tensor *z0, sslh_te
     sslh_tensor *z[2], *loss;
     int i;
     if (deviation) *deviation = 0;
-    if (!sslh_i_twins_begin(c, op, z0, z1) || !sslh_i_weight_ok(c, op, "invariance", invariance) ||
+    if (!sslh_i_embeddings_begin(c, op, z0, z1) || !sslh_i_weight_ok(c, op, "invariance", invariance) ||
         !sslh_i_weight_ok(c, op, "variance", variance) || !sslh_i_weight_ok(c, op, "covariance", covariance))
         return sslh_i_dummy(c);
     z[0] = z0;
@@ -18517,7 +19562,7 @@ typedef struct sslh_i_call {
     sslh_forward_desc desc;
     size_t first;           /* number of the first tensor that this call makes */
     int  tapped;            /* the intermediate result asked for was offered */
-    unsigned several;       /* bit i: number i of .taps was offered */
+    unsigned taps_offered;  /* bit i: number i of .taps was offered */
     char *places;           /* receives the name of the last one that has places, 32 characters; NULL: not asked */
     char offered[160];      /* names of the others, for the message when it was not offered */
 } sslh_i_call;
@@ -18535,8 +19580,8 @@ struct sslh_net {
     sslh_kind       kind;
     int             width, channels, image; /* image: the only side that it takes, or 0 */
     int             training, frozen, sealed; /* sealed: the blocks exist, nothing more can be declared */
-    int             norm_groups; /* set by sslh_split_batch_norm; 0: never called */
-    int             norm_now;    /* not 0: instead of norm_groups, while a method runs the net */
+    int             norm_groups;   /* set by sslh_split_batch_norm; 0: never called */
+    int             norm_override; /* not 0: instead of norm_groups, while a method runs the net */
     sslh_i_entry  **entry;
     int             entries, entry_cap;
     sslh_i_link    *child;
@@ -18684,7 +19729,7 @@ SSLH_DEF int sslh_param_new(sslh_net *net, const char *name, sslh_shape shape, s
     e->stream = sslh_next_stream(net->ctx);
     e->lr_scale = 1.0f;
     e->decay_scale = shape.ndim > 1 ? 1.0f : 0.0f;
-    e->t.flags = SSLH_I_PARAM | SSLH_I_LONG | (net->frozen ? 0u : (unsigned)SSLH_I_NEEDS);
+    e->t.flags = SSLH_I_PARAM | SSLH_I_PERSISTENT | (net->frozen ? 0u : (unsigned)SSLH_I_NEEDS_GRAD);
     e->t.group = 1u;
     return net->entries - 1;
 }
@@ -18696,7 +19741,7 @@ SSLH_I_FN int sslh_i_state_new(sslh_net *net, const char *name, sslh_type type, 
     if (!e) return -1;
     e->init = init;
     e->scale = scale;
-    e->t.flags = SSLH_I_STATE | SSLH_I_LONG;
+    e->t.flags = SSLH_I_STATE | SSLH_I_PERSISTENT;
     return net->entries - 1;
 }
 
@@ -18901,17 +19946,17 @@ typedef struct sslh_i_tree {
 
 /* Depth first; a net that is met a second time is left out, so that nothing is updated, saved or counted twice. */
 SSLH_I_FN void sslh_i_tree_add(sslh_i_tree *t, sslh_net *net, int parent, const char *name) {
-    int i, me = t->n;
+    int i, index = t->n;
     for (i = 0; i < t->n; i++) if (t->net[i] == net) return;
     if (t->n == SSLH_I_MAX_NETS) {
         sslh_fail(net->ctx, SSLH_E_USAGE, "more than %d nets inside '%s'", SSLH_I_MAX_NETS, t->net[0]->name);
         return;
     }
-    t->net[me] = net;
-    t->parent[me] = parent;
-    t->name[me] = name;
+    t->net[index] = net;
+    t->parent[index] = parent;
+    t->name[index] = name;
     t->n++;
-    for (i = 0; i < net->children; i++) sslh_i_tree_add(t, net->child[i].net, me, net->child[i].name);
+    for (i = 0; i < net->children; i++) sslh_i_tree_add(t, net->child[i].net, index, net->child[i].name);
 }
 
 /* The tree of net; empty for a dead net. */
@@ -18961,7 +20006,7 @@ SSLH_I_FN sslh_i_entry *sslh_i_find_entry(sslh_net *net, const char *name, sslh_
 
 /* In a training step, whoever asks for a state may be about to change it. */
 SSLH_I_FN sslh_tensor *sslh_i_state_for_use(const sslh_net *net, sslh_tensor *t) {
-    if (net->training && net->ctx->open && (t->flags & SSLH_I_STATE)) sslh_i_note_state(net->ctx, t);
+    if (net->training && net->ctx->step_open && (t->flags & SSLH_I_STATE)) sslh_i_note_state(net->ctx, t);
     return t;
 }
 /* The caller may read or write the tensor, so its memory must exist. */
@@ -19099,8 +20144,8 @@ SSLH_DEF void sslh_train_mode(sslh_net *net, int training) {
 
 SSLH_DEF int sslh_is_training(const sslh_net *net) { return net ? net->training : 0; }
 
-/* Clears in every parameter the flag that operations look at (sslh_i_needs), so that what is recorded from now on leads
-   no gradient to it. */
+/* Clears in every parameter the flag that operations look at (sslh_i_needs_grad), so that what is recorded from now on
+   leads no gradient to it. */
 SSLH_DEF void sslh_freeze(sslh_net *net, int frozen) {
     sslh_i_tree t;
     int i, j;
@@ -19110,8 +20155,8 @@ SSLH_DEF void sslh_freeze(sslh_net *net, int frozen) {
         for (j = 0; j < t.net[i]->entries; j++) {
             sslh_tensor *p = &t.net[i]->entry[j]->t;
             if (!t.net[i]->entry[j]->is_param) continue;
-            if (frozen) p->flags &= ~(unsigned)SSLH_I_NEEDS;
-            else p->flags |= SSLH_I_NEEDS;
+            if (frozen) p->flags &= ~(unsigned)SSLH_I_NEEDS_GRAD;
+            else p->flags |= SSLH_I_NEEDS_GRAD;
         }
     }
 }
@@ -19129,11 +20174,11 @@ SSLH_DEF void sslh_split_batch_norm(sslh_net *net, int groups) {
     for (i = 0; i < t.n; i++) t.net[i]->norm_groups = groups;
 }
 /* The same until it is called with 0 (after an error too): then the number that the caller has set counts again. */
-SSLH_I_FN void sslh_i_split_for_now(sslh_net *net, int groups) {
+SSLH_I_FN void sslh_i_override_norm_groups(sslh_net *net, int groups) {
     sslh_i_tree t;
     int i;
     sslh_i_tree_of(&t, net);
-    for (i = 0; i < t.n; i++) t.net[i]->norm_now = groups;
+    for (i = 0; i < t.n; i++) t.net[i]->norm_override = groups;
 }
 
 /* --- running a net ----------------------------------------------------------------------------------------------- */
@@ -19153,7 +20198,7 @@ SSLH_DEF int sslh_tap(sslh_net *net, const char *name, sslh_tensor *x) {
     for (i = 0; call->desc.taps && call->desc.taps[i] && x; i++)
         if (strcmp(call->desc.taps[i], name) == 0) {
             call->desc.tapped[i] = x;
-            call->several |= 1u << i;
+            call->taps_offered |= 1u << i;
             x->flags |= SSLH_I_KEPT; /* the caller reads it after the run */
         }
     if (call->desc.tap && strcmp(call->desc.tap, name) == 0) {
@@ -19194,14 +20239,14 @@ SSLH_I_FN void sslh_i_release_since(sslh_ctx *c, size_t first, const sslh_tensor
 /* Inside an encoder, after a layer: without a tape only a and b (or NULL) will still be read, so everything else that
    this call made is released, and evaluation needs the memory of one block rather than of the net. With a tape
    everything is still needed, and nothing is released. */
-SSLH_I_FN void sslh_i_narrow(sslh_net *net, const sslh_tensor *a, const sslh_tensor *b) {
+SSLH_I_FN void sslh_i_release_unread(sslh_net *net, const sslh_tensor *a, const sslh_tensor *b) {
     if (net->ctx->no_grad && net->call) sslh_i_release_since(net->ctx, net->call->first, a, b);
 }
 
 /* Each result lives until the step ends, so this many in one step suggest a loop that never begins a new step. */
 SSLH_I_FN void sslh_i_count_forward(sslh_ctx *c) {
-    if (c->running || c->forwards_told || ++c->forwards < 300) return; /* nets inside nets do not count */
-    c->forwards_told = 1;
+    if (c->running || c->forwards_warned || ++c->forwards < 300) return; /* nets inside nets do not count */
+    c->forwards_warned = 1;
     sslh_i_warn(c, "sslh_forward: %d calls since the step began, and the results of all are kept (%.1f MB in use): a "
                 "loop without sslh_next_batch has to call sslh_begin_step first", c->forwards, (double)c->bytes / 1e6);
 }
@@ -19240,7 +20285,7 @@ SSLH_DEF sslh_tensor *sslh_forward_ex(sslh_net *net, sslh_tensor *x, sslh_forwar
     net->call = outer;
     if (!y) sslh_fail(c, SSLH_E_USAGE, "sslh_forward: the forward function of the net '%s' returned NULL", net->name);
     for (i = 0; i < wanted; i++)
-        if (!(call.several >> i & 1)) break;
+        if (!(call.taps_offered >> i & 1)) break;
     missing = desc.tap && !call.tapped ? desc.tap : i < wanted ? desc.taps[i] : NULL;
     if (missing)
         sslh_fail(c, SSLH_E_USAGE, "sslh_forward: the net '%s' has no intermediate result '%s' (it has: %s)", net->name,
@@ -19325,7 +20370,7 @@ SSLH_I_FN sslh_net *sslh_i_clone_one(sslh_ctx *c, sslh_net *net) {
         e->lr_scale = from->lr_scale;
         e->decay_scale = from->decay_scale;
         e->transposed = from->transposed;
-        e->t.flags = from->t.flags & (unsigned)(SSLH_I_PARAM | SSLH_I_STATE | SSLH_I_LONG | SSLH_I_NEEDS);
+        e->t.flags = from->t.flags & (unsigned)(SSLH_I_PARAM | SSLH_I_STATE | SSLH_I_PERSISTENT | SSLH_I_NEEDS_GRAD);
         e->t.group = from->t.group;
     }
     if (!sslh_i_net_seal(copy, 0)) return NULL;
@@ -19552,7 +20597,7 @@ SSLH_DEF size_t sslh_summary(sslh_net *net, sslh_shape input, char *out, size_t 
 /* --- layers ------------------------------------------------------------------------------------------------------ */
 
 /* The number of the entry k places after this one. INT_MAX is no entry's number and stands for all that lie beyond. */
-SSLH_I_FN int sslh_i_behind(int index, int k) { return index > INT_MAX - k ? INT_MAX : index + k; }
+SSLH_I_FN int sslh_i_entry_after(int index, int k) { return index > INT_MAX - k ? INT_MAX : index + k; }
 
 /* Declares "name.suffix"; the name may be empty. */
 SSLH_I_FN int sslh_i_sub_new(sslh_net *net, const char *name, const char *suffix, int is_param, sslh_type type,
@@ -19582,7 +20627,7 @@ SSLH_DEF int sslh_layer_linear_new(sslh_net *net, const char *name, int in, int 
 SSLH_DEF sslh_tensor *sslh_layer_linear(sslh_net *net, int index, sslh_tensor *x, int no_bias,
                                         sslh_activation activation) {
     return sslh_linear_ex(sslh_net_ctx(net), x, sslh_param(net, index),
-                          no_bias ? NULL : sslh_param(net, sslh_i_behind(index, 1)), activation);
+                          no_bias ? NULL : sslh_param(net, sslh_i_entry_after(index, 1)), activation);
 }
 
 /* (O,K,K,I/groups) with any initial values; the bias is uniform in +-1/sqrt(fan_in), as in PyTorch. */
@@ -19611,7 +20656,7 @@ SSLH_DEF int sslh_layer_conv_new(sslh_net *net, const char *name, int in, int ou
 /* (N,H,W,I) -> (N,H',W',O) */
 SSLH_DEF sslh_tensor *sslh_layer_conv(sslh_net *net, int index, sslh_tensor *x, int no_bias, sslh_conv_desc desc) {
     return sslh_conv2d(sslh_net_ctx(net), x, sslh_param(net, index),
-                       no_bias ? NULL : sslh_param(net, sslh_i_behind(index, 1)), desc);
+                       no_bias ? NULL : sslh_param(net, sslh_i_entry_after(index, 1)), desc);
 }
 
 /* Names as in PyTorch; num_batches_tracked is there only because files have it. no_affine 0: with gamma and beta; 1:
@@ -19633,14 +20678,14 @@ SSLH_DEF sslh_tensor *sslh_layer_batch_norm(sslh_net *net, int index, sslh_tenso
     sslh_ctx *c = sslh_net_ctx(net);
     sslh_batch_norm_desc d;
     sslh_tensor *gamma = no_affine == 1 ? NULL : sslh_param(net, index),
-        *beta = no_affine ? NULL : sslh_param(net, sslh_i_behind(index, 1));
-    int state = sslh_i_behind(index, no_affine == 0 ? 2 : no_affine == 2 ? 1 : 0);
-    sslh_tensor *mean = sslh_state(net, state), *var = sslh_state(net, sslh_i_behind(state, 1)),
-        *batches = sslh_state(net, sslh_i_behind(state, 2));
+        *beta = no_affine ? NULL : sslh_param(net, sslh_i_entry_after(index, 1));
+    int state = sslh_i_entry_after(index, no_affine == 0 ? 2 : no_affine == 2 ? 1 : 0);
+    sslh_tensor *mean = sslh_state(net, state), *var = sslh_state(net, sslh_i_entry_after(state, 1)),
+        *batches = sslh_state(net, sslh_i_entry_after(state, 2));
     memset(&d, 0, sizeof d);
     if (SSLH_I_BAD(c)) return sslh_i_dummy(c);
     d.training = net->training;
-    d.virtual_groups = net->norm_now ? net->norm_now : net->norm_groups;
+    d.virtual_groups = net->norm_override ? net->norm_override : net->norm_groups;
     d.activation = activation;
     if (d.training) sslh_i_note_state(c, batches);
     if (SSLH_I_BAD(c)) return sslh_i_dummy(c);
@@ -19657,7 +20702,8 @@ SSLH_DEF int sslh_layer_layer_norm_new(sslh_net *net, const char *name, int widt
 
 /* (..,D) -> (..,D) */
 SSLH_DEF sslh_tensor *sslh_layer_layer_norm(sslh_net *net, int index, sslh_tensor *x, float eps) {
-    return sslh_layer_norm(sslh_net_ctx(net), x, sslh_param(net, index), sslh_param(net, sslh_i_behind(index, 1)), eps);
+    return sslh_layer_norm(sslh_net_ctx(net), x, sslh_param(net, index), sslh_param(net, sslh_i_entry_after(index, 1)),
+                           eps);
 }
 
 /* gamma (D). */
@@ -19732,7 +20778,7 @@ SSLH_I_FN sslh_tensor *sslh_i_recurrent_layer(sslh_net *net, const char *op, int
     if (!layers || !sslh_i_begin(c, op, &x, 1, 1)) return sslh_i_dummy(c);
     start[0] = desc.h0;
     start[1] = desc.c0;
-    D = sslh_param(net, sslh_i_behind(index, 1))->shape[1];
+    D = sslh_param(net, sslh_i_entry_after(index, 1))->shape[1];
     if (SSLH_I_BAD(c)) return sslh_i_dummy(c);
     for (k = 0; k < 2; k++) {
         char s[96];
@@ -19826,7 +20872,7 @@ static const sslh_i_setting sslh_i_mlp_settings[] = {
     SSLH_I_INT(mlp, last_batch_norm), SSLH_I_INT(mlp, last_activation), SSLH_I_INT(mlp, last_no_bias), {NULL, 0, 0}};
 static const sslh_i_setting sslh_i_convnet_settings[] = {
     SSLH_I_INT(convnet, channels), SSLH_I_LIST(convnet, widths), SSLH_I_INT(convnet, map_output),
-    SSLH_I_INT(convnet, norm), {"dcgan", offsetof(sslh_convnet_desc, dcgan), SSLH_I_SET_LATER}, {NULL, 0, 0}};
+    SSLH_I_INT(convnet, norm), {"dcgan", offsetof(sslh_convnet_desc, dcgan), SSLH_I_SET_OPTIONAL}, {NULL, 0, 0}};
 static const sslh_i_setting sslh_i_resnet_settings[] = {
     SSLH_I_INT(resnet, channels), SSLH_I_INT(resnet, depth), SSLH_I_INT(resnet, imagenet_stem),
     SSLH_I_INT(resnet, width), SSLH_I_INT(resnet, map_output), {NULL, 0, 0}};
@@ -19840,7 +20886,7 @@ static const sslh_i_setting sslh_i_vit_settings[] = {
     SSLH_I_INT(vit, image), SSLH_I_INT(vit, channels), SSLH_I_INT(vit, patch),
     SSLH_I_INT(vit, width), SSLH_I_INT(vit, depth), SSLH_I_INT(vit, heads), SSLH_I_INT(vit, mlp),
     SSLH_I_INT(vit, fixed_positions), SSLH_I_INT(vit, token_output), SSLH_I_INT(vit, mean_pool),
-    {"any_size", offsetof(sslh_vit_desc, any_size), SSLH_I_SET_LATER}, {NULL, 0, 0}};
+    {"any_size", offsetof(sslh_vit_desc, any_size), SSLH_I_SET_OPTIONAL}, {NULL, 0, 0}};
 static const sslh_i_setting sslh_i_transformer_settings[] = {
     SSLH_I_INT(transformer, kind), SSLH_I_INT(transformer, vocabulary), SSLH_I_INT(transformer, length),
     SSLH_I_INT(transformer, width), SSLH_I_INT(transformer, depth), SSLH_I_INT(transformer, heads),
@@ -19858,7 +20904,7 @@ SSLH_I_FN void sslh_i_arch_write(sslh_net *net, const sslh_i_setting *s, const v
     sslh_i_append(net->arch, size, &used, "%s", net->name);
     for (; s->name; s++) {
         const char *at = (const char *)desc + s->at;
-        if (s->kind == SSLH_I_SET_LATER && *(const int *)(const void *)at == 0) continue;
+        if (s->kind == SSLH_I_SET_OPTIONAL && *(const int *)(const void *)at == 0) continue;
         if (s->kind == SSLH_I_SET_LIST)
             sslh_i_append(net->arch, size, &used, " %s=%s", s->name,
                           sslh_i_widths_text((const int *)(const void *)at, text, sizeof text));
@@ -19970,12 +21016,12 @@ SSLH_I_FN sslh_tensor *sslh_i_convnet_forward(sslh_net *net, sslh_tensor *x, con
         each = norm == 0 ? 6 : norm > 0 ? 3 : 2;
         conv.activation = each == 2 ? fused : SSLH_LINEAR;
         x = sslh_layer_conv(net, at, x, each != 2, conv);
-        sslh_i_narrow(net, x, NULL);
+        sslh_i_release_unread(net, x, NULL);
         if (each == 6) x = sslh_layer_batch_norm(net, at + 1, x, NULL, 0, fused);
         if (each == 3) x = sslh_group_norm(c, x, sslh_param(net, at + 1), sslh_param(net, at + 2), norm, 0);
         if (each == 3 && !d->dcgan) x = sslh_relu(c, x);
         if (d->dcgan) x = sslh_leaky_relu(c, x, SSLH_I_R(0.2));
-        sslh_i_narrow(net, x, NULL);
+        sslh_i_release_unread(net, x, NULL);
         snprintf(tap, sizeof tap, "block%d", i + 1);
         if (sslh_tap(net, tap, x)) return x;
     }
@@ -20041,7 +21087,7 @@ SSLH_I_FN sslh_tensor *sslh_i_resnet_conv(sslh_net *net, int *at, sslh_tensor *x
     conv.pad = pad;
     x = sslh_layer_conv(net, *at, x, 1, conv);
     *at += 1;
-    sslh_i_narrow(net, x, keep);
+    sslh_i_release_unread(net, x, keep);
     return x;
 }
 
@@ -20050,7 +21096,7 @@ SSLH_I_FN sslh_tensor *sslh_i_resnet_norm(sslh_net *net, int *at, sslh_tensor *x
                                           sslh_activation act, const sslh_tensor *keep) {
     x = sslh_layer_batch_norm(net, *at, x, residual, 0, act);
     *at += 5;
-    sslh_i_narrow(net, x, keep);
+    sslh_i_release_unread(net, x, keep);
     return x;
 }
 
@@ -20171,15 +21217,15 @@ SSLH_I_FN sslh_tensor *sslh_i_convnext_block(sslh_net *net, int at, sslh_tensor 
     conv.pad = 3;
     conv.groups = width;
     y = sslh_layer_conv(net, at + 1, x, 0, conv); /* (N,H,W,width) */
-    sslh_i_narrow(net, x, y);
+    sslh_i_release_unread(net, x, y);
     y = sslh_layer_layer_norm(net, at + 3, y, 1e-6f);
     y = sslh_layer_linear(net, at + 5, y, 0, SSLH_GELU); /* (N,H,W,4 width) */
-    sslh_i_narrow(net, x, y);
+    sslh_i_release_unread(net, x, y);
     y = sslh_layer_linear(net, at + 7, y, 0, SSLH_LINEAR); /* (N,H,W,width) */
     y = sslh_mul(c, y, sslh_reshape(c, sslh_param(net, at), sslh_dim1(width)));
     if (drop > 0.0f) y = sslh_drop_path(c, y, drop);
     x = sslh_add(c, x, y);
-    sslh_i_narrow(net, x, NULL);
+    sslh_i_release_unread(net, x, NULL);
     return x;
 }
 
@@ -20196,13 +21242,13 @@ SSLH_I_FN sslh_tensor *sslh_i_convnext_forward(sslh_net *net, sslh_tensor *x, co
     conv.stride = d->stem;
     for (stage = 0; stage < 8 && d->widths[stage]; stage++) all += d->depths[stage];
     x = sslh_layer_layer_norm(net, 2, sslh_layer_conv(net, 0, x, 0, conv), 1e-6f);
-    sslh_i_narrow(net, x, NULL);
+    sslh_i_release_unread(net, x, NULL);
     if (sslh_tap(net, "stem", x)) return x;
     conv.stride = 2;
     for (stage = 0; stage < 8 && d->widths[stage]; stage++) {
         if (stage) {
             x = sslh_layer_conv(net, at + 2, sslh_layer_layer_norm(net, at, x, 1e-6f), 0, conv);
-            sslh_i_narrow(net, x, NULL);
+            sslh_i_release_unread(net, x, NULL);
             at += 4;
         }
         for (i = 0; i < d->depths[stage]; i++, done++, at += 9) {
@@ -20340,9 +21386,11 @@ SSLH_DEF sslh_net *sslh_nin(sslh_ctx *c, sslh_nin_desc desc) {
 
 /* How a block computes, for sslh_i_block_run. */
 typedef struct sslh_i_block_desc {
-    int heads, causal, post_norm, apart; /* apart: q, k and v have weights of their own */
+    int heads, causal, post_norm;
+    int separate_qkv;                    /* q, k and v have weights of their own */
     int layer;                           /* its number, for the cache */
     float eps, drop, dropout;            /* of the norms; rates of stochastic depth and of dropout, 0 in evaluation */
+    float weight_dropout;                /* of the weights of the attention, likewise */
     sslh_activation activation;
     sslh_tensor *key_mask;
     sslh_i_cache *cache;                 /* NULL: none */
@@ -20361,8 +21409,37 @@ SSLH_I_FN sslh_tensor *sslh_i_cache_add(sslh_ctx *c, const sslh_i_cache *cache, 
     return out ? out : sslh_i_dummy(c);
 }
 
-/* The attention of a block on y (N,T,D), from the entry at on: qkv (2), or q (2), k (2), v (2). */
-SSLH_I_FN sslh_tensor *sslh_i_block_attention(sslh_net *net, int at, sslh_tensor *y, const sslh_i_block_desc *b) {
+/* softmax(q k' / sqrt(D / heads)) v of q, k, v (N,T,D), as sslh_attention computes it, but with dropout of the weights
+   (N,heads,T,T), which are all kept: for short sequences. */
+SSLH_I_FN sslh_tensor *sslh_i_dropped_attention(sslh_ctx *c, sslh_tensor *q, sslh_tensor *k, sslh_tensor *v,
+                                                const sslh_attention_desc *a, float dropout) {
+    static const int heads_first[4] = {0, 2, 1, 3};
+    sslh_tensor *part[3], *hidden, *s;
+    int i, j, N, T, D;
+    if (SSLH_I_BAD(c)) return sslh_i_dummy(c);
+    N = q->shape[0], T = q->shape[1], D = q->shape[2];
+    part[0] = q, part[1] = k, part[2] = v;
+    for (i = 0; i < 3; i++) { /* (N,heads,T,D/heads) */
+        part[i] = sslh_reshape(c, part[i], sslh_dim4(N, T, a->heads, D / a->heads));
+        part[i] = sslh_permute(c, part[i], heads_first);
+    }
+    s = sslh_matmul_ex(c, part[0], part[1], 0, 1); /* (N,heads,T,T) */
+    s = sslh_scale(c, s, 1 / (sslh_real)sslh_i_sqrtf((float)(D / a->heads)));
+    hidden = sslh_i_new(c, "sslh_forward", SSLH_U8, sslh_dim2(T, T)); /* 1: a key behind the query */
+    if (!hidden || SSLH_I_BAD(c)) return sslh_i_dummy(c);
+    for (i = 0; i < T; i++) for (j = 0; j < T; j++) hidden->bytes[i * T + j] = a->causal && j > i;
+    s = sslh_where(c, hidden, sslh_scalar(c, (sslh_real)-1e30f), s);
+    if (a->key_mask)
+        s = sslh_where(c, sslh_reshape(c, a->key_mask, sslh_dim4(N, 1, 1, T)), sslh_scalar(c, (sslh_real)-1e30f), s);
+    s = sslh_dropout(c, sslh_softmax(c, s, -1), dropout);
+    s = sslh_permute(c, sslh_matmul(c, s, part[2]), heads_first); /* (N,T,heads,D/heads) */
+    return sslh_reshape(c, s, sslh_dim3(N, T, D));
+}
+
+/* The attention of a block on y (N,T,D), from the entry at on: qkv (2), or q (2), k (2), v (2). from: what keys and
+   values are made of, when q, k and v are apart; y itself but in SASRec. */
+SSLH_I_FN sslh_tensor *sslh_i_block_attention(sslh_net *net, int at, sslh_tensor *y, sslh_tensor *from,
+                                              const sslh_i_block_desc *b) {
     sslh_ctx *c = sslh_net_ctx(net);
     sslh_attention_desc a;
     sslh_tensor *part[3];
@@ -20371,14 +21448,14 @@ SSLH_I_FN sslh_tensor *sslh_i_block_attention(sslh_net *net, int at, sslh_tensor
     a.heads = b->heads;
     a.causal = b->causal;
     a.key_mask = b->key_mask;
-    if (!b->apart) {
+    if (!b->separate_qkv) {
         y = sslh_layer_linear(net, at, y, 0, SSLH_LINEAR); /* (N,T,3D) */
         if (!b->cache) return sslh_self_attention(c, y, a);
     }
     for (i = 0; i < 3 && !SSLH_I_BAD(c); i++) { /* (N,T,D) each */
         const int D = y->shape[2] / 3;
-        part[i] = b->apart ? sslh_layer_linear(net, at + 2 * i, y, 0, SSLH_LINEAR)
-                           : sslh_slice(c, y, 2, i * D, (i + 1) * D);
+        part[i] = b->separate_qkv ? sslh_layer_linear(net, at + 2 * i, i ? from : y, 0, SSLH_LINEAR)
+                                  : sslh_slice(c, y, 2, i * D, (i + 1) * D);
     }
     if (SSLH_I_BAD(c)) return sslh_i_dummy(c);
     if (b->cache) {
@@ -20386,6 +21463,8 @@ SSLH_I_FN sslh_tensor *sslh_i_block_attention(sslh_net *net, int at, sslh_tensor
         part[1] = sslh_i_cache_add(c, b->cache, b->cache->k, b->layer, part[1]);
         part[2] = sslh_i_cache_add(c, b->cache, b->cache->v, b->layer, part[2]);
     }
+    if (b->weight_dropout > 0.0f)
+        return sslh_i_dropped_attention(c, part[0], part[1], part[2], &a, b->weight_dropout);
     return sslh_attention(c, part[0], part[1], part[2], a);
 }
 
@@ -20395,35 +21474,49 @@ SSLH_I_FN sslh_tensor *sslh_i_block_add(sslh_net *net, sslh_tensor *x, sslh_tens
     if (b->dropout > 0.0f) y = sslh_dropout(c, y, b->dropout);
     if (b->drop > 0.0f) y = sslh_drop_path(c, y, b->drop);
     x = sslh_add(c, x, y);
-    sslh_i_narrow(net, x, NULL);
+    sslh_i_release_unread(net, x, NULL);
     return x;
 }
 
 /* A block has 12 parameters: norm1 (2), qkv (2), proj (2), norm2 (2), fc1 (2), fc2 (2), and 16 when q, k and v are
-   apart. Also used by decoders: at is the index of norm1.weight, x is (N,T,D). With norms in front (pre-norm),
+   separate. Also used by decoders: at is the index of norm1.weight, x is (N,T,D). With norms in front (pre-norm),
      x = x + drop(proj(attention(norm1(x))));   x = x + drop(fc2(gelu(fc1(norm2(x)))))
    or after each sum (post-norm),
      x = norm1(x + drop(proj(attention(x))));   x = norm2(x + drop(fc2(gelu(fc1(x))))).
    With pre-norm the residual stream x is never normalised itself, which keeps deep stacks trainable without a
    warm-up. */
 SSLH_I_FN sslh_tensor *sslh_i_block_run(sslh_net *net, int at, sslh_tensor *x, const sslh_i_block_desc *b) {
-    const int proj = at + (b->apart ? 8 : 4);
+    const int proj = at + (b->separate_qkv ? 8 : 4);
     sslh_tensor *y = b->post_norm ? x : sslh_layer_layer_norm(net, at, x, b->eps);
-    y = sslh_i_block_attention(net, at + 2, y, b);
-    sslh_i_narrow(net, x, y);
+    y = sslh_i_block_attention(net, at + 2, y, y, b);
+    sslh_i_release_unread(net, x, y);
     y = sslh_layer_linear(net, proj, y, 0, SSLH_LINEAR);
     x = sslh_i_block_add(net, x, y, b);
     if (b->post_norm) x = sslh_layer_layer_norm(net, at, x, b->eps);
     y = b->post_norm ? x : sslh_layer_layer_norm(net, proj + 2, x, b->eps);
     y = sslh_layer_linear(net, proj + 4, y, 0, b->activation); /* (N,T,mlp) */
-    sslh_i_narrow(net, x, y);
+    sslh_i_release_unread(net, x, y);
     y = sslh_layer_linear(net, proj + 6, y, 0, SSLH_LINEAR);
     x = sslh_i_block_add(net, x, y, b);
     if (b->post_norm) {
         x = sslh_layer_layer_norm(net, proj + 2, x, b->eps);
-        sslh_i_narrow(net, x, NULL);
+        sslh_i_release_unread(net, x, NULL);
     }
     return x;
+}
+/* SASRec's block (Kang & McAuley 2018) as its authors' program has it: 14 parameters, norm1 (2), q (2), k (2), v (2),
+   norm2 (2), fc1 (2), fc2 (2). Only the queries are normalised, nothing follows the attention, and both sums start from
+   what was normalised:
+     n = norm1(x);   y = n + attention(q(n), k(x), v(x)), with dropout of its weights
+     m = norm2(y);   x = m + drop(fc2(drop(relu(fc1(m))))) */
+SSLH_I_FN sslh_tensor *sslh_i_sasrec_block(sslh_net *net, int at, sslh_tensor *x, const sslh_i_block_desc *b) {
+    sslh_ctx *c = sslh_net_ctx(net);
+    sslh_tensor *n = sslh_layer_layer_norm(net, at, x, b->eps), *y;
+    y = sslh_add(c, n, sslh_i_block_attention(net, at + 2, n, x, b));
+    n = sslh_layer_layer_norm(net, at + 8, y, b->eps);
+    y = sslh_layer_linear(net, at + 10, n, 0, b->activation); /* (N,T,mlp) */
+    if (b->dropout > 0.0f) y = sslh_dropout(c, y, b->dropout);
+    return sslh_i_block_add(net, n, sslh_layer_linear(net, at + 12, y, 0, SSLH_LINEAR), b);
 }
 /* The block of a vision transformer: pre-norm and exact GELU. */
 SSLH_I_FN sslh_tensor *sslh_i_vit_block(sslh_net *net, int at, sslh_tensor *x, int heads, float drop,
@@ -20575,11 +21668,11 @@ SSLH_DEF sslh_net *sslh_vit(sslh_ctx *c, sslh_vit_desc desc) {
 /* --- transformer of text: GPT-2, BERT, CLIP's text encoder -------------------------------------------------------- */
 
 /* The parameter names of one kind of transformer; %d is the number of the block. The projections to q, k and v are one
-   matrix or, when qkv[1] is not NULL, three. */
+   matrix or, when qkv[1] is not NULL, three; proj is NULL where nothing follows the attention. */
 typedef struct sslh_i_text_names {
     const char *table, *positions, *segments, *block, *norm1, *qkv[3], *proj, *norm2, *fc1, *fc2, *norm;
 } sslh_i_text_names;
-static const sslh_i_text_names sslh_i_text_names_of[3] = {
+static const sslh_i_text_names sslh_i_text_names_of[4] = {
     {"wte.weight", "wpe.weight", "wse.weight", "h.%d", "ln_1", {"attn.c_attn", NULL, NULL}, "attn.c_proj", "ln_2",
      "mlp.c_fc", "mlp.c_proj", "ln_f"},
     {"embeddings.word_embeddings.weight", "embeddings.position_embeddings.weight",
@@ -20587,21 +21680,25 @@ static const sslh_i_text_names sslh_i_text_names_of[3] = {
      {"attention.self.query", "attention.self.key", "attention.self.value"}, "attention.output.dense",
      "output.LayerNorm", "intermediate.dense", "output.dense", "embeddings.LayerNorm"},
     {"token_embedding.weight", "positional_embedding", "segment_embedding", "transformer.resblocks.%d", "ln_1",
-     {"attn.in_proj_", NULL, NULL}, "attn.out_proj", "ln_2", "mlp.c_fc", "mlp.c_proj", "ln_final"}};
+     {"attn.in_proj_", NULL, NULL}, "attn.out_proj", "ln_2", "mlp.c_fc", "mlp.c_proj", "ln_final"},
+    {"item_embeddings.weight", "position_embeddings.weight", "segment_embeddings.weight", "blocks.%d",
+     "attention.norm", {"attention.query", "attention.key", "attention.value"}, NULL, "forward.norm", "forward.fc1",
+     "forward.fc2", "norm"}};
 
 /* 1 for a net whose inputs are tokens. */
 SSLH_I_FN int sslh_i_takes_tokens(const sslh_net *net) { return strncmp(net->arch, "transformer ", 12) == 0; }
 
 /* Entries: 0 the table of token embeddings, 1 those of positions, 2 those of segments if there are any, then norm
-   (2), blocks (12 or 16 each) and the pooler (2). The norm is applied to the embedded tokens in BERT, to the output
-   in the others. */
+   (2), blocks (12, 14 or 16 each) and the pooler (2). The norm is applied to the embedded tokens in BERT, to the output
+   in the others. SASRec multiplies the embeddings of its tokens, but not those of positions, by sqrt(D). */
 SSLH_I_FN sslh_tensor *sslh_i_transformer_forward(sslh_net *net, sslh_tensor *x, const void *self) {
     const sslh_transformer_desc *d = (const sslh_transformer_desc *)self;
     const sslh_forward_desc *call = sslh_call(net);
     sslh_ctx *c = sslh_net_ctx(net);
     sslh_i_block_desc b;
     const int from = call->cache ? ((const sslh_i_cache *)call->cache)->used : 0;
-    const int norm = d->segments > 0 ? 3 : 2, bert = d->kind == (int)SSLH_BERT, each = bert ? 16 : 12;
+    const int norm = d->segments > 0 ? 3 : 2, bert = d->kind == (int)SSLH_BERT, sasrec = d->kind == (int)SSLH_SASREC;
+    const int each = bert ? 16 : sasrec ? 14 : 12;
     sslh_tensor *y;
     char tap[24], text[96];
     int i;
@@ -20619,25 +21716,30 @@ SSLH_I_FN sslh_tensor *sslh_i_transformer_forward(sslh_net *net, sslh_tensor *x,
     memset(&b, 0, sizeof b);
     b.heads = d->heads;
     b.causal = d->causal == 1;
-    b.post_norm = b.apart = bert;
-    b.eps = bert ? 1e-12f : 1e-5f;
+    b.post_norm = bert;
+    b.separate_qkv = bert || sasrec;
+    b.eps = bert ? 1e-12f : sasrec ? 1e-8f : 1e-5f;
     b.dropout = net->training ? call->dropout : 0.0f;
+    b.weight_dropout = sasrec ? b.dropout : 0.0f;
     b.activation = d->activation;
     b.key_mask = call->mask;
     b.cache = (sslh_i_cache *)call->cache;
     y = sslh_embedding(c, sslh_param(net, 0), x); /* (N,T,D) */
-    y = sslh_add(c, y, sslh_slice(c, sslh_param(net, 1), 0, from, from + x->shape[1]));
+    if (sasrec) y = sslh_scale(c, y, (sslh_real)sslh_i_sqrtf((float)d->width));
+    y = sslh_add(c, y, call->positions ? sslh_embedding(c, sslh_param(net, 1), call->positions)
+                                       : sslh_slice(c, sslh_param(net, 1), 0, from, from + x->shape[1]));
     if (d->segments > 0) {
         sslh_tensor *table = sslh_param(net, 2);
         y = sslh_add(c, y, call->segments ? sslh_embedding(c, table, call->segments) : sslh_slice(c, table, 0, 0, 1));
     }
     if (bert) y = sslh_layer_layer_norm(net, norm, y, b.eps);
     if (b.dropout > 0.0f) y = sslh_dropout(c, y, b.dropout);
-    sslh_i_narrow(net, y, NULL);
+    sslh_i_release_unread(net, y, NULL);
     for (i = 0; i < d->depth; i++) {
         b.layer = i;
         b.drop = sslh_i_block_drop(net, call->drop_path, i, d->depth);
-        y = sslh_i_block_run(net, norm + 2 + each * i, y, &b);
+        y = sasrec ? sslh_i_sasrec_block(net, norm + 2 + each * i, y, &b)
+                   : sslh_i_block_run(net, norm + 2 + each * i, y, &b);
         snprintf(tap, sizeof tap, "block%d", i + 1);
         if (sslh_tap(net, tap, y)) return y;
     }
@@ -20651,21 +21753,23 @@ SSLH_I_FN sslh_tensor *sslh_i_transformer_forward(sslh_net *net, sslh_tensor *x,
     return y;
 }
 
-/* A weight (out,in), normal, and its bias. In GPT-2's files it is (in,out), as its layers called Conv1D have it. */
+/* A weight (out,in), normal (std 0: Xavier's), and its bias. In GPT-2's files it is (in,out), as its layers called
+   Conv1D have it. */
 SSLH_I_FN void sslh_i_text_linear_new(sslh_net *net, const char *block, const char *name, int in, int out, float std,
                                       int transposed) {
     char text[80];
     const int joined = name[strlen(name) - 1] == '_'; /* "in_proj_weight" */
     int at;
     snprintf(text, sizeof text, "%s%s%s%sweight", block, block[0] ? "." : "", name, joined ? "" : ".");
-    at = sslh_param_new(net, text, sslh_dim2(out, in), SSLH_INIT_NORMAL, std);
+    at = sslh_param_new(net, text, sslh_dim2(out, in), std > 0 ? SSLH_INIT_NORMAL : SSLH_INIT_XAVIER, std);
     if (at >= 0) net->entry[at]->transposed = transposed;
     snprintf(text, sizeof text, "%s%s%s%sbias", block, block[0] ? "." : "", name, joined ? "" : ".");
     sslh_param_new(net, text, sslh_dim1(out), SSLH_INIT_ZERO, 0);
 }
-/* A block's parameters, in the order of sslh_i_block_run. rest: the deviation of the initial weights of proj and fc2,
-   whose results are added to the residual stream. */
-SSLH_I_FN void sslh_i_text_block_new(sslh_net *net, const sslh_transformer_desc *d, int number, float rest) {
+/* A block's parameters, in the order of sslh_i_block_run and sslh_i_sasrec_block. std: the deviation of the initial
+   weights, proj_std: of those of proj and fc2, whose results are added to the residual stream; 0: Xavier's. */
+SSLH_I_FN void sslh_i_text_block_new(sslh_net *net, const sslh_transformer_desc *d, int number, float std,
+                                     float proj_std) {
     const sslh_i_text_names *n = &sslh_i_text_names_of[d->kind];
     const int T = d->kind == (int)SSLH_GPT2, D = d->width;
     char block[40], name[80];
@@ -20674,27 +21778,30 @@ SSLH_I_FN void sslh_i_text_block_new(sslh_net *net, const sslh_transformer_desc 
     snprintf(name, sizeof name, "%s.%s", block, n->norm1);
     sslh_layer_layer_norm_new(net, name, D);
     for (i = 0; i < 3 && n->qkv[i]; i++)
-        sslh_i_text_linear_new(net, block, n->qkv[i], D, n->qkv[1] ? D : 3 * D, 0.02f, T);
-    sslh_i_text_linear_new(net, block, n->proj, D, D, rest, T);
+        sslh_i_text_linear_new(net, block, n->qkv[i], D, n->qkv[1] ? D : 3 * D, std, T);
+    if (n->proj) sslh_i_text_linear_new(net, block, n->proj, D, D, proj_std, T);
     snprintf(name, sizeof name, "%s.%s", block, n->norm2);
     sslh_layer_layer_norm_new(net, name, D);
-    sslh_i_text_linear_new(net, block, n->fc1, D, d->mlp, 0.02f, T);
-    sslh_i_text_linear_new(net, block, n->fc2, d->mlp, D, rest, T);
+    sslh_i_text_linear_new(net, block, n->fc1, D, d->mlp, std, T);
+    sslh_i_text_linear_new(net, block, n->fc2, d->mlp, D, proj_std, T);
 }
 
 SSLH_DEF sslh_net *sslh_transformer(sslh_ctx *c, sslh_transformer_desc desc) {
-    static const sslh_activation by_kind[3] = {SSLH_GELU_TANH, SSLH_GELU, SSLH_GELU_QUICK};
+    static const sslh_activation by_kind[4] = {SSLH_GELU_TANH, SSLH_GELU, SSLH_GELU_QUICK, SSLH_RELU};
     const char *op = "sslh_transformer";
+    const int sasrec = desc.kind == (int)SSLH_SASREC;
+    const sslh_init init = sasrec ? SSLH_INIT_XAVIER : SSLH_INIT_NORMAL;
+    const float std = sasrec ? 0.0f : 0.02f;
     const sslh_i_text_names *names;
     sslh_net *net;
-    float rest = 0.02f;
+    float proj_std = std;
     int i;
     if (SSLH_I_BAD(c)) return sslh_i_dummy_net(c);
-    if (!desc.length) desc.length = 128;
-    if (!desc.width) desc.width = 128;
-    if (!desc.depth) desc.depth = 4;
-    if (!desc.heads) desc.heads = 4;
-    if (!sslh_i_within(c, op, "kind", desc.kind, 0, 2) ||
+    if (!desc.length) desc.length = sasrec ? 50 : 128;
+    if (!desc.width) desc.width = sasrec ? 50 : 128;
+    if (!desc.depth) desc.depth = sasrec ? 2 : 4;
+    if (!desc.heads) desc.heads = sasrec ? 1 : 4;
+    if (!sslh_i_within(c, op, "kind", desc.kind, 0, 3) ||
         !sslh_i_within(c, op, "vocabulary", desc.vocabulary, 1, 1 << 24) ||
         !sslh_i_within(c, op, "length", desc.length, 1, 1 << 20) ||
         !sslh_i_within(c, op, "width", desc.width, 1, 1 << 16) ||
@@ -20705,7 +21812,7 @@ SSLH_DEF sslh_net *sslh_transformer(sslh_ctx *c, sslh_transformer_desc desc) {
         !sslh_i_within(c, op, "pooler", desc.pooler, 0, 1) ||
         !sslh_i_within(c, op, "activation", (int)desc.activation, (int)SSLH_LINEAR, (int)SSLH_GELU_QUICK))
         return sslh_i_dummy_net(c);
-    if (!desc.mlp) desc.mlp = 4 * desc.width;
+    if (!desc.mlp) desc.mlp = sasrec ? desc.width : 4 * desc.width;
     if (!sslh_i_within(c, op, "mlp", desc.mlp, 1, 1 << 18)) return sslh_i_dummy_net(c);
     if (desc.width % desc.heads) {
         sslh_fail(c, SSLH_E_SHAPE, "sslh_transformer: %d heads do not divide the width %d", desc.heads, desc.width);
@@ -20717,15 +21824,15 @@ SSLH_DEF sslh_net *sslh_transformer(sslh_ctx *c, sslh_transformer_desc desc) {
     names = &sslh_i_text_names_of[desc.kind];
     net = sslh_i_encoder_new(c, "transformer", sslh_i_transformer_forward, &desc, sizeof desc, SSLH_TOKENS, desc.width,
                              0, 0);
-    sslh_param_new(net, names->table, sslh_dim2(desc.vocabulary, desc.width), SSLH_INIT_NORMAL, 0.02f);
-    sslh_param_new(net, names->positions, sslh_dim2(desc.length, desc.width), SSLH_INIT_NORMAL, 0.02f);
+    sslh_param_new(net, names->table, sslh_dim2(desc.vocabulary, desc.width), init, std);
+    sslh_param_new(net, names->positions, sslh_dim2(desc.length, desc.width), init, std);
     if (desc.segments > 0)
-        sslh_param_new(net, names->segments, sslh_dim2(desc.segments, desc.width), SSLH_INIT_NORMAL, 0.02f);
+        sslh_param_new(net, names->segments, sslh_dim2(desc.segments, desc.width), init, std);
     sslh_layer_layer_norm_new(net, names->norm, desc.width);
     /* 2 x depth results are added to the residual stream: GPT-2 keeps the variance of their sum */
-    if (desc.kind != (int)SSLH_BERT) rest = 0.02f / sslh_i_sqrtf(2.0f * (float)desc.depth);
-    for (i = 0; i < desc.depth; i++) sslh_i_text_block_new(net, &desc, i, rest);
-    if (desc.pooler) sslh_i_text_linear_new(net, "", "pooler.dense", desc.width, desc.width, 0.02f, 0);
+    if (desc.kind != (int)SSLH_BERT) proj_std = std / sslh_i_sqrtf(2.0f * (float)desc.depth);
+    for (i = 0; i < desc.depth; i++) sslh_i_text_block_new(net, &desc, i, std, proj_std);
+    if (desc.pooler) sslh_i_text_linear_new(net, "", "pooler.dense", desc.width, desc.width, std, 0);
     if (sslh_i_net_bad(net)) return sslh_i_dummy_net(c);
     sslh_i_arch_write(net, sslh_i_transformer_settings, &desc);
     return net;
@@ -20768,7 +21875,7 @@ SSLH_I_FN sslh_tensor *sslh_i_conv_gru_local(sslh_net *net, sslh_tensor *x, cons
         if (d->norm == 0) x = sslh_layer_norm(c, x, sslh_param(net, at + 2), sslh_param(net, at + 3), 0);
         if (d->norm > 0) x = sslh_group_norm(c, x, sslh_param(net, at + 2), sslh_param(net, at + 3), d->norm, 0);
         if (each == 4) x = sslh_relu(c, x);
-        sslh_i_narrow(net, x, NULL);
+        sslh_i_release_unread(net, x, NULL);
     }
     return x;
 }
@@ -20917,8 +22024,8 @@ struct sslh_optimizer {
     int64_t             steps[SSLH_I_GROUPS]; /* in which the group was to be updated */
     float               peak; /* the rate of the groups in .constant_lr, as sslh_optimizer_peak sets it */
     float               decay_by; /* factor of the weight decay in this step, set by a method; else 1 */
-    unsigned            looked; /* groups that sslh_i_optim_unreached has checked */
-    int                 told;   /* sslh_i_strangers has warned */
+    unsigned            groups_checked; /* groups that sslh_i_optim_unreached has checked */
+    int                 warned; /* sslh_i_warn_not_updated has warned */
 };
 
 /* Returned when memory runs out or the settings make no sense; every function recognises it and does nothing. */
@@ -21009,9 +22116,9 @@ SSLH_I_FN int sslh_i_optim_ready(sslh_optimizer *o, int i) {
 }
 
 /* 1 when the step updates parameters of this net; of this tensor. */
-SSLH_I_FN int sslh_i_optim_moves(const sslh_net *net) { return net->grads && !net->frozen; }
-SSLH_I_FN int sslh_i_optim_takes(const sslh_net *net, const sslh_i_entry *e, unsigned groups) {
-    return e->is_param && sslh_i_optim_moves(net) && (e->t.group & groups) != 0;
+SSLH_I_FN int sslh_i_optim_updates_net(const sslh_net *net) { return net->grads && !net->frozen; }
+SSLH_I_FN int sslh_i_optim_updates_tensor(const sslh_net *net, const sslh_i_entry *e, unsigned groups) {
+    return e->is_param && sslh_i_optim_updates_net(net) && (e->t.group & groups) != 0;
 }
 
 /* A tensor keeps its group as a bit; this is the group's number. */
@@ -21042,7 +22149,7 @@ SSLH_I_FN sslh_real sslh_i_optim_norm(sslh_optimizer *o, unsigned groups) {
         for (j = 0; j < net->entries; j++) {
             const sslh_i_entry *e = net->entry[j];
             sslh_real part;
-            if (!sslh_i_optim_takes(net, e, groups)) continue;
+            if (!sslh_i_optim_updates_tensor(net, e, groups)) continue;
             if (o->desc.kind == SSLH_LARS && o->desc.clip <= 0.0f && e->t.ndim > 1) {
                 sslh_real *norms = o->net[i].norms + 2 * j;
                 part = sslh_i_sum_squares2(o->ctx, e->t.grad, e->t.data, e->t.count, 1, sslh_i_optim_decay(o, e),
@@ -21163,11 +22270,11 @@ SSLH_I_FN void sslh_i_optim_unreached(sslh_optimizer *o, unsigned groups) {
         const sslh_net *net = o->net[i].net;
         for (j = 0; j < net->entries && !net->frozen; j++) {
             const sslh_i_entry *e = net->entry[j];
-            if (!e->is_param || !(e->t.group & groups & ~o->looked) || (e->t.flags & SSLH_I_REACHED)) continue;
+            if (!e->is_param || !(e->t.group & groups & ~o->groups_checked) || (e->t.flags & SSLH_I_REACHED)) continue;
             if (!n++) first = e, owner = net;
         }
     }
-    o->looked |= groups;
+    o->groups_checked |= groups;
     if (n == 1)
         sslh_i_warn(o->ctx, "sslh_optimizer_step: no gradient has reached the parameter '%s' of the net '%s' when the "
                     "first step ended: the loss does not depend on it", first->name, owner->name);
@@ -21187,18 +22294,18 @@ SSLH_I_FN int sslh_i_optim_has(const sslh_optimizer *o, const sslh_tensor *t) {
 
 /* A warning at the first step, before the backward pass, about parameters that will get gradients but no updates. A
    head that is not a child of the method's net would keep its initial values, and nobody would notice. */
-SSLH_I_FN void sslh_i_strangers(sslh_optimizer *o, const char *method) {
+SSLH_I_FN void sslh_i_warn_not_updated(sslh_optimizer *o, const char *method) {
     const sslh_tensor *found = NULL;
     char shape[96];
     size_t i;
     int k;
-    if (o->looked || o->told || SSLH_I_BAD(o->ctx)) return;
+    if (o->groups_checked || o->warned || SSLH_I_BAD(o->ctx)) return;
     for (i = 0; i < o->ctx->nnodes && !found; i++)
         for (k = 0; k < o->ctx->nodes[i]->nin && !found; k++) {
             const sslh_tensor *t = o->ctx->nodes[i]->in[k];
-            if (t && (t->flags & SSLH_I_PARAM) && sslh_i_needs(o->ctx, t) && !sslh_i_optim_has(o, t)) found = t;
+            if (t && (t->flags & SSLH_I_PARAM) && sslh_i_needs_grad(o->ctx, t) && !sslh_i_optim_has(o, t)) found = t;
         }
-    o->told = found != NULL;
+    o->warned = found != NULL;
     if (found)
         sslh_i_warn(o->ctx, "sslh_method_step: the loss of '%s' depends on the parameter '%s' %s, which the optimiser "
                     "does not update. Make its net a child of .net with sslh_child, or freeze it", method,
@@ -21222,7 +22329,7 @@ SSLH_I_FN void sslh_i_optim_step(sslh_optimizer *o, float lr, unsigned groups) {
     for (i = 0; i < o->nets; i++) if (o->net[i].net->grads && !sslh_i_optim_ready(o, i)) return;
     norm = sslh_i_optim_norm(o, groups);
     if (SSLH_I_BAD(o->ctx)) return;
-    if (groups & ~o->looked) sslh_i_optim_unreached(o, groups);
+    if (groups & ~o->groups_checked) sslh_i_optim_unreached(o, groups);
     if (o->desc.clip > 0.0f && norm > (sslh_real)o->desc.clip) {
         norm = norm + SSLH_I_R(1e-6); /* as in PyTorch's clip_grad_norm_ */
         scale = (sslh_real)o->desc.clip / norm;
@@ -21230,7 +22337,7 @@ SSLH_I_FN void sslh_i_optim_step(sslh_optimizer *o, float lr, unsigned groups) {
     for (g = 0; g < SSLH_I_GROUPS; g++) o->steps[g] += groups >> g & 1u;
     for (i = o->nets - 1; i >= 0; i--) {
         const sslh_net *net = o->net[i].net;
-        for (g = 0; g < SSLH_I_GROUPS && sslh_i_optim_moves(net); g++) {
+        for (g = 0; g < SSLH_I_GROUPS && sslh_i_optim_updates_net(net); g++) {
             double *power1 = &o->net[i].power[0][g], *power2 = &o->net[i].power[1][g];
             if (!(groups >> g & 1u)) continue;
             *power1 = *power1 * (double)o->desc.beta1;
@@ -21239,7 +22346,7 @@ SSLH_I_FN void sslh_i_optim_step(sslh_optimizer *o, float lr, unsigned groups) {
         for (j = net->entries - 1; j >= 0; j--) {
             const sslh_i_entry *e = net->entry[j];
             float rate;
-            if (!sslh_i_optim_takes(net, e, groups)) continue;
+            if (!sslh_i_optim_updates_tensor(net, e, groups)) continue;
             g = sslh_i_group_number(e->t.group);
             rate = o->desc.constant_lr >> g & 1u ? o->peak : lr;
             rate = rate * o->desc.group_lr[g];
@@ -21247,7 +22354,7 @@ SSLH_I_FN void sslh_i_optim_step(sslh_optimizer *o, float lr, unsigned groups) {
             sslh_i_optim_tensor(o, &o->net[i], j, (sslh_real)rate, scale);
         }
     }
-    sslh_i_settle(o->ctx);
+    sslh_i_close_step(o->ctx);
 }
 SSLH_DEF void sslh_optimizer_step_groups(sslh_optimizer *o, float lr, unsigned groups) {
     SSLH_I_FP(sslh_i_optim_step(o, lr, groups));
@@ -21535,7 +22642,7 @@ SSLH_DEF size_t sslh_recipe_print(sslh_recipe r, char *out, size_t size) {
    is no such field, or batch, view or recipe make no sense. */
 SSLH_I_FN int sslh_i_view_job_begin(sslh_ctx *c, const char *fn, sslh_i_view_job *job, const sslh_batch *batch,
                                     sslh_field_kind kind, const sslh_recipe *recipe, int view,
-                                    const sslh_field **its) {
+                                    const sslh_field **used) {
     const sslh_field *field = NULL;
     int i, first = kind == SSLH_FIELD_CLIP; /* the axis of the height */
     if (SSLH_I_BAD(c)) return 0;
@@ -21573,7 +22680,7 @@ SSLH_I_FN int sslh_i_view_job_begin(sslh_ctx *c, const char *fn, sslh_i_view_job
     job->data = &batch->data;
     job->values = (const char *)field->values;
     job->source = field->type == SSLH_U8 ? 0 : 1;
-    *its = field;
+    *used = field;
     return 1;
 }
 
@@ -21594,13 +22701,13 @@ SSLH_I_FN sslh_tensor *sslh_i_view_now(sslh_ctx *c, const char *fn, sslh_i_view_
         job->in_order = 1;
     }
     for (i = 0; fetched && ok && i < batch->count; i++) {
-        int64_t at = sslh_i_sample(&batch->data, batch->index[i]);
+        int64_t at = sslh_i_sample_id(&batch->data, batch->index[i]);
         ok = field->fetch(field->user, at, fetched + (size_t)i * bytes) == 0;
         if (!ok) sslh_fail(c, SSLH_E_FILE, "%s: .fetch failed for sample %.0f", fn, (double)at);
     }
     job->out = out->data;
     ok = ok && sslh_i_view_run(c, fn, job);
-    if (fetched) sslh_i_unscratch(c, fetched);
+    if (fetched) sslh_i_scratch_end(c, fetched);
     return ok && !SSLH_I_BAD(c) ? sslh_i_end(c, fn, NULL, 0, out) : sslh_i_dummy(c);
 }
 
@@ -21766,7 +22873,7 @@ SSLH_I_FN int sslh_i_in_range(const char *range, double v) {
 }
 
 /* The number, from 1, of the word of n characters in "first, second, third"; 0 when it is none of them. */
-SSLH_I_FN int sslh_i_word_of(const char *words, const char *word, size_t n) {
+SSLH_I_FN int sslh_i_word_index(const char *words, const char *word, size_t n) {
     int i = 1;
     for (;; i++) {
         const char *end = strchr(words, ',');
@@ -21803,7 +22910,7 @@ SSLH_I_FN void sslh_i_setting_put(const sslh_setting *s, void *desc, double v) {
 /* A number of this kind from n characters; 0 when they are no number or not allowed. */
 SSLH_I_FN int sslh_i_setting_number(const sslh_setting *s, const char *text, size_t n, double *v) {
     if (s->kind == SSLH_SETTING_OPTIMIZER || s->kind == SSLH_SETTING_SCHEDULE) {
-        *v = sslh_i_word_of(s->range, text, n);
+        *v = sslh_i_word_index(s->range, text, n);
         return *v > 0;
     }
     *v = 0;
@@ -21836,7 +22943,7 @@ SSLH_I_FN sslh_train_desc sslh_i_train_general(void) {
 static const char *const sslh_i_settings_words[] = {"short", "paper"};
 /* That word for n characters; NULL when there is no such word. */
 SSLH_I_FN const char *sslh_i_settings_word(const char *word, size_t n) {
-    int i = sslh_i_word_of(SSLH_I_SETTINGS_NAMES, word, n);
+    int i = sslh_i_word_index(SSLH_I_SETTINGS_NAMES, word, n);
     return i ? sslh_i_settings_words[i - 1] : NULL;
 }
 SSLH_I_FN int sslh_i_is_paper(const char *word) { return word && strcmp(word, sslh_i_settings_words[1]) == 0; }
@@ -22059,6 +23166,17 @@ static const sslh_setting sslh_i_mfcc_ranges[] = { /* .mel is checked by the tab
 static const sslh_setting sslh_i_split_ranges[] = {
     {"test", offsetof(sslh_split_desc, test), SSLH_SETTING_REAL, "off", "above 0, below 1"},
     {"validation", offsetof(sslh_split_desc, validation), SSLH_SETTING_REAL, "off", "above 0, below 1"}};
+static const sslh_setting sslh_i_items_ranges[] = {
+    SSLH_I_RANGE(sslh_items_desc, user, INT, "1 to 64"),
+    SSLH_I_RANGE(sslh_items_desc, item, INT, "1 to 64"),
+    SSLH_I_RANGE(sslh_items_desc, time, INT, "1 to 64"),
+    SSLH_I_RANGE(sslh_items_desc, rating, INT, "1 to 64"),
+    SSLH_I_RANGE(sslh_items_desc, header, INT, "at least 1"),
+    SSLH_I_RANGE(sslh_items_desc, min_count, INT, "at least 1")};
+static const sslh_setting sslh_i_ranking_ranges[] = {
+    SSLH_I_RANGE(sslh_ranking_desc, k, INT, "at least 1"),
+    {"negatives", offsetof(sslh_ranking_desc, negatives), SSLH_SETTING_INT, "off", "1 to 1000000"},
+    {"users", offsetof(sslh_ranking_desc, users), SSLH_SETTING_INT, "off", "at least 1"}};
 #if SSLH_WITH_CLASSIFIERS
 static const sslh_setting sslh_i_forest_ranges[] = {
     SSLH_I_RANGE(sslh_forest_desc, trees, INT, "1 to 100000"),
@@ -22104,6 +23222,8 @@ static const struct { const sslh_setting *row; int rows; } sslh_i_ranges[] = {
     {sslh_i_split_ranges, SSLH_I_LENGTH(sslh_i_split_ranges)},
     {sslh_i_clips_ranges, SSLH_I_LENGTH(sslh_i_clips_ranges)},
     {sslh_i_moving_ranges, SSLH_I_LENGTH(sslh_i_moving_ranges)},
+    {sslh_i_items_ranges, SSLH_I_LENGTH(sslh_i_items_ranges)},
+    {sslh_i_ranking_ranges, SSLH_I_LENGTH(sslh_i_ranking_ranges)},
 #if SSLH_WITH_CLASSIFIERS
     {sslh_i_forest_ranges, SSLH_I_LENGTH(sslh_i_forest_ranges)},
     {sslh_i_svm_ranges, SSLH_I_LENGTH(sslh_i_svm_ranges)},
@@ -22166,7 +23286,7 @@ SSLH_I_FN const char *sslh_i_comma_hint(const char *at) {
 }
 
 /* The error about a value that is not allowed. */
-SSLH_I_FN void sslh_i_setting_refuse(sslh_ctx *c, const char *who, const sslh_setting *s, const sslh_i_assign *p) {
+SSLH_I_FN void sslh_i_setting_refuse(sslh_ctx *c, const char *op, const sslh_setting *s, const sslh_i_assign *p) {
     const char *noun = s->kind == SSLH_SETTING_INT ? "a whole number" : "a number", *range = s->range, *comma;
     char value[48], must[200];
     size_t used = 0;
@@ -22184,7 +23304,7 @@ SSLH_I_FN void sslh_i_setting_refuse(sslh_ctx *c, const char *who, const sslh_se
                       (int)(comma ? comma - range : (ptrdiff_t)strlen(range)), range, comma ? " and " : "",
                       comma ? comma + 2 : "");
     }
-    sslh_fail(c, SSLH_E_USAGE, "%s: %s=%s is not allowed: it must be %s%s", who, s->name,
+    sslh_fail(c, SSLH_E_USAGE, "%s: %s=%s is not allowed: it must be %s%s", op, s->name,
               sslh_i_quote(value, p->value, p->value_length), must, sslh_i_comma_hint(p->value + p->value_length));
 }
 
@@ -22209,7 +23329,7 @@ SSLH_I_FN int sslh_i_setting_list(const sslh_setting *s, const sslh_i_assign *p,
 /* Puts the value of a pair into its field. Recipes, to which descriptors point, are put into store, which has room for
    those of 4 fields; a second value of the same field uses the same place. */
 typedef struct sslh_i_recipe_store { sslh_recipe recipe[4]; size_t offset[4]; int n; } sslh_i_recipe_store;
-SSLH_I_FN void sslh_i_setting_read(sslh_ctx *c, const char *who, const sslh_setting *s, const sslh_i_assign *p,
+SSLH_I_FN void sslh_i_setting_read(sslh_ctx *c, const char *op, const sslh_setting *s, const sslh_i_assign *p,
                                    void *desc, sslh_i_recipe_store *store) {
     void *field = (char *)desc + s->offset;
     int standard = strlen(s->standard) == p->value_length && memcmp(p->value, s->standard, p->value_length) == 0;
@@ -22261,7 +23381,7 @@ SSLH_I_FN void sslh_i_setting_read(sslh_ctx *c, const char *who, const sslh_sett
         sslh_i_setting_put(s, desc, 0);
         return;
     }
-    sslh_i_setting_refuse(c, who, s, p);
+    sslh_i_setting_refuse(c, op, s, p);
 }
 
 /* Fields of a descriptor that are 0 take the value of the method's paper instead of the default. */
@@ -22308,7 +23428,7 @@ SSLH_I_FN void sslh_i_resolve(sslh_ctx *c, const char *op, const sslh_setting *s
 /* Reads the training settings of text into m->defaults; other names are skipped. If a field is given twice, the last
    value counts; auto is the method's own value. The optimiser is read first, because one that differs from the method's
    starts without the method's numbers. A learning rate without lr_scales is the rate itself. */
-SSLH_I_FN void sslh_i_training_read(sslh_ctx *c, const char *who, const char *text, sslh_method *m) {
+SSLH_I_FN void sslh_i_training_read(sslh_ctx *c, const char *op, const char *text, sslh_method *m) {
     const int n = SSLH_I_LENGTH(sslh_i_train_settings);
     const sslh_optim_kind own = m->defaults.optimizer.kind;
     int pass, rate = 0, scales = 0, steps = 0, milestones = 0;
@@ -22322,7 +23442,7 @@ SSLH_I_FN void sslh_i_training_read(sslh_ctx *c, const char *who, const char *te
             int given = p.value_length != 4 || memcmp(p.value, "auto", 4) != 0;
             if (!s || (m->info && sslh_i_setting_find(m->info->settings, m->info->settings_count, &p))) continue;
             if (pass != (s->kind != SSLH_SETTING_OPTIMIZER)) continue;
-            if (given) sslh_i_setting_read(c, who, s, &p, m, NULL);
+            if (given) sslh_i_setting_read(c, op, s, &p, m, NULL);
             else if (s->kind == SSLH_SETTING_LIST)
                 memcpy((char *)m + s->offset, (const char *)&before + s->offset, sizeof before.defaults.milestones);
             else sslh_i_setting_put(s, m, sslh_i_setting_get(s, &before));
@@ -22344,7 +23464,7 @@ SSLH_I_FN void sslh_i_training_read(sslh_ctx *c, const char *who, const char *te
     if (rate && !scales) m->lr_scales = 0;
     if (steps && !milestones && m->defaults.milestones[0] == 0.0f) /* milestones=none is allowed */
         sslh_fail(c, SSLH_E_USAGE, "%s: schedule=steps needs the places of the steps: give milestones, for example "
-                  "milestones=0.5:0.75 (shares of the run)", who);
+                  "milestones=0.5:0.75 (shares of the run)", op);
 }
 
 /* Every method's constructor calls this when the encoder has been checked and self, which begins with the descriptor,
@@ -22385,16 +23505,16 @@ SSLH_I_FN void sslh_i_settings_names(const sslh_setting *s, int n, char *out, si
 }
 
 /* The error about a piece of text for which sslh_i_assign_next returned -1. */
-SSLH_I_FN void sslh_i_assign_refuse(sslh_ctx *c, const char *who, const char *text, const sslh_i_assign *p) {
+SSLH_I_FN void sslh_i_assign_refuse(sslh_ctx *c, const char *op, const char *text, const sslh_i_assign *p) {
     const char *behind = p->name + p->name_length;
     char word[48];
     if (p->name_length == 0)
-        sslh_fail(c, SSLH_E_USAGE, "%s: no name before \"%s\"", who,
+        sslh_fail(c, SSLH_E_USAGE, "%s: no name before \"%s\"", op,
                   sslh_i_quote(word, p->name, strcspn(p->name, ", \t\r\n\v\f")));
     else if (behind[strspn(behind, " \t\r\n\v\f")] == '=')
-        sslh_fail(c, SSLH_E_USAGE, "%s: no value after \"%s=\"", who, sslh_i_quote(word, p->name, p->name_length));
+        sslh_fail(c, SSLH_E_USAGE, "%s: no value after \"%s=\"", op, sslh_i_quote(word, p->name, p->name_length));
     else
-        sslh_fail(c, SSLH_E_USAGE, "%s: \"%s\" is not name=value%s", who, sslh_i_quote(word, p->name, p->name_length),
+        sslh_fail(c, SSLH_E_USAGE, "%s: \"%s\" is not name=value%s", op, sslh_i_quote(word, p->name, p->name_length),
                   p->name > text ? sslh_i_comma_hint(p->name - 1) : "");
 }
 
@@ -22512,7 +23632,7 @@ SSLH_DEF size_t sslh_method_print(const sslh_method *m, char *out, size_t size) 
     shown.defaults = sslh_i_train_resolve(m, d, INT64_MAX); /* whatever the data */
     sslh_i_append(out, size, &used, "%s: encoder %s, %.0f parameters; numbers:", m->name,
                   m->encoder ? sslh_net_query(m->encoder).name : "none", (double)sslh_net_query(m->net).params);
-    for (i = 0; i < sslh_i_numbers(m->numbers); i++)
+    for (i = 0; i < sslh_i_count_numbers(m->numbers); i++)
         sslh_i_append(out, size, &used, i ? ", %s" : " %s", m->numbers[i].name);
     sslh_i_append(out, size, &used, "%s;", i ? "" : " none");
     for (i = 0; i < SSLH_I_LENGTH(sslh_i_train_settings); i++) {
@@ -22687,9 +23807,9 @@ SSLH_I_LEAN_END
    sslh_attention one whose backward pass computes again what it did not keep. The rest can be read in any order.
 
    This part may call public functions, itself, and the engine in three ways. sslh_i_parallel runs tasks, for which
-   sslh_i_work has memory. Kernels (c->k, >>table) work on a range of an array or on rows, and a task here does little
-   more than call one for its range. sslh_i_gemm and the functions under "part III" in >>prototypes do what needs
-   planning. Nothing here prefetches, packs, or knows an instruction set, a register or a cache.
+   sslh_i_worker_scratch has memory. Kernels (c->k, >>table) work on a range of an array or on rows, and a task here
+   does little more than call one for its range. sslh_i_gemm and the functions under "part III" in >>prototypes do what
+   needs planning. Nothing here prefetches, packs, or knows an instruction set, a register or a cache.
 
    How an operation is added, all the places:
      1. its declaration, with its equation or paper, in >>api-ops;
@@ -22703,8 +23823,8 @@ SSLH_I_LEAN_END
         plain version at the operation, with its name in sslh_i_plain_choose. For a new f of one or two arguments that
         is a value of sslh_i_unary_op or sslh_i_binary_op in >>table, a case in each of two kernels, for f and for its
         slope, and a line in each of two functions at the head of >>elementwise;
-     6. only if the engine plans its work: a section or subsection in part III, its entrance in >>prototypes under
-        "part III", its struct of arguments in >>shared, and a plain version that takes the job first (sslh_i_plainly);
+     6. only if the engine plans its work: a section or subsection in part III, its entrance in >>prototypes under "part
+        III", its struct of arguments in >>shared, and a plain version that takes the job first (sslh_i_run_plain);
      7. only if it multiplies and adds as matrix products do: its count in sslh_i_macs (>>nets), for sslh_summary.
    An operation that is a composition of others needs 1 to 4 only, and no gradient of its own. */
 
@@ -22735,13 +23855,13 @@ SSLH_DEF sslh_code sslh_error_code(const sslh_ctx *c) {
 }
 
 /* Restores the states of an open step as they were before it. */
-SSLH_I_FN void sslh_i_put_back(sslh_ctx *c) {
+SSLH_I_FN void sslh_i_restore_states(sslh_ctx *c) {
     size_t i;
-    for (i = 0; i < c->nbefore; i++) {
-        const sslh_tensor *t = c->before[i].t;
-        memcpy(sslh_i_get_data(t), c->before_bytes + c->before[i].at, t->count * sslh_i_type_size(t->type));
+    for (i = 0; i < c->nsnapshots; i++) {
+        const sslh_tensor *t = c->snapshots[i].t;
+        memcpy(sslh_i_get_data(t), c->snapshot_bytes + c->snapshots[i].at, t->count * sslh_i_type_size(t->type));
     }
-    c->nbefore = c->before_used = 0;
+    c->nsnapshots = c->snapshot_used = 0;
 }
 
 SSLH_DEF void sslh_fail(sslh_ctx *c, sslh_code code, const char *format, ...) {
@@ -22751,7 +23871,7 @@ SSLH_DEF void sslh_fail(sslh_ctx *c, sslh_code code, const char *format, ...) {
     vsnprintf(c->message, sizeof c->message, format, args);
     va_end(args);
     c->code = code == SSLH_OK ? SSLH_E_USAGE : code;
-    sslh_i_put_back(c);
+    sslh_i_restore_states(c);
 }
 
 SSLH_I_FN void sslh_i_warn(sslh_ctx *c, const char *format, ...) {
@@ -22770,13 +23890,13 @@ SSLH_I_FN void sslh_i_warn(sslh_ctx *c, const char *format, ...) {
 /* --- persistent memory ------------------------------------------------------------------------------------------- */
 
 /* Would it exceed .max_bytes? */
-SSLH_I_FN int sslh_i_over(const sslh_ctx *c, size_t bytes) {
+SSLH_I_FN int sslh_i_over_limit(const sslh_ctx *c, size_t bytes) {
     return c->desc.max_bytes && (bytes > c->desc.max_bytes || c->bytes > c->desc.max_bytes - bytes);
 }
 
 /* For memory that can be done without: NULL, without an error, when there is none. */
-SSLH_I_FN void *sslh_i_raw_spare(sslh_ctx *c, size_t bytes) {
-    void *p = sslh_i_over(c, bytes) ? NULL : c->desc.alloc ? c->desc.alloc(c->desc.user, bytes) : malloc(bytes);
+SSLH_I_FN void *sslh_i_raw_try_alloc(sslh_ctx *c, size_t bytes) {
+    void *p = sslh_i_over_limit(c, bytes) ? NULL : c->desc.alloc ? c->desc.alloc(c->desc.user, bytes) : malloc(bytes);
     if (!p) return NULL;
     c->bytes += bytes;
     c->allocs++;
@@ -22785,9 +23905,9 @@ SSLH_I_FN void *sslh_i_raw_spare(sslh_ctx *c, size_t bytes) {
 }
 
 SSLH_I_FN void *sslh_i_raw_alloc(sslh_ctx *c, size_t bytes) {
-    void *p = sslh_i_raw_spare(c, bytes);
-    if (!p && sslh_i_ahead_yield(c)) p = sslh_i_raw_spare(c, bytes);
-    if (!p && sslh_i_over(c, bytes))
+    void *p = sslh_i_raw_try_alloc(c, bytes);
+    if (!p && sslh_i_ahead_yield(c)) p = sslh_i_raw_try_alloc(c, bytes);
+    if (!p && sslh_i_over_limit(c, bytes))
         sslh_fail(c, SSLH_E_MEMORY, "out of memory: %.1f MB more than the limit of %.1f MB given as .max_bytes",
                   ((double)c->bytes + (double)bytes - (double)c->desc.max_bytes) / 1e6,
                   (double)c->desc.max_bytes / 1e6);
@@ -22816,7 +23936,7 @@ SSLH_I_FN sslh_i_block *sslh_i_block_of(const void *payload) {
     return (sslh_i_block *)(uintptr_t)((const char *)payload - SSLH_I_BLOCK_HEAD);
 }
 
-SSLH_I_FN void *sslh_i_block_new(sslh_ctx *c, size_t bytes, int spare) {
+SSLH_I_FN void *sslh_i_block_new(sslh_ctx *c, size_t bytes, int optional) {
     size_t total = bytes + SSLH_I_BLOCK_HEAD + SSLH_I_ALIGN;
     void *raw;
     sslh_i_block *b;
@@ -22825,7 +23945,7 @@ SSLH_I_FN void *sslh_i_block_new(sslh_ctx *c, size_t bytes, int spare) {
         sslh_fail(c, SSLH_E_MEMORY, "out of memory: a size overflows");
         return NULL;
     }
-    raw = spare ? sslh_i_raw_spare(c, total) : sslh_i_raw_alloc(c, total);
+    raw = optional ? sslh_i_raw_try_alloc(c, total) : sslh_i_raw_alloc(c, total);
     if (!raw) return NULL;
     b = (sslh_i_block *)(void *)sslh_i_align(raw);
     memset(b, 0, SSLH_I_BLOCK_HEAD + bytes);
@@ -22853,7 +23973,7 @@ SSLH_I_FN void *sslh_i_alloc_with(sslh_ctx *c, size_t bytes, const void *owner) 
     if (p) sslh_i_block_of(p)->serial = sslh_i_block_of(owner)->serial;
     return p;
 }
-SSLH_I_FN void *sslh_i_alloc_spare(sslh_ctx *c, size_t bytes, const void *owner) {
+SSLH_I_FN void *sslh_i_try_alloc(sslh_ctx *c, size_t bytes, const void *owner) {
     void *p = sslh_i_block_new(c, bytes, 1);
     if (p) sslh_i_block_of(p)->serial = sslh_i_block_of(owner)->serial;
     return p;
@@ -23194,7 +24314,7 @@ SSLH_I_FN sslh_tensor *sslh_i_alias(sslh_ctx *c, sslh_tensor *x, sslh_shape shap
 #define SSLH_I_GRAD_HEAD SSLH_I_ALIGN
 
 SSLH_I_FN void sslh_i_release_grad(sslh_ctx *c, sslh_tensor *t) {
-    if (!t->grad || (t->flags & (SSLH_I_PARAM | SSLH_I_LONG))) return;
+    if (!t->grad || (t->flags & (SSLH_I_PARAM | SSLH_I_PERSISTENT))) return;
     {
         char *start = (char *)t->grad - SSLH_I_GRAD_HEAD;
         size_t size = (t->count * sizeof(sslh_real) + SSLH_I_GRAD_HEAD + SSLH_I_ALIGN -
@@ -23205,7 +24325,7 @@ SSLH_I_FN void sslh_i_release_grad(sslh_ctx *c, sslh_tensor *t) {
 }
 
 SSLH_I_FN void sslh_i_release(sslh_ctx *c, sslh_tensor *t) {
-    if (!t || (t->flags & (SSLH_I_PARAM | SSLH_I_STATE | SSLH_I_LONG)) || t == &c->dummy) return;
+    if (!t || (t->flags & (SSLH_I_PARAM | SSLH_I_STATE | SSLH_I_PERSISTENT)) || t == &c->dummy) return;
     sslh_i_release_grad(c, t);
     if (!t->owner) return;
     sslh_i_buf_drop(c, (sslh_i_buf *)t->owner);
@@ -23228,7 +24348,7 @@ SSLH_I_FN void *sslh_i_scratch(sslh_ctx *c, size_t bytes) {
     return p + SSLH_I_ALIGN;
 }
 
-SSLH_I_FN void sslh_i_unscratch(sslh_ctx *c, void *p) {
+SSLH_I_FN void sslh_i_scratch_end(sslh_ctx *c, void *p) {
     size_t size;
     char *start;
     if (!p) return;
@@ -23244,7 +24364,7 @@ SSLH_I_FN void sslh_i_unwind(sslh_ctx *c, size_t n, size_t m) {
     while (c->ntensors > n) {
         sslh_tensor *t = c->tensors[--c->ntensors];
         sslh_i_release(c, t);
-        t->flags |= SSLH_I_PAST; /* lets a later use say why */
+        t->flags |= SSLH_I_EXPIRED; /* lets a later use say why */
     }
     c->nnodes = m;
 }
@@ -23258,7 +24378,7 @@ SSLH_I_FN void sslh_i_records_back(sslh_ctx *c, size_t chunk, size_t used) {
 
 /* An array for the life of the context: at least `need` bytes, with the `used` bytes of the old one. NULL and an error
    when memory runs out. */
-SSLH_I_FN void *sslh_i_lasting(sslh_ctx *c, void *old, size_t used, size_t need, size_t *size) {
+SSLH_I_FN void *sslh_i_context_array(sslh_ctx *c, void *old, size_t used, size_t need, size_t *size) {
     size_t bytes = SSLH_I_MAX(*size, (size_t)SSLH_I_ALIGN);
     void *p;
     if (old && need <= *size) return old;
@@ -23267,7 +24387,7 @@ SSLH_I_FN void *sslh_i_lasting(sslh_ctx *c, void *old, size_t used, size_t need,
     if (!p) return NULL;
     if (used) memcpy(p, old, used);
     if (old) sslh_i_free(c, old);
-    sslh_i_outlive(p);
+    sslh_i_keep_on_rewind(p);
     *size = bytes;
     return p;
 }
@@ -23278,26 +24398,26 @@ SSLH_I_FN void *sslh_i_lasting(sslh_ctx *c, void *old, size_t used, size_t need,
 SSLH_I_FN void sslh_i_note_state(sslh_ctx *c, sslh_tensor *state) {
     size_t i, bytes;
     void *p;
-    if (SSLH_I_BAD(c) || !state || !(state->flags & SSLH_I_LONG)) return; /* other tensors end with the step */
-    for (i = 0; i < c->nbefore; i++)
-        if (c->before[i].t == state) return;
+    if (SSLH_I_BAD(c) || !state || !(state->flags & SSLH_I_PERSISTENT)) return; /* other tensors end with the step */
+    for (i = 0; i < c->nsnapshots; i++)
+        if (c->snapshots[i].t == state) return;
     bytes = state->count * sslh_i_type_size(state->type);
-    i = c->nbefore * sizeof *c->before;
-    p = sslh_i_lasting(c, c->before, i, i + sizeof *c->before, &c->before_size);
+    i = c->nsnapshots * sizeof *c->snapshots;
+    p = sslh_i_context_array(c, c->snapshots, i, i + sizeof *c->snapshots, &c->snapshots_size);
     if (!p) return;
-    c->before = (sslh_i_before *)p;
-    p = sslh_i_lasting(c, c->before_bytes, c->before_used, c->before_used + bytes, &c->before_bytes_size);
+    c->snapshots = (sslh_i_snapshot *)p;
+    p = sslh_i_context_array(c, c->snapshot_bytes, c->snapshot_used, c->snapshot_used + bytes, &c->snapshot_bytes_size);
     if (!p) return;
-    c->before_bytes = (char *)p;
-    memcpy(c->before_bytes + c->before_used, sslh_i_get_data(state), bytes);
-    c->before[c->nbefore].t = state;
-    c->before[c->nbefore].at = c->before_used;
-    c->nbefore++;
-    c->before_used += bytes;
+    c->snapshot_bytes = (char *)p;
+    memcpy(c->snapshot_bytes + c->snapshot_used, sslh_i_get_data(state), bytes);
+    c->snapshots[c->nsnapshots].t = state;
+    c->snapshots[c->nsnapshots].at = c->snapshot_used;
+    c->nsnapshots++;
+    c->snapshot_used += bytes;
 }
-SSLH_I_FN void sslh_i_settle(sslh_ctx *c) {
-    c->nbefore = c->before_used = 0;
-    c->open = 0;
+SSLH_I_FN void sslh_i_close_step(sslh_ctx *c) {
+    c->nsnapshots = c->snapshot_used = 0;
+    c->step_open = 0;
 }
 
 SSLH_DEF void sslh_begin_step(sslh_ctx *c) {
@@ -23310,8 +24430,8 @@ SSLH_DEF void sslh_begin_step(sslh_ctx *c) {
         sslh_i_unwind(c, 0, 0);
         sslh_i_records_back(c, 0, 0);
         sslh_i_heap_join(c);
-        sslh_i_settle(c);
-        c->open = 1;
+        sslh_i_close_step(c);
+        c->step_open = 1;
     }
     c->dirty = 0;
     c->forwards = 0;
@@ -23323,7 +24443,7 @@ SSLH_DEF void sslh_push(sslh_ctx *c) {
     sslh_i_scope *s;
     if (!c || c == &sslh_i_dead) return; /* after an error too, so that every sslh_pop finds its sslh_push */
     if (c->depth == (int)(sizeof c->scopes / sizeof c->scopes[0])) {
-        c->lost++;
+        c->excess_pushes++;
         sslh_fail(c, SSLH_E_USAGE, "sslh_push: more than %d nested scopes", c->depth);
         return;
     }
@@ -23345,8 +24465,8 @@ SSLH_DEF void sslh_pop(sslh_ctx *c) {
     const sslh_i_scope *s;
     size_t i;
     if (!c || c == &sslh_i_dead) return;
-    if (c->lost) {
-        c->lost--;
+    if (c->excess_pushes) {
+        c->excess_pushes--;
         return;
     }
     if (c->depth == 0) {
@@ -23416,13 +24536,13 @@ SSLH_DEF sslh_ctx *sslh_create(sslh_desc desc) {
     sslh_i_pool_new(c);
     {
         sslh_i_block *b;
-        for (b = c->first; b; b = b->next) sslh_i_outlive((char *)b + SSLH_I_BLOCK_HEAD);
+        for (b = c->first; b; b = b->next) sslh_i_keep_on_rewind((char *)b + SSLH_I_BLOCK_HEAD);
     }
     return c;
 }
 
 /* No rewind frees this block: the context itself needs it. */
-SSLH_I_FN void sslh_i_outlive(void *block) {
+SSLH_I_FN void sslh_i_keep_on_rewind(void *block) {
     sslh_i_block_of(block)->serial = 0;
 }
 
@@ -23449,7 +24569,7 @@ SSLH_DEF void sslh_rewind(sslh_ctx *c, int64_t mark) {
         sslh_fail(c, SSLH_E_USAGE, "sslh_rewind: this mark is not of this context");
         return;
     }
-    sslh_i_settle(c);
+    sslh_i_close_step(c);
     /* tensors that are left of the step may refer to nets that are freed here */
     if (c->depth == 0) {
         sslh_i_unwind(c, 0, 0);
@@ -23863,17 +24983,17 @@ SSLH_DEF uint32_t sslh_random_u32(uint64_t seed, uint64_t stream, uint64_t index
     return x[index & 3];
 }
 
-SSLH_I_FN float sslh_i_unit(uint32_t x) { return (float)(x >> 8) * (1.0f / 16777216.0f); } /* [0,1) */
+SSLH_I_FN float sslh_i_uniform(uint32_t x) { return (float)(x >> 8) * (1.0f / 16777216.0f); } /* [0,1) */
 
 SSLH_DEF float sslh_random_uniform(uint64_t seed, uint64_t stream, uint64_t index) {
-    return sslh_i_unit(sslh_random_u32(seed, stream, index));
+    return sslh_i_uniform(sslh_random_u32(seed, stream, index));
 }
 
 /* Box-Muller: sqrt(-2 ln u) cos(2 pi v), u in (0,1] */
 SSLH_I_FN float sslh_i_box_muller(uint32_t a, uint32_t b) {
     static const float two_pi = 6.283185307179586f;
     float u = (float)((a >> 8) + 1) * (1.0f / 16777216.0f);
-    float v = sslh_i_unit(b);
+    float v = sslh_i_uniform(b);
     float radius2 = -2.0f * (float)sslh_i_log((sslh_real)u);
     float radius = sslh_i_sqrtf(radius2);
     float angle = two_pi * v;
@@ -23924,7 +25044,7 @@ SSLH_I_FN void sslh_i_fill_task(void *arg, int task, int worker) {
             v = sslh_i_box_muller(x[(i & 1) * 2], x[(i & 1) * 2 + 1]);
         } else {
             if (i == begin || (i & 3) == 0) sslh_i_philox_at(f->seed, f->stream, i >> 2, x);
-            v = sslh_i_unit(x[i & 3]);
+            v = sslh_i_uniform(x[i & 3]);
         }
         v = v * f->b;
         v = v + f->a;
@@ -23987,7 +25107,8 @@ SSLH_DEF sslh_tensor *sslh_zeros(sslh_ctx *c, sslh_shape shape) { return sslh_fu
 SSLH_DEF sslh_tensor *sslh_scalar(sslh_ctx *c, sslh_real value) { return sslh_full(c, sslh_dim0(), value); }
 
 /* A tensor whose values the caller provides; an array that is NULL is an error. */
-SSLH_I_FN sslh_tensor *sslh_i_given(sslh_ctx *c, const char *op, sslh_type type, sslh_shape shape, const void *values) {
+SSLH_I_FN sslh_tensor *sslh_i_from_values(sslh_ctx *c, const char *op, sslh_type type, sslh_shape shape,
+                                          const void *values) {
     sslh_tensor *t;
     if (SSLH_I_BAD(c)) return NULL;
     if (!values) {
@@ -23999,18 +25120,18 @@ SSLH_I_FN sslh_tensor *sslh_i_given(sslh_ctx *c, const char *op, sslh_type type,
     return t;
 }
 SSLH_DEF sslh_tensor *sslh_from(sslh_ctx *c, sslh_shape shape, const float *values) {
-    sslh_tensor *t = sslh_i_given(c, "sslh_from", SSLH_F32, shape, values);
+    sslh_tensor *t = sslh_i_from_values(c, "sslh_from", SSLH_F32, shape, values);
     size_t i;
     if (!t) return sslh_i_dummy(c);
     for (i = 0; i < t->count; i++) t->data[i] = (sslh_real)values[i];
     return t;
 }
 SSLH_DEF sslh_tensor *sslh_from_ints(sslh_ctx *c, sslh_shape shape, const int32_t *values) {
-    sslh_tensor *t = sslh_i_given(c, "sslh_from_ints", SSLH_I32, shape, values);
+    sslh_tensor *t = sslh_i_from_values(c, "sslh_from_ints", SSLH_I32, shape, values);
     return t ? t : sslh_i_dummy(c);
 }
 SSLH_DEF sslh_tensor *sslh_from_bytes(sslh_ctx *c, sslh_shape shape, const uint8_t *values) {
-    sslh_tensor *t = sslh_i_given(c, "sslh_from_bytes", SSLH_U8, shape, values);
+    sslh_tensor *t = sslh_i_from_values(c, "sslh_from_bytes", SSLH_U8, shape, values);
     return t ? t : sslh_i_dummy(c);
 }
 
@@ -24044,11 +25165,11 @@ SSLH_DEF sslh_tensor *sslh_requires_grad(sslh_tensor *t) {
         sslh_fail(t->ctx, SSLH_E_USAGE, "sslh_requires_grad: an integer tensor has no gradient");
         return t;
     }
-    if ((t->flags & SSLH_I_LONG) && !t->grad) {
+    if ((t->flags & SSLH_I_PERSISTENT) && !t->grad) {
         t->grad = (sslh_real *)sslh_i_alloc_with(t->ctx, t->count * sizeof(sslh_real), t);
         if (!t->grad) return t;
     }
-    t->flags |= SSLH_I_NEEDS | SSLH_I_KEPT;
+    t->flags |= SSLH_I_NEEDS_GRAD | SSLH_I_KEPT;
     return t;
 }
 
@@ -24071,7 +25192,7 @@ SSLH_I_FN sslh_tensor *sslh_i_persistent(sslh_ctx *c, const char *op, sslh_type 
     memcpy(t->shape, shape.size, sizeof t->shape);
     t->count = count;
     t->ctx = c;
-    t->flags = SSLH_I_LONG;
+    t->flags = SSLH_I_PERSISTENT;
     sslh_i_set_data(t, data);
     return t;
 }
@@ -24087,10 +25208,10 @@ SSLH_DEF sslh_tensor *sslh_persist(sslh_tensor *x) {
 }
 
 /* The error about input number i (0: "the tensor") whose memory was released, with the call that would have kept it. */
-SSLH_I_FN void sslh_i_given_back(sslh_ctx *c, const char *op, const sslh_tensor *t, int i) {
+SSLH_I_FN void sslh_i_fail_released(sslh_ctx *c, const char *op, const sslh_tensor *t, int i) {
     char input[24] = "the tensor";
     if (i) snprintf(input, sizeof input, "input %d", i);
-    if (t->flags & SSLH_I_PAST)
+    if (t->flags & SSLH_I_EXPIRED)
         sslh_fail(c, SSLH_E_USAGE, "%s: the memory of %s was given back when its step or scope ended (keep a copy by "
                   "sslh_persist)", op, input);
     else
@@ -24100,7 +25221,7 @@ SSLH_I_FN void sslh_i_given_back(sslh_ctx *c, const char *op, const sslh_tensor 
 
 SSLH_DEF float sslh_item(const sslh_tensor *t) {
     if (!t || SSLH_I_BAD(t->ctx)) return 0.0f;
-    if (!sslh_i_get_data(t)) sslh_i_given_back(t->ctx, "sslh_item", t, 0);
+    if (!sslh_i_get_data(t)) sslh_i_fail_released(t->ctx, "sslh_item", t, 0);
     else if (t->count != 1)
         sslh_fail(t->ctx, SSLH_E_SHAPE, "sslh_item: a tensor of one element is needed, this one has %.0f",
                   (double)t->count);
@@ -24109,8 +25230,8 @@ SSLH_DEF float sslh_item(const sslh_tensor *t) {
 }
 
 /* An error unless count is that of the tensor, whose memory must still be there. */
-SSLH_I_FN void sslh_i_all_of(const sslh_tensor *t, const char *op, const char *what, size_t count) {
-    if (!sslh_i_get_data(t)) sslh_i_given_back(t->ctx, op, t, 0);
+SSLH_I_FN void sslh_i_check_count(const sslh_tensor *t, const char *op, const char *what, size_t count) {
+    if (!sslh_i_get_data(t)) sslh_i_fail_released(t->ctx, op, t, 0);
     else if (count != t->count)
         sslh_fail(t->ctx, SSLH_E_SHAPE, "%s: %.0f values %s, the tensor has %.0f", op, (double)count, what,
                   (double)t->count);
@@ -24119,7 +25240,7 @@ SSLH_I_FN void sslh_i_all_of(const sslh_tensor *t, const char *op, const char *w
 SSLH_DEF void sslh_read(const sslh_tensor *t, float *out, size_t count) {
     size_t i;
     if (!out) return;
-    if (t && !SSLH_I_BAD(t->ctx)) sslh_i_all_of(t, "sslh_read", "asked for", count);
+    if (t && !SSLH_I_BAD(t->ctx)) sslh_i_check_count(t, "sslh_read", "asked for", count);
     if (!t || SSLH_I_BAD(t->ctx)) {
         memset(out, 0, count * sizeof *out); /* a dummy reads as zeros */
         return;
@@ -24130,7 +25251,7 @@ SSLH_DEF void sslh_read(const sslh_tensor *t, float *out, size_t count) {
 SSLH_DEF void sslh_write(sslh_tensor *t, const float *values, size_t count) {
     size_t i;
     if (!t || !values || SSLH_I_BAD(t->ctx)) return;
-    sslh_i_all_of(t, "sslh_write", "given", count);
+    sslh_i_check_count(t, "sslh_write", "given", count);
     for (i = 0; i < count && !t->data && !SSLH_I_BAD(t->ctx); i++) /* both limits are the first beyond */
         if (!(values[i] > (t->ints ? -2147483904.0f : -1.0f) && values[i] < (t->ints ? 2147483648.0f : 256.0f)))
             sslh_fail(t->ctx, SSLH_E_USAGE, "sslh_write: value %.0f is %g, which the tensor's type, %s, does not have",
@@ -24151,7 +25272,7 @@ SSLH_I_FN int sslh_i_begin(sslh_ctx *c, const char *op, sslh_tensor **in, int n,
     for (i = 0; i < n; i++) {
         if (!in[i]) sslh_fail(c, SSLH_E_USAGE, "%s: input %d is NULL%s", op, i + 1, c->no_view);
         else if (in[i]->ctx != c) sslh_fail(c, SSLH_E_USAGE, "%s: input %d belongs to another context", op, i + 1);
-        else if (!sslh_i_get_data(in[i])) sslh_i_given_back(c, op, in[i], i + 1);
+        else if (!sslh_i_get_data(in[i])) sslh_i_fail_released(c, op, in[i], i + 1);
         else if (all_real && in[i]->type != SSLH_F32)
             sslh_fail(c, SSLH_E_SHAPE, "%s: input %d is an integer tensor, real values are needed", op, i + 1);
         if (SSLH_I_BAD(c)) return 0;
@@ -24159,8 +25280,8 @@ SSLH_I_FN int sslh_i_begin(sslh_ctx *c, const char *op, sslh_tensor **in, int n,
     return 1;
 }
 
-SSLH_I_FN int sslh_i_needs(sslh_ctx *c, const sslh_tensor *t) {
-    return t && (t->flags & SSLH_I_NEEDS) && (t->group == 0 || (t->group & c->groups));
+SSLH_I_FN int sslh_i_needs_grad(sslh_ctx *c, const sslh_tensor *t) {
+    return t && (t->flags & SSLH_I_NEEDS_GRAD) && (t->group == 0 || (t->group & c->groups));
 }
 
 SSLH_I_FN sslh_i_node *sslh_i_record(sslh_ctx *c, const char *op, sslh_i_backward_fn fn, sslh_tensor *out,
@@ -24168,7 +25289,7 @@ SSLH_I_FN sslh_i_node *sslh_i_record(sslh_ctx *c, const char *op, sslh_i_backwar
     sslh_i_node *node;
     int i, wanted = 0;
     if (c->no_grad || SSLH_I_BAD(c)) return NULL;
-    for (i = 0; i < n; i++) wanted |= sslh_i_needs(c, in[i]);
+    for (i = 0; i < n; i++) wanted |= sslh_i_needs_grad(c, in[i]);
     if (!wanted) return NULL;
     if (!sslh_i_grow(c, (void **)(void *)&c->nodes, &c->nodes_cap, c->nnodes + 1, sizeof *c->nodes)) return NULL;
     node = (sslh_i_node *)sslh_i_record_alloc(c, sizeof *node);
@@ -24179,7 +25300,7 @@ SSLH_I_FN sslh_i_node *sslh_i_record(sslh_ctx *c, const char *op, sslh_i_backwar
     node->backward = fn;
     node->out = out;
     node->nin = n;
-    out->flags |= SSLH_I_NEEDS;
+    out->flags |= SSLH_I_NEEDS_GRAD;
     c->nodes[c->nnodes++] = node;
     return node;
 }
@@ -24228,8 +25349,8 @@ SSLH_I_FN sslh_tensor *sslh_i_end(sslh_ctx *c, const char *op, sslh_tensor **in,
 
 SSLH_I_FN sslh_real *sslh_i_grad(sslh_ctx *c, sslh_tensor *t, int *fresh) {
     *fresh = 0;
-    if (SSLH_I_BAD(c) || !sslh_i_needs(c, t)) return NULL;
-    if (t->flags & SSLH_I_SPENT) {
+    if (SSLH_I_BAD(c) || !sslh_i_needs_grad(c, t)) return NULL;
+    if (t->flags & SSLH_I_UNRECORDED) {
         char text[96];
         sslh_fail(c, SSLH_E_USAGE, "sslh_backward: the gradient reaches a result of shape %s whose record an earlier "
                   "sslh_backward has released: add up the losses, or call sslh_backward_keep for all but the last, or "
@@ -24250,7 +25371,8 @@ SSLH_I_FN sslh_real *sslh_i_grad(sslh_ctx *c, sslh_tensor *t, int *fresh) {
 
 /* Whether in, of the same size, can take over the memory of out's gradient. */
 SSLH_I_FN int sslh_i_grad_takes(const sslh_tensor *out, const sslh_tensor *in) {
-    return !in->grad && !(out->flags & SSLH_I_KEPT) && !(in->flags & (SSLH_I_PARAM | SSLH_I_LONG | SSLH_I_SPENT));
+    return !in->grad && !(out->flags & SSLH_I_KEPT) &&
+           !(in->flags & (SSLH_I_PARAM | SSLH_I_PERSISTENT | SSLH_I_UNRECORDED));
 }
 
 /* Passes the gradient of out on to in unchanged (reshape, the sides of an addition): its memory is handed over where
@@ -24259,7 +25381,7 @@ SSLH_I_FN void sslh_i_grad_pass(sslh_ctx *c, sslh_tensor *out, sslh_tensor *in, 
     int fresh;
     sslh_real *g;
     size_t i;
-    if (!sslh_i_needs(c, in)) return;
+    if (!sslh_i_needs_grad(c, in)) return;
     if (last && sslh_i_grad_takes(out, in)) {
         in->grad = out->grad;
         out->grad = NULL;
@@ -24283,7 +25405,7 @@ SSLH_I_FN void sslh_i_backward(sslh_ctx *c, sslh_tensor *loss, int keep) {
                   sslh_i_str(text, sizeof text, sslh_shape_of(loss)));
         return;
     }
-    if (!sslh_i_needs(c, loss)) {
+    if (!sslh_i_needs_grad(c, loss)) {
         sslh_fail(c, SSLH_E_USAGE, "sslh_backward: the loss does not depend on anything that needs a gradient (frozen, "
                   "detached or under sslh_no_grad?)");
         return;
@@ -24307,7 +25429,7 @@ SSLH_I_FN void sslh_i_backward(sslh_ctx *c, sslh_tensor *loss, int keep) {
         if (SSLH_I_BAD(c)) return;
         if (n->out->grad && (keep || !(n->out->flags & SSLH_I_KEPT))) sslh_i_release_grad(c, n->out);
         if (keep) continue;
-        n->out->flags |= SSLH_I_SPENT;
+        n->out->flags |= SSLH_I_UNRECORDED;
         for (s = 0; s < n->nsaved; s++) sslh_i_release(c, n->saved[s]);
         if (!(n->out->flags & SSLH_I_KEPT)) sslh_i_release(c, n->out);
     }
@@ -24380,7 +25502,7 @@ SSLH_I_FN double sslh_i_gradcheck_value(sslh_ctx *c, sslh_function f, sslh_tenso
 
 /* Sets the gradient to zero: a parameter keeps the memory, other tensors release it. */
 SSLH_I_FN void sslh_i_gradcheck_clear(sslh_ctx *c, sslh_tensor *t) {
-    if (t->grad && (t->flags & (SSLH_I_PARAM | SSLH_I_LONG))) memset(t->grad, 0, t->count * sizeof(sslh_real));
+    if (t->grad && (t->flags & (SSLH_I_PARAM | SSLH_I_PERSISTENT))) memset(t->grad, 0, t->count * sizeof(sslh_real));
     else sslh_i_release_grad(c, t);
 }
 
@@ -24736,7 +25858,7 @@ SSLH_I_FN sslh_real sslh_i_sum_squares2(sslh_ctx *c, const sslh_real *x, const s
     sslh_i_flat_run(c, &f, sslh_i_squares_task);
     SSLH_I_FP(sum = c->k->sum(f.out, tasks));
     if (y2) SSLH_I_FP(*y2 = c->k->sum(f.m, tasks));
-    sslh_i_unscratch(c, f.out);
+    sslh_i_scratch_end(c, f.out);
     return sum;
 }
 /* sum of x^2: norms of gradients and parameters. */
@@ -24758,7 +25880,7 @@ SSLH_I_FN int sslh_i_all_finite(sslh_ctx *c, const sslh_real *x, size_t n) {
 SSLH_I_FN sslh_real *sslh_i_grad_reuse(sslh_ctx *c, sslh_tensor *out, sslh_tensor *in, const sslh_real **dy,
                                        int *fresh) {
     *dy = out->grad;
-    if (sslh_i_needs(c, in) && in->count == out->count && sslh_i_grad_takes(out, in)) {
+    if (sslh_i_needs_grad(c, in) && in->count == out->count && sslh_i_grad_takes(out, in)) {
         in->grad = out->grad;
         out->grad = NULL;
         *fresh = 1;
@@ -25006,17 +26128,17 @@ SSLH_I_FN size_t sslh_i_plan_run(const sslh_i_plan *p, int task, size_t *unit, s
 
 /* A broadcast operation: forward when g is NULL, otherwise the gradient of operand `side` before it is summed over the
    axes along which that operand was repeated. */
-typedef struct sslh_i_pair {
+typedef struct sslh_i_map2_job {
     const struct sslh_i_kernels *k;
     const sslh_i_plan *plan;
     int op, side, fresh;
     const sslh_real *a, *b, *y, *g; /* operands; in the backward pass also the result and its gradient */
     sslh_real *out;
-} sslh_i_pair;
+} sslh_i_map2_job;
 
 /* Forward and backward go through the same runs; sa, sb say whether a run of an operand is an array or one number. */
-SSLH_I_FN void sslh_i_pair_task(void *arg, int task, int worker) {
-    const sslh_i_pair *f = (const sslh_i_pair *)arg;
+SSLH_I_FN void sslh_i_map2_task(void *arg, int task, int worker) {
+    const sslh_i_map2_job *f = (const sslh_i_map2_job *)arg;
     const sslh_i_plan *p = f->plan;
     int sa = p->step[0][p->nd - 1] != 0, sb = p->step[1][p->nd - 1] != 0;
     size_t unit = 0, at[3], to, n;
@@ -25032,7 +26154,7 @@ SSLH_I_FN void sslh_i_pair_task(void *arg, int task, int worker) {
 /* Gradients of both operands. For add and sub they are dy or -dy, which is passed on or summed over repeated axes; for
    the others an operand that was repeated needs a scratch array of the result's size before the sum. Where possible,
    passing on hands over the memory, so that an addition costs nothing in the backward pass. */
-SSLH_I_FN void sslh_i_pair_back(sslh_ctx *c, sslh_i_node *n) {
+SSLH_I_FN void sslh_i_map2_back(sslh_ctx *c, sslh_i_node *n) {
     sslh_tensor *out = n->out;
     sslh_shape shape;
     sslh_i_plan plan;
@@ -25040,12 +26162,12 @@ SSLH_I_FN void sslh_i_pair_back(sslh_ctx *c, sslh_i_node *n) {
     if (!sslh_i_broadcast(c, n->name, n->in, 2, &shape, &plan)) return;
     for (side = 1; side >= 0; side--) { /* a is last and may take over dy's memory */
         sslh_tensor *in = n->in[side];
-        int last = side == 0 || !sslh_i_needs(c, n->in[0]), fresh,
+        int last = side == 0 || !sslh_i_needs_grad(c, n->in[0]), fresh,
             linear = n->i[0] == SSLH_I_B_ADD || n->i[0] == SSLH_I_B_SUB;
         sslh_real sign = n->i[0] == SSLH_I_B_SUB && side == 1 ? SSLH_I_R(-1) : SSLH_I_R(1), *dx, *t = NULL;
         const sslh_real *dy = out->grad;
-        sslh_i_pair f;
-        if (!sslh_i_needs(c, in)) continue;
+        sslh_i_map2_job f;
+        if (!sslh_i_needs_grad(c, in)) continue;
         if (linear && sign > 0 && in->count == out->count) {
             sslh_i_grad_pass(c, out, in, last);
             continue;
@@ -25071,19 +26193,19 @@ SSLH_I_FN void sslh_i_pair_back(sslh_ctx *c, sslh_i_node *n) {
         f.y = out->data;
         f.g = dy;
         f.out = t ? t : dx;
-        sslh_i_parallel(c, plan.tasks, sslh_i_pair_task, &f);
+        sslh_i_parallel(c, plan.tasks, sslh_i_map2_task, &f);
         if (t) sslh_i_sum_repeated(c, t, &plan, side, dx, 1, fresh);
-        sslh_i_unscratch(c, t);
+        sslh_i_scratch_end(c, t);
     }
 }
 
 /* All operations of two arguments; i[0] is the kernel's number. */
-SSLH_I_FN sslh_tensor *sslh_i_pair_op(sslh_ctx *c, const char *name, sslh_i_binary_op op, sslh_tensor *a,
-                                      sslh_tensor *b) {
+SSLH_I_FN sslh_tensor *sslh_i_map2(sslh_ctx *c, const char *name, sslh_i_binary_op op, sslh_tensor *a,
+                                   sslh_tensor *b) {
     sslh_tensor *in[2], *out;
     sslh_shape shape;
     sslh_i_plan plan;
-    sslh_i_pair f;
+    sslh_i_map2_job f;
     sslh_i_node *node;
     in[0] = a;
     in[1] = b;
@@ -25098,49 +26220,49 @@ SSLH_I_FN sslh_tensor *sslh_i_pair_op(sslh_ctx *c, const char *name, sslh_i_bina
     f.a = a->data;
     f.b = b->data;
     f.out = out->data;
-    sslh_i_parallel(c, plan.tasks, sslh_i_pair_task, &f);
-    node = op == SSLH_I_B_GREATER ? NULL : sslh_i_record(c, name, sslh_i_pair_back, out, in, 2);
+    sslh_i_parallel(c, plan.tasks, sslh_i_map2_task, &f);
+    node = op == SSLH_I_B_GREATER ? NULL : sslh_i_record(c, name, sslh_i_map2_back, out, in, 2);
     if (node) node->i[0] = (int)op;
     return sslh_i_end(c, name, in, 2, out);
 }
 /* da = dy, db = dy; sub: db = -dy; mul: da = dy b, db = dy a; div: da = dy / b, db = -dy y / b. Each is then summed
    over the axes along which its operand was repeated. */
 SSLH_DEF sslh_tensor *sslh_add(sslh_ctx *c, sslh_tensor *a, sslh_tensor *b) {
-    return sslh_i_pair_op(c, "sslh_add", SSLH_I_B_ADD, a, b);
+    return sslh_i_map2(c, "sslh_add", SSLH_I_B_ADD, a, b);
 }
 SSLH_DEF sslh_tensor *sslh_sub(sslh_ctx *c, sslh_tensor *a, sslh_tensor *b) {
-    return sslh_i_pair_op(c, "sslh_sub", SSLH_I_B_SUB, a, b);
+    return sslh_i_map2(c, "sslh_sub", SSLH_I_B_SUB, a, b);
 }
 SSLH_DEF sslh_tensor *sslh_mul(sslh_ctx *c, sslh_tensor *a, sslh_tensor *b) {
-    return sslh_i_pair_op(c, "sslh_mul", SSLH_I_B_MUL, a, b);
+    return sslh_i_map2(c, "sslh_mul", SSLH_I_B_MUL, a, b);
 }
 SSLH_DEF sslh_tensor *sslh_div(sslh_ctx *c, sslh_tensor *a, sslh_tensor *b) {
-    return sslh_i_pair_op(c, "sslh_div", SSLH_I_B_DIV, a, b);
+    return sslh_i_map2(c, "sslh_div", SSLH_I_B_DIV, a, b);
 }
 /* The gradient goes to the smaller operand (maximum: the larger one), half to each where they are equal. */
 SSLH_DEF sslh_tensor *sslh_minimum(sslh_ctx *c, sslh_tensor *a, sslh_tensor *b) {
-    return sslh_i_pair_op(c, "sslh_minimum", SSLH_I_B_MIN, a, b);
+    return sslh_i_map2(c, "sslh_minimum", SSLH_I_B_MIN, a, b);
 }
 SSLH_DEF sslh_tensor *sslh_maximum(sslh_ctx *c, sslh_tensor *a, sslh_tensor *b) {
-    return sslh_i_pair_op(c, "sslh_maximum", SSLH_I_B_MAX, a, b);
+    return sslh_i_map2(c, "sslh_maximum", SSLH_I_B_MAX, a, b);
 }
 /* A step function has no gradient, so it is not recorded. */
 SSLH_DEF sslh_tensor *sslh_greater(sslh_ctx *c, sslh_tensor *a, sslh_tensor *b) {
-    return sslh_i_pair_op(c, "sslh_greater", SSLH_I_B_GREATER, a, b);
+    return sslh_i_map2(c, "sslh_greater", SSLH_I_B_GREATER, a, b);
 }
 
 /* --- where: the plan's operands are condition, a, b --- */
-typedef struct sslh_i_choice {
+typedef struct sslh_i_where_job {
     const sslh_i_plan *plan;
     const sslh_tensor *condition;
     const sslh_real *a, *b, *g; /* g: dy in the backward pass, for the side where condition is `taken` */
     sslh_real *out;
     int taken, fresh;
-} sslh_i_choice;
+} sslh_i_where_job;
 
 /* Plain loops, because the condition may be of any type and masks rarely take much of the time. */
 SSLH_I_FN void sslh_i_where_task(void *arg, int task, int worker) {
-    const sslh_i_choice *f = (const sslh_i_choice *)arg;
+    const sslh_i_where_job *f = (const sslh_i_where_job *)arg;
     const sslh_tensor *t = f->condition;
     const sslh_i_plan *p = f->plan;
     size_t s0 = p->step[0][p->nd - 1], s1 = p->step[1][p->nd - 1], s2 = p->step[2][p->nd - 1], unit = 0, at[3], to, n,
@@ -25166,7 +26288,7 @@ SSLH_I_FN void sslh_i_where_back(sslh_ctx *c, sslh_i_node *n) {
     for (k = 1; k < 3; k++) {
         int fresh, full = n->in[k]->count == n->out->count;
         sslh_real *dx = sslh_i_grad(c, n->in[k], &fresh), *t = NULL;
-        sslh_i_choice f;
+        sslh_i_where_job f;
         if (!dx) continue;
         if (!full) {
             t = (sslh_real *)sslh_i_scratch(c, n->out->count * sizeof *t);
@@ -25182,7 +26304,7 @@ SSLH_I_FN void sslh_i_where_back(sslh_ctx *c, sslh_i_node *n) {
         sslh_i_parallel(c, plan.tasks, sslh_i_where_task, &f);
         /* t has the shape of the result. */
         if (!full) sslh_i_sum_repeated(c, t, &plan, k, dx, 1, fresh);
-        sslh_i_unscratch(c, t);
+        sslh_i_scratch_end(c, t);
     }
 }
 
@@ -25191,7 +26313,7 @@ SSLH_DEF sslh_tensor *sslh_where(sslh_ctx *c, sslh_tensor *condition, sslh_tenso
     sslh_tensor *in[3], *out;
     sslh_shape shape;
     sslh_i_plan plan;
-    sslh_i_choice f;
+    sslh_i_where_job f;
     in[0] = condition;
     in[1] = a;
     in[2] = b;
@@ -25211,7 +26333,8 @@ SSLH_DEF sslh_tensor *sslh_where(sslh_ctx *c, sslh_tensor *condition, sslh_tenso
     f.b = b->data;
     f.out = out->data;
     sslh_i_parallel(c, plan.tasks, sslh_i_where_task, &f);
-    if (sslh_i_needs(c, a) || sslh_i_needs(c, b)) sslh_i_record(c, "sslh_where", sslh_i_where_back, out, in, 3);
+    if (sslh_i_needs_grad(c, a) || sslh_i_needs_grad(c, b))
+        sslh_i_record(c, "sslh_where", sslh_i_where_back, out, in, 3);
     return sslh_i_end(c, "sslh_where", in, 3, out);
 }
 
@@ -25434,7 +26557,7 @@ SSLH_I_FN void sslh_i_sum_groups(sslh_ctx *c, const sslh_real *x, int nd, const 
         for (i = at + 1; i < m; i++) I *= size[i];
         to = last && fresh ? out : (sslh_real *)sslh_i_scratch(c, O * I * sizeof *to);
         if (to) sslh_i_sum_axis(c, from ? from : x, O, size[at], I, to);
-        sslh_i_unscratch(c, from);
+        sslh_i_scratch_end(c, from);
         if (!to) return;
         from = to;
         size[at] = 1;
@@ -25442,7 +26565,7 @@ SSLH_I_FN void sslh_i_sum_groups(sslh_ctx *c, const sslh_real *x, int nd, const 
     }
     if (!fresh) {
         sslh_i_axpby(c, out, from, kept, 1, scale);
-        sslh_i_unscratch(c, from);
+        sslh_i_scratch_end(c, from);
     } else if (scale != 1) sslh_i_scale_array(c, out, kept, scale);
 }
 
@@ -25744,7 +26867,7 @@ SSLH_I_FN void sslh_i_variance_rows(sslh_ctx *c, const sslh_real *x, sslh_real *
             mean[r] = part[0];
             m2[r] = part[pieces];
         }
-        sslh_i_unscratch(c, part);
+        sslh_i_scratch_end(c, part);
     }
 }
 
@@ -25874,7 +26997,7 @@ SSLH_DEF sslh_tensor *sslh_variance(sslh_ctx *c, sslh_tensor *x, int axes, int k
         rows = sslh_i_rows_of(c, &a, x->data, &copy);
         if (!rows) return sslh_i_dummy(c);
         sslh_i_variance_rows(c, rows, mean->data, out->data, a.K, a.R);
-        sslh_i_unscratch(c, copy);
+        sslh_i_scratch_end(c, copy);
     }
     sslh_i_scale_array(c, out->data, out->count, SSLH_I_R(1) / divisor);
     node = sslh_i_record(c, "sslh_variance", sslh_i_variance_back, out, &x, 1);
@@ -25904,7 +27027,7 @@ SSLH_DEF sslh_tensor *sslh_logsumexp(sslh_ctx *c, sslh_tensor *x, int axes, int 
     rows = lsum ? sslh_i_rows_of(c, &a, x->data, &copy) : NULL;
     if (!rows) return sslh_i_dummy(c);
     sslh_i_lse_rows(c, rows, out->data, most->data, lsum->data, a.K, a.R);
-    sslh_i_unscratch(c, copy);
+    sslh_i_scratch_end(c, copy);
     node = sslh_i_record(c, "sslh_logsumexp", sslh_i_lse_back, out, &x, 1);
     if (node) node->i[0] = axes;
     sslh_i_save(c, node, most);
@@ -25933,8 +27056,8 @@ SSLH_I_FN void sslh_i_max_rows(sslh_ctx *c, const sslh_real *x, sslh_real *y, in
     sslh_i_row_run(c, &f);
 }
 /* x as rows for a search of maxima, or -x when the smallest values are wanted. The caller gives *copy back. */
-SSLH_I_FN const sslh_real *sslh_i_rows_up(sslh_ctx *c, const sslh_i_axes *a, const sslh_real *x, int least,
-                                          sslh_real **copy) {
+SSLH_I_FN const sslh_real *sslh_i_rows_for_max(sslh_ctx *c, const sslh_i_axes *a, const sslh_real *x, int least,
+                                               sslh_real **copy) {
     const sslh_real *rows = sslh_i_rows_of(c, a, x, copy);
     if (!rows || !least) return rows;
     if (!*copy) *copy = (sslh_real *)sslh_i_scratch(c, a->K * a->R * sizeof **copy);
@@ -25952,10 +27075,10 @@ SSLH_I_FN sslh_tensor *sslh_i_max_op(sslh_ctx *c, const char *name, sslh_tensor 
     if (a.R > (size_t)INT_MAX) sslh_fail(c, SSLH_E_SHAPE, "%s: more than %d values in one result", name, INT_MAX);
     out = sslh_i_new(c, name, SSLH_F32, a.out);
     index = out ? sslh_i_new(c, name, SSLH_I32, a.out) : NULL;
-    rows = index ? sslh_i_rows_up(c, &a, x->data, least, &copy) : NULL;
+    rows = index ? sslh_i_rows_for_max(c, &a, x->data, least, &copy) : NULL;
     if (!rows) return sslh_i_dummy(c);
     sslh_i_max_rows(c, rows, out->data, index->ints, a.K, a.R);
-    sslh_i_unscratch(c, copy);
+    sslh_i_scratch_end(c, copy);
     if (least) sslh_i_scale_array(c, out->data, out->count, -1);
     node = sslh_i_record(c, name, sslh_i_max_back, out, &x, 1);
     if (node) node->i[0] = axes;
@@ -26028,9 +27151,9 @@ SSLH_I_FN void sslh_i_prod_back(sslh_ctx *c, sslh_i_node *n) {
         f.fresh = copy ? 1 : fresh;
         sslh_i_product_run(c, &f, &a);
         if (copy) sslh_i_copy_rows(c, &a, copy, dx, 1, fresh);
-        sslh_i_unscratch(c, copy);
+        sslh_i_scratch_end(c, copy);
     }
-    sslh_i_unscratch(c, f.before);
+    sslh_i_scratch_end(c, f.before);
 }
 SSLH_DEF sslh_tensor *sslh_prod(sslh_ctx *c, sslh_tensor *x, int axes, int keep) {
     const char *op = "sslh_prod";
@@ -26046,7 +27169,7 @@ SSLH_DEF sslh_tensor *sslh_prod(sslh_ctx *c, sslh_tensor *x, int axes, int keep)
     if (!f.x) return sslh_i_dummy(c);
     f.out = out->data;
     sslh_i_product_run(c, &f, &a);
-    sslh_i_unscratch(c, copy);
+    sslh_i_scratch_end(c, copy);
     node = sslh_i_record(c, op, sslh_i_prod_back, out, &x, 1);
     if (node) node->i[0] = axes;
     return sslh_i_end(c, op, &x, 1, out);
@@ -26070,10 +27193,10 @@ SSLH_I_FN sslh_tensor *sslh_i_argmax_op(sslh_ctx *c, const char *name, sslh_tens
     mask = sslh_i_one_axis(c, name, x, axis);
     if (!mask || !sslh_i_axes_of(c, name, x, mask, 0, &a)) return sslh_i_dummy(c);
     out = sslh_i_new(c, name, SSLH_I32, a.out);
-    rows = out ? sslh_i_rows_up(c, &a, x->data, least, &copy) : NULL;
+    rows = out ? sslh_i_rows_for_max(c, &a, x->data, least, &copy) : NULL;
     if (!rows) return sslh_i_dummy(c);
     sslh_i_max_rows(c, rows, NULL, out->ints, a.K, a.R);
-    sslh_i_unscratch(c, copy);
+    sslh_i_scratch_end(c, copy);
     return sslh_i_end(c, name, &x, 1, out);
 }
 SSLH_DEF sslh_tensor *sslh_argmax(sslh_ctx *c, sslh_tensor *x, int axis) {
@@ -26248,7 +27371,7 @@ SSLH_I_FN void sslh_i_softmax_op_back(sslh_ctx *c, sslh_i_node *n) {
     y = sslh_i_rows_of(c, &a, out->data, &y_copy);
     dy = y ? sslh_i_rows_of(c, &a, dy, &g_copy) : NULL;
     if (!dy) {
-        sslh_i_unscratch(c, y_copy);
+        sslh_i_scratch_end(c, y_copy);
         return;
     }
     if (a.rows) sslh_i_softmax_rows_back(c, y, dy, dx, a.K, a.R, n->i[1], fresh);
@@ -26256,8 +27379,8 @@ SSLH_I_FN void sslh_i_softmax_op_back(sslh_ctx *c, sslh_i_node *n) {
         sslh_i_softmax_rows_back(c, y, dy, g_copy, a.K, a.R, n->i[1], 1);
         sslh_i_copy_rows(c, &a, g_copy, dx, 1, fresh);
     }
-    sslh_i_unscratch(c, g_copy);
-    sslh_i_unscratch(c, y_copy);
+    sslh_i_scratch_end(c, g_copy);
+    sslh_i_scratch_end(c, y_copy);
 }
 
 /* y = exp(x - max) / sum, or its logarithm, along one axis; i[0] is the axis as a mask, i[1] the logarithm. */
@@ -26276,7 +27399,7 @@ SSLH_I_FN sslh_tensor *sslh_i_softmax_op(sslh_ctx *c, const char *name, sslh_ten
     if (!rows) return sslh_i_dummy(c);
     sslh_i_softmax_rows(c, rows, copy ? copy : out->data, a.K, a.R, log);
     if (copy) sslh_i_copy_rows(c, &a, copy, out->data, 1, 1);
-    sslh_i_unscratch(c, copy);
+    sslh_i_scratch_end(c, copy);
     node = sslh_i_record(c, name, sslh_i_softmax_op_back, out, &x, 1);
     if (node) {
         node->i[0] = mask;
@@ -26457,7 +27580,7 @@ SSLH_I_FN int sslh_i_matmul_plan(sslh_ctx *c, const sslh_tensor *a, const sslh_t
                                  sslh_i_matmul *p) {
     char sa[96], sb[96];
     size_t total_a = 1, total_b = 1;
-    int i, few = 1;
+    int i, fits = 1;
     memset(p, 0, sizeof *p);
     sslh_i_str(sa, sizeof sa, sslh_shape_of(a));
     sslh_i_str(sb, sizeof sb, sslh_shape_of(b));
@@ -26485,12 +27608,12 @@ SSLH_I_FN int sslh_i_matmul_plan(sslh_ctx *c, const sslh_tensor *a, const sslh_t
                       sb, x, y);
             return 0;
         }
-        few = few && sslh_i_matmul_axis(p, size, x == 1 ? 0 : total_a, y == 1 ? 0 : total_b);
+        fits = fits && sslh_i_matmul_axis(p, size, x == 1 ? 0 : total_a, y == 1 ? 0 : total_b);
         total_a *= (size_t)x;
         total_b *= (size_t)y;
         p->shape.size[i] = size;
     }
-    if (!few) {
+    if (!fits) {
         sslh_fail(c, SSLH_E_SHAPE, "sslh_matmul: %s x %s: too many matrices", sa, sb);
         return 0;
     }
@@ -26593,19 +27716,20 @@ SSLH_DEF sslh_tensor *sslh_matmul_ex(sslh_ctx *c, sslh_tensor *a, sslh_tensor *b
     if (!sslh_i_begin(c, "sslh_matmul", in, 2, 1) || !sslh_i_matmul_plan(c, a, b, ta, tb, &p)) return sslh_i_dummy(c);
     sslh_tensor *out = sslh_i_new(c, "sslh_matmul", SSLH_F32, p.shape);
     if (!out) return sslh_i_dummy(c);
-    const size_t one_a = (size_t)p.m * (size_t)p.k, one_b = (size_t)p.k * (size_t)p.n, one = (size_t)p.m * (size_t)p.n;
+    const size_t one_a = (size_t)p.m * (size_t)p.k, one_b = (size_t)p.k * (size_t)p.n;
+    const size_t one_c = (size_t)p.m * (size_t)p.n;
     g = sslh_i_gemm_of(ta, tb, p.m, p.n, p.k, NULL, NULL, NULL);
     g.batch = p.size[0];
     g.stride_a = p.a[0] * one_a;
     g.stride_b = p.b[0] * one_b;
-    g.stride_c = one;
+    g.stride_c = one_c;
     for (size_t q = 0; q < sslh_i_matmul_batches(&p); q++) {
         size_t at[2];
         int first[2];
         sslh_i_matmul_place(&p, q, at, first);
         g.a = a->data + at[0] * one_a;
         g.b = b->data + at[1] * one_b;
-        g.c = out->data + q * (size_t)p.size[0] * one;
+        g.c = out->data + q * (size_t)p.size[0] * one_c;
         sslh_i_gemm(c, &g);
     }
     sslh_i_node *node = sslh_i_record(c, "sslh_matmul", sslh_i_matmul_back, out, in, 2);
@@ -26640,7 +27764,7 @@ SSLH_I_FN void sslh_i_linear_back(sslh_ctx *c, sslh_i_node *node) {
         g.split = 1;
         sslh_i_gemm(c, &g);
     }
-    if (scratch) sslh_i_unscratch(c, scratch);
+    if (scratch) sslh_i_scratch_end(c, scratch);
 }
 
 /* Leading axes of x are rows: M = x.count / I. Bias and ReLU are applied with the last block of K; other activations
@@ -26719,14 +27843,14 @@ SSLH_I_FN void sslh_i_scores(sslh_ctx *c, const sslh_real *x, const sslh_tensor 
 SSLH_I_FN void sslh_i_linear_xent_back(sslh_ctx *c, sslh_i_node *n) {
     sslh_tensor *x = n->in[0], *w = n->in[1], *bias = n->nin > 3 ? n->in[3] : NULL;
     const size_t V = (size_t)w->shape[0], D = (size_t)w->shape[1], rows = x->count / D;
-    const size_t some = sslh_i_scores_rows(rows, V);
+    const size_t block = sslh_i_scores_rows(rows, V);
     const sslh_real *kept = n->nsaved > 2 ? n->saved[2]->data : NULL;
-    const int one = x == w || x == bias; /* gradients that meet in one tensor add up */
+    const int shared = x == w || x == bias; /* gradients that meet in one tensor add up */
     int fresh_x = 0, fresh_w = 0, fresh_b = 0;
-    sslh_real *dx = one ? sslh_grad(c, x) : sslh_i_grad(c, x, &fresh_x);
-    sslh_real *dw = one ? sslh_grad(c, w) : sslh_i_grad(c, w, &fresh_w);
-    sslh_real *db = !bias ? NULL : one ? sslh_grad(c, bias) : sslh_i_grad(c, bias, &fresh_b);
-    sslh_real *z = SSLH_I_BAD(c) ? NULL : (sslh_real *)sslh_i_scratch(c, some * V * sizeof *z); /* (some,V) */
+    sslh_real *dx = shared ? sslh_grad(c, x) : sslh_i_grad(c, x, &fresh_x);
+    sslh_real *dw = shared ? sslh_grad(c, w) : sslh_i_grad(c, w, &fresh_w);
+    sslh_real *db = !bias ? NULL : shared ? sslh_grad(c, bias) : sslh_i_grad(c, bias, &fresh_b);
+    sslh_real *z = SSLH_I_BAD(c) ? NULL : (sslh_real *)sslh_i_scratch(c, block * V * sizeof *z); /* (block,V) */
     sslh_i_gemm_args g;
     sslh_i_xent p;
     size_t at;
@@ -26737,8 +27861,8 @@ SSLH_I_FN void sslh_i_linear_xent_back(sslh_ctx *c, sslh_i_node *n) {
     p.has_ignore = p.fresh_x = 1;
     p.ignore = n->i[0];
     p.dx = z;
-    for (at = 0; at < rows; at += some) {
-        p.rows = SSLH_I_MIN(some, rows - at);
+    for (at = 0; at < rows; at += block) {
+        p.rows = SSLH_I_MIN(block, rows - at);
         p.labels = n->in[2]->ints + at;
         p.most = n->saved[0]->data + at;
         p.lsum = n->saved[1]->data + at;
@@ -26758,7 +27882,7 @@ SSLH_I_FN void sslh_i_linear_xent_back(sslh_ctx *c, sslh_i_node *n) {
         }
         if (db && !sslh_i_bias_sums(c, NULL, z, z, p.rows, V, db, fresh_b && at == 0)) break;
     }
-    sslh_i_unscratch(c, z);
+    sslh_i_scratch_end(c, z);
 }
 
 SSLH_DEF sslh_tensor *sslh_linear_cross_entropy(sslh_ctx *c, sslh_tensor *x, sslh_tensor *weight, sslh_tensor *bias,
@@ -26769,7 +27893,7 @@ SSLH_DEF sslh_tensor *sslh_linear_cross_entropy(sslh_ctx *c, sslh_tensor *x, ssl
     sslh_i_xent p;
     sslh_shape lead;
     sslh_real divisor = 0, *z = NULL;
-    size_t at, rows, V, some;
+    size_t at, rows, V, block;
     char a[96], b[96], d[96];
     in[0] = x;
     in[1] = weight;
@@ -26800,7 +27924,7 @@ SSLH_DEF sslh_tensor *sslh_linear_cross_entropy(sslh_ctx *c, sslh_tensor *x, ssl
                   op, (double)rows, ignore);
         return sslh_i_dummy(c);
     }
-    some = sslh_i_scores_rows(rows, V);
+    block = sslh_i_scores_rows(rows, V);
     loss = sslh_i_new(c, op, SSLH_F32, lead);
     out = loss ? sslh_i_new(c, op, SSLH_F32, sslh_dim0()) : NULL;
     most = out ? sslh_i_new(c, op, SSLH_F32, lead) : NULL;
@@ -26810,10 +27934,10 @@ SSLH_DEF sslh_tensor *sslh_linear_cross_entropy(sslh_ctx *c, sslh_tensor *x, ssl
     if (node && rows <= (size_t)SSLH_I_SCORES / V) {
         kept = sslh_i_new(c, op, SSLH_F32, sslh_dim2((int)rows, (int)V));
         if (!kept) return sslh_i_dummy(c);
-    } else if (!SSLH_I_BAD(c)) z = (sslh_real *)sslh_i_scratch(c, some * V * sizeof *z);
+    } else if (!SSLH_I_BAD(c)) z = (sslh_real *)sslh_i_scratch(c, block * V * sizeof *z);
     if (SSLH_I_BAD(c)) return sslh_i_dummy(c);
-    for (at = 0; at < rows; at += some) {
-        p.rows = SSLH_I_MIN(some, rows - at);
+    for (at = 0; at < rows; at += block) {
+        p.rows = SSLH_I_MIN(block, rows - at);
         p.labels = labels->ints + at;
         p.most = most->data + at;
         p.lsum = lsum->data + at;
@@ -26823,7 +27947,7 @@ SSLH_DEF sslh_tensor *sslh_linear_cross_entropy(sslh_ctx *c, sslh_tensor *x, ssl
                       kept ? kept->data + at * V : z);
         sslh_i_xent_rows(c, &p);
     }
-    if (z) sslh_i_unscratch(c, z);
+    if (z) sslh_i_scratch_end(c, z);
     SSLH_I_FP(out->data[0] = sslh_i_lane_sum(loss->data, rows) / divisor);
     sslh_i_release(c, loss);
     if (node) {
@@ -26938,14 +28062,14 @@ SSLH_I_FN void sslh_i_xent_back_task(void *arg, int task, int worker) {
 
 /* Losses and log-sum-exps of all rows. */
 SSLH_I_FN void sslh_i_xent_rows(sslh_ctx *c, sslh_i_xent *p) {
-    if (sslh_i_plainly(c, sslh_i_plain_xent, p)) return;
+    if (sslh_i_run_plain(c, sslh_i_plain_xent, p)) return;
     p->k = c->k;
     p->per_task = sslh_i_loss_rows(p->K);
     sslh_i_parallel(c, sslh_i_loss_tasks(p->rows, p->per_task), sslh_i_xent_task, p);
 }
 /* Gradients of all rows, into dx and dt. */
 SSLH_I_FN void sslh_i_xent_slopes(sslh_ctx *c, sslh_i_xent *p) {
-    if (sslh_i_plainly(c, sslh_i_plain_xent_back, p)) return;
+    if (sslh_i_run_plain(c, sslh_i_plain_xent_back, p)) return;
     p->k = c->k;
     p->per_task = sslh_i_loss_rows(p->K);
     sslh_i_parallel(c, sslh_i_loss_tasks(p->rows, p->per_task), sslh_i_xent_back_task, p);
@@ -27039,7 +28163,7 @@ SSLH_I_FN void sslh_i_pointwise_task(void *arg, int task, int worker) {
 
 SSLH_I_FN void sslh_i_pointwise_run(sslh_ctx *c, sslh_i_pointwise *p) {
     size_t per_task = (size_t)SSLH_I_POINTWISE_CHUNK * SSLH_I_POINTWISE_CHUNKS;
-    if (sslh_i_plainly(c, sslh_i_plain_pointwise, p)) return;
+    if (sslh_i_run_plain(c, sslh_i_plain_pointwise, p)) return;
     p->k = c->k;
     sslh_i_parallel(c, (int)((p->n + per_task - 1) / per_task), sslh_i_pointwise_task, p);
 }
@@ -27051,7 +28175,7 @@ SSLH_I_FN sslh_real sslh_i_pointwise_sum(sslh_ctx *c, sslh_i_pointwise *p) {
     if (!p->part) return 0;
     sslh_i_pointwise_run(c, p);
     SSLH_I_FP(sum = sslh_i_lane_sum(p->part, chunks));
-    sslh_i_unscratch(c, p->part);
+    sslh_i_scratch_end(c, p->part);
     return sum;
 }
 /* The slopes times scale, into dx and dt. */
@@ -27270,7 +28394,7 @@ SSLH_I_FN void sslh_i_decorrelation_rows(sslh_ctx *c, sslh_i_decorrelation *p) {
 /* --- word2vec: predictions of a batch with the tables as they are, then the updates of the tables ---------------- */
 
 #define SSLH_I_WORD_ITEMS 32  /* of a task */
-#define SSLH_I_WORD_SHARES 8u /* a row of a table belongs to the share row % 8, which one task updates */
+#define SSLH_I_WORD_PARTITIONS 8u /* a row of a table belongs to partition row % 8, which one task updates */
 
 /* h, e, g and loss of a task's items: (1) to (4) of >>word2vec. It writes nothing that another item reads. */
 SSLH_I_FN void sslh_i_word_slopes_task(void *arg, int task, int worker) {
@@ -27305,30 +28429,30 @@ SSLH_I_FN void sslh_i_word_slopes_task(void *arg, int task, int worker) {
     }
 }
 
-/* Adds the updates of the rows of one share, in the order of the items, so that the number of shares does not matter: a
-   single thread takes all rows at once and need not search for its own. */
+/* Adds the updates of the rows of one partition, in the order of the items, so that the number of partitions does not
+   matter: a single thread takes all rows at once and need not search for its own. */
 SSLH_I_FN void sslh_i_word_update_task(void *arg, int task, int worker) {
     const sslh_i_word_batch *b = (const sslh_i_word_batch *)arg;
     const size_t D = b->D;
-    const uint32_t mask = b->shares - 1, mine = (uint32_t)task;
+    const uint32_t mask = b->partitions - 1, own = (uint32_t)task;
     size_t p;
     int32_t j;
     (void)worker;
     for (p = 0; p < b->items; p++) {
         for (j = b->input_at[p]; j < b->input_at[p + 1]; j++)
-            if (((uint32_t)b->input[j] & mask) == mine)
+            if (((uint32_t)b->input[j] & mask) == own)
                 b->k->axpby(b->in + (size_t)b->input[j] * D, b->e + p * D, D, 1, 1);
         for (j = b->target_at[p]; j < b->target_at[p + 1]; j++)
-            if (((uint32_t)b->target[j] & mask) == mine)
+            if (((uint32_t)b->target[j] & mask) == own)
                 b->k->axpby(b->out + (size_t)b->target[j] * D, b->h + p * D, D, 1, b->g[j]);
     }
 }
 
 SSLH_I_FN void sslh_i_word_step(sslh_ctx *c, sslh_i_word_batch *b) {
     b->k = c->k;
-    b->shares = c->threads > 1 ? SSLH_I_WORD_SHARES : 1u;
+    b->partitions = c->threads > 1 ? SSLH_I_WORD_PARTITIONS : 1u;
     sslh_i_parallel(c, sslh_i_tasks(b->items, SSLH_I_WORD_ITEMS), sslh_i_word_slopes_task, b);
-    sslh_i_parallel(c, (int)b->shares, sslh_i_word_update_task, b);
+    sslh_i_parallel(c, (int)b->partitions, sslh_i_word_update_task, b);
 }
 
 /* The sum of the products of two rows. */
@@ -27406,7 +28530,7 @@ typedef struct sslh_i_plain_conv_job {
     int                which, rounded, n;
     sslh_real         *x, *w, *y, *target;
     size_t             count;
-    sslh_i_finish      e;
+    sslh_i_epilogue    e;
 } sslh_i_plain_conv_job;
 SSLH_I_FN void sslh_i_plain_conv_task(void *job, int task, int worker) {
     const sslh_i_plain_conv_job *p = (const sslh_i_plain_conv_job *)job;
@@ -27419,8 +28543,8 @@ SSLH_I_FN void sslh_i_plain_conv_task(void *job, int task, int worker) {
         if (p->target[i] < 0) p->target[i] = 0;
 }
 /* Returns 1 when .plain is set and the work is done. x, w and y as above; two of them are only read. */
-SSLH_I_FN int sslh_i_conv_plainly(sslh_ctx *c, const sslh_i_conv *s, int which, const sslh_real *x, const sslh_real *w,
-                                  const sslh_real *y, sslh_i_finish e) {
+SSLH_I_FN int sslh_i_run_plain_conv(sslh_ctx *c, const sslh_i_conv *s, int which, const sslh_real *x,
+                                    const sslh_real *w, const sslh_real *y, sslh_i_epilogue e) {
     sslh_i_plain_conv_job p;
     if (!c->desc.plain) return 0;
     p.s = s, p.which = which, p.e = e;
@@ -27431,12 +28555,12 @@ SSLH_I_FN int sslh_i_conv_plainly(sslh_ctx *c, const sslh_i_conv *s, int which, 
     p.count = which == SSLH_I_CONV_FORWARD ? sslh_i_place(s->n, 0, 0, s->oh, s->ow, s->co)
               : which == SSLH_I_CONV_DATA  ? sslh_i_place(s->n, 0, 0, s->h, s->w, s->ci)
                                            : sslh_i_place(s->co, 0, 0, s->kh, s->kw, s->ci / s->groups);
-    return sslh_i_plainly(c, sslh_i_plain_conv_task, &p);
+    return sslh_i_run_plain(c, sslh_i_plain_conv_task, &p);
 }
 
 /* With a single window the stride does not matter; here it is limited to the padded image, because the kernels compute
    where the next window would be. */
-SSLH_I_FN void sslh_i_conv_near(sslh_i_conv *s) {
+SSLH_I_FN void sslh_i_conv_limit_strides(sslh_i_conv *s) {
     if (s->oh == 1) s->sh = SSLH_I_MIN(s->sh, s->h + 2 * s->ph);
     if (s->ow == 1) s->sw = SSLH_I_MIN(s->sw, s->w + 2 * s->pw);
 }
@@ -27445,7 +28569,7 @@ SSLH_I_FN void sslh_i_conv_near(sslh_i_conv *s) {
 
 /* The value of one axis in a descriptor: its own, or, where that is 0, the other axis's; at least `least`, which turns
    SSLH_OFF, a negative number, into no padding. */
-SSLH_I_FN int sslh_i_axis(int own, int other, int least) {
+SSLH_I_FN int sslh_i_axis_value(int own, int other, int least) {
     int v = own ? own : other;
     return v < least ? least : v;
 }
@@ -27461,7 +28585,7 @@ SSLH_I_FN void sslh_i_conv_back(sslh_ctx *c, sslh_i_node *node) {
                                            (size_t)s.co, &scratch);
     if (dz && (d = sslh_i_grad(c, x, &fresh)) != NULL) sslh_i_conv_backward_data(c, &s, dz, w->data, d, !fresh);
     if (dz && (d = sslh_i_grad(c, w, &fresh)) != NULL) sslh_i_conv_backward_weight(c, &s, x->data, dz, d, !fresh);
-    if (scratch) sslh_i_unscratch(c, scratch);
+    if (scratch) sslh_i_scratch_end(c, scratch);
 }
 /* The forward pass of a transposed convolution is (2), so its gradients are (1) and (3). */
 SSLH_I_FN void sslh_i_conv_transpose_back(sslh_ctx *c, sslh_i_node *node) {
@@ -27473,9 +28597,9 @@ SSLH_I_FN void sslh_i_conv_transpose_back(sslh_ctx *c, sslh_i_node *node) {
     const sslh_real *dz = sslh_i_bias_back(c, node->out, node->f[0] > 0, node->nin > 2 ? node->in[2] : NULL,
                                            (size_t)s.ci, &scratch);
     if (dz && (d = sslh_i_grad(c, x, &fresh)) != NULL)
-        sslh_i_conv_forward(c, &s, dz, w->data, sslh_i_finish_of(NULL, 0, !fresh), d);
+        sslh_i_conv_forward(c, &s, dz, w->data, sslh_i_epilogue_of(NULL, 0, !fresh), d);
     if (dz && (d = sslh_i_grad(c, w, &fresh)) != NULL) sslh_i_conv_backward_weight(c, &s, dz, x->data, d, !fresh);
-    if (scratch) sslh_i_unscratch(c, scratch);
+    if (scratch) sslh_i_scratch_end(c, scratch);
 }
 
 /* Fills in the sizes of s that are not set yet: those of the output or, when transposed, of the convolution's input,
@@ -27492,9 +28616,9 @@ SSLH_I_FN int sslh_i_conv_sizes(sslh_ctx *c, const char *op, sslh_i_conv *s, int
                                 : (int64_t)in_h + 2 * (int64_t)s->ph >= eh && (int64_t)in_w + 2 * (int64_t)s->pw >= ew;
     if (!fits || oh > INT_MAX / 4 || ow > INT_MAX / 4 || (int64_t)in_w + 2 * (int64_t)s->pw > INT_MAX / 4 ||
         (int64_t)in_h + 2 * (int64_t)s->ph > INT_MAX / 4 || eh > INT_MAX / 4 || ew > INT_MAX / 4) {
-        const int two = (in_h > 1 || s->kh > 1) && (s->sh != s->sw || s->ph != s->pw || s->dh != s->dw);
+        const int show_rows = (in_h > 1 || s->kh > 1) && (s->sh != s->sw || s->ph != s->pw || s->dh != s->dw);
         char high[80] = "";
-        if (two) snprintf(high, sizeof high, " (rows: %d, %d, %d)", s->sh, s->ph, s->dh);
+        if (show_rows) snprintf(high, sizeof high, " (rows: %d, %d, %d)", s->sh, s->ph, s->dh);
         sslh_fail(c, SSLH_E_SHAPE,
                   "%s: x %s, weight %s, stride %d, pad %d, dilation %d%s: the output would have %.0f x %.0f pixels", op,
                   sx, sw, s->sw, s->pw, s->dw, high, fits ? (double)oh : 0.0, fits ? (double)ow : 0.0);
@@ -27539,15 +28663,15 @@ SSLH_I_FN sslh_tensor *sslh_i_conv_op(sslh_ctx *c, const char *op, sslh_tensor *
     s.n = x->shape[0];
     s.kh = dims == 2 ? weight->shape[1] : 1;
     s.kw = weight->shape[dims];
-    s.sh = dims == 2 ? sslh_i_axis(desc.stride, 1, 1) : 1;
-    s.sw = sslh_i_axis(desc.stride_w, sslh_i_axis(desc.stride, 1, 1), 1);
+    s.sh = dims == 2 ? sslh_i_axis_value(desc.stride, 1, 1) : 1;
+    s.sw = sslh_i_axis_value(desc.stride_w, sslh_i_axis_value(desc.stride, 1, 1), 1);
     const int least_stride = SSLH_I_MIN(s.sw, dims == 2 ? s.sh : s.sw), extra = desc.output_pad;
     if (!sslh_i_within(c, op, "output_pad", extra, 0, transposed ? least_stride - 1 : INT_MAX)) return sslh_i_dummy(c);
-    s.ph = dims == 2 ? sslh_i_axis(desc.pad, 0, 0) : 0;
-    s.pw = sslh_i_axis(desc.pad_w, desc.pad, 0);
-    s.dh = dims == 2 ? sslh_i_axis(desc.dilation, 1, 1) : 1;
-    s.dw = sslh_i_axis(desc.dilation_w, sslh_i_axis(desc.dilation, 1, 1), 1);
-    s.groups = sslh_i_axis(desc.groups, 1, 1);
+    s.ph = dims == 2 ? sslh_i_axis_value(desc.pad, 0, 0) : 0;
+    s.pw = sslh_i_axis_value(desc.pad_w, desc.pad, 0);
+    s.dh = dims == 2 ? sslh_i_axis_value(desc.dilation, 1, 1) : 1;
+    s.dw = sslh_i_axis_value(desc.dilation_w, sslh_i_axis_value(desc.dilation, 1, 1), 1);
+    s.groups = sslh_i_axis_value(desc.groups, 1, 1);
     s.co = weight->shape[0]; /* of the convolution that is transposed, too */
     s.ci = weight->shape[dims + 1];
     const int overflow = s.ci > INT_MAX / s.groups;
@@ -27559,7 +28683,7 @@ SSLH_I_FN sslh_tensor *sslh_i_conv_op(sslh_ctx *c, const char *op, sslh_tensor *
     if (!sslh_i_conv_sizes(c, op, &s, in_h, in_w, transposed, dims == 2 ? extra : 0, extra, sx, sw))
         return sslh_i_dummy(c);
     const int oh = transposed ? s.h : s.oh, ow = transposed ? s.w : s.ow;
-    sslh_i_conv_near(&s);
+    sslh_i_conv_limit_strides(&s);
     const int out_c = transposed ? s.ci : s.co;
     if (bias && (bias->ndim != 1 || bias->shape[0] != out_c)) {
         sslh_fail(c, SSLH_E_SHAPE, "%s: weight %s, bias %s: the bias must be (%d)", op, sw,
@@ -27576,7 +28700,7 @@ SSLH_I_FN sslh_tensor *sslh_i_conv_op(sslh_ctx *c, const char *op, sslh_tensor *
     if (!out) return sslh_i_dummy(c);
     const int relu = desc.activation == SSLH_RELU;
     const sslh_real *b = bias ? bias->data : NULL;
-    const sslh_i_finish e = sslh_i_finish_of(b, relu, 0);
+    const sslh_i_epilogue e = sslh_i_epilogue_of(b, relu, 0);
     if (transposed) sslh_i_conv_data(c, c->k, &s, x->data, weight->data, SSLH_I_R(0), e, out->data);
     else sslh_i_conv_forward(c, &s, x->data, weight->data, e, out->data);
     sslh_i_node *node = sslh_i_record(c, op, transposed ? sslh_i_conv_transpose_back : sslh_i_conv_back, out, in, nin);
@@ -27609,7 +28733,7 @@ SSLH_DEF sslh_tensor *sslh_conv1d_transpose(sslh_ctx *c, sslh_tensor *x, sslh_te
 
 /* The number of windows along an axis; 0 when not even one fits. They begin at 0, stride, 2 stride .. of the padded
    axis. With ceil_mode a last, incomplete window counts too, unless it begins in the padding after x. */
-SSLH_I_FN int64_t sslh_i_pool_count(int size, int kernel, int stride, int pad, int ceil_mode) {
+SSLH_I_FN int64_t sslh_i_pooling_count(int size, int kernel, int stride, int pad, int ceil_mode) {
     const int64_t room = (int64_t)size + 2 * (int64_t)pad - kernel + (ceil_mode ? stride - 1 : 0);
     int64_t count = room < 0 ? 0 : room / stride + 1;
     if (ceil_mode && count && (count - 1) * stride >= (int64_t)size + pad) count--;
@@ -27617,8 +28741,8 @@ SSLH_I_FN int64_t sslh_i_pool_count(int size, int kernel, int stride, int pad, i
 }
 /* Checks a pooling of x (N,H,W,C), or with dims 1 (N,T,C), and describes it as a depthwise convolution; 0 after an
    error. */
-SSLH_I_FN int sslh_i_pool_shape(sslh_ctx *c, const char *op, sslh_tensor *x, sslh_pool_desc d, int dims,
-                                sslh_i_conv *s) {
+SSLH_I_FN int sslh_i_pooling_shape(sslh_ctx *c, const char *op, sslh_tensor *x, sslh_pool_desc d, int dims,
+                                   sslh_i_conv *s) {
     char sx[96];
     if (!sslh_i_begin(c, op, &x, 1, 1)) return 0;
     sslh_i_str(sx, sizeof sx, sslh_shape_of(x));
@@ -27643,12 +28767,12 @@ SSLH_I_FN int sslh_i_pool_shape(sslh_ctx *c, const char *op, sslh_tensor *x, ssl
     s->sh = dims == 2 ? (d.stride ? d.stride : s->kh) : 1;
     s->sw = d.stride_w ? d.stride_w : d.stride ? d.stride : s->kw;
     s->ph = dims == 2 ? d.pad : 0;
-    s->pw = sslh_i_axis(d.pad_w, d.pad, 0);
+    s->pw = sslh_i_axis_value(d.pad_w, d.pad, 0);
     s->dh = s->dw = 1;
     if (!sslh_i_within(c, op, "pad", d.pad, 0, dims == 2 ? s->kh / 2 : d.pad_w ? INT_MAX : s->kw / 2) ||
         !sslh_i_option_ok(c, op, d.pad_w ? "pad_w" : "pad", d.pad_w ? d.pad_w : d.pad, 0, s->kw / 2)) return 0;
-    const int64_t oh = sslh_i_pool_count(s->h, s->kh, s->sh, s->ph, d.ceil_mode);
-    const int64_t ow = sslh_i_pool_count(s->w, s->kw, s->sw, s->pw, d.ceil_mode);
+    const int64_t oh = sslh_i_pooling_count(s->h, s->kh, s->sh, s->ph, d.ceil_mode);
+    const int64_t ow = sslh_i_pooling_count(s->w, s->kw, s->sw, s->pw, d.ceil_mode);
     if (oh < 1 || ow < 1 || (int64_t)s->h * s->w > INT_MAX / 4 / s->n || oh * ow > INT_MAX / 4 / s->n) {
         sslh_fail(c, SSLH_E_SHAPE, "%s: x %s, windows of %d x %d: %s", op, sx, s->kh, s->kw,
                   oh < 1 || ow < 1 ? "x does not hold one" : "too many pixels");
@@ -27656,14 +28780,14 @@ SSLH_I_FN int sslh_i_pool_shape(sslh_ctx *c, const char *op, sslh_tensor *x, ssl
     }
     s->oh = (int)oh;
     s->ow = (int)ow;
-    sslh_i_conv_near(s);
+    sslh_i_conv_limit_strides(s);
     return 1;
 }
-SSLH_I_FN sslh_shape sslh_i_pool_out(const sslh_i_conv *s, int dims) {
+SSLH_I_FN sslh_shape sslh_i_pooling_out(const sslh_i_conv *s, int dims) {
     return dims == 2 ? sslh_dim4(s->n, s->oh, s->ow, s->co) : sslh_dim3(s->n, s->ow, s->co);
 }
 /* The descriptor of square windows. */
-SSLH_I_FN sslh_pool_desc sslh_i_pool_square(int kernel, int stride, int pad) {
+SSLH_I_FN sslh_pool_desc sslh_i_pooling_square(int kernel, int stride, int pad) {
     sslh_pool_desc d;
     memset(&d, 0, sizeof d);
     d.kernel = kernel;
@@ -27676,8 +28800,8 @@ SSLH_I_FN sslh_pool_desc sslh_i_pool_square(int kernel, int stride, int pad) {
    these places are inside x.
      maximum   y = the largest,  dx += dy at the first place where it is                                            (1)
      average   y = sum / count,  dx += dy / count at each place                                                     (2)
-   where count is Kh Kw or, at the borders, the number that sslh_i_pool_values returns. */
-typedef struct sslh_i_pool_job {
+   where count is Kh Kw or, at the borders, the number that sslh_i_pooling_values returns. */
+typedef struct sslh_i_pooling_job {
     const struct sslh_i_kernels *k;
     sslh_i_conv      s;
     const sslh_real *x, *y, *dy; /* (N,H,W,C) (N,OH,OW,C) (N,OH,OW,C) */
@@ -27685,11 +28809,11 @@ typedef struct sslh_i_pool_job {
     char            *work;     /* for each worker: pointers to the values of a window */
     size_t           work_bytes, taps; /* most values of a window that are inside x */
     int              exclude_pad;
-} sslh_i_pool_job;
+} sslh_i_pooling_job;
 
 /* (1), the plain version: computes out from x or, where dx is not NULL, adds to dx. A NaN counts as the largest. */
 SSLH_I_FN void sslh_i_plain_max_pool(void *job, int task, int worker) {
-    const sslh_i_pool_job *p = (const sslh_i_pool_job *)job;
+    const sslh_i_pooling_job *p = (const sslh_i_pooling_job *)job;
     const sslh_i_conv *s = &p->s;
     (void)task, (void)worker;
     for (int n = 0; n < s->n; n++)
@@ -27711,7 +28835,7 @@ SSLH_I_FN void sslh_i_plain_max_pool(void *job, int task, int worker) {
 }
 /* One image: y = max over the part of the window inside it, or its gradient, which is added to dx. */
 SSLH_I_FN void sslh_i_max_pool_task(void *arg, int task, int worker) {
-    const sslh_i_pool_job *p = (const sslh_i_pool_job *)arg;
+    const sslh_i_pooling_job *p = (const sslh_i_pooling_job *)arg;
     const sslh_i_conv *s = &p->s;
     const size_t channels = (size_t)s->ci, image = (size_t)s->h * (size_t)s->w * channels * (size_t)task;
     const sslh_real **px = (const sslh_real **)(void *)(p->work + (size_t)worker * p->work_bytes);
@@ -27731,18 +28855,18 @@ SSLH_I_FN void sslh_i_max_pool_task(void *arg, int task, int worker) {
             else p->k->max_pixel(taps, px, channels, p->out + at);
         }
 }
-SSLH_I_FN void sslh_i_max_pool_run(sslh_ctx *c, sslh_i_pool_job *p) {
-    if (sslh_i_plainly(c, sslh_i_plain_max_pool, p)) return;
+SSLH_I_FN void sslh_i_max_pool_run(sslh_ctx *c, sslh_i_pooling_job *p) {
+    if (sslh_i_run_plain(c, sslh_i_plain_max_pool, p)) return;
     p->k = c->k;
     p->taps = (size_t)SSLH_I_MIN(p->s.kh, p->s.h) * (size_t)SSLH_I_MIN(p->s.kw, p->s.w);
     p->work_bytes = (p->taps * 2 * sizeof(sslh_real *) + 63) / 64 * 64;
-    p->work = sslh_i_work(c, &p->work_bytes);
+    p->work = sslh_i_worker_scratch(c, &p->work_bytes);
     if (!p->work) return;
     sslh_i_parallel(c, p->s.n, sslh_i_max_pool_task, p);
-    sslh_i_unwork(c, p->work);
+    sslh_i_worker_scratch_end(c, p->work);
 }
 SSLH_I_FN void sslh_i_max_pool_back(sslh_ctx *c, sslh_i_node *node) { /* node->i: the sslh_i_conv */
-    sslh_i_pool_job p;
+    sslh_i_pooling_job p;
     int fresh;
     memset(&p, 0, sizeof p);
     memcpy(&p.s, node->i, sizeof p.s);
@@ -27756,7 +28880,7 @@ SSLH_I_FN void sslh_i_max_pool_back(sslh_ctx *c, sslh_i_node *node) { /* node->i
 }
 SSLH_I_FN sslh_tensor *sslh_i_max_pool(sslh_ctx *c, const char *op, sslh_tensor *x, const sslh_i_conv *s,
                                        sslh_shape shape) {
-    sslh_i_pool_job p;
+    sslh_i_pooling_job p;
     sslh_tensor *out = sslh_i_new(c, op, SSLH_F32, shape);
     if (!out) return sslh_i_dummy(c);
     memset(&p, 0, sizeof p);
@@ -27770,11 +28894,11 @@ SSLH_I_FN sslh_tensor *sslh_i_max_pool(sslh_ctx *c, const char *op, sslh_tensor 
 }
 SSLH_I_FN sslh_tensor *sslh_i_max_pool_op(sslh_ctx *c, const char *op, sslh_tensor *x, sslh_pool_desc d, int dims) {
     sslh_i_conv s;
-    if (!sslh_i_pool_shape(c, op, x, d, dims, &s)) return sslh_i_dummy(c);
-    return sslh_i_max_pool(c, op, x, &s, sslh_i_pool_out(&s, dims));
+    if (!sslh_i_pooling_shape(c, op, x, d, dims, &s)) return sslh_i_dummy(c);
+    return sslh_i_max_pool(c, op, x, &s, sslh_i_pooling_out(&s, dims));
 }
 SSLH_DEF sslh_tensor *sslh_max_pool2d(sslh_ctx *c, sslh_tensor *x, int kernel, int stride, int pad) {
-    return sslh_i_max_pool_op(c, "sslh_max_pool2d", x, sslh_i_pool_square(kernel, stride, pad), 2);
+    return sslh_i_max_pool_op(c, "sslh_max_pool2d", x, sslh_i_pooling_square(kernel, stride, pad), 2);
 }
 SSLH_DEF sslh_tensor *sslh_max_pool2d_ex(sslh_ctx *c, sslh_tensor *x, sslh_pool_desc desc) {
     return sslh_i_max_pool_op(c, "sslh_max_pool2d_ex", x, desc, 2);
@@ -27788,20 +28912,20 @@ SSLH_DEF sslh_tensor *sslh_max_pool1d(sslh_ctx *c, sslh_tensor *x, sslh_pool_des
    after the convolution, in the backward pass before it. */
 
 /* The number of values that window i of an axis counts. */
-SSLH_I_FN int sslh_i_pool_values(int i, int size, int kernel, int stride, int pad, int exclude) {
+SSLH_I_FN int sslh_i_pooling_values(int i, int size, int kernel, int stride, int pad, int exclude) {
     int begin = i * stride - pad, end = SSLH_I_MIN(begin + kernel, size + (exclude ? 0 : pad));
     return end - (exclude ? SSLH_I_MAX(begin, 0) : begin);
 }
 /* (2), the plain version: computes out from x or, where dx is not NULL, adds to dx. */
 SSLH_I_FN void sslh_i_plain_avg_pool(void *job, int task, int worker) {
-    const sslh_i_pool_job *p = (const sslh_i_pool_job *)job;
+    const sslh_i_pooling_job *p = (const sslh_i_pooling_job *)job;
     const sslh_i_conv *s = &p->s;
     (void)task, (void)worker;
     for (int n = 0; n < s->n; n++)
         for (int i = 0; i < s->oh; i++)
             for (int j = 0; j < s->ow; j++) {
-                const int rows = sslh_i_pool_values(i, s->h, s->kh, s->sh, s->ph, p->exclude_pad);
-                const int columns = sslh_i_pool_values(j, s->w, s->kw, s->sw, s->pw, p->exclude_pad);
+                const int rows = sslh_i_pooling_values(i, s->h, s->kh, s->sh, s->ph, p->exclude_pad);
+                const int columns = sslh_i_pooling_values(j, s->w, s->kw, s->sw, s->pw, p->exclude_pad);
                 for (int k = 0; k < s->ci; k++) {
                     const size_t at = sslh_i_place(n, i, j, s->oh, s->ow, s->ci) + (size_t)k;
                     double sum = 0;
@@ -27817,47 +28941,47 @@ SSLH_I_FN void sslh_i_plain_avg_pool(void *job, int task, int worker) {
             }
 }
 /* Returns 1 when .plain is set and the work is done. */
-SSLH_I_FN int sslh_i_avg_pool_plainly(sslh_ctx *c, const sslh_i_conv *s, int exclude_pad, const sslh_real *x,
-                                      sslh_real *out, const sslh_real *dy, sslh_real *dx) {
-    sslh_i_pool_job p;
+SSLH_I_FN int sslh_i_run_plain_avg_pool(sslh_ctx *c, const sslh_i_conv *s, int exclude_pad, const sslh_real *x,
+                                        sslh_real *out, const sslh_real *dy, sslh_real *dx) {
+    sslh_i_pooling_job p;
     memset(&p, 0, sizeof p);
     p.s = *s, p.exclude_pad = exclude_pad;
     p.x = x, p.out = out, p.dy = dy, p.dx = dx;
-    return sslh_i_plainly(c, sslh_i_plain_avg_pool, &p);
+    return sslh_i_run_plain(c, sslh_i_plain_avg_pool, &p);
 }
 /* 1 when some window counts fewer than all values; if any does, the first or the last one does. */
-SSLH_I_FN int sslh_i_pool_uneven(const sslh_i_conv *s, int exclude) {
-    return sslh_i_pool_values(0, s->h, s->kh, s->sh, s->ph, exclude) < s->kh ||
-           sslh_i_pool_values(s->oh - 1, s->h, s->kh, s->sh, s->ph, exclude) < s->kh ||
-           sslh_i_pool_values(0, s->w, s->kw, s->sw, s->pw, exclude) < s->kw ||
-           sslh_i_pool_values(s->ow - 1, s->w, s->kw, s->sw, s->pw, exclude) < s->kw;
+SSLH_I_FN int sslh_i_pooling_uneven(const sslh_i_conv *s, int exclude) {
+    return sslh_i_pooling_values(0, s->h, s->kh, s->sh, s->ph, exclude) < s->kh ||
+           sslh_i_pooling_values(s->oh - 1, s->h, s->kh, s->sh, s->ph, exclude) < s->kh ||
+           sslh_i_pooling_values(0, s->w, s->kw, s->sw, s->pw, exclude) < s->kw ||
+           sslh_i_pooling_values(s->ow - 1, s->w, s->kw, s->sw, s->pw, exclude) < s->kw;
 }
 /* out = x Kh Kw / values, both (N,OH,OW,C), possibly the same array; one task for each image. */
-SSLH_I_FN void sslh_i_pool_weigh_task(void *arg, int task, int worker) {
-    const sslh_i_pool_job *p = (const sslh_i_pool_job *)arg;
+SSLH_I_FN void sslh_i_pooling_weigh_task(void *arg, int task, int worker) {
+    const sslh_i_pooling_job *p = (const sslh_i_pooling_job *)arg;
     const sslh_i_conv *s = &p->s;
     const size_t n = (size_t)s->co;
     (void)worker;
     for (int i = 0; i < s->oh; i++) {
-        const int rows = sslh_i_pool_values(i, s->h, s->kh, s->sh, s->ph, p->exclude_pad);
+        const int rows = sslh_i_pooling_values(i, s->h, s->kh, s->sh, s->ph, p->exclude_pad);
         for (int j = 0; j < s->ow; j++) {
-            const int columns = sslh_i_pool_values(j, s->w, s->kw, s->sw, s->pw, p->exclude_pad);
+            const int columns = sslh_i_pooling_values(j, s->w, s->kw, s->sw, s->pw, p->exclude_pad);
             const size_t at = (((size_t)task * (size_t)s->oh + (size_t)i) * (size_t)s->ow + (size_t)j) * n;
             const sslh_real factor = (sslh_real)(s->kh * s->kw) / (sslh_real)(rows * columns);
             p->k->unary(SSLH_I_U_SCALE, p->x + at, p->out + at, n, factor, 0);
         }
     }
 }
-SSLH_I_FN void sslh_i_pool_weigh(sslh_ctx *c, const sslh_i_conv *s, int exclude_pad, const sslh_real *x,
-                                 sslh_real *out) {
-    sslh_i_pool_job p;
+SSLH_I_FN void sslh_i_pooling_weigh(sslh_ctx *c, const sslh_i_conv *s, int exclude_pad, const sslh_real *x,
+                                    sslh_real *out) {
+    sslh_i_pooling_job p;
     memset(&p, 0, sizeof p);
     p.k = c->k;
     p.s = *s;
     p.exclude_pad = exclude_pad;
     p.x = x;
     p.out = out;
-    sslh_i_parallel(c, s->n, sslh_i_pool_weigh_task, &p);
+    sslh_i_parallel(c, s->n, sslh_i_pooling_weigh_task, &p);
 }
 SSLH_I_FN void sslh_i_avg_pool_back(sslh_ctx *c, sslh_i_node *node) { /* node->i: the sslh_i_conv; f[0] exclude_pad */
     sslh_i_conv s;
@@ -27867,26 +28991,26 @@ SSLH_I_FN void sslh_i_avg_pool_back(sslh_ctx *c, sslh_i_node *node) { /* node->i
     sslh_real share = SSLH_I_R(1) / (sslh_real)(s.kh * s.kw);
     if (!dx) return;
     if (c->desc.plain && fresh) memset(dx, 0, node->in[0]->count * sizeof *dx);
-    if (sslh_i_avg_pool_plainly(c, &s, exclude, NULL, NULL, node->out->grad, dx)) return;
-    if (sslh_i_pool_uneven(&s, exclude)) {
+    if (sslh_i_run_plain_avg_pool(c, &s, exclude, NULL, NULL, node->out->grad, dx)) return;
+    if (sslh_i_pooling_uneven(&s, exclude)) {
         weighed = (sslh_real *)sslh_i_scratch(c, node->out->count * sizeof *weighed);
         if (!weighed) return;
-        sslh_i_pool_weigh(c, &s, exclude, node->out->grad, weighed);
+        sslh_i_pooling_weigh(c, &s, exclude, node->out->grad, weighed);
     }
-    sslh_i_conv_data(c, c->k, &s, weighed ? weighed : node->out->grad, NULL, share, sslh_i_finish_of(NULL, 0, !fresh),
+    sslh_i_conv_data(c, c->k, &s, weighed ? weighed : node->out->grad, NULL, share, sslh_i_epilogue_of(NULL, 0, !fresh),
                      dx);
-    sslh_i_unscratch(c, weighed);
+    sslh_i_scratch_end(c, weighed);
 }
 SSLH_I_FN sslh_tensor *sslh_i_avg_pool_op(sslh_ctx *c, const char *op, sslh_tensor *x, sslh_pool_desc d, int dims) {
     sslh_i_conv s;
     const int exclude = d.exclude_pad != 0;
-    if (!sslh_i_pool_shape(c, op, x, d, dims, &s)) return sslh_i_dummy(c);
-    sslh_tensor *out = sslh_i_new(c, op, SSLH_F32, sslh_i_pool_out(&s, dims));
+    if (!sslh_i_pooling_shape(c, op, x, d, dims, &s)) return sslh_i_dummy(c);
+    sslh_tensor *out = sslh_i_new(c, op, SSLH_F32, sslh_i_pooling_out(&s, dims));
     if (!out) return sslh_i_dummy(c);
-    if (!sslh_i_avg_pool_plainly(c, &s, exclude, x->data, out->data, NULL, NULL)) {
+    if (!sslh_i_run_plain_avg_pool(c, &s, exclude, x->data, out->data, NULL, NULL)) {
         sslh_i_conv_gather(c, c->k, &s, x->data, NULL, SSLH_I_R(1) / (sslh_real)(s.kh * s.kw),
-                           sslh_i_finish_of(NULL, 0, 0), out->data);
-        if (sslh_i_pool_uneven(&s, exclude)) sslh_i_pool_weigh(c, &s, exclude, out->data, out->data);
+                           sslh_i_epilogue_of(NULL, 0, 0), out->data);
+        if (sslh_i_pooling_uneven(&s, exclude)) sslh_i_pooling_weigh(c, &s, exclude, out->data, out->data);
     }
     sslh_i_node *node = sslh_i_record(c, op, sslh_i_avg_pool_back, out, &x, 1);
     if (node) {
@@ -27896,7 +29020,7 @@ SSLH_I_FN sslh_tensor *sslh_i_avg_pool_op(sslh_ctx *c, const char *op, sslh_tens
     return sslh_i_end(c, op, &x, 1, out);
 }
 SSLH_DEF sslh_tensor *sslh_avg_pool2d(sslh_ctx *c, sslh_tensor *x, int kernel, int stride, int pad) {
-    return sslh_i_avg_pool_op(c, "sslh_avg_pool2d", x, sslh_i_pool_square(kernel, stride, pad), 2);
+    return sslh_i_avg_pool_op(c, "sslh_avg_pool2d", x, sslh_i_pooling_square(kernel, stride, pad), 2);
 }
 SSLH_DEF sslh_tensor *sslh_avg_pool2d_ex(sslh_ctx *c, sslh_tensor *x, sslh_pool_desc desc) {
     return sslh_i_avg_pool_op(c, "sslh_avg_pool2d_ex", x, desc, 2);
@@ -27908,7 +29032,7 @@ SSLH_DEF sslh_tensor *sslh_avg_pool1d(sslh_ctx *c, sslh_tensor *x, sslh_pool_des
 /* The average over all places of x (N,..,C) -> (N,C), image by image: y = sum / count, dx (+)= dy / count. This is also
    the plain version. */
 SSLH_I_FN void sslh_i_global_avg_task(void *arg, int task, int worker) {
-    const sslh_i_pool_job *p = (const sslh_i_pool_job *)arg;
+    const sslh_i_pooling_job *p = (const sslh_i_pooling_job *)arg;
     const size_t channels = (size_t)p->s.ci, places = (size_t)p->s.h, n = (size_t)task;
     const sslh_real count = (sslh_real)places;
     (void)worker;
@@ -27931,7 +29055,7 @@ SSLH_I_FN void sslh_i_global_avg_task(void *arg, int task, int worker) {
     }
 }
 SSLH_I_FN void sslh_i_global_avg_back(sslh_ctx *c, sslh_i_node *node) { /* node->i: N, places, C */
-    sslh_i_pool_job p;
+    sslh_i_pooling_job p;
     memset(&p, 0, sizeof p);
     p.k = c->k;
     p.dx = sslh_i_grad(c, node->in[0], &p.s.sh);
@@ -27960,7 +29084,7 @@ SSLH_I_FN int sslh_i_global_shape(sslh_ctx *c, const char *op, sslh_tensor *x, s
     return 1;
 }
 SSLH_DEF sslh_tensor *sslh_global_avg_pool(sslh_ctx *c, sslh_tensor *x) {
-    sslh_i_pool_job p;
+    sslh_i_pooling_job p;
     memset(&p, 0, sizeof p);
     if (!sslh_i_global_shape(c, "sslh_global_avg_pool", x, &p.s)) return sslh_i_dummy(c);
     sslh_tensor *out = sslh_i_new(c, "sslh_global_avg_pool", SSLH_F32, sslh_dim2(p.s.n, p.s.ci));
@@ -28030,7 +29154,7 @@ SSLH_DEF sslh_tensor *sslh_mean_valid(sslh_ctx *c, sslh_tensor *x, sslh_tensor *
 /* Place i of the result is the sum over t of weight[i taps + t] times source row row[i taps + t]. */
 typedef struct sslh_i_resize_axis { int size, out, *row; size_t taps; sslh_real *weight; } sslh_i_resize_axis;
 
-SSLH_I_FN double sslh_i_keys(double t, double a) { /* t >= 0 */
+SSLH_I_FN double sslh_i_keys_cubic(double t, double a) { /* t >= 0 */
     double y;
     if (t >= 2.0) return 0.0;
     if (t <= 1.0) {
@@ -28076,7 +29200,7 @@ SSLH_I_FN void sslh_i_resize_place(const sslh_i_resize_axis *a, int i, sslh_inte
     const double distance[4] = { f + 1.0, f, 1.0 - f, 2.0 - f };
     for (int t = 0; t < 4; t++) {
         row[t] = SSLH_I_MIN(SSLH_I_MAX(low - 1 + t, 0), a->size - 1);
-        weight[t] = (sslh_real)sslh_i_keys(distance[t], -0.75);
+        weight[t] = (sslh_real)sslh_i_keys_cubic(distance[t], -0.75);
     }
 }
 /* The step of u, and how far a pixel reaches. */
@@ -28102,7 +29226,7 @@ SSLH_I_FN void sslh_i_resize_cover(const sslh_i_resize_axis *a, int i, sslh_inte
                 double t = (double)(first + r) - center;
                 t = t + 0.5;
                 t = fabs(t / shrink);
-                w = d.mode == SSLH_BICUBIC ? sslh_i_keys(t, -0.5) : t < 1.0 ? 1.0 - t : 0.0;
+                w = d.mode == SSLH_BICUBIC ? sslh_i_keys_cubic(t, -0.5) : t < 1.0 ? 1.0 - t : 0.0;
             }
             if (pass == 0) {
                 sum = sum + w;
@@ -28183,9 +29307,9 @@ SSLH_I_FN void sslh_i_resize_run(sslh_ctx *c, const sslh_tensor *x, const sslh_t
     if (!sslh_i_resize_table(c, &p.rows, x->shape[1], out->shape[1], d)) return;
     if (sslh_i_resize_table(c, &p.columns, x->shape[2], out->shape[2], d)) {
         sslh_i_parallel(c, x->shape[0], sslh_i_resize_task, &p);
-        sslh_i_unscratch(c, p.columns.weight);
+        sslh_i_scratch_end(c, p.columns.weight);
     }
-    sslh_i_unscratch(c, p.rows.weight);
+    sslh_i_scratch_end(c, p.rows.weight);
 }
 SSLH_I_FN void sslh_i_resize_back(sslh_ctx *c, sslh_i_node *node) { /* node->i: mode, antialias, align_corners */
     sslh_interpolate_desc d;
@@ -28391,7 +29515,7 @@ SSLH_I_FN int sslh_i_norm_moments(sslh_ctx *c, sslh_i_norm_job *f, sslh_real *me
         memcpy(mean + g * stride, part, C * sizeof *mean);
         memcpy(m2 + g * stride, part + C, C * sizeof *m2);
     }
-    sslh_i_unscratch(c, f->partial);
+    sslh_i_scratch_end(c, f->partial);
     return 1;
 }
 
@@ -28411,14 +29535,14 @@ SSLH_I_FN int sslh_i_norm_sums(sslh_ctx *c, sslh_i_norm_job *f, sslh_real *sums)
     sslh_i_norm_run(c, f);
     if (f->blocks > 1) {
         sslh_i_sum_axis(c, f->partial, f->G, f->blocks, 2 * f->C, sums);
-        sslh_i_unscratch(c, f->partial);
+        sslh_i_scratch_end(c, f->partial);
     }
     return !SSLH_I_BAD(c);
 }
 
 /* Checks gamma or beta: NULL, or C values. */
-SSLH_I_FN int sslh_i_norm_vector(sslh_ctx *c, const char *op, const char *what, const sslh_tensor *v,
-                                 const sslh_tensor *x) {
+SSLH_I_FN int sslh_i_norm_vector_ok(sslh_ctx *c, const char *op, const char *what, const sslh_tensor *v,
+                                    const sslh_tensor *x) {
     char a[96], b[96];
     if (!v || (v->type == SSLH_F32 && v->ndim == 1 && v->shape[0] == x->shape[x->ndim - 1])) return 1;
     sslh_fail(c, SSLH_E_SHAPE, "%s: %s of shape %s for x of shape %s (the last axis counts)", op, what,
@@ -28443,10 +29567,10 @@ SSLH_I_FN int sslh_i_norm_begin(sslh_ctx *c, const char *op, sslh_tensor *x, ssl
         sslh_fail(c, SSLH_E_SHAPE, "%s: x is a single number, a last axis is needed", op);
         return 0;
     }
-    return sslh_i_norm_vector(c, op, "gamma", gamma, x) && sslh_i_norm_vector(c, op, "beta", beta, x);
+    return sslh_i_norm_vector_ok(c, op, "gamma", gamma, x) && sslh_i_norm_vector_ok(c, op, "beta", beta, x);
 }
 /* Adds src to the gradient of t, or sets the gradient where it is not set yet. */
-SSLH_I_FN void sslh_i_give(sslh_ctx *c, sslh_tensor *t, const sslh_real *src) {
+SSLH_I_FN void sslh_i_add_to_grad(sslh_ctx *c, sslh_tensor *t, const sslh_real *src) {
     int fresh;
     sslh_real *g = sslh_i_grad(c, t, &fresh);
     size_t i;
@@ -28497,7 +29621,7 @@ SSLH_I_FN void sslh_i_norm_op_back(sslh_ctx *c, sslh_i_node *n) {
     const sslh_real *table = n->saved[0]->data, *gamma = n->in[1] ? n->in[1]->data : NULL;
     sslh_real *work, *sums, *pqr, *dgamma, *dbeta, *dz = out->grad, *copy = NULL;
     sslh_i_norm_job f = sslh_i_norm_job_of(c, x->data, G, M, C);
-    int statistics = n->i[4], need_x = sslh_i_needs(c, x), fresh;
+    int statistics = n->i[4], need_x = sslh_i_needs_grad(c, x), fresh;
     f.table = table;
     f.relu = n->i[5];
     if (f.relu && residual) { /* only y has the sign: dz = dy where y > 0, in place if dy is not kept */
@@ -28512,17 +29636,17 @@ SSLH_I_FN void sslh_i_norm_op_back(sslh_ctx *c, sslh_i_node *n) {
     /* sums (G,2,C) | p, q, r (G,3,C) | dgamma (C) | dbeta (C) */
     work = (sslh_real *)sslh_i_scratch(c, (5 * G + 2) * C * sizeof *work);
     if (!work) {
-        sslh_i_unscratch(c, copy);
+        sslh_i_scratch_end(c, copy);
         return;
     }
     sums = work;
     pqr = sums + G * 2 * C;
     dgamma = pqr + G * 3 * C;
     dbeta = dgamma + C;
-    if (statistics || sslh_i_needs(c, n->in[1]) || sslh_i_needs(c, n->in[2])) {
+    if (statistics || sslh_i_needs_grad(c, n->in[1]) || sslh_i_needs_grad(c, n->in[2])) {
         if (!sslh_i_norm_sums(c, &f, sums)) {
-            sslh_i_unscratch(c, work);
-            sslh_i_unscratch(c, copy);
+            sslh_i_scratch_end(c, work);
+            sslh_i_scratch_end(c, copy);
             return;
         }
     } else {
@@ -28533,12 +29657,12 @@ SSLH_I_FN void sslh_i_norm_op_back(sslh_ctx *c, sslh_i_node *n) {
     for (g = 0; g < G; g++)
         sslh_i_norm_slopes(table + g * 4 * C, gamma, sums + g * 2 * C, C, span, (sslh_real)(M * span), statistics,
                            pqr + g * 3 * C, dgamma, dbeta);
-    sslh_i_give(c, n->in[1], dgamma);
-    sslh_i_give(c, n->in[2], dbeta);
+    sslh_i_add_to_grad(c, n->in[1], dgamma);
+    sslh_i_add_to_grad(c, n->in[2], dbeta);
     /* dx may take over dy's memory when dy is not read afterwards. */
     if (need_x) {
         const sslh_real *dy = dz;
-        int reuse = !copy && !sslh_i_needs(c, residual);
+        int reuse = !copy && !sslh_i_needs_grad(c, residual);
         f.out = reuse ? sslh_i_grad_reuse(c, out, x, &dy, &fresh) : sslh_i_grad(c, x, &fresh);
         f.dy = dy;
         f.pqr = pqr;
@@ -28546,10 +29670,10 @@ SSLH_I_FN void sslh_i_norm_op_back(sslh_ctx *c, sslh_i_node *n) {
         f.phase = SSLH_I_N_BACK;
         if (f.out) sslh_i_norm_run(c, &f);
     }
-    sslh_i_unscratch(c, work);
-    if (sslh_i_needs(c, residual) && copy) sslh_i_give(c, residual, copy);
-    else if (sslh_i_needs(c, residual)) sslh_i_grad_pass(c, out, residual, 1);
-    sslh_i_unscratch(c, copy);
+    sslh_i_scratch_end(c, work);
+    if (sslh_i_needs_grad(c, residual) && copy) sslh_i_add_to_grad(c, residual, copy);
+    else if (sslh_i_needs_grad(c, residual)) sslh_i_grad_pass(c, out, residual, 1);
+    sslh_i_scratch_end(c, copy);
 }
 
 /* Completes the table (4,C) of a group: inv, which holds the variance so far, then scale and shift. */
@@ -28618,8 +29742,8 @@ SSLH_DEF sslh_tensor *sslh_batch_norm(sslh_ctx *c, sslh_tensor *x, sslh_tensor *
     int n;
     char a[96], b[96];
     if (!sslh_i_norm_begin(c, op, x, gamma, beta, present, &n) ||
-        !sslh_i_norm_vector(c, op, "running_mean", running_mean, x) ||
-        !sslh_i_norm_vector(c, op, "running_var", running_var, x) || !sslh_i_desc_ok(c, op, SSLH_I_D_BATCH_NORM, &d))
+        !sslh_i_norm_vector_ok(c, op, "running_mean", running_mean, x) ||
+        !sslh_i_norm_vector_ok(c, op, "running_var", running_var, x) || !sslh_i_desc_ok(c, op, SSLH_I_D_BATCH_NORM, &d))
         return sslh_i_dummy(c);
     if ((running_mean && !sslh_i_begin(c, op, &running_mean, 1, 1)) ||
         (running_var && !sslh_i_begin(c, op, &running_var, 1, 1))) return sslh_i_dummy(c);
@@ -28805,7 +29929,7 @@ SSLH_I_FN void sslh_i_layer_norm_back(sslh_ctx *c, sslh_i_node *n) {
     sslh_tensor *x = n->in[0];
     sslh_i_layer_job f;
     size_t blocks, D = (size_t)x->shape[x->ndim - 1];
-    int affine = sslh_i_needs(c, n->in[1]) || sslh_i_needs(c, n->in[2]);
+    int affine = sslh_i_needs_grad(c, n->in[1]) || sslh_i_needs_grad(c, n->in[2]);
     memset(&f, 0, sizeof f);
     f.k = c->k;
     f.rows = x->count / D;
@@ -28828,10 +29952,10 @@ SSLH_I_FN void sslh_i_layer_norm_back(sslh_ctx *c, sslh_i_node *n) {
     if (affine) {
         sslh_real *sums = f.partial + blocks * 2 * D;
         sslh_i_sum_axis(c, f.partial, 1, blocks, 2 * D, sums);
-        sslh_i_give(c, n->in[1], sums);
-        sslh_i_give(c, n->in[2], sums + D);
+        sslh_i_add_to_grad(c, n->in[1], sums);
+        sslh_i_add_to_grad(c, n->in[2], sums + D);
     }
-    sslh_i_unscratch(c, f.partial);
+    sslh_i_scratch_end(c, f.partial);
 }
 /* Normalises each row by its own mean and variance, or by its root mean square. */
 SSLH_I_FN sslh_tensor *sslh_i_row_norm(sslh_ctx *c, const char *op, sslh_tensor *x, sslh_tensor *gamma,
@@ -28960,7 +30084,7 @@ SSLH_I_FN void sslh_i_plain_dropout(uint64_t seed, uint64_t stream, size_t first
         const size_t at = first + i;
         uint32_t word[4];
         sslh_i_philox_at(seed, stream, (uint64_t)(at / 64 * 16 + at % 16), word);
-        y[i] = (fresh ? 0 : y[i]) + (sslh_i_unit(word[at / 16 % 4]) < p ? 0 : x[i] * factor);
+        y[i] = (fresh ? 0 : y[i]) + (sslh_i_uniform(word[at / 16 % 4]) < p ? 0 : x[i] * factor);
     }
 }
 /* The draw of element i is number at + i of the stream, whichever thread computes it. */
@@ -28994,7 +30118,7 @@ SSLH_I_FN void sslh_i_dropout_back(sslh_ctx *c, sslh_i_node *n) {
     if (dx) sslh_i_dropout_run(c, stream, dy, dx, n->out->count, n->f[0], fresh);
 }
 /* An error for p outside [0,1); p = 1 would divide by 0. */
-SSLH_I_FN int sslh_i_probability(sslh_ctx *c, const char *op, float p) {
+SSLH_I_FN int sslh_i_probability_ok(sslh_ctx *c, const char *op, float p) {
     if (p >= 0.0f && p < 1.0f) return 1;
     sslh_fail(c, SSLH_E_USAGE, "%s: p = %g is not in [0,1)", op, (double)p);
     return 0;
@@ -29004,7 +30128,8 @@ SSLH_DEF sslh_tensor *sslh_dropout(sslh_ctx *c, sslh_tensor *x, float p) {
     sslh_tensor *out;
     sslh_i_node *node;
     uint64_t stream;
-    if (!sslh_i_begin(c, "sslh_dropout", &x, 1, 1) || !sslh_i_probability(c, "sslh_dropout", p)) return sslh_i_dummy(c);
+    if (!sslh_i_begin(c, "sslh_dropout", &x, 1, 1) || !sslh_i_probability_ok(c, "sslh_dropout", p))
+        return sslh_i_dummy(c);
     if (p == 0.0f) return x;
     out = sslh_i_new(c, "sslh_dropout", SSLH_F32, sslh_shape_of(x));
     if (!out) return sslh_i_dummy(c);
@@ -29023,7 +30148,7 @@ SSLH_DEF sslh_tensor *sslh_drop_path(sslh_ctx *c, sslh_tensor *x, float p) {
     sslh_shape shape;
     uint64_t stream;
     int i;
-    if (!sslh_i_begin(c, "sslh_drop_path", &x, 1, 1) || !sslh_i_probability(c, "sslh_drop_path", p))
+    if (!sslh_i_begin(c, "sslh_drop_path", &x, 1, 1) || !sslh_i_probability_ok(c, "sslh_drop_path", p))
         return sslh_i_dummy(c);
     if (p == 0.0f) return x;
     shape = sslh_shape_of(x);
@@ -29034,7 +30159,7 @@ SSLH_DEF sslh_tensor *sslh_drop_path(sslh_ctx *c, sslh_tensor *x, float p) {
     for (i = 0; i < (int)mask->count; i++)
         mask->data[i] =
             sslh_random_uniform(c->desc.seed, stream, (uint64_t)i) < p ? 0 : SSLH_I_R(1) / (1 - (sslh_real)p);
-    return sslh_i_pair_op(c, "sslh_drop_path", SSLH_I_B_MUL, x, mask);
+    return sslh_i_map2(c, "sslh_drop_path", SSLH_I_B_MUL, x, mask);
 }
 
 /* ================================================================================================================== */
@@ -29285,7 +30410,7 @@ SSLH_DEF sslh_tensor *sslh_slice(sslh_ctx *c, sslh_tensor *x, int axis, int begi
 }
 
 /* The indices by which slice and pad copy: count of them, first, first + step ..; NULL after an error. */
-SSLH_I_FN sslh_tensor *sslh_i_steps(sslh_ctx *c, const char *op, int count, int first, int step) {
+SSLH_I_FN sslh_tensor *sslh_i_step_indices(sslh_ctx *c, const char *op, int count, int first, int step) {
     sslh_tensor *index = sslh_i_new(c, op, SSLH_I32, sslh_dim1(count));
     int i;
     if (!index) return NULL;
@@ -29309,7 +30434,7 @@ SSLH_DEF sslh_tensor *sslh_slice_ex(sslh_ctx *c, sslh_tensor *x, int axis, int b
                   sslh_i_str(a, sizeof a, sslh_shape_of(x)), size, size);
         return sslh_i_dummy(c);
     }
-    index = sslh_i_steps(c, op, (int)(((int64_t)end - begin + step + (step > 0 ? -1 : 1)) / step), begin, step);
+    index = sslh_i_step_indices(c, op, (int)(((int64_t)end - begin + step + (step > 0 ? -1 : 1)) / step), begin, step);
     return index ? sslh_i_along_op(c, op, x, index, axis, 0) : sslh_i_dummy(c);
 }
 
@@ -29354,7 +30479,7 @@ SSLH_DEF sslh_tensor *sslh_pad_ex(sslh_ctx *c, sslh_tensor *x, int axis, int bef
     }
     if (mode != SSLH_PAD_CONSTANT) {
         int i, size = x->shape[axis];
-        sslh_tensor *index = sslh_i_steps(c, op, before + size + after, -before, 1);
+        sslh_tensor *index = sslh_i_step_indices(c, op, before + size + after, -before, 1);
         if (!index) return sslh_i_dummy(c);
         for (i = 0; i < before + size + after; i++)
             index->ints[i] = sslh_i_pad_source(mode, (int)index->ints[i], size);
@@ -30030,10 +31155,10 @@ SSLH_I_FN void sslh_i_attention_back(sslh_ctx *c, sslh_i_node *n) {
         p.dk = sslh_i_grad(c, in[1], &p.fresh_k);
         p.dv = sslh_i_grad(c, in[2], &p.fresh_v);
     }
-    if (SSLH_I_BAD(c) || (sslh_i_needs(c, bias) && !sslh_i_attention_bias_room(c, &p, bias))) return;
+    if (SSLH_I_BAD(c) || (sslh_i_needs_grad(c, bias) && !sslh_i_attention_bias_room(c, &p, bias))) return;
     sslh_i_attention_run(c, &p);
     if (p.dbias) sslh_i_attention_bias_sum(c, &p, bias); /* last: the bias may be q, k or v */
-    sslh_i_unscratch(c, p.dbias);
+    sslh_i_scratch_end(c, p.dbias);
 }
 
 /* in: q, k, v, or qkv, NULL, NULL; the masks and the bias are taken from desc. The first three have been checked,
@@ -30326,7 +31451,7 @@ SSLH_I_FN void sslh_i_recurrent_back_x(sslh_ctx *c, const sslh_i_recurrent *p, s
         for (i = 0; i < count; i++) to[i] = fresh ? from[i] : to[i] + from[i];
         for (; fresh && i < p->T * I; i++) to[i] = 0;
     }
-    if (packed) sslh_i_unscratch(c, t);
+    if (packed) sslh_i_scratch_end(c, t);
 }
 
 /* The sizes of a recurrence, read from x and the weight U. */
@@ -30380,11 +31505,11 @@ SSLH_I_FN void sslh_i_recurrent_back(sslh_ctx *c, sslh_i_node *node) {
         g = sslh_i_grad(c, in[SSLH_I_RE_C], &fresh); /* dc the same of du */
         if (g) sslh_i_column_sums(c, p.du, M, GD, g, fresh);
     }
-    if (rows) sslh_i_unscratch(c, scratch);
-    sslh_i_unscratch(c, before);
-    if (!p.lstm) sslh_i_unscratch(c, p.du);
-    sslh_i_unscratch(c, p.da);
-    sslh_i_unscratch(c, start);
+    if (rows) sslh_i_scratch_end(c, scratch);
+    sslh_i_scratch_end(c, before);
+    if (!p.lstm) sslh_i_scratch_end(c, p.du);
+    sslh_i_scratch_end(c, p.da);
+    sslh_i_scratch_end(c, start);
 }
 
 /* 0 and an error when shapes or lengths do not fit. */
@@ -30483,8 +31608,8 @@ SSLH_I_FN sslh_tensor *sslh_i_recurrent_op(sslh_ctx *c, const char *op, int lstm
         sslh_i_recurrent_product(c, 0, 1, (size_t)M, GD, I, rows, I, w_ih->data, I, p.a, b_ih ? b_ih->data : NULL, 0);
         done = sslh_i_recurrent_steps(c, &p, w_hh->data, NULL);
     }
-    sslh_i_unscratch(c, scratch);
-    sslh_i_unscratch(c, start);
+    sslh_i_scratch_end(c, scratch);
+    sslh_i_scratch_end(c, start);
     if (!done) return sslh_i_dummy(c);
     sslh_i_release(c, a);
     node = sslh_i_record(c, op, sslh_i_recurrent_back, out, in, SSLH_I_RE_INPUTS);
@@ -30739,16 +31864,16 @@ SSLH_I_FN sslh_tensor *sslh_i_mel_power(sslh_ctx *c, const char *op, sslh_tensor
     p.out = out->data;
     block = sslh_i_mel_memory(c, &p);
     p.each = 5 * p.n * sizeof(double);
-    p.work = block ? sslh_i_work(c, &p.each) : NULL;
+    p.work = block ? sslh_i_worker_scratch(c, &p.each) : NULL;
     if (p.work) {
         size_t frames = p.N * p.F;
         SSLH_I_FP(sslh_i_mel_tables(&p, &d));
         p.per_task = SSLH_I_MAX((size_t)16384 / p.n, (size_t)1);
         while (frames / p.per_task > INT_MAX / 2) p.per_task *= 2;
         sslh_i_parallel(c, (int)((frames + p.per_task - 1) / p.per_task), sslh_i_mel_task, &p);
-        sslh_i_unwork(c, p.work);
+        sslh_i_worker_scratch_end(c, p.work);
     }
-    if (block) sslh_i_unscratch(c, block);
+    if (block) sslh_i_scratch_end(c, block);
     return sslh_i_end(c, op, &x, 1, out);
 }
 
@@ -30847,36 +31972,36 @@ SSLH_DEF sslh_tensor *sslh_mfcc(sslh_ctx *c, sslh_tensor *x, sslh_mfcc_desc d) {
             out->data[r * K + j] = (sslh_real)sum;
         }
     sslh_i_fp_leave(before);
-    sslh_i_unscratch(c, table);
+    sslh_i_scratch_end(c, table);
     return sslh_i_end(c, "sslh_mfcc", &mel, 1, out);
 }
 
 /* --- augmentation ------------------------------------------------------------------------------------------------- */
 
 /* Where the draws of a clip are: draw i is number base + i of (seed, stream). */
-typedef struct sslh_i_dice { uint64_t seed, stream, base; } sslh_i_dice;
+typedef struct sslh_i_rng { uint64_t seed, stream, base; } sslh_i_rng;
 enum { SSLH_I_DRAW_CROP = 0, SSLH_I_DRAW_SHIFT, SSLH_I_DRAW_GAIN, SSLH_I_DRAW_NOISE, SSLH_I_DRAW_SNR,
     SSLH_I_DRAW_SAMPLES = 8, /* normal numbers from here on */
     SSLH_I_DRAW_MASKS = 0    /* another stream: the width and the place of each mask alternate */ };
 
-SSLH_I_FN float sslh_i_roll(const sslh_i_dice *k, int draw, float low, float high) {
+SSLH_I_FN float sslh_i_rng_between(const sslh_i_rng *k, int draw, float low, float high) {
     float range = high - low, v = sslh_random_uniform(k->seed, k->stream, k->base + (uint64_t)draw) * range;
     return low + v;
 }
-SSLH_I_FN int sslh_i_roll_below(const sslh_i_dice *k, int draw, int n) {
+SSLH_I_FN int sslh_i_rng_below(const sslh_i_rng *k, int draw, int n) {
     return (int)sslh_random_below(k->seed, k->stream, k->base + (uint64_t)draw, (uint32_t)n);
 }
 /* Row n of a caller's tensor. */
-SSLH_I_FN sslh_i_dice sslh_i_dice_row(const sslh_ctx *c, uint64_t stream, int n) {
-    sslh_i_dice k;
+SSLH_I_FN sslh_i_rng sslh_i_rng_row(const sslh_ctx *c, uint64_t stream, int n) {
+    sslh_i_rng k;
     k.seed = c->desc.seed;
     k.stream = stream;
     k.base = (uint64_t)(uint32_t)n << 32;
     return k;
 }
 /* Sample n of a batch, for one purpose. */
-SSLH_I_FN sslh_i_dice sslh_i_dice_sample(const sslh_batch *b, int tag, int view, int n) {
-    sslh_i_dice k;
+SSLH_I_FN sslh_i_rng sslh_i_rng_sample(const sslh_batch *b, int tag, int view, int n) {
+    sslh_i_rng k;
     k.seed = b->seed;
     k.stream = sslh_i_sample_stream(tag, view, b->epoch, b->index[n]);
     k.base = 0;
@@ -30895,11 +32020,11 @@ SSLH_I_FN int sslh_i_audio_recipe_ok(sslh_ctx *c, const char *op, sslh_audio_rec
 /* x (T,C), of which `length` samples are valid, becomes out (L,C): a random crop, moved by at most .shift, with zeros
    where nothing is left; a gain within +- .gain dB; white noise with probability .noise, whose standard deviation is
    the RMS of the sound times 10^(-SNR / 20). */
-SSLH_I_FN void sslh_i_audio_view(const sslh_audio_recipe *r, const sslh_i_dice *k, const sslh_real *x, int length,
+SSLH_I_FN void sslh_i_audio_view(const sslh_audio_recipe *r, const sslh_i_rng *k, const sslh_real *x, int length,
                                  int C, sslh_real *out, int L) {
     size_t ch = (size_t)C, n = (size_t)L * ch, i;
-    int from = length > L ? sslh_i_roll_below(k, SSLH_I_DRAW_CROP, length - L + 1) : 0, kept = length - from, shift = 0;
-    if (r->shift) shift = sslh_i_roll_below(k, SSLH_I_DRAW_SHIFT, 2 * r->shift + 1) - r->shift;
+    int from = length > L ? sslh_i_rng_below(k, SSLH_I_DRAW_CROP, length - L + 1) : 0, kept = length - from, shift = 0;
+    if (r->shift) shift = sslh_i_rng_below(k, SSLH_I_DRAW_SHIFT, 2 * r->shift + 1) - r->shift;
     kept = SSLH_I_MIN(kept, L);
     memset(out, 0, n * sizeof *out);
     if (shift < 0) {
@@ -30911,12 +32036,12 @@ SSLH_I_FN void sslh_i_audio_view(const sslh_audio_recipe *r, const sslh_i_dice *
     kept = SSLH_I_MIN(kept, L - shift);
     memcpy(out + (size_t)shift * ch, x + (size_t)from * ch, (size_t)kept * ch * sizeof *out);
     if (r->gain > 0.0f) {
-        float decibels = sslh_i_roll(k, SSLH_I_DRAW_GAIN, -r->gain, r->gain);
+        float decibels = sslh_i_rng_between(k, SSLH_I_DRAW_GAIN, -r->gain, r->gain);
         sslh_real factor = sslh_i_exp((sslh_real)(decibels * 0.11512925464970229f)); /* log 10 / 20 */
         for (i = 0; i < n; i++) out[i] = out[i] * factor;
     }
-    if (r->noise > 0.0f && sslh_i_roll(k, SSLH_I_DRAW_NOISE, 0.0f, 1.0f) < r->noise) {
-        float decibels = sslh_i_roll(k, SSLH_I_DRAW_SNR, r->snr_min, r->snr_max);
+    if (r->noise > 0.0f && sslh_i_rng_between(k, SSLH_I_DRAW_NOISE, 0.0f, 1.0f) < r->noise) {
+        float decibels = sslh_i_rng_between(k, SSLH_I_DRAW_SNR, r->snr_min, r->snr_max);
         double squares = 0, deviation;
         for (i = 0; i < n; i++) {
             double square = (double)out[i] * (double)out[i];
@@ -30947,8 +32072,8 @@ typedef struct sslh_i_audio_job {
 
 SSLH_I_FN void sslh_i_audio_task(void *arg, int task, int worker) {
     const sslh_i_audio_job *j = (const sslh_i_audio_job *)arg;
-    sslh_i_dice k = j->b ? sslh_i_dice_sample(j->b, 'A', j->view, task) : sslh_i_dice_row(j->c, j->stream, task);
-    int length = j->f ? sslh_i_length(j->f, sslh_i_sample(&j->b->data, j->b->index[task])) : j->T;
+    sslh_i_rng k = j->b ? sslh_i_rng_sample(j->b, 'A', j->view, task) : sslh_i_rng_row(j->c, j->stream, task);
+    int length = j->f ? sslh_i_valid_length(j->f, sslh_i_sample_id(&j->b->data, j->b->index[task])) : j->T;
     size_t row = (size_t)task * (size_t)j->C;
     (void)worker;
     sslh_i_audio_view(j->r, &k, j->x + row * (size_t)j->T, length, j->C, j->out + row * (size_t)j->L, j->L);
@@ -31005,7 +32130,7 @@ SSLH_DEF sslh_tensor *sslh_audio_augment(sslh_ctx *c, sslh_tensor *x, sslh_audio
 
 /* Masks over x (F,M), filled with its mean. For each mask the width is drawn from 0 to the largest, then the place; the
    masks over bands come first. */
-SSLH_I_FN void sslh_i_mask(const sslh_audio_recipe *r, const sslh_i_dice *k, sslh_real *x, int F, int M) {
+SSLH_I_FN void sslh_i_mask_spectrum(const sslh_audio_recipe *r, const sslh_i_rng *k, sslh_real *x, int F, int M) {
     size_t n = (size_t)F * (size_t)M, i;
     double sum = 0;
     int m, draw = SSLH_I_DRAW_MASKS;
@@ -31013,8 +32138,8 @@ SSLH_I_FN void sslh_i_mask(const sslh_audio_recipe *r, const sslh_i_dice *k, ssl
     sslh_real mean = (sslh_real)(sum / (double)n);
     for (m = 0; m < r->band_masks + r->time_masks; m++) {
         int bands = m < r->band_masks, side = bands ? M : F;
-        int width = sslh_i_roll_below(k, draw++, SSLH_I_MIN(bands ? r->band_width : r->time_width, side) + 1);
-        int begin = sslh_i_roll_below(k, draw++, side - width + 1), f, b;
+        int width = sslh_i_rng_below(k, draw++, SSLH_I_MIN(bands ? r->band_width : r->time_width, side) + 1);
+        int begin = sslh_i_rng_below(k, draw++, side - width + 1), f, b;
         for (f = bands ? 0 : begin; f < (bands ? F : begin + width); f++)
             for (b = bands ? begin : 0; b < (bands ? begin + width : M); b++)
                 x[(size_t)f * (size_t)M + (size_t)b] = mean;
@@ -31035,8 +32160,9 @@ SSLH_DEF sslh_tensor *sslh_mask_spectrogram(sslh_ctx *c, sslh_tensor *x, sslh_au
     if (!out) return sslh_i_dummy(c);
     memcpy(out->data, x->data, x->count * sizeof *x->data);
     for (n = 0; n < x->shape[0]; n++) {
-        sslh_i_dice k = sslh_i_dice_row(c, stream, n);
-        sslh_i_mask(&recipe, &k, out->data + (size_t)n * (x->count / (size_t)x->shape[0]), x->shape[1], x->shape[2]);
+        sslh_i_rng k = sslh_i_rng_row(c, stream, n);
+        sslh_i_mask_spectrum(&recipe, &k, out->data + (size_t)n * (x->count / (size_t)x->shape[0]), x->shape[1],
+                             x->shape[2]);
     }
     return sslh_i_end(c, "sslh_mask_spectrogram", &x, 1, out);
 }
@@ -31047,8 +32173,9 @@ SSLH_DEF sslh_tensor *sslh_mel_views(sslh_ctx *c, sslh_batch batch, sslh_audio_r
     int n;
     x = sslh_i_log_mel(c, "sslh_mel_views", x, mel);
     for (n = 0; n < batch.count && !SSLH_I_BAD(c); n++) {
-        sslh_i_dice k = sslh_i_dice_sample(&batch, 'S', view, n);
-        sslh_i_mask(&recipe, &k, x->data + (size_t)n * (x->count / (size_t)x->shape[0]), x->shape[1], x->shape[2]);
+        sslh_i_rng k = sslh_i_rng_sample(&batch, 'S', view, n);
+        sslh_i_mask_spectrum(&recipe, &k, x->data + (size_t)n * (x->count / (size_t)x->shape[0]), x->shape[1],
+                             x->shape[2]);
     }
     return SSLH_I_BAD(c) ? sslh_i_dummy(c) : x;
 }
@@ -31121,7 +32248,7 @@ SSLH_DEF sslh_tensor *sslh_mel_views(sslh_ctx *c, sslh_batch batch, sslh_audio_r
 #endif
 
 /* 1 when 2 p is an integer from -32 to 32, so that x^p takes only products and a square root. */
-SSLH_I_FN int sslh_i_twice(sslh_real p) { return p + p == sslh_i_floor(p + p) && p >= -16 && p <= 16; }
+SSLH_I_FN int sslh_i_is_half_integer(sslh_real p) { return p + p == sslh_i_floor(p + p) && p >= -16 && p <= 16; }
 
 /* A term of a product is made of floats, or of bfloat16 pairs: by emulation, or by the processor's own instruction. */
 enum { SSLH_I_FLOATS, SSLH_I_EMULATED, SSLH_I_NATIVE };
@@ -31167,7 +32294,7 @@ SSLH_I_FN void sslh_i_pairs_down(const float *x, const float *z, size_t n, float
      2. here: a pass, which gives the kernels a suffix and the compiler its target;
      3. "the vector layer": a block that defines what a register is, its operations, and the size of tiles; a macro that
         no other block defines also needs an #undef, in the list after "the table of this pass";
-     4. "dispatch", at the end of this section: a row in sslh_i_sets that says whether the running processor has it (for
+     4. "dispatch", at the end of this section: a row in sslh_i_isas that says whether the running processor has it (for
         x86 with Microsoft's compiler its feature in sslh_i_x86_has as well);
      5. tests/bits.sh: a line, with an emulator, so that any machine compares its bits with those of the others;
      6. tests/bench/bench.h: the loop that measures the machine's peak, with which speeds are compared;
@@ -31302,7 +32429,7 @@ SSLH_I_PRAGMA(GCC target(SSLH_I_TARGET))
      ZIP PAIR(a, b, high)   of each four lanes: a0 b0 a1 b1, high: a2 b2 a3 b3; a0 a1 b0 b1, high: a2 a3 b2 b3
      nimul       a function: the low halves of the 64-bit products of unsigned 32-bit lanes, and in *high the high ones
    and some of these, where they are faster than what the kernels do without them:
-     SMALL       V takes up many of the few registers: large functions are called, not inlined
+     FEW_REGISTERS   V takes up many of the few registers: large functions are called, not inlined
      NLOADN NSTOREN   the first n lanes of a register of 8 or 16 (n may be larger)
      FOLD        x86: combines the halves of V (x), then the halves of the result, down to four lanes (t)
      RUNS4       tiles of 6 rows and four N, 24 sums, besides those of 12 rows and two N
@@ -31404,7 +32531,7 @@ SSLH_I_INLINE SSLH_I_NI sslh_i_nimul(SSLH_I_NI a, SSLH_I_NI b, SSLH_I_NI *high) 
 #define SSLH_I_MR 6
 #ifdef SSLH_I_PASS_SSE2
 #define SSLH_I_FMA 0
-#define SSLH_I_SMALL
+#define SSLH_I_FEW_REGISTERS
 #define SSLH_I_NFMA(a, b, c) _mm_add_ps(_mm_mul_ps(a, b), c)
 #else
 #define SSLH_I_FMA 1
@@ -31735,8 +32862,8 @@ SSLH_I_INLINE void sslh_i_vstoren(float *p, sslh_i_v x, int n) {
 #else
 /* Not inlined where code has to be small (SSE2): in the many loops that end with such a call they would only add code,
    as memcpy is a call anyway. (In portable C this would cost layer norm a quarter of its speed.) */
-#ifdef SSLH_I_SMALL
-#define SSLH_I_PART SSLH_I_APART
+#ifdef SSLH_I_FEW_REGISTERS
+#define SSLH_I_PART SSLH_I_NOINLINE
 #else
 #define SSLH_I_PART SSLH_I_INLINE
 #endif
@@ -31936,11 +33063,11 @@ SSLH_I_INLINE void SSLH_I_P(sslh_i_runs_core_)(const sslh_i_tile *t, const float
 #define SSLH_I_RUNS_ARGS \
     const sslh_i_tile *t, const float *a, const float *b, const sslh_i_fetch *fetch, float *y, ptrdiff_t ystep, int more
 #define SSLH_I_ROWS_CORE(R, V) \
-    SSLH_I_APART void SSLH_I_P(sslh_i_rows##V##x##R##_)(SSLH_I_ROWS_ARGS) { \
+    SSLH_I_NOINLINE void SSLH_I_P(sslh_i_rows##V##x##R##_)(SSLH_I_ROWS_ARGS) { \
         SSLH_I_P(sslh_i_rows_core_)(t, a, R, y, ystep, more, R, V, SSLH_I_FLOATS); \
     }
 #define SSLH_I_RUNS_CORE(R, V) \
-    SSLH_I_APART void SSLH_I_P(sslh_i_runs##V##x##R##_)(SSLH_I_RUNS_ARGS) { \
+    SSLH_I_NOINLINE void SSLH_I_P(sslh_i_runs##V##x##R##_)(SSLH_I_RUNS_ARGS) { \
         SSLH_I_P(sslh_i_runs_core_)(t, a, b, fetch, y, ystep, more, R, V, SSLH_I_FLOATS); \
     }
 #define SSLH_I_CORES(R) SSLH_I_ROWS_CORE(R, 1) SSLH_I_ROWS_CORE(R, 2) SSLH_I_RUNS_CORE(R, 1) SSLH_I_RUNS_CORE(R, 2)
@@ -31987,7 +33114,7 @@ SSLH_I_INLINE void SSLH_I_P(sslh_i_madd_)(sslh_real *SSLH_I_RESTRICT y, const ss
     }
 }
 SSLH_I_FN void SSLH_I_P(sslh_i_rows_)(const sslh_i_tile *t, int row, int n, sslh_real *y, ptrdiff_t ystep, int more) {
-    (void)more; /* never set here, see sslh_i_bare_ */
+    (void)more; /* never set here, see sslh_i_no_epilogue_ */
     const sslh_real *const *a = t->a + row, *b = t->b;
     const size_t kstep = t->kstep ? t->kstep : 1;
     const int four = n == 4;
@@ -32007,7 +33134,7 @@ SSLH_I_FN void SSLH_I_P(sslh_i_rows_)(const sslh_i_tile *t, int row, int n, sslh
 SSLH_I_FN void SSLH_I_P(sslh_i_runs_)(const sslh_i_tile *t, const sslh_real *a, const sslh_real *b,
                                       const sslh_i_fetch *fetch, int n, int wide, sslh_real *y, ptrdiff_t ystep,
                                       int more) {
-    (void)more; /* never set here, see sslh_i_bare_ */
+    (void)more; /* never set here, see sslh_i_no_epilogue_ */
     (void)wide, (void)fetch;
     const int four = n == 4;
     const size_t rstep = t->rstep ? t->rstep : 1;
@@ -32029,10 +33156,10 @@ SSLH_I_FN void SSLH_I_P(sslh_i_runs_)(const sslh_i_tile *t, const sslh_real *a, 
 /* The epilogue stores a finished tile y (rows,NR): c = relu([c +] y + bias). Without a bias -0 is added, and without
    relu the lower bound is -inf; neither changes a bit, and the loop needs no branches. The maximum of 0 and x keeps a
    NaN, as it is 0 > x ? 0 : x. */
-SSLH_I_INLINE sslh_real *SSLH_I_P(sslh_i_row_)(const sslh_i_tile *t, int r) {
+SSLH_I_INLINE sslh_real *SSLH_I_P(sslh_i_tile_row_)(const sslh_i_tile *t, int r) {
     return t->cs ? t->cs[r] + t->col : t->c + (size_t)r * t->ldc;
 }
-SSLH_I_INLINE void SSLH_I_P(sslh_i_put_)(const sslh_i_tile *t, int row, int rows, const sslh_real *y) {
+SSLH_I_INLINE void SSLH_I_P(sslh_i_store_tile_)(const sslh_i_tile *t, int row, int rows, const sslh_real *y) {
     const sslh_real none = SSLH_I_NONE;
 #if SSLH_I_W > 1
     if (t->cols == SSLH_I_NR || t->cols == SSLH_I_W) {
@@ -32043,7 +33170,7 @@ SSLH_I_INLINE void SSLH_I_P(sslh_i_put_)(const sslh_i_tile *t, int row, int rows
             if (wide) b1 = SSLH_I_NLOAD(t->bias + SSLH_I_W);
         }
         for (int r = 0; r < rows; r++, y += SSLH_I_NR) {
-            float *c = SSLH_I_P(sslh_i_row_)(t, row + r);
+            float *c = SSLH_I_P(sslh_i_tile_row_)(t, row + r);
             SSLH_I_N u = SSLH_I_NLOAD(y);
             if (t->accumulate) u = SSLH_I_NADD(SSLH_I_NLOAD(c), u);
             SSLH_I_NSTORE(c, SSLH_I_NMAX(low, SSLH_I_NADD(u, b0)));
@@ -32060,7 +33187,7 @@ SSLH_I_INLINE void SSLH_I_P(sslh_i_put_)(const sslh_i_tile *t, int row, int rows
         const size_t m = (size_t)(t->cols - j);
         const sslh_i_v b = t->bias ? sslh_i_vget(t->bias + j, m) : sslh_i_vset(SSLH_I_R(-0.0));
         for (int r = 0; r < rows; r++) {
-            sslh_real *c = SSLH_I_P(sslh_i_row_)(t, row + r) + j;
+            sslh_real *c = SSLH_I_P(sslh_i_tile_row_)(t, row + r) + j;
             sslh_i_v v = sslh_i_vget(y + r * SSLH_I_NR + j, m);
             if (t->accumulate) v = sslh_i_vadd(sslh_i_vget(c, m), v);
             sslh_i_vput(c, sslh_i_vmax(low, sslh_i_vadd(v, b)), m);
@@ -32069,13 +33196,13 @@ SSLH_I_INLINE void SSLH_I_P(sslh_i_put_)(const sslh_i_tile *t, int row, int rows
 }
 
 /* Whether the sums, in whole registers, already are the result, so that the core stores them in c by itself. */
-SSLH_I_INLINE int SSLH_I_P(sslh_i_bare_)(const sslh_i_tile *t, int cols) {
+SSLH_I_INLINE int SSLH_I_P(sslh_i_no_epilogue_)(const sslh_i_tile *t, int cols) {
     const int whole = cols == SSLH_I_NR || (SSLH_I_W > 1 && cols == SSLH_I_W);
     return whole && !t->cs && !(SSLH_I_W == 1 && t->accumulate) && !t->bias && !t->relu;
 }
 SSLH_I_FN void SSLH_I_P(sslh_i_tile_rows_)(const sslh_i_tile *t) {
     sslh_real y[SSLH_I_MR * SSLH_I_NR];
-    const int plain = SSLH_I_P(sslh_i_bare_)(t, t->cols);
+    const int plain = SSLH_I_P(sslh_i_no_epilogue_)(t, t->cols);
     for (int row = 0, n; row < t->rows; row += n) {
         const int left = t->rows - row;
         n = SSLH_I_P(sslh_i_core_)(left, t->spare);
@@ -32084,7 +33211,7 @@ SSLH_I_FN void SSLH_I_P(sslh_i_tile_rows_)(const sslh_i_tile *t) {
             continue;
         }
         SSLH_I_P(sslh_i_rows_)(t, row, n, y, SSLH_I_NR, 0);
-        SSLH_I_P(sslh_i_put_)(t, row, SSLH_I_MIN(n, left), y);
+        SSLH_I_P(sslh_i_store_tile_)(t, row, SSLH_I_MIN(n, left), y);
     }
 }
 /* At most MR rows and NR columns of a tile, in as many cores as that takes. */
@@ -32106,7 +33233,7 @@ SSLH_I_FN void SSLH_I_P(sslh_i_runs_part_)(const sslh_i_tile *t, const sslh_real
         u.c = c;
         u.bias = t->bias ? t->bias + col : NULL;
         SSLH_I_P(sslh_i_runs_)(t, a, b, fetch, n, wide, y, SSLH_I_NR, 0);
-        SSLH_I_P(sslh_i_put_)(&u, row, SSLH_I_MIN(n, left), y);
+        SSLH_I_P(sslh_i_store_tile_)(&u, row, SSLH_I_MIN(n, left), y);
     }
 }
 /* What to prefetch while a tile's rows from `first` on and columns from col on are computed: what the tile says or, by
@@ -32130,7 +33257,7 @@ SSLH_I_FN void SSLH_I_P(sslh_i_tile_runs_)(const sslh_i_tile *t) {
         const sslh_real *b = t->bs[0];
         sslh_real *c = t->c + (size_t)first * t->ldc;
         for (int col = 0; col < t->cols; col += SSLH_I_NR, b += t->bnext, c += SSLH_I_NR) {
-            const int cols = SSLH_I_MIN(SSLH_I_NR, t->cols - col), plain = SSLH_I_P(sslh_i_bare_)(t, cols);
+            const int cols = SSLH_I_MIN(SSLH_I_NR, t->cols - col), plain = SSLH_I_P(sslh_i_no_epilogue_)(t, cols);
             sslh_i_fetch fetch = SSLH_I_P(sslh_i_fetch_)(t, first, col, c);
 #ifdef SSLH_I_RUNS4
             /* 6 x 64 twice: at each k 10 loads for 24 registers of sums, not 14 */
@@ -32167,11 +33294,11 @@ SSLH_I_FN void SSLH_I_P(sslh_i_tile_runs_)(const sslh_i_tile *t) {
 #if !SSLH_I_DOUBLE
 #ifdef SSLH_I_FLUSHED
 #define SSLH_I_PAIR_CORES(name, kind) \
-    SSLH_I_APART void SSLH_I_P(name##_rows_)(const sslh_i_tile *t, const float *const *a, int n, float *y, \
-                                             ptrdiff_t ystep, int more) { \
+    SSLH_I_NOINLINE void SSLH_I_P(name##_rows_)(const sslh_i_tile *t, const float *const *a, int n, float *y, \
+                                                ptrdiff_t ystep, int more) { \
         SSLH_I_P(sslh_i_rows_core_)(t, a, n, y, ystep, more, SSLH_I_MR, 2, kind); \
     } \
-    SSLH_I_APART void SSLH_I_P(name##_runs_)(SSLH_I_RUNS_ARGS) { \
+    SSLH_I_NOINLINE void SSLH_I_P(name##_runs_)(SSLH_I_RUNS_ARGS) { \
         SSLH_I_P(sslh_i_runs_core_)(t, a, b, fetch, y, ystep, more, SSLH_I_MR, 2, kind); \
     }
 SSLH_I_PAIR_CORES(sslh_i_emulated, SSLH_I_EMULATED)
@@ -32235,16 +33362,16 @@ SSLH_I_FN void SSLH_I_P(sslh_i_pair_core_)(const sslh_i_tile *t, int row, int n,
 SSLH_I_FN void SSLH_I_P(sslh_i_pair_rows_)(const sslh_i_tile *t, int packed, int kind) {
     float y[SSLH_I_MR * SSLH_I_NR];
     /* whole tiles go straight into c; not in emulation, where adding to c would flush its subnormal numbers as well */
-    const int straight = kind == SSLH_I_NATIVE && t->cols == SSLH_I_NR && SSLH_I_P(sslh_i_bare_)(t, t->cols);
+    const int direct = kind == SSLH_I_NATIVE && t->cols == SSLH_I_NR && SSLH_I_P(sslh_i_no_epilogue_)(t, t->cols);
     for (int row = 0, n; row < t->rows; row += n) {
         n = SSLH_I_MIN(SSLH_I_MR, t->rows - row);
-        if (n == SSLH_I_MR && straight) {
+        if (n == SSLH_I_MR && direct) {
             SSLH_I_P(sslh_i_pair_core_)(t, row, n, packed, t->c + (size_t)row * t->ldc, (ptrdiff_t)t->ldc,
                                         t->accumulate, kind);
             continue;
         }
         SSLH_I_P(sslh_i_pair_core_)(t, row, n, packed, y, SSLH_I_NR, 0, kind);
-        SSLH_I_P(sslh_i_put_)(t, row, n, y);
+        SSLH_I_P(sslh_i_store_tile_)(t, row, n, y);
     }
 }
 /* The form runs. With one segment a tile may have any size, and is cut into tiles of MR x NR. */
@@ -32308,7 +33435,7 @@ SSLH_I_FN void SSLH_I_P(sslh_i_pairs_down_)(const float *x, const float *z, size
    ld apart; dz may be dy. A strip of rows at a time, in it 16 columns at a time, so that sums stay in registers. */
 SSLH_I_FN void SSLH_I_P(sslh_i_relu_bias_)(const sslh_real *y, const sslh_real *dy, sslh_real *dz, sslh_real *sum,
                                            size_t rows, size_t n, size_t ld) {
-    const size_t strip = SSLH_I_NEAR_ROWS(n), ahead = strip * ld * sizeof *dy;
+    const size_t strip = SSLH_I_CACHED_ROWS(n), ahead = strip * ld * sizeof *dy;
     const sslh_i_v zero = sslh_i_vzero();
     for (size_t first = 0; first < rows; first += strip) {
         const size_t end = first + strip < rows ? first + strip : rows;
@@ -32436,7 +33563,7 @@ SSLH_I_FN void SSLH_I_P(sslh_i_pack_t_)(sslh_real *to, int step, const sslh_real
    additions, filter row after filter row and, within a row, column after column; columns outside the image are left
    out. What the outputs below will read is prefetched pixel by pixel. There are two ways through a filter row: for
    three adjacent taps and stride 1, each pixel of x is loaded once for all the sums that need it ... */
-SSLH_I_INLINE void SSLH_I_P(sslh_i_depth_three_)(const sslh_i_depth *d, ptrdiff_t at, const sslh_real *w, int q1,
+SSLH_I_INLINE void SSLH_I_P(sslh_i_depth_three_)(const sslh_i_depthwise *d, ptrdiff_t at, const sslh_real *w, int q1,
                                                  uintptr_t ahead, int whole, SSLH_I_N *sum) {
     const SSLH_I_N ws[3] = {SSLH_I_NLOAD(w), SSLH_I_NLOAD(w + d->n), SSLH_I_NLOAD(w + 2 * d->n)};
     const ptrdiff_t pixel = (ptrdiff_t)d->n;
@@ -32452,7 +33579,7 @@ SSLH_I_INLINE void SSLH_I_P(sslh_i_depth_three_)(const sslh_i_depth *d, ptrdiff_
     }
 }
 /* ... and otherwise, for any stride and dilation, one tap at a time. */
-SSLH_I_INLINE void SSLH_I_P(sslh_i_depth_taps_)(const sslh_i_depth *d, ptrdiff_t at, const sslh_real *w, int q1,
+SSLH_I_INLINE void SSLH_I_P(sslh_i_depth_taps_)(const sslh_i_depthwise *d, ptrdiff_t at, const sslh_real *w, int q1,
                                                 uintptr_t ahead, SSLH_I_N *sum) {
     const ptrdiff_t pixel = (ptrdiff_t)d->n, step = d->step * pixel;
     for (int b = 0, q = 0; b < d->cols; b++, q += d->dil, at += d->dil * pixel, w += d->n) {
@@ -32473,7 +33600,7 @@ SSLH_I_INLINE void SSLH_I_P(sslh_i_depth_taps_)(const sslh_i_depth *d, ptrdiff_t
     }
 }
 /* All channels that fill whole registers; returns their number. */
-SSLH_I_INLINE size_t SSLH_I_P(sslh_i_depth_)(const sslh_i_depth *d, int q1, int three) {
+SSLH_I_INLINE size_t SSLH_I_P(sslh_i_depth_)(const sslh_i_depthwise *d, int q1, int three) {
     const SSLH_I_N low = SSLH_I_NSET(d->relu ? SSLH_I_R(0) : SSLH_I_NONE);
     const int whole = d->q0 <= 1 && q1 >= 9;
     size_t c = 0;
@@ -32500,7 +33627,7 @@ SSLH_I_INLINE size_t SSLH_I_P(sslh_i_depth_)(const sslh_i_depth *d, int q1, int 
     }
     return c;
 }
-SSLH_I_FN void SSLH_I_P(sslh_i_depthwise_)(const sslh_i_depth *d) {
+SSLH_I_FN void SSLH_I_P(sslh_i_depthwise_)(const sslh_i_depthwise *d) {
     /* end of the columns that some output reads */
     const int q1 = SSLH_I_MIN(d->q1, (d->count - 1) * d->step + (d->cols - 1) * d->dil + 1);
     const int three = d->step == 1 && d->dil == 1 && d->cols == 3;
@@ -32527,7 +33654,7 @@ SSLH_I_FN void SSLH_I_P(sslh_i_depthwise_)(const sslh_i_depth *d) {
    dy[j][c], in the order of j, over the columns that lie inside x, as all do for outputs in0 .. in1 - 1. R (3 or 1)
    rows and three columns of the filter at a time; where fewer columns are left, a missing one repeats the first and
    stores the same sums. */
-SSLH_I_INLINE void SSLH_I_P(sslh_i_depth_part_)(const sslh_i_depth_grad *d, int a, int b, size_t c, int R) {
+SSLH_I_INLINE void SSLH_I_P(sslh_i_depth_part_)(const sslh_i_depthwise_grad *d, int a, int b, size_t c, int R) {
     const size_t n = d->n, across = (size_t)d->cols * n;
     const ptrdiff_t pixel = (ptrdiff_t)n, step = d->step * pixel;
     const sslh_real *x = d->x + (a * d->row + (b * d->dil - d->pad) * pixel + (ptrdiff_t)c), *dy = d->dy + c;
@@ -32559,7 +33686,7 @@ SSLH_I_INLINE void SSLH_I_P(sslh_i_depth_part_)(const sslh_i_depth_grad *d, int 
         for (int r = 0; r < R; r++) SSLH_I_NSTORE(to + (size_t)r * across + column[k] * n, sum[r][k]);
     }
 }
-SSLH_I_FN void SSLH_I_P(sslh_i_depth_sums_)(const sslh_i_depth_grad *d) {
+SSLH_I_FN void SSLH_I_P(sslh_i_depth_sums_)(const sslh_i_depthwise_grad *d) {
     const size_t n = d->n, across = (size_t)d->cols * n;
     for (int b = 0; b < d->cols; b += 3) {
         const int cols = SSLH_I_MIN(3, d->cols - b);
@@ -32622,8 +33749,8 @@ SSLH_I_FN void SSLH_I_P(sslh_i_max_back_)(int taps, const sslh_real *const *p, s
 /* col2im for a row of n pixels of c channels: y[j] = sum over the lines r, and over e = start[j] .. start[j+1] - 1, of
    lines[r][off[e] ..]. Whole registers are used: up to W - 1 numbers after the last pixel are overwritten, and as many
    are read after each term. */
-SSLH_I_FN void SSLH_I_P(sslh_i_fold_)(const sslh_real *const *lines, int count, const int *start, const int *off, int n,
-                                      size_t c, sslh_real *y) {
+SSLH_I_FN void SSLH_I_P(sslh_i_col2im_)(const sslh_real *const *lines, int count, const int *start, const int *off,
+                                        int n, size_t c, sslh_real *y) {
     for (int j = 0; j < n; j++, y += c)
         for (size_t u = 0; u < c; u += SSLH_I_W) {
             SSLH_I_N sum = SSLH_I_NSET(SSLH_I_R(0));
@@ -32799,7 +33926,7 @@ SSLH_I_INLINE sslh_i_v sslh_i_vin(const sslh_real *p, size_t m) {
     return sslh_i_vget(p, m);
 }
 SSLH_I_INLINE void sslh_i_vout(sslh_real *p, sslh_i_v x, size_t m) {
-    SSLH_I_OWN(p, SSLH_I_STREAM);
+    SSLH_I_AHEAD_WRITE(p, SSLH_I_STREAM);
     sslh_i_vput(p, x, m);
 }
 /* x in the first m lanes, `other` in the rest. */
@@ -32823,22 +33950,22 @@ SSLH_I_INLINE sslh_i_v sslh_i_vfirst(sslh_i_v x, sslh_i_v other, size_t m) {
 #define sslh_i_vpow SSLH_I_P(sslh_i_vpow_)
 /* These functions are inlined, except where V is an array of 16 or takes four of SSE2's 16 registers. There inlining
    would only make the code large and the compiler slow, and for the same reason the loops below are one (ONE_LOOP). */
-#if SSLH_I_W == 1 || defined(SSLH_I_SMALL)
+#if SSLH_I_W == 1 || defined(SSLH_I_FEW_REGISTERS)
 #define SSLH_I_ONE_LOOP 1
-#define SSLH_I_BIG SSLH_I_APART
+#define SSLH_I_V_FN SSLH_I_NOINLINE
 #else
 #define SSLH_I_ONE_LOOP 0
-#define SSLH_I_BIG SSLH_I_INLINE
+#define SSLH_I_V_FN SSLH_I_INLINE
 #endif
 #if SSLH_I_W == 1 /* for what softmax and GELU call: a call makes them a tenth slower with SSE2 */
-#define SSLH_I_BUSY SSLH_I_APART
+#define SSLH_I_V_FN_HOT SSLH_I_NOINLINE
 #else
-#define SSLH_I_BUSY SSLH_I_INLINE
+#define SSLH_I_V_FN_HOT SSLH_I_INLINE
 #endif
 #define SSLH_I_K(x) sslh_i_vset(SSLH_I_R(x))
 #if SSLH_I_DOUBLE
 #define SSLH_I_VLIBM(name, f) \
-    SSLH_I_BIG sslh_i_v name(sslh_i_v x) { \
+    SSLH_I_V_FN sslh_i_v name(sslh_i_v x) { \
         for (int q = 0; q < 16; q++) x.a[q] = f(x.a[q]); \
         return x; \
     }
@@ -32862,7 +33989,7 @@ SSLH_I_INLINE sslh_i_v sslh_i_vexp_rest(sslh_i_v x, sslh_i_v n) {
     return sslh_i_vadd(y, SSLH_I_K(1.0f));
 }
 /* e^x = 2^n e^r; the limits keep the exponents in range and still give 0 and Inf. NaN stays NaN. */
-SSLH_I_BIG sslh_i_v sslh_i_vexp(sslh_i_v x) {
+SSLH_I_V_FN sslh_i_v sslh_i_vexp(sslh_i_v x) {
     x = sslh_i_vmax(SSLH_I_K(-104.0f), sslh_i_vmin(SSLH_I_K(89.0f), x));
     sslh_i_v n = sslh_i_vround(sslh_i_vmul(x, SSLH_I_K(1.44269504088896341f)));
     n = sslh_i_vmax(n, SSLH_I_K(-151.0f)); /* NaN becomes a number that fits an integer */
@@ -32876,7 +34003,7 @@ SSLH_I_BIG sslh_i_v sslh_i_vexp(sslh_i_v x) {
 /* e^x for x <= 0 (and a little above), as in softmax: 17 operations instead of 28. The low bits of x / ln 2 + 1.5 2^23
    are n; added to the exponent of e^r they multiply it by 2^n. Below -87, where the exponent would leave its range, the
    result is 0 (e^-87 = 1.6e-38). NaN stays NaN. */
-SSLH_I_BUSY sslh_i_v sslh_i_vexp_neg(sslh_i_v x) {
+SSLH_I_V_FN_HOT sslh_i_v sslh_i_vexp_neg(sslh_i_v x) {
     sslh_i_v t = sslh_i_vfma(x, SSLH_I_K(1.44269504088896341f), SSLH_I_K(12582912.0f));
     sslh_i_v n = sslh_i_vsub(t, SSLH_I_K(12582912.0f));
     sslh_i_v y = sslh_i_vexp_rest(x, n);
@@ -32884,7 +34011,7 @@ SSLH_I_BUSY sslh_i_v sslh_i_vexp_neg(sslh_i_v x) {
     return sslh_i_vselect(sslh_i_vge(x, SSLH_I_K(-87.0f)), y, sslh_i_vmax(sslh_i_vzero(), x));
 }
 /* log x = e ln 2 + log m, sqrt(1/2) <= m < sqrt 2 */
-SSLH_I_BIG sslh_i_v sslh_i_vlog(sslh_i_v x) {
+SSLH_I_V_FN sslh_i_v sslh_i_vlog(sslh_i_v x) {
     sslh_i_m tiny = sslh_i_vgt(SSLH_I_K(1.17549435e-38f), x); /* subnormal (or not positive, see the end) */
     sslh_i_vi u = sslh_i_vbits(sslh_i_vselect(tiny, sslh_i_vmul(x, SSLH_I_K(16777216.0f)), x));
     sslh_i_v e = sslh_i_vtoreal(sslh_i_visub(sslh_i_vishr23(u), sslh_i_viset(126)));
@@ -32913,7 +34040,7 @@ SSLH_I_BIG sslh_i_v sslh_i_vlog(sslh_i_v x) {
     return sslh_i_vselect(sslh_i_vge(x, sslh_i_vzero()), y, SSLH_I_K(SSLH_I_NAN)); /* x < 0 or NaN */
 }
 /* x + x^3 P(x^2) near 0, otherwise +-(1 - 2 / (e^2a + 1)), a = |x| */
-SSLH_I_BIG sslh_i_v sslh_i_vtanh(sslh_i_v x) {
+SSLH_I_V_FN sslh_i_v sslh_i_vtanh(sslh_i_v x) {
     sslh_i_v a = sslh_i_vabs(x), z = sslh_i_vmul(x, x), y = SSLH_I_K(-5.70498872745e-3f);
     y = sslh_i_vfma(y, z, SSLH_I_K(2.06390887954e-2f));
     y = sslh_i_vfma(y, z, SSLH_I_K(-5.37397155531e-2f));
@@ -32929,23 +34056,23 @@ SSLH_I_BIG sslh_i_v sslh_i_vtanh(sslh_i_v x) {
 #endif
 
 /* 1 / (1 + e^-x) */
-SSLH_I_BIG sslh_i_v sslh_i_vsigmoid(sslh_i_v x) {
+SSLH_I_V_FN sslh_i_v sslh_i_vsigmoid(sslh_i_v x) {
     return sslh_i_vdiv(SSLH_I_K(1), sslh_i_vadd(SSLH_I_K(1), sslh_i_vexp(sslh_i_vneg(x))));
 }
 /* log(1 + e^x) = max(x,0) + log(1 + t), t = e^-|x|;  log(1+t) = log u + (t - (u-1)) / u with u = 1+t rounded */
-SSLH_I_BIG sslh_i_v sslh_i_vsoftplus(sslh_i_v x) {
+SSLH_I_V_FN sslh_i_v sslh_i_vsoftplus(sslh_i_v x) {
     sslh_i_v t = sslh_i_vexp(sslh_i_vneg(sslh_i_vabs(x))), u = sslh_i_vadd(t, SSLH_I_K(1));
     sslh_i_v rest = sslh_i_vdiv(sslh_i_vsub(t, sslh_i_vsub(u, SSLH_I_K(1))), u);
     return sslh_i_vadd(sslh_i_vmax(sslh_i_vzero(), x), sslh_i_vadd(sslh_i_vlog(u), rest));
 }
 #if SSLH_I_DOUBLE
 /* x Phi(x), Phi(x) = (1 + erf(x / sqrt 2)) / 2 */
-SSLH_I_BIG sslh_i_v sslh_i_vgelu(sslh_i_v x) {
+SSLH_I_V_FN sslh_i_v sslh_i_vgelu(sslh_i_v x) {
     sslh_i_v e = sslh_i_verf(sslh_i_vmul(x, SSLH_I_K(0.70710678118654752440)));
     return sslh_i_vmul(sslh_i_vmul(x, SSLH_I_K(0.5)), sslh_i_vadd(e, SSLH_I_K(1)));
 }
 /* Phi(x) + x phi(x), phi(x) = exp(-x^2/2) / sqrt(2 pi) */
-SSLH_I_BIG sslh_i_v sslh_i_vgelu_slope(sslh_i_v x) {
+SSLH_I_V_FN sslh_i_v sslh_i_vgelu_slope(sslh_i_v x) {
     sslh_i_v e = sslh_i_verf(sslh_i_vmul(x, SSLH_I_K(0.70710678118654752440)));
     sslh_i_v d = sslh_i_vexp(sslh_i_vmul(sslh_i_vmul(x, x), SSLH_I_K(-0.5)));
     d = sslh_i_vmul(sslh_i_vmul(d, x), SSLH_I_K(0.39894228040143267794));
@@ -32954,7 +34081,7 @@ SSLH_I_BIG sslh_i_v sslh_i_vgelu_slope(sslh_i_v x) {
 #else
 /* x Phi(x) = x/2 + |x| E/2, E = erf(|x| / sqrt 2). |x| E/2 = x^2 P(x^2) / Q(x^2), a minimax fit with an error of 7e-9
    |x| up to |x| = 5.5; above, it is |x|/2 in float. The whole is within 2.2e-7 |x|, and within 2.5 ulp where x > 0. */
-SSLH_I_BUSY sslh_i_v sslh_i_vgelu(sslh_i_v x) {
+SSLH_I_V_FN_HOT sslh_i_v sslh_i_vgelu(sslh_i_v x) {
     sslh_i_v half = sslh_i_vmul(x, SSLH_I_K(0.5)), a = sslh_i_vabs(x), z = sslh_i_vmul(x, x);
     sslh_i_v p = SSLH_I_K(2.27493775e-08f);
     p = sslh_i_vfma(p, z, SSLH_I_K(6.35212064e-06f));
@@ -32973,7 +34100,7 @@ SSLH_I_BUSY sslh_i_v sslh_i_vgelu(sslh_i_v x) {
 }
 /* Phi(x) + x phi(x) = 1/2 + x P(x^2) / Q(x^2), a fit with an error of 4e-9 up to |x| = 6; above, it is 0 or 1. Within
    2.5e-7 in all. */
-SSLH_I_BUSY sslh_i_v sslh_i_vgelu_slope(sslh_i_v x) {
+SSLH_I_V_FN_HOT sslh_i_v sslh_i_vgelu_slope(sslh_i_v x) {
     sslh_i_v half = SSLH_I_K(0.5), end = sslh_i_vmax(sslh_i_vneg(half), sslh_i_vmin(half, x)), z = sslh_i_vmul(x, x);
     sslh_i_v p = SSLH_I_K(1.70462968e-08f);
     p = sslh_i_vfma(p, z, SSLH_I_K(9.22525487e-07f));
@@ -32995,13 +34122,13 @@ SSLH_I_BUSY sslh_i_v sslh_i_vgelu_slope(sslh_i_v x) {
 }
 #endif
 /* The tanh form: x (1 + tanh u) / 2, u = sqrt(2/pi) (x + 0.044715 x^3). Hendrycks & Gimpel 2016. */
-SSLH_I_BIG sslh_i_v sslh_i_vgelu_inner(sslh_i_v x) {
+SSLH_I_V_FN sslh_i_v sslh_i_vgelu_inner(sslh_i_v x) {
     sslh_i_v t = sslh_i_vfma(sslh_i_vmul(x, x), SSLH_I_K(0.044715), SSLH_I_K(1));
     return sslh_i_vtanh(sslh_i_vmul(sslh_i_vmul(t, x), SSLH_I_K(0.79788456080286535588)));
 }
 
 /* x^(k/2) for small k, by products and one square root. For odd k -0 and -Inf count as 0 and Inf, as in C's pow. */
-SSLH_I_BIG sslh_i_v sslh_i_vpow(sslh_i_v x, int k) {
+SSLH_I_V_FN sslh_i_v sslh_i_vpow(sslh_i_v x, int k) {
     sslh_i_v y = SSLH_I_K(1), b;
     int left = k < 0 ? -k : k, half = left & 1;
     if (half)
@@ -33052,23 +34179,23 @@ SSLH_I_INLINE sslh_i_v sslh_i_velu(sslh_i_v x, sslh_i_v p) {
         sslh_i_v v = sslh_i_vget(x + i, n - i); \
         sslh_i_vput(y + i, E, n - i); \
     }
-/* TAKE and GIVE, defined before each function, load the vectors at i and store g. */
-#define SSLH_I_EVERY(E) for (size_t i = 0; i < n; i += 16) { SSLH_I_TAKE g = E; SSLH_I_GIVE }
+/* LOOP_LOAD and LOOP_STORE, defined before each function, load the vectors at i and store g. */
+#define SSLH_I_LOOP_OF(E) for (size_t i = 0; i < n; i += 16) { SSLH_I_LOOP_LOAD g = E; SSLH_I_LOOP_STORE }
 #if SSLH_I_ONE_LOOP
-#define SSLH_I_LOOP for (size_t i = 0; i < n; i += 16) { SSLH_I_TAKE
+#define SSLH_I_LOOP for (size_t i = 0; i < n; i += 16) { SSLH_I_LOOP_LOAD
 #define SSLH_I_CASE(E) g = E; break;
-#define SSLH_I_LOOP_END SSLH_I_GIVE }
+#define SSLH_I_LOOP_END SSLH_I_LOOP_STORE }
 #else
 #define SSLH_I_LOOP
-#define SSLH_I_CASE(E) SSLH_I_EVERY(E) break;
+#define SSLH_I_CASE(E) SSLH_I_LOOP_OF(E) break;
 #define SSLH_I_LOOP_END
 #endif
 
-#define SSLH_I_TAKE sslh_i_v v = sslh_i_vget(x + i, n - i), g;
-#define SSLH_I_GIVE sslh_i_vput(y + i, g, n - i);
+#define SSLH_I_LOOP_LOAD sslh_i_v v = sslh_i_vget(x + i, n - i), g;
+#define SSLH_I_LOOP_STORE sslh_i_vput(y + i, g, n - i);
 SSLH_I_FN void SSLH_I_P(sslh_i_unary_)(int op, const sslh_real *x, sslh_real *y, size_t n, sslh_real p, sslh_real q) {
     sslh_i_v zero = sslh_i_vzero(), vp = sslh_i_vset(p), vq = sslh_i_vset(q);
-    if (op == SSLH_I_U_POW && !sslh_i_twice(p)) {
+    if (op == SSLH_I_U_POW && !sslh_i_is_half_integer(p)) {
         for (size_t i = 0; i < n; i++) y[i] = sslh_i_pow(x[i], p);
         return;
     }
@@ -33077,7 +34204,7 @@ SSLH_I_FN void SSLH_I_P(sslh_i_unary_)(int op, const sslh_real *x, sslh_real *y,
         return;
     }
     if (op == SSLH_I_U_GELU) { /* always a loop of its own, as it is used most */
-        SSLH_I_EVERY(sslh_i_vgelu(v))
+        SSLH_I_LOOP_OF(sslh_i_vgelu(v))
         return;
     }
     SSLH_I_LOOP
@@ -33103,15 +34230,15 @@ SSLH_I_FN void SSLH_I_P(sslh_i_unary_)(int op, const sslh_real *x, sslh_real *y,
     }
     SSLH_I_LOOP_END
 }
-#undef SSLH_I_TAKE
-#undef SSLH_I_GIVE
+#undef SSLH_I_LOOP_LOAD
+#undef SSLH_I_LOOP_STORE
 
 /* dx = (fresh ? 0 : dx) + dy y'(x); dx may be dy. E is that product, of the vectors v of x, w of y and g of dy. */
-#define SSLH_I_TAKE \
+#define SSLH_I_LOOP_LOAD \
     SSLH_I_AHEAD(other + i, SSLH_I_STREAM); \
     sslh_i_v v = sslh_i_vget(x + i, n - i), w = sslh_i_vget(y + i, n - i), g = sslh_i_vin(dy + i, n - i); \
     (void)v, (void)w;
-#define SSLH_I_GIVE \
+#define SSLH_I_LOOP_STORE \
     if (!fresh) g = sslh_i_vadd(g, sslh_i_vget(dx + i, n - i)); \
     sslh_i_vput(dx + i, g, n - i);
 SSLH_I_FN void SSLH_I_P(sslh_i_unary_back_)(int op, const sslh_real *x, const sslh_real *y, const sslh_real *dy,
@@ -33120,7 +34247,7 @@ SSLH_I_FN void SSLH_I_P(sslh_i_unary_back_)(int op, const sslh_real *x, const ss
     const sslh_real *other = x ? x : y; /* whichever the derivative does not need may be NULL */
     if (!x) x = dy;
     if (!y) y = dy;
-    if (op == SSLH_I_U_POW && p != 0 && !sslh_i_twice(p)) {
+    if (op == SSLH_I_U_POW && p != 0 && !sslh_i_is_half_integer(p)) {
         for (size_t i = 0; i < n; i++) {
             sslh_real t = p * sslh_i_pow(x[i], p - 1);
             t = t * dy[i];
@@ -33137,7 +34264,7 @@ SSLH_I_FN void SSLH_I_P(sslh_i_unary_back_)(int op, const sslh_real *x, const ss
         return;
     }
     if (op == SSLH_I_U_GELU) {
-        SSLH_I_EVERY(sslh_i_vmul(g, sslh_i_vgelu_slope(v)))
+        SSLH_I_LOOP_OF(sslh_i_vmul(g, sslh_i_vgelu_slope(v)))
         return;
     }
     SSLH_I_LOOP
@@ -33165,12 +34292,12 @@ SSLH_I_FN void SSLH_I_P(sslh_i_unary_back_)(int op, const sslh_real *x, const ss
     }
     SSLH_I_LOOP_END
 }
-#undef SSLH_I_TAKE
-#undef SSLH_I_GIVE
+#undef SSLH_I_LOOP_LOAD
+#undef SSLH_I_LOOP_STORE
 
 /* Two operands, each an array or one number. */
-#define SSLH_I_TAKE sslh_i_v v = sa ? sslh_i_vget(a + i, n - i) : a0, w = sb ? sslh_i_vget(b + i, n - i) : b0, g;
-#define SSLH_I_GIVE sslh_i_vput(y + i, g, n - i);
+#define SSLH_I_LOOP_LOAD sslh_i_v v = sa ? sslh_i_vget(a + i, n - i) : a0, w = sb ? sslh_i_vget(b + i, n - i) : b0, g;
+#define SSLH_I_LOOP_STORE sslh_i_vput(y + i, g, n - i);
 SSLH_I_FN void SSLH_I_P(sslh_i_binary_)(int op, const sslh_real *a, int sa, const sslh_real *b, int sb, sslh_real *y,
                                         size_t n) {
     sslh_i_v a0 = sslh_i_vset(a[0]), b0 = sslh_i_vset(b[0]);
@@ -33186,15 +34313,15 @@ SSLH_I_FN void SSLH_I_P(sslh_i_binary_)(int op, const sslh_real *a, int sa, cons
     }
     SSLH_I_LOOP_END
 }
-#undef SSLH_I_TAKE
-#undef SSLH_I_GIVE
+#undef SSLH_I_LOOP_LOAD
+#undef SSLH_I_LOOP_STORE
 
 /* dx (+)= gradient of operand side (0: a, 1: b), not yet summed over its broadcast axes. dx may be dy. */
-#define SSLH_I_TAKE \
+#define SSLH_I_LOOP_LOAD \
     sslh_i_v v = sa ? sslh_i_vget(a + i, n - i) : a0, w = sb ? sslh_i_vget(b + i, n - i) : b0; \
     sslh_i_v g = sslh_i_vget(dy + i, n - i); \
     (void)v, (void)w;
-#define SSLH_I_GIVE \
+#define SSLH_I_LOOP_STORE \
     if (!fresh) g = sslh_i_vadd(g, sslh_i_vget(dx + i, n - i)); \
     sslh_i_vput(dx + i, g, n - i);
 SSLH_I_FN void SSLH_I_P(sslh_i_binary_back_)(int op, int side, const sslh_real *a, int sa, const sslh_real *b, int sb,
@@ -33225,8 +34352,8 @@ SSLH_I_FN void SSLH_I_P(sslh_i_binary_back_)(int op, int side, const sslh_real *
     }
     SSLH_I_LOOP_END
 }
-#undef SSLH_I_TAKE
-#undef SSLH_I_GIVE
+#undef SSLH_I_LOOP_LOAD
+#undef SSLH_I_LOOP_STORE
 
 /* y = a y + b x */
 SSLH_I_FN void SSLH_I_P(sslh_i_axpby_)(sslh_real *y, const sslh_real *x, size_t n, sslh_real a, sslh_real b) {
@@ -33424,8 +34551,8 @@ SSLH_I_FN sslh_real SSLH_I_P(sslh_i_dot_from_)(const sslh_real *w, const sslh_re
 }
 
 /* sslh_i_vget, which also prefetches next. */
-#define sslh_i_vget_ask SSLH_I_P(sslh_i_vget_ask_)
-SSLH_I_INLINE sslh_i_v sslh_i_vget_ask(const sslh_real *x, size_t n, const sslh_real *next) {
+#define sslh_i_vget_prefetch SSLH_I_P(sslh_i_vget_prefetch_)
+SSLH_I_INLINE sslh_i_v sslh_i_vget_prefetch(const sslh_real *x, size_t n, const sslh_real *next) {
     SSLH_I_PREFETCH1(next);
     return sslh_i_vget(x, n);
 }
@@ -33438,12 +34565,12 @@ SSLH_I_FN void SSLH_I_P(sslh_i_softmax_)(const sslh_real *xs, sslh_real *ys, siz
         const size_t n = D, next = r + 1 < rows ? D : 0;
         sslh_i_v vm = sslh_i_vset(sslh_i_max_row(x, n)), zero = sslh_i_vzero();
         if (log) {
-            SSLH_I_SUM(sum, sslh_i_vexp_neg(sslh_i_vsub(sslh_i_vget_ask(x + i, n - i, x + i + next), vm)),
+            SSLH_I_SUM(sum, sslh_i_vexp_neg(sslh_i_vsub(sslh_i_vget_prefetch(x + i, n - i, x + i + next), vm)),
                        sslh_i_vadd(s0, sslh_i_vfirst(t, zero, n - i)))
             sslh_i_v l = sslh_i_vset(sslh_i_log(sum));
             SSLH_I_MAP(sslh_i_vsub(sslh_i_vsub(v, vm), l))
         } else {
-            SSLH_I_SUM(sum, sslh_i_vexp_neg(sslh_i_vsub(sslh_i_vget_ask(x + i, n - i, x + i + next), vm)),
+            SSLH_I_SUM(sum, sslh_i_vexp_neg(sslh_i_vsub(sslh_i_vget_prefetch(x + i, n - i, x + i + next), vm)),
                        (sslh_i_vput(y + i, t, n - i), sslh_i_vadd(s0, sslh_i_vfirst(t, zero, n - i))))
             sslh_i_v l = sslh_i_vset(SSLH_I_R(1) / sum);
             x = y;
@@ -33473,19 +34600,19 @@ SSLH_I_FN void SSLH_I_P(sslh_i_softmax_back_)(const sslh_real *ys, const sslh_re
 /* Squares of numbers from 1.8e19 on are infinite in float. A row that holds such numbers is scaled by this factor, a
    power of two with which the squared differences of any 2^31 finite numbers have a finite sum. */
 #if SSLH_I_DOUBLE
-#define SSLH_I_SMALLER 5.6902623986817984e-160 /* 2^-529 */
+#define SSLH_I_DOWNSCALE 5.6902623986817984e-160 /* 2^-529 */
 #else
-#define SSLH_I_SMALLER 4.1359030627651384e-25f /* 2^-81 */
+#define SSLH_I_DOWNSCALE 4.1359030627651384e-25f /* 2^-81 */
 #endif
 /* The mean (0 with rms) and the variance + eps of a scaled row. At that scale eps is negligible; 1e-30 in its place
    keeps the variance above 0. */
-#define sslh_i_small_stats SSLH_I_P(sslh_i_small_stats_)
-SSLH_I_FN void sslh_i_small_stats(const sslh_real *x, size_t n, int rms, sslh_real *mean, sslh_real *var) {
-    sslh_i_v smaller = sslh_i_vset(SSLH_I_SMALLER), vm, zero = sslh_i_vzero();
-    SSLH_I_SUM(*mean, sslh_i_vmul(sslh_i_vget(x + i, n - i), smaller), sslh_i_vadd(s0, t))
+#define sslh_i_scaled_stats SSLH_I_P(sslh_i_scaled_stats_)
+SSLH_I_FN void sslh_i_scaled_stats(const sslh_real *x, size_t n, int rms, sslh_real *mean, sslh_real *var) {
+    sslh_i_v downscale = sslh_i_vset(SSLH_I_DOWNSCALE), vm, zero = sslh_i_vzero();
+    SSLH_I_SUM(*mean, sslh_i_vmul(sslh_i_vget(x + i, n - i), downscale), sslh_i_vadd(s0, t))
     *mean = rms ? 0 : *mean / (sslh_real)n;
     vm = sslh_i_vset(*mean);
-    SSLH_I_SUM(*var, sslh_i_vfirst(sslh_i_vsub(sslh_i_vmul(sslh_i_vget(x + i, n - i), smaller), vm), zero, n - i),
+    SSLH_I_SUM(*var, sslh_i_vfirst(sslh_i_vsub(sslh_i_vmul(sslh_i_vget(x + i, n - i), downscale), vm), zero, n - i),
                sslh_i_vfma(t, t, s0))
     *var = *var / (sslh_real)n;
     *var = *var + SSLH_I_R(1e-30);
@@ -33503,8 +34630,8 @@ SSLH_I_FN void SSLH_I_P(sslh_i_layer_norm_)(const sslh_real *xs, const sslh_real
         var = var + eps;
         stats[3 * r + 2] = 1;
         if (!(var - var == 0)) { /* Inf, or NaN after an infinite mean */
-            stats[3 * r + 2] = SSLH_I_SMALLER;
-            sslh_i_small_stats(x, D, rms, &mean, &var);
+            stats[3 * r + 2] = SSLH_I_DOWNSCALE;
+            sslh_i_scaled_stats(x, D, rms, &mean, &var);
         }
         inv = SSLH_I_R(1) / sslh_i_sqrt(var);
         stats[3 * r] = mean;
@@ -33565,12 +34692,12 @@ SSLH_I_FN void SSLH_I_P(sslh_i_l2_)(const sslh_real *xs, sslh_real *ys, sslh_rea
         norm[r] = sslh_i_sqrt(sum);
         sslh_i_v k = sslh_i_vset(norm[r] < eps ? eps : norm[r]); /* NaN stays NaN */
         if (norm[r] > 0 && norm[r] - norm[r] != 0) { /* Inf: the squares were too large */
-            sslh_i_v smaller = sslh_i_vset(SSLH_I_SMALLER);
-            SSLH_I_SUM(sum, sslh_i_vmul(sslh_i_vget(x + i, n - i), smaller), sslh_i_vfma(t, t, s0))
+            sslh_i_v downscale = sslh_i_vset(SSLH_I_DOWNSCALE);
+            SSLH_I_SUM(sum, sslh_i_vmul(sslh_i_vget(x + i, n - i), downscale), sslh_i_vfma(t, t, s0))
             sum = sslh_i_sqrt(sum);
-            norm[r] = sum / SSLH_I_SMALLER;
+            norm[r] = sum / SSLH_I_DOWNSCALE;
             k = sslh_i_vset(sum);
-            SSLH_I_MAP(sslh_i_vdiv(sslh_i_vmul(v, smaller), k))
+            SSLH_I_MAP(sslh_i_vdiv(sslh_i_vmul(v, downscale), k))
             continue;
         }
         SSLH_I_MAP(sslh_i_vdiv(v, k))
@@ -33726,7 +34853,7 @@ SSLH_I_INLINE size_t SSLH_I_P(sslh_i_norm_strip_)(const sslh_real *x, const sslh
 }
 SSLH_I_FN void SSLH_I_P(sslh_i_norm_sums_)(const sslh_real *x, const sslh_real *dy, sslh_i_affine a, size_t rows,
                                            size_t C, int relu, sslh_real *s1, sslh_real *s2) {
-    const size_t strip = SSLH_I_NEAR_ROWS(C);
+    const size_t strip = SSLH_I_CACHED_ROWS(C);
     memset(s1, 0, C * sizeof *s1);
     memset(s2, 0, C * sizeof *s2);
     for (size_t first = 0; first < rows; first += strip, x += strip * C, dy += strip * C) {
@@ -33774,7 +34901,7 @@ SSLH_I_FN void SSLH_I_P(sslh_i_dropout_)(uint64_t seed, uint64_t stream, size_t 
         uint32_t word[16][4];
         for (int q = 0; q < 16; q++) sslh_i_philox_at(seed, stream, (uint64_t)((first + i) / 4) + (uint64_t)q, word[q]);
         for (size_t q = 0; q < 64 && i + q < n; q++) {
-            sslh_real t = sslh_i_unit(word[q % 16][q / 16]) < p ? 0 : x[i + q] * factor;
+            sslh_real t = sslh_i_uniform(word[q % 16][q / 16]) < p ? 0 : x[i + q] * factor;
             y[i + q] = fresh ? t : y[i + q] + t;
         }
     }
@@ -34075,9 +35202,9 @@ static const struct sslh_i_kernels SSLH_I_P(sslh_i_table_) = {
 #endif
 
 /* Macros that differ from pass to pass; all others are defined again by the same text. */
-#undef SSLH_I_BIG
+#undef SSLH_I_V_FN
 #undef SSLH_I_BITS
-#undef SSLH_I_BUSY
+#undef SSLH_I_V_FN_HOT
 #undef SSLH_I_CASE
 #undef SSLH_I_EACH
 #undef SSLH_I_FLUSHED
@@ -34121,7 +35248,7 @@ static const struct sslh_i_kernels SSLH_I_P(sslh_i_table_) = {
 #undef SSLH_I_QUAD
 #undef SSLH_I_RUNS4
 #undef SSLH_I_SIZES
-#undef SSLH_I_SMALL
+#undef SSLH_I_FEW_REGISTERS
 #undef SSLH_I_W
 #undef SSLH_I_ZIP
 #if defined(__GNUC__) && !defined(__clang__) && !defined(__TINYC__) && !defined(SSLH_I_KEEP_CALLS)
@@ -34175,11 +35302,11 @@ SSLH_I_FN int sslh_i_x86_has(const char *feature) {
 enum { SSLH_I_MOST_SETS = 8 }; /* in one build */
 /* A row for each instruction set of this build, the best last: its table, whether the processor has it, and what
    .bfloat16 of sslh_info reports: 0 without an instruction for bfloat16, 1 with one, 2 with one faster than float. */
-typedef struct sslh_i_set { const struct sslh_i_kernels *table; int here, bfloat16; } sslh_i_set;
-SSLH_I_FN int sslh_i_sets(sslh_i_set set[SSLH_I_MOST_SETS]) {
+typedef struct sslh_i_isa { const struct sslh_i_kernels *table; int present, bfloat16; } sslh_i_isa;
+SSLH_I_FN int sslh_i_isas(sslh_i_isa set[SSLH_I_MOST_SETS]) {
     int n = 0;
 #define SSLH_I_SET(name, has, gain) \
-    set[n].table = &sslh_i_table_##name, set[n].here = has, set[n].bfloat16 = gain, n++;
+    set[n].table = &sslh_i_table_##name, set[n].present = has, set[n].bfloat16 = gain, n++;
 #if SSLH_I_PORTABLE
     SSLH_I_SET(c, 1, 0)
 #endif
@@ -34201,8 +35328,8 @@ SSLH_I_FN int sslh_i_sets(sslh_i_set set[SSLH_I_MOST_SETS]) {
     return n;
 }
 SSLH_DEF const char *sslh_cpu_name(int i) {
-    sslh_i_set set[SSLH_I_MOST_SETS];
-    return i >= 0 && i < sslh_i_sets(set) ? set[i].table->name : NULL;
+    sslh_i_isa set[SSLH_I_MOST_SETS];
+    return i >= 0 && i < sslh_i_isas(set) ? set[i].table->name : NULL;
 }
 
 SSLH_I_FN const char *sslh_i_kernels_name(const sslh_ctx *c) { return c->k ? c->k->name : "none"; }
@@ -34210,14 +35337,14 @@ SSLH_I_FN const char *sslh_i_kernels_name(const sslh_ctx *c) { return c->k ? c->
 /* Chooses the table of c->desc.cpu, or the best one; without FMA under portable_bits. An unknown name, or one that this
    processor or build lacks, is an error (c->k is then the first table, so that nothing crashes). */
 SSLH_I_FN void sslh_i_kernels_choose(sslh_ctx *c) {
-    sslh_i_set set[SSLH_I_MOST_SETS];
-    const int n = sslh_i_sets(set);
+    sslh_i_isa set[SSLH_I_MOST_SETS];
+    const int n = sslh_i_isas(set);
     const char *cpu = c->desc.cpu && c->desc.cpu[0] ? c->desc.cpu : NULL;
     char names[16 * SSLH_I_MOST_SETS] = "";
     c->k = set[0].table;
     for (int i = n - 1; i >= 0; i--) {
         if (cpu ? strcmp(cpu, set[i].table->name) != 0 : (c->desc.portable_bits && set[i].table->fma)) continue;
-        if (!set[i].here) {
+        if (!set[i].present) {
             if (!cpu) continue;
             sslh_fail(c, SSLH_E_USAGE, "sslh_create: cpu \"%s\": this processor does not have it", cpu);
             return;
@@ -34238,8 +35365,8 @@ SSLH_I_FN void sslh_i_kernels_choose(sslh_ctx *c) {
 }
 /* What .bfloat16 gains with the table c->k, see sslh_info. */
 SSLH_I_FN int sslh_i_bfloat16_gain(const sslh_ctx *c) {
-    sslh_i_set set[SSLH_I_MOST_SETS];
-    for (int i = sslh_i_sets(set) - 1; i >= 0; i--)
+    sslh_i_isa set[SSLH_I_MOST_SETS];
+    for (int i = sslh_i_isas(set) - 1; i >= 0; i--)
         if (set[i].table == c->k) return c->k->native.rows ? set[i].bfloat16 : 0;
     return 0;
 }
@@ -34293,7 +35420,7 @@ SSLH_I_FN void sslh_i_pairs_choose(sslh_ctx *c) {
 enum {
     /* rows of a task in convolutions, where 96 x 256 floats of a stay in the second-level cache; MR divides it */
     SSLH_I_MC = 96,
-    SSLH_I_NEAR = 1 << 17, /* numbers of b that stay in the second-level cache, half a megabyte */
+    SSLH_I_L2_NUMBERS = 1 << 17, /* numbers of b that stay in the second-level cache, half a megabyte */
     SSLH_I_KPAD = 16, /* padding between panels, so that they do not share a cache set */
     SSLH_I_KROW = SSLH_I_KC + SSLH_I_KPAD /* from row to row of a that is copied without transposing */
 };
@@ -34313,7 +35440,7 @@ SSLH_I_FN sslh_i_tile sslh_i_tile_of_runs(int segs, const int *lens, const sslh_
 
 /* How b is read: in place; packed beforehand, all of it, by all threads together; or, when there is only one block of
    rows, packed by each task for itself. */
-enum { SSLH_I_B_PLACE, SSLH_I_B_SHARED, SSLH_I_B_LOCAL };
+enum { SSLH_I_B_IN_PLACE, SSLH_I_B_SHARED, SSLH_I_B_LOCAL };
 
 /* c (M,N) is cut into row_tasks x col_tasks blocks of rows x cols; a long sum with few outputs is also cut along K. */
 typedef struct sslh_i_gemm_job {
@@ -34324,8 +35451,8 @@ typedef struct sslh_i_gemm_job {
     int        part_k, step_k;   /* terms in a part, and in a round, which is what is packed at a time */
     int        k0;               /* where in its part the round starts */
     int        b_mode, copy_a, nr; /* copy_a: a is copied or packed; nr: columns of a panel of b */
-    int        near_k, near_n;     /* rows and columns of b that stay in the second-level cache, */
-    int        near_m;             /* and rows of a transposed a that are packed at a time */
+    int        block_k, block_n;   /* rows and columns of b that stay in the second-level cache, */
+    int        block_m;            /* and rows of a transposed a that are packed at a time */
     sslh_real *packed;           /* SSLH_I_B_SHARED: [part][panel][step_k][NR] */
     sslh_real *sums;             /* parts > 1: [part][M][N] */
     char      *work;             /* scratch, work_bytes for each worker: a_reals numbers of a, then a block of b */
@@ -34374,7 +35501,8 @@ SSLH_I_FN void sslh_i_gemm_fetch(sslh_i_fetch *fetch, const sslh_real *at, size_
 SSLH_I_FN void sslh_i_gemm_next(const sslh_i_gemm_job *p, const sslh_i_gemm_args *g, const sslh_i_gemm_part *s,
                                 const sslh_i_gemm_range *r, sslh_i_tile *t, sslh_i_fetch *fetch, const sslh_real *a,
                                 const sslh_real *b, int i, int k) {
-    const int mr = p->k->mr, one = p->near_n <= p->nr, kn = t->lens[0], some = SSLH_I_MIN(t->rows, p->nr / 16 * mr);
+    const int mr = p->k->mr, one_panel = p->block_n <= p->nr, kn = t->lens[0];
+    const int rows = SSLH_I_MIN(t->rows, p->nr / 16 * mr);
     const size_t next = (size_t)mr * (g->ta ? 1 : g->lda);
     fetch[0].at = fetch[1].at = fetch[2].at = NULL;
     if (g->batch > 1) { /* the next matrices of the batch */
@@ -34382,7 +35510,7 @@ SSLH_I_FN void sslh_i_gemm_next(const sslh_i_gemm_job *p, const sslh_i_gemm_args
         if (r->j0 == s->j0) sslh_i_gemm_fetch(&fetch[0], g->a + g->stride_a + skip, 16, 256, most, t->rows);
         else if (r->j0 == s->j0 + p->nr)
             sslh_i_gemm_fetch(&fetch[0], g->b + g->stride_b + skip, 16, 256, most, t->rows);
-        if (!one) sslh_i_gemm_fetch(&fetch[1], g->b + g->stride_b + skip, 16, 256, most, t->rows);
+        if (!one_panel) sslh_i_gemm_fetch(&fetch[1], g->b + g->stride_b + skip, 16, 256, most, t->rows);
     } else if (p->copy_a && g->ta && r->j0 == s->j0) { /* the next block: 256 columns of a, all columns of b */
         const sslh_real *at = r->i1 < s->i1 ? g->a + (size_t)r->k0 * g->lda + (size_t)r->i1
                                             : g->a + (size_t)r->k1 * g->lda + (size_t)s->i0;
@@ -34391,9 +35519,9 @@ SSLH_I_FN void sslh_i_gemm_next(const sslh_i_gemm_job *p, const sslh_i_gemm_args
             sslh_i_gemm_fetch(&fetch[2], g->b + (size_t)r->k1 * g->ldb + (size_t)r->j0, 16, g->ldb, 16 * g->ldb,
                               t->rows);
         t->fetch_cols = s->j1 - s->j0 - 1;
-    } else if (one && r->j1 < s->j1 && s->packed) { /* the next panel of b */
-        sslh_i_gemm_fetch(&fetch[0], b + sslh_i_gemm_panel(p), 16, 256, 16 * SSLH_I_KC, some);
-    } else if (!one && !(p->copy_a && g->ta)) { /* the next rows of a, where there are MR of them */
+    } else if (one_panel && r->j1 < s->j1 && s->packed) { /* the next panel of b */
+        sslh_i_gemm_fetch(&fetch[0], b + sslh_i_gemm_panel(p), 16, 256, 16 * SSLH_I_KC, rows);
+    } else if (!one_panel && !(p->copy_a && g->ta)) { /* the next rows of a, where there are MR of them */
         const int whole = s->i1 - i - 2 * mr + 1, more = t->cols <= p->nr && k + SSLH_I_KC < r->k1;
         /* with a single panel, what follows at once: further k, then those rows */
         const sslh_real *at = a + next;
@@ -34414,7 +35542,7 @@ SSLH_I_FN void sslh_i_gemm_group(const sslh_i_gemm_job *p, const sslh_i_gemm_arg
     const struct sslh_i_kernels *kern = p->k;
     const int mr = kern->mr, jit = p->copy_a && !g->ta;
     const int rows = jit || r->k1 - r->k0 > SSLH_I_KC ? mr : r->i1 - r->i0; /* of one call */
-    const size_t nr = (size_t)p->nr, panel = s->packed ? sslh_i_gemm_panel(p) : (size_t)p->near_k * nr + SSLH_I_KPAD;
+    const size_t nr = (size_t)p->nr, panel = s->packed ? sslh_i_gemm_panel(p) : (size_t)p->block_k * nr + SSLH_I_KPAD;
     const size_t astep = g->ta ? g->lda : 1, arow = g->ta ? 1 : g->lda; /* of a in place */
     const sslh_real *a, *b;
     int kn;
@@ -34431,8 +35559,8 @@ SSLH_I_FN void sslh_i_gemm_group(const sslh_i_gemm_job *p, const sslh_i_gemm_arg
     t.astep = p->copy_a && !jit ? (size_t)mr : astep;
     t.rstep = jit ? (size_t)SSLH_I_KROW : p->copy_a ? 1 : arow;
     t.anext = p->copy_a ? (size_t)mr * (size_t)(r->k1 - r->k0) + SSLH_I_KPAD : (size_t)mr * arow;
-    t.bstep = p->b_mode == SSLH_I_B_PLACE ? g->ldb : nr;
-    t.bnext = p->b_mode == SSLH_I_B_PLACE ? nr : panel;
+    t.bstep = p->b_mode == SSLH_I_B_IN_PLACE ? g->ldb : nr;
+    t.bnext = p->b_mode == SSLH_I_B_IN_PLACE ? nr : panel;
     for (int i = r->i0; i < r->i1; i += rows) {
         t.rows = SSLH_I_MIN(rows, r->i1 - i);
         t.c = g->c + (size_t)i * g->ldc + (size_t)r->j0;
@@ -34457,26 +35585,26 @@ SSLH_I_FN void sslh_i_gemm_group(const sslh_i_gemm_job *p, const sslh_i_gemm_arg
     }
 }
 
-/* A task. b is processed in groups (near_k x near_n) that stay in the second-level cache. For every group all rows of a
-   pass by, MR at a time: these MR x near_k numbers stay in the first-level cache while they are multiplied by the
+/* A task. b is processed in groups (block_k x block_n) that stay in the second-level cache. For every group all rows of
+   a pass by, MR at a time: these MR x block_k numbers stay in the first-level cache while they are multiplied by the
    panels of the group, and during the first panel the next rows are prefetched. Consecutive blocks of k are added to a
    tile of c while it is still in the cache. */
 SSLH_I_FN void sslh_i_gemm_block(const sslh_i_gemm_job *p, const sslh_i_gemm_args *g, const sslh_i_gemm_part *s) {
     const struct sslh_i_kernels *kern = p->k;
     const int local = p->b_mode == SSLH_I_B_LOCAL;
-    const size_t panel = (size_t)p->near_k * (size_t)p->nr + SSLH_I_KPAD;
+    const size_t panel = (size_t)p->block_k * (size_t)p->nr + SSLH_I_KPAD;
     sslh_i_gemm_range r;
     for (r.k0 = s->k0; r.k0 < s->k1; r.k0 = r.k1) {
-        r.k1 = SSLH_I_MIN(s->k1, r.k0 + p->near_k);
+        r.k1 = SSLH_I_MIN(s->k1, r.k0 + p->block_k);
         for (r.i0 = s->i0; r.i0 < s->i1; r.i0 = r.i1) {
             const int kn = r.k1 - r.k0;
-            r.i1 = SSLH_I_MIN(s->i1, r.i0 + p->near_m);
+            r.i1 = SSLH_I_MIN(s->i1, r.i0 + p->block_m);
             if (p->copy_a && g->ta)
                 kern->pack_lines(s->work_a, kern->mr, (size_t)kern->mr * (size_t)kn + SSLH_I_KPAD,
                                  g->a + (size_t)r.k0 * g->lda + (size_t)r.i0, g->lda, r.i1 - r.i0, kn);
             for (r.j0 = s->j0; r.j0 < s->j1; r.j0 = r.j1) {
-                const int fresh = local && (r.i0 == s->i0 || s->j1 - s->j0 > p->near_n);
-                r.j1 = SSLH_I_MIN(s->j1, r.j0 + p->near_n);
+                const int fresh = local && (r.i0 == s->i0 || s->j1 - s->j0 > p->block_n);
+                r.j1 = SSLH_I_MIN(s->j1, r.j0 + p->block_n);
                 if (fresh) sslh_i_gemm_pack_b(p, g, s->work_b, panel, r.j0, r.j1, r.k0, kn);
                 sslh_i_gemm_group(p, g, s, &r);
             }
@@ -34539,11 +35667,11 @@ SSLH_I_FN void sslh_i_gemm_task(void *arg, int task, int worker) {
 }
 
 /* Whether a whole product can be one call of the kernel: with one block of k, and with both matrices in place, or with
-   a transposed b packed, of at most SSLH_I_SMALL numbers, which stay in the first-level cache. */
-enum { SSLH_I_SMALL = 8192 };
+   a transposed b packed, of at most SSLH_I_DIRECT_NUMBERS numbers, which stay in the first-level cache. */
+enum { SSLH_I_DIRECT_NUMBERS = 8192 };
 SSLH_I_FN int sslh_i_gemm_direct_fits(const struct sslh_i_kernels *kern, const sslh_i_gemm_args *g) {
     if (g->k > SSLH_I_KC) return 0;
-    if (g->tb) return !g->ta && g->m > 8 && (size_t)g->n * (size_t)g->k <= SSLH_I_SMALL;
+    if (g->tb) return !g->ta && g->m > 8 && (size_t)g->n * (size_t)g->k <= SSLH_I_DIRECT_NUMBERS;
     const int copy_a = g->ta ? g->n > kern->nr && g->k > 128 : g->n >= 128 && g->m > 8 && g->lda % 1024 == 0;
     return g->n % kern->w == 0 && !copy_a;
 }
@@ -34615,13 +35743,13 @@ SSLH_I_FN void sslh_i_gemm_sum_task(void *arg, int task, int worker) { /* some r
     const sslh_i_gemm_args *g = &p->g;
     const size_t n = (size_t)g->n, mn = (size_t)g->m * n;
     (void)worker;
-    const int end = SSLH_I_MIN(g->m, (task + 1) * SSLH_I_SUM_ROWS), some = g->ldc == n ? SSLH_I_SUM_ROWS : 1;
-    for (int r = task * SSLH_I_SUM_ROWS; r < end; r += some) { /* rows without gaps are treated as one */
+    const int end = SSLH_I_MIN(g->m, (task + 1) * SSLH_I_SUM_ROWS), rows = g->ldc == n ? SSLH_I_SUM_ROWS : 1;
+    for (int r = task * SSLH_I_SUM_ROWS; r < end; r += rows) { /* rows without gaps are treated as one */
         sslh_real *c = g->c + (size_t)r * g->ldc;
         const sslh_real *s = p->sums + (size_t)r * n;
         for (int q = g->accumulate ? 0 : 1; q < p->parts; q++)
             p->k->binary(SSLH_I_B_ADD, q == 1 && !g->accumulate ? s : c, 1, s + (size_t)q * mn, 1, c,
-                         (size_t)SSLH_I_MIN(some, end - r) * n);
+                         (size_t)SSLH_I_MIN(rows, end - r) * n);
     }
     for (int r = task * SSLH_I_SUM_ROWS; r < end; r++) {
         sslh_real *c = g->c + (size_t)r * g->ldc;
@@ -34637,17 +35765,18 @@ SSLH_I_FN void sslh_i_gemm_work(sslh_i_gemm_job *p) {
                                                   : p->b_mode == SSLH_I_B_SHARED && p->copy_a && p->g.ta;
     const int blocks = (p->g.k + SSLH_I_KC - 1) / SSLH_I_KC;
     /* 16 columns: rows of a are read to their end, unless a short last block leaves no time to prefetch more */
-    const int whole = blocks * SSLH_I_KC * (int64_t)p->cols <= SSLH_I_NEAR || (p->g.n <= 16 && p->g.k % SSLH_I_KC == 0);
-    const int slow = p->b_mode == SSLH_I_B_PLACE && p->g.ldb > (size_t)p->nr; /* distant lines use few cache sets */
-    p->near_k = (p->copy_a || panel || slow ? 1 : whole ? blocks : SSLH_I_MIN(blocks, 2)) * SSLH_I_KC;
-    p->near_n = !panel ? SSLH_I_NEAR / p->near_k / 32 * 32
-              : p->b_mode == SSLH_I_B_SHARED ? p->nr : p->copy_a ? p->cols : 2 * p->nr;
-    if (p->near_n < 32) p->near_n = p->nr;
-    p->near_m = p->copy_a && p->g.ta && !panel ? 192 : p->rows;
-    p->a_reals = p->copy_a ? (size_t)((p->g.ta ? p->near_m : 0) + 16) * SSLH_I_KROW : 0;
+    const int whole = blocks * SSLH_I_KC * (int64_t)p->cols <= SSLH_I_L2_NUMBERS ||
+                      (p->g.n <= 16 && p->g.k % SSLH_I_KC == 0);
+    const int gaps = p->b_mode == SSLH_I_B_IN_PLACE && p->g.ldb > (size_t)p->nr; /* distant lines use few cache sets */
+    p->block_k = (p->copy_a || panel || gaps ? 1 : whole ? blocks : SSLH_I_MIN(blocks, 2)) * SSLH_I_KC;
+    p->block_n = !panel ? SSLH_I_L2_NUMBERS / p->block_k / 32 * 32
+               : p->b_mode == SSLH_I_B_SHARED ? p->nr : p->copy_a ? p->cols : 2 * p->nr;
+    if (p->block_n < 32) p->block_n = p->nr;
+    p->block_m = p->copy_a && p->g.ta && !panel ? 192 : p->rows;
+    p->a_reals = p->copy_a ? (size_t)((p->g.ta ? p->block_m : 0) + 16) * SSLH_I_KROW : 0;
     p->work_bytes = p->a_reals;
     if (p->b_mode == SSLH_I_B_LOCAL)
-        p->work_bytes += (size_t)(p->near_k + SSLH_I_KPAD) * (size_t)(SSLH_I_MIN(p->near_n, p->cols) + 32);
+        p->work_bytes += (size_t)(p->block_k + SSLH_I_KPAD) * (size_t)(SSLH_I_MIN(p->block_n, p->cols) + 32);
     p->work_bytes = (p->work_bytes * sizeof(sslh_real) + 63) / 64 * 64;
 }
 
@@ -34683,10 +35812,10 @@ SSLH_I_FN void sslh_i_gemm_one(sslh_ctx *c, const struct sslh_i_kernels *k, cons
     }
     /* reading b in place pays for few rows of c, but not where rows of b are multiples of half a page apart */
     const size_t kn = (size_t)g->k * (size_t)g->n;
-    const int middling = g->m <= 1024 && kn <= 2 * SSLH_I_NEAR && g->ldb % 1024 != 0;
-    const int low = (g->m <= 256 || middling) && (p.k->w == 16 || g->ldb % 512 != 0);
+    const int medium = g->m <= 1024 && kn <= 2 * SSLH_I_L2_NUMBERS && g->ldb % 1024 != 0;
+    const int low = (g->m <= 256 || medium) && (p.k->w == 16 || g->ldb % 512 != 0);
     if (!g->tb && g->n % p.k->w == 0 && (low || g->n <= nr || kn <= 16384))
-        p.b_mode = SSLH_I_B_PLACE;
+        p.b_mode = SSLH_I_B_IN_PLACE;
     else if (p.row_tasks == 1) p.b_mode = SSLH_I_B_LOCAL;
     else p.b_mode = SSLH_I_B_SHARED;
     /* Where there are enough columns, a task takes columns instead of rows and packs its own b. All tasks then share a,
@@ -34707,7 +35836,7 @@ SSLH_I_FN void sslh_i_gemm_one(sslh_ctx *c, const struct sslh_i_kernels *k, cons
         p.step_k = p.part_k;
     }
     const size_t packed = (size_t)p.parts * (size_t)panels * sslh_i_gemm_panel(&p);
-    if (p.work_bytes) p.work = sslh_i_work(c, &p.work_bytes);
+    if (p.work_bytes) p.work = sslh_i_worker_scratch(c, &p.work_bytes);
     if (p.b_mode == SSLH_I_B_SHARED)
         p.packed = (sslh_real *)sslh_i_scratch(c, packed * sizeof(sslh_real));
     if (p.parts > 1)
@@ -34721,9 +35850,9 @@ SSLH_I_FN void sslh_i_gemm_one(sslh_ctx *c, const struct sslh_i_kernels *k, cons
         }
         if (p.parts > 1) sslh_i_parallel(c, (g->m + SSLH_I_SUM_ROWS - 1) / SSLH_I_SUM_ROWS, sslh_i_gemm_sum_task, &p);
     }
-    if (p.sums) sslh_i_unscratch(c, p.sums);
-    if (p.packed) sslh_i_unscratch(c, p.packed);
-    if (p.work) sslh_i_unwork(c, p.work);
+    if (p.sums) sslh_i_scratch_end(c, p.sums);
+    if (p.packed) sslh_i_scratch_end(c, p.packed);
+    if (p.work) sslh_i_worker_scratch_end(c, p.work);
 }
 
 /* Multiply-adds of one product, in 64 bits: they can be too many for the size_t of a 32-bit machine. */
@@ -34739,7 +35868,7 @@ SSLH_I_FN void sslh_i_gemm_items(sslh_ctx *c, const struct sslh_i_kernels *k, co
     p.k = k;
     p.nr = k->nr;
     p.g = *g;
-    p.b_mode = !g->tb && g->n % p.k->w == 0 ? SSLH_I_B_PLACE : SSLH_I_B_LOCAL;
+    p.b_mode = !g->tb && g->n % p.k->w == 0 ? SSLH_I_B_IN_PLACE : SSLH_I_B_LOCAL;
     p.rows = g->m;
     p.cols = g->n;
     sslh_i_gemm_work(&p);
@@ -34749,11 +35878,11 @@ SSLH_I_FN void sslh_i_gemm_items(sslh_ctx *c, const struct sslh_i_kernels *k, co
     }
     p.items = (int)SSLH_I_MIN((uint64_t)g->batch, SSLH_I_MAX((uint64_t)1, ((uint64_t)1 << 19) / work));
     if (p.work_bytes) {
-        p.work = sslh_i_work(c, &p.work_bytes);
+        p.work = sslh_i_worker_scratch(c, &p.work_bytes);
         if (!p.work) return;
     }
     sslh_i_parallel(c, (g->batch + p.items - 1) / p.items, sslh_i_gemm_items_task, &p);
-    if (p.work) sslh_i_unwork(c, p.work);
+    if (p.work) sslh_i_worker_scratch_end(c, p.work);
 }
 
 #if SSLH_USE_CBLAS && !SSLH_I_DOUBLE
@@ -34855,14 +35984,14 @@ SSLH_I_FN sslh_real *sslh_i_pairs(sslh_ctx *c, const sslh_real *x, size_t ld, si
 
 /* Which products are computed in bfloat16 depends on sizes of the layer alone, so that the size of the batch does not
    change a result. */
-SSLH_I_FN int sslh_i_rounds(const sslh_ctx *c, size_t n, size_t k) {
+SSLH_I_FN int sslh_i_rounds_factors(const sslh_ctx *c, size_t n, size_t k) {
     return c->pairs && n >= 32 && k >= 32 && n * k >= 2048;
 }
 SSLH_I_FN int sslh_i_gemm_fits_pairs(const sslh_ctx *c, const sslh_i_gemm_args *g) {
-    return g->k > 0 && sslh_i_rounds(c, (size_t)g->n, (size_t)g->k) && (!g->split || g->m >= 12);
+    return g->k > 0 && sslh_i_rounds_factors(c, (size_t)g->n, (size_t)g->k) && (!g->split || g->m >= 12);
 }
 
-SSLH_I_FN void sslh_i_gemm_by(sslh_ctx *c, const struct sslh_i_kernels *kern, const sslh_i_gemm_args *args);
+SSLH_I_FN void sslh_i_gemm_with(sslh_ctx *c, const struct sslh_i_kernels *kern, const sslh_i_gemm_args *args);
 /* The product in bfloat16; returns 0 when it has to be computed in float. */
 SSLH_I_FN int sslh_i_gemm_pairs(sslh_ctx *c, const sslh_i_gemm_args *args) {
     sslh_i_gemm_args g = *args;
@@ -34877,10 +36006,10 @@ SSLH_I_FN int sslh_i_gemm_pairs(sslh_ctx *c, const sslh_i_gemm_args *args) {
         g.ldb = g.tb ? half : n;
         g.stride_a = g.stride_a ? m * half : 0;
         g.stride_b = g.stride_b ? n * half : 0;
-        sslh_i_gemm_by(c, c->pairs, &g);
-        sslh_i_unscratch(c, b);
+        sslh_i_gemm_with(c, c->pairs, &g);
+        sslh_i_scratch_end(c, b);
     }
-    if (a) sslh_i_unscratch(c, a);
+    if (a) sslh_i_scratch_end(c, a);
     return 1;
 }
 
@@ -34889,7 +36018,7 @@ SSLH_I_FN int sslh_i_gemm_pairs(sslh_ctx *c, const sslh_i_gemm_args *args) {
 /* With too little work to split among threads, a task computes whole products; otherwise one product after the other is
    split among all threads. The order of every sum depends on sizes alone. kern: c->k or, when a and b already are
    pairs, c->pairs. */
-SSLH_I_FN void sslh_i_gemm_by(sslh_ctx *c, const struct sslh_i_kernels *kern, const sslh_i_gemm_args *args) {
+SSLH_I_FN void sslh_i_gemm_with(sslh_ctx *c, const struct sslh_i_kernels *kern, const sslh_i_gemm_args *args) {
     if (SSLH_I_BAD(c) || args->m <= 0 || args->n <= 0 || args->batch < 0) return;
     if (args->k <= 0 || c->desc.plain) {
         sslh_i_gemm_args g = *args;
@@ -34899,21 +36028,21 @@ SSLH_I_FN void sslh_i_gemm_by(sslh_ctx *c, const struct sslh_i_kernels *kern, co
     }
     if (c->pairs && kern != c->pairs && sslh_i_gemm_pairs(c, args)) return;
     const uint64_t work = sslh_i_gemm_terms(args);
-    int quick = args->n <= 512 && work <= (uint64_t)1 << (args->batch > 1 ? 22 : 18);
-    int alone = c->threads == 1 && !c->desc.parallel_for && work <= 1 << 21; /* no other thread to share with */
+    int few_terms = args->n <= 512 && work <= (uint64_t)1 << (args->batch > 1 ? 22 : 18);
+    int one_thread = c->threads == 1 && !c->desc.parallel_for && work <= 1 << 21; /* no other thread to share with */
 #if SSLH_USE_CBLAS && !SSLH_I_DOUBLE
     const int blas = kern != c->pairs;
-    quick = quick && !blas;
-    alone = alone && !blas;
+    few_terms = few_terms && !blas;
+    one_thread = one_thread && !blas;
 #endif
-    if ((quick || alone) && args->batch <= 1 && !args->tb && sslh_i_gemm_direct_fits(kern, args)) {
+    if ((few_terms || one_thread) && args->batch <= 1 && !args->tb && sslh_i_gemm_direct_fits(kern, args)) {
         const sslh_i_fpenv env = sslh_i_fp_enter();
         sslh_i_gemm_direct(kern, args, 1, NULL);
         sslh_i_fp_leave(env);
         return;
     }
     sslh_i_gemm_args g = *args;
-    if (quick) {
+    if (few_terms) {
         g.batch = SSLH_I_MAX(g.batch, 1);
         sslh_i_gemm_items(c, kern, &g);
         return;
@@ -34932,7 +36061,7 @@ SSLH_I_FN void sslh_i_gemm_by(sslh_ctx *c, const struct sslh_i_kernels *kern, co
         sslh_i_gemm_one(c, kern, &g);
     }
 }
-SSLH_I_FN void sslh_i_gemm(sslh_ctx *c, const sslh_i_gemm_args *g) { sslh_i_gemm_by(c, c->k, g); }
+SSLH_I_FN void sslh_i_gemm(sslh_ctx *c, const sslh_i_gemm_args *g) { sslh_i_gemm_with(c, c->k, g); }
 
 /* ================================================================================================================== */
 /*  >>conv-plan     how a convolution is cut, packed and summed                                                       */
@@ -34954,7 +36083,7 @@ SSLH_I_FN void sslh_i_prefetch(const sslh_real *x, size_t n, int write) {
 }
 
 /* Prefetches n numbers for reading, four lines per iteration: for short runs, where the loop would delay the tiles. */
-SSLH_I_FN void sslh_i_prefetch_soon(const sslh_real *x, size_t n) {
+SSLH_I_FN void sslh_i_prefetch_run(const sslh_real *x, size_t n) {
     const char *line = (const char *)x, *end = (const char *)(x + n);
     for (; end - line > 192; line += 256) {
         SSLH_I_PREFETCH(line, 0);
@@ -35007,7 +36136,7 @@ typedef struct sslh_i_gather_job {
     int                n_parts;
     int                turns, tasks, pack_tasks; /* turns: most tasks of a part */
     const sslh_real   *weight, *zeros;
-    sslh_i_finish      finish;
+    sslh_i_epilogue      epilogue;
     int                back;
     char              *work;
     size_t             work_bytes;
@@ -35107,9 +36236,9 @@ SSLH_I_FN int sslh_i_gather_split(const sslh_i_gather *g, int images, sslh_i_gat
         }
         for (int u = to->segs - 1; u >= 0; u--) { /* sums are cut into the blocks of the whole gather */
             const int next = u + 1 < to->segs ? to->from[u + 1] : -1;
-            const int one = next >= 0 && next / g->per_block == to->from[u] / g->per_block;
-            to->end[u] = one ? to->end[u + 1] : u + 1;
-            if (next >= 0) to->skip[u + 1] = one ? (ptrdiff_t)(next - to->from[u] - 1) * g->seg_len * g->nr : 0;
+            const int same_block = next >= 0 && next / g->per_block == to->from[u] / g->per_block;
+            to->end[u] = same_block ? to->end[u + 1] : u + 1;
+            if (next >= 0) to->skip[u + 1] = same_block ? (ptrdiff_t)(next - to->from[u] - 1) * g->seg_len * g->nr : 0;
             if (u == 0) to->skip[u] = 0;
         }
         to->row_tasks = (images * to->gh * to->gw + g->rows - 1) / g->rows;
@@ -35197,10 +36326,10 @@ SSLH_I_FN void sslh_i_gather_pack_task(void *arg, int task, int worker) {
    of what the next tile reads. left: rows of the task after this tile. */
 SSLH_I_FN void sslh_i_gather_ahead(const sslh_i_gather *g, const sslh_i_tile *t, sslh_real *const *out, int at,
                                    int parts, int left) {
-    const int next = g->segs == 1 ? SSLH_I_MIN(left, t->rows) : 0, some = (next + parts - 1) / parts;
+    const int next = g->segs == 1 ? SSLH_I_MIN(left, t->rows) : 0, each = (next + parts - 1) / parts;
     for (int r = 0; r < t->rows; r++) sslh_i_prefetch(out[r] + t->col, (size_t)t->cols, 1);
-    for (int r = at * some; r < SSLH_I_MIN(next, (at + 1) * some); r++)
-        sslh_i_prefetch_soon(t->a[t->rows + r], (size_t)g->seg_len);
+    for (int r = at * each; r < SSLH_I_MIN(next, (at + 1) * each); r++)
+        sslh_i_prefetch_run(t->a[t->rows + r], (size_t)g->seg_len);
 }
 
 /* Computes g->rows pixels x g->cols channels of one part, in all groups. */
@@ -35230,12 +36359,12 @@ SSLH_I_FN void sslh_i_gather_task(void *arg, int task, int worker) {
                 const size_t from = g->segs ? (size_t)g->from[seg] : 0;
                 t.segs = g->segs ? end - seg : 0;
                 t.skip = g->segs == g->panel_segs ? NULL : g->skip + seg;
-                t.accumulate = p->finish.accumulate || seg > 0;
-                t.relu = last && p->finish.relu;
+                t.accumulate = p->epilogue.accumulate || seg > 0;
+                t.relu = last && p->epilogue.relu;
                 for (int j = col0; j < cols; j += nr) {
                     t.cols = SSLH_I_MIN(nr, cols - j);
                     t.col = (size_t)(group * g->yg + j);
-                    t.bias = last && p->finish.bias ? p->finish.bias + t.col : NULL;
+                    t.bias = last && p->epilogue.bias ? p->epilogue.bias + t.col : NULL;
                     t.b = g->packed + ((size_t)(group * g->panels + j / nr) * (size_t)g->panel_segs + from) *
                                           (size_t)g->seg_len * (size_t)nr;
                     for (int r = part; r < SSLH_I_MIN(rows, part + span); r += mr) {
@@ -35284,7 +36413,7 @@ SSLH_I_FN void sslh_i_gather_run(sslh_ctx *c, sslh_i_gather_job *p) {
     p->work_bytes = (largest + 63) / 64 * 64;
     sslh_real *packed = (sslh_real *)sslh_i_scratch(c, (reals + zeros) * sizeof(sslh_real));
     p->parts = packed ? (sslh_i_gather *)sslh_i_scratch(c, (size_t)p->n_parts * sizeof *p->parts + room) : NULL;
-    p->work = p->parts ? sslh_i_work(c, &p->work_bytes) : NULL;
+    p->work = p->parts ? sslh_i_worker_scratch(c, &p->work_bytes) : NULL;
     if (p->work) {
         memset(packed, 0, zeros * sizeof *packed);
         p->zeros = packed;
@@ -35300,10 +36429,10 @@ SSLH_I_FN void sslh_i_gather_run(sslh_ctx *c, sslh_i_gather_job *p) {
         }
         sslh_i_parallel(c, p->pack_tasks, sslh_i_gather_pack_task, p);
         sslh_i_parallel(c, p->turns * p->n_parts, sslh_i_gather_task, p);
-        sslh_i_unwork(c, p->work);
+        sslh_i_worker_scratch_end(c, p->work);
     }
-    if (p->parts) sslh_i_unscratch(c, p->parts);
-    if (packed) sslh_i_unscratch(c, packed);
+    if (p->parts) sslh_i_scratch_end(c, p->parts);
+    if (packed) sslh_i_scratch_end(c, packed);
 }
 
 /* --- bands: for few input channels, or few in a group ---
@@ -35412,14 +36541,14 @@ SSLH_I_FN void sslh_i_depth_task(void *arg, int task, int worker) { /* g->rows r
     const ptrdiff_t channels = g->yc, line = channels * g->xw;
     const sslh_real **w = (const sslh_real **)(void *)(p->work + (size_t)worker * p->work_bytes);
     ptrdiff_t *at = (ptrdiff_t *)(void *)(w + p->s->kh);
-    sslh_i_depth d;
+    sslh_i_depthwise d;
     memset(&d, 0, sizeof d);
     while (d.cols < g->taps && g->off_h[d.cols] == g->off_h[0]) d.cols++;
     d.x = g->x, d.at = at, d.w = w, d.step = g->step_w;
     d.dil = d.cols > 1 ? g->off_w[1] - g->off_w[0] : 1;
     d.n = (size_t)channels;
     d.ystep = (size_t)(g->xs * channels);
-    d.bias = p->finish.bias, d.relu = p->finish.relu, d.accumulate = p->finish.accumulate;
+    d.bias = p->epilogue.bias, d.relu = p->epilogue.relu, d.accumulate = p->epilogue.accumulate;
     d.fresh = g->step_h;
     d.ahead = (uintptr_t)(g->step_h * line) * sizeof(sslh_real);
     for (int u = first; u < SSLH_I_MIN(all, first + g->rows); u++) {
@@ -35445,7 +36574,7 @@ SSLH_I_FN void sslh_i_depth_run(sslh_ctx *c, sslh_i_gather_job *p, sslh_real con
     const size_t channels = (size_t)p->s->ci, all = (size_t)p->s->kh * (size_t)p->s->kw;
     sslh_real *packed = sslh_i_scratch_reals(c, all, channels, 0), *next = packed; /* a tap is in one class */
     p->work_bytes = ((size_t)p->s->kh * (sizeof(sslh_real *) + sizeof(ptrdiff_t)) + 63) / 64 * 64;
-    p->work = packed ? sslh_i_work(c, &p->work_bytes) : NULL;
+    p->work = packed ? sslh_i_worker_scratch(c, &p->work_bytes) : NULL;
     p->tasks = 0;
     if (p->work) {
         for (int i = 0; i < p->n; i++) {
@@ -35462,9 +36591,9 @@ SSLH_I_FN void sslh_i_depth_run(sslh_ctx *c, sslh_i_gather_job *p, sslh_real con
             p->tasks += g->row_tasks;
         }
         sslh_i_parallel(c, p->tasks, sslh_i_depth_task, p);
-        sslh_i_unwork(c, p->work);
+        sslh_i_worker_scratch_end(c, p->work);
     }
-    if (packed) sslh_i_unscratch(c, packed);
+    if (packed) sslh_i_scratch_end(c, packed);
 }
 
 /* --- what a shape allows ------------------------------------------------------------------------------------------ */
@@ -35519,7 +36648,7 @@ typedef struct sslh_i_wino {
     const sslh_real *zeros;          /* a pixel of zeros, read in place of pixels outside the image */
     char            *work;           /* scratch buffers, one per worker */
     size_t           work_bytes;
-    sslh_i_finish    finish;
+    sslh_i_epilogue    epilogue;
     /* forward and gradient of the data */
     sslh_real       *y;              /* (N,H,W,O) */
     int              h, w, co, back;
@@ -35628,7 +36757,7 @@ SSLH_I_FN void sslh_i_wino_products(const sslh_i_wino *p, int panel, int chunk, 
 SSLH_I_FN void sslh_i_wino_outputs(const sslh_i_wino *p, int panel, int first, int count, const sslh_real *m) {
     const int nr = p->k->nr, j = panel * nr, cols = SSLH_I_MIN(nr, p->co - j), wide = cols > p->k->w ? nr : p->k->w;
     sslh_real *y[16], *to[16], part[16 * 32], dropped[32], bias[32];
-    for (int i = 0; i < 32; i++) bias[i] = p->finish.bias && i < cols ? p->finish.bias[j + i] : SSLH_I_R(0);
+    for (int i = 0; i < 32; i++) bias[i] = p->epilogue.bias && i < cols ? p->epilogue.bias[j + i] : SSLH_I_R(0);
     memset(dropped, 0, sizeof dropped);
     memset(part, 0, sizeof part);
     for (int t = first; t < first + count; t++, m += nr) {
@@ -35641,10 +36770,10 @@ SSLH_I_FN void sslh_i_wino_outputs(const sslh_i_wino *p, int panel, int first, i
                               (size_t)j
                         : dropped;
             y[q] = cols == wide ? to[q] : part + 32 * q;
-            if (cols < wide && p->finish.accumulate) memcpy(y[q], to[q], (size_t)cols * sizeof *part);
+            if (cols < wide && p->epilogue.accumulate) memcpy(y[q], to[q], (size_t)cols * sizeof *part);
         }
-        p->k->wino_output(m, p->m_plane, (size_t)wide, y, p->finish.bias ? bias : NULL, p->finish.relu,
-                          p->finish.accumulate);
+        p->k->wino_output(m, p->m_plane, (size_t)wide, y, p->epilogue.bias ? bias : NULL, p->epilogue.relu,
+                          p->epilogue.accumulate);
         for (int q = 0; q < 16 && cols < wide; q++) memcpy(to[q], y[q], (size_t)cols * sizeof *part);
     }
 }
@@ -35686,7 +36815,7 @@ SSLH_I_FN void sslh_i_wino_panel_task(void *arg, int task, int worker) { /* few 
 }
 
 /* y = relu([y +] x * weight + bias); with back, weight is (C,3,3,O) and is turned by 180 degrees. The caller has set
-   p->in, y, h, w, co, weight, finish and back. */
+   p->in, y, h, w, co, weight, epilogue and back. */
 SSLH_I_FN void sslh_i_wino_run(sslh_ctx *c, sslh_i_wino *p, int images) {
     const size_t nr = (size_t)c->k->nr, channels = (size_t)p->in.c;
     p->k = c->k;
@@ -35708,7 +36837,7 @@ SSLH_I_FN void sslh_i_wino_run(sslh_ctx *c, sslh_i_wino *p, int images) {
     p->work_bytes = (SSLH_I_MAX(task, packed) * sizeof(sslh_real) + 63) / 64 * 64;
     sslh_real *shared = many ? sslh_i_scratch_reals(c, (size_t)p->panels, u_panel, channels)
                              : sslh_i_scratch_reals(c, (size_t)p->blocks, v_block, channels);
-    p->work = shared ? sslh_i_work(c, &p->work_bytes) : NULL;
+    p->work = shared ? sslh_i_worker_scratch(c, &p->work_bytes) : NULL;
     if (p->work) {
         sslh_real *zeros = shared + (many ? (size_t)p->panels * u_panel : (size_t)p->blocks * v_block);
         memset(zeros, 0, channels * sizeof *zeros);
@@ -35717,20 +36846,20 @@ SSLH_I_FN void sslh_i_wino_run(sslh_ctx *c, sslh_i_wino *p, int images) {
         sslh_i_parallel(c, many ? p->panels * p->chunks : p->blocks * 4,
                         many ? sslh_i_wino_filter_task : sslh_i_wino_window_task, p);
         sslh_i_parallel(c, many ? p->blocks : p->panels, many ? sslh_i_wino_block_task : sslh_i_wino_panel_task, p);
-        sslh_i_unwork(c, p->work);
+        sslh_i_worker_scratch_end(c, p->work);
     }
-    if (shared) sslh_i_unscratch(c, shared);
+    if (shared) sslh_i_scratch_end(c, shared);
 }
 
 /* back: x is dy and y the gradient of the data. */
 SSLH_I_FN void sslh_i_wino_conv(sslh_ctx *c, const sslh_i_conv *s, int back, const sslh_real *x,
-                                const sslh_real *weight, sslh_i_finish e, sslh_real *y) {
+                                const sslh_real *weight, sslh_i_epilogue e, sslh_real *y) {
     sslh_i_wino p;
     memset(&p, 0, sizeof p);
     p.in.x = x, p.in.h = back ? s->oh : s->h, p.in.w = back ? s->ow : s->w, p.in.c = back ? s->co : s->ci;
     p.in.top = back ? 2 - s->ph : s->ph, p.in.left = back ? 2 - s->pw : s->pw;
     p.y = y, p.h = back ? s->h : s->oh, p.w = back ? s->w : s->ow, p.co = back ? s->ci : s->co;
-    p.weight = weight, p.finish = e, p.back = back;
+    p.weight = weight, p.epilogue = e, p.back = back;
     sslh_i_wino_run(c, &p, s->n);
 }
 
@@ -35767,13 +36896,13 @@ SSLH_I_FN void sslh_i_wino_filter_gradient(const sslh_i_wino *p, int o, int j, i
                                            size_t plane) {
     sslh_real *dw = p->dw + (size_t)o * 9 * (size_t)p->in.c + j, part[9 * 16];
     const int whole = cols / 16 * 16;
-    p->k->wino_dweight(du, plane, (size_t)whole, dw, (size_t)p->in.c, p->finish.accumulate);
+    p->k->wino_dweight(du, plane, (size_t)whole, dw, (size_t)p->in.c, p->epilogue.accumulate);
     if (whole == cols) return;
     p->k->wino_dweight(du + whole, plane, 16, part, 16, 0);
     for (int t = 0; t < 9; t++)
         for (int i = whole; i < cols; i++) {
             sslh_real *to = dw + (size_t)t * (size_t)p->in.c + i, x = part[16 * t + i - whole];
-            *to = p->finish.accumulate ? *to + x : x;
+            *to = p->epilogue.accumulate ? *to + x : x;
         }
 }
 /* Some filters and channels at all points, where one round holds all tiles: du stays in the worker's scratch buffer. */
@@ -35816,7 +36945,7 @@ SSLH_I_FN void sslh_i_wino_weights(sslh_ctx *c, const sslh_i_conv *s, const sslh
     p.grad.size = 4;
     p.grad.row = sslh_i_wino_row(s->co);
     p.dw = dw;
-    p.finish.accumulate = accumulate;
+    p.epilogue.accumulate = accumulate;
     /* If du exceeds the caches (512 channels: 38 MB), each task sums its part over all tiles, which have been
        transformed before, and transforms it back at once. Otherwise rounds have about 4 MB, and du is one array. */
     const size_t tile = 36 * (p.in.row + p.grad.row), zero = (size_t)SSLH_I_MAX(s->ci, s->co);
@@ -35831,7 +36960,7 @@ SSLH_I_FN void sslh_i_wino_weights(sslh_ctx *c, const sslh_i_conv *s, const sslh
     p.work_bytes = p.own_du ? 36 * p.du_plane * sizeof(sslh_real) : 64;
     sslh_real *shared = (sslh_real *)sslh_i_scratch(
         c, (36 * (p.v_plane + p.e_plane + (p.own_du ? 0 : p.du_plane)) + zero) * sizeof(sslh_real));
-    p.work = shared ? sslh_i_work(c, &p.work_bytes) : NULL;
+    p.work = shared ? sslh_i_worker_scratch(c, &p.work_bytes) : NULL;
     if (p.work) {
         p.v = shared;
         p.e = p.v + 36 * p.v_plane;
@@ -35846,9 +36975,9 @@ SSLH_I_FN void sslh_i_wino_weights(sslh_ctx *c, const sslh_i_conv *s, const sslh
             else sslh_i_parallel(c, high * 36, sslh_i_wino_sum_task, &p);
         }
         if (!p.own_du) sslh_i_parallel(c, s->co, sslh_i_wino_gradient_task, &p);
-        sslh_i_unwork(c, p.work);
+        sslh_i_worker_scratch_end(c, p.work);
     }
-    if (shared) sslh_i_unscratch(c, shared);
+    if (shared) sslh_i_scratch_end(c, shared);
 }
 
 /* --- few input channels, or few in a group: from bands --- */
@@ -35862,7 +36991,7 @@ typedef struct sslh_i_band_job {
     const sslh_real   *weight;
     int                nr, panels;  /* columns of a panel, panels of a group */
     sslh_real         *packed, *y;  /* [group][panel][Kh Kw I][NR] */
-    sslh_i_finish      finish;
+    sslh_i_epilogue      epilogue;
     char              *work;        /* per worker: a band, its table of pointers */
     size_t             work_bytes;
 } sslh_i_band_job;
@@ -35922,7 +37051,7 @@ SSLH_I_FN void sslh_i_band_task(void *arg, int task, int worker) { /* one band *
     sslh_i_tile t = sslh_i_tile_of_rows(s->kh, s->kw * p->bands.xg, NULL, (size_t)nr, co);
     t.spare = 1;
     t.place = 1; /* no prefetching beyond the weights, where other threads write */
-    t.relu = p->finish.relu, t.accumulate = p->finish.accumulate;
+    t.relu = p->epilogue.relu, t.accumulate = p->epilogue.accumulate;
     for (int group = 0; group < s->groups; group++) {
         t.a = (const sslh_real **)(void *)(x + p->bands.reals);
         t.shift = (size_t)group * p->bands.group;
@@ -35934,7 +37063,7 @@ SSLH_I_FN void sslh_i_band_task(void *arg, int task, int worker) { /* one band *
                 const size_t col = (size_t)(group * yg + j);
                 t.cols = SSLH_I_MIN(nr, yg - j);
                 t.b = p->packed + (size_t)(group * p->panels + j / nr) * panel;
-                t.bias = p->finish.bias ? p->finish.bias + col : NULL;
+                t.bias = p->epilogue.bias ? p->epilogue.bias + col : NULL;
                 t.c = y + (size_t)m * co + col;
                 p->k->tile_rows(&t);
             }
@@ -35950,7 +37079,7 @@ SSLH_I_FN int sslh_i_conv_fits_bands(const sslh_i_conv *s) {
 /* With back, the weights are those of a convolution with stride 1, and s describes the gradient of its data as a
    convolution of dy. */
 SSLH_I_FN void sslh_i_conv_bands(sslh_ctx *c, const struct sslh_i_kernels *kern, const sslh_i_conv *s,
-                               const sslh_real *x, const sslh_real *weight, int back, sslh_i_finish e, sslh_real *y) {
+                               const sslh_real *x, const sslh_real *weight, int back, sslh_i_epilogue e, sslh_real *y) {
     sslh_i_band_job p;
     sslh_i_conv one = *s;
     memset(&p, 0, sizeof p);
@@ -35958,7 +37087,7 @@ SSLH_I_FN void sslh_i_conv_bands(sslh_ctx *c, const struct sslh_i_kernels *kern,
     one.groups /= p.merge;
     p.k = kern;
     p.s = &one;
-    p.back = back, p.weight = weight, p.finish = e, p.y = y;
+    p.back = back, p.weight = weight, p.epilogue = e, p.y = y;
     const int yg = s->co / one.groups, k = s->kh * s->kw * (s->ci / one.groups);
     p.nr = yg <= kern->w ? kern->w : kern->nr;
     p.panels = (yg + p.nr - 1) / p.nr;
@@ -35973,7 +37102,7 @@ SSLH_I_FN void sslh_i_conv_bands(sslh_ctx *c, const struct sslh_i_kernels *kern,
                    (size_t)(p.bands.rows * p.bands.cols + kern->mr) * (size_t)s->kh * sizeof(sslh_real *);
     p.work_bytes = (p.work_bytes + 63) / 64 * 64;
     p.packed = sslh_i_scratch_reals(c, (size_t)one.groups * (size_t)p.panels * (size_t)p.nr, (size_t)k, 0);
-    if (p.packed) p.work = sslh_i_work(c, &p.work_bytes);
+    if (p.packed) p.work = sslh_i_worker_scratch(c, &p.work_bytes);
     if (p.work) {
         for (int worker = 0; worker < c->threads; worker++) {
             sslh_real *at = (sslh_real *)(void *)(p.work + (size_t)worker * p.work_bytes);
@@ -35982,9 +37111,9 @@ SSLH_I_FN void sslh_i_conv_bands(sslh_ctx *c, const struct sslh_i_kernels *kern,
         }
         sslh_i_parallel(c, one.groups * p.panels, sslh_i_band_pack_task, &p);
         sslh_i_parallel(c, s->n * p.bands.high * p.bands.across, sslh_i_band_task, &p);
-        sslh_i_unwork(c, p.work);
+        sslh_i_worker_scratch_end(c, p.work);
     }
-    if (p.packed) sslh_i_unscratch(c, p.packed);
+    if (p.packed) sslh_i_scratch_end(c, p.packed);
 }
 
 /* The gradient of the data for few channels, where a gather would use 3 of 16 lanes, say. Instead, a matrix
@@ -35994,21 +37123,21 @@ SSLH_I_FN void sslh_i_conv_bands(sslh_ctx *c, const struct sslh_i_kernels *kern,
        x[h,w,c] = sum over a,b of p[(h + ph - a dh) / sh, (w + pw - b dw) / sw, (a,b,c)]                           (6)
    over those a, b for which the divisions have no remainder. A task computes a band of rows of x; rows of p that two
    bands need are computed twice. */
-typedef struct sslh_i_fold_job {
+typedef struct sslh_i_col2im_job {
     const struct sslh_i_kernels *k;
     const sslh_i_conv *s;
     const sslh_real   *dy, *weight;
-    sslh_i_finish      finish;
+    sslh_i_epilogue      epilogue;
     sslh_real         *packed, *x;    /* [panel][O][NR] */
     int               *start, *off;   /* off[start[w]] .. off[start[w + 1] - 1]: shares of column w in a row of p */
     int                panels, band, bands; /* band: rows of x; bands: in an image */
     size_t             row;           /* numbers of p for one pixel */
     char              *work;          /* per worker: p of a band, one row of x, pointers to rows of p */
     size_t             work_bytes, p_reals;
-} sslh_i_fold_job;
+} sslh_i_col2im_job;
 
-SSLH_I_FN void sslh_i_fold_pack_task(void *arg, int task, int worker) { /* one panel */
-    const sslh_i_fold_job *p = (const sslh_i_fold_job *)arg;
+SSLH_I_FN void sslh_i_col2im_pack_task(void *arg, int task, int worker) { /* one panel */
+    const sslh_i_col2im_job *p = (const sslh_i_col2im_job *)arg;
     const int nr = p->k->nr, j = task * nr, k = p->s->kh * p->s->kw * p->s->ci;
     (void)worker;
     p->k->pack_n(p->packed + (size_t)j * (size_t)p->s->co, nr, p->weight + j, (size_t)k, SSLH_I_MIN(nr, k - j),
@@ -36016,20 +37145,20 @@ SSLH_I_FN void sslh_i_fold_pack_task(void *arg, int task, int worker) { /* one p
 }
 /* Row i of dy reaches rows i sh - ph .. i sh - ph + (kh - 1) dh of x. These are the first and the last i that reach
    rows h0 .. h1 - 1. */
-SSLH_I_FN int sslh_i_fold_first(const sslh_i_conv *s, int h0) {
+SSLH_I_FN int sslh_i_col2im_first(const sslh_i_conv *s, int h0) {
     const int least = h0 + s->ph - (s->kh - 1) * s->dh;
     return least <= 0 ? 0 : (least + s->sh - 1) / s->sh;
 }
-SSLH_I_FN int sslh_i_fold_last(const sslh_i_conv *s, int h1) {
+SSLH_I_FN int sslh_i_col2im_last(const sslh_i_conv *s, int h1) {
     return SSLH_I_MIN(s->oh - 1, (h1 - 1 + s->ph) / s->sh);
 }
 
-SSLH_I_FN void sslh_i_fold_task(void *arg, int task, int worker) {
-    const sslh_i_fold_job *p = (const sslh_i_fold_job *)arg;
+SSLH_I_FN void sslh_i_col2im_task(void *arg, int task, int worker) {
+    const sslh_i_col2im_job *p = (const sslh_i_col2im_job *)arg;
     const sslh_i_conv *s = p->s;
     const int nr = p->k->nr, n = task / p->bands, h0 = task % p->bands * p->band,
               h1 = SSLH_I_MIN(s->h, h0 + p->band);
-    const int i0 = sslh_i_fold_first(s, h0), pixels = (sslh_i_fold_last(s, h1) + 1 - i0) * s->ow;
+    const int i0 = sslh_i_col2im_first(s, h0), pixels = (sslh_i_col2im_last(s, h1) + 1 - i0) * s->ow;
     const size_t co = (size_t)s->co, width = (size_t)s->w * (size_t)s->ci;
     sslh_real *shares = (sslh_real *)(void *)(p->work + (size_t)worker * p->work_bytes), *line = shares + p->p_reals;
     sslh_i_fetch fetch[3];
@@ -36062,25 +37191,25 @@ SSLH_I_FN void sslh_i_fold_task(void *arg, int task, int worker) {
             if (i < 0 || i % s->sh || i / s->sh >= s->oh) continue;
             lines[count++] = shares + (size_t)(i / s->sh - i0) * (size_t)s->ow * p->row + (size_t)(u * s->kw * s->ci);
         }
-        p->k->fold(lines, count, p->start, p->off, s->w, (size_t)s->ci, line);
-        if (!p->finish.accumulate && !p->finish.bias && !p->finish.relu) {
+        p->k->col2im(lines, count, p->start, p->off, s->w, (size_t)s->ci, line);
+        if (!p->epilogue.accumulate && !p->epilogue.bias && !p->epilogue.relu) {
             memcpy(x, line, width * sizeof *x);
             continue;
         }
         for (size_t q = 0; q < width; q++) {
-            sslh_real y = p->finish.accumulate ? x[q] + line[q] : line[q];
-            if (p->finish.bias) y = y + p->finish.bias[q % (size_t)s->ci];
-            x[q] = p->finish.relu && SSLH_I_R(0) > y ? SSLH_I_R(0) : y;
+            sslh_real y = p->epilogue.accumulate ? x[q] + line[q] : line[q];
+            if (p->epilogue.bias) y = y + p->epilogue.bias[q % (size_t)s->ci];
+            x[q] = p->epilogue.relu && SSLH_I_R(0) > y ? SSLH_I_R(0) : y;
         }
     }
 }
-SSLH_I_FN void sslh_i_conv_fold(sslh_ctx *c, const struct sslh_i_kernels *kern, const sslh_i_conv *s,
-                                  const sslh_real *dy, const sslh_real *weight, sslh_i_finish e, sslh_real *x) {
-    sslh_i_fold_job p;
+SSLH_I_FN void sslh_i_conv_col2im(sslh_ctx *c, const struct sslh_i_kernels *kern, const sslh_i_conv *s,
+                                    const sslh_real *dy, const sslh_real *weight, sslh_i_epilogue e, sslh_real *x) {
+    sslh_i_col2im_job p;
     const int nr = kern->nr, k = s->kh * s->kw * s->ci;
     memset(&p, 0, sizeof p);
     p.k = kern, p.s = s, p.dy = dy, p.weight = weight;
-    p.finish = e, p.x = x;
+    p.epilogue = e, p.x = x;
     p.panels = (k + nr - 1) / nr;
     p.row = (size_t)((k - 1) / nr * nr + ((k - 1) % nr >= kern->w ? nr : kern->w)); /* whole registers */
     /* rows of p in a band: about 256 KB, but more than twice as many as two bands share */
@@ -36091,8 +37220,8 @@ SSLH_I_FN void sslh_i_conv_fold(sslh_ctx *c, const struct sslh_i_kernels *kern, 
     p.bands = (s->h + p.band - 1) / p.band;
     int most = 1;
     for (int b = 0; b < p.bands; b++)
-        most = SSLH_I_MAX(most, sslh_i_fold_last(s, SSLH_I_MIN(s->h, (b + 1) * p.band)) + 1 -
-                                    sslh_i_fold_first(s, b * p.band));
+        most = SSLH_I_MAX(most, sslh_i_col2im_last(s, SSLH_I_MIN(s->h, (b + 1) * p.band)) + 1 -
+                                    sslh_i_col2im_first(s, b * p.band));
     p.p_reals = (size_t)most * p_row + 16;
     p.work_bytes = (p.p_reals + (size_t)s->w * (size_t)s->ci + 32) * sizeof(sslh_real) +
                    (size_t)s->kh * sizeof(sslh_real *);
@@ -36100,7 +37229,7 @@ SSLH_I_FN void sslh_i_conv_fold(sslh_ctx *c, const struct sslh_i_kernels *kern, 
     p.start = (int *)sslh_i_scratch(c, ((size_t)s->w * (size_t)(s->kw + 1) + 1) * sizeof(int));
     if (p.start)
         p.packed = (sslh_real *)sslh_i_scratch(c, (size_t)p.panels * (size_t)nr * (size_t)s->co * sizeof(sslh_real));
-    if (p.packed) p.work = sslh_i_work(c, &p.work_bytes);
+    if (p.packed) p.work = sslh_i_worker_scratch(c, &p.work_bytes);
     if (p.work) {
         int count = 0;
         p.off = p.start + s->w + 1;
@@ -36112,12 +37241,12 @@ SSLH_I_FN void sslh_i_conv_fold(sslh_ctx *c, const struct sslh_i_kernels *kern, 
             }
         }
         p.start[s->w] = count;
-        sslh_i_parallel(c, p.panels, sslh_i_fold_pack_task, &p);
-        sslh_i_parallel(c, s->n * p.bands, sslh_i_fold_task, &p);
-        sslh_i_unwork(c, p.work);
+        sslh_i_parallel(c, p.panels, sslh_i_col2im_pack_task, &p);
+        sslh_i_parallel(c, s->n * p.bands, sslh_i_col2im_task, &p);
+        sslh_i_worker_scratch_end(c, p.work);
     }
-    if (p.packed) sslh_i_unscratch(c, p.packed);
-    if (p.start) sslh_i_unscratch(c, p.start);
+    if (p.packed) sslh_i_scratch_end(c, p.packed);
+    if (p.start) sslh_i_scratch_end(c, p.start);
 }
 
 /* --- bfloat16 (.bfloat16 in sslh_desc): pairs along the sum, see >>products-plan ---
@@ -36140,7 +37269,7 @@ SSLH_I_FN void sslh_i_conv_weights(sslh_ctx *c, const struct sslh_i_kernels *k, 
 /* Computes in bfloat16 what `which` says: x, w -> y are data, weight -> y, or dy, weight -> dx, or data, dy -> dw.
    Returns 0 if that is to be done in float. */
 SSLH_I_FN int sslh_i_conv_pairs(sslh_ctx *c, const struct sslh_i_kernels *k, const sslh_i_conv *s, int which,
-                                const sslh_real *x, const sslh_real *w, sslh_real *y, sslh_i_finish e) {
+                                const sslh_real *x, const sslh_real *w, sslh_real *y, sslh_i_epilogue e) {
     sslh_i_conv half = *s;
     sslh_real *px, *pw = NULL;
     if (k == c->pairs || !sslh_i_conv_fits_pairs(c, s, which)) return 0;
@@ -36163,9 +37292,9 @@ SSLH_I_FN int sslh_i_conv_pairs(sslh_ctx *c, const struct sslh_i_kernels *k, con
         if (which == SSLH_I_CONV_FORWARD) sslh_i_conv_gather(c, c->pairs, &half, px, pw, SSLH_I_R(0), e, y);
         else if (which == SSLH_I_CONV_DATA) sslh_i_conv_data(c, c->pairs, &half, px, pw, SSLH_I_R(0), e, y);
         else sslh_i_conv_weights(c, c->pairs, &half, px, pw, y, e.accumulate);
-        sslh_i_unscratch(c, pw);
+        sslh_i_scratch_end(c, pw);
     }
-    if (px) sslh_i_unscratch(c, px);
+    if (px) sslh_i_scratch_end(c, px);
     return 1;
 }
 
@@ -36179,16 +37308,16 @@ SSLH_I_FN void sslh_i_taps_run(sslh_ctx *c, sslh_i_gather_job *p, int depthwise,
 }
 /* A 1 x 1 convolution as a matrix product. back: x is dy and y the gradient of the data. */
 SSLH_I_FN void sslh_i_conv_product(sslh_ctx *c, const struct sslh_i_kernels *k, const sslh_i_conv *s, int back,
-                                   const sslh_real *x, const sslh_real *weight, sslh_i_finish e, sslh_real *y) {
+                                   const sslh_real *x, const sslh_real *weight, sslh_i_epilogue e, sslh_real *y) {
     sslh_i_gemm_args m = sslh_i_gemm_of(0, !back, s->n * s->h * s->w, back ? s->ci : s->co, back ? s->co : s->ci, x,
                                         weight, y);
     m.bias = e.bias, m.relu = e.relu, m.accumulate = e.accumulate;
-    sslh_i_gemm_by(c, k, &m);
+    sslh_i_gemm_with(c, k, &m);
 }
 
 /* y (N,OH,OW,O) = relu(x * weight + bias), eq. (1). The result of an image does not depend on the other images. */
 SSLH_I_FN void sslh_i_conv_gather(sslh_ctx *c, const struct sslh_i_kernels *k, const sslh_i_conv *s, const sslh_real *x,
-                                  const sslh_real *weight, sslh_real constant, sslh_i_finish e, sslh_real *y) {
+                                  const sslh_real *weight, sslh_real constant, sslh_i_epilogue e, sslh_real *y) {
     sslh_i_gather_job p;
     sslh_i_gather g;
     sslh_i_conv one = *s;
@@ -36221,14 +37350,14 @@ SSLH_I_FN void sslh_i_conv_gather(sslh_ctx *c, const struct sslh_i_kernels *k, c
     p.k = k;
     p.s = &one;
     p.list = &g;
-    p.n = 1, p.weight = weight, p.finish = e;
+    p.n = 1, p.weight = weight, p.epilogue = e;
     sslh_i_taps_run(c, &p, depthwise, constant);
-    sslh_i_unscratch(c, g.off_h);
+    sslh_i_scratch_end(c, g.off_h);
 }
 
 SSLH_I_FN void sslh_i_conv_forward(sslh_ctx *c, const sslh_i_conv *s, const sslh_real *x, const sslh_real *weight,
-                                   sslh_i_finish e, sslh_real *y) {
-    if (SSLH_I_BAD(c) || sslh_i_conv_plainly(c, s, SSLH_I_CONV_FORWARD, x, weight, y, e) ||
+                                   sslh_i_epilogue e, sslh_real *y) {
+    if (SSLH_I_BAD(c) || sslh_i_run_plain_conv(c, s, SSLH_I_CONV_FORWARD, x, weight, y, e) ||
         sslh_i_conv_pairs(c, c->k, s, SSLH_I_CONV_FORWARD, x, weight, y, e)) return;
     if (sslh_i_wino_fits(c, c->k, s, s->oh, s->ow)) sslh_i_wino_conv(c, s, 0, x, weight, e, y);
     else if (sslh_i_conv_fits_bands(s)) sslh_i_conv_bands(c, c->k, s, x, weight, 0, e, y);
@@ -36270,9 +37399,9 @@ SSLH_I_FN void sslh_i_conv_classes(sslh_i_gather_job *p, const sslh_i_conv *s, i
     }
 }
 /* The gradient of the data as one gather for each class. */
-SSLH_I_FN void sslh_i_conv_scatter(sslh_ctx *c, const struct sslh_i_kernels *k, const sslh_i_conv *s,
-                                   const sslh_real *dy, const sslh_real *weight, sslh_real constant, sslh_i_finish e,
-                                   sslh_real *x) {
+SSLH_I_FN void sslh_i_conv_gather_data(sslh_ctx *c, const struct sslh_i_kernels *k, const sslh_i_conv *s,
+                                       const sslh_real *dy, const sslh_real *weight, sslh_real constant,
+                                       sslh_i_epilogue e, sslh_real *x) {
     const size_t classes = (size_t)SSLH_I_MIN(s->sh, s->h) * (size_t)SSLH_I_MIN(s->sw, s->w);
     const size_t taps = (size_t)s->kh * (size_t)s->kw;
     const int depthwise = !weight || sslh_i_conv_is_depthwise(s);
@@ -36290,20 +37419,20 @@ SSLH_I_FN void sslh_i_conv_scatter(sslh_ctx *c, const struct sslh_i_kernels *k, 
     one.groups /= p.merge;
     p.k = k;
     p.s = &one;
-    p.weight = weight, p.finish = e, p.back = 1;
+    p.weight = weight, p.epilogue = e, p.back = 1;
     sslh_i_conv_classes(&p, s, depthwise, (int *)(void *)(p.list + classes), dy, x);
     /* only the first class has a tap, so that the others add nothing */
     if (!depthwise && s->kh == 1 && s->kw == 1 && !s->ph && !s->pw && !e.bias && !e.relu && e.accumulate) p.n = 1;
     sslh_i_taps_run(c, &p, depthwise, constant);
-    sslh_i_unscratch(c, p.list);
+    sslh_i_scratch_end(c, p.list);
 }
 
 /* x (N,H,W,I) = relu([x +] dy * weight' + bias), eq. (2): the gradient of the data, and the forward pass of a
    transposed convolution, which has the bias. k: c->k or, when dy and weight are pairs already, c->pairs. */
 SSLH_I_FN void sslh_i_conv_data(sslh_ctx *c, const struct sslh_i_kernels *k, const sslh_i_conv *s, const sslh_real *dy,
-                                const sslh_real *weight, sslh_real constant, sslh_i_finish e, sslh_real *x) {
+                                const sslh_real *weight, sslh_real constant, sslh_i_epilogue e, sslh_real *x) {
     sslh_i_conv one = *s;
-    if (SSLH_I_BAD(c) || sslh_i_conv_plainly(c, s, SSLH_I_CONV_DATA, x, weight, dy, e) ||
+    if (SSLH_I_BAD(c) || sslh_i_run_plain_conv(c, s, SSLH_I_CONV_DATA, x, weight, dy, e) ||
         (weight && sslh_i_conv_pairs(c, k, s, SSLH_I_CONV_DATA, dy, weight, x, e))) return;
     if (weight && sslh_i_conv_is_product(s)) {
         sslh_i_conv_product(c, k, s, 1, dy, weight, e, x);
@@ -36314,7 +37443,7 @@ SSLH_I_FN void sslh_i_conv_data(sslh_ctx *c, const struct sslh_i_kernels *k, con
         return;
     }
     if (weight && s->groups == 1 && s->ci < 16 && (size_t)s->ow * (size_t)(s->kh * s->kw * s->ci + 32) < INT_MAX) {
-        sslh_i_conv_fold(c, k, s, dy, weight, e, x);
+        sslh_i_conv_col2im(c, k, s, dy, weight, e, x);
         return;
     }
     one.h = s->oh, one.w = s->ow, one.ci = s->co; /* a convolution of dy with filters turned by 180 degrees */
@@ -36324,12 +37453,12 @@ SSLH_I_FN void sslh_i_conv_data(sslh_ctx *c, const struct sslh_i_kernels *k, con
     if (weight && s->groups > 1 && s->sh == 1 && s->sw == 1 && one.ph >= 0 && one.pw >= 0 &&
         sslh_i_conv_fits_bands(&one))
         sslh_i_conv_bands(c, k, &one, dy, weight, 1, e, x);
-    else sslh_i_conv_scatter(c, k, s, dy, weight, constant, e, x);
+    else sslh_i_conv_gather_data(c, k, s, dy, weight, constant, e, x);
 }
 
 SSLH_I_FN void sslh_i_conv_backward_data(sslh_ctx *c, const sslh_i_conv *s, const sslh_real *dy,
                                          const sslh_real *weight, sslh_real *dx, int accumulate) {
-    sslh_i_conv_data(c, c->k, s, dy, weight, SSLH_I_R(0), sslh_i_finish_of(NULL, 0, accumulate), dx);
+    sslh_i_conv_data(c, c->k, s, dy, weight, SSLH_I_R(0), sslh_i_epilogue_of(NULL, 0, accumulate), dx);
 }
 
 /* --- gradient of the weights, eq. (3): dw (O,Kh,Kw,I/groups) ---
@@ -36359,9 +37488,9 @@ typedef struct sslh_i_wgrad {
     /* sums in parts */
     sslh_i_bands       bands;
     int                piece, parts; /* piece: pixels at a time */
-    sslh_real         *sums; /* [parts][count], of which straight lacks the first; NULL without a part */
+    sslh_real         *sums; /* [parts][count], with sums_in_dw without the first; NULL without a part */
     size_t             count;
-    int                straight; /* 1: the first part is dw itself */
+    int                sums_in_dw; /* 1: the first part is dw itself */
 } sslh_i_wgrad;
 
 /* Packs pixels first .. last - 1 of all panels, counted in the packed order, for the images b0 .. of a block of from
@@ -36554,7 +37683,7 @@ SSLH_I_FN void sslh_i_wgrad_depth_task(void *arg, int task, int worker) {
     sslh_real *sums = p->sums + (ptrdiff_t)task * s->kh * filter;
     memset(sums, 0, (size_t)(s->kh * filter) * sizeof *sums);
     const int row0 = task * p->images * s->oh, row1 = SSLH_I_MIN(s->n, (task + 1) * p->images) * s->oh;
-    sslh_i_depth_grad d;
+    sslh_i_depthwise_grad d;
     (void)worker;
     memset(&d, 0, sizeof d);
     d.row = s->dh * line;
@@ -36584,10 +37713,10 @@ enum { SSLH_I_WGRAD_SUM = 512 }; /* numbers of a task, which adds the other part
 SSLH_I_FN void sslh_i_wgrad_sum_task(void *arg, int task, int worker) {
     const sslh_i_wgrad *p = (const sslh_i_wgrad *)arg;
     const size_t first = (size_t)task * SSLH_I_WGRAD_SUM, n = SSLH_I_MIN((size_t)SSLH_I_WGRAD_SUM, p->count - first);
-    sslh_real *to = (p->straight ? p->dw : p->sums) + first;
+    sslh_real *to = (p->sums_in_dw ? p->dw : p->sums) + first;
     (void)worker;
     for (int q = 1; q < p->parts; q++)
-        p->k->binary(SSLH_I_B_ADD, to, 1, p->sums + ((size_t)(q - p->straight) * p->count + first), 1, to, n);
+        p->k->binary(SSLH_I_B_ADD, to, 1, p->sums + ((size_t)(q - p->sums_in_dw) * p->count + first), 1, to, n);
 }
 /* dw = [dw +] the sum of all parts, transposed from (groups,taps,channels) to (groups,channels,taps), where taps is
    the length of a filter. */
@@ -36621,7 +37750,7 @@ SSLH_I_FN void sslh_i_wgrad_parts(sslh_ctx *c, sslh_i_wgrad *p, int banded) {
         p->work_bytes = (size_t)p->piece * (size_t)row * sizeof(sslh_real);
     }
     p->work_bytes = (p->work_bytes + 127) / 64 * 64;
-    p->work = sslh_i_work(c, &p->work_bytes);
+    p->work = sslh_i_worker_scratch(c, &p->work_bytes);
     if (p->work)
         p->sums = (sslh_real *)sslh_i_scratch(c, (size_t)p->parts * (size_t)s->co * (size_t)k * sizeof(sslh_real));
     if (p->sums) {
@@ -36632,9 +37761,9 @@ SSLH_I_FN void sslh_i_wgrad_parts(sslh_ctx *c, sslh_i_wgrad *p, int banded) {
         }
         sslh_i_parallel(c, p->parts, banded ? sslh_i_wgrad_band_task : sslh_i_wgrad_part_task, p);
         sslh_i_wgrad_sum(c, p, (size_t)k, (size_t)(s->co / s->groups), (size_t)s->groups);
-        sslh_i_unscratch(c, p->sums);
+        sslh_i_scratch_end(c, p->sums);
     }
-    if (p->work) sslh_i_unwork(c, p->work);
+    if (p->work) sslh_i_worker_scratch_end(c, p->work);
 }
 
 /* Few sums over many pixels, with a multiple of 16 input channels: part `task` of the images, x and dy in place. A row
@@ -36692,17 +37821,17 @@ SSLH_I_FN void sslh_i_wgrad_place(sslh_ctx *c, sslh_i_wgrad *p) {
     p->images = 1; /* about 512 pixels at a time */
     while (p->images < s->n && p->images * 2 * pixels <= 512) p->images *= 2;
     p->parts = SSLH_I_MIN(8, (s->n + p->images - 1) / p->images);
-    p->straight = 1;
+    p->sums_in_dw = 1;
     p->work_bytes = ((size_t)(p->images * s->oh) * (2 * sizeof(sslh_real *) + sizeof(int)) + 63) / 64 * 64;
-    p->work = sslh_i_work(c, &p->work_bytes);
+    p->work = sslh_i_worker_scratch(c, &p->work_bytes);
     if (p->work && p->parts > 1)
         p->sums = (sslh_real *)sslh_i_scratch(c, (size_t)(p->parts - 1) * p->count * sizeof(sslh_real));
     if (p->work && !SSLH_I_BAD(c)) sslh_i_parallel(c, p->parts, sslh_i_wgrad_place_task, p);
     if (p->sums) {
         sslh_i_parallel(c, (int)((p->count + SSLH_I_WGRAD_SUM - 1) / SSLH_I_WGRAD_SUM), sslh_i_wgrad_sum_task, p);
-        sslh_i_unscratch(c, p->sums);
+        sslh_i_scratch_end(c, p->sums);
     }
-    if (p->work) sslh_i_unwork(c, p->work);
+    if (p->work) sslh_i_worker_scratch_end(c, p->work);
 }
 
 SSLH_I_FN void sslh_i_wgrad_taps(sslh_ctx *c, sslh_i_wgrad *p) {
@@ -36728,7 +37857,7 @@ SSLH_I_FN void sslh_i_wgrad_taps(sslh_ctx *c, sslh_i_wgrad *p) {
     /* blocks that are packed at a time: about 4 MB */
     const int round = (int)SSLH_I_MIN((size_t)blocks, SSLH_I_MAX((size_t)1, ((size_t)1 << 20) / (bx + by)));
     p->work_bytes = ((size_t)s->oh * (2 * sizeof(sslh_real *) + sizeof(int)) + 63) / 64 * 64;
-    p->work = sslh_i_work(c, &p->work_bytes);
+    p->work = sslh_i_worker_scratch(c, &p->work_bytes);
     p->px = p->work ? sslh_i_scratch_reals(c, (size_t)round, bx + by, 0) : NULL;
     if (p->px) {
         p->py = p->px + (size_t)round * bx;
@@ -36737,9 +37866,9 @@ SSLH_I_FN void sslh_i_wgrad_taps(sslh_ctx *c, sslh_i_wgrad *p) {
             sslh_i_parallel(c, p->blocks * (p->x_tasks + p->y_tasks), sslh_i_wgrad_pack_task, p);
             sslh_i_parallel(c, p->x_panels * p->y_panels * s->groups * p->cuts, sslh_i_wgrad_task, p);
         }
-        sslh_i_unscratch(c, p->px);
+        sslh_i_scratch_end(c, p->px);
     }
-    if (p->work) sslh_i_unwork(c, p->work);
+    if (p->work) sslh_i_worker_scratch_end(c, p->work);
 }
 
 /* Copies the pixels of one image that a 1 x 1 kernel with a stride reads to p->dw, where they are side by side. */
@@ -36775,16 +37904,16 @@ SSLH_I_FN void sslh_i_wgrad_product(sslh_ctx *c, sslh_i_wgrad *p) {
         sslh_i_gemm_args m = sslh_i_gemm_of(1, 0, s->co, s->ci, pixels, p->dy, p->x, dw);
         m.accumulate = p->accumulate;
         m.split = 1;
-        sslh_i_gemm_by(c, p->k, &m);
+        sslh_i_gemm_with(c, p->k, &m);
     }
-    if (used) sslh_i_unscratch(c, used);
+    if (used) sslh_i_scratch_end(c, used);
 }
 
 SSLH_I_FN void sslh_i_conv_weights(sslh_ctx *c, const struct sslh_i_kernels *k, const sslh_i_conv *s,
                                    const sslh_real *x, const sslh_real *dy, sslh_real *dw, int accumulate) {
     sslh_i_wgrad p;
-    const sslh_i_finish e = sslh_i_finish_of(NULL, 0, accumulate);
-    if (SSLH_I_BAD(c) || sslh_i_conv_plainly(c, s, SSLH_I_CONV_WEIGHT, x, dw, dy, e) ||
+    const sslh_i_epilogue e = sslh_i_epilogue_of(NULL, 0, accumulate);
+    if (SSLH_I_BAD(c) || sslh_i_run_plain_conv(c, s, SSLH_I_CONV_WEIGHT, x, dw, dy, e) ||
         sslh_i_conv_pairs(c, k, s, SSLH_I_CONV_WEIGHT, x, dy, dw, e)) return;
     if (sslh_i_wino_fits(c, k, s, s->oh, s->ow)) {
         sslh_i_wino_weights(c, s, x, dy, dw, accumulate);
@@ -36801,7 +37930,7 @@ SSLH_I_FN void sslh_i_conv_weights(sslh_ctx *c, const struct sslh_i_kernels *k, 
         if (p.sums) {
             sslh_i_parallel(c, p.parts, sslh_i_wgrad_depth_task, &p);
             sslh_i_wgrad_sum(c, &p, count / (size_t)s->ci, (size_t)s->ci, 1);
-            sslh_i_unscratch(c, p.sums);
+            sslh_i_scratch_end(c, p.sums);
         }
     } else if (s->kh == 1 && s->kw == 1 && !s->ph && !s->pw && s->groups == 1) {
         sslh_i_wgrad_product(c, &p);
@@ -36901,7 +38030,7 @@ typedef struct sslh_i_head {
 } sslh_i_head;
 
 /* n rounded up to whole vectors of any instruction set. */
-SSLH_I_FN size_t sslh_i_head_wide(size_t n) { return (n + 31) / 32 * 32; }
+SSLH_I_FN size_t sslh_i_head_padded(size_t n) { return (n + 31) / 32 * 32; }
 /* The length of an axis of n numbers: n, or in bfloat16 the number of pairs. */
 SSLH_I_FN size_t sslh_i_head_half(const sslh_i_attention *p, size_t n) { return p->pairs ? (n + 1) / 2 : n; }
 
@@ -36921,7 +38050,7 @@ SSLH_I_FN size_t sslh_i_head_layout(const sslh_i_attention *p, sslh_real *work, 
     SSLH_I_TAKE(dp_row, p->dbias ? p->width : 0);
     SSLH_I_TAKE(row, (size_t)SSLH_I_SEQ_ROWS);
     for (i = 0; i < 4; i++)
-        SSLH_I_TAKE(pad[i], p->pairs ? (T + 1) / 2 * sslh_i_head_wide(n[i]) : n[i] % 16 ? T * sslh_i_head_wide(n[i])
+        SSLH_I_TAKE(pad[i], p->pairs ? (T + 1) / 2 * sslh_i_head_padded(n[i]) : n[i] % 16 ? T * sslh_i_head_padded(n[i])
                     : 0);
     for (i = 0; i < 4 && p->pairs; i++) SSLH_I_TAKE(along[i], T * ((n[i] + 1) / 2));
     for (i = 0; i < 2 && p->pairs; i++) {
@@ -36951,7 +38080,7 @@ SSLH_I_FN void sslh_i_head_down(const sslh_i_attention *p, const sslh_real *x, s
    bfloat16 pairs of two rows. */
 SSLH_I_FN const sslh_real *sslh_i_head_rows(const sslh_i_attention *p, const sslh_real *x, size_t ld, size_t T,
                                             size_t n, sslh_real *pad, size_t *ld_out) {
-    size_t t, wide = sslh_i_head_wide(n);
+    size_t t, wide = sslh_i_head_padded(n);
     *ld_out = ld;
     if (p->pairs) {
         *ld_out = wide;
@@ -37134,28 +38263,28 @@ SSLH_I_FN void sslh_i_attention_run(sslh_ctx *c, sslh_i_attention *p) {
     sslh_i_head b;
     size_t all = p->N * p->heads;
     p->pairs = c->pairs && SSLH_I_MIN(p->d, p->value) >= 32 && p->Tk >= 32; /* by shape only, not by the batch */
-    if (sslh_i_plainly(c, sslh_i_plain_attention, p)) return;
+    if (sslh_i_run_plain(c, sslh_i_plain_attention, p)) return;
     p->kern = p->pairs ? c->pairs : c->k;
     p->width = (p->Tk + 15) / 16 * 16;
     p->per_task = (size_t)(((uint64_t)1 << 18) / ((uint64_t)p->Tq * p->Tk * SSLH_I_MAX(p->d, p->value)) + 1);
     p->work_bytes = sslh_i_head_layout(p, NULL, &b) * sizeof(sslh_real);
-    p->work = sslh_i_work(c, &p->work_bytes);
+    p->work = sslh_i_worker_scratch(c, &p->work_bytes);
     if (!p->work) return;
     sslh_i_parallel(c, p->dbias ? sslh_i_tasks(p->groups * p->heads, 1) : (int)((all + p->per_task - 1) / p->per_task),
                     sslh_i_attention_task, p);
-    sslh_i_unwork(c, p->work);
+    sslh_i_worker_scratch_end(c, p->work);
 }
 
 /* --- recurrences: equations (1) to (7) of >>sequences ------------------------------------------------------------ */
 
 enum { SSLH_I_STEP_ROWS = 12 }; /* most samples of a task: the largest MR */
 
-/* who: those of the samples n0 .. n0+rows-1 that have a step s; returns their number. */
+/* samples: those of the samples n0 .. n0+rows-1 that have a step s; returns their number. */
 SSLH_I_FN size_t sslh_i_step_samples(const sslh_i_recurrent *p, size_t n0, size_t rows, size_t s,
-                                     size_t who[SSLH_I_STEP_ROWS]) {
+                                     size_t samples[SSLH_I_STEP_ROWS]) {
     size_t r, count = 0;
     for (r = 0; r < rows; r++)
-        if (s < sslh_i_steps_of(p, n0 + r)) who[count++] = n0 + r;
+        if (s < sslh_i_steps_of(p, n0 + r)) samples[count++] = n0 + r;
     return count;
 }
 
@@ -37163,14 +38292,14 @@ SSLH_I_FN size_t sslh_i_step_samples(const sslh_i_recurrent *p, size_t n0, size_
 SSLH_I_FN void sslh_i_recurrent_task(void *arg, int task, int worker) {
     const sslh_i_recurrent *p = (const sslh_i_recurrent *)arg;
     size_t n0 = p->N * (size_t)task / (size_t)p->tasks, rows = p->N * (size_t)(task + 1) / (size_t)p->tasks - n0;
-    size_t D = p->D, GD = p->G * D, s, r, j, count, who[SSLH_I_STEP_ROWS];
+    size_t D = p->D, GD = p->G * D, s, r, j, count, samples[SSLH_I_STEP_ROWS];
     const sslh_real *before[SSLH_I_STEP_ROWS];
     sslh_real *work = p->work + (size_t)worker * p->work_reals;
-    for (s = 0; (count = sslh_i_step_samples(p, n0, rows, s, who)) > 0; s++) {
-        for (r = 0; r < count; r++) before[r] = sslh_i_state_before(p, who[r], s);
+    for (s = 0; (count = sslh_i_step_samples(p, n0, rows, s, samples)) > 0; s++) {
+        for (r = 0; r < count; r++) before[r] = sslh_i_state_before(p, samples[r], s);
         sslh_i_seq_product_rows(p->kern, before, count, D, p->panels, 0, work, GD, NULL, GD, 0);
         for (r = 0; r < count; r++) {
-            size_t n = who[r], t = sslh_i_step_time(p, n, s), at = p->start[n] + t;
+            size_t n = samples[r], t = sslh_i_step_time(p, n, s), at = p->start[n] + t;
             sslh_real *u = work + r * GD, *h = p->h + (n * p->T + t) * p->ldh, *gates = p->gates + at * p->kept * D;
             for (j = 0; p->hidden_bias && j < GD; j++) u[j] += p->hidden_bias[j];
             if (!p->lstm) {
@@ -37192,7 +38321,7 @@ SSLH_I_FN void sslh_i_recurrent_task(void *arg, int task, int worker) {
 SSLH_I_FN void sslh_i_recurrent_back_task(void *arg, int task, int worker) {
     const sslh_i_recurrent *p = (const sslh_i_recurrent *)arg;
     size_t n0 = p->N * (size_t)task / (size_t)p->tasks, rows = p->N * (size_t)(task + 1) / (size_t)p->tasks - n0;
-    size_t D = p->D, GD = p->G * D, s = 0, r, j, count, who[SSLH_I_STEP_ROWS];
+    size_t D = p->D, GD = p->G * D, s = 0, r, j, count, samples[SSLH_I_STEP_ROWS];
     const sslh_real *du[SSLH_I_STEP_ROWS];
     sslh_real *all_dh = p->work + (size_t)worker * p->work_reals, *all_dc = all_dh + SSLH_I_STEP_ROWS * D;
     sslh_real *to[SSLH_I_STEP_ROWS];
@@ -37200,9 +38329,9 @@ SSLH_I_FN void sslh_i_recurrent_back_task(void *arg, int task, int worker) {
     memset(all_dc, 0, rows * D * sizeof *all_dc);
     for (r = 0; r < rows; r++) s = SSLH_I_MAX(s, sslh_i_steps_of(p, n0 + r));
     while (s-- > 0) {
-        count = sslh_i_step_samples(p, n0, rows, s, who);
+        count = sslh_i_step_samples(p, n0, rows, s, samples);
         for (r = 0; r < count; r++) {
-            size_t n = who[r], t = sslh_i_step_time(p, n, s), at = p->start[n] + t;
+            size_t n = samples[r], t = sslh_i_step_time(p, n, s), at = p->start[n] + t;
             const sslh_real *g = p->dh + (n * p->T + t) * p->ldh, *gates = p->gates + at * p->kept * D;
             sslh_real *dh = all_dh + (n - n0) * D, *dc = all_dc + (n - n0) * D;
             for (j = 0; j < D; j++) dh[j] += g[j];
@@ -37250,13 +38379,13 @@ SSLH_I_FN int sslh_i_recurrent_steps(sslh_ctx *c, sslh_i_recurrent *p, const ssl
     sslh_real *scratch = sslh_i_recurrent_scratch(c, p, U, before != NULL);
     size_t n, s;
     if (!scratch) return 0;
-    if (!sslh_i_plainly(c, before ? sslh_i_plain_recurrent_back : sslh_i_plain_recurrent, p))
+    if (!sslh_i_run_plain(c, before ? sslh_i_plain_recurrent_back : sslh_i_plain_recurrent, p))
         sslh_i_parallel(c, p->tasks, before ? sslh_i_recurrent_back_task : sslh_i_recurrent_task, p);
     for (n = 0; before && n < p->N; n++)
         for (s = 0; s < sslh_i_steps_of(p, n); s++)
             memcpy(before + (p->start[n] + sslh_i_step_time(p, n, s)) * p->D, sslh_i_state_before(p, n, s),
                    p->D * sizeof *before);
-    sslh_i_unscratch(c, scratch);
+    sslh_i_scratch_end(c, scratch);
     return 1;
 }
 
@@ -37319,7 +38448,7 @@ SSLH_I_FN void sslh_i_sum_axis(sslh_ctx *c, const sslh_real *x, size_t O, size_t
     f.out = partial ? partial : out;
     sslh_i_parallel(c, sslh_i_tasks(f.units, f.per_task), sslh_i_sum3_task, &f);
     if (partial) sslh_i_sum_axis(c, partial, O, f.blocks, I, out);
-    sslh_i_unscratch(c, partial);
+    sslh_i_scratch_end(c, partial);
 }
 
 /* --- columns of a matrix: the gradient of a bias ----------------------------------------------------------------- */
@@ -37362,7 +38491,7 @@ SSLH_I_FN int sslh_i_bias_sums(sslh_ctx *c, const sslh_real *y, const sslh_real 
         sslh_real *total = p.sums + tasks * n;
         sslh_i_sum_axis(c, p.sums, 1, tasks, n, total);
         for (size_t j = 0; j < n; j++) dbias[j] = fresh ? total[j] : dbias[j] + total[j];
-        sslh_i_unscratch(c, p.sums);
+        sslh_i_scratch_end(c, p.sums);
     }
     return !SSLH_I_BAD(c);
 }
@@ -37413,7 +38542,7 @@ typedef struct sslh_i_runs {
 } sslh_i_runs;
 
 /* Copies or adds n elements of size bytes. What is added are gradients, hence sslh_real. */
-SSLH_I_FN void sslh_i_run(char *dst, const char *src, size_t size, size_t n, int add) {
+SSLH_I_FN void sslh_i_copy_run(char *dst, const char *src, size_t size, size_t n, int add) {
     if (!add) {
         memcpy(dst, src, n * size);
     } else {
@@ -37431,11 +38560,12 @@ SSLH_I_FN void sslh_i_runs_task(void *arg, int task, int worker) {
     (void)worker;
     if (p->src_stride == p->run && p->dst_stride == p->run) { /* both sides are contiguous: one long run */
         size_t at = r * p->run * p->size;
-        sslh_i_run(p->dst + at, p->src + at, p->size, (end - r) * p->run, p->add);
+        sslh_i_copy_run(p->dst + at, p->src + at, p->size, (end - r) * p->run, p->add);
         return;
     }
     for (; r < end; r++)
-        sslh_i_run(p->dst + r * p->dst_stride * p->size, p->src + r * p->src_stride * p->size, p->size, p->run, p->add);
+        sslh_i_copy_run(p->dst + r * p->dst_stride * p->size, p->src + r * p->src_stride * p->size, p->size, p->run,
+                        p->add);
 }
 
 /* Where both sides are contiguous the rows are joined, so that tasks can share a single long run as well. */
@@ -37524,8 +38654,8 @@ SSLH_I_FN void sslh_i_strided_task(void *arg, int task, int worker) {
         /* rows that are contiguous on both sides are copied whole, others element by element, in tiles */
         if (in_col == 1) {
             for (r = r0; r < r1; r++)
-                sslh_i_run((char *)p->dst + (d + r * out_row) * size, (const char *)p->src + (s + r * in_row) * size,
-                           size, cols, p->add);
+                sslh_i_copy_run((char *)p->dst + (d + r * out_row) * size,
+                                (const char *)p->src + (s + r * in_row) * size, size, cols, p->add);
         } else if (p->add) {
             SSLH_I_STRIDED_TILE(sslh_real, s, d, +=);
         } else if (p->type == SSLH_F32) {
@@ -37633,8 +38763,8 @@ SSLH_I_FN void sslh_i_along_task(void *arg, int task, int worker) {
                 char *x = p->x + (from + (size_t)p->index[j] * p->inner) * p->bytes;
                 char *picked = p->picked + to * p->bytes;
                 if (p->kind == SSLH_I_ALONG_TAKE || p->kind == SSLH_I_ALONG_TAKE_ADD)
-                    sslh_i_run(picked, x, p->bytes, wide, add);
-                else sslh_i_run(x, picked, p->bytes, wide, add);
+                    sslh_i_copy_run(picked, x, p->bytes, wide, add);
+                else sslh_i_copy_run(x, picked, p->bytes, wide, add);
                 continue;
             }
             for (d = 0; d < wide; d++) {
@@ -37800,15 +38930,15 @@ SSLH_I_FN void sslh_i_pool_place(struct sslh_i_pool *p) {
     for (int i = 1; i <= p->started; i++) {
         sslh_i_worker *w = &p->workers[i];
         const unsigned bits = 8 * sizeof(long);
-        sslh_i_cpus elsewhere;
+        sslh_i_cpus other_cpus;
         unsigned long any = 0;
         if (!w->asleep || w->placed) continue;
         memset(&w->allowed, 0, sizeof w->allowed);
         if (syscall(SYS_sched_getaffinity, w->thread, sizeof w->allowed, &w->allowed) < 0) continue;
-        elsewhere = w->allowed;
-        elsewhere.bit[here / bits] &= ~(1ul << here % bits);
-        for (size_t j = 0; j < sizeof elsewhere.bit / sizeof *elsewhere.bit; j++) any |= elsewhere.bit[j];
-        w->placed = any && syscall(SYS_sched_setaffinity, w->thread, sizeof elsewhere, &elsewhere) == 0;
+        other_cpus = w->allowed;
+        other_cpus.bit[here / bits] &= ~(1ul << here % bits);
+        for (size_t j = 0; j < sizeof other_cpus.bit / sizeof *other_cpus.bit; j++) any |= other_cpus.bit[j];
+        w->placed = any && syscall(SYS_sched_setaffinity, w->thread, sizeof other_cpus, &other_cpus) == 0;
     }
 }
 #endif
@@ -37997,9 +39127,9 @@ SSLH_I_FN void sslh_i_pool_stop(sslh_ctx *c) {
 #endif
 
 /* A task of the user's parallel_for, whose threads have an environment of their own. */
-typedef struct sslh_i_foreign { sslh_task_fn fn; void *arg; } sslh_i_foreign;
-SSLH_I_FN void sslh_i_foreign_task(void *arg, int task, int worker) {
-    const sslh_i_foreign *job = (const sslh_i_foreign *)arg;
+typedef struct sslh_i_user_parallel { sslh_task_fn fn; void *arg; } sslh_i_user_parallel;
+SSLH_I_FN void sslh_i_user_parallel_task(void *arg, int task, int worker) {
+    const sslh_i_user_parallel *job = (const sslh_i_user_parallel *)arg;
     const sslh_i_fpenv env = sslh_i_fp_enter();
     job->fn(job->arg, task, worker);
     sslh_i_fp_leave(env);
@@ -38010,10 +39140,10 @@ SSLH_I_FN void sslh_i_parallel(sslh_ctx *c, int tasks, sslh_task_fn fn, void *ar
     int t;
     if (tasks <= 0) return;
     if (c->desc.parallel_for && tasks > 1) {
-        sslh_i_foreign job;
+        sslh_i_user_parallel job;
         job.fn = fn;
         job.arg = arg;
-        c->desc.parallel_for(c->desc.user, tasks, sslh_i_foreign_task, &job);
+        c->desc.parallel_for(c->desc.user, tasks, sslh_i_user_parallel_task, &job);
         return;
     }
 #if SSLH_I_THREADS
@@ -38155,28 +39285,28 @@ SSLH_I_FN void sslh_i_pool_end(sslh_ctx *c) {
    and then every line would have to come from that thread's cache. So each thread keeps up to SSLH_I_OWN_BYTES at one
    address, in a block that grows to the largest request; larger or nested requests go to sslh_i_scratch. */
 enum { SSLH_I_OWN_BYTES = 1 << 20 };
-SSLH_I_FN char *sslh_i_work(sslh_ctx *c, size_t *each) {
+SSLH_I_FN char *sslh_i_worker_scratch(sslh_ctx *c, size_t *each) {
     size_t bytes = SSLH_I_ALIGN;
-    if (*each > SSLH_I_OWN_BYTES || c->own_taken) {
+    if (*each > SSLH_I_OWN_BYTES || c->work_taken) {
         if (sslh_i_mul(*each, (size_t)c->threads, &bytes)) return (char *)sslh_i_scratch(c, bytes);
         sslh_fail(c, SSLH_E_MEMORY, "out of memory: a size overflows");
         return NULL;
     }
-    if (*each > c->own_each || !c->own) {
+    if (*each > c->work_each || !c->work) {
         while (bytes < *each) bytes *= 2;
-        if (c->own) sslh_i_free(c, c->own);
-        c->own = (char *)sslh_i_alloc(c, bytes * (size_t)c->threads);
-        c->own_each = bytes;
-        if (!c->own) return NULL;
-        sslh_i_outlive(c->own);
+        if (c->work) sslh_i_free(c, c->work);
+        c->work = (char *)sslh_i_alloc(c, bytes * (size_t)c->threads);
+        c->work_each = bytes;
+        if (!c->work) return NULL;
+        sslh_i_keep_on_rewind(c->work);
     }
-    *each = c->own_each;
-    c->own_taken = 1;
-    return c->own;
+    *each = c->work_each;
+    c->work_taken = 1;
+    return c->work;
 }
-SSLH_I_FN void sslh_i_unwork(sslh_ctx *c, void *p) {
-    if (p && p == c->own) c->own_taken = 0;
-    else sslh_i_unscratch(c, p);
+SSLH_I_FN void sslh_i_worker_scratch_end(sslh_ctx *c, void *p) {
+    if (p && p == c->work) c->work_taken = 0;
+    else sslh_i_scratch_end(c, p);
 }
 
 /* ================================================================================================================== */
@@ -38419,7 +39549,7 @@ SSLH_I_FN void sslh_i_resize_image(sslh_ctx *c, const sslh_i_pixels *s, const fl
     for (ch = 0; ch < channels; ch++)
         for (i = 0; i < n; i++)
             out[i * (size_t)channels + (size_t)ch] = (float)work.planes[(size_t)ch * work.plane + i];
-    sslh_i_unscratch(c, memory);
+    sslh_i_scratch_end(c, memory);
 }
 SSLH_DEF void sslh_resize(sslh_ctx *c, const float *in, int height, int width, int channels, const float box[4],
                           float *out, int out_height, int out_width, int bilinear, int no_antialias) {
@@ -38459,7 +39589,7 @@ SSLH_I_FN sslh_i_key sslh_i_view_key(uint64_t seed, int epoch, int64_t sample, i
 
 SSLH_I_FN int sslh_i_below(uint32_t x, int n) { return (int)(((uint64_t)x * (uint64_t)n) >> 32); }
 SSLH_I_FN float sslh_i_between(uint32_t x, float lo, float hi) {
-    float range = hi - lo, v = sslh_i_unit(x) * range;
+    float range = hi - lo, v = sslh_i_uniform(x) * range;
     return lo + v;
 }
 
@@ -38513,9 +39643,9 @@ SSLH_I_FN void sslh_i_draw_view(const sslh_recipe *r, const sslh_i_key *key, int
     if (r->crop_min > 0) sslh_i_draw_crop(r, key, h, w, d);
     d->dy = sslh_i_below(x[0], 2 * r->pad_crop + 1) - r->pad_crop;
     d->dx = sslh_i_below(x[1], 2 * r->pad_crop + 1) - r->pad_crop;
-    d->flip = sslh_i_unit(x[2]) < r->flip;
+    d->flip = sslh_i_uniform(x[2]) < r->flip;
     d->quarter = r->rotate90 ? sslh_i_below(x[3], 4) : 0;
-    d->jitter = sslh_i_unit(y[0]) < r->jitter;
+    d->jitter = sslh_i_uniform(y[0]) < r->jitter;
     d->factor[0] = sslh_i_between(y[1], SSLH_I_MAX(0.0f, 1.0f - r->brightness), 1.0f + r->brightness);
     d->factor[1] = sslh_i_between(y[2], SSLH_I_MAX(0.0f, 1.0f - r->contrast), 1.0f + r->contrast);
     d->factor[2] = sslh_i_between(y[3], SSLH_I_MAX(0.0f, 1.0f - r->saturation), 1.0f + r->saturation);
@@ -38529,9 +39659,9 @@ SSLH_I_FN void sslh_i_draw_view(const sslh_recipe *r, const sslh_i_key *key, int
         d->order[i] = d->order[j];
         d->order[j] = t;
     }
-    d->grey = sslh_i_unit(z[2]) < r->grey;
-    d->sigma = sslh_i_unit(z[3]) < r->blur ? sslh_i_between(u[0], r->blur_min, r->blur_max) : 0.0f;
-    d->solarize = sslh_i_unit(u[1]) < r->solarize;
+    d->grey = sslh_i_uniform(z[2]) < r->grey;
+    d->sigma = sslh_i_uniform(z[3]) < r->blur ? sslh_i_between(u[0], r->blur_min, r->blur_max) : 0.0f;
+    d->solarize = sslh_i_uniform(u[1]) < r->solarize;
     d->cut_y = sslh_i_below(u[2], r->height);
     d->cut_x = sslh_i_below(u[3], r->width);
 }
@@ -38806,8 +39936,8 @@ SSLH_I_FN int sslh_i_view_run(sslh_ctx *c, const char *op, sslh_i_view_job *job)
         if (tables) sslh_i_view_tables(job, tables, longest, table_bytes);
     }
     if (!SSLH_I_BAD(c)) sslh_i_parallel(c, tasks, sslh_i_view_task, job);
-    if (tables) sslh_i_unscratch(c, tables);
-    sslh_i_unscratch(c, job->memory);
+    if (tables) sslh_i_scratch_end(c, tables);
+    sslh_i_scratch_end(c, job->memory);
     return !SSLH_I_BAD(c);
 }
 
@@ -38852,7 +39982,7 @@ SSLH_I_FN void sslh_i_turn_images(sslh_ctx *c, const void *in, void *out, const 
 
 /* One anticipated call of sslh_views. Memory is kept from step to step. */
 typedef struct sslh_i_ahead_slot {
-    sslh_recipe     asked; /* as passed to sslh_views */
+    sslh_recipe     wanted; /* as passed to sslh_views */
     sslh_i_view_job job;
     int             end;   /* its last task + 1; tasks are numbered through all slots */
     int             ready; /* 1 until the view is taken */
@@ -38888,7 +40018,7 @@ SSLH_I_FN int sslh_i_ahead_room(sslh_loader *l, void **p, size_t *have, size_t b
     if (*have >= bytes) return 1;
     sslh_i_free(l->c, *p);
     *have = 0;
-    *p = sslh_i_alloc_spare(l->c, bytes, l);
+    *p = sslh_i_try_alloc(l->c, bytes, l);
     if (*p) *have = bytes;
     return *p != NULL;
 }
@@ -38921,11 +40051,11 @@ SSLH_I_FN struct sslh_i_ahead *sslh_i_ahead_of(sslh_ctx *c, const sslh_batch *b)
     if (!l || l->c != c || l->desc.no_ahead || b->index != l->index || b->step + 1 != l->step || c->threads < 2 ||
         c->desc.parallel_for) return NULL;
     if (l->ahead) return l->ahead;
-    l->ahead = (struct sslh_i_ahead *)sslh_i_alloc_spare(c, sizeof *l->ahead + (size_t)l->desc.batch * sizeof(int32_t),
-                                                         l);
+    l->ahead = (struct sslh_i_ahead *)sslh_i_try_alloc(c, sizeof *l->ahead + (size_t)l->desc.batch * sizeof(int32_t),
+                                                       l);
     if (!l->ahead) return NULL;
     l->ahead->loader = l;
-    l->ahead->data = sslh_i_whole(l->data);
+    l->ahead->data = sslh_i_whole_set(l->data);
     l->ahead->step[0] = l->ahead->step[1] = -1;
     l->ahead->index = (int32_t *)(l->ahead + 1);
     return l->ahead;
@@ -38933,13 +40063,13 @@ SSLH_I_FN struct sslh_i_ahead *sslh_i_ahead_of(sslh_ctx *c, const sslh_batch *b)
 
 /* The view, if it was made ahead, otherwise NULL. It can be taken once; a second call for it is computed. */
 SSLH_I_FN sslh_tensor *sslh_i_ahead_take(sslh_ctx *c, struct sslh_i_ahead *a, const sslh_batch *b,
-                                         const sslh_recipe *asked, int view) {
+                                         const sslh_recipe *wanted, int view) {
     int bank = (int)(b->step & 1);
     if (a->step[bank] != b->step) return NULL;
     if (a->filling == bank && !sslh_i_ahead_finish(c, a)) a->step[bank] = -1;
     for (int i = 0; i < a->slots[bank] && a->step[bank] == b->step; i++) {
         sslh_i_ahead_slot *s = &a->slot[bank][i];
-        if (!s->ready || s->job.view != view || s->job.n != b->count || memcmp(&s->asked, asked, sizeof *asked))
+        if (!s->ready || s->job.view != view || s->job.n != b->count || memcmp(&s->wanted, wanted, sizeof *wanted))
             continue;
         s->ready = 0;
         sslh_tensor t = SSLH_I_ZERO;
@@ -38954,7 +40084,7 @@ SSLH_I_FN sslh_tensor *sslh_i_ahead_take(sslh_ctx *c, struct sslh_i_ahead *a, co
 
 /* Begins the view of the next batch that job made of this one. If that fails, the view is made when it is wanted. */
 SSLH_I_FN void sslh_i_ahead_begin(sslh_ctx *c, struct sslh_i_ahead *a, const sslh_i_view_job *job,
-                                  const sslh_recipe *asked) {
+                                  const sslh_recipe *wanted) {
     sslh_loader *l = a->loader;
     int bank = (int)(l->step & 1), tasks, longest, tabled;
     size_t bytes, table_bytes, out_bytes;
@@ -38974,7 +40104,7 @@ SSLH_I_FN void sslh_i_ahead_begin(sslh_ctx *c, struct sslh_i_ahead *a, const ssl
     }
     if (a->slots[bank] == SSLH_I_AHEAD_VIEWS) return;
     s = &a->slot[bank][a->slots[bank]];
-    s->asked = *asked;
+    s->wanted = *wanted;
     s->job = *job;
     s->job.tables = NULL, s->job.n = a->count, s->job.epoch = a->epoch, s->job.index = a->index;
     s->job.data = &a->data;
@@ -39004,9 +40134,9 @@ SSLH_I_FN void sslh_i_ahead_begin(sslh_ctx *c, struct sslh_i_ahead *a, const ssl
 /* A view of a batch whose values are in memory: taken if it was made ahead, otherwise made now. Then the same view of
    the next batch is begun. Returns NULL, with an error, when memory runs out. */
 SSLH_I_FN sslh_tensor *sslh_i_view_batch(sslh_ctx *c, sslh_i_view_job *job, const sslh_batch *b,
-                                         const sslh_recipe *asked) {
+                                         const sslh_recipe *wanted) {
     struct sslh_i_ahead *ahead = sslh_i_ahead_of(c, b);
-    sslh_tensor *out = ahead ? sslh_i_ahead_take(c, ahead, b, asked, job->view) : NULL;
+    sslh_tensor *out = ahead ? sslh_i_ahead_take(c, ahead, b, wanted, job->view) : NULL;
     if (!out) {
         out = sslh_i_new(c, "sslh_views", SSLH_F32, sslh_dim4(job->n, job->recipe.height, job->recipe.width,
                                                               job->channels));
@@ -39014,7 +40144,7 @@ SSLH_I_FN sslh_tensor *sslh_i_view_batch(sslh_ctx *c, sslh_i_view_job *job, cons
         job->out = out->data;
         if (!sslh_i_view_run(c, "sslh_views", job)) return NULL;
     }
-    if (ahead && b->loader->ahead) sslh_i_ahead_begin(c, ahead, job, asked); /* unless making this view ended it */
+    if (ahead && b->loader->ahead) sslh_i_ahead_begin(c, ahead, job, wanted); /* unless making this view ended it */
     return out;
 }
 
@@ -39089,11 +40219,12 @@ SSLH_DEF int sslh_bits_ok(sslh_ctx *c) {
      >>weights    safetensors: nets, checkpoints; features of 8-bit images
      >>words      words counted and found by name; files of word vectors
      >>tokenizers text as numbers, and back
+     >>histories  sslh_load_items: lines of user, item and time
      >>pictures   grids, scatter plots, curves; principal components and t-SNE, which the scatter plots show
 
    How to read it: a section uses only what is defined above it. A reader is given an sslh_i_source (all bytes of a
-   file, and the name that messages give it) and fills in an sslh_i_found (images of one size with or without labels, an
-   array, or sound). Part IV calls what the front of the file declares and part II (memory, errors, tensors, random
+   file, and the name that messages give it) and fills in an sslh_i_loaded (images of one size with or without labels,
+   an array, or sound). Part IV calls what the front of the file declares and part II (memory, errors, tensors, random
    numbers, work shared out among threads), and uses from part I only what it stores or feeds (nets, optimisers,
    methods). It knows nothing of the kernels, plans and packing of the engine.
 
@@ -39149,7 +40280,7 @@ typedef struct sslh_i_source {
 
 /* What a reader finds in a file. The reader's function gets it filled with zeros; when the function fails, the caller
    frees what it has set. */
-typedef struct sslh_i_found {
+typedef struct sslh_i_loaded {
     uint8_t     *pixels; /* (N,H,W,C), or NULL */
     int32_t     *labels; /* (N), or NULL */
     int64_t      count;  /* N */
@@ -39158,9 +40289,9 @@ typedef struct sslh_i_found {
     float       *sound;  /* (T,C) with T in count and C in channels, or NULL */
     char        *file;   /* path of the file if it holds one image, or NULL; set by sslh_i_load_file */
     int          rate;   /* of the sound: samples per second */
-} sslh_i_found;
+} sslh_i_loaded;
 
-SSLH_I_FN void sslh_i_found_free(sslh_ctx *c, sslh_i_found *f) {
+SSLH_I_FN void sslh_i_loaded_free(sslh_ctx *c, sslh_i_loaded *f) {
     sslh_i_free(c, f->pixels);
     sslh_i_free(c, f->labels);
     sslh_i_free(c, f->sound);
@@ -39190,7 +40321,7 @@ SSLH_I_FN int sslh_i_bad(const sslh_i_source *s, size_t offset, const char *form
 
 /* A new block of the given size that begins with the `used` first bytes of old, which is freed. NULL and an error when
    memory runs out; old is then kept. */
-SSLH_I_FN void *sslh_i_larger(sslh_ctx *c, void *old, size_t used, size_t bytes) {
+SSLH_I_FN void *sslh_i_realloc(sslh_ctx *c, void *old, size_t used, size_t bytes) {
     void *p = sslh_i_alloc(c, bytes);
     if (!p) return NULL;
     if (used) memcpy(p, old, used);
@@ -39475,7 +40606,7 @@ SSLH_I_FN int sslh_i_has_ending(const char *name, const char *end) {
 }
 
 /* The position of the last name in a path, which is also the length of the folder before it, slash included. */
-SSLH_I_FN size_t sslh_i_base(const char *path) {
+SSLH_I_FN size_t sslh_i_base_name_at(const char *path) {
     size_t n = strlen(path);
     while (n && path[n - 1] != '/' && path[n - 1] != '\\') n--;
     return n;
@@ -39624,7 +40755,7 @@ SSLH_I_FN void sslh_i_remove(const char *path) {
 /* What is at a path, links followed. Only the system's own word that nothing is there counts as absence: after any
    other error (a network folder that does not answer, a folder that may not be searched) there may well be a file, and
    a caller that believed it absent would start afresh and overwrite it. EOVERFLOW is a file too large for off_t. */
-SSLH_I_FN sslh_i_path_kind sslh_i_path(const char *path) {
+SSLH_I_FN sslh_i_path_kind sslh_i_kind_at(const char *path) {
 #if defined(_WIN32)
     wchar_t wide[SSLH_I_WIDE];
     DWORD a = GetFileAttributesW(sslh_i_wide(path, wide));
@@ -39657,8 +40788,8 @@ SSLH_I_FN sslh_i_path_kind sslh_i_path(const char *path) {
 }
 
 /* The same, with an error in the name of fn when the system cannot say. */
-SSLH_I_FN sslh_i_path_kind sslh_i_path_known(sslh_ctx *c, const char *fn, const char *path) {
-    sslh_i_path_kind kind = sslh_i_path(path);
+SSLH_I_FN sslh_i_path_kind sslh_i_known_kind(sslh_ctx *c, const char *fn, const char *path) {
+    sslh_i_path_kind kind = sslh_i_kind_at(path);
     if (kind == SSLH_I_PATH_UNKNOWN && !SSLH_I_BAD(c))
         sslh_fail(c, SSLH_E_FILE, "%s: cannot tell whether %s exists: %s", fn, sslh_i_tail(path), strerror(errno));
     return kind;
@@ -39673,7 +40804,7 @@ SSLH_I_FN uint8_t *sslh_i_read_whole(sslh_ctx *c, const char *fn, const char *pa
         sslh_fail(c, SSLH_E_USAGE, "%s: the path is NULL", fn);
         return NULL;
     }
-    sslh_i_path_kind kind = sslh_i_path(path);
+    sslh_i_path_kind kind = sslh_i_kind_at(path);
     if (kind == SSLH_I_PATH_FOLDER || kind == SSLH_I_PATH_OTHER) { /* a device may never end */
         sslh_fail(c, SSLH_E_FILE, "%s: %s is %s, not a file", fn, sslh_i_tail(path),
                   kind == SSLH_I_PATH_FOLDER ? "a folder" : "a device or a pipe");
@@ -39711,7 +40842,7 @@ SSLH_I_FN uint8_t *sslh_i_read_whole(sslh_ctx *c, const char *fn, const char *pa
             continue;
         }
         if (n < cap) break; /* end of the file; at least one byte is left for the zero */
-        uint8_t *larger = cap > (size_t)-1 / 2 ? NULL : (uint8_t *)sslh_i_larger(c, p, n, cap * 2);
+        uint8_t *larger = cap > (size_t)-1 / 2 ? NULL : (uint8_t *)sslh_i_realloc(c, p, n, cap * 2);
         if (!larger) sslh_i_free(c, p);
         p = larger;
         cap *= 2;
@@ -39733,7 +40864,7 @@ SSLH_I_FN uint8_t *sslh_i_read_whole(sslh_ctx *c, const char *fn, const char *pa
 /* Gives a new file the owner and permissions of the file that it will replace: whoever made a file private means it to
    stay so. The system may refuse to change the owner; if it refuses the group too, the file's group gets no more rights
    than everybody has. Returns 0, or 1 with errno set. */
-SSLH_I_FN int sslh_i_take_rights(const char *path, const struct stat *of) {
+SSLH_I_FN int sslh_i_copy_permissions(const char *path, const struct stat *of) {
     mode_t rights = of->st_mode & 07777;
     int bad;
     do bad = chown(path, of->st_uid, of->st_gid);
@@ -39767,7 +40898,7 @@ SSLH_I_FN int sslh_i_open_to_write(const char *path, const char *like, int direc
     do f = open(path, direct ? O_WRONLY | O_APPEND : O_WRONLY | O_CREAT | O_EXCL, bad ? 0666 : 0600);
     while (f < 0 && errno == EINTR);
 #if !defined(__wasm__)
-    if (f >= 0 && !bad && sslh_i_take_rights(path, &s)) {
+    if (f >= 0 && !bad && sslh_i_copy_permissions(path, &s)) {
         int why = errno;
         close(f);
         errno = why;
@@ -39855,7 +40986,7 @@ SSLH_I_FN int sslh_i_replace(const char *from, const char *to, char *folder) {
 }
 
 /* Whether the system would refuse writing to this file, or creating one in this folder. */
-SSLH_I_FN int sslh_i_refused(const char *path) {
+SSLH_I_FN int sslh_i_write_refused(const char *path) {
 #if SSLH_I_POSIX
     int bad;
     do bad = access(path, W_OK);
@@ -39880,7 +41011,7 @@ SSLH_I_FN int sslh_i_read_only(const char *path) {
     do bad = stat(path, &s);
     while (bad && errno == EINTR);
     if (bad) return 0;
-    return !(s.st_mode & 0222) || sslh_i_refused(path); /* access() allows root everything: hence the mode */
+    return !(s.st_mode & 0222) || sslh_i_write_refused(path); /* access() allows root everything: hence the mode */
 #else
     (void)path;
     return 0;
@@ -39892,22 +41023,22 @@ SSLH_I_FN int sslh_i_read_only(const char *path) {
    hexadecimal digits, the process, a checksum and the context: two writers of one path never share a temporary file,
    and one that a killed process left behind can be recognised. The checksum covers the whole name of the file and the
    name of the machine, because in a folder shared over a network the process may be alive on another machine. */
-typedef struct sslh_i_aside {
+typedef struct sslh_i_temp_file {
     const char   *path;
     size_t        folder, kept; /* bytes of path that are the folder, and bytes of the name after it that are kept */
     unsigned long process, key;
     char         *folder_name;  /* "." or the folder with its slash; part of the block of name */
     char         *name;         /* (room): the folder and 160 bytes more */
     size_t        room;
-} sslh_i_aside;
+} sslh_i_temp_file;
 
-SSLH_I_FN void sslh_i_aside_name(const sslh_i_aside *a, unsigned long process, unsigned long context) {
+SSLH_I_FN void sslh_i_temp_name(const sslh_i_temp_file *a, unsigned long process, unsigned long context) {
     snprintf(a->name, a->room, "%.*s.%lx-%lx-%lx.tmp", (int)(a->folder + a->kept), a->path, process, a->key, context);
 }
 
 /* 1 when `name`, found in the folder, belongs to a temporary file for this path whose process has ended. a->name is
    then the path of that file. */
-SSLH_I_FN int sslh_i_aside_left(const sslh_i_aside *a, const char *name) {
+SSLH_I_FN int sslh_i_temp_is_stale(const sslh_i_temp_file *a, const char *name) {
     unsigned long number[3] = {0, 0, 0};
     const char *at = name + a->kept;
     int k;
@@ -39918,16 +41049,16 @@ SSLH_I_FN int sslh_i_aside_left(const sslh_i_aside *a, const char *name) {
         if (*end != (k < 2 ? '-' : '.')) return 0;
         at = end;
     }
-    sslh_i_aside_name(a, number[0], number[2]);
+    sslh_i_temp_name(a, number[0], number[2]);
     if (strcmp(a->name + a->folder, name) != 0 || number[1] != a->key || !number[0] || number[0] > INT_MAX ||
         number[0] == a->process)
         return 0;
 #if defined(_WIN32)
     HANDLE h = OpenProcess(SYNCHRONIZE, FALSE, (DWORD)number[0]);
     if (!h) return GetLastError() == ERROR_INVALID_PARAMETER;
-    int gone = WaitForSingleObject(h, 0) == WAIT_OBJECT_0;
+    int ended = WaitForSingleObject(h, 0) == WAIT_OBJECT_0;
     CloseHandle(h);
-    return gone;
+    return ended;
 #elif SSLH_I_POSIX && !defined(__wasm__)
     errno = 0; /* what kill(process, 0) would find out, without the feature macros that kill needs */
     return getpriority(PRIO_PROCESS, (id_t)number[0]) == -1 && errno == ESRCH;
@@ -39938,7 +41069,7 @@ SSLH_I_FN int sslh_i_aside_left(const sslh_i_aside *a, const char *name) {
 
 /* Removes the temporary files that killed processes left behind when they saved to this path. Nothing depends on the
    success of this. */
-SSLH_I_FN void sslh_i_aside_tidy(const sslh_i_aside *a) {
+SSLH_I_FN void sslh_i_temp_remove_stale(const sslh_i_temp_file *a) {
 #if defined(_WIN32)
     WIN32_FIND_DATAW entry;
     wchar_t wide[SSLH_I_WIDE];
@@ -39946,24 +41077,24 @@ SSLH_I_FN void sslh_i_aside_tidy(const sslh_i_aside *a) {
     snprintf(a->name, a->room, "%.*s.*.tmp", (int)(a->folder + a->kept), a->path);
     HANDLE h = FindFirstFileW(sslh_i_wide(a->name, wide), &entry);
     if (h == INVALID_HANDLE_VALUE) return;
-    do if (sslh_i_aside_left(a, sslh_i_utf8_name(entry.cFileName, name))) sslh_i_remove(a->name);
+    do if (sslh_i_temp_is_stale(a, sslh_i_utf8_name(entry.cFileName, name))) sslh_i_remove(a->name);
     while (FindNextFileW(h, &entry));
     FindClose(h);
 #elif SSLH_I_POSIX && !defined(__wasm__)
     struct dirent *e;
     DIR *h = opendir(a->folder_name);
     while (h && (e = readdir(h)) != NULL)
-        if (sslh_i_aside_left(a, e->d_name)) sslh_i_remove(a->name);
+        if (sslh_i_temp_is_stale(a, e->d_name)) sslh_i_remove(a->name);
     if (h) closedir(h);
 #endif
 }
 
 /* Sets up the names; 0 and an error when memory runs out. The caller frees a->name. */
-SSLH_I_FN int sslh_i_aside_begin(sslh_ctx *c, sslh_i_aside *a, const char *path) {
+SSLH_I_FN int sslh_i_temp_begin(sslh_ctx *c, sslh_i_temp_file *a, const char *path) {
     size_t n = strlen(path);
     memset(a, 0, sizeof *a);
     a->path = path;
-    a->folder = sslh_i_base(path);
+    a->folder = sslh_i_base_name_at(path);
     a->kept = n - a->folder;
     if (a->kept > 100) { /* cut between characters of UTF-8: some file systems refuse broken ones */
         a->kept = 100;
@@ -40013,7 +41144,7 @@ SSLH_I_FN int sslh_i_read_link(const char *path, char *to) {
 /* The path of the file that saving to a path replaces or creates: links at the end of the path are followed, so that
    they remain links. *direct becomes 1 when they lead to a file that is open already, as those of /dev/stdout do: it is
    then written to and not replaced. The caller frees the path; NULL and an error when the links cannot be followed. */
-SSLH_I_FN char *sslh_i_follow(sslh_ctx *c, const char *fn, const char *path, int *direct) {
+SSLH_I_FN char *sslh_i_follow_links(sslh_ctx *c, const char *fn, const char *path, int *direct) {
     size_t n = strlen(path);
     char *at = (char *)sslh_i_alloc(c, n + 1), *to = (char *)sslh_i_alloc(c, SSLH_I_LINK);
     int links, length = 1;
@@ -40027,7 +41158,7 @@ SSLH_I_FN char *sslh_i_follow(sslh_ctx *c, const char *fn, const char *path, int
                       length < 0 ? strerror(errno) : "too many links lead from one to the next");
             break;
         }
-        size_t folder = to[0] == '/' ? 0 : sslh_i_base(at);
+        size_t folder = to[0] == '/' ? 0 : sslh_i_base_name_at(at);
         char *next = (char *)sslh_i_alloc(c, folder + (size_t)length + 1);
         if (next) {
             memcpy(next, at, folder);
@@ -40044,11 +41175,11 @@ SSLH_I_FN char *sslh_i_follow(sslh_ctx *c, const char *fn, const char *path, int
 
 /* Creates a file, or replaces it, in one step: a temporary file in the same folder, write, fsync, rename, fsync of the
    folder. Returns 0, or 1 with either errno or the context's error set. */
-SSLH_I_FN int sslh_i_write_aside(sslh_ctx *c, const char *path, const void *bytes, size_t size) {
-    sslh_i_aside a;
-    if (!sslh_i_aside_begin(c, &a, path)) return 1;
-    sslh_i_aside_tidy(&a);
-    sslh_i_aside_name(&a, a.process, (unsigned long)((uintptr_t)c >> 4 & 0xffffffffu));
+SSLH_I_FN int sslh_i_write_atomically(sslh_ctx *c, const char *path, const void *bytes, size_t size) {
+    sslh_i_temp_file a;
+    if (!sslh_i_temp_begin(c, &a, path)) return 1;
+    sslh_i_temp_remove_stale(&a);
+    sslh_i_temp_name(&a, a.process, (unsigned long)((uintptr_t)c >> 4 & 0xffffffffu));
     errno = 0;
     int failed = sslh_i_write_plain(a.name, path, 0, (const uint8_t *)bytes, size) ||
                  sslh_i_replace(a.name, path, a.folder_name);
@@ -40064,7 +41195,7 @@ SSLH_I_FN int sslh_i_write_aside(sslh_ctx *c, const char *path, const void *byte
 /* 1 when a file can be written at a path, as far as this can be known in advance: a run of days must not find out at
    its end that its folder does not exist. Otherwise 0 and an error with the reason. */
 SSLH_I_FN int sslh_i_can_write(sslh_ctx *c, const char *fn, const char *path) {
-    sslh_i_path_kind kind = sslh_i_path_known(c, fn, path);
+    sslh_i_path_kind kind = sslh_i_known_kind(c, fn, path);
     int direct;
     char *real;
     if (SSLH_I_BAD(c)) return 0;
@@ -40073,15 +41204,15 @@ SSLH_I_FN int sslh_i_can_write(sslh_ctx *c, const char *fn, const char *path) {
                   : "read-only and is not replaced");
         return 0;
     }
-    real = sslh_i_follow(c, fn, path, &direct);
+    real = sslh_i_follow_links(c, fn, path, &direct);
     if (real && !direct && kind != SSLH_I_PATH_OTHER) {
-        size_t n = sslh_i_base(real);
+        size_t n = sslh_i_base_name_at(real);
         const char *folder = n ? real : ".";
         if (n) real[n > 1 ? n - 1 : 1] = 0; /* the root keeps its slash */
-        if (sslh_i_path_known(c, fn, folder) != SSLH_I_PATH_FOLDER && !SSLH_I_BAD(c))
+        if (sslh_i_known_kind(c, fn, folder) != SSLH_I_PATH_FOLDER && !SSLH_I_BAD(c))
             sslh_fail(c, SSLH_E_FILE, "%s: cannot write %s: there is no folder %s", fn, sslh_i_tail(path),
                       sslh_i_tail(folder));
-        else if (!SSLH_I_BAD(c) && sslh_i_refused(folder))
+        else if (!SSLH_I_BAD(c) && sslh_i_write_refused(folder))
             sslh_fail(c, SSLH_E_FILE, "%s: cannot write %s: the folder %s: %s", fn, sslh_i_tail(path),
                       sslh_i_tail(folder), strerror(errno));
     }
@@ -40098,7 +41229,7 @@ SSLH_I_FN int sslh_i_write_whole(sslh_ctx *c, const char *fn, const char *path, 
         return 0;
     }
     errno = 0;
-    sslh_i_path_kind kind = sslh_i_path_known(c, fn, path);
+    sslh_i_path_kind kind = sslh_i_known_kind(c, fn, path);
     if (kind == SSLH_I_PATH_UNKNOWN) return 0;
     if (kind == SSLH_I_PATH_FOLDER) {
         sslh_fail(c, SSLH_E_FILE, "%s: %s is a folder", fn, sslh_i_tail(path));
@@ -40109,10 +41240,10 @@ SSLH_I_FN int sslh_i_write_whole(sslh_ctx *c, const char *fn, const char *path, 
         return 0;
     }
     int direct;
-    char *real = sslh_i_follow(c, fn, path, &direct);
+    char *real = sslh_i_follow_links(c, fn, path, &direct);
     if (!real) return 0;
     int failed = direct || kind == SSLH_I_PATH_OTHER ? sslh_i_write_plain(path, NULL, 1, (const uint8_t *)bytes, size)
-                 : sslh_i_write_aside(c, real, bytes, size);
+                 : sslh_i_write_atomically(c, real, bytes, size);
     int why = errno;
     sslh_i_free(c, real);
     if (failed && !SSLH_I_BAD(c))
@@ -40126,7 +41257,7 @@ SSLH_I_FN int sslh_i_dir_add(sslh_ctx *c, sslh_i_dir *d, size_t *used, size_t *c
     size_t n = strlen(name) + 1;
     if (name[0] == '.' || d->n == INT_MAX) return 1;
     if (*cap - *used < n) {
-        char *text = (char *)sslh_i_larger(c, d->text, *used, *cap * 2 + n);
+        char *text = (char *)sslh_i_realloc(c, d->text, *used, *cap * 2 + n);
         if (!text) return 0;
         d->text = text;
         *cap = *cap * 2 + n;
@@ -40217,11 +41348,11 @@ SSLH_I_FN int sslh_i_no_files(sslh_ctx *c, const char *fn, const char *path) {
                   fn, path ? sslh_i_tail(path) : "(null)");
     return 0;
 }
-SSLH_I_FN sslh_i_path_kind sslh_i_path(const char *path) { return path ? SSLH_I_PATH_FILE : SSLH_I_PATH_NONE; }
-SSLH_I_FN sslh_i_path_kind sslh_i_path_known(sslh_ctx *c, const char *fn, const char *path) {
+SSLH_I_FN sslh_i_path_kind sslh_i_kind_at(const char *path) { return path ? SSLH_I_PATH_FILE : SSLH_I_PATH_NONE; }
+SSLH_I_FN sslh_i_path_kind sslh_i_known_kind(sslh_ctx *c, const char *fn, const char *path) {
     (void)c;
     (void)fn;
-    return sslh_i_path(path);
+    return sslh_i_kind_at(path);
 }
 SSLH_I_FN uint8_t *sslh_i_read_whole(sslh_ctx *c, const char *fn, const char *path, size_t *size) {
     *size = 0;
@@ -40243,7 +41374,7 @@ SSLH_I_FN int sslh_i_list_dir(sslh_ctx *c, const char *fn, const char *path, ssl
 /* What is at path/name, with an error in the name of fn when the system cannot say. */
 SSLH_I_FN sslh_i_path_kind sslh_i_kind_in(sslh_ctx *c, const char *fn, const char *path, const char *name) {
     char *full = sslh_i_join_path(c, path, name, strlen(name));
-    sslh_i_path_kind kind = full ? sslh_i_path_known(c, fn, full) : SSLH_I_PATH_UNKNOWN;
+    sslh_i_path_kind kind = full ? sslh_i_known_kind(c, fn, full) : SSLH_I_PATH_UNKNOWN;
     sslh_i_free(c, full);
     return kind;
 }
@@ -40271,7 +41402,7 @@ SSLH_I_FN sslh_i_source sslh_i_source_open(sslh_ctx *c, const char *fn, const ch
 }
 
 /* Where the text of a source begins: at byte 3 if an editor has put a byte order mark (EF BB BF) before it. */
-SSLH_I_FN size_t sslh_i_behind_mark(const sslh_i_source *s) {
+SSLH_I_FN size_t sslh_i_after_bom(const sslh_i_source *s) {
     return s->size >= 3 && !memcmp(s->p, "\xef\xbb\xbf", 3) ? 3 : 0;
 }
 
@@ -40335,7 +41466,7 @@ SSLH_I_FN void sslh_i_refill(sslh_i_bits *b) {
 }
 
 /* The next n <= 32 bits; *ok = 0 when the input has ended. */
-SSLH_I_FN uint32_t sslh_i_take(sslh_i_bits *b, int n, int *ok) {
+SSLH_I_FN uint32_t sslh_i_take_bits(sslh_i_bits *b, int n, int *ok) {
     if (b->count < n) sslh_i_refill(b);
     if (b->count < n) {
         *ok = 0;
@@ -40379,7 +41510,7 @@ SSLH_I_FN int sslh_i_huffman_build(sslh_i_huffman *h, const uint8_t *length, int
 }
 
 /* The next symbol; -1 when the input has ended, -2 when no code matches. */
-SSLH_I_FN int sslh_i_decode(sslh_i_bits *b, const sslh_i_huffman *h) {
+SSLH_I_FN int sslh_i_huffman_decode(sslh_i_bits *b, const sslh_i_huffman *h) {
     if (b->count < 15) sslh_i_refill(b);
     uint32_t entry = h->fast[b->hold & ((1u << SSLH_I_FAST_BITS) - 1)];
     int bits = (int)(entry & 15), symbol = (int)(entry >> 4);
@@ -40412,7 +41543,7 @@ SSLH_I_FN const char *sslh_i_sink_room(sslh_i_sink *o, size_t n) {
     }
     size_t cap = o->cap > o->limit / 2 ? o->limit : o->cap * 2;
     if (cap < o->n + n) cap = o->n + n;
-    uint8_t *p = (uint8_t *)sslh_i_larger(o->c, o->p, o->n, cap);
+    uint8_t *p = (uint8_t *)sslh_i_realloc(o->c, o->p, o->n, cap);
     if (!p) return "out of memory";
     o->p = p;
     o->cap = cap;
@@ -40432,7 +41563,7 @@ SSLH_I_FN const char *sslh_i_inflate_codes(sslh_i_bits *b, sslh_i_sink *o, const
                                            const sslh_i_huffman *distances) {
     for (;;) {
         const char *why;
-        int ok = 1, s = sslh_i_decode(b, symbols);
+        int ok = 1, s = sslh_i_huffman_decode(b, symbols);
         if (s < 0) return s == -1 ? sslh_i_ended : "invalid symbol code";
         if (s == 256) return NULL;
         if (s < 256) {
@@ -40441,11 +41572,11 @@ SSLH_I_FN const char *sslh_i_inflate_codes(sslh_i_bits *b, sslh_i_sink *o, const
             continue;
         }
         if (s > 285) return "invalid length symbol";
-        size_t length = (size_t)sslh_i_length_base(s - 257) + sslh_i_take(b, sslh_i_length_extra(s - 257), &ok);
-        s = sslh_i_decode(b, distances);
+        size_t length = (size_t)sslh_i_length_base(s - 257) + sslh_i_take_bits(b, sslh_i_length_extra(s - 257), &ok);
+        s = sslh_i_huffman_decode(b, distances);
         if (s < 0) return s == -1 ? sslh_i_ended : "invalid distance code";
         if (s > 29) return "invalid distance symbol";
-        size_t distance = (size_t)sslh_i_distance_base(s) + sslh_i_take(b, sslh_i_distance_extra(s), &ok);
+        size_t distance = (size_t)sslh_i_distance_base(s) + sslh_i_take_bits(b, sslh_i_distance_extra(s), &ok);
         if (!ok) return sslh_i_ended;
         if (distance > o->n) return "a distance reaches before the first byte";
         if ((why = sslh_i_sink_room(o, length)) != NULL) {
@@ -40464,23 +41595,23 @@ SSLH_I_FN const char *sslh_i_inflate_codes(sslh_i_bits *b, sslh_i_sink *o, const
 SSLH_I_FN const char *sslh_i_inflate_lengths(sslh_i_bits *b, sslh_i_huffman *symbols, sslh_i_huffman *distances) {
     static const uint8_t order[19] = {16, 17, 18, 0, 8, 7, 9, 6, 10, 5, 11, 4, 12, 3, 13, 2, 14, 1, 15};
     uint8_t length[320];
-    int ok = 1, nsymbols = (int)sslh_i_take(b, 5, &ok) + 257, ndistances = (int)sslh_i_take(b, 5, &ok) + 1;
-    int ncodes = (int)sslh_i_take(b, 4, &ok) + 4, n = 0;
+    int ok = 1, nsymbols = (int)sslh_i_take_bits(b, 5, &ok) + 257, ndistances = (int)sslh_i_take_bits(b, 5, &ok) + 1;
+    int ncodes = (int)sslh_i_take_bits(b, 4, &ok) + 4, n = 0;
     if (nsymbols > 286 || ndistances > 30) return "too many length or distance codes";
     memset(length, 0, sizeof length);
-    for (int i = 0; i < ncodes; i++) length[order[i]] = (uint8_t)sslh_i_take(b, 3, &ok);
+    for (int i = 0; i < ncodes; i++) length[order[i]] = (uint8_t)sslh_i_take_bits(b, 3, &ok);
     if (!ok) return sslh_i_ended;
     if (sslh_i_huffman_build(symbols, length, 19)) return "the code of the code lengths is not complete";
     while (n < nsymbols + ndistances) {
-        int s = sslh_i_decode(b, symbols), repeat = 1;
+        int s = sslh_i_huffman_decode(b, symbols), repeat = 1;
         uint8_t value = 0;
         if (s < 0) return s == -1 ? sslh_i_ended : "invalid code length code";
         if (s < 16) value = (uint8_t)s;
         else if (s == 16) {
             if (!n) return "a repeated code length without one before it";
             value = length[n - 1];
-            repeat = 3 + (int)sslh_i_take(b, 2, &ok);
-        } else repeat = s == 17 ? 3 + (int)sslh_i_take(b, 3, &ok) : 11 + (int)sslh_i_take(b, 7, &ok);
+            repeat = 3 + (int)sslh_i_take_bits(b, 2, &ok);
+        } else repeat = s == 17 ? 3 + (int)sslh_i_take_bits(b, 3, &ok) : 11 + (int)sslh_i_take_bits(b, 7, &ok);
         if (!ok) return sslh_i_ended;
         if (n + repeat > nsymbols + ndistances) return "too many code lengths";
         for (; repeat; repeat--) length[n++] = value;
@@ -40506,12 +41637,12 @@ SSLH_I_FN const char *sslh_i_inflate_blocks(sslh_i_bits *b, sslh_i_sink *o) {
     int last = 0, fixed = 0; /* fixed: the codes are those of type 1, which are built once for a run of such blocks */
     while (!last && !why) {
         int ok = 1;
-        last = (int)sslh_i_take(b, 1, &ok);
-        int type = (int)sslh_i_take(b, 2, &ok);
+        last = (int)sslh_i_take_bits(b, 1, &ok);
+        int type = (int)sslh_i_take_bits(b, 2, &ok);
         if (!ok) return sslh_i_ended;
         if (type == 3) return "invalid block type";
         if (type == 0) {
-            (void)sslh_i_take(b, b->count & 7, &ok);
+            (void)sslh_i_take_bits(b, b->count & 7, &ok);
             b->at -= (size_t)(b->count >> 3); /* unread the whole bytes in hold */
             b->hold = 0;
             b->count = 0;
@@ -40922,7 +42053,7 @@ SSLH_I_FN size_t sslh_i_longest_match(const sslh_i_deflater *d, const uint8_t *i
 }
 
 /* Enters the three bytes at position i into the hash chains, so that later matches find them. */
-SSLH_I_FN void sslh_i_remember(sslh_i_deflater *d, const uint8_t *in, size_t n, size_t i) {
+SSLH_I_FN void sslh_i_hash_insert(sslh_i_deflater *d, const uint8_t *in, size_t n, size_t i) {
     if (n - i < 3) return;
     uint32_t h = sslh_i_hash3(in + i);
     d->prev[i % SSLH_I_WINDOW] = d->head[h];
@@ -40951,7 +42082,7 @@ SSLH_I_FN uint8_t *sslh_i_deflate(sslh_ctx *c, const uint8_t *in, size_t n, size
         size_t next = 0, next_distance = 0;
         if (!have) length = sslh_i_longest_match(d, in, n, i, &distance);
         have = 0;
-        sslh_i_remember(d, in, n, i);
+        sslh_i_hash_insert(d, in, n, i);
         if (length && length < 64 && i + 1 < n) next = sslh_i_longest_match(d, in, n, i + 1, &next_distance);
         if (!length || next > length) { /* lazy: send a literal, as a longer match starts one byte later */
             d->token[d->tokens++] = in[i++];
@@ -40960,7 +42091,7 @@ SSLH_I_FN uint8_t *sslh_i_deflate(sslh_ctx *c, const uint8_t *in, size_t n, size
             distance = next_distance;
         } else {
             d->token[d->tokens++] = (uint32_t)(length << 16 | distance);
-            for (size_t k = 1; k < length; k++) sslh_i_remember(d, in, n, i + k);
+            for (size_t k = 1; k < length; k++) sslh_i_hash_insert(d, in, n, i + k);
             i += length;
         }
         if (d->tokens == SSLH_I_BLOCK && i < n) {
@@ -40982,7 +42113,7 @@ SSLH_I_FN uint8_t *sslh_i_deflate(sslh_ctx *c, const uint8_t *in, size_t n, size
 /* ================================================================================================================== */
 
 /* Every format has two functions that the table of >>readers names: sslh_i_is_FORMAT tells from path, size and bytes
-   whether a file has that format, and sslh_i_FORMAT_read reads it into an sslh_i_found that is filled with zeros. */
+   whether a file has that format, and sslh_i_FORMAT_read reads it into an sslh_i_loaded that is filled with zeros. */
 
 /* Whether an image of the width and height that a file claims is read at all; they are at byte `offset` of the file. */
 SSLH_I_FN int sslh_i_size_ok(const sslh_i_source *s, size_t offset, uint32_t width, uint32_t height) {
@@ -41083,7 +42214,7 @@ SSLH_I_FN int sslh_i_png_chunks(const sslh_i_source *s, sslh_i_png *h) {
 }
 
 /* A filter's prediction of a byte from its neighbours: a to the left, b above, c above a. */
-SSLH_I_FN int sslh_i_png_guess(int filter, int a, int b, int c) {
+SSLH_I_FN int sslh_i_png_predict(int filter, int a, int b, int c) {
     if (filter == 1) return a;
     if (filter == 2) return b;
     if (filter == 3) return (a + b) / 2;
@@ -41100,7 +42231,7 @@ SSLH_I_FN int sslh_i_png_unfilter(int filter, uint8_t *p, const uint8_t *up, siz
     if (filter > 4) return 0;
     for (size_t i = 0; filter && i < n; i++) {
         int a = i < step ? 0 : p[i - step], b = up ? up[i] : 0, c = i < step || !up ? 0 : up[i - step];
-        p[i] = (uint8_t)(p[i] + sslh_i_png_guess(filter, a, b, c));
+        p[i] = (uint8_t)(p[i] + sslh_i_png_predict(filter, a, b, c));
     }
     return 1;
 }
@@ -41166,7 +42297,7 @@ SSLH_I_FN uint32_t sslh_i_png_pass_size(const sslh_i_png *h, sslh_i_pass p, uint
 }
 
 /* Undoes the filters of all rows of raw, pass by pass, and distributes their pixels over the image. */
-SSLH_I_FN int sslh_i_png_pixels(const sslh_i_source *s, const sslh_i_png *h, uint8_t *raw, sslh_i_found *image) {
+SSLH_I_FN int sslh_i_png_pixels(const sslh_i_source *s, const sslh_i_png *h, uint8_t *raw, sslh_i_loaded *image) {
     size_t step = (size_t)((h->samples * h->depth + 7) / 8), channels = (size_t)image->channels;
     for (int pass = 0; pass < (h->interlaced ? 7 : 1); pass++) {
         sslh_i_pass p = sslh_i_png_pass(h, pass);
@@ -41189,7 +42320,7 @@ SSLH_I_FN int sslh_i_png_pixels(const sslh_i_source *s, const sslh_i_png *h, uin
 
 /* Reads all colour types and depths as 8 bits: grey has 1 channel, grey and alpha 2, colour 3, colour and alpha 4;
    16-bit samples are scaled by 255/65535 and rounded. */
-SSLH_I_FN int sslh_i_png_read(sslh_i_source *s, sslh_i_found *image) {
+SSLH_I_FN int sslh_i_png_read(sslh_i_source *s, sslh_i_loaded *image) {
     sslh_i_png h;
     size_t raw_size = 0, at = 0;
     if (!sslh_i_png_chunks(s, &h)) return 0;
@@ -41257,7 +42388,7 @@ SSLH_I_FN void sslh_i_png_filter(const uint8_t *pixels, size_t rows, size_t n, s
             if (!adaptive && pass < 5) continue;
             for (size_t i = 0; i < n; i++) {
                 int a = i < step ? 0 : p[i - step], b = up ? up[i] : 0, c = i < step || !up ? 0 : up[i - step];
-                uint8_t v = (uint8_t)(p[i] - sslh_i_png_guess(filter, a, b, c));
+                uint8_t v = (uint8_t)(p[i] - sslh_i_png_predict(filter, a, b, c));
                 if (pass == 5) raw[1 + i] = v;
                 sum += v < 128 ? v : 256u - v;
             }
@@ -41353,7 +42484,7 @@ SSLH_I_FN int sslh_i_pnm_number(const sslh_i_source *s, size_t *at, uint32_t mos
 }
 
 /* The head is numbers in text; the pixels are text, or bytes (big-endian pairs if the largest value is over 255). */
-SSLH_I_FN int sslh_i_pnm_read(sslh_i_source *s, sslh_i_found *image) {
+SSLH_I_FN int sslh_i_pnm_read(sslh_i_source *s, sslh_i_loaded *image) {
     int kind = s->p[1] - '0', text = kind < 4;
     uint32_t width, height, top, v = 0;
     size_t at = 2, n;
@@ -41475,7 +42606,7 @@ SSLH_I_FN uint8_t sslh_i_bmp_field(uint32_t v, uint32_t mask) {
 }
 
 /* Images with a grey palette get 1 channel, colour 3, colour and alpha 4. Numbers beyond the palette give black. */
-SSLH_I_FN int sslh_i_bmp_read(sslh_i_source *s, sslh_i_found *image) {
+SSLH_I_FN int sslh_i_bmp_read(sslh_i_source *s, sslh_i_loaded *image) {
     sslh_i_bmp h;
     size_t n, channels, bytes;
     if (!sslh_i_bmp_head(s, &h)) return 0;
@@ -41525,7 +42656,7 @@ SSLH_I_FN int sslh_i_is_cifar10(const sslh_i_source *s) { return sslh_i_is_cifar
 SSLH_I_FN int sslh_i_is_cifar100(const sslh_i_source *s) { return sslh_i_is_cifar(s, 2); }
 
 /* Converts planes to interleaved channels. Keeps the last label of a record, which is the fine one of CIFAR-100. */
-SSLH_I_FN int sslh_i_cifar_read(const sslh_i_source *s, size_t labels, sslh_i_found *out) {
+SSLH_I_FN int sslh_i_cifar_read(const sslh_i_source *s, size_t labels, sslh_i_loaded *out) {
     size_t n = s->size / (labels + 3072);
     out->pixels = (uint8_t *)sslh_i_alloc(s->c, n * 3072);
     out->labels = (int32_t *)sslh_i_alloc(s->c, n * sizeof *out->labels);
@@ -41541,8 +42672,8 @@ SSLH_I_FN int sslh_i_cifar_read(const sslh_i_source *s, size_t labels, sslh_i_fo
     }
     return 1;
 }
-SSLH_I_FN int sslh_i_cifar10_read(sslh_i_source *s, sslh_i_found *out) { return sslh_i_cifar_read(s, 1, out); }
-SSLH_I_FN int sslh_i_cifar100_read(sslh_i_source *s, sslh_i_found *out) { return sslh_i_cifar_read(s, 2, out); }
+SSLH_I_FN int sslh_i_cifar10_read(sslh_i_source *s, sslh_i_loaded *out) { return sslh_i_cifar_read(s, 1, out); }
+SSLH_I_FN int sslh_i_cifar100_read(sslh_i_source *s, sslh_i_loaded *out) { return sslh_i_cifar_read(s, 2, out); }
 
 /* --- IDX, the format of MNIST ------------------------------------------------------------------------------------- */
 
@@ -41642,14 +42773,14 @@ SSLH_I_FN char *sslh_i_labels_path(sslh_ctx *c, const char *fn, const char *path
     char *out = (char *)sslh_i_alloc(c, n + 4);
     if (!out) return NULL;
     memcpy(out, path, n);
-    for (size_t i = sslh_i_base(path); i < n; i++) {
+    for (size_t i = sslh_i_base_name_at(path); i < n; i++) {
         if (n - i >= 6 && !memcmp(path + i, "images", 6)) memcpy(out + i, "labels", 6), changed = 1;
         if (n - i >= 4 && (!memcmp(path + i, "idx3", 4) || !memcmp(path + i, "idx4", 4))) out[i + 3] = '1', changed = 1;
     }
     for (int attempt = 0; changed && attempt < 2 && !SSLH_I_BAD(c); attempt++) {
-        if (sslh_i_path_known(c, fn, out) == SSLH_I_PATH_FILE) return out;
+        if (sslh_i_known_kind(c, fn, out) == SSLH_I_PATH_FILE) return out;
         if (n > 3 && !strcmp(out + n - 3, ".gz")) out[n - 3] = 0;
-        else if (n - sslh_i_base(path) > 252) break; /* no name has more than 255 bytes */
+        else if (n - sslh_i_base_name_at(path) > 252) break; /* no name has more than 255 bytes */
         else memcpy(out + n, ".gz", 4);
     }
     sslh_i_free(c, out);
@@ -41657,7 +42788,7 @@ SSLH_I_FN char *sslh_i_labels_path(sslh_ctx *c, const char *fn, const char *path
 }
 
 /* Reads images (N,H,W) or (N,H,W,C), and their labels when the file of the labels is in the same folder. */
-SSLH_I_FN int sslh_i_idx_read(sslh_i_source *s, sslh_i_found *out) {
+SSLH_I_FN int sslh_i_idx_read(sslh_i_source *s, sslh_i_loaded *out) {
     sslh_i_idx h;
     if (!sslh_i_idx_head(s->p, s->size, &h) || h.total != s->size)
         return sslh_i_bad(s, 4, "the sizes in the IDX file do not fit its %.0f bytes", (double)s->size);
@@ -41678,7 +42809,7 @@ SSLH_I_FN int sslh_i_idx_read(sslh_i_source *s, sslh_i_found *out) {
     return !SSLH_I_BAD(s->c);
 }
 
-SSLH_I_FN int sslh_i_idx_gzip_read(sslh_i_source *s, sslh_i_found *out) {
+SSLH_I_FN int sslh_i_idx_gzip_read(sslh_i_source *s, sslh_i_loaded *out) {
     return sslh_i_idx_unpack(s) && sslh_i_idx_read(s, out);
 }
 
@@ -41687,32 +42818,33 @@ SSLH_I_FN int sslh_i_idx_gzip_read(sslh_i_source *s, sslh_i_found *out) {
 /* ================================================================================================================== */
 
 /* JPEG (ITU-T T.81) cuts each component of an image (grey; or the brightness Y and the colour differences Cb and Cr)
-   into blocks of 8 x 8 samples and stores a block as the 64 coefficients of its discrete cosine transform, divided by
-   the divisors q of a quantisation table and rounded. In the code, coefficients are called weights.
+   into blocks of 8 x 8 samples and stores a block as the 64 coefficients (coef) of its discrete cosine transform,
+   divided by the divisors q of a quantisation table and rounded. Error messages call the coefficients weights.
 
    The file is a sequence of segments. Each begins with a marker, which is FF and a byte that is neither 00 nor FF; most
    have a length (two bytes, big-endian, which count themselves) and content:
 
-     D8           the image begins              DD           restart interval, in units (see below)
+     D8           the image begins              DD           restart interval, in MCUs (see below)
      DB           quantisation tables           E0, EE       marks of JFIF and of Adobe: which colours the samples are
-     C4           Huffman tables                DA           a scan: which components and weights, then compressed data
+     C4           Huffman tables                DA           a scan: components, coefficients, then compressed data
      C0, C1, C2   the frame: sizes, components; D0 .. D7     restart, within the data of a scan
                   C2 is progressive             D9           the image ends
 
-   Sampling. The image is divided into units (the standard's MCU, minimum coded unit), in which a component has h x v
-   blocks. With H and V, the largest h and v among the components, a unit is 8 H x 8 V pixels. In most photographs Y has
-   2 x 2 blocks and Cb and Cr 1 x 1: their resolution is halved.
+   Sampling. The image is divided into MCUs (minimum coded units), in which a component has h x v blocks. With H and V,
+   the largest h and v among the components, an MCU is 8 H x 8 V pixels. In most photographs Y has 2 x 2 blocks and Cb
+   and Cr 1 x 1: their resolution is halved.
 
    Data. Bits are taken from the high end of each byte; after a byte FF in the data follows a 00 that is skipped. The 64
-   weights of a block are in zigzag order, from low frequencies to high ones. A baseline scan has whole blocks: a
-   Huffman code gives the number of bits of the first weight (DC, which carries the block's mean), which is stored as
-   the difference to that of the component's previous block; further codes (AC) give for each weight that is not 0 how
-   many zeros precede it (high four bits of the symbol) and its number of bits (low four). The n bits v of a weight mean
-   v when the first of them is 1, and v - 2^n + 1 otherwise. A progressive file has several scans, each with the weights
-   first .. last of one component, or the DC of several. A first scan leaves out the `low` lowest bits of its weights;
-   each later one (high = low + 1) refines them by one bit. A restart, at a fixed interval of units, resets the decoder.
+   coefficients of a block are in zigzag order, from low frequencies to high ones. A baseline scan has whole blocks: a
+   Huffman code gives the number of bits of the first coefficient (DC, which carries the block's mean), which is stored
+   as the difference to that of the component's previous block; further codes (AC) give for each coefficient that is
+   not 0 how many zeros precede it (high four bits of the symbol) and its number of bits (low four). The n bits v of a
+   coefficient mean v when the first of them is 1, and v - 2^n + 1 otherwise. A progressive file has several scans, each
+   with the coefficients first .. last of one component, or the DC of several. A first scan leaves out the `low` lowest
+   bits of its coefficients; each later one (high = low + 1) refines them by one bit. A restart, at a fixed interval of
+   MCUs, resets the decoder.
 
-   Pixels. The sample at (x,y) of a block with the weights F(u,v) is, with C(0) = 1/sqrt(2) and C(u) = 1 otherwise,
+   Pixels. The sample at (x,y) of a block with the coefficients F(u,v) is, with C(0) = 1/sqrt(2) and C(u) = 1 otherwise,
 
      s(x,y) = 128 + 1/4 sum_u sum_v C(u) C(v) F(u,v) q(u,v) cos((2x+1) u pi/16) cos((2y+1) v pi/16)               (1)
 
@@ -41755,15 +42887,15 @@ typedef struct sslh_i_jpeg_bits {
 } sslh_i_jpeg_bits;
 
 typedef struct sslh_i_jpeg_component {
-    int      id, h, v;       /* blocks per unit, across and down */
+    int      id, h, v;       /* blocks per MCU, across and down */
     int      table;          /* number of its quantisation table */
     int      width, height;  /* in samples, without padding */
-    int      across, down;   /* in blocks, padded to whole units */
+    int      across, down;   /* in blocks, padded to whole MCUs */
     int      seen;           /* a scan with its DC has come */
     int      dc, ac;         /* numbers of its Huffman tables in this scan */
-    int      mean;           /* DC of the previous block */
+    int      last_dc;        /* DC of the previous block */
     uint16_t q[64];          /* quantisation table, row by row */
-    int16_t *weight;         /* (down,across,64), the 64 row by row; divided by q */
+    int16_t *coef;           /* (down,across,64), the 64 row by row; divided by q */
     uint8_t *sample;         /* (8 down, 8 across) */
 } sslh_i_jpeg_component;
 
@@ -41771,7 +42903,7 @@ typedef struct sslh_i_jpeg {
     int                    width, height, components, progressive;
     int                    h, v;                        /* the largest among the components */
     int                    jfif, adobe;                 /* Adobe's number for the colours, -1 without one */
-    int                    interval;                    /* units between restarts; 0: no restarts */
+    int                    interval;                    /* MCUs between restarts; 0: no restarts */
     int                    tables;                      /* bit t: the file has given q[t] */
     int                    scans;
     uint64_t               blocks;                      /* of all scans */
@@ -41780,11 +42912,11 @@ typedef struct sslh_i_jpeg {
     sslh_i_jpeg_code       code[2][4];                  /* Huffman tables of DC, of AC */
     sslh_i_jpeg_bits       bits;
     sslh_i_jpeg_component *in[3];                       /* the components of the scan */
-    int                    ins, first, last, high, low; /* of the scan: weights first .. last, bits from low on */
-    int                    empty;                       /* blocks to come without new weights (EOBRUN) */
+    int                    ins, first, last, high, low; /* of the scan: coefficients first .. last, bits from low on */
+    int                    eob_run;                     /* blocks to come without new coefficients */
 } sslh_i_jpeg;
 
-/* Place in the block, counted row by row, of each weight in zigzag order. */
+/* Place in the block, counted row by row, of each coefficient in zigzag order. */
 static const uint8_t sslh_i_zigzag[64] = {0,  1,  8,  16, 9,  2,  3,  10, 17, 24, 32, 25, 18, 11, 4,  5,
                                           12, 19, 26, 33, 40, 48, 41, 34, 27, 20, 13, 6,  7,  14, 21, 28,
                                           35, 42, 49, 56, 57, 50, 43, 36, 29, 22, 15, 23, 30, 37, 44, 51,
@@ -41807,24 +42939,24 @@ SSLH_I_FN void sslh_i_jpeg_fill(sslh_i_jpeg_bits *b) {
 }
 
 /* The next n <= 16 bits, with zeros past the end, without using them up. */
-SSLH_I_FN uint32_t sslh_i_jpeg_look(sslh_i_jpeg_bits *b, int n) {
+SSLH_I_FN uint32_t sslh_i_jpeg_peek(sslh_i_jpeg_bits *b, int n) {
     if (b->count < n) sslh_i_jpeg_fill(b);
     uint64_t v = b->count < n ? b->hold << (n - b->count) : b->hold >> (b->count - n);
     return (uint32_t)(v & (((uint64_t)1 << n) - 1));
 }
 
-SSLH_I_FN void sslh_i_jpeg_use(sslh_i_jpeg_bits *b, int n) {
+SSLH_I_FN void sslh_i_jpeg_skip(sslh_i_jpeg_bits *b, int n) {
     if (b->count < n) b->ended = 1;
     else b->count -= n;
 }
 
 SSLH_I_FN int sslh_i_jpeg_take(sslh_i_jpeg_bits *b, int n) {
-    uint32_t v = sslh_i_jpeg_look(b, n);
-    sslh_i_jpeg_use(b, n);
+    uint32_t v = sslh_i_jpeg_peek(b, n);
+    sslh_i_jpeg_skip(b, n);
     return (int)v;
 }
 
-/* Reads a weight of n bits. */
+/* Reads a coefficient of n bits. */
 SSLH_I_FN int sslh_i_jpeg_signed(sslh_i_jpeg_bits *b, int n) {
     int v = sslh_i_jpeg_take(b, n);
     return n && v < 1 << (n - 1) ? v - (1 << n) + 1 : v;
@@ -41853,19 +42985,19 @@ SSLH_I_FN int sslh_i_jpeg_code_build(sslh_i_jpeg_code *h, const uint8_t *count, 
 
 /* The next symbol; -1 when no code matches. */
 SSLH_I_FN int sslh_i_jpeg_symbol(sslh_i_jpeg_bits *b, const sslh_i_jpeg_code *h) {
-    uint32_t next = sslh_i_jpeg_look(b, 16), entry = h->fast[next >> (16 - SSLH_I_JPEG_FAST)];
+    uint32_t next = sslh_i_jpeg_peek(b, 16), entry = h->fast[next >> (16 - SSLH_I_JPEG_FAST)];
     int bits = (int)(entry & 15);
     if (entry) {
-        sslh_i_jpeg_use(b, bits);
+        sslh_i_jpeg_skip(b, bits);
         return (int)(entry >> 4);
     }
     for (bits = SSLH_I_JPEG_FAST + 1; bits <= 16 && next >= h->end[bits]; bits++) {}
     if (bits > 16) return -1;
-    sslh_i_jpeg_use(b, bits);
+    sslh_i_jpeg_skip(b, bits);
     return h->symbol[(int)(next >> (16 - bits)) + h->offset[bits]];
 }
 
-/* --- the weights of one block ------------------------------------------------------------------------------------- */
+/* --- the coefficients of one block -------------------------------------------------------------------------------- */
 
 static const char sslh_i_jpeg_no_code[] = "the compressed data hold a code that is not in the table";
 static const char sslh_i_jpeg_beyond[] = "the compressed data hold a weight beyond the end of its block";
@@ -41874,41 +43006,41 @@ static const char sslh_i_jpeg_beyond[] = "the compressed data hold a weight beyo
 SSLH_I_FN int16_t sslh_i_jpeg_16(int v) { return (int16_t)(((v + 32768) & 65535) - 32768); }
 
 /* Decodes the DC of a block in its first scan. NULL, or what is wrong, as in the functions below. */
-SSLH_I_FN const char *sslh_i_jpeg_mean(sslh_i_jpeg *j, sslh_i_jpeg_component *p, int16_t *weight) {
+SSLH_I_FN const char *sslh_i_jpeg_dc(sslh_i_jpeg *j, sslh_i_jpeg_component *p, int16_t *coef) {
     int bits = sslh_i_jpeg_symbol(&j->bits, &j->code[0][p->dc]);
     if (bits < 0 || bits > 15) return sslh_i_jpeg_no_code;
-    p->mean = sslh_i_jpeg_16(p->mean + sslh_i_jpeg_signed(&j->bits, bits));
-    weight[0] = sslh_i_jpeg_16(p->mean * (1 << j->low));
+    p->last_dc = sslh_i_jpeg_16(p->last_dc + sslh_i_jpeg_signed(&j->bits, bits));
+    coef[0] = sslh_i_jpeg_16(p->last_dc * (1 << j->low));
     return NULL;
 }
 
-/* Decodes the weights k .. last in their first scan. When the rest of them are 0, a symbol without bits says so (EOB):
-   run is 0 for this block alone and, in progressive files, larger for 2^run or more blocks. */
-SSLH_I_FN const char *sslh_i_jpeg_weights(sslh_i_jpeg *j, sslh_i_jpeg_component *p, int16_t *weight, int k) {
-    if (j->empty) {
-        j->empty--;
+/* Decodes the coefficients k .. last in their first scan. When the rest of them are 0, a symbol without bits says so
+   (EOB): run is 0 for this block alone and, in progressive files, larger for 2^run or more blocks. */
+SSLH_I_FN const char *sslh_i_jpeg_ac(sslh_i_jpeg *j, sslh_i_jpeg_component *p, int16_t *coef, int k) {
+    if (j->eob_run) {
+        j->eob_run--;
         return NULL;
     }
     for (; k <= j->last; k++) {
         int symbol = sslh_i_jpeg_symbol(&j->bits, &j->code[1][p->ac]), run = symbol >> 4, bits = symbol & 15;
         if (symbol < 0) return sslh_i_jpeg_no_code;
         if (!bits && run < 15) {
-            if (j->progressive) j->empty = (1 << run) + sslh_i_jpeg_take(&j->bits, run) - 1;
+            if (j->progressive) j->eob_run = (1 << run) + sslh_i_jpeg_take(&j->bits, run) - 1;
             else if (run) return sslh_i_jpeg_no_code;
             return NULL;
         }
         k += run;
         if (k > j->last) return bits ? sslh_i_jpeg_beyond : NULL;
-        if (bits) weight[sslh_i_zigzag[k]] = sslh_i_jpeg_16(sslh_i_jpeg_signed(&j->bits, bits) * (1 << j->low));
+        if (bits) coef[sslh_i_zigzag[k]] = sslh_i_jpeg_16(sslh_i_jpeg_signed(&j->bits, bits) * (1 << j->low));
     }
     return NULL;
 }
 
-/* Reads one more bit of each weight that is not 0, from *k on, until it comes to a 0 after `zeros` others, or to the
-   end of the band, where *k is j->last + 1. */
-SSLH_I_FN void sslh_i_jpeg_correct(sslh_i_jpeg *j, int16_t *weight, int *k, int zeros) {
+/* Reads one more bit of each coefficient that is not 0, from *k on, until it comes to a 0 after `zeros` others, or to
+   the end of the band, where *k is j->last + 1. */
+SSLH_I_FN void sslh_i_jpeg_refine_nonzero(sslh_i_jpeg *j, int16_t *coef, int *k, int zeros) {
     for (; *k <= j->last; ++*k) {
-        int16_t *w = &weight[sslh_i_zigzag[*k]];
+        int16_t *w = &coef[sslh_i_zigzag[*k]];
         if (!*w) {
             if (!zeros--) return;
         } else if (sslh_i_jpeg_take(&j->bits, 1) && !(*w & 1 << j->low))
@@ -41916,41 +43048,41 @@ SSLH_I_FN void sslh_i_jpeg_correct(sslh_i_jpeg *j, int16_t *weight, int *k, int 
     }
 }
 
-/* Refines the weights first .. last by one bit: symbols say which weights are no longer 0, and how many zeros are
-   passed before them; the weights passed that are not 0 get their next bit on the way. */
-SSLH_I_FN const char *sslh_i_jpeg_refine(sslh_i_jpeg *j, sslh_i_jpeg_component *p, int16_t *weight) {
+/* Refines the coefficients first .. last by one bit: symbols say which are no longer 0, and how many zeros are passed
+   before them; coefficients passed that are not 0 get their next bit on the way. */
+SSLH_I_FN const char *sslh_i_jpeg_refine(sslh_i_jpeg *j, sslh_i_jpeg_component *p, int16_t *coef) {
     int k = j->first;
-    while (!j->empty && k <= j->last) {
+    while (!j->eob_run && k <= j->last) {
         int symbol = sslh_i_jpeg_symbol(&j->bits, &j->code[1][p->ac]), run = symbol >> 4, bits = symbol & 15, fresh = 0;
         if (symbol < 0 || bits > 1) return sslh_i_jpeg_no_code;
         if (bits) fresh = sslh_i_jpeg_take(&j->bits, 1) ? 1 << j->low : -(1 << j->low);
         else if (run < 15) {
-            j->empty = (1 << run) + sslh_i_jpeg_take(&j->bits, run);
+            j->eob_run = (1 << run) + sslh_i_jpeg_take(&j->bits, run);
             break;
         }
-        sslh_i_jpeg_correct(j, weight, &k, run);
+        sslh_i_jpeg_refine_nonzero(j, coef, &k, run);
         if (k > j->last) return bits ? sslh_i_jpeg_beyond : NULL;
-        if (bits) weight[sslh_i_zigzag[k]] = (int16_t)fresh;
+        if (bits) coef[sslh_i_zigzag[k]] = (int16_t)fresh;
         k++;
     }
-    if (j->empty) { /* a block without a weight but DC has nothing to refine */
-        if (weight[1] || memcmp(weight + 1, weight + 2, 62 * sizeof *weight) != 0)
-            sslh_i_jpeg_correct(j, weight, &k, 64);
-        j->empty--;
+    if (j->eob_run) { /* a block without a coefficient but DC has nothing to refine */
+        if (coef[1] || memcmp(coef + 1, coef + 2, 62 * sizeof *coef) != 0)
+            sslh_i_jpeg_refine_nonzero(j, coef, &k, 64);
+        j->eob_run--;
     }
     return NULL;
 }
 
 /* Decodes what the scan has of one block. */
-SSLH_I_FN const char *sslh_i_jpeg_block(sslh_i_jpeg *j, sslh_i_jpeg_component *p, int16_t *weight) {
+SSLH_I_FN const char *sslh_i_jpeg_block(sslh_i_jpeg *j, sslh_i_jpeg_component *p, int16_t *coef) {
     const char *why = NULL;
     if (!j->progressive) {
-        memset(weight, 0, 64 * sizeof *weight);
-        why = sslh_i_jpeg_mean(j, p, weight);
-        if (!why) why = sslh_i_jpeg_weights(j, p, weight, 1);
-    } else if (j->first) why = j->high ? sslh_i_jpeg_refine(j, p, weight) : sslh_i_jpeg_weights(j, p, weight, j->first);
-    else if (!j->high) why = sslh_i_jpeg_mean(j, p, weight);
-    else if (sslh_i_jpeg_take(&j->bits, 1)) weight[0] = (int16_t)(weight[0] | 1 << j->low);
+        memset(coef, 0, 64 * sizeof *coef);
+        why = sslh_i_jpeg_dc(j, p, coef);
+        if (!why) why = sslh_i_jpeg_ac(j, p, coef, 1);
+    } else if (j->first) why = j->high ? sslh_i_jpeg_refine(j, p, coef) : sslh_i_jpeg_ac(j, p, coef, j->first);
+    else if (!j->high) why = sslh_i_jpeg_dc(j, p, coef);
+    else if (sslh_i_jpeg_take(&j->bits, 1)) coef[0] = (int16_t)(coef[0] | 1 << j->low);
     return j->bits.ended ? "the compressed data end early" : why;
 }
 
@@ -41969,14 +43101,14 @@ SSLH_I_FN int sslh_i_jpeg_marker(const sslh_i_source *s, size_t *at, int *marker
 
 /* Quantisation tables: for each, a byte with precision (high half) and number, and 64 divisors in zigzag order, of one
    or two bytes each. */
-SSLH_I_FN int sslh_i_jpeg_divisors(const sslh_i_source *s, size_t at, size_t end, sslh_i_jpeg *j) {
+SSLH_I_FN int sslh_i_jpeg_quantisation(const sslh_i_source *s, size_t at, size_t end, sslh_i_jpeg *j) {
     while (at < end) {
-        size_t two = s->p[at] >> 4, t = s->p[at] & 15;
-        if (two > 1 || t > 3 || end - at - 1 < 64 * (two + 1))
+        size_t wide = s->p[at] >> 4, t = s->p[at] & 15;
+        if (wide > 1 || t > 3 || end - at - 1 < 64 * (wide + 1))
             return sslh_i_bad(s, at, "a table of divisors is damaged");
         at++;
-        for (int k = 0; k < 64; k++, at += two + 1)
-            j->q[t][sslh_i_zigzag[k]] = (uint16_t)(two ? sslh_i_be16(s->p + at) : s->p[at]);
+        for (int k = 0; k < 64; k++, at += wide + 1)
+            j->q[t][sslh_i_zigzag[k]] = (uint16_t)(wide ? sslh_i_be16(s->p + at) : s->p[at]);
         j->tables |= 1 << t;
     }
     return 1;
@@ -42047,15 +43179,16 @@ SSLH_I_FN int sslh_i_jpeg_frame(const sslh_i_source *s, size_t at, size_t n, int
     for (int i = 0; i < j->components; i++) {
         sslh_i_jpeg_component *k = &j->component[i];
         size_t bytes;
-        if (!sslh_i_mul((size_t)k->across * 64 * sizeof *k->weight, (size_t)k->down, &bytes))
+        if (!sslh_i_mul((size_t)k->across * 64 * sizeof *k->coef, (size_t)k->down, &bytes))
             return sslh_i_bad(s, at, "the image is too large for this machine");
-        k->weight = (int16_t *)sslh_i_alloc(s->c, bytes);
-        if (!k->weight) return 0;
+        k->coef = (int16_t *)sslh_i_alloc(s->c, bytes);
+        if (!k->coef) return 0;
     }
     return 1;
 }
 
-/* The head of a scan: its components with their Huffman tables, which weights, and which of their bits. */
+/* The head of a scan: its components with their Huffman tables, which coefficients, and which of
+   their bits. */
 SSLH_I_FN int sslh_i_jpeg_scan_head(const sslh_i_source *s, size_t at, size_t n, sslh_i_jpeg *j) {
     const uint8_t *p = s->p + at;
     if (!j->components) return sslh_i_bad(s, at, "a scan before the frame");
@@ -42093,19 +43226,19 @@ SSLH_I_FN int sslh_i_jpeg_scan_head(const sslh_i_source *s, size_t at, size_t n,
 }
 
 /* Resets the decoder, at the start of a scan and at restarts. */
-SSLH_I_FN void sslh_i_jpeg_afresh(sslh_i_jpeg *j) {
+SSLH_I_FN void sslh_i_jpeg_restart(sslh_i_jpeg *j) {
     j->bits.hold = 0;
-    j->bits.count = j->empty = 0;
-    for (int i = 0; i < j->ins; i++) j->in[i]->mean = 0;
+    j->bits.count = j->eob_run = 0;
+    for (int i = 0; i < j->ins; i++) j->in[i]->last_dc = 0;
 }
 
-/* Reads the data of a scan from *at on: units with the blocks of all its components, or the blocks of a single
-   component, without those that only fill up units. */
+/* Reads the data of a scan from *at on: MCUs with the blocks of all its components, or the blocks of a single
+   component, without those that only fill up MCUs. */
 SSLH_I_FN int sslh_i_jpeg_scan(const sslh_i_source *s, size_t *at, sslh_i_jpeg *j) {
     const sslh_i_jpeg_component *one = j->ins == 1 ? j->in[0] : NULL;
     int across = one ? (one->width + 7) / 8 : (j->width + 8 * j->h - 1) / (8 * j->h);
     int down = one ? (one->height + 7) / 8 : (j->height + 8 * j->v - 1) / (8 * j->v);
-    int64_t unit = 0;
+    int64_t mcu = 0;
     for (int i = 0; i < j->ins; i++)
         j->blocks += (uint64_t)across * (uint64_t)down * (uint64_t)(one ? 1 : j->in[i]->h * j->in[i]->v);
     if (j->blocks > SSLH_I_JPEG_BLOCKS)
@@ -42115,22 +43248,22 @@ SSLH_I_FN int sslh_i_jpeg_scan(const sslh_i_source *s, size_t *at, sslh_i_jpeg *
     j->bits.p = s->p;
     j->bits.size = s->size;
     j->bits.at = *at;
-    sslh_i_jpeg_afresh(j);
+    sslh_i_jpeg_restart(j);
     for (int y = 0; y < down; y++)
-        for (int x = 0; x < across; x++, unit++) {
-            if (j->interval && unit && unit % j->interval == 0) {
-                int marker, wanted = 0xd0 + (int)((unit / j->interval - 1) & 7);
+        for (int x = 0; x < across; x++, mcu++) {
+            if (j->interval && mcu && mcu % j->interval == 0) {
+                int marker, wanted = 0xd0 + (int)((mcu / j->interval - 1) & 7);
                 if (!sslh_i_jpeg_marker(s, &j->bits.at, &marker)) return 0;
                 if (marker != wanted)
                     return sslh_i_bad(s, j->bits.at, "the marker of restart %d is expected", wanted & 7);
-                sslh_i_jpeg_afresh(j);
+                sslh_i_jpeg_restart(j);
             }
             for (int i = 0; i < j->ins; i++) {
                 sslh_i_jpeg_component *k = j->in[i];
                 int h = one ? 1 : k->h, v = one ? 1 : k->v;
                 for (int b = 0; b < h * v; b++) {
                     size_t block = (size_t)(y * v + b / h) * (size_t)k->across + (size_t)(x * h + b % h);
-                    const char *why = sslh_i_jpeg_block(j, k, k->weight + 64 * block);
+                    const char *why = sslh_i_jpeg_block(j, k, k->coef + 64 * block);
                     if (why) return sslh_i_bad(s, j->bits.at, "%s", why);
                 }
             }
@@ -42153,7 +43286,7 @@ SSLH_I_FN int sslh_i_jpeg_segments(const sslh_i_source *s, sslh_i_jpeg *j) {
         size_t first = at + 2;
         at += n;
         n -= 2;
-        if (marker == 0xdb) ok = sslh_i_jpeg_divisors(s, first, at, j);
+        if (marker == 0xdb) ok = sslh_i_jpeg_quantisation(s, first, at, j);
         else if (marker == 0xc4) ok = sslh_i_jpeg_codes(s, first, at, j);
         else if (marker == 0xda) ok = sslh_i_jpeg_scan_head(s, first, n, j) && sslh_i_jpeg_scan(s, &at, j);
         else if (marker == 0xdd && n >= 2) j->interval = (int)sslh_i_be16(p);
@@ -42171,18 +43304,18 @@ SSLH_I_FN int sslh_i_jpeg_segments(const sslh_i_source *s, sslh_i_jpeg *j) {
 /* --- pixels ------------------------------------------------------------------------------------------------------- */
 
 /* v / 2^n, rounded to the nearest, halves up, for negative v too. */
-SSLH_I_FN int64_t sslh_i_down(int64_t v, int n) {
+SSLH_I_FN int64_t sslh_i_shift_rounded(int64_t v, int n) {
     const int64_t big = (int64_t)1 << 60;
     return (int64_t)((uint64_t)(v + big + ((int64_t)1 << (n - 1))) >> n) - (big >> n);
 }
 
 SSLH_I_FN uint8_t sslh_i_to_byte(int64_t v) { return (uint8_t)(v < 0 ? 0 : v > 255 ? 255 : v); }
 
-/* (1) along a row or a column: from 8 weights in[u step], the 8 sums over u of C(u)/2 in[u step] cos((2x+1) u pi/16),
-   each times 2^13 sqrt(8). The table has 2^13 sqrt(2) cos(..); some of its last digits differ by one, because libjpeg
-   sums rounded factors (Loeffler, Ligtenberg & Moschytz 1989). The terms of even u are equal at x and at 7 - x, those
-   of odd u opposite. */
-SSLH_I_FN void sslh_i_jpeg_cosines(const int32_t *in, int step, int64_t sum[8]) {
+/* (1) along a row or a column: from 8 coefficients in[u step], the 8 sums over u of C(u)/2 in[u step] cos((2x+1) u
+   pi/16), each times 2^13 sqrt(8). The table has 2^13 sqrt(2) cos(..); some of its last digits differ by one, because
+   libjpeg sums rounded factors (Loeffler, Ligtenberg & Moschytz 1989). The terms of even u are equal at x and at 7 - x,
+   those of odd u opposite. */
+SSLH_I_FN void sslh_i_jpeg_idct(const int32_t *in, int step, int64_t sum[8]) {
     static const int32_t odd[4][4] = {{11363, 9633, 6437, 2260},
                                       {9633, -2259, -11362, -6436},
                                       {6437, -11362, 2261, 9633},
@@ -42200,29 +43333,31 @@ SSLH_I_FN void sslh_i_jpeg_cosines(const int32_t *in, int step, int64_t sum[8]) 
     }
 }
 
-/* (1): computes the samples of a block, whose rows are `pitch` bytes apart, from its weights. */
-SSLH_I_FN void sslh_i_jpeg_samples(const int16_t *weight, const uint16_t *q, uint8_t *out, size_t pitch) {
+/* (1): computes the samples of a block, whose rows are `pitch` bytes apart, from its coefficients. */
+SSLH_I_FN void sslh_i_jpeg_samples(const int16_t *coef, const uint16_t *q, uint8_t *out, size_t pitch) {
     const int32_t limit = 1 << 17;
     int32_t value[64], columns[64];
     int64_t sum[8];
     int rest = 0;
     for (int i = 0; i < 64; i++) { /* the limit, far beyond any picture's values, keeps the sums from overflowing */
-        int32_t v = (int32_t)weight[i] * (int32_t)q[i];
+        int32_t v = (int32_t)coef[i] * (int32_t)q[i];
         value[i] = v < -limit ? -limit : v > limit ? limit : v;
         if (i) rest |= value[i];
     }
     if (!rest) { /* only DC */
-        uint8_t v = sslh_i_to_byte(128 + sslh_i_down(value[0], 3));
+        uint8_t v = sslh_i_to_byte(128 + sslh_i_shift_rounded(value[0], 3));
         for (int y = 0; y < 8; y++) memset(out + (size_t)y * pitch, v, 8);
         return;
     }
     for (int x = 0; x < 8; x++) {
-        sslh_i_jpeg_cosines(value + x, 8, sum);
-        for (int y = 0; y < 8; y++) columns[8 * y + x] = (int32_t)sslh_i_down(sum[y], 11); /* 2 extra bits are kept */
+        sslh_i_jpeg_idct(value + x, 8, sum);
+        for (int y = 0; y < 8; y++)
+            columns[8 * y + x] = (int32_t)sslh_i_shift_rounded(sum[y], 11); /* 2 extra bits are kept */
     }
     for (int y = 0; y < 8; y++) {
-        sslh_i_jpeg_cosines(columns + 8 * y, 1, sum);
-        for (int x = 0; x < 8; x++) out[(size_t)y * pitch + (size_t)x] = sslh_i_to_byte(128 + sslh_i_down(sum[x], 18));
+        sslh_i_jpeg_idct(columns + 8 * y, 1, sum);
+        for (int x = 0; x < 8; x++)
+            out[(size_t)y * pitch + (size_t)x] = sslh_i_to_byte(128 + sslh_i_shift_rounded(sum[x], 18));
     }
 }
 
@@ -42255,9 +43390,9 @@ SSLH_I_FN void sslh_i_jpeg_row(const sslh_i_jpeg *j, const sslh_i_jpeg_component
 SSLH_I_FN void sslh_i_jpeg_rgb(const uint8_t *y, const uint8_t *cb, const uint8_t *cr, int n, uint8_t *out) {
     for (int x = 0; x < n; x++, out += 3) {
         int b = cb[x] - 128, r = cr[x] - 128;
-        out[0] = sslh_i_to_byte(y[x] + sslh_i_down(91881 * r, 16));
-        out[1] = sslh_i_to_byte(y[x] + sslh_i_down(-22554 * b - 46802 * r, 16));
-        out[2] = sslh_i_to_byte(y[x] + sslh_i_down(116130 * b, 16));
+        out[0] = sslh_i_to_byte(y[x] + sslh_i_shift_rounded(91881 * r, 16));
+        out[1] = sslh_i_to_byte(y[x] + sslh_i_shift_rounded(-22554 * b - 46802 * r, 16));
+        out[2] = sslh_i_to_byte(y[x] + sslh_i_shift_rounded(116130 * b, 16));
     }
 }
 
@@ -42268,7 +43403,7 @@ SSLH_I_FN int sslh_i_jpeg_is_rgb(const sslh_i_jpeg *j) {
     return !j->adobe || (j->component[0].id == 'R' && j->component[1].id == 'G' && j->component[2].id == 'B');
 }
 
-SSLH_I_FN int sslh_i_jpeg_pixels(const sslh_i_source *s, sslh_i_jpeg *j, sslh_i_found *image) {
+SSLH_I_FN int sslh_i_jpeg_pixels(const sslh_i_source *s, sslh_i_jpeg *j, sslh_i_loaded *image) {
     size_t pitch = (size_t)j->width + 1, n;
     if (!sslh_i_mul((size_t)j->width * (size_t)j->components, (size_t)j->height, &n))
         return sslh_i_bad(s, 0, "the image is too large for this machine");
@@ -42277,10 +43412,10 @@ SSLH_I_FN int sslh_i_jpeg_pixels(const sslh_i_source *s, sslh_i_jpeg *j, sslh_i_
         size_t across = (size_t)k->across, blocks = across * (size_t)k->down;
         k->sample = (uint8_t *)sslh_i_alloc(s->c, 64 * blocks);
         for (size_t b = 0; k->sample && b < blocks; b++)
-            sslh_i_jpeg_samples(k->weight + 64 * b, k->q, k->sample + (b / across * 8 * across + b % across) * 8,
+            sslh_i_jpeg_samples(k->coef + 64 * b, k->q, k->sample + (b / across * 8 * across + b % across) * 8,
                                 8 * across);
-        sslh_i_free(s->c, k->weight);
-        k->weight = NULL;
+        sslh_i_free(s->c, k->coef);
+        k->coef = NULL;
     }
     uint8_t *row = (uint8_t *)sslh_i_alloc(s->c, pitch * (size_t)j->components), *out;
     out = image->pixels = (uint8_t *)sslh_i_alloc(s->c, n);
@@ -42301,13 +43436,13 @@ SSLH_I_FN int sslh_i_jpeg_pixels(const sslh_i_source *s, sslh_i_jpeg *j, sslh_i_
 }
 
 /* Grey images get 1 channel, colour 3. */
-SSLH_I_FN int sslh_i_jpeg_read(sslh_i_source *s, sslh_i_found *image) {
+SSLH_I_FN int sslh_i_jpeg_read(sslh_i_source *s, sslh_i_loaded *image) {
     sslh_i_jpeg *j = (sslh_i_jpeg *)sslh_i_alloc(s->c, sizeof *j);
     if (!j) return 0;
     j->adobe = -1;
     int ok = sslh_i_jpeg_segments(s, j) && sslh_i_jpeg_pixels(s, j, image);
     for (int i = 0; i < 3; i++) {
-        sslh_i_free(s->c, j->component[i].weight);
+        sslh_i_free(s->c, j->component[i].coef);
         sslh_i_free(s->c, j->component[i].sample);
     }
     sslh_i_free(s->c, j);
@@ -42418,7 +43553,7 @@ SSLH_I_FN float sslh_i_wav_sample(const uint8_t *p, const sslh_i_wav *h) {
     return (float)((bits >> 31 ? v - 4294967296.0 : v) / 2147483648.0);
 }
 
-SSLH_I_FN int sslh_i_wav_read(sslh_i_source *s, sslh_i_found *out) {
+SSLH_I_FN int sslh_i_wav_read(sslh_i_source *s, sslh_i_loaded *out) {
     sslh_i_wav h;
     size_t bytes;
     if (!sslh_i_wav_chunks(s, &h)) return 0;
@@ -42678,7 +43813,7 @@ SSLH_I_FN size_t sslh_i_npy_count(const sslh_i_source *s, const sslh_i_npy *h) {
 }
 
 /* Makes floats SSLH_F32, unsigned bytes and bools SSLH_U8, other integers SSLH_I32; larger values are an error. */
-SSLH_I_FN int sslh_i_npy_read(sslh_i_source *s, sslh_i_found *out) {
+SSLH_I_FN int sslh_i_npy_read(sslh_i_source *s, sslh_i_loaded *out) {
     sslh_ctx *c = s->c;
     sslh_i_npy h;
     if (!sslh_i_npy_parse(s, &h)) return 0;
@@ -42812,7 +43947,7 @@ SSLH_I_FN int sslh_i_no_array(const sslh_i_zip *z, const sslh_i_member *m) {
 }
 
 /* Reads the array named s->part, or the only one. */
-SSLH_I_FN int sslh_i_npz_read(sslh_i_source *s, sslh_i_found *out) {
+SSLH_I_FN int sslh_i_npz_read(sslh_i_source *s, sslh_i_loaded *out) {
     sslh_i_zip z;
     sslh_i_member m, taken;
     char names[120] = "";
@@ -42881,7 +44016,7 @@ SSLH_I_FN const sslh_field *sslh_i_field_of(const sslh_data *d, sslh_field_kind 
 }
 
 /* The number in the whole set of a data set's sample i. */
-SSLH_I_FN int64_t sslh_i_sample(const sslh_data *d, int64_t i) { return d->order ? d->order[i] : i; }
+SSLH_I_FN int64_t sslh_i_sample_id(const sslh_data *d, int64_t i) { return d->order ? d->order[i] : i; }
 
 /* A CRC-32 of the samples' numbers and of the values of up to 64 of them, as far as they are in memory. It
    distinguishes data sets of the same sizes. Labels are left out, because nothing is trained on them. */
@@ -42899,7 +44034,7 @@ SSLH_I_FN uint32_t sslh_i_data_crc(const sslh_data *d) {
         if (!field->values || field->kind == SSLH_FIELD_LABEL) continue;
         for (int i = 0; i < field->shape.ndim; i++) count *= (size_t)field->shape.size[i];
         for (int64_t i = 0; i < most; i++) {
-            size_t first = (size_t)sslh_i_sample(d, i * d->count / most) * count;
+            size_t first = (size_t)sslh_i_sample_id(d, i * d->count / most) * count;
             if (field->type == SSLH_U8) {
                 crc = sslh_i_crc32(crc, (const uint8_t *)field->values + first, count);
                 continue;
@@ -42928,7 +44063,7 @@ SSLH_I_FN void sslh_i_data_print(const sslh_data *d, char *out, size_t size, siz
 }
 
 /* The whole set that a subset was taken from. */
-SSLH_I_FN sslh_data sslh_i_whole(sslh_data d) {
+SSLH_I_FN sslh_data sslh_i_whole_set(sslh_data d) {
     const sslh_field *f = &d.field[d.label_field];
     d.order = NULL;
     d.count = d.total;
@@ -43071,7 +44206,7 @@ SSLH_DEF sslh_data sslh_data_stream(sslh_ctx *c, const int32_t *tokens, int64_t 
 
 SSLH_DEF const char *sslh_data_file(sslh_data d, int64_t index) {
     if (SSLH_I_BAD(d.ctx) || !d.files || index < 0 || index >= d.count) return NULL;
-    return d.files[sslh_i_sample(&d, index)];
+    return d.files[sslh_i_sample_id(&d, index)];
 }
 
 /* A subset of n samples of d: those in index, or those from begin on when index is NULL. */
@@ -43092,7 +44227,7 @@ SSLH_I_FN sslh_data sslh_i_subset(const char *fn, sslh_data d, const int32_t *in
             sslh_i_free(c, order);
             return sslh_i_no_data(c);
         }
-        order[i] = (int32_t)sslh_i_sample(&d, at);
+        order[i] = (int32_t)sslh_i_sample_id(&d, at);
         if (d.labels) order[n + i] = d.labels[at];
         gaps |= i && order[i] != order[i - 1] + 1;
     }
@@ -43120,7 +44255,7 @@ SSLH_DEF sslh_data sslh_data_pick(sslh_data d, const int32_t *index, int64_t n) 
 
 /* The samples of d in the order of their classes, members (n); class k begins at first[k], and first[K] is n. Without
    labels, or with any_class, all are of one class. first (K + 2) must be zeros. Returns K. */
-SSLH_I_FN int sslh_i_by_class(const sslh_data *d, int any_class, int32_t *members, int32_t *first) {
+SSLH_I_FN int sslh_i_group_by_class(const sslh_data *d, int any_class, int32_t *members, int32_t *first) {
     const int32_t *labels = any_class ? NULL : d->labels;
     const int classes = labels ? d->classes : 1;
     for (int64_t i = 0; i < d->count; i++) first[(labels ? labels[i] : 0) + 2]++;
@@ -43143,7 +44278,7 @@ SSLH_DEF sslh_data sslh_data_fraction(sslh_data d, double fraction, uint64_t see
     int32_t *members = (int32_t *)sslh_i_alloc_table(c, n + ((size_t)d.classes + 5) / 3, 3, sizeof *members);
     if (!members) return sslh_i_no_data(c);
     int32_t *permutation = members + n, *chosen = permutation + n, *first = chosen + n;
-    const int classes = sslh_i_by_class(&d, 0, members, first);
+    const int classes = sslh_i_group_by_class(&d, 0, members, first);
     int64_t taken = 0;
     for (int k = 0; k < classes; k++) {
         int32_t size = first[k + 1] - first[k], wanted = (int32_t)(fraction * (double)size + 0.5);
@@ -43165,7 +44300,7 @@ SSLH_I_FN int sslh_i_copy_field(sslh_ctx *c, const sslh_data *d, int field, char
     size_t n = sslh_i_field_bytes(f);
     int full = f->shape.ndim ? f->shape.size[0] : 1;
     for (int64_t i = 0; i < d->count; i++) {
-        int64_t at = sslh_i_sample(d, i);
+        int64_t at = sslh_i_sample_id(d, i);
         if (!sslh_i_field_get(c, "sslh_data_join", f, at, values + (size_t)i * n)) return 0;
         if (lengths) lengths[i] = f->lengths ? f->lengths[at] : full;
     }
@@ -43272,9 +44407,9 @@ SSLH_I_FN sslh_data sslh_i_match_classes(sslh_ctx *c, const char *fn, sslh_data 
 }
 
 /* The fingerprint of sample number at of the data set a (set is 0) or b (1). */
-typedef struct sslh_i_print { uint64_t hash; int32_t at, set; } sslh_i_print;
-SSLH_I_FN int sslh_i_print_order(const void *x, const void *y) {
-    const sslh_i_print *a = (const sslh_i_print *)x, *b = (const sslh_i_print *)y;
+typedef struct sslh_i_fingerprint { uint64_t hash; int32_t at, set; } sslh_i_fingerprint;
+SSLH_I_FN int sslh_i_fingerprint_order(const void *x, const void *y) {
+    const sslh_i_fingerprint *a = (const sslh_i_fingerprint *)x, *b = (const sslh_i_fingerprint *)y;
     if (a->hash != b->hash) return a->hash < b->hash ? -1 : 1;
     if (a->set != b->set) return a->set - b->set;
     return a->at < b->at ? -1 : a->at > b->at;
@@ -43286,11 +44421,11 @@ SSLH_I_FN const char *sslh_i_field_differs(const sslh_field *a, const sslh_field
     return a->kind != b->kind ? "kind" : a->type != b->type || a->int16 != b->int16 ? "type" : same ? NULL : "shape";
 }
 /* Hashes the bytes of each sample of d (FNV-1a). */
-SSLH_I_FN void sslh_i_prints(sslh_ctx *c, const sslh_data *d, int set, size_t bytes, uint8_t *sample,
-                             sslh_i_print *out) {
+SSLH_I_FN void sslh_i_fingerprints(sslh_ctx *c, const sslh_data *d, int set, size_t bytes, uint8_t *sample,
+                                   sslh_i_fingerprint *out) {
     for (int64_t i = 0; i < d->count && !SSLH_I_BAD(c); i++) {
         uint64_t h = 14695981039346656037ull;
-        if (!sslh_i_field_get(c, "sslh_data_twins", &d->field[0], sslh_i_sample(d, i), sample)) return;
+        if (!sslh_i_field_get(c, "sslh_data_twins", &d->field[0], sslh_i_sample_id(d, i), sample)) return;
         for (size_t k = 0; k < bytes; k++) h = (h ^ sample[k]) * 1099511628211ull;
         out[i].hash = h;
         out[i].at = (int32_t)i;
@@ -43318,26 +44453,26 @@ SSLH_DEF int64_t sslh_data_twins(sslh_data a, sslh_data b, sslh_twins *out, int 
                   sslh_i_field_differs(&a.field[0], &b.field[0]));
     if (SSLH_I_BAD(c)) return 0;
     size_t bytes = sslh_i_field_bytes(&a.field[0]), n = (size_t)a.count + (within ? 0 : (size_t)b.count);
-    sslh_i_print *all = (sslh_i_print *)sslh_i_alloc(c, n * sizeof *all);
+    sslh_i_fingerprint *all = (sslh_i_fingerprint *)sslh_i_alloc(c, n * sizeof *all);
     uint8_t *sample = (uint8_t *)sslh_i_alloc(c, 2 * bytes + 1), *other = sample ? sample + bytes : NULL;
     int64_t count = 0;
-    if (!SSLH_I_BAD(c)) sslh_i_prints(c, &a, 0, bytes, sample, all);
-    if (!SSLH_I_BAD(c) && !within) sslh_i_prints(c, &b, 1, bytes, sample, all + a.count);
-    if (!SSLH_I_BAD(c)) qsort(all, n, sizeof *all, sslh_i_print_order);
+    if (!SSLH_I_BAD(c)) sslh_i_fingerprints(c, &a, 0, bytes, sample, all);
+    if (!SSLH_I_BAD(c) && !within) sslh_i_fingerprints(c, &b, 1, bytes, sample, all + a.count);
+    if (!SSLH_I_BAD(c)) qsort(all, n, sizeof *all, sslh_i_fingerprint_order);
     for (size_t first = 0, i; first < n && !SSLH_I_BAD(c); first = i) {
-        const sslh_i_print head = all[first];
+        const sslh_i_fingerprint head = all[first];
         for (i = first + 1; i < n && all[i].hash == head.hash; i++) {
             const sslh_data *of = all[i].set ? &b : &a;
             if (!within && (head.set || !all[i].set)) continue; /* a pair has one of each set */
-            if (!sslh_i_field_get(c, "sslh_data_twins", &a.field[0], sslh_i_sample(&a, head.at), sample) ||
-                !sslh_i_field_get(c, "sslh_data_twins", &of->field[0], sslh_i_sample(of, all[i].at), other)) break;
+            if (!sslh_i_field_get(c, "sslh_data_twins", &a.field[0], sslh_i_sample_id(&a, head.at), sample) ||
+                !sslh_i_field_get(c, "sslh_data_twins", &of->field[0], sslh_i_sample_id(of, all[i].at), other)) break;
             if (memcmp(sample, other, bytes)) continue;
             all[count].at = all[i].at; /* count < i: the first of each hash makes no pair */
             all[count].set = 0;
             all[count++].hash = (uint64_t)head.at;
         }
     }
-    if (!SSLH_I_BAD(c)) qsort(all, (size_t)count, sizeof *all, sslh_i_print_order);
+    if (!SSLH_I_BAD(c)) qsort(all, (size_t)count, sizeof *all, sslh_i_fingerprint_order);
     for (int64_t i = 0; i < SSLH_I_MIN(count, (int64_t)most) && !SSLH_I_BAD(c); i++) {
         out[i].a = (int32_t)all[i].hash;
         out[i].b = all[i].at;
@@ -43392,15 +44527,15 @@ SSLH_DEF sslh_data sslh_data_join(sslh_data a, sslh_data b) {
     void *made[3 * SSLH_FIELDS]; /* values, lengths and names of each field, to be freed on failure */
     int nmade = 0, ok = 1;
     for (int i = 0; ok && i < a.fields; i++) {
-        size_t one = sslh_i_field_bytes(&a.field[i]);
+        size_t sample_bytes = sslh_i_field_bytes(&a.field[i]);
         int with_lengths = a.field[i].lengths || b.field[i].lengths;
-        char *values = sslh_i_mul(n, one, &bytes) ? (char *)sslh_i_alloc(c, bytes) : NULL;
+        char *values = sslh_i_mul(n, sample_bytes, &bytes) ? (char *)sslh_i_alloc(c, bytes) : NULL;
         int32_t *lengths = with_lengths ? (int32_t *)sslh_i_alloc(c, n * sizeof *lengths) : NULL;
         if (values) made[nmade++] = values;
         if (lengths) made[nmade++] = lengths;
         if (!values) sslh_fail(c, SSLH_E_MEMORY, "sslh_data_join: out of memory");
         ok = values && (lengths || !with_lengths) && sslh_i_copy_field(c, &a, i, values, lengths) &&
-             sslh_i_copy_field(c, &b, i, values + (size_t)a.count * one, lengths ? lengths + a.count : NULL);
+             sslh_i_copy_field(c, &b, i, values + (size_t)a.count * sample_bytes, lengths ? lengths + a.count : NULL);
         joined[i] = a.field[i];
         joined[i].values = values;
         joined[i].lengths = lengths;
@@ -43439,7 +44574,7 @@ SSLH_I_FN int sslh_i_label_field(const char *fn, const sslh_data *d, const char 
    for training. members (n), permutation (n) and first (classes + 3), which must be zeros, are work. */
 SSLH_I_FN void sslh_i_split_samples(const sslh_data *d, const sslh_split_desc *desc, const double share[3],
                                     uint8_t *part, int32_t *members, int32_t *permutation, int32_t *first) {
-    const int classes = sslh_i_by_class(d, desc->any_class, members, first);
+    const int classes = sslh_i_group_by_class(d, desc->any_class, members, first);
     double owed[3] = {0, 0, 0};
     for (int k = 0; k < classes; k++) {
         const int32_t n = first[k + 1] - first[k];
@@ -43461,24 +44596,24 @@ SSLH_I_FN void sslh_i_split_groups(const sslh_data *d, const sslh_split_desc *de
                                    uint8_t *part, int32_t *size, int32_t *permutation) {
     const int32_t *group = (const int32_t *)d->field[field].values;
     const int groups = d->field[field].classes;
-    for (int64_t i = 0; i < d->count; i++) size[group[sslh_i_sample(d, i)]]++;
+    for (int64_t i = 0; i < d->count; i++) size[group[sslh_i_sample_id(d, i)]]++;
     sslh_random_permutation(desc->seed, SSLH_I_STREAM_SPLIT, permutation, groups);
     for (int side = 2; side > 0; side--) {
-        double lacks = share[side] * (double)d->count;
-        int32_t smallest = -1, held = 0;
-        for (int32_t at = 0; at < groups && lacks >= 0.5; at++) {
+        double missing = share[side] * (double)d->count;
+        int32_t smallest = -1, taken = 0;
+        for (int32_t at = 0; at < groups && missing >= 0.5; at++) {
             int32_t g = permutation[at];
             if (size[g] < 1) continue; /* empty, or taken */
             if (smallest < 0 || size[g] < size[smallest]) smallest = g;
-            if ((double)size[g] - lacks > lacks) continue;
-            lacks -= size[g];
+            if ((double)size[g] - missing > missing) continue;
+            missing -= size[g];
             size[g] = -side;
-            held++;
+            taken++;
         }
-        if (!held && smallest >= 0) size[smallest] = -side;
+        if (!taken && smallest >= 0) size[smallest] = -side;
     }
     for (int64_t i = 0; i < d->count; i++) {
-        int32_t s = size[group[sslh_i_sample(d, i)]];
+        int32_t s = size[group[sslh_i_sample_id(d, i)]];
         part[i] = (uint8_t)(s < 0 ? -s : 0);
     }
 }
@@ -43580,7 +44715,7 @@ SSLH_DEF sslh_data sslh_data_where(sslh_data d, const char *field, const char *v
     int64_t n = 0;
     if (sslh_i_mark_classes(&d, &d.field[k], values + others, wanted))
         for (int64_t i = 0; i < d.count; i++)
-            if (wanted[labels[sslh_i_sample(&d, i)]] != others) chosen[n++] = (int32_t)i;
+            if (wanted[labels[sslh_i_sample_id(&d, i)]] != others) chosen[n++] = (int32_t)i;
     if (!n && !SSLH_I_BAD(c))
         sslh_fail(c, SSLH_E_USAGE, "sslh_data_where: no sample of %.0f has \"%s\" %s", (double)d.count, field, values);
     d = sslh_i_subset("sslh_data_where", d, chosen, 0, n);
@@ -43595,8 +44730,8 @@ SSLH_I_FN int64_t sslh_i_windows_stream(const sslh_data *d, const sslh_field *f,
     size_t moment = sslh_i_field_bytes(f) / (size_t)f->shape.size[0];
     int64_t total = 0, i;
     for (i = labels ? 0 : k; i < (labels ? d->count : k + 1); i++) {
-        int64_t at = sslh_i_sample(d, i);
-        int length = sslh_i_length(f, at);
+        int64_t at = sslh_i_sample_id(d, i);
+        int length = sslh_i_valid_length(f, at);
         if (labels && labels[at] != k) continue;
         if (out && !sslh_i_field_get(d->ctx, "sslh_data_windows", f, at, sample)) return 0;
         if (out) memcpy(out + (size_t)total * moment, sample, (size_t)length * moment);
@@ -43661,7 +44796,7 @@ SSLH_DEF sslh_data sslh_data_windows(sslh_data d, const char *field, int length,
                    (size_t)length * moment);
             for (i = 1; i < n; i++)
                 ((int32_t *)block[i])[at] =
-                    labels ? (int32_t)k : ((const int32_t *)d.field[kept[i]].values)[sslh_i_sample(&d, k)];
+                    labels ? (int32_t)k : ((const int32_t *)d.field[kept[i]].values)[sslh_i_sample_id(&d, k)];
         }
     }
     sslh_i_free(c, sample);
@@ -43696,9 +44831,9 @@ SSLH_DEF void sslh_data_mean_std(sslh_data d, float mean[4], float std[4]) {
     char *fetched = f->values ? NULL : (char *)sslh_i_alloc(c, bytes);
     if (!f->values && !fetched) return;
     for (int64_t i = 0; i < d.count && !SSLH_I_BAD(c); i++) {
-        int64_t at = sslh_i_sample(&d, i);
+        int64_t at = sslh_i_sample_id(&d, i);
         const char *p = fetched ? fetched : (const char *)f->values + (size_t)at * bytes;
-        size_t seen = clips ? (size_t)sslh_i_length(f, at) : 1, pixels = seen * frame;
+        size_t seen = clips ? (size_t)sslh_i_valid_length(f, at) : 1, pixels = seen * frame;
         frames += (double)seen;
         if (fetched && !sslh_i_field_get(c, "sslh_data_mean_std", f, at, fetched)) break;
         for (size_t k = 0; k < channels; k++) {
@@ -43748,12 +44883,12 @@ SSLH_DEF void sslh_data_image(sslh_data d, int64_t index, uint8_t *out) {
         return;
     }
     if (f->type == SSLH_U8) {
-        sslh_i_field_get(c, "sslh_data_image", f, sslh_i_sample(&d, index), out);
+        sslh_i_field_get(c, "sslh_data_image", f, sslh_i_sample_id(&d, index), out);
         return;
     }
     size_t bytes = sslh_i_field_bytes(f);
     float *values = (float *)sslh_i_alloc(c, bytes);
-    if (values && sslh_i_field_get(c, "sslh_data_image", f, sslh_i_sample(&d, index), values))
+    if (values && sslh_i_field_get(c, "sslh_data_image", f, sslh_i_sample_id(&d, index), values))
         for (size_t i = 0; i < bytes / 4; i++) {
             float v = values[i] * 255.0f + 0.5f;
             out[i] = (uint8_t)(v >= 255.0f ? 255 : v > 0.0f ? (int)v : 0);
@@ -43799,7 +44934,7 @@ SSLH_I_FN int sslh_i_loader_peek(sslh_loader *l, int32_t *index, int32_t *labels
     int n = (int)SSLH_I_MIN((int64_t)l->desc.batch, l->data.count - first);
     for (int i = 0; i < n; i++) {
         int64_t at = l->order ? l->order[first + i] : first + i;
-        index[i] = (int32_t)sslh_i_sample(&l->data, at);
+        index[i] = (int32_t)sslh_i_sample_id(&l->data, at);
         if (labels) labels[i] = l->data.labels[at];
     }
     *epoch = (int)e;
@@ -43810,8 +44945,8 @@ SSLH_DEF int sslh_next_batch(sslh_loader *l, sslh_batch *batch) {
     if (!l || !batch || SSLH_I_BAD(l->c)) return 0;
     int epoch, n = sslh_i_loader_peek(l, l->index, l->labels, &epoch);
     if (!n) return 0;
-    if (l->c->dirty || !l->c->open) sslh_begin_step(l->c);
-    batch->data = sslh_i_whole(l->data);
+    if (l->c->dirty || !l->c->step_open) sslh_begin_step(l->c);
+    batch->data = sslh_i_whole_set(l->data);
     batch->count = n;
     batch->epoch = epoch;
     batch->step = l->step++;
@@ -43860,7 +44995,8 @@ SSLH_I_FN void sslh_i_batch_task(void *arg, int task, int worker) {
     const sslh_i_batch_job *j = (const sslh_i_batch_job *)arg;
     const char *p = j->fetched
                         ? j->fetched + (size_t)task * j->bytes
-                        : (const char *)j->f->values + (size_t)sslh_i_sample(&j->b->data, j->b->index[task]) * j->bytes;
+                        : (const char *)j->f->values +
+                              (size_t)sslh_i_sample_id(&j->b->data, j->b->index[task]) * j->bytes;
     sslh_real *out = j->out + (size_t)task * j->values;
     (void)worker;
     if (j->f->type == SSLH_U8) {
@@ -43898,7 +45034,7 @@ SSLH_I_FN sslh_tensor *sslh_i_batch_tensor(sslh_ctx *c, const char *fn, const ss
         char *out = tokens ? (char *)t->ints : fetched;
         if (!out) return sslh_i_dummy(c);
         for (int i = 0; i < b->count && !SSLH_I_BAD(c); i++)
-            sslh_i_field_get(c, fn, f, sslh_i_sample(&b->data, b->index[i]), out + (size_t)i * bytes);
+            sslh_i_field_get(c, fn, f, sslh_i_sample_id(&b->data, b->index[i]), out + (size_t)i * bytes);
     }
     if (!tokens && !SSLH_I_BAD(c)) {
         sslh_i_batch_job j;
@@ -43910,7 +45046,7 @@ SSLH_I_FN sslh_tensor *sslh_i_batch_tensor(sslh_ctx *c, const char *fn, const ss
         j.out = t->data;
         sslh_i_parallel(c, b->count, sslh_i_batch_task, &j);
     }
-    if (fetched) sslh_i_unscratch(c, fetched);
+    if (fetched) sslh_i_scratch_end(c, fetched);
     return SSLH_I_BAD(c) ? sslh_i_dummy(c) : t;
 }
 
@@ -43949,7 +45085,7 @@ SSLH_DEF sslh_tensor *sslh_batch_clips(sslh_ctx *c, sslh_batch b) {
 }
 
 /* The valid length of sample number `index` of the whole set: from 0 to T, whatever the caller's array says. */
-SSLH_I_FN int sslh_i_length(const sslh_field *f, int64_t index) {
+SSLH_I_FN int sslh_i_valid_length(const sslh_field *f, int64_t index) {
     int full = f->shape.size[0];
     return f->lengths ? SSLH_I_MAX(SSLH_I_MIN((int)f->lengths[index], full), 0) : full;
 }
@@ -43966,7 +45102,7 @@ SSLH_I_FN const sslh_field *sslh_i_long_field(sslh_ctx *c, const char *fn, const
 SSLH_DEF sslh_tensor *sslh_batch_lengths(sslh_ctx *c, sslh_batch b, int field) {
     const sslh_field *f = sslh_i_long_field(c, "sslh_batch_lengths", &b, field);
     sslh_tensor *t = f ? sslh_i_new(c, "sslh_batch_lengths", SSLH_I32, sslh_dim1(b.count)) : NULL;
-    for (int n = 0; t && n < b.count; n++) t->ints[n] = sslh_i_length(f, sslh_i_sample(&b.data, b.index[n]));
+    for (int n = 0; t && n < b.count; n++) t->ints[n] = sslh_i_valid_length(f, sslh_i_sample_id(&b.data, b.index[n]));
     return t ? t : sslh_i_dummy(c);
 }
 
@@ -43974,7 +45110,7 @@ SSLH_DEF sslh_tensor *sslh_batch_padding(sslh_ctx *c, sslh_batch b, int field) {
     const sslh_field *f = sslh_i_long_field(c, "sslh_batch_padding", &b, field);
     sslh_tensor *t = f ? sslh_i_new(c, "sslh_batch_padding", SSLH_U8, sslh_dim2(b.count, f->shape.size[0])) : NULL;
     for (int n = 0; t && n < b.count; n++) {
-        int length = sslh_i_length(f, sslh_i_sample(&b.data, b.index[n])), full = f->shape.size[0];
+        int length = sslh_i_valid_length(f, sslh_i_sample_id(&b.data, b.index[n])), full = f->shape.size[0];
         memset(t->bytes + (size_t)n * (size_t)full, 0, (size_t)length);
         memset(t->bytes + (size_t)n * (size_t)full + length, 1, (size_t)(full - length));
     }
@@ -44007,7 +45143,7 @@ typedef struct sslh_i_reader {
     const char *file[4]; /* words by which such files are found in a folder: one that begins with a dot is an
                             ending, in small or capital letters; others may be anywhere in the name */
     int (*is)(const sslh_i_source *s);
-    int (*read)(sslh_i_source *s, sslh_i_found *out);
+    int (*read)(sslh_i_source *s, sslh_i_loaded *out);
 } sslh_i_reader;
 
 /* A file is read by the first row whose is() accepts it. Weights have a format of their own, which needs a net to load
@@ -44056,11 +45192,11 @@ SSLH_I_FN void sslh_i_reader_names(int wanted, char *out, size_t size) {
 }
 
 /* Common formats that are not read, recognised by the bytes at offset `at`, and what to do with such files. */
-typedef struct sslh_i_stranger { size_t at; const char *bytes, *name, *help; } sslh_i_stranger;
+typedef struct sslh_i_unsupported { size_t at; const char *bytes, *name, *help; } sslh_i_unsupported;
 
-SSLH_I_FN const sslh_i_stranger *sslh_i_stranger_of(const sslh_i_source *s) {
+SSLH_I_FN const sslh_i_unsupported *sslh_i_unsupported_of(const sslh_i_source *s) {
     static const char picture[] = "make a PNG of it, for example by: convert FILE FILE.png";
-    static const sslh_i_stranger known[] = {
+    static const sslh_i_unsupported known[] = {
         {0, "GIF8", "a GIF", picture},
         {0, "II*", "a TIFF", picture},
         {0, "MM", "a TIFF", picture},
@@ -44086,19 +45222,19 @@ SSLH_I_FN const sslh_i_stranger *sslh_i_stranger_of(const sslh_i_source *s) {
 }
 
 /* Reads a file of any format that gives a wanted thing. 0 and an error when it has no such format or is damaged. */
-SSLH_I_FN int sslh_i_read(sslh_i_source *s, int wanted, sslh_i_found *out) {
+SSLH_I_FN int sslh_i_read(sslh_i_source *s, int wanted, sslh_i_loaded *out) {
     memset(out, 0, sizeof *out);
     if (SSLH_I_BAD(s->c) || !s->p) return 0;
     const sslh_i_reader *r = sslh_i_reader_of(s, wanted);
     if (!r) {
-        const sslh_i_stranger *k = sslh_i_stranger_of(s);
+        const sslh_i_unsupported *k = sslh_i_unsupported_of(s);
         char names[128];
         sslh_i_reader_names(wanted, names, sizeof names);
         if (k) return sslh_i_bad(s, 0, "%s, which is not read; %s", k->name, k->help);
         return sslh_i_bad(s, 0, "not a %s file", names);
     }
     if (r->read(s, out) && !SSLH_I_BAD(s->c)) return 1;
-    sslh_i_found_free(s->c, out);
+    sslh_i_loaded_free(s->c, out);
     return 0;
 }
 
@@ -44106,7 +45242,7 @@ SSLH_I_FN int sslh_i_read(sslh_i_source *s, int wanted, sslh_i_found *out) {
 
 /* The pixels of an image (H,W,C), alpha included; NULL and sizes of 0 on failure. */
 SSLH_I_FN uint8_t *sslh_i_load_image(sslh_i_source *s, int *height, int *width, int *channels) {
-    sslh_i_found image;
+    sslh_i_loaded image;
     sslh_i_read(s, SSLH_I_GIVES_IMAGE, &image);
     sslh_i_source_close(s);
     if (height) *height = image.height;
@@ -44128,12 +45264,12 @@ SSLH_DEF uint8_t *sslh_load_image(sslh_ctx *c, const char *path, int *height, in
 }
 
 SSLH_DEF sslh_tensor *sslh_load_npy(sslh_ctx *c, const char *path) {
-    sslh_i_found found;
+    sslh_i_loaded found;
     sslh_i_source s;
     const char *colon = path ? strstr(path, ".npz:") : NULL; /* archive.npz:array */
     char *archive = NULL;
     memset(&found, 0, sizeof found);
-    if (colon && sslh_i_path(path) == SSLH_I_PATH_NONE) {
+    if (colon && sslh_i_kind_at(path) == SSLH_I_PATH_NONE) {
         size_t n = (size_t)(colon - path) + 4;
         archive = (char *)sslh_i_alloc(c, n + 1);
         if (!archive) return sslh_i_dummy(c);
@@ -44149,7 +45285,7 @@ SSLH_DEF sslh_tensor *sslh_load_npy(sslh_ctx *c, const char *path) {
 
 /* The samples of a recording (T,C); NULL and sizes of 0 on failure. */
 SSLH_I_FN float *sslh_i_load_sound(sslh_i_source *s, int64_t *count, int *channels, int *rate) {
-    sslh_i_found sound;
+    sslh_i_loaded sound;
     sslh_i_read(s, SSLH_I_GIVES_SOUND, &sound);
     sslh_i_source_close(s);
     if (count) *count = sound.count;
@@ -44177,7 +45313,7 @@ SSLH_DEF float *sslh_load_wav_memory(sslh_ctx *c, const void *bytes, size_t size
 typedef struct sslh_i_parts {
     sslh_ctx    *c;
     const char  *fn;
-    sslh_i_found *part;
+    sslh_i_loaded *part;
     int          n, cap;
     const char **names;   /* of the classes, in one block; NULL: none */
     int          classes; /* number of names */
@@ -44185,7 +45321,7 @@ typedef struct sslh_i_parts {
 } sslh_i_parts;
 
 SSLH_I_FN void sslh_i_parts_free(sslh_i_parts *s) {
-    while (s->n) sslh_i_found_free(s->c, &s->part[--s->n]);
+    while (s->n) sslh_i_loaded_free(s->c, &s->part[--s->n]);
     sslh_i_free(s->c, s->part);
     sslh_i_free(s->c, (void *)s->names);
     s->part = NULL;
@@ -44194,7 +45330,7 @@ SSLH_I_FN void sslh_i_parts_free(sslh_i_parts *s) {
 
 /* Resizes all images so that their shorter side is d.size, and crops the middle of the longer one at whole pixels of
    the resized image, as torchvision's Resize and CenterCrop do. */
-SSLH_I_FN void sslh_i_found_fit(sslh_ctx *c, sslh_i_found *f, sslh_images_desc d) {
+SSLH_I_FN void sslh_i_loaded_fit(sslh_ctx *c, sslh_i_loaded *f, sslh_images_desc d) {
     int h = f->height, w = f->width, low = SSLH_I_MIN(h, w), high = SSLH_I_MAX(h, w), size = d.size;
     if (!size || (h == size && w == size) || SSLH_I_BAD(c)) return;
     int resized = (int)SSLH_I_MIN((int64_t)size * high / low, (int64_t)INT_MAX), over = resized - size;
@@ -44230,8 +45366,8 @@ SSLH_I_FN void sslh_i_found_fit(sslh_ctx *c, sslh_i_found *f, sslh_images_desc d
 
 /* Adds a part, which then belongs to s; on failure it is freed. All parts must have images of one size; grey and colour
    may be mixed. */
-SSLH_I_FN int sslh_i_parts_add(sslh_i_parts *s, const char *path, sslh_i_found p) {
-    sslh_i_found_fit(s->c, &p, s->desc);
+SSLH_I_FN int sslh_i_parts_add(sslh_i_parts *s, const char *path, sslh_i_loaded p) {
+    sslh_i_loaded_fit(s->c, &p, s->desc);
     if (SSLH_I_BAD(s->c)) { /* freed below */
     } else if (s->n && (p.height != s->part->height || p.width != s->part->width))
         sslh_fail(s->c, SSLH_E_SHAPE,
@@ -44243,15 +45379,15 @@ SSLH_I_FN int sslh_i_parts_add(sslh_i_parts *s, const char *path, sslh_i_found p
                   p.labels ? "" : "no");
     if (!SSLH_I_BAD(s->c) && s->n == s->cap) {
         int cap = s->cap ? s->cap > INT_MAX / 2 ? INT_MAX : 2 * s->cap : 16;
-        sslh_i_found *larger = (sslh_i_found *)sslh_i_larger(s->c, s->part, (size_t)s->n * sizeof *larger,
-                                                             (size_t)cap * sizeof *larger);
+        sslh_i_loaded *larger = (sslh_i_loaded *)sslh_i_realloc(s->c, s->part, (size_t)s->n * sizeof *larger,
+                                                                (size_t)cap * sizeof *larger);
         if (larger) {
             s->part = larger;
             s->cap = cap;
         }
     }
     if (SSLH_I_BAD(s->c)) {
-        sslh_i_found_free(s->c, &p);
+        sslh_i_loaded_free(s->c, &p);
         return 0;
     }
     s->part[s->n++] = p;
@@ -44291,7 +45427,7 @@ SSLH_I_FN const char **sslh_i_parts_files(const sslh_i_parts *s) {
 }
 
 /* Joins all parts. A single part is used as it is; grey images are converted to colour when others are in colour. */
-SSLH_I_FN int sslh_i_parts_join(sslh_i_parts *s, sslh_i_found *all) {
+SSLH_I_FN int sslh_i_parts_join(sslh_i_parts *s, sslh_i_loaded *all) {
     *all = s->part[0];
     if (s->n == 1) {
         memset(&s->part[0], 0, sizeof *s->part);
@@ -44324,7 +45460,7 @@ SSLH_I_FN int sslh_i_parts_join(sslh_i_parts *s, sslh_i_found *all) {
     uint8_t *out = all->pixels;
     int32_t *label = all->labels;
     for (int i = 0; i < s->n; i++) {
-        sslh_i_found *p = &s->part[i];
+        sslh_i_loaded *p = &s->part[i];
         n = (size_t)p->count * area;
         if (p->channels == all->channels) memcpy(out, p->pixels, n * channels);
         else
@@ -44332,14 +45468,14 @@ SSLH_I_FN int sslh_i_parts_join(sslh_i_parts *s, sslh_i_found *all) {
         if (label) memcpy(label, p->labels, (size_t)p->count * sizeof *label);
         out += n * channels;
         label = label ? label + p->count : NULL;
-        sslh_i_found_free(s->c, p);
+        sslh_i_loaded_free(s->c, p);
     }
     return 1;
 }
 
 /* Makes the data set of all parts, and frees these; after an error it is empty. */
 SSLH_I_FN sslh_data sslh_i_parts_finish(sslh_i_parts *s) {
-    sslh_i_found all;
+    sslh_i_loaded all;
     sslh_data d = sslh_i_no_data(s->c);
     memset(&all, 0, sizeof all);
     const char **files = SSLH_I_BAD(s->c) || !s->n ? NULL : sslh_i_parts_files(s);
@@ -44351,7 +45487,7 @@ SSLH_I_FN sslh_data sslh_i_parts_finish(sslh_i_parts *s) {
             sslh_fail(s->c, SSLH_E_FORMAT, "%s: the label %d occurs, but only %d classes are named", s->fn,
                       d.classes - 1, s->classes);
         if (SSLH_I_BAD(s->c)) {
-            sslh_i_found_free(s->c, &all);
+            sslh_i_loaded_free(s->c, &all);
             d = sslh_i_no_data(s->c);
         } else if (s->names && all.labels) {
             d.field[1].names = s->names;
@@ -44367,7 +45503,7 @@ SSLH_I_FN sslh_data sslh_i_parts_finish(sslh_i_parts *s) {
 }
 
 /* Drops alpha, which encoders do not use. */
-SSLH_I_FN void sslh_i_found_opaque(sslh_i_found *f) {
+SSLH_I_FN void sslh_i_loaded_drop_alpha(sslh_i_loaded *f) {
     size_t from = (size_t)f->channels, to = from == 2 ? 1 : from == 4 ? 3 : from;
     size_t n = (size_t)f->count * (size_t)f->height * (size_t)f->width;
     for (size_t i = 1; to < from && i < n; i++) memmove(f->pixels + i * to, f->pixels + i * from, to);
@@ -44390,14 +45526,14 @@ SSLH_I_FN int sslh_i_no_images(sslh_i_parts *set, const char *path, const char *
 SSLH_I_FN int sslh_i_load_file(void *to, const char *path, int wanted, int label) {
     sslh_i_parts *set = (sslh_i_parts *)to;
     sslh_ctx *c = set->c;
-    sslh_i_found found;
+    sslh_i_loaded found;
     sslh_i_source s = sslh_i_source_open(c, set->fn, path);
     const sslh_i_reader *r = s.p ? sslh_i_reader_of(&s, wanted) : NULL;
     int ok = 0;
-    if (s.p && !r && (wanted & SSLH_I_GIVES_IMAGES) && !sslh_i_stranger_of(&s))
+    if (s.p && !r && (wanted & SSLH_I_GIVES_IMAGES) && !sslh_i_unsupported_of(&s))
         sslh_i_no_images(set, path, "is none of the files that are read");
     else if (sslh_i_read(&s, wanted, &found)) {
-        if (r->gives == SSLH_I_GIVES_IMAGE) sslh_i_found_opaque(&found);
+        if (r->gives == SSLH_I_GIVES_IMAGE) sslh_i_loaded_drop_alpha(&found);
         if (label >= 0 && (found.labels = (int32_t *)sslh_i_alloc(c, sizeof *found.labels)) != NULL)
             *found.labels = label;
         if (r->gives == SSLH_I_GIVES_IMAGE && (found.file = (char *)sslh_i_alloc(c, strlen(path) + 1)) != NULL)
@@ -44496,12 +45632,12 @@ SSLH_I_FN int sslh_i_word_file(const sslh_i_source *s, size_t *at, const char *p
 
 /* Cuts `count` images of height x width pixels out of a sheet and adds them as a part. */
 SSLH_I_FN int sslh_i_load_sheet(sslh_i_parts *set, const char *path, int height, int width, int columns, int count) {
-    sslh_i_found sheet, part;
+    sslh_i_loaded sheet, part;
     sslh_i_source s = sslh_i_source_open(set->c, set->fn, path);
     int ok = sslh_i_read(&s, SSLH_I_GIVES_IMAGE, &sheet);
     sslh_i_source_close(&s);
     if (!ok) return 0;
-    sslh_i_found_opaque(&sheet);
+    sslh_i_loaded_drop_alpha(&sheet);
     int64_t rows = ((int64_t)count + columns - 1) / columns;
     memset(&part, 0, sizeof part);
     if ((int64_t)columns * width > sheet.width || rows * height > sheet.height)
@@ -44520,16 +45656,16 @@ SSLH_I_FN int sslh_i_load_sheet(sslh_i_parts *set, const char *path, int height,
             sheet.pixels + (size_t)(i / columns) * (size_t)height * pitch + (size_t)(i % columns) * row;
         for (int y = 0; y < height; y++, from += pitch, out += row) memcpy(out, from, row);
     }
-    sslh_i_found_free(set->c, &sheet);
+    sslh_i_loaded_free(set->c, &sheet);
     return part.pixels && sslh_i_parts_add(set, path, part);
 }
 
 /* Reads the file of labels and distributes them over the parts. */
 SSLH_I_FN int sslh_i_load_labels(sslh_i_parts *set, const char *path) {
     sslh_i_source s = sslh_i_source_open(set->c, set->fn, path);
-    size_t at = s.p ? sslh_i_behind_mark(&s) : 0;
+    size_t at = s.p ? sslh_i_after_bom(&s) : 0;
     for (int i = 0; s.p && i < set->n && !SSLH_I_BAD(set->c); i++) {
-        sslh_i_found *part = &set->part[i];
+        sslh_i_loaded *part = &set->part[i];
         part->labels = (int32_t *)sslh_i_alloc(set->c, (size_t)part->count * sizeof *part->labels);
         for (int64_t k = 0; part->labels && k < part->count; k++) {
             uint32_t v;
@@ -44615,7 +45751,7 @@ SSLH_I_FN void sslh_i_index_line(sslh_i_parts *set, const sslh_i_source *s, size
 /* Reads the text of an index.txt in the folder `path`. */
 SSLH_I_FN int sslh_i_load_index(sslh_i_parts *set, const sslh_i_source *s, const char *path) {
     sslh_ctx *c = set->c;
-    size_t at = sslh_i_behind_mark(s), word, n, most = s->size / 6 + 1; /* such a line takes 6 bytes or more */
+    size_t at = sslh_i_after_bom(s), word, n, most = s->size / 6 + 1; /* such a line takes 6 bytes or more */
     sslh_i_index x;
     memset(&x, 0, sizeof x);
     x.name = (const char **)sslh_i_alloc(c, 2 * most * sizeof *x.name);
@@ -44675,11 +45811,11 @@ typedef enum sslh_i_content {
 } sslh_i_content;
 
 /* What was found and not read. */
-typedef struct sslh_i_left {
+typedef struct sslh_i_skipped {
     int         n;
     char        first[164]; /* path of the first */
     const char *why;        /* .. why not, and what to do */
-} sslh_i_left;
+} sslh_i_skipped;
 
 /* How to walk through a folder or class folders, which is the same for images and recordings. */
 typedef struct sslh_i_walk {
@@ -44689,7 +45825,7 @@ typedef struct sslh_i_walk {
     int       (*add)(void *set, const char *path, int wanted, int label); /* reads a file; label -1: no label */
     void       *set;
     const char *other;     /* for the error: what to do with files of other kinds */
-    sslh_i_left left;
+    sslh_i_skipped skipped;
 } sslh_i_walk;
 
 /* Whether the name is that of a file, or of a folder, which is in many folders and never has samples. */
@@ -44717,12 +45853,12 @@ SSLH_I_FN sslh_i_content sslh_i_content_of(const sslh_i_walk *w, const char *pat
 }
 
 /* Counts path/name as not read, and keeps the path of the first. */
-SSLH_I_FN void sslh_i_leave(sslh_i_walk *w, const char *path, const char *name, const char *why) {
-    sslh_i_left *left = &w->left;
-    if (left->n++) return;
-    snprintf(left->first, sizeof left->first, "%.80s%s%.80s", strlen(path) > 80 ? path + strlen(path) - 80 : path,
+SSLH_I_FN void sslh_i_skip(sslh_i_walk *w, const char *path, const char *name, const char *why) {
+    sslh_i_skipped *skipped = &w->skipped;
+    if (skipped->n++) return;
+    snprintf(skipped->first, sizeof skipped->first, "%.80s%s%.80s", strlen(path) > 80 ? path + strlen(path) - 80 : path,
              path[0] && path[strlen(path) - 1] == '/' ? "" : "/", name);
-    left->why = why;
+    skipped->why = why;
 }
 
 /* Whether the folder path/name has anything in it that is not harmless. */
@@ -44790,7 +45926,7 @@ SSLH_I_FN void sslh_i_walk_many(sslh_i_walk *w, const char *path, const sslh_i_d
             int copy = entry[i] == SSLH_I_CONTENT_FOLDER &&
                        (sslh_i_reader_named(name, w->many) || !sslh_i_holds_more(w, path, name));
             if (entry[i] && !labels && !copy)
-                sslh_i_leave(w, path, name, "beside files of many images: move them elsewhere");
+                sslh_i_skip(w, path, name, "beside files of many images: move them elsewhere");
             continue;
         }
         if (train && sslh_i_test_name(name)) continue;
@@ -44819,10 +45955,10 @@ SSLH_I_FN int sslh_i_walk_folder(sslh_i_walk *w, const char *path, const sslh_i_
         const char *name = dir->name[i];
         if (entry[i] == SSLH_I_CONTENT_ONE) added += sslh_i_walk_file(w, path, name, w->one, label);
         else if (entry[i] != SSLH_I_CONTENT_HARMLESS && entry[i] != SSLH_I_CONTENT_FOLDER)
-            sslh_i_leave(w, path, name, w->other);
+            sslh_i_skip(w, path, name, w->other);
         else if (entry[i] == SSLH_I_CONTENT_FOLDER && label >= 0 && sslh_i_holds_more(w, path, name))
-            sslh_i_leave(w, path, name, "a folder in a class folder: give the path whose sub-folders are the classes, "
-                                        "and put the files into these themselves");
+            sslh_i_skip(w, path, name, "a folder in a class folder: give the path whose sub-folders are the classes, "
+                                       "and put the files into these themselves");
     }
     return added;
 }
@@ -44863,7 +45999,7 @@ SSLH_I_FN int sslh_i_walk_classes(sslh_i_walk *w, const char *path, const sslh_i
     }
     for (int i = 0; classes && i < dir->n; i++)
         if (entry[i] == SSLH_I_CONTENT_ONE || entry[i] == SSLH_I_CONTENT_OTHER)
-            sslh_i_leave(w, path, dir->name[i], "beside class folders: put them into one of these, or elsewhere");
+            sslh_i_skip(w, path, dir->name[i], "beside class folders: put them into one of these, or elsewhere");
     if (classes && !SSLH_I_BAD(c)) *names = sslh_i_names_copy(c, name, length, classes);
     sslh_i_free(c, (void *)name);
     sslh_i_free(c, length);
@@ -44874,7 +46010,7 @@ SSLH_I_FN int sslh_i_walk_classes(sslh_i_walk *w, const char *path, const sslh_i
 SSLH_I_FN int sslh_i_walk_path(sslh_i_walk *w, const char *path, const char ***names) {
     sslh_ctx *c = w->c;
     sslh_i_dir dir;
-    const sslh_i_left *left = &w->left;
+    const sslh_i_skipped *skipped = &w->skipped;
     int classes = 0, count[SSLH_I_CONTENT_KINDS];
     if (!sslh_i_list_dir(c, w->fn, path, &dir)) return 0;
     sslh_i_content *entry = sslh_i_entries(w, path, &dir, count);
@@ -44885,10 +46021,10 @@ SSLH_I_FN int sslh_i_walk_path(sslh_i_walk *w, const char *path, const char ***n
             if (!classes && !SSLH_I_BAD(c)) sslh_i_walk_folder(w, path, &dir, entry, -1);
         }
     }
-    if (left->n && !SSLH_I_BAD(c))
+    if (skipped->n && !SSLH_I_BAD(c))
         sslh_fail(c, SSLH_E_FORMAT, "%s: %s holds %d file%s or folder%s not read, %s%s: %s", w->fn, sslh_i_tail(path),
-                  left->n, left->n > 1 ? "s" : "", left->n > 1 ? "s that are" : " that is",
-                  left->n > 1 ? "the first is " : "", left->first, left->why);
+                  skipped->n, skipped->n > 1 ? "s" : "", skipped->n > 1 ? "s that are" : " that is",
+                  skipped->n > 1 ? "the first is " : "", skipped->first, skipped->why);
     sslh_i_free(c, entry);
     sslh_i_dir_free(c, &dir);
     return classes;
@@ -44917,7 +46053,7 @@ SSLH_DEF sslh_data sslh_load_images_ex(sslh_ctx *c, const char *path, sslh_image
     set.desc = d;
     if (SSLH_I_BAD(c) || !sslh_i_desc_ok(c, set.fn, SSLH_I_D_IMAGES, &d)) return sslh_i_no_data(c);
     if (!path) sslh_fail(c, SSLH_E_USAGE, "sslh_load_images: the path is NULL");
-    else if (sslh_i_path_known(c, set.fn, path) != SSLH_I_PATH_FOLDER)
+    else if (sslh_i_known_kind(c, set.fn, path) != SSLH_I_PATH_FOLDER)
         sslh_i_load_file(&set, path, SSLH_I_GIVES_IMAGE | SSLH_I_GIVES_IMAGES, -1);
     else if (sslh_i_kind_in(c, set.fn, path, "index.txt") == SSLH_I_PATH_FILE) sslh_i_load_sheets(&set, path);
     else sslh_i_load_image_folder(&set, path);
@@ -44945,25 +46081,31 @@ typedef struct sslh_i_name_part {
 } sslh_i_name_part;
 
 /* A recording: samples (length), number of its folder or -1, and the name of its file without folder and ending. */
-typedef struct sslh_i_clip { float *sound; int64_t length; int folder; char *name; size_t name_length; } sslh_i_clip;
+typedef struct sslh_i_recording {
+    float *sound;
+    int64_t length;
+    int folder;
+    char *name;
+    size_t name_length;
+} sslh_i_recording;
 
-typedef struct sslh_i_clips {
+typedef struct sslh_i_recordings {
     sslh_ctx        *c;
     const char      *fn;
     sslh_audio_desc  d;
     sslh_i_name_part part[16];
     int              parts;
-    sslh_i_clip     *clip;
+    sslh_i_recording *recording; /* (n) */
     int              n, cap, rate;
     const char     **folders; /* names of the class folders, or NULL */
     int              classes; /* their number */
     void            *made[9]; /* blocks that the data set keeps, freed on failure */
     int              nmade;
-} sslh_i_clips;
+} sslh_i_recordings;
 
 /* Reads .labels: words of letters and digits, or *, with one other character after each but the last. 0 when it is not
    of this form or has more than three words. */
-SSLH_I_FN int sslh_i_clips_pattern(sslh_i_clips *s) {
+SSLH_I_FN int sslh_i_recordings_pattern(sslh_i_recordings *s) {
     const char *p = s->d.labels;
     int wanted = 0;
     while (p && s->parts < 16) {
@@ -44980,14 +46122,15 @@ SSLH_I_FN int sslh_i_clips_pattern(sslh_i_clips *s) {
     return !p;
 }
 
-/* Finds part k of a clip's name: *n bytes from *at on. Returns 0 and an error when the name has no such part. */
-SSLH_I_FN int sslh_i_clips_cut(const sslh_i_clips *s, const sslh_i_clip *clip, int k, const char **at, size_t *n) {
-    const char *p = clip->name, *end = clip->name + clip->name_length;
+/* Finds part k of a recording's name: *n bytes from *at on. Returns 0 and an error when the name has no such part. */
+SSLH_I_FN int sslh_i_recording_part(const sslh_i_recordings *s, const sslh_i_recording *recording, int k,
+                                    const char **at, size_t *n) {
+    const char *p = recording->name, *end = recording->name + recording->name_length;
     for (int i = 0; i <= k; i++) {
         const char *stop = s->part[i].after ? (const char *)memchr(p, s->part[i].after, (size_t)(end - p)) : end;
         if (!stop || stop == p) {
             sslh_fail(s->c, SSLH_E_FORMAT, "%s: the file name \"%.*s\" has no part \"%.*s\" by .labels \"%s\"", s->fn,
-                      (int)SSLH_I_MIN(clip->name_length, (size_t)100), clip->name,
+                      (int)SSLH_I_MIN(recording->name_length, (size_t)100), recording->name,
                       (int)SSLH_I_MIN(s->part[i].n, (size_t)40), s->part[i].word, sslh_i_tail(s->d.labels));
             return 0;
         }
@@ -44999,7 +46142,7 @@ SSLH_I_FN int sslh_i_clips_cut(const sslh_i_clips *s, const sslh_i_clip *clip, i
 }
 
 /* Averages the channels into one, in place. */
-SSLH_I_FN void sslh_i_found_mono(sslh_i_found *f) {
+SSLH_I_FN void sslh_i_loaded_mono(sslh_i_loaded *f) {
     size_t channels = (size_t)f->channels;
     for (int64_t i = 0; channels > 1 && i < f->count; i++) {
         const float *moment = f->sound + (size_t)i * channels;
@@ -45010,18 +46153,18 @@ SSLH_I_FN void sslh_i_found_mono(sslh_i_found *f) {
     f->channels = 1;
 }
 
-/* Adds the recording of a file to an sslh_i_clips; label is the number of its folder (-1: none). */
-SSLH_I_FN int sslh_i_add_clip(void *to, const char *path, int wanted, int label) {
-    sslh_i_clips *s = (sslh_i_clips *)to;
+/* Adds the recording of a file to an sslh_i_recordings; label is the number of its folder (-1: none). */
+SSLH_I_FN int sslh_i_add_recording(void *to, const char *path, int wanted, int label) {
+    sslh_i_recordings *s = (sslh_i_recordings *)to;
     sslh_ctx *c = s->c;
-    sslh_i_found found;
-    size_t begin = sslh_i_base(path), n = strlen(path) - begin;
+    sslh_i_loaded found;
+    size_t begin = sslh_i_base_name_at(path), n = strlen(path) - begin;
     const char *dot = strrchr(path + begin, '.');
     sslh_i_source source = sslh_i_source_open(c, s->fn, path);
     int ok = sslh_i_read(&source, wanted, &found);
     sslh_i_source_close(&source);
     if (!ok) return 0;
-    sslh_i_found_mono(&found);
+    sslh_i_loaded_mono(&found);
     if (!s->rate) s->rate = found.rate;
     if (found.rate != s->rate)
         sslh_fail(c, SSLH_E_FORMAT, "%s: %s has %d samples a second instead of %d; nothing is resampled here", s->fn,
@@ -45030,26 +46173,26 @@ SSLH_I_FN int sslh_i_add_clip(void *to, const char *path, int wanted, int label)
         sslh_fail(c, SSLH_E_FORMAT, "%s: %s is too long: %.0f samples", s->fn, sslh_i_tail(path), (double)found.count);
     if (!SSLH_I_BAD(c) && s->n == s->cap) {
         int cap = s->cap ? s->cap > INT_MAX / 2 ? INT_MAX : 2 * s->cap : 64;
-        sslh_i_clip *larger = (sslh_i_clip *)sslh_i_larger(c, s->clip, (size_t)s->n * sizeof *larger,
-                                                           (size_t)cap * sizeof *larger);
+        sslh_i_recording *larger = (sslh_i_recording *)sslh_i_realloc(c, s->recording, (size_t)s->n * sizeof *larger,
+                                                                      (size_t)cap * sizeof *larger);
         if (larger) {
-            s->clip = larger;
+            s->recording = larger;
             s->cap = cap;
         }
     }
     if (dot && dot > path + begin) n = (size_t)(dot - path) - begin;
     char *name = SSLH_I_BAD(c) ? NULL : (char *)sslh_i_alloc(c, n + 1);
     if (!name) {
-        sslh_i_found_free(c, &found);
+        sslh_i_loaded_free(c, &found);
         return 0;
     }
     memcpy(name, path + begin, n);
-    sslh_i_clip *clip = &s->clip[s->n++];
-    clip->sound = found.sound;
-    clip->length = found.count;
-    clip->folder = label;
-    clip->name = name;
-    clip->name_length = n;
+    sslh_i_recording *recording = &s->recording[s->n++];
+    recording->sound = found.sound;
+    recording->length = found.count;
+    recording->folder = label;
+    recording->name = name;
+    recording->name_length = n;
     return 1;
 }
 
@@ -45064,28 +46207,28 @@ SSLH_I_FN int sslh_i_compare_numbers(const void *a, const void *b) {
 }
 
 /* Allocates a block that will belong to the data set. */
-SSLH_I_FN void *sslh_i_clips_make(sslh_i_clips *s, size_t bytes) {
+SSLH_I_FN void *sslh_i_recordings_alloc(sslh_i_recordings *s, size_t bytes) {
     void *p = sslh_i_alloc(s->c, bytes);
     if (p) s->made[s->nmade++] = p;
     return p;
 }
 
 /* Makes a label field from part k of the names. */
-SSLH_I_FN int sslh_i_clips_field(sslh_i_clips *s, int k, sslh_field *f) {
+SSLH_I_FN int sslh_i_recordings_field(sslh_i_recordings *s, int k, sslh_field *f) {
     sslh_ctx *c = s->c;
     size_t count = (size_t)s->n, bytes = 0, n;
     const char *at;
     int numbers = 1, classes = 0;
     int (*compare)(const void *, const void *);
     for (int i = 0; i < s->n; i++) {
-        if (!sslh_i_clips_cut(s, &s->clip[i], k, &at, &n)) return 0;
+        if (!sslh_i_recording_part(s, &s->recording[i], k, &at, &n)) return 0;
         for (size_t j = 0; j < n; j++) numbers = numbers && at[j] >= '0' && at[j] <= '9';
         bytes += n + 1;
     }
     compare = numbers ? sslh_i_compare_numbers : sslh_i_compare_names;
     /* one block: pointers to the sorted names of the classes, the name of the field, the text of all values */
-    const char **names = (const char **)sslh_i_clips_make(s, count * sizeof *names + bytes + s->part[k].n + 1);
-    int32_t *labels = (int32_t *)sslh_i_clips_make(s, count * sizeof *labels);
+    const char **names = (const char **)sslh_i_recordings_alloc(s, count * sizeof *names + bytes + s->part[k].n + 1);
+    int32_t *labels = (int32_t *)sslh_i_recordings_alloc(s, count * sizeof *labels);
     const char **value = (const char **)sslh_i_alloc(c, count * sizeof *value);
     if (names && labels && value) {
         char *text = (char *)(void *)(names + count);
@@ -45093,7 +46236,7 @@ SSLH_I_FN int sslh_i_clips_field(sslh_i_clips *s, int k, sslh_field *f) {
         f->name = text;
         text += s->part[k].n + 1;
         for (int i = 0; i < s->n; i++) {
-            sslh_i_clips_cut(s, &s->clip[i], k, &at, &n);
+            sslh_i_recording_part(s, &s->recording[i], k, &at, &n);
             memcpy(text, at, n);
             names[i] = value[i] = text;
             text += n + 1;
@@ -45117,16 +46260,16 @@ SSLH_I_FN int sslh_i_clips_field(sslh_i_clips *s, int k, sslh_field *f) {
 
 /* Makes the field of all clips (N,T,1), with zeros after the shorter ones. A clip's sum of squares is computed in
    double in the order of its samples, so that it is the same everywhere. */
-SSLH_I_FN int sslh_i_clips_sound(sslh_i_clips *s, sslh_field *f) {
+SSLH_I_FN int sslh_i_recordings_sound(sslh_i_recordings *s, sslh_field *f) {
     int64_t length = s->d.length;
     size_t n;
-    for (int i = 0; !s->d.length && i < s->n; i++) length = SSLH_I_MAX(length, s->clip[i].length);
+    for (int i = 0; !s->d.length && i < s->n; i++) length = SSLH_I_MAX(length, s->recording[i].length);
     if (!sslh_i_mul((size_t)s->n, (size_t)length, &n) || !sslh_i_mul(n, sizeof(float), &n)) {
         sslh_fail(s->c, SSLH_E_FORMAT, "%s: %d clips of %.0f samples are too many", s->fn, s->n, (double)length);
         return 0;
     }
-    float *out = (float *)sslh_i_clips_make(s, n);
-    int32_t *lengths = (int32_t *)sslh_i_clips_make(s, (size_t)s->n * sizeof *lengths);
+    float *out = (float *)sslh_i_recordings_alloc(s, n);
+    int32_t *lengths = (int32_t *)sslh_i_recordings_alloc(s, (size_t)s->n * sizeof *lengths);
     float loudness = sslh_i_default(s->d.loudness, 0.1f);
     f->kind = SSLH_FIELD_AUDIO;
     f->type = SSLH_F32;
@@ -45136,8 +46279,8 @@ SSLH_I_FN int sslh_i_clips_sound(sslh_i_clips *s, sslh_field *f) {
     f->name = "audio";
     f->rate = s->rate;
     for (int i = 0; out && lengths && i < s->n; i++, out += length) {
-        const float *in = s->clip[i].sound;
-        int64_t kept = SSLH_I_MIN(s->clip[i].length, length);
+        const float *in = s->recording[i].sound;
+        int64_t kept = SSLH_I_MIN(s->recording[i].length, length);
         double squares = 0, factor = 1;
         for (int64_t t = 0; t < kept; t++) {
             double square = (double)in[t] * (double)in[t];
@@ -45151,16 +46294,16 @@ SSLH_I_FN int sslh_i_clips_sound(sslh_i_clips *s, sslh_field *f) {
 }
 
 /* Makes the data set of all clips, and frees these; after an error it is empty. */
-SSLH_I_FN sslh_data sslh_i_clips_finish(sslh_i_clips *s) {
+SSLH_I_FN sslh_data sslh_i_recordings_finish(sslh_i_recordings *s) {
     sslh_ctx *c = s->c;
     sslh_data d = sslh_i_no_data(c);
     sslh_field field[SSLH_FIELDS];
     int fields = 1;
     memset(field, 0, sizeof field);
-    int ok = !SSLH_I_BAD(c) && sslh_i_clips_sound(s, &field[0]);
+    int ok = !SSLH_I_BAD(c) && sslh_i_recordings_sound(s, &field[0]);
     if (ok && s->folders) {
-        int32_t *labels = (int32_t *)sslh_i_clips_make(s, (size_t)s->n * sizeof *labels);
-        for (int i = 0; labels && i < s->n; i++) labels[i] = s->clip[i].folder;
+        int32_t *labels = (int32_t *)sslh_i_recordings_alloc(s, (size_t)s->n * sizeof *labels);
+        for (int i = 0; labels && i < s->n; i++) labels[i] = s->recording[i].folder;
         field[fields].kind = SSLH_FIELD_LABEL;
         field[fields].type = SSLH_I32;
         field[fields].values = labels;
@@ -45171,7 +46314,7 @@ SSLH_I_FN sslh_data sslh_i_clips_finish(sslh_i_clips *s) {
     }
     for (int k = 0; ok && k < s->parts; k++) {
         if (s->part[k].word[0] == '*') continue;
-        ok = sslh_i_clips_field(s, k, &field[fields++]); /* with the folders at most four */
+        ok = sslh_i_recordings_field(s, k, &field[fields++]); /* with the folders at most four */
     }
     if (ok) d = sslh_data_from_fields(c, field, fields, s->n);
     if (SSLH_I_BAD(c)) {
@@ -45180,15 +46323,15 @@ SSLH_I_FN sslh_data sslh_i_clips_finish(sslh_i_clips *s) {
         d = sslh_i_no_data(c);
     }
     while (s->n) {
-        sslh_i_free(c, s->clip[--s->n].sound);
-        sslh_i_free(c, s->clip[s->n].name);
+        sslh_i_free(c, s->recording[--s->n].sound);
+        sslh_i_free(c, s->recording[s->n].name);
     }
-    sslh_i_free(c, s->clip);
+    sslh_i_free(c, s->recording);
     return d;
 }
 
 SSLH_DEF sslh_data sslh_load_audio(sslh_ctx *c, const char *path, sslh_audio_desc desc) {
-    sslh_i_clips set;
+    sslh_i_recordings set;
     sslh_i_walk w;
     memset(&set, 0, sizeof set);
     memset(&w, 0, sizeof w);
@@ -45198,16 +46341,16 @@ SSLH_DEF sslh_data sslh_load_audio(sslh_ctx *c, const char *path, sslh_audio_des
     set.rate = desc.rate;
     if (SSLH_I_BAD(c)) return sslh_i_no_data(c);
     w.one = SSLH_I_GIVES_SOUND;
-    w.add = sslh_i_add_clip;
+    w.add = sslh_i_add_recording;
     w.set = &set;
     w.other = "make WAV files of recordings (for example by: ffmpeg -i FILE FILE.wav), move others elsewhere";
     if (!sslh_i_desc_ok(c, set.fn, SSLH_I_D_AUDIO, &desc)) return sslh_i_no_data(c);
     if (!path) sslh_fail(c, SSLH_E_USAGE, "sslh_load_audio: the path is NULL");
-    else if (!sslh_i_clips_pattern(&set))
+    else if (!sslh_i_recordings_pattern(&set))
         sslh_fail(c, SSLH_E_USAGE,
                   "sslh_load_audio: .labels \"%s\" should be words of letters and digits, or *, with one other "
                   "character between each two, at most three of them words", sslh_i_tail(desc.labels));
-    else if (sslh_i_path_known(c, set.fn, path) != SSLH_I_PATH_FOLDER) sslh_i_add_clip(&set, path, w.one, -1);
+    else if (sslh_i_known_kind(c, set.fn, path) != SSLH_I_PATH_FOLDER) sslh_i_add_recording(&set, path, w.one, -1);
     else {
         set.classes = sslh_i_walk_path(&w, path, &set.folders);
         if (!set.n && !SSLH_I_BAD(c)) {
@@ -45217,7 +46360,7 @@ SSLH_DEF sslh_data sslh_load_audio(sslh_ctx *c, const char *path, sslh_audio_des
                       "them per class", sslh_i_tail(path), names);
         }
     }
-    return sslh_i_clips_finish(&set);
+    return sslh_i_recordings_finish(&set);
 }
 
 /* ================================================================================================================== */
@@ -45230,19 +46373,19 @@ SSLH_DEF sslh_data sslh_load_audio(sslh_ctx *c, const char *path, sslh_audio_des
    at once when the first of them is read; then the frames are read into their places. */
 
 /* A clip: its folder, the number of its frames, and the number of its class (-1: none). */
-typedef struct sslh_i_reel { char *path; int frames, label; } sslh_i_reel;
+typedef struct sslh_i_video { char *path; int frames, label; } sslh_i_video;
 
-typedef struct sslh_i_reels {
+typedef struct sslh_i_videos {
     sslh_ctx        *c;
     sslh_clips_desc  d;
     sslh_i_walk      walk;
-    sslh_i_reel     *reel;
+    sslh_i_video    *video;
     int              n, cap, T; /* T: frames kept of a clip, at most */
     char           **classes; /* names, in the order of the labels */
     int              nclasses, class_cap;
     int              height, width, channels; /* of a frame; known once the first is read */
     uint8_t         *pixels; /* (n,T,H,W,C) */
-} sslh_i_reels;
+} sslh_i_videos;
 
 SSLH_I_FN int sslh_i_is_digit(char x) { return x >= '0' && x <= '9'; }
 
@@ -45271,20 +46414,20 @@ SSLH_I_FN int sslh_i_compare_natural(const void *p, const void *q) {
 /* Sorts the frames of a folder: afterwards the names of its images come first in dir. Returns their number; 0 and an
    error when there are other files than frames and harmless ones, or folders beside frames. If there are no frames, the
    names of the sub-folders come first, and *folders is their number. */
-SSLH_I_FN int sslh_i_reel_names(sslh_i_reels *s, const char *path, sslh_i_dir *dir, int *folders) {
+SSLH_I_FN int sslh_i_video_names(sslh_i_videos *s, const char *path, sslh_i_dir *dir, int *folders) {
     int count[SSLH_I_CONTENT_KINDS], frames = 0, i;
-    const char *stranger = NULL;
+    const char *odd_file = NULL;
     sslh_i_content *entry = sslh_i_entries(&s->walk, path, dir, count);
     *folders = 0;
     for (i = 0; entry && i < dir->n && !SSLH_I_BAD(s->c); i++)
         if (entry[i] == SSLH_I_CONTENT_ONE) dir->name[frames++] = dir->name[i];
-        else if (entry[i] != SSLH_I_CONTENT_HARMLESS && entry[i] != SSLH_I_CONTENT_FOLDER) stranger = dir->name[i];
-        else if (entry[i] == SSLH_I_CONTENT_FOLDER && count[SSLH_I_CONTENT_ONE]) stranger = dir->name[i];
+        else if (entry[i] != SSLH_I_CONTENT_HARMLESS && entry[i] != SSLH_I_CONTENT_FOLDER) odd_file = dir->name[i];
+        else if (entry[i] == SSLH_I_CONTENT_FOLDER && count[SSLH_I_CONTENT_ONE]) odd_file = dir->name[i];
         else if (entry[i] == SSLH_I_CONTENT_FOLDER) dir->name[(*folders)++] = dir->name[i]; /* no frames here */
     sslh_i_free(s->c, entry);
-    if (stranger && !SSLH_I_BAD(s->c))
+    if (odd_file && !SSLH_I_BAD(s->c))
         sslh_fail(s->c, SSLH_E_FORMAT, "sslh_load_clips: %s holds %.80s, which is %s: move it elsewhere",
-                  sslh_i_tail(path), stranger, frames ? "no frame, beside frames" : "no image of a kind that is read");
+                  sslh_i_tail(path), odd_file, frames ? "no frame, beside frames" : "no image of a kind that is read");
     if (SSLH_I_BAD(s->c)) return 0;
     qsort((void *)dir->name, (size_t)SSLH_I_MAX(frames, *folders), sizeof *dir->name, sslh_i_compare_natural);
     return frames;
@@ -45301,7 +46444,7 @@ SSLH_I_FN int sslh_i_frame_number(const char *p, const char **end, uint64_t *num
 }
 
 /* Whether the names differ in only one number, at the same place in each, which grows by one from name to name. */
-SSLH_I_FN int sslh_i_reel_in_order(sslh_i_reels *s, const char *path, const char *const *name, int n) {
+SSLH_I_FN int sslh_i_video_in_order(sslh_i_videos *s, const char *path, const char *const *name, int n) {
     size_t place = 0;
     int i;
     if (n == 1 && !strpbrk(name[0], "0123456789")) {
@@ -45332,7 +46475,7 @@ SSLH_I_FN int sslh_i_reel_in_order(sslh_i_reels *s, const char *path, const char
 }
 
 /* A copy of path/name (of path when name is NULL), which the caller frees; NULL when memory runs out. */
-SSLH_I_FN char *sslh_i_reel_path(sslh_ctx *c, const char *path, const char *name) {
+SSLH_I_FN char *sslh_i_video_path(sslh_ctx *c, const char *path, const char *name) {
     size_t n = strlen(path) + 1;
     char *copy;
     if (name) return sslh_i_join_path(c, path, name, strlen(name));
@@ -45342,11 +46485,11 @@ SSLH_I_FN char *sslh_i_reel_path(sslh_ctx *c, const char *path, const char *name
 }
 
 /* Makes room in an array for one more element than its n; 1 on success. */
-SSLH_I_FN int sslh_i_reel_room(sslh_ctx *c, void **array, int n, int *cap, size_t element) {
+SSLH_I_FN int sslh_i_video_room(sslh_ctx *c, void **array, int n, int *cap, size_t element) {
     int larger = *cap ? *cap > INT_MAX / 2 ? INT_MAX : 2 * *cap : 16;
     void *p = *array;
     if (n < *cap) return 1;
-    p = sslh_i_larger(c, p, (size_t)n * element, (size_t)larger * element);
+    p = sslh_i_realloc(c, p, (size_t)n * element, (size_t)larger * element);
     if (!p) return 0;
     *array = p;
     *cap = larger;
@@ -45355,33 +46498,33 @@ SSLH_I_FN int sslh_i_reel_room(sslh_ctx *c, void **array, int n, int *cap, size_
 
 /* Finds the clips in a folder. A folder with frames is a clip. The given folder (depth 0) may have sub-folders (depth
    1); one of these without frames is a class, whose own sub-folders (depth 2) are its clips. */
-SSLH_I_FN void sslh_i_reels_find(sslh_i_reels *s, const char *path, const char *name, int depth, int label) {
+SSLH_I_FN void sslh_i_videos_find(sslh_i_videos *s, const char *path, const char *name, int depth, int label) {
     sslh_ctx *c = s->c;
     sslh_i_dir dir;
     int folders, frames, i;
     if (!sslh_i_list_dir(c, "sslh_load_clips", path, &dir)) return;
-    frames = sslh_i_reel_names(s, path, &dir, &folders);
+    frames = sslh_i_video_names(s, path, &dir, &folders);
     if (SSLH_I_BAD(c)) { /* an error has been reported */
     } else if (frames) {
-        if (sslh_i_reel_in_order(s, path, dir.name, frames) &&
-            sslh_i_reel_room(c, (void **)&s->reel, s->n, &s->cap, sizeof *s->reel)) {
-            sslh_i_reel *reel = &s->reel[s->n];
-            reel->path = sslh_i_reel_path(c, path, NULL);
-            reel->frames = frames;
-            reel->label = label;
-            s->n += reel->path != NULL;
+        if (sslh_i_video_in_order(s, path, dir.name, frames) &&
+            sslh_i_video_room(c, (void **)&s->video, s->n, &s->cap, sizeof *s->video)) {
+            sslh_i_video *video = &s->video[s->n];
+            video->path = sslh_i_video_path(c, path, NULL);
+            video->frames = frames;
+            video->label = label;
+            s->n += video->path != NULL;
         }
     } else if (!folders || depth == 2)
         sslh_fail(c, SSLH_E_FORMAT, "sslh_load_clips: %s holds no frames; wanted: a folder of numbered pictures, "
                   "folders of them, or these in a folder for each class", sslh_i_tail(path));
     else {
-        if (depth == 1 && sslh_i_reel_room(c, (void **)&s->classes, s->nclasses, &s->class_cap, sizeof *s->classes)) {
-            char *copy = sslh_i_reel_path(c, name, NULL);
+        if (depth == 1 && sslh_i_video_room(c, (void **)&s->classes, s->nclasses, &s->class_cap, sizeof *s->classes)) {
+            char *copy = sslh_i_video_path(c, name, NULL);
             if (copy) s->classes[label = s->nclasses++] = copy;
         }
         for (i = 0; i < folders && !SSLH_I_BAD(c); i++) {
-            char *full = sslh_i_reel_path(c, path, dir.name[i]);
-            if (full) sslh_i_reels_find(s, full, dir.name[i], depth + 1, label);
+            char *full = sslh_i_video_path(c, path, dir.name[i]);
+            if (full) sslh_i_videos_find(s, full, dir.name[i], depth + 1, label);
             sslh_i_free(c, full);
         }
     }
@@ -45389,9 +46532,9 @@ SSLH_I_FN void sslh_i_reels_find(sslh_i_reels *s, const char *path, const char *
 }
 
 /* Converts the n frames read so far, which are grey, to colour, because the next one has colour. */
-SSLH_I_FN void sslh_i_reels_colour(sslh_i_reels *s, size_t n) {
+SSLH_I_FN void sslh_i_videos_colour(sslh_i_videos *s, size_t n) {
     size_t area = (size_t)s->height * (size_t)s->width, all = (size_t)s->n * (size_t)s->T, bytes, i;
-    uint8_t *larger = sslh_i_mul(area * 3, all, &bytes) ? (uint8_t *)sslh_i_larger(s->c, s->pixels, n * area, bytes)
+    uint8_t *larger = sslh_i_mul(area * 3, all, &bytes) ? (uint8_t *)sslh_i_realloc(s->c, s->pixels, n * area, bytes)
                                                         : NULL;
     if (!larger) {
         if (!SSLH_I_BAD(s->c)) sslh_fail(s->c, SSLH_E_MEMORY, "sslh_load_clips: %.0f frames are too many", (double)all);
@@ -45404,19 +46547,19 @@ SSLH_I_FN void sslh_i_reels_colour(sslh_i_reels *s, size_t n) {
 }
 
 /* Reads an image into frame `at`, counted through all clips. */
-SSLH_I_FN void sslh_i_reels_read(sslh_i_reels *s, const char *path, size_t at) {
+SSLH_I_FN void sslh_i_videos_read(sslh_i_videos *s, const char *path, size_t at) {
     sslh_ctx *c = s->c;
     sslh_images_desc fit;
-    sslh_i_found f;
+    sslh_i_loaded f;
     sslh_i_source source = sslh_i_source_open(c, "sslh_load_clips", path);
     int ok = sslh_i_read(&source, SSLH_I_GIVES_IMAGE, &f);
     size_t n, i;
     sslh_i_source_close(&source);
     if (!ok) return;
-    sslh_i_found_opaque(&f);
+    sslh_i_loaded_drop_alpha(&f);
     memset(&fit, 0, sizeof fit);
     fit.size = s->d.size, fit.bilinear = s->d.bilinear;
-    sslh_i_found_fit(c, &f, fit);
+    sslh_i_loaded_fit(c, &f, fit);
     if (!s->pixels && !SSLH_I_BAD(c)) {
         s->height = f.height, s->width = f.width, s->channels = f.channels;
         n = (size_t)f.height * (size_t)f.width * (size_t)f.channels;
@@ -45429,7 +46572,7 @@ SSLH_I_FN void sslh_i_reels_read(sslh_i_reels *s, const char *path, size_t at) {
     if (!SSLH_I_BAD(c) && (f.height != s->height || f.width != s->width))
         sslh_fail(c, SSLH_E_SHAPE, "sslh_load_clips: %s has %d x %d pixels, the frames before it %d x %d (height x "
                   "width); .size makes them alike", sslh_i_tail(path), f.height, f.width, s->height, s->width);
-    if (!SSLH_I_BAD(c) && f.channels > s->channels) sslh_i_reels_colour(s, at);
+    if (!SSLH_I_BAD(c) && f.channels > s->channels) sslh_i_videos_colour(s, at);
     if (!SSLH_I_BAD(c)) {
         size_t area = (size_t)s->height * (size_t)s->width, channels = (size_t)s->channels;
         uint8_t *out = s->pixels + at * area * channels;
@@ -45437,31 +46580,31 @@ SSLH_I_FN void sslh_i_reels_read(sslh_i_reels *s, const char *path, size_t at) {
         else
             for (i = 0; i < area; i++) memset(out + channels * i, f.pixels[i], channels);
     }
-    sslh_i_found_free(c, &f);
+    sslh_i_loaded_free(c, &f);
 }
 
 /* Reads the frames of clip k that are kept, the first T. */
-SSLH_I_FN void sslh_i_reels_fill(sslh_i_reels *s, int k) {
-    const sslh_i_reel *reel = &s->reel[k];
+SSLH_I_FN void sslh_i_videos_fill(sslh_i_videos *s, int k) {
+    const sslh_i_video *video = &s->video[k];
     sslh_i_dir dir;
     int folders, t;
-    if (!sslh_i_list_dir(s->c, "sslh_load_clips", reel->path, &dir)) return;
-    if (sslh_i_reel_names(s, reel->path, &dir, &folders) != reel->frames && !SSLH_I_BAD(s->c))
-        sslh_fail(s->c, SSLH_E_FILE, "sslh_load_clips: %s has changed while it was read", sslh_i_tail(reel->path));
-    for (t = 0; t < SSLH_I_MIN(reel->frames, s->T) && !SSLH_I_BAD(s->c); t++) {
-        char *full = sslh_i_reel_path(s->c, reel->path, dir.name[t]);
-        if (full) sslh_i_reels_read(s, full, (size_t)k * (size_t)s->T + (size_t)t);
+    if (!sslh_i_list_dir(s->c, "sslh_load_clips", video->path, &dir)) return;
+    if (sslh_i_video_names(s, video->path, &dir, &folders) != video->frames && !SSLH_I_BAD(s->c))
+        sslh_fail(s->c, SSLH_E_FILE, "sslh_load_clips: %s has changed while it was read", sslh_i_tail(video->path));
+    for (t = 0; t < SSLH_I_MIN(video->frames, s->T) && !SSLH_I_BAD(s->c); t++) {
+        char *full = sslh_i_video_path(s->c, video->path, dir.name[t]);
+        if (full) sslh_i_videos_read(s, full, (size_t)k * (size_t)s->T + (size_t)t);
         sslh_i_free(s->c, full);
     }
     sslh_i_dir_free(s->c, &dir);
 }
 
 /* Copies the n paths of the clips, or the n names of the classes, into one block that the data set keeps. */
-SSLH_I_FN const char **sslh_i_reels_texts(sslh_i_reels *s, int n, int paths) {
+SSLH_I_FN const char **sslh_i_videos_texts(sslh_i_videos *s, int n, int paths) {
     const char **name = (const char **)sslh_i_alloc(s->c, (size_t)n * sizeof *name), **out = NULL;
     size_t *length = (size_t *)sslh_i_alloc(s->c, (size_t)n * sizeof *length);
     for (int i = 0; name && length && i < n; i++) {
-        name[i] = paths ? s->reel[i].path : s->classes[i];
+        name[i] = paths ? s->video[i].path : s->classes[i];
         length[i] = strlen(name[i]);
     }
     if (name && length) out = sslh_i_names_copy(s->c, name, length, n);
@@ -45471,7 +46614,7 @@ SSLH_I_FN const char **sslh_i_reels_texts(sslh_i_reels *s, int n, int paths) {
 }
 
 /* Makes the data set of all clips; after an error it is empty. */
-SSLH_I_FN sslh_data sslh_i_reels_finish(sslh_i_reels *s) {
+SSLH_I_FN sslh_data sslh_i_videos_finish(sslh_i_videos *s) {
     sslh_ctx *c = s->c;
     sslh_data d = sslh_i_no_data(c);
     sslh_field f[2];
@@ -45479,13 +46622,13 @@ SSLH_I_FN sslh_data sslh_i_reels_finish(sslh_i_reels *s) {
     const char **files = NULL, **names = NULL;
     memset(f, 0, sizeof f);
     if (!SSLH_I_BAD(c)) lengths = (int32_t *)sslh_i_alloc(c, (size_t)s->n * sizeof *lengths);
-    if (!SSLH_I_BAD(c)) files = sslh_i_reels_texts(s, s->n, 1);
+    if (!SSLH_I_BAD(c)) files = sslh_i_videos_texts(s, s->n, 1);
     if (!SSLH_I_BAD(c) && s->nclasses) labels = (int32_t *)sslh_i_alloc(c, (size_t)s->n * sizeof *labels);
-    if (!SSLH_I_BAD(c) && s->nclasses) names = sslh_i_reels_texts(s, s->nclasses, 0);
+    if (!SSLH_I_BAD(c) && s->nclasses) names = sslh_i_videos_texts(s, s->nclasses, 0);
     if (!SSLH_I_BAD(c)) {
         for (int i = 0; i < s->n; i++) {
-            lengths[i] = (int32_t)SSLH_I_MIN(s->reel[i].frames, s->T);
-            if (labels) labels[i] = s->reel[i].label;
+            lengths[i] = (int32_t)SSLH_I_MIN(s->video[i].frames, s->T);
+            if (labels) labels[i] = s->video[i].label;
         }
         f[0].kind = SSLH_FIELD_CLIP;
         f[0].type = SSLH_U8;
@@ -45510,15 +46653,15 @@ SSLH_I_FN sslh_data sslh_i_reels_finish(sslh_i_reels *s) {
         sslh_i_free(c, (void *)names);
         d = sslh_i_no_data(c);
     }
-    while (s->n) sslh_i_free(c, s->reel[--s->n].path);
+    while (s->n) sslh_i_free(c, s->video[--s->n].path);
     while (s->nclasses) sslh_i_free(c, s->classes[--s->nclasses]);
-    sslh_i_free(c, s->reel);
+    sslh_i_free(c, s->video);
     sslh_i_free(c, s->classes);
     return d;
 }
 
 SSLH_DEF sslh_data sslh_load_clips(sslh_ctx *c, const char *path, sslh_clips_desc desc) {
-    sslh_i_reels s;
+    sslh_i_videos s;
     int k;
     memset(&s, 0, sizeof s);
     s.c = s.walk.c = c;
@@ -45527,19 +46670,19 @@ SSLH_DEF sslh_data sslh_load_clips(sslh_ctx *c, const char *path, sslh_clips_des
     s.walk.one = SSLH_I_GIVES_IMAGE;
     if (SSLH_I_BAD(c) || !sslh_i_desc_ok(c, "sslh_load_clips", SSLH_I_D_CLIPS, &desc)) return sslh_i_no_data(c);
     if (!path) sslh_fail(c, SSLH_E_USAGE, "sslh_load_clips: the path is NULL");
-    else if (sslh_i_path_known(c, "sslh_load_clips", path) != SSLH_I_PATH_FOLDER) {
+    else if (sslh_i_known_kind(c, "sslh_load_clips", path) != SSLH_I_PATH_FOLDER) {
         if (!SSLH_I_BAD(c))
             sslh_fail(c, SSLH_E_FILE, "sslh_load_clips: %s is no folder of numbered frames (films are taken apart, for "
                       "example, by: ffmpeg -i FILM frames/%%04d.png)", sslh_i_tail(path));
-    } else sslh_i_reels_find(&s, path, path, 0, -1);
+    } else sslh_i_videos_find(&s, path, path, 0, -1);
     for (k = 0; k < s.n && s.nclasses && !SSLH_I_BAD(c); k++)
-        if (s.reel[k].label < 0)
+        if (s.video[k].label < 0)
             sslh_fail(c, SSLH_E_FORMAT, "sslh_load_clips: %s holds frames, but lies beside folders of clips: classes "
-                      "have all clips or none", sslh_i_tail(s.reel[k].path));
+                      "have all clips or none", sslh_i_tail(s.video[k].path));
     s.T = desc.length;
-    for (k = 0; k < s.n && !desc.length; k++) s.T = SSLH_I_MAX(s.T, s.reel[k].frames);
-    for (k = 0; k < s.n && !SSLH_I_BAD(c); k++) sslh_i_reels_fill(&s, k);
-    return sslh_i_reels_finish(&s);
+    for (k = 0; k < s.n && !desc.length; k++) s.T = SSLH_I_MAX(s.T, s.video[k].frames);
+    for (k = 0; k < s.n && !SSLH_I_BAD(c); k++) sslh_i_videos_fill(&s, k);
+    return sslh_i_videos_finish(&s);
 }
 
 /* --- clips as images ---------------------------------------------------------------------------------------------- */
@@ -45584,8 +46727,8 @@ SSLH_DEF sslh_data sslh_data_frames(sslh_data d) {
     if (!SSLH_I_BAD(c) && (d.order || f->lengths)) {
         index = (int32_t *)sslh_i_alloc_table(c, (size_t)d.count, (size_t)T, sizeof *index);
         for (k = 0; k < d.count && index; k++) {
-            int64_t at = sslh_i_sample(&d, k);
-            for (i = 0; i < sslh_i_length(f, at); i++) index[count++] = (int32_t)(at * T + i);
+            int64_t at = sslh_i_sample_id(&d, k);
+            for (i = 0; i < sslh_i_valid_length(f, at); i++) index[count++] = (int32_t)(at * T + i);
         }
         out = sslh_i_subset("sslh_data_frames", out, index, 0, index ? count : 0);
         sslh_i_free(c, index);
@@ -45598,7 +46741,7 @@ SSLH_DEF sslh_data sslh_data_frames(sslh_data d) {
 
 /* Positions and speeds are integers in 65536ths of a pixel, so that every machine makes the same clips. */
 #define SSLH_I_STREAM_MOVING ((uint64_t)3 << 60) /* + 8 clip + object */
-enum { SSLH_I_PIXEL = 65536 };
+enum { SSLH_I_SUBPIXELS = 65536 };
 
 /* A moving image or window: its position, its step per frame, its largest position; [0] is down, [1] to the right. */
 typedef struct sslh_i_mover { int64_t at[2], by[2], room[2]; } sslh_i_mover;
@@ -45632,15 +46775,15 @@ SSLH_I_FN void sslh_i_mover_step(sslh_i_mover *m, int64_t keep) {
             m->at[i] = m->at[i] < 0 ? -m->at[i] : 2 * m->room[i] - m->at[i];
             m->by[i] = -m->by[i];
         }
-        m->by[i] = m->by[i] * keep / SSLH_I_PIXEL;
+        m->by[i] = m->by[i] * keep / SSLH_I_SUBPIXELS;
     }
 }
 
 /* Draws the image (h,w,C) into the frame (H,W,C) at whole pixels. Where images overlap, the larger value is kept. */
 SSLH_I_FN void sslh_i_mover_show(const sslh_i_mover *m, const uint8_t *image, int h, int w, int C, uint8_t *frame,
                                  int W) {
-    size_t top = (size_t)((m->at[0] + SSLH_I_PIXEL / 2) / SSLH_I_PIXEL);
-    size_t left = (size_t)((m->at[1] + SSLH_I_PIXEL / 2) / SSLH_I_PIXEL), row = (size_t)w * (size_t)C, y, x;
+    size_t top = (size_t)((m->at[0] + SSLH_I_SUBPIXELS / 2) / SSLH_I_SUBPIXELS);
+    size_t left = (size_t)((m->at[1] + SSLH_I_SUBPIXELS / 2) / SSLH_I_SUBPIXELS), row = (size_t)w * (size_t)C, y, x;
     for (y = 0; y < (size_t)h; y++) {
         uint8_t *out = frame + ((top + y) * (size_t)W + left) * (size_t)C;
         for (x = 0; x < row; x++) out[x] = SSLH_I_MAX(out[x], image[y * row + x]);
@@ -45651,11 +46794,11 @@ SSLH_I_FN void sslh_i_mover_show(const sslh_i_mover *m, const uint8_t *image, in
    and is `size` long (65536ths of a pixel). Returns the pixel before the sampled position, and in *weight (of 65536)
    how much the pixel after it counts. */
 SSLH_I_FN int sslh_i_window_tap(int64_t start, int64_t size, int i, int n, int side, uint64_t *weight) {
-    int64_t at = start + (2 * i + 1) * size / (2 * n) - SSLH_I_PIXEL / 2;
+    int64_t at = start + (2 * i + 1) * size / (2 * n) - SSLH_I_SUBPIXELS / 2;
     at = SSLH_I_MAX(at, (int64_t)0);
-    at = SSLH_I_MIN(at, (int64_t)(side - 1) * SSLH_I_PIXEL);
-    *weight = (uint64_t)(at % SSLH_I_PIXEL);
-    return (int)(at / SSLH_I_PIXEL);
+    at = SSLH_I_MIN(at, (int64_t)(side - 1) * SSLH_I_SUBPIXELS);
+    *weight = (uint64_t)(at % SSLH_I_SUBPIXELS);
+    return (int)(at / SSLH_I_SUBPIXELS);
 }
 
 /* Fills the frame (H,W,C) with the window of the image (h,w,C) at m: as large as the frame, and then shrunk about its
@@ -45663,8 +46806,8 @@ SSLH_I_FN int sslh_i_window_tap(int64_t start, int64_t size, int i, int n, int s
 SSLH_I_FN void sslh_i_window_show(const sslh_i_mover *m, const uint8_t *image, int h, int w, int C, uint8_t *frame,
                                   int H, int W, int64_t size) {
     int64_t high = H * size, wide = W * size;
-    int64_t top = m->at[0] + ((int64_t)H * SSLH_I_PIXEL - high) / 2;
-    int64_t left = m->at[1] + ((int64_t)W * SSLH_I_PIXEL - wide) / 2;
+    int64_t top = m->at[0] + ((int64_t)H * SSLH_I_SUBPIXELS - high) / 2;
+    int64_t left = m->at[1] + ((int64_t)W * SSLH_I_SUBPIXELS - wide) / 2;
     int y, x, k;
     for (y = 0; y < H; y++) {
         uint64_t below, right, sum;
@@ -45673,11 +46816,11 @@ SSLH_I_FN void sslh_i_window_show(const sslh_i_mover *m, const uint8_t *image, i
             int x0 = sslh_i_window_tap(left, wide, x, W, w, &right), x1 = SSLH_I_MIN(x0 + 1, w - 1);
             for (k = 0; k < C; k++) {
                 const uint8_t *p = image + k;
-                uint64_t a = p[((size_t)y0 * (size_t)w + (size_t)x0) * (size_t)C] * (SSLH_I_PIXEL - right) +
+                uint64_t a = p[((size_t)y0 * (size_t)w + (size_t)x0) * (size_t)C] * (SSLH_I_SUBPIXELS - right) +
                              p[((size_t)y0 * (size_t)w + (size_t)x1) * (size_t)C] * right;
-                uint64_t b = p[((size_t)y1 * (size_t)w + (size_t)x0) * (size_t)C] * (SSLH_I_PIXEL - right) +
+                uint64_t b = p[((size_t)y1 * (size_t)w + (size_t)x0) * (size_t)C] * (SSLH_I_SUBPIXELS - right) +
                              p[((size_t)y1 * (size_t)w + (size_t)x1) * (size_t)C] * right;
-                sum = a * (SSLH_I_PIXEL - below) + b * below + ((uint64_t)1 << 31);
+                sum = a * (SSLH_I_SUBPIXELS - below) + b * below + ((uint64_t)1 << 31);
                 *frame++ = (uint8_t)(sum >> 32);
             }
         }
@@ -45689,21 +46832,21 @@ SSLH_I_FN void sslh_i_moving_clip(sslh_data images, const sslh_moving_desc *d, i
     const uint64_t seed = d->seed, stream = SSLH_I_STREAM_MOVING + 8 * (uint64_t)(uint32_t)n;
     const int h = images.height, w = images.width, C = images.channels, T = d->frames;
     const size_t frame = (size_t)d->height * (size_t)d->width * (size_t)C;
-    int64_t speed = (int64_t)(d->speed * (float)SSLH_I_PIXEL), most = (int64_t)(d->zoom * (float)SSLH_I_PIXEL);
-    int64_t keep = SSLH_I_PIXEL - (int64_t)(d->drag * (float)SSLH_I_PIXEL), smallest;
+    int64_t speed = (int64_t)(d->speed * (float)SSLH_I_SUBPIXELS), most = (int64_t)(d->zoom * (float)SSLH_I_SUBPIXELS);
+    int64_t keep = SSLH_I_SUBPIXELS - (int64_t)(d->drag * (float)SSLH_I_SUBPIXELS), smallest;
     sslh_i_mover m;
     int k, t, inwards = d->zooms_in || sslh_random_below(seed, stream, 3, 2);
-    most = SSLH_I_PIXEL + (int64_t)sslh_random_below(seed, stream, 2, (uint32_t)(most - SSLH_I_PIXEL + 1));
-    smallest = (int64_t)SSLH_I_PIXEL * SSLH_I_PIXEL / most;
+    most = SSLH_I_SUBPIXELS + (int64_t)sslh_random_below(seed, stream, 2, (uint32_t)(most - SSLH_I_SUBPIXELS + 1));
+    smallest = (int64_t)SSLH_I_SUBPIXELS * SSLH_I_SUBPIXELS / most;
     for (k = 0; k < d->objects && !SSLH_I_BAD(images.ctx); k++) {
         sslh_data_image(images, k ? (int64_t)sslh_random_below(seed, stream + (uint64_t)k, 4, (uint32_t)images.count)
                                   : n % images.count, image);
-        m.room[0] = (int64_t)(d->crops ? h - d->height : d->height - h) * SSLH_I_PIXEL;
-        m.room[1] = (int64_t)(d->crops ? w - d->width : d->width - w) * SSLH_I_PIXEL;
+        m.room[0] = (int64_t)(d->crops ? h - d->height : d->height - h) * SSLH_I_SUBPIXELS;
+        m.room[1] = (int64_t)(d->crops ? w - d->width : d->width - w) * SSLH_I_SUBPIXELS;
         sslh_i_mover_begin(&m, seed, stream + (uint64_t)k, speed);
         for (t = 0; t < T; t++) {
             int late = inwards ? t : T - 1 - t;
-            int64_t size = SSLH_I_PIXEL - (T > 1 ? (SSLH_I_PIXEL - smallest) * late / (T - 1) : 0);
+            int64_t size = SSLH_I_SUBPIXELS - (T > 1 ? (SSLH_I_SUBPIXELS - smallest) * late / (T - 1) : 0);
             if (d->crops) sslh_i_window_show(&m, image, h, w, C, out + (size_t)t * frame, d->height, d->width, size);
             else sslh_i_mover_show(&m, image, h, w, C, out + (size_t)t * frame, d->width);
             sslh_i_mover_step(&m, keep);
@@ -46111,7 +47254,7 @@ SSLH_I_FN int sslh_i_json_unicode(sslh_i_st *s) {
 SSLH_I_FN const char *sslh_i_json_string(sslh_i_st *s) {
     static const char escapes[] = "\"\\/bfnrt", values[] = "\"\\/\b\f\n\r\t";
     const char *out = s->pool;
-    int good = 1;
+    int ok = 1;
     if (!sslh_i_json_is(s, '"')) {
         sslh_i_st_bad(s, "a string is missing");
         return NULL;
@@ -46119,16 +47262,16 @@ SSLH_I_FN const char *sslh_i_json_string(sslh_i_st *s) {
     for (;;) {
         char ch = s->at < s->end ? *s->at++ : 0;
         if (ch == '"') break;
-        if ((unsigned char)ch < 0x20) good = 0;
+        if ((unsigned char)ch < 0x20) ok = 0;
         else if (ch != '\\') *s->pool++ = ch;
         else {
             const char *e = s->at < s->end && *s->at ? strchr(escapes, *s->at) : NULL;
             if (e) {
                 *s->pool++ = values[e - escapes];
                 s->at++;
-            } else good = s->at < s->end && *s->at++ == 'u' && sslh_i_json_unicode(s);
+            } else ok = s->at < s->end && *s->at++ == 'u' && sslh_i_json_unicode(s);
         }
-        if (!good) {
+        if (!ok) {
             sslh_i_st_bad(s, "a string is broken");
             return NULL;
         }
@@ -46343,11 +47486,11 @@ SSLH_I_FN int sslh_i_st_whole(const sslh_i_st *s, const uint8_t *bytes, size_t s
     }
     for (i = 0; i < s->n; i++) {
         const sslh_i_st_tensor *t = &s->tensor[i];
-        const char *want;
+        const char *expected;
         snprintf(key, sizeof key, "crc32.%.300s", t->name);
-        want = sslh_i_st_meta_of(s, key);
+        expected = sslh_i_st_meta_of(s, key);
         snprintf(crc, sizeof crc, "%08lx", (unsigned long)sslh_i_crc32(0, s->data + t->begin, t->end - t->begin));
-        if (want && strcmp(want, crc) != 0) break;
+        if (expected && strcmp(expected, crc) != 0) break;
     }
     sslh_fail(s->c, SSLH_E_FORMAT, "%s: %s: the CRC-32 of %s%.100s does not match: the file is damaged", s->fn, s->file,
               i < s->n ? "the tensor " : "its header", i < s->n ? s->tensor[i].name : "");
@@ -46422,7 +47565,7 @@ SSLH_I_FN int sslh_i_st_open_npz(sslh_i_st *s, const uint8_t *bytes, size_t size
 
 /* The name of a format that other programs use for weights, recognised by its first bytes, as the end of an error
    message. NULL if it may be a safetensors file, which begins with 8 bytes of any value (a length) and a brace. */
-SSLH_I_FN const char *sslh_i_st_stranger(const uint8_t *p, size_t size) {
+SSLH_I_FN const char *sslh_i_st_unsupported(const uint8_t *p, size_t size) {
     if (size > 8 && p[8] == '{') return NULL;
     if (size >= 4 && p[0] == 0x80 && p[1] >= 2 && p[1] <= 5)
         return "a pickle of Python (an old file of PyTorch), which only Python reads; there: from safetensors.torch "
@@ -46443,8 +47586,8 @@ SSLH_I_FN int sslh_i_st_open(sslh_i_st *s, sslh_ctx *c, const char *fn, const ch
     s->file = file;
     s->start = s->at = s->end = (const char *)bytes + SSLH_I_MIN(size, (size_t)8);
     if (size >= 22 && !memcmp(bytes, "PK\3\4", 4) && bytes[8] != '{') return sslh_i_st_open_npz(s, bytes, size);
-    if (sslh_i_st_stranger(bytes, size)) {
-        sslh_fail(c, SSLH_E_FORMAT, "%s: %s is %s", fn, file, sslh_i_st_stranger(bytes, size));
+    if (sslh_i_st_unsupported(bytes, size)) {
+        sslh_fail(c, SSLH_E_FORMAT, "%s: %s is %s", fn, file, sslh_i_st_unsupported(bytes, size));
         return 0;
     }
     if (size < 8) return sslh_i_st_bad(s, "shorter than 8 bytes");
@@ -46848,8 +47991,8 @@ SSLH_DEF int sslh_load_weights(sslh_net *net, const char *path, sslh_load_desc d
     int read = 0;
     if (desc.report && desc.report_size) desc.report[0] = 0;
     if (sslh_i_net_bad(net)) return 0;
-    if (desc.optional && path && sslh_i_path(path) == SSLH_I_PATH_NONE) return 0;
-    sslh_i_settle(net->ctx); /* an error of the load shall not undo the present step */
+    if (desc.optional && path && sslh_i_kind_at(path) == SSLH_I_PATH_NONE) return 0;
+    sslh_i_close_step(net->ctx); /* an error of the load shall not undo the present step */
     bytes = sslh_i_read_whole(net->ctx, "sslh_load_weights", path, &size);
     if (!bytes) return 0;
     if (sslh_i_st_open(&s, net->ctx, "sslh_load_weights", sslh_i_tail(path), bytes, size))
@@ -46974,7 +48117,7 @@ SSLH_I_FN sslh_shape sslh_i_part_shape(const sslh_classifier *k, int part) {
     case SSLH_I_PART_WEIGHT: return sslh_dim2(K, D);
     case SSLH_I_PART_BIAS: return sslh_dim1(K);
     case SSLH_I_PART_ROOT: return sslh_dim1(k->info.trees + 1);
-    case SSLH_I_PART_SHARE: return sslh_dim2((int)SSLH_I_MAX(k->shares, (int64_t)1), K); /* at least a row of zeros */
+    case SSLH_I_PART_SHARE: return sslh_dim2((int)SSLH_I_MAX(k->mixed, (int64_t)1), K); /* at least a row of zeros */
     default: return sslh_dim1((int)k->info.nodes);
     }
 }
@@ -46992,7 +48135,7 @@ SSLH_I_FN void sslh_i_part_move(sslh_classifier *k, int part, sslh_tensor *t, in
             part == SSLH_I_PART_WEIGHT ? k->weight + i / D * (D + 1) + i % D :
             part == SSLH_I_PART_BIAS ? k->weight + i * (D + 1) + D : NULL;
         float *single = part == SSLH_I_PART_THRESHOLD ? &node->threshold : part == SSLH_I_PART_SHARE &&
-            (int64_t)i < k->shares * k->info.classes ? k->share + i : NULL;
+            (int64_t)i < k->mixed * k->info.classes ? k->share + i : NULL;
         int32_t *whole = part == SSLH_I_PART_FEATURE ? &node->feature : part == SSLH_I_PART_NEXT ? &node->next : NULL;
         if (real && in) t->data[i] = *real;
         else if (real) *real = t->data[i];
@@ -47081,7 +48224,7 @@ SSLH_DEF void sslh_save_classifier(sslh_classifier *k, sslh_net *encoder, const 
                       "build", fn, encoder->name);
         return;
     }
-    if (k->info.nodes > INT_MAX || k->shares > INT_MAX) {
+    if (k->info.nodes > INT_MAX || k->mixed > INT_MAX) {
         sslh_fail(c, SSLH_E_USAGE, "%s: a forest of %.0f nodes is too large for a file", fn, (double)k->info.nodes);
         return;
     }
@@ -47114,7 +48257,7 @@ SSLH_DEF void sslh_save_classifier(sslh_classifier *k, sslh_net *encoder, const 
 SSLH_I_FN const char *sslh_i_forest_bad(const sslh_classifier *k) {
     int64_t i, end;
     int tree;
-    for (i = 0; i < k->shares * k->info.classes; i++)
+    for (i = 0; i < k->mixed * k->info.classes; i++)
         if (!(k->share[i] >= 0 && k->share[i] <= 1)) return "a share of a class is not between 0 and 1";
     if (k->root[0] != 0 || k->root[k->info.trees] != k->info.nodes) return "its trees are not all of its nodes";
     for (tree = 0; tree < k->info.trees; tree++) {
@@ -47129,7 +48272,7 @@ SSLH_I_FN const char *sslh_i_forest_bad(const sslh_classifier *k) {
             if (node->feature >= 0 && (node->next <= i - k->root[tree] || node->next >= end - k->root[tree] - 1))
                 return "a node that leads out of its tree";
             if (node->feature == SSLH_I_LEAF && node->next >= k->info.classes) return "a class that is not there";
-            if (node->feature == SSLH_I_LEAF_MIXED && node->next >= k->shares) return "shares that are not there";
+            if (node->feature == SSLH_I_LEAF_MIXED && node->next >= k->mixed) return "shares that are not there";
         }
     }
     return NULL;
@@ -47162,7 +48305,7 @@ SSLH_I_FN int sslh_i_classifier_fill(const sslh_i_st *s, sslh_classifier *k) {
     if (k->kind == SSLH_I_FOREST) {
         k->node = (sslh_i_tree_node *)sslh_i_alloc_table(c, (size_t)k->info.nodes, 1, sizeof *k->node);
         k->root = (int64_t *)sslh_i_alloc_table(c, (size_t)k->info.trees + 1, 1, sizeof *k->root);
-        k->share = (float *)sslh_i_alloc_table(c, (size_t)SSLH_I_MAX(k->shares, (int64_t)1), (size_t)k->info.classes,
+        k->share = (float *)sslh_i_alloc_table(c, (size_t)SSLH_I_MAX(k->mixed, (int64_t)1), (size_t)k->info.classes,
                                                sizeof *k->share);
     } else {
         sslh_real *block = sslh_i_linear_block(c, k->info.classes, k->info.width);
@@ -47213,8 +48356,8 @@ SSLH_I_FN sslh_classifier *sslh_i_classifier_named(const sslh_i_st *s) {
     if (!k || kind != SSLH_I_FOREST) return k;
     k->info.trees = sslh_i_text_int(about, "trees");
     k->info.nodes = sslh_i_st_rows(s, SSLH_I_PART_FEATURE);
-    k->shares = sslh_i_st_rows(s, SSLH_I_PART_SHARE);
-    if (k->info.trees >= 1 && k->info.trees <= 100000 && k->info.nodes >= 1 && k->shares >= 1) return k;
+    k->mixed = sslh_i_st_rows(s, SSLH_I_PART_SHARE);
+    if (k->info.trees >= 1 && k->info.trees <= 100000 && k->info.nodes >= 1 && k->mixed >= 1) return k;
     sslh_fail(s->c, SSLH_E_FORMAT, "%s: %s tells of %d trees and holds %.0f nodes", s->fn, s->file, k->info.trees,
               (double)k->info.nodes);
     return NULL;
@@ -47595,17 +48738,17 @@ SSLH_I_FN int sslh_i_checkpoint_check(const sslh_i_st *s, const sslh_method *m, 
                *config = sslh_i_st_meta_of(s, "sslh.config"), *version = sslh_i_st_meta_of(s, "sslh.version");
     sslh_ctx *c = s->c;
     double peak;
-    int i, g, good = kind && config && strncmp(kind, SSLH_I_CHECKPOINT, strlen(SSLH_I_CHECKPOINT)) == 0;
-    if (good && strcmp(kind + strlen(SSLH_I_CHECKPOINT), SSLH_I_CHECKPOINT_FORMAT) != 0) {
+    int i, g, ok = kind && config && strncmp(kind, SSLH_I_CHECKPOINT, strlen(SSLH_I_CHECKPOINT)) == 0;
+    if (ok && strcmp(kind + strlen(SSLH_I_CHECKPOINT), SSLH_I_CHECKPOINT_FORMAT) != 0) {
         sslh_fail(c, SSLH_E_FORMAT, "%s: %s was written by version %.20s of ssl.h, whose checkpoints version %s does "
                   "not read", s->fn, s->file, version ? version : "?", SSLH_VERSION);
         return 0;
     }
-    for (i = 0; i < SSLH_I_COUNTERS && good; i++) {
-        int want = i < SSLH_I_BY_GROUP ? 1 : SSLH_I_GROUPS;
-        good = sslh_i_meta_hex64(s, sslh_i_counter_names[i], value[i], want) == want;
+    for (i = 0; i < SSLH_I_COUNTERS && ok; i++) {
+        int expected = i < SSLH_I_BY_GROUP ? 1 : SSLH_I_GROUPS;
+        ok = sslh_i_meta_hex64(s, sslh_i_counter_names[i], value[i], expected) == expected;
     }
-    if (!good || !powers) sslh_fail(c, SSLH_E_FORMAT, "%s: %s is not a checkpoint", s->fn, s->file);
+    if (!ok || !powers) sslh_fail(c, SSLH_E_FORMAT, "%s: %s is not a checkpoint", s->fn, s->file);
     else if (name && m->name && strcmp(name, m->name) != 0)
         sslh_fail(c, SSLH_E_FORMAT, "%s: %s is a checkpoint of the method '%s', not of '%s'", s->fn, s->file, name,
                   m->name);
@@ -47613,10 +48756,10 @@ SSLH_I_FN int sslh_i_checkpoint_check(const sslh_i_st *s, const sslh_method *m, 
         sslh_fail(c, SSLH_E_FORMAT, "%s: %s was written with another optimiser", s->fn, s->file);
     if (SSLH_I_BAD(c)) return 0;
     peak = sslh_i_double_of(value[5][0]);
-    good = value[0][0] <= (uint64_t)INT64_MAX && value[3][0] <= (uint64_t)INT64_MAX && peak >= 0 && peak <= 1e30 &&
-           powers > 0;
-    for (g = 0; g < SSLH_I_GROUPS; g++) good &= value[6][g] <= (uint64_t)INT64_MAX;
-    if (!good) sslh_fail(c, SSLH_E_FORMAT, "%s: %s: a counter is out of range", s->fn, s->file);
+    ok = value[0][0] <= (uint64_t)INT64_MAX && value[3][0] <= (uint64_t)INT64_MAX && peak >= 0 && peak <= 1e30 &&
+         powers > 0;
+    for (g = 0; g < SSLH_I_GROUPS; g++) ok &= value[6][g] <= (uint64_t)INT64_MAX;
+    if (!ok) sslh_fail(c, SSLH_E_FORMAT, "%s: %s: a counter is out of range", s->fn, s->file);
     else if (!sslh_i_config_same(c, s->fn, s->file, config, run->config)) return 0;
     else if (run->per_epoch && !sslh_i_run_read(s, o, run))
         sslh_fail(c, SSLH_E_FORMAT, "%s: %s has no meters: it is not a checkpoint of sslh_train", s->fn, s->file);
@@ -47671,7 +48814,7 @@ SSLH_I_FN int64_t sslh_i_checkpoint_load(sslh_method *m, sslh_optimizer *o, cons
     size_t size;
     int64_t step = -1;
     if (!sslh_i_checkpoint_ok(m, o, &t)) return -1;
-    if (path && sslh_i_path(path) == SSLH_I_PATH_NONE) return -1;
+    if (path && sslh_i_kind_at(path) == SSLH_I_PATH_NONE) return -1;
     bytes = sslh_i_read_whole(o->ctx, fn, path, &size);
     if (!bytes) return -1;
     if (sslh_i_st_open(&s, o->ctx, fn, sslh_i_tail(path), bytes, size)) step = sslh_i_checkpoint_read(&s, m, o, run);
@@ -47686,7 +48829,7 @@ SSLH_DEF int64_t sslh_load_checkpoint(sslh_method *m, sslh_optimizer *o, const c
     int64_t step = -1;
     memset(&run, 0, sizeof run);
     if (!sslh_i_checkpoint_ok(m, o, &t)) return -1;
-    sslh_i_settle(o->ctx); /* an error of the load shall not undo the present step */
+    sslh_i_close_step(o->ctx); /* an error of the load shall not undo the present step */
     run.config = sslh_i_config(m, o, NULL, NULL);
     if (run.config) step = sslh_i_checkpoint_load(m, o, path, &run);
     sslh_i_free(o->ctx, run.config);
@@ -47750,7 +48893,7 @@ SSLH_I_FN sslh_tensor *sslh_i_embed_input(sslh_net *net, const uint8_t *pixels, 
             }
         }
     }
-    sslh_i_unscratch(c, out);
+    sslh_i_scratch_end(c, out);
     if (SSLH_I_BAD(c) || !x) return sslh_i_dummy(c);
     return net->preprocess.colour ? sslh_i_normalised(c, x, &net->preprocess) : x;
 }
@@ -47820,7 +48963,7 @@ SSLH_DEF void sslh_embed(sslh_net *net, const uint8_t *pixels, int n, int height
    are counted from its right end. A file is binary if the characters after its first word are not those of numbers. */
 
 /* Makes room for need elements in an array, and for half as many more if it grows. 0 and an error without memory. */
-SSLH_I_FN int sslh_i_room(sslh_ctx *c, void **array, size_t *cap, size_t need, size_t element) {
+SSLH_I_FN int sslh_i_make_room(sslh_ctx *c, void **array, size_t *cap, size_t need, size_t element) {
     size_t wanted = need + need / 2 + 64, bytes;
     void *fresh;
     if (need <= *cap) return 1;
@@ -47828,7 +48971,7 @@ SSLH_I_FN int sslh_i_room(sslh_ctx *c, void **array, size_t *cap, size_t need, s
         sslh_fail(c, SSLH_E_MEMORY, "out of memory: a size overflows");
         return 0;
     }
-    fresh = sslh_i_larger(c, *array, *cap * element, bytes);
+    fresh = sslh_i_realloc(c, *array, *cap * element, bytes);
     if (!fresh) return 0;
     *array = fresh;
     *cap = wanted;
@@ -47905,8 +49048,8 @@ SSLH_I_FN void sslh_i_tally_add(sslh_i_tally *a, const char *p, size_t n) {
         sslh_fail(a->c, SSLH_E_USAGE, "more than 4294967293 different words");
         return;
     }
-    if (!sslh_i_room(a->c, (void **)(void *)&a->text, &a->text_room, a->used + n + 1, 1) ||
-        !sslh_i_room(a->c, (void **)(void *)&a->word, &a->cap, a->n + 1, sizeof *a->word))
+    if (!sslh_i_make_room(a->c, (void **)(void *)&a->text, &a->text_room, a->used + n + 1, 1) ||
+        !sslh_i_make_room(a->c, (void **)(void *)&a->word, &a->cap, a->n + 1, sizeof *a->word))
         return;
     memcpy(a->text + a->used, p, n);
     a->text[a->used + n] = 0;
@@ -48027,7 +49170,7 @@ typedef struct sslh_i_phrases {
 
 /* Makes .key "a b" and returns its length, 0 and an error without memory. */
 SSLH_I_FN size_t sslh_i_phrases_key(sslh_i_phrases *s, const char *a, size_t n, const char *b, size_t m) {
-    if (!sslh_i_room(s->words.c, (void **)(void *)&s->key, &s->key_room, n + m + 1, 1)) return 0;
+    if (!sslh_i_make_room(s->words.c, (void **)(void *)&s->key, &s->key_room, n + m + 1, 1)) return 0;
     memcpy(s->key, a, n);
     s->key[n] = ' ';
     memcpy(s->key + n + 1, b, m);
@@ -48106,7 +49249,7 @@ SSLH_I_FN size_t sslh_i_line_size(const sslh_i_source *s, size_t at) {
 
 /* Is the first line one of sizes, exactly two integers? */
 SSLH_I_FN int sslh_i_vectors_head(const sslh_i_source *s, uint64_t *words, uint64_t *dim) {
-    const uint8_t *first = s->p + sslh_i_behind_mark(s), *p = first, *end = p + sslh_i_line_size(s, (size_t)(p - s->p));
+    const uint8_t *first = s->p + sslh_i_after_bom(s), *p = first, *end = p + sslh_i_line_size(s, (size_t)(p - s->p));
     if (!sslh_i_digits(&p, end, INT32_MAX, words) || p == first || p == end || *p != ' ') return 0;
     first = ++p;
     if (!sslh_i_digits(&p, end, 65536, dim) || p == first) return 0;
@@ -48226,7 +49369,7 @@ SSLH_I_FN sslh_vectors *sslh_i_vectors_read(sslh_i_source *s) {
     size_t at;
     if (!s->p || !sslh_i_source_unzip(s) || !(v = sslh_i_vectors_new(s->c))) return NULL;
     head = sslh_i_vectors_head(s, &words, &dim);
-    at = head ? sslh_i_line_size(s, 0) + 1 : sslh_i_behind_mark(s);
+    at = head ? sslh_i_line_size(s, 0) + 1 : sslh_i_after_bom(s);
     if (head && (!words || !dim)) sslh_i_bad(s, 0, "no words or no numbers");
     else if (head && !sslh_i_vectors_text(s, at, (size_t)dim))
         ok = sslh_i_vectors_binary(v, s, at, (size_t)words, (size_t)dim);
@@ -48691,14 +49834,14 @@ static const uint32_t sslh_i_uni_packed[] = {
 
 /* The unpacked tables. Arrays of codes that are searched are ascending. */
 typedef struct sslh_i_unicode {
-    uint8_t  *kinds;                 /* (SSLH_I_UNI_END) kind and bits of each character */
-    uint32_t *capital, *small_form;  /* (capitals) capital letters and their lower case */
-    uint32_t *whole, *first, *then;  /* (splits) characters, and the one (.then is 0) or two of their decomposition */
-    uint8_t  *apart;                 /* (splits) 1: excluded from composition */
-    uint32_t *ordered;               /* (orders) characters with a canonical combining class .. */
-    uint8_t  *order;                 /* (orders) .. and that class, 1 to 255 */
-    uint64_t *pair;                  /* (pairs) first << 32 | then, ascending .. */
-    uint32_t *joined;                /* (pairs) .. and the character that the two compose */
+    uint8_t  *kinds;                      /* (SSLH_I_UNI_END) kind and bits of each character */
+    uint32_t *capital, *small_form;       /* (capitals) capital letters and their lower case */
+    uint32_t *composite, *first, *second; /* (splits) characters that decompose, into one (.second is 0) or two */
+    uint8_t  *excluded;                   /* (splits) 1: excluded from composition */
+    uint32_t *ordered;                    /* (orders) characters with a canonical combining class .. */
+    uint8_t  *order;                      /* (orders) .. and that class, 1 to 255 */
+    uint64_t *pair;                       /* (pairs) first << 32 | second, ascending .. */
+    uint32_t *composed;                   /* (pairs) .. and the character that the two compose */
     uint32_t  capitals, splits, orders, pairs;
 } sslh_i_unicode;
 
@@ -48723,14 +49866,14 @@ SSLH_I_FN int sslh_i_uni_pair_order(const void *a, const void *b) {
 SSLH_I_FN void sslh_i_uni_pairs(sslh_i_unicode *u, uint64_t *work) {
     uint32_t i;
     for (i = 0; i < u->splits; i++) {
-        if (!u->then[i] || u->apart[i]) continue;
-        work[2 * (size_t)u->pairs] = (uint64_t)u->first[i] << 32 | u->then[i];
-        work[2 * (size_t)u->pairs++ + 1] = u->whole[i];
+        if (!u->second[i] || u->excluded[i]) continue;
+        work[2 * (size_t)u->pairs] = (uint64_t)u->first[i] << 32 | u->second[i];
+        work[2 * (size_t)u->pairs++ + 1] = u->composite[i];
     }
     qsort(work, u->pairs, 2 * sizeof *work, sslh_i_uni_pair_order);
     for (i = 0; i < u->pairs; i++) {
         u->pair[i] = work[2 * (size_t)i];
-        u->joined[i] = (uint32_t)work[2 * (size_t)i + 1];
+        u->composed[i] = (uint32_t)work[2 * (size_t)i + 1];
     }
 }
 
@@ -48754,22 +49897,22 @@ SSLH_I_FN int sslh_i_uni_load(sslh_ctx *c, sslh_i_unicode *u) {
     if (u->pair && work) {
         u->capital = (uint32_t *)(u->pair + u->splits);
         u->small_form = u->capital + u->capitals;
-        u->whole = u->small_form + u->capitals;
-        u->first = u->whole + u->splits;
-        u->then = u->first + u->splits;
-        u->joined = u->then + u->splits;
-        u->ordered = u->joined + u->splits;
+        u->composite = u->small_form + u->capitals;
+        u->first = u->composite + u->splits;
+        u->second = u->first + u->splits;
+        u->composed = u->second + u->splits;
+        u->ordered = u->composed + u->splits;
         u->kinds = (uint8_t *)(u->ordered + u->orders);
-        u->apart = u->kinds + SSLH_I_UNI_END;
-        u->order = u->apart + u->splits;
+        u->excluded = u->kinds + SSLH_I_UNI_END;
+        u->order = u->excluded + u->splits;
         memcpy(u->kinds, raw + 12, SSLH_I_UNI_END);
         p = sslh_i_uni_column(raw + 12 + SSLH_I_UNI_END, u->capitals, 1, u->capital);
         p = sslh_i_uni_column(p, u->capitals, 1, u->small_form);
         for (i = 0; i < u->capitals; i++) u->small_form[i] = (u->small_form[i] + u->capital[i]) & 0xffffffu;
-        p = sslh_i_uni_column(p, u->splits, 1, u->whole);
+        p = sslh_i_uni_column(p, u->splits, 1, u->composite);
         p = sslh_i_uni_column(p, u->splits, 1, u->first);
-        p = sslh_i_uni_column(p, u->splits, 0, u->then);
-        memcpy(u->apart, p, u->splits);
+        p = sslh_i_uni_column(p, u->splits, 0, u->second);
+        memcpy(u->excluded, p, u->splits);
         p = sslh_i_uni_column(p + u->splits, u->orders, 1, u->ordered);
         memcpy(u->order, p, u->orders);
         sslh_i_uni_pairs(u, work);
@@ -48786,8 +49929,8 @@ SSLH_I_FN const sslh_i_unicode *sslh_i_unicode_of(sslh_ctx *c) {
     u = (sslh_i_unicode *)sslh_i_alloc(c, sizeof *u);
     if (!u) return NULL;
     if (sslh_i_uni_load(c, u)) {
-        sslh_i_outlive(u);
-        sslh_i_outlive(u->pair);
+        sslh_i_keep_on_rewind(u);
+        sslh_i_keep_on_rewind(u->pair);
         return c->unicode = u;
     }
     sslh_i_free(c, u->pair);
@@ -48844,7 +49987,7 @@ SSLH_I_FN size_t sslh_i_uni_lower(const sslh_i_unicode *u, const uint32_t *code,
 }
 
 /* The canonical decomposition of a character. Returns the number of characters, at most 4. */
-SSLH_I_FN size_t sslh_i_uni_split(const sslh_i_unicode *u, uint32_t code, uint32_t out[4]) {
+SSLH_I_FN size_t sslh_i_uni_decompose(const sslh_i_unicode *u, uint32_t code, uint32_t out[4]) {
     uint32_t behind[4];
     size_t n = 0, waits = 0;
     if (code >= 0xac00u && code < 0xd7a4u) { /* a Korean syllable: two or three letters */
@@ -48855,8 +49998,8 @@ SSLH_I_FN size_t sslh_i_uni_split(const sslh_i_unicode *u, uint32_t code, uint32
         return s % 28u ? 3 : 2;
     }
     while (sslh_i_uni_bits(u, code) & SSLH_I_UNI_SPLITS && waits < 3) {
-        uint32_t at = sslh_i_uni_find(u->whole, u->splits, code);
-        if (u->then[at]) behind[waits++] = u->then[at];
+        uint32_t at = sslh_i_uni_find(u->composite, u->splits, code);
+        if (u->second[at]) behind[waits++] = u->second[at];
         code = u->first[at];
     }
     out[n++] = code;
@@ -48866,10 +50009,10 @@ SSLH_I_FN size_t sslh_i_uni_split(const sslh_i_unicode *u, uint32_t code, uint32
 
 /* Writes the NFD of n characters to out and returns their number; work has as much room as out and may be code itself.
    Runs of accents are sorted by counting, because a run may be as long as the text. */
-SSLH_I_FN size_t sslh_i_uni_apart(const sslh_i_unicode *u, const uint32_t *code, size_t n, uint32_t *out,
-                                  uint32_t *work) {
+SSLH_I_FN size_t sslh_i_uni_nfd(const sslh_i_unicode *u, const uint32_t *code, size_t n, uint32_t *out,
+                                uint32_t *work) {
     size_t i, m = 0, from, to;
-    for (i = 0; i < n; i++) m += sslh_i_uni_split(u, code[i], out + m);
+    for (i = 0; i < n; i++) m += sslh_i_uni_decompose(u, code[i], out + m);
     for (from = 0; from < m; from = to + 1) {
         uint32_t place[256], sum = 0;
         int sorted = 1, before = 0, order;
@@ -48892,7 +50035,7 @@ SSLH_I_FN size_t sslh_i_uni_apart(const sslh_i_unicode *u, const uint32_t *code,
 }
 
 /* The character that a and b compose, or 0. */
-SSLH_I_FN uint32_t sslh_i_uni_join(const sslh_i_unicode *u, uint32_t a, uint32_t b) {
+SSLH_I_FN uint32_t sslh_i_uni_compose(const sslh_i_unicode *u, uint32_t a, uint32_t b) {
     uint64_t key = (uint64_t)a << 32 | b;
     uint32_t lo = 0, hi = u->pairs;
     if (a >= 0x1100u && a < 0x1113u && b >= 0x1161u && b < 0x1176u)
@@ -48900,7 +50043,7 @@ SSLH_I_FN uint32_t sslh_i_uni_join(const sslh_i_unicode *u, uint32_t a, uint32_t
     if (a >= 0xac00u && a < 0xd7a4u && (a - 0xac00u) % 28u == 0 && b > 0x11a7u && b < 0x11c3u) return a + (b - 0x11a7u);
     while (lo < hi) {
         uint32_t mid = lo + (hi - lo) / 2;
-        if (u->pair[mid] == key) return u->joined[mid];
+        if (u->pair[mid] == key) return u->composed[mid];
         if (u->pair[mid] < key) lo = mid + 1;
         else hi = mid;
     }
@@ -48909,14 +50052,14 @@ SSLH_I_FN uint32_t sslh_i_uni_join(const sslh_i_unicode *u, uint32_t a, uint32_t
 
 /* Turns NFD into NFC in place: each character is composed with the last one of class 0 before it, unless a character of
    at least its own class lies between. */
-SSLH_I_FN size_t sslh_i_uni_together(const sslh_i_unicode *u, uint32_t *code, size_t n) {
+SSLH_I_FN size_t sslh_i_uni_nfc(const sslh_i_unicode *u, uint32_t *code, size_t n) {
     size_t i, m = 0, base = (size_t)-1;
     int before = 0;
     for (i = 0; i < n; i++) {
         int order = sslh_i_uni_order(u, code[i]);
         uint32_t joined = 0;
         if (base != (size_t)-1 && (m == base + 1 || before < order))
-            joined = sslh_i_uni_join(u, code[base], code[i]);
+            joined = sslh_i_uni_compose(u, code[base], code[i]);
         if (joined) {
             code[base] = joined;
             continue;
@@ -48929,13 +50072,13 @@ SSLH_I_FN size_t sslh_i_uni_together(const sslh_i_unicode *u, uint32_t *code, si
 }
 
 /* Does BERT treat a character as Chinese? It knows the blocks of unified and compatibility ideographs of its time. */
-SSLH_I_FN int sslh_i_uni_chinese(uint32_t x) {
+SSLH_I_FN int sslh_i_uni_is_chinese(uint32_t x) {
     return (x >= 0x4e00u && x < 0xa000u) || (x >= 0x3400u && x < 0x4dc0u) || (x >= 0x20000u && x < 0x2a6e0u) ||
            (x >= 0x2a700u && x < 0x2ceb0u) || (x >= 0xf900u && x < 0xfb00u) || (x >= 0x2f800u && x < 0x2fa20u);
 }
 
 /* Is x punctuation by BERT's rules: Unicode's, and all visible ASCII but letters and digits? */
-SSLH_I_FN int sslh_i_uni_mark(const sslh_i_unicode *u, uint32_t x) {
+SSLH_I_FN int sslh_i_uni_is_punctuation(const sslh_i_unicode *u, uint32_t x) {
     if (x < 128) return x > 32 && x < 127 && !(x >= '0' && x <= '9') && !((x | 32) >= 'a' && (x | 32) <= 'z');
     return (sslh_i_uni_bits(u, x) & SSLH_I_UNI_KIND) == SSLH_I_UNI_PUNCTUATION;
 }
@@ -48943,18 +50086,18 @@ SSLH_I_FN int sslh_i_uni_mark(const sslh_i_unicode *u, uint32_t x) {
 /* --- the vocabulary ----------------------------------------------------------------------------------------------- */
 
 #define SSLH_I_TOKENS_MOST (1 << 24)     /* the most tokens of a vocabulary */
-#define SSLH_I_TOKEN_LINES 32768u        /* entries of the cache of words; a power of 2 */
+#define SSLH_I_CACHED_WORDS 32768u       /* entries of the cache of words; a power of 2 */
 #define SSLH_I_TOKEN_KEY 30              /* the most bytes of a word in it */
 #define SSLH_I_TOKEN_IDS 8               /* the most tokens of a word in it */
 #define SSLH_I_PIECE_CHARACTERS 100      /* the most characters of a word that WordPiece splits, as in the reference */
 #define SSLH_I_TRAINED_BYTES 1000u       /* the most bytes of a word in BPE's training; longer words are cut */
 
 /* An entry of the cache: a short word and its tokens. */
-typedef struct sslh_i_token_line {
+typedef struct sslh_i_cached_word {
     uint8_t size, n; /* size 0: an empty entry */
     uint8_t key[SSLH_I_TOKEN_KEY];
     int32_t id[SSLH_I_TOKEN_IDS];
-} sslh_i_token_line;
+} sslh_i_cached_word;
 
 /* A pair of neighbours that was learnt: key is left << 32 | right, rank the place in the order of learning, id the
    token that it makes; -1: an empty slot. */
@@ -48982,8 +50125,8 @@ struct sslh_tokenizer {
     int32_t    *merge;        /* (2 merges) left and right token, in the order in which they were learnt */
     int         merges;
     size_t      merges_room;
-    const sslh_i_unicode *u;  /* the tables of the context; NULL for bytes and characters */
-    sslh_i_token_line *line;  /* (SSLH_I_TOKEN_LINES) the cache */
+    const sslh_i_unicode *u;   /* the tables of the context; NULL for bytes and characters */
+    sslh_i_cached_word *cache; /* (SSLH_I_CACHED_WORDS) the cache */
 };
 
 /* The token whose name is prefix ("" or "##") followed by n bytes, or -1. h is the hash of the whole name. */
@@ -49020,7 +50163,7 @@ SSLH_I_FN int sslh_i_tokens_room(sslh_tokenizer *t, size_t n) {
    point into .names, which may move. -1 and an error without memory. */
 SSLH_I_FN int sslh_i_token_add(sslh_tokenizer *t, const char *p, size_t n) {
     size_t k = sslh_i_hash_slot(sslh_i_text_hash(SSLH_I_HASH, p, n), t->slots);
-    if (!sslh_i_room(t->c, (void **)(void *)&t->names, &t->names_room, t->names_used + n + 1, 1)) return -1;
+    if (!sslh_i_make_room(t->c, (void **)(void *)&t->names, &t->names_room, t->names_used + n + 1, 1)) return -1;
     t->at[t->n] = t->names_used;
     memcpy(t->names + t->names_used, p, n);
     t->names[t->names_used + n] = 0;
@@ -49092,7 +50235,7 @@ SSLH_I_FN int sslh_i_tokens_find_bytes(sslh_tokenizer *t, const char *fn, const 
 /* --- pairs -------------------------------------------------------------------------------------------------------- */
 
 /* Allocates room for this number of merges. */
-SSLH_I_FN int sslh_i_pairs_room(sslh_tokenizer *t, size_t merges) {
+SSLH_I_FN int sslh_i_token_pairs_room(sslh_tokenizer *t, size_t merges) {
     size_t i;
     for (t->pairs = 64; t->pairs < 2 * merges; t->pairs *= 2) {}
     t->merges_room = merges;
@@ -49103,7 +50246,7 @@ SSLH_I_FN int sslh_i_pairs_room(sslh_tokenizer *t, size_t merges) {
 }
 
 /* The slot of a pair, or the empty one where it belongs. */
-SSLH_I_FN sslh_i_token_pair *sslh_i_pair_at(const sslh_tokenizer *t, int32_t a, int32_t b) {
+SSLH_I_FN sslh_i_token_pair *sslh_i_token_pair_at(const sslh_tokenizer *t, int32_t a, int32_t b) {
     uint64_t key = (uint64_t)(uint32_t)a << 32 | (uint32_t)b;
     size_t k = sslh_i_hash_slot(key, t->pairs);
     while (t->pair[k].id >= 0 && t->pair[k].key != key) k = (k + 1) & (t->pairs - 1);
@@ -49111,8 +50254,8 @@ SSLH_I_FN sslh_i_token_pair *sslh_i_pair_at(const sslh_tokenizer *t, int32_t a, 
 }
 
 /* Appends a pair that was learnt. One that is there twice has the rank of the second time, as in the reference. */
-SSLH_I_FN void sslh_i_pair_add(sslh_tokenizer *t, int32_t a, int32_t b, int32_t id) {
-    sslh_i_token_pair *p = sslh_i_pair_at(t, a, b);
+SSLH_I_FN void sslh_i_token_pair_add(sslh_tokenizer *t, int32_t a, int32_t b, int32_t id) {
+    sslh_i_token_pair *p = sslh_i_token_pair_at(t, a, b);
     p->key = (uint64_t)(uint32_t)a << 32 | (uint32_t)b;
     p->rank = t->merges;
     p->id = id;
@@ -49122,31 +50265,31 @@ SSLH_I_FN void sslh_i_pair_add(sslh_tokenizer *t, int32_t a, int32_t b, int32_t 
 
 /* --- a binary heap whose first entry is the least, by .order and then by .key ------------------------------------- */
 
-typedef struct sslh_i_least_entry { uint64_t order, key; } sslh_i_least_entry;
-typedef struct sslh_i_least { sslh_i_least_entry *e; size_t n, cap; } sslh_i_least;
+typedef struct sslh_i_min_heap_entry { uint64_t order, key; } sslh_i_min_heap_entry;
+typedef struct sslh_i_min_heap { sslh_i_min_heap_entry *e; size_t n, cap; } sslh_i_min_heap;
 
-SSLH_I_FN int sslh_i_least_less(const sslh_i_least_entry *a, const sslh_i_least_entry *b) {
+SSLH_I_FN int sslh_i_min_heap_less(const sslh_i_min_heap_entry *a, const sslh_i_min_heap_entry *b) {
     return a->order != b->order ? a->order < b->order : a->key < b->key;
 }
 
-SSLH_I_FN int sslh_i_least_put(sslh_ctx *c, sslh_i_least *h, uint64_t order, uint64_t key) {
-    sslh_i_least_entry x;
+SSLH_I_FN int sslh_i_min_heap_put(sslh_ctx *c, sslh_i_min_heap *h, uint64_t order, uint64_t key) {
+    sslh_i_min_heap_entry x;
     size_t i;
     x.order = order;
     x.key = key;
-    if (h->n == h->cap && !sslh_i_room(c, (void **)(void *)&h->e, &h->cap, h->n + 1, sizeof *h->e)) return 0;
-    for (i = h->n++; i && sslh_i_least_less(&x, &h->e[(i - 1) / 2]); i = (i - 1) / 2) h->e[i] = h->e[(i - 1) / 2];
+    if (h->n == h->cap && !sslh_i_make_room(c, (void **)(void *)&h->e, &h->cap, h->n + 1, sizeof *h->e)) return 0;
+    for (i = h->n++; i && sslh_i_min_heap_less(&x, &h->e[(i - 1) / 2]); i = (i - 1) / 2) h->e[i] = h->e[(i - 1) / 2];
     h->e[i] = x;
     return 1;
 }
 
 /* Removes and returns the first entry; there must be one. */
-SSLH_I_FN sslh_i_least_entry sslh_i_least_take(sslh_i_least *h) {
-    sslh_i_least_entry least = h->e[0], x = h->e[--h->n];
+SSLH_I_FN sslh_i_min_heap_entry sslh_i_min_heap_take(sslh_i_min_heap *h) {
+    sslh_i_min_heap_entry least = h->e[0], x = h->e[--h->n];
     size_t i = 0, child;
     while ((child = 2 * i + 1) < h->n) {
-        if (child + 1 < h->n && sslh_i_least_less(&h->e[child + 1], &h->e[child])) child++;
-        if (!sslh_i_least_less(&h->e[child], &x)) break;
+        if (child + 1 < h->n && sslh_i_min_heap_less(&h->e[child + 1], &h->e[child])) child++;
+        if (!sslh_i_min_heap_less(&h->e[child], &x)) break;
         h->e[i] = h->e[child];
         i = child;
     }
@@ -49157,7 +50300,7 @@ SSLH_I_FN sslh_i_least_entry sslh_i_least_take(sslh_i_least *h) {
 /* --- from text to words, from words to tokens --------------------------------------------------------------------- */
 
 /* The state of one call of sslh_tokenize. */
-typedef struct sslh_i_speller {
+typedef struct sslh_i_encoding {
     sslh_tokenizer *t;
     sslh_ctx   *c;
     int32_t    *out;     /* (room) the caller's array */
@@ -49177,10 +50320,10 @@ typedef struct sslh_i_speller {
     int32_t    *next;    /* (nexts) a linked list of those that are left, by index; -1: its end */
     int32_t    *previous;
     size_t      symbols, nexts, previouses;
-    sslh_i_least heap;
-} sslh_i_speller;
+    sslh_i_min_heap heap;
+} sslh_i_encoding;
 
-SSLH_I_FN void sslh_i_speller_free(sslh_i_speller *s) {
+SSLH_I_FN void sslh_i_encoding_free(sslh_i_encoding *s) {
     int i;
     for (i = 0; i < 3; i++) sslh_i_free(s->c, s->code[i]);
     sslh_i_free(s->c, s->bytes);
@@ -49192,7 +50335,7 @@ SSLH_I_FN void sslh_i_speller_free(sslh_i_speller *s) {
     sslh_i_free(s->c, s->heap.e);
 }
 
-SSLH_I_FN void sslh_i_spell(sslh_i_speller *s, int32_t id) {
+SSLH_I_FN void sslh_i_emit(sslh_i_encoding *s, int32_t id) {
     if (s->n < s->room) s->out[s->n] = id;
     if (s->fresh < SSLH_I_TOKEN_IDS) s->recent[s->fresh] = id;
     s->fresh++;
@@ -49200,32 +50343,32 @@ SSLH_I_FN void sslh_i_spell(sslh_i_speller *s, int32_t id) {
 }
 
 /* Appends the token for what the vocabulary lacks; an error when it has no such token. */
-SSLH_I_FN void sslh_i_spell_unknown(sslh_i_speller *s, const char *p, size_t n) {
+SSLH_I_FN void sslh_i_emit_unknown(sslh_i_encoding *s, const char *p, size_t n) {
     if (s->t->unknown < 0)
         sslh_fail(s->c, SSLH_E_USAGE, "sslh_tokenize: the vocabulary has neither \"%.*s\" nor a token for what is "
                   "unknown: name one in .unknown", (int)SSLH_I_MIN(n, (size_t)60), p);
-    else sslh_i_spell(s, s->t->unknown);
+    else sslh_i_emit(s, s->t->unknown);
 }
 
 /* Puts the pair of symbol i and the next one into the heap, if it was learnt: ordered by rank, then by place. */
-SSLH_I_FN int sslh_i_bpe_offer(sslh_i_speller *s, int32_t i) {
+SSLH_I_FN int sslh_i_bpe_offer(sslh_i_encoding *s, int32_t i) {
     const sslh_i_token_pair *p;
     if (i < 0 || s->next[i] < 0 || !s->t->pairs) return 1;
-    p = sslh_i_pair_at(s->t, s->symbol[i], s->symbol[s->next[i]]);
-    return p->id < 0 || sslh_i_least_put(s->c, &s->heap, (uint64_t)(uint32_t)p->rank << 32 | (uint32_t)i, p->key);
+    p = sslh_i_token_pair_at(s->t, s->symbol[i], s->symbol[s->next[i]]);
+    return p->id < 0 || sslh_i_min_heap_put(s->c, &s->heap, (uint64_t)(uint32_t)p->rank << 32 | (uint32_t)i, p->key);
 }
 
 /* Appends the tokens of a word of n > 0 bytes. */
-SSLH_I_FN void sslh_i_bpe_word(sslh_i_speller *s, const char *p, size_t n) {
+SSLH_I_FN void sslh_i_bpe_word(sslh_i_encoding *s, const char *p, size_t n) {
     const sslh_tokenizer *t = s->t;
     size_t i;
     if (n > INT_MAX - 1) {
         sslh_fail(s->c, SSLH_E_USAGE, "sslh_tokenize: a word of %.0f bytes", (double)n);
         return;
     }
-    if (!sslh_i_room(s->c, (void **)(void *)&s->symbol, &s->symbols, n, sizeof *s->symbol) ||
-        !sslh_i_room(s->c, (void **)(void *)&s->next, &s->nexts, n, sizeof *s->next) ||
-        !sslh_i_room(s->c, (void **)(void *)&s->previous, &s->previouses, n, sizeof *s->previous))
+    if (!sslh_i_make_room(s->c, (void **)(void *)&s->symbol, &s->symbols, n, sizeof *s->symbol) ||
+        !sslh_i_make_room(s->c, (void **)(void *)&s->next, &s->nexts, n, sizeof *s->next) ||
+        !sslh_i_make_room(s->c, (void **)(void *)&s->previous, &s->previouses, n, sizeof *s->previous))
         return;
     for (i = 0; i < n; i++) {
         s->symbol[i] = t->byte_id[t->kind == SSLH_TOKENS_CLIP && i + 1 == n][(uint8_t)p[i]];
@@ -49235,30 +50378,30 @@ SSLH_I_FN void sslh_i_bpe_word(sslh_i_speller *s, const char *p, size_t n) {
     s->heap.n = 0;
     for (i = 0; i < n; i++) if (!sslh_i_bpe_offer(s, (int32_t)i)) return;
     while (s->heap.n) {
-        sslh_i_least_entry e = sslh_i_least_take(&s->heap);
+        sslh_i_min_heap_entry e = sslh_i_min_heap_take(&s->heap);
         int32_t at = (int32_t)(e.order & 0xffffffffu), other = s->next[at];
         uint64_t key = other < 0 || s->symbol[at] < 0 ? 0 : (uint64_t)(uint32_t)s->symbol[at] << 32 |
                        (uint32_t)s->symbol[other];
         if (other < 0 || s->symbol[at] < 0 || key != e.key) continue; /* out of date: one of the two has changed */
-        s->symbol[at] = sslh_i_pair_at(t, s->symbol[at], s->symbol[other])->id;
+        s->symbol[at] = sslh_i_token_pair_at(t, s->symbol[at], s->symbol[other])->id;
         s->symbol[other] = -1;
         s->next[at] = s->next[other];
         if (s->next[at] >= 0) s->previous[s->next[at]] = at;
         if (!sslh_i_bpe_offer(s, s->previous[at]) || !sslh_i_bpe_offer(s, at)) return;
     }
-    for (i = 0; i < n; i++) if (s->symbol[i] >= 0) sslh_i_spell(s, s->symbol[i]);
+    for (i = 0; i < n; i++) if (s->symbol[i] >= 0) sslh_i_emit(s, s->symbol[i]);
 }
 
 /* Appends WordPiece's tokens of a word. The hashes of all prefixes of the rest are computed in one pass. */
-SSLH_I_FN void sslh_i_wordpiece_word(sslh_i_speller *s, const char *p, size_t n, size_t characters) {
+SSLH_I_FN void sslh_i_wordpiece_word(sslh_i_encoding *s, const char *p, size_t n, size_t characters) {
     const sslh_tokenizer *t = s->t;
     size_t i, from = 0, at = 0, was = s->n, fresh = s->fresh;
     if (characters > SSLH_I_PIECE_CHARACTERS) {
-        sslh_i_spell_unknown(s, p, n);
+        sslh_i_emit_unknown(s, p, n);
         return;
     }
-    if (!sslh_i_room(s->c, (void **)(void *)&s->end, &s->ends, SSLH_I_PIECE_CHARACTERS, sizeof *s->end) ||
-        !sslh_i_room(s->c, (void **)(void *)&s->hash, &s->hashes, SSLH_I_PIECE_CHARACTERS, sizeof *s->hash))
+    if (!sslh_i_make_room(s->c, (void **)(void *)&s->end, &s->ends, SSLH_I_PIECE_CHARACTERS, sizeof *s->end) ||
+        !sslh_i_make_room(s->c, (void **)(void *)&s->hash, &s->hashes, SSLH_I_PIECE_CHARACTERS, sizeof *s->hash))
         return;
     for (i = 0; i < characters; i++) {
         uint32_t code;
@@ -49276,31 +50419,31 @@ SSLH_I_FN void sslh_i_wordpiece_word(sslh_i_speller *s, const char *p, size_t n,
         if (id < 0) {
             s->n = was;
             s->fresh = fresh;
-            sslh_i_spell_unknown(s, p, n);
+            sslh_i_emit_unknown(s, p, n);
             return;
         }
-        sslh_i_spell(s, id);
+        sslh_i_emit(s, id);
         at = s->end[k - 1];
         i = k;
     }
 }
 
 /* Appends the tokens of a word that is not split any further, or counts the word. */
-SSLH_I_FN void sslh_i_spell_word(sslh_i_speller *s, const char *p, size_t n, size_t characters) {
+SSLH_I_FN void sslh_i_encode_word(sslh_i_encoding *s, const char *p, size_t n, size_t characters) {
     int id;
     if (s->tally) sslh_i_tally_add(s->tally, p, n);
     else if (s->t->kind == SSLH_TOKENS_WORDPIECE) sslh_i_wordpiece_word(s, p, n, characters);
     else if (s->t->kind == SSLH_TOKENS_BPE || s->t->kind == SSLH_TOKENS_CLIP) sslh_i_bpe_word(s, p, n);
-    else if ((id = sslh_i_token_named(s->t, p, n)) >= 0) sslh_i_spell(s, id);
-    else sslh_i_spell_unknown(s, p, n);
+    else if ((id = sslh_i_token_named(s->t, p, n)) >= 0) sslh_i_emit(s, id);
+    else sslh_i_emit_unknown(s, p, n);
 }
 
 /* The same for a word of n characters. */
-SSLH_I_FN void sslh_i_word_of_codes(sslh_i_speller *s, const uint32_t *code, size_t n) {
+SSLH_I_FN void sslh_i_encode_codes(sslh_i_encoding *s, const uint32_t *code, size_t n) {
     size_t i, used = 0;
-    if (!sslh_i_room(s->c, (void **)(void *)&s->bytes, &s->bytes_room, 4 * n, 1)) return;
+    if (!sslh_i_make_room(s->c, (void **)(void *)&s->bytes, &s->bytes_room, 4 * n, 1)) return;
     for (i = 0; i < n; i++) used += sslh_i_utf8_put(s->bytes + used, code[i]);
-    sslh_i_spell_word(s, s->bytes, used, n);
+    sslh_i_encode_word(s, s->bytes, used, n);
 }
 
 /* The length of 's 't 're 've 'm 'll 'd, given the two characters after the apostrophe; 0: it is none of these. */
@@ -49343,7 +50486,7 @@ SSLH_I_FN size_t sslh_i_gpt_word(const sslh_i_unicode *u, const char *p, size_t 
 }
 
 /* Splits n characters without white space into CLIP's words. */
-SSLH_I_FN void sslh_i_clip_words(sslh_i_speller *s, const uint32_t *code, size_t n) {
+SSLH_I_FN void sslh_i_clip_words(sslh_i_encoding *s, const uint32_t *code, size_t n) {
     const sslh_i_unicode *u = s->t->u;
     size_t i = 0;
     while (i < n) {
@@ -49353,38 +50496,38 @@ SSLH_I_FN void sslh_i_clip_words(sslh_i_speller *s, const uint32_t *code, size_t
             to = i + 1;
             if (kind != SSLH_I_UNI_NUMBER) while (to < n && sslh_i_gpt_kind(u, code[to]) == kind) to++;
         }
-        sslh_i_word_of_codes(s, code + i, to - i);
+        sslh_i_encode_codes(s, code + i, to - i);
         i = to;
     }
 }
 
 /* Splits n characters into BERT's words. There is no white space among them, and Chinese characters come alone (unless
    .spaces). The words are in lower case and without accents unless .cased, and split at punctuation unless .spaces. */
-SSLH_I_FN void sslh_i_bert_words(sslh_i_speller *s, uint32_t *code, size_t n) {
+SSLH_I_FN void sslh_i_bert_words(sslh_i_encoding *s, uint32_t *code, size_t n) {
     const sslh_tokenizer *t = s->t;
     size_t i, m, from;
     if (!t->cased) {
         m = sslh_i_uni_lower(t->u, code, n, s->code[1]);
-        m = sslh_i_uni_apart(t->u, s->code[1], m, s->code[2], s->code[1]);
+        m = sslh_i_uni_nfd(t->u, s->code[1], m, s->code[2], s->code[1]);
         code = s->code[2];
         for (i = 0, n = 0; i < m; i++)
             if ((sslh_i_uni_bits(t->u, code[i]) & SSLH_I_UNI_KIND) != SSLH_I_UNI_ACCENT) code[n++] = code[i];
     }
     for (i = 0, from = 0; i <= n; i++) {
-        int mark = i < n && !t->spaces && sslh_i_uni_mark(t->u, code[i]);
+        int mark = i < n && !t->spaces && sslh_i_uni_is_punctuation(t->u, code[i]);
         if (i < n && !mark) continue;
-        if (i > from) sslh_i_word_of_codes(s, code + from, i - from);
-        if (mark) sslh_i_word_of_codes(s, code + i, 1);
+        if (i > from) sslh_i_encode_codes(s, code + from, i - from);
+        if (mark) sslh_i_encode_codes(s, code + i, 1);
         from = i + 1;
     }
 }
 
 /* Handles the n > 0 bytes between two white spaces. */
-SSLH_I_FN void sslh_i_chunk(sslh_i_speller *s, const char *p, size_t n) {
+SSLH_I_FN void sslh_i_encode_chunk(sslh_i_encoding *s, const char *p, size_t n) {
     const sslh_tokenizer *t = s->t;
     size_t at = 0, m = 0, i, from;
     for (i = 0; i < 3; i++) /* a character of b bytes becomes at most 2 b characters, also when decomposed */
-        if (!sslh_i_room(s->c, (void **)(void *)&s->code[i], &s->codes[i], 2 * n + 4, sizeof **s->code)) return;
+        if (!sslh_i_make_room(s->c, (void **)(void *)&s->code[i], &s->codes[i], 2 * n + 4, sizeof **s->code)) return;
     while (at < n) {
         uint32_t code;
         int kind;
@@ -49396,14 +50539,14 @@ SSLH_I_FN void sslh_i_chunk(sslh_i_speller *s, const char *p, size_t n) {
         s->code[0][m++] = code;
     }
     if (t->kind == SSLH_TOKENS_CLIP) {
-        m = sslh_i_uni_apart(t->u, s->code[0], m, s->code[1], s->code[2]);
-        m = sslh_i_uni_together(t->u, s->code[1], m);
+        m = sslh_i_uni_nfd(t->u, s->code[0], m, s->code[1], s->code[2]);
+        m = sslh_i_uni_nfc(t->u, s->code[1], m);
         m = sslh_i_uni_lower(t->u, s->code[1], m, s->code[2]);
         sslh_i_clip_words(s, s->code[2], m);
         return;
     }
     for (i = 0, from = 0; i <= m; i++) {
-        int alone = i < m && !t->spaces && sslh_i_uni_chinese(s->code[0][i]);
+        int alone = i < m && !t->spaces && sslh_i_uni_is_chinese(s->code[0][i]);
         if (i < m && !alone) continue;
         if (i > from) sslh_i_bert_words(s, s->code[0] + from, i - from);
         if (alone) sslh_i_bert_words(s, s->code[0] + i, 1);
@@ -49412,43 +50555,43 @@ SSLH_I_FN void sslh_i_chunk(sslh_i_speller *s, const char *p, size_t n) {
 }
 
 /* Appends the tokens of a word or chunk, by way of the cache if it is short. */
-SSLH_I_FN void sslh_i_remembered(sslh_i_speller *s, const char *p, size_t n) {
+SSLH_I_FN void sslh_i_encode_cached(sslh_i_encoding *s, const char *p, size_t n) {
     sslh_tokenizer *t = s->t;
-    sslh_i_token_line *line = NULL;
+    sslh_i_cached_word *cached = NULL;
     size_t i;
     s->fresh = 0;
     if (n <= SSLH_I_TOKEN_KEY && !s->tally) {
-        line = &t->line[sslh_i_hash_slot(sslh_i_text_hash(SSLH_I_HASH, p, n), SSLH_I_TOKEN_LINES)];
-        if (line->size == n && memcmp(line->key, p, n) == 0) {
-            for (i = 0; i < line->n; i++) sslh_i_spell(s, line->id[i]);
+        cached = &t->cache[sslh_i_hash_slot(sslh_i_text_hash(SSLH_I_HASH, p, n), SSLH_I_CACHED_WORDS)];
+        if (cached->size == n && memcmp(cached->key, p, n) == 0) {
+            for (i = 0; i < cached->n; i++) sslh_i_emit(s, cached->id[i]);
             return;
         }
     }
-    if (t->kind == SSLH_TOKENS_BPE) sslh_i_spell_word(s, p, n, 0);
-    else sslh_i_chunk(s, p, n);
-    if (!line || s->fresh > SSLH_I_TOKEN_IDS || SSLH_I_BAD(s->c)) return;
-    line->size = (uint8_t)n;
-    line->n = (uint8_t)s->fresh;
-    memcpy(line->key, p, n);
-    memcpy(line->id, s->recent, s->fresh * sizeof *line->id);
+    if (t->kind == SSLH_TOKENS_BPE) sslh_i_encode_word(s, p, n, 0);
+    else sslh_i_encode_chunk(s, p, n);
+    if (!cached || s->fresh > SSLH_I_TOKEN_IDS || SSLH_I_BAD(s->c)) return;
+    cached->size = (uint8_t)n;
+    cached->n = (uint8_t)s->fresh;
+    memcpy(cached->key, p, n);
+    memcpy(cached->id, s->recent, s->fresh * sizeof *cached->id);
 }
 
 /* Appends the tokens of n bytes of text without special tokens. */
-SSLH_I_FN void sslh_i_spell_text(sslh_i_speller *s, const char *p, size_t n) {
+SSLH_I_FN void sslh_i_encode_text(sslh_i_encoding *s, const char *p, size_t n) {
     const sslh_tokenizer *t = s->t;
     size_t at = 0, from = 0, step;
     uint32_t code;
     if (t->kind == SSLH_TOKENS_BYTES) {
-        for (; at < n; at++) sslh_i_spell(s, (uint8_t)p[at]);
+        for (; at < n; at++) sslh_i_emit(s, (uint8_t)p[at]);
     } else if (t->kind == SSLH_TOKENS_CHARACTERS) {
         for (; at < n && !SSLH_I_BAD(s->c); at += step) {
             step = sslh_i_utf8_next(p + at, n - at, &code);
-            sslh_i_spell_word(s, p + at, step, 1);
+            sslh_i_encode_word(s, p + at, step, 1);
         }
     } else if (t->kind == SSLH_TOKENS_BPE) {
         for (; at < n && !SSLH_I_BAD(s->c); at += step) {
             step = sslh_i_gpt_word(t->u, p + at, n - at);
-            sslh_i_remembered(s, p + at, step);
+            sslh_i_encode_cached(s, p + at, step);
         }
     } else {
         for (; at < n && !SSLH_I_BAD(s->c); at += step) {
@@ -49456,10 +50599,10 @@ SSLH_I_FN void sslh_i_spell_text(sslh_i_speller *s, const char *p, size_t n) {
             step = sslh_i_utf8_next(p + at, n - at, &code);
             kind = sslh_i_uni_bits(t->u, code) & SSLH_I_UNI_KIND;
             if (kind != SSLH_I_UNI_SPACE && (kind != SSLH_I_UNI_SPACE_CONTROL || t->kind != SSLH_TOKENS_CLIP)) continue;
-            if (at > from) sslh_i_remembered(s, p + from, at - from);
+            if (at > from) sslh_i_encode_cached(s, p + from, at - from);
             from = at + step;
         }
-        if (n > from && !SSLH_I_BAD(s->c)) sslh_i_remembered(s, p + from, n - from);
+        if (n > from && !SSLH_I_BAD(s->c)) sslh_i_encode_cached(s, p + from, n - from);
     }
 }
 
@@ -49504,7 +50647,7 @@ SSLH_I_FN int sslh_i_special_at(const sslh_tokenizer *t, const char *p, size_t n
 }
 
 /* A copy of a text with U+FFFD in place of invalid UTF-8, which the caller frees; *size becomes its length. */
-SSLH_I_FN char *sslh_i_utf8_mend(sslh_ctx *c, const char *fn, const char *p, size_t *size) {
+SSLH_I_FN char *sslh_i_utf8_repair(sslh_ctx *c, const char *fn, const char *p, size_t *size) {
     size_t at = 0, n = 0, step, bytes;
     uint32_t code;
     char *out = sslh_i_mul(*size, 3, &bytes) ? (char *)sslh_i_alloc(c, bytes + 1) : NULL;
@@ -49525,7 +50668,7 @@ SSLH_I_FN char *sslh_i_utf8_mend(sslh_ctx *c, const char *fn, const char *p, siz
 }
 
 /* All steps: invalid UTF-8, special tokens, the text between them. 0 after an error. */
-SSLH_I_FN int sslh_i_spell_all(sslh_i_speller *s, const char *fn, const char *text, size_t size) {
+SSLH_I_FN int sslh_i_encode_all(sslh_i_encoding *s, const char *fn, const char *text, size_t size) {
     const sslh_tokenizer *t = s->t;
     size_t at, from = 0, length = 0, bad;
     char *mended = NULL;
@@ -49537,7 +50680,7 @@ SSLH_I_FN int sslh_i_spell_all(sslh_i_speller *s, const char *fn, const char *te
                       (double)bad, (uint8_t)text[bad]);
             return 0;
         }
-        mended = sslh_i_utf8_mend(s->c, fn, text, &size);
+        mended = sslh_i_utf8_repair(s->c, fn, text, &size);
         if (!mended) return 0;
         text = mended;
     }
@@ -49547,18 +50690,18 @@ SSLH_I_FN int sslh_i_spell_all(sslh_i_speller *s, const char *fn, const char *te
         if (s->tally) length = sslh_i_special_named(s->desc, text + at, size - at);
         else id = sslh_i_special_at(t, text + at, size - at, &length);
         if (s->tally ? !length : id < 0) continue;
-        sslh_i_spell_text(s, text + from, at - from);
-        if (!s->tally) sslh_i_spell(s, id);
+        sslh_i_encode_text(s, text + from, at - from);
+        if (!s->tally) sslh_i_emit(s, id);
         from = at + length;
         at = from - 1;
     }
-    sslh_i_spell_text(s, text + from, size - from);
+    sslh_i_encode_text(s, text + from, size - from);
     sslh_i_free(s->c, mended);
     return !SSLH_I_BAD(s->c);
 }
 
 SSLH_DEF size_t sslh_tokenize(sslh_tokenizer *t, const char *text, size_t size, int32_t *out, size_t room) {
-    sslh_i_speller s;
+    sslh_i_encoding s;
     int ok;
     if (!t || SSLH_I_BAD(t->c)) return 0;
     if (!text && size) {
@@ -49570,15 +50713,15 @@ SSLH_DEF size_t sslh_tokenize(sslh_tokenizer *t, const char *text, size_t size, 
     s.c = t->c;
     s.out = out;
     s.room = out ? room : 0;
-    ok = sslh_i_spell_all(&s, "sslh_tokenize", text, size);
-    sslh_i_speller_free(&s);
+    ok = sslh_i_encode_all(&s, "sslh_tokenize", text, size);
+    sslh_i_encoding_free(&s);
     return ok ? s.n : 0;
 }
 
 /* --- and back ----------------------------------------------------------------------------------------------------- */
 
 /* Decodes a name of BPE and appends it to the used bytes of out, as far as there is room. Returns the new used. */
-SSLH_I_FN size_t sslh_i_unspell(const char *name, int clip, char *out, size_t room, size_t used) {
+SSLH_I_FN size_t sslh_i_decode_name(const char *name, int clip, char *out, size_t room, size_t used) {
     size_t n = strlen(name), at = 0, step, k;
     uint32_t code;
     int end = clip && n >= 4 && strcmp(name + n - 4, "</w>") == 0;
@@ -49616,7 +50759,7 @@ SSLH_DEF size_t sslh_detokenize(const sslh_tokenizer *t, const int32_t *tokens, 
         name = t->names + t->at[tokens[i]];
         if (!t->is_special[tokens[i]] && (t->kind == SSLH_TOKENS_BYTES || t->kind == SSLH_TOKENS_BPE ||
                                           t->kind == SSLH_TOKENS_CLIP)) {
-            used = sslh_i_unspell(name, t->kind == SSLH_TOKENS_CLIP, out, room, used);
+            used = sslh_i_decode_name(name, t->kind == SSLH_TOKENS_CLIP, out, room, used);
             continue;
         }
         if (t->kind == SSLH_TOKENS_WORDPIECE && i && strncmp(name, "##", 2) == 0) name += 2;
@@ -49657,7 +50800,7 @@ SSLH_DEF int64_t sslh_token_count(const sslh_tokenizer *t, int token) {
 SSLH_I_FN int sslh_i_tally_text(sslh_tokenizer *t, sslh_i_tally *a, const sslh_tokenizer_desc *d, const char *text,
                                 size_t size) {
     const char *at = sslh_i_special_names(d);
-    sslh_i_speller s;
+    sslh_i_encoding s;
     size_t m;
     int ok;
     memset(&s, 0, sizeof s);
@@ -49667,8 +50810,8 @@ SSLH_I_FN int sslh_i_tally_text(sslh_tokenizer *t, sslh_i_tally *a, const sslh_t
     s.desc = d;
     for (; (m = sslh_i_next_word(&at)) != 0; at += m) t->begins[(uint8_t)*at] = 1;
     if (sslh_i_has_unknown(d->kind)) t->begins[(uint8_t)*sslh_i_unknown_name(d)] = 1;
-    ok = sslh_i_spell_all(&s, "sslh_tokenizer_new", text, size);
-    sslh_i_speller_free(&s);
+    ok = sslh_i_encode_all(&s, "sslh_tokenizer_new", text, size);
+    sslh_i_encoding_free(&s);
     return ok;
 }
 
@@ -49700,8 +50843,8 @@ SSLH_I_FN int sslh_i_tokenizer_finish(sslh_tokenizer *t, const sslh_tokenizer_de
     const char *at = sslh_i_special_names(d), *unknown = sslh_i_unknown_name(d);
     size_t m;
     t->special = (int32_t *)sslh_i_alloc(t->c, (sslh_i_special_most(d) + 1) * sizeof *t->special);
-    t->line = (sslh_i_token_line *)sslh_i_alloc(t->c, SSLH_I_TOKEN_LINES * sizeof *t->line);
-    if (!t->special || !t->line) return 0;
+    t->cache = (sslh_i_cached_word *)sslh_i_alloc(t->c, SSLH_I_CACHED_WORDS * sizeof *t->cache);
+    if (!t->special || !t->cache) return 0;
     for (; (m = sslh_i_next_word(&at)) != 0; at += m) sslh_i_special_add(t, at, m, own || d->special);
     t->unknown = -1;
     if (sslh_i_has_unknown(t->kind)) {
@@ -49724,7 +50867,7 @@ SSLH_I_FN void sslh_i_tokenizer_free(sslh_tokenizer *t) {
     sslh_i_free(c, t->special);
     sslh_i_free(c, t->pair);
     sslh_i_free(c, t->merge);
-    sslh_i_free(c, t->line);
+    sslh_i_free(c, t->cache);
     sslh_i_free(c, t);
 }
 
@@ -49801,7 +50944,7 @@ typedef struct sslh_i_bpe {
     size_t     listed, list_room;
     uint32_t  *grown;        /* (ngrown) pairs that this merge has changed */
     size_t     ngrown, grown_room;
-    sslh_i_least heap;
+    sslh_i_min_heap heap;
     uint32_t   merge;        /* number of the merge, from 1 */
 } sslh_i_bpe;
 
@@ -49834,7 +50977,7 @@ SSLH_I_FN uint32_t sslh_i_bpe_find(sslh_i_bpe *b, uint64_t key) {
     for (k = sslh_i_hash_slot(key, b->slots); b->slot[k]; k = (k + 1) & (b->slots - 1))
         if (b->pair[b->slot[k] - 1].key == key) return b->slot[k] - 1;
     if (b->n >= UINT32_MAX - 1 ||
-        !sslh_i_room(b->c, (void **)(void *)&b->pair, &b->cap, b->n + 1, sizeof *b->pair))
+        !sslh_i_make_room(b->c, (void **)(void *)&b->pair, &b->cap, b->n + 1, sizeof *b->pair))
         return UINT32_MAX;
     memset(&b->pair[b->n], 0, sizeof *b->pair);
     b->pair[b->n].key = key;
@@ -49853,7 +50996,7 @@ SSLH_I_FN int sslh_i_bpe_pairs(sslh_i_bpe *b, uint32_t word, int64_t count) {
         if (k == UINT32_MAX) return 0;
         p = &b->pair[k];
         if (p->touched != b->merge) {
-            if (!sslh_i_room(b->c, (void **)(void *)&b->grown, &b->grown_room, b->ngrown + 1, sizeof *b->grown))
+            if (!sslh_i_make_room(b->c, (void **)(void *)&b->grown, &b->grown_room, b->ngrown + 1, sizeof *b->grown))
                 return 0;
             b->grown[b->ngrown++] = k;
             p->touched = b->merge;
@@ -49862,8 +51005,8 @@ SSLH_I_FN int sslh_i_bpe_pairs(sslh_i_bpe *b, uint32_t word, int64_t count) {
         p->count += count;
         if (count < 0) continue;
         if (!p->words || b->list[p->words].word != word) {
-            if (b->listed >= UINT32_MAX - 1 || !sslh_i_room(b->c, (void **)(void *)&b->list, &b->list_room,
-                                                            b->listed + 2, sizeof *b->list))
+            if (b->listed >= UINT32_MAX - 1 || !sslh_i_make_room(b->c, (void **)(void *)&b->list, &b->list_room,
+                                                                 b->listed + 2, sizeof *b->list))
                 return 0;
             b->list[++b->listed].word = word;
             b->list[b->listed].next = p->words;
@@ -49878,7 +51021,7 @@ SSLH_I_FN int sslh_i_bpe_offers(sslh_i_bpe *b) {
     size_t i;
     for (i = 0; i < b->ngrown; i++) {
         const sslh_i_bpe_pair *p = &b->pair[b->grown[i]];
-        if (p->count > p->before && !sslh_i_least_put(b->c, &b->heap, ~(uint64_t)p->count, p->key)) return 0;
+        if (p->count > p->before && !sslh_i_min_heap_put(b->c, &b->heap, ~(uint64_t)p->count, p->key)) return 0;
     }
     b->ngrown = 0;
     return 1;
@@ -49941,7 +51084,7 @@ SSLH_I_FN int sslh_i_bpe_begin(sslh_i_bpe *b) {
 SSLH_I_FN void sslh_i_bpe_learn(sslh_i_bpe *b, int most, int64_t least) {
     sslh_tokenizer *t = b->t;
     while (t->n < most && b->heap.n && (size_t)t->merges < t->merges_room && !SSLH_I_BAD(b->c)) {
-        sslh_i_least_entry e = sslh_i_least_take(&b->heap);
+        sslh_i_min_heap_entry e = sslh_i_min_heap_take(&b->heap);
         uint32_t k = sslh_i_bpe_find(b, e.key);
         int32_t left = (int32_t)(e.key >> 32), right = (int32_t)(e.key & 0xffffffffu), id;
         char *name;
@@ -49949,7 +51092,7 @@ SSLH_I_FN void sslh_i_bpe_learn(sslh_i_bpe *b, int most, int64_t least) {
         if (b->pair[k].count != (int64_t)~e.order) {
             /* the count is out of date; one that is higher now has a later entry */
             if (b->pair[k].count > 0 && b->pair[k].count < (int64_t)~e.order)
-                sslh_i_least_put(b->c, &b->heap, ~(uint64_t)b->pair[k].count, e.key);
+                sslh_i_min_heap_put(b->c, &b->heap, ~(uint64_t)b->pair[k].count, e.key);
             continue;
         }
         if (b->pair[k].count < least) return;
@@ -49959,7 +51102,7 @@ SSLH_I_FN void sslh_i_bpe_learn(sslh_i_bpe *b, int most, int64_t least) {
         if (id < 0) id = sslh_i_token_add(t, name, strlen(name));
         sslh_i_free(b->c, name);
         if (id < 0) return;
-        sslh_i_pair_add(t, left, right, id);
+        sslh_i_token_pair_add(t, left, right, id);
         b->merge++;
         if (!sslh_i_bpe_merge(b, k, id)) return;
     }
@@ -49979,7 +51122,7 @@ SSLH_I_FN int sslh_i_bpe_train(sslh_tokenizer *t, const sslh_i_tally *a, const s
     b.c = t->c;
     b.a = a;
     /* there may be more merges than tokens, because two merges can make the same token */
-    if (sslh_i_tokens_room(t, wanted) && sslh_i_pairs_room(t, 2 * wanted)) {
+    if (sslh_i_tokens_room(t, wanted) && sslh_i_token_pairs_room(t, 2 * wanted)) {
         sslh_i_tokens_of_bytes(t, 0, 0);
         if (sslh_i_tokens_find_bytes(t, "sslh_tokenizer_new", "the bytes") && sslh_i_bpe_begin(&b))
             sslh_i_bpe_learn(&b, (int)(wanted - extra), d->min_count ? d->min_count : 2);
@@ -50016,7 +51159,7 @@ SSLH_DEF sslh_tokenizer *sslh_tokenizer_new(sslh_ctx *c, const char *text, size_
 /* --- reading ------------------------------------------------------------------------------------------------------ */
 
 /* The line that begins at byte *at, without \r and \n; *at moves to the next line. 0 at the end. */
-SSLH_I_FN int sslh_i_line(const sslh_i_source *s, size_t *at, const char **line, size_t *n) {
+SSLH_I_FN int sslh_i_next_line(const sslh_i_source *s, size_t *at, const char **line, size_t *n) {
     size_t end;
     if (*at >= s->size) return 0;
     *line = (const char *)s->p + *at;
@@ -50037,12 +51180,12 @@ SSLH_I_FN int sslh_i_tokens_text(const sslh_i_source *s) {
 
 /* Reads vocab.txt of BERT, whose line i (from 0) is token i. */
 SSLH_I_FN int sslh_i_read_lines(sslh_tokenizer *t, const sslh_i_source *s, size_t extra) {
-    size_t begins = sslh_i_behind_mark(s), at = begins, n, lines = 0;
+    size_t begins = sslh_i_after_bom(s), at = begins, n, lines = 0;
     const char *line;
-    while (sslh_i_line(s, &at, &line, &n)) lines++;
+    while (sslh_i_next_line(s, &at, &line, &n)) lines++;
     if (!lines) return sslh_i_bad(s, 0, "a vocabulary without a token");
     if (!sslh_i_tokens_room(t, lines + extra)) return 0;
-    for (at = begins; sslh_i_line(s, &at, &line, &n);) {
+    for (at = begins; sslh_i_next_line(s, &at, &line, &n);) {
         size_t begin = (size_t)((const uint8_t *)line - s->p);
         if (!n) return sslh_i_bad(s, begin, "line %d is empty; each names a token", t->n + 1);
         if (sslh_i_token_named(t, line, n) >= 0)
@@ -50089,7 +51232,7 @@ SSLH_I_FN int sslh_i_read_json(sslh_tokenizer *t, const sslh_i_source *s, size_t
     j.file = s->name;
     j.what = "vocabulary in JSON";
     j.start = (const char *)s->p;
-    j.at = j.start + sslh_i_behind_mark(s);
+    j.at = j.start + sslh_i_after_bom(s);
     j.end = j.start + s->size;
     for (i = 0; i < s->size; i++) colons += s->p[i] == ':';
     j.text = j.pool = (char *)sslh_i_alloc(s->c, s->size + 1);
@@ -50143,17 +51286,17 @@ SSLH_I_FN int sslh_i_merge_read(sslh_tokenizer *t, const sslh_i_source *s, const
     if (id < 0)
         return sslh_i_bad(s, begin, "line %d: the pair \"%.*s\" makes no token of the vocabulary", number,
                           (int)SSLH_I_MIN(n, (size_t)60), line) - 1;
-    sslh_i_pair_add(t, a, b, id);
+    sslh_i_token_pair_add(t, a, b, id);
     return id;
 }
 
 /* Reads merges.txt, which has one pair of tokens per line, in the order in which they were learnt. With grow each makes
    a token, until there are most. */
 SSLH_I_FN int sslh_i_read_merges(sslh_tokenizer *t, const sslh_i_source *s, int grow, size_t most) {
-    size_t at = sslh_i_behind_mark(s), n;
+    size_t at = sslh_i_after_bom(s), n;
     int number = 0;
     const char *line;
-    while (sslh_i_line(s, &at, &line, &n)) {
+    while (sslh_i_next_line(s, &at, &line, &n)) {
         if (number < INT_MAX) number++;
         if (!n || (number == 1 && sslh_i_merge_head(line, n))) continue;
         if (grow && (size_t)t->n >= most) break;
@@ -50168,7 +51311,7 @@ SSLH_I_FN int sslh_i_read_pairs(sslh_tokenizer *t, const sslh_i_source *v, const
     int clip = t->kind == SSLH_TOKENS_CLIP;
     size_t at = 0, n, lines = 0, extra = sslh_i_special_most(d), most = SSLH_I_TOKENS_MOST, bytes = clip ? 512 : 256;
     const char *line;
-    while (sslh_i_line(m, &at, &line, &n)) lines++;
+    while (sslh_i_next_line(m, &at, &line, &n)) lines++;
     if (d->vocabulary) most = (size_t)d->vocabulary;
     else if (clip) most = 49408;
     if (v->p && !sslh_i_read_json(t, v, extra)) return 0;
@@ -50182,7 +51325,7 @@ SSLH_I_FN int sslh_i_read_pairs(sslh_tokenizer *t, const sslh_i_source *v, const
         if (!sslh_i_tokens_room(t, SSLH_I_MIN(bytes + lines, most) + extra)) return 0;
         sslh_i_tokens_of_bytes(t, 0, clip);
     }
-    return sslh_i_pairs_room(t, SSLH_I_MIN(lines, (size_t)INT_MAX)) &&
+    return sslh_i_token_pairs_room(t, SSLH_I_MIN(lines, (size_t)INT_MAX)) &&
            sslh_i_tokens_find_bytes(t, m->fn, v->p ? v->name : m->name) && sslh_i_read_merges(t, m, !v->p, most);
 }
 
@@ -50295,6 +51438,230 @@ SSLH_DEF void sslh_save_tokenizer(const sslh_tokenizer *t, const char *vocabular
 #endif /* SSLH_WITH_TOKENIZERS */
 
 /* ================================================================================================================== */
+/*  >>histories     sslh_load_items: lines of user, item and time                                                     */
+/* ================================================================================================================== */
+
+/* A line of the file. After the sort those of a user stand together, in order of time. */
+typedef struct sslh_i_action { int32_t user, item; double time; int64_t line; } sslh_i_action;
+SSLH_I_FN int sslh_i_action_order(const void *a, const void *b) {
+    const sslh_i_action *x = (const sslh_i_action *)a, *y = (const sslh_i_action *)b;
+    if (x->user != y->user) return x->user < y->user ? -1 : 1;
+    if (x->time < y->time || x->time > y->time) return x->time < y->time ? -1 : 1;
+    return x->line < y->line ? -1 : x->line > y->line;
+}
+
+typedef struct sslh_i_actions {
+    sslh_ctx *c;
+    const char *op;
+    sslh_items_desc d;
+    sslh_i_tally users, items;
+    sslh_i_action *action; /* (n) */
+    size_t n, room;
+    const char *column[64]; /* of the line that is read */
+    size_t width[64];
+    int columns;
+    char separator; /* tab, ':' for "::", comma, or space for white space; 0: not known yet */
+} sslh_i_actions;
+
+SSLH_I_FN int sslh_i_is_blank(char ch) { return ch == ' ' || ch == '\t' || ch == '\r' || ch == '\v' || ch == '\f'; }
+
+/* The bytes of a separator at p, 0 for none. */
+SSLH_I_FN size_t sslh_i_separated(char separator, const char *p, const char *end) {
+    if (separator == ' ') return sslh_i_is_blank(*p) ? 1 : 0;
+    if (separator == ':') return p + 1 < end && p[0] == ':' && p[1] == ':' ? 2 : 0;
+    return *p == separator;
+}
+SSLH_I_FN char sslh_i_separator_of(const char *p, const char *end) {
+    const char *q;
+    if (memchr(p, '\t', (size_t)(end - p))) return '\t';
+    for (q = p; q + 1 < end; q++) if (q[0] == ':' && q[1] == ':') return ':';
+    return memchr(p, ',', (size_t)(end - p)) ? ',' : ' ';
+}
+
+/* Cuts a line into columns, without the blanks at both ends of each. */
+SSLH_I_FN void sslh_i_columns_cut(sslh_i_actions *a, const char *p, const char *end) {
+    a->columns = 0;
+    while (a->columns < 64) {
+        const char *from, *to;
+        size_t by = 0;
+        while (p < end && sslh_i_is_blank(*p) && *p != a->separator) p++;
+        while (p < end && a->separator == ' ' && sslh_i_is_blank(*p)) p++;
+        if (p == end && a->separator == ' ') return;
+        for (from = p; p < end && (by = sslh_i_separated(a->separator, p, end)) == 0; p++) {}
+        for (to = p; to > from && sslh_i_is_blank(to[-1]); to--) {}
+        a->column[a->columns] = from;
+        a->width[a->columns++] = (size_t)(to - from);
+        if (p == end) return;
+        p += by;
+    }
+}
+
+/* The number in a column, 0 and an error when there is none. */
+SSLH_I_FN int sslh_i_column_number(sslh_i_actions *a, int column, const char *what, int64_t line, double *out) {
+    char text[64], quoted[48];
+    size_t n = SSLH_I_MIN(a->width[column - 1], sizeof text - 1);
+    memcpy(text, a->column[column - 1], n);
+    text[n] = 0;
+    if (n == a->width[column - 1] && n && sslh_i_scan_real(text, out) == text + n && *out - *out == 0) return 1;
+    sslh_fail(a->c, SSLH_E_FORMAT, "%s: line %.0f: the %s '%s' is no number (.header leaves out the first lines)",
+              a->op, (double)line, what, sslh_i_quote(quoted, text, n));
+    return 0;
+}
+
+/* The number of a name, which is counted. */
+SSLH_I_FN int32_t sslh_i_action_name(sslh_i_actions *a, sslh_i_tally *names, int column, const char *what,
+                                     int64_t line) {
+    const char *p = a->column[column - 1];
+    const size_t n = a->width[column - 1];
+    if (!n || memchr(p, 0, n) || names->n >= INT32_MAX - 1) {
+        sslh_fail(a->c, SSLH_E_FORMAT, "%s: line %.0f: the %s %s", a->op, (double)line, what,
+                  !n ? "is empty" : memchr(p, 0, n) ? "has a zero byte" : "is one too many");
+        return -1;
+    }
+    sslh_i_tally_add(names, p, n);
+    return SSLH_I_BAD(a->c) ? -1 : sslh_i_tally_find(names, p, n);
+}
+
+SSLH_I_FN void sslh_i_action_line(sslh_i_actions *a, const char *p, const char *end, int64_t line) {
+    const sslh_items_desc *d = &a->d;
+    const int most = SSLH_I_MAX(SSLH_I_MAX(d->user, d->item), SSLH_I_MAX(d->time, d->rating));
+    sslh_i_action *to;
+    double time = 0, rating = 0;
+    if (!a->separator) a->separator = sslh_i_separator_of(p, end);
+    sslh_i_columns_cut(a, p, end);
+    if (a->columns < most) {
+        sslh_fail(a->c, SSLH_E_FORMAT, "%s: line %.0f has %d columns, %d are needed (.user, .item, .time, .rating)",
+                  a->op, (double)line, a->columns, most);
+        return;
+    }
+    if (d->time && !sslh_i_column_number(a, d->time, "time", line, &time)) return;
+    if (d->rating && !sslh_i_column_number(a, d->rating, "rating", line, &rating)) return;
+    if (d->rating && d->least != 0 && rating < (double)d->least) return;
+    if (a->n >= INT32_MAX ||
+        !sslh_i_make_room(a->c, (void **)(void *)&a->action, &a->room, a->n + 1, sizeof *a->action)) {
+        if (!SSLH_I_BAD(a->c)) sslh_fail(a->c, SSLH_E_MEMORY, "%s: more than 2147483647 lines", a->op);
+        return;
+    }
+    to = a->action + a->n;
+    to->user = sslh_i_action_name(a, &a->users, d->user, "user", line);
+    to->item = to->user < 0 ? -1 : sslh_i_action_name(a, &a->items, d->item, "item", line);
+    to->time = time;
+    to->line = line;
+    if (!SSLH_I_BAD(a->c)) a->n++;
+}
+
+/* Leaves out users and items with fewer than .min_count lines until there are none. */
+SSLH_I_FN void sslh_i_actions_thin(sslh_i_actions *a) {
+    int64_t *count = (int64_t *)sslh_i_alloc(a->c, (a->users.n + a->items.n + 1) * sizeof *count);
+    size_t i, n, before = a->n + 1;
+    while (count && a->d.min_count > 1 && a->n < before) {
+        memset(count, 0, (a->users.n + a->items.n) * sizeof *count);
+        for (i = 0; i < a->n; i++) {
+            count[a->action[i].user]++;
+            count[a->users.n + (size_t)a->action[i].item]++;
+        }
+        for (i = n = 0; i < a->n; i++)
+            if (count[a->action[i].user] >= a->d.min_count &&
+                count[a->users.n + (size_t)a->action[i].item] >= a->d.min_count) a->action[n++] = a->action[i];
+        before = a->n;
+        a->n = n;
+    }
+    sslh_i_free(a->c, count);
+}
+
+/* Numbers anew what is left, by the first line of each, and puts the lines of each user together. After an error the
+   result is NULL or unfinished. */
+SSLH_I_FN sslh_items *sslh_i_actions_sort(sslh_i_actions *a) {
+    sslh_ctx *c = a->c;
+    sslh_items *set = (sslh_items *)sslh_i_alloc(c, sizeof *set);
+    int32_t *user = (int32_t *)sslh_i_alloc(c, (a->users.n + a->items.n + 1) * sizeof *user), *item;
+    size_t i;
+    if (set) set->c = set->names.c = c;
+    if (!set || !user) return set;
+    item = user + a->users.n; /* 1 + the new numbers */
+    for (i = 0; i < a->n && !SSLH_I_BAD(c); i++) {
+        sslh_i_action *x = a->action + i;
+        if (!user[x->user]) user[x->user] = ++set->info.users;
+        if (!item[x->item]) {
+            const sslh_i_tallied *w = &a->items.word[x->item];
+            sslh_i_tally_add(&set->names, a->items.text + w->at, w->size);
+            item[x->item] = ++set->info.items;
+        }
+        x->user = user[x->user] - 1;
+        x->item = item[x->item] - 1;
+    }
+    sslh_i_free(c, user);
+    if (!SSLH_I_BAD(c)) qsort(a->action, a->n, sizeof *a->action, sslh_i_action_order);
+    set->item = (int32_t *)sslh_i_alloc(c, (a->n + 1) * sizeof *set->item);
+    set->begin = (int64_t *)sslh_i_alloc(c, ((size_t)set->info.users + 1) * sizeof *set->begin);
+    if (SSLH_I_BAD(c)) return set;
+    for (i = 0; i < a->n; i++) {
+        set->item[i] = a->action[i].item;
+        set->begin[a->action[i].user + 1] = (int64_t)i + 1;
+    }
+    for (i = 0; i < (size_t)set->info.users; i++)
+        set->info.longest = SSLH_I_MAX(set->info.longest, (int)(set->begin[i + 1] - set->begin[i]));
+    set->info.actions = (int64_t)a->n;
+    return set;
+}
+
+SSLH_I_FN sslh_items *sslh_i_items_read(sslh_ctx *c, const char *op, const char *text, size_t size,
+                                        sslh_items_desc d) {
+    sslh_i_actions a;
+    sslh_items *set = NULL;
+    size_t at, n;
+    int64_t line = 0;
+    if (SSLH_I_BAD(c) || !sslh_i_desc_ok(c, op, SSLH_I_D_ITEMS, &d)) return NULL;
+    if (!text) {
+        sslh_fail(c, SSLH_E_USAGE, "%s: the text is NULL", op);
+        return NULL;
+    }
+    memset(&a, 0, sizeof a);
+    a.c = a.users.c = a.items.c = c;
+    a.op = op;
+    a.d = d;
+    if (!a.d.user) a.d.user = 1;
+    if (!a.d.item) a.d.item = 2;
+    if (d.least != 0 && !d.rating)
+        sslh_fail(c, SSLH_E_USAGE, "%s: .least is %g, but .rating names no column", op, (double)d.least);
+    for (at = 0; at < size && !SSLH_I_BAD(c); at += n + 1) {
+        const char *p = text + at, *newline = (const char *)memchr(p, '\n', size - at), *end, *q;
+        n = newline ? (size_t)(newline - p) : size - at;
+        end = p + n;
+        for (q = p; q < end && sslh_i_is_blank(*q); q++) {}
+        if (++line > a.d.header && q < end) sslh_i_action_line(&a, p, end, line);
+    }
+    if (!SSLH_I_BAD(c)) sslh_i_actions_thin(&a);
+    if (!SSLH_I_BAD(c) && !a.n) sslh_fail(c, SSLH_E_FORMAT, "%s: no line is left of %.0f", op, (double)line);
+    if (!SSLH_I_BAD(c)) set = sslh_i_actions_sort(&a);
+    sslh_i_tally_free(&a.users);
+    sslh_i_tally_free(&a.items);
+    sslh_i_free(c, a.action);
+    if (!SSLH_I_BAD(c)) return set;
+    if (set) {
+        sslh_i_tally_free(&set->names);
+        sslh_i_free(c, set->item);
+        sslh_i_free(c, set->begin);
+        sslh_i_free(c, set);
+    }
+    return NULL;
+}
+
+SSLH_DEF sslh_items *sslh_items_from_text(sslh_ctx *c, const char *text, size_t size, sslh_items_desc desc) {
+    return sslh_i_items_read(c, "sslh_items_from_text", text, size, desc);
+}
+SSLH_DEF sslh_items *sslh_load_items(sslh_ctx *c, const char *path, sslh_items_desc desc) {
+    sslh_items *set = NULL;
+    sslh_i_source s;
+    if (SSLH_I_BAD(c)) return NULL;
+    s = sslh_i_source_open(c, "sslh_load_items", path);
+    if (s.p && sslh_i_source_unzip(&s))
+        set = sslh_i_items_read(c, "sslh_load_items", (const char *)s.p, s.size, desc);
+    sslh_i_source_close(&s);
+    return set;
+}
+
+/* ================================================================================================================== */
 /*  >>pictures      pictures, PCA, t-SNE                                                                              */
 /* ================================================================================================================== */
 
@@ -50351,7 +51718,7 @@ SSLH_I_FN void sslh_i_ink_bar(sslh_i_canvas *v, int x, int y, int width, int hei
 
 /* The coverage, 0 to 255, of a pixel at distance d from the centre of a shape with this half width. Edges are
    antialiased over one pixel. */
-SSLH_I_FN int sslh_i_cover(double d, double half) {
+SSLH_I_FN int sslh_i_coverage(double d, double half) {
     double a = half + 0.5 - d;
     return a <= 0 ? 0 : a >= 1 ? 255 : (int)(a * 255.0 + 0.5);
 }
@@ -50365,7 +51732,7 @@ SSLH_I_FN void sslh_i_ink_dot(sslh_i_canvas *v, double x, double y, double radiu
     for (j = y0; j < y0 + n; j++)
         for (i = x0; i < x0 + n; i++) {
             double dx = (double)i + 0.5 - x, dy = (double)j + 0.5 - y;
-            sslh_i_ink(v, i, j, colour, sslh_i_cover(sqrt(dx * dx + dy * dy), radius) * alpha / 255);
+            sslh_i_ink(v, i, j, colour, sslh_i_coverage(sqrt(dx * dx + dy * dy), radius) * alpha / 255);
         }
 }
 
@@ -50384,7 +51751,7 @@ SSLH_I_FN void sslh_i_ink_line(uint8_t *mask, int width, int height, double ax, 
             t = t < 0 ? 0 : t > 1 ? 1 : t;
             dx = px - t * ux;
             dy = py - t * uy;
-            cover = sslh_i_cover(sqrt(dx * dx + dy * dy), half);
+            cover = sslh_i_coverage(sqrt(dx * dx + dy * dy), half);
             if (cover > mask[(size_t)y * (size_t)width + (size_t)x])
                 mask[(size_t)y * (size_t)width + (size_t)x] = (uint8_t)cover;
         }
@@ -50438,7 +51805,7 @@ SSLH_I_FN void sslh_i_write_text(sslh_i_canvas *v, int x, int y, int scale, int 
 }
 
 /* Twenty colours that are easy to tell apart: ten strong ones, then a lighter or darker one of each hue. */
-SSLH_I_FN int sslh_i_colour(int i) {
+SSLH_I_FN int sslh_i_palette_colour(int i) {
     static const int colour[20] = {0x1f77b4, 0xff7f0e, 0x2ca02c, 0xd62728, 0x9467bd, 0x8c564b, 0xe377c2, 0x7f7f7f,
         0xbcbd22, 0x17becf, 0x0b3d66, 0xffc48a, 0x9be08f, 0xff9d9a, 0xcdb9e8, 0xd2a994, 0x8f1d78, 0x000000, 0x5c5f00,
         0x8ee5ee};
@@ -50452,7 +51819,7 @@ SSLH_I_FN int sslh_i_readable(sslh_ctx *c, const char *op, const sslh_tensor *t)
     if (SSLH_I_BAD(c)) return 0;
     if (!t || t->ctx != c) sslh_fail(c, SSLH_E_USAGE, "%s: the tensor is %s", op, t ? "of another context" : "NULL");
     else if (t->type != SSLH_F32) sslh_fail(c, SSLH_E_SHAPE, "%s: an integer tensor, real values are needed", op);
-    else if (!t->data) sslh_i_given_back(c, op, t, 0);
+    else if (!t->data) sslh_i_fail_released(c, op, t, 0);
     return !SSLH_I_BAD(c);
 }
 
@@ -50515,7 +51882,7 @@ SSLH_I_FN void sslh_i_sheet_texts(const sslh_i_sheet *s, sslh_i_canvas *v) {
 }
 
 /* Draws tile (n,H,W,3) as a sheet and saves it. */
-SSLH_I_FN void sslh_i_tiles(sslh_ctx *c, const char *op, const char *path, const uint8_t *tile, sslh_i_sheet s) {
+SSLH_I_FN void sslh_i_draw_tiles(sslh_ctx *c, const char *op, const char *path, const uint8_t *tile, sslh_i_sheet s) {
     sslh_i_canvas v;
     const sslh_grid_desc *d = s.d;
     int64_t width, height;
@@ -50542,7 +51909,7 @@ SSLH_I_FN void sslh_i_tiles(sslh_ctx *c, const char *op, const char *path, const
     if (!sslh_i_canvas_new(c, op, &v, width, height)) return;
     for (i = 0; i < s.n; i++) {
         int left = sslh_i_tile_x(&s, i % s.columns), top = sslh_i_tile_y(&s, i / s.columns);
-        if (i % s.columns < d->originals) sslh_i_tile_frame(&s, &v, i, 2, sslh_i_colour(0));
+        if (i % s.columns < d->originals) sslh_i_tile_frame(&s, &v, i, 2, sslh_i_palette_colour(0));
         else if (s.frame) sslh_i_tile_frame(&s, &v, i, 1, s.frame);
         for (y = 0; y < s.h * s.zoom; y++) {
             uint8_t *o = v.rgb + ((size_t)(top + y) * (size_t)v.width + (size_t)left) * 3;
@@ -50566,8 +51933,8 @@ SSLH_I_FN uint8_t *sslh_i_tiles_new(sslh_ctx *c, const char *op, int n, int h, i
 }
 
 /* Draws a grid; op is the function that was called, for messages. */
-SSLH_I_FN void sslh_i_grid(sslh_ctx *c, const char *op, const char *path, const sslh_tensor *images,
-                           const sslh_grid_desc *d) {
+SSLH_I_FN void sslh_i_draw_grid(sslh_ctx *c, const char *op, const char *path, const sslh_tensor *images,
+                                const sslh_grid_desc *d) {
     sslh_i_sheet s;
     uint8_t *tile;
     size_t i, pixels, channels;
@@ -50598,12 +51965,12 @@ SSLH_I_FN void sslh_i_grid(sslh_ctx *c, const char *op, const char *path, const 
     s.n = images->shape[0];
     s.h = images->shape[1];
     s.w = images->shape[2];
-    sslh_i_tiles(c, op, path, tile, s);
+    sslh_i_draw_tiles(c, op, path, tile, s);
     sslh_i_free(c, tile);
 }
 
 SSLH_DEF void sslh_picture_grid_ex(sslh_ctx *c, const char *path, const sslh_tensor *images, sslh_grid_desc desc) {
-    sslh_i_grid(c, "sslh_picture_grid_ex", path, images, &desc);
+    sslh_i_draw_grid(c, "sslh_picture_grid_ex", path, images, &desc);
 }
 
 SSLH_DEF void sslh_picture_grid(sslh_ctx *c, const char *path, const sslh_tensor *images, int columns, int zoom) {
@@ -50611,7 +51978,7 @@ SSLH_DEF void sslh_picture_grid(sslh_ctx *c, const char *path, const sslh_tensor
     memset(&d, 0, sizeof d);
     d.columns = columns;
     d.zoom = zoom;
-    sslh_i_grid(c, "sslh_picture_grid", path, images, &d);
+    sslh_i_draw_grid(c, "sslh_picture_grid", path, images, &d);
 }
 
 SSLH_DEF void sslh_picture_filters(sslh_ctx *c, const char *path, const sslh_tensor *weight, int zoom) {
@@ -50675,7 +52042,7 @@ SSLH_DEF void sslh_picture_filters(sslh_ctx *c, const char *path, const sslh_ten
     s.w = w;
     s.frame = 0x9a9a9a;
     s.scale = names;
-    sslh_i_tiles(c, "sslh_picture_filters", path, tile, s);
+    sslh_i_draw_tiles(c, "sslh_picture_filters", path, tile, s);
     sslh_i_free(c, tile);
 }
 
@@ -50726,7 +52093,7 @@ SSLH_DEF void sslh_picture_confusion(sslh_ctx *c, const char *path, const sslh_t
             double share = row > 0 ? (double)confusion->ints[i * K + j] / row : 0;
             int shade[3], k; /* from white to blue on the diagonal, to red elsewhere */
             for (k = 0; k < 3; k++) {
-                int full = sslh_i_colour(i == j ? 0 : 3) >> (16 - 8 * k) & 255;
+                int full = sslh_i_palette_colour(i == j ? 0 : 3) >> (16 - 8 * k) & 255;
                 shade[k] = 255 - (int)(share * (255 - full) + 0.5);
             }
             sslh_i_ink_bar(&v, left + j * cell, top + i * HEIGHT, cell - 1, HEIGHT - 1,
@@ -50761,8 +52128,8 @@ SSLH_I_FN void sslh_i_plot_texts(sslh_i_canvas *v, const sslh_plot_desc *d, int 
     sslh_i_write_text(v, SSLH_I_MAX(0, right - sslh_i_text_width(d->x)), bottom, 2, 0, SSLH_I_INK, d->x);
 }
 
-SSLH_I_FN void sslh_i_scatter(sslh_ctx *c, const char *op, const char *path, const sslh_tensor *points,
-                              const int32_t *labels, int classes, const sslh_plot_desc *d) {
+SSLH_I_FN void sslh_i_draw_scatter(sslh_ctx *c, const char *op, const char *path, const sslh_tensor *points,
+                                   const int32_t *labels, int classes, const sslh_plot_desc *d) {
     const int SIDE = 720, MARGIN = 24, LINE = SSLH_I_LINE;
     const char *const *names = d->names;
     sslh_i_canvas v;
@@ -50809,14 +52176,14 @@ SSLH_I_FN void sslh_i_scatter(sslh_ctx *c, const char *op, const char *path, con
         if (!sslh_i_finite2(p)) continue;
         x = x + ((double)p[0] - middle[0]) * unit;
         y = y - ((double)p[1] - middle[1]) * unit;
-        sslh_i_ink_dot(&v, x, y, radius, !labels ? sslh_i_colour(0) : labels[i] < 0 ||
-                       labels[i] >= classes ? 0xb0b0b0 : sslh_i_colour(labels[i]), 205);
+        sslh_i_ink_dot(&v, x, y, radius, !labels ? sslh_i_palette_colour(0) : labels[i] < 0 ||
+                       labels[i] >= classes ? 0xb0b0b0 : sslh_i_palette_colour(labels[i]), 205);
     }
     for (i = 0; i < shown; i++) {
         char number[32];
         int y = top + i * LINE;
         snprintf(number, sizeof number, "%d", i);
-        sslh_i_ink_dot(&v, MARGIN + SIDE + 18, y + 7, 6, sslh_i_colour(i), 255);
+        sslh_i_ink_dot(&v, MARGIN + SIDE + 18, y + 7, 6, sslh_i_palette_colour(i), 255);
         sslh_i_write_text(&v, MARGIN + SIDE + 32, y, 2, 0, SSLH_I_INK, names && names[i] ? names[i] : number);
     }
     sslh_i_canvas_save(c, path, &v);
@@ -50824,7 +52191,7 @@ SSLH_I_FN void sslh_i_scatter(sslh_ctx *c, const char *op, const char *path, con
 
 SSLH_DEF void sslh_picture_scatter_ex(sslh_ctx *c, const char *path, const sslh_tensor *points, const int32_t *labels,
                                       int classes, sslh_plot_desc desc) {
-    sslh_i_scatter(c, "sslh_picture_scatter_ex", path, points, labels, classes, &desc);
+    sslh_i_draw_scatter(c, "sslh_picture_scatter_ex", path, points, labels, classes, &desc);
 }
 
 SSLH_DEF void sslh_picture_scatter(sslh_ctx *c, const char *path, const sslh_tensor *points, const int32_t *labels,
@@ -50832,7 +52199,7 @@ SSLH_DEF void sslh_picture_scatter(sslh_ctx *c, const char *path, const sslh_ten
     sslh_plot_desc d;
     memset(&d, 0, sizeof d);
     d.names = names;
-    sslh_i_scatter(c, "sslh_picture_scatter", path, points, labels, classes, &d);
+    sslh_i_draw_scatter(c, "sslh_picture_scatter", path, points, labels, classes, &d);
 }
 
 /* --- curves ------------------------------------------------------------------------------------------------------- */
@@ -50902,8 +52269,8 @@ SSLH_I_FN void sslh_i_curve_ink(uint8_t *mask, const sslh_i_canvas *v, const flo
         px = qx, py = qy, pen = 1;
     }
 }
-SSLH_I_FN void sslh_i_curves(sslh_ctx *c, const char *op, const char *path, const float *values, int curves, int n,
-                             const sslh_plot_desc *d) {
+SSLH_I_FN void sslh_i_draw_curves(sslh_ctx *c, const char *op, const char *path, const float *values, int curves, int n,
+                                  const sslh_plot_desc *d) {
     const int WIDTH = 720, HEIGHT = 400, TOP = 28, RIGHT = 28, BOTTOM = 48;
     const char *const *names = d->names;
     sslh_i_canvas v;
@@ -50959,7 +52326,7 @@ SSLH_I_FN void sslh_i_curves(sslh_ctx *c, const char *op, const char *path, cons
     sslh_i_plot_texts(&v, d, left, top, left + WIDTH, top + HEIGHT + 12 + SSLH_I_LINE);
     const sslh_i_plane a = {xlo, xhi, lo, hi, left, top, WIDTH, HEIGHT};
     for (j = 0; j < curves; j++) {
-        const int colour = sslh_i_colour(j);
+        const int colour = sslh_i_palette_colour(j);
         memset(mask, 0, (size_t)v.width * (size_t)v.height);
         sslh_i_curve_ink(mask, &v, values + (size_t)j * (size_t)n, n, &a);
         for (k = 0; k < (size_t)v.width * (size_t)v.height; k++)
@@ -50974,7 +52341,7 @@ SSLH_I_FN void sslh_i_curves(sslh_ctx *c, const char *op, const char *path, cons
 
 SSLH_DEF void sslh_picture_curves_ex(sslh_ctx *c, const char *path, const float *values, int curves, int n,
                                      sslh_plot_desc desc) {
-    sslh_i_curves(c, "sslh_picture_curves_ex", path, values, curves, n, &desc);
+    sslh_i_draw_curves(c, "sslh_picture_curves_ex", path, values, curves, n, &desc);
 }
 
 SSLH_DEF void sslh_picture_curves(sslh_ctx *c, const char *path, const float *values, int curves, int n,
@@ -50983,7 +52350,7 @@ SSLH_DEF void sslh_picture_curves(sslh_ctx *c, const char *path, const float *va
     memset(&d, 0, sizeof d);
     d.names = names;
     d.title = title;
-    sslh_i_curves(c, "sslh_picture_curves", path, values, curves, n, &d);
+    sslh_i_draw_curves(c, "sslh_picture_curves", path, values, curves, n, &d);
 }
 
 /* --- principal components ----------------------------------------------------------------------------------------- */
@@ -51527,7 +52894,8 @@ SSLH_I_LEAN_END
            of texts, cross-entropy of many classes a few rows at a time; a gradient that reaches a result whose record
            an earlier backward pass has released is an error; Adam counts the steps of a part that was frozen from its
            first update on; windows of a stream do not reach into its other parts; 0 as deviation of a channel leaves
-           the channel as it is, in training, probes and sslh_embed
+           the channel as it is, in training, probes and sslh_embed; histories of items: SASRec, BERT4Rec, item2vec,
+           recommendations and their rank; positions of the caller's own in sslh_transformer
     0.1.0  first version: core, kernels, encoders; rotation, SimCLR, VAE, MAE; probes, pictures */
 
 /* ================================================================================================================== */

@@ -105,7 +105,8 @@ static void no_method_does(void) {
         sslh_net *encoder = NULL;
         sslh_method m;
         sslh_train_desc d = few(1);
-        if (!strcmp(info->input, "sound") || !strcmp(info->input, "text") || !info->make) {
+        if (!strcmp(info->input, "sound") || !strcmp(info->input, "text") ||
+            !strcmp(info->input, "histories") || !info->make) {
             sslh_destroy(c);
             continue;
         }

@@ -438,6 +438,45 @@ static unsigned long long run(int threads, const char *cpu, int portable) {
         if (!sslh_error(c)) hash = hash_tensor(sslh_from(c, sslh_dim1((int)x->count), (const float *)x->grad), hash);
         note_part("shapes", hash);
     }
+#if SSLH_WITH_SASREC || SSLH_WITH_BERT4REC
+    {   /* histories: what is drawn, dropout of the weights of the attention, scores */
+        static char lines[1600];
+        sslh_transformer_desc td;
+        sslh_items_desc id;
+        sslh_items *set;
+        sslh_method m;
+        size_t used = 0;
+        int i;
+        for (i = 0; i < 160; i++)
+            used += (size_t)snprintf(lines + used, sizeof lines - used, "%d %d\n", i / 8,
+                                     (i / 8 + i % 8) * 5 % 31 + (int)sslh_random_below(3, 4, (uint64_t)i, 3));
+        memset(&td, 0, sizeof td), memset(&id, 0, sizeof id);
+        set = sslh_items_from_text(c, lines, used, id);
+        td.kind = SSLH_SASREC, td.length = 9, td.width = 24, td.heads = 2;
+#if SSLH_WITH_SASREC
+        {
+            sslh_sasrec_desc sd;
+            int32_t best[5];
+            float score[5];
+            memset(&sd, 0, sizeof sd);
+            td.vocabulary = sslh_items_query(set).items;
+            m = sslh_sasrec(c, sslh_transformer(c, td), sd);
+            note_part("sasrec", train(c, &m, sslh_items_data(set, 9, 1), adam, 3, 8, 0));
+            if (sslh_recommend(sslh_sasrec_recommender(&m), sslh_items_history(set, 2, NULL), 8, 5, best, score) == 5)
+                note_part("recommended", hash_tensor(sslh_from(c, sslh_dim1(5), score), 0));
+        }
+#endif
+#if SSLH_WITH_BERT4REC
+        {
+            sslh_bert4rec_desc bd;
+            memset(&bd, 0, sizeof bd);
+            td.vocabulary = sslh_items_query(set).items + 1, td.causal = SSLH_OFF;
+            m = sslh_bert4rec(c, sslh_transformer(c, td), bd);
+            note_part("bert4rec", train(c, &m, sslh_items_data(set, 9, 1), adam, 3, 8, 0));
+        }
+#endif
+    }
+#endif
     if (sslh_error(c)) snprintf(error_text, sizeof error_text, "%s", sslh_error(c));
     sslh_destroy(c);
     h = 0;

@@ -412,6 +412,32 @@ static sslh_recipe any_recipe(void) {
         }
     return r;
 }
+/* Histories or NULL, from a text or from bytes, and what recommends by them. */
+static sslh_items *any_items(sslh_ctx *c) {
+    static const char *const text = "1 a 3\n1 b 2\n1 c 1\n2 a 1\n2 c 9\n2 b 1\n2 d 1\n3 a 1\n3 d 2\n";
+    sslh_items_desc d;
+    memset(&d, 0, sizeof d);
+    if (!dice(4)) d.user = any_int();
+    if (!dice(4)) d.item = any_int();
+    if (!dice(3)) d.time = dice(2) ? 3 : any_int();
+    if (!dice(4)) d.rating = dice(2) ? 3 : any_int();
+    if (!dice(4)) d.least = any_real();
+    if (!dice(4)) d.header = any_int();
+    if (!dice(4)) d.min_count = dice(2) ? 2 : any_int();
+    if (!dice(6)) return sslh_items_from_text(c, dice(2) ? (const char *)pixels : NULL, (size_t)dice(300), d);
+    return sslh_items_from_text(c, text, strlen(text) - (size_t)(dice(3) ? 0 : dice(30)), d);
+}
+static sslh_recommender any_recommender(sslh_ctx *c, sslh_items *set, sslh_tensor *vectors) {
+    sslh_recommender none;
+    memset(&none, 0, sizeof none);
+    none.ctx = dice(3) ? c : NULL;
+    switch (dice(5)) {
+    case 0: return none;
+    case 1: return sslh_item_vectors(c, vectors);
+    case 2: return sslh_item_cosine(set, dice(3));
+    default: return sslh_item_popularity(set, dice(4) ? 0 : any_int());
+    }
+}
 /* A tokenizer or NULL, from a text or from bytes as files, with settings that may make no sense. */
 static sslh_tokenizer *any_tokenizer(sslh_ctx *c, int loaded) {
     sslh_tokenizer_desc d;
@@ -1105,6 +1131,27 @@ static int call_row(world *w, int row, const char **names) {
     ROW(sslh_token_id, sslh_token_id(any_tokenizer(c, 0), text[0]))
     ROW(sslh_token_name, sslh_token_name(any_tokenizer(c, 1), i[0]))
     ROW(sslh_token_count, sslh_token_count(any_tokenizer(c, 0), i[0]))
+    /* histories */
+    ROW(sslh_load_items, EMPTY(sslh_items_desc, e); sslh_load_items(c, path, e))
+    ROW(sslh_items_from_text, any_items(c))
+    ROW(sslh_items_query, sslh_items_query(any_items(c)))
+    ROW(sslh_items_name, sslh_items_name(any_items(c), i[0]))
+    ROW(sslh_items_find, sslh_items_find(any_items(c), text[0]))
+    ROW(sslh_items_history, int count; sslh_items_history(any_items(c), dice(2) ? dice(3) : i[0],
+        dice(3) ? &count : NULL))
+    ROW(sslh_items_data, sslh_items_data(any_items(c), dice(3) ? 2 + dice(4) : i[0], dice(3) ? dice(3) : i[1]))
+    ROW(sslh_item_popularity, sslh_item_popularity(any_items(c), dice(3) ? dice(3) : i[0]))
+    ROW(sslh_item_cosine, sslh_item_cosine(any_items(c), dice(3) ? dice(3) : i[0]))
+    ROW(sslh_item_vectors, sslh_item_vectors(c, T(0)))
+    ROW(sslh_item2vec, EMPTY(sslh_word2vec_desc, e); e.dim = dice(3) ? 3 : i[0]; e.epochs = 1;
+        e.window = zeros_mostly(); e.min_count = zeros_mostly(); e.cbow = dice(2);
+        K(sslh_item2vec(any_items(c), dice(3), e)))
+    ROW(sslh_recommend, int32_t best[3]; float likely[3]; sslh_recommender r = any_recommender(c, any_items(c), T(0));
+        sslh_recommend(r, dice(6) ? words : NULL, dice(3) ? 1 + dice(WORDS) : not_above_0(i[0]),
+                       dice(4) ? 1 + dice(3) : not_above_0(i[1]), dice(6) ? best : NULL, dice(2) ? likely : NULL))
+    ROW(sslh_rank_items, sslh_items *set = any_items(c); EMPTY(sslh_ranking_desc, e); e.k = zeros_mostly();
+        e.negatives = dice(2) ? 3 : dice(2) ? SSLH_OFF : zeros_mostly(); e.users = zeros_mostly();
+        e.validation = dice(2); sslh_rank_items(any_recommender(c, set, T(0)), dice(8) ? set : NULL, e))
     /* views */
 #define RECIPE(fn) ROW(fn, sslh_recipe e = fn(); TEXT_OUT(sslh_recipe_print(e, where, size)))
     RECIPE(sslh_recipe_none) RECIPE(sslh_recipe_simclr) RECIPE(sslh_recipe_simclr_large) RECIPE(sslh_recipe_moco)
@@ -1273,6 +1320,14 @@ static int call_row(world *w, int row, const char **names) {
         e.sep_token = dice(2) ? 2 : zeros_mostly(); e.mask_token = dice(2) ? 1 : zeros_mostly();
         e.pad_token = zeros_mostly(); e.dropout = zeros_mostly_real(); e.settings = text[0];
         add_method(w, sslh_bert(c, n[0], e)))
+    ROW(sslh_sasrec, EMPTY(sslh_sasrec_desc, e); e.negatives = zeros_mostly(); e.dropout = zeros_mostly_real();
+        e.settings = text[0]; add_method(w, sslh_sasrec(c, n[0], e)))
+    ROW(sslh_sasrec_recommender, int32_t best[3]; sslh_recommend(sslh_sasrec_recommender(dice(8) ? m : NULL), words,
+        1 + dice(WORDS), 3, best, NULL))
+    ROW(sslh_bert4rec, EMPTY(sslh_bert4rec_desc, e); e.mask = zeros_mostly_real(); e.last = zeros_mostly_real();
+        e.dropout = zeros_mostly_real(); e.settings = text[0]; add_method(w, sslh_bert4rec(c, n[0], e)))
+    ROW(sslh_bert4rec_recommender, int32_t best[3]; sslh_recommend(sslh_bert4rec_recommender(dice(8) ? m : NULL),
+        words, 1 + dice(WORDS), 3, best, NULL))
     ROW(sslh_bert_evaluate, returned(w, "sslh_bert_evaluate", !isnan((double)sslh_bert_evaluate(m, d[0]))))
     ROW(sslh_bert_load, sslh_bert_load(m, path))
     ROW(sslh_fill_mask, int32_t best[3]; float likely[3];

@@ -238,7 +238,7 @@ static void folder_contents(void) {
             sslh_clear_error(c);
         }
     }
-    if (sslh_i_path("/dev/zero") == SSLH_I_PATH_OTHER) { /* has no end */
+    if (sslh_i_kind_at("/dev/zero") == SSLH_I_PATH_OTHER) { /* has no end */
         sslh_load_images(c, "/dev/zero");
         CHECK_ERROR(c, "a device or a pipe");
     }
@@ -490,7 +490,7 @@ static void mixed_channels(void) {
         set.c = c;
         set.fn = "test";
         for (int k = 0; k < 2; k++) {
-            sslh_i_found part;
+            sslh_i_loaded part;
             memset(&part, 0, sizeof part);
             part.count = part.height = part.width = 1;
             part.channels = k ? rows[i].b : rows[i].a;
@@ -513,7 +513,7 @@ static void mixed_channels(void) {
 
 static void example_data(void) {
     sslh_ctx *c = create(0);
-    const char *path = sslh_i_path("examples/data/train") == SSLH_I_PATH_FOLDER ? "examples/data/train"
+    const char *path = sslh_i_kind_at("examples/data/train") == SSLH_I_PATH_FOLDER ? "examples/data/train"
                                                                                 : "../examples/data/train";
     sslh_data d = sslh_load_images(c, path);
     CHECK_OK(c);
@@ -583,7 +583,7 @@ static void views_of_data(void) {
         sslh_data_image(p, i, image);
         CHECK(image[3] == pixels[12 * (5 + pick[i]) + 3], "image %d of a view of a view", i);
     }
-    e = sslh_i_whole(p);
+    e = sslh_i_whole_set(p);
     CHECK(e.count == N && !e.order && e.labels == labels, "the whole set again");
 
     sslh_data f = sslh_data_fraction(d, 0.3, 1), g = sslh_data_fraction(d, 0.3, 1), h = sslh_data_fraction(d, 0.3, 2);

@@ -308,7 +308,7 @@ static void archives(void) {
     file = sslh_i_read_whole(c, "test", test_golden("npy_vector.npy"), &n);
     two = (uint8_t *)malloc(2 * n);
     if (file && two) {
-        sslh_i_found found;
+        sslh_i_loaded found;
         sslh_i_source s = sslh_i_source_of(c, "test", "memory", two, 2 * n);
         memcpy(two, file, n);
         memcpy(two + n, file, n);
@@ -363,7 +363,7 @@ static void overlapping_members(void) {
         sslh_ctx *c = create();
         size_t before = sslh_query(c).bytes, size;
         uint8_t *zip = zip_of(n, count, &size);
-        sslh_i_found found;
+        sslh_i_loaded found;
         sslh_i_source s = sslh_i_source_of(c, "test", "memory", zip, size);
         sslh_i_st weights;
         s.part = "a";
@@ -371,7 +371,7 @@ static void overlapping_members(void) {
         CHECK(read == (n == 1), "%d members: read %d", n, read);
         if (n > 1) CHECK_ERROR(c, "the members of the archive overlap");
         else CHECK(found.array && found.array->count == count, "values");
-        if (read) sslh_i_found_free(c, &found);
+        if (read) sslh_i_loaded_free(c, &found);
         read = sslh_i_st_open(&weights, c, "test", "memory", zip, size);
         CHECK(read == (n == 1) && weights.n == (n == 1), "%d members: read %d as weights", n, read);
         sslh_i_st_close(&weights);
@@ -421,8 +421,8 @@ static int read_any(sslh_ctx *c, const char *name, const uint8_t *bytes, size_t 
     uint8_t *p = (uint8_t *)malloc(size ? size : 1);
     memcpy(p, bytes, size);
     sslh_i_source s = sslh_i_source_of(c, "test", name, p, size);
-    sslh_i_found found;
-    if (sslh_i_read(&s, ~0, &found)) sslh_i_found_free(c, &found);
+    sslh_i_loaded found;
+    if (sslh_i_read(&s, ~0, &found)) sslh_i_loaded_free(c, &found);
     sslh_i_source_close(&s);
     free(p);
     int ok = sslh_error(c) == NULL;
@@ -735,7 +735,7 @@ static void jpeg_work(void) {
                     CHECK(blocks == (uint64_t)(each * j->scans), "%s: %d blocks in %d scans of %d", rows[i].file,
                           (int)blocks, j->scans, each);
                 } else CHECK_ERROR(c, "blocks, more than 2^27");
-                for (int m = 0; m < 3; m++) sslh_i_free(c, j->component[m].weight);
+                for (int m = 0; m < 3; m++) sslh_i_free(c, j->component[m].coef);
                 free(j);
             }
             met++;
@@ -839,7 +839,7 @@ static void others_refuse(void) {
         memcpy(file + 10, arrays[i].text, n);
         memset(file + 10 + n, 0, 4);
         sslh_i_source s = sslh_i_source_of(c, "sslh_load_npy", "memory", file, n + 14);
-        sslh_i_found found;
+        sslh_i_loaded found;
         CHECK(!sslh_i_read(&s, SSLH_I_GIVES_ARRAY, &found), "case %d is accepted", (int)i);
         CHECK_ERROR(c, arrays[i].why);
     }
@@ -892,10 +892,10 @@ static void whole_files(void) {
     CHECK_ERROR(c, "cannot list");
     CHECK(!sslh_load_image(c, NULL, NULL, NULL, NULL), "no path");
     CHECK_ERROR(c, "NULL");
-    if (sslh_i_path("/dev/full") == SSLH_I_PATH_OTHER) { /* a disk that is full; devices are not renamed over */
+    if (sslh_i_kind_at("/dev/full") == SSLH_I_PATH_OTHER) { /* a disk that is full; devices are not renamed over */
         CHECK(!sslh_i_write_whole(c, "test", "/dev/full", "x", 1), "a full disk");
         CHECK_ERROR(c, "cannot write /dev/full");
-        CHECK(sslh_i_path("/dev/full") == SSLH_I_PATH_OTHER, "the device was replaced");
+        CHECK(sslh_i_kind_at("/dev/full") == SSLH_I_PATH_OTHER, "the device was replaced");
     }
     (void)test_remove(path);
     CHECK(sslh_query(c).bytes == before, "memory is left");
@@ -917,7 +917,7 @@ static void names_in_utf8(void) {
 #else
     CHECK(test_make_folder(folder) == 0, "no folder");
 #endif
-    CHECK(sslh_i_path(folder) == SSLH_I_PATH_FOLDER, "the folder is not found");
+    CHECK(sslh_i_kind_at(folder) == SSLH_I_PATH_FOLDER, "the folder is not found");
     for (int round = 0; round < 2; round++) /* the second time over the files that are there */
         for (int i = 0; i < 2; i++) {
             snprintf(path, sizeof path, "%s/%s", folder, names[i]);
@@ -942,7 +942,7 @@ static void names_in_utf8(void) {
         snprintf(path, sizeof path, "%s/%s", test_temporary(page), names[0]);
         CHECK(sslh_i_write_whole(c, "test", path, "page", 4), "written");
         snprintf(path, sizeof path, "%s/%s", test_temporary("\xc3\xa9t\xc3\xa9"), names[0]);
-        CHECK(sslh_i_path(path) == SSLH_I_PATH_FILE, "the folder in the code page is another");
+        CHECK(sslh_i_kind_at(path) == SSLH_I_PATH_FILE, "the folder in the code page is another");
         sslh_i_remove(path);
     } else NOTE("a path in the code page", "a code page with accents");
     CHECK(RemoveDirectoryW(sslh_i_wide(test_temporary("\xc3\xa9t\xc3\xa9"), wide)), "not empty");

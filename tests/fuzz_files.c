@@ -58,11 +58,11 @@ static int read_image(const uint8_t *p, size_t size) {
 static int taken[SSLH_I_READERS]; /* by the row of the table */
 static int read_row(int row, const uint8_t *p, size_t size) {
     sslh_i_source s = sslh_i_source_of(c, "fuzz", "memory", p, size);
-    sslh_i_found found;
+    sslh_i_loaded found;
     if (!sslh_i_readers[row].is(&s)) return 0;
     memset(&found, 0, sizeof found);
     sslh_i_readers[row].read(&s, &found);
-    sslh_i_found_free(c, &found);
+    sslh_i_loaded_free(c, &found);
     sslh_i_source_close(&s);
     taken[row] += !sslh_error(c);
     return !sslh_error(c);
@@ -246,6 +246,30 @@ static int read_tokens(const uint8_t *p, size_t size) {
 }
 #endif
 
+/* Histories; the first byte chooses the columns. */
+static int read_items(const uint8_t *p, size_t size) {
+    sslh_items_desc d;
+    sslh_ranking_desc rd;
+    sslh_items *set;
+    memset(&d, 0, sizeof d), memset(&rd, 0, sizeof rd);
+    if (!size) return 0;
+    if (p[0] & 1) d.time = 3;
+    if (p[0] & 2) d.rating = 4, d.least = 2;
+    if (p[0] & 4) d.min_count = 2;
+    if (p[0] & 8) d.user = 2, d.item = 1;
+    d.header = p[0] >> 6;
+    set = sslh_items_from_text(c, (const char *)p + 1, size - 1, d);
+    if (!set) return 0;
+    for (int i = 0; i < sslh_items_query(set).items; i++)
+        if (sslh_items_find(set, sslh_items_name(set, i)) != i) stop("items", "a name is not found");
+    sslh_items_data(set, 3, 1);
+    sslh_clear_error(c); /* no user with two items */
+    rd.negatives = 3;
+    sslh_rank_items(sslh_item_cosine(set, 1), set, rd);
+    sslh_clear_error(c); /* none with three */
+    return 1;
+}
+
 typedef int (*reader)(const uint8_t *p, size_t size);
 static const struct target { const char *name; reader read; } targets[] = {
     {"image", read_image}, {"inflate", read_inflate}, {"deflate", read_deflate}, {"index", read_index},
@@ -259,7 +283,7 @@ static const struct target { const char *name; reader read; } targets[] = {
 #if SSLH_WITH_CLASSIFIERS
     {"classifier", read_classifier},
 #endif
-    {"settings", read_settings}};
+    {"items", read_items}, {"settings", read_settings}};
 enum { OTHERS = sizeof targets / sizeof targets[0], TARGETS = OTHERS + SSLH_I_READERS };
 /* The rows of the table come behind: "png" for the row "PNG". */
 static const char *target_name(int t) {
@@ -323,7 +347,7 @@ static void run_target(int t, const uint8_t *data, size_t size) {
         /* what was made goes with the mark; readers and writers free what they took */
         if (k < OTHERS && (targets[k].read == read_net || targets[k].read == read_settings ||
                            !strcmp(targets[k].name, "tokens") || !strcmp(targets[k].name, "vectors") ||
-                           !strcmp(targets[k].name, "classifier")))
+                           !strcmp(targets[k].name, "classifier") || !strcmp(targets[k].name, "items")))
             sslh_rewind(c, mark);
         if (left_since(mark)) stop(target_name(k), "memory is left");
         accepted[k] += ok;
@@ -463,6 +487,10 @@ static void make_samples(void) {
     add_text("labels", "0 1 2 0 1 2 0 1\n");
     add_text("labels", "999999 1 1 1\n1\t1\r\n1 1");
     for (int i = 0; i < 6; i++) add_text("settings", settings[i]);
+    add_text("items", "\x41u,i,t\n1,a,3\n1,b,2e1\n2,a,-1\n1,c,5\n2,b,7\n2,d,.5\n");
+    add_text("items", "\x0a" "a\tu v\t1\t3\nb\tu v\t2\t2\nc\tu v\t2\t1.5\nd\tw\t2\t4\n");
+    add_text("items", "\x04" "1::x::1\n1::y::2\n2::x::3\n2::y::4\n1::z::5\n1::x::1");
+    add_text("items", "\x20 1 2\r\n1  3\r\n\r\n 1 4\r\n7 2\r\n");
 #if SSLH_WITH_WORD2VEC
     add_text("vectors", "3 2\nthe 0.5 -1\nof 1 2\nand 2e-1 -3.25\n");
     add_text("vectors", "the 0.5 -1 1\nof 1 2 3\n. . 1 2 3\n");

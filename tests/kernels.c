@@ -297,7 +297,7 @@ static void convolutions(void) {
                     size_t j;
                     memcpy(target, old, n * sizeof *target);
                     for (j = 0; !accumulate && j < n; j++) target[j] = SSLH_I_NAN; /* must be overwritten, not read */
-                    if (target == y) sslh_i_conv_forward(ctx[i], &s, x, w, sslh_i_finish_of(NULL, 0, accumulate), y);
+                    if (target == y) sslh_i_conv_forward(ctx[i], &s, x, w, sslh_i_epilogue_of(NULL, 0, accumulate), y);
                     else if (target == x) sslh_i_conv_backward_data(ctx[i], &s, y, w, x, accumulate);
                     else sslh_i_conv_backward_weight(ctx[i], &s, x, y, w, accumulate);
                     all[i] = copied(target, n);
@@ -362,7 +362,7 @@ static void winograd_errors(void) {
                 for (plain = 0; plain < 2; plain++) {
                     ctx[i]->desc.no_winograd = plain;
                     if (which == SSLH_I_CONV_FORWARD)
-                        sslh_i_conv_forward(ctx[i], &s, x, w, sslh_i_finish_of(NULL, 0, 0), to);
+                        sslh_i_conv_forward(ctx[i], &s, x, w, sslh_i_epilogue_of(NULL, 0, 0), to);
                     else if (which == SSLH_I_CONV_DATA) sslh_i_conv_backward_data(ctx[i], &s, y, w, to, 0);
                     else sslh_i_conv_backward_weight(ctx[i], &s, x, y, to, 0);
                     for (error[plain] = 0, j = 0; j < count; j++)
@@ -395,8 +395,8 @@ static void images_alone_in(sslh_ctx *const *in, int count) {
         float *alone = filled(y1), *bias = filled((size_t)s.co);
         one.n = 1;
         for (i = 0; i < count; i++) {
-            sslh_i_conv_forward(in[i], &s, x, w, sslh_i_finish_of(bias, 1, 0), y);
-            sslh_i_conv_forward(in[i], &one, x + x1 * last, w, sslh_i_finish_of(bias, 1, 0), alone);
+            sslh_i_conv_forward(in[i], &s, x, w, sslh_i_epilogue_of(bias, 1, 0), y);
+            sslh_i_conv_forward(in[i], &one, x + x1 * last, w, sslh_i_epilogue_of(bias, 1, 0), alone);
             CHECK(memcmp(alone, y + y1 * last, y1 * sizeof *y) == 0, "convolution %d, %s", q, in[i]->k->name);
         }
         free(x), free(y), free(w), free(alone), free(bias);
@@ -585,7 +585,7 @@ static void bfloat16_convolutions(void) {
                 sslh_ctx *c = i < 0 ? ctx[0] : half[i];
                 float *to = filled(n);
                 double e = 0, size = 0;
-                if (which == SSLH_I_CONV_FORWARD) sslh_i_conv_forward(c, &s, x, w, sslh_i_finish_of(bias, 0, 0), to);
+                if (which == SSLH_I_CONV_FORWARD) sslh_i_conv_forward(c, &s, x, w, sslh_i_epilogue_of(bias, 0, 0), to);
                 else if (which == SSLH_I_CONV_DATA) sslh_i_conv_backward_data(c, &s, y, w, to, 0);
                 else sslh_i_conv_backward_weight(c, &s, x, y, to, 0);
                 if (ref) distance(to, ref, n, &e, &size);
@@ -850,11 +850,15 @@ static void all_floats(void) {
     static float x[BLOCK], y[BLOCK];
     const char *all = getenv("SSLH_TEST_LONG");
     const uint64_t step = test_small() ? 100003 : all && *all == '1' ? 7 : 1009;
+    const double angles = test_largest_angle();
     for (int k = 0; k < (int)(sizeof f / sizeof *f); k++) {
         double worst = 0;
         float at = 0;
         for (uint64_t first = 0; first < (uint64_t)1 << 32; first += BLOCK * step) {
-            for (int i = 0; i < BLOCK; i++) x[i] = sslh_i_of_bits((uint32_t)(first + (uint64_t)i * step));
+            for (int i = 0; i < BLOCK; i++) {
+                x[i] = sslh_i_of_bits((uint32_t)(first + (uint64_t)i * step));
+                if ((f[k].op == SSLH_I_U_SIN || f[k].op == SSLH_I_U_COS) && fabs((double)x[i]) > angles) x[i] = 0;
+            }
             ctx[nctx - 1]->k->unary(f[k].op, x, y, BLOCK, 0, 0);
             for (int i = 0; i < BLOCK; i++) {
                 const double want = f[k].exact((double)x[i]);

@@ -227,7 +227,7 @@ static void info_nce_is_cross_entropy(void) {
    change nothing; a row does not see those of another. */
 static void info_nce_own_negatives(void) {
     sslh_tensor *z = sslh_full(c, sslh_dim2(30, 8), 0.35f), *all = sslh_full(c, sslh_dim3(30, 9, 8), 0.35f);
-    sslh_tensor *q = normal(20, 16), *k = plus_noise(q, 0.3f), *n = normal(60, 16), *own, *one_hot, *apart_q, *far;
+    sslh_tensor *q = normal(20, 16), *k = plus_noise(q, 0.3f), *n = normal(60, 16), *own, *one_hot, *apart_q, *other;
     const int32_t seventh = 7;
     double base;
     CHECK_CLOSE(item(sslh_info_nce(c, z, z, all, 0.1f)), log(10.0), 3e-6);
@@ -237,11 +237,11 @@ static void info_nce_own_negatives(void) {
     base = item(sslh_info_nce(c, q, k, own, 1.0f));
     CHECK(item(sslh_info_nce(c, q, reordered(k, 3), own, 1.0f)) > base + 0.5,
           "breaking the positives does not raise the loss");
-    far = sslh_requires_grad(sslh_detach(c, own));
+    other = sslh_requires_grad(sslh_detach(c, own));
     one_hot = sslh_one_hot(c, sslh_from_ints(c, sslh_dim0(), &seventh), 20);
     apart_q = sslh_mul(c, q, sslh_reshape(c, one_hot, sslh_dim2(20, 1)));
-    sslh_backward(c, sslh_info_nce(c, apart_q, k, far, 1.0f)); /* all queries but number 7 are 0 */
-    CHECK(far->grad[7 * 48] != 0 && far->grad[6 * 48] == 0 && far->grad[8 * 48] == 0,
+    sslh_backward(c, sslh_info_nce(c, apart_q, k, other, 1.0f)); /* all queries but number 7 are 0 */
+    CHECK(other->grad[7 * 48] != 0 && other->grad[6 * 48] == 0 && other->grad[8 * 48] == 0,
           "a row sees negatives of another");
     CHECK_OK(c);
 }
@@ -355,12 +355,12 @@ static void info_nce_properties(void) {
 
 static void negative_cosine_values(void) {
     sslh_tensor *a = normal(20, 16), *b = plus_noise(a, 0.3f);
-    double near = item(sslh_negative_cosine(c, a, b)), sum = 0;
+    double pairs = item(sslh_negative_cosine(c, a, b)), sum = 0;
     int i, j;
     CHECK_CLOSE(item(sslh_negative_cosine(c, a, a)), -1.0, 1e-6);
     CHECK_CLOSE(item(sslh_negative_cosine(c, a, sslh_neg(c, a))), 1.0, 1e-6);
-    CHECK(item(sslh_negative_cosine(c, rescaled(a), b)) == near, "the length of the rows matters");
-    CHECK(near < -0.8 && item(sslh_negative_cosine(c, a, reordered(b, 3))) > near + 0.5,
+    CHECK(item(sslh_negative_cosine(c, rescaled(a), b)) == pairs, "the length of the rows matters");
+    CHECK(pairs < -0.8 && item(sslh_negative_cosine(c, a, reordered(b, 3))) > pairs + 0.5,
           "breaking the positives does not raise the loss");
     for (i = 0; i < 20; i++) {
         double ab = 0, aa = 0, bb = 0;
@@ -370,7 +370,7 @@ static void negative_cosine_values(void) {
         }
         sum -= ab / sqrt(aa * bb) / 20;
     }
-    CHECK_CLOSE(near, sum, 1e-6);
+    CHECK_CLOSE(pairs, sum, 1e-6);
     sslh_negative_cosine(c, a, normal(20, 15));
     CHECK_ERROR(c, "sslh_negative_cosine: (20,16) and (20,15): two matrices (N,D) of one shape are needed");
 }

@@ -126,7 +126,10 @@ static const method_case cases[] = {
     {"gpt", 0.01f, ""},
     {"gpt_clip", 0.01f, ""},
     {"bert", 0.01f, "dropout=0"},
-    {"bert_next", 0.01f, "dropout=0 next=1"}};
+    {"bert_next", 0.01f, "dropout=0 next=1"},
+    {"sasrec", 0.01f, "dropout=0 negatives=2"},
+    {"sasrec_all", 0.01f, "dropout=0 negatives=0"},
+    {"bert4rec", 0.01f, "dropout=0"}};
 #define CASES ((int)(sizeof cases / sizeof cases[0]))
 static const method_case *current;
 
@@ -223,7 +226,8 @@ static void given_views(sslh_method *m, const sslh_batch *batch, sslh_view_set *
         sslh_tensor *x = image_input(c, "images", 6, side, side, 3), *z = image_input(c, "noise", 6, 5, 1, 1);
         sslh_view_add(out, "images", sslh_shift(c, sslh_scale(c, x, 2), -1));
         sslh_view_add(out, "noise", sslh_shift(c, sslh_scale(c, sslh_reshape(c, z, sslh_dim2(6, 5)), 4), -2));
-    } else if (strncmp(current->name, "bert", 4) == 0) { /* 3 texts of 7 tokens, the last of text 1 are padding */
+    } else if (strncmp(current->name, "bert", 4) == 0 && current->name[4] != '4') {
+        /* 3 texts of 7 tokens, the last of text 1 are padding */
         static const int32_t answers[3] = {1, 0, 1};
         int32_t tokens[21], segments[21], places[6], targets[6];
         uint8_t padding[21];
@@ -244,6 +248,41 @@ static void given_views(sslh_method *m, const sslh_batch *batch, sslh_view_set *
         sslh_view_add(out, "places", sslh_from_ints(c, sslh_dim1(6), places));
         sslh_view_add(out, "targets", sslh_from_ints(c, sslh_dim1(6), targets));
         sslh_view_add(out, "answers", sslh_from_ints(c, sslh_dim1(3), answers));
+    } else if (strcmp(current->name, "bert4rec") == 0) { /* 3 histories of 7, 4 and 6 items, two gaps in each */
+        static const int32_t length[3] = {7, 4, 6};
+        int32_t tokens[21], positions[21], places[6], answers[6];
+        uint32_t s = seed_of("tokens ", current->name);
+        int i;
+        for (i = 0; i < 21; i++) {
+            tokens[i] = (int32_t)(draw20(&s) % 10);
+            positions[i] = i % 7 >= length[i / 7] ? 11 : 12 - length[i / 7] + i % 7;
+        }
+        for (i = 0; i < 6; i++) {
+            places[i] = i / 2 * 7 + (i % 2 ? 3 : 1);
+            answers[i] = tokens[places[i]];
+            tokens[places[i]] = 10;
+        }
+        sslh_view_add(out, "tokens", sslh_from_ints(c, sslh_dim2(3, 7), tokens));
+        sslh_view_add(out, "positions", sslh_from_ints(c, sslh_dim2(3, 7), positions));
+        sslh_view_add(out, "lengths", sslh_from_ints(c, sslh_dim1(3), length));
+        sslh_view_add(out, "places", sslh_from_ints(c, sslh_dim1(6), places));
+        sslh_view_add(out, "answers", sslh_from_ints(c, sslh_dim1(6), answers));
+    } else if (strncmp(current->name, "sasrec", 6) == 0) { /* 3 histories with 6, 3, 5 answers, 2 items drawn */
+        static const int32_t length[3] = {6, 3, 5};
+        int32_t tokens[18], positions[18], places[14], items[42];
+        uint32_t s = seed_of("tokens ", current->name);
+        int i, m = 0;
+        for (i = 0; i < 18; i++) {
+            tokens[i] = (int32_t)(draw20(&s) % 11);
+            positions[i] = i % 6 < length[i / 6] ? 12 - length[i / 6] + i % 6 : 11;
+            if (i % 6 < length[i / 6]) places[m++] = i;
+        }
+        for (i = 0; i < 42; i++) items[i] = (int32_t)(draw20(&s) % 11);
+        sslh_view_add(out, "tokens", sslh_from_ints(c, sslh_dim2(3, 6), tokens));
+        sslh_view_add(out, "positions", sslh_from_ints(c, sslh_dim2(3, 6), positions));
+        sslh_view_add(out, "lengths", sslh_from_ints(c, sslh_dim1(3), length));
+        sslh_view_add(out, "places", sslh_from_ints(c, sslh_dim1(14), places));
+        sslh_view_add(out, "items", sslh_from_ints(c, sslh_dim2(14, 3), items));
     } else if (strncmp(current->name, "gpt", 3) == 0) { /* 3 texts of 7 tokens, one of which ends early */
         int32_t tokens[18], targets[18];
         uint32_t s = seed_of("tokens ", current->name);
@@ -362,6 +401,12 @@ static sslh_net *text_net(sslh_ctx *c, int kind, int pooler) {
     d.width = 8, d.depth = 2, d.heads = 2, d.mlp = 12;
     return sslh_transformer(c, d);
 }
+static sslh_net *items_net(sslh_ctx *c, int causal) {
+    sslh_transformer_desc d;
+    memset(&d, 0, sizeof d);
+    d.kind = SSLH_SASREC, d.vocabulary = 11, d.length = 12, d.width = 8, d.heads = 2, d.mlp = 10, d.causal = causal;
+    return sslh_transformer(c, d);
+}
 static sslh_net *encoder_for(sslh_ctx *c, const char *name) {
     if (strncmp(name, "vae", 3) == 0 || strncmp(name, "autoencoder", 11) == 0) return NULL;
     if (strncmp(name, "inpainting", 10) == 0 || strncmp(name, "next_frame", 10) == 0) return convnet_map(c, 6, 10);
@@ -379,6 +424,8 @@ static sslh_net *encoder_for(sslh_ctx *c, const char *name) {
     if (strncmp(name, "mae", 3) == 0 || strncmp(name, "jepa", 4) == 0 || ends_with(name, "_vit")) return vit(c, 0);
     if (strncmp(name, "cpc2", 4) == 0)
         return convnet_alone(c, strcmp(name, "cpc2_same") == 0 ? 2 : strcmp(name, "cpc2_other") == 0 ? SSLH_OFF : 1);
+    if (strcmp(name, "bert4rec") == 0) return items_net(c, SSLH_OFF);
+    if (strncmp(name, "sasrec", 6) == 0) return items_net(c, 0);
     if (strncmp(name, "bert", 4) == 0) return text_net(c, SSLH_BERT, ends_with(name, "_next"));
     if (strncmp(name, "gpt", 3) == 0) return text_net(c, ends_with(name, "_clip") ? SSLH_CLIP_TEXT : SSLH_GPT2, 0);
     if (strncmp(name, "cpc", 3) == 0)
@@ -387,7 +434,7 @@ static sslh_net *encoder_for(sslh_ctx *c, const char *name) {
 }
 /* PyTorch's steps are those of the papers' optimisers; of colorization and BERT (whose Adam PyTorch lacks) our own. */
 static const char *settings_of(const char *name) {
-    return strncmp(name, "color", 5) == 0 || strncmp(name, "bert", 4) == 0 ? "short" : "paper";
+    return strncmp(name, "color", 5) == 0 || (strncmp(name, "bert", 4) == 0 && name[4] != '4') ? "short" : "paper";
 }
 static sslh_method make_method(sslh_ctx *c, const char *name) {
     sslh_method none;
@@ -419,8 +466,24 @@ static sslh_method make_method(sslh_ctx *c, const char *name) {
         return sslh_gpt(c, encoder_for(c, name), d);
     }
 #endif
+#if SSLH_WITH_SASREC
+    if (strncmp(name, "sasrec", 6) == 0) {
+        sslh_sasrec_desc d;
+        memset(&d, 0, sizeof d), d.settings = settings_of(name);
+        d.dropout = SSLH_OFF, d.negatives = ends_with(name, "_all") ? SSLH_OFF : 2;
+        return sslh_sasrec(c, encoder_for(c, name), d);
+    }
+#endif
+#if SSLH_WITH_BERT4REC
+    if (strcmp(name, "bert4rec") == 0) {
+        sslh_bert4rec_desc d;
+        memset(&d, 0, sizeof d), d.settings = settings_of(name);
+        d.dropout = SSLH_OFF;
+        return sslh_bert4rec(c, encoder_for(c, name), d);
+    }
+#endif
 #if SSLH_WITH_BERT
-    if (strncmp(name, "bert", 4) == 0) {
+    if (strncmp(name, "bert", 4) == 0 && name[4] != '4') {
         sslh_bert_desc d;
         memset(&d, 0, sizeof d), d.settings = settings_of(name);
         d.dropout = SSLH_OFF, d.next = ends_with(name, "_next");
@@ -998,7 +1061,7 @@ static sslh_train_desc two_steps(void) {
 static void every_method(void) {
     static const char *const families[] = {
         "pretext task", "video", "generative", "contrastive", "self-distillation", "redundancy and clusters",
-        "masked", "words and sequences"};
+        "masked", "words and sequences", "items"};
     const sslh_method_info *m;
     int count = -1, rows = 0, family = 0;
     char path[512];
@@ -1011,8 +1074,8 @@ static void every_method(void) {
         uint64_t before, whole;
         char text[8192], function[64];
         double loss;
-        while (family < 8 && strcmp(families[family], m->family) != 0) family++;
-        CHECK(family < 8, "%s: family \"%s\" is unknown or out of order", m->name, m->family);
+        while (family < 9 && strcmp(families[family], m->family) != 0) family++;
+        CHECK(family < 9, "%s: family \"%s\" is unknown or out of order", m->name, m->family);
         CHECK(m->title[0] && m->authors[0] && strlen(m->paper) > 10 && m->learns_by[0] && m->input[0] &&
                   m->numbers[0] && m->numbers[0][0],
               "%s: an empty column", m->name);

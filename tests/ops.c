@@ -952,7 +952,7 @@ static void error_sentences(void) {
     sslh_recurrent_desc re;
     sslh_cross_entropy_desc ce;
     sslh_tensor *list[2];
-    int order[3] = {0, 0, 1}, far[2] = {0, 5};
+    int order[3] = {0, 0, 1}, outside[2] = {0, 5};
     memset(&cd, 0, sizeof cd);
     memset(&bn, 0, sizeof bn);
     memset(&at, 0, sizeof at);
@@ -1033,7 +1033,7 @@ static void error_sentences(void) {
     BAD("sslh_reshape", sslh_reshape(bad, T(2, 3, 4, 0, 0), sslh_dim2(-1, -1)));
     BAD("sslh_reshape", sslh_reshape(bad, T(2, 3, 4, 0, 0), sslh_dim2(5, -1)));
     BAD("sslh_permute", sslh_permute(bad, T(3, 3, 4, 2, 0), order));
-    BAD("sslh_permute", sslh_permute(bad, T(2, 3, 4, 0, 0), far));
+    BAD("sslh_permute", sslh_permute(bad, T(2, 3, 4, 0, 0), outside));
     BAD("sslh_transpose", sslh_transpose(bad, T(2, 3, 4, 0, 0), 0, 2));
     list[0] = T(2, 3, 4, 0, 0), list[1] = T(2, 2, 5, 0, 0);
     {

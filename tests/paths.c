@@ -452,22 +452,22 @@ static void links_and_rights(void) {
 static void planted_links(void) {
     sslh_ctx *c = create();
     char target[900], path[900], text[16] = "";
-    sslh_i_aside a;
+    sslh_i_temp_file a;
     FILE *f;
     folder_begin();
     snprintf(path, sizeof path, "%s", in_folder("file"));
     snprintf(target, sizeof target, "%s", in_folder("precious"));
     f = fopen(target, "wb");
     if (f) fputs("precious", f), fclose(f);
-    CHECK(sslh_i_aside_begin(c, &a, path), "names");
-    sslh_i_aside_name(&a, a.process, (unsigned long)((uintptr_t)c >> 4 & 0xffffffffu));
+    CHECK(sslh_i_temp_begin(c, &a, path), "names");
+    sslh_i_temp_name(&a, a.process, (unsigned long)((uintptr_t)c >> 4 & 0xffffffffu));
     CHECK(symlink(target, a.name) == 0, "symlink");
     save_image(c, path);
     CHECK_OK(c);
     f = fopen(target, "rb");
     CHECK(f && fread(text, 1, 15, f) == 8 && !strcmp(text, "precious"), "the target became \"%s\"", text);
     if (f) fclose(f);
-    CHECK(files_in(folder, "") == 2 && sslh_i_path(path) == SSLH_I_PATH_FILE, "%d files", files_in(folder, ""));
+    CHECK(files_in(folder, "") == 2 && sslh_i_kind_at(path) == SSLH_I_PATH_FILE, "%d files", files_in(folder, ""));
     sslh_i_free(c, a.name);
     folder_end(folder);
     sslh_destroy(c);

@@ -30,7 +30,7 @@ static int same(const sslh_tensor *a, const sslh_tensor *b, int row, int place) 
 
 /* The output at place t before and after the token at place k was changed. */
 static void what_is_seen(void) {
-    for (int kind = 0; kind < 3; kind++) {
+    for (int kind = 0; kind < 4; kind++) {
         sslh_ctx *c = context(2);
         sslh_net *net = small(c, kind);
         sslh_tensor *x = tokens(c, 2, 1), *y = sslh_forward(net, x), *z;
@@ -53,7 +53,7 @@ static void what_is_seen(void) {
 
 /* A padded text alone, without its padding, gives the same; what stands there means nothing. */
 static void padding(void) {
-    for (int kind = 0; kind < 3; kind++) {
+    for (int kind = 0; kind < 4; kind++) {
         sslh_ctx *c = context(1);
         sslh_net *net = small(c, kind);
         sslh_tensor *x = tokens(c, 2, 2), *y, *z;
@@ -117,6 +117,70 @@ static void wishes(void) {
     d.vocabulary = V, d.heads = 5;
     sslh_transformer(c, d);
     CHECK_ERROR(c, "sslh_transformer: 5 heads do not divide the width 12");
+    sslh_destroy(c);
+}
+
+/* Positions of the caller's own, and SASRec's dropout of the weights of the attention, which has a path of its own:
+   with hardly any of it the result is that without. */
+static void sasrec_net(void) {
+    sslh_ctx *c = context(2);
+    sslh_net *net = small(c, SSLH_SASREC);
+    sslh_tensor *x = tokens(c, 2, 4), *weight = sslh_normal(c, sslh_dim3(2, T, D), 0, 1), *y, *z, *moved;
+    sslh_forward_desc f;
+    static sslh_real slopes[16][D * D + V * D];
+    uint8_t mask[2 * T] = {0};
+    int32_t places[2 * T];
+    memset(&f, 0, sizeof f);
+    memset(mask + T + 5, 1, T - 5);
+    for (int i = 0; i < 2 * T; i++) places[i] = i % T;
+    y = sslh_forward(net, x);
+    f.positions = sslh_from_ints(c, sslh_dim2(2, T), places);
+    z = sslh_forward_ex(net, x, f);
+    for (int t = 0; t < T; t++) CHECK(same(y, z, 0, t) && same(y, z, 1, t), "the same positions");
+    f.dropout = 1e-7f;
+    z = sslh_forward_ex(net, x, f);
+    for (int i = 0; i < 2 * T * D; i++) CHECK_NEAR(y->data[i], z->data[i], 1e-5);
+    for (int k = 0; k < 2; k++) { /* and so are the gradients */
+        f.dropout = k ? 1e-7f : 0;
+        sslh_zero_grad(net);
+        sslh_backward(c, sslh_sum(c, sslh_mul(c, sslh_forward_ex(net, x, f), weight), SSLH_ALL, 0));
+        for (int i = 0; i < 16 && !sslh_error(c); i++) {
+            const sslh_tensor *p = sslh_param(net, i);
+            if (!k) memcpy(slopes[i], p->grad, p->count * sizeof *p->grad);
+            for (size_t j = 0; k && j < p->count; j++) CHECK_CLOSE(p->grad[j], slopes[i][j], 1e-4);
+        }
+    }
+    f.dropout = 0, f.mask = sslh_from_bytes(c, sslh_dim2(2, T), mask);
+    y = sslh_forward_ex(net, x, f);
+    f.dropout = 1e-7f;
+    z = sslh_forward_ex(net, x, f);
+    for (int i = 0; i < 2 * T * D; i++) CHECK_NEAR(y->data[i], z->data[i], 1e-5);
+    f.dropout = 0.5f;
+    z = sslh_forward_ex(net, x, f);
+    CHECK(!same(y, z, 0, 0) && !same(y, z, 0, 3), "dropout in training");
+    for (int i = 0; i < 2 * T; i++) places[i] = T - 1 - i % T;
+    f.dropout = 0, f.mask = NULL, f.positions = sslh_from_ints(c, sslh_dim2(2, T), places);
+    moved = sslh_forward_ex(net, x, f);
+    CHECK(!same(y, moved, 0, 0), "other positions");
+    CHECK_OK(c);
+#if SSLH_WITH_GPT
+    {
+        sslh_generate_desc g;
+        int32_t text[2][20], first[2] = {3, 5};
+        memset(&g, 0, sizeof g);
+        g.stream = 4;
+        for (int k = 0; k < 2; k++) {
+            g.no_cache = k;
+            CHECK(sslh_gpt_generate(net, first, 2, text[k], 20, g) == 20, "20 tokens");
+        }
+        CHECK(memcmp(text[0], text[1], sizeof text[0]) == 0, "the cache changes the text");
+    }
+    CHECK_OK(c);
+#endif
+    places[3] = T;
+    f.positions = sslh_from_ints(c, sslh_dim2(2, T), places);
+    sslh_forward_ex(net, x, f);
+    CHECK_ERROR(c, "sslh_embedding");
     sslh_destroy(c);
 }
 
@@ -676,6 +740,7 @@ TESTS_BEGIN
     TEST(what_is_seen)
     TEST(padding)
     TEST(wishes)
+    TEST(sasrec_net)
     TEST(many_classes)
     TEST(features)
 #if SSLH_WITH_GPT

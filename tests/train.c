@@ -93,7 +93,7 @@ static int make_method_with(sslh_ctx *c, int which, const char *more, sslh_metho
     } else if (strcmp(info->encoder, "transformer") == 0) {
         sslh_transformer_desc t;
         memset(&t, 0, sizeof t);
-        t.kind = strcmp(info->name, "bert") == 0 ? SSLH_BERT : SSLH_GPT2;
+        t.kind = strncmp(info->name, "bert", 4) == 0 ? SSLH_BERT : SSLH_GPT2;
         t.vocabulary = 110, t.length = 16, t.width = 8, t.depth = 1, t.heads = 2;
         encoder = sslh_transformer(c, t);
     } else if (strcmp(info->encoder, "own") != 0)

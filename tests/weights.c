@@ -147,7 +147,7 @@ static void preprocessing_exact(void) {
     net->preprocess.std[1] = (float)HUGE_VAL;
     sslh_save_net(net, "weights_a.tmp");
     CHECK_ERROR(c, "sslh_save_net: mean or std of channel 1 in the preprocessing of 'mlp' is NaN or Inf");
-    CHECK(sslh_i_path("weights_a.tmp") == SSLH_I_PATH_NONE, "a file was written");
+    CHECK(sslh_i_kind_at("weights_a.tmp") == SSLH_I_PATH_NONE, "a file was written");
     sslh_destroy(c);
 }
 
@@ -182,7 +182,7 @@ static void names_in_files(void) {
         sslh_save_net(named(c, rows[i].own, rows[i].child, rows[i].inner), "weights_n.tmp");
         if (rows[i].error) {
             CHECK_ERROR(c, rows[i].error);
-            CHECK(sslh_i_path("weights_n.tmp") == SSLH_I_PATH_NONE, "row %d: a file was written", i);
+            CHECK(sslh_i_kind_at("weights_n.tmp") == SSLH_I_PATH_NONE, "row %d: a file was written", i);
         } else {
             net = named(c, rows[i].own, rows[i].child, rows[i].inner);
             CHECK(sslh_load_weights(net, "weights_n.tmp", d) == 2, "row %d", i);
@@ -219,7 +219,7 @@ static void names_in_files(void) {
             remove("weights_n.tmp");
         } else CHECK_ERROR(c, "is too long: the file could not be read back; give the tensor, or a net around it, ");
     }
-    CHECK(sslh_i_path("weights_n.tmp") == SSLH_I_PATH_NONE, "a file was written");
+    CHECK(sslh_i_kind_at("weights_n.tmp") == SSLH_I_PATH_NONE, "a file was written");
     sslh_destroy(c);
 }
 
@@ -1293,7 +1293,7 @@ static void unreadable_runs(void) {
         sslh_save_checkpoint(&k.m, k.o, 1, "weights_m.tmp");
         CHECK_ERROR(k.c, i ? "sslh_save_checkpoint: the name 'model.?.bn1.bias' is not UTF-8"
                            : "sslh_save_checkpoint: 'sslh.method' has text that is not UTF-8");
-        CHECK(sslh_i_path("weights_m.tmp") == SSLH_I_PATH_NONE, "a file was written");
+        CHECK(sslh_i_kind_at("weights_m.tmp") == SSLH_I_PATH_NONE, "a file was written");
         sslh_destroy(k.c);
     }
 }

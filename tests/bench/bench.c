@@ -241,7 +241,7 @@ static double conv_run(void *self, int n) {
     conv *p = (conv *)self;
     const double t = bench_now(p->threads);
     for (int i = 0; i < n; i++) {
-        if (p->pass == 0) sslh_i_conv_forward(p->c, &p->s, p->x, p->w, sslh_i_finish_of(NULL, 0, 0), p->y);
+        if (p->pass == 0) sslh_i_conv_forward(p->c, &p->s, p->x, p->w, sslh_i_epilogue_of(NULL, 0, 0), p->y);
         if (p->pass == 1) sslh_i_conv_backward_data(p->c, &p->s, p->y, p->w, p->x, 0);
         if (p->pass == 2) sslh_i_conv_backward_weight(p->c, &p->s, p->x, p->y, p->w, 0);
     }

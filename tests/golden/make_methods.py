@@ -700,6 +700,57 @@ def bert(case, P, step, noise):
     return loss
 
 
+def items_net(P, tokens, positions, hidden):
+    """SASRec's transformer: hidden (N,T,T), True where a query does not see a key."""
+    p, (n, t) = 'encoder.', tokens.shape
+    norm = lambda name, x: F.layer_norm(x, (8,), P[p + name + '.weight'], P[p + name + '.bias'], f32(1e-8))
+    x = P[p + 'item_embeddings.weight'][tokens] * f32(np.sqrt(np.float32(8))) + P[p + 'position_embeddings.weight'][positions]
+    for i in range(2):
+        b = 'blocks.%d.' % i
+        y = norm(b + 'attention.norm', x)
+        q, k, v = [linear(P, p + b + 'attention.' + name, a).reshape(n, t, 2, 4).transpose(1, 2)
+                   for name, a in (('query', y), ('key', x), ('value', x))]
+        w = torch.softmax((q @ k.transpose(2, 3) / 2).masked_fill(hidden[:, None], -1e300), -1)
+        y = norm(b + 'forward.norm', y + (w @ v).transpose(1, 2).reshape(n, t, 8))
+        x = y + linear(P, p + b + 'forward.fc2', F.relu(linear(P, p + b + 'forward.fc1', y)))
+    return norm('norm', x).reshape(n * t, 8)
+
+
+def sasrec(case, P, step, noise):
+    s = draw20(seed_of('tokens ', case), 60) % 11
+    length = torch.tensor([6, 3, 5])[:, None]
+    t = torch.arange(6)[None]
+    there = t < length
+    positions = torch.where(there, 12 - length + t, 11)
+    h = items_net(P, torch.tensor(s[:18].reshape(3, 6)), positions, torch.ones(6, 6).triu(1).bool().expand(3, 6, 6))[there.reshape(-1)]
+    items, table = torch.tensor(s[18:].reshape(14, 3)), P['encoder.item_embeddings.weight']
+    if case == 'sasrec_all':
+        r = (table[items] * h[:, None]).sum(2)
+        loss = F.cross_entropy(h @ table.T, items[:, 0])
+    else:
+        r = (table[items] * h[:, None]).sum(2)
+        loss = -(F.logsigmoid(r[:, 0]) + F.logsigmoid(-r[:, 1:]).sum(1)).mean()
+    first, other = r[:, :1], r[:, 1:]
+    NUMBERS.append(('AUC', ((first > other).double() + (first == other).double() / 2).mean()))
+    return loss
+
+
+def bert4rec(case, P, step, noise):
+    x = torch.tensor((draw20(seed_of('tokens ', case), 21) % 10).reshape(3, 7))
+    length = torch.tensor([7, 4, 6])[:, None]
+    t = torch.arange(7)[None]
+    padding = t >= length
+    positions = torch.where(padding, 11, 12 - length + t)
+    places = [1, 3, 8, 10, 15, 17]
+    answers = x.reshape(-1)[places].clone()
+    x.reshape(-1)[places] = 10
+    h = items_net(P, x, positions, padding[:, None].expand(3, 7, 7))[places]
+    u = F.gelu(linear(P, 'head.dense', h))
+    loss = F.cross_entropy(F.linear(u, P['encoder.item_embeddings.weight'][:10], P['head.bias']), answers)
+    NUMBERS.append(('perplexity', loss.exp()))
+    return loss
+
+
 def cpc(case, P, step, noise):
     N, K, J = 3, 3, 7
     x = image_input(case, 'sound', (N, 1, 48))
@@ -988,6 +1039,8 @@ def optimizer(case, P, names, lr):
         adam = lambda g: torch.optim.Adam([p for n, p in zip(names, ps) if n.startswith(g)], lr=lr,
                                           betas=(0.5, f32(0.999)), eps=f32(1e-3))
         return [adam(('encoder.', 'head.')), adam('generator.')]
+    if case.startswith('sasrec'):
+        return torch.optim.Adam(ps, lr=lr, betas=(f32(0.9), f32(0.98)), eps=f32(1e-3))
     if case.startswith(('gpt', 'bert')):
         return torch.optim.AdamW(groups(f32(0.01)), lr=lr, betas=(f32(0.9), f32(0.999)), eps=f32(1e-3))
     if case.startswith('colorization'):
@@ -1016,7 +1069,7 @@ LOSS = {'simclr': simclr, 'simclr_plain': simclr, 'rotation': rotation, 'jigsaw'
         'supcon': supcon, 'supcon_3': supcon, 'nnclr': nnclr, 'nnclr_plain': nnclr,
         'byol': byol, 'byol_collapse': byol, 'simsiam': simsiam, 'simsiam_3': simsiam, 'simsiam_plain': simsiam,
         'swav': swav, 'swav_queue': swav, 'dino': dino, 'dino_rest': dino,
-        'gpt': gpt, 'gpt_clip': gpt, 'bert': bert, 'bert_next': bert,
+        'gpt': gpt, 'gpt_clip': gpt, 'bert': bert, 'bert_next': bert, 'sasrec': sasrec, 'sasrec_all': sasrec, 'bert4rec': bert4rec,
         'barlow': barlow, 'vicreg': vicreg, 'vicreg_weights': vicreg, 'colorization': colorization,
         'colorization_l': colorization, 'colorization_both': colorization}
 
@@ -1041,7 +1094,7 @@ def finish(case, lr, streams, tensors):
             loss = LOSS[case](case, P, step, noise, *args)
             loss.backward()
             if case.startswith(('gpt', 'bert')):
-                torch.nn.utils.clip_grad_norm_([P[n] for n in names if P[n].grad is not None], 1.0)
+                torch.nn.utils.clip_grad_norm_([P[n] for n in names if P[n].grad is not None], 5.0 if case == 'bert4rec' else 1.0)
             if case.startswith('dino'):
                 torch.nn.utils.clip_grad_norm_([P[n] for n in names if P[n].grad is not None], 3.0)
             o.step()
