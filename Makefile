@@ -20,6 +20,7 @@ help:
 	@echo "make results        the table of methods on CIFAR-10: all rows, or one with METHOD=moco (some minutes each);"
 	@echo "                    SEED=1 DATA=cifar10 BUDGET=1000000 (images through the encoder) OUT=out RESULTS=out/results.rows"
 	@echo "make examples       builds all examples into build/examples"
+	@echo "make web            build/web: trains in the browser (clang-19, lld-19, wasi-libc, libclang-rt-19-dev-wasm32)"
 	@echo "make shared         the library as build/libsslh.so, for other languages"
 	@echo "make bench          speed, beside OpenBLAS, oneDNN and PyTorch where they are installed (about 20 minutes)"
 	@echo "make bench-quick    speed, a few cases (2 minutes)"
@@ -48,6 +49,24 @@ $(B)/impl_double.o: ssl.h $(B)/impl.c
 $(B)/libsslh_double.a: $(B)/impl_double.o
 	@rm -f $@
 	$(AR) rcs $@ $(B)/impl_double.o
+
+# --- the browser: build/web is a folder of static files; `python3 -m http.server -d build/web` shows it ---------------
+WASMCC ?= clang-19 --target=wasm32-wasi
+WEB    := $(B)/web
+WEB_PAGE := $(wildcard docs/web/*.html docs/web/*.js)
+web: $(WEB)/web.wasm $(WEB)/data/files.txt $(WEB_PAGE)
+	cp $(WEB_PAGE) $(WEB)
+$(WEB)/web.wasm: docs/web/web.c ssl.h
+	@mkdir -p $(WEB)
+	$(WASMCC) -mexec-model=reactor -msimd128 -O2 -Wl,-z,stack-size=1048576 -I. docs/web/web.c -o $@ -lm
+$(WEB)/data/files.txt: examples/data/train/index.txt examples/data/test/index.txt
+	@mkdir -p $(WEB)/data
+	cp -r examples/data/train examples/data/test examples/data/LICENSE.txt $(WEB)/data
+	cd $(WEB)/data && find train test -type f | sort > files.txt
+# The same program for this machine, which the test compares with the browser.
+$(WEB)/native: docs/web/web.c ssl.h
+	@mkdir -p $(WEB)
+	$(CC) $(STD) $(CFLAGS) -DWEB_NATIVE -I. docs/web/web.c $(LDLIBS) -o $@
 
 # --- tests: tests/NAME.c becomes build/tests/NAME -------------------------------------------------------------------
 # The library is an archive: a program that carries its own implementation does not pull it in. Those that do so for functions
@@ -145,5 +164,5 @@ docs-pictures: examples
 clean:
 	rm -rf build
 
-.PHONY: help shared programs test-names test test-long examples demo results bench bench-quick sizes docs record docs-pictures clean
+.PHONY: help shared web programs test-names test test-long examples demo results bench bench-quick sizes docs record docs-pictures clean
 .SECONDARY:

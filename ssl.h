@@ -4120,6 +4120,7 @@ extern "C" {
    created (>>kernels). With SSLH_I_SIMD 0 there are only the portable C kernels, and the file never includes itself. */
 #define SSLH_I_X86 0
 #define SSLH_I_ARM 0
+#define SSLH_I_WASM 0
 #if SSLH_WITH_SIMD && !SSLH_I_DOUBLE && !defined(__TINYC__) && \
     (defined(__GNUC__) || defined(__clang__) || defined(_MSC_VER))
 #if defined(__x86_64__) || defined(__i386__) || defined(_M_X64) || defined(_M_IX86)
@@ -4142,12 +4143,16 @@ extern "C" {
 #undef SSLH_I_ARM
 #define SSLH_I_ARM 1
 #include <arm_neon.h>
+#elif defined(__wasm_simd128__) /* a module has the instructions or not, as -msimd128 says: the browser cannot choose */
+#undef SSLH_I_WASM
+#define SSLH_I_WASM 1
+#include <wasm_simd128.h>
 #endif
 #endif
-#define SSLH_I_SIMD (SSLH_I_X86 || SSLH_I_ARM)
-/* Every 64-bit x86 has SSE2, whose kernels give the bits of portable C. Leaving out the portable kernels, which would
-   never run there, saves a fifth of gcc's time. */
-#if SSLH_I_X86 && (defined(__x86_64__) || defined(_M_X64))
+#define SSLH_I_SIMD (SSLH_I_X86 || SSLH_I_ARM || SSLH_I_WASM)
+/* Every 64-bit x86 has SSE2, whose kernels give the bits of portable C, and so do those of WebAssembly. Leaving out the
+   portable kernels, which would never run there, saves a fifth of gcc's time. */
+#if SSLH_I_WASM || (SSLH_I_X86 && (defined(__x86_64__) || defined(_M_X64)))
 #define SSLH_I_PORTABLE 0
 #else
 #define SSLH_I_PORTABLE 1
@@ -32374,6 +32379,13 @@ SSLH_I_FN void sslh_i_pairs_down(const float *x, const float *z, size_t n, float
 #include SSLH_FILE
 #undef SSLH_I_PASS_NEON
 
+#elif SSLH_I_WASM
+
+#define SSLH_I_PASS_WASM
+#define SSLH_I_SUFFIX wasm
+#include SSLH_FILE
+#undef SSLH_I_PASS_WASM
+
 #endif
 #if SSLH_I_SIMD
 #undef SSLH_I_INNER
@@ -32615,6 +32627,58 @@ SSLH_I_INLINE SSLH_I_NI sslh_i_nimul(SSLH_I_NI a, SSLH_I_NI b, SSLH_I_NI *high) 
     uint32x4_t t = vreinterpretq_u32_u64(vmull_u32(vget_high_u32(u), vget_high_u32(v)));
     *high = vreinterpretq_s32_u32(vuzp2q_u32(s, t));
     return vreinterpretq_s32_u32(vuzp1q_u32(s, t));
+}
+
+#elif defined(SSLH_I_PASS_WASM)
+
+#define SSLH_I_W 4
+#define SSLH_I_FMA 0 /* the relaxed instructions round once or twice, as the browser likes */
+#define SSLH_I_MR 6  /* browsers compile for 16 registers */
+#define SSLH_I_N v128_t
+#define SSLH_I_NM v128_t
+#define SSLH_I_NI v128_t
+#define SSLH_I_OP(name) SSLH_I_CAT(sslh_i_wasm_, name)
+#define sslh_i_wasm_loadu_ps wasm_v128_load
+#define sslh_i_wasm_storeu_ps wasm_v128_store
+#define sslh_i_wasm_set1_ps wasm_f32x4_splat
+#define sslh_i_wasm_add_ps wasm_f32x4_add
+#define sslh_i_wasm_sub_ps wasm_f32x4_sub
+#define sslh_i_wasm_mul_ps wasm_f32x4_mul
+#define sslh_i_wasm_div_ps wasm_f32x4_div
+#define SSLH_I_NFMA(a, b, c) wasm_f32x4_add(wasm_f32x4_mul(a, b), c)
+#define sslh_i_wasm_max_ps(a, b) wasm_f32x4_pmax(b, a) /* a > b ? a : b, as x86 has it */
+#define sslh_i_wasm_min_ps(a, b) wasm_f32x4_pmin(b, a)
+#define sslh_i_wasm_sqrt_ps wasm_f32x4_sqrt
+#define SSLH_I_NNEG(a) wasm_f32x4_neg(a)
+#define SSLH_I_NABS(a) wasm_f32x4_abs(a)
+#define SSLH_I_NGT(a, b) wasm_f32x4_gt(a, b)
+#define SSLH_I_NGE(a, b) wasm_f32x4_ge(a, b)
+#define SSLH_I_NEQ(a, b) wasm_f32x4_eq(a, b)
+#define SSLH_I_NNAN(a) wasm_f32x4_ne(a, a)
+#define SSLH_I_NSELECT(m, a, b) wasm_v128_bitselect(a, b, m)
+#define SSLH_I_NMAND(a, b) wasm_v128_and(a, b)
+#define SSLH_I_NMOR(a, b) wasm_v128_or(a, b)
+#define SSLH_I_NMNOT(a) wasm_v128_not(a)
+#define sslh_i_wasm_cvttps_epi32 wasm_i32x4_trunc_sat_f32x4
+#define sslh_i_wasm_cvtepi32_ps wasm_f32x4_convert_i32x4
+#define SSLH_I_NBITS(a) (a)
+#define SSLH_I_NOFBITS(a) (a)
+#define sslh_i_wasm_set1_epi32 wasm_i32x4_splat
+#define sslh_i_wasm_add_epi32 wasm_i32x4_add
+#define sslh_i_wasm_sub_epi32 wasm_i32x4_sub
+#define SSLH_I_NIAND(a, b) wasm_v128_and(a, b)
+#define SSLH_I_NIOR(a, b) wasm_v128_or(a, b)
+#define SSLH_I_NIXOR(a, b) wasm_v128_xor(a, b)
+#define SSLH_I_NISHL23(a) wasm_i32x4_shl(a, 23)
+#define SSLH_I_NISHR23(a) wasm_u32x4_shr(a, 23)
+#define SSLH_I_NISHR8(a) wasm_u32x4_shr(a, 8)
+#define SSLH_I_QUAD(i) wasm_v128_load(p + (i)*ld)
+#define SSLH_I_ZIP(a, b, hi) ((hi) ? wasm_i32x4_shuffle(a, b, 2, 6, 3, 7) : wasm_i32x4_shuffle(a, b, 0, 4, 1, 5))
+#define SSLH_I_PAIR(a, b, hi) ((hi) ? wasm_i32x4_shuffle(a, b, 2, 3, 6, 7) : wasm_i32x4_shuffle(a, b, 0, 1, 4, 5))
+SSLH_I_INLINE SSLH_I_NI sslh_i_nimul(SSLH_I_NI a, SSLH_I_NI b, SSLH_I_NI *high) {
+    v128_t s = wasm_u64x2_extmul_low_u32x4(a, b), t = wasm_u64x2_extmul_high_u32x4(a, b);
+    *high = wasm_i32x4_shuffle(s, t, 1, 3, 5, 7);
+    return wasm_i32x4_shuffle(s, t, 0, 2, 4, 6);
 }
 
 #else /* portable C: one number is the register, V is an array of 16 */
@@ -35324,6 +35388,8 @@ SSLH_I_FN int sslh_i_isas(sslh_i_isa set[SSLH_I_MOST_SETS]) {
 #endif
 #elif SSLH_I_ARM
     SSLH_I_SET(neon, 1, 0)
+#elif SSLH_I_WASM
+    SSLH_I_SET(wasm, 1, 0)
 #endif
     return n;
 }
@@ -41005,7 +41071,7 @@ SSLH_I_FN int sslh_i_read_only(const char *path) {
 #if defined(_WIN32)
     wchar_t wide[SSLH_I_WIDE];
     return (GetFileAttributesW(sslh_i_wide(path, wide)) & FILE_ATTRIBUTE_READONLY) != 0;
-#elif SSLH_I_POSIX
+#elif SSLH_I_POSIX && !defined(__wasm__) /* WASI reports no permissions */
     struct stat s;
     int bad;
     do bad = stat(path, &s);

@@ -44,6 +44,12 @@ variant musl musl-gcc "musl-gcc -O0"; add_run musl fma "" 2 best 0; add_run musl
 variant aarch64 aarch64-linux-gnu-gcc "aarch64-linux-gnu-gcc -O1 -static"; add_run aarch64 fma qemu-aarch64 2 best 0
 add_run aarch64 portable qemu-aarch64 1 best 1
 variant s390x s390x-linux-gnu-gcc "s390x-linux-gnu-gcc -O1 -static"; add_run s390x portable qemu-s390x 1 best 1
+# WebAssembly with its SIMD instructions, run by node
+echo 'int main(void) { return 0; }' > build/bits/start.c
+if have node && clang-19 --target=wasm32-wasi build/bits/start.c -o build/bits/start 2> /dev/null; then
+    variant wasm clang-19 "clang-19 --target=wasm32-wasi -msimd128 -O1"
+    add_run wasm portable "node --no-warnings tests/tools/wasi.mjs" 1 wasm 1
+elif [ "$long" = 1 ]; then skip "bits wasm" "node, or clang-19 for wasm32-wasi, is not installed"; fi
 if compiles "gcc -m32" "-isystem /usr/include/x86_64-linux-gnu"; then
     # a kernel that does not start 32-bit programs gets them by qemu
     echo 'int main(void) { return 0; }' > build/bits/start.c
@@ -62,7 +68,7 @@ fi
 # build all, $jobs at a time
 build_one() {
     source=build/bits/all.c; link="-lm -lpthread"
-    case $2 in *c++*) source=build/bits/all.cpp;; esac
+    case $2 in *c++*) source=build/bits/all.cpp;; *wasm*) link=-lm;; esac
     # shellcheck disable=SC2086
     $2 -w -I. -Itests $source -o "build/bits/$1" $link > "build/bits/$1.log" 2>&1 || echo 1 > "build/bits/$1.failed"
 }
@@ -83,7 +89,7 @@ while IFS='|' read -r name set emulator threads cpu portable; do
     if [ -f "build/bits/$name.failed" ]; then
         tail -n 5 "build/bits/$name.log"; fail "bits $label: does not build"; continue
     fi
-    if [ -n "$emulator" ] && ! have "$emulator"; then skip "bits $name" "$emulator is not installed"; continue; fi
+    if [ -n "$emulator" ] && ! have "${emulator%% *}"; then skip "bits $name" "$emulator is not installed"; continue; fi
     out=$($emulator "build/bits/$name" --hash "$threads" "$cpu" "$portable" 2>&1 | tail -n 3)
     case $out in
     # an instruction set that is not here

@@ -7,7 +7,7 @@ CC=${CC:-cc}; CFLAGS=${CFLAGS:--O2}; LDLIBS=${LDLIBS:--lm -lpthread}; MAKE=${MAK
 export CC CFLAGS LDLIBS MAKE
 unset MAKEFLAGS MFLAGS MAKELEVEL
 jobs=$( (nproc || echo 2) 2>/dev/null)
-all="order unit examples pytorch asan coverage fuzz tsan msan valgrind portability windows bits readme"
+all="order unit examples pytorch asan coverage fuzz tsan msan valgrind portability windows bits web readme"
 long=0
 stages=
 for a in "$@"; do
@@ -459,6 +459,21 @@ stage_windows() {
     every "windows " build/windows/tests "$list" env SSLH_TEST_SMALL=1 sh tests/wine.sh
 }
 stage_bits() { program bits sh tests/bits.sh; }
+# The page that trains in the browser, in a headless one.
+stage_web() {
+    [ $long = 1 ] || return
+    echo 'int main(void) { return 0; }' > build/wasm.c
+    if ! clang-19 --target=wasm32-wasi build/wasm.c -o build/wasm.wasm 2> /dev/null; then
+        skip web "no clang-19 for wasm32-wasi (clang-19 lld-19 wasi-libc libclang-rt-19-dev-wasm32)"; return
+    fi
+    for tool in node chromium; do have $tool || { skip web "$tool is not installed"; return; }; done
+    build_config build "$CC" "$CFLAGS" web build/web/native || return
+    program "training in the browser" node tests/web.mjs build/web build/web/native
+    # what the browser saved is a file like any other
+    build_config build "$CC" "$CFLAGS" build/examples/pretrain || return
+    check "a program loads what the browser saved" sh -c "
+        build/examples/pretrain --smoke --load build/web/simclr.safetensors --knn --out build/smoke | grep -q kNN"
+}
 # Weights to torchvision and back.
 stage_pytorch() {
     py=
