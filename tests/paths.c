@@ -478,11 +478,11 @@ static void devices_written_to(void) {
     sslh_ctx *c = create();
     struct stat s;
     char link[900], log[900], text[64] = "";
-    int ends[2], keep;
+    int ends[2], keep, device = stat("/dev/null", &s) == 0 && S_ISCHR(s.st_mode);
     FILE *f;
     folder_begin();
     snprintf(link, sizeof link, "%s", in_folder("null"));
-    if (stat("/dev/null", &s) == 0 && S_ISCHR(s.st_mode)) {
+    if (device) { /* not where somebody ran, as root, a linker that replaces its output: tcc -o /dev/null */
         CHECK(symlink("/dev/null", link) == 0, "symlink");
         save_image(c, link);
         CHECK_OK(c);
@@ -512,7 +512,7 @@ static void devices_written_to(void) {
         CHECK(f && fread(text, 1, sizeof text - 1, f) > 20 && !memcmp(text, before, strlen(before)) &&
               !memcmp(text + strlen(before), "\x89PNG", 4), "the log was replaced");
         if (f) fclose(f);
-        CHECK(files_in(folder, "") == 3, "%d files", files_in(folder, ""));
+        CHECK(files_in(folder, "") == 2 + device, "%d files", files_in(folder, ""));
         CHECK(pipe(ends) == 0 && dup2(ends[1], 1) == 1, "pipe");
         save_image(c, "/dev/stdout");
         dup2(keep, 1);
