@@ -11331,8 +11331,8 @@ SSLH_I_FN sslh_method sslh_i_cpc2_make(sslh_ctx *c, sslh_net *encoder, sslh_data
    Defaults: the papers' temperatures and optimiser with a higher rate. L is ln N when all embeddings are equal.
    Traps: a batch has many equal captions when captions are names of classes, and each of them is said to be wrong for
    the images of the others unless R says otherwise; s must not decay, and without a bound it runs away; accumulating
-   gradients adds no wrong answers; mirrored images contradict captions with left and right in them; the encoders learn a
-   few thousand pairs by heart (several captions per image, .drop_words and crops help). */
+   gradients adds no wrong answers; mirrored images contradict captions with left and right in them; a few thousand
+   pairs are learnt by heart (several captions per image, .drop_words and crops help). */
 
 static const sslh_setting sslh_i_clip_settings[] = {
     {SSLH_I_FIELD(sslh_clip_desc, loss), SSLH_SETTING_INT, "1", "1 or 2"},
