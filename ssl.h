@@ -426,7 +426,7 @@
      sslh_uniformity     log of the mean of exp(-2 squared distance) over all pairs: low is spread out
      sslh_svm, sslh_forest, sslh_logistic, sslh_kmeans: classifiers and clusters on features, confusion matrix, F1,
                          calibration, files of an encoder with its classifier (>>api-classifiers, docs/classifiers.md)
-     sslh_retrieval      the share of the k most similar rows that have the label asked for, and mAP
+     sslh_retrieval      the share of the k most similar rows that have the label asked for, mAP, recall at k
      sslh_rank_items     HR@k and NDCG@k of a recommender, the last item of each user left out (docs/items.md)
      sslh_vae_evaluate   test loss, its two terms in nats per image, active units; sslh_vae_bound: -log p by many codes
 

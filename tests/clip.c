@@ -1,5 +1,5 @@
 /* CLIP: both losses at known places, bounds of the temperature, equal captions, what is drawn of captions, embeddings
-   that do not depend on padding, prompts, files of both kinds of names, and combinations of words never seen together. */
+   that do not depend on padding, prompts, files of both kinds of names, combinations of words never seen together. */
 #include "../ssl.h"
 #include "harness.h"
 
@@ -94,7 +94,7 @@ static void equal_captions_are_not_punished(void) {
     sslh_destroy(c);
 }
 
-/* --- pictures of skies and grounds, with their names --------------------------------------------------------------------- */
+/* --- pictures of skies and grounds, with their names -------------------------------------------------------------- */
 
 enum { COLOURS = 5, CLASSES = COLOURS * COLOURS, EACH = 6, PICTURES = CLASSES * EACH, PIXELS = 6 };
 static const char *const skies[COLOURS] = {"red", "green", "blue", "yellow", "white"};
@@ -136,7 +136,8 @@ static sslh_data two_colours(sslh_ctx *c, sslh_tokenizer **t) {
             word_count[k][i] = (int32_t)sslh_tokenize(*t, text, strlen(text), words[k][i], 5);
         }
     }
-    f[0].kind = SSLH_FIELD_IMAGE, f[0].type = SSLH_U8, f[0].shape = sslh_dim3(PIXELS, PIXELS, 3), f[0].values = pictures;
+    f[0].kind = SSLH_FIELD_IMAGE, f[0].type = SSLH_U8, f[0].shape = sslh_dim3(PIXELS, PIXELS, 3);
+    f[0].values = pictures;
     for (k = 0; k < 3; k++) {
         f[1 + k].kind = SSLH_FIELD_TOKENS, f[1 + k].type = SSLH_I32, f[1 + k].shape = sslh_dim1(5);
         f[1 + k].values = words[k], f[1 + k].lengths = word_count[k];
@@ -279,11 +280,11 @@ static void drawn_otherwise(void) {
         for (n = 0; n < 5 && !sslh_error(c); n++) {
             const int length = sslh_view_get(&v, "ends")->ints[n] - 7 * n - 1;
             CHECK(sslh_view_get(&v, "same")->ints[n] == n, "equal captions are wrong answers");
-            CHECK(length >= 1 && length <= 4, "%d words are left", length);
-            lost += 4 - length;
+            CHECK(length >= 1 && length <= 5, "%d words are left", length);
+            lost += 5 - length;
         }
     }
-    CHECK(lost > 60 && lost < 140, "%d words are missing of at most 200", lost);
+    CHECK(lost > 100 && lost < 180, "%d words are missing of at most 250", lost);
     sslh_destroy(c);
 }
 
@@ -359,7 +360,8 @@ static void prompts_are_averaged(void) {
     sslh_data all = two_colours(c, &t);
     sslh_clip_desc d = small(t);
     sslh_method m = sslh_clip(c, eye(c), NULL, d);
-    sslh_tensor *classes = sslh_clip_classes(&m, t, names, 2, prompts, 2), *each = sslh_clip_classes(&m, t, texts, 2, NULL, 0);
+    sslh_tensor *classes = sslh_clip_classes(&m, t, names, 2, prompts, 2);
+    sslh_tensor *each = sslh_clip_classes(&m, t, texts, 2, NULL, 0);
     double norm = 0, sum[16];
     int i;
     CHECK_OK(c);
@@ -413,6 +415,21 @@ static void wrong_use(void) {
     sslh_destroy(c);
 }
 
+/* The share of questions with an answer among the k nearest. */
+static void recall_at_k(void) {
+    static const float at[16] = {1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1};
+    static const float from[12] = {3, 2, 1, 0, 0, 0, 1, 2, 1, 2, 0, 0};
+    static const int32_t known[4] = {0, 1, 1, 2}, asked[3] = {1, 5, 1};
+    sslh_ctx *c = context(1);
+    sslh_tensor *x = sslh_persist(sslh_from(c, sslh_dim2(4, 4), at));
+    sslh_tensor *q = sslh_persist(sslh_from(c, sslh_dim2(3, 4), from));
+    CHECK_NEAR(sslh_retrieval(c, x, known, q, asked, 1).hit, 1 / 3.0, 1e-6);
+    CHECK_NEAR(sslh_retrieval(c, x, known, q, asked, 2).hit, 2 / 3.0, 1e-6);
+    CHECK_NEAR(sslh_retrieval(c, x, known, q, asked, 4).hit, 2 / 3.0, 1e-6);
+    CHECK_OK(c);
+    sslh_destroy(c);
+}
+
 /* --- files -------------------------------------------------------------------------------------------------------- */
 
 /* Both encoders small: a transformer on patches with CLIP's names. */
@@ -447,6 +464,38 @@ static void saved_and_loaded(void) {
     CHECK(sslh_hash(other.net) == before, "changed after an error");
     sslh_clip_load(&other, path);
     CHECK_ERROR(c, "lacks missing 1: logit_bias");
+    test_remove(path);
+    sslh_destroy(c);
+}
+
+/* CLIP's encoder of images by itself: its file names all of its settings, and features are those of the class token. */
+static void encoder_alone(void) {
+    char path[512];
+    sslh_ctx *c = context(1);
+    sslh_vit_desc v;
+    sslh_net *net, *again;
+    sslh_tensor *x = sslh_persist(sslh_uniform(c, sslh_dim4(2, 8, 8, 3), 0, 1)), *a, *b;
+    size_t i;
+    memset(&v, 0, sizeof v);
+    snprintf(path, sizeof path, "%s", test_temporary("visual.safetensors"));
+    v.clip = 1, v.image = 8, v.width = 12, v.depth = 2, v.heads = 2, v.activation = SSLH_GELU;
+    net = sslh_vit(c, v);
+    v.activation = 0;
+    sslh_save_net(net, path);
+    again = sslh_load_net(c, path);
+    a = sslh_forward(net, x), b = sslh_forward(again, x);
+    if (CHECK_OK(c) && CHECK(a->ndim == 2 && a->shape[1] == 12, "the class token"))
+        for (i = 0; i < a->count; i++) CHECK_NEAR(a->data[i], b->data[i], 0);
+    sslh_copy_values(again = sslh_vit(c, v), net);
+    b = sslh_forward(again, x);
+    for (i = 0; i < a->count && a->data[i] == b->data[i]; i++) {}
+    CHECK(i < a->count, "another GELU makes no difference");
+    v.fixed_positions = 1;
+    sslh_vit(c, v);
+    CHECK_ERROR(c, "sslh_vit: the positions of .clip are trained");
+    v.fixed_positions = 0, v.clip = 2;
+    sslh_vit(c, v);
+    CHECK_ERROR(c, "sslh_vit: .clip is 2 (0 to 1)");
     test_remove(path);
     sslh_destroy(c);
 }
@@ -526,7 +575,9 @@ TESTS_BEGIN
     TEST(padding_says_nothing)
     TEST(prompts_are_averaged)
     TEST(wrong_use)
+    TEST(recall_at_k)
     TEST(saved_and_loaded)
+    TEST(encoder_alone)
     TEST(names_of_hugging_face)
     TEST_LEARNS(combinations_never_seen)
 #endif

@@ -185,7 +185,8 @@ static void baselines(sslh_ctx *c, const side *train, const side *test, const si
     pixels[0] = sslh_features(c, NULL, train->data, none);
     pixels[1] = sslh_features(c, NULL, test->data, none);
     mean = sslh_mean(c, pixels[0], SSLH_AXIS(0), 0);
-    near = sslh_nearest(c, sslh_persist(sslh_sub(c, pixels[0], mean)), sslh_persist(sslh_sub(c, pixels[1], mean)), NEAR);
+    for (i = 0; i < 2; i++) pixels[i] = sslh_persist(sslh_sub(c, pixels[i], mean));
+    near = sslh_nearest(c, pixels[0], pixels[1], NEAR);
     asked = sslh_persist(sslh_zeros(c, sslh_dim2(test->n, V)));
     stop_on_error(c);
     for (i = 0; i < test->n; i++)
