@@ -1,5 +1,5 @@
-/* CLIP (Radford et al. 2021) on emoji and their names: images find their captions, and captions their images. No caption
-   of the test occurs in training: a seventh of the names, with all pictures of them, is held out. Beside the recall are
+/* CLIP (Radford et al. 2021) on emoji and their names: images find their captions, captions their images. No caption of
+   the test occurs in training: a seventh of the names, with all pictures of them, is held out. Beside the recall are
    that of guessing and of nearest pixels: a test image is described by the words of the training images that look most
    like it, weighted by how rare they are.
 
@@ -26,22 +26,30 @@ typedef struct captioned {
     int count, concepts;
 } captioned;
 
-static void *need(void *p) {
-    if (!p) {
+/* Zeroed memory that lives until the end of the program; own frees it with everything else when size is 0. */
+static void *own(size_t size) {
+    static void *block[64];
+    static int n;
+    if (!size) {
+        while (n) free(block[--n]);
+        return NULL;
+    }
+    block[n] = n < 63 ? calloc(size, 1) : NULL;
+    if (!block[n]) {
         fprintf(stderr, "out of memory\n");
         exit(1);
     }
-    return p;
+    return block[n++];
 }
 
 /* Splits a text into lines; returns how many. */
 static int lines_of(char *text, char ***line) {
-    int n = 0, room = 16;
-    *line = (char **)need(malloc((size_t)room * sizeof **line));
-    for (text = strtok(text, "\r\n"); text; text = strtok(NULL, "\r\n")) {
-        if (n == room) *line = (char **)need(realloc(*line, (size_t)(room *= 2) * sizeof **line));
-        (*line)[n++] = text;
-    }
+    int n = 1;
+    char *p;
+    for (p = text; *p; p++) n += *p == '\n';
+    *line = (char **)own((size_t)n * sizeof **line);
+    n = 0;
+    for (p = strtok(text, "\r\n"); p; p = strtok(NULL, "\r\n")) (*line)[n++] = p;
     return n;
 }
 
@@ -53,7 +61,7 @@ static uint8_t *read_planar(sslh_ctx *c, const char *path, int *count) {
     uint8_t *to;
     stop_on_error(c);
     *count = (int)(size / each);
-    to = (uint8_t *)need(malloc((size_t)*count * each + 1));
+    to = (uint8_t *)own((size_t)*count * each + 1);
     for (i = 0; i < (size_t)*count; i++)
         for (k = 0; k < area; k++)
             for (ch = 0; ch < 3; ch++) to[i * each + 3 * k + ch] = from[i * each + ch * area + k];
@@ -69,8 +77,8 @@ static size_t name_length(const char *caption) {
 }
 static void number_names(captioned *s) {
     int i, k;
-    s->name = (int32_t *)need(malloc((size_t)s->count * sizeof *s->name));
-    s->names = (const char **)need(malloc((size_t)s->count * sizeof *s->names));
+    s->name = (int32_t *)own((size_t)s->count * sizeof *s->name);
+    s->names = (const char **)own((size_t)s->count * sizeof *s->names);
     for (i = 0; i < s->count; i++) {
         const size_t n = name_length(s->caption[i]);
         for (k = 0; k < s->concepts; k++)
@@ -91,8 +99,8 @@ static int held_out(const char *caption, unsigned long seed) {
 static void tokens_of(captioned *s, sslh_tokenizer *t, sslh_field *f) {
     int i, k;
     for (k = 0; k < WORDINGS; k++) {
-        int32_t *token = (int32_t *)need(calloc((size_t)s->count * WORDS, sizeof *token));
-        int32_t *length = (int32_t *)need(calloc((size_t)s->count, sizeof *length));
+        int32_t *token = (int32_t *)own((size_t)s->count * WORDS * sizeof *token);
+        int32_t *length = (int32_t *)own((size_t)s->count * sizeof *length);
         for (i = 0; i < s->count; i++) {
             const char *text = s->caption[i], *end = text + name_length(text);
             size_t n = strlen(text);
@@ -117,8 +125,8 @@ static side part(captioned *s, int test, unsigned long seed) {
     side p;
     int i;
     memset(&p, 0, sizeof p);
-    p.index = (int32_t *)need(malloc((size_t)s->count * sizeof *p.index));
-    p.name = (int32_t *)need(malloc((size_t)s->count * sizeof *p.name));
+    p.index = (int32_t *)own((size_t)s->count * sizeof *p.index);
+    p.name = (int32_t *)own((size_t)s->count * sizeof *p.name);
     for (i = 0; i < s->count; i++)
         if (held_out(s->caption[i], seed) == test) p.name[p.n] = s->name[i], p.index[p.n++] = i;
     p.data = sslh_data_pick(s->data, p.index, p.n);
@@ -129,8 +137,8 @@ static side first_of_each(captioned *s, const side *p) {
     side q;
     int i, k;
     memset(&q, 0, sizeof q);
-    q.index = (int32_t *)need(malloc((size_t)p->n * sizeof *q.index));
-    q.name = (int32_t *)need(malloc((size_t)p->n * sizeof *q.name));
+    q.index = (int32_t *)own((size_t)p->n * sizeof *q.index + 1);
+    q.name = (int32_t *)own((size_t)p->n * sizeof *q.name + 1);
     for (i = 0; i < p->n; i++) {
         for (k = 0; k < q.n && q.name[k] != p->name[i]; k++) {}
         if (k == q.n) q.name[k] = p->name[i], q.index[q.n++] = p->index[i];
@@ -167,7 +175,7 @@ static sslh_tensor *bags(sslh_ctx *c, sslh_data data, const float *weight, int V
 }
 /* Guessing, and nearest pixels: each test image gets the mean bag of the NEAR training images most like it. */
 static void baselines(sslh_ctx *c, const side *train, const side *test, const side *captions, int V) {
-    float *weight = (float *)need(calloc((size_t)V, sizeof *weight));
+    float *weight = (float *)own((size_t)V * sizeof *weight);
     sslh_tensor *pixels[2], *known, *asked, *mean;
     sslh_feature_desc none;
     sslh_neighbours near;
@@ -198,7 +206,6 @@ static void baselines(sslh_ctx *c, const side *train, const side *test, const si
     printf("%-26s %8.1f %8.1f %12.1f %8.1f\n", "guessing", chance, 5 * chance, chance, 5 * chance);
     row(c, "nearest pixels, words", asked, test, bags(c, captions->data, weight, V), captions);
     sslh_rewind(c, mark);
-    free(weight);
 }
 
 static void measure(sslh_ctx *c, const char *title, sslh_method *m, const side *test, const side *captions) {
@@ -221,7 +228,7 @@ static void answer(sslh_ctx *c, const options *o, sslh_method *m, sslh_tokenizer
                    const char *ask) {
     enum { MOST = 16, SHOWN = 8 };
     const char *rows[MOST];
-    char *copy = (char *)need(malloc(strlen(ask) + 1)), *p, path[1100];
+    char *copy = (char *)own(strlen(ask) + 1), *p, path[1100];
     int32_t index[MOST * SHOWN];
     sslh_tensor *texts;
     sslh_neighbours found;
@@ -254,7 +261,58 @@ static void answer(sslh_ctx *c, const options *o, sslh_method *m, sslh_tokenizer
     g.rows = rows;
     g.title = "images never seen, by text; the nearest on the left";
     sslh_picture_grid_ex(c, out_path(o, path, sizeof path, "clip_answers.png"), sslh_batch_images(c, b), g);
-    free(copy);
+}
+
+/* Images and captions of --data: field 0 and the lines. */
+static void load(sslh_ctx *c, options *o, captioned *s, sslh_field *images) {
+    char path[1100], *text;
+    size_t size;
+    int lines;
+    if (!o->data) o->data = "examples/data/emoji";
+    snprintf(path, sizeof path, "%s", o->data);
+    if (!file_exists(path) && !folder_exists(path) && getenv("SSLH_DATA"))
+        snprintf(path, sizeof path, "%s/%s", getenv("SSLH_DATA"), o->data);
+    size = strlen(path);
+    if (folder_exists(path)) {
+        sslh_data d = sslh_load_images(c, path);
+        stop_on_error(c);
+        *images = d.field[0];
+        s->count = (int)d.count;
+        snprintf(path + size, sizeof path - size, "/captions.txt");
+    } else {
+        images->kind = SSLH_FIELD_IMAGE;
+        images->shape = sslh_dim3(SIDE, SIDE, 3);
+        images->type = SSLH_U8;
+        images->values = read_planar(c, path, &s->count);
+        if (size > 4) snprintf(path + size - 4, sizeof path - size + 4, ".txt");
+    }
+    text = sslh_load_file(c, path, NULL);
+    stop_on_error(c);
+    lines = lines_of(text, &s->caption);
+    if (lines != s->count || s->count < 50) {
+        fprintf(stderr, "%s has %d lines, and there are %d images (at least 50)\n", path, lines, s->count);
+        exit(finish(c) || 1);
+    }
+    if (o->images && o->images < s->count) s->count = o->images;
+}
+
+/* A tokenizer of the words of the training captions and of the two tokens around a text. */
+static sslh_tokenizer *words_of(sslh_ctx *c, const captioned *s, unsigned long seed) {
+    sslh_tokenizer_desc d;
+    sslh_tokenizer *t;
+    size_t size = 1, used = 0;
+    char *text;
+    int i;
+    memset(&d, 0, sizeof d);
+    d.kind = SSLH_TOKENS_WORDS;
+    d.special = "<|startoftext|> <|endoftext|>";
+    for (i = 0; i < s->count; i++) size += strlen(s->caption[i]) + 1;
+    text = (char *)own(size);
+    for (i = 0; i < s->count; i++)
+        if (!held_out(s->caption[i], seed)) used += (size_t)sprintf(text + used, "%s\n", s->caption[i]);
+    t = sslh_tokenizer_new(c, text, used, d);
+    stop_on_error(c);
+    return t;
 }
 
 int main(int argc, char **argv) {
@@ -271,7 +329,6 @@ int main(int argc, char **argv) {
     sslh_clip_desc d;
     sslh_train_desc train_desc;
     sslh_convnet_desc nd;
-    sslh_tokenizer_desc td;
     sslh_recipe views = SSLH_VIEWS_NONE;
     sslh_preprocess normalise;
     sslh_field f[1 + WORDINGS];
@@ -280,69 +337,30 @@ int main(int argc, char **argv) {
     captioned s;
     side train, test, captions;
     watch w;
-    char path[1100], *text;
     const char *save = NULL, *ask = "red fruit; sad face; clock; woman; bird; arrow; heart; car";
-    size_t size, used = 0;
-    int i, lines;
     sslh_ctx *c;
+    int i = 0;
     memset(&d, 0, sizeof d), memset(&train_desc, 0, sizeof train_desc), memset(&nd, 0, sizeof nd);
-    memset(&td, 0, sizeof td), memset(f, 0, sizeof f), memset(&s, 0, sizeof s), memset(&w, 0, sizeof w);
+    memset(f, 0, sizeof f), memset(&s, 0, sizeof s), memset(&w, 0, sizeof w);
     d.drop_words = 0.3f, d.text_depth = 1;
     {
-        own_option own[12];
-        memset(own, 0, sizeof own);
-        i = 0;
-#define OWN(n, k, t) own[i].name = n, own[i].kind = k, own[i++].to = t
+        own_option table[12];
+        memset(table, 0, sizeof table);
+#define OWN(n, k, t) table[i].name = n, table[i].kind = k, table[i++].to = t
         OWN("--loss", OPTION_COUNT, &d.loss), OWN("--equal", OPTION_COUNT, &d.equal);
         OWN("--drop-words", OPTION_REAL_OFF, &d.drop_words), OWN("--text-width", OPTION_COUNT, &d.text_width);
         OWN("--text-depth", OPTION_COUNT, &d.text_depth), OWN("--head-out", OPTION_COUNT, &d.head_out);
         OWN("--lr", OPTION_REAL, &train_desc.lr), OWN("--every", OPTION_COUNT, &w.every);
         OWN("--ask", OPTION_TEXT, &ask), OWN("--save", OPTION_TEXT, &save);
-        options_own(own, argc, argv);
+        options_own(table, argc, argv);
     }
     option_refused(o.test != NULL, "--test", "is not for this program, which holds out names");
     option_refused(o.size, "--size", "is not for this program");
     c = options_create(&o);
 
-    /* images and captions */
-    if (!o.data) o.data = "examples/data/emoji";
-    snprintf(path, sizeof path, "%s", o.data);
-    if (!file_exists(path) && !folder_exists(path) && getenv("SSLH_DATA"))
-        snprintf(path, sizeof path, "%s/%s", getenv("SSLH_DATA"), o.data);
-    if (folder_exists(path)) {
-        sslh_data images = sslh_load_images(c, path);
-        stop_on_error(c);
-        f[0] = images.field[0];
-        s.count = (int)images.count;
-        size = strlen(path);
-        snprintf(path + size, sizeof path - size, "/captions.txt");
-    } else {
-        f[0].kind = SSLH_FIELD_IMAGE;
-        f[0].shape = sslh_dim3(SIDE, SIDE, 3);
-        f[0].type = SSLH_U8;
-        f[0].values = read_planar(c, path, &s.count);
-        size = strlen(path);
-        if (size > 4) snprintf(path + size - 4, sizeof path - size + 4, ".txt");
-    }
-    text = sslh_load_file(c, path, NULL);
-    stop_on_error(c);
-    lines = lines_of(text, &s.caption);
-    if (lines != s.count || s.count < 50) {
-        fprintf(stderr, "%s has %d lines, and there are %d images\n", path, lines, s.count);
-        return 1;
-    }
-    if (o.images && o.images < s.count) s.count = o.images;
+    load(c, &o, &s, &f[0]);
     number_names(&s);
-
-    /* the words of the training captions, and the two tokens around a text */
-    for (i = 0, size = 1; i < s.count; i++) size += strlen(s.caption[i]) + 1;
-    text = (char *)need(malloc(size));
-    for (i = 0; i < s.count; i++)
-        if (!held_out(s.caption[i], o.seed)) used += (size_t)sprintf(text + used, "%s\n", s.caption[i]);
-    td.kind = SSLH_TOKENS_WORDS;
-    td.special = "<|startoftext|> <|endoftext|>";
-    words = sslh_tokenizer_new(c, text, used, td);
-    stop_on_error(c);
+    words = words_of(c, &s, o.seed);
     tokens_of(&s, words, f);
     s.data = sslh_data_from_fields(c, f, 1 + WORDINGS, s.count);
     train = part(&s, 0, o.seed), test = part(&s, 1, o.seed);
@@ -380,5 +398,7 @@ int main(int argc, char **argv) {
     measure(c, d.loss == SSLH_CLIP_SIGMOID ? "SigLIP" : "CLIP", &m, &test, &captions);
     answer(c, &o, &m, words, &s, &test, ask);
     if (save) sslh_clip_save(&m, save);
-    return finish(c);
+    i = finish(c);
+    own(0);
+    return i;
 }
