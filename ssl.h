@@ -11330,8 +11330,8 @@ SSLH_I_FN sslh_method sslh_i_cpc2_make(sslh_ctx *c, sslh_net *encoder, sslh_data
    made unit vectors again (7); the class of an image is the one with the largest u . v.
    Defaults: the papers' temperatures and optimiser with a higher rate. L is ln N when all embeddings are equal.
    Traps: captions that are names of classes are equal in many pairs of a batch. For (6) each of them is then wrong for
-   the images of the others unless R says otherwise. (5) is the same with R and without it as long as equal captions have
-   equal embeddings, because the right answers of a column then add up to those of its row; with several captions per
+   the images of the others unless R says otherwise. (5) is the same with R and without it as long as equal captions
+   have equal embeddings, because the shares of the right answers then add up to the same sum; with several captions per
    image, .drop_words or dropout they differ, and R counts. s must not decay, and without a bound it runs away.
    Accumulating gradients adds no wrong answers. Mirrored images contradict captions with left and right in them. A few
    thousand pairs are learnt by heart (several captions per image, .drop_words and crops help). */

@@ -322,6 +322,8 @@ int main(int argc, char **argv) {
                               "  --drop-words R   share of the words that captions lose (0.3)\n"
                               "  --text-width N   --text-depth N   of the text encoder (128, 1)\n"
                               "  --head-out N     width of the embeddings (128)\n"
+                              "  --dropout R      in the text encoder (0)  --crop R  least share of an image (0.5)\n"
+                              "  --most R         largest 1 / temperature (100)  --decay R  of the weights (0.1)\n"
                               "  --lr R           peak rate (1e-3)\n"
                               "  --every N        measures every N epochs\n"
                               "  --ask TEXT       questions with semicolons between them\n"
@@ -339,17 +341,20 @@ int main(int argc, char **argv) {
     watch w;
     const char *save = NULL, *ask = "red fruit; sad face; clock; woman; bird; arrow; heart; car";
     sslh_ctx *c;
+    float crop = 0.5f;
     int i = 0;
     memset(&d, 0, sizeof d), memset(&train_desc, 0, sizeof train_desc), memset(&nd, 0, sizeof nd);
     memset(f, 0, sizeof f), memset(&s, 0, sizeof s), memset(&w, 0, sizeof w);
     d.drop_words = 0.3f, d.text_depth = 1;
     {
-        own_option table[12];
+        own_option table[16];
         memset(table, 0, sizeof table);
 #define OWN(n, k, t) table[i].name = n, table[i].kind = k, table[i++].to = t
         OWN("--loss", OPTION_COUNT, &d.loss), OWN("--equal", OPTION_COUNT, &d.equal);
         OWN("--drop-words", OPTION_REAL_OFF, &d.drop_words), OWN("--text-width", OPTION_COUNT, &d.text_width);
         OWN("--text-depth", OPTION_COUNT, &d.text_depth), OWN("--head-out", OPTION_COUNT, &d.head_out);
+        OWN("--dropout", OPTION_REAL_OFF, &d.dropout), OWN("--most", OPTION_REAL, &d.most);
+        OWN("--decay", OPTION_REAL_OFF, &train_desc.optimizer.weight_decay), OWN("--crop", OPTION_SHARE, &crop);
         OWN("--lr", OPTION_REAL, &train_desc.lr), OWN("--every", OPTION_COUNT, &w.every);
         OWN("--ask", OPTION_TEXT, &ask), OWN("--save", OPTION_TEXT, &save);
         options_own(table, argc, argv);
@@ -373,7 +378,7 @@ int main(int argc, char **argv) {
 
     /* the encoders */
     nd.channels = 3;
-    views.crop_min = 0.5f;
+    views.crop_min = crop;
     d.views = &views;
     d.vocabulary = sslh_tokenizer_size(words);
     d.start_token = sslh_token_id(words, "<|startoftext|>");

@@ -120,7 +120,8 @@ int main(int argc, char **argv) {
                                   : sslh_zeros(c, sslh_dim2(2, 9)));
         for (i = 0; text >= 0 && i < 18; i++) x->data[i] = (sslh_real)(i * 17 % 50);
         sslh_no_grad(c, 1);
-        for (i = 0; text < 0 && !two && i < 2; i++) sslh_forward(net, sslh_normal(c, sslh_dim4(4, side, side, 3), 0.2f, 1));
+        for (i = 0; text < 0 && !two && i < 2; i++)
+            sslh_forward(net, sslh_normal(c, sslh_dim4(4, side, side, 3), 0.2f, 1));
         sslh_no_grad(c, 0);
         /* gamma and beta other than 1 and 0, ConvNeXt's scales other than 1e-6 */
         for (i = 0; i < sslh_count_tensors(net); i++) {
