@@ -78,7 +78,7 @@ def main():
         for i, cell in enumerate(part):
             sheet.paste(cell, (i % COLUMNS * SIDE, i // COLUMNS * SIDE))
         file = 'emoji_%d.jpg' % (first // SHEET)
-        sheet.save(os.path.join(out, file), quality=90, subsampling=0)
+        sheet.save(os.path.join(out, file), quality=84, subsampling=0)
         index.append('sheet %s columns %d count %d' % (file, COLUMNS, len(part)))
     for path, lines in (('index.txt', index), ('captions.txt', captions)):
         with open(os.path.join(out, path), 'w') as f:
