@@ -354,7 +354,7 @@
      pretext task             rotation, jigsaw, context, inpainting, colorization
      video                    next_frame, frame_order (clips)
      generative               autoencoder, vae, gan
-     contrastive              simclr, moco (v1, v2, v3), supcon (labels), nnclr, cpc (sound), cpc2 (patches)
+     contrastive              simclr, moco (v1, v2, v3), supcon (labels), nnclr, cpc (sound), cpc2 (patches), clip
      self-distillation        byol, simsiam, dino
      redundancy and clusters  barlow, vicreg, swav
      masked                   mae, jepa
@@ -426,7 +426,7 @@
      sslh_uniformity     log of the mean of exp(-2 squared distance) over all pairs: low is spread out
      sslh_svm, sslh_forest, sslh_logistic, sslh_kmeans: classifiers and clusters on features, confusion matrix, F1,
                          calibration, files of an encoder with its classifier (>>api-classifiers, docs/classifiers.md)
-     sslh_retrieval      the share of the k most similar rows that have the label asked for, and mAP
+     sslh_retrieval      the share of the k most similar rows that have the label asked for, mAP, recall at k
      sslh_rank_items     HR@k and NDCG@k of a recommender, the last item of each user left out (docs/items.md)
      sslh_vae_evaluate   test loss, its two terms in nats per image, active units; sslh_vae_bound: -log p by many codes
 
@@ -579,8 +579,8 @@
                       >>api-train >>api-eval >>api-classifiers >>api-pictures
      foundations      >>platform >>core >>table >>shared >>prototypes
      I    the book    >>method >>rotation >>jigsaw >>context >>inpainting >>colorization >>next-frame >>frame-order
-                      >>autoencoder >>vae >>gan >>simclr >>moco >>supcon >>nnclr >>cpc >>cpc2 >>byol >>simsiam >>dino
-                      >>barlow >>vicreg >>swav >>mae >>jepa >>word2vec >>gpt >>bert >>sasrec >>bert4rec >>methods
+                      >>autoencoder >>vae >>gan >>simclr >>moco >>supcon >>nnclr >>cpc >>cpc2 >>clip >>byol >>simsiam
+                      >>dino >>barlow >>vicreg >>swav >>mae >>jepa >>word2vec >>gpt >>bert >>sasrec >>bert4rec >>methods
                       >>train >>eval >>items >>classifiers >>losses >>nets >>encoders >>optim >>views >>settings
      II   tensors     >>core-impl >>scalar >>random >>tape >>elementwise >>reductions >>products >>loss-rows >>conv
                       >>norms >>shapes >>sequences >>audio
@@ -1315,6 +1315,18 @@ SSLH_API sslh_tensor *sslh_info_nce(sslh_ctx *c, sslh_tensor *q, sslh_tensor *k,
    rows that have a positive (without any, an error). With two rows of each label it equals sslh_nt_xent. temperature
    above 0. The loss is ln(M-1) when all rows are equal. */
 SSLH_API sslh_tensor *sslh_supcon_loss(sslh_ctx *c, sslh_tensor *z, sslh_tensor *labels, float temperature);
+/* The losses of two encoders, of images and of texts: image, text (N,D), N at least 2, row n of both is a pair; rows
+   are normalised inside. scale (): the logarithm of what cosines are multiplied by (1 / temperature). same (N) I32:
+   pairs with the same number have the same caption, so that each is right for the images of the others too; NULL: all
+   captions differ. Gradients to image, text, scale and bias.
+   clip: mean of the cross-entropy of each image among the texts and of each text among the images, in which all right
+   answers have equal shares (Radford et al. 2021, fig. 3); ln N when all rows are equal.
+   siglip: bias () is added to each of the N N products, and -log sigmoid(x) of right ones, -log sigmoid(-x) of wrong
+   ones are summed and divided by N (Zhai et al. 2023, eq. 1). */
+SSLH_API sslh_tensor *sslh_clip_loss(sslh_ctx *c, sslh_tensor *image, sslh_tensor *text, sslh_tensor *scale,
+                                     sslh_tensor *same);
+SSLH_API sslh_tensor *sslh_siglip_loss(sslh_ctx *c, sslh_tensor *image, sslh_tensor *text, sslh_tensor *scale,
+                                       sslh_tensor *bias, sslh_tensor *same);
 /* The share, 0 to 1, of labels (..) I32 in 0..K-1 that are among the k classes with the largest logits (..,K), as
    sslh_topk orders them; k from 1 to K. It is no loss and has no gradient. */
 SSLH_API sslh_tensor *sslh_accuracy(sslh_ctx *c, sslh_tensor *logits, sslh_tensor *labels, int k);
@@ -1602,9 +1614,12 @@ typedef struct sslh_vit_desc {
     int fixed_positions; /* 1: 2-D sine-cosine positions that are not trained (MAE); D is then a multiple of 4 */
     int token_output;    /* 1: (N,1+P,D); 0: (N,D) by .mean_pool */
     int mean_pool;       /* vector output: 1 mean of the patch tokens, 0 the class token */
+    int clip;            /* 1: CLIP's image encoder (Radford et al. 2021) with OpenAI's names, without "visual." */
+    int activation;      /* in the MLP, an sslh_activation; default SSLH_GELU, with .clip SSLH_GELU_QUICK */
 } sslh_vit_desc;
 /* (N,image,image,C) -> (N,D) or (N,1+P,D), P = (image / patch)^2: the vision transformer of Dosovitskiy et al. 2021,
-   with norms before attention and MLP, exact GELU and layer norm's eps 1e-6; names as in timm. Taps: block1 .., tokens.
+   with norms before attention and MLP, exact GELU and layer norm's eps 1e-6; names as in timm. That of CLIP has a norm
+   before the first block too, no bias at the patches, x sigmoid(1.702 x) and eps 1e-5. Taps: block1 .., tokens.
    sslh_forward_desc.keep drops all other patch tokens before the first block. With .any_size an image (H,W) has floor(H
    / patch) x floor(W / patch) patches, and pixels beyond the last whole patch are ignored. Errors: a patch that does
    not divide .image, heads that do not divide the width; without .any_size images of another size. */
@@ -2473,8 +2488,8 @@ struct sslh_method_info {
     const char *venue;      /* "ICML 2020" */
     int         year;       /* of the venue */
     const char *learns_by;  /* "finding the other view of the same image" */
-    const char *input;      /* "images", "square images", "colour images", "labelled images", "clips", "sound",
-                                "text", "histories" */
+    const char *input;      /* "images", "square images", "colour images", "labelled images", "captioned images",
+                                "clips", "sound", "text", "histories" */
     const char *encoder;    /* "any"; "map": one whose output is a map; "no_batch_norm": any without it; "vit": a
                                transformer on patches; "conv_gru": sslh_conv_gru or two nets in one like it;
                                "transformer": sslh_transformer; "own": the method makes it, NULL is passed */
@@ -3104,6 +3119,76 @@ typedef struct sslh_cpc2_desc {
 SSLH_API sslh_method sslh_cpc2(sslh_ctx *c, sslh_net *encoder, sslh_cpc2_desc desc);
 #endif
 
+#ifndef SSLH_WITH_CLIP
+#define SSLH_WITH_CLIP SSLH_WITH_ALL
+#elif SSLH_I_EMPTY(SSLH_WITH_CLIP)
+#undef SSLH_WITH_CLIP
+#define SSLH_WITH_CLIP 1
+#endif
+#if SSLH_WITH_CLIP
+/* CLIP (Radford, Kim, Hallacy, Ramesh, Goh, Agarwal, Sastry, Askell, Mishkin, Clark, Krueger, Sutskever: "Learning
+   transferable visual models from natural language supervision", ICML 2021): images and their captions. */
+typedef enum sslh_clip_pairs { SSLH_CLIP_SOFTMAX = 1, SSLH_CLIP_SIGMOID } sslh_clip_pairs;
+typedef enum sslh_clip_equals { SSLH_CLIP_RIGHT = 1, SSLH_CLIP_ONCE, SSLH_CLIP_WRONG } sslh_clip_equals;
+typedef struct sslh_clip_desc {
+    int   loss;               /* an sslh_clip_pairs, 1 or 2; default 1: each image chooses among the texts of the batch
+                                 and each text among the images; 2: every pair is right or wrong by itself (SigLIP,
+                                 Zhai et al. 2023) */
+    int   equal;              /* an sslh_clip_equals, 1 to 3: what pairs of a batch with equal captions are to one
+                                 another; default 1: right answers; 2: only the first of them is used; 3: wrong answers,
+                                 as in the papers */
+    float temperature;        /* cosines are divided by it; it is learnt, and this is where it starts; 0.001 to 1;
+                                 default auto (0): 0.07, with .loss 2 0.1 */
+    float most;               /* the factor 1 / temperature stays between 1 and this, 1 to 1000; default 100 */
+    int   head_out;           /* width of the embeddings, 1 to 1048576; default 128 */
+    float drop_words;         /* share of the tokens that captions lose, others in each epoch, at least 0, below 1;
+                                 default 0 */
+    float dropout;            /* in the text encoder, as for sslh_gpt, at least 0, below 1; default 0 */
+    int   start_token;        /* number of the token in front of each text, 1 to 16777215; default auto (0): the last
+                                 but one of the vocabulary, as in CLIP's */
+    int   end_token;          /* of the token behind it, 1 to 16777215; default auto (0): the last of the vocabulary */
+    int   vocabulary;         /* without a text encoder one of kind SSLH_CLIP_TEXT is made: its tokens, 3 to 16777216;
+                                 default 49408 */
+    int   length;             /* its .length, 3 to 1048576; default 77 */
+    int   text_width;         /* its .width, with a head for each 32, 1 to 65536; default 128 */
+    int   text_depth;         /* its .depth, 1 to 512; default 2 */
+    const sslh_recipe *views; /* default auto: a crop of at least 0.6 of the image, no flip, normalised as the encoder
+                                 was trained or by the data's mean and deviation */
+    const char *settings;     /* short, for runs of minutes, or paper, for hundreds of epochs; default short */
+} sslh_clip_desc;
+/* image: any encoder; maps and tokens are averaged. text: an sslh_transformer, or NULL: one as .vocabulary to
+   .text_depth say. Its feature is that of the end token, so a causal one sees the whole text there. Data: images, and
+   captions without special tokens: one to five fields of tokens (T) with lengths; of several, each epoch draws one for
+   each sample, and captions are equal when those of the first field are. Texts must have room for two more tokens in
+   the text encoder. Errors: data without images or without captions, special tokens beyond the vocabulary. Other
+   numbers: top-1, the share of images and texts that find a right answer in the batch; temperature. Training: batch=128
+   optimizer=adamw beta2=0.98 eps=1e-6 lr=1e-3 weight_decay=0.1 clip=1 schedule=cosine warmup=1. Paper: head_out=512
+   text_width=512 text_depth=12 batch=32768 optimizer=adamw beta2=0.98 eps=1e-6 lr=5e-4 weight_decay=0.2
+   schedule=cosine warmup=0.16. */
+SSLH_API sslh_method sslh_clip(sslh_ctx *c, sslh_net *image, sslh_net *text, sslh_clip_desc desc);
+/* Embeddings, rows of length 1, persistent, in evaluation mode: of all images (count,E), and of the captions in field
+   number field (count,E). sslh_nearest and sslh_retrieval search among them: text by image, image by text. */
+SSLH_API sslh_tensor *sslh_clip_images(sslh_method *m, sslh_data data);
+SSLH_API sslh_tensor *sslh_clip_texts(sslh_method *m, sslh_data data, int field);
+#if SSLH_WITH_TOKENIZERS
+/* Embeddings (n,E) of n classes by their names, persistent: the mean of those of all prompts ("a photo of a {}.", where
+   the name takes the place of {}), again of length 1. prompts NULL: the name alone. Long texts are cut. Errors: a
+   prompt without {}, a name of which the tokenizer makes nothing. */
+SSLH_API sslh_tensor *sslh_clip_classes(sslh_method *m, sslh_tokenizer *t, const char *const *names, int n,
+                                        const char *const *prompts, int count);
+#endif
+/* Zero-shot classification: for each image the row of classes (K,E), of length 1, with the largest cosine, into
+   predicted (count) unless it is NULL. Returns the share that are the labels of the data; 0 without labels. */
+SSLH_API float sslh_clip_zero_shot(sslh_method *m, sslh_tensor *classes, sslh_data data, int32_t *predicted);
+/* Reads weights of both encoders and the heads, from files of OpenAI's and Hugging Face's names (the image encoder is
+   then sslh_vit with .clip, the text encoder of kind SSLH_CLIP_TEXT) and of sslh_clip_save; names that the method does
+   not have are passed over, but all that it has must be there, and after an error nothing has changed. The encoder of
+   images of a published model, whose files do not say how images are normalised, gets OpenAI's mean and deviation. */
+SSLH_API void sslh_clip_load(sslh_method *m, const char *path);
+/* Writes them with OpenAI's names: "visual." before those of the image encoder. */
+SSLH_API void sslh_clip_save(sslh_method *m, const char *path);
+#endif
+
 #ifndef SSLH_WITH_BYOL
 #define SSLH_WITH_BYOL SSLH_WITH_ALL
 #elif SSLH_I_EMPTY(SSLH_WITH_BYOL)
@@ -3691,8 +3776,9 @@ typedef struct sslh_neighbours { sslh_tensor *index, *cosine; } sslh_neighbours;
 SSLH_API sslh_neighbours sslh_nearest(sslh_ctx *c, sslh_tensor *known, sslh_tensor *asked, int k);
 /* What a search among known finds: precision, the mean share of the k nearest that have the label of what was asked;
    first, the same of the nearest one; map, the mean over what was asked of the average precision at its hits among the
-   k, of min(k, all there are) that could be found. */
-typedef struct sslh_retrieval_score { float precision, first, map; } sslh_retrieval_score;
+   k, of min(k, all there are) that could be found; hit, the share of what was asked that has its label among the k
+   (recall at k of texts and images). */
+typedef struct sslh_retrieval_score { float precision, first, map, hit; } sslh_retrieval_score;
 SSLH_API sslh_retrieval_score sslh_retrieval(sslh_ctx *c, sslh_tensor *known, const int32_t *known_labels,
                                              sslh_tensor *asked, const int32_t *asked_labels, int k);
 /* Rows of a (n,D) and b (m,D), or, b NULL, of a and a, whose cosine is at least threshold (above 0, at most 1): into
@@ -5370,6 +5456,8 @@ SSLH_I_FN sslh_tensor *sslh_i_info_nce(sslh_ctx *c, sslh_tensor *q, sslh_tensor 
                                        float temperature, float *top1);
 SSLH_I_FN sslh_tensor *sslh_i_supcon_rows(sslh_ctx *c, sslh_tensor *z, sslh_tensor *labels, float temperature,
                                           float *top1);
+SSLH_I_FN sslh_tensor *sslh_i_pair_loss(sslh_ctx *c, const char *op, int least, sslh_tensor *image, sslh_tensor *text,
+                                        sslh_tensor *scale, sslh_tensor *bias, sslh_tensor *same, float *top1);
 SSLH_I_FN sslh_tensor *sslh_i_places_draw(sslh_ctx *c, const char *op, const sslh_batch *batch, int negatives,
                                           int from);
 SSLH_I_FN sslh_tensor *sslh_i_places_of(sslh_ctx *c, const char *op, const sslh_tensor *draws, int N, int T, int from);
@@ -5385,10 +5473,13 @@ SSLH_I_FN sslh_tensor *sslh_i_vicreg_terms(sslh_ctx *c, sslh_tensor *z0, sslh_te
                                            float variance, float covariance, float *deviation);
 SSLH_I_FN int sslh_i_sub_new(sslh_net *net, const char *name, const char *suffix, int is_param, sslh_type type,
                              sslh_shape shape, sslh_init init, float scale);
+SSLH_I_FN void sslh_i_store_transposed(sslh_net *net, int index);
 SSLH_I_FN int sslh_i_xavier_new(sslh_net *net, const char *name, int in, int out);
 SSLH_I_FN int sslh_i_vit_block_new(sslh_net *net, const char *prefix, int width, int mlp);
 SSLH_I_FN sslh_tensor *sslh_i_vit_block(sslh_net *net, int at, sslh_tensor *x, int heads, float drop,
                                         sslh_tensor *key_mask);
+SSLH_I_FN void sslh_i_text_block_new(sslh_net *net, const sslh_transformer_desc *d, int number, float std,
+                                     float proj_std);
 SSLH_I_FN int sslh_i_takes_tokens(const sslh_net *net);
 SSLH_I_FN const sslh_transformer_desc *sslh_i_transformer_of(sslh_ctx *c, const char *op, const sslh_net *net);
 
@@ -5534,8 +5625,8 @@ SSLH_I_FN void sslh_i_vectors_free(sslh_vectors *v);
      >>method    what methods share: the container, the check of the encoder, nets that rebuild, the views, heads,
                  teachers and queues of many, the settings of a run
      >>rotation >>jigsaw >>context >>inpainting >>colorization >>next-frame >>frame-order >>autoencoder >>vae >>gan
-     >>simclr >>moco >>supcon >>nnclr >>cpc >>cpc2 >>byol >>simsiam >>dino >>barlow >>vicreg >>swav >>mae >>jepa
-     >>word2vec >>gpt >>bert >>sasrec >>bert4rec    one section for each method
+     >>simclr >>moco >>supcon >>nnclr >>cpc >>cpc2 >>clip >>byol >>simsiam >>dino >>barlow >>vicreg >>swav >>mae
+     >>jepa >>word2vec >>gpt >>bert >>sasrec >>bert4rec    one section for each method
      >>methods   their list, one row each
      >>train     one step, the loop over epochs, progress
      >>eval      what a representation is worth: linear probe, nearest neighbours, fine-tuning, collapse meters
@@ -11218,6 +11309,503 @@ SSLH_I_FN sslh_method sslh_i_cpc2_make(sslh_ctx *c, sslh_net *encoder, sslh_data
 #endif /* SSLH_WITH_CPC2 */
 
 /* ================================================================================================================== */
+/*  >>clip          CLIP and SigLIP                                                                                   */
+/* ================================================================================================================== */
+
+#if SSLH_WITH_CLIP
+/* Radford, Kim, Hallacy, Ramesh, Goh, Agarwal, Sastry, Askell, Mishkin, Clark, Krueger, Sutskever: "Learning
+   transferable visual models from natural language supervision", ICML 2021. Sigmoid: Zhai, Mustafa, Kolesnikov, Beyer:
+   "Sigmoid loss for language image pre-training", ICCV 2023.
+
+   Learns from: images and their captions. An image has to find its caption among those of the batch, and a caption its
+   image. Words name what matters in an image, so that no augmentation has to say what does not. Afterwards any text can
+   be compared with any image, the name of a class too that has never been seen.
+
+       u = U f(image) / |U f(image)|               encoder f, matrix U, no bias                       (1)
+       v = V g(text)_end / |V g(text)_end|         text = [start] caption [end]; g a transformer      (2)
+       x_ij = e^s u_i . v_j                        s is learnt; 0 <= s <= ln 100                      (3)
+       R_ij = 1 if captions i and j are equal, else 0                                                 (4)
+       L = 1/2 mean over i of [ ce(x_i., R_i.) + ce(x_.i, R_i.) ]                                     (5)
+           ce(x, r) = lse(x) - sum over j of r_j x_j / sum over j of r_j
+       L = 1/N sum over i, j of softplus(-(x_ij + b)) where R_ij = 1, softplus(x_ij + b) elsewhere    (6)
+
+   (6) is SigLIP, in which b is learnt and every pair counts by itself: no sum runs over the batch, so that L hardly
+   depends on its size. b starts at -10, because nearly all pairs are wrong.
+   Zero-shot classification: v of "a photo of a {}." for the name of each class, averaged over several such sentences,
+   made unit vectors again (7); the class of an image is the one with the largest u . v.
+   Defaults: the papers' temperatures and optimiser with a higher rate. L is ln N when all embeddings are equal.
+   Traps: captions that are names of classes are equal in many pairs of a batch. For (6) each of them is then wrong for
+   the images of the others unless R says otherwise. (5) is the same with R and without it as long as equal captions
+   have equal embeddings, because the shares of the right answers then add up to the same sum; with several captions per
+   image, .drop_words or dropout they differ, and R counts. s must not decay, and without a bound it runs away.
+   Accumulating gradients adds no wrong answers. Mirrored images contradict captions with left and right in them. A few
+   thousand pairs are learnt by heart (several captions per image, .drop_words and crops help). */
+
+static const sslh_setting sslh_i_clip_settings[] = {
+    {SSLH_I_FIELD(sslh_clip_desc, loss), SSLH_SETTING_INT, "1", "1 or 2"},
+    {SSLH_I_FIELD(sslh_clip_desc, equal), SSLH_SETTING_INT, "1", "1 to 3"},
+    {SSLH_I_FIELD(sslh_clip_desc, temperature), SSLH_SETTING_REAL, "auto", "0.001 to 1"},
+    {SSLH_I_FIELD(sslh_clip_desc, most), SSLH_SETTING_REAL, "100", "1 to 1000"},
+    {SSLH_I_FIELD(sslh_clip_desc, head_out), SSLH_SETTING_INT, "128", "1 to 1048576"},
+    {SSLH_I_FIELD(sslh_clip_desc, drop_words), SSLH_SETTING_REAL, "0", "at least 0, below 1"},
+    {SSLH_I_FIELD(sslh_clip_desc, dropout), SSLH_SETTING_REAL, "0", "at least 0, below 1"},
+    {SSLH_I_FIELD(sslh_clip_desc, start_token), SSLH_SETTING_INT, "auto", "1 to 16777215"},
+    {SSLH_I_FIELD(sslh_clip_desc, end_token), SSLH_SETTING_INT, "auto", "1 to 16777215"},
+    {SSLH_I_FIELD(sslh_clip_desc, vocabulary), SSLH_SETTING_INT, "49408", "3 to 16777216"},
+    {SSLH_I_FIELD(sslh_clip_desc, length), SSLH_SETTING_INT, "77", "3 to 1048576"},
+    {SSLH_I_FIELD(sslh_clip_desc, text_width), SSLH_SETTING_INT, "128", "1 to 65536"},
+    {SSLH_I_FIELD(sslh_clip_desc, text_depth), SSLH_SETTING_INT, "2", "1 to 512"},
+    {SSLH_I_FIELD(sslh_clip_desc, views), SSLH_SETTING_RECIPE, "auto", SSLH_I_RECIPE_NAMES},
+    {SSLH_I_FIELD(sslh_clip_desc, settings), SSLH_SETTING_WORD, "short", SSLH_I_SETTINGS_NAMES},
+};
+static const char sslh_i_clip_training[] =
+    "batch=128 optimizer=adamw beta2=0.98 eps=1e-6 lr=1e-3 weight_decay=0.1 clip=1 schedule=cosine warmup=1";
+static const char sslh_i_clip_paper[] = "head_out=512 text_width=512 text_depth=12 batch=32768 optimizer=adamw "
+    "beta2=0.98 eps=1e-6 lr=5e-4 weight_decay=0.2 schedule=cosine warmup=0.16";
+
+/* The heads: parameters in this order. b is there with the sigmoid only. */
+enum { SSLH_I_CLIP_U, SSLH_I_CLIP_V, SSLH_I_CLIP_S, SSLH_I_CLIP_B };
+typedef struct sslh_i_clip {
+    sslh_clip_desc d;
+    sslh_recipe views;
+    sslh_net *text, *head;
+    int given; /* views is the caller's */
+} sslh_i_clip;
+
+/* The numbers of the fields of captions; returns how many there are. */
+SSLH_I_FN int sslh_i_clip_fields(const sslh_data *data, int field[SSLH_FIELDS]) {
+    int i, n = 0;
+    for (i = 0; i < data->fields; i++)
+        if (data->field[i].kind == SSLH_FIELD_TOKENS && data->field[i].shape.ndim == 1 && !data->field[i].stream)
+            field[n++] = i;
+    return n;
+}
+/* T of a batch: the longest caption of these fields, and the two tokens around it. */
+SSLH_I_FN int sslh_i_clip_width(const sslh_data *data, const int *field, int fields) {
+    int i, T = 0;
+    for (i = 0; i < fields; i++) T = SSLH_I_MAX(T, data->field[field[i]].shape.size[0]);
+    return T + 2;
+}
+
+SSLH_I_FN void sslh_i_clip_prepare(sslh_method *m, sslh_data data) {
+    sslh_i_clip *s = (sslh_i_clip *)m->self;
+    const sslh_transformer_desc *t = sslh_i_transformer_of(m->ctx, "sslh_clip", s->text);
+    sslh_preprocess p = sslh_get_preprocess(m->encoder);
+    int field[SSLH_FIELDS];
+    const int n = sslh_i_clip_fields(&data, field);
+    if (!t) return;
+    if (data.height < 1 || n < 1)
+        sslh_fail(m->ctx, SSLH_E_USAGE, "sslh_clip: the data have no %s; images and captions, a field of tokens (T), "
+                  "are needed (sslh_data_from_fields)", n < 1 ? "captions" : "images");
+    else if (sslh_i_clip_width(&data, field, n) > t->length)
+        sslh_fail(m->ctx, SSLH_E_SHAPE, "sslh_clip: captions of %d tokens, but the text encoder has room for %d "
+                  "(.length - 2)", sslh_i_clip_width(&data, field, n) - 2, t->length - 2);
+    if (SSLH_I_BAD(m->ctx)) return;
+    if (!s->given && p.std[0] != 0.0f) { /* pretrained: as it was */
+        memcpy(s->views.mean, p.mean, sizeof p.mean);
+        memcpy(s->views.std, p.std, sizeof p.std);
+    }
+    sslh_i_views_prepare(&s->views, s->given || p.std[0] != 0.0f, m->encoder, data);
+}
+
+/* Texts as the text encoder reads them: N captions of length[n] tokens, without special ones, as rows of T. */
+typedef struct sslh_i_clip_rows {
+    sslh_tensor *tokens, *ends, *padding; /* (N,T); (N): where the end token is among all N T; (N,T) U8 */
+} sslh_i_clip_rows;
+SSLH_I_FN int sslh_i_clip_rows_new(sslh_ctx *c, int N, int T, sslh_i_clip_rows *r) {
+    r->tokens = sslh_i_new(c, "sslh_clip", SSLH_I32, sslh_dim2(N, T));
+    r->ends = r->tokens ? sslh_i_new(c, "sslh_clip", SSLH_I32, sslh_dim1(N)) : NULL;
+    r->padding = r->ends ? sslh_i_new(c, "sslh_clip", SSLH_U8, sslh_dim2(N, T)) : NULL;
+    return r->padding != NULL;
+}
+/* [start] caption [end] as row n; of a caption that is too long the beginning. */
+SSLH_I_FN void sslh_i_clip_row(const sslh_i_clip *s, sslh_i_clip_rows *r, int n, const int32_t *caption, int length) {
+    const int T = r->tokens->shape[1];
+    int32_t *row = r->tokens->ints + (size_t)n * (size_t)T;
+    length = SSLH_I_MIN(length, T - 2);
+    memset(row, 0, (size_t)T * sizeof *row); /* behind the end any token will do */
+    row[0] = s->d.start_token;
+    memcpy(row + 1, caption, (size_t)length * sizeof *row);
+    row[1 + length] = s->d.end_token;
+    r->ends->ints[n] = n * T + 1 + length;
+    memset(r->padding->bytes + (size_t)n * (size_t)T, 0, (size_t)(length + 2));
+    memset(r->padding->bytes + (size_t)n * (size_t)T + (size_t)(length + 2), 1, (size_t)(T - length - 2));
+}
+
+/* Leaves out a share of n tokens, at least one of which stays; returns how many are left. Token t is draw 1 + t. */
+SSLH_I_FN int sslh_i_clip_drop(float share, uint64_t seed, uint64_t stream, int32_t *token, int n) {
+    int i, left = 0, stays;
+    if (!(share > 0.0f) || n < 1) return n;
+    stays = (int)sslh_random_below(seed, stream, (uint64_t)(1 + n), (uint32_t)n);
+    for (i = 0; i < n; i++)
+        if (i == stays || !(sslh_random_uniform(seed, stream, (uint64_t)(1 + i)) < share)) token[left++] = token[i];
+    return left;
+}
+
+/* (4): same (N) receives, for each row of x (N,T) with these lengths, the number of the first row equal to it. */
+SSLH_I_FN void sslh_i_clip_same(const sslh_tensor *x, const int32_t *length, int32_t *same) {
+    const size_t T = (size_t)x->shape[1];
+    int i, j;
+    for (i = 0; i < x->shape[0]; i++) {
+        for (j = 0; j < i; j++)
+            if (length[j] == length[i] && !memcmp(x->ints + (size_t)j * T, x->ints + (size_t)i * T,
+                                                  (size_t)length[i] * sizeof *x->ints)) break;
+        same[i] = j;
+    }
+}
+
+/* One caption of each sample, from the field that draw 0 chooses, with .equal 2 only for samples whose first caption no
+   sample before them has; "kept" (N) then holds their places in the batch. */
+SSLH_I_FN void sslh_i_clip_views(sslh_method *m, const sslh_batch *b, sslh_view_set *out) {
+    sslh_ctx *c = m->ctx;
+    const sslh_i_clip *s = (const sslh_i_clip *)m->self;
+    sslh_tensor *x[SSLH_FIELDS], *length[SSLH_FIELDS], *images, *same, *kept;
+    sslh_i_clip_rows r;
+    int field[SSLH_FIELDS], i, n, N = 0, T;
+    const int fields = sslh_i_clip_fields(&b->data, field);
+    images = sslh_views(c, *b, s->views, 0); /* (N,H,W,C) */
+    if (!SSLH_I_BAD(c) && !fields)
+        sslh_fail(c, SSLH_E_USAGE, "sslh_clip: the data have no captions (fields of tokens)");
+    for (i = 0; i < fields; i++) {
+        x[i] = sslh_batch_field(c, *b, field[i]);       /* (N,width) */
+        length[i] = sslh_batch_lengths(c, *b, field[i]); /* (N) */
+    }
+    same = sslh_i_new(c, "sslh_clip", SSLH_I32, sslh_dim1(b->count));
+    kept = same ? sslh_i_new(c, "sslh_clip", SSLH_I32, sslh_dim1(b->count)) : NULL;
+    if (!kept || SSLH_I_BAD(c)) return;
+    sslh_i_clip_same(x[0], length[0]->ints, same->ints);
+    for (n = 0; n < b->count; n++) {
+        if (s->d.equal == (int)SSLH_CLIP_ONCE && same->ints[n] != n) continue;
+        if (s->d.equal != (int)SSLH_CLIP_RIGHT) same->ints[N] = n;
+        kept->ints[N++] = n;
+    }
+    if (N < b->count) {
+        same = sslh_slice(c, same, 0, 0, N);
+        kept = sslh_slice(c, kept, 0, 0, N);
+        images = sslh_embedding(c, images, kept);
+    }
+    T = sslh_i_clip_width(&b->data, field, fields);
+    if (SSLH_I_BAD(c) || !sslh_i_clip_rows_new(c, N, T, &r)) return;
+    for (n = 0; n < N; n++) {
+        const int row = kept->ints[n];
+        const uint64_t stream = sslh_i_sample_stream('C', 0, b->epoch, b->index[row]);
+        const int which = fields == 1 ? 0 : (int)sslh_random_below(b->seed, stream, 0, (uint32_t)fields);
+        int32_t *caption = x[which]->ints + (size_t)row * (size_t)x[which]->shape[1];
+        sslh_i_clip_row(s, &r, n, caption, sslh_i_clip_drop(s->d.drop_words, b->seed, stream, caption,
+                                                            length[which]->ints[row]));
+    }
+    sslh_view_add(out, "images", images);
+    sslh_view_add(out, "tokens", r.tokens);
+    sslh_view_add(out, "ends", r.ends);
+    sslh_view_add(out, "padding", r.padding);
+    sslh_view_add(out, "same", same); /* (N) */
+}
+
+/* (1) without the norm: images (N,H,W,C), or the features of the encoder (N,D), -> (N,E) */
+SSLH_I_FN sslh_tensor *sslh_i_clip_image(sslh_method *m, sslh_tensor *x) {
+    const sslh_i_clip *s = (const sslh_i_clip *)m->self;
+    if (!SSLH_I_BAD(m->ctx) && x->ndim != 2) x = sslh_i_pool_features(m->ctx, sslh_forward(m->encoder, x));
+    return sslh_linear(m->ctx, x, sslh_param(s->head, SSLH_I_CLIP_U), NULL);
+}
+/* (2) without the norm: texts -> (N,E). A causal g does not see what is behind the end token. */
+SSLH_I_FN sslh_tensor *sslh_i_clip_text(sslh_method *m, sslh_tensor *tokens, sslh_tensor *ends, sslh_tensor *padding) {
+    sslh_ctx *c = m->ctx;
+    const sslh_i_clip *s = (const sslh_i_clip *)m->self;
+    const sslh_transformer_desc *t = sslh_i_transformer_of(c, "sslh_clip", s->text);
+    sslh_forward_desc f;
+    sslh_tensor *h;
+    memset(&f, 0, sizeof f);
+    f.dropout = s->d.dropout;
+    if (t && t->causal != 1) f.mask = padding;
+    h = sslh_forward_ex(s->text, tokens, f); /* (N,T,D) */
+    if (SSLH_I_BAD(c)) return sslh_i_dummy(c);
+    h = sslh_embedding(c, sslh_reshape(c, h, sslh_dim2(-1, t->width)), ends); /* (N,D) */
+    return sslh_linear(c, h, sslh_param(s->head, SSLH_I_CLIP_V), NULL);
+}
+
+SSLH_I_FN sslh_tensor *sslh_i_clip_step_loss(sslh_method *m, const sslh_view_set *v, int phase) {
+    sslh_ctx *c = m->ctx;
+    const sslh_i_clip *s = (const sslh_i_clip *)m->self;
+    const int sigmoid = s->d.loss == (int)SSLH_CLIP_SIGMOID;
+    sslh_tensor *image, *text, *scale = sslh_param(s->head, SSLH_I_CLIP_S);
+    int N;
+    (void)phase;
+    image = sslh_i_clip_image(m, sslh_view_get(v, "images"));
+    text = sslh_i_clip_text(m, sslh_view_get(v, "tokens"), sslh_view_get(v, "ends"), sslh_view_get(v, "padding"));
+    if (SSLH_I_BAD(c)) return sslh_i_dummy(c);
+    N = image->shape[0];
+    m->guessing = sslh_i_ln(N);
+    if (sigmoid && N > 1) /* each of the N N pairs is right with the probability 1 / N */
+        m->guessing += (float)(N - 1) * (sslh_i_ln(N) - sslh_i_ln(N - 1));
+    m->numbers[1].value = (float)sslh_i_exp(-scale->data[0]);
+    return sslh_i_pair_loss(c, "sslh_clip", 1, image, text, scale, sigmoid ? sslh_param(s->head, SSLH_I_CLIP_B) : NULL,
+                            sslh_view_get(v, "same"), &m->numbers[0].value); /* (3) to (6) */
+}
+/* The bounds of (3). */
+SSLH_I_FN void sslh_i_clip_after(sslh_method *m) {
+    const sslh_i_clip *s = (const sslh_i_clip *)m->self;
+    sslh_tensor *scale = sslh_param(s->head, SSLH_I_CLIP_S);
+    const sslh_real most = sslh_i_log((sslh_real)s->d.most);
+    if (scale->data[0] > most) scale->data[0] = most;
+    if (scale->data[0] < 0) scale->data[0] = 0;
+}
+
+/* The method's settings in evaluation; NULL after an error. *was receives the mode that sslh_i_clip_end sets again. */
+SSLH_I_FN const sslh_i_clip *sslh_i_clip_begin(const char *op, sslh_method *m, int *was) {
+    const sslh_i_clip *s = (const sslh_i_clip *)sslh_i_self(op, m, "sslh_clip");
+    if (!s) return NULL;
+    *was = sslh_is_training(m->net);
+    sslh_train_mode(m->net, 0);
+    return s;
+}
+/* Copies unit rows of x into out, from row at on. */
+SSLH_I_FN void sslh_i_clip_put(sslh_ctx *c, sslh_tensor *x, sslh_tensor *out, int64_t at) {
+    x = sslh_l2_normalize(c, x, 0);
+    if (!SSLH_I_BAD(c)) memcpy(out->data + (size_t)at * (size_t)out->shape[1], x->data, x->count * sizeof *x->data);
+}
+
+SSLH_DEF sslh_tensor *sslh_clip_images(sslh_method *m, sslh_data data) {
+    const char *op = "sslh_clip_images";
+    sslh_ctx *c = m ? m->ctx : NULL;
+    sslh_tensor *out, *f;
+    sslh_feature_desc d;
+    int64_t first, mark;
+    int was;
+    const sslh_i_clip *s = sslh_i_clip_begin(op, m, &was);
+    if (!s) return sslh_i_dummy(c);
+    memset(&d, 0, sizeof d);
+    first = sslh_mark(c);
+    if (data.ctx != c || data.count < 1 || data.count > INT_MAX || data.height < 1)
+        sslh_fail(c, SSLH_E_USAGE, "%s: the data set is empty, has no images or is of another context", op);
+    out = SSLH_I_BAD(c) ? NULL : sslh_i_persistent(c, op, SSLH_F32, sslh_dim2((int)data.count, s->d.head_out));
+    mark = sslh_mark(c);
+    f = out ? sslh_features(c, m->encoder, data, d) : NULL; /* (count,D) */
+    for (int64_t at = 0; f && at < data.count && !SSLH_I_BAD(c); at += 1024) {
+        sslh_push(c);
+        sslh_no_grad(c, 1);
+        sslh_i_clip_put(c, sslh_i_clip_image(m, sslh_slice(c, f, 0, (int)at,
+                                             (int)SSLH_I_MIN(data.count, at + 1024))), out, at);
+        sslh_no_grad(c, 0);
+        sslh_pop(c);
+    }
+    sslh_train_mode(m->net, was);
+    if (SSLH_I_BAD(c)) return sslh_i_undo(c, first);
+    sslh_i_free_blocks(c, mark);
+    return out;
+}
+
+SSLH_DEF sslh_tensor *sslh_clip_texts(sslh_method *m, sslh_data data, int field) {
+    const char *op = "sslh_clip_texts";
+    sslh_ctx *c = m ? m->ctx : NULL;
+    const sslh_field *f;
+    sslh_tensor *out;
+    int64_t mark;
+    int was;
+    const sslh_i_clip *s = sslh_i_clip_begin(op, m, &was);
+    if (!s) return sslh_i_dummy(c);
+    mark = sslh_mark(c);
+    f = field >= 0 && field < data.fields ? &data.field[field] : NULL;
+    if (data.ctx != c || data.count < 1 || data.count > INT_MAX || !f || f->kind != SSLH_FIELD_TOKENS ||
+        f->shape.ndim != 1 || f->stream)
+        sslh_fail(c, SSLH_E_USAGE, "%s: the data set is empty, of another context, or its field %d is no captions (T)",
+                  op, field);
+    out = SSLH_I_BAD(c) ? NULL : sslh_i_persistent(c, op, SSLH_F32, sslh_dim2((int)data.count, s->d.head_out));
+    for (int64_t at = 0; out && at < data.count && !SSLH_I_BAD(c); at += 256) {
+        const int n = (int)SSLH_I_MIN((int64_t)256, data.count - at);
+        int32_t index[256];
+        const sslh_batch b = sslh_i_data_batch(data, at, n, index);
+        sslh_tensor *x, *length;
+        sslh_i_clip_rows r;
+        sslh_push(c);
+        sslh_no_grad(c, 1);
+        x = sslh_batch_field(c, b, field);
+        length = sslh_batch_lengths(c, b, field);
+        if (!SSLH_I_BAD(c) && sslh_i_clip_rows_new(c, n, f->shape.size[0] + 2, &r)) {
+            for (int i = 0; i < n; i++)
+                sslh_i_clip_row(s, &r, i, x->ints + (size_t)i * (size_t)x->shape[1], length->ints[i]);
+            sslh_i_clip_put(c, sslh_i_clip_text(m, r.tokens, r.ends, r.padding), out, at);
+        }
+        sslh_no_grad(c, 0);
+        sslh_pop(c);
+    }
+    sslh_train_mode(m->net, was);
+    return SSLH_I_BAD(c) ? sslh_i_undo(c, mark) : out;
+}
+
+#if SSLH_WITH_TOKENIZERS
+/* The tokens of a prompt with a name in the place of {}, as row n; 0 and an error when it has no {} or no tokens. */
+SSLH_I_FN int sslh_i_clip_prompt(sslh_method *m, sslh_tokenizer *t, const char *prompt, const char *name,
+                                 sslh_i_clip_rows *r, int n) {
+    const char *op = "sslh_clip_classes";
+    sslh_ctx *c = m->ctx;
+    const char *place = prompt ? strstr(prompt, "{}") : NULL;
+    char quoted[48], *text;
+    int32_t *token;
+    size_t size, room, used = 0;
+    if (!name || !place) {
+        sslh_fail(c, SSLH_E_USAGE, !name ? "%s: a name is NULL" : "%s: the prompt '%s' has no {} for the name", op,
+                  prompt ? sslh_i_quote(quoted, prompt, strlen(prompt)) : "NULL");
+        return 0;
+    }
+    size = strlen(prompt) + strlen(name);
+    room = (size_t)r->tokens->shape[1];
+    text = (char *)sslh_i_alloc(c, size + 1);
+    token = text ? (int32_t *)sslh_i_alloc(c, room * sizeof *token) : NULL;
+    if (token) {
+        snprintf(text, size + 1, "%.*s%s%s", (int)(place - prompt), prompt, name, place + 2);
+        used = sslh_tokenize(t, text, strlen(text), token, room);
+        if (!used && !SSLH_I_BAD(c))
+            sslh_fail(c, SSLH_E_USAGE, "%s: the text '%s' has no tokens", op, sslh_i_quote(quoted, text, strlen(text)));
+        else sslh_i_clip_row((const sslh_i_clip *)m->self, r, n, token, (int)SSLH_I_MIN(used, room));
+    }
+    sslh_i_free(c, token);
+    sslh_i_free(c, text);
+    return used > 0 && !SSLH_I_BAD(c);
+}
+
+/* (7), class by class. */
+SSLH_DEF sslh_tensor *sslh_clip_classes(sslh_method *m, sslh_tokenizer *t, const char *const *names, int n,
+                                        const char *const *prompts, int count) {
+    static const char *const alone[1] = {"{}"};
+    const char *op = "sslh_clip_classes";
+    sslh_ctx *c = m ? m->ctx : NULL;
+    const sslh_transformer_desc *g;
+    sslh_tensor *out, *v;
+    sslh_i_clip_rows r;
+    int64_t mark;
+    int was, i, k, ok = 1;
+    const sslh_i_clip *s = sslh_i_clip_begin(op, m, &was);
+    if (!s) return sslh_i_dummy(c);
+    if (!prompts) prompts = alone, count = 1;
+    mark = sslh_mark(c);
+    g = sslh_i_transformer_of(c, op, s->text);
+    if (!t || !names || n < 1 || count < 1)
+        sslh_fail(c, SSLH_E_USAGE, "%s: a tokenizer, at least one name and one prompt are needed; there are %d and "
+                  "%d%s", op, names ? n : 0, count, t ? "" : " and no tokenizer");
+    out = !g || SSLH_I_BAD(c) ? NULL : sslh_i_persistent(c, op, SSLH_F32, sslh_dim2(n, s->d.head_out));
+    for (i = 0; out && i < n && ok && !SSLH_I_BAD(c); i++) {
+        sslh_push(c);
+        sslh_no_grad(c, 1);
+        ok = sslh_i_clip_rows_new(c, count, g->length, &r);
+        for (k = 0; k < count && ok; k++) ok = sslh_i_clip_prompt(m, t, prompts[k], names[i], &r, k);
+        if (ok) {
+            v = sslh_l2_normalize(c, sslh_i_clip_text(m, r.tokens, r.ends, r.padding), 0); /* (count,E) */
+            sslh_i_clip_put(c, sslh_mean(c, v, SSLH_AXIS(0), 1), out, i);
+        }
+        sslh_no_grad(c, 0);
+        sslh_pop(c);
+    }
+    sslh_train_mode(m->net, was);
+    return SSLH_I_BAD(c) ? sslh_i_undo(c, mark) : out;
+}
+#endif
+
+SSLH_DEF float sslh_clip_zero_shot(sslh_method *m, sslh_tensor *classes, sslh_data data, int32_t *predicted) {
+    const char *op = "sslh_clip_zero_shot";
+    const sslh_i_clip *s = (const sslh_i_clip *)sslh_i_self(op, m, "sslh_clip");
+    sslh_ctx *c = m ? m->ctx : NULL;
+    sslh_neighbours found;
+    sslh_tensor *u;
+    int64_t mark, i, right = 0;
+    if (!s || !sslh_i_begin(c, op, &classes, 1, 1)) return 0;
+    if (classes->ndim != 2 || classes->shape[1] != s->d.head_out) {
+        sslh_fail(c, SSLH_E_SHAPE, "%s: classes are (K,%d), as sslh_clip_classes makes them", op, s->d.head_out);
+        return 0;
+    }
+    mark = sslh_mark(c);
+    u = sslh_clip_images(m, data); /* (count,E) */
+    found = sslh_nearest(c, classes, u, 1);
+    for (i = 0; i < data.count && !SSLH_I_BAD(c); i++) {
+        if (predicted) predicted[i] = found.index->ints[i];
+        right += data.labels && data.labels[i] == found.index->ints[i];
+    }
+    sslh_i_free_blocks(c, mark);
+    return SSLH_I_BAD(c) ? 0 : (float)((double)right / (double)data.count);
+}
+
+/* OpenAI's names; the matrices are (in,out) in files. */
+SSLH_I_FN sslh_net *sslh_i_clip_head(sslh_ctx *c, const sslh_clip_desc *d, int image, int text) {
+    sslh_net_desc n;
+    sslh_net *net;
+    sslh_param_opts no_decay;
+    memset(&n, 0, sizeof n);
+    memset(&no_decay, 0, sizeof no_decay);
+    n.name = "clip_head";
+    no_decay.decay_scale = (float)SSLH_OFF;
+    net = sslh_net_new(c, n);
+    sslh_param_new(net, "visual.proj", sslh_dim2(d->head_out, image), SSLH_INIT_NORMAL,
+                   1.0f / sslh_i_sqrtf((float)image));
+    sslh_param_new(net, "text_projection", sslh_dim2(d->head_out, text), SSLH_INIT_NORMAL,
+                   1.0f / sslh_i_sqrtf((float)text));
+    sslh_param_new(net, "logit_scale", sslh_dim0(), SSLH_INIT_CONSTANT, -(float)sslh_i_log((sslh_real)d->temperature));
+    if (d->loss == (int)SSLH_CLIP_SIGMOID)
+        sslh_param_new(net, "logit_bias", sslh_dim0(), SSLH_INIT_CONSTANT, -10.0f);
+    sslh_i_store_transposed(net, SSLH_I_CLIP_U);
+    sslh_i_store_transposed(net, SSLH_I_CLIP_V);
+    sslh_param_set(net, SSLH_I_CLIP_S, no_decay);
+    return net;
+}
+/* The text encoder that the method makes. */
+SSLH_I_FN sslh_net *sslh_i_clip_text_new(sslh_ctx *c, const sslh_clip_desc *d) {
+    sslh_transformer_desc t;
+    memset(&t, 0, sizeof t);
+    t.kind = SSLH_CLIP_TEXT;
+    t.vocabulary = d->vocabulary;
+    t.length = d->length;
+    t.width = d->text_width;
+    t.depth = d->text_depth;
+    t.heads = SSLH_I_MAX(d->text_width / 32, 1);
+    while (t.width % t.heads) t.heads--;
+    return sslh_transformer(c, t);
+}
+
+SSLH_DEF sslh_method sslh_clip(sslh_ctx *c, sslh_net *image, sslh_net *text, sslh_clip_desc d) {
+    const sslh_transformer_desc *t = NULL;
+    sslh_i_clip s;
+    sslh_method m;
+    memset(&s, 0, sizeof s);
+    sslh_i_resolve(c, "sslh_clip", sslh_i_clip_settings, SSLH_I_LENGTH(sslh_i_clip_settings), &d);
+    if (d.temperature == 0.0f) d.temperature = d.loss == (int)SSLH_CLIP_SIGMOID ? 0.1f : 0.07f;
+    if (!text && !SSLH_I_BAD(c)) text = sslh_i_clip_text_new(c, &d);
+    if (sslh_i_check_encoder(c, "sslh_clip", image, -1)) t = sslh_i_transformer_of(c, "sslh_clip", text);
+    if (t) {
+        if (!d.start_token) d.start_token = SSLH_I_MAX(t->vocabulary - 2, 0);
+        if (!d.end_token) d.end_token = t->vocabulary - 1;
+        if (SSLH_I_MAX(d.start_token, d.end_token) >= t->vocabulary)
+            sslh_fail(c, SSLH_E_USAGE, "sslh_clip: the special token %d is beyond the text encoder's vocabulary of %d "
+                      "(.start_token, .end_token)", SSLH_I_MAX(d.start_token, d.end_token), t->vocabulary);
+        else if (t->length < 3)
+            sslh_fail(c, SSLH_E_SHAPE, "sslh_clip: the text encoder reads %d tokens, at least 3 are needed", t->length);
+        else if (image == text)
+            sslh_fail(c, SSLH_E_USAGE, "sslh_clip: images and texts need an encoder each, this is one for both");
+    }
+    s.given = d.views != NULL;
+    s.views = d.views ? *d.views : sslh_recipe_none();
+    if (!d.views && !SSLH_I_BAD(c)) {
+        s.views.crop_min = 0.6f;
+        s.views.height = s.views.width = sslh_net_query(image).image;
+    }
+    s.d = d;
+    s.text = text;
+    s.head = sslh_i_clip_head(c, &d, SSLH_I_BAD(c) ? 1 : sslh_net_query(image).width, t ? t->width : 1);
+    m = sslh_i_method_begin(c, "clip", image, &s, sizeof s);
+    sslh_child(m.net, "text", text);
+    sslh_child(m.net, "head", s.head);
+    m.min_batch = 2;
+    m.prepare = sslh_i_clip_prepare;
+    m.views = sslh_i_clip_views;
+    m.loss = sslh_i_clip_step_loss;
+    m.after = sslh_i_clip_after;
+    return sslh_i_method_end(m);
+}
+/* For sslh_method_make. */
+SSLH_I_FN sslh_method sslh_i_clip_make(sslh_ctx *c, sslh_net *encoder, sslh_data data, const void *desc) {
+    (void)data;
+    return sslh_clip(c, encoder, NULL, *(const sslh_clip_desc *)desc);
+}
+#endif /* SSLH_WITH_CLIP */
+
+/* ================================================================================================================== */
 /*  >>byol          BYOL                                                                                              */
 /* ================================================================================================================== */
 
@@ -14449,6 +15037,12 @@ static const sslh_method_info sslh_i_methods[] = {
      "picking the patch further down", "images", "no_batch_norm", "SSLH_WITH_CPC2", "sslh_cpc2", "sslh_info_nce",
      {"top-1"}, SSLH_I_MADE(cpc2)},
 #endif
+#if SSLH_WITH_CLIP
+    {"clip", "CLIP", "contrastive", "Radford et al.",
+     "Learning transferable visual models from natural language supervision", "ICML 2021", 2021,
+     "finding the caption of an image and the image of a caption", "captioned images", "any",
+     "SSLH_WITH_CLIP", "sslh_clip", "sslh_clip_loss", {"top-1", "temperature"}, SSLH_I_MADE(clip)},
+#endif
 #if SSLH_WITH_BYOL
     {"byol", "BYOL", "self-distillation", "Grill et al.",
      "Bootstrap your own latent: a new approach to self-supervised learning", "NeurIPS 2020", 2020,
@@ -15703,7 +16297,7 @@ SSLH_DEF sslh_retrieval_score sslh_retrieval(sslh_ctx *c, sslh_tensor *known, co
                                              sslh_tensor *asked, const int32_t *asked_labels, int k) {
     sslh_retrieval_score out;
     sslh_neighbours found;
-    double hits = 0, first = 0, average = 0;
+    double hits = 0, first = 0, average = 0, some = 0;
     int64_t mark;
     int i, r;
     memset(&out, 0, sizeof out);
@@ -15725,6 +16319,7 @@ SSLH_DEF sslh_retrieval_score sslh_retrieval(sslh_ctx *c, sslh_tensor *known, co
             sum += right / (r + 1);
         }
         hits += right;
+        some += right > 0;
         average += most > 0 ? sum / most : 0;
     }
     sslh_i_free_blocks(c, mark);
@@ -15732,6 +16327,7 @@ SSLH_DEF sslh_retrieval_score sslh_retrieval(sslh_ctx *c, sslh_tensor *known, co
     out.precision = (float)(hits / k / asked->shape[0]);
     out.first = (float)(first / asked->shape[0]);
     out.map = (float)(average / asked->shape[0]);
+    out.hit = (float)(some / asked->shape[0]);
     return out;
 }
 
@@ -19282,6 +19878,62 @@ SSLH_DEF sslh_tensor *sslh_supcon_loss(sslh_ctx *c, sslh_tensor *z, sslh_tensor 
     return sslh_i_supcon_rows(c, z, labels, temperature, NULL);
 }
 
+/* --- pairs of an image and a text --------------------------------------------------------------------------------- */
+/* Radford et al. 2021 (softmax) and Zhai et al. 2023 (sigmoid, with a bias). With unit rows u of images and v of texts,
+   the scale s, and R_ij = 1 where pairs i and j have the same caption, as a pair with itself, else 0,
+     x_ij = e^s u_i . v_j  (+ bias)                                                                                 (1)
+     L    = 1/2 mean over i of [ ce(x_i., R_i.) + ce(x_.i, R_.i) ]                                                  (2)
+            ce(x, r) = lse(x) - sum over j of r_j x_j / sum over j of r_j
+     L    = 1/N sum over i, j of softplus(-x_ij) where R_ij = 1, softplus(x_ij) elsewhere                           (3)
+   R is symmetric. least: the smallest N that is no error. *top1, when not NULL, receives the share of images and texts
+   for which the largest x of their row or column belongs to a right answer. */
+SSLH_I_FN sslh_tensor *sslh_i_pair_loss(sslh_ctx *c, const char *op, int least, sslh_tensor *image, sslh_tensor *text,
+                                        sslh_tensor *scale, sslh_tensor *bias, sslh_tensor *same, float *top1) {
+    sslh_tensor *in[5], *x, *right, *loss[2], *best[2];
+    int i, j, n, N, nin = 3;
+    if (top1) *top1 = 0;
+    in[0] = image, in[1] = text, in[2] = scale;
+    if (bias) in[nin++] = bias;
+    if (same) in[nin++] = same;
+    if (!sslh_i_begin(c, op, in, nin, 0) || !sslh_i_embeddings_ok(c, op, image, text)) return sslh_i_dummy(c);
+    N = image->shape[0];
+    if (N < least)
+        sslh_fail(c, SSLH_E_USAGE, "%s: a batch of 1 has no wrong answers: at least 2 pairs are needed", op);
+    else if (scale->type != SSLH_F32 || scale->count != 1 || (bias && (bias->type != SSLH_F32 || bias->count != 1)))
+        sslh_fail(c, SSLH_E_SHAPE, "%s: scale and bias are single real numbers", op);
+    else if (same && (same->type != SSLH_I32 || same->ndim != 1 || same->shape[0] != N))
+        sslh_fail(c, SSLH_E_SHAPE, "%s: same is (N) I32, a number for each of the %d pairs", op, N);
+    right = sslh_zeros(c, sslh_dim2(N, N)); /* R; for (2) each row is divided by its sum */
+    for (i = 0; i < N && !SSLH_I_BAD(c); i++) {
+        for (j = n = 0; j < N; j++) n += same ? same->ints[j] == same->ints[i] : j == i;
+        for (j = 0; j < N; j++)
+            if (same ? same->ints[j] == same->ints[i] : j == i)
+                right->data[(size_t)i * (size_t)N + (size_t)j] = bias ? 1 : 1 / (sslh_real)n;
+    }
+    x = sslh_matmul_ex(c, sslh_l2_normalize(c, image, 0), sslh_l2_normalize(c, text, 0), 0, 1); /* (N,N) */
+    x = sslh_mul(c, x, sslh_exp(c, sslh_reshape(c, scale, sslh_dim0())));
+    if (bias) x = sslh_add(c, x, sslh_reshape(c, bias, sslh_dim0())); /* (1) */
+    if (top1) {
+        for (i = 0; i < 2; i++) best[i] = sslh_argmax(c, x, 1 - i); /* (N) */
+        for (i = n = 0; i < N && !SSLH_I_BAD(c); i++)
+            for (j = 0; j < 2; j++) n += right->data[(size_t)i * (size_t)N + (size_t)best[j]->ints[i]] > 0;
+        *top1 = (float)n / (float)(2 * N);
+    }
+    if (bias) return sslh_scale(c, sslh_bce_with_logits(c, x, right), (sslh_real)N); /* (3) */
+    loss[0] = sslh_cross_entropy_soft(c, x, right);
+    loss[1] = sslh_cross_entropy_soft(c, sslh_transpose(c, x, 0, 1), right);
+    return sslh_scale(c, sslh_add(c, loss[0], loss[1]), SSLH_I_R(0.5)); /* (2) */
+}
+SSLH_DEF sslh_tensor *sslh_clip_loss(sslh_ctx *c, sslh_tensor *image, sslh_tensor *text, sslh_tensor *scale,
+                                     sslh_tensor *same) {
+    return sslh_i_pair_loss(c, "sslh_clip_loss", 2, image, text, scale, NULL, same, NULL);
+}
+SSLH_DEF sslh_tensor *sslh_siglip_loss(sslh_ctx *c, sslh_tensor *image, sslh_tensor *text, sslh_tensor *scale,
+                                       sslh_tensor *bias, sslh_tensor *same) {
+    if (!bias) bias = sslh_zeros(c, sslh_dim0());
+    return sslh_i_pair_loss(c, "sslh_siglip_loss", 2, image, text, scale, bias, same, NULL);
+}
+
 /* --- accuracy ----------------------------------------------------------------------------------------------------- */
 SSLH_DEF sslh_tensor *sslh_accuracy(sslh_ctx *c, sslh_tensor *logits, sslh_tensor *labels, int k) {
     const char *op = "sslh_accuracy";
@@ -19737,6 +20389,10 @@ SSLH_DEF int sslh_param_new(sslh_net *net, const char *name, sslh_shape shape, s
     e->t.flags = SSLH_I_PARAM | SSLH_I_PERSISTENT | (net->frozen ? 0u : (unsigned)SSLH_I_NEEDS_GRAD);
     e->t.group = 1u;
     return net->entries - 1;
+}
+/* Files have this matrix (O,I) as (I,O). */
+SSLH_I_FN void sslh_i_store_transposed(sslh_net *net, int index) {
+    if (!sslh_i_net_bad(net) && index >= 0 && index < net->entries) net->entry[index]->transposed = 1;
 }
 
 /* A state with an initial value other than zero. */
@@ -20891,7 +21547,9 @@ static const sslh_i_setting sslh_i_vit_settings[] = {
     SSLH_I_INT(vit, image), SSLH_I_INT(vit, channels), SSLH_I_INT(vit, patch),
     SSLH_I_INT(vit, width), SSLH_I_INT(vit, depth), SSLH_I_INT(vit, heads), SSLH_I_INT(vit, mlp),
     SSLH_I_INT(vit, fixed_positions), SSLH_I_INT(vit, token_output), SSLH_I_INT(vit, mean_pool),
-    {"any_size", offsetof(sslh_vit_desc, any_size), SSLH_I_SET_OPTIONAL}, {NULL, 0, 0}};
+    {"any_size", offsetof(sslh_vit_desc, any_size), SSLH_I_SET_OPTIONAL},
+    {"clip", offsetof(sslh_vit_desc, clip), SSLH_I_SET_OPTIONAL},
+    {"activation", offsetof(sslh_vit_desc, activation), SSLH_I_SET_OPTIONAL}, {NULL, 0, 0}};
 static const sslh_i_setting sslh_i_transformer_settings[] = {
     SSLH_I_INT(transformer, kind), SSLH_I_INT(transformer, vocabulary), SSLH_I_INT(transformer, length),
     SSLH_I_INT(transformer, width), SSLH_I_INT(transformer, depth), SSLH_I_INT(transformer, heads),
@@ -21523,7 +22181,7 @@ SSLH_I_FN sslh_tensor *sslh_i_sasrec_block(sslh_net *net, int at, sslh_tensor *x
     if (b->dropout > 0.0f) y = sslh_dropout(c, y, b->dropout);
     return sslh_i_block_add(net, n, sslh_layer_linear(net, at + 12, y, 0, SSLH_LINEAR), b);
 }
-/* The block of a vision transformer: pre-norm and exact GELU. */
+/* The block of a vision transformer's decoder: pre-norm and exact GELU. */
 SSLH_I_FN sslh_tensor *sslh_i_vit_block(sslh_net *net, int at, sslh_tensor *x, int heads, float drop,
                                         sslh_tensor *key_mask) {
     sslh_i_block_desc b;
@@ -21574,21 +22232,30 @@ SSLH_I_FN sslh_tensor *sslh_i_vit_positions(sslh_ctx *c, sslh_tensor *position, 
     return sslh_reshape(c, position, sslh_dim3(1, h * w, width));
 }
 
-/* Numbers of the entries: 0 cls_token, 1 pos_embed, 2 patch_embed.proj.weight, 3 its bias, 4 + 12 i block i, then norm.
+/* Numbers of the entries: 0 cls_token, 1 pos_embed, 2 patch_embed.proj.weight, 3 its bias, 4 + 12 i block i, then norm;
+   in CLIP 0 class_embedding, 1 positional_embedding, 2 conv1.weight, 3 and 4 ln_pre, 5 + 12 i block i, then ln_post.
    Tokens that are not kept are dropped before the first block, which is how MAE saves time. The class token is no patch
    and is always kept. */
 SSLH_I_FN sslh_tensor *sslh_i_vit_forward(sslh_net *net, sslh_tensor *x, const void *self) {
     const sslh_vit_desc *d = (const sslh_vit_desc *)self;
     const sslh_forward_desc *call = sslh_call(net);
     sslh_ctx *c = sslh_net_ctx(net);
-    int n = x->shape[0], grid = d->image / d->patch, i;
+    const int n = x->shape[0], grid = d->image / d->patch, blocks = d->clip ? 5 : 4;
     sslh_tensor *cls, *position, *two[2];
     sslh_conv_desc conv;
+    sslh_i_block_desc b;
     char tap[24];
+    int i;
     memset(&conv, 0, sizeof conv);
+    memset(&b, 0, sizeof b);
+    b.heads = d->heads;
+    b.key_mask = call->mask;
+    b.eps = d->clip ? 1e-5f : 1e-6f;
+    b.activation = d->activation ? (sslh_activation)d->activation : d->clip ? SSLH_GELU_QUICK : SSLH_GELU;
     conv.stride = d->patch;
-    position = d->fixed_positions ? sslh_state(net, 1) : sslh_param(net, 1); /* (1,1+P,D) */
-    x = sslh_layer_conv(net, 2, x, 0, conv);                                 /* (N,h,w,D), P = h w */
+    position = d->fixed_positions ? sslh_state(net, 1) : sslh_param(net, 1);
+    position = sslh_reshape(c, position, sslh_dim3(1, 1 + grid * grid, d->width));
+    x = sslh_layer_conv(net, 2, x, d->clip, conv);                           /* (N,h,w,D), P = h w */
     if (SSLH_I_BAD(c)) return x;
     two[0] = sslh_i_vit_positions(c, sslh_slice(c, position, 1, 1, 1 + grid * grid), grid, x->shape[1], x->shape[2]);
     x = sslh_add(c, sslh_reshape(c, x, sslh_dim3(n, -1, d->width)), two[0]); /* (N,P,D) */
@@ -21597,25 +22264,64 @@ SSLH_I_FN sslh_tensor *sslh_i_vit_forward(sslh_net *net, sslh_tensor *x, const v
     two[0] = sslh_broadcast(c, cls, sslh_dim3(n, 1, d->width));
     two[1] = x;
     x = sslh_concat(c, two, 2, 1);                                           /* (N,1+P,D) */
+    if (d->clip) x = sslh_layer_layer_norm(net, 3, x, b.eps);
     for (i = 0; i < d->depth; i++) {
-        const float drop = sslh_i_block_drop(net, call->drop_path, i, d->depth);
-        x = sslh_i_vit_block(net, 4 + 12 * i, x, d->heads, drop, call->mask);
+        b.drop = sslh_i_block_drop(net, call->drop_path, i, d->depth);
+        x = sslh_i_block_run(net, blocks + 12 * i, x, &b);
         snprintf(tap, sizeof tap, "block%d", i + 1);
         if (sslh_tap(net, tap, x)) return x;
     }
-    x = sslh_layer_layer_norm(net, 4 + 12 * d->depth, x, 1e-6f);
+    x = sslh_layer_layer_norm(net, blocks + 12 * d->depth, x, b.eps);
     if (sslh_tap(net, "tokens", x) || d->token_output || SSLH_I_BAD(c)) return x;
     /* The mean of all tokens but the class token, which no loss has trained in this case. */
     if (d->mean_pool) return sslh_mean(c, sslh_slice(c, x, 1, 1, x->shape[1]), SSLH_AXIS(1), 0);
     return sslh_reshape(c, sslh_slice(c, x, 1, 0, 1), sslh_dim2(n, d->width));
 }
 
+/* The parameters of CLIP's image encoder with OpenAI's names and initial values: normal, with a deviation of D^-0.5 for
+   weights and tokens and of (2 depth D)^-0.5 for the layers whose results are added to the tokens. */
+SSLH_I_FN void sslh_i_vit_clip_params(sslh_net *net, const sslh_vit_desc *d, int patches) {
+    const float std = 1.0f / sslh_i_sqrtf((float)d->width);
+    sslh_transformer_desc t; /* blocks as in the text encoder */
+    int i;
+    memset(&t, 0, sizeof t);
+    t.kind = SSLH_CLIP_TEXT;
+    t.width = d->width;
+    t.mlp = d->mlp;
+    sslh_param_new(net, "class_embedding", sslh_dim1(d->width), SSLH_INIT_NORMAL, std);
+    sslh_param_new(net, "positional_embedding", sslh_dim2(1 + patches, d->width), SSLH_INIT_NORMAL, std);
+    sslh_param_new(net, "conv1.weight", sslh_dim4(d->width, d->patch, d->patch, d->channels), SSLH_INIT_FAN_IN, 0);
+    sslh_layer_layer_norm_new(net, "ln_pre", d->width);
+    for (i = 0; i < d->depth; i++)
+        sslh_i_text_block_new(net, &t, i, std, std / sslh_i_sqrtf(2.0f * (float)d->depth));
+    sslh_layer_layer_norm_new(net, "ln_post", d->width);
+}
 /* timm's names. Fixed positions are a state, so that no optimiser updates them but files contain them. */
+SSLH_I_FN void sslh_i_vit_params(sslh_net *net, const sslh_vit_desc *d, int patches) {
+    const int flat = d->patch * d->patch * d->channels;
+    char name[40];
+    int i;
+    sslh_param_new(net, "cls_token", sslh_dim3(1, 1, d->width), SSLH_INIT_TRUNC_NORMAL, 0.02f);
+    if (d->fixed_positions)
+        sslh_i_sub_new(net, "", "pos_embed", 0, SSLH_F32, sslh_dim3(1, 1 + patches, d->width), SSLH_INIT_POSITIONS,
+                       (float)(d->image / d->patch));
+    else
+        sslh_param_new(net, "pos_embed", sslh_dim3(1, 1 + patches, d->width), SSLH_INIT_TRUNC_NORMAL, 0.02f);
+    /* Xavier for the projection as a matrix (D,p p C): +-sqrt(6 / (D + p p C)) */
+    sslh_param_new(net, "patch_embed.proj.weight", sslh_dim4(d->width, d->patch, d->patch, d->channels),
+                   SSLH_INIT_UNIFORM, sslh_i_sqrtf(6.0f / ((float)flat + (float)d->width)));
+    sslh_param_new(net, "patch_embed.proj.bias", sslh_dim1(d->width), SSLH_INIT_ZERO, 0);
+    for (i = 0; i < d->depth; i++) {
+        snprintf(name, sizeof name, "blocks.%d", i);
+        sslh_i_vit_block_new(net, name, d->width, d->mlp);
+    }
+    sslh_layer_layer_norm_new(net, "norm", d->width);
+}
+
 SSLH_DEF sslh_net *sslh_vit(sslh_ctx *c, sslh_vit_desc desc) {
     sslh_net *net;
     sslh_param_opts token;
-    char name[40];
-    int i, patches, flat;
+    int patches;
     if (SSLH_I_BAD(c)) return sslh_i_dummy_net(c);
     if (!desc.image) desc.image = 32;
     if (!desc.channels) desc.channels = 3;
@@ -21628,7 +22334,9 @@ SSLH_DEF sslh_net *sslh_vit(sslh_ctx *c, sslh_vit_desc desc) {
         !sslh_i_within(c, "sslh_vit", "width", desc.width, 1, 1 << 16) ||
         !sslh_i_within(c, "sslh_vit", "depth", desc.depth, 1, 512) ||
         !sslh_i_within(c, "sslh_vit", "heads", desc.heads, 1, desc.width) ||
-        !sslh_i_within(c, "sslh_vit", "channels", desc.channels, 1, 1 << 12))
+        !sslh_i_within(c, "sslh_vit", "channels", desc.channels, 1, 1 << 12) ||
+        !sslh_i_within(c, "sslh_vit", "clip", desc.clip, 0, 1) ||
+        !sslh_i_within(c, "sslh_vit", "activation", desc.activation, 0, (int)SSLH_GELU_QUICK))
         return sslh_i_dummy_net(c);
     if (!desc.mlp) desc.mlp = 4 * desc.width;
     if (!sslh_i_within(c, "sslh_vit", "mlp", desc.mlp, 1, 1 << 18)) return sslh_i_dummy_net(c);
@@ -21637,6 +22345,8 @@ SSLH_DEF sslh_net *sslh_vit(sslh_ctx *c, sslh_vit_desc desc) {
         sslh_fail(c, SSLH_E_SHAPE, "sslh_vit: patches of %d do not divide images of %d", desc.patch, desc.image);
     if (desc.width % desc.heads)
         sslh_fail(c, SSLH_E_SHAPE, "sslh_vit: %d heads do not divide the width %d", desc.heads, desc.width);
+    if (desc.fixed_positions && desc.clip)
+        sslh_fail(c, SSLH_E_USAGE, "sslh_vit: the positions of .clip are trained: leave out .fixed_positions");
     if (desc.fixed_positions && desc.width % 4)
         sslh_fail(c, SSLH_E_SHAPE, "sslh_vit: sine-cosine positions need a width that 4 divides, this is %d",
                   desc.width);
@@ -21644,22 +22354,8 @@ SSLH_DEF sslh_net *sslh_vit(sslh_ctx *c, sslh_vit_desc desc) {
     net = sslh_i_encoder_new(c, "vit", sslh_i_vit_forward, &desc, sizeof desc,
                              desc.token_output ? SSLH_TOKENS : SSLH_VECTOR, desc.width, desc.channels,
                              desc.any_size ? 0 : desc.image);
-    sslh_param_new(net, "cls_token", sslh_dim3(1, 1, desc.width), SSLH_INIT_TRUNC_NORMAL, 0.02f);
-    if (desc.fixed_positions)
-        sslh_i_sub_new(net, "", "pos_embed", 0, SSLH_F32, sslh_dim3(1, 1 + patches, desc.width), SSLH_INIT_POSITIONS,
-                       (float)(desc.image / desc.patch));
-    else
-        sslh_param_new(net, "pos_embed", sslh_dim3(1, 1 + patches, desc.width), SSLH_INIT_TRUNC_NORMAL, 0.02f);
-    /* Xavier for the projection as a matrix (D,p p C): +-sqrt(6 / (D + p p C)) */
-    flat = desc.patch * desc.patch * desc.channels;
-    sslh_param_new(net, "patch_embed.proj.weight", sslh_dim4(desc.width, desc.patch, desc.patch, desc.channels),
-                   SSLH_INIT_UNIFORM, sslh_i_sqrtf(6.0f / ((float)flat + (float)desc.width)));
-    sslh_param_new(net, "patch_embed.proj.bias", sslh_dim1(desc.width), SSLH_INIT_ZERO, 0);
-    for (i = 0; i < desc.depth; i++) {
-        snprintf(name, sizeof name, "blocks.%d", i);
-        sslh_i_vit_block_new(net, name, desc.width, desc.mlp);
-    }
-    sslh_layer_layer_norm_new(net, "norm", desc.width);
+    if (desc.clip) sslh_i_vit_clip_params(net, &desc, patches);
+    else sslh_i_vit_params(net, &desc, patches);
     if (sslh_i_net_bad(net)) return sslh_i_dummy_net(c);
     memset(&token, 0, sizeof token); /* token and positions are no weights: no decay, as in timm */
     token.decay_scale = (float)SSLH_OFF;
@@ -21767,7 +22463,7 @@ SSLH_I_FN void sslh_i_text_linear_new(sslh_net *net, const char *block, const ch
     int at;
     snprintf(text, sizeof text, "%s%s%s%sweight", block, block[0] ? "." : "", name, joined ? "" : ".");
     at = sslh_param_new(net, text, sslh_dim2(out, in), std > 0 ? SSLH_INIT_NORMAL : SSLH_INIT_XAVIER, std);
-    if (at >= 0) net->entry[at]->transposed = transposed;
+    if (transposed) sslh_i_store_transposed(net, at);
     snprintf(text, sizeof text, "%s%s%s%sbias", block, block[0] ? "." : "", name, joined ? "" : ".");
     sslh_param_new(net, text, sslh_dim1(out), SSLH_INIT_ZERO, 0);
 }
@@ -48160,6 +48856,160 @@ SSLH_DEF sslh_net *sslh_load_net_memory(sslh_ctx *c, const void *bytes, size_t s
     }
     return sslh_i_load_net_bytes(c, "sslh_load_net_memory", "the array", (const uint8_t *)bytes, size);
 }
+
+/* --- both encoders of CLIP in one file ---------------------------------------------------------------------------- */
+
+#if SSLH_WITH_CLIP
+#define SSLH_I_CLIP_VISUAL "visual."
+#define SSLH_I_CLIP_BLOCK "transformer.resblocks."
+/* Hugging Face's names of what OpenAI's begin with, for all but the blocks. */
+static const char *const sslh_i_clip_tower_names[][2] = {
+    {"visual.class_embedding", "vision_model.embeddings.class_embedding"},
+    {"visual.positional_embedding", "vision_model.embeddings.position_embedding.weight"},
+    {"visual.conv1.", "vision_model.embeddings.patch_embedding."},
+    {"visual.ln_pre.", "vision_model.pre_layrnorm."}, {"visual.ln_post.", "vision_model.post_layernorm."},
+    {"visual.proj", "visual_projection.weight"}, {"text_projection", "text_projection.weight"},
+    {"token_embedding.", "text_model.embeddings.token_embedding."},
+    {"positional_embedding", "text_model.embeddings.position_embedding.weight"},
+    {"ln_final.", "text_model.final_layer_norm."}};
+/* The same within a block. */
+static const char *const sslh_i_clip_block_names[][2] = {
+    {"attn.out_proj.", "self_attn.out_proj."}, {"ln_1.", "layer_norm1."}, {"ln_2.", "layer_norm2."},
+    {"mlp.c_fc.", "mlp.fc1."}, {"mlp.c_proj.", "mlp.fc2."}};
+
+/* Replaces the beginning of name by its partner in the table; 1 when it is there. */
+SSLH_I_FN int sslh_i_clip_rename(char *name, size_t size, const char *const table[][2], int rows) {
+    char rest[272];
+    int i;
+    for (i = 0; i < rows; i++) {
+        const size_t n = strlen(table[i][0]);
+        if (strncmp(name, table[i][0], n) != 0) continue;
+        snprintf(rest, sizeof rest, "%s", name + n);
+        snprintf(name, size, "%s%s", table[i][1], rest);
+        return 1;
+    }
+    return 0;
+}
+
+/* Gives the items of a list OpenAI's names -> Hugging Face's. There q, k and v of a block have matrices and biases of
+   their own: such an item becomes three, whose tensors, views of thirds of the whole, are taken from thirds. */
+SSLH_I_FN void sslh_i_clip_rename_all(sslh_i_st_list *l, sslh_tensor *thirds) {
+    const int n = l->n;
+    int i, k;
+    for (i = 0; i < n; i++) {
+        sslh_i_st_item *it = &l->item[i];
+        const size_t visual = strncmp(it->name, SSLH_I_CLIP_VISUAL, strlen(SSLH_I_CLIP_VISUAL)) == 0
+                                  ? strlen(SSLH_I_CLIP_VISUAL) : 0;
+        char *block = it->name + visual, inner[272], number[272];
+        size_t digits;
+        if (strncmp(block, SSLH_I_CLIP_BLOCK, strlen(SSLH_I_CLIP_BLOCK)) != 0) {
+            if (sslh_i_clip_rename(it->name, sizeof it->name, sslh_i_clip_tower_names,
+                                   SSLH_I_LENGTH(sslh_i_clip_tower_names)) && it->permute == 2) it->permute = 0;
+            continue;
+        }
+        block += strlen(SSLH_I_CLIP_BLOCK);
+        digits = strcspn(block, ".");
+        snprintf(inner, sizeof inner, "%s", block[digits] ? block + digits + 1 : "");
+        snprintf(number, sizeof number, "%s.encoder.layers.%.*s.", visual ? "vision_model" : "text_model", (int)digits,
+                 block);
+        if (strncmp(inner, "attn.in_proj_", 13) == 0) {
+            for (k = 2; k >= 0; k--, thirds++) { /* the item itself last */
+                sslh_i_st_item *part = k ? &l->item[l->n++] : it;
+                *thirds = *it->t;
+                thirds->shape[0] /= 3;
+                thirds->count /= 3;
+                sslh_i_set_data(thirds, it->t->data + (size_t)k * thirds->count);
+                if (k) *part = *it;
+                part->t = thirds;
+                snprintf(part->name, sizeof part->name, "%.200sself_attn.%c_proj.%.20s", number, "qkv"[k], inner + 13);
+            }
+            continue;
+        }
+        sslh_i_clip_rename(inner, sizeof inner, sslh_i_clip_block_names, SSLH_I_LENGTH(sslh_i_clip_block_names));
+        snprintf(it->name, sizeof it->name, "%.200s%.60s", number, inner);
+    }
+}
+
+/* All tensors of the method with OpenAI's names, and room for three in the place of each. */
+SSLH_I_FN int sslh_i_clip_list(sslh_method *m, sslh_i_st_list *l) {
+    const sslh_i_clip *s = (const sslh_i_clip *)m->self;
+    if (!sslh_i_st_list_new(m->ctx, l, 3 * sslh_count_tensors(m->net))) return 0;
+    sslh_i_st_add_net(l, m->encoder, SSLH_I_CLIP_VISUAL);
+    sslh_i_st_add_net(l, s->text, "");
+    sslh_i_st_add_net(l, s->head, "");
+    return 1;
+}
+
+SSLH_DEF void sslh_clip_save(sslh_method *m, const char *path) {
+    const char *fn = "sslh_clip_save";
+    sslh_i_st_list l;
+    sslh_i_st_meta meta[1 + SSLH_I_MAX_NETS];
+    sslh_i_tree t;
+    sslh_i_preprocess_line *line;
+    int n = 0;
+    if (!sslh_i_self(fn, m, "sslh_clip") || !sslh_i_tree_ready(&t, m->net) || !sslh_i_clip_list(m, &l)) return;
+    sslh_i_tree_of(&t, m->encoder);
+    line = sslh_i_preprocess_lines(m->ctx, fn, &t, SSLH_I_CLIP_VISUAL, meta, &n);
+    if (!SSLH_I_BAD(m->ctx)) sslh_i_st_write(m->ctx, fn, path, &l, meta, n);
+    sslh_i_free(m->ctx, line);
+    sslh_i_free(m->ctx, l.item);
+}
+
+/* Fills the method from an open file. */
+SSLH_I_FN void sslh_i_clip_fill(sslh_i_st *s, sslh_method *m) {
+    static const float mean[3] = {0.48145466f, 0.4578275f, 0.40821073f};
+    static const float std[3] = {0.26862954f, 0.26130258f, 0.27577711f};
+    sslh_ctx *c = m->ctx;
+    sslh_i_st_list l;
+    sslh_load_desc d;
+    sslh_tensor *thirds = NULL;
+    char report[400];
+    int missing = 0, i, ours = 0;
+    memset(&d, 0, sizeof d);
+    d.partial = 1;
+    d.report = report;
+    d.report_size = sizeof report;
+    if (!sslh_i_clip_list(m, &l)) return;
+    if (sslh_i_st_find(s, "", "text_model.embeddings.token_embedding.weight") >= 0) {
+        thirds = (sslh_tensor *)sslh_i_alloc(c, (size_t)l.cap * sizeof *thirds);
+        if (thirds) sslh_i_clip_rename_all(&l, thirds);
+    }
+    if (!SSLH_I_BAD(c)) sslh_i_st_match(s, &l, d, &missing);
+    if (!SSLH_I_BAD(c) && missing)
+        sslh_fail(c, SSLH_E_FORMAT, "%s: %s lacks %.200s", s->fn, s->file, strstr(report, "missing "));
+    if (!SSLH_I_BAD(c)) {
+        sslh_i_st_copy(s, &l);
+        sslh_i_preprocess_load(s, m->encoder, SSLH_I_CLIP_VISUAL);
+        for (i = 0; i < s->nmeta; i++) ours |= strncmp(s->meta[i].key, SSLH_I_ST_OURS, strlen(SSLH_I_ST_OURS)) == 0;
+        if (!ours) {
+            sslh_preprocess p = sslh_get_preprocess(m->encoder);
+            memcpy(p.mean, mean, sizeof mean);
+            memcpy(p.std, std, sizeof std);
+            p.height = p.width = sslh_net_query(m->encoder).image;
+            p.channels = 3;
+            sslh_set_preprocess(m->encoder, p);
+        }
+    }
+    sslh_i_free(c, thirds);
+    sslh_i_free(c, l.item);
+}
+SSLH_DEF void sslh_clip_load(sslh_method *m, const char *path) {
+    const char *fn = "sslh_clip_load";
+    sslh_i_st s;
+    uint8_t *bytes;
+    size_t size;
+    sslh_ctx *c;
+    if (!sslh_i_self(fn, m, "sslh_clip")) return;
+    c = m->ctx;
+    sslh_i_close_step(c); /* an error of the load shall not undo the present step */
+    bytes = sslh_i_read_whole(c, fn, path, &size);
+    if (!bytes) return;
+    /* Initial values are drawn now, because parts of a tensor cannot be named before it has memory. */
+    if (sslh_i_st_seal(m->net, 1) && sslh_i_st_open(&s, c, fn, sslh_i_tail(path), bytes, size)) sslh_i_clip_fill(&s, m);
+    sslh_i_st_close(&s);
+    sslh_i_free(c, bytes);
+}
+#endif /* SSLH_WITH_CLIP */
 
 /* --- classifiers -------------------------------------------------------------------------------------------------- */
 

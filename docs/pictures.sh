@@ -23,6 +23,7 @@ cp "$out/gan_between.png" docs/img/gan_between.png
 "$bin/gan" --data cifar10 --images 10000 --epochs 5 --width 16 --batch 64 --no-probe --out "$out"
 "$bin/mae" --epochs 6 --tune 1 --out "$out"
 "$bin/jepa" --data cifar10 --images 8000 --batch 128 --epochs 5 --momentum 0.98 --out "$out"
+"$bin/clip" --out "$out"
 "$bin/video" --data mnist --epochs 20 --no-order --out "$out"
 cp "$out/rotation_views.png" docs/img/rotation_views.png
 cp "$out/jigsaw_puzzles.png" docs/img/jigsaw_puzzles.png
@@ -49,4 +50,5 @@ cp "$out/vae/vae_between.png" docs/img/vae_between.png
 cp "$out/vae/vae_samples.png" docs/img/vae_samples.png
 cp "$out/gan.png" docs/img/gan.png
 cp "$out/mae_reconstructions.png" docs/img/mae_reconstructions.png
+cp "$out/clip_answers.png" docs/img/clip_answers.png
 cp "$out/jepa_nearest.png" docs/img/jepa_nearest.png

@@ -178,6 +178,30 @@ static unsigned long long run(int threads, const char *cpu, int portable) {
         note_part("mae", train(c, &m, data, adam, 2, 8, 0));
     }
 #endif
+#if SSLH_WITH_CLIP
+    {   /* captions that are drawn and lose words, both losses */
+        static int32_t captions[24 * 5];
+        sslh_field f[2];
+        sslh_vit_desc td;
+        sslh_clip_desc cd;
+        sslh_data pairs;
+        sslh_method m;
+        int i, loss;
+        for (i = 0; i < 24 * 5; i++) captions[i] = (int32_t)sslh_random_below(3, 5, (uint64_t)i, 9);
+        memset(f, 0, sizeof f), memset(&td, 0, sizeof td), memset(&cd, 0, sizeof cd);
+        f[0] = data.field[0];
+        f[1].kind = SSLH_FIELD_TOKENS, f[1].type = SSLH_I32, f[1].shape = sslh_dim1(5), f[1].values = captions;
+        pairs = sslh_data_from_fields(c, f, 2, 24);
+        td.image = SIDE, td.clip = 1, td.patch = 4, td.width = 24, td.depth = 2, td.heads = 3;
+        cd.vocabulary = 12, cd.length = 7, cd.text_width = 24, cd.text_depth = 1, cd.head_out = 10;
+        cd.drop_words = 0.2f, cd.dropout = 0.1f;
+        for (loss = 1; loss <= 2; loss++) {
+            cd.loss = loss;
+            m = sslh_clip(c, sslh_vit(c, td), NULL, cd);
+            note_part(loss == 1 ? "clip" : "siglip", train(c, &m, pairs, adam, 3, 8, 0));
+        }
+    }
+#endif
 #if SSLH_WITH_GPT || SSLH_WITH_BERT
     {   /* dropout, the softmax over many classes, and what is drawn */
         static int32_t text[400];

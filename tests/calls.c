@@ -908,6 +908,8 @@ static int call_row(world *w, int row, const char **names) {
     ROW(sslh_sinkhorn, K(sslh_sinkhorn(c, T(0), dice(2) ? dice(4) : i[0] % 20, f[0])))
     PAIR(sslh_negative_cosine)
     ROW(sslh_supcon_loss, K(sslh_supcon_loss(c, T(0), T(1), f[0])))
+    ROW(sslh_clip_loss, K(sslh_clip_loss(c, T(0), T(1), T(2), dice(2) ? NULL : T(3))))
+    ROW(sslh_siglip_loss, K(sslh_siglip_loss(c, T(0), T(1), T(2), dice(2) ? NULL : T(3), dice(2) ? NULL : T(1))))
     ROW(sslh_barlow_loss, K(sslh_barlow_loss(c, T(0), T(1), f[0])))
     ROW(sslh_vicreg_loss, K(sslh_vicreg_loss(c, T(0), T(1), f[0], f[1], f[2])))
     /* nets */
@@ -986,7 +988,8 @@ static int call_row(world *w, int row, const char **names) {
         keep_net(w, sslh_nin(c, e)))
     ROW(sslh_vit, EMPTY(sslh_vit_desc, e); e.image = zeros_mostly(); e.channels = zeros_mostly();
         e.patch = zeros_mostly(); e.width = zeros_mostly(); e.depth = i[0]; e.heads = zeros_mostly();
-        e.mlp = zeros_mostly(); e.fixed_positions = dice(2); e.any_size = dice(2); keep_net(w, sslh_vit(c, e)))
+        e.mlp = zeros_mostly(); e.fixed_positions = dice(2); e.any_size = dice(2);
+        e.clip = dice(2) ? dice(2) : zeros_mostly(); e.activation = zeros_mostly(); keep_net(w, sslh_vit(c, e)))
     ROW(sslh_transformer, EMPTY(sslh_transformer_desc, e); e.kind = zeros_mostly(); e.vocabulary = i[0];
         e.length = zeros_mostly(); e.width = dice(2) ? 4 : zeros_mostly(); e.depth = dice(2) ? 1 : zeros_mostly();
         e.heads = dice(2) ? 2 : zeros_mostly(); e.mlp = zeros_mostly(); e.causal = zeros_mostly();
@@ -1328,6 +1331,20 @@ static int call_row(world *w, int row, const char **names) {
         e.dropout = zeros_mostly_real(); e.settings = text[0]; add_method(w, sslh_bert4rec(c, n[0], e)))
     ROW(sslh_bert4rec_recommender, int32_t best[3]; sslh_recommend(sslh_bert4rec_recommender(dice(8) ? m : NULL),
         words, 1 + dice(WORDS), 3, best, NULL))
+    ROW(sslh_clip, EMPTY(sslh_clip_desc, e); e.loss = zeros_mostly(); e.equal = zeros_mostly();
+        e.temperature = zeros_mostly_real(); e.most = zeros_mostly_real(); e.head_out = dice(2) ? 4 : i[0];
+        e.drop_words = zeros_mostly_real(); e.start_token = zeros_mostly(); e.end_token = zeros_mostly();
+        e.vocabulary = dice(2) ? 12 : zeros_mostly(); e.length = zeros_mostly(); e.text_width = 8;
+        e.text_depth = 1; e.settings = text[0]; add_method(w, sslh_clip(c, n[0], dice(2) ? NULL : n[1], e)))
+    ROW(sslh_clip_images, K(sslh_clip_images(m, d[0])))
+    ROW(sslh_clip_texts, K(sslh_clip_texts(m, d[0], dice(2) ? dice(4) : i[0])))
+    ROW(sslh_clip_classes, const char *names[2]; const char *prompts[2]; names[0] = text[0]; names[1] = "cat";
+        prompts[0] = "a {}"; prompts[1] = dice(3) ? "{}" : text[1];
+        K(sslh_clip_classes(m, any_tokenizer(c, dice(2)), dice(6) ? names : NULL, dice(3) ? 2 : not_above_0(i[0]),
+                            dice(3) ? prompts : NULL, dice(3) ? 2 : not_above_0(i[1]))))
+    ROW(sslh_clip_zero_shot, int32_t found[64]; sslh_clip_zero_shot(m, T(0), d[0], d[0].count > 64 ? NULL : found))
+    ROW(sslh_clip_load, sslh_clip_load(m, path))
+    ROW(sslh_clip_save, sslh_clip_save(m, dice(2) ? own_file("clip") : target))
     ROW(sslh_bert_evaluate, returned(w, "sslh_bert_evaluate", !isnan((double)sslh_bert_evaluate(m, d[0]))))
     ROW(sslh_bert_load, sslh_bert_load(m, path))
     ROW(sslh_fill_mask, int32_t best[3]; float likely[3];
@@ -1961,6 +1978,14 @@ static sslh_tensor *graph_row(graph *g, int row, sslh_tensor *x, const char **na
     LOSS(sslh_supcon_loss, x = sslh_shift(c, sslh_tanh(c, at_most(g, view(g, x, 2), 0, 60)), 1.2f);
         if (x->shape[0] < 3) return NULL; a = index_below(g, sslh_dim1(x->shape[0]), 2);
         return sslh_supcon_loss(c, x, a, f))
+    LOSS(sslh_clip_loss, x = sslh_shift(c, sslh_tanh(c, at_most(g, view(g, x, 2), 0, 60)), 1.2f);
+        if (x->shape[0] < 2) return NULL; a = dice(2) ? NULL : index_below(g, sslh_dim1(x->shape[0]), 2);
+        return sslh_clip_loss(c, x, sslh_shift(c, sslh_tanh(c, leaf(g, shape_of(x))), 1.2f),
+                              sslh_tanh(c, leaf(g, sslh_dim0())), a))
+    LOSS(sslh_siglip_loss, x = sslh_shift(c, sslh_tanh(c, at_most(g, view(g, x, 2), 0, 60)), 1.2f);
+        if (x->shape[0] < 2) return NULL; a = dice(2) ? NULL : index_below(g, sslh_dim1(x->shape[0]), 2);
+        return sslh_siglip_loss(c, x, sslh_shift(c, sslh_tanh(c, leaf(g, shape_of(x))), 1.2f),
+                                sslh_tanh(c, leaf(g, sslh_dim0())), leaf(g, sslh_dim0()), a))
     LOSS(sslh_accuracy, x = at_most(g, view(g, x, 2), 0, 60); a = index_below(g, sslh_dim1(x->shape[0]), x->shape[1]);
         g->unchecked = 1; return sslh_mul(c, sslh_mean(c, x, SSLH_ALL, 0), sslh_accuracy(c, x, a, 1)))
     OP(sslh_sinkhorn, x = view(g, x, 2); g->want = shape_of(x); g->unchecked = 1;

@@ -106,6 +106,8 @@ static const method_case cases[] = {
     {"moco_3_vit", 0.001f, "version=3 queue=16 split=1 head_hidden=12 head_out=7 key_momentum=0.75"},
     {"supcon", 0.05f, "head_hidden=12 head_out=7"},
     {"supcon_3", 0.05f, "head_hidden=12 head_out=7 head_layers=3 temperature=0.5"},
+    {"clip", 0.01f, "head_out=7 vocabulary=11 length=12 text_width=8 text_depth=2"},
+    {"clip_sigmoid", 0.01f, "head_out=7 vocabulary=11 length=12 text_width=8 text_depth=2 loss=2 temperature=0.5"},
     {"nnclr", 0.05f, "queue=16 head_hidden=12 head_out=7 predictor_hidden=9"},
     {"nnclr_plain", 0.05f, "queue=16 head_hidden=12 head_out=7 predictor_hidden=9 head_layers=2 temperature=0.5 "
         "no_neighbours=1"},
@@ -294,6 +296,18 @@ static void given_views(sslh_method *m, const sslh_batch *batch, sslh_view_set *
         }
         sslh_view_add(out, "tokens", sslh_from_ints(c, sslh_dim2(3, 6), tokens));
         sslh_view_add(out, "targets", sslh_from_ints(c, sslh_dim2(3, 6), targets));
+    } else if (strncmp(current->name, "clip", 4) == 0) { /* 5 images, texts of 7 tokens, 0 and 3 of one caption */
+        static const int32_t ends[5] = {6, 10, 20, 24, 33}, same[5] = {0, 1, 2, 0, 4};
+        static const uint8_t padding[35] = {0};
+        int32_t tokens[35];
+        uint32_t s = seed_of("tokens ", current->name);
+        int i;
+        for (i = 0; i < 35; i++) tokens[i] = (int32_t)(draw20(&s) % 11);
+        sslh_view_add(out, "images", image_input(c, "images", 5, 8, 8, 3));
+        sslh_view_add(out, "tokens", sslh_from_ints(c, sslh_dim2(5, 7), tokens));
+        sslh_view_add(out, "ends", sslh_from_ints(c, sslh_dim1(5), ends));
+        sslh_view_add(out, "padding", sslh_from_bytes(c, sslh_dim2(5, 7), padding)); /* causal: not looked at */
+        sslh_view_add(out, "same", sslh_from_ints(c, sslh_dim1(5), same));
     } else if (strncmp(current->name, "cpc2", 4) == 0) {
         /* 3 images of 4 x 4 patches, 9 draws, within images 9 for each */
         int rows = strcmp(current->name, "cpc2_same") == 0 ? 3 : 1, J = strcmp(current->name, "cpc2_all") ? 9 : 999, i;
@@ -472,6 +486,15 @@ static sslh_method make_method(sslh_ctx *c, const char *name) {
         memset(&d, 0, sizeof d), d.settings = settings_of(name);
         d.dropout = SSLH_OFF, d.negatives = ends_with(name, "_all") ? SSLH_OFF : 2;
         return sslh_sasrec(c, encoder_for(c, name), d);
+    }
+#endif
+#if SSLH_WITH_CLIP
+    if (strncmp(name, "clip", 4) == 0) {
+        sslh_clip_desc d;
+        memset(&d, 0, sizeof d), d.settings = settings_of(name);
+        d.head_out = 7, d.vocabulary = 11, d.length = 12, d.text_width = 8, d.text_depth = 2;
+        if (strcmp(name, "clip_sigmoid") == 0) d.loss = SSLH_CLIP_SIGMOID, d.temperature = 0.5f;
+        return sslh_clip(c, encoder_for(c, name), NULL, d);
     }
 #endif
 #if SSLH_WITH_BERT4REC

@@ -62,6 +62,7 @@ static const char *const small_settings[][2] = {
     {"frame_order", "head_hidden=9"},
     {"moco", "queue=96,head_hidden=8,head_out=6"},
     {"supcon", "head_hidden=8,head_out=6"},
+    {"clip", "head_out=6,vocabulary=14,length=9,text_width=8,text_depth=1,drop_words=0.2"},
     {"nnclr", "queue=96,head_hidden=8,head_out=6,predictor_hidden=8"},
     {"byol", "head_hidden=8,head_out=6"},
     {"simsiam", "head_out=8,predictor_hidden=4"},

@@ -58,7 +58,7 @@ static const sslh_method_info *method_info(const char *name) {
 /* Learns from images or sound: for text this program has no tokenizer, for clips there is examples/images/video.c. */
 static int on_files(const sslh_method_info *m) {
     return m->make && strcmp(m->input, "text") != 0 && strcmp(m->input, "histories") != 0 &&
-           strcmp(m->input, "clips") != 0;
+           strcmp(m->input, "captioned images") != 0 && strcmp(m->input, "clips") != 0;
 }
 
 /* --methods, and --help followed by the name of a method: answered before anything else is read. */

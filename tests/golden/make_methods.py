@@ -673,6 +673,25 @@ def gpt(case, P, step, noise):
     return loss
 
 
+def clip(case, P, step, noise):
+    x = torch.tensor((draw20(seed_of('tokens ', case), 35) % 11).reshape(5, 7))
+    same = torch.tensor([0, 1, 2, 0, 4])
+    u = F.normalize(convnet(P, 'encoder.', image_input(case, 'images', (5, 8, 8, 3))) @ P['head.visual.proj'].T, dim=1)
+    h = text_net(P, 'text.', True, x, heads=1)[0].reshape(35, 8)[[6, 10, 20, 24, 33]]
+    v = F.normalize(h @ P['head.text_projection'].T, dim=1)
+    s = u @ v.T * P['head.logit_scale'].exp()
+    right = (same[:, None] == same).double()
+    NUMBERS.append(('temperature', (-P['head.logit_scale']).exp()))
+    def bound():  # after the update
+        with torch.no_grad():
+            P['head.logit_scale'].clamp_(0, np.log(100))
+    AFTER.append(bound)
+    if case == 'clip_sigmoid':
+        return -F.logsigmoid((2 * right - 1) * (s + P['head.logit_bias'])).sum() / 5
+    share = right / right.sum(1, keepdim=True)
+    return -((share * torch.log_softmax(s, 1)).sum(1) + (share * torch.log_softmax(s.T, 1)).sum(1)).mean() / 2
+
+
 def bert(case, P, step, noise):
     s = draw20(seed_of('tokens ', case), 27) % 110
     x, targets = torch.tensor(s[:21].reshape(3, 7)), torch.tensor(s[21:])
@@ -1041,6 +1060,8 @@ def optimizer(case, P, names, lr):
         return [adam(('encoder.', 'head.')), adam('generator.')]
     if case.startswith('sasrec'):
         return torch.optim.Adam(ps, lr=lr, betas=(f32(0.9), f32(0.98)), eps=f32(1e-3))
+    if case.startswith('clip'):
+        return torch.optim.AdamW(groups(f32(0.2)), lr=lr, betas=(f32(0.9), f32(0.98)), eps=f32(1e-3))
     if case.startswith(('gpt', 'bert')):
         return torch.optim.AdamW(groups(f32(0.01)), lr=lr, betas=(f32(0.9), f32(0.999)), eps=f32(1e-3))
     if case.startswith('colorization'):
@@ -1069,7 +1090,7 @@ LOSS = {'simclr': simclr, 'simclr_plain': simclr, 'rotation': rotation, 'jigsaw'
         'supcon': supcon, 'supcon_3': supcon, 'nnclr': nnclr, 'nnclr_plain': nnclr,
         'byol': byol, 'byol_collapse': byol, 'simsiam': simsiam, 'simsiam_3': simsiam, 'simsiam_plain': simsiam,
         'swav': swav, 'swav_queue': swav, 'dino': dino, 'dino_rest': dino,
-        'gpt': gpt, 'gpt_clip': gpt, 'bert': bert, 'bert_next': bert, 'sasrec': sasrec, 'sasrec_all': sasrec, 'bert4rec': bert4rec,
+        'clip': clip, 'clip_sigmoid': clip, 'gpt': gpt, 'gpt_clip': gpt, 'bert': bert, 'bert_next': bert, 'sasrec': sasrec, 'sasrec_all': sasrec, 'bert4rec': bert4rec,
         'barlow': barlow, 'vicreg': vicreg, 'vicreg_weights': vicreg, 'colorization': colorization,
         'colorization_l': colorization, 'colorization_both': colorization}
 
