@@ -2101,7 +2101,7 @@ SSLH_API void sslh_resize(sslh_ctx *c, const float *in, int height, int width, i
    gradient. */
 SSLH_API sslh_tensor *sslh_rotate90(sslh_ctx *c, sslh_tensor *x, const int32_t *quarter);
 
-/* How a text becomes a view. Zero fields do nothing. A share is one of the tokens that the text has at that step, rounded
+/* How a text becomes a view. Zero fields do nothing. A share is one of the tokens that a text has at that step, rounded
    to whole tokens. Order: shuffle, spans, deleted, swapped, replaced, masked, ends. No step but the ends makes a text
    longer. */
 typedef struct sslh_text_recipe {
@@ -14380,8 +14380,8 @@ SSLH_I_FN sslh_tensor *sslh_i_electra_guess(sslh_method *m, sslh_tensor *tokens,
     return sslh_layer_layer_norm(s->generator, last + 2, h, 1e-12f);
 }
 
-/* (6): the first of the V tokens at which the running sum of the probabilities exceeds the chance. rows 1: p (M,V), a row
-   for each place; 0: p (V), running sums that all places share. */
+/* (6): the first of the V tokens at which the running sum of the probabilities exceeds the chance. rows 1: p (M,V), one
+   row for each place; 0: p (V), running sums that all places share. */
 SSLH_I_FN void sslh_i_electra_pick(const sslh_tensor *p, int rows, const sslh_tensor *chances, int32_t *token) {
     const size_t V = (size_t)p->shape[p->ndim - 1];
     size_t i, j;
