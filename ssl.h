@@ -3631,7 +3631,8 @@ typedef struct sslh_bart_desc {
 /* encoder: sslh_transformer that is not causal; its table of embeddings also serves the decoder. Data: texts without
    special tokens, the first field of tokens (of a stream: its windows); the method puts [CLS] in front and [SEP] behind
    each. Second number: perplexity of the original tokens. Training: batch=32 optimizer=adamw lr=1e-3 weight_decay=0.01
-   clip=1 schedule=linear_decay warmup=1. Paper: batch=8000. */
+   clip=1 schedule=linear_decay warmup=1. Paper: batch=8000 optimizer=adamw lr=1e-3 weight_decay=0.01 clip=1
+   schedule=linear_decay warmup=1. */
 SSLH_API sslh_method sslh_bart(sslh_ctx *c, sslh_net *encoder, sslh_bart_desc desc);
 /* Mean loss in nats of each token of the data, in evaluation mode; what is damaged depends on the seed and the sample.
    Windows of a stream stay where they are. 0 after an error. */
@@ -14577,7 +14578,9 @@ static const sslh_setting sslh_i_bart_settings[] = {
 };
 static const char sslh_i_bart_training[] =
     "batch=32 optimizer=adamw lr=1e-3 weight_decay=0.01 clip=1 schedule=linear_decay warmup=1";
-static const char sslh_i_bart_paper[] = "batch=8000"; /* its rate is not in the paper */
+/* The paper tells the size of the batch; the rest is as above. */
+static const char sslh_i_bart_paper[] =
+    "batch=8000 optimizer=adamw lr=1e-3 weight_decay=0.01 clip=1 schedule=linear_decay warmup=1";
 
 typedef struct sslh_i_bart {
     sslh_bart_desc d;
