@@ -1,7 +1,7 @@
 /* Is a sentence for or against? With few labels, features that were learnt from sentences without labels may help. Each
-   row is an encoder: untrained, or after BERT, ELECTRA, BART, the order of sentences, or a contrast of two views of
-   each sentence. It is measured with 1, 10 and 100 % of the labels: frozen, with a linear classifier on the mean of its
-   output, and fine-tuned. Beside them stand counted words (naive Bayes).
+   row is an encoder: untrained, or after word2vec, BERT, ELECTRA, BART, the order of sentences, or a contrast of two
+   views of each sentence. It is measured with 1, 10 and 100 % of the labels: frozen, with a linear classifier on the
+   mean of its output, and fine-tuned. Beside them stand counted words (naive Bayes).
 
        build/examples/polarity --data text --text wiki_train.txt --bytes 1000000
        build/examples/polarity --data text --methods bert,electra --steps 4000
@@ -312,14 +312,62 @@ typedef struct words { int cls, sep, mask, end, vocabulary; } words; /* special 
 typedef struct budget { int steps, batch; float lr, dropout; } budget;
 static int given(int token) { return (int)sslh_or_off((float)token); }
 
+/* What a run ended with, for a line above the table's row. */
+typedef struct run_end { float loss, guessing; sslh_number numbers[8]; } run_end;
+static int note_end(const sslh_train_info *info, void *user) {
+    run_end *end = (run_end *)user;
+    if (!info->epoch_end && info->step + 1 < info->steps) return 0;
+    end->loss = info->loss;
+    end->guessing = info->method->guessing;
+    memcpy(end->numbers, info->numbers, sizeof end->numbers);
+    return 0;
+}
+
+/* Puts word2vec's vectors, trained on the same texts, into the encoder's table of words. */
+static void word_vectors(sslh_ctx *c, task *t, const lines *l, int epochs) {
+    sslh_tensor *table = sslh_find(t->encoder, "embeddings.word_embeddings.weight"), *x;
+    const size_t room = (size_t)l->n * (LONGEST * 9 + 1) + 1;
+    char *text = (char *)malloc(room);
+    sslh_word2vec_desc d;
+    sslh_vectors *v;
+    size_t used = 0;
+    double square = 0;
+    memset(&d, 0, sizeof d);
+    if (!text) sslh_fail(c, SSLH_E_MEMORY, "out of memory: the words");
+    for (int i = 0; i < l->n && text; i++) { /* its words are the numbers of the tokens */
+        for (int k = 0; k < l->length[i]; k++)
+            used += (size_t)snprintf(text + used, room - used, "%d ", (int)l->words[(size_t)i * LONGEST + (size_t)k]);
+        used += (size_t)snprintf(text + used, room - used, "\n");
+    }
+    d.dim = table->shape[1], d.epochs = epochs, d.min_count = 2, d.sample = 1e-3f;
+    v = sslh_word2vec(c, text, used, d);
+    free(text);
+    stop_on_error(c);
+    x = sslh_vectors_tensor(v);
+    for (size_t i = 0; i < x->count; i++) square += (double)x->data[i] * (double)x->data[i];
+    for (int i = 0; i < x->shape[0]; i++) { /* so long that they outweigh the positions, of deviation 0.02 */
+        const long word = strtol(sslh_vectors_word(v, i), NULL, 10); /* "</s>" is 0, [PAD] */
+        for (int k = 0; k < d.dim; k++)
+            table->data[word * d.dim + k] =
+                x->data[i * d.dim + k] * (sslh_real)(0.06 / sqrt(square / (double)x->count));
+    }
+}
+
 /* Trains t->encoder by the method of this name on texts; 0: there is no such method. */
-static int pretrain(sslh_ctx *c, const char *name, task *t, const words *w, sslh_data texts, const budget *b) {
+static int pretrain(sslh_ctx *c, const char *name, task *t, const words *w, const lines *l, const budget *b) {
     const float dropout = sslh_or_off(b->dropout);
+    const sslh_data texts = lines_data(c, l, 0);
+    run_end end;
     sslh_train_desc d;
     sslh_method m;
     task own = *t;
-    memset(&d, 0, sizeof d);
+    memset(&d, 0, sizeof d), memset(&end, 0, sizeof end);
     if (!strcmp(name, "untrained")) return 1;
+    if (!strncmp(name, "word2vec", 8)) {
+        word_vectors(c, t, l, b->steps < 100 ? 1 : 10);
+        if (!name[8]) return 1;
+        name += 9; /* "word2vec+bert" */
+    }
     if (!strcmp(name, "bert")) {
         sslh_bert_desc bd;
         memset(&bd, 0, sizeof bd);
@@ -353,15 +401,22 @@ static int pretrain(sslh_ctx *c, const char *name, task *t, const words *w, sslh
     d.epochs = 1 + (int)((int64_t)b->steps * b->batch / texts.count);
     d.max_steps = b->steps;
     d.lr = b->lr, d.warmup = 0.1f * (float)d.epochs, d.quiet = 1;
+    d.callback = note_end, d.user = &end;
     sslh_train(c, m, texts, d);
     stop_on_error(c);
+    printf("  %s: %d passes, loss %.3f at the end (guessing %.3f)", name, d.epochs, (double)end.loss,
+           (double)end.guessing);
+    for (int k = 0; k < 3 && end.numbers[k].name && end.numbers[k].name[0]; k++)
+        printf(", %s %.3f", end.numbers[k].name, (double)end.numbers[k].value);
+    printf("\n");
     return 1;
 }
 
 int main(int argc, char **argv) {
     options o = options_parse(&argc, argv, "Polarity of sentences with few labels.",
                               "  --text FILE    sentences about other things     --bytes N    of it (1000000)\n"
-                              "  --methods A,B  untrained,bert,electra,unigram,bart,order,contrast (all)\n"
+                              "  --methods A,B  untrained, word2vec, bert, electra, unigram (words are replaced by\n"
+                              "                 frequent ones), bart, order, contrast; word2vec+bert: both\n"
                               "  --steps N      of pretraining (1500)            --lr R       their peak rate (1e-3)\n"
                               "  --width N      of the net (128)                 --depth N    blocks (2)\n"
                               "  --tune R       rate of fine-tuning (1e-3)       --tuned N    its least steps (150)\n"
@@ -369,7 +424,7 @@ int main(int argc, char **argv) {
                               "  --delete S     share of the words that fine-tuning leaves out in each step (none)\n");
     static const char *const specials = "[PAD] [UNK] [CLS] [SEP] [MASK]";
     sslh_ctx *c = options_create(&o);
-    const char *text = NULL, *methods = "untrained,bert,electra,unigram,bart,order,contrast", *at;
+    const char *text = NULL, *methods = "untrained,word2vec,bert,electra,unigram,bart,order,contrast", *at;
     int bytes = 1000000, draws = 3, vocabulary = 12000, tuned = 150;
     float deleted = 0;
     lines l[2]; /* the sentences with labels; all that is read without them */
@@ -460,7 +515,7 @@ int main(int argc, char **argv) {
         own_task.views.mask_token = w.mask;
         own_task.dropout = b.dropout;
         own_task.encoder = sslh_transformer(c, n);
-        if (!pretrain(c, name, &own_task, &w, lines_data(c, &l[1], 0), &b)) {
+        if (!pretrain(c, name, &own_task, &w, &l[1], &b)) {
             fprintf(stderr, "--methods: there is no %s\n", name);
             return 2;
         }
