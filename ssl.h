@@ -309,7 +309,7 @@
                  class each; with images: no labels. A file that cannot be read is an error, text aside
    sslh_load_images_ex resizes and crops, because photographs have many sizes and a data set has one. sslh_load_audio(c,
    path, desc) reads WAV files in the same kinds of folders, with labels from their names too. A tokenizer turns text
-   (sslh_load_file) into numbers (>>api-tokenizers, docs/tokenizers.md), sslh_load_items reads who chose what.
+   (sslh_load_file) into numbers (docs/tokenizers.md), sslh_text_views makes views; sslh_load_items: who chose what.
 
    sslh_load_clips(c, path, desc) reads clips from folders of numbered frames, and sslh_data_moving makes them of images
    (digits that bounce, windows that move over photographs). sslh_clip_views gives all frames of a clip the same view;
@@ -54099,7 +54099,8 @@ SSLH_I_LEAN_END
            an earlier backward pass has released is an error; Adam counts the steps of a part that was frozen from its
            first update on; windows of a stream do not reach into its other parts; 0 as deviation of a channel leaves
            the channel as it is, in training, probes and sslh_embed; histories of items: SASRec, BERT4Rec, item2vec,
-           recommendations and their rank; positions of the caller's own in sslh_transformer
+           recommendations and their rank; positions of the caller's own in sslh_transformer; ELECTRA, BART, the order
+           of sentences, views of texts
     0.1.0  first version: core, kernels, encoders; rotation, SimCLR, VAE, MAE; probes, pictures */
 
 /* ================================================================================================================== */

@@ -1337,9 +1337,9 @@ static int call_row(world *w, int row, const char **names) {
         words, 1 + dice(WORDS), 3, best, NULL))
     ROW(sslh_electra, EMPTY(sslh_electra_desc, e); e.mask = zeros_mostly_real(); e.weight = zeros_mostly_real();
         e.generator_heads = zeros_mostly(); e.unigram = zeros_mostly();
-        e.cls_token = dice(2) ? SSLH_OFF : zeros_mostly(); e.sep_token = dice(2) ? 2 : zeros_mostly(); e.mask_token = dice(2) ? 1 : zeros_mostly();
-        e.pad_token = zeros_mostly(); e.dropout = zeros_mostly_real(); e.settings = text[0];
-        add_method(w, sslh_electra(c, n[0], e)))
+        e.cls_token = dice(2) ? SSLH_OFF : zeros_mostly(); e.sep_token = dice(2) ? 2 : zeros_mostly();
+        e.mask_token = dice(2) ? 1 : zeros_mostly(); e.pad_token = zeros_mostly(); e.dropout = zeros_mostly_real();
+        e.settings = text[0]; add_method(w, sslh_electra(c, n[0], e)))
     ROW(sslh_bart, EMPTY(sslh_bart_desc, e); e.spans = zeros_mostly_real(); e.span = zeros_mostly_real();
         e.sentence_end = zeros_mostly(); e.deleted = zeros_mostly_real(); e.replaced = zeros_mostly_real();
         e.masked = zeros_mostly_real(); e.decoder_depth = dice(2) ? 1 : zeros_mostly();
