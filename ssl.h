@@ -3581,8 +3581,8 @@ typedef struct sslh_electra_desc {
     float mask;               /* share of the tokens of a text that the generator fills in, above 0, below 1; default
                                  0.15 */
     float weight;             /* of the detection in the loss, above 0; default 50 */
-    int   generator_heads;    /* of the generator, which has as many blocks as the encoder and heads as wide, 1 to
-                                 those of the encoder; default a quarter of them, at least 1 */
+    int   generator_heads;    /* of the generator, which has as many blocks as the encoder, of the same kind, and heads
+                                 as wide, 1 to those of the encoder; default a quarter of them, at least 1 */
     int   unigram;            /* 1: no generator, words are replaced by others as often as these occur in the data */
     int   cls_token;          /* number of [CLS], 0 to 16777215; default 101; SSLH_OFF: 0. As the following, default as
                                  in BERT's published vocabulary */
@@ -5523,6 +5523,7 @@ SSLH_I_FN void sslh_i_text_linear_new(sslh_net *net, const char *block, const ch
                                       int transposed);
 SSLH_I_FN void sslh_i_text_block_new(sslh_net *net, const sslh_transformer_desc *d, int number, float std,
                                      float proj_std);
+SSLH_I_FN int sslh_i_text_block_size(int kind);
 SSLH_I_FN sslh_tensor *sslh_i_text_blocks(sslh_net *net, int at, sslh_tensor *x, const sslh_transformer_desc *d,
                                           sslh_tensor *padding, float dropout);
 SSLH_I_FN void sslh_i_decoder_block_new(sslh_net *net, const sslh_transformer_desc *d, int number);
@@ -14241,7 +14242,9 @@ SSLH_I_FN sslh_method sslh_i_bert_make(sslh_ctx *c, sslh_net *encoder, sslh_data
    With .unigram there is no generator: z_t is drawn by how often words occur in the data, and L = L_D (11). That is
    cheaper, but few of such words fit, so they are easier to find.
    Traps: L_D alone says little, since most words are original and "original" is right for some 90 % of them: look at
-   what is found and at false alarms. A generator as large as f is too good a liar; a quarter to a half is best. */
+   what is found and at false alarms. At first nothing is found; where norms stand behind the sums (SSLH_BERT) that lasts
+   longer than with norms in front (SSLH_GPT2 with .causal = SSLH_OFF). A generator as large as f is too good a liar; a
+   quarter to a half of it is best. */
 
 static const sslh_setting sslh_i_electra_settings[] = {
     {SSLH_I_FIELD(sslh_electra_desc, mask), SSLH_SETTING_REAL, "0.15", "above 0, below 1"},
@@ -14367,7 +14370,7 @@ SSLH_I_FN sslh_tensor *sslh_i_electra_guess(sslh_method *m, sslh_tensor *tokens,
                                             sslh_tensor *places) {
     sslh_ctx *c = m->ctx;
     const sslh_i_electra *s = (const sslh_i_electra *)m->self;
-    const int last = 2 + 16 * s->g.depth;
+    const int last = 2 + sslh_i_text_block_size(s->g.kind) * s->g.depth;
     sslh_forward_desc f;
     sslh_tensor *h;
     memset(&f, 0, sizeof f);
@@ -14449,7 +14452,7 @@ SSLH_I_FN sslh_tensor *sslh_i_electra_loss(sslh_method *m, const sslh_view_set *
     m->numbers[2].value = 0;
     m->guessing = (float)sslh_i_log(2);
     if (s->generator) {
-        sslh_tensor *b = sslh_param(s->generator, 6 + 16 * s->g.depth), *u;
+        sslh_tensor *b = sslh_param(s->generator, 6 + sslh_i_text_block_size(s->g.kind) * s->g.depth), *u;
         u = sslh_i_electra_guess(m, sslh_view_get(v, "tokens"), sslh_view_get(v, "padding"), places);
         loss = sslh_i_text_nats(c, u, table, b, sslh_view_get(v, "targets")); /* (5) */
         m->numbers[2].value = (float)sslh_i_exp((sslh_real)sslh_item(loss));
@@ -14472,8 +14475,8 @@ SSLH_I_FN sslh_tensor *sslh_i_electra_loss(sslh_method *m, const sslh_view_set *
     return sslh_add(c, loss, sslh_scale(c, found, (sslh_real)s->d.weight)); /* (10) */
 }
 
-/* The generator behind an encoder of width D. The names are those of Hugging Face's files, without "generator." and
-   "generator_" in front. */
+/* The generator behind an encoder of width D. With BERT's blocks the names are those of Hugging Face's files, without
+   "generator." and "generator_" in front. */
 SSLH_I_FN sslh_net *sslh_i_electra_generator(sslh_ctx *c, const sslh_transformer_desc *g, int D) {
     sslh_net_desc n;
     sslh_net *net;
@@ -14505,7 +14508,7 @@ SSLH_DEF sslh_method sslh_electra(sslh_ctx *c, sslh_net *encoder, sslh_electra_d
             sslh_fail(c, SSLH_E_USAGE, "%s: .generator_heads is %d, but the encoder has %d: the generator must not be "
                       "larger", op, d.generator_heads, t->heads);
         s.g = *t;
-        s.g.kind = SSLH_BERT;
+        if (s.g.kind == (int)SSLH_SASREC) s.g.kind = SSLH_BERT;
         s.g.heads = d.generator_heads;
         s.g.width = d.generator_heads * (t->width / t->heads);
         s.g.mlp = 4 * s.g.width;
@@ -14773,6 +14776,9 @@ SSLH_DEF sslh_method sslh_bart(sslh_ctx *c, sslh_net *encoder, sslh_bart_desc d)
     if (t) {
         if (!d.decoder_depth) d.decoder_depth = t->depth;
         s.g = *t;
+        s.g.kind = SSLH_BERT;
+        s.g.causal = SSLH_OFF;
+        s.g.activation = SSLH_GELU;
         s.g.depth = d.decoder_depth;
         s.noise.shuffle = d.sentence_end ? 1.0f : 0.0f;
         s.noise.sentence_end = d.sentence_end;
@@ -22689,6 +22695,25 @@ static const sslh_i_text_names sslh_i_text_names_of[4] = {
 /* 1 for a net whose inputs are tokens. */
 SSLH_I_FN int sslh_i_takes_tokens(const sslh_net *net) { return strncmp(net->arch, "transformer ", 12) == 0; }
 
+/* How many parameters a block has, and how it computes, in a net of this kind. */
+SSLH_I_FN int sslh_i_text_block_size(int kind) {
+    return kind == (int)SSLH_BERT ? 16 : kind == (int)SSLH_SASREC ? 14 : 12;
+}
+SSLH_I_FN sslh_i_block_desc sslh_i_text_block_desc(const sslh_net *net, const sslh_transformer_desc *d, float dropout) {
+    const int bert = d->kind == (int)SSLH_BERT, sasrec = d->kind == (int)SSLH_SASREC;
+    sslh_i_block_desc b;
+    memset(&b, 0, sizeof b);
+    b.heads = d->heads;
+    b.causal = d->causal == 1;
+    b.post_norm = bert;
+    b.separate_qkv = bert || sasrec;
+    b.eps = bert ? 1e-12f : sasrec ? 1e-8f : 1e-5f;
+    b.dropout = net->training ? dropout : 0.0f;
+    b.weight_dropout = sasrec ? b.dropout : 0.0f;
+    b.activation = d->activation;
+    return b;
+}
+
 /* Entries: 0 the table of token embeddings, 1 those of positions, 2 those of segments if there are any, then norm
    (2), blocks (12, 14 or 16 each) and the pooler (2). The norm is applied to the embedded tokens in BERT, to the output
    in the others. SASRec multiplies the embeddings of its tokens, but not those of positions, by sqrt(D). */
@@ -22699,7 +22724,7 @@ SSLH_I_FN sslh_tensor *sslh_i_transformer_forward(sslh_net *net, sslh_tensor *x,
     sslh_i_block_desc b;
     const int from = call->cache ? ((const sslh_i_cache *)call->cache)->used : 0;
     const int norm = d->segments > 0 ? 3 : 2, bert = d->kind == (int)SSLH_BERT, sasrec = d->kind == (int)SSLH_SASREC;
-    const int each = bert ? 16 : sasrec ? 14 : 12;
+    const int each = sslh_i_text_block_size(d->kind);
     sslh_tensor *y;
     char tap[24], text[96];
     int i;
@@ -22714,15 +22739,7 @@ SSLH_I_FN sslh_tensor *sslh_i_transformer_forward(sslh_net *net, sslh_tensor *x,
                   call->keep ? ".keep, which is for images" : "segments (.segments of sslh_transformer)");
         return sslh_i_dummy(c);
     }
-    memset(&b, 0, sizeof b);
-    b.heads = d->heads;
-    b.causal = d->causal == 1;
-    b.post_norm = bert;
-    b.separate_qkv = bert || sasrec;
-    b.eps = bert ? 1e-12f : sasrec ? 1e-8f : 1e-5f;
-    b.dropout = net->training ? call->dropout : 0.0f;
-    b.weight_dropout = sasrec ? b.dropout : 0.0f;
-    b.activation = d->activation;
+    b = sslh_i_text_block_desc(net, d, call->dropout);
     b.key_mask = call->mask;
     b.cache = (sslh_i_cache *)call->cache;
     y = sslh_embedding(c, sslh_param(net, 0), x); /* (N,T,D) */
@@ -22788,26 +22805,16 @@ SSLH_I_FN void sslh_i_text_block_new(sslh_net *net, const sslh_transformer_desc 
     sslh_i_text_linear_new(net, block, n->fc2, d->mlp, D, proj_std, T);
 }
 
-/* --- blocks of texts for the nets of methods: BERT's, and those of a decoder -------------------------------------- */
+/* --- blocks of texts for the nets of methods ---------------------------------------------------------------------- */
 
-/* What blocks with norms behind the sums and exact GELU have in common (BERT, BART). */
-SSLH_I_FN sslh_i_block_desc sslh_i_text_block_desc(const sslh_net *net, int heads, float eps, float dropout) {
-    sslh_i_block_desc b;
-    memset(&b, 0, sizeof b);
-    b.heads = heads;
-    b.post_norm = b.separate_qkv = 1;
-    b.eps = eps;
-    b.dropout = net->training ? dropout : 0.0f;
-    b.activation = SSLH_GELU;
-    return b;
-}
-/* d->depth blocks of BERT, whose parameters sslh_i_text_block_new declared from index at: x (N,T,D) -> (N,T,D). */
+/* d->depth blocks of a transformer of texts (of any kind but SASRec's), whose parameters sslh_i_text_block_new declared
+   from index at: x (N,T,D) -> (N,T,D). */
 SSLH_I_FN sslh_tensor *sslh_i_text_blocks(sslh_net *net, int at, sslh_tensor *x, const sslh_transformer_desc *d,
                                           sslh_tensor *padding, float dropout) {
-    sslh_i_block_desc b = sslh_i_text_block_desc(net, d->heads, 1e-12f, dropout);
+    sslh_i_block_desc b = sslh_i_text_block_desc(net, d, dropout);
     int i;
     b.key_mask = padding;
-    for (i = 0; i < d->depth; i++) x = sslh_i_block_run(net, at + 16 * i, x, &b);
+    for (i = 0; i < d->depth; i++) x = sslh_i_block_run(net, at + sslh_i_text_block_size(d->kind) * i, x, &b);
     return x;
 }
 
@@ -22832,8 +22839,8 @@ SSLH_I_FN void sslh_i_decoder_block_new(sslh_net *net, const sslh_transformer_de
     sslh_i_text_linear_new(net, block, "fc1", D, d->mlp, 0.02f, 0);
     sslh_i_text_linear_new(net, block, "fc2", d->mlp, D, 0.02f, 0);
 }
-/* d->depth such blocks: x (N,T,D), where no token sees those behind it, and h (N,S,D), the output of an encoder, all of
-   which every token sees but for padding (N,S):
+/* d->depth such blocks (.kind BERT's): x (N,T,D), where no token sees those behind it, and h (N,S,D), the output of an
+   encoder, all of which every token sees but for padding (N,S):
      x = norm(x + drop(out(attention(q x, k x, v x))));   x = norm(x + drop(out(attention(q x, k h, v h))))
      x = norm(x + drop(fc2(gelu(fc1(x))))) */
 SSLH_I_FN sslh_tensor *sslh_i_decoder_blocks(sslh_net *net, int at, sslh_tensor *x, sslh_tensor *h,
@@ -22841,7 +22848,8 @@ SSLH_I_FN sslh_tensor *sslh_i_decoder_blocks(sslh_net *net, int at, sslh_tensor 
     sslh_i_block_desc b[2];
     sslh_tensor *y;
     int i, j;
-    b[0] = b[1] = sslh_i_text_block_desc(net, d->heads, 1e-5f, dropout);
+    b[0] = b[1] = sslh_i_text_block_desc(net, d, dropout);
+    b[0].eps = b[1].eps = 1e-5f;
     b[0].causal = 1;
     b[1].key_mask = padding;
     for (i = 0; i < d->depth; i++, at += 26) {

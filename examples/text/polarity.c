@@ -325,7 +325,7 @@ static int note_end(const sslh_train_info *info, void *user) {
 
 /* Puts word2vec's vectors, trained on the same texts, into the encoder's table of words. */
 static void word_vectors(sslh_ctx *c, task *t, const lines *l, int epochs) {
-    sslh_tensor *table = sslh_find(t->encoder, "embeddings.word_embeddings.weight"), *x;
+    sslh_tensor *table = sslh_param(t->encoder, 0), *x;
     const size_t room = (size_t)l->n * (LONGEST * 9 + 1) + 1;
     char *text = (char *)malloc(room);
     sslh_word2vec_desc d;
@@ -421,11 +421,12 @@ int main(int argc, char **argv) {
                               "  --width N      of the net (128)                 --depth N    blocks (2)\n"
                               "  --tune R       rate of fine-tuning (1e-3)       --tuned N    its least steps (150)\n"
                               "  --draws N      of few labels (3)                --words N    at most (12000)\n"
-                              "  --delete S     share of the words that fine-tuning leaves out in each step (none)\n");
+                              "  --delete S     share of the words that fine-tuning leaves out in each step (none)\n"
+                              "  --post         norms behind the sums, as in BERT; otherwise in front\n");
     static const char *const specials = "[PAD] [UNK] [CLS] [SEP] [MASK]";
     sslh_ctx *c = options_create(&o);
     const char *text = NULL, *methods = "untrained,word2vec,bert,electra,unigram,bart,order,contrast", *at;
-    int bytes = 1000000, draws = 3, vocabulary = 12000, tuned = 150;
+    int bytes = 1000000, draws = 3, vocabulary = 12000, tuned = 150, post = 0;
     float deleted = 0;
     lines l[2]; /* the sentences with labels; all that is read without them */
     sslh_transformer_desc n;
@@ -443,13 +444,15 @@ int main(int argc, char **argv) {
                               {"--lr", OPTION_REAL, &b.lr}, {"--width", OPTION_COUNT, &n.width},
                               {"--depth", OPTION_COUNT, &n.depth}, {"--tune", OPTION_REAL, &s.lr},
                               {"--tuned", OPTION_COUNT, &tuned}, {"--draws", OPTION_COUNT, &draws},
-                              {"--words", OPTION_COUNT, &vocabulary}, {"--delete", OPTION_SHARE, &deleted}, {0}};
+                              {"--words", OPTION_COUNT, &vocabulary}, {"--delete", OPTION_SHARE, &deleted},
+                              {"--post", OPTION_FLAG, &post}, {0}};
     memset(l, 0, sizeof l), memset(&n, 0, sizeof n), memset(&td, 0, sizeof td), memset(&sd, 0, sizeof sd);
     memset(&s, 0, sizeof s), memset(&b, 0, sizeof b);
-    n.kind = SSLH_BERT, n.width = 128, n.depth = 2, n.length = LONGEST + ENDS + 2;
+    n.causal = SSLH_OFF, n.width = 128, n.depth = 2, n.length = LONGEST + ENDS + 2;
     b.steps = o.smoke ? 10 : 1500, b.lr = 1e-3f, b.dropout = 0.1f, s.lr = 1e-3f;
     options_own(own, argc, argv);
     options_without_images(&o);
+    if (post) n.kind = SSLH_BERT;
     b.batch = o.batch ? o.batch : 32;
     if (o.smoke) tuned = 4, draws = 1;
     for (int k = 0; k < 3; k++) {
