@@ -14242,9 +14242,9 @@ SSLH_I_FN sslh_method sslh_i_bert_make(sslh_ctx *c, sslh_net *encoder, sslh_data
    With .unigram there is no generator: z_t is drawn by how often words occur in the data, and L = L_D (11). That is
    cheaper, but few of such words fit, so they are easier to find.
    Traps: L_D alone says little, since most words are original and "original" is right for some 90 % of them: look at
-   what is found and at false alarms. At first nothing is found; where norms stand behind the sums (SSLH_BERT) that lasts
-   longer than with norms in front (SSLH_GPT2 with .causal = SSLH_OFF). A generator as large as f is too good a liar; a
-   quarter to a half of it is best. */
+   what is found and at false alarms. At first nothing is found, and with norms behind the sums (SSLH_BERT) for longer
+   than with norms in front (SSLH_GPT2 with .causal = SSLH_OFF). A generator as large as f is too good a liar; a quarter
+   to a half of it is best. */
 
 static const sslh_setting sslh_i_electra_settings[] = {
     {SSLH_I_FIELD(sslh_electra_desc, mask), SSLH_SETTING_REAL, "0.15", "above 0, below 1"},
