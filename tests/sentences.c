@@ -453,31 +453,30 @@ static void counted_words(void) {
     sslh_destroy(c);
 }
 
-/* In a language that counts most of what a generator puts there is found. Without one, in texts whose words are of one
-   kind (of four), words of another kind are found, which are 3 in 4 of those drawn. */
+/* Texts whose words are of one kind (of four, ten words each): the generator learns to stay with the kind, so that its
+   perplexity comes near 10; without a generator words of another kind are found, which are 3 in 4 of those drawn. */
 static void electra_learns(void) {
     static int32_t kinds[CIRCLES * ROUND];
+    for (int i = 0; i < CIRCLES * ROUND; i++)
+        kinds[i] = i / ROUND % 4 * 10 + (int)sslh_random_below(8, 9, (uint64_t)i, 10);
     for (int unigram = 0; unigram < 2; unigram++) {
         sslh_ctx *c = context(2);
         sslh_electra_desc d = electra_settings();
-        sslh_data data;
+        sslh_data data = texts(c, kinds, CIRCLES, ROUND, NULL);
         sslh_method m;
         sslh_view_set v;
         sslh_batch b;
-        fill_circle();
-        for (int i = 0; i < CIRCLES * ROUND; i++)
-            kinds[i] = i / ROUND % 4 * 10 + (int)sslh_random_below(8, 9, (uint64_t)i, 10);
-        data = texts(c, unigram ? kinds : circle, CIRCLES, ROUND, NULL);
         d.unigram = unigram, d.mask = 0.25f;
-        m = sslh_electra(c, quick_reader(c, ROUND + 2, unigram ? 24 : 64), d);
-        sslh_train(c, m, data, run(unigram ? 20 : 30, 0.003f));
+        m = sslh_electra(c, quick_reader(c, ROUND + 2, 24), d);
+        sslh_train(c, m, data, run(40, 0.003f));
         memset(&v, 0, sizeof v);
         b = first_batch(c, data, CIRCLES);
         m.views(&m, &b, &v);
         m.loss(&m, &v, 0);
         CHECK_OK(c);
-        CHECK(m.numbers[0].value > 0.4f && m.numbers[1].value < 0.05f, "unigram %d: %.3f are found, false alarms %.3f",
-              unigram, (double)m.numbers[0].value, (double)m.numbers[1].value);
+        if (unigram) CHECK(m.numbers[0].value > 0.3f && m.numbers[1].value < 0.05f, "%.3f are found, false alarms %.3f",
+                           (double)m.numbers[0].value, (double)m.numbers[1].value);
+        else CHECK(m.numbers[2].value < 20, "perplexity %.3f", (double)m.numbers[2].value);
         sslh_destroy(c);
     }
 }

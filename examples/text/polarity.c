@@ -14,7 +14,7 @@
 #include "../common.h"
 #include <math.h>
 
-enum { LONGEST = 60, ENDS = 2 }; /* words of a sentence, of which longer ones are cut; [CLS] and [SEP] */
+enum { LONGEST = 40, ENDS = 2 }; /* words of a sentence, of which longer ones are cut; [CLS] and [SEP] */
 
 /* Texts of up to LONGEST words, one behind the other. */
 typedef struct lines {
@@ -417,16 +417,16 @@ int main(int argc, char **argv) {
                               "  --text FILE    sentences about other things     --bytes N    of it (1000000)\n"
                               "  --methods A,B  untrained, word2vec, bert, electra, unigram (words are replaced by\n"
                               "                 frequent ones), bart, order, contrast; word2vec+bert: both\n"
-                              "  --steps N      of pretraining (1500)            --lr R       their peak rate (1e-3)\n"
-                              "  --width N      of the net (128)                 --depth N    blocks (2)\n"
-                              "  --tune R       rate of fine-tuning (1e-3)       --tuned N    its least steps (150)\n"
-                              "  --draws N      of few labels (3)                --words N    at most (12000)\n"
+                              "  --steps N      of pretraining (1000)            --lr R       their peak rate (1e-3)\n"
+                              "  --width N      of the net (64)                  --depth N    blocks (2)\n"
+                              "  --tune R       rate of fine-tuning (1e-3)       --tuned N    its least steps (100)\n"
+                              "  --draws N      of few labels (3)                --words N    at most (8000)\n"
                               "  --delete S     share of the words that fine-tuning leaves out in each step (none)\n"
                               "  --post         norms behind the sums, as in BERT; otherwise in front\n");
     static const char *const specials = "[PAD] [UNK] [CLS] [SEP] [MASK]";
     sslh_ctx *c = options_create(&o);
     const char *text = NULL, *methods = "untrained,word2vec,bert,electra,unigram,bart,order,contrast", *at;
-    int bytes = 1000000, draws = 3, vocabulary = 12000, tuned = 150, post = 0;
+    int bytes = 1000000, draws = 3, vocabulary = 8000, tuned = 100, post = 0;
     float deleted = 0;
     lines l[2]; /* the sentences with labels; all that is read without them */
     sslh_transformer_desc n;
@@ -448,8 +448,8 @@ int main(int argc, char **argv) {
                               {"--post", OPTION_FLAG, &post}, {0}};
     memset(l, 0, sizeof l), memset(&n, 0, sizeof n), memset(&td, 0, sizeof td), memset(&sd, 0, sizeof sd);
     memset(&s, 0, sizeof s), memset(&b, 0, sizeof b);
-    n.causal = SSLH_OFF, n.width = 128, n.depth = 2, n.length = LONGEST + ENDS + 2;
-    b.steps = o.smoke ? 10 : 1500, b.lr = 1e-3f, b.dropout = 0.1f, s.lr = 1e-3f;
+    n.causal = SSLH_OFF, n.width = 64, n.depth = 2, n.length = LONGEST + ENDS + 2;
+    b.steps = o.smoke ? 10 : 1000, b.lr = 1e-3f, b.dropout = 0.1f, s.lr = 1e-3f;
     options_own(own, argc, argv);
     options_without_images(&o);
     if (post) n.kind = SSLH_BERT;
@@ -505,6 +505,7 @@ int main(int argc, char **argv) {
         printf("%7.1f", 100 * mean);
     }
     printf("\n");
+    fflush(stdout);
     stop_on_error(c);
     for (at = methods; *at; at += *at == ',') {
         const size_t length = strcspn(at, ",");
