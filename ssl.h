@@ -3582,8 +3582,10 @@ typedef struct sslh_electra_desc {
                                  0.15 */
     float weight;             /* of the detection in the loss, above 0; default 50 */
     int   generator_heads;    /* of the generator, which has as many blocks as the encoder, of the same kind, and heads
-                                 as wide, 1 to those of the encoder; default a quarter of them, at least 1 */
-    int   unigram;            /* 1: no generator, words are replaced by others as often as these occur in the data */
+                                 as wide, 1 to 65536 and at most the encoder's; default auto: a quarter of these, at
+                                 least 1 */
+    int   unigram;            /* 1: no generator, words are replaced by others as often as these occur in the data;
+                                 default 0 */
     int   cls_token;          /* number of [CLS], 0 to 16777215; default 101; SSLH_OFF: 0. As the following, default as
                                  in BERT's published vocabulary */
     int   sep_token;          /* of [SEP], 0 to 16777215; default 102; SSLH_OFF: 0 */
@@ -3619,7 +3621,7 @@ typedef struct sslh_bart_desc {
     float deleted;            /* share of the tokens that is left out, 0 to 1; default 0 */
     float replaced;           /* share that becomes any token, 0 to 1; default 0 */
     float masked;             /* share that becomes [MASK], 0 to 1; default 0 */
-    int   decoder_depth;      /* blocks of the decoder, 1 to 512; default as many as the encoder has */
+    int   decoder_depth;      /* blocks of the decoder, 1 to 512; default auto: as many as the encoder has */
     int   cls_token;          /* number of [CLS], 0 to 16777215; default 101; SSLH_OFF: 0. As the following, default as
                                  in BERT's published vocabulary */
     int   sep_token;          /* of [SEP], 0 to 16777215; default 102; SSLH_OFF: 0 */
