@@ -8,7 +8,8 @@
 
    --data is a folder with rt_polarity_pos.txt and rt_polarity_neg.txt, a sentence in each line (Pang & Lee 2005). A
    fifth of each class is the test; the rest, without labels, is what is learnt from, with --text also a text about
-   other things, cut into pieces of whole sentences. Without --data a small set of sentences is made. */
+   other things, cut into pieces of whole sentences. The vocabulary is that of the sentences. Without --data a small set
+   of sentences is made. */
 #define SSLH_IMPLEMENTATION
 #include "../../ssl.h"
 #include "../common.h"
@@ -438,7 +439,7 @@ int main(int argc, char **argv) {
     words w;
     budget b;
     char *file[3] = {NULL, NULL, NULL}, *all, path[1100];
-    size_t size[3] = {0, 0, 0}, used = 0;
+    size_t size[3] = {0, 0, 0};
     const own_option own[] = {{"--text", OPTION_TEXT, &text}, {"--bytes", OPTION_COUNT, &bytes},
                               {"--methods", OPTION_TEXT, &methods}, {"--steps", OPTION_COUNT, &b.steps},
                               {"--lr", OPTION_REAL, &b.lr}, {"--width", OPTION_COUNT, &n.width},
@@ -465,15 +466,12 @@ int main(int argc, char **argv) {
         if (k == 2 && size[k] > (size_t)bytes) size[k] = (size_t)bytes;
         if (o.smoke && size[k] > 30000) size[k] = 30000;
     }
-    all = (char *)malloc(size[0] + size[1] + size[2] + 1);
+    all = (char *)malloc(size[0] + size[1] + 1); /* the words that count are those of the sentences */
     if (!all) sslh_fail(c, SSLH_E_MEMORY, "out of memory: the texts");
     stop_on_error(c);
-    for (int k = 0; k < 3; k++) {
-        if (size[k]) memcpy(all + used, file[k], size[k]);
-        used += size[k];
-    }
+    memcpy(all, file[0], size[0]), memcpy(all + size[0], file[1], size[1]);
     td.kind = SSLH_TOKENS_WORDS, td.vocabulary = vocabulary, td.special = specials;
-    t = sslh_tokenizer_new(c, all, used, td);
+    t = sslh_tokenizer_new(c, all, size[0] + size[1], td);
     free(all);
     w.cls = sslh_token_id(t, "[CLS]"), w.sep = sslh_token_id(t, "[SEP]"), w.mask = sslh_token_id(t, "[MASK]");
     w.end = sslh_token_id(t, "."), w.vocabulary = sslh_tokenizer_size(t);
