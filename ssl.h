@@ -1,11 +1,10 @@
 /* ssl.h 0.2.0 - self-supervised learning in one C header. Public domain or MIT-0, your choice (end of file).
 
    Learns representations from data without labels: rotation prediction, jigsaw puzzles, context prediction, inpainting,
-   colorization, the next frame and the order of frames, plain, variational and masked autoencoders, GAN, SimCLR, MoCo,
-   NNCLR, contrastive predictive coding of sound and images, BYOL, SimSiam, DINO, I-JEPA, Barlow Twins, VICReg, SwAV,
-   word2vec, GPT, BERT, SASRec, BERT4Rec (and with labels SupCon), on tensors with reverse-mode differentiation, SIMD
-   matrix products and convolutions, augmentations, tokenizers, encoders, optimisers, probes and pictures. It needs only
-   libc and libm.
+   colorization, next frame, order of frames, plain, variational and masked autoencoders, GAN, SimCLR, MoCo, NNCLR, CPC
+   of sound and images, BYOL, SimSiam, DINO, I-JEPA, Barlow Twins, VICReg, SwAV, word2vec, GPT, BERT, ELECTRA, BART,
+   SASRec, BERT4Rec (and with labels SupCon), on tensors with reverse-mode differentiation, SIMD matrix products and
+   convolutions, augmentations, tokenizers, encoders, optimisers, probes and pictures. It needs only libc and libm.
 
    Do this in exactly one .c or .cpp file:
 
@@ -245,7 +244,7 @@
      sslh_nin       (N,C) or map      block1 ..                1,410,368               RotNet's encoder
      sslh_vit       (N,D) or tokens   block1 .., tokens        5,360,832               MAE; images of one size, or any
      sslh_conv_gru  tokens (N,T,D)    z, c                     5,847,040               CPC; sound
-     sslh_transformer tokens          block1 .., tokens        1,858,304 (V = 8192)    text: GPT, BERT, CLIP
+     sslh_transformer tokens          block1 .., tokens        1,858,304 (V = 8192)    text: GPT, BERT, BART
      sslh_patch_encoder  map          -                        those of its encoder    patches of images, after CPC v2
 
    .map_output returns the map (N,H,W,C) instead of its average over all places, .token_output all tokens (N,1+P,D)
@@ -310,7 +309,7 @@
                  class each; with images: no labels. A file that cannot be read is an error, text aside
    sslh_load_images_ex resizes and crops, because photographs have many sizes and a data set has one. sslh_load_audio(c,
    path, desc) reads WAV files in the same kinds of folders, with labels from their names too. A tokenizer turns text
-   (sslh_load_file) into numbers (>>api-tokenizers, docs/tokenizers.md), sslh_load_items reads who chose what.
+   (sslh_load_file) into numbers (docs/tokenizers.md), sslh_text_views makes views; sslh_load_items: who chose what.
 
    sslh_load_clips(c, path, desc) reads clips from folders of numbered frames, and sslh_data_moving makes them of images
    (digits that bounce, windows that move over photographs). sslh_clip_views gives all frames of a clip the same view;
@@ -358,7 +357,7 @@
      self-distillation        byol, simsiam, dino
      redundancy and clusters  barlow, vicreg, swav
      masked                   mae, jepa
-     words and sequences      word2vec, gpt, bert (text)
+     words and sequences      word2vec, gpt, bert, electra, bart, sentence_order (text)
      items                    sasrec, bert4rec (histories: who chose what)
 
    Their functions are sslh_simclr and so on; most losses are operations that can be called alone (sslh_nt_xent). Each
@@ -580,8 +579,9 @@
      foundations      >>platform >>core >>table >>shared >>prototypes
      I    the book    >>method >>rotation >>jigsaw >>context >>inpainting >>colorization >>next-frame >>frame-order
                       >>autoencoder >>vae >>gan >>simclr >>moco >>supcon >>nnclr >>cpc >>cpc2 >>clip >>byol >>simsiam
-                      >>dino >>barlow >>vicreg >>swav >>mae >>jepa >>word2vec >>gpt >>bert >>sasrec >>bert4rec >>methods
-                      >>train >>eval >>items >>classifiers >>losses >>nets >>encoders >>optim >>views >>settings
+                      >>dino >>barlow >>vicreg >>swav >>mae >>jepa >>word2vec >>gpt >>bert >>electra >>bart
+                      >>sentence-order >>sasrec >>bert4rec >>methods >>train >>eval >>items >>classifiers >>losses
+                      >>nets >>encoders >>optim >>views >>settings
      II   tensors     >>core-impl >>scalar >>random >>tape >>elementwise >>reductions >>products >>loss-rows >>conv
                       >>norms >>shapes >>sequences >>audio
      III  the engine  >>kernels >>products-plan >>conv-plan >>sequences-plan >>loops >>copies >>pool >>views-make
@@ -1650,8 +1650,8 @@ typedef struct sslh_transformer_desc {
    (.strip_prefix of sslh_load_desc), or those of OpenAI's CLIP. Initial values: normal, 0.02, in GPT2 and CLIP_TEXT
    0.02 / sqrt(2 depth) for the layers whose results are added to the tokens; biases 0, norms 1 (SASRec: Xavier's, and
    names of our own). Padding is hidden from the other tokens by .mask of sslh_forward_desc; what a causal net says of a
-   token does not depend on what follows. Taps: block1 .., tokens (the output), pooled. Errors: heads that do not divide
-   the width, a token outside 0..V-1, a text that is too long. */
+   token does not depend on what follows. Taps: embedded (what the first block reads), block1 .., tokens (the output),
+   pooled. Errors: heads that do not divide the width, a token outside 0..V-1, a text that is too long. */
 SSLH_API sslh_net *sslh_transformer(sslh_ctx *c, sslh_transformer_desc desc);
 /* Scores of all tokens by the table of the net's own embeddings: x (..,D), its output -> x table' (..,V). */
 SSLH_API sslh_tensor *sslh_transformer_scores(sslh_net *net, sslh_tensor *x);
@@ -2115,6 +2115,35 @@ SSLH_API void sslh_resize(sslh_ctx *c, const float *in, int height, int width, i
 /* (N,H,W,C) of any type turned by quarter[n] times 90 degrees counter-clockwise (H = W), by copying only; no
    gradient. */
 SSLH_API sslh_tensor *sslh_rotate90(sslh_ctx *c, sslh_tensor *x, const int32_t *quarter);
+
+/* How a text becomes a view. Zero fields do nothing. A share is one of the tokens that a text has at that step, rounded
+   to whole tokens. Order: shuffle, spans, deleted, swapped, replaced, masked, ends. No step but the ends makes a text
+   longer. */
+typedef struct sslh_text_recipe {
+    float shuffle;          /* probability that the sentences of a text come in a random order (Lewis et al. 2020) */
+    int   sentence_end;     /* with .shuffle: the token that ends a sentence, for example that of "." */
+    float spans;            /* share of the tokens that is hidden in spans, each of which becomes a single .mask_token
+                               (text infilling, Lewis et al. 2020) */
+    float span;             /* mean of the lengths of spans, which have Poisson's distribution; default 3 */
+    float deleted;          /* share that is left out; one token always stays */
+    float swapped;          /* share that changes places in pairs (Wei & Zou 2019) */
+    float replaced;         /* share that becomes any token from .first_word to .vocabulary - 1 */
+    float masked;           /* share that becomes .mask_token */
+    int   mask_token;       /* number of [MASK] */
+    int   first_word, vocabulary; /* with .replaced: the tokens that are drawn */
+    int   ends;             /* 1: .cls_token in front of the text and .sep_token behind it */
+    int   cls_token, sep_token;
+} sslh_text_recipe;
+/* Texts of a batch: T is the length of the longest, at least 1. */
+typedef struct sslh_text_view {
+    sslh_tensor *tokens;    /* (N,T) I32; 0 behind the end of a text */
+    sslh_tensor *lengths;   /* (N) I32 */
+    sslh_tensor *padding;   /* (N,T) U8, 1 behind the end of a text, for .mask of sslh_forward_desc */
+} sslh_text_view;
+/* View number view (0 to 14; calls with the same number return equal views) of every text of the batch, the first field
+   of tokens. Windows of a stream are moved as in training, by as much in every view. Draws depend on (seed, epoch,
+   sample, view) only. Errors: a recipe that makes no sense, which names the field; data without tokens. */
+SSLH_API sslh_text_view sslh_text_views(sslh_ctx *c, sslh_batch batch, sslh_text_recipe recipe, int view);
 
 /* ================================================================================================================== */
 /*  >>api-audio     features and augmentation of sound                                                                */
@@ -3622,6 +3651,111 @@ SSLH_API void sslh_bert_load(sslh_method *m, const char *path);
    [CLS] and [SEP]: into token and probability (k each). Returns the place of that [MASK]; -1, and an error, when there
    is none. */
 SSLH_API int sslh_fill_mask(sslh_method *m, const int32_t *text, int count, int k, int32_t *token, float *probability);
+#endif
+
+#ifndef SSLH_WITH_ELECTRA
+#define SSLH_WITH_ELECTRA SSLH_WITH_ALL
+#elif SSLH_I_EMPTY(SSLH_WITH_ELECTRA)
+#undef SSLH_WITH_ELECTRA
+#define SSLH_WITH_ELECTRA 1
+#endif
+#if SSLH_WITH_ELECTRA
+/* ELECTRA (Clark, Luong, Le, Manning: "ELECTRA: pre-training text encoders as discriminators rather than generators",
+   ICLR 2020): a transformer tells the words of a text from those that a small generator put in their place. */
+typedef struct sslh_electra_desc {
+    float mask;               /* share of the tokens of a text that the generator fills in, above 0, below 1; default
+                                 0.15 */
+    float weight;             /* of the detection in the loss, above 0; default 50 */
+    int   generator_heads;    /* of the generator, which has as many blocks as the encoder, of the same kind, and heads
+                                 as wide, 1 to 65536 and at most the encoder's; default auto: a quarter of these, at
+                                 least 1 */
+    int   unigram;            /* 1: no generator, words are replaced by others as often as these occur in the data;
+                                 default 0 */
+    int   cls_token;          /* number of [CLS], 0 to 16777215; default 101; SSLH_OFF: 0. As the following, default as
+                                 in BERT's published vocabulary */
+    int   sep_token;          /* of [SEP], 0 to 16777215; default 102; SSLH_OFF: 0 */
+    int   mask_token;         /* of [MASK], 0 to 16777215; default 103; SSLH_OFF: 0 */
+    int   pad_token;          /* of [PAD], 0 to 16777215; default 0 */
+    float dropout;            /* as for sslh_gpt, at least 0, below 1; default 0.1; SSLH_OFF: none */
+    const char *settings;     /* short, for runs of minutes, or paper, for hundreds of epochs; default short */
+} sslh_electra_desc;
+/* encoder: sslh_transformer that is not causal. Data: texts without special tokens, the first field of tokens (of a
+   stream: its windows); the method puts [CLS] in front and [SEP] behind each. Other numbers: the share of the replaced
+   words that is found, the share of the original ones that is taken for replaced (false alarms), perplexity of the
+   generator. Training: batch=32 optimizer=adamw lr=1e-3 weight_decay=0.01 clip=1 schedule=linear_decay warmup=1.
+   Paper: batch=128 optimizer=adamw no_bias_correction=1 eps=1e-6 lr=5e-4 weight_decay=0.01 clip=1
+   schedule=linear_decay warmup=0.05. */
+SSLH_API sslh_method sslh_electra(sslh_ctx *c, sslh_net *encoder, sslh_electra_desc desc);
+#endif
+
+#ifndef SSLH_WITH_BART
+#define SSLH_WITH_BART SSLH_WITH_ALL
+#elif SSLH_I_EMPTY(SSLH_WITH_BART)
+#undef SSLH_WITH_BART
+#define SSLH_WITH_BART 1
+#endif
+#if SSLH_WITH_BART
+/* BART (Lewis et al.: "BART: denoising sequence-to-sequence pre-training for natural language generation, translation,
+   and comprehension", ACL 2020): a transformer reads a damaged text, and a decoder writes the original one. */
+typedef struct sslh_bart_desc {
+    float spans;              /* share of the tokens that is hidden in spans, each behind one [MASK], 0 to 1; default
+                                 0.3; SSLH_OFF: none. This and the next five are as in sslh_text_recipe */
+    float span;               /* mean of the lengths of spans, above 0, at most 50; default 3 */
+    int   sentence_end;       /* the token that ends a sentence, 0 to 16777215: the sentences of a text come in a random
+                                 order; default 0: they stay */
+    float deleted;            /* share of the tokens that is left out, 0 to 1; default 0 */
+    float replaced;           /* share that becomes any token, 0 to 1; default 0 */
+    float masked;             /* share that becomes [MASK], 0 to 1; default 0 */
+    int   decoder_depth;      /* blocks of the decoder, 1 to 512; default auto: as many as the encoder has */
+    int   cls_token;          /* number of [CLS], 0 to 16777215; default 101; SSLH_OFF: 0. As the following, default as
+                                 in BERT's published vocabulary */
+    int   sep_token;          /* of [SEP], 0 to 16777215; default 102; SSLH_OFF: 0 */
+    int   mask_token;         /* of [MASK], 0 to 16777215; default 103; SSLH_OFF: 0 */
+    int   pad_token;          /* of [PAD], 0 to 16777215; default 0 */
+    float dropout;            /* as for sslh_gpt, at least 0, below 1; default 0.1; SSLH_OFF: none */
+    const char *settings;     /* short, for runs of minutes, or paper, for hundreds of epochs; default short */
+} sslh_bart_desc;
+/* encoder: sslh_transformer that is not causal; its table of embeddings also serves the decoder. Data: texts without
+   special tokens, the first field of tokens (of a stream: its windows); the method puts [CLS] in front and [SEP] behind
+   each. Second number: perplexity of the original tokens. Training: batch=32 optimizer=adamw lr=1e-3 weight_decay=0.01
+   clip=1 schedule=linear_decay warmup=1. Paper: batch=8000 optimizer=adamw lr=1e-3 weight_decay=0.01 clip=1
+   schedule=linear_decay warmup=1. */
+SSLH_API sslh_method sslh_bart(sslh_ctx *c, sslh_net *encoder, sslh_bart_desc desc);
+/* Mean loss in nats of each token of the data, in evaluation mode; what is damaged depends on the seed and the sample.
+   Windows of a stream stay where they are. 0 after an error. */
+SSLH_API float sslh_bart_evaluate(sslh_method *m, sslh_data data);
+/* What the decoder makes of a text of count tokens without [CLS] and [SEP], always its most likely token, until it says
+   [SEP] or room or the length of the net is full: into out, which has room for room tokens. Returns how many, without
+   [SEP]; 0 after an error. Earlier tokens are computed anew for each one. */
+SSLH_API int sslh_bart_rebuild(sslh_method *m, const int32_t *text, int count, int32_t *out, int room);
+#endif
+
+#ifndef SSLH_WITH_SENTENCE_ORDER
+#define SSLH_WITH_SENTENCE_ORDER SSLH_WITH_ALL
+#elif SSLH_I_EMPTY(SSLH_WITH_SENTENCE_ORDER)
+#undef SSLH_WITH_SENTENCE_ORDER
+#define SSLH_WITH_SENTENCE_ORDER 1
+#endif
+#if SSLH_WITH_SENTENCE_ORDER
+/* Order of sentences (after Logeswaran, Lee, Radev: "Sentence ordering and coherence modeling using recurrent neural
+   networks", AAAI 2018): neighbouring sentences are shuffled, and each is asked for its place. */
+typedef struct sslh_sentence_order_desc {
+    int   sentences;          /* k, how many of a text are shuffled, 2 to 64; default 4 */
+    int   sentence_end;       /* the token that ends a sentence, 0 to 16777215; default 1012, "." in BERT's published
+                                 vocabulary; SSLH_OFF: 0 */
+    int   cls_token;          /* number of [CLS], 0 to 16777215; default 101; SSLH_OFF: 0. As the following, default as
+                                 in that vocabulary */
+    int   sep_token;          /* of [SEP], 0 to 16777215; default 102; SSLH_OFF: 0 */
+    int   pad_token;          /* of [PAD], 0 to 16777215; default 0 */
+    float dropout;            /* as for sslh_gpt, at least 0, below 1; default 0.1; SSLH_OFF: none */
+    const char *settings;     /* short, for runs of minutes, or paper, for hundreds of epochs; default short */
+} sslh_sentence_order_desc;
+/* encoder: sslh_transformer that is not causal. Data: texts without special tokens, the first field of tokens; with
+   .sentences + 1 tokens more than a text has they must fit into the encoder. Paragraphs are better than windows of a
+   stream, whose first and last sentences are cut. Other numbers: the share of sentences whose place is found, 1/k at
+   first, and of texts that are put in order. Training: batch=32 optimizer=adamw lr=1e-3 weight_decay=0.01 clip=1
+   schedule=linear_decay warmup=1. Paper: the same. */
+SSLH_API sslh_method sslh_sentence_order(sslh_ctx *c, sslh_net *encoder, sslh_sentence_order_desc desc);
 #endif
 
 #ifndef SSLH_WITH_SASREC
@@ -5413,6 +5547,7 @@ SSLH_I_FN int sslh_i_side_ok(int n) { return n >= 1 && n <= SSLH_I_VIEW_SIDE; }
 
 struct sslh_i_plan; /* >>elementwise */
 struct sslh_i_conv; /* >>conv */
+typedef struct sslh_i_drawing { uint64_t seed, stream, next; } sslh_i_drawing; /* draws of a stream, one by one */
 
 /* --- part I: >>settings, >>losses, >>nets, >>encoders, >>optim --- */
 SSLH_I_FN void sslh_i_resolve(sslh_ctx *c, const char *op, const sslh_setting *s, int n, void *desc);
@@ -5421,7 +5556,7 @@ typedef enum sslh_i_desc_kind { SSLH_I_D_FEATURES, SSLH_I_D_PROBE, SSLH_I_D_KNN,
     SSLH_I_D_OPTIMIZER, SSLH_I_D_TRAIN, SSLH_I_D_RECIPE, SSLH_I_D_TSNE, SSLH_I_D_GRADCHECK, SSLH_I_D_PARAM,
     SSLH_I_D_BATCH_NORM, SSLH_I_D_FORWARD, SSLH_I_D_NET, SSLH_I_D_PREPROCESS, SSLH_I_D_IMAGES, SSLH_I_D_AUDIO,
     SSLH_I_D_AUDIO_RECIPE, SSLH_I_D_MEL, SSLH_I_D_MFCC, SSLH_I_D_SPLIT, SSLH_I_D_CLIPS, SSLH_I_D_MOVING,
-    SSLH_I_D_ITEMS, SSLH_I_D_RANKING, SSLH_I_D_FOREST, SSLH_I_D_SVM, SSLH_I_D_LOGISTIC,
+    SSLH_I_D_ITEMS, SSLH_I_D_RANKING, SSLH_I_D_TEXT_RECIPE, SSLH_I_D_FOREST, SSLH_I_D_SVM, SSLH_I_D_LOGISTIC,
     SSLH_I_D_KMEANS } sslh_i_desc_kind;
 SSLH_I_FN void sslh_i_out_of_range(sslh_ctx *c, const char *op, const char *field, double v, int real,
                                    const char *range);
@@ -5478,10 +5613,19 @@ SSLH_I_FN int sslh_i_xavier_new(sslh_net *net, const char *name, int in, int out
 SSLH_I_FN int sslh_i_vit_block_new(sslh_net *net, const char *prefix, int width, int mlp);
 SSLH_I_FN sslh_tensor *sslh_i_vit_block(sslh_net *net, int at, sslh_tensor *x, int heads, float drop,
                                         sslh_tensor *key_mask);
-SSLH_I_FN void sslh_i_text_block_new(sslh_net *net, const sslh_transformer_desc *d, int number, float std,
-                                     float proj_std);
 SSLH_I_FN int sslh_i_takes_tokens(const sslh_net *net);
 SSLH_I_FN const sslh_transformer_desc *sslh_i_transformer_of(sslh_ctx *c, const char *op, const sslh_net *net);
+SSLH_I_FN void sslh_i_text_linear_new(sslh_net *net, const char *block, const char *name, int in, int out, float std,
+                                      int transposed);
+SSLH_I_FN void sslh_i_text_block_new(sslh_net *net, const sslh_transformer_desc *d, int number, float std,
+                                     float proj_std);
+SSLH_I_FN int sslh_i_text_block_size(int kind);
+SSLH_I_FN sslh_tensor *sslh_i_text_blocks(sslh_net *net, int at, sslh_tensor *x, const sslh_transformer_desc *d,
+                                          sslh_tensor *padding, float dropout);
+SSLH_I_FN void sslh_i_decoder_block_new(sslh_net *net, const sslh_transformer_desc *d, int number);
+SSLH_I_FN sslh_tensor *sslh_i_decoder_blocks(sslh_net *net, int at, sslh_tensor *x, sslh_tensor *h,
+                                             const sslh_transformer_desc *d, sslh_tensor *padding, float dropout);
+SSLH_I_FN int sslh_i_text_noise(const sslh_text_recipe *r, sslh_i_drawing *d, int32_t *x, int n, int32_t *spare);
 
 /* --- part II: the context, random numbers, the tape (>>core-impl, >>scalar, >>random, >>tape) --- */
 SSLH_I_FN void *sslh_i_record_alloc(sslh_ctx *c, size_t bytes);
@@ -5626,7 +5770,7 @@ SSLH_I_FN void sslh_i_vectors_free(sslh_vectors *v);
                  teachers and queues of many, the settings of a run
      >>rotation >>jigsaw >>context >>inpainting >>colorization >>next-frame >>frame-order >>autoencoder >>vae >>gan
      >>simclr >>moco >>supcon >>nnclr >>cpc >>cpc2 >>clip >>byol >>simsiam >>dino >>barlow >>vicreg >>swav >>mae
-     >>jepa >>word2vec >>gpt >>bert >>sasrec >>bert4rec    one section for each method
+     >>jepa >>word2vec >>gpt >>bert >>electra >>bart >>sentence-order >>sasrec >>bert4rec    one section for each method
      >>methods   their list, one row each
      >>train     one step, the loop over epochs, progress
      >>eval      what a representation is worth: linear probe, nearest neighbours, fine-tuning, collapse meters
@@ -6308,6 +6452,70 @@ SSLH_I_FN int sslh_i_check_values(sslh_ctx *c, const char *op, const char *part,
 
 /* --- methods that learn from text --------------------------------------------------------------------------------- */
 
+/* A share of n, rounded. */
+SSLH_I_FN int sslh_i_part_of(float share, int n) {
+    float many = share * (float)n;
+    many = many + 0.5f;
+    return (int)many;
+}
+SSLH_I_FN sslh_i_drawing sslh_i_drawing_of(const sslh_batch *b, int tag, int view, int32_t sample) {
+    sslh_i_drawing d;
+    d.seed = b->seed;
+    d.stream = sslh_i_sample_stream(tag, view, b->epoch, sample);
+    d.next = 0;
+    return d;
+}
+SSLH_I_FN int sslh_i_drawn_below(sslh_i_drawing *d, int n) {
+    return (int)sslh_random_below(d->seed, d->stream, d->next++, (uint32_t)n);
+}
+/* k of the places 0 .. n-1, every choice equally likely, into place[0 .. k-1]: the first k steps of a shuffle of
+   place (n). */
+SSLH_I_FN void sslh_i_draw_places(sslh_i_drawing *d, int32_t *place, int n, int k) {
+    int i;
+    for (i = 0; i < n; i++) place[i] = i;
+    for (i = 0; i < k; i++) {
+        const int other = i + sslh_i_drawn_below(d, n - i);
+        const int32_t chosen = place[other];
+        place[other] = place[i];
+        place[i] = chosen;
+    }
+}
+
+/* What a function that makes texts returns after an error. */
+SSLH_I_FN sslh_text_view sslh_i_no_text(sslh_ctx *c) {
+    sslh_text_view v;
+    v.tokens = v.lengths = v.padding = sslh_i_dummy(c);
+    return v;
+}
+/* The first lengths[n] tokens of each row of x (N,W), the token ends[0] in front of them and ends[1] behind (NULL:
+   none), as rows of the length T of the longest one; pad fills what is left. lengths (N) becomes those of the rows. */
+SSLH_I_FN sslh_text_view sslh_i_text_framed(sslh_ctx *c, const char *op, const sslh_tensor *x, sslh_tensor *lengths,
+                                            const int32_t *ends, int32_t pad) {
+    sslh_text_view v;
+    int n, t, N, T = 1;
+    if (SSLH_I_BAD(c)) return sslh_i_no_text(c);
+    N = x->shape[0];
+    for (n = 0; n < N; n++) T = SSLH_I_MAX(T, lengths->ints[n] + (ends ? 2 : 0));
+    v.lengths = lengths;
+    v.tokens = sslh_i_new(c, op, SSLH_I32, sslh_dim2(N, T));
+    v.padding = v.tokens ? sslh_i_new(c, op, SSLH_U8, sslh_dim2(N, T)) : NULL;
+    if (!v.padding) return sslh_i_no_text(c);
+    for (n = 0; n < N; n++) {
+        int32_t *row = v.tokens->ints + (size_t)n * (size_t)T;
+        int at = 0;
+        if (ends) row[at++] = ends[0];
+        memcpy(row + at, x->ints + (size_t)n * (size_t)x->shape[1], (size_t)lengths->ints[n] * sizeof *row);
+        at += lengths->ints[n];
+        if (ends) row[at++] = ends[1];
+        lengths->ints[n] = at;
+        for (t = 0; t < T; t++) {
+            v.padding->bytes[(size_t)n * (size_t)T + (size_t)t] = t >= at;
+            if (t >= at) row[t] = pad;
+        }
+    }
+    return v;
+}
+
 /* Tokens (N,T) of the batch's first field of tokens, and their lengths (N). A window of a stream gets `more` of the
    tokens that follow it, (N,T + more), and begins at a random place up to T-1 tokens later, drawn for the purpose tag;
    with tag 0, or if its windows must not move, it begins where the data set says. */
@@ -6350,6 +6558,21 @@ SSLH_I_FN sslh_tensor *sslh_i_text_nats(sslh_ctx *c, sslh_tensor *h, sslh_tensor
     for (i = 0; i < targets->count && targets->ints[i] == -1;) i++;
     if (i == targets->count) return sslh_scale(c, sslh_mean(c, h, SSLH_ALL, 0), 0);
     return sslh_linear_cross_entropy(c, h, W, bias, targets, -1);
+}
+
+/* The settings of an encoder that sees what stands before and behind a token and knows these special tokens; NULL after
+   an error. */
+SSLH_I_FN const sslh_transformer_desc *sslh_i_both_sides(sslh_ctx *c, const char *op, sslh_net *encoder, int cls,
+                                                         int sep, int mask, int pad) {
+    const sslh_transformer_desc *t = NULL;
+    const int most = SSLH_I_MAX(SSLH_I_MAX(cls, sep), SSLH_I_MAX(mask, pad));
+    if (sslh_i_check_encoder(c, op, encoder, -1)) t = sslh_i_transformer_of(c, op, encoder);
+    if (t && t->causal == 1)
+        sslh_fail(c, SSLH_E_USAGE, "%s: the encoder is causal: it would not see what stands behind a gap", op);
+    else if (t && most >= t->vocabulary)
+        sslh_fail(c, SSLH_E_USAGE, "%s: the special token %d is beyond the encoder's vocabulary of %d (.cls_token, "
+                  ".sep_token, .mask_token, .pad_token)", op, most, t->vocabulary);
+    return SSLH_I_BAD(c) ? NULL : t;
 }
 
 /* Before training: checks that texts, with the `more` tokens that the method adds, are no longer than the encoder can
@@ -14248,12 +14471,8 @@ SSLH_I_FN void sslh_i_bert_prepare(sslh_method *m, sslh_data data) {
     else sslh_i_check_text_length(m, data, data.field[field[1]].shape.size[0] + 3, 0);
 }
 
-/* How many of n tokens are hidden: the share, rounded, and at least one. */
-SSLH_I_FN int sslh_i_bert_count(float share, int n) {
-    float many = share * (float)n;
-    many = many + 0.5f;
-    return SSLH_I_MAX(1, (int)many);
-}
+/* How many of n tokens are hidden. */
+SSLH_I_FN int sslh_i_bert_count(float share, int n) { return SSLH_I_MAX(1, sslh_i_part_of(share, n)); }
 /* What is made of a batch. M = N K, where K is the largest number of tokens that a sample can lose. */
 typedef struct sslh_i_bert_rows {
     sslh_tensor *tokens, *segments, *padding; /* (N,T), (N,T), (N,T) U8 */
@@ -14553,7 +14772,7 @@ SSLH_I_FN sslh_net *sslh_i_bert_head(sslh_ctx *c, int width, int vocabulary, int
 }
 
 SSLH_DEF sslh_method sslh_bert(sslh_ctx *c, sslh_net *encoder, sslh_bert_desc d) {
-    const sslh_transformer_desc *t = NULL;
+    const sslh_transformer_desc *t;
     const int given = d.replaced != 0;
     sslh_i_bert s;
     sslh_method m;
@@ -14565,15 +14784,9 @@ SSLH_DEF sslh_method sslh_bert(sslh_ctx *c, sslh_net *encoder, sslh_bert_desc d)
     else if (!SSLH_I_BAD(c) && both > 1.000001f)
         sslh_fail(c, SSLH_E_USAGE, "sslh_bert: .hidden is %g and .replaced %g: together they are parts of 1",
                   (double)d.hidden, (double)d.replaced);
-    if (sslh_i_check_encoder(c, "sslh_bert", encoder, -1)) t = sslh_i_transformer_of(c, "sslh_bert", encoder);
+    t = sslh_i_both_sides(c, "sslh_bert", encoder, d.cls_token, d.sep_token, d.mask_token, d.pad_token);
     if (t) {
-        const int most = SSLH_I_MAX(SSLH_I_MAX(d.cls_token, d.sep_token), SSLH_I_MAX(d.mask_token, d.pad_token));
-        if (t->causal == 1)
-            sslh_fail(c, SSLH_E_USAGE, "sslh_bert: the encoder is causal: it would not see what stands behind a gap");
-        else if (most >= t->vocabulary)
-            sslh_fail(c, SSLH_E_USAGE, "sslh_bert: the special token %d is beyond the encoder's vocabulary of %d "
-                      "(.cls_token, .sep_token, .mask_token, .pad_token)", most, t->vocabulary);
-        else if (d.next && (t->segments < 2 || !t->pooler))
+        if (d.next && (t->segments < 2 || !t->pooler))
             sslh_fail(c, SSLH_E_USAGE, "sslh_bert: .next needs an encoder with .pooler and two .segments");
         s.vocabulary = t->vocabulary;
     }
@@ -14593,6 +14806,784 @@ SSLH_I_FN sslh_method sslh_i_bert_make(sslh_ctx *c, sslh_net *encoder, sslh_data
     return sslh_bert(c, encoder, *(const sslh_bert_desc *)desc);
 }
 #endif /* SSLH_WITH_BERT */
+
+/* ================================================================================================================== */
+/*  >>electra       ELECTRA                                                                                           */
+/* ================================================================================================================== */
+
+#if SSLH_WITH_ELECTRA
+/* Clark, Luong, Le, Manning: "ELECTRA: pre-training text encoders as discriminators rather than generators", ICLR 2020.
+
+   Learns from: a text in which some words are not the author's. A small generator g fills gaps as in BERT, so that its
+   words are plausible, and the transformer f says of each word whether it has been replaced. BERT learns from the 15 %
+   of the words that are hidden, f from all of them, and f never sees [MASK].
+
+       x = [CLS] a [SEP]                                                                                      (1)
+       S = 15 % of the places of a, at least one, drawn anew in each epoch                                    (2)
+       x'_t = [MASK] for t in S;  x'_t = x_t elsewhere                                                        (3)
+       u_t = norm( gelu( W g(P e(x'))_t + c ) ),   p_t = softmax( E u_t + b )                                 (4)
+       L_G = mean over t in S of -log p_t[x_t]                                                                (5)
+       z_t drawn from p_t for t in S, without a gradient;  z_t = x_t elsewhere                                (6)
+       y_t = 1 if z_t differs from x_t, otherwise 0                                                           (7)
+       d_t = v . gelu( V f(z)_t + r ) + q                                                                     (8)
+       L_D = mean over all t of -y_t log s(d_t) - (1 - y_t) log(1 - s(d_t)),   s: sigmoid                     (9)
+       L = L_G + 50 L_D                                                                                      (10)
+
+   e is the embedding of f (words, positions, segments, norm), which g shares and reads through a projection P, and E is
+   its table of words. A word that g has guessed is one of the author's (7). The generator is not trained against f, as
+   in a GAN, but as BERT is: the choice in (6) has no gradient.
+   With .unigram there is no generator: z_t is drawn by how often words occur in the data, and L = L_D (11). That is
+   cheaper, but few of such words fit, so they are easier to find.
+   Traps: L_D alone says little, since most words are original and "original" is right for some 90 % of them: look at
+   what is found and at false alarms. At first nothing is found, and with norms behind the sums (SSLH_BERT) for longer
+   than with norms in front (SSLH_GPT2 with .causal = SSLH_OFF). A generator as large as f is too good a liar; a quarter
+   to a half of it is best. */
+
+static const sslh_setting sslh_i_electra_settings[] = {
+    {SSLH_I_FIELD(sslh_electra_desc, mask), SSLH_SETTING_REAL, "0.15", "above 0, below 1"},
+    {SSLH_I_FIELD(sslh_electra_desc, weight), SSLH_SETTING_REAL, "50", "above 0"},
+    {SSLH_I_FIELD(sslh_electra_desc, generator_heads), SSLH_SETTING_INT, "auto", "1 to 65536"},
+    {SSLH_I_FIELD(sslh_electra_desc, unigram), SSLH_SETTING_FLAG, "0", "0 or 1"},
+    {SSLH_I_FIELD(sslh_electra_desc, cls_token), SSLH_SETTING_INT, "101", "0 to 16777215"},
+    {SSLH_I_FIELD(sslh_electra_desc, sep_token), SSLH_SETTING_INT, "102", "0 to 16777215"},
+    {SSLH_I_FIELD(sslh_electra_desc, mask_token), SSLH_SETTING_INT, "103", "0 to 16777215"},
+    {SSLH_I_FIELD(sslh_electra_desc, pad_token), SSLH_SETTING_INT, "0", "0 to 16777215"},
+    {SSLH_I_FIELD(sslh_electra_desc, dropout), SSLH_SETTING_REAL, "0.1", "at least 0, below 1"},
+    {SSLH_I_FIELD(sslh_electra_desc, settings), SSLH_SETTING_WORD, "short", SSLH_I_SETTINGS_NAMES},
+};
+static const char sslh_i_electra_training[] =
+    "batch=32 optimizer=adamw lr=1e-3 weight_decay=0.01 clip=1 schedule=linear_decay warmup=1";
+static const char sslh_i_electra_paper[] = "batch=128 optimizer=adamw no_bias_correction=1 eps=1e-6 lr=5e-4 "
+    "weight_decay=0.01 clip=1 schedule=linear_decay warmup=0.05";
+
+typedef struct sslh_i_electra {
+    sslh_electra_desc d;
+    sslh_net *head;      /* 0 V, 1 r, 2 v, 3 q of (8) */
+    sslh_net *generator; /* 0 P and 1 its bias, the blocks of g, then W, c, the norm (2) and b of (4); NULL: none */
+    sslh_transformer_desc g; /* of the generator's blocks */
+    int vocabulary;      /* tokens that f knows */
+    int shares;          /* .unigram: the state (V), the share of a token and all tokens before it in the data */
+} sslh_i_electra;
+
+/* Counts the tokens of the data, for .unigram. */
+SSLH_I_FN void sslh_i_electra_count(sslh_method *m, sslh_data data) {
+    sslh_ctx *c = m->ctx;
+    const sslh_i_electra *s = (const sslh_i_electra *)m->self;
+    sslh_tensor *shares = sslh_state(m->net, s->shares), *x, *lengths;
+    double *count = (double *)sslh_i_scratch(c, (size_t)s->vocabulary * sizeof *count), all = 0, sum = 0;
+    int32_t index[32];
+    sslh_batch b;
+    int n, t, i;
+    for (i = 0; count && i < s->vocabulary; i++) count[i] = 0;
+    memset(&b, 0, sizeof b);
+    b.data = sslh_i_whole_set(data);
+    b.index = index;
+    for (int64_t at = 0; count && at < data.count && !SSLH_I_BAD(c); at += 32) {
+        b.count = (int)SSLH_I_MIN((int64_t)32, data.count - at);
+        for (n = 0; n < b.count; n++) index[n] = (int32_t)sslh_i_sample_id(&data, at + n);
+        sslh_push(c);
+        x = sslh_i_text_rows(c, "sslh_electra", &b, 0, 0, &lengths);
+        for (n = 0; n < b.count && !SSLH_I_BAD(c); n++)
+            for (t = 0; t < lengths->ints[n] && !SSLH_I_BAD(c); t++) {
+                const int32_t token = x->ints[n * x->shape[1] + t];
+                if (token < 0 || token >= s->vocabulary)
+                    sslh_fail(c, SSLH_E_SHAPE, "sslh_electra: the data have the token %d, but the encoder knows %d "
+                              "(.vocabulary of sslh_transformer)", (int)token, s->vocabulary);
+                else count[token]++, all++;
+            }
+        sslh_pop(c);
+    }
+    for (i = 0; count && i < s->vocabulary && !SSLH_I_BAD(c); i++) {
+        sum += count[i];
+        shares->data[i] = (sslh_real)(sum / all);
+    }
+    sslh_i_scratch_end(c, count);
+}
+
+SSLH_I_FN void sslh_i_electra_prepare(sslh_method *m, sslh_data data) {
+    const sslh_i_electra *s = (const sslh_i_electra *)m->self;
+    sslh_i_check_text_length(m, data, 2, 1); /* [CLS], [SEP] */
+    if (!SSLH_I_BAD(m->ctx) && s->d.unigram) sslh_i_electra_count(m, data);
+}
+
+/* (1) to (3), and the uniform numbers by which (6) draws. M: places of S in all texts; R: all tokens but padding. */
+SSLH_I_FN void sslh_i_electra_views(sslh_method *m, const sslh_batch *batch, sslh_view_set *out) {
+    sslh_ctx *c = m->ctx;
+    const char *op = "sslh_electra";
+    const sslh_i_electra *s = (const sslh_i_electra *)m->self;
+    const int32_t ends[2] = {s->d.cls_token, s->d.sep_token};
+    sslh_tensor *lengths, *x = sslh_i_text_rows(c, op, batch, 0, 'e', &lengths); /* (N,W) */
+    sslh_text_view v = sslh_i_text_framed(c, op, x, lengths, ends, s->d.pad_token); /* (N,T) */
+    sslh_tensor *places, *targets, *chances, *seen;
+    const int N = batch->count;
+    int32_t *mixed;
+    int n, t, T, M = 0, R = 0;
+    if (SSLH_I_BAD(c)) return;
+    T = v.tokens->shape[1];
+    for (n = 0; n < N; n++) {
+        const int length = lengths->ints[n] - 2;
+        M += SSLH_I_MIN(SSLH_I_MAX(1, sslh_i_part_of(s->d.mask, length)), length); /* (2) */
+        R += length + 2;
+    }
+    if (!M) {
+        sslh_fail(c, SSLH_E_USAGE, "sslh_electra: all texts of this batch are empty: leave them out");
+        return;
+    }
+    places = sslh_i_new(c, op, SSLH_I32, sslh_dim1(M));
+    targets = places ? sslh_i_new(c, op, SSLH_I32, sslh_dim1(M)) : NULL;
+    chances = targets ? sslh_i_new(c, op, SSLH_F32, sslh_dim1(M)) : NULL;
+    seen = chances ? sslh_i_new(c, op, SSLH_I32, sslh_dim1(R)) : NULL;
+    mixed = seen ? (int32_t *)sslh_i_scratch(c, (size_t)T * sizeof *mixed) : NULL;
+    if (!mixed) return;
+    for (n = 0, M = 0, R = 0; n < N; n++) {
+        sslh_i_drawing choice = sslh_i_drawing_of(batch, 'e', 1, batch->index[n]);
+        sslh_i_drawing chance = sslh_i_drawing_of(batch, 'e', 2, batch->index[n]);
+        const int length = lengths->ints[n] - 2;
+        const int k = SSLH_I_MIN(SSLH_I_MAX(1, sslh_i_part_of(s->d.mask, length)), length);
+        sslh_i_draw_places(&choice, mixed, length, k);
+        for (t = 0; t < k; t++, M++) {
+            places->ints[M] = n * T + 1 + mixed[t];
+            targets->ints[M] = v.tokens->ints[places->ints[M]];
+            v.tokens->ints[places->ints[M]] = s->d.mask_token; /* (3) */
+            chances->data[M] = (sslh_real)sslh_random_uniform(chance.seed, chance.stream, (uint64_t)t);
+        }
+        for (t = 0; t < length + 2; t++) seen->ints[R++] = n * T + t;
+    }
+    sslh_i_scratch_end(c, mixed);
+    sslh_view_add(out, "tokens", v.tokens);   /* (N,T): x' */
+    sslh_view_add(out, "padding", v.padding); /* (N,T) */
+    sslh_view_add(out, "places", places);     /* (M): S among the N T tokens */
+    sslh_view_add(out, "targets", targets);   /* (M): x there */
+    sslh_view_add(out, "chances", chances);   /* (M), uniform in [0,1) */
+    sslh_view_add(out, "seen", seen);         /* (R): what is no padding, among the N T tokens */
+}
+
+/* (4): u (M,D) at the places (M) of tokens (N,T). */
+SSLH_I_FN sslh_tensor *sslh_i_electra_guess(sslh_method *m, sslh_tensor *tokens, sslh_tensor *padding,
+                                            sslh_tensor *places) {
+    sslh_ctx *c = m->ctx;
+    const sslh_i_electra *s = (const sslh_i_electra *)m->self;
+    const int last = 2 + sslh_i_text_block_size(s->g.kind) * s->g.depth;
+    sslh_forward_desc f;
+    sslh_tensor *h;
+    memset(&f, 0, sizeof f);
+    f.tap = "embedded";
+    f.dropout = s->d.dropout;
+    h = sslh_forward_ex(m->encoder, tokens, f);                  /* e(x'): (N,T,D) */
+    h = sslh_layer_linear(s->generator, 0, h, 0, SSLH_LINEAR);   /* (N,T,G), G: the width of g */
+    h = sslh_i_text_blocks(s->generator, 2, h, &s->g, padding, s->d.dropout);
+    h = sslh_embedding(c, sslh_reshape(c, h, sslh_dim2(-1, s->g.width)), places); /* (M,G) */
+    h = sslh_layer_linear(s->generator, last, h, 0, SSLH_GELU);
+    return sslh_layer_layer_norm(s->generator, last + 2, h, 1e-12f);
+}
+
+/* (6): the first of the V tokens at which the running sum of the probabilities exceeds the chance. rows 1: p (M,V), one
+   row for each place; 0: p (V), running sums that all places share. */
+SSLH_I_FN void sslh_i_electra_pick(const sslh_tensor *p, int rows, const sslh_tensor *chances, int32_t *token) {
+    const size_t V = (size_t)p->shape[p->ndim - 1];
+    size_t i, j;
+    for (i = 0; i < chances->count; i++) {
+        const sslh_real u = chances->data[i], *row = p->data + (rows ? i * V : 0);
+        if (rows) {
+            double sum = (double)row[0];
+            for (j = 0; j < V - 1 && !(sum > (double)u);) sum += (double)row[++j];
+        } else {
+            size_t above = V - 1; /* the answer is in j .. above */
+            for (j = 0; j < above;) {
+                const size_t middle = (j + above) / 2;
+                if (row[middle] > u) above = middle;
+                else j = middle + 1;
+            }
+        }
+        token[i] = (int32_t)j;
+    }
+}
+
+/* (7) to (9), the tokens of S being those drawn. */
+SSLH_I_FN sslh_tensor *sslh_i_electra_detect(sslh_method *m, const sslh_view_set *v, const int32_t *drawn) {
+    sslh_ctx *c = m->ctx;
+    const sslh_i_electra *s = (const sslh_i_electra *)m->self;
+    sslh_tensor *tokens = sslh_view_get(v, "tokens"), *places = sslh_view_get(v, "places");
+    sslh_tensor *targets = sslh_view_get(v, "targets"), *seen = sslh_view_get(v, "seen"), *z, *y, *h;
+    size_t i, replaced = 0, found = 0, alarms = 0;
+    sslh_forward_desc f;
+    if (SSLH_I_BAD(c)) return sslh_i_dummy(c);
+    z = sslh_i_new(c, "sslh_electra", SSLH_I32, sslh_shape_of(tokens));
+    y = z ? sslh_zeros(c, sslh_dim2((int)tokens->count, 1)) : NULL;
+    if (!y || SSLH_I_BAD(c)) return sslh_i_dummy(c);
+    memcpy(z->ints, tokens->ints, tokens->count * sizeof *z->ints);
+    for (i = 0; i < places->count; i++) {
+        z->ints[places->ints[i]] = drawn[i];
+        y->data[places->ints[i]] = drawn[i] != targets->ints[i]; /* (7) */
+    }
+    y = sslh_embedding(c, y, seen); /* (R,1) */
+    memset(&f, 0, sizeof f);
+    f.mask = sslh_view_get(v, "padding");
+    f.dropout = s->d.dropout;
+    h = sslh_forward_ex(m->encoder, z, f); /* (N,T,D) */
+    if (SSLH_I_BAD(c)) return sslh_i_dummy(c);
+    h = sslh_embedding(c, sslh_reshape(c, h, sslh_dim2(-1, h->shape[2])), seen); /* (R,D) */
+    h = sslh_layer_linear(s->head, 0, h, 0, SSLH_GELU);
+    h = sslh_layer_linear(s->head, 2, h, 0, SSLH_LINEAR); /* (8): (R,1) */
+    for (i = 0; !SSLH_I_BAD(c) && i < h->count; i++) {
+        const int says = h->data[i] > 0, is = y->data[i] > 0;
+        replaced += (size_t)is, found += (size_t)(says && is), alarms += (size_t)(says && !is);
+    }
+    if (SSLH_I_BAD(c)) return sslh_i_dummy(c);
+    m->numbers[0].value = replaced ? (float)found / (float)replaced : 0;
+    m->numbers[1].value = replaced < h->count ? (float)alarms / (float)(h->count - replaced) : 0;
+    return sslh_bce_with_logits(c, h, y); /* (9) */
+}
+
+SSLH_I_FN sslh_tensor *sslh_i_electra_loss(sslh_method *m, const sslh_view_set *v, int phase) {
+    sslh_ctx *c = m->ctx;
+    const sslh_i_electra *s = (const sslh_i_electra *)m->self;
+    sslh_tensor *places = sslh_view_get(v, "places"), *table = sslh_param(m->encoder, 0), *loss = NULL, *p, *found;
+    int32_t *drawn; /* (M) */
+    (void)phase;
+    if (SSLH_I_BAD(c)) return sslh_i_dummy(c);
+    m->numbers[2].value = 0;
+    m->guessing = (float)sslh_i_log(2);
+    if (s->generator) {
+        sslh_tensor *b = sslh_param(s->generator, 6 + sslh_i_text_block_size(s->g.kind) * s->g.depth), *u;
+        u = sslh_i_electra_guess(m, sslh_view_get(v, "tokens"), sslh_view_get(v, "padding"), places);
+        loss = sslh_i_text_nats(c, u, table, b, sslh_view_get(v, "targets")); /* (5) */
+        m->numbers[2].value = (float)sslh_i_exp((sslh_real)sslh_item(loss));
+        m->guessing = m->guessing * s->d.weight + sslh_i_ln(s->vocabulary);
+        sslh_no_grad(c, 1);
+        p = sslh_softmax(c, sslh_linear(c, u, table, b), -1); /* (M,V) */
+        sslh_no_grad(c, 0);
+    } else {
+        p = sslh_state(m->net, s->shares);
+        if (!SSLH_I_BAD(c) && p->data[p->count - 1] <= 0)
+            sslh_fail(c, SSLH_E_USAGE, "sslh_electra: .unigram has not counted the tokens yet: call .prepare of the "
+                      "method first");
+    }
+    drawn = SSLH_I_BAD(c) ? NULL : (int32_t *)sslh_i_scratch(c, places->count * sizeof *drawn);
+    if (!drawn) return sslh_i_dummy(c);
+    sslh_i_electra_pick(p, s->generator != NULL, sslh_view_get(v, "chances"), drawn); /* (6) */
+    found = sslh_i_electra_detect(m, v, drawn);
+    sslh_i_scratch_end(c, drawn);
+    if (!loss) return found; /* (11) */
+    return sslh_add(c, loss, sslh_scale(c, found, (sslh_real)s->d.weight)); /* (10) */
+}
+
+/* The generator behind an encoder of width D. With BERT's blocks the names are those of Hugging Face's files, without
+   "generator." and "generator_" in front. */
+SSLH_I_FN sslh_net *sslh_i_electra_generator(sslh_ctx *c, const sslh_transformer_desc *g, int D) {
+    sslh_net_desc n;
+    sslh_net *net;
+    int i;
+    memset(&n, 0, sizeof n);
+    n.name = "electra_generator";
+    net = sslh_net_new(c, n);
+    sslh_i_text_linear_new(net, "", "embeddings_project", D, g->width, 0.02f, 0);
+    for (i = 0; i < g->depth; i++) sslh_i_text_block_new(net, g, i, 0.02f, 0.02f);
+    sslh_i_text_linear_new(net, "predictions", "dense", g->width, D, 0.02f, 0);
+    sslh_layer_layer_norm_new(net, "predictions.LayerNorm", D);
+    sslh_param_new(net, "lm_head.bias", sslh_dim1(g->vocabulary), SSLH_INIT_ZERO, 0);
+    return net;
+}
+
+SSLH_DEF sslh_method sslh_electra(sslh_ctx *c, sslh_net *encoder, sslh_electra_desc d) {
+    const char *op = "sslh_electra";
+    const sslh_transformer_desc *t;
+    sslh_i_electra s;
+    sslh_net_desc n;
+    sslh_method m;
+    memset(&s, 0, sizeof s);
+    memset(&n, 0, sizeof n);
+    sslh_i_resolve(c, op, sslh_i_electra_settings, SSLH_I_LENGTH(sslh_i_electra_settings), &d);
+    t = sslh_i_both_sides(c, op, encoder, d.cls_token, d.sep_token, d.mask_token, d.pad_token);
+    if (t) {
+        if (!d.generator_heads) d.generator_heads = SSLH_I_MAX(t->heads / 4, 1);
+        if (d.generator_heads > t->heads)
+            sslh_fail(c, SSLH_E_USAGE, "%s: .generator_heads is %d, but the encoder has %d: the generator must not be "
+                      "larger", op, d.generator_heads, t->heads);
+        s.g = *t;
+        if (s.g.kind == (int)SSLH_SASREC) s.g.kind = SSLH_BERT;
+        s.g.heads = d.generator_heads;
+        s.g.width = d.generator_heads * (t->width / t->heads);
+        s.g.mlp = 4 * s.g.width;
+        s.vocabulary = t->vocabulary;
+    }
+    s.d = d;
+    if (t && !SSLH_I_BAD(c)) {
+        n.name = "electra_head";
+        s.head = sslh_net_new(c, n);
+        sslh_i_text_linear_new(s.head, "", "dense", t->width, t->width, 0.02f, 0);
+        sslh_i_text_linear_new(s.head, "", "dense_prediction", t->width, 1, 0.02f, 0);
+        if (!d.unigram) s.generator = sslh_i_electra_generator(c, &s.g, t->width);
+    }
+    m = sslh_i_method_begin(c, "electra", encoder, &s, sizeof s);
+    sslh_child(m.net, "discriminator_predictions", s.head);
+    if (s.generator) sslh_child(m.net, "generator", s.generator);
+    else if (t && !SSLH_I_BAD(c))
+        ((sslh_i_electra *)m.self)->shares = sslh_state_new(m.net, "unigram", SSLH_F32, sslh_dim1(t->vocabulary));
+    m.prepare = sslh_i_electra_prepare;
+    m.views = sslh_i_electra_views;
+    m.loss = sslh_i_electra_loss;
+    return sslh_i_method_end(m);
+}
+/* For sslh_method_make. */
+SSLH_I_FN sslh_method sslh_i_electra_make(sslh_ctx *c, sslh_net *encoder, sslh_data data, const void *desc) {
+    (void)data;
+    return sslh_electra(c, encoder, *(const sslh_electra_desc *)desc);
+}
+#endif /* SSLH_WITH_ELECTRA */
+
+/* ================================================================================================================== */
+/*  >>bart          BART                                                                                              */
+/* ================================================================================================================== */
+
+#if SSLH_WITH_BART
+/* Lewis, Liu, Goyal, Ghazvininejad, Mohamed, Levy, Stoyanov, Zettlemoyer: "BART: denoising sequence-to-sequence
+   pre-training for natural language generation, translation, and comprehension", ACL 2020.
+
+   Learns from: a text that was damaged. The transformer f reads the damaged text, from both sides as BERT does, and a
+   decoder writes the original one, word by word as GPT does, looking at what f has read.
+
+       a' = noise(a): sentences in another order, spans hidden, tokens left out, replaced or hidden           (1)
+       h = f( [CLS] a' [SEP] )                                                                                (2)
+       y = [CLS] a_1 .. a_n,   x = a_1 .. a_n [SEP]: what the decoder is given and what it has to say         (3)
+       u = g(y, h)     u_t depends on y_1 .. y_t, and on all of h by a second attention in each block         (4)
+       L = mean over t of -log softmax( E u_t )[x_t],   E: the table of token embeddings of f                 (5)
+
+   Each hidden span becomes one [MASK], whatever its length, which has Poisson's distribution with the mean 3; so the
+   decoder has to find out how much is missing. 30 % of the tokens are hidden in this way. g has E and the shape of f's
+   blocks (width, heads, MLP) with norms behind the sums. Its parameters have the names of BART by Hugging Face. What is
+   kept for other tasks is f; the paper uses the decoder as well.
+   Traps: (5) is over all tokens, most of which can be copied from a', so L is far below that of BERT and the two cannot
+   be compared; a text that lost its order only is hard to tell from one that lost nothing, if sentences do not refer to
+   each other; a decoder that is too good at (5) by itself, as a language model, has no need of f. */
+
+static const sslh_setting sslh_i_bart_settings[] = {
+    {SSLH_I_FIELD(sslh_bart_desc, spans), SSLH_SETTING_REAL, "0.3", "0 to 1"},
+    {SSLH_I_FIELD(sslh_bart_desc, span), SSLH_SETTING_REAL, "3", "above 0, at most 50"},
+    {SSLH_I_FIELD(sslh_bart_desc, sentence_end), SSLH_SETTING_INT, "0", "0 to 16777215"},
+    {SSLH_I_FIELD(sslh_bart_desc, deleted), SSLH_SETTING_REAL, "0", "0 to 1"},
+    {SSLH_I_FIELD(sslh_bart_desc, replaced), SSLH_SETTING_REAL, "0", "0 to 1"},
+    {SSLH_I_FIELD(sslh_bart_desc, masked), SSLH_SETTING_REAL, "0", "0 to 1"},
+    {SSLH_I_FIELD(sslh_bart_desc, decoder_depth), SSLH_SETTING_INT, "auto", "1 to 512"},
+    {SSLH_I_FIELD(sslh_bart_desc, cls_token), SSLH_SETTING_INT, "101", "0 to 16777215"},
+    {SSLH_I_FIELD(sslh_bart_desc, sep_token), SSLH_SETTING_INT, "102", "0 to 16777215"},
+    {SSLH_I_FIELD(sslh_bart_desc, mask_token), SSLH_SETTING_INT, "103", "0 to 16777215"},
+    {SSLH_I_FIELD(sslh_bart_desc, pad_token), SSLH_SETTING_INT, "0", "0 to 16777215"},
+    {SSLH_I_FIELD(sslh_bart_desc, dropout), SSLH_SETTING_REAL, "0.1", "at least 0, below 1"},
+    {SSLH_I_FIELD(sslh_bart_desc, settings), SSLH_SETTING_WORD, "short", SSLH_I_SETTINGS_NAMES},
+};
+static const char sslh_i_bart_training[] =
+    "batch=32 optimizer=adamw lr=1e-3 weight_decay=0.01 clip=1 schedule=linear_decay warmup=1";
+/* The paper tells the size of the batch; the rest is as above. */
+static const char sslh_i_bart_paper[] =
+    "batch=8000 optimizer=adamw lr=1e-3 weight_decay=0.01 clip=1 schedule=linear_decay warmup=1";
+
+typedef struct sslh_i_bart {
+    sslh_bart_desc d;
+    sslh_net *decoder;       /* 0 positions, 1 and 2 the norm of what is embedded, then the blocks */
+    sslh_transformer_desc g; /* of the decoder's blocks */
+    sslh_text_recipe noise;  /* of (1) */
+} sslh_i_bart;
+
+SSLH_I_FN void sslh_i_bart_prepare(sslh_method *m, sslh_data data) { sslh_i_check_text_length(m, data, 2, 1); }
+
+/* What is made of a batch. S: tokens of the longest damaged text, T: of the longest original, both with an end. */
+typedef struct sslh_i_bart_rows {
+    sslh_text_view damaged;        /* (2): (N,S) */
+    sslh_tensor *inputs, *targets; /* (3): (N,T); behind the end inputs have [PAD] and targets -1 */
+} sslh_i_bart_rows;
+
+/* (1) to (3). tag 'b': for training; 'd': for evaluation, where windows of a stream stay where they are. */
+SSLH_I_FN int sslh_i_bart_draw(sslh_method *m, const sslh_batch *batch, int tag, sslh_i_bart_rows *r) {
+    sslh_ctx *c = m->ctx;
+    const char *op = "sslh_bart";
+    const sslh_i_bart *s = (const sslh_i_bart *)m->self;
+    const int32_t ends[2] = {s->d.cls_token, s->d.sep_token};
+    sslh_tensor *lengths, *x = sslh_i_text_rows(c, op, batch, 0, tag == 'b' ? tag : 0, &lengths); /* (N,W) */
+    const int N = batch->count;
+    int32_t *spare; /* (3 W + 1) */
+    int n, t, T = 1, W;
+    if (SSLH_I_BAD(c)) return 0;
+    W = x->shape[1];
+    for (n = 0; n < N; n++) T = SSLH_I_MAX(T, lengths->ints[n] + 1);
+    r->inputs = sslh_i_new(c, op, SSLH_I32, sslh_dim2(N, T));
+    r->targets = r->inputs ? sslh_i_new(c, op, SSLH_I32, sslh_dim2(N, T)) : NULL;
+    spare = r->targets ? (int32_t *)sslh_i_scratch(c, (3 * (size_t)W + 1) * sizeof *spare) : NULL;
+    if (!spare) return 0;
+    for (n = 0; n < N; n++) {
+        sslh_i_drawing draw = sslh_i_drawing_of(batch, tag, 1, batch->index[n]);
+        int32_t *row = x->ints + (size_t)n * (size_t)W;
+        const int length = lengths->ints[n];
+        for (t = 0; t < T; t++) {
+            const size_t at = (size_t)n * (size_t)T + (size_t)t;
+            r->inputs->ints[at] = t == 0 ? ends[0] : t <= length ? row[t - 1] : s->d.pad_token;
+            r->targets->ints[at] = t < length ? row[t] : t == length ? ends[1] : -1;
+        }
+        lengths->ints[n] = sslh_i_text_noise(&s->noise, &draw, row, length, spare);
+    }
+    sslh_i_scratch_end(c, spare);
+    r->damaged = sslh_i_text_framed(c, op, x, lengths, ends, s->d.pad_token);
+    return !SSLH_I_BAD(c);
+}
+
+SSLH_I_FN void sslh_i_bart_views(sslh_method *m, const sslh_batch *batch, sslh_view_set *out) {
+    sslh_i_bart_rows r;
+    if (!sslh_i_bart_draw(m, batch, 'b', &r)) return;
+    sslh_view_add(out, "tokens", r.damaged.tokens);   /* (N,S) */
+    sslh_view_add(out, "padding", r.damaged.padding); /* (N,S) */
+    sslh_view_add(out, "inputs", r.inputs);           /* (N,T) */
+    sslh_view_add(out, "targets", r.targets);         /* (N,T) */
+}
+
+/* (2) */
+SSLH_I_FN sslh_tensor *sslh_i_bart_read(sslh_method *m, sslh_tensor *tokens, sslh_tensor *padding) {
+    const sslh_i_bart *s = (const sslh_i_bart *)m->self;
+    sslh_forward_desc f;
+    memset(&f, 0, sizeof f);
+    f.mask = padding;
+    f.dropout = s->d.dropout;
+    return sslh_forward_ex(m->encoder, tokens, f);
+}
+/* (4): inputs (N,T) and h (N,S,D) -> u (N,T,D) */
+SSLH_I_FN sslh_tensor *sslh_i_bart_write(sslh_method *m, sslh_tensor *inputs, sslh_tensor *h, sslh_tensor *padding) {
+    sslh_ctx *c = m->ctx;
+    const sslh_i_bart *s = (const sslh_i_bart *)m->self;
+    sslh_tensor *y;
+    if (SSLH_I_BAD(c)) return sslh_i_dummy(c);
+    y = sslh_embedding(c, sslh_param(m->encoder, 0), inputs); /* (N,T,D) */
+    y = sslh_add(c, y, sslh_slice(c, sslh_param(s->decoder, 0), 0, 0, inputs->shape[1]));
+    y = sslh_layer_layer_norm(s->decoder, 1, y, 1e-5f);
+    if (sslh_is_training(s->decoder) && s->d.dropout > 0) y = sslh_dropout(c, y, s->d.dropout);
+    return sslh_i_decoder_blocks(s->decoder, 3, y, h, &s->g, padding, s->d.dropout);
+}
+/* (2), (4), (5) */
+SSLH_I_FN sslh_tensor *sslh_i_bart_nats(sslh_method *m, sslh_tensor *tokens, sslh_tensor *padding, sslh_tensor *inputs,
+                                        sslh_tensor *targets) {
+    sslh_tensor *u = sslh_i_bart_write(m, inputs, sslh_i_bart_read(m, tokens, padding), padding);
+    return sslh_i_text_nats(m->ctx, u, sslh_param(m->encoder, 0), NULL, targets);
+}
+
+SSLH_I_FN sslh_tensor *sslh_i_bart_loss(sslh_method *m, const sslh_view_set *v, int phase) {
+    sslh_tensor *loss = sslh_i_bart_nats(m, sslh_view_get(v, "tokens"), sslh_view_get(v, "padding"),
+                                         sslh_view_get(v, "inputs"), sslh_view_get(v, "targets"));
+    (void)phase;
+    m->guessing = sslh_i_ln(sslh_param(m->encoder, 0)->shape[0]);
+    m->numbers[0].value = (float)sslh_i_exp((sslh_real)sslh_item(loss));
+    return loss;
+}
+
+/* The mean of (5) over all tokens of the data set, each of which counts the same in whatever batch it is. */
+SSLH_DEF float sslh_bart_evaluate(sslh_method *m, sslh_data data) {
+    const sslh_i_bart *s = (const sslh_i_bart *)sslh_i_self("sslh_bart_evaluate", m, "sslh_bart");
+    double sum = 0, count = 0;
+    int was_training;
+    sslh_batch b;
+    sslh_ctx *c;
+    if (!s) return 0;
+    c = m->ctx;
+    if (data.ctx != c || data.count < 1) {
+        sslh_fail(c, SSLH_E_USAGE, "sslh_bart_evaluate: the data set is empty or of another context");
+        return 0;
+    }
+    memset(&b, 0, sizeof b);
+    b.data = sslh_i_whole_set(data);
+    b.seed = c->desc.seed;
+    was_training = sslh_is_training(m->net);
+    sslh_train_mode(m->net, 0);
+    for (int64_t at = 0; at < data.count && !SSLH_I_BAD(c); at += 32) {
+        int32_t index[32];
+        sslh_i_bart_rows r;
+        b.count = (int)SSLH_I_MIN((int64_t)32, data.count - at);
+        for (int k = 0; k < b.count; k++) index[k] = (int32_t)sslh_i_sample_id(&data, at + k);
+        b.index = index;
+        sslh_push(c); /* memory of one batch at a time */
+        sslh_no_grad(c, 1);
+        if (sslh_i_bart_draw(m, &b, 'd', &r)) {
+            size_t i, predicted = 0; /* at least the end of each text */
+            for (i = 0; i < r.targets->count; i++) predicted += r.targets->ints[i] != -1;
+            sum += (double)sslh_item(sslh_i_bart_nats(m, r.damaged.tokens, r.damaged.padding, r.inputs, r.targets)) *
+                   (double)predicted;
+            count += (double)predicted;
+        }
+        sslh_no_grad(c, 0);
+        sslh_pop(c);
+    }
+    sslh_train_mode(m->net, was_training);
+    return SSLH_I_BAD(c) ? 0 : (float)(sum / count);
+}
+
+SSLH_DEF int sslh_bart_rebuild(sslh_method *m, const int32_t *text, int count, int32_t *out, int room) {
+    const char *op = "sslh_bart_rebuild";
+    const sslh_i_bart *s = (const sslh_i_bart *)sslh_i_self(op, m, "sslh_bart");
+    int n = 0, was_training;
+    sslh_tensor *x, *h;
+    sslh_ctx *c;
+    if (!s) return 0;
+    c = m->ctx;
+    if (!text || count < 1 || count > s->g.length - 2 || !out || room < 1) {
+        sslh_fail(c, SSLH_E_USAGE, "%s: a text of 1 to %d tokens and room for the answer are needed; this has %d", op,
+                  s->g.length - 2, text ? count : 0);
+        return 0;
+    }
+    was_training = sslh_is_training(m->net);
+    sslh_train_mode(m->net, 0);
+    sslh_push(c);
+    sslh_no_grad(c, 1);
+    x = sslh_i_new(c, op, SSLH_I32, sslh_dim2(1, count + 2));
+    if (x) {
+        x->ints[0] = s->d.cls_token;
+        memcpy(x->ints + 1, text, (size_t)count * sizeof *text);
+        x->ints[count + 1] = s->d.sep_token;
+    }
+    h = x ? sslh_i_bart_read(m, x, NULL) : x; /* (1,S,D) */
+    while (h && n < SSLH_I_MIN(room, s->g.length - 1) && !SSLH_I_BAD(c)) {
+        sslh_tensor *y, *u, *best;
+        sslh_push(c); /* the memory of one token at a time */
+        y = sslh_i_new(c, op, SSLH_I32, sslh_dim2(1, n + 1));
+        if (y) {
+            y->ints[0] = s->d.cls_token;
+            memcpy(y->ints + 1, out, (size_t)n * sizeof *out);
+        }
+        u = y ? sslh_slice(c, sslh_i_bart_write(m, y, h, NULL), 1, n, n + 1) : y; /* (1,1,D) */
+        best = u ? sslh_argmax(c, sslh_linear(c, u, sslh_param(m->encoder, 0), NULL), -1) : u;
+        if (!SSLH_I_BAD(c)) out[n] = best->ints[0];
+        sslh_pop(c);
+        if (SSLH_I_BAD(c) || out[n] == s->d.sep_token) break;
+        n++;
+    }
+    sslh_no_grad(c, 0);
+    sslh_pop(c);
+    sslh_train_mode(m->net, was_training);
+    return SSLH_I_BAD(c) ? 0 : n;
+}
+
+SSLH_DEF sslh_method sslh_bart(sslh_ctx *c, sslh_net *encoder, sslh_bart_desc d) {
+    const char *op = "sslh_bart";
+    const sslh_transformer_desc *t;
+    sslh_i_bart s;
+    sslh_method m;
+    int i;
+    memset(&s, 0, sizeof s);
+    sslh_i_resolve(c, op, sslh_i_bart_settings, SSLH_I_LENGTH(sslh_i_bart_settings), &d);
+    t = sslh_i_both_sides(c, op, encoder, d.cls_token, d.sep_token, d.mask_token, d.pad_token);
+    if (t) {
+        if (!d.decoder_depth) d.decoder_depth = t->depth;
+        s.g = *t;
+        s.g.kind = SSLH_BERT;
+        s.g.causal = SSLH_OFF;
+        s.g.activation = SSLH_GELU;
+        s.g.depth = d.decoder_depth;
+        s.noise.shuffle = d.sentence_end ? 1.0f : 0.0f;
+        s.noise.sentence_end = d.sentence_end;
+        s.noise.spans = d.spans;
+        s.noise.span = d.span;
+        s.noise.deleted = d.deleted;
+        s.noise.replaced = d.replaced;
+        s.noise.masked = d.masked;
+        s.noise.mask_token = d.mask_token;
+        s.noise.vocabulary = t->vocabulary;
+    }
+    s.d = d;
+    if (t && !SSLH_I_BAD(c)) {
+        sslh_net_desc n;
+        memset(&n, 0, sizeof n);
+        n.name = "bart_decoder";
+        s.decoder = sslh_net_new(c, n);
+        sslh_param_new(s.decoder, "embed_positions.weight", sslh_dim2(t->length, t->width), SSLH_INIT_NORMAL, 0.02f);
+        sslh_layer_layer_norm_new(s.decoder, "layernorm_embedding", t->width);
+        for (i = 0; i < s.g.depth; i++) sslh_i_decoder_block_new(s.decoder, &s.g, i);
+    }
+    m = sslh_i_method_begin(c, "bart", encoder, &s, sizeof s);
+    sslh_child(m.net, "decoder", s.decoder);
+    m.prepare = sslh_i_bart_prepare;
+    m.views = sslh_i_bart_views;
+    m.loss = sslh_i_bart_loss;
+    return sslh_i_method_end(m);
+}
+/* For sslh_method_make. */
+SSLH_I_FN sslh_method sslh_i_bart_make(sslh_ctx *c, sslh_net *encoder, sslh_data data, const void *desc) {
+    (void)data;
+    return sslh_bart(c, encoder, *(const sslh_bart_desc *)desc);
+}
+#endif /* SSLH_WITH_BART */
+
+/* ================================================================================================================== */
+/*  >>sentence-order  order of sentences                                                                              */
+/* ================================================================================================================== */
+
+#if SSLH_WITH_SENTENCE_ORDER
+/* Logeswaran, Lee, Radev: "Sentence ordering and coherence modeling using recurrent neural networks", AAAI 2018. The
+   order of two: Lan et al.: "ALBERT: a lite BERT for self-supervised learning of language representations", ICLR 2020.
+
+   Learns from: neighbouring sentences of a text, shuffled. Who "he" is and what "therefore" follows from has been said
+   before, so their order shows what the sentences say of each other. The paper points at one sentence after the other
+   by a recurrent net; here, as in a jigsaw puzzle, each sentence is asked for its place.
+
+       s_1 .. s_m: neighbouring sentences of a text, m = k where it has so many, from a random one on         (1)
+       x = [CLS] s_p(1) [SEP] s_p(2) [SEP] ..  s_p(m) [SEP]    p: a random permutation                        (2)
+       h_j = f(x) at the [SEP] behind s_p(j)                                                                  (3)
+       L = mean over j and texts of -log softmax( V h_j + b )[p(j)]                                           (4)
+
+   Guessing costs ln k. A text with a single sentence has no order and is left out of (4); one with fewer than k has
+   places 1 .. m. Windows of a stream begin and end within a sentence, which would betray its place, so their first and
+   last pieces are not used.
+   Traps: a paragraph's first sentence often looks like one (a name, a date), and its last one too, by which a net can
+   place these two without reading the others: compare with k = 2. */
+
+static const sslh_setting sslh_i_sentence_order_settings[] = {
+    {SSLH_I_FIELD(sslh_sentence_order_desc, sentences), SSLH_SETTING_INT, "4", "2 to 64"},
+    {SSLH_I_FIELD(sslh_sentence_order_desc, sentence_end), SSLH_SETTING_INT, "1012", "0 to 16777215"},
+    {SSLH_I_FIELD(sslh_sentence_order_desc, cls_token), SSLH_SETTING_INT, "101", "0 to 16777215"},
+    {SSLH_I_FIELD(sslh_sentence_order_desc, sep_token), SSLH_SETTING_INT, "102", "0 to 16777215"},
+    {SSLH_I_FIELD(sslh_sentence_order_desc, pad_token), SSLH_SETTING_INT, "0", "0 to 16777215"},
+    {SSLH_I_FIELD(sslh_sentence_order_desc, dropout), SSLH_SETTING_REAL, "0.1", "at least 0, below 1"},
+    {SSLH_I_FIELD(sslh_sentence_order_desc, settings), SSLH_SETTING_WORD, "short", SSLH_I_SETTINGS_NAMES},
+};
+static const char sslh_i_sentence_order_training[] =
+    "batch=32 optimizer=adamw lr=1e-3 weight_decay=0.01 clip=1 schedule=linear_decay warmup=1";
+static const char sslh_i_sentence_order_paper[] = ""; /* its net is another */
+
+typedef struct sslh_i_sentence_order {
+    sslh_sentence_order_desc d;
+    sslh_net *head; /* 0 V, 1 b */
+} sslh_i_sentence_order;
+
+/* The sentences of x (n) that may be used: sentence i is from begin[i] to begin[i + 1] - 1; begin (n + 2). Returns how
+   many there are. window: 1 for a part of a longer text, whose first and last pieces do not count. */
+SSLH_I_FN int sslh_i_sentences_of(const int32_t *x, int n, int32_t end, int window, int32_t *begin) {
+    int i, count = 0;
+    begin[0] = 0;
+    for (i = 0; i < n; i++)
+        if (x[i] == end || (i == n - 1 && !window)) begin[++count] = i + 1;
+    if (!window || !count) return count;
+    memmove(begin, begin + 1, (size_t)count * sizeof *begin);
+    return count - 1;
+}
+
+SSLH_I_FN void sslh_i_sentence_order_prepare(sslh_method *m, sslh_data data) {
+    const sslh_i_sentence_order *s = (const sslh_i_sentence_order *)m->self;
+    sslh_i_check_text_length(m, data, 1 + s->d.sentences, 1);
+}
+
+/* (1), (2): k answers for each text, -1 where it has fewer than k sentences or a single one. */
+SSLH_I_FN void sslh_i_sentence_order_views(sslh_method *m, const sslh_batch *batch, sslh_view_set *out) {
+    sslh_ctx *c = m->ctx;
+    const char *op = "sslh_sentence_order";
+    const sslh_i_sentence_order *s = (const sslh_i_sentence_order *)m->self;
+    const sslh_field *f = sslh_i_field_of(&batch->data, SSLH_FIELD_TOKENS);
+    sslh_tensor *lengths, *x = sslh_i_text_rows(c, op, batch, 0, 'o', &lengths); /* (N,W) */
+    sslh_tensor *tokens, *padding, *places, *answers;
+    const int N = batch->count, k = s->d.sentences;
+    int32_t *begin, *order; /* (W + 2), (k) */
+    int n, j, t, T, W;
+    if (SSLH_I_BAD(c)) return;
+    W = x->shape[1];
+    T = W + 1 + k;
+    tokens = sslh_i_new(c, op, SSLH_I32, sslh_dim2(N, T));
+    padding = tokens ? sslh_i_new(c, op, SSLH_U8, sslh_dim2(N, T)) : NULL;
+    places = padding ? sslh_i_new(c, op, SSLH_I32, sslh_dim1(N * k)) : NULL;
+    answers = places ? sslh_i_new(c, op, SSLH_I32, sslh_dim1(N * k)) : NULL;
+    begin = answers ? (int32_t *)sslh_i_scratch(c, ((size_t)W + 2 + (size_t)k) * sizeof *begin) : NULL;
+    if (!begin) return;
+    order = begin + W + 2;
+    for (n = 0; n < N; n++) {
+        sslh_i_drawing d = sslh_i_drawing_of(batch, 'o', 1, batch->index[n]);
+        const int32_t *row = x->ints + (size_t)n * (size_t)W;
+        int32_t *line = tokens->ints + (size_t)n * (size_t)T;
+        const int all = sslh_i_sentences_of(row, lengths->ints[n], s->d.sentence_end, f->stream != 0, begin);
+        const int used = SSLH_I_MIN(all, k), first = used ? sslh_i_drawn_below(&d, all - used + 1) : 0;
+        int at = 0;
+        line[at++] = s->d.cls_token;
+        sslh_i_draw_places(&d, order, used, used);
+        for (j = 0; j < k; j++) {
+            const int32_t *from = begin + first + (j < used ? order[j] : 0);
+            const int length = j < used ? from[1] - from[0] : 0;
+            places->ints[n * k + j] = n * T;
+            answers->ints[n * k + j] = -1;
+            if (j >= used) continue;
+            memcpy(line + at, row + from[0], (size_t)length * sizeof *line);
+            at += length;
+            places->ints[n * k + j] = n * T + at;
+            if (used > 1) answers->ints[n * k + j] = order[j];
+            line[at++] = s->d.sep_token;
+        }
+        for (t = 0; t < T; t++) {
+            padding->bytes[(size_t)n * (size_t)T + (size_t)t] = t >= at;
+            if (t >= at) line[t] = s->d.pad_token;
+        }
+    }
+    sslh_i_scratch_end(c, begin);
+    sslh_view_add(out, "tokens", tokens);   /* (N,T) */
+    sslh_view_add(out, "padding", padding); /* (N,T) */
+    sslh_view_add(out, "places", places);   /* (N k): of [SEP], among the N T tokens */
+    sslh_view_add(out, "answers", answers); /* (N k): p(j), from 0 */
+}
+
+SSLH_I_FN sslh_tensor *sslh_i_sentence_order_loss(sslh_method *m, const sslh_view_set *v, int phase) {
+    sslh_ctx *c = m->ctx;
+    const sslh_i_sentence_order *s = (const sslh_i_sentence_order *)m->self;
+    sslh_tensor *answers = sslh_view_get(v, "answers"), *h, *logits, *said;
+    const int k = s->d.sentences;
+    int i, j, right = 0, asked = 0, solved = 0, texts = 0;
+    sslh_forward_desc f;
+    (void)phase;
+    if (SSLH_I_BAD(c)) return sslh_i_dummy(c);
+    memset(&f, 0, sizeof f);
+    f.mask = sslh_view_get(v, "padding");
+    f.dropout = s->d.dropout;
+    h = sslh_forward_ex(m->encoder, sslh_view_get(v, "tokens"), f); /* (N,T,D) */
+    if (SSLH_I_BAD(c)) return sslh_i_dummy(c);
+    h = sslh_embedding(c, sslh_reshape(c, h, sslh_dim2(-1, h->shape[2])), sslh_view_get(v, "places")); /* (N k,D) */
+    sslh_no_grad(c, 1);
+    logits = sslh_layer_linear(s->head, 0, h, 0, SSLH_LINEAR); /* (N k,k) */
+    said = sslh_argmax(c, logits, 1);
+    sslh_no_grad(c, 0);
+    for (i = 0; !SSLH_I_BAD(c) && i < answers->shape[0]; i += k) {
+        int all = 1;
+        for (j = i; j < i + k; j++) {
+            if (answers->ints[j] == -1) continue;
+            asked++;
+            right += said->ints[j] == answers->ints[j];
+            all = all && said->ints[j] == answers->ints[j];
+        }
+        if (answers->ints[i] == -1) continue;
+        texts++, solved += all;
+    }
+    m->numbers[0].value = asked ? (float)right / (float)asked : 0;
+    m->numbers[1].value = texts ? (float)solved / (float)texts : 0;
+    m->guessing = sslh_i_ln(k);
+    return sslh_i_text_nats(c, h, sslh_param(s->head, 0), sslh_param(s->head, 1), answers); /* (4) */
+}
+
+SSLH_DEF sslh_method sslh_sentence_order(sslh_ctx *c, sslh_net *encoder, sslh_sentence_order_desc d) {
+    const char *op = "sslh_sentence_order";
+    const sslh_transformer_desc *t;
+    sslh_i_sentence_order s;
+    sslh_net_desc n;
+    sslh_method m;
+    memset(&s, 0, sizeof s);
+    memset(&n, 0, sizeof n);
+    sslh_i_resolve(c, op, sslh_i_sentence_order_settings, SSLH_I_LENGTH(sslh_i_sentence_order_settings), &d);
+    t = sslh_i_both_sides(c, op, encoder, d.cls_token, d.sep_token, 0, d.pad_token);
+    s.d = d;
+    if (t && !SSLH_I_BAD(c)) {
+        n.name = "sentence_order_head";
+        s.head = sslh_net_new(c, n);
+        sslh_i_text_linear_new(s.head, "", "place", t->width, d.sentences, 0.02f, 0);
+    }
+    m = sslh_i_method_begin(c, "sentence_order", encoder, &s, sizeof s);
+    sslh_child(m.net, "head", s.head);
+    m.prepare = sslh_i_sentence_order_prepare;
+    m.views = sslh_i_sentence_order_views;
+    m.loss = sslh_i_sentence_order_loss;
+    return sslh_i_method_end(m);
+}
+/* For sslh_method_make. */
+SSLH_I_FN sslh_method sslh_i_sentence_order_make(sslh_ctx *c, sslh_net *encoder, sslh_data data, const void *desc) {
+    (void)data;
+    return sslh_sentence_order(c, encoder, *(const sslh_sentence_order_desc *)desc);
+}
+#endif /* SSLH_WITH_SENTENCE_ORDER */
 
 /* ================================================================================================================== */
 /*  >>sasrec        SASRec                                                                                            */
@@ -14843,10 +15834,7 @@ SSLH_I_FN void sslh_i_bert4rec_views(sslh_method *m, const sslh_batch *batch, ss
         const uint64_t draw = sslh_i_sample_stream('Z', 2, batch->epoch, batch->index[order[n]]);
         const int32_t *row = x->ints + (size_t)order[n] * (size_t)x->shape[1];
         const int length = lengths->ints[order[n]];
-        float many = s->d.mask * (float)length;
-        int k;
-        many = many + 0.5f;
-        k = SSLH_I_MIN(SSLH_I_MAX(1, (int)many), length); /* (1) */
+        int k = SSLH_I_MIN(SSLH_I_MAX(1, sslh_i_part_of(s->d.mask, length)), length); /* (1) */
         sorted->ints[n] = length;
         for (t = 0; t < T; t++) tokens->ints[n * T + t] = t < length ? row[t] : s->items;
         if (length) sslh_random_permutation(batch->seed, stream, mixed, length);
@@ -15105,6 +16093,25 @@ static const sslh_method_info sslh_i_methods[] = {
      "BERT: pre-training of deep bidirectional transformers for language understanding", "NAACL 2019", 2019,
      "predicting hidden words from both sides", "text", "transformer", "SSLH_WITH_BERT", "sslh_bert",
      "sslh_linear_cross_entropy", {"perplexity", "next"}, SSLH_I_MADE(bert)},
+#endif
+#if SSLH_WITH_ELECTRA
+    {"electra", "ELECTRA", "words and sequences", "Clark et al.",
+     "ELECTRA: pre-training text encoders as discriminators rather than generators", "ICLR 2020", 2020,
+     "telling the words of a text from those put in their place", "text", "transformer", "SSLH_WITH_ELECTRA",
+     "sslh_electra", "sslh_bce_with_logits", {"found", "false alarms", "perplexity"}, SSLH_I_MADE(electra)},
+#endif
+#if SSLH_WITH_BART
+    {"bart", "BART", "words and sequences", "Lewis et al.",
+     "BART: denoising sequence-to-sequence pre-training for natural language generation, translation, and "
+     "comprehension",
+     "ACL 2020", 2020, "writing again a text that was damaged", "text", "transformer", "SSLH_WITH_BART", "sslh_bart",
+     "sslh_linear_cross_entropy", {"perplexity"}, SSLH_I_MADE(bart)},
+#endif
+#if SSLH_WITH_SENTENCE_ORDER
+    {"sentence_order", "Order of sentences", "words and sequences", "Logeswaran et al.",
+     "Sentence ordering and coherence modeling using recurrent neural networks", "AAAI 2018", 2018,
+     "putting shuffled sentences in order", "text", "transformer", "SSLH_WITH_SENTENCE_ORDER", "sslh_sentence_order",
+     "sslh_linear_cross_entropy", {"accuracy", "in order"}, SSLH_I_MADE(sentence_order)},
 #endif
 #if SSLH_WITH_SASREC
     {"sasrec", "SASRec", "items", "Kang & McAuley", "Self-attentive sequential recommendation",
@@ -22389,6 +23396,25 @@ static const sslh_i_text_names sslh_i_text_names_of[4] = {
 /* 1 for a net whose inputs are tokens. */
 SSLH_I_FN int sslh_i_takes_tokens(const sslh_net *net) { return strncmp(net->arch, "transformer ", 12) == 0; }
 
+/* How many parameters a block has, and how it computes, in a net of this kind. */
+SSLH_I_FN int sslh_i_text_block_size(int kind) {
+    return kind == (int)SSLH_BERT ? 16 : kind == (int)SSLH_SASREC ? 14 : 12;
+}
+SSLH_I_FN sslh_i_block_desc sslh_i_text_block_desc(const sslh_net *net, const sslh_transformer_desc *d, float dropout) {
+    const int bert = d->kind == (int)SSLH_BERT, sasrec = d->kind == (int)SSLH_SASREC;
+    sslh_i_block_desc b;
+    memset(&b, 0, sizeof b);
+    b.heads = d->heads;
+    b.causal = d->causal == 1;
+    b.post_norm = bert;
+    b.separate_qkv = bert || sasrec;
+    b.eps = bert ? 1e-12f : sasrec ? 1e-8f : 1e-5f;
+    b.dropout = net->training ? dropout : 0.0f;
+    b.weight_dropout = sasrec ? b.dropout : 0.0f;
+    b.activation = d->activation;
+    return b;
+}
+
 /* Entries: 0 the table of token embeddings, 1 those of positions, 2 those of segments if there are any, then norm
    (2), blocks (12, 14 or 16 each) and the pooler (2). The norm is applied to the embedded tokens in BERT, to the output
    in the others. SASRec multiplies the embeddings of its tokens, but not those of positions, by sqrt(D). */
@@ -22399,7 +23425,7 @@ SSLH_I_FN sslh_tensor *sslh_i_transformer_forward(sslh_net *net, sslh_tensor *x,
     sslh_i_block_desc b;
     const int from = call->cache ? ((const sslh_i_cache *)call->cache)->used : 0;
     const int norm = d->segments > 0 ? 3 : 2, bert = d->kind == (int)SSLH_BERT, sasrec = d->kind == (int)SSLH_SASREC;
-    const int each = bert ? 16 : sasrec ? 14 : 12;
+    const int each = sslh_i_text_block_size(d->kind);
     sslh_tensor *y;
     char tap[24], text[96];
     int i;
@@ -22414,15 +23440,7 @@ SSLH_I_FN sslh_tensor *sslh_i_transformer_forward(sslh_net *net, sslh_tensor *x,
                   call->keep ? ".keep, which is for images" : "segments (.segments of sslh_transformer)");
         return sslh_i_dummy(c);
     }
-    memset(&b, 0, sizeof b);
-    b.heads = d->heads;
-    b.causal = d->causal == 1;
-    b.post_norm = bert;
-    b.separate_qkv = bert || sasrec;
-    b.eps = bert ? 1e-12f : sasrec ? 1e-8f : 1e-5f;
-    b.dropout = net->training ? call->dropout : 0.0f;
-    b.weight_dropout = sasrec ? b.dropout : 0.0f;
-    b.activation = d->activation;
+    b = sslh_i_text_block_desc(net, d, call->dropout);
     b.key_mask = call->mask;
     b.cache = (sslh_i_cache *)call->cache;
     y = sslh_embedding(c, sslh_param(net, 0), x); /* (N,T,D) */
@@ -22436,6 +23454,7 @@ SSLH_I_FN sslh_tensor *sslh_i_transformer_forward(sslh_net *net, sslh_tensor *x,
     if (bert) y = sslh_layer_layer_norm(net, norm, y, b.eps);
     if (b.dropout > 0.0f) y = sslh_dropout(c, y, b.dropout);
     sslh_i_release_unread(net, y, NULL);
+    if (sslh_tap(net, "embedded", y)) return y;
     for (i = 0; i < d->depth; i++) {
         b.layer = i;
         b.drop = sslh_i_block_drop(net, call->drop_path, i, d->depth);
@@ -22485,6 +23504,67 @@ SSLH_I_FN void sslh_i_text_block_new(sslh_net *net, const sslh_transformer_desc 
     sslh_layer_layer_norm_new(net, name, D);
     sslh_i_text_linear_new(net, block, n->fc1, D, d->mlp, std, T);
     sslh_i_text_linear_new(net, block, n->fc2, d->mlp, D, proj_std, T);
+}
+
+/* --- blocks of texts for the nets of methods ---------------------------------------------------------------------- */
+
+/* d->depth blocks of a transformer of texts (of any kind but SASRec's), whose parameters sslh_i_text_block_new declared
+   from index at: x (N,T,D) -> (N,T,D). */
+SSLH_I_FN sslh_tensor *sslh_i_text_blocks(sslh_net *net, int at, sslh_tensor *x, const sslh_transformer_desc *d,
+                                          sslh_tensor *padding, float dropout) {
+    sslh_i_block_desc b = sslh_i_text_block_desc(net, d, dropout);
+    int i;
+    b.key_mask = padding;
+    for (i = 0; i < d->depth; i++) x = sslh_i_block_run(net, at + sslh_i_text_block_size(d->kind) * i, x, &b);
+    return x;
+}
+
+/* A block of a decoder (Vaswani et al. 2017) with the names of BART by Hugging Face: 26 parameters, for each of the two
+   attentions norm (2), q (2), k (2), v (2) and out (2), then norm (2), fc1 (2), fc2 (2). */
+SSLH_I_FN void sslh_i_decoder_block_new(sslh_net *net, const sslh_transformer_desc *d, int number) {
+    static const char *const attention[2] = {"self_attn", "encoder_attn"}, *const part[4] = {"q", "k", "v", "out"};
+    const int D = d->width;
+    char block[40], name[80];
+    int i, j;
+    snprintf(block, sizeof block, "layers.%d", number);
+    for (i = 0; i < 2; i++) {
+        snprintf(name, sizeof name, "%s.%s_layer_norm", block, attention[i]);
+        sslh_layer_layer_norm_new(net, name, D);
+        for (j = 0; j < 4; j++) {
+            snprintf(name, sizeof name, "%s.%s_proj", attention[i], part[j]);
+            sslh_i_text_linear_new(net, block, name, D, D, 0.02f, 0);
+        }
+    }
+    snprintf(name, sizeof name, "%s.final_layer_norm", block);
+    sslh_layer_layer_norm_new(net, name, D);
+    sslh_i_text_linear_new(net, block, "fc1", D, d->mlp, 0.02f, 0);
+    sslh_i_text_linear_new(net, block, "fc2", d->mlp, D, 0.02f, 0);
+}
+/* d->depth such blocks (.kind BERT's): x (N,T,D), where no token sees those behind it, and h (N,S,D), the output of an
+   encoder, all of which every token sees but for padding (N,S):
+     x = norm(x + drop(out(attention(q x, k x, v x))));   x = norm(x + drop(out(attention(q x, k h, v h))))
+     x = norm(x + drop(fc2(gelu(fc1(x))))) */
+SSLH_I_FN sslh_tensor *sslh_i_decoder_blocks(sslh_net *net, int at, sslh_tensor *x, sslh_tensor *h,
+                                             const sslh_transformer_desc *d, sslh_tensor *padding, float dropout) {
+    sslh_i_block_desc b[2];
+    sslh_tensor *y;
+    int i, j;
+    b[0] = b[1] = sslh_i_text_block_desc(net, d, dropout);
+    b[0].eps = b[1].eps = 1e-5f;
+    b[0].causal = 1;
+    b[1].key_mask = padding;
+    for (i = 0; i < d->depth; i++, at += 26) {
+        for (j = 0; j < 2; j++) {
+            const int norm = at + 10 * j;
+            y = sslh_i_block_attention(net, norm + 2, x, j ? h : x, &b[j]);
+            y = sslh_layer_linear(net, norm + 8, y, 0, SSLH_LINEAR);
+            x = sslh_layer_layer_norm(net, norm, sslh_i_block_add(net, x, y, &b[j]), b[j].eps);
+        }
+        y = sslh_layer_linear(net, at + 22, x, 0, b[0].activation); /* (N,T,mlp) */
+        y = sslh_layer_linear(net, at + 24, y, 0, SSLH_LINEAR);
+        x = sslh_layer_layer_norm(net, at + 20, sslh_i_block_add(net, x, y, &b[0]), b[0].eps);
+    }
+    return x;
 }
 
 SSLH_DEF sslh_net *sslh_transformer(sslh_ctx *c, sslh_transformer_desc desc) {
@@ -23500,6 +24580,123 @@ SSLH_DEF sslh_tensor *sslh_rotate90(sslh_ctx *c, sslh_tensor *x, const int32_t *
     return sslh_i_end(c, "sslh_rotate90", &x, 1, out);
 }
 
+/* --- texts ------------------------------------------------------------------------------------------------------- */
+
+/* The sentences of x (n) in a random order. Each ends with the token end; what follows the last of these is a sentence
+   too. */
+SSLH_I_FN void sslh_i_text_shuffle(sslh_i_drawing *d, int32_t *x, int n, int32_t end, int32_t *spare) {
+    int32_t *copy = spare, *begin = spare + n, *order = spare + 2 * n + 1; /* (n), (sentences + 1), (sentences) */
+    int sentences = 0, i, at = 0;
+    begin[0] = 0;
+    for (i = 0; i < n; i++)
+        if (x[i] == end || i == n - 1) begin[++sentences] = i + 1;
+    sslh_i_draw_places(d, order, sentences, sentences);
+    memcpy(copy, x, (size_t)n * sizeof *x);
+    for (i = 0; i < sentences; i++) {
+        const int32_t from = begin[order[i]], length = begin[order[i] + 1] - from;
+        memcpy(x + at, copy + from, (size_t)length * sizeof *x);
+        at += length;
+    }
+}
+
+/* A draw from Poisson's distribution, at most `most`: the number k at which the running sum of e^-mean mean^k / k!
+   exceeds a uniform draw. */
+SSLH_I_FN int sslh_i_drawn_poisson(sslh_i_drawing *d, float mean, int most) {
+    const sslh_real u = (sslh_real)sslh_random_uniform(d->seed, d->stream, d->next++);
+    sslh_real p = sslh_i_exp(-(sslh_real)mean), sum = p;
+    int k = 0;
+    while (k < most && !(u < sum)) {
+        k++;
+        p = p * (sslh_real)mean;
+        p = p / (sslh_real)k;
+        sum = sum + p;
+    }
+    return k;
+}
+/* Hides k of the n tokens of x in spans: lengths are drawn until they sum to k, where the last one is cut. With m spans
+   the new text has the n - k tokens that stay and m masks, in whose order every choice of the places of the masks is
+   equally likely; behind each mask a span is left out. A span of length 0 is a mask where nothing is missing, so that a
+   reader has to find out how much is hidden. There are at most k spans, the last of which then takes all that is left.
+   Returns the new length. */
+SSLH_I_FN int sslh_i_text_spans(sslh_i_drawing *d, int32_t *x, int n, int k, float mean, int32_t mask,
+                                int32_t *spare) {
+    int32_t *out = spare, *length = spare + n, *place = spare + 2 * n; /* (n - k + m), (m), (n - k + m) */
+    int m = 0, hidden = 0, i, at = 0, count;
+    while (hidden < k) {
+        const int left = k - hidden;
+        length[m] = m == k - 1 ? left : sslh_i_drawn_poisson(d, mean, left);
+        hidden += length[m++];
+    }
+    count = n - k + m;
+    sslh_i_draw_places(d, place, count, m);
+    memset(out, 0, (size_t)count * sizeof *out);
+    for (i = 0; i < m; i++) out[place[i]] = 1;
+    for (i = 0, m = 0; i < count; i++) {
+        if (out[i]) out[i] = mask, at += length[m++];
+        else out[i] = x[at++];
+    }
+    memcpy(x, out, (size_t)count * sizeof *x);
+    return count;
+}
+
+/* Changes x (n) as the recipe says, but for its ends, and returns the new length, at most n. spare: (3 n + 1). */
+SSLH_I_FN int sslh_i_text_noise(const sslh_text_recipe *r, sslh_i_drawing *d, int32_t *x, int n, int32_t *spare) {
+    int i, k, left;
+    if (n > 0 && r->shuffle > 0 && sslh_random_uniform(d->seed, d->stream, d->next++) < r->shuffle)
+        sslh_i_text_shuffle(d, x, n, r->sentence_end, spare);
+    k = sslh_i_part_of(r->spans, n);
+    if (k) n = sslh_i_text_spans(d, x, n, k, r->span > 0 ? r->span : 3.0f, r->mask_token, spare);
+    k = SSLH_I_MIN(sslh_i_part_of(r->deleted, n), n - 1);
+    if (k > 0) {
+        sslh_i_draw_places(d, spare, n, k);
+        memset(spare + n, 0, (size_t)n * sizeof *spare);
+        for (i = 0; i < k; i++) spare[n + spare[i]] = 1;
+        for (i = 0, left = 0; i < n; i++)
+            if (!spare[n + i]) x[left++] = x[i];
+        n = left;
+    }
+    k = sslh_i_part_of(r->swapped, n) / 2;
+    if (k) sslh_i_draw_places(d, spare, n, 2 * k);
+    for (i = 0; i < k; i++) {
+        const int32_t first = x[spare[2 * i]];
+        x[spare[2 * i]] = x[spare[2 * i + 1]];
+        x[spare[2 * i + 1]] = first;
+    }
+    k = sslh_i_part_of(r->replaced, n);
+    if (k) sslh_i_draw_places(d, spare, n, k);
+    for (i = 0; i < k; i++) x[spare[i]] = r->first_word + sslh_i_drawn_below(d, r->vocabulary - r->first_word);
+    k = sslh_i_part_of(r->masked, n);
+    if (k) sslh_i_draw_places(d, spare, n, k);
+    for (i = 0; i < k; i++) x[spare[i]] = r->mask_token;
+    return n;
+}
+
+SSLH_DEF sslh_text_view sslh_text_views(sslh_ctx *c, sslh_batch batch, sslh_text_recipe recipe, int view) {
+    const char *op = "sslh_text_views";
+    const int32_t ends[2] = {recipe.cls_token, recipe.sep_token};
+    sslh_tensor *x, *lengths;
+    int32_t *spare; /* (3 W + 1) */
+    int n, W;
+    if (SSLH_I_BAD(c) || !sslh_i_desc_ok(c, op, SSLH_I_D_TEXT_RECIPE, &recipe) ||
+        !sslh_i_within(c, op, "view", view, 0, 14)) return sslh_i_no_text(c);
+    if (recipe.replaced > 0 && recipe.vocabulary <= recipe.first_word) {
+        sslh_fail(c, SSLH_E_USAGE, "%s: .replaced draws tokens from .first_word %d to .vocabulary - 1, which is %d", op,
+                  recipe.first_word, recipe.vocabulary - 1);
+        return sslh_i_no_text(c);
+    }
+    x = sslh_i_text_rows(c, op, &batch, 0, 'Q', &lengths); /* (N,W) */
+    if (SSLH_I_BAD(c)) return sslh_i_no_text(c);
+    W = x->shape[1];
+    spare = (int32_t *)sslh_i_scratch(c, (3 * (size_t)W + 1) * sizeof *spare);
+    if (!spare) return sslh_i_no_text(c);
+    for (n = 0; n < batch.count; n++) {
+        sslh_i_drawing d = sslh_i_drawing_of(&batch, 'Q', 1 + view, batch.index[n]);
+        lengths->ints[n] = sslh_i_text_noise(&recipe, &d, x->ints + (size_t)n * (size_t)W, lengths->ints[n], spare);
+    }
+    sslh_i_scratch_end(c, spare);
+    return sslh_i_text_framed(c, op, x, lengths, recipe.ends ? ends : NULL, 0);
+}
+
 SSLH_I_LEAN_BEGIN
 /* ================================================================================================================== */
 /*  >>settings      settings in text: tables of fields, ranges, name=value                                           */
@@ -23878,6 +25075,20 @@ static const sslh_setting sslh_i_ranking_ranges[] = {
     SSLH_I_RANGE(sslh_ranking_desc, k, INT, "at least 1"),
     {"negatives", offsetof(sslh_ranking_desc, negatives), SSLH_SETTING_INT, "off", "1 to 1000000"},
     {"users", offsetof(sslh_ranking_desc, users), SSLH_SETTING_INT, "off", "at least 1"}};
+static const sslh_setting sslh_i_text_recipe_ranges[] = {
+    SSLH_I_RANGE(sslh_text_recipe, shuffle, REAL, SSLH_I_SHARE),
+    SSLH_I_RANGE(sslh_text_recipe, sentence_end, INT, "1 to 16777215"),
+    SSLH_I_RANGE(sslh_text_recipe, spans, REAL, SSLH_I_SHARE),
+    SSLH_I_RANGE(sslh_text_recipe, span, REAL, "above 0, at most 50"),
+    SSLH_I_RANGE(sslh_text_recipe, deleted, REAL, SSLH_I_SHARE),
+    SSLH_I_RANGE(sslh_text_recipe, swapped, REAL, SSLH_I_SHARE),
+    SSLH_I_RANGE(sslh_text_recipe, replaced, REAL, SSLH_I_SHARE),
+    SSLH_I_RANGE(sslh_text_recipe, masked, REAL, SSLH_I_SHARE),
+    SSLH_I_RANGE(sslh_text_recipe, mask_token, INT, "1 to 16777215"),
+    SSLH_I_RANGE(sslh_text_recipe, first_word, INT, "1 to 16777215"),
+    SSLH_I_RANGE(sslh_text_recipe, vocabulary, INT, "1 to 16777216"),
+    SSLH_I_RANGE(sslh_text_recipe, cls_token, INT, "1 to 16777215"),
+    SSLH_I_RANGE(sslh_text_recipe, sep_token, INT, "1 to 16777215")};
 #if SSLH_WITH_CLASSIFIERS
 static const sslh_setting sslh_i_forest_ranges[] = {
     SSLH_I_RANGE(sslh_forest_desc, trees, INT, "1 to 100000"),
@@ -23925,6 +25136,7 @@ static const struct { const sslh_setting *row; int rows; } sslh_i_ranges[] = {
     {sslh_i_moving_ranges, SSLH_I_LENGTH(sslh_i_moving_ranges)},
     {sslh_i_items_ranges, SSLH_I_LENGTH(sslh_i_items_ranges)},
     {sslh_i_ranking_ranges, SSLH_I_LENGTH(sslh_i_ranking_ranges)},
+    {sslh_i_text_recipe_ranges, SSLH_I_LENGTH(sslh_i_text_recipe_ranges)},
 #if SSLH_WITH_CLASSIFIERS
     {sslh_i_forest_ranges, SSLH_I_LENGTH(sslh_i_forest_ranges)},
     {sslh_i_svm_ranges, SSLH_I_LENGTH(sslh_i_svm_ranges)},
@@ -53811,7 +55023,8 @@ SSLH_I_LEAN_END
            an earlier backward pass has released is an error; Adam counts the steps of a part that was frozen from its
            first update on; windows of a stream do not reach into its other parts; 0 as deviation of a channel leaves
            the channel as it is, in training, probes and sslh_embed; histories of items: SASRec, BERT4Rec, item2vec,
-           recommendations and their rank; positions of the caller's own in sslh_transformer
+           recommendations and their rank; positions of the caller's own in sslh_transformer; ELECTRA, BART, the order
+           of sentences, views of texts
     0.1.0  first version: core, kernels, encoders; rotation, SimCLR, VAE, MAE; probes, pictures */
 
 /* ================================================================================================================== */

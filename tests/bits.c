@@ -462,6 +462,36 @@ static unsigned long long run(int threads, const char *cpu, int portable) {
         if (!sslh_error(c)) hash = hash_tensor(sslh_from(c, sslh_dim1((int)x->count), (const float *)x->grad), hash);
         note_part("shapes", hash);
     }
+#if SSLH_WITH_ELECTRA && SSLH_WITH_BART && SSLH_WITH_SENTENCE_ORDER
+    {   /* texts: what is drawn, words drawn from a softmax, a decoder, dropout */
+        static int32_t text[24 * 12], ends[24];
+        sslh_transformer_desc td;
+        sslh_electra_desc ed;
+        sslh_bart_desc bd;
+        sslh_sentence_order_desc od;
+        sslh_field f;
+        sslh_data set;
+        sslh_method m;
+        int i;
+        for (i = 0; i < 24 * 12; i++)
+            text[i] = i % 4 == 3 ? 1 : 5 + (i / 12 + i % 12 * 3) % 40 + (int)sslh_random_below(3, 4, (uint64_t)i, 3);
+        for (i = 0; i < 24; i++) ends[i] = 5 + i % 8;
+        memset(&f, 0, sizeof f), memset(&td, 0, sizeof td);
+        memset(&ed, 0, sizeof ed), memset(&bd, 0, sizeof bd), memset(&od, 0, sizeof od);
+        f.kind = SSLH_FIELD_TOKENS, f.type = SSLH_I32, f.shape = sslh_dim1(12), f.values = text, f.lengths = ends;
+        set = sslh_data_from_fields(c, &f, 1, 24);
+        td.kind = SSLH_BERT, td.vocabulary = 50, td.length = 16, td.width = 24, td.depth = 2, td.heads = 2;
+        ed.cls_token = bd.cls_token = od.cls_token = 2, ed.sep_token = bd.sep_token = od.sep_token = 3;
+        ed.mask_token = bd.mask_token = 4, bd.sentence_end = od.sentence_end = 1, od.sentences = 3;
+        m = sslh_electra(c, sslh_transformer(c, td), ed);
+        note_part("electra", train(c, &m, set, adam, 3, 8, 0));
+        bd.deleted = 0.1f, bd.replaced = 0.1f;
+        m = sslh_bart(c, sslh_transformer(c, td), bd);
+        note_part("bart", train(c, &m, set, adam, 3, 8, 0));
+        m = sslh_sentence_order(c, sslh_transformer(c, td), od);
+        note_part("sentence order", train(c, &m, set, adam, 3, 8, 0));
+    }
+#endif
 #if SSLH_WITH_SASREC || SSLH_WITH_BERT4REC
     {   /* histories: what is drawn, dropout of the weights of the attention, scores */
         static char lines[1600];

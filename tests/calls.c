@@ -1160,6 +1160,13 @@ static int call_row(world *w, int row, const char **names) {
     RECIPE(sslh_recipe_none) RECIPE(sslh_recipe_simclr) RECIPE(sslh_recipe_simclr_large) RECIPE(sslh_recipe_moco)
     RECIPE(sslh_recipe_byol0) RECIPE(sslh_recipe_byol1) RECIPE(sslh_recipe_mae) RECIPE(sslh_recipe_rotation)
     ROW(sslh_views, sslh_recipe e = any_recipe(); K(sslh_views(c, b, e, dice(2) ? 0 : i[0])))
+    ROW(sslh_text_views, EMPTY(sslh_text_recipe, e); e.shuffle = zeros_mostly_real(); e.sentence_end = zeros_mostly();
+        e.spans = dice(2) ? 0.5f : zeros_mostly_real(); e.span = zeros_mostly_real();
+        e.deleted = dice(2) ? 0.5f : zeros_mostly_real(); e.swapped = zeros_mostly_real();
+        e.replaced = zeros_mostly_real(); e.masked = dice(2) ? 0.5f : zeros_mostly_real();
+        e.mask_token = zeros_mostly(); e.first_word = zeros_mostly(); e.vocabulary = dice(2) ? 3 : zeros_mostly();
+        e.ends = dice(3); e.cls_token = zeros_mostly(); e.sep_token = zeros_mostly();
+        K(sslh_text_views(c, b, e, dice(2) ? 0 : i[0]).tokens))
     ROW(sslh_clip_views, sslh_recipe e = any_recipe(); for (int j = 0; j < 64; j++) numbers[j] = dice(40) ? 0 : i[1];
         K(sslh_clip_views(c, b, e, dice(2) ? 0 : i[0], dice(2) ? numbers : NULL, few()));
         memset(numbers, 0, sizeof numbers))
@@ -1345,6 +1352,25 @@ static int call_row(world *w, int row, const char **names) {
     ROW(sslh_clip_zero_shot, int32_t found[64]; sslh_clip_zero_shot(m, T(0), d[0], d[0].count > 64 ? NULL : found))
     ROW(sslh_clip_load, sslh_clip_load(m, path))
     ROW(sslh_clip_save, sslh_clip_save(m, dice(2) ? own_file("clip") : target))
+    ROW(sslh_electra, EMPTY(sslh_electra_desc, e); e.mask = zeros_mostly_real(); e.weight = zeros_mostly_real();
+        e.generator_heads = zeros_mostly(); e.unigram = zeros_mostly();
+        e.cls_token = dice(2) ? SSLH_OFF : zeros_mostly(); e.sep_token = dice(2) ? 2 : zeros_mostly();
+        e.mask_token = dice(2) ? 1 : zeros_mostly(); e.pad_token = zeros_mostly(); e.dropout = zeros_mostly_real();
+        e.settings = text[0]; add_method(w, sslh_electra(c, n[0], e)))
+    ROW(sslh_bart, EMPTY(sslh_bart_desc, e); e.spans = zeros_mostly_real(); e.span = zeros_mostly_real();
+        e.sentence_end = zeros_mostly(); e.deleted = zeros_mostly_real(); e.replaced = zeros_mostly_real();
+        e.masked = zeros_mostly_real(); e.decoder_depth = dice(2) ? 1 : zeros_mostly();
+        e.cls_token = dice(2) ? SSLH_OFF : zeros_mostly(); e.sep_token = dice(2) ? 2 : zeros_mostly();
+        e.mask_token = dice(2) ? 1 : zeros_mostly(); e.pad_token = zeros_mostly(); e.dropout = zeros_mostly_real();
+        e.settings = text[0]; add_method(w, sslh_bart(c, n[0], e)))
+    ROW(sslh_sentence_order, EMPTY(sslh_sentence_order_desc, e); e.sentences = dice(2) ? 2 : zeros_mostly();
+        e.sentence_end = dice(2) ? 1 : zeros_mostly(); e.cls_token = dice(2) ? SSLH_OFF : zeros_mostly();
+        e.sep_token = dice(2) ? 2 : zeros_mostly(); e.pad_token = zeros_mostly(); e.dropout = zeros_mostly_real();
+        e.settings = text[0]; add_method(w, sslh_sentence_order(c, n[0], e)))
+    ROW(sslh_bart_evaluate, returned(w, "sslh_bart_evaluate", !isnan((double)sslh_bart_evaluate(m, d[0]))))
+    ROW(sslh_bart_rebuild, int32_t said[8];
+        sslh_bart_rebuild(m, dice(8) ? words : NULL, dice(3) ? 1 + dice(WORDS) : not_above_0(i[0]),
+                          dice(8) ? said : NULL, dice(3) ? 1 + dice(8) : not_above_0(i[1])))
     ROW(sslh_bert_evaluate, returned(w, "sslh_bert_evaluate", !isnan((double)sslh_bert_evaluate(m, d[0]))))
     ROW(sslh_bert_load, sslh_bert_load(m, path))
     ROW(sslh_fill_mask, int32_t best[3]; float likely[3];

@@ -553,9 +553,12 @@ static sslh_net *one_block(sslh_ctx *c) {
 }
 static sslh_net *encoder_of(sslh_ctx *c, const char *name) {
     sslh_conv_gru_desc g;
-    memset(&g, 0, sizeof g);
+    sslh_transformer_desc t;
+    memset(&g, 0, sizeof g), memset(&t, 0, sizeof t);
     g.width = g.context = 8;
-    return strcmp(name, "vae") == 0 || strcmp(name, "autoencoder") == 0 ? NULL
+    t.kind = SSLH_BERT, t.vocabulary = 110, t.width = 8, t.depth = 1;
+    return strcmp(name, "electra") == 0 ? sslh_transformer(c, t)
+           : strcmp(name, "vae") == 0 || strcmp(name, "autoencoder") == 0 ? NULL
            : strcmp(name, "mae") == 0 || strcmp(name, "jepa") == 0 ? one_block(c)
            : strcmp(name, "cpc") == 0 ? sslh_conv_gru(c, g)
                                       : small(c, 3);

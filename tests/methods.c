@@ -131,7 +131,10 @@ static const method_case cases[] = {
     {"bert_next", 0.01f, "dropout=0 next=1"},
     {"sasrec", 0.01f, "dropout=0 negatives=2"},
     {"sasrec_all", 0.01f, "dropout=0 negatives=0"},
-    {"bert4rec", 0.01f, "dropout=0"}};
+    {"bert4rec", 0.01f, "dropout=0"},
+    {"electra", 0.01f, "dropout=0"},
+    {"bart", 0.01f, "dropout=0 decoder_depth=1 sentence_end=3 deleted=0.2 replaced=0.1 masked=0.1"},
+    {"sentence_order", 0.01f, "dropout=0 sentences=2 sentence_end=3"}};
 #define CASES ((int)(sizeof cases / sizeof cases[0]))
 static const method_case *current;
 
@@ -152,6 +155,10 @@ static int two_views(const char *name) {
     for (i = 0; i < (int)(sizeof names / sizeof names[0]); i++)
         if (strncmp(name, names[i], strlen(names[i])) == 0) return 1;
     return 0;
+}
+/* The methods of whole texts in both directions, apart from BERT. */
+static int text_task(const char *name) {
+    return strcmp(name, "electra") == 0 || strcmp(name, "bart") == 0 || strcmp(name, "sentence_order") == 0;
 }
 /* In place of a method's .views: tensors that PyTorch sees too. */
 static void given_views(sslh_method *m, const sslh_batch *batch, sslh_view_set *out) {
@@ -285,6 +292,40 @@ static void given_views(sslh_method *m, const sslh_batch *batch, sslh_view_set *
         sslh_view_add(out, "lengths", sslh_from_ints(c, sslh_dim1(3), length));
         sslh_view_add(out, "places", sslh_from_ints(c, sslh_dim1(14), places));
         sslh_view_add(out, "items", sslh_from_ints(c, sslh_dim2(14, 3), items));
+    } else if (text_task(current->name)) { /* 3 texts of 7 tokens, the last of text 1 are padding */
+        static const int32_t places[6] = {1, 4, 8, 11, 15, 18}, ends[6] = {3, 6, 9, 11, 14, 20};
+        static const int32_t answers[6] = {1, 0, 0, 1, -1, -1};
+        int32_t tokens[21], targets[6], seen[19], inputs[18], written[18];
+        float chances[6];
+        uint8_t padding[21];
+        uint32_t s = seed_of("tokens ", current->name);
+        int i, n = 0;
+        for (i = 0; i < 21; i++) {
+            tokens[i] = (int32_t)(draw20(&s) % 110);
+            padding[i] = i == 12 || i == 13;
+            if (!padding[i]) seen[n++] = i;
+        }
+        for (i = 0; i < 6; i++) {
+            targets[i] = (int32_t)(draw20(&s) % 110);
+            chances[i] = (float)draw20(&s) / 1048576.0f;
+        }
+        for (i = 0; i < 18; i++) inputs[i] = (int32_t)(draw20(&s) % 110);
+        for (i = 0; i < 18; i++) written[i] = i == 10 || i == 11 ? -1 : (int32_t)(draw20(&s) % 110);
+        for (i = 0; i < 6 && strcmp(current->name, "electra") == 0; i++) tokens[places[i]] = 103;
+        sslh_view_add(out, "tokens", sslh_from_ints(c, sslh_dim2(3, 7), tokens));
+        sslh_view_add(out, "padding", sslh_from_bytes(c, sslh_dim2(3, 7), padding));
+        if (strcmp(current->name, "bart") == 0) {
+            sslh_view_add(out, "inputs", sslh_from_ints(c, sslh_dim2(3, 6), inputs));
+            sslh_view_add(out, "targets", sslh_from_ints(c, sslh_dim2(3, 6), written));
+        } else if (strcmp(current->name, "electra") == 0) {
+            sslh_view_add(out, "places", sslh_from_ints(c, sslh_dim1(6), places));
+            sslh_view_add(out, "targets", sslh_from_ints(c, sslh_dim1(6), targets));
+            sslh_view_add(out, "chances", sslh_from(c, sslh_dim1(6), chances));
+            sslh_view_add(out, "seen", sslh_from_ints(c, sslh_dim1(19), seen));
+        } else {
+            sslh_view_add(out, "places", sslh_from_ints(c, sslh_dim1(6), ends));
+            sslh_view_add(out, "answers", sslh_from_ints(c, sslh_dim1(6), answers));
+        }
     } else if (strncmp(current->name, "gpt", 3) == 0) { /* 3 texts of 7 tokens, one of which ends early */
         int32_t tokens[18], targets[18];
         uint32_t s = seed_of("tokens ", current->name);
@@ -441,14 +482,19 @@ static sslh_net *encoder_for(sslh_ctx *c, const char *name) {
     if (strcmp(name, "bert4rec") == 0) return items_net(c, SSLH_OFF);
     if (strncmp(name, "sasrec", 6) == 0) return items_net(c, 0);
     if (strncmp(name, "bert", 4) == 0) return text_net(c, SSLH_BERT, ends_with(name, "_next"));
+    if (text_task(name)) return text_net(c, SSLH_BERT, 0);
     if (strncmp(name, "gpt", 3) == 0) return text_net(c, ends_with(name, "_clip") ? SSLH_CLIP_TEXT : SSLH_GPT2, 0);
     if (strncmp(name, "cpc", 3) == 0)
         return conv_gru(c, strcmp(name, "cpc_same") == 0 ? 2 : strcmp(name, "cpc_other") == 0 ? SSLH_OFF : 0);
     return convnet(c, 6, 10);
 }
-/* PyTorch's steps are those of the papers' optimisers; of colorization and BERT (whose Adam PyTorch lacks) our own. */
+/* PyTorch's steps are those of the papers' optimisers; of colorization, BERT and ELECTRA (whose Adam PyTorch lacks) our
+   own. */
 static const char *settings_of(const char *name) {
-    return strncmp(name, "color", 5) == 0 || (strncmp(name, "bert", 4) == 0 && name[4] != '4') ? "short" : "paper";
+    return strncmp(name, "color", 5) == 0 || (strncmp(name, "bert", 4) == 0 && name[4] != '4') ||
+                   strcmp(name, "electra") == 0
+               ? "short"
+               : "paper";
 }
 static sslh_method make_method(sslh_ctx *c, const char *name) {
     sslh_method none;
@@ -503,6 +549,31 @@ static sslh_method make_method(sslh_ctx *c, const char *name) {
         memset(&d, 0, sizeof d), d.settings = settings_of(name);
         d.dropout = SSLH_OFF;
         return sslh_bert4rec(c, encoder_for(c, name), d);
+    }
+#endif
+#if SSLH_WITH_ELECTRA
+    if (strcmp(name, "electra") == 0) {
+        sslh_electra_desc d;
+        memset(&d, 0, sizeof d), d.settings = settings_of(name);
+        d.dropout = SSLH_OFF;
+        return sslh_electra(c, encoder_for(c, name), d);
+    }
+#endif
+#if SSLH_WITH_BART
+    if (strcmp(name, "bart") == 0) {
+        sslh_bart_desc d;
+        memset(&d, 0, sizeof d), d.settings = settings_of(name);
+        d.dropout = SSLH_OFF, d.decoder_depth = 1;
+        d.sentence_end = 3, d.deleted = 0.2f, d.replaced = 0.1f, d.masked = 0.1f;
+        return sslh_bart(c, encoder_for(c, name), d);
+    }
+#endif
+#if SSLH_WITH_SENTENCE_ORDER
+    if (strcmp(name, "sentence_order") == 0) {
+        sslh_sentence_order_desc d;
+        memset(&d, 0, sizeof d), d.settings = settings_of(name);
+        d.dropout = SSLH_OFF, d.sentences = 2, d.sentence_end = 3;
+        return sslh_sentence_order(c, encoder_for(c, name), d);
     }
 #endif
 #if SSLH_WITH_BERT
@@ -1068,8 +1139,9 @@ static void wrong_use(void) {
 /* --- methods by name
  * -------------------------------------------------------------------------------------------------- */
 
-/* A method of the list with an encoder that it can use. */
+/* A method of the list with an encoder that it can use, and texts in which sentences end. */
 static sslh_method by_name(sslh_ctx *c, const sslh_method_info *info, sslh_data data, const char *settings) {
+    if (strcmp(info->name, "sentence_order") == 0) settings = "sentences=2 sentence_end=3";
     return sslh_method_make(c, info->name, encoder_for(c, info->name), data, settings);
 }
 static sslh_train_desc two_steps(void) {

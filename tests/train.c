@@ -60,6 +60,7 @@ static const char *const small_settings[][2] = {
     {"colorization", "head_hidden=9"},
     {"next_frame", "frames=2,decoder_width=5"},
     {"frame_order", "head_hidden=9"},
+    {"sentence_order", "sentences=2,sentence_end=3"},
     {"moco", "queue=96,head_hidden=8,head_out=6"},
     {"supcon", "head_hidden=8,head_out=6"},
     {"clip", "head_out=6,vocabulary=14,length=9,text_width=8,text_depth=1,drop_words=0.2"},
@@ -94,7 +95,7 @@ static int make_method_with(sslh_ctx *c, int which, const char *more, sslh_metho
     } else if (strcmp(info->encoder, "transformer") == 0) {
         sslh_transformer_desc t;
         memset(&t, 0, sizeof t);
-        t.kind = strncmp(info->name, "bert", 4) == 0 ? SSLH_BERT : SSLH_GPT2;
+        t.kind = strcmp(info->name, "gpt") == 0 || strcmp(info->name, "sasrec") == 0 ? SSLH_GPT2 : SSLH_BERT;
         t.vocabulary = 110, t.length = 16, t.width = 8, t.depth = 1, t.heads = 2;
         encoder = sslh_transformer(c, t);
     } else if (strcmp(info->encoder, "own") != 0)
