@@ -3398,8 +3398,16 @@ typedef struct sslh_word2vec_desc {
     int   min_count;    /* rarer words are left out, 1 to 1000000; default 5 */
     int   epochs;       /* passes over the text, 1 to 10000; default 5 */
     float lr;           /* learning rate at the start, above 0; it falls linearly to a ten thousandth; default auto:
-                           0.025, with .cbow 0.05 */
+                           0.025, with .cbow or .subwords 0.05 */
     int   batch;        /* predictions made with the same vectors before the next update, 1 to 65536; default 1024 */
+    int   subwords;     /* 1: the vector of a word is the mean of one of its own and those of its character n-grams, as
+                           in fastText (Bojanowski, Grave, Joulin, Mikolov: "Enriching word vectors with subword
+                           information", TACL 2017, eq. 3), so that words that the text lacks have vectors too; default
+                           0 */
+    int   ngram_min;    /* characters of the shortest n-grams, 1 to 16; default 3 */
+    int   ngram_max;    /* of the longest, .ngram_min to 16; default 6 */
+    int   buckets;      /* n-grams are hashed to so many numbers; those with the same number share a vector; 1 to
+                           100000000; default 2000000. Numbers that no n-gram of the text has take 4 bytes, no vector */
 } sslh_word2vec_desc;
 /* Learns from a text of size bytes, which is used as it is: words are separated by white space, and a line is a
    sentence, beyond which no window reaches. It has its own trainer, with the same bits for any number of threads.
@@ -3422,6 +3430,7 @@ typedef struct sslh_vectors_info {
                            a file */
     int64_t predictions;/* made in the last epoch */
     float   loss;       /* their mean loss, in nats */
+    int     ngrams;     /* vectors of n-grams; 0 without .subwords */
 } sslh_vectors_info;
 SSLH_API sslh_vectors_info sslh_vectors_query(const sslh_vectors *v);
 /* The vectors as a persistent tensor (words,dim), most frequent word first; word number i; the number of a word, -1
@@ -3430,10 +3439,20 @@ SSLH_API sslh_tensor *sslh_vectors_tensor(const sslh_vectors *v);
 SSLH_API const char *sslh_vectors_word(const sslh_vectors *v, int i);
 SSLH_API int sslh_vectors_find(const sslh_vectors *v, const char *word);
 SSLH_API int64_t sslh_vectors_count(const sslh_vectors *v, int i);
+/* The vector of a word into out (dim). With .subwords a word that the text lacks gets the mean of the vectors of its
+   n-grams. Returns of how many vectors it is the mean; 0: out is zeros, because the word is unknown and has no n-gram
+   that another word has too. */
+SSLH_API int sslh_word_vector(const sslh_vectors *v, const char *word, float *out);
+/* What .subwords trains, persistent (words + n-grams, dim): row i is word i by itself, without its n-grams. Otherwise
+   the same as sslh_vectors_tensor. Files keep neither these rows nor what is known of unknown words. */
+SSLH_API sslh_tensor *sslh_vectors_parts(const sslh_vectors *v);
+/* The rows of these parts whose mean is the vector of a word: returns how many there are and writes the first room of
+   them; an n-gram that a word has twice counts twice. */
+SSLH_API int sslh_word_parts(const sslh_vectors *v, const char *word, int *row, int room);
 /* The k words whose vectors have the largest cosine with the sum of those in expression, each of length 1: "paris",
    "king - man + woman" (with spaces around signs, which are words only when they stand alone or behind a sign); these
    words themselves are left out. word and cosine receive k entries each (cosine may be NULL); returns how many, or 0
-   and an error for an unknown word. */
+   and an error for a word that is unknown and, with .subwords, has no n-gram that is known. */
 SSLH_API int sslh_nearest_words(sslh_vectors *v, const char *expression, int k, int *word, float *cosine);
 /* One question "a b c d" in each line: a is to b as c is to d; lines that begin with a colon name a section. A question
    is right when d is the word nearest to b - a + c, apart from these three, among the `most` most frequent words (0:
@@ -3442,7 +3461,8 @@ SSLH_API int sslh_nearest_words(sslh_vectors *v, const char *expression, int k, 
 typedef struct sslh_analogy_score { int questions, right, skipped; float accuracy; } sslh_analogy_score;
 SSLH_API sslh_analogy_score sslh_analogies(sslh_vectors *v, const char *text, size_t size, int most);
 /* One pair "a b number" in each line, where the number is how similar people find the two: Spearman's rank correlation
-   with the cosines. Lines that are no pair, and pairs with a word that is unknown (in lower case too), are skipped. */
+   with the cosines. Lines that are no pair, and pairs with a word that is unknown (in lower case and by its n-grams
+   too), are skipped. */
 typedef struct sslh_pair_score { int pairs, skipped; float spearman; } sslh_pair_score;
 SSLH_API sslh_pair_score sslh_word_pairs(sslh_vectors *v, const char *text, size_t size);
 
@@ -5002,6 +5022,8 @@ typedef struct sslh_i_training {
 
 /* --- words (>>word2vec, >>tokenizers, >>histories) to the table that counts them (>>words) ------------------------ */
 
+#define SSLH_I_HASH 2166136261u /* sslh_i_text_hash begins with it or, for a text in parts, with the hash of those before */
+
 typedef struct sslh_i_tallied { size_t at, size; int64_t count; } sslh_i_tallied; /* a word: size bytes at .text + at */
 typedef struct sslh_i_tally {
     sslh_ctx       *c;
@@ -5031,6 +5053,10 @@ struct sslh_vectors {
     sslh_tensor      *x;    /* (words,D) persistent */
     sslh_real        *unit; /* (words,D) the same rows scaled to length 1; NULL until they are first needed */
     sslh_vectors_info info;
+    sslh_tensor      *parts; /* .subwords: (words+ngrams,D) persistent; otherwise NULL, as ngram_row */
+    int32_t          *ngram_row; /* (buckets) the row of parts for n-grams with this hash, 0 when no word has one */
+    uint32_t          buckets;
+    int               ngram_min, ngram_max; /* in characters */
 };
 #endif
 
@@ -5518,6 +5544,7 @@ SSLH_I_FN int sslh_i_tally_find(const sslh_i_tally *a, const char *p, size_t n);
 SSLH_I_FN sslh_vectors *sslh_i_vectors_begin(sslh_ctx *c, const char *fn, const char *text, size_t size, int least,
                                              int dim, int32_t **places, size_t *n);
 SSLH_I_FN void sslh_i_vectors_free(sslh_vectors *v);
+SSLH_I_FN uint32_t sslh_i_text_hash(uint32_t h, const char *p, size_t n);
 #endif
 
 
@@ -12728,6 +12755,16 @@ SSLH_I_FN sslh_method sslh_i_jepa_make(sslh_ctx *c, sslh_net *encoder, sslh_data
    .sample; words that are left out make room for others in the window. u starts uniform between -1/2 and 1/2, divided
    by D, and v at 0.
 
+   With .subwords (Bojanowski, Grave, Joulin, Mikolov: "Enriching word vectors with subword information", TACL 2017) u
+   of a word w is not free but the mean of a vector z of its own and those of its n-grams G_w, which are all pieces of 3
+   to 6 characters of "<w>", whose signs mark where a word begins and ends:
+
+     u_w = (z_w + sum over g in G_w of z_g) / (1 + |G_w|)                                                    (6)
+
+   (the sum in the paper's eq. 3, the mean in the authors' program fastText), and (4) adds e to each of these z. So a
+   word borrows from others that are built alike, which helps where it is rare. A word that the text lacks has the mean
+   of those z_g that training has seen. n-grams are hashed to a number of buckets, and those in the same one share a z.
+
    The trainer. word2vec.c updates the vectors after each prediction, in several threads at the same time and without
    locks, so that no two runs give the same result. Here the predictions of a batch, 1,024 by default, use the vectors
    as they were before the batch (each prediction by itself, on any thread). The updates are then added row by row, each
@@ -12735,8 +12772,9 @@ SSLH_I_FN sslh_method sslh_i_jepa_make(sslh_ctx *c, sslh_net *encoder, sslh_data
    occur in a batch cost nothing. Random draws for a word depend on (seed, epoch, its place).
 
    Traps. Averaging over a batch, as losses elsewhere do, without a higher learning rate costs 10 to 20 points of the
-   analogies: (3) and (4) are sums. In CBOW each input gets the whole e of (4), although h is a mean. Scores of
-   analogies depend on how many words may be answers. A small text needs many epochs. */
+   analogies: (3) and (4) are sums. In CBOW each input gets the whole e of (4), although h is a mean, and so does each
+   z of (6). Scores of analogies depend on how many words may be answers. A small text needs many epochs. n-grams draw
+   words together that are spelled alike whatever they mean, the more so the smaller the text is. */
 
 #if SSLH_WITH_WORD2VEC
 static const sslh_setting sslh_i_word2vec_settings[] = {
@@ -12750,6 +12788,10 @@ static const sslh_setting sslh_i_word2vec_settings[] = {
     {SSLH_I_FIELD(sslh_word2vec_desc, epochs), SSLH_SETTING_INT, "5", "1 to 10000"},
     {SSLH_I_FIELD(sslh_word2vec_desc, lr), SSLH_SETTING_REAL, "auto", "above 0"},
     {SSLH_I_FIELD(sslh_word2vec_desc, batch), SSLH_SETTING_INT, "1024", "1 to 65536"},
+    {SSLH_I_FIELD(sslh_word2vec_desc, subwords), SSLH_SETTING_FLAG, "0", "0 or 1"},
+    {SSLH_I_FIELD(sslh_word2vec_desc, ngram_min), SSLH_SETTING_INT, "3", "1 to 16"},
+    {SSLH_I_FIELD(sslh_word2vec_desc, ngram_max), SSLH_SETTING_INT, "6", "1 to 16"},
+    {SSLH_I_FIELD(sslh_word2vec_desc, buckets), SSLH_SETTING_INT, "2000000", "1 to 100000000"},
 };
 static const char sslh_i_word2vec_training[] = "lr=0.025 schedule=linear_decay";
 
@@ -12770,6 +12812,11 @@ typedef struct sslh_i_word2vec {
     uint8_t        *is_left; /* .. 1 where the path goes left */
     size_t         *path;    /* (V+1) */
     size_t          longest; /* inner nodes on the longest path */
+    const sslh_tensor *parts; /* (rows,D) what is trained: the words or, with .subwords, words and n-grams */
+    int32_t        *ngram;   /* .subwords: the n-grams of word w are the rows ngram[ngrams[w]] .. ngram[ngrams[w+1]-1] of
+                                the parts */
+    size_t         *ngrams;  /* (V+1) */
+    size_t          most_ngrams; /* of a word */
     sslh_i_word_batch b;
     size_t          inputs, targets; /* of the batch so far */
     uint64_t        stream, drawn;   /* of the epoch; negatives drawn in it, .. */
@@ -12874,29 +12921,123 @@ SSLH_I_FN int sslh_i_w2v_tables(sslh_i_word2vec *s, const sslh_i_tally *words) {
     return ok;
 }
 
-/* Copies the rows of the tensor x (V,D) to the padded rows of the table of u, or back. */
-SSLH_I_FN void sslh_i_w2v_copy(sslh_i_word2vec *s, sslh_tensor *x, int back) {
-    const size_t D = (size_t)s->d.dim;
-    size_t w;
-    for (w = 0; w < s->V; w++) {
-        sslh_real *row = s->b.in + w * s->b.D, *whole = x->data + w * D;
+/* --- n-grams of characters (.subwords) ---------------------------------------------------------------------------- */
+
+#define SSLH_I_NGRAM_STARTS 64  /* n-grams of a word begin at its first characters, so that junk stays cheap */
+#define SSLH_I_NGRAMS (SSLH_I_NGRAM_STARTS * 16) /* the most that a word can have */
+
+/* The hashes, modulo the number of buckets, of the n-grams of "<word>"; returns how many. A single sign is none. Bytes
+   10xxxxxx continue a character of UTF-8; other bytes, valid or not, begin one. */
+SSLH_I_FN size_t sslh_i_ngrams_of(const sslh_vectors *v, const char *word, size_t n, uint32_t bucket[SSLH_I_NGRAMS]) {
+    const size_t size = n + 2;
+    size_t i, j, count = 0;
+    int starts = 0, characters;
+    for (i = 0; i < size && starts < SSLH_I_NGRAM_STARTS; i++) {
+        uint32_t hash = SSLH_I_HASH;
+        if (i && i <= n && ((uint8_t)word[i - 1] & 0xc0) == 0x80) continue;
+        starts++;
+        for (j = i, characters = 1; j < size && characters <= v->ngram_max; characters++) {
+            do {
+                hash = sslh_i_text_hash(hash, !j ? "<" : j > n ? ">" : word + j - 1, 1);
+                j++;
+            } while (j <= n && ((uint8_t)word[j - 1] & 0xc0) == 0x80);
+            if (characters >= v->ngram_min && (characters > 1 || (i && i <= n))) bucket[count++] = hash % v->buckets;
+        }
+    }
+    return count;
+}
+
+/* Makes .parts. With .subwords each bucket that a word of the vocabulary uses gets a row behind those of the words, in
+   the order of the words. */
+SSLH_I_FN int sslh_i_w2v_parts(sslh_i_word2vec *s, sslh_vectors *v) {
+    uint32_t bucket[SSLH_I_NGRAMS];
+    size_t w, k, n, used = 0, rows = s->V;
+    int pass;
+    s->parts = v->x;
+    if (!s->d.subwords) return 1;
+    if (s->V > (size_t)INT32_MAX - (size_t)s->d.buckets) {
+        sslh_fail(s->c, SSLH_E_MEMORY, "sslh_word2vec: more than 2147483647 words and .buckets");
+        return 0;
+    }
+    v->ngram_min = s->d.ngram_min;
+    v->ngram_max = s->d.ngram_max;
+    v->buckets = (uint32_t)s->d.buckets;
+    v->ngram_row = (int32_t *)sslh_i_alloc_table(s->c, v->buckets, 1, sizeof *v->ngram_row);
+    s->ngrams = (size_t *)sslh_i_alloc(s->c, (s->V + 1) * sizeof *s->ngrams);
+    for (pass = 0; v->ngram_row && s->ngrams && pass < 2; pass++) { /* counts them, then lists them */
+        if (pass) s->ngram = (int32_t *)sslh_i_alloc_table(s->c, used + 1, 1, sizeof *s->ngram);
+        for (used = 0, w = 0; w < s->V && (!pass || s->ngram); w++) {
+            const sslh_i_tallied *word = &v->words.word[w];
+            n = sslh_i_ngrams_of(v, v->words.text + word->at, word->size, bucket);
+            s->most_ngrams = SSLH_I_MAX(s->most_ngrams, n);
+            s->ngrams[w] = used;
+            for (k = 0; k < n; k++, used++) {
+                int32_t *row = &v->ngram_row[bucket[k]];
+                if (!*row) *row = (int32_t)rows++;
+                if (pass) s->ngram[used] = *row;
+            }
+        }
+        s->ngrams[s->V] = used;
+    }
+    if (SSLH_I_BAD(s->c)) return 0;
+    v->info.ngrams = (int)(rows - s->V);
+    v->parts = sslh_i_persistent(s->c, "sslh_word2vec", SSLH_F32, sslh_dim2((int)rows, s->d.dim));
+    s->parts = v->parts;
+    return !SSLH_I_BAD(s->c);
+}
+
+/* The rows of the parts that make up a word of n bytes, whose number is known, or -1. */
+SSLH_I_FN size_t sslh_i_word_rows(const sslh_vectors *v, const char *word, size_t n, int known,
+                                  int32_t row[SSLH_I_NGRAMS + 1]) {
+    uint32_t bucket[SSLH_I_NGRAMS];
+    size_t k, count = 0, ngrams = v->parts ? sslh_i_ngrams_of(v, word, n, bucket) : 0;
+    if (known >= 0) row[count++] = known;
+    for (k = 0; k < ngrams; k++)
+        if (v->ngram_row[bucket[k]]) row[count++] = v->ngram_row[bucket[k]];
+    return count;
+}
+
+/* (6): the mean of these rows into u (D), added in their order; returns how many there are. u is 0 when there are none,
+   and the row itself when there is one. */
+SSLH_I_FN size_t sslh_i_word_mean(const sslh_vectors *v, const char *word, size_t n, int known, sslh_real *u) {
+    const sslh_tensor *parts = v->parts ? v->parts : v->x;
+    const size_t D = (size_t)v->info.dim;
+    int32_t row[SSLH_I_NGRAMS + 1];
+    size_t count = sslh_i_word_rows(v, word, n, known, row), i, k;
+    const sslh_real scale = count ? 1 / (sslh_real)count : 0;
+    for (k = 0; k < D; k++) u[k] = 0;
+    for (i = 0; i < count; i++)
+        for (k = 0; k < D; k++) u[k] = u[k] + parts->data[(size_t)row[i] * D + k];
+    for (k = 0; k < D; k++) u[k] = u[k] * scale;
+    return count;
+}
+
+/* --- training ----------------------------------------------------------------------------------------------------- */
+
+/* Copies the parts to the padded rows of the table of u, or back. */
+SSLH_I_FN void sslh_i_w2v_copy(sslh_i_word2vec *s, int back) {
+    const size_t D = (size_t)s->d.dim, rows = (size_t)s->parts->shape[0];
+    size_t i;
+    for (i = 0; i < rows; i++) {
+        sslh_real *row = s->b.in + i * s->b.D, *whole = s->parts->data + i * D;
         memcpy(back ? whole : row, back ? row : whole, D * sizeof *row);
     }
 }
 
 /* The initial vectors, and memory for a batch. During training rows are padded with zeros to a multiple of 16, which
    changes no sum. One allocation holds both tables, another h and e, and so on. */
-SSLH_I_FN int sslh_i_w2v_begin(sslh_i_word2vec *s, sslh_tensor *x) {
+SSLH_I_FN int sslh_i_w2v_begin(sslh_i_word2vec *s) {
     sslh_i_word_batch *b = &s->b;
     const size_t D = SSLH_I_ROUND_UP((size_t)s->d.dim), batch = (size_t)s->d.batch;
-    const size_t rows = s->V * (s->d.hierarchical ? 3u : 2u); /* of both tables */
-    const size_t inputs = batch * (s->d.cbow ? 2 * (size_t)s->d.window : 1u);
+    const size_t of_u = (size_t)s->parts->shape[0], rows = of_u + s->V * (s->d.hierarchical ? 2u : 1u);
+    const size_t words = batch * (s->d.cbow ? 2 * (size_t)s->d.window : 1u);
     const size_t targets = batch * (s->longest + (s->d.negatives ? (size_t)s->d.negatives + 1 : 0));
-    size_t i, bytes = 0;
+    size_t i, bytes = 0, inputs = 0;
     sslh_real half = (sslh_real)0.5 / (sslh_real)s->d.dim;
     b->D = D;
-    sslh_i_random_fill(s->c, sslh_next_stream(s->c), x->data, x->count, 0, (float)-half, (float)half);
-    if (targets > INT32_MAX || inputs > INT32_MAX || !sslh_i_mul(rows, D * sizeof *b->in, &bytes)) {
+    sslh_i_random_fill(s->c, sslh_next_stream(s->c), s->parts->data, s->parts->count, 0, (float)-half, (float)half);
+    if (targets > INT32_MAX || !sslh_i_mul(words, s->most_ngrams + 1, &inputs) || inputs > INT32_MAX ||
+        !sslh_i_mul(rows, D * sizeof *b->in, &bytes)) {
         sslh_fail(s->c, SSLH_E_MEMORY, "sslh_word2vec: a batch or the vectors are larger than this machine addresses");
         return 0;
     }
@@ -12906,8 +13047,8 @@ SSLH_I_FN int sslh_i_w2v_begin(sslh_i_word2vec *s, sslh_tensor *x) {
     b->input = (int32_t *)sslh_i_alloc(s->c, (inputs + targets + 2 * batch + 2) * sizeof *b->input);
     b->label = (uint8_t *)sslh_i_alloc(s->c, targets + 1);
     if (!b->in || !b->h || !b->g || !b->input || !b->label) return 0;
-    b->out = b->in + s->V * D;
-    sslh_i_w2v_copy(s, x, 0);
+    b->out = b->in + of_u * D;
+    sslh_i_w2v_copy(s, 0);
     b->e = b->h + batch * D;
     b->loss = b->g + targets;
     b->target = b->input + inputs;
@@ -12963,6 +13104,13 @@ SSLH_I_FN void sslh_i_w2v_predict(sslh_i_word2vec *s, int32_t w) {
     if (b->items == (size_t)s->d.batch) sslh_i_w2v_update(s);
 }
 
+/* Word w, and with .subwords its n-grams, become inputs of the next prediction. */
+SSLH_I_FN void sslh_i_w2v_input(sslh_i_word2vec *s, int32_t w) {
+    size_t i;
+    s->b.input[s->inputs++] = w;
+    for (i = s->ngram ? s->ngrams[w] : 0; s->ngram && i < s->ngrams[w + 1]; i++) s->b.input[s->inputs++] = s->ngram[i];
+}
+
 /* Predictions of a sentence: the n words of it that were kept, and for each how far its window reaches. */
 SSLH_I_FN void sslh_i_w2v_sentence(sslh_i_word2vec *s, const int32_t *word, const int32_t *reach, int n) {
     int i, k;
@@ -12970,7 +13118,7 @@ SSLH_I_FN void sslh_i_w2v_sentence(sslh_i_word2vec *s, const int32_t *word, cons
         int from = i > reach[i] ? i - reach[i] : 0, to = SSLH_I_MIN(i + reach[i], n - 1);
         for (k = from; k <= to; k++) {
             if (k == i) continue;
-            s->b.input[s->inputs++] = word[k];
+            sslh_i_w2v_input(s, word[k]);
             if (!s->d.cbow) sslh_i_w2v_predict(s, word[i]);
         }
         if (s->d.cbow && to > from) sslh_i_w2v_predict(s, word[i]);
@@ -13003,6 +13151,15 @@ SSLH_I_FN void sslh_i_w2v_epoch(sslh_i_word2vec *s) {
     sslh_i_w2v_update(s);
 }
 
+/* The trained parts become the vectors of the words. */
+SSLH_I_FN void sslh_i_w2v_end(sslh_i_word2vec *s, sslh_vectors *v) {
+    size_t w;
+    sslh_i_w2v_copy(s, 1);
+    for (w = 0; v->parts && w < s->V; w++)
+        sslh_i_word_mean(v, v->words.text + v->words.word[w].at, v->words.word[w].size, (int)w,
+                         v->x->data + w * (size_t)s->d.dim);
+}
+
 SSLH_I_FN void sslh_i_w2v_free(sslh_i_word2vec *s) {
     sslh_i_free(s->c, s->keep);
     sslh_i_free(s->c, s->accept);
@@ -13010,6 +13167,8 @@ SSLH_I_FN void sslh_i_w2v_free(sslh_i_word2vec *s) {
     sslh_i_free(s->c, s->node);
     sslh_i_free(s->c, s->is_left);
     sslh_i_free(s->c, s->path);
+    sslh_i_free(s->c, s->ngram);
+    sslh_i_free(s->c, s->ngrams);
     sslh_i_free(s->c, s->b.in);
     sslh_i_free(s->c, s->b.h);
     sslh_i_free(s->c, s->b.g);
@@ -13026,7 +13185,9 @@ SSLH_DEF sslh_vectors *sslh_word2vec(sslh_ctx *c, const char *text, size_t size,
     if (SSLH_I_BAD(c)) return NULL;
     memset(&s, 0, sizeof s);
     sslh_i_resolve(c, fn, sslh_i_word2vec_settings, SSLH_I_LENGTH(sslh_i_word2vec_settings), &d);
-    if (d.lr == 0) d.lr = d.cbow ? 0.05f : 0.025f;
+    if (d.lr == 0) d.lr = d.cbow || d.subwords ? 0.05f : 0.025f;
+    if (d.ngram_max < d.ngram_min)
+        sslh_fail(c, SSLH_E_USAGE, "%s: .ngram_max is %d, below .ngram_min, which is %d", fn, d.ngram_max, d.ngram_min);
     if (!d.negatives && !d.hierarchical)
         sslh_fail(c, SSLH_E_USAGE, "%s: .negatives is SSLH_OFF, and .hierarchical is 0: one of them must be on", fn);
     if (!text) sslh_fail(c, SSLH_E_USAGE, "%s: the text is NULL", fn);
@@ -13037,9 +13198,9 @@ SSLH_DEF sslh_vectors *sslh_word2vec(sslh_ctx *c, const char *text, size_t size,
         s.V = v->words.n;
         s.total = v->info.corpus;
         s.text = places;
-        if (sslh_i_w2v_tables(&s, &v->words) && sslh_i_w2v_begin(&s, v->x))
+        if (sslh_i_w2v_tables(&s, &v->words) && sslh_i_w2v_parts(&s, v) && sslh_i_w2v_begin(&s))
             for (epoch = 0; epoch < d.epochs && !SSLH_I_BAD(c); epoch++) sslh_i_w2v_epoch(&s);
-        if (!SSLH_I_BAD(c)) sslh_i_w2v_copy(&s, v->x, 1);
+        if (!SSLH_I_BAD(c)) sslh_i_w2v_end(&s, v);
         v->info.predictions = s.predictions;
         v->info.loss = s.predictions ? (float)(s.loss / (double)s.predictions) : 0;
         if (!s.predictions && !SSLH_I_BAD(c))
@@ -13073,6 +13234,30 @@ SSLH_DEF int sslh_vectors_find(const sslh_vectors *v, const char *word) {
     return v && word ? sslh_i_tally_find(&v->words, word, strlen(word)) : -1;
 }
 
+SSLH_DEF sslh_tensor *sslh_vectors_parts(const sslh_vectors *v) {
+    return v && v->parts ? v->parts : sslh_vectors_tensor(v);
+}
+SSLH_DEF int sslh_word_parts(const sslh_vectors *v, const char *word, int *row, int room) {
+    int32_t all[SSLH_I_NGRAMS + 1];
+    int i, n = v && word ? (int)sslh_i_word_rows(v, word, strlen(word), sslh_vectors_find(v, word), all) : 0;
+    for (i = 0; row && i < n && i < room; i++) row[i] = (int)all[i];
+    return n;
+}
+SSLH_DEF int sslh_word_vector(const sslh_vectors *v, const char *word, float *out) {
+    sslh_real *u;
+    size_t n, k;
+    if (!v || SSLH_I_BAD(v->c)) return 0;
+    if (!word || !out) {
+        sslh_fail(v->c, SSLH_E_USAGE, "sslh_word_vector: the %s is NULL", word ? "array of results" : "word");
+        return 0;
+    }
+    u = (sslh_real *)sslh_i_scratch(v->c, (size_t)v->info.dim * sizeof *u);
+    n = u ? sslh_i_word_mean(v, word, strlen(word), sslh_vectors_find(v, word), u) : 0;
+    for (k = 0; k < (size_t)v->info.dim; k++) out[k] = n ? (float)u[k] : 0;
+    sslh_i_scratch_end(v->c, u);
+    return (int)n;
+}
+
 /* The number of a word as it is written or, if that is unknown, in lower case (ASCII, up to 200 bytes); -1 when neither
    is known. */
 SSLH_I_FN int sslh_i_vectors_match(const sslh_vectors *v, const char *word, size_t n) {
@@ -13103,10 +13288,25 @@ SSLH_I_FN const sslh_real *sslh_i_vectors_unit(sslh_vectors *v) {
     return v->unit;
 }
 
+/* The vector of a word of n bytes, scaled to length 1: a row of unit or, in own (D), what the n-grams say of a word that
+   is unknown. *known becomes its number or -1. NULL when nothing is known of it. */
+SSLH_I_FN const sslh_real *sslh_i_word_unit(const sslh_vectors *v, const char *word, size_t n, sslh_real *own,
+                                            int *known) {
+    const size_t D = (size_t)v->info.dim;
+    sslh_real norm;
+    size_t k;
+    *known = sslh_i_vectors_match(v, word, n);
+    if (*known >= 0) return v->unit + (size_t)*known * D;
+    if (!v->parts || !sslh_i_word_mean(v, word, n, -1, own)) return NULL;
+    norm = sslh_i_euclidean_norm(v->c, own, D);
+    for (k = 0; k < D; k++) own[k] = norm > 0 ? own[k] / norm : 0;
+    return own;
+}
+
 /* sum (D): the unit vectors of the words in an expression, added or subtracted; used: the numbers of these words, at
-   most 32. Returns how many there are, or 0 with an error. A sign is a sign even where the vocabulary has such a word,
+   most 32, -1 for one of which only n-grams are known; own (D): scratch. Returns how many there are, or 0 with an error. A sign is a sign even where the vocabulary has such a word,
    unless it stands alone or behind a sign. */
-SSLH_I_FN int sslh_i_vectors_sum(sslh_vectors *v, const sslh_real *unit, const char *at, sslh_real *sum, int used[32]) {
+SSLH_I_FN int sslh_i_vectors_sum(sslh_vectors *v, const char *at, sslh_real *sum, sslh_real *own, int used[32]) {
     static const char blank[] = " \t\n\v\f\r";
     const size_t D = (size_t)v->info.dim;
     const char *waits = NULL; /* a sign that has no word yet */
@@ -13114,6 +13314,7 @@ SSLH_I_FN int sslh_i_vectors_sum(sslh_vectors *v, const sslh_real *unit, const c
     size_t m, k;
     for (k = 0; k < D; k++) sum[k] = 0;
     for (;; at += m) {
+        const sslh_real *x;
         at += strspn(at, blank);
         m = strcspn(at, blank);
         if (!m) break;
@@ -13125,16 +13326,13 @@ SSLH_I_FN int sslh_i_vectors_sum(sslh_vectors *v, const sslh_real *unit, const c
             sslh_fail(v->c, SSLH_E_USAGE, "sslh_nearest_words: more than 32 words");
             return 0;
         }
-        used[n] = sslh_i_vectors_match(v, at, m);
-        if (used[n] < 0) {
+        x = sslh_i_word_unit(v, at, m, own, &used[n]);
+        if (!x) {
             sslh_fail(v->c, SSLH_E_USAGE, "sslh_nearest_words: \"%.*s\" is not in the vocabulary",
                       (int)SSLH_I_MIN(m, (size_t)60), at);
             return 0;
         }
-        for (k = 0; k < D; k++) {
-            sslh_real x = unit[(size_t)used[n] * D + k];
-            sum[k] = waits && *waits == '-' ? sum[k] - x : sum[k] + x;
-        }
+        for (k = 0; k < D; k++) sum[k] = waits && *waits == '-' ? sum[k] - x[k] : sum[k] + x[k];
         n++;
         waits = NULL;
     }
@@ -13158,9 +13356,9 @@ SSLH_DEF int sslh_nearest_words(sslh_vectors *v, const char *expression, int k, 
     }
     D = (size_t)v->info.dim;
     unit = sslh_i_vectors_unit(v);
-    sum = (sslh_real *)sslh_i_alloc(v->c, (D + (size_t)k) * sizeof *sum);
-    n = unit && sum ? sslh_i_vectors_sum(v, unit, expression, sum, used) : 0;
-    best = sum ? sum + D : NULL;
+    sum = (sslh_real *)sslh_i_alloc(v->c, (2 * D + (size_t)k) * sizeof *sum);
+    n = unit && sum ? sslh_i_vectors_sum(v, expression, sum, sum + D, used) : 0;
+    best = sum ? sum + 2 * D : NULL;
     norm = n ? sslh_i_euclidean_norm(v->c, sum, D) : 0;
     for (w = 0; n && w < v->info.words; w++) {
         sslh_real s;
@@ -13298,6 +13496,7 @@ SSLH_DEF sslh_pair_score sslh_word_pairs(sslh_vectors *v, const char *text, size
     sslh_pair_score score;
     const char *word[4];
     size_t at = 0, length[4], lines = 1, i, n = 0, D;
+    sslh_real *own; /* (2,D) vectors of unknown words */
     double *a;
     int words;
     memset(&score, 0, sizeof score);
@@ -13310,24 +13509,27 @@ SSLH_DEF sslh_pair_score sslh_word_pairs(sslh_vectors *v, const char *text, size
     D = (size_t)v->info.dim;
     for (i = 0; i < size; i++) lines += text[i] == '\n';
     a = (double *)sslh_i_alloc_table(v->c, lines, 5, sizeof *a); /* people's numbers, cosines, work */
-    while (a && sslh_i_vectors_unit(v) && (words = sslh_i_words_of_line(text, size, &at, word, length)) >= 0) {
+    own = (sslh_real *)sslh_i_alloc(v->c, 2 * D * sizeof *own);
+    while (a && own && sslh_i_vectors_unit(v) && (words = sslh_i_words_of_line(text, size, &at, word, length)) >= 0) {
         char number[64];
-        int first, second;
+        const sslh_real *first, *second;
+        int known;
         if (words != 3 || length[2] >= sizeof number) continue;
         memcpy(number, word[2], length[2]);
         number[length[2]] = 0;
         if (sslh_i_scan_real(number, &a[n]) == number) continue;
-        first = sslh_i_vectors_match(v, word[0], length[0]);
-        second = sslh_i_vectors_match(v, word[1], length[1]);
-        if (first < 0 || second < 0) {
+        first = sslh_i_word_unit(v, word[0], length[0], own, &known);
+        second = sslh_i_word_unit(v, word[1], length[1], own + D, &known);
+        if (!first || !second) {
             score.skipped++;
             continue;
         }
-        a[lines + n++] = (double)sslh_i_row_dot(v->c, v->unit + (size_t)first * D, v->unit + (size_t)second * D, D);
+        a[lines + n++] = (double)sslh_i_row_dot(v->c, first, second, D);
     }
     score.pairs = (int)n;
     if (n > 1) score.spearman = (float)sslh_i_spearman(a, a + lines, n, a + 2 * lines);
     sslh_i_free(v->c, a);
+    sslh_i_free(v->c, own);
     return score;
 }
 #endif /* SSLH_WITH_WORD2VEC */
@@ -16591,6 +16793,10 @@ SSLH_DEF sslh_tensor *sslh_item2vec(sslh_items *set, int leave, sslh_word2vec_de
     size_t size = 0;
     int u, i, D;
     if (!sslh_i_items_ok("sslh_item2vec", set, leave)) return sslh_i_dummy(c);
+    if (d.subwords > 0) {
+        sslh_fail(c, SSLH_E_USAGE, "sslh_item2vec: .subwords is 1, but items have no spelling: leave it at 0");
+        return sslh_i_dummy(c);
+    }
     text = (char *)sslh_i_alloc(c, (size_t)set->info.actions * 12 + (size_t)set->info.users + 1);
     if (!text) return sslh_i_dummy(c);
     for (u = 0; u < set->info.users; u++) {
@@ -48978,8 +49184,7 @@ SSLH_I_FN int sslh_i_make_room(sslh_ctx *c, void **array, size_t *cap, size_t ne
     return 1;
 }
 
-/* FNV-1a of n bytes. h is SSLH_I_HASH or, to hash a text in several parts, the hash of the parts before. */
-#define SSLH_I_HASH 2166136261u
+/* FNV-1a of n bytes. */
 SSLH_I_FN uint32_t sslh_i_text_hash(uint32_t h, const char *p, size_t n) {
     size_t i;
     for (i = 0; i < n; i++) h = (h ^ (uint8_t)p[i]) * 16777619u;
@@ -49099,6 +49304,9 @@ SSLH_I_FN void sslh_i_vectors_free(sslh_vectors *v) {
     sslh_i_tally_free(&v->words);
     if (v->x) sslh_i_free(c, sslh_i_get_data(v->x));
     sslh_i_free(c, v->x);
+    if (v->parts) sslh_i_free(c, sslh_i_get_data(v->parts));
+    sslh_i_free(c, v->parts);
+    sslh_i_free(c, v->ngram_row);
     sslh_i_free(c, v->unit);
     sslh_i_free(c, v);
 }
