@@ -471,6 +471,8 @@ static sslh_vectors *any_vectors(sslh_ctx *c, int loaded) {
     d.negatives = dice(3) ? 0 : any_int(), d.hierarchical = dice(2), d.sample = zeros_mostly_real();
     d.min_count = dice(6) ? 1 : any_int(), d.epochs = few(), d.lr = zeros_mostly_real();
     d.batch = dice(3) ? 1 + dice(9) : any_int();
+    d.subwords = dice(2), d.ngram_min = zeros_mostly(), d.ngram_max = zeros_mostly();
+    d.buckets = dice(3) ? 1 + dice(50) : zeros_mostly();
     return sslh_word2vec(c, dice(8) ? text : NULL, (size_t)dice((int)sizeof text), d);
 }
 static sslh_conv_desc any_conv(void) {
@@ -1109,6 +1111,11 @@ static int call_row(world *w, int row, const char **names) {
     ROW(sslh_vectors_word, sslh_vectors_word(any_vectors(c, 1), i[0]))
     ROW(sslh_vectors_find, sslh_vectors_find(any_vectors(c, 1), text[0]))
     ROW(sslh_vectors_count, sslh_vectors_count(any_vectors(c, 0), i[0]))
+    ROW(sslh_word_vector, float out[5000]; sslh_word_vector(any_vectors(c, dice(2)), dice(4) ? "ab" : text[0],
+        dice(6) ? out : NULL))
+    ROW(sslh_vectors_parts, K(sslh_vectors_parts(any_vectors(c, dice(2)))))
+    ROW(sslh_word_parts, int row[3]; sslh_word_parts(any_vectors(c, 0), dice(4) ? "ab" : text[0], dice(2) ? row : NULL,
+        dice(2) ? 3 : not_above_0(i[0])))
     ROW(sslh_nearest_words, int word[5]; float cosine[5]; int count = dice(2) ? 1 + dice(5) : few();
         sslh_nearest_words(any_vectors(c, dice(2)), dice(2) ? "a - b" : text[0], count, dice(8) ? word : NULL,
             dice(2) ? cosine : NULL))
@@ -1144,7 +1151,7 @@ static int call_row(world *w, int row, const char **names) {
     ROW(sslh_item_cosine, sslh_item_cosine(any_items(c), dice(3) ? dice(3) : i[0]))
     ROW(sslh_item_vectors, sslh_item_vectors(c, T(0)))
     ROW(sslh_item2vec, EMPTY(sslh_word2vec_desc, e); e.dim = dice(3) ? 3 : i[0]; e.epochs = 1;
-        e.window = zeros_mostly(); e.min_count = zeros_mostly(); e.cbow = dice(2);
+        e.window = zeros_mostly(); e.min_count = zeros_mostly(); e.cbow = dice(2); e.subwords = !dice(9);
         K(sslh_item2vec(any_items(c), dice(3), e)))
     ROW(sslh_recommend, int32_t best[3]; float likely[3]; sslh_recommender r = any_recommender(c, any_items(c), T(0));
         sslh_recommend(r, dice(6) ? words : NULL, dice(3) ? 1 + dice(WORDS) : not_above_0(i[0]),
