@@ -3918,6 +3918,9 @@ typedef struct sslh_plot_desc {
     const char *title;              /* above */
     const char *x, *y;              /* of the axes, with their units */
     const char *const *names;       /* in the legend, of the classes or curves; those of classes are numbers without */
+    const char *const *words;       /* scatter: written beside the points, one for each, NULL: none. The picture is
+                                       larger then. Words that would cover one of an earlier point are left out; the
+                                       array NULL: none at all */
 } sslh_plot_desc;
 SSLH_API void sslh_picture_scatter_ex(sslh_ctx *c, const char *path, const sslh_tensor *points, const int32_t *labels,
                                       int classes, sslh_plot_desc desc);
@@ -52336,12 +52339,55 @@ SSLH_I_FN void sslh_i_plot_texts(sslh_i_canvas *v, const sslh_plot_desc *d, int 
     sslh_i_write_text(v, SSLH_I_MAX(0, right - sslh_i_text_width(d->x)), bottom, 2, 0, SSLH_I_INK, d->x);
 }
 
+/* Where points of a scatter stand: (middle) in the middle of a square of side pixels at (left,top). */
+typedef struct sslh_i_plane_map { int left, top, side; double middle[2], unit; } sslh_i_plane_map;
+SSLH_I_FN double sslh_i_map_x(const sslh_i_plane_map *m, const sslh_real *p) {
+    return (double)m->left + 0.5 * m->side + ((double)p[0] - m->middle[0]) * m->unit;
+}
+SSLH_I_FN double sslh_i_map_y(const sslh_i_plane_map *m, const sslh_real *p) {
+    return (double)m->top + 0.5 * m->side - ((double)p[1] - m->middle[1]) * m->unit;
+}
+
+/* Whether a box of w x h pixels at (x,y) lies in the picture and on no box that was taken before; takes it if so. taken
+   (height,width) of the picture. */
+SSLH_I_FN int sslh_i_take_box(uint8_t *taken, const sslh_i_canvas *v, int x, int y, int w, int h) {
+    int row;
+    if (x < 0 || y < 0 || w > v->width - x || h > v->height - y) return 0;
+    for (row = y; row < y + h; row++)
+        if (memchr(taken + (size_t)row * (size_t)v->width + x, 1, (size_t)w)) return 0;
+    for (row = y; row < y + h; row++) memset(taken + (size_t)row * (size_t)v->width + x, 1, (size_t)w);
+    return 1;
+}
+
+/* Writes the words of a scatter at the right of their points or, where that is taken, at the left, below or above; the
+   points themselves may be covered. */
+SSLH_I_FN void sslh_i_scatter_words(sslh_ctx *c, sslh_i_canvas *v, const sslh_i_plane_map *m, const sslh_tensor *points,
+                                    const char *const *words) {
+    uint8_t *taken = (uint8_t *)sslh_i_alloc(c, (size_t)v->width * (size_t)v->height);
+    int i, k;
+    for (i = 0; taken && i < points->shape[0]; i++) {
+        const sslh_real *p = points->data + 2 * (size_t)i;
+        const int w = sslh_i_text_width(words[i]), h = 18; /* of a line at scale 2 */
+        int x, y, side[4][2];
+        if (!w || !sslh_i_finite2(p)) continue;
+        x = (int)floor(sslh_i_map_x(m, p)), y = (int)floor(sslh_i_map_y(m, p));
+        side[0][0] = x + 8, side[0][1] = y - 8;
+        side[1][0] = x - 6 - w, side[1][1] = y - 8;
+        side[2][0] = x - w / 2, side[2][1] = y + 11;
+        side[3][0] = x - w / 2, side[3][1] = y - 27;
+        for (k = 0; k < 4 && !sslh_i_take_box(taken, v, side[k][0], side[k][1], w, h);) k++;
+        if (k < 4) sslh_i_write_text(v, side[k][0], side[k][1], 2, 0, SSLH_I_INK, words[i]);
+    }
+    sslh_i_free(c, taken);
+}
+
 SSLH_I_FN void sslh_i_draw_scatter(sslh_ctx *c, const char *op, const char *path, const sslh_tensor *points,
                                    const int32_t *labels, int classes, const sslh_plot_desc *d) {
-    const int SIDE = 720, MARGIN = 24, LINE = SSLH_I_LINE;
+    const int SIDE = d->words ? 1200 : 720, MARGIN = 24, LINE = SSLH_I_LINE;
     const char *const *names = d->names;
     sslh_i_canvas v;
-    double lo[2] = {0, 0}, hi[2] = {0, 0}, middle[2], range, radius;
+    sslh_i_plane_map map;
+    double lo[2] = {0, 0}, hi[2] = {0, 0}, range, radius;
     int i, k, n, any = 0, legend, shown, top;
     if (!sslh_i_readable(c, op, points)) return;
     if (!sslh_i_option_ok(c, op, "classes", classes, 1, INT_MAX)) return;
@@ -52367,7 +52413,7 @@ SSLH_I_FN void sslh_i_draw_scatter(sslh_ctx *c, const char *op, const char *path
     /* one scale for both axes, because such a map shows distances */
     range = SSLH_I_MAX(hi[0] - lo[0], hi[1] - lo[1]);
     if (!(range > 0)) range = 1;
-    for (k = 0; k < 2; k++) middle[k] = lo[k] + (hi[k] - lo[k]) / 2;
+    for (k = 0; k < 2; k++) map.middle[k] = lo[k] + (hi[k] - lo[k]) / 2;
     shown = labels ? SSLH_I_MIN(classes, SIDE / LINE) : 0;
     legend = shown ? sslh_i_legend_width(names, shown) : 0;
     top = MARGIN + (d->title ? LINE + 6 : 0) + (d->y ? LINE : 0);
@@ -52378,15 +52424,15 @@ SSLH_I_FN void sslh_i_draw_scatter(sslh_ctx *c, const char *op, const char *path
     sslh_i_ink_bar(&v, MARGIN + SIDE - 1, top, 1, SIDE, SSLH_I_FAINT);
     sslh_i_plot_texts(&v, d, MARGIN, top, MARGIN + SIDE, top + SIDE + 8);
     radius = n <= 300 ? 5.0 : n <= 1000 ? 4.0 : n <= 3000 ? 3.0 : n <= 10000 ? 2.2 : 1.5;
+    map.left = MARGIN, map.top = top, map.side = SIDE;
+    map.unit = (SIDE - (d->words ? 120 : 40)) / range; /* room for the words of the outermost points */
     for (i = 0; i < n; i++) {
         const sslh_real *p = points->data + 2 * (size_t)i;
-        double x = (double)MARGIN + 0.5 * SIDE, y = (double)top + 0.5 * SIDE, unit = (SIDE - 40) / range;
         if (!sslh_i_finite2(p)) continue;
-        x = x + ((double)p[0] - middle[0]) * unit;
-        y = y - ((double)p[1] - middle[1]) * unit;
-        sslh_i_ink_dot(&v, x, y, radius, !labels ? sslh_i_palette_colour(0) : labels[i] < 0 ||
-                       labels[i] >= classes ? 0xb0b0b0 : sslh_i_palette_colour(labels[i]), 205);
+        sslh_i_ink_dot(&v, sslh_i_map_x(&map, p), sslh_i_map_y(&map, p), radius, !labels ? sslh_i_palette_colour(0) :
+                       labels[i] < 0 || labels[i] >= classes ? 0xb0b0b0 : sslh_i_palette_colour(labels[i]), 205);
     }
+    if (d->words) sslh_i_scatter_words(c, &v, &map, points, d->words);
     for (i = 0; i < shown; i++) {
         char number[32];
         int y = top + i * LINE;

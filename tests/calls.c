@@ -1463,6 +1463,8 @@ static int call_row(world *w, int row, const char **names) {
         sslh_picture_scatter(c, target, T(0), t[0] && t[0]->shape[0] <= 8 && dice(3) ? labels : NULL,
             dice(2) ? 0 : dice(2) ? 3 : i[0] > 3 ? 3 : i[0], dice(2) ? labelled : NULL))
     ROW(sslh_picture_scatter_ex, EMPTY(sslh_plot_desc, e); e.title = text[0]; e.x = text[0]; e.y = long_text;
+        const char *beside[8] = {"a", NULL, long_text, "", "b", "c", text[0], "d"};
+        e.words = t[0] && t[0]->ndim && t[0]->shape[0] <= 8 && dice(2) ? beside : NULL;
         sslh_picture_scatter_ex(c, target, T(0), NULL, dice(2) ? 0 : i[0], e))
     ROW(sslh_picture_curves_ex, EMPTY(sslh_plot_desc, e); e.y = text[0]; e.x = long_text;
         sslh_picture_curves_ex(c, target, dice(6) ? reals : NULL, k[0], k[1], e))

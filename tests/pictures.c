@@ -190,6 +190,32 @@ static void scatter(void) {
     sslh_destroy(c);
 }
 
+/* Words beside points: of those on one place four find a side of their own, and the fifth is left out. Words that are
+   NULL or empty, and points that are not finite, have none. */
+static void scatter_words(void) {
+    sslh_ctx *c = context(1);
+    static const float at[14] = {0, 0, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 0, 1};
+    const char *words[7] = {"mmm", NULL, NULL, NULL, NULL, NULL, ""};
+    sslh_plot_desc d;
+    sslh_tensor *x = sslh_from(c, sslh_dim2(7, 2), at);
+    int h = 0, w = 0, ink[7];
+    memset(&d, 0, sizeof d);
+    d.words = words;
+    for (int n = 0; n < 7; n++) {
+        if (n && n < 6) words[n] = "mmm";
+        if (n == 6) x->data[0] = (sslh_real)(1e38 * 1e38);
+        sslh_picture_scatter_ex(c, FILE_NAME, x, NULL, 0, d);
+        const uint8_t *p = back(c, &h, &w);
+        ink[n] = p ? (int)count_colour(p, h, w, 0x333333) : 0;
+    }
+    CHECK(h == 1248 && w == 1248, "%d x %d", w, h);
+    CHECK(ink[0] > 100 && ink[1] == 2 * ink[0] && ink[2] == 3 * ink[0] && ink[3] == 4 * ink[0] && ink[4] == 5 * ink[0],
+          "a word %d, then %d, %d, %d, %d", ink[0], ink[1], ink[2], ink[3], ink[4]);
+    CHECK(ink[5] == ink[4], "the fifth on one place is left out");
+    CHECK(ink[6] == 4 * ink[0], "no word where no point is");
+    sslh_destroy(c);
+}
+
 static void curves(void) {
     sslh_ctx *c = context(1);
     float v[40], zero = 0;
@@ -413,18 +439,23 @@ static void memory(void) {
     d.user = &m;
     for (at = 0; at <= calls; at++) {
         sslh_ctx *c;
-        sslh_tensor *x;
+        sslh_tensor *x, *x2;
         sslh_tsne_desc t;
-        memset(&t, 0, sizeof t);
+        sslh_plot_desc words;
+        const char *word = "word";
+        memset(&t, 0, sizeof t), memset(&words, 0, sizeof words);
+        words.words = &word;
         t.iterations = 2;
         memset(&m, 0, sizeof m);
         m.fail_at = at;
         c = sslh_create(d);
         x = sslh_normal(c, sslh_dim2(9, 4), 0, 1);
+        x2 = sslh_zeros(c, sslh_dim2(1, 2));
         sslh_picture_grid(c, FILE_NAME, sslh_zeros(c, sslh_dim4(2, 2, 2, 3)), 0, 1);
         sslh_picture_curves(c, FILE_NAME, v, 1, 4, NULL, NULL);
         sslh_picture_filters(c, FILE_NAME, x, 1);
         sslh_picture_scatter(c, FILE_NAME, sslh_tsne(c, x, t), NULL, 0, NULL);
+        sslh_picture_scatter_ex(c, FILE_NAME, x2, NULL, 0, words);
         if (at == 0) calls = m.calls;
         CHECK((sslh_error(c) != NULL) == (at != 0), "failure %ld: %s", at, sslh_error(c) ? sslh_error(c) : "unnoticed");
         sslh_destroy(c);
@@ -460,6 +491,7 @@ TESTS_BEGIN
     TEST(plots)
     TEST(filters)
     TEST(scatter)
+    TEST(scatter_words)
     TEST(curves)
     TEST(ticks)
     TEST(hostile)
