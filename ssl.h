@@ -2240,6 +2240,33 @@ SSLH_API int sslh_token_id(const sslh_tokenizer *t, const char *name);
 SSLH_API const char *sslh_token_name(const sslh_tokenizer *t, int token);
 /* How often a character or word occurs in the text that the tokenizer was made from; 0: unknown. */
 SSLH_API int64_t sslh_token_count(const sslh_tokenizer *t, int token);
+
+/* How the vectors of tokens become one (the pooling of Reimers & Gurevych: "Sentence-BERT", EMNLP 2019). */
+typedef enum sslh_pooling {
+    SSLH_POOL_MEAN = 0, /* the mean of all */
+    SSLH_POOL_FIRST,    /* the first, which is BERT's [CLS] */
+    SSLH_POOL_LAST,     /* the last, which alone has seen the whole text when the net is causal */
+    SSLH_POOL_MAX       /* the maximum of each component */
+} sslh_pooling;
+typedef struct sslh_embed_text_desc {
+    int   pooling;   /* an sslh_pooling, 1 to 3; default 0, the mean */
+    int   normalize; /* 1: the vectors are scaled to length 1, so that their products are cosines; default 0 */
+    int   window;    /* tokens that the net reads at a time, those that are put around them included, at least 1; default
+                        .length of an sslh_transformer, which is the most it takes, 512 for other nets */
+    int   overlap;   /* tokens of the text that a window shares with the one before it, fewer than it holds; default 0 */
+    int   bare;      /* 1: nothing is put around a window; 0: [CLS] and [SEP] where the tokenizer has both, the two that
+                        stand for start and end with CLIP's; default 0 */
+    const char *tap; /* intermediate result, "pooled" for example; NULL: the output */
+} sslh_embed_text_desc;
+/* A vector for a text in UTF-8, which a zero ends, into out (width of the net): tokens go through the net in evaluation
+   mode without a tape, and their vectors are averaged, [CLS] and [SEP] included. A text that is longer than a window is
+   cut into several, whose vectors are averaged in proportion to their tokens. A text without tokens gives zeros, unless
+   something is put around it. The net may be any that takes tokens (N,T) I32 to (N,T,D) or (N,D). After an error out is
+   filled with zeros. */
+SSLH_API void sslh_embed_text(sslh_net *net, sslh_tokenizer *t, const char *text, float *out);
+/* The same for n texts into out (n, width of the net), with options. The vector of a text does not depend on n. */
+SSLH_API void sslh_embed_texts(sslh_net *net, sslh_tokenizer *t, const char *const *texts, int n, float *out,
+                               sslh_embed_text_desc desc);
 #endif
 
 /* ================================================================================================================== */
@@ -20174,6 +20201,20 @@ SSLH_I_FN void sslh_i_tree_of(sslh_i_tree *t, sslh_net *net) {
     if (!sslh_i_net_dead(net)) sslh_i_tree_add(t, net, -1, "");
 }
 
+/* Switches a net and its descendants to evaluation, and back to what they were: mode (t->n). */
+SSLH_I_FN void sslh_i_evaluation_begin(sslh_i_tree *t, sslh_net *net, int mode[SSLH_I_MAX_NETS]) {
+    int i;
+    sslh_i_tree_of(t, net);
+    for (i = 0; i < t->n; i++) {
+        mode[i] = t->net[i]->training;
+        t->net[i]->training = 0;
+    }
+}
+SSLH_I_FN void sslh_i_evaluation_end(const sslh_i_tree *t, const int mode[SSLH_I_MAX_NETS]) {
+    int i;
+    for (i = 0; i < t->n; i++) t->net[i]->training = mode[i];
+}
+
 /* The same, with all nets ready for use; 0 after an error. */
 SSLH_I_FN int sslh_i_tree_ready(sslh_i_tree *t, sslh_net *net) {
     int i;
@@ -20771,17 +20812,13 @@ SSLH_DEF size_t sslh_summary(sslh_net *net, sslh_shape input, char *out, size_t 
     sslh_ctx *c = sslh_net_ctx(net);
     void (*trace)(const sslh_trace_event *, void *);
     void *trace_user;
-    int mode[SSLH_I_MAX_NETS], i;
+    int mode[SSLH_I_MAX_NETS];
     if (out && size) out[0] = 0;
     if (sslh_i_net_bad(net)) return 0;
     memset(&s, 0, sizeof s);
     s.out = out;
     s.size = size;
-    sslh_i_tree_of(&t, net);
-    for (i = 0; i < t.n; i++) {
-        mode[i] = t.net[i]->training;
-        t.net[i]->training = 0; /* running statistics stay as they are */
-    }
+    sslh_i_evaluation_begin(&t, net, mode); /* running statistics stay as they are */
     trace = c->trace;
     trace_user = c->trace_user;
     sslh_i_append(out, size, &s.used, "%-20s %-20s %12s %12s\n", net->name, "output", "parameters", "million MAC");
@@ -20797,7 +20834,7 @@ SSLH_DEF size_t sslh_summary(sslh_net *net, sslh_shape input, char *out, size_t 
     c->trace_user = trace_user;
     sslh_no_grad(c, 0);
     sslh_pop(c);
-    for (i = 0; i < t.n; i++) t.net[i]->training = mode[i];
+    sslh_i_evaluation_end(&t, mode);
     sslh_i_append(out, size, &s.used, "%-20s %-20s %12.0f %12.3f\n", "total", "", (double)sslh_net_query(net).params,
                   s.macs / 1e6);
     return s.used;
@@ -49112,7 +49149,7 @@ SSLH_I_FN sslh_tensor *sslh_i_embed_input(sslh_net *net, const uint8_t *pixels, 
 SSLH_DEF void sslh_embed(sslh_net *net, const uint8_t *pixels, int n, int height, int width, int channels, float *out) {
     sslh_ctx *c = sslh_net_ctx(net);
     sslh_i_tree t;
-    int mode[SSLH_I_MAX_NETS], i, begin, h, w, taken;
+    int mode[SSLH_I_MAX_NETS], begin, h, w, taken;
     if (out && n > 0 && !sslh_i_net_dead(net)) memset(out, 0, (size_t)n * (size_t)net->width * sizeof *out);
     if (sslh_i_net_bad(net)) return;
     if (!pixels || !out) {
@@ -49132,11 +49169,7 @@ SSLH_DEF void sslh_embed(sslh_net *net, const uint8_t *pixels, int n, int height
     }
     h = net->preprocess.height ? net->preprocess.height : net->image ? net->image : height;
     w = net->preprocess.width ? net->preprocess.width : net->image ? net->image : width;
-    sslh_i_tree_of(&t, net);
-    for (i = 0; i < t.n; i++) {
-        mode[i] = t.net[i]->training;
-        t.net[i]->training = 0;
-    }
+    sslh_i_evaluation_begin(&t, net, mode);
     for (begin = 0; begin < n && !SSLH_I_BAD(c); begin += SSLH_I_EMBED_BATCH) {
         int count = SSLH_I_MIN(n - begin, SSLH_I_EMBED_BATCH);
         sslh_tensor *y;
@@ -49153,7 +49186,7 @@ SSLH_DEF void sslh_embed(sslh_net *net, const uint8_t *pixels, int n, int height
         sslh_no_grad(c, 0);
         sslh_pop(c);
     }
-    for (i = 0; i < t.n; i++) t.net[i]->training = mode[i];
+    sslh_i_evaluation_end(&t, mode);
     /* joins the chunks of the step heap, so that the next call allocates nothing */
     if (c->depth == 0 && c->ntensors == 0 && !SSLH_I_BAD(c)) sslh_i_heap_join(c);
 }
@@ -51645,6 +51678,209 @@ SSLH_DEF void sslh_save_tokenizer(const sslh_tokenizer *t, const char *vocabular
         sslh_i_write_whole(t->c, fn, file ? merges : vocabulary, text, n);
         sslh_i_free(t->c, text);
     }
+}
+
+/* --- vectors of texts --------------------------------------------------------------------------------------------- */
+
+/* Windows of the same length go through the net together. So nothing is ever padded, and what a text gets depends
+   neither on the other texts nor on whether the net knows of padding. */
+
+#define SSLH_I_EMBED_TEXTS 256  /* cut into windows at a time */
+#define SSLH_I_EMBED_WINDOWS 64 /* of one forward pass */
+
+typedef struct sslh_i_text_window { size_t at; int text, count; } sslh_i_text_window; /* count tokens from at on */
+typedef struct sslh_i_text_job {
+    const char          *fn;
+    sslh_net            *net;
+    sslh_tokenizer      *t;
+    sslh_embed_text_desc d;
+    int                  before, after; /* tokens put around a window, -1: none */
+    int                  holds;         /* most tokens of the text in a window */
+    int32_t             *token;         /* the texts that are cut at a time, one after the other */
+    size_t               tokens, token_room;
+    sslh_i_text_window  *window;        /* (windows) */
+    size_t               windows, window_room;
+    double               sum[SSLH_I_EMBED_TEXTS]; /* tokens in all windows of a text */
+} sslh_i_text_job;
+
+/* Shorter windows first, those of one length in the order of the text. */
+SSLH_I_FN int sslh_i_window_order(const void *a, const void *b) {
+    const sslh_i_text_window *x = (const sslh_i_text_window *)a, *y = (const sslh_i_text_window *)b;
+    if (x->count != y->count) return x->count < y->count ? -1 : 1;
+    if (x->text != y->text) return x->text < y->text ? -1 : 1;
+    return x->at < y->at ? -1 : x->at > y->at;
+}
+
+/* Checks the options against the net and the tokenizer, and decides what a window holds. */
+SSLH_I_FN int sslh_i_text_job_ok(sslh_i_text_job *s) {
+    sslh_ctx *c = s->net->ctx;
+    const int transformer = sslh_i_takes_tokens(s->net);
+    const sslh_transformer_desc *own = transformer ? sslh_i_transformer_of(c, s->fn, s->net) : NULL;
+    const int most = own ? own->length : INT_MAX, window = s->d.window ? s->d.window : own ? most : 512;
+    if (s->t->c != c)
+        sslh_fail(c, SSLH_E_USAGE, "%s: the net '%s' and the tokenizer are of two contexts", s->fn, s->net->name);
+    if (own && s->t->n > own->vocabulary)
+        sslh_fail(c, SSLH_E_SHAPE, "%s: the tokenizer has %d tokens, the net '%s' knows %d (.vocabulary)", s->fn,
+                  s->t->n, s->net->name, own->vocabulary);
+    if (SSLH_I_BAD(c) || !sslh_i_option_ok(c, s->fn, "pooling", s->d.pooling, 1, SSLH_POOL_MAX) ||
+        !sslh_i_option_ok(c, s->fn, "window", s->d.window, 1, most) ||
+        !sslh_i_option_ok(c, s->fn, "overlap", s->d.overlap, 1, INT_MAX)) return 0;
+    s->before = s->after = -1;
+    if (!s->d.bare) {
+        const int clip = s->t->kind == SSLH_TOKENS_CLIP;
+        s->before = sslh_token_id(s->t, clip ? "<|startoftext|>" : "[CLS]");
+        s->after = sslh_token_id(s->t, clip ? "<|endoftext|>" : "[SEP]");
+        if (s->before < 0 || s->after < 0) s->before = s->after = -1;
+    }
+    s->holds = window - (s->before < 0 ? 0 : 2);
+    if (s->holds < 1 || s->d.overlap >= s->holds) {
+        sslh_fail(c, SSLH_E_USAGE, "%s: a window of %d tokens holds %d of the text, and .overlap is %d", s->fn, window,
+                  SSLH_I_MAX(s->holds, 0), s->d.overlap);
+        return 0;
+    }
+    return 1;
+}
+
+/* Cuts a text into tokens and these into windows; text is its number among those that are cut at a time. */
+SSLH_I_FN int sslh_i_text_cut(sslh_i_text_job *s, const char *words, int text) {
+    sslh_ctx *c = s->net->ctx;
+    const size_t size = words ? strlen(words) : 0;
+    size_t n, from = 0, room = 0;
+    if (!words) sslh_fail(c, SSLH_E_USAGE, "%s: a text is NULL", s->fn);
+    if (!sslh_i_mul(size, 3, &room) || room > (size_t)-1 - s->tokens) /* no text has more tokens */
+        sslh_fail(c, SSLH_E_MEMORY, "%s: the texts are larger than this machine addresses", s->fn);
+    if (SSLH_I_BAD(c) || !sslh_i_make_room(c, (void **)(void *)&s->token, &s->token_room, s->tokens + room,
+                                           sizeof *s->token)) return 0;
+    n = sslh_tokenize(s->t, size ? words : "", size, s->token + s->tokens, room);
+    s->sum[text] = 0;
+    do {
+        const size_t left = n - from;
+        sslh_i_text_window *w;
+        if (!sslh_i_make_room(c, (void **)(void *)&s->window, &s->window_room, s->windows + 1, sizeof *s->window))
+            return 0;
+        w = s->window + s->windows++;
+        w->text = text;
+        w->at = s->tokens + from;
+        w->count = left < (size_t)s->holds ? (int)left : s->holds;
+        s->sum[text] += w->count;
+        from += (size_t)w->count;
+        if (from < n) from -= (size_t)s->d.overlap;
+    } while (from < n);
+    s->tokens += n;
+    return !SSLH_I_BAD(c);
+}
+
+/* The vectors (n,D) of n windows of one length. */
+SSLH_I_FN sslh_tensor *sslh_i_text_forward(sslh_i_text_job *s, const sslh_i_text_window *w, int n, int T) {
+    sslh_ctx *c = s->net->ctx;
+    sslh_tensor *x = sslh_i_new(c, s->fn, SSLH_I32, sslh_dim2(n, T)), *y;
+    sslh_forward_desc f;
+    char text[96];
+    int i;
+    memset(&f, 0, sizeof f);
+    f.tap = s->d.tap;
+    for (i = 0; x && i < n; i++) {
+        int32_t *row = x->ints + (size_t)i * (size_t)T;
+        if (s->before >= 0) *row++ = s->before;
+        memcpy(row, s->token + w[i].at, (size_t)w[i].count * sizeof *row);
+        if (s->after >= 0) row[w[i].count] = s->after;
+    }
+    if (!x) return sslh_i_dummy(c);
+    y = sslh_forward_ex(s->net, x, f);
+    if (SSLH_I_BAD(c)) return y;
+    if (y->ndim < 2 || y->ndim > 3 || y->shape[0] != n || y->shape[y->ndim - 1] != s->net->width) {
+        sslh_fail(c, SSLH_E_SHAPE, "%s: the net '%s' gave %s for %d windows: (%d,T,%d) or (%d,%d) is needed", s->fn,
+                  s->net->name, sslh_i_str(text, sizeof text, sslh_shape_of(y)), n, n, s->net->width, n, s->net->width);
+        return y;
+    }
+    if (y->ndim == 2) return y;
+    if (s->d.pooling == SSLH_POOL_MEAN) return sslh_global_avg_pool(c, y);
+    if (s->d.pooling == SSLH_POOL_MAX) return sslh_global_max_pool(c, y);
+    i = s->d.pooling == SSLH_POOL_LAST ? y->shape[1] - 1 : 0;
+    return sslh_reshape(c, sslh_slice(c, y, 1, i, i + 1), sslh_dim2(n, s->net->width));
+}
+
+/* Adds the vectors of all windows to those of their texts, out (..,D), which begin with zeros. */
+SSLH_I_FN void sslh_i_text_run(sslh_i_text_job *s, float *out) {
+    sslh_ctx *c = s->net->ctx;
+    const size_t D = (size_t)s->net->width;
+    size_t begin, i, k, n;
+    qsort(s->window, s->windows, sizeof *s->window, sslh_i_window_order);
+    for (begin = 0; begin < s->windows && !SSLH_I_BAD(c); begin += n) {
+        const sslh_i_text_window *w = s->window + begin;
+        const int T = w->count + (s->before >= 0 ? 2 : 0);
+        sslh_tensor *y;
+        for (n = 1; n < SSLH_I_EMBED_WINDOWS && begin + n < s->windows && w[n].count == w->count;) n++;
+        if (!T) continue;
+        sslh_push(c);
+        sslh_no_grad(c, 1);
+        y = sslh_i_text_forward(s, w, (int)n, T);
+        for (i = 0; i < n && !SSLH_I_BAD(c); i++) {
+            const float share = w[i].count ? (float)(w[i].count / s->sum[w[i].text]) : 1.0f;
+            float *row = out + (size_t)w[i].text * D;
+            for (k = 0; k < D; k++) {
+                float part = share * (float)y->data[i * D + k];
+                row[k] = row[k] + part;
+            }
+        }
+        sslh_no_grad(c, 0);
+        sslh_pop(c);
+    }
+}
+
+/* Scales a row (D) to length 1, unless it is 0. */
+SSLH_I_FN void sslh_i_text_scale(float *row, int D) {
+    double sum = 0;
+    int k;
+    for (k = 0; k < D; k++) {
+        double square = (double)row[k] * (double)row[k];
+        sum = sum + square;
+    }
+    sum = sqrt(sum);
+    for (k = 0; k < D && sum > 0; k++) row[k] = (float)((double)row[k] / sum);
+}
+
+SSLH_I_FN void sslh_i_embed_texts(const char *fn, sslh_net *net, sslh_tokenizer *t, const char *const *texts, int n,
+                                  float *out, sslh_embed_text_desc d) {
+    sslh_ctx *c = sslh_net_ctx(net);
+    sslh_i_text_job s;
+    sslh_i_tree tree;
+    int mode[SSLH_I_MAX_NETS], begin, i;
+    if (out && n > 0 && !sslh_i_net_dead(net)) memset(out, 0, (size_t)n * (size_t)net->width * sizeof *out);
+    if (sslh_i_net_bad(net)) return;
+    if (!t || !texts || !out || n < 1) {
+        if (n < 1) sslh_fail(c, SSLH_E_USAGE, "%s: %d texts: at least 1 is needed", fn, n);
+        else sslh_fail(c, SSLH_E_USAGE, "%s: the %s is NULL", fn, !t ? "tokenizer" : !texts ? "array of texts" :
+                       "array of results");
+        return;
+    }
+    memset(&s, 0, sizeof s);
+    s.fn = fn, s.net = net, s.t = t, s.d = d;
+    if (!sslh_i_text_job_ok(&s)) return;
+    sslh_i_evaluation_begin(&tree, net, mode);
+    for (begin = 0; begin < n && !SSLH_I_BAD(c); begin += SSLH_I_EMBED_TEXTS) {
+        const int count = SSLH_I_MIN(n - begin, SSLH_I_EMBED_TEXTS);
+        float *rows = out + (size_t)begin * (size_t)net->width;
+        s.tokens = s.windows = 0;
+        for (i = 0; i < count && sslh_i_text_cut(&s, texts[begin + i], i);) i++;
+        if (i == count) sslh_i_text_run(&s, rows);
+        for (i = 0; i < count && d.normalize; i++) sslh_i_text_scale(rows + (size_t)i * (size_t)net->width, net->width);
+    }
+    sslh_i_evaluation_end(&tree, mode);
+    sslh_i_free(c, s.token);
+    sslh_i_free(c, s.window);
+    if (SSLH_I_BAD(c)) memset(out, 0, (size_t)n * (size_t)net->width * sizeof *out);
+}
+
+SSLH_DEF void sslh_embed_text(sslh_net *net, sslh_tokenizer *t, const char *text, float *out) {
+    sslh_embed_text_desc d;
+    memset(&d, 0, sizeof d);
+    sslh_i_embed_texts("sslh_embed_text", net, t, &text, 1, out, d);
+}
+
+SSLH_DEF void sslh_embed_texts(sslh_net *net, sslh_tokenizer *t, const char *const *texts, int n, float *out,
+                               sslh_embed_text_desc desc) {
+    sslh_i_embed_texts("sslh_embed_texts", net, t, texts, n, out, desc);
 }
 #endif /* SSLH_WITH_TOKENIZERS */
 

@@ -1138,6 +1138,17 @@ static int call_row(world *w, int row, const char **names) {
     ROW(sslh_token_id, sslh_token_id(any_tokenizer(c, 0), text[0]))
     ROW(sslh_token_name, sslh_token_name(any_tokenizer(c, 1), i[0]))
     ROW(sslh_token_count, sslh_token_count(any_tokenizer(c, 0), i[0]))
+    ROW(sslh_embed_text, float *p = (float *)malloc(sizeof(float) * 100000);
+        if (sslh_net_query(n[0]).width <= 100000) sslh_embed_text(n[0], any_tokenizer(c, dice(2)),
+            dice(3) ? "a b ab" : text[0], dice(6) ? p : NULL);
+        free(p))
+    ROW(sslh_embed_texts, float *p = (float *)malloc(sizeof(float) * 300000); EMPTY(sslh_embed_text_desc, e);
+        const char *some[3] = {"a b", text[0], ""}; e.pooling = zeros_mostly(); e.normalize = dice(2);
+        e.window = dice(2) ? zeros_mostly() : dice(6); e.overlap = dice(2) ? zeros_mostly() : dice(3);
+        e.bare = dice(2); e.tap = dice(3) ? NULL : text[0];
+        if (sslh_net_query(n[0]).width <= 100000) sslh_embed_texts(n[0], any_tokenizer(c, dice(2)),
+            dice(6) ? some : NULL, dice(4) ? 1 + dice(3) : not_above_0(i[0]), dice(6) ? p : NULL, e);
+        free(p))
     /* histories */
     ROW(sslh_load_items, EMPTY(sslh_items_desc, e); sslh_load_items(c, path, e))
     ROW(sslh_items_from_text, any_items(c))
