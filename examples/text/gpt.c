@@ -74,7 +74,7 @@ int main(int argc, char **argv) {
     }
     {
         size_t size = 0, room, all, train;
-        char *text = sslh_load_file(c, o.data ? o.data : "ssl.h", &size);
+        char *text = sslh_load_file(c, o.data ? o.data : EXAMPLE_TEXT, &size);
         int32_t *tokens;
         sslh_data seen, unseen;
         stop_on_error(c);

@@ -41,7 +41,7 @@ int main(int argc, char **argv) {
                               {"--clip", OPTION_TEXT, &clip}, {"--vocabulary", OPTION_COUNT, &vocabulary}, {0}};
     options_own(own, argc, argv);
     options_without_images(&o);
-    text = sslh_load_file(c, o.data ? o.data : "ssl.h", &size);
+    text = sslh_load_file(c, o.data ? o.data : EXAMPLE_TEXT, &size);
     stop_on_error(c);
     if (o.smoke && size > 100000) size = 100000;
     for (i = 0; i < 4; i++) {

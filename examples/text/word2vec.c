@@ -83,7 +83,7 @@ int main(int argc, char **argv) {
     if (hierarchical) d.negatives = SSLH_OFF;
     if (vectors) v = sslh_load_vectors(c, vectors);
     else {
-        char *text = sslh_load_file(c, o.data ? o.data : "ssl.h", &size);
+        char *text = sslh_load_file(c, o.data ? o.data : EXAMPLE_TEXT, &size);
         stop_on_error(c);
         if (o.smoke && size > 300000) size = 300000;
         plain_letters(text, size);
