@@ -2251,9 +2251,10 @@ typedef enum sslh_pooling {
 typedef struct sslh_embed_text_desc {
     int   pooling;   /* an sslh_pooling, 1 to 3; default 0, the mean */
     int   normalize; /* 1: the vectors are scaled to length 1, so that their products are cosines; default 0 */
-    int   window;    /* tokens that the net reads at a time, those that are put around them included, at least 1; default
-                        .length of an sslh_transformer, which is the most it takes, 512 for other nets */
-    int   overlap;   /* tokens of the text that a window shares with the one before it, fewer than it holds; default 0 */
+    int   window;    /* tokens that the net reads at a time, those that are put around them included, at least 1;
+                        default .length of an sslh_transformer, which is the most it takes, 512 for other nets */
+    int   overlap;   /* tokens of the text that a window shares with the one before it, fewer than it holds; default
+                        0 */
     int   bare;      /* 1: nothing is put around a window; 0: [CLS] and [SEP] where the tokenizer has both, the two that
                         stand for start and end with CLIP's; default 0 */
     const char *tap; /* intermediate result, "pooled" for example; NULL: the output */
@@ -5052,7 +5053,7 @@ typedef struct sslh_i_training {
 
 /* --- words (>>word2vec, >>tokenizers, >>histories) to the table that counts them (>>words) ------------------------ */
 
-#define SSLH_I_HASH 2166136261u /* sslh_i_text_hash begins with it or, for a text in parts, with the hash of those before */
+#define SSLH_I_HASH 2166136261u /* where sslh_i_text_hash begins, unless it goes on from the hash of what is before */
 
 typedef struct sslh_i_tallied { size_t at, size; int64_t count; } sslh_i_tallied; /* a word: size bytes at .text + at */
 typedef struct sslh_i_tally {
@@ -12843,8 +12844,8 @@ typedef struct sslh_i_word2vec {
     size_t         *path;    /* (V+1) */
     size_t          longest; /* inner nodes on the longest path */
     const sslh_tensor *parts; /* (rows,D) what is trained: the words or, with .subwords, words and n-grams */
-    int32_t        *ngram;   /* .subwords: the n-grams of word w are the rows ngram[ngrams[w]] .. ngram[ngrams[w+1]-1] of
-                                the parts */
+    int32_t        *ngram;   /* .subwords: the n-grams of word w are the rows ngram[ngrams[w]] .. of the parts, up to
+                                ngram[ngrams[w + 1] - 1] */
     size_t         *ngrams;  /* (V+1) */
     size_t          most_ngrams; /* of a word */
     sslh_i_word_batch b;
@@ -13318,8 +13319,8 @@ SSLH_I_FN const sslh_real *sslh_i_vectors_unit(sslh_vectors *v) {
     return v->unit;
 }
 
-/* The vector of a word of n bytes, scaled to length 1: a row of unit or, in own (D), what the n-grams say of a word that
-   is unknown. *known becomes its number or -1. NULL when nothing is known of it. */
+/* The vector of a word of n bytes, scaled to length 1: a row of unit or, in own (D), what the n-grams say of a word
+   that is unknown. *known becomes its number or -1. NULL when nothing is known of it. */
 SSLH_I_FN const sslh_real *sslh_i_word_unit(const sslh_vectors *v, const char *word, size_t n, sslh_real *own,
                                             int *known) {
     const size_t D = (size_t)v->info.dim;
@@ -13334,8 +13335,8 @@ SSLH_I_FN const sslh_real *sslh_i_word_unit(const sslh_vectors *v, const char *w
 }
 
 /* sum (D): the unit vectors of the words in an expression, added or subtracted; used: the numbers of these words, at
-   most 32, -1 for one of which only n-grams are known; own (D): scratch. Returns how many there are, or 0 with an error. A sign is a sign even where the vocabulary has such a word,
-   unless it stands alone or behind a sign. */
+   most 32, -1 for one of which only n-grams are known; own (D): scratch. Returns how many there are, or 0 with an
+   error. A sign is a sign even where the vocabulary has such a word, unless it stands alone or behind a sign. */
 SSLH_I_FN int sslh_i_vectors_sum(sslh_vectors *v, const char *at, sslh_real *sum, sslh_real *own, int used[32]) {
     static const char blank[] = " \t\n\v\f\r";
     const size_t D = (size_t)v->info.dim;

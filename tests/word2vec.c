@@ -233,7 +233,7 @@ static void a_word_is_the_mean_of_its_parts(void) {
                 const sslh_real share = 1 / (sslh_real)n;
                 for (int i = 0; i < n; i++) sum = sum + parts->data[row[i] * 7 + k];
                 sum = sum * share;
-                CHECK((float)sum == out[k], "%s: %.9g, the mean of its parts is %.9g", word, (double)out[k], (double)sum);
+                CHECK((float)sum == out[k], "%s: %.9g, the mean is %.9g", word, (double)out[k], (double)sum);
                 CHECK(w >= words || x->data[w * 7 + k] == sum, "%s: another row in the table", word);
             }
         }
@@ -291,9 +291,8 @@ static void one_step_of_ngrams(void) {
     }
 }
 
-/* Words that a text lacks, on three novels: "-ing", "-ed" and "-ly" are too rare to be words of the vocabulary, and their
-   stems are found by what they share. Among thousands of words the stem is in the first ten for most of them; without
-   n-grams nothing is known of any. */
+/* Inflections that are too rare in a novel to have vectors, such as those in "-ing", "-ed" and "-ly": among all words
+   their stem is one of the ten nearest for most of them; without n-grams nothing is known of any. */
 static void unknown_inflections_lie_near_their_stems(void) {
     static const char *const suffix[] = {"ing", "ed", "ly", "ness", "s"};
     sslh_ctx *c = context(2);

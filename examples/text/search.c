@@ -1,16 +1,16 @@
-/* Search by meaning: the lines of a file whose vectors are most similar to that of a question, whether they share a word
-   with it or not.
+/* Search by meaning: the lines of a file whose vectors are most similar to that of a question, whether they share a
+   word with it or not.
 
        build/examples/search "she will only marry for money"
        build/examples/search --data notes.txt --index notes "what the doctor said"
        build/examples/search --bert model.safetensors --vocab vocab.txt --width 384 --depth 6 --heads 12 "a sad letter"
 
    The first run learns word vectors from the file itself (word2vec with n-grams of characters), makes a vector for each
-   line, and keeps all as NAME.safetensors and NAME.json (--index NAME, default out/search); later runs read them. A file
-   that has changed gets a new index. The vector of a text is the mean of those of its words, each of length 1 and
-   weighted by a / (a + share of the word in the file), a = 1e-3, less the mean of all lines: Arora, Liang, Ma: "A simple
-   but tough-to-beat baseline for sentence embeddings", ICLR 2017 (with the mean in the place of the first component).
-   Nothing is known of words that the file lacks.
+   line, and keeps all as NAME.safetensors and NAME.json (--index NAME, default out/search); later runs read them. A
+   file that has changed gets a new index. The vector of a text is the mean of those of its words, each of length 1 and
+   weighted by a / (a + share of the word in the file), a = 1e-3, without the direction that all lines share: Arora,
+   Liang, Ma: "A simple but tough-to-beat baseline for sentence embeddings", ICLR 2017. Nothing is known of words that
+   the file lacks.
 
    With --bert a transformer makes the vectors that others have trained on sentences: BERT's names, any sizes, the mean
    of the tokens. --score cuts each long line in two: the first half asks for the second among those of all long lines,
@@ -60,13 +60,12 @@ static lines read_lines(sslh_ctx *c, const char *path, size_t most) {
     return l;
 }
 
-/* --- the encoder of the first run: a table of word vectors as a net -------------------------------------------------- */
+/* --- the encoder of the first run: a table of word vectors as a net ---------------------------------------------- */
 
-/* Tokens (N,T) -> (N,T,D): the row of each word less the centre of all lines. */
+/* Tokens (N,T) -> (N,T,D): the row of each word, whose mean sslh_embed_texts takes. */
 static sslh_tensor *bag_forward(sslh_net *net, sslh_tensor *x, const void *self) {
-    sslh_ctx *c = sslh_net_ctx(net);
     (void)self;
-    return sslh_sub(c, sslh_embedding(c, sslh_param(net, 0), x), sslh_param(net, 1));
+    return sslh_embedding(sslh_net_ctx(net), sslh_param(net, 0), x);
 }
 
 /* With words 0 it only holds the vectors of the lines, and the transformer is in a file of its own. */
@@ -78,10 +77,7 @@ static sslh_net *index_new(sslh_ctx *c, int words, int width, int count) {
     d.forward = bag_forward;
     d.width = width;
     net = sslh_net_new(c, d);
-    if (words) {
-        sslh_param_new(net, "words", sslh_dim2(words, width), SSLH_INIT_ZERO, 0);
-        sslh_param_new(net, "centre", sslh_dim1(width), SSLH_INIT_ZERO, 0);
-    }
+    if (words) sslh_param_new(net, "words", sslh_dim2(words, width), SSLH_INIT_ZERO, 0);
     sslh_state_new(net, "lines", SSLH_F32, sslh_dim2(count, width));
     sslh_state_new(net, "hash", SSLH_I32, sslh_dim1(1));
     return net;
@@ -128,7 +124,8 @@ static char *cut_words(sslh_ctx *c, const lines *l, sslh_tokenizer *t, size_t *s
 }
 
 /* Learns word vectors from the lines and puts them, weighted, into the table of a net. */
-static void learn_words(sslh_ctx *c, const options *o, sslh_net *net, sslh_tokenizer *t, const char *text, size_t size) {
+static void learn_words(sslh_ctx *c, const options *o, sslh_net *net, sslh_tokenizer *t, const char *text,
+                        size_t size) {
     sslh_word2vec_desc d;
     sslh_vectors *v;
     double all = 0;
@@ -146,28 +143,56 @@ static void learn_words(sslh_ctx *c, const options *o, sslh_net *net, sslh_token
         sslh_real *row = sslh_param(net, 0)->data + (size_t)i * WIDTH;
         float x[WIDTH];
         double norm = 0, weight = 1e-3 / (1e-3 + (double)sslh_token_count(t, i) / all);
+        if (!sslh_token_count(t, i)) continue; /* the token for unknown words: nothing */
         sslh_word_vector(v, sslh_token_name(t, i), x); /* of a rare word: from its n-grams */
         for (k = 0; k < WIDTH; k++) norm += (double)x[k] * (double)x[k];
         for (k = 0; k < WIDTH && norm > 0; k++) row[k] = (sslh_real)(weight / sqrt(norm) * (double)x[k]);
     }
 }
 
-/* The vectors of all lines become a state of the index; those of the words move so that the lines' mean is 0. */
+/* Takes from each row (WIDTH) of a table its part along u, of length 1. */
+static void remove_part(sslh_tensor *table, const double *u) {
+    size_t i, k, n = (size_t)table->shape[0];
+    for (i = 0; i < n; i++) {
+        sslh_real *row = table->data + i * WIDTH;
+        double along = 0;
+        for (k = 0; k < WIDTH; k++) along += u[k] * (double)row[k];
+        for (k = 0; k < WIDTH; k++) row[k] = (sslh_real)((double)row[k] - along * u[k]);
+    }
+}
+
+/* Removes the direction u that all lines share from the vectors of the words: the first singular vector of those of the
+   lines x (n,WIDTH), by power iteration u <- x'x u from their mean on. */
+static void remove_common(sslh_ctx *c, sslh_net *net, sslh_tokenizer *t, const lines *l) {
+    float *x = (float *)need(c, malloc((size_t)l->n * WIDTH * sizeof *x));
+    double u[WIDTH], next[WIDTH], norm;
+    sslh_embed_text_desc d;
+    int round, i, k;
+    memset(&d, 0, sizeof d);
+    sslh_embed_texts(net, t, l->line, l->n, x, d);
+    stop_on_error(c);
+    for (round = 0; round < 20; round++) {
+        for (k = 0; k < WIDTH; k++) next[k] = 0;
+        for (i = 0; i < l->n; i++) {
+            const float *row = x + (size_t)i * WIDTH;
+            double along = round ? 0 : 1;
+            for (k = 0; k < WIDTH && round; k++) along += u[k] * (double)row[k];
+            for (k = 0; k < WIDTH; k++) next[k] += along * (double)row[k];
+        }
+        for (norm = 0, k = 0; k < WIDTH; k++) norm += next[k] * next[k];
+        for (k = 0; k < WIDTH; k++) u[k] = norm > 0 ? next[k] / sqrt(norm) : 0;
+    }
+    remove_part(sslh_param(net, 0), u);
+    free(x);
+}
+
+/* The vectors of all lines, of length 1, become a state of the index. */
 static void embed_lines(sslh_ctx *c, sslh_net *encoder, sslh_tokenizer *t, const lines *l, sslh_net *index) {
-    sslh_tensor *rows = sslh_find(index, "lines"), *centre = sslh_find(index, "centre");
+    sslh_tensor *rows = sslh_find(index, "lines");
     const size_t D = (size_t)rows->shape[1];
     float *x = (float *)need(c, malloc((size_t)l->n * D * sizeof *x));
     sslh_embed_text_desc d;
-    size_t i, k;
     memset(&d, 0, sizeof d);
-    if (centre) {
-        sslh_embed_texts(encoder, t, l->line, l->n, x, d);
-        for (k = 0; k < D; k++) {
-            double sum = 0;
-            for (i = 0; i < (size_t)l->n; i++) sum += (double)x[i * D + k];
-            centre->data[k] = (sslh_real)(sum / l->n);
-        }
-    }
     d.normalize = 1;
     sslh_embed_texts(encoder, t, l->line, l->n, x, d);
     stop_on_error(c);
@@ -176,9 +201,10 @@ static void embed_lines(sslh_ctx *c, sslh_net *encoder, sslh_tokenizer *t, const
     free(x);
 }
 
-/* --- asking --------------------------------------------------------------------------------------------------------- */
+/* --- asking ------------------------------------------------------------------------------------------------------ */
 
-static void ask(sslh_ctx *c, sslh_net *encoder, sslh_tokenizer *t, const lines *l, sslh_net *index, const char *question) {
+static void ask(sslh_ctx *c, sslh_net *encoder, sslh_tokenizer *t, const lines *l, sslh_net *index,
+                const char *question) {
     const sslh_tensor *rows = sslh_find(index, "lines");
     const size_t D = (size_t)rows->shape[1];
     float *q = (float *)need(c, malloc(D * sizeof *q)), cosine[NEAREST];
@@ -278,7 +304,7 @@ static void score(sslh_ctx *c, sslh_net *encoder, sslh_tokenizer *t, const lines
     free(x);
 }
 
-/* --- the index ------------------------------------------------------------------------------------------------------ */
+/* --- the index --------------------------------------------------------------------------------------------------- */
 
 /* Reads an index that fits the lines; 0 when there is none or it is of another file. */
 static int index_read(sslh_ctx *c, sslh_net *index, const char *path, const lines *l) {
@@ -314,6 +340,7 @@ static sslh_net *own_index(sslh_ctx *c, const options *o, const lines *l, const 
     index = index_new(c, sslh_tokenizer_size(*t), WIDTH, l->n);
     learn_words(c, o, index, *t, text, size);
     free(text);
+    remove_common(c, index, *t, l);
     embed_lines(c, index, *t, l, index);
     sslh_save_tokenizer(*t, words, NULL);
     sslh_save_net(index, path);

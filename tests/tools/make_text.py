@@ -4,9 +4,9 @@
     /usr/bin/python3 tests/tools/make_text.py austen/usr/lib/R/site-library/janeaustenr/data/Rdata.rdb \
         > examples/data/text/austen.txt
 
-The package (version 1.0.0-1) keeps each novel as an R vector of lines, the novels in the order of their names. A novel is
-the length of its bytes (32 bits, big-endian), then a zlib stream of R's serialisation: a header, the vector's type and
-length, and for each line a type, the number of bytes and the bytes. Written are paragraphs, one a line, without the
+The package (version 1.0.0-1) keeps each novel as an R vector of lines, the novels in the order of their names. A novel
+is the length of its bytes (32 bits, big-endian), then a zlib stream of R's serialisation: a header, the vector's type
+and length, and for each line a type, the number of bytes and the bytes. Written are paragraphs, one a line, without the
 underscores that stand for italics. The same bytes come out everywhere; nothing but Python's own library is needed.
 """
 import struct
