@@ -310,7 +310,7 @@
                  class each; with images: no labels. A file that cannot be read is an error, text aside
    sslh_load_images_ex resizes and crops, because photographs have many sizes and a data set has one. sslh_load_audio(c,
    path, desc) reads WAV files in the same kinds of folders, with labels from their names too. A tokenizer turns text
-   (sslh_load_file) into numbers (>>api-tokenizers, docs/tokenizers.md), sslh_load_items reads who chose what.
+   (sslh_load_file) into numbers (>>api-tokenizers), sslh_embed_text into a vector; sslh_load_items reads histories.
 
    sslh_load_clips(c, path, desc) reads clips from folders of numbered frames, and sslh_data_moving makes them of images
    (digits that bounce, windows that move over photographs). sslh_clip_views gives all frames of a clip the same view;
@@ -5577,7 +5577,6 @@ SSLH_I_FN sslh_vectors *sslh_i_vectors_begin(sslh_ctx *c, const char *fn, const 
 SSLH_I_FN void sslh_i_vectors_free(sslh_vectors *v);
 SSLH_I_FN uint32_t sslh_i_text_hash(uint32_t h, const char *p, size_t n);
 #endif
-
 
 /* ################################################################################################################## */
 /*  PART I  THE BOOK                                                                                                  */
