@@ -134,7 +134,7 @@ static void learn_words(sslh_ctx *c, const options *o, sslh_net *net, sslh_token
     d.dim = WIDTH;
     d.subwords = 1;
     d.min_count = 3;
-    d.epochs = o->smoke ? 1 : o->epochs ? o->epochs : 10;
+    d.epochs = o->smoke ? 1 : o->epochs ? o->epochs : 15;
     d.batch = o->batch;
     v = sslh_word2vec(c, text, size, d);
     stop_on_error(c);
