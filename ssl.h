@@ -53385,7 +53385,8 @@ SSLH_I_LEAN_END
            an earlier backward pass has released is an error; Adam counts the steps of a part that was frozen from its
            first update on; windows of a stream do not reach into its other parts; 0 as deviation of a channel leaves
            the channel as it is, in training, probes and sslh_embed; histories of items: SASRec, BERT4Rec, item2vec,
-           recommendations and their rank; positions of the caller's own in sslh_transformer
+           recommendations and their rank; positions of the caller's own in sslh_transformer; n-grams of characters in
+           word2vec, so that words which a text lacks have vectors; vectors of texts; words beside the points of a map
     0.1.0  first version: core, kernels, encoders; rotation, SimCLR, VAE, MAE; probes, pictures */
 
 /* ================================================================================================================== */
