@@ -450,7 +450,7 @@ static double tsne_kl(double p[POINTS][POINTS], const double y[POINTS][2]) {
     return kl;
 }
 
-/* What t-SNE minimises, computed from its definition: it falls, ends where scikit-learn ends (1.2.1, method exact, start
+/* What t-SNE minimises, computed from its definition: it falls, ends where scikit-learn ends (1.2.1, exact, start
    by PCA, perplexity 15, 1,000 steps, the same points: 0.4907 nats), up to another of the nearly equal minima, and its
    slope there is nearly zero, while on the way it is not. */
 static void tsne_minimises_its_divergence(void) {
