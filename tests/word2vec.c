@@ -237,6 +237,11 @@ static void a_word_is_the_mean_of_its_parts(void) {
                 CHECK(w >= words || x->data[w * 7 + k] == sum, "%s: another row in the table", word);
             }
         }
+        static const char pairs[] = "a99 b3c4 1\na0 a1 2\nzzz a1 3\nb0 a99 1\n";
+        const sslh_pair_score s = sslh_word_pairs(v, pairs, sizeof pairs - 1);
+        int best[2];
+        CHECK(s.pairs == 3 && s.skipped == 1, "unknown words have vectors, but not zzz: %d, %d", s.pairs, s.skipped);
+        CHECK(sslh_nearest_words(v, "a99 - b3c4", 2, best, NULL) == 2, "and stand in expressions");
         sslh_save_vectors(v, test_temporary("parts.txt"), SSLH_VECTORS_TEXT);
         sslh_vectors *again = sslh_load_vectors(c, test_temporary("parts.txt"));
         CHECK_OK(c);
