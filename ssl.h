@@ -3433,7 +3433,7 @@ typedef struct sslh_word2vec_desc {
                            information", TACL 2017, eq. 3), so that words that the text lacks have vectors too; default
                            0 */
     int   ngram_min;    /* characters of the shortest n-grams, 1 to 16; default 3 */
-    int   ngram_max;    /* of the longest, .ngram_min to 16; default 6 */
+    int   ngram_max;    /* of the longest, 1 to 16, not below .ngram_min; default 6 */
     int   buckets;      /* n-grams are hashed to so many numbers; those with the same number share a vector; 1 to
                            100000000; default 2000000. Numbers that no n-gram of the text has take 4 bytes, no vector */
 } sslh_word2vec_desc;
