@@ -309,7 +309,8 @@
                  class each; with images: no labels. A file that cannot be read is an error, text aside
    sslh_load_images_ex resizes and crops, because photographs have many sizes and a data set has one. sslh_load_audio(c,
    path, desc) reads WAV files in the same kinds of folders, with labels from their names too. A tokenizer turns text
-   (sslh_load_file) into numbers (docs/tokenizers.md), sslh_text_views makes views; sslh_load_items: who chose what.
+   (sslh_load_file) into numbers (docs/tokenizers.md), sslh_text_views makes views, sslh_embed_text a vector;
+   sslh_load_items: who chose what.
 
    sslh_load_clips(c, path, desc) reads clips from folders of numbered frames, and sslh_data_moving makes them of images
    (digits that bounce, windows that move over photographs). sslh_clip_views gives all frames of a clip the same view;
@@ -2284,6 +2285,34 @@ SSLH_API int sslh_token_id(const sslh_tokenizer *t, const char *name);
 SSLH_API const char *sslh_token_name(const sslh_tokenizer *t, int token);
 /* How often a character or word occurs in the text that the tokenizer was made from; 0: unknown. */
 SSLH_API int64_t sslh_token_count(const sslh_tokenizer *t, int token);
+
+/* How the vectors of tokens become one (the pooling of Reimers & Gurevych: "Sentence-BERT", EMNLP 2019). */
+typedef enum sslh_pooling {
+    SSLH_POOL_MEAN = 0, /* the mean of all */
+    SSLH_POOL_FIRST,    /* the first, which is BERT's [CLS] */
+    SSLH_POOL_LAST,     /* the last, which alone has seen the whole text when the net is causal */
+    SSLH_POOL_MAX       /* the maximum of each component */
+} sslh_pooling;
+typedef struct sslh_embed_text_desc {
+    int   pooling;   /* an sslh_pooling, 1 to 3; default 0, the mean */
+    int   normalize; /* 1: the vectors are scaled to length 1, so that their products are cosines; default 0 */
+    int   window;    /* tokens that the net reads at a time, those that are put around them included, at least 1;
+                        default .length of an sslh_transformer, which is the most it takes, 512 for other nets */
+    int   overlap;   /* tokens of the text that a window shares with the one before it, fewer than it holds; default
+                        0 */
+    int   bare;      /* 1: nothing is put around a window; 0: [CLS] and [SEP] where the tokenizer has both, the two that
+                        stand for start and end with CLIP's; default 0 */
+    const char *tap; /* intermediate result, "pooled" for example; NULL: the output */
+} sslh_embed_text_desc;
+/* A vector for a text in UTF-8, which a zero ends, into out (width of the net): tokens go through the net in evaluation
+   mode without a tape, and their vectors are averaged, [CLS] and [SEP] included. A text that is longer than a window is
+   cut into several, whose vectors are averaged in proportion to their tokens. A text without tokens gives zeros, unless
+   something is put around it. The net may be any that takes tokens (N,T) I32 to (N,T,D) or (N,D). After an error out is
+   filled with zeros. */
+SSLH_API void sslh_embed_text(sslh_net *net, sslh_tokenizer *t, const char *text, float *out);
+/* The same for n texts into out (n, width of the net), with options. The vector of a text does not depend on n. */
+SSLH_API void sslh_embed_texts(sslh_net *net, sslh_tokenizer *t, const char *const *texts, int n, float *out,
+                               sslh_embed_text_desc desc);
 #endif
 
 /* ================================================================================================================== */
@@ -3512,8 +3541,16 @@ typedef struct sslh_word2vec_desc {
     int   min_count;    /* rarer words are left out, 1 to 1000000; default 5 */
     int   epochs;       /* passes over the text, 1 to 10000; default 5 */
     float lr;           /* learning rate at the start, above 0; it falls linearly to a ten thousandth; default auto:
-                           0.025, with .cbow 0.05 */
+                           0.025, with .cbow or .subwords 0.05 */
     int   batch;        /* predictions made with the same vectors before the next update, 1 to 65536; default 1024 */
+    int   subwords;     /* 1: the vector of a word is the mean of one of its own and those of its character n-grams, as
+                           in fastText (Bojanowski, Grave, Joulin, Mikolov: "Enriching word vectors with subword
+                           information", TACL 2017, eq. 3), so that words that the text lacks have vectors too; default
+                           0 */
+    int   ngram_min;    /* characters of the shortest n-grams, 1 to 16; default 3 */
+    int   ngram_max;    /* of the longest, 1 to 16, not below .ngram_min; default 6 */
+    int   buckets;      /* n-grams are hashed to so many numbers; those with the same number share a vector; 1 to
+                           100000000; default 2000000. Numbers that no n-gram of the text has take 4 bytes, no vector */
 } sslh_word2vec_desc;
 /* Learns from a text of size bytes, which is used as it is: words are separated by white space, and a line is a
    sentence, beyond which no window reaches. It has its own trainer, with the same bits for any number of threads.
@@ -3536,6 +3573,7 @@ typedef struct sslh_vectors_info {
                            a file */
     int64_t predictions;/* made in the last epoch */
     float   loss;       /* their mean loss, in nats */
+    int     ngrams;     /* vectors of n-grams; 0 without .subwords */
 } sslh_vectors_info;
 SSLH_API sslh_vectors_info sslh_vectors_query(const sslh_vectors *v);
 /* The vectors as a persistent tensor (words,dim), most frequent word first; word number i; the number of a word, -1
@@ -3544,10 +3582,20 @@ SSLH_API sslh_tensor *sslh_vectors_tensor(const sslh_vectors *v);
 SSLH_API const char *sslh_vectors_word(const sslh_vectors *v, int i);
 SSLH_API int sslh_vectors_find(const sslh_vectors *v, const char *word);
 SSLH_API int64_t sslh_vectors_count(const sslh_vectors *v, int i);
+/* The vector of a word into out (dim). With .subwords a word that the text lacks gets the mean of the vectors of its
+   n-grams. Returns of how many vectors it is the mean; 0: out is zeros, because the word is unknown and has no n-gram
+   that another word has too. */
+SSLH_API int sslh_word_vector(const sslh_vectors *v, const char *word, float *out);
+/* What .subwords trains, persistent (words + n-grams, dim): row i is word i by itself, without its n-grams. Otherwise
+   the same as sslh_vectors_tensor. Files keep neither these rows nor what is known of unknown words. */
+SSLH_API sslh_tensor *sslh_vectors_parts(const sslh_vectors *v);
+/* The rows of these parts whose mean is the vector of a word: returns how many there are and writes the first room of
+   them; an n-gram that a word has twice counts twice. */
+SSLH_API int sslh_word_parts(const sslh_vectors *v, const char *word, int *row, int room);
 /* The k words whose vectors have the largest cosine with the sum of those in expression, each of length 1: "paris",
    "king - man + woman" (with spaces around signs, which are words only when they stand alone or behind a sign); these
    words themselves are left out. word and cosine receive k entries each (cosine may be NULL); returns how many, or 0
-   and an error for an unknown word. */
+   and an error for a word that is unknown and, with .subwords, has no n-gram that is known. */
 SSLH_API int sslh_nearest_words(sslh_vectors *v, const char *expression, int k, int *word, float *cosine);
 /* One question "a b c d" in each line: a is to b as c is to d; lines that begin with a colon name a section. A question
    is right when d is the word nearest to b - a + c, apart from these three, among the `most` most frequent words (0:
@@ -3556,7 +3604,8 @@ SSLH_API int sslh_nearest_words(sslh_vectors *v, const char *expression, int k, 
 typedef struct sslh_analogy_score { int questions, right, skipped; float accuracy; } sslh_analogy_score;
 SSLH_API sslh_analogy_score sslh_analogies(sslh_vectors *v, const char *text, size_t size, int most);
 /* One pair "a b number" in each line, where the number is how similar people find the two: Spearman's rank correlation
-   with the cosines. Lines that are no pair, and pairs with a word that is unknown (in lower case too), are skipped. */
+   with the cosines. Lines that are no pair, and pairs with a word that is unknown (in lower case and by its n-grams
+   too), are skipped. */
 typedef struct sslh_pair_score { int pairs, skipped; float spearman; } sslh_pair_score;
 SSLH_API sslh_pair_score sslh_word_pairs(sslh_vectors *v, const char *text, size_t size);
 
@@ -4118,6 +4167,9 @@ typedef struct sslh_plot_desc {
     const char *title;              /* above */
     const char *x, *y;              /* of the axes, with their units */
     const char *const *names;       /* in the legend, of the classes or curves; those of classes are numbers without */
+    const char *const *words;       /* scatter: written beside the points, one for each, NULL: none. The picture is
+                                       larger then. Words that would cover one of an earlier point are left out; the
+                                       array NULL: none at all */
 } sslh_plot_desc;
 SSLH_API void sslh_picture_scatter_ex(sslh_ctx *c, const char *path, const sslh_tensor *points, const int32_t *labels,
                                       int classes, sslh_plot_desc desc);
@@ -5227,6 +5279,8 @@ typedef struct sslh_i_training {
 
 /* --- words (>>word2vec, >>tokenizers, >>histories) to the table that counts them (>>words) ------------------------ */
 
+#define SSLH_I_HASH 2166136261u /* where sslh_i_text_hash begins, unless it goes on from the hash of what is before */
+
 typedef struct sslh_i_tallied { size_t at, size; int64_t count; } sslh_i_tallied; /* a word: size bytes at .text + at */
 typedef struct sslh_i_tally {
     sslh_ctx       *c;
@@ -5256,6 +5310,10 @@ struct sslh_vectors {
     sslh_tensor      *x;    /* (words,D) persistent */
     sslh_real        *unit; /* (words,D) the same rows scaled to length 1; NULL until they are first needed */
     sslh_vectors_info info;
+    sslh_tensor      *parts; /* .subwords: (words+ngrams,D) persistent; otherwise NULL, as ngram_row */
+    int32_t          *ngram_row; /* (buckets) the row of parts for n-grams with this hash, 0 when no word has one */
+    uint32_t          buckets;
+    int               ngram_min, ngram_max; /* in characters */
 };
 #endif
 
@@ -5758,8 +5816,8 @@ SSLH_I_FN int sslh_i_tally_find(const sslh_i_tally *a, const char *p, size_t n);
 SSLH_I_FN sslh_vectors *sslh_i_vectors_begin(sslh_ctx *c, const char *fn, const char *text, size_t size, int least,
                                              int dim, int32_t **places, size_t *n);
 SSLH_I_FN void sslh_i_vectors_free(sslh_vectors *v);
+SSLH_I_FN uint32_t sslh_i_text_hash(uint32_t h, const char *p, size_t n);
 #endif
-
 
 /* ################################################################################################################## */
 /*  PART I  THE BOOK                                                                                                  */
@@ -13544,6 +13602,16 @@ SSLH_I_FN sslh_method sslh_i_jepa_make(sslh_ctx *c, sslh_net *encoder, sslh_data
    .sample; words that are left out make room for others in the window. u starts uniform between -1/2 and 1/2, divided
    by D, and v at 0.
 
+   With .subwords (Bojanowski, Grave, Joulin, Mikolov: "Enriching word vectors with subword information", TACL 2017) u
+   of a word w is not free but the mean of a vector z of its own and those of its n-grams G_w, which are all pieces of 3
+   to 6 characters of "<w>", whose signs mark where a word begins and ends:
+
+     u_w = (z_w + sum over g in G_w of z_g) / (1 + |G_w|)                                                    (6)
+
+   (the sum in the paper's eq. 3, the mean in the authors' program fastText), and (4) adds e to each of these z. So a
+   word borrows from others that are built alike, which helps where it is rare. A word that the text lacks has the mean
+   of those z_g that training has seen. n-grams are hashed to a number of buckets, and those in the same one share a z.
+
    The trainer. word2vec.c updates the vectors after each prediction, in several threads at the same time and without
    locks, so that no two runs give the same result. Here the predictions of a batch, 1,024 by default, use the vectors
    as they were before the batch (each prediction by itself, on any thread). The updates are then added row by row, each
@@ -13551,8 +13619,9 @@ SSLH_I_FN sslh_method sslh_i_jepa_make(sslh_ctx *c, sslh_net *encoder, sslh_data
    occur in a batch cost nothing. Random draws for a word depend on (seed, epoch, its place).
 
    Traps. Averaging over a batch, as losses elsewhere do, without a higher learning rate costs 10 to 20 points of the
-   analogies: (3) and (4) are sums. In CBOW each input gets the whole e of (4), although h is a mean. Scores of
-   analogies depend on how many words may be answers. A small text needs many epochs. */
+   analogies: (3) and (4) are sums. In CBOW each input gets the whole e of (4), although h is a mean, and so does each
+   z of (6). Scores of analogies depend on how many words may be answers. A small text needs many epochs. n-grams draw
+   words together that are spelled alike whatever they mean, the more so the smaller the text is. */
 
 #if SSLH_WITH_WORD2VEC
 static const sslh_setting sslh_i_word2vec_settings[] = {
@@ -13566,6 +13635,10 @@ static const sslh_setting sslh_i_word2vec_settings[] = {
     {SSLH_I_FIELD(sslh_word2vec_desc, epochs), SSLH_SETTING_INT, "5", "1 to 10000"},
     {SSLH_I_FIELD(sslh_word2vec_desc, lr), SSLH_SETTING_REAL, "auto", "above 0"},
     {SSLH_I_FIELD(sslh_word2vec_desc, batch), SSLH_SETTING_INT, "1024", "1 to 65536"},
+    {SSLH_I_FIELD(sslh_word2vec_desc, subwords), SSLH_SETTING_FLAG, "0", "0 or 1"},
+    {SSLH_I_FIELD(sslh_word2vec_desc, ngram_min), SSLH_SETTING_INT, "3", "1 to 16"},
+    {SSLH_I_FIELD(sslh_word2vec_desc, ngram_max), SSLH_SETTING_INT, "6", "1 to 16"},
+    {SSLH_I_FIELD(sslh_word2vec_desc, buckets), SSLH_SETTING_INT, "2000000", "1 to 100000000"},
 };
 static const char sslh_i_word2vec_training[] = "lr=0.025 schedule=linear_decay";
 
@@ -13586,6 +13659,11 @@ typedef struct sslh_i_word2vec {
     uint8_t        *is_left; /* .. 1 where the path goes left */
     size_t         *path;    /* (V+1) */
     size_t          longest; /* inner nodes on the longest path */
+    const sslh_tensor *parts; /* (rows,D) what is trained: the words or, with .subwords, words and n-grams */
+    int32_t        *ngram;   /* .subwords: the n-grams of word w are the rows ngram[ngrams[w]] .. of the parts, up to
+                                ngram[ngrams[w + 1] - 1] */
+    size_t         *ngrams;  /* (V+1) */
+    size_t          most_ngrams; /* of a word */
     sslh_i_word_batch b;
     size_t          inputs, targets; /* of the batch so far */
     uint64_t        stream, drawn;   /* of the epoch; negatives drawn in it, .. */
@@ -13690,29 +13768,123 @@ SSLH_I_FN int sslh_i_w2v_tables(sslh_i_word2vec *s, const sslh_i_tally *words) {
     return ok;
 }
 
-/* Copies the rows of the tensor x (V,D) to the padded rows of the table of u, or back. */
-SSLH_I_FN void sslh_i_w2v_copy(sslh_i_word2vec *s, sslh_tensor *x, int back) {
-    const size_t D = (size_t)s->d.dim;
-    size_t w;
-    for (w = 0; w < s->V; w++) {
-        sslh_real *row = s->b.in + w * s->b.D, *whole = x->data + w * D;
+/* --- n-grams of characters (.subwords) ---------------------------------------------------------------------------- */
+
+#define SSLH_I_NGRAM_STARTS 64  /* n-grams of a word begin at its first characters, so that junk stays cheap */
+#define SSLH_I_NGRAMS (SSLH_I_NGRAM_STARTS * 16) /* the most that a word can have */
+
+/* The hashes, modulo the number of buckets, of the n-grams of "<word>"; returns how many. A single sign is none. Bytes
+   10xxxxxx continue a character of UTF-8; other bytes, valid or not, begin one. */
+SSLH_I_FN size_t sslh_i_ngrams_of(const sslh_vectors *v, const char *word, size_t n, uint32_t bucket[SSLH_I_NGRAMS]) {
+    const size_t size = n + 2;
+    size_t i, j, count = 0;
+    int starts = 0, characters;
+    for (i = 0; i < size && starts < SSLH_I_NGRAM_STARTS; i++) {
+        uint32_t hash = SSLH_I_HASH;
+        if (i && i <= n && ((uint8_t)word[i - 1] & 0xc0) == 0x80) continue;
+        starts++;
+        for (j = i, characters = 1; j < size && characters <= v->ngram_max; characters++) {
+            do {
+                hash = sslh_i_text_hash(hash, !j ? "<" : j > n ? ">" : word + j - 1, 1);
+                j++;
+            } while (j <= n && ((uint8_t)word[j - 1] & 0xc0) == 0x80);
+            if (characters >= v->ngram_min && (characters > 1 || (i && i <= n))) bucket[count++] = hash % v->buckets;
+        }
+    }
+    return count;
+}
+
+/* Makes .parts. With .subwords each bucket that a word of the vocabulary uses gets a row behind those of the words, in
+   the order of the words. */
+SSLH_I_FN int sslh_i_w2v_parts(sslh_i_word2vec *s, sslh_vectors *v) {
+    uint32_t bucket[SSLH_I_NGRAMS];
+    size_t w, k, n, used = 0, rows = s->V;
+    int pass;
+    s->parts = v->x;
+    if (!s->d.subwords) return 1;
+    if (s->V > (size_t)INT32_MAX - (size_t)s->d.buckets) {
+        sslh_fail(s->c, SSLH_E_MEMORY, "sslh_word2vec: more than 2147483647 words and .buckets");
+        return 0;
+    }
+    v->ngram_min = s->d.ngram_min;
+    v->ngram_max = s->d.ngram_max;
+    v->buckets = (uint32_t)s->d.buckets;
+    v->ngram_row = (int32_t *)sslh_i_alloc_table(s->c, v->buckets, 1, sizeof *v->ngram_row);
+    s->ngrams = (size_t *)sslh_i_alloc(s->c, (s->V + 1) * sizeof *s->ngrams);
+    for (pass = 0; v->ngram_row && s->ngrams && pass < 2; pass++) { /* counts them, then lists them */
+        if (pass) s->ngram = (int32_t *)sslh_i_alloc_table(s->c, used + 1, 1, sizeof *s->ngram);
+        for (used = 0, w = 0; w < s->V && (!pass || s->ngram); w++) {
+            const sslh_i_tallied *word = &v->words.word[w];
+            n = sslh_i_ngrams_of(v, v->words.text + word->at, word->size, bucket);
+            s->most_ngrams = SSLH_I_MAX(s->most_ngrams, n);
+            s->ngrams[w] = used;
+            for (k = 0; k < n; k++, used++) {
+                int32_t *row = &v->ngram_row[bucket[k]];
+                if (!*row) *row = (int32_t)rows++;
+                if (pass) s->ngram[used] = *row;
+            }
+        }
+        s->ngrams[s->V] = used;
+    }
+    if (SSLH_I_BAD(s->c)) return 0;
+    v->info.ngrams = (int)(rows - s->V);
+    v->parts = sslh_i_persistent(s->c, "sslh_word2vec", SSLH_F32, sslh_dim2((int)rows, s->d.dim));
+    s->parts = v->parts;
+    return !SSLH_I_BAD(s->c);
+}
+
+/* The rows of the parts that make up a word of n bytes, whose number is known, or -1. */
+SSLH_I_FN size_t sslh_i_word_rows(const sslh_vectors *v, const char *word, size_t n, int known,
+                                  int32_t row[SSLH_I_NGRAMS + 1]) {
+    uint32_t bucket[SSLH_I_NGRAMS];
+    size_t k, count = 0, ngrams = v->parts ? sslh_i_ngrams_of(v, word, n, bucket) : 0;
+    if (known >= 0) row[count++] = known;
+    for (k = 0; k < ngrams; k++)
+        if (v->ngram_row[bucket[k]]) row[count++] = v->ngram_row[bucket[k]];
+    return count;
+}
+
+/* (6): the mean of these rows into u (D), added in their order; returns how many there are. u is 0 when there are none,
+   and the row itself when there is one. */
+SSLH_I_FN size_t sslh_i_word_mean(const sslh_vectors *v, const char *word, size_t n, int known, sslh_real *u) {
+    const sslh_tensor *parts = v->parts ? v->parts : v->x;
+    const size_t D = (size_t)v->info.dim;
+    int32_t row[SSLH_I_NGRAMS + 1];
+    size_t count = sslh_i_word_rows(v, word, n, known, row), i, k;
+    const sslh_real scale = count ? 1 / (sslh_real)count : 0;
+    for (k = 0; k < D; k++) u[k] = 0;
+    for (i = 0; i < count; i++)
+        for (k = 0; k < D; k++) u[k] = u[k] + parts->data[(size_t)row[i] * D + k];
+    for (k = 0; k < D; k++) u[k] = u[k] * scale;
+    return count;
+}
+
+/* --- training ----------------------------------------------------------------------------------------------------- */
+
+/* Copies the parts to the padded rows of the table of u, or back. */
+SSLH_I_FN void sslh_i_w2v_copy(sslh_i_word2vec *s, int back) {
+    const size_t D = (size_t)s->d.dim, rows = (size_t)s->parts->shape[0];
+    size_t i;
+    for (i = 0; i < rows; i++) {
+        sslh_real *row = s->b.in + i * s->b.D, *whole = s->parts->data + i * D;
         memcpy(back ? whole : row, back ? row : whole, D * sizeof *row);
     }
 }
 
 /* The initial vectors, and memory for a batch. During training rows are padded with zeros to a multiple of 16, which
    changes no sum. One allocation holds both tables, another h and e, and so on. */
-SSLH_I_FN int sslh_i_w2v_begin(sslh_i_word2vec *s, sslh_tensor *x) {
+SSLH_I_FN int sslh_i_w2v_begin(sslh_i_word2vec *s) {
     sslh_i_word_batch *b = &s->b;
     const size_t D = SSLH_I_ROUND_UP((size_t)s->d.dim), batch = (size_t)s->d.batch;
-    const size_t rows = s->V * (s->d.hierarchical ? 3u : 2u); /* of both tables */
-    const size_t inputs = batch * (s->d.cbow ? 2 * (size_t)s->d.window : 1u);
+    const size_t of_u = (size_t)s->parts->shape[0], rows = of_u + s->V * (s->d.hierarchical ? 2u : 1u);
+    const size_t words = batch * (s->d.cbow ? 2 * (size_t)s->d.window : 1u);
     const size_t targets = batch * (s->longest + (s->d.negatives ? (size_t)s->d.negatives + 1 : 0));
-    size_t i, bytes = 0;
+    size_t i, bytes = 0, inputs = 0;
     sslh_real half = (sslh_real)0.5 / (sslh_real)s->d.dim;
     b->D = D;
-    sslh_i_random_fill(s->c, sslh_next_stream(s->c), x->data, x->count, 0, (float)-half, (float)half);
-    if (targets > INT32_MAX || inputs > INT32_MAX || !sslh_i_mul(rows, D * sizeof *b->in, &bytes)) {
+    sslh_i_random_fill(s->c, sslh_next_stream(s->c), s->parts->data, s->parts->count, 0, (float)-half, (float)half);
+    if (targets > INT32_MAX || !sslh_i_mul(words, s->most_ngrams + 1, &inputs) || inputs > INT32_MAX ||
+        !sslh_i_mul(rows, D * sizeof *b->in, &bytes)) {
         sslh_fail(s->c, SSLH_E_MEMORY, "sslh_word2vec: a batch or the vectors are larger than this machine addresses");
         return 0;
     }
@@ -13722,8 +13894,8 @@ SSLH_I_FN int sslh_i_w2v_begin(sslh_i_word2vec *s, sslh_tensor *x) {
     b->input = (int32_t *)sslh_i_alloc(s->c, (inputs + targets + 2 * batch + 2) * sizeof *b->input);
     b->label = (uint8_t *)sslh_i_alloc(s->c, targets + 1);
     if (!b->in || !b->h || !b->g || !b->input || !b->label) return 0;
-    b->out = b->in + s->V * D;
-    sslh_i_w2v_copy(s, x, 0);
+    b->out = b->in + of_u * D;
+    sslh_i_w2v_copy(s, 0);
     b->e = b->h + batch * D;
     b->loss = b->g + targets;
     b->target = b->input + inputs;
@@ -13779,6 +13951,13 @@ SSLH_I_FN void sslh_i_w2v_predict(sslh_i_word2vec *s, int32_t w) {
     if (b->items == (size_t)s->d.batch) sslh_i_w2v_update(s);
 }
 
+/* Word w, and with .subwords its n-grams, become inputs of the next prediction. */
+SSLH_I_FN void sslh_i_w2v_input(sslh_i_word2vec *s, int32_t w) {
+    size_t i;
+    s->b.input[s->inputs++] = w;
+    for (i = s->ngram ? s->ngrams[w] : 0; s->ngram && i < s->ngrams[w + 1]; i++) s->b.input[s->inputs++] = s->ngram[i];
+}
+
 /* Predictions of a sentence: the n words of it that were kept, and for each how far its window reaches. */
 SSLH_I_FN void sslh_i_w2v_sentence(sslh_i_word2vec *s, const int32_t *word, const int32_t *reach, int n) {
     int i, k;
@@ -13786,7 +13965,7 @@ SSLH_I_FN void sslh_i_w2v_sentence(sslh_i_word2vec *s, const int32_t *word, cons
         int from = i > reach[i] ? i - reach[i] : 0, to = SSLH_I_MIN(i + reach[i], n - 1);
         for (k = from; k <= to; k++) {
             if (k == i) continue;
-            s->b.input[s->inputs++] = word[k];
+            sslh_i_w2v_input(s, word[k]);
             if (!s->d.cbow) sslh_i_w2v_predict(s, word[i]);
         }
         if (s->d.cbow && to > from) sslh_i_w2v_predict(s, word[i]);
@@ -13819,6 +13998,15 @@ SSLH_I_FN void sslh_i_w2v_epoch(sslh_i_word2vec *s) {
     sslh_i_w2v_update(s);
 }
 
+/* The trained parts become the vectors of the words. */
+SSLH_I_FN void sslh_i_w2v_end(sslh_i_word2vec *s, sslh_vectors *v) {
+    size_t w;
+    sslh_i_w2v_copy(s, 1);
+    for (w = 0; v->parts && w < s->V; w++)
+        sslh_i_word_mean(v, v->words.text + v->words.word[w].at, v->words.word[w].size, (int)w,
+                         v->x->data + w * (size_t)s->d.dim);
+}
+
 SSLH_I_FN void sslh_i_w2v_free(sslh_i_word2vec *s) {
     sslh_i_free(s->c, s->keep);
     sslh_i_free(s->c, s->accept);
@@ -13826,6 +14014,8 @@ SSLH_I_FN void sslh_i_w2v_free(sslh_i_word2vec *s) {
     sslh_i_free(s->c, s->node);
     sslh_i_free(s->c, s->is_left);
     sslh_i_free(s->c, s->path);
+    sslh_i_free(s->c, s->ngram);
+    sslh_i_free(s->c, s->ngrams);
     sslh_i_free(s->c, s->b.in);
     sslh_i_free(s->c, s->b.h);
     sslh_i_free(s->c, s->b.g);
@@ -13842,7 +14032,9 @@ SSLH_DEF sslh_vectors *sslh_word2vec(sslh_ctx *c, const char *text, size_t size,
     if (SSLH_I_BAD(c)) return NULL;
     memset(&s, 0, sizeof s);
     sslh_i_resolve(c, fn, sslh_i_word2vec_settings, SSLH_I_LENGTH(sslh_i_word2vec_settings), &d);
-    if (d.lr == 0) d.lr = d.cbow ? 0.05f : 0.025f;
+    if (d.lr == 0) d.lr = d.cbow || d.subwords ? 0.05f : 0.025f;
+    if (d.ngram_max < d.ngram_min)
+        sslh_fail(c, SSLH_E_USAGE, "%s: .ngram_max is %d, below .ngram_min, which is %d", fn, d.ngram_max, d.ngram_min);
     if (!d.negatives && !d.hierarchical)
         sslh_fail(c, SSLH_E_USAGE, "%s: .negatives is SSLH_OFF, and .hierarchical is 0: one of them must be on", fn);
     if (!text) sslh_fail(c, SSLH_E_USAGE, "%s: the text is NULL", fn);
@@ -13853,9 +14045,9 @@ SSLH_DEF sslh_vectors *sslh_word2vec(sslh_ctx *c, const char *text, size_t size,
         s.V = v->words.n;
         s.total = v->info.corpus;
         s.text = places;
-        if (sslh_i_w2v_tables(&s, &v->words) && sslh_i_w2v_begin(&s, v->x))
+        if (sslh_i_w2v_tables(&s, &v->words) && sslh_i_w2v_parts(&s, v) && sslh_i_w2v_begin(&s))
             for (epoch = 0; epoch < d.epochs && !SSLH_I_BAD(c); epoch++) sslh_i_w2v_epoch(&s);
-        if (!SSLH_I_BAD(c)) sslh_i_w2v_copy(&s, v->x, 1);
+        if (!SSLH_I_BAD(c)) sslh_i_w2v_end(&s, v);
         v->info.predictions = s.predictions;
         v->info.loss = s.predictions ? (float)(s.loss / (double)s.predictions) : 0;
         if (!s.predictions && !SSLH_I_BAD(c))
@@ -13889,6 +14081,30 @@ SSLH_DEF int sslh_vectors_find(const sslh_vectors *v, const char *word) {
     return v && word ? sslh_i_tally_find(&v->words, word, strlen(word)) : -1;
 }
 
+SSLH_DEF sslh_tensor *sslh_vectors_parts(const sslh_vectors *v) {
+    return v && v->parts ? v->parts : sslh_vectors_tensor(v);
+}
+SSLH_DEF int sslh_word_parts(const sslh_vectors *v, const char *word, int *row, int room) {
+    int32_t all[SSLH_I_NGRAMS + 1];
+    int i, n = v && word ? (int)sslh_i_word_rows(v, word, strlen(word), sslh_vectors_find(v, word), all) : 0;
+    for (i = 0; row && i < n && i < room; i++) row[i] = (int)all[i];
+    return n;
+}
+SSLH_DEF int sslh_word_vector(const sslh_vectors *v, const char *word, float *out) {
+    sslh_real *u;
+    size_t n, k;
+    if (!v || SSLH_I_BAD(v->c)) return 0;
+    if (!word || !out) {
+        sslh_fail(v->c, SSLH_E_USAGE, "sslh_word_vector: the %s is NULL", word ? "array of results" : "word");
+        return 0;
+    }
+    u = (sslh_real *)sslh_i_scratch(v->c, (size_t)v->info.dim * sizeof *u);
+    n = u ? sslh_i_word_mean(v, word, strlen(word), sslh_vectors_find(v, word), u) : 0;
+    for (k = 0; k < (size_t)v->info.dim; k++) out[k] = n ? (float)u[k] : 0;
+    sslh_i_scratch_end(v->c, u);
+    return (int)n;
+}
+
 /* The number of a word as it is written or, if that is unknown, in lower case (ASCII, up to 200 bytes); -1 when neither
    is known. */
 SSLH_I_FN int sslh_i_vectors_match(const sslh_vectors *v, const char *word, size_t n) {
@@ -13919,10 +14135,25 @@ SSLH_I_FN const sslh_real *sslh_i_vectors_unit(sslh_vectors *v) {
     return v->unit;
 }
 
+/* The vector of a word of n bytes, scaled to length 1: a row of unit or, in own (D), what the n-grams say of a word
+   that is unknown. *known becomes its number or -1. NULL when nothing is known of it. */
+SSLH_I_FN const sslh_real *sslh_i_word_unit(const sslh_vectors *v, const char *word, size_t n, sslh_real *own,
+                                            int *known) {
+    const size_t D = (size_t)v->info.dim;
+    sslh_real norm;
+    size_t k;
+    *known = sslh_i_vectors_match(v, word, n);
+    if (*known >= 0) return v->unit + (size_t)*known * D;
+    if (!v->parts || !sslh_i_word_mean(v, word, n, -1, own)) return NULL;
+    norm = sslh_i_euclidean_norm(v->c, own, D);
+    for (k = 0; k < D; k++) own[k] = norm > 0 ? own[k] / norm : 0;
+    return own;
+}
+
 /* sum (D): the unit vectors of the words in an expression, added or subtracted; used: the numbers of these words, at
-   most 32. Returns how many there are, or 0 with an error. A sign is a sign even where the vocabulary has such a word,
-   unless it stands alone or behind a sign. */
-SSLH_I_FN int sslh_i_vectors_sum(sslh_vectors *v, const sslh_real *unit, const char *at, sslh_real *sum, int used[32]) {
+   most 32, -1 for one of which only n-grams are known; own (D): scratch. Returns how many there are, or 0 with an
+   error. A sign is a sign even where the vocabulary has such a word, unless it stands alone or behind a sign. */
+SSLH_I_FN int sslh_i_vectors_sum(sslh_vectors *v, const char *at, sslh_real *sum, sslh_real *own, int used[32]) {
     static const char blank[] = " \t\n\v\f\r";
     const size_t D = (size_t)v->info.dim;
     const char *waits = NULL; /* a sign that has no word yet */
@@ -13930,6 +14161,7 @@ SSLH_I_FN int sslh_i_vectors_sum(sslh_vectors *v, const sslh_real *unit, const c
     size_t m, k;
     for (k = 0; k < D; k++) sum[k] = 0;
     for (;; at += m) {
+        const sslh_real *x;
         at += strspn(at, blank);
         m = strcspn(at, blank);
         if (!m) break;
@@ -13941,16 +14173,13 @@ SSLH_I_FN int sslh_i_vectors_sum(sslh_vectors *v, const sslh_real *unit, const c
             sslh_fail(v->c, SSLH_E_USAGE, "sslh_nearest_words: more than 32 words");
             return 0;
         }
-        used[n] = sslh_i_vectors_match(v, at, m);
-        if (used[n] < 0) {
+        x = sslh_i_word_unit(v, at, m, own, &used[n]);
+        if (!x) {
             sslh_fail(v->c, SSLH_E_USAGE, "sslh_nearest_words: \"%.*s\" is not in the vocabulary",
                       (int)SSLH_I_MIN(m, (size_t)60), at);
             return 0;
         }
-        for (k = 0; k < D; k++) {
-            sslh_real x = unit[(size_t)used[n] * D + k];
-            sum[k] = waits && *waits == '-' ? sum[k] - x : sum[k] + x;
-        }
+        for (k = 0; k < D; k++) sum[k] = waits && *waits == '-' ? sum[k] - x[k] : sum[k] + x[k];
         n++;
         waits = NULL;
     }
@@ -13974,9 +14203,9 @@ SSLH_DEF int sslh_nearest_words(sslh_vectors *v, const char *expression, int k, 
     }
     D = (size_t)v->info.dim;
     unit = sslh_i_vectors_unit(v);
-    sum = (sslh_real *)sslh_i_alloc(v->c, (D + (size_t)k) * sizeof *sum);
-    n = unit && sum ? sslh_i_vectors_sum(v, unit, expression, sum, used) : 0;
-    best = sum ? sum + D : NULL;
+    sum = (sslh_real *)sslh_i_alloc(v->c, (2 * D + (size_t)k) * sizeof *sum);
+    n = unit && sum ? sslh_i_vectors_sum(v, expression, sum, sum + D, used) : 0;
+    best = sum ? sum + 2 * D : NULL;
     norm = n ? sslh_i_euclidean_norm(v->c, sum, D) : 0;
     for (w = 0; n && w < v->info.words; w++) {
         sslh_real s;
@@ -14114,6 +14343,7 @@ SSLH_DEF sslh_pair_score sslh_word_pairs(sslh_vectors *v, const char *text, size
     sslh_pair_score score;
     const char *word[4];
     size_t at = 0, length[4], lines = 1, i, n = 0, D;
+    sslh_real *own; /* (2,D) vectors of unknown words */
     double *a;
     int words;
     memset(&score, 0, sizeof score);
@@ -14126,24 +14356,27 @@ SSLH_DEF sslh_pair_score sslh_word_pairs(sslh_vectors *v, const char *text, size
     D = (size_t)v->info.dim;
     for (i = 0; i < size; i++) lines += text[i] == '\n';
     a = (double *)sslh_i_alloc_table(v->c, lines, 5, sizeof *a); /* people's numbers, cosines, work */
-    while (a && sslh_i_vectors_unit(v) && (words = sslh_i_words_of_line(text, size, &at, word, length)) >= 0) {
+    own = (sslh_real *)sslh_i_alloc(v->c, 2 * D * sizeof *own);
+    while (a && own && sslh_i_vectors_unit(v) && (words = sslh_i_words_of_line(text, size, &at, word, length)) >= 0) {
         char number[64];
-        int first, second;
+        const sslh_real *first, *second;
+        int known;
         if (words != 3 || length[2] >= sizeof number) continue;
         memcpy(number, word[2], length[2]);
         number[length[2]] = 0;
         if (sslh_i_scan_real(number, &a[n]) == number) continue;
-        first = sslh_i_vectors_match(v, word[0], length[0]);
-        second = sslh_i_vectors_match(v, word[1], length[1]);
-        if (first < 0 || second < 0) {
+        first = sslh_i_word_unit(v, word[0], length[0], own, &known);
+        second = sslh_i_word_unit(v, word[1], length[1], own + D, &known);
+        if (!first || !second) {
             score.skipped++;
             continue;
         }
-        a[lines + n++] = (double)sslh_i_row_dot(v->c, v->unit + (size_t)first * D, v->unit + (size_t)second * D, D);
+        a[lines + n++] = (double)sslh_i_row_dot(v->c, first, second, D);
     }
     score.pairs = (int)n;
     if (n > 1) score.spearman = (float)sslh_i_spearman(a, a + lines, n, a + 2 * lines);
     sslh_i_free(v->c, a);
+    sslh_i_free(v->c, own);
     return score;
 }
 #endif /* SSLH_WITH_WORD2VEC */
@@ -18199,6 +18432,10 @@ SSLH_DEF sslh_tensor *sslh_item2vec(sslh_items *set, int leave, sslh_word2vec_de
     size_t size = 0;
     int u, i, D;
     if (!sslh_i_items_ok("sslh_item2vec", set, leave)) return sslh_i_dummy(c);
+    if (d.subwords > 0) {
+        sslh_fail(c, SSLH_E_USAGE, "sslh_item2vec: .subwords is 1, but items have no spelling: leave it at 0");
+        return sslh_i_dummy(c);
+    }
     text = (char *)sslh_i_alloc(c, (size_t)set->info.actions * 12 + (size_t)set->info.users + 1);
     if (!text) return sslh_i_dummy(c);
     for (u = 0; u < set->info.users; u++) {
@@ -21633,6 +21870,20 @@ SSLH_I_FN void sslh_i_tree_of(sslh_i_tree *t, sslh_net *net) {
     if (!sslh_i_net_dead(net)) sslh_i_tree_add(t, net, -1, "");
 }
 
+/* Switches a net and its descendants to evaluation, and back to what they were: mode (t->n). */
+SSLH_I_FN void sslh_i_evaluation_begin(sslh_i_tree *t, sslh_net *net, int mode[SSLH_I_MAX_NETS]) {
+    int i;
+    sslh_i_tree_of(t, net);
+    for (i = 0; i < t->n; i++) {
+        mode[i] = t->net[i]->training;
+        t->net[i]->training = 0;
+    }
+}
+SSLH_I_FN void sslh_i_evaluation_end(const sslh_i_tree *t, const int mode[SSLH_I_MAX_NETS]) {
+    int i;
+    for (i = 0; i < t->n; i++) t->net[i]->training = mode[i];
+}
+
 /* The same, with all nets ready for use; 0 after an error. */
 SSLH_I_FN int sslh_i_tree_ready(sslh_i_tree *t, sslh_net *net) {
     int i;
@@ -22230,17 +22481,13 @@ SSLH_DEF size_t sslh_summary(sslh_net *net, sslh_shape input, char *out, size_t 
     sslh_ctx *c = sslh_net_ctx(net);
     void (*trace)(const sslh_trace_event *, void *);
     void *trace_user;
-    int mode[SSLH_I_MAX_NETS], i;
+    int mode[SSLH_I_MAX_NETS];
     if (out && size) out[0] = 0;
     if (sslh_i_net_bad(net)) return 0;
     memset(&s, 0, sizeof s);
     s.out = out;
     s.size = size;
-    sslh_i_tree_of(&t, net);
-    for (i = 0; i < t.n; i++) {
-        mode[i] = t.net[i]->training;
-        t.net[i]->training = 0; /* running statistics stay as they are */
-    }
+    sslh_i_evaluation_begin(&t, net, mode); /* running statistics stay as they are */
     trace = c->trace;
     trace_user = c->trace_user;
     sslh_i_append(out, size, &s.used, "%-20s %-20s %12s %12s\n", net->name, "output", "parameters", "million MAC");
@@ -22256,7 +22503,7 @@ SSLH_DEF size_t sslh_summary(sslh_net *net, sslh_shape input, char *out, size_t 
     c->trace_user = trace_user;
     sslh_no_grad(c, 0);
     sslh_pop(c);
-    for (i = 0; i < t.n; i++) t.net[i]->training = mode[i];
+    sslh_i_evaluation_end(&t, mode);
     sslh_i_append(out, size, &s.used, "%-20s %-20s %12.0f %12.3f\n", "total", "", (double)sslh_net_query(net).params,
                   s.macs / 1e6);
     return s.used;
@@ -51031,7 +51278,7 @@ SSLH_I_FN sslh_tensor *sslh_i_embed_input(sslh_net *net, const uint8_t *pixels, 
 SSLH_DEF void sslh_embed(sslh_net *net, const uint8_t *pixels, int n, int height, int width, int channels, float *out) {
     sslh_ctx *c = sslh_net_ctx(net);
     sslh_i_tree t;
-    int mode[SSLH_I_MAX_NETS], i, begin, h, w, taken;
+    int mode[SSLH_I_MAX_NETS], begin, h, w, taken;
     if (out && n > 0 && !sslh_i_net_dead(net)) memset(out, 0, (size_t)n * (size_t)net->width * sizeof *out);
     if (sslh_i_net_bad(net)) return;
     if (!pixels || !out) {
@@ -51051,11 +51298,7 @@ SSLH_DEF void sslh_embed(sslh_net *net, const uint8_t *pixels, int n, int height
     }
     h = net->preprocess.height ? net->preprocess.height : net->image ? net->image : height;
     w = net->preprocess.width ? net->preprocess.width : net->image ? net->image : width;
-    sslh_i_tree_of(&t, net);
-    for (i = 0; i < t.n; i++) {
-        mode[i] = t.net[i]->training;
-        t.net[i]->training = 0;
-    }
+    sslh_i_evaluation_begin(&t, net, mode);
     for (begin = 0; begin < n && !SSLH_I_BAD(c); begin += SSLH_I_EMBED_BATCH) {
         int count = SSLH_I_MIN(n - begin, SSLH_I_EMBED_BATCH);
         sslh_tensor *y;
@@ -51072,7 +51315,7 @@ SSLH_DEF void sslh_embed(sslh_net *net, const uint8_t *pixels, int n, int height
         sslh_no_grad(c, 0);
         sslh_pop(c);
     }
-    for (i = 0; i < t.n; i++) t.net[i]->training = mode[i];
+    sslh_i_evaluation_end(&t, mode);
     /* joins the chunks of the step heap, so that the next call allocates nothing */
     if (c->depth == 0 && c->ntensors == 0 && !SSLH_I_BAD(c)) sslh_i_heap_join(c);
 }
@@ -51106,8 +51349,7 @@ SSLH_I_FN int sslh_i_make_room(sslh_ctx *c, void **array, size_t *cap, size_t ne
     return 1;
 }
 
-/* FNV-1a of n bytes. h is SSLH_I_HASH or, to hash a text in several parts, the hash of the parts before. */
-#define SSLH_I_HASH 2166136261u
+/* FNV-1a of n bytes. */
 SSLH_I_FN uint32_t sslh_i_text_hash(uint32_t h, const char *p, size_t n) {
     size_t i;
     for (i = 0; i < n; i++) h = (h ^ (uint8_t)p[i]) * 16777619u;
@@ -51227,6 +51469,9 @@ SSLH_I_FN void sslh_i_vectors_free(sslh_vectors *v) {
     sslh_i_tally_free(&v->words);
     if (v->x) sslh_i_free(c, sslh_i_get_data(v->x));
     sslh_i_free(c, v->x);
+    if (v->parts) sslh_i_free(c, sslh_i_get_data(v->parts));
+    sslh_i_free(c, v->parts);
+    sslh_i_free(c, v->ngram_row);
     sslh_i_free(c, v->unit);
     sslh_i_free(c, v);
 }
@@ -53563,6 +53808,209 @@ SSLH_DEF void sslh_save_tokenizer(const sslh_tokenizer *t, const char *vocabular
         sslh_i_free(t->c, text);
     }
 }
+
+/* --- vectors of texts --------------------------------------------------------------------------------------------- */
+
+/* Windows of the same length go through the net together. So nothing is ever padded, and what a text gets depends
+   neither on the other texts nor on whether the net knows of padding. */
+
+#define SSLH_I_EMBED_TEXTS 256  /* cut into windows at a time */
+#define SSLH_I_EMBED_WINDOWS 64 /* of one forward pass */
+
+typedef struct sslh_i_text_window { size_t at; int text, count; } sslh_i_text_window; /* count tokens from at on */
+typedef struct sslh_i_text_job {
+    const char          *fn;
+    sslh_net            *net;
+    sslh_tokenizer      *t;
+    sslh_embed_text_desc d;
+    int                  before, after; /* tokens put around a window, -1: none */
+    int                  holds;         /* most tokens of the text in a window */
+    int32_t             *token;         /* the texts that are cut at a time, one after the other */
+    size_t               tokens, token_room;
+    sslh_i_text_window  *window;        /* (windows) */
+    size_t               windows, window_room;
+    double               sum[SSLH_I_EMBED_TEXTS]; /* tokens in all windows of a text */
+} sslh_i_text_job;
+
+/* Shorter windows first, those of one length in the order of the text. */
+SSLH_I_FN int sslh_i_window_order(const void *a, const void *b) {
+    const sslh_i_text_window *x = (const sslh_i_text_window *)a, *y = (const sslh_i_text_window *)b;
+    if (x->count != y->count) return x->count < y->count ? -1 : 1;
+    if (x->text != y->text) return x->text < y->text ? -1 : 1;
+    return x->at < y->at ? -1 : x->at > y->at;
+}
+
+/* Checks the options against the net and the tokenizer, and decides what a window holds. */
+SSLH_I_FN int sslh_i_text_job_ok(sslh_i_text_job *s) {
+    sslh_ctx *c = s->net->ctx;
+    const int transformer = sslh_i_takes_tokens(s->net);
+    const sslh_transformer_desc *own = transformer ? sslh_i_transformer_of(c, s->fn, s->net) : NULL;
+    const int most = own ? own->length : INT_MAX, window = s->d.window ? s->d.window : own ? most : 512;
+    if (s->t->c != c)
+        sslh_fail(c, SSLH_E_USAGE, "%s: the net '%s' and the tokenizer are of two contexts", s->fn, s->net->name);
+    if (own && s->t->n > own->vocabulary)
+        sslh_fail(c, SSLH_E_SHAPE, "%s: the tokenizer has %d tokens, the net '%s' knows %d (.vocabulary)", s->fn,
+                  s->t->n, s->net->name, own->vocabulary);
+    if (SSLH_I_BAD(c) || !sslh_i_option_ok(c, s->fn, "pooling", s->d.pooling, 1, SSLH_POOL_MAX) ||
+        !sslh_i_option_ok(c, s->fn, "window", s->d.window, 1, most) ||
+        !sslh_i_option_ok(c, s->fn, "overlap", s->d.overlap, 1, INT_MAX)) return 0;
+    s->before = s->after = -1;
+    if (!s->d.bare) {
+        const int clip = s->t->kind == SSLH_TOKENS_CLIP;
+        s->before = sslh_token_id(s->t, clip ? "<|startoftext|>" : "[CLS]");
+        s->after = sslh_token_id(s->t, clip ? "<|endoftext|>" : "[SEP]");
+        if (s->before < 0 || s->after < 0) s->before = s->after = -1;
+    }
+    s->holds = window - (s->before < 0 ? 0 : 2);
+    if (s->holds < 1 || s->d.overlap >= s->holds) {
+        sslh_fail(c, SSLH_E_USAGE, "%s: a window of %d tokens holds %d of the text, and .overlap is %d", s->fn, window,
+                  SSLH_I_MAX(s->holds, 0), s->d.overlap);
+        return 0;
+    }
+    return 1;
+}
+
+/* Cuts a text into tokens and these into windows; text is its number among those that are cut at a time. */
+SSLH_I_FN int sslh_i_text_cut(sslh_i_text_job *s, const char *words, int text) {
+    sslh_ctx *c = s->net->ctx;
+    const size_t size = words ? strlen(words) : 0;
+    size_t n, from = 0, room = 0;
+    if (!words) sslh_fail(c, SSLH_E_USAGE, "%s: a text is NULL", s->fn);
+    if (!sslh_i_mul(size, 3, &room) || room > (size_t)-1 - s->tokens) /* no text has more tokens */
+        sslh_fail(c, SSLH_E_MEMORY, "%s: the texts are larger than this machine addresses", s->fn);
+    if (SSLH_I_BAD(c) || !sslh_i_make_room(c, (void **)(void *)&s->token, &s->token_room, s->tokens + room,
+                                           sizeof *s->token)) return 0;
+    n = sslh_tokenize(s->t, size ? words : "", size, s->token + s->tokens, room);
+    s->sum[text] = 0;
+    do {
+        const size_t left = n - from;
+        sslh_i_text_window *w;
+        if (!sslh_i_make_room(c, (void **)(void *)&s->window, &s->window_room, s->windows + 1, sizeof *s->window))
+            return 0;
+        w = s->window + s->windows++;
+        w->text = text;
+        w->at = s->tokens + from;
+        w->count = left < (size_t)s->holds ? (int)left : s->holds;
+        s->sum[text] += w->count;
+        from += (size_t)w->count;
+        if (from < n) from -= (size_t)s->d.overlap;
+    } while (from < n);
+    s->tokens += n;
+    return !SSLH_I_BAD(c);
+}
+
+/* The vectors (n,D) of n windows of one length. */
+SSLH_I_FN sslh_tensor *sslh_i_text_forward(sslh_i_text_job *s, const sslh_i_text_window *w, int n, int T) {
+    sslh_ctx *c = s->net->ctx;
+    sslh_tensor *x = sslh_i_new(c, s->fn, SSLH_I32, sslh_dim2(n, T)), *y;
+    sslh_forward_desc f;
+    char text[96];
+    int i;
+    memset(&f, 0, sizeof f);
+    f.tap = s->d.tap;
+    for (i = 0; x && i < n; i++) {
+        int32_t *row = x->ints + (size_t)i * (size_t)T;
+        if (s->before >= 0) *row++ = s->before;
+        memcpy(row, s->token + w[i].at, (size_t)w[i].count * sizeof *row);
+        if (s->after >= 0) row[w[i].count] = s->after;
+    }
+    if (!x) return sslh_i_dummy(c);
+    y = sslh_forward_ex(s->net, x, f);
+    if (SSLH_I_BAD(c)) return y;
+    if (y->ndim < 2 || y->ndim > 3 || y->shape[0] != n || y->shape[y->ndim - 1] != s->net->width) {
+        sslh_fail(c, SSLH_E_SHAPE, "%s: the net '%s' gave %s for %d windows: (%d,T,%d) or (%d,%d) is needed", s->fn,
+                  s->net->name, sslh_i_str(text, sizeof text, sslh_shape_of(y)), n, n, s->net->width, n, s->net->width);
+        return y;
+    }
+    if (y->ndim == 2) return y;
+    if (s->d.pooling == SSLH_POOL_MEAN) return sslh_global_avg_pool(c, y);
+    if (s->d.pooling == SSLH_POOL_MAX) return sslh_global_max_pool(c, y);
+    i = s->d.pooling == SSLH_POOL_LAST ? y->shape[1] - 1 : 0;
+    return sslh_reshape(c, sslh_slice(c, y, 1, i, i + 1), sslh_dim2(n, s->net->width));
+}
+
+/* Adds the vectors of all windows to those of their texts, out (..,D), which begin with zeros. */
+SSLH_I_FN void sslh_i_text_run(sslh_i_text_job *s, float *out) {
+    sslh_ctx *c = s->net->ctx;
+    const size_t D = (size_t)s->net->width;
+    size_t begin, i, k, n;
+    qsort(s->window, s->windows, sizeof *s->window, sslh_i_window_order);
+    for (begin = 0; begin < s->windows && !SSLH_I_BAD(c); begin += n) {
+        const sslh_i_text_window *w = s->window + begin;
+        const int T = w->count + (s->before >= 0 ? 2 : 0);
+        sslh_tensor *y;
+        for (n = 1; n < SSLH_I_EMBED_WINDOWS && begin + n < s->windows && w[n].count == w->count;) n++;
+        if (!T) continue;
+        sslh_push(c);
+        sslh_no_grad(c, 1);
+        y = sslh_i_text_forward(s, w, (int)n, T);
+        for (i = 0; i < n && !SSLH_I_BAD(c); i++) {
+            const float share = w[i].count ? (float)(w[i].count / s->sum[w[i].text]) : 1.0f;
+            float *row = out + (size_t)w[i].text * D;
+            for (k = 0; k < D; k++) {
+                float part = share * (float)y->data[i * D + k];
+                row[k] = row[k] + part;
+            }
+        }
+        sslh_no_grad(c, 0);
+        sslh_pop(c);
+    }
+}
+
+/* Scales a row (D) to length 1, unless it is 0. */
+SSLH_I_FN void sslh_i_text_scale(float *row, int D) {
+    double sum = 0;
+    int k;
+    for (k = 0; k < D; k++) {
+        double square = (double)row[k] * (double)row[k];
+        sum = sum + square;
+    }
+    sum = sqrt(sum);
+    for (k = 0; k < D && sum > 0; k++) row[k] = (float)((double)row[k] / sum);
+}
+
+SSLH_I_FN void sslh_i_embed_texts(const char *fn, sslh_net *net, sslh_tokenizer *t, const char *const *texts, int n,
+                                  float *out, sslh_embed_text_desc d) {
+    sslh_ctx *c = sslh_net_ctx(net);
+    sslh_i_text_job s;
+    sslh_i_tree tree;
+    int mode[SSLH_I_MAX_NETS], begin, i;
+    if (out && n > 0 && !sslh_i_net_dead(net)) memset(out, 0, (size_t)n * (size_t)net->width * sizeof *out);
+    if (sslh_i_net_bad(net)) return;
+    if (!t || !texts || !out || n < 1) {
+        if (n < 1) sslh_fail(c, SSLH_E_USAGE, "%s: %d texts: at least 1 is needed", fn, n);
+        else sslh_fail(c, SSLH_E_USAGE, "%s: the %s is NULL", fn, !t ? "tokenizer" : !texts ? "array of texts" :
+                       "array of results");
+        return;
+    }
+    memset(&s, 0, sizeof s);
+    s.fn = fn, s.net = net, s.t = t, s.d = d;
+    if (!sslh_i_text_job_ok(&s)) return;
+    sslh_i_evaluation_begin(&tree, net, mode);
+    for (begin = 0; begin < n && !SSLH_I_BAD(c); begin += SSLH_I_EMBED_TEXTS) {
+        const int count = SSLH_I_MIN(n - begin, SSLH_I_EMBED_TEXTS);
+        float *rows = out + (size_t)begin * (size_t)net->width;
+        s.tokens = s.windows = 0;
+        for (i = 0; i < count && sslh_i_text_cut(&s, texts[begin + i], i);) i++;
+        if (i == count) sslh_i_text_run(&s, rows);
+        for (i = 0; i < count && d.normalize; i++) sslh_i_text_scale(rows + (size_t)i * (size_t)net->width, net->width);
+    }
+    sslh_i_evaluation_end(&tree, mode);
+    sslh_i_free(c, s.token);
+    sslh_i_free(c, s.window);
+    if (SSLH_I_BAD(c)) memset(out, 0, (size_t)n * (size_t)net->width * sizeof *out);
+}
+
+SSLH_DEF void sslh_embed_text(sslh_net *net, sslh_tokenizer *t, const char *text, float *out) {
+    sslh_embed_text_desc d;
+    memset(&d, 0, sizeof d);
+    sslh_i_embed_texts("sslh_embed_text", net, t, &text, 1, out, d);
+}
+
+SSLH_DEF void sslh_embed_texts(sslh_net *net, sslh_tokenizer *t, const char *const *texts, int n, float *out,
+                               sslh_embed_text_desc desc) {
+    sslh_i_embed_texts("sslh_embed_texts", net, t, texts, n, out, desc);
+}
 #endif /* SSLH_WITH_TOKENIZERS */
 
 /* ================================================================================================================== */
@@ -54256,12 +54704,55 @@ SSLH_I_FN void sslh_i_plot_texts(sslh_i_canvas *v, const sslh_plot_desc *d, int 
     sslh_i_write_text(v, SSLH_I_MAX(0, right - sslh_i_text_width(d->x)), bottom, 2, 0, SSLH_I_INK, d->x);
 }
 
+/* Where points of a scatter stand: (middle) in the middle of a square of side pixels at (left,top). */
+typedef struct sslh_i_plane_map { int left, top, side; double middle[2], unit; } sslh_i_plane_map;
+SSLH_I_FN double sslh_i_map_x(const sslh_i_plane_map *m, const sslh_real *p) {
+    return (double)m->left + 0.5 * m->side + ((double)p[0] - m->middle[0]) * m->unit;
+}
+SSLH_I_FN double sslh_i_map_y(const sslh_i_plane_map *m, const sslh_real *p) {
+    return (double)m->top + 0.5 * m->side - ((double)p[1] - m->middle[1]) * m->unit;
+}
+
+/* Whether a box of w x h pixels at (x,y) lies in the picture and on no box that was taken before; takes it if so. taken
+   (height,width) of the picture. */
+SSLH_I_FN int sslh_i_take_box(uint8_t *taken, const sslh_i_canvas *v, int x, int y, int w, int h) {
+    int row;
+    if (x < 0 || y < 0 || w > v->width - x || h > v->height - y) return 0;
+    for (row = y; row < y + h; row++)
+        if (memchr(taken + (size_t)row * (size_t)v->width + x, 1, (size_t)w)) return 0;
+    for (row = y; row < y + h; row++) memset(taken + (size_t)row * (size_t)v->width + x, 1, (size_t)w);
+    return 1;
+}
+
+/* Writes the words of a scatter at the right of their points or, where that is taken, at the left, below or above; the
+   points themselves may be covered. */
+SSLH_I_FN void sslh_i_scatter_words(sslh_ctx *c, sslh_i_canvas *v, const sslh_i_plane_map *m, const sslh_tensor *points,
+                                    const char *const *words) {
+    uint8_t *taken = (uint8_t *)sslh_i_alloc(c, (size_t)v->width * (size_t)v->height);
+    int i, k;
+    for (i = 0; taken && i < points->shape[0]; i++) {
+        const sslh_real *p = points->data + 2 * (size_t)i;
+        const int w = sslh_i_text_width(words[i]), h = 18; /* of a line at scale 2 */
+        int x, y, side[4][2];
+        if (!w || !sslh_i_finite2(p)) continue;
+        x = (int)floor(sslh_i_map_x(m, p)), y = (int)floor(sslh_i_map_y(m, p));
+        side[0][0] = x + 8, side[0][1] = y - 8;
+        side[1][0] = x - 6 - w, side[1][1] = y - 8;
+        side[2][0] = x - w / 2, side[2][1] = y + 11;
+        side[3][0] = x - w / 2, side[3][1] = y - 27;
+        for (k = 0; k < 4 && !sslh_i_take_box(taken, v, side[k][0], side[k][1], w, h);) k++;
+        if (k < 4) sslh_i_write_text(v, side[k][0], side[k][1], 2, 0, SSLH_I_INK, words[i]);
+    }
+    sslh_i_free(c, taken);
+}
+
 SSLH_I_FN void sslh_i_draw_scatter(sslh_ctx *c, const char *op, const char *path, const sslh_tensor *points,
                                    const int32_t *labels, int classes, const sslh_plot_desc *d) {
-    const int SIDE = 720, MARGIN = 24, LINE = SSLH_I_LINE;
+    const int SIDE = d->words ? 1200 : 720, MARGIN = 24, LINE = SSLH_I_LINE;
     const char *const *names = d->names;
     sslh_i_canvas v;
-    double lo[2] = {0, 0}, hi[2] = {0, 0}, middle[2], range, radius;
+    sslh_i_plane_map map;
+    double lo[2] = {0, 0}, hi[2] = {0, 0}, range, radius;
     int i, k, n, any = 0, legend, shown, top;
     if (!sslh_i_readable(c, op, points)) return;
     if (!sslh_i_option_ok(c, op, "classes", classes, 1, INT_MAX)) return;
@@ -54287,7 +54778,7 @@ SSLH_I_FN void sslh_i_draw_scatter(sslh_ctx *c, const char *op, const char *path
     /* one scale for both axes, because such a map shows distances */
     range = SSLH_I_MAX(hi[0] - lo[0], hi[1] - lo[1]);
     if (!(range > 0)) range = 1;
-    for (k = 0; k < 2; k++) middle[k] = lo[k] + (hi[k] - lo[k]) / 2;
+    for (k = 0; k < 2; k++) map.middle[k] = lo[k] + (hi[k] - lo[k]) / 2;
     shown = labels ? SSLH_I_MIN(classes, SIDE / LINE) : 0;
     legend = shown ? sslh_i_legend_width(names, shown) : 0;
     top = MARGIN + (d->title ? LINE + 6 : 0) + (d->y ? LINE : 0);
@@ -54298,15 +54789,15 @@ SSLH_I_FN void sslh_i_draw_scatter(sslh_ctx *c, const char *op, const char *path
     sslh_i_ink_bar(&v, MARGIN + SIDE - 1, top, 1, SIDE, SSLH_I_FAINT);
     sslh_i_plot_texts(&v, d, MARGIN, top, MARGIN + SIDE, top + SIDE + 8);
     radius = n <= 300 ? 5.0 : n <= 1000 ? 4.0 : n <= 3000 ? 3.0 : n <= 10000 ? 2.2 : 1.5;
+    map.left = MARGIN, map.top = top, map.side = SIDE;
+    map.unit = (SIDE - (d->words ? 120 : 40)) / range; /* room for the words of the outermost points */
     for (i = 0; i < n; i++) {
         const sslh_real *p = points->data + 2 * (size_t)i;
-        double x = (double)MARGIN + 0.5 * SIDE, y = (double)top + 0.5 * SIDE, unit = (SIDE - 40) / range;
         if (!sslh_i_finite2(p)) continue;
-        x = x + ((double)p[0] - middle[0]) * unit;
-        y = y - ((double)p[1] - middle[1]) * unit;
-        sslh_i_ink_dot(&v, x, y, radius, !labels ? sslh_i_palette_colour(0) : labels[i] < 0 ||
-                       labels[i] >= classes ? 0xb0b0b0 : sslh_i_palette_colour(labels[i]), 205);
+        sslh_i_ink_dot(&v, sslh_i_map_x(&map, p), sslh_i_map_y(&map, p), radius, !labels ? sslh_i_palette_colour(0) :
+                       labels[i] < 0 || labels[i] >= classes ? 0xb0b0b0 : sslh_i_palette_colour(labels[i]), 205);
     }
+    if (d->words) sslh_i_scatter_words(c, &v, &map, points, d->words);
     for (i = 0; i < shown; i++) {
         char number[32];
         int y = top + i * LINE;
@@ -55024,7 +55515,8 @@ SSLH_I_LEAN_END
            first update on; windows of a stream do not reach into its other parts; 0 as deviation of a channel leaves
            the channel as it is, in training, probes and sslh_embed; histories of items: SASRec, BERT4Rec, item2vec,
            recommendations and their rank; positions of the caller's own in sslh_transformer; ELECTRA, BART, the order
-           of sentences, views of texts
+           of sentences, views of texts; n-grams of characters in word2vec, so that words which a text lacks have
+           vectors; vectors of texts; words beside the points of a map
     0.1.0  first version: core, kernels, encoders; rotation, SimCLR, VAE, MAE; probes, pictures */
 
 /* ================================================================================================================== */

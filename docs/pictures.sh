@@ -25,6 +25,8 @@ cp "$out/gan_between.png" docs/img/gan_between.png
 "$bin/jepa" --data cifar10 --images 8000 --batch 128 --epochs 5 --momentum 0.98 --out "$out"
 "$bin/clip" --out "$out"
 "$bin/video" --data mnist --epochs 20 --no-order --out "$out"
+"$bin/word2vec" --out "$out"
+cp "$out/word2vec_map.png" docs/img/word2vec_map.png
 cp "$out/rotation_views.png" docs/img/rotation_views.png
 cp "$out/jigsaw_puzzles.png" docs/img/jigsaw_puzzles.png
 cp "$out/context_nearest.png" docs/img/context_nearest.png

@@ -25,6 +25,8 @@
 #define SOME_EXAMPLES
 #endif
 
+#define EXAMPLE_TEXT "examples/data/text/austen.txt" /* three novels that are part of this repository */
+
 typedef struct options {
     const char *data;  /* --data: a set (folder or file), or the name of one in SSLH_DATA */
     const char *test;  /* --test: its test images, when they are somewhere else */

@@ -77,7 +77,7 @@ static unsigned long long train(sslh_ctx *c, sslh_method *m, sslh_data data, ssl
 }
 
 typedef struct part { const char *name; unsigned long long hash; } part;
-static part parts[32];
+static part parts[40];
 static int n_parts;
 static char error_text[512];
 static void note_part(const char *name, unsigned long long h) {
@@ -529,6 +529,30 @@ static unsigned long long run(int threads, const char *cpu, int portable) {
             note_part("bert4rec", train(c, &m, sslh_items_data(set, 9, 1), adam, 3, 8, 0));
         }
 #endif
+    }
+#endif
+#if SSLH_WITH_WORD2VEC
+    {   /* words: what is drawn, and sums of n-grams in the order of the text */
+        static const char text[] = "the sailor sails a ship\nthe painter paints a painting\nsailing ships are shipped\n"
+                                   "a painted ship sails\nthe sailors painted the paintings\n";
+        sslh_word2vec_desc wd;
+        memset(&wd, 0, sizeof wd);
+        wd.dim = 19, wd.min_count = 1, wd.batch = 16, wd.sample = (float)SSLH_OFF, wd.subwords = 1;
+        note_part("n-grams", hash_tensor(sslh_vectors_parts(sslh_word2vec(c, text, sizeof text - 1, wd)), 0));
+    }
+#endif
+#if SSLH_WITH_TOKENIZERS
+    {   /* vectors of texts in windows of several lengths */
+        static const char *const texts[3] = {"a text of several windows", "short", ""};
+        sslh_transformer_desc td;
+        sslh_tokenizer_desc kd;
+        sslh_embed_text_desc ed;
+        float rows[3 * 24];
+        memset(&td, 0, sizeof td), memset(&kd, 0, sizeof kd), memset(&ed, 0, sizeof ed);
+        td.vocabulary = 256, td.length = 11, td.width = 24, td.depth = 1, td.heads = 3;
+        ed.normalize = 1;
+        sslh_embed_texts(sslh_transformer(c, td), sslh_tokenizer_new(c, NULL, 0, kd), texts, 3, rows, ed);
+        note_part("texts", hash_tensor(sslh_from(c, sslh_dim1(3 * 24), rows), 0));
     }
 #endif
     if (sslh_error(c)) snprintf(error_text, sizeof error_text, "%s", sslh_error(c));

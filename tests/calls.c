@@ -471,6 +471,8 @@ static sslh_vectors *any_vectors(sslh_ctx *c, int loaded) {
     d.negatives = dice(3) ? 0 : any_int(), d.hierarchical = dice(2), d.sample = zeros_mostly_real();
     d.min_count = dice(6) ? 1 : any_int(), d.epochs = few(), d.lr = zeros_mostly_real();
     d.batch = dice(3) ? 1 + dice(9) : any_int();
+    d.subwords = dice(2), d.ngram_min = zeros_mostly(), d.ngram_max = zeros_mostly();
+    d.buckets = dice(3) ? 1 + dice(50) : zeros_mostly();
     return sslh_word2vec(c, dice(8) ? text : NULL, (size_t)dice((int)sizeof text), d);
 }
 static sslh_conv_desc any_conv(void) {
@@ -1112,6 +1114,11 @@ static int call_row(world *w, int row, const char **names) {
     ROW(sslh_vectors_word, sslh_vectors_word(any_vectors(c, 1), i[0]))
     ROW(sslh_vectors_find, sslh_vectors_find(any_vectors(c, 1), text[0]))
     ROW(sslh_vectors_count, sslh_vectors_count(any_vectors(c, 0), i[0]))
+    ROW(sslh_word_vector, float out[5000]; sslh_word_vector(any_vectors(c, dice(2)), dice(4) ? "ab" : text[0],
+        dice(6) ? out : NULL))
+    ROW(sslh_vectors_parts, K(sslh_vectors_parts(any_vectors(c, dice(2)))))
+    ROW(sslh_word_parts, int row[3]; sslh_word_parts(any_vectors(c, 0), dice(4) ? "ab" : text[0], dice(2) ? row : NULL,
+        dice(2) ? 3 : not_above_0(i[0])))
     ROW(sslh_nearest_words, int word[5]; float cosine[5]; int count = dice(2) ? 1 + dice(5) : few();
         sslh_nearest_words(any_vectors(c, dice(2)), dice(2) ? "a - b" : text[0], count, dice(8) ? word : NULL,
             dice(2) ? cosine : NULL))
@@ -1134,6 +1141,17 @@ static int call_row(world *w, int row, const char **names) {
     ROW(sslh_token_id, sslh_token_id(any_tokenizer(c, 0), text[0]))
     ROW(sslh_token_name, sslh_token_name(any_tokenizer(c, 1), i[0]))
     ROW(sslh_token_count, sslh_token_count(any_tokenizer(c, 0), i[0]))
+    ROW(sslh_embed_text, float *p = (float *)malloc(sizeof(float) * 100000);
+        if (sslh_net_query(n[0]).width <= 100000) sslh_embed_text(n[0], any_tokenizer(c, dice(2)),
+            dice(3) ? "a b ab" : text[0], dice(6) ? p : NULL);
+        free(p))
+    ROW(sslh_embed_texts, float *p = (float *)malloc(sizeof(float) * 300000); EMPTY(sslh_embed_text_desc, e);
+        const char *some[3] = {"a b", text[0], ""}; e.pooling = zeros_mostly(); e.normalize = dice(2);
+        e.window = dice(2) ? zeros_mostly() : dice(6); e.overlap = dice(2) ? zeros_mostly() : dice(3);
+        e.bare = dice(2); e.tap = dice(3) ? NULL : text[0];
+        if (sslh_net_query(n[0]).width <= 100000) sslh_embed_texts(n[0], any_tokenizer(c, dice(2)),
+            dice(6) ? some : NULL, dice(4) ? 1 + dice(3) : not_above_0(i[0]), dice(6) ? p : NULL, e);
+        free(p))
     /* histories */
     ROW(sslh_load_items, EMPTY(sslh_items_desc, e); sslh_load_items(c, path, e))
     ROW(sslh_items_from_text, any_items(c))
@@ -1147,7 +1165,7 @@ static int call_row(world *w, int row, const char **names) {
     ROW(sslh_item_cosine, sslh_item_cosine(any_items(c), dice(3) ? dice(3) : i[0]))
     ROW(sslh_item_vectors, sslh_item_vectors(c, T(0)))
     ROW(sslh_item2vec, EMPTY(sslh_word2vec_desc, e); e.dim = dice(3) ? 3 : i[0]; e.epochs = 1;
-        e.window = zeros_mostly(); e.min_count = zeros_mostly(); e.cbow = dice(2);
+        e.window = zeros_mostly(); e.min_count = zeros_mostly(); e.cbow = dice(2); e.subwords = !dice(9);
         K(sslh_item2vec(any_items(c), dice(3), e)))
     ROW(sslh_recommend, int32_t best[3]; float likely[3]; sslh_recommender r = any_recommender(c, any_items(c), T(0));
         sslh_recommend(r, dice(6) ? words : NULL, dice(3) ? 1 + dice(WORDS) : not_above_0(i[0]),
@@ -1499,6 +1517,8 @@ static int call_row(world *w, int row, const char **names) {
         sslh_picture_scatter(c, target, T(0), t[0] && t[0]->shape[0] <= 8 && dice(3) ? labels : NULL,
             dice(2) ? 0 : dice(2) ? 3 : i[0] > 3 ? 3 : i[0], dice(2) ? labelled : NULL))
     ROW(sslh_picture_scatter_ex, EMPTY(sslh_plot_desc, e); e.title = text[0]; e.x = text[0]; e.y = long_text;
+        const char *beside[8] = {"a", NULL, long_text, "", "b", "c", text[0], "d"};
+        e.words = t[0] && t[0]->ndim && t[0]->shape[0] <= 8 && dice(2) ? beside : NULL;
         sslh_picture_scatter_ex(c, target, T(0), NULL, dice(2) ? 0 : i[0], e))
     ROW(sslh_picture_curves_ex, EMPTY(sslh_plot_desc, e); e.y = text[0]; e.x = long_text;
         sslh_picture_curves_ex(c, target, dice(6) ? reals : NULL, k[0], k[1], e))
