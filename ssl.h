@@ -23435,6 +23435,7 @@ SSLH_I_FN void sslh_i_optim_unreached(sslh_optimizer *o, unsigned groups) {
         for (j = 0; j < net->entries && !net->frozen; j++) {
             const sslh_i_entry *e = net->entry[j];
             if (!e->is_param || !(e->t.group & groups & ~o->groups_checked) || (e->t.flags & SSLH_I_REACHED)) continue;
+            if (!(e->t.flags & SSLH_I_NEEDS_GRAD)) continue; /* a frozen block */
             if (!n++) first = e, owner = net;
         }
     }
