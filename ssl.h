@@ -360,6 +360,7 @@
      masked                   mae, jepa
      words and sequences      word2vec, gpt, bert (text)
      items                    sasrec, bert4rec (histories: who chose what)
+     transfer                 distill (a student imitates a teacher)
 
    Their functions are sslh_simclr and so on; most losses are operations that can be called alone (sslh_nt_xent). Each
    has a switch (SSLH_WITH_SIMCLR), a section below that opens with authors, title, equations and known traps (>>simclr;
@@ -415,10 +416,10 @@
                          held-out tenth (2,000 samples or more) or in 5 folds (fewer), then fitted to all. Test accuracy
      sslh_knn            unit features, cosine s, the k = 200 nearest vote with weight exp(s / T), T = 0.1 (Wu et al.
                          2018); k = 20 when the training set has fewer than 5,000 samples. Test accuracy
-     sslh_finetune       a copy of the encoder and a linear classifier, all trained: AdamW 1e-3 x batch / 256, decay
-                         0.05, 10 epochs, batch 128, cosine after 1 epoch of warm-up, label smoothing 0.1, crop 0.2-1
-                         and flip; for a ViT layer-wise decay 0.75 and stochastic depth up to 0.1 (the MAE authors'
-                         settings). An untrained encoder gives the supervised baseline. Test accuracy at the end
+     sslh_finetune       a copy of the encoder and a linear classifier, all trained, or without the first .freeze blocks:
+                         AdamW 1e-3 x batch / 256, decay 0.05, 10 epochs, batch 128, cosine after 1 epoch of warm-up,
+                         label smoothing 0.1, crop 0.2-1 and flip; for a ViT layer-wise decay 0.75 and stochastic depth
+                         up to 0.1 (the MAE authors'). An untrained encoder: the supervised baseline. Test accuracy
      .fraction           the share of the training labels used, the same of every class, drawn with .seed
      sslh_feature_std    std of unit features, mean over D: about 1/sqrt(D) is healthy, 0 is collapse
      sslh_effective_rank exp of the entropy of the singular values: 1 .. D, low is dimensional collapse (RankMe)
@@ -509,8 +510,7 @@
        #error "this is not the ssl.h for self-supervised learning: check the include path"
        #endif
 
-   The SIMD part includes the file again under the name SSLH_FILE ("ssl.h", found beside itself) and makes sure that it
-   found this one.
+   The SIMD part includes the file again under the name SSLH_FILE ("ssl.h", found beside itself), and checks what it is.
 
    The text is C99 and also C++11 to C++20. An implementation compiled as C serves C++ callers and the other way round.
    With SSLH_STATIC any number of private copies can live in one program.
@@ -556,8 +556,7 @@
    different batch sizes or temperatures cannot be compared.
 
    The probe of the trained encoder equals that of the untrained one. Did you probe the net that was trained (for
-   autoencoders, method.encoder)? Was there an error? After the first error every call does nothing, so check
-   sslh_error(c) first.
+   autoencoders, method.encoder)? Was there an error (sslh_error(c)), after which every call does nothing?
 
    "#error ..", hundreds of unknown names: the compiler found another library's ssl.h (17), or, when the message
    mentions SSLH_FILE, this file was renamed (2). Undefined references: no file has SSLH_IMPLEMENTATION, or the one that
@@ -576,12 +575,13 @@
 
      declarations     >>config >>api-context >>api-random >>api-tensor >>api-ops >>api-nets >>api-encoders >>api-weights
                       >>api-optim >>api-data >>api-views >>api-audio >>api-tokenizers >>api-items >>api-methods
-                      >>api-train >>api-eval >>api-classifiers >>api-pictures
+                      >>api-train >>api-eval >>api-classifiers >>api-transfer >>api-pictures
      foundations      >>platform >>core >>table >>shared >>prototypes
      I    the book    >>method >>rotation >>jigsaw >>context >>inpainting >>colorization >>next-frame >>frame-order
                       >>autoencoder >>vae >>gan >>simclr >>moco >>supcon >>nnclr >>cpc >>cpc2 >>byol >>simsiam >>dino
-                      >>barlow >>vicreg >>swav >>mae >>jepa >>word2vec >>gpt >>bert >>sasrec >>bert4rec >>methods
-                      >>train >>eval >>items >>classifiers >>losses >>nets >>encoders >>optim >>views >>settings
+                      >>barlow >>vicreg >>swav >>mae >>jepa >>word2vec >>gpt >>bert >>sasrec >>bert4rec >>distill
+                      >>methods >>train >>eval >>items >>classifiers >>losses >>nets >>encoders >>structure >>optim
+                      >>views >>settings
      II   tensors     >>core-impl >>scalar >>random >>tape >>elementwise >>reductions >>products >>loss-rows >>conv
                       >>norms >>shapes >>sequences >>audio
      III  the engine  >>kernels >>products-plan >>conv-plan >>sequences-plan >>loops >>copies >>pool >>views-make
@@ -1670,8 +1670,8 @@ typedef struct sslh_patch_encoder_desc {
 SSLH_API sslh_net *sslh_patch_encoder(sslh_ctx *c, sslh_net *encoder, sslh_patch_encoder_desc desc);
 
 /* (N,..) -> the head's output: encoder, the average of maps and tokens over their places, head (a classifier by
-   sslh_mlp). Both become children, "encoder" and "head", and stay usable; the encoder's preprocessing is copied when the
-   net is made. Tap: features (N,D), what the head gets. sslh_load_net cannot build such a net: save the two. Errors: a
+   sslh_mlp). Both become children, "encoder" and "head", and stay usable; the encoder's preprocessing is copied when
+   the net is made. Tap: features (N,D), what the head gets. sslh_load_net cannot build such a net: save the two. Errors: a
    head that wants another width. */
 SSLH_API sslh_net *sslh_chain(sslh_ctx *c, sslh_net *encoder, sslh_net *head);
 
@@ -3686,8 +3686,8 @@ typedef struct sslh_finetune_desc {
     float fraction;        /* as in sslh_probe_desc */
     uint64_t seed;         /* of the draw of the fraction */
     const sslh_recipe *views; /* default crop 0.2-1 and flip; .mean, .std, unless given, of the encoder's training */
-    int   freeze;          /* blocks, from the image on, whose parameters stay as they are; running statistics follow the
-                              new images, as with sslh_freeze; default 0; all of them: only the classifier is trained */
+    int   freeze;          /* blocks, from the image on, whose parameters stay as they are; running statistics follow
+                              the new images, as with sslh_freeze; default 0; all: only the classifier is trained */
     float head_lr;         /* the classifier's rate is multiplied by this; above 0, default 1 */
 } sslh_finetune_desc;
 /* Trains a copy of the encoder with a linear classifier on labels; the encoder itself is not changed. Returns test
@@ -3951,8 +3951,8 @@ SSLH_API sslh_net *sslh_distill_classifier(const sslh_method *m);
    of the logits for large T. */
 SSLH_API sslh_tensor *sslh_distill_loss(sslh_ctx *c, sslh_tensor *student, sslh_tensor *teacher, float temperature);
 /* Park et al. 2019, eq. 4 and 6: embeddings (N,D) of the student and (N,E) of the teacher, N at least 2. Distances are
-   divided by their mean; angles are those of all triples, N^3 of them. 0 when the two sets differ by a rotation, a shift
-   and a scale. */
+   divided by their mean; angles are those of all triples, N^3 of them. 0 when the two sets differ by a rotation, a
+   shift and a scale. */
 SSLH_API sslh_tensor *sslh_rkd_distance(sslh_ctx *c, sslh_tensor *student, sslh_tensor *teacher);
 SSLH_API sslh_tensor *sslh_rkd_angle(sslh_ctx *c, sslh_tensor *student, sslh_tensor *teacher);
 /* Fang et al. 2021, eq. 5, as a divergence: student and teacher (N,D), which are scaled to length 1, queue (K,D). The
@@ -3990,15 +3990,15 @@ typedef enum sslh_prune_kind {
     SSLH_PRUNE_RANDOM  /* drawn, for comparison */
 } sslh_prune_kind;
 typedef struct sslh_prune_desc {
-    float    share;    /* of the units of each layer that are removed, above 0, below 1 (rounded; one always stays); must
-                          be given */
+    float    share;    /* of the units of each layer that are removed, above 0, below 1 (rounded; one always stays);
+                          must be given */
     int      layer;    /* of this layer or block only, from 1; default all but the last, whose width is the output's */
     int      kind;     /* an sslh_prune_kind; default SSLH_PRUNE_L1 */
     uint64_t seed;     /* of SSLH_PRUNE_RANDOM */
 } sslh_prune_desc;
 /* A smaller net without the least important units of sslh_mlp or filters of sslh_convnet: weights, norms and the inputs
-   of the next layer are cut, the rest keeps its values and order. The function changes; train it again. Errors: a net of
-   another kind or with one layer, group norm, SSLH_PRUNE_GAMMA without batch norm. */
+   of the next layer are cut, the rest keeps its values and order. The function changes; train it again. Errors: a net
+   of another kind or with one layer, group norm, SSLH_PRUNE_GAMMA without batch norm. */
 SSLH_API sslh_net *sslh_net_prune_filters(sslh_net *net, sslh_prune_desc desc);
 #endif
 
@@ -5670,7 +5670,7 @@ SSLH_I_FN void sslh_i_vectors_free(sslh_vectors *v);
                  teachers and queues of many, the settings of a run
      >>rotation >>jigsaw >>context >>inpainting >>colorization >>next-frame >>frame-order >>autoencoder >>vae >>gan
      >>simclr >>moco >>supcon >>nnclr >>cpc >>cpc2 >>byol >>simsiam >>dino >>barlow >>vicreg >>swav >>mae >>jepa
-     >>word2vec >>gpt >>bert >>sasrec >>bert4rec    one section for each method
+     >>word2vec >>gpt >>bert >>sasrec >>bert4rec >>distill    one section for each method
      >>methods   their list, one row each
      >>train     one step, the loop over epochs, progress
      >>eval      what a representation is worth: linear probe, nearest neighbours, fine-tuning, collapse meters
@@ -5678,6 +5678,7 @@ SSLH_I_FN void sslh_i_vectors_free(sslh_vectors *v);
      >>classifiers  what is put behind an encoder: forest, linear SVM, logistic regression; k-means
      >>losses    the losses with their equations, each as one operation with its derivative
      >>nets >>encoders    named parameters and layers; MLP, conv nets, ResNet, transformers on patches and on text, GRU
+     >>structure nets made wider, deeper and narrower
      >>optim     update rules and schedules
      >>views     augmentation as the caller sees it
      >>settings  how a field takes its default, and a method is made from its name and a line of text
@@ -14517,7 +14518,8 @@ SSLH_I_FN sslh_method sslh_i_bert4rec_make(sslh_ctx *c, sslh_net *encoder, sslh_
    Traps: the teacher must be better than the student could become alone, else there is nothing to hand on: most is
    gained where labels are few and the teacher was pretrained without them. It has to be in evaluation mode and see the
    same view as the student. A teacher that has fitted the labels of these very images says no more than the labels do
-   (a reason for T above 1). (3) holds within groups of up to 64 images of a batch, because triples grow with the cube. */
+   (a reason for T above 1). (3) is computed within groups of up to 64 images of a batch, because the number of triples
+   grows with the cube. */
 
 static const sslh_setting sslh_i_distill_settings[] = {
     {SSLH_I_FIELD(sslh_distill_desc, kind), SSLH_SETTING_INT, "1", "1 to 5"},
@@ -22661,7 +22663,7 @@ SSLH_DEF sslh_net *sslh_patch_encoder(sslh_ctx *c, sslh_net *encoder, sslh_patch
     return sslh_i_net_bad(net) ? sslh_i_dummy_net(c) : net;
 }
 
-/* --- an encoder and what follows it -------------------------------------------------------------------------------- */
+/* --- an encoder and what follows it ------------------------------------------------------------------------------- */
 
 SSLH_I_FN sslh_tensor *sslh_i_chain_forward(sslh_net *net, sslh_tensor *x, const void *self) {
     (void)self;
@@ -22811,7 +22813,8 @@ SSLH_I_FN void sslh_i_draw_shares(const sslh_i_units *u, int row, int inputs, ss
     int i;
     for (i = 0; i < inputs; i++) {
         const int k = u->input[i];
-        const float draw = 2 * sslh_random_uniform(u->seed, u->stream, (uint64_t)row * (uint64_t)inputs + (uint64_t)i) - 1;
+        const uint64_t at = (uint64_t)row * (uint64_t)inputs + (uint64_t)i;
+        const float draw = 2 * sslh_random_uniform(u->seed, u->stream, at) - 1;
         if (i == k) {
             left[k] = 1;
             continue;

@@ -134,7 +134,8 @@ static void nothing_left_to_learn(void) {
     sslh_ctx *c = context(1);
     int i;
     for (i = 0; i < 4; i++) {
-        sslh_tensor *t = sslh_normal(c, sslh_dim2(7, 5), 0, 2), *x, *loss, *queue = sslh_normal(c, sslh_dim2(9, 5), 0, 1);
+        sslh_tensor *t = sslh_normal(c, sslh_dim2(7, 5), 0, 2), *queue = sslh_normal(c, sslh_dim2(9, 5), 0, 1);
+        sslh_tensor *x, *loss;
         double worst = 0;
         size_t k;
         x = sslh_requires_grad(sslh_shift(c, t, i == 0 ? 3.0f : 0.0f)); /* distances and angles do not mind it either */
@@ -150,8 +151,8 @@ static void nothing_left_to_learn(void) {
     sslh_destroy(c);
 }
 
-/* For large T the loss is half the variance over the classes of the difference of the logits, and comes the nearer to it
-   the larger T is; without the factor T^2 it would vanish. */
+/* For large T the loss is half the variance over the classes of the difference of the logits, and comes the nearer to
+   it the larger T is; without the factor T^2 it would vanish. */
 static void large_temperatures(void) {
     sslh_ctx *c = context(1);
     sslh_tensor *s = sslh_normal(c, sslh_dim2(40, 6), 0, 1), *t = sslh_normal(c, sslh_dim2(40, 6), 0, 1);
