@@ -416,10 +416,10 @@
                          held-out tenth (2,000 samples or more) or in 5 folds (fewer), then fitted to all. Test accuracy
      sslh_knn            unit features, cosine s, the k = 200 nearest vote with weight exp(s / T), T = 0.1 (Wu et al.
                          2018); k = 20 when the training set has fewer than 5,000 samples. Test accuracy
-     sslh_finetune       a copy of the encoder and a linear classifier, all trained, or without the first .freeze blocks:
-                         AdamW 1e-3 x batch / 256, decay 0.05, 10 epochs, batch 128, cosine after 1 epoch of warm-up,
-                         label smoothing 0.1, crop 0.2-1 and flip; for a ViT layer-wise decay 0.75 and stochastic depth
-                         up to 0.1 (the MAE authors'). An untrained encoder: the supervised baseline. Test accuracy
+     sslh_finetune       a copy of the encoder (less the first .freeze blocks) and a linear classifier, trained by AdamW,
+                         1e-3 x batch / 256, decay 0.05, 10 epochs, batch 128, cosine after 1 epoch of warm-up, label
+                         smoothing 0.1, crop 0.2-1 and flip; for a ViT layer-wise decay 0.75 and stochastic depth up to
+                         0.1 (the MAE authors' settings). An untrained encoder: the supervised baseline. Test accuracy
      .fraction           the share of the training labels used, the same of every class, drawn with .seed
      sslh_feature_std    std of unit features, mean over D: about 1/sqrt(D) is healthy, 0 is collapse
      sslh_effective_rank exp of the entropy of the singular values: 1 .. D, low is dimensional collapse (RankMe)
@@ -1671,8 +1671,8 @@ SSLH_API sslh_net *sslh_patch_encoder(sslh_ctx *c, sslh_net *encoder, sslh_patch
 
 /* (N,..) -> the head's output: encoder, the average of maps and tokens over their places, head (a classifier by
    sslh_mlp). Both become children, "encoder" and "head", and stay usable; the encoder's preprocessing is copied when
-   the net is made. Tap: features (N,D), what the head gets. sslh_load_net cannot build such a net: save the two. Errors: a
-   head that wants another width. */
+   the net is made. Tap: features (N,D), what the head gets. sslh_load_net cannot build such a net: save the two.
+   Errors: a head that wants another width. */
 SSLH_API sslh_net *sslh_chain(sslh_ctx *c, sslh_net *encoder, sslh_net *head);
 
 /* ================================================================================================================== */
