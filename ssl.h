@@ -416,7 +416,7 @@
                          held-out tenth (2,000 samples or more) or in 5 folds (fewer), then fitted to all. Test accuracy
      sslh_knn            unit features, cosine s, the k = 200 nearest vote with weight exp(s / T), T = 0.1 (Wu et al.
                          2018); k = 20 when the training set has fewer than 5,000 samples. Test accuracy
-     sslh_finetune       a copy of the encoder (less the first .freeze blocks) and a linear classifier, trained by AdamW,
+     sslh_finetune       a copy of the encoder (less the first .freeze blocks) and a linear classifier by AdamW, rate
                          1e-3 x batch / 256, decay 0.05, 10 epochs, batch 128, cosine after 1 epoch of warm-up, label
                          smoothing 0.1, crop 0.2-1 and flip; for a ViT layer-wise decay 0.75 and stochastic depth up to
                          0.1 (the MAE authors' settings). An untrained encoder: the supervised baseline. Test accuracy

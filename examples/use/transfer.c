@@ -2,13 +2,13 @@
 
      transfer distill     a small net learns from few labels alone, and from a larger net that was pretrained without
                           labels (SimCLR) and has seen the same few; from its logits, or from its features only
-     transfer finetune    pretrained on five classes, used for the five others: 1, 10 and 100 % of the labels, beside the
-                          same net from scratch with as many steps; blocks frozen, rates that differ between blocks
+     transfer finetune    pretrained on five classes, used for the five others: 1, 10 and 100 % of the labels, beside
+                          the same net from scratch with as many steps; blocks frozen, rates that differ by block
      transfer grow        a trained net is made wider and deeper and goes on, beside the large net from scratch
      transfer prune       filters are removed, the smallest or any; accuracy at once and after two epochs; a picture
 
-   Numbers are test accuracies; a +- b: mean and standard deviation over --seeds runs (default 3). --epochs is for the
-   pretraining (default 10), --onto SET fine-tunes on another set instead of the other classes. */
+   Without a name all four. Numbers are test accuracies; a +- b: mean and standard deviation over --seeds runs (default
+   3). --epochs is for the pretraining (default 10), --onto SET fine-tunes on another set instead of other classes. */
 #define SSLH_IMPLEMENTATION
 #include "../../ssl.h"
 #include "../common.h"
@@ -347,18 +347,18 @@ int main(int argc, char **argv) {
     static const struct { const char *name; void (*run)(const setup *s); } parts[4] = {
         {"distill", distill}, {"finetune", finetune}, {"grow", grow}, {"prune", prune}};
     setup s;
-    int i, which = -1, seeds = 3, code = 0;
+    int i, which = 4, seeds = 3, code = 0;
     memset(&s, 0, sizeof s);
     s.labels = 0.01f;
     s.steps = 780;
     if (argc > 1)
         for (i = 0; i < 4; i++) if (!strcmp(argv[1], parts[i].name)) which = i;
-    if (which >= 0) {
+    if (which < 4) {
         argv[1] = argv[0];
         argc--;
         argv++;
     }
-    s.o = options_parse(&argc, argv, "transfer distill | finetune | grow | prune: what one net hands on to another.",
+    s.o = options_parse(&argc, argv, "transfer [distill | finetune | grow | prune]: what one net hands on to another.",
                         "  --seeds N      runs (3)                       --steps N     updates with labels (780)\n"
                         "  --labels X     share of the labels in distill (0.01)\n"
                         "  --onto SET     finetune: on another set instead of the other classes of the same one\n");
@@ -367,10 +367,6 @@ int main(int argc, char **argv) {
                                   {"--labels", OPTION_SHARE, &s.labels}, {"--onto", OPTION_TEXT, &s.onto}, {0}};
         options_own(own, argc, argv);
     }
-    if (which < 0) {
-        fprintf(stderr, "which experiment? transfer distill, finetune, grow or prune (--help)\n");
-        return 2;
-    }
     if (seeds > MOST_SEEDS) seeds = MOST_SEEDS;
     s.epochs = s.o.epochs ? s.o.epochs : 10;
     if (s.o.smoke) {
@@ -378,13 +374,19 @@ int main(int argc, char **argv) {
         s.steps = 8;
         if (!s.o.images) s.o.images = 1000;
     }
-    for (s.run = 0; s.run < seeds && !code; s.run++, s.o.seed++) {
-        s.c = options_create(&s.o);
-        options_load(s.c, &s.o, &s.train, &s.test);
-        if (!s.train.labels && !sslh_error(s.c)) sslh_fail(s.c, SSLH_E_USAGE, "the images need labels");
-        if (!sslh_error(s.c)) parts[which].run(&s);
-        code = finish(s.c);
+    for (i = which % 4; i < (which < 4 ? which + 1 : 4) && !code; i++) {
+        const unsigned long seed = s.o.seed;
+        row_count = 0;
+        for (s.run = 0; s.run < seeds && !code; s.run++, s.o.seed++) {
+            s.c = options_create(&s.o);
+            options_load(s.c, &s.o, &s.train, &s.test);
+            if (!s.train.labels && !sslh_error(s.c)) sslh_fail(s.c, SSLH_E_USAGE, "the images need labels");
+            if (!s.run && !sslh_error(s.c)) printf("%s%s\n", i > which % 4 ? "\n" : "", parts[i].name);
+            if (!sslh_error(s.c)) parts[i].run(&s);
+            code = finish(s.c);
+        }
+        s.o.seed = seed;
+        if (!code) table(seeds);
     }
-    if (!code) table(seeds);
     return code;
 }
