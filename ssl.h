@@ -3929,8 +3929,9 @@ typedef struct sslh_distill_desc {
     int   head_hidden;        /* its hidden width, 1 to 1048576; default auto (0): twice the student's width */
     const char *tap;          /* intermediate result of the student that is compared; default output (NULL) */
     const char *teacher_tap;  /* the same of the teacher; default output (NULL) */
-    const sslh_recipe *views; /* default SSLH_VIEWS_MAE (crop and flip); student and teacher see the same view, each
-                                 with its own normalisation, so that mean and std of the recipe are not used */
+    const sslh_recipe *views; /* default SSLH_VIEWS_ROTATION (shifted by up to 4 pixels, mirrored), so that the teacher
+                                 still knows what it sees. Student and teacher see the same view, each with its own
+                                 normalisation; mean and std of the recipe are not used */
     const char *settings;     /* short, for runs of minutes, or paper, for hundreds of epochs; default short */
 } sslh_distill_desc;
 /* encoder: the student, any output. teacher: any net that takes the same images; it is asked in evaluation mode and not
@@ -3939,7 +3940,7 @@ typedef struct sslh_distill_desc {
    equal sides place by place. Errors: a teacher that is the student or of another context; labels where there are none.
    Second number: agreement, 1 when the student does what the teacher does: the share of images of which both say the
    same (logits, similarity) or find the same nearest other one (relations), the share of the teacher's variance that
-   is explained (hints), the mean cosine (regression). Training: batch=128 optimizer=adamw lr=1e-3 weight_decay=0.01
+   is explained (hints), the mean cosine (regression). Training: batch=128 optimizer=adamw lr=3e-3 weight_decay=0.01
    schedule=cosine warmup=1. Paper: kind=4 batch=256 optimizer=sgd lr=0.03 lr_scales=1 weight_decay=1e-4
    schedule=cosine. */
 SSLH_API sslh_method sslh_distill(sslh_ctx *c, sslh_net *encoder, sslh_net *teacher, sslh_distill_desc desc);
@@ -14517,9 +14518,10 @@ SSLH_I_FN sslh_method sslh_i_bert4rec_make(sslh_ctx *c, sslh_net *encoder, sslh_
    Defaults: ours, for runs of minutes. "paper": SEED's training, for 200 epochs on ImageNet.
    Traps: the teacher must be better than the student could become alone, else there is nothing to hand on: most is
    gained where labels are few and the teacher was pretrained without them. It has to be in evaluation mode and see the
-   same view as the student. A teacher that has fitted the labels of these very images says no more than the labels do
-   (a reason for T above 1). (3) is computed within groups of up to 64 images of a batch, because the number of triples
-   grows with the cube. */
+   same view as the student, one that it knows: a classifier that was fitted to whole images guesses at small crops, and
+   the student learns the guesses. A teacher that has fitted the labels of these very images says no more than they do,
+   which is the reason for T above 1; one that has seen few labels is soft at T = 1. (3) is computed within groups of up
+   to 64 images of a batch, because the number of triples grows with the cube. */
 
 static const sslh_setting sslh_i_distill_settings[] = {
     {SSLH_I_FIELD(sslh_distill_desc, kind), SSLH_SETTING_INT, "1", "1 to 5"},
@@ -14536,11 +14538,11 @@ static const sslh_setting sslh_i_distill_settings[] = {
     {SSLH_I_FIELD(sslh_distill_desc, head_hidden), SSLH_SETTING_INT, "auto", "1 to 1048576"},
     {SSLH_I_FIELD(sslh_distill_desc, tap), SSLH_SETTING_TEXT, "output", SSLH_I_TAP_NAMES},
     {SSLH_I_FIELD(sslh_distill_desc, teacher_tap), SSLH_SETTING_TEXT, "output", SSLH_I_TAP_NAMES},
-    {SSLH_I_FIELD(sslh_distill_desc, views), SSLH_SETTING_RECIPE, "mae", SSLH_I_RECIPE_NAMES},
+    {SSLH_I_FIELD(sslh_distill_desc, views), SSLH_SETTING_RECIPE, "rotation", SSLH_I_RECIPE_NAMES},
     {SSLH_I_FIELD(sslh_distill_desc, settings), SSLH_SETTING_WORD, "short", SSLH_I_SETTINGS_NAMES},
 };
 static const char sslh_i_distill_training[] =
-    "batch=128 optimizer=adamw lr=1e-3 weight_decay=0.01 schedule=cosine warmup=1";
+    "batch=128 optimizer=adamw lr=3e-3 weight_decay=0.01 schedule=cosine warmup=1";
 static const char sslh_i_distill_paper[] =
     "kind=4 batch=256 optimizer=sgd lr=0.03 lr_scales=1 weight_decay=1e-4 schedule=cosine";
 
@@ -14684,12 +14686,9 @@ SSLH_I_FN void sslh_i_distill_mark_labels(sslh_method *m, sslh_data data) {
     for (i = 0; i < part.count; i++) s->labelled[sslh_i_sample_id(&part, i)] = 1;
 }
 SSLH_I_FN void sslh_i_distill_prepare(sslh_method *m, sslh_data data) {
-    sslh_i_distill *s = (sslh_i_distill *)m->self;
-    memset(s->views.mean, 0, sizeof s->views.mean);
-    memset(s->views.std, 0, sizeof s->views.std);
-    sslh_i_normalise_by_data(&s->views, m->encoder, data); /* the student's normalisation */
-    memset(s->views.mean, 0, sizeof s->views.mean);        /* but views stay in [0,1], for the teacher's */
-    memset(s->views.std, 0, sizeof s->views.std);
+    const sslh_i_distill *s = (const sslh_i_distill *)m->self;
+    sslh_recipe r = s->views;
+    sslh_i_normalise_by_data(&r, m->encoder, data); /* the student's; s->views stay in [0,1], for the teacher's */
     if (s->d.labels > 0) sslh_i_distill_mark_labels(m, data);
 }
 
@@ -14871,7 +14870,9 @@ SSLH_DEF sslh_method sslh_distill(sslh_ctx *c, sslh_net *encoder, sslh_net *teac
     if (!d.head_layers) d.head_layers = d.kind <= SSLH_DISTILL_HINT ? 1 : 2;
     if (!d.head_hidden) d.head_hidden = 2 * width;
     s.d = d;
-    s.views = d.views ? *d.views : sslh_recipe_mae();
+    s.views = d.views ? *d.views : sslh_recipe_rotation();
+    memset(s.views.mean, 0, sizeof s.views.mean);
+    memset(s.views.std, 0, sizeof s.views.std);
     s.teacher = teacher;
     head.in = width;
     head.batch_norm = 1;

@@ -100,6 +100,7 @@ static void distill(const setup *s) {
     sslh_ctx *c = s->c;
     sslh_net *teacher = convnet(s, 32, 64, 128, 256), *classes, *student = convnet(s, 8, 16, 32, 0), *alone;
     sslh_finetune_desc tune = {0};
+    sslh_recipe shifts = SSLH_VIEWS_ROTATION; /* those of sslh_distill */
     int kind;
     pretrain(s, teacher, s->train);
     classes = with_classes(s, teacher);
@@ -109,14 +110,18 @@ static void distill(const setup *s) {
     tune.fraction = s->labels;
     tune.seed = (uint64_t)s->run;
     tune.epochs = epochs_for((int64_t)((float)s->train.count * s->labels + 0.5f), 128, s->steps);
-    tune.lr = 2e-3f;
+    tune.lr = 5e-3f;
     note(s, "student alone: the few labels, as many updates", (double)sslh_finetune(c, alone, s->train, s->test, tune));
+    tune.views = &shifts;
+    note(s, "student alone, views shifted instead of cropped",
+         (double)sslh_finetune(c, alone, s->train, s->test, tune));
     for (kind = 0; kind <= SSLH_DISTILL_REGRESSION && !sslh_error(c); kind++) {
         sslh_distill_desc dd = {0};
         sslh_train_desc d = {0};
         sslh_method m;
         dd.kind = kind ? kind : SSLH_DISTILL_LOGITS;
         dd.queue = 1024;
+        dd.temperature = 2;
         if (!kind) { /* with the labels that there are */
             dd.labels = 0.1f;
             dd.fraction = s->labels;
@@ -124,7 +129,7 @@ static void distill(const setup *s) {
         }
         d.epochs = epochs_for(s->train.count, 128, s->steps);
         d.batch = 128;
-        d.lr = 2e-3f;
+        d.lr = 5e-3f;
         d.quiet = 1;
         m = sslh_distill(c, sslh_clone(student), kind <= SSLH_DISTILL_LOGITS ? classes : teacher, dd);
         sslh_train(c, m, s->train, d);
