@@ -312,8 +312,9 @@ static void students_learn(void) {
         float losses[8], first;
         sslh_method m;
         sslh_train_desc d = quiet(1, 32);
+        sslh_recipe as_they_are = SSLH_VIEWS_NONE;
         NONE(sslh_distill_desc, dd);
-        dd.kind = kind, dd.queue = 64;
+        dd.kind = kind, dd.queue = 64, dd.views = &as_they_are;
         m = sslh_distill(c, convnet(c, 4, 6, 0), teacher, dd);
         stir(teacher);
         sslh_train_mode(teacher, 1);

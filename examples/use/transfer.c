@@ -121,7 +121,6 @@ static void distill(const setup *s) {
         sslh_method m;
         dd.kind = kind ? kind : SSLH_DISTILL_LOGITS;
         dd.queue = 1024;
-        dd.temperature = 2;
         if (!kind) { /* with the labels that there are */
             dd.labels = 0.1f;
             dd.fraction = s->labels;
