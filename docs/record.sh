@@ -13,7 +13,10 @@ sizes) command='make sizes' ;;
 transfer-*) command="build/examples/transfer ${name#transfer-}" ;;
 bench-quick-*) command='make bench-quick' ;;
 bench-*) command='make bench' ;;
-*) echo "usage: sh docs/record.sh first | demo | classify | sizes | transfer-PART | bench-PROCESSOR | bench-quick-PROCESSOR"; exit 2 ;;
+*)
+    echo "usage: sh docs/record.sh first | demo | classify | sizes | transfer-PART | bench-PROCESSOR |"
+    echo "       bench-quick-PROCESSOR"
+    exit 2 ;;
 esac
 
 # What is printed depends on these alone; a change that is in no commit has no name that a page could give.
