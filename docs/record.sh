@@ -10,6 +10,7 @@ first) command='cc -I. examples/first.c -o first -lm && ./first' ;;
 demo) command='make demo' ;;
 classify) command='build/examples/classify --images 3000' ;;
 sizes) command='make sizes' ;;
+transfer-finetune) command='build/examples/transfer finetune --seeds 2 --steps 300' ;;
 transfer-*) command="build/examples/transfer ${name#transfer-}" ;;
 bench-quick-*) command='make bench-quick' ;;
 bench-*) command='make bench' ;;

@@ -36,7 +36,7 @@ static void note(const setup *s, const char *name, double value) {
     if (i == MOST_ROWS || sslh_error(s->c)) return;
     if (i == row_count) row_name[row_count++] = name;
     row_value[i][s->run] = value;
-    printf("  seed %lu  %-52s %5.1f %%\n", s->o.seed, name, 100 * value);
+    printf("  seed %lu  %-54s %5.1f %%\n", s->o.seed, name, 100 * value);
     fflush(stdout);
 }
 static void table(int runs) {
@@ -46,7 +46,7 @@ static void table(int runs) {
         double mean = 0, square = 0;
         for (k = 0; k < runs; k++) mean += row_value[i][k] / runs;
         for (k = 0; k < runs; k++) square += (row_value[i][k] - mean) * (row_value[i][k] - mean);
-        printf("%-52s %5.1f +- %.1f %%\n", row_name[i], 100 * mean, runs > 1 ? 100 * sqrt(square / (runs - 1)) : 0.0);
+        printf("%-54s %5.1f +- %.1f %%\n", row_name[i], 100 * mean, runs > 1 ? 100 * sqrt(square / (runs - 1)) : 0.0);
     }
 }
 
