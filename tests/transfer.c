@@ -356,6 +356,56 @@ static void copies_rest(void) {
     CHECK(loss < 1e-10f && moved < 1e-6, "loss %g, moved by %g", (double)loss, moved);
     sslh_destroy(c);
 }
+/* The method's loss from its parts: logits with labels, hints at each place of two maps and, where the sides differ,
+   between their averages. */
+static void losses_by_hand(void) {
+    static const char *const tap[3] = {NULL, "block1", "block1"}, *const teacher_tap[3] = {NULL, "block1", "block2"};
+    static const int32_t label[6] = {0, 2, -1, 1, -1, 2};
+    int i;
+    for (i = 0; i < 3; i++) {
+        sslh_ctx *c = context(1);
+        sslh_data data = images(c, 12, 3);
+        sslh_net *teacher = i ? convnet(c, 8, 9, SSLH_OFF) : sslh_chain(c, convnet(c, 8, 9, SSLH_OFF), linear(c, 6, 3));
+        sslh_net *student = convnet(c, 4, 6, SSLH_OFF), *head;
+        sslh_tensor *x, *s, *t, *want, *labels;
+        sslh_method m;
+        sslh_view_set v;
+        NONE(sslh_distill_desc, d);
+        NONE(sslh_forward_desc, f);
+        d.kind = i ? SSLH_DISTILL_HINT : SSLH_DISTILL_LOGITS;
+        d.tap = tap[i], d.teacher_tap = teacher_tap[i];
+        if (!i) d.labels = 0.25f, d.temperature = 2;
+        m = sslh_distill(c, student, teacher, d);
+        m.prepare(&m, data);
+        sslh_set_preprocess(teacher, sslh_get_preprocess(student));
+        head = sslh_child_at(m.net, 1);
+        x = pictures(c, 6), labels = sslh_from_ints(c, sslh_dim1(6), label);
+        memset(&v, 0, sizeof v);
+        sslh_view_add(&v, "images", x);
+        if (!i) sslh_view_add(&v, "labels", labels);
+        want = m.loss(&m, &v, 0);
+        {
+            const sslh_preprocess p = sslh_get_preprocess(student);
+            int k;
+            sslh_tensor *mean = sslh_zeros(c, sslh_dim1(3)), *std = sslh_zeros(c, sslh_dim1(3));
+            for (k = 0; k < 3; k++) mean->data[k] = (sslh_real)p.mean[k], std->data[k] = (sslh_real)p.std[k];
+            x = sslh_div(c, sslh_sub(c, x, mean), std);
+        }
+        f.tap = tap[i], s = sslh_forward_ex(student, x, f);
+        f.tap = teacher_tap[i], t = sslh_forward_ex(teacher, x, f);
+        if (i == 2) s = sslh_global_avg_pool(c, s), t = sslh_global_avg_pool(c, t);
+        s = sslh_forward(head, sslh_reshape(c, s, sslh_dim2(-1, s->shape[s->ndim - 1])));
+        t = sslh_reshape(c, t, sslh_dim2(-1, t->shape[t->ndim - 1]));
+        s = i ? sslh_mse(c, s, sslh_standardize(c, t, SSLH_AXIS(0), 0))
+              : sslh_add(c, sslh_scale(c, sslh_distill_loss(c, s, t, 2), 0.75f),
+                         sslh_scale(c, sslh_cross_entropy_ex(c, s, labels, 0, -1), 0.25f));
+        CHECK_OK(c);
+        CHECK(fabs((double)sslh_item(s) - (double)sslh_item(want)) < 1e-5 * (double)sslh_item(want) &&
+              sslh_item(want) > 0, "way %d: %g, by hand %g", i, (double)sslh_item(want), (double)sslh_item(s));
+        if (i) CHECK(fabs((double)m.numbers[0].value - (1 - (double)sslh_item(want))) < 1e-5, "explained");
+        sslh_destroy(c);
+    }
+}
 /* The samples whose labels are used are those of sslh_data_fraction, with which sslh_finetune draws, in subsets too. */
 static void the_same_labels(void) {
     sslh_ctx *c = context(1);
@@ -957,6 +1007,7 @@ TESTS_BEGIN
 #endif
     TEST(students_learn)
     TEST(copies_rest)
+    TEST(losses_by_hand)
     TEST(the_same_labels)
     TEST(resumed)
     TEST(wrong_teachers)
