@@ -83,6 +83,7 @@ $(B)/tests/ops $(B)/tests/ops_double $(B)/tests/shapes $(B)/tests/shapes_double:
 $(B)/tests/audio: tests/golden/audio.h
 $(B)/tests/methods: tests/golden/methods.h
 $(B)/tests/optim: tests/golden/optim.h
+$(B)/tests/transfer: tests/golden/transfer.h
 $(B)/tests/classifiers: tests/golden/classifiers.h
 $(B)/tests/tokenizers: tests/golden/tokenizers.h
 $(B)/tests/files $(B)/tests/fuzz_files: tests/samples.h

@@ -84,7 +84,7 @@
      switch                  default  meaning
      SSLH_WITH_ALL           1        default of every method's switch
      SSLH_WITH_<METHOD>      all      one method: SSLH_WITH_SIMCLR, SSLH_WITH_MAE .. (names in 13, in capitals);
-                                      likewise SSLH_WITH_TOKENIZERS, SSLH_WITH_CLASSIFIERS
+                                      also SSLH_WITH_TOKENIZERS, SSLH_WITH_CLASSIFIERS; SSLH_WITH_TRANSFER (distill)
      SSLH_WITH_THREADS       1        0: no thread pool (a .parallel_for of yours still works)
      SSLH_WITH_SIMD          1        0: portable C kernels only; the file then never includes itself and can be pasted
      SSLH_WITH_STDIO         1        0: no files and no progress line; functions that take a path report an error
@@ -360,6 +360,7 @@
      masked                   mae, jepa
      words and sequences      word2vec, gpt, bert, electra, bart, sentence_order (text)
      items                    sasrec, bert4rec (histories: who chose what)
+     transfer                 distill (a student imitates a teacher)
 
    Their functions are sslh_simclr and so on; most losses are operations that can be called alone (sslh_nt_xent). Each
    has a switch (SSLH_WITH_SIMCLR), a section below that opens with authors, title, equations and known traps (>>simclr;
@@ -415,10 +416,10 @@
                          held-out tenth (2,000 samples or more) or in 5 folds (fewer), then fitted to all. Test accuracy
      sslh_knn            unit features, cosine s, the k = 200 nearest vote with weight exp(s / T), T = 0.1 (Wu et al.
                          2018); k = 20 when the training set has fewer than 5,000 samples. Test accuracy
-     sslh_finetune       a copy of the encoder and a linear classifier, all trained: AdamW 1e-3 x batch / 256, decay
-                         0.05, 10 epochs, batch 128, cosine after 1 epoch of warm-up, label smoothing 0.1, crop 0.2-1
-                         and flip; for a ViT layer-wise decay 0.75 and stochastic depth up to 0.1 (the MAE authors'
-                         settings). An untrained encoder gives the supervised baseline. Test accuracy at the end
+     sslh_finetune       a copy of the encoder (less the first .freeze blocks) and a linear classifier by AdamW, rate
+                         1e-3 x batch / 256, decay 0.05, 10 epochs, batch 128, cosine after 1 epoch of warm-up, label
+                         smoothing 0.1, crop 0.2-1 and flip; for a ViT layer-wise decay 0.75 and stochastic depth up to
+                         0.1 (the MAE authors' settings). An untrained encoder: the supervised baseline. Test accuracy
      .fraction           the share of the training labels used, the same of every class, drawn with .seed
      sslh_feature_std    std of unit features, mean over D: about 1/sqrt(D) is healthy, 0 is collapse
      sslh_effective_rank exp of the entropy of the singular values: 1 .. D, low is dimensional collapse (RankMe)
@@ -509,8 +510,7 @@
        #error "this is not the ssl.h for self-supervised learning: check the include path"
        #endif
 
-   The SIMD part includes the file again under the name SSLH_FILE ("ssl.h", found beside itself) and makes sure that it
-   found this one.
+   The SIMD part includes the file again under the name SSLH_FILE ("ssl.h", found beside itself), and checks what it is.
 
    The text is C99 and also C++11 to C++20. An implementation compiled as C serves C++ callers and the other way round.
    With SSLH_STATIC any number of private copies can live in one program.
@@ -556,8 +556,7 @@
    different batch sizes or temperatures cannot be compared.
 
    The probe of the trained encoder equals that of the untrained one. Did you probe the net that was trained (for
-   autoencoders, method.encoder)? Was there an error? After the first error every call does nothing, so check
-   sslh_error(c) first.
+   autoencoders, method.encoder)? Was there an error (sslh_error(c)), after which every call does nothing?
 
    "#error ..", hundreds of unknown names: the compiler found another library's ssl.h (17), or, when the message
    mentions SSLH_FILE, this file was renamed (2). Undefined references: no file has SSLH_IMPLEMENTATION, or the one that
@@ -576,13 +575,13 @@
 
      declarations     >>config >>api-context >>api-random >>api-tensor >>api-ops >>api-nets >>api-encoders >>api-weights
                       >>api-optim >>api-data >>api-views >>api-audio >>api-tokenizers >>api-items >>api-methods
-                      >>api-train >>api-eval >>api-classifiers >>api-pictures
+                      >>api-train >>api-eval >>api-classifiers >>api-transfer >>api-pictures
      foundations      >>platform >>core >>table >>shared >>prototypes
      I    the book    >>method >>rotation >>jigsaw >>context >>inpainting >>colorization >>next-frame >>frame-order
                       >>autoencoder >>vae >>gan >>simclr >>moco >>supcon >>nnclr >>cpc >>cpc2 >>clip >>byol >>simsiam
                       >>dino >>barlow >>vicreg >>swav >>mae >>jepa >>word2vec >>gpt >>bert >>electra >>bart
-                      >>sentence-order >>sasrec >>bert4rec >>methods >>train >>eval >>items >>classifiers >>losses
-                      >>nets >>encoders >>optim >>views >>settings
+                      >>sentence-order >>sasrec >>bert4rec >>distill >>methods >>train >>eval >>items >>classifiers
+                      >>losses >>nets >>encoders >>structure >>optim >>views >>settings
      II   tensors     >>core-impl >>scalar >>random >>tape >>elementwise >>reductions >>products >>loss-rows >>conv
                       >>norms >>shapes >>sequences >>audio
      III  the engine  >>kernels >>products-plan >>conv-plan >>sequences-plan >>loops >>copies >>pool >>views-make
@@ -1562,6 +1561,7 @@ typedef struct sslh_convnet_desc {
     int dcgan;      /* 1: blocks as in the discriminator of Radford et al. 2016: 4x4 convolutions (H -> H/2), no norm in
                        the first block, leaky ReLU of slope 0.2, initial weights of N(0, 0.02) cut at two
                        deviations */
+    int strides[8]; /* 1 or 2, as many as there are widths; default 2 in all blocks; not with .dcgan */
 } sslh_convnet_desc;
 /* (N,H,W,C) -> (N, last width): blocks of a 3x3 convolution with stride 2 (sides H -> (H+1)/2), a norm and ReLU, then
    the global average. Initial values of He et al. 2015. Taps: block1 .. */
@@ -1683,6 +1683,12 @@ typedef struct sslh_patch_encoder_desc {
    encoder becomes a child and stays usable; its preprocessing is copied when the net is made. sslh_load_net cannot
    build such a net: save the encoder. */
 SSLH_API sslh_net *sslh_patch_encoder(sslh_ctx *c, sslh_net *encoder, sslh_patch_encoder_desc desc);
+
+/* (N,..) -> the head's output: encoder, the average of maps and tokens over their places, head (a classifier by
+   sslh_mlp). Both become children, "encoder" and "head", and stay usable; the encoder's preprocessing is copied when
+   the net is made. Tap: features (N,D), what the head gets. sslh_load_net cannot build such a net: save the two.
+   Errors: a head that wants another width. */
+SSLH_API sslh_net *sslh_chain(sslh_ctx *c, sslh_net *encoder, sslh_net *head);
 
 /* ================================================================================================================== */
 /*  >>api-weights   weights in files, preprocessing, features of pixels                                               */
@@ -2540,7 +2546,7 @@ struct sslh_method_info {
     const char *name;       /* for sslh_method_make and in checkpoints: "simclr" */
     const char *title;      /* "SimCLR" */
     const char *family;     /* "pretext task", "generative", "contrastive", "self-distillation", "redundancy and
-                               clusters", "masked", "words and sequences", "items" */
+                               clusters", "masked", "words and sequences", "items", "transfer" */
     const char *authors;    /* "Chen et al." */
     const char *paper;      /* the whole title */
     const char *venue;      /* "ICML 2020" */
@@ -3940,17 +3946,27 @@ typedef struct sslh_finetune_desc {
     int   epochs, batch;   /* default 10, 128; a batch is never more than the samples there are */
     float lr;              /* peak of AdamW's rate; default 1e-3 x batch / 256 */
     float weight_decay;    /* default 0.05; SSLH_OFF: none */
-    float layer_decay;     /* learning rate of each earlier layer is multiplied by this; default 0.75 for ViT, else 1 */
+    float layer_decay;     /* learning rate of each earlier block is multiplied by this; default 0.75 for ViT, else 1 */
     float drop_path;       /* default 0.1 for ViT, else 0; SSLH_OFF: none */
     float smoothing;       /* of labels; default 0.1; SSLH_OFF: none */
     float warmup;          /* epochs; default 1 */
     float fraction;        /* as in sslh_probe_desc */
     uint64_t seed;         /* of the draw of the fraction */
     const sslh_recipe *views; /* default crop 0.2-1 and flip; .mean, .std, unless given, of the encoder's training */
+    int   freeze;          /* blocks, from the image on, whose parameters stay as they are; running statistics follow
+                              the new images, as with sslh_freeze; default 0; all: only the classifier is trained */
+    float head_lr;         /* the classifier's rate is multiplied by this; above 0, default 1 */
 } sslh_finetune_desc;
 /* Trains a copy of the encoder with a linear classifier on labels; the encoder itself is not changed. Returns test
-   accuracy. An untrained encoder gives the supervised baseline. */
+   accuracy. An untrained encoder gives the supervised baseline. The last of n blocks has the rate lr layer_decay, the
+   first lr layer_decay^n; blocks are the stem of a ResNet and its four layers, a ViT's embedding and each of its
+   blocks, a ConvNeXt's stem, stages and what lies between them, the blocks of convnet and NIN, the layers of an MLP,
+   and in nets of your own what begins with the same name up to its first number. Errors: more frozen blocks than there
+   are. */
 SSLH_API float sslh_finetune(sslh_ctx *c, sslh_net *encoder, sslh_data train, sslh_data test, sslh_finetune_desc desc);
+/* The share of the samples whose label has the largest output of a net that gives logits (N,K), such as those of
+   sslh_chain: in evaluation mode, images normalised as its preprocessing says. */
+SSLH_API float sslh_net_accuracy(sslh_ctx *c, sslh_net *net, sslh_data data);
 
 /* The k rows of known (n,D) that are most similar, by cosine, to each row of asked (m,D), the most similar first, ties
    by number: index (m,k) SSLH_I32 and cosine (m,k), persistent. Where asked is known, the same tensor, no row is its
@@ -4133,6 +4149,126 @@ SSLH_API void sslh_classify(sslh_classifier *k, const uint8_t *pixels, int n, in
                             int32_t *label, float *scores);
 /* As sslh_finetune, without a test: the encoder's trained copy and its linear layer as a classifier ("logistic"). */
 SSLH_API sslh_classifier *sslh_finetune_keep(sslh_ctx *c, sslh_net *encoder, sslh_data train, sslh_finetune_desc desc);
+/* A classifier of the kinds "logistic" and "svm" with the encoder from whose pooled output it has learnt (NULL: that of
+   k) as one net, images -> (N,K), scores before the softmax: sslh_chain of the encoder itself and of a new linear
+   layer. For sslh_distill. Errors: a forest, an encoder of another width, none. */
+SSLH_API sslh_net *sslh_classifier_net(sslh_classifier *k, sslh_net *encoder);
+#endif
+
+/* ================================================================================================================== */
+/*  >>api-transfer  what one net hands on to another                                                                  */
+/* ================================================================================================================== */
+/* To another task: sslh_finetune (>>api-eval). To another net: sslh_distill. To a net of another shape: sslh_net_widen,
+   sslh_net_deepen and sslh_net_prune_filters, which leave the net as it is and return a new one of its context, with
+   its preprocessing and mode; sslh_save_net saves it like any other. */
+
+#ifndef SSLH_WITH_TRANSFER
+#define SSLH_WITH_TRANSFER SSLH_WITH_ALL
+#elif SSLH_I_EMPTY(SSLH_WITH_TRANSFER)
+#undef SSLH_WITH_TRANSFER
+#define SSLH_WITH_TRANSFER 1
+#endif
+#if SSLH_WITH_TRANSFER
+/* What a student imitates; the equations are in >>distill. */
+typedef enum sslh_distill_kind {
+    SSLH_DISTILL_LOGITS = 1,  /* what the teacher says of the classes (Hinton et al. 2015) */
+    SSLH_DISTILL_HINT,        /* its features or a map inside it, through a linear layer (Romero et al. 2015) */
+    SSLH_DISTILL_RELATIONS,   /* distances and angles between the images of a batch (Park et al. 2019) */
+    SSLH_DISTILL_SIMILARITY,  /* how similar it finds an image to those of a queue (Fang et al. 2021) */
+    SSLH_DISTILL_REGRESSION   /* the direction of its features, through an MLP (Navaneet et al. 2021) */
+} sslh_distill_kind;
+typedef struct sslh_distill_desc {
+    int   kind;               /* an sslh_distill_kind, 1 to 5; default 1 */
+    float temperature;        /* logits: T, which softens both distributions, above 0, at most 1000; default 4 */
+    float labels;             /* logits: share of the loss that is the cross-entropy with labels, at least 0, below 1;
+                                 default 0, and the data need no labels */
+    float fraction;           /* logits: share of the labels used, the same of every class, above 0, at most 1; default
+                                 1; the teacher is asked about all images */
+    int   fraction_seed;      /* of the draw of the fraction, at least 0: the .seed with which sslh_finetune draws the
+                                 same; default 0 */
+    float distance;           /* relations: weight of the distances, at least 0; default 1; SSLH_OFF: none */
+    float angle;              /* relations: weight of the angles, at least 0; default 2; SSLH_OFF: none */
+    float student_temperature;/* similarity: of the student, above 0; default 0.2 */
+    float teacher_temperature;/* similarity: of the teacher, above 0; default 0.01 */
+    int   queue;              /* similarity: images of earlier batches, 1 to 16777216; default 4096 (65536 in the
+                                 paper) */
+    int   head_layers;        /* of the student's head, 1 to 7; default auto (0): 1 for logits and hints, else 2; none
+                                 for relations */
+    int   head_hidden;        /* its hidden width, 1 to 1048576; default auto (0): twice the student's width */
+    const char *tap;          /* intermediate result of the student that is compared; default output (NULL) */
+    const char *teacher_tap;  /* the same of the teacher; default output (NULL) */
+    const sslh_recipe *views; /* default SSLH_VIEWS_ROTATION (shifted by up to 4 pixels, mirrored), so that the teacher
+                                 still knows what it sees. Student and teacher see the same view, each with its own
+                                 normalisation; mean and std of the recipe are not used */
+    const char *settings;     /* short, for runs of minutes, or paper, for hundreds of epochs; default short */
+} sslh_distill_desc;
+/* encoder: the student, any output. teacher: any net that takes the same images; it is asked in evaluation mode and not
+   changed, belongs to the caller, is not part of checkpoints, and must outlive the method. For logits its output is
+   (N,K): a net of sslh_classifier_net or sslh_chain. Maps and tokens are averaged, except that hints compare maps of
+   equal sides place by place. Errors: a teacher that is the student or of another context; labels where there are none.
+   Second number: agreement, 1 when the student does what the teacher does: the share of images of which both say the
+   same (logits, similarity) or find the same nearest other one (relations), the share of the teacher's variance that
+   is explained (hints), the mean cosine (regression). Training: batch=128 optimizer=adamw lr=3e-3 weight_decay=0.01
+   schedule=cosine warmup=1. Paper: kind=4 batch=256 optimizer=sgd lr=0.03 lr_scales=1 weight_decay=1e-4
+   schedule=cosine. */
+SSLH_API sslh_method sslh_distill(sslh_ctx *c, sslh_net *encoder, sslh_net *teacher, sslh_distill_desc desc);
+/* The student of logits with its head as one net, images -> (N,K), which shares both with the method. */
+SSLH_API sslh_net *sslh_distill_classifier(const sslh_method *m);
+
+/* The losses alone; gradients to the student only. Hinton et al. 2015: T^2 times the divergence of the student's
+   softened distribution from the teacher's, logits (N,K); 0 when both say the same, half the variance of the difference
+   of the logits for large T. */
+SSLH_API sslh_tensor *sslh_distill_loss(sslh_ctx *c, sslh_tensor *student, sslh_tensor *teacher, float temperature);
+/* Park et al. 2019, eq. 4 and 6: embeddings (N,D) of the student and (N,E) of the teacher, N at least 2. Distances are
+   divided by their mean; angles are those of all triples, N^3 of them. 0 when the two sets differ by a rotation, a
+   shift and a scale. */
+SSLH_API sslh_tensor *sslh_rkd_distance(sslh_ctx *c, sslh_tensor *student, sslh_tensor *teacher);
+SSLH_API sslh_tensor *sslh_rkd_angle(sslh_ctx *c, sslh_tensor *student, sslh_tensor *teacher);
+/* Fang et al. 2021, eq. 5, as a divergence: student and teacher (N,D), which are scaled to length 1, queue (K,D). The
+   last possible answer to each row is the teacher's own embedding of it. */
+SSLH_API sslh_tensor *sslh_seed_loss(sslh_ctx *c, sslh_tensor *student, sslh_tensor *teacher, sslh_tensor *queue,
+                                     float student_temperature, float teacher_temperature);
+
+typedef struct sslh_widen_desc {
+    int      layer;    /* of sslh_mlp, or block of sslh_convnet, from 1; not the last one; must be given */
+    int      width;    /* afterwards; default twice what it is */
+    float    noise;    /* how unequally copies of a unit share the weights that lead out of it, at least 0, below 1;
+                          default 0.5; SSLH_OFF: equally, and copies then stay copies for ever */
+    uint64_t seed;     /* of the draws of units to be copied and of shares */
+} sslh_widen_desc;
+/* Net2WiderNet (Chen, Goodfellow, Shlens 2016): a net that computes the same function, to rounding, in both modes, with
+   copies of randomly drawn units. Errors: a net of another kind, group norm, a smaller width. */
+SSLH_API sslh_net *sslh_net_widen(sslh_net *net, sslh_widen_desc desc);
+
+typedef struct sslh_deepen_desc {
+    int          layer;  /* behind which a new one is put, from 1: block of sslh_convnet, sslh_vit or sslh_convnext
+                            (counted through its stages), layer of sslh_mlp, but not its last one; must be given */
+    sslh_tensor *sample; /* convnet and mlp with batch norm: inputs (N,..) whose statistics the new norm takes over, so
+                            that the function is nearly the same in training mode too; NULL: it is the same in
+                            evaluation mode only */
+} sslh_deepen_desc;
+/* Net2DeeperNet: a net that computes the same function, to rounding, in evaluation mode. The new layer of an MLP or a
+   convnet (a block of stride 1) is the identity, which needs ReLU before it; the new block of a ViT or ConvNeXt is a
+   fresh one that adds 0. Later blocks and taps count one up. Errors: a net of another kind, another activation, group
+   norm, more layers than there is room for. */
+SSLH_API sslh_net *sslh_net_deepen(sslh_net *net, sslh_deepen_desc desc);
+
+typedef enum sslh_prune_kind {
+    SSLH_PRUNE_L1 = 1, /* sum of the absolute weights that lead into the unit (Li et al. 2017) */
+    SSLH_PRUNE_GAMMA,  /* absolute gain of its batch norm (Liu et al. 2017) */
+    SSLH_PRUNE_RANDOM  /* drawn, for comparison */
+} sslh_prune_kind;
+typedef struct sslh_prune_desc {
+    float    share;    /* of the units of each layer that are removed, above 0, below 1 (rounded; one always stays);
+                          must be given */
+    int      layer;    /* of this layer or block only, from 1; default all but the last, whose width is the output's */
+    int      kind;     /* an sslh_prune_kind; default SSLH_PRUNE_L1 */
+    uint64_t seed;     /* of SSLH_PRUNE_RANDOM */
+} sslh_prune_desc;
+/* A smaller net without the least important units of sslh_mlp or filters of sslh_convnet: weights, norms and the inputs
+   of the next layer are cut, the rest keeps its values and order. The function changes; train it again. Errors: a net
+   of another kind or with one layer, group norm, SSLH_PRUNE_GAMMA without batch norm. */
+SSLH_API sslh_net *sslh_net_prune_filters(sslh_net *net, sslh_prune_desc desc);
 #endif
 
 /* ================================================================================================================== */
@@ -5256,7 +5392,8 @@ SSLH_I_FN sslh_real sslh_i_lane_sum(const sslh_real *x, size_t n) {
 /* The settings of an encoder that the text .arch of a net lists: a table that ends with a row without a name. The same
    table serves sslh_i_arch_write, when an encoder is made, and sslh_i_arch_read, when sslh_load_net makes it again, so
    that the two cannot disagree. The kinds are an int; an int that is not written when it is 0 (SSLH_I_SET_OPTIONAL:
-   added when there were already files without it); a list of up to eight ints, ended by 0; an sslh_activation. */
+   added when there were already files without it); a list of up to eight ints, ended by 0, likewise; an
+   sslh_activation. */
 enum { SSLH_I_SET_INT, SSLH_I_SET_OPTIONAL, SSLH_I_SET_LIST, SSLH_I_SET_ACTIVATION };
 typedef struct sslh_i_setting { const char *name; size_t at; int kind; } sslh_i_setting; /* at: offset in the desc */
 
@@ -5632,6 +5769,7 @@ SSLH_I_FN int sslh_i_net_dead(const sslh_net *net);
 SSLH_I_FN void sslh_i_last_places(sslh_net *net, char name[32]);
 SSLH_I_FN void sslh_i_arch_write(sslh_net *net, const sslh_i_setting *s, const void *desc);
 SSLH_I_FN int sslh_i_children(const sslh_net *net);
+SSLH_I_FN int sslh_i_block_rates(sslh_net *net, int blocks, float decay, int freeze);
 SSLH_I_FN int sslh_i_optimizer_ok(const sslh_optimizer *o);
 SSLH_I_FN int64_t sslh_i_optimizer_steps(const sslh_optimizer *o, int group);
 SSLH_I_FN void sslh_i_optimizer_decay_by(sslh_optimizer *o, float factor);
@@ -5651,6 +5789,8 @@ SSLH_I_FN sslh_tensor *sslh_i_supcon_rows(sslh_ctx *c, sslh_tensor *z, sslh_tens
                                           float *top1);
 SSLH_I_FN sslh_tensor *sslh_i_pair_loss(sslh_ctx *c, const char *op, int least, sslh_tensor *image, sslh_tensor *text,
                                         sslh_tensor *scale, sslh_tensor *bias, sslh_tensor *same, float *top1);
+SSLH_I_FN int sslh_i_embeddings_ok(sslh_ctx *c, const char *op, const sslh_tensor *a, const sslh_tensor *b);
+SSLH_I_FN int sslh_i_temperature_ok(sslh_ctx *c, const char *op, float temperature);
 SSLH_I_FN sslh_tensor *sslh_i_places_draw(sslh_ctx *c, const char *op, const sslh_batch *batch, int negatives,
                                           int from);
 SSLH_I_FN sslh_tensor *sslh_i_places_of(sslh_ctx *c, const char *op, const sslh_tensor *draws, int N, int T, int from);
@@ -5828,7 +5968,7 @@ SSLH_I_FN uint32_t sslh_i_text_hash(uint32_t h, const char *p, size_t n);
                  teachers and queues of many, the settings of a run
      >>rotation >>jigsaw >>context >>inpainting >>colorization >>next-frame >>frame-order >>autoencoder >>vae >>gan
      >>simclr >>moco >>supcon >>nnclr >>cpc >>cpc2 >>clip >>byol >>simsiam >>dino >>barlow >>vicreg >>swav >>mae
-     >>jepa >>word2vec >>gpt >>bert >>electra >>bart >>sentence-order >>sasrec >>bert4rec    one section for each method
+     >>jepa >>word2vec >>gpt >>bert >>electra >>bart >>sentence-order >>sasrec >>bert4rec >>distill    one section for each method
      >>methods   their list, one row each
      >>train     one step, the loop over epochs, progress
      >>eval      what a representation is worth: linear probe, nearest neighbours, fine-tuning, collapse meters
@@ -5836,6 +5976,7 @@ SSLH_I_FN uint32_t sslh_i_text_hash(uint32_t h, const char *p, size_t n);
      >>classifiers  what is put behind an encoder: forest, linear SVM, logistic regression; k-means
      >>losses    the losses with their equations, each as one operation with its derivative
      >>nets >>encoders    named parameters and layers; MLP, conv nets, ResNet, transformers on patches and on text, GRU
+     >>structure nets made wider, deeper and narrower
      >>optim     update rules and schedules
      >>views     augmentation as the caller sees it
      >>settings  how a field takes its default, and a method is made from its name and a line of text
@@ -16158,6 +16299,421 @@ SSLH_I_FN sslh_method sslh_i_bert4rec_make(sslh_ctx *c, sslh_net *encoder, sslh_
 #endif /* SSLH_WITH_BERT4REC */
 
 /* ================================================================================================================== */
+/*  >>distill       knowledge distillation                                                                            */
+/* ================================================================================================================== */
+
+#if SSLH_WITH_TRANSFER
+/* Logits: Hinton, Vinyals, Dean: "Distilling the knowledge in a neural network", NIPS 2014 workshop, arXiv 2015.
+   Hints: Romero, Ballas, Kahou, Chassang, Gatta, Bengio: "FitNets: hints for thin deep nets", ICLR 2015.
+   Relations: Park, Kim, Lu, Cho: "Relational knowledge distillation", CVPR 2019.
+   Similarity: Fang, Wang, Wang, Zhang, Yang, Liu: "SEED: self-supervised distillation for visual representation",
+   ICLR 2021. Regression: Navaneet, Koohpayegani, Tejankar, Pirsiavash: "SimReg", BMVC 2021.
+
+   Learns from: a teacher, most often a larger net that has learnt more or from more labels. The student does not learn
+   what is right but what the teacher makes of an image, which says more than a label: how much a shirt is like a coat.
+   No labels are needed, so that images without any can be used, and no negatives either. s and t are what the student
+   and the teacher compute of the same view, g is a head on the student, u(x) = x / |x|, r the teacher's features with
+   mean 0 and variance 1 in each channel of the batch.
+
+     logits      L = (1 - a) T^2 sum over k of p_k ln(p_k / q_k) + a CE(label, g(s)),
+                 p = softmax(t / T),  q = softmax(g(s) / T)                                           (1)
+     hints       L = mean of (g(s) - r)^2, for maps of one side at each place                         (2)
+     relations   L = l_D H(|s_i - s_j| / mu_s, |t_i - t_j| / mu_t)
+                   + l_A H(cos(s_j - s_i, s_k - s_i), cos(t_j - t_i, t_k - t_i)),
+                 H: Huber's loss, mean over all i, j, k; mu: the mean distance                        (3)
+     similarity  L = sum over d of p_d ln(p_d / q_d),  d: the rows of a queue of earlier u(t), and u(t) itself
+                 p = softmax(u(t).d / t_t),  q = softmax(u(g(s)).d / t_s)                             (4)
+     regression  L = |u(g(s)) - u(t)|^2 = 2 - 2 cos(g(s), t)                                          (5)
+
+   For large T, (1) becomes half the variance over the classes of the difference of the logits (with logits of mean 0,
+   half the mean squared error); without T^2 its gradient would shrink as 1/T^2 beside that of the labels. In (4) the
+   papers minimise the cross-entropy, which differs by the entropy of p, a constant.
+   Defaults: ours, for runs of minutes. "paper": SEED's training, for 200 epochs on ImageNet.
+   Traps: the teacher must be better than the student could become alone, else there is nothing to hand on: most is
+   gained where labels are few and the teacher was pretrained without them. It has to be in evaluation mode and see the
+   same view as the student, one that it knows: a classifier that was fitted to whole images guesses at small crops, and
+   the student learns the guesses. A teacher that has fitted the labels of these very images says no more than they do,
+   which is the reason for T above 1; one that has seen few labels is soft at T = 1. (3) is computed within groups of up
+   to 64 images of a batch, because the number of triples grows with the cube. */
+
+static const sslh_setting sslh_i_distill_settings[] = {
+    {SSLH_I_FIELD(sslh_distill_desc, kind), SSLH_SETTING_INT, "1", "1 to 5"},
+    {SSLH_I_FIELD(sslh_distill_desc, temperature), SSLH_SETTING_REAL, "4", "above 0, at most 1000"},
+    {SSLH_I_FIELD(sslh_distill_desc, labels), SSLH_SETTING_REAL, "0", "at least 0, below 1"},
+    {SSLH_I_FIELD(sslh_distill_desc, fraction), SSLH_SETTING_REAL, "1", "above 0, at most 1"},
+    {SSLH_I_FIELD(sslh_distill_desc, fraction_seed), SSLH_SETTING_INT, "0", "at least 0"},
+    {SSLH_I_FIELD(sslh_distill_desc, distance), SSLH_SETTING_REAL, "1", "at least 0"},
+    {SSLH_I_FIELD(sslh_distill_desc, angle), SSLH_SETTING_REAL, "2", "at least 0"},
+    {SSLH_I_FIELD(sslh_distill_desc, student_temperature), SSLH_SETTING_REAL, "0.2", "above 0"},
+    {SSLH_I_FIELD(sslh_distill_desc, teacher_temperature), SSLH_SETTING_REAL, "0.01", "above 0"},
+    {SSLH_I_FIELD(sslh_distill_desc, queue), SSLH_SETTING_INT, "4096", "1 to 16777216"},
+    {SSLH_I_FIELD(sslh_distill_desc, head_layers), SSLH_SETTING_INT, "auto", "1 to 7"},
+    {SSLH_I_FIELD(sslh_distill_desc, head_hidden), SSLH_SETTING_INT, "auto", "1 to 1048576"},
+    {SSLH_I_FIELD(sslh_distill_desc, tap), SSLH_SETTING_TEXT, "output", SSLH_I_TAP_NAMES},
+    {SSLH_I_FIELD(sslh_distill_desc, teacher_tap), SSLH_SETTING_TEXT, "output", SSLH_I_TAP_NAMES},
+    {SSLH_I_FIELD(sslh_distill_desc, views), SSLH_SETTING_RECIPE, "rotation", SSLH_I_RECIPE_NAMES},
+    {SSLH_I_FIELD(sslh_distill_desc, settings), SSLH_SETTING_WORD, "short", SSLH_I_SETTINGS_NAMES},
+};
+static const char sslh_i_distill_training[] =
+    "batch=128 optimizer=adamw lr=3e-3 weight_decay=0.01 schedule=cosine warmup=1";
+static const char sslh_i_distill_paper[] =
+    "kind=4 batch=256 optimizer=sgd lr=0.03 lr_scales=1 weight_decay=1e-4 schedule=cosine";
+
+typedef struct sslh_i_distill {
+    sslh_distill_desc d;
+    sslh_recipe  views;
+    sslh_net    *teacher;   /* the caller's */
+    sslh_net    *head;      /* g; NULL for relations */
+    sslh_i_queue queue;     /* similarity: (K,E) */
+    sslh_tensor *rows;      /* similarity: u(t) (N,E) of this step, for the queue */
+    uint8_t     *labelled;  /* (samples of the whole data set) 1: its label is used; NULL: all are */
+} sslh_i_distill;
+
+/* --- the losses --------------------------------------------------------------------------------------------------- */
+
+/* The first term of (1), from x / T of both; the softened distributions have gradients of size 1/T^2, hence T^2. */
+SSLH_DEF sslh_tensor *sslh_distill_loss(sslh_ctx *c, sslh_tensor *student, sslh_tensor *teacher, float temperature) {
+    const char *const op = "sslh_distill_loss";
+    const sslh_real T = (sslh_real)temperature;
+    sslh_tensor *in[2], *p;
+    in[0] = student;
+    in[1] = teacher;
+    if (!sslh_i_begin(c, op, in, 2, 1) || !sslh_i_embeddings_ok(c, op, student, teacher)) return sslh_i_dummy(c);
+    if (!(temperature > 0 && temperature <= 1000)) {
+        sslh_fail(c, SSLH_E_USAGE, "%s: temperature %g: it must be above 0 and at most 1000", op, (double)temperature);
+        return sslh_i_dummy(c);
+    }
+    p = sslh_softmax(c, sslh_scale(c, sslh_detach(c, teacher), 1 / T), 1);               /* (N,K) */
+    student = sslh_log_softmax(c, sslh_scale(c, student, 1 / T), 1);                     /* (N,K): ln q */
+    return sslh_scale(c, sslh_kl_div(c, student, p), T * T);
+}
+
+/* s_j - s_i for all pairs: rows z (N,D) -> (N,N,D), element (i,j) leads from i to j. */
+SSLH_I_FN sslh_tensor *sslh_i_pair_differences(sslh_ctx *c, sslh_tensor *z) {
+    const int n = z->shape[0], d = z->shape[1];
+    return sslh_sub(c, sslh_reshape(c, z, sslh_dim3(1, n, d)), sslh_reshape(c, z, sslh_dim3(n, 1, d)));
+}
+/* Lengths of the last axis, (..,D) -> (..,1); eps keeps the slope of the root finite where two rows are equal. */
+SSLH_I_FN sslh_tensor *sslh_i_lengths(sslh_ctx *c, sslh_tensor *x, sslh_real eps) {
+    if (SSLH_I_BAD(c)) return sslh_i_dummy(c);
+    return sslh_sqrt(c, sslh_shift(c, sslh_sum(c, sslh_square(c, x), SSLH_AXIS(x->ndim - 1), 1), eps));
+}
+/* The distances in (3), divided by their mean: (N,D) -> (N,N,1). */
+SSLH_I_FN sslh_tensor *sslh_i_rkd_distances(sslh_ctx *c, sslh_tensor *z) {
+    const sslh_real pairs = (sslh_real)z->shape[0] * (sslh_real)(z->shape[0] - 1); /* the diagonal is no pair */
+    sslh_tensor *d = sslh_i_lengths(c, sslh_i_pair_differences(c, z), SSLH_I_R(1e-12));
+    sslh_tensor *mean = sslh_shift(c, sslh_scale(c, sslh_sum(c, d, SSLH_ALL, 0), 1 / pairs), SSLH_I_R(1e-12));
+    return sslh_div(c, d, mean);
+}
+/* The cosines in (3): (N,D) -> (N,N,N), element (i,j,k) at the corner i. */
+SSLH_I_FN sslh_tensor *sslh_i_rkd_cosines(sslh_ctx *c, sslh_tensor *z) {
+    sslh_tensor *e = sslh_i_pair_differences(c, z);
+    e = sslh_div(c, e, sslh_i_lengths(c, e, SSLH_I_R(1e-8))); /* (N,N,D): directions; 0 from a row to itself */
+    return sslh_matmul_ex(c, e, e, 0, 1);
+}
+SSLH_I_FN int sslh_i_rkd_ok(sslh_ctx *c, const char *op, sslh_tensor *student, sslh_tensor *teacher) {
+    char s[96], t[96];
+    sslh_tensor *in[2];
+    in[0] = student;
+    in[1] = teacher;
+    if (!sslh_i_begin(c, op, in, 2, 1)) return 0;
+    if (student->ndim == 2 && teacher->ndim == 2 && student->shape[0] == teacher->shape[0] && student->shape[0] > 1)
+        return 1;
+    sslh_fail(c, SSLH_E_SHAPE, "%s: %s and %s: (N,D) and (N,E) with at least two rows are needed", op,
+              sslh_i_str(s, sizeof s, sslh_shape_of(student)), sslh_i_str(t, sizeof t, sslh_shape_of(teacher)));
+    return 0;
+}
+SSLH_DEF sslh_tensor *sslh_rkd_distance(sslh_ctx *c, sslh_tensor *student, sslh_tensor *teacher) {
+    if (!sslh_i_rkd_ok(c, "sslh_rkd_distance", student, teacher)) return sslh_i_dummy(c);
+    teacher = sslh_i_rkd_distances(c, sslh_detach(c, teacher));
+    return sslh_huber(c, sslh_i_rkd_distances(c, student), teacher, 1);
+}
+SSLH_DEF sslh_tensor *sslh_rkd_angle(sslh_ctx *c, sslh_tensor *student, sslh_tensor *teacher) {
+    if (!sslh_i_rkd_ok(c, "sslh_rkd_angle", student, teacher)) return sslh_i_dummy(c);
+    teacher = sslh_i_rkd_cosines(c, sslh_detach(c, teacher));
+    return sslh_huber(c, sslh_i_rkd_cosines(c, student), teacher, 1);
+}
+
+/* The cosines in (4), divided by the temperature: rows z and own (N,D) of length 1 -> (N,K+1), the own one last. */
+SSLH_I_FN sslh_tensor *sslh_i_seed_scores(sslh_ctx *c, sslh_tensor *z, sslh_tensor *own, sslh_tensor *queue,
+                                          float temperature) {
+    sslh_tensor *x[2];
+    x[0] = sslh_matmul_ex(c, z, queue, 0, 1);                    /* (N,K) */
+    x[1] = sslh_sum(c, sslh_mul(c, z, own), SSLH_AXIS(1), 1);    /* (N,1) */
+    return sslh_scale(c, sslh_concat(c, x, 2, 1), 1 / (sslh_real)temperature);
+}
+/* (4) for unit rows; agree, or NULL, receives the share of the rows with the same largest entry. */
+SSLH_I_FN sslh_tensor *sslh_i_seed_rows(sslh_ctx *c, sslh_tensor *s, sslh_tensor *t, sslh_tensor *queue,
+                                        float student_temperature, float teacher_temperature, float *agree) {
+    sslh_tensor *p = sslh_i_seed_scores(c, t, t, queue, teacher_temperature); /* (N,K+1) */
+    s = sslh_i_seed_scores(c, s, t, queue, student_temperature);              /* (N,K+1) */
+    if (agree && !SSLH_I_BAD(c)) *agree = sslh_i_accuracy(s, sslh_argmax(c, p, 1)->ints);
+    return sslh_kl_div(c, sslh_log_softmax(c, s, 1), sslh_softmax(c, p, 1));
+}
+SSLH_DEF sslh_tensor *sslh_seed_loss(sslh_ctx *c, sslh_tensor *student, sslh_tensor *teacher, sslh_tensor *queue,
+                                     float student_temperature, float teacher_temperature) {
+    const char *const op = "sslh_seed_loss";
+    sslh_tensor *in[3];
+    in[0] = student;
+    in[1] = teacher;
+    in[2] = queue;
+    if (!sslh_i_begin(c, op, in, 3, 1) || !sslh_i_embeddings_ok(c, op, student, teacher) ||
+        !sslh_i_temperature_ok(c, op, student_temperature) || !sslh_i_temperature_ok(c, op, teacher_temperature))
+        return sslh_i_dummy(c);
+    if (queue->ndim != 2 || queue->shape[1] != student->shape[1]) {
+        char text[96];
+        sslh_fail(c, SSLH_E_SHAPE, "%s: the queue is %s: (K,%d) is needed", op,
+                  sslh_i_str(text, sizeof text, sslh_shape_of(queue)), student->shape[1]);
+        return sslh_i_dummy(c);
+    }
+    teacher = sslh_l2_normalize(c, sslh_detach(c, teacher), 0);
+    return sslh_i_seed_rows(c, sslh_l2_normalize(c, student, 0), teacher, sslh_detach(c, queue), student_temperature,
+                            teacher_temperature, NULL);
+}
+
+/* --- the method --------------------------------------------------------------------------------------------------- */
+
+/* Marks the samples whose labels are used. The draw is that of sslh_finetune, by the number of a sample in the whole
+   set, which a batch knows. */
+SSLH_I_FN void sslh_i_distill_mark_labels(sslh_method *m, sslh_data data) {
+    sslh_i_distill *s = (sslh_i_distill *)m->self;
+    sslh_ctx *c = m->ctx;
+    const int64_t samples = SSLH_I_MAX(data.total, data.count);
+    sslh_data part;
+    int64_t i;
+    if (!data.labels) {
+        sslh_fail(c, SSLH_E_USAGE, "sslh_distill: .labels is %g, and the data have no labels: leave it at 0, and the "
+                  "teacher alone is imitated", (double)s->d.labels);
+        return;
+    }
+    if (s->head && data.classes > sslh_net_query(s->head).width)
+        sslh_fail(c, SSLH_E_SHAPE, "sslh_distill: the data have %d classes, and the teacher knows %d", data.classes,
+                  sslh_net_query(s->head).width);
+    sslh_i_free(c, s->labelled); /* of a run before */
+    s->labelled = NULL;
+    if (s->d.fraction == 1.0f || SSLH_I_BAD(c)) return;
+    part = sslh_data_fraction(data, (double)s->d.fraction, (uint64_t)s->d.fraction_seed);
+    s->labelled = (uint8_t *)sslh_i_alloc(c, (size_t)samples);
+    if (!s->labelled) return;
+    memset(s->labelled, 0, (size_t)samples);
+    for (i = 0; i < part.count; i++) s->labelled[sslh_i_sample_id(&part, i)] = 1;
+}
+SSLH_I_FN void sslh_i_distill_prepare(sslh_method *m, sslh_data data) {
+    const sslh_i_distill *s = (const sslh_i_distill *)m->self;
+    sslh_recipe r = s->views;
+    sslh_i_normalise_by_data(&r, m->encoder, data); /* the student's; s->views stay in [0,1], for the teacher's */
+    if (s->d.labels > 0) sslh_i_distill_mark_labels(m, data);
+}
+
+/* "images", one view of each, in [0,1]; with a share of labels "labels" too, -1 where there is none. */
+SSLH_I_FN void sslh_i_distill_views(sslh_method *m, const sslh_batch *batch, sslh_view_set *out) {
+    sslh_ctx *c = m->ctx;
+    const sslh_i_distill *s = (const sslh_i_distill *)m->self;
+    sslh_tensor *labels;
+    int i;
+    sslh_view_add(out, "images", sslh_views(c, *batch, s->views, 0)); /* (N,H,W,C) */
+    if (!(s->d.labels > 0)) return;
+    labels = sslh_batch_labels(c, *batch); /* (N) */
+    for (i = 0; s->labelled && !SSLH_I_BAD(c) && i < batch->count; i++)
+        if (!s->labelled[sslh_i_sample_id(&batch->data, batch->index[i])]) labels->ints[i] = -1;
+    sslh_view_add(out, "labels", labels);
+}
+
+/* t: what the teacher makes of images x (N,H,W,C) in [0,1], without gradient and in evaluation mode, whatever mode its
+   owner has left it in. */
+SSLH_I_FN sslh_tensor *sslh_i_distill_ask(sslh_ctx *c, const sslh_i_distill *s, sslh_tensor *x) {
+    const int mode = sslh_is_training(s->teacher);
+    sslh_preprocess p;
+    sslh_forward_desc f;
+    if (SSLH_I_BAD(c)) return sslh_i_dummy(c);
+    memset(&f, 0, sizeof f);
+    f.tap = s->d.teacher_tap;
+    p = sslh_get_preprocess(s->teacher);
+    sslh_no_grad(c, 1);
+    sslh_train_mode(s->teacher, 0);
+    x = sslh_i_normalised(c, sslh_scale(c, x, 1), &p); /* a copy, because it is normalised in place */
+    x = sslh_forward_ex(s->teacher, x, f);
+    sslh_train_mode(s->teacher, mode);
+    sslh_no_grad(c, 0);
+    return x;
+}
+
+/* (1): s (N,D), t (N,K) */
+SSLH_I_FN sslh_tensor *sslh_i_distill_logits(sslh_method *m, const sslh_view_set *v, sslh_tensor *s, sslh_tensor *t) {
+    sslh_ctx *c = m->ctx;
+    const sslh_i_distill *self = (const sslh_i_distill *)m->self;
+    const sslh_real a = (sslh_real)self->d.labels;
+    sslh_tensor *labels = sslh_i_view_if_any(v, "labels"), *loss;
+    size_t i = 0;
+    s = sslh_forward(self->head, s); /* (N,K) */
+    loss = sslh_distill_loss(c, s, t, self->d.temperature);
+    if (SSLH_I_BAD(c)) return sslh_i_dummy(c);
+    m->numbers[0].value = sslh_i_accuracy(s, sslh_argmax(c, t, 1)->ints);
+    if (!labels) return loss;
+    loss = sslh_scale(c, loss, 1 - a);
+    while (i < labels->count && labels->ints[i] < 0) i++;
+    if (i == labels->count) return loss; /* nobody here has a label */
+    return sslh_add(c, loss, sslh_scale(c, sslh_cross_entropy_ex(c, s, labels, 0, -1), a));
+}
+
+/* (2): both (N,D) and (N,E), or maps of one side, which are compared place by place. */
+SSLH_I_FN sslh_tensor *sslh_i_distill_hint(sslh_method *m, sslh_tensor *s, sslh_tensor *t) {
+    sslh_ctx *c = m->ctx;
+    const sslh_i_distill *self = (const sslh_i_distill *)m->self;
+    sslh_tensor *loss;
+    if (SSLH_I_BAD(c)) return sslh_i_dummy(c);
+    s = sslh_reshape(c, s, sslh_dim2(-1, s->shape[s->ndim - 1])); /* (N H W,D), or as it is */
+    t = sslh_reshape(c, t, sslh_dim2(-1, t->shape[t->ndim - 1])); /* (N H W,E) */
+    t = sslh_standardize(c, t, SSLH_AXIS(0), 0);                  /* r */
+    loss = sslh_mse(c, sslh_forward(self->head, s), t);
+    m->numbers[0].value = 1 - sslh_item(loss); /* r has variance 1 */
+    return loss;
+}
+
+/* The share of rows for which the nearest other row is the same: distances (N,N,1) of both. */
+SSLH_I_FN float sslh_i_same_nearest(const sslh_tensor *a, const sslh_tensor *b) {
+    const int n = a->shape[0];
+    int i, j, same = 0;
+    for (i = 0; i < n; i++) {
+        const sslh_real *x = a->data + (size_t)i * (size_t)n, *y = b->data + (size_t)i * (size_t)n;
+        int p = i == 0, q = i == 0; /* the first other row */
+        for (j = 0; j < n; j++) {
+            if (j != i && x[j] < x[p]) p = j;
+            if (j != i && y[j] < y[q]) q = j;
+        }
+        same += p == q;
+    }
+    return (float)same / (float)n;
+}
+/* (3) within groups of 2 to 64 rows of nearly equal size: s (N,D), t (N,E), N at least 2. */
+SSLH_I_FN sslh_tensor *sslh_i_distill_relations(sslh_method *m, sslh_tensor *s, sslh_tensor *t) {
+    sslh_ctx *c = m->ctx;
+    const sslh_i_distill *self = (const sslh_i_distill *)m->self;
+    sslh_tensor *loss = NULL;
+    int g, groups, N;
+    float agree = 0;
+    if (SSLH_I_BAD(c)) return sslh_i_dummy(c);
+    N = s->shape[0];
+    groups = (N + 63) / 64;
+    for (g = 0; g < groups && !SSLH_I_BAD(c); g++) {
+        const int from = (int)((int64_t)N * g / groups), to = (int)((int64_t)N * (g + 1) / groups);
+        const sslh_real share = (sslh_real)(to - from) / (sslh_real)N;
+        sslh_tensor *a = sslh_slice(c, s, 0, from, to), *b = sslh_slice(c, t, 0, from, to), *term;
+        sslh_tensor *da = sslh_i_rkd_distances(c, a), *db = sslh_i_rkd_distances(c, b); /* (n,n,1) */
+        if (SSLH_I_BAD(c)) break;
+        agree += (float)share * sslh_i_same_nearest(da, db);
+        term = sslh_scale(c, sslh_huber(c, da, db, 1), share * (sslh_real)self->d.distance);
+        loss = loss ? sslh_add(c, loss, term) : term;
+        if (self->d.angle > 0)
+            loss = sslh_add(c, loss, sslh_scale(c, sslh_rkd_angle(c, a, b), share * (sslh_real)self->d.angle));
+    }
+    m->numbers[0].value = agree;
+    return loss ? loss : sslh_i_dummy(c);
+}
+
+SSLH_I_FN sslh_tensor *sslh_i_distill_step_loss(sslh_method *m, const sslh_view_set *v, int phase) {
+    sslh_ctx *c = m->ctx;
+    sslh_i_distill *self = (sslh_i_distill *)m->self;
+    sslh_tensor *x = sslh_view_get(v, "images"), *s, *t, *loss; /* (N,H,W,C) */
+    sslh_forward_desc f;
+    (void)phase;
+    memset(&f, 0, sizeof f);
+    f.tap = self->d.tap;
+    t = sslh_i_distill_ask(c, self, x);
+    s = sslh_forward_ex(m->encoder, sslh_i_apply_preprocess(c, x, m->encoder), f);
+    if (SSLH_I_BAD(c)) return sslh_i_dummy(c);
+    if (self->d.kind == SSLH_DISTILL_HINT && s->ndim == t->ndim &&
+        !memcmp(s->shape, t->shape, (size_t)(s->ndim - 1) * sizeof s->shape[0])) return sslh_i_distill_hint(m, s, t);
+    s = sslh_i_pool_features(c, s); /* (N,D) */
+    t = sslh_i_pool_features(c, t); /* (N,E) */
+    switch (self->d.kind) {
+    case SSLH_DISTILL_LOGITS: return sslh_i_distill_logits(m, v, s, t);
+    case SSLH_DISTILL_HINT: return sslh_i_distill_hint(m, s, t);
+    case SSLH_DISTILL_RELATIONS: return sslh_i_distill_relations(m, s, t);
+    case SSLH_DISTILL_SIMILARITY:
+        self->rows = t = sslh_l2_normalize(c, t, 0);
+        s = sslh_l2_normalize(c, sslh_forward(self->head, s), 0);
+        return sslh_i_seed_rows(c, s, t, sslh_state(m->net, self->queue.rows), self->d.student_temperature,
+                                self->d.teacher_temperature, &m->numbers[0].value); /* (4) */
+    default: break;
+    }
+    loss = sslh_negative_cosine(c, sslh_forward(self->head, s), t);
+    m->numbers[0].value = -sslh_item(loss);
+    return sslh_shift(c, sslh_scale(c, loss, 2), 2); /* (5) */
+}
+/* (4): this batch is in the queue of the next ones. */
+SSLH_I_FN void sslh_i_distill_enqueue(sslh_method *m, int phase) {
+    const sslh_i_distill *s = (const sslh_i_distill *)m->self;
+    (void)phase;
+    sslh_i_queue_put(m->net, s->queue, s->rows);
+}
+
+/* 1 when the teacher can be asked; otherwise 0 and an error. */
+SSLH_I_FN int sslh_i_distill_teacher_ok(sslh_ctx *c, sslh_net *encoder, sslh_net *teacher, const sslh_distill_desc *d) {
+    const char *const op = "sslh_distill";
+    if (SSLH_I_BAD(c)) return 0;
+    if (sslh_i_net_dead(teacher))
+        sslh_fail(c, SSLH_E_USAGE, "%s: the teacher could not be made (NULL, or an error that was cleared)", op);
+    else if (sslh_net_ctx(teacher) != c)
+        sslh_fail(c, SSLH_E_USAGE, "%s: the teacher belongs to another context (sslh_clone_into copies it)", op);
+    else if (teacher == encoder)
+        sslh_fail(c, SSLH_E_USAGE, "%s: student and teacher are one net: give the student a clone to learn from, or "
+                  "sslh_byol, whose teacher follows the student", op);
+    else if (d->kind == SSLH_DISTILL_LOGITS && !d->teacher_tap && sslh_net_query(teacher).kind != SSLH_VECTOR)
+        sslh_fail(c, SSLH_E_SHAPE, "%s: the teacher \"%s\" gives no logits (N,K): take sslh_classifier_net or "
+                  "sslh_chain, or another .kind", op, sslh_net_query(teacher).name);
+    else if (d->labels > 0 && d->kind != SSLH_DISTILL_LOGITS)
+        sslh_fail(c, SSLH_E_USAGE, "%s: .labels is %g, which only .kind 1 (logits) has", op, (double)d->labels);
+    return !SSLH_I_BAD(c);
+}
+
+SSLH_DEF sslh_method sslh_distill(sslh_ctx *c, sslh_net *encoder, sslh_net *teacher, sslh_distill_desc d) {
+    const char *const op = "sslh_distill";
+    sslh_i_distill s;
+    sslh_method m;
+    sslh_mlp_desc head;
+    int width = 1, out = 1;
+    memset(&s, 0, sizeof s);
+    memset(&head, 0, sizeof head);
+    sslh_i_resolve(c, op, sslh_i_distill_settings, SSLH_I_LENGTH(sslh_i_distill_settings), &d);
+    if (sslh_i_check_encoder(c, op, encoder, -1) && sslh_i_distill_teacher_ok(c, encoder, teacher, &d)) {
+        width = sslh_i_tap_width(c, op, encoder, d.tap);
+        out = sslh_i_tap_width(c, op, teacher, d.teacher_tap);
+    }
+    if (!d.head_layers) d.head_layers = d.kind <= SSLH_DISTILL_HINT ? 1 : 2;
+    if (!d.head_hidden) d.head_hidden = 2 * width;
+    s.d = d;
+    s.views = d.views ? *d.views : sslh_recipe_rotation();
+    memset(s.views.mean, 0, sizeof s.views.mean);
+    memset(s.views.std, 0, sizeof s.views.std);
+    s.teacher = teacher;
+    head.in = width;
+    head.batch_norm = 1;
+    if (d.kind != SSLH_DISTILL_RELATIONS) s.head = sslh_i_head_new(c, head, d.head_layers, d.head_hidden, out);
+    m = sslh_i_method_begin(c, "distill", encoder, &s, sizeof s);
+    if (s.head) sslh_child(m.net, "head", s.head);
+    if (d.kind == SSLH_DISTILL_SIMILARITY && !SSLH_I_BAD(c)) {
+        ((sslh_i_distill *)m.self)->queue = sslh_i_queue_new(m.net, d.queue, out);
+        m.grads = sslh_i_distill_enqueue;
+    }
+    m.prepare = sslh_i_distill_prepare;
+    m.views = sslh_i_distill_views;
+    m.loss = sslh_i_distill_step_loss;
+    m.min_batch = 2;
+    return sslh_i_method_end(m);
+}
+
+SSLH_DEF sslh_net *sslh_distill_classifier(const sslh_method *m) {
+    const sslh_i_distill *s = (const sslh_i_distill *)sslh_i_self("sslh_distill_classifier", m, "sslh_distill");
+    if (s && s->d.kind == SSLH_DISTILL_LOGITS && !s->d.tap) return sslh_chain(m->ctx, m->encoder, s->head);
+    if (s)
+        sslh_fail(m->ctx, SSLH_E_USAGE, "sslh_distill_classifier: a student of logits (.kind 1) without .tap is "
+                  "needed");
+    return sslh_i_dummy_net(m ? m->ctx : NULL);
+}
+#endif /* SSLH_WITH_TRANSFER */
+
+/* ================================================================================================================== */
 /*  >>methods       the list of methods                                                                               */
 /* ================================================================================================================== */
 
@@ -16356,6 +16912,12 @@ static const sslh_method_info sslh_i_methods[] = {
      "BERT4Rec: sequential recommendation with bidirectional encoder representations from transformer", "CIKM 2019",
      2019, "predicting hidden items from both sides", "histories", "transformer",
      "SSLH_WITH_BERT4REC", "sslh_bert4rec", "sslh_linear_cross_entropy", {"perplexity"}, SSLH_I_MADE(bert4rec)},
+#endif
+#if SSLH_WITH_TRANSFER
+    {"distill", "Distillation", "transfer", "Hinton et al.", "Distilling the knowledge in a neural network",
+     "arXiv 2015", 2015, "imitating another net", "images", "any", "SSLH_WITH_TRANSFER", "sslh_distill",
+     "sslh_distill_loss", {"agreement"}, sslh_i_distill_settings, SSLH_I_LENGTH(sslh_i_distill_settings),
+     sizeof(sslh_distill_desc), sslh_i_distill_training, sslh_i_distill_paper, NULL},
 #endif
     {NULL, NULL, NULL, NULL, NULL, NULL, 0, NULL, NULL, NULL, NULL, NULL, NULL, {NULL}, NULL, 0, 0, NULL, NULL, NULL},
 };
@@ -17665,35 +18227,6 @@ SSLH_DEF sslh_tensor *sslh_thumbnails(sslh_ctx *c, sslh_data data, int side) {
 
 /* --- fine-tuning -------------------------------------------------------------------------------------------------- */
 
-/* Layer-wise decay (Clark et al. 2020, as MAE uses it): block b of a transformer of depth B has the learning rate lr x
-   decay^(B - b), the patch projection lr x decay^(B + 1), the classifier lr. Early layers hold what transfers, late
-   layers what has to change. Returns 1 for a transformer. */
-SSLH_I_FN int sslh_i_layer_decay(sslh_net *net, float decay) {
-    char name[64];
-    int depth = 0, i;
-    float scale = 1.0f;
-    sslh_param_opts o;
-    memset(&o, 0, sizeof o);
-    for (;;) {
-        snprintf(name, sizeof name, "blocks.%d.norm1.weight", depth);
-        if (!sslh_find(net, name)) break;
-        depth++;
-    }
-    if (depth == 0 || decay == 1.0f) return depth > 0;
-    for (i = depth - 1; i >= 0; i--) {
-        scale = scale * decay;
-        snprintf(name, sizeof name, "blocks.%d.", i);
-        o.lr_scale = scale;
-        sslh_param_set_matching(net, name, o);
-    }
-    o.lr_scale = scale * decay;
-    sslh_param_set_matching(net, "patch_embed", o);
-    o.decay_scale = (float)SSLH_OFF; /* class token and positions stay without weight decay */
-    sslh_param_set_matching(net, "cls_token", o);
-    sslh_param_set_matching(net, "pos_embed", o);
-    return 1;
-}
-
 /* Fills in what the caller left out. */
 SSLH_I_FN void sslh_i_finetune_resolve(sslh_finetune_desc *d, int64_t count, int transformer) {
     if (!d->epochs) d->epochs = 10;
@@ -17708,6 +18241,7 @@ SSLH_I_FN void sslh_i_finetune_resolve(sslh_finetune_desc *d, int64_t count, int
     if (d->smoothing < 0.0f) d->smoothing = 0.0f;
     if (d->warmup == 0.0f) d->warmup = 1.0f;
     if (d->warmup < 0.0f) d->warmup = 0.0f;
+    if (d->head_lr == 0.0f) d->head_lr = 1.0f;
 }
 
 /* The views for training: the caller's or MAE's for fine-tuning, normalised as the encoder expects. */
@@ -17775,12 +18309,13 @@ SSLH_I_FN void sslh_i_finetune_run(sslh_ctx *c, sslh_net *net, sslh_net *head, s
     }
     sslh_pop(c);
     sslh_i_ahead_cancel(c, mark); /* an error may have ended the loop */
+    sslh_freeze(net, 0);
     sslh_train_mode(net, 0);
     sslh_train_mode(head, 0);
 }
 
-/* The share of the test set that net and head classify correctly. */
-SSLH_I_FN float sslh_i_finetune_accuracy(sslh_ctx *c, sslh_net *net, sslh_net *head, sslh_data test,
+/* The share of the test set that net and head (NULL: net alone) classify correctly. */
+SSLH_I_FN float sslh_i_finetune_accuracy(sslh_ctx *c, const char *op, sslh_net *net, sslh_net *head, sslh_data test,
                                          const sslh_preprocess *p) {
     double right = 0;
     int64_t at;
@@ -17789,12 +18324,12 @@ SSLH_I_FN float sslh_i_finetune_accuracy(sslh_ctx *c, sslh_net *net, sslh_net *h
         sslh_tensor *logits;
         sslh_push(c);
         sslh_no_grad(c, 1);
-        logits = sslh_forward(net, sslh_i_data_tensor(c, test, at, n, p));
-        logits = sslh_forward(head, sslh_i_pool_features(c, logits)); /* (n,classes) */
+        logits = sslh_i_pool_features(c, sslh_forward(net, sslh_i_data_tensor(c, test, at, n, p)));
+        if (head) logits = sslh_forward(head, logits); /* (n,classes) */
         if (!SSLH_I_BAD(c)) {
             size_t bad = sslh_i_bad_row(logits->data, (size_t)n, (size_t)logits->shape[1]);
             if (bad < (size_t)n)
-                sslh_fail(c, SSLH_E_NAN, "sslh_finetune: what the net makes of test image %.0f is NaN or Inf",
+                sslh_fail(c, SSLH_E_NAN, "%s: what the net makes of test image %.0f is NaN or Inf", op,
                           (double)at + (double)bad);
         }
         right += n * (double)sslh_i_accuracy(logits, test.labels + at);
@@ -17808,12 +18343,21 @@ SSLH_I_FN float sslh_i_finetune_accuracy(sslh_ctx *c, sslh_net *net, sslh_net *h
 SSLH_I_FN sslh_net *sslh_i_finetune_copy(sslh_ctx *c, sslh_net *encoder, sslh_data train, sslh_finetune_desc d,
                                          int classes, sslh_net **head) {
     sslh_net *net;
+    sslh_param_opts o;
+    int blocks;
     train = sslh_i_label_share(train, d.fraction, d.seed);
     net = sslh_clone(encoder); /* the caller's encoder stays as it is */
     sslh_freeze(net, 0); /* a frozen encoder's copy is to be trained all the same */
     sslh_i_finetune_resolve(&d, train.count, sslh_find(net, "blocks.0.norm1.weight") != NULL);
-    sslh_i_layer_decay(net, d.layer_decay);
+    blocks = sslh_i_block_rates(net, 0, 1.0f, 0);
+    if (d.freeze > blocks)
+        sslh_fail(c, SSLH_E_USAGE, ".freeze is %d, and the encoder \"%s\" has %d blocks", d.freeze,
+                  sslh_net_query(net).name, blocks);
+    sslh_i_block_rates(net, blocks, d.layer_decay, d.freeze);
     *head = sslh_i_classifier(c, encoder, classes);
+    memset(&o, 0, sizeof o);
+    o.lr_scale = d.head_lr;
+    sslh_param_set_matching(*head, "", o);
     sslh_i_finetune_run(c, net, *head, train, &d);
     return net;
 }
@@ -17835,9 +18379,28 @@ SSLH_DEF float sslh_finetune(sslh_ctx *c, sslh_net *encoder, sslh_data train, ss
     }
     net = sslh_i_finetune_copy(c, encoder, train, d, SSLH_I_MAX(train.classes, test.classes), &head);
     p = sslh_get_preprocess(net);
-    result = sslh_i_finetune_accuracy(c, net, head, test, &p);
+    result = sslh_i_finetune_accuracy(c, "sslh_finetune", net, head, test, &p);
     if (SSLH_I_BAD(c)) sslh_i_prefix_error(c, "sslh_finetune");
     sslh_i_undo(c, mark);
+    return SSLH_I_BAD(c) ? 0.0f : result;
+}
+
+SSLH_DEF float sslh_net_accuracy(sslh_ctx *c, sslh_net *net, sslh_data data) {
+    const char *const op = "sslh_net_accuracy";
+    sslh_preprocess p;
+    float result;
+    int mode;
+    if (!sslh_i_check_labels(c, op, data, data) || !sslh_i_check_encoder(c, op, net, -1)) return 0.0f;
+    if (sslh_net_query(net).width < data.classes) {
+        sslh_fail(c, SSLH_E_SHAPE, "%s: the net \"%s\" gives %d values, and the data have %d classes", op,
+                  sslh_net_query(net).name, sslh_net_query(net).width, data.classes);
+        return 0.0f;
+    }
+    mode = sslh_is_training(net);
+    p = sslh_get_preprocess(net);
+    sslh_train_mode(net, 0);
+    result = sslh_i_finetune_accuracy(c, op, net, NULL, data, &p);
+    sslh_train_mode(net, mode);
     return SSLH_I_BAD(c) ? 0.0f : result;
 }
 
@@ -19607,6 +20170,37 @@ SSLH_DEF sslh_classifier *sslh_finetune_keep(sslh_ctx *c, sslh_net *encoder, ssl
     k->info.encoder = net;
     k->info.names = train.class_names;
     return k;
+}
+
+/* w . (scale (x - mean)) + b = (w scale) . x + (b - (w scale) . mean): the standardisation goes into the layer. */
+SSLH_DEF sslh_net *sslh_classifier_net(sslh_classifier *k, sslh_net *encoder) {
+    const char *const op = "sslh_classifier_net";
+    sslh_net *head;
+    sslh_tensor *weight, *bias;
+    size_t i, d, D;
+    if (!k) return sslh_i_dummy_net(NULL);
+    if (!encoder) encoder = k->info.encoder;
+    if (!sslh_i_check_encoder(k->c, op, encoder, -1)) return sslh_i_dummy_net(k->c);
+    if (k->kind == SSLH_I_FOREST)
+        sslh_fail(k->c, SSLH_E_USAGE, "%s: a forest is no net; logistic regression and SVM are", op);
+    else if (sslh_net_query(encoder).width != k->info.width)
+        sslh_fail(k->c, SSLH_E_SHAPE, "%s: the classifier has learnt from %d features, the encoder gives %d", op,
+                  k->info.width, sslh_net_query(encoder).width);
+    head = sslh_i_classifier(k->c, encoder, k->info.classes);
+    weight = SSLH_I_BAD(k->c) ? NULL : sslh_find(head, "fc1.weight");
+    bias = SSLH_I_BAD(k->c) ? NULL : sslh_find(head, "fc1.bias");
+    if (!weight || !bias) return sslh_i_dummy_net(k->c);
+    D = (size_t)k->info.width;
+    for (i = 0; i < (size_t)k->info.classes; i++) {
+        const sslh_real *row = k->weight + i * (D + 1);
+        bias->data[i] = row[D];
+        for (d = 0; d < D; d++) {
+            weight->data[i * D + d] = row[d] * k->scale[d];
+            bias->data[i] -= weight->data[i * D + d] * k->mean[d];
+        }
+    }
+    sslh_train_mode(head, sslh_is_training(encoder));
+    return sslh_chain(k->c, encoder, head);
 }
 
 /* Features of n images into x (n,D): those of the encoder, or the pixels themselves in [0,1]. wide (n,D) is
@@ -22080,6 +22674,60 @@ SSLH_DEF void sslh_freeze(sslh_net *net, int frozen) {
     }
 }
 
+/* Layer-wise decay (Clark et al. 2020, as MAE uses it): early layers hold what transfers, late layers what has to
+   change. Block k of n, from 0, has the learning rate lr x decay^(n - k), the classifier lr: in a transformer the patch
+   projection is block 0, in a ResNet the stem.
+
+   Blocks are told apart by names. A parameter belongs to the block before it unless the text of its name up to the
+   first number is new ("layer1", "blocks.0", "features.3"); conv1, bn1, norm1 and fc1 are one block. What has no number
+   behind one that has (a transformer's last norm), and torchvision's "classifier", belong to the classifier. */
+SSLH_I_FN size_t sslh_i_block_key(const char *name, char *key, size_t size) {
+    static const char *const parts[4] = {"conv", "bn", "norm", "fc"};
+    const char *digit = name + strcspn(name, "0123456789"), *from = name;
+    const size_t length = (size_t)(digit - name), number = strspn(digit, "0123456789");
+    int i;
+    for (i = 0; i < 4; i++)
+        if (length == strlen(parts[i]) && memcmp(name, parts[i], length) == 0) from = digit;
+    snprintf(key, size, "%.*s", (int)(digit - from) + (int)number, from);
+    return number;
+}
+/* Counts the blocks of the net. With blocks, that count, it also sets the rates of their parameters and freezes the
+   first `freeze` blocks. */
+SSLH_I_FN int sslh_i_block_rates(sslh_net *net, int blocks, float decay, int freeze) {
+    char name[256], key[256], before[256] = "";
+    sslh_i_tree t;
+    int i, j, k, block = -1, numbered = 0;
+    sslh_i_tree_of(&t, net);
+    for (i = 0; i < t.n; i++)
+        for (j = 0; j < t.net[i]->entries; j++) {
+            sslh_i_entry *e = t.net[i]->entry[j];
+            float scale = 1.0f;
+            if (!e->is_param) continue;
+            sslh_i_full_name(&t, i, e->name, name, sizeof name);
+            if (strncmp(name, "classifier.", 11) == 0) continue;
+            if (sslh_i_block_key(name, key, sizeof key)) {
+                numbered = 1;
+                if (strcmp(key, before) != 0) block++;
+                snprintf(before, sizeof before, "%s", key);
+            } else if (numbered) {
+                continue;
+            } else {
+                block = 0; /* all that comes before the first number */
+            }
+            if (!blocks) continue;
+            for (k = block; k < blocks; k++) scale = scale * decay;
+            if (block < freeze) {
+                e->t.flags &= ~(unsigned)SSLH_I_NEEDS_GRAD;
+                e->lr_scale = 0.0f; /* no weight decay either */
+            } else if (decay != 1.0f) {
+                if (e->lr_scale == 0.0f) e->decay_scale = e->t.ndim > 1 ? 1.0f : 0.0f; /* pretraining kept it fixed */
+                if (strstr(name, "cls_token") || strstr(name, "pos_embed")) e->decay_scale = 0.0f;
+                e->lr_scale = scale;
+            }
+        }
+    return block + 1;
+}
+
 /* sslh_layer_batch_norm passes the number on. */
 SSLH_DEF void sslh_split_batch_norm(sslh_net *net, int groups) {
     sslh_i_tree t;
@@ -22787,7 +23435,8 @@ static const sslh_i_setting sslh_i_mlp_settings[] = {
     SSLH_I_INT(mlp, last_batch_norm), SSLH_I_INT(mlp, last_activation), SSLH_I_INT(mlp, last_no_bias), {NULL, 0, 0}};
 static const sslh_i_setting sslh_i_convnet_settings[] = {
     SSLH_I_INT(convnet, channels), SSLH_I_LIST(convnet, widths), SSLH_I_INT(convnet, map_output),
-    SSLH_I_INT(convnet, norm), {"dcgan", offsetof(sslh_convnet_desc, dcgan), SSLH_I_SET_OPTIONAL}, {NULL, 0, 0}};
+    SSLH_I_INT(convnet, norm), {"dcgan", offsetof(sslh_convnet_desc, dcgan), SSLH_I_SET_OPTIONAL},
+    SSLH_I_LIST(convnet, strides), {NULL, 0, 0}};
 static const sslh_i_setting sslh_i_resnet_settings[] = {
     SSLH_I_INT(resnet, channels), SSLH_I_INT(resnet, depth), SSLH_I_INT(resnet, imagenet_stem),
     SSLH_I_INT(resnet, width), SSLH_I_INT(resnet, map_output), {NULL, 0, 0}};
@@ -22821,7 +23470,8 @@ SSLH_I_FN void sslh_i_arch_write(sslh_net *net, const sslh_i_setting *s, const v
     sslh_i_append(net->arch, size, &used, "%s", net->name);
     for (; s->name; s++) {
         const char *at = (const char *)desc + s->at;
-        if (s->kind == SSLH_I_SET_OPTIONAL && *(const int *)(const void *)at == 0) continue;
+        if ((s->kind == SSLH_I_SET_OPTIONAL || s->kind == SSLH_I_SET_LIST) && *(const int *)(const void *)at == 0)
+            continue;
         if (s->kind == SSLH_I_SET_LIST)
             sslh_i_append(net->arch, size, &used, " %s=%s", s->name,
                           sslh_i_widths_text((const int *)(const void *)at, text, sizeof text));
@@ -22925,12 +23575,12 @@ SSLH_I_FN sslh_tensor *sslh_i_convnet_forward(sslh_net *net, sslh_tensor *x, con
     char tap[24];
     int i, at = 0, each;
     memset(&conv, 0, sizeof conv);
-    conv.stride = 2;
     conv.pad = 1; /* kernel 3 or 4 */
     for (i = 0; i < 8 && d->widths[i]; i++, at += each) { /* (N,H,W,C) -> (N,(H+1)/2,(W+1)/2,widths[i]) */
         int norm = sslh_i_convnet_norm(d, i);
         sslh_activation fused = d->dcgan ? SSLH_LINEAR : SSLH_RELU; /* in one pass with the step before it */
         each = norm == 0 ? 6 : norm > 0 ? 3 : 2;
+        conv.stride = d->strides[0] ? d->strides[i] : 2;
         conv.activation = each == 2 ? fused : SSLH_LINEAR;
         x = sslh_layer_conv(net, at, x, each != 2, conv);
         sslh_i_release_unread(net, x, NULL);
@@ -22945,6 +23595,18 @@ SSLH_I_FN sslh_tensor *sslh_i_convnet_forward(sslh_net *net, sslh_tensor *x, con
     return sslh_i_map_end(c, x, d->map_output);
 }
 
+/* 1 when the strides suit n blocks. */
+SSLH_I_FN int sslh_i_convnet_strides_ok(sslh_ctx *c, const sslh_convnet_desc *d, int n) {
+    int i = 0;
+    while (i < 8 && d->strides[i] && sslh_i_within(c, "sslh_convnet", "strides[]", d->strides[i], 1, 2)) i++;
+    if (SSLH_I_BAD(c) || !i) return !SSLH_I_BAD(c);
+    if (i != n)
+        sslh_fail(c, SSLH_E_USAGE, "sslh_convnet: %d .strides for %d .widths: give as many, or none", i, n);
+    else if (d->dcgan)
+        sslh_fail(c, SSLH_E_USAGE, "sslh_convnet: blocks of .dcgan halve the sides: leave out .strides");
+    return !SSLH_I_BAD(c);
+}
+
 /* No bias before a norm; the initial values are He et al. 2015's, which are for a ReLU after the convolution. */
 SSLH_DEF sslh_net *sslh_convnet(sslh_ctx *c, sslh_convnet_desc desc) {
     static const int widths[4] = {32, 64, 128, 256};
@@ -22957,7 +23619,8 @@ SSLH_DEF sslh_net *sslh_convnet(sslh_ctx *c, sslh_convnet_desc desc) {
     n = sslh_i_widths_count(c, "sslh_convnet", desc.widths);
     if (SSLH_I_BAD(c) || !sslh_i_within(c, "sslh_convnet", "channels", desc.channels, 1, 1 << 20) ||
         !sslh_i_within(c, "sslh_convnet", "norm", desc.norm, -1, 1 << 20) ||
-        !sslh_i_within(c, "sslh_convnet", "dcgan", desc.dcgan, 0, 1)) return sslh_i_dummy_net(c);
+        !sslh_i_within(c, "sslh_convnet", "dcgan", desc.dcgan, 0, 1) ||
+        !sslh_i_convnet_strides_ok(c, &desc, n)) return sslh_i_dummy_net(c);
     for (i = 0; i < n; i++)
         if (desc.norm > 0 && desc.widths[i] % desc.norm) {
             sslh_fail(c, SSLH_E_SHAPE, "sslh_convnet: .norm asks for %d groups, which do not divide .widths[%d] = %d",
@@ -24028,6 +24691,510 @@ SSLH_DEF sslh_net *sslh_patch_encoder(sslh_ctx *c, sslh_net *encoder, sslh_patch
     return sslh_i_net_bad(net) ? sslh_i_dummy_net(c) : net;
 }
 
+/* --- an encoder and what follows it ------------------------------------------------------------------------------- */
+
+SSLH_I_FN sslh_tensor *sslh_i_chain_forward(sslh_net *net, sslh_tensor *x, const void *self) {
+    (void)self;
+    x = sslh_i_pool_features(sslh_net_ctx(net), sslh_forward(sslh_child_at(net, 0), x)); /* (N,D) */
+    if (sslh_tap(net, "features", x)) return x;
+    return sslh_forward(sslh_child_at(net, 1), x);
+}
+SSLH_DEF sslh_net *sslh_chain(sslh_ctx *c, sslh_net *encoder, sslh_net *head) {
+    sslh_net *net;
+    sslh_net_info in, out;
+    if (!sslh_i_check_encoder(c, "sslh_chain", encoder, -1) || !sslh_i_net_ok(c, "sslh_chain", head))
+        return sslh_i_dummy_net(c);
+    in = sslh_net_query(encoder);
+    out = sslh_net_query(head);
+    if (out.channels && out.channels != in.width)
+        sslh_fail(c, SSLH_E_SHAPE, "sslh_chain: the head wants %d values, and the encoder gives %d", out.channels,
+                  in.width);
+    net = sslh_i_encoder_new(c, "chain", sslh_i_chain_forward, NULL, 0, out.kind, out.width, in.channels, in.image);
+    sslh_child(net, "encoder", encoder);
+    sslh_child(net, "head", head);
+    sslh_set_preprocess(net, sslh_get_preprocess(encoder));
+    return sslh_i_net_bad(net) ? sslh_i_dummy_net(c) : net;
+}
+
+/* ================================================================================================================== */
+/*  >>structure     nets made wider, deeper and narrower                                                              */
+/* ================================================================================================================== */
+
+#if SSLH_WITH_TRANSFER
+/* Chen, Goodfellow, Shlens: "Net2Net: accelerating learning via knowledge transfer", ICLR 2016. Unequal shares: Wang et
+   al.: "LEMON: lossless model expansion", ICLR 2024. Li, Kadav, Durdanovic, Samet, Graf: "Pruning filters for efficient
+   ConvNets", ICLR 2017; by gains: Liu, Li, Shen, Huang, Yan, Zhang: "Learning efficient convolutional networks through
+   network slimming", ICCV 2017.
+
+   A net with W_1 to W_n that is to have another shape need not begin again. Layer l gets wider by copies of its units:
+   unit j of the new layer is unit g(j) of the old one, g(j) = j for the old ones, drawn at random for the new ones:
+
+       W_l'[j]       = W_l[g(j)], likewise biases, gains, shifts and running statistics                       (1)
+       W_l+1'[o][j]  = a_oj W_l+1[o][g(j)],  the a_oj of all copies of a unit have the sum 1 for every o      (2)
+
+   so that each sum over the units is what it was. With a_oj = 1 / (number of copies), copies get equal gradients and
+   never part; Net2Net therefore adds noise to the weights, which changes the function. Here the shares a_oj differ from
+   output to output instead: gradients differ, the function does not. A layer deeper:
+
+       y = relu(W x + b) with W the identity, b = 0                     what is not negative stays as it is   (3)
+       gain = sqrt(v + eps), shift = m                                  undoes a batch norm of mean m, variance v (4)
+       y = x + F(x), the last layer (ViT) or the gain (ConvNeXt) of F set to 0: the block adds nothing        (5)
+
+   Narrower: the score of filter j of layer l is
+
+       sum of |W_l[j]|,  or  |gain_j|                                   the filters with the smallest go      (6)
+
+   and with them go their weights, norms, and the inputs of layer l+1.
+   Traps: (4) needs statistics of what comes in: with m = 0 and v = 1, which are correct in evaluation mode, the first
+   training step normalises by the batch, and the function jumps. A wider or deeper net needs a smaller rate than one
+   that starts afresh (the authors take a tenth). Optimisers begin anew, because their moments have another shape. */
+
+/* --- a net as a stack of layers ----------------------------------------------------------------------------------- */
+
+/* A layer of an MLP or a block of a convnet: entries `first` .. first + count - 1 of the net, of which the first is the
+   weight (O,I) or (O,Kh,Kw,I) and the others are vectors (O) or counters (). norm is the first entry of its batch norm
+   with gain and shift, or -1. */
+typedef struct sslh_i_layer { int first, count, norm; } sslh_i_layer;
+typedef struct sslh_i_stack {
+    sslh_net *net;
+    int       convnet;       /* else an MLP */
+    int       n;             /* layers */
+    int       group_norm;    /* a norm whose groups would be torn apart */
+    sslh_mlp_desc mlp;       /* the settings: one of the two is used */
+    sslh_convnet_desc conv;
+    int      *widths;        /* (8) those of the settings that are used */
+    sslh_i_layer layer[8];
+} sslh_i_stack;
+
+/* The layers of net; 0 and an error when it is no MLP or convnet. The widths point into *s, which must not move. */
+SSLH_I_FN int sslh_i_stack_of(const char *op, sslh_net *net, sslh_i_stack *s) {
+    sslh_ctx *c = sslh_net_ctx(net);
+    int at = 0, i;
+    memset(s, 0, sizeof *s);
+    s->net = net;
+    if (!sslh_i_net_ok(c, op, net) || !sslh_i_net_ready(net)) return 0;
+    if (net->forward == sslh_i_mlp_forward) memcpy(&s->mlp, net->self, sizeof s->mlp);
+    else if (net->forward == sslh_i_convnet_forward) memcpy(&s->conv, net->self, sizeof s->conv);
+    else {
+        sslh_fail(c, SSLH_E_USAGE, "%s: the net \"%s\" is none that can be changed: sslh_mlp or sslh_convnet is needed",
+                  op, net->name);
+        return 0;
+    }
+    s->convnet = net->forward == sslh_i_convnet_forward;
+    s->widths = s->convnet ? s->conv.widths : s->mlp.widths;
+    s->group_norm = s->convnet && s->conv.norm > 0;
+    while (s->n < 8 && s->widths[s->n]) s->n++;
+    for (i = 0; i < s->n; i++) {
+        sslh_i_layer *l = &s->layer[i];
+        int norm, bias;
+        if (s->convnet) {
+            norm = sslh_i_convnet_norm(&s->conv, i);
+            bias = norm == SSLH_OFF;
+        } else {
+            norm = sslh_i_mlp_norm(&s->mlp, i, s->n);
+            bias = !sslh_i_mlp_no_bias(&s->mlp, i, s->n);
+        }
+        l->first = at;
+        l->norm = norm == 0 ? at + 1 + bias : -1;
+        while (++at < net->entries && net->entry[at]->t.ndim < 2) l->count++;
+        l->count++;
+    }
+    return 1;
+}
+/* A net of the settings in s, with initial values that the caller replaces. */
+SSLH_I_FN sslh_net *sslh_i_stack_build(const sslh_i_stack *s) {
+    sslh_ctx *c = s->net->ctx;
+    sslh_net *net = s->convnet ? sslh_convnet(c, s->conv) : sslh_mlp(c, s->mlp);
+    return sslh_i_net_bad(net) || !sslh_i_net_ready(net) ? NULL : net;
+}
+/* What a changed net takes over from the one that it is made of. */
+SSLH_I_FN sslh_net *sslh_i_structure_end(sslh_net *made, sslh_net *from) {
+    if (sslh_i_net_bad(made)) return sslh_i_dummy_net(from->ctx);
+    made->preprocess = from->preprocess;
+    sslh_train_mode(made, from->training);
+    if (from->frozen) sslh_freeze(made, 1);
+    return made;
+}
+/* The place of layer `layer`, counted from 1, of those up to most; 0 and an error otherwise. */
+SSLH_I_FN int sslh_i_structure_layer_ok(const char *op, sslh_net *net, int layer, int most, const char *which) {
+    if (layer >= 1 && layer <= most) return 1;
+    if (most < 1)
+        sslh_fail(net->ctx, SSLH_E_USAGE, "%s: the net \"%s\" has %s", op, net->name, which);
+    else
+        sslh_fail(net->ctx, SSLH_E_USAGE, "%s: .layer is %d: give one from 1 to %d (the net \"%s\" has %s)", op, layer,
+                  most, net->name, which);
+    return 0;
+}
+
+/* How the weights of a new layer come from those of an old one. */
+typedef struct sslh_i_units {
+    const int *unit;   /* (O') the old output of each output; NULL: the same */
+    const int *input;  /* (I') the old input of each input; NULL: the same */
+    const int *copies; /* (I) how many inputs each old input became, for (2); NULL: one each */
+    float      noise;
+    uint64_t   seed, stream; /* of the draws of shares */
+} sslh_i_units;
+
+/* (2) for row `row` of a weight: shares a (I') of inputs. The copies behind the first get 1 / copies, up to noise more
+   or less; the first gets the rest. left (I) is scratch. */
+SSLH_I_FN void sslh_i_draw_shares(const sslh_i_units *u, int row, int inputs, sslh_real *left, sslh_real *a) {
+    int i;
+    for (i = 0; i < inputs; i++) {
+        const int k = u->input[i];
+        const uint64_t at = (uint64_t)row * (uint64_t)inputs + (uint64_t)i;
+        const float draw = 2 * sslh_random_uniform(u->seed, u->stream, at) - 1;
+        if (i == k) {
+            left[k] = 1;
+            continue;
+        }
+        a[i] = (sslh_real)(1 + u->noise * draw) / (sslh_real)u->copies[k];
+        left[k] -= a[i];
+    }
+    for (i = 0; i < inputs; i++) if (u->input[i] == i) a[i] = left[i];
+}
+/* Copies one layer; both have the same entries in the same order. shares (I') and left (I) are scratch for (2). */
+SSLH_I_FN void sslh_i_copy_layer(sslh_net *to, int to_first, sslh_net *from, const sslh_i_layer *l,
+                                 const sslh_i_units *u, sslh_real *shares, sslh_real *left) {
+    int e, o, i;
+    for (e = 0; e < l->count; e++) {
+        sslh_i_entry *y = to->entry[to_first + e];
+        const sslh_i_entry *x = from->entry[l->first + e];
+        const int outputs = y->t.ndim ? y->t.shape[0] : 1, inputs = y->t.ndim ? y->t.shape[y->t.ndim - 1] : 1;
+        const int old = x->t.ndim ? x->t.shape[x->t.ndim - 1] : 1; /* inputs of the old weight */
+        const size_t places = e ? 1 : y->t.count / (size_t)outputs / (size_t)inputs; /* of the kernel */
+        y->lr_scale = x->lr_scale;
+        y->decay_scale = x->decay_scale;
+        y->t.group = x->t.group;
+        if (y->t.ndim == 0) { /* a counter */
+            memcpy(sslh_i_get_data(&y->t), sslh_i_get_data(&x->t), sslh_i_type_size(x->t.type));
+            continue;
+        }
+        for (o = 0; o < outputs; o++) {
+            const size_t row = (size_t)(u->unit ? u->unit[o] : o);
+            size_t p;
+            if (e) { /* (1): a vector (O) */
+                y->t.data[o] = x->t.data[row];
+                continue;
+            }
+            if (u->copies) sslh_i_draw_shares(u, o, inputs, left, shares);
+            for (p = 0; p < places; p++)
+                for (i = 0; i < inputs; i++) {
+                    const size_t k = (row * places + p) * (size_t)old + (size_t)(u->input ? u->input[i] : i);
+                    const sslh_real v = x->t.data[k];
+                    y->t.data[((size_t)o * places + p) * (size_t)inputs + (size_t)i] = u->copies ? v * shares[i] : v;
+                }
+        }
+    }
+}
+
+/* --- wider -------------------------------------------------------------------------------------------------------- */
+
+SSLH_DEF sslh_net *sslh_net_widen(sslh_net *net, sslh_widen_desc d) {
+    const char *const op = "sslh_net_widen";
+    sslh_ctx *c = sslh_net_ctx(net);
+    sslh_i_stack s;
+    sslh_i_units wider, next;
+    sslh_net *made;
+    const uint64_t stream = sslh_i_sample_stream('W', 0, 0, d.layer);
+    int *unit, *copies, i, j, old;
+    sslh_real *shares;
+    if (!sslh_i_stack_of(op, net, &s)) return sslh_i_dummy_net(c);
+    if (s.group_norm)
+        sslh_fail(c, SSLH_E_USAGE, "%s: the groups of a group norm would hold other channels", op);
+    if (SSLH_I_BAD(c) || !sslh_i_structure_layer_ok(op, net, d.layer, s.n - 1, s.n > 1 ? "a last layer, whose width is "
+        "that of the output" : "one layer, whose width is that of the output")) return sslh_i_dummy_net(c);
+    old = s.widths[d.layer - 1];
+    if (!d.width) d.width = old > (1 << 19) ? 1 << 20 : 2 * old;
+    if (d.noise == 0.0f) d.noise = 0.5f;
+    if (d.noise == (float)SSLH_OFF) d.noise = 0.0f;
+    if (!(d.noise >= 0.0f && d.noise < 1.0f))
+        sslh_i_out_of_range(c, op, "noise", (double)d.noise, 1, "at least 0, below 1");
+    if (SSLH_I_BAD(c) || !sslh_i_within(c, op, "width", d.width, old, 1 << 20)) return sslh_i_dummy_net(c);
+    s.widths[d.layer - 1] = d.width;
+    made = sslh_i_stack_build(&s);
+    unit = made ? (int *)sslh_i_scratch(c, (size_t)(d.width + old) * sizeof *unit) : NULL;
+    shares = unit ? (sslh_real *)sslh_i_scratch(c, (size_t)(d.width + old) * sizeof *shares) : NULL;
+    if (!shares) return sslh_i_dummy_net(c);
+    copies = unit + d.width; /* (old) */
+    for (j = 0; j < old; j++) copies[j] = 0;
+    for (j = 0; j < d.width; j++) { /* g */
+        unit[j] = j < old ? j : (int)sslh_random_below(d.seed, stream, (uint64_t)j, (uint32_t)old);
+        copies[unit[j]]++;
+    }
+    memset(&wider, 0, sizeof wider);
+    next = wider;
+    wider.unit = unit;
+    next.input = unit;
+    next.copies = copies;
+    next.noise = d.noise;
+    next.seed = d.seed;
+    next.stream = sslh_i_sample_stream('W', 1, 0, d.layer);
+    for (i = 0; i < s.n; i++) {
+        sslh_i_units plain;
+        memset(&plain, 0, sizeof plain);
+        sslh_i_copy_layer(made, s.layer[i].first, net, &s.layer[i], i == d.layer - 1 ? &wider : i == d.layer ? &next
+                          : &plain, shares, shares + d.width);
+    }
+    sslh_i_scratch_end(c, shares);
+    sslh_i_scratch_end(c, unit);
+    return sslh_i_structure_end(made, net);
+}
+
+/* --- deeper ------------------------------------------------------------------------------------------------------- */
+
+/* m and v of (4), the mean and the biased variance of each channel, into the batch norm at entry `norm` of net: of what
+   block or layer `layer` of the old net makes of sample, or 0 and 1. */
+SSLH_I_FN void sslh_i_undo_norm(sslh_net *net, int norm, sslh_net *from, int layer, int convnet, sslh_tensor *sample) {
+    sslh_ctx *c = net->ctx;
+    const int mode = from->training, width = net->entry[norm]->t.shape[0];
+    sslh_real *gain = net->entry[norm]->t.data, *shift = net->entry[norm + 1]->t.data;
+    sslh_real *mean = net->entry[norm + 2]->t.data, *variance = net->entry[norm + 3]->t.data;
+    int k;
+    for (k = 0; k < width; k++) {
+        mean[k] = 0;
+        variance[k] = 1;
+    }
+    if (sample) {
+        sslh_forward_desc f;
+        sslh_tensor *x, *m, *v;
+        char tap[24];
+        snprintf(tap, sizeof tap, convnet ? "block%d" : "layer%d", layer);
+        memset(&f, 0, sizeof f);
+        f.tap = tap;
+        sslh_train_mode(from, 0); /* later batches are normalised like this on average, and nothing changes in `from` */
+        sslh_push(c);
+        sslh_no_grad(c, 1);
+        x = sslh_forward_ex(from, sample, f);
+        if (!SSLH_I_BAD(c)) {
+            x = sslh_reshape(c, x, sslh_dim2(-1, width));     /* (N H W,C) */
+            m = sslh_mean(c, x, SSLH_AXIS(0), 0);             /* (C) */
+            v = sslh_variance(c, x, SSLH_AXIS(0), 0, 0);      /* (C) */
+            for (k = 0; k < width && !SSLH_I_BAD(c); k++) {
+                mean[k] = m->data[k];
+                variance[k] = v->data[k];
+            }
+        }
+        sslh_no_grad(c, 0);
+        sslh_pop(c);
+        sslh_train_mode(from, mode);
+    }
+    for (k = 0; k < width; k++) {
+        gain[k] = (sslh_real)sqrt((double)variance[k] + 1e-5);
+        shift[k] = mean[k];
+    }
+}
+
+/* The identity behind layer d.layer of an MLP or a convnet: (3), (4). */
+SSLH_I_FN sslh_net *sslh_i_deepen_stack(const char *op, sslh_net *net, sslh_deepen_desc d) {
+    sslh_ctx *c = net->ctx;
+    sslh_i_stack s, after;
+    sslh_i_units plain;
+    sslh_net *made;
+    sslh_i_layer *fresh;
+    sslh_tensor *weight;
+    int i, *strides, width, places;
+    if (!sslh_i_stack_of(op, net, &s)) return sslh_i_dummy_net(c);
+    strides = s.conv.strides;
+    if (s.group_norm)
+        sslh_fail(c, SSLH_E_USAGE, "%s: a group norm normalises each sample by itself, which no gain undoes", op);
+    else if (s.convnet ? s.conv.dcgan : s.mlp.activation != SSLH_RELU)
+        sslh_fail(c, SSLH_E_USAGE, "%s: the activation has to be ReLU, which leaves its own results as they are", op);
+    else if (s.n == 8)
+        sslh_fail(c, SSLH_E_USAGE, "%s: the net \"%s\" has 8 layers, and there is room for no more", op, net->name);
+    if (SSLH_I_BAD(c) || !sslh_i_structure_layer_ok(op, net, d.layer, s.n - !s.convnet, s.convnet ? "no more blocks" :
+        s.n > 1 ? "a last layer without ReLU behind it" : "one layer without ReLU behind it"))
+        return sslh_i_dummy_net(c);
+    after = s;
+    after.widths = s.convnet ? after.conv.widths : after.mlp.widths;
+    width = s.widths[d.layer - 1];
+    for (i = s.n; i > d.layer; i--) after.widths[i] = after.widths[i - 1];
+    after.widths[d.layer] = width;
+    if (s.convnet) {
+        for (i = 0; i <= s.n; i++) {
+            const int old = i < d.layer ? i : i - 1;
+            after.conv.strides[i] = i == d.layer ? 1 : strides[0] ? strides[old] : 2;
+        }
+    }
+    made = sslh_i_stack_build(&after);
+    if (!made || !sslh_i_stack_of(op, made, &after)) return sslh_i_dummy_net(c);
+    memset(&plain, 0, sizeof plain);
+    for (i = 0; i < s.n; i++)
+        sslh_i_copy_layer(made, after.layer[i < d.layer ? i : i + 1].first, net, &s.layer[i], &plain, NULL, NULL);
+    fresh = &after.layer[d.layer];
+    weight = &made->entry[fresh->first]->t; /* (C,3,3,C) or (C,C) */
+    places = weight->ndim == 4 ? 9 : 1;
+    memset(weight->data, 0, weight->count * sizeof *weight->data);
+    for (i = 0; i < width; i++) weight->data[(i * places + places / 2) * width + i] = 1; /* the middle of the kernel */
+    if (fresh->norm >= 0) sslh_i_undo_norm(made, fresh->norm, net, d.layer, s.convnet, d.sample);
+    else if (fresh->count > 1) memset(made->entry[fresh->first + 1]->t.data, 0, (size_t)width * sizeof(sslh_real));
+    return sslh_i_structure_end(made, net);
+}
+
+/* The number of the block in a name such as "blocks.3.norm1.weight" or, with stages, "features.5.0.block.3.weight",
+   where stage 3 has the number 5; -1 for other names. *stage receives the stage from 0; *rest what follows. */
+SSLH_I_FN int sslh_i_block_in_name(const char *name, int stages, int *stage, const char **rest) {
+    const char *const part = stages ? "features." : "blocks.";
+    const char *at = name + strlen(part);
+    int number = 0, block = 0;
+    *stage = 0;
+    if (strncmp(name, part, strlen(part)) != 0) return -1;
+    while (*at >= '0' && *at <= '9') number = 10 * number + (*at++ - '0');
+    if (!stages) {
+        *rest = at;
+        return number;
+    }
+    if (number % 2 == 0 || *at != '.') return -1; /* the stem, or what lies between two stages */
+    *stage = number / 2;
+    for (at++; *at >= '0' && *at <= '9'; at++) block = 10 * block + (*at - '0');
+    *rest = at;
+    return block;
+}
+/* A fresh block behind block number at (from 1) of a stage: (5). The other tensors are copied by their names. */
+SSLH_I_FN sslh_net *sslh_i_deepen_residual(sslh_net *made, sslh_net *net, int stages, int stage, int at) {
+    int i, of_stage, number;
+    if (sslh_i_net_bad(made) || !sslh_i_net_ready(made) || !sslh_i_net_ready(net)) return sslh_i_dummy_net(net->ctx);
+    for (i = 0; i < made->entries; i++) {
+        sslh_i_entry *y = made->entry[i];
+        const char *rest = "";
+        char name[sizeof y->name];
+        sslh_net *owner;
+        const sslh_i_entry *x;
+        number = sslh_i_block_in_name(y->name, stages, &of_stage, &rest);
+        if (number == at && of_stage == stage) { /* what it adds is 0 */
+            if (stages ? strstr(rest, "layer_scale") != NULL : strstr(rest, "attn.proj.") || strstr(rest, "mlp.fc2."))
+                memset(y->t.data, 0, y->t.count * sizeof *y->t.data);
+            continue;
+        }
+        snprintf(name, sizeof name, "%s", y->name);
+        if (number > at && of_stage == stage) {
+            if (stages) snprintf(name, sizeof name, "features.%d.%d%s", 2 * stage + 1, number - 1, rest);
+            else snprintf(name, sizeof name, "blocks.%d%s", number - 1, rest);
+        }
+        x = sslh_i_find_entry(net, name, &owner);
+        if (!x || x->t.count != y->t.count) continue; /* cannot be: the nets differ by the one block */
+        y->lr_scale = x->lr_scale;
+        y->decay_scale = x->decay_scale;
+        y->t.group = x->t.group;
+        memcpy(sslh_i_get_data(&y->t), sslh_i_get_data(&x->t), x->t.count * sslh_i_type_size(x->t.type));
+    }
+    return sslh_i_structure_end(made, net);
+}
+
+SSLH_DEF sslh_net *sslh_net_deepen(sslh_net *net, sslh_deepen_desc d) {
+    const char *const op = "sslh_net_deepen";
+    sslh_ctx *c = sslh_net_ctx(net);
+    if (!sslh_i_net_ok(c, op, net)) return sslh_i_dummy_net(c);
+    if (net->forward == sslh_i_vit_forward) {
+        sslh_vit_desc v;
+        memcpy(&v, net->self, sizeof v);
+        if (!sslh_i_structure_layer_ok(op, net, d.layer, v.depth, "no more blocks")) return sslh_i_dummy_net(c);
+        v.depth++;
+        return sslh_i_deepen_residual(sslh_vit(c, v), net, 0, 0, d.layer);
+    }
+    if (net->forward == sslh_i_convnext_forward) {
+        sslh_convnext_desc v;
+        int stage = 0, at = d.layer, all = 0, i;
+        memcpy(&v, net->self, sizeof v);
+        for (i = 0; i < 8 && v.depths[i]; i++) all += v.depths[i];
+        if (!sslh_i_structure_layer_ok(op, net, d.layer, all, "no more blocks")) return sslh_i_dummy_net(c);
+        while (at > v.depths[stage]) at -= v.depths[stage++];
+        v.depths[stage]++;
+        return sslh_i_deepen_residual(sslh_convnext(c, v), net, 1, stage, at);
+    }
+    if (net->forward == sslh_i_mlp_forward || net->forward == sslh_i_convnet_forward)
+        return sslh_i_deepen_stack(op, net, d);
+    sslh_fail(c, SSLH_E_USAGE, "%s: the net \"%s\" is none that can be changed: sslh_mlp, sslh_convnet, sslh_vit or "
+              "sslh_convnext is needed", op, net->name);
+    return sslh_i_dummy_net(c);
+}
+
+/* --- narrower ----------------------------------------------------------------------------------------------------- */
+
+typedef struct sslh_i_scored { double score; int unit; } sslh_i_scored;
+/* Descending scores; of equal ones the first unit stays. */
+SSLH_I_FN int sslh_i_scored_order(const void *a, const void *b) {
+    const sslh_i_scored *x = (const sslh_i_scored *)a, *y = (const sslh_i_scored *)b;
+    return x->score > y->score ? -1 : x->score < y->score ? 1 : x->unit < y->unit ? -1 : x->unit > y->unit;
+}
+/* (6): the units of a layer that stay, ascending, into unit (keep). Returns 0 after an error. */
+SSLH_I_FN int sslh_i_prune_choose(const sslh_i_stack *s, int layer, const sslh_prune_desc *d, int keep, int *unit) {
+    sslh_ctx *c = s->net->ctx;
+    const sslh_tensor *w = &s->net->entry[s->layer[layer].first]->t;
+    const int norm = s->layer[layer].norm;
+    const size_t each = w->count / (size_t)w->shape[0];
+    sslh_i_scored *scored = (sslh_i_scored *)sslh_i_scratch(c, (size_t)w->shape[0] * sizeof *scored);
+    char *stays;
+    size_t i;
+    int j, k;
+    if (!scored) return 0;
+    for (j = 0; j < w->shape[0]; j++) {
+        scored[j].unit = j;
+        scored[j].score = 0;
+        if (d->kind == SSLH_PRUNE_RANDOM)
+            scored[j].score = (double)sslh_random_uniform(d->seed, sslh_i_sample_stream('W', 2, 0, layer),
+                                                          (uint64_t)j);
+        else if (d->kind == SSLH_PRUNE_GAMMA) scored[j].score = fabs((double)s->net->entry[norm]->t.data[j]);
+        else for (i = 0; i < each; i++) scored[j].score += fabs((double)w->data[(size_t)j * each + i]);
+    }
+    qsort(scored, (size_t)w->shape[0], sizeof *scored, sslh_i_scored_order);
+    stays = (char *)sslh_i_scratch(c, (size_t)w->shape[0]);
+    if (!stays) return 0;
+    memset(stays, 0, (size_t)w->shape[0]);
+    for (j = 0; j < keep; j++) stays[scored[j].unit] = 1;
+    for (j = k = 0; j < w->shape[0]; j++) if (stays[j]) unit[k++] = j;
+    sslh_i_scratch_end(c, stays);
+    sslh_i_scratch_end(c, scored);
+    return 1;
+}
+
+SSLH_DEF sslh_net *sslh_net_prune_filters(sslh_net *net, sslh_prune_desc d) {
+    const char *const op = "sslh_net_prune_filters";
+    sslh_ctx *c = sslh_net_ctx(net);
+    sslh_i_stack s, small;
+    sslh_net *made;
+    int *unit[8], *all, i, last, room = 0;
+    memset(unit, 0, sizeof unit);
+    if (!sslh_i_stack_of(op, net, &s)) return sslh_i_dummy_net(c);
+    last = s.n - 1;
+    if (!(d.share > 0.0f && d.share < 1.0f))
+        sslh_i_out_of_range(c, op, "share", (double)d.share, 1, "above 0, below 1");
+    if (!d.kind) d.kind = SSLH_PRUNE_L1;
+    if (s.group_norm) sslh_fail(c, SSLH_E_USAGE, "%s: the groups of a group norm would be torn apart", op);
+    if (SSLH_I_BAD(c) || !sslh_i_within(c, op, "kind", d.kind, SSLH_PRUNE_L1, SSLH_PRUNE_RANDOM) ||
+        !sslh_i_structure_layer_ok(op, net, d.layer ? d.layer : 1, last, s.n > 1 ? "a last layer, whose width is that "
+        "of the output" : "one layer, whose width is that of the output")) return sslh_i_dummy_net(c);
+    for (i = 0; i < last; i++)
+        if (d.kind == SSLH_PRUNE_GAMMA && s.layer[i].norm < 0 && (!d.layer || i == d.layer - 1))
+            sslh_fail(c, SSLH_E_USAGE, "%s: layer %d has no batch norm by whose gains it could be pruned (.kind 2)", op,
+                      i + 1);
+    small = s;
+    small.widths = s.convnet ? small.conv.widths : small.mlp.widths;
+    for (i = 0; i < last; i++) {
+        if (d.layer && i != d.layer - 1) continue;
+        small.widths[i] -= (int)((double)d.share * s.widths[i] + 0.5);
+        small.widths[i] = SSLH_I_MAX(small.widths[i], 1);
+        room += small.widths[i];
+    }
+    made = SSLH_I_BAD(c) ? NULL : sslh_i_stack_build(&small);
+    all = made ? (int *)sslh_i_scratch(c, (size_t)room * sizeof *all) : NULL;
+    for (i = room = 0; all && i < last; i++) {
+        if (d.layer && i != d.layer - 1) continue;
+        unit[i] = all + room;
+        room += small.widths[i];
+        if (!sslh_i_prune_choose(&s, i, &d, small.widths[i], unit[i])) return sslh_i_dummy_net(c);
+    }
+    for (i = 0; all && i < s.n; i++) {
+        sslh_i_units u;
+        memset(&u, 0, sizeof u);
+        u.unit = unit[i];
+        u.input = i ? unit[i - 1] : NULL;
+        sslh_i_copy_layer(made, s.layer[i].first, net, &s.layer[i], &u, NULL, NULL);
+    }
+    if (all) sslh_i_scratch_end(c, all);
+    return all ? sslh_i_structure_end(made, net) : sslh_i_dummy_net(c);
+}
+#endif /* SSLH_WITH_TRANSFER */
+
 /* ================================================================================================================== */
 /*  >>optim         optimisers and schedules                                                                          */
 /* ================================================================================================================== */
@@ -24299,6 +25466,7 @@ SSLH_I_FN void sslh_i_optim_unreached(sslh_optimizer *o, unsigned groups) {
         for (j = 0; j < net->entries && !net->frozen; j++) {
             const sslh_i_entry *e = net->entry[j];
             if (!e->is_param || !(e->t.group & groups & ~o->groups_checked) || (e->t.flags & SSLH_I_REACHED)) continue;
+            if (!(e->t.flags & SSLH_I_NEEDS_GRAD)) continue; /* a frozen block */
             if (!n++) first = e, owner = net;
         }
     }
@@ -25196,7 +26364,9 @@ static const sslh_setting sslh_i_finetune_ranges[] = {
     SSLH_I_RANGE(sslh_finetune_desc, drop_path, REAL, "at least 0, below 1"),
     SSLH_I_RANGE(sslh_finetune_desc, smoothing, REAL, "at least 0, below 1"),
     SSLH_I_RANGE(sslh_finetune_desc, warmup, REAL, "at least 0"),
-    SSLH_I_RANGE(sslh_finetune_desc, fraction, REAL, SSLH_I_SHARE)};
+    SSLH_I_RANGE(sslh_finetune_desc, fraction, REAL, SSLH_I_SHARE),
+    SSLH_I_RANGE(sslh_finetune_desc, freeze, INT, "at least 1"),
+    SSLH_I_RANGE(sslh_finetune_desc, head_lr, REAL, "above 0")};
 static const sslh_setting sslh_i_loader_ranges[] = {
     SSLH_I_RANGE(sslh_loader_desc, batch, INT, "at least 1"),
     {"epochs", offsetof(sslh_loader_desc, epochs), SSLH_SETTING_INT, "off", "at least 1"}};

@@ -10,9 +10,14 @@ first) command='cc -I. examples/first.c -o first -lm && ./first' ;;
 demo) command='make demo' ;;
 classify) command='build/examples/classify --images 3000' ;;
 sizes) command='make sizes' ;;
+transfer-finetune) command='build/examples/transfer finetune --seeds 2 --steps 300' ;;
+transfer-*) command="build/examples/transfer ${name#transfer-}" ;;
 bench-quick-*) command='make bench-quick' ;;
 bench-*) command='make bench' ;;
-*) echo "usage: sh docs/record.sh first | demo | classify | sizes | bench-PROCESSOR | bench-quick-PROCESSOR"; exit 2 ;;
+*)
+    echo "usage: sh docs/record.sh first | demo | classify | sizes | transfer-PART | bench-PROCESSOR |"
+    echo "       bench-quick-PROCESSOR"
+    exit 2 ;;
 esac
 
 # What is printed depends on these alone; a change that is in no commit has no name that a page could give.

@@ -492,6 +492,35 @@ static unsigned long long run(int threads, const char *cpu, int portable) {
         note_part("sentence order", train(c, &m, set, adam, 3, 8, 0));
     }
 #endif
+#if SSLH_WITH_TRANSFER
+    {   /* a student, and nets of another shape */
+        sslh_convnet_desc nd;
+        sslh_distill_desc dd;
+        sslh_widen_desc wd;
+        sslh_deepen_desc deep;
+        sslh_prune_desc pd;
+        sslh_net *teacher, *student;
+        sslh_method m;
+        int kind;
+        memset(&nd, 0, sizeof nd), memset(&wd, 0, sizeof wd), memset(&deep, 0, sizeof deep);
+        memset(&pd, 0, sizeof pd);
+        nd.channels = data.channels, nd.widths[0] = 5, nd.widths[1] = 8;
+        teacher = sslh_convnet(c, nd);
+        wd.layer = deep.layer = 1, pd.share = 0.3f;
+        teacher = sslh_net_widen(teacher, wd);
+        note_part("wider", sslh_hash(teacher));
+        teacher = sslh_net_deepen(teacher, deep);
+        teacher = sslh_net_prune_filters(teacher, pd);
+        note_part("deeper, narrower", sslh_hash(teacher));
+        for (kind = 1; kind <= 5; kind++) {
+            memset(&dd, 0, sizeof dd);
+            dd.kind = kind, dd.queue = 16;
+            student = sslh_convnet(c, nd);
+            m = sslh_distill(c, student, teacher, dd);
+            note_part("distill", train(c, &m, data, adam, 3, 8, 0));
+        }
+    }
+#endif
 #if SSLH_WITH_SASREC || SSLH_WITH_BERT4REC
     {   /* histories: what is drawn, dropout of the weights of the attention, scores */
         static char lines[1600];

@@ -912,6 +912,10 @@ static int call_row(world *w, int row, const char **names) {
     ROW(sslh_supcon_loss, K(sslh_supcon_loss(c, T(0), T(1), f[0])))
     ROW(sslh_clip_loss, K(sslh_clip_loss(c, T(0), T(1), T(2), dice(2) ? NULL : T(3))))
     ROW(sslh_siglip_loss, K(sslh_siglip_loss(c, T(0), T(1), T(2), dice(2) ? NULL : T(3), dice(2) ? NULL : T(1))))
+    ROW(sslh_distill_loss, K(sslh_distill_loss(c, T(0), T(1), f[0])))
+    PAIR(sslh_rkd_distance)
+    PAIR(sslh_rkd_angle)
+    ROW(sslh_seed_loss, K(sslh_seed_loss(c, T(0), T(1), T(2), f[0], f[1])))
     ROW(sslh_barlow_loss, K(sslh_barlow_loss(c, T(0), T(1), f[0])))
     ROW(sslh_vicreg_loss, K(sslh_vicreg_loss(c, T(0), T(1), f[0], f[1], f[2])))
     /* nets */
@@ -980,6 +984,7 @@ static int call_row(world *w, int row, const char **names) {
         e.last_activation = k[1]; keep_net(w, sslh_mlp(c, e)))
     ROW(sslh_convnet, EMPTY(sslh_convnet_desc, e); e.channels = zeros_mostly(); e.widths[0] = i[0]; e.widths[1] = i[1];
         e.map_output = k[0]; e.norm = dice(2) ? dice(3) - 1 : zeros_mostly(); e.dcgan = dice(4) ? dice(2) : k[1];
+        if (!dice(3)) e.strides[0] = e.strides[1] = 1; if (!dice(8)) e.strides[1] = i[2];
         keep_net(w, sslh_convnet(c, e)))
     ROW(sslh_resnet, EMPTY(sslh_resnet_desc, e); e.channels = zeros_mostly(); e.depth = zeros_mostly(); e.width = i[0];
         e.imagenet_stem = k[0]; keep_net(w, sslh_resnet(c, e)))
@@ -1298,6 +1303,23 @@ static int call_row(world *w, int row, const char **names) {
         if (!dice(3)) e.patch_views = &r; add_method(w, sslh_cpc2(c, n[0], e)))
     ROW(sslh_patch_encoder, EMPTY(sslh_patch_encoder_desc, e); e.side = dice(2) ? 8 : zeros_mostly();
         e.patch = dice(2) ? 4 : zeros_mostly(); e.stride = zeros_mostly(); keep_net(w, sslh_patch_encoder(c, n[0], e)))
+    ROW(sslh_chain, keep_net(w, sslh_chain(c, n[0], n[1])))
+    ROW(sslh_distill, EMPTY(sslh_distill_desc, e); e.kind = dice(2) ? dice(6) : i[0];
+        e.temperature = zeros_mostly_real(); e.labels = zeros_mostly_real(); e.fraction = zeros_mostly_real();
+        e.fraction_seed = zeros_mostly(); e.distance = zeros_mostly_real(); e.angle = zeros_mostly_real();
+        e.student_temperature = zeros_mostly_real(); e.teacher_temperature = zeros_mostly_real();
+        e.queue = dice(2) ? 8 : zeros_mostly(); e.head_layers = zeros_mostly();
+        e.head_hidden = dice(2) ? 4 : i[1]; if (!dice(3)) e.tap = text[0]; if (!dice(3)) e.teacher_tap = text[0];
+        add_method(w, sslh_distill(c, n[0], n[1], e)))
+    ROW(sslh_distill_classifier, keep_net(w, sslh_distill_classifier(dice(8) ? m : NULL)))
+    ROW(sslh_net_widen, EMPTY(sslh_widen_desc, e); e.layer = dice(2) ? dice(4) : i[0];
+        e.width = dice(2) ? 4 + dice(9) : zeros_mostly(); e.noise = zeros_mostly_real();
+        keep_net(w, sslh_net_widen(n[0], e)))
+    ROW(sslh_net_deepen, EMPTY(sslh_deepen_desc, e); e.layer = dice(2) ? dice(4) : i[0];
+        if (!dice(3)) e.sample = T(0); keep_net(w, sslh_net_deepen(n[0], e)))
+    ROW(sslh_net_prune_filters, EMPTY(sslh_prune_desc, e); e.share = dice(3) ? 0.4f : f[0];
+        e.layer = dice(3) ? 0 : i[0]; e.kind = dice(2) ? dice(4) : i[1];
+        keep_net(w, sslh_net_prune_filters(n[0], e)))
     ROW(sslh_simclr, EMPTY(sslh_simclr_desc, e); e.temperature = zeros_mostly_real(); e.head_layers = zeros_mostly();
         e.head_hidden = dice(2) ? 4 : i[0]; e.head_out = dice(2) ? 4 : i[1]; e.no_head_norm = dice(2);
         e.decoupled = dice(2); add_method(w, sslh_simclr(c, n[0], e)))
@@ -1432,7 +1454,9 @@ static int call_row(world *w, int row, const char **names) {
         e.batch = i[0]; e.lr = zeros_mostly_real(); e.weight_decay = zeros_mostly_real();
         e.layer_decay = zeros_mostly_real(); e.drop_path = zeros_mostly_real(); e.smoothing = zeros_mostly_real();
         e.warmup = zeros_mostly_real(); e.fraction = zeros_mostly_real(); sslh_recipe r = any_recipe();
+        e.freeze = dice(2) ? dice(4) : zeros_mostly(); e.head_lr = zeros_mostly_real();
         if (!dice(3)) e.views = &r; sslh_finetune(c, n[0], d[0], d[1], e))
+    ROW(sslh_net_accuracy, sslh_net_accuracy(c, n[0], d[0]))
     ROW(sslh_data_split, EMPTY(sslh_split_desc, e); e.test = zeros_mostly_real(); e.validation = zeros_mostly_real();
         e.any_class = dice(2); e.group = dice(3) ? NULL : text[0]; sslh_data_split(d[0], e))
     ROW(sslh_data_twins, sslh_twins q[3]; sslh_data_twins(d[0], d[1], dice(5) ? q : NULL, dice(3)))
@@ -1483,12 +1507,14 @@ static int call_row(world *w, int row, const char **names) {
     ROW(sslh_load_classifier, sslh_load_classifier(c, path))
     ROW(sslh_load_classifier_memory,
         sslh_load_classifier_memory(c, dice(3) ? (const void *)pixels : NULL, (size_t)dice(500)))
+    ROW(sslh_classifier_net, keep_net(w, sslh_classifier_net(NULL, n[0])))
     ROW(sslh_classify, sslh_classify(NULL, pixels, 1, 4, 4, 1, NULL, NULL))
     ROW(sslh_finetune_keep, EMPTY(sslh_finetune_desc, e); e.epochs = 1; e.batch = i[0]; e.lr = zeros_mostly_real();
         e.fraction = zeros_mostly_real(); const int32_t *a = some_labels(numbers); EMPTY(sslh_svm_desc, v);
         sslh_classifier *q = dice(2) ? sslh_finetune_keep(c, n[0], d[0], e) : NULL;
         if (!q && t[0] && t[0]->shape[0] <= 64) q = sslh_svm(c, T(0), a, 3, v);
         sslh_save_classifier(q, dice(2) ? n[0] : NULL, NULL, target);
+        keep_net(w, sslh_classifier_net(q, dice(2) ? n[0] : NULL));
         sslh_classify(q, pixels, dice(2) ? 1 : i[1] < 3 ? i[1] : 1, dice(2) ? 4 : 2, 4, 1 + dice(2),
                       dice(6) ? numbers : NULL, NULL);
         memset(numbers, 0, sizeof numbers))
@@ -2032,6 +2058,13 @@ static sslh_tensor *graph_row(graph *g, int row, sslh_tensor *x, const char **na
         if (x->shape[0] < 2) return NULL; a = dice(2) ? NULL : index_below(g, sslh_dim1(x->shape[0]), 2);
         return sslh_siglip_loss(c, x, sslh_shift(c, sslh_tanh(c, leaf(g, shape_of(x))), 1.2f),
                                 sslh_tanh(c, leaf(g, sslh_dim0())), leaf(g, sslh_dim0()), a))
+    LOSS(sslh_distill_loss, x = view(g, x, 2); return sslh_distill_loss(c, x, constant(g, shape_of(x)), 1 + f))
+    LOSS(sslh_rkd_distance, x = at_most(g, view(g, x, 2), 0, 9); if (x->shape[0] < 2) return NULL;
+        a = constant(g, shape_of(x)); return sslh_rkd_distance(c, rows_apart(c, x, 2), rows_apart(c, a, 3)))
+    LOSS(sslh_rkd_angle, x = at_most(g, view(g, x, 2), 0, 9); if (x->shape[0] < 2) return NULL;
+        a = constant(g, shape_of(x)); return sslh_rkd_angle(c, rows_apart(c, x, 2), rows_apart(c, a, 3)))
+    LOSS(sslh_seed_loss, x = sslh_shift(c, sslh_tanh(c, view(g, x, 2)), 1.2f); a = constant(g, shape_of(x));
+        return sslh_seed_loss(c, x, a, constant(g, sslh_dim2(3, x->shape[1])), 0.5f + f, 0.5f))
     LOSS(sslh_accuracy, x = at_most(g, view(g, x, 2), 0, 60); a = index_below(g, sslh_dim1(x->shape[0]), x->shape[1]);
         g->unchecked = 1; return sslh_mul(c, sslh_mean(c, x, SSLH_ALL, 0), sslh_accuracy(c, x, a, 1)))
     OP(sslh_sinkhorn, x = view(g, x, 2); g->want = shape_of(x); g->unchecked = 1;

@@ -1156,7 +1156,7 @@ static sslh_train_desc two_steps(void) {
 static void every_method(void) {
     static const char *const families[] = {
         "pretext task", "video", "generative", "contrastive", "self-distillation", "redundancy and clusters",
-        "masked", "words and sequences", "items"};
+        "masked", "words and sequences", "items", "transfer"};
     const sslh_method_info *m;
     int count = -1, rows = 0, family = 0;
     char path[512];
@@ -1169,8 +1169,8 @@ static void every_method(void) {
         uint64_t before, whole;
         char text[8192], function[64];
         double loss;
-        while (family < 9 && strcmp(families[family], m->family) != 0) family++;
-        CHECK(family < 9, "%s: family \"%s\" is unknown or out of order", m->name, m->family);
+        while (family < 10 && strcmp(families[family], m->family) != 0) family++;
+        CHECK(family < 10, "%s: family \"%s\" is unknown or out of order", m->name, m->family);
         CHECK(m->title[0] && m->authors[0] && strlen(m->paper) > 10 && m->learns_by[0] && m->input[0] &&
                   m->numbers[0] && m->numbers[0][0],
               "%s: an empty column", m->name);

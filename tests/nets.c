@@ -1235,7 +1235,7 @@ static void layer_decay(void) {
     memset(&d, 0, sizeof d);
     d.image = 8, d.width = 12, d.depth = 2;
     net = sslh_vit(c, d);
-    CHECK(sslh_i_layer_decay(net, 0.5f) == 1, "no transformer");
+    CHECK(sslh_i_block_rates(net, sslh_i_block_rates(net, 0, 1, 0), 0.5f, 0) == 3, "the embedding and two blocks");
     CHECK_OK(c);
     for (i = 0; i < net->entries; i++) {
         const sslh_i_entry *e = net->entry[i];
