@@ -85,7 +85,7 @@
      switch                  default  meaning
      SSLH_WITH_ALL           1        default of every method's switch
      SSLH_WITH_<METHOD>      all      one method: SSLH_WITH_SIMCLR, SSLH_WITH_MAE .. (names in 13, in capitals);
-                                      likewise SSLH_WITH_TOKENIZERS, SSLH_WITH_CLASSIFIERS
+                                      likewise SSLH_WITH_TOKENIZERS, _CLASSIFIERS, _SEGMENT
      SSLH_WITH_THREADS       1        0: no thread pool (a .parallel_for of yours still works)
      SSLH_WITH_SIMD          1        0: portable C kernels only; the file then never includes itself and can be pasted
      SSLH_WITH_STDIO         1        0: no files and no progress line; functions that take a path report an error

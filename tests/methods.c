@@ -129,7 +129,8 @@ static const method_case cases[] = {
     {"bert_next", 0.01f, "dropout=0 next=1"},
     {"sasrec", 0.01f, "dropout=0 negatives=2"},
     {"sasrec_all", 0.01f, "dropout=0 negatives=0"},
-    {"bert4rec", 0.01f, "dropout=0"}};
+    {"bert4rec", 0.01f, "dropout=0"},
+    {"fixmatch", 0.05f, "threshold=0.3 weight=0.5 labels=3"}};
 #define CASES ((int)(sizeof cases / sizeof cases[0]))
 static const method_case *current;
 
@@ -167,6 +168,12 @@ static void given_views(sslh_method *m, const sslh_batch *batch, sslh_view_set *
         if (strncmp(current->name, "supcon", 6) == 0)
             sslh_view_add(out, "labels", sslh_from_ints(c, sslh_dim1(4), label));
         if (strcmp(current->name, "moco") == 0) sslh_view_add(out, "order", sslh_from_ints(c, sslh_dim1(4), order));
+    } else if (strcmp(current->name, "fixmatch") == 0) {
+        static const int32_t label[3] = {0, 4, 2};
+        sslh_view_add(out, "labelled", image_input(c, "labelled", 3, 8, 8, 3));
+        sslh_view_add(out, "labels", sslh_from_ints(c, sslh_dim1(3), label));
+        sslh_view_add(out, "weak", image_input(c, "weak", 5, 8, 8, 3));
+        sslh_view_add(out, "strong", image_input(c, "strong", 5, 8, 8, 3));
     } else if (strcmp(current->name, "rotation") == 0) {
         int32_t label[8];
         uint32_t s = seed_of("labels ", current->name);
@@ -436,6 +443,7 @@ static sslh_net *encoder_for(sslh_ctx *c, const char *name) {
 static const char *settings_of(const char *name) {
     return strncmp(name, "color", 5) == 0 || (strncmp(name, "bert", 4) == 0 && name[4] != '4') ? "short" : "paper";
 }
+static sslh_data data_for(sslh_ctx *c, const char *name);
 static sslh_method make_method(sslh_ctx *c, const char *name) {
     sslh_method none;
 #if SSLH_WITH_CPC2
@@ -628,6 +636,14 @@ static sslh_method make_method(sslh_ctx *c, const char *name) {
         d.head_hidden = 12, d.head_out = 7;
         if (name[6]) d.head_layers = 3, d.temperature = 0.5f;
         return sslh_supcon(c, convnet(c, 6, 10), d);
+    }
+#endif
+#if SSLH_WITH_FIXMATCH
+    if (strcmp(name, "fixmatch") == 0) {
+        sslh_fixmatch_desc d;
+        memset(&d, 0, sizeof d), d.settings = settings_of(name);
+        d.threshold = 0.3f, d.weight = 0.5f, d.labels = 3;
+        return sslh_fixmatch(c, convnet(c, 6, 10), data_for(c, name), d);
     }
 #endif
 #if SSLH_WITH_NNCLR
@@ -1061,7 +1077,7 @@ static sslh_train_desc two_steps(void) {
 static void every_method(void) {
     static const char *const families[] = {
         "pretext task", "video", "generative", "contrastive", "self-distillation", "redundancy and clusters",
-        "masked", "words and sequences", "items"};
+        "masked", "words and sequences", "items", "semi-supervised"};
     const sslh_method_info *m;
     int count = -1, rows = 0, family = 0;
     char path[512];
@@ -1074,8 +1090,8 @@ static void every_method(void) {
         uint64_t before, whole;
         char text[8192], function[64];
         double loss;
-        while (family < 9 && strcmp(families[family], m->family) != 0) family++;
-        CHECK(family < 9, "%s: family \"%s\" is unknown or out of order", m->name, m->family);
+        while (family < 10 && strcmp(families[family], m->family) != 0) family++;
+        CHECK(family < 10, "%s: family \"%s\" is unknown or out of order", m->name, m->family);
         CHECK(m->title[0] && m->authors[0] && strlen(m->paper) > 10 && m->learns_by[0] && m->input[0] &&
                   m->numbers[0] && m->numbers[0][0],
               "%s: an empty column", m->name);
