@@ -359,7 +359,8 @@
      redundancy and clusters  barlow, vicreg, swav
      masked                   mae, jepa
      words and sequences      word2vec, gpt, bert (text)
-     items; semi-supervised   sasrec, bert4rec (histories: who chose what); fixmatch (few labels)
+     items                    sasrec, bert4rec (histories: who chose what)
+     semi-supervised          fixmatch (a few labels)
 
    Their functions are sslh_simclr and so on; most losses are operations that can be called alone (sslh_nt_xent). Each
    has a switch (SSLH_WITH_SIMCLR), a section below that opens with authors, title, equations and known traps (>>simclr;
@@ -556,8 +557,7 @@
    different batch sizes or temperatures cannot be compared.
 
    The probe of the trained encoder equals that of the untrained one. Did you probe the net that was trained (for
-   autoencoders, method.encoder)? Was there an error? After the first error every call does nothing, so check
-   sslh_error(c) first.
+   autoencoders, method.encoder)? Was there an error? After one, calls do nothing: check sslh_error(c).
 
    "#error ..", hundreds of unknown names: the compiler found another library's ssl.h (17), or, when the message
    mentions SSLH_FILE, this file was renamed (2). Undefined references: no file has SSLH_IMPLEMENTATION, or the one that
