@@ -260,7 +260,7 @@ static void colours_and_threads(void) {
     CHECK(memcmp(x[0]->data, x[1]->data, x[0]->count * sizeof *x[0]->data) == 0 &&
           memcmp(map[0]->ints, map[1]->ints, map[0]->count * sizeof *map[0]->ints) == 0, "three threads");
     for (size_t i = 0; i < x[0]->count; i++)
-        if (!CHECK(x[0]->data[i] >= -1.6001 && x[0]->data[i] <= 2.4001, "%g is no normalised value",
+        if (!CHECK(x[0]->data[i] >= -1.6001f && x[0]->data[i] <= 2.4001f, "%g is no normalised value",
                    (double)x[0]->data[i])) break;
     sslh_destroy(c[0]);
     sslh_destroy(c[1]);
