@@ -602,6 +602,39 @@ static void training_errors(void) {
     sslh_destroy(c);
 }
 
+/* Every allocation fails in turn: an error, nothing that leaks, and the next context works. */
+static void failing_memory(void) {
+    long failed = 1, at;
+    for (at = 1; failed && at < 2000; at++) {
+        sslh_unet_desc u = two_classes();
+        sslh_segment_desc s;
+        sslh_tiles_desc t;
+        test_memory m;
+        sslh_desc cd;
+        sslh_ctx *c;
+        sslh_data d;
+        sslh_net *net;
+        memset(&s, 0, sizeof s), memset(&t, 0, sizeof t), memset(&m, 0, sizeof m), memset(&cd, 0, sizeof cd);
+        u.classes = 32;
+        cd.threads = 1, cd.alloc = test_alloc, cd.release = test_release, cd.user = &m;
+        m.fail_at = at;
+        c = sslh_create(cd);
+        columns(12, 12);
+        d = with_maps(c, 1, 12, 12, 32);
+        net = sslh_unet(c, convnet(c, 1), u);
+        sslh_train(c, sslh_segment(c, net, s), d, quiet(1));
+        t.size = 8;
+        sslh_segment_evaluate(c, net, d, t);
+        failed = m.calls >= at;
+        if (failed) CHECK(sslh_error(c) && strstr(sslh_error(c), "memory"), "allocation %ld: %s", at,
+                          sslh_error(c) ? sslh_error(c) : "no error");
+        else CHECK_OK(c);
+        sslh_destroy(c);
+        CHECK(m.live == 0, "allocation %ld: %ld blocks are left", at, m.live);
+    }
+    CHECK(!failed && at > 30, "%ld allocations", at);
+}
+
 TESTS_BEGIN
     TEST(scores)
     TEST(dice_loss)
@@ -621,4 +654,5 @@ TESTS_BEGIN
     TEST_LEARNS(learns)
     TEST(same_bits)
     TEST(training_errors)
+    TEST(failing_memory)
 TESTS_END
