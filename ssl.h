@@ -322,8 +322,8 @@
    that training never heard. A subset (sslh_data_range, _pick, _fraction, _where) copies no samples and keeps their
    numbers, so that a sample's augmentation does not depend on the subset that it was taken from. sslh_data_split
    divides at random, by class or by group; sslh_data_twins and sslh_near_twins find samples that are there twice. Only
-   probes and SupCon look at labels. Each folder numbers its own classes. Probes match the classes of two sets by name;
-   for a confusion matrix of your own, sslh_data_match_classes does the same.
+   probes, SupCon and FixMatch look at labels. Each folder numbers its own classes. Probes match the classes of two sets
+   by name; for a confusion matrix of your own, sslh_data_match_classes does the same.
 
    A recipe of augmentations is a struct: what is 0 is not done (jitter: brightness, contrast, saturation, hue).
 
