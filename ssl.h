@@ -3,8 +3,9 @@
    Learns representations from data without labels: rotation prediction, jigsaw puzzles, context prediction, inpainting,
    colorization, next frame, order of frames, plain, variational and masked autoencoders, GAN, SimCLR, MoCo, NNCLR, CPC
    of sound and images, BYOL, SimSiam, DINO, I-JEPA, Barlow Twins, VICReg, SwAV, word2vec, GPT, BERT, ELECTRA, BART,
-   SASRec, BERT4Rec (and with labels SupCon), on tensors with reverse-mode differentiation, SIMD matrix products and
-   convolutions, augmentations, tokenizers, encoders, optimisers, probes and pictures. It needs only libc and libm.
+   CLIP, SASRec, BERT4Rec (and with labels SupCon, FixMatch, U-Net), on tensors with reverse-mode differentiation, SIMD
+   matrix products and convolutions, augmentations, tokenizers, encoders, optimisers, probes and pictures. It needs only
+   libc and libm.
 
    Do this in exactly one .c or .cpp file:
 
@@ -84,7 +85,7 @@
      switch                  default  meaning
      SSLH_WITH_ALL           1        default of every method's switch
      SSLH_WITH_<METHOD>      all      one method: SSLH_WITH_SIMCLR, SSLH_WITH_MAE .. (names in 13, in capitals);
-                                      also SSLH_WITH_TOKENIZERS, SSLH_WITH_CLASSIFIERS; SSLH_WITH_TRANSFER (distill)
+                                     likewise SSLH_WITH_TOKENIZERS, _CLASSIFIERS, _TRANSFER (distill), _SEGMENT
      SSLH_WITH_THREADS       1        0: no thread pool (a .parallel_for of yours still works)
      SSLH_WITH_SIMD          1        0: portable C kernels only; the file then never includes itself and can be pasted
      SSLH_WITH_STDIO         1        0: no files and no progress line; functions that take a path report an error
@@ -322,8 +323,8 @@
    that training never heard. A subset (sslh_data_range, _pick, _fraction, _where) copies no samples and keeps their
    numbers, so that a sample's augmentation does not depend on the subset that it was taken from. sslh_data_split
    divides at random, by class or by group; sslh_data_twins and sslh_near_twins find samples that are there twice. Only
-   probes and SupCon look at labels. Each folder numbers its own classes. Probes match the classes of two sets by name;
-   for a confusion matrix of your own, sslh_data_match_classes does the same.
+   probes, SupCon and FixMatch look at labels. Each folder numbers its own classes. Probes match the classes of two sets
+   by name; for a confusion matrix of your own, sslh_data_match_classes does the same.
 
    A recipe of augmentations is a struct: what is 0 is not done (jitter: brightness, contrast, saturation, hue).
 
@@ -361,6 +362,7 @@
      words and sequences      word2vec, gpt, bert, electra, bart, sentence_order (text)
      items                    sasrec, bert4rec (histories: who chose what)
      transfer                 distill (a student imitates a teacher)
+     semi-supervised          fixmatch (a few labels)
 
    Their functions are sslh_simclr and so on; most losses are operations that can be called alone (sslh_nt_xent). Each
    has a switch (SSLH_WITH_SIMCLR), a section below that opens with authors, title, equations and known traps (>>simclr;
@@ -429,6 +431,7 @@
                          calibration, files of an encoder with its classifier (>>api-classifiers, docs/classifiers.md)
      sslh_retrieval      the share of the k most similar rows that have the label asked for, mAP, recall at k
      sslh_rank_items     HR@k and NDCG@k of a recommender, the last item of each user left out (docs/items.md)
+     sslh_segment        U-Net on an encoder, IoU and Dice of a class for each pixel (>>api-segment, docs/segment.md)
      sslh_vae_evaluate   test loss, its two terms in nats per image, active units; sslh_vae_bound: -log p by many codes
 
        float knn = sslh_knn(c, encoder, train, test, (sslh_knn_desc){ .k = 20, .temperature = 0.07f });
@@ -510,7 +513,7 @@
        #error "this is not the ssl.h for self-supervised learning: check the include path"
        #endif
 
-   The SIMD part includes the file again under the name SSLH_FILE ("ssl.h", found beside itself), and checks what it is.
+   The SIMD part includes the file again as SSLH_FILE ("ssl.h", found beside itself) and checks that it is this one.
 
    The text is C99 and also C++11 to C++20. An implementation compiled as C serves C++ callers and the other way round.
    With SSLH_STATIC any number of private copies can live in one program.
@@ -556,7 +559,7 @@
    different batch sizes or temperatures cannot be compared.
 
    The probe of the trained encoder equals that of the untrained one. Did you probe the net that was trained (for
-   autoencoders, method.encoder)? Was there an error (sslh_error(c)), after which every call does nothing?
+   autoencoders, method.encoder)? Was there an error? After one, calls do nothing: check sslh_error(c).
 
    "#error ..", hundreds of unknown names: the compiler found another library's ssl.h (17), or, when the message
    mentions SSLH_FILE, this file was renamed (2). Undefined references: no file has SSLH_IMPLEMENTATION, or the one that
@@ -566,8 +569,7 @@
    clang does not, and its programs are many times slower at -O0. sslh_query(c) names the instruction set (.cpu) and the
    number of threads (.threads). Other busy programs cost more than their share of the time, because each operation
    waits for its last thread: try .threads below the number of cores. sslh_trace reports the milliseconds of each
-   operation. sslh_convnet takes 3.8 million multiply-adds for an image of 32 x 32, ResNet-18 555 million, the default
-   ViT 365 million.
+   operation. For an image of 32 x 32, sslh_convnet takes 3.8, ResNet-18 555, the default ViT 365 million multiply-adds.
 
    Memory grows: a loop without sslh_next_batch needs sslh_begin_step (4), a sweep needs sslh_mark and sslh_rewind (6).
 
@@ -575,13 +577,12 @@
 
      declarations     >>config >>api-context >>api-random >>api-tensor >>api-ops >>api-nets >>api-encoders >>api-weights
                       >>api-optim >>api-data >>api-views >>api-audio >>api-tokenizers >>api-items >>api-methods
-                      >>api-train >>api-eval >>api-classifiers >>api-transfer >>api-pictures
-     foundations      >>platform >>core >>table >>shared >>prototypes
-     I    the book    >>method >>rotation >>jigsaw >>context >>inpainting >>colorization >>next-frame >>frame-order
-                      >>autoencoder >>vae >>gan >>simclr >>moco >>supcon >>nnclr >>cpc >>cpc2 >>clip >>byol >>simsiam
-                      >>dino >>barlow >>vicreg >>swav >>mae >>jepa >>word2vec >>gpt >>bert >>electra >>bart
-                      >>sentence-order >>sasrec >>bert4rec >>distill >>methods >>train >>eval >>items >>classifiers
-                      >>losses >>nets >>encoders >>structure >>optim >>views >>settings
+     >>api-train >>api-eval >>api-classifiers >>api-segment >>api-transfer >>api-pictures >>platform >>core >>table
+     >>shared >>prototypes >>method >>rotation >>jigsaw >>context >>inpainting >>colorization >>next-frame
+     >>frame-order >>autoencoder >>vae >>gan >>simclr >>moco >>supcon >>nnclr >>cpc >>cpc2 >>clip >>byol >>simsiam
+     >>dino >>barlow >>vicreg >>swav >>mae >>jepa >>word2vec >>gpt >>bert >>electra >>bart >>sentence-order >>sasrec
+     >>bert4rec >>fixmatch >>distill >>methods >>train >>eval >>items >>classifiers >>segment >>losses >>nets
+     >>encoders >>structure >>optim >>views >>settings
      II   tensors     >>core-impl >>scalar >>random >>tape >>elementwise >>reductions >>products >>loss-rows >>conv
                       >>norms >>shapes >>sequences >>audio
      III  the engine  >>kernels >>products-plan >>conv-plan >>sequences-plan >>loops >>copies >>pool >>views-make
@@ -2546,7 +2547,7 @@ struct sslh_method_info {
     const char *name;       /* for sslh_method_make and in checkpoints: "simclr" */
     const char *title;      /* "SimCLR" */
     const char *family;     /* "pretext task", "generative", "contrastive", "self-distillation", "redundancy and
-                               clusters", "masked", "words and sequences", "items", "transfer" */
+                               clusters", "masked", "words and sequences", "items", "transfer", "semi-supervised" */
     const char *authors;    /* "Chen et al." */
     const char *paper;      /* the whole title */
     const char *venue;      /* "ICML 2020" */
@@ -3864,6 +3865,43 @@ SSLH_API sslh_method sslh_bert4rec(sslh_ctx *c, sslh_net *encoder, sslh_bert4rec
 SSLH_API sslh_recommender sslh_bert4rec_recommender(const sslh_method *m);
 #endif
 
+#ifndef SSLH_WITH_FIXMATCH
+#define SSLH_WITH_FIXMATCH SSLH_WITH_ALL
+#elif SSLH_I_EMPTY(SSLH_WITH_FIXMATCH)
+#undef SSLH_WITH_FIXMATCH
+#define SSLH_WITH_FIXMATCH 1
+#endif
+#if SSLH_WITH_FIXMATCH
+/* FixMatch (Sohn et al.: "FixMatch: simplifying semi-supervised learning with consistency and confidence", NeurIPS
+   2020): a classifier of a few labelled images and many without a label, best on a pretrained encoder. */
+typedef struct sslh_fixmatch_desc {
+    float threshold;          /* a guess is learnt from if its probability is at least this, 0 to 1; default 0.95;
+                                 SSLH_OFF: every guess */
+    float weight;             /* of the loss of the guesses, at least 0; default 1; SSLH_OFF: labels only, for
+                                 comparison with equal steps */
+    int   ratio;              /* unlabelled images in a step for each labelled one, 1 to 64; default 7 */
+    int   labels;             /* labelled images of each class that are used, drawn by the context's seed, 0 to
+                                 16777216; default 0: all */
+    const sslh_recipe *weak;  /* views from which labels are learnt and guesses are made; default auto:
+                                 SSLH_VIEWS_ROTATION, normalised by the data's mean and deviation */
+    const sslh_recipe *strong;/* views that must agree with the guesses; default auto: the weak ones with the colour
+                                 jitter of SSLH_VIEWS_SIMCLR and a cutout of half the side */
+    const char *settings;     /* short, for runs of minutes, or paper, for hundreds of epochs; default short */
+} sslh_fixmatch_desc;
+/* encoder: any output; maps and tokens are averaged. A linear classifier is made inside. labelled: images with labels,
+   of the size of those that sslh_train is given, of whose labels none is looked at; it must live as long as the method.
+   sslh_method_make takes .labels of each class of its data. A step has one labelled image for every .ratio of the
+   batch, all different ones, at most as many as there are. Other numbers: accuracy on the labelled images of the step,
+   kept, the share of the guesses that are learnt from. Training: batch=224 optimizer=sgd nesterov=1 lr=0.03
+   weight_decay=5e-4 schedule=cosine. Paper: batch=448 optimizer=sgd nesterov=1 lr=0.03 weight_decay=5e-4
+   schedule=cosine. */
+SSLH_API sslh_method  sslh_fixmatch(sslh_ctx *c, sslh_net *encoder, sslh_data labelled, sslh_fixmatch_desc desc);
+/* Probabilities (N,K) of the classes of images x (N,H,W,C) in [0,1]; a tensor of the step, without gradient. */
+SSLH_API sslh_tensor *sslh_fixmatch_classify(sslh_method *m, sslh_tensor *x);
+/* The share of the images of test that are classified correctly. */
+SSLH_API float        sslh_fixmatch_evaluate(sslh_method *m, sslh_data test);
+#endif
+
 /* ================================================================================================================== */
 /*  >>api-train     training                                                                                          */
 /* ================================================================================================================== */
@@ -3980,6 +4018,10 @@ SSLH_API sslh_neighbours sslh_nearest(sslh_ctx *c, sslh_tensor *known, sslh_tens
 typedef struct sslh_retrieval_score { float precision, first, map, hit; } sslh_retrieval_score;
 SSLH_API sslh_retrieval_score sslh_retrieval(sslh_ctx *c, sslh_tensor *known, const int32_t *known_labels,
                                              sslh_tensor *asked, const int32_t *asked_labels, int k);
+/* Average precision of n scores in finding the rows whose relevant (n) is not 0: the mean, over these rows, of the
+   share of relevant ones among all rows that score at least as high. Rows with equal scores are one step, as in
+   scikit-learn. The share of relevant rows is what guessing gives. Errors: no row is relevant, a score that is NaN. */
+SSLH_API float sslh_average_precision(sslh_ctx *c, const float *scores, const int32_t *relevant, int64_t n);
 /* Rows of a (n,D) and b (m,D), or, b NULL, of a and a, whose cosine is at least threshold (above 0, at most 1): into
    out, at most most of them, the most similar first. Cosines above 1 - 1e-6 count as 1, for equal rows have no less.
    Returns how many there are. */
@@ -4269,6 +4311,115 @@ typedef struct sslh_prune_desc {
    of the next layer are cut, the rest keeps its values and order. The function changes; train it again. Errors: a net
    of another kind or with one layer, group norm, SSLH_PRUNE_GAMMA without batch norm. */
 SSLH_API sslh_net *sslh_net_prune_filters(sslh_net *net, sslh_prune_desc desc);
+#endif
+
+/* ================================================================================================================== */
+/*  >>api-segment   segmentation: a class for each pixel                                                              */
+/* ================================================================================================================== */
+/* A map gives each pixel its class, a number from 0 to K - 1, or SSLH_UNKNOWN, which training and scores leave out. */
+
+#ifndef SSLH_WITH_SEGMENT
+#define SSLH_WITH_SEGMENT SSLH_WITH_ALL
+#elif SSLH_I_EMPTY(SSLH_WITH_SEGMENT)
+#undef SSLH_WITH_SEGMENT
+#define SSLH_WITH_SEGMENT 1
+#endif
+#if SSLH_WITH_SEGMENT
+enum { SSLH_UNKNOWN = 255, SSLH_MAP_CLASSES = 32 }; /* in 8-bit maps; the most classes there may be */
+
+/* Images and their maps as one data set with the fields "image" and "map" (8-bit, one channel): sample i is image i of
+   images and image i of maps, of the same height and width. grey (classes) lists the value of each class in the files,
+   other values are SSLH_UNKNOWN; NULL: the values in the files are the classes already. A copy in the context of
+   images. Two parts of one folder will do:
+       static const int32_t grey[2] = { 255, 0 };           // class 0 is white, class 1 black
+       sslh_data all  = sslh_load_images(c, "slices");      // image_00.png .. image_19.png, label_00.png ..
+       sslh_data data = sslh_data_with_maps(sslh_data_range(all, 0, 20), sslh_data_range(all, 20, 40), grey, 2);
+   Errors: different numbers or sizes, maps with more than one channel, a value that is no class (with grey NULL). */
+SSLH_API sslh_data sslh_data_with_maps(sslh_data images, sslh_data maps, const int32_t *grey, int classes);
+
+/* How an image and its map become tiles that have been moved alike. Zero fields do nothing. */
+typedef struct sslh_map_recipe {
+    int   tiles;          /* cut from each image, 1 to 256; default 1 */
+    int   height, width;  /* of a tile, 1 to 32767, cut out at a random place; default: of the image */
+    float flip;           /* probability, 0 to 1, of a mirror left to right, and likewise of one upside down */
+    int   rotate90;       /* 1: a random number of quarter turns, square tiles only */
+    float elastic;        /* standard deviation, in pixels, of the displacement of a pixel along each axis, 0 to 1000 */
+    float elastic_width;  /* deviation in pixels of the Gaussian that smooths displacements, 0.5 to 64; default 8 */
+    float brightness;     /* of the image alone: factor drawn from 1 - a to 1 + a, 0 to 1 */
+    float contrast;       /* likewise, of the distance from the mean of the tile */
+    float mean[4], std[4];/* y = (x - mean) / std per channel; std 0: the channel stays as it is */
+} sslh_map_recipe;
+/* Tiles of a batch of sslh_data_with_maps: *x (N,height,width,C) real, *map (N,height,width) I32 with -1 for unknown
+   pixels; N is .tiles for each image of the batch, those of an image side by side. Where a displaced pixel falls
+   between others, the image is interpolated bilinearly and the map takes the nearest; beyond the edges both are
+   mirrored. The draws depend on (seed, epoch, sample, view) only; view is 0 to 15. */
+SSLH_API void sslh_map_views(sslh_ctx *c, sslh_batch batch, sslh_map_recipe recipe, int view, sslh_tensor **x,
+                             sslh_tensor **map);
+
+typedef struct sslh_unet_desc {
+    int classes;          /* K, 2 to SSLH_MAP_CLASSES; required */
+    int width;            /* channels of the decoder at the size of the image, 1 to 1024, doubled with every halving of
+                             the size up to 8 times; default 16 */
+} sslh_unet_desc;
+/* U-Net (Ronneberger et al. 2015) on an encoder that offers maps by sslh_tap: sslh_convnet, sslh_resnet, sslh_convnext,
+   sslh_nin or your own: images (N,H,W,C) -> logits (N,H,W,K) of any size that the encoder takes, odd ones too. The
+   encoder becomes a child, is trained with the decoder and stays usable; its preprocessing is copied. Taps: up1, up2 ..
+   (from coarse to fine). sslh_load_net cannot build such a net: make it again and call sslh_load_weights. Errors: an
+   encoder whose intermediate results are no maps. */
+SSLH_API sslh_net *sslh_unet(sslh_ctx *c, sslh_net *encoder, sslh_unet_desc desc);
+
+/* 1 - the mean over classes of (2 sum p t + 1) / (sum p + sum t + 1), where p is the softmax of logits (..,K), t is 1
+   for the class of a pixel, and sums are over all pixels with labels (..) I32 other than ignore (Milletari et al. 2016,
+   with sums for their sums of squares). A rare class counts as much as a frequent one. */
+SSLH_API sslh_tensor *sslh_dice_loss(sslh_ctx *c, sslh_tensor *logits, sslh_tensor *labels, int ignore);
+
+typedef struct sslh_segment_desc {
+    float dice;           /* weight of the Dice loss beside the cross-entropy, at least 0; default 1; SSLH_OFF: none */
+    const float *weights; /* K weights of the classes in the cross-entropy, at least 0; NULL: all 1; read during the
+                             call */
+    const sslh_map_recipe *views; /* default: whole images, mirrored in half of all cases, normalised as the net was or
+                             by the data's mean and deviation; a recipe of yours that has no .std is normalised so too;
+                             read during the call */
+} sslh_segment_desc;
+/* Training of a net that gives logits (N,H,W,K), by cross-entropy and Dice loss, on data of sslh_data_with_maps: for
+   sslh_train. It is not in sslh_methods, because it is a task and no pretraining. Number: the mean IoU in the tiles of
+   a step. Training: batch=1 optimizer=adam lr=1e-3 schedule=cosine; a batch is counted in images, each of which gives
+   .tiles of the recipe. */
+SSLH_API sslh_method sslh_segment(sslh_ctx *c, sslh_net *net, sslh_segment_desc desc);
+
+typedef struct sslh_tiles_desc {
+    int size;             /* side of the tiles into which an image is cut, 1 to 32767; default 256; at most the image */
+    int overlap;          /* pixels that neighbouring tiles share at least, below .size; default a quarter of it;
+                             SSLH_OFF: none */
+    int batch;            /* tiles at a time, 1 to 4096; default 4; changes memory, not results */
+} sslh_tiles_desc;
+/* Probabilities (H,W,K) of image number index, persistent: the net's softmax on overlapping tiles of one size, in
+   evaluation mode, normalised by the net's preprocessing. Where tiles overlap they are averaged with weights that fall
+   linearly towards their edges. */
+SSLH_API sslh_tensor *sslh_segment_image(sslh_ctx *c, sslh_net *net, sslh_data data, int64_t index,
+                                         sslh_tiles_desc desc);
+/* The most probable class of each pixel, from (H,W,K) into map (H,W). */
+SSLH_API void sslh_segment_map(const sslh_tensor *probabilities, uint8_t *map);
+
+/* How well maps agree with the truth, over the pixels of all images together: IoU is intersection over union, Dice is 2
+   intersection / (sum of both sizes). A class that neither has is not in the means, and its numbers are -1. accuracy,
+   the share of pixels that are right, is high where one class covers most of the image: look at the IoU of the
+   others. */
+typedef struct sslh_map_score {
+    int     classes;
+    int64_t pixels;       /* of known class */
+    float   accuracy, mean_iou, mean_dice;
+    float   iou[SSLH_MAP_CLASSES], dice[SSLH_MAP_CLASSES];
+} sslh_map_score;
+/* Of two maps of count pixels; where truth is SSLH_UNKNOWN, what was said does not matter. Elsewhere a value that is no
+   class is an error. */
+SSLH_API sslh_map_score sslh_map_compare(sslh_ctx *c, const uint8_t *said, const uint8_t *truth, size_t count,
+                                         int classes);
+/* Of what the net says of all images of a data set of sslh_data_with_maps. */
+SSLH_API sslh_map_score sslh_segment_evaluate(sslh_ctx *c, sslh_net *net, sslh_data data, sslh_tiles_desc desc);
+/* Image number index as a PNG with map (H,W) over it: pixels of classes from 1 on are half tinted, each class in its
+   own colour; map NULL: that of the data. */
+SSLH_API void sslh_picture_overlay(sslh_ctx *c, const char *path, sslh_data data, int64_t index, const uint8_t *map);
 #endif
 
 /* ================================================================================================================== */
@@ -5767,6 +5918,9 @@ SSLH_I_FN sslh_train_desc sslh_i_train_general(void);
 SSLH_I_FN sslh_net *sslh_i_dummy_net(sslh_ctx *c);
 SSLH_I_FN int sslh_i_net_dead(const sslh_net *net);
 SSLH_I_FN void sslh_i_last_places(sslh_net *net, char name[32]);
+#if SSLH_WITH_SEGMENT
+SSLH_I_FN void sslh_i_taps_of(sslh_net *net, char names[160]);
+#endif
 SSLH_I_FN void sslh_i_arch_write(sslh_net *net, const sslh_i_setting *s, const void *desc);
 SSLH_I_FN int sslh_i_children(const sslh_net *net);
 SSLH_I_FN int sslh_i_block_rates(sslh_net *net, int blocks, float decay, int freeze);
@@ -5944,6 +6098,9 @@ SSLH_I_FN sslh_data sslh_i_match_classes(sslh_ctx *c, const char *fn, sslh_data 
 SSLH_I_FN int sslh_i_loader_peek(sslh_loader *l, int32_t *index, int32_t *labels, int *epoch);
 SSLH_I_FN void sslh_i_data_print(const sslh_data *d, char *out, size_t size, size_t *used);
 SSLH_I_FN void sslh_i_preprocess_put(sslh_net *net, sslh_preprocess p);
+#if SSLH_WITH_SEGMENT
+SSLH_I_FN int sslh_i_palette_colour(int i); /* >>pictures */
+#endif
 SSLH_I_FN void sslh_i_checkpoint_names(sslh_method *m, const char *config);
 SSLH_I_FN void sslh_i_checkpoint_save(sslh_method *m, sslh_optimizer *o, int64_t step, const char *path,
                                       const sslh_i_training *run);
@@ -5968,12 +6125,13 @@ SSLH_I_FN uint32_t sslh_i_text_hash(uint32_t h, const char *p, size_t n);
                  teachers and queues of many, the settings of a run
      >>rotation >>jigsaw >>context >>inpainting >>colorization >>next-frame >>frame-order >>autoencoder >>vae >>gan
      >>simclr >>moco >>supcon >>nnclr >>cpc >>cpc2 >>clip >>byol >>simsiam >>dino >>barlow >>vicreg >>swav >>mae
-     >>jepa >>word2vec >>gpt >>bert >>electra >>bart >>sentence-order >>sasrec >>bert4rec >>distill    one section for each method
+     >>jepa >>word2vec >>gpt >>bert >>electra >>bart >>sentence-order >>sasrec >>bert4rec >>fixmatch >>distill    one section for each method
      >>methods   their list, one row each
      >>train     one step, the loop over epochs, progress
      >>eval      what a representation is worth: linear probe, nearest neighbours, fine-tuning, collapse meters
      >>items     recommending: the rank of what a user chose next; popularity and neighbours as baselines
      >>classifiers  what is put behind an encoder: forest, linear SVM, logistic regression; k-means
+     >>segment   a class for each pixel: U-Net on an encoder, images and maps that move alike, tiles, scores
      >>losses    the losses with their equations, each as one operation with its derivative
      >>nets >>encoders    named parameters and layers; MLP, conv nets, ResNet, transformers on patches and on text, GRU
      >>structure nets made wider, deeper and narrower
@@ -5995,9 +6153,10 @@ SSLH_I_FN uint32_t sslh_i_text_hash(uint32_t h, const char *p, size_t n);
    error, sslh_i_new for a tensor of the step, sslh_i_alloc and sslh_i_scratch for memory. A loss is an operation: it
    follows "the life of an operation" there, sums by sslh_i_lane_sum and passes its job to its plain version by
    sslh_i_run_plain, both of >>table. From >>prototypes it uses the functions of part II, those of part IV that write
-   and read text, and, in >>views alone, those that make views. The vote of the nearest neighbours, the classifiers and
-   k-means cut their work into tasks themselves. Apart from that nothing here knows of tasks, instruction sets, packing
-   or work done ahead of time. Methods never call one another, so the file compiles with every set of switches.
+   and read text, and, in >>views alone, those that make views. The vote of the nearest neighbours, the classifiers,
+   k-means and the tiles of >>segment cut their work into tasks themselves. Apart from that nothing here knows of tasks,
+   instruction sets, packing or work done ahead of time. Methods never call one another, so the file compiles with every
+   set of switches.
 
    How a method is added, all the places:
      1  its declarations in >>api-methods: switch, descriptor with a comment for each field, function
@@ -16714,6 +16873,263 @@ SSLH_DEF sslh_net *sslh_distill_classifier(const sslh_method *m) {
 #endif /* SSLH_WITH_TRANSFER */
 
 /* ================================================================================================================== */
+/*  >>fixmatch      FixMatch                                                                                          */
+/* ================================================================================================================== */
+
+#if SSLH_WITH_FIXMATCH
+/* Sohn, Berthelot, Li, Zhang, Carlini, Cubuk, Kurakin, Zhang, Raffel: "FixMatch: simplifying semi-supervised learning
+   with consistency and confidence", NeurIPS 2020.
+
+   Learns from: a few labelled images and many without a label. The classifier guesses the class of a weak view of an
+   unlabelled image, as it looks in the album; where it is sure, the guess becomes the label of a strong view of the
+   same image, whose colours are wrong and of which a part is missing. This is no pretraining: it goes on where
+   pretraining and a handful of labels end.
+
+       p(x)  = softmax(h(f(x)))                    encoder f, linear classifier h                       (1)
+       L_l   = mean of -log p(weak(x))_y           the labelled images of the step, y their labels      (2)
+       q     = p(weak(u)),   y' = arg max q        no gradient                                          (3)
+       L_u   = mean over u of [max q >= t] (-log p(strong(u))_y')    t: .threshold                      (4)
+       L     = L_l + w L_u                         w: .weight                                           (5)
+
+   The mean in (4) is over all unlabelled images of the step, so that the second term grows by itself as more guesses
+   become sure; no schedule of w is needed. All views pass through the encoder as one batch, as in the authors' program,
+   and batch norm sees them together. Here strong views are colour jitter, grey and cutout where the paper has
+   RandAugment or CTAugment with cutout, and the classifier at the end is the trained one, where the paper takes a
+   moving average of its parameters.
+   Defaults: t = 0.95, w = 1, 7 unlabelled images for each labelled one, the paper's for CIFAR-10; there a step has 64
+   labelled images and a run 2^20 steps.
+   Traps: with few labels all depends on which: compare several seeds. With a low t wrong guesses confirm themselves,
+   and whole classes change places; "kept" near 1 in the first steps means that the net is sure of what it cannot know.
+   Labels of a test set must not choose t. A baseline of the labels alone needs as many steps and the same views
+   (.weight = SSLH_OFF). */
+
+static const sslh_setting sslh_i_fixmatch_settings[] = {
+    {SSLH_I_FIELD(sslh_fixmatch_desc, threshold), SSLH_SETTING_REAL, "0.95", "0 to 1"},
+    {SSLH_I_FIELD(sslh_fixmatch_desc, weight), SSLH_SETTING_REAL, "1", "at least 0"},
+    {SSLH_I_FIELD(sslh_fixmatch_desc, ratio), SSLH_SETTING_INT, "7", "1 to 64"},
+    {SSLH_I_FIELD(sslh_fixmatch_desc, labels), SSLH_SETTING_INT, "0", "0 to 16777216"},
+    {SSLH_I_FIELD(sslh_fixmatch_desc, weak), SSLH_SETTING_RECIPE, "auto", SSLH_I_RECIPE_NAMES},
+    {SSLH_I_FIELD(sslh_fixmatch_desc, strong), SSLH_SETTING_RECIPE, "auto", SSLH_I_RECIPE_NAMES},
+    {SSLH_I_FIELD(sslh_fixmatch_desc, settings), SSLH_SETTING_WORD, "short", SSLH_I_SETTINGS_NAMES},
+};
+static const char sslh_i_fixmatch_training[] =
+    "batch=224 optimizer=sgd nesterov=1 lr=0.03 weight_decay=5e-4 schedule=cosine";
+static const char sslh_i_fixmatch_paper[] =
+    "batch=448 optimizer=sgd nesterov=1 lr=0.03 weight_decay=5e-4 schedule=cosine";
+
+typedef struct sslh_i_fixmatch {
+    sslh_fixmatch_desc d;
+    sslh_recipe weak, strong;
+    int weak_given, strong_given;
+    sslh_data labelled;
+    sslh_net *head; /* h */
+} sslh_i_fixmatch;
+
+/* each samples of every class of d, or all where there are fewer, drawn by the seed. */
+SSLH_I_FN sslh_data sslh_i_fixmatch_draw(sslh_ctx *c, sslh_data d, int each) {
+    int32_t *taken = (int32_t *)sslh_i_alloc_table(c, (size_t)d.count, 3, sizeof *taken), n = 0; /* (count) of each */
+    int32_t *members = taken ? taken + d.count : NULL, *order = taken ? members + d.count : NULL, size, i;
+    int k;
+    for (k = 0; taken && k < d.classes; k++) {
+        for (i = 0, size = 0; i < (int32_t)d.count; i++)
+            if (d.labels[i] == k) members[size++] = i;
+        sslh_random_permutation(c->desc.seed, sslh_i_sample_stream('L', 0, 0, k), order, size);
+        for (i = 0; i < size && i < each; i++) taken[n++] = members[order[i]];
+    }
+    if (taken) d = sslh_data_pick(d, taken, n);
+    sslh_i_free(c, taken);
+    return d;
+}
+
+SSLH_I_FN void sslh_i_fixmatch_prepare(sslh_method *m, sslh_data data) {
+    sslh_i_fixmatch *s = (sslh_i_fixmatch *)m->self;
+    if (data.height != s->labelled.height || data.width != s->labelled.width ||
+        data.channels != s->labelled.channels) {
+        sslh_fail(m->ctx, SSLH_E_SHAPE, "sslh_fixmatch: the labelled images are (%d,%d,%d), the others (%d,%d,%d)",
+                  s->labelled.height, s->labelled.width, s->labelled.channels, data.height, data.width, data.channels);
+        return;
+    }
+    if (!s->weak_given) s->weak.pad_crop = SSLH_I_MIN(4, SSLH_I_MIN(data.height, data.width));
+    sslh_i_views_prepare(&s->weak, s->weak_given, m->encoder, data);
+    if (s->strong_given) return;
+    s->strong = sslh_recipe_simclr();
+    s->strong.crop_min = s->strong.crop_max = 0;
+    s->strong.pad_crop = s->weak.pad_crop;
+    s->strong.cutout = SSLH_I_MIN(data.height, data.width) / 2;
+    memcpy(s->strong.mean, s->weak.mean, sizeof s->strong.mean);
+    memcpy(s->strong.std, s->weak.std, sizeof s->strong.std);
+}
+
+/* Numbers of the n labelled images of a step: the steps take them in turn from one random order of all after another,
+   so that each is seen equally often. Where an order ends within a step, the next one may repeat an image. */
+SSLH_I_FN void sslh_i_fixmatch_labelled(sslh_ctx *c, int64_t step, int64_t count, int32_t *index, int n) {
+    int32_t *order = (int32_t *)sslh_i_scratch(c, (size_t)count * sizeof *order);
+    int64_t now = -1, at;
+    int i;
+    for (i = 0; order && i < n; i++) {
+        at = step * n + i;
+        if (at / count != now) {
+            now = at / count;
+            sslh_random_permutation(c->desc.seed, sslh_i_sample_stream('L', 1, (int)now, 0), order, (int32_t)count);
+        }
+        index[i] = order[at % count];
+    }
+    sslh_i_scratch_end(c, order);
+}
+
+/* "labelled" (B,H,W,C) and "labels" (B); "weak" and "strong" (N,H,W,C) of the unlabelled images, unless w is 0. */
+SSLH_I_FN void sslh_i_fixmatch_views(sslh_method *m, const sslh_batch *batch, sslh_view_set *out) {
+    sslh_ctx *c = m->ctx;
+    const sslh_i_fixmatch *s = (const sslh_i_fixmatch *)m->self;
+    const int64_t wanted = (batch->count + s->d.ratio - 1) / s->d.ratio;
+    const int n = (int)SSLH_I_MIN(wanted, s->labelled.count);
+    int32_t *index = (int32_t *)sslh_i_scratch(c, 2 * (size_t)n * sizeof *index), *labels = index ? index + n : NULL;
+    sslh_batch b;
+    int i;
+    if (!index) return;
+    sslh_i_fixmatch_labelled(c, batch->step, s->labelled.count, index, n);
+    for (i = 0; i < n; i++) labels[i] = s->labelled.labels[index[i]];
+    memset(&b, 0, sizeof b);
+    b.data = s->labelled;
+    b.count = n;
+    b.epoch = (int)(batch->step & 0xfffff); /* new views in every step */
+    b.step = batch->step;
+    b.seed = batch->seed;
+    b.index = index;
+    sslh_view_add(out, "labelled", sslh_views(c, b, s->weak, 2));
+    sslh_view_add(out, "labels", sslh_from_ints(c, sslh_dim1(n), labels));
+    sslh_i_scratch_end(c, index);
+    if (s->d.weight == 0) return;
+    sslh_view_add(out, "weak", sslh_views(c, *batch, s->weak, 0));
+    sslh_view_add(out, "strong", sslh_views(c, *batch, s->strong, 1));
+}
+
+/* (3): the guesses for logits (N,K), (N) I32, -1 where the classifier is not sure; *kept is the share of the others. */
+SSLH_I_FN sslh_tensor *sslh_i_fixmatch_guess(sslh_ctx *c, sslh_tensor *logits, float threshold, float *kept) {
+    sslh_tensor *sure, *guess;
+    int i, n = 0;
+    sslh_no_grad(c, 1);
+    guess = sslh_argmax(c, logits, 1);
+    sure = sslh_max(c, sslh_softmax(c, logits, 1), SSLH_AXIS(1), 0);
+    sslh_no_grad(c, 0);
+    if (SSLH_I_BAD(c)) return guess;
+    for (i = 0; i < guess->shape[0]; i++)
+        if (sure->data[i] >= (sslh_real)threshold) n++;
+        else guess->ints[i] = -1;
+    *kept = (float)n / (float)guess->shape[0];
+    return guess;
+}
+
+SSLH_I_FN sslh_tensor *sslh_i_fixmatch_loss(sslh_method *m, const sslh_view_set *v, int phase) {
+    sslh_ctx *c = m->ctx;
+    const sslh_i_fixmatch *s = (const sslh_i_fixmatch *)m->self;
+    sslh_tensor *x[3], *labels = sslh_view_get(v, "labels"), *z, *known, *loss, *guess;
+    sslh_cross_entropy_desc sum;
+    int B, N;
+    (void)phase;
+    memset(&sum, 0, sizeof sum);
+    sum.reduction = SSLH_REDUCE_SUM;
+    x[0] = sslh_view_get(v, "labelled");        /* (B,H,W,C) */
+    x[1] = sslh_i_view_if_any(v, "weak");       /* (N,H,W,C) */
+    x[2] = sslh_i_view_if_any(v, "strong");     /* (N,H,W,C) */
+    if (SSLH_I_BAD(c)) return sslh_i_dummy(c);
+    B = x[0]->shape[0];
+    N = x[1] ? x[1]->shape[0] : 0;
+    z = sslh_i_project(c, m->encoder, s->head, N ? sslh_concat(c, x, 3, 0) : x[0]); /* (1): (B + 2N,K) logits */
+    if (SSLH_I_BAD(c)) return sslh_i_dummy(c);
+    m->guessing = sslh_i_ln(z->shape[1]);
+    known = sslh_slice(c, z, 0, 0, B);
+    loss = sslh_cross_entropy(c, known, labels);                                    /* (2) */
+    m->numbers[0].value = sslh_item(sslh_accuracy(c, known, labels, 1));
+    if (!N) return loss;
+    guess = sslh_i_fixmatch_guess(c, sslh_detach(c, sslh_slice(c, z, 0, B, B + N)), s->d.threshold,
+                                  &m->numbers[1].value);
+    loss = sslh_add(c, loss, sslh_scale(c, sslh_cross_entropy_full(c, sslh_slice(c, z, 0, B + N, B + 2 * N), guess, -1,
+                                                                   sum), (sslh_real)(s->d.weight / (float)N)));
+    return loss;                                                                    /* (4), (5) */
+}
+
+SSLH_DEF sslh_method sslh_fixmatch(sslh_ctx *c, sslh_net *encoder, sslh_data labelled, sslh_fixmatch_desc d) {
+    const char *const fn = "sslh_fixmatch";
+    sslh_i_fixmatch s;
+    sslh_method m;
+    sslh_mlp_desc head;
+    memset(&s, 0, sizeof s);
+    memset(&head, 0, sizeof head);
+    sslh_i_resolve(c, fn, sslh_i_fixmatch_settings, SSLH_I_LENGTH(sslh_i_fixmatch_settings), &d);
+    head.in = sslh_i_check_encoder(c, fn, encoder, -1) ? sslh_net_query(encoder).width : 1;
+    if (!SSLH_I_BAD(c) && (labelled.count < 1 || labelled.height < 1 || !labelled.labels || labelled.classes < 2))
+        sslh_fail(c, SSLH_E_USAGE, "%s: labelled must be images with labels of at least two classes (%.0f samples, %d "
+                  "classes)", fn, (double)labelled.count, labelled.classes);
+    if (!SSLH_I_BAD(c) && labelled.ctx != c)
+        sslh_fail(c, SSLH_E_USAGE, "%s: the labelled images belong to another context", fn);
+    head.widths[0] = SSLH_I_BAD(c) ? 2 : labelled.classes;
+    if (!SSLH_I_BAD(c) && d.labels) labelled = sslh_i_fixmatch_draw(c, labelled, d.labels);
+    s.d = d;
+    s.labelled = labelled;
+    s.weak_given = d.weak != NULL;
+    s.strong_given = d.strong != NULL;
+    s.weak = d.weak ? *d.weak : sslh_recipe_rotation();
+    if (d.strong) s.strong = *d.strong;
+    s.head = sslh_mlp(c, head);
+    m = sslh_i_method_begin(c, "fixmatch", encoder, &s, sizeof s);
+    sslh_child(m.net, "head", s.head);
+    m.prepare = sslh_i_fixmatch_prepare;
+    m.views = sslh_i_fixmatch_views;
+    m.loss = sslh_i_fixmatch_loss;
+    m.min_batch = 2;
+    return sslh_i_method_end(m);
+}
+/* For sslh_method_make. */
+SSLH_I_FN sslh_method sslh_i_fixmatch_make(sslh_ctx *c, sslh_net *encoder, sslh_data data, const void *desc) {
+    return sslh_fixmatch(c, encoder, data, *(const sslh_fixmatch_desc *)desc);
+}
+
+SSLH_DEF sslh_tensor *sslh_fixmatch_classify(sslh_method *m, sslh_tensor *x) {
+    const sslh_i_fixmatch *s = (const sslh_i_fixmatch *)sslh_i_self("sslh_fixmatch_classify", m, "sslh_fixmatch");
+    sslh_ctx *c = m ? m->ctx : NULL;
+    int training;
+    if (!s) return sslh_i_dummy(c);
+    training = sslh_is_training(m->net);
+    sslh_train_mode(m->net, 0);
+    sslh_no_grad(c, 1);
+    x = sslh_i_project(c, m->encoder, s->head, sslh_i_apply_preprocess(c, x, m->encoder));
+    x = sslh_softmax(c, x, 1);
+    sslh_no_grad(c, 0);
+    sslh_train_mode(m->net, training);
+    sslh_i_prefix_error(c, "sslh_fixmatch_classify");
+    return SSLH_I_BAD(c) ? sslh_i_dummy(c) : x;
+}
+
+SSLH_DEF float sslh_fixmatch_evaluate(sslh_method *m, sslh_data test) {
+    const char *const fn = "sslh_fixmatch_evaluate";
+    const sslh_i_fixmatch *s = (const sslh_i_fixmatch *)sslh_i_self(fn, m, "sslh_fixmatch");
+    double right = 0;
+    int64_t at, mark;
+    sslh_ctx *c;
+    if (!s) return 0;
+    c = m->ctx;
+    if (!test.labels || test.height < 1 || test.count < 1) {
+        sslh_fail(c, SSLH_E_USAGE, "%s: the test set has no images with labels", fn);
+        return 0;
+    }
+    mark = sslh_mark(c);
+    test = sslh_i_match_classes(c, fn, test, s->labelled);
+    for (at = 0; at < test.count && !SSLH_I_BAD(c); at += 256) {
+        const int n = (int)SSLH_I_MIN((int64_t)256, test.count - at);
+        sslh_tensor *p;
+        sslh_push(c);
+        p = sslh_fixmatch_classify(m, sslh_i_data_tensor(c, test, at, n, NULL));
+        right += n * (double)sslh_item(sslh_accuracy(c, p, sslh_from_ints(c, sslh_dim1(n), test.labels + at), 1));
+        sslh_pop(c);
+    }
+    sslh_i_prefix_error(c, fn);
+    sslh_i_undo(c, mark);
+    return SSLH_I_BAD(c) ? 0 : (float)(right / (double)test.count);
+}
+#endif /* SSLH_WITH_FIXMATCH */
+
+/* ================================================================================================================== */
 /*  >>methods       the list of methods                                                                               */
 /* ================================================================================================================== */
 
@@ -16918,6 +17334,12 @@ static const sslh_method_info sslh_i_methods[] = {
      "arXiv 2015", 2015, "imitating another net", "images", "any", "SSLH_WITH_TRANSFER", "sslh_distill",
      "sslh_distill_loss", {"agreement"}, sslh_i_distill_settings, SSLH_I_LENGTH(sslh_i_distill_settings),
      sizeof(sslh_distill_desc), sslh_i_distill_training, sslh_i_distill_paper, NULL},
+#endif
+#if SSLH_WITH_FIXMATCH
+    {"fixmatch", "FixMatch", "semi-supervised", "Sohn et al.",
+     "FixMatch: simplifying semi-supervised learning with consistency and confidence", "NeurIPS 2020", 2020,
+     "labelling images that it is sure of, from a few labels", "labelled images", "any", "SSLH_WITH_FIXMATCH",
+     "sslh_fixmatch", "sslh_cross_entropy", {"accuracy", "kept"}, SSLH_I_MADE(fixmatch)},
 #endif
     {NULL, NULL, NULL, NULL, NULL, NULL, 0, NULL, NULL, NULL, NULL, NULL, NULL, {NULL}, NULL, 0, 0, NULL, NULL, NULL},
 };
@@ -18131,6 +18553,45 @@ SSLH_DEF sslh_retrieval_score sslh_retrieval(sslh_ctx *c, sslh_tensor *known, co
     out.map = (float)(average / asked->shape[0]);
     out.hit = (float)(some / asked->shape[0]);
     return out;
+}
+
+/* --- average precision -------------------------------------------------------------------------------------------- */
+
+typedef struct sslh_i_scored { float score; int relevant; } sslh_i_scored;
+/* For qsort: the highest score first. */
+SSLH_I_FN int sslh_i_scored_order(const void *a, const void *b) {
+    const float x = ((const sslh_i_scored *)a)->score, y = ((const sslh_i_scored *)b)->score;
+    return (x < y) - (x > y);
+}
+/* AP = sum over distinct scores s of (hits with score s) / (all hits) * (hits with score >= s) / (rows with score >= s)
+*/
+SSLH_DEF float sslh_average_precision(sslh_ctx *c, const float *scores, const int32_t *relevant, int64_t n) {
+    const char *const fn = "sslh_average_precision";
+    sslh_i_scored *row;
+    int64_t i, hits = 0, before = 0, all = 0;
+    double sum = 0;
+    if (SSLH_I_BAD(c)) return 0;
+    if (!scores || !relevant || n < 1) {
+        sslh_fail(c, SSLH_E_USAGE, "%s: scores and relevant for at least one row are needed", fn);
+        return 0;
+    }
+    row = (sslh_i_scored *)sslh_i_alloc_table(c, (size_t)n, 1, sizeof *row);
+    for (i = 0; row && i < n && !SSLH_I_BAD(c); i++) {
+        row[i].score = scores[i];
+        row[i].relevant = relevant[i] != 0;
+        all += row[i].relevant;
+        if (scores[i] != scores[i]) sslh_fail(c, SSLH_E_NAN, "%s: score %.0f is NaN", fn, (double)i);
+    }
+    if (!SSLH_I_BAD(c) && !all) sslh_fail(c, SSLH_E_USAGE, "%s: none of the %.0f rows is relevant", fn, (double)n);
+    if (!SSLH_I_BAD(c)) qsort(row, (size_t)n, sizeof *row, sslh_i_scored_order);
+    for (i = 0; i < n && !SSLH_I_BAD(c); i++) {
+        hits += row[i].relevant;
+        if (i + 1 < n && row[i + 1].score == row[i].score) continue;
+        sum += (double)(hits - before) * (double)hits / (double)(i + 1);
+        before = hits;
+    }
+    sslh_i_free(c, row);
+    return SSLH_I_BAD(c) ? 0 : (float)(sum / (double)all);
 }
 
 /* The most similar pairs so far, as a heap whose root is the one to give up first. */
@@ -20821,6 +21282,905 @@ SSLH_DEF float sslh_calibration_error(sslh_ctx *c, const sslh_tensor *probabilit
 #endif /* SSLH_WITH_CLASSIFIERS */
 
 /* ================================================================================================================== */
+/*  >>segment       segmentation: U-Net, elastic views, Dice loss, tiles, scores                                      */
+/* ================================================================================================================== */
+
+#if SSLH_WITH_SEGMENT
+/* Ronneberger, Fischer, Brox: "U-Net: convolutional networks for biomedical image segmentation", MICCAI 2015.
+
+   A pretrained encoder knows what is in an image, but its last map is coarse. The decoder goes back to the size of the
+   image in steps; each step reads the encoder's map of the same size as well, where edges are still sharp.
+
+       m_0, m_1 .. m_L   the encoder's maps, one for each size, m_0 the coarsest; m_L is the image itself when no map
+                         has its size
+       d_0 = m_0,   d_i = g_i([m_i, u(d_i-1)])   u: bilinear resizing to the size of m_i                      (1)
+       g = relu(bn(conv3( relu(bn(conv3( . )))))),   logits = conv1(d_L)                                      (2)
+       p = softmax(logits),   L = mean of -w_y log p_y / mean of w_y  +  l D      y: the class of a pixel     (3)
+       D = 1 - mean over k of (2 sum p_k t_k + 1) / (sum p_k + sum t_k + 1)       t_k = [y = k]               (4)
+
+   The paper's net has an encoder of its own, convolutions without padding, so that its maps are cut before they are put
+   side by side, and no batch norm. Resizing to the size of m_i in (1) makes any size of image possible, because it does
+   not matter how the encoder rounded odd sides. Elastic deformations (Simard, Steinkraus, Platt: "Best practices for
+   convolutional neural networks applied to visual document analysis", ICDAR 2003) bend image and map alike:
+
+       image'(x) = image(x + a (G * r)_x / e)     r uniform in [-1,1], G Gaussian, e the deviation of G * r   (5)
+
+   so that a is the deviation of the displacement; Simard's alpha is a / e. The one that the map undergoes takes the
+   nearest pixel, because the mean of two classes is no class.
+   A large image is cut into overlapping tiles, whose probabilities are averaged with the weights w(y) w(x),
+
+       w(i) = min(i + 1, s - i, o + 1) / (o + 1),   s side of a tile, o overlap                               (6)
+
+   because pixels at the edge of a tile lack a part of their surroundings.
+   Traps: accuracy is high where one class covers the image; neighbouring slices of a volume resemble each other, so a
+   random split tests on what was trained on: split by runs, with a gap. A rare class vanishes without (4) or w. Batch
+   norm normalises by the tiles of a step: several small tiles are better than one large. */
+
+enum { SSLH_I_UNET_LEVELS = 10 };
+/* A size: the tap of its map ("": the image itself), channels of the map, channels that the decoder makes there. */
+typedef struct sslh_i_unet_level { char tap[32]; int channels, width; } sslh_i_unet_level;
+typedef struct sslh_i_unet { int levels, classes; sslh_i_unet_level level[SSLH_I_UNET_LEVELS]; } sslh_i_unet;
+
+/* Parameters of a step: 6 entries for each convolution, its weight and the 5 of its batch norm. */
+SSLH_I_FN sslh_tensor *sslh_i_unet_forward(sslh_net *net, sslh_tensor *x, const void *self) {
+    const sslh_i_unet *s = (const sslh_i_unet *)self;
+    sslh_ctx *c = sslh_net_ctx(net);
+    const char *taps[SSLH_I_UNET_LEVELS + 1] = {NULL};
+    sslh_tensor *map[SSLH_I_UNET_LEVELS], *pair[2], *y;
+    sslh_forward_desc f;
+    sslh_conv_desc conv;
+    char name[16];
+    int i, k, at = 0;
+    memset(&f, 0, sizeof f);
+    memset(&conv, 0, sizeof conv);
+    for (i = 0; i < s->levels && s->level[i].tap[0]; i++) taps[i] = s->level[i].tap;
+    f.taps = taps;
+    f.tapped = map;
+    sslh_forward_ex(sslh_child_at(net, 0), x, f);
+    if (i < s->levels) map[i] = x;
+    y = map[0];
+    conv.pad = 1;
+    for (i = 1; i < s->levels && !SSLH_I_BAD(c); i++) {
+        pair[0] = map[i];                                                          /* (N,h,w,channels) */
+        pair[1] = sslh_resize_bilinear(c, y, map[i]->shape[1], map[i]->shape[2]);
+        y = sslh_concat(c, pair, 2, 3);                                            /* (1) */
+        for (k = 0; k < 2; k++, at += 6) {                                         /* (2): (N,h,w,width) */
+            y = sslh_layer_conv(net, at, y, 1, conv);
+            y = sslh_layer_batch_norm(net, at + 1, y, NULL, 0, SSLH_RELU);
+        }
+        snprintf(name, sizeof name, "up%d", i);
+        if (sslh_tap(net, name, y)) return y;
+    }
+    conv.pad = 0;
+    return sslh_layer_conv(net, at, y, 0, conv); /* (N,H,W,K) */
+}
+
+/* Finds the encoder's maps by a blank image: of each size the last one, from fine to coarse as the encoder makes them.
+   Returns how many there are and sets *whole when the finest has the size of the image. */
+SSLH_I_FN int sslh_i_unet_maps(sslh_ctx *c, sslh_net *encoder, sslh_i_unet_level *level, int *whole) {
+    const int side = sslh_net_query(encoder).image ? sslh_net_query(encoder).image : 64;
+    int size[SSLH_I_UNET_LEVELS], n = 0;
+    char offered[160], *at = offered, *end;
+    sslh_i_taps_of(encoder, offered);
+    for (; *at && !SSLH_I_BAD(c); at = end) {
+        sslh_shape shape;
+        end = at + strcspn(at, ",");
+        if (*end) *end++ = 0;
+        at += strspn(at, " ");
+        shape = sslh_i_tap_shape(c, "sslh_unet", encoder, at, side, side);
+        if (SSLH_I_BAD(c) || shape.ndim != 4 || strlen(at) >= sizeof level->tap) continue;
+        if (n && shape.size[1] > size[n - 1]) continue; /* a decoder's */
+        if (!n || shape.size[1] < size[n - 1]) n++;
+        if (n == SSLH_I_UNET_LEVELS) break; /* one is left for the image */
+        snprintf(level[n - 1].tap, sizeof level->tap, "%s", at);
+        level[n - 1].channels = shape.size[3];
+        size[n - 1] = shape.size[1];
+    }
+    *whole = n && size[0] == side;
+    return SSLH_I_MIN(n, SSLH_I_UNET_LEVELS - 1);
+}
+
+/* The decoder's steps and the last convolution. */
+SSLH_I_FN void sslh_i_unet_params(sslh_net *net, const sslh_i_unet *s) {
+    char name[32];
+    int i, k, in = s->level[0].channels;
+    for (i = 1; i < s->levels; i++) {
+        const int out = s->level[i].width;
+        in += s->level[i].channels;
+        for (k = 1; k <= 2; k++, in = out) {
+            snprintf(name, sizeof name, "up%d.conv%d.weight", i, k);
+            sslh_param_new(net, name, sslh_dim4(out, 3, 3, in), SSLH_INIT_KAIMING, 0);
+            snprintf(name, sizeof name, "up%d.bn%d", i, k);
+            sslh_layer_batch_norm_new(net, name, out, 0);
+        }
+    }
+    sslh_layer_conv_new(net, "head", in, s->classes, 1, 1, 0);
+}
+
+SSLH_DEF sslh_net *sslh_unet(sslh_ctx *c, sslh_net *encoder, sslh_unet_desc desc) {
+    static const sslh_setting settings[] = {
+        {SSLH_I_FIELD(sslh_unet_desc, classes), SSLH_SETTING_INT, "data", "2 to 32"},
+        {SSLH_I_FIELD(sslh_unet_desc, width), SSLH_SETTING_INT, "16", "1 to 1024"}};
+    sslh_i_unet_level fine[SSLH_I_UNET_LEVELS]; /* from fine to coarse */
+    sslh_i_unet s;
+    sslh_net_desc d;
+    sslh_net_info info;
+    sslh_net *net;
+    int whole = 0, n, i;
+    memset(&s, 0, sizeof s);
+    memset(&d, 0, sizeof d);
+    if (!sslh_i_check_encoder(c, "sslh_unet", encoder, -1)) return sslh_i_dummy_net(c);
+    sslh_i_resolve(c, "sslh_unet", settings, SSLH_I_LENGTH(settings), &desc);
+    if (SSLH_I_BAD(c)) return sslh_i_dummy_net(c);
+    info = sslh_net_query(encoder);
+    n = sslh_i_unet_maps(c, encoder, fine, &whole);
+    if (n < 1 && !SSLH_I_BAD(c))
+        sslh_fail(c, SSLH_E_SHAPE, "sslh_unet: the encoder \"%s\" offers no maps (N,H,W,C) by sslh_tap; sslh_convnet, "
+                  "sslh_resnet, sslh_convnext and sslh_nin do", info.name);
+    if (SSLH_I_BAD(c)) return sslh_i_dummy_net(c);
+    for (i = 0; i < n; i++) s.level[i] = fine[n - 1 - i];
+    s.levels = whole ? n : n + 1;
+    if (!whole) s.level[n].channels = info.channels ? info.channels : 3;
+    for (i = 1; i < s.levels; i++) s.level[i].width = desc.width << SSLH_I_MIN(s.levels - 1 - i, 3);
+    s.classes = desc.classes;
+    d.name = "unet";
+    d.forward = sslh_i_unet_forward;
+    d.self = &s;
+    d.self_size = sizeof s;
+    d.kind = SSLH_MAP;
+    d.width = desc.classes;
+    d.channels = info.channels;
+    d.image = info.image;
+    net = sslh_net_new(c, d);
+    sslh_i_unet_params(net, &s);
+    sslh_child(net, "encoder", encoder);
+    sslh_set_preprocess(net, sslh_get_preprocess(encoder));
+    return SSLH_I_BAD(c) ? sslh_i_dummy_net(c) : net;
+}
+
+/* --- images with maps --------------------------------------------------------------------------------------------- */
+
+/* The field of maps of a data set, or NULL and an error of fn. */
+SSLH_I_FN const sslh_field *sslh_i_map_field(sslh_ctx *c, const char *fn, const sslh_data *d) {
+    const sslh_field *f = &d->field[1];
+    if (SSLH_I_BAD(c)) return NULL;
+    if (d->fields > 1 && d->field[0].kind == SSLH_FIELD_IMAGE && f->kind == SSLH_FIELD_IMAGE && f->name &&
+        strcmp(f->name, "map") == 0 && f->values && d->field[0].values) return f;
+    sslh_fail(c, SSLH_E_USAGE, "%s: the data have no maps; sslh_data_with_maps puts them beside the images", fn);
+    return NULL;
+}
+
+/* Greys in a file to classes. */
+SSLH_I_FN void sslh_i_map_classes(uint8_t *map, size_t n, const int32_t *grey, int classes) {
+    uint8_t class_of[256];
+    size_t i;
+    int k;
+    memset(class_of, SSLH_UNKNOWN, sizeof class_of);
+    for (k = 0; k < classes; k++) class_of[grey[k]] = (uint8_t)k;
+    for (i = 0; i < n; i++) map[i] = class_of[map[i]];
+}
+
+/* 0 and an error when sslh_data_with_maps cannot use these. */
+SSLH_I_FN int sslh_i_with_maps_ok(sslh_ctx *c, const sslh_data *images, const sslh_data *maps, const int32_t *grey,
+                                  int classes) {
+    const char *const fn = "sslh_data_with_maps";
+    int k;
+    if (SSLH_I_BAD(c) || !sslh_i_within(c, fn, "classes", classes, 2, SSLH_MAP_CLASSES)) return 0;
+    if (!images->height || !maps->height || images->count != maps->count || images->height != maps->height ||
+        images->width != maps->width || maps->channels != 1)
+        sslh_fail(c, SSLH_E_SHAPE, "%s: %.0f images of %d x %d, %.0f maps of %d x %d with %d channels: as many maps of "
+                  "the same size with one channel are needed", fn, (double)images->count, images->height,
+                  images->width, (double)maps->count, maps->height, maps->width, maps->channels);
+    for (k = 0; grey && k < classes && !SSLH_I_BAD(c); k++)
+        if (grey[k] < 0 || grey[k] > 255)
+            sslh_fail(c, SSLH_E_USAGE, "%s: the grey value %d of class %d (0 to 255)", fn, (int)grey[k], k);
+    return !SSLH_I_BAD(c);
+}
+
+SSLH_DEF sslh_data sslh_data_with_maps(sslh_data images, sslh_data maps, const int32_t *grey, int classes) {
+    sslh_ctx *c = images.ctx;
+    sslh_field f[2];
+    sslh_data none;
+    uint8_t *pixels, *map;
+    size_t place, i, n;
+    memset(&none, 0, sizeof none);
+    none.ctx = c;
+    if (!sslh_i_with_maps_ok(c, &images, &maps, grey, classes)) return none;
+    n = (size_t)images.count;
+    place = (size_t)images.height * (size_t)images.width;
+    pixels = (uint8_t *)sslh_i_alloc_table(c, n, place, (size_t)images.channels);
+    map = pixels ? (uint8_t *)sslh_i_alloc_table(c, n, place, 1) : NULL;
+    if (!map) return none;
+    for (i = 0; i < n; i++) {
+        sslh_data_image(images, (int64_t)i, pixels + i * place * (size_t)images.channels);
+        sslh_data_image(maps, (int64_t)i, map + i * place);
+    }
+    if (grey) sslh_i_map_classes(map, n * place, grey, classes);
+    for (i = 0; i < n * place && !SSLH_I_BAD(c); i++)
+        if (map[i] >= classes && map[i] != SSLH_UNKNOWN)
+            sslh_fail(c, SSLH_E_USAGE, "sslh_data_with_maps: map %.0f has the value %d, classes are 0 to %d and %d is "
+                      "unknown; grey says which value is which class", (double)(i / place), map[i], classes - 1,
+                      SSLH_UNKNOWN);
+    memset(f, 0, sizeof f);
+    f[0].kind = f[1].kind = SSLH_FIELD_IMAGE;
+    f[0].type = f[1].type = SSLH_U8;
+    f[0].shape = sslh_dim3(images.height, images.width, images.channels);
+    f[1].shape = sslh_dim3(images.height, images.width, 1);
+    f[0].values = pixels;
+    f[1].values = map;
+    f[0].name = "image";
+    f[1].name = "map";
+    return SSLH_I_BAD(c) ? none : sslh_data_from_fields(c, f, 2, images.count);
+}
+
+/* --- tiles of images and maps that move alike --------------------------------------------------------------------- */
+
+/* What all tiles of a call share. Gaussian: 2 radius + 1 weights whose sum is 1. */
+typedef struct sslh_i_tile_job {
+    sslh_map_recipe r;
+    int H, W, C, radius;
+    float scale;             /* of the smoothed noise: a / e of (5) */
+    float gaussian[2 * 192 + 1];
+    const uint8_t *pixels, *maps;
+    const int64_t *place;    /* (images) sample numbers in the arrays */
+    const uint64_t *stream;  /* (images) */
+    uint64_t seed;
+    char *work;              /* `each` bytes for each worker */
+    size_t each;
+    sslh_real *x;            /* (N,h,w,C) */
+    int32_t *map;            /* (N,h,w) */
+} sslh_i_tile_job;
+
+/* Room of a worker, in floats: noise (h + 2 r, w + 2 r), smoothed along rows (h + 2 r, w), displacements (2,h,w). */
+SSLH_I_FN size_t sslh_i_tile_room(const sslh_i_tile_job *j) {
+    size_t h = (size_t)j->r.height, w = (size_t)j->r.width, both = 2 * (size_t)j->radius;
+    return j->r.elastic > 0 ? (h + both) * (w + both) + (h + both) * w + 2 * h * w : 0;
+}
+
+/* n uniform numbers in [-1, 1) from words first, first + 1 .. of a stream; first is a multiple of 4. */
+SSLH_I_FN void sslh_i_tile_noise(const sslh_i_tile_job *j, uint64_t stream, uint64_t first, float *out, size_t n) {
+    uint32_t counter[4], key[2], word[4];
+    size_t i;
+    key[0] = (uint32_t)j->seed;
+    key[1] = (uint32_t)(j->seed >> 32);
+    counter[2] = (uint32_t)stream;
+    counter[3] = (uint32_t)(stream >> 32);
+    for (i = 0; i < n; i++) {
+        const uint64_t block = (first + i) >> 2;
+        if ((i & 3) == 0) {
+            counter[0] = (uint32_t)block;
+            counter[1] = (uint32_t)(block >> 32);
+            sslh_philox(counter, key, word);
+        }
+        out[i] = (float)(word[i & 3] >> 8) * (1.0f / 8388608.0f) - 1.0f; /* multiples of 2^-23: exact */
+    }
+}
+
+/* out[x] = sum over k of weight[k] in[x + k step], x < n, in the order of k; step is 1 along a row. */
+SSLH_I_FN void sslh_i_tile_smooth(const float *in, size_t step, const float *weight, int count, float *out, size_t n) {
+    size_t x;
+    int k;
+    memset(out, 0, n * sizeof *out);
+    for (k = 0; k < count; k++)
+        for (x = 0; x < n; x++) {
+            const float part = weight[k] * in[x + (size_t)k * step];
+            out[x] = out[x] + part;
+        }
+}
+
+/* The displacements of (5) along one axis: (h,w) into out. */
+SSLH_I_FN void sslh_i_tile_bend(const sslh_i_tile_job *j, uint64_t stream, uint64_t first, float *noise, float *out) {
+    const size_t h = (size_t)j->r.height, w = (size_t)j->r.width, both = 2 * (size_t)j->radius, wide = w + both;
+    float *rows = noise + (h + both) * wide;
+    size_t i;
+    sslh_i_tile_noise(j, stream, first, noise, (h + both) * wide);
+    for (i = 0; i < h + both; i++)
+        sslh_i_tile_smooth(noise + i * wide, 1, j->gaussian, (int)both + 1, rows + i * w, w);
+    for (i = 0; i < h; i++) sslh_i_tile_smooth(rows + i * w, w, j->gaussian, (int)both + 1, out + i * w, w);
+    for (i = 0; i < h * w; i++) out[i] = out[i] * j->scale;
+}
+
+/* A coordinate, mirrored at 0 and at n - 1 until it is between them. */
+SSLH_I_FN float sslh_i_tile_mirror(float v, int n) {
+    const float last = (float)(n - 1);
+    int i;
+    for (i = 0; i < 4 && (v < 0 || v > last); i++) v = v < 0 ? -v : 2 * last - v;
+    return v < 0 ? 0 : v > last ? last : v;
+}
+
+/* Values of the pixel at (y,x) in [0,1], interpolated, into out (C); returns the class of the nearest pixel. */
+SSLH_I_FN int32_t sslh_i_tile_pixel(const sslh_i_tile_job *j, int64_t sample, float y, float x, sslh_real *out) {
+    const uint8_t *image = j->pixels + (size_t)sample * (size_t)j->H * (size_t)j->W * (size_t)j->C;
+    const uint8_t *map = j->maps + (size_t)sample * (size_t)j->H * (size_t)j->W;
+    const int y0 = (int)y, x0 = (int)x, y1 = SSLH_I_MIN(y0 + 1, j->H - 1), x1 = SSLH_I_MIN(x0 + 1, j->W - 1);
+    const float fy = y - (float)y0, fx = x - (float)x0;
+    const int near_y = fy < 0.5f ? y0 : y1, near_x = fx < 0.5f ? x0 : x1;
+    const uint8_t *top = image + (size_t)y0 * (size_t)j->W * (size_t)j->C;
+    const uint8_t *low = image + (size_t)y1 * (size_t)j->W * (size_t)j->C;
+    const uint8_t class_here = map[(size_t)near_y * (size_t)j->W + (size_t)near_x];
+    int k;
+    for (k = 0; k < j->C; k++) {
+        const int a = x0 * j->C + k, b = x1 * j->C + k;
+        float upper = fx * (float)(top[b] - top[a]), lower = fx * (float)(low[b] - low[a]), v;
+        upper = (float)top[a] + upper;
+        lower = (float)low[a] + lower;
+        v = fy * (lower - upper);
+        v = upper + v;
+        out[k] = (sslh_real)(v / 255.0f);
+    }
+    return class_here == SSLH_UNKNOWN ? -1 : (int32_t)class_here;
+}
+
+/* Brightness b, contrast k about the mean of the tile, then mean and deviation, of one channel of a tile (h w,C). */
+SSLH_I_FN void sslh_i_tile_colour(const sslh_i_tile_job *j, float b, float k, sslh_real *x, int channel) {
+    const size_t n = (size_t)j->r.height * (size_t)j->r.width, C = (size_t)j->C;
+    const int change = j->r.brightness > 0 || j->r.contrast > 0;
+    const sslh_real mean = (sslh_real)j->r.mean[channel], std = (sslh_real)j->r.std[channel];
+    double sum = 0;
+    sslh_real middle;
+    size_t i;
+    for (i = 0; i < n && change; i++) sum += (double)x[i * C + (size_t)channel];
+    middle = (sslh_real)(sum / (double)n);
+    for (i = 0; i < n; i++) {
+        sslh_real v = x[i * C + (size_t)channel];
+        if (change) {
+            v = (v - middle) * (sslh_real)k;
+            v = (v + middle) * (sslh_real)b;
+            v = v < 0 ? 0 : v > 1 ? 1 : v;
+        }
+        if (std > 0) v = (v - mean) / std;
+        x[i * C + (size_t)channel] = v;
+    }
+}
+
+/* Tile number task. Words 0 to 6 of its draws are u[0] to u[6], the noise begins at word 8; tiles of an image are 2^40
+   words apart. */
+SSLH_I_FN void sslh_i_tile_task(void *job, int task, int worker) {
+    const sslh_i_tile_job *j = (const sslh_i_tile_job *)job;
+    const sslh_map_recipe *r = &j->r;
+    const int h = r->height, w = r->width, image = task / r->tiles, n = h * w;
+    const uint64_t stream = j->stream[image], first = (uint64_t)(task % r->tiles) << 40;
+    float *noise = (float *)(void *)(j->work + (size_t)worker * j->each), *dy = NULL, *dx = NULL, u[8];
+    sslh_real *x = j->x + (size_t)task * (size_t)n * (size_t)j->C;
+    int32_t *map = j->map + (size_t)task * (size_t)n;
+    int i, k, top, left, turns, mirror, upside;
+    for (i = 0; i < 8; i++) u[i] = sslh_random_uniform(j->seed, stream, first + (uint64_t)i);
+    top = SSLH_I_MIN((int)(u[0] * (float)(j->H - h + 1)), j->H - h);
+    left = SSLH_I_MIN((int)(u[1] * (float)(j->W - w + 1)), j->W - w);
+    mirror = u[2] < r->flip;
+    upside = u[3] < r->flip;
+    turns = r->rotate90 ? (int)(u[4] * 4) : 0;
+    if (r->elastic > 0) {
+        const size_t both = 2 * (size_t)j->radius, field = ((size_t)h + both) * ((size_t)w + both);
+        dy = noise + field + ((size_t)h + both) * (size_t)w;
+        dx = dy + n;
+        sslh_i_tile_bend(j, stream, first + 8, noise, dy);
+        sslh_i_tile_bend(j, stream, first + 8 + (field + 3) / 4 * 4, noise, dx);
+    }
+    for (i = 0; i < n; i++) {
+        int row = i / w, column = i % w;
+        float y, at;
+        for (k = 0; k < turns; k++) { /* a quarter turn of a square */
+            const int before = row;
+            row = column;
+            column = w - 1 - before;
+        }
+        if (mirror) column = w - 1 - column;
+        if (upside) row = h - 1 - row;
+        y = (float)(top + row) + (dy ? dy[i] : 0);
+        at = (float)(left + column) + (dx ? dx[i] : 0);
+        map[i] = sslh_i_tile_pixel(j, j->place[image], sslh_i_tile_mirror(y, j->H), sslh_i_tile_mirror(at, j->W),
+                                   x + (size_t)i * (size_t)j->C);
+    }
+    for (k = 0; k < j->C; k++)
+        sslh_i_tile_colour(j, 1 + r->brightness * (2 * u[5] - 1), 1 + r->contrast * (2 * u[6] - 1), x, k);
+}
+
+/* The weights of a Gaussian of deviation s at whole numbers up to 3 s, and the factor of (5): the noise has the
+   variance 1/3, and smoothing along both axes multiplies its deviation by the sum of squared weights. */
+SSLH_I_FN void sslh_i_tile_gaussian(sslh_i_tile_job *j) {
+    const float s = j->r.elastic_width;
+    double sum = 0, squares = 0;
+    int k;
+    j->radius = SSLH_I_MIN((int)(3 * s) + 1, 192);
+    for (k = -j->radius; k <= j->radius; k++) {
+        const float t = (float)k / s;
+        j->gaussian[k + j->radius] = (float)sslh_i_exp(SSLH_I_R(-0.5f * t * t));
+        sum += (double)j->gaussian[k + j->radius];
+    }
+    for (k = 0; k <= 2 * j->radius; k++) {
+        j->gaussian[k] = (float)((double)j->gaussian[k] / sum);
+        squares += (double)j->gaussian[k] * (double)j->gaussian[k];
+    }
+    j->scale = j->r.elastic * 1.7320508f / (float)squares;
+}
+
+/* Fills in the defaults of a recipe for images (H,W); 0 and an error of fn when it makes no sense. */
+SSLH_I_FN int sslh_i_map_recipe_resolve(sslh_ctx *c, const char *fn, sslh_map_recipe *r, int H, int W) {
+    static const sslh_setting settings[] = {
+        {SSLH_I_FIELD(sslh_map_recipe, tiles), SSLH_SETTING_INT, "1", "1 to 256"},
+        {SSLH_I_FIELD(sslh_map_recipe, height), SSLH_SETTING_INT, "0", "1 to 32767"},
+        {SSLH_I_FIELD(sslh_map_recipe, width), SSLH_SETTING_INT, "0", "1 to 32767"},
+        {SSLH_I_FIELD(sslh_map_recipe, flip), SSLH_SETTING_REAL, "0", "0 to 1"},
+        {SSLH_I_FIELD(sslh_map_recipe, rotate90), SSLH_SETTING_FLAG, "0", "0 or 1"},
+        {SSLH_I_FIELD(sslh_map_recipe, elastic), SSLH_SETTING_REAL, "0", "0 to 1000"},
+        {SSLH_I_FIELD(sslh_map_recipe, elastic_width), SSLH_SETTING_REAL, "8", "0.5 to 64"},
+        {SSLH_I_FIELD(sslh_map_recipe, brightness), SSLH_SETTING_REAL, "0", "0 to 1"},
+        {SSLH_I_FIELD(sslh_map_recipe, contrast), SSLH_SETTING_REAL, "0", "0 to 1"}};
+    int k;
+    sslh_i_resolve(c, fn, settings, SSLH_I_LENGTH(settings), r);
+    if (SSLH_I_BAD(c)) return 0;
+    if (!r->height) r->height = H;
+    if (!r->width) r->width = W;
+    if (r->height > H || r->width > W)
+        sslh_fail(c, SSLH_E_SHAPE, "%s: tiles of %d x %d do not fit into images of %d x %d", fn, r->height, r->width, H,
+                  W);
+    else if (r->rotate90 && r->height != r->width)
+        sslh_fail(c, SSLH_E_USAGE, "%s: .rotate90 needs square tiles, these have %d x %d", fn, r->height, r->width);
+    for (k = 0; k < 4; k++)
+        if (!(r->std[k] >= 0 && r->std[k] - r->std[k] == 0 && r->mean[k] - r->mean[k] == 0))
+            sslh_fail(c, SSLH_E_USAGE, "%s: .mean and .std must be numbers, .std at least 0", fn);
+    return !SSLH_I_BAD(c);
+}
+
+/* Allocates the tiles of a job and makes them. place and stream have room for the images of the batch. */
+SSLH_I_FN void sslh_i_tiles_make(sslh_ctx *c, const char *fn, sslh_i_tile_job *j, int images, sslh_tensor **x,
+                                 sslh_tensor **map) {
+    const int64_t n = (int64_t)images * j->r.tiles;
+    if (n > 1 << 20) {
+        sslh_fail(c, SSLH_E_USAGE, "%s: %.0f tiles (at most %d)", fn, (double)n, 1 << 20);
+        return;
+    }
+    *x = sslh_i_new(c, fn, SSLH_F32, sslh_dim4((int)n, j->r.height, j->r.width, j->C));
+    *map = *x ? sslh_i_new(c, fn, SSLH_I32, sslh_dim3((int)n, j->r.height, j->r.width)) : NULL;
+    j->each = SSLH_I_MAX(sslh_i_tile_room(j), (size_t)1) * sizeof(float);
+    j->work = *map ? sslh_i_worker_scratch(c, &j->each) : NULL;
+    if (!j->work) return;
+    j->x = (*x)->data;
+    j->map = (*map)->ints;
+    sslh_i_parallel(c, (int)n, sslh_i_tile_task, j);
+    sslh_i_worker_scratch_end(c, j->work);
+    *x = sslh_i_end(c, fn, NULL, 0, *x);
+    *map = sslh_i_end(c, fn, NULL, 0, *map);
+}
+
+SSLH_DEF void sslh_map_views(sslh_ctx *c, sslh_batch batch, sslh_map_recipe recipe, int view, sslh_tensor **x,
+                             sslh_tensor **map) {
+    const char *const fn = "sslh_map_views";
+    const sslh_field *field = sslh_i_map_field(c, fn, &batch.data);
+    sslh_i_tile_job j;
+    int64_t *place;
+    uint64_t *stream;
+    int i;
+    if (x) *x = sslh_i_dummy(c);
+    if (map) *map = sslh_i_dummy(c);
+    if (!field) return;
+    if (!x || !map || batch.count < 1 || !batch.index || view < 0 || view > 15) {
+        sslh_fail(c, SSLH_E_USAGE, "%s: %d images, view %d: a batch of a loader, two places for the results and a view "
+                  "of 0 to 15 are needed", fn, batch.count, view);
+        return;
+    }
+    memset(&j, 0, sizeof j);
+    j.r = recipe;
+    j.H = batch.data.height;
+    j.W = batch.data.width;
+    j.C = batch.data.channels;
+    if (!sslh_i_map_recipe_resolve(c, fn, &j.r, j.H, j.W)) return;
+    if (j.r.elastic > 0) sslh_i_tile_gaussian(&j);
+    place = (int64_t *)sslh_i_scratch(c, (size_t)batch.count * (sizeof *place + sizeof *stream));
+    if (!place) return;
+    stream = (uint64_t *)(void *)(place + batch.count);
+    for (i = 0; i < batch.count && !SSLH_I_BAD(c); i++) {
+        if (batch.index[i] < 0 || (int64_t)batch.index[i] >= batch.data.count)
+            sslh_fail(c, SSLH_E_USAGE, "%s: sample %d of a data set of %.0f", fn, (int)batch.index[i],
+                      (double)batch.data.count);
+        else place[i] = sslh_i_sample_id(&batch.data, batch.index[i]);
+        stream[i] = sslh_i_sample_stream('U', view, batch.epoch, batch.index[i]);
+    }
+    j.pixels = (const uint8_t *)batch.data.field[0].values;
+    j.maps = (const uint8_t *)field->values;
+    j.place = place;
+    j.stream = stream;
+    j.seed = batch.seed;
+    if (!SSLH_I_BAD(c)) sslh_i_tiles_make(c, fn, &j, batch.count, x, map);
+    sslh_i_scratch_end(c, place);
+    if (SSLH_I_BAD(c)) *x = *map = sslh_i_dummy(c);
+}
+
+/* --- the loss ----------------------------------------------------------------------------------------------------- */
+
+/* Pixels to leave out get the class 0 and then the target and the probability 0. */
+SSLH_DEF sslh_tensor *sslh_dice_loss(sslh_ctx *c, sslh_tensor *logits, sslh_tensor *labels, int ignore) {
+    const char *const fn = "sslh_dice_loss";
+    sslh_tensor *in[2], *known, *safe, *t, *p, *both, *sizes, *ratio;
+    size_t i;
+    int K, rows;
+    in[0] = logits;
+    in[1] = labels;
+    if (!sslh_i_begin(c, fn, in, 2, 0)) return sslh_i_dummy(c);
+    K = logits->ndim ? logits->shape[logits->ndim - 1] : 0;
+    if (logits->type != SSLH_F32 || labels->type != SSLH_I32 || K < 2 || logits->count != labels->count * (size_t)K ||
+        labels->count > INT_MAX) {
+        char a[96], b[96];
+        sslh_fail(c, SSLH_E_SHAPE, "%s: logits %s, labels %s: real (..,K) with K at least 2 and I32 (..) are needed",
+                  fn, sslh_i_str(a, sizeof a, sslh_shape_of(logits)), sslh_i_str(b, sizeof b, sslh_shape_of(labels)));
+        return sslh_i_dummy(c);
+    }
+    rows = (int)labels->count;
+    safe = sslh_i_new(c, fn, SSLH_I32, sslh_dim1(rows));
+    known = safe ? sslh_i_new(c, fn, SSLH_F32, sslh_dim2(rows, 1)) : NULL;
+    if (!known) return sslh_i_dummy(c);
+    for (i = 0; i < labels->count && !SSLH_I_BAD(c); i++) {
+        const int32_t label = labels->ints[i];
+        if (label != ignore && (label < 0 || label >= K))
+            sslh_fail(c, SSLH_E_USAGE, "%s: the label %d of pixel %.0f (0 to %d, or %d to leave it out)", fn,
+                      (int)label, (double)i, K - 1, ignore);
+        known->data[i] = label != ignore ? SSLH_I_R(1) : SSLH_I_R(0);
+        safe->ints[i] = label != ignore ? label : 0;
+    }
+    t = sslh_mul(c, sslh_one_hot(c, safe, K), known);                                        /* t_k: (rows,K) */
+    p = sslh_softmax(c, sslh_reshape(c, logits, sslh_dim2(rows, K)), 1);
+    p = sslh_mul(c, p, known);
+    both = sslh_sum(c, sslh_mul(c, p, t), SSLH_AXIS(0), 0);                                  /* (K) */
+    sizes = sslh_add(c, sslh_sum(c, p, SSLH_AXIS(0), 0), sslh_sum(c, t, SSLH_AXIS(0), 0));   /* (K) */
+    ratio = sslh_div(c, sslh_shift(c, sslh_scale(c, both, 2), 1), sslh_shift(c, sizes, 1));  /* (4) */
+    return sslh_shift(c, sslh_neg(c, sslh_mean(c, ratio, SSLH_ALL, 0)), 1);
+}
+
+/* --- training ----------------------------------------------------------------------------------------------------- */
+
+typedef struct sslh_i_segment {
+    sslh_segment_desc d;
+    sslh_map_recipe views;
+    int classes, weighted;
+    float weights[SSLH_MAP_CLASSES];
+} sslh_i_segment;
+
+/* Normalises as the net was, or by the data; the net keeps what its views have. */
+SSLH_I_FN void sslh_i_segment_prepare(sslh_method *m, sslh_data data) {
+    sslh_i_segment *s = (sslh_i_segment *)m->self;
+    sslh_map_recipe *r = &s->views;
+    sslh_preprocess p = sslh_get_preprocess(m->encoder);
+    int k, own = 0, nets = 0;
+    if (!sslh_i_map_field(m->ctx, "sslh_segment", &data)) return;
+    for (k = 0; k < 4; k++) own |= r->std[k] > 0, nets |= p.std[k] > 0;
+    if (!own && nets) memcpy(r->mean, p.mean, sizeof p.mean), memcpy(r->std, p.std, sizeof p.std);
+    if (!own && !nets) sslh_data_mean_std(data, r->mean, r->std);
+    memcpy(p.mean, r->mean, sizeof p.mean);
+    memcpy(p.std, r->std, sizeof p.std);
+    p.channels = data.channels;
+    sslh_set_preprocess(m->encoder, p);
+}
+
+SSLH_I_FN void sslh_i_segment_views(sslh_method *m, const sslh_batch *batch, sslh_view_set *out) {
+    sslh_tensor *x, *map;
+    sslh_map_views(m->ctx, *batch, ((const sslh_i_segment *)m->self)->views, 0, &x, &map);
+    sslh_view_add(out, "x", x);
+    sslh_view_add(out, "map", map);
+}
+
+/* Pixels of each class that were said and meant, said, meant. */
+typedef struct sslh_i_map_counts { int64_t both[SSLH_MAP_CLASSES], said[SSLH_MAP_CLASSES], truth[SSLH_MAP_CLASSES];
+    } sslh_i_map_counts;
+SSLH_I_FN sslh_map_score sslh_i_map_score(const sslh_i_map_counts *n, int classes) {
+    sslh_map_score s;
+    int64_t right = 0;
+    int k, there = 0;
+    memset(&s, 0, sizeof s);
+    s.classes = classes;
+    for (k = 0; k < SSLH_MAP_CLASSES; k++) {
+        const int64_t sizes = n->said[k] + n->truth[k];
+        s.iou[k] = s.dice[k] = -1;
+        s.pixels += n->truth[k];
+        right += n->both[k];
+        if (!sizes) continue;
+        s.iou[k] = (float)((double)n->both[k] / (double)(sizes - n->both[k]));
+        s.dice[k] = (float)(2 * (double)n->both[k] / (double)sizes);
+        s.mean_iou += s.iou[k];
+        s.mean_dice += s.dice[k];
+        there++;
+    }
+    s.accuracy = s.pixels ? (float)((double)right / (double)s.pixels) : 0;
+    s.mean_iou /= (float)SSLH_I_MAX(there, 1);
+    s.mean_dice /= (float)SSLH_I_MAX(there, 1);
+    return s;
+}
+
+/* The mean IoU of a step: arg max of logits (..,K) against labels (..), -1 left out. */
+SSLH_I_FN float sslh_i_segment_iou(sslh_ctx *c, sslh_tensor *logits, const sslh_tensor *labels, int classes) {
+    sslh_i_map_counts n;
+    sslh_tensor *said;
+    size_t i;
+    memset(&n, 0, sizeof n);
+    sslh_no_grad(c, 1);
+    said = sslh_argmax(c, logits, -1);
+    sslh_no_grad(c, 0);
+    for (i = 0; !SSLH_I_BAD(c) && i < labels->count; i++) {
+        const int a = said->ints[i], b = labels->ints[i];
+        if (b < 0) continue;
+        n.said[a]++;
+        n.truth[b]++;
+        n.both[a] += a == b;
+    }
+    return sslh_i_map_score(&n, classes).mean_iou;
+}
+
+SSLH_I_FN sslh_tensor *sslh_i_segment_loss(sslh_method *m, const sslh_view_set *v, int phase) {
+    sslh_ctx *c = m->ctx;
+    const sslh_i_segment *s = (const sslh_i_segment *)m->self;
+    sslh_tensor *x = sslh_view_get(v, "x"), *map = sslh_view_get(v, "map"), *logits, *loss;
+    sslh_cross_entropy_desc d;
+    size_t i;
+    (void)phase;
+    logits = sslh_forward(m->encoder, x); /* (N,h,w,K) */
+    if (SSLH_I_BAD(c)) return sslh_i_dummy(c);
+    if (logits->ndim != 4 || logits->shape[1] != map->shape[1] || logits->shape[2] != map->shape[2]) {
+        char a[96];
+        sslh_fail(c, SSLH_E_SHAPE, "sslh_segment: the net gives %s for tiles of %d x %d: logits of the same size are "
+                  "needed", sslh_i_str(a, sizeof a, sslh_shape_of(logits)), map->shape[1], map->shape[2]);
+        return sslh_i_dummy(c);
+    }
+    for (i = 0; i < map->count; i++)
+        if (map->ints[i] >= s->classes) {
+            sslh_fail(c, SSLH_E_USAGE, "sslh_segment: the maps have the class %d, the net has %d classes",
+                      (int)map->ints[i], s->classes);
+            return sslh_i_dummy(c);
+        }
+    memset(&d, 0, sizeof d);
+    if (s->weighted) d.weight = sslh_from(c, sslh_dim1(s->classes), s->weights);
+    loss = sslh_cross_entropy_full(c, logits, map, -1, d); /* (3) */
+    if (s->d.dice > 0) loss = sslh_add(c, loss, sslh_scale(c, sslh_dice_loss(c, logits, map, -1), s->d.dice)); /* (4) */
+    m->numbers[0].value = sslh_i_segment_iou(c, logits, map, s->classes);
+    return loss;
+}
+
+SSLH_DEF sslh_method sslh_segment(sslh_ctx *c, sslh_net *net, sslh_segment_desc d) {
+    static const sslh_setting settings[] = {
+        {SSLH_I_FIELD(sslh_segment_desc, dice), SSLH_SETTING_REAL, "1", "at least 0"}};
+    sslh_i_segment s;
+    sslh_method m;
+    int k;
+    memset(&s, 0, sizeof s);
+    sslh_i_resolve(c, "sslh_segment", settings, SSLH_I_LENGTH(settings), &d);
+    if (sslh_i_check_encoder(c, "sslh_segment", net, SSLH_MAP)) {
+        s.classes = sslh_net_query(net).width;
+        sslh_i_within(c, "sslh_segment", "net: its number of classes", s.classes, 2, SSLH_MAP_CLASSES);
+    }
+    for (k = 0; d.weights && k < s.classes && !SSLH_I_BAD(c); k++) {
+        s.weights[k] = d.weights[k];
+        if (!(s.weights[k] >= 0) || s.weights[k] - s.weights[k] != 0)
+            sslh_fail(c, SSLH_E_USAGE, "sslh_segment: .weights[%d] is not a number of at least 0", k);
+    }
+    s.weighted = d.weights != NULL;
+    if (d.views) s.views = *d.views;
+    else s.views.flip = 0.5f;
+    d.weights = NULL;
+    d.views = NULL;
+    s.d = d;
+    m = sslh_method_new(c, "segment", net, &s, sizeof s);
+    m.defaults.batch = 1;
+    m.defaults.optimizer.kind = SSLH_ADAM;
+    m.defaults.lr = 1e-3f;
+    m.defaults.schedule = SSLH_COSINE;
+    m.numbers[0].name = "IoU";
+    m.prepare = sslh_i_segment_prepare;
+    m.views = sslh_i_segment_views;
+    m.loss = sslh_i_segment_loss;
+    return sslh_i_method_end(m);
+}
+
+/* --- whole images ------------------------------------------------------------------------------------------------- */
+
+/* Where tile i of n begins along an axis: evenly spread, the last one at the end. */
+SSLH_I_FN int sslh_i_tile_at(int i, int n, int length, int size) {
+    return n < 2 ? 0 : (int)(((int64_t)i * (length - size) + (n - 1) / 2) / (n - 1));
+}
+/* w(i) of (6). */
+SSLH_I_FN double sslh_i_tile_weight(int i, int size, int overlap) {
+    return (double)SSLH_I_MIN(SSLH_I_MIN(i, size - 1 - i) + 1, overlap + 1) / (double)(overlap + 1);
+}
+/* How many tiles of a size an axis needs. */
+SSLH_I_FN int sslh_i_tiles_along(int length, int size, int overlap) {
+    return length <= size ? 1 : (length - overlap + size - overlap - 1) / (size - overlap);
+}
+
+/* Adds the weighted probabilities of tile (h,w,K) at (top,left) to sum (H,W,K) and the weights to total (H,W). */
+SSLH_I_FN void sslh_i_tile_blend(const sslh_real *p, int h, int w, int K, int overlap, double *sum, double *total,
+                                 int W) {
+    int i, j, k;
+    for (i = 0; i < h; i++)
+        for (j = 0; j < w; j++) {
+            const double weight = sslh_i_tile_weight(i, h, overlap) * sslh_i_tile_weight(j, w, overlap);
+            const size_t at = (size_t)i * (size_t)W + (size_t)j;
+            total[at] += weight;
+            for (k = 0; k < K; k++) sum[at * (size_t)K + (size_t)k] += weight * (double)*p++;
+        }
+}
+
+/* Cuts image x (1,H,W,C), runs the net on d->batch tiles at a time and adds up what it says. */
+SSLH_I_FN void sslh_i_segment_tiles(sslh_ctx *c, sslh_net *net, sslh_tensor *x, const sslh_tiles_desc *d, int K,
+                                    double *sum, double *total) {
+    const int H = x->shape[1], W = x->shape[2], h = SSLH_I_MIN(d->size, H), w = SSLH_I_MIN(d->size, W);
+    const int rows = sslh_i_tiles_along(H, h, SSLH_I_MIN(d->overlap, h - 1));
+    const int columns = sslh_i_tiles_along(W, w, SSLH_I_MIN(d->overlap, w - 1));
+    int first, i, n;
+    for (first = 0; first < rows * columns && !SSLH_I_BAD(c); first += n) {
+        sslh_tensor **tile, *p;
+        n = SSLH_I_MIN(d->batch, rows * columns - first);
+        sslh_push(c);
+        tile = (sslh_tensor **)sslh_i_scratch(c, (size_t)n * sizeof *tile);
+        for (i = 0; tile && i < n; i++) {
+            const int top = sslh_i_tile_at((first + i) / columns, rows, H, h);
+            const int left = sslh_i_tile_at((first + i) % columns, columns, W, w);
+            tile[i] = sslh_slice(c, sslh_slice(c, x, 1, top, top + h), 2, left, left + w);
+        }
+        p = tile ? sslh_concat(c, tile, n, 0) : sslh_i_dummy(c); /* (n,h,w,C) */
+        if (tile) sslh_i_scratch_end(c, tile);
+        p = sslh_softmax(c, sslh_forward(net, p), -1); /* (n,h,w,K) */
+        if (!SSLH_I_BAD(c) && (p->ndim != 4 || p->shape[1] != h || p->shape[2] != w || p->shape[3] != K))
+            sslh_fail(c, SSLH_E_SHAPE, "sslh_segment_image: the net must give logits of the size of its input");
+        for (i = 0; i < n && !SSLH_I_BAD(c); i++) {
+            const size_t at = (size_t)sslh_i_tile_at((first + i) / columns, rows, H, h) * (size_t)W +
+                              (size_t)sslh_i_tile_at((first + i) % columns, columns, W, w);
+            sslh_i_tile_blend(p->data + (size_t)i * (size_t)h * (size_t)w * (size_t)K, h, w, K, d->overlap,
+                              sum + at * (size_t)K, total + at, W);
+        }
+        sslh_pop(c);
+    }
+}
+
+SSLH_DEF sslh_tensor *sslh_segment_image(sslh_ctx *c, sslh_net *net, sslh_data data, int64_t index,
+                                         sslh_tiles_desc d) {
+    static const sslh_setting settings[] = {
+        {SSLH_I_FIELD(sslh_tiles_desc, size), SSLH_SETTING_INT, "256", "1 to 32767"},
+        {SSLH_I_FIELD(sslh_tiles_desc, batch), SSLH_SETTING_INT, "4", "1 to 4096"}};
+    const char *const fn = "sslh_segment_image";
+    sslh_preprocess p;
+    sslh_tensor *out;
+    double *sum;
+    size_t i, pixels;
+    int K, training;
+    if (!sslh_i_check_encoder(c, fn, net, SSLH_MAP)) return sslh_i_dummy(c);
+    sslh_i_resolve(c, fn, settings, SSLH_I_LENGTH(settings), &d);
+    if (!SSLH_I_BAD(c)) {
+        if (!d.overlap) d.overlap = d.size / 4;
+        if (d.overlap == SSLH_OFF) d.overlap = 0;
+        sslh_i_within(c, fn, "overlap", d.overlap, 0, d.size - 1);
+    }
+    if (!SSLH_I_BAD(c) && (data.height < 1 || index < 0 || index >= data.count))
+        sslh_fail(c, SSLH_E_USAGE, "%s: image %.0f of %.0f", fn, (double)index,
+                  data.height < 1 ? 0 : (double)data.count);
+    if (SSLH_I_BAD(c)) return sslh_i_dummy(c);
+    K = sslh_net_query(net).width;
+    p = sslh_get_preprocess(net);
+    pixels = (size_t)data.height * (size_t)data.width;
+    out = sslh_i_persistent(c, fn, SSLH_F32, sslh_dim3(data.height, data.width, K));
+    sum = out ? (double *)sslh_i_alloc_table(c, pixels, (size_t)K + 1, sizeof *sum) : NULL; /* zeros; weights behind */
+    if (!sum) return sslh_i_dummy(c);
+    training = sslh_is_training(net);
+    sslh_train_mode(net, 0);
+    sslh_push(c);
+    sslh_no_grad(c, 1);
+    sslh_i_segment_tiles(c, net, sslh_i_data_tensor(c, data, index, 1, &p), &d, K, sum, sum + pixels * (size_t)K);
+    sslh_no_grad(c, 0);
+    sslh_pop(c);
+    sslh_train_mode(net, training);
+    for (i = 0; i < pixels * (size_t)K && !SSLH_I_BAD(c); i++)
+        out->data[i] = (sslh_real)(sum[i] / sum[pixels * (size_t)K + i / (size_t)K]);
+    sslh_i_free(c, sum);
+    return SSLH_I_BAD(c) ? sslh_i_dummy(c) : out;
+}
+
+SSLH_DEF void sslh_segment_map(const sslh_tensor *p, uint8_t *map) {
+    size_t i, pixels;
+    int K, k;
+    if (!p || SSLH_I_BAD(p->ctx)) return;
+    if (p->ndim != 3 || !p->data || !map || p->shape[2] > SSLH_MAP_CLASSES) {
+        sslh_fail(p->ctx, SSLH_E_SHAPE, "sslh_segment_map: probabilities (H,W,K) of at most %d classes and a map to "
+                  "write to are needed", SSLH_MAP_CLASSES);
+        return;
+    }
+    K = p->shape[2];
+    pixels = (size_t)p->shape[0] * (size_t)p->shape[1];
+    for (i = 0; i < pixels; i++) {
+        const sslh_real *at = p->data + i * (size_t)K;
+        int best = 0;
+        for (k = 1; k < K; k++)
+            if (at[k] > at[best]) best = k;
+        map[i] = (uint8_t)best;
+    }
+}
+
+/* --- scores and pictures ------------------------------------------------------------------------------------------ */
+
+/* Adds the pixels of two maps to the counts; 0 and an error of fn when a value is no class. */
+SSLH_I_FN int sslh_i_map_count(sslh_ctx *c, const char *fn, const uint8_t *said, const uint8_t *truth, size_t count,
+                               int classes, sslh_i_map_counts *n) {
+    size_t i;
+    for (i = 0; i < count; i++) {
+        if (truth[i] == SSLH_UNKNOWN) continue;
+        if (said[i] >= classes || truth[i] >= classes) {
+            sslh_fail(c, SSLH_E_USAGE, "%s: pixel %.0f: class %d was said, %d is true; there are %d classes", fn,
+                      (double)i, said[i], truth[i], classes);
+            return 0;
+        }
+        n->said[said[i]]++;
+        n->truth[truth[i]]++;
+        n->both[truth[i]] += said[i] == truth[i];
+    }
+    return 1;
+}
+
+SSLH_DEF sslh_map_score sslh_map_compare(sslh_ctx *c, const uint8_t *said, const uint8_t *truth, size_t count,
+                                         int classes) {
+    const char *const fn = "sslh_map_compare";
+    sslh_i_map_counts n;
+    sslh_map_score none;
+    memset(&n, 0, sizeof n);
+    memset(&none, 0, sizeof none);
+    if (SSLH_I_BAD(c) || !sslh_i_within(c, fn, "classes", classes, 1, SSLH_MAP_CLASSES)) return none;
+    if (!said || !truth) {
+        sslh_fail(c, SSLH_E_USAGE, "%s: a map is NULL", fn);
+        return none;
+    }
+    return sslh_i_map_count(c, fn, said, truth, count, classes, &n) ? sslh_i_map_score(&n, classes) : none;
+}
+
+SSLH_DEF sslh_map_score sslh_segment_evaluate(sslh_ctx *c, sslh_net *net, sslh_data data, sslh_tiles_desc d) {
+    const char *const fn = "sslh_segment_evaluate";
+    const sslh_field *field = sslh_i_map_field(c, fn, &data);
+    const size_t pixels = (size_t)data.height * (size_t)data.width;
+    sslh_i_map_counts n;
+    sslh_map_score none;
+    int64_t i;
+    memset(&n, 0, sizeof n);
+    memset(&none, 0, sizeof none);
+    if (!field || !sslh_i_check_encoder(c, fn, net, SSLH_MAP)) return none;
+    for (i = 0; i < data.count && !SSLH_I_BAD(c); i++) {
+        const int64_t mark = sslh_mark(c);
+        const sslh_tensor *p = sslh_segment_image(c, net, data, i, d);
+        uint8_t *said = SSLH_I_BAD(c) ? NULL : (uint8_t *)sslh_i_alloc(c, pixels);
+        if (said) {
+            sslh_segment_map(p, said);
+            sslh_i_map_count(c, fn, said, (const uint8_t *)field->values + (size_t)sslh_i_sample_id(&data, i) * pixels,
+                             pixels, sslh_net_query(net).width, &n);
+        }
+        sslh_i_undo(c, mark);
+    }
+    return SSLH_I_BAD(c) ? none : sslh_i_map_score(&n, sslh_net_query(net).width);
+}
+
+SSLH_DEF void sslh_picture_overlay(sslh_ctx *c, const char *path, sslh_data data, int64_t index, const uint8_t *map) {
+    const char *const fn = "sslh_picture_overlay";
+    const size_t pixels = (size_t)data.height * (size_t)data.width, C = (size_t)data.channels;
+    const sslh_field *field = map || SSLH_I_BAD(c) ? NULL : sslh_i_map_field(c, fn, &data);
+    uint8_t *image, *out;
+    size_t i;
+    int k;
+    if (SSLH_I_BAD(c)) return;
+    if (data.height < 1 || index < 0 || index >= data.count) {
+        sslh_fail(c, SSLH_E_USAGE, "%s: image %.0f of %.0f", fn, (double)index,
+                  data.height < 1 ? 0 : (double)data.count);
+        return;
+    }
+    if (field) map = (const uint8_t *)field->values + (size_t)sslh_i_sample_id(&data, index) * pixels;
+    out = (uint8_t *)sslh_i_alloc_table(c, pixels, 3 + C, 1);
+    if (!out) return;
+    image = out + 3 * pixels; /* (H,W,C) */
+    sslh_data_image(data, index, image);
+    for (i = 0; i < pixels; i++) {
+        const int tinted = map[i] > 0 && map[i] != SSLH_UNKNOWN, colour = sslh_i_palette_colour(map[i] + 2);
+        for (k = 0; k < 3; k++) {
+            const int value = image[i * C + (C > 2 ? (size_t)k : 0)];
+            out[i * 3 + (size_t)k] = (uint8_t)(tinted ? (value + (colour >> (16 - 8 * k) & 255)) / 2 : value);
+        }
+    }
+    if (!SSLH_I_BAD(c)) sslh_save_png(c, path, out, data.height, data.width, 3);
+    sslh_i_free(c, out);
+}
+#endif /* SSLH_WITH_SEGMENT */
+
+/* ================================================================================================================== */
 /*  >>losses        losses: equations, checks, the order of the work                                                  */
 /* ================================================================================================================== */
 
@@ -22876,25 +24236,22 @@ SSLH_I_FN sslh_tensor *sslh_i_blank(sslh_net *net, sslh_shape shape) {
     return x ? x : sslh_i_dummy(c);
 }
 
-/* The name of the net's last intermediate result that is a map or tokens; "" when it has none. For methods that need
-   places from an encoder whose output is a vector. */
-SSLH_I_FN void sslh_i_last_places(sslh_net *net, char name[32]) {
+/* Runs the net on a blank image, or a token, with a call that asks for no intermediate result that there is, so that
+   all of them are offered and noted in the call. */
+SSLH_I_FN void sslh_i_offer_all(sslh_net *net, sslh_i_call *call) {
     sslh_ctx *c = sslh_net_ctx(net);
-    sslh_i_call call, *outer;
+    sslh_i_call *outer;
     int side, training;
-    name[0] = 0;
     if (SSLH_I_BAD(c) || !net->forward || !sslh_i_net_ready(net)) return;
-    memset(&call, 0, sizeof call);
-    call.desc.tap = ""; /* no intermediate result has this name, so all are offered */
-    call.places = name;
+    call->desc.tap = ""; /* no intermediate result has this name */
     side = net->image ? net->image : 32;
     training = net->training;
     sslh_train_mode(net, 0);
     sslh_push(c); /* the blank image leaves nothing behind */
     sslh_no_grad(c, 1);
-    call.first = c->ntensors;
+    call->first = c->ntensors;
     outer = net->call;
-    net->call = &call;
+    net->call = call;
     net->forward(net, sslh_i_blank(net, sslh_i_takes_tokens(net) ? sslh_dim2(1, 1) : sslh_dim4(1, side, side,
                  net->channels ? net->channels : 3)), net->self);
     net->call = outer;
@@ -22902,6 +24259,24 @@ SSLH_I_FN void sslh_i_last_places(sslh_net *net, char name[32]) {
     sslh_pop(c);
     sslh_train_mode(net, training);
 }
+/* The name of the net's last intermediate result that is a map or tokens; "" when it has none. For methods that need
+   places from an encoder whose output is a vector. */
+SSLH_I_FN void sslh_i_last_places(sslh_net *net, char name[32]) {
+    sslh_i_call call;
+    name[0] = 0;
+    memset(&call, 0, sizeof call);
+    call.places = name;
+    sslh_i_offer_all(net, &call);
+}
+#if SSLH_WITH_SEGMENT
+/* The names of all its intermediate results, with ", " between them, in the order in which they are made. */
+SSLH_I_FN void sslh_i_taps_of(sslh_net *net, char names[160]) {
+    sslh_i_call call;
+    memset(&call, 0, sizeof call);
+    sslh_i_offer_all(net, &call);
+    memcpy(names, call.offered, sizeof call.offered);
+}
+#endif
 
 /* --- copies and averages ----------------------------------------------------------------------------------------- */
 
@@ -56686,7 +58061,8 @@ SSLH_I_LEAN_END
            the channel as it is, in training, probes and sslh_embed; histories of items: SASRec, BERT4Rec, item2vec,
            recommendations and their rank; positions of the caller's own in sslh_transformer; ELECTRA, BART, the order
            of sentences, views of texts; n-grams of characters in word2vec, so that words which a text lacks have
-           vectors; vectors of texts; words beside the points of a map
+           vectors; vectors of texts; words beside the points of a map; FixMatch; U-Net on any encoder of maps, elastic
+           views, tiles, IoU and Dice; average precision
     0.1.0  first version: core, kernels, encoders; rotation, SimCLR, VAE, MAE; probes, pictures */
 
 /* ================================================================================================================== */

@@ -584,6 +584,59 @@ static unsigned long long run(int threads, const char *cpu, int portable) {
         note_part("texts", hash_tensor(sslh_from(c, sslh_dim1(3 * 24), rows), 0));
     }
 #endif
+#if SSLH_WITH_FIXMATCH
+    {   /* guesses that are kept or not, and labelled images in turn */
+        static uint8_t few[24 * 12 * 12];
+        static int32_t which[24];
+        sslh_convnet_desc e;
+        sslh_fixmatch_desc fd;
+        sslh_method m;
+        sslh_data images;
+        int i;
+        memset(&e, 0, sizeof e), memset(&fd, 0, sizeof fd);
+        for (i = 0; i < (int)sizeof few; i++) few[i] = (uint8_t)sslh_random_below(3, 5, (uint64_t)i, 256);
+        for (i = 0; i < 24; i++) which[i] = i % 3;
+        images = sslh_data_from_images(c, few, 24, 12, 12, 1, which);
+        e.channels = 1, e.widths[0] = 6, e.widths[1] = 8;
+        fd.threshold = 0.36f, fd.labels = 3, fd.ratio = 3;
+        m = sslh_fixmatch(c, sslh_convnet(c, e), images, fd);
+        m.prepare(&m, images);
+        note_part("fixmatch", train(c, &m, images, adam, 3, 12, 0));
+    }
+#endif
+#if SSLH_WITH_SEGMENT
+    {   /* images and maps that are bent, U-Net, Dice loss, blended tiles */
+        static uint8_t image[2 * 23 * 31], map[2 * 23 * 31];
+        sslh_convnet_desc e;
+        sslh_unet_desc u;
+        sslh_segment_desc sd;
+        sslh_map_recipe r;
+        sslh_tiles_desc td;
+        sslh_net *net;
+        sslh_data images;
+        sslh_method m;
+        int i;
+        memset(&e, 0, sizeof e), memset(&u, 0, sizeof u), memset(&sd, 0, sizeof sd), memset(&r, 0, sizeof r);
+        memset(&td, 0, sizeof td);
+        for (i = 0; i < (int)sizeof image; i++) {
+            image[i] = (uint8_t)sslh_random_below(3, 6, (uint64_t)i, 256);
+            map[i] = (uint8_t)(image[i] % 7 ? i / 31 % 3 : SSLH_UNKNOWN);
+        }
+        images = sslh_data_with_maps(sslh_data_from_images(c, image, 2, 23, 31, 1, NULL),
+                                     sslh_data_from_images(c, map, 2, 23, 31, 1, NULL), NULL, 3);
+        e.channels = 1, e.widths[0] = 6, e.widths[1] = 8;
+        u.classes = 3, u.width = 4;
+        r.tiles = 2, r.height = r.width = 18, r.flip = 0.5f, r.rotate90 = 1, r.elastic = 2, r.elastic_width = 3;
+        r.brightness = r.contrast = 0.3f;
+        sd.views = &r;
+        net = sslh_unet(c, sslh_convnet(c, e), u);
+        m = sslh_segment(c, net, sd);
+        m.prepare(&m, images);
+        note_part("segment", train(c, &m, images, adam, 3, 2, 0));
+        td.size = 16;
+        note_part("tiles", hash_tensor(sslh_segment_image(c, net, images, 1, td), 0));
+    }
+#endif
     if (sslh_error(c)) snprintf(error_text, sizeof error_text, "%s", sslh_error(c));
     sslh_destroy(c);
     h = 0;

@@ -412,6 +412,24 @@ static sslh_recipe any_recipe(void) {
         }
     return r;
 }
+#if SSLH_WITH_SEGMENT
+static sslh_map_recipe any_map_recipe(void) {
+    sslh_map_recipe e;
+    memset(&e, 0, sizeof e);
+    e.tiles = dice(2) ? 2 : zeros_mostly();
+    e.height = zeros_mostly(), e.width = zeros_mostly(), e.rotate90 = dice(2);
+    e.flip = zeros_mostly_real(), e.elastic = zeros_mostly_real(), e.elastic_width = zeros_mostly_real();
+    e.brightness = zeros_mostly_real(), e.contrast = zeros_mostly_real();
+    e.mean[0] = zeros_mostly_real(), e.std[0] = zeros_mostly_real();
+    return e;
+}
+static sslh_tiles_desc any_tiles(void) {
+    sslh_tiles_desc e;
+    memset(&e, 0, sizeof e);
+    e.size = dice(2) ? 5 : zeros_mostly(), e.overlap = zeros_mostly(), e.batch = zeros_mostly();
+    return e;
+}
+#endif
 /* Histories or NULL, from a text or from bytes, and what recommends by them. */
 static sslh_items *any_items(sslh_ctx *c) {
     static const char *const text = "1 a 3\n1 b 2\n1 c 1\n2 a 1\n2 c 9\n2 b 1\n2 d 1\n3 a 1\n3 d 2\n";
@@ -1411,6 +1429,11 @@ static int call_row(world *w, int row, const char **names) {
     ROW(sslh_bart_rebuild, int32_t said[8];
         sslh_bart_rebuild(m, dice(8) ? words : NULL, dice(3) ? 1 + dice(WORDS) : not_above_0(i[0]),
                           dice(8) ? said : NULL, dice(3) ? 1 + dice(8) : not_above_0(i[1])))
+    ROW(sslh_fixmatch, EMPTY(sslh_fixmatch_desc, e); e.threshold = zeros_mostly_real(); e.weight = zeros_mostly_real();
+        e.ratio = zeros_mostly(); e.labels = zeros_mostly(); sslh_recipe r = any_recipe(); if (!dice(3)) e.weak = &r;
+        if (!dice(3)) e.strong = &r; add_method(w, sslh_fixmatch(c, n[0], d[0], e)))
+    ROW(sslh_fixmatch_classify, K(sslh_fixmatch_classify(m, T(0))))
+    ROW(sslh_fixmatch_evaluate, sslh_fixmatch_evaluate(m, d[0]))
     ROW(sslh_bert_evaluate, returned(w, "sslh_bert_evaluate", !isnan((double)sslh_bert_evaluate(m, d[0]))))
     ROW(sslh_bert_load, sslh_bert_load(m, path))
     ROW(sslh_fill_mask, int32_t best[3]; float likely[3];
@@ -1464,6 +1487,10 @@ static int call_row(world *w, int row, const char **names) {
     ROW(sslh_retrieval, const int32_t *a = dice(6) ? numbers : NULL;
         if ((!t[0] || t[0]->shape[0] <= 64) && (!t[1] || t[1]->shape[0] <= 64))
             sslh_retrieval(c, T(0), a, T(1), a, dice(2) ? 1 : i[0]))
+    ROW(sslh_average_precision, float q[64]; for (int j = 0; j < 64; j++) q[j] = any_real();
+        for (int j = 0; j < 64; j++) numbers[j] = dice(4) == 0;
+        sslh_average_precision(c, dice(6) ? q : NULL, dice(6) ? numbers : NULL, dice(3) ? dice(65) : not_above_0(i[0]));
+        memset(numbers, 0, sizeof numbers))
     ROW(sslh_near_twins, sslh_twins q[3]; sslh_near_twins(c, T(0), T(1), f[0], dice(5) ? q : NULL, dice(3)))
     ROW(sslh_thumbnails, K(sslh_thumbnails(c, d[0], dice(2) ? 4 : i[0])))
     ROW(sslh_zca_fit, K(sslh_zca_fit(c, T(0), zeros_mostly_real()).matrix))
@@ -1524,6 +1551,27 @@ static int call_row(world *w, int row, const char **names) {
         if (!t[0] || t[0]->shape[0] <= 64)
             sslh_calibration_error(c, T(0), dice(6) ? a : NULL, dice(2) ? 5 : i[0], NULL, NULL, NULL);
         memset(numbers, 0, sizeof numbers))
+#endif
+#if SSLH_WITH_SEGMENT
+    ROW(sslh_data_with_maps, int32_t grey[40]; for (int j = 0; j < 40; j++) grey[j] = dice(20) ? 3 * j : any_int();
+        add_data(w, sslh_data_with_maps(d[0], d[1], dice(3) ? grey : NULL, dice(2) ? 3 : i[0])))
+    ROW(sslh_map_views, sslh_tensor *x; sslh_tensor *map; sslh_map_recipe e = any_map_recipe();
+        sslh_map_views(c, b, e, dice(2) ? 0 : i[0], dice(6) ? &x : NULL, dice(6) ? &map : NULL))
+    ROW(sslh_unet, EMPTY(sslh_unet_desc, e); e.classes = dice(2) ? 2 : i[0]; e.width = dice(2) ? 2 : zeros_mostly();
+        keep_net(w, sslh_unet(c, n[0], e)))
+    ROW(sslh_dice_loss, K(sslh_dice_loss(c, T(0), T(1), i[0])))
+    ROW(sslh_segment, EMPTY(sslh_segment_desc, e); e.dice = zeros_mostly_real(); float q[32];
+        for (int j = 0; j < 32; j++) q[j] = dice(20) ? 1.0f : any_real();
+        if (!dice(3)) e.weights = q; sslh_map_recipe r = any_map_recipe(); if (dice(2)) e.views = &r;
+        add_method(w, sslh_segment(c, n[0], e)))
+    ROW(sslh_segment_image, sslh_tiles_desc e = any_tiles();
+        K(sslh_segment_image(c, n[0], d[0], dice(2) ? 0 : i[0], e)))
+    ROW(sslh_segment_map, uint8_t *p = t[0] ? (uint8_t *)malloc(t[0]->count + 1) : NULL;
+        sslh_segment_map(T(0), dice(6) ? p : NULL); free(p))
+    ROW(sslh_map_compare, uint8_t q[16]; for (int j = 0; j < 16; j++) q[j] = (uint8_t)(dice(20) ? dice(3) : dice(256));
+        sslh_map_compare(c, dice(6) ? q : NULL, dice(6) ? q : NULL, (size_t)dice(17), dice(2) ? 3 : i[0]))
+    ROW(sslh_segment_evaluate, sslh_tiles_desc e = any_tiles(); sslh_segment_evaluate(c, n[0], d[0], e))
+    ROW(sslh_picture_overlay, sslh_picture_overlay(c, target, d[0], dice(2) ? 0 : i[0], NULL))
 #endif
     ROW(sslh_feature_std, sslh_feature_std(T(0)))
     ROW(sslh_effective_rank, sslh_effective_rank(c, T(0)))

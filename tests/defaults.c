@@ -126,6 +126,11 @@ static void contrastive_numbers(sslh_ctx *c) {
     has_widths(&m, "head.fc1.weight", 8, 8);
     has_widths(&m, "head.fc2.weight", 128, 8);
     CHECK(sslh_find(m.net, "head.fc2.bias") && !sslh_find(m.net, "head.bn1.weight"), "its head");
+    m = sslh_method_make(c, "fixmatch", small(c, 3), data, "settings=paper");
+    CHECK(m.defaults.optimizer.kind == SSLH_SGD && m.defaults.optimizer.nesterov && !m.lr_scales &&
+          m.defaults.lr == 0.03f && m.defaults.optimizer.weight_decay == 5e-4f && m.defaults.batch == 448,
+          "FixMatch: 64 labelled images and 7 times as many others");
+    has_widths(&m, "head.fc1.weight", 3, 8);
     m = sslh_method_make(c, "nnclr", small(c, 3), data, "settings=paper");
     CHECK(m.defaults.optimizer.kind == SSLH_LARS && m.lr_scales && m.defaults.warmup == 10 && m.defaults.lr == 0.3f &&
           m.defaults.optimizer.weight_decay == 1e-6f, "NNCLR");

@@ -134,7 +134,8 @@ static const method_case cases[] = {
     {"bert4rec", 0.01f, "dropout=0"},
     {"electra", 0.01f, "dropout=0"},
     {"bart", 0.01f, "dropout=0 decoder_depth=1 sentence_end=3 deleted=0.2 replaced=0.1 masked=0.1"},
-    {"sentence_order", 0.01f, "dropout=0 sentences=2 sentence_end=3"}};
+    {"sentence_order", 0.01f, "dropout=0 sentences=2 sentence_end=3"},
+    {"fixmatch", 0.05f, "threshold=0.3 weight=0.5 labels=3"}};
 #define CASES ((int)(sizeof cases / sizeof cases[0]))
 static const method_case *current;
 
@@ -176,6 +177,12 @@ static void given_views(sslh_method *m, const sslh_batch *batch, sslh_view_set *
         if (strncmp(current->name, "supcon", 6) == 0)
             sslh_view_add(out, "labels", sslh_from_ints(c, sslh_dim1(4), label));
         if (strcmp(current->name, "moco") == 0) sslh_view_add(out, "order", sslh_from_ints(c, sslh_dim1(4), order));
+    } else if (strcmp(current->name, "fixmatch") == 0) {
+        static const int32_t label[3] = {0, 4, 2};
+        sslh_view_add(out, "labelled", image_input(c, "labelled", 3, 8, 8, 3));
+        sslh_view_add(out, "labels", sslh_from_ints(c, sslh_dim1(3), label));
+        sslh_view_add(out, "weak", image_input(c, "weak", 5, 8, 8, 3));
+        sslh_view_add(out, "strong", image_input(c, "strong", 5, 8, 8, 3));
     } else if (strcmp(current->name, "rotation") == 0) {
         int32_t label[8];
         uint32_t s = seed_of("labels ", current->name);
@@ -496,6 +503,7 @@ static const char *settings_of(const char *name) {
                ? "short"
                : "paper";
 }
+static sslh_data data_for(sslh_ctx *c, const char *name);
 static sslh_method make_method(sslh_ctx *c, const char *name) {
     sslh_method none;
 #if SSLH_WITH_CPC2
@@ -722,6 +730,14 @@ static sslh_method make_method(sslh_ctx *c, const char *name) {
         d.head_hidden = 12, d.head_out = 7;
         if (name[6]) d.head_layers = 3, d.temperature = 0.5f;
         return sslh_supcon(c, convnet(c, 6, 10), d);
+    }
+#endif
+#if SSLH_WITH_FIXMATCH
+    if (strcmp(name, "fixmatch") == 0) {
+        sslh_fixmatch_desc d;
+        memset(&d, 0, sizeof d), d.settings = settings_of(name);
+        d.threshold = 0.3f, d.weight = 0.5f, d.labels = 3;
+        return sslh_fixmatch(c, convnet(c, 6, 10), data_for(c, name), d);
     }
 #endif
 #if SSLH_WITH_NNCLR
@@ -1156,7 +1172,7 @@ static sslh_train_desc two_steps(void) {
 static void every_method(void) {
     static const char *const families[] = {
         "pretext task", "video", "generative", "contrastive", "self-distillation", "redundancy and clusters",
-        "masked", "words and sequences", "items", "transfer"};
+        "masked", "words and sequences", "items", "transfer", "semi-supervised"};
     const sslh_method_info *m;
     int count = -1, rows = 0, family = 0;
     char path[512];

@@ -526,6 +526,15 @@ def supcon(case, P, step, noise):
     return -torch.stack([log_p[i][positive[i]].mean() for i in range(8)]).mean()
 
 
+def fixmatch(case, P, step, noise):
+    sizes = {'labelled': 3, 'weak': 5, 'strong': 5}
+    x = torch.cat([image_input(case, name, (n, 8, 8, 3)) for name, n in sizes.items()])
+    z = F.linear(convnet(P, 'encoder.', x), P['head.fc1.weight'], P['head.fc1.bias'])
+    sure, guess = F.softmax(z[3:8].detach(), 1).max(1)
+    right = F.cross_entropy(z[:3], torch.tensor([0, 4, 2]))
+    return right + 0.5 * ((sure >= f32(0.3)) * F.cross_entropy(z[8:], guess, reduction='none')).mean()
+
+
 def nnclr(case, P, step, noise):
     z, q, n = [], [], []
     for i in range(2):
@@ -1106,7 +1115,7 @@ def optimizer(case, P, names, lr):
                                  betas=(f32(0.9), f32(0.999)), eps=1.0)
     if case.startswith(('moco', 'supcon')):
         return torch.optim.SGD(groups(f32(1e-4)), lr=lr, momentum=f32(0.9))
-    if case == 'rotation':
+    if case in ('rotation', 'fixmatch'):
         return torch.optim.SGD(groups(f32(5e-4)), lr=lr, momentum=f32(0.9), nesterov=True)
     if case.startswith('jigsaw'):
         return torch.optim.SGD(groups(f32(5e-4)), lr=lr, momentum=f32(0.9))
@@ -1154,7 +1163,7 @@ LOSS = {'simclr': simclr, 'simclr_plain': simclr, 'rotation': rotation, 'jigsaw'
         'jepa': jepa, 'jepa_blocks': jepa,
         'cpc': cpc, 'cpc_same': cpc, 'cpc_other': cpc, 'cpc2': cpc2, 'cpc2_same': cpc2,
         'cpc2_other': cpc2, 'cpc2_all': cpc2, 'moco': moco, 'moco_1': moco, 'moco_3': moco, 'moco_3_vit': moco,
-        'supcon': supcon, 'supcon_3': supcon, 'nnclr': nnclr, 'nnclr_plain': nnclr,
+        'supcon': supcon, 'supcon_3': supcon, 'fixmatch': fixmatch, 'nnclr': nnclr, 'nnclr_plain': nnclr,
         'byol': byol, 'byol_collapse': byol, 'simsiam': simsiam, 'simsiam_3': simsiam, 'simsiam_plain': simsiam,
         'swav': swav, 'swav_queue': swav, 'dino': dino, 'dino_rest': dino,
         'clip': clip, 'clip_sigmoid': clip, 'gpt': gpt, 'gpt_clip': gpt, 'bert': bert, 'bert_next': bert, 'sasrec': sasrec, 'sasrec_all': sasrec, 'bert4rec': bert4rec,
