@@ -26485,10 +26485,10 @@ SSLH_DEF sslh_net *sslh_net_deepen(sslh_net *net, sslh_deepen_desc d) {
 
 /* --- narrower ----------------------------------------------------------------------------------------------------- */
 
-typedef struct sslh_i_scored { double score; int unit; } sslh_i_scored;
+typedef struct sslh_i_rated_unit { double score; int unit; } sslh_i_rated_unit;
 /* Descending scores; of equal ones the first unit stays. */
-SSLH_I_FN int sslh_i_scored_order(const void *a, const void *b) {
-    const sslh_i_scored *x = (const sslh_i_scored *)a, *y = (const sslh_i_scored *)b;
+SSLH_I_FN int sslh_i_rated_order(const void *a, const void *b) {
+    const sslh_i_rated_unit *x = (const sslh_i_rated_unit *)a, *y = (const sslh_i_rated_unit *)b;
     return x->score > y->score ? -1 : x->score < y->score ? 1 : x->unit < y->unit ? -1 : x->unit > y->unit;
 }
 /* (6): the units of a layer that stay, ascending, into unit (keep). Returns 0 after an error. */
@@ -26497,7 +26497,7 @@ SSLH_I_FN int sslh_i_prune_choose(const sslh_i_stack *s, int layer, const sslh_p
     const sslh_tensor *w = &s->net->entry[s->layer[layer].first]->t;
     const int norm = s->layer[layer].norm;
     const size_t each = w->count / (size_t)w->shape[0];
-    sslh_i_scored *scored = (sslh_i_scored *)sslh_i_scratch(c, (size_t)w->shape[0] * sizeof *scored);
+    sslh_i_rated_unit *scored = (sslh_i_rated_unit *)sslh_i_scratch(c, (size_t)w->shape[0] * sizeof *scored);
     char *stays;
     size_t i;
     int j, k;
@@ -26511,7 +26511,7 @@ SSLH_I_FN int sslh_i_prune_choose(const sslh_i_stack *s, int layer, const sslh_p
         else if (d->kind == SSLH_PRUNE_GAMMA) scored[j].score = fabs((double)s->net->entry[norm]->t.data[j]);
         else for (i = 0; i < each; i++) scored[j].score += fabs((double)w->data[(size_t)j * each + i]);
     }
-    qsort(scored, (size_t)w->shape[0], sizeof *scored, sslh_i_scored_order);
+    qsort(scored, (size_t)w->shape[0], sizeof *scored, sslh_i_rated_order);
     stays = (char *)sslh_i_scratch(c, (size_t)w->shape[0]);
     if (!stays) return 0;
     memset(stays, 0, (size_t)w->shape[0]);
