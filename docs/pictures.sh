@@ -1,6 +1,6 @@
 #!/bin/sh
 # Draws the pictures of the pages anew: sh docs/pictures.sh FOLDER_OF_EXAMPLES. Seed 1. All from examples/data, but for
-# the GAN, I-JEPA and video, whose sets are looked for in SSLH_DATA.
+# the GAN, I-JEPA, video and CLIP, whose sets are looked for in SSLH_DATA.
 set -e
 bin=${1:-build/examples}
 out=build/pictures
@@ -23,7 +23,7 @@ cp "$out/gan_between.png" docs/img/gan_between.png
 "$bin/gan" --data cifar10 --images 10000 --epochs 5 --width 16 --batch 64 --no-probe --out "$out"
 "$bin/mae" --epochs 6 --tune 1 --out "$out"
 "$bin/jepa" --data cifar10 --images 8000 --batch 128 --epochs 5 --momentum 0.98 --out "$out"
-"$bin/clip" --out "$out"
+"$bin/clip" --data emoji/emoji32_train.rgb --epochs 15 --out "$out"
 "$bin/video" --data mnist --epochs 20 --no-order --out "$out"
 "$bin/word2vec" --out "$out"
 cp "$out/word2vec_map.png" docs/img/word2vec_map.png

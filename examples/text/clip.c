@@ -208,13 +208,9 @@ static void baselines(sslh_ctx *c, const side *train, const side *test, const si
     sslh_rewind(c, mark);
 }
 
-/* Of each caption the mean of the rows of its wordings, as prompts are averaged. */
 static void measure(sslh_ctx *c, const char *title, sslh_method *m, const side *test, const side *captions) {
     int64_t mark = sslh_mark(c);
-    sslh_tensor *texts = sslh_clip_texts(m, captions->data, 1);
-    int k;
-    for (k = 2; k <= WORDINGS; k++) texts = sslh_add(c, texts, sslh_clip_texts(m, captions->data, k));
-    row(c, title, sslh_clip_images(m, test->data), test, sslh_persist(texts), captions);
+    row(c, title, sslh_clip_images(m, test->data), test, sslh_clip_texts(m, captions->data, 1), captions);
     sslh_rewind(c, mark);
 }
 typedef struct watch { const side *test, *captions; int every; } watch;
