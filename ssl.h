@@ -17302,8 +17302,9 @@ static const sslh_method_info sslh_i_methods[] = {
 #if SSLH_WITH_ELECTRA
     {"electra", "ELECTRA", "words and sequences", "Clark et al.",
      "ELECTRA: pre-training text encoders as discriminators rather than generators", "ICLR 2020", 2020,
-     "telling the words of a text from those put in their place", "text", "transformer", "SSLH_WITH_ELECTRA",
-     "sslh_electra", "sslh_bce_with_logits", {"found", "false alarms", "perplexity"}, SSLH_I_MADE(electra)},
+     "telling the words of a text from those put in their place", "text", "transformer",
+     "SSLH_WITH_ELECTRA", "sslh_electra", "sslh_bce_with_logits", {"found", "false alarms", "perplexity"},
+     SSLH_I_MADE(electra)},
 #endif
 #if SSLH_WITH_BART
     {"bart", "BART", "words and sequences", "Lewis et al.",
