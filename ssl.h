@@ -1685,9 +1685,15 @@ typedef struct sslh_load_desc {
    convolution: (O,Kh,Kw,I) in memory, (O,I,Kh,Kw) in the file. Full names that are not UTF-8, longer than 262 bytes or
    there twice ("a.b" and b inside a) are an error, in checkpoints too. */
 SSLH_API void sslh_save_net(sslh_net *net, const char *path);
-/* Reads into an existing net, all or nothing: after an error nothing has changed. F32, F16, BF16, F64 and integers are
-   converted. Preprocessing that the file does not give is kept. Files of other programs are read too; one of ours (it
-   has metadata that begin with "sslh.") must have the right CRC-32. Returns the number of tensors read. */
+/* The same parameters and states as NumPy's archive, for numpy.load(path)["layer1.0.conv1.weight"]: PyTorch's names and
+   axis order, without architecture and preprocessing. At most 4 GB. */
+SSLH_API void sslh_save_npz(sslh_net *net, const char *path);
+/* Reads into an existing net, all or nothing: after an error nothing has changed. The file may be safetensors, NumPy's
+   archive (.npz) or PyTorch's (.pth, .pt; of any version, state dictionaries alone or in the file of a whole run, whose
+   entry "state_dict", "model", "model_state_dict" or "net" is then read; other dictionaries' names come with theirs in
+   front, "teacher.backbone.cls_token"). Nothing in a file is run. F32, F16, BF16, F64 and integers are converted.
+   Preprocessing that the file does not give is kept. One of our files (it has metadata that begin with "sslh.") must
+   have the right CRC-32. Returns the number of tensors read. */
 SSLH_API int sslh_load_weights(sslh_net *net, const char *path, sslh_load_desc desc);
 /* Builds the architecture that the file names, one of those above or that of an autoencoder, then reads the weights.
    The net is in evaluation mode; after an error it is an inert net. */
@@ -43610,10 +43616,11 @@ SSLH_DEF void sslh_save_wav(sslh_ctx *c, const char *path, const float *samples,
 /* The writer comes first, then the reader, whose two functions the table of >>readers names. */
 
 /* Writes the header byte for byte as NumPy does, because small parsers rely on it: the text is padded so that the data
-   begin at a multiple of 64. Returns the size of a file of `count` 4-byte values; with out NULL that is all it does. */
-SSLH_I_FN size_t sslh_i_npy_header(sslh_shape shape, size_t count, uint8_t *out) {
+   begin at a multiple of 64. descr: the type of the values, "<f4"; its last digit is their bytes. Returns the size of a
+   file of `count` values; with out NULL that is all it does. */
+SSLH_I_FN size_t sslh_i_npy_header(const char *descr, sslh_shape shape, size_t count, uint8_t *out) {
     char text[192];
-    int n = snprintf(text, sizeof text, "{'descr': '<f4', 'fortran_order': False, 'shape': (");
+    int n = snprintf(text, sizeof text, "{'descr': '%s', 'fortran_order': False, 'shape': (", descr);
     for (int i = 0; i < shape.ndim; i++)
         n += snprintf(text + n, sizeof text - (size_t)n, "%s%d%s", i ? ", " : "", shape.size[i],
                       shape.ndim == 1 ? "," : "");
@@ -43627,7 +43634,7 @@ SSLH_I_FN size_t sslh_i_npy_header(sslh_shape shape, size_t count, uint8_t *out)
         memcpy(out + 10, text, (size_t)n);
         out[data - 1] = '\n';
     }
-    return data + 4 * count;
+    return data + (size_t)(descr[2] - '0') * count;
 }
 
 SSLH_DEF void sslh_save_npy(sslh_ctx *c, const char *path, sslh_shape shape, const float *values) {
@@ -43638,10 +43645,10 @@ SSLH_DEF void sslh_save_npy(sslh_ctx *c, const char *path, sslh_shape shape, con
         sslh_fail(c, SSLH_E_USAGE, "sslh_save_npy: %s", values ? "too many values" : "values is NULL");
         return;
     }
-    size_t size = sslh_i_npy_header(shape, count, NULL), at = size - 4 * count;
+    size_t size = sslh_i_npy_header("<f4", shape, count, NULL), at = size - 4 * count;
     uint8_t *file = (uint8_t *)sslh_i_alloc(c, size);
     if (!file) return;
-    sslh_i_npy_header(shape, count, file);
+    sslh_i_npy_header("<f4", shape, count, file);
     for (size_t i = 0; i < count; i++) sslh_i_put_le32(file + at + 4 * i, sslh_i_float_bits(values[i]));
     sslh_i_write_whole(c, "sslh_save_npy", path, file, size);
     sslh_i_free(c, file);
@@ -43848,7 +43855,7 @@ typedef struct sslh_i_zip {
 } sslh_i_zip;
 
 typedef struct sslh_i_member {
-    char           name[256]; /* without .npy */
+    char           name[300]; /* without .npy */
     int            array;     /* the name ended with .npy */
     const uint8_t *p;         /* (packed); packed and size: bytes before and after unpacking */
     size_t         packed, size;
@@ -43896,7 +43903,7 @@ SSLH_I_FN int sslh_i_zip_next(sslh_i_zip *z, sslh_i_member *m) {
     if (sslh_i_le16(e + 8) & 1) return sslh_i_bad(s, z->at, "the archive is encrypted");
     if (m->method != 0 && m->method != 8)
         return sslh_i_bad(s, z->at, "packed by method %d (0 and 8 are read)", m->method);
-    if (n >= sizeof m->name) return sslh_i_bad(s, z->at, "a name of more than 255 bytes");
+    if (n >= sizeof m->name) return sslh_i_bad(s, z->at, "a name of more than 299 bytes");
     if (memchr(e + 46, 0, n)) return sslh_i_bad(s, z->at, "a name with a zero byte in it");
     memcpy(m->name, e + 46, n);
     m->array = sslh_i_has_suffix(m->name, ".npy");
@@ -43938,11 +43945,14 @@ SSLH_I_FN sslh_i_source sslh_i_zip_unpack(const sslh_i_zip *z, const sslh_i_memb
     return out;
 }
 
+/* Is it the pickle of a file of PyTorch? */
+SSLH_I_FN int sslh_i_is_pickle(const sslh_i_member *m) {
+    return !strcmp(m->name, "data.pkl") || sslh_i_has_suffix(m->name, "/data.pkl");
+}
 /* Fails with a message that says what a member without the ending .npy is. */
 SSLH_I_FN int sslh_i_no_array(const sslh_i_zip *z, const sslh_i_member *m) {
-    if (sslh_i_has_suffix(m->name, "data.pkl"))
-        return sslh_i_bad(z->s, 0, "a file of PyTorch, which only Python reads; there: from safetensors.torch import "
-                          "save_file; save_file(torch.load(FILE, 'cpu', weights_only=True), 'x.safetensors')");
+    if (sslh_i_is_pickle(m))
+        return sslh_i_bad(z->s, 0, "a file of PyTorch, which holds weights: sslh_load_weights reads it into a net");
     return sslh_i_bad(z->s, 0, "a zip archive with '%.100s' in it, which is no NumPy array; unpack it", m->name);
 }
 
@@ -46912,7 +46922,400 @@ SSLH_DEF sslh_data sslh_data_moving(sslh_data images, sslh_moving_desc d) {
 }
 
 /* ================================================================================================================== */
-/*  >>weights       safetensors: nets, checkpoints; features of 8-bit images                                          */
+/*  >>pickles       Python's pickles, as far as PyTorch's files of weights need them                                  */
+/* ================================================================================================================== */
+
+/* torch.save writes an object of Python as a pickle: a program for a machine with a stack of values and numbered places
+   (the memo), of which every instruction is one byte with its operands behind it. Python's own machine may call any
+   function that the program names, so that there a file from a stranger can do anything. This machine builds values and
+   calls nothing: the few names in sslh_i_py_classes stand for kinds of values, and every other name, like every other
+   instruction, is refused with a message that says which it was.
+
+     machine                  here
+     stack                    .stack, numbers of values; SSLH_I_PY_MARK where a list of operands begins
+     memo                     .memo, numbers of values + 1; 0: nothing was put there
+     tuple, list, dict        a chain of .cell; in a dict keys and values by turns
+
+   The time and the memory that a pickle takes are proportional to its length: an instruction makes at most one value,
+   and only what lies on the stack goes into a cell. A value may lie in several places, even in itself, so whoever walks
+   through values has to mark where he was. */
+
+enum { SSLH_I_PY_MARK = -1 };
+/* Kinds of values, and the fields of sslh_i_py that they use. */
+enum { SSLH_I_PY_OTHER,   /* None, fractions and what is passed over: none */
+    SSLH_I_PY_NUMBER,     /* number */
+    SSLH_I_PY_TEXT,       /* at, n: bytes of the pickle */
+    SSLH_I_PY_TUPLE, SSLH_I_PY_LIST, SSLH_I_PY_DICT, /* first, last, n: cells */
+    SSLH_I_PY_CLASS,      /* type: its row in sslh_i_py_classes */
+    SSLH_I_PY_STORAGE,    /* type, as above; number: of its elements; at, n: the text of its key */
+    SSLH_I_PY_TENSOR };   /* first, n: cells of what _rebuild_tensor_v2 is called with */
+
+typedef struct sslh_i_py { int kind, type, first, last; int64_t number; size_t at, n; int seen; } sslh_i_py;
+typedef struct sslh_i_py_cell { int value, next; } sslh_i_py_cell; /* next: number of the cell; 0: the last one */
+
+typedef struct sslh_i_pickle {
+    const sslh_i_source *s;
+    size_t          at;     /* of the next instruction */
+    sslh_i_py      *value;
+    sslh_i_py_cell *cell;   /* cell 0 is not used */
+    int            *stack, *memo;
+    size_t          values, cells, depth, value_cap, cell_cap, stack_cap, memo_cap;
+    uint64_t        memos;  /* values that were put into the memo */
+} sslh_i_pickle;
+
+/* What a name may stand for. */
+enum { SSLH_I_PY_MAKES_DICT, SSLH_I_PY_MAKES_TENSOR, SSLH_I_PY_MAKES_PARAMETER, SSLH_I_PY_MAKES_TUPLE,
+    SSLH_I_PY_IS_STORAGE, SSLH_I_PY_IS_IGNORED };
+typedef struct sslh_i_py_class { const char *module, *name; int role; const char *dtype; } sslh_i_py_class;
+/* dtype: that of safetensors. Ignored are things that lie beside the weights in files of whole runs. */
+static const sslh_i_py_class sslh_i_py_classes[] = {
+    {"collections", "OrderedDict", SSLH_I_PY_MAKES_DICT, NULL},
+    {"torch._utils", "_rebuild_tensor_v2", SSLH_I_PY_MAKES_TENSOR, NULL},
+    {"torch._utils", "_rebuild_parameter", SSLH_I_PY_MAKES_PARAMETER, NULL},
+    {"torch", "Size", SSLH_I_PY_MAKES_TUPLE, NULL},
+    {"torch", "FloatStorage", SSLH_I_PY_IS_STORAGE, "F32"}, {"torch", "HalfStorage", SSLH_I_PY_IS_STORAGE, "F16"},
+    {"torch", "BFloat16Storage", SSLH_I_PY_IS_STORAGE, "BF16"}, {"torch", "DoubleStorage", SSLH_I_PY_IS_STORAGE, "F64"},
+    {"torch", "LongStorage", SSLH_I_PY_IS_STORAGE, "I64"}, {"torch", "IntStorage", SSLH_I_PY_IS_STORAGE, "I32"},
+    {"torch", "ShortStorage", SSLH_I_PY_IS_STORAGE, "I16"}, {"torch", "CharStorage", SSLH_I_PY_IS_STORAGE, "I8"},
+    {"torch", "ByteStorage", SSLH_I_PY_IS_STORAGE, "U8"}, {"torch", "BoolStorage", SSLH_I_PY_IS_STORAGE, "BOOL"},
+    {"argparse", "Namespace", SSLH_I_PY_IS_IGNORED, NULL}, {"torch", "device", SSLH_I_PY_IS_IGNORED, NULL},
+    {"collections", "Counter", SSLH_I_PY_IS_IGNORED, NULL}, {"collections", "defaultdict", SSLH_I_PY_IS_IGNORED, NULL},
+    {"numpy", "dtype", SSLH_I_PY_IS_IGNORED, NULL}, {"numpy.core.multiarray", "scalar", SSLH_I_PY_IS_IGNORED, NULL},
+    {"numpy._core.multiarray", "scalar", SSLH_I_PY_IS_IGNORED, NULL}, {"_codecs", "encode", SSLH_I_PY_IS_IGNORED, NULL},
+    {"torch", "float16", SSLH_I_PY_IS_IGNORED, NULL}, {"torch", "float32", SSLH_I_PY_IS_IGNORED, NULL},
+    {"torch", "bfloat16", SSLH_I_PY_IS_IGNORED, NULL}, {"builtins", "dict", SSLH_I_PY_IS_IGNORED, NULL},
+    {"builtins", "list", SSLH_I_PY_IS_IGNORED, NULL}, {"builtins", "int", SSLH_I_PY_IS_IGNORED, NULL}};
+
+/* --- values, the stack, chains of cells --- */
+
+/* Pushes a value that is there. */
+SSLH_I_FN int sslh_i_py_push_value(sslh_i_pickle *p, int value) {
+    if (!sslh_i_make_room(p->s->c, (void **)(void *)&p->stack, &p->stack_cap, p->depth + 1, sizeof *p->stack)) return 0;
+    p->stack[p->depth++] = value;
+    return 1;
+}
+/* Makes a value of this kind and pushes it. Its number, or -1 and an error. */
+SSLH_I_FN int sslh_i_py_push(sslh_i_pickle *p, int kind) {
+    if (p->values > INT_MAX / 2) {
+        sslh_i_bad(p->s, p->at, "a pickle of more than a thousand million values");
+        return -1;
+    }
+    if (!sslh_i_make_room(p->s->c, (void **)(void *)&p->value, &p->value_cap, p->values + 1, sizeof *p->value) ||
+        !sslh_i_py_push_value(p, (int)p->values)) return -1;
+    memset(&p->value[p->values], 0, sizeof *p->value);
+    p->value[p->values].kind = kind;
+    return (int)p->values++;
+}
+SSLH_I_FN int sslh_i_py_push_number(sslh_i_pickle *p, int64_t number) {
+    int v = sslh_i_py_push(p, SSLH_I_PY_NUMBER);
+    if (v >= 0) p->value[v].number = number;
+    return v >= 0;
+}
+/* Are the n topmost things on the stack values? 0 and an error when there are too few, or marks among them. */
+SSLH_I_FN int sslh_i_py_has(const sslh_i_pickle *p, size_t n) {
+    size_t i;
+    for (i = 0; i < n; i++)
+        if (p->depth < n || p->stack[p->depth - 1 - i] == SSLH_I_PY_MARK)
+            return sslh_i_bad(p->s, p->at, "the pickle takes a value from an empty stack");
+    return 1;
+}
+/* Takes a value off the stack; -1 and an error when none is there. */
+SSLH_I_FN int sslh_i_py_pop(sslh_i_pickle *p) { return sslh_i_py_has(p, 1) ? p->stack[--p->depth] : -1; }
+/* The kind of a value; that of number -1 is none. */
+SSLH_I_FN int sslh_i_py_is(const sslh_i_pickle *p, int value, int kind) {
+    return value >= 0 && p->value[value].kind == kind;
+}
+/* Appends a value to a tuple, list or dict. */
+SSLH_I_FN int sslh_i_py_add(sslh_i_pickle *p, int owner, int value) {
+    sslh_i_py *o;
+    if (!p->cells) p->cells = 1;
+    if (!sslh_i_make_room(p->s->c, (void **)(void *)&p->cell, &p->cell_cap, p->cells + 1, sizeof *p->cell)) return 0;
+    o = &p->value[owner];
+    p->cell[p->cells].value = value;
+    p->cell[p->cells].next = 0;
+    if (o->n) p->cell[o->last].next = (int)p->cells;
+    else o->first = (int)p->cells;
+    o->last = (int)p->cells++;
+    o->n++;
+    return 1;
+}
+/* The place on the stack above the last mark; 0 and an error when there is no mark. */
+SSLH_I_FN size_t sslh_i_py_marked(sslh_i_pickle *p) {
+    size_t from = p->depth;
+    while (from && p->stack[from - 1] != SSLH_I_PY_MARK) from--;
+    if (!from) sslh_i_bad(p->s, p->at, "the pickle has no mark on its stack");
+    return from;
+}
+/* A tuple or list of what lies on the stack from place `from` on, in its place. down: how many marks are below it. */
+SSLH_I_FN int sslh_i_py_gather(sslh_i_pickle *p, int kind, size_t from, size_t down) {
+    const size_t end = p->depth;
+    int owner = sslh_i_py_push(p, kind), ok = owner >= 0;
+    size_t i;
+    for (i = from; ok && i < end; i++) {
+        ok = sslh_i_py_add(p, owner, p->stack[i]);
+    }
+    p->depth = from - down;
+    return ok && sslh_i_py_push_value(p, owner);
+}
+/* Moves what lies on the stack from place `from` on into the list or dict below it; what is passed over takes nothing. */
+SSLH_I_FN int sslh_i_py_extend(sslh_i_pickle *p, size_t from, size_t down, int kind) {
+    const size_t end = p->depth;
+    int owner, ok = 1;
+    size_t i;
+    if (from < down + 1 || p->stack[from - down - 1] == SSLH_I_PY_MARK)
+        return sslh_i_bad(p->s, p->at, "the pickle fills a list or dictionary that is not there");
+    owner = p->stack[from - down - 1];
+    if (!sslh_i_py_is(p, owner, kind) && !sslh_i_py_is(p, owner, SSLH_I_PY_OTHER))
+        return sslh_i_bad(p->s, p->at, "the pickle fills what is no list or dictionary");
+    if (kind == SSLH_I_PY_DICT && (end - from) % 2) return sslh_i_bad(p->s, p->at, "a key without a value");
+    for (i = from; ok && i < end && sslh_i_py_is(p, owner, kind); i++) ok = sslh_i_py_add(p, owner, p->stack[i]);
+    p->depth = from - down;
+    return ok;
+}
+
+/* --- operands --- */
+
+/* The n bytes behind the instruction; NULL and an error when the pickle has fewer. */
+SSLH_I_FN const uint8_t *sslh_i_py_take(sslh_i_pickle *p, uint64_t n) {
+    const uint8_t *bytes = p->s->p + p->at;
+    if (n > (uint64_t)(p->s->size - p->at)) {
+        sslh_i_bad(p->s, p->at, "the pickle ends early");
+        return NULL;
+    }
+    p->at += (size_t)n;
+    return bytes;
+}
+/* A number of n bytes, up to 8, little-endian, into *out. */
+SSLH_I_FN int sslh_i_py_uint(sslh_i_pickle *p, int n, uint64_t *out) {
+    const uint8_t *bytes = sslh_i_py_take(p, (uint64_t)n);
+    *out = 0;
+    for (int i = 0; bytes && i < n; i++) *out |= (uint64_t)bytes[i] << (8 * i);
+    return bytes != NULL;
+}
+/* A text or bytes, whose length is a number of n bytes. */
+SSLH_I_FN int sslh_i_py_text(sslh_i_pickle *p, int n) {
+    uint64_t length;
+    int v;
+    if (!sslh_i_py_uint(p, n, &length) || !sslh_i_py_take(p, length)) return 0;
+    v = sslh_i_py_push(p, SSLH_I_PY_TEXT);
+    if (v < 0) return 0;
+    p->value[v].n = (size_t)length;
+    p->value[v].at = p->at - (size_t)length;
+    return 1;
+}
+/* A number in two's complement of as many bytes as the first byte says; larger than 64 bits it is passed over. */
+SSLH_I_FN int sslh_i_py_long(sslh_i_pickle *p) {
+    uint64_t n, v = 0;
+    const uint8_t *bytes;
+    if (!sslh_i_py_uint(p, 1, &n) || (bytes = sslh_i_py_take(p, n)) == NULL) return 0;
+    if (n > 8) return sslh_i_py_push(p, SSLH_I_PY_OTHER) >= 0;
+    for (uint64_t i = 0; i < n; i++) v |= (uint64_t)bytes[i] << (8 * i);
+    if (n && n < 8 && bytes[n - 1] & 0x80) v |= ~(uint64_t)0 << (8 * n);
+    return sslh_i_py_push_number(p, v >> 63 ? -(int64_t)(~v) - 1 : (int64_t)v);
+}
+/* One line of text, without its end, as a place and a length. */
+SSLH_I_FN int sslh_i_py_line(sslh_i_pickle *p, size_t *at, size_t *n) {
+    const uint8_t *end = (const uint8_t *)memchr(p->s->p + p->at, '\n', p->s->size - p->at);
+    if (!end) return sslh_i_bad(p->s, p->at, "the pickle ends early");
+    *at = p->at;
+    *n = (size_t)(end - p->s->p) - p->at;
+    p->at += *n + 1;
+    return 1;
+}
+
+/* --- names, and what is made by them --- */
+
+/* Pushes the class of this module and name; another one is an error that names it. */
+SSLH_I_FN int sslh_i_py_class_of(sslh_i_pickle *p, size_t module, size_t modules, size_t name, size_t names) {
+    const char *text = (const char *)p->s->p;
+    char shown[2][48];
+    int i;
+    for (i = 0; i < SSLH_I_LENGTH(sslh_i_py_classes); i++) {
+        const sslh_i_py_class *k = &sslh_i_py_classes[i];
+        int v;
+        if (strlen(k->module) != modules || memcmp(k->module, text + module, modules) != 0 ||
+            strlen(k->name) != names || memcmp(k->name, text + name, names) != 0) continue;
+        v = sslh_i_py_push(p, SSLH_I_PY_CLASS);
+        if (v >= 0) p->value[v].type = i;
+        return v >= 0;
+    }
+    return sslh_i_bad(p->s, module, "the file asks for %s.%s, which weights do not need; save them alone: "
+                      "torch.save(model.state_dict(), FILE)", sslh_i_quote(shown[0], text + module, modules),
+                      sslh_i_quote(shown[1], text + name, names));
+}
+/* The same for module and name as texts on the stack. */
+SSLH_I_FN int sslh_i_py_class_on_stack(sslh_i_pickle *p) {
+    const int name = sslh_i_py_pop(p), module = name < 0 ? -1 : sslh_i_py_pop(p);
+    if (module < 0) return 0;
+    if (!sslh_i_py_is(p, name, SSLH_I_PY_TEXT) || !sslh_i_py_is(p, module, SSLH_I_PY_TEXT))
+        return sslh_i_bad(p->s, p->at, "the pickle asks for what has no name");
+    return sslh_i_py_class_of(p, p->value[module].at, p->value[module].n, p->value[name].at, p->value[name].n);
+}
+/* Calls nothing: a class and its arguments, both on the stack, are replaced by the value that they stand for. */
+SSLH_I_FN int sslh_i_py_make(sslh_i_pickle *p) {
+    int args = sslh_i_py_pop(p), what = args < 0 ? -1 : sslh_i_py_pop(p), v, first;
+    if (what < 0) return 0;
+    if (sslh_i_py_is(p, what, SSLH_I_PY_OTHER)) return sslh_i_py_push(p, SSLH_I_PY_OTHER) >= 0;
+    if (!sslh_i_py_is(p, what, SSLH_I_PY_CLASS) || !sslh_i_py_is(p, args, SSLH_I_PY_TUPLE))
+        return sslh_i_bad(p->s, p->at, "the pickle calls what is no class");
+    first = p->value[args].n ? p->cell[p->value[args].first].value : -1;
+    switch (sslh_i_py_classes[p->value[what].type].role) {
+    case SSLH_I_PY_MAKES_DICT:
+        if (first >= 0) return sslh_i_bad(p->s, p->at, "an OrderedDict that is made with contents");
+        return sslh_i_py_push(p, SSLH_I_PY_DICT) >= 0;
+    case SSLH_I_PY_MAKES_TENSOR:
+        v = sslh_i_py_push(p, SSLH_I_PY_TENSOR);
+        if (v < 0) return 0;
+        p->value[v].first = p->value[args].first;
+        p->value[v].n = p->value[args].n;
+        return 1;
+    case SSLH_I_PY_MAKES_PARAMETER:
+        if (!sslh_i_py_is(p, first, SSLH_I_PY_TENSOR)) return sslh_i_bad(p->s, p->at, "a parameter without a tensor");
+        return sslh_i_py_push_value(p, first);
+    case SSLH_I_PY_MAKES_TUPLE:
+        if (!sslh_i_py_is(p, first, SSLH_I_PY_TUPLE)) return sslh_i_bad(p->s, p->at, "a size without numbers");
+        return sslh_i_py_push_value(p, first);
+    case SSLH_I_PY_IS_IGNORED: return sslh_i_py_push(p, SSLH_I_PY_OTHER) >= 0;
+    default: return sslh_i_bad(p->s, p->at, "the pickle calls a storage");
+    }
+}
+/* The value number i of a tuple, list or dict, -1 when it is shorter. For short ones. */
+SSLH_I_FN int sslh_i_py_at(const sslh_i_pickle *p, const sslh_i_py *o, size_t i) {
+    int at = o->first;
+    if (i >= o->n) return -1;
+    while (i--) at = p->cell[at].next;
+    return p->cell[at].value;
+}
+/* A storage, from ("storage", class, key, device, number of elements) on the stack. In old files there is a sixth
+   value; unless it is None, the storage is a part of another one, which PyTorch no longer writes. */
+SSLH_I_FN int sslh_i_py_storage(sslh_i_pickle *p) {
+    int id = sslh_i_py_pop(p), kind, key, count, v;
+    if (id < 0) return 0;
+    if (!sslh_i_py_is(p, id, SSLH_I_PY_TUPLE) || p->value[id].n < 5 || p->value[id].n > 6)
+        return sslh_i_bad(p->s, p->at, "a storage is no tuple of five values");
+    kind = sslh_i_py_at(p, &p->value[id], 1);
+    key = sslh_i_py_at(p, &p->value[id], 2);
+    count = sslh_i_py_at(p, &p->value[id], 4);
+    if (!sslh_i_py_is(p, kind, SSLH_I_PY_CLASS) || !sslh_i_py_is(p, key, SSLH_I_PY_TEXT) ||
+        !sslh_i_py_is(p, count, SSLH_I_PY_NUMBER) || p->value[count].number < 0 ||
+        sslh_i_py_classes[p->value[kind].type].role != SSLH_I_PY_IS_STORAGE)
+        return sslh_i_bad(p->s, p->at, "a storage without its type, key or size");
+    if (p->value[id].n == 6 && !sslh_i_py_is(p, sslh_i_py_at(p, &p->value[id], 5), SSLH_I_PY_OTHER))
+        return sslh_i_bad(p->s, p->at, "a storage that is a part of another one; save the file anew with a PyTorch of "
+                          "today");
+    v = sslh_i_py_push(p, SSLH_I_PY_STORAGE);
+    if (v < 0) return 0;
+    p->value[v].type = p->value[kind].type;
+    p->value[v].number = p->value[count].number;
+    p->value[v].at = p->value[key].at;
+    p->value[v].n = p->value[key].n;
+    return 1;
+}
+
+/* --- the machine --- */
+
+/* Puts the value on top of the stack into place `index` of the memo. A pickle has fewer places than bytes. */
+SSLH_I_FN int sslh_i_py_remember(sslh_i_pickle *p, uint64_t index) {
+    if (!p->depth || p->stack[p->depth - 1] == SSLH_I_PY_MARK)
+        return sslh_i_bad(p->s, p->at, "the pickle remembers a value that is not there");
+    if (index >= (uint64_t)p->s->size) return sslh_i_bad(p->s, p->at, "the pickle's memo is longer than the pickle");
+    if (!sslh_i_make_room(p->s->c, (void **)(void *)&p->memo, &p->memo_cap, (size_t)index + 1, sizeof *p->memo))
+        return 0;
+    p->memo[index] = p->stack[p->depth - 1] + 1;
+    p->memos++;
+    return 1;
+}
+SSLH_I_FN int sslh_i_py_recall(sslh_i_pickle *p, uint64_t index) {
+    if (index >= (uint64_t)p->memo_cap || !p->memo[index])
+        return sslh_i_bad(p->s, p->at, "the pickle recalls what it did not remember");
+    return sslh_i_py_push_value(p, p->memo[index] - 1);
+}
+/* The instructions that push a number or a text; -1: op is another one. */
+SSLH_I_FN int sslh_i_py_constant(sslh_i_pickle *p, uint8_t op) {
+    uint64_t v;
+    switch (op) {
+    case 'N': return sslh_i_py_push(p, SSLH_I_PY_OTHER) >= 0;                            /* None */
+    case 0x88: case 0x89: return sslh_i_py_push_number(p, op == 0x88);                   /* True, False */
+    case 'K': return sslh_i_py_uint(p, 1, &v) && sslh_i_py_push_number(p, (int64_t)v);
+    case 'M': return sslh_i_py_uint(p, 2, &v) && sslh_i_py_push_number(p, (int64_t)v);
+    case 'J': return sslh_i_py_uint(p, 4, &v) && sslh_i_py_push_number(p, (int64_t)v - (v >> 31 ? 4294967296 : 0));
+    case 0x8a: return sslh_i_py_long(p);
+    case 'G': return sslh_i_py_uint(p, 8, &v) && sslh_i_py_push(p, SSLH_I_PY_OTHER) >= 0; /* a fraction */
+    case 'U': case 'C': case 0x8c: return sslh_i_py_text(p, 1);
+    case 'X': case 'T': case 'B': return sslh_i_py_text(p, 4);
+    case 0x8d: case 0x8e: return sslh_i_py_text(p, 8);
+    default: return -1;
+    }
+}
+/* Executes one instruction other than those; its operands are at p->at. */
+SSLH_I_FN int sslh_i_py_instruction(sslh_i_pickle *p, uint8_t op) {
+    size_t from, at[2], n[2];
+    uint64_t v;
+    switch (op) {
+    case 0x80: return sslh_i_py_take(p, 1) != NULL;  /* the protocol, and the length of a frame: nothing to do */
+    case 0x95: return sslh_i_py_take(p, 8) != NULL;
+    case '(': return sslh_i_py_push_value(p, SSLH_I_PY_MARK);
+    case '0': return sslh_i_py_pop(p) >= 0;
+    case '1': return (from = sslh_i_py_marked(p)) > 0 && (p->depth = from - 1, 1);
+    case '}': case 0x8f: return sslh_i_py_push(p, op == '}' ? SSLH_I_PY_DICT : SSLH_I_PY_OTHER) >= 0; /* {}, set() */
+    case ']': return sslh_i_py_push(p, SSLH_I_PY_LIST) >= 0;
+    case ')': return sslh_i_py_push(p, SSLH_I_PY_TUPLE) >= 0;
+    case 't': case 'l': return (from = sslh_i_py_marked(p)) > 0 &&
+                               sslh_i_py_gather(p, op == 't' ? SSLH_I_PY_TUPLE : SSLH_I_PY_LIST, from, 1);
+    case 0x85: case 0x86: case 0x87:                 /* tuples of one, two and three */
+        from = (size_t)(op - 0x84);
+        return sslh_i_py_has(p, from) && sslh_i_py_gather(p, SSLH_I_PY_TUPLE, p->depth - from, 0);
+    case 's': case 'a':                              /* one entry of a dict, one of a list */
+        from = op == 's' ? 2 : 1;
+        return sslh_i_py_has(p, from) &&
+               sslh_i_py_extend(p, p->depth - from, 0, op == 's' ? SSLH_I_PY_DICT : SSLH_I_PY_LIST);
+    case 'u': case 'e': case 0x90:                   /* several, from the mark on; 0x90: of a set */
+        return (from = sslh_i_py_marked(p)) > 0 &&
+               sslh_i_py_extend(p, from, 1, op == 'u' ? SSLH_I_PY_DICT : SSLH_I_PY_LIST);
+    case 'q': return sslh_i_py_uint(p, 1, &v) && sslh_i_py_remember(p, v);
+    case 'r': return sslh_i_py_uint(p, 4, &v) && sslh_i_py_remember(p, v);
+    case 0x94: return sslh_i_py_remember(p, p->memos);
+    case 'h': return sslh_i_py_uint(p, 1, &v) && sslh_i_py_recall(p, v);
+    case 'j': return sslh_i_py_uint(p, 4, &v) && sslh_i_py_recall(p, v);
+    case 'c':
+        return sslh_i_py_line(p, &at[0], &n[0]) && sslh_i_py_line(p, &at[1], &n[1]) &&
+               sslh_i_py_class_of(p, at[0], n[0], at[1], n[1]);
+    case 0x93: return sslh_i_py_class_on_stack(p);
+    case 'R': case 0x81: return sslh_i_py_make(p);
+    case 'b': return sslh_i_py_pop(p) >= 0;          /* attributes of an object, which are passed over */
+    case 'Q': return sslh_i_py_storage(p);
+    default:
+        return sslh_i_bad(p->s, p->at - 1, "the instruction 0x%02x of the pickle is none that files of weights have; "
+                          "save them with torch.save, protocol 2", op);
+    }
+}
+
+SSLH_I_FN void sslh_i_pickle_close(sslh_i_pickle *p) {
+    sslh_i_free(p->s->c, p->value);
+    sslh_i_free(p->s->c, p->cell);
+    sslh_i_free(p->s->c, p->stack);
+    sslh_i_free(p->s->c, p->memo);
+}
+
+/* Runs the pickle that begins at byte `at` of the source, and returns the number of the value that it makes, or -1 and
+   an error; sslh_i_pickle_close in both cases. p->at is then behind its end. */
+SSLH_I_FN int sslh_i_pickle_run(sslh_i_pickle *p, const sslh_i_source *s, size_t at) {
+    memset(p, 0, sizeof *p);
+    p->s = s;
+    p->at = at;
+    for (;;) {
+        const uint8_t *op = sslh_i_py_take(p, 1);
+        int done;
+        if (!op) return -1;
+        if (*op == '.') return sslh_i_py_pop(p);
+        done = sslh_i_py_constant(p, *op);
+        if (done < 0) done = sslh_i_py_instruction(p, *op);
+        if (!done) return -1;
+    }
+}
+
+/* ================================================================================================================== */
+/*  >>weights       nets and checkpoints in files; features of 8-bit images                                           */
 /* ================================================================================================================== */
 
 /* A safetensors file consists of 8 bytes with the length of the header, little-endian, the header in JSON, and the data
@@ -47182,7 +47585,9 @@ SSLH_I_FN void sslh_i_st_write(sslh_ctx *c, const char *fn, const char *path, ss
 typedef struct sslh_i_st_tensor {
     const char *name;
     int         dtype, ndim, used; /* used: the net has a tensor of this name */
+    int         strided;           /* its elements lie apart, as .stride has it, in elements; 0: one behind the other */
     uint64_t    shape[SSLH_I_ST_DIMS];
+    size_t      stride[SSLH_I_ST_DIMS];
     size_t      begin, end;
 } sslh_i_st_tensor;
 
@@ -47412,6 +47817,18 @@ SSLH_I_FN int sslh_i_st_by_name(const void *a, const void *b) {
     return strcmp(((const sslh_i_st_tensor *)a)->name, ((const sslh_i_st_tensor *)b)->name);
 }
 
+/* Sorts the tensors by their names, none of which may be there twice. */
+SSLH_I_FN int sslh_i_st_names(const sslh_i_st *s) {
+    int i;
+    qsort(s->tensor, (size_t)s->n, sizeof *s->tensor, sslh_i_st_by_name);
+    for (i = 1; i < s->n; i++)
+        if (strcmp(s->tensor[i - 1].name, s->tensor[i].name) == 0) {
+            char why[200];
+            snprintf(why, sizeof why, "the name '%.150s' twice", s->tensor[i].name);
+            return sslh_i_st_bad(s, why);
+        }
+    return 1;
+}
 /* Checks that the tensors fill the data without gap or overlap, that the size of each is that of its shape, and that no
    name is there twice. Leaves the tensors sorted by name. */
 SSLH_I_FN int sslh_i_st_check(sslh_i_st *s) {
@@ -47436,14 +47853,7 @@ SSLH_I_FN int sslh_i_st_check(sslh_i_st *s) {
             return sslh_i_st_bad(s, "a tensor's size is not that of its shape");
     }
     if (at != s->data_size) return sslh_i_st_bad(s, "bytes after the last tensor, or too few");
-    qsort(s->tensor, (size_t)s->n, sizeof *s->tensor, sslh_i_st_by_name);
-    for (i = 1; i < s->n; i++)
-        if (strcmp(s->tensor[i - 1].name, s->tensor[i].name) == 0) {
-            char why[200];
-            snprintf(why, sizeof why, "the name '%.150s' twice", s->tensor[i].name);
-            return sslh_i_st_bad(s, why);
-        }
-    return 1;
+    return sslh_i_st_names(s);
 }
 
 SSLH_I_FN void sslh_i_st_close(sslh_i_st *s) {
@@ -47538,13 +47948,308 @@ SSLH_I_FN int sslh_i_st_add_array(sslh_i_st *s, const sslh_i_zip *z, const sslh_
     return count > 0;
 }
 
-/* Reads the arrays of NumPy's archive (.npz) as tensors. 0 and an error when it is none. */
-SSLH_I_FN int sslh_i_st_open_npz(sslh_i_st *s, const uint8_t *bytes, size_t size) {
+/* --- files of PyTorch --------------------------------------------------------------------------------------------- */
+
+/* torch.save has written two formats. Since 1.6 (2020) it is a zip archive, every member stored as it is: FOLDER/data.pkl
+   is the pickle, FOLDER/data/KEY the bytes of one storage each. Before, and with _use_new_zipfile_serialization=False,
+   it is five pickles (a magic number, a version, the sizes of types, the object, the list of the storages' keys) and
+   then, in the order of that list, each storage as its number of elements, 8 bytes, and its bytes.
+
+   A tensor is a view of a storage: offset, sizes and strides, all in elements, and several tensors may share one. Nothing
+   is copied here: the list of tensors says where in the file each of them lies. So a small file cannot demand much
+   memory, however large the tensors are that it describes. */
+
+/* The bytes of one storage. */
+typedef struct sslh_i_pt_storage {
+    const uint8_t *key, *p; /* (n), (size); p NULL: not found yet */
+    size_t         n, size;
+    uint64_t       count;   /* of its elements; for files of the old format */
+    uint32_t       crc;     /* 0: none, or checked */
+} sslh_i_pt_storage;
+
+typedef struct sslh_i_pt {
+    sslh_i_st         *st;
+    sslh_i_source      file, pickle;  /* the whole file; what holds the pickle, which is closed at the end */
+    sslh_i_pickle      object;
+    int                root;
+    sslh_i_pt_storage *storage;       /* sorted by their keys */
+    size_t             storages;
+    size_t             names;         /* bytes of all names, with their zeros */
+    int                pass;          /* 1: tensors are counted, 2: they are listed */
+    int                wrapped;       /* the weights are one entry of what the file holds */
+} sslh_i_pt;
+
+SSLH_I_FN int sslh_i_pt_by_key(const void *a, const void *b) {
+    const sslh_i_pt_storage *x = (const sslh_i_pt_storage *)a, *y = (const sslh_i_pt_storage *)b;
+    if (x->n != y->n) return x->n < y->n ? -1 : 1;
+    return memcmp(x->key, y->key, x->n);
+}
+/* The storage with this key, or NULL. */
+SSLH_I_FN sslh_i_pt_storage *sslh_i_pt_find(const sslh_i_pt *pt, const uint8_t *key, size_t n) {
+    sslh_i_pt_storage wanted;
+    memset(&wanted, 0, sizeof wanted);
+    wanted.key = key;
+    wanted.n = n;
+    return (sslh_i_pt_storage *)bsearch(&wanted, pt->storage, pt->storages, sizeof wanted, sslh_i_pt_by_key);
+}
+/* Bytes of an element of a storage's type; *dtype is its number. */
+SSLH_I_FN size_t sslh_i_pt_each(const sslh_i_py *storage, int *dtype) {
+    const char *name = sslh_i_py_classes[storage->type].dtype;
+    for (*dtype = 0; strcmp(sslh_i_st_types[*dtype].name, name) != 0; ++*dtype) {}
+    return (size_t)sslh_i_st_types[*dtype].bits / 8;
+}
+
+/* Where tensor f lies, from the arguments of _rebuild_tensor_v2: storage, offset, sizes, strides, and what is no matter
+   here. Its last element must lie in the storage. */
+SSLH_I_FN int sslh_i_pt_place(sslh_i_pt *pt, const sslh_i_py *tensor, sslh_i_st_tensor *f) {
+    const sslh_i_pickle *p = &pt->object;
+    const int storage = sslh_i_py_at(p, tensor, 0), offset = sslh_i_py_at(p, tensor, 1),
+              sizes = sslh_i_py_at(p, tensor, 2), strides = sslh_i_py_at(p, tensor, 3);
+    sslh_i_pt_storage *bytes;
+    size_t each, count = 1, last;
+    int k, empty = 0;
+    if (!sslh_i_py_is(p, storage, SSLH_I_PY_STORAGE) || !sslh_i_py_is(p, offset, SSLH_I_PY_NUMBER) ||
+        !sslh_i_py_is(p, sizes, SSLH_I_PY_TUPLE) || !sslh_i_py_is(p, strides, SSLH_I_PY_TUPLE) ||
+        p->value[sizes].n != p->value[strides].n || p->value[offset].number < 0)
+        return sslh_i_bad(&pt->file, 0, "'%.100s' is no tensor with sizes and strides", f->name);
+    if (p->value[sizes].n > SSLH_I_ST_DIMS)
+        return sslh_i_bad(&pt->file, 0, "'%.100s' has more than %d dimensions", f->name, SSLH_I_ST_DIMS);
+    bytes = sslh_i_pt_find(pt, p->s->p + p->value[storage].at, p->value[storage].n);
+    if (!bytes || !bytes->p) return sslh_i_bad(&pt->file, 0, "the values of '%.100s' are not in the file", f->name);
+    if (bytes->crc && sslh_i_crc32(0, bytes->p, bytes->size) != bytes->crc)
+        return sslh_i_bad(&pt->file, (size_t)(bytes->p - pt->file.p), "the CRC-32 of the values of '%.100s' does not "
+                          "match: the file is damaged", f->name);
+    bytes->crc = 0;
+    each = sslh_i_pt_each(&p->value[storage], &f->dtype);
+    f->ndim = (int)p->value[sizes].n;
+    f->strided = 1;
+    last = (size_t)p->value[offset].number;
+    for (k = 0; k < f->ndim; k++) {
+        const int size = sslh_i_py_at(p, &p->value[sizes], (size_t)k);
+        const int stride = sslh_i_py_at(p, &p->value[strides], (size_t)k);
+        size_t span;
+        if (!sslh_i_py_is(p, size, SSLH_I_PY_NUMBER) || !sslh_i_py_is(p, stride, SSLH_I_PY_NUMBER) ||
+            p->value[size].number < 0 || p->value[stride].number < 0)
+            return sslh_i_bad(&pt->file, 0, "'%.100s' has a size or a stride below 0", f->name);
+        f->shape[k] = (uint64_t)p->value[size].number;
+        f->stride[k] = (size_t)p->value[stride].number;
+        if (!f->shape[k]) empty = 1;
+        else if (f->shape[k] > (size_t)-1 || !sslh_i_mul(count, (size_t)f->shape[k], &count) ||
+                 !sslh_i_mul((size_t)f->shape[k] - 1, f->stride[k], &span) || span > (size_t)-1 - last)
+            return sslh_i_bad(&pt->file, 0, "the shape of '%.100s' overflows", f->name);
+        else last += span;
+    }
+    if (!empty && last >= bytes->size / each)
+        return sslh_i_bad(&pt->file, 0, "'%.100s' ends behind its values", f->name);
+    f->begin = empty ? 0 : (size_t)(bytes->p - pt->file.p) + (size_t)p->value[offset].number * each;
+    f->end = f->begin; /* of no use: a view has gaps */
+    return 1;
+}
+
+enum { SSLH_I_PT_NAME = 300, SSLH_I_PT_DEPTH = 8 }; /* longest name; dictionaries inside one another */
+
+/* Counts or lists the tensors of a dictionary and of those inside it, as "outer.inner.name". Keys that are no texts
+   (the numbers in an optimiser's state) have no names, so what they lead to is left out. */
+SSLH_I_FN int sslh_i_pt_walk(sslh_i_pt *pt, int dict, const char *prefix, int depth) {
+    sslh_i_pickle *p = &pt->object;
+    char name[SSLH_I_PT_NAME];
+    int at = p->value[dict].first;
+    size_t i;
+    if (p->value[dict].seen == pt->pass) return 1; /* it is in two places, or inside itself */
+    p->value[dict].seen = pt->pass;
+    for (i = 0; i + 1 < p->value[dict].n; i += 2) {
+        const int k = p->cell[at].value, v = p->cell[p->cell[at].next].value;
+        const sslh_i_py *key = &p->value[k];
+        const char *text = (const char *)p->s->p + key->at;
+        const int tensor = sslh_i_py_is(p, v, SSLH_I_PY_TENSOR);
+        at = p->cell[p->cell[at].next].next;
+        if (key->kind != SSLH_I_PY_TEXT || (!tensor && !sslh_i_py_is(p, v, SSLH_I_PY_DICT))) continue;
+        if (tensor && !depth && pt->wrapped) continue;
+        if (key->n > 250 || strlen(prefix) + key->n + 2 > sizeof name)
+            return sslh_i_bad(p->s, key->at, "a name of more than %d bytes", SSLH_I_PT_NAME - 2);
+        if (memchr(text, 0, key->n) || sslh_i_utf8_bad((const uint8_t *)text, key->n) < key->n)
+            return sslh_i_bad(p->s, key->at, "a name that is not UTF-8, or with a zero byte in it");
+        snprintf(name, sizeof name, "%s%.*s%s", prefix, (int)key->n, text, tensor ? "" : ".");
+        if (!tensor) {
+            if (depth == SSLH_I_PT_DEPTH) continue;
+            if (!sslh_i_pt_walk(pt, v, name, depth + 1)) return 0;
+        } else if (pt->pass == 1) {
+            pt->names += strlen(name) + 1;
+            pt->st->cap++;
+        } else {
+            sslh_i_st_tensor *f = &pt->st->tensor[pt->st->n++];
+            f->name = (const char *)memcpy(pt->st->pool, name, strlen(name) + 1);
+            pt->st->pool += strlen(name) + 1;
+            if (!sslh_i_pt_place(pt, &p->value[v], f)) return 0;
+        }
+    }
+    return 1;
+}
+/* Both passes begin here. A file of a whole run is a dictionary with the weights in one of its entries, which has one of
+   the usual names: their names begin inside it, and tensors beside it (the best accuracy) are none of the weights. */
+SSLH_I_FN int sslh_i_pt_walk_all(sslh_i_pt *pt) {
+    static const char *const usual[] = {"state_dict", "model", "model_state_dict", "net"};
+    const sslh_i_pickle *p = &pt->object;
+    const sslh_i_py *root = &p->value[pt->root];
+    int at = root->first, found = -1, i;
+    size_t k;
+    for (k = 0; k + 1 < root->n; k += 2) {
+        const int v = p->cell[p->cell[at].next].value;
+        const sslh_i_py *key = &p->value[p->cell[at].value];
+        at = p->cell[p->cell[at].next].next;
+        for (i = 0; i < SSLH_I_LENGTH(usual) && found < 0 && key->kind == SSLH_I_PY_TEXT; i++)
+            if (key->n == strlen(usual[i]) && !memcmp(p->s->p + key->at, usual[i], key->n) &&
+                sslh_i_py_is(p, v, SSLH_I_PY_DICT)) found = v;
+    }
+    pt->wrapped = found >= 0;
+    return (found < 0 || sslh_i_pt_walk(pt, found, "", 1)) && sslh_i_pt_walk(pt, pt->root, "", 0);
+}
+/* Lists the tensors of the object in s, which has been read together with its storages. */
+SSLH_I_FN int sslh_i_pt_list(sslh_i_pt *pt) {
+    sslh_i_st *s = pt->st;
+    if (!sslh_i_py_is(&pt->object, pt->root, SSLH_I_PY_DICT))
+        return sslh_i_bad(&pt->file, 0, "the file holds no dictionary of weights; save model.state_dict()");
+    pt->pass = 1;
+    if (!sslh_i_pt_walk_all(pt)) return 0;
+    s->text = s->pool = (char *)sslh_i_alloc(s->c, pt->names + 1);
+    s->tensor = (sslh_i_st_tensor *)sslh_i_alloc(s->c, ((size_t)s->cap + 1) * sizeof *s->tensor);
+    s->data = pt->file.p;
+    pt->pass = 2;
+    return s->text && s->tensor && sslh_i_pt_walk_all(pt) && sslh_i_st_names(s);
+}
+
+/* Finds the pickle and the storages of an archive. */
+SSLH_I_FN int sslh_i_pt_archive(sslh_i_pt *pt) {
+    sslh_i_zip z;
+    sslh_i_member m, data;
+    char folder[300];
+    memset(&data, 0, sizeof data);
+    if (!sslh_i_zip_open(&z, &pt->file)) return 0;
+    pt->storage = (sslh_i_pt_storage *)sslh_i_alloc(pt->st->c, ((size_t)z.left + 1) * sizeof *pt->storage);
+    if (!pt->storage) return 0;
+    while (sslh_i_zip_next(&z, &m))
+        if (sslh_i_is_pickle(&m)) data = m;
+    if (SSLH_I_BAD(pt->st->c)) return 0;
+    pt->pickle = sslh_i_zip_unpack(&z, &data);
+    if (!pt->pickle.p) return 0;
+    snprintf(folder, sizeof folder, "%.*sdata/", (int)(strlen(data.name) - strlen("data.pkl")), data.name);
+    sslh_i_zip_open(&z, &pt->file);
+    for (;;) {
+        const size_t entry = z.at, n = strlen(folder);
+        sslh_i_pt_storage *to = &pt->storage[pt->storages];
+        if (!sslh_i_zip_next(&z, &m)) break;
+        if (!strncmp(m.name, folder, n - 5) && !strcmp(m.name + n - 5, "byteorder") &&
+            (m.packed < 6 || memcmp(m.p, "little", 6) != 0))
+            return sslh_i_bad(&pt->file, (size_t)(m.p - pt->file.p), "its numbers are big-endian; save it on a "
+                              "processor of today");
+        if (strncmp(m.name, folder, n) != 0) continue;
+        if (m.method) return sslh_i_bad(&pt->file, (size_t)(m.p - pt->file.p), "'%.100s' is packed, which PyTorch does "
+                                        "not do; unpack the archive and zip it with -0", m.name);
+        to->key = pt->file.p + entry + 46 + n; /* in the list of the archive */
+        to->n = strlen(m.name) - n + (m.array ? 4 : 0);
+        to->p = m.p;
+        to->size = m.size;
+        to->crc = m.crc;
+        pt->storages++;
+    }
+    qsort(pt->storage, pt->storages, sizeof *pt->storage, sslh_i_pt_by_key);
+    pt->root = sslh_i_pickle_run(&pt->object, &pt->pickle, 0);
+    return pt->root >= 0;
+}
+
+/* The storages that the object mentions, sorted, each key once, with the sizes that it gives them. */
+SSLH_I_FN int sslh_i_pt_mentioned(sslh_i_pt *pt) {
+    const sslh_i_pickle *p = &pt->object;
+    size_t i, n = 0, kept = 0;
+    int dtype;
+    for (i = 0; i < p->values; i++) n += p->value[i].kind == SSLH_I_PY_STORAGE;
+    pt->storage = (sslh_i_pt_storage *)sslh_i_alloc(pt->st->c, (n + 1) * sizeof *pt->storage);
+    if (!pt->storage) return 0;
+    for (i = 0; i < p->values; i++) {
+        const sslh_i_py *v = &p->value[i];
+        sslh_i_pt_storage *to = &pt->storage[pt->storages];
+        if (v->kind != SSLH_I_PY_STORAGE) continue;
+        to->key = p->s->p + v->at;
+        to->n = v->n;
+        to->count = (uint64_t)v->number;
+        if ((uint64_t)v->number > (size_t)-1 || !sslh_i_mul((size_t)v->number, sslh_i_pt_each(v, &dtype), &to->size))
+            return sslh_i_bad(&pt->file, v->at, "a storage overflows");
+        pt->storages++;
+    }
+    qsort(pt->storage, pt->storages, sizeof *pt->storage, sslh_i_pt_by_key);
+    for (i = 0; i < pt->storages; i++)
+        if (!kept || sslh_i_pt_by_key(&pt->storage[kept - 1], &pt->storage[i])) pt->storage[kept++] = pt->storage[i];
+    pt->storages = kept;
+    return 1;
+}
+/* Reads a file of the old format. */
+SSLH_I_FN int sslh_i_pt_legacy(sslh_i_pt *pt) {
+    static const uint8_t magic[] = {0x8a, 10, 0x6c, 0xfc, 0x9c, 0x46, 0xf9, 0x20, 0x6a, 0xa8, 0x50, 0x19, '.'};
+    const sslh_i_source *s = &pt->file;
+    sslh_i_pickle one;
+    size_t at = 2, i;
+    int k, keys, cell;
+    if (s->size < 2 + sizeof magic || memcmp(s->p + 2, magic, sizeof magic) != 0)
+        return sslh_i_bad(s, 0, "a pickle of Python, but not one that torch.save wrote");
+    for (k = 0; k < 3; k++) { /* magic number, version, sizes of types */
+        const int v = sslh_i_pickle_run(&one, s, k ? at : 0);
+        at = one.at;
+        sslh_i_pickle_close(&one);
+        if (v < 0) return 0;
+    }
+    pt->root = sslh_i_pickle_run(&pt->object, s, at);
+    if (pt->root < 0 || !sslh_i_pt_mentioned(pt)) return 0;
+    keys = sslh_i_pickle_run(&one, s, pt->object.at);
+    at = one.at;
+    k = keys >= 0 && (sslh_i_py_is(&one, keys, SSLH_I_PY_LIST) || sslh_i_bad(s, at, "the list of storages is none"));
+    for (i = 0, cell = k ? one.value[keys].first : 0; k && i < one.value[keys].n; i++, cell = one.cell[cell].next) {
+        const sslh_i_py *key = &one.value[one.cell[cell].value];
+        sslh_i_pt_storage *to = key->kind == SSLH_I_PY_TEXT ? sslh_i_pt_find(pt, s->p + key->at, key->n) : NULL;
+        if (!to || s->size - at < 8 || sslh_i_le64(s->p + at) != to->count || to->size > s->size - at - 8)
+            k = sslh_i_bad(s, at, to ? "a storage has another size, or ends early" : "a storage that no tensor has");
+        else {
+            to->p = s->p + at + 8;
+            at += 8 + to->size;
+        }
+    }
+    sslh_i_pickle_close(&one);
+    return k;
+}
+
+/* Reads the tensors of a file of PyTorch. 0 and an error when it is none. */
+SSLH_I_FN int sslh_i_st_open_pt(sslh_i_st *s, const uint8_t *bytes, size_t size, int archive) {
+    sslh_i_pt pt;
+    int ok;
+    memset(&pt, 0, sizeof pt);
+    pt.st = s;
+    pt.file = pt.pickle = sslh_i_source_of(s->c, s->fn, s->file, bytes, size);
+    pt.object.s = &pt.file;
+    ok = (archive ? sslh_i_pt_archive(&pt) : sslh_i_pt_legacy(&pt)) && sslh_i_pt_list(&pt);
+    sslh_i_pickle_close(&pt.object);
+    sslh_i_source_close(&pt.pickle);
+    sslh_i_free(s->c, pt.storage);
+    return ok;
+}
+
+/* Is a file that begins as a zip archive one of PyTorch's? */
+SSLH_I_FN int sslh_i_st_is_pt(const sslh_i_source *all) {
+    sslh_i_zip z;
+    sslh_i_member m;
+    int found = 0;
+    if (!sslh_i_zip_open(&z, all)) return 0;
+    while (!found && sslh_i_zip_next(&z, &m)) found = sslh_i_is_pickle(&m);
+    return found;
+}
+
+/* Reads the arrays of NumPy's archive (.npz), or the weights of one of PyTorch's, as tensors. 0 and an error when it is
+   neither. */
+SSLH_I_FN int sslh_i_st_open_zip(sslh_i_st *s, const uint8_t *bytes, size_t size) {
     sslh_i_source all = sslh_i_source_of(s->c, s->fn, s->file, bytes, size);
     sslh_i_zip z;
     sslh_i_member m;
     size_t names = 0, room = 0;
     int n = 0;
+    if (sslh_i_st_is_pt(&all)) return sslh_i_st_open_pt(s, bytes, size, 1);
     if (!sslh_i_zip_open(&z, &all)) return 0;
     for (; sslh_i_zip_next(&z, &m); n++) {
         if (!m.array) return sslh_i_no_array(&z, &m);
@@ -47567,9 +48272,6 @@ SSLH_I_FN int sslh_i_st_open_npz(sslh_i_st *s, const uint8_t *bytes, size_t size
    message. NULL if it may be a safetensors file, which begins with 8 bytes of any value (a length) and a brace. */
 SSLH_I_FN const char *sslh_i_st_unsupported(const uint8_t *p, size_t size) {
     if (size > 8 && p[8] == '{') return NULL;
-    if (size >= 4 && p[0] == 0x80 && p[1] >= 2 && p[1] <= 5)
-        return "a pickle of Python (an old file of PyTorch), which only Python reads; there: from safetensors.torch "
-               "import save_file; save_file(torch.load(FILE, 'cpu', weights_only=True), 'x.safetensors')";
     if (size >= 8 && !memcmp(p, "\x89HDF", 4)) return "an HDF5 file (Keras); save its weights by numpy.savez";
     if (size >= 4 && !memcmp(p, "GGUF", 4)) return "a GGUF file, which is not read";
     if (size >= 6 && !memcmp(p, "\x93NUMPY", 6)) return "one NumPy array; weights have names: use numpy.savez";
@@ -47585,7 +48287,9 @@ SSLH_I_FN int sslh_i_st_open(sslh_i_st *s, sslh_ctx *c, const char *fn, const ch
     s->fn = fn;
     s->file = file;
     s->start = s->at = s->end = (const char *)bytes + SSLH_I_MIN(size, (size_t)8);
-    if (size >= 22 && !memcmp(bytes, "PK\3\4", 4) && bytes[8] != '{') return sslh_i_st_open_npz(s, bytes, size);
+    if (size >= 22 && !memcmp(bytes, "PK\3\4", 4) && bytes[8] != '{') return sslh_i_st_open_zip(s, bytes, size);
+    if (size > 2 && bytes[0] == 0x80 && bytes[1] >= 2 && bytes[1] <= 5 && (size == 8 || bytes[8] != '{'))
+        return sslh_i_st_open_pt(s, bytes, size, 0);
     if (sslh_i_st_unsupported(bytes, size)) {
         sslh_fail(c, SSLH_E_FORMAT, "%s: %s is %s", fn, file, sslh_i_st_unsupported(bytes, size));
         return 0;
@@ -47703,14 +48407,26 @@ SSLH_I_FN const char *sslh_i_st_misfit(const sslh_i_st_item *it, const sslh_i_st
     return NULL;
 }
 
+/* The bytes of element number i of a tensor in the file. */
+SSLH_I_FN const uint8_t *sslh_i_st_element(const sslh_i_st *s, const sslh_i_st_tensor *f, size_t i) {
+    size_t at = i;
+    int k;
+    if (f->strided)
+        for (at = 0, k = f->ndim - 1; k >= 0; k--) {
+            at += i % (size_t)f->shape[k] * f->stride[k];
+            i /= (size_t)f->shape[k];
+        }
+    return s->data + f->begin + at * ((size_t)sslh_i_st_types[f->dtype].bits / 8);
+}
+
 /* Checks that an item of integers, which has 8 or 32 bits per value, can hold every value of its tensor in the file. */
 SSLH_I_FN int sslh_i_st_holds(const sslh_i_st *s, const sslh_i_st_item *it) {
     const sslh_i_st_tensor *f = &s->tensor[it->found];
     double least = it->t->type == SSLH_I32 ? -2147483648.0 : 0, most = it->t->type == SSLH_I32 ? 2147483647.0 : 255;
-    size_t i, each = (size_t)sslh_i_st_types[f->dtype].bits / 8;
+    size_t i;
     if (it->t->type == SSLH_F32) return 1;
     for (i = 0; i < it->t->count; i++) {
-        double v = sslh_i_st_value(f->dtype, s->data + f->begin + i * each);
+        double v = sslh_i_st_value(f->dtype, sslh_i_st_element(s, f, i));
         if (v >= least && v <= most) continue;
         sslh_fail(s->c, SSLH_E_FORMAT, "%s: %s: '%s' holds a number beyond %d bits", s->fn, s->file, f->name,
                   it->t->type == SSLH_I32 ? 32 : 8);
@@ -47722,14 +48438,13 @@ SSLH_I_FN int sslh_i_st_holds(const sslh_i_st *s, const sslh_i_st_item *it) {
 /* Fills an item with the values of its tensor in the file. */
 SSLH_I_FN void sslh_i_st_get(const sslh_i_st *s, const sslh_i_st_item *it) {
     const sslh_i_st_tensor *f = &s->tensor[it->found];
-    const uint8_t *data = s->data + f->begin;
     sslh_tensor *t = it->t;
     sslh_real *values = it->moment ? it->moment : t->data;
-    size_t area, last, i, each = (size_t)sslh_i_st_types[f->dtype].bits / 8;
+    size_t area, last, i;
     sslh_i_st_area(it, &area, &last);
     for (i = 0; i < t->count; i++) {
         size_t to = it->permute ? sslh_i_st_place(i, area, last) : i;
-        double v = sslh_i_st_value(f->dtype, data + i * each);
+        double v = sslh_i_st_value(f->dtype, sslh_i_st_element(s, f, i));
         if (t->type == SSLH_F32) values[to] = (sslh_real)v;
         else if (t->type == SSLH_I32) t->ints[to] = (int32_t)v;
         else t->bytes[to] = (uint8_t)v;
@@ -47964,6 +48679,98 @@ SSLH_DEF void sslh_save_net(sslh_net *net, const char *path) {
     line = sslh_i_preprocess_lines(c, "sslh_save_net", &t, "", meta, &n);
     if (!SSLH_I_BAD(c)) sslh_i_st_write(c, "sslh_save_net", path, &l, meta, n);
     sslh_i_free(c, line);
+    sslh_i_free(c, l.item);
+}
+
+/* Type of the values of an item in NumPy's words. */
+SSLH_I_FN const char *sslh_i_npz_descr(const sslh_i_st_item *it) {
+    return it->dtype == SSLH_I_ST_F32 ? "<f4" : it->dtype == SSLH_I_ST_F64 ? "<f8" : it->dtype == SSLH_I_ST_I64 ? "<i8" :
+           it->dtype == SSLH_I_ST_I32 ? "<i4" : "|u1";
+}
+/* The sizes of an item in the file. */
+SSLH_I_FN sslh_shape sslh_i_npz_shape(const sslh_i_st_item *it) {
+    sslh_shape shape = sslh_shape_of(it->t);
+    for (int i = 0; i < shape.ndim; i++) shape.size[i] = sslh_i_st_size(it, i);
+    return shape;
+}
+/* The part of a member's entry that stands before it and in the list of members: 26 bytes. The date is 1 January 1980,
+   so that the same weights give the same file. */
+SSLH_I_FN void sslh_i_npz_entry(uint8_t *p, const sslh_i_st_item *it, uint32_t crc) {
+    const uint32_t size = (uint32_t)(it->end - it->begin), name = (uint32_t)strlen(it->name) + 4;
+    memset(p, 0, 26);
+    p[0] = 20; /* version 2.0 of the format */
+    p[3] = 8;  /* a flag: names are UTF-8; the method stays 0, stored */
+    p[8] = 33; /* the date */
+    sslh_i_put_le32(p + 10, crc);
+    sslh_i_put_le32(p + 14, size);
+    sslh_i_put_le32(p + 18, size);
+    sslh_i_put_le32(p + 22, name); /* the upper half, the length of extra data, is 0 */
+}
+/* Writes the items, each with its head of 30 bytes and its name, then the list of members, 46 bytes and a name each, and
+   its end of 22 bytes. Item k has its bytes at begin .. end - 1 of the file. */
+SSLH_I_FN void sslh_i_npz_fill(uint8_t *file, const sslh_i_st_list *l, size_t list) {
+    size_t at = list;
+    int i;
+    for (i = 0; i < l->n; i++) {
+        const sslh_i_st_item *it = &l->item[i];
+        const size_t n = strlen(it->name), head = it->begin - 30 - n - 4;
+        const size_t values = it->t->count * (size_t)sslh_i_st_types[it->dtype].bits / 8;
+        uint32_t crc;
+        sslh_i_npy_header(sslh_i_npz_descr(it), sslh_i_npz_shape(it), it->t->count, file + it->begin);
+        sslh_i_st_put(it, file + it->end - values);
+        crc = sslh_i_crc32(0, file + it->begin, it->end - it->begin);
+        memcpy(file + head, "PK\3\4", 4);
+        sslh_i_npz_entry(file + head + 4, it, crc);
+        memcpy(file + it->begin - n - 4, it->name, n);
+        memcpy(file + it->begin - 4, ".npy", 4);
+        memset(file + at, 0, 46);
+        memcpy(file + at, "PK\1\2\24", 5);
+        sslh_i_npz_entry(file + at + 6, it, crc);
+        sslh_i_put_le32(file + at + 42, (uint32_t)head);
+        memcpy(file + at + 46, it->name, n);
+        memcpy(file + at + 46 + n, ".npy", 4);
+        at += 50 + n;
+    }
+    memset(file + at, 0, 22);
+    memcpy(file + at, "PK\5\6", 4);
+    file[at + 8] = file[at + 10] = (uint8_t)(l->n & 255);
+    file[at + 9] = file[at + 11] = (uint8_t)(l->n >> 8);
+    sslh_i_put_le32(file + at + 12, (uint32_t)(at - list));
+    sslh_i_put_le32(file + at + 16, (uint32_t)list);
+}
+
+SSLH_DEF void sslh_save_npz(sslh_net *net, const char *path) {
+    static const char fn[] = "sslh_save_npz";
+    sslh_ctx *c = sslh_net_ctx(net);
+    sslh_i_st_list l;
+    sslh_i_tree t;
+    size_t size = 0, list, end;
+    uint8_t *file;
+    int i;
+    if (sslh_i_net_bad(net) || !sslh_i_tree_ready(&t, net) || !sslh_i_st_list_new(c, &l, sslh_count_tensors(net)))
+        return;
+    sslh_i_st_add_net(&l, net, "");
+    end = 22;
+    if (sslh_i_st_readable(c, fn, &l, NULL, 0)) {
+        for (i = 0; i < l.n; i++) {
+            sslh_i_st_item *it = &l.item[i];
+            it->begin = size + 30 + strlen(it->name) + 4;
+            it->end = size = it->begin + sslh_i_npy_header(sslh_i_npz_descr(it), sslh_i_npz_shape(it), it->t->count,
+                                                           NULL);
+            end += 50 + strlen(it->name);
+            if (size > 0xfffffffeu - end) break;
+        }
+        if (i < l.n || l.n > 65534)
+            sslh_fail(c, SSLH_E_USAGE, "%s: %s: archives beyond 4 GB or 65,534 arrays are not written; use sslh_save_net",
+                      fn, path ? sslh_i_tail(path) : "NULL");
+    }
+    list = size;
+    file = SSLH_I_BAD(c) ? NULL : (uint8_t *)sslh_i_alloc(c, list + end);
+    if (file) {
+        sslh_i_npz_fill(file, &l, list);
+        sslh_i_write_whole(c, fn, path, file, list + end);
+    }
+    sslh_i_free(c, file);
     sslh_i_free(c, l.item);
 }
 
