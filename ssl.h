@@ -48143,6 +48143,8 @@ SSLH_I_FN int sslh_i_pt_archive(sslh_i_pt *pt) {
             return sslh_i_bad(&pt->file, (size_t)(m.p - pt->file.p), "its numbers are big-endian; save it on a "
                               "processor of today");
         if (strncmp(m.name, folder, n) != 0) continue;
+        if (!m.method && m.packed != m.size)
+            return sslh_i_bad(&pt->file, entry, "'%.100s' is stored and has two sizes", m.name);
         if (m.method) return sslh_i_bad(&pt->file, (size_t)(m.p - pt->file.p), "'%.100s' is packed, which PyTorch does "
                                         "not do; unpack the archive and zip it with -0", m.name);
         to->key = pt->file.p + entry + 46 + n; /* in the list of the archive */
