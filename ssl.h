@@ -587,7 +587,7 @@
      III  the engine  >>kernels >>products-plan >>conv-plan >>sequences-plan >>loops >>copies >>pool >>views-make
                       >>views-ahead >>state
      IV   files       >>files >>inflate >>images >>jpeg >>wav >>arrays >>data >>readers >>sheets >>folders >>recordings
-                      >>clips >>weights >>words >>tokenizers >>histories >>pictures
+                      >>clips >>pickles >>weights >>onnx >>words >>tokenizers >>histories >>pictures
      end              >>history >>licence
 
    Operations, losses and optimisers have plain versions, which are their equations in loops (sslh_i_plain_softmax ..).
@@ -1700,6 +1700,20 @@ SSLH_API int sslh_load_weights(sslh_net *net, const char *path, sslh_load_desc d
 SSLH_API sslh_net *sslh_load_net(sslh_ctx *c, const char *path);
 /* The same from the bytes of such a file, which are copied: weights compiled into the program. */
 SSLH_API sslh_net *sslh_load_net_memory(sslh_ctx *c, const void *bytes, size_t size);
+
+typedef struct sslh_onnx_desc {
+    sslh_shape  input;     /* of one sample, sslh_dim4(1, height, width, channels), sslh_dim2(1, length of a text) ..;
+                              default: what the net takes or was trained on, images of 32 x 32 where it takes any */
+    const char *tap;       /* the intermediate result to give instead of the output; NULL: the output */
+    sslh_net   *head;      /* a net that follows, such as a classifier on the output; NULL: none */
+    int         channels_last; /* 1: images come in, and maps go out, as (N,H,W,C); default 0: as (N,C,H,W) */
+} sslh_onnx_desc;
+/* Writes a net in evaluation mode as an ONNX graph (opset 17) with its weights inside, for ONNX Runtime and other
+   programs: "input" to "output", the number of samples free and called "batch", all other sizes those of .input. Images
+   are what sslh_forward takes, normalised (as sslh_get_preprocess says; the text is in the file too), but with their
+   channels second; texts are 64-bit integers. Nets of your own can be exported too, if their operations are among those
+   that docs/onnx.md lists; another operation is an error that names it. At most 2 GB. The net stays as it is. */
+SSLH_API void sslh_export_onnx(sslh_net *net, const char *path, sslh_onnx_desc desc);
 
 /* Which colours of an image an encoder sees: all as they are, or parts of L*a*b* (sslh_rgb_to_lab). The last two are
    for encoders of three channels, of which those that it must not see are 0. */
@@ -29455,6 +29469,8 @@ typedef struct sslh_i_norm_job {
     const sslh_real *mask, *unmasked;
     sslh_real *dz;
     int relu, fresh;
+    const sslh_tensor *running[2]; /* mean and variance of batch norm, and eps: for >>onnx */
+    sslh_real eps;
 } sslh_i_norm_job;
 
 /* The blocks of one task: block u is rows [r, r + rows) of part g, values at .. at + rows C. */
@@ -29729,6 +29745,9 @@ SSLH_I_FN sslh_tensor *sslh_i_norm_finish(sslh_ctx *c, const char *op, sslh_i_no
         node->i[3] = span;
         node->i[4] = statistics;
         node->i[5] = f->relu;
+        node->f[0] = f->eps;
+        node->p[0] = f->running[0];
+        node->p[1] = f->running[1];
     }
     sslh_i_save(c, node, table);
     return sslh_i_end(c, op, present, n, out);
@@ -29811,6 +29830,9 @@ SSLH_DEF sslh_tensor *sslh_batch_norm(sslh_ctx *c, sslh_tensor *x, sslh_tensor *
     in[3] = residual;
     f.residual = residual ? residual->data : NULL;
     f.relu = d.activation == SSLH_RELU;
+    f.running[0] = running_mean;
+    f.running[1] = running_var;
+    f.eps = eps;
     return sslh_i_norm_finish(c, op, &f, out, table, in, 1, d.training != 0, present, n);
 }
 
@@ -29843,6 +29865,7 @@ SSLH_DEF sslh_tensor *sslh_group_norm(sslh_ctx *c, sslh_tensor *x, sslh_tensor *
     if (!table || !sslh_i_norm_moments(c, &f, table->data, table->data + SSLH_I_N_INV * C, 4 * C))
         return sslh_i_dummy(c);
     before = sslh_i_fp_enter();
+    f.eps = sslh_i_default_real(eps, SSLH_I_R(1e-5));
     for (g = 0; g < G; g++) {
         sslh_real *mean = table->data + g * 4 * C, *m2 = mean + SSLH_I_N_INV * C;
         for (j = 0; j < C; j += span) { /* each channel of a group has M values */
@@ -29851,8 +29874,7 @@ SSLH_DEF sslh_tensor *sslh_group_norm(sslh_ctx *c, sslh_tensor *x, sslh_tensor *
             s = s / (sslh_real)(M * span);
             for (i = j; i < j + span; i++) mean[i] = m, m2[i] = s;
         }
-        sslh_i_norm_table(mean, C, gamma ? gamma->data : NULL, beta ? beta->data : NULL,
-                          sslh_i_default_real(eps, SSLH_I_R(1e-5)));
+        sslh_i_norm_table(mean, C, gamma ? gamma->data : NULL, beta ? beta->data : NULL, f.eps);
     }
     sslh_i_fp_leave(before);
     in[0] = x;
@@ -29991,7 +30013,10 @@ SSLH_I_FN sslh_tensor *sslh_i_row_norm(sslh_ctx *c, const char *op, sslh_tensor 
     in[1] = gamma;
     in[2] = beta;
     node = sslh_i_record(c, op, sslh_i_layer_norm_back, out, in, 3);
-    if (node) node->i[0] = rms;
+    if (node) {
+        node->i[0] = rms;
+        node->f[0] = f.eps; /* for >>onnx */
+    }
     sslh_i_save(c, node, stats);
     return sslh_i_end(c, op, present, n, out);
 }
@@ -40222,7 +40247,9 @@ SSLH_DEF int sslh_bits_ok(sslh_ctx *c) {
      >>folders    sslh_load_images: a file, a folder of files, a folder of class folders
      >>recordings sslh_load_audio: the same for sound, with labels from the names of the files
      >>clips      sslh_load_clips: folders of numbered frames; clips that are made of images
-     >>weights    safetensors: nets, checkpoints; features of 8-bit images
+     >>pickles    what PyTorch saves, read without running it
+     >>weights    safetensors and PyTorch's files: nets, checkpoints; features of 8-bit images
+     >>onnx       nets as ONNX graphs
      >>words      words counted and found by name; files of word vectors
      >>tokenizers text as numbers, and back
      >>histories  sslh_load_items: lines of user, item and time
@@ -49756,6 +49783,927 @@ SSLH_DEF void sslh_embed(sslh_net *net, const uint8_t *pixels, int n, int height
     for (i = 0; i < t.n; i++) t.net[i]->training = mode[i];
     /* joins the chunks of the step heap, so that the next call allocates nothing */
     if (c->depth == 0 && c->ntensors == 0 && !SSLH_I_BAD(c)) sslh_i_heap_join(c);
+}
+
+/* ================================================================================================================== */
+/*  >>onnx          nets as ONNX graphs, for other programs                                                           */
+/* ================================================================================================================== */
+
+/* An ONNX file holds a graph of operations with the weights as constants, so that a program without this library can run
+   the net. The graph is read off the tape: the net runs on an input that requires a gradient, in evaluation mode, and
+   every operation that depends on it has left a node with its inputs and settings, whoever wrote the net. What does not
+   depend on the input (positions, class token plus position) is written as the constant that it is.
+
+   The net runs twice, with 2 and with 3 samples of different values. A size that differs between the runs is that of the
+   batch, which has a name in the graph instead of a number; a constant that differs is not one, and the export fails
+   rather than write a graph that is right for one input only.
+
+   Images here have their channels last, convolutions of ONNX have them second. A value may be there in both orders: an
+   operation asks for the one that it computes in, and a Transpose is written only where the order changes, in a ResNet
+   nowhere. The graph's own input and output have the channels second, as those of other programs do.
+
+   The file is a message of Protocol Buffers: fields of (number << 3 | kind), kind 0 a varint, 2 a length and bytes (a
+   text, an array, a message inside), 5 four bytes. The field numbers are those of onnx.proto3, IR version 8, opset 17. */
+
+/* Bytes that grow. */
+typedef struct sslh_i_bytes { sslh_ctx *c; uint8_t *p; size_t n, cap; } sslh_i_bytes;
+
+SSLH_I_FN void sslh_i_bytes_add(sslh_i_bytes *b, const void *p, size_t n) {
+    if (SSLH_I_BAD(b->c) || n > (size_t)-1 / 4 - b->n ||
+        !sslh_i_make_room(b->c, (void **)(void *)&b->p, &b->cap, b->n + n, 1)) return;
+    if (n) memcpy(b->p + b->n, p, n);
+    b->n += n;
+}
+/* 7 bits in each byte, the lowest first; the top bit says that more follow. */
+SSLH_I_FN void sslh_i_pb_varint(sslh_i_bytes *b, uint64_t v) {
+    uint8_t bytes[10];
+    size_t n = 0;
+    for (; v > 127; v >>= 7) bytes[n++] = (uint8_t)(v & 127) | 128;
+    bytes[n++] = (uint8_t)v;
+    sslh_i_bytes_add(b, bytes, n);
+}
+SSLH_I_FN void sslh_i_pb_int(sslh_i_bytes *b, int field, int64_t v) {
+    sslh_i_pb_varint(b, (uint64_t)field << 3);
+    sslh_i_pb_varint(b, (uint64_t)v);
+}
+SSLH_I_FN void sslh_i_pb_bytes(sslh_i_bytes *b, int field, const void *p, size_t n) {
+    sslh_i_pb_varint(b, (uint64_t)field << 3 | 2);
+    sslh_i_pb_varint(b, (uint64_t)n);
+    sslh_i_bytes_add(b, p, n);
+}
+SSLH_I_FN void sslh_i_pb_text(sslh_i_bytes *b, int field, const char *text) {
+    sslh_i_pb_bytes(b, field, text, strlen(text));
+}
+SSLH_I_FN void sslh_i_pb_float(sslh_i_bytes *b, int field, float v) {
+    uint8_t bytes[4];
+    sslh_i_put_le32(bytes, sslh_i_float_bits(v));
+    sslh_i_pb_varint(b, (uint64_t)field << 3 | 5);
+    sslh_i_bytes_add(b, bytes, 4);
+}
+/* A message inside: what m holds, which is then empty again. */
+SSLH_I_FN void sslh_i_pb_message(sslh_i_bytes *b, int field, sslh_i_bytes *m) {
+    sslh_i_pb_bytes(b, field, m->p, m->n);
+    m->n = 0;
+}
+
+/* Numbers of fields and types in onnx.proto3. */
+enum { SSLH_I_OX_FLOAT = 1, SSLH_I_OX_INT64 = 7 };                                                   /* TensorProto */
+enum { SSLH_I_OX_AS_FLOAT = 1, SSLH_I_OX_AS_INT = 2, SSLH_I_OX_AS_INTS = 7 };               /* AttributeProto.type */
+enum { SSLH_I_OX_VERSION = 8, SSLH_I_OX_OPSET = 17, SSLH_I_OX_NAME = 288 };
+/* The orders of axes in which a value may be there: as in memory, or with the channels second. */
+enum { SSLH_I_OX_LAST, SSLH_I_OX_FIRST, SSLH_I_OX_ORDERS };
+/* How a constant is written: as in memory, a matrix transposed, or the weight of a convolution as (O,I,Kh,Kw). */
+enum { SSLH_I_OX_AS_IS, SSLH_I_OX_MATRIX, SSLH_I_OX_FILTERS, SSLH_I_OX_FORMS };
+
+/* A tensor of the first run that has a name in the graph. */
+typedef struct sslh_i_ox_value {
+    const sslh_tensor *t;
+    char name[SSLH_I_OX_FORMS][SSLH_I_OX_NAME]; /* of a result by its order, of a constant by its form; "": not there */
+    int  constant;
+} sslh_i_ox_value;
+
+typedef struct sslh_i_ox {
+    sslh_ctx        *c;
+    sslh_net        *net, *head;
+    sslh_i_node    **a, **b;    /* (nodes) of the runs with 2 and 3 samples */
+    size_t           nodes;
+    sslh_i_bytes     graph, constants, node, attribute, attributes, small; /* the first two hold the graph's fields */
+    sslh_i_ox_value **value;    /* each in memory of its own, because names are pointed to */
+    size_t           values, value_cap;
+    int              names;     /* names given so far */
+    int              batch;     /* the node that computes the number of samples is there, as "batch_size" */
+} sslh_i_ox;
+
+/* --- nodes of the graph --- */
+
+/* Gives the node that is written next an attribute. */
+SSLH_I_FN void sslh_i_ox_ints(sslh_i_ox *e, const char *name, const int *v, int n) {
+    sslh_i_pb_text(&e->attribute, 1, name);
+    for (int i = 0; i < n; i++) sslh_i_pb_int(&e->attribute, 8, v[i]);
+    sslh_i_pb_int(&e->attribute, 20, SSLH_I_OX_AS_INTS);
+    sslh_i_pb_message(&e->attributes, 5, &e->attribute);
+}
+SSLH_I_FN void sslh_i_ox_int(sslh_i_ox *e, const char *name, int v) {
+    sslh_i_pb_text(&e->attribute, 1, name);
+    sslh_i_pb_int(&e->attribute, 3, v);
+    sslh_i_pb_int(&e->attribute, 20, SSLH_I_OX_AS_INT);
+    sslh_i_pb_message(&e->attributes, 5, &e->attribute);
+}
+SSLH_I_FN void sslh_i_ox_float(sslh_i_ox *e, const char *name, float v) {
+    sslh_i_pb_text(&e->attribute, 1, name);
+    sslh_i_pb_float(&e->attribute, 2, v);
+    sslh_i_pb_int(&e->attribute, 20, SSLH_I_OX_AS_FLOAT);
+    sslh_i_pb_message(&e->attributes, 5, &e->attribute);
+}
+/* A new name for a result. */
+SSLH_I_FN char *sslh_i_ox_new(sslh_i_ox *e, char out[SSLH_I_OX_NAME]) {
+    snprintf(out, SSLH_I_OX_NAME, "x%d", ++e->names);
+    return out;
+}
+/* Writes a node of the kind op with the attributes given before. Inputs a, b, c and d end with the first NULL. */
+SSLH_I_FN void sslh_i_ox_node(sslh_i_ox *e, const char *op, const char *a, const char *b, const char *c, const char *d,
+                              const char *x, const char *out) {
+    const char *in[5];
+    in[0] = a, in[1] = b, in[2] = c, in[3] = d, in[4] = x;
+    for (int i = 0; i < 5 && in[i]; i++) sslh_i_pb_text(&e->node, 1, in[i]);
+    sslh_i_pb_text(&e->node, 2, out);
+    sslh_i_pb_text(&e->node, 3, out); /* a node has the name of its result */
+    sslh_i_pb_text(&e->node, 4, op);
+    sslh_i_bytes_add(&e->node, e->attributes.p, e->attributes.n);
+    e->attributes.n = 0;
+    sslh_i_pb_message(&e->graph, 1, &e->node);
+}
+/* The same with one or two inputs and a new name for the result, which goes to name; out and an input may be the same. */
+SSLH_I_FN void sslh_i_ox_step(sslh_i_ox *e, const char *op, const char *a, const char *b, char name[SSLH_I_OX_NAME]) {
+    char out[SSLH_I_OX_NAME];
+    sslh_i_ox_node(e, op, a, b, NULL, NULL, NULL, sslh_i_ox_new(e, out));
+    memcpy(name, out, sizeof out);
+}
+SSLH_I_FN void sslh_i_ox_transpose(sslh_i_ox *e, const char *a, const int *order, int n, char name[SSLH_I_OX_NAME]) {
+    sslh_i_ox_ints(e, "perm", order, n);
+    sslh_i_ox_step(e, "Transpose", a, NULL, name);
+}
+
+/* --- constants --- */
+
+/* The head of a constant: sizes, type, name. The caller adds field 9, the bytes, and then sslh_i_ox_constant_end. */
+SSLH_I_FN void sslh_i_ox_constant(sslh_i_ox *e, const char *name, int type, const int *size, int ndim) {
+    for (int i = 0; i < ndim; i++) sslh_i_pb_int(&e->node, 1, size[i]);
+    sslh_i_pb_int(&e->node, 2, type);
+    sslh_i_pb_text(&e->node, 8, name);
+}
+/* Real numbers or, with an array of integers, 64-bit integers. */
+SSLH_I_FN const char *sslh_i_ox_reals(sslh_i_ox *e, const int *size, int ndim, const float *v,
+                                      char name[SSLH_I_OX_NAME]) {
+    size_t n = 1, i;
+    for (i = 0; i < (size_t)ndim; i++) n *= (size_t)size[i];
+    snprintf(name, SSLH_I_OX_NAME, "c%d", ++e->names);
+    sslh_i_ox_constant(e, name, SSLH_I_OX_FLOAT, size, ndim);
+    for (i = 0; i < n; i++) {
+        uint8_t bytes[4];
+        sslh_i_put_le32(bytes, sslh_i_float_bits(v[i]));
+        sslh_i_bytes_add(&e->small, bytes, 4);
+    }
+    sslh_i_pb_message(&e->node, 9, &e->small);
+    sslh_i_pb_message(&e->constants, 5, &e->node);
+    return name;
+}
+SSLH_I_FN const char *sslh_i_ox_real(sslh_i_ox *e, float v, char name[SSLH_I_OX_NAME]) {
+    return sslh_i_ox_reals(e, NULL, 0, &v, name);
+}
+SSLH_I_FN const char *sslh_i_ox_numbers(sslh_i_ox *e, const int *v, int n, char name[SSLH_I_OX_NAME]) {
+    snprintf(name, SSLH_I_OX_NAME, "c%d", ++e->names);
+    sslh_i_ox_constant(e, name, SSLH_I_OX_INT64, &n, 1);
+    for (int i = 0; i < n; i++) {
+        uint8_t bytes[8];
+        sslh_i_put_le64(bytes, (uint64_t)(int64_t)v[i]);
+        sslh_i_bytes_add(&e->small, bytes, 8);
+    }
+    sslh_i_pb_message(&e->node, 9, &e->small);
+    sslh_i_pb_message(&e->constants, 5, &e->node);
+    return name;
+}
+
+/* The value of a tensor, or NULL. The latest are asked for most. */
+SSLH_I_FN sslh_i_ox_value *sslh_i_ox_find(const sslh_i_ox *e, const sslh_tensor *t) {
+    size_t i;
+    for (i = e->values; i-- > 0;) if (e->value[i]->t == t) return e->value[i];
+    return NULL;
+}
+/* A new value without names; NULL and an error without memory. */
+SSLH_I_FN sslh_i_ox_value *sslh_i_ox_add(sslh_i_ox *e, const sslh_tensor *t) {
+    sslh_i_ox_value *v = (sslh_i_ox_value *)sslh_i_alloc(e->c, sizeof *v);
+    if (!v || !sslh_i_make_room(e->c, (void **)(void *)&e->value, &e->value_cap, e->values + 1, sizeof *e->value))
+        return NULL;
+    v->t = t;
+    return e->value[e->values++] = v;
+}
+/* Does a tensor depend on the input of the net? */
+SSLH_I_FN int sslh_i_ox_depends(const sslh_i_ox *e, const sslh_tensor *t) {
+    const sslh_i_ox_value *v = t ? sslh_i_ox_find(e, t) : NULL;
+    return v && !v->constant;
+}
+SSLH_I_FN int sslh_i_ox_same_shape(const sslh_tensor *a, const sslh_tensor *b) {
+    return a->ndim == b->ndim && !memcmp(a->shape, b->shape, (size_t)a->ndim * sizeof a->shape[0]);
+}
+/* An error that names the operation. */
+SSLH_I_FN int sslh_i_ox_refuse(const sslh_i_ox *e, const sslh_i_node *n, const char *why) {
+    sslh_fail(e->c, SSLH_E_USAGE, "sslh_export_onnx: the net '%s': %s: %s", e->net->name, n->name, why);
+    return 0;
+}
+
+/* A name for a constant: the full name of a parameter or state, with a mark for another form. */
+SSLH_I_FN void sslh_i_ox_name(sslh_i_ox *e, const sslh_tensor *t, int form, char out[SSLH_I_OX_NAME]) {
+    static const char *const mark[SSLH_I_OX_FORMS] = {"", ".transposed", ""};
+    sslh_i_tree tree;
+    int k, i, j;
+    for (k = 0; k < 2; k++) { /* the parameters of a head stand behind "head." */
+        sslh_i_tree_of(&tree, k ? e->head : e->net);
+        for (i = 0; i < tree.n; i++)
+            for (j = 0; j < tree.net[i]->entries; j++) {
+                char full[SSLH_I_OX_NAME - 20];
+                if (&tree.net[i]->entry[j]->t != t) continue;
+                memset(full, 0, sizeof full);
+                sslh_i_full_name(&tree, i, tree.net[i]->entry[j]->name, full, sizeof full);
+                snprintf(out, SSLH_I_OX_NAME, "%s%s%s", k ? "head." : "", full, mark[form]);
+                return;
+            }
+    }
+    snprintf(out, SSLH_I_OX_NAME, "c%d%s", ++e->names, mark[form]);
+}
+/* The name of a constant in some form, which is written when it is asked for first. */
+SSLH_I_FN const char *sslh_i_ox_constant_of(sslh_i_ox *e, const sslh_tensor *t, int form) {
+    sslh_i_ox_value *v = sslh_i_ox_find(e, t);
+    sslh_i_bytes raw;
+    int size[SSLH_MAX_DIMS], k;
+    size_t area = 1, last = 1, i;
+    if (!v && (v = sslh_i_ox_add(e, t)) == NULL) return "";
+    v->constant = 1;
+    if (v->name[form][0]) return v->name[form];
+    sslh_i_ox_name(e, t, form, v->name[form]);
+    memcpy(size, t->shape, sizeof size);
+    if (form == SSLH_I_OX_MATRIX) { /* (O,I) to (I,O): one filter with O taps and I channels */
+        size[0] = t->shape[1], size[1] = t->shape[0];
+        area = (size_t)t->shape[0], last = (size_t)t->shape[1];
+    } else if (form == SSLH_I_OX_FILTERS) { /* (O,K..,I) to (O,I,K..) */
+        size[1] = t->shape[t->ndim - 1];
+        last = (size_t)size[1];
+        for (k = 2; k < t->ndim; k++) size[k] = t->shape[k - 1], area *= (size_t)size[k];
+    }
+    sslh_i_ox_constant(e, v->name[form], t->type == SSLH_F32 ? SSLH_I_OX_FLOAT : SSLH_I_OX_INT64, size, t->ndim);
+    memset(&raw, 0, sizeof raw);
+    raw.c = e->c;
+    if (!sslh_i_make_room(e->c, (void **)(void *)&raw.p, &raw.cap, 8 * t->count, 1)) return "";
+    for (i = 0; i < t->count; i++) {
+        const size_t from = form == SSLH_I_OX_AS_IS ? i : sslh_i_st_place(i, area, last);
+        uint8_t bytes[8];
+        if (t->type == SSLH_F32) sslh_i_put_le32(bytes, sslh_i_float_bits((float)t->data[from]));
+        else sslh_i_put_le64(bytes, (uint64_t)(int64_t)(t->type == SSLH_I32 ? t->ints[from] : t->bytes[from]));
+        sslh_i_bytes_add(&raw, bytes, t->type == SSLH_F32 ? 4 : 8);
+    }
+    sslh_i_pb_message(&e->node, 9, &raw);
+    sslh_i_pb_message(&e->constants, 5, &e->node);
+    sslh_i_free(e->c, raw.p);
+    return v->name[form];
+}
+
+/* Input j of node k, which must not depend on the input of the net and be the same in both runs. */
+SSLH_I_FN const char *sslh_i_ox_fixed(sslh_i_ox *e, size_t k, int j, int form) {
+    const sslh_tensor *a = e->a[k]->in[j], *b = e->b[k]->in[j];
+    if (sslh_i_ox_depends(e, a)) {
+        sslh_i_ox_refuse(e, e->a[k], "weights that depend on the input cannot be exported");
+        return "";
+    }
+    if (a != b && (a->type != b->type || !sslh_i_ox_same_shape(a, b) ||
+                   memcmp(sslh_i_get_data(a), sslh_i_get_data(b), a->count * sslh_i_type_size(a->type)) != 0)) {
+        sslh_i_ox_refuse(e, e->a[k], "it reads a value that depends on the input by an operation without a gradient, "
+                         "which cannot be exported");
+        return "";
+    }
+    return sslh_i_ox_constant_of(e, a, form);
+}
+/* From one order of n axes to the other. */
+SSLH_I_FN void sslh_i_ox_order(int to, int n, int *order) {
+    int i;
+    order[0] = 0;
+    for (i = 1; i < n; i++)
+        order[i] = to == SSLH_I_OX_FIRST ? (i == 1 ? n - 1 : i - 1) : (i == n - 1 ? 1 : i + 1);
+}
+/* The name of input j of node k in some order of its axes; a constant is written as it is. */
+SSLH_I_FN const char *sslh_i_ox_in(sslh_i_ox *e, size_t k, int j, int order) {
+    const sslh_tensor *t = e->a[k]->in[j];
+    sslh_i_ox_value *v = sslh_i_ox_find(e, t);
+    if (!v || v->constant) return sslh_i_ox_fixed(e, k, j, SSLH_I_OX_AS_IS);
+    if (!v->name[order][0]) {
+        int axes[SSLH_MAX_DIMS];
+        sslh_i_ox_order(order, t->ndim, axes);
+        sslh_i_ox_transpose(e, v->name[1 - order], axes, t->ndim, v->name[order]);
+    }
+    return v->name[order];
+}
+/* The order in which a result is there already. */
+SSLH_I_FN int sslh_i_ox_order_of(const sslh_i_ox *e, const sslh_tensor *t) {
+    const sslh_i_ox_value *v = sslh_i_ox_find(e, t);
+    return v && !v->constant && !v->name[SSLH_I_OX_LAST][0] ? SSLH_I_OX_FIRST : SSLH_I_OX_LAST;
+}
+/* Says that the result of node k is there under this name in some order. */
+SSLH_I_FN int sslh_i_ox_result(sslh_i_ox *e, size_t k, int order, const char *name) {
+    sslh_i_ox_value *v = sslh_i_ox_add(e, e->a[k]->out);
+    if (v) snprintf(v->name[order], SSLH_I_OX_NAME, "%s", name);
+    return v != NULL;
+}
+
+/* --- operations, each from its node on the tape --- */
+
+/* Follows a result by ReLU, if `on`, and declares it. */
+SSLH_I_FN int sslh_i_ox_relu(sslh_i_ox *e, size_t k, int order, char name[SSLH_I_OX_NAME], int on) {
+    if (on) sslh_i_ox_step(e, "Relu", name, NULL, name);
+    return sslh_i_ox_result(e, k, order, name);
+}
+
+/* Kernel, strides, dilations and padding of a convolution or a pool of dims axes. */
+SSLH_I_FN void sslh_i_ox_window(sslh_i_ox *e, const sslh_i_conv *s, int dims, int pool) {
+    int v[4];
+    const int from = 2 - dims;
+    v[0] = s->kh, v[1] = s->kw;
+    sslh_i_ox_ints(e, "kernel_shape", v + from, dims);
+    v[0] = s->sh, v[1] = s->sw;
+    sslh_i_ox_ints(e, "strides", v + from, dims);
+    v[0] = s->dh, v[1] = s->dw;
+    if (!pool) sslh_i_ox_ints(e, "dilations", v + from, dims);
+    v[0] = s->ph, v[1] = s->pw, v[2] = s->ph, v[3] = s->pw;
+    if (dims == 1) v[0] = v[1];
+    sslh_i_ox_ints(e, "pads", v, 2 * dims);
+}
+SSLH_I_FN int sslh_i_ox_conv(sslh_i_ox *e, size_t k) {
+    const sslh_i_node *n = e->a[k];
+    char name[SSLH_I_OX_NAME];
+    sslh_i_conv s;
+    const char *x = sslh_i_ox_in(e, k, 0, SSLH_I_OX_FIRST);
+    const char *w = sslh_i_ox_fixed(e, k, 1, SSLH_I_OX_FILTERS);
+    const char *bias = n->nin > 2 ? sslh_i_ox_fixed(e, k, 2, SSLH_I_OX_AS_IS) : NULL;
+    memcpy(&s, n->i, sizeof s);
+    sslh_i_ox_window(e, &s, n->out->ndim - 2, 0);
+    sslh_i_ox_int(e, "group", s.groups);
+    sslh_i_ox_node(e, "Conv", x, w, bias, NULL, NULL, sslh_i_ox_new(e, name));
+    return sslh_i_ox_relu(e, k, SSLH_I_OX_FIRST, name, n->f[0] > 0);
+}
+SSLH_I_FN int sslh_i_ox_pool(sslh_i_ox *e, size_t k) {
+    const sslh_i_node *n = e->a[k];
+    const int mean = n->backward == sslh_i_avg_pool_back, dims = n->out->ndim - 2;
+    char name[SSLH_I_OX_NAME];
+    sslh_i_conv s;
+    const char *x = sslh_i_ox_in(e, k, 0, SSLH_I_OX_FIRST);
+    memcpy(&s, n->i, sizeof s);
+    if ((s.oh - 1) * s.sh + s.kh > s.h + 2 * s.ph || (s.ow - 1) * s.sw + s.kw > s.w + 2 * s.pw)
+        return sslh_i_ox_refuse(e, n, "pooling with .ceil_mode cannot be exported");
+    sslh_i_ox_window(e, &s, dims, 1);
+    if (mean) sslh_i_ox_int(e, "count_include_pad", !(n->f[0] > 0));
+    sslh_i_ox_node(e, mean ? "AveragePool" : "MaxPool", x, NULL, NULL, NULL, NULL, sslh_i_ox_new(e, name));
+    return sslh_i_ox_result(e, k, SSLH_I_OX_FIRST, name);
+}
+/* The mean or maximum over all places. */
+SSLH_I_FN int sslh_i_ox_global(sslh_i_ox *e, size_t k, const char *op) {
+    const sslh_tensor *x = e->a[k]->in[0];
+    const int order = sslh_i_ox_order_of(e, x);
+    int axes[SSLH_MAX_DIMS], i;
+    char name[SSLH_I_OX_NAME];
+    if (x->ndim == 2) return sslh_i_ox_result(e, k, SSLH_I_OX_LAST, sslh_i_ox_in(e, k, 0, SSLH_I_OX_LAST));
+    for (i = 0; i < x->ndim - 2; i++) axes[i] = i + (order == SSLH_I_OX_FIRST ? 2 : 1);
+    sslh_i_ox_ints(e, "axes", axes, x->ndim - 2);
+    sslh_i_ox_int(e, "keepdims", 0);
+    sslh_i_ox_step(e, op, sslh_i_ox_in(e, k, 0, order), NULL, name);
+    return sslh_i_ox_result(e, k, SSLH_I_OX_LAST, name);
+}
+/* A vector is one product with its bias; of rows inside further axes MatMul takes the weight transposed. */
+SSLH_I_FN int sslh_i_ox_linear(sslh_i_ox *e, size_t k) {
+    const sslh_i_node *n = e->a[k];
+    const int vector = n->out->ndim == 2;
+    char name[SSLH_I_OX_NAME];
+    const char *x = sslh_i_ox_in(e, k, 0, SSLH_I_OX_LAST);
+    const char *w = sslh_i_ox_fixed(e, k, 1, vector ? SSLH_I_OX_AS_IS : SSLH_I_OX_MATRIX);
+    const char *bias = n->nin > 2 ? sslh_i_ox_fixed(e, k, 2, SSLH_I_OX_AS_IS) : NULL;
+    if (vector) sslh_i_ox_int(e, "transB", 1);
+    sslh_i_ox_node(e, vector ? "Gemm" : "MatMul", x, w, vector ? bias : NULL, NULL, NULL, sslh_i_ox_new(e, name));
+    if (!vector && bias) sslh_i_ox_step(e, "Add", name, bias, name);
+    return sslh_i_ox_relu(e, k, SSLH_I_OX_LAST, name, n->i[0]);
+}
+
+/* A vector of C equal values with the sizes (C,1,..), ndim sizes; with t the values of t instead. */
+SSLH_I_FN const char *sslh_i_ox_channels(sslh_i_ox *e, const sslh_tensor *t, float value, int C, int ndim,
+                                         char name[SSLH_I_OX_NAME]) {
+    int size[SSLH_MAX_DIMS], i;
+    float *v = (float *)sslh_i_alloc(e->c, (size_t)C * sizeof *v);
+    size[0] = C;
+    for (i = 1; i < SSLH_MAX_DIMS; i++) size[i] = 1;
+    for (i = 0; v && i < C; i++) v[i] = t ? (float)t->data[i] : value;
+    name[0] = 0;
+    if (v) sslh_i_ox_reals(e, size, ndim, v, name);
+    sslh_i_free(e->c, v);
+    return name;
+}
+/* Batch norm by its running statistics: node->p, eps: node->f[0]; the sum with a residual; ReLU. */
+SSLH_I_FN int sslh_i_ox_batch_norm(sslh_i_ox *e, size_t k) {
+    const sslh_i_node *n = e->a[k];
+    const int order = n->out->ndim > 2 ? SSLH_I_OX_FIRST : SSLH_I_OX_LAST, C = n->i[2];
+    char name[SSLH_I_OX_NAME], one[SSLH_I_OX_NAME], zero[SSLH_I_OX_NAME];
+    const char *x, *gamma, *beta, *mean, *var;
+    if (n->i[4] || n->out->ndim < 2) return sslh_i_ox_refuse(e, n, "statistics of the batch cannot be exported");
+    x = sslh_i_ox_in(e, k, 0, order);
+    gamma = n->in[1] ? sslh_i_ox_fixed(e, k, 1, SSLH_I_OX_AS_IS) : sslh_i_ox_channels(e, NULL, 1, C, 1, one);
+    beta = n->in[2] ? sslh_i_ox_fixed(e, k, 2, SSLH_I_OX_AS_IS) : sslh_i_ox_channels(e, NULL, 0, C, 1, zero);
+    mean = sslh_i_ox_constant_of(e, (const sslh_tensor *)n->p[0], SSLH_I_OX_AS_IS);
+    var = sslh_i_ox_constant_of(e, (const sslh_tensor *)n->p[1], SSLH_I_OX_AS_IS);
+    sslh_i_ox_float(e, "epsilon", (float)n->f[0]);
+    sslh_i_ox_node(e, "BatchNormalization", x, gamma, beta, mean, var, sslh_i_ox_new(e, name));
+    if (n->in[3]) sslh_i_ox_step(e, "Add", name, sslh_i_ox_in(e, k, 3, order), name);
+    return sslh_i_ox_relu(e, k, order, name, n->i[5]);
+}
+/* Opset 17 has no group norm: the groups are the channels of an instance norm. */
+SSLH_I_FN int sslh_i_ox_group_norm(sslh_i_ox *e, size_t k) {
+    const sslh_i_node *n = e->a[k];
+    const int ndim = n->out->ndim, C = n->i[2], groups = C / n->i[3];
+    int size[SSLH_MAX_DIMS], i;
+    char name[SSLH_I_OX_NAME], to[SSLH_I_OX_NAME], one[SSLH_I_OX_NAME], zero[SSLH_I_OX_NAME];
+    const char *x = sslh_i_ox_in(e, k, 0, SSLH_I_OX_FIRST);
+    size[0] = 0, size[1] = groups, size[2] = -1; /* 0: as before, -1: what is left */
+    sslh_i_ox_step(e, "Reshape", x, sslh_i_ox_numbers(e, size, 3, to), name);
+    sslh_i_ox_channels(e, NULL, 1, groups, 1, one);
+    sslh_i_ox_channels(e, NULL, 0, groups, 1, zero);
+    sslh_i_ox_float(e, "epsilon", (float)n->f[0]);
+    sslh_i_ox_node(e, "InstanceNormalization", name, one, zero, NULL, NULL, sslh_i_ox_new(e, to));
+    size[1] = C;
+    for (i = 2; i < ndim; i++) size[i] = n->out->shape[i - 1];
+    sslh_i_ox_step(e, "Reshape", to, sslh_i_ox_numbers(e, size, ndim, one), name);
+    if (n->in[1]) sslh_i_ox_step(e, "Mul", name, sslh_i_ox_channels(e, n->in[1], 0, C, ndim - 1, to), name);
+    if (n->in[2]) sslh_i_ox_step(e, "Add", name, sslh_i_ox_channels(e, n->in[2], 0, C, ndim - 1, to), name);
+    return sslh_i_ox_result(e, k, SSLH_I_OX_FIRST, name);
+}
+/* Layer norm has an operation; RMS norm is x / sqrt(mean(x^2) + eps) times gamma. eps: node->f[0]. */
+SSLH_I_FN int sslh_i_ox_layer_norm(sslh_i_ox *e, size_t k) {
+    const sslh_i_node *n = e->a[k];
+    const int D = n->out->shape[n->out->ndim - 1], last = -1;
+    char name[SSLH_I_OX_NAME], other[SSLH_I_OX_NAME];
+    const char *x = sslh_i_ox_in(e, k, 0, SSLH_I_OX_LAST);
+    const char *gamma = n->in[1] ? sslh_i_ox_fixed(e, k, 1, SSLH_I_OX_AS_IS) : NULL;
+    if (!n->i[0]) {
+        const char *beta = n->in[2] ? sslh_i_ox_fixed(e, k, 2, SSLH_I_OX_AS_IS) : NULL;
+        if (!gamma) gamma = sslh_i_ox_channels(e, NULL, 1, D, 1, other);
+        sslh_i_ox_int(e, "axis", -1);
+        sslh_i_ox_float(e, "epsilon", (float)n->f[0]);
+        sslh_i_ox_node(e, "LayerNormalization", x, gamma, beta, NULL, NULL, sslh_i_ox_new(e, name));
+        return sslh_i_ox_result(e, k, SSLH_I_OX_LAST, name);
+    }
+    sslh_i_ox_step(e, "Mul", x, x, name);
+    sslh_i_ox_ints(e, "axes", &last, 1);
+    sslh_i_ox_step(e, "ReduceMean", name, NULL, name);
+    sslh_i_ox_step(e, "Add", name, sslh_i_ox_real(e, (float)n->f[0], other), name);
+    sslh_i_ox_step(e, "Sqrt", name, NULL, name);
+    sslh_i_ox_step(e, "Div", x, name, name);
+    if (gamma) sslh_i_ox_step(e, "Mul", name, gamma, name);
+    return sslh_i_ox_result(e, k, SSLH_I_OX_LAST, name);
+}
+
+/* name = x times or plus a number, and the like. */
+SSLH_I_FN void sslh_i_ox_with(sslh_i_ox *e, const char *op, const char *x, double number, char name[SSLH_I_OX_NAME]) {
+    char constant[SSLH_I_OX_NAME];
+    sslh_i_ox_step(e, op, x, sslh_i_ox_real(e, (float)number, constant), name);
+}
+/* The operations of one argument; those without one of the same meaning are written out as their equations. */
+SSLH_I_FN int sslh_i_ox_map(sslh_i_ox *e, size_t k) {
+    static const struct { int op; const char *name; } same[] = {
+        {SSLH_I_U_RELU, "Relu"}, {SSLH_I_U_SIGMOID, "Sigmoid"}, {SSLH_I_U_TANH, "Tanh"}, {SSLH_I_U_EXP, "Exp"},
+        {SSLH_I_U_SQRT, "Sqrt"}, {SSLH_I_U_SOFTPLUS, "Softplus"}, {SSLH_I_U_LOG, "Log"}, {SSLH_I_U_ABS, "Abs"},
+        {SSLH_I_U_SIN, "Sin"}, {SSLH_I_U_COS, "Cos"}, {SSLH_I_U_LINEAR, "Identity"}};
+    const sslh_i_node *n = e->a[k];
+    const double p = (double)n->f[0], q = (double)n->f[1];
+    const int order = sslh_i_ox_order_of(e, n->in[0]);
+    char name[SSLH_I_OX_NAME], low[SSLH_I_OX_NAME], high[SSLH_I_OX_NAME];
+    const char *x = sslh_i_ox_in(e, k, 0, order);
+    int i;
+    for (i = 0; i < SSLH_I_LENGTH(same); i++)
+        if (same[i].op == n->i[0]) {
+            sslh_i_ox_step(e, same[i].name, x, NULL, name);
+            return sslh_i_ox_result(e, k, order, name);
+        }
+    switch (n->i[0]) {
+    case SSLH_I_U_SCALE: sslh_i_ox_with(e, "Mul", x, p, name); break;
+    case SSLH_I_U_SHIFT: sslh_i_ox_with(e, "Add", x, p, name); break;
+    case SSLH_I_U_POW: sslh_i_ox_with(e, "Pow", x, p, name); break;
+    case SSLH_I_U_SQUARE: sslh_i_ox_step(e, "Mul", x, x, name); break;
+    case SSLH_I_U_LEAKY: case SSLH_I_U_ELU:
+        sslh_i_ox_float(e, "alpha", (float)p);
+        sslh_i_ox_step(e, n->i[0] == SSLH_I_U_ELU ? "Elu" : "LeakyRelu", x, NULL, name);
+        break;
+    case SSLH_I_U_CLAMP:
+        sslh_i_ox_real(e, (float)p, low);
+        sslh_i_ox_real(e, (float)q, high);
+        sslh_i_ox_node(e, "Clip", x, low, high, NULL, NULL, sslh_i_ox_new(e, name));
+        break;
+    case SSLH_I_U_SILU:
+        sslh_i_ox_step(e, "Sigmoid", x, NULL, name);
+        sslh_i_ox_step(e, "Mul", x, name, name);
+        break;
+    case SSLH_I_U_GELU: /* x (1 + erf(x / sqrt 2)) / 2 */
+        sslh_i_ox_with(e, "Div", x, 1.4142135623730951, name);
+        sslh_i_ox_step(e, "Erf", name, NULL, name);
+        sslh_i_ox_with(e, "Add", name, 1, name);
+        sslh_i_ox_step(e, "Mul", x, name, name);
+        sslh_i_ox_with(e, "Mul", name, 0.5, name);
+        break;
+    case SSLH_I_U_GELU_TANH: /* x (1 + tanh(sqrt(2/pi) (x + 0.044715 x^3))) / 2 */
+        sslh_i_ox_with(e, "Pow", x, 3, name);
+        sslh_i_ox_with(e, "Mul", name, 0.044715, name);
+        sslh_i_ox_step(e, "Add", x, name, name);
+        sslh_i_ox_with(e, "Mul", name, 0.7978845608028654, name);
+        sslh_i_ox_step(e, "Tanh", name, NULL, name);
+        sslh_i_ox_with(e, "Add", name, 1, name);
+        sslh_i_ox_step(e, "Mul", x, name, name);
+        sslh_i_ox_with(e, "Mul", name, 0.5, name);
+        break;
+    default: return sslh_i_ox_refuse(e, n, "this operation cannot be exported");
+    }
+    return sslh_i_ox_result(e, k, order, name);
+}
+/* Two arguments that broadcast. Of one shape, they keep the order in which they are there. */
+SSLH_I_FN int sslh_i_ox_map2(sslh_i_ox *e, size_t k) {
+    static const char *const ops[SSLH_I_B_GREATER] = {"Add", "Sub", "Mul", "Div", "Min", "Max"};
+    const sslh_i_node *n = e->a[k];
+    const int first = sslh_i_ox_order_of(e, n->in[0]) == SSLH_I_OX_FIRST && sslh_i_ox_same_shape(n->in[0], n->in[1]) &&
+                      sslh_i_ox_order_of(e, n->in[1]) == SSLH_I_OX_FIRST;
+    const int order = first ? SSLH_I_OX_FIRST : SSLH_I_OX_LAST;
+    char name[SSLH_I_OX_NAME];
+    const char *a = sslh_i_ox_in(e, k, 0, order), *b = sslh_i_ox_in(e, k, 1, order);
+    sslh_i_ox_step(e, ops[n->i[0]], a, b, name);
+    return sslh_i_ox_result(e, k, order, name);
+}
+
+/* Sums and means over some axes. */
+SSLH_I_FN int sslh_i_ox_sum(sslh_i_ox *e, size_t k) {
+    const sslh_i_node *n = e->a[k];
+    const int mean = !strcmp(n->name, "sslh_mean"), keep = n->out->ndim == n->in[0]->ndim;
+    int axes[SSLH_MAX_DIMS], count = 0, i;
+    char name[SSLH_I_OX_NAME], list[SSLH_I_OX_NAME];
+    const char *x = sslh_i_ox_in(e, k, 0, SSLH_I_OX_LAST);
+    sslh_i_axes a;
+    if (!sslh_i_axes_of(e->c, n->name, n->in[0], n->i[0], keep, &a)) return 0;
+    for (i = 0; i < n->in[0]->ndim; i++) if (a.reduced[i]) axes[count++] = i;
+    sslh_i_ox_int(e, "keepdims", keep);
+    if (mean) sslh_i_ox_ints(e, "axes", axes, count);
+    sslh_i_ox_step(e, mean ? "ReduceMean" : "ReduceSum", x, mean ? NULL : sslh_i_ox_numbers(e, axes, count, list), name);
+    return sslh_i_ox_result(e, k, SSLH_I_OX_LAST, name);
+}
+SSLH_I_FN int sslh_i_ox_softmax(sslh_i_ox *e, size_t k) {
+    const sslh_i_node *n = e->a[k];
+    char name[SSLH_I_OX_NAME];
+    const char *x = sslh_i_ox_in(e, k, 0, SSLH_I_OX_LAST);
+    sslh_i_axes a;
+    int axis = 0;
+    if (!sslh_i_axes_of(e->c, n->name, n->in[0], n->i[0], 1, &a)) return 0;
+    while (!a.reduced[axis]) axis++;
+    sslh_i_ox_int(e, "axis", axis);
+    sslh_i_ox_step(e, n->i[1] ? "LogSoftmax" : "Softmax", x, NULL, name);
+    return sslh_i_ox_result(e, k, SSLH_I_OX_LAST, name);
+}
+/* x / max(|x|, eps) of each row; eps: node->f[0]. */
+SSLH_I_FN int sslh_i_ox_l2(sslh_i_ox *e, size_t k) {
+    const int last = -1;
+    char name[SSLH_I_OX_NAME], eps[SSLH_I_OX_NAME];
+    const char *x = sslh_i_ox_in(e, k, 0, SSLH_I_OX_LAST);
+    sslh_i_ox_ints(e, "axes", &last, 1);
+    sslh_i_ox_step(e, "ReduceL2", x, NULL, name);
+    sslh_i_ox_step(e, "Max", name, sslh_i_ox_real(e, (float)e->a[k]->f[0], eps), name);
+    sslh_i_ox_step(e, "Div", x, name, name);
+    return sslh_i_ox_result(e, k, SSLH_I_OX_LAST, name);
+}
+/* A product of matrices, either of which may be transposed: i[0], i[1]. */
+SSLH_I_FN int sslh_i_ox_matmul(sslh_i_ox *e, size_t k) {
+    const sslh_i_node *n = e->a[k];
+    char name[2][SSLH_I_OX_NAME];
+    int side, i, order[SSLH_MAX_DIMS];
+    for (side = 0; side < 2; side++) {
+        const int ndim = n->in[side]->ndim;
+        const char *x = sslh_i_ox_in(e, k, side, SSLH_I_OX_LAST);
+        snprintf(name[side], sizeof name[side], "%s", x);
+        if (!n->i[side] || ndim < 2) continue;
+        for (i = 0; i < ndim; i++) order[i] = i < ndim - 2 ? i : 2 * ndim - 3 - i;
+        sslh_i_ox_transpose(e, x, order, ndim, name[side]);
+    }
+    sslh_i_ox_step(e, "MatMul", name[0], name[1], name[0]);
+    return sslh_i_ox_result(e, k, SSLH_I_OX_LAST, name[0]);
+}
+
+/* The sizes of the result of node k, with -1 for one that the batch determines. 0 and an error if there are several. */
+SSLH_I_FN int sslh_i_ox_sizes(sslh_i_ox *e, size_t k, int *size) {
+    const sslh_tensor *a = e->a[k]->out, *b = e->b[k]->out;
+    int i, open = 0;
+    for (i = 0; i < a->ndim; i++) {
+        size[i] = a->shape[i] == b->shape[i] ? a->shape[i] : -1;
+        open += size[i] < 0;
+    }
+    return open < 2 || sslh_i_ox_refuse(e, e->a[k], "a shape with two sizes that depend on the batch");
+}
+SSLH_I_FN int sslh_i_ox_reshape(sslh_i_ox *e, size_t k) {
+    int size[SSLH_MAX_DIMS];
+    char name[SSLH_I_OX_NAME], to[SSLH_I_OX_NAME];
+    const char *x = sslh_i_ox_in(e, k, 0, SSLH_I_OX_LAST);
+    if (!sslh_i_ox_sizes(e, k, size)) return 0;
+    sslh_i_ox_step(e, "Reshape", x, sslh_i_ox_numbers(e, size, e->a[k]->out->ndim, to), name);
+    return sslh_i_ox_result(e, k, SSLH_I_OX_LAST, name);
+}
+/* The one size that depends on the batch must be the number of samples. */
+SSLH_I_FN int sslh_i_ox_broadcast(sslh_i_ox *e, size_t k) {
+    const sslh_i_node *n = e->a[k];
+    const int ndim = n->out->ndim;
+    int size[SSLH_MAX_DIMS], i, open = -1;
+    char name[SSLH_I_OX_NAME], to[SSLH_I_OX_NAME];
+    const char *x = sslh_i_ox_in(e, k, 0, SSLH_I_OX_LAST);
+    if (!sslh_i_ox_sizes(e, k, size)) return 0;
+    for (i = 0; i < ndim; i++) if (size[i] < 0) open = i;
+    if (open >= 0 && (n->out->shape[open] != 2 || open > 0))
+        return sslh_i_ox_refuse(e, n, "only a first size that is the number of samples can be exported");
+    if (open < 0) sslh_i_ox_numbers(e, size, ndim, to);
+    else {
+        if (!e->batch++) { /* (1): the number of samples */
+            sslh_i_ox_int(e, "start", 0);
+            sslh_i_ox_int(e, "end", 1);
+            sslh_i_ox_node(e, "Shape", "input", NULL, NULL, NULL, NULL, "batch_size");
+        }
+        snprintf(to, sizeof to, "batch_size");
+        if (ndim > 1) {
+            char rest[SSLH_I_OX_NAME];
+            sslh_i_ox_int(e, "axis", 0);
+            sslh_i_ox_step(e, "Concat", "batch_size", sslh_i_ox_numbers(e, size + 1, ndim - 1, rest), to);
+        }
+    }
+    sslh_i_ox_step(e, "Expand", x, to, name);
+    return sslh_i_ox_result(e, k, SSLH_I_OX_LAST, name);
+}
+SSLH_I_FN int sslh_i_ox_permute(sslh_i_ox *e, size_t k) {
+    char name[SSLH_I_OX_NAME];
+    sslh_i_ox_transpose(e, sslh_i_ox_in(e, k, 0, SSLH_I_OX_LAST), e->a[k]->i, e->a[k]->out->ndim, name);
+    return sslh_i_ox_result(e, k, SSLH_I_OX_LAST, name);
+}
+SSLH_I_FN int sslh_i_ox_concat(sslh_i_ox *e, size_t k) {
+    const sslh_i_node *n = e->a[k];
+    char name[SSLH_I_OX_NAME], part[SSLH_I_OX_NAME];
+    int j;
+    snprintf(name, sizeof name, "%s", sslh_i_ox_in(e, k, 0, SSLH_I_OX_LAST));
+    for (j = 1; j < n->nin; j++) {
+        snprintf(part, sizeof part, "%s", sslh_i_ox_in(e, k, j, SSLH_I_OX_LAST));
+        sslh_i_ox_int(e, "axis", n->i[0]);
+        sslh_i_ox_step(e, "Concat", name, part, name);
+    }
+    return sslh_i_ox_result(e, k, SSLH_I_OX_LAST, name);
+}
+SSLH_I_FN int sslh_i_ox_slice(sslh_i_ox *e, size_t k) {
+    const sslh_i_node *n = e->a[k], *m = e->b[k];
+    const int axis = n->i[0], begin = n->i[1], end = begin + n->out->shape[axis];
+    char name[SSLH_I_OX_NAME], from[SSLH_I_OX_NAME], to[SSLH_I_OX_NAME], axes[SSLH_I_OX_NAME];
+    const char *x = sslh_i_ox_in(e, k, 0, SSLH_I_OX_LAST);
+    if (m->i[1] != begin || m->out->shape[axis] != n->out->shape[axis])
+        return sslh_i_ox_refuse(e, n, "a part of the batch cannot be exported");
+    sslh_i_ox_node(e, "Slice", x, sslh_i_ox_numbers(e, &begin, 1, from), sslh_i_ox_numbers(e, &end, 1, to),
+                   sslh_i_ox_numbers(e, &axis, 1, axes), NULL, sslh_i_ox_new(e, name));
+    return sslh_i_ox_result(e, k, SSLH_I_OX_LAST, name);
+}
+/* Rows of a table by their numbers. */
+SSLH_I_FN int sslh_i_ox_embedding(sslh_i_ox *e, size_t k) {
+    char name[SSLH_I_OX_NAME];
+    const char *table = sslh_i_ox_in(e, k, 0, SSLH_I_OX_LAST), *index = sslh_i_ox_in(e, k, 1, SSLH_I_OX_LAST);
+    if (e->a[k]->i[0]) return sslh_i_ox_refuse(e, e->a[k], "rows picked for each sample cannot be exported");
+    sslh_i_ox_step(e, "Gather", table, index, name);
+    return sslh_i_ox_result(e, k, SSLH_I_OX_LAST, name);
+}
+
+/* Queries, keys or values x (N,T,D) as heads: (N,heads,T,D/heads) or, for the keys, (N,heads,D/heads,T). */
+SSLH_I_FN void sslh_i_ox_heads(sslh_i_ox *e, const char *x, int T, int heads, int width, int keys,
+                               char name[SSLH_I_OX_NAME]) {
+    static const int orders[2][4] = {{0, 2, 1, 3}, {0, 2, 3, 1}};
+    int size[4];
+    char to[SSLH_I_OX_NAME];
+    size[0] = 0, size[1] = T, size[2] = heads, size[3] = width; /* 0: the number of samples as it is */
+    sslh_i_ox_step(e, "Reshape", x, sslh_i_ox_numbers(e, size, 4, to), name);
+    sslh_i_ox_transpose(e, name, orders[keys], 4, name);
+}
+/* softmax(q k' scale + bias + mask) v. in[0] is q, or q, k and v side by side when in[1] is NULL. */
+SSLH_I_FN int sslh_i_ox_attention(sslh_i_ox *e, size_t k) {
+    static const int heads_inside[4] = {0, 2, 1, 3};
+    const sslh_i_node *n = e->a[k];
+    const int heads = n->i[0], Tq = n->out->shape[1], Dv = n->out->shape[2], two = 2;
+    const int Tk = n->in[1] ? n->in[1]->shape[1] : Tq, D = n->in[1] ? n->in[0]->shape[2] : Dv;
+    char part[3][SSLH_I_OX_NAME], s[SSLH_I_OX_NAME], to[SSLH_I_OX_NAME];
+    int j, i, size[4];
+    if (n->in[SSLH_I_AT_KEY_MASK] || n->in[SSLH_I_AT_MASK])
+        return sslh_i_ox_refuse(e, n, "masks cannot be exported: cut the inputs to their length instead");
+    for (j = 0; j < 3; j++) {
+        const char *x = sslh_i_ox_in(e, k, n->in[1] ? j : 0, SSLH_I_OX_LAST);
+        snprintf(part[j], sizeof part[j], "%s", x);
+        if (!n->in[1]) {
+            char from[SSLH_I_OX_NAME], end[SSLH_I_OX_NAME], axes[SSLH_I_OX_NAME];
+            const int begin = j * D, stop = begin + D;
+            sslh_i_ox_node(e, "Slice", x, sslh_i_ox_numbers(e, &begin, 1, from), sslh_i_ox_numbers(e, &stop, 1, end),
+                           sslh_i_ox_numbers(e, &two, 1, axes), NULL, sslh_i_ox_new(e, part[j]));
+        }
+        sslh_i_ox_heads(e, part[j], j ? Tk : Tq, heads, (j == 2 ? Dv : D) / heads, j == 1, part[j]);
+    }
+    sslh_i_ox_step(e, "MatMul", part[0], part[1], s); /* (N,heads,Tq,Tk) */
+    sslh_i_ox_with(e, "Mul", s, (double)n->f[0], s);
+    if (n->in[SSLH_I_AT_BIAS])
+        sslh_i_ox_step(e, "Add", s, sslh_i_ox_in(e, k, SSLH_I_AT_BIAS, SSLH_I_OX_LAST), s);
+    if (n->i[1]) { /* a key behind its query has no weight */
+        float *mask = (float *)sslh_i_alloc_table(e->c, (size_t)Tq, (size_t)Tk, sizeof *mask);
+        size[0] = Tq, size[1] = Tk;
+        for (i = 0; mask && i < Tq; i++)
+            for (j = i + 1; j < Tk; j++) mask[(size_t)i * (size_t)Tk + (size_t)j] = -1e30f;
+        if (mask) sslh_i_ox_step(e, "Add", s, sslh_i_ox_reals(e, size, 2, mask, to), s);
+        sslh_i_free(e->c, mask);
+    }
+    sslh_i_ox_int(e, "axis", 3);
+    sslh_i_ox_step(e, "Softmax", s, NULL, s);
+    sslh_i_ox_step(e, "MatMul", s, part[2], s);
+    sslh_i_ox_transpose(e, s, heads_inside, 4, s);
+    size[0] = 0, size[1] = Tq, size[2] = Dv;
+    sslh_i_ox_step(e, "Reshape", s, sslh_i_ox_numbers(e, size, 3, to), s);
+    return sslh_i_ox_result(e, k, SSLH_I_OX_LAST, s);
+}
+
+/* --- the whole graph --- */
+
+/* Writes node k of the tape, if it depends on the input. */
+SSLH_I_FN int sslh_i_ox_write(sslh_i_ox *e, size_t k) {
+    const sslh_i_node *n = e->a[k];
+    const sslh_i_backward_fn f = n->backward;
+    int j, depends = !sslh_i_ox_same_shape(n->out, e->b[k]->out);
+    for (j = 0; j < n->nin; j++) depends |= sslh_i_ox_depends(e, n->in[j]);
+    if (!depends) return 1; /* its result is a constant */
+    if (f == sslh_i_conv_back) return sslh_i_ox_conv(e, k);
+    if (f == sslh_i_max_pool_back && strcmp(n->name, "sslh_global_max_pool") == 0)
+        return sslh_i_ox_global(e, k, "ReduceMax");
+    if (f == sslh_i_global_avg_back) return sslh_i_ox_global(e, k, "ReduceMean");
+    if (f == sslh_i_max_pool_back || f == sslh_i_avg_pool_back) return sslh_i_ox_pool(e, k);
+    if (f == sslh_i_linear_back) return sslh_i_ox_linear(e, k);
+    if (f == sslh_i_norm_op_back)
+        return strcmp(n->name, "sslh_group_norm") ? sslh_i_ox_batch_norm(e, k) : sslh_i_ox_group_norm(e, k);
+    if (f == sslh_i_layer_norm_back) return sslh_i_ox_layer_norm(e, k);
+    if (f == sslh_i_map_back) return sslh_i_ox_map(e, k);
+    if (f == sslh_i_map2_back) return sslh_i_ox_map2(e, k);
+    if (f == sslh_i_sum_back) return sslh_i_ox_sum(e, k);
+    if (f == sslh_i_softmax_op_back) return sslh_i_ox_softmax(e, k);
+    if (f == sslh_i_l2_back) return sslh_i_ox_l2(e, k);
+    if (f == sslh_i_matmul_back) return sslh_i_ox_matmul(e, k);
+    if (f == sslh_i_reshape_back) return sslh_i_ox_reshape(e, k);
+    if (f == sslh_i_broadcast_back) return sslh_i_ox_broadcast(e, k);
+    if (f == sslh_i_permute_back) return sslh_i_ox_permute(e, k);
+    if (f == sslh_i_concat_back) return sslh_i_ox_concat(e, k);
+    if (f == sslh_i_slice_back) return sslh_i_ox_slice(e, k);
+    if (f == sslh_i_pick_back) return sslh_i_ox_embedding(e, k);
+    if (f == sslh_i_attention_back) return sslh_i_ox_attention(e, k);
+    return sslh_i_ox_refuse(e, n, "this operation cannot be exported");
+}
+
+/* Adds the input or output of the graph to its field: name, type and sizes, the first of which is called "batch". */
+SSLH_I_FN void sslh_i_ox_port(sslh_i_ox *e, int field, const char *name, const sslh_tensor *t, int order) {
+    sslh_i_bytes *size = &e->small, *shape = &e->attribute, *type = &e->attributes;
+    int axes[SSLH_MAX_DIMS], i;
+    sslh_i_ox_order(order, t->ndim, axes);
+    for (i = 0; i < t->ndim; i++) {
+        if (i == 0) sslh_i_pb_text(size, 2, "batch");
+        else sslh_i_pb_int(size, 1, t->shape[order == SSLH_I_OX_FIRST ? axes[i] : i]);
+        sslh_i_pb_message(shape, 1, size);
+    }
+    sslh_i_pb_int(size, 1, t->type == SSLH_F32 ? SSLH_I_OX_FLOAT : SSLH_I_OX_INT64);
+    sslh_i_pb_message(size, 2, shape);
+    sslh_i_pb_message(type, 1, size); /* tensor_type */
+    sslh_i_pb_text(&e->node, 1, name);
+    sslh_i_pb_message(&e->node, 2, type);
+    sslh_i_pb_message(&e->graph, field, &e->node);
+}
+SSLH_I_FN void sslh_i_ox_note(sslh_i_bytes *model, sslh_i_bytes *small, const char *key, const char *value) {
+    sslh_i_pb_text(small, 1, key);
+    sslh_i_pb_text(small, 2, value);
+    sslh_i_pb_message(model, 14, small);
+}
+/* The file: version, producer, graph, opset, and what sslh_save_net notes of a net. */
+SSLH_I_FN void sslh_i_ox_file(sslh_i_ox *e, const char *path) {
+    sslh_i_bytes model;
+    char text[256];
+    memset(&model, 0, sizeof model);
+    model.c = e->c;
+    sslh_i_pb_int(&model, 1, SSLH_I_OX_VERSION);
+    sslh_i_pb_text(&model, 2, "ssl.h");
+    sslh_i_pb_text(&model, 3, SSLH_VERSION);
+    sslh_i_pb_text(&e->graph, 2, e->net->name);
+    sslh_i_bytes_add(&e->graph, e->constants.p, e->constants.n);
+    sslh_i_pb_message(&model, 7, &e->graph);
+    sslh_i_pb_int(&e->small, 2, SSLH_I_OX_OPSET);
+    sslh_i_pb_message(&model, 8, &e->small);
+    if (e->net->arch[0]) sslh_i_ox_note(&model, &e->small, "sslh.arch", e->net->arch);
+    sslh_i_preprocess_text(&e->net->preprocess, text, sizeof text);
+    if (!sslh_i_preprocess_none(&e->net->preprocess)) sslh_i_ox_note(&model, &e->small, "sslh.preprocess", text);
+    if (model.n > (size_t)INT_MAX)
+        sslh_fail(e->c, SSLH_E_USAGE, "sslh_export_onnx: the net '%s' takes more than 2 GB, which an ONNX file cannot hold",
+                  e->net->name);
+    if (!SSLH_I_BAD(e->c)) sslh_i_write_whole(e->c, "sslh_export_onnx", path, model.p, model.n);
+}
+
+/* The shape of an input for one sample: .input, or what the net says of itself. ndim 0 and an error if it says nothing. */
+SSLH_I_FN sslh_shape sslh_i_ox_input(const sslh_net *net, sslh_shape given) {
+    const sslh_preprocess *p = &net->preprocess;
+    const int side = net->image ? net->image : 32, in = sslh_i_text_int(net->arch, "in");
+    if (given.ndim) return given;
+    if (sslh_i_takes_tokens(net)) return sslh_dim2(1, sslh_i_text_int(net->arch, "length"));
+    if (net->channels) return sslh_dim4(1, p->height ? p->height : side, p->width ? p->width : side, net->channels);
+    if (!strncmp(net->arch, "mlp ", 4)) return sslh_dim2(1, in);
+    sslh_fail(net->ctx, SSLH_E_USAGE, "sslh_export_onnx: the net '%s' does not say what it takes: give .input, the shape "
+              "of one sample, as in sslh_dim4(1, height, width, channels)", net->name);
+    return given;
+}
+/* Runs the net on n samples of some values; *x and *y are its input and output. */
+SSLH_I_FN void sslh_i_ox_run(sslh_i_ox *e, sslh_shape shape, int n, const char *tap, sslh_tensor **x, sslh_tensor **y) {
+    const int words = SSLH_I_MAX(sslh_i_text_int(e->net->arch, "vocabulary"), 1);
+    sslh_forward_desc f;
+    size_t i;
+    memset(&f, 0, sizeof f);
+    f.tap = tap;
+    shape.size[0] = n;
+    *x = sslh_i_blank(e->net, shape);
+    for (i = 0; !SSLH_I_BAD(e->c) && i < (*x)->count; i++) {
+        const int v = (int)((i * (size_t)(2 * n + 3) + (size_t)n) % 31);
+        if ((*x)->ints) (*x)->ints[i] = v % words;
+        else (*x)->data[i] = (sslh_real)v / 31;
+    }
+    if (SSLH_I_BAD(e->c)) return;
+    (*x)->flags |= SSLH_I_NEEDS_GRAD;
+    *y = sslh_forward_ex(e->net, *x, f);
+    if (e->head) *y = sslh_forward(e->head, *y);
+}
+/* Both runs, and the graph of what they have recorded. */
+SSLH_I_FN void sslh_i_ox_graph(sslh_i_ox *e, sslh_onnx_desc desc, const char *path) {
+    sslh_ctx *c = e->c;
+    sslh_shape shape = sslh_i_ox_input(e->net, desc.input);
+    sslh_tensor *x[2], *y[2];
+    const size_t first = c->nnodes;
+    sslh_i_ox_value *v;
+    size_t k, middle;
+    int in, out;
+    if (SSLH_I_BAD(c)) return;
+    sslh_i_ox_run(e, shape, 2, desc.tap, &x[0], &y[0]);
+    middle = c->nnodes;
+    if (!SSLH_I_BAD(c)) sslh_i_ox_run(e, shape, 3, desc.tap, &x[1], &y[1]);
+    if (SSLH_I_BAD(c)) return;
+    e->nodes = middle - first;
+    e->a = c->nodes + first;
+    e->b = c->nodes + middle;
+    for (k = 0; k < e->nodes && c->nnodes - middle == e->nodes; k++)
+        if (e->a[k]->backward != e->b[k]->backward || e->a[k]->out->ndim != e->b[k]->out->ndim ||
+            e->a[k]->nin != e->b[k]->nin) break;
+    if (k < e->nodes || c->nnodes - middle != e->nodes) {
+        sslh_fail(c, SSLH_E_USAGE, "sslh_export_onnx: the net '%s' takes other steps for 2 samples than for 3, which no "
+                  "graph can express", e->net->name);
+        return;
+    }
+    in = x[0]->ndim == 4 && !desc.channels_last ? SSLH_I_OX_FIRST : SSLH_I_OX_LAST;
+    out = y[0]->ndim == 4 && !desc.channels_last ? SSLH_I_OX_FIRST : SSLH_I_OX_LAST;
+    v = sslh_i_ox_add(e, x[0]);
+    if (v) snprintf(v->name[in], SSLH_I_OX_NAME, "input");
+    for (k = 0; k < e->nodes && v; k++) if (!sslh_i_ox_write(e, k)) return;
+    v = sslh_i_ox_find(e, y[0]);
+    if (!SSLH_I_BAD(c) && (!v || v->constant || y[0]->shape[0] != 2 || y[1]->shape[0] != 3))
+        sslh_fail(c, SSLH_E_USAGE, "sslh_export_onnx: the output of the net '%s' does not depend on its input, or has "
+                  "not a row for each sample", e->net->name);
+    if (SSLH_I_BAD(c)) return;
+    if (v->name[out][0]) sslh_i_ox_node(e, "Identity", v->name[out], NULL, NULL, NULL, NULL, "output");
+    else {
+        int axes[SSLH_MAX_DIMS];
+        sslh_i_ox_order(out, y[0]->ndim, axes);
+        sslh_i_ox_ints(e, "perm", axes, y[0]->ndim);
+        sslh_i_ox_node(e, "Transpose", v->name[1 - out], NULL, NULL, NULL, NULL, "output");
+    }
+    sslh_i_ox_port(e, 11, "input", x[0], in);
+    sslh_i_ox_port(e, 12, "output", y[0], out);
+    sslh_i_ox_file(e, path);
+}
+
+/* The mode of the nets is put back, and so is what says whether they have gradients: none are allocated here. */
+SSLH_DEF void sslh_export_onnx(sslh_net *net, const char *path, sslh_onnx_desc desc) {
+    sslh_ctx *c = sslh_net_ctx(net);
+    sslh_i_tree t[2];
+    int mode[2][SSLH_I_MAX_NETS], frozen[2][SSLH_I_MAX_NETS], i, k;
+    int64_t mark;
+    sslh_i_ox e;
+    if (sslh_i_net_bad(net) || (desc.head && !sslh_i_net_ok(c, "sslh_export_onnx", desc.head))) return;
+    if (desc.head && desc.head->ctx != c) {
+        sslh_fail(c, SSLH_E_USAGE, "sslh_export_onnx: .head belongs to another context (sslh_clone_into moves it)");
+        return;
+    }
+    if (desc.input.ndim && !sslh_i_count(c, "sslh_export_onnx: .input", desc.input)) return;
+    memset(&e, 0, sizeof e);
+    e.c = e.graph.c = e.constants.c = e.node.c = e.attribute.c = e.attributes.c = e.small.c = c;
+    e.net = net;
+    e.head = desc.head;
+    if (!sslh_i_tree_ready(&t[0], net) || (desc.head && !sslh_i_tree_ready(&t[1], desc.head))) return;
+    mark = sslh_mark(c);
+    for (k = 0; k < (desc.head ? 2 : 1); k++)
+        for (i = 0; i < t[k].n; i++) {
+            mode[k][i] = t[k].net[i]->training;
+            frozen[k][i] = t[k].net[i]->frozen;
+        }
+    for (k = 0; k < (desc.head ? 2 : 1); k++)
+        for (i = 0; i < t[k].n; i++) {
+            t[k].net[i]->training = 0;
+            t[k].net[i]->frozen = 1;
+        }
+    sslh_push(c);
+    c->no_grad = 0; /* sslh_pop puts it back */
+    sslh_i_ox_graph(&e, desc, path);
+    sslh_pop(c);
+    for (k = desc.head ? 1 : 0; k >= 0; k--)
+        for (i = 0; i < t[k].n; i++) {
+            t[k].net[i]->training = mode[k][i];
+            t[k].net[i]->frozen = frozen[k][i];
+        }
+    sslh_i_free_blocks(c, mark);
 }
 
 /* ================================================================================================================== */
