@@ -120,7 +120,7 @@ results: $(B)/examples/results_cifar
 $(B)/tools/%: tests/tools/%.c ssl.h $(B)/libsslh.a
 	@mkdir -p $(B)/tools
 	$(CC) $(STD) $(CFLAGS) $(ONCE) -I. $< $(B)/libsslh.a $(LDLIBS) -o $@
-tools: $(B)/tools/weights_tool $(B)/tools/export_views $(B)/tools/simclr_run $(B)/tools/method_run
+tools: $(B)/tools/weights_tool $(B)/tools/onnx_tool $(B)/tools/export_views $(B)/tools/simclr_run $(B)/tools/method_run
 
 # One program, tests/bench/bench.c, with an implementation of its own: it times private kernels.
 #   build/bench/bench [quick] [--threads N] [--cpu avx2] [conv/3x3_s1 ..]

@@ -50618,6 +50618,11 @@ SSLH_I_FN void sslh_i_ox_run(sslh_i_ox *e, sslh_shape shape, int n, const char *
     *y = sslh_forward_ex(e->net, *x, f);
     if (e->head) *y = sslh_forward(e->head, *y);
 }
+/* Is it the same operation in both runs? The numbers of an element-wise one must not depend on the batch either. */
+SSLH_I_FN int sslh_i_ox_same_step(const sslh_i_node *a, const sslh_i_node *b) {
+    return a->backward == b->backward && !strcmp(a->name, b->name) && a->nin == b->nin &&
+           a->out->ndim == b->out->ndim && (a->backward != sslh_i_map_back || (a->f[0] == b->f[0] && a->f[1] == b->f[1]));
+}
 /* Both runs, and the graph of what they have recorded. */
 SSLH_I_FN void sslh_i_ox_graph(sslh_i_ox *e, sslh_onnx_desc desc, const char *path) {
     sslh_ctx *c = e->c;
@@ -50636,8 +50641,7 @@ SSLH_I_FN void sslh_i_ox_graph(sslh_i_ox *e, sslh_onnx_desc desc, const char *pa
     e->a = c->nodes + first;
     e->b = c->nodes + middle;
     for (k = 0; k < e->nodes && c->nnodes - middle == e->nodes; k++)
-        if (e->a[k]->backward != e->b[k]->backward || e->a[k]->out->ndim != e->b[k]->out->ndim ||
-            e->a[k]->nin != e->b[k]->nin) break;
+        if (!sslh_i_ox_same_step(e->a[k], e->b[k])) break;
     if (k < e->nodes || c->nnodes - middle != e->nodes) {
         sslh_fail(c, SSLH_E_USAGE, "sslh_export_onnx: the net '%s' takes other steps for 2 samples than for 3, which no "
                   "graph can express", e->net->name);
