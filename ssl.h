@@ -519,23 +519,25 @@
 
    The library reads IDX files (plain and .gz), CIFAR-10 and CIFAR-100 binaries, pictures (PNG of every kind; JPEG,
    baseline and progressive, grey and colour, with the same pixels as libjpeg; BMP without run lengths; PGM and PPM),
-   WAV (PCM and IEEE numbers), NumPy's .npy and .npz (weights too), safetensors; folders of class folders; sheets with
-   an index.txt (>>sheets describes it); texts and word vectors (word2vec, GloVe, fastText's .vec), plain and .gz;
-   tokens of GPT-2, CLIP and BERT. Gamma, colour profiles, frames of a PNG after the first and, as in torchvision, the
-   orientation that cameras note are ignored. It writes PNG, WAV, .npy, word vectors, tokenizers and safetensors:
-   weights (a classifier too) and checkpoints, with PyTorch's names and axis order (torchvision for ResNets, timm for
-   ViTs, those of GPT-2, BERT and CLIP for sslh_transformer) and a CRC-32 of all bytes, so that a damaged file is
-   refused; those of 0.1.0 have none and are refused. A file is first written under a temporary name in the same folder,
-   then synced and renamed, so that a crash leaves either the old file or the new one. The next save to the same path
-   removes what a killed process left behind. A read-only file is not replaced. A file keeps its permissions and owner;
-   a symbolic link's target is replaced; devices, pipes and open files are written to directly. Names are UTF-8.
+   WAV (PCM and IEEE numbers), NumPy's .npy and .npz (weights too), safetensors, PyTorch's .pth and .pt (nothing in
+   them is run); folders of class folders; sheets with an index.txt (>>sheets describes it); texts and word vectors
+   (word2vec, GloVe, fastText's .vec), plain and .gz; tokens of GPT-2, CLIP and BERT. Gamma, colour profiles, frames of
+   a PNG after the first and, as in torchvision, the orientation that cameras note are ignored. It writes PNG, WAV,
+   .npy, .npz, ONNX graphs, word vectors, tokenizers and safetensors: weights (a classifier too) and checkpoints, with
+   PyTorch's names and axis order (torchvision for ResNets, timm for ViTs, those of GPT-2, BERT and CLIP for
+   sslh_transformer) and a CRC-32 of all bytes, so that a damaged file is refused. A file is first written under a
+   temporary name in the same folder, then synced and renamed, so that a crash leaves either the old file or the new
+   one. The next save removes what a killed process left. A read-only file is not replaced. A file keeps its
+   permissions and owner; a symbolic link's target is replaced; devices, pipes and open files are written to directly.
+   Names are UTF-8.
 
        sslh_save_net(encoder, "encoder.safetensors");                           // weights, architecture, preprocessing
        sslh_net *again = sslh_load_net(c, "encoder.safetensors");               // builds the net, then reads it
        char report[2000];
-       int read = sslh_load_weights(again, "from_pytorch.safetensors",          // into a net that is there
+       int read = sslh_load_weights(again, "from_pytorch.pth",                  // into a net that is there
                                     (sslh_load_desc){ .strip_prefix = "module.encoder_q.", .partial = 1, .optional = 1,
                                                       .report = report, .report_size = sizeof report });
+       sslh_export_onnx(encoder, "encoder.onnx", (sslh_onnx_desc){ 0 });        // for ONNX Runtime and others
 
    19  WHEN SOMETHING GOES WRONG
 
@@ -556,8 +558,7 @@
    different batch sizes or temperatures cannot be compared.
 
    The probe of the trained encoder equals that of the untrained one. Did you probe the net that was trained (for
-   autoencoders, method.encoder)? Was there an error? After the first error every call does nothing, so check
-   sslh_error(c) first.
+   autoencoders, method.encoder)? Check sslh_error(c): after the first error every call does nothing.
 
    "#error ..", hundreds of unknown names: the compiler found another library's ssl.h (17), or, when the message
    mentions SSLH_FILE, this file was renamed (2). Undefined references: no file has SSLH_IMPLEMENTATION, or the one that
@@ -47084,7 +47085,8 @@ SSLH_I_FN int sslh_i_py_gather(sslh_i_pickle *p, int kind, size_t from, size_t d
     p->depth = from - down;
     return ok && sslh_i_py_push_value(p, owner);
 }
-/* Moves what lies on the stack from place `from` on into the list or dict below it; what is passed over takes nothing. */
+/* Moves what lies on the stack from place `from` on into the list or dict below it; what is passed over takes
+   nothing. */
 SSLH_I_FN int sslh_i_py_extend(sslh_i_pickle *p, size_t from, size_t down, int kind) {
     const size_t end = p->depth;
     int owner, ok = 1;
@@ -47977,14 +47979,15 @@ SSLH_I_FN int sslh_i_st_add_array(sslh_i_st *s, const sslh_i_zip *z, const sslh_
 
 /* --- files of PyTorch --------------------------------------------------------------------------------------------- */
 
-/* torch.save has written two formats. Since 1.6 (2020) it is a zip archive, every member stored as it is: FOLDER/data.pkl
-   is the pickle, FOLDER/data/KEY the bytes of one storage each. Before, and with _use_new_zipfile_serialization=False,
-   it is five pickles (a magic number, a version, the sizes of types, the object, the list of the storages' keys) and
-   then, in the order of that list, each storage as its number of elements, 8 bytes, and its bytes.
+/* torch.save has written two formats. Since 1.6 (2020) it is a zip archive, every member stored as it is:
+   FOLDER/data.pkl is the pickle, FOLDER/data/KEY the bytes of one storage each. Before, and with
+   _use_new_zipfile_serialization=False, it is five pickles (a magic number, a version, the sizes of types, the object,
+   the list of the storages' keys) and then, in the order of that list, each storage as its number of elements, 8
+   bytes, and its bytes.
 
-   A tensor is a view of a storage: offset, sizes and strides, all in elements, and several tensors may share one. Nothing
-   is copied here: the list of tensors says where in the file each of them lies. So a small file cannot demand much
-   memory, however large the tensors are that it describes. */
+   A tensor is a view of a storage: offset, sizes and strides, all in elements, and several tensors may share one.
+   Nothing is copied here: the list of tensors says where in the file each of them lies. So a small file cannot
+   demand much memory, however large the tensors are that it describes. */
 
 /* The bytes of one storage. */
 typedef struct sslh_i_pt_storage {
@@ -48112,8 +48115,9 @@ SSLH_I_FN int sslh_i_pt_walk(sslh_i_pt *pt, int dict, const char *prefix, int de
     }
     return 1;
 }
-/* Both passes begin here. A file of a whole run is a dictionary with the weights in one of its entries, which has one of
-   the usual names: their names begin inside it, and tensors beside it (the best accuracy) are none of the weights. */
+/* Both passes begin here. A file of a whole run is a dictionary with the weights in one of its entries, which has
+   one of the usual names: their names begin inside it, and tensors beside it (the best accuracy) are none of the
+   weights. */
 SSLH_I_FN int sslh_i_pt_walk_all(sslh_i_pt *pt) {
     static const char *const usual[] = {"state_dict", "model", "model_state_dict", "net"};
     const sslh_i_pickle *p = &pt->object;
@@ -48713,8 +48717,13 @@ SSLH_DEF void sslh_save_net(sslh_net *net, const char *path) {
 
 /* Type of the values of an item in NumPy's words. */
 SSLH_I_FN const char *sslh_i_npz_descr(const sslh_i_st_item *it) {
-    return it->dtype == SSLH_I_ST_F32 ? "<f4" : it->dtype == SSLH_I_ST_F64 ? "<f8" : it->dtype == SSLH_I_ST_I64 ? "<i8" :
-           it->dtype == SSLH_I_ST_I32 ? "<i4" : "|u1";
+    switch (it->dtype) {
+    case SSLH_I_ST_F32: return "<f4";
+    case SSLH_I_ST_F64: return "<f8";
+    case SSLH_I_ST_I64: return "<i8";
+    case SSLH_I_ST_I32: return "<i4";
+    default: return "|u1";
+    }
 }
 /* The sizes of an item in the file. */
 SSLH_I_FN sslh_shape sslh_i_npz_shape(const sslh_i_st_item *it) {
@@ -48735,8 +48744,8 @@ SSLH_I_FN void sslh_i_npz_entry(uint8_t *p, const sslh_i_st_item *it, uint32_t c
     sslh_i_put_le32(p + 18, size);
     sslh_i_put_le32(p + 22, name); /* the upper half, the length of extra data, is 0 */
 }
-/* Writes the items, each with its head of 30 bytes and its name, then the list of members, 46 bytes and a name each, and
-   its end of 22 bytes. Item k has its bytes at begin .. end - 1 of the file. */
+/* Writes the items, each with its head of 30 bytes and its name, then the list of members, 46 bytes and a name each,
+   and its end of 22 bytes. Item k has its bytes at begin .. end - 1 of the file. */
 SSLH_I_FN void sslh_i_npz_fill(uint8_t *file, const sslh_i_st_list *l, size_t list) {
     size_t at = list;
     int i;
@@ -48790,8 +48799,8 @@ SSLH_DEF void sslh_save_npz(sslh_net *net, const char *path) {
             if (size > 0xfffffffeu - end) break;
         }
         if (i < l.n || l.n > 65534)
-            sslh_fail(c, SSLH_E_USAGE, "%s: %s: archives beyond 4 GB or 65,534 arrays are not written; use sslh_save_net",
-                      fn, path ? sslh_i_tail(path) : "NULL");
+            sslh_fail(c, SSLH_E_USAGE, "%s: %s: archives beyond 4 GB or 65,534 arrays are not written; use "
+                      "sslh_save_net", fn, path ? sslh_i_tail(path) : "NULL");
     }
     list = size;
     file = SSLH_I_BAD(c) ? NULL : (uint8_t *)sslh_i_alloc(c, list + end);
@@ -49789,21 +49798,22 @@ SSLH_DEF void sslh_embed(sslh_net *net, const uint8_t *pixels, int n, int height
 /*  >>onnx          nets as ONNX graphs, for other programs                                                           */
 /* ================================================================================================================== */
 
-/* An ONNX file holds a graph of operations with the weights as constants, so that a program without this library can run
-   the net. The graph is read off the tape: the net runs on an input that requires a gradient, in evaluation mode, and
-   every operation that depends on it has left a node with its inputs and settings, whoever wrote the net. What does not
-   depend on the input (positions, class token plus position) is written as the constant that it is.
+/* An ONNX file holds a graph of operations with the weights as constants, so that a program without this library can
+   run the net. The graph is read off the tape: the net runs on an input that requires a gradient, in evaluation mode,
+   and every operation that depends on it has left a node with its inputs and settings, whoever wrote the net. What
+   does not depend on the input (positions, class token plus position) is written as the constant that it is.
 
-   The net runs twice, with 2 and with 3 samples of different values. A size that differs between the runs is that of the
-   batch, which has a name in the graph instead of a number; a constant that differs is not one, and the export fails
-   rather than write a graph that is right for one input only.
+   The net runs twice, with 2 and with 3 samples of different values. A size that differs between the runs is that of
+   the batch, which has a name in the graph instead of a number; a constant that differs is not one, and the export
+   fails rather than write a graph that is right for one input only.
 
    Images here have their channels last, convolutions of ONNX have them second. A value may be there in both orders: an
    operation asks for the one that it computes in, and a Transpose is written only where the order changes, in a ResNet
    nowhere. The graph's own input and output have the channels second, as those of other programs do.
 
-   The file is a message of Protocol Buffers: fields of (number << 3 | kind), kind 0 a varint, 2 a length and bytes (a
-   text, an array, a message inside), 5 four bytes. The field numbers are those of onnx.proto3, IR version 8, opset 17. */
+   The file is a message of Protocol Buffers: fields of (number << 3 | kind), kind 0 a varint, 2 a length and bytes
+   (a text, an array, a message inside), 5 four bytes. The field numbers are those of onnx.proto3, IR version 8,
+   opset 17. */
 
 /* Bytes that grow. */
 typedef struct sslh_i_bytes { sslh_ctx *c; uint8_t *p; size_t n, cap; } sslh_i_bytes;
@@ -49913,7 +49923,7 @@ SSLH_I_FN void sslh_i_ox_node(sslh_i_ox *e, const char *op, const char *a, const
     e->attributes.n = 0;
     sslh_i_pb_message(&e->graph, 1, &e->node);
 }
-/* The same with one or two inputs and a new name for the result, which goes to name; out and an input may be the same. */
+/* The same with one or two inputs and a new name for the result, which goes to `name`; that may hold an input's. */
 SSLH_I_FN void sslh_i_ox_step(sslh_i_ox *e, const char *op, const char *a, const char *b, char name[SSLH_I_OX_NAME]) {
     char out[SSLH_I_OX_NAME];
     sslh_i_ox_node(e, op, a, b, NULL, NULL, NULL, sslh_i_ox_new(e, out));
@@ -50330,7 +50340,8 @@ SSLH_I_FN int sslh_i_ox_sum(sslh_i_ox *e, size_t k) {
     for (i = 0; i < n->in[0]->ndim; i++) if (a.reduced[i]) axes[count++] = i;
     sslh_i_ox_int(e, "keepdims", keep);
     if (mean) sslh_i_ox_ints(e, "axes", axes, count);
-    sslh_i_ox_step(e, mean ? "ReduceMean" : "ReduceSum", x, mean ? NULL : sslh_i_ox_numbers(e, axes, count, list), name);
+    if (!mean) sslh_i_ox_numbers(e, axes, count, list);
+    sslh_i_ox_step(e, mean ? "ReduceMean" : "ReduceSum", x, mean ? NULL : list, name);
     return sslh_i_ox_result(e, k, SSLH_I_OX_LAST, name);
 }
 SSLH_I_FN int sslh_i_ox_softmax(sslh_i_ox *e, size_t k) {
@@ -50582,12 +50593,12 @@ SSLH_I_FN void sslh_i_ox_file(sslh_i_ox *e, const char *path) {
     sslh_i_preprocess_text(&e->net->preprocess, text, sizeof text);
     if (!sslh_i_preprocess_none(&e->net->preprocess)) sslh_i_ox_note(&model, &e->small, "sslh.preprocess", text);
     if (model.n > (size_t)INT_MAX)
-        sslh_fail(e->c, SSLH_E_USAGE, "sslh_export_onnx: the net '%s' takes more than 2 GB, which an ONNX file cannot hold",
-                  e->net->name);
+        sslh_fail(e->c, SSLH_E_USAGE, "sslh_export_onnx: the net '%s' takes more than 2 GB, which an ONNX file cannot "
+                  "hold", e->net->name);
     if (!SSLH_I_BAD(e->c)) sslh_i_write_whole(e->c, "sslh_export_onnx", path, model.p, model.n);
 }
 
-/* The shape of an input for one sample: .input, or what the net says of itself. ndim 0 and an error if it says nothing. */
+/* The shape of one sample: .input, or what the net says of itself; ndim 0 and an error if it says nothing. */
 SSLH_I_FN sslh_shape sslh_i_ox_input(const sslh_net *net, sslh_shape given) {
     const sslh_preprocess *p = &net->preprocess;
     const int side = net->image ? net->image : 32, in = sslh_i_text_int(net->arch, "in");
@@ -50595,8 +50606,8 @@ SSLH_I_FN sslh_shape sslh_i_ox_input(const sslh_net *net, sslh_shape given) {
     if (sslh_i_takes_tokens(net)) return sslh_dim2(1, sslh_i_text_int(net->arch, "length"));
     if (net->channels) return sslh_dim4(1, p->height ? p->height : side, p->width ? p->width : side, net->channels);
     if (!strncmp(net->arch, "mlp ", 4)) return sslh_dim2(1, in);
-    sslh_fail(net->ctx, SSLH_E_USAGE, "sslh_export_onnx: the net '%s' does not say what it takes: give .input, the shape "
-              "of one sample, as in sslh_dim4(1, height, width, channels)", net->name);
+    sslh_fail(net->ctx, SSLH_E_USAGE, "sslh_export_onnx: the net '%s' does not say what it takes: give .input, the "
+              "shape of one sample, as in sslh_dim4(1, height, width, channels)", net->name);
     return given;
 }
 /* Runs the net on n samples of some values; *x and *y are its input and output. */
@@ -50621,7 +50632,8 @@ SSLH_I_FN void sslh_i_ox_run(sslh_i_ox *e, sslh_shape shape, int n, const char *
 /* Is it the same operation in both runs? The numbers of an element-wise one must not depend on the batch either. */
 SSLH_I_FN int sslh_i_ox_same_step(const sslh_i_node *a, const sslh_i_node *b) {
     return a->backward == b->backward && !strcmp(a->name, b->name) && a->nin == b->nin &&
-           a->out->ndim == b->out->ndim && (a->backward != sslh_i_map_back || (a->f[0] == b->f[0] && a->f[1] == b->f[1]));
+           a->out->ndim == b->out->ndim &&
+           (a->backward != sslh_i_map_back || (a->f[0] == b->f[0] && a->f[1] == b->f[1]));
 }
 /* Both runs, and the graph of what they have recorded. */
 SSLH_I_FN void sslh_i_ox_graph(sslh_i_ox *e, sslh_onnx_desc desc, const char *path) {
@@ -50643,8 +50655,8 @@ SSLH_I_FN void sslh_i_ox_graph(sslh_i_ox *e, sslh_onnx_desc desc, const char *pa
     for (k = 0; k < e->nodes && c->nnodes - middle == e->nodes; k++)
         if (!sslh_i_ox_same_step(e->a[k], e->b[k])) break;
     if (k < e->nodes || c->nnodes - middle != e->nodes) {
-        sslh_fail(c, SSLH_E_USAGE, "sslh_export_onnx: the net '%s' takes other steps for 2 samples than for 3, which no "
-                  "graph can express", e->net->name);
+        sslh_fail(c, SSLH_E_USAGE, "sslh_export_onnx: the net '%s' takes other steps for 2 samples than for 3, which "
+                  "no graph can express", e->net->name);
         return;
     }
     in = x[0]->ndim == 4 && !desc.channels_last ? SSLH_I_OX_FIRST : SSLH_I_OX_LAST;

@@ -291,7 +291,8 @@ static int read_items(const uint8_t *p, size_t size) {
 typedef int (*reader)(const uint8_t *p, size_t size);
 static const struct target { const char *name; reader read; } targets[] = {
     {"image", read_image}, {"inflate", read_inflate}, {"deflate", read_deflate}, {"index", read_index},
-    {"labels", read_labels}, {"weights", read_weights}, {"tensors", read_tensors}, {"net", read_net}, {"checkpoint", read_checkpoint},
+    {"labels", read_labels}, {"weights", read_weights}, {"tensors", read_tensors}, {"net", read_net},
+    {"checkpoint", read_checkpoint},
 #if SSLH_WITH_TOKENIZERS
     {"tokens", read_tokens},
 #endif

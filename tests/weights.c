@@ -884,7 +884,7 @@ static void strangers(void) {
         for (i = 0; i + 10 <= (int)size; i++) if (!memcmp(pt + i, names[k - 1], 10)) memcpy(pt + i, names[k], 10);
         spill("weights_l.tmp", pt, size);
         CHECK(sslh_load_weights(net, "weights_l.tmp", d) == 0, "%s", names[k]);
-        CHECK_ERROR(c, k == 1 ? "a name with a zero byte in it" : "the pickle takes a value from an empty stack"); /* 0x93 of NumPy's magic */
+        CHECK_ERROR(c, k == 1 ? "a name with a zero byte in it" : "the pickle takes a value from an empty stack");
     }
     free(pt);
     for (i = 0; i < (int)(sizeof files / sizeof files[0]); i++) {
@@ -1061,8 +1061,8 @@ static void pytorch_views(void) {
     for (k = 0; k < 10; k++)
         for (i = 0; i < 6; i++) {
             const double v = pt_value(3, (size_t)i);
-            CHECK((double)sslh_find(net, types[k])->data[i] == (k < 8 ? v : k == 8 ? fabs(v) : v > 0), "%s %d", types[k],
-                  i);
+            CHECK((double)sslh_find(net, types[k])->data[i] == (k < 8 ? v : k == 8 ? fabs(v) : v > 0), "%s %d",
+                  types[k], i);
         }
     sslh_destroy(c);
 }

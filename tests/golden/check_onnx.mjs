@@ -1,6 +1,8 @@
 // Runs an ONNX graph by npm's onnxruntime-node, for tests/golden/check_onnx.py:
 //
-//     node check_onnx.mjs NODE_MODULES    reads lines of JSON: {model, dims, data, tokens}; writes {dims, data} for each
+//     node check_onnx.mjs NODE_MODULES
+//
+// reads lines of JSON, {model, dims, data, tokens}, and writes {dims, data} for each.
 import path from 'path';
 import readline from 'readline';
 import { createRequire } from 'module';

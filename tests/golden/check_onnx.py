@@ -3,8 +3,8 @@ from the top of the repository:
 
     make tools && python3 tests/golden/check_onnx.py build/tools/onnx_tool [NODE_MODULES]
 
-Validity by the package onnx (Debian: python3-onnx), values by the package onnxruntime or by npm's onnxruntime-node in the
-folder NODE_MODULES; what is missing is skipped by name. The last line is "N passed, N failed"."""
+Validity by the package onnx (Debian: python3-onnx), values by the package onnxruntime or by npm's onnxruntime-node in
+the folder NODE_MODULES; what is missing is skipped by name. The last line is "N passed, N failed"."""
 import json, os, subprocess, sys, tempfile
 import numpy as np
 
@@ -60,7 +60,8 @@ with tempfile.TemporaryDirectory() as folder:
                     error = float(np.abs(out - y).max() / max(1, np.abs(y).max())) if out.shape == y.shape else np.inf
                     worst = max(worst, error)
                     if not error <= 1e-5:
-                        why.append("%d samples: largest difference %.2g, shapes %s %s" % (samples, error, out.shape, y.shape))
+                        why.append("%d samples: largest difference %.2g, shapes %s %s" %
+                                   (samples, error, out.shape, y.shape))
             except Exception as problem:                       # a graph that is refused
                 why.append(str(problem)[:600])
                 break

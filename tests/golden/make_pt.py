@@ -1,5 +1,5 @@
-"""Files of weights as torch.save writes them, for tests/weights.c and tests/fuzz_files.c: tests/golden/pt/*.pt. Run from
-the top of the repository with a Python that has torch:
+"""Files of weights as torch.save writes them, for tests/weights.c and tests/fuzz_files.c: tests/golden/pt/*.pt. Run
+from the top of the repository with a Python that has torch:
 
     python3 tests/golden/make_pt.py
 
@@ -14,8 +14,8 @@ def tensor(k, *shape, dtype=torch.float32):
     return ((torch.arange(n) * 7 + 5 * k) % 31 - 9).reshape(shape).to(dtype)
 
 def weights():
-    names = [("c.weight", (3, 2, 3, 3)), ("c.bias", (3,)), ("b.weight", (3,)), ("b.bias", (3,)), ("b.running_mean", (3,)),
-             ("b.running_var", (3,)), ("f.weight", (5, 4)), ("f.bias", (5,))]
+    names = [("c.weight", (3, 2, 3, 3)), ("c.bias", (3,)), ("b.weight", (3,)), ("b.bias", (3,)),
+             ("b.running_mean", (3,)), ("b.running_var", (3,)), ("f.weight", (5, 4)), ("f.bias", (5,))]
     d = collections.OrderedDict((name, tensor(k, *shape)) for k, (name, shape) in enumerate(names))
     d["b.num_batches_tracked"] = torch.tensor(8)
     return d

@@ -1,8 +1,8 @@
 /* Nets as ONNX graphs and what they compute, called by tests/golden/check_onnx.py.
 
      onnx_tool names                                          the names of the nets
-     onnx_tool NET SAMPLES net.onnx input.npy output.npy      a random input and what sslh_forward makes of it, both with
-                                                              the channels second where there are images or maps */
+     onnx_tool NET SAMPLES net.onnx input.npy output.npy      a random input and what sslh_forward makes of it, both
+                                                              with the channels second if they are images or maps */
 #define SSLH_IMPLEMENTATION
 #include "ssl.h"
 #include <stdio.h>
