@@ -526,10 +526,9 @@
    .npy, .npz, ONNX graphs, word vectors, tokenizers and safetensors: weights (a classifier too) and checkpoints, with
    PyTorch's names and axis order (torchvision for ResNets, timm for ViTs, those of GPT-2, BERT and CLIP for
    sslh_transformer) and a CRC-32 of all bytes, so that a damaged file is refused. A file is first written under a
-   temporary name in the same folder, then synced and renamed, so that a crash leaves either the old file or the new
-   one. The next save removes what a killed process left. A read-only file is not replaced. A file keeps its
-   permissions and owner; a symbolic link's target is replaced; devices, pipes and open files are written to directly.
-   Names are UTF-8.
+   temporary name beside it, then synced and renamed, so that a crash leaves either the old file or the new one. The
+   next save removes what a killed process left. A read-only file is not replaced. A file keeps its permissions and
+   owner; a symbolic link's target is replaced; devices, pipes and open files are written to directly. Names are UTF-8.
 
        sslh_save_net(encoder, "encoder.safetensors");                           // weights, architecture, preprocessing
        sslh_net *again = sslh_load_net(c, "encoder.safetensors");               // builds the net, then reads it
@@ -54668,7 +54667,8 @@ SSLH_I_LEAN_END
            an earlier backward pass has released is an error; Adam counts the steps of a part that was frozen from its
            first update on; windows of a stream do not reach into its other parts; 0 as deviation of a channel leaves
            the channel as it is, in training, probes and sslh_embed; histories of items: SASRec, BERT4Rec, item2vec,
-           recommendations and their rank; positions of the caller's own in sslh_transformer
+           recommendations and their rank; positions of the caller's own in sslh_transformer; weights from PyTorch's
+           own files, NumPy's archives written, nets as ONNX graphs
     0.1.0  first version: core, kernels, encoders; rotation, SimCLR, VAE, MAE; probes, pictures */
 
 /* ================================================================================================================== */

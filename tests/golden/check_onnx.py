@@ -23,7 +23,7 @@ if not ort and os.path.isdir(os.path.join(modules, "onnxruntime-node")):
 if not onnx:
     print("skipped onnx.checker: the Python package onnx is not installed")
 if not ort and not node:
-    print("skipped ONNX Runtime: neither onnxruntime nor a folder with onnxruntime-node (SSLH_NODE_MODULES)")
+    print("note: values need onnxruntime, or SSLH_NODE_MODULES, a folder with onnxruntime-node")
 
 def run(model, x, tokens):
     if ort:

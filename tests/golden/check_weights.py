@@ -1,6 +1,6 @@
 """Weights go to PyTorch and come back: torchvision's ResNet-18, ResNet-50 and ConvNeXt, a ViT with timm's names and
-transformers of text with the names of GPT-2, BERT (Hugging Face) and CLIP (OpenAI) load our files strictly and compute
-the same, and ours load theirs. Run from the top of the repository with a Python that has torch and torchvision:
+transformers of text with the names of GPT-2, BERT (Hugging Face) and CLIP (OpenAI) load our files strictly and
+compute the same, and ours load theirs, from safetensors and from what torch.save writes. NumPy reads our .npz. Run from the top of the repository with a Python that has torch and torchvision:
 
     make tools && python3 tests/golden/check_weights.py build/tools/weights_tool
 
@@ -199,14 +199,20 @@ torch.manual_seed(0)
 with tempfile.TemporaryDirectory() as d:
     p = lambda name: os.path.join(d, name)
     for name in ["resnet18", "resnet18small", "resnet50", "convnext", "vit", "vitfixed", "vitany", *TEXT]:
-        run = lambda how, w: subprocess.run([tool, how, name, p(w), p("x.npy"), p("y.npy")], check=True, capture_output=True, text=True).stdout
+        run = lambda how, w: subprocess.run([tool, how, name, p(w), p("x.npy"), p("y.npy")], check=True,
+                                            capture_output=True, text=True).stdout
         run("export", "a.safetensors")
         weights, meta = load(p("a.safetensors"))
-        check(name + ": format pt, architecture, checksums", meta["format"] == "pt" and "sslh.arch" in meta and "sslh.crc32" in meta)
+        check(name + ": format pt, architecture, checksums",
+              meta["format"] == "pt" and "sslh.arch" in meta and "sslh.crc32" in meta)
         net = torch_net(name)
         keys = net.load_state_dict(weights, strict=True)
         check(name + ": strict load in PyTorch", not keys.missing_keys and not keys.unexpected_keys)
         compare(name + ": the same output in PyTorch", net, np.load(p("x.npy")), np.load(p("y.npy")))
+        arrays = np.load(p("a.safetensors.npz"))
+        check(name + ": the same in .npz", set(arrays) == set(weights) and
+              all(a.dtype == weights[k].numpy().dtype and np.array_equal(a, weights[k].numpy())
+                  for k, a in arrays.items()))
         if name == "vitfixed":
             e = np.abs(weights["pos_embed"][0].numpy() - sincos(24, 4)).max()
             check(name + ": sine-cosine positions of MAE", e < 1e-6, "%.2g" % e)
@@ -218,12 +224,19 @@ with tempfile.TemporaryDirectory() as d:
         if name == "gpt2":                    # masks that old files hold
             state["h.0.attn.bias"] = torch.ones(1, 1, 12, 12).byte()
         if name == "bert":                    # and old names
-            state = {k.replace("Norm.weight", "Norm.gamma").replace("Norm.bias", "Norm.beta"): v for k, v in state.items()}
+            state = {k.replace("Norm.weight", "Norm.gamma").replace("Norm.bias", "Norm.beta"): v
+                     for k, v in state.items()}
             state["embeddings.position_ids"] = torch.arange(12)[None]
         save(p("b.safetensors"), state)
         report = run("import", "b.safetensors")
         count = len(other.state_dict()) - (2 if name == "resnet18" else 0)
         check(name + ": loads PyTorch's file", "matched %d\nmissing 0\n" % count in report, report.replace("\n", "; "))
+        first = np.load(p("y.npy"))
+        torch.save(state, p("b.pth"))
+        torch.save({"epoch": 7, "state_dict": state}, p("c.pth"), _use_new_zipfile_serialization=False)
+        for file in ("b.pth", "c.pth"):
+            check(name + ": the same from " + file, run("import", file) == report and
+                  np.array_equal(first, np.load(p("y.npy"))))
         if name == "resnet18":
             other.fc = nn.Identity()
         compare(name + ": the same output here", other, np.load(p("x.npy")), np.load(p("y.npy")))
