@@ -1,8 +1,8 @@
 /* Weights between ssl.h and PyTorch, called by tests/golden/check_weights.py.
 
      weights_tool export NET weights.safetensors input.npy output.npy
-         makes a net, moves its running statistics, saves it (as weights.safetensors.npz too), and what it computes for a
-         random input
+         makes a net, moves its running statistics, saves it (as weights.safetensors.npz too), and what it computes for
+         a random input
      weights_tool import NET weights input.npy output.npy
          loads the weights of any format, computes the output of the input
 
