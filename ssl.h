@@ -47622,7 +47622,7 @@ typedef struct sslh_i_st_tensor {
 typedef struct sslh_i_st {
     sslh_ctx         *c;
     const char       *fn, *file;   /* for messages */
-    const char       *what;        /* NULL: the header of a safetensors file, which begins at byte 8 */
+    const char       *what;        /* for messages; NULL: the header of a safetensors file, which begins at byte 8 */
     const char       *at, *end;    /* the part of the JSON that is not parsed yet */
     const char       *start, *crc; /* crc: the digits of the file's CRC, or NULL */
     char             *text, *pool; /* unescaped strings, each with a final zero */
@@ -48253,6 +48253,7 @@ SSLH_I_FN int sslh_i_st_open_pt(sslh_i_st *s, const uint8_t *bytes, size_t size,
     sslh_i_pt pt;
     int ok;
     memset(&pt, 0, sizeof pt);
+    s->what = "file of PyTorch";
     pt.st = s;
     pt.file = pt.pickle = sslh_i_source_of(s->c, s->fn, s->file, bytes, size);
     pt.object.s = &pt.file;
@@ -48282,6 +48283,7 @@ SSLH_I_FN int sslh_i_st_open_zip(sslh_i_st *s, const uint8_t *bytes, size_t size
     size_t names = 0, room = 0;
     int n = 0;
     if (sslh_i_st_is_pt(&all)) return sslh_i_st_open_pt(s, bytes, size, 1);
+    s->what = "archive of NumPy";
     if (!sslh_i_zip_open(&z, &all)) return 0;
     for (; sslh_i_zip_next(&z, &m); n++) {
         if (!m.array) return sslh_i_no_array(&z, &m);
@@ -49827,7 +49829,7 @@ SSLH_I_FN void sslh_i_bytes_add(sslh_i_bytes *b, const void *p, size_t n) {
 SSLH_I_FN void sslh_i_pb_varint(sslh_i_bytes *b, uint64_t v) {
     uint8_t bytes[10];
     size_t n = 0;
-    for (; v > 127; v >>= 7) bytes[n++] = (uint8_t)(v & 127) | 128;
+    for (; v > 127; v >>= 7) bytes[n++] = (uint8_t)((v & 127) | 128);
     bytes[n++] = (uint8_t)v;
     sslh_i_bytes_add(b, bytes, n);
 }
@@ -49906,7 +49908,7 @@ SSLH_I_FN void sslh_i_ox_float(sslh_i_ox *e, const char *name, float v) {
 }
 /* A new name for a result. */
 SSLH_I_FN char *sslh_i_ox_new(sslh_i_ox *e, char out[SSLH_I_OX_NAME]) {
-    snprintf(out, SSLH_I_OX_NAME, "x%d", ++e->names);
+    snprintf(out, SSLH_I_OX_NAME, "x:%d", ++e->names);
     return out;
 }
 /* Writes a node of the kind op with the attributes given before. Inputs a, b, c and d end with the first NULL. */
@@ -49946,7 +49948,7 @@ SSLH_I_FN const char *sslh_i_ox_reals(sslh_i_ox *e, const int *size, int ndim, c
                                       char name[SSLH_I_OX_NAME]) {
     size_t n = 1, i;
     for (i = 0; i < (size_t)ndim; i++) n *= (size_t)size[i];
-    snprintf(name, SSLH_I_OX_NAME, "c%d", ++e->names);
+    snprintf(name, SSLH_I_OX_NAME, "c:%d", ++e->names);
     sslh_i_ox_constant(e, name, SSLH_I_OX_FLOAT, size, ndim);
     for (i = 0; i < n; i++) {
         uint8_t bytes[4];
@@ -49961,7 +49963,7 @@ SSLH_I_FN const char *sslh_i_ox_real(sslh_i_ox *e, float v, char name[SSLH_I_OX_
     return sslh_i_ox_reals(e, NULL, 0, &v, name);
 }
 SSLH_I_FN const char *sslh_i_ox_numbers(sslh_i_ox *e, const int *v, int n, char name[SSLH_I_OX_NAME]) {
-    snprintf(name, SSLH_I_OX_NAME, "c%d", ++e->names);
+    snprintf(name, SSLH_I_OX_NAME, "c:%d", ++e->names);
     sslh_i_ox_constant(e, name, SSLH_I_OX_INT64, &n, 1);
     for (int i = 0; i < n; i++) {
         uint8_t bytes[8];
@@ -50001,6 +50003,15 @@ SSLH_I_FN int sslh_i_ox_refuse(const sslh_i_ox *e, const sslh_i_node *n, const c
     return 0;
 }
 
+/* Has something in the graph this name already? */
+SSLH_I_FN int sslh_i_ox_taken(const sslh_i_ox *e, const char *name) {
+    size_t i;
+    int form;
+    for (i = 0; i < e->values; i++)
+        for (form = 0; form < SSLH_I_OX_FORMS; form++)
+            if (e->value[i]->name[form] != name && !strcmp(e->value[i]->name[form], name)) return 1;
+    return !strcmp(name, "output") || !strcmp(name, "batch_size");
+}
 /* A name for a constant: the full name of a parameter or state, with a mark for another form. */
 SSLH_I_FN void sslh_i_ox_name(sslh_i_ox *e, const sslh_tensor *t, int form, char out[SSLH_I_OX_NAME]) {
     static const char *const mark[SSLH_I_OX_FORMS] = {"", ".transposed", ""};
@@ -50015,10 +50026,10 @@ SSLH_I_FN void sslh_i_ox_name(sslh_i_ox *e, const sslh_tensor *t, int form, char
                 memset(full, 0, sizeof full);
                 sslh_i_full_name(&tree, i, tree.net[i]->entry[j]->name, full, sizeof full);
                 snprintf(out, SSLH_I_OX_NAME, "%s%s%s", k ? "head." : "", full, mark[form]);
-                return;
+                if (!sslh_i_ox_taken(e, out)) return;
             }
     }
-    snprintf(out, SSLH_I_OX_NAME, "c%d%s", ++e->names, mark[form]);
+    snprintf(out, SSLH_I_OX_NAME, "c:%d", ++e->names);
 }
 /* The name of a constant in some form, which is written when it is asked for first. */
 SSLH_I_FN const char *sslh_i_ox_constant_of(sslh_i_ox *e, const sslh_tensor *t, int form) {

@@ -114,7 +114,7 @@ static sslh_net *make(sslh_ctx *c, const char *name, sslh_onnx_desc *o, sslh_sha
         memset(&d, 0, sizeof d);
         d.name = "own", d.forward = own_forward, d.width = 32;
         net = sslh_net_new(c, d);
-        sslh_param_new(net, "gain", sslh_dim1(6), SSLH_INIT_UNIFORM, 2);
+        sslh_param_new(net, "input", sslh_dim1(6), SSLH_INIT_UNIFORM, 2); /* a name that the graph has already */
         *input = o->input = sslh_dim3(1, 4, 6);
         return net;
     }
