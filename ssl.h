@@ -48322,7 +48322,7 @@ SSLH_I_FN int sslh_i_st_open(sslh_i_st *s, sslh_ctx *c, const char *fn, const ch
     s->file = file;
     s->start = s->at = s->end = (const char *)bytes + SSLH_I_MIN(size, (size_t)8);
     if (size >= 22 && !memcmp(bytes, "PK\3\4", 4) && bytes[8] != '{') return sslh_i_st_open_zip(s, bytes, size);
-    if (size > 2 && bytes[0] == 0x80 && bytes[1] >= 2 && bytes[1] <= 5 && (size == 8 || bytes[8] != '{'))
+    if (size > 2 && bytes[0] == 0x80 && bytes[1] >= 2 && bytes[1] <= 5 && (size < 9 || bytes[8] != '{'))
         return sslh_i_st_open_pt(s, bytes, size, 0);
     if (sslh_i_st_unsupported(bytes, size)) {
         sslh_fail(c, SSLH_E_FORMAT, "%s: %s is %s", fn, file, sslh_i_st_unsupported(bytes, size));
