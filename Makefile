@@ -28,6 +28,8 @@ help:
 	@echo "make docs           fills README and docs from ssl.h and from recorded outputs (docs/fill.sh)"
 	@echo "make record         runs a command and keeps its output for the pages: make record NAME=demo, first, sizes, bench-PROCESSOR"
 	@echo "make docs-pictures  draws the pictures of the pages anew"
+	@echo "make install        ssl.h, a file for pkg-config and the pages, below PREFIX=/usr/local (DESTDIR= for packagers)"
+	@echo "make release        checks that ssl.h tells one version everywhere, prints its size and digest"
 	@echo "make clean"
 
 # --- the library: ssl.h compiled once ------------------------------------------------------------------------------
@@ -140,7 +142,7 @@ results: $(B)/examples/results_cifar
 $(B)/tools/%: tests/tools/%.c ssl.h $(B)/libsslh.a
 	@mkdir -p $(B)/tools
 	$(CC) $(STD) $(CFLAGS) $(ONCE) -I. $< $(B)/libsslh.a $(LDLIBS) -o $@
-tools: $(B)/tools/weights_tool $(B)/tools/export_views $(B)/tools/simclr_run $(B)/tools/method_run
+tools: $(B)/tools/weights_tool $(B)/tools/onnx_tool $(B)/tools/export_views $(B)/tools/simclr_run $(B)/tools/method_run
 
 # One program, tests/bench/bench.c, with an implementation of its own: it times private kernels.
 #   build/bench/bench [quick] [--threads N] [--cpu avx2] [conv/3x3_s1 ..]
@@ -162,8 +164,29 @@ record:
 docs-pictures: examples
 	@sh docs/pictures.sh $(B)/examples
 
+# --- installing: the header in a folder of its own, because other libraries have an ssl.h too (docs/installing.md) ----
+PREFIX     ?= /usr/local
+INCLUDEDIR ?= $(PREFIX)/include
+LIBDIR     ?= $(PREFIX)/lib
+DOCDIR     ?= $(PREFIX)/share/doc/sslh
+VERSION     = $(shell sed -n 's/^\#define SSLH_VERSION "\(.*\)"/\1/p' ssl.h)
+install:
+	install -d "$(DESTDIR)$(INCLUDEDIR)/sslh" "$(DESTDIR)$(LIBDIR)/pkgconfig" "$(DESTDIR)$(DOCDIR)/docs/img"
+	install -m 644 ssl.h "$(DESTDIR)$(INCLUDEDIR)/sslh/ssl.h"
+	printf '%s\n' 'Name: sslh' 'Description: self-supervised learning in one C header' 'Version: $(VERSION)' \
+		'Cflags: -I$(INCLUDEDIR)' 'Libs: -lm -lpthread' > "$(DESTDIR)$(LIBDIR)/pkgconfig/sslh.pc"
+	install -m 644 README.md LICENSE "$(DESTDIR)$(DOCDIR)"
+	install -m 644 docs/*.md "$(DESTDIR)$(DOCDIR)/docs"
+	install -m 644 docs/img/* "$(DESTDIR)$(DOCDIR)/docs/img"
+uninstall:
+	rm -rf "$(DESTDIR)$(INCLUDEDIR)/sslh" "$(DESTDIR)$(DOCDIR)"
+	rm -f "$(DESTDIR)$(LIBDIR)/pkgconfig/sslh.pc"
+release:
+	@sh tests/install.sh release
+
 clean:
 	rm -rf build
 
-.PHONY: help shared web programs test-names test test-long examples demo results bench bench-quick sizes docs record docs-pictures clean
+.PHONY: help shared web programs test-names test test-long examples demo results bench bench-quick sizes docs record \
+	docs-pictures install uninstall release clean
 .SECONDARY:

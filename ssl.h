@@ -522,23 +522,24 @@
 
    The library reads IDX files (plain and .gz), CIFAR-10 and CIFAR-100 binaries, pictures (PNG of every kind; JPEG,
    baseline and progressive, grey and colour, with the same pixels as libjpeg; BMP without run lengths; PGM and PPM),
-   WAV (PCM and IEEE numbers), NumPy's .npy and .npz (weights too), safetensors; folders of class folders; sheets with
-   an index.txt (>>sheets describes it); texts and word vectors (word2vec, GloVe, fastText's .vec), plain and .gz;
-   tokens of GPT-2, CLIP and BERT. Gamma, colour profiles, frames of a PNG after the first and, as in torchvision, the
-   orientation that cameras note are ignored. It writes PNG, WAV, .npy, word vectors, tokenizers and safetensors:
-   weights (a classifier too) and checkpoints, with PyTorch's names and axis order (torchvision for ResNets, timm for
-   ViTs, those of GPT-2, BERT and CLIP for sslh_transformer) and a CRC-32 of all bytes, so that a damaged file is
-   refused; those of 0.1.0 have none and are refused. A file is first written under a temporary name in the same folder,
-   then synced and renamed, so that a crash leaves either the old file or the new one. The next save to the same path
-   removes what a killed process left behind. A read-only file is not replaced. A file keeps its permissions and owner;
-   a symbolic link's target is replaced; devices, pipes and open files are written to directly. Names are UTF-8.
+   WAV (PCM and IEEE numbers), NumPy's .npy and .npz (weights too), safetensors, PyTorch's .pth and .pt (nothing in
+   them is run); folders of class folders; sheets with an index.txt (>>sheets describes it); texts and word vectors
+   (word2vec, GloVe, fastText's .vec), plain and .gz; tokens of GPT-2, CLIP and BERT. Gamma, colour profiles, frames of
+   a PNG after the first and, as in torchvision, the orientation that cameras note are ignored. It writes PNG, WAV,
+   .npy, .npz, ONNX graphs, word vectors, tokenizers and safetensors: weights (a classifier too) and checkpoints, with
+   PyTorch's names and axis order (torchvision for ResNets, timm for ViTs, those of GPT-2, BERT and CLIP for
+   sslh_transformer) and a CRC-32 of all bytes, so that a damaged file is refused. A file is first written under a
+   temporary name beside it, then synced and renamed, so that a crash leaves either the old file or the new one. The
+   next save removes what a killed process left. A read-only file is not replaced. A file keeps its permissions and
+   owner; a symbolic link's target is replaced; devices, pipes and open files are written to directly. Names are UTF-8.
 
        sslh_save_net(encoder, "encoder.safetensors");                           // weights, architecture, preprocessing
        sslh_net *again = sslh_load_net(c, "encoder.safetensors");               // builds the net, then reads it
        char report[2000];
-       int read = sslh_load_weights(again, "from_pytorch.safetensors",          // into a net that is there
+       int read = sslh_load_weights(again, "from_pytorch.pth",                  // into a net that is there
                                     (sslh_load_desc){ .strip_prefix = "module.encoder_q.", .partial = 1, .optional = 1,
                                                       .report = report, .report_size = sizeof report });
+       sslh_export_onnx(encoder, "encoder.onnx", (sslh_onnx_desc){ 0 });        // for ONNX Runtime and others
 
    19  WHEN SOMETHING GOES WRONG
 
@@ -559,7 +560,7 @@
    different batch sizes or temperatures cannot be compared.
 
    The probe of the trained encoder equals that of the untrained one. Did you probe the net that was trained (for
-   autoencoders, method.encoder)? Was there an error? After one, calls do nothing: check sslh_error(c).
+   autoencoders, method.encoder)? Check sslh_error(c): after the first error every call does nothing.
 
    "#error ..", hundreds of unknown names: the compiler found another library's ssl.h (17), or, when the message
    mentions SSLH_FILE, this file was renamed (2). Undefined references: no file has SSLH_IMPLEMENTATION, or the one that
@@ -588,7 +589,7 @@
      III  the engine  >>kernels >>products-plan >>conv-plan >>sequences-plan >>loops >>copies >>pool >>views-make
                       >>views-ahead >>state
      IV   files       >>files >>inflate >>images >>jpeg >>wav >>arrays >>data >>readers >>sheets >>folders >>recordings
-                      >>clips >>weights >>words >>tokenizers >>histories >>pictures
+                      >>clips >>pickles >>weights >>onnx >>words >>tokenizers >>histories >>pictures
      end              >>history >>licence
 
    Operations, losses and optimisers have plain versions, which are their equations in loops (sslh_i_plain_softmax ..).
@@ -1708,15 +1709,35 @@ typedef struct sslh_load_desc {
    convolution: (O,Kh,Kw,I) in memory, (O,I,Kh,Kw) in the file. Full names that are not UTF-8, longer than 262 bytes or
    there twice ("a.b" and b inside a) are an error, in checkpoints too. */
 SSLH_API void sslh_save_net(sslh_net *net, const char *path);
-/* Reads into an existing net, all or nothing: after an error nothing has changed. F32, F16, BF16, F64 and integers are
-   converted. Preprocessing that the file does not give is kept. Files of other programs are read too; one of ours (it
-   has metadata that begin with "sslh.") must have the right CRC-32. Returns the number of tensors read. */
+/* The same parameters and states as NumPy's archive, for numpy.load(path)["layer1.0.conv1.weight"]: PyTorch's names and
+   axis order, without architecture and preprocessing. At most 4 GB. */
+SSLH_API void sslh_save_npz(sslh_net *net, const char *path);
+/* Reads into an existing net, all or nothing: after an error nothing has changed. The file may be safetensors, NumPy's
+   archive (.npz) or PyTorch's (.pth, .pt; of any version, state dictionaries alone or in the file of a whole run, whose
+   entry "state_dict", "model", "model_state_dict" or "net" is then read; other dictionaries' names come with theirs in
+   front, "teacher.backbone.cls_token"). Nothing in a file is run. F32, F16, BF16, F64 and integers are converted.
+   Preprocessing that the file does not give is kept. One of our files (it has metadata that begin with "sslh.") must
+   have the right CRC-32. Returns the number of tensors read. */
 SSLH_API int sslh_load_weights(sslh_net *net, const char *path, sslh_load_desc desc);
 /* Builds the architecture that the file names, one of those above or that of an autoencoder, then reads the weights.
    The net is in evaluation mode; after an error it is an inert net. */
 SSLH_API sslh_net *sslh_load_net(sslh_ctx *c, const char *path);
 /* The same from the bytes of such a file, which are copied: weights compiled into the program. */
 SSLH_API sslh_net *sslh_load_net_memory(sslh_ctx *c, const void *bytes, size_t size);
+
+typedef struct sslh_onnx_desc {
+    sslh_shape  input;     /* of one sample, sslh_dim4(1, height, width, channels), sslh_dim2(1, length of a text) ..;
+                              default: what the net takes or was trained on, images of 32 x 32 where it takes any */
+    const char *tap;       /* the intermediate result to give instead of the output; NULL: the output */
+    sslh_net   *head;      /* a net that follows, such as a classifier on the output; NULL: none */
+    int         channels_last; /* 1: images come in, and maps go out, as (N,H,W,C); default 0: as (N,C,H,W) */
+} sslh_onnx_desc;
+/* Writes a net in evaluation mode as an ONNX graph (opset 17) with its weights inside, for ONNX Runtime and other
+   programs: "input" to "output", the number of samples free and called "batch", all other sizes those of .input. Images
+   are what sslh_forward takes, normalised (as sslh_get_preprocess says; the text is in the file too), but with their
+   channels second; texts are 64-bit integers. Nets of your own can be exported too, if their operations are among those
+   that docs/onnx.md lists; another operation is an error that names it. At most 2 GB. The net stays as it is. */
+SSLH_API void sslh_export_onnx(sslh_net *net, const char *path, sslh_onnx_desc desc);
 
 /* Which colours of an image an encoder sees: all as they are, or parts of L*a*b* (sslh_rgb_to_lab). The last two are
    for encoders of three channels, of which those that it must not see are 0. */
@@ -34155,6 +34176,8 @@ typedef struct sslh_i_norm_job {
     const sslh_real *mask, *unmasked;
     sslh_real *dz;
     int relu, fresh;
+    const sslh_tensor *running[2]; /* mean and variance of batch norm, and eps: for >>onnx */
+    sslh_real eps;
 } sslh_i_norm_job;
 
 /* The blocks of one task: block u is rows [r, r + rows) of part g, values at .. at + rows C. */
@@ -34429,6 +34452,9 @@ SSLH_I_FN sslh_tensor *sslh_i_norm_finish(sslh_ctx *c, const char *op, sslh_i_no
         node->i[3] = span;
         node->i[4] = statistics;
         node->i[5] = f->relu;
+        node->f[0] = f->eps;
+        node->p[0] = f->running[0];
+        node->p[1] = f->running[1];
     }
     sslh_i_save(c, node, table);
     return sslh_i_end(c, op, present, n, out);
@@ -34511,6 +34537,9 @@ SSLH_DEF sslh_tensor *sslh_batch_norm(sslh_ctx *c, sslh_tensor *x, sslh_tensor *
     in[3] = residual;
     f.residual = residual ? residual->data : NULL;
     f.relu = d.activation == SSLH_RELU;
+    f.running[0] = running_mean;
+    f.running[1] = running_var;
+    f.eps = eps;
     return sslh_i_norm_finish(c, op, &f, out, table, in, 1, d.training != 0, present, n);
 }
 
@@ -34543,6 +34572,7 @@ SSLH_DEF sslh_tensor *sslh_group_norm(sslh_ctx *c, sslh_tensor *x, sslh_tensor *
     if (!table || !sslh_i_norm_moments(c, &f, table->data, table->data + SSLH_I_N_INV * C, 4 * C))
         return sslh_i_dummy(c);
     before = sslh_i_fp_enter();
+    f.eps = sslh_i_default_real(eps, SSLH_I_R(1e-5));
     for (g = 0; g < G; g++) {
         sslh_real *mean = table->data + g * 4 * C, *m2 = mean + SSLH_I_N_INV * C;
         for (j = 0; j < C; j += span) { /* each channel of a group has M values */
@@ -34551,8 +34581,7 @@ SSLH_DEF sslh_tensor *sslh_group_norm(sslh_ctx *c, sslh_tensor *x, sslh_tensor *
             s = s / (sslh_real)(M * span);
             for (i = j; i < j + span; i++) mean[i] = m, m2[i] = s;
         }
-        sslh_i_norm_table(mean, C, gamma ? gamma->data : NULL, beta ? beta->data : NULL,
-                          sslh_i_default_real(eps, SSLH_I_R(1e-5)));
+        sslh_i_norm_table(mean, C, gamma ? gamma->data : NULL, beta ? beta->data : NULL, f.eps);
     }
     sslh_i_fp_leave(before);
     in[0] = x;
@@ -34691,7 +34720,10 @@ SSLH_I_FN sslh_tensor *sslh_i_row_norm(sslh_ctx *c, const char *op, sslh_tensor 
     in[1] = gamma;
     in[2] = beta;
     node = sslh_i_record(c, op, sslh_i_layer_norm_back, out, in, 3);
-    if (node) node->i[0] = rms;
+    if (node) {
+        node->i[0] = rms;
+        node->f[0] = f.eps; /* for >>onnx */
+    }
     sslh_i_save(c, node, stats);
     return sslh_i_end(c, op, present, n, out);
 }
@@ -44983,7 +45015,9 @@ SSLH_DEF int sslh_bits_ok(sslh_ctx *c) {
      >>folders    sslh_load_images: a file, a folder of files, a folder of class folders
      >>recordings sslh_load_audio: the same for sound, with labels from the names of the files
      >>clips      sslh_load_clips: folders of numbered frames; clips that are made of images
-     >>weights    safetensors: nets, checkpoints; features of 8-bit images
+     >>pickles    what PyTorch saves, read without running it
+     >>weights    safetensors and PyTorch's files: nets, checkpoints; features of 8-bit images
+     >>onnx       nets as ONNX graphs
      >>words      words counted and found by name; files of word vectors
      >>tokenizers text as numbers, and back
      >>histories  sslh_load_items: lines of user, item and time
@@ -48377,10 +48411,11 @@ SSLH_DEF void sslh_save_wav(sslh_ctx *c, const char *path, const float *samples,
 /* The writer comes first, then the reader, whose two functions the table of >>readers names. */
 
 /* Writes the header byte for byte as NumPy does, because small parsers rely on it: the text is padded so that the data
-   begin at a multiple of 64. Returns the size of a file of `count` 4-byte values; with out NULL that is all it does. */
-SSLH_I_FN size_t sslh_i_npy_header(sslh_shape shape, size_t count, uint8_t *out) {
+   begin at a multiple of 64. descr: the type of the values, "<f4"; its last digit is their bytes. Returns the size of a
+   file of `count` values; with out NULL that is all it does. */
+SSLH_I_FN size_t sslh_i_npy_header(const char *descr, sslh_shape shape, size_t count, uint8_t *out) {
     char text[192];
-    int n = snprintf(text, sizeof text, "{'descr': '<f4', 'fortran_order': False, 'shape': (");
+    int n = snprintf(text, sizeof text, "{'descr': '%s', 'fortran_order': False, 'shape': (", descr);
     for (int i = 0; i < shape.ndim; i++)
         n += snprintf(text + n, sizeof text - (size_t)n, "%s%d%s", i ? ", " : "", shape.size[i],
                       shape.ndim == 1 ? "," : "");
@@ -48394,7 +48429,7 @@ SSLH_I_FN size_t sslh_i_npy_header(sslh_shape shape, size_t count, uint8_t *out)
         memcpy(out + 10, text, (size_t)n);
         out[data - 1] = '\n';
     }
-    return data + 4 * count;
+    return data + (size_t)(descr[2] - '0') * count;
 }
 
 SSLH_DEF void sslh_save_npy(sslh_ctx *c, const char *path, sslh_shape shape, const float *values) {
@@ -48405,10 +48440,10 @@ SSLH_DEF void sslh_save_npy(sslh_ctx *c, const char *path, sslh_shape shape, con
         sslh_fail(c, SSLH_E_USAGE, "sslh_save_npy: %s", values ? "too many values" : "values is NULL");
         return;
     }
-    size_t size = sslh_i_npy_header(shape, count, NULL), at = size - 4 * count;
+    size_t size = sslh_i_npy_header("<f4", shape, count, NULL), at = size - 4 * count;
     uint8_t *file = (uint8_t *)sslh_i_alloc(c, size);
     if (!file) return;
-    sslh_i_npy_header(shape, count, file);
+    sslh_i_npy_header("<f4", shape, count, file);
     for (size_t i = 0; i < count; i++) sslh_i_put_le32(file + at + 4 * i, sslh_i_float_bits(values[i]));
     sslh_i_write_whole(c, "sslh_save_npy", path, file, size);
     sslh_i_free(c, file);
@@ -48615,7 +48650,7 @@ typedef struct sslh_i_zip {
 } sslh_i_zip;
 
 typedef struct sslh_i_member {
-    char           name[256]; /* without .npy */
+    char           name[300]; /* without .npy */
     int            array;     /* the name ended with .npy */
     const uint8_t *p;         /* (packed); packed and size: bytes before and after unpacking */
     size_t         packed, size;
@@ -48663,7 +48698,7 @@ SSLH_I_FN int sslh_i_zip_next(sslh_i_zip *z, sslh_i_member *m) {
     if (sslh_i_le16(e + 8) & 1) return sslh_i_bad(s, z->at, "the archive is encrypted");
     if (m->method != 0 && m->method != 8)
         return sslh_i_bad(s, z->at, "packed by method %d (0 and 8 are read)", m->method);
-    if (n >= sizeof m->name) return sslh_i_bad(s, z->at, "a name of more than 255 bytes");
+    if (n >= sizeof m->name) return sslh_i_bad(s, z->at, "a name of more than 299 bytes");
     if (memchr(e + 46, 0, n)) return sslh_i_bad(s, z->at, "a name with a zero byte in it");
     memcpy(m->name, e + 46, n);
     m->array = sslh_i_has_suffix(m->name, ".npy");
@@ -48705,11 +48740,14 @@ SSLH_I_FN sslh_i_source sslh_i_zip_unpack(const sslh_i_zip *z, const sslh_i_memb
     return out;
 }
 
+/* Is it the pickle of a file of PyTorch? */
+SSLH_I_FN int sslh_i_is_pickle(const sslh_i_member *m) {
+    return !strcmp(m->name, "data.pkl") || sslh_i_has_suffix(m->name, "/data.pkl");
+}
 /* Fails with a message that says what a member without the ending .npy is. */
 SSLH_I_FN int sslh_i_no_array(const sslh_i_zip *z, const sslh_i_member *m) {
-    if (sslh_i_has_suffix(m->name, "data.pkl"))
-        return sslh_i_bad(z->s, 0, "a file of PyTorch, which only Python reads; there: from safetensors.torch import "
-                          "save_file; save_file(torch.load(FILE, 'cpu', weights_only=True), 'x.safetensors')");
+    if (sslh_i_is_pickle(m))
+        return sslh_i_bad(z->s, 0, "a file of PyTorch, which holds weights: sslh_load_weights reads it into a net");
     return sslh_i_bad(z->s, 0, "a zip archive with '%.100s' in it, which is no NumPy array; unpack it", m->name);
 }
 
@@ -51679,7 +51717,401 @@ SSLH_DEF sslh_data sslh_data_moving(sslh_data images, sslh_moving_desc d) {
 }
 
 /* ================================================================================================================== */
-/*  >>weights       safetensors: nets, checkpoints; features of 8-bit images                                          */
+/*  >>pickles       Python's pickles, as far as PyTorch's files of weights need them                                  */
+/* ================================================================================================================== */
+
+/* torch.save writes an object of Python as a pickle: a program for a machine with a stack of values and numbered places
+   (the memo), of which every instruction is one byte with its operands behind it. Python's own machine may call any
+   function that the program names, so that there a file from a stranger can do anything. This machine builds values and
+   calls nothing: the few names in sslh_i_py_classes stand for kinds of values, and every other name, like every other
+   instruction, is refused with a message that says which it was.
+
+     machine                  here
+     stack                    .stack, numbers of values; SSLH_I_PY_MARK where a list of operands begins
+     memo                     .memo, numbers of values + 1; 0: nothing was put there
+     tuple, list, dict        a chain of .cell; in a dict keys and values by turns
+
+   The time and the memory that a pickle takes are proportional to its length: an instruction makes at most one value,
+   and only what lies on the stack goes into a cell. A value may lie in several places, even in itself, so whoever walks
+   through values has to mark where he was. */
+
+enum { SSLH_I_PY_MARK = -1 };
+/* Kinds of values, and the fields of sslh_i_py that they use. */
+enum { SSLH_I_PY_OTHER,   /* None, fractions and what is passed over: none */
+    SSLH_I_PY_NUMBER,     /* number */
+    SSLH_I_PY_TEXT,       /* at, n: bytes of the pickle */
+    SSLH_I_PY_TUPLE, SSLH_I_PY_LIST, SSLH_I_PY_DICT, /* first, last, n: cells */
+    SSLH_I_PY_CLASS,      /* type: its row in sslh_i_py_classes */
+    SSLH_I_PY_STORAGE,    /* type, as above; number: of its elements; at, n: the text of its key */
+    SSLH_I_PY_TENSOR };   /* first, n: cells of what _rebuild_tensor_v2 is called with */
+
+typedef struct sslh_i_py { int kind, type, first, last; int64_t number; size_t at, n; int seen; } sslh_i_py;
+typedef struct sslh_i_py_cell { int value, next; } sslh_i_py_cell; /* next: number of the cell; 0: the last one */
+
+typedef struct sslh_i_pickle {
+    const sslh_i_source *s;
+    size_t          at;     /* of the next instruction */
+    sslh_i_py      *value;
+    sslh_i_py_cell *cell;   /* cell 0 is not used */
+    int            *stack, *memo;
+    size_t          values, cells, depth, value_cap, cell_cap, stack_cap, memo_cap;
+    uint64_t        memos;  /* values that were put into the memo */
+} sslh_i_pickle;
+
+/* What a name may stand for. */
+enum { SSLH_I_PY_MAKES_DICT, SSLH_I_PY_MAKES_TENSOR, SSLH_I_PY_MAKES_PARAMETER, SSLH_I_PY_MAKES_TUPLE,
+    SSLH_I_PY_IS_STORAGE, SSLH_I_PY_IS_IGNORED };
+typedef struct sslh_i_py_class { const char *module, *name; int role; const char *dtype; } sslh_i_py_class;
+/* dtype: that of safetensors. Ignored are things that lie beside the weights in files of whole runs. */
+static const sslh_i_py_class sslh_i_py_classes[] = {
+    {"collections", "OrderedDict", SSLH_I_PY_MAKES_DICT, NULL},
+    {"torch._utils", "_rebuild_tensor_v2", SSLH_I_PY_MAKES_TENSOR, NULL},
+    {"torch._utils", "_rebuild_parameter", SSLH_I_PY_MAKES_PARAMETER, NULL},
+    {"torch", "Size", SSLH_I_PY_MAKES_TUPLE, NULL},
+    {"torch", "FloatStorage", SSLH_I_PY_IS_STORAGE, "F32"}, {"torch", "HalfStorage", SSLH_I_PY_IS_STORAGE, "F16"},
+    {"torch", "BFloat16Storage", SSLH_I_PY_IS_STORAGE, "BF16"}, {"torch", "DoubleStorage", SSLH_I_PY_IS_STORAGE, "F64"},
+    {"torch", "LongStorage", SSLH_I_PY_IS_STORAGE, "I64"}, {"torch", "IntStorage", SSLH_I_PY_IS_STORAGE, "I32"},
+    {"torch", "ShortStorage", SSLH_I_PY_IS_STORAGE, "I16"}, {"torch", "CharStorage", SSLH_I_PY_IS_STORAGE, "I8"},
+    {"torch", "ByteStorage", SSLH_I_PY_IS_STORAGE, "U8"}, {"torch", "BoolStorage", SSLH_I_PY_IS_STORAGE, "BOOL"},
+    {"argparse", "Namespace", SSLH_I_PY_IS_IGNORED, NULL}, {"torch", "device", SSLH_I_PY_IS_IGNORED, NULL},
+    {"collections", "Counter", SSLH_I_PY_IS_IGNORED, NULL}, {"collections", "defaultdict", SSLH_I_PY_IS_IGNORED, NULL},
+    {"numpy", "dtype", SSLH_I_PY_IS_IGNORED, NULL}, {"numpy.core.multiarray", "scalar", SSLH_I_PY_IS_IGNORED, NULL},
+    {"numpy._core.multiarray", "scalar", SSLH_I_PY_IS_IGNORED, NULL}, {"_codecs", "encode", SSLH_I_PY_IS_IGNORED, NULL},
+    {"torch", "float16", SSLH_I_PY_IS_IGNORED, NULL}, {"torch", "float32", SSLH_I_PY_IS_IGNORED, NULL},
+    {"torch", "bfloat16", SSLH_I_PY_IS_IGNORED, NULL}, {"builtins", "dict", SSLH_I_PY_IS_IGNORED, NULL},
+    {"builtins", "list", SSLH_I_PY_IS_IGNORED, NULL}, {"builtins", "int", SSLH_I_PY_IS_IGNORED, NULL}};
+
+/* --- values, the stack, chains of cells --- */
+
+/* Pushes a value that is there. */
+SSLH_I_FN int sslh_i_py_push_value(sslh_i_pickle *p, int value) {
+    if (!sslh_i_make_room(p->s->c, (void **)(void *)&p->stack, &p->stack_cap, p->depth + 1, sizeof *p->stack)) return 0;
+    p->stack[p->depth++] = value;
+    return 1;
+}
+/* Makes a value of this kind and pushes it. Its number, or -1 and an error. */
+SSLH_I_FN int sslh_i_py_push(sslh_i_pickle *p, int kind) {
+    if (p->values > INT_MAX / 2) {
+        sslh_i_bad(p->s, p->at, "a pickle of more than a thousand million values");
+        return -1;
+    }
+    if (!sslh_i_make_room(p->s->c, (void **)(void *)&p->value, &p->value_cap, p->values + 1, sizeof *p->value) ||
+        !sslh_i_py_push_value(p, (int)p->values)) return -1;
+    memset(&p->value[p->values], 0, sizeof *p->value);
+    p->value[p->values].kind = kind;
+    return (int)p->values++;
+}
+SSLH_I_FN int sslh_i_py_push_number(sslh_i_pickle *p, int64_t number) {
+    int v = sslh_i_py_push(p, SSLH_I_PY_NUMBER);
+    if (v >= 0) p->value[v].number = number;
+    return v >= 0;
+}
+/* Are the n topmost things on the stack values? 0 and an error when there are too few, or marks among them. */
+SSLH_I_FN int sslh_i_py_has(const sslh_i_pickle *p, size_t n) {
+    size_t i;
+    for (i = 0; i < n; i++)
+        if (p->depth < n || p->stack[p->depth - 1 - i] == SSLH_I_PY_MARK)
+            return sslh_i_bad(p->s, p->at, "the pickle takes a value from an empty stack");
+    return 1;
+}
+/* Takes a value off the stack; -1 and an error when none is there. */
+SSLH_I_FN int sslh_i_py_pop(sslh_i_pickle *p) { return sslh_i_py_has(p, 1) ? p->stack[--p->depth] : -1; }
+/* The kind of a value; that of number -1 is none. */
+SSLH_I_FN int sslh_i_py_is(const sslh_i_pickle *p, int value, int kind) {
+    return value >= 0 && p->value[value].kind == kind;
+}
+/* Appends a value to a tuple, list or dict. */
+SSLH_I_FN int sslh_i_py_add(sslh_i_pickle *p, int owner, int value) {
+    sslh_i_py *o;
+    if (!p->cells) p->cells = 1;
+    if (!sslh_i_make_room(p->s->c, (void **)(void *)&p->cell, &p->cell_cap, p->cells + 1, sizeof *p->cell)) return 0;
+    o = &p->value[owner];
+    p->cell[p->cells].value = value;
+    p->cell[p->cells].next = 0;
+    if (o->n) p->cell[o->last].next = (int)p->cells;
+    else o->first = (int)p->cells;
+    o->last = (int)p->cells++;
+    o->n++;
+    return 1;
+}
+/* The place on the stack above the last mark; 0 and an error when there is no mark. */
+SSLH_I_FN size_t sslh_i_py_marked(sslh_i_pickle *p) {
+    size_t from = p->depth;
+    while (from && p->stack[from - 1] != SSLH_I_PY_MARK) from--;
+    if (!from) sslh_i_bad(p->s, p->at, "the pickle has no mark on its stack");
+    return from;
+}
+/* A tuple or list of what lies on the stack from place `from` on, in its place. down: how many marks are below it. */
+SSLH_I_FN int sslh_i_py_gather(sslh_i_pickle *p, int kind, size_t from, size_t down) {
+    const size_t end = p->depth;
+    int owner = sslh_i_py_push(p, kind), ok = owner >= 0;
+    size_t i;
+    for (i = from; ok && i < end; i++) {
+        ok = sslh_i_py_add(p, owner, p->stack[i]);
+    }
+    p->depth = from - down;
+    return ok && sslh_i_py_push_value(p, owner);
+}
+/* Moves what lies on the stack from place `from` on into the list or dict below it; what is passed over takes
+   nothing. */
+SSLH_I_FN int sslh_i_py_extend(sslh_i_pickle *p, size_t from, size_t down, int kind) {
+    const size_t end = p->depth;
+    int owner, ok = 1;
+    size_t i;
+    if (from < down + 1 || p->stack[from - down - 1] == SSLH_I_PY_MARK)
+        return sslh_i_bad(p->s, p->at, "the pickle fills a list or dictionary that is not there");
+    owner = p->stack[from - down - 1];
+    if (!sslh_i_py_is(p, owner, kind) && !sslh_i_py_is(p, owner, SSLH_I_PY_OTHER))
+        return sslh_i_bad(p->s, p->at, "the pickle fills what is no list or dictionary");
+    if (kind == SSLH_I_PY_DICT && (end - from) % 2) return sslh_i_bad(p->s, p->at, "a key without a value");
+    for (i = from; ok && i < end && sslh_i_py_is(p, owner, kind); i++) ok = sslh_i_py_add(p, owner, p->stack[i]);
+    p->depth = from - down;
+    return ok;
+}
+
+/* --- operands --- */
+
+/* The n bytes behind the instruction; NULL and an error when the pickle has fewer. */
+SSLH_I_FN const uint8_t *sslh_i_py_take(sslh_i_pickle *p, uint64_t n) {
+    const uint8_t *bytes = p->s->p + p->at;
+    if (n > (uint64_t)(p->s->size - p->at)) {
+        sslh_i_bad(p->s, p->at, "the pickle ends early");
+        return NULL;
+    }
+    p->at += (size_t)n;
+    return bytes;
+}
+/* A number of n bytes, up to 8, little-endian, into *out. */
+SSLH_I_FN int sslh_i_py_uint(sslh_i_pickle *p, int n, uint64_t *out) {
+    const uint8_t *bytes = sslh_i_py_take(p, (uint64_t)n);
+    *out = 0;
+    for (int i = 0; bytes && i < n; i++) *out |= (uint64_t)bytes[i] << (8 * i);
+    return bytes != NULL;
+}
+/* A text or bytes, whose length is a number of n bytes. */
+SSLH_I_FN int sslh_i_py_text(sslh_i_pickle *p, int n) {
+    uint64_t length;
+    int v;
+    if (!sslh_i_py_uint(p, n, &length) || !sslh_i_py_take(p, length)) return 0;
+    v = sslh_i_py_push(p, SSLH_I_PY_TEXT);
+    if (v < 0) return 0;
+    p->value[v].n = (size_t)length;
+    p->value[v].at = p->at - (size_t)length;
+    return 1;
+}
+/* A number in two's complement of as many bytes as the first byte says; larger than 64 bits it is passed over. */
+SSLH_I_FN int sslh_i_py_long(sslh_i_pickle *p) {
+    uint64_t n, v = 0;
+    const uint8_t *bytes;
+    if (!sslh_i_py_uint(p, 1, &n) || (bytes = sslh_i_py_take(p, n)) == NULL) return 0;
+    if (n > 8) return sslh_i_py_push(p, SSLH_I_PY_OTHER) >= 0;
+    for (uint64_t i = 0; i < n; i++) v |= (uint64_t)bytes[i] << (8 * i);
+    if (n && n < 8 && bytes[n - 1] & 0x80) v |= ~(uint64_t)0 << (8 * n);
+    return sslh_i_py_push_number(p, v >> 63 ? -(int64_t)(~v) - 1 : (int64_t)v);
+}
+/* One line of text, without its end, as a place and a length. */
+SSLH_I_FN int sslh_i_py_line(sslh_i_pickle *p, size_t *at, size_t *n) {
+    const uint8_t *end = (const uint8_t *)memchr(p->s->p + p->at, '\n', p->s->size - p->at);
+    if (!end) return sslh_i_bad(p->s, p->at, "the pickle ends early");
+    *at = p->at;
+    *n = (size_t)(end - p->s->p) - p->at;
+    p->at += *n + 1;
+    return 1;
+}
+
+/* --- names, and what is made by them --- */
+
+/* Pushes the class of this module and name; another one is an error that names it. */
+SSLH_I_FN int sslh_i_py_class_of(sslh_i_pickle *p, size_t module, size_t modules, size_t name, size_t names) {
+    const char *text = (const char *)p->s->p;
+    char shown[2][48];
+    int i;
+    for (i = 0; i < SSLH_I_LENGTH(sslh_i_py_classes); i++) {
+        const sslh_i_py_class *k = &sslh_i_py_classes[i];
+        int v;
+        if (strlen(k->module) != modules || memcmp(k->module, text + module, modules) != 0 ||
+            strlen(k->name) != names || memcmp(k->name, text + name, names) != 0) continue;
+        v = sslh_i_py_push(p, SSLH_I_PY_CLASS);
+        if (v >= 0) p->value[v].type = i;
+        return v >= 0;
+    }
+    return sslh_i_bad(p->s, module, "the file asks for %s.%s, which weights do not need; save them alone: "
+                      "torch.save(model.state_dict(), FILE)", sslh_i_quote(shown[0], text + module, modules),
+                      sslh_i_quote(shown[1], text + name, names));
+}
+/* The same for module and name as texts on the stack. */
+SSLH_I_FN int sslh_i_py_class_on_stack(sslh_i_pickle *p) {
+    const int name = sslh_i_py_pop(p), module = name < 0 ? -1 : sslh_i_py_pop(p);
+    if (module < 0) return 0;
+    if (!sslh_i_py_is(p, name, SSLH_I_PY_TEXT) || !sslh_i_py_is(p, module, SSLH_I_PY_TEXT))
+        return sslh_i_bad(p->s, p->at, "the pickle asks for what has no name");
+    return sslh_i_py_class_of(p, p->value[module].at, p->value[module].n, p->value[name].at, p->value[name].n);
+}
+/* Calls nothing: a class and its arguments, both on the stack, are replaced by the value that they stand for. */
+SSLH_I_FN int sslh_i_py_make(sslh_i_pickle *p) {
+    int args = sslh_i_py_pop(p), what = args < 0 ? -1 : sslh_i_py_pop(p), v, first;
+    if (what < 0) return 0;
+    if (sslh_i_py_is(p, what, SSLH_I_PY_OTHER)) return sslh_i_py_push(p, SSLH_I_PY_OTHER) >= 0;
+    if (!sslh_i_py_is(p, what, SSLH_I_PY_CLASS) || !sslh_i_py_is(p, args, SSLH_I_PY_TUPLE))
+        return sslh_i_bad(p->s, p->at, "the pickle calls what is no class");
+    first = p->value[args].n ? p->cell[p->value[args].first].value : -1;
+    switch (sslh_i_py_classes[p->value[what].type].role) {
+    case SSLH_I_PY_MAKES_DICT:
+        if (first >= 0) return sslh_i_bad(p->s, p->at, "an OrderedDict that is made with contents");
+        return sslh_i_py_push(p, SSLH_I_PY_DICT) >= 0;
+    case SSLH_I_PY_MAKES_TENSOR:
+        v = sslh_i_py_push(p, SSLH_I_PY_TENSOR);
+        if (v < 0) return 0;
+        p->value[v].first = p->value[args].first;
+        p->value[v].n = p->value[args].n;
+        return 1;
+    case SSLH_I_PY_MAKES_PARAMETER:
+        if (!sslh_i_py_is(p, first, SSLH_I_PY_TENSOR)) return sslh_i_bad(p->s, p->at, "a parameter without a tensor");
+        return sslh_i_py_push_value(p, first);
+    case SSLH_I_PY_MAKES_TUPLE:
+        if (!sslh_i_py_is(p, first, SSLH_I_PY_TUPLE)) return sslh_i_bad(p->s, p->at, "a size without numbers");
+        return sslh_i_py_push_value(p, first);
+    case SSLH_I_PY_IS_IGNORED: return sslh_i_py_push(p, SSLH_I_PY_OTHER) >= 0;
+    default: return sslh_i_bad(p->s, p->at, "the pickle calls a storage");
+    }
+}
+/* The value number i of a tuple, list or dict, -1 when it is shorter. For short ones. */
+SSLH_I_FN int sslh_i_py_at(const sslh_i_pickle *p, const sslh_i_py *o, size_t i) {
+    int at = o->first;
+    if (i >= o->n) return -1;
+    while (i--) at = p->cell[at].next;
+    return p->cell[at].value;
+}
+/* A storage, from ("storage", class, key, device, number of elements) on the stack. In old files there is a sixth
+   value; unless it is None, the storage is a part of another one, which PyTorch no longer writes. */
+SSLH_I_FN int sslh_i_py_storage(sslh_i_pickle *p) {
+    int id = sslh_i_py_pop(p), kind, key, count, v;
+    if (id < 0) return 0;
+    if (!sslh_i_py_is(p, id, SSLH_I_PY_TUPLE) || p->value[id].n < 5 || p->value[id].n > 6)
+        return sslh_i_bad(p->s, p->at, "a storage is no tuple of five values");
+    kind = sslh_i_py_at(p, &p->value[id], 1);
+    key = sslh_i_py_at(p, &p->value[id], 2);
+    count = sslh_i_py_at(p, &p->value[id], 4);
+    if (!sslh_i_py_is(p, kind, SSLH_I_PY_CLASS) || !sslh_i_py_is(p, key, SSLH_I_PY_TEXT) ||
+        !sslh_i_py_is(p, count, SSLH_I_PY_NUMBER) || p->value[count].number < 0 ||
+        sslh_i_py_classes[p->value[kind].type].role != SSLH_I_PY_IS_STORAGE)
+        return sslh_i_bad(p->s, p->at, "a storage without its type, key or size");
+    if (p->value[id].n == 6 && !sslh_i_py_is(p, sslh_i_py_at(p, &p->value[id], 5), SSLH_I_PY_OTHER))
+        return sslh_i_bad(p->s, p->at, "a storage that is a part of another one; save the file anew with a PyTorch of "
+                          "today");
+    v = sslh_i_py_push(p, SSLH_I_PY_STORAGE);
+    if (v < 0) return 0;
+    p->value[v].type = p->value[kind].type;
+    p->value[v].number = p->value[count].number;
+    p->value[v].at = p->value[key].at;
+    p->value[v].n = p->value[key].n;
+    return 1;
+}
+
+/* --- the machine --- */
+
+/* Puts the value on top of the stack into place `index` of the memo. A pickle has fewer places than bytes. */
+SSLH_I_FN int sslh_i_py_remember(sslh_i_pickle *p, uint64_t index) {
+    if (!p->depth || p->stack[p->depth - 1] == SSLH_I_PY_MARK)
+        return sslh_i_bad(p->s, p->at, "the pickle remembers a value that is not there");
+    if (index >= (uint64_t)p->s->size) return sslh_i_bad(p->s, p->at, "the pickle's memo is longer than the pickle");
+    if (!sslh_i_make_room(p->s->c, (void **)(void *)&p->memo, &p->memo_cap, (size_t)index + 1, sizeof *p->memo))
+        return 0;
+    p->memo[index] = p->stack[p->depth - 1] + 1;
+    p->memos++;
+    return 1;
+}
+SSLH_I_FN int sslh_i_py_recall(sslh_i_pickle *p, uint64_t index) {
+    if (index >= (uint64_t)p->memo_cap || !p->memo[index])
+        return sslh_i_bad(p->s, p->at, "the pickle recalls what it did not remember");
+    return sslh_i_py_push_value(p, p->memo[index] - 1);
+}
+/* The instructions that push a number or a text; -1: op is another one. */
+SSLH_I_FN int sslh_i_py_constant(sslh_i_pickle *p, uint8_t op) {
+    uint64_t v;
+    switch (op) {
+    case 'N': return sslh_i_py_push(p, SSLH_I_PY_OTHER) >= 0;                            /* None */
+    case 0x88: case 0x89: return sslh_i_py_push_number(p, op == 0x88);                   /* True, False */
+    case 'K': return sslh_i_py_uint(p, 1, &v) && sslh_i_py_push_number(p, (int64_t)v);
+    case 'M': return sslh_i_py_uint(p, 2, &v) && sslh_i_py_push_number(p, (int64_t)v);
+    case 'J': return sslh_i_py_uint(p, 4, &v) && sslh_i_py_push_number(p, (int64_t)v - (v >> 31 ? 4294967296 : 0));
+    case 0x8a: return sslh_i_py_long(p);
+    case 'G': return sslh_i_py_uint(p, 8, &v) && sslh_i_py_push(p, SSLH_I_PY_OTHER) >= 0; /* a fraction */
+    case 'U': case 'C': case 0x8c: return sslh_i_py_text(p, 1);
+    case 'X': case 'T': case 'B': return sslh_i_py_text(p, 4);
+    case 0x8d: case 0x8e: return sslh_i_py_text(p, 8);
+    default: return -1;
+    }
+}
+/* Executes one instruction other than those; its operands are at p->at. */
+SSLH_I_FN int sslh_i_py_instruction(sslh_i_pickle *p, uint8_t op) {
+    size_t from, at[2], n[2];
+    uint64_t v;
+    switch (op) {
+    case 0x80: return sslh_i_py_take(p, 1) != NULL;  /* the protocol, and the length of a frame: nothing to do */
+    case 0x95: return sslh_i_py_take(p, 8) != NULL;
+    case '(': return sslh_i_py_push_value(p, SSLH_I_PY_MARK);
+    case '0': return sslh_i_py_pop(p) >= 0;
+    case '1': return (from = sslh_i_py_marked(p)) > 0 && (p->depth = from - 1, 1);
+    case '}': case 0x8f: return sslh_i_py_push(p, op == '}' ? SSLH_I_PY_DICT : SSLH_I_PY_OTHER) >= 0; /* {}, set() */
+    case ']': return sslh_i_py_push(p, SSLH_I_PY_LIST) >= 0;
+    case ')': return sslh_i_py_push(p, SSLH_I_PY_TUPLE) >= 0;
+    case 't': case 'l': return (from = sslh_i_py_marked(p)) > 0 &&
+                               sslh_i_py_gather(p, op == 't' ? SSLH_I_PY_TUPLE : SSLH_I_PY_LIST, from, 1);
+    case 0x85: case 0x86: case 0x87:                 /* tuples of one, two and three */
+        from = (size_t)(op - 0x84);
+        return sslh_i_py_has(p, from) && sslh_i_py_gather(p, SSLH_I_PY_TUPLE, p->depth - from, 0);
+    case 's': case 'a':                              /* one entry of a dict, one of a list */
+        from = op == 's' ? 2 : 1;
+        return sslh_i_py_has(p, from) &&
+               sslh_i_py_extend(p, p->depth - from, 0, op == 's' ? SSLH_I_PY_DICT : SSLH_I_PY_LIST);
+    case 'u': case 'e': case 0x90:                   /* several, from the mark on; 0x90: of a set */
+        return (from = sslh_i_py_marked(p)) > 0 &&
+               sslh_i_py_extend(p, from, 1, op == 'u' ? SSLH_I_PY_DICT : SSLH_I_PY_LIST);
+    case 'q': return sslh_i_py_uint(p, 1, &v) && sslh_i_py_remember(p, v);
+    case 'r': return sslh_i_py_uint(p, 4, &v) && sslh_i_py_remember(p, v);
+    case 0x94: return sslh_i_py_remember(p, p->memos);
+    case 'h': return sslh_i_py_uint(p, 1, &v) && sslh_i_py_recall(p, v);
+    case 'j': return sslh_i_py_uint(p, 4, &v) && sslh_i_py_recall(p, v);
+    case 'c':
+        return sslh_i_py_line(p, &at[0], &n[0]) && sslh_i_py_line(p, &at[1], &n[1]) &&
+               sslh_i_py_class_of(p, at[0], n[0], at[1], n[1]);
+    case 0x93: return sslh_i_py_class_on_stack(p);
+    case 'R': case 0x81: return sslh_i_py_make(p);
+    case 'b': return sslh_i_py_pop(p) >= 0;          /* attributes of an object, which are passed over */
+    case 'Q': return sslh_i_py_storage(p);
+    default:
+        return sslh_i_bad(p->s, p->at - 1, "the instruction 0x%02x of the pickle is none that files of weights have; "
+                          "save them with torch.save, protocol 2", op);
+    }
+}
+
+SSLH_I_FN void sslh_i_pickle_close(sslh_i_pickle *p) {
+    sslh_i_free(p->s->c, p->value);
+    sslh_i_free(p->s->c, p->cell);
+    sslh_i_free(p->s->c, p->stack);
+    sslh_i_free(p->s->c, p->memo);
+}
+
+/* Runs the pickle that begins at byte `at` of the source, and returns the number of the value that it makes, or -1 and
+   an error; sslh_i_pickle_close in both cases. p->at is then behind its end. */
+SSLH_I_FN int sslh_i_pickle_run(sslh_i_pickle *p, const sslh_i_source *s, size_t at) {
+    memset(p, 0, sizeof *p);
+    p->s = s;
+    p->at = at;
+    for (;;) {
+        const uint8_t *op = sslh_i_py_take(p, 1);
+        int done;
+        if (!op) return -1;
+        if (*op == '.') return sslh_i_py_pop(p);
+        done = sslh_i_py_constant(p, *op);
+        if (done < 0) done = sslh_i_py_instruction(p, *op);
+        if (!done) return -1;
+    }
+}
+
+/* ================================================================================================================== */
+/*  >>weights       nets and checkpoints in files; features of 8-bit images                                           */
 /* ================================================================================================================== */
 
 /* A safetensors file consists of 8 bytes with the length of the header, little-endian, the header in JSON, and the data
@@ -51949,14 +52381,16 @@ SSLH_I_FN void sslh_i_st_write(sslh_ctx *c, const char *fn, const char *path, ss
 typedef struct sslh_i_st_tensor {
     const char *name;
     int         dtype, ndim, used; /* used: the net has a tensor of this name */
+    int         strided;           /* its elements lie apart, as .stride has it, in elements; 0: one behind the other */
     uint64_t    shape[SSLH_I_ST_DIMS];
+    size_t      stride[SSLH_I_ST_DIMS];
     size_t      begin, end;
 } sslh_i_st_tensor;
 
 typedef struct sslh_i_st {
     sslh_ctx         *c;
     const char       *fn, *file;   /* for messages */
-    const char       *what;        /* NULL: the header of a safetensors file, which begins at byte 8 */
+    const char       *what;        /* for messages; NULL: the header of a safetensors file, which begins at byte 8 */
     const char       *at, *end;    /* the part of the JSON that is not parsed yet */
     const char       *start, *crc; /* crc: the digits of the file's CRC, or NULL */
     char             *text, *pool; /* unescaped strings, each with a final zero */
@@ -52179,6 +52613,18 @@ SSLH_I_FN int sslh_i_st_by_name(const void *a, const void *b) {
     return strcmp(((const sslh_i_st_tensor *)a)->name, ((const sslh_i_st_tensor *)b)->name);
 }
 
+/* Sorts the tensors by their names, none of which may be there twice. */
+SSLH_I_FN int sslh_i_st_names(const sslh_i_st *s) {
+    int i;
+    qsort(s->tensor, (size_t)s->n, sizeof *s->tensor, sslh_i_st_by_name);
+    for (i = 1; i < s->n; i++)
+        if (strcmp(s->tensor[i - 1].name, s->tensor[i].name) == 0) {
+            char why[200];
+            snprintf(why, sizeof why, "the name '%.150s' twice", s->tensor[i].name);
+            return sslh_i_st_bad(s, why);
+        }
+    return 1;
+}
 /* Checks that the tensors fill the data without gap or overlap, that the size of each is that of its shape, and that no
    name is there twice. Leaves the tensors sorted by name. */
 SSLH_I_FN int sslh_i_st_check(sslh_i_st *s) {
@@ -52203,14 +52649,7 @@ SSLH_I_FN int sslh_i_st_check(sslh_i_st *s) {
             return sslh_i_st_bad(s, "a tensor's size is not that of its shape");
     }
     if (at != s->data_size) return sslh_i_st_bad(s, "bytes after the last tensor, or too few");
-    qsort(s->tensor, (size_t)s->n, sizeof *s->tensor, sslh_i_st_by_name);
-    for (i = 1; i < s->n; i++)
-        if (strcmp(s->tensor[i - 1].name, s->tensor[i].name) == 0) {
-            char why[200];
-            snprintf(why, sizeof why, "the name '%.150s' twice", s->tensor[i].name);
-            return sslh_i_st_bad(s, why);
-        }
-    return 1;
+    return sslh_i_st_names(s);
 }
 
 SSLH_I_FN void sslh_i_st_close(sslh_i_st *s) {
@@ -52305,13 +52744,314 @@ SSLH_I_FN int sslh_i_st_add_array(sslh_i_st *s, const sslh_i_zip *z, const sslh_
     return count > 0;
 }
 
-/* Reads the arrays of NumPy's archive (.npz) as tensors. 0 and an error when it is none. */
-SSLH_I_FN int sslh_i_st_open_npz(sslh_i_st *s, const uint8_t *bytes, size_t size) {
+/* --- files of PyTorch --------------------------------------------------------------------------------------------- */
+
+/* torch.save has written two formats. Since 1.6 (2020) it is a zip archive, every member stored as it is:
+   FOLDER/data.pkl is the pickle, FOLDER/data/KEY the bytes of one storage each. Before, and with
+   _use_new_zipfile_serialization=False, it is five pickles (a magic number, a version, the sizes of types, the object,
+   the list of the storages' keys) and then, in the order of that list, each storage as its number of elements, 8
+   bytes, and its bytes.
+
+   A tensor is a view of a storage: offset, sizes and strides, all in elements, and several tensors may share one.
+   Nothing is copied here: the list of tensors says where in the file each of them lies. So a small file cannot
+   demand much memory, however large the tensors are that it describes. */
+
+/* The bytes of one storage. */
+typedef struct sslh_i_pt_storage {
+    const uint8_t *key, *p; /* (n), (size); p NULL: not found yet */
+    size_t         n, size;
+    uint64_t       count;   /* of its elements; for files of the old format */
+    uint32_t       crc;     /* 0: none, or checked */
+} sslh_i_pt_storage;
+
+typedef struct sslh_i_pt {
+    sslh_i_st         *st;
+    sslh_i_source      file, pickle;  /* the whole file; what holds the pickle, which is closed at the end */
+    sslh_i_pickle      object;
+    int                root;
+    sslh_i_pt_storage *storage;       /* sorted by their keys */
+    size_t             storages;
+    size_t             names;         /* bytes of all names, with their zeros */
+    int                pass;          /* 1: tensors are counted, 2: they are listed */
+    int                wrapped;       /* the weights are one entry of what the file holds */
+} sslh_i_pt;
+
+SSLH_I_FN int sslh_i_pt_by_key(const void *a, const void *b) {
+    const sslh_i_pt_storage *x = (const sslh_i_pt_storage *)a, *y = (const sslh_i_pt_storage *)b;
+    if (x->n != y->n) return x->n < y->n ? -1 : 1;
+    return memcmp(x->key, y->key, x->n);
+}
+/* The storage with this key, or NULL. */
+SSLH_I_FN sslh_i_pt_storage *sslh_i_pt_find(const sslh_i_pt *pt, const uint8_t *key, size_t n) {
+    sslh_i_pt_storage wanted;
+    memset(&wanted, 0, sizeof wanted);
+    wanted.key = key;
+    wanted.n = n;
+    return (sslh_i_pt_storage *)bsearch(&wanted, pt->storage, pt->storages, sizeof wanted, sslh_i_pt_by_key);
+}
+/* Bytes of an element of a storage's type; *dtype is its number. */
+SSLH_I_FN size_t sslh_i_pt_each(const sslh_i_py *storage, int *dtype) {
+    const char *name = sslh_i_py_classes[storage->type].dtype;
+    for (*dtype = 0; strcmp(sslh_i_st_types[*dtype].name, name) != 0; ++*dtype) {}
+    return (size_t)sslh_i_st_types[*dtype].bits / 8;
+}
+
+/* Where tensor f lies, from the arguments of _rebuild_tensor_v2: storage, offset, sizes, strides, and what is no matter
+   here. Its last element must lie in the storage. */
+SSLH_I_FN int sslh_i_pt_place(sslh_i_pt *pt, const sslh_i_py *tensor, sslh_i_st_tensor *f) {
+    const sslh_i_pickle *p = &pt->object;
+    const int storage = sslh_i_py_at(p, tensor, 0), offset = sslh_i_py_at(p, tensor, 1),
+              sizes = sslh_i_py_at(p, tensor, 2), strides = sslh_i_py_at(p, tensor, 3);
+    sslh_i_pt_storage *bytes;
+    size_t each, count = 1, last;
+    int k, empty = 0;
+    if (!sslh_i_py_is(p, storage, SSLH_I_PY_STORAGE) || !sslh_i_py_is(p, offset, SSLH_I_PY_NUMBER) ||
+        !sslh_i_py_is(p, sizes, SSLH_I_PY_TUPLE) || !sslh_i_py_is(p, strides, SSLH_I_PY_TUPLE) ||
+        p->value[sizes].n != p->value[strides].n || p->value[offset].number < 0)
+        return sslh_i_bad(&pt->file, 0, "'%.100s' is no tensor with sizes and strides", f->name);
+    if (p->value[sizes].n > SSLH_I_ST_DIMS)
+        return sslh_i_bad(&pt->file, 0, "'%.100s' has more than %d dimensions", f->name, SSLH_I_ST_DIMS);
+    bytes = sslh_i_pt_find(pt, p->s->p + p->value[storage].at, p->value[storage].n);
+    if (!bytes || !bytes->p) return sslh_i_bad(&pt->file, 0, "the values of '%.100s' are not in the file", f->name);
+    if (bytes->crc && sslh_i_crc32(0, bytes->p, bytes->size) != bytes->crc)
+        return sslh_i_bad(&pt->file, (size_t)(bytes->p - pt->file.p), "the CRC-32 of the values of '%.100s' does not "
+                          "match: the file is damaged", f->name);
+    bytes->crc = 0;
+    each = sslh_i_pt_each(&p->value[storage], &f->dtype);
+    f->ndim = (int)p->value[sizes].n;
+    f->strided = 1;
+    last = (size_t)p->value[offset].number;
+    for (k = 0; k < f->ndim; k++) {
+        const int size = sslh_i_py_at(p, &p->value[sizes], (size_t)k);
+        const int stride = sslh_i_py_at(p, &p->value[strides], (size_t)k);
+        size_t span;
+        if (!sslh_i_py_is(p, size, SSLH_I_PY_NUMBER) || !sslh_i_py_is(p, stride, SSLH_I_PY_NUMBER) ||
+            p->value[size].number < 0 || p->value[stride].number < 0)
+            return sslh_i_bad(&pt->file, 0, "'%.100s' has a size or a stride below 0", f->name);
+        f->shape[k] = (uint64_t)p->value[size].number;
+        f->stride[k] = (size_t)p->value[stride].number;
+        if (!f->shape[k]) empty = 1;
+        else if (f->shape[k] > (size_t)-1 || !sslh_i_mul(count, (size_t)f->shape[k], &count) ||
+                 !sslh_i_mul((size_t)f->shape[k] - 1, f->stride[k], &span) || span > (size_t)-1 - last)
+            return sslh_i_bad(&pt->file, 0, "the shape of '%.100s' overflows", f->name);
+        else last += span;
+    }
+    if (!empty && last >= bytes->size / each)
+        return sslh_i_bad(&pt->file, 0, "'%.100s' ends behind its values", f->name);
+    f->begin = empty ? 0 : (size_t)(bytes->p - pt->file.p) + (size_t)p->value[offset].number * each;
+    f->end = f->begin; /* of no use: a view has gaps */
+    return 1;
+}
+
+enum { SSLH_I_PT_NAME = 300, SSLH_I_PT_DEPTH = 8 }; /* longest name; dictionaries inside one another */
+
+/* Counts or lists the tensors of a dictionary and of those inside it, as "outer.inner.name". Keys that are no texts
+   (the numbers in an optimiser's state) have no names, so what they lead to is left out. */
+SSLH_I_FN int sslh_i_pt_walk(sslh_i_pt *pt, int dict, const char *prefix, int depth) {
+    sslh_i_pickle *p = &pt->object;
+    char name[SSLH_I_PT_NAME];
+    int at = p->value[dict].first;
+    size_t i;
+    if (p->value[dict].seen == pt->pass) return 1; /* it is in two places, or inside itself */
+    p->value[dict].seen = pt->pass;
+    for (i = 0; i + 1 < p->value[dict].n; i += 2) {
+        const int k = p->cell[at].value, v = p->cell[p->cell[at].next].value;
+        const sslh_i_py *key = &p->value[k];
+        const char *text = (const char *)p->s->p + key->at;
+        const int tensor = sslh_i_py_is(p, v, SSLH_I_PY_TENSOR);
+        at = p->cell[p->cell[at].next].next;
+        if (key->kind != SSLH_I_PY_TEXT || (!tensor && !sslh_i_py_is(p, v, SSLH_I_PY_DICT))) continue;
+        if (tensor && !depth && pt->wrapped) continue;
+        if (key->n > 250 || strlen(prefix) + key->n + 2 > sizeof name)
+            return sslh_i_bad(p->s, key->at, "a name of more than %d bytes", SSLH_I_PT_NAME - 2);
+        if (memchr(text, 0, key->n) || sslh_i_utf8_bad((const uint8_t *)text, key->n) < key->n)
+            return sslh_i_bad(p->s, key->at, "a name that is not UTF-8, or with a zero byte in it");
+        snprintf(name, sizeof name, "%s%.*s%s", prefix, (int)key->n, text, tensor ? "" : ".");
+        if (!tensor) {
+            if (depth == SSLH_I_PT_DEPTH) continue;
+            if (!sslh_i_pt_walk(pt, v, name, depth + 1)) return 0;
+        } else if (pt->pass == 1) {
+            pt->names += strlen(name) + 1;
+            pt->st->cap++;
+        } else {
+            sslh_i_st_tensor *f = &pt->st->tensor[pt->st->n++];
+            f->name = (const char *)memcpy(pt->st->pool, name, strlen(name) + 1);
+            pt->st->pool += strlen(name) + 1;
+            if (!sslh_i_pt_place(pt, &p->value[v], f)) return 0;
+        }
+    }
+    return 1;
+}
+/* Both passes begin here. A file of a whole run is a dictionary with the weights in one of its entries, which has
+   one of the usual names: their names begin inside it, and tensors beside it (the best accuracy) are none of the
+   weights. */
+SSLH_I_FN int sslh_i_pt_walk_all(sslh_i_pt *pt) {
+    static const char *const usual[] = {"state_dict", "model", "model_state_dict", "net"};
+    const sslh_i_pickle *p = &pt->object;
+    const sslh_i_py *root = &p->value[pt->root];
+    int at = root->first, found = -1, i;
+    size_t k;
+    for (k = 0; k + 1 < root->n; k += 2) {
+        const int v = p->cell[p->cell[at].next].value;
+        const sslh_i_py *key = &p->value[p->cell[at].value];
+        at = p->cell[p->cell[at].next].next;
+        for (i = 0; i < SSLH_I_LENGTH(usual) && found < 0 && key->kind == SSLH_I_PY_TEXT; i++)
+            if (key->n == strlen(usual[i]) && !memcmp(p->s->p + key->at, usual[i], key->n) &&
+                sslh_i_py_is(p, v, SSLH_I_PY_DICT)) found = v;
+    }
+    pt->wrapped = found >= 0;
+    return (found < 0 || sslh_i_pt_walk(pt, found, "", 1)) && sslh_i_pt_walk(pt, pt->root, "", 0);
+}
+/* Lists the tensors of the object in s, which has been read together with its storages. */
+SSLH_I_FN int sslh_i_pt_list(sslh_i_pt *pt) {
+    sslh_i_st *s = pt->st;
+    if (!sslh_i_py_is(&pt->object, pt->root, SSLH_I_PY_DICT))
+        return sslh_i_bad(&pt->file, 0, "the file holds no dictionary of weights; save model.state_dict()");
+    pt->pass = 1;
+    if (!sslh_i_pt_walk_all(pt)) return 0;
+    s->text = s->pool = (char *)sslh_i_alloc(s->c, pt->names + 1);
+    s->tensor = (sslh_i_st_tensor *)sslh_i_alloc(s->c, ((size_t)s->cap + 1) * sizeof *s->tensor);
+    s->data = pt->file.p;
+    pt->pass = 2;
+    return s->text && s->tensor && sslh_i_pt_walk_all(pt) && sslh_i_st_names(s);
+}
+
+/* Finds the pickle and the storages of an archive. */
+SSLH_I_FN int sslh_i_pt_archive(sslh_i_pt *pt) {
+    sslh_i_zip z;
+    sslh_i_member m, data;
+    char folder[300];
+    memset(&data, 0, sizeof data);
+    if (!sslh_i_zip_open(&z, &pt->file)) return 0;
+    pt->storage = (sslh_i_pt_storage *)sslh_i_alloc(pt->st->c, ((size_t)z.left + 1) * sizeof *pt->storage);
+    if (!pt->storage) return 0;
+    while (sslh_i_zip_next(&z, &m))
+        if (sslh_i_is_pickle(&m)) data = m;
+    if (SSLH_I_BAD(pt->st->c)) return 0;
+    pt->pickle = sslh_i_zip_unpack(&z, &data);
+    if (!pt->pickle.p) return 0;
+    snprintf(folder, sizeof folder, "%.*sdata/", (int)(strlen(data.name) - strlen("data.pkl")), data.name);
+    sslh_i_zip_open(&z, &pt->file);
+    for (;;) {
+        const size_t entry = z.at, n = strlen(folder);
+        sslh_i_pt_storage *to = &pt->storage[pt->storages];
+        if (!sslh_i_zip_next(&z, &m)) break;
+        if (!strncmp(m.name, folder, n - 5) && !strcmp(m.name + n - 5, "byteorder") &&
+            (m.packed < 6 || memcmp(m.p, "little", 6) != 0))
+            return sslh_i_bad(&pt->file, (size_t)(m.p - pt->file.p), "its numbers are big-endian; save it on a "
+                              "processor of today");
+        if (strncmp(m.name, folder, n) != 0) continue;
+        if (!m.method && m.packed != m.size)
+            return sslh_i_bad(&pt->file, entry, "'%.100s' is stored and has two sizes", m.name);
+        if (m.method) return sslh_i_bad(&pt->file, (size_t)(m.p - pt->file.p), "'%.100s' is packed, which PyTorch does "
+                                        "not do; unpack the archive and zip it with -0", m.name);
+        to->key = pt->file.p + entry + 46 + n; /* in the list of the archive */
+        to->n = strlen(m.name) - n + (m.array ? 4 : 0);
+        to->p = m.p;
+        to->size = m.size;
+        to->crc = m.crc;
+        pt->storages++;
+    }
+    qsort(pt->storage, pt->storages, sizeof *pt->storage, sslh_i_pt_by_key);
+    pt->root = sslh_i_pickle_run(&pt->object, &pt->pickle, 0);
+    return pt->root >= 0;
+}
+
+/* The storages that the object mentions, sorted, each key once, with the sizes that it gives them. */
+SSLH_I_FN int sslh_i_pt_mentioned(sslh_i_pt *pt) {
+    const sslh_i_pickle *p = &pt->object;
+    size_t i, n = 0, kept = 0;
+    int dtype;
+    for (i = 0; i < p->values; i++) n += p->value[i].kind == SSLH_I_PY_STORAGE;
+    pt->storage = (sslh_i_pt_storage *)sslh_i_alloc(pt->st->c, (n + 1) * sizeof *pt->storage);
+    if (!pt->storage) return 0;
+    for (i = 0; i < p->values; i++) {
+        const sslh_i_py *v = &p->value[i];
+        sslh_i_pt_storage *to = &pt->storage[pt->storages];
+        if (v->kind != SSLH_I_PY_STORAGE) continue;
+        to->key = p->s->p + v->at;
+        to->n = v->n;
+        to->count = (uint64_t)v->number;
+        if ((uint64_t)v->number > (size_t)-1 || !sslh_i_mul((size_t)v->number, sslh_i_pt_each(v, &dtype), &to->size))
+            return sslh_i_bad(&pt->file, v->at, "a storage overflows");
+        pt->storages++;
+    }
+    qsort(pt->storage, pt->storages, sizeof *pt->storage, sslh_i_pt_by_key);
+    for (i = 0; i < pt->storages; i++)
+        if (!kept || sslh_i_pt_by_key(&pt->storage[kept - 1], &pt->storage[i])) pt->storage[kept++] = pt->storage[i];
+    pt->storages = kept;
+    return 1;
+}
+/* Reads a file of the old format. */
+SSLH_I_FN int sslh_i_pt_legacy(sslh_i_pt *pt) {
+    static const uint8_t magic[] = {0x8a, 10, 0x6c, 0xfc, 0x9c, 0x46, 0xf9, 0x20, 0x6a, 0xa8, 0x50, 0x19, '.'};
+    const sslh_i_source *s = &pt->file;
+    sslh_i_pickle one;
+    size_t at = 2, i;
+    int k, keys, cell;
+    if (s->size < 2 + sizeof magic || memcmp(s->p + 2, magic, sizeof magic) != 0)
+        return sslh_i_bad(s, 0, "a pickle of Python, but not one that torch.save wrote");
+    for (k = 0; k < 3; k++) { /* magic number, version, sizes of types */
+        const int v = sslh_i_pickle_run(&one, s, k ? at : 0);
+        at = one.at;
+        sslh_i_pickle_close(&one);
+        if (v < 0) return 0;
+    }
+    pt->root = sslh_i_pickle_run(&pt->object, s, at);
+    if (pt->root < 0 || !sslh_i_pt_mentioned(pt)) return 0;
+    keys = sslh_i_pickle_run(&one, s, pt->object.at);
+    at = one.at;
+    k = keys >= 0 && (sslh_i_py_is(&one, keys, SSLH_I_PY_LIST) || sslh_i_bad(s, at, "the list of storages is none"));
+    for (i = 0, cell = k ? one.value[keys].first : 0; k && i < one.value[keys].n; i++, cell = one.cell[cell].next) {
+        const sslh_i_py *key = &one.value[one.cell[cell].value];
+        sslh_i_pt_storage *to = key->kind == SSLH_I_PY_TEXT ? sslh_i_pt_find(pt, s->p + key->at, key->n) : NULL;
+        if (!to || s->size - at < 8 || sslh_i_le64(s->p + at) != to->count || to->size > s->size - at - 8)
+            k = sslh_i_bad(s, at, to ? "a storage has another size, or ends early" : "a storage that no tensor has");
+        else {
+            to->p = s->p + at + 8;
+            at += 8 + to->size;
+        }
+    }
+    sslh_i_pickle_close(&one);
+    return k;
+}
+
+/* Reads the tensors of a file of PyTorch. 0 and an error when it is none. */
+SSLH_I_FN int sslh_i_st_open_pt(sslh_i_st *s, const uint8_t *bytes, size_t size, int archive) {
+    sslh_i_pt pt;
+    int ok;
+    memset(&pt, 0, sizeof pt);
+    s->what = "file of PyTorch";
+    pt.st = s;
+    pt.file = pt.pickle = sslh_i_source_of(s->c, s->fn, s->file, bytes, size);
+    pt.object.s = &pt.file;
+    ok = (archive ? sslh_i_pt_archive(&pt) : sslh_i_pt_legacy(&pt)) && sslh_i_pt_list(&pt);
+    sslh_i_pickle_close(&pt.object);
+    sslh_i_source_close(&pt.pickle);
+    sslh_i_free(s->c, pt.storage);
+    return ok;
+}
+
+/* Is a file that begins as a zip archive one of PyTorch's? */
+SSLH_I_FN int sslh_i_st_is_pt(const sslh_i_source *all) {
+    sslh_i_zip z;
+    sslh_i_member m;
+    int found = 0;
+    if (!sslh_i_zip_open(&z, all)) return 0;
+    while (!found && sslh_i_zip_next(&z, &m)) found = sslh_i_is_pickle(&m);
+    return found;
+}
+
+/* Reads the arrays of NumPy's archive (.npz), or the weights of one of PyTorch's, as tensors. 0 and an error when it is
+   neither. */
+SSLH_I_FN int sslh_i_st_open_zip(sslh_i_st *s, const uint8_t *bytes, size_t size) {
     sslh_i_source all = sslh_i_source_of(s->c, s->fn, s->file, bytes, size);
     sslh_i_zip z;
     sslh_i_member m;
     size_t names = 0, room = 0;
     int n = 0;
+    if (sslh_i_st_is_pt(&all)) return sslh_i_st_open_pt(s, bytes, size, 1);
+    s->what = "archive of NumPy";
     if (!sslh_i_zip_open(&z, &all)) return 0;
     for (; sslh_i_zip_next(&z, &m); n++) {
         if (!m.array) return sslh_i_no_array(&z, &m);
@@ -52334,9 +53074,6 @@ SSLH_I_FN int sslh_i_st_open_npz(sslh_i_st *s, const uint8_t *bytes, size_t size
    message. NULL if it may be a safetensors file, which begins with 8 bytes of any value (a length) and a brace. */
 SSLH_I_FN const char *sslh_i_st_unsupported(const uint8_t *p, size_t size) {
     if (size > 8 && p[8] == '{') return NULL;
-    if (size >= 4 && p[0] == 0x80 && p[1] >= 2 && p[1] <= 5)
-        return "a pickle of Python (an old file of PyTorch), which only Python reads; there: from safetensors.torch "
-               "import save_file; save_file(torch.load(FILE, 'cpu', weights_only=True), 'x.safetensors')";
     if (size >= 8 && !memcmp(p, "\x89HDF", 4)) return "an HDF5 file (Keras); save its weights by numpy.savez";
     if (size >= 4 && !memcmp(p, "GGUF", 4)) return "a GGUF file, which is not read";
     if (size >= 6 && !memcmp(p, "\x93NUMPY", 6)) return "one NumPy array; weights have names: use numpy.savez";
@@ -52352,7 +53089,9 @@ SSLH_I_FN int sslh_i_st_open(sslh_i_st *s, sslh_ctx *c, const char *fn, const ch
     s->fn = fn;
     s->file = file;
     s->start = s->at = s->end = (const char *)bytes + SSLH_I_MIN(size, (size_t)8);
-    if (size >= 22 && !memcmp(bytes, "PK\3\4", 4) && bytes[8] != '{') return sslh_i_st_open_npz(s, bytes, size);
+    if (size >= 22 && !memcmp(bytes, "PK\3\4", 4) && bytes[8] != '{') return sslh_i_st_open_zip(s, bytes, size);
+    if (size > 2 && bytes[0] == 0x80 && bytes[1] >= 2 && bytes[1] <= 5 && (size < 9 || bytes[8] != '{'))
+        return sslh_i_st_open_pt(s, bytes, size, 0);
     if (sslh_i_st_unsupported(bytes, size)) {
         sslh_fail(c, SSLH_E_FORMAT, "%s: %s is %s", fn, file, sslh_i_st_unsupported(bytes, size));
         return 0;
@@ -52470,14 +53209,26 @@ SSLH_I_FN const char *sslh_i_st_misfit(const sslh_i_st_item *it, const sslh_i_st
     return NULL;
 }
 
+/* The bytes of element number i of a tensor in the file. */
+SSLH_I_FN const uint8_t *sslh_i_st_element(const sslh_i_st *s, const sslh_i_st_tensor *f, size_t i) {
+    size_t at = i;
+    int k;
+    if (f->strided)
+        for (at = 0, k = f->ndim - 1; k >= 0; k--) {
+            at += i % (size_t)f->shape[k] * f->stride[k];
+            i /= (size_t)f->shape[k];
+        }
+    return s->data + f->begin + at * ((size_t)sslh_i_st_types[f->dtype].bits / 8);
+}
+
 /* Checks that an item of integers, which has 8 or 32 bits per value, can hold every value of its tensor in the file. */
 SSLH_I_FN int sslh_i_st_holds(const sslh_i_st *s, const sslh_i_st_item *it) {
     const sslh_i_st_tensor *f = &s->tensor[it->found];
     double least = it->t->type == SSLH_I32 ? -2147483648.0 : 0, most = it->t->type == SSLH_I32 ? 2147483647.0 : 255;
-    size_t i, each = (size_t)sslh_i_st_types[f->dtype].bits / 8;
+    size_t i;
     if (it->t->type == SSLH_F32) return 1;
     for (i = 0; i < it->t->count; i++) {
-        double v = sslh_i_st_value(f->dtype, s->data + f->begin + i * each);
+        double v = sslh_i_st_value(f->dtype, sslh_i_st_element(s, f, i));
         if (v >= least && v <= most) continue;
         sslh_fail(s->c, SSLH_E_FORMAT, "%s: %s: '%s' holds a number beyond %d bits", s->fn, s->file, f->name,
                   it->t->type == SSLH_I32 ? 32 : 8);
@@ -52489,14 +53240,13 @@ SSLH_I_FN int sslh_i_st_holds(const sslh_i_st *s, const sslh_i_st_item *it) {
 /* Fills an item with the values of its tensor in the file. */
 SSLH_I_FN void sslh_i_st_get(const sslh_i_st *s, const sslh_i_st_item *it) {
     const sslh_i_st_tensor *f = &s->tensor[it->found];
-    const uint8_t *data = s->data + f->begin;
     sslh_tensor *t = it->t;
     sslh_real *values = it->moment ? it->moment : t->data;
-    size_t area, last, i, each = (size_t)sslh_i_st_types[f->dtype].bits / 8;
+    size_t area, last, i;
     sslh_i_st_area(it, &area, &last);
     for (i = 0; i < t->count; i++) {
         size_t to = it->permute ? sslh_i_st_place(i, area, last) : i;
-        double v = sslh_i_st_value(f->dtype, data + i * each);
+        double v = sslh_i_st_value(f->dtype, sslh_i_st_element(s, f, i));
         if (t->type == SSLH_F32) values[to] = (sslh_real)v;
         else if (t->type == SSLH_I32) t->ints[to] = (int32_t)v;
         else t->bytes[to] = (uint8_t)v;
@@ -52731,6 +53481,103 @@ SSLH_DEF void sslh_save_net(sslh_net *net, const char *path) {
     line = sslh_i_preprocess_lines(c, "sslh_save_net", &t, "", meta, &n);
     if (!SSLH_I_BAD(c)) sslh_i_st_write(c, "sslh_save_net", path, &l, meta, n);
     sslh_i_free(c, line);
+    sslh_i_free(c, l.item);
+}
+
+/* Type of the values of an item in NumPy's words. */
+SSLH_I_FN const char *sslh_i_npz_descr(const sslh_i_st_item *it) {
+    switch (it->dtype) {
+    case SSLH_I_ST_F32: return "<f4";
+    case SSLH_I_ST_F64: return "<f8";
+    case SSLH_I_ST_I64: return "<i8";
+    case SSLH_I_ST_I32: return "<i4";
+    default: return "|u1";
+    }
+}
+/* The sizes of an item in the file. */
+SSLH_I_FN sslh_shape sslh_i_npz_shape(const sslh_i_st_item *it) {
+    sslh_shape shape = sslh_shape_of(it->t);
+    for (int i = 0; i < shape.ndim; i++) shape.size[i] = sslh_i_st_size(it, i);
+    return shape;
+}
+/* The part of a member's entry that stands before it and in the list of members: 26 bytes. The date is 1 January 1980,
+   so that the same weights give the same file. */
+SSLH_I_FN void sslh_i_npz_entry(uint8_t *p, const sslh_i_st_item *it, uint32_t crc) {
+    const uint32_t size = (uint32_t)(it->end - it->begin), name = (uint32_t)strlen(it->name) + 4;
+    memset(p, 0, 26);
+    p[0] = 20; /* version 2.0 of the format */
+    p[3] = 8;  /* a flag: names are UTF-8; the method stays 0, stored */
+    p[8] = 33; /* the date */
+    sslh_i_put_le32(p + 10, crc);
+    sslh_i_put_le32(p + 14, size);
+    sslh_i_put_le32(p + 18, size);
+    sslh_i_put_le32(p + 22, name); /* the upper half, the length of extra data, is 0 */
+}
+/* Writes the items, each with its head of 30 bytes and its name, then the list of members, 46 bytes and a name each,
+   and its end of 22 bytes. Item k has its bytes at begin .. end - 1 of the file. */
+SSLH_I_FN void sslh_i_npz_fill(uint8_t *file, const sslh_i_st_list *l, size_t list) {
+    size_t at = list;
+    int i;
+    for (i = 0; i < l->n; i++) {
+        const sslh_i_st_item *it = &l->item[i];
+        const size_t n = strlen(it->name), head = it->begin - 30 - n - 4;
+        const size_t values = it->t->count * (size_t)sslh_i_st_types[it->dtype].bits / 8;
+        uint32_t crc;
+        sslh_i_npy_header(sslh_i_npz_descr(it), sslh_i_npz_shape(it), it->t->count, file + it->begin);
+        sslh_i_st_put(it, file + it->end - values);
+        crc = sslh_i_crc32(0, file + it->begin, it->end - it->begin);
+        memcpy(file + head, "PK\3\4", 4);
+        sslh_i_npz_entry(file + head + 4, it, crc);
+        memcpy(file + it->begin - n - 4, it->name, n);
+        memcpy(file + it->begin - 4, ".npy", 4);
+        memset(file + at, 0, 46);
+        memcpy(file + at, "PK\1\2\24", 5);
+        sslh_i_npz_entry(file + at + 6, it, crc);
+        sslh_i_put_le32(file + at + 42, (uint32_t)head);
+        memcpy(file + at + 46, it->name, n);
+        memcpy(file + at + 46 + n, ".npy", 4);
+        at += 50 + n;
+    }
+    memset(file + at, 0, 22);
+    memcpy(file + at, "PK\5\6", 4);
+    file[at + 8] = file[at + 10] = (uint8_t)(l->n & 255);
+    file[at + 9] = file[at + 11] = (uint8_t)(l->n >> 8);
+    sslh_i_put_le32(file + at + 12, (uint32_t)(at - list));
+    sslh_i_put_le32(file + at + 16, (uint32_t)list);
+}
+
+SSLH_DEF void sslh_save_npz(sslh_net *net, const char *path) {
+    static const char fn[] = "sslh_save_npz";
+    sslh_ctx *c = sslh_net_ctx(net);
+    sslh_i_st_list l;
+    sslh_i_tree t;
+    size_t size = 0, list, end;
+    uint8_t *file;
+    int i;
+    if (sslh_i_net_bad(net) || !sslh_i_tree_ready(&t, net) || !sslh_i_st_list_new(c, &l, sslh_count_tensors(net)))
+        return;
+    sslh_i_st_add_net(&l, net, "");
+    end = 22;
+    if (sslh_i_st_readable(c, fn, &l, NULL, 0)) {
+        for (i = 0; i < l.n; i++) {
+            sslh_i_st_item *it = &l.item[i];
+            it->begin = size + 30 + strlen(it->name) + 4;
+            it->end = size = it->begin + sslh_i_npy_header(sslh_i_npz_descr(it), sslh_i_npz_shape(it), it->t->count,
+                                                           NULL);
+            end += 50 + strlen(it->name);
+            if (size > 0xfffffffeu - end) break;
+        }
+        if (i < l.n || l.n > 65534)
+            sslh_fail(c, SSLH_E_USAGE, "%s: %s: archives beyond 4 GB or 65,534 arrays are not written; use "
+                      "sslh_save_net", fn, path ? sslh_i_tail(path) : "NULL");
+    }
+    list = size;
+    file = SSLH_I_BAD(c) ? NULL : (uint8_t *)sslh_i_alloc(c, list + end);
+    if (file) {
+        sslh_i_npz_fill(file, &l, list);
+        sslh_i_write_whole(c, fn, path, file, list + end);
+    }
+    sslh_i_free(c, file);
     sslh_i_free(c, l.item);
 }
 
@@ -53864,6 +54711,943 @@ SSLH_DEF void sslh_embed(sslh_net *net, const uint8_t *pixels, int n, int height
     sslh_i_evaluation_end(&t, mode);
     /* joins the chunks of the step heap, so that the next call allocates nothing */
     if (c->depth == 0 && c->ntensors == 0 && !SSLH_I_BAD(c)) sslh_i_heap_join(c);
+}
+
+/* ================================================================================================================== */
+/*  >>onnx          nets as ONNX graphs, for other programs                                                           */
+/* ================================================================================================================== */
+
+/* An ONNX file holds a graph of operations with the weights as constants, so that a program without this library can
+   run the net. The graph is read off the tape: the net runs on an input that requires a gradient, in evaluation mode,
+   and every operation that depends on it has left a node with its inputs and settings, whoever wrote the net. What
+   does not depend on the input (positions, class token plus position) is written as the constant that it is.
+
+   The net runs twice, with 2 and with 3 samples of different values. A size that differs between the runs is that of
+   the batch, which has a name in the graph instead of a number; a constant that differs is not one, and the export
+   fails rather than write a graph that is right for one input only.
+
+   Images here have their channels last, convolutions of ONNX have them second. A value may be there in both orders: an
+   operation asks for the one that it computes in, and a Transpose is written only where the order changes, in a ResNet
+   nowhere. The graph's own input and output have the channels second, as those of other programs do.
+
+   The file is a message of Protocol Buffers: fields of (number << 3 | kind), kind 0 a varint, 2 a length and bytes
+   (a text, an array, a message inside), 5 four bytes. The field numbers are those of onnx.proto3, IR version 8,
+   opset 17. */
+
+/* Bytes that grow. */
+typedef struct sslh_i_bytes { sslh_ctx *c; uint8_t *p; size_t n, cap; } sslh_i_bytes;
+
+SSLH_I_FN void sslh_i_bytes_add(sslh_i_bytes *b, const void *p, size_t n) {
+    if (SSLH_I_BAD(b->c) || n > (size_t)-1 / 4 - b->n ||
+        !sslh_i_make_room(b->c, (void **)(void *)&b->p, &b->cap, b->n + n, 1)) return;
+    if (n) memcpy(b->p + b->n, p, n);
+    b->n += n;
+}
+/* 7 bits in each byte, the lowest first; the top bit says that more follow. */
+SSLH_I_FN void sslh_i_pb_varint(sslh_i_bytes *b, uint64_t v) {
+    uint8_t bytes[10];
+    size_t n = 0;
+    for (; v > 127; v >>= 7) bytes[n++] = (uint8_t)((v & 127) | 128);
+    bytes[n++] = (uint8_t)v;
+    sslh_i_bytes_add(b, bytes, n);
+}
+SSLH_I_FN void sslh_i_pb_int(sslh_i_bytes *b, int field, int64_t v) {
+    sslh_i_pb_varint(b, (uint64_t)field << 3);
+    sslh_i_pb_varint(b, (uint64_t)v);
+}
+SSLH_I_FN void sslh_i_pb_bytes(sslh_i_bytes *b, int field, const void *p, size_t n) {
+    sslh_i_pb_varint(b, (uint64_t)field << 3 | 2);
+    sslh_i_pb_varint(b, (uint64_t)n);
+    sslh_i_bytes_add(b, p, n);
+}
+SSLH_I_FN void sslh_i_pb_text(sslh_i_bytes *b, int field, const char *text) {
+    sslh_i_pb_bytes(b, field, text, strlen(text));
+}
+SSLH_I_FN void sslh_i_pb_float(sslh_i_bytes *b, int field, float v) {
+    uint8_t bytes[4];
+    sslh_i_put_le32(bytes, sslh_i_float_bits(v));
+    sslh_i_pb_varint(b, (uint64_t)field << 3 | 5);
+    sslh_i_bytes_add(b, bytes, 4);
+}
+/* A message inside: what m holds, which is then empty again. */
+SSLH_I_FN void sslh_i_pb_message(sslh_i_bytes *b, int field, sslh_i_bytes *m) {
+    sslh_i_pb_bytes(b, field, m->p, m->n);
+    m->n = 0;
+}
+
+/* Numbers of fields and types in onnx.proto3. */
+enum { SSLH_I_OX_FLOAT = 1, SSLH_I_OX_INT64 = 7 };                                                   /* TensorProto */
+enum { SSLH_I_OX_AS_FLOAT = 1, SSLH_I_OX_AS_INT = 2, SSLH_I_OX_AS_INTS = 7 };               /* AttributeProto.type */
+enum { SSLH_I_OX_VERSION = 8, SSLH_I_OX_OPSET = 17, SSLH_I_OX_NAME = 288 };
+/* The orders of axes in which a value may be there: as in memory, or with the channels second. */
+enum { SSLH_I_OX_LAST, SSLH_I_OX_FIRST, SSLH_I_OX_ORDERS };
+/* How a constant is written: as in memory, a matrix transposed, or the weight of a convolution as (O,I,Kh,Kw). */
+enum { SSLH_I_OX_AS_IS, SSLH_I_OX_MATRIX, SSLH_I_OX_FILTERS, SSLH_I_OX_FORMS };
+
+/* A tensor of the first run that has a name in the graph. */
+typedef struct sslh_i_ox_value {
+    const sslh_tensor *t;
+    char name[SSLH_I_OX_FORMS][SSLH_I_OX_NAME]; /* of a result by its order, of a constant by its form; "": not there */
+    int  constant;
+} sslh_i_ox_value;
+
+typedef struct sslh_i_ox {
+    sslh_ctx        *c;
+    sslh_net        *net, *head;
+    sslh_i_node    **a, **b;    /* (nodes) of the runs with 2 and 3 samples */
+    size_t           nodes;
+    sslh_i_bytes     graph, constants, node, attribute, attributes, small; /* the first two hold the graph's fields */
+    sslh_i_ox_value **value;    /* each in memory of its own, because names are pointed to */
+    size_t           values, value_cap;
+    int              names;     /* names given so far */
+    int              batch;     /* the node that computes the number of samples is there, as "batch_size" */
+} sslh_i_ox;
+
+/* --- nodes of the graph --- */
+
+/* Gives the node that is written next an attribute. */
+SSLH_I_FN void sslh_i_ox_ints(sslh_i_ox *e, const char *name, const int *v, int n) {
+    sslh_i_pb_text(&e->attribute, 1, name);
+    for (int i = 0; i < n; i++) sslh_i_pb_int(&e->attribute, 8, v[i]);
+    sslh_i_pb_int(&e->attribute, 20, SSLH_I_OX_AS_INTS);
+    sslh_i_pb_message(&e->attributes, 5, &e->attribute);
+}
+SSLH_I_FN void sslh_i_ox_int(sslh_i_ox *e, const char *name, int v) {
+    sslh_i_pb_text(&e->attribute, 1, name);
+    sslh_i_pb_int(&e->attribute, 3, v);
+    sslh_i_pb_int(&e->attribute, 20, SSLH_I_OX_AS_INT);
+    sslh_i_pb_message(&e->attributes, 5, &e->attribute);
+}
+SSLH_I_FN void sslh_i_ox_float(sslh_i_ox *e, const char *name, float v) {
+    sslh_i_pb_text(&e->attribute, 1, name);
+    sslh_i_pb_float(&e->attribute, 2, v);
+    sslh_i_pb_int(&e->attribute, 20, SSLH_I_OX_AS_FLOAT);
+    sslh_i_pb_message(&e->attributes, 5, &e->attribute);
+}
+/* A new name for a result. */
+SSLH_I_FN char *sslh_i_ox_new(sslh_i_ox *e, char out[SSLH_I_OX_NAME]) {
+    snprintf(out, SSLH_I_OX_NAME, "x:%d", ++e->names);
+    return out;
+}
+/* Writes a node of the kind op with the attributes given before. Inputs a, b, c and d end with the first NULL. */
+SSLH_I_FN void sslh_i_ox_node(sslh_i_ox *e, const char *op, const char *a, const char *b, const char *c, const char *d,
+                              const char *x, const char *out) {
+    const char *in[5];
+    in[0] = a, in[1] = b, in[2] = c, in[3] = d, in[4] = x;
+    for (int i = 0; i < 5 && in[i]; i++) sslh_i_pb_text(&e->node, 1, in[i]);
+    sslh_i_pb_text(&e->node, 2, out);
+    sslh_i_pb_text(&e->node, 3, out); /* a node has the name of its result */
+    sslh_i_pb_text(&e->node, 4, op);
+    sslh_i_bytes_add(&e->node, e->attributes.p, e->attributes.n);
+    e->attributes.n = 0;
+    sslh_i_pb_message(&e->graph, 1, &e->node);
+}
+/* The same with one or two inputs and a new name for the result, which goes to `name`; that may hold an input's. */
+SSLH_I_FN void sslh_i_ox_step(sslh_i_ox *e, const char *op, const char *a, const char *b, char name[SSLH_I_OX_NAME]) {
+    char out[SSLH_I_OX_NAME];
+    sslh_i_ox_node(e, op, a, b, NULL, NULL, NULL, sslh_i_ox_new(e, out));
+    memcpy(name, out, sizeof out);
+}
+SSLH_I_FN void sslh_i_ox_transpose(sslh_i_ox *e, const char *a, const int *order, int n, char name[SSLH_I_OX_NAME]) {
+    sslh_i_ox_ints(e, "perm", order, n);
+    sslh_i_ox_step(e, "Transpose", a, NULL, name);
+}
+
+/* --- constants --- */
+
+/* The head of a constant: sizes, type, name. The caller adds field 9, the bytes, and then sslh_i_ox_constant_end. */
+SSLH_I_FN void sslh_i_ox_constant(sslh_i_ox *e, const char *name, int type, const int *size, int ndim) {
+    for (int i = 0; i < ndim; i++) sslh_i_pb_int(&e->node, 1, size[i]);
+    sslh_i_pb_int(&e->node, 2, type);
+    sslh_i_pb_text(&e->node, 8, name);
+}
+/* Real numbers or, with an array of integers, 64-bit integers. */
+SSLH_I_FN const char *sslh_i_ox_reals(sslh_i_ox *e, const int *size, int ndim, const float *v,
+                                      char name[SSLH_I_OX_NAME]) {
+    size_t n = 1, i;
+    for (i = 0; i < (size_t)ndim; i++) n *= (size_t)size[i];
+    snprintf(name, SSLH_I_OX_NAME, "c:%d", ++e->names);
+    sslh_i_ox_constant(e, name, SSLH_I_OX_FLOAT, size, ndim);
+    for (i = 0; i < n; i++) {
+        uint8_t bytes[4];
+        sslh_i_put_le32(bytes, sslh_i_float_bits(v[i]));
+        sslh_i_bytes_add(&e->small, bytes, 4);
+    }
+    sslh_i_pb_message(&e->node, 9, &e->small);
+    sslh_i_pb_message(&e->constants, 5, &e->node);
+    return name;
+}
+SSLH_I_FN const char *sslh_i_ox_real(sslh_i_ox *e, float v, char name[SSLH_I_OX_NAME]) {
+    return sslh_i_ox_reals(e, NULL, 0, &v, name);
+}
+SSLH_I_FN const char *sslh_i_ox_numbers(sslh_i_ox *e, const int *v, int n, char name[SSLH_I_OX_NAME]) {
+    snprintf(name, SSLH_I_OX_NAME, "c:%d", ++e->names);
+    sslh_i_ox_constant(e, name, SSLH_I_OX_INT64, &n, 1);
+    for (int i = 0; i < n; i++) {
+        uint8_t bytes[8];
+        sslh_i_put_le64(bytes, (uint64_t)(int64_t)v[i]);
+        sslh_i_bytes_add(&e->small, bytes, 8);
+    }
+    sslh_i_pb_message(&e->node, 9, &e->small);
+    sslh_i_pb_message(&e->constants, 5, &e->node);
+    return name;
+}
+
+/* The value of a tensor, or NULL. The latest are asked for most. */
+SSLH_I_FN sslh_i_ox_value *sslh_i_ox_find(const sslh_i_ox *e, const sslh_tensor *t) {
+    size_t i;
+    for (i = e->values; i-- > 0;) if (e->value[i]->t == t) return e->value[i];
+    return NULL;
+}
+/* A new value without names; NULL and an error without memory. */
+SSLH_I_FN sslh_i_ox_value *sslh_i_ox_add(sslh_i_ox *e, const sslh_tensor *t) {
+    sslh_i_ox_value *v = (sslh_i_ox_value *)sslh_i_alloc(e->c, sizeof *v);
+    if (!v || !sslh_i_make_room(e->c, (void **)(void *)&e->value, &e->value_cap, e->values + 1, sizeof *e->value))
+        return NULL;
+    v->t = t;
+    return e->value[e->values++] = v;
+}
+/* Does a tensor depend on the input of the net? */
+SSLH_I_FN int sslh_i_ox_depends(const sslh_i_ox *e, const sslh_tensor *t) {
+    const sslh_i_ox_value *v = t ? sslh_i_ox_find(e, t) : NULL;
+    return v && !v->constant;
+}
+SSLH_I_FN int sslh_i_ox_same_shape(const sslh_tensor *a, const sslh_tensor *b) {
+    return a->ndim == b->ndim && !memcmp(a->shape, b->shape, (size_t)a->ndim * sizeof a->shape[0]);
+}
+/* An error that names the operation. */
+SSLH_I_FN int sslh_i_ox_refuse(const sslh_i_ox *e, const sslh_i_node *n, const char *why) {
+    sslh_fail(e->c, SSLH_E_USAGE, "sslh_export_onnx: the net '%s': %s: %s", e->net->name, n->name, why);
+    return 0;
+}
+
+/* Has something in the graph this name already? */
+SSLH_I_FN int sslh_i_ox_taken(const sslh_i_ox *e, const char *name) {
+    size_t i;
+    int form;
+    for (i = 0; i < e->values; i++)
+        for (form = 0; form < SSLH_I_OX_FORMS; form++)
+            if (e->value[i]->name[form] != name && !strcmp(e->value[i]->name[form], name)) return 1;
+    return !strcmp(name, "output") || !strcmp(name, "batch_size");
+}
+/* A name for a constant: the full name of a parameter or state, with a mark for another form. */
+SSLH_I_FN void sslh_i_ox_name(sslh_i_ox *e, const sslh_tensor *t, int form, char out[SSLH_I_OX_NAME]) {
+    static const char *const mark[SSLH_I_OX_FORMS] = {"", ".transposed", ""};
+    sslh_i_tree tree;
+    int k, i, j;
+    for (k = 0; k < 2; k++) { /* the parameters of a head stand behind "head." */
+        sslh_i_tree_of(&tree, k ? e->head : e->net);
+        for (i = 0; i < tree.n; i++)
+            for (j = 0; j < tree.net[i]->entries; j++) {
+                char full[SSLH_I_OX_NAME - 20];
+                if (&tree.net[i]->entry[j]->t != t) continue;
+                memset(full, 0, sizeof full);
+                sslh_i_full_name(&tree, i, tree.net[i]->entry[j]->name, full, sizeof full);
+                snprintf(out, SSLH_I_OX_NAME, "%s%s%s", k ? "head." : "", full, mark[form]);
+                if (!sslh_i_ox_taken(e, out)) return;
+            }
+    }
+    snprintf(out, SSLH_I_OX_NAME, "c:%d", ++e->names);
+}
+/* The name of a constant in some form, which is written when it is asked for first. */
+SSLH_I_FN const char *sslh_i_ox_constant_of(sslh_i_ox *e, const sslh_tensor *t, int form) {
+    sslh_i_ox_value *v = sslh_i_ox_find(e, t);
+    sslh_i_bytes raw;
+    int size[SSLH_MAX_DIMS], k;
+    size_t area = 1, last = 1, i;
+    if (!v && (v = sslh_i_ox_add(e, t)) == NULL) return "";
+    v->constant = 1;
+    if (v->name[form][0]) return v->name[form];
+    sslh_i_ox_name(e, t, form, v->name[form]);
+    memcpy(size, t->shape, sizeof size);
+    if (form == SSLH_I_OX_MATRIX) { /* (O,I) to (I,O): one filter with O taps and I channels */
+        size[0] = t->shape[1], size[1] = t->shape[0];
+        area = (size_t)t->shape[0], last = (size_t)t->shape[1];
+    } else if (form == SSLH_I_OX_FILTERS) { /* (O,K..,I) to (O,I,K..) */
+        size[1] = t->shape[t->ndim - 1];
+        last = (size_t)size[1];
+        for (k = 2; k < t->ndim; k++) size[k] = t->shape[k - 1], area *= (size_t)size[k];
+    }
+    sslh_i_ox_constant(e, v->name[form], t->type == SSLH_F32 ? SSLH_I_OX_FLOAT : SSLH_I_OX_INT64, size, t->ndim);
+    memset(&raw, 0, sizeof raw);
+    raw.c = e->c;
+    if (!sslh_i_make_room(e->c, (void **)(void *)&raw.p, &raw.cap, 8 * t->count, 1)) return "";
+    for (i = 0; i < t->count; i++) {
+        const size_t from = form == SSLH_I_OX_AS_IS ? i : sslh_i_st_place(i, area, last);
+        uint8_t bytes[8];
+        if (t->type == SSLH_F32) sslh_i_put_le32(bytes, sslh_i_float_bits((float)t->data[from]));
+        else sslh_i_put_le64(bytes, (uint64_t)(int64_t)(t->type == SSLH_I32 ? t->ints[from] : t->bytes[from]));
+        sslh_i_bytes_add(&raw, bytes, t->type == SSLH_F32 ? 4 : 8);
+    }
+    sslh_i_pb_message(&e->node, 9, &raw);
+    sslh_i_pb_message(&e->constants, 5, &e->node);
+    sslh_i_free(e->c, raw.p);
+    return v->name[form];
+}
+
+/* Input j of node k, which must not depend on the input of the net and be the same in both runs. */
+SSLH_I_FN const char *sslh_i_ox_fixed(sslh_i_ox *e, size_t k, int j, int form) {
+    const sslh_tensor *a = e->a[k]->in[j], *b = e->b[k]->in[j];
+    if (sslh_i_ox_depends(e, a)) {
+        sslh_i_ox_refuse(e, e->a[k], "weights that depend on the input cannot be exported");
+        return "";
+    }
+    if (a != b && (a->type != b->type || !sslh_i_ox_same_shape(a, b) ||
+                   memcmp(sslh_i_get_data(a), sslh_i_get_data(b), a->count * sslh_i_type_size(a->type)) != 0)) {
+        sslh_i_ox_refuse(e, e->a[k], "it reads a value that depends on the input by an operation without a gradient, "
+                         "which cannot be exported");
+        return "";
+    }
+    return sslh_i_ox_constant_of(e, a, form);
+}
+/* From one order of n axes to the other. */
+SSLH_I_FN void sslh_i_ox_order(int to, int n, int *order) {
+    int i;
+    order[0] = 0;
+    for (i = 1; i < n; i++)
+        order[i] = to == SSLH_I_OX_FIRST ? (i == 1 ? n - 1 : i - 1) : (i == n - 1 ? 1 : i + 1);
+}
+/* The name of input j of node k in some order of its axes; a constant is written as it is. */
+SSLH_I_FN const char *sslh_i_ox_in(sslh_i_ox *e, size_t k, int j, int order) {
+    const sslh_tensor *t = e->a[k]->in[j];
+    sslh_i_ox_value *v = sslh_i_ox_find(e, t);
+    if (!v || v->constant) return sslh_i_ox_fixed(e, k, j, SSLH_I_OX_AS_IS);
+    if (!v->name[order][0]) {
+        int axes[SSLH_MAX_DIMS];
+        sslh_i_ox_order(order, t->ndim, axes);
+        sslh_i_ox_transpose(e, v->name[1 - order], axes, t->ndim, v->name[order]);
+    }
+    return v->name[order];
+}
+/* The order in which a result is there already. */
+SSLH_I_FN int sslh_i_ox_order_of(const sslh_i_ox *e, const sslh_tensor *t) {
+    const sslh_i_ox_value *v = sslh_i_ox_find(e, t);
+    return v && !v->constant && !v->name[SSLH_I_OX_LAST][0] ? SSLH_I_OX_FIRST : SSLH_I_OX_LAST;
+}
+/* Says that the result of node k is there under this name in some order. */
+SSLH_I_FN int sslh_i_ox_result(sslh_i_ox *e, size_t k, int order, const char *name) {
+    sslh_i_ox_value *v = sslh_i_ox_add(e, e->a[k]->out);
+    if (v) snprintf(v->name[order], SSLH_I_OX_NAME, "%s", name);
+    return v != NULL;
+}
+
+/* --- operations, each from its node on the tape --- */
+
+/* Follows a result by ReLU, if `on`, and declares it. */
+SSLH_I_FN int sslh_i_ox_relu(sslh_i_ox *e, size_t k, int order, char name[SSLH_I_OX_NAME], int on) {
+    if (on) sslh_i_ox_step(e, "Relu", name, NULL, name);
+    return sslh_i_ox_result(e, k, order, name);
+}
+
+/* Kernel, strides, dilations and padding of a convolution or a pool of dims axes. */
+SSLH_I_FN void sslh_i_ox_window(sslh_i_ox *e, const sslh_i_conv *s, int dims, int pool) {
+    int v[4];
+    const int from = 2 - dims;
+    v[0] = s->kh, v[1] = s->kw;
+    sslh_i_ox_ints(e, "kernel_shape", v + from, dims);
+    v[0] = s->sh, v[1] = s->sw;
+    sslh_i_ox_ints(e, "strides", v + from, dims);
+    v[0] = s->dh, v[1] = s->dw;
+    if (!pool) sslh_i_ox_ints(e, "dilations", v + from, dims);
+    v[0] = s->ph, v[1] = s->pw, v[2] = s->ph, v[3] = s->pw;
+    if (dims == 1) v[0] = v[1];
+    sslh_i_ox_ints(e, "pads", v, 2 * dims);
+}
+SSLH_I_FN int sslh_i_ox_conv(sslh_i_ox *e, size_t k) {
+    const sslh_i_node *n = e->a[k];
+    char name[SSLH_I_OX_NAME];
+    sslh_i_conv s;
+    const char *x = sslh_i_ox_in(e, k, 0, SSLH_I_OX_FIRST);
+    const char *w = sslh_i_ox_fixed(e, k, 1, SSLH_I_OX_FILTERS);
+    const char *bias = n->nin > 2 ? sslh_i_ox_fixed(e, k, 2, SSLH_I_OX_AS_IS) : NULL;
+    memcpy(&s, n->i, sizeof s);
+    sslh_i_ox_window(e, &s, n->out->ndim - 2, 0);
+    sslh_i_ox_int(e, "group", s.groups);
+    sslh_i_ox_node(e, "Conv", x, w, bias, NULL, NULL, sslh_i_ox_new(e, name));
+    return sslh_i_ox_relu(e, k, SSLH_I_OX_FIRST, name, n->f[0] > 0);
+}
+SSLH_I_FN int sslh_i_ox_pool(sslh_i_ox *e, size_t k) {
+    const sslh_i_node *n = e->a[k];
+    const int mean = n->backward == sslh_i_avg_pool_back, dims = n->out->ndim - 2;
+    char name[SSLH_I_OX_NAME];
+    sslh_i_conv s;
+    const char *x = sslh_i_ox_in(e, k, 0, SSLH_I_OX_FIRST);
+    memcpy(&s, n->i, sizeof s);
+    if ((s.oh - 1) * s.sh + s.kh > s.h + 2 * s.ph || (s.ow - 1) * s.sw + s.kw > s.w + 2 * s.pw)
+        return sslh_i_ox_refuse(e, n, "pooling with .ceil_mode cannot be exported");
+    sslh_i_ox_window(e, &s, dims, 1);
+    if (mean) sslh_i_ox_int(e, "count_include_pad", !(n->f[0] > 0));
+    sslh_i_ox_node(e, mean ? "AveragePool" : "MaxPool", x, NULL, NULL, NULL, NULL, sslh_i_ox_new(e, name));
+    return sslh_i_ox_result(e, k, SSLH_I_OX_FIRST, name);
+}
+/* The mean or maximum over all places. */
+SSLH_I_FN int sslh_i_ox_global(sslh_i_ox *e, size_t k, const char *op) {
+    const sslh_tensor *x = e->a[k]->in[0];
+    const int order = sslh_i_ox_order_of(e, x);
+    int axes[SSLH_MAX_DIMS], i;
+    char name[SSLH_I_OX_NAME];
+    if (x->ndim == 2) return sslh_i_ox_result(e, k, SSLH_I_OX_LAST, sslh_i_ox_in(e, k, 0, SSLH_I_OX_LAST));
+    for (i = 0; i < x->ndim - 2; i++) axes[i] = i + (order == SSLH_I_OX_FIRST ? 2 : 1);
+    sslh_i_ox_ints(e, "axes", axes, x->ndim - 2);
+    sslh_i_ox_int(e, "keepdims", 0);
+    sslh_i_ox_step(e, op, sslh_i_ox_in(e, k, 0, order), NULL, name);
+    return sslh_i_ox_result(e, k, SSLH_I_OX_LAST, name);
+}
+/* A vector is one product with its bias; of rows inside further axes MatMul takes the weight transposed. */
+SSLH_I_FN int sslh_i_ox_linear(sslh_i_ox *e, size_t k) {
+    const sslh_i_node *n = e->a[k];
+    const int vector = n->out->ndim == 2;
+    char name[SSLH_I_OX_NAME];
+    const char *x = sslh_i_ox_in(e, k, 0, SSLH_I_OX_LAST);
+    const char *w = sslh_i_ox_fixed(e, k, 1, vector ? SSLH_I_OX_AS_IS : SSLH_I_OX_MATRIX);
+    const char *bias = n->nin > 2 ? sslh_i_ox_fixed(e, k, 2, SSLH_I_OX_AS_IS) : NULL;
+    if (vector) sslh_i_ox_int(e, "transB", 1);
+    sslh_i_ox_node(e, vector ? "Gemm" : "MatMul", x, w, vector ? bias : NULL, NULL, NULL, sslh_i_ox_new(e, name));
+    if (!vector && bias) sslh_i_ox_step(e, "Add", name, bias, name);
+    return sslh_i_ox_relu(e, k, SSLH_I_OX_LAST, name, n->i[0]);
+}
+
+/* A vector of C equal values with the sizes (C,1,..), ndim sizes; with t the values of t instead. */
+SSLH_I_FN const char *sslh_i_ox_channels(sslh_i_ox *e, const sslh_tensor *t, float value, int C, int ndim,
+                                         char name[SSLH_I_OX_NAME]) {
+    int size[SSLH_MAX_DIMS], i;
+    float *v = (float *)sslh_i_alloc(e->c, (size_t)C * sizeof *v);
+    size[0] = C;
+    for (i = 1; i < SSLH_MAX_DIMS; i++) size[i] = 1;
+    for (i = 0; v && i < C; i++) v[i] = t ? (float)t->data[i] : value;
+    name[0] = 0;
+    if (v) sslh_i_ox_reals(e, size, ndim, v, name);
+    sslh_i_free(e->c, v);
+    return name;
+}
+/* Batch norm by its running statistics: node->p, eps: node->f[0]; the sum with a residual; ReLU. */
+SSLH_I_FN int sslh_i_ox_batch_norm(sslh_i_ox *e, size_t k) {
+    const sslh_i_node *n = e->a[k];
+    const int order = n->out->ndim > 2 ? SSLH_I_OX_FIRST : SSLH_I_OX_LAST, C = n->i[2];
+    char name[SSLH_I_OX_NAME], one[SSLH_I_OX_NAME], zero[SSLH_I_OX_NAME];
+    const char *x, *gamma, *beta, *mean, *var;
+    if (n->i[4] || n->out->ndim < 2) return sslh_i_ox_refuse(e, n, "statistics of the batch cannot be exported");
+    x = sslh_i_ox_in(e, k, 0, order);
+    gamma = n->in[1] ? sslh_i_ox_fixed(e, k, 1, SSLH_I_OX_AS_IS) : sslh_i_ox_channels(e, NULL, 1, C, 1, one);
+    beta = n->in[2] ? sslh_i_ox_fixed(e, k, 2, SSLH_I_OX_AS_IS) : sslh_i_ox_channels(e, NULL, 0, C, 1, zero);
+    mean = sslh_i_ox_constant_of(e, (const sslh_tensor *)n->p[0], SSLH_I_OX_AS_IS);
+    var = sslh_i_ox_constant_of(e, (const sslh_tensor *)n->p[1], SSLH_I_OX_AS_IS);
+    sslh_i_ox_float(e, "epsilon", (float)n->f[0]);
+    sslh_i_ox_node(e, "BatchNormalization", x, gamma, beta, mean, var, sslh_i_ox_new(e, name));
+    if (n->in[3]) sslh_i_ox_step(e, "Add", name, sslh_i_ox_in(e, k, 3, order), name);
+    return sslh_i_ox_relu(e, k, order, name, n->i[5]);
+}
+/* Opset 17 has no group norm: the groups are the channels of an instance norm. */
+SSLH_I_FN int sslh_i_ox_group_norm(sslh_i_ox *e, size_t k) {
+    const sslh_i_node *n = e->a[k];
+    const int ndim = n->out->ndim, C = n->i[2], groups = C / n->i[3];
+    int size[SSLH_MAX_DIMS], i;
+    char name[SSLH_I_OX_NAME], to[SSLH_I_OX_NAME], one[SSLH_I_OX_NAME], zero[SSLH_I_OX_NAME];
+    const char *x = sslh_i_ox_in(e, k, 0, SSLH_I_OX_FIRST);
+    size[0] = 0, size[1] = groups, size[2] = -1; /* 0: as before, -1: what is left */
+    sslh_i_ox_step(e, "Reshape", x, sslh_i_ox_numbers(e, size, 3, to), name);
+    sslh_i_ox_channels(e, NULL, 1, groups, 1, one);
+    sslh_i_ox_channels(e, NULL, 0, groups, 1, zero);
+    sslh_i_ox_float(e, "epsilon", (float)n->f[0]);
+    sslh_i_ox_node(e, "InstanceNormalization", name, one, zero, NULL, NULL, sslh_i_ox_new(e, to));
+    size[1] = C;
+    for (i = 2; i < ndim; i++) size[i] = n->out->shape[i - 1];
+    sslh_i_ox_step(e, "Reshape", to, sslh_i_ox_numbers(e, size, ndim, one), name);
+    if (n->in[1]) sslh_i_ox_step(e, "Mul", name, sslh_i_ox_channels(e, n->in[1], 0, C, ndim - 1, to), name);
+    if (n->in[2]) sslh_i_ox_step(e, "Add", name, sslh_i_ox_channels(e, n->in[2], 0, C, ndim - 1, to), name);
+    return sslh_i_ox_result(e, k, SSLH_I_OX_FIRST, name);
+}
+/* Layer norm has an operation; RMS norm is x / sqrt(mean(x^2) + eps) times gamma. eps: node->f[0]. */
+SSLH_I_FN int sslh_i_ox_layer_norm(sslh_i_ox *e, size_t k) {
+    const sslh_i_node *n = e->a[k];
+    const int D = n->out->shape[n->out->ndim - 1], last = -1;
+    char name[SSLH_I_OX_NAME], other[SSLH_I_OX_NAME];
+    const char *x = sslh_i_ox_in(e, k, 0, SSLH_I_OX_LAST);
+    const char *gamma = n->in[1] ? sslh_i_ox_fixed(e, k, 1, SSLH_I_OX_AS_IS) : NULL;
+    if (!n->i[0]) {
+        const char *beta = n->in[2] ? sslh_i_ox_fixed(e, k, 2, SSLH_I_OX_AS_IS) : NULL;
+        if (!gamma) gamma = sslh_i_ox_channels(e, NULL, 1, D, 1, other);
+        sslh_i_ox_int(e, "axis", -1);
+        sslh_i_ox_float(e, "epsilon", (float)n->f[0]);
+        sslh_i_ox_node(e, "LayerNormalization", x, gamma, beta, NULL, NULL, sslh_i_ox_new(e, name));
+        return sslh_i_ox_result(e, k, SSLH_I_OX_LAST, name);
+    }
+    sslh_i_ox_step(e, "Mul", x, x, name);
+    sslh_i_ox_ints(e, "axes", &last, 1);
+    sslh_i_ox_step(e, "ReduceMean", name, NULL, name);
+    sslh_i_ox_step(e, "Add", name, sslh_i_ox_real(e, (float)n->f[0], other), name);
+    sslh_i_ox_step(e, "Sqrt", name, NULL, name);
+    sslh_i_ox_step(e, "Div", x, name, name);
+    if (gamma) sslh_i_ox_step(e, "Mul", name, gamma, name);
+    return sslh_i_ox_result(e, k, SSLH_I_OX_LAST, name);
+}
+
+/* name = x times or plus a number, and the like. */
+SSLH_I_FN void sslh_i_ox_with(sslh_i_ox *e, const char *op, const char *x, double number, char name[SSLH_I_OX_NAME]) {
+    char constant[SSLH_I_OX_NAME];
+    sslh_i_ox_step(e, op, x, sslh_i_ox_real(e, (float)number, constant), name);
+}
+/* The operations of one argument; those without one of the same meaning are written out as their equations. */
+SSLH_I_FN int sslh_i_ox_map(sslh_i_ox *e, size_t k) {
+    static const struct { int op; const char *name; } same[] = {
+        {SSLH_I_U_RELU, "Relu"}, {SSLH_I_U_SIGMOID, "Sigmoid"}, {SSLH_I_U_TANH, "Tanh"}, {SSLH_I_U_EXP, "Exp"},
+        {SSLH_I_U_SQRT, "Sqrt"}, {SSLH_I_U_SOFTPLUS, "Softplus"}, {SSLH_I_U_LOG, "Log"}, {SSLH_I_U_ABS, "Abs"},
+        {SSLH_I_U_SIN, "Sin"}, {SSLH_I_U_COS, "Cos"}, {SSLH_I_U_LINEAR, "Identity"}};
+    const sslh_i_node *n = e->a[k];
+    const double p = (double)n->f[0], q = (double)n->f[1];
+    const int order = sslh_i_ox_order_of(e, n->in[0]);
+    char name[SSLH_I_OX_NAME], low[SSLH_I_OX_NAME], high[SSLH_I_OX_NAME];
+    const char *x = sslh_i_ox_in(e, k, 0, order);
+    int i;
+    for (i = 0; i < SSLH_I_LENGTH(same); i++)
+        if (same[i].op == n->i[0]) {
+            sslh_i_ox_step(e, same[i].name, x, NULL, name);
+            return sslh_i_ox_result(e, k, order, name);
+        }
+    switch (n->i[0]) {
+    case SSLH_I_U_SCALE: sslh_i_ox_with(e, "Mul", x, p, name); break;
+    case SSLH_I_U_SHIFT: sslh_i_ox_with(e, "Add", x, p, name); break;
+    case SSLH_I_U_POW: sslh_i_ox_with(e, "Pow", x, p, name); break;
+    case SSLH_I_U_SQUARE: sslh_i_ox_step(e, "Mul", x, x, name); break;
+    case SSLH_I_U_LEAKY: case SSLH_I_U_ELU:
+        sslh_i_ox_float(e, "alpha", (float)p);
+        sslh_i_ox_step(e, n->i[0] == SSLH_I_U_ELU ? "Elu" : "LeakyRelu", x, NULL, name);
+        break;
+    case SSLH_I_U_CLAMP:
+        sslh_i_ox_real(e, (float)p, low);
+        sslh_i_ox_real(e, (float)q, high);
+        sslh_i_ox_node(e, "Clip", x, low, high, NULL, NULL, sslh_i_ox_new(e, name));
+        break;
+    case SSLH_I_U_SILU:
+        sslh_i_ox_step(e, "Sigmoid", x, NULL, name);
+        sslh_i_ox_step(e, "Mul", x, name, name);
+        break;
+    case SSLH_I_U_GELU: /* x (1 + erf(x / sqrt 2)) / 2 */
+        sslh_i_ox_with(e, "Div", x, 1.4142135623730951, name);
+        sslh_i_ox_step(e, "Erf", name, NULL, name);
+        sslh_i_ox_with(e, "Add", name, 1, name);
+        sslh_i_ox_step(e, "Mul", x, name, name);
+        sslh_i_ox_with(e, "Mul", name, 0.5, name);
+        break;
+    case SSLH_I_U_GELU_TANH: /* x (1 + tanh(sqrt(2/pi) (x + 0.044715 x^3))) / 2 */
+        sslh_i_ox_with(e, "Pow", x, 3, name);
+        sslh_i_ox_with(e, "Mul", name, 0.044715, name);
+        sslh_i_ox_step(e, "Add", x, name, name);
+        sslh_i_ox_with(e, "Mul", name, 0.7978845608028654, name);
+        sslh_i_ox_step(e, "Tanh", name, NULL, name);
+        sslh_i_ox_with(e, "Add", name, 1, name);
+        sslh_i_ox_step(e, "Mul", x, name, name);
+        sslh_i_ox_with(e, "Mul", name, 0.5, name);
+        break;
+    default: return sslh_i_ox_refuse(e, n, "this operation cannot be exported");
+    }
+    return sslh_i_ox_result(e, k, order, name);
+}
+/* Two arguments that broadcast. Of one shape, they keep the order in which they are there. */
+SSLH_I_FN int sslh_i_ox_map2(sslh_i_ox *e, size_t k) {
+    static const char *const ops[SSLH_I_B_GREATER] = {"Add", "Sub", "Mul", "Div", "Min", "Max"};
+    const sslh_i_node *n = e->a[k];
+    const int first = sslh_i_ox_order_of(e, n->in[0]) == SSLH_I_OX_FIRST && sslh_i_ox_same_shape(n->in[0], n->in[1]) &&
+                      sslh_i_ox_order_of(e, n->in[1]) == SSLH_I_OX_FIRST;
+    const int order = first ? SSLH_I_OX_FIRST : SSLH_I_OX_LAST;
+    char name[SSLH_I_OX_NAME];
+    const char *a = sslh_i_ox_in(e, k, 0, order), *b = sslh_i_ox_in(e, k, 1, order);
+    sslh_i_ox_step(e, ops[n->i[0]], a, b, name);
+    return sslh_i_ox_result(e, k, order, name);
+}
+
+/* Sums and means over some axes. */
+SSLH_I_FN int sslh_i_ox_sum(sslh_i_ox *e, size_t k) {
+    const sslh_i_node *n = e->a[k];
+    const int mean = !strcmp(n->name, "sslh_mean"), keep = n->out->ndim == n->in[0]->ndim;
+    int axes[SSLH_MAX_DIMS], count = 0, i;
+    char name[SSLH_I_OX_NAME], list[SSLH_I_OX_NAME];
+    const char *x = sslh_i_ox_in(e, k, 0, SSLH_I_OX_LAST);
+    sslh_i_axes a;
+    if (!sslh_i_axes_of(e->c, n->name, n->in[0], n->i[0], keep, &a)) return 0;
+    for (i = 0; i < n->in[0]->ndim; i++) if (a.reduced[i]) axes[count++] = i;
+    sslh_i_ox_int(e, "keepdims", keep);
+    if (mean) sslh_i_ox_ints(e, "axes", axes, count);
+    if (!mean) sslh_i_ox_numbers(e, axes, count, list);
+    sslh_i_ox_step(e, mean ? "ReduceMean" : "ReduceSum", x, mean ? NULL : list, name);
+    return sslh_i_ox_result(e, k, SSLH_I_OX_LAST, name);
+}
+SSLH_I_FN int sslh_i_ox_softmax(sslh_i_ox *e, size_t k) {
+    const sslh_i_node *n = e->a[k];
+    char name[SSLH_I_OX_NAME];
+    const char *x = sslh_i_ox_in(e, k, 0, SSLH_I_OX_LAST);
+    sslh_i_axes a;
+    int axis = 0;
+    if (!sslh_i_axes_of(e->c, n->name, n->in[0], n->i[0], 1, &a)) return 0;
+    while (!a.reduced[axis]) axis++;
+    sslh_i_ox_int(e, "axis", axis);
+    sslh_i_ox_step(e, n->i[1] ? "LogSoftmax" : "Softmax", x, NULL, name);
+    return sslh_i_ox_result(e, k, SSLH_I_OX_LAST, name);
+}
+/* x / max(|x|, eps) of each row; eps: node->f[0]. */
+SSLH_I_FN int sslh_i_ox_l2(sslh_i_ox *e, size_t k) {
+    const int last = -1;
+    char name[SSLH_I_OX_NAME], eps[SSLH_I_OX_NAME];
+    const char *x = sslh_i_ox_in(e, k, 0, SSLH_I_OX_LAST);
+    sslh_i_ox_ints(e, "axes", &last, 1);
+    sslh_i_ox_step(e, "ReduceL2", x, NULL, name);
+    sslh_i_ox_step(e, "Max", name, sslh_i_ox_real(e, (float)e->a[k]->f[0], eps), name);
+    sslh_i_ox_step(e, "Div", x, name, name);
+    return sslh_i_ox_result(e, k, SSLH_I_OX_LAST, name);
+}
+/* A product of matrices, either of which may be transposed: i[0], i[1]. */
+SSLH_I_FN int sslh_i_ox_matmul(sslh_i_ox *e, size_t k) {
+    const sslh_i_node *n = e->a[k];
+    char name[2][SSLH_I_OX_NAME];
+    int side, i, order[SSLH_MAX_DIMS];
+    for (side = 0; side < 2; side++) {
+        const int ndim = n->in[side]->ndim;
+        const char *x = sslh_i_ox_in(e, k, side, SSLH_I_OX_LAST);
+        snprintf(name[side], sizeof name[side], "%s", x);
+        if (!n->i[side] || ndim < 2) continue;
+        for (i = 0; i < ndim; i++) order[i] = i < ndim - 2 ? i : 2 * ndim - 3 - i;
+        sslh_i_ox_transpose(e, x, order, ndim, name[side]);
+    }
+    sslh_i_ox_step(e, "MatMul", name[0], name[1], name[0]);
+    return sslh_i_ox_result(e, k, SSLH_I_OX_LAST, name[0]);
+}
+
+/* The sizes of the result of node k, with -1 for one that the batch determines. 0 and an error if there are several. */
+SSLH_I_FN int sslh_i_ox_sizes(sslh_i_ox *e, size_t k, int *size) {
+    const sslh_tensor *a = e->a[k]->out, *b = e->b[k]->out;
+    int i, open = 0;
+    for (i = 0; i < a->ndim; i++) {
+        size[i] = a->shape[i] == b->shape[i] ? a->shape[i] : -1;
+        open += size[i] < 0;
+    }
+    return open < 2 || sslh_i_ox_refuse(e, e->a[k], "a shape with two sizes that depend on the batch");
+}
+SSLH_I_FN int sslh_i_ox_reshape(sslh_i_ox *e, size_t k) {
+    int size[SSLH_MAX_DIMS];
+    char name[SSLH_I_OX_NAME], to[SSLH_I_OX_NAME];
+    const char *x = sslh_i_ox_in(e, k, 0, SSLH_I_OX_LAST);
+    if (!sslh_i_ox_sizes(e, k, size)) return 0;
+    sslh_i_ox_step(e, "Reshape", x, sslh_i_ox_numbers(e, size, e->a[k]->out->ndim, to), name);
+    return sslh_i_ox_result(e, k, SSLH_I_OX_LAST, name);
+}
+/* The one size that depends on the batch must be the number of samples. */
+SSLH_I_FN int sslh_i_ox_broadcast(sslh_i_ox *e, size_t k) {
+    const sslh_i_node *n = e->a[k];
+    const int ndim = n->out->ndim;
+    int size[SSLH_MAX_DIMS], i, open = -1;
+    char name[SSLH_I_OX_NAME], to[SSLH_I_OX_NAME];
+    const char *x = sslh_i_ox_in(e, k, 0, SSLH_I_OX_LAST);
+    if (!sslh_i_ox_sizes(e, k, size)) return 0;
+    for (i = 0; i < ndim; i++) if (size[i] < 0) open = i;
+    if (open >= 0 && (n->out->shape[open] != 2 || open > 0))
+        return sslh_i_ox_refuse(e, n, "only a first size that is the number of samples can be exported");
+    if (open < 0) sslh_i_ox_numbers(e, size, ndim, to);
+    else {
+        if (!e->batch++) { /* (1): the number of samples */
+            sslh_i_ox_int(e, "start", 0);
+            sslh_i_ox_int(e, "end", 1);
+            sslh_i_ox_node(e, "Shape", "input", NULL, NULL, NULL, NULL, "batch_size");
+        }
+        snprintf(to, sizeof to, "batch_size");
+        if (ndim > 1) {
+            char rest[SSLH_I_OX_NAME];
+            sslh_i_ox_int(e, "axis", 0);
+            sslh_i_ox_step(e, "Concat", "batch_size", sslh_i_ox_numbers(e, size + 1, ndim - 1, rest), to);
+        }
+    }
+    sslh_i_ox_step(e, "Expand", x, to, name);
+    return sslh_i_ox_result(e, k, SSLH_I_OX_LAST, name);
+}
+SSLH_I_FN int sslh_i_ox_permute(sslh_i_ox *e, size_t k) {
+    char name[SSLH_I_OX_NAME];
+    sslh_i_ox_transpose(e, sslh_i_ox_in(e, k, 0, SSLH_I_OX_LAST), e->a[k]->i, e->a[k]->out->ndim, name);
+    return sslh_i_ox_result(e, k, SSLH_I_OX_LAST, name);
+}
+SSLH_I_FN int sslh_i_ox_concat(sslh_i_ox *e, size_t k) {
+    const sslh_i_node *n = e->a[k];
+    char name[SSLH_I_OX_NAME], part[SSLH_I_OX_NAME];
+    int j;
+    snprintf(name, sizeof name, "%s", sslh_i_ox_in(e, k, 0, SSLH_I_OX_LAST));
+    for (j = 1; j < n->nin; j++) {
+        snprintf(part, sizeof part, "%s", sslh_i_ox_in(e, k, j, SSLH_I_OX_LAST));
+        sslh_i_ox_int(e, "axis", n->i[0]);
+        sslh_i_ox_step(e, "Concat", name, part, name);
+    }
+    return sslh_i_ox_result(e, k, SSLH_I_OX_LAST, name);
+}
+SSLH_I_FN int sslh_i_ox_slice(sslh_i_ox *e, size_t k) {
+    const sslh_i_node *n = e->a[k], *m = e->b[k];
+    const int axis = n->i[0], begin = n->i[1], end = begin + n->out->shape[axis];
+    char name[SSLH_I_OX_NAME], from[SSLH_I_OX_NAME], to[SSLH_I_OX_NAME], axes[SSLH_I_OX_NAME];
+    const char *x = sslh_i_ox_in(e, k, 0, SSLH_I_OX_LAST);
+    if (m->i[1] != begin || m->out->shape[axis] != n->out->shape[axis])
+        return sslh_i_ox_refuse(e, n, "a part of the batch cannot be exported");
+    sslh_i_ox_node(e, "Slice", x, sslh_i_ox_numbers(e, &begin, 1, from), sslh_i_ox_numbers(e, &end, 1, to),
+                   sslh_i_ox_numbers(e, &axis, 1, axes), NULL, sslh_i_ox_new(e, name));
+    return sslh_i_ox_result(e, k, SSLH_I_OX_LAST, name);
+}
+/* Rows of a table by their numbers. */
+SSLH_I_FN int sslh_i_ox_embedding(sslh_i_ox *e, size_t k) {
+    char name[SSLH_I_OX_NAME];
+    const char *table = sslh_i_ox_in(e, k, 0, SSLH_I_OX_LAST), *index = sslh_i_ox_in(e, k, 1, SSLH_I_OX_LAST);
+    if (e->a[k]->i[0]) return sslh_i_ox_refuse(e, e->a[k], "rows picked for each sample cannot be exported");
+    sslh_i_ox_step(e, "Gather", table, index, name);
+    return sslh_i_ox_result(e, k, SSLH_I_OX_LAST, name);
+}
+
+/* Queries, keys or values x (N,T,D) as heads: (N,heads,T,D/heads) or, for the keys, (N,heads,D/heads,T). */
+SSLH_I_FN void sslh_i_ox_heads(sslh_i_ox *e, const char *x, int T, int heads, int width, int keys,
+                               char name[SSLH_I_OX_NAME]) {
+    static const int orders[2][4] = {{0, 2, 1, 3}, {0, 2, 3, 1}};
+    int size[4];
+    char to[SSLH_I_OX_NAME];
+    size[0] = 0, size[1] = T, size[2] = heads, size[3] = width; /* 0: the number of samples as it is */
+    sslh_i_ox_step(e, "Reshape", x, sslh_i_ox_numbers(e, size, 4, to), name);
+    sslh_i_ox_transpose(e, name, orders[keys], 4, name);
+}
+/* softmax(q k' scale + bias + mask) v. in[0] is q, or q, k and v side by side when in[1] is NULL. */
+SSLH_I_FN int sslh_i_ox_attention(sslh_i_ox *e, size_t k) {
+    static const int heads_inside[4] = {0, 2, 1, 3};
+    const sslh_i_node *n = e->a[k];
+    const int heads = n->i[0], Tq = n->out->shape[1], Dv = n->out->shape[2], two = 2;
+    const int Tk = n->in[1] ? n->in[1]->shape[1] : Tq, D = n->in[1] ? n->in[0]->shape[2] : Dv;
+    char part[3][SSLH_I_OX_NAME], s[SSLH_I_OX_NAME], to[SSLH_I_OX_NAME];
+    int j, i, size[4];
+    if (n->in[SSLH_I_AT_KEY_MASK] || n->in[SSLH_I_AT_MASK])
+        return sslh_i_ox_refuse(e, n, "masks cannot be exported: cut the inputs to their length instead");
+    for (j = 0; j < 3; j++) {
+        const char *x = sslh_i_ox_in(e, k, n->in[1] ? j : 0, SSLH_I_OX_LAST);
+        snprintf(part[j], sizeof part[j], "%s", x);
+        if (!n->in[1]) {
+            char from[SSLH_I_OX_NAME], end[SSLH_I_OX_NAME], axes[SSLH_I_OX_NAME];
+            const int begin = j * D, stop = begin + D;
+            sslh_i_ox_node(e, "Slice", x, sslh_i_ox_numbers(e, &begin, 1, from), sslh_i_ox_numbers(e, &stop, 1, end),
+                           sslh_i_ox_numbers(e, &two, 1, axes), NULL, sslh_i_ox_new(e, part[j]));
+        }
+        sslh_i_ox_heads(e, part[j], j ? Tk : Tq, heads, (j == 2 ? Dv : D) / heads, j == 1, part[j]);
+    }
+    sslh_i_ox_step(e, "MatMul", part[0], part[1], s); /* (N,heads,Tq,Tk) */
+    sslh_i_ox_with(e, "Mul", s, (double)n->f[0], s);
+    if (n->in[SSLH_I_AT_BIAS])
+        sslh_i_ox_step(e, "Add", s, sslh_i_ox_in(e, k, SSLH_I_AT_BIAS, SSLH_I_OX_LAST), s);
+    if (n->i[1]) { /* a key behind its query has no weight */
+        float *mask = (float *)sslh_i_alloc_table(e->c, (size_t)Tq, (size_t)Tk, sizeof *mask);
+        size[0] = Tq, size[1] = Tk;
+        for (i = 0; mask && i < Tq; i++)
+            for (j = i + 1; j < Tk; j++) mask[(size_t)i * (size_t)Tk + (size_t)j] = -1e30f;
+        if (mask) sslh_i_ox_step(e, "Add", s, sslh_i_ox_reals(e, size, 2, mask, to), s);
+        sslh_i_free(e->c, mask);
+    }
+    sslh_i_ox_int(e, "axis", 3);
+    sslh_i_ox_step(e, "Softmax", s, NULL, s);
+    sslh_i_ox_step(e, "MatMul", s, part[2], s);
+    sslh_i_ox_transpose(e, s, heads_inside, 4, s);
+    size[0] = 0, size[1] = Tq, size[2] = Dv;
+    sslh_i_ox_step(e, "Reshape", s, sslh_i_ox_numbers(e, size, 3, to), s);
+    return sslh_i_ox_result(e, k, SSLH_I_OX_LAST, s);
+}
+
+/* --- the whole graph --- */
+
+/* Writes node k of the tape, if it depends on the input. */
+SSLH_I_FN int sslh_i_ox_write(sslh_i_ox *e, size_t k) {
+    const sslh_i_node *n = e->a[k];
+    const sslh_i_backward_fn f = n->backward;
+    int j, depends = !sslh_i_ox_same_shape(n->out, e->b[k]->out);
+    for (j = 0; j < n->nin; j++) depends |= sslh_i_ox_depends(e, n->in[j]);
+    if (!depends) return 1; /* its result is a constant */
+    if (f == sslh_i_conv_back) return sslh_i_ox_conv(e, k);
+    if (f == sslh_i_max_pool_back && strcmp(n->name, "sslh_global_max_pool") == 0)
+        return sslh_i_ox_global(e, k, "ReduceMax");
+    if (f == sslh_i_global_avg_back) return sslh_i_ox_global(e, k, "ReduceMean");
+    if (f == sslh_i_max_pool_back || f == sslh_i_avg_pool_back) return sslh_i_ox_pool(e, k);
+    if (f == sslh_i_linear_back) return sslh_i_ox_linear(e, k);
+    if (f == sslh_i_norm_op_back)
+        return strcmp(n->name, "sslh_group_norm") ? sslh_i_ox_batch_norm(e, k) : sslh_i_ox_group_norm(e, k);
+    if (f == sslh_i_layer_norm_back) return sslh_i_ox_layer_norm(e, k);
+    if (f == sslh_i_map_back) return sslh_i_ox_map(e, k);
+    if (f == sslh_i_map2_back) return sslh_i_ox_map2(e, k);
+    if (f == sslh_i_sum_back) return sslh_i_ox_sum(e, k);
+    if (f == sslh_i_softmax_op_back) return sslh_i_ox_softmax(e, k);
+    if (f == sslh_i_l2_back) return sslh_i_ox_l2(e, k);
+    if (f == sslh_i_matmul_back) return sslh_i_ox_matmul(e, k);
+    if (f == sslh_i_reshape_back) return sslh_i_ox_reshape(e, k);
+    if (f == sslh_i_broadcast_back) return sslh_i_ox_broadcast(e, k);
+    if (f == sslh_i_permute_back) return sslh_i_ox_permute(e, k);
+    if (f == sslh_i_concat_back) return sslh_i_ox_concat(e, k);
+    if (f == sslh_i_slice_back) return sslh_i_ox_slice(e, k);
+    if (f == sslh_i_pick_back) return sslh_i_ox_embedding(e, k);
+    if (f == sslh_i_attention_back) return sslh_i_ox_attention(e, k);
+    return sslh_i_ox_refuse(e, n, "this operation cannot be exported");
+}
+
+/* Adds the input or output of the graph to its field: name, type and sizes, the first of which is called "batch". */
+SSLH_I_FN void sslh_i_ox_port(sslh_i_ox *e, int field, const char *name, const sslh_tensor *t, int order) {
+    sslh_i_bytes *size = &e->small, *shape = &e->attribute, *type = &e->attributes;
+    int axes[SSLH_MAX_DIMS], i;
+    sslh_i_ox_order(order, t->ndim, axes);
+    for (i = 0; i < t->ndim; i++) {
+        if (i == 0) sslh_i_pb_text(size, 2, "batch");
+        else sslh_i_pb_int(size, 1, t->shape[order == SSLH_I_OX_FIRST ? axes[i] : i]);
+        sslh_i_pb_message(shape, 1, size);
+    }
+    sslh_i_pb_int(size, 1, t->type == SSLH_F32 ? SSLH_I_OX_FLOAT : SSLH_I_OX_INT64);
+    sslh_i_pb_message(size, 2, shape);
+    sslh_i_pb_message(type, 1, size); /* tensor_type */
+    sslh_i_pb_text(&e->node, 1, name);
+    sslh_i_pb_message(&e->node, 2, type);
+    sslh_i_pb_message(&e->graph, field, &e->node);
+}
+SSLH_I_FN void sslh_i_ox_note(sslh_i_bytes *model, sslh_i_bytes *small, const char *key, const char *value) {
+    sslh_i_pb_text(small, 1, key);
+    sslh_i_pb_text(small, 2, value);
+    sslh_i_pb_message(model, 14, small);
+}
+/* The file: version, producer, graph, opset, and what sslh_save_net notes of a net. */
+SSLH_I_FN void sslh_i_ox_file(sslh_i_ox *e, const char *path) {
+    sslh_i_bytes model;
+    char text[256];
+    memset(&model, 0, sizeof model);
+    model.c = e->c;
+    sslh_i_pb_int(&model, 1, SSLH_I_OX_VERSION);
+    sslh_i_pb_text(&model, 2, "ssl.h");
+    sslh_i_pb_text(&model, 3, SSLH_VERSION);
+    sslh_i_pb_text(&e->graph, 2, e->net->name);
+    sslh_i_bytes_add(&e->graph, e->constants.p, e->constants.n);
+    sslh_i_pb_message(&model, 7, &e->graph);
+    sslh_i_pb_int(&e->small, 2, SSLH_I_OX_OPSET);
+    sslh_i_pb_message(&model, 8, &e->small);
+    if (e->net->arch[0]) sslh_i_ox_note(&model, &e->small, "sslh.arch", e->net->arch);
+    sslh_i_preprocess_text(&e->net->preprocess, text, sizeof text);
+    if (!sslh_i_preprocess_none(&e->net->preprocess)) sslh_i_ox_note(&model, &e->small, "sslh.preprocess", text);
+    if (model.n > (size_t)INT_MAX)
+        sslh_fail(e->c, SSLH_E_USAGE, "sslh_export_onnx: the net '%s' takes more than 2 GB, which an ONNX file cannot "
+                  "hold", e->net->name);
+    if (!SSLH_I_BAD(e->c)) sslh_i_write_whole(e->c, "sslh_export_onnx", path, model.p, model.n);
+}
+
+/* The shape of one sample: .input, or what the net says of itself; ndim 0 and an error if it says nothing. */
+SSLH_I_FN sslh_shape sslh_i_ox_input(const sslh_net *net, sslh_shape given) {
+    const sslh_preprocess *p = &net->preprocess;
+    const int side = net->image ? net->image : 32, in = sslh_i_text_int(net->arch, "in");
+    if (given.ndim) return given;
+    if (sslh_i_takes_tokens(net)) return sslh_dim2(1, sslh_i_text_int(net->arch, "length"));
+    if (net->channels) return sslh_dim4(1, p->height ? p->height : side, p->width ? p->width : side, net->channels);
+    if (!strncmp(net->arch, "mlp ", 4)) return sslh_dim2(1, in);
+    sslh_fail(net->ctx, SSLH_E_USAGE, "sslh_export_onnx: the net '%s' does not say what it takes: give .input, the "
+              "shape of one sample, as in sslh_dim4(1, height, width, channels)", net->name);
+    return given;
+}
+/* Runs the net on n samples of some values; *x and *y are its input and output. */
+SSLH_I_FN void sslh_i_ox_run(sslh_i_ox *e, sslh_shape shape, int n, const char *tap, sslh_tensor **x, sslh_tensor **y) {
+    const int words = SSLH_I_MAX(sslh_i_text_int(e->net->arch, "vocabulary"), 1);
+    sslh_forward_desc f;
+    size_t i;
+    memset(&f, 0, sizeof f);
+    f.tap = tap;
+    shape.size[0] = n;
+    *x = sslh_i_blank(e->net, shape);
+    for (i = 0; !SSLH_I_BAD(e->c) && i < (*x)->count; i++) {
+        const int v = (int)((i * (size_t)(2 * n + 3) + (size_t)n) % 31);
+        if ((*x)->ints) (*x)->ints[i] = v % words;
+        else (*x)->data[i] = (sslh_real)v / 31;
+    }
+    if (SSLH_I_BAD(e->c)) return;
+    (*x)->flags |= SSLH_I_NEEDS_GRAD;
+    *y = sslh_forward_ex(e->net, *x, f);
+    if (e->head) *y = sslh_forward(e->head, *y);
+}
+/* Is it the same operation in both runs? The numbers of an element-wise one must not depend on the batch either. */
+SSLH_I_FN int sslh_i_ox_same_step(const sslh_i_node *a, const sslh_i_node *b) {
+    return a->backward == b->backward && !strcmp(a->name, b->name) && a->nin == b->nin &&
+           a->out->ndim == b->out->ndim &&
+           (a->backward != sslh_i_map_back || (a->f[0] == b->f[0] && a->f[1] == b->f[1]));
+}
+/* Both runs, and the graph of what they have recorded. */
+SSLH_I_FN void sslh_i_ox_graph(sslh_i_ox *e, sslh_onnx_desc desc, const char *path) {
+    sslh_ctx *c = e->c;
+    sslh_shape shape = sslh_i_ox_input(e->net, desc.input);
+    sslh_tensor *x[2], *y[2];
+    const size_t first = c->nnodes;
+    sslh_i_ox_value *v;
+    size_t k, middle;
+    int in, out;
+    if (SSLH_I_BAD(c)) return;
+    sslh_i_ox_run(e, shape, 2, desc.tap, &x[0], &y[0]);
+    middle = c->nnodes;
+    if (!SSLH_I_BAD(c)) sslh_i_ox_run(e, shape, 3, desc.tap, &x[1], &y[1]);
+    if (SSLH_I_BAD(c)) return;
+    e->nodes = middle - first;
+    e->a = c->nodes + first;
+    e->b = c->nodes + middle;
+    for (k = 0; k < e->nodes && c->nnodes - middle == e->nodes; k++)
+        if (!sslh_i_ox_same_step(e->a[k], e->b[k])) break;
+    if (k < e->nodes || c->nnodes - middle != e->nodes) {
+        sslh_fail(c, SSLH_E_USAGE, "sslh_export_onnx: the net '%s' takes other steps for 2 samples than for 3, which "
+                  "no graph can express", e->net->name);
+        return;
+    }
+    in = x[0]->ndim == 4 && !desc.channels_last ? SSLH_I_OX_FIRST : SSLH_I_OX_LAST;
+    out = y[0]->ndim == 4 && !desc.channels_last ? SSLH_I_OX_FIRST : SSLH_I_OX_LAST;
+    v = sslh_i_ox_add(e, x[0]);
+    if (v) snprintf(v->name[in], SSLH_I_OX_NAME, "input");
+    for (k = 0; k < e->nodes && v; k++) if (!sslh_i_ox_write(e, k)) return;
+    v = sslh_i_ox_find(e, y[0]);
+    if (!SSLH_I_BAD(c) && (!v || v->constant || y[0]->shape[0] != 2 || y[1]->shape[0] != 3))
+        sslh_fail(c, SSLH_E_USAGE, "sslh_export_onnx: the output of the net '%s' does not depend on its input, or has "
+                  "not a row for each sample", e->net->name);
+    if (SSLH_I_BAD(c)) return;
+    if (v->name[out][0]) sslh_i_ox_node(e, "Identity", v->name[out], NULL, NULL, NULL, NULL, "output");
+    else {
+        int axes[SSLH_MAX_DIMS];
+        sslh_i_ox_order(out, y[0]->ndim, axes);
+        sslh_i_ox_ints(e, "perm", axes, y[0]->ndim);
+        sslh_i_ox_node(e, "Transpose", v->name[1 - out], NULL, NULL, NULL, NULL, "output");
+    }
+    sslh_i_ox_port(e, 11, "input", x[0], in);
+    sslh_i_ox_port(e, 12, "output", y[0], out);
+    sslh_i_ox_file(e, path);
+}
+
+/* The mode of the nets is put back, and so is what says whether they have gradients: none are allocated here. */
+SSLH_DEF void sslh_export_onnx(sslh_net *net, const char *path, sslh_onnx_desc desc) {
+    sslh_ctx *c = sslh_net_ctx(net);
+    sslh_i_tree t[2];
+    int mode[2][SSLH_I_MAX_NETS], frozen[2][SSLH_I_MAX_NETS], i, k;
+    int64_t mark;
+    sslh_i_ox e;
+    if (sslh_i_net_bad(net) || (desc.head && !sslh_i_net_ok(c, "sslh_export_onnx", desc.head))) return;
+    if (desc.head && desc.head->ctx != c) {
+        sslh_fail(c, SSLH_E_USAGE, "sslh_export_onnx: .head belongs to another context (sslh_clone_into moves it)");
+        return;
+    }
+    if (desc.input.ndim && !sslh_i_count(c, "sslh_export_onnx: .input", desc.input)) return;
+    memset(&e, 0, sizeof e);
+    e.c = e.graph.c = e.constants.c = e.node.c = e.attribute.c = e.attributes.c = e.small.c = c;
+    e.net = net;
+    e.head = desc.head;
+    if (!sslh_i_tree_ready(&t[0], net) || (desc.head && !sslh_i_tree_ready(&t[1], desc.head))) return;
+    mark = sslh_mark(c);
+    for (k = 0; k < (desc.head ? 2 : 1); k++)
+        for (i = 0; i < t[k].n; i++) {
+            mode[k][i] = t[k].net[i]->training;
+            frozen[k][i] = t[k].net[i]->frozen;
+        }
+    for (k = 0; k < (desc.head ? 2 : 1); k++)
+        for (i = 0; i < t[k].n; i++) {
+            t[k].net[i]->training = 0;
+            t[k].net[i]->frozen = 1;
+        }
+    sslh_push(c);
+    c->no_grad = 0; /* sslh_pop puts it back */
+    sslh_i_ox_graph(&e, desc, path);
+    sslh_pop(c);
+    for (k = desc.head ? 1 : 0; k >= 0; k--)
+        for (i = 0; i < t[k].n; i++) {
+            t[k].net[i]->training = mode[k][i];
+            t[k].net[i]->frozen = frozen[k][i];
+        }
+    sslh_i_free_blocks(c, mark);
 }
 
 /* ================================================================================================================== */
@@ -58063,7 +59847,8 @@ SSLH_I_LEAN_END
            recommendations and their rank; positions of the caller's own in sslh_transformer; ELECTRA, BART, the order
            of sentences, views of texts; n-grams of characters in word2vec, so that words which a text lacks have
            vectors; vectors of texts; words beside the points of a map; FixMatch; U-Net on any encoder of maps, elastic
-           views, tiles, IoU and Dice; average precision
+           views, tiles, IoU and Dice; average precision; weights from PyTorch's own files, NumPy's archives written,
+           nets as ONNX graphs
     0.1.0  first version: core, kernels, encoders; rotation, SimCLR, VAE, MAE; probes, pictures */
 
 /* ================================================================================================================== */

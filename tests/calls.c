@@ -1027,6 +1027,10 @@ static int call_row(world *w, int row, const char **names) {
         keep_net(w, sslh_conv_gru(c, e)))
     /* weights */
     ROW(sslh_save_net, sslh_save_net(n[0], dice(2) ? own_file("net") : target))
+    ROW(sslh_save_npz, sslh_save_npz(n[0], dice(2) ? own_file("net") : target))
+    ROW(sslh_export_onnx, EMPTY(sslh_onnx_desc, e); if (dice(2)) e.input = dice(2) ? s : sslh_dim4(1, 8, 8, 3);
+        e.tap = dice(3) ? NULL : text[0]; e.head = dice(3) ? NULL : n[1]; e.channels_last = dice(2);
+        sslh_export_onnx(n[0], dice(2) ? own_file("net") : target, e))
     ROW(sslh_load_weights, EMPTY(sslh_load_desc, e); e.strip_prefix = dice(2) ? NULL : text[0]; e.partial = dice(2);
         e.optional = dice(2); if (dice(2)) e.report = out, e.report_size = size; sslh_load_weights(n[0], path, e))
     ROW(sslh_load_net, keep_net(w, sslh_load_net(c, path)))

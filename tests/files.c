@@ -327,9 +327,9 @@ static void archives(void) {
 /* An archive in which n members are the same packed bytes, at the beginning of the file. */
 static uint8_t *zip_of(int n, size_t count, size_t *size) {
     sslh_ctx *c = create();
-    size_t bytes = sslh_i_npy_header(sslh_dim1((int)count), count, NULL), packed, at, list;
+    size_t bytes = sslh_i_npy_header("<f4", sslh_dim1((int)count), count, NULL), packed, at, list;
     uint8_t *npy = (uint8_t *)calloc(bytes, 1), *zip;
-    sslh_i_npy_header(sslh_dim1((int)count), count, npy);
+    sslh_i_npy_header("<f4", sslh_dim1((int)count), count, npy);
     zip = sslh_i_deflate(c, npy, bytes, 3, &packed);
     packed -= 6; /* without the head of zlib, 2 bytes, and its checksum */
     uint8_t *out = (uint8_t *)calloc(packed + 100 + 60 * (size_t)n, 1);
@@ -406,7 +406,7 @@ static void npy_round_trip(void) {
     (void)test_remove(path);
     /* numpy's own text, byte for byte */
     uint8_t head[128];
-    CHECK(sslh_i_npy_header(sslh_dim2(3, 5), 15, head) == 128 + 60, "header size");
+    CHECK(sslh_i_npy_header("<f4", sslh_dim2(3, 5), 15, head) == 128 + 60, "header size");
     CHECK(!memcmp(head, "\x93NUMPY\x01\x00\x76\x00{'descr': '<f4', 'fortran_order': False, 'shape': (3, 5), }   ", 71),
           "header text");
     CHECK(head[127] == '\n', "end of the header");

@@ -364,7 +364,7 @@ static void names_and_modes(void) {
 }
 
 /* Every writer. */
-enum { WRITERS = 7 };
+enum { WRITERS = 9 };
 static void save_by(sslh_ctx *c, int writer, const char *path) {
     static const float values[4] = {0, 1, 2, 3};
     sslh_convnet_desc nd;
@@ -376,6 +376,13 @@ static void save_by(sslh_ctx *c, int writer, const char *path) {
     case 3: sslh_save_net(small_mlp(c), path); break;
     case 4: sslh_picture_curves(c, path, values, 1, 4, NULL, "curve"); break;
     case 5: sslh_picture_grid(c, path, sslh_zeros(c, sslh_dim4(1, 4, 4, 1)), 1, 0); break;
+    case 6: sslh_save_npz(small_mlp(c), path); break;
+    case 7: {
+        sslh_onnx_desc none;
+        memset(&none, 0, sizeof none);
+        sslh_export_onnx(small_mlp(c), path, none);
+        break;
+    }
     default: {
         sslh_optimizer_desc od;
         sslh_optimizer *o;

@@ -7,7 +7,7 @@ CC=${CC:-cc}; CFLAGS=${CFLAGS:--O2}; LDLIBS=${LDLIBS:--lm -lpthread}; MAKE=${MAK
 export CC CFLAGS LDLIBS MAKE
 unset MAKEFLAGS MFLAGS MAKELEVEL
 jobs=$( (nproc || echo 2) 2>/dev/null)
-all="order unit examples pytorch asan coverage fuzz tsan msan valgrind portability windows bits web readme"
+all="order unit examples pytorch onnx asan coverage fuzz tsan msan valgrind portability windows bits web readme"
 long=0
 stages=
 for a in "$@"; do
@@ -482,8 +482,17 @@ stage_pytorch() {
     build_config build "$CC" "$CFLAGS" build/tools/weights_tool || return
     program "weights to PyTorch and back" "$py" tests/golden/check_weights.py build/tools/weights_tool
 }
+# ONNX graphs by the package onnx and by ONNX Runtime.
+stage_onnx() {
+    py=
+    for p in python3 /usr/bin/python3; do "$p" -c 'import numpy, onnx' 2>/dev/null && py=$p && break; done
+    if [ -z "$py" ]; then skip onnx "no Python with numpy and onnx"; return; fi
+    build_config build "$CC" "$CFLAGS" build/tools/onnx_tool || return
+    program "ONNX graphs" "$py" tests/golden/check_onnx.py build/tools/onnx_tool
+}
 stage_readme() {
     program manual sh tests/manual.sh
+    program install sh tests/install.sh
     if [ -f README.md ]; then program readme sh tests/readme.sh; fi
 }
 

@@ -29,6 +29,7 @@ static const char *const help =
     "                 0: never)\n"
     "  --load F       load an encoder saved with --save: to evaluate it, or to train it further with --method\n"
     "  --save F       save the encoder as safetensors (opens in PyTorch)\n"
+    "  --onnx F       write the encoder as an ONNX graph, for images of the size that it was trained on\n"
     "  --features F   save the features of the test images as .npy, or as .csv with file names and labels\n"
     "  --predict F    save as .csv: file, label and predicted class of each test image, by the votes of the nearest\n"
     "                 training images\n"
@@ -41,7 +42,7 @@ static const char *const help =
     "                 the folder of --out\n";
 
 typedef struct settings {
-    const char *method, *encoder, *checkpoint, *load, *save, *features, *tap, *init;
+    const char *method, *encoder, *checkpoint, *load, *save, *onnx, *features, *tap, *init;
     char set[2048]; /* the text for sslh_method_make: all of --set, then --epochs, --batch, --lr */
     int resume, probe, knn, draw, summary, force, dry_run, knn_every, finetune;
     const char *predict;
@@ -206,7 +207,8 @@ static settings settings_parse(int argc, char **argv, const options *o) {
     const own_option own[] = {
         {"--method", OPTION_TEXT, &s.method}, {"--encoder", OPTION_TEXT, &s.encoder},
         {"--checkpoint", OPTION_TEXT, &s.checkpoint}, {"--load", OPTION_TEXT, &s.load},
-        {"--save", OPTION_TEXT, &s.save}, {"--features", OPTION_TEXT, &s.features}, {"--tap", OPTION_TEXT, &s.tap},
+        {"--save", OPTION_TEXT, &s.save}, {"--onnx", OPTION_TEXT, &s.onnx},
+        {"--features", OPTION_TEXT, &s.features}, {"--tap", OPTION_TEXT, &s.tap},
         {"--lr", OPTION_TEXT, &lr}, {"--init", OPTION_TEXT, &s.init}, {"--predict", OPTION_TEXT, &s.predict},
         {"--knn-every", OPTION_NUMBER, &s.knn_every}, {"--crop", OPTION_SHARE, &s.crop},
         {"--fraction", OPTION_SHARE, &s.fraction}, {"--resume", OPTION_FLAG, &s.resume},
@@ -498,6 +500,7 @@ static void draw(sslh_ctx *c, const options *o, sslh_net *encoder, sslh_data tra
 static void check_outputs(sslh_ctx *c, const options *o, const settings *s) {
     char path[1024];
     check_output(c, "--save", s->save);
+    check_output(c, "--onnx", s->onnx);
     check_output(c, "--features", s->features);
     check_output(c, "--out: file", out_path(o, path, sizeof path, "log.csv"));
     if (s->checkpoint && file_exists(s->checkpoint) && !s->resume && !s->force)
@@ -754,6 +757,7 @@ int main(int argc, char **argv) {
     if (s.features) save_features(c, &s, encoder, test);
     if (s.predict) save_predictions(c, &s, encoder, train, test);
     if (s.save) sslh_save_net(encoder, s.save);
+    if (s.onnx) sslh_export_onnx(encoder, s.onnx, (sslh_onnx_desc){ 0 });
     if (s.draw) draw(c, &o, encoder, train, test, losses, run ? t.epochs : 0);
     free(losses);
     free(words);

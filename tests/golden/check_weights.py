@@ -1,6 +1,7 @@
 """Weights go to PyTorch and come back: torchvision's ResNet-18, ResNet-50 and ConvNeXt, a ViT with timm's names and
 transformers of text with the names of GPT-2, BERT (Hugging Face) and CLIP (OpenAI) load our files strictly and compute
-the same, and ours load theirs; so do both encoders of CLIP together, whose files may have Hugging Face's names as well. Run from the top of the repository with a Python that has torch and torchvision:
+the same, and ours load theirs, from safetensors and from what torch.save writes; so do both encoders of CLIP together,
+whose files may have Hugging Face's names. NumPy reads our .npz
 
     make tools && python3 tests/golden/check_weights.py build/tools/weights_tool
 
@@ -281,7 +282,8 @@ torch.manual_seed(0)
 with tempfile.TemporaryDirectory() as d:
     p = lambda name: os.path.join(d, name)
     for name in ["resnet18", "resnet18small", "resnet50", "convnext", "vit", "vitfixed", "vitany", *TEXT, *BOTH]:
-        run = lambda how, w: subprocess.run([tool, how, name, p(w), p("x.npy"), p("y.npy")], check=True, capture_output=True, text=True).stdout
+        run = lambda how, w: subprocess.run([tool, how, name, p(w), p("x.npy"), p("y.npy")], check=True,
+                                            capture_output=True, text=True).stdout
         run("export", "a.safetensors")
         weights, meta = load(p("a.safetensors"))
         arch = name in BOTH or "sslh.arch" in meta
@@ -291,6 +293,11 @@ with tempfile.TemporaryDirectory() as d:
             keys = net.load_state_dict(weights, strict=True)
             check(name + ": strict load in PyTorch", not keys.missing_keys and not keys.unexpected_keys)
             compare(name + ": the same output in PyTorch", net, np.load(p("x.npy")), np.load(p("y.npy")))
+        if name not in BOTH:
+            arrays = np.load(p("a.safetensors.npz"))
+            check(name + ": the same in .npz", set(arrays) == set(weights) and
+                  all(a.dtype == weights[k].numpy().dtype and np.array_equal(a, weights[k].numpy())
+                      for k, a in arrays.items()))
         if name == "vitfixed":
             e = np.abs(weights["pos_embed"][0].numpy() - sincos(24, 4)).max()
             check(name + ": sine-cosine positions of MAE", e < 1e-6, "%.2g" % e)
@@ -302,7 +309,8 @@ with tempfile.TemporaryDirectory() as d:
         if name == "gpt2":                    # masks that old files hold
             state["h.0.attn.bias"] = torch.ones(1, 1, 12, 12).byte()
         if name == "bert":                    # and old names
-            state = {k.replace("Norm.weight", "Norm.gamma").replace("Norm.bias", "Norm.beta"): v for k, v in state.items()}
+            state = {k.replace("Norm.weight", "Norm.gamma").replace("Norm.bias", "Norm.beta"): v
+                     for k, v in state.items()}
             state["embeddings.position_ids"] = torch.arange(12)[None]
         if name == "clip_hf":
             state["text_model.embeddings.position_ids"] = torch.arange(12)[None]
@@ -310,7 +318,14 @@ with tempfile.TemporaryDirectory() as d:
         report = run("import", "b.safetensors")
         if name not in BOTH:                  # sslh_clip_load insists on all tensors, and reports nothing
             count = len(other.state_dict()) - (2 if name == "resnet18" else 0)
-            check(name + ": loads PyTorch's file", "matched %d\nmissing 0\n" % count in report, report.replace("\n", "; "))
+            check(name + ": loads PyTorch's file", "matched %d\nmissing 0\n" % count in report,
+                  report.replace("\n", "; "))
+        first = np.load(p("y.npy"))
+        torch.save(state, p("b.pth"))
+        torch.save({"epoch": 7, "state_dict": state}, p("c.pth"), _use_new_zipfile_serialization=False)
+        for file in ("b.pth", "c.pth"):
+            check(name + ": the same from " + file, run("import", file) == report and
+                  np.array_equal(first, np.load(p("y.npy"))))
         if name == "resnet18":
             other.fc = nn.Identity()
         compare(name + ": the same output here", other, np.load(p("x.npy")), np.load(p("y.npy")))

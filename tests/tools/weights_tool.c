@@ -1,9 +1,10 @@
 /* Weights between ssl.h and PyTorch, called by tests/golden/check_weights.py.
 
      weights_tool export NET weights.safetensors input.npy output.npy
-         makes a net, moves its running statistics, saves it, and what it computes for a random input
-     weights_tool import NET weights.safetensors input.npy output.npy
-         loads the weights, computes the output of the input
+         makes a net, moves its running statistics, saves it (as weights.safetensors.npz too), and what it computes for
+         a random input
+     weights_tool import NET weights input.npy output.npy
+         loads the weights of any format, computes the output of the input
 
    NET: resnet18, resnet18small (3x3 stem), resnet50, convnext, vit, vitfixed,
    vitany (made for 16 x 16 pixels, given 24 x 20); gpt2, bert, clip: tokens (2,9) below 50, of which text 1 has 6;
@@ -102,6 +103,7 @@ int main(int argc, char **argv) {
     sslh_method both;
     sslh_tensor *x, *y;
     float *values;
+    char archive[1000];
     int text, two;
     if (argc != 6) {
         fprintf(stderr, "weights_tool export|import NET weights.safetensors input.npy output.npy\n");
@@ -131,7 +133,11 @@ int main(int argc, char **argv) {
                 for (j = 0; j < t->count; j++) t->data[j] += 0.1f * sslh_random_normal(5, (uint64_t)i, j);
         }
         if (two) sslh_clip_save(&both, argv[3]);
-        else sslh_save_net(net, argv[3]);
+        else {
+            sslh_save_net(net, argv[3]);
+            snprintf(archive, sizeof archive, "%s.npz", argv[3]);
+            sslh_save_npz(net, archive);
+        }
         values = (float *)malloc(x->count * sizeof *values);
         sslh_read(x, values, x->count);
         sslh_save_npy(c, argv[4], sslh_shape_of(x), values);
