@@ -1456,6 +1456,9 @@ typedef struct sslh_forward_desc {
     void *cache;         /* private: keys and values of the tokens before these (sslh_gpt_generate) */
     sslh_tensor *positions; /* (N,T) I32, from 0 to .length - 1: where each token stands in sslh_transformer, whose
                                embeddings of positions are picked by it; NULL: 0, 1 .. in each text */
+    sslh_tensor **attention; /* receives the weights of the attention (N,heads,T,T) of each block of sslh_vit and
+                               sslh_transformer, without a gradient; NULL where a net has fewer blocks; default: none */
+    int attention_room;     /* tensors that .attention has room for; later blocks are left out; default 0 */
 } sslh_forward_desc;
 /* The same with options; a .tap that the net does not offer is an error that names those it has. */
 SSLH_API sslh_tensor *sslh_forward_ex(sslh_net *net, sslh_tensor *x, sslh_forward_desc desc);
@@ -3655,6 +3658,16 @@ SSLH_API float sslh_linear_probe_features(sslh_ctx *c, sslh_tensor *train, const
                                           sslh_tensor *test, const int32_t *test_labels, int classes,
                                           sslh_probe_desc desc);
 
+/* An encoder and a linear layer as one net: images (N,H,W,C) in [0,1] -> scores of the classes, before softmax
+   (N,classes). It normalises the images as the encoder's preprocessing says, averages maps and tokens, and applies the
+   layer "head", whose initial values are PyTorch's. All of it is recorded, so that gradients reach the pixels, the
+   encoder and the layer. classes 0: without a layer, the scores are the features (N,D). The encoder becomes a child and
+   stays usable, its taps are those of the net. sslh_load_net cannot build such a net: save the encoder. */
+SSLH_API sslh_net *sslh_with_head(sslh_ctx *c, sslh_net *encoder, int classes);
+/* As sslh_linear_probe, without a test: the encoder with the probe as its layer (sslh_with_head), in evaluation mode.
+   Of .features only .batch is allowed, because the net has the encoder's own output. */
+SSLH_API sslh_net *sslh_probe_keep(sslh_ctx *c, sslh_net *encoder, sslh_data train, sslh_probe_desc desc);
+
 typedef struct sslh_knn_desc {
     sslh_feature_desc features;
     int   k;            /* neighbours that vote; default 200, with fewer than 5,000 training samples 20; at most all */
@@ -3864,6 +3877,9 @@ SSLH_API void sslh_classify(sslh_classifier *k, const uint8_t *pixels, int n, in
                             int32_t *label, float *scores);
 /* As sslh_finetune, without a test: the encoder's trained copy and its linear layer as a classifier ("logistic"). */
 SSLH_API sslh_classifier *sslh_finetune_keep(sslh_ctx *c, sslh_net *encoder, sslh_data train, sslh_finetune_desc desc);
+/* An SVM or logistic regression behind its encoder as a net with gradients (sslh_with_head), in evaluation mode, whose
+   scores are those before softmax. encoder NULL: that of k. A forest has no gradient: an error. */
+SSLH_API sslh_net *sslh_classifier_net(sslh_classifier *k, sslh_net *encoder);
 #endif
 
 /* ================================================================================================================== */
@@ -4983,6 +4999,13 @@ SSLH_I_FN sslh_real sslh_i_lane_sum(const sslh_real *x, size_t n) {
 enum { SSLH_I_SET_INT, SSLH_I_SET_OPTIONAL, SSLH_I_SET_LIST, SSLH_I_SET_ACTIVATION };
 typedef struct sslh_i_setting { const char *name; size_t at; int kind; } sslh_i_setting; /* at: offset in the desc */
 
+/* --- nets (>>nets) to those who run one in evaluation mode for a while (>>inside, >>robust) --- */
+
+#define SSLH_I_MAX_NETS 64 /* nets reachable from one */
+
+/* The mode of a net and of each net inside it. */
+typedef struct sslh_i_modes { char training[SSLH_I_MAX_NETS]; } sslh_i_modes;
+
 /* --- a run (>>train) to its checkpoints (>>weights) --------------------------------------------------------------- */
 
 /* Length of .numbers of sslh_method. */
@@ -5382,9 +5405,12 @@ SSLH_I_FN int sslh_i_sub_new(sslh_net *net, const char *name, const char *suffix
                              sslh_shape shape, sslh_init init, float scale);
 SSLH_I_FN int sslh_i_xavier_new(sslh_net *net, const char *name, int in, int out);
 SSLH_I_FN int sslh_i_vit_block_new(sslh_net *net, const char *prefix, int width, int mlp);
-SSLH_I_FN sslh_tensor *sslh_i_vit_block(sslh_net *net, int at, sslh_tensor *x, int heads, float drop,
+SSLH_I_FN sslh_tensor *sslh_i_vit_block(sslh_net *net, int at, sslh_tensor *x, int layer, int heads, float drop,
                                         sslh_tensor *key_mask);
 SSLH_I_FN int sslh_i_takes_tokens(const sslh_net *net);
+SSLH_I_FN void sslh_i_modes_evaluate(sslh_net *net, sslh_i_modes *m);
+SSLH_I_FN void sslh_i_modes_back(sslh_net *net, const sslh_i_modes *m);
+SSLH_I_FN sslh_tensor *sslh_i_normalised_op(sslh_ctx *c, sslh_tensor *x, const sslh_preprocess *p);
 SSLH_I_FN const sslh_transformer_desc *sslh_i_transformer_of(sslh_ctx *c, const char *op, const sslh_net *net);
 
 /* --- part II: the context, random numbers, the tape (>>core-impl, >>scalar, >>random, >>tape) --- */
@@ -6180,7 +6206,7 @@ SSLH_I_FN sslh_net *sslh_i_decoder_new(sslh_ctx *c, const char *name, const char
 /* Blocks, norm and last layer: (N,T,Dd) -> (N,T,out) */
 SSLH_I_FN sslh_tensor *sslh_i_decoder_run(sslh_net *net, const sslh_i_decoder *d, sslh_tensor *x) {
     int i;
-    for (i = 0; i < d->depth; i++) x = sslh_i_vit_block(net, 3 + 12 * i, x, d->heads, 0.0f, NULL);
+    for (i = 0; i < d->depth; i++) x = sslh_i_vit_block(net, 3 + 12 * i, x, i, d->heads, 0.0f, NULL);
     x = sslh_layer_layer_norm(net, 3 + 12 * d->depth, x, 1e-6f);
     return sslh_layer_linear(net, 5 + 12 * d->depth, x, 0, SSLH_LINEAR);
 }
@@ -6523,6 +6549,25 @@ SSLH_I_FN sslh_tensor *sslh_i_normalised(sslh_ctx *c, sslh_tensor *x, const sslh
             sslh_real v = x->data[j] - mean;
             x->data[j] = v * inverse;
         }
+    }
+    return p->colour ? sslh_i_lab_part(c, x, p->colour) : x;
+}
+
+/* The same as operations, for gradients that have to reach the pixels: equal values. */
+SSLH_I_FN sslh_tensor *sslh_i_normalised_op(sslh_ctx *c, sslh_tensor *x, const sslh_preprocess *p) {
+    float mean[4], inverse[4];
+    int k, C, change = 0;
+    if (p->colour) x = sslh_i_to_lab(c, x);
+    if (SSLH_I_BAD(c)) return x;
+    C = x->ndim == 4 ? x->shape[3] : 0;
+    for (k = 0; k < 4; k++) {
+        mean[k] = p->std[k] != 0.0f ? p->mean[k] : 0.0f;
+        inverse[k] = p->std[k] != 0.0f ? 1.0f / p->std[k] : 1.0f;
+        change |= k < C && (mean[k] != 0.0f || inverse[k] != 1.0f);
+    }
+    if (change && C <= 4) {
+        x = sslh_sub(c, x, sslh_from(c, sslh_dim1(C), mean));
+        x = sslh_mul(c, x, sslh_from(c, sslh_dim1(C), inverse));
     }
     return p->colour ? sslh_i_lab_part(c, x, p->colour) : x;
 }
@@ -15284,10 +15329,10 @@ SSLH_I_FN void sslh_i_column_scale(const sslh_real *x, size_t n, size_t stride, 
 }
 
 /* Brings every column to mean 0 and variance 1 over the training rows, because the penalty treats all columns alike. A
-   constant column becomes 0 and has no influence. Test rows are standardised with the mean and deviation of the
-   training rows. */
+   constant column becomes 0 and has no influence. Test rows (test NULL: none) are standardised with the mean and
+   deviation of the training rows. */
 SSLH_I_FN void sslh_i_standardise(sslh_tensor *train, sslh_tensor *test) {
-    size_t d, width = (size_t)train->shape[1], n = (size_t)train->shape[0], m = (size_t)test->shape[0], i;
+    size_t d, width = (size_t)train->shape[1], n = (size_t)train->shape[0], m = test ? (size_t)test->shape[0] : 0, i;
     for (d = 0; d < width; d++) {
         double mean, scale;
         sslh_i_column_scale(train->data + d, n, width, &mean, &scale);
@@ -15386,6 +15431,17 @@ SSLH_I_FN int sslh_i_probe_choose(sslh_ctx *c, sslh_i_probe *p, sslh_i_lbfgs *b,
     return best;
 }
 
+/* Chooses the strength of the penalty on x (n,D), standardised, and fits to all rows. order (n) is scratch memory. */
+SSLH_I_FN void sslh_i_probe_solve(sslh_ctx *c, sslh_i_probe *p, sslh_i_lbfgs *b, sslh_tensor *x, const int32_t *labels,
+                                  int32_t *order, const sslh_probe_desc *d) {
+    const int n = x->shape[0], best = d->l2 == 0.0f ? sslh_i_probe_choose(c, p, b, x, labels, order, d) : 4;
+    int i;
+    for (i = 0; i < n; i++) order[i] = i;
+    p->x = x;
+    p->y = sslh_i_select_labels(c, labels, order, n);
+    if (!SSLH_I_BAD(c)) sslh_i_probe_fit(c, p, b, best, d->iterations, d->l2, NULL, NULL, NULL);
+}
+
 /* Standardises copies, chooses the strength of the penalty, then fits to all rows. */
 SSLH_DEF float sslh_linear_probe_features(sslh_ctx *c, sslh_tensor *train, const int32_t *train_labels,
                                           sslh_tensor *test, const int32_t *test_labels, int classes,
@@ -15395,7 +15451,6 @@ SSLH_DEF float sslh_linear_probe_features(sslh_ctx *c, sslh_tensor *train, const
     sslh_tensor *x, *t, *in[2], parameters[2];
     int32_t *order;
     int64_t mark;
-    int n, i, best = 4;
     float result = 0.0f;
     in[0] = train;
     in[1] = test;
@@ -15411,9 +15466,8 @@ SSLH_DEF float sslh_linear_probe_features(sslh_ctx *c, sslh_tensor *train, const
         !sslh_i_check_rows("sslh_linear_probe", "test features", test)) return 0.0f;
     if (!d.iterations) d.iterations = 200;
     mark = sslh_mark(c);
-    n = train->shape[0];
     sslh_i_probe_begin(c, &p, &b, parameters, classes, train->shape[1]);
-    order = (int32_t *)sslh_i_alloc(c, (size_t)n * sizeof *order);
+    order = (int32_t *)sslh_i_alloc(c, (size_t)train->shape[0] * sizeof *order);
     x = sslh_persist(train);
     t = sslh_persist(test);
     if (SSLH_I_BAD(c)) {
@@ -15421,11 +15475,7 @@ SSLH_DEF float sslh_linear_probe_features(sslh_ctx *c, sslh_tensor *train, const
         return 0.0f;
     }
     sslh_i_standardise(x, t);
-    if (d.l2 == 0.0f) best = sslh_i_probe_choose(c, &p, &b, x, train_labels, order, &d);
-    for (i = 0; i < n; i++) order[i] = i;
-    p.x = x;
-    p.y = sslh_i_select_labels(c, train_labels, order, n);
-    if (!SSLH_I_BAD(c)) sslh_i_probe_fit(c, &p, &b, best, d.iterations, d.l2, NULL, NULL, NULL);
+    sslh_i_probe_solve(c, &p, &b, x, train_labels, order, &d);
     if (!SSLH_I_BAD(c)) result = sslh_i_probe_accuracy(c, &p, t, test_labels);
     sslh_i_free_blocks(c, mark);
     return SSLH_I_BAD(c) ? 0.0f : result;
@@ -15446,6 +15496,115 @@ SSLH_DEF float sslh_linear_probe(sslh_ctx *c, sslh_net *encoder, sslh_data train
     result = sslh_linear_probe_features(c, a, train.labels, b, test.labels, SSLH_I_MAX(train.classes, test.classes), d);
     sslh_i_free_blocks(c, mark);
     return result;
+}
+
+/* --- an encoder with a linear layer behind it, as one net --------------------------------------------------------- */
+
+/* The encoder is child 0, the layer entries 0 and 1, absent without classes. Taps and other options of the call are the
+   encoder's. */
+SSLH_I_FN sslh_tensor *sslh_i_with_head_forward(sslh_net *net, sslh_tensor *x, const void *self) {
+    const int classes = *(const int *)self;
+    const sslh_forward_desc *call = sslh_call(net);
+    sslh_ctx *c = sslh_net_ctx(net);
+    sslh_net *encoder = sslh_child_at(net, 0);
+    sslh_preprocess p = sslh_get_preprocess(encoder);
+    int i;
+    x = sslh_forward_ex(encoder, sslh_i_normalised_op(c, x, &p), *call);
+    if (SSLH_I_BAD(c) || (call->tap && sslh_tap(net, call->tap, x))) return x;
+    for (i = 0; call->taps && call->taps[i]; i++) sslh_tap(net, call->taps[i], call->tapped[i]);
+    x = sslh_i_pool_features(c, x); /* (N,D) */
+    return classes ? sslh_layer_linear(net, 0, x, 0, SSLH_LINEAR) : x;
+}
+
+SSLH_DEF sslh_net *sslh_with_head(sslh_ctx *c, sslh_net *encoder, int classes) {
+    sslh_net_info info;
+    sslh_net_desc d;
+    sslh_preprocess p;
+    sslh_net *net;
+    if (!sslh_i_check_encoder(c, "sslh_with_head", encoder, -1) ||
+        !sslh_i_within(c, "sslh_with_head", "classes", classes, 0, 1 << 20)) return sslh_i_dummy_net(c);
+    info = sslh_net_query(encoder);
+    memset(&d, 0, sizeof d);
+    d.name = "with_head";
+    d.forward = sslh_i_with_head_forward;
+    d.self = &classes;
+    d.self_size = sizeof classes;
+    d.width = classes ? classes : info.width;
+    d.image = info.image;
+    net = sslh_net_new(c, d);
+    if (classes) sslh_layer_linear_new(net, "head", info.width, classes, 0);
+    sslh_child(net, "encoder", encoder);
+    p = sslh_get_preprocess(encoder); /* pixels as they are, of the encoder's size */
+    memset(p.mean, 0, sizeof p.mean);
+    memset(p.std, 0, sizeof p.std);
+    p.colour = 0;
+    if (!SSLH_I_BAD(c)) sslh_set_preprocess(net, p);
+    return SSLH_I_BAD(c) ? sslh_i_dummy_net(c) : net;
+}
+
+/* Puts the layer w (x - mean) scale + b of features x into a net with a head. w is K rows of D values, each `stride`
+   after the one before, as the biases are `bias_stride` apart. The weights become w scale, and the bias loses
+   w scale mean. */
+SSLH_I_FN void sslh_i_head_set(sslh_net *net, const sslh_real *w, size_t stride, const sslh_real *bias,
+                               size_t bias_stride, const double *mean, const double *scale) {
+    sslh_tensor *weight = sslh_find(net, "head.weight"), *shift = sslh_find(net, "head.bias");
+    size_t k, d, D;
+    if (!weight || !shift || SSLH_I_BAD(weight->ctx)) return;
+    D = (size_t)weight->shape[1];
+    for (k = 0; k < (size_t)weight->shape[0]; k++) {
+        double b = (double)bias[k * bias_stride];
+        for (d = 0; d < D; d++) {
+            double v = (double)w[k * stride + d] * scale[d], t = v * mean[d];
+            weight->data[k * D + d] = (sslh_real)v;
+            b -= t;
+        }
+        shift->data[k] = (sslh_real)b;
+    }
+    sslh_train_mode(net, 0);
+}
+
+/* The numbers of the probe are those of sslh_linear_probe; only where they lie is different. */
+SSLH_DEF sslh_net *sslh_probe_keep(sslh_ctx *c, sslh_net *encoder, sslh_data train, sslh_probe_desc d) {
+    const char *const op = "sslh_probe_keep";
+    sslh_i_probe p;
+    sslh_i_lbfgs b;
+    sslh_tensor *x, parameters[2];
+    sslh_net *net;
+    double *mean;
+    int32_t *order;
+    int64_t begin, mark;
+    size_t k, D;
+    if (!sslh_i_check_labels(c, op, train, train) || !sslh_i_check_encoder(c, op, encoder, -1) ||
+        !sslh_i_desc_ok(c, op, SSLH_I_D_PROBE, &d) || !sslh_i_within(c, op, "classes", train.classes, 2, 1 << 20))
+        return sslh_i_dummy_net(c);
+    if (d.features.tap || d.features.max_pool || d.features.pool_grid > 1 || d.features.input) {
+        sslh_fail(c, SSLH_E_USAGE, "%s: .features may only set .batch: the net has the encoder's own output, averaged "
+                  "over places", op);
+        return sslh_i_dummy_net(c);
+    }
+    if (!d.iterations) d.iterations = 200;
+    train = sslh_i_label_share(train, d.fraction, d.seed);
+    begin = sslh_mark(c);
+    net = sslh_with_head(c, encoder, train.classes);
+    mark = SSLH_I_BAD(c) ? begin : sslh_mark(c); /* what follows is freed, the net stays */
+    x = sslh_features(c, encoder, train, d.features); /* (n,D) */
+    if (SSLH_I_BAD(c) || !sslh_i_check_rows(op, "training features", x)) {
+        sslh_i_undo(c, begin);
+        return sslh_i_dummy_net(c);
+    }
+    D = (size_t)x->shape[1];
+    sslh_i_probe_begin(c, &p, &b, parameters, train.classes, x->shape[1]);
+    order = (int32_t *)sslh_i_alloc(c, (size_t)x->shape[0] * sizeof *order);
+    mean = (double *)sslh_i_alloc(c, 2 * D * sizeof *mean); /* (D) means, (D) 1 / deviation */
+    for (k = 0; k < D && !SSLH_I_BAD(c); k++)
+        sslh_i_column_scale(x->data + k, (size_t)x->shape[0], D, &mean[k], &mean[D + k]);
+    if (!SSLH_I_BAD(c)) {
+        sslh_i_standardise(x, NULL);
+        sslh_i_probe_solve(c, &p, &b, x, train.labels, order, &d);
+    }
+    if (!SSLH_I_BAD(c)) sslh_i_head_set(net, p.weight->data, D, p.bias->data, 1, mean, mean + D);
+    sslh_i_free_blocks(c, SSLH_I_BAD(c) ? begin : mark);
+    return SSLH_I_BAD(c) ? sslh_i_dummy_net(c) : net;
 }
 
 /* --- nearest neighbours ------------------------------------------------------------------------------------------- */
@@ -17764,6 +17923,34 @@ SSLH_DEF sslh_classifier *sslh_finetune_keep(sslh_ctx *c, sslh_net *encoder, ssl
     return k;
 }
 
+SSLH_DEF sslh_net *sslh_classifier_net(sslh_classifier *k, sslh_net *encoder) {
+    const char *const op = "sslh_classifier_net";
+    sslh_net *net;
+    double *scale;
+    size_t d, D;
+    if (!k || SSLH_I_BAD(k->c)) return sslh_i_dummy_net(NULL);
+    if (!encoder) encoder = k->info.encoder;
+    if (!sslh_i_check_encoder(k->c, op, encoder, -1)) return sslh_i_dummy_net(k->c);
+    if (k->kind == SSLH_I_FOREST || sslh_net_query(encoder).width != k->info.width) {
+        if (k->kind == SSLH_I_FOREST)
+            sslh_fail(k->c, SSLH_E_USAGE, "%s: a forest has no gradient; sslh_svm and sslh_logistic have one", op);
+        else
+            sslh_fail(k->c, SSLH_E_SHAPE, "%s: the encoder gives %d features, the classifier was fitted to %d", op,
+                      sslh_net_query(encoder).width, k->info.width);
+        return sslh_i_dummy_net(k->c);
+    }
+    D = (size_t)k->info.width;
+    net = sslh_with_head(k->c, encoder, k->info.classes);
+    scale = (double *)sslh_i_alloc(k->c, 2 * D * sizeof *scale); /* (D) scales, (D) means */
+    for (d = 0; d < D && scale; d++) {
+        scale[d] = (double)k->scale[d];
+        scale[D + d] = (double)k->mean[d];
+    }
+    if (scale) sslh_i_head_set(net, k->weight, D + 1, k->weight + D, D + 1, scale + D, scale);
+    sslh_i_free(k->c, scale);
+    return SSLH_I_BAD(k->c) ? sslh_i_dummy_net(k->c) : net;
+}
+
 /* Features of n images into x (n,D): those of the encoder, or the pixels themselves in [0,1]. wide (n,D) is
    scratch memory. */
 SSLH_I_FN void sslh_i_classify_features(sslh_classifier *k, const uint8_t *pixels, int n, int height, int width,
@@ -19539,7 +19726,6 @@ SSLH_I_LEAN_BEGIN
    the gaps hold zeros, so that an update, an average, clipping and saving are each one loop over a block. */
 
 #define SSLH_I_PAD 16      /* elements; one vector of the kernels' virtual lanes */
-#define SSLH_I_MAX_NETS 64 /* nets reachable from one */
 
 /* A parameter or a state. The header t does not move in memory, so that tapes and callers may hold a pointer to it. */
 typedef struct sslh_i_entry {
@@ -20144,6 +20330,21 @@ SSLH_DEF void sslh_train_mode(sslh_net *net, int training) {
 
 SSLH_DEF int sslh_is_training(const sslh_net *net) { return net ? net->training : 0; }
 
+/* Evaluation mode for a net whose children may be in different modes, until sslh_i_modes_back restores each of them. */
+SSLH_I_FN void sslh_i_modes_evaluate(sslh_net *net, sslh_i_modes *m) {
+    sslh_i_tree t;
+    int i;
+    sslh_i_tree_of(&t, net);
+    for (i = 0; i < t.n; i++) m->training[i] = (char)t.net[i]->training;
+    sslh_train_mode(net, 0);
+}
+SSLH_I_FN void sslh_i_modes_back(sslh_net *net, const sslh_i_modes *m) {
+    sslh_i_tree t;
+    int i;
+    sslh_i_tree_of(&t, net);
+    for (i = 0; i < t.n; i++) t.net[i]->training = m->training[i];
+}
+
 /* Clears in every parameter the flag that operations look at (sslh_i_needs_grad), so that what is recorded from now on
    leads no gradient to it. */
 SSLH_DEF void sslh_freeze(sslh_net *net, int frozen) {
@@ -20262,6 +20463,7 @@ SSLH_DEF sslh_tensor *sslh_forward_ex(sslh_net *net, sslh_tensor *x, sslh_forwar
     int i, wanted = 0;
     while (desc.taps && wanted < 15 && desc.taps[wanted]) wanted++;
     for (i = 0; i < wanted && desc.tapped; i++) desc.tapped[i] = sslh_i_dummy(c);
+    for (i = 0; i < desc.attention_room && desc.attention; i++) desc.attention[i] = NULL;
     if (wanted && (!desc.tapped || desc.taps[wanted])) {
         sslh_fail(c, SSLH_E_USAGE, "sslh_forward_ex: .taps needs .tapped, and a NULL behind at most 15 names");
         return sslh_i_dummy(c);
@@ -21388,7 +21590,7 @@ SSLH_DEF sslh_net *sslh_nin(sslh_ctx *c, sslh_nin_desc desc) {
 typedef struct sslh_i_block_desc {
     int heads, causal, post_norm;
     int separate_qkv;                    /* q, k and v have weights of their own */
-    int layer;                           /* its number, for the cache */
+    int layer;                           /* its number, for the cache and for .attention */
     float eps, drop, dropout;            /* of the norms; rates of stochastic depth and of dropout, 0 in evaluation */
     float weight_dropout;                /* of the weights of the attention, likewise */
     sslh_activation activation;
@@ -21441,6 +21643,7 @@ SSLH_I_FN sslh_tensor *sslh_i_dropped_attention(sslh_ctx *c, sslh_tensor *q, ssl
 SSLH_I_FN sslh_tensor *sslh_i_block_attention(sslh_net *net, int at, sslh_tensor *y, sslh_tensor *from,
                                               const sslh_i_block_desc *b) {
     sslh_ctx *c = sslh_net_ctx(net);
+    const sslh_forward_desc *call = sslh_call(net);
     sslh_attention_desc a;
     sslh_tensor *part[3];
     int i;
@@ -21448,9 +21651,14 @@ SSLH_I_FN sslh_tensor *sslh_i_block_attention(sslh_net *net, int at, sslh_tensor
     a.heads = b->heads;
     a.causal = b->causal;
     a.key_mask = b->key_mask;
+    if (call->attention && b->layer < call->attention_room) a.weights = &call->attention[b->layer];
     if (!b->separate_qkv) {
         y = sslh_layer_linear(net, at, y, 0, SSLH_LINEAR); /* (N,T,3D) */
-        if (!b->cache) return sslh_self_attention(c, y, a);
+        if (!b->cache) {
+            y = sslh_self_attention(c, y, a);
+            if (a.weights) sslh_keep(*a.weights); /* the caller reads it after the run */
+            return y;
+        }
     }
     for (i = 0; i < 3 && !SSLH_I_BAD(c); i++) { /* (N,T,D) each */
         const int D = y->shape[2] / 3;
@@ -21465,7 +21673,9 @@ SSLH_I_FN sslh_tensor *sslh_i_block_attention(sslh_net *net, int at, sslh_tensor
     }
     if (b->weight_dropout > 0.0f)
         return sslh_i_dropped_attention(c, part[0], part[1], part[2], &a, b->weight_dropout);
-    return sslh_attention(c, part[0], part[1], part[2], a);
+    y = sslh_attention(c, part[0], part[1], part[2], a);
+    if (a.weights) sslh_keep(*a.weights);
+    return y;
 }
 
 /* x + drop(y) */
@@ -21519,10 +21729,11 @@ SSLH_I_FN sslh_tensor *sslh_i_sasrec_block(sslh_net *net, int at, sslh_tensor *x
     return sslh_i_block_add(net, n, sslh_layer_linear(net, at + 12, y, 0, SSLH_LINEAR), b);
 }
 /* The block of a vision transformer: pre-norm and exact GELU. */
-SSLH_I_FN sslh_tensor *sslh_i_vit_block(sslh_net *net, int at, sslh_tensor *x, int heads, float drop,
+SSLH_I_FN sslh_tensor *sslh_i_vit_block(sslh_net *net, int at, sslh_tensor *x, int layer, int heads, float drop,
                                         sslh_tensor *key_mask) {
     sslh_i_block_desc b;
     memset(&b, 0, sizeof b);
+    b.layer = layer;
     b.heads = heads;
     b.drop = drop;
     b.key_mask = key_mask;
@@ -21594,7 +21805,7 @@ SSLH_I_FN sslh_tensor *sslh_i_vit_forward(sslh_net *net, sslh_tensor *x, const v
     x = sslh_concat(c, two, 2, 1);                                           /* (N,1+P,D) */
     for (i = 0; i < d->depth; i++) {
         const float drop = sslh_i_block_drop(net, call->drop_path, i, d->depth);
-        x = sslh_i_vit_block(net, 4 + 12 * i, x, d->heads, drop, call->mask);
+        x = sslh_i_vit_block(net, 4 + 12 * i, x, i, d->heads, drop, call->mask);
         snprintf(tap, sizeof tap, "block%d", i + 1);
         if (sslh_tap(net, tap, x)) return x;
     }
