@@ -3883,6 +3883,77 @@ SSLH_API sslh_net *sslh_classifier_net(sslh_classifier *k, sslh_net *encoder);
 #endif
 
 /* ================================================================================================================== */
+/*  >>api-inside  what a net looks at                                                                                 */
+/* ================================================================================================================== */
+/* Maps that say which pixels a score depends on, where a net is active, how alike two nets are. A net is whatever
+   sslh_forward runs: sslh_probe_keep makes one of an encoder and a probe that takes pixels in [0,1]. Its output (N,K) has
+   a score for each class; of an encoder without a classifier the scores are the features, maps and tokens averaged. x is
+   a batch as the net takes it. target (N) I32 in 0..K-1 is the score that is asked about, NULL the largest one of each
+   sample. The net runs in evaluation mode; its modes, its gradients and the caller's tape stay as they are. Results are
+   tensors of the step without history. */
+
+#ifndef SSLH_WITH_INSIDE
+#define SSLH_WITH_INSIDE SSLH_WITH_ALL
+#elif SSLH_I_EMPTY(SSLH_WITH_INSIDE)
+#undef SSLH_WITH_INSIDE
+#define SSLH_WITH_INSIDE 1
+#endif
+#if SSLH_WITH_INSIDE
+typedef struct sslh_inside_desc {
+    const char *tap;      /* Grad-CAM and activations: an intermediate result that is a map; default the last one */
+    int   samples;        /* SmoothGrad: noisy copies, default 25; integrated gradients: points of the path, default 32;
+                             at most 100000 */
+    float noise;          /* SmoothGrad: deviation of the noise, as a share of largest less smallest value of a sample;
+                             default 0.15; SSLH_OFF: none */
+    sslh_tensor *baseline;/* integrated gradients: where the path begins, of x's shape or broadcast to it; default 0 */
+    int   window;         /* occlusion: side in pixels of the square that is covered; default a quarter of the height */
+    int   stride;         /* occlusion: pixels from one square to the next; default half a window */
+    float fill;           /* occlusion: value of the covered pixels, at least 0; default 0.5; SSLH_OFF: 0 */
+    int   power;          /* activations: p, 1 to 8; default 2 */
+} sslh_inside_desc;
+/* ds/dx of x's shape, s the target's score (Simonyan et al. 2014). Its absolute value is the saliency map. */
+SSLH_API sslh_tensor *sslh_saliency(sslh_ctx *c, sslh_net *net, sslh_tensor *x, sslh_tensor *target);
+/* The mean of ds/dx over noisy copies of x (Smilkov et al. 2017). The noise takes the context's next stream. */
+SSLH_API sslh_tensor *sslh_smooth_grad(sslh_ctx *c, sslh_net *net, sslh_tensor *x, sslh_tensor *target,
+                                       sslh_inside_desc desc);
+/* (x - b) times the mean of ds/dx over the straight path from the baseline b to x (Sundararajan et al. 2017, eq. 3), of
+   x's shape: the values of a sample sum up to s(x) - s(b), but for the error of the midpoint rule. */
+SSLH_API sslh_tensor *sslh_integrated_gradients(sslh_ctx *c, sslh_net *net, sslh_tensor *x, sslh_tensor *target,
+                                                sslh_inside_desc desc);
+/* Grad-CAM (Selvaraju et al. 2017, eq. 1 and 2) of the map A (N,h,w,C) that .tap names -> (N,h,w,1): max(0, sum over k
+   of a_k A_k), a_k the mean of ds/dA_k over the places. A net without a map is an error. */
+SSLH_API sslh_tensor *sslh_grad_cam(sslh_ctx *c, sslh_net *net, sslh_tensor *x, sslh_tensor *target,
+                                    sslh_inside_desc desc);
+/* How much the score falls when a square of the images x (N,H,W,C) is covered (Zeiler & Fergus 2014) -> (N,R,S,1),
+   R = (H - window) / stride + 1 and S likewise. Needs R S forward passes. */
+SSLH_API sslh_tensor *sslh_occlusion(sslh_ctx *c, sslh_net *net, sslh_tensor *x, sslh_tensor *target,
+                                     sslh_inside_desc desc);
+/* Where the map A (N,h,w,C) that .tap names is active: the sum over channels of |A|^p, divided by its largest value in
+   each image -> (N,h,w,1): RotNet's attention maps (Gidaris et al. 2018, there with p = 1, 2 and 4 for early, middle
+   and late blocks). */
+SSLH_API sslh_tensor *sslh_activation_map(sslh_ctx *c, sslh_net *net, sslh_tensor *x, sslh_inside_desc desc);
+/* Where the class token of sslh_vit looks in its last block -> (N,h,w,heads): the weights of its attention to the
+   patches (Caron et al. 2021). The weights of all blocks: .attention of sslh_forward_desc. A net without attention to a
+   class token and patches is an error. */
+SSLH_API sslh_tensor *sslh_class_attention(sslh_ctx *c, sslh_net *net, sslh_tensor *x);
+/* Attention rollout (Abnar & Zuidema 2020) -> (N,h,w,1): the class token's row of the product over all blocks of
+   (A + I) / 2, A the mean over the heads. */
+SSLH_API sslh_tensor *sslh_attention_rollout(sslh_ctx *c, sslh_net *net, sslh_tensor *x);
+/* Linear CKA (Kornblith et al. 2019) of two representations of the same samples, (n,D) and (n,E): 1 when they agree up
+   to a turn and a factor, near 0 when they have nothing in common; n well above D and E, because few samples make it
+   larger. A constant representation has 0. */
+SSLH_API float sslh_cka(sslh_ctx *c, sslh_tensor *a, sslh_tensor *b);
+/* A map (N,h,w,C), of which absolute values are added up over C, drawn over images (N,H,W,1 or 3) in [0,1] as colours
+   from blue to red -> (N,H,W,3). In each sample the largest value is red, after the largest hundredth has been cut, and
+   the map is resized bilinearly. */
+SSLH_API sslh_tensor *sslh_heat(sslh_ctx *c, sslh_tensor *map, sslh_tensor *images);
+/* A sheet, one row for each image of x (N,H,W,1 or 3) in [0,1], of all of the above that the net has: the image,
+   saliency, SmoothGrad, integrated gradients, occlusion; then Grad-CAM and activations, or attention and rollout. */
+SSLH_API void sslh_inside_picture(sslh_ctx *c, const char *path, sslh_net *net, sslh_tensor *x, sslh_tensor *target,
+                                  sslh_inside_desc desc);
+#endif
+
+/* ================================================================================================================== */
 /*  >>api-pictures  pictures                                                                                          */
 /* ================================================================================================================== */
 
@@ -3917,6 +3988,13 @@ typedef struct sslh_plot_desc {
 } sslh_plot_desc;
 SSLH_API void sslh_picture_scatter_ex(sslh_ctx *c, const char *path, const sslh_tensor *points, const int32_t *labels,
                                       int classes, sslh_plot_desc desc);
+#if SSLH_WITH_INSIDE
+/* A map of images: each of (n,H,W,C) in [0,1] at its point of (n,2), from sslh_pca, sslh_tsne or another function, in a
+   frame of its label's colour (NULL: none). One that would cover another by more than a third is left out, the first
+   ones stay. .names: of the classes. */
+SSLH_API void sslh_picture_thumbnails(sslh_ctx *c, const char *path, const sslh_tensor *points,
+                                      const sslh_tensor *images, const int32_t *labels, sslh_plot_desc desc);
+#endif
 /* One line per curve, curve i has n values at values + i n (NaN: a gap), drawn over 1 .. n; names in the legend (NULL:
    none); title above (NULL: none). */
 SSLH_API void sslh_picture_curves(sslh_ctx *c, const char *path, const float *values, int curves, int n,
@@ -5353,7 +5431,7 @@ typedef enum sslh_i_desc_kind { SSLH_I_D_FEATURES, SSLH_I_D_PROBE, SSLH_I_D_KNN,
     SSLH_I_D_OPTIMIZER, SSLH_I_D_TRAIN, SSLH_I_D_RECIPE, SSLH_I_D_TSNE, SSLH_I_D_GRADCHECK, SSLH_I_D_PARAM,
     SSLH_I_D_BATCH_NORM, SSLH_I_D_FORWARD, SSLH_I_D_NET, SSLH_I_D_PREPROCESS, SSLH_I_D_IMAGES, SSLH_I_D_AUDIO,
     SSLH_I_D_AUDIO_RECIPE, SSLH_I_D_MEL, SSLH_I_D_MFCC, SSLH_I_D_SPLIT, SSLH_I_D_CLIPS, SSLH_I_D_MOVING,
-    SSLH_I_D_ITEMS, SSLH_I_D_RANKING, SSLH_I_D_FOREST, SSLH_I_D_SVM, SSLH_I_D_LOGISTIC,
+    SSLH_I_D_ITEMS, SSLH_I_D_RANKING, SSLH_I_D_INSIDE, SSLH_I_D_FOREST, SSLH_I_D_SVM, SSLH_I_D_LOGISTIC,
     SSLH_I_D_KMEANS } sslh_i_desc_kind;
 SSLH_I_FN void sslh_i_out_of_range(sslh_ctx *c, const char *op, const char *field, double v, int real,
                                    const char *range);
@@ -18569,6 +18647,633 @@ SSLH_DEF float sslh_calibration_error(sslh_ctx *c, const sslh_tensor *probabilit
 #endif /* SSLH_WITH_CLASSIFIERS */
 
 /* ================================================================================================================== */
+/*  >>inside      saliency, Grad-CAM, attention, similarity                                                           */
+/* ================================================================================================================== */
+
+#if SSLH_WITH_INSIDE
+/* What a net looks at. s(x) is the score that is asked about.
+
+   Gradients. For a linear net ds/dx is all there is to say; for others it says what an infinitely small change does,
+   and is noisy. SmoothGrad averages over neighbours of x:
+
+       S(x) = mean over j of ds/dx (x + e_j),   e_j normal noise                                               (1)
+
+   Integrated gradients follow the straight path from a baseline b, so that saturation hides nothing, and are complete:
+
+       I_i = (x_i - b_i) int_0^1 ds/dx_i (b + a (x - b)) da,    sum over i of I_i = s(x) - s(b)                 (2)
+
+   The integral is the mean over the midpoints of m intervals, whose error falls with 1 / m^2 where s is smooth.
+
+   Maps. Grad-CAM weighs the channels A_k of a map by how much the score depends on them:
+
+       a_k = mean over places of ds/dA_k,   G = max(0, sum over k of a_k A_k)                                   (3)
+
+   An activation map needs no score: F = sum over k of |A_k|^p. A larger p leaves the strongest places only.
+
+   Attention. The class token's weights in the last block are one picture for each head. Through the blocks information
+   also passes by the residual sums, hence rollout:
+
+       R = prod over blocks of (A + I) / 2,    A the mean over the heads                                        (4)
+
+   Similarity of representations X (n,D) and Y (n,E), columns centred:
+
+       CKA = |Y'X|^2 / (|X'X| |Y'Y|)           Frobenius norms                                                  (5)
+
+   Traps. A map can look right and say nothing: compare with that of an untrained net (Adebayo et al. 2018). ds/dx is as
+   large at an edge that the net ignores in the end as the gradients of its layers make it. What lies in a corner of a
+   late map has seen half of the image. */
+
+/* A net that is looked into: in evaluation mode, without gradients of parameters, in a scope of its own. */
+typedef struct sslh_i_look {
+    sslh_ctx *c;
+    sslh_net *net;
+    sslh_tensor *x;      /* (N,..) the caller's */
+    sslh_tensor *target; /* (N) I32 */
+    sslh_i_modes modes;
+    unsigned groups;     /* of parameters that collect gradients outside */
+} sslh_i_look;
+
+/* The scores (N,K) of x. */
+SSLH_I_FN sslh_tensor *sslh_i_look_scores(const sslh_i_look *k, sslh_tensor *x, sslh_forward_desc f) {
+    sslh_tensor *y = sslh_i_pool_features(k->c, sslh_forward_ex(k->net, x, f));
+    if (!SSLH_I_BAD(k->c) && y->ndim != 2) {
+        char text[96];
+        sslh_fail(k->c, SSLH_E_SHAPE, "the output of the net is %s: scores (N,K), a map or tokens are needed",
+                  sslh_i_str(text, sizeof text, sslh_shape_of(y)));
+    }
+    return y;
+}
+
+/* Opens the scope and finds out the targets. Every call needs its sslh_i_look_end. */
+SSLH_I_FN int sslh_i_look_begin(sslh_ctx *c, const char *op, sslh_i_look *k, sslh_net *net, sslh_tensor *x,
+                                sslh_tensor *target) {
+    memset(k, 0, sizeof *k);
+    k->c = c;
+    if (!sslh_i_begin(c, op, &x, 1, 1)) return 0;
+    if (x->ndim < 2) sslh_fail(c, SSLH_E_SHAPE, "%s: a batch (N,..) is needed", op);
+    else if (!net || sslh_net_ctx(net) != c)
+        sslh_fail(c, SSLH_E_USAGE, "%s: the net is NULL, could not be made or belongs to another context", op);
+    else if (target && (target->ctx != c || target->type != SSLH_I32 || target->ndim != 1 ||
+                        target->shape[0] != x->shape[0] || !target->ints))
+        sslh_fail(c, SSLH_E_SHAPE, "%s: the targets must be (%d), SSLH_I32: one class for each sample", op,
+                  x->shape[0]);
+    if (SSLH_I_BAD(c)) return 0;
+    k->net = net;
+    k->x = x;
+    k->target = target;
+    k->groups = c->groups;
+    sslh_i_modes_evaluate(net, &k->modes);
+    c->groups = 0;
+    sslh_push(c);
+    if (!target) {
+        sslh_forward_desc f;
+        memset(&f, 0, sizeof f);
+        sslh_no_grad(c, 1);
+        k->target = sslh_argmax(c, sslh_i_look_scores(k, x, f), 1);
+        sslh_no_grad(c, 0);
+    }
+    return !SSLH_I_BAD(c);
+}
+
+/* Closes it with a copy of out, which was made inside, as the result outside; names the function in the error of an
+   inner operation. */
+SSLH_I_FN sslh_tensor *sslh_i_look_end(sslh_i_look *k, const char *op, const sslh_tensor *out) {
+    sslh_ctx *c = k->c;
+    const sslh_shape shape = SSLH_I_BAD(c) || !out ? sslh_dim0() : sslh_shape_of(out);
+    sslh_real *values = SSLH_I_BAD(c) || !out ? NULL : (sslh_real *)sslh_i_alloc(c, out->count * sizeof *values);
+    sslh_tensor *copy = NULL;
+    if (values) memcpy(values, out->data, out->count * sizeof *values);
+    if (k->net) {
+        sslh_pop(c);
+        sslh_i_modes_back(k->net, &k->modes);
+        c->groups = k->groups;
+        if (SSLH_I_BAD(c)) sslh_i_prefix_error(c, op);
+    }
+    if (values && !SSLH_I_BAD(c)) copy = sslh_i_new(c, op, SSLH_F32, shape);
+    if (copy) memcpy(copy->data, values, copy->count * sizeof *values);
+    sslh_i_free(c, values);
+    return copy ? copy : sslh_i_dummy(c);
+}
+
+/* The sum over the batch of the targets' scores y (N,K). Samples do not meet in evaluation mode, so that its gradient
+   is that of each sample by itself. */
+SSLH_I_FN sslh_tensor *sslh_i_look_sum(const sslh_i_look *k, sslh_tensor *y) {
+    if (SSLH_I_BAD(k->c)) return sslh_i_dummy(k->c);
+    y = sslh_mul(k->c, y, sslh_one_hot(k->c, k->target, y->shape[1]));
+    return sslh_sum(k->c, y, SSLH_ALL, 0);
+}
+
+/* A copy of x's values that takes a gradient, or NULL. */
+SSLH_I_FN sslh_tensor *sslh_i_look_leaf(const sslh_i_look *k, const sslh_real *values) {
+    sslh_tensor *x = SSLH_I_BAD(k->c) ? NULL : sslh_i_new(k->c, "sslh_saliency", SSLH_F32, sslh_shape_of(k->x));
+    if (!x) return NULL;
+    memcpy(x->data, values, x->count * sizeof *values);
+    return sslh_requires_grad(x);
+}
+
+/* out += weight ds/dx at these values of x. */
+SSLH_I_FN void sslh_i_look_gradient(const sslh_i_look *k, const sslh_real *values, sslh_real weight, sslh_tensor *out) {
+    sslh_ctx *c = k->c;
+    sslh_forward_desc f;
+    sslh_tensor *x;
+    size_t i;
+    memset(&f, 0, sizeof f);
+    sslh_push(c);
+    x = sslh_i_look_leaf(k, values);
+    if (x) sslh_backward(c, sslh_i_look_sum(k, sslh_i_look_scores(k, x, f)));
+    for (i = 0; x && x->grad && i < x->count && !SSLH_I_BAD(c); i++) {
+        sslh_real t = weight * x->grad[i];
+        out->data[i] += t;
+    }
+    sslh_pop(c);
+}
+
+/* Zeros of x's shape inside the scope, for a result; NULL after an error. */
+SSLH_I_FN sslh_tensor *sslh_i_look_zeros(const sslh_i_look *k) {
+    sslh_tensor *out = SSLH_I_BAD(k->c) ? NULL : sslh_zeros(k->c, sslh_shape_of(k->x));
+    return SSLH_I_BAD(k->c) ? NULL : out;
+}
+
+SSLH_DEF sslh_tensor *sslh_saliency(sslh_ctx *c, sslh_net *net, sslh_tensor *x, sslh_tensor *target) {
+    const char *const op = "sslh_saliency";
+    sslh_i_look k;
+    sslh_tensor *out = sslh_i_look_begin(c, op, &k, net, x, target) ? sslh_i_look_zeros(&k) : NULL;
+    if (out) sslh_i_look_gradient(&k, x->data, 1, out);
+    return sslh_i_look_end(&k, op, out);
+}
+
+/* Noise of deviation 1 (N,..) becomes x plus noise whose deviation is a share of the range of each sample. */
+SSLH_I_FN void sslh_i_look_noisy(const sslh_tensor *x, float share, sslh_real *noise) {
+    const size_t N = (size_t)x->shape[0], each = x->count / N;
+    size_t n, i;
+    for (n = 0; n < N; n++) {
+        const sslh_real *v = x->data + n * each;
+        sslh_real low = v[0], high = v[0], deviation;
+        for (i = 1; i < each; i++) {
+            low = SSLH_I_MIN(low, v[i]);
+            high = SSLH_I_MAX(high, v[i]);
+        }
+        deviation = high - low;
+        deviation = deviation * (sslh_real)share;
+        for (i = 0; i < each; i++) {
+            sslh_real t = noise[n * each + i] * deviation;
+            noise[n * each + i] = v[i] + t;
+        }
+    }
+}
+
+/* (1). The draws lie outside of the scope, which would give the stream back. */
+SSLH_DEF sslh_tensor *sslh_smooth_grad(sslh_ctx *c, sslh_net *net, sslh_tensor *x, sslh_tensor *target,
+                                       sslh_inside_desc d) {
+    const char *const op = "sslh_smooth_grad";
+    const uint64_t stream = SSLH_I_BAD(c) ? 0 : sslh_next_stream(c);
+    sslh_i_look k;
+    sslh_tensor *out, *noisy;
+    int j;
+    if (SSLH_I_BAD(c) || !sslh_i_desc_ok(c, op, SSLH_I_D_INSIDE, &d)) return sslh_i_dummy(c);
+    if (!d.samples) d.samples = 25;
+    d.noise = sslh_i_default(d.noise, 0.15f);
+    out = sslh_i_look_begin(c, op, &k, net, x, target) ? sslh_i_look_zeros(&k) : NULL;
+    noisy = out ? sslh_i_look_zeros(&k) : NULL;
+    for (j = 0; j < d.samples && noisy && !SSLH_I_BAD(c); j++) {
+        sslh_i_random_fill(c, stream + ((uint64_t)(j + 1) << 40), noisy->data, noisy->count, 1, 0.0f, 1.0f);
+        sslh_i_look_noisy(x, d.noise, noisy->data);
+        sslh_i_look_gradient(&k, noisy->data, 1 / (sslh_real)d.samples, out);
+    }
+    return sslh_i_look_end(&k, op, out);
+}
+
+/* (2) at the midpoints (j + 1/2) / m. */
+SSLH_DEF sslh_tensor *sslh_integrated_gradients(sslh_ctx *c, sslh_net *net, sslh_tensor *x, sslh_tensor *target,
+                                                sslh_inside_desc d) {
+    const char *const op = "sslh_integrated_gradients";
+    sslh_i_look k;
+    sslh_tensor *out, *at, *from = NULL;
+    size_t i;
+    int j;
+    if (SSLH_I_BAD(c) || !sslh_i_desc_ok(c, op, SSLH_I_D_INSIDE, &d)) return sslh_i_dummy(c);
+    if (!d.samples) d.samples = 32;
+    out = sslh_i_look_begin(c, op, &k, net, x, target) ? sslh_i_look_zeros(&k) : NULL;
+    at = out ? sslh_i_look_zeros(&k) : NULL;
+    if (at) from = d.baseline ? sslh_broadcast(c, sslh_detach(c, d.baseline), sslh_shape_of(x)) : sslh_i_look_zeros(&k);
+    for (j = 0; j < d.samples && from && !SSLH_I_BAD(c); j++) {
+        const sslh_real a = ((sslh_real)j + SSLH_I_R(0.5)) / (sslh_real)d.samples;
+        for (i = 0; i < x->count; i++) {
+            sslh_real t = x->data[i] - from->data[i];
+            t = t * a;
+            at->data[i] = from->data[i] + t;
+        }
+        sslh_i_look_gradient(&k, at->data, 1 / (sslh_real)d.samples, out);
+    }
+    for (i = 0; from && !SSLH_I_BAD(c) && i < x->count; i++) {
+        sslh_real t = x->data[i] - from->data[i];
+        out->data[i] = out->data[i] * t;
+    }
+    return sslh_i_look_end(&k, op, out);
+}
+
+/* --- maps of a block ---------------------------------------------------------------------------------------------- */
+
+/* The net whose intermediate results have names: of sslh_with_head its encoder. */
+SSLH_I_FN sslh_net *sslh_i_tapped_net(sslh_net *net) {
+    return strcmp(sslh_net_query(net).name, "with_head") == 0 ? sslh_child_at(net, 0) : net;
+}
+
+/* Runs the net on x; *map receives the intermediate result that tap, or without it the last one with places, (N,h,w,C),
+   as part of the tape. Returns the scores. */
+SSLH_I_FN sslh_tensor *sslh_i_look_map(const sslh_i_look *k, sslh_tensor *x, const char *tap, sslh_tensor **map) {
+    const char *taps[2] = {NULL, NULL};
+    sslh_forward_desc f;
+    sslh_tensor *y;
+    char name[32];
+    *map = sslh_i_dummy(k->c);
+    name[0] = 0;
+    if (!tap) sslh_i_last_places(sslh_i_tapped_net(k->net), name);
+    if (!SSLH_I_BAD(k->c) && !tap && !name[0])
+        sslh_fail(k->c, SSLH_E_USAGE, "the net has no intermediate result that is a map (N,h,w,C)");
+    if (SSLH_I_BAD(k->c)) return sslh_i_dummy(k->c);
+    memset(&f, 0, sizeof f);
+    taps[0] = tap ? tap : name;
+    f.taps = taps;
+    f.tapped = map;
+    y = sslh_i_look_scores(k, x, f);
+    if (!SSLH_I_BAD(k->c) && (*map)->ndim != 4)
+        sslh_fail(k->c, SSLH_E_SHAPE, "the intermediate result '%s' is no map (N,h,w,C); for a transformer there are "
+                  "sslh_class_attention and sslh_attention_rollout", taps[0]);
+    return y;
+}
+
+/* (3), the gradients of the map (N,h,w,C) taken from its .grad: NULL when the score does not depend on it. */
+SSLH_I_FN void sslh_i_grad_cam(const sslh_tensor *map, sslh_real *out) {
+    const size_t N = (size_t)map->shape[0], C = (size_t)map->shape[3], places = map->count / N / C;
+    size_t n, i, k;
+    for (n = 0; n < N && map->grad; n++) {
+        const sslh_real *A = map->data + n * places * C, *dA = map->grad + n * places * C;
+        sslh_real *G = out + n * places;
+        for (k = 0; k < C; k++) {
+            sslh_real a = 0;
+            for (i = 0; i < places; i++) a += dA[i * C + k];
+            a = a / (sslh_real)places;
+            for (i = 0; i < places; i++) {
+                sslh_real t = a * A[i * C + k];
+                G[i] += t;
+            }
+        }
+        for (i = 0; i < places; i++) G[i] = SSLH_I_MAX(G[i], (sslh_real)0);
+    }
+}
+
+SSLH_DEF sslh_tensor *sslh_grad_cam(sslh_ctx *c, sslh_net *net, sslh_tensor *x, sslh_tensor *target,
+                                    sslh_inside_desc d) {
+    const char *const op = "sslh_grad_cam";
+    sslh_i_look k;
+    sslh_tensor *out = NULL, *map = NULL, *leaf = NULL;
+    if (SSLH_I_BAD(c) || !sslh_i_desc_ok(c, op, SSLH_I_D_INSIDE, &d)) return sslh_i_dummy(c);
+    if (sslh_i_look_begin(c, op, &k, net, x, target)) leaf = sslh_i_look_leaf(&k, x->data);
+    if (leaf) sslh_backward(c, sslh_i_look_sum(&k, sslh_i_look_map(&k, leaf, d.tap, &map)));
+    if (leaf && !SSLH_I_BAD(c)) out = sslh_zeros(c, sslh_dim4(map->shape[0], map->shape[1], map->shape[2], 1));
+    if (out && !SSLH_I_BAD(c)) sslh_i_grad_cam(map, out->data);
+    return sslh_i_look_end(&k, op, out);
+}
+
+SSLH_DEF sslh_tensor *sslh_activation_map(sslh_ctx *c, sslh_net *net, sslh_tensor *x, sslh_inside_desc d) {
+    const char *const op = "sslh_activation_map";
+    sslh_i_look k;
+    sslh_tensor *out = NULL, *map, *one;
+    if (SSLH_I_BAD(c) || !sslh_i_desc_ok(c, op, SSLH_I_D_INSIDE, &d)) return sslh_i_dummy(c);
+    if (!d.power) d.power = 2;
+    if (sslh_i_look_begin(c, op, &k, net, x, NULL)) {
+        int i;
+        sslh_no_grad(c, 1);
+        sslh_i_look_map(&k, x, d.tap, &map);
+        map = sslh_abs(c, map); /* (N,h,w,C) */
+        out = map;
+        for (i = 1; i < d.power; i++) out = sslh_mul(c, out, map);
+        out = sslh_sum(c, out, SSLH_AXIS(3), 1); /* (N,h,w,1) */
+        one = sslh_max(c, out, SSLH_AXIS(1) | SSLH_AXIS(2), 1);
+        out = sslh_div(c, out, sslh_maximum(c, one, sslh_scalar(c, SSLH_I_R(1e-30)))); /* a dead map stays 0 */
+        sslh_no_grad(c, 0);
+    }
+    return sslh_i_look_end(&k, op, out);
+}
+
+/* --- occlusion ---------------------------------------------------------------------------------------------------- */
+
+/* The targets' scores of x into score (N). */
+SSLH_I_FN void sslh_i_look_score(const sslh_i_look *k, sslh_tensor *x, sslh_real *score) {
+    sslh_ctx *c = k->c;
+    sslh_forward_desc f;
+    sslh_tensor *y;
+    int n;
+    memset(&f, 0, sizeof f);
+    sslh_push(c);
+    sslh_no_grad(c, 1);
+    y = sslh_i_look_scores(k, x, f);
+    if (!SSLH_I_BAD(c)) y = sslh_sum(c, sslh_mul(c, y, sslh_one_hot(c, k->target, y->shape[1])), SSLH_AXIS(1), 0);
+    for (n = 0; n < k->x->shape[0] && !SSLH_I_BAD(c); n++) score[n] = y->data[n];
+    sslh_no_grad(c, 0);
+    sslh_pop(c);
+}
+
+/* Covers the square of side w at row top, column left of every image of x (N,H,W,C). */
+SSLH_I_FN void sslh_i_cover(sslh_tensor *x, int top, int left, int w, sslh_real fill) {
+    const size_t C = (size_t)x->shape[3];
+    size_t i;
+    int n, row;
+    for (n = 0; n < x->shape[0]; n++)
+        for (row = top; row < top + w; row++) {
+            sslh_real *at = x->data + (((size_t)n * (size_t)x->shape[1] + (size_t)row) * (size_t)x->shape[2] +
+                                       (size_t)left) * C;
+            for (i = 0; i < (size_t)w * C; i++) at[i] = fill;
+        }
+}
+
+SSLH_DEF sslh_tensor *sslh_occlusion(sslh_ctx *c, sslh_net *net, sslh_tensor *x, sslh_tensor *target,
+                                     sslh_inside_desc d) {
+    const char *const op = "sslh_occlusion";
+    sslh_i_look k;
+    sslh_tensor *out = NULL, *covered = NULL, *score[2] = {NULL, NULL};
+    int N, R, S, r, s, n;
+    if (!sslh_i_begin(c, op, &x, 1, 1) || !sslh_i_desc_ok(c, op, SSLH_I_D_INSIDE, &d)) return sslh_i_dummy(c);
+    if (x->ndim != 4) sslh_fail(c, SSLH_E_SHAPE, "%s: images (N,H,W,C) are needed", op);
+    if (!d.window) d.window = SSLH_I_MAX(1, x->shape[1] / 4);
+    if (!d.stride) d.stride = SSLH_I_MAX(1, d.window / 2);
+    if (!SSLH_I_BAD(c) && (d.window > x->shape[1] || d.window > x->shape[2]))
+        sslh_fail(c, SSLH_E_SHAPE, "%s: .window is %d, larger than the images of %d x %d", op, d.window, x->shape[1],
+                  x->shape[2]);
+    if (SSLH_I_BAD(c)) return sslh_i_dummy(c);
+    N = x->shape[0];
+    R = (x->shape[1] - d.window) / d.stride + 1;
+    S = (x->shape[2] - d.window) / d.stride + 1;
+    if (sslh_i_look_begin(c, op, &k, net, x, target)) {
+        score[0] = sslh_zeros(c, sslh_dim1(N));
+        score[1] = sslh_zeros(c, sslh_dim1(N));
+        covered = sslh_i_look_zeros(&k);
+        out = sslh_zeros(c, sslh_dim4(N, R, S, 1));
+    }
+    if (!SSLH_I_BAD(c)) sslh_i_look_score(&k, x, score[0]->data);
+    for (r = 0; r < R; r++)
+        for (s = 0; s < S && !SSLH_I_BAD(c); s++) {
+            memcpy(covered->data, x->data, x->count * sizeof *x->data);
+            sslh_i_cover(covered, r * d.stride, s * d.stride, d.window, (sslh_real)sslh_i_default(d.fill, 0.5f));
+            sslh_i_look_score(&k, covered, score[1]->data);
+            for (n = 0; n < N && !SSLH_I_BAD(c); n++)
+                out->data[(size_t)(n * R + r) * (size_t)S + (size_t)s] = score[0]->data[n] - score[1]->data[n];
+        }
+    return sslh_i_look_end(&k, op, out);
+}
+
+/* --- attention ---------------------------------------------------------------------------------------------------- */
+
+enum { SSLH_I_BLOCKS = 512 }; /* that a transformer can have */
+
+/* The attention (N,heads,T,T) of each block into a (SSLH_I_BLOCKS); returns how many there are, and the grid of patches
+   behind the class token: the h x w = T - 1 that is most like the image. */
+SSLH_I_FN int sslh_i_look_attention(const sslh_i_look *k, sslh_tensor **a, int *h, int *w) {
+    sslh_ctx *c = k->c;
+    sslh_forward_desc f;
+    int blocks = 0, P, side, best = -1, H, W;
+    memset(&f, 0, sizeof f);
+    f.attention = a;
+    f.attention_room = SSLH_I_BLOCKS;
+    sslh_i_look_scores(k, k->x, f);
+    if (SSLH_I_BAD(c)) return 0;
+    while (blocks < SSLH_I_BLOCKS && a[blocks]) blocks++;
+    if (!blocks || k->x->ndim != 4 || a[0]->shape[2] < 2) return 0;
+    P = a[0]->shape[2] - 1;
+    H = k->x->shape[1];
+    W = k->x->shape[2];
+    *h = *w = 1;
+    for (side = 1; side <= P; side++) { /* h / w next to H / W */
+        const int64_t off = (int64_t)side * W - (int64_t)(P / side) * H, size = off < 0 ? -off : off;
+        if (P % side || (best >= 0 && size >= best)) continue;
+        best = size > INT_MAX ? INT_MAX : (int)size;
+        *h = side;
+        *w = P / side;
+    }
+    return blocks;
+}
+
+/* (1,1,1,T): the class token's own place. */
+SSLH_I_FN sslh_tensor *sslh_i_first_unit(sslh_ctx *c, int T) {
+    sslh_tensor *x = sslh_zeros(c, sslh_dim4(1, 1, 1, T));
+    if (!SSLH_I_BAD(c)) x->data[0] = 1;
+    return x;
+}
+
+/* rollout 0: the class token's attention in the last block; 1: the product over all blocks. */
+SSLH_I_FN sslh_tensor *sslh_i_attention_map(sslh_ctx *c, const char *op, sslh_net *net, sslh_tensor *x, int rollout) {
+    sslh_tensor **a = SSLH_I_BAD(c) ? NULL : (sslh_tensor **)sslh_i_alloc(c, SSLH_I_BLOCKS * sizeof *a), *out = NULL;
+    sslh_i_look k;
+    int blocks = 0, h = 1, w = 1, b;
+    memset(&k, 0, sizeof k);
+    k.c = c;
+    if (a && sslh_i_look_begin(c, op, &k, net, x, NULL)) {
+        sslh_no_grad(c, 1);
+        blocks = sslh_i_look_attention(&k, a, &h, &w);
+        if (!blocks && !SSLH_I_BAD(c))
+            sslh_fail(c, SSLH_E_USAGE, "the net has no attention of a class token to patches of an image (sslh_vit)");
+    }
+    if (blocks) {
+        const int N = x->shape[0], heads = a[0]->shape[1], T = a[0]->shape[2];
+        out = a[blocks - 1];
+        if (rollout) { /* (4) for the class token alone: a row times one matrix after the other, from the last block */
+            out = sslh_slice(c, sslh_mean(c, out, SSLH_AXIS(1), 1), 2, 0, 1); /* (N,1,1,T) */
+            out = sslh_scale(c, sslh_add(c, out, sslh_i_first_unit(c, T)), SSLH_I_R(0.5));
+            for (b = blocks - 2; b >= 0; b--)
+                out = sslh_scale(c, sslh_add(c, sslh_matmul(c, out, sslh_mean(c, a[b], SSLH_AXIS(1), 1)), out),
+                                 SSLH_I_R(0.5));
+        } else out = sslh_slice(c, out, 2, 0, 1); /* (N,heads,1,T) */
+        {
+            static const int heads_last[3] = {0, 2, 1};
+            const int maps = rollout ? 1 : heads;
+            out = sslh_slice(c, sslh_reshape(c, out, sslh_dim3(N, maps, T)), 2, 1, T); /* (N,maps,P) */
+            out = sslh_reshape(c, sslh_permute(c, out, heads_last), sslh_dim4(N, h, w, maps));
+        }
+    }
+    if (k.net) sslh_no_grad(c, 0);
+    sslh_i_free(c, a);
+    return sslh_i_look_end(&k, op, out);
+}
+
+SSLH_DEF sslh_tensor *sslh_class_attention(sslh_ctx *c, sslh_net *net, sslh_tensor *x) {
+    return sslh_i_attention_map(c, "sslh_class_attention", net, x, 0);
+}
+SSLH_DEF sslh_tensor *sslh_attention_rollout(sslh_ctx *c, sslh_net *net, sslh_tensor *x) {
+    return sslh_i_attention_map(c, "sslh_attention_rollout", net, x, 1);
+}
+
+/* --- similarity of representations -------------------------------------------------------------------------------- */
+
+/* Squared Frobenius norm of a'b. */
+SSLH_I_FN double sslh_i_cross_square(sslh_ctx *c, sslh_tensor *a, sslh_tensor *b) {
+    sslh_tensor *t = sslh_matmul_ex(c, a, b, 1, 0);
+    return SSLH_I_BAD(c) ? 0 : sslh_i_dot(t->data, t->data, t->count);
+}
+
+/* (5) */
+SSLH_DEF float sslh_cka(sslh_ctx *c, sslh_tensor *a, sslh_tensor *b) {
+    const char *const op = "sslh_cka";
+    sslh_tensor *in[2];
+    double xy, xx, yy, result = 0;
+    int i;
+    in[0] = a;
+    in[1] = b;
+    if (!sslh_i_begin(c, op, in, 2, 1)) return 0.0f;
+    if (a->ndim != 2 || b->ndim != 2 || a->shape[0] != b->shape[0] || a->shape[0] < 2) {
+        sslh_fail(c, SSLH_E_SHAPE, "%s: features (n,D) and (n,E) of the same n samples are needed, n at least 2", op);
+        return 0.0f;
+    }
+    if (!sslh_i_check_rows(op, "first features", a) || !sslh_i_check_rows(op, "second features", b)) return 0.0f;
+    sslh_push(c);
+    sslh_no_grad(c, 1);
+    for (i = 0; i < 2; i++) in[i] = sslh_sub(c, in[i], sslh_mean(c, in[i], SSLH_AXIS(0), 1));
+    xy = sslh_i_cross_square(c, in[0], in[1]);
+    xx = sslh_i_cross_square(c, in[0], in[0]);
+    yy = sslh_i_cross_square(c, in[1], in[1]);
+    if (xx > 0 && yy > 0) result = xy / sqrt(xx * yy);
+    if (!SSLH_I_BAD(c) && result - result != 0)
+        sslh_fail(c, SSLH_E_NAN, "%s: the products of the features are larger than a float can be: scale them", op);
+    sslh_no_grad(c, 0);
+    sslh_pop(c);
+    return SSLH_I_BAD(c) ? 0.0f : (float)result;
+}
+
+/* --- pictures ----------------------------------------------------------------------------------------------------- */
+
+/* The value below which 99 of 100 of n values from 0 to most lie, to 1/1024 of most. */
+SSLH_I_FN sslh_real sslh_i_high_value(const sslh_real *v, size_t n, sslh_real most) {
+    size_t count[1024], i, above = 0;
+    int bin;
+    memset(count, 0, sizeof count);
+    for (i = 0; i < n; i++) {
+        bin = (int)(v[i] / most * 1024);
+        count[bin < 0 ? 0 : bin > 1023 ? 1023 : bin]++;
+    }
+    for (bin = 1023; bin > 0 && above + count[bin] <= n / 100; bin--) above += count[bin];
+    return most * (sslh_real)(bin + 1) / 1024;
+}
+
+/* Blue, cyan, yellow, red for t from 0 to 1: channel ch of 3. */
+SSLH_I_FN sslh_real sslh_i_heat_colour(sslh_real t, int ch) {
+    sslh_real v = 4 * t - (sslh_real)(3 - ch);
+    v = SSLH_I_R(1.5) - (v < 0 ? -v : v);
+    return v < 0 ? 0 : v > 1 ? 1 : v;
+}
+
+SSLH_DEF sslh_tensor *sslh_heat(sslh_ctx *c, sslh_tensor *map, sslh_tensor *images) {
+    const char *const op = "sslh_heat";
+    sslh_tensor *in[2], *m, *out;
+    size_t n, i, pixels, C;
+    int ch;
+    in[0] = map;
+    in[1] = images;
+    if (!sslh_i_begin(c, op, in, 2, 1)) return sslh_i_dummy(c);
+    if (map->ndim != 4 || images->ndim != 4 || map->shape[0] != images->shape[0] ||
+        (images->shape[3] != 1 && images->shape[3] != 3)) {
+        sslh_fail(c, SSLH_E_SHAPE, "%s: a map (N,h,w,C) and as many images (N,H,W,1 or 3) are needed", op);
+        return sslh_i_dummy(c);
+    }
+    sslh_no_grad(c, 1);
+    m = sslh_sum(c, sslh_abs(c, map), SSLH_AXIS(3), 1);
+    m = sslh_resize_bilinear(c, m, images->shape[1], images->shape[2]); /* (N,H,W,1) */
+    sslh_no_grad(c, 0);
+    out = SSLH_I_BAD(c) ? NULL : sslh_i_new(c, op, SSLH_F32, sslh_dim4(map->shape[0], images->shape[1],
+                                                                    images->shape[2], 3));
+    if (!out) return sslh_i_dummy(c);
+    C = (size_t)images->shape[3];
+    pixels = m->count / (size_t)m->shape[0];
+    for (n = 0; n < (size_t)m->shape[0]; n++) {
+        const sslh_real *v = m->data + n * pixels, *image = images->data + n * pixels * C;
+        sslh_real most = 0;
+        for (i = 0; i < pixels; i++) most = SSLH_I_MAX(most, v[i]);
+        if (!(most > 0) || most - most != 0) most = 1; /* nothing to show, or Inf */
+        else most = sslh_i_high_value(v, pixels, most);
+        for (i = 0; i < pixels; i++) {
+            sslh_real t = v[i] > 0 ? SSLH_I_MIN(v[i] / most, (sslh_real)1) : 0, grey = 0; /* NaN is shown as 0 */
+            for (ch = 0; ch < (int)C; ch++) grey += image[i * C + (size_t)ch] / (sslh_real)C;
+            for (ch = 0; ch < 3; ch++)
+                out->data[(n * pixels + i) * 3 + (size_t)ch] =
+                    SSLH_I_R(0.4) * grey + SSLH_I_R(0.6) * sslh_i_heat_colour(t, ch);
+        }
+    }
+    return out;
+}
+
+/* A sheet that grows by a column (N,H,W,3) at a time. */
+typedef struct sslh_i_inside_sheet { sslh_tensor *column[8]; const char *head[8]; int n; } sslh_i_inside_sheet;
+
+SSLH_I_FN void sslh_i_inside_add(sslh_i_inside_sheet *s, const char *head, sslh_tensor *images) {
+    s->head[s->n] = head;
+    s->column[s->n++] = images;
+}
+
+/* Whether the net has attention to patches, which is looked at instead of maps (1), maps (2), or neither (0). */
+SSLH_I_FN int sslh_i_inside_kind(sslh_ctx *c, sslh_net *net, sslh_tensor *x) {
+    sslh_net *inner = sslh_i_tapped_net(net);
+    sslh_forward_desc f;
+    sslh_tensor *a = NULL, *y;
+    char name[32];
+    int kind = 0, training = sslh_is_training(net);
+    sslh_i_last_places(inner, name);
+    if (SSLH_I_BAD(c) || !name[0]) return 0;
+    memset(&f, 0, sizeof f);
+    f.tap = name;
+    f.attention = &a;
+    f.attention_room = 1;
+    sslh_train_mode(net, 0);
+    sslh_no_grad(c, 1);
+    y = sslh_forward_ex(net, x, f);
+    if (!SSLH_I_BAD(c)) kind = a ? 1 : y->ndim == 4 ? 2 : 0;
+    sslh_no_grad(c, 0);
+    sslh_train_mode(net, training);
+    return kind;
+}
+
+SSLH_DEF void sslh_inside_picture(sslh_ctx *c, const char *path, sslh_net *net, sslh_tensor *x, sslh_tensor *target,
+                                  sslh_inside_desc d) {
+    const char *const op = "sslh_inside_picture";
+    static const int by_image[5] = {1, 0, 2, 3, 4};
+    sslh_i_inside_sheet s;
+    sslh_grid_desc g;
+    sslh_tensor *sheet;
+    int kind, N, H, W;
+    memset(&s, 0, sizeof s);
+    memset(&g, 0, sizeof g);
+    if (!sslh_i_begin(c, op, &x, 1, 1) || !sslh_i_desc_ok(c, op, SSLH_I_D_INSIDE, &d)) return;
+    if (x->ndim != 4 || (x->shape[3] != 1 && x->shape[3] != 3)) {
+        sslh_fail(c, SSLH_E_SHAPE, "%s: images (N,H,W,1 or 3) are needed", op);
+        return;
+    }
+    N = x->shape[0], H = x->shape[1], W = x->shape[2];
+    sslh_push(c);
+    kind = sslh_i_inside_kind(c, net, x);
+    sslh_i_inside_add(&s, "original", sslh_broadcast(c, sslh_detach(c, x), sslh_dim4(N, H, W, 3)));
+    sslh_i_inside_add(&s, "saliency", sslh_heat(c, sslh_saliency(c, net, x, target), x));
+    sslh_i_inside_add(&s, "SmoothGrad", sslh_heat(c, sslh_smooth_grad(c, net, x, target, d), x));
+    sslh_i_inside_add(&s, "integrated", sslh_heat(c, sslh_integrated_gradients(c, net, x, target, d), x));
+    sslh_i_inside_add(&s, "occlusion", sslh_heat(c, sslh_relu(c, sslh_occlusion(c, net, x, target, d)), x));
+    if (kind == 1) {
+        sslh_i_inside_add(&s, "attention", sslh_heat(c, sslh_class_attention(c, net, x), x));
+        sslh_i_inside_add(&s, "rollout", sslh_heat(c, sslh_attention_rollout(c, net, x), x));
+    } else if (kind == 2) {
+        sslh_i_inside_add(&s, "Grad-CAM", sslh_heat(c, sslh_grad_cam(c, net, x, target, d), x));
+        sslh_i_inside_add(&s, "activations", sslh_heat(c, sslh_activation_map(c, net, x, d), x));
+    }
+    sheet = SSLH_I_BAD(c) ? NULL : sslh_concat(c, s.column, s.n, 0); /* (columns N,H,W,3), images first in what follows */
+    if (sheet) {
+        sheet = sslh_permute(c, sslh_reshape(c, sheet, sslh_dim5(s.n, N, H, W, 3)), by_image);
+        g.columns = s.n;
+        g.originals = 1;
+        g.heads = s.head;
+        sslh_picture_grid_ex(c, path, sslh_reshape(c, sheet, sslh_dim4(s.n * N, H, W, 3)), g);
+    }
+    sslh_pop(c);
+    if (SSLH_I_BAD(c)) sslh_i_prefix_error(c, op);
+}
+#endif /* SSLH_WITH_INSIDE */
+
+/* ================================================================================================================== */
 /*  >>losses        losses: equations, checks, the order of the work                                                  */
 /* ================================================================================================================== */
 
@@ -23388,6 +24093,15 @@ static const sslh_setting sslh_i_ranking_ranges[] = {
     SSLH_I_RANGE(sslh_ranking_desc, k, INT, "at least 1"),
     {"negatives", offsetof(sslh_ranking_desc, negatives), SSLH_SETTING_INT, "off", "1 to 1000000"},
     {"users", offsetof(sslh_ranking_desc, users), SSLH_SETTING_INT, "off", "at least 1"}};
+#if SSLH_WITH_INSIDE
+static const sslh_setting sslh_i_inside_ranges[] = {
+    SSLH_I_RANGE(sslh_inside_desc, samples, INT, "1 to 100000"),
+    {"noise", offsetof(sslh_inside_desc, noise), SSLH_SETTING_REAL, "off", "above 0"},
+    SSLH_I_RANGE(sslh_inside_desc, window, INT, "at least 1"),
+    SSLH_I_RANGE(sslh_inside_desc, stride, INT, "at least 1"),
+    {"fill", offsetof(sslh_inside_desc, fill), SSLH_SETTING_REAL, "off", "above 0"},
+    SSLH_I_RANGE(sslh_inside_desc, power, INT, "1 to 8")};
+#endif
 #if SSLH_WITH_CLASSIFIERS
 static const sslh_setting sslh_i_forest_ranges[] = {
     SSLH_I_RANGE(sslh_forest_desc, trees, INT, "1 to 100000"),
@@ -23435,6 +24149,11 @@ static const struct { const sslh_setting *row; int rows; } sslh_i_ranges[] = {
     {sslh_i_moving_ranges, SSLH_I_LENGTH(sslh_i_moving_ranges)},
     {sslh_i_items_ranges, SSLH_I_LENGTH(sslh_i_items_ranges)},
     {sslh_i_ranking_ranges, SSLH_I_LENGTH(sslh_i_ranking_ranges)},
+#if SSLH_WITH_INSIDE
+    {sslh_i_inside_ranges, SSLH_I_LENGTH(sslh_i_inside_ranges)},
+#else
+    {NULL, 0},
+#endif
 #if SSLH_WITH_CLASSIFIERS
     {sslh_i_forest_ranges, SSLH_I_LENGTH(sslh_i_forest_ranges)},
     {sslh_i_svm_ranges, SSLH_I_LENGTH(sslh_i_svm_ranges)},
@@ -52412,6 +53131,114 @@ SSLH_DEF void sslh_picture_scatter(sslh_ctx *c, const char *path, const sslh_ten
     d.names = names;
     sslh_i_draw_scatter(c, "sslh_picture_scatter", path, points, labels, classes, &d);
 }
+
+#if SSLH_WITH_INSIDE
+/* Where thumbnails of w x h pixels lie on a map, and which of them are drawn. */
+typedef struct sslh_i_thumbnails { int *x, *y, *drawn, n, w, h; } sslh_i_thumbnails;
+
+/* Upper left corners for points (n,2) on a map of side x side; those that are not finite get drawn 0. */
+SSLH_I_FN void sslh_i_thumbnails_place(sslh_i_thumbnails *t, const sslh_real *points, int side) {
+    double lo[2] = {0, 0}, hi[2] = {0, 0}, range;
+    int i, j, k, any = 0;
+    for (i = 0; i < t->n; i++) {
+        t->drawn[i] = sslh_i_finite2(points + 2 * (size_t)i);
+        for (k = 0; k < 2 && t->drawn[i]; k++) {
+            double v = (double)points[2 * (size_t)i + (size_t)k];
+            if (!any || v < lo[k]) lo[k] = v;
+            if (!any || v > hi[k]) hi[k] = v;
+        }
+        any |= t->drawn[i];
+    }
+    range = SSLH_I_MAX(hi[0] - lo[0], hi[1] - lo[1]);
+    if (!(range > 0)) range = 1;
+    for (i = 0; i < t->n; i++) {
+        const int room = side - SSLH_I_MAX(t->w, t->h) - 8;
+        double x, y;
+        if (!t->drawn[i]) continue;
+        x = ((double)points[2 * (size_t)i] - (lo[0] + hi[0]) / 2) / range;
+        y = ((double)points[2 * (size_t)i + 1] - (lo[1] + hi[1]) / 2) / range;
+        t->x[i] = (side - t->w) / 2 + (int)floor(x * room + 0.5);
+        t->y[i] = (side - t->h) / 2 - (int)floor(y * room + 0.5);
+        for (j = 0; j < i && t->drawn[i]; j++) {
+            int across = t->w - abs(t->x[i] - t->x[j]), down = t->h - abs(t->y[i] - t->y[j]);
+            if (t->drawn[j] && across > 0 && down > 0 && 3 * across * down > t->w * t->h) t->drawn[i] = 0;
+        }
+    }
+}
+
+/* Draws image (H,W,C) as w x h pixels, the nearest of its own for each. */
+SSLH_I_FN void sslh_i_thumbnail(sslh_i_canvas *v, int left, int top, int w, int h, const sslh_real *image, int H, int W,
+                                int C) {
+    int i, j, k;
+    for (j = 0; j < h; j++)
+        for (i = 0; i < w; i++) {
+            const sslh_real *p = image + ((size_t)(j * H / h) * (size_t)W + (size_t)(i * W / w)) * (size_t)C;
+            int colour = 0;
+            for (k = 0; k < 3; k++) colour = colour << 8 | sslh_i_byte((double)p[C >= 3 ? k : 0]);
+            sslh_i_ink(v, left + i, top + j, colour, 255);
+        }
+}
+
+/* Draws the thumbnails with their frames, the texts and the legend, and saves the picture. */
+SSLH_I_FN void sslh_i_thumbnails_draw(sslh_ctx *c, const char *path, const sslh_i_thumbnails *t,
+                                      const sslh_tensor *images, const int32_t *labels, const sslh_plot_desc *d) {
+    const int SIDE = 960, MARGIN = 24, LINE = SSLH_I_LINE, H = images->shape[1], W = images->shape[2],
+              C = images->shape[3], top = MARGIN + (d->title ? LINE + 6 : 0) + (d->y ? LINE : 0);
+    sslh_i_canvas v;
+    int i, classes = 0, legend;
+    for (i = 0; i < t->n && labels; i++) classes = SSLH_I_MAX(classes, SSLH_I_MIN(labels[i], SIDE / LINE - 1) + 1);
+    legend = classes ? sslh_i_legend_width(d->names, classes) : 0;
+    if (!sslh_i_canvas_new(c, "sslh_picture_thumbnails", &v, SIDE + 2 * MARGIN + legend,
+                           top + SIDE + MARGIN + (d->x ? LINE : 0))) return;
+    sslh_i_plot_texts(&v, d, MARGIN, top, MARGIN + SIDE, top + SIDE + 8);
+    for (i = 0; i < t->n; i++) {
+        const int x = MARGIN + t->x[i], y = top + t->y[i];
+        if (!t->drawn[i]) continue;
+        if (labels)
+            sslh_i_ink_bar(&v, x - 2, y - 2, t->w + 4, t->h + 4,
+                           labels[i] < 0 ? 0xb0b0b0 : sslh_i_palette_colour(labels[i]));
+        sslh_i_thumbnail(&v, x, y, t->w, t->h, images->data + (size_t)i * (size_t)H * (size_t)W * (size_t)C, H, W, C);
+    }
+    for (i = 0; i < classes; i++) {
+        char number[32];
+        snprintf(number, sizeof number, "%d", i);
+        sslh_i_ink_dot(&v, MARGIN + SIDE + 18, top + i * LINE + 7, 6, sslh_i_palette_colour(i), 255);
+        sslh_i_write_text(&v, MARGIN + SIDE + 32, top + i * LINE, 2, 0, SSLH_I_INK,
+                          d->names && d->names[i] ? d->names[i] : number);
+    }
+    sslh_i_canvas_save(c, path, &v);
+}
+
+SSLH_DEF void sslh_picture_thumbnails(sslh_ctx *c, const char *path, const sslh_tensor *points,
+                                      const sslh_tensor *images, const int32_t *labels, sslh_plot_desc desc) {
+    const char *const op = "sslh_picture_thumbnails";
+    sslh_i_thumbnails t;
+    int side;
+    if (!sslh_i_readable(c, op, points) || !sslh_i_readable(c, op, images)) return;
+    if (points->ndim != 2 || points->shape[1] != 2 || images->ndim != 4 || images->shape[3] > 4 ||
+        images->shape[0] != points->shape[0]) {
+        sslh_fail(c, SSLH_E_SHAPE, "%s: points (n,2) and as many images (n,H,W,C) with 1 to 4 channels are needed", op);
+        return;
+    }
+    side = SSLH_I_MAX(images->shape[1], images->shape[2]);
+    memset(&t, 0, sizeof t);
+    t.n = points->shape[0];
+    t.w = images->shape[2];
+    t.h = images->shape[1];
+    if (side <= 24) t.w *= 2, t.h *= 2;
+    if (side > 48) { /* the longer side becomes 48 pixels */
+        t.w = SSLH_I_MAX(1, (int)((int64_t)t.w * 48 / side));
+        t.h = SSLH_I_MAX(1, (int)((int64_t)t.h * 48 / side));
+    }
+    t.x = (int *)sslh_i_alloc_table(c, 3, (size_t)t.n, sizeof *t.x);
+    if (!t.x) return;
+    t.y = t.x + t.n;
+    t.drawn = t.y + t.n;
+    sslh_i_thumbnails_place(&t, points->data, 960);
+    sslh_i_thumbnails_draw(c, path, &t, images, labels, &desc);
+    sslh_i_free(c, t.x);
+}
+#endif
 
 /* --- curves ------------------------------------------------------------------------------------------------------- */
 
