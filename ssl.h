@@ -3954,6 +3954,95 @@ SSLH_API void sslh_inside_picture(sslh_ctx *c, const char *path, sslh_net *net, 
 #endif
 
 /* ================================================================================================================== */
+/*  >>api-robust  attacks, corruptions, training against them                                                         */
+/* ================================================================================================================== */
+/* How little has to change in an image until a net says something else, and nets that bear more. Nets take images
+   (N,H,W,C) in [0,1] and give scores (N,K), as those of sslh_probe_keep, sslh_classifier_net and sslh_with_head do. */
+
+#ifndef SSLH_WITH_ROBUST
+#define SSLH_WITH_ROBUST SSLH_WITH_ALL
+#elif SSLH_I_EMPTY(SSLH_WITH_ROBUST)
+#undef SSLH_WITH_ROBUST
+#define SSLH_WITH_ROBUST 1
+#endif
+#if SSLH_WITH_ROBUST
+typedef enum sslh_attack_kind {
+    SSLH_PGD = 1, /* Madry et al. 2018: .steps steps uphill, each followed by a projection onto the ball */
+    SSLH_FGSM,    /* Goodfellow et al. 2015: one step of length eps uphill from the image itself */
+    SSLH_NOISE    /* a random direction of length eps, for comparison */
+} sslh_attack_kind;
+typedef struct sslh_attack_desc {
+    int   kind;            /* an sslh_attack_kind; default SSLH_PGD */
+    int   l2;              /* 1: the difference has at most the length eps in each image (Euclidean norm); 0: no value
+                              changes by more than eps */
+    float eps;             /* at most 1, .l2 at most 1000; default 8/255, .l2 0.5; SSLH_OFF: 0, nothing is changed */
+    int   steps;           /* PGD: 1 to 10000; default 10 */
+    float step;            /* PGD: length of a step; default eps / 4 */
+    int   no_random_start; /* PGD: 1: from the image, 0: from a random point of the ball */
+    int   batch;           /* sslh_robust_accuracy: images at a time; default 256 */
+    sslh_net *source;      /* sslh_robust_accuracy: the net whose gradients make the images (a transfer attack); default
+                              the net itself */
+} sslh_attack_desc;
+/* Images of x's shape that raise the cross-entropy of labels (N) I32 as far as the attack can, in [0,1] and within eps
+   of x; a tensor of the step without history. The net runs in evaluation mode, its gradients stay as they are. Random
+   starts take the context's next stream. */
+SSLH_API sslh_tensor *sslh_attack(sslh_ctx *c, sslh_net *net, sslh_tensor *x, sslh_tensor *labels,
+                                  sslh_attack_desc desc);
+/* The share of the test images that the net classifies correctly after the attack on each. */
+SSLH_API float sslh_robust_accuracy(sslh_ctx *c, sslh_net *net, sslh_data test, sslh_attack_desc desc);
+
+/* Accuracies, and the mean cross-entropy at four sizes, by which gradients are found out that mislead an attack
+   (Athalye et al. 2018): where they do, a stronger attack seems the weaker one, and robustness is only apparent. */
+typedef struct sslh_masking {
+    float clean, noise, fgsm, pgd; /* accuracy without a change and after noise, FGSM and PGD */
+    float transfer;                /* after PGD by the gradients of another net; -1 without one */
+    float unbounded;               /* after PGD with eps 1 (.l2: the whole image), which has to come near 0 */
+    float loss[4];                 /* cross-entropy at eps 0, eps / 2, eps and 2 eps of PGD */
+    int   suspicious;              /* how many of five signs there are: FGSM weaker than noise, PGD weaker than FGSM,
+                                      transfer stronger than PGD (each by more than 1 point), unbounded above 5 % , a
+                                      loss that falls while eps grows */
+} sslh_masking;
+SSLH_API sslh_masking sslh_masking_check(sslh_ctx *c, sslh_net *net, sslh_net *other, sslh_data test,
+                                         sslh_attack_desc desc);
+
+typedef struct sslh_supervised_desc {
+    const sslh_recipe *views; /* default SSLH_VIEWS_NONE; its mean and std are not used */
+    float smoothing;          /* of labels, at least 0, below 1; default 0 */
+} sslh_supervised_desc;
+/* Training with labels as a method for sslh_train: net (sslh_with_head) learns the cross-entropy. Number: accuracy.
+   Training: Adam, rate 1e-3, batch 128, cosine. It is no row of sslh_methods, because it needs labels only. */
+SSLH_API sslh_method sslh_supervised(sslh_ctx *c, sslh_net *net, sslh_supervised_desc desc);
+
+typedef struct sslh_adversarial_desc {
+    sslh_attack_desc attack; /* on the images of each step; default eps 8/255, 5 steps; .batch, .source are not read */
+    float clean;             /* share of the loss that is of the images as they are, 0 to 1; default 0 */
+} sslh_adversarial_desc;
+/* The same method, learning from images that were attacked against its own loss in every step: with sslh_supervised
+   adversarial training (Madry et al. 2018, eq. 2.1), with sslh_simclr adversarial contrastive learning, both views
+   attacked together (Jiang et al. 2020: ACL; Kim et al. 2020: RoCL; .clean 0.5 is ACL's dual stream on one set of batch
+   norms). The method, of one phase, is used up: train what is returned. What is attacked are its views that are images
+   (N,H,W,C), C up to 4, normalised as its encoder's preprocessing says. Numbers are those of the attacked images. A step
+   costs .steps more forward and backward passes. A method whose loss changes states, such as a queue, is an error of the
+   first step. */
+SSLH_API sslh_method sslh_adversarial(sslh_ctx *c, sslh_method method, sslh_adversarial_desc desc);
+
+/* Common corruptions, with the strengths of CIFAR-10-C (Hendrycks & Dietterich 2019). */
+typedef enum sslh_corruption {
+    SSLH_GAUSSIAN_NOISE = 0, SSLH_SPECKLE_NOISE, SSLH_IMPULSE_NOISE, SSLH_GAUSSIAN_BLUR, SSLH_BRIGHTNESS, SSLH_CONTRAST,
+    SSLH_SATURATE, SSLH_PIXELATE, SSLH_JPEG, SSLH_CORRUPTIONS /* how many there are */
+} sslh_corruption;
+/* Images (N,H,W,C) in [0,1], 1 or 3 channels, corrupted with strength 1 to 5, in [0,1]: the same bits everywhere. Noise
+   of image n is drawn from (seed, stream, n). Blur cuts its kernel at 4 deviations; SSLH_JPEG rounds the discrete cosine
+   transforms of 8 x 8 pixels as JPEG of quality 80 to 40 does, without sub-sampling; a grey image has no saturation to
+   change. No gradient. */
+SSLH_API sslh_tensor *sslh_corrupt(sslh_ctx *c, sslh_tensor *x, int corruption, int strength, uint64_t stream);
+/* "gaussian noise" ..; NULL for a number that is none. */
+SSLH_API const char *sslh_corruption_name(int corruption);
+/* The share of the test images that the net classifies correctly after this corruption. */
+SSLH_API float sslh_corrupted_accuracy(sslh_ctx *c, sslh_net *net, sslh_data test, int corruption, int strength);
+#endif
+
+/* ================================================================================================================== */
 /*  >>api-pictures  pictures                                                                                          */
 /* ================================================================================================================== */
 
@@ -5431,7 +5520,7 @@ typedef enum sslh_i_desc_kind { SSLH_I_D_FEATURES, SSLH_I_D_PROBE, SSLH_I_D_KNN,
     SSLH_I_D_OPTIMIZER, SSLH_I_D_TRAIN, SSLH_I_D_RECIPE, SSLH_I_D_TSNE, SSLH_I_D_GRADCHECK, SSLH_I_D_PARAM,
     SSLH_I_D_BATCH_NORM, SSLH_I_D_FORWARD, SSLH_I_D_NET, SSLH_I_D_PREPROCESS, SSLH_I_D_IMAGES, SSLH_I_D_AUDIO,
     SSLH_I_D_AUDIO_RECIPE, SSLH_I_D_MEL, SSLH_I_D_MFCC, SSLH_I_D_SPLIT, SSLH_I_D_CLIPS, SSLH_I_D_MOVING,
-    SSLH_I_D_ITEMS, SSLH_I_D_RANKING, SSLH_I_D_INSIDE, SSLH_I_D_FOREST, SSLH_I_D_SVM, SSLH_I_D_LOGISTIC,
+    SSLH_I_D_ITEMS, SSLH_I_D_RANKING, SSLH_I_D_INSIDE, SSLH_I_D_ATTACK, SSLH_I_D_FOREST, SSLH_I_D_SVM, SSLH_I_D_LOGISTIC,
     SSLH_I_D_KMEANS } sslh_i_desc_kind;
 SSLH_I_FN void sslh_i_out_of_range(sslh_ctx *c, const char *op, const char *field, double v, int real,
                                    const char *range);
@@ -19191,10 +19280,13 @@ SSLH_DEF sslh_tensor *sslh_heat(sslh_ctx *c, sslh_tensor *map, sslh_tensor *imag
         else most = sslh_i_high_value(v, pixels, most);
         for (i = 0; i < pixels; i++) {
             sslh_real t = v[i] > 0 ? SSLH_I_MIN(v[i] / most, (sslh_real)1) : 0, grey = 0; /* NaN is shown as 0 */
-            for (ch = 0; ch < (int)C; ch++) grey += image[i * C + (size_t)ch] / (sslh_real)C;
-            for (ch = 0; ch < 3; ch++)
-                out->data[(n * pixels + i) * 3 + (size_t)ch] =
-                    SSLH_I_R(0.4) * grey + SSLH_I_R(0.6) * sslh_i_heat_colour(t, ch);
+            for (ch = 0; ch < (int)C; ch++) grey += image[i * C + (size_t)ch];
+            grey = grey / (sslh_real)C;
+            for (ch = 0; ch < 3; ch++) { /* grey + 3/5 (colour - grey) */
+                sslh_real more = sslh_i_heat_colour(t, ch) - grey;
+                more = more * SSLH_I_R(0.6);
+                out->data[(n * pixels + i) * 3 + (size_t)ch] = grey + more;
+            }
         }
     }
     return out;
@@ -19272,6 +19364,760 @@ SSLH_DEF void sslh_inside_picture(sslh_ctx *c, const char *path, sslh_net *net, 
     if (SSLH_I_BAD(c)) sslh_i_prefix_error(c, op);
 }
 #endif /* SSLH_WITH_INSIDE */
+
+/* ================================================================================================================== */
+/*  >>robust      attacks, corruptions, training against them                                                         */
+/* ================================================================================================================== */
+
+#if SSLH_WITH_ROBUST
+/* Adversarial examples: images next to x at which the loss L of a net is large. With g = dL/dx and projection P onto
+   the ball of radius eps around x, cut to [0,1]:
+
+       FGSM       x' = P(x + eps sign g)                             Goodfellow et al. 2015                     (1)
+       PGD        x'_(t+1) = P(x'_t + a sign g(x'_t))                Madry et al. 2018, eq. 2.2                 (2)
+       in L2      g / |g| of each image takes the place of sign g                                               (3)
+       training   min over w of the mean of max over |d| <= eps of L(w, x + d)     the same, eq. 2.1            (4)
+
+   (4) does not say what L is. With cross-entropy it is adversarial training; with NT-Xent of two views, both of which
+   are attacked, adversarial contrastive learning (Jiang et al. 2020, Kim et al. 2020), which needs no labels. Hence one
+   wrapper for any method whose loss is a function of images: it runs (2) on the method's own loss, then lets the method
+   learn from what came out.
+
+   The attack sees the net in evaluation mode: running statistics do not move with attacked images that are thrown away,
+   and an image is attacked for itself. Parameters collect no gradient meanwhile.
+
+   Traps. An attack that fails may only have bad gradients (saturated softmax, rounding, randomness): sslh_masking_check
+   looks for the signs. Robustness costs accuracy on images as they are. A radius above some 0.1 turns an image into
+   another. Training with a large eps from the start can stay at guessing. */
+
+/* --- the attack --------------------------------------------------------------------------------------------------- */
+
+/* What an attack may do to images (N,H,W,C): pixels in [0,1] are x std + mean, channel by channel. */
+typedef struct sslh_i_attack {
+    sslh_attack_desc d;     /* resolved */
+    sslh_real mean[4], std[4];
+    uint64_t stream;
+    sslh_function loss;     /* of n inputs, summed or averaged over samples: only the direction of its gradient counts */
+    void *user;
+} sslh_i_attack;
+
+/* Fills in the defaults; 0 and an error when something is out of range. */
+SSLH_I_FN int sslh_i_attack_resolve(sslh_ctx *c, const char *op, sslh_attack_desc *d, int steps) {
+    if (SSLH_I_BAD(c) || !sslh_i_option_ok(c, op, "kind", d->kind, SSLH_PGD, SSLH_NOISE) ||
+        !sslh_i_desc_ok(c, op, SSLH_I_D_ATTACK, d)) return 0;
+    if (!d->l2 && d->eps > 1.0f) {
+        sslh_i_out_of_range(c, op, "eps", (double)d->eps, 1, "above 0, at most 1");
+        return 0;
+    }
+    if (!d->kind) d->kind = SSLH_PGD;
+    d->eps = d->eps == 0.0f ? d->l2 ? 0.5f : 8.0f / 255.0f : sslh_i_default(d->eps, 0.0f);
+    if (!d->steps) d->steps = steps;
+    if (d->step == 0.0f) d->step = 0.25f * d->eps;
+    if (!d->batch) d->batch = 256;
+    return 1;
+}
+
+/* Euclidean length of n numbers, g[i] / scale of its channel. */
+SSLH_I_FN double sslh_i_pixel_length(const sslh_real *g, size_t n, size_t C, const sslh_real *std, int divide) {
+    double sum = 0;
+    size_t i;
+    for (i = 0; i < n; i++) {
+        double v = (double)g[i] * (divide ? 1.0 / (double)std[i % C] : (double)std[i % C]);
+        double square = v * v;
+        sum += square;
+    }
+    return sqrt(sum);
+}
+
+/* y (N,H,W,C) moves by `length` along g = dL/dy, (2) or (3), then back into the ball around x and into [0,1]. g may be
+   a direction in pixels that was drawn (drawn 1), which is not converted. */
+SSLH_I_FN void sslh_i_attack_move(const sslh_i_attack *a, const sslh_tensor *x, sslh_real *y, const sslh_real *g,
+                                  double length, int drawn) {
+    const size_t N = (size_t)x->shape[0], C = (size_t)x->shape[3], each = x->count / N;
+    static const sslh_real ones[4] = {1, 1, 1, 1};
+    const double eps = (double)a->d.eps;
+    size_t n, i;
+    for (n = 0; n < N; n++) {
+        const sslh_real *x0 = x->data + n * each, *slope = g + n * each;
+        sslh_real *out = y + n * each;
+        double size = 0, reach = 0, shrink = 1;
+        if (a->d.l2) size = sslh_i_pixel_length(slope, each, C, drawn ? ones : a->std, 1);
+        for (i = 0; i < each; i++) { /* out becomes the distance from x, in pixels */
+            double d = ((double)out[i] - (double)x0[i]) * (double)a->std[i % C], s = (double)slope[i], square;
+            if (!a->d.l2) s = s > 0 ? 1 : s < 0 ? -1 : 0;
+            else s = size > 0 ? (drawn ? s : s / (double)a->std[i % C]) / size : 0;
+            s = s * length;
+            d = d + s;
+            if (!a->d.l2) d = d > eps ? eps : d < -eps ? -eps : d;
+            square = d * d;
+            reach += square;
+            out[i] = (sslh_real)d;
+        }
+        reach = sqrt(reach);
+        if (a->d.l2 && reach > eps) shrink = eps / reach;
+        for (i = 0; i < each; i++) {
+            const double mean = (double)a->mean[i % C], std = (double)a->std[i % C];
+            double p = (double)x0[i] * std, d = (double)out[i] * shrink;
+            p = p + mean;
+            p = p + d;
+            p = p < 0 ? 0 : p > 1 ? 1 : p;
+            out[i] = (sslh_real)((p - mean) / std);
+        }
+    }
+}
+
+/* A random point of the ball (PGD's start), or a random direction of length eps (noise): y moves there from x. */
+SSLH_I_FN void sslh_i_attack_draw(sslh_ctx *c, const sslh_i_attack *a, const sslh_tensor *x, sslh_real *y, int number) {
+    sslh_real *g = (sslh_real *)sslh_i_scratch(c, x->count * sizeof *g), u;
+    const uint64_t stream = a->stream + ((uint64_t)(number + 1) << 40);
+    size_t i;
+    if (!g) return;
+    sslh_i_random_fill(c, stream, g, x->count, a->d.l2, a->d.l2 ? 0.0f : -1.0f, a->d.l2 ? 1.0f : 2.0f);
+    if (a->d.kind == SSLH_NOISE) sslh_i_attack_move(a, x, y, g, (double)a->d.eps, 1); /* signs, or a direction */
+    else if (a->d.l2) { /* a direction, of a length that is the share u of eps */
+        u = (sslh_real)sslh_random_uniform(c->desc.seed, stream, x->count);
+        sslh_i_attack_move(a, x, y, g, (double)a->d.eps * (double)u, 1);
+    } else { /* every pixel by itself */
+        for (i = 0; i < x->count; i++) {
+            const size_t k = i % (size_t)x->shape[3];
+            double p = (double)x->data[i] * (double)a->std[k], d = (double)g[i] * (double)a->d.eps;
+            p = p + (double)a->mean[k];
+            p = p + d;
+            p = p < 0 ? 0 : p > 1 ? 1 : p;
+            y[i] = (sslh_real)((p - (double)a->mean[k]) / (double)a->std[k]);
+        }
+    }
+    sslh_i_scratch_end(c, g);
+}
+
+/* Attacks n tensors x of images together; y[i], of x[i]'s shape, receives them. Parameters must collect no gradient, and
+   the nets be in evaluation mode. */
+SSLH_I_FN void sslh_i_attack_run(sslh_ctx *c, const sslh_i_attack *a, sslh_tensor **x, sslh_tensor **y, int n) {
+    sslh_tensor *leaf[16];
+    const int draws = a->d.kind == SSLH_NOISE || (a->d.kind == SSLH_PGD && !a->d.no_random_start);
+    const int steps = a->d.kind == SSLH_NOISE ? 0 : a->d.kind == SSLH_FGSM ? 1 : a->d.steps;
+    const double length = (double)(a->d.kind == SSLH_FGSM ? a->d.eps : a->d.step);
+    int i, t;
+    for (i = 0; i < n; i++) {
+        memcpy(y[i]->data, x[i]->data, x[i]->count * sizeof *x[i]->data);
+        if (draws && a->d.eps > 0.0f) sslh_i_attack_draw(c, a, x[i], y[i]->data, i);
+    }
+    for (t = 0; t < steps && a->d.eps > 0.0f && !SSLH_I_BAD(c); t++) {
+        sslh_push(c);
+        for (i = 0; i < n && !SSLH_I_BAD(c); i++) {
+            leaf[i] = sslh_zeros(c, sslh_shape_of(x[i]));
+            if (SSLH_I_BAD(c)) break;
+            memcpy(leaf[i]->data, y[i]->data, y[i]->count * sizeof *y[i]->data);
+            sslh_requires_grad(leaf[i]);
+        }
+        if (!SSLH_I_BAD(c)) sslh_backward(c, a->loss(c, leaf, n, a->user));
+        for (i = 0; i < n && !SSLH_I_BAD(c); i++) /* one that the loss does not depend on stays */
+            if (leaf[i]->grad) sslh_i_attack_move(a, x[i], y[i]->data, leaf[i]->grad, length, 0);
+        sslh_pop(c);
+    }
+}
+
+/* The sum of the cross-entropies, so that the gradient of an image does not depend on the batch. */
+typedef struct sslh_i_attacked_net { sslh_net *net; sslh_tensor *labels; } sslh_i_attacked_net;
+SSLH_I_FN sslh_tensor *sslh_i_attacked_loss(sslh_ctx *c, sslh_tensor **in, int n, void *user) {
+    const sslh_i_attacked_net *k = (const sslh_i_attacked_net *)user;
+    sslh_cross_entropy_desc d;
+    (void)n;
+    memset(&d, 0, sizeof d);
+    d.reduction = SSLH_REDUCE_SUM;
+    return sslh_cross_entropy_full(c, sslh_i_pool_features(c, sslh_forward(k->net, in[0])), k->labels, -1, d);
+}
+
+/* sslh_attack with d resolved. */
+SSLH_I_FN sslh_tensor *sslh_i_attack_net(sslh_ctx *c, const char *op, sslh_net *net, sslh_tensor *x,
+                                         sslh_tensor *labels, sslh_attack_desc d) {
+    sslh_i_attacked_net k;
+    sslh_i_attack a;
+    sslh_i_modes modes;
+    sslh_tensor *in[2], *out;
+    const unsigned groups = SSLH_I_BAD(c) ? 0 : c->groups;
+    int i;
+    in[0] = x;
+    in[1] = labels;
+    if (!sslh_i_begin(c, op, in, 2, 0)) return sslh_i_dummy(c);
+    if (x->type != SSLH_F32 || x->ndim != 4 || x->shape[3] > 4 || labels->type != SSLH_I32 || labels->ndim != 1 ||
+        labels->shape[0] != x->shape[0])
+        sslh_fail(c, SSLH_E_SHAPE, "%s: images (N,H,W,C), real, C up to 4, and labels (N), SSLH_I32, are needed", op);
+    else if (!net || sslh_net_ctx(net) != c)
+        sslh_fail(c, SSLH_E_USAGE, "%s: the net is NULL, could not be made or belongs to another context", op);
+    out = SSLH_I_BAD(c) ? NULL : sslh_i_new(c, op, SSLH_F32, sslh_shape_of(x));
+    if (!out) return sslh_i_dummy(c);
+    memset(&a, 0, sizeof a);
+    for (i = 0; i < 4; i++) a.std[i] = 1;
+    a.d = d;
+    a.stream = sslh_next_stream(c);
+    a.loss = sslh_i_attacked_loss;
+    a.user = &k;
+    k.net = net;
+    k.labels = labels;
+    sslh_i_modes_evaluate(net, &modes);
+    c->groups = 0;
+    sslh_i_attack_run(c, &a, &x, &out, 1);
+    c->groups = groups;
+    sslh_i_modes_back(net, &modes);
+    if (SSLH_I_BAD(c)) sslh_i_prefix_error(c, op);
+    return SSLH_I_BAD(c) ? sslh_i_dummy(c) : out;
+}
+
+SSLH_DEF sslh_tensor *sslh_attack(sslh_ctx *c, sslh_net *net, sslh_tensor *x, sslh_tensor *labels, sslh_attack_desc d) {
+    if (!sslh_i_attack_resolve(c, "sslh_attack", &d, 10)) return sslh_i_dummy(c);
+    return sslh_i_attack_net(c, "sslh_attack", net, x, labels, d);
+}
+
+/* --- accuracy under attack and corruption ------------------------------------------------------------------------- */
+
+/* Accuracy of the net on test images that were attacked, or corrupted where strength is not 0; *loss, unless NULL,
+   receives the mean cross-entropy. Each batch has a scope of its own; draws do not depend on .batch but for attacks. */
+SSLH_I_FN float sslh_i_hard_accuracy(sslh_ctx *c, const char *op, sslh_net *net, sslh_data test,
+                                     const sslh_attack_desc *d, int corruption, int strength, float *loss) {
+    double right = 0, sum = 0;
+    sslh_i_modes modes;
+    uint64_t stream;
+    int64_t at;
+    if (!sslh_i_check_labels(c, op, test, test)) return 0.0f;
+    if (!net || sslh_net_ctx(net) != c || (d->source && sslh_net_ctx(d->source) != c) || test.height < 1) {
+        sslh_fail(c, SSLH_E_USAGE, "%s: nets of this context and a data set of images are needed", op);
+        return 0.0f;
+    }
+    stream = sslh_next_stream(c);
+    sslh_i_modes_evaluate(net, &modes);
+    for (at = 0; at < test.count && !SSLH_I_BAD(c); at += d->batch) {
+        const int n = (int)SSLH_I_MIN((int64_t)d->batch, test.count - at);
+        sslh_tensor *x, *labels, *scores;
+        sslh_push(c);
+        x = sslh_i_data_tensor(c, test, at, n, NULL); /* (n,H,W,C) */
+        labels = sslh_from_ints(c, sslh_dim1(n), test.labels + at);
+        if (strength) x = sslh_corrupt(c, x, corruption, strength, stream + ((uint64_t)(at / d->batch + 1) << 40));
+        else if (d->eps > 0.0f) x = sslh_i_attack_net(c, op, d->source ? d->source : net, x, labels, *d);
+        sslh_no_grad(c, 1);
+        scores = sslh_i_pool_features(c, sslh_forward(net, x));
+        sum += n * (double)sslh_item(sslh_cross_entropy(c, scores, labels));
+        right += n * (double)sslh_i_accuracy(scores, test.labels + at);
+        sslh_no_grad(c, 0);
+        sslh_pop(c);
+    }
+    sslh_i_modes_back(net, &modes);
+    if (SSLH_I_BAD(c)) sslh_i_prefix_error(c, op);
+    if (loss) *loss = SSLH_I_BAD(c) ? 0.0f : (float)(sum / (double)test.count);
+    return SSLH_I_BAD(c) ? 0.0f : (float)(right / (double)test.count);
+}
+
+SSLH_DEF float sslh_robust_accuracy(sslh_ctx *c, sslh_net *net, sslh_data test, sslh_attack_desc d) {
+    const char *const op = "sslh_robust_accuracy";
+    if (!sslh_i_attack_resolve(c, op, &d, 10)) return 0.0f;
+    return sslh_i_hard_accuracy(c, op, net, test, &d, 0, 0, NULL);
+}
+
+SSLH_DEF float sslh_corrupted_accuracy(sslh_ctx *c, sslh_net *net, sslh_data test, int corruption, int strength) {
+    const char *const op = "sslh_corrupted_accuracy";
+    sslh_attack_desc d;
+    memset(&d, 0, sizeof d);
+    if (SSLH_I_BAD(c) || !sslh_i_within(c, op, "strength", strength, 1, 5)) return 0.0f;
+    d.batch = 256;
+    return sslh_i_hard_accuracy(c, op, net, test, &d, corruption, strength, NULL);
+}
+
+SSLH_DEF sslh_masking sslh_masking_check(sslh_ctx *c, sslh_net *net, sslh_net *other, sslh_data test,
+                                         sslh_attack_desc d) {
+    const char *const op = "sslh_masking_check";
+    const float sizes[4] = {0.0f, 0.5f, 1.0f, 2.0f};
+    sslh_masking m;
+    sslh_attack_desc a;
+    float accuracy[4], most;
+    int i;
+    memset(&m, 0, sizeof m);
+    m.transfer = -1.0f;
+    if (!sslh_i_attack_resolve(c, op, &d, 10)) return m;
+    most = d.l2 ? 1000.0f : 1.0f;
+    d.source = NULL;
+    d.kind = SSLH_PGD;
+    for (i = 0; i < 4; i++) { /* the step keeps its share of eps */
+        a = d;
+        a.eps = SSLH_I_MIN(most, sizes[i] * d.eps);
+        a.step = sizes[i] * d.step;
+        accuracy[i] = sslh_i_hard_accuracy(c, op, net, test, &a, 0, 0, &m.loss[i]);
+    }
+    m.clean = accuracy[0];
+    m.pgd = accuracy[2];
+    a = d;
+    a.kind = SSLH_NOISE;
+    m.noise = sslh_i_hard_accuracy(c, op, net, test, &a, 0, 0, NULL);
+    a.kind = SSLH_FGSM;
+    m.fgsm = sslh_i_hard_accuracy(c, op, net, test, &a, 0, 0, NULL);
+    a = d;
+    a.eps = most;
+    a.step = d.l2 ? 1.0f : 0.1f;
+    a.steps = SSLH_I_MAX(20, d.steps);
+    m.unbounded = sslh_i_hard_accuracy(c, op, net, test, &a, 0, 0, NULL);
+    a = d;
+    a.source = other;
+    if (other) m.transfer = sslh_i_hard_accuracy(c, op, net, test, &a, 0, 0, NULL);
+    m.suspicious = (m.fgsm > m.noise + 0.01f) + (m.pgd > m.fgsm + 0.01f) + (other && m.pgd > m.transfer + 0.01f) +
+                   (m.unbounded > 0.05f) +
+                   (m.loss[0] > m.loss[1] || m.loss[1] > m.loss[2] || m.loss[2] > m.loss[3]);
+    return m;
+}
+
+/* --- training with labels ----------------------------------------------------------------------------------------- */
+
+typedef struct sslh_i_supervised { sslh_supervised_desc d; sslh_recipe views; } sslh_i_supervised;
+
+SSLH_I_FN void sslh_i_supervised_views(sslh_method *m, const sslh_batch *batch, sslh_view_set *out) {
+    const sslh_i_supervised *s = (const sslh_i_supervised *)m->self;
+    sslh_view_add(out, "images", sslh_views(m->ctx, *batch, s->views, 0));
+    sslh_view_add(out, "labels", sslh_batch_labels(m->ctx, *batch));
+}
+SSLH_I_FN sslh_tensor *sslh_i_supervised_loss(sslh_method *m, const sslh_view_set *v, int phase) {
+    const sslh_i_supervised *s = (const sslh_i_supervised *)m->self;
+    sslh_tensor *labels = sslh_view_get(v, "labels"), *scores;
+    (void)phase;
+    scores = sslh_i_pool_features(m->ctx, sslh_forward(m->encoder, sslh_view_get(v, "images"))); /* (N,K) */
+    if (SSLH_I_BAD(m->ctx)) return sslh_i_dummy(m->ctx);
+    m->numbers[0].value = sslh_i_accuracy(scores, labels->ints);
+    return sslh_cross_entropy_ex(m->ctx, scores, labels, s->d.smoothing, -1);
+}
+SSLH_DEF sslh_method sslh_supervised(sslh_ctx *c, sslh_net *net, sslh_supervised_desc d) {
+    sslh_i_supervised s;
+    sslh_method m;
+    memset(&s, 0, sizeof s);
+    if (sslh_i_check_encoder(c, "sslh_supervised", net, SSLH_VECTOR) && !(d.smoothing >= 0.0f && d.smoothing < 1.0f))
+        sslh_i_out_of_range(c, "sslh_supervised", "smoothing", (double)d.smoothing, 1, "at least 0, below 1");
+    s.d = d;
+    s.views = d.views ? *d.views : sslh_recipe_none();
+    s.d.views = NULL;
+    memset(s.views.mean, 0, sizeof s.views.mean);
+    memset(s.views.std, 0, sizeof s.views.std);
+    m = sslh_method_new(c, "supervised", net, &s, sizeof s);
+    m.views = sslh_i_supervised_views;
+    m.loss = sslh_i_supervised_loss;
+    m.numbers[0].name = "accuracy";
+    m.defaults.batch = 128;
+    m.defaults.optimizer.kind = SSLH_ADAM;
+    m.defaults.lr = 1e-3f;
+    m.defaults.schedule = SSLH_COSINE;
+    return sslh_i_method_end(m);
+}
+
+/* --- any method on attacked images -------------------------------------------------------------------------------- */
+
+typedef struct sslh_i_adversarial {
+    sslh_method inner;       /* the method as it was */
+    sslh_adversarial_desc d; /* .attack resolved */
+    char name[64];
+    int checked;             /* whether its loss changes states was looked at */
+} sslh_i_adversarial;
+
+/* The method that is wrapped, told what the trainer tells the outer one. */
+SSLH_I_FN sslh_method *sslh_i_inner(sslh_method *m) {
+    sslh_method *inner = &((sslh_i_adversarial *)m->self)->inner;
+    inner->step = m->step;
+    inner->steps = m->steps;
+    inner->epoch = m->epoch;
+    inner->epochs = m->epochs;
+    inner->lr = m->lr;
+    inner->optimizer = m->optimizer;
+    return inner;
+}
+SSLH_I_FN void sslh_i_adversarial_prepare(sslh_method *m, sslh_data data) {
+    sslh_method *inner = sslh_i_inner(m);
+    if (inner->prepare) inner->prepare(inner, data);
+}
+SSLH_I_FN void sslh_i_adversarial_views(sslh_method *m, const sslh_batch *batch, sslh_view_set *out) {
+    sslh_method *inner = sslh_i_inner(m);
+    inner->views(inner, batch, out);
+}
+SSLH_I_FN void sslh_i_adversarial_grads(sslh_method *m, int phase) {
+    sslh_method *inner = sslh_i_inner(m);
+    inner->grads(inner, phase);
+}
+SSLH_I_FN void sslh_i_adversarial_after(sslh_method *m) {
+    sslh_method *inner = sslh_i_inner(m);
+    inner->after(inner);
+}
+
+/* The inner loss as a function of the views that are attacked, which are put into the places of the others. */
+typedef struct sslh_i_attacked_method { sslh_method *inner; sslh_view_set views; int place[16]; } sslh_i_attacked_method;
+SSLH_I_FN sslh_tensor *sslh_i_attacked_method_loss(sslh_ctx *c, sslh_tensor **in, int n, void *user) {
+    sslh_i_attacked_method *k = (sslh_i_attacked_method *)user;
+    int i;
+    (void)c;
+    for (i = 0; i < n; i++) k->views.x[k->place[i]] = in[i];
+    return k->inner->loss(k->inner, &k->views, 0);
+}
+
+/* Attacks those of the n views that are images; out (16) receives them all. */
+SSLH_I_FN void sslh_i_attack_views(sslh_method *m, sslh_method *inner, const sslh_view_set *v, sslh_view_set *out) {
+    sslh_i_adversarial *s = (sslh_i_adversarial *)m->self;
+    sslh_ctx *c = m->ctx;
+    const unsigned groups = c->groups;
+    const sslh_preprocess p = sslh_get_preprocess(inner->encoder);
+    sslh_i_attacked_method k;
+    sslh_i_attack a;
+    sslh_i_modes modes;
+    sslh_tensor *x[16], *y[16];
+    uint64_t before = 0;
+    int i, n = 0;
+    memset(&a, 0, sizeof a);
+    for (i = 0; i < 4; i++) {
+        a.std[i] = p.std[i] != 0.0f ? (sslh_real)p.std[i] : 1;
+        a.mean[i] = p.std[i] != 0.0f ? (sslh_real)p.mean[i] : 0;
+    }
+    a.d = s->d.attack;
+    a.stream = sslh_next_stream(c);
+    a.loss = sslh_i_attacked_method_loss;
+    a.user = &k;
+    k.inner = inner;
+    k.views = *v;
+    *out = *v;
+    for (i = 0; i < v->n && !SSLH_I_BAD(c); i++) {
+        if (!v->x[i] || v->x[i]->type != SSLH_F32 || v->x[i]->ndim != 4 || v->x[i]->shape[3] > 4) continue;
+        k.place[n] = i;
+        x[n] = v->x[i];
+        y[n] = sslh_i_new(c, m->name, SSLH_F32, sslh_shape_of(x[n]));
+        if (!y[n]) return;
+        out->x[i] = y[n++];
+    }
+    if (!n && !SSLH_I_BAD(c))
+        sslh_fail(c, SSLH_E_USAGE, "%s: none of the method's views is a tensor of images (N,H,W,C)", m->name);
+    if (SSLH_I_BAD(c)) return;
+    if (!s->checked) before = sslh_hash(m->net);
+    sslh_i_modes_evaluate(m->net, &modes);
+    c->groups = 0;
+    sslh_i_attack_run(c, &a, x, y, n);
+    c->groups = groups;
+    sslh_i_modes_back(m->net, &modes);
+    if (!s->checked && !SSLH_I_BAD(c) && before != sslh_hash(m->net))
+        sslh_fail(c, SSLH_E_USAGE, "%s: the loss of this method changes its states (a queue, a centre), which attacks "
+                  "would fill with images that nobody learns from", m->name);
+    s->checked = 1;
+}
+
+SSLH_I_FN sslh_tensor *sslh_i_adversarial_loss(sslh_method *m, const sslh_view_set *v, int phase) {
+    const sslh_i_adversarial *s = (const sslh_i_adversarial *)m->self;
+    sslh_method *inner = sslh_i_inner(m);
+    sslh_ctx *c = m->ctx;
+    sslh_view_set attacked;
+    sslh_tensor *loss, *clean = NULL;
+    sslh_i_attack_views(m, inner, v, &attacked);
+    if (SSLH_I_BAD(c)) return sslh_i_dummy(c);
+    if (s->d.clean > 0.0f) clean = inner->loss(inner, v, phase);
+    loss = inner->loss(inner, &attacked, phase); /* last, so that numbers are those of attacked images */
+    memcpy(m->numbers, inner->numbers, sizeof m->numbers);
+    m->guessing = inner->guessing;
+    if (!clean) return loss;
+    return sslh_add(c, sslh_scale(c, clean, (sslh_real)s->d.clean), sslh_scale(c, loss, 1 - (sslh_real)s->d.clean));
+}
+
+SSLH_DEF sslh_method sslh_adversarial(sslh_ctx *c, sslh_method method, sslh_adversarial_desc d) {
+    const char *const op = "sslh_adversarial";
+    sslh_method m = method;
+    sslh_i_adversarial *s;
+    m.ctx = c;
+    m.info = NULL; /* a method of its own: the settings of the inner one are not its settings */
+    if (!m.name) m.name = op;
+    if (SSLH_I_BAD(c)) return sslh_i_method_end(m);
+    if (method.ctx != c || !method.views || !method.loss || !method.encoder)
+        sslh_fail(c, SSLH_E_USAGE, "%s: a method of this context with .views, .loss and an encoder is needed", op);
+    else if (method.phases > 1)
+        sslh_fail(c, SSLH_E_USAGE, "%s: '%s' has %d phases, one is needed", op, m.name, method.phases);
+    else if (!(d.clean >= 0.0f && d.clean <= 1.0f))
+        sslh_i_out_of_range(c, op, "clean", (double)d.clean, 1, "0 to 1");
+    sslh_i_attack_resolve(c, op, &d.attack, 5);
+    s = SSLH_I_BAD(c) ? NULL : (sslh_i_adversarial *)sslh_i_alloc(c, sizeof *s);
+    if (!s) return sslh_i_method_end(m);
+    s->inner = method;
+    s->d = d;
+    snprintf(s->name, sizeof s->name, "adversarial %s", m.name);
+    m.name = s->name;
+    m.self = s;
+    m.prepare = sslh_i_adversarial_prepare;
+    m.views = sslh_i_adversarial_views;
+    m.loss = sslh_i_adversarial_loss;
+    m.grads = method.grads ? sslh_i_adversarial_grads : NULL;
+    m.after = method.after ? sslh_i_adversarial_after : NULL;
+    return sslh_i_method_end(m);
+}
+
+/* --- corruptions -------------------------------------------------------------------------------------------------- */
+
+static const char *const sslh_i_corruption_names[SSLH_CORRUPTIONS] = {"gaussian noise", "speckle noise",
+    "impulse noise", "gaussian blur", "brightness", "contrast", "saturate", "pixelate", "jpeg"};
+/* Strengths 1 to 5: deviation, deviation, share of pixels, deviation in pixels, added to the value, factor, factor of
+   the saturation, side, quality. From CIFAR-10-C's program. */
+static const float sslh_i_corruption_strengths[SSLH_CORRUPTIONS][5] = {
+    {0.04f, 0.06f, 0.08f, 0.09f, 0.10f}, {0.06f, 0.1f, 0.12f, 0.16f, 0.2f}, {0.01f, 0.02f, 0.03f, 0.05f, 0.07f},
+    {0.4f, 0.6f, 0.7f, 0.8f, 1.0f}, {0.05f, 0.1f, 0.15f, 0.2f, 0.3f}, {0.75f, 0.5f, 0.4f, 0.3f, 0.15f},
+    {0.3f, 0.1f, 1.5f, 2.0f, 2.5f}, {0.95f, 0.9f, 0.85f, 0.75f, 0.65f}, {80, 65, 58, 50, 40}};
+static const float sslh_i_saturate_more[5] = {0, 0, 0, 0.1f, 0.2f}; /* what is added to the saturation */
+
+SSLH_DEF const char *sslh_corruption_name(int corruption) {
+    return corruption >= 0 && corruption < SSLH_CORRUPTIONS ? sslh_i_corruption_names[corruption] : NULL;
+}
+
+/* N images; a task takes one. */
+typedef struct sslh_i_corrupting {
+    const sslh_real *x;  /* (N,H,W,C) */
+    sslh_real *out;      /* likewise */
+    sslh_real *plane;    /* jpeg, pixelate: (N,H,W,C) between two passes */
+    int kind, strength, H, W, C;
+    uint64_t seed, stream;
+    sslh_real cosine[8][8]; /* jpeg: [u][i] = cos((2 i + 1) u pi / 16) / 2, for u = 0 times sqrt(1/2) */
+} sslh_i_corrupting;
+
+SSLH_I_FN sslh_real sslh_i_unit_interval(sslh_real v) { return v < 0 ? 0 : v > 1 ? 1 : v; }
+
+/* Noise: value i of image n is draw number n H W C + i of the stream. */
+SSLH_I_FN void sslh_i_corrupt_noise(const sslh_i_corrupting *j, int n, const sslh_real *x, sslh_real *out) {
+    const size_t count = (size_t)j->H * (size_t)j->W * (size_t)j->C;
+    const uint64_t first = (uint64_t)n * count;
+    const sslh_real s = (sslh_real)sslh_i_corruption_strengths[j->kind][j->strength - 1];
+    size_t i;
+    for (i = 0; i < count; i++) {
+        sslh_real v;
+        if (j->kind == SSLH_IMPULSE_NOISE) { /* every value by itself, as scikit-image draws it; half 0, half 1 */
+            v = (sslh_real)sslh_random_uniform(j->seed, j->stream, first + i);
+            out[i] = v < s ? 2 * v < s ? (sslh_real)0 : (sslh_real)1 : x[i];
+            continue;
+        }
+        v = (sslh_real)sslh_random_normal(j->seed, j->stream, first + i) * s;
+        if (j->kind == SSLH_SPECKLE_NOISE) v = v * x[i];
+        out[i] = sslh_i_unit_interval(x[i] + v);
+    }
+}
+
+/* (x - mean) s + mean with the mean of each channel. */
+SSLH_I_FN void sslh_i_corrupt_contrast(const sslh_i_corrupting *j, const sslh_real *x, sslh_real *out) {
+    const size_t C = (size_t)j->C, pixels = (size_t)j->H * (size_t)j->W;
+    const sslh_real s = (sslh_real)sslh_i_corruption_strengths[j->kind][j->strength - 1];
+    size_t k, i;
+    for (k = 0; k < C; k++) {
+        double sum = 0;
+        sslh_real mean;
+        for (i = 0; i < pixels; i++) sum += (double)x[i * C + k];
+        mean = (sslh_real)(sum / (double)pixels);
+        for (i = 0; i < pixels; i++) {
+            sslh_real t = x[i * C + k] - mean;
+            t = t * s;
+            out[i * C + k] = sslh_i_unit_interval(t + mean);
+        }
+    }
+}
+
+/* Value or saturation of HSV changes, hue stays. With V the largest of the channels, a channel v is V - (V - v), and the
+   saturation is the largest (V - v) / V. A grey pixel that gets a saturation becomes red, whose hue it has by
+   convention. */
+SSLH_I_FN void sslh_i_corrupt_colour(const sslh_i_corrupting *j, const sslh_real *x, sslh_real *out) {
+    const size_t C = (size_t)j->C, pixels = (size_t)j->H * (size_t)j->W;
+    const sslh_real s = (sslh_real)sslh_i_corruption_strengths[j->kind][j->strength - 1];
+    const sslh_real more = (sslh_real)sslh_i_saturate_more[j->strength - 1];
+    size_t i, k;
+    for (i = 0; i < pixels; i++) {
+        const sslh_real *v = x + i * C;
+        sslh_real high = v[0], low = v[0], old, fresh, factor;
+        for (k = 1; k < C; k++) {
+            high = SSLH_I_MAX(high, v[k]);
+            low = SSLH_I_MIN(low, v[k]);
+        }
+        if (j->kind == SSLH_BRIGHTNESS) {
+            fresh = sslh_i_unit_interval(high + s);
+            factor = high > 0 ? fresh / high : 0;
+            for (k = 0; k < C; k++) out[i * C + k] = high > 0 ? sslh_i_unit_interval(v[k] * factor) : fresh;
+            continue;
+        }
+        old = high > 0 ? (high - low) / high : 0;
+        fresh = old * s;
+        fresh = C == 1 ? old : sslh_i_unit_interval(fresh + more);
+        factor = old > 0 ? fresh / old : 0;
+        for (k = 0; k < C; k++) {
+            sslh_real below = old > 0 ? (high - v[k]) * factor : k > 0 ? high * fresh : 0;
+            out[i * C + k] = sslh_i_unit_interval(high - below);
+        }
+    }
+}
+
+/* The first and the last pixel plus one that cell i of n covers in a row of `size`, by centres as PIL's BOX. */
+SSLH_I_FN void sslh_i_box(int i, int n, int size, int *from, int *to) {
+    const double scale = (double)size / (double)n, half = scale > 1 ? 0.5 * scale : 0.5;
+    double centre = ((double)i + 0.5) * scale;
+    *from = SSLH_I_MAX(0, (int)floor(centre - half + 0.5));
+    *to = SSLH_I_MIN(size, (int)floor(centre + half + 0.5));
+    if (*to <= *from) *from = SSLH_I_MIN(*from, size - 1), *to = *from + 1;
+}
+
+/* Means over cells, each then as large as it was: the pixels of a smaller image. */
+SSLH_I_FN void sslh_i_corrupt_pixelate(const sslh_i_corrupting *j, const sslh_real *x, sslh_real *plane,
+                                       sslh_real *out) {
+    const double share = (double)sslh_i_corruption_strengths[j->kind][j->strength - 1];
+    const int h = SSLH_I_MAX(1, (int)(j->H * share)), w = SSLH_I_MAX(1, (int)(j->W * share));
+    int r, s, k, a, b, y0, y1, x0, x1;
+    for (r = 0; r < h; r++)
+        for (s = 0; s < w; s++) {
+            sslh_i_box(r, h, j->H, &y0, &y1);
+            sslh_i_box(s, w, j->W, &x0, &x1);
+            for (k = 0; k < j->C; k++) {
+                double sum = 0;
+                for (a = y0; a < y1; a++)
+                    for (b = x0; b < x1; b++) sum += (double)x[((size_t)a * (size_t)j->W + (size_t)b) * (size_t)j->C +
+                                                               (size_t)k];
+                plane[((size_t)r * (size_t)w + (size_t)s) * (size_t)j->C + (size_t)k] =
+                    (sslh_real)(sum / (double)((y1 - y0) * (x1 - x0)));
+            }
+        }
+    for (a = 0; a < j->H; a++)
+        for (b = 0; b < j->W; b++) {
+            sslh_i_box(a, j->H, h, &y0, &y1);
+            sslh_i_box(b, j->W, w, &x0, &x1);
+            memcpy(out + ((size_t)a * (size_t)j->W + (size_t)b) * (size_t)j->C,
+                   plane + ((size_t)y0 * (size_t)w + (size_t)x0) * (size_t)j->C, (size_t)j->C * sizeof *out);
+        }
+}
+
+/* Annex K of the JPEG standard: quantisation of brightness and of colour, row by row. */
+static const uint8_t sslh_i_jpeg_steps[2][64] = {
+    {16, 11, 10, 16, 24, 40, 51, 61, 12, 12, 14, 19, 26, 58, 60, 55, 14, 13, 16, 24, 40, 57, 69, 56, 14, 17, 22, 29, 51,
+     87, 80, 62, 18, 22, 37, 56, 68, 109, 103, 77, 24, 35, 55, 64, 81, 104, 113, 92, 49, 64, 78, 87, 103, 121, 120, 101,
+     72, 92, 95, 98, 112, 100, 103, 99},
+    {17, 18, 24, 47, 99, 99, 99, 99, 18, 21, 26, 66, 99, 99, 99, 99, 24, 26, 56, 99, 99, 99, 99, 99, 47, 66, 99, 99, 99,
+     99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99,
+     99, 99, 99, 99, 99, 99}};
+
+/* block (8,8) -> its transform along both axes, or back: rows, then columns. */
+SSLH_I_FN void sslh_i_cosine_transform(const sslh_i_corrupting *j, sslh_real *block, int back) {
+    sslh_real line[8];
+    int pass, r, u, i;
+    for (pass = 0; pass < 2; pass++)
+        for (r = 0; r < 8; r++) {
+            sslh_real *p = block + (pass ? r : 8 * r);
+            const int step = pass ? 8 : 1;
+            for (u = 0; u < 8; u++) {
+                line[u] = 0;
+                for (i = 0; i < 8; i++) {
+                    sslh_real t = p[i * step] * (back ? j->cosine[i][u] : j->cosine[u][i]);
+                    line[u] += t;
+                }
+            }
+            for (u = 0; u < 8; u++) p[u * step] = line[u];
+        }
+}
+
+/* One channel of plane (H,W,C), values 0 to 255 less 128, is transformed, rounded and transformed back, block by block;
+   the last blocks repeat the last row and column. */
+SSLH_I_FN void sslh_i_jpeg_channel(const sslh_i_corrupting *j, sslh_real *plane, int channel) {
+    const int quality = (int)sslh_i_corruption_strengths[SSLH_JPEG][j->strength - 1];
+    const int percent = quality < 50 ? 5000 / quality : 200 - 2 * quality;
+    sslh_real block[64];
+    int top, left, i;
+    for (top = 0; top < j->H; top += 8)
+        for (left = 0; left < j->W; left += 8) {
+            for (i = 0; i < 64; i++) {
+                const int y = SSLH_I_MIN(top + i / 8, j->H - 1), x = SSLH_I_MIN(left + i % 8, j->W - 1);
+                block[i] = plane[((size_t)y * (size_t)j->W + (size_t)x) * (size_t)j->C + (size_t)channel];
+            }
+            sslh_i_cosine_transform(j, block, 0);
+            for (i = 0; i < 64; i++) {
+                const int step = (sslh_i_jpeg_steps[channel > 0][i] * percent + 50) / 100;
+                const double size = (double)SSLH_I_MIN(255, SSLH_I_MAX(1, step));
+                block[i] = (sslh_real)(floor((double)block[i] / size + 0.5) * size);
+            }
+            sslh_i_cosine_transform(j, block, 1);
+            for (i = 0; i < 64; i++)
+                if (top + i / 8 < j->H && left + i % 8 < j->W)
+                    plane[((size_t)(top + i / 8) * (size_t)j->W + (size_t)(left + i % 8)) * (size_t)j->C +
+                          (size_t)channel] = block[i];
+        }
+}
+
+/* JFIF's colours: y, cb, cr of red, green, blue, and back. */
+SSLH_I_FN void sslh_i_corrupt_jpeg(const sslh_i_corrupting *j, const sslh_real *x, sslh_real *plane, sslh_real *out) {
+    const size_t C = (size_t)j->C, pixels = (size_t)j->H * (size_t)j->W;
+    size_t i, k;
+    for (i = 0; i < pixels; i++) {
+        const double r = 255 * (double)x[i * C], g = C == 3 ? 255 * (double)x[i * C + 1] : r,
+                     b = C == 3 ? 255 * (double)x[i * C + 2] : r;
+        double y = 0.299 * r, t = 0.587 * g;
+        y = y + t;
+        t = 0.114 * b;
+        y = C == 3 ? y + t : r;
+        plane[i * C] = (sslh_real)(floor(y + 0.5) - 128);
+        if (C < 3) continue;
+        plane[i * C + 1] = (sslh_real)floor((b - y) * 0.564334 + 0.5);
+        plane[i * C + 2] = (sslh_real)floor((r - y) * 0.713267 + 0.5);
+    }
+    for (k = 0; k < C; k++) sslh_i_jpeg_channel(j, plane, (int)k);
+    for (i = 0; i < pixels; i++) {
+        const double y = (double)plane[i * C] + 128, cb = C == 3 ? (double)plane[i * C + 1] : 0,
+                     cr = C == 3 ? (double)plane[i * C + 2] : 0;
+        double v[3], t;
+        t = 1.402 * cr;
+        v[0] = y + t;
+        t = 1.772 * cb;
+        v[2] = y + t;
+        t = 0.344136 * cb;
+        v[1] = y - t;
+        t = 0.714136 * cr;
+        v[1] = v[1] - t;
+        for (k = 0; k < C; k++) out[i * C + k] = sslh_i_unit_interval((sslh_real)(floor(v[k] + 0.5) / 255));
+    }
+}
+
+SSLH_I_FN void sslh_i_corrupt_task(void *arg, int task, int worker) {
+    const sslh_i_corrupting *j = (const sslh_i_corrupting *)arg;
+    const size_t each = (size_t)j->H * (size_t)j->W * (size_t)j->C, at = (size_t)task * each;
+    (void)worker;
+    if (j->kind <= SSLH_IMPULSE_NOISE) sslh_i_corrupt_noise(j, task, j->x + at, j->out + at);
+    else if (j->kind == SSLH_CONTRAST) sslh_i_corrupt_contrast(j, j->x + at, j->out + at);
+    else if (j->kind == SSLH_PIXELATE) sslh_i_corrupt_pixelate(j, j->x + at, j->plane + at, j->out + at);
+    else if (j->kind == SSLH_JPEG) sslh_i_corrupt_jpeg(j, j->x + at, j->plane + at, j->out + at);
+    else sslh_i_corrupt_colour(j, j->x + at, j->out + at);
+}
+
+SSLH_DEF sslh_tensor *sslh_corrupt(sslh_ctx *c, sslh_tensor *x, int corruption, int strength, uint64_t stream) {
+    const char *const op = "sslh_corrupt";
+    sslh_i_corrupting j;
+    sslh_tensor *out;
+    int u, i;
+    if (!sslh_i_begin(c, op, &x, 1, 1) ||
+        !sslh_i_within(c, op, "corruption", corruption, 0, SSLH_CORRUPTIONS - 1) ||
+        !sslh_i_within(c, op, "strength", strength, 1, 5)) return sslh_i_dummy(c);
+    if (x->ndim != 4 || (x->shape[3] != 1 && x->shape[3] != 3)) {
+        sslh_fail(c, SSLH_E_SHAPE, "%s: images (N,H,W,1 or 3) are needed", op);
+        return sslh_i_dummy(c);
+    }
+    if (corruption == SSLH_GAUSSIAN_BLUR) { /* a step of the recipes: a kernel of this deviation, always */
+        sslh_recipe r = sslh_recipe_none();
+        const int side = SSLH_I_MIN(x->shape[1], x->shape[2]);
+        r.blur = 1.0f;
+        r.blur_min = r.blur_max = sslh_i_corruption_strengths[corruption][strength - 1];
+        r.blur_kernel = 2 * SSLH_I_MIN((int)ceil(4 * (double)r.blur_max), side - 1) + 1;
+        return sslh_augment(c, x, r, stream);
+    }
+    memset(&j, 0, sizeof j);
+    j.kind = corruption;
+    j.strength = strength;
+    j.H = x->shape[1];
+    j.W = x->shape[2];
+    j.C = x->shape[3];
+    j.seed = c->desc.seed;
+    j.stream = stream;
+    for (u = 0; u < 8; u++)
+        for (i = 0; i < 8; i++)
+            j.cosine[u][i] = sslh_i_cos((sslh_real)((2 * i + 1) * u) * SSLH_I_R(0.19634954084936207)) *
+                             (u ? SSLH_I_R(0.5) : SSLH_I_R(0.35355339059327376));
+    out = sslh_i_new(c, op, SSLH_F32, sslh_shape_of(x));
+    j.plane = out ? (sslh_real *)sslh_i_scratch(c, x->count * sizeof *j.plane) : NULL;
+    if (!j.plane) return sslh_i_dummy(c);
+    j.x = x->data;
+    j.out = out->data;
+    sslh_i_parallel(c, x->shape[0], sslh_i_corrupt_task, &j);
+    sslh_i_scratch_end(c, j.plane);
+    return sslh_i_end(c, op, NULL, 0, out);
+}
+#endif /* SSLH_WITH_ROBUST */
 
 /* ================================================================================================================== */
 /*  >>losses        losses: equations, checks, the order of the work                                                  */
@@ -24102,6 +24948,13 @@ static const sslh_setting sslh_i_inside_ranges[] = {
     {"fill", offsetof(sslh_inside_desc, fill), SSLH_SETTING_REAL, "off", "above 0"},
     SSLH_I_RANGE(sslh_inside_desc, power, INT, "1 to 8")};
 #endif
+#if SSLH_WITH_ROBUST
+static const sslh_setting sslh_i_attack_ranges[] = {
+    {"eps", offsetof(sslh_attack_desc, eps), SSLH_SETTING_REAL, "off", "above 0, at most 1000"},
+    SSLH_I_RANGE(sslh_attack_desc, steps, INT, "1 to 10000"),
+    SSLH_I_RANGE(sslh_attack_desc, step, REAL, "above 0"),
+    SSLH_I_RANGE(sslh_attack_desc, batch, INT, "at least 1")};
+#endif
 #if SSLH_WITH_CLASSIFIERS
 static const sslh_setting sslh_i_forest_ranges[] = {
     SSLH_I_RANGE(sslh_forest_desc, trees, INT, "1 to 100000"),
@@ -24151,6 +25004,11 @@ static const struct { const sslh_setting *row; int rows; } sslh_i_ranges[] = {
     {sslh_i_ranking_ranges, SSLH_I_LENGTH(sslh_i_ranking_ranges)},
 #if SSLH_WITH_INSIDE
     {sslh_i_inside_ranges, SSLH_I_LENGTH(sslh_i_inside_ranges)},
+#else
+    {NULL, 0},
+#endif
+#if SSLH_WITH_ROBUST
+    {sslh_i_attack_ranges, SSLH_I_LENGTH(sslh_i_attack_ranges)},
 #else
     {NULL, 0},
 #endif
