@@ -5535,7 +5535,7 @@ SSLH_I_FN void sslh_i_training_read(sslh_ctx *c, const char *op, const char *tex
 SSLH_I_FN sslh_train_desc sslh_i_train_general(void);
 SSLH_I_FN sslh_net *sslh_i_dummy_net(sslh_ctx *c);
 SSLH_I_FN int sslh_i_net_dead(const sslh_net *net);
-SSLH_I_FN void sslh_i_last_places(sslh_net *net, char name[32]);
+SSLH_I_FN void sslh_i_last_places(sslh_net *net, const sslh_tensor *like, char name[32]);
 SSLH_I_FN void sslh_i_arch_write(sslh_net *net, const sslh_i_setting *s, const void *desc);
 SSLH_I_FN int sslh_i_children(const sslh_net *net);
 SSLH_I_FN int sslh_i_optimizer_ok(const sslh_optimizer *o);
@@ -8443,7 +8443,7 @@ SSLH_DEF sslh_method sslh_colorization(sslh_ctx *c, sslh_net *encoder, sslh_colo
                       "that it may not see are 0, are needed", info.name, info.channels,
                       d.split_brain ? "" : d.reverse ? "2 (a and b) or " : "1 (L) or ");
         if (!d.tap && info.kind == SSLH_VECTOR) {
-            sslh_i_last_places(encoder, s->tap);
+            sslh_i_last_places(encoder, NULL, s->tap);
             if (SSLH_I_BAD(c)) sslh_i_prefix_error(c, "sslh_colorization");
             else if (!s->tap[0])
                 sslh_fail(c, SSLH_E_SHAPE, "sslh_colorization: the encoder \"%s\" gives a vector and has no "
@@ -18977,7 +18977,7 @@ SSLH_I_FN sslh_tensor *sslh_i_look_map(const sslh_i_look *k, sslh_tensor *x, con
     char name[32];
     *map = sslh_i_dummy(k->c);
     name[0] = 0;
-    if (!tap) sslh_i_last_places(sslh_i_tapped_net(k->net), name);
+    if (!tap) sslh_i_last_places(sslh_i_tapped_net(k->net), x, name);
     if (!SSLH_I_BAD(k->c) && !tap && !name[0])
         sslh_fail(k->c, SSLH_E_USAGE, "the net has no intermediate result that is a map (N,h,w,C)");
     if (SSLH_I_BAD(k->c)) return sslh_i_dummy(k->c);
@@ -19307,7 +19307,7 @@ SSLH_I_FN int sslh_i_inside_kind(sslh_ctx *c, sslh_net *net, sslh_tensor *x) {
     sslh_tensor *a = NULL, *y;
     char name[32];
     int kind = 0, training = sslh_is_training(net);
-    sslh_i_last_places(inner, name);
+    sslh_i_last_places(inner, x, name);
     if (SSLH_I_BAD(c) || !name[0]) return 0;
     memset(&f, 0, sizeof f);
     f.tap = name;
@@ -22062,18 +22062,23 @@ SSLH_I_FN sslh_tensor *sslh_i_blank(sslh_net *net, sslh_shape shape) {
     return x ? x : sslh_i_dummy(c);
 }
 
-/* The name of the net's last intermediate result that is a map or tokens; "" when it has none. For methods that need
-   places from an encoder whose output is a vector. */
-SSLH_I_FN void sslh_i_last_places(sslh_net *net, char name[32]) {
+/* The name of the net's last intermediate result that is a map or tokens; "" when it has none. For those who need
+   places from an encoder whose output is a vector. It is found by a blank image of the size of like (NULL: the side
+   that the net takes, or 32). */
+SSLH_I_FN void sslh_i_last_places(sslh_net *net, const sslh_tensor *like, char name[32]) {
     sslh_ctx *c = sslh_net_ctx(net);
     sslh_i_call call, *outer;
-    int side, training;
+    sslh_shape shape;
+    int training;
     name[0] = 0;
     if (SSLH_I_BAD(c) || !net->forward || !sslh_i_net_ready(net)) return;
     memset(&call, 0, sizeof call);
     call.desc.tap = ""; /* no intermediate result has this name, so all are offered */
     call.places = name;
-    side = net->image ? net->image : 32;
+    shape = sslh_dim4(1, net->image ? net->image : 32, net->image ? net->image : 32, 3);
+    if (like && like->ndim == 4) memcpy(shape.size + 1, like->shape + 1, 3 * sizeof(int));
+    if (net->channels) shape.size[3] = net->channels;
+    if (sslh_i_takes_tokens(net)) shape = sslh_dim2(1, 1);
     training = net->training;
     sslh_train_mode(net, 0);
     sslh_push(c); /* the blank image leaves nothing behind */
@@ -22081,8 +22086,7 @@ SSLH_I_FN void sslh_i_last_places(sslh_net *net, char name[32]) {
     call.first = c->ntensors;
     outer = net->call;
     net->call = &call;
-    net->forward(net, sslh_i_blank(net, sslh_i_takes_tokens(net) ? sslh_dim2(1, 1) : sslh_dim4(1, side, side,
-                 net->channels ? net->channels : 3)), net->self);
+    net->forward(net, sslh_i_blank(net, shape), net->self);
     net->call = outer;
     sslh_no_grad(c, 0);
     sslh_pop(c);
