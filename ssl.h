@@ -85,7 +85,7 @@
      switch                  default  meaning
      SSLH_WITH_ALL           1        default of every method's switch
      SSLH_WITH_<METHOD>      all      one method: SSLH_WITH_SIMCLR, SSLH_WITH_MAE .. (names in 13, in capitals);
-                                      likewise SSLH_WITH_TOKENIZERS, SSLH_WITH_CLASSIFIERS
+                                      likewise SSLH_WITH_TOKENIZERS, _CLASSIFIERS, _INSIDE, _ROBUST
      SSLH_WITH_THREADS       1        0: no thread pool (a .parallel_for of yours still works)
      SSLH_WITH_SIMD          1        0: portable C kernels only; the file then never includes itself and can be pasted
      SSLH_WITH_STDIO         1        0: no files and no progress line; functions that take a path report an error
@@ -415,10 +415,8 @@
                          held-out tenth (2,000 samples or more) or in 5 folds (fewer), then fitted to all. Test accuracy
      sslh_knn            unit features, cosine s, the k = 200 nearest vote with weight exp(s / T), T = 0.1 (Wu et al.
                          2018); k = 20 when the training set has fewer than 5,000 samples. Test accuracy
-     sslh_finetune       a copy of the encoder and a linear classifier, all trained: AdamW 1e-3 x batch / 256, decay
-                         0.05, 10 epochs, batch 128, cosine after 1 epoch of warm-up, label smoothing 0.1, crop 0.2-1
-                         and flip; for a ViT layer-wise decay 0.75 and stochastic depth up to 0.1 (the MAE authors'
-                         settings). An untrained encoder gives the supervised baseline. Test accuracy at the end
+     sslh_finetune       a copy of the encoder and a linear classifier, all trained, with the settings of MAE's authors.
+                         An untrained encoder gives the supervised baseline. Test accuracy at the end
      .fraction           the share of the training labels used, the same of every class, drawn with .seed
      sslh_feature_std    std of unit features, mean over D: about 1/sqrt(D) is healthy, 0 is collapse
      sslh_effective_rank exp of the entropy of the singular values: 1 .. D, low is dimensional collapse (RankMe)
@@ -426,14 +424,15 @@
      sslh_uniformity     log of the mean of exp(-2 squared distance) over all pairs: low is spread out
      sslh_svm, sslh_forest, sslh_logistic, sslh_kmeans: classifiers and clusters on features, confusion matrix, F1,
                          calibration, files of an encoder with its classifier (>>api-classifiers, docs/classifiers.md)
+     sslh_saliency, sslh_grad_cam, sslh_attention_rollout, sslh_occlusion, sslh_cka ..: what a net looks at, and whether
+                         two look alike (>>api-inside); sslh_attack, sslh_corrupt: what misleads it (>>api-robust)
      sslh_retrieval      the share of the k most similar rows that have the label asked for, and mAP
      sslh_rank_items     HR@k and NDCG@k of a recommender, the last item of each user left out (docs/items.md)
      sslh_vae_evaluate   test loss, its two terms in nats per image, active units; sslh_vae_bound: -log p by many codes
 
        float knn = sslh_knn(c, encoder, train, test, (sslh_knn_desc){ .k = 20, .temperature = 0.07f });
        float ten = sslh_linear_probe(c, encoder, train, test, (sslh_probe_desc){ .fraction = 0.1f });
-       float mid = sslh_linear_probe(c, encoder, train, test,
-                                     (sslh_probe_desc){ .features = { .tap = "block3", .pool_grid = 2 } });
+       float mid = sslh_knn(c, encoder, train, test, (sslh_knn_desc){ .features = { .tap = "block3" } });
        sslh_tensor *f = sslh_features(c, encoder, test, (sslh_feature_desc){ 0 });
        printf("%.3f %.3f %.3f std %.3f rank %.1f\n", knn, ten, mid, sslh_feature_std(f), sslh_effective_rank(c, f));
 
@@ -576,12 +575,13 @@
 
      declarations     >>config >>api-context >>api-random >>api-tensor >>api-ops >>api-nets >>api-encoders >>api-weights
                       >>api-optim >>api-data >>api-views >>api-audio >>api-tokenizers >>api-items >>api-methods
-                      >>api-train >>api-eval >>api-classifiers >>api-pictures
+                      >>api-train >>api-eval >>api-classifiers >>api-inside >>api-robust >>api-pictures
      foundations      >>platform >>core >>table >>shared >>prototypes
      I    the book    >>method >>rotation >>jigsaw >>context >>inpainting >>colorization >>next-frame >>frame-order
                       >>autoencoder >>vae >>gan >>simclr >>moco >>supcon >>nnclr >>cpc >>cpc2 >>byol >>simsiam >>dino
                       >>barlow >>vicreg >>swav >>mae >>jepa >>word2vec >>gpt >>bert >>sasrec >>bert4rec >>methods
-                      >>train >>eval >>items >>classifiers >>losses >>nets >>encoders >>optim >>views >>settings
+                      >>train >>eval >>items >>classifiers >>inside >>robust >>losses >>nets >>encoders >>optim >>views
+                      >>settings
      II   tensors     >>core-impl >>scalar >>random >>tape >>elementwise >>reductions >>products >>loss-rows >>conv
                       >>norms >>shapes >>sequences >>audio
      III  the engine  >>kernels >>products-plan >>conv-plan >>sequences-plan >>loops >>copies >>pool >>views-make
@@ -3886,11 +3886,11 @@ SSLH_API sslh_net *sslh_classifier_net(sslh_classifier *k, sslh_net *encoder);
 /*  >>api-inside  what a net looks at                                                                                 */
 /* ================================================================================================================== */
 /* Maps that say which pixels a score depends on, where a net is active, how alike two nets are. A net is whatever
-   sslh_forward runs: sslh_probe_keep makes one of an encoder and a probe that takes pixels in [0,1]. Its output (N,K) has
-   a score for each class; of an encoder without a classifier the scores are the features, maps and tokens averaged. x is
-   a batch as the net takes it. target (N) I32 in 0..K-1 is the score that is asked about, NULL the largest one of each
-   sample. The net runs in evaluation mode; its modes, its gradients and the caller's tape stay as they are. Results are
-   tensors of the step without history. */
+   sslh_forward runs: sslh_probe_keep makes one of an encoder and a probe that takes pixels in [0,1]. Its output (N,K)
+   has a score for each class; of an encoder without a classifier the scores are the features, maps and tokens averaged.
+   x is a batch as the net takes it. target (N) I32 in 0..K-1 is the score that is asked about, NULL the largest one of
+   each sample. The net runs in evaluation mode; its modes, its gradients and the caller's tape stay as they are.
+   Results are tensors of the step without history. */
 
 #ifndef SSLH_WITH_INSIDE
 #define SSLH_WITH_INSIDE SSLH_WITH_ALL
@@ -4021,9 +4021,9 @@ typedef struct sslh_adversarial_desc {
    adversarial training (Madry et al. 2018, eq. 2.1), with sslh_simclr adversarial contrastive learning, both views
    attacked together (Jiang et al. 2020: ACL; Kim et al. 2020: RoCL; .clean 0.5 is ACL's dual stream on one set of batch
    norms). The method, of one phase, is used up: train what is returned. What is attacked are its views that are images
-   (N,H,W,C), C up to 4, normalised as its encoder's preprocessing says. Numbers are those of the attacked images. A step
-   costs .steps more forward and backward passes. A method whose loss changes states, such as a queue, is an error of the
-   first step. */
+   (N,H,W,C), C up to 4, normalised as its encoder's preprocessing says. Numbers are those of the attacked images. A
+   step costs .steps more forward and backward passes. A method whose loss changes states, such as a queue, is an error
+   of the first step. */
 SSLH_API sslh_method sslh_adversarial(sslh_ctx *c, sslh_method method, sslh_adversarial_desc desc);
 
 /* Common corruptions, with the strengths of CIFAR-10-C (Hendrycks & Dietterich 2019). */
@@ -4032,9 +4032,9 @@ typedef enum sslh_corruption {
     SSLH_SATURATE, SSLH_PIXELATE, SSLH_JPEG, SSLH_CORRUPTIONS /* how many there are */
 } sslh_corruption;
 /* Images (N,H,W,C) in [0,1], 1 or 3 channels, corrupted with strength 1 to 5, in [0,1]: the same bits everywhere. Noise
-   of image n is drawn from (seed, stream, n). Blur cuts its kernel at 4 deviations; SSLH_JPEG rounds the discrete cosine
-   transforms of 8 x 8 pixels as JPEG of quality 80 to 40 does, without sub-sampling; a grey image has no saturation to
-   change. No gradient. */
+   of image n is drawn from (seed, stream, n). Blur cuts its kernel at 4 deviations; SSLH_JPEG rounds the discrete
+   cosine transforms of 8 x 8 pixels as JPEG of quality 80 to 40 does, without sub-sampling; a grey image has no
+   saturation to change. No gradient. */
 SSLH_API sslh_tensor *sslh_corrupt(sslh_ctx *c, sslh_tensor *x, int corruption, int strength, uint64_t stream);
 /* "gaussian noise" ..; NULL for a number that is none. */
 SSLH_API const char *sslh_corruption_name(int corruption);
@@ -5520,8 +5520,8 @@ typedef enum sslh_i_desc_kind { SSLH_I_D_FEATURES, SSLH_I_D_PROBE, SSLH_I_D_KNN,
     SSLH_I_D_OPTIMIZER, SSLH_I_D_TRAIN, SSLH_I_D_RECIPE, SSLH_I_D_TSNE, SSLH_I_D_GRADCHECK, SSLH_I_D_PARAM,
     SSLH_I_D_BATCH_NORM, SSLH_I_D_FORWARD, SSLH_I_D_NET, SSLH_I_D_PREPROCESS, SSLH_I_D_IMAGES, SSLH_I_D_AUDIO,
     SSLH_I_D_AUDIO_RECIPE, SSLH_I_D_MEL, SSLH_I_D_MFCC, SSLH_I_D_SPLIT, SSLH_I_D_CLIPS, SSLH_I_D_MOVING,
-    SSLH_I_D_ITEMS, SSLH_I_D_RANKING, SSLH_I_D_INSIDE, SSLH_I_D_ATTACK, SSLH_I_D_FOREST, SSLH_I_D_SVM, SSLH_I_D_LOGISTIC,
-    SSLH_I_D_KMEANS } sslh_i_desc_kind;
+    SSLH_I_D_ITEMS, SSLH_I_D_RANKING, SSLH_I_D_INSIDE, SSLH_I_D_ATTACK, SSLH_I_D_FOREST, SSLH_I_D_SVM,
+    SSLH_I_D_LOGISTIC, SSLH_I_D_KMEANS } sslh_i_desc_kind;
 SSLH_I_FN void sslh_i_out_of_range(sslh_ctx *c, const char *op, const char *field, double v, int real,
                                    const char *range);
 SSLH_I_FN int sslh_i_within(sslh_ctx *c, const char *op, const char *field, int value, int low, int high);
@@ -5729,6 +5729,8 @@ SSLH_I_FN void sslh_i_vectors_free(sslh_vectors *v);
      >>eval      what a representation is worth: linear probe, nearest neighbours, fine-tuning, collapse meters
      >>items     recommending: the rank of what a user chose next; popularity and neighbours as baselines
      >>classifiers  what is put behind an encoder: forest, linear SVM, logistic regression; k-means
+     >>inside    what a net looks at: gradients, maps, attention; how alike two representations are
+     >>robust    attacks, corruptions, and training on attacked images
      >>losses    the losses with their equations, each as one operation with its derivative
      >>nets >>encoders    named parameters and layers; MLP, conv nets, ResNet, transformers on patches and on text, GRU
      >>optim     update rules and schedules
@@ -5749,9 +5751,10 @@ SSLH_I_FN void sslh_i_vectors_free(sslh_vectors *v);
    error, sslh_i_new for a tensor of the step, sslh_i_alloc and sslh_i_scratch for memory. A loss is an operation: it
    follows "the life of an operation" there, sums by sslh_i_lane_sum and passes its job to its plain version by
    sslh_i_run_plain, both of >>table. From >>prototypes it uses the functions of part II, those of part IV that write
-   and read text, and, in >>views alone, those that make views. The vote of the nearest neighbours, the classifiers and
-   k-means cut their work into tasks themselves. Apart from that nothing here knows of tasks, instruction sets, packing
-   or work done ahead of time. Methods never call one another, so the file compiles with every set of switches.
+   and read text, and, in >>views alone, those that make views. The vote of the nearest neighbours, the classifiers,
+   k-means and the corruptions cut their work into tasks themselves. Apart from that nothing here knows of tasks,
+   instruction sets, packing or work done ahead of time. Methods never call one another, so the file compiles with every
+   set of switches.
 
    How a method is added, all the places:
      1  its declarations in >>api-methods: switch, descriptor with a comment for each field, function
@@ -19352,8 +19355,8 @@ SSLH_DEF void sslh_inside_picture(sslh_ctx *c, const char *path, sslh_net *net, 
         sslh_i_inside_add(&s, "Grad-CAM", sslh_heat(c, sslh_grad_cam(c, net, x, target, d), x));
         sslh_i_inside_add(&s, "activations", sslh_heat(c, sslh_activation_map(c, net, x, d), x));
     }
-    sheet = SSLH_I_BAD(c) ? NULL : sslh_concat(c, s.column, s.n, 0); /* (columns N,H,W,3), images first in what follows */
-    if (sheet) {
+    sheet = SSLH_I_BAD(c) ? NULL : sslh_concat(c, s.column, s.n, 0); /* (columns N,H,W,3) */
+    if (sheet) { /* images before columns */
         sheet = sslh_permute(c, sslh_reshape(c, sheet, sslh_dim5(s.n, N, H, W, 3)), by_image);
         g.columns = s.n;
         g.originals = 1;
@@ -19397,7 +19400,7 @@ typedef struct sslh_i_attack {
     sslh_attack_desc d;     /* resolved */
     sslh_real mean[4], std[4];
     uint64_t stream;
-    sslh_function loss;     /* of n inputs, summed or averaged over samples: only the direction of its gradient counts */
+    sslh_function loss;     /* of n inputs: only the direction of its gradient counts */
     void *user;
 } sslh_i_attack;
 
@@ -19490,8 +19493,8 @@ SSLH_I_FN void sslh_i_attack_draw(sslh_ctx *c, const sslh_i_attack *a, const ssl
     sslh_i_scratch_end(c, g);
 }
 
-/* Attacks n tensors x of images together; y[i], of x[i]'s shape, receives them. Parameters must collect no gradient, and
-   the nets be in evaluation mode. */
+/* Attacks n tensors x of images together; y[i], of x[i]'s shape, receives them. Parameters must collect no gradient,
+   and the nets be in evaluation mode. */
 SSLH_I_FN void sslh_i_attack_run(sslh_ctx *c, const sslh_i_attack *a, sslh_tensor **x, sslh_tensor **y, int n) {
     sslh_tensor *leaf[16];
     const int draws = a->d.kind == SSLH_NOISE || (a->d.kind == SSLH_PGD && !a->d.no_random_start);
@@ -19741,7 +19744,11 @@ SSLH_I_FN void sslh_i_adversarial_after(sslh_method *m) {
 }
 
 /* The inner loss as a function of the views that are attacked, which are put into the places of the others. */
-typedef struct sslh_i_attacked_method { sslh_method *inner; sslh_view_set views; int place[16]; } sslh_i_attacked_method;
+typedef struct sslh_i_attacked_method {
+    sslh_method *inner;
+    sslh_view_set views;
+    int place[16];       /* in views, of each that is attacked */
+} sslh_i_attacked_method;
 SSLH_I_FN sslh_tensor *sslh_i_attacked_method_loss(sslh_ctx *c, sslh_tensor **in, int n, void *user) {
     sslh_i_attacked_method *k = (sslh_i_attacked_method *)user;
     int i;
@@ -19908,8 +19915,8 @@ SSLH_I_FN void sslh_i_corrupt_contrast(const sslh_i_corrupting *j, const sslh_re
     }
 }
 
-/* Value or saturation of HSV changes, hue stays. With V the largest of the channels, a channel v is V - (V - v), and the
-   saturation is the largest (V - v) / V. A grey pixel that gets a saturation becomes red, whose hue it has by
+/* Value or saturation of HSV changes, hue stays. With V the largest of the channels, a channel v is V - (V - v), and
+   the saturation is the largest (V - v) / V. A grey pixel that gets a saturation becomes red, whose hue it has by
    convention. */
 SSLH_I_FN void sslh_i_corrupt_colour(const sslh_i_corrupting *j, const sslh_real *x, sslh_real *out) {
     const size_t C = (size_t)j->C, pixels = (size_t)j->H * (size_t)j->W;
@@ -54795,7 +54802,8 @@ SSLH_I_LEAN_END
            an earlier backward pass has released is an error; Adam counts the steps of a part that was frozen from its
            first update on; windows of a stream do not reach into its other parts; 0 as deviation of a channel leaves
            the channel as it is, in training, probes and sslh_embed; histories of items: SASRec, BERT4Rec, item2vec,
-           recommendations and their rank; positions of the caller's own in sslh_transformer
+           recommendations and their rank; positions of the caller's own in sslh_transformer; encoders with a linear
+           layer as one net, saliency, Grad-CAM, attention, occlusion, CKA; attacks, corruptions, training against them
     0.1.0  first version: core, kernels, encoders; rotation, SimCLR, VAE, MAE; probes, pictures */
 
 /* ================================================================================================================== */

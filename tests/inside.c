@@ -45,7 +45,7 @@ static sslh_net *small_vit(sslh_ctx *c, int depth) {
     return sslh_vit(c, e);
 }
 
-/* --- against PyTorch: tests/golden/make_inside.py ------------------------------------------------------------------ */
+/* --- against PyTorch: tests/golden/make_inside.py ---------------------------------------------------------------- */
 
 static sslh_tensor *golden_forward(sslh_net *net, sslh_tensor *x, const void *self) {
     NONE(sslh_conv_desc, d);
@@ -186,7 +186,8 @@ static void integrated_gradients_are_complete(void) {
 static void smooth_grad_draws_noise(void) {
     sslh_ctx *c = context(1), *again = context(2);
     NONE(sslh_inside_desc, d);
-    sslh_net *net = sslh_with_head(c, small_convnet(c, 1), 3), *other = sslh_with_head(again, small_convnet(again, 1), 3);
+    sslh_net *net = sslh_with_head(c, small_convnet(c, 1), 3);
+    sslh_net *other = sslh_with_head(again, small_convnet(again, 1), 3);
     sslh_tensor *x = some_images(c, 2, 16, 1), *plain = sslh_saliency(c, net, x, NULL), *a, *b, *o;
     int differ = 0;
     d.samples = 4;
@@ -220,7 +221,7 @@ static void occlusion_of_one_pixel(void) {
     sslh_find(net, "fc1.weight")->data[8 * 2 + 5] = 3;
     map = sslh_occlusion(c, net, x, NULL, d);
     CHECK_OK(c);
-    CHECK(map->shape[0] == 2 && map->shape[1] == 7 && map->shape[2] == 7 && map->shape[3] == 1, "windows of 2, every 1");
+    CHECK(map->shape[0] == 2 && map->shape[1] == 7 && map->shape[2] == 7 && map->shape[3] == 1, "windows of 2");
     for (int n = 0; n < 2; n++)
         for (int r = 0; r < 7; r++)
             for (int s = 0; s < 7; s++) {
@@ -317,7 +318,7 @@ static void rollout_is_the_product(void) {
     f.attention = a, f.attention_room = 3;
     sslh_forward_ex(vit, x, f);
     CHECK_OK(c);
-    CHECK(roll->shape[1] == 4 && roll->shape[2] == 4 && roll->shape[3] == 1 && cls->shape[3] == 3, "(N,4,4,1 or heads)");
+    CHECK(roll->shape[1] == 4 && roll->shape[2] == 4 && roll->shape[3] == 1 && cls->shape[3] == 3, "their shapes");
     for (int n = 0; n < 2; n++) {
         double all = 0;
         for (int i = 0; i < 17; i++)

@@ -41,10 +41,10 @@ static const char *const help =
     "  --summary      print layers, shapes, parameters, multiply-adds\n"
     "  --draw         draw the views, nearest neighbours, the first filters, a map of the features and the loss, into\n"
     "                 the folder of --out\n"
-    "  --inside DIR   draw into this folder what the encoder looks at: saliency, Grad-CAM or attention, occlusion; the\n"
-    "                 first filters, maps of images, neighbours (docs/inside.md)\n"
-    "  --report F     save the run as one HTML page: settings, curves, results, and the pictures of --inside (which go\n"
-    "                 to the folder inside in that of --out unless it is given)\n";
+    "  --inside DIR   draw into this folder what the encoder looks at: saliency, Grad-CAM or attention, occlusion;\n"
+    "                 the first filters, maps of images, neighbours (docs/inside.md)\n"
+    "  --report F     save the run as one HTML page: settings, curves, results, and the pictures of --inside (which\n"
+    "                 go to the folder inside in that of --out unless it is given)\n";
 
 typedef struct settings {
     const char *method, *encoder, *checkpoint, *load, *save, *features, *tap, *init, *inside, *report;

@@ -1,9 +1,9 @@
 """Golden values of tests/inside.c and tests/robust.c, from PyTorch: prints inside.h.
 
-     /usr/bin/python3 tests/golden/make_inside.py > tests/golden/inside.h
+    /usr/bin/python3 tests/golden/make_inside.py > new && mv new tests/golden/inside.h
 
-A net of one convolution (2 -> 4 channels, 3 x 3, padded), ReLU, the mean over the places and a linear layer of 3 classes,
-on 2 images of 5 x 4 x 2. Images and maps are stored with the channels last, convolutions as (O,Kh,Kw,I)."""
+A net of one convolution (2 -> 4 channels, 3 x 3, padded), ReLU, the mean over the places and a linear layer of 3
+classes, on 2 images of 5 x 4 x 2. Images and maps are stored with the channels last, convolutions as (O,Kh,Kw,I)."""
 import torch
 
 torch.manual_seed(7)
@@ -31,7 +31,7 @@ def slope(images):
 def put(name, t):
     v = t.detach().reshape(-1).tolist()
     lines = ["    " + ", ".join("%.9gf" % q if "." in "%.9g" % q or "e" in "%.9g" % q else "%.1ff" % q
-                                 for q in v[i:i + 8]) for i in range(0, len(v), 8)]
+                                 for q in v[i:i + 6]) for i in range(0, len(v), 6)]
     print("static const float inside_%s[%d] = {\n%s};" % (name, len(v), ",\n".join(lines)))
 
 
