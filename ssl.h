@@ -5577,6 +5577,8 @@ SSLH_I_FN sslh_tensor *sslh_i_vit_block(sslh_net *net, int at, sslh_tensor *x, i
 SSLH_I_FN int sslh_i_takes_tokens(const sslh_net *net);
 SSLH_I_FN void sslh_i_modes_evaluate(sslh_net *net, sslh_i_modes *m);
 SSLH_I_FN void sslh_i_modes_back(sslh_net *net, const sslh_i_modes *m);
+SSLH_I_FN sslh_net *sslh_i_tapped_net(sslh_net *net);
+SSLH_I_FN sslh_tensor *sslh_i_with_head_forward(sslh_net *net, sslh_tensor *x, const void *self);
 SSLH_I_FN sslh_tensor *sslh_i_normalised_op(sslh_ctx *c, sslh_tensor *x, const sslh_preprocess *p);
 SSLH_I_FN const sslh_transformer_desc *sslh_i_transformer_of(sslh_ctx *c, const char *op, const sslh_net *net);
 
@@ -18966,11 +18968,6 @@ SSLH_DEF sslh_tensor *sslh_integrated_gradients(sslh_ctx *c, sslh_net *net, sslh
 
 /* --- maps of a block ---------------------------------------------------------------------------------------------- */
 
-/* The net whose intermediate results have names: of sslh_with_head its encoder. */
-SSLH_I_FN sslh_net *sslh_i_tapped_net(sslh_net *net) {
-    return strcmp(sslh_net_query(net).name, "with_head") == 0 ? sslh_child_at(net, 0) : net;
-}
-
 /* Runs the net on x; *map receives the intermediate result that tap, or without it the last one with places, (N,h,w,C),
    as part of the tape. Returns the scores. */
 SSLH_I_FN sslh_tensor *sslh_i_look_map(const sslh_i_look *k, sslh_tensor *x, const char *tap, sslh_tensor **map) {
@@ -19308,20 +19305,21 @@ SSLH_I_FN int sslh_i_inside_kind(sslh_ctx *c, sslh_net *net, sslh_tensor *x) {
     sslh_net *inner = sslh_i_tapped_net(net);
     sslh_forward_desc f;
     sslh_tensor *a = NULL, *y;
+    sslh_i_modes modes;
     char name[32];
-    int kind = 0, training = sslh_is_training(net);
+    int kind = 0;
     sslh_i_last_places(inner, x, name);
     if (SSLH_I_BAD(c) || !name[0]) return 0;
     memset(&f, 0, sizeof f);
     f.tap = name;
     f.attention = &a;
     f.attention_room = 1;
-    sslh_train_mode(net, 0);
+    sslh_i_modes_evaluate(net, &modes);
     sslh_no_grad(c, 1);
     y = sslh_forward_ex(net, x, f);
     if (!SSLH_I_BAD(c)) kind = a ? 1 : y->ndim == 4 ? 2 : 0;
     sslh_no_grad(c, 0);
-    sslh_train_mode(net, training);
+    sslh_i_modes_back(net, &modes);
     return kind;
 }
 
@@ -19531,9 +19529,9 @@ SSLH_I_FN sslh_tensor *sslh_i_attacked_loss(sslh_ctx *c, sslh_tensor **in, int n
     return sslh_cross_entropy_full(c, sslh_i_pool_features(c, sslh_forward(k->net, in[0])), k->labels, -1, d);
 }
 
-/* sslh_attack with d resolved. */
+/* sslh_attack with d resolved and a stream for random starts. */
 SSLH_I_FN sslh_tensor *sslh_i_attack_net(sslh_ctx *c, const char *op, sslh_net *net, sslh_tensor *x,
-                                         sslh_tensor *labels, sslh_attack_desc d) {
+                                         sslh_tensor *labels, sslh_attack_desc d, uint64_t stream) {
     sslh_i_attacked_net k;
     sslh_i_attack a;
     sslh_i_modes modes;
@@ -19553,7 +19551,7 @@ SSLH_I_FN sslh_tensor *sslh_i_attack_net(sslh_ctx *c, const char *op, sslh_net *
     memset(&a, 0, sizeof a);
     for (i = 0; i < 4; i++) a.std[i] = 1;
     a.d = d;
-    a.stream = sslh_next_stream(c);
+    a.stream = stream;
     a.loss = sslh_i_attacked_loss;
     a.user = &k;
     k.net = net;
@@ -19569,13 +19567,13 @@ SSLH_I_FN sslh_tensor *sslh_i_attack_net(sslh_ctx *c, const char *op, sslh_net *
 
 SSLH_DEF sslh_tensor *sslh_attack(sslh_ctx *c, sslh_net *net, sslh_tensor *x, sslh_tensor *labels, sslh_attack_desc d) {
     if (!sslh_i_attack_resolve(c, "sslh_attack", &d, 10)) return sslh_i_dummy(c);
-    return sslh_i_attack_net(c, "sslh_attack", net, x, labels, d);
+    return sslh_i_attack_net(c, "sslh_attack", net, x, labels, d, sslh_next_stream(c));
 }
 
 /* --- accuracy under attack and corruption ------------------------------------------------------------------------- */
 
 /* Accuracy of the net on test images that were attacked, or corrupted where strength is not 0; *loss, unless NULL,
-   receives the mean cross-entropy. Each batch has a scope of its own; draws do not depend on .batch but for attacks. */
+   receives the mean cross-entropy. Each batch has a scope and a stream of its own. */
 SSLH_I_FN float sslh_i_hard_accuracy(sslh_ctx *c, const char *op, sslh_net *net, sslh_data test,
                                      const sslh_attack_desc *d, int corruption, int strength, float *loss) {
     double right = 0, sum = 0;
@@ -19591,12 +19589,13 @@ SSLH_I_FN float sslh_i_hard_accuracy(sslh_ctx *c, const char *op, sslh_net *net,
     sslh_i_modes_evaluate(net, &modes);
     for (at = 0; at < test.count && !SSLH_I_BAD(c); at += d->batch) {
         const int n = (int)SSLH_I_MIN((int64_t)d->batch, test.count - at);
+        const uint64_t own = stream + ((uint64_t)(at / d->batch + 1) << 48);
         sslh_tensor *x, *labels, *scores;
         sslh_push(c);
         x = sslh_i_data_tensor(c, test, at, n, NULL); /* (n,H,W,C) */
         labels = sslh_from_ints(c, sslh_dim1(n), test.labels + at);
-        if (strength) x = sslh_corrupt(c, x, corruption, strength, stream + ((uint64_t)(at / d->batch + 1) << 40));
-        else if (d->eps > 0.0f) x = sslh_i_attack_net(c, op, d->source ? d->source : net, x, labels, *d);
+        if (strength) x = sslh_corrupt(c, x, corruption, strength, own);
+        else if (d->eps > 0.0f) x = sslh_i_attack_net(c, op, d->source ? d->source : net, x, labels, *d, own);
         sslh_no_grad(c, 1);
         scores = sslh_i_pool_features(c, sslh_forward(net, x));
         sum += n * (double)sslh_item(sslh_cross_entropy(c, scores, labels));
@@ -21932,7 +21931,13 @@ SSLH_DEF void sslh_split_batch_norm(sslh_net *net, int groups) {
     sslh_i_tree_of(&t, net);
     for (i = 0; i < t.n; i++) t.net[i]->norm_groups = groups;
 }
-/* The same until it is called with 0 (after an error too): then the number that the caller has set counts again. */
+/* The net whose intermediate results have names: of sslh_with_head its encoder. */
+SSLH_I_FN sslh_net *sslh_i_tapped_net(sslh_net *net) {
+    return !sslh_i_net_dead(net) && net->forward == sslh_i_with_head_forward ? sslh_child_at(net, 0) : net;
+}
+
+/* As sslh_split_batch_norm, until it is called with 0 (after an error too): then the caller's own number counts
+   again. */
 SSLH_I_FN void sslh_i_override_norm_groups(sslh_net *net, int groups) {
     sslh_i_tree t;
     int i;
@@ -22027,6 +22032,11 @@ SSLH_DEF sslh_tensor *sslh_forward_ex(sslh_net *net, sslh_tensor *x, sslh_forwar
         return sslh_i_dummy(c);
     }
     if (!sslh_i_net_ok(c, "sslh_forward", net) || !sslh_i_begin(c, "sslh_forward", &x, 1, 0)) return sslh_i_dummy(c);
+    if ((desc.attention != NULL) != (desc.attention_room > 0)) {
+        sslh_fail(c, SSLH_E_USAGE, "sslh_forward_ex: .attention and .attention_room belong together: an array, and how "
+                  "many tensors it has room for");
+        return sslh_i_dummy(c);
+    }
     if (!net->forward) {
         sslh_fail(c, SSLH_E_USAGE, "sslh_forward: the net '%s' is a container without a forward function", net->name);
         return sslh_i_dummy(c);
@@ -24884,6 +24894,7 @@ static const sslh_setting sslh_i_batch_norm_ranges[] = {
     SSLH_I_RANGE(sslh_batch_norm_desc, eps, REAL, "at least 0"),
     SSLH_I_RANGE(sslh_batch_norm_desc, virtual_groups, INT, "at least 1")};
 static const sslh_setting sslh_i_forward_ranges[] = {
+    SSLH_I_RANGE(sslh_forward_desc, attention_room, INT, "at least 1"),
     SSLH_I_RANGE(sslh_forward_desc, drop_path, REAL, "at least 0, below 1"),
     SSLH_I_RANGE(sslh_forward_desc, dropout, REAL, "at least 0, below 1")};
 static const sslh_setting sslh_i_net_ranges[] = {

@@ -9,10 +9,13 @@ case $name in
 first) command='cc -I. examples/first.c -o first -lm && ./first' ;;
 demo) command='make demo' ;;
 classify) command='build/examples/classify --images 3000' ;;
+inside) command='build/examples/inside' ;;
+robust) command='build/examples/robust' ;;
 sizes) command='make sizes' ;;
 bench-quick-*) command='make bench-quick' ;;
 bench-*) command='make bench' ;;
-*) echo "usage: sh docs/record.sh first | demo | classify | sizes | bench-PROCESSOR | bench-quick-PROCESSOR"; exit 2 ;;
+*) echo "usage: sh docs/record.sh first | demo | classify | inside | robust | sizes | bench-PROCESSOR |" \
+       "bench-quick-PROCESSOR"; exit 2 ;;
 esac
 
 # What is printed depends on these alone; a change that is in no commit has no name that a page could give.

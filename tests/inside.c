@@ -667,6 +667,13 @@ static void errors(void) {
     CHECK_ERROR(c, "sslh_cka: features (n,D) and (n,E)");
     sslh_with_head(c, NULL, 3);
     CHECK_ERROR(c, "sslh_with_head: the encoder is NULL");
+    {
+        NONE(sslh_forward_desc, f);
+        sslh_tensor *a[1];
+        f.attention = a;
+        sslh_forward_ex(net, some_images(c, 2, 16, 1), f);
+        CHECK_ERROR(c, "sslh_forward_ex: .attention and .attention_room belong together");
+    }
     sslh_with_head(c, flat, -1);
     CHECK_ERROR(c, "sslh_with_head: .classes is -1");
     sslh_inside_picture(c, "no.png", net, sslh_zeros(c, sslh_dim2(3, 2)), NULL, d);
