@@ -21931,13 +21931,7 @@ SSLH_DEF void sslh_split_batch_norm(sslh_net *net, int groups) {
     sslh_i_tree_of(&t, net);
     for (i = 0; i < t.n; i++) t.net[i]->norm_groups = groups;
 }
-/* The net whose intermediate results have names: of sslh_with_head its encoder. */
-SSLH_I_FN sslh_net *sslh_i_tapped_net(sslh_net *net) {
-    return !sslh_i_net_dead(net) && net->forward == sslh_i_with_head_forward ? sslh_child_at(net, 0) : net;
-}
-
-/* As sslh_split_batch_norm, until it is called with 0 (after an error too): then the caller's own number counts
-   again. */
+/* The same until it is called with 0 (after an error too): then the number that the caller has set counts again. */
 SSLH_I_FN void sslh_i_override_norm_groups(sslh_net *net, int groups) {
     sslh_i_tree t;
     int i;
@@ -22077,6 +22071,11 @@ SSLH_I_FN sslh_tensor *sslh_i_blank(sslh_net *net, sslh_shape shape) {
     x = sslh_i_new(c, "sslh_forward", SSLH_I32, shape);
     if (x) memset(x->ints, 0, x->count * sizeof *x->ints);
     return x ? x : sslh_i_dummy(c);
+}
+
+/* The net whose intermediate results have names: of sslh_with_head its encoder. */
+SSLH_I_FN sslh_net *sslh_i_tapped_net(sslh_net *net) {
+    return !sslh_i_net_dead(net) && net->forward == sslh_i_with_head_forward ? sslh_child_at(net, 0) : net;
 }
 
 /* The name of the net's last intermediate result that is a map or tokens; "" when it has none. For those who need

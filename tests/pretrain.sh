@@ -42,7 +42,8 @@ run --method simclr --images 200 --knn --seed 3 --inside "$out/look" --report "$
 for picture in inside filters map_tsne map_pca neighbours views; do
     [ -s "$out/look/$picture.png" ] || bad "--inside draws no $picture.png"
 done
-[ "$(grep -c '<img alt=".*" src="data:image/png;base64,iVBORw0KGgo' "$out/run.html")" = 6 ] || bad "pictures of --report"
+[ "$(grep -c '<img alt=".*" src="data:image/png;base64,iVBORw0KGgo' "$out/run.html")" = 6 ] ||
+    bad "pictures of --report"
 grep -q '<svg viewBox' "$out/run.html" || bad "--report has no curve"
 grep -q '^untrained *nearest neighbours *[0-9.]* %' "$out/run.html" || bad "--report has no results"
 grep -q '^method .*temperature=0.2' "$out/run.html" || bad "--report has no settings"

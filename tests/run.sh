@@ -229,8 +229,8 @@ small_sets() {
     check "jepa with few test images" sh -c "
         build/examples/jepa --data $sets/three/test --smoke --out build/smoke > build/few.txt 2>&1 &&
         grep -q '^I-JEPA, no labels *[0-9]' build/few.txt"
-    for e in autoencoder barlow byol classify colorization context cpc2 dino gan inpainting inside jepa jigsaw mae moco \
-        nnclr pretrain results_cifar robust rotation simclr simsiam supcon swav vae vicreg video; do
+    for e in autoencoder barlow byol classify context cpc2 custom_method dino gan inpainting jigsaw mae nnclr rotation \
+        simclr simsiam supcon swav vae vicreg; do
         check "$e with few test images" build/examples/$e --data $sets/three/test --smoke --out build/smoke
     done
     # 24 windows: the last four are the test; the four before them, which have frames in common with it, are left out
@@ -270,8 +270,8 @@ refusals() {
     refuses '--test is an option for images' pretrain --method cpc --test examples/data/speech
     refuses '--crops is for clips' video --film build/smoke/sets/film --crops
     refuses 'too few to keep some' video --film build/smoke/sets/three/train
-    for e in autoencoder barlow byol classify colorization context cpc2 dino gan inpainting inside jepa jigsaw mae moco nnclr \
-        pretrain results_cifar robust rotation simclr simsiam supcon swav vae vicreg video; do
+    for e in autoencoder barlow byol classify colorization context cpc2 dino gan inpainting inside jepa jigsaw mae \
+        moco nnclr pretrain results_cifar robust rotation simclr simsiam supcon swav vae vicreg video; do
         refuses '--out: file build/smoke/nodir/x/.*: cannot be written' $e --data examples/data \
             --out build/smoke/nodir/x
     done

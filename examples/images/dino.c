@@ -7,7 +7,8 @@
 
 enum { DEPTH = 4, HEADS = 3, WIDTH = 192, SHOWN = 8 }; /* of the transformer; test images in its picture */
 
-/* Where the class token of a transformer looks: its attention to the patches in the last block, a row for each head. */
+/* Where the class token of a transformer looks: its attention to the patches in the last block, a row for each
+   head. */
 static void picture_attention(sslh_ctx *c, sslh_net *vit, sslh_data test, const char *path) {
     static const char *const names[1 + HEADS] = {"original", "head 1", "head 2", "head 3"};
     sslh_tensor *row[1 + HEADS], *x, *a;
@@ -16,12 +17,12 @@ static void picture_attention(sslh_ctx *c, sslh_net *vit, sslh_data test, const 
     int h;
     ld.batch = SHOWN;
     ld.in_order = 1;
-    if (!sslh_next_batch(sslh_loader_new(c, test, ld), &b)) return;
+    if (!sslh_next_batch(sslh_loader_new(c, test, ld), &b)) return; /* also after an error */
     row[0] = sslh_batch_images(c, b); /* (N,H,W,C) */
     a = sslh_class_attention(c, vit, normalised(c, vit, row[0])); /* (N,h,w,heads) */
     for (h = 0; h < HEADS; h++) {
         x = sslh_slice(c, a, 3, h, h + 1);
-        x = sslh_div(c, x, sslh_max(c, x, SSLH_AXIS(1) | SSLH_AXIS(2), 1)); /* what is looked at most is white */
+        x = sslh_div(c, x, sslh_max(c, x, SSLH_AXIS(1) | SSLH_AXIS(2), 1)); /* the largest is white */
         x = sslh_resize_nearest(c, x, test.height, test.width);
         row[1 + h] = sslh_broadcast(c, x, sslh_dim4(b.count, test.height, test.width, test.channels));
     }
@@ -69,7 +70,7 @@ int main(int argc, char **argv) {
     sslh_train(c, method, train, t);
     stop_on_error(c);
     compare(c, &o, untrained, encoder, "DINO, no labels", train, test, "dino", "Neighbours after DINO");
-    if (vit && !sslh_error(c)) picture_attention(c, encoder, test, out_path(&o, path, sizeof path, "dino_attention.png"));
+    if (vit) picture_attention(c, encoder, test, out_path(&o, path, sizeof path, "dino_attention.png"));
     if (!sslh_error(c)) printf("\npictures in %s: dino_neighbours%s\n", o.out, vit ? ", dino_attention" : "");
     return finish(c);
 }
