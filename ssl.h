@@ -19245,7 +19245,8 @@ SSLH_I_FN sslh_real sslh_i_high_value(const sslh_real *v, size_t n, sslh_real mo
 
 /* Blue, cyan, yellow, red for t from 0 to 1: channel ch of 3. */
 SSLH_I_FN sslh_real sslh_i_heat_colour(sslh_real t, int ch) {
-    sslh_real v = 4 * t - (sslh_real)(3 - ch);
+    sslh_real v = 3 * t;
+    v = v + (SSLH_I_R(0.5) - (sslh_real)(3 - ch));
     v = SSLH_I_R(1.5) - (v < 0 ? -v : v);
     return v < 0 ? 0 : v > 1 ? 1 : v;
 }

@@ -16,7 +16,8 @@ static const char *const help =
     "  --vit          train a small vision transformer by DINO instead of a conv net by SimCLR\n";
 
 /* Trains the encoder; *untrained receives a copy from before. */
-static sslh_net *train_encoder(sslh_ctx *c, const options *o, int vit, sslh_data train, sslh_net **untrained) {
+static sslh_net *train_encoder(sslh_ctx *c, const options *o, int vit, sslh_data train, sslh_data test,
+                               sslh_net **untrained) {
     sslh_train_desc t = {0};
     sslh_net *encoder;
     sslh_method m;
@@ -38,7 +39,7 @@ static sslh_net *train_encoder(sslh_ctx *c, const options *o, int vit, sslh_data
     t.epochs = o->epochs ? o->epochs : o->smoke ? 1 : 5;
     t.batch = o->batch;
     t.callback = say_epoch;
-    method_said(&m, &t, train, train);
+    method_said(&m, &t, train, test);
     sslh_train(c, m, train, t);
     stop_on_error(c);
     same_images(*untrained, encoder);
@@ -120,7 +121,7 @@ int main(int argc, char **argv) {
     if (load) {
         encoder = sslh_load_net(c, load);
         stop_on_error(c);
-    } else encoder = train_encoder(c, &o, vit, train, &untrained);
+    } else encoder = train_encoder(c, &o, vit, train, test, &untrained);
     net = asked_net(c, encoder, train);
     stop_on_error(c);
     if (test.labels) {

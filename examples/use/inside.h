@@ -79,6 +79,7 @@ static void draw_inside(sslh_ctx *c, const char *folder, sslh_net *encoder, sslh
         snprintf(path, sizeof path, "%s/filters.png", folder);
         sslh_picture_filters(c, path, first, 0);
     }
+    if (!strcmp(sslh_net_query(encoder).name, "convnet")) d.tap = "block3"; /* the last map has few places */
     snprintf(path, sizeof path, "%s/inside.png", folder);
     if (test.channels == 1 || test.channels == 3)
         sslh_inside_picture(c, path, asked_net(c, encoder, train), spread_images(c, test, 8), NULL, d);
