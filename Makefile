@@ -91,7 +91,7 @@ test-long:
 # which saves minutes. One rule for each folder.
 ONCE := -DSSLH_I_IMPLEMENTED
 define example_folder
-$(B)/examples/%: $(1)%.c examples/common.h ssl.h $(B)/libsslh.a
+$(B)/examples/%: $(1)%.c examples/common.h $(wildcard $(1)*.h) ssl.h $(B)/libsslh.a
 	@mkdir -p $(B)/examples
 	$$(CC) $(STD) $$(CFLAGS) $(ONCE) -I. $$< $(B)/libsslh.a $$(LDLIBS) -o $$@
 endef
