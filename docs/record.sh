@@ -9,8 +9,8 @@ case $name in
 first) command='cc -I. examples/first.c -o first -lm && ./first' ;;
 demo) command='make demo' ;;
 classify) command='build/examples/classify --images 3000' ;;
-inside) command='build/examples/inside' ;;
-robust) command='build/examples/robust' ;;
+inside) command='build/examples/inside --images 1000 --epochs 1' ;;
+robust) command='build/examples/robust --images 1000 --epochs 3 --test-images 100 --steps 5' ;;
 sizes) command='make sizes' ;;
 bench-quick-*) command='make bench-quick' ;;
 bench-*) command='make bench' ;;
