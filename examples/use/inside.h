@@ -219,7 +219,8 @@ static void write_report(sslh_ctx *c, const char *path, const char *out, const c
                "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; img-src data:; style-src "
                "'unsafe-inline'\">\n<title>A run of ssl.h</title>\n<style>body{font:15px sans-serif;max-width:1100px;"
                "margin:2em auto;padding:0 1em}pre{background:#f4f4f4;padding:1em;white-space:pre-wrap}"
-               "img{max-width:100%%}figure{display:inline-block;margin:0 1em 1em 0}svg text{font-size:11px}</style></head><body>\n"
+               "img{max-width:100%%}figure{display:inline-block;"
+               "margin:0 1em 1em 0}svg text{font-size:11px}</style></head><body>\n"
                "<h1>A run of ssl.h</h1>\n");
     if (out) {
         snprintf(name, sizeof name, "%s/run.txt", out);
